@@ -1,0 +1,22 @@
+/** What CloudFormation asks of a custom resource's function, and what it wants to hear (PUT to `ResponseURL`). */
+import * as z from 'zod';
+
+export const CustomResourceRequest = z.object({
+  RequestType: z.enum(['Create', 'Update', 'Delete']),
+  ResponseURL: z.url(),
+  StackId: z.string(),
+  RequestId: z.string(),
+  LogicalResourceId: z.string(),
+  PhysicalResourceId: z.string().optional(),
+});
+export type CustomResourceRequest = z.infer<typeof CustomResourceRequest>;
+
+export const CustomResourceResponse = z.object({
+  Status: z.enum(['SUCCESS', 'FAILED']),
+  Reason: z.string().optional(),
+  PhysicalResourceId: z.string(),
+  StackId: z.string(),
+  RequestId: z.string(),
+  LogicalResourceId: z.string(),
+});
+export type CustomResourceResponse = z.infer<typeof CustomResourceResponse>;

@@ -1,0 +1,71 @@
+/**
+ * The session log at rest (design §2): entries are public events or internal records, and each append carries the
+ * folded state after it. Stored bytes are parsed on the way in like any other input, tolerant of extra fields.
+ */
+import * as z from 'zod';
+import { SessionAgent } from './agents.ts';
+import { SessionEvent, StopReason } from './events.ts';
+import { EnvironmentId, EventId, Instant, ThreadId, WorkspaceId } from './ids.ts';
+import { SessionStatus } from './sessions.ts';
+import { Usage } from './usage.ts';
+
+/** Facts that replay needs and clients never see. */
+export const LogRecord = z.discriminatedUnion('kind', [
+  z.object({
+    kind: z.literal('session.created'),
+    at: Instant,
+    workspace: WorkspaceId,
+    thread: ThreadId,
+    agent: SessionAgent,
+    environment: EnvironmentId,
+  }),
+  /** Who asks the model: beside each `span.model_request_start`. */
+  z.object({ kind: z.literal('model.claimed'), request: EventId, at: Instant, run: z.int(), attempt: z.int() }),
+  /** The provider's raw content blocks, thinking signatures included; `calls` maps its tool-use ids to ours. */
+  z.object({
+    kind: z.literal('model.answered'),
+    request: EventId,
+    at: Instant,
+    model: z.string(),
+    stopReason: z.string(),
+    blocks: z.array(z.looseObject({ type: z.string() })),
+    calls: z.array(z.object({ id: EventId, providerId: z.string() })),
+  }),
+  /** The run goes on under the next number: a long run, or one whose execution died. */
+  z.object({ kind: z.literal('run.continued'), at: Instant, run: z.int(), reason: z.enum(['long', 'lost']) }),
+]);
+export type LogRecord = z.infer<typeof LogRecord>;
+
+export const Entry = z.union([z.object({ event: SessionEvent }), z.object({ record: LogRecord })]);
+export type Entry = z.infer<typeof Entry>;
+
+/** A tool call without a result; `at` is the position of its `agent.tool_use`. */
+export const OpenCall = z.object({ id: EventId, name: z.string(), at: z.int() });
+export type OpenCall = z.infer<typeof OpenCall>;
+
+/** Small by construction: ids, counts and names; content stays in the entries. */
+export const SessionState = z.object({
+  status: SessionStatus,
+  workspace: WorkspaceId,
+  thread: ThreadId,
+  agentName: z.string(),
+  /** The last stop reason; null before the first turn ends and while one runs. */
+  stopReason: StopReason.nullable(),
+  /** Number of the current or last run; 0 before the first. */
+  run: z.int().min(0),
+  /** The open model request, claimed by the log but not answered. */
+  request: z.object({ id: EventId, at: z.int(), since: Instant }).nullable(),
+  /** Failed model requests since the last answer. */
+  failures: z.int().min(0),
+  /** Model requests answered since the session's first. */
+  turns: z.int().min(0),
+  /** Estimated events in the history of this run's execution, which Step Functions caps at 25,000. */
+  historyEvents: z.int().min(0),
+  calls: z.array(OpenCall),
+  /** Accepted and not yet taken by the agent, oldest first. */
+  queued: z.array(z.object({ id: EventId, at: z.int() })),
+  usage: Usage,
+  /** When the session last began to run; null while it does not. */
+  runningSince: Instant.nullable(),
+});
+export type SessionState = z.infer<typeof SessionState>;

@@ -1,0 +1,65 @@
+/**
+ * The wire between the `execute` function and the server inside a sandbox task. Both ends import this file and
+ * nothing else of each other.
+ *
+ * `POST /execute` with `Authorization: Bearer <token>` and an `ExecuteRequest`; answers 200 and an `ExecuteResponse`.
+ * A repeated `call` id never runs twice: it joins the running call, or replays the stored response.
+ * `GET /health` answers 200 `{"status":"ready"}` (or `"stopping"`) without a token.
+ */
+import * as z from 'zod';
+
+/** Port on which the sandbox server listens, inside the task. */
+export const SANDBOX_PORT = 8080;
+
+/** Longest result text that travels; the rest is in a file which the agent can read (contract §4.1). */
+export const MAX_OUTPUT_CHARS = 100_000;
+
+/** Built-in tools that run inside a sandbox. */
+export const SANDBOX_TOOLS = ['bash', 'read', 'write', 'edit', 'glob', 'grep'] as const;
+
+export const SandboxTool = z.enum(SANDBOX_TOOLS).meta({ id: 'SandboxTool' });
+export type SandboxTool = z.infer<typeof SandboxTool>;
+
+export const ExecuteRequest = z
+  .strictObject({
+    /** The tool-use id: the idempotency key. */
+    call: z.string().min(1).max(128),
+    name: SandboxTool,
+    input: z.record(z.string(), z.unknown()),
+    /** Hard limit for this call; the server kills the command after it. */
+    timeoutMs: z.int().min(1).max(840_000),
+  })
+  .meta({ id: 'ExecuteRequest' });
+export type ExecuteRequest = z.infer<typeof ExecuteRequest>;
+
+/** A failed tool is an ordinary response: the model decides what to do next. */
+export const ExecuteResponse = z
+  .object({
+    output: z.string(),
+    isError: z.boolean(),
+    /** `ran`: this request started it. `joined`: it was running already. `replayed`: it had finished before. */
+    served: z.enum(['ran', 'joined', 'replayed']),
+    durationMs: z.number(),
+  })
+  .meta({ id: 'ExecuteResponse' });
+export type ExecuteResponse = z.infer<typeof ExecuteResponse>;
+
+/**
+ * 400 `invalid_request`, 401 `unauthorized`, 404 `not_found`, 409 `call_mismatch` (same id, other tool or input),
+ * 413 `request_too_large`, 500 `internal`, 503 `stopping`.
+ */
+export const ExecuteError = z.object({ error: z.string(), message: z.string() }).meta({ id: 'ExecuteError' });
+export type ExecuteError = z.infer<typeof ExecuteError>;
+
+/** Environment of the sandbox container. Nothing in it is secret: the token itself never enters the task. */
+export const SandboxEnvironment = z.object({
+  /** Lower-case hex SHA-256 of the bearer token callers must present. */
+  SANDBOX_TOKEN_SHA256: z.string().regex(/^[0-9a-f]{64}$/),
+  /** Working directory of the tools. */
+  SANDBOX_WORKDIR: z.string().default('/workspace'),
+  /** The task stops by itself after this long without a call. */
+  SANDBOX_IDLE_SECONDS: z.coerce.number().int().min(1).default(1800),
+  /** `host:port`, or the path of a Unix socket where the task has no network of its own. */
+  SANDBOX_LISTEN: z.string().default(`0.0.0.0:${SANDBOX_PORT}`),
+});
+export type SandboxEnvironment = z.infer<typeof SandboxEnvironment>;

@@ -1,0 +1,29 @@
+/** Identifiers: a prefix that tells the kind, `01`, and 22 base-62 characters. Opaque to clients (contract §1.8). */
+import * as z from 'zod';
+
+const idOf = <Prefix extends string>(prefix: Prefix) =>
+  z.string().regex(new RegExp(`^${prefix}_[0-9A-Za-z]{1,64}$`), `must be an id that starts with "${prefix}_"`);
+
+export const AgentId = idOf('agent').brand<'AgentId'>();
+export type AgentId = z.infer<typeof AgentId>;
+export const EnvironmentId = idOf('env').brand<'EnvironmentId'>();
+export type EnvironmentId = z.infer<typeof EnvironmentId>;
+export const SessionId = idOf('sesn').brand<'SessionId'>();
+export type SessionId = z.infer<typeof SessionId>;
+export const ThreadId = idOf('sthr').brand<'ThreadId'>();
+export type ThreadId = z.infer<typeof ThreadId>;
+export const EventId = idOf('sevt').brand<'EventId'>();
+export type EventId = z.infer<typeof EventId>;
+export const WorkspaceId = idOf('wrkspc').brand<'WorkspaceId'>();
+export type WorkspaceId = z.infer<typeof WorkspaceId>;
+export const ApiKeyId = idOf('apikey').brand<'ApiKeyId'>();
+export type ApiKeyId = z.infer<typeof ApiKeyId>;
+
+/** RFC 3339 UTC instant with milliseconds, as the clock port makes it. Sorts as text. */
+export const Instant = z.iso.datetime();
+export type Instant = z.infer<typeof Instant>;
+
+/** The primary thread's id follows from its session's, so that the key of a session's log is known without a read. */
+export function primaryThread(session: SessionId): ThreadId {
+  return ThreadId.parse(session.replace(/^sesn_/, 'sthr_'));
+}

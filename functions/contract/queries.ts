@@ -1,0 +1,72 @@
+/** Query parameters of the operations (contract §1.3, §1.7). `beta` is what SDKs before 1.3 append to every path. */
+import * as z from 'zod';
+import { EventType } from './event-types.ts';
+import { AgentId } from './ids.ts';
+import { DEFAULT_LIMIT, limitUpTo, ListQuery, MAX_EVENTS_LIMIT, Order } from './pages.ts';
+import { SessionStatus } from './sessions.ts';
+
+/** RFC 3339, any offset and precision. */
+const Timestamp = z.iso.datetime({ offset: true }).optional();
+
+/** The contract leaves it open; clients that page by hand ask for large pages. */
+const MAX_SESSIONS_LIMIT = 1000;
+
+const notYet = (what: string) => z.never(`${what} are not supported yet: leave it out`).optional();
+
+export const NoQuery = z.strictObject({ beta: z.string().optional() });
+
+export const AgentQuery = z.strictObject({
+  version: z.coerce.number('must be an integer from 1').int().min(1).optional(),
+  beta: z.string().optional(),
+});
+
+export const AgentsQuery = z.strictObject({
+  ...ListQuery.shape,
+  'created_at[gte]': Timestamp,
+  'created_at[lte]': Timestamp,
+});
+
+export const CreatedRange = z.strictObject({
+  'created_at[gt]': Timestamp,
+  'created_at[gte]': Timestamp,
+  'created_at[lt]': Timestamp,
+  'created_at[lte]': Timestamp,
+});
+export type CreatedRange = z.infer<typeof CreatedRange>;
+
+export const SessionsQuery = z
+  .strictObject({
+    ...ListQuery.shape,
+    ...CreatedRange.shape,
+    limit: limitUpTo(MAX_SESSIONS_LIMIT).default(DEFAULT_LIMIT),
+    order: Order.default('desc'),
+    statuses: z.array(SessionStatus).max(100).optional(),
+    agent_id: AgentId.optional(),
+    agent_version: z.coerce.number('must be an integer from 1').int().min(1).optional(),
+    deployment_id: notYet('deployments'),
+    memory_store_id: notYet('memory stores'),
+  })
+  .refine((query) => query.agent_version === undefined || query.agent_id !== undefined, {
+    path: ['agent_version'],
+    message: 'needs agent_id beside it',
+  });
+export type SessionsQuery = z.infer<typeof SessionsQuery>;
+
+export const EventsQuery = z.strictObject({
+  ...CreatedRange.shape,
+  limit: limitUpTo(MAX_EVENTS_LIMIT).default(MAX_EVENTS_LIMIT),
+  page: z.string().min(1).optional(),
+  order: Order.default('asc'),
+  types: z.array(EventType).max(100).optional(),
+  beta: z.string().optional(),
+});
+export type EventsQuery = z.infer<typeof EventsQuery>;
+
+/** Previews are best effort by contract: asking for them is never wrong, and none exist yet. */
+export const StreamQuery = z.strictObject({
+  event_deltas: z
+    .array(z.enum(['agent.message', 'agent.thinking']))
+    .max(100)
+    .optional(),
+  beta: z.string().optional(),
+});

@@ -1,0 +1,57 @@
+/** Sessions (contract §2.3). */
+import * as z from 'zod';
+import { SessionAgent } from './agents.ts';
+import { AgentId, EnvironmentId, Instant, SessionId } from './ids.ts';
+import { Metadata } from './metadata.ts';
+import { Usage } from './usage.ts';
+
+const notYet = (what: string) => z.array(z.unknown()).max(0, `${what} not supported yet: leave it out or send []`);
+
+const AgentReference = z.union([
+  AgentId,
+  z.strictObject({ type: z.literal('agent'), id: AgentId, version: z.int().min(1).optional() }),
+  z
+    .looseObject({ type: z.literal('agent_with_overrides') })
+    .refine(() => false, 'agent_with_overrides is not supported yet: use the agent id or {type:"agent", id, version}'),
+]);
+
+export const SessionCreate = z
+  .strictObject({
+    agent: AgentReference,
+    environment_id: EnvironmentId,
+    title: z.string().max(500).nullish(),
+    metadata: Metadata.optional(),
+    resources: notYet('resources are').nullish(),
+    vault_ids: notYet('vaults are').nullish(),
+    initial_events: notYet('initial events are').nullish(),
+    budget: z.null('budgets are not supported yet: leave it out or send null').optional(),
+  })
+  .meta({ id: 'SessionCreate' });
+export type SessionCreate = z.infer<typeof SessionCreate>;
+
+export const SessionStatus = z.enum(['idle', 'running', 'rescheduling', 'terminated']).meta({ id: 'SessionStatus' });
+export type SessionStatus = z.infer<typeof SessionStatus>;
+
+export const Session = z
+  .object({
+    id: SessionId,
+    type: z.literal('session'),
+    agent: SessionAgent,
+    status: SessionStatus,
+    environment_id: EnvironmentId,
+    title: z.string().nullable(),
+    metadata: Metadata,
+    resources: z.array(z.never()),
+    vault_ids: z.array(z.never()),
+    budget: z.null(),
+    usage: Usage,
+    /** Seconds. */
+    stats: z.object({ active_seconds: z.number().min(0), duration_seconds: z.number().min(0) }),
+    outcome_evaluations: z.array(z.never()),
+    deployment_id: z.null(),
+    created_at: Instant,
+    updated_at: Instant,
+    archived_at: Instant.nullable(),
+  })
+  .meta({ id: 'Session' });
+export type Session = z.infer<typeof Session>;

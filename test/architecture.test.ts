@@ -1,0 +1,107 @@
+/** The dependency table of the design is law, and this is its judge. */
+import { globSync, readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { describe, expect, it } from 'vitest';
+
+const ROOT = join(import.meta.dirname, '..');
+const SOURCES = globSync(['functions/**/*.ts', 'infra/**/*.ts', 'sandbox-task/**/*.ts'], { cwd: ROOT }).toSorted();
+
+interface Import {
+  readonly file: string;
+  /** Path inside the repository, or the package's name. */
+  readonly target: string;
+}
+
+const ALIASES: Readonly<Record<string, string>> = {
+  '#contract/': 'functions/contract/',
+  '#core/': 'functions/core/',
+  '#aws/': 'functions/aws/',
+  '#infra/': 'infra/',
+  '#test/': 'test/',
+};
+
+function importsOf(file: string): readonly Import[] {
+  const text = readFileSync(join(ROOT, file), 'utf8');
+  // One statement at a time: `import … from '…';`, `export … from '…';`, `import '…';` and `import('…')`.
+  const statements = text.match(/^(?:import|export)\s[^;]*?\sfrom '[^']+';|^import '[^']+';|\bimport\('[^']+'\)/gm) ?? [];
+  const specifiers = statements.map((statement) => /'([^']+)'\)?;?$/.exec(statement)?.[1] ?? '');
+  return specifiers.map((specifier) => ({ file, target: resolve(file, specifier) }));
+}
+
+function resolve(file: string, specifier: string): string {
+  if (specifier.startsWith('.')) return relative(ROOT, join(ROOT, dirname(file), specifier));
+  const alias = Object.keys(ALIASES).find((prefix) => specifier.startsWith(prefix));
+  return alias === undefined ? specifier : `${ALIASES[alias]}${specifier.slice(alias.length)}`;
+}
+
+const IMPORTS = SOURCES.flatMap(importsOf);
+const entries = [...new Set(SOURCES.filter((file) => file.startsWith('functions/')).map((file) => file.split('/')[1] ?? ''))]
+  .filter((name) => !['contract', 'core', 'aws'].includes(name))
+  .map((name) => `functions/${name}/`);
+
+/** For files under `from`: what an import may begin with. */
+const TABLE: readonly { readonly from: string; readonly may: readonly string[] }[] = [
+  { from: 'functions/contract/', may: ['functions/contract/', 'zod'] },
+  { from: 'functions/core/', may: ['functions/core/', 'functions/contract/', 'zod'] },
+  {
+    from: 'functions/aws/',
+    may: ['functions/aws/', 'functions/core/', 'functions/contract/', 'zod', 'node:', '@aws-sdk/', '@aws-lambda-powertools/', '@anthropic-ai/sdk/', 'aws4fetch'],
+  },
+  ...entries.map((from) => ({
+    from,
+    may: [from, 'functions/core/', 'functions/contract/', 'functions/aws/world.ts', 'zod', 'node:', 'aws-lambda', 'hono'],
+  })),
+  { from: 'sandbox-task/', may: ['sandbox-task/', 'functions/contract/hands.ts', 'zod', 'node:', '@anthropic-ai/sdk/'] },
+];
+
+const allowed = (target: string, may: readonly string[]) => may.some((prefix) => target === prefix || target.startsWith(prefix));
+const told = (broken: readonly Import[]) => broken.map(({ file, target }) => `${file} imports ${target}`);
+
+describe('the architecture', () => {
+  it.each(TABLE)('lets $from import only what the table allows', ({ from, may }) => {
+    const mine = IMPORTS.filter(({ file }) => file.startsWith(from));
+    expect(mine.length).toBeGreaterThan(0);
+    expect(told(mine.filter(({ target }) => !allowed(target, may)))).toEqual([]);
+  });
+
+  it('keeps infra away from core and aws', () => {
+    const broken = IMPORTS.filter(
+      ({ file, target }) => file.startsWith('infra/') && /^functions\/(?!contract\/)/.test(target),
+    );
+    expect(told(broken)).toEqual([]);
+  });
+
+  it('keeps the parts that are deployed away from the local runtime and the tests', () => {
+    const deployed = IMPORTS.filter(({ file }) => !file.startsWith('infra/local/'));
+    expect(told(deployed.filter(({ target }) => /^(infra\/local|test)\//.test(target)))).toEqual([]);
+  });
+
+  it('imports zod as a namespace, which is a fifth of its size in a bundle', () => {
+    const named = SOURCES.filter((file) => /import \{[^}]*\} from 'zod'/.test(readFileSync(join(ROOT, file), 'utf8')));
+    expect(named).toEqual([]);
+  });
+
+  it('has no drawer for everything', () => {
+    const drawers = SOURCES.filter((file) => /(^|\/)(utils?|helpers?|common|shared|types|misc|base)(\/|\.ts$)/.test(file));
+    expect(drawers).toEqual([]);
+  });
+
+  it('reads the environment, the clock and randomness only where they enter', () => {
+    const impure = SOURCES.filter((file) => /^functions\/(core|contract)\//.test(file)).filter((file) =>
+      /process\.|Date\.now\(\)|new Date\(\)|Math\.random|randomUUID|setTimeout/.test(readFileSync(join(ROOT, file), 'utf8')),
+    );
+    expect(impure).toEqual([]);
+  });
+
+  it('has no branch in product code that knows whether it runs locally', () => {
+    const local = SOURCES.filter((file) => file.startsWith('functions/')).filter((file) =>
+      /isLocal|NODE_ENV|localhost|127\.0\.0\.1|LOCAL_/.test(readFileSync(join(ROOT, file), 'utf8')),
+    );
+    expect(local).toEqual([]);
+  });
+
+  it('names files in kebab-case, an adapter as port.technology', () => {
+    const odd = SOURCES.filter((file) => !/^[a-z0-9/-]+(\.[a-z0-9-]+)?\.ts$/.test(file));
+    expect(odd).toEqual([]);
+  });
+});
