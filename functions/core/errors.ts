@@ -1,0 +1,43 @@
+/** Faults: what is thrown when a port could not do its work. Refusals are values and tool failures are events. */
+
+const FAULTS = {
+  setting_missing: { retryable: false },
+  stored_data_invalid: { retryable: false },
+  log_unavailable: { retryable: true },
+  records_unavailable: { retryable: true },
+  content_unavailable: { retryable: true },
+  run_not_started: { retryable: true },
+  sandbox_not_ready: { retryable: true },
+  sandbox_lost: { retryable: false },
+  model_overloaded: { retryable: true },
+  model_rate_limited: { retryable: true },
+  model_unreachable: { retryable: true },
+  model_refused_request: { retryable: false },
+  model_billing: { retryable: false },
+} as const;
+
+export type FaultCode = keyof typeof FAULTS;
+
+/** Carries a stable `code`; the message names the thing and the rule, never a secret or user content. */
+export class Fault extends Error {
+  override readonly name = 'Fault';
+  readonly code: FaultCode;
+  readonly retryAfterSeconds: number | null;
+
+  constructor(code: FaultCode, message: string, options: { cause?: unknown; retryAfterSeconds?: number | null } = {}) {
+    super(message, { cause: options.cause });
+    this.code = code;
+    this.retryAfterSeconds = options.retryAfterSeconds ?? null;
+  }
+
+  /** Whether the same call can succeed later. */
+  get retryable(): boolean {
+    return FAULTS[this.code].retryable;
+  }
+}
+
+/** The error class of a log line: a fault's code, or the exception's name. */
+export function errorClass(error: unknown): string {
+  if (error instanceof Fault) return error.code;
+  return error instanceof Error ? error.name : 'unknown';
+}

@@ -1,0 +1,125 @@
+/**
+ * One tool call in the session's sandbox: mark, send, append the result. However often this runs for one call, and
+ * wherever it is cut off, the command runs at most once and the result is in the log at most once.
+ */
+import { MAX_OUTPUT_CHARS, SandboxTool, type ExecuteRequest } from '#contract/hands.ts';
+import type { EventId } from '#contract/ids.ts';
+import type { ExecuteInput } from '#contract/run.ts';
+import { Fault } from '#core/errors.ts';
+import type {
+  Journal,
+  LogKey,
+  Pause,
+  SandboxClient,
+  SandboxRecord,
+  SandboxRecords,
+  SessionLog,
+  Stamp,
+} from '#core/ports.ts';
+import { change } from '#core/session/change.ts';
+
+export interface ExecuteWorld {
+  readonly log: SessionLog;
+  readonly records: SandboxRecords;
+  readonly client: SandboxClient;
+  readonly stamp: Stamp;
+  readonly pause: Pause;
+  readonly journal: Journal;
+}
+
+type ReadySandbox = Extract<SandboxRecord, { status: 'ready' }>;
+type Result = { readonly text: string; readonly isError: boolean; readonly served: string };
+
+const DEFAULT_TIMEOUT_MS = 120_000;
+/** Below the function's own 15 minutes, with time left to append the result. */
+const MAX_TIMEOUT_MS = 600_000;
+
+/** A task that runs may need this long until its server listens. */
+const START_GRACE_MS = 15_000;
+const RECONNECT_MS = 100;
+
+const LOST = {
+  text: 'The sandbox stopped before this call had a result. The command may or may not have run, and files in the sandbox are gone. The next call gets a new sandbox.',
+  isError: true,
+  served: 'lost',
+} as const;
+
+export async function execute(world: ExecuteWorld, input: ExecuteInput): Promise<void> {
+  const key: LogKey = { session: input.session, thread: input.thread };
+  const began = Date.parse(world.stamp.now());
+  const [request, sent] = await Promise.all([
+    requestOf(world, key, input),
+    world.records.send(input.session, input.call.id, input.sandbox.generation, world.stamp.now()),
+  ]);
+  const result = await resultOf(world, input, request, sent);
+  await appendResult(world, key, input.call.id, result);
+  const durationMs = Date.parse(world.stamp.now()) - began;
+  world.journal.line('tool call', {
+    session: input.session,
+    thread: input.thread,
+    call: input.call.id,
+    tool: request.name,
+    outcome: result.served,
+    is_error: result.isError,
+    duration_ms: durationMs,
+  });
+  world.journal.metric('ToolDuration', 'Milliseconds', durationMs);
+}
+
+async function requestOf(world: ExecuteWorld, key: LogKey, input: ExecuteInput): Promise<ExecuteRequest> {
+  const entry = await world.log.entryAt(key, input.call.at);
+  if (
+    entry === null ||
+    !('event' in entry) ||
+    entry.event.type !== 'agent.tool_use' ||
+    entry.event.id !== input.call.id
+  ) {
+    throw new Fault('stored_data_invalid', `position ${input.call.at} of the log is not the tool use ${input.call.id}`);
+  }
+  const asked = entry.event.input['timeout_ms'];
+  const timeoutMs =
+    typeof asked === 'number' && asked >= 1 ? Math.min(Math.floor(asked), MAX_TIMEOUT_MS) : DEFAULT_TIMEOUT_MS;
+  return { call: input.call.id, name: SandboxTool.parse(entry.event.name), input: entry.event.input, timeoutMs };
+}
+
+async function resultOf(
+  world: ExecuteWorld,
+  input: ExecuteInput,
+  request: ExecuteRequest,
+  sent: { readonly record: SandboxRecord | null; readonly sentTo: number },
+): Promise<Result> {
+  const { record, sentTo } = sent;
+  if (record === null) throw new Fault('sandbox_not_ready', `session ${input.session} has no sandbox`);
+  // The call went to a sandbox that is gone: running it again elsewhere could repeat its effect.
+  if (record.generation !== sentTo || record.status === 'lost') return LOST;
+  if (record.status !== 'ready')
+    throw new Fault('sandbox_not_ready', `the sandbox of ${input.session} is ${record.status}`);
+  const response = await reach(world, record, request);
+  if (response === null) {
+    await world.records.lost(input.session, record.generation);
+    return LOST;
+  }
+  return { text: response.output.slice(0, MAX_OUTPUT_CHARS), isError: response.isError, served: response.served };
+}
+
+/** The sandbox's answer; null when it is gone. A broken connection is tried again: the sandbox joins the call it knows. */
+async function reach(world: ExecuteWorld, sandbox: ReadySandbox, request: ExecuteRequest) {
+  for (;;) {
+    const reply = await world.client.execute(sandbox, request);
+    if (reply.status === 'answered') return reply.response;
+    const age = Date.parse(world.stamp.now()) - Date.parse(sandbox.readyAt);
+    if (reply.status === 'unreachable' && age > START_GRACE_MS) return null;
+    await world.pause(RECONNECT_MS);
+  }
+}
+
+async function appendResult(world: ExecuteWorld, key: LogKey, call: EventId, result: Result): Promise<void> {
+  const head = await world.log.head(key);
+  if (head === null) return;
+  await change(world, key, head, {
+    do: 'result',
+    call,
+    content: [{ type: 'text', text: result.text }],
+    isError: result.isError,
+  });
+}

@@ -1,0 +1,84 @@
+/**
+ * How the model sees the sandbox tools. Names and schemas are those of the SDK's agent toolset, which runs inside the
+ * sandbox; a test compares them, so that an SDK upgrade cannot change one side alone.
+ */
+import type { SessionAgent } from '#contract/agents.ts';
+import { SANDBOX_TOOLS, type SandboxTool } from '#contract/hands.ts';
+import type { Toolset } from '#contract/tools.ts';
+import type { ToolDefinition } from '#core/ports.ts';
+
+const TEXT = { type: 'string' } as const;
+
+const DEFINITIONS: Readonly<Record<SandboxTool, Omit<ToolDefinition, 'name'>>> = {
+  bash: {
+    description: 'Run a bash command in a persistent shell. State (cwd, env vars) persists across calls.',
+    input_schema: {
+      type: 'object',
+      properties: {
+        command: { type: 'string', description: 'The command to run' },
+        restart: { type: 'boolean', description: 'Restart the persistent shell before running' },
+        timeout_ms: { type: 'integer', description: 'Per-call timeout in milliseconds' },
+      },
+    },
+  },
+  read: {
+    description: 'Read a UTF-8 text file relative to the workdir.',
+    input_schema: {
+      type: 'object',
+      properties: {
+        file_path: TEXT,
+        view_range: {
+          type: 'array',
+          items: { type: 'integer' },
+          description: '[start_line, end_line] 1-indexed inclusive',
+        },
+      },
+      required: ['file_path'],
+    },
+  },
+  write: {
+    description: 'Write a UTF-8 text file relative to the workdir, creating parent directories as needed.',
+    input_schema: {
+      type: 'object',
+      properties: { file_path: TEXT, content: TEXT },
+      required: ['file_path', 'content'],
+    },
+  },
+  edit: {
+    description: 'Replace old_string with new_string in a file. old_string must be unique unless replace_all.',
+    input_schema: {
+      type: 'object',
+      properties: { file_path: TEXT, old_string: TEXT, new_string: TEXT, replace_all: { type: 'boolean' } },
+      required: ['file_path', 'old_string', 'new_string'],
+    },
+  },
+  glob: {
+    description: 'Match files under the workdir against a glob pattern. Results are mtime-sorted, newest first.',
+    input_schema: {
+      type: 'object',
+      properties: {
+        pattern: TEXT,
+        path: { type: 'string', description: 'Directory to search in. Defaults to the workdir.' },
+      },
+      required: ['pattern'],
+    },
+  },
+  grep: {
+    description: 'Search file contents for a regex. Uses ripgrep if available, otherwise a built-in walker.',
+    input_schema: { type: 'object', properties: { pattern: TEXT, path: TEXT }, required: ['pattern'] },
+  },
+};
+
+/** The tools that an agent's toolsets enable, in the contract's order. */
+export function enabledTools(agent: SessionAgent): readonly SandboxTool[] {
+  return SANDBOX_TOOLS.filter((name) => agent.tools.some((toolset) => isEnabled(toolset, name)));
+}
+
+export function toolDefinitions(agent: SessionAgent): readonly ToolDefinition[] {
+  return enabledTools(agent).map((name) => ({ name, ...DEFINITIONS[name] }));
+}
+
+function isEnabled(toolset: Toolset, name: SandboxTool): boolean {
+  const config = toolset.configs.find((entry) => entry.name === name);
+  return config?.enabled ?? toolset.default_config.enabled;
+}

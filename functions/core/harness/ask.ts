@@ -1,0 +1,181 @@
+/** Claim, ask, append: one model request (design §3). */
+import { SANDBOX_TOOLS } from '#contract/hands.ts';
+import type { EventId } from '#contract/ids.ts';
+import { Fault, errorClass } from '#core/errors.ts';
+import type { Head, Journal, LogKey, Model, ModelAnswer, Pause, SessionLog, Stamp, Warming } from '#core/ports.ts';
+import { agentOf, buildRequest } from '#core/harness/context.ts';
+import { queuedMessages, type History, type Story } from '#core/harness/history.ts';
+import { MAX_FAILURES } from '#core/harness/next.ts';
+import { toldOf } from '#core/harness/provider-errors.ts';
+import { enabledTools } from '#core/hands/tool-definitions.ts';
+import { change, prepare } from '#core/session/change.ts';
+
+export interface TurnWorld {
+  readonly log: SessionLog;
+  readonly history: History;
+  readonly model: Model;
+  readonly warming: Warming;
+  readonly stamp: Stamp;
+  readonly pause: Pause;
+  readonly journal: Journal;
+}
+
+export type Asked =
+  | { readonly status: 'answered'; readonly story: Story }
+  | { readonly status: 'failed'; readonly story: Story; readonly retryAfterSeconds: number | null }
+  /** Something was appended before the claim, so the step is decided again. */
+  | { readonly status: 'overtaken'; readonly story: Story }
+  /** Another attempt owns the turn now: this one goes home. */
+  | { readonly status: 'fenced'; readonly run: number };
+
+type Heard =
+  | { readonly status: 'answer'; readonly answer: ModelAnswer }
+  | { readonly status: 'error'; readonly error: unknown };
+
+/** A sandbox used within this time is still there; an older one may have stopped idle, so it is provisioned early again. */
+const WARM_FOR_MS = 25 * 60_000;
+
+export async function ask(world: TurnWorld, key: LogKey, story: Story, signal: AbortSignal): Promise<Asked> {
+  const request = world.stamp.eventId();
+  const claim = prepare(key, story.head, { do: 'claim', request, taken: queuedMessages(story) }, world.stamp);
+  if (claim === 'nothing' || 'message' in claim) return { status: 'fenced', run: story.head.state.run };
+  // The claim and the request travel side by side; nothing of the answer is used before the claim is in the log, and a
+  // lost claim cuts the request off.
+  const cutOff = new AbortController();
+  const listening = listen(
+    world,
+    key,
+    { ...story, entries: [...story.entries, ...claim.entries] },
+    AbortSignal.any([signal, cutOff.signal]),
+  );
+  const claimed = await world.log.append(claim);
+  if (claimed.status === 'conflict') {
+    cutOff.abort();
+    return overtaken(world, key, story.head, claimed.head);
+  }
+  const heard = await listening.heard;
+  const mine = world.history.extend(key, story, claimed.head, claim.entries);
+  const asked = await settle(world, key, { story: mine, request, heard });
+  listening.report(asked, mine.head.state.run);
+  return asked;
+}
+
+async function overtaken(world: TurnWorld, key: LogKey, before: Head, head: Head): Promise<Asked> {
+  const { request } = head.state;
+  if (request !== null && request.at > before.position) return { status: 'fenced', run: before.state.run };
+  const story = await world.history.load(key);
+  if (story === null || story.head.state.run !== before.state.run) return { status: 'fenced', run: before.state.run };
+  return { status: 'overtaken', story };
+}
+
+/** Asks the model and measures it; early provisioning starts with the first sandbox tool in the stream. */
+function listen(world: TurnWorld, key: LogKey, story: Story, signal: AbortSignal) {
+  const began = Date.parse(world.stamp.now());
+  const sinceBegan = () => Date.parse(world.stamp.now()) - began;
+  let ttftMs: number | null = null;
+  let warming: Promise<void> | null = warmlyUsed(world, story) ? Promise.resolve() : null;
+  const answering = world.model.ask(
+    buildRequest(story.entries),
+    {
+      onFirstToken: () => {
+        ttftMs ??= sinceBegan();
+      },
+      onToolStart: (name) => {
+        // Only a head start: the run's own Provision step repeats it, and reports what fails.
+        if (SANDBOX_TOOLS.some((tool) => tool === name)) warming ??= world.warming.warm(key).catch(() => undefined);
+      },
+    },
+    signal,
+  );
+  const heard = answering.then<Heard, Heard>(
+    async (answer) => {
+      await warming;
+      return { status: 'answer', answer };
+    },
+    (error: unknown) => ({ status: 'error', error }),
+  );
+  const report = (asked: Asked, run: number) => {
+    void heard.then((result) => reportTurn(world, key, { asked, run, result, ttftMs, durationMs: sinceBegan() }));
+  };
+  return { heard, report };
+}
+
+/** Appends what came of the request, wherever the head is by then. */
+async function settle(
+  world: TurnWorld,
+  key: LogKey,
+  turn: { story: Story; request: EventId; heard: Heard },
+): Promise<Asked> {
+  const { story, request, heard } = turn;
+  const run = story.head.state.run;
+  const fault = heard.status === 'error' ? faultOf(heard.error) : null;
+  const changed = await change(
+    world,
+    key,
+    story.head,
+    heard.status === 'answer'
+      ? { do: 'answer', request, answer: heard.answer, offered: new Set(enabledTools(agentOf(story.entries))) }
+      : failure(story, request, fault ?? faultOf(heard.error)),
+  );
+  if (changed.status !== 'changed') return { status: 'fenced', run };
+  const after =
+    changed.before.position === story.head.position
+      ? world.history.extend(key, story, changed.head, changed.entries)
+      : ((await world.history.load(key)) ?? story);
+  if (fault !== null) return { status: 'failed', story: after, retryAfterSeconds: fault.retryAfterSeconds };
+  return { status: 'answered', story: after };
+}
+
+function failure(story: Story, request: EventId, fault: Fault) {
+  const attempts = story.head.state.failures + 1;
+  return {
+    do: 'fail' as const,
+    request,
+    error: toldOf(fault).type,
+    message: toldOf(fault).message,
+    retrying: fault.retryable && attempts < MAX_FAILURES,
+  };
+}
+
+/** Only the model's own faults are told to the session; anything else is a bug and must stay visible as one. */
+function faultOf(error: unknown): Fault {
+  if (error instanceof Fault) return error;
+  throw error;
+}
+
+function warmlyUsed(world: TurnWorld, story: Story): boolean {
+  const last = story.entries.findLast((entry) => 'event' in entry && entry.event.type === 'agent.tool_result');
+  if (last === undefined || !('event' in last) || last.event.processed_at === null) return false;
+  return Date.parse(world.stamp.now()) - Date.parse(last.event.processed_at) < WARM_FOR_MS;
+}
+
+interface TurnReport {
+  readonly asked: Asked;
+  readonly run: number;
+  readonly result: Heard;
+  readonly ttftMs: number | null;
+  readonly durationMs: number;
+}
+
+function reportTurn(world: TurnWorld, key: LogKey, report: TurnReport): void {
+  const { asked, result } = report;
+  const usage = result.status === 'answer' ? result.answer.usage : null;
+  world.journal.line('turn', {
+    session: key.session,
+    thread: key.thread,
+    run: report.run,
+    turn: 'story' in asked ? asked.story.head.state.turns : null,
+    outcome: asked.status,
+    stop_reason: result.status === 'answer' ? result.answer.stopReason : null,
+    error_class: result.status === 'error' ? errorClass(result.error) : null,
+    duration_ms: report.durationMs,
+    ttft_ms: report.ttftMs,
+    input_tokens: usage?.input_tokens ?? null,
+    output_tokens: usage?.output_tokens ?? null,
+  });
+  world.journal.metric('TurnDuration', 'Milliseconds', report.durationMs);
+  if (report.ttftMs !== null) world.journal.metric('TimeToFirstToken', 'Milliseconds', report.ttftMs);
+  if (usage !== null) world.journal.metric('InputTokens', 'Count', usage.input_tokens);
+  if (usage !== null) world.journal.metric('OutputTokens', 'Count', usage.output_tokens);
+  if (result.status === 'error') world.journal.metric('ModelErrors', 'Count', 1);
+}

@@ -1,0 +1,106 @@
+/**
+ * From log entries to a model request: the session's log is a context object, and this selects and shapes the slice
+ * that becomes a context window. Nothing is ever deleted from the log by doing so.
+ */
+import type { SessionAgent } from '#contract/agents.ts';
+import type { Entry, LogRecord } from '#contract/entries.ts';
+import type { EventOf } from '#contract/events.ts';
+import type { ContentBlock, ModelMessage, ModelRequest, ToolDefinition } from '#core/ports.ts';
+import { toolDefinitions } from '#core/hands/tool-definitions.ts';
+import { modelFields } from '#core/harness/models.ts';
+
+const CACHE = { cache_control: { type: 'ephemeral' } } as const;
+
+/** The agent a session was created with: the first record of its log. */
+export function agentOf(entries: readonly Entry[]): SessionAgent {
+  const first = entries[0];
+  if (first === undefined || !('record' in first) || first.record.kind !== 'session.created') {
+    throw new TypeError('a log begins with session.created');
+  }
+  return first.record.agent;
+}
+
+export function buildRequest(entries: readonly Entry[]): ModelRequest {
+  const agent = agentOf(entries);
+  return {
+    model: agent.model.id,
+    ...modelFields(agent.model),
+    system: agent.system === null || agent.system === '' ? [] : [{ type: 'text', text: agent.system, ...CACHE }],
+    tools: cachedTools(toolDefinitions(agent)),
+    messages: cachedTail(buildMessages(entries)),
+  };
+}
+
+/**
+ * User and assistant messages in the order the provider requires: each answer's tool results directly follow it, in
+ * the order of its calls, whatever order they reached the log in.
+ */
+export function buildMessages(entries: readonly Entry[]): readonly ModelMessage[] {
+  const results = resultsByCall(entries);
+  const messages: ModelMessage[] = [];
+  for (const entry of entries) {
+    if ('record' in entry) {
+      if (entry.record.kind === 'model.answered') messages.push(...answered(entry.record, results));
+    } else if (entry.event.type === 'user.message' && entry.event.processed_at !== null) {
+      messages.push({ role: 'user', content: entry.event.content });
+    }
+  }
+  return merged(messages);
+}
+
+function resultsByCall(entries: readonly Entry[]): ReadonlyMap<string, EventOf<'agent.tool_result'>> {
+  const results = new Map<string, EventOf<'agent.tool_result'>>();
+  for (const entry of entries) {
+    if ('event' in entry && entry.event.type === 'agent.tool_result') results.set(entry.event.tool_use_id, entry.event);
+  }
+  return results;
+}
+
+function answered(
+  record: Extract<LogRecord, { kind: 'model.answered' }>,
+  results: ReadonlyMap<string, EventOf<'agent.tool_result'>>,
+): readonly ModelMessage[] {
+  // The provider refuses a message without content, which an answer of nothing would become.
+  if (record.blocks.length === 0) return [];
+  const assistant: ModelMessage = { role: 'assistant', content: record.blocks };
+  if (record.calls.length === 0) return [assistant];
+  const content = record.calls.map(({ id, providerId }) => toolResult(providerId, results.get(id)));
+  return [assistant, { role: 'user', content }];
+}
+
+function toolResult(providerId: string, result: EventOf<'agent.tool_result'> | undefined): ContentBlock {
+  if (result === undefined) throw new TypeError('the model is asked only when every call has a result');
+  return { type: 'tool_result', tool_use_id: providerId, is_error: result.is_error, content: result.content };
+}
+
+/** Consecutive messages of one role become one: queued messages are answered as one coherent turn. */
+function merged(messages: readonly ModelMessage[]): readonly ModelMessage[] {
+  const result: { role: ModelMessage['role']; content: ContentBlock[] }[] = [];
+  for (const message of messages) {
+    const last = result.at(-1);
+    if (last?.role === message.role) last.content.push(...message.content);
+    else result.push({ role: message.role, content: [...message.content] });
+  }
+  return result;
+}
+
+/** A breakpoint after the last tool: tools and system change least, so they are the longest stable prefix. */
+function cachedTools(tools: readonly ToolDefinition[]): readonly ToolDefinition[] {
+  return tools.map((tool, index) => (index === tools.length - 1 ? { ...tool, ...CACHE } : tool));
+}
+
+/**
+ * Breakpoints on the last block of the last two user messages: the newest writes the cache for the next request, the
+ * one before reads what the previous request wrote. With tools and system that makes the provider's maximum of four.
+ */
+function cachedTail(messages: readonly ModelMessage[]): readonly ModelMessage[] {
+  const users = messages.flatMap((message, index) => (message.role === 'user' ? [index] : []));
+  const marked = new Set(users.slice(-2));
+  return messages.map((message, index) => (marked.has(index) ? withBreakpoint(message) : message));
+}
+
+function withBreakpoint(message: ModelMessage): ModelMessage {
+  const last = message.content.at(-1);
+  if (last === undefined) return message;
+  return { ...message, content: [...message.content.slice(0, -1), { ...last, ...CACHE }] };
+}

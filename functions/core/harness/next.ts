@@ -1,0 +1,31 @@
+/** From state to the next step of a run: the whole of the harness's judgement, as a pure function. */
+import type { OpenCall, SessionState } from '#contract/entries.ts';
+import { isActive } from '#core/session/decide.ts';
+
+/** Model requests in a row that may fail, by crashes or by the provider, before the turn ends `retries_exhausted`. */
+export const MAX_FAILURES = 8;
+
+/** Far below the 25,000 events at which Step Functions fails an execution: one answer may still add hundreds of calls. */
+export const MAX_HISTORY_EVENTS = 10_000;
+
+export type Step =
+  | { readonly do: 'rest' }
+  | { readonly do: 'use hands'; readonly calls: readonly OpenCall[] }
+  | { readonly do: 'ask' }
+  | { readonly do: 'give up' }
+  | { readonly do: 'continue' };
+
+export function next(state: SessionState): Step {
+  if (!isActive(state)) return { do: 'rest' };
+  if (state.calls.length > 0) return { do: 'use hands', calls: state.calls };
+  // An open request belongs to an attempt that died or will lose its next append: it counts as failed.
+  if (state.failures + (state.request === null ? 0 : 1) >= MAX_FAILURES) return { do: 'give up' };
+  if (state.historyEvents >= MAX_HISTORY_EVENTS) return { do: 'continue' };
+  return { do: 'ask' };
+}
+
+/** Seconds before the attempt after `failures` failed ones: 1, 2, 4 … 60, or what the provider asks for, up to 300. */
+export function backoffSeconds(failures: number, retryAfterSeconds: number | null): number {
+  const growing = Math.min(60, 2 ** Math.max(0, failures - 1));
+  return Math.min(300, Math.max(growing, Math.ceil(retryAfterSeconds ?? 0)));
+}

@@ -1,0 +1,135 @@
+/**
+ * One Turn of a run: wake, decide the next step, and make at most one model request. It may stop between any two lines:
+ * whatever is in the log by then is what the next attempt goes on from.
+ */
+import type { Next, RunState } from '#contract/run.ts';
+import type { LogKey } from '#core/ports.ts';
+import { ask, type Asked, type TurnWorld } from '#core/harness/ask.ts';
+import { queuedMessages, type Story } from '#core/harness/history.ts';
+import { backoffSeconds, next } from '#core/harness/next.ts';
+import { change, prepare, type Changed } from '#core/session/change.ts';
+import type { Command } from '#core/session/commands.ts';
+
+/** What ends a Turn: `next` for the state machine, `run` for the execution after a `long` one. */
+interface Ended {
+  readonly run: number;
+  readonly next: Next;
+}
+
+/** The append that begins a run and the start of its execution travel side by side, so the harness may be first. */
+const PATIENCE_MS = [5, 10, 20, 40, 80, 160, 320, 640, 1280] as const;
+
+export async function takeTurn(world: TurnWorld, run: RunState, signal: AbortSignal): Promise<RunState> {
+  const key: LogKey = { session: run.session, thread: run.thread };
+  const story = await awaken(world, key, run.run);
+  const ended =
+    story === null ? rest(run.run) : await go(world, key, await reportHands(world, key, story, run), signal);
+  return { session: run.session, thread: run.thread, run: ended.run, turn: ended.next };
+}
+
+/** The log at this run; null when the run is over, was never begun, or went on under another number. */
+async function awaken(world: TurnWorld, key: LogKey, run: number): Promise<Story | null> {
+  for (const ms of PATIENCE_MS) {
+    const story = await world.history.load(key);
+    if (story !== null && story.head.state.run >= run) return story.head.state.run === run ? story : null;
+    await world.pause(ms);
+  }
+  return null;
+}
+
+async function go(world: TurnWorld, key: LogKey, from: Story, signal: AbortSignal): Promise<Ended> {
+  const run = from.head.state.run;
+  for (let story = from; ;) {
+    const step = next(story.head.state);
+    switch (step.do) {
+      case 'rest':
+        return rest(run);
+      case 'use hands':
+        return { run, next: { do: 'tools', calls: handCalls(step.calls), waitSeconds: 0 } };
+      case 'continue':
+        return continueRun(world, key, story);
+      case 'give up': {
+        const left = await giveUp(world, key, story);
+        if (left === null) return rest(run);
+        story = left;
+        break;
+      }
+      case 'ask': {
+        const asked = await ask(world, key, story, signal);
+        if (asked.status !== 'overtaken') return conclude(world, key, asked);
+        story = asked.story;
+        break;
+      }
+      default:
+        return step satisfies never;
+    }
+  }
+}
+
+/** From the state after the model request to what the state machine does next. */
+async function conclude(world: TurnWorld, key: LogKey, asked: Exclude<Asked, { status: 'overtaken' }>): Promise<Ended> {
+  if (asked.status === 'fenced') return rest(asked.run);
+  const { state } = asked.story.head;
+  const step = next(state);
+  switch (step.do) {
+    case 'rest':
+      return rest(state.run);
+    case 'use hands':
+      return { run: state.run, next: { do: 'tools', calls: handCalls(step.calls), waitSeconds: 0 } };
+    case 'continue':
+      return continueRun(world, key, asked.story);
+    case 'ask':
+    case 'give up': {
+      const wait = asked.status === 'failed' ? backoffSeconds(state.failures, asked.retryAfterSeconds) : 0;
+      return { run: state.run, next: { do: wait > 0 ? 'retry' : 'again', calls: [], waitSeconds: wait } };
+    }
+    default:
+      return step satisfies never;
+  }
+}
+
+/** Ends the turn; the story to judge anew when something was appended meanwhile. */
+async function giveUp(world: TurnWorld, key: LogKey, story: Story): Promise<Story | null> {
+  const append = prepare(key, story.head, { do: 'give up', taken: queuedMessages(story) }, world.stamp);
+  if (append === 'nothing' || 'message' in append) return null;
+  const appended = await world.log.append(append);
+  return appended.status === 'appended' ? null : world.history.load(key);
+}
+
+async function continueRun(world: TurnWorld, key: LogKey, story: Story): Promise<Ended> {
+  const changed = await change(world, key, story.head, { do: 'continue', reason: 'long' });
+  if (changed.status !== 'changed') return rest(story.head.state.run);
+  return { run: changed.head.state.run, next: { do: 'long', calls: [], waitSeconds: 0 } };
+}
+
+/** A call that is still open after its hand ended has no result, and never will: the model is told. */
+async function reportHands(world: TurnWorld, key: LogKey, from: Story, run: RunState): Promise<Story> {
+  let story = from;
+  for (const outcome of run.hands ?? []) {
+    if (!story.head.state.calls.some((call) => call.id === outcome.call)) continue;
+    const text = `The tool call was not completed (${outcome.error ?? 'no result'}). It may or may not have had an effect.`;
+    story = await apply(world, key, story, {
+      do: 'result',
+      call: outcome.call,
+      content: [{ type: 'text', text }],
+      isError: true,
+    });
+  }
+  return story;
+}
+
+async function apply(world: TurnWorld, key: LogKey, story: Story, command: Command): Promise<Story> {
+  const changed: Changed = await change(world, key, story.head, command);
+  if (changed.status !== 'changed' || changed.before.position !== story.head.position) {
+    return (await world.history.load(key)) ?? story;
+  }
+  return world.history.extend(key, story, changed.head, changed.entries);
+}
+
+function handCalls(calls: readonly { id: Next['calls'][number]['id']; at: number }[]): Next['calls'] {
+  return calls.map(({ id, at }) => ({ hand: 'sandbox', id, at }));
+}
+
+function rest(run: number): Ended {
+  return { run, next: { do: 'idle', calls: [], waitSeconds: 0 } };
+}

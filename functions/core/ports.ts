@@ -1,0 +1,210 @@
+/** What the core needs from the outside. Each port's comment is its contract; every adapter passes the port's suite. */
+import type { ExecuteRequest, ExecuteResponse } from '#contract/hands.ts';
+import type { EventId, Instant, SessionId, ThreadId } from '#contract/ids.ts';
+import type { Entry, SessionState } from '#contract/entries.ts';
+import type { ModelUsage } from '#contract/usage.ts';
+
+/** Names one log: the partition of a thread. The primary thread's log is the session's own. */
+export interface LogKey {
+  readonly session: SessionId;
+  readonly thread: ThreadId;
+}
+
+/** The last position of a log and the state folded up to it. */
+export interface Head {
+  readonly position: number;
+  readonly state: SessionState;
+}
+
+export interface PositionedEntry {
+  readonly position: number;
+  readonly entry: Entry;
+}
+
+export interface Append {
+  readonly key: LogKey;
+  /** The head on which the entries were decided. */
+  readonly after: Head;
+  readonly entries: readonly Entry[];
+  /** The state folded over `entries`; it is stored beside them. */
+  readonly state: SessionState;
+  readonly at: Instant;
+}
+
+/** A lost race is a value: somebody else appended first, and `head` is where the log stands now. */
+export type Appended =
+  | { readonly status: 'appended'; readonly head: Head }
+  | { readonly status: 'conflict'; readonly head: Head };
+
+/**
+ * The durable, append-only log of a session (design §2).
+ * `append` is all or nothing at exactly `after.position + 1`; a repeat of the same append, its first answer lost, is
+ * `appended` and writes nothing. When status or run changes, the session's row changes in the same transaction.
+ * Reads are strongly consistent. Nothing here ever deletes an entry but `remove`.
+ */
+export interface SessionLog {
+  head(key: LogKey): Promise<Head | null>;
+  /**
+   * All entries from position `from` on, in order, and the head they lead to; no entries and a null head when the log
+   * ends before `from`. `from` is 1 or the position after a head.
+   */
+  read(
+    key: LogKey,
+    from: number,
+  ): Promise<{ readonly entries: readonly PositionedEntry[]; readonly head: Head | null }>;
+  append(append: Append): Promise<Appended>;
+  /** The entry at a position, or null. */
+  entryAt(key: LogKey, position: number): Promise<Entry | null>;
+}
+
+/** Starts executions of the run's state machine. Idempotent by session and run. */
+export interface Runs {
+  /** `taken`: an execution of that name has ended already, so nobody may be running this run. */
+  start(key: LogKey, run: number): Promise<'started' | 'taken'>;
+}
+
+/** Tool definition as the model provider reads it. */
+export interface ToolDefinition {
+  readonly name: string;
+  readonly description: string;
+  readonly input_schema: Readonly<Record<string, unknown>>;
+  readonly cache_control?: { readonly type: 'ephemeral' };
+}
+
+export interface ContentBlock {
+  readonly type: string;
+  readonly [key: string]: unknown;
+}
+
+export interface ModelMessage {
+  readonly role: 'user' | 'assistant';
+  readonly content: readonly ContentBlock[];
+}
+
+/** A request in the words of the Messages API. */
+export interface ModelRequest {
+  readonly model: string;
+  readonly max_tokens: number;
+  readonly system: readonly ContentBlock[];
+  readonly messages: readonly ModelMessage[];
+  readonly tools: readonly ToolDefinition[];
+  /** Model-specific request fields (thinking, effort), already decided. */
+  readonly extra: Readonly<Record<string, unknown>>;
+}
+
+export interface ModelAnswer {
+  readonly model: string;
+  readonly stopReason: string;
+  readonly stopDetails: { readonly category: string | null; readonly explanation: string | null } | null;
+  /** Raw content blocks, order and signatures kept. */
+  readonly blocks: readonly ContentBlock[];
+  readonly usage: ModelUsage;
+}
+
+export interface ModelListener {
+  /** The first piece of the answer arrived. */
+  onFirstToken(): void;
+  /** A tool call began to stream; its input is not known yet. */
+  onToolStart(name: string): void;
+}
+
+/**
+ * The language model. `ask` resolves with the whole answer. It never retries by itself, for retries are the state
+ * machine's. Throws `Fault` `model_*`; aborting the signal rejects with the signal's reason.
+ */
+export interface Model {
+  ask(request: ModelRequest, listener: ModelListener, signal: AbortSignal): Promise<ModelAnswer>;
+}
+
+/** Starts provisioning a session's sandbox without waiting for it; the run's own Provision step repeats it. */
+export interface Warming {
+  warm(key: LogKey): Promise<void>;
+}
+
+/**
+ * The record of a session's sandbox. `generation` counts the sandboxes of the session from 1; a lost one is never used
+ * again. `token` is what callers present; the task holds only its hash.
+ */
+export type SandboxRecord = {
+  readonly generation: number;
+  readonly token: string;
+  readonly lastUsedAt: Instant;
+} & (
+  | { readonly status: 'starting' }
+  | { readonly status: 'lost' }
+  /** `address` is `host:port`, reachable from the execute function only. */
+  | { readonly status: 'ready'; readonly task: string; readonly address: string; readonly readyAt: Instant }
+);
+
+/** Every write is conditional on the generation, so that of two writers one wins and the other sees the winner's record. */
+export interface SandboxRecords {
+  find(session: SessionId): Promise<SandboxRecord | null>;
+  /** Reserves the generation after `previous` (0: the first), unless somebody else has. */
+  reserve(session: SessionId, previous: number, token: string, at: Instant): Promise<SandboxRecord>;
+  ready(
+    session: SessionId,
+    generation: number,
+    place: { task: string; address: string; at: Instant },
+  ): Promise<SandboxRecord>;
+  lost(session: SessionId, generation: number): Promise<void>;
+  /**
+   * Marks that a call is about to be sent to a generation and reads the record, in one round trip. `sentTo` is the
+   * generation of the first mark: a call is never sent to another one.
+   */
+  send(
+    session: SessionId,
+    call: EventId,
+    generation: number,
+    at: Instant,
+  ): Promise<{ readonly record: SandboxRecord | null; readonly sentTo: number }>;
+}
+
+export type TaskStatus =
+  | { readonly status: 'starting' }
+  | { readonly status: 'running'; readonly address: string }
+  | { readonly status: 'stopped'; readonly reason: string };
+
+/** Runs sandbox tasks. `run` is idempotent by session and generation. Throws `Fault` `sandbox_not_ready`. */
+export interface Tasks {
+  run(session: SessionId, generation: number, tokenSha256: string): Promise<string>;
+  status(task: string): Promise<TaskStatus>;
+}
+
+export type SandboxReply =
+  | { readonly status: 'answered'; readonly response: ExecuteResponse }
+  /** Nobody listens at the address. */
+  | { readonly status: 'unreachable' }
+  /** The connection broke while the call was under way. */
+  | { readonly status: 'interrupted' };
+
+/** Carries one call to a sandbox, once; a repeated id joins or replays there. */
+export interface SandboxClient {
+  execute(place: { readonly address: string; readonly token: string }, request: ExecuteRequest): Promise<SandboxReply>;
+}
+
+/** Time and ids are given, so that the core stays a function of its input. */
+export interface Stamp {
+  now(): Instant;
+  eventId(): EventId;
+}
+
+/** Waiting is given too: tests let time pass without sleeping. */
+export type Pause = (ms: number) => Promise<void>;
+
+/** One canonical line per turn, call and request: ids, counts, durations and error classes, never content. */
+export interface Journal {
+  line(
+    message: 'turn' | 'tool call' | 'request',
+    fields: Readonly<Record<string, string | number | boolean | null>>,
+  ): void;
+  metric(name: MetricName, unit: 'Milliseconds' | 'Count', value: number): void;
+}
+
+export type MetricName =
+  | 'TimeToFirstToken'
+  | 'TurnDuration'
+  | 'ToolDuration'
+  | 'InputTokens'
+  | 'OutputTokens'
+  | 'ModelErrors'
+  | 'RequestErrors';

@@ -1,0 +1,72 @@
+/** Groups of entries that always go together, in the contract's order (§3.5). */
+import type { Entry, SessionState } from '#contract/entries.ts';
+import type { SessionEvent, StopDetails, StopReason, UserMessage } from '#contract/events.ts';
+import type { Instant } from '#contract/ids.ts';
+import type { Usage } from '#contract/usage.ts';
+import type { Stamp } from '#core/ports.ts';
+
+const NO_MODEL_USAGE = {
+  input_tokens: 0,
+  output_tokens: 0,
+  cache_read_input_tokens: 0,
+  cache_creation_input_tokens: 0,
+};
+
+export function event(body: SessionEvent): Entry {
+  return { event: body };
+}
+
+export function beginRunning(state: SessionState, stamp: Stamp): readonly Entry[] {
+  const now = stamp.now();
+  return [
+    event({ id: stamp.eventId(), type: 'session.status_running', processed_at: now }),
+    event({ id: stamp.eventId(), type: 'session.thread_status_running', processed_at: now, ...threadOf(state) }),
+  ];
+}
+
+/** The second echo of each queued message: the agent takes it now. */
+export function take(messages: readonly UserMessage[], stamp: Stamp): readonly Entry[] {
+  return messages.map((message) => event({ ...message, processed_at: stamp.now() }));
+}
+
+/** Closes the request that an earlier attempt left open: its owner died, or is about to lose its next append. */
+export function closeRequest(state: SessionState, stamp: Stamp): readonly Entry[] {
+  if (state.request === null) return [];
+  return [
+    event({
+      id: stamp.eventId(),
+      type: 'span.model_request_end',
+      processed_at: stamp.now(),
+      model_request_start_id: state.request.id,
+      is_error: true,
+      model_usage: NO_MODEL_USAGE,
+    }),
+  ];
+}
+
+/** Thread idle, usage, session idle: the end of a turn. `state` is the state before them, the turn's usage folded in. */
+export function goIdle(
+  state: SessionState,
+  reason: StopReason,
+  stamp: Stamp,
+  details: StopDetails = null,
+): readonly Entry[] {
+  const now = stamp.now();
+  const stop = { stop_reason: reason, stop_details: details };
+  return [
+    event({ id: stamp.eventId(), type: 'session.thread_status_idle', processed_at: now, ...threadOf(state), ...stop }),
+    event({ id: stamp.eventId(), type: 'session.usage', processed_at: now, usage: usageAt(state, now), budget: null }),
+    event({ id: stamp.eventId(), type: 'session.status_idle', processed_at: now, ...stop }),
+  ];
+}
+
+/** Usage with the seconds of the running stretch that ends now. */
+export function usageAt(state: SessionState, now: Instant): Usage {
+  if (state.runningSince === null) return state.usage;
+  const seconds = Math.max(0, Date.parse(now) - Date.parse(state.runningSince)) / 1000;
+  return { ...state.usage, active_seconds: state.usage.active_seconds + seconds };
+}
+
+function threadOf(state: SessionState) {
+  return { session_thread_id: state.thread, agent_name: state.agentName };
+}

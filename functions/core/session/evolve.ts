@@ -1,0 +1,141 @@
+/** The fold: one entry and the state before it make the state after it. */
+import type { Entry, LogRecord, SessionState } from '#contract/entries.ts';
+import type { SessionEvent } from '#contract/events.ts';
+import type { ModelUsage, Usage } from '#contract/usage.ts';
+import type { Head } from '#core/ports.ts';
+
+export const NO_USAGE: Usage = {
+  input_tokens: 0,
+  output_tokens: 0,
+  cache_read_input_tokens: 0,
+  cache_creation: { ephemeral_5m_input_tokens: 0, ephemeral_1h_input_tokens: 0 },
+  active_seconds: 0,
+  list_cost: null,
+  server_tool_use: null,
+};
+
+/** Events that one turn, and one tool call, add to an execution's history: measured on the state machine, rounded up. */
+const HISTORY_EVENTS = { turn: 12, call: 24 };
+
+/** Folds entries onto a head; `null` is the head of an empty log, whose first entry must be `session.created`. */
+export function fold(head: Head | null, entries: readonly Entry[]): Head {
+  const start = head ?? { position: 0, state: null };
+  const state = entries.reduce<SessionState | null>(
+    (current, entry, index) => evolve(current, entry, start.position + index + 1),
+    start.state,
+  );
+  if (state === null) throw new TypeError('a log begins with session.created');
+  return { position: start.position + entries.length, state };
+}
+
+export function evolve(state: SessionState | null, entry: Entry, position: number): SessionState {
+  if ('record' in entry && entry.record.kind === 'session.created') return begin(entry.record);
+  if (state === null) throw new TypeError('a log begins with session.created');
+  return 'event' in entry ? evolveEvent(state, entry.event, position) : evolveRecord(state, entry.record);
+}
+
+function begin(record: Extract<LogRecord, { kind: 'session.created' }>): SessionState {
+  return {
+    status: 'idle',
+    workspace: record.workspace,
+    thread: record.thread,
+    agentName: record.agent.name,
+    stopReason: null,
+    run: 0,
+    request: null,
+    failures: 0,
+    turns: 0,
+    historyEvents: 0,
+    calls: [],
+    queued: [],
+    usage: NO_USAGE,
+    runningSince: null,
+  };
+}
+
+function evolveRecord(state: SessionState, record: LogRecord): SessionState {
+  switch (record.kind) {
+    case 'run.continued':
+      return { ...state, run: record.run, historyEvents: 0 };
+    case 'session.created':
+    case 'model.claimed':
+    case 'model.answered':
+      return state;
+    default:
+      return record satisfies never;
+  }
+}
+
+function evolveEvent(state: SessionState, event: SessionEvent, position: number): SessionState {
+  switch (event.type) {
+    case 'user.message': {
+      const others = state.queued.filter((queued) => queued.id !== event.id);
+      return { ...state, queued: event.processed_at === null ? [...others, { id: event.id, at: position }] : others };
+    }
+    case 'agent.tool_use':
+      return {
+        ...state,
+        calls: [...state.calls, { id: event.id, name: event.name, at: position }],
+        historyEvents: state.historyEvents + HISTORY_EVENTS.call,
+      };
+    case 'agent.tool_result':
+      return { ...state, calls: state.calls.filter((call) => call.id !== event.tool_use_id) };
+    case 'span.model_request_start':
+      return {
+        ...state,
+        request: { id: event.id, at: position, since: event.processed_at },
+        historyEvents: state.historyEvents + HISTORY_EVENTS.turn,
+      };
+    case 'span.model_request_end':
+      return {
+        ...state,
+        request: null,
+        failures: event.is_error ? state.failures + 1 : 0,
+        turns: event.is_error ? state.turns : state.turns + 1,
+        usage: addUsage(state.usage, event.model_usage),
+      };
+    case 'session.status_running': {
+      const begins = state.status === 'idle';
+      return {
+        ...state,
+        status: 'running',
+        stopReason: null,
+        run: begins ? state.run + 1 : state.run,
+        historyEvents: begins ? 0 : state.historyEvents,
+        runningSince: state.runningSince ?? event.processed_at,
+      };
+    }
+    case 'session.status_idle':
+      return { ...state, status: 'idle', stopReason: event.stop_reason, failures: 0, runningSince: null };
+    case 'session.status_rescheduled':
+      return { ...state, status: 'rescheduling' };
+    case 'session.status_terminated':
+      return { ...state, status: 'terminated', runningSince: null };
+    case 'session.usage':
+      return { ...state, usage: event.usage };
+    case 'agent.thinking':
+    case 'agent.message':
+    case 'session.error':
+    case 'session.deleted':
+    case 'session.thread_status_running':
+    case 'session.thread_status_idle':
+    case 'session.thread_status_rescheduled':
+    case 'session.thread_status_terminated':
+      return state;
+    default:
+      return event satisfies never;
+  }
+}
+
+function addUsage(total: Usage, request: ModelUsage): Usage {
+  return {
+    ...total,
+    input_tokens: total.input_tokens + request.input_tokens,
+    output_tokens: total.output_tokens + request.output_tokens,
+    cache_read_input_tokens: total.cache_read_input_tokens + request.cache_read_input_tokens,
+    cache_creation: {
+      ...total.cache_creation,
+      ephemeral_5m_input_tokens: total.cache_creation.ephemeral_5m_input_tokens + request.cache_creation_input_tokens,
+    },
+  };
+}

@@ -1,0 +1,35 @@
+/**
+ * Makes sure that a session which the log calls active has an execution. A run is always known by its number, so a lost
+ * execution is replaced by the next number: no name is ever used twice.
+ */
+import type { LogKey, Runs, SessionLog, Stamp } from '#core/ports.ts';
+import { change } from '#core/session/change.ts';
+import { isActive } from '#core/session/decide.ts';
+
+export interface RepairWorld {
+  readonly log: SessionLog;
+  readonly runs: Runs;
+  readonly stamp: Stamp;
+}
+
+export type Repair = 'resting' | 'alive' | 'restarted';
+
+/** Starting a run that is under way changes nothing, so this is safe to repeat for every active session. */
+export async function repair(world: RepairWorld, key: LogKey): Promise<Repair> {
+  const head = await world.log.head(key);
+  if (head === null || !isActive(head.state)) return 'resting';
+  if ((await world.runs.start(key, head.state.run)) === 'started') return 'alive';
+  return continueLost(world, key, head.state.run);
+}
+
+/** The execution of `run` has ended and the run has not: the log goes on under the next number, which is started. */
+export async function continueLost(world: RepairWorld, key: LogKey, run: number): Promise<Repair> {
+  const head = await world.log.head(key);
+  if (head === null || !isActive(head.state)) return 'resting';
+  // Somebody else continued it meanwhile and starts it, or is found by the next sweep.
+  if (head.state.run !== run) return 'alive';
+  const continued = await change(world, key, head, { do: 'continue', reason: 'lost' });
+  if (continued.status !== 'changed') return 'resting';
+  await world.runs.start(key, continued.head.state.run);
+  return 'restarted';
+}

@@ -1,0 +1,137 @@
+/** Given entries, when a command, then entries or a refusal: the core's tests need no more than this. */
+import { EventId, SessionId, ThreadId, WorkspaceId, AgentId, EnvironmentId } from '#contract/ids.ts';
+import type { SessionAgent } from '#contract/agents.ts';
+import type { Entry } from '#contract/entries.ts';
+import type { UserMessage } from '#contract/events.ts';
+import type { Head, LogKey, ModelAnswer, Stamp } from '#core/ports.ts';
+import type { Command } from '#core/session/commands.ts';
+import { decide } from '#core/session/decide.ts';
+import { fold } from '#core/session/evolve.ts';
+
+export const KEY: LogKey = { session: SessionId.parse('sesn_1'), thread: ThreadId.parse('sthr_1') };
+export const NOW = '2026-11-21T10:00:00.000Z';
+
+export const AGENT: SessionAgent = {
+  id: AgentId.parse('agent_1'),
+  type: 'agent',
+  version: 1,
+  name: 'Ada',
+  description: null,
+  system: 'You are Ada.',
+  model: { id: 'claude-opus-5', effort: { type: 'high' }, speed: 'standard' },
+  tools: [
+    {
+      type: 'agent_toolset_20260401',
+      default_config: { enabled: true, permission_policy: { type: 'always_allow' } },
+      configs: [],
+    },
+  ],
+  mcp_servers: [],
+  skills: [],
+  multiagent: null,
+  execution_identity: { type: 'service_account' },
+};
+
+export const CREATED: Entry = {
+  record: {
+    kind: 'session.created',
+    at: NOW,
+    workspace: WorkspaceId.parse('wrkspc_1'),
+    thread: KEY.thread,
+    agent: AGENT,
+    environment: EnvironmentId.parse('env_1'),
+  },
+};
+
+/** Counts instead of being random; time stands still unless it is moved. */
+export function steadyStamp(start = 1): Stamp & { advance(ms: number): void } {
+  let count = start;
+  let now = Date.parse(NOW);
+  return {
+    now: () => new Date(now).toISOString(),
+    eventId: () => EventId.parse(`sevt_${count++}`),
+    advance: (ms) => {
+      now += ms;
+    },
+  };
+}
+
+export function answer(parts: Partial<ModelAnswer> = {}): ModelAnswer {
+  return {
+    model: 'claude-opus-5',
+    stopReason: 'end_turn',
+    stopDetails: null,
+    blocks: [{ type: 'text', text: 'Hello.' }],
+    usage: { input_tokens: 10, output_tokens: 5, cache_read_input_tokens: 2, cache_creation_input_tokens: 1 },
+    ...parts,
+  };
+}
+
+export const toolUse = (id: string, name = 'bash', input: unknown = { command: 'ls' }) => ({
+  type: 'tool_use',
+  id,
+  name,
+  input,
+});
+
+/** `event.type`, or the record's kind in brackets: the shape of a log at a glance. */
+export function outline(entries: readonly Entry[]): readonly string[] {
+  return entries.map((entry) => ('event' in entry ? entry.event.type : `[${entry.record.kind}]`));
+}
+
+export interface Scenario {
+  readonly entries: readonly Entry[];
+  readonly head: Head;
+  /** The entries of the last command. */
+  readonly then: readonly Entry[];
+  readonly refusal: string | null;
+  when(command: Command | ((scenario: Scenario) => Command)): Scenario;
+}
+
+export const OFFERED = new Set(['bash', 'read', 'write', 'edit', 'glob', 'grep']);
+
+export function given(entries: readonly Entry[] = [CREATED], stamp = steadyStamp()): Scenario {
+  return scenario(entries, [], null, stamp);
+}
+
+function scenario(entries: readonly Entry[], then: readonly Entry[], refusal: string | null, stamp: Stamp): Scenario {
+  const head = fold(null, entries);
+  const self: Scenario = {
+    entries,
+    head,
+    then,
+    refusal,
+    when(command) {
+      const decision = decide(head.state, typeof command === 'function' ? command(self) : command, stamp);
+      if (decision.status === 'refused') return scenario(entries, [], decision.message, stamp);
+      return scenario([...entries, ...decision.entries], decision.entries, null, stamp);
+    },
+  };
+  return self;
+}
+
+/** The queued messages, as the harness hands them to a claim. */
+export function queuedIn(current: Scenario): readonly UserMessage[] {
+  return current.head.state.queued.flatMap(({ at }) => {
+    const entry = current.entries[at - 1];
+    return entry !== undefined && 'event' in entry && entry.event.type === 'user.message' ? [entry.event] : [];
+  });
+}
+
+export const send = (text: string): Command => ({
+  do: 'send',
+  messages: [{ type: 'user.message', content: [{ type: 'text', text }] }],
+});
+
+export const REQUEST = EventId.parse('sevt_request');
+
+export const claim =
+  (request = REQUEST) =>
+  (current: Scenario): Command => ({ do: 'claim', request, taken: queuedIn(current) });
+
+export const answerWith = (parts: Partial<ModelAnswer> = {}, request = REQUEST): Command => ({
+  do: 'answer',
+  request,
+  answer: answer(parts),
+  offered: OFFERED,
+});

@@ -1,0 +1,74 @@
+import { describe, expect, it } from 'vitest';
+import { EventId } from '#contract/ids.ts';
+import type { ContentBlock } from '#core/ports.ts';
+import { buildMessages, buildRequest } from '#core/harness/context.ts';
+import { answerWith, claim, given, send, toolUse } from '#test/functions/core/given.ts';
+
+const second = EventId.parse('sevt_second');
+
+function afterTools() {
+  const asked = given()
+    .when(send('look'))
+    .when(claim())
+    .when(answerWith({ stopReason: 'tool_use', blocks: [toolUse('toolu_a'), toolUse('toolu_b')] }));
+  const [first, other] = asked.head.state.calls;
+  // Results reach the log in the order in which the hands finish.
+  return [other, first].reduce(
+    (scenario, call) =>
+      call === undefined
+        ? scenario
+        : scenario.when({
+            do: 'result',
+            call: call.id,
+            content: [{ type: 'text', text: `of ${call.at}` }],
+            isError: false,
+          }),
+    asked,
+  );
+}
+
+const breakpoints = (blocks: readonly ContentBlock[]) => blocks.filter((block) => 'cache_control' in block).length;
+
+describe('the context of a model request', () => {
+  it('puts each answer’s results directly after it, in the order of its calls', () => {
+    const messages = buildMessages(afterTools().entries);
+    expect(messages.map((message) => message.role)).toEqual(['user', 'assistant', 'user']);
+    expect(messages[2]?.content.map((block) => block['tool_use_id'])).toEqual(['toolu_a', 'toolu_b']);
+  });
+
+  it('joins a message sent meanwhile to the results, as one user message', () => {
+    const scenario = afterTools().when(send('and hurry')).when(claim(second));
+    const messages = buildMessages(scenario.entries);
+    expect(messages.map((message) => message.role)).toEqual(['user', 'assistant', 'user']);
+    expect(messages[2]?.content.map((block) => block.type)).toEqual(['tool_result', 'tool_result', 'text']);
+  });
+
+  it('leaves out what still waits in the queue', () => {
+    const scenario = afterTools().when(send('later'));
+    expect(buildMessages(scenario.entries)[2]?.content).toHaveLength(2);
+  });
+
+  it('replays the provider’s blocks untouched, thinking signatures included', () => {
+    const blocks = [
+      { type: 'thinking', thinking: 'hm', signature: 'sig==' },
+      { type: 'text', text: 'Done.' },
+    ];
+    const scenario = given().when(send('think')).when(claim()).when(answerWith({ blocks }));
+    expect(buildMessages(scenario.entries)[1]?.content).toEqual(blocks);
+  });
+
+  it('spends the provider’s four cache breakpoints on tools, system and the last two user messages', () => {
+    const request = buildRequest(afterTools().when(claim(second)).entries);
+    expect(request.tools.filter((tool) => 'cache_control' in tool)).toHaveLength(1);
+    expect(breakpoints(request.system)).toBe(1);
+    expect(request.messages.map((message) => breakpoints(message.content))).toEqual([1, 0, 1]);
+  });
+
+  it('skips an answer of nothing, which the provider would refuse', () => {
+    const scenario = given()
+      .when(send('hm'))
+      .when(claim())
+      .when(answerWith({ blocks: [] }));
+    expect(buildMessages(scenario.entries).map((message) => message.role)).toEqual(['user']);
+  });
+});

@@ -1,0 +1,50 @@
+import { describe, expect, it } from 'vitest';
+import { EventId } from '#contract/ids.ts';
+import { backoffSeconds, MAX_FAILURES, MAX_HISTORY_EVENTS, next } from '#core/harness/next.ts';
+import { answerWith, claim, given, send, toolUse } from '#test/functions/core/given.ts';
+
+const started = () => given().when(send('hi'));
+
+describe('the next step of a run', () => {
+  it('rests when the session does not run', () => {
+    expect(next(given().head.state)).toEqual({ do: 'rest' });
+    expect(next(given().when({ do: 'archive' }).head.state)).toEqual({ do: 'rest' });
+  });
+
+  it('asks the model when something waits for an answer', () => {
+    expect(next(started().head.state)).toEqual({ do: 'ask' });
+  });
+
+  it('uses hands while calls are open, and asks when all are answered', () => {
+    const asked = started()
+      .when(claim())
+      .when(answerWith({ stopReason: 'tool_use', blocks: [toolUse('toolu_1')] }));
+    const [call] = asked.head.state.calls;
+    expect(next(asked.head.state)).toEqual({ do: 'use hands', calls: [call] });
+    const done = asked.when({ do: 'result', call: call?.id ?? EventId.parse('sevt_0'), content: [], isError: false });
+    expect(next(done.head.state)).toEqual({ do: 'ask' });
+  });
+
+  it('gives up when attempt after attempt left its request open', () => {
+    let scenario = started();
+    for (let attempt = 1; attempt < MAX_FAILURES; attempt += 1) {
+      expect(next(scenario.head.state)).toEqual({ do: 'ask' });
+      scenario = scenario.when(claim(EventId.parse(`sevt_attempt${attempt}`)));
+    }
+    expect(next(scenario.when(claim(EventId.parse('sevt_last'))).head.state)).toEqual({ do: 'give up' });
+  });
+
+  it('goes on in a new execution far below the limit of an execution’s history', () => {
+    const state = { ...started().head.state, historyEvents: MAX_HISTORY_EVENTS };
+    expect(next(state)).toEqual({ do: 'continue' });
+    expect(MAX_HISTORY_EVENTS).toBeLessThan(25_000 / 2);
+  });
+});
+
+describe('the wait before another attempt', () => {
+  it('doubles up to a minute, or lasts as long as the provider asks', () => {
+    expect([1, 2, 3, 4, 20].map((failures) => backoffSeconds(failures, null))).toEqual([1, 2, 4, 8, 60]);
+    expect(backoffSeconds(1, 12.3)).toBe(13);
+    expect(backoffSeconds(1, 9999)).toBe(300);
+  });
+});

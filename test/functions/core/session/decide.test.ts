@@ -1,0 +1,232 @@
+import { describe, expect, it } from 'vitest';
+import { EventId } from '#contract/ids.ts';
+import type { Command } from '#core/session/commands.ts';
+import {
+  answerWith,
+  claim,
+  given,
+  outline,
+  queuedIn,
+  REQUEST,
+  send,
+  steadyStamp,
+  toolUse,
+} from '#test/functions/core/given.ts';
+
+const running = () => given().when(send('hi')).when(claim());
+const withCalls = (...ids: string[]) =>
+  running().when(answerWith({ stopReason: 'tool_use', blocks: ids.map((id) => toolUse(id)) }));
+const callIds = (scenario: ReturnType<typeof withCalls>) => scenario.head.state.calls.map((call) => call.id);
+
+describe('sending messages', () => {
+  it('wakes an idle session and begins its next run', () => {
+    const { then, head } = given().when(send('hi'));
+    expect(outline(then)).toEqual(['user.message', 'session.status_running', 'session.thread_status_running']);
+    expect(head.state).toMatchObject({ status: 'running', run: 1 });
+    expect(head.state.queued).toHaveLength(1);
+  });
+
+  it('queues behind a running turn and changes no status', () => {
+    const { then, head } = running().when(send('and another'));
+    expect(outline(then)).toEqual(['user.message']);
+    expect(head.state.run).toBe(1);
+    expect(head.state.queued).toHaveLength(1);
+  });
+
+  it('is refused by a terminated session', () => {
+    const { refusal, then } = given().when({ do: 'archive' }).when(send('hi'));
+    expect(refusal).toContain('terminated');
+    expect(then).toEqual([]);
+  });
+});
+
+describe('claiming a model request', () => {
+  it('takes the queued messages, echoing each with the same id and a time, and opens the span', () => {
+    const sent = given().when(send('one')).when(send('two'));
+    const { then, head } = sent.when(claim());
+    expect(outline(then)).toEqual(['user.message', 'user.message', 'span.model_request_start', '[model.claimed]']);
+    const echoed = then.flatMap((entry) =>
+      'event' in entry && entry.event.type === 'user.message' ? [entry.event] : [],
+    );
+    expect(echoed.map((message) => message.id)).toEqual(queuedIn(sent).map((message) => message.id));
+    expect(echoed.every((message) => message.processed_at !== null)).toBe(true);
+    expect(head.state.queued).toEqual([]);
+    expect(head.state.request?.id).toBe(REQUEST);
+  });
+
+  it('closes the request that a dead attempt left open, as an error, before it opens its own', () => {
+    const { then, head } = running().when(claim(EventId.parse('sevt_second')));
+    expect(outline(then)).toEqual(['span.model_request_end', 'span.model_request_start', '[model.claimed]']);
+    expect(then[0]).toMatchObject({ event: { is_error: true, model_request_start_id: REQUEST } });
+    expect(head.state).toMatchObject({ failures: 1, request: { id: 'sevt_second' } });
+  });
+
+  it('does nothing in an idle session or while calls are open', () => {
+    expect(given().when(claim()).then).toEqual([]);
+    expect(withCalls('toolu_1').when(claim()).then).toEqual([]);
+  });
+});
+
+describe('an answer', () => {
+  it('goes to rest in the same append when nothing is left to do, usage directly before idle', () => {
+    const { then, head } = running().when(answerWith());
+    expect(outline(then)).toEqual([
+      '[model.answered]',
+      'agent.message',
+      'span.model_request_end',
+      'session.thread_status_idle',
+      'session.usage',
+      'session.status_idle',
+    ]);
+    expect(head.state).toMatchObject({ status: 'idle', stopReason: { type: 'end_turn' }, turns: 1 });
+    expect(head.state.usage).toMatchObject({ input_tokens: 10, output_tokens: 5, cache_read_input_tokens: 2 });
+  });
+
+  it('does not go idle over a message that slipped in', () => {
+    const { then, head } = running().when(send('wait!')).when(answerWith());
+    expect(outline(then)).toEqual(['[model.answered]', 'agent.message', 'span.model_request_end']);
+    expect(head.state.status).toBe('running');
+  });
+
+  it('keeps thinking before the message and tool uses after it', () => {
+    const blocks = [
+      { type: 'thinking', thinking: 'hm', signature: 's' },
+      { type: 'text', text: 'I look.' },
+      toolUse('toolu_1'),
+    ];
+    const { then, head } = running().when(answerWith({ stopReason: 'tool_use', blocks }));
+    expect(outline(then)).toEqual([
+      '[model.answered]',
+      'agent.thinking',
+      'agent.message',
+      'agent.tool_use',
+      'span.model_request_end',
+    ]);
+    expect(head.state.calls).toHaveLength(1);
+  });
+
+  it('denies a tool that the agent does not have, with a result the model sees', () => {
+    const { then, head } = running().when(
+      answerWith({ stopReason: 'tool_use', blocks: [toolUse('toolu_1', 'launch')] }),
+    );
+    expect(outline(then).at(-1)).toBe('agent.tool_result');
+    expect(then.at(-1)).toMatchObject({ event: { is_error: true } });
+    expect(head.state).toMatchObject({ calls: [], status: 'running' });
+  });
+
+  it('does not execute a call that the token limit cut short', () => {
+    const { then, head } = running().when(answerWith({ stopReason: 'max_tokens', blocks: [toolUse('toolu_1')] }));
+    expect(then.at(-1)).toMatchObject({ event: { type: 'agent.tool_result', is_error: true } });
+    expect(head.state.calls).toEqual([]);
+  });
+
+  it('is dropped when another attempt owns the turn', () => {
+    const { then } = running()
+      .when(claim(EventId.parse('sevt_second')))
+      .when(answerWith({}, REQUEST));
+    expect(then).toEqual([]);
+  });
+
+  it('ends a refused turn with the reason and its details', () => {
+    const { then } = running().when(
+      answerWith({ stopReason: 'refusal', blocks: [], stopDetails: { category: 'cyber', explanation: null } }),
+    );
+    expect(then.at(-1)).toMatchObject({
+      event: {
+        stop_reason: { type: 'refusal' },
+        stop_details: { type: 'refusal', category: 'cyber', explanation: null },
+      },
+    });
+  });
+
+  it('counts the seconds that the session ran', () => {
+    const stamp = steadyStamp();
+    const begun = given(undefined, stamp).when(send('hi')).when(claim());
+    stamp.advance(2500);
+    expect(begun.when(answerWith()).head.state.usage.active_seconds).toBe(2.5);
+  });
+});
+
+describe('a result', () => {
+  it('closes its call once: a twin of the same call adds nothing', () => {
+    const asked = withCalls('toolu_1', 'toolu_2');
+    const call = callIds(asked)[0] ?? EventId.parse('sevt_none');
+    const result: Command = { do: 'result', call, content: [{ type: 'text', text: 'ok' }], isError: false };
+    const once = asked.when(result);
+    expect(outline(once.then)).toEqual(['agent.tool_result']);
+    expect(once.head.state.calls).toHaveLength(1);
+    expect(once.when(result).then).toEqual([]);
+  });
+});
+
+describe('a failed model request', () => {
+  const fail = (retrying: boolean) =>
+    ({
+      do: 'fail',
+      request: REQUEST,
+      error: 'model_overloaded_error',
+      message: 'The model is overloaded.',
+      retrying,
+    }) as const;
+
+  it('that is retried reschedules the session', () => {
+    const { then, head } = running().when(fail(true));
+    expect(outline(then)).toEqual([
+      'span.model_request_end',
+      'session.error',
+      'session.thread_status_rescheduled',
+      'session.status_rescheduled',
+    ]);
+    expect(head.state).toMatchObject({ status: 'rescheduling', failures: 1 });
+  });
+
+  it('returns to running with the next claim', () => {
+    const { then, head } = running()
+      .when(fail(true))
+      .when(claim(EventId.parse('sevt_second')));
+    expect(outline(then)).toContain('session.status_running');
+    expect(head.state).toMatchObject({ status: 'running', run: 1 });
+  });
+
+  it('that is not retried ends the turn with retries_exhausted', () => {
+    const { then, head } = running().when(fail(false));
+    expect(outline(then)).toEqual([
+      'span.model_request_end',
+      'session.error',
+      'session.thread_status_idle',
+      'session.usage',
+      'session.status_idle',
+    ]);
+    expect(head.state).toMatchObject({ status: 'idle', stopReason: { type: 'retries_exhausted' }, failures: 0 });
+  });
+
+  it('leaves a waiting message to the next request instead of going idle over it', () => {
+    const { then, head } = running().when(send('still there?')).when(fail(false));
+    expect(outline(then)).toEqual(['span.model_request_end', 'session.error']);
+    expect(head.state.status).toBe('running');
+  });
+});
+
+describe('archiving', () => {
+  it('is refused while the session runs', () => {
+    expect(running().when({ do: 'archive' }).refusal).toContain('running');
+  });
+
+  it('terminates an idle session once', () => {
+    const archived = given().when({ do: 'archive' });
+    expect(outline(archived.then)).toEqual(['session.thread_status_terminated', 'session.status_terminated']);
+    expect(archived.when({ do: 'archive' }).then).toEqual([]);
+  });
+});
+
+describe('continuing a run', () => {
+  it('gives it the next number and forgets the old execution’s history', () => {
+    const { then, head } = running().when({ do: 'continue', reason: 'lost' });
+    expect(outline(then)).toEqual(['[run.continued]']);
+    expect(head.state).toMatchObject({ run: 2, historyEvents: 0, status: 'running' });
+  });
+
+  it('does nothing in an idle session', () => {
+    expect(given().when({ do: 'continue', reason: 'lost' }).then).toEqual([]);
+  });
+});

@@ -1,0 +1,50 @@
+/** The session log's contract in memory, for tests of the core; it passes the port's suite like the real one. */
+import type { Entry } from '#contract/entries.ts';
+import type { Append, Head, LogKey, PositionedEntry, SessionLog } from '#core/ports.ts';
+
+export interface MemoryLog extends SessionLog {
+  /** Begins a log, as creating a session does. */
+  create(key: LogKey, head: Head, entries: readonly Entry[]): void;
+  entries(key: LogKey): readonly Entry[];
+}
+
+interface Stored {
+  readonly head: Head;
+  readonly entries: readonly Entry[];
+}
+
+const nameOf = (key: LogKey) => `${key.session}/${key.thread}`;
+
+export function memoryLog(): MemoryLog {
+  const logs = new Map<string, Stored>();
+  const stored = (key: LogKey) => logs.get(nameOf(key)) ?? null;
+
+  return {
+    create(key, head, entries) {
+      logs.set(nameOf(key), { head, entries });
+    },
+    entries: (key) => stored(key)?.entries ?? [],
+    async head(key) {
+      return stored(key)?.head ?? null;
+    },
+    async read(key, from) {
+      const log = stored(key);
+      if (log === null || log.head.position < from) return { entries: [], head: null };
+      const entries: PositionedEntry[] = log.entries
+        .map((entry, index) => ({ position: index + 1, entry }))
+        .filter(({ position }) => position >= from);
+      return { entries, head: log.head };
+    },
+    async entryAt(key, position) {
+      return stored(key)?.entries[position - 1] ?? null;
+    },
+    async append({ key, after, entries, state }: Append) {
+      const log = stored(key);
+      if (log === null) throw new RangeError('no such log');
+      if (log.head.position !== after.position) return { status: 'conflict', head: log.head };
+      const head = { position: after.position + entries.length, state };
+      logs.set(nameOf(key), { head, entries: [...log.entries, ...entries] });
+      return { status: 'appended', head };
+    },
+  };
+}
