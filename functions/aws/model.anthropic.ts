@@ -1,0 +1,128 @@
+/**
+ * The Messages API as the model port. The client's parts are imported one by one: its root would bring the whole API
+ * surface, 300 KB, into the harness.
+ */
+import { BaseAnthropic } from '@anthropic-ai/sdk/client';
+import { AnthropicError, APIConnectionError, APIError, APIUserAbortError } from '@anthropic-ai/sdk/core/error';
+import { Messages, type MessageStreamParams } from '@anthropic-ai/sdk/resources/messages/messages';
+import type { Message } from '@anthropic-ai/sdk/resources/messages/messages';
+import { Fault, type FaultCode } from '#core/errors.ts';
+import type { Model, ModelAnswer, ModelRequest } from '#core/ports.ts';
+
+export interface AnthropicOptions {
+  readonly baseUrl: string;
+  /** Read when the first request is made, then kept: the secret's value never leaves this adapter. */
+  readonly apiKey: () => Promise<string>;
+}
+
+/** Retries are the state machine's, so that each attempt is in the log. */
+const MAX_RETRIES = 0;
+
+export function createAnthropicModel({ baseUrl, apiKey }: AnthropicOptions): Model {
+  let ready: Promise<Messages> | null = null;
+  const messages = () =>
+    (ready ??= apiKey().then(
+      (key) => new Messages(new BaseAnthropic({ apiKey: key, baseURL: baseUrl, maxRetries: MAX_RETRIES })),
+    ));
+
+  return {
+    async ask(request, listener, signal) {
+      try {
+        const api = await messages();
+        const stream = api.stream(paramsOf(request), { signal });
+        stream.on('streamEvent', (event) => {
+          if (event.type === 'content_block_delta') listener.onFirstToken();
+          if (event.type === 'content_block_start' && event.content_block.type === 'tool_use') {
+            listener.onToolStart(event.content_block.name);
+          }
+        });
+        return answerOf(await stream.finalMessage());
+      } catch (cause) {
+        // A key that was refused may have been replaced in the secret since: the next request reads it again.
+        if (cause instanceof APIError && cause.status === 401) ready = null;
+        throw faultOf(cause);
+      }
+    },
+  };
+}
+
+function paramsOf(request: ModelRequest): MessageStreamParams {
+  const { extra, system, tools, ...rest } = request;
+  const params: unknown = {
+    ...rest,
+    ...extra,
+    ...(system.length > 0 ? { system } : {}),
+    ...(tools.length > 0 ? { tools } : {}),
+  };
+  // The port's blocks are the API's own, kept raw so that replay is byte for byte; the SDK's unions cannot say so.
+  return params as MessageStreamParams;
+}
+
+function answerOf(message: Message): ModelAnswer {
+  const { usage } = message;
+  return {
+    model: message.model,
+    stopReason: message.stop_reason ?? 'end_turn',
+    stopDetails: message.stop_details == null ? null : stopDetailsOf(message.stop_details),
+    blocks: message.content.map((block) => ({ ...block })),
+    usage: {
+      input_tokens: usage.input_tokens,
+      output_tokens: usage.output_tokens,
+      cache_read_input_tokens: usage.cache_read_input_tokens ?? 0,
+      cache_creation_input_tokens: usage.cache_creation_input_tokens ?? 0,
+    },
+  };
+}
+
+function stopDetailsOf(details: NonNullable<Message['stop_details']>): ModelAnswer['stopDetails'] {
+  return { category: details.category ?? null, explanation: details.explanation ?? null };
+}
+
+/** HTTP status → fault; statuses that are not named refuse the request for good below 500, and may pass above. */
+const FAULT_BY_STATUS: Readonly<Record<number, FaultCode>> = {
+  402: 'model_billing',
+  408: 'model_unreachable',
+  409: 'model_unreachable',
+  429: 'model_rate_limited',
+  529: 'model_overloaded',
+};
+
+/** The same errors as they arrive inside a stream that began with 200. */
+const FAULT_BY_TYPE: Readonly<Record<string, FaultCode>> = {
+  overloaded_error: 'model_overloaded',
+  rate_limit_error: 'model_rate_limited',
+  billing_error: 'model_billing',
+  api_error: 'model_unreachable',
+  timeout_error: 'model_unreachable',
+  invalid_request_error: 'model_refused_request',
+};
+
+function faultOf(cause: unknown): unknown {
+  // The provider's own message may quote the request, so only its class and number are told.
+  if (cause instanceof APIUserAbortError) return new Fault('model_unreachable', 'the model request was cut off');
+  if (cause instanceof APIConnectionError)
+    return new Fault('model_unreachable', 'the model provider could not be reached');
+  if (!(cause instanceof APIError)) {
+    // The stream helper wraps a broken socket and a stream that ends early in the SDK's bare error.
+    return cause instanceof AnthropicError ? new Fault('model_unreachable', 'the answer broke off') : cause;
+  }
+  const status: number | undefined = cause.status;
+  if (status === undefined) {
+    const code = FAULT_BY_TYPE[cause.type ?? ''] ?? 'model_unreachable';
+    return new Fault(code, `the model provider ended the answer with ${cause.type ?? 'an error'}`);
+  }
+  const code = FAULT_BY_STATUS[status] ?? (status >= 500 ? 'model_unreachable' : 'model_refused_request');
+  return new Fault(code, refusalMessage(status, cause.type), { retryAfterSeconds: retryAfter(cause.headers) });
+}
+
+function refusalMessage(status: number, type: string | null): string {
+  if (status === 401 || status === 403) {
+    return `The model provider refused the API key (HTTP ${status}): check the value of the model key secret.`;
+  }
+  return `The model provider refused the request (HTTP ${status}${type === null ? '' : `, ${type}`}).`;
+}
+
+function retryAfter(headers: Headers | undefined): number | null {
+  const seconds = Number(headers?.get('retry-after') ?? Number.NaN);
+  return Number.isFinite(seconds) && seconds >= 0 ? seconds : null;
+}

@@ -1,0 +1,93 @@
+/** Calls to a sandbox over HTTP, inside the VPC. */
+import { Agent, request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http';
+import { ExecuteResponse, type ExecuteRequest } from '#contract/hands.ts';
+import { Fault } from '#core/errors.ts';
+import type { SandboxClient, SandboxReply } from '#core/ports.ts';
+
+/** The server ends a call itself at its timeout; this much later it is taken for dead. */
+const REPLY_GRACE_MS = 20_000;
+const CONNECT_TIMEOUT_MS = 3000;
+const MAX_REPLY_BYTES = 4_000_000;
+
+export function createSandboxClient(): SandboxClient {
+  const agent = new Agent({ keepAlive: true, maxSockets: 64 });
+  return {
+    execute: (place, request) => post(agent, place, request),
+  };
+}
+
+function post(agent: Agent, place: { address: string; token: string }, call: ExecuteRequest): Promise<SandboxReply> {
+  const { promise, resolve, reject } = Promise.withResolvers<SandboxReply>();
+  const body = JSON.stringify(call);
+  const outgoing = httpRequest(`http://${place.address}/execute`, {
+    agent,
+    method: 'POST',
+    headers: {
+      authorization: `Bearer ${place.token}`,
+      'content-type': 'application/json',
+      'content-length': Buffer.byteLength(body),
+    },
+  });
+  const connected = giveUpAfter(outgoing, call.timeoutMs + REPLY_GRACE_MS);
+  outgoing.on('error', () => resolve({ status: connected() ? 'interrupted' : 'unreachable' }));
+  outgoing.on('response', (incoming) => {
+    collect(incoming).then((bytes) => resolve(replyOf(incoming, bytes)), reject);
+  });
+  outgoing.end(body);
+  return promise;
+}
+
+/** Destroys a request that does not connect or does not end in time; tells whether it ever connected. */
+function giveUpAfter(outgoing: ClientRequest, replyMs: number): () => boolean {
+  let connected = false;
+  const connecting = setTimeout(() => outgoing.destroy(), CONNECT_TIMEOUT_MS);
+  const replying = setTimeout(() => outgoing.destroy(), replyMs);
+  const onConnected = () => {
+    connected = true;
+    clearTimeout(connecting);
+  };
+  outgoing.on('socket', (socket) => (socket.connecting ? socket.once('connect', onConnected) : onConnected()));
+  outgoing.on('close', () => {
+    clearTimeout(connecting);
+    clearTimeout(replying);
+  });
+  return () => connected;
+}
+
+/** The body; null when the connection broke or the reply is larger than any sandbox of ours would send. */
+async function collect(incoming: IncomingMessage): Promise<Buffer | null> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  try {
+    for await (const chunk of incoming as AsyncIterable<Buffer>) {
+      chunks.push(chunk);
+      bytes += chunk.length;
+      if (bytes > MAX_REPLY_BYTES)
+        throw new Fault('sandbox_lost', `the sandbox answered more than ${MAX_REPLY_BYTES} bytes`);
+    }
+  } catch (error) {
+    if (error instanceof Fault) throw error;
+    return null;
+  }
+  return Buffer.concat(chunks);
+}
+
+/** The sandbox is where generated code runs: what it says is parsed like any stranger's word. */
+function replyOf(incoming: IncomingMessage, body: Buffer | null): SandboxReply {
+  if (body === null) return { status: 'interrupted' };
+  if (incoming.statusCode === 503) return { status: 'unreachable' };
+  if (incoming.statusCode !== 200) {
+    throw new Fault('sandbox_lost', `the sandbox refused a call with HTTP ${incoming.statusCode}`);
+  }
+  const response = ExecuteResponse.safeParse(json(body));
+  if (!response.success) throw new Fault('sandbox_lost', 'the sandbox answered in another shape');
+  return { status: 'answered', response: response.data };
+}
+
+function json(body: Buffer): unknown {
+  try {
+    return JSON.parse(body.toString('utf8'));
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,11 @@
+/** Settings of a function: read once at start, and a missing one stops it there, by name. */
+import { Fault } from '#core/errors.ts';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+export function setting(environment: Environment, name: string): string {
+  const value = environment[name];
+  if (value === undefined || value === '')
+    throw new Fault('setting_missing', `the setting ${name} is missing or empty`);
+  return value;
+}

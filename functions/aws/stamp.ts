@@ -1,0 +1,31 @@
+/** Clock, ids and waiting for real. */
+import { randomFillSync } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { EventId } from '#contract/ids.ts';
+import type { Pause, Stamp } from '#core/ports.ts';
+
+const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
+const TOKEN_LENGTH = 22;
+/** 62 · 4: bytes from here on would favour the alphabet's beginning. */
+const FAIR_BYTES = 248;
+
+/** `01` and 22 base-62 characters: 131 random bits. */
+export function newToken(): string {
+  let token = '01';
+  const bytes = Buffer.alloc(TOKEN_LENGTH * 2);
+  while (token.length < TOKEN_LENGTH + 2) {
+    for (const byte of randomFillSync(bytes)) {
+      if (byte < FAIR_BYTES && token.length < TOKEN_LENGTH + 2) token += ALPHABET[byte % ALPHABET.length];
+    }
+  }
+  return token;
+}
+
+export function createStamp(): Stamp {
+  return {
+    now: () => new Date().toISOString(),
+    eventId: () => EventId.parse(`sevt_${newToken()}`),
+  };
+}
+
+export const pause: Pause = (ms) => sleep(ms);

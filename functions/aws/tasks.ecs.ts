@@ -1,0 +1,78 @@
+/** Sandboxes as Fargate tasks. */
+import { DescribeTasksCommand, RunTaskCommand, type ECSClient, type Task } from '@aws-sdk/client-ecs';
+import { SANDBOX_PORT } from '#contract/hands.ts';
+import { Fault } from '#core/errors.ts';
+import type { Tasks, TaskStatus } from '#core/ports.ts';
+
+export interface EcsTasksOptions {
+  readonly ecs: ECSClient;
+  readonly cluster: string;
+  readonly taskDefinition: string;
+  readonly container: string;
+  readonly subnets: readonly string[];
+  readonly securityGroup: string;
+}
+
+export function createTasks(options: EcsTasksOptions): Tasks {
+  const { ecs, cluster } = options;
+  return {
+    async run(session, generation, tokenSha256) {
+      const { tasks, failures } = await ecs
+        .send(
+          new RunTaskCommand({
+            cluster,
+            taskDefinition: options.taskDefinition,
+            launchType: 'FARGATE',
+            count: 1,
+            // A repeat of this call returns the task it started: that makes a crash after it harmless.
+            clientToken: `${session}-${generation}`,
+            startedBy: session,
+            enableExecuteCommand: false,
+            networkConfiguration: {
+              awsvpcConfiguration: {
+                subnets: [...options.subnets],
+                securityGroups: [options.securityGroup],
+                assignPublicIp: 'DISABLED',
+              },
+            },
+            overrides: {
+              containerOverrides: [
+                { name: options.container, environment: [{ name: 'SANDBOX_TOKEN_SHA256', value: tokenSha256 }] },
+              ],
+            },
+          }),
+        )
+        .catch(notReady);
+      const arn = tasks?.[0]?.taskArn;
+      if (arn === undefined) {
+        throw new Fault('sandbox_not_ready', `ECS started no task: ${failures?.[0]?.reason ?? 'no reason given'}`);
+      }
+      return arn;
+    },
+    async status(task) {
+      const { tasks } = await ecs.send(new DescribeTasksCommand({ cluster, tasks: [task] })).catch(notReady);
+      return statusOf(tasks?.[0]);
+    },
+  };
+}
+
+/** ECS forgets a stopped task after an hour. */
+function statusOf(task: Task | undefined): TaskStatus {
+  if (task === undefined) return { status: 'stopped', reason: 'unknown to ECS' };
+  if (task.lastStatus === 'RUNNING') {
+    const ip = addressOf(task);
+    return ip === undefined ? { status: 'starting' } : { status: 'running', address: `${ip}:${SANDBOX_PORT}` };
+  }
+  const ending = ['DEACTIVATING', 'STOPPING', 'DEPROVISIONING', 'STOPPED', 'DELETED'];
+  if (ending.includes(task.lastStatus ?? '')) return { status: 'stopped', reason: task.stopCode ?? 'stopped' };
+  return { status: 'starting' };
+}
+
+function addressOf(task: Task): string | undefined {
+  const details = task.attachments?.flatMap((attachment) => attachment.details ?? []) ?? [];
+  return details.find((detail) => detail.name === 'privateIPv4Address')?.value;
+}
+
+function notReady(cause: unknown): never {
+  throw new Fault('sandbox_not_ready', 'ECS did not answer', { cause });
+}

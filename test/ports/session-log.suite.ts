@@ -1,0 +1,123 @@
+/** The contract of the SessionLog port; every adapter passes it. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { EventId, SessionId, ThreadId } from '#contract/ids.ts';
+import type { Entry, SessionState } from '#contract/entries.ts';
+import type { Append, Head, LogKey, SessionLog } from '#core/ports.ts';
+import { fold } from '#core/session/evolve.ts';
+import { CREATED, NOW } from '#test/functions/core/given.ts';
+
+export interface LogUnderTest {
+  readonly log: SessionLog;
+  /** Begins a log with its row, as creating a session does. */
+  create(key: LogKey, entries: readonly Entry[]): Promise<Head>;
+  /** Status, run and usage as the session's row has them; null when the adapter keeps no row. */
+  row(key: LogKey): Promise<Pick<SessionState, 'status' | 'run'> | null>;
+  close(): Promise<void>;
+}
+
+let sessions = 0;
+const newKey = (): LogKey => {
+  sessions += 1;
+  const token = `${process.pid}x${Date.now()}x${sessions}`;
+  return { session: SessionId.parse(`sesn_${token}`), thread: ThreadId.parse(`sthr_${token}`) };
+};
+
+export const saying = (text: string, id = 'sevt_m'): Entry => ({
+  event: { id: EventId.parse(id), type: 'user.message', processed_at: null, content: [{ type: 'text', text }] },
+});
+const RUNNING: Entry = { event: { id: EventId.parse('sevt_r'), type: 'session.status_running', processed_at: NOW } };
+
+export function appendOf(key: LogKey, after: Head, entries: readonly Entry[]): Append {
+  return { key, after, entries, state: fold(after, entries).state, at: NOW };
+}
+
+export function sessionLogSuite(name: string, start: () => Promise<LogUnderTest>): void {
+  describe(`the session log in ${name}`, () => {
+    let under: LogUnderTest;
+    beforeAll(async () => {
+      under = await start();
+    });
+    afterAll(async () => under.close());
+
+    it('has no head before it is created', async () => {
+      expect(await under.log.head(newKey())).toBeNull();
+      expect(await under.log.read(newKey(), 1)).toEqual({ entries: [], head: null });
+    });
+
+    it('appends at the next position and folds on', async () => {
+      const key = newKey();
+      const created = await under.create(key, [CREATED]);
+      const appended = await under.log.append(appendOf(key, created, [saying('a'), saying('b', 'sevt_n')]));
+      expect(appended).toMatchObject({ status: 'appended', head: { position: 3 } });
+      expect(await under.log.head(key)).toEqual(appended.head);
+    });
+
+    it('tells the loser of a race where the log stands, and writes nothing of his', async () => {
+      const key = newKey();
+      const created = await under.create(key, [CREATED]);
+      const won = await under.log.append(appendOf(key, created, [saying('first')]));
+      const lost = await under.log.append(appendOf(key, created, [saying('second')]));
+      expect(lost).toEqual({ status: 'conflict', head: won.head });
+      const { entries } = await under.log.read(key, 1);
+      expect(entries.map(({ entry }) => entry)).toEqual([CREATED, saying('first')]);
+    });
+
+    it('lets exactly one of many racers win each position, without gap or repeat', async () => {
+      const key = newKey();
+      const created = await under.create(key, [CREATED]);
+      const racer = async (id: number) => {
+        for (let head = created; ;) {
+          const appended = await under.log.append(appendOf(key, head, [saying(`racer ${id}`, `sevt_${id}`)]));
+          if (appended.status === 'appended') return appended.head.position;
+          head = appended.head;
+        }
+      };
+      const positions = await Promise.all(Array.from({ length: 12 }, (_, id) => racer(id)));
+      expect(positions.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 12 }, (_, index) => index + 2));
+      const { entries, head } = await under.log.read(key, 1);
+      expect(entries.map(({ position }) => position)).toEqual(Array.from({ length: 13 }, (_, index) => index + 1));
+      expect(head?.state.queued).toHaveLength(12);
+    });
+
+    it('changes the session’s row together with the append that changes its status', async () => {
+      const key = newKey();
+      const created = await under.create(key, [CREATED]);
+      const woken = await under.log.append(appendOf(key, created, [saying('a'), RUNNING]));
+      expect(woken.status).toBe('appended');
+      const row = await under.row(key);
+      if (row !== null) expect(row).toEqual({ status: 'running', run: 1 });
+      const lost = await under.log.append(appendOf(key, created, [saying('b'), RUNNING]));
+      expect(lost.status).toBe('conflict');
+    });
+
+    it('reads from a position on, and one entry by its position', async () => {
+      const key = newKey();
+      const created = await under.create(key, [CREATED]);
+      const appended = await under.log.append(appendOf(key, created, [saying('a'), saying('b', 'sevt_n')]));
+      await under.log.append(appendOf(key, appended.head, [saying('c', 'sevt_o')]));
+      const tail = await under.log.read(key, appended.head.position + 1);
+      expect(tail.entries).toEqual([{ position: 4, entry: saying('c', 'sevt_o') }]);
+      expect(await under.log.entryAt(key, 3)).toEqual(saying('b', 'sevt_n'));
+      expect(await under.log.entryAt(key, 9)).toBeNull();
+    });
+
+    it('keeps an entry far larger than an item can be', async () => {
+      const key = newKey();
+      const created = await under.create(key, [CREATED]);
+      const large = saying('x'.repeat(900_000));
+      const appended = await under.log.append(appendOf(key, created, [large]));
+      expect(appended.status).toBe('appended');
+      expect(await under.log.entryAt(key, 2)).toEqual(large);
+    });
+
+    it('reads a log longer than one page of answers, whole and in order', async () => {
+      const key = newKey();
+      let head = await under.create(key, [CREATED]);
+      for (let index = 0; index < 12; index += 1) {
+        head = (await under.log.append(appendOf(key, head, [saying('y'.repeat(150_000), `sevt_${index}`)]))).head;
+      }
+      const { entries } = await under.log.read(key, 1);
+      expect(entries.map(({ position }) => position)).toEqual(Array.from({ length: 13 }, (_, index) => index + 1));
+    });
+  });
+}
