@@ -1,0 +1,109 @@
+import { once } from 'node:events';
+import { mkdir } from 'node:fs/promises';
+import type { Server } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Calls, idempotentCalls } from './calls.ts';
+import { finishedCalls } from './finished-calls.ts';
+import { watchIdle } from './idle.ts';
+import { logLine } from './log.ts';
+import { sandboxServer } from './server.ts';
+import { SettingError, type Settings, settingsFrom } from './settings.ts';
+import { toolsIn } from './tools.ts';
+
+/** ECS kills the container 30 s after SIGTERM; running calls have this long to end by themselves. */
+const GRACE_MS = 10_000;
+/** For answers that are still on their way when the last call has ended. */
+const FLUSH_MS = 1_000;
+
+async function start(settings: Settings): Promise<void> {
+  await makeWorkdir(settings.workdir);
+  const tools = toolsIn(settings.workdir);
+  const finished = finishedCalls();
+  const calls = idempotentCalls(tools, finished);
+  let stopping: string | null = null;
+
+  const idle = watchIdle({ idleMs: settings.idleMs, isBusy: () => calls.running() > 0, onIdle: () => stop('idle') });
+  const server = sandboxServer({
+    tokenSha256: settings.tokenSha256,
+    calls,
+    isStopping: () => stopping !== null,
+    onCall: idle.touch,
+    log: logLine,
+  });
+
+  async function stop(reason: string): Promise<void> {
+    if (stopping !== null) return;
+    stopping = reason;
+    logLine('INFO', 'stopping', { reason, running: calls.running() });
+    idle.close();
+    await endCalls(calls);
+    await closeServer(server);
+    await tools.close();
+    finished.close();
+    // A tool that ignores its signal may still hold the event loop.
+    process.exit(0);
+  }
+
+  process.on('SIGTERM', () => stop('SIGTERM'));
+  process.on('SIGINT', () => stop('SIGINT'));
+  await listen(server, settings.listen);
+  logLine('INFO', 'listening', { address: server.address() });
+}
+
+async function makeWorkdir(workdir: string): Promise<void> {
+  try {
+    await mkdir(workdir, { recursive: true });
+  } catch (cause) {
+    throw new SettingError('SANDBOX_WORKDIR: the folder does not exist and cannot be made', { cause });
+  }
+}
+
+async function listen(server: Server, address: Settings['listen']): Promise<void> {
+  try {
+    server.listen(address);
+    await once(server, 'listening');
+  } catch (cause) {
+    throw new SettingError('SANDBOX_LISTEN: the address cannot be listened on', { cause });
+  }
+}
+
+async function endCalls(calls: Calls): Promise<void> {
+  const graceOver = new AbortController();
+  await Promise.race([calls.settled(), sleep(GRACE_MS, undefined, { signal: graceOver.signal }).catch(() => {})]);
+  graceOver.abort();
+  calls.stopAll('the call was stopped because the sandbox stops');
+  await calls.settled();
+}
+
+async function closeServer(server: Server): Promise<void> {
+  const force = setTimeout(() => server.closeAllConnections(), FLUSH_MS);
+  server.close();
+  await once(server, 'close');
+  clearTimeout(force);
+}
+
+function fail(error: unknown): never {
+  if (error instanceof SettingError) logLine('ERROR', error.message);
+  else
+    logLine('ERROR', 'the server failed', {
+      error: error instanceof Error ? error.name : typeof error,
+      code: codeOf(error),
+    });
+  process.exit(1);
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined;
+}
+
+/** A shell that is killed while it takes in a command breaks the pipe to it; the SDK does not listen for that error. */
+process.on('uncaughtException', (error) => {
+  if (codeOf(error) !== 'EPIPE') return fail(error);
+  logLine('ERROR', 'a pipe to the shell broke');
+});
+
+try {
+  await start(settingsFrom(process.env));
+} catch (error) {
+  fail(error);
+}

@@ -1,0 +1,131 @@
+import { createHash } from 'node:crypto';
+import { type FileHandle, mkdir, open, rm, statfs, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
+import { MAX_OUTPUT_CHARS } from '../functions/contract/hands.ts';
+
+/** The rest of the room goes to the end of the text: that is where commands put their errors. */
+const HEAD_CHARS = 30_000;
+const MAX_BYTES_PER_CHAR = 4;
+const WHOLE_FILE_BYTES = MAX_OUTPUT_CHARS * MAX_BYTES_PER_CHAR;
+const LEAST_FREE_BYTES = 1024 * 1024;
+
+/** Keeps long outputs under the working directory, where the agent's own `read` and `grep` reach them. */
+export interface Outputs {
+  /** Bounds a text that is in memory; a long one is written to the call's file first. */
+  bound(call: string, text: string): Promise<string>;
+  /** An empty file to capture a command's output in; null where the disk or the folder does not allow one. */
+  capture(call: string): Promise<Capture | null>;
+}
+
+export interface Capture {
+  readonly path: string;
+  bytes(): Promise<number>;
+  /** What was captured, without control sequences and trailing newlines, then `notes`; together within the bound. */
+  bounded(notes: readonly string[]): Promise<{ readonly text: string; readonly isCut: boolean }>;
+  close(file: 'keep' | 'remove'): Promise<void>;
+}
+
+export function outputsUnder(workdir: string): Outputs {
+  const folder = join(workdir, '.brainstem', 'outputs');
+  const pathOf = (call: string): string => join(folder, fileName(call));
+
+  async function bound(call: string, text: string): Promise<string> {
+    if (text.length <= MAX_OUTPUT_CHARS) return text;
+    const bytes = Buffer.byteLength(text);
+    const path = pathOf(call);
+    try {
+      await makeFolder(folder);
+      await writeFile(path, text);
+    } catch (error) {
+      const code = error instanceof Error && 'code' in error ? error.code : 'unknown';
+      return excerpt({
+        start: text,
+        end: text,
+        rest: `${bytes} bytes; the rest is lost, it could not be written (${code})`,
+      });
+    }
+    return excerpt({ start: text, end: text, rest: whereItIs(bytes, path) });
+  }
+
+  async function capture(call: string): Promise<Capture | null> {
+    try {
+      await makeFolder(folder);
+      // On a full disk the agent must still see what `df` prints: such a command runs without a file.
+      const disk = await statfs(folder);
+      if (disk.bavail * disk.bsize < LEAST_FREE_BYTES) return null;
+      return captureIn(pathOf(call), await open(pathOf(call), 'w+'));
+    } catch {
+      return null;
+    }
+  }
+
+  return { bound, capture };
+}
+
+/** Reads through the open file, so that a command which cleans its working directory does not lose its output. */
+function captureIn(path: string, file: FileHandle): Capture {
+  async function bounded(notes: readonly string[]): Promise<{ text: string; isCut: boolean }> {
+    const { size, nlink } = await file.stat();
+    if (size <= WHOLE_FILE_BYTES) {
+      const text = joined([plain(await bytesAt(file, 0, size)), ...notes]);
+      if (text.length <= MAX_OUTPUT_CHARS) return { text, isCut: false };
+    }
+    const start = plain(await bytesAt(file, 0, HEAD_CHARS * MAX_BYTES_PER_CHAR));
+    const end = plain(await bytesAt(file, Math.max(0, size - WHOLE_FILE_BYTES), WHOLE_FILE_BYTES));
+    const rest = nlink > 0 ? whereItIs(size, path) : `${size} bytes; the rest is lost, its file was removed`;
+    return { text: excerpt({ start, end, rest, notes }), isCut: true };
+  }
+
+  async function close(fate: 'keep' | 'remove'): Promise<void> {
+    await file.close();
+    if (fate === 'remove') await rm(path, { force: true });
+  }
+
+  return { path, bytes: async () => (await file.stat()).size, bounded, close };
+}
+
+async function bytesAt(file: FileHandle, position: number, length: number): Promise<Buffer> {
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, position);
+  return buffer.subarray(0, bytesRead);
+}
+
+function plain(bytes: Buffer): string {
+  return stripVTControlCharacters(bytes.toString('utf8')).replace(/\n+$/, '');
+}
+
+function joined(parts: readonly string[]): string {
+  return parts.filter((part) => part !== '').join('\n');
+}
+
+function whereItIs(bytes: number, path: string): string {
+  return `${bytes} bytes; the whole output is in ${path} (use read with view_range, or grep)`;
+}
+
+interface Long {
+  readonly start: string;
+  readonly end: string;
+  readonly rest: string;
+  readonly notes?: readonly string[];
+}
+
+/** The first characters, the last ones, and a sentence about the rest: never over the bound. */
+function excerpt({ start, end, rest, notes = [] }: Long): string {
+  const head = start.slice(0, HEAD_CHARS).toWellFormed();
+  const sentenceFor = (tailChars: number): string =>
+    joined([...notes, `[Output cut to its first ${head.length} and last ${tailChars} characters. It has ${rest}.]`]);
+  const gap = '\n\n[...]\n\n';
+  const room = MAX_OUTPUT_CHARS - head.length - gap.length - sentenceFor(MAX_OUTPUT_CHARS).length - 1;
+  const tail = end.slice(-room).toWellFormed();
+  return `${head}${gap}${tail}\n${sentenceFor(tail.length)}`;
+}
+
+async function makeFolder(folder: string): Promise<void> {
+  const made = await mkdir(folder, { recursive: true });
+  // A repository in the working directory does not see these files as changes.
+  if (made !== undefined) await writeFile(join(dirname(folder), '.gitignore'), '*\n');
+}
+
+function fileName(call: string): string {
+  return /^\w[\w.-]*$/.test(call) ? `${call}.txt` : `${createHash('sha256').update(call).digest('hex')}.txt`;
+}

@@ -1,0 +1,40 @@
+import { resolve } from 'node:path';
+import { SandboxEnvironment } from '../functions/contract/hands.ts';
+
+/** Longest time a timer can wait. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+export interface Settings {
+  readonly tokenSha256: string;
+  readonly workdir: string;
+  readonly idleMs: number;
+  readonly listen: { readonly path: string } | { readonly host: string; readonly port: number };
+}
+
+export class SettingError extends Error {
+  override readonly name = 'SettingError';
+}
+
+/** @throws SettingError with the names of the settings that are missing or wrong, and never with a value. */
+export function settingsFrom(environment: Readonly<Record<string, string | undefined>>): Settings {
+  const parsed = SandboxEnvironment.safeParse(environment);
+  if (!parsed.success) {
+    throw new SettingError(parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; '));
+  }
+  const { SANDBOX_TOKEN_SHA256, SANDBOX_WORKDIR, SANDBOX_IDLE_SECONDS, SANDBOX_LISTEN } = parsed.data;
+  return {
+    tokenSha256: SANDBOX_TOKEN_SHA256,
+    workdir: resolve(SANDBOX_WORKDIR),
+    idleMs: Math.min(SANDBOX_IDLE_SECONDS * 1000, MAX_TIMER_MS),
+    listen: addressFrom(SANDBOX_LISTEN),
+  };
+}
+
+function addressFrom(listen: string): Settings['listen'] {
+  if (listen.startsWith('/')) return { path: listen };
+  const [, host, port] = /^(.+):(\d{1,5})$/.exec(listen) ?? [];
+  if (host === undefined || port === undefined || Number(port) > 65_535) {
+    throw new SettingError('SANDBOX_LISTEN: must be host:port, or the absolute path of a Unix socket');
+  }
+  return { host: host.replace(/^\[(.*)\]$/, '$1'), port: Number(port) };
+}

@@ -1,0 +1,178 @@
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { type Sandbox, startSandbox } from './running-sandbox.ts';
+
+let sandbox: Sandbox;
+beforeEach(async () => {
+  sandbox = await startSandbox();
+});
+afterEach(() => sandbox.close());
+
+const bash = (
+  command: string,
+  more: Record<string, unknown> = {},
+  limits: { timeoutMs?: number; call?: string } = {},
+) => sandbox.run('bash', { command, ...more }, limits);
+
+test('directory, variables and functions stay for the next command', async () => {
+  await bash('mkdir d; cd d; export A=1; f() { echo "f $A"; }');
+  expect((await bash('pwd; f')).output).toBe(`${join(sandbox.workdir, 'd')}\nf 1`);
+});
+
+test('restart gives a new shell', async () => {
+  await bash('A=1');
+  expect((await sandbox.run('bash', { restart: true })).output).toBe('bash session restarted');
+  expect((await bash('echo "A=$A"')).output).toBe('A=');
+});
+
+test('a status other than 0 is an error with the output, or with the status where there is none', async () => {
+  expect(await bash('echo out; exit_with() { return 3; }; exit_with')).toMatchObject({ output: 'out', isError: true });
+  expect(await bash('(exit 7)')).toMatchObject({ output: 'exit 7', isError: true });
+  expect(await sandbox.run('bash', {})).toMatchObject({ output: 'bash: command is required', isError: true });
+});
+
+test.each(['echo "unclosed', 'echo )', 'if true; then', "echo 'it''s"])(
+  'a syntax error fails at once: %s',
+  async (command) => {
+    await bash('A=kept');
+    const response = await bash(command);
+    expect(response).toMatchObject({ isError: true, output: expect.stringMatching(/syntax error|unexpected/) });
+    expect((await bash('echo $A')).output).toBe('kept');
+  },
+);
+
+test('quotes, here-documents, trailing backslashes and comments arrive as they are', async () => {
+  expect((await bash(`echo 'a'"'"'b' # comment`)).output).toBe("a'b");
+  expect((await bash('cat <<EOF\nline $((1+1))\nEOF')).output).toBe('line 2');
+  expect((await bash('echo a \\')).output).toBe('a');
+});
+
+test('shell options of the agent do not disturb the results', async () => {
+  expect((await bash('set -x; set -C; set -u; echo() { builtin echo mine; }; true')).isError).toBe(false);
+  expect(await bash('echo hi 2>/dev/null')).toMatchObject({ isError: false, output: expect.stringMatching(/mine$/) });
+  expect(await bash('(exit 4) 2>/dev/null')).toMatchObject({ isError: true });
+});
+
+test('control sequences and trailing newlines are removed', async () => {
+  expect((await bash(String.raw`printf '\033[31mred\033[0m\n\n\n'`)).output).toBe('red');
+});
+
+test("a command over the agent's own timeout fails with what it has printed, and the next one works", async () => {
+  const response = await bash('echo before; sleep 30', { timeout_ms: 300 });
+  expect(response.isError).toBe(true);
+  expect(response.output).toMatch(/^before\nbash: .*timed out after 300ms\n\[The next command gets a new shell/);
+  expect(await bash('echo after')).toMatchObject({ output: 'after', isError: false });
+});
+
+test('a command over the limit of its call is killed, whatever timeout the agent asked for', async () => {
+  const response = await bash('echo $$ > pid; sleep 30', { timeout_ms: 1e12 }, { timeoutMs: 300 });
+  expect(response).toMatchObject({
+    isError: true,
+    output: expect.stringContaining('stopped after its limit of 300 ms'),
+  });
+  expect(response.durationMs).toBeLessThan(5_000);
+  const pid = Number(await readFile(join(sandbox.workdir, 'pid'), 'utf8'));
+  expect((await bash(`while kill -0 ${pid} 2>/dev/null; do :; done; echo dead`)).output).toBe('dead');
+});
+
+test('a call whose time runs out while it waits for its turn does not cost the shell its state', async () => {
+  await bash('A=kept; mkfifo gate');
+  const arrived = sandbox.nextCall();
+  const first = bash('read line < gate; echo "$line"');
+  await arrived;
+  for (const attempt of [1, 2]) {
+    const waiting = await bash(`echo ${attempt} > ran`, {}, { timeoutMs: 200 });
+    expect(waiting).toMatchObject({ isError: true, output: 'the call was stopped after its limit of 200 ms' });
+  }
+  await writeFile(join(sandbox.workdir, 'gate'), 'opened\n');
+  expect((await first).output).toBe('opened');
+  expect((await bash('echo $A')).output).toBe('kept');
+  expect(existsSync(join(sandbox.workdir, 'ran'))).toBe(false);
+});
+
+test('a command that ends the shell is an error with its output', async () => {
+  const response = await bash('echo bye; exit 3');
+  expect(response).toMatchObject({
+    isError: true,
+    output: expect.stringMatching(/^bye\nbash: bash session terminated/),
+  });
+  expect((await bash('echo again')).output).toBe('again');
+});
+
+test('a background job does not hold its command up, and the answer tells where its output goes', async () => {
+  const response = await bash(
+    '(read < /dev/zero; echo never) & mkfifo gate; (read line < gate; echo "$line"; echo > done) & echo hi',
+    {},
+    { call: 'job' },
+  );
+  const path = join(sandbox.workdir, '.brainstem/outputs/job.txt');
+  expect(response.output).toMatch(/^hi\n\[2 running in the background/);
+  expect(response.output).toContain(path);
+  await bash('echo from the job > gate; until [ -e done ]; do :; done');
+  expect((await bash(`cat ${path}`)).output).toContain('from the job');
+});
+
+test('output over the bound is cut in the middle, and all of it is in a file that read and grep reach', async () => {
+  const response = await bash('seq 1 200000', {}, { call: 'long' });
+  const path = join(sandbox.workdir, '.brainstem/outputs/long.txt');
+  expect(response.isError).toBe(false);
+  expect(response.output.length).toBeLessThanOrEqual(100_000);
+  expect(response.output.length).toBeGreaterThan(99_000);
+  expect(response.output).toMatch(/^1\n2\n3\n/);
+  expect(response.output).toContain('\n200000\n[Output cut');
+  expect(
+    response.output.endsWith(
+      `It has 1288895 bytes; the whole output is in ${path} (use read with view_range, or grep).]`,
+    ),
+  ).toBe(true);
+  expect((await sandbox.run('read', { file_path: path, view_range: [100_000, 100_001] })).output).toBe(
+    '100000\n100001',
+  );
+  expect((await sandbox.run('grep', { pattern: '^123456$', path })).output).toContain('123456');
+  expect(await readFile(path, 'utf8')).toHaveLength(1_288_895);
+});
+
+test('output at the bound is not cut, and leaves no file', async () => {
+  expect((await bash("head -c 100000 /dev/zero | tr '\\0' x")).output).toBe('x'.repeat(100_000));
+  expect(await readdir(join(sandbox.workdir, '.brainstem/outputs'))).toEqual([]);
+});
+
+test('a command that would fill the disk with its output is stopped', async () => {
+  // The hole in the file stands for the output: nothing is written.
+  const response = await bash('truncate -s 300M .brainstem/outputs/huge.txt; sleep 30', {}, { call: 'huge' });
+  expect(response).toMatchObject({ isError: true, output: expect.stringContaining('wrote more than 268435456 bytes') });
+  expect(response.output.length).toBeLessThanOrEqual(100_000);
+  expect(response.durationMs).toBeLessThan(10_000);
+});
+
+test('long output of a command that times out is in the answer and in the file', async () => {
+  const response = await bash('seq 1 200000; sleep 30', { timeout_ms: 2_000 }, { call: 'late' });
+  expect(response.output.length).toBeLessThanOrEqual(100_000);
+  expect(response.output).toContain('timed out');
+  expect(await readFile(join(sandbox.workdir, '.brainstem/outputs/late.txt'), 'utf8')).toHaveLength(1_288_895);
+});
+
+test('a command that cleans the working directory keeps its output', async () => {
+  expect((await bash('echo hi; rm -rf .brainstem; echo bye')).output).toBe('hi\nbye');
+  const long = await bash('seq 1 200000; rm -rf .brainstem');
+  expect(long.output).toContain('its file was removed');
+  expect((await bash('echo next')).output).toBe('next');
+});
+
+test('a command runs although its output cannot be captured', async () => {
+  await writeFile(join(sandbox.workdir, '.brainstem'), 'a file where the folder belongs');
+  expect(await bash('echo hi')).toMatchObject({ output: 'hi', isError: false });
+  expect(await bash('echo "no; false')).toMatchObject({ isError: true });
+  const long = await bash('rm .brainstem; seq 1 200000');
+  expect(long.output).toMatch(/^\[output truncated\]/);
+});
+
+test('captured output does not show up as a change of a repository', async () => {
+  await bash('git init -q . && seq 1 200000');
+  const { stdout } = await promisify(execFile)('git', ['status', '--porcelain'], { cwd: sandbox.workdir });
+  expect(stdout).toBe('');
+});

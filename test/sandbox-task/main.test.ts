@@ -1,0 +1,136 @@
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { build } from 'esbuild';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { settingsFrom } from '../../sandbox-task/settings.ts';
+import { callOf, execute, send, spawnSandbox, TOKEN_SHA256, withToken } from './running-sandbox.ts';
+
+let folder: string;
+let started: ReturnType<typeof spawnSandbox>[] = [];
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'sandbox-main-'));
+});
+afterEach(async () => {
+  for (const { child } of started) child.kill('SIGKILL');
+  await Promise.all(started.map(({ exitCode }) => exitCode));
+  started = [];
+  await rm(folder, { recursive: true, force: true });
+});
+
+function spawnWith(settings: Record<string, string> = {}, script?: string) {
+  const defaults = {
+    SANDBOX_TOKEN_SHA256: TOKEN_SHA256,
+    SANDBOX_WORKDIR: join(folder, 'workspace'),
+    SANDBOX_LISTEN: '127.0.0.1:0',
+    TMPDIR: folder,
+  };
+  const sandbox = spawnSandbox({ ...defaults, ...settings }, script);
+  started.push(sandbox);
+  return sandbox;
+}
+
+describe('a wrong setting stops the server at start', () => {
+  test.each([
+    ['SANDBOX_TOKEN_SHA256', 'not-a-hash'],
+    ['SANDBOX_TOKEN_SHA256', ''],
+    ['SANDBOX_IDLE_SECONDS', '0'],
+    ['SANDBOX_LISTEN', 'nowhere'],
+    ['SANDBOX_LISTEN', '127.0.0.1:99999'],
+    ['SANDBOX_LISTEN', '/no/such/folder/server.sock'],
+    ['SANDBOX_WORKDIR', '/dev/null/workspace'],
+  ])('%s=%s', async (name, value) => {
+    const sandbox = spawnWith({ [name]: value });
+    expect(await sandbox.exitCode).toBe(1);
+    expect(sandbox.logged.map((line) => line.message)).toEqual([expect.stringMatching(`^${name}: `)]);
+  });
+
+  test('a missing token is named', () => {
+    expect(() => settingsFrom({})).toThrow(/^SANDBOX_TOKEN_SHA256: /);
+  });
+});
+
+test('defaults are the port of the task, its workspace and half an hour', () => {
+  expect(settingsFrom({ SANDBOX_TOKEN_SHA256: TOKEN_SHA256 })).toEqual({
+    tokenSha256: TOKEN_SHA256,
+    workdir: '/workspace',
+    idleMs: 1_800_000,
+    listen: { host: '0.0.0.0', port: 8080 },
+  });
+});
+
+test('SIGTERM lets a running command finish, refuses new calls and answers known ones', async () => {
+  const sandbox = spawnWith();
+  const address = await sandbox.listening();
+  const done = callOf('bash', { command: 'mkfifo gate ready; echo done' });
+  await execute(address, done);
+  const running = callOf('bash', { command: 'echo > ready; read line < gate; echo "$line"' });
+  const answer = execute(address, running);
+  await readFile(join(folder, 'workspace', 'ready'));
+  sandbox.child.kill('SIGTERM');
+  await sandbox.until('stopping');
+
+  const body = JSON.stringify(callOf('bash', { command: 'echo new' }));
+  const refused = await send(address, { method: 'POST', path: '/execute', headers: withToken, body });
+  expect(refused).toMatchObject({ status: 503, body: { error: 'stopping' } });
+  expect(await execute(address, done)).toMatchObject({ output: 'done', served: 'replayed' });
+  await writeFile(join(folder, 'workspace', 'gate'), 'finished\n');
+  expect(await answer).toMatchObject({ output: 'finished', isError: false });
+  expect(await sandbox.exitCode).toBe(0);
+});
+
+test('a command that outlasts the grace after SIGTERM is stopped and answered for', { timeout: 20_000 }, async () => {
+  const sandbox = spawnWith();
+  const address = await sandbox.listening();
+  await execute(address, callOf('bash', { command: 'mkfifo ready' }));
+  const answer = execute(address, callOf('bash', { command: 'echo > ready; sleep 60' }, { timeoutMs: 60_000 }));
+  await readFile(join(folder, 'workspace', 'ready'));
+  sandbox.child.kill('SIGTERM');
+  expect(await answer).toMatchObject({ isError: true, output: expect.stringContaining('the sandbox stops') });
+  expect(await sandbox.exitCode).toBe(0);
+});
+
+test('stops at once when nothing runs, and leaves nothing behind but the workspace', async () => {
+  const SANDBOX_LISTEN = join(folder, 'server.sock');
+  const sandbox = spawnWith({ SANDBOX_LISTEN });
+  const address = await sandbox.listening();
+  await execute(address, callOf('bash', { command: 'sleep 60 & echo $! > pid' }));
+  sandbox.child.kill('SIGTERM');
+  expect(await sandbox.exitCode).toBe(0);
+  expect(await readdir(folder)).toEqual(['workspace']);
+  const pid = Number(await readFile(join(folder, 'workspace', 'pid'), 'utf8'));
+  const state = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => 'gone');
+  expect(state).toMatch(/^gone$|\) Z /);
+});
+
+test('exits by itself after the idle time, but not while a call runs', async () => {
+  const sandbox = spawnWith({ SANDBOX_IDLE_SECONDS: '1' });
+  const address = await sandbox.listening();
+  expect(await execute(address, callOf('bash', { command: 'sleep 1.5; echo done' }))).toMatchObject({ output: 'done' });
+  expect(await sandbox.exitCode).toBe(0);
+  expect(sandbox.logged.at(-1)).toMatchObject({ message: 'stopping', reason: 'idle', running: 0 });
+});
+
+test('survives a shell that is killed while it takes in a long command', async () => {
+  const sandbox = spawnWith();
+  const address = await sandbox.listening();
+  const killer = '(until [ -e .brainstem/outputs/long.txt ]; do :; done; kill -9 $$) &';
+  await execute(address, callOf('bash', { command: killer }));
+  const command = `# ${'x'.repeat(8_000_000)}`;
+  const lost = await execute(address, callOf('bash', { command }, { call: 'long' }));
+  expect(lost).toMatchObject({ isError: true, output: expect.stringContaining('bash session terminated') });
+  expect(await execute(address, callOf('bash', { command: 'echo alive' }))).toMatchObject({ output: 'alive' });
+  expect(sandbox.logged).toContainEqual(expect.objectContaining({ message: 'a pipe to the shell broke' }));
+});
+
+test('the bundle of the image is one small file that runs on its own', async () => {
+  const outfile = join(folder, 'server.mjs');
+  const entryPoints = [new URL('../../sandbox-task/main.ts', import.meta.url).pathname];
+  await build({ entryPoints, outfile, bundle: true, minify: true, platform: 'node', format: 'esm', target: 'node24' });
+  expect((await stat(outfile)).size).toBeLessThan(200_000);
+  const sandbox = spawnWith({}, outfile);
+  const address = await sandbox.listening();
+  await execute(address, callOf('write', { file_path: 'a.txt', content: 'needle' }));
+  expect((await execute(address, callOf('grep', { pattern: 'needle' }))).output).toContain('a.txt:1:needle');
+  expect((await execute(address, callOf('bash', { command: 'cat a.txt' }))).output).toBe('needle');
+});

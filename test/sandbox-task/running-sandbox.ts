@@ -1,0 +1,142 @@
+/** A sandbox server for tests: in this process, or as the process that a task runs. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { EventEmitter, once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { type RequestOptions, request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import * as z from 'zod';
+import { type ExecuteRequest, ExecuteResponse } from '#contract/hands.ts';
+import { idempotentCalls } from '../../sandbox-task/calls.ts';
+import { finishedCalls } from '../../sandbox-task/finished-calls.ts';
+import { sandboxServer } from '../../sandbox-task/server.ts';
+import { toolsIn } from '../../sandbox-task/tools.ts';
+
+export const TOKEN = 'the-token-of-this-sandbox';
+export const TOKEN_SHA256 = createHash('sha256').update(TOKEN).digest('hex');
+const MAIN = new URL('../../sandbox-task/main.ts', import.meta.url).pathname;
+
+export type Address = { readonly socketPath: string } | { readonly host: string; readonly port: number };
+
+export interface Reply {
+  readonly status: number;
+  readonly body: unknown;
+}
+
+export interface Sent extends RequestOptions {
+  readonly body?: string | Buffer;
+}
+
+export async function send(address: Address, { body = '', ...options }: Sent): Promise<Reply> {
+  const sent = request({ ...address, agent: false, ...options });
+  sent.end(body);
+  const [response] = await once(sent, 'response');
+  const chunks: Buffer[] = [];
+  for await (const chunk of response) chunks.push(chunk);
+  return { status: response.statusCode, body: JSON.parse(Buffer.concat(chunks).toString()) };
+}
+
+export const withToken = { authorization: `Bearer ${TOKEN}` };
+
+let callsMade = 0;
+
+/** A request with an id of its own, unless one is given. */
+export function callOf(
+  name: ExecuteRequest['name'],
+  input: ExecuteRequest['input'],
+  more: Partial<ExecuteRequest> = {},
+) {
+  callsMade += 1;
+  return { call: `sevt_${callsMade}`, name, input, timeoutMs: 20_000, ...more };
+}
+
+export async function execute(address: Address, call: ExecuteRequest): Promise<ExecuteResponse> {
+  const reply = await send(address, {
+    method: 'POST',
+    path: '/execute',
+    headers: withToken,
+    body: JSON.stringify(call),
+  });
+  if (reply.status !== 200) throw new Error(`answered ${reply.status} ${JSON.stringify(reply.body)}`);
+  return ExecuteResponse.parse(reply.body);
+}
+
+export async function startSandbox(listen: 'tcp' | 'socket' = 'tcp') {
+  const folder = await mkdtemp(join(tmpdir(), 'sandbox-test-'));
+  const workdir = await mkdtemp(join(folder, 'workspace-'));
+  const tools = toolsIn(workdir);
+  const finished = finishedCalls();
+  const calls = idempotentCalls(tools, finished);
+  const events = new EventEmitter();
+  const lines: string[] = [];
+  const server = sandboxServer({
+    tokenSha256: TOKEN_SHA256,
+    calls,
+    isStopping: () => false,
+    onCall: () => events.emit('call'),
+    log: (...line) => lines.push(JSON.stringify(line)),
+  });
+  const socketPath = join(folder, 'server.sock');
+  server.listen(listen === 'tcp' ? { host: '127.0.0.1', port: 0 } : { path: socketPath });
+  await once(server, 'listening');
+  const bound = server.address();
+  const address: Address =
+    typeof bound === 'object' && bound ? { host: bound.address, port: bound.port } : { socketPath };
+  return {
+    workdir,
+    address,
+    lines,
+    /** Resolves when the server has taken in one more call, or has finished one. */
+    nextCall: () => once(events, 'call'),
+    run: (name: ExecuteRequest['name'], input: ExecuteRequest['input'], more?: Partial<ExecuteRequest>) =>
+      execute(address, callOf(name, input, more)),
+    async close() {
+      await tools.close();
+      server.close();
+      server.closeAllConnections();
+      finished.close();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+export type Sandbox = Awaited<ReturnType<typeof startSandbox>>;
+
+const LogLine = z.looseObject({ message: z.string() });
+
+/** The server as its own process, with nothing in its environment but `settings` and what a shell needs. */
+export function spawnSandbox(settings: Readonly<Record<string, string>>, script = MAIN) {
+  const env = { PATH: process.env['PATH'] ?? '', HOME: tmpdir(), ...settings };
+  const child = spawn(process.execPath, [script], { env, stdio: ['ignore', 'pipe', 'inherit'] });
+  const lines = createInterface({ input: child.stdout });
+  const logged: z.infer<typeof LogLine>[] = [];
+  const events = new EventEmitter();
+  lines.on('line', (line) => {
+    logged.push(LogLine.parse(JSON.parse(line)));
+    events.emit('line');
+  });
+
+  async function until(message: string) {
+    for (;;) {
+      const found = logged.find((line) => line.message === message);
+      if (found) return found;
+      await once(events, 'line');
+    }
+  }
+
+  async function listening(): Promise<Address> {
+    const { address } = await until('listening');
+    if (typeof address === 'string') return { socketPath: address };
+    const { port } = z.object({ port: z.number() }).parse(address);
+    return { host: '127.0.0.1', port };
+  }
+
+  return { child, logged, until, listening, exitCode: exitCodeOf(child) };
+}
+
+async function exitCodeOf(child: ChildProcess): Promise<number | null> {
+  await once(child, 'close');
+  return child.exitCode;
+}

@@ -1,0 +1,80 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { callOf, type Sandbox, send, startSandbox, withToken } from './running-sandbox.ts';
+
+let sandbox: Sandbox;
+beforeAll(async () => {
+  sandbox = await startSandbox();
+});
+afterAll(() => sandbox.close());
+
+const post = (body: string | Buffer, headers: Record<string, string> = withToken) =>
+  send(sandbox.address, { method: 'POST', path: '/execute', headers, body });
+
+test('health is ready without a token', async () => {
+  const reply = await send(sandbox.address, { method: 'GET', path: '/health' });
+  expect(reply).toEqual({ status: 200, body: { status: 'ready' } });
+});
+
+test.each([
+  ['missing', {}],
+  ['wrong', { authorization: 'Bearer another-token' }],
+  ['of another scheme', { authorization: withToken.authorization.replace('Bearer', 'Basic') }],
+])('a token that is %s is refused before the body is looked at', async (_kind, headers: Record<string, string>) => {
+  const reply = await post('not json', headers);
+  expect(reply).toMatchObject({ status: 401, body: { error: 'unauthorized' } });
+});
+
+test.each([
+  ['no JSON', 'echo hi', /^body: /],
+  ['no object', '[]', /^body: /],
+  ['no call id', JSON.stringify({ ...callOf('bash', {}), call: '' }), /^call: /],
+  ['an unknown tool', JSON.stringify({ ...callOf('bash', {}), name: 'python' }), /^name: /],
+  ['an unknown field', JSON.stringify({ ...callOf('bash', {}), user: 'root' }), /user/],
+  ['an input that is a string', JSON.stringify({ ...callOf('bash', {}), input: 'ls' }), /^input: /],
+  ['no limit', JSON.stringify({ ...callOf('bash', {}), timeoutMs: undefined }), /^timeoutMs: /],
+])('a body with %s is refused with the name of the field', async (_kind, body, message) => {
+  const reply = await post(body);
+  expect(reply).toMatchObject({
+    status: 400,
+    body: { error: 'invalid_request', message: expect.stringMatching(message) },
+  });
+});
+
+test('a body over the limit is refused', async () => {
+  const reply = await post(Buffer.alloc(16 * 1024 * 1024 + 1, 'x'));
+  expect(reply).toMatchObject({ status: 413, body: { error: 'request_too_large' } });
+});
+
+test('a body of many megabytes is served', async () => {
+  const call = callOf('write', { file_path: 'big', content: 'x'.repeat(10_000_000) });
+  const reply = await post(JSON.stringify(call));
+  expect(reply).toMatchObject({ status: 200, body: { output: 'wrote 10000000 bytes to big' } });
+});
+
+test.each([
+  ['GET', '/execute'],
+  ['POST', '/health'],
+  ['POST', '/'],
+])('%s %s is not found', async (method, path) => {
+  const reply = await send(sandbox.address, { method, path, headers: withToken });
+  expect(reply).toMatchObject({ status: 404, body: { error: 'not_found' } });
+});
+
+test('a call id used for another input or tool is refused, the order of keys does not matter', async () => {
+  const call = callOf('write', { file_path: 'a', content: 'b' });
+  expect(await post(JSON.stringify(call))).toMatchObject({ status: 200, body: { served: 'ran' } });
+  for (const other of [{ input: { file_path: 'a', content: 'c' } }, { name: 'edit' }]) {
+    const reply = await post(JSON.stringify({ ...call, ...other }));
+    expect(reply).toMatchObject({ status: 409, body: { error: 'call_mismatch' } });
+  }
+  const reordered = { ...call, input: { content: 'b', file_path: 'a' }, timeoutMs: 1 };
+  expect(await post(JSON.stringify(reordered))).toMatchObject({ status: 200, body: { served: 'replayed' } });
+});
+
+test('log lines name the call and hold nothing of its input or output', async () => {
+  const { call } = { call: 'sevt_logged' };
+  await post(JSON.stringify(callOf('bash', { command: 'echo canary-$((1+1))' }, { call })));
+  const lines = sandbox.lines.filter((line) => line.includes(call));
+  expect(lines).toHaveLength(1);
+  expect(lines[0]).not.toContain('canary');
+});

@@ -1,0 +1,115 @@
+import { readFile, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { type Sandbox, startSandbox } from './running-sandbox.ts';
+
+describe.each(['tcp', 'socket'] as const)('the six tools over %s', (listen) => {
+  let sandbox: Sandbox;
+  beforeEach(async () => {
+    sandbox = await startSandbox(listen);
+  });
+  afterEach(() => sandbox.close());
+
+  test('bash runs a command', async () => {
+    const response = await sandbox.run('bash', { command: 'echo hi; echo there >&2' });
+    expect(response).toMatchObject({ output: 'hi\nthere', isError: false, served: 'ran' });
+  });
+
+  test('write makes a file and its folders, read gives it back', async () => {
+    const written = await sandbox.run('write', { file_path: 'src/a.txt', content: 'one\ntwo\nthree' });
+    expect(written).toMatchObject({ output: 'wrote 13 bytes to src/a.txt', isError: false });
+    expect((await sandbox.run('read', { file_path: 'src/a.txt' })).output).toBe('one\ntwo\nthree');
+    expect((await sandbox.run('read', { file_path: 'src/a.txt', view_range: [2, 2] })).output).toBe('two');
+  });
+
+  test('edit replaces text', async () => {
+    await writeFile(join(sandbox.workdir, 'a.txt'), 'one two');
+    const edited = await sandbox.run('edit', { file_path: 'a.txt', old_string: 'two', new_string: 'three' });
+    expect(edited).toMatchObject({ output: 'edited a.txt (1 replacement(s))', isError: false });
+    expect(await readFile(join(sandbox.workdir, 'a.txt'), 'utf8')).toBe('one three');
+  });
+
+  test('glob finds files by name', async () => {
+    await writeFile(join(sandbox.workdir, 'a.txt'), '');
+    await writeFile(join(sandbox.workdir, 'b.md'), '');
+    expect((await sandbox.run('glob', { pattern: '**/*.txt' })).output).toBe(join(sandbox.workdir, 'a.txt'));
+  });
+
+  test('grep finds lines', async () => {
+    await writeFile(join(sandbox.workdir, 'a.txt'), 'one\ntwo\n');
+    const found = await sandbox.run('grep', { pattern: 't.o' });
+    expect(found.output.trimEnd()).toBe(`${join(sandbox.workdir, 'a.txt')}:2:two`);
+  });
+});
+
+describe('what a tool must not do', () => {
+  let sandbox: Sandbox;
+  beforeEach(async () => {
+    vi.stubEnv('SANDBOX_TOKEN_SHA256', 'canary-of-the-server');
+    vi.stubEnv('SOME_SETTING', 'canary-of-the-server');
+    sandbox = await startSandbox();
+  });
+  afterEach(() => {
+    vi.unstubAllEnvs();
+    return sandbox.close();
+  });
+
+  test('commands see a clean environment', async () => {
+    const { output } = await sandbox.run('bash', { command: 'env' });
+    const names = output.split('\n').map((line) => line.split('=')[0]);
+    const offered = ['HOME', 'LANG', 'PATH', 'PWD', 'SHELL', 'TERM'];
+    const madeByBash = new Set(['OLDPWD', 'PS1', 'PS2', 'SHLVL', '_']);
+    expect(names.filter((name) => !madeByBash.has(name ?? '')).toSorted()).toEqual(offered);
+    expect(output).not.toContain('canary-of-the-server');
+  });
+
+  test('commands start in the working directory', async () => {
+    expect((await sandbox.run('bash', { command: 'pwd' })).output).toBe(sandbox.workdir);
+  });
+
+  test('file tools stay inside the working directory', async () => {
+    await symlink('/etc', join(sandbox.workdir, 'link'));
+    for (const file_path of ['/etc/hostname', '../outside', 'link/hostname']) {
+      const response = await sandbox.run('read', { file_path });
+      expect(response.isError).toBe(true);
+      expect(response.output).toContain("outside the session's working directory");
+    }
+  });
+});
+
+describe('results', () => {
+  let sandbox: Sandbox;
+  beforeEach(async () => {
+    sandbox = await startSandbox();
+  });
+  afterEach(() => sandbox.close());
+
+  test('a tool that fails is a result with its text', async () => {
+    const response = await sandbox.run('read', { file_path: 'missing.txt' });
+    expect(response).toMatchObject({ output: 'read: missing.txt: no such file or directory', isError: true });
+  });
+
+  test('input of a wrong type is a result that names the field', async () => {
+    const response = await sandbox.run('bash', { command: 5 });
+    expect(response).toMatchObject({ output: expect.stringMatching(/^bash: command: /), isError: true });
+    expect((await sandbox.run('read', { file_path: 5 })).isError).toBe(true);
+  });
+
+  test('an empty result says so', async () => {
+    expect((await sandbox.run('bash', { command: 'true' })).output).toBe('(no output)');
+    await writeFile(join(sandbox.workdir, 'empty'), '');
+    expect((await sandbox.run('read', { file_path: 'empty' })).output).toBe('(no output)');
+  });
+
+  test('calls at the same time do not disturb each other', async () => {
+    const numbers = [1, 2, 3, 4, 5, 6];
+    const outputs = await Promise.all([
+      ...numbers.map((n) => sandbox.run('bash', { command: `echo ${n}` })),
+      ...numbers.map((n) => sandbox.run('write', { file_path: `f${n}`, content: 'x'.repeat(n) })),
+    ]);
+    expect(outputs.map((response) => response.output)).toEqual([
+      ...numbers.map(String),
+      ...numbers.map((n) => `wrote ${n} bytes to f${n}`),
+    ]);
+  });
+});
