@@ -1,5 +1,5 @@
 /** Log content too large for an item. It is written before the item that names it, so a key always leads somewhere. */
-import { GetObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
+import { DeleteObjectCommand, GetObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import { Fault } from '#core/errors.ts';
 
 export interface ContentStore {
@@ -18,6 +18,19 @@ export function createContentStore(s3: S3Client, bucket: string): ContentStore {
       const object = await s3.send(new GetObjectCommand({ Bucket: bucket, Key: key })).catch(unavailable);
       if (object.Body === undefined) throw new Fault('stored_data_invalid', `the content ${key} has no body`);
       return object.Body.transformToString();
+    },
+  };
+}
+
+/** For the only one that deletes content: whoever removes a whole session. A repeat changes nothing. */
+export interface ContentRemover {
+  remove(key: string): Promise<void>;
+}
+
+export function createContentRemover(s3: S3Client, bucket: string): ContentRemover {
+  return {
+    async remove(key) {
+      await s3.send(new DeleteObjectCommand({ Bucket: bucket, Key: key })).catch(unavailable);
     },
   };
 }

@@ -38,8 +38,8 @@ export function createAnthropicModel({ baseUrl, apiKey }: AnthropicOptions): Mod
         });
         return answerOf(await stream.finalMessage());
       } catch (cause) {
-        // A key that was refused may have been replaced in the secret since: the next request reads it again.
-        if (cause instanceof APIError && cause.status === 401) ready = null;
+        // A key that is missing or was refused may have been set since: the next request reads it again.
+        if (cause instanceof Fault || (cause instanceof APIError && cause.status === 401)) ready = null;
         throw faultOf(cause);
       }
     },

@@ -101,12 +101,12 @@ export function createSandboxRecords(dynamodb: DynamoDBClient, table: string): S
     },
     async send(session, call, generation, at) {
       const used = update(session, 'SET #lastUsedAt = :at', { ':at': { S: at } }, 'attribute_exists(#generation)');
-      const [record, sentTo] = await Promise.all([used, mark(session, call, generation, at)]);
-      return { record, sentTo };
+      const [record, mark] = await Promise.all([used, markCall(session, call, generation, at)]);
+      return { record, ...mark };
     },
   };
 
-  async function mark(session: SessionId, call: EventId, generation: number, at: string): Promise<number> {
+  async function markCall(session: SessionId, call: EventId, generation: number, at: string) {
     const expiresAt = Math.floor(Date.parse(at) / 1000) + MARK_TTL_SECONDS;
     try {
       await dynamodb.send(
@@ -122,10 +122,10 @@ export function createSandboxRecords(dynamodb: DynamoDBClient, table: string): S
           ReturnValuesOnConditionCheckFailure: 'ALL_OLD',
         }),
       );
-      return generation;
+      return { sentTo: generation, again: false };
     } catch (cause) {
       if (!(cause instanceof ConditionalCheckFailedException)) return unavailable(cause);
-      return Number(cause.Item?.['generation']?.N ?? Number.NaN);
+      return { sentTo: Number(cause.Item?.['generation']?.N ?? Number.NaN), again: true };
     }
   }
 }

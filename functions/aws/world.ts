@@ -3,7 +3,11 @@ import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { ECSClient } from '@aws-sdk/client-ecs';
 import { S3Client } from '@aws-sdk/client-s3';
-import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import {
+  GetSecretValueCommand,
+  ResourceNotFoundException,
+  SecretsManagerClient,
+} from '@aws-sdk/client-secrets-manager';
 import { SFNClient } from '@aws-sdk/client-sfn';
 import type { ExecuteWorld } from '#core/hands/execute.ts';
 import type { ProvisionWorld } from '#core/hands/provision.ts';
@@ -13,16 +17,22 @@ import type { Instant } from '#contract/ids.ts';
 import { Fault } from '#core/errors.ts';
 import type { LogKey, SessionLog } from '#core/ports.ts';
 import type { RepairWorld } from '#core/session/repair.ts';
-import { createContentStore } from '#aws/content.s3.ts';
+import { createAgentRecords } from '#aws/agents.dynamodb.ts';
+import { createApiKeys } from '#aws/api-keys.dynamodb.ts';
+import { createContentRemover, createContentStore } from '#aws/content.s3.ts';
+import { createEnvironmentRecords } from '#aws/environments.dynamodb.ts';
 import { createJournal, type FunctionJournal } from '#aws/journal.powertools.ts';
+import { createLogReader } from '#aws/log-reader.dynamodb.ts';
+import { createLogRemover } from '#aws/log-remover.dynamodb.ts';
 import { createAnthropicModel } from '#aws/model.anthropic.ts';
 import { runningSince } from '#aws/running-sessions.dynamodb.ts';
 import { createRuns } from '#aws/runs.step-functions.ts';
 import { createSandboxClient } from '#aws/sandbox-client.http.ts';
 import { createSandboxRecords } from '#aws/sandbox-records.dynamodb.ts';
 import { createSessionLog } from '#aws/session-log.dynamodb.ts';
+import { createSessionRecords } from '#aws/sessions.dynamodb.ts';
 import { setting, type Environment } from '#aws/settings.ts';
-import { createStamp, pause } from '#aws/stamp.ts';
+import { createStamp, newToken, pause } from '#aws/stamp.ts';
 import { createTasks } from '#aws/tasks.ecs.ts';
 import { createWarming } from '#aws/warming.lambda.ts';
 
@@ -33,7 +43,7 @@ export function harnessWorld(environment: Environment): TurnWorld & { readonly j
     history: createHistory(log),
     model: createAnthropicModel({
       baseUrl: setting(environment, 'MODEL_BASE_URL'),
-      apiKey: secretReader(setting(environment, 'MODEL_API_KEY_SECRET_ARN')),
+      apiKey: modelKeyReader(setting(environment, 'MODEL_API_KEY_SECRET_ARN')),
     }),
     warming: createWarming(environment, setting(environment, 'PROVISION_FUNCTION_NAME')),
     stamp: createStamp(),
@@ -89,6 +99,48 @@ export function sweepWorld(environment: Environment): SweepWorld {
   };
 }
 
+export function apiWorld(environment: Environment) {
+  const dynamodb = new DynamoDBClient();
+  const s3 = new S3Client();
+  const logTable = setting(environment, 'LOG_TABLE');
+  const recordsTable = setting(environment, 'RECORDS_TABLE');
+  const bucket = setting(environment, 'CONTENT_BUCKET');
+  const tables = { dynamodb, logTable, recordsTable, content: createContentStore(s3, bucket), newName: randomUUID };
+  return {
+    log: createSessionLog(tables),
+    runs: createRuns(new SFNClient(), setting(environment, 'RUN_STATE_MACHINE_ARN')),
+    stamp: createStamp(),
+    agents: createAgentRecords(dynamodb, recordsTable),
+    environments: createEnvironmentRecords(dynamodb, recordsTable),
+    sessions: createSessionRecords(tables),
+    apiKeys: createApiKeys(dynamodb, recordsTable),
+    reader: createLogReader(tables),
+    remover: createLogRemover({ dynamodb, logTable, content: createContentRemover(s3, bucket) }),
+    newToken,
+    journal: createJournal(),
+  };
+}
+
+export function streamWorld(environment: Environment) {
+  return {
+    log: logOf(environment),
+    apiKeys: createApiKeys(new DynamoDBClient(), setting(environment, 'RECORDS_TABLE')),
+    newToken,
+    pause,
+    journal: createJournal(),
+  };
+}
+
+export function issueKeyWorld(environment: Environment) {
+  return {
+    apiKeys: createApiKeys(new DynamoDBClient(), setting(environment, 'RECORDS_TABLE')),
+    newToken,
+    now: createStamp().now,
+    /** The key itself: the whole of the secret. */
+    secret: modelKeyReader(setting(environment, 'FIRST_API_KEY_SECRET_ARN')),
+  };
+}
+
 function logOf(environment: Environment): SessionLog {
   return createSessionLog({
     dynamodb: new DynamoDBClient(),
@@ -99,11 +151,18 @@ function logOf(environment: Environment): SessionLog {
   });
 }
 
-function secretReader(secretArn: string): () => Promise<string> {
+/** Reads the model's API key. A secret that was made and never given a value is the customer's to fill, and is told. */
+function modelKeyReader(secretArn: string): () => Promise<string> {
   const client = new SecretsManagerClient();
   return async () => {
-    const { SecretString } = await client.send(new GetSecretValueCommand({ SecretId: secretArn }));
-    if (SecretString === undefined) throw new Fault('setting_missing', `the secret ${secretArn} holds no text`);
-    return SecretString;
+    try {
+      const { SecretString } = await client.send(new GetSecretValueCommand({ SecretId: secretArn }));
+      if (SecretString !== undefined && SecretString !== '') return SecretString;
+    } catch (cause) {
+      if (!(cause instanceof ResourceNotFoundException)) {
+        throw new Fault('model_unreachable', 'the secret of the model’s API key could not be read', { cause });
+      }
+    }
+    throw new Fault('model_refused_request', `The model’s API key is not set: put it into the secret ${secretArn}.`);
   };
 }

@@ -6,11 +6,9 @@ import { EventId, Instant, ThreadId } from './ids.ts';
 import { ModelUsage, Usage } from './usage.ts';
 
 const event = <Type extends string, Shape extends z.core.$ZodLooseShape>(type: Type, shape: Shape) =>
-  z
-    .object({ id: EventId, type: z.literal(type), processed_at: Instant, ...shape })
-    .meta({
-      id: type.replaceAll(/(^|[._])([a-z])/g, (_match, _dot, letter: string) => letter.toUpperCase()) + 'Event',
-    });
+  z.object({ id: EventId, type: z.literal(type), processed_at: Instant, ...shape }).meta({
+    id: type.replaceAll(/(^|[._])([a-z])/g, (_match, _dot, letter: string) => letter.toUpperCase()) + 'Event',
+  });
 
 /** `processed_at` is null while the message waits in the queue. */
 export const UserMessage = z

@@ -3,6 +3,7 @@
 const FAULTS = {
   setting_missing: { retryable: false },
   stored_data_invalid: { retryable: false },
+  session_gone: { retryable: false },
   log_unavailable: { retryable: true },
   records_unavailable: { retryable: true },
   content_unavailable: { retryable: true },

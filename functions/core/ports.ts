@@ -136,6 +136,12 @@ export type SandboxRecord = {
   | { readonly status: 'ready'; readonly task: string; readonly address: string; readonly readyAt: Instant }
 );
 
+export interface SentMark {
+  readonly record: SandboxRecord | null;
+  readonly sentTo: number;
+  readonly again: boolean;
+}
+
 /** Every write is conditional on the generation, so that of two writers one wins and the other sees the winner's record. */
 export interface SandboxRecords {
   find(session: SessionId): Promise<SandboxRecord | null>;
@@ -149,14 +155,9 @@ export interface SandboxRecords {
   lost(session: SessionId, generation: number): Promise<void>;
   /**
    * Marks that a call is about to be sent to a generation and reads the record, in one round trip. `sentTo` is the
-   * generation of the first mark: a call is never sent to another one.
+   * generation of the first mark: a call is never sent to another one. `again` tells that this is not the first.
    */
-  send(
-    session: SessionId,
-    call: EventId,
-    generation: number,
-    at: Instant,
-  ): Promise<{ readonly record: SandboxRecord | null; readonly sentTo: number }>;
+  send(session: SessionId, call: EventId, generation: number, at: Instant): Promise<SentMark>;
 }
 
 export type TaskStatus =

@@ -63,7 +63,9 @@ describe('the Anthropic model', () => {
 
   it('hands on how long the provider asks to wait', async () => {
     const headers = { 'retry-after': '7' };
-    const model = await modelWith(() => ({ error: { status: 429, type: 'rate_limit_error', message: 'slow down', headers } }));
+    const model = await modelWith(() => ({
+      error: { status: 429, type: 'rate_limit_error', message: 'slow down', headers },
+    }));
     await expect(ask(model)).rejects.toMatchObject({ retryAfterSeconds: 7 });
   });
 

@@ -39,7 +39,11 @@ describe('the sandbox records in DynamoDB', () => {
     const session = newSession();
     await records.reserve(session, 0, 'old', NOW);
     await records.lost(session, 1);
-    expect(await records.reserve(session, 1, 'new', NOW)).toMatchObject({ generation: 2, status: 'starting', token: 'new' });
+    expect(await records.reserve(session, 1, 'new', NOW)).toMatchObject({
+      generation: 2,
+      status: 'starting',
+      token: 'new',
+    });
     await records.lost(session, 1);
     expect(await records.ready(session, 1, PLACE)).toMatchObject({ generation: 2, status: 'starting' });
   });
@@ -47,10 +51,18 @@ describe('the sandbox records in DynamoDB', () => {
   it('remembers the first generation that a call was sent to', async () => {
     const session = newSession();
     await records.reserve(session, 0, 'old', NOW);
-    expect(await records.send(session, CALL, 1, NOW)).toMatchObject({ sentTo: 1, record: { generation: 1 } });
+    expect(await records.send(session, CALL, 1, NOW)).toMatchObject({
+      sentTo: 1,
+      again: false,
+      record: { generation: 1 },
+    });
     await records.lost(session, 1);
     await records.reserve(session, 1, 'new', NOW);
-    expect(await records.send(session, CALL, 2, NOW)).toMatchObject({ sentTo: 1, record: { generation: 2 } });
+    expect(await records.send(session, CALL, 2, NOW)).toMatchObject({
+      sentTo: 1,
+      again: true,
+      record: { generation: 2 },
+    });
   });
 
   it('tells of no sandbox where there is none', async () => {

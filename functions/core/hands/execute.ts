@@ -13,6 +13,7 @@ import type {
   SandboxClient,
   SandboxRecord,
   SandboxRecords,
+  SentMark,
   SessionLog,
   Stamp,
 } from '#core/ports.ts';
@@ -36,6 +37,7 @@ const MAX_TIMEOUT_MS = 600_000;
 
 /** A task that runs may need this long until its server listens. */
 const START_GRACE_MS = 15_000;
+const REPEAT_GRACE_MS = 2000;
 const RECONNECT_MS = 100;
 
 const LOST = {
@@ -86,7 +88,7 @@ async function resultOf(
   world: ExecuteWorld,
   input: ExecuteInput,
   request: ExecuteRequest,
-  sent: { readonly record: SandboxRecord | null; readonly sentTo: number },
+  sent: SentMark,
 ): Promise<Result> {
   const { record, sentTo } = sent;
   if (record === null) throw new Fault('sandbox_not_ready', `session ${input.session} has no sandbox`);
@@ -94,7 +96,7 @@ async function resultOf(
   if (record.generation !== sentTo || record.status === 'lost') return LOST;
   if (record.status !== 'ready')
     throw new Fault('sandbox_not_ready', `the sandbox of ${input.session} is ${record.status}`);
-  const response = await reach(world, record, request);
+  const response = await reach(world, record, { request, again: sent.again });
   if (response === null) {
     await world.records.lost(input.session, record.generation);
     return LOST;
@@ -103,12 +105,18 @@ async function resultOf(
 }
 
 /** The sandbox's answer; null when it is gone. A broken connection is tried again: the sandbox joins the call it knows. */
-async function reach(world: ExecuteWorld, sandbox: ReadySandbox, request: ExecuteRequest) {
-  for (;;) {
+async function reach(
+  world: ExecuteWorld,
+  sandbox: ReadySandbox,
+  { request, again }: { readonly request: ExecuteRequest; readonly again: boolean },
+) {
+  // A call that was sent before found its server then, so there is no start to wait for.
+  const until = Date.parse(again ? world.stamp.now() : sandbox.readyAt) + (again ? REPEAT_GRACE_MS : START_GRACE_MS);
+  for (let listened = false; ;) {
     const reply = await world.client.execute(sandbox, request);
     if (reply.status === 'answered') return reply.response;
-    const age = Date.parse(world.stamp.now()) - Date.parse(sandbox.readyAt);
-    if (reply.status === 'unreachable' && age > START_GRACE_MS) return null;
+    listened ||= reply.status === 'interrupted';
+    if (reply.status === 'unreachable' && (listened || Date.parse(world.stamp.now()) > until)) return null;
     await world.pause(RECONNECT_MS);
   }
 }

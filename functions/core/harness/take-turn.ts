@@ -3,6 +3,7 @@
  * whatever is in the log by then is what the next attempt goes on from.
  */
 import type { Next, RunState } from '#contract/run.ts';
+import { Fault } from '#core/errors.ts';
 import type { LogKey } from '#core/ports.ts';
 import { ask, type Asked, type TurnWorld } from '#core/harness/ask.ts';
 import { queuedMessages, type Story } from '#core/harness/history.ts';
@@ -21,10 +22,18 @@ const PATIENCE_MS = [5, 10, 20, 40, 80, 160, 320, 640, 1280] as const;
 
 export async function takeTurn(world: TurnWorld, run: RunState, signal: AbortSignal): Promise<RunState> {
   const key: LogKey = { session: run.session, thread: run.thread };
-  const story = await awaken(world, key, run.run);
-  const ended =
-    story === null ? rest(run.run) : await go(world, key, await reportHands(world, key, story, run), signal);
+  const ended = await begin(world, key, run, signal).catch((error: unknown) => {
+    // Nobody waits for a turn of a session that was deleted under it.
+    if (error instanceof Fault && error.code === 'session_gone') return rest(run.run);
+    throw error;
+  });
   return { session: run.session, thread: run.thread, run: ended.run, turn: ended.next };
+}
+
+async function begin(world: TurnWorld, key: LogKey, run: RunState, signal: AbortSignal): Promise<Ended> {
+  const story = await awaken(world, key, run.run);
+  if (story === null) return rest(run.run);
+  return go(world, key, await reportHands(world, key, story, run), signal);
 }
 
 /** The log at this run; null when the run is over, was never begun, or went on under another number. */

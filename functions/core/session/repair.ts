@@ -2,6 +2,7 @@
  * Makes sure that a session which the log calls active has an execution. A run is always known by its number, so a lost
  * execution is replaced by the next number: no name is ever used twice.
  */
+import { Fault } from '#core/errors.ts';
 import type { LogKey, Runs, SessionLog, Stamp } from '#core/ports.ts';
 import { change } from '#core/session/change.ts';
 import { isActive } from '#core/session/decide.ts';
@@ -22,14 +23,19 @@ export async function repair(world: RepairWorld, key: LogKey): Promise<Repair> {
   return continueLost(world, key, head.state.run);
 }
 
+/** Numbers in a row whose executions have ended before the log knew them: more than one takes a crash between each. */
+const MAX_NUMBERS = 5;
+
 /** The execution of `run` has ended and the run has not: the log goes on under the next number, which is started. */
-export async function continueLost(world: RepairWorld, key: LogKey, run: number): Promise<Repair> {
-  const head = await world.log.head(key);
-  if (head === null || !isActive(head.state)) return 'resting';
-  // Somebody else continued it meanwhile and starts it, or is found by the next sweep.
-  if (head.state.run !== run) return 'alive';
-  const continued = await change(world, key, head, { do: 'continue', reason: 'lost' });
-  if (continued.status !== 'changed') return 'resting';
-  await world.runs.start(key, continued.head.state.run);
-  return 'restarted';
+export async function continueLost(world: RepairWorld, key: LogKey, lost: number): Promise<Repair> {
+  for (let run = lost; run < lost + MAX_NUMBERS; run += 1) {
+    const head = await world.log.head(key);
+    if (head === null || !isActive(head.state)) return 'resting';
+    // Somebody else continued it meanwhile and starts it, or is found by the next sweep.
+    if (head.state.run !== run) return 'alive';
+    const continued = await change(world, key, head, { do: 'continue', reason: 'lost' });
+    if (continued.status !== 'changed') return 'resting';
+    if ((await world.runs.start(key, continued.head.state.run)) === 'started') return 'restarted';
+  }
+  throw new Fault('run_not_started', `${MAX_NUMBERS} runs of ${key.session} in a row had ended before they began`);
 }

@@ -89,7 +89,7 @@ function theatre(scheduler: fc.Scheduler) {
         reserve: async () => SANDBOX,
         ready: async () => SANDBOX,
         lost: async () => undefined,
-        send: (_session, _call, generation) => act(async () => ({ record: SANDBOX, sentTo: generation })),
+        send: (_session, _call, generation) => act(async () => ({ record: SANDBOX, sentTo: generation, again: false })),
       },
       client: {
         execute: (_place, call) =>

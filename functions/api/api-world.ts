@@ -1,0 +1,23 @@
+/** What the API needs from the outside. */
+import type { Journal } from '#core/ports.ts';
+import type {
+  AgentRecords,
+  ApiKeys,
+  EnvironmentRecords,
+  LogReader,
+  LogRemover,
+  SessionRecords,
+} from '#core/records.ts';
+import type { Sending } from '#core/session/send.ts';
+
+export interface ApiWorld extends Sending {
+  readonly agents: AgentRecords;
+  readonly environments: EnvironmentRecords;
+  readonly sessions: SessionRecords;
+  readonly apiKeys: ApiKeys;
+  readonly reader: LogReader;
+  readonly remover: LogRemover;
+  /** The random part of a new id. */
+  readonly newToken: () => string;
+  readonly journal: Journal;
+}

@@ -1,0 +1,115 @@
+/** The API as a function from request to response. Lambda is one way to reach it, tests are another. */
+import { Hono, type Context } from 'hono';
+import { MAX_BODY_BYTES } from '#contract/content.ts';
+import { authenticate } from '#core/requests/authenticate.ts';
+import { replyToFault, replyToRefusal } from '#core/requests/error-envelope.ts';
+import { faultFields } from '#core/requests/fault-fields.ts';
+import { isRefusal, refuse } from '#core/requests/refusal.ts';
+import type { ApiWorld } from './api-world.ts';
+import { carriedBytes, MAX_CARRIED_BYTES } from './carried-bytes.ts';
+import { openApiDocument } from './openapi.ts';
+import type { Note, Operation } from './operation.ts';
+import { ROUTES, UNBUILT } from './routes.ts';
+
+type Fields = Readonly<Record<string, string | number>>;
+
+/** One request, while it is answered. */
+interface Exchange {
+  readonly world: ApiWorld;
+  readonly id: string;
+  readonly request: Context['req'];
+  readonly headers: Headers;
+  readonly note: Note;
+}
+
+/** Resolves with what the response's body is to be, or with a refusal. */
+type Work = (exchange: Exchange) => Promise<unknown>;
+
+export function createApp(world: ApiWorld): Hono {
+  const app = new Hono();
+  for (const route of ROUTES) {
+    if (route.status !== 'built') continue;
+    app.on(route.method, honoPath(route.path), (context) => respond(world, context, route.path, perform(route.run)));
+  }
+  for (const { method, path } of UNBUILT) {
+    app.on(method, honoPath(path), (context) => respond(world, context, path, unbuilt(method, path)));
+  }
+  app.get('/openapi.json', (context) =>
+    respond(world, context, '/openapi.json', () => Promise.resolve(openApiDocument())),
+  );
+  app.notFound((context) => respond(world, context, 'unknown', unknown));
+  return app;
+}
+
+/** `/v1/agents/{agent_id}` → `/v1/agents/:agent_id` */
+function honoPath(path: string): string {
+  return path.replaceAll(/\{(\w+)\}/g, ':$1');
+}
+
+const perform =
+  (run: Operation['run']): Work =>
+  async ({ world, request, headers, note }) => {
+    const apiKey = await authenticate((name) => request.header(name), world.apiKeys);
+    if (isRefusal(apiKey)) return apiKey;
+    headers.set('anthropic-workspace-id', apiKey.workspace);
+    note({ workspace: apiKey.workspace });
+    const params = request.param() as Readonly<Record<string, string>>;
+    if (/^sesn_\w{1,64}$/.test(params['session_id'] ?? '')) note({ session: params['session_id'] ?? '' });
+    const text = await request.text();
+    if (isTooLarge(text)) return refuse('request_too_large', `body: must have at most ${MAX_BODY_BYTES} bytes`);
+    const query = new URL(request.url).searchParams;
+    return run({ world, workspace: apiKey.workspace, note, params, query, text });
+  };
+
+/** What is accepted is told back, so it must also fit into the response. */
+function isTooLarge(text: string): boolean {
+  const bytes = Buffer.byteLength(text);
+  return bytes > MAX_BODY_BYTES || (2 * bytes > MAX_CARRIED_BYTES && carriedBytes(text) > MAX_CARRIED_BYTES);
+}
+
+const unbuilt =
+  (method: string, path: string): Work =>
+  () =>
+    Promise.resolve(refuse('not_found_error', `${method} ${path} is not built yet in this service`));
+
+const unknown: Work = () =>
+  Promise.resolve(refuse('not_found_error', 'there is no operation with this method and path'));
+
+async function respond(world: ApiWorld, context: Context, route: string, work: Work): Promise<Response> {
+  const began = performance.now();
+  const fields: Record<string, string | number> = {};
+  const id = `req_${world.newToken()}`;
+  const headers = new Headers({ 'content-type': 'application/json', 'request-id': id });
+  const reply = await answer(work, {
+    world,
+    id,
+    request: context.req,
+    headers,
+    note: (added) => void Object.assign(fields, added),
+  });
+  for (const [name, value] of Object.entries(reply.headers)) headers.set(name, value);
+  const line = { request_id: id, method: context.req.method, route, status: reply.status, ...fields };
+  world.journal.line('request', { ...line, ...reply.fields, duration_ms: Math.round(performance.now() - began) });
+  if (reply.status >= 500) world.journal.metric('RequestErrors', 'Count', 1);
+  return new Response(JSON.stringify(reply.body), { status: reply.status, headers });
+}
+
+interface Reply {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: unknown;
+  readonly fields: Fields;
+}
+
+async function answer(work: Work, exchange: Exchange): Promise<Reply> {
+  try {
+    const result = await work(exchange);
+    if (!isRefusal(result)) return { status: 200, headers: {}, body: result, fields: {} };
+    return {
+      ...replyToRefusal(result, exchange.id),
+      fields: { error_class: result.refused },
+    };
+  } catch (error) {
+    return { ...replyToFault(error, exchange.id), fields: faultFields(error) };
+  }
+}

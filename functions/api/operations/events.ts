@@ -1,0 +1,107 @@
+import * as z from 'zod';
+import { EventsSend, SessionEvent } from '#contract/events.ts';
+import { Instant, SessionId } from '#contract/ids.ts';
+import { Order, pageOf } from '#contract/pages.ts';
+import { EventsQuery, NoQuery } from '#contract/queries.ts';
+import { isWithin, rangeOf, type Range } from '#core/requests/created-range.ts';
+import { isRefusal, refuse, type RequestRefusal } from '#core/requests/refusal.ts';
+import { listEvents, type EventPlace, type ListedEvent } from '#core/session/list-events.ts';
+import { send } from '#core/session/send.ts';
+import { carriedBytes, MAX_CARRIED_BYTES } from '../carried-bytes.ts';
+import { decodeCursor, encodeCursor } from '../cursor.ts';
+import { notFound, operation } from '../operation.ts';
+import { NoBody } from './nothing.ts';
+import { keyOf, ownHead } from './sessions.ts';
+
+const Params = z.object({ session_id: SessionId });
+
+const Cursor = z.strictObject({
+  list: SessionId,
+  order: Order,
+  at: Instant.nullable(),
+  position: z.int().min(1),
+  append: z.int().min(1).nullable(),
+});
+
+const sendEvents = operation({
+  method: 'POST',
+  path: '/v1/sessions/{session_id}/events',
+  summary: 'Send events to a session: all of them or none',
+  params: Params,
+  query: NoQuery,
+  body: EventsSend,
+  response: z.object({ data: z.array(SessionEvent) }),
+  async handle({ world, workspace, params, body, note }) {
+    const head = await ownHead(world, workspace, params.session_id);
+    if (head === null) return notFound('session_id');
+    const sent = await send(world, { key: keyOf(params.session_id), head }, body.events);
+    if (sent.status === 'refused') return refuse('invalid_request_error', `session_id: ${sent.message}`);
+    note({ run: sent.head.state.run, run_start: sent.start.run, events: sent.events.length });
+    if (sent.start.run === 'failed') note({ error_class: sent.start.errorClass });
+    return { data: [...sent.events] };
+  },
+});
+
+const list = operation({
+  method: 'GET',
+  path: '/v1/sessions/{session_id}/events',
+  summary: "List a session's events, oldest first unless asked otherwise",
+  params: Params,
+  query: EventsQuery,
+  body: NoBody,
+  response: pageOf(SessionEvent),
+  async handle({ world, workspace, params, query }) {
+    const session = params.session_id;
+    const range = rangeOf(query);
+    const beyond = placeOf(session, query, range);
+    if (isRefusal(beyond)) return beyond;
+    const head = await ownHead(world, workspace, session);
+    if (head === null) return notFound('session_id');
+    const listing = listEvents(world, { key: keyOf(session), head, order: query.order, beyond });
+    const { page, more } = await take(listing, query, range);
+    const last = page.at(-1);
+    return {
+      data: page.map((listed) => listed.event),
+      next_page: more && last !== undefined ? cursorOf(session, query.order, last) : null,
+    };
+  },
+});
+
+/** Until the page is full, by count or by bytes; the event that is too many tells that a next page exists. */
+async function take(
+  listing: AsyncIterable<ListedEvent>,
+  { limit, types }: Pick<EventsQuery, 'limit' | 'types'>,
+  range: Range,
+): Promise<{ readonly page: readonly ListedEvent[]; readonly more: boolean }> {
+  const wanted = types === undefined ? null : new Set<string>(types);
+  const page: ListedEvent[] = [];
+  let bytes = 0;
+  for await (const listed of listing) {
+    if (wanted !== null && !wanted.has(listed.event.type)) continue;
+    if (!isInRange(range, listed.event.processed_at)) continue;
+    bytes += carriedBytes(JSON.stringify(listed.event));
+    // One event always fits: it came in through the same limit.
+    if (page.length === limit || (bytes > MAX_CARRIED_BYTES && page.length > 0)) return { page, more: true };
+    page.push(listed);
+  }
+  return { page, more: false };
+}
+
+/** What waits in the queue was not processed at any time, so it lies in no range. */
+function isInRange(range: Range, processedAt: Instant | null): boolean {
+  if (processedAt === null) return range.from === null && range.to === null;
+  return isWithin(range, processedAt);
+}
+
+function placeOf(session: SessionId, query: EventsQuery, range: Range): EventPlace | null | RequestRefusal {
+  if (query.page === undefined) return null;
+  const cursor = decodeCursor(Cursor, query.page, { list: session, order: query.order, range });
+  return isRefusal(cursor) ? cursor : { position: cursor.position, append: cursor.append };
+}
+
+function cursorOf(session: SessionId, order: Order, { event, place }: ListedEvent): string {
+  const cursor: z.infer<typeof Cursor> = { list: session, order, at: event.processed_at, ...place };
+  return encodeCursor(cursor);
+}
+
+export const eventOperations = [sendEvents, list];

@@ -1,0 +1,155 @@
+import * as z from 'zod';
+import { primaryThread, SessionId, type AgentId, type WorkspaceId } from '#contract/ids.ts';
+import { bidirectionalPageOf } from '#contract/pages.ts';
+import { NoQuery, SessionsQuery } from '#contract/queries.ts';
+import { Session, SessionCreate } from '#contract/sessions.ts';
+import type { Head } from '#core/ports.ts';
+import { isRefusal, refuse } from '#core/requests/refusal.ts';
+import { change } from '#core/session/change.ts';
+import { closeForDeletion } from '#core/session/close-for-deletion.ts';
+import { createSession } from '#core/session/create.ts';
+import { viewSession } from '#core/session/view.ts';
+import type { ApiWorld } from '../api-world.ts';
+import { listRequest, recordPage } from '../record-page.ts';
+import { notFound, operation } from '../operation.ts';
+import { NoBody, NoParams } from './nothing.ts';
+
+const Params = z.object({ session_id: SessionId });
+
+const create = operation({
+  method: 'POST',
+  path: '/v1/sessions',
+  summary: 'Create a session',
+  params: NoParams,
+  query: NoQuery,
+  body: SessionCreate,
+  response: Session,
+  async handle({ world, workspace, body, note }) {
+    const reference = agentReference(body);
+    const [agent, environment] = await Promise.all([
+      world.agents.find(workspace, reference.id, reference.version),
+      world.environments.find(workspace, body.environment_id),
+    ]);
+    if (agent === null) return notFound('agent');
+    if (environment === null) return notFound('environment_id');
+    if (agent.archived_at !== null) return refuse('invalid_request_error', 'agent: is archived');
+    if (environment.archived_at !== null) return refuse('invalid_request_error', 'environment_id: is archived');
+    const session = SessionId.parse(`sesn_${world.newToken()}`);
+    note({ session });
+    const created = createSession(body, { workspace, session, agent, environment: environment.id }, world.stamp);
+    await world.sessions.create(workspace, created.fixed, created.first);
+    return viewSession(
+      {
+        fixed: created.fixed,
+        workspace,
+        status: created.first.state.status,
+        usage: created.first.state.usage,
+        runningSince: null,
+        updatedAt: created.first.at,
+        archivedAt: null,
+      },
+      created.first.at,
+    );
+  },
+});
+
+const retrieve = operation({
+  method: 'GET',
+  path: '/v1/sessions/{session_id}',
+  summary: 'Retrieve a session',
+  params: Params,
+  query: NoQuery,
+  body: NoBody,
+  response: Session,
+  async handle({ world, workspace, params }) {
+    const record = await world.sessions.find(workspace, params.session_id);
+    return record === null ? notFound('session_id') : viewSession(record, world.stamp.now());
+  },
+});
+
+const list = operation({
+  method: 'GET',
+  path: '/v1/sessions',
+  summary: 'List sessions, newest first unless asked otherwise',
+  params: NoParams,
+  query: SessionsQuery,
+  body: NoBody,
+  response: bidirectionalPageOf(Session),
+  async handle({ world, workspace, query }) {
+    const request = listRequest('sessions', query, workspace);
+    if (isRefusal(request)) return request;
+    const found = await world.sessions.list({
+      ...request,
+      statuses: query.statuses ?? null,
+      agent: query.agent_id ?? null,
+      agentVersion: query.agent_version ?? null,
+    });
+    const now = world.stamp.now();
+    return recordPage('sessions', request, { found, view: (record) => viewSession(record, now) });
+  },
+});
+
+const archive = operation({
+  method: 'POST',
+  path: '/v1/sessions/{session_id}/archive',
+  summary: 'Archive a session that is not running; its history stays readable',
+  params: Params,
+  query: NoQuery,
+  body: NoBody,
+  response: Session,
+  async handle({ world, workspace, params }) {
+    const key = keyOf(params.session_id);
+    const head = await ownHead(world, workspace, params.session_id);
+    if (head === null) return notFound('session_id');
+    const changed = await change(world, key, head, { do: 'archive' });
+    if (changed.status === 'refused') return refuse('invalid_request_error', `session_id: ${changed.message}`);
+    // A crash before this line leaves the session terminated and unmarked; a repeat marks it.
+    const now = world.stamp.now();
+    const record = await world.sessions.archive(workspace, params.session_id, now);
+    return record === null ? notFound('session_id') : viewSession(record, now);
+  },
+});
+
+const remove = operation({
+  method: 'DELETE',
+  path: '/v1/sessions/{session_id}',
+  summary: 'Delete a session that is not running, with its history and its sandbox',
+  params: Params,
+  query: NoQuery,
+  body: NoBody,
+  response: z.object({ id: SessionId, type: z.literal('session_deleted') }).meta({ id: 'SessionDeleted' }),
+  async handle({ world, workspace, params }) {
+    const key = keyOf(params.session_id);
+    const head = await ownHead(world, workspace, params.session_id);
+    if (head === null) return notFound('session_id');
+    const closed = await closeForDeletion(world, key, head);
+    if (closed.status === 'refused') return refuse('invalid_request_error', `session_id: ${closed.message}`);
+    // The row first, so that the session is gone at once; the log last, for it is what a repeat goes on from.
+    await world.sessions.remove(params.session_id);
+    await world.remover.remove(key);
+    return { id: params.session_id, type: 'session_deleted' as const };
+  },
+});
+
+export function keyOf(session: SessionId) {
+  return { session, thread: primaryThread(session) };
+}
+
+/** The log's head, if the session is the caller's: its state names the workspace, so no row has to be read. */
+export async function ownHead(
+  world: Pick<ApiWorld, 'log'>,
+  workspace: WorkspaceId,
+  session: SessionId,
+): Promise<Head | null> {
+  const head = await world.log.head(keyOf(session));
+  return head?.state.workspace === workspace ? head : null;
+}
+
+function agentReference({ agent }: SessionCreate): { readonly id: AgentId; readonly version?: number } {
+  if (typeof agent === 'string') return { id: agent };
+  // The schema refuses every other type; its parser cannot say so in the type.
+  const { id, version } = agent as { readonly id: AgentId; readonly version?: number };
+  return version === undefined ? { id } : { id, version };
+}
+
+export const sessionOperations = [create, retrieve, list, archive, remove];

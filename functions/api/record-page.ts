@@ -1,0 +1,70 @@
+/** Pages of agents, environments and sessions. */
+import * as z from 'zod';
+import { Instant, type WorkspaceId } from '#contract/ids.ts';
+import { Order } from '#contract/pages.ts';
+import type { CreatedRange } from '#contract/queries.ts';
+import type { ListRequest, Place, Row, Rows } from '#core/records.ts';
+import { rangeOf } from '#core/requests/created-range.ts';
+import { isRefusal, type RequestRefusal } from '#core/requests/refusal.ts';
+import { fitting } from './carried-bytes.ts';
+import { decodeCursor, encodeCursor } from './cursor.ts';
+
+type List = 'agents' | 'environments' | 'sessions';
+
+const Cursor = z.strictObject({
+  list: z.enum(['agents', 'environments', 'sessions']),
+  order: Order,
+  at: Instant,
+  id: z.string().min(1).max(128),
+  direction: z.enum(['next', 'prev']),
+});
+
+interface Query extends Partial<CreatedRange> {
+  readonly limit: number;
+  readonly page?: string | undefined;
+  readonly order?: Order;
+  readonly include_archived: boolean;
+}
+
+export function listRequest(list: List, query: Query, workspace: WorkspaceId): ListRequest | RequestRefusal {
+  const order = query.order ?? 'desc';
+  const range = rangeOf(query);
+  const start = { workspace, order, ...range, includeArchived: query.include_archived, limit: query.limit };
+  if (query.page === undefined) return { ...start, beyond: null, direction: 'next' };
+  const cursor = decodeCursor(Cursor, query.page, { list, order, range });
+  if (isRefusal(cursor)) return cursor;
+  return { ...start, beyond: { createdAt: cursor.at, id: cursor.id }, direction: cursor.direction };
+}
+
+export interface RecordPage<View> {
+  readonly data: View[];
+  readonly next_page: string | null;
+  readonly prev_page: string | null;
+}
+
+export function recordPage<Item, View>(
+  list: List,
+  request: ListRequest,
+  { found, view }: { readonly found: Rows<Item>; readonly view: (item: Item) => View },
+): RecordPage<View> {
+  const cursor = (direction: 'next' | 'prev', place: Place | undefined | null) =>
+    place === undefined || place === null
+      ? null
+      : encodeCursor({ list, order: request.order, at: place.createdAt, ...{ id: place.id, direction } });
+  const viewed = found.rows.map((row: Row<Item>) => ({ view: view(row.item), place: row.place }));
+  const walked = fitting(viewed, (row) => row.view);
+  const onward = walked.length < viewed.length ? walked.at(-1)?.place : found.more;
+  if (request.direction === 'prev') {
+    // Walked against the list's order: what was met first comes last, and leads back to where the cursor came from.
+    return {
+      data: walked.map((row) => row.view).toReversed(),
+      next_page: cursor('next', walked[0]?.place),
+      prev_page: cursor('prev', onward),
+    };
+  }
+  return {
+    data: walked.map((row) => row.view),
+    next_page: cursor('next', onward),
+    prev_page: request.beyond === null ? null : cursor('prev', walked[0]?.place),
+  };
+}

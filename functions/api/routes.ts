@@ -1,0 +1,52 @@
+/** The route table: routes and the OpenAPI document are made from it. */
+import * as z from 'zod';
+import { SessionEvent } from '#contract/events.ts';
+import { SessionId, ThreadId } from '#contract/ids.ts';
+import { StreamQuery } from '#contract/queries.ts';
+import type { Operation } from './operation.ts';
+import { agentOperations } from './operations/agents.ts';
+import { environmentOperations } from './operations/environments.ts';
+import { eventOperations } from './operations/events.ts';
+import { sessionOperations } from './operations/sessions.ts';
+import { NOT_YET } from './not-yet.ts';
+
+export type Route = Pick<Operation, 'method' | 'path' | 'summary' | 'params' | 'query' | 'response'> &
+  (
+    | (Pick<Operation, 'run' | 'body'> & { readonly status: 'built' })
+    /** Answered by the function `stream`, to which the gateway sends these paths. */
+    | { readonly status: 'streamed' }
+  );
+
+const streams: readonly Route[] = [
+  {
+    status: 'streamed',
+    method: 'GET',
+    path: '/v1/sessions/{session_id}/events/stream',
+    summary: "Follow a session's events as they happen",
+    params: z.object({ session_id: SessionId }),
+    query: StreamQuery,
+    response: SessionEvent,
+  },
+  {
+    status: 'streamed',
+    method: 'GET',
+    path: '/v1/sessions/{session_id}/threads/{thread_id}/stream',
+    summary: "Follow a thread's events as they happen",
+    params: z.object({ session_id: SessionId, thread_id: ThreadId }),
+    query: StreamQuery,
+    response: SessionEvent,
+  },
+];
+
+export const ROUTES: readonly Route[] = [
+  ...[...agentOperations, ...environmentOperations, ...sessionOperations, ...eventOperations].map((built) => ({
+    ...built,
+    status: 'built' as const,
+  })),
+  ...streams,
+];
+
+export const UNBUILT: readonly { readonly method: string; readonly path: string }[] = NOT_YET.map((line) => {
+  const [method = '', path = ''] = line.split(' ');
+  return { method, path };
+});

@@ -1,0 +1,61 @@
+/** Deletes a session's log: the content of its large appends, then its items. */
+import { DeleteItemCommand, QueryCommand, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { Fault } from '#core/errors.ts';
+import type { LogKey } from '#core/ports.ts';
+import type { LogRemover } from '#core/records.ts';
+import type { ContentRemover } from '#aws/content.s3.ts';
+import { partition, type Item } from '#aws/log-item.ts';
+
+const PARALLEL_DELETES = 25;
+
+export interface LogRemoverOptions {
+  readonly dynamodb: DynamoDBClient;
+  readonly logTable: string;
+  readonly content: ContentRemover;
+}
+
+export function createLogRemover({ dynamodb, logTable, content }: LogRemoverOptions): LogRemover {
+  return {
+    async remove(key) {
+      const items = await itemsOf(key);
+      const older = items.slice(0, -1);
+      for (let start = 0; start < older.length; start += PARALLEL_DELETES) {
+        await Promise.all(older.slice(start, start + PARALLEL_DELETES).map(removeItem));
+      }
+      // The head closes the log to appends; it must not go while an older item could take its place.
+      await Promise.all(items.slice(-1).map(removeItem));
+    },
+  };
+
+  async function itemsOf(key: LogKey): Promise<readonly Item[]> {
+    const items: Item[] = [];
+    let after: Item | undefined;
+    do {
+      const page = await dynamodb
+        .send(
+          new QueryCommand({
+            TableName: logTable,
+            KeyConditionExpression: 'pk = :pk',
+            ExpressionAttributeValues: { ':pk': { S: partition(key) } },
+            ProjectionExpression: 'pk, sk, entriesKey',
+            ConsistentRead: true,
+            ...(after === undefined ? {} : { ExclusiveStartKey: after }),
+          }),
+        )
+        .catch(unavailable);
+      items.push(...(page.Items ?? []));
+      after = page.LastEvaluatedKey;
+    } while (after !== undefined);
+    return items;
+  }
+
+  async function removeItem({ pk, sk, entriesKey }: Item): Promise<void> {
+    if (pk === undefined || sk === undefined) throw new Fault('stored_data_invalid', 'a log item lacks its key');
+    if (entriesKey?.S !== undefined) await content.remove(entriesKey.S);
+    await dynamodb.send(new DeleteItemCommand({ TableName: logTable, Key: { pk, sk } })).catch(unavailable);
+  }
+}
+
+function unavailable(cause: unknown): never {
+  throw new Fault('log_unavailable', 'the session log was not removed completely', { cause });
+}

@@ -1,0 +1,18 @@
+/** What a line says of a fault: classes and a place, never a message, which may quote what the code was given. */
+import { errorClass } from '#core/errors.ts';
+
+export function faultFields(error: unknown): Readonly<Record<string, string>> {
+  const cause = error instanceof Error ? error.cause : undefined;
+  const place = error instanceof Error ? placeOf(error) : undefined;
+  return {
+    error_class: errorClass(error),
+    ...(cause === undefined ? {} : { error_cause: errorClass(cause) }),
+    ...(place === undefined ? {} : { error_place: place }),
+  };
+}
+
+/** The innermost frame. The stack begins with the message, which is skipped. */
+function placeOf({ stack = '', message }: Error): string | undefined {
+  const frames = stack.slice(stack.indexOf(message) + message.length);
+  return /\n\s+at (.+)/.exec(frames)?.[1];
+}

@@ -1,0 +1,44 @@
+/** The border of a request: each part is parsed once, by its schema. */
+import type * as z from 'zod';
+import { explain } from '#core/requests/explain.ts';
+import { refuse, type RequestRefusal } from '#core/requests/refusal.ts';
+
+export function parseBody<Schema extends z.ZodType>(schema: Schema, text: string): z.infer<Schema> | RequestRefusal {
+  let value: unknown;
+  try {
+    // A request without parameters carries no body.
+    value = text === '' ? {} : JSON.parse(text);
+  } catch {
+    // The parser's message quotes the text.
+    return refuse('invalid_request_error', 'body: is not valid JSON');
+  }
+  const parsed = schema.safeParse(value);
+  return parsed.success ? parsed.data : refuse('invalid_request_error', explain(parsed.error, 'body'));
+}
+
+/**
+ * Arrays come as `name[]`, repeated; the contract's prose also says `name`, repeated. What is one value in the schema
+ * stays an array when repeated, which the schema then refuses.
+ */
+export function parseQuery<Schema extends z.ZodObject>(
+  schema: Schema,
+  query: URLSearchParams,
+): z.infer<Schema> | RequestRefusal {
+  const names = new Set([...query.keys()].map((given) => given.replace(/\[\]$/, '')));
+  const values = Object.fromEntries([...names].map((name) => [name, valueOf(name)]));
+  const parsed = schema.safeParse(values);
+  return parsed.success ? parsed.data : refuse('invalid_request_error', explain(parsed.error, 'query'));
+
+  function valueOf(name: string): string | readonly string[] | undefined {
+    const all = [...query.getAll(name), ...query.getAll(`${name}[]`)];
+    const several = all.length > 1 || (Object.hasOwn(schema.shape, name) && isArray(schema.shape[name]));
+    return several ? all : all[0];
+  }
+}
+
+function isArray(schema: z.core.$ZodType | undefined): boolean {
+  const def = schema?._zod.def;
+  if (def === undefined) return false;
+  if (def.type === 'array') return true;
+  return 'innerType' in def && isArray(def.innerType as z.core.$ZodType);
+}

@@ -1,0 +1,79 @@
+/**
+ * The history that clients list: public events, one per id. A message appears once, where the agent took it; while it
+ * still waits in the queue, it comes after everything else.
+ */
+import type { SessionEvent } from '#contract/events.ts';
+import type { Order } from '#contract/pages.ts';
+import type { Head, LogKey, PositionedEntry, SessionLog } from '#core/ports.ts';
+import type { LogReader } from '#core/records.ts';
+
+/** Where an event stands in a listing: enough to go on behind it without reading what came before. */
+export interface EventPlace {
+  readonly position: number;
+  /** First position of the append which holds the event; null for a queued message. */
+  readonly append: number | null;
+}
+
+export interface ListedEvent {
+  readonly event: SessionEvent;
+  readonly place: EventPlace;
+}
+
+export interface Reading {
+  readonly log: Pick<SessionLog, 'entryAt'>;
+  readonly reader: LogReader;
+}
+
+export interface Listing {
+  readonly key: LogKey;
+  /** What is appended after it is not part of the listing. */
+  readonly head: Head;
+  readonly order: Order;
+  readonly beyond: EventPlace | null;
+}
+
+export async function* listEvents(ports: Reading, listing: Listing): AsyncGenerator<ListedEvent> {
+  if (listing.order === 'asc') {
+    if (listing.beyond?.append !== null) yield* settled(ports, listing);
+    yield* queued(ports, listing);
+    return;
+  }
+  if (listing.beyond === null || listing.beyond.append === null) yield* queued(ports, listing);
+  yield* settled(ports, listing);
+}
+
+async function* settled({ reader }: Reading, { key, head, order, beyond }: Listing): AsyncGenerator<ListedEvent> {
+  const start = beyond?.append ?? (order === 'asc' ? 1 : head.position);
+  const isBeyond = (position: number) =>
+    position <= head.position &&
+    (beyond === null || beyond.append === null || isAfter(position, beyond.position, order));
+  for await (const append of reader.appends(key, order, start)) {
+    if (order === 'asc' && append.first > head.position) return;
+    for (const positioned of inOrder(append.entries, order)) {
+      const event = eventOf(positioned);
+      if (event === null || !isBeyond(positioned.position)) continue;
+      yield { event, place: { position: positioned.position, append: append.first } };
+    }
+  }
+}
+
+async function* queued({ log }: Reading, { key, head, order, beyond }: Listing): AsyncGenerator<ListedEvent> {
+  for (const { at } of inOrder(head.state.queued, order)) {
+    if (beyond !== null && beyond.append === null && !isAfter(at, beyond.position, order)) continue;
+    const entry = await log.entryAt(key, at);
+    if (entry !== null && 'event' in entry) yield { event: entry.event, place: { position: at, append: null } };
+  }
+}
+
+/** Records are internal, and a message without `processed_at` is either still queued or told again when it was taken. */
+function eventOf({ entry }: PositionedEntry): SessionEvent | null {
+  return 'event' in entry && entry.event.processed_at !== null ? entry.event : null;
+}
+
+function inOrder<Item>(items: readonly Item[], order: Order): readonly Item[] {
+  return order === 'asc' ? items : items.toReversed();
+}
+
+function isAfter(position: number, other: number, order: Order): boolean {
+  return order === 'asc' ? position > other : position < other;
+}

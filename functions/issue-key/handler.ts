@@ -1,0 +1,7 @@
+/** The deployment's custom resource `Custom::FirstApiKey`. */
+import { issueKeyWorld } from '#aws/world.ts';
+import { issueKey } from './issue-key.ts';
+
+const world = issueKeyWorld(process.env);
+
+export const handler = (event: unknown): Promise<void> => issueKey(world, event);

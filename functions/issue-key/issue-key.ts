@@ -1,0 +1,60 @@
+/**
+ * Makes the deployment's first API key known: its secret exists already, this writes the row that its hash is looked up
+ * by. Removing the resource removes nothing: the key goes with the table, or stays valid with it.
+ */
+import { CustomResourceRequest, type CustomResourceResponse } from '#contract/custom-resource.ts';
+import { ApiKeyId, WorkspaceId, type Instant } from '#contract/ids.ts';
+import { errorClass } from '#core/errors.ts';
+import type { ApiKeys } from '#core/records.ts';
+
+/** The workspace of a deployment that nobody divided. */
+const DEFAULT_WORKSPACE = WorkspaceId.parse('wrkspc_default');
+
+/** Never changes: another physical id would make CloudFormation replace the resource. */
+const PHYSICAL_ID = 'first-api-key';
+
+export interface IssueKeyWorld {
+  readonly apiKeys: ApiKeys;
+  readonly newToken: () => string;
+  readonly now: () => Instant;
+  /** The key itself. */
+  readonly secret: () => Promise<string>;
+}
+
+export async function issueKey(world: IssueKeyWorld, event: unknown): Promise<void> {
+  const request = CustomResourceRequest.parse(event);
+  await tell(request, await outcome(world, request));
+}
+
+type Outcome = Pick<CustomResourceResponse, 'Status' | 'Reason'>;
+
+async function outcome(world: IssueKeyWorld, request: CustomResourceRequest): Promise<Outcome> {
+  if (request.RequestType === 'Delete') return { Status: 'SUCCESS' };
+  try {
+    const id = ApiKeyId.parse(`apikey_${world.newToken()}`);
+    const createdAt = world.now();
+    await world.apiKeys.issue(await world.secret(), { id, workspace: DEFAULT_WORKSPACE, createdAt });
+    return { Status: 'SUCCESS' };
+  } catch (error) {
+    return { Status: 'FAILED', Reason: `the first API key was not stored: ${errorClass(error)}` };
+  }
+}
+
+/** CloudFormation waits for an hour when it hears nothing, so a failed PUT fails the invocation, which Lambda repeats. */
+async function tell(request: CustomResourceRequest, { Status, Reason }: Outcome): Promise<void> {
+  const response: CustomResourceResponse = {
+    Status,
+    ...(Reason === undefined ? {} : { Reason }),
+    PhysicalResourceId: request.PhysicalResourceId ?? PHYSICAL_ID,
+    StackId: request.StackId,
+    RequestId: request.RequestId,
+    LogicalResourceId: request.LogicalResourceId,
+  };
+  // The URL is signed for a PUT without a content type.
+  const answer = await fetch(request.ResponseURL, {
+    method: 'PUT',
+    body: JSON.stringify(response),
+    headers: { 'content-type': '' },
+  });
+  if (!answer.ok) throw new Error(`CloudFormation answered ${answer.status} to the custom resource's response`);
+}

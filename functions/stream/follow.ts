@@ -1,0 +1,87 @@
+/** Follows a log's tail and writes what it sees, until the session ends, the client leaves, or the time is up. */
+import { EventId } from '#contract/ids.ts';
+import type { SessionEvent } from '#contract/events.ts';
+import { Fault } from '#core/errors.ts';
+import type { Head, LogKey, Pause, SessionLog } from '#core/ports.ts';
+import { isActive } from '#core/session/decide.ts';
+import { eventFrame, PING } from './frames.ts';
+import { createPace } from './pace.ts';
+import type { Sink } from './sink.ts';
+
+/** Below the idle timeouts of gateways and proxies, the shortest of which is 30 s. */
+const PING_MS = 15_000;
+/** A log that does not answer so often in a row will not soon; the client is told and comes back later. */
+const MAX_FAILURES = 5;
+
+export interface Following {
+  readonly log: Pick<SessionLog, 'head' | 'read'>;
+  readonly pause: Pause;
+  readonly nowMs: () => number;
+  readonly newToken: () => string;
+}
+
+export interface Followed {
+  readonly ended: 'session ended' | 'client left' | 'time is up';
+  readonly events: number;
+}
+
+interface Tail {
+  readonly head: Head;
+  readonly events: readonly SessionEvent[];
+}
+
+export async function follow(
+  world: Following,
+  { key, head: start }: { readonly key: LogKey; readonly head: Head },
+  { sink, untilMs }: { readonly sink: Sink; readonly untilMs: number },
+): Promise<Followed> {
+  const pace = createPace();
+  const look = createLook(world, key);
+  let head = start;
+  let events = 0;
+  let quietSinceMs = world.nowMs();
+  while (sink.isOpen()) {
+    const tail = await look(head);
+    if (tail !== null) {
+      head = tail.head;
+      events += tail.events.length;
+      quietSinceMs = world.nowMs();
+      pace.hurry();
+      await sink.write(tail.events.map(eventFrame).join(''));
+    }
+    if (head.state.status === 'terminated') return { ended: 'session ended', events };
+    if (world.nowMs() >= untilMs) return { ended: 'time is up', events };
+    if (world.nowMs() - quietSinceMs >= PING_MS) {
+      if ((await world.log.head(key)) === null) return bury(world, sink, events);
+      quietSinceMs = world.nowMs();
+      await sink.write(PING);
+    }
+    await world.pause(pace.nextMs(isActive(head.state) ? 'active' : 'idle'));
+  }
+  return { ended: 'client left', events };
+}
+
+/** What was appended after a head; null for nothing. A log that does not answer for a moment is asked again. */
+function createLook({ log }: Following, key: LogKey): (head: Head) => Promise<Tail | null> {
+  let failures = 0;
+  return async (head) => {
+    try {
+      const tail = await log.read(key, head.position + 1);
+      failures = 0;
+      if (tail.head === null) return null;
+      return { head: tail.head, events: tail.entries.flatMap(({ entry }) => ('event' in entry ? [entry.event] : [])) };
+    } catch (error) {
+      failures += 1;
+      if (!(error instanceof Fault) || !error.retryable || failures >= MAX_FAILURES) throw error;
+      return null;
+    }
+  };
+}
+
+/** The log was removed between two looks, the event that announces it with it. */
+async function bury(world: Following, sink: Sink, events: number): Promise<Followed> {
+  const id = EventId.parse(`sevt_${world.newToken()}`);
+  const processedAt = new Date(world.nowMs()).toISOString();
+  await sink.write(eventFrame({ id, type: 'session.deleted', processed_at: processedAt }));
+  return { ended: 'session ended', events: events + 1 };
+}

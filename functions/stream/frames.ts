@@ -1,0 +1,21 @@
+/** Server-sent event frames (contract §1.9). Clients drop a frame without a name, so each has one. */
+import type { ErrorEnvelope } from '#contract/errors.ts';
+import type { SessionEvent } from '#contract/events.ts';
+
+/** Ignored by clients; makes proxies pass the headers on at once. */
+export const OPENING = ': open\n\n';
+
+export const PING = frame('ping', { type: 'ping' });
+
+export function eventFrame(event: SessionEvent): string {
+  return frame(event.type, event);
+}
+
+export function errorFrame(envelope: ErrorEnvelope): string {
+  return frame('error', envelope);
+}
+
+/** JSON has no raw line ends, so one data line holds it. */
+function frame(name: string, body: unknown): string {
+  return `event: ${name}\ndata: ${JSON.stringify(body)}\n\n`;
+}

@@ -1,0 +1,117 @@
+/** One stream request: refused like any other request, or followed until it ends. */
+import type { GatewayEvent } from '#contract/gateway.ts';
+import { primaryThread, SessionId } from '#contract/ids.ts';
+import { StreamQuery } from '#contract/queries.ts';
+import type { Head, Journal, LogKey } from '#core/ports.ts';
+import type { ApiKeys } from '#core/records.ts';
+import { authenticate } from '#core/requests/authenticate.ts';
+import { replyToFault, replyToRefusal, type ErrorReply } from '#core/requests/error-envelope.ts';
+import { faultFields } from '#core/requests/fault-fields.ts';
+import { parseQuery } from '#core/requests/parse.ts';
+import { isRefusal, refuse, type RequestRefusal } from '#core/requests/refusal.ts';
+import { follow, type Followed, type Following } from './follow.ts';
+import { errorFrame, OPENING } from './frames.ts';
+import type { Sink } from './sink.ts';
+
+export interface StreamWorld extends Omit<Following, 'nowMs'> {
+  readonly apiKeys: ApiKeys;
+  readonly journal: Journal;
+}
+
+/** Sends the status and the headers, and hands out what follows them. */
+export type Open = (status: number, headers: Readonly<Record<string, string>>) => Sink;
+
+type Fields = Readonly<Record<string, string | number>>;
+
+interface Subscription {
+  readonly key: LogKey;
+  /** Everything after it is delivered. */
+  readonly head: Head;
+}
+
+export async function respond(
+  world: StreamWorld,
+  event: GatewayEvent,
+  out: { open: Open; untilMs: number },
+): Promise<void> {
+  const began = performance.now();
+  const id = `req_${world.newToken()}`;
+  const fields = await deliver(world, event, { ...out, id });
+  const route = event.pathParameters?.['thread_id'] === undefined ? 'events/stream' : 'threads/{thread_id}/stream';
+  world.journal.line('request', {
+    request_id: id,
+    method: 'GET',
+    route: `/v1/sessions/{session_id}/${route}`,
+    ...fields,
+    duration_ms: Math.round(performance.now() - began),
+  });
+}
+
+async function deliver(
+  world: StreamWorld,
+  event: GatewayEvent,
+  { open, untilMs, id }: { readonly open: Open; readonly untilMs: number; readonly id: string },
+): Promise<Fields> {
+  let sink: Sink | null = null;
+  try {
+    // The subscription stands before the headers go out: clients send their first message once they see them.
+    const subscription = await subscribe(world, event);
+    if (isRefusal(subscription))
+      return refuseRequest(open, replyToRefusal(subscription, id), { error_class: subscription.refused });
+    const { session } = subscription.key;
+    sink = open(200, {
+      'content-type': 'text/event-stream',
+      'cache-control': 'no-cache',
+      'request-id': id,
+      'anthropic-workspace-id': subscription.head.state.workspace,
+    });
+    await sink.write(OPENING);
+    const followed: Followed = await follow({ ...world, nowMs: Date.now }, subscription, { sink, untilMs });
+    sink.end();
+    return { status: 200, session, ...followed };
+  } catch (error) {
+    world.journal.metric('RequestErrors', 'Count', 1);
+    const reply = replyToFault(error, id);
+    if (sink === null) return refuseRequest(open, reply, faultFields(error));
+    await sink.write(errorFrame(reply.body));
+    sink.end();
+    return { status: 200, ended: 'fault', ...faultFields(error) };
+  }
+}
+
+async function subscribe(world: StreamWorld, event: GatewayEvent): Promise<Subscription | RequestRefusal> {
+  const apiKey = await authenticate((name) => headerOf(event, name), world.apiKeys);
+  if (isRefusal(apiKey)) return apiKey;
+  const query = parseQuery(StreamQuery, queryOf(event));
+  if (isRefusal(query)) return query;
+  const session = SessionId.safeParse(event.pathParameters?.['session_id']);
+  const unknown = refuse('not_found_error', 'session_id: there is no such session');
+  if (!session.success) return unknown;
+  const key = { session: session.data, thread: primaryThread(session.data) };
+  const thread = event.pathParameters?.['thread_id'];
+  if (thread !== undefined && thread !== key.thread) {
+    return refuse(
+      'not_found_error',
+      'thread_id: there is no such thread; threads beside the primary one are not built yet',
+    );
+  }
+  const head = await world.log.head(key);
+  return head?.state.workspace === apiKey.workspace ? { key, head } : unknown;
+}
+
+function refuseRequest(open: Open, reply: ErrorReply, fields: Fields): Fields {
+  const headers = { 'content-type': 'application/json', 'request-id': reply.body.request_id, ...reply.headers };
+  const sink = open(reply.status, headers);
+  void sink.write(JSON.stringify(reply.body));
+  sink.end();
+  return { status: reply.status, ...fields };
+}
+
+function headerOf(event: GatewayEvent, wanted: string): string | undefined {
+  return Object.entries(event.headers ?? {}).find(([name]) => name.toLowerCase() === wanted)?.[1];
+}
+
+function queryOf(event: GatewayEvent): URLSearchParams {
+  const pairs = Object.entries(event.multiValueQueryStringParameters ?? {});
+  return new URLSearchParams(pairs.flatMap(([name, values]) => values.map((value): [string, string] => [name, value])));
+}

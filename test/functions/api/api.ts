@@ -1,0 +1,115 @@
+/** The API in process, on a real DynamoDB engine; only the bucket and the state machine are played. */
+import { randomUUID } from 'node:crypto';
+import { ApiKeyId, WorkspaceId } from '#contract/ids.ts';
+import { createAgentRecords } from '#aws/agents.dynamodb.ts';
+import { createApiKeys } from '#aws/api-keys.dynamodb.ts';
+import { createEnvironmentRecords } from '#aws/environments.dynamodb.ts';
+import { createLogReader } from '#aws/log-reader.dynamodb.ts';
+import { createLogRemover } from '#aws/log-remover.dynamodb.ts';
+import { createSessionLog } from '#aws/session-log.dynamodb.ts';
+import { createSessionRecords } from '#aws/sessions.dynamodb.ts';
+import { createStamp, newToken } from '#aws/stamp.ts';
+import type { LogKey, MetricName } from '#core/ports.ts';
+import { startDynamoDb } from '#test/ports/dynamodb.ts';
+import { createApp } from '../../../functions/api/app.ts';
+
+export const KEY = 'a-key-of-the-tests';
+export const OTHER_KEY = 'a-key-of-another-workspace';
+const WORKSPACE = WorkspaceId.parse('wrkspc_tests');
+const OTHER_WORKSPACE = WorkspaceId.parse('wrkspc_others');
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  // A response is looked at freely here: whether it has its shape is what is tested.
+  // oxlint-disable-next-line typescript/no-explicit-any
+  readonly body: any;
+}
+
+export type Line = Readonly<Record<string, unknown>>;
+
+export async function startApi() {
+  const db = await startDynamoDb();
+  const objects = new Map<string, string>();
+  const content = {
+    put: async (key: string, text: string) => void objects.set(key, text),
+    get: async (key: string) => objects.get(key) ?? '',
+    remove: async (key: string) => void objects.delete(key),
+  };
+  const { client: dynamodb, logTable, recordsTable } = db;
+  const tables = { dynamodb, logTable, recordsTable, content, newName: randomUUID };
+  const lines: Line[] = [];
+  const metrics: MetricName[] = [];
+  const started: string[] = [];
+  const apiKeys = createApiKeys(dynamodb, recordsTable);
+  const issued = { createdAt: '2026-11-21T10:00:00.000Z' };
+  await apiKeys.issue(KEY, { ...issued, id: ApiKeyId.parse('apikey_1'), workspace: WORKSPACE });
+  await apiKeys.issue(OTHER_KEY, { ...issued, id: ApiKeyId.parse('apikey_2'), workspace: OTHER_WORKSPACE });
+  const world = {
+    log: createSessionLog(tables),
+    runs: {
+      start: async (key: LogKey, run: number) => {
+        started.push(`${key.session}-${run}`);
+        return 'started' as const;
+      },
+    },
+    stamp: createStamp(),
+    agents: createAgentRecords(dynamodb, recordsTable),
+    environments: createEnvironmentRecords(dynamodb, recordsTable),
+    sessions: createSessionRecords(tables),
+    apiKeys,
+    reader: createLogReader(tables),
+    remover: createLogRemover(tables),
+    newToken,
+    journal: {
+      line: (message: string, fields: Line) => void lines.push({ message, ...fields }),
+      metric: (name: MetricName) => void metrics.push(name),
+    },
+  };
+  const app = createApp(world);
+
+  async function ask(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers: Record<string, string> = {},
+  ): Promise<Answer> {
+    const response = await app.request(path, {
+      method,
+      headers: { authorization: `Bearer ${KEY}`, ...headers },
+      ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    });
+    return { status: response.status, headers: response.headers, body: await response.json() };
+  }
+
+  return {
+    world,
+    app,
+    ask,
+    objects,
+    lines,
+    metrics,
+    started,
+    dynamodb,
+    logTable,
+    recordsTable,
+    close: () => db.close(),
+    /** A session of a new agent in a new environment. */
+    async session(fields: Record<string, unknown> = {}): Promise<string> {
+      const agent = await ask('POST', '/v1/agents', { name: 'Ada', model: 'claude-opus-5' });
+      const environment = await ask('POST', '/v1/environments', { name: 'box' });
+      const made = await ask('POST', '/v1/sessions', {
+        agent: agent.body.id,
+        environment_id: environment.body.id,
+        ...fields,
+      });
+      return made.body.id as string;
+    },
+    send: (session: string, ...texts: readonly string[]) =>
+      ask('POST', `/v1/sessions/${session}/events`, {
+        events: texts.map((text) => ({ type: 'user.message', content: [{ type: 'text', text }] })),
+      }),
+  };
+}
+
+export type TestApi = Awaited<ReturnType<typeof startApi>>;

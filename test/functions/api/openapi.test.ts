@@ -1,0 +1,63 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startApi, type TestApi } from './api.ts';
+
+describe('the OpenAPI document', () => {
+  let api: TestApi;
+  beforeAll(async () => {
+    api = await startApi();
+  });
+  afterAll(() => api.close());
+
+  // oxlint-disable-next-line typescript/no-explicit-any
+  const load = async (): Promise<any> => (await api.ask('GET', '/openapi.json', undefined, { authorization: '' })).body;
+
+  it('is served without a key and lists every operation that is built', async () => {
+    const document = await load();
+    expect(document.openapi).toBe('3.1.0');
+    const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
+      Object.keys(methods as object).map((method) => `${method.toUpperCase()} ${path}`),
+    );
+    expect(operations.toSorted()).toEqual([
+      'DELETE /v1/sessions/{session_id}',
+      'GET /v1/agents',
+      'GET /v1/agents/{agent_id}',
+      'GET /v1/environments',
+      'GET /v1/environments/{environment_id}',
+      'GET /v1/sessions',
+      'GET /v1/sessions/{session_id}',
+      'GET /v1/sessions/{session_id}/events',
+      'GET /v1/sessions/{session_id}/events/stream',
+      'GET /v1/sessions/{session_id}/threads/{thread_id}/stream',
+      'POST /v1/agents',
+      'POST /v1/environments',
+      'POST /v1/sessions',
+      'POST /v1/sessions/{session_id}/archive',
+      'POST /v1/sessions/{session_id}/events',
+    ]);
+    expect(document['x-not-built-yet']).toContain('POST /v1/vaults');
+    expect(operations.length + document['x-not-built-yet'].length).toBe(120);
+  });
+
+  it('refers only to components that it has', async () => {
+    const document = await load();
+    const references = [...JSON.stringify(document).matchAll(/"\$ref":"([^"]+)"/g)].map((match) => match[1] ?? '');
+    expect(references.length).toBeGreaterThan(20);
+    for (const reference of new Set(references)) {
+      expect(Object.keys(document.components.schemas)).toContain(reference.replace('#/components/schemas/', ''));
+    }
+  });
+
+  it('tells apart what is sent from what is answered, and how lists are asked', async () => {
+    const document = await load();
+    const create = document.paths['/v1/agents'].post;
+    expect(create.requestBody.content['application/json'].schema).toEqual({ $ref: '#/components/schemas/AgentCreate' });
+    expect(create.responses[200].content['application/json'].schema).toEqual({ $ref: '#/components/schemas/Agent' });
+    expect(document.components.schemas.AgentCreate.required).toEqual(['name', 'model']);
+    const parameters = document.paths['/v1/sessions'].get.parameters;
+    const statuses = parameters.find((parameter: { name: string }) => parameter.name === 'statuses[]');
+    expect(statuses).toMatchObject({ in: 'query', required: false, schema: { type: 'array' } });
+    expect(document.paths['/v1/sessions/{session_id}/archive'].post.requestBody).toBeUndefined();
+    const events = document.components.schemas.SessionEvent;
+    expect(events.oneOf).toContainEqual({ $ref: '#/components/schemas/UserMessageEvent' });
+  });
+});

@@ -1,0 +1,91 @@
+import { createHash } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { SessionId, ThreadId } from '#contract/ids.ts';
+import { createSandboxRecords } from '#aws/sandbox-records.dynamodb.ts';
+import { provision, type ProvisionWorld } from '#core/hands/provision.ts';
+import type { Tasks } from '#core/ports.ts';
+import { steadyStamp } from '#test/functions/core/given.ts';
+import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
+
+const THREAD = ThreadId.parse('sthr_1');
+
+/** ECS as far as the port goes: `run` is idempotent by its name, a task runs at the second look. */
+function ecs() {
+  const looks = new Map<string, number>();
+  const stopped = new Set<string>();
+  const tasks: Tasks = {
+    async run(session, generation) {
+      const task = `${session}-${generation}`;
+      looks.set(task, looks.get(task) ?? 0);
+      return task;
+    },
+    async status(task) {
+      if (stopped.has(task)) return { status: 'stopped', reason: 'gone' };
+      const seen = (looks.get(task) ?? 0) + 1;
+      looks.set(task, seen);
+      return seen < 2 ? { status: 'starting' } : { status: 'running', address: `${task}:8080` };
+    },
+  };
+  return { tasks, started: () => [...looks.keys()], stop: (task: string) => void stopped.add(task) };
+}
+
+describe('provisioning', () => {
+  let dynamodb: TestDynamoDb;
+  let sessions = 0;
+  beforeAll(async () => {
+    dynamodb = await startDynamoDb();
+  });
+  afterAll(async () => dynamodb.close());
+
+  function stage() {
+    const session = SessionId.parse(`sesn_${process.pid}p${(sessions += 1)}`);
+    const stamp = steadyStamp();
+    const cloud = ecs();
+    let tokens = 0;
+    const world: ProvisionWorld = {
+      records: createSandboxRecords(dynamodb.client, dynamodb.recordsTable),
+      tasks: cloud.tasks,
+      stamp,
+      pause: async (ms) => stamp.advance(ms),
+      newToken: () => `token-${(tokens += 1)}`,
+      sha256: (text) => createHash('sha256').update(text).digest('hex'),
+    };
+    return { session, stamp, cloud, world, run: (over = world) => provision(over, { session, thread: THREAD }) };
+  }
+
+  it('starts one task, however many ask at once', async () => {
+    const { cloud, run } = stage();
+    const all = await Promise.all([run(), run(), run(), run()]);
+    expect(all).toEqual(Array.from({ length: 4 }, () => ({ generation: 1 })));
+    expect(cloud.started()).toHaveLength(1);
+  });
+
+  it('goes on from a provisioner that died after reserving, with the same task', async () => {
+    const { cloud, session, world, run } = stage();
+    const dying = { ...world, tasks: { ...cloud.tasks, status: () => Promise.reject(new Error('killed')) } };
+    await expect(run(dying)).rejects.toThrow('killed');
+    expect(await run()).toEqual({ generation: 1 });
+    expect(cloud.started()).toEqual([`${session}-1`]);
+  });
+
+  it('believes in a sandbox that was used a moment ago, and looks after one that was not', async () => {
+    const { cloud, session, stamp, run } = stage();
+    await run();
+    cloud.stop(`${session}-1`);
+    expect(await run()).toEqual({ generation: 1 });
+    stamp.advance(61_000);
+    expect(await run()).toEqual({ generation: 2 });
+  });
+
+  it('tries another task when one stops before it runs', async () => {
+    const { cloud, session, run } = stage();
+    cloud.stop(`${session}-1`);
+    expect(await run()).toEqual({ generation: 2 });
+  });
+
+  it('ends with a fault when no task comes up in time', async () => {
+    const { cloud, world, run } = stage();
+    const never: Tasks = { ...cloud.tasks, status: async () => ({ status: 'starting' }) };
+    await expect(run({ ...world, tasks: never })).rejects.toMatchObject({ code: 'sandbox_not_ready' });
+  });
+});

@@ -1,0 +1,23 @@
+import { describe, expect, it } from 'vitest';
+import { Fault } from '#core/errors.ts';
+import { faultFields } from '#core/requests/fault-fields.ts';
+
+describe('the line of a fault', () => {
+  it('names the class, the cause and the place', () => {
+    const cause = Object.assign(new Error('no statement allows it'), { name: 'AccessDeniedException' });
+    expect(faultFields(new Fault('records_unavailable', 'the records did not answer', { cause }))).toEqual({
+      error_class: 'records_unavailable',
+      error_cause: 'AccessDeniedException',
+      error_place: expect.stringMatching(/fault-fields\.test\.ts:\d+:\d+/),
+    });
+  });
+
+  it('quotes no message, not even one that looks like a stack', () => {
+    const fields = faultFields(new TypeError('canary\n    at canary (canary.ts:1:1)'));
+    expect(JSON.stringify(fields)).not.toContain('canary');
+  });
+
+  it('bears what is no error', () => {
+    expect(faultFields('canary')).toEqual({ error_class: 'unknown' });
+  });
+});

@@ -1,0 +1,50 @@
+import { describe, expect, it } from 'vitest';
+import { change } from '#core/session/change.ts';
+import { closeForDeletion } from '#core/session/close-for-deletion.ts';
+import { fold } from '#core/session/evolve.ts';
+import { CREATED, KEY, steadyStamp } from '#test/functions/core/given.ts';
+import { memoryLog } from '#test/ports/session-log.memory.ts';
+
+const MESSAGES = [{ type: 'user.message' as const, content: [{ type: 'text' as const, text: 'hello' }] }];
+
+function given() {
+  const log = memoryLog();
+  const head = fold(null, [CREATED]);
+  log.create(KEY, head, [CREATED]);
+  return { log, head, stamp: steadyStamp() };
+}
+
+const types = (log: ReturnType<typeof memoryLog>) =>
+  log.entries(KEY).flatMap((entry) => ('event' in entry ? [entry.event.type] : []));
+
+describe('closing a session for its deletion', () => {
+  it('ends it and tells open streams', async () => {
+    const { log, head, stamp } = given();
+    expect(await closeForDeletion({ log, stamp }, KEY, head)).toMatchObject({ status: 'closed' });
+    expect(types(log)).toEqual(['session.thread_status_terminated', 'session.status_terminated', 'session.deleted']);
+  });
+
+  it('leaves it closed to messages', async () => {
+    const { log, head, stamp } = given();
+    await closeForDeletion({ log, stamp }, KEY, head);
+    const closed = (await log.head(KEY)) ?? head;
+    expect(await change({ log, stamp }, KEY, closed, { do: 'send', messages: MESSAGES })).toMatchObject({
+      status: 'refused',
+    });
+  });
+
+  it('is refused while the session runs, also when it began to run a moment ago', async () => {
+    const { log, head, stamp } = given();
+    await change({ log, stamp }, KEY, head, { do: 'send', messages: MESSAGES });
+    expect(await closeForDeletion({ log, stamp }, KEY, head)).toMatchObject({ status: 'refused' });
+    expect(types(log)).not.toContain('session.deleted');
+  });
+
+  it('can be repeated', async () => {
+    const { log, head, stamp } = given();
+    await closeForDeletion({ log, stamp }, KEY, head);
+    expect(await closeForDeletion({ log, stamp }, KEY, (await log.head(KEY)) ?? head)).toMatchObject({
+      status: 'closed',
+    });
+  });
+});

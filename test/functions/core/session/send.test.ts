@@ -1,0 +1,195 @@
+import { describe, expect, it } from 'vitest';
+import { Fault } from '#core/errors.ts';
+import type { Append, Runs, SessionLog } from '#core/ports.ts';
+import { change } from '#core/session/change.ts';
+import { fold } from '#core/session/evolve.ts';
+import { send } from '#core/session/send.ts';
+import { AGENT, CREATED, KEY, steadyStamp } from '#test/functions/core/given.ts';
+import { memoryLog, type MemoryLog } from '#test/ports/session-log.memory.ts';
+
+const MESSAGES = [{ type: 'user.message' as const, content: [{ type: 'text' as const, text: 'hello' }] }];
+
+/** Runs by number: what a start answers. */
+function runsThat(answer: (run: number) => 'started' | 'taken' | Error): Runs & { readonly asked: number[] } {
+  const asked: number[] = [];
+  return {
+    asked,
+    async start(_key, run) {
+      asked.push(run);
+      const given = answer(run);
+      if (given instanceof Error) throw given;
+      return given;
+    },
+  };
+}
+
+function given() {
+  const log = memoryLog();
+  const head = fold(null, [CREATED]);
+  log.create(KEY, head, [CREATED]);
+  return { log, head, stamp: steadyStamp() };
+}
+
+/** Somebody acts between the reading of the head and the append. */
+function interrupted(log: MemoryLog, interrupt: () => Promise<unknown>): SessionLog {
+  let first = true;
+  return {
+    ...log,
+    async append(append: Append) {
+      if (first) {
+        first = false;
+        await interrupt();
+      }
+      return log.append(append);
+    },
+  };
+}
+
+async function act(log: MemoryLog, command: Parameters<typeof change>[3]) {
+  const head = await log.head(KEY);
+  if (head === null) throw new Error(`${AGENT.name} has no log`);
+  return change({ log, stamp: steadyStamp(500) }, KEY, head, command);
+}
+
+/** The harness takes what is queued and ends the run. */
+async function finish(log: MemoryLog) {
+  const taken = log
+    .entries(KEY)
+    .flatMap((entry) => ('event' in entry && entry.event.type === 'user.message' ? [entry.event] : []));
+  return act(log, { do: 'give up', taken });
+}
+
+describe('sending messages', () => {
+  it('to an idle session appends and starts the next run', async () => {
+    const { log, head, stamp } = given();
+    const runs = runsThat(() => 'started');
+    const sent = await send({ log, runs, stamp }, { key: KEY, head }, MESSAGES);
+    expect(sent).toMatchObject({ status: 'accepted', events: [{ processed_at: null }], start: { run: 'started' } });
+    expect(runs.asked).toEqual([1]);
+  });
+
+  it('starts the run beside the append, not after it', async () => {
+    const { log, head, stamp } = given();
+    const order: string[] = [];
+    const slow: SessionLog = {
+      ...log,
+      append: async (append) => (
+        order.push('append'),
+        await Promise.resolve(),
+        order.push('appended'),
+        log.append(append)
+      ),
+    };
+    const runs = runsThat(() => (order.push('start'), 'started'));
+    await send({ log: slow, runs, stamp }, { key: KEY, head }, MESSAGES);
+    expect(order).toEqual(['append', 'start', 'appended']);
+  });
+
+  it('to a running session queues them and starts nothing', async () => {
+    const { log, head, stamp } = given();
+    const runs = runsThat(() => 'started');
+    await send({ log, runs, stamp }, { key: KEY, head }, MESSAGES);
+    const running = (await log.head(KEY)) ?? head;
+    expect(await send({ log, runs, stamp }, { key: KEY, head: running }, MESSAGES)).toMatchObject({
+      start: { run: 'queued' },
+    });
+    expect(runs.asked).toEqual([1]);
+    expect((await log.head(KEY))?.state.queued).toHaveLength(2);
+  });
+
+  it('that loses the race to another message joins the run which that one began', async () => {
+    const { log, head, stamp } = given();
+    const runs = runsThat(() => 'started');
+    const raced = interrupted(log, () => act(log, { do: 'send', messages: MESSAGES }));
+    expect(await send({ log: raced, runs, stamp }, { key: KEY, head }, MESSAGES)).toMatchObject({
+      start: { run: 'queued' },
+    });
+    const after = await log.head(KEY);
+    expect(after?.state).toMatchObject({ run: 1, status: 'running' });
+    expect(after?.state.queued).toHaveLength(2);
+  });
+
+  it('that loses the race to the end of the run begins the next one', async () => {
+    const { log, head, stamp } = given();
+    const runs = runsThat(() => 'started');
+    await send({ log, runs, stamp }, { key: KEY, head }, MESSAGES);
+    const running = (await log.head(KEY)) ?? head;
+    const raced = interrupted(log, () => finish(log));
+    const sent = await send({ log: raced, runs, stamp }, { key: KEY, head: running }, MESSAGES);
+    expect(sent).toMatchObject({ start: { run: 'started' } });
+    expect(runs.asked).toEqual([1, 2]);
+    expect((await log.head(KEY))?.state).toMatchObject({ run: 2, status: 'running' });
+  });
+
+  it('that loses the race to an archive is refused, and nothing is written', async () => {
+    const { log, head, stamp } = given();
+    const raced = interrupted(log, () => act(log, { do: 'archive' }));
+    expect(
+      await send({ log: raced, runs: runsThat(() => 'started'), stamp }, { key: KEY, head }, MESSAGES),
+    ).toMatchObject({
+      status: 'refused',
+    });
+    expect((await log.head(KEY))?.state.queued).toEqual([]);
+  });
+
+  it('whose execution came and went before the append goes on under the next number', async () => {
+    const { log, head, stamp } = given();
+    const runs = runsThat((run) => (run === 1 ? 'taken' : 'started'));
+    expect(await send({ log, runs, stamp }, { key: KEY, head }, MESSAGES)).toMatchObject({
+      start: { run: 'repaired' },
+    });
+    expect(runs.asked).toEqual([1, 2]);
+    expect((await log.head(KEY))?.state).toMatchObject({ run: 2, status: 'running' });
+  });
+
+  it('whose run was taken and has ended meanwhile repairs nothing', async () => {
+    const { log, head, stamp } = given();
+    const runs: Runs = {
+      async start() {
+        // The harness was faster than the answer: the whole turn is over.
+        await Promise.resolve();
+        await finish(log);
+        return 'taken';
+      },
+    };
+    expect(await send({ log, runs, stamp }, { key: KEY, head }, MESSAGES)).toMatchObject({ start: { run: 'started' } });
+    expect((await log.head(KEY))?.state).toMatchObject({ run: 1, status: 'idle' });
+  });
+
+  it('asks again for the run when the append took longer than a harness waits', async () => {
+    const { log, head, stamp } = given();
+    const slow: SessionLog = { ...log, append: async (append) => (stamp.advance(3000), log.append(append)) };
+    let starts = 0;
+    const runs = runsThat((run) => (run === 1 && ++starts === 2 ? 'taken' : 'started'));
+    expect(await send({ log: slow, runs, stamp }, { key: KEY, head }, MESSAGES)).toMatchObject({
+      start: { run: 'repaired' },
+    });
+    expect(runs.asked).toEqual([1, 1, 2]);
+  });
+
+  it('is accepted although nothing could be started, and says why', async () => {
+    const { log, head, stamp } = given();
+    const runs = runsThat(() => new Fault('run_not_started', 'throttled'));
+    expect(await send({ log, runs, stamp }, { key: KEY, head }, MESSAGES)).toMatchObject({
+      status: 'accepted',
+      start: { run: 'failed', errorClass: 'run_not_started' },
+    });
+  });
+
+  it('fails when the append fails, after the start has been waited for', async () => {
+    const { log, head, stamp } = given();
+    let settled = false;
+    const runs: Runs = {
+      async start() {
+        await new Promise((resolve) => setImmediate(resolve));
+        settled = true;
+        return 'started';
+      },
+    };
+    const broken: SessionLog = { ...log, append: () => Promise.reject(new Fault('log_unavailable', 'no answer')) };
+    await expect(send({ log: broken, runs, stamp }, { key: KEY, head }, MESSAGES)).rejects.toMatchObject({
+      code: 'log_unavailable',
+    });
+    expect(settled).toBe(true);
+  });
+});

@@ -1,0 +1,101 @@
+import { describe, expect, it } from 'vitest';
+import { Fault } from '#core/errors.ts';
+import type { SessionLog } from '#core/ports.ts';
+import { closeForDeletion } from '#core/session/close-for-deletion.ts';
+import { KEY, steadyStamp } from '#test/functions/core/given.ts';
+import { follow } from '../../../functions/stream/follow.ts';
+import { client, clock, MESSAGE, openLog, world } from './stream.ts';
+
+const FOREVER = Number.MAX_SAFE_INTEGER;
+
+async function run(
+  opened: ReturnType<typeof openLog>,
+  time: ReturnType<typeof clock>,
+  { untilMs = FOREVER, log = opened.log as Pick<SessionLog, 'head' | 'read'>, reader = client() } = {},
+) {
+  const head = await opened.log.head(KEY);
+  if (head === null) throw new Error('no log');
+  const followed = await follow(world(log, time), { key: KEY, head }, { sink: reader.sink, untilMs });
+  return { followed, reader };
+}
+
+describe('following a session', () => {
+  it('delivers what happens after the subscription, in order', async () => {
+    const opened = openLog();
+    const reader = client();
+    const time = clock([() => opened.act(MESSAGE), () => undefined, () => reader.leave()]);
+    const { followed } = await run(opened, time, { reader });
+    expect(reader.names()).toEqual(['user.message', 'session.status_running', 'session.thread_status_running']);
+    expect(followed).toEqual({ ended: 'client left', events: 3 });
+  });
+
+  it('writes one frame per event: its type as name, one line of JSON, an empty line', async () => {
+    const opened = openLog();
+    const { reader } = await run(opened, clock([() => opened.act({ do: 'archive' })]));
+    expect(reader.text()).toMatch(
+      /^event: session\.thread_status_terminated\ndata: \{.*"type":"session\.thread_status_terminated".*\}\n\nevent: session\.status_terminated\ndata: \{.*\}\n\n$/,
+    );
+  });
+
+  it('ends after the session is terminated or deleted, the last events included', async () => {
+    const opened = openLog();
+    const remove = async () => {
+      const head = await opened.log.head(KEY);
+      if (head !== null) await closeForDeletion({ log: opened.log, stamp: steadyStamp(100) }, KEY, head);
+    };
+    const { followed, reader } = await run(opened, clock([remove]));
+    expect(reader.names().at(-1)).toBe('session.deleted');
+    expect(followed.ended).toBe('session ended');
+  });
+
+  it('tells of the deletion although the log went before it was seen', async () => {
+    const opened = openLog();
+    const gone = { head: async () => null, read: async () => ({ entries: [], head: null }) };
+    const { followed, reader } = await run(opened, clock(), { log: gone });
+    expect(reader.names()).toEqual(['session.deleted']);
+    expect(followed.ended).toBe('session ended');
+  });
+
+  it('looks soon after an event and ever less in silence: to 500 ms when idle', async () => {
+    const opened = openLog();
+    const reader = client();
+    const time = clock(Array.from({ length: 30 }, (_, index) => () => (index === 20 ? reader.leave() : undefined)));
+    await run(opened, time, { reader });
+    expect(time.waits.slice(0, 4)).toEqual([5, 7.5, 11.25, 16.875]);
+    expect(time.waits.at(-1)).toBe(500);
+  });
+
+  it('keeps to 100 ms while an agent works', async () => {
+    const opened = openLog();
+    await opened.act(MESSAGE);
+    const reader = client();
+    const time = clock(Array.from({ length: 30 }, (_, index) => () => (index === 20 ? reader.leave() : undefined)));
+    await run(opened, time, { reader });
+    expect(Math.max(...time.waits)).toBe(100);
+  });
+
+  it('pings every 15 s of silence and ends cleanly when the time is up', async () => {
+    const opened = openLog();
+    const time = clock();
+    const { followed, reader } = await run(opened, time, { untilMs: time.nowMs() + 62_000 });
+    expect(reader.names()).toEqual(['ping', 'ping', 'ping', 'ping']);
+    expect(followed).toEqual({ ended: 'time is up', events: 0 });
+  });
+
+  it('bears a log that does not answer for a moment, and no longer', async () => {
+    const opened = openLog();
+    let failures = 0;
+    const flaky = (times: number) => ({
+      head: opened.log.head,
+      read: async (key: typeof KEY, from: number) => {
+        failures += 1;
+        if (failures <= times) throw new Fault('log_unavailable', 'no answer');
+        return opened.log.read(key, from);
+      },
+    });
+    const { reader } = await run(opened, clock([() => opened.act({ do: 'archive' })]), { log: flaky(4) });
+    expect(reader.names()).toContain('session.status_terminated');
+    failures = 0;
+    await expect(run(openLog(), clock(), { log: flaky(5) })).rejects.toMatchObject({ code: 'log_unavailable' });
+  });
+});

@@ -1,0 +1,135 @@
+import { PassThrough } from 'node:stream';
+import { describe, expect, it } from 'vitest';
+import type { GatewayEvent } from '#contract/gateway.ts';
+import { KEY } from '#test/functions/core/given.ts';
+import { respond } from '../../../functions/stream/respond.ts';
+import { createSink } from '../../../functions/stream/sink.ts';
+import { client, clock, openLog, request, world } from './stream.ts';
+
+async function open(
+  event: GatewayEvent,
+  opened = openLog(),
+  during: readonly (() => unknown)[] = [() => opened.act({ do: 'archive' })],
+) {
+  const reader = client();
+  const heads: { status: number; headers: Readonly<Record<string, string>> }[] = [];
+  const streams = world(opened.log, clock(during));
+  await respond(streams, event, {
+    open: (status, headers) => {
+      heads.push({ status, headers });
+      return reader.sink;
+    },
+    untilMs: Date.now() + 10_000,
+  });
+  return { reader, head: heads[0], heads, lines: streams.lines };
+}
+
+describe('a stream request', () => {
+  it('is answered with headers and something to flush them, at once', async () => {
+    const { reader, head, heads, lines } = await open(request());
+    expect(heads).toHaveLength(1);
+    expect(head).toMatchObject({
+      status: 200,
+      headers: { 'content-type': 'text/event-stream', 'cache-control': 'no-cache' },
+    });
+    expect(head?.headers['request-id']).toMatch(/^req_/);
+    expect(reader.text()).toMatch(/^: open\n\nevent: /);
+    expect(reader.ended()).toBe(true);
+    expect(lines).toEqual([
+      expect.objectContaining({
+        route: '/v1/sessions/{session_id}/events/stream',
+        status: 200,
+        session: KEY.session,
+        ended: 'session ended',
+        events: 2,
+      }),
+    ]);
+  });
+
+  it('reads the head before the headers go out, so nothing is lost after them', async () => {
+    const opened = openLog();
+    const reader = client();
+    await respond(world(opened.log, clock()), request(), {
+      open: () => {
+        void opened.act({ do: 'archive' });
+        return reader.sink;
+      },
+      untilMs: Date.now() + 10_000,
+    });
+    expect(reader.names()).toContain('session.status_terminated');
+  });
+
+  it('for the primary thread is the same', async () => {
+    const { reader } = await open(request({ pathParameters: { session_id: KEY.session, thread_id: KEY.thread } }));
+    expect(reader.names()).toContain('session.status_terminated');
+  });
+
+  it('may ask for previews', async () => {
+    const { head } = await open(
+      request({ multiValueQueryStringParameters: { 'event_deltas[]': ['agent.message', 'agent.thinking'] } }),
+    );
+    expect(head?.status).toBe(200);
+  });
+
+  it.each([
+    [401, 'authentication_error', { headers: {} }],
+    [401, 'authentication_error', { headers: { 'x-api-key': 'wrong' } }],
+    [403, 'permission_error', { headers: { 'x-api-key': 'key', 'anthropic-workspace-id': 'wrkspc_2' } }],
+    [404, 'not_found_error', { headers: { 'X-Api-Key': 'other' } }],
+    [404, 'not_found_error', { pathParameters: { session_id: 'sesn_nobody' } }],
+    [404, 'not_found_error', { pathParameters: { session_id: 'nonsense' } }],
+    [404, 'not_found_error', { pathParameters: { session_id: KEY.session, thread_id: 'sthr_other' } }],
+    [400, 'invalid_request_error', { multiValueQueryStringParameters: { 'event_deltas[]': ['agent.tool_use'] } }],
+    [
+      400,
+      'invalid_request_error',
+      { multiValueQueryStringParameters: { 'event_deltas[]': Array.from({ length: 101 }, () => 'agent.message') } },
+    ],
+    [400, 'invalid_request_error', { multiValueQueryStringParameters: { colour: ['red'] } }],
+  ])('is refused by %i %s before the first byte: %j', async (status, type, fields) => {
+    const { reader, head, heads } = await open(request(fields));
+    expect(heads).toHaveLength(1);
+    expect(head).toMatchObject({ status, headers: { 'content-type': 'application/json' } });
+    const body = JSON.parse(reader.text());
+    expect(body).toMatchObject({ type: 'error', error: { type }, request_id: head?.headers['request-id'] });
+    if (status === 400) expect(body.error.message).toMatch(/^(event_deltas|colour)/);
+    expect(reader.ended()).toBe(true);
+  });
+
+  it('that fails after the headers ends with an error frame', async () => {
+    const opened = openLog();
+    const broken = { head: opened.log.head, read: () => Promise.reject(new TypeError('canary-7f3a')) };
+    const reader = client();
+    const streams = world(broken, clock());
+    await respond(streams, request(), { open: () => reader.sink, untilMs: Date.now() + 10_000 });
+    expect(reader.names()).toEqual(['error']);
+    expect(reader.text()).toContain('"type":"api_error"');
+    expect(reader.text() + JSON.stringify(streams.lines)).not.toContain('canary');
+    expect(streams.lines[0]).toMatchObject({ error_class: 'TypeError' });
+  });
+});
+
+describe('a client that', () => {
+  it('reads slowly holds the writer back', async () => {
+    const stream = new PassThrough({ highWaterMark: 8 });
+    const sink = createSink(stream);
+    let written = false;
+    const writing = sink.write('more than eight bytes').then(() => (written = true));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(written).toBe(false);
+    stream.resume();
+    await writing;
+    expect(written).toBe(true);
+  });
+
+  it('leaves ends the stream, also in the middle of a write', async () => {
+    const stream = new PassThrough({ highWaterMark: 8 });
+    const sink = createSink(stream);
+    const writing = sink.write('more than eight bytes');
+    stream.destroy(new Error('the client is gone'));
+    await writing;
+    expect(sink.isOpen()).toBe(false);
+    await sink.write('into nowhere');
+    sink.end();
+  });
+});

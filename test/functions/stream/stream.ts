@@ -1,0 +1,106 @@
+/** A stream request in process: a log in memory, time that passes only in pauses, and the client's end. */
+import { GatewayEvent } from '#contract/gateway.ts';
+import { ApiKeyId, WorkspaceId } from '#contract/ids.ts';
+import type { SessionLog } from '#core/ports.ts';
+import { change } from '#core/session/change.ts';
+import type { Command } from '#core/session/commands.ts';
+import { fold } from '#core/session/evolve.ts';
+import { CREATED, KEY, NOW, steadyStamp } from '#test/functions/core/given.ts';
+import { memoryLog } from '#test/ports/session-log.memory.ts';
+import type { Sink } from '../../../functions/stream/sink.ts';
+
+export const MESSAGE: Command = {
+  do: 'send',
+  messages: [{ type: 'user.message', content: [{ type: 'text', text: 'hello' }] }],
+};
+
+export function openLog() {
+  const log = memoryLog();
+  log.create(KEY, fold(null, [CREATED]), [CREATED]);
+  const stamp = steadyStamp();
+  return {
+    log,
+    async act(command: Command) {
+      const head = await log.head(KEY);
+      if (head !== null) await change({ log, stamp }, KEY, head, command);
+    },
+  };
+}
+
+/** `during` happens in the pauses: each is called once, in order, in the pause of its turn. */
+export function clock(during: readonly (() => unknown)[] = []) {
+  let nowMs = Date.parse(NOW);
+  let pauses = 0;
+  const waits: number[] = [];
+  return {
+    waits,
+    nowMs: () => nowMs,
+    async pause(ms: number) {
+      waits.push(ms);
+      nowMs += ms;
+      await during[pauses]?.();
+      pauses += 1;
+    },
+  };
+}
+
+export function client() {
+  let open = true;
+  const received: string[] = [];
+  let ended = false;
+  const sink: Sink = {
+    isOpen: () => open,
+    write: async (text) => void received.push(text),
+    end: () => {
+      ended = true;
+    },
+  };
+  return {
+    sink,
+    leave() {
+      open = false;
+    },
+    text: () => received.join(''),
+    /** Names of the frames, in order. */
+    names: () => [...received.join('').matchAll(/^event: (.+)$/gm)].map((match) => match[1]),
+    ended: () => ended,
+  };
+}
+
+export function world(log: Pick<SessionLog, 'head' | 'read'>, time: ReturnType<typeof clock>) {
+  const lines: Record<string, unknown>[] = [];
+  let tokens = 0;
+  return {
+    log,
+    lines,
+    pause: time.pause,
+    nowMs: time.nowMs,
+    newToken: () => `01${tokens++}`,
+    apiKeys: {
+      find: async (secret: string) =>
+        secret === 'key' || secret === 'other'
+          ? {
+              id: ApiKeyId.parse('apikey_1'),
+              workspace: WorkspaceId.parse(secret === 'key' ? 'wrkspc_1' : 'wrkspc_2'),
+              createdAt: NOW,
+            }
+          : null,
+      issue: async () => {
+        throw new Error('streams issue no keys');
+      },
+    },
+    journal: {
+      line: (_message: string, fields: Record<string, unknown>) => void lines.push(fields),
+      metric: () => undefined,
+    },
+  };
+}
+
+export const request = (fields: object = {}) =>
+  GatewayEvent.parse({
+    httpMethod: 'GET',
+    path: `/v1/sessions/${KEY.session}/events/stream`,
+    headers: { Authorization: 'Bearer key' },
+    pathParameters: { session_id: KEY.session },
+    ...fields,
+  });

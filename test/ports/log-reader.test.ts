@@ -1,0 +1,81 @@
+import { randomUUID } from 'node:crypto';
+import { TransactWriteItemsCommand } from '@aws-sdk/client-dynamodb';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createLogReader } from '#aws/log-reader.dynamodb.ts';
+import { createLogRemover } from '#aws/log-remover.dynamodb.ts';
+import { createSessionLog, firstAppend } from '#aws/session-log.dynamodb.ts';
+import type { Head } from '#core/ports.ts';
+import { fold } from '#core/session/evolve.ts';
+import { CREATED, KEY, NOW } from '#test/functions/core/given.ts';
+import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
+import { saying } from '#test/ports/session-log.suite.ts';
+
+const APPENDS = 450;
+
+describe('a log of many appends', () => {
+  let db: TestDynamoDb;
+  const objects = new Map<string, string>();
+  const content = {
+    put: async (key: string, text: string) => void objects.set(key, text),
+    get: async (key: string) => objects.get(key) ?? '',
+    remove: async (key: string) => void objects.delete(key),
+  };
+  const tables = () => ({
+    dynamodb: db.client,
+    logTable: db.logTable,
+    recordsTable: db.recordsTable,
+    content,
+    newName: randomUUID,
+  });
+
+  beforeAll(async () => {
+    db = await startDynamoDb();
+    let head: Head = fold(null, [CREATED]);
+    const first = await firstAppend(tables(), KEY, {
+      entries: [CREATED],
+      state: head.state,
+      at: NOW,
+      name: randomUUID(),
+    });
+    await db.client.send(new TransactWriteItemsCommand({ TransactItems: [first] }));
+    const log = createSessionLog(tables());
+    for (let count = 1; count < APPENDS; count += 1) {
+      const entries = [saying(count === 7 ? 'x'.repeat(300_000) : `${count}`), saying('again')];
+      const appended = await log.append({ key: KEY, after: head, entries, state: fold(head, entries).state, at: NOW });
+      head = appended.head;
+    }
+  });
+  afterAll(() => db.close());
+
+  const firsts = async (order: 'asc' | 'desc', from: number) => {
+    const seen: number[] = [];
+    for await (const append of createLogReader(tables()).appends(KEY, order, from)) seen.push(append.first);
+    return seen;
+  };
+  const all = [1, ...Array.from({ length: APPENDS - 1 }, (_, index) => 2 + 2 * index)];
+
+  it('is walked from either end, across the pages of the queries', async () => {
+    expect(await firsts('asc', 1)).toEqual(all);
+    expect(await firsts('desc', 2 * APPENDS)).toEqual(all.toReversed());
+  });
+
+  it('is walked from where a reader stopped', async () => {
+    expect(await firsts('asc', 800)).toEqual(all.filter((first) => first >= 800));
+    expect(await firsts('desc', 9)).toEqual([8, 6, 4, 2, 1]);
+  });
+
+  it('is read no further than the reader goes', async () => {
+    for await (const append of createLogReader(tables()).appends(KEY, 'asc', 14)) {
+      expect(append.entries).toHaveLength(2);
+      break;
+    }
+  });
+
+  it('is removed completely, content first and the head last', async () => {
+    expect(objects.size).toBe(1);
+    await createLogRemover(tables()).remove(KEY);
+    expect(await firsts('asc', 1)).toEqual([]);
+    expect(objects.size).toBe(0);
+    await createLogRemover(tables()).remove(KEY);
+  });
+});

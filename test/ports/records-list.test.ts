@@ -1,0 +1,70 @@
+import { BatchWriteItemCommand } from '@aws-sdk/client-dynamodb';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { WorkspaceId } from '#contract/ids.ts';
+import type { ListRequest } from '#core/records.ts';
+import { listKeys, textOf } from '#aws/records-item.ts';
+import { listRows } from '#aws/records-list.dynamodb.ts';
+import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
+
+const WORKSPACE = WorkspaceId.parse('wrkspc_1');
+const ROWS = 2100;
+const START = Date.parse('2026-11-21T10:00:00.000Z');
+
+const row = (number: number) => {
+  const id = `sesn_${String(number).padStart(5, '0')}`;
+  const createdAt = new Date(START + number).toISOString();
+  return {
+    pk: { S: id },
+    sk: { S: 'session' },
+    colour: { S: number === 0 ? 'red' : 'blue' },
+    ...listKeys(WORKSPACE, 'session', { createdAt, id }),
+  };
+};
+
+describe('a list with a filter that matches almost nothing', () => {
+  let db: TestDynamoDb;
+  beforeAll(async () => {
+    db = await startDynamoDb();
+    for (let start = 0; start < ROWS; start += 25) {
+      const puts = Array.from({ length: 25 }, (_, index) => ({ PutRequest: { Item: row(start + index) } }));
+      await db.client.send(new BatchWriteItemCommand({ RequestItems: { [db.recordsTable]: puts } }));
+    }
+  });
+  afterAll(() => db.close());
+
+  const list = (request: Partial<ListRequest>) =>
+    listRows(
+      db.client,
+      { table: db.recordsTable, kind: 'session', sk: 'session' },
+      {
+        request: {
+          workspace: WORKSPACE,
+          order: 'desc',
+          from: null,
+          to: null,
+          includeArchived: true,
+          beyond: null,
+          direction: 'next',
+          limit: 20,
+          ...request,
+        },
+        filter: { conditions: ['colour = :red'], names: {}, values: { ':red': { S: 'red' } } },
+        read: (item) => textOf(item, 'pk'),
+      },
+    );
+
+  it('ends a page early, and goes on from there', async () => {
+    const first = await list({});
+    expect(first.rows).toEqual([]);
+    expect(first.more).not.toBeNull();
+    const second = await list({ beyond: first.more });
+    expect(second).toMatchObject({ rows: [{ item: 'sesn_00000' }], more: null });
+  });
+
+  it('looks at nothing outside the range', async () => {
+    const at = new Date(START).toISOString();
+    const found = await list({ from: { at, inclusive: true }, to: { at, inclusive: true } });
+    expect(found).toMatchObject({ rows: [{ item: 'sesn_00000' }], more: null });
+    expect(await list({ from: { at, inclusive: false }, order: 'asc', limit: 5 })).toMatchObject({ rows: [] });
+  });
+});
