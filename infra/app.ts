@@ -1,0 +1,43 @@
+import { App, type AppProps, RemovalPolicy, Validations } from 'aws-cdk-lib';
+import recommendedFlags from 'aws-cdk-lib/recommended-feature-flags.json' with { type: 'json' };
+import { AwsSolutionsChecks } from 'cdk-nag';
+import { DesignRules } from './rules/design-rules.ts';
+import { BrainstemStack } from './stack.ts';
+
+/** What the CLI sets by itself, so that a plain run of this file makes the same template. */
+const CLI_CONTEXT = { 'aws:cdk:enable-path-metadata': true, 'aws:cdk:enable-asset-metadata': true };
+
+/**
+ * The app that `cdk` runs. Options come as context: `-c sandboxImage=<uri>` (deploys without Docker),
+ * `-c removalPolicy=destroy`, `-c savedQueries=no`.
+ */
+export function brainstemApp(props: AppProps = {}): App {
+  const app = new App({
+    ...props,
+    analyticsReporting: false,
+    context: { ...recommendedFlags, ...CLI_CONTEXT, ...props.context },
+  });
+  const imageUri = option(app, 'sandboxImage');
+  const stack = new BrainstemStack(app, 'Brainstem', {
+    description: 'Brainstem: Managed Agents in your own account',
+    removalPolicy: removalPolicy(option(app, 'removalPolicy') ?? 'retain'),
+    savedQueries: option(app, 'savedQueries') !== 'no',
+    ...(imageUri && { sandbox: { imageUri } }),
+  });
+  Validations.of(app).addPlugins(new AwsSolutionsChecks(stack), new DesignRules());
+  return app;
+}
+
+function option(app: App, name: string): string | undefined {
+  const value: unknown = app.node.tryGetContext(name);
+  if (value === undefined || typeof value === 'string') return value;
+  throw new Error(`Context ${name} must be a string`);
+}
+
+function removalPolicy(name: string): RemovalPolicy {
+  if (name === 'retain') return RemovalPolicy.RETAIN;
+  if (name === 'destroy') return RemovalPolicy.DESTROY;
+  throw new Error('Context removalPolicy must be retain or destroy');
+}
+
+if (import.meta.main) brainstemApp().synth();

@@ -1,0 +1,118 @@
+import { RemovalPolicy, Stage } from 'aws-cdk-lib';
+import { RetentionDays } from 'aws-cdk-lib/aws-logs';
+import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager';
+import { Construct } from 'constructs';
+import { Api } from './constructs/api.ts';
+import { bundle, type Entry } from './constructs/bundles.ts';
+import { Content } from './constructs/content.ts';
+import { FirstKey } from './constructs/first-key.ts';
+import { Hands } from './constructs/hands.ts';
+import { Harness } from './constructs/harness.ts';
+import { Observability } from './constructs/observability.ts';
+import { Records } from './constructs/records.ts';
+import { SessionLog } from './constructs/session-log.ts';
+import { SessionRun } from './constructs/session-run.ts';
+import { Sweep } from './constructs/sweep.ts';
+
+export interface BrainstemProps {
+  /** Any endpoint that speaks the Messages API. @default https://api.anthropic.com */
+  readonly modelBaseUrl?: string;
+  /** The model's API key. @default a new, empty secret */
+  readonly modelApiKey?: ISecret;
+  /**
+   * What becomes of tables, content, secrets and logs when they leave the stack. A bucket that is to be destroyed
+   * has to be emptied first. @default RETAIN
+   */
+  readonly removalPolicy?: RemovalPolicy;
+  /** @default one month */
+  readonly logRetention?: RetentionDays;
+  /** @default none: all functions share the account's concurrency */
+  readonly reservedConcurrency?: Partial<Record<Entry, number>>;
+  readonly sandbox?: {
+    /** Image in an ECR repository of the same Region. @default built from sandbox-task/ */
+    readonly imageUri?: string;
+    /** CPU units: 1024 are one vCPU. @default 512 */
+    readonly cpu?: number;
+    /** @default 1024 */
+    readonly memoryMb?: number;
+  };
+  /** For the whole API. @default 500 requests per second, 1000 at once */
+  readonly throttle?: { readonly requestsPerSecond: number; readonly burst: number };
+  /**
+   * Sets the role with which API Gateway writes logs in this account and Region. False where another stack has set it.
+   * @default true
+   */
+  readonly setAccountLogRole?: boolean;
+  /** Logs Insights queries, saved in the account. @default true */
+  readonly savedQueries?: boolean;
+}
+
+/** The whole service, as one construct for an app of your own: `new Brainstem(this, 'Agents', {…})`. */
+export class Brainstem extends Construct {
+  readonly log: SessionLog;
+  readonly records: Records;
+  readonly content: Content;
+  readonly api: Api;
+  readonly harness: Harness;
+  readonly hands: Hands;
+  readonly run: SessionRun;
+  readonly sweep: Sweep;
+  readonly firstKey: FirstKey;
+  readonly observability: Observability;
+
+  constructor(scope: Construct, id: string, props: BrainstemProps = {}) {
+    super(scope, id);
+    const { sandbox = {}, removalPolicy = RemovalPolicy.RETAIN, logRetention = RetentionDays.ONE_MONTH } = props;
+    const bundles = bundle({ outdir: assemblyDir(this) });
+    const defaults = { bundles, removalPolicy, logRetention, reservedConcurrency: props.reservedConcurrency ?? {} };
+
+    // What is remembered: the sessions' logs, the rows beside them, and content too large for either.
+    this.log = new SessionLog(this, 'SessionLog', { removalPolicy });
+    this.records = new Records(this, 'Records', { removalPolicy });
+    this.content = new Content(this, 'Content', { removalPolicy });
+    const memory = { defaults, log: this.log, records: this.records, content: this.content };
+
+    // A message arrives and is appended.
+    this.api = new Api(this, 'Api', {
+      ...memory,
+      throttle: props.throttle ?? { requestsPerSecond: 500, burst: 1000 },
+      setAccountLogRole: props.setAccountLogRole ?? true,
+    });
+
+    // The brain asks the model.
+    this.harness = new Harness(this, 'Harness', {
+      ...memory,
+      modelBaseUrl: props.modelBaseUrl ?? 'https://api.anthropic.com',
+      ...(props.modelApiKey && { modelApiKey: props.modelApiKey }),
+    });
+
+    // The hands do what it wants done, started early when its answer names a tool.
+    const image = sandbox.imageUri ? { uri: sandbox.imageUri } : { dir: bundles.sandboxImageDir };
+    this.hands = new Hands(this, 'Hands', {
+      ...memory,
+      sandbox: { image, cpu: sandbox.cpu ?? 512, memoryMb: sandbox.memoryMb ?? 1024 },
+    });
+    this.hands.grantProvision(this.harness.turn);
+
+    // The run goes from one to the other until the session is idle. The API starts it; the sweep repairs lost starts.
+    const { provision, execute } = this.hands;
+    this.run = new SessionRun(this, 'Run', { defaults, harness: this.harness.turn, provision, execute });
+    this.sweep = new Sweep(this, 'Sweep', memory);
+    this.run.grantStart(this.api.answer);
+    this.run.grantStart(this.sweep.repair);
+
+    // Who may call, and what there is to see.
+    this.firstKey = new FirstKey(this, 'FirstKey', { defaults, records: this.records });
+    this.observability = new Observability(this, 'Observability', {
+      functions: [this.api.answer, this.api.stream, this.harness.turn, provision, execute, this.sweep.repair],
+      run: this.run,
+      savedQueries: props.savedQueries ?? true,
+    });
+  }
+}
+
+function assemblyDir(scope: Construct): string {
+  const stage = Stage.of(scope);
+  if (!stage) throw new Error('Brainstem must be part of an App: its bundles are written to the cloud assembly');
+  return stage.outdir;
+}

@@ -1,0 +1,135 @@
+import { Duration } from 'aws-cdk-lib';
+import {
+  AccessLogFormat,
+  EndpointType,
+  LambdaIntegration,
+  LogGroupLogDestination,
+  MethodLoggingLevel,
+  ResponseTransferMode,
+  RestApi,
+} from 'aws-cdk-lib/aws-apigateway';
+import { LogGroup } from 'aws-cdk-lib/aws-logs';
+import { Construct } from 'constructs';
+import { acknowledgeApi } from './api-acknowledgements.ts';
+import type { Content } from './content.ts';
+import { EntryFunction, type FunctionDefaults } from './entry-function.ts';
+import { answerInEnvelope } from './gateway-errors.ts';
+import type { Records } from './records.ts';
+import type { SessionLog } from './session-log.ts';
+
+export interface ApiProps {
+  readonly defaults: FunctionDefaults;
+  readonly log: SessionLog;
+  readonly records: Records;
+  readonly content: Content;
+  readonly throttle: { readonly requestsPerSecond: number; readonly burst: number };
+  /** Access logs need a role which an account's Region sets once, for all of its APIs. */
+  readonly setAccountLogRole: boolean;
+}
+
+/** The routes that stay open; everything else is answered at once. */
+const STREAM_ROUTES = ['v1/sessions/{session_id}/events/stream', 'v1/sessions/{session_id}/threads/{thread_id}/stream'];
+
+/** What an access log line says: ids, counts and durations, neither paths with ids of others nor any content. */
+const ACCESS_LINE = {
+  request: '$context.requestId',
+  time: '$context.requestTimeEpoch',
+  ip: '$context.identity.sourceIp',
+  method: '$context.httpMethod',
+  route: '$context.resourcePath',
+  status: '$context.status',
+  duration_ms: '$context.responseLatency',
+  integration_ms: '$context.integrationLatency',
+  bytes: '$context.responseLength',
+  error: '$context.error.responseType',
+};
+
+/** The HTTP surface: a Regional REST API before two functions, one that answers and one that streams (design §7). */
+export class Api extends Construct {
+  readonly answer: EntryFunction;
+  readonly stream: EntryFunction;
+  readonly rest: RestApi;
+
+  constructor(scope: Construct, id: string, props: ApiProps) {
+    super(scope, id);
+    this.answer = this.#answerFunction(props);
+    this.stream = this.#streamFunction(props);
+    this.rest = this.#restApi(props);
+    // CDK's own output repeats the base URL, with a slash too many.
+    this.rest.node.tryRemoveChild('Endpoint');
+    this.#routes();
+    answerInEnvelope(this.rest);
+    acknowledgeApi(this.rest);
+  }
+
+  get baseUrl(): string {
+    return `https://${this.rest.restApiId}.execute-api.${this.rest.env.region}.${this.rest.stack.urlSuffix}/${this.rest.deploymentStage.stageName}`;
+  }
+
+  #answerFunction({ defaults, log, records, content }: ApiProps): EntryFunction {
+    const answer = new EntryFunction(this, 'Answer', {
+      entry: 'api',
+      defaults,
+      // API Gateway gives up after 29 seconds.
+      timeout: Duration.seconds(29),
+      memoryMb: 512,
+    });
+    log.grantAppendAndRemove(answer);
+    records.grantRead(answer);
+    records.grantWrite(answer);
+    records.grantList(answer);
+    records.grantRemove(answer);
+    content.grantReadWrite(answer);
+    content.grantRemove(answer);
+    return answer;
+  }
+
+  #streamFunction({ defaults, log, records, content }: ApiProps): EntryFunction {
+    const stream = new EntryFunction(this, 'Stream', {
+      entry: 'stream',
+      defaults,
+      timeout: Duration.minutes(15),
+      // One instance per open stream, waiting most of the time.
+      memoryMb: 256,
+    });
+    log.grantRead(stream);
+    records.grantRead(stream);
+    content.grantRead(stream);
+    return stream;
+  }
+
+  #restApi({ defaults, throttle, setAccountLogRole }: ApiProps): RestApi {
+    const { logRetention: retention, removalPolicy } = defaults;
+    const accessLog = new LogGroup(this, 'AccessLog', { retention, removalPolicy });
+    return new RestApi(this, 'Rest', {
+      // An edge-optimised API closes a stream that is silent for 30 seconds, a Regional one after five minutes.
+      endpointTypes: [EndpointType.REGIONAL],
+      cloudWatchRole: setAccountLogRole,
+      deployOptions: {
+        stageName: 'prod',
+        accessLogDestination: new LogGroupLogDestination(accessLog),
+        accessLogFormat: AccessLogFormat.custom(JSON.stringify(ACCESS_LINE)),
+        // Execution logs hold bodies and headers: what users say, and their keys.
+        loggingLevel: MethodLoggingLevel.OFF,
+        dataTraceEnabled: false,
+        metricsEnabled: true,
+        tracingEnabled: true,
+        throttlingRateLimit: throttle.requestsPerSecond,
+        throttlingBurstLimit: throttle.burst,
+      },
+    });
+  }
+
+  /** A path that only leads to a stream route has no methods, so its requests fall through to `{proxy+}`. */
+  #routes(): void {
+    const answer = new LambdaIntegration(this.answer.lambda, { scopePermissionToMethod: false });
+    const stream = new LambdaIntegration(this.stream.lambda, {
+      scopePermissionToMethod: false,
+      responseTransferMode: ResponseTransferMode.STREAM,
+      timeout: Duration.minutes(15),
+    });
+    this.rest.root.resourceForPath('v1/{proxy+}').addMethod('ANY', answer);
+    this.rest.root.resourceForPath('openapi.json').addMethod('GET', answer);
+    for (const route of STREAM_ROUTES) this.rest.root.resourceForPath(route).addMethod('GET', stream);
+  }
+}

@@ -1,0 +1,47 @@
+import { type RemovalPolicy, Validations } from 'aws-cdk-lib';
+import { BlockPublicAccess, Bucket, BucketEncryption } from 'aws-cdk-lib/aws-s3';
+import { Construct } from 'constructs';
+import type { EntryFunction } from './entry-function.ts';
+import { acknowledgePattern } from './finding.ts';
+
+/** The bucket for content of log entries which is too large for a DynamoDB item. Written before the entry that names it. */
+export class Content extends Construct {
+  readonly bucket: Bucket;
+
+  constructor(scope: Construct, id: string, props: { readonly removalPolicy: RemovalPolicy }) {
+    super(scope, id);
+    this.bucket = new Bucket(this, 'ContentBucket', {
+      encryption: BucketEncryption.S3_MANAGED,
+      blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
+      enforceSSL: true,
+      removalPolicy: props.removalPolicy,
+    });
+    Validations.of(this.bucket).acknowledge({
+      id: 'AwsSolutions-S1',
+      reason:
+        'The session log already says which entry wrote an object; an access log would be a second bucket to guard.',
+    });
+  }
+
+  grantRead(reader: EntryFunction): void {
+    this.#grant(reader, ['s3:GetObject']);
+  }
+
+  grantReadWrite(writer: EntryFunction): void {
+    this.#grant(writer, ['s3:GetObject', 's3:PutObject']);
+  }
+
+  grantRemove(writer: EntryFunction): void {
+    this.#grant(writer, ['s3:DeleteObject']);
+  }
+
+  #grant(grantee: EntryFunction, actions: readonly string[]): void {
+    const objects = this.bucket.arnForObjects('*');
+    grantee.receive({ CONTENT_BUCKET: this.bucket.bucketName }, { actions, on: [objects] });
+    acknowledgePattern(
+      grantee.role,
+      objects,
+      'Objects are named when they are written; the bucket holds nothing but log content.',
+    );
+  }
+}

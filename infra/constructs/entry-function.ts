@@ -1,0 +1,109 @@
+import type { Duration, RemovalPolicy } from 'aws-cdk-lib';
+import type { ISecurityGroup, IVpc, SubnetSelection } from 'aws-cdk-lib/aws-ec2';
+import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { Architecture, Function, Runtime, Tracing } from 'aws-cdk-lib/aws-lambda';
+import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs';
+import { Construct } from 'constructs';
+import type { Bundles, Entry } from './bundles.ts';
+import { acknowledgePattern } from './finding.ts';
+
+/** What every function of the service has in common. */
+export interface FunctionDefaults {
+  readonly bundles: Bundles;
+  readonly removalPolicy: RemovalPolicy;
+  readonly logRetention: RetentionDays;
+  /** Per entry. Without it all functions share the account's concurrency, and open streams can starve turns. */
+  readonly reservedConcurrency: Partial<Record<Entry, number>>;
+}
+
+export interface EntryFunctionProps {
+  readonly entry: Entry;
+  readonly defaults: FunctionDefaults;
+  readonly timeout: Duration;
+  readonly memoryMb: number;
+  readonly network?: { readonly vpc: IVpc; readonly subnets: SubnetSelection; readonly group: ISecurityGroup };
+  /** How often Lambda repeats an asynchronous invocation that failed; only for functions invoked that way. */
+  readonly asyncRetries?: number;
+}
+
+/** The interfaces a function in a VPC is reached through are made by Lambda with the function's role, on any resource. */
+const NETWORK_INTERFACE_ACTIONS = [
+  'ec2:CreateNetworkInterface',
+  'ec2:DeleteNetworkInterface',
+  'ec2:DescribeNetworkInterfaces',
+  'ec2:DescribeSubnets',
+  'ec2:AssignPrivateIpAddresses',
+  'ec2:UnassignPrivateIpAddresses',
+];
+
+/**
+ * One Lambda function with a role and a log group of its own. What it may do is granted by the parts it uses, and a
+ * part that grants a right also hands over the setting it is used with (`receive`), so the two cannot disagree.
+ */
+export class EntryFunction extends Construct {
+  readonly entry: Entry;
+  readonly role: Role;
+  readonly lambda: Function;
+
+  constructor(scope: Construct, id: string, props: EntryFunctionProps) {
+    super(scope, id);
+    this.entry = props.entry;
+    const { defaults, network } = props;
+    const logGroup = new LogGroup(this, 'Log', {
+      retention: defaults.logRetention,
+      removalPolicy: defaults.removalPolicy,
+    });
+    this.role = new Role(this, 'Role', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') });
+    logGroup.grantWrite(this.role);
+    if (network) this.#allowNetworkInterfaces();
+    const reserved = defaults.reservedConcurrency[props.entry];
+    this.lambda = new Function(this, 'Lambda', {
+      code: defaults.bundles.code(props.entry),
+      handler: 'index.handler',
+      runtime: Runtime.NODEJS_24_X,
+      architecture: Architecture.ARM_64,
+      timeout: props.timeout,
+      memorySize: props.memoryMb,
+      role: this.role,
+      logGroup,
+      tracing: Tracing.ACTIVE,
+      environment: {
+        POWERTOOLS_SERVICE_NAME: props.entry,
+        POWERTOOLS_METRICS_NAMESPACE: 'Brainstem',
+        POWERTOOLS_LOG_LEVEL: 'INFO',
+      },
+      ...(reserved !== undefined && { reservedConcurrentExecutions: reserved }),
+      ...(props.asyncRetries !== undefined && { retryAttempts: props.asyncRetries }),
+      ...(network && { vpc: network.vpc, vpcSubnets: network.subnets, securityGroups: [network.group] }),
+    });
+    this.#acknowledgeAnyResource(network !== undefined);
+  }
+
+  /** Gives the function a setting and the rights that go with it. */
+  receive(settings: Readonly<Record<string, string>>, ...rights: readonly Right[]): void {
+    for (const [name, value] of Object.entries(settings)) this.lambda.addEnvironment(name, value);
+    for (const { actions, on, when = {} } of rights) {
+      this.role.addToPolicy(new PolicyStatement({ actions: [...actions], resources: [...on], conditions: when }));
+    }
+  }
+
+  #allowNetworkInterfaces(): void {
+    this.role.addToPolicy(new PolicyStatement({ actions: NETWORK_INTERFACE_ACTIONS, resources: ['*'] }));
+  }
+
+  #acknowledgeAnyResource(inVpc: boolean): void {
+    const network = inVpc ? ' Network interfaces do not exist before Lambda makes them.' : '';
+    acknowledgePattern(
+      this.role,
+      '*',
+      `X-Ray has no resources to name.${network} The rule any-resource-has-a-reason bounds these actions.`,
+    );
+  }
+}
+
+export interface Right {
+  readonly actions: readonly string[];
+  readonly on: readonly string[];
+  /** IAM conditions: operator, key, value. */
+  readonly when?: Readonly<Record<string, Readonly<Record<string, string>>>>;
+}

@@ -1,0 +1,45 @@
+import { ResponseType, type RestApi } from 'aws-cdk-lib/aws-apigateway';
+
+/** What API Gateway answers by itself, in the words of the contract, so that the SDK sees errors it knows. */
+const ERRORS = [
+  {
+    type: ResponseType.THROTTLED,
+    statusCode: '429',
+    error: 'rate_limit_error',
+    message: 'Too many requests: wait a moment and send it again.',
+    headers: { 'retry-after': "'1'" },
+  },
+  {
+    type: ResponseType.REQUEST_TOO_LARGE,
+    statusCode: '413',
+    error: 'request_too_large',
+    message: 'The request body is larger than 10 MB.',
+  },
+  {
+    // API Gateway says so when no route matches.
+    type: ResponseType.MISSING_AUTHENTICATION_TOKEN,
+    statusCode: '404',
+    error: 'not_found_error',
+    message: 'There is no such route.',
+  },
+  {
+    type: ResponseType.INTEGRATION_TIMEOUT,
+    statusCode: '504',
+    error: 'timeout_error',
+    message: 'The request took longer than 29 seconds.',
+  },
+  { type: ResponseType.DEFAULT_4XX, error: 'invalid_request_error', message: 'The gateway refused the request.' },
+  { type: ResponseType.DEFAULT_5XX, error: 'api_error', message: 'The gateway could not answer the request.' },
+];
+
+export function answerInEnvelope(api: RestApi): void {
+  for (const { type, statusCode, error, message, headers } of ERRORS) {
+    const envelope = { type: 'error', error: { type: error, message }, request_id: '$context.requestId' };
+    api.addGatewayResponse(type.responseType, {
+      type,
+      ...(statusCode && { statusCode }),
+      responseHeaders: { 'request-id': 'context.requestId', ...headers },
+      templates: { 'application/json': JSON.stringify(envelope) },
+    });
+  }
+}

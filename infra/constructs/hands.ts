@@ -1,0 +1,75 @@
+import { Duration } from 'aws-cdk-lib';
+import { Construct } from 'constructs';
+import type { Content } from './content.ts';
+import { EntryFunction, type FunctionDefaults } from './entry-function.ts';
+import type { Records } from './records.ts';
+import { SandboxNetwork } from './sandbox-network.ts';
+import { SandboxTask, type SandboxTaskProps } from './sandbox-task.ts';
+import type { SessionLog } from './session-log.ts';
+
+export interface HandsProps {
+  readonly defaults: FunctionDefaults;
+  readonly log: SessionLog;
+  readonly records: Records;
+  readonly content: Content;
+  readonly sandbox: Pick<SandboxTaskProps, 'image' | 'cpu' | 'memoryMb'>;
+}
+
+/**
+ * Sandboxes and the two functions that use them. `provision` speaks to ECS from outside the VPC; `execute` speaks to
+ * sandboxes from inside it and has no way out (design §5).
+ */
+export class Hands extends Construct {
+  readonly network: SandboxNetwork;
+  readonly provision: EntryFunction;
+  readonly execute: EntryFunction;
+
+  constructor(scope: Construct, id: string, props: HandsProps) {
+    super(scope, id);
+    const { defaults, log, records, content } = props;
+    this.network = new SandboxNetwork(this, 'Network', { log, records, content });
+
+    // A cold Fargate start takes up to a minute or two; the harness also invokes this ahead of time, where a failure
+    // is not repeated, because the run's own Provision step is the repeat.
+    this.provision = new EntryFunction(this, 'Provision', {
+      entry: 'provision',
+      defaults,
+      timeout: Duration.minutes(5),
+      memoryMb: 256,
+      asyncRetries: 0,
+    });
+    records.grantRead(this.provision);
+    records.grantWrite(this.provision);
+    const { logRetention, removalPolicy } = defaults;
+    const task = new SandboxTask(this, 'Sandbox', {
+      ...props.sandbox,
+      network: this.network,
+      logRetention,
+      removalPolicy,
+    });
+    task.grantRun(this.provision);
+
+    const { vpc, subnets, executeGroup: group } = this.network;
+    this.execute = new EntryFunction(this, 'Execute', {
+      entry: 'execute',
+      defaults,
+      // Longer than the longest call a sandbox accepts: 14 minutes.
+      timeout: Duration.minutes(15),
+      memoryMb: 256,
+      network: { vpc, subnets, group },
+    });
+    log.grantAppend(this.execute);
+    records.grantRead(this.execute);
+    records.grantWrite(this.execute);
+    content.grantReadWrite(this.execute);
+  }
+
+  /** Starting a sandbox before the run asks for it, as soon as the model's stream names one of its tools. */
+  grantProvision(caller: EntryFunction): void {
+    const { functionName, functionArn } = this.provision.lambda;
+    caller.receive(
+      { PROVISION_FUNCTION_NAME: functionName },
+      { actions: ['lambda:InvokeFunction'], on: [functionArn] },
+    );
+  }
+}

@@ -1,0 +1,68 @@
+import type { RemovalPolicy } from 'aws-cdk-lib';
+import { AttributeType, Billing, ProjectionType, TableEncryptionV2, TableV2 } from 'aws-cdk-lib/aws-dynamodb';
+import { Construct } from 'constructs';
+import type { EntryFunction } from './entry-function.ts';
+
+const READ = ['dynamodb:GetItem', 'dynamodb:Query'];
+/** A transaction needs the right of each of its items: put, update or condition check. */
+const WRITE = ['dynamodb:PutItem', 'dynamodb:UpdateItem', 'dynamodb:ConditionCheckItem'];
+
+/**
+ * The table of everything that is not a log: agents, environments, session rows, sandboxes, call marks, API keys.
+ * `list` pages over the rows of a workspace; `running` is sparse and holds the sessions whose run has not ended.
+ */
+export class Records extends Construct {
+  readonly table: TableV2;
+
+  constructor(scope: Construct, id: string, props: { readonly removalPolicy: RemovalPolicy }) {
+    super(scope, id);
+    this.table = new TableV2(this, 'RecordsTable', {
+      partitionKey: { name: 'pk', type: AttributeType.STRING },
+      sortKey: { name: 'sk', type: AttributeType.STRING },
+      globalSecondaryIndexes: ['list', 'running'].map((indexName) => ({
+        indexName,
+        partitionKey: { name: `${indexName}Pk`, type: AttributeType.STRING },
+        sortKey: { name: `${indexName}Sk`, type: AttributeType.STRING },
+        projectionType: ProjectionType.ALL,
+      })),
+      timeToLiveAttribute: 'expiresAt',
+      billing: Billing.onDemand(),
+      encryption: TableEncryptionV2.awsManagedKey(),
+      pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
+      removalPolicy: props.removalPolicy,
+    });
+  }
+
+  grantRead(reader: EntryFunction): void {
+    this.#grant(reader, READ);
+  }
+
+  grantWrite(writer: EntryFunction): void {
+    this.#grant(writer, WRITE);
+  }
+
+  grantRemove(writer: EntryFunction): void {
+    this.#grant(writer, ['dynamodb:DeleteItem']);
+  }
+
+  /** Adding a row without reading any: what the function that issues the first key may do. */
+  grantAdd(writer: EntryFunction): void {
+    this.#grant(writer, ['dynamodb:PutItem']);
+  }
+
+  grantList(reader: EntryFunction): void {
+    this.#grantIndex(reader, 'list');
+  }
+
+  grantFindRunning(reader: EntryFunction): void {
+    this.#grantIndex(reader, 'running');
+  }
+
+  #grant(grantee: EntryFunction, actions: readonly string[]): void {
+    grantee.receive({ RECORDS_TABLE: this.table.tableName }, { actions, on: [this.table.tableArn] });
+  }
+
+  #grantIndex(grantee: EntryFunction, index: 'list' | 'running'): void {
+    grantee.receive({}, { actions: ['dynamodb:Query'], on: [`${this.table.tableArn}/index/${index}`] });
+  }
+}

@@ -1,0 +1,109 @@
+/**
+ * The run in Amazon States Language (design §4): turns and hands until the session is idle. Ids, counts and names
+ * only, because an execution's history keeps every input and output. `${…}` is filled in by the deployment.
+ */
+
+const INVOKE = 'arn:${Partition}:states:::lambda:invoke';
+const START = 'arn:${Partition}:states:::states:startExecution';
+
+/** A repeated turn reads the log and goes on from there, so even a function that ran out of time may be repeated. */
+const RETRY_TURN = [
+  { ErrorEquals: ['States.ALL'], IntervalSeconds: 1, MaxAttempts: 6, BackoffRate: 2, MaxDelaySeconds: 30 },
+];
+const RETRY_HAND = [{ ErrorEquals: ['States.ALL'], IntervalSeconds: 1, MaxAttempts: 3, BackoffRate: 2 }];
+/** A hand that fails is an outcome which the next turn tells the model, never a failed execution. */
+const CATCH_HAND = [{ ErrorEquals: ['States.ALL'], ResultPath: '$.failure', Next: 'HandFailed' }];
+/** Just above the functions' own limit: an answer that got lost must not keep an execution waiting. */
+const TIMEOUT_SECONDS = 930;
+
+const useHand = {
+  ProcessorConfig: { Mode: 'INLINE' },
+  StartAt: 'WhichHand',
+  States: {
+    WhichHand: {
+      Type: 'Choice',
+      Choices: [{ Variable: '$.call.hand', StringEquals: 'sandbox', Next: 'Provision' }],
+      Default: 'UnknownHand',
+    },
+    Provision: {
+      Type: 'Task',
+      Resource: INVOKE,
+      Parameters: { FunctionName: '${Provision}', 'Payload.$': '$' },
+      ResultSelector: { 'generation.$': '$.Payload.generation' },
+      ResultPath: '$.sandbox',
+      TimeoutSeconds: TIMEOUT_SECONDS,
+      Retry: RETRY_HAND,
+      Catch: CATCH_HAND,
+      Next: 'Execute',
+    },
+    Execute: {
+      Type: 'Task',
+      Resource: INVOKE,
+      Parameters: { FunctionName: '${Execute}', 'Payload.$': '$' },
+      ResultPath: null,
+      TimeoutSeconds: TIMEOUT_SECONDS,
+      Retry: RETRY_HAND,
+      Catch: CATCH_HAND,
+      Next: 'HandDone',
+    },
+    HandDone: { Type: 'Pass', Parameters: { 'call.$': '$.call.id', outcome: 'done' }, End: true },
+    HandFailed: {
+      Type: 'Pass',
+      Parameters: { 'call.$': '$.call.id', outcome: 'failed', 'error.$': '$.failure.Error' },
+      End: true,
+    },
+    UnknownHand: {
+      Type: 'Pass',
+      Parameters: { 'call.$': '$.call.id', outcome: 'failed', error: 'UnknownHand' },
+      End: true,
+    },
+  },
+};
+
+export const runDefinition = {
+  StartAt: 'Turn',
+  States: {
+    Turn: {
+      Type: 'Task',
+      Resource: INVOKE,
+      Parameters: { FunctionName: '${Harness}', 'Payload.$': '$' },
+      OutputPath: '$.Payload',
+      TimeoutSeconds: TIMEOUT_SECONDS,
+      Retry: RETRY_TURN,
+      Next: 'Next',
+    },
+    Next: {
+      Type: 'Choice',
+      Choices: [
+        { Variable: '$.turn.do', StringEquals: 'tools', Next: 'UseHands' },
+        { Variable: '$.turn.do', StringEquals: 'retry', Next: 'Backoff' },
+        { Variable: '$.turn.do', StringEquals: 'again', Next: 'Turn' },
+        { Variable: '$.turn.do', StringEquals: 'long', Next: 'StartNextRun' },
+      ],
+      Default: 'Done',
+    },
+    UseHands: {
+      Type: 'Map',
+      ItemsPath: '$.turn.calls',
+      ItemSelector: { 'session.$': '$.session', 'thread.$': '$.thread', 'call.$': '$$.Map.Item.Value' },
+      ItemProcessor: useHand,
+      ResultPath: '$.hands',
+      Next: 'Turn',
+    },
+    Backoff: { Type: 'Wait', SecondsPath: '$.turn.waitSeconds', Next: 'Turn' },
+    // An execution fails at 25,000 history events; the harness has counted the run up before it asks for this.
+    StartNextRun: {
+      Type: 'Task',
+      Resource: START,
+      Parameters: {
+        'StateMachineArn.$': '$$.StateMachine.Id',
+        'Name.$': "States.Format('{}-{}', $.session, $.run)",
+        Input: { 'session.$': '$.session', 'thread.$': '$.thread', 'run.$': '$.run' },
+      },
+      Retry: [{ ErrorEquals: ['StepFunctions.ExecutionAlreadyExistsException'], MaxAttempts: 0 }, ...RETRY_TURN],
+      Catch: [{ ErrorEquals: ['StepFunctions.ExecutionAlreadyExistsException'], ResultPath: null, Next: 'Done' }],
+      Next: 'Done',
+    },
+    Done: { Type: 'Succeed' },
+  },
+};

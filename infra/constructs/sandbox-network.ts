@@ -1,0 +1,118 @@
+import { SANDBOX_PORT } from '#contract/hands.ts';
+import { Aws } from 'aws-cdk-lib';
+import {
+  CfnSecurityGroup,
+  GatewayVpcEndpointAwsService,
+  InterfaceVpcEndpointAwsService,
+  type ISecurityGroup,
+  type IVpc,
+  SecurityGroup,
+  SubnetType,
+  type VpcEndpoint,
+} from 'aws-cdk-lib/aws-ec2';
+import { AnyPrincipal, PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import { Construct } from 'constructs';
+import type { Content } from './content.ts';
+import { CIDR, isolatedVpc } from './isolated-vpc.ts';
+import type { Records } from './records.ts';
+import type { SessionLog } from './session-log.ts';
+
+const HTTPS = 443;
+
+export interface SandboxNetworkProps {
+  readonly log: SessionLog;
+  readonly records: Records;
+  readonly content: Content;
+}
+
+/**
+ * The network in which sandboxes run and `execute` reaches them: isolated subnets, no NAT, no internet gateway.
+ *
+ * A Fargate task pulls its image and sends its logs through its own network interface, so a sandbox must reach the
+ * endpoints for that, and its security group cannot close port 443. What is behind that port is decided here: nothing
+ * is routed out, and each endpoint's policy admits only what starting a task or appending to the log needs. A sandbox has no
+ * credentials, so it can use none of it; with credentials that somebody smuggled in, it still reaches no other account.
+ */
+export class SandboxNetwork extends Construct {
+  readonly vpc: IVpc;
+  readonly subnets = { subnetType: SubnetType.PRIVATE_ISOLATED };
+  /** Of the execute function. */
+  readonly executeGroup: ISecurityGroup;
+  /** Of every sandbox. */
+  readonly sandboxGroup: ISecurityGroup;
+
+  constructor(scope: Construct, id: string, props: SandboxNetworkProps) {
+    super(scope, id);
+    this.vpc = isolatedVpc(this);
+    const { execute, sandbox, endpoints } = this.#securityGroups();
+    this.executeGroup = SecurityGroup.fromSecurityGroupId(this, 'Execute', execute, { mutable: false });
+    this.sandboxGroup = SecurityGroup.fromSecurityGroupId(this, 'Sandbox', sandbox, { mutable: false });
+    this.#gatewayEndpoints(props);
+    this.#interfaceEndpoints(SecurityGroup.fromSecurityGroupId(this, 'Endpoints', endpoints, { mutable: false }));
+  }
+
+  /** Written as CloudFormation resources, so that each group's rules stand inside it and can be read at once. */
+  #securityGroups(): { readonly execute: string; readonly sandbox: string; readonly endpoints: string } {
+    const vpcId = this.vpc.vpcId;
+    const execute = new CfnSecurityGroup(this, 'ExecuteGroup', {
+      vpcId,
+      groupDescription: 'The execute function: to sandboxes, and to DynamoDB and S3 through their endpoints',
+      securityGroupEgress: [
+        { ...tcp(SANDBOX_PORT), cidrIp: CIDR },
+        { ...tcp(HTTPS), cidrIp: '0.0.0.0/0' },
+      ],
+    });
+    const sandbox = new CfnSecurityGroup(this, 'SandboxGroup', {
+      vpcId,
+      groupDescription: 'Sandboxes: called by the execute function alone; out only to the endpoints of this VPC',
+      securityGroupIngress: [{ ...tcp(SANDBOX_PORT), sourceSecurityGroupId: execute.attrGroupId }],
+      // S3 has no security group to name, and its address list has no name that holds in every Region.
+      securityGroupEgress: [{ ...tcp(HTTPS), cidrIp: '0.0.0.0/0' }],
+    });
+    const endpoints = new CfnSecurityGroup(this, 'EndpointsGroup', {
+      vpcId,
+      groupDescription: 'Endpoints through which Fargate starts a sandbox',
+      securityGroupIngress: [{ ...tcp(HTTPS), sourceSecurityGroupId: sandbox.attrGroupId }],
+      // An empty list means everything; a rule that matches nothing means nothing.
+      securityGroupEgress: [{ ipProtocol: 'icmp', fromPort: 252, toPort: 86, cidrIp: '255.255.255.255/32' }],
+    });
+    return { execute: execute.attrGroupId, sandbox: sandbox.attrGroupId, endpoints: endpoints.attrGroupId };
+  }
+
+  #gatewayEndpoints({ log, records, content }: SandboxNetworkProps): void {
+    const dynamoDb = this.vpc.addGatewayEndpoint('DynamoDb', { service: GatewayVpcEndpointAwsService.DYNAMODB });
+    admit(dynamoDb, ['dynamodb:*'], [log.table.tableArn, records.table.tableArn]);
+    const s3 = this.vpc.addGatewayEndpoint('S3', { service: GatewayVpcEndpointAwsService.S3 });
+    admit(s3, ['s3:GetObject', 's3:PutObject'], [content.bucket.arnForObjects('*')]);
+    // The layers of images in ECR live in a bucket of AWS; its name is documented and holds in every Region.
+    const layers = `arn:${Aws.PARTITION}:s3:::prod-${Aws.REGION}-starport-layer-bucket/*`;
+    admit(s3, ['s3:GetObject'], [layers]);
+  }
+
+  #interfaceEndpoints(group: ISecurityGroup): void {
+    const pull = ['ecr:GetAuthorizationToken', 'ecr:BatchCheckLayerAvailability', 'ecr:GetDownloadUrlForLayer'];
+    const write = ['logs:CreateLogStream', 'logs:PutLogEvents'];
+    const services = [
+      { id: 'EcrApi', service: InterfaceVpcEndpointAwsService.ECR, actions: [...pull, 'ecr:BatchGetImage'] },
+      { id: 'EcrDocker', service: InterfaceVpcEndpointAwsService.ECR_DOCKER, actions: [...pull, 'ecr:BatchGetImage'] },
+      { id: 'Logs', service: InterfaceVpcEndpointAwsService.CLOUDWATCH_LOGS, actions: write },
+    ];
+    for (const { id, service, actions } of services) {
+      const endpoint = this.vpc.addInterfaceEndpoint(id, {
+        service,
+        subnets: this.subnets,
+        securityGroups: [group],
+        open: false,
+      });
+      admit(endpoint, actions, ['*'], { StringEquals: { 'aws:PrincipalAccount': Aws.ACCOUNT_ID } });
+    }
+  }
+}
+
+function tcp(port: number): { readonly ipProtocol: string; readonly fromPort: number; readonly toPort: number } {
+  return { ipProtocol: 'tcp', fromPort: port, toPort: port };
+}
+
+function admit(endpoint: VpcEndpoint, actions: string[], resources: string[], conditions = {}): void {
+  endpoint.addToPolicy(new PolicyStatement({ principals: [new AnyPrincipal()], actions, resources, conditions }));
+}

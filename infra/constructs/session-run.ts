@@ -1,0 +1,73 @@
+import { Aws, Validations } from 'aws-cdk-lib';
+import { Policy, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { LogGroup } from 'aws-cdk-lib/aws-logs';
+import { DefinitionBody, LogLevel, StateMachine, StateMachineType } from 'aws-cdk-lib/aws-stepfunctions';
+import { Construct } from 'constructs';
+import type { EntryFunction, FunctionDefaults } from './entry-function.ts';
+import { acknowledgePattern } from './finding.ts';
+import { runDefinition } from './run-definition.ts';
+
+export interface SessionRunProps {
+  readonly defaults: FunctionDefaults;
+  readonly harness: EntryFunction;
+  readonly provision: EntryFunction;
+  readonly execute: EntryFunction;
+}
+
+/** One execution per run: from a user event until the session is idle (design §4). */
+export class SessionRun extends Construct {
+  readonly machine: StateMachine;
+
+  constructor(scope: Construct, id: string, props: SessionRunProps) {
+    super(scope, id);
+    const { logRetention: retention, removalPolicy } = props.defaults;
+    const role = new Role(this, 'Role', { assumedBy: new ServicePrincipal('states.amazonaws.com') });
+    const functions = { Harness: props.harness, Provision: props.provision, Execute: props.execute };
+    const arns = Object.entries(functions).map(([name, { lambda }]) => [name, lambda.functionArn] as const);
+    role.addToPolicy(
+      new PolicyStatement({ actions: ['lambda:InvokeFunction'], resources: arns.map(([, arn]) => arn) }),
+    );
+    this.machine = new StateMachine(this, 'StateMachine', {
+      stateMachineType: StateMachineType.STANDARD,
+      definitionBody: DefinitionBody.fromString(JSON.stringify(runDefinition)),
+      definitionSubstitutions: { Partition: Aws.PARTITION, ...Object.fromEntries(arns) },
+      role,
+      tracingEnabled: true,
+      logs: {
+        destination: new LogGroup(this, 'Log', { retention, removalPolicy }),
+        level: LogLevel.ERROR,
+        includeExecutionData: false,
+      },
+      removalPolicy,
+    });
+    this.#allowStartNextRun(role);
+    this.#acknowledge(role);
+  }
+
+  /** Starting executions; a repeated start of the same run changes nothing. */
+  grantStart(starter: EntryFunction): void {
+    const arn = this.machine.stateMachineArn;
+    starter.receive({ RUN_STATE_MACHINE_ARN: arn }, { actions: ['states:StartExecution'], on: [arn] });
+  }
+
+  /** A policy of its own: the machine waits for its role's policy, which therefore cannot name the machine. */
+  #allowStartNextRun(role: Role): void {
+    const statement = new PolicyStatement({
+      actions: ['states:StartExecution'],
+      resources: [this.machine.stateMachineArn],
+    });
+    new Policy(this, 'StartNextRun', { statements: [statement], roles: [role] });
+  }
+
+  #acknowledge(role: Role): void {
+    acknowledgePattern(
+      role,
+      '*',
+      'Log delivery and X-Ray have no resources to name. The rule any-resource-has-a-reason bounds these actions.',
+    );
+    Validations.of(this.machine).acknowledge({
+      id: 'AwsSolutions-SF1',
+      reason: 'Errors only: the session log is the record of a run, and a second one could hold what users said.',
+    });
+  }
+}

@@ -1,0 +1,40 @@
+import { Duration } from 'aws-cdk-lib';
+import { Rule, Schedule } from 'aws-cdk-lib/aws-events';
+import { LambdaFunction } from 'aws-cdk-lib/aws-events-targets';
+import { Construct } from 'constructs';
+import type { Content } from './content.ts';
+import { EntryFunction, type FunctionDefaults } from './entry-function.ts';
+import type { Records } from './records.ts';
+import type { SessionLog } from './session-log.ts';
+
+export interface SweepProps {
+  readonly defaults: FunctionDefaults;
+  readonly log: SessionLog;
+  readonly records: Records;
+  readonly content: Content;
+}
+
+/** Every minute: starts the execution of each running session that has none (design §3.6). */
+export class Sweep extends Construct {
+  readonly repair: EntryFunction;
+
+  constructor(scope: Construct, id: string, { defaults, log, records, content }: SweepProps) {
+    super(scope, id);
+    this.repair = new EntryFunction(this, 'Repair', {
+      entry: 'sweep',
+      defaults,
+      timeout: Duration.seconds(55),
+      memoryMb: 256,
+      // The next minute is the retry.
+      asyncRetries: 0,
+    });
+    log.grantAppend(this.repair);
+    records.grantWrite(this.repair);
+    records.grantFindRunning(this.repair);
+    content.grantReadWrite(this.repair);
+    new Rule(this, 'EveryMinute', {
+      schedule: Schedule.rate(Duration.minutes(1)),
+      targets: [new LambdaFunction(this.repair.lambda, { retryAttempts: 0 })],
+    });
+  }
+}

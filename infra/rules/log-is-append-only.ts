@@ -1,0 +1,40 @@
+import { compliantIf, type Rule } from './rule.ts';
+import {
+  allowed,
+  entryWithRole,
+  functionOf,
+  list,
+  mentions,
+  type PolicyStatement,
+  properties,
+  setting,
+  target,
+  type Template,
+} from './template.ts';
+
+const APPEND_ONLY = ['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:PutItem'];
+
+export const logIsAppendOnly: Rule = {
+  id: 'log-is-append-only',
+  reason:
+    'A session is what its log says; an entry that can change or vanish is no record. Only the API deletes, a session whole.',
+  judge(resource, template) {
+    const onLog = allowed(resource).filter((statement) => reachesLog(statement, template));
+    if (onLog.length === 0 || resource.Type === 'AWS::EC2::VPCEndpoint') return 'not-applicable';
+    const holders = list(properties(resource)['Roles']).map((role) => entryWithRole(template, target(role)));
+    const isApi = holders.length === 1 && holders[0] === 'api';
+    const permitted = isApi ? [...APPEND_ONLY, 'dynamodb:DeleteItem'] : APPEND_ONLY;
+    return compliantIf(onLog.flatMap(({ Action }) => Action).every((action) => permitted.includes(action)));
+  },
+};
+
+function reachesLog({ Action, Resource }: PolicyStatement, template: Template): boolean {
+  const harness = functionOf(template, 'harness');
+  const log = harness && target(setting(harness, 'LOG_TABLE'));
+  const aboutTables = Action.some((action) => action === '*' || action.startsWith('dynamodb:'));
+  // A resource that names nothing of this template could be any table.
+  return (
+    aboutTables &&
+    Resource.some((one) => log === undefined || mentions(one).includes(log) || mentions(one).length === 0)
+  );
+}

@@ -1,0 +1,12 @@
+import { compliantIf, type Rule } from './rule.ts';
+import { isObject, properties } from './template.ts';
+
+export const runLogsNoExecutionData: Rule = {
+  id: 'run-logs-no-execution-data',
+  reason: 'A run’s data may one day hold more than ids; its log must not be where that shows.',
+  judge(resource) {
+    if (resource.Type !== 'AWS::StepFunctions::StateMachine') return 'not-applicable';
+    const logging = properties(resource)['LoggingConfiguration'];
+    return compliantIf(isObject(logging) && logging['IncludeExecutionData'] === false && logging['Level'] === 'ERROR');
+  },
+};

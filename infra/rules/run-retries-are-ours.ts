@@ -1,0 +1,18 @@
+import { compliantIf, type Rule } from './rule.ts';
+import { properties } from './template.ts';
+
+/** What CDK's LambdaInvoke repeats six times, unasked. */
+const DEFAULT_RETRY = 'Lambda.ServiceException';
+
+export const runRetriesAreOurs: Rule = {
+  id: 'run-retries-are-ours',
+  reason: 'A retry repeats a turn, so how often is our decision; without any, one throttle would end the run.',
+  judge(resource) {
+    if (resource.Type !== 'AWS::StepFunctions::StateMachine') return 'not-applicable';
+    const definition = properties(resource)['DefinitionString'];
+    if (typeof definition !== 'string') return 'not-compliant';
+    const tasks = definition.match(/"Type":"Task"/g)?.length ?? 0;
+    const retried = definition.match(/"Retry":\[\{/g)?.length ?? 0;
+    return compliantIf(tasks === retried && !definition.includes(DEFAULT_RETRY));
+  },
+};

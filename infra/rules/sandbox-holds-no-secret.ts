@@ -1,0 +1,16 @@
+import { compliantIf, type Rule } from './rule.ts';
+import { isObject, list, properties } from './template.ts';
+
+export const sandboxHoldsNoSecret: Rule = {
+  id: 'sandbox-holds-no-secret',
+  reason: 'Whatever a sandbox container is given, the agent’s tools can read.',
+  judge(resource) {
+    if (resource.Type !== 'AWS::ECS::TaskDefinition') return 'not-applicable';
+    const containers = list(properties(resource)['ContainerDefinitions']);
+    return compliantIf(containers.every((container) => isObject(container) && !hasSettings(container)));
+  },
+};
+
+function hasSettings(container: Readonly<Record<string, unknown>>): boolean {
+  return ['Secrets', 'Environment', 'EnvironmentFiles'].some((name) => list(container[name]).length > 0);
+}

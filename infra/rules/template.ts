@@ -1,0 +1,99 @@
+/** The synthesized template as our rules read it. */
+export interface Template {
+  readonly Resources: Readonly<Record<string, Resource>>;
+}
+
+export interface Resource {
+  readonly Type: string;
+  readonly Properties?: Properties;
+}
+
+export type Properties = Readonly<Record<string, unknown>>;
+
+export interface PolicyStatement {
+  readonly Effect: string;
+  readonly Action: readonly string[];
+  readonly Resource: readonly unknown[];
+  readonly Condition: Readonly<Record<string, Properties>>;
+}
+
+export function properties(resource: Resource): Properties {
+  return resource.Properties ?? {};
+}
+
+/** One value or a list of them, as CloudFormation writes both. */
+export function list(value: unknown): readonly unknown[] {
+  if (value === undefined) return [];
+  return Array.isArray(value) ? value : [value];
+}
+
+/** The logical id that a `Ref` or `Fn::GetAtt` points to. */
+export function target(value: unknown): string | undefined {
+  if (!isObject(value)) return undefined;
+  if (typeof value['Ref'] === 'string') return value['Ref'];
+  const [id] = list(value['Fn::GetAtt']);
+  return typeof id === 'string' ? id : undefined;
+}
+
+/** Every logical id that a value mentions, at any depth. */
+export function mentions(value: unknown): readonly string[] {
+  const own = target(value);
+  if (own !== undefined) return [own];
+  if (Array.isArray(value)) return value.flatMap(mentions);
+  return isObject(value) ? Object.values(value).flatMap(mentions) : [];
+}
+
+/** The function of an entry; its folder's name is a setting of it. */
+export function functionOf(template: Template, entry: string): Resource | undefined {
+  return Object.values(template.Resources).find(
+    (resource) => resource.Type === 'AWS::Lambda::Function' && setting(resource, 'POWERTOOLS_SERVICE_NAME') === entry,
+  );
+}
+
+export function setting(lambda: Resource, name: string): unknown {
+  const environment = properties(lambda)['Environment'];
+  const variables = isObject(environment) ? environment['Variables'] : undefined;
+  return isObject(variables) ? variables[name] : undefined;
+}
+
+/** The entry whose function runs with a role, or undefined when no function does. */
+export function entryWithRole(template: Template, role: string | undefined): unknown {
+  const lambda = Object.values(template.Resources).find(
+    (resource) => resource.Type === 'AWS::Lambda::Function' && target(properties(resource)['Role']) === role,
+  );
+  return lambda && setting(lambda, 'POWERTOOLS_SERVICE_NAME');
+}
+
+/** Allowing statements of a policy resource, or of a role's own policies. */
+export function allowed(resource: Resource): readonly PolicyStatement[] {
+  const { PolicyDocument, Policies } = properties(resource);
+  const documents = [
+    PolicyDocument,
+    ...list(Policies).map((policy) => (isObject(policy) ? policy['PolicyDocument'] : undefined)),
+  ];
+  return documents
+    .flatMap((document) => (isObject(document) ? list(document['Statement']) : []))
+    .filter(isObject)
+    .filter((statement) => statement['Effect'] === 'Allow')
+    .map(normalized);
+}
+
+/** `*` and `service:*` are rights too: a right is held by every action that matches it. */
+export function allows(statement: PolicyStatement, action: string): boolean {
+  return statement.Action.some((pattern) => new RegExp(`^${pattern.replaceAll('*', '.*')}$`, 'i').test(action));
+}
+
+export function isObject(value: unknown): value is Properties {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function normalized(statement: Properties): PolicyStatement {
+  const condition = statement['Condition'];
+  return {
+    Effect: 'Allow',
+    // What is not a list of actions allows all but a few, so it is judged as everything.
+    Action: 'NotAction' in statement ? ['*'] : list(statement['Action']).map(String),
+    Resource: 'NotResource' in statement ? ['*'] : list(statement['Resource']),
+    Condition: isObject(condition) ? (condition as PolicyStatement['Condition']) : {},
+  };
+}

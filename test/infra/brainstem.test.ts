@@ -1,0 +1,368 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { ExecuteRequest } from '#contract/hands.ts';
+import { ENTRIES } from '#infra/constructs/bundles.ts';
+import {
+  allowed,
+  entryWithRole,
+  functionOf,
+  isObject,
+  list,
+  mentions,
+  properties,
+  type Properties,
+  setting,
+  target,
+} from '#infra/rules/template.ts';
+import { type Synthesized, synthesize } from './synthesized.ts';
+
+let stack: Synthesized;
+
+beforeAll(() => {
+  stack = synthesize();
+}, 30_000);
+
+function all(type: string): Properties[] {
+  return Object.values(stack.template.Resources)
+    .filter(({ Type }) => Type === type)
+    .map(properties);
+}
+
+function lambda(entry: string): Properties {
+  const found = functionOf(stack.template, entry);
+  if (!found) throw new Error(`no function for the entry ${entry}`);
+  return properties(found);
+}
+
+describe('settings: each function is given exactly what it reads', () => {
+  const log = 'LOG_TABLE';
+  const records = 'RECORDS_TABLE';
+  const content = 'CONTENT_BUCKET';
+  const machine = 'RUN_STATE_MACHINE_ARN';
+  const sandbox = ['CLUSTER', 'TASK_DEFINITION', 'CONTAINER', 'SUBNETS', 'SECURITY_GROUP'].map(
+    (name) => `SANDBOX_${name}`,
+  );
+  test.each([
+    ['api', [log, records, content, machine]],
+    ['stream', [log, records, content]],
+    ['harness', [log, records, content, 'MODEL_BASE_URL', 'MODEL_API_KEY_SECRET_ARN', 'PROVISION_FUNCTION_NAME']],
+    ['provision', [records, ...sandbox]],
+    ['execute', [log, records, content]],
+    ['sweep', [log, records, content, machine]],
+    ['issue-key', [records, 'FIRST_API_KEY_SECRET_ARN']],
+  ])('%s', (entry, names) => {
+    const environment = lambda(entry)['Environment'];
+    const variables = isObject(environment) && isObject(environment['Variables']) ? environment['Variables'] : {};
+    const own = Object.keys(variables).filter((name) => !name.startsWith('POWERTOOLS_'));
+    expect(own.toSorted()).toEqual(names.toSorted());
+    expect(variables['POWERTOOLS_METRICS_NAMESPACE']).toBe('Brainstem');
+  });
+});
+
+describe('rights: each function may do exactly what its part of the design needs', () => {
+  const read = 'dynamodb:GetItem dynamodb:Query';
+  const append = 'dynamodb:GetItem dynamodb:PutItem dynamodb:Query';
+  const write = 'dynamodb:ConditionCheckItem dynamodb:PutItem dynamodb:UpdateItem';
+  const readWrite = 'dynamodb:ConditionCheckItem dynamodb:GetItem dynamodb:PutItem dynamodb:Query dynamodb:UpdateItem';
+  const objects = 's3:GetObject s3:PutObject';
+  test.each<[string, Record<string, string>]>([
+    [
+      'api',
+      {
+        log: 'dynamodb:DeleteItem dynamodb:GetItem dynamodb:PutItem dynamodb:Query',
+        records: `dynamodb:ConditionCheckItem dynamodb:DeleteItem dynamodb:GetItem dynamodb:PutItem dynamodb:Query dynamodb:UpdateItem`,
+        'records/index/list': 'dynamodb:Query',
+        'content/*': 's3:DeleteObject s3:GetObject s3:PutObject',
+        run: 'states:StartExecution',
+      },
+    ],
+    ['stream', { log: read, records: read, 'content/*': 's3:GetObject' }],
+    [
+      'harness',
+      {
+        log: append,
+        records: write,
+        'content/*': objects,
+        'model key': 'secretsmanager:GetSecretValue',
+        provision: 'lambda:InvokeFunction',
+      },
+    ],
+    ['execute', { log: append, records: readWrite, 'content/*': objects }],
+    [
+      'sweep',
+      {
+        log: append,
+        records: write,
+        'records/index/running': 'dynamodb:Query',
+        'content/*': objects,
+        run: 'states:StartExecution',
+      },
+    ],
+    ['issue-key', { records: 'dynamodb:PutItem', 'first key': 'secretsmanager:GetSecretValue' }],
+  ])('%s', (entry, rights) => {
+    expect(rightsOf(entry)).toEqual(rights);
+  });
+
+  test('provision: tasks of one family in one cluster, and no role but the platform’s', () => {
+    const statements = statementsOf('provision');
+    const run = statements.find(({ Action }) => Action.includes('ecs:RunTask'));
+    expect(run?.Action).toEqual(['ecs:RunTask']);
+    expect(JSON.stringify(run?.Resource)).toMatch(/:task-definition\/BrainstemAgentsHandsSandbox\w+:\*/);
+    expect(run?.Condition['ArnEquals']?.['ecs:cluster']).toEqual(
+      setting({ Type: '', Properties: lambda('provision') }, 'SANDBOX_CLUSTER'),
+    );
+    const tasks = statements.find(({ Action }) => Action.includes('ecs:DescribeTasks'));
+    expect(tasks?.Action).toEqual(['ecs:DescribeTasks']);
+    const passed = statements.filter(({ Action }) => Action.some((action) => action.startsWith('iam:')));
+    const [definition] = all('AWS::ECS::TaskDefinition');
+    expect(passed.map(({ Resource }) => Resource)).toEqual([[definition?.['ExecutionRoleArn']]]);
+  });
+
+  test('the run invokes three functions and starts itself', () => {
+    const rights = ownRights((roles) => roles.every((role) => entryWithRole(stack.template, role) === undefined));
+    expect(rights).toMatchObject({
+      harness: 'lambda:InvokeFunction',
+      provision: 'lambda:InvokeFunction',
+      execute: 'lambda:InvokeFunction',
+      run: 'states:StartExecution',
+    });
+  });
+
+  function statementsOf(entry: string) {
+    return policies((roles) => roles.some((role) => entryWithRole(stack.template, role) === entry)).flatMap(allowed);
+  }
+
+  function policies(held: (roles: (string | undefined)[]) => boolean) {
+    return Object.values(stack.template.Resources).filter(
+      (resource) => resource.Type === 'AWS::IAM::Policy' && held(list(properties(resource)['Roles']).map(target)),
+    );
+  }
+
+  function rightsOf(entry: string) {
+    return ownRights((roles) => roles.some((role) => entryWithRole(stack.template, role) === entry));
+  }
+
+  /** Actions by the resource they are allowed on, in the design's words; telemetry and network interfaces left out. */
+  function ownRights(held: (roles: (string | undefined)[]) => boolean): Record<string, string> {
+    const names = resourceNames();
+    const rights: Record<string, string[]> = {};
+    for (const { Action, Resource } of policies(held).flatMap(allowed)) {
+      for (const resource of Resource.filter((one) => one !== '*')) {
+        const [id = ''] = mentions(resource);
+        const [, suffix = ''] = /"((?:\/index)?\/[\w*]+)"/.exec(JSON.stringify(resource)) ?? [];
+        const name = `${names[id] ?? id}${suffix}`;
+        rights[name] = [...(rights[name] ?? []), ...Action];
+      }
+    }
+    const named = Object.entries(rights).filter(
+      ([name]) => stack.template.Resources[name]?.Type !== 'AWS::Logs::LogGroup',
+    );
+    return Object.fromEntries(named.map(([name, actions]) => [name, actions.toSorted().join(' ')]));
+  }
+
+  function resourceNames(): Record<string, string> {
+    const settings = {
+      LOG_TABLE: 'log',
+      RECORDS_TABLE: 'records',
+      CONTENT_BUCKET: 'content',
+      RUN_STATE_MACHINE_ARN: 'run',
+      MODEL_API_KEY_SECRET_ARN: 'model key',
+      FIRST_API_KEY_SECRET_ARN: 'first key',
+    };
+    const byId: Record<string, string> = {};
+    for (const [id, resource] of Object.entries(stack.template.Resources)) {
+      if (resource.Type !== 'AWS::Lambda::Function') continue;
+      byId[id] = String(setting(resource, 'POWERTOOLS_SERVICE_NAME'));
+      for (const [name, word] of Object.entries(settings)) {
+        const referred = target(setting(resource, name));
+        if (referred) byId[referred] = word;
+      }
+    }
+    return byId;
+  }
+});
+
+describe('what is remembered', () => {
+  test('both tables are billed on demand, encrypted, recoverable to any second, and outlive the stack', () => {
+    const tables = Object.values(stack.template.Resources).filter(({ Type }) => Type === 'AWS::DynamoDB::GlobalTable');
+    expect(tables).toHaveLength(2);
+    for (const table of tables) {
+      expect(table).toMatchObject({
+        DeletionPolicy: 'Retain',
+        Properties: {
+          BillingMode: 'PAY_PER_REQUEST',
+          SSESpecification: { SSEEnabled: true },
+          Replicas: [{ PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true } }],
+        },
+      });
+    }
+  });
+
+  test('an entry’s position is a number, so that the log sorts by it', () => {
+    const [log] = all('AWS::DynamoDB::GlobalTable');
+    expect(log?.['AttributeDefinitions']).toEqual([
+      { AttributeName: 'pk', AttributeType: 'S' },
+      { AttributeName: 'sk', AttributeType: 'N' },
+    ]);
+  });
+
+  test('records are listed and found running through sparse indexes, and expire by `expiresAt`', () => {
+    const [, records] = all('AWS::DynamoDB::GlobalTable');
+    expect(list(records?.['GlobalSecondaryIndexes'])).toMatchObject([{ IndexName: 'list' }, { IndexName: 'running' }]);
+    expect(records?.['TimeToLiveSpecification']).toEqual({ AttributeName: 'expiresAt', Enabled: true });
+  });
+});
+
+describe('time limits nest', () => {
+  const SECONDS = { api: 29, stream: 900, harness: 900, execute: 900 };
+
+  test.each(Object.entries(SECONDS))('%s ends after %i seconds', (entry, seconds) => {
+    expect(lambda(entry)['Timeout']).toBe(seconds);
+  });
+
+  test('execute outlives the longest call that a sandbox accepts', () => {
+    const timeoutMs = Number(lambda('execute')['Timeout']) * 1000;
+    const request = { call: 'sevt_1', name: 'bash', input: {} };
+    expect(ExecuteRequest.safeParse({ ...request, timeoutMs: 1 }).success).toBe(true);
+    expect(ExecuteRequest.safeParse({ ...request, timeoutMs }).success).toBe(false);
+  });
+});
+
+describe('the API', () => {
+  test('is Regional and throttled as a whole', () => {
+    expect(all('AWS::ApiGateway::RestApi')).toMatchObject([{ EndpointConfiguration: { Types: ['REGIONAL'] } }]);
+    expect(all('AWS::ApiGateway::Stage')).toMatchObject([
+      { MethodSettings: [{ ThrottlingRateLimit: 500, ThrottlingBurstLimit: 1000 }] },
+    ]);
+  });
+
+  test('has four routes; what only leads to one has no method and falls through', () => {
+    const methods = all('AWS::ApiGateway::Method').map(
+      ({ HttpMethod, ResourceId }) => `${HttpMethod} ${pathOf(ResourceId)}`,
+    );
+    expect(methods.toSorted()).toEqual([
+      'ANY /v1/{proxy+}',
+      'GET /openapi.json',
+      'GET /v1/sessions/{session_id}/events/stream',
+      'GET /v1/sessions/{session_id}/threads/{thread_id}/stream',
+    ]);
+  });
+
+  test('writes neither paths nor queries nor headers into its access log', () => {
+    const formats = all('AWS::ApiGateway::Stage').map((stage) => JSON.stringify(stage['AccessLogSetting']));
+    expect(formats).toHaveLength(1);
+    expect(formats[0]).not.toMatch(/\$context\.path|querystring|header|authorizer|body/i);
+  });
+
+  test('answers what it refuses by itself in the contract’s envelope', () => {
+    for (const response of all('AWS::ApiGateway::GatewayResponse')) {
+      const templates = response['ResponseTemplates'] as Record<string, string>;
+      expect(JSON.parse(templates['application/json'] ?? '')).toMatchObject({
+        type: 'error',
+        error: { type: expect.stringMatching(/_error$|^request_too_large$/) },
+        request_id: '$context.requestId',
+      });
+    }
+  });
+
+  function pathOf(resourceId: unknown): string {
+    const resource = stack.template.Resources[target(resourceId) ?? ''];
+    if (resource?.Type !== 'AWS::ApiGateway::Resource') return '';
+    const { ParentId, PathPart } = properties(resource);
+    return `${pathOf(ParentId)}/${PathPart}`;
+  }
+});
+
+describe('the sandbox', () => {
+  test('may write to its mounted folders only, and the image makes each of them a volume of the agent’s', () => {
+    const dockerfile = readFileSync(join(import.meta.dirname, '../../sandbox-task/Dockerfile'), 'utf8');
+    const volumes = [...dockerfile.matchAll(/^VOLUME (\[.*\])$/gm)].flatMap(
+      ([, json = '[]']) => JSON.parse(json) as string[],
+    );
+    const [definition] = all('AWS::ECS::TaskDefinition');
+    const [container] = list(definition?.['ContainerDefinitions']) as { MountPoints: { ContainerPath: string }[] }[];
+    expect(volumes.toSorted()).toEqual(container?.MountPoints.map(({ ContainerPath }) => ContainerPath).toSorted());
+  });
+});
+
+describe('keys', () => {
+  test('the first API key is generated, and issued by a custom resource that is the function itself', () => {
+    const [issued] = all('Custom::FirstApiKey');
+    expect(stack.template.Resources[target(issued?.['ServiceToken']) ?? '']).toBe(
+      functionOf(stack.template, 'issue-key'),
+    );
+    const generated = all('AWS::SecretsManager::Secret').map((secret) => secret['GenerateSecretString']);
+    expect(generated.filter(Boolean)).toEqual([{ ExcludePunctuation: true, PasswordLength: 48 }]);
+  });
+
+  test('the model’s key is an empty secret until somebody sets it', () => {
+    const key =
+      stack.template.Resources[
+        target(setting({ Type: '', Properties: lambda('harness') }, 'MODEL_API_KEY_SECRET_ARN')) ?? ''
+      ];
+    expect(Object.keys(key?.Properties ?? {})).toEqual(['Description']);
+  });
+});
+
+describe('observability', () => {
+  const metrics = [
+    'TimeToFirstToken',
+    'TurnDuration',
+    'ToolDuration',
+    'InputTokens',
+    'OutputTokens',
+    'ModelErrors',
+    'RequestErrors',
+  ];
+
+  test.each(metrics)('%s is on the dashboard', (metric) => {
+    expect(JSON.stringify(all('AWS::CloudWatch::Dashboard'))).toContain(metric);
+  });
+
+  test('three saved queries read the logs of every function', () => {
+    const queries = all('AWS::Logs::QueryDefinition');
+    expect(queries).toHaveLength(3);
+    for (const query of queries) expect(list(query['LogGroupNames'])).toHaveLength(ENTRIES.length - 1);
+  });
+});
+
+test('a sweep runs every minute and is not repeated', () => {
+  expect(all('AWS::Events::Rule')).toMatchObject([
+    { ScheduleExpression: 'rate(1 minute)', Targets: [{ RetryPolicy: { MaximumRetryAttempts: 0 } }] },
+  ]);
+});
+
+test('the outputs say where it is, and how to read and set the keys', () => {
+  expect(Object.keys(stack.template.Outputs).toSorted()).toEqual([
+    'BaseUrl',
+    'DashboardUrl',
+    'FirstApiKeySecretArn',
+    'LogTableName',
+    'ModelApiKeySecretArn',
+    'ReadFirstApiKey',
+    'SetModelApiKey',
+  ]);
+});
+
+test('nothing has to be looked up in an account', () => {
+  expect(stack.missing).toBeUndefined();
+});
+
+test('no resource waits for itself', () => {
+  const { Resources } = stack.template;
+  const done = new Set<string>();
+  const visit = (id: string, path: readonly string[]): void => {
+    const resource = Resources[id];
+    if (!resource || done.has(id)) return;
+    expect(path, `${[...path, id].join(' → ')}`).not.toContain(id);
+    const dependsOn = 'DependsOn' in resource ? list(resource.DependsOn).map(String) : [];
+    for (const next of [...mentions(resource.Properties), ...dependsOn]) visit(next, [...path, id]);
+    done.add(id);
+  };
+  for (const id of Object.keys(Resources)) visit(id, []);
+});
+
+test('the harness starts from a bundle of at most 700 KB', () => {
+  expect(stack.sizes['harness']).toBeLessThanOrEqual(700_000);
+});

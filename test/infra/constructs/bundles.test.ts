@@ -1,0 +1,57 @@
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { beforeEach, expect, onTestFinished, test } from 'vitest';
+import { bundle, ENTRIES } from '#infra/constructs/bundles.ts';
+
+let dir = '';
+
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'brainstem-bundles-'));
+  onTestFinished(() => rmSync(dir, { recursive: true }));
+  for (const entry of ENTRIES) {
+    mkdirSync(join(dir, 'functions', entry), { recursive: true });
+    const source = `export const unused = 'left out';\nconst name = '${entry}';\nexport const handler = () => name;\n`;
+    writeFileSync(join(dir, 'functions', entry, 'source.ts'), source);
+    writeFileSync(join(dir, 'functions', entry, 'handler.ts'), "export { handler } from './source.ts';\n");
+  }
+  mkdirSync(join(dir, 'sandbox-task'));
+  writeFileSync(join(dir, 'sandbox-task/main.ts'), "console.log('serving');\n");
+  writeFileSync(join(dir, 'sandbox-task/Dockerfile'), 'FROM scratch\n');
+});
+
+function bundled() {
+  return bundle({
+    outdir: join(dir, 'out'),
+    functionsDir: join(dir, 'functions'),
+    sandboxTaskDir: join(dir, 'sandbox-task'),
+  });
+}
+
+test('each entry becomes one module with its handler, and nothing that it does not use', async () => {
+  bundled();
+  for (const entry of ENTRIES) {
+    const file = join(dir, 'out/bundles', entry, 'index.mjs');
+    const module = (await import(file)) as { handler: () => string };
+    expect(module.handler()).toBe(entry);
+    expect(readFileSync(file, 'utf8')).not.toContain('left out');
+  }
+});
+
+test('the sandbox image is built from a folder with the server and its Dockerfile', () => {
+  const { sandboxImageDir } = bundled();
+  expect(existsSync(join(sandboxImageDir, 'server.mjs'))).toBe(true);
+  expect(readFileSync(join(sandboxImageDir, 'Dockerfile'), 'utf8')).toBe('FROM scratch\n');
+});
+
+test('the size of each bundle is written beside them', () => {
+  bundled();
+  const sizes = JSON.parse(readFileSync(join(dir, 'out/bundles/sizes.json'), 'utf8'));
+  expect(Object.keys(sizes)).toEqual([...ENTRIES]);
+  expect(sizes.api).toBe(readFileSync(join(dir, 'out/bundles/api/index.mjs')).length);
+});
+
+test('an entry without a handler is named', () => {
+  rmSync(join(dir, 'functions/sweep/handler.ts'));
+  expect(bundled).toThrow(/sweep\/handler\.ts/);
+});

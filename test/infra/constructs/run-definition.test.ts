@@ -1,0 +1,63 @@
+import { describe, expect, test } from 'vitest';
+import { Next } from '#contract/run.ts';
+import { runDefinition } from '#infra/constructs/run-definition.ts';
+
+const { States } = runDefinition;
+const hand = States.UseHands.ItemProcessor.States;
+const tasks = { ...States, ...hand };
+
+describe('what the harness answers and where the run goes', () => {
+  const ways = Object.fromEntries(States.Next.Choices.map(({ StringEquals, Next }) => [StringEquals, Next]));
+
+  test.each(Next.shape.do.options.filter((option) => option !== 'idle'))('%s has a way of its own', (option) => {
+    expect(ways).toHaveProperty(option);
+  });
+
+  test('idle, and nothing else, ends the run', () => {
+    expect(States.Next.Default).toBe('Done');
+    expect(Object.keys(ways)).toHaveLength(Next.shape.do.options.length - 1);
+  });
+
+  test('tools, waits and queued input come back to a turn', () => {
+    expect([ways['again'], States.UseHands.Next, States.Backoff.Next]).toEqual(['Turn', 'Turn', 'Turn']);
+  });
+});
+
+describe('hands', () => {
+  test('a failure or an unknown hand is an outcome with the call’s id, never a failed execution', () => {
+    for (const state of [hand.Provision, hand.Execute]) {
+      expect(state.Catch).toEqual([{ ErrorEquals: ['States.ALL'], ResultPath: '$.failure', Next: 'HandFailed' }]);
+    }
+    expect(hand.HandFailed.Parameters).toMatchObject({ 'call.$': '$.call.id', outcome: 'failed' });
+    expect(hand.UnknownHand.Parameters).toMatchObject({ 'call.$': '$.call.id', outcome: 'failed' });
+  });
+
+  test('provision passes on a generation only: neither address nor token enters the history', () => {
+    expect(hand.Provision.ResultSelector).toEqual({ 'generation.$': '$.Payload.generation' });
+    expect(hand.Execute.ResultPath).toBeNull();
+  });
+});
+
+test('a run that is too long goes on in an execution named by session and run, with ids as its only input', () => {
+  expect(States.StartNextRun.Parameters).toEqual({
+    'StateMachineArn.$': '$$.StateMachine.Id',
+    'Name.$': "States.Format('{}-{}', $.session, $.run)",
+    Input: { 'session.$': '$.session', 'thread.$': '$.thread', 'run.$': '$.run' },
+  });
+  expect(States.StartNextRun.Catch).toEqual([
+    { ErrorEquals: ['StepFunctions.ExecutionAlreadyExistsException'], ResultPath: null, Next: 'Done' },
+  ]);
+});
+
+test('each state leads to a state that exists', () => {
+  for (const scope of [States, hand]) {
+    const text = JSON.stringify(Object.values(scope).map((state) => ({ ...state, ItemProcessor: undefined })));
+    const named = [...text.matchAll(/"(?:Next|Default)":"(\w+)"/g)].map(([, name]) => name);
+    expect(Object.keys(scope)).toEqual(expect.arrayContaining(named));
+  }
+});
+
+test('a task gives up on an answer only after its function ran out of time', () => {
+  const limits = Object.values(tasks).flatMap((state) => ('TimeoutSeconds' in state ? [state.TimeoutSeconds] : []));
+  expect(limits).toEqual([930, 930, 930]);
+});

@@ -1,0 +1,217 @@
+import { beforeAll, describe, expect, test } from 'vitest';
+import { RULES } from '#infra/rules/rules.ts';
+import { functionOf, type Template } from '#infra/rules/template.ts';
+import { synthesize } from './synthesized.ts';
+
+// A template is changed here in ways no type foresees.
+// oxlint-disable-next-line typescript/no-explicit-any
+type Draft = Record<string, any>;
+
+interface Breakage {
+  readonly what: string;
+  readonly change: (resources: Draft, template: Template) => void;
+}
+
+const first = (resources: Draft, type: string): Draft => {
+  const found = Object.values(resources).find((resource) => resource.Type === type);
+  if (!found) throw new Error(`the template has no ${type}`);
+  return found.Properties;
+};
+const container = (resources: Draft): Draft => first(resources, 'AWS::ECS::TaskDefinition').ContainerDefinitions[0];
+const sandboxGroup = (resources: Draft): Draft => {
+  const groups = Object.values(resources).filter(({ Type }) => Type === 'AWS::EC2::SecurityGroup');
+  return groups.find(({ Properties }) => Properties.GroupDescription.startsWith('Sandboxes')).Properties;
+};
+const propertiesOf = (template: Template, entry: string): Draft => {
+  const found = functionOf(template, entry)?.Properties;
+  if (!found) throw new Error(`no function for the entry ${entry}`);
+  return found;
+};
+const roleOf = (template: Template, entry: string): unknown => ({
+  Ref: propertiesOf(template, entry).Role['Fn::GetAtt'][0],
+});
+const allow = (resources: Draft, role: unknown, Action: unknown, Resource: unknown, more: object = {}): void => {
+  const statement = { Effect: 'Allow', Action, Resource, ...more };
+  resources.Added = {
+    Type: 'AWS::IAM::Policy',
+    Properties: { Roles: [role], PolicyDocument: { Statement: [statement] } },
+  };
+};
+const settingOf = (template: Template, entry: string, name: string): Draft =>
+  propertiesOf(template, entry).Environment.Variables[name];
+const tableArn = (template: Template): unknown => ({
+  'Fn::GetAtt': [settingOf(template, 'harness', 'LOG_TABLE').Ref, 'Arn'],
+});
+const executionRole = (resources: Draft): unknown => first(resources, 'AWS::ECS::TaskDefinition').ExecutionRoleArn;
+const passedTo = (service: string) => ({ Condition: { StringEquals: { 'iam:PassedToService': service } } });
+
+const BREAKAGES: Readonly<Record<string, readonly Breakage[]>> = {
+  'sandbox-has-no-task-role': [
+    { what: 'a task role', change: (r) => (first(r, 'AWS::ECS::TaskDefinition').TaskRoleArn = executionRole(r)) },
+  ],
+  'sandbox-holds-no-secret': [
+    { what: 'a secret', change: (r) => (container(r).Secrets = [{ Name: 'TOKEN', ValueFrom: 'arn' }]) },
+    { what: 'a setting', change: (r) => (container(r).Environment = [{ Name: 'TOKEN', Value: 'x' }]) },
+  ],
+  'sandbox-is-confined': [
+    { what: 'root', change: (r) => (container(r).User = '0:0') },
+    { what: 'no user, which is root', change: (r) => delete container(r).User },
+    { what: 'a writable root', change: (r) => (container(r).ReadonlyRootFilesystem = false) },
+    {
+      what: 'capabilities',
+      change: (r) => (container(r).LinuxParameters.Capabilities = { Add: ['SYS_PTRACE'], Drop: ['ALL'] }),
+    },
+  ],
+  'sandbox-is-called-by-execute-only': [
+    {
+      what: 'a caller from anywhere',
+      change: (r) =>
+        sandboxGroup(r).SecurityGroupIngress.push({
+          IpProtocol: 'tcp',
+          FromPort: 8080,
+          ToPort: 8080,
+          CidrIp: '10.0.0.0/8',
+        }),
+    },
+    { what: 'a second port', change: (r) => (sandboxGroup(r).SecurityGroupIngress[0].ToPort = 9090) },
+    {
+      what: 'another way out',
+      change: (r) => (sandboxGroup(r).SecurityGroupEgress = [{ IpProtocol: '-1', CidrIp: '0.0.0.0/0' }]),
+    },
+    { what: 'no egress rule, which is every way out', change: (r) => (sandboxGroup(r).SecurityGroupEgress = []) },
+    {
+      what: 'a rule outside its group',
+      change: (r) => (r.Added = { Type: 'AWS::EC2::SecurityGroupIngress', Properties: {} }),
+    },
+  ],
+  'nothing-leaves-the-vpc': [
+    { what: 'a NAT gateway', change: (r) => (r.Added = { Type: 'AWS::EC2::NatGateway' }) },
+    { what: 'a route', change: (r) => (r.Added = { Type: 'AWS::EC2::Route' }) },
+    { what: 'public addresses', change: (r) => (first(r, 'AWS::EC2::Subnet').MapPublicIpOnLaunch = true) },
+  ],
+  'endpoint-admits-only-named-calls': [
+    { what: 'no policy', change: (r) => delete first(r, 'AWS::EC2::VPCEndpoint').PolicyDocument },
+    {
+      what: 'any table of any account',
+      change: (r) => (first(r, 'AWS::EC2::VPCEndpoint').PolicyDocument.Statement[0].Resource = '*'),
+    },
+  ],
+  'only-execution-role-is-passed': [
+    {
+      what: 'any role',
+      change: (r, t) => allow(r, roleOf(t, 'provision'), 'iam:PassRole', '*', passedTo('ecs-tasks.amazonaws.com')),
+    },
+    { what: 'to any service', change: (r, t) => allow(r, roleOf(t, 'provision'), 'iam:PassRole', executionRole(r)) },
+    { what: 'hidden in a wildcard', change: (r, t) => allow(r, roleOf(t, 'api'), 'iam:*', '*') },
+  ],
+  'only-harness-reads-model-key': [
+    {
+      what: 'the API reads it',
+      change: (r, t) =>
+        allow(
+          r,
+          roleOf(t, 'api'),
+          'secretsmanager:GetSecretValue',
+          settingOf(t, 'harness', 'MODEL_API_KEY_SECRET_ARN'),
+        ),
+    },
+    { what: 'the sweep reads every secret', change: (r, t) => allow(r, roleOf(t, 'sweep'), 'secretsmanager:*', '*') },
+  ],
+  'log-is-append-only': [
+    { what: 'an update', change: (r, t) => allow(r, roleOf(t, 'api'), 'dynamodb:UpdateItem', tableArn(t)) },
+    {
+      what: 'a delete by the harness',
+      change: (r, t) => allow(r, roleOf(t, 'harness'), 'dynamodb:DeleteItem', tableArn(t)),
+    },
+    { what: 'everything, on every table', change: (r, t) => allow(r, roleOf(t, 'execute'), 'dynamodb:*', '*') },
+    {
+      what: 'all but one action',
+      change: (r, t) => allow(r, roleOf(t, 'api'), undefined, '*', { NotAction: 'iam:*' }),
+    },
+  ],
+  'any-resource-has-a-reason': [
+    {
+      what: 'any bucket',
+      change: (r, t) => allow(r, roleOf(t, 'api'), ['xray:PutTraceSegments', 's3:GetObject'], '*'),
+    },
+  ],
+  'run-logs-no-execution-data': [
+    {
+      what: 'execution data',
+      change: (r) => (first(r, 'AWS::StepFunctions::StateMachine').LoggingConfiguration.IncludeExecutionData = true),
+    },
+    {
+      what: 'every event',
+      change: (r) => (first(r, 'AWS::StepFunctions::StateMachine').LoggingConfiguration.Level = 'ALL'),
+    },
+  ],
+  'run-retries-are-ours': [
+    {
+      what: 'CDK’s own retry',
+      change: (r) => {
+        const machine = first(r, 'AWS::StepFunctions::StateMachine');
+        machine.DefinitionString = machine.DefinitionString.replace('States.ALL', 'Lambda.ServiceException');
+      },
+    },
+    {
+      what: 'a task without one',
+      change: (r) => {
+        const machine = first(r, 'AWS::StepFunctions::StateMachine');
+        machine.DefinitionString = machine.DefinitionString.replace('"Retry":[{', '"Retried":[{');
+      },
+    },
+  ],
+  'api-logs-no-content': [
+    {
+      what: 'execution logs',
+      change: (r) => (first(r, 'AWS::ApiGateway::Stage').MethodSettings[0].LoggingLevel = 'INFO'),
+    },
+    {
+      what: 'data traces',
+      change: (r) => (first(r, 'AWS::ApiGateway::Stage').MethodSettings[0].DataTraceEnabled = true),
+    },
+  ],
+  'stream-routes-stream': [
+    { what: 'a buffered stream', change: (r) => delete streamMethod(r).Integration.ResponseTransferMode },
+    { what: 'a stream of 29 seconds', change: (r) => (streamMethod(r).Integration.TimeoutInMillis = 29_000) },
+  ],
+  'log-group-expires': [
+    { what: 'lines kept for ever', change: (r) => delete first(r, 'AWS::Logs::LogGroup').RetentionInDays },
+  ],
+  'function-runs-node-24-on-arm': [
+    { what: 'an older runtime', change: (r) => (first(r, 'AWS::Lambda::Function').Runtime = 'nodejs22.x') },
+    { what: 'another processor', change: (r) => delete first(r, 'AWS::Lambda::Function').Architectures },
+  ],
+};
+
+function streamMethod(resources: Draft): Draft {
+  const methods = Object.values(resources).filter(({ Type }) => Type === 'AWS::ApiGateway::Method');
+  return methods.find(({ Properties }) => Properties.Integration.ResponseTransferMode === 'STREAM').Properties;
+}
+
+let template: Template;
+
+beforeAll(() => {
+  ({ template } = synthesize());
+}, 30_000);
+
+describe.each(RULES)('$id', ({ id, judge }) => {
+  const verdicts = (judged: Template) => Object.values(judged.Resources).map((resource) => judge(resource, judged));
+
+  test('the stack keeps it', () => {
+    expect(verdicts(template)).not.toContain('not-compliant');
+    if (id !== 'nothing-leaves-the-vpc') expect(verdicts(template)).toContain('compliant');
+  });
+
+  const breakages = BREAKAGES[id] ?? [];
+
+  test.each(breakages)('$what breaks it', ({ change }) => {
+    const changed = structuredClone(template);
+    change(changed.Resources as Draft, changed);
+    expect(verdicts(changed)).toContain('not-compliant');
+  });
+
+  test('something breaks it', () => {
+    expect(breakages).not.toHaveLength(0);
+  });
+});
