@@ -1,0 +1,45 @@
+import { randomBytes } from 'node:crypto';
+import type { Caller } from '../seams.ts';
+
+/** What a signed request says about itself: who signed it, and for which service. */
+export interface Credential {
+  readonly accessKeyId: string;
+  readonly service: string;
+}
+
+/** `Credential=<access key id>/<date>/<region>/<service>/aws4_request` of a Signature Version 4 header. */
+export function readCredential(authorization: string | undefined): Credential | null {
+  const scope = /Credential=([^/,\s]+)\/\d{8}\/[^/]+\/([a-z0-9-]+)\/aws4_request/.exec(authorization ?? '');
+  const [, accessKeyId, service] = scope ?? [];
+  return accessKeyId === undefined || service === undefined ? null : { accessKeyId, service };
+}
+
+export interface Callers {
+  issue(caller: Caller): { readonly accessKeyId: string; readonly secretAccessKey: string };
+  find(accessKeyId: string): Caller | null;
+}
+
+/**
+ * The access key id alone proves who calls, and the signature is not verified: the id has 80 random bits, exists only
+ * in this process and in the one worker it was issued to, and travels over the loopback interface. Whoever knows it
+ * knows the secret key too, so a signature would add work to every call and proof to none.
+ */
+export function createCallers(): Callers {
+  const callers = new Map<string, Caller>();
+  const issued = new Map<string, ReturnType<Callers['issue']>>();
+  return {
+    issue: (caller) => {
+      const name = `${caller.functionName} ${caller.worker}`;
+      const known = issued.get(name);
+      if (known !== undefined) return known;
+      const credentials = {
+        accessKeyId: `AKIA${randomBytes(10).toString('hex').toUpperCase()}`,
+        secretAccessKey: randomBytes(30).toString('base64url'),
+      };
+      issued.set(name, credentials);
+      callers.set(credentials.accessKeyId, caller);
+      return credentials;
+    },
+    find: (accessKeyId) => callers.get(accessKeyId) ?? null,
+  };
+}

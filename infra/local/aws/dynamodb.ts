@@ -1,0 +1,49 @@
+import type { Service, TablePart } from '../seams.ts';
+import { createAccesses } from './dynamodb/accesses.ts';
+import { startEngine } from './dynamodb/engine.ts';
+import { ensureTables } from './dynamodb/tables.ts';
+import { createUpstream } from './dynamodb/upstream.ts';
+import { readInput, targetOperation } from './json-service.ts';
+
+export interface DynamoDbOptions {
+  readonly tables: readonly TablePart[];
+  readonly dataDir: string;
+  /** Use this DynamoDB instead of the native engine. */
+  readonly endpoint?: string;
+  readonly report?: (message: string) => void;
+}
+
+export interface DynamoDb extends Service {
+  /** Where requests are passed on to. */
+  readonly upstream: string;
+  /** Process id of the native engine; null when an endpoint was given. */
+  enginePid(): number | null;
+}
+
+/** Starts DynamoDB with the template's tables. Requests pass through as they are; only what they touch is read. */
+export async function startDynamoDb(options: DynamoDbOptions): Promise<DynamoDb> {
+  const report = options.report ?? (() => {});
+  const engine = options.endpoint === undefined ? await startEngine({ dataDir: options.dataDir, report }) : null;
+  const address = engine?.url ?? options.endpoint ?? '';
+  const upstream = createUpstream(address);
+  const stop = async (): Promise<void> => {
+    upstream.close();
+    await engine?.stop();
+  };
+  try {
+    await ensureTables(upstream, options.tables);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  const accesses = createAccesses(options.tables);
+  return {
+    name: 'dynamodb',
+    upstream: address,
+    enginePid: () => engine?.pid() ?? null,
+    operation: ({ headers }) => targetOperation(headers),
+    accesses: (request) => accesses(request.operation, readInput(request.body)),
+    handle: (request) => upstream.send(request.headers, request.body),
+    close: stop,
+  };
+}

@@ -1,0 +1,171 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { createServer, type AddressInfo } from 'node:net';
+import { dirname, join } from 'node:path';
+import * as z from 'zod';
+import { isAlive, markOf, stopProcess, type ProcessMark } from './processes.ts';
+
+/** The native DynamoDB engine, running on a file of the data folder. */
+export interface Engine {
+  readonly url: string;
+  pid(): number;
+  stop(): Promise<void>;
+}
+
+interface EngineOptions {
+  readonly dataDir: string;
+  readonly report: (message: string) => void;
+}
+
+const Mark = z.object({ pid: z.int(), startedAt: z.string() });
+const PidFile = z.object({ engine: Mark, owner: Mark });
+
+/** A crash loop means a broken file or machine, and no amount of starting mends that. */
+const MAX_RESTARTS_PER_MINUTE = 5;
+
+/**
+ * Starts the engine and starts it again, on the same address, if it dies. The engine syncs each commit to disk before it
+ * answers, so a write that was acknowledged survives the death of the engine, of this runtime, or of both.
+ */
+export async function startEngine({ dataDir, report }: EngineOptions): Promise<Engine> {
+  mkdirSync(dataDir, { recursive: true });
+  const pidFile = join(dataDir, 'dynamodb.pid');
+  await stopLeftover(pidFile);
+  const port = await freePort();
+  const launchNext = (): Promise<ChildProcess> => launch(dataDir, port);
+  const supervised = supervise(await launchNext(), {
+    launchNext,
+    onStart: (child) => writePidFile(pidFile, child),
+    report,
+  });
+  return {
+    url: `http://127.0.0.1:${port}`,
+    pid: supervised.pid,
+    stop: async () => {
+      await supervised.stop();
+      rmSync(pidFile, { force: true });
+    },
+  };
+}
+
+interface Supervision {
+  readonly launchNext: () => Promise<ChildProcess>;
+  readonly onStart: (child: ChildProcess) => void;
+  readonly report: (message: string) => void;
+}
+
+function supervise(first: ChildProcess, { launchNext, onStart, report }: Supervision): Pick<Engine, 'pid' | 'stop'> {
+  const state = { child: first, stopping: false, endings: [] as readonly number[] };
+  const restart = async (): Promise<void> => {
+    const next = await launchNext();
+    if (state.stopping) next.kill('SIGTERM');
+    else adopt(next);
+  };
+  const adopt = (child: ChildProcess): void => {
+    state.child = child;
+    onStart(child);
+    child.once('exit', (code, signal) => {
+      if (state.stopping) return;
+      state.endings = [...state.endings.filter((at) => at > Date.now() - 60_000), Date.now()];
+      const again = state.endings.length <= MAX_RESTARTS_PER_MINUTE;
+      report(`the DynamoDB engine ended (${signal ?? `exit ${code}`}) and is ${again ? '' : 'not '}started again`);
+      if (again) restart().catch((error: Error) => report(error.message));
+    });
+  };
+  adopt(first);
+  return {
+    pid: () => pidOf(state.child),
+    stop: async () => {
+      state.stopping = true;
+      const mark = markOf(pidOf(state.child));
+      if (mark !== null) await stopProcess(mark);
+    },
+  };
+}
+
+/** @throws when no engine exists for this machine; the message says what to do instead */
+export function engineBinary(): string {
+  try {
+    const require = createRequire(import.meta.url);
+    return join(dirname(require.resolve('@dynoxide/linux-x64/package.json')), 'dynoxide');
+  } catch (cause) {
+    throw new Error(
+      `there is no native DynamoDB engine for ${process.platform}-${process.arch}: start DynamoDB Local (or any other ` +
+        'endpoint) and give its address in AWS_ENDPOINT_URL_DYNAMODB',
+      { cause },
+    );
+  }
+}
+
+/**
+ * The kernel kills the engine when the runtime dies, however it dies: that is what `setpriv --pdeathsig` asks for. It runs
+ * in a group of its own, so that Ctrl-C in a terminal reaches the runtime first, which then stops it in order.
+ */
+function launch(dataDir: string, port: number): Promise<ChildProcess> {
+  const serve = ['serve', '--host', '127.0.0.1', '--port', String(port), '--db-path', join(dataDir, 'dynamodb.sqlite')];
+  const setpriv = ['/usr/bin/setpriv', '/bin/setpriv'].find((path) => existsSync(path));
+  const [command, args] =
+    setpriv === undefined
+      ? [engineBinary(), serve]
+      : [setpriv, ['--pdeathsig', 'KILL', '--', engineBinary(), ...serve]];
+  const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'pipe'], detached: true, env: {} });
+  return new Promise((ready, failed) => {
+    const said: string[] = [];
+    const listen = (chunk: Buffer): void => {
+      said.push(chunk.toString());
+      if (said.join('').includes('listening on')) ready(child);
+    };
+    child.stderr.on('data', listen);
+    child.once('error', failed);
+    child.once('exit', (code) =>
+      failed(new Error(`the DynamoDB engine did not start (exit ${code}): ${said.join('').trim()}`)),
+    );
+  });
+}
+
+/**
+ * Where the kernel could not kill the engine with its runtime, the next run finds it by the pid file. It is stopped only
+ * if it is still the process that was written there, and only if the runtime that owned it is gone.
+ */
+async function stopLeftover(pidFile: string): Promise<void> {
+  if (!existsSync(pidFile)) return;
+  const { success, data } = PidFile.safeParse(parseJson(readFileSync(pidFile, 'utf8')));
+  if (!success || !isAlive(data.engine)) return;
+  if (data.owner.pid !== process.pid && isAlive(data.owner)) {
+    throw new Error(`the data folder is in use by process ${data.owner.pid} (${pidFile})`);
+  }
+  await stopProcess(data.engine);
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // A pid file torn by a kill names nobody.
+    return null;
+  }
+}
+
+function writePidFile(pidFile: string, child: ChildProcess): void {
+  const marks: { engine: ProcessMark | null; owner: ProcessMark | null } = {
+    engine: markOf(pidOf(child)),
+    owner: markOf(process.pid),
+  };
+  writeFileSync(pidFile, JSON.stringify(marks));
+}
+
+function pidOf(child: ChildProcess): number {
+  if (child.pid === undefined) throw new Error('the DynamoDB engine has no process');
+  return child.pid;
+}
+
+function freePort(): Promise<number> {
+  return new Promise((found, failed) => {
+    const probe = createServer();
+    probe.once('error', failed).listen(0, '127.0.0.1', () => {
+      const { port } = probe.address() as AddressInfo;
+      probe.close(() => found(port));
+    });
+  });
+}

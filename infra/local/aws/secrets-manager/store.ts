@@ -1,0 +1,61 @@
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import * as z from 'zod';
+import { replaceFile } from '../atomic-file.ts';
+
+const Version = z.object({
+  id: z.string(),
+  value: z.string(),
+  binary: z.boolean().default(false),
+  stages: z.array(z.string()),
+  createdAt: z.number(),
+});
+export type Version = z.infer<typeof Version>;
+
+const Secret = z.object({
+  name: z.string(),
+  arn: z.string(),
+  description: z.string().nullable().default(null),
+  createdAt: z.number(),
+  changedAt: z.number(),
+  deletedAt: z.number().nullable().default(null),
+  versions: z.array(Version),
+});
+export type Secret = z.infer<typeof Secret>;
+
+/** Secrets in files that only this user can read, one per secret. */
+export interface SecretStore {
+  find(nameOrArn: string): Secret | null;
+  save(secret: Secret): void;
+  remove(secret: Secret): void;
+}
+
+export function openSecretStore(dir: string): SecretStore {
+  mkdirSync(dir, { recursive: true, mode: 0o700 });
+  chmodSync(dir, 0o700);
+  const fileOf = (name: string): string => join(dir, `${encodeURIComponent(name)}.json`);
+  const names = readdirSync(dir).filter((file) => file.endsWith('.json'));
+  const secrets = new Map(
+    names.map((file) => {
+      const secret = Secret.parse(JSON.parse(readFileSync(join(dir, file), 'utf8')));
+      return [secret.name, secret] as const;
+    }),
+  );
+  return {
+    find: (nameOrArn) => {
+      const named = secrets.get(nameOrArn);
+      if (named !== undefined) return named;
+      // The ARN may come without the six characters that AWS adds to the name.
+      const matches = (arn: string): boolean => arn === nameOrArn || arn.slice(0, -7) === nameOrArn;
+      return [...secrets.values()].find(({ arn }) => matches(arn)) ?? null;
+    },
+    save: (secret) => {
+      replaceFile(fileOf(secret.name), JSON.stringify(secret), 0o600);
+      secrets.set(secret.name, secret);
+    },
+    remove: (secret) => {
+      if (existsSync(fileOf(secret.name))) rmSync(fileOf(secret.name));
+      secrets.delete(secret.name);
+    },
+  };
+}

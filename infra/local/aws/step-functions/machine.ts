@@ -1,0 +1,93 @@
+import {
+  ExecutionAbortedError,
+  ExecutionError,
+  ExecutionTimeoutError,
+  StateMachine,
+  type StateMachineDefinition,
+} from 'aws-local-stepfunctions';
+import type { MachinePart } from '../../seams.ts';
+import { forValidation, prepareDefinition, type TaskResource } from './definition.ts';
+import { TaskError } from './task-error.ts';
+import type { TaskRun } from './tasks.ts';
+
+/** One entered, exited, failed, … state as the interpreter tells it. */
+export type StateEvent = Readonly<Record<string, unknown>> & { readonly type: string };
+
+export type Outcome =
+  | { readonly status: 'SUCCEEDED'; readonly output: string }
+  | { readonly status: 'FAILED'; readonly error: string; readonly cause: string }
+  | { readonly status: 'TIMED_OUT' | 'ABORTED' };
+
+export interface Run {
+  readonly outcome: Promise<Outcome>;
+  abort(): void;
+}
+
+export interface RunOptions {
+  readonly execution: { readonly arn: string; readonly name: string };
+  readonly onEvent: (event: StateEvent) => void;
+}
+
+export interface Machine {
+  readonly part: MachinePart;
+  run(input: unknown, options: RunOptions): Run;
+}
+
+/**
+ * Validates a machine once and runs it as often as asked.
+ * `retryIntervalMs` replaces the pauses before retries, for tests that cannot wait for them.
+ */
+export function loadMachine(
+  part: MachinePart,
+  tasks: Readonly<Record<TaskResource, TaskRun>>,
+  retryIntervalMs: number | null,
+): Machine {
+  const prepared = prepareDefinition(part);
+  void new StateMachine(forValidation(prepared.definition) as StateMachineDefinition);
+  const interpreter = new StateMachine(prepared.definition, { validationOptions: { noValidate: true } });
+  const retryIntervalOverrides =
+    retryIntervalMs === null ? {} : Object.fromEntries(prepared.retrying.map((name) => [name, retryIntervalMs]));
+  return {
+    part,
+    run: (input, { execution, onEvent }) => {
+      const state = { aborted: false };
+      const handlers = prepared.tasks.map(({ name, resource }) => {
+        // The interpreter wakes a task that waits for its retry when the execution is aborted, and would run it again.
+        const handler = async (parameters: unknown): Promise<never> => {
+          if (state.aborted) throw new TaskError('States.Aborted', 'the execution was aborted', 'final');
+          return (await tasks[resource](part, parameters)) as never;
+        };
+        return [name, handler] as const;
+      });
+      const run = interpreter.run(input as never, {
+        overrides: { taskResourceLocalHandlers: Object.fromEntries(handlers), retryIntervalOverrides },
+        context: {
+          Execution: { Id: execution.arn, Name: execution.name, RoleArn: part.roleArn },
+          StateMachine: { Id: part.arn, Name: part.name },
+        },
+      });
+      void follow(run.eventLogs, onEvent);
+      const abort = (): void => {
+        state.aborted = true;
+        run.abort();
+      };
+      return { outcome: run.result.then(succeeded, failed), abort };
+    },
+  };
+}
+
+async function follow(events: AsyncIterable<unknown>, onEvent: (event: StateEvent) => void): Promise<void> {
+  for await (const event of events) onEvent(event as StateEvent);
+}
+
+function succeeded(output: unknown): Outcome {
+  return { status: 'SUCCEEDED', output: JSON.stringify(output) };
+}
+
+function failed(error: unknown): Outcome {
+  if (error instanceof ExecutionAbortedError) return { status: 'ABORTED' };
+  if (error instanceof ExecutionTimeoutError) return { status: 'TIMED_OUT' };
+  const cause = error instanceof ExecutionError ? error.cause : error;
+  if (!(cause instanceof Error)) return { status: 'FAILED', error: 'States.Runtime', cause: 'unknown' };
+  return { status: 'FAILED', error: cause.name, cause: cause.message };
+}

@@ -1,0 +1,112 @@
+/** Plays CloudFormation for the template's custom resources: asks each function once, and again only after a change. */
+import { randomUUID } from 'node:crypto';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import * as z from 'zod';
+import { replaceFile } from './aws/atomic-file.ts';
+import type { CustomResourcePart, Invoke, Template } from './seams.ts';
+
+/** What was done, by logical id. */
+const Done = z.record(z.string(), z.object({ physicalId: z.string(), properties: z.record(z.string(), z.unknown()) }));
+type Done = z.infer<typeof Done>;
+
+const Answer = z.object({
+  Status: z.enum(['SUCCESS', 'FAILED']),
+  Reason: z.string().optional(),
+  PhysicalResourceId: z.string().optional(),
+});
+type Answer = z.infer<typeof Answer>;
+
+export interface CustomResourceOptions {
+  readonly template: Pick<Template, 'customResources' | 'region' | 'account'>;
+  readonly dataDir: string;
+  readonly invoke: Invoke;
+}
+
+/** @throws when a function fails, or ends without an answer */
+export async function runCustomResources({ template, dataDir, invoke }: CustomResourceOptions): Promise<void> {
+  const file = join(dataDir, 'custom-resources.json');
+  const before: Done = existsSync(file) ? Done.parse(JSON.parse(readFileSync(file, 'utf8'))) : {};
+  const changed = template.customResources.filter(
+    ({ logicalId, properties }) => !isDeepStrictEqual(before[logicalId]?.properties, properties),
+  );
+  if (changed.length === 0) return;
+  const answers = await receiveAnswers();
+  try {
+    for (const part of changed) {
+      const event = {
+        ...createEvent(template, part, before[part.logicalId]),
+        ResponseURL: answers.url(part.logicalId),
+      };
+      await invoke(part.functionArn, event);
+      before[part.logicalId] = { physicalId: judge(part, answers.get(part.logicalId)), properties: part.properties };
+      replaceFile(file, JSON.stringify(before));
+    }
+  } finally {
+    await answers.close();
+  }
+}
+
+function createEvent(
+  { region, account }: CustomResourceOptions['template'],
+  part: CustomResourcePart,
+  before: Done[string] | undefined,
+): Readonly<Record<string, unknown>> {
+  const properties = { ServiceToken: part.functionArn, ...part.properties };
+  return {
+    RequestType: before === undefined ? 'Create' : 'Update',
+    ...(before === undefined
+      ? {}
+      : { PhysicalResourceId: before.physicalId, OldResourceProperties: before.properties }),
+    RequestId: randomUUID(),
+    StackId: `arn:aws:cloudformation:${region}:${account}:stack/Brainstem/local`,
+    ServiceToken: part.functionArn,
+    ResourceType: part.type,
+    LogicalResourceId: part.logicalId,
+    ResourceProperties: properties,
+  };
+}
+
+function judge({ logicalId }: CustomResourcePart, answer: Answer | null): string {
+  if (answer === null) throw new Error(`The function of custom resource ${logicalId} ended without an answer.`);
+  if (answer.Status === 'FAILED')
+    throw new Error(`Custom resource ${logicalId} failed: ${answer.Reason ?? 'no reason given'}`);
+  return answer.PhysicalResourceId ?? logicalId;
+}
+
+/** Where functions send their answers: in AWS, a presigned URL. */
+async function receiveAnswers() {
+  const answers = new Map<string, Answer>();
+  const server = createServer((request, response) => {
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => {
+      const answer = Answer.safeParse(parseJson(Buffer.concat(chunks).toString('utf8')));
+      if (answer.success) answers.set(new URL(request.url ?? '/', 'http://localhost').pathname.slice(1), answer.data);
+      response.writeHead(answer.success ? 200 : 400).end();
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: (logicalId: string) => `http://127.0.0.1:${port}/${logicalId}?signature=local`,
+    get: (logicalId: string) => answers.get(logicalId) ?? null,
+    async close() {
+      const closed = new Promise((resolve) => server.close(resolve));
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // Not an answer; the schema says so to whoever sent it.
+    return null;
+  }
+}

@@ -1,0 +1,50 @@
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as z from 'zod';
+import { isAlive, markOf } from './aws/dynamodb/processes.ts';
+
+const Owner = z.object({ pid: z.int(), startedAt: z.string() });
+type Owner = z.infer<typeof Owner>;
+
+export interface DataLock {
+  release(): void;
+}
+
+/**
+ * One runtime per data folder. The file names its owner; an owner that is dead holds nothing.
+ * @throws when a living runtime owns the folder
+ */
+export function lockData(data: string): DataLock {
+  const file = join(data, 'runtime.pid');
+  // Where the system does not tell start times, a process id alone has to do.
+  const self: Owner = markOf(process.pid) ?? { pid: process.pid, startedAt: '' };
+  const owner = readOwner(file);
+  if (owner !== null && lives(owner)) {
+    throw new Error(
+      `The data folder ${data} is in use by another runtime (process ${owner.pid}). Stop that one, or give another folder with --data.`,
+    );
+  }
+  if (owner !== null) rmSync(file, { force: true });
+  // Of two that start in the same instant, only one can create the file.
+  writeFileSync(file, JSON.stringify(self), { flag: 'wx' });
+  return { release: () => rmSync(file, { force: true }) };
+}
+
+/** Null when there is none. A file that nobody can read names process 0, which is never alive. */
+function readOwner(file: string): Owner | null {
+  try {
+    return Owner.parse(JSON.parse(readFileSync(file, 'utf8')));
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ENOENT' ? null : { pid: 0, startedAt: '' };
+  }
+}
+
+function lives(owner: Owner): boolean {
+  if (owner.pid === 0) return false;
+  if (owner.startedAt !== '') return isAlive(owner);
+  try {
+    return process.kill(owner.pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}

@@ -1,0 +1,65 @@
+import { Readable } from 'node:stream';
+import { InvocationError } from './failure.ts';
+import type { FunctionFailure } from './messages.ts';
+import type { InvocationListener, Outcome } from './start-worker.ts';
+
+/** The answer of a streaming function: its metadata, then its body as it is written. */
+export interface StreamedAnswer {
+  readonly metadata: unknown;
+  /** Destroying it tells the function that its reader left. */
+  readonly body: Readable;
+}
+
+export interface StreamedInvocation {
+  readonly answer: Promise<StreamedAnswer>;
+  readonly listener: InvocationListener;
+}
+
+/** Without metadata before the first byte there is no HTTP answer to give; Lambda's callers treat that as a failure. */
+export function createStreamedInvocation(leave: () => void): StreamedInvocation {
+  const { promise, resolve, reject } = Promise.withResolvers<StreamedAnswer>();
+  let takeNext: (() => void) | null = null;
+  let ended = false;
+  const body = new Readable({
+    read() {
+      const taken = takeNext;
+      takeNext = null;
+      taken?.();
+    },
+    destroy(error, done) {
+      if (!ended) leave();
+      done(error);
+    },
+  });
+  // Whoever reads the body hears of the error; before there is a reader, `answer` carries it.
+  body.on('error', () => undefined);
+  const fail = (failure: FunctionFailure): void => {
+    const error = new InvocationError(failure);
+    reject(error);
+    if (!ended) body.destroy(error);
+    ended = true;
+  };
+  return {
+    answer: promise,
+    listener: {
+      head: (metadata) => resolve({ metadata: JSON.parse(metadata) as unknown, body }),
+      chunk(bytes, taken) {
+        if (body.destroyed) return;
+        if (bytes.length === 0 || body.push(bytes)) return taken();
+        takeNext = taken;
+      },
+      end() {
+        ended = true;
+        body.push(null);
+      },
+      done: (outcome: Outcome) => fail('failure' in outcome ? outcome.failure : UNFINISHED),
+    },
+  };
+}
+
+/** Only heard when the stream was not ended, or when nothing was ever written to it. */
+const UNFINISHED: FunctionFailure = {
+  name: 'Runtime.InvalidStreamingResponse',
+  message: 'The function returned without writing to and ending a stream made by HttpResponseStream.from.',
+  stack: [],
+};

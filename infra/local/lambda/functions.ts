@@ -1,0 +1,40 @@
+import type { AwsEndpoint, Invoke, Template } from '../seams.ts';
+import type { LogFiles } from './log-files.ts';
+import { createPool, type LambdaPool } from './pool.ts';
+
+export interface Functions {
+  readonly invoke: Invoke;
+  readonly pool: () => LambdaPool;
+  open(endpoint: AwsEndpoint): LambdaPool;
+  close(): Promise<void>;
+}
+
+/** Functions need the AWS endpoint's address and AWS needs to invoke functions: AWS starts first, with this promise of them. */
+export function createFunctions(template: Template, logs: LogFiles): Functions {
+  let opened: LambdaPool | null = null;
+  let closing = false;
+  const pool = (): LambdaPool => {
+    if (opened === null) throw new Error('Functions can not be invoked before the runtime has started.');
+    return opened;
+  };
+  return {
+    pool,
+    async invoke(functionArn, payload) {
+      try {
+        return await pool().invoke(functionArn, payload);
+      } catch (error) {
+        // A function that ends because everything ends has not failed: its execution is resumed by the next runtime.
+        if (closing) return new Promise(() => undefined);
+        throw error;
+      }
+    },
+    open(endpoint) {
+      opened = createPool({ template, endpointUrl: endpoint.url, credentialsFor: endpoint.credentialsFor, logs });
+      return opened;
+    },
+    async close() {
+      closing = true;
+      await opened?.close();
+    },
+  };
+}

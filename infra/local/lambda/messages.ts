@@ -1,0 +1,42 @@
+/** What travels between the pool and a worker thread. One invocation at a time, as in Lambda. */
+
+export type ToWorker =
+  | {
+      readonly type: 'invoke';
+      readonly requestId: string;
+      readonly traceId: string;
+      readonly deadlineMs: number;
+      /** The event as JSON text: a function never shares an object with its caller. */
+      readonly event: string;
+    }
+  /** The last chunk was taken; the next one may be sent. */
+  | { readonly type: 'taken' }
+  /** Whoever read the response stream is gone. */
+  | { readonly type: 'left' };
+
+export type FromWorker =
+  | { readonly type: 'ready'; readonly initMs: number }
+  | { readonly type: 'unready'; readonly failure: FunctionFailure }
+  | { readonly type: 'head'; readonly metadata: string }
+  | { readonly type: 'chunk'; readonly bytes: Uint8Array }
+  | { readonly type: 'end' }
+  | { readonly type: 'result'; readonly body: string }
+  | { readonly type: 'failed'; readonly failure: FunctionFailure };
+
+/** An error as Lambda reports it: `name` is the error type that callers match on. */
+export interface FunctionFailure {
+  readonly name: string;
+  readonly message: string;
+  readonly stack: readonly string[];
+}
+
+export interface WorkerSettings {
+  readonly codeDir: string;
+  /** `file.export`, without the file's extension. */
+  readonly handler: string;
+  readonly functionName: string;
+  readonly functionArn: string;
+  readonly memoryMb: number;
+  readonly logGroup: string;
+  readonly logStream: string;
+}

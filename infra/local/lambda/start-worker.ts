@@ -1,0 +1,151 @@
+import { Worker } from 'node:worker_threads';
+import { diedFailure, timedOutFailure } from './failure.ts';
+import type { FromWorker, FunctionFailure, ToWorker, WorkerSettings } from './messages.ts';
+
+/** Lambda gives a function ten seconds to load before it gives up. */
+const INIT_LIMIT_MS = 10_000;
+
+export interface WorkerStart {
+  readonly id: string;
+  readonly code: URL;
+  readonly settings: WorkerSettings;
+  readonly environment: Record<string, string>;
+  readonly write: (text: Uint8Array) => void;
+  readonly ready: (initMs: number) => void;
+  readonly ended: () => void;
+}
+
+export interface Invocation {
+  readonly requestId: string;
+  readonly traceId: string;
+  readonly timeoutMs: number;
+  readonly event: string;
+}
+
+/** What becomes of an invocation. `done` comes exactly once, also when the worker dies. */
+export interface InvocationListener {
+  head(metadata: string): void;
+  chunk(bytes: Uint8Array, taken: () => void): void;
+  end(): void;
+  done(outcome: Outcome): void;
+}
+
+export type Outcome = { readonly body: string } | { readonly failure: FunctionFailure };
+
+export interface FunctionWorker {
+  readonly id: string;
+  /** The request it works on. */
+  current(): string | null;
+  run(invocation: Invocation, listener: InvocationListener): void;
+  /** The reader of the response stream is gone. */
+  leave(): void;
+  /** Ends the thread between two instructions, as a machine that loses power. Resolves when nothing of it runs. */
+  kill(): Promise<void>;
+  isAlive(): boolean;
+}
+
+interface Thread {
+  readonly worker: Worker;
+  running: { readonly invocation: Invocation; readonly listener: InvocationListener } | null;
+  state: 'loading' | 'ready' | 'dead';
+  timer: NodeJS.Timeout | null;
+  /** Why it ends, once something other than its own code decided so. */
+  ending: FunctionFailure | null;
+}
+
+export function startWorker(start: WorkerStart): FunctionWorker {
+  const thread = startThread(start);
+  watch(thread, start);
+  return {
+    id: start.id,
+    current: () => thread.running?.invocation.requestId ?? null,
+    isAlive: () => thread.state !== 'dead',
+    run(invocation, listener) {
+      thread.running = { invocation, listener };
+      if (thread.state === 'ready') beginInvocation(thread);
+    },
+    leave: () => send(thread, { type: 'left' }),
+    kill: () => end(thread, diedFailure('it was killed')),
+  };
+}
+
+function startThread(start: WorkerStart): Thread {
+  const worker = new Worker(start.code, {
+    name: start.settings.functionName,
+    workerData: start.settings,
+    env: start.environment,
+    stdout: true,
+    stderr: true,
+    resourceLimits: { maxOldGenerationSizeMb: start.settings.memoryMb },
+  });
+  return { worker, running: null, state: 'loading', timer: null, ending: null };
+}
+
+function watch(thread: Thread, start: WorkerStart): void {
+  const { worker } = thread;
+  worker.stdout.on('data', start.write);
+  worker.stderr.on('data', start.write);
+  worker.on('message', (message: FromWorker) => receive(thread, start, message));
+  worker.on('error', (error: NodeJS.ErrnoException) => {
+    thread.ending ??= diedFailure(error.code ?? error.name);
+  });
+  worker.on('exit', (code) => {
+    thread.state = 'dead';
+    start.ended();
+    finish(thread, { failure: thread.ending ?? diedFailure(`it exited with code ${code}`) });
+  });
+  thread.timer = setTimeout(() => void end(thread, timedOutFailure(INIT_LIMIT_MS)), INIT_LIMIT_MS);
+}
+
+function receive(thread: Thread, start: WorkerStart, message: FromWorker): void {
+  switch (message.type) {
+    case 'ready':
+      start.ready(message.initMs);
+      return becomeReady(thread);
+    case 'unready':
+      return void end(thread, message.failure);
+    case 'head':
+      return thread.running?.listener.head(message.metadata);
+    case 'chunk':
+      return thread.running?.listener.chunk(message.bytes, () => send(thread, { type: 'taken' }));
+    case 'end':
+      return thread.running?.listener.end();
+    case 'result':
+      return finish(thread, { body: message.body });
+    case 'failed':
+      return finish(thread, { failure: message.failure });
+    default:
+      message satisfies never;
+  }
+}
+
+function becomeReady(thread: Thread): void {
+  if (thread.timer !== null) clearTimeout(thread.timer);
+  thread.timer = null;
+  if (thread.state === 'loading') thread.state = 'ready';
+  beginInvocation(thread);
+}
+
+function beginInvocation(thread: Thread): void {
+  if (thread.running === null) return;
+  const { timeoutMs, requestId, traceId, event } = thread.running.invocation;
+  thread.timer = setTimeout(() => void end(thread, timedOutFailure(timeoutMs)), timeoutMs);
+  send(thread, { type: 'invoke', requestId, traceId, deadlineMs: Date.now() + timeoutMs, event });
+}
+
+function finish(thread: Thread, outcome: Outcome): void {
+  if (thread.timer !== null) clearTimeout(thread.timer);
+  thread.timer = null;
+  const { running } = thread;
+  thread.running = null;
+  running?.listener.done(outcome);
+}
+
+async function end(thread: Thread, failure: FunctionFailure): Promise<void> {
+  thread.ending ??= failure;
+  await thread.worker.terminate();
+}
+
+function send(thread: Thread, message: ToWorker): void {
+  if (thread.state === 'ready') thread.worker.postMessage(message);
+}

@@ -1,0 +1,162 @@
+/** The synthesized template, running on this machine: its parts in the order in which each needs the ones before. */
+import { mkdirSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { startAws, type Aws } from './aws.ts';
+import { runCustomResources } from './custom-resources.ts';
+import { lockData } from './data-lock.ts';
+import { createFaults, type Faults } from './faults.ts';
+import { serveGateway } from './gateway/server.ts';
+import { serviceOf } from './lambda/environment.ts';
+import { createFunctions, type Functions } from './lambda/functions.ts';
+import { openLogFiles, type LogFiles } from './lambda/log-files.ts';
+import { startSchedules } from './schedules.ts';
+import type { CallHook, Invoke, Template } from './seams.ts';
+import type { EcsService } from './tasks/ecs.ts';
+import type { SandboxKind } from './tasks/runner.ts';
+import { startTasks } from './tasks/start-tasks.ts';
+import { createTeardown, type Teardown } from './teardown.ts';
+import { readTemplate } from './template.ts';
+
+export interface RuntimeOptions {
+  /** Folder of the synthesized template. */
+  readonly cdkOut: string;
+  /** Everything that lasts is in here; made when missing. */
+  readonly data: string;
+  /** 0 takes any free port. */
+  readonly port: number;
+  readonly sandbox: SandboxKind;
+  readonly model: { readonly baseUrl: string; readonly apiKey: string };
+  /** A DynamoDB to use instead of the native engine. */
+  readonly dynamodbEndpoint?: string;
+  /** Told what an operator should know: denied calls, failed background work, warnings. Never content. */
+  readonly report?: (message: string) => void;
+  /** Replaces the pauses before a state machine's retries; for tests. */
+  readonly retryIntervalMs?: number;
+}
+
+export interface Runtime {
+  readonly baseUrl: string;
+  readonly apiKey: string;
+  /** Base URL of the model. */
+  readonly model: string;
+  readonly sandbox: SandboxKind;
+  readonly data: string;
+  readonly template: Template;
+  readonly faults: Faults;
+  readonly aws: Aws;
+  /** How many executions of the runtime before this one were taken up again. */
+  readonly resumed: number;
+  /** AWS calls since start, by service and operation. */
+  counts(): Readonly<Record<string, number>>;
+  /** Milliseconds each function took to load, by entry name. */
+  initTimes(): Readonly<Record<string, number>>;
+  /** Stops everything that was started. Unfinished executions go on with the next runtime on the same data. */
+  close(): Promise<void>;
+}
+
+/** @throws when a part can not start; everything started before it is stopped again */
+export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
+  const teardown = createTeardown();
+  try {
+    return await compose({ ...options, data: resolve(options.data) }, teardown);
+  } catch (error) {
+    await teardown.run();
+    throw error;
+  }
+}
+
+async function compose(options: RuntimeOptions, teardown: Teardown): Promise<Runtime> {
+  const { data } = options;
+  mkdirSync(data, { recursive: true });
+  teardown.add(lockData(data).release);
+  const template = readTemplate(options.cdkOut, { ModelBaseUrl: options.model.baseUrl });
+  const logs = openLogFiles(join(data, 'logs'));
+  teardown.add(logs.close);
+  const report = createReport(logs, options.report);
+
+  const ecs = await startTasks({ template, sandbox: options.sandbox, data, logs, report });
+  const functions = createFunctions(template, logs);
+  const faults = createRuntimeFaults(template, functions, ecs);
+  const { invoke } = functions;
+  const aws = await startAwsServices(options, { template, ecs, hooks: faults.hooks, invoke, report });
+  teardown.add(aws.close);
+  const pool = functions.open(aws.endpoint);
+  teardown.add(functions.close);
+  // Before the functions: an execution that goes on without them would use up its retries and be journalled as failed.
+  teardown.add(aws.stepFunctions.close);
+
+  aws.secrets.setSecret(output(template, 'ModelApiKeySecretArn'), options.model.apiKey);
+  await runCustomResources({ template, dataDir: data, invoke });
+  const apiKey = aws.secrets.readSecret(output(template, 'FirstApiKeySecretArn'));
+  if (apiKey === null) throw new Error('The secret of the first API key has no value.');
+
+  teardown.add(startSchedules(template.schedules, { invoke, report }).stop);
+  const gateway = await serveGateway({ template, lambda: pool, port: options.port });
+  teardown.add(gateway.close);
+  const resumed = aws.stepFunctions.resume();
+  return {
+    baseUrl: gateway.url,
+    apiKey,
+    model: options.model.baseUrl,
+    sandbox: options.sandbox,
+    data,
+    template,
+    faults,
+    aws,
+    resumed,
+    counts: aws.endpoint.counts,
+    initTimes: pool.initTimes,
+    close: teardown.run,
+  };
+}
+
+type Report = (message: string) => void;
+
+function createReport(logs: LogFiles, listener: RuntimeOptions['report']): Report {
+  return (message) => {
+    logs.write('runtime', `${new Date().toISOString()} ${message}\n`);
+    listener?.(message);
+  };
+}
+
+function createRuntimeFaults(
+  template: Template,
+  { pool }: Functions,
+  ecs: EcsService,
+): ReturnType<typeof createFaults> {
+  const services = new Map(template.functions.map((part) => [part.name, serviceOf(part)]));
+  return createFaults({
+    serviceOf: (functionName) => services.get(functionName) ?? functionName,
+    requestOf: (worker) => pool().requestOf(worker),
+    kill: (target) => pool().kill(target),
+    loseSandbox: ecs.lose,
+  });
+}
+
+interface AwsParts {
+  readonly template: Template;
+  readonly ecs: EcsService;
+  readonly hooks: CallHook;
+  readonly invoke: Invoke;
+  readonly report: Report;
+}
+
+function startAwsServices(options: RuntimeOptions, parts: AwsParts): Promise<Aws> {
+  const { template, ecs, hooks, invoke, report } = parts;
+  return startAws({
+    template,
+    dataDir: options.data,
+    invoke,
+    services: [ecs],
+    hooks,
+    report,
+    ...(options.dynamodbEndpoint === undefined ? {} : { dynamoDbEndpoint: options.dynamodbEndpoint }),
+    ...(options.retryIntervalMs === undefined ? {} : { retryIntervalMs: options.retryIntervalMs }),
+  });
+}
+
+function output(template: Template, name: string): string {
+  const value = template.outputs[name];
+  if (value === undefined) throw new Error(`The template has no output ${name}.`);
+  return value;
+}

@@ -1,0 +1,61 @@
+import { parseArgs } from 'node:util';
+import { SANDBOX_KINDS, type SandboxKind } from './tasks/runner.ts';
+
+export interface StartOptions {
+  readonly port: number;
+  readonly data: string;
+  readonly sandbox: SandboxKind | null;
+  readonly json: boolean;
+  readonly cdkOut: string | null;
+  readonly help: boolean;
+}
+
+export const USAGE = `Runs the synthesized stack on this machine.
+
+  npm start -- [options]
+
+  --port PORT      port to serve on (default 8787; 0 takes any free port)
+  --data DIR       where everything that lasts is kept (default .brainstem)
+  --sandbox KIND   bwrap, docker or process (default: the best that works here)
+  --cdk-out DIR    use this synthesized template instead of synthesizing
+  --json           print one JSON line when ready, everything else to stderr
+  --help           print this
+
+Environment: ANTHROPIC_API_KEY and ANTHROPIC_BASE_URL choose the model (without a key a script answers);
+AWS_ENDPOINT_URL_DYNAMODB uses another DynamoDB than the built-in one.
+`;
+
+/** @throws naming the option and what it may be */
+export function readStartOptions(args: readonly string[]): StartOptions {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      port: { type: 'string', default: '8787' },
+      data: { type: 'string', default: '.brainstem' },
+      sandbox: { type: 'string' },
+      'cdk-out': { type: 'string' },
+      json: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  return {
+    port: readPort(values.port),
+    data: values.data,
+    sandbox: values.sandbox === undefined ? null : readSandbox(values.sandbox),
+    json: values.json,
+    cdkOut: values['cdk-out'] ?? null,
+    help: values.help,
+  };
+}
+
+function readPort(text: string): number {
+  const port = Number(text);
+  if (/^\d+$/.test(text) && port <= 65_535) return port;
+  throw new Error('--port must be a number from 0 to 65535.');
+}
+
+function readSandbox(text: string): SandboxKind {
+  const kind = SANDBOX_KINDS.find((known) => known === text);
+  if (kind === undefined) throw new Error(`--sandbox must be one of ${SANDBOX_KINDS.join(', ')}.`);
+  return kind;
+}

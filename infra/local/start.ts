@@ -1,0 +1,78 @@
+/** `npm start`: runs the service until it is told to stop. */
+import { styleText } from 'node:util';
+import { launch, type Launched } from './launch.ts';
+import { readStartOptions, USAGE, type StartOptions } from './start-options.ts';
+
+type Style = Parameters<typeof styleText>[0];
+
+/** Colours only where somebody is looking. */
+const style = (stream: NodeJS.WriteStream, format: Style, text: string): string =>
+  styleText(format, text, { stream, validateStream: true });
+
+const stopping = new AbortController();
+
+async function main(args: readonly string[]): Promise<void> {
+  const options = readStartOptions(args);
+  if (options.help) return void process.stdout.write(USAGE);
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    // Told a second time, it stops as it stands; the data folder bears that.
+    process.on(signal, () => (stopping.signal.aborted ? process.exit(1) : stopping.abort()));
+  }
+  const { signal } = stopping;
+  const launched = await launch({ ...options, environment: process.env, signal, progress, report });
+  announce(launched, options);
+  await untilAborted(signal);
+  progress('Stopping');
+  await launched.close();
+}
+
+function untilAborted(signal: AbortSignal): Promise<void> {
+  // A listener keeps no process alive, but the gateway does.
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener('abort', () => resolve());
+  });
+}
+
+function announce({ runtime, modelName }: Launched, { json }: StartOptions): void {
+  const { baseUrl, apiKey, sandbox, data, resumed } = runtime;
+  if (resumed > 0) progress(`Took up ${resumed} unfinished ${resumed === 1 ? 'run' : 'runs'}`);
+  if (json) {
+    const line = { ready: true, base_url: baseUrl, api_key: apiKey, model: modelName, sandbox, data };
+    return void process.stdout.write(`${JSON.stringify(line)}\n`);
+  }
+  const rows = [
+    ['Base URL', baseUrl],
+    ['API key', apiKey],
+    ['Model', modelName],
+    ['Sandbox', sandbox],
+    ['Data', data],
+  ] as const;
+  const lines = rows.map(([label, value]) => `  ${style(process.stdout, 'dim', label.padEnd(9))} ${value}`);
+  process.stdout.write(
+    `\n${style(process.stdout, ['bold', 'green'], 'Brainstem is ready')}\n\n${lines.join('\n')}\n\n`,
+  );
+  process.stdout.write(
+    `${style(process.stdout, 'dim', 'Ctrl-C stops it; the next start continues on the same data.')}\n`,
+  );
+}
+
+function progress(message: string): void {
+  process.stderr.write(`${style(process.stderr, 'dim', `${message} …`)}\n`);
+}
+
+function report(message: string): void {
+  process.stderr.write(`${style(process.stderr, 'yellow', message)}\n`);
+}
+
+try {
+  await main(process.argv.slice(2));
+} catch (error) {
+  // Stopped while it started: that is what was asked for.
+  if (!stopping.signal.aborted) fail(error);
+}
+
+function fail(error: unknown): void {
+  process.stderr.write(`${style(process.stderr, 'red', error instanceof Error ? error.message : String(error))}\n`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,55 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { constants } from 'node:os';
+
+const STOP_GRACE_MS = 5_000;
+
+export interface ChildStart {
+  readonly command: string;
+  readonly arguments: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+  readonly workDir?: string;
+  readonly write: (text: Uint8Array) => void;
+}
+
+export interface Child {
+  readonly process: ChildProcess;
+  /** Rejects where the command could not be started. */
+  readonly exited: Promise<number>;
+}
+
+/** Starts a program in a session of its own: Ctrl-C in the terminal is for the runtime, which then stops it in order. */
+export function startChild(start: ChildStart): Child {
+  const child = spawn(start.command, start.arguments, {
+    env: start.environment,
+    ...(start.workDir === undefined ? {} : { cwd: start.workDir }),
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  });
+  child.stdout.on('data', start.write);
+  child.stderr.on('data', start.write);
+  const exited = new Promise<number>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('exit', (code, signal) => resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal])));
+  });
+  // Whoever awaits `exited` hears of a failed start; until then it must not count as unhandled.
+  exited.catch(() => undefined);
+  return { process: child, exited };
+}
+
+/** Sends the polite signal, waits, then the one that cannot be refused. */
+export async function stopWithin(exited: Promise<unknown>, signals: { ask(): void; kill(): void }): Promise<void> {
+  signals.ask();
+  const timer = setTimeout(signals.kill, STOP_GRACE_MS);
+  await exited.catch(() => undefined);
+  clearTimeout(timer);
+}
+
+/** Sends a signal to a process that may be gone already. */
+export function signal(pid: number | undefined, name: NodeJS.Signals): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(pid, name);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}

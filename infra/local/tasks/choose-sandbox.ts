@@ -1,0 +1,57 @@
+import type { ContainerPart } from '../seams.ts';
+import { bubblewrapUsable, createBubblewrapRunner } from './bubblewrap.ts';
+import { createDockerRunner, dockerUsable, type DockerRunnerOptions } from './docker.ts';
+import { createProcessRunner, NO_WALLS } from './process.ts';
+import type { SandboxKind, TaskRunner, Usable } from './runner.ts';
+
+export interface SandboxChoice {
+  /** Asked for by name; null takes the best that works here. */
+  readonly asked: SandboxKind | null;
+  /** A real model's key is in use: what the agent runs is then not from a script of ours. */
+  readonly realModel: boolean;
+}
+
+type Probes = Readonly<Record<'bwrap' | 'docker', () => Promise<Usable>>>;
+
+const PROBES: Probes = { bwrap: bubblewrapUsable, docker: dockerUsable };
+
+/** @throws when what was asked for does not work here, or when nothing with walls does and a real model is in use */
+export async function chooseSandbox(
+  { asked, realModel }: SandboxChoice,
+  probes: Probes = PROBES,
+): Promise<SandboxKind> {
+  if (asked === 'process') return 'process';
+  if (asked !== null) {
+    const found = await probes[asked]();
+    if (!found.usable) throw new Error(`The sandbox ${asked} was asked for, but ${found.reason}.`);
+    return asked;
+  }
+  const reasons: string[] = [];
+  for (const kind of ['bwrap', 'docker'] as const) {
+    const found = await probes[kind]();
+    if (found.usable) return kind;
+    reasons.push(found.reason);
+  }
+  if (!realModel) return 'process';
+  throw new Error(
+    `No sandbox works here: ${reasons.join('; ')}. ${NO_WALLS} Where that is acceptable, ask for it with --sandbox process.`,
+  );
+}
+
+export async function createTaskRunner(
+  kind: SandboxKind,
+  containers: readonly ContainerPart[],
+  options: DockerRunnerOptions,
+): Promise<TaskRunner> {
+  switch (kind) {
+    case 'bwrap':
+      return createBubblewrapRunner();
+    case 'docker':
+      return createDockerRunner(containers, options);
+    case 'process':
+      options.report(NO_WALLS);
+      return createProcessRunner();
+    default:
+      return kind satisfies never;
+  }
+}

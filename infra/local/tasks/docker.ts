@@ -1,0 +1,155 @@
+/**
+ * Runs a container with Docker, from the image that a deployment would build. It gets no network and serves on a Unix
+ * socket in its task's folder, like the bubblewrap sandbox.
+ */
+import { execFile, spawn } from 'node:child_process';
+import { chown, mkdir } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { promisify } from 'node:util';
+import type { ContainerPart } from '../seams.ts';
+import { startChild, stopWithin } from './child.ts';
+import type { ContainerStart, RunningContainer, TaskRunner, Usable } from './runner.ts';
+import { pipeToSocket } from './socket-pipe.ts';
+
+const run = promisify(execFile);
+const AGENT_ID = 1000;
+const MAX_PROCESSES = 1024;
+const SOCKET = 'server.sock';
+/** Finds the containers of a runtime that was killed. */
+const LABEL = 'brainstem.data';
+
+export interface DockerRunnerOptions {
+  /** Absolute data folder: whose containers these are. */
+  readonly data: string;
+  readonly report: (message: string) => void;
+}
+
+/** Removes what an earlier runtime on the same data left behind, and builds the images of these containers. */
+export async function createDockerRunner(
+  containers: readonly ContainerPart[],
+  options: DockerRunnerOptions,
+): Promise<TaskRunner> {
+  await removeLeftovers(options.data);
+  for (const { imageDir } of containers) if (imageDir !== null) await buildImage(imageDir, options.report);
+  return { kind: 'docker', start: (start) => startContainer(start, options.data) };
+}
+
+async function startContainer(start: ContainerStart, data: string): Promise<RunningContainer> {
+  const name = `brainstem-${start.taskId}`;
+  await prepareFolders(start.taskDir);
+  const child = startChild({
+    command: 'docker',
+    arguments: runArguments(start, { name, data, user: ownUser() }),
+    environment: dockerEnvironment(),
+    write: start.write,
+  });
+  const kill = (): void => void run('docker', ['kill', name]).catch(() => child.process.kill('SIGKILL'));
+  try {
+    const address = { host: start.host, port: start.container.port };
+    const pipe = await pipeToSocket(
+      { ...address, socketDir: join(start.taskDir, 'run'), socketName: SOCKET },
+      child.exited,
+    );
+    const exited = child.exited.finally(() => pipe.close());
+    return {
+      exited,
+      stop: () => stopWithin(exited, { ask: () => void run('docker', ['stop', name]).catch(kill), kill }),
+      kill: () => stopWithin(exited, { ask: kill, kill }),
+    };
+  } catch (error) {
+    kill();
+    throw error;
+  }
+}
+
+export interface RunIdentity {
+  readonly name: string;
+  readonly data: string;
+  /** `uid:gid` of an ordinary user running this; null for root, who leaves the image's own user in place. */
+  readonly user: string | null;
+}
+
+export function runArguments(start: ContainerStart, { name, data, user }: RunIdentity): readonly string[] {
+  const environment = { ...start.environment, SANDBOX_LISTEN: `/run/brainstem/${SOCKET}` };
+  const mount = (from: string, to: string): string[] => [
+    '--mount',
+    `type=bind,source=${join(start.taskDir, from)},target=${to}`,
+  ];
+  return [
+    ...['run', '--rm', '--init', '--name', name, '--label', `${LABEL}=${data}`, '--pull', 'never'],
+    ...['--network', 'none', '--cap-drop', 'ALL', '--security-opt', 'no-new-privileges', '--stop-timeout', '5'],
+    // Read-only but for these folders, as the task definition says.
+    ...['--read-only', '--tmpfs', '/tmp:mode=1777,exec', '--tmpfs', '/home/agent:mode=0777,exec'],
+    ...['--memory', `${start.memoryMb}m`, '--cpus', String(start.cpu / 1024), '--pids-limit', String(MAX_PROCESSES)],
+    ...mount('run', '/run/brainstem'),
+    ...mount('workspace', '/workspace'),
+    // The socket and the workspace belong to whoever runs this; the image's user could not write there.
+    ...(user === null ? [] : ['--user', user]),
+    ...Object.entries(environment).flatMap(([key, value]) => ['--env', `${key}=${value}`]),
+    imageOf(start.container),
+    ...start.container.command,
+  ];
+}
+
+export function imageOf(container: Pick<ContainerPart, 'image' | 'imageDir'>): string {
+  return container.imageDir === null ? container.image : tagOf(container.imageDir);
+}
+
+/** The asset's folder is named by the hash of what is in it, so a built image is never out of date. */
+function tagOf(imageDir: string): string {
+  return `brainstem-sandbox:${basename(imageDir)
+    .replace(/^asset\./, '')
+    .toLowerCase()}`;
+}
+
+async function buildImage(imageDir: string, report: (message: string) => void): Promise<void> {
+  const known = await run('docker', ['image', 'inspect', tagOf(imageDir)]).catch(() => null);
+  if (known !== null) return;
+  report('Building the sandbox image with Docker; this takes some minutes the first time.');
+  const build = spawn('docker', ['build', '--tag', tagOf(imageDir), imageDir], { stdio: ['ignore', 2, 2] });
+  const code = await new Promise<number | null>((resolve, reject) => build.once('exit', resolve).once('error', reject));
+  if (code !== 0)
+    throw new Error(`docker build of the sandbox image failed with code ${String(code)}; its output is above.`);
+}
+
+async function removeLeftovers(data: string): Promise<void> {
+  const { stdout } = await run('docker', ['ps', '--all', '--quiet', '--filter', `label=${LABEL}=${data}`]);
+  const ids = stdout.split('\n').filter(Boolean);
+  if (ids.length > 0) await run('docker', ['rm', '--force', ...ids]);
+}
+
+async function prepareFolders(taskDir: string): Promise<void> {
+  for (const name of ['run', 'workspace']) {
+    const folder = join(taskDir, name);
+    await mkdir(folder, { recursive: true });
+    if (ownUser() === null) await chown(folder, AGENT_ID, AGENT_ID);
+  }
+}
+
+function ownUser(): string | null {
+  const [uid, gid] = [process.getuid?.() ?? 0, process.getgid?.() ?? 0];
+  return uid === 0 ? null : `${uid}:${gid}`;
+}
+
+/** Where the Docker client finds its daemon and its login. */
+function dockerEnvironment(): Record<string, string> {
+  const names = ['PATH', 'HOME', 'DOCKER_HOST', 'DOCKER_CONTEXT', 'DOCKER_CONFIG', 'XDG_RUNTIME_DIR'];
+  return Object.fromEntries(
+    names.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
+  );
+}
+
+export async function dockerUsable(): Promise<Usable> {
+  if (process.platform !== 'linux')
+    return { usable: false, reason: 'Docker sandboxes need Linux (they serve on a Unix socket)' };
+  try {
+    await run('docker', ['version', '--format', '{{.Server.Version}}'], { timeout: 10_000 });
+    return { usable: true };
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    return {
+      usable: false,
+      reason: code === 'ENOENT' ? 'Docker is not installed' : 'the Docker daemon does not answer',
+    };
+  }
+}

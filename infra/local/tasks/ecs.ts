@@ -1,0 +1,160 @@
+/** The ECS calls that provisioning makes, over the tasks that run on this machine. */
+import { randomUUID } from 'node:crypto';
+import { jsonService } from '../aws/json-service.ts';
+import { AwsFault } from '../aws/wire.ts';
+import type { Service, Template } from '../seams.ts';
+import { pickAddress } from './addresses.ts';
+import { clusterArnOf, findDefinition, listAccesses, runTaskAccesses, taskAccesses } from './ecs-accesses.ts';
+import { DescribeTasks, invalidParameter, ListTasks, parseRequest, RunTask, StopTask } from './ecs-requests.ts';
+import { describeTask, launchTask, stopTask, type Task, type TaskWorld } from './task.ts';
+
+/** A stopped task can be described for an hour, as in ECS. */
+const REMEMBERED_S = 3600;
+const MAX_OVERRIDES_CHARS = 8192;
+
+export interface EcsOptions extends TaskWorld {
+  readonly template: Pick<Template, 'tasks' | 'region' | 'account'>;
+}
+
+export interface EcsService extends Service {
+  /** Kills one task (by ARN), or all of them, the way a machine fails. Resolves when they are STOPPED. */
+  lose(taskArn?: string): Promise<number>;
+}
+
+interface Ecs {
+  readonly options: EcsOptions;
+  readonly tasks: Map<string, Task>;
+  /** Client token → what it was given for, and the task it made. */
+  readonly tokens: Map<string, { readonly asked: string; readonly task: Task }>;
+}
+
+export function createEcsService(options: EcsOptions): EcsService {
+  const ecs: Ecs = { options, tasks: new Map(), tokens: new Map() };
+  const service = jsonService({
+    name: 'ecs',
+    operations: {
+      RunTask: {
+        accesses: (input) => runTaskAccesses(options.template, parseRequest(RunTask, input)),
+        run: (input) => runTask(ecs, parseRequest(RunTask, input)),
+      },
+      DescribeTasks: {
+        accesses: (input) => taskAccesses(options.template, 'ecs:DescribeTasks', parseRequest(DescribeTasks, input)),
+        run: (input) => describeTasks(ecs, parseRequest(DescribeTasks, input).tasks),
+      },
+      StopTask: {
+        accesses: (input) => {
+          const { cluster, task } = parseRequest(StopTask, input);
+          return taskAccesses(options.template, 'ecs:StopTask', { cluster, tasks: [task] });
+        },
+        run: (input) => stop(ecs, parseRequest(StopTask, input)),
+      },
+      ListTasks: {
+        accesses: (input) => listAccesses(options.template, parseRequest(ListTasks, input).cluster),
+        run: (input) => listTasks(ecs, parseRequest(ListTasks, input)),
+      },
+    },
+    close: () => endAll(ecs),
+  });
+  return { ...service, lose: (taskArn) => lose(ecs, taskArn) };
+}
+
+function runTask(ecs: Ecs, input: RunTask): unknown {
+  const asked = JSON.stringify(input);
+  const earlier = input.clientToken === undefined ? undefined : ecs.tokens.get(input.clientToken);
+  if (earlier !== undefined) {
+    if (earlier.asked !== asked)
+      throw new AwsFault('ConflictException', 'the client token was used with other parameters');
+    return { tasks: [describeTask(earlier.task)], failures: [] };
+  }
+  if (input.count !== 1) throw invalidParameter('count must be 1 here');
+  if (JSON.stringify(input.overrides).length > MAX_OVERRIDES_CHARS)
+    throw invalidParameter('overrides have at most 8192 characters');
+  forgetStopped(ecs);
+  const task = launch(ecs, input);
+  ecs.tasks.set(task.request.arn, task);
+  if (input.clientToken !== undefined) ecs.tokens.set(input.clientToken, { asked, task });
+  return { tasks: [describeTask(task)], failures: [] };
+}
+
+function launch(ecs: Ecs, input: RunTask): Task {
+  const definition = findDefinition(ecs.options.template, input.taskDefinition);
+  const [container, ...others] = definition.containers;
+  if (container === undefined || others.length > 0)
+    throw invalidParameter('a task definition has exactly one container here');
+  const override = input.overrides.containerOverrides.find(({ name }) => name === container.name);
+  if (override === undefined && input.overrides.containerOverrides.length > 0) {
+    throw invalidParameter(
+      `Override for container named ${input.overrides.containerOverrides[0]?.name} is not a container in the TaskDefinition.`,
+    );
+  }
+  const id = randomUUID().replaceAll('-', '');
+  const clusterArn = clusterArnOf(ecs.options.template, input.cluster);
+  const request = {
+    id,
+    arn: `${clusterArn.replace(':cluster/', ':task/')}/${id}`,
+    clusterArn,
+    definition,
+    container,
+    host: pickAddress(new Set([...ecs.tasks.values()].map((task) => task.request.host))),
+    environment: {
+      ...container.environment,
+      ...Object.fromEntries((override?.environment ?? []).map(({ name, value }) => [name, value])),
+    },
+    overrides: input.overrides,
+    subnet: input.networkConfiguration.awsvpcConfiguration.subnets[0] ?? '',
+    startedBy: input.startedBy ?? null,
+    group: input.group ?? `family:${definition.family}`,
+  };
+  return launchTask(request, ecs.options);
+}
+
+function describeTasks(ecs: Ecs, names: readonly string[]): unknown {
+  const found = names.map((name) => ({ name, task: findTask(ecs, name) }));
+  return {
+    tasks: found.flatMap(({ task }) => (task === null ? [] : [describeTask(task)])),
+    failures: found.flatMap(({ name, task }) => (task === null ? [{ arn: name, reason: 'MISSING' }] : [])),
+  };
+}
+
+function stop(ecs: Ecs, input: StopTask): unknown {
+  const task = findTask(ecs, input.task);
+  if (task === null) throw invalidParameter('The referenced task was not found.');
+  stopTask(task, input.reason ?? 'Task stopped by user');
+  return { task: describeTask(task) };
+}
+
+function listTasks(ecs: Ecs, input: ListTasks): unknown {
+  const matching = [...ecs.tasks.values()].filter(
+    ({ request, desired }) =>
+      desired === input.desiredStatus &&
+      (input.family === undefined || input.family === request.definition.family) &&
+      (input.startedBy === undefined || input.startedBy === request.startedBy),
+  );
+  return { taskArns: matching.map(({ request }) => request.arn) };
+}
+
+async function lose(ecs: Ecs, taskArn: string | undefined): Promise<number> {
+  const lost = [...ecs.tasks.values()].filter(
+    ({ running, status, request }) =>
+      running !== null && status === 'RUNNING' && (taskArn ?? request.arn) === request.arn,
+  );
+  await Promise.all(lost.map(({ running, ended }) => running?.kill().then(() => ended)));
+  return lost.length;
+}
+
+async function endAll(ecs: Ecs): Promise<void> {
+  const tasks = [...ecs.tasks.values()];
+  for (const task of tasks) stopTask(task, 'The runtime stops');
+  await Promise.all(tasks.map(({ ended }) => ended));
+}
+
+/** A task is named by its ARN or by its id. */
+function findTask(ecs: Ecs, name: string): Task | null {
+  return ecs.tasks.get(name) ?? [...ecs.tasks.values()].find(({ request }) => request.id === name) ?? null;
+}
+
+function forgetStopped(ecs: Ecs): void {
+  const before = Date.now() / 1000 - REMEMBERED_S;
+  for (const [arn, { stoppedAt }] of ecs.tasks) if (stoppedAt !== null && stoppedAt < before) ecs.tasks.delete(arn);
+  for (const [token, { task }] of ecs.tokens) if (!ecs.tasks.has(task.request.arn)) ecs.tokens.delete(token);
+}

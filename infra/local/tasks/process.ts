@@ -1,0 +1,62 @@
+/** Runs the container's server as a plain child process: no walls at all. For machines that have nothing better. */
+import { existsSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { signal, startChild, stopWithin } from './child.ts';
+import { nodeBinary } from './node-binary.ts';
+import type { ContainerStart, RunningContainer, TaskRunner } from './runner.ts';
+import { waitUntilAccepts } from './socket-pipe.ts';
+
+export const NO_WALLS =
+  'Sandboxes are plain processes: whatever the agent runs can read and change everything that you can.';
+
+export function createProcessRunner(): TaskRunner {
+  return { kind: 'process', start: startProcess };
+}
+
+async function startProcess(start: ContainerStart): Promise<RunningContainer> {
+  const { container, taskDir, host } = start;
+  if (container.imageDir === null) throw new Error(`Container ${container.name} has no build folder to run from.`);
+  const [home, workspace] = [join(taskDir, 'home'), join(taskDir, 'workspace')];
+  for (const folder of [home, workspace]) await mkdir(folder, { recursive: true });
+  const [command, leading] = serverCommand();
+  const child = startChild({
+    command,
+    arguments: [...leading, join(container.imageDir, 'server.mjs')],
+    environment: {
+      PATH: process.env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin',
+      HOME: home,
+      LANG: 'C.UTF-8',
+      ...start.environment,
+      SANDBOX_WORKDIR: workspace,
+      SANDBOX_LISTEN: `${host}:${container.port}`,
+    },
+    workDir: workspace,
+    write: start.write,
+  });
+  const kill = (): void => killGroup(child.process.pid);
+  // What the server started shares its process group and must not outlive it.
+  const exited = child.exited.finally(kill);
+  try {
+    await waitUntilAccepts(() => connect(container.port, host), exited);
+  } catch (error) {
+    kill();
+    throw error;
+  }
+  return {
+    exited,
+    stop: () => stopWithin(exited, { ask: () => signal(child.process.pid, 'SIGTERM'), kill }),
+    kill: () => stopWithin(exited, { ask: kill, kill }),
+  };
+}
+
+/** Where possible the kernel kills it with us, also when we are killed ourselves. */
+function serverCommand(): readonly [command: string, leading: readonly string[]] {
+  const setpriv = '/usr/bin/setpriv';
+  return existsSync(setpriv) ? [setpriv, ['--pdeathsig', 'KILL', '--', nodeBinary()]] : [nodeBinary(), []];
+}
+
+function killGroup(pid: number | undefined): void {
+  if (pid !== undefined) signal(-pid, 'SIGKILL');
+}

@@ -1,0 +1,39 @@
+import type { ContainerPart } from '../seams.ts';
+
+export const SANDBOX_KINDS = ['bwrap', 'docker', 'process'] as const;
+/** What a task's container runs in on this machine. */
+export type SandboxKind = (typeof SANDBOX_KINDS)[number];
+
+export interface ContainerStart {
+  readonly taskId: string;
+  readonly container: ContainerPart;
+  readonly cpu: number;
+  readonly memoryMb: number;
+  /** The task's own folder, made and removed by the caller: everything the container can write lives here. */
+  readonly taskDir: string;
+  /** Loopback address at which the container's port must be reachable. */
+  readonly host: string;
+  /** The container's environment, overrides applied. */
+  readonly environment: Readonly<Record<string, string>>;
+  readonly write: (text: Uint8Array) => void;
+}
+
+export interface RunningContainer {
+  /** The exit code; 128 + signal number for a container that was killed. */
+  readonly exited: Promise<number>;
+  /** Asks it to stop, and kills it where it does not. Resolves when nothing of it is left. */
+  stop(): Promise<void>;
+  /** Kills it without a word. Resolves when nothing of it is left. */
+  kill(): Promise<void>;
+}
+
+/**
+ * Runs one container. `start` resolves when the container's server accepts connections at `host` and the container's
+ * port; a container that ends before that is an error. A container never outlives this process.
+ */
+export interface TaskRunner {
+  readonly kind: SandboxKind;
+  start(start: ContainerStart): Promise<RunningContainer>;
+}
+
+export type Usable = { readonly usable: true } | { readonly usable: false; readonly reason: string };

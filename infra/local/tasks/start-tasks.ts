@@ -1,0 +1,42 @@
+import { rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import type { LogFiles } from '../lambda/log-files.ts';
+import type { Template } from '../seams.ts';
+import { createTaskRunner } from './choose-sandbox.ts';
+import { createEcsService, type EcsService } from './ecs.ts';
+import type { SandboxKind } from './runner.ts';
+
+export interface TasksOptions {
+  readonly template: Template;
+  readonly sandbox: SandboxKind;
+  readonly data: string;
+  readonly logs: LogFiles;
+  readonly report: (message: string) => void;
+}
+
+/** Tasks die with their runtime, so what a killed one left in their folder is of no use to anybody. */
+export async function startTasks({ template, sandbox, data, logs, report }: TasksOptions): Promise<EcsService> {
+  const folder = join(data, 'tasks');
+  rmSync(folder, { recursive: true, force: true });
+  const containers = template.tasks.flatMap(({ containers }) => containers);
+  for (const { port } of containers) await checkTaskPort(port);
+  const runner = await createTaskRunner(sandbox, containers, { data, report });
+  return createEcsService({ template, runner, folder, write: logs.write, report });
+}
+
+/** Each task has its own address and they all have the same port; a program that listens on every address takes it from all. */
+async function checkTaskPort(port: number): Promise<void> {
+  const server = createServer();
+  try {
+    await new Promise<void>((free, taken) => server.once('error', taken).listen(port, '127.64.0.1', free));
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code ?? 'unknown error';
+    const message = `Sandboxes need port ${port} on loopback addresses (127.x.y.z), which does not work here (${code}). `;
+    throw new Error(
+      `${message}Another program may listen on port ${port} of every address: stop it, or bind it to 127.0.0.1.`,
+      { cause },
+    );
+  }
+  await new Promise((closed) => server.close(closed));
+}

@@ -1,0 +1,36 @@
+import type { Template } from './seams.ts';
+import { ACCOUNT, REGION } from './template/identities.ts';
+import { customResourceParts, functionParts } from './template/functions.ts';
+import { gatewayResponseParts } from './template/gateway-responses.ts';
+import { machineParts } from './template/machines.ts';
+import { roleParts } from './template/roles.ts';
+import { routeParts } from './template/routes.ts';
+import { scheduleParts } from './template/schedules.ts';
+import { readStack } from './template/stack.ts';
+import { bucketParts, secretParts } from './template/storage.ts';
+import { tableParts } from './template/tables.ts';
+import { taskParts } from './template/tasks.ts';
+
+/**
+ * Reads the synthesized stack in `cdkOutDir`: every resource this machine has to play, intrinsic functions resolved.
+ * @throws when something that is needed cannot be resolved; the message names the logical id
+ */
+export function readTemplate(cdkOutDir: string, parameters: Readonly<Record<string, string>>): Template {
+  const stack = readStack(cdkOutDir, parameters);
+  return {
+    region: REGION,
+    account: ACCOUNT,
+    functions: functionParts(stack),
+    tables: tableParts(stack),
+    machines: machineParts(stack),
+    routes: routeParts(stack),
+    gatewayResponses: gatewayResponseParts(stack),
+    roles: roleParts(stack),
+    secrets: secretParts(stack),
+    buckets: bucketParts(stack),
+    tasks: taskParts(stack),
+    schedules: scheduleParts(stack),
+    customResources: customResourceParts(stack),
+    outputs: stack.outputs(),
+  };
+}

@@ -1,0 +1,176 @@
+import type { Body } from './assembly.ts';
+import { ACCOUNT, REGION, identify, nameProperty, type Identity } from './identities.ts';
+
+/** Stands for `AWS::NoValue`: the property that holds it disappears. */
+const NO_VALUE = Symbol('AWS::NoValue');
+
+export interface Resolver {
+  /** @throws when an intrinsic function cannot be resolved; `where` (a logical id) is named */
+  resolve(value: unknown, where: string): unknown;
+  condition(name: string): boolean;
+  identity(logicalId: string, where: string): Identity;
+}
+
+interface Source {
+  readonly body: Body;
+  readonly stackName: string;
+  readonly parameters: Readonly<Record<string, string>>;
+}
+
+/** Where a value stands (`where` is a logical id, for messages) and what it may refer to. */
+interface Scope extends Source {
+  readonly identities: Map<string, Identity>;
+  readonly conditions: Map<string, boolean>;
+  readonly where: string;
+}
+
+type Intrinsic = (argument: unknown, scope: Scope) => unknown;
+
+/** Resolves CloudFormation's intrinsic functions against one template, its parameters and the names given to its resources. */
+export function createResolver(source: Source): Resolver {
+  const scope: Scope = { ...source, identities: new Map(), conditions: new Map(), where: source.stackName };
+  return {
+    resolve: (value, where) => resolve(value, { ...scope, where }),
+    condition: (name) => condition(name, scope),
+    identity: (logicalId, where) => identity(logicalId, { ...scope, where }),
+  };
+}
+
+const INTRINSICS: Readonly<Record<string, Intrinsic>> = {
+  Ref: (argument, scope) => ref(text(argument, scope), scope),
+  Condition: (argument, scope) => condition(text(argument, scope), scope),
+  'Fn::GetAtt': (argument, scope) =>
+    getAtt(typeof argument === 'string' ? argument : list(argument, scope).join('.'), scope),
+  'Fn::Sub': sub,
+  'Fn::Join': (argument, scope) => {
+    const [separator, parts] = list(argument, scope);
+    return list(resolve(parts, scope), scope)
+      .map((part) => text(part, scope))
+      .join(String(separator));
+  },
+  'Fn::Select': (argument, scope) => {
+    const [index, from] = list(argument, scope);
+    const chosen = list(resolve(from, scope), scope)[Number(resolve(index, scope))];
+    if (chosen === undefined) throw unresolvable('Fn::Select', scope, 'the index is outside the list');
+    return chosen;
+  },
+  'Fn::Split': (argument, scope) => {
+    const [separator, whole] = list(argument, scope);
+    return text(resolve(whole, scope), scope).split(String(separator));
+  },
+  'Fn::GetAZs': () => ['a', 'b', 'c'].map((zone) => `${REGION}${zone}`),
+  'Fn::Base64': (argument, scope) => Buffer.from(text(resolve(argument, scope), scope)).toString('base64'),
+  'Fn::FindInMap': findInMap,
+  'Fn::If': (argument, scope) => {
+    const [name, yes, no] = list(argument, scope);
+    return resolve(condition(text(name, scope), scope) ? yes : no, scope);
+  },
+  'Fn::Equals': (argument, scope) => {
+    const [left, right] = list(resolve(argument, scope), scope);
+    return String(left) === String(right);
+  },
+  'Fn::Not': (argument, scope) => list(resolve(argument, scope), scope).every((one) => one !== true),
+  'Fn::And': (argument, scope) => list(resolve(argument, scope), scope).every((one) => one === true),
+  'Fn::Or': (argument, scope) => list(resolve(argument, scope), scope).some((one) => one === true),
+};
+
+function resolve(value: unknown, scope: Scope): unknown {
+  if (Array.isArray(value)) return value.map((one) => resolve(one, scope)).filter((one) => one !== NO_VALUE);
+  if (typeof value !== 'object' || value === null) return value;
+  const entries = Object.entries(value);
+  const [name, argument] = entries.length === 1 ? (entries[0] ?? ['', null]) : ['', null];
+  const intrinsic = INTRINSICS[name];
+  // An IAM statement has a key `Condition` too, whose value is an object; a reference to a condition is a string.
+  if (intrinsic !== undefined && (name !== 'Condition' || typeof argument === 'string')) {
+    return intrinsic(argument, scope);
+  }
+  if (name.startsWith('Fn::')) throw unresolvable(name, scope, 'this runtime does not know it');
+  const resolved = entries.map(([key, one]) => [key, resolve(one, scope)] as const);
+  return Object.fromEntries(resolved.filter(([, one]) => one !== NO_VALUE));
+}
+
+function pseudoParameters(stackName: string): Readonly<Record<string, unknown>> {
+  return {
+    'AWS::AccountId': ACCOUNT,
+    'AWS::NoValue': NO_VALUE,
+    'AWS::NotificationARNs': [],
+    'AWS::Partition': 'aws',
+    'AWS::Region': REGION,
+    'AWS::StackId': `arn:aws:cloudformation:${REGION}:${ACCOUNT}:stack/${stackName}/local`,
+    'AWS::StackName': stackName,
+    'AWS::URLSuffix': 'amazonaws.com',
+  };
+}
+
+function ref(name: string, scope: Scope): unknown {
+  const pseudo = pseudoParameters(scope.stackName);
+  if (name in pseudo) return pseudo[name];
+  const parameter = scope.body.Parameters[name];
+  if (parameter === undefined) return identity(name, scope).ref;
+  const given = scope.parameters[name] ?? parameter.Default;
+  if (given === undefined) throw unresolvable(`parameter ${name}`, scope, 'it has no default and no value was given');
+  const plural = parameter.Type.startsWith('List<') || parameter.Type === 'CommaDelimitedList';
+  return plural ? String(given).split(',') : given;
+}
+
+function getAtt(dotted: string, scope: Scope): string {
+  const [logicalId = '', ...attribute] = dotted.split('.');
+  const value = identity(logicalId, scope).attributes[attribute.join('.')];
+  if (value === undefined) throw unresolvable(`Fn::GetAtt ${dotted}`, scope, 'the attribute is not known locally');
+  return value;
+}
+
+function sub(argument: unknown, scope: Scope): string {
+  const [pattern, variables] = Array.isArray(argument) ? argument : [argument];
+  const own = new Map(Object.entries(Object(resolve(variables ?? {}, scope))));
+  return text(pattern, scope).replace(/\$\{(!?)([^}]*)\}/g, (_all, literal: string, name: string) => {
+    if (literal === '!') return `\${${name}}`;
+    if (own.has(name)) return text(own.get(name), scope);
+    return text(name.includes('.') ? getAtt(name, scope) : ref(name, scope), scope);
+  });
+}
+
+function findInMap(argument: unknown, scope: Scope): unknown {
+  const [map = '', top = '', second = ''] = list(resolve(argument, scope), scope).map(String);
+  const found = scope.body.Mappings[map]?.[top]?.[second];
+  if (found === undefined) throw unresolvable(`Fn::FindInMap ${map}.${top}.${second}`, scope, 'there is no such entry');
+  return found;
+}
+
+function condition(name: string, scope: Scope): boolean {
+  const known = scope.conditions.get(name);
+  if (known !== undefined) return known;
+  if (!(name in scope.body.Conditions)) throw unresolvable(`condition ${name}`, scope, 'it is not defined');
+  const verdict = resolve(scope.body.Conditions[name], { ...scope, where: name }) === true;
+  scope.conditions.set(name, verdict);
+  return verdict;
+}
+
+function identity(logicalId: string, scope: Scope): Identity {
+  const known = scope.identities.get(logicalId);
+  if (known !== undefined) return known;
+  const resource = scope.body.Resources[logicalId];
+  if (resource === undefined) throw unresolvable(logicalId, scope, 'the template has no such resource');
+  const given = resource.Properties[nameProperty(resource.Type) ?? ''];
+  const own = { ...scope, where: logicalId };
+  const explicit = given === undefined ? null : text(resolve(given, own), own);
+  const made = identify(resource.Type, logicalId, { explicit, stack: scope.stackName });
+  if (made === null) throw unresolvable(logicalId, scope, `identifiers of ${resource.Type} are not known locally`);
+  scope.identities.set(logicalId, made);
+  return made;
+}
+
+function unresolvable(what: string, scope: Scope, why: string): Error {
+  return new Error(`${scope.where}: cannot resolve ${what}: ${why}`);
+}
+
+function text(value: unknown, scope: Scope): string {
+  if (typeof value === 'string') return value;
+  if (typeof value === 'number' || typeof value === 'boolean') return String(value);
+  throw unresolvable('a value', scope, 'a string is expected');
+}
+
+function list(value: unknown, scope: Scope): readonly unknown[] {
+  if (Array.isArray(value)) return value;
+  throw unresolvable('a value', scope, 'a list is expected');
+}

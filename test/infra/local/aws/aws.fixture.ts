@@ -1,0 +1,60 @@
+/** The AWS services over the small stack, with invocations answered by the test, and clients signed as one function each. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startAws, type Aws, type AwsOptions } from '#infra/local/aws.ts';
+import type { Template } from '#infra/local/seams.ts';
+import { readTemplate } from '#infra/local/template.ts';
+import { writeCdkOut } from '#test/infra/local/cdk-out.fixture.ts';
+
+export interface AwsWorld {
+  readonly aws: Aws;
+  readonly template: Template;
+  readonly dataDir: string;
+  /** Everything the runtime reported. */
+  readonly reports: readonly string[];
+  /** What an SDK client needs to call as this function. */
+  as(functionId: string): {
+    region: string;
+    endpoint: string;
+    credentials: { accessKeyId: string; secretAccessKey: string };
+  };
+}
+
+export const RUN_ARN = 'arn:aws:states:us-east-1:000000000000:stateMachine:Brainstem-Run';
+
+const dirs: string[] = [];
+
+export function scratchDir(): string {
+  const dir = mkdtempSync(join(tmpdir(), 'aws-'));
+  dirs.push(dir);
+  return dir;
+}
+
+export function removeScratchDirs(): void {
+  for (const dir of dirs.splice(0)) rmSync(dir, { recursive: true, force: true });
+}
+
+export function smallTemplate(): Template {
+  const dir = writeCdkOut();
+  dirs.push(dir);
+  return readTemplate(dir, { ModelBaseUrl: 'http://127.0.0.1:1' });
+}
+
+export async function startWorld(options: Partial<AwsOptions> = {}): Promise<AwsWorld> {
+  const reports: string[] = [];
+  const given = { template: smallTemplate(), dataDir: scratchDir(), invoke: async () => null, ...options };
+  const aws = await startAws({ report: (message) => void reports.push(message), ...given });
+  return {
+    aws,
+    template: given.template,
+    dataDir: given.dataDir,
+    reports,
+    as: (functionId) => {
+      const part = given.template.functions.find(({ logicalId }) => logicalId === functionId);
+      if (part === undefined) throw new Error(`the small stack has no function ${functionId}`);
+      const caller = { functionName: part.name, roleArn: part.roleArn, worker: 'worker-1' };
+      return { region: 'us-east-1', endpoint: aws.endpoint.url, credentials: aws.endpoint.credentialsFor(caller) };
+    },
+  };
+}

@@ -1,0 +1,189 @@
+import {
+  DeleteItemCommand,
+  DynamoDBClient,
+  GetItemCommand,
+  PutItemCommand,
+  QueryCommand,
+  TransactWriteItemsCommand,
+  UpdateItemCommand,
+} from '@aws-sdk/client-dynamodb';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, afterEach, expect, test } from 'vitest';
+import { startDynamoDb, type DynamoDb } from '#infra/local/aws/dynamodb.ts';
+import { isAlive, markOf } from '#infra/local/aws/dynamodb/processes.ts';
+import { createUpstream } from '#infra/local/aws/dynamodb/upstream.ts';
+import {
+  removeScratchDirs,
+  scratchDir,
+  smallTemplate,
+  startWorld,
+  type AwsWorld,
+} from '#test/infra/local/aws/aws.fixture.ts';
+
+const TABLE = 'Brainstem-Records';
+const worlds: AwsWorld[] = [];
+const engines: DynamoDb[] = [];
+const start = async (...given: Parameters<typeof startWorld>): Promise<AwsWorld> => {
+  const world = await startWorld(...given);
+  worlds.push(world);
+  return world;
+};
+const startEngine = async (dataDir: string): Promise<DynamoDb> => {
+  const engine = await startDynamoDb({ tables: smallTemplate().tables, dataDir });
+  engines.push(engine);
+  return engine;
+};
+
+afterEach(async () => {
+  for (const world of worlds.splice(0)) await world.aws.close();
+  for (const engine of engines.splice(0)) await engine.close();
+});
+afterAll(removeScratchDirs);
+
+const item = (pk: string, sk = 'row') => ({ pk: { S: pk }, sk: { S: sk }, listPk: { S: 'all' }, listSk: { S: pk } });
+
+test('items are written, queried by key and by index, and conditional writes lose', async () => {
+  const client = new DynamoDBClient((await start()).as('Api'));
+  const put = { TableName: TABLE, Item: item('sesn_1'), ConditionExpression: 'attribute_not_exists(pk)' };
+  await client.send(new PutItemCommand(put));
+  await expect(client.send(new PutItemCommand(put))).rejects.toMatchObject({ name: 'ConditionalCheckFailedException' });
+  const query = {
+    TableName: TABLE,
+    IndexName: 'list',
+    KeyConditionExpression: 'listPk = :all',
+    ExpressionAttributeValues: { ':all': { S: 'all' } },
+  };
+  expect((await client.send(new QueryCommand(query))).Items).toEqual([item('sesn_1')]);
+});
+
+test('each item of a transaction needs the action that would do the same alone', async () => {
+  const client = new DynamoDBClient((await start()).as('Api'));
+  const check = {
+    TableName: TABLE,
+    Key: { pk: { S: 'x' }, sk: { S: 'y' } },
+    ConditionExpression: 'attribute_not_exists(pk)',
+  };
+  const put = { Put: { TableName: TABLE, Item: item('sesn_2') } };
+  await client.send(new TransactWriteItemsCommand({ TransactItems: [put, { ConditionCheck: check }] }));
+  const denied = client.send(new TransactWriteItemsCommand({ TransactItems: [put, { Delete: check }] }));
+  await expect(denied).rejects.toThrow('is not authorized to perform: dynamodb:DeleteItem');
+});
+
+test('a role that may touch some partitions only is held to them', async () => {
+  const client = new DynamoDBClient((await start()).as('Harness'));
+  const update = (pk: string) => ({
+    TableName: TABLE,
+    Key: { pk: { S: pk }, sk: { S: 'row' } },
+    UpdateExpression: 'SET n = :n',
+    ExpressionAttributeValues: { ':n': { N: '1' } },
+  });
+  await client.send(new UpdateItemCommand(update('sesn_1')));
+  await expect(client.send(new UpdateItemCommand(update('agent_1')))).rejects.toThrow('Missing statement');
+  await expect(client.send(new DeleteItemCommand({ TableName: TABLE, Key: item('sesn_1') }))).rejects.toThrow(
+    'dynamodb:DeleteItem',
+  );
+});
+
+test('what was written is there after a restart on the same data', async () => {
+  const first = await start();
+  await new DynamoDBClient(first.as('Api')).send(new PutItemCommand({ TableName: TABLE, Item: item('sesn_3') }));
+  await first.aws.close();
+  worlds.length = 0;
+  const second = await start({ dataDir: first.dataDir });
+  const read = new GetItemCommand({ TableName: TABLE, Key: { pk: { S: 'sesn_3' }, sk: { S: 'row' } } });
+  expect((await new DynamoDBClient(second.as('Harness')).send(read)).Item).toEqual(item('sesn_3'));
+});
+
+test('killing the engine loses no write that was acknowledged, and it comes back by itself', async () => {
+  const dynamo = await startEngine(scratchDir());
+  const upstream = createUpstream(dynamo.upstream);
+  const acknowledged = new Set<string>();
+  for (let round = 0; round < 3; round += 1) {
+    const pid = dynamo.enginePid() ?? 0;
+    const writers = Array.from({ length: 8 }, async (_, writer) => {
+      for (let n = 0; ; n += 1) {
+        const pk = `${round}-${writer}-${n}`;
+        const answer = await upstream.call('PutItem', { TableName: TABLE, Item: item(pk) }).catch(() => null);
+        if (answer?.status !== 200) return;
+        acknowledged.add(pk);
+      }
+    });
+    await expect.poll(() => acknowledged.size, { interval: 1 }).toBeGreaterThan((round + 1) * 30);
+    process.kill(pid, 'SIGKILL');
+    await Promise.all(writers);
+    await expect
+      .poll(() =>
+        upstream.call('ListTables', {}).then(
+          ({ status }) => status,
+          () => 0,
+        ),
+      )
+      .toBe(200);
+  }
+  const missing: string[] = [];
+  for (const pk of acknowledged) {
+    const { body } = await upstream.call('GetItem', { TableName: TABLE, Key: { pk: { S: pk }, sk: { S: 'row' } } });
+    if (JSON.parse(body.toString()).Item === undefined) missing.push(pk);
+  }
+  upstream.close();
+  expect(missing).toEqual([]);
+});
+
+test('the engine dies with a runtime that is killed', async () => {
+  const dataDir = scratchDir();
+  const script = `
+    const { startDynamoDb } = await import(${JSON.stringify(new URL('../../../../infra/local/aws/dynamodb.ts', import.meta.url).href)});
+    const dynamo = await startDynamoDb({ tables: [], dataDir: ${JSON.stringify(dataDir)} });
+    console.log(dynamo.enginePid());
+    setInterval(() => {}, 1000);
+  `;
+  const runtime = spawn(process.execPath, ['--input-type=module', '-e', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const [line] = await once(runtime.stdout, 'data');
+  const engine = markOf(Number(String(line).trim()));
+  expect(engine).not.toBeNull();
+  runtime.kill('SIGKILL');
+  await once(runtime, 'exit');
+  await expect.poll(() => engine !== null && isAlive(engine)).toBe(false);
+});
+
+test('an engine that outlived its runtime is stopped by the next run', async () => {
+  const dataDir = scratchDir();
+  const first = await startEngine(dataDir);
+  const pidFile = join(dataDir, 'dynamodb.pid');
+  const left = JSON.parse(readFileSync(pidFile, 'utf8'));
+  writeFileSync(pidFile, JSON.stringify({ ...left, owner: { pid: 2 ** 22 + 1, startedAt: '1' } }));
+  const second = await startEngine(dataDir);
+  expect(isAlive(left.engine)).toBe(false);
+  expect(second.enginePid()).not.toBe(first.enginePid());
+});
+
+test('a data folder that another runtime uses is refused', async () => {
+  const dataDir = scratchDir();
+  await startEngine(dataDir);
+  const pidFile = join(dataDir, 'dynamodb.pid');
+  const used = JSON.parse(readFileSync(pidFile, 'utf8'));
+  writeFileSync(pidFile, JSON.stringify({ ...used, owner: markOf(process.ppid) }));
+  await expect(startEngine(dataDir)).rejects.toThrow(`the data folder is in use by process ${process.ppid}`);
+});
+
+test('a process that merely got the same id is left alone', async () => {
+  const dataDir = scratchDir();
+  const bystander = { pid: process.pid, startedAt: 'before this process' };
+  writeFileSync(join(dataDir, 'dynamodb.pid'), JSON.stringify({ engine: bystander, owner: bystander }));
+  await startEngine(dataDir);
+});
+
+test('tables with other keys or indexes than the template has are refused', async () => {
+  const dataDir = scratchDir();
+  const first = await startEngine(dataDir);
+  const [table] = smallTemplate().tables;
+  const createTable = { ...table?.createTable, GlobalSecondaryIndexes: [] };
+  const other = { name: TABLE, arn: '', ttlAttribute: null, createTable };
+  const again = startDynamoDb({ tables: [other], dataDir: scratchDir(), endpoint: first.upstream });
+  await expect(again).rejects.toThrow(`table ${TABLE} exists with other keys or indexes`);
+});

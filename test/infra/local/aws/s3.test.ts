@@ -1,0 +1,108 @@
+import {
+  DeleteObjectCommand,
+  DeleteObjectsCommand,
+  GetObjectCommand,
+  HeadObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  S3Client,
+} from '@aws-sdk/client-s3';
+import { Readable } from 'node:stream';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { removeScratchDirs, startWorld, type AwsWorld } from '#test/infra/local/aws/aws.fixture.ts';
+
+const Bucket = 'brainstem-content';
+let world: AwsWorld;
+let client: S3Client;
+
+beforeAll(async () => {
+  world = await startWorld();
+  client = new S3Client(world.as('Api'));
+});
+afterAll(async () => {
+  await world.aws.close();
+  removeScratchDirs();
+});
+
+const read = async (Key: string): Promise<string> => {
+  const { Body } = await client.send(new GetObjectCommand({ Bucket, Key }));
+  return (await Body?.transformToString()) ?? '';
+};
+
+test('an object comes back with its type and metadata', async () => {
+  const put = {
+    Bucket,
+    Key: 'sesn_1/7',
+    Body: 'häł\u0000lo',
+    ContentType: 'text/plain',
+    Metadata: { session: 'sesn_1' },
+  };
+  const { ETag } = await client.send(new PutObjectCommand(put));
+  const got = await client.send(new GetObjectCommand({ Bucket, Key: 'sesn_1/7' }));
+  expect(await got.Body?.transformToString()).toBe('häł\u0000lo');
+  expect(got).toMatchObject({ ETag, ContentType: 'text/plain', Metadata: { session: 'sesn_1' } });
+  const head = await client.send(new HeadObjectCommand({ Bucket, Key: 'sesn_1/7' }));
+  expect(head).toMatchObject({ ETag, ContentLength: Buffer.byteLength('häł\u0000lo') });
+});
+
+test('an upload in chunks with a checksum behind it is put together', async () => {
+  const parts = ['x'.repeat(70_000), 'y'.repeat(70_000), '\r\n0\r\n'];
+  const Body = Readable.from(parts.map((part) => Buffer.from(part)));
+  await client.send(
+    new PutObjectCommand({
+      Bucket,
+      Key: 'chunked',
+      Body,
+      ContentLength: parts.join('').length,
+      ChecksumAlgorithm: 'CRC32',
+    }),
+  );
+  expect(await read('chunked')).toBe(parts.join(''));
+});
+
+test('If-None-Match keeps the first object', async () => {
+  const put = (Body: string) => client.send(new PutObjectCommand({ Bucket, Key: 'once', Body, IfNoneMatch: '*' }));
+  await put('first');
+  await expect(put('second')).rejects.toMatchObject({ name: 'PreconditionFailed', $metadata: { httpStatusCode: 412 } });
+  expect(await read('once')).toBe('first');
+});
+
+test('a key is never a path', async () => {
+  const keys = ['../../escape', 'a', 'a/b', 'a//b', 'ümläut +&=?#%', 'k'.repeat(900), '.'];
+  for (const key of keys) await client.send(new PutObjectCommand({ Bucket, Key: `paths/${key}`, Body: key }));
+  for (const key of keys) expect(await read(`paths/${key}`)).toBe(key);
+  const listed = await client.send(new ListObjectsV2Command({ Bucket, Prefix: 'paths/' }));
+  expect(listed.Contents?.map(({ Key }) => Key)).toEqual(keys.map((key) => `paths/${key}`).toSorted());
+});
+
+test('a listing is paged in the order of keys', async () => {
+  for (const n of [3, 1, 2]) await client.send(new PutObjectCommand({ Bucket, Key: `list/${n}`, Body: 'x'.repeat(n) }));
+  const first = await client.send(new ListObjectsV2Command({ Bucket, Prefix: 'list/', MaxKeys: 2 }));
+  expect(first).toMatchObject({
+    IsTruncated: true,
+    KeyCount: 2,
+    Contents: [
+      { Key: 'list/1', Size: 1 },
+      { Key: 'list/2', Size: 2 },
+    ],
+  });
+  const next = { Bucket, Prefix: 'list/', ContinuationToken: first.NextContinuationToken };
+  const second = await client.send(new ListObjectsV2Command(next));
+  expect(second).toMatchObject({ IsTruncated: false, Contents: [{ Key: 'list/3' }] });
+});
+
+test('objects are deleted one by one or together', async () => {
+  for (const key of ['one', 't&w<o', 'three'])
+    await client.send(new PutObjectCommand({ Bucket, Key: `gone/${key}`, Body: key }));
+  await client.send(new DeleteObjectCommand({ Bucket, Key: 'gone/one' }));
+  await client.send(new DeleteObjectCommand({ Bucket, Key: 'gone/never-was' }));
+  const Objects = ['gone/t&w<o', 'gone/three'].map((Key) => ({ Key }));
+  const { Deleted } = await client.send(new DeleteObjectsCommand({ Bucket, Delete: { Objects } }));
+  expect(Deleted).toEqual(Objects);
+  expect((await client.send(new ListObjectsV2Command({ Bucket, Prefix: 'gone/' }))).KeyCount).toBe(0);
+});
+
+test('a bucket that the template does not have does not exist', async () => {
+  const elsewhere = client.send(new GetObjectCommand({ Bucket: 'elsewhere', Key: 'k' }));
+  await expect(elsewhere).rejects.toMatchObject({ name: 'AccessDenied' });
+});

@@ -1,0 +1,112 @@
+import {
+  CreateSecretCommand,
+  DescribeSecretCommand,
+  GetSecretValueCommand,
+  PutSecretValueCommand,
+  SecretsManagerClient,
+} from '@aws-sdk/client-secrets-manager';
+import { readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+import { openSecretsManager } from '#infra/local/aws/secrets-manager.ts';
+import { generateSecret } from '#infra/local/aws/secrets-manager/generate.ts';
+import type { AwsRequest, SecretPart } from '#infra/local/seams.ts';
+import { removeScratchDirs, scratchDir, smallTemplate, startWorld } from '#test/infra/local/aws/aws.fixture.ts';
+
+afterAll(removeScratchDirs);
+
+const SECRETS = smallTemplate().secrets;
+const ARN = SECRETS[0]?.arn ?? '';
+
+test('a value is put and read, and the one before keeps its stage', async () => {
+  const world = await startWorld();
+  const client = new SecretsManagerClient(world.as('Api'));
+  const first = await client.send(new GetSecretValueCommand({ SecretId: ARN }));
+  expect(first.SecretString).toMatch(/^[A-Za-z0-9]{40}$/);
+  await client.send(new PutSecretValueCommand({ SecretId: ARN, SecretString: 'second' }));
+  const current = await client.send(new GetSecretValueCommand({ SecretId: 'Brainstem-Key' }));
+  expect(current).toMatchObject({ SecretString: 'second', VersionStages: ['AWSCURRENT'], ARN });
+  const previous = await client.send(new GetSecretValueCommand({ SecretId: ARN, VersionStage: 'AWSPREVIOUS' }));
+  expect(previous.SecretString).toBe(first.SecretString);
+  const { VersionIdsToStages } = await client.send(new DescribeSecretCommand({ SecretId: ARN }));
+  expect(
+    Object.values(VersionIdsToStages ?? {})
+      .flat()
+      .toSorted(),
+  ).toEqual(['AWSCURRENT', 'AWSPREVIOUS']);
+  await expect(client.send(new CreateSecretCommand({ Name: 'vault/x', SecretString: 'y' }))).rejects.toThrow(
+    '"Resource":"arn:aws:secretsmanager:us-east-1:000000000000:secret:vault/x-??????"',
+  );
+  await world.aws.close();
+});
+
+test('a generated value survives a restart, in files nobody else can read', () => {
+  const dataDir = scratchDir();
+  const first = openSecretsManager(SECRETS, dataDir).readSecret('Key');
+  expect(openSecretsManager(SECRETS, dataDir).readSecret('Key')).toBe(first);
+  const dir = join(dataDir, 'secrets');
+  expect(statSync(dir).mode & 0o777).toBe(0o700);
+  expect(readdirSync(dir).map((file) => statSync(join(dir, file)).mode & 0o777)).toEqual([0o600]);
+});
+
+test('a value set from outside replaces the generated one', () => {
+  const dataDir = scratchDir();
+  openSecretsManager(SECRETS, dataDir).setSecret('Key', 'sk-given');
+  expect(openSecretsManager(SECRETS, dataDir).readSecret(ARN)).toBe('sk-given');
+});
+
+/** Calls an operation as the endpoint would, once access is granted. */
+function caller(secrets: readonly SecretPart[] = []) {
+  const service = openSecretsManager(secrets, scratchDir());
+  return async (operation: string, input: object) => {
+    const request = { operation, body: Buffer.from(JSON.stringify(input)) } as AwsRequest;
+    return JSON.parse(String((await service.handle(request)).body));
+  };
+}
+
+test('secrets are created, updated and deleted', async () => {
+  const call = caller();
+  const { ARN: arn } = await call('CreateSecret', { Name: 'vault/a', SecretString: 'one' });
+  await expect(call('CreateSecret', { Name: 'vault/a', SecretString: 'two' })).rejects.toMatchObject({
+    code: 'ResourceExistsException',
+  });
+  await call('UpdateSecret', { SecretId: arn, SecretString: 'two', Description: 'said' });
+  expect(await call('GetSecretValue', { SecretId: arn.slice(0, -7) })).toMatchObject({ SecretString: 'two' });
+  expect(await call('DescribeSecret', { SecretId: 'vault/a' })).toMatchObject({ Description: 'said' });
+  await call('DeleteSecret', { SecretId: 'vault/a' });
+  await expect(call('GetSecretValue', { SecretId: arn })).rejects.toMatchObject({ code: 'ResourceNotFoundException' });
+});
+
+test('a repeat of a put makes no second version, and the same token with another value is refused', async () => {
+  const call = caller();
+  await call('CreateSecret', { Name: 'a', SecretString: 'one' });
+  const put = { SecretId: 'a', SecretString: 'two', ClientRequestToken: 'token' };
+  expect(await call('PutSecretValue', put)).toEqual(await call('PutSecretValue', put));
+  await expect(call('PutSecretValue', { ...put, SecretString: 'three' })).rejects.toMatchObject({
+    code: 'ResourceExistsException',
+  });
+});
+
+test('a pending version does not take the current stage', async () => {
+  const call = caller();
+  await call('CreateSecret', { Name: 'a', SecretString: 'one' });
+  await call('PutSecretValue', { SecretId: 'a', SecretString: 'next', VersionStages: ['AWSPENDING'] });
+  expect(await call('GetSecretValue', { SecretId: 'a' })).toMatchObject({ SecretString: 'one' });
+  expect(await call('GetSecretValue', { SecretId: 'a', VersionStage: 'AWSPENDING' })).toMatchObject({
+    SecretString: 'next',
+  });
+});
+
+test('generated passwords have each kind of character that is not excluded', () => {
+  const password = generateSecret({ PasswordLength: 12, ExcludeCharacters: '"@/\\\'', IncludeSpace: true });
+  for (const kind of [/[a-z]/, /[A-Z]/, /[0-9]/, /[!-/:-@[-`{-~]/, / /]) expect(password).toMatch(kind);
+  expect(password).not.toMatch(/["@/\\']/);
+  expect(generateSecret({ PasswordLength: 300, ExcludePunctuation: true, ExcludeLowercase: true })).toMatch(
+    /^[A-Z0-9]{300}$/,
+  );
+});
+
+test('a generated password can stand inside a template', () => {
+  const options = { SecretStringTemplate: '{"user":"admin"}', GenerateStringKey: 'password', PasswordLength: 8 };
+  expect(JSON.parse(generateSecret(options))).toEqual({ user: 'admin', password: expect.stringMatching(/^.{8}$/) });
+});

@@ -1,0 +1,371 @@
+import {
+  DescribeExecutionCommand,
+  ListExecutionsCommand,
+  SFNClient,
+  StartExecutionCommand,
+  StopExecutionCommand,
+} from '@aws-sdk/client-sfn';
+import { appendFileSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, afterEach, describe, expect, test } from 'vitest';
+import { prepareDefinition } from '#infra/local/aws/step-functions/definition.ts';
+import { openStepFunctions, type StepFunctions } from '#infra/local/aws/step-functions.ts';
+import { createVerdicts } from '#infra/local/iam/verdicts.ts';
+import type { AwsRequest, Invoke, Template } from '#infra/local/seams.ts';
+import {
+  removeScratchDirs,
+  RUN_ARN,
+  scratchDir,
+  smallTemplate,
+  startWorld,
+} from '#test/infra/local/aws/aws.fixture.ts';
+
+const INPUT = '{"session":"sesn_1","run":1}';
+const template = smallTemplate();
+
+interface Given {
+  readonly invoke: Invoke;
+  readonly dataDir?: string;
+  readonly template?: Template;
+  readonly retryIntervalMs?: number;
+}
+
+const opened: StepFunctions[] = [];
+
+function open({ invoke, dataDir = scratchDir(), template: given = template, retryIntervalMs = 1 }: Given) {
+  const reports: string[] = [];
+  const service = openStepFunctions({
+    ...given,
+    verdicts: createVerdicts(given.roles),
+    dataDir,
+    invoke,
+    report: (message) => void reports.push(message),
+    retryIntervalMs,
+  });
+  opened.push(service);
+  const call = async (operation: string, input: object) => {
+    const request = { operation, body: Buffer.from(JSON.stringify(input)) } as AwsRequest;
+    return JSON.parse(String((await service.handle(request)).body));
+  };
+  const start = async (name: string, input: string = INPUT): Promise<string> =>
+    (await call('StartExecution', { stateMachineArn: RUN_ARN, name, input })).executionArn;
+  const finish = async (name: string, input?: string) => {
+    const executionArn = await start(name, input);
+    await service.idle();
+    return call('DescribeExecution', { executionArn });
+  };
+  return { service, call, start, finish, reports };
+}
+
+afterEach(async () => {
+  for (const service of opened.splice(0)) await service.close();
+});
+afterAll(removeScratchDirs);
+
+const named = (name: string, message = 'why'): Error => Object.assign(new Error(message), { name });
+const isHarness = (arn: string): boolean => arn.endsWith('Harness');
+const idle = { session: 'sesn_1', run: 1, turn: { do: 'idle' } };
+const calls = (...ids: string[]) => ({
+  ...idle,
+  turn: { do: 'tools', calls: ids.map((id) => ({ hand: 'sandbox', id })) },
+});
+
+/** Answers one invocation of the harness after the other; the last answer is repeated. */
+function harness(answers: readonly unknown[], execute: Invoke = async () => null) {
+  const payloads: unknown[] = [];
+  const invoke: Invoke = async (arn, payload) => {
+    if (!isHarness(arn)) return execute(arn, payload);
+    payloads.push(payload);
+    const answer = answers[Math.min(payloads.length, answers.length) - 1];
+    if (answer instanceof Error) throw answer;
+    return answer;
+  };
+  return { payloads, invoke };
+}
+
+describe('a run', () => {
+  test('goes through turns and hands, with each answer in its place', async () => {
+    const { payloads, invoke } = harness([calls('a', 'b'), idle]);
+    const { finish } = open({ invoke });
+    expect(await finish('sesn_1-1')).toMatchObject({ status: 'SUCCEEDED', output: JSON.stringify(idle), input: INPUT });
+    expect(payloads).toEqual([
+      JSON.parse(INPUT),
+      {
+        ...calls('a', 'b'),
+        hands: [
+          { call: 'a', outcome: 'done' },
+          { call: 'b', outcome: 'done' },
+        ],
+      },
+    ]);
+  });
+
+  test('gives a hand the session and its own call', async () => {
+    const given: unknown[] = [];
+    const { invoke } = harness([calls('a', 'b'), idle], async (_arn, payload) => void given.push(payload));
+    await open({ invoke }).finish('sesn_1-1');
+    expect(given).toEqual([
+      { session: 'sesn_1', call: { hand: 'sandbox', id: 'a' } },
+      { session: 'sesn_1', call: { hand: 'sandbox', id: 'b' } },
+    ]);
+  });
+
+  test('waits for as long as the turn says', async () => {
+    const waiting = { ...idle, turn: { do: 'retry', waitSeconds: 0 } };
+    const { payloads, invoke } = harness([waiting, waiting, idle]);
+    await open({ invoke }).finish('sesn_1-1');
+    expect(payloads).toHaveLength(3);
+  });
+
+  test('starts the next run with the machine itself, once', async () => {
+    const long = { ...idle, run: 2, turn: { do: 'long' } };
+    const { service, finish, call } = open({ invoke: harness([long, idle]).invoke });
+    expect(await finish('sesn_1-1')).toMatchObject({ status: 'SUCCEEDED' });
+    const listed = service.executions(RUN_ARN).map(({ name, input }) => [name, input]);
+    expect(listed.toSorted()).toEqual([
+      ['sesn_1-1', INPUT],
+      ['sesn_1-2', '{"session":"sesn_1","run":2}'],
+    ]);
+    const taken = await call('StartExecution', { stateMachineArn: RUN_ARN, name: 'sesn_1-2', input: '{}' }).catch(
+      (error) => error.code,
+    );
+    expect(taken).toBe('ExecutionAlreadyExists');
+  });
+
+  test('ends well when its next run exists already', async () => {
+    const long = { ...idle, run: 1, turn: { do: 'long' } };
+    const { finish } = open({ invoke: harness([idle, long]).invoke });
+    await finish('sesn_1-1');
+    expect(await finish('other')).toMatchObject({ status: 'SUCCEEDED' });
+  });
+});
+
+describe('errors of a function', () => {
+  test('are retried, and then the answer counts', async () => {
+    const { payloads, invoke } = harness([named('Lambda.Unknown'), named('Sandbox.Timedout'), idle]);
+    expect(await open({ invoke }).finish('sesn_1-1')).toMatchObject({ status: 'SUCCEEDED' });
+    expect(payloads).toHaveLength(3);
+  });
+
+  test('end the execution after the last retry, under their own name', async () => {
+    const { payloads, invoke } = harness([named('LogUnreachable', 'no content here')]);
+    const ended = await open({ invoke }).finish('sesn_1-1');
+    expect(payloads).toHaveLength(7);
+    expect(ended).toMatchObject({ status: 'FAILED', error: 'LogUnreachable' });
+    expect(JSON.parse(ended.cause)).toEqual({ errorType: 'LogUnreachable', errorMessage: 'no content here' });
+  });
+
+  test('are caught by name inside a Map, and the other items are not disturbed', async () => {
+    const tries: string[] = [];
+    const { payloads, invoke } = harness([calls('good', 'bad'), idle], async (_arn, payload) => {
+      const { id } = (payload as { call: { id: string } }).call;
+      tries.push(id);
+      if (id === 'bad') throw named('Sandbox.Timedout');
+      return null;
+    });
+    await open({ invoke }).finish('sesn_1-1');
+    expect(tries.filter((id) => id === 'bad')).toHaveLength(4);
+    expect(tries.filter((id) => id === 'good')).toHaveLength(1);
+    expect(payloads[1]).toMatchObject({
+      hands: [
+        { call: 'good', outcome: 'done' },
+        { call: 'bad', outcome: 'failed', error: 'Sandbox.Timedout' },
+      ],
+    });
+  });
+
+  test('an answer above the quota ends the execution without a retry', async () => {
+    const { payloads, invoke } = harness([{ ...idle, text: 'x'.repeat(262_144) }]);
+    expect(await open({ invoke }).finish('sesn_1-1')).toMatchObject({
+      status: 'FAILED',
+      error: 'States.DataLimitExceeded',
+    });
+    expect(payloads).toHaveLength(1);
+  });
+
+  test('a function that the machine may not invoke is denied, with the missing statement in the report', async () => {
+    const roles = template.roles.filter(({ name }) => name !== 'Brainstem-RunRole');
+    const { finish, reports } = open({ invoke: async () => idle, template: { ...template, roles } });
+    expect(await finish('sesn_1-1')).toMatchObject({ status: 'FAILED', error: 'Lambda.AWSLambdaException' });
+    expect(reports[0]).toContain('Missing statement: {"Effect":"Allow","Action":"lambda:InvokeFunction"');
+  });
+
+  test('retries wait, each time longer', async () => {
+    const { invoke } = harness([named('Lambda.Unknown'), idle]);
+    const service = openStepFunctions({
+      ...template,
+      verdicts: createVerdicts(template.roles),
+      dataDir: scratchDir(),
+      invoke,
+    });
+    opened.push(service);
+    const startedAt = performance.now();
+    const body = Buffer.from(JSON.stringify({ stateMachineArn: RUN_ARN, name: 'x' }));
+    await service.handle({ operation: 'StartExecution', body } as AwsRequest);
+    await service.idle();
+    expect(performance.now() - startedAt).toBeGreaterThan(950);
+  });
+});
+
+describe('starting', () => {
+  test('the same name and input while it runs is the same execution; later, or with other input, it is refused', async () => {
+    const turn = Promise.withResolvers<unknown>();
+    const { service, start } = open({ invoke: () => turn.promise });
+    const first = await start('sesn_1-1');
+    expect(await start('sesn_1-1')).toBe(first);
+    await expect(start('sesn_1-1', '{"session":"sesn_2"}')).rejects.toMatchObject({ code: 'ExecutionAlreadyExists' });
+    turn.resolve(idle);
+    await service.idle();
+    await expect(start('sesn_1-1')).rejects.toMatchObject({ code: 'ExecutionAlreadyExists' });
+  });
+
+  test.each([
+    ['an input that is not JSON', { name: 'a', input: '{' }, 'InvalidExecutionInput'],
+    ['a name with a slash', { name: 'a/b' }, 'InvalidName'],
+    ['a machine that is not there', { name: 'a', stateMachineArn: 'arn:x' }, 'StateMachineDoesNotExist'],
+  ])('%s is refused', async (_name, input, code) => {
+    const { call } = open({ invoke: async () => idle });
+    await expect(call('StartExecution', { stateMachineArn: RUN_ARN, ...input })).rejects.toMatchObject({ code });
+  });
+
+  test('through the SDK: started, described, listed and stopped', async () => {
+    const turn = Promise.withResolvers<unknown>();
+    const world = await startWorld({ invoke: () => turn.promise });
+    const client = new SFNClient(world.as('Api'));
+    const { executionArn, startDate } = await client.send(
+      new StartExecutionCommand({ stateMachineArn: RUN_ARN, name: 'n', input: INPUT }),
+    );
+    expect(Math.abs(Date.now() - Number(startDate))).toBeLessThan(60_000);
+    const described = () => client.send(new DescribeExecutionCommand({ executionArn }));
+    expect(await described()).toMatchObject({ status: 'RUNNING', input: INPUT, name: 'n' });
+    await client.send(new StopExecutionCommand({ executionArn, cause: 'enough' }));
+    expect(await described()).toMatchObject({ status: 'ABORTED', cause: 'enough' });
+    const { executions } = await client.send(
+      new ListExecutionsCommand({ stateMachineArn: RUN_ARN, statusFilter: 'ABORTED' }),
+    );
+    expect(executions?.map(({ name }) => name)).toEqual(['n']);
+    const again = client.send(new StartExecutionCommand({ stateMachineArn: RUN_ARN, name: 'n', input: INPUT }));
+    await expect(again).rejects.toMatchObject({ name: 'ExecutionAlreadyExists' });
+    turn.resolve(idle);
+    await world.aws.close();
+  });
+
+  test('a stopped execution runs no further task, also when it was waiting to retry one', async () => {
+    const invoked: string[] = [];
+    const invoke: Invoke = async (arn) => {
+      invoked.push(arn);
+      throw named('Lambda.Unknown');
+    };
+    const { service, start, call } = open({ invoke, retryIntervalMs: 10_000 });
+    const executionArn = await start('sesn_1-1');
+    const failed = () => service.history(executionArn).some(({ type }) => type === 'StateFailed');
+    await expect.poll(failed).toBe(true);
+    await call('StopExecution', { executionArn });
+    await service.idle();
+    await new Promise((later) => setImmediate(later));
+    expect(invoked).toHaveLength(1);
+    expect(await call('DescribeExecution', { executionArn })).toMatchObject({ status: 'ABORTED' });
+  });
+});
+
+describe('a restart', () => {
+  const never: Invoke = () => new Promise(() => {});
+
+  test('starts again what was running, with the same input, and remembers what had ended', async () => {
+    const dataDir = scratchDir();
+    const first = open({
+      invoke: async (_arn, payload) => (JSON.stringify(payload).includes('sesn_2') ? never('', null) : idle),
+      dataDir,
+    });
+    await first.finish('sesn_1-1');
+    await first.start('sesn_2-1', '{"session":"sesn_2","run":1}');
+    // No close: the first runtime was killed. A kill in the middle of a write leaves half a line.
+    appendFileSync(join(dataDir, 'executions.jsonl'), '{"start":"sesn_3-1","mach');
+
+    const { payloads, invoke } = harness([idle]);
+    const second = open({ invoke, dataDir });
+    expect(second.service.executions(RUN_ARN).map(({ name }) => name)).toHaveLength(2);
+    expect(payloads).toEqual([]);
+    expect(second.service.resume()).toBe(1);
+    await second.service.idle();
+    expect(payloads).toEqual([{ session: 'sesn_2', run: 1 }]);
+    await expect(second.start('sesn_1-1')).rejects.toMatchObject({ code: 'ExecutionAlreadyExists' });
+    expect(open({ invoke, dataDir }).service.resume()).toBe(0);
+  });
+
+  test('resumes what a runtime left running when it was closed in order', async () => {
+    const dataDir = scratchDir();
+    const first = open({ invoke: never, dataDir });
+    await first.start('sesn_1-1');
+    await first.service.close();
+    opened.length = 0;
+    expect(open({ invoke: never, dataDir }).service.resume()).toBe(1);
+  });
+
+  test('keeps a journal of starts and ends only, one line each', async () => {
+    const dataDir = scratchDir();
+    await open({ invoke: async () => idle, dataDir }).finish('sesn_1-1');
+    open({ invoke: never, dataDir });
+    const lines = readFileSync(join(dataDir, 'executions.jsonl'), 'utf8').trim().split('\n');
+    expect(lines.map((line) => Object.keys(JSON.parse(line))[0])).toEqual(['start', 'end']);
+  });
+});
+
+test('the history tells what each state was given and gave', async () => {
+  const { service, start } = open({ invoke: harness([calls('a'), idle]).invoke });
+  const executionArn = await start('sesn_1-1');
+  await service.idle();
+  const entered = service.history(executionArn).filter(({ type }) => type === 'StateEntered');
+  expect(entered.map(({ state }) => Object(state).name)).toEqual([
+    'Turn',
+    'Next',
+    'UseHands',
+    'Execute',
+    'HandDone',
+    'Turn',
+    'Next',
+    'Done',
+  ]);
+});
+
+test('a task without a limit of its own has the longest that a timer can hold, not the 60 s of the interpreter', () => {
+  const task = { Type: 'Task', Resource: 'arn:aws:states:::lambda:invoke', Parameters: {}, End: true };
+  const States = {
+    Unlimited: task,
+    Limited: { ...task, TimeoutSeconds: 930 },
+    Forever: { ...task, TimeoutSeconds: 99_999_999 },
+  };
+  const { definition } = prepareDefinition({
+    name: 'm',
+    arn: '',
+    roleArn: '',
+    definition: { StartAt: 'Unlimited', States },
+  });
+  expect(Object.values(definition.States).map((state) => Object(state).TimeoutSeconds)).toEqual([
+    2_000_000, 930, 2_000_000,
+  ]);
+});
+
+describe('a machine that cannot be interpreted', () => {
+  const withState = (state: unknown): Template => {
+    const [machine] = template.machines;
+    if (machine === undefined) throw new Error('the small stack has a machine');
+    return { ...template, machines: [{ ...machine, definition: { StartAt: 'Odd', States: { Odd: state } } }] };
+  };
+
+  test.each([
+    [
+      'a resource nobody plays',
+      { Type: 'Task', Resource: 'arn:aws:states:::sqs:sendMessage', End: true },
+      /state Odd calls arn:aws:states:::sqs:sendMessage/,
+    ],
+    [
+      'a context field the interpreter lacks',
+      { Type: 'Pass', Parameters: { 'n.$': '$$.State.RetryCount' }, End: true },
+      /uses "\$\$\.State/,
+    ],
+    ['a target that does not exist', { Type: 'Pass', Next: 'Nowhere' }, /Nowhere/],
+  ])('%s is an error at start', (_name, state, message) => {
+    expect(() => open({ invoke: async () => null, template: withState(state) })).toThrow(message);
+  });
+});

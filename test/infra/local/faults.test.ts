@@ -1,0 +1,98 @@
+import { describe, expect, test } from 'vitest';
+import { createFaults } from '../../../infra/local/faults.ts';
+import type { AwsRequest, AwsResponse } from '../../../infra/local/seams.ts';
+
+const OK: AwsResponse = { status: 200, headers: {}, body: '{}' };
+
+function setup() {
+  const killed: string[] = [];
+  const faults = createFaults({
+    serviceOf: (name) => name.replace('Stack-', ''),
+    requestOf: () => 'request-1',
+    kill: async (target) => killed.push(target),
+    loseSandbox: async () => 1,
+  });
+  /** One AWS call: true when it reached its service. */
+  const call = async (
+    operation: string,
+    functionName = 'Stack-harness',
+    worker = 'w1',
+  ): Promise<AwsResponse | 'served'> => {
+    const request: AwsRequest = {
+      service: 'dynamodb',
+      operation,
+      method: 'POST',
+      path: '/',
+      query: new URLSearchParams(),
+      headers: {},
+      body: Buffer.from(''),
+      caller: { functionName, roleArn: 'r', worker },
+    };
+    const injected = await faults.hooks.before(request);
+    await faults.hooks.after(request, injected ?? OK);
+    return injected ?? 'served';
+  };
+  return { faults, killed, call };
+}
+
+describe('killDuring', () => {
+  test('before a call kills the worker that makes it, and the call has no effect', async () => {
+    const { faults, killed, call } = setup();
+    const fired = faults.killDuring({ function: 'harness', call: 2, phase: 'before' });
+    expect(await call('Query')).toBe('served');
+    expect(await call('PutItem', 'Stack-api', 'w9')).toBe('served');
+    expect(await call('PutItem')).toMatchObject({ status: 503 });
+    expect(killed).toEqual(['w1']);
+    expect(await fired).toMatchObject({ function: 'harness', call: 'dynamodb:PutItem', request: 'request-1' });
+  });
+
+  test('after a call kills the worker once the call has had its effect', async () => {
+    const { faults, killed, call } = setup();
+    const fired = faults.killDuring({ function: 'harness', call: 1, phase: 'after' });
+    expect(await call('PutItem')).toBe('served');
+    expect(killed).toEqual(['w1']);
+    await fired;
+  });
+
+  test('fires once', async () => {
+    const { faults, killed, call } = setup();
+    void faults.killDuring({ function: 'harness', call: 1, phase: 'before' });
+    await call('PutItem');
+    expect(await call('PutItem')).toBe('served');
+    expect(killed).toHaveLength(1);
+  });
+});
+
+test('throttled calls answer an error that the SDK repeats, as often as asked', async () => {
+  const { faults, call } = setup();
+  faults.throttle('dynamodb:PutItem', 2);
+  expect(await call('Query')).toBe('served');
+  for (const _ of [1, 2]) {
+    expect(await call('PutItem')).toMatchObject({ status: 400, body: expect.stringContaining('ThrottlingException') });
+  }
+  expect(await call('PutItem')).toBe('served');
+});
+
+test('delayed calls are held back', async () => {
+  const { faults, call } = setup();
+  faults.delay('dynamodb', 50);
+  const startedAt = performance.now();
+  expect(await call('PutItem')).toBe('served');
+  expect(performance.now() - startedAt).toBeGreaterThan(45);
+});
+
+test('the trace tells which function asked what, in order, until it is disarmed', async () => {
+  const { faults, killed, call } = setup();
+  void faults.killDuring({ function: 'harness', call: 3, phase: 'before' });
+  await call('Query');
+  await call('PutItem', 'Stack-api', 'w2');
+  expect(faults.trace().map((one) => `${one.function} ${one.worker} ${one.call}`)).toEqual([
+    'harness w1 dynamodb:Query',
+    'api w2 dynamodb:PutItem',
+  ]);
+  faults.disarm();
+  await call('Query');
+  await call('Query');
+  expect(faults.trace()).toHaveLength(2);
+  expect(killed).toEqual([]);
+});

@@ -1,0 +1,220 @@
+import { createServer, request } from 'node:http';
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, describe, expect, test } from 'vitest';
+import { serveGateway, type Gateway, type GatewayOptions } from '../../../../infra/local/gateway/server.ts';
+import type { RoutePart } from '../../../../infra/local/seams.ts';
+import { startPool, type FunctionFixture, type PoolFixture } from '../lambda/fixture.ts';
+
+const closers: (() => Promise<void>)[] = [];
+
+afterEach(async () => {
+  for (const close of closers.splice(0)) await close();
+});
+
+const STREAM = (body: string): FunctionFixture => ({
+  code: `const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+    export const handler = awslambda.streamifyResponse(async (event, raw) => {
+      const stream = awslambda.HttpResponseStream.from(raw, { statusCode: 200, headers: { 'content-type': 'text/event-stream' } });
+      ${body}
+    });`,
+});
+const API = (body: string): FunctionFixture => ({ code: `export const handler = async (event) => { ${body} };` });
+const ECHO = API('return { statusCode: 200, body: JSON.stringify(event) };');
+
+interface Setup {
+  readonly gateway: Gateway;
+  readonly pool: PoolFixture;
+}
+
+async function start(
+  functions: Record<string, FunctionFixture>,
+  options: Partial<GatewayOptions> = {},
+): Promise<Setup> {
+  const pool = await startPool(functions);
+  const routes: RoutePart[] = [
+    { method: 'ANY', path: '/v1/{proxy+}', functionArn: pool.arn('api'), transfer: 'buffered' },
+    { method: 'GET', path: '/v1/{id}/stream', functionArn: pool.arn('stream'), transfer: 'stream' },
+  ];
+  const gateway = await serveGateway({
+    template: { routes, account: '123456789012' },
+    lambda: pool.pool,
+    port: 0,
+    ...options,
+  });
+  closers.push(gateway.close, pool.close);
+  return { gateway, pool };
+}
+
+describe('an event', () => {
+  test('carries path, parameters, headers, query and body as a REST API gives them', async () => {
+    const { gateway } = await start({ api: ECHO });
+    const response = await fetch(`${gateway.url}/v1/agents/a1?limit=2&id=x&id=y`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'x-api-key': 'k' },
+      body: '{"ü":1}',
+    });
+    expect(await response.json()).toMatchObject({
+      resource: '/v1/{proxy+}',
+      path: '/v1/agents/a1',
+      httpMethod: 'POST',
+      headers: { 'x-api-key': 'k', 'X-Forwarded-Proto': 'http' },
+      multiValueHeaders: { 'x-api-key': ['k'] },
+      queryStringParameters: { limit: '2', id: 'y' },
+      multiValueQueryStringParameters: { limit: ['2'], id: ['x', 'y'] },
+      pathParameters: { proxy: 'agents/a1' },
+      requestContext: {
+        accountId: '123456789012',
+        resourcePath: '/v1/{proxy+}',
+        requestId: expect.stringMatching(/^[0-9a-f-]{36}$/),
+        identity: { sourceIp: '127.0.0.1' },
+      },
+      body: '{"ü":1}',
+      isBase64Encoded: false,
+    });
+  });
+
+  test('has null where there is nothing, and base64 where the body is no text', async () => {
+    const { gateway } = await start({ api: ECHO });
+    expect(await (await fetch(`${gateway.url}/v1/x`)).json()).toMatchObject({
+      queryStringParameters: null,
+      body: null,
+    });
+    const binary = await fetch(`${gateway.url}/v1/x`, { method: 'POST', body: Buffer.from([0xff, 0xfe]) });
+    expect(await binary.json()).toMatchObject({ isBase64Encoded: true, body: '//4=' });
+  });
+});
+
+describe('a buffered answer', () => {
+  test('keeps status, headers, several values and bytes', async () => {
+    const { gateway } = await start({
+      api: API(`return { statusCode: 201, headers: { 'request-id': 'r1' }, multiValueHeaders: { 'set-cookie': ['a=1', 'b=2'] },
+        body: Buffer.from([1, 2, 255]).toString('base64'), isBase64Encoded: true };`),
+    });
+    const response = await fetch(`${gateway.url}/v1/x`);
+    expect(response.status).toBe(201);
+    expect(response.headers.get('request-id')).toBe('r1');
+    expect(response.headers.getSetCookie()).toEqual(['a=1', 'b=2']);
+    expect([...new Uint8Array(await response.arrayBuffer())]).toEqual([1, 2, 255]);
+  });
+
+  test.each([
+    ['a route nobody has', '/nowhere', 403, 'Missing Authentication Token'],
+    ['a function that fails', '/v1/fail', 502, 'Internal server error'],
+    ['an answer without status', '/v1/shape', 502, 'Internal server error'],
+    ['a function that takes too long', '/v1/slow', 504, 'Endpoint request timed out'],
+  ])('to %s is what API Gateway says', async (_what, path, status, message) => {
+    const api = API(`
+      if (event.path === '/v1/fail') throw new Error('x');
+      if (event.path === '/v1/shape') return { hello: 1 };
+      await new Promise((resolve) => setTimeout(resolve, 1_000));
+      return { statusCode: 200 };`);
+    const { gateway } = await start({ api }, { bufferedLimitMs: 200 });
+    const response = await fetch(gateway.url + path);
+    expect([response.status, await response.json()]).toEqual([status, { message }]);
+  });
+
+  test('that is API Gateway’s own is in the words of the template', async () => {
+    const part = {
+      responseType: 'DEFAULT_4XX',
+      status: 404,
+      headers: { 'request-id': 'context.requestId', 'x-a': "'1'" },
+    };
+    const body =
+      '{"type":"$context.error.responseType","message":$context.error.messageString,"id":"$context.requestId"}';
+    const template = { routes: [], account: '1', gatewayResponses: [{ ...part, body }] };
+    const { gateway } = await start({}, { template });
+    const response = await fetch(`${gateway.url}/nowhere`);
+    const id = response.headers.get('request-id');
+    expect([response.status, response.headers.get('x-a')]).toEqual([404, '1']);
+    expect(await response.json()).toEqual({
+      type: 'MISSING_AUTHENTICATION_TOKEN',
+      message: 'Missing Authentication Token',
+      id,
+    });
+  });
+
+  test('to more than 10 MB is 413, also when the client is still sending', async () => {
+    const { gateway } = await start({ api: ECHO });
+    const response = await fetch(`${gateway.url}/v1/x`, { method: 'POST', body: 'x'.repeat(11 * 1024 * 1024) });
+    expect([response.status, await response.json()]).toEqual([413, { message: 'Request Too Long' }]);
+  });
+});
+
+describe('a streamed answer', () => {
+  test('sends headers and first bytes before the function is done', async () => {
+    const { gateway } = await start({
+      stream: STREAM(`stream.write(''); await sleep(300); stream.write('data: 1'); await sleep(300); stream.end();`),
+    });
+    const startedAt = performance.now();
+    const response = await fetch(`${gateway.url}/v1/a/stream`);
+    const headersMs = performance.now() - startedAt;
+    expect(response.headers.get('content-type')).toBe('text/event-stream');
+    const reader = (response.body ?? new ReadableStream()).getReader();
+    const first = await reader.read();
+    const firstMs = performance.now() - startedAt;
+    expect(Buffer.from(first.value as Uint8Array).toString()).toBe('data: 1');
+    expect(headersMs).toBeLessThan(290);
+    expect(firstMs).toBeLessThan(590);
+    expect((await reader.read()).done).toBe(true);
+  });
+
+  test('ends for the function when the client leaves', async () => {
+    const { gateway, pool } = await start({
+      stream: STREAM(
+        `stream.on('close', () => console.log('reader left')); stream.write('x'); while (!stream.destroyed) await sleep(5);`,
+      ),
+    });
+    const controller = new AbortController();
+    await fetch(`${gateway.url}/v1/a/stream`, { signal: controller.signal });
+    controller.abort();
+    const log = (): Promise<string> => readFile(join(pool.folder, 'logs', 'stream.log'), 'utf8').catch(() => '');
+    await expect.poll(log).toBe('reader left\n');
+  });
+
+  test('is cut where the function fails in the middle, and 502 where it fails before', async () => {
+    const { gateway } = await start({
+      stream: STREAM(
+        `if (event.pathParameters.id === 'early') throw new Error('x'); stream.write('1'); await sleep(50); throw new Error('y');`,
+      ),
+    });
+    expect((await fetch(`${gateway.url}/v1/early/stream`)).status).toBe(502);
+    const cut = await fetch(`${gateway.url}/v1/late/stream`);
+    expect(cut.status).toBe(200);
+    await expect(cut.text()).rejects.toThrow('terminated');
+  });
+
+  test('is cut after a long silence', async () => {
+    const { gateway } = await start({ stream: STREAM(`stream.write('1'); await sleep(3000);`) }, { streamIdleMs: 100 });
+    await expect((await fetch(`${gateway.url}/v1/a/stream`)).text()).rejects.toThrow('terminated');
+  });
+});
+
+test('connections are kept for the next request', async () => {
+  const { gateway } = await start({ api: ECHO });
+  const response = await fetch(`${gateway.url}/v1/x`);
+  expect(response.headers.get('connection')).toBe('keep-alive');
+  await response.text();
+});
+
+test('a port that is taken is an error with its code', async () => {
+  const taken = createServer().listen(0, '127.0.0.1');
+  await once(taken, 'listening');
+  const address = taken.address();
+  const port = typeof address === 'object' ? (address?.port ?? 0) : 0;
+  const pool = await startPool({});
+  closers.push(pool.close, async () => void taken.close());
+  const options = { template: { routes: [], account: '1' }, lambda: pool.pool, port };
+  await expect(serveGateway(options)).rejects.toMatchObject({ code: 'EADDRINUSE' });
+});
+
+test('closing cuts open streams and frees the port', async () => {
+  const { gateway } = await start({ stream: STREAM(`stream.write('1'); await sleep(5000);`) });
+  const response = await fetch(`${gateway.url}/v1/a/stream`);
+  await gateway.close();
+  await expect(response.text()).rejects.toThrow('terminated');
+  const refused = request(`${gateway.url}/v1/x`).end();
+  const [error] = (await once(refused, 'error')) as [NodeJS.ErrnoException];
+  expect(error.code).toBe('ECONNREFUSED');
+});

@@ -1,0 +1,168 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, describe, expect, test } from 'vitest';
+import { startPool, type FunctionFixture, type PoolFixture } from './fixture.ts';
+
+let fixture: PoolFixture | null = null;
+
+afterEach(async () => {
+  await fixture?.close();
+  fixture = null;
+});
+
+async function start(functions: Record<string, FunctionFixture>, options = {}): Promise<PoolFixture> {
+  fixture = await startPool(functions, options);
+  return fixture;
+}
+
+describe('an invocation', () => {
+  test('passes event and result as JSON, so that nothing is shared and undefined disappears', async () => {
+    const { pool, arn } = await start({ echo: { code: 'export const handler = async (event) => event;' } });
+    expect(await pool.invoke(arn('echo'), { a: [1, undefined], b: undefined, at: new Date(0) })).toEqual({
+      a: [1, null],
+      at: '1970-01-01T00:00:00.000Z',
+    });
+  });
+
+  test('answers null where the handler returns nothing', async () => {
+    const { pool, arn } = await start({ none: { code: 'export const handler = async () => undefined;' } });
+    expect(await pool.invoke(arn('none'), {})).toBeNull();
+  });
+
+  test('sees its own environment and nothing of this process', async () => {
+    process.env['PRIVATE_TO_THE_RUNTIME'] = 'yes';
+    const code = 'export const handler = async () => process.env;';
+    const { pool, arn } = await start({ env: { code, environment: { LOG_TABLE: 'log' } } });
+    const environment = await pool.invoke(arn('env'), {});
+    expect(environment).toMatchObject({
+      LOG_TABLE: 'log',
+      AWS_REGION: 'eu-central-1',
+      AWS_LAMBDA_FUNCTION_NAME: 'Test-env',
+      AWS_LAMBDA_FUNCTION_MEMORY_SIZE: '256',
+      AWS_ENDPOINT_URL: 'http://127.0.0.1:9',
+      AWS_ACCESS_KEY_ID: expect.stringMatching(/^key-of-/),
+    });
+    expect(environment).not.toHaveProperty('PRIVATE_TO_THE_RUNTIME');
+    expect(environment).not.toHaveProperty('HOME');
+  });
+
+  test('gets a context with its request id, its ARN and the time that is left', async () => {
+    const code = `export const handler = async (event, context) =>
+      ({ ...context, left: context.getRemainingTimeInMillis() });`;
+    const { pool, arn } = await start({ ctx: { code, timeoutMs: 3_000 } });
+    const context = (await pool.invoke(arn('ctx'), {})) as { left: number };
+    expect(context).toMatchObject({
+      functionName: 'Test-ctx',
+      memoryLimitInMB: '256',
+      invokedFunctionArn: arn('ctx'),
+      awsRequestId: expect.stringMatching(/^[0-9a-f-]{36}$/),
+    });
+    expect(context.left).toBeGreaterThan(2_000);
+    expect(context.left).toBeLessThanOrEqual(3_000);
+  });
+});
+
+describe('workers', () => {
+  const counting = {
+    code: 'let n = 0; export const handler = async ({ ms }) => { n += 1; await new Promise((r) => setTimeout(r, ms)); return n; };',
+  };
+
+  test('are reused when warm', async () => {
+    const { pool, arn } = await start({ count: counting });
+    expect(await pool.invoke(arn('count'), { ms: 0 })).toBe(1);
+    expect(await pool.invoke(arn('count'), { ms: 0 })).toBe(2);
+  });
+
+  test('run one invocation at a time', async () => {
+    const { pool, arn } = await start({ count: counting });
+    const results = await Promise.all([1, 2, 3].map(() => pool.invoke(arn('count'), { ms: 50 })));
+    expect(results).toEqual([1, 1, 1]);
+  });
+
+  test('beyond the limit are refused as Lambda throttles', async () => {
+    const { pool, arn } = await start({ count: counting }, { concurrency: 1 });
+    const first = pool.invoke(arn('count'), { ms: 50 });
+    await expect(pool.invoke(arn('count'), { ms: 0 })).rejects.toMatchObject({
+      name: 'Lambda.TooManyRequestsException',
+    });
+    expect(await first).toBe(1);
+  });
+
+  test('that are idle for long are reclaimed', async () => {
+    const { pool, arn } = await start({ count: counting }, { idleMs: 20 });
+    await pool.invoke(arn('count'), { ms: 0 });
+    await expect.poll(() => pool.kill('count')).toBe(0);
+    expect(await pool.invoke(arn('count'), { ms: 0 })).toBe(1);
+  });
+
+  test('report how long the bundle took to load', async () => {
+    const { pool, arn } = await start({ count: counting });
+    await pool.invoke(arn('count'), { ms: 0 });
+    expect(pool.initTimes()).toEqual({ count: expect.any(Number) });
+  });
+
+  test('that are killed fail their invocation, and the next one starts afresh', async () => {
+    const { pool, arn } = await start({ count: counting });
+    const running = pool.invoke(arn('count'), { ms: 10_000 });
+    running.catch(() => undefined);
+    await expect.poll(() => pool.initTimes()).toHaveProperty('count');
+    expect(await pool.kill('count')).toBe(1);
+    await expect(running).rejects.toMatchObject({ name: 'Lambda.Unknown' });
+    expect(await pool.invoke(arn('count'), { ms: 0 })).toBe(1);
+  });
+});
+
+describe('a failing function', () => {
+  const thrower = `class HeadMoved extends Error { name = 'HeadMoved' }
+    let n = 0;
+    export const handler = async () => { n += 1; if (n === 1) throw new HeadMoved('at 7'); return n; };`;
+
+  test('fails with the name and message of its error and stays warm', async () => {
+    const { pool, arn } = await start({ boom: { code: thrower } });
+    await expect(pool.invoke(arn('boom'), {})).rejects.toMatchObject({ name: 'HeadMoved', message: 'at 7' });
+    expect(await pool.invoke(arn('boom'), {})).toBe(2);
+  });
+
+  test('that runs out of time is stopped and answers Sandbox.Timedout', async () => {
+    const code = 'export const handler = async ({ spin }) => { while (spin) {} return 1; };';
+    const { pool, arn } = await start({ slow: { code, timeoutMs: 100 } });
+    await expect(pool.invoke(arn('slow'), { spin: true })).rejects.toMatchObject({ name: 'Sandbox.Timedout' });
+    expect(await pool.invoke(arn('slow'), {})).toBe(1);
+  });
+
+  test.each([
+    ['exits', 'process.exit(3)'],
+    ['throws outside the handler', 'setTimeout(() => { throw new Error("late") }); await new Promise(() => {})'],
+  ])('that %s answers Lambda.Unknown', async (_how, body) => {
+    const { pool, arn } = await start({ dies: { code: `export const handler = async () => { ${body} };` } });
+    await expect(pool.invoke(arn('dies'), {})).rejects.toMatchObject({ name: 'Lambda.Unknown' });
+  });
+
+  test('that does not load answers with the error of its module', async () => {
+    const { pool, arn } = await start({ unset: { code: `throw new RangeError('LOG_TABLE is not set');` } });
+    await expect(pool.invoke(arn('unset'), {})).rejects.toMatchObject({
+      name: 'RangeError',
+      message: 'LOG_TABLE is not set',
+    });
+  });
+
+  test('that answers more than 6 MB fails', async () => {
+    const { pool, arn } = await start({ big: { code: `export const handler = async () => 'x'.repeat(7e6);` } });
+    await expect(pool.invoke(arn('big'), {})).rejects.toMatchObject({ name: 'Function.ResponseSizeTooLarge' });
+  });
+});
+
+test('what a function prints, and why it failed, is in the log file of its entry', async () => {
+  const code = `export const handler = async () => { console.log('{"turn":1}'); console.error('oops'); throw new TypeError('no'); };`;
+  const { pool, arn, folder } = await start({ harness: { code } });
+  await expect(pool.invoke(arn('harness'), {})).rejects.toThrow('no');
+  const read = (): Promise<string> => readFile(join(folder, 'logs', 'harness.log'), 'utf8').catch(() => '');
+  await expect.poll(read).toContain('{"turn":1}\n');
+  await expect.poll(read).toContain('oops\n');
+  await expect.poll(read).toContain('"errorType":"TypeError"');
+});
+
+test('an unknown function is an error that names it', async () => {
+  const { pool } = await start({});
+  await expect(pool.invoke('arn:nobody', {})).rejects.toMatchObject({ name: 'Lambda.ResourceNotFoundException' });
+});

@@ -1,0 +1,111 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, describe, expect, test } from 'vitest';
+import { startPool, type PoolFixture } from './fixture.ts';
+
+let fixture: PoolFixture | null = null;
+
+afterEach(async () => {
+  await fixture?.close();
+  fixture = null;
+});
+
+async function start(body: string): Promise<PoolFixture> {
+  const code = `
+    const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+    export const handler = awslambda.streamifyResponse(async (event, stream, context) => { ${body} });`;
+  fixture = await startPool({ stream: { code, timeoutMs: 2_000 } });
+  return fixture;
+}
+
+const WITH_HEAD = `stream = awslambda.HttpResponseStream.from(stream, { statusCode: 201, headers: { a: 'b' } });`;
+
+async function text(body: AsyncIterable<unknown>): Promise<string> {
+  const chunks: string[] = [];
+  for await (const chunk of body) chunks.push(String(chunk));
+  return chunks.join('');
+}
+
+describe('a streamed answer', () => {
+  test('gives its metadata with the first write, before the body is complete', async () => {
+    const { pool, arn } = await start(
+      `${WITH_HEAD} stream.write('one'); await sleep(300); stream.write('two'); stream.end();`,
+    );
+    const { metadata, body } = await pool.stream(arn('stream'), {});
+    const headAt = Date.now();
+    expect(metadata).toEqual({ statusCode: 201, headers: { a: 'b' } });
+    expect(await text(body)).toBe('onetwo');
+    expect(Date.now() - headAt).toBeGreaterThan(200);
+  });
+
+  test('may begin with an empty write, which only sends the metadata', async () => {
+    const { pool, arn } = await start(`${WITH_HEAD} stream.write(''); await sleep(100); stream.end('x');`);
+    const { body } = await pool.stream(arn('stream'), {});
+    expect(await text(body)).toBe('x');
+  });
+
+  test('that is never written to is a failure, as in Lambda', async () => {
+    const { pool, arn } = await start(`${WITH_HEAD} stream.end();`);
+    await expect(pool.stream(arn('stream'), {})).rejects.toMatchObject({ name: 'Runtime.InvalidStreamingResponse' });
+  });
+
+  test('fails as a whole when the function fails before its first write', async () => {
+    const { pool, arn } = await start(`throw new RangeError('early');`);
+    await expect(pool.stream(arn('stream'), {})).rejects.toMatchObject({ name: 'RangeError' });
+  });
+
+  test('breaks off when the function fails after its first write', async () => {
+    const { pool, arn } = await start(
+      `${WITH_HEAD} stream.write('one'); await sleep(50); throw new RangeError('late');`,
+    );
+    const { body } = await pool.stream(arn('stream'), {});
+    await expect(text(body)).rejects.toMatchObject({ name: 'RangeError' });
+  });
+
+  test('breaks off when the worker is killed', async () => {
+    const { pool, arn } = await start(`${WITH_HEAD} stream.write('one'); await sleep(5000);`);
+    const { body } = await pool.stream(arn('stream'), {});
+    const reading = text(body);
+    reading.catch(() => undefined);
+    await pool.kill('stream');
+    await expect(reading).rejects.toMatchObject({ name: 'Lambda.Unknown' });
+  });
+
+  test('is bounded by the function’s time', async () => {
+    const { pool, arn } = await start(`${WITH_HEAD} stream.write('one'); await sleep(5000);`);
+    const { body } = await pool.stream(arn('stream'), {});
+    await expect(text(body)).rejects.toMatchObject({ name: 'Sandbox.Timedout' });
+  });
+
+  test('makes the writer wait for its reader', async () => {
+    const { pool, arn, folder } = await start(`${WITH_HEAD}
+      const chunk = 'x'.repeat(100_000);
+      for (let n = 0; n < 50; n += 1) {
+        console.log('written', n);
+        if (!stream.write(chunk)) await new Promise((resolve) => stream.once('drain', resolve));
+      }
+      stream.end();`);
+    const { body } = await pool.stream(arn('stream'), {});
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    const written = (await readFile(join(folder, 'logs', 'stream.log'), 'utf8')).trim().split('\n').length;
+    expect(written).toBeLessThan(10);
+    expect((await text(body)).length).toBe(5_000_000);
+  });
+});
+
+test('a function whose reader left sees its stream closed and can end early', async () => {
+  const { pool, arn, folder } = await start(`${WITH_HEAD}
+    stream.on('close', () => console.log('reader left'));
+    stream.write('one');
+    while (!stream.destroyed) await sleep(5);
+    stream.write('two', (error) => console.log(error.code));`);
+  const { body } = await pool.stream(arn('stream'), {});
+  body.destroy();
+  const log = (): Promise<string> => readFile(join(folder, 'logs', 'stream.log'), 'utf8').catch(() => '');
+  await expect.poll(log).toBe('reader left\nERR_STREAM_DESTROYED\n');
+});
+
+test('a streaming function invoked for a buffered answer fails', async () => {
+  const { pool, arn } = await start(`${WITH_HEAD} stream.write('x'); stream.end();`);
+  await expect(pool.invoke(arn('stream'), {})).rejects.toMatchObject({ name: 'Runtime.InvalidStreamingResponse' });
+});

@@ -1,0 +1,52 @@
+/** A small template with everything a runtime has to play, and functions that do what a test asks of them. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { writeCdkOut } from './cdk-out.fixture.ts';
+
+/**
+ * One bundle for all functions. The API function makes the AWS call that a request describes; the harness waits while
+ * the file named by its execution's input exists.
+ */
+const CODE = `
+import { existsSync } from 'node:fs';
+const { AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, AWS_REGION, POWERTOOLS_SERVICE_NAME } = process.env;
+async function aws({ service, target, body }) {
+  const response = await fetch(AWS_ENDPOINT_URL, {
+    method: 'POST',
+    headers: {
+      authorization: \`AWS4-HMAC-SHA256 Credential=\${AWS_ACCESS_KEY_ID}/20260101/\${AWS_REGION}/\${service}/aws4_request, Signature=0\`,
+      'x-amz-target': target,
+    },
+    body: JSON.stringify(body),
+  });
+  return { status: response.status, answer: await response.json() };
+}
+async function api(event) {
+  if (event.ResponseURL) {
+    console.log('custom resource ' + event.RequestType);
+    return void (await fetch(event.ResponseURL, { method: 'PUT', body: JSON.stringify({ Status: 'SUCCESS' }) }));
+  }
+  return { statusCode: 200, body: JSON.stringify(await aws(JSON.parse(event.body))) };
+}
+async function harness(event) {
+  console.log('turn');
+  while (event.hold && existsSync(event.hold)) await new Promise((resolve) => setTimeout(resolve, 5));
+  return { ...event, turn: { do: 'idle' } };
+}
+export const handler = { api, harness, execute: async () => null }[POWERTOOLS_SERVICE_NAME];
+`;
+
+const OUTPUTS = {
+  FirstApiKeySecretArn: { Value: { Ref: 'Key' } },
+  ModelApiKeySecretArn: { Value: { Ref: 'ModelApiKey' } },
+};
+
+/** @returns the folder of the synthesized template */
+export function writeRuntimeTemplate(): string {
+  const dir = writeCdkOut({ ModelApiKey: { Type: 'AWS::SecretsManager::Secret', Properties: {} } });
+  const file = join(dir, 'Brainstem.template.json');
+  const template = JSON.parse(readFileSync(file, 'utf8')) as Record<string, object>;
+  writeFileSync(file, JSON.stringify({ ...template, Outputs: { ...template['Outputs'], ...OUTPUTS } }));
+  writeFileSync(join(dir, `asset.${'a'.repeat(64)}`, 'index.mjs'), CODE);
+  return dir;
+}

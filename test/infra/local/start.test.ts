@@ -1,0 +1,117 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { writeRuntimeTemplate } from './runtime.fixture.ts';
+
+const START = fileURLToPath(new URL('../../../infra/local/start.ts', import.meta.url));
+
+let cdkOut: string;
+let data: string;
+const started: ChildProcess[] = [];
+
+beforeAll(() => {
+  cdkOut = writeRuntimeTemplate();
+  data = mkdtempSync(join(tmpdir(), 'brainstem-start-'));
+});
+afterEach(async () => {
+  for (const child of started.splice(0))
+    if (child.exitCode === null && child.signalCode === null) await stop(child, 'SIGKILL');
+});
+afterAll(() => {
+  rmSync(cdkOut, { recursive: true });
+  rmSync(data, { recursive: true });
+});
+
+interface Ready {
+  readonly base_url: string;
+  readonly api_key: string;
+  readonly [field: string]: unknown;
+}
+
+interface Started {
+  readonly child: ChildProcess;
+  readonly stderr: () => string;
+  readonly ready: Ready | null;
+  readonly lines: readonly string[];
+}
+
+/** Resolves when it is ready, or has ended without having been. */
+async function start(args: readonly string[] = [], environment: Record<string, string> = {}): Promise<Started> {
+  const child = spawn(
+    process.execPath,
+    [START, '--json', '--port', '0', '--data', data, '--cdk-out', cdkOut, ...args],
+    {
+      env: { PATH: process.env['PATH'] ?? '', ...environment },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  );
+  started.push(child);
+  const errors: string[] = [];
+  child.stderr.on('data', (chunk: Buffer) => errors.push(chunk.toString()));
+  const lines: string[] = [];
+  const reader = createInterface(child.stdout).on('line', (line) => lines.push(line));
+  await Promise.race([once(reader, 'line'), once(child, 'exit')]);
+  const ready = lines[0] === undefined ? null : (JSON.parse(lines[0]) as Ready);
+  return { child, stderr: () => errors.join(''), ready, lines };
+}
+
+async function stop(child: ChildProcess, signal: NodeJS.Signals): Promise<number | null> {
+  const exited = once(child, 'exit');
+  child.kill(signal);
+  const [code] = (await exited) as [number | null];
+  return code;
+}
+
+describe('npm start', () => {
+  test('prints one JSON line when it is ready, and ends with code 0 when it is told to stop', async () => {
+    const { child, ready, lines } = await start();
+    expect(ready).toEqual({
+      ready: true,
+      base_url: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/),
+      api_key: expect.any(String),
+      model: expect.stringContaining('stand-in'),
+      sandbox: expect.stringMatching(/^(bwrap|docker|process)$/),
+      data,
+    });
+    expect((await fetch(`${ready?.base_url}/v1`, { method: 'POST', body: '{}' })).status).toBe(403);
+    expect(await stop(child, 'SIGINT')).toBe(0);
+    expect(lines).toHaveLength(1);
+  });
+
+  test('continues on the same data after it was killed', async () => {
+    const first = await start();
+    await stop(first.child, 'SIGKILL');
+    const second = await start();
+    expect(second.ready?.api_key).toBe(first.ready?.api_key);
+  });
+
+  test('refuses data that another one uses', async () => {
+    const first = await start();
+    const second = await start();
+    expect(second.ready).toBeNull();
+    expect(second.stderr()).toContain(`process ${first.child.pid}`);
+    expect(second.child.exitCode).toBe(1);
+  });
+
+  test('says which option helps where the port is taken', async () => {
+    const taken = createServer().listen(0, '127.0.0.1');
+    await once(taken, 'listening');
+    const address = taken.address();
+    const port = typeof address === 'object' ? address?.port : 0;
+    const { child, stderr } = await start(['--port', String(port)]);
+    taken.close();
+    expect(stderr()).toContain(`Port ${port} is in use. Give another one with --port`);
+    expect(child.exitCode).toBe(1);
+  });
+
+  test('names the model’s endpoint where a key is given', async () => {
+    const { ready } = await start([], { ANTHROPIC_API_KEY: 'sk-test', ANTHROPIC_BASE_URL: 'http://127.0.0.1:9' });
+    expect(ready?.['model']).toBe('http://127.0.0.1:9');
+  });
+});

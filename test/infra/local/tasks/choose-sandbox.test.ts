@@ -1,0 +1,28 @@
+import { describe, expect, test } from 'vitest';
+import { chooseSandbox } from '../../../../infra/local/tasks/choose-sandbox.ts';
+import type { Usable } from '../../../../infra/local/tasks/runner.ts';
+
+const works = async (): Promise<Usable> => ({ usable: true });
+const fails = async (): Promise<Usable> => ({ usable: false, reason: 'it is missing' });
+
+describe('the sandbox', () => {
+  test.each([
+    ['bubblewrap where it works', { bwrap: works, docker: works }, 'bwrap'],
+    ['Docker where bubblewrap does not', { bwrap: fails, docker: works }, 'docker'],
+    ['plain processes where nothing does and a script is the model', { bwrap: fails, docker: fails }, 'process'],
+  ])('is %s', async (_what, probes, expected) => {
+    expect(await chooseSandbox({ asked: null, realModel: false }, probes)).toBe(expected);
+  });
+
+  test('is never plain processes with a real model, unless asked for by name', async () => {
+    const probes = { bwrap: fails, docker: fails };
+    await expect(chooseSandbox({ asked: null, realModel: true }, probes)).rejects.toThrow('--sandbox process');
+    expect(await chooseSandbox({ asked: 'process', realModel: true }, probes)).toBe('process');
+  });
+
+  test('that was asked for and does not work is an error, not another sandbox', async () => {
+    await expect(chooseSandbox({ asked: 'bwrap', realModel: false }, { bwrap: fails, docker: works })).rejects.toThrow(
+      'it is missing',
+    );
+  });
+});

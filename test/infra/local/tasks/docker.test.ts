@@ -1,0 +1,31 @@
+import { expect, test } from 'vitest';
+import { imageOf, runArguments } from '../../../../infra/local/tasks/docker.ts';
+import { createTaskFixture } from './fixture.ts';
+
+const identity = { name: 'brainstem-t1', data: '/data', user: null };
+
+test('a container gets no network, no rights, the task’s limits and a socket in the task’s folder', async () => {
+  const fixture = await createTaskFixture();
+  const start = await fixture.start('127.99.3.1', { SANDBOX_TOKEN_SHA256: 'ab' });
+  await fixture.close();
+  const line = runArguments(start, identity).join(' ');
+  expect(line).toContain('--network none --cap-drop ALL --security-opt no-new-privileges');
+  expect(line).toContain('--memory 1024m --cpus 0.5 --pids-limit 1024');
+  expect(line).toContain('--read-only');
+  expect(line).toContain('--label brainstem.data=/data');
+  expect(line).toContain(`--mount type=bind,source=${start.taskDir}/run,target=/run/brainstem`);
+  expect(line).toContain('--env SANDBOX_TOKEN_SHA256=ab --env SANDBOX_LISTEN=/run/brainstem/server.sock');
+  expect(line).not.toContain('--user');
+  expect(line).toMatch(/ brainstem-sandbox:0a1b$/);
+});
+
+test('an ordinary user’s container runs as that user, who owns the socket', async () => {
+  const fixture = await createTaskFixture();
+  const start = await fixture.start('127.99.3.2');
+  await fixture.close();
+  expect(runArguments(start, { ...identity, user: '501:20' }).join(' ')).toContain('--user 501:20');
+});
+
+test('an image without a build folder is used by its own name', () => {
+  expect(imageOf({ image: 'registry/image:1', imageDir: null })).toBe('registry/image:1');
+});

@@ -1,0 +1,216 @@
+import {
+  DescribeTasksCommand,
+  ECSClient,
+  ListTasksCommand,
+  RunTaskCommand,
+  StopTaskCommand,
+  type RunTaskCommandInput,
+  type Task,
+} from '@aws-sdk/client-ecs';
+import { existsSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { type AwsFault, faultAnswer } from '../../../../infra/local/aws/wire.ts';
+import type { AwsRequest, TaskDefinitionPart } from '../../../../infra/local/seams.ts';
+import { createBubblewrapRunner } from '../../../../infra/local/tasks/bubblewrap.ts';
+import { createEcsService, type EcsService } from '../../../../infra/local/tasks/ecs.ts';
+import { createTaskFixture, shell, type TaskFixture } from './fixture.ts';
+
+const CLUSTER = 'arn:aws:ecs:us-east-1:123456789012:cluster/Hands';
+const DEFINITION = 'arn:aws:ecs:us-east-1:123456789012:task-definition/Sandbox:1';
+const EXECUTION_ROLE = 'arn:aws:iam::123456789012:role/Pull';
+
+let fixture: TaskFixture;
+let service: EcsService;
+let server: Server;
+let ecs: ECSClient;
+
+beforeEach(async () => {
+  fixture = await createTaskFixture();
+  const part: TaskDefinitionPart = {
+    family: 'Sandbox',
+    arn: DEFINITION,
+    cpu: 512,
+    memoryMb: 1024,
+    containers: [fixture.container],
+    executionRoleArn: EXECUTION_ROLE,
+    taskRoleArn: null,
+  };
+  service = createEcsService({
+    template: { tasks: [part], region: 'us-east-1', account: '123456789012' },
+    runner: createBubblewrapRunner(),
+    folder: join(fixture.folder, 'tasks'),
+    write: () => undefined,
+    report: () => undefined,
+  });
+  server = createServer((request, response) => {
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', async () => {
+      const asked = awsRequest(request.headers, Buffer.concat(chunks));
+      const answer = await service.handle(asked).catch((error: AwsFault) => faultAnswer('ecs', error));
+      response.writeHead(answer.status, answer.headers).end(answer.body);
+    });
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  const port = typeof address === 'object' ? address?.port : 0;
+  const credentials = { accessKeyId: 'a', secretAccessKey: 'b' };
+  ecs = new ECSClient({ endpoint: `http://127.0.0.1:${port}`, region: 'us-east-1', credentials });
+});
+
+afterEach(async () => {
+  await service.close();
+  ecs.destroy();
+  server.close();
+  await fixture.close();
+});
+
+function awsRequest(headers: AwsRequest['headers'], body: Buffer): AwsRequest {
+  const unnamed = { service: 'ecs', method: 'POST', path: '/', query: new URLSearchParams(), headers, body };
+  const caller = { functionName: 'provision', roleArn: 'arn:aws:iam::123456789012:role/Provision', worker: 'w' };
+  return { ...unnamed, operation: service.operation(unnamed), caller };
+}
+
+function runInput(more: Partial<RunTaskCommandInput> = {}): RunTaskCommandInput {
+  return {
+    cluster: CLUSTER,
+    taskDefinition: DEFINITION,
+    launchType: 'FARGATE',
+    clientToken: 'sesn_1-1',
+    startedBy: 'sesn_1',
+    networkConfiguration: { awsvpcConfiguration: { subnets: ['subnet-1'], securityGroups: ['sg-1'] } },
+    overrides: {
+      containerOverrides: [{ name: 'sandbox', environment: [{ name: 'SANDBOX_TOKEN_SHA256', value: 'ab' }] }],
+    },
+    ...more,
+  };
+}
+
+async function run(more: Partial<RunTaskCommandInput> = {}): Promise<Task> {
+  const { tasks } = await ecs.send(new RunTaskCommand(runInput(more)));
+  return tasks?.[0] ?? {};
+}
+
+async function describeTask(arn: string | undefined): Promise<Task> {
+  const { tasks } = await ecs.send(new DescribeTasksCommand({ cluster: CLUSTER, tasks: [arn ?? ''] }));
+  return tasks?.[0] ?? {};
+}
+
+async function whenStatus(arn: string | undefined, status: string): Promise<Task> {
+  await expect.poll(async () => (await describeTask(arn)).lastStatus, { timeout: 5_000, interval: 5 }).toBe(status);
+  return describeTask(arn);
+}
+
+const addressOf = (task: Task): string =>
+  task.attachments?.[0]?.details?.find(({ name }) => name === 'privateIPv4Address')?.value ?? '';
+
+describe('a task', () => {
+  test('runs with its overrides and answers at its private address', async () => {
+    const { taskArn, lastStatus } = await run();
+    expect(taskArn).toMatch(/^arn:aws:ecs:us-east-1:123456789012:task\/Hands\/[0-9a-f]{32}$/);
+    expect(lastStatus).toBe('PROVISIONING');
+    const task = await whenStatus(taskArn, 'RUNNING');
+    expect(task).toMatchObject({ startedBy: 'sesn_1', desiredStatus: 'RUNNING', launchType: 'FARGATE' });
+    expect(task.containers?.[0]?.networkInterfaces?.[0]?.privateIpv4Address).toBe(addressOf(task));
+    expect((await shell(addressOf(task), 'echo $SANDBOX_TOKEN_SHA256')).stdout).toBe('ab\n');
+  });
+
+  test('is the same for the same client token, and a conflict for other parameters', async () => {
+    const first = await run();
+    expect((await run()).taskArn).toBe(first.taskArn);
+    await expect(run({ startedBy: 'sesn_2' })).rejects.toMatchObject({ name: 'ConflictException' });
+    expect((await run({ clientToken: 'sesn_1-2' })).taskArn).not.toBe(first.taskArn);
+  });
+
+  test('that is stopped says who stopped it, and leaves no folder', async () => {
+    const { taskArn } = await run();
+    await whenStatus(taskArn, 'RUNNING');
+    await ecs.send(new StopTaskCommand({ cluster: CLUSTER, task: taskArn ?? '', reason: 'session deleted' }));
+    const task = await whenStatus(taskArn, 'STOPPED');
+    expect(task).toMatchObject({
+      stopCode: 'UserInitiated',
+      stoppedReason: 'session deleted',
+      desiredStatus: 'STOPPED',
+    });
+    expect(task.containers?.[0]?.exitCode).toBe(0);
+    await expect.poll(() => existsSync(join(fixture.folder, 'tasks', taskArn?.split('/').at(-1) ?? ''))).toBe(false);
+  });
+
+  test('that is lost ends with the exit code of a killed container', async () => {
+    const { taskArn } = await run();
+    await whenStatus(taskArn, 'RUNNING');
+    expect(await service.lose(taskArn)).toBe(1);
+    const task = await describeTask(taskArn);
+    expect(task).toMatchObject({ lastStatus: 'STOPPED', stopCode: 'EssentialContainerExited' });
+    expect(task.containers?.[0]?.exitCode).toBe(137);
+  });
+
+  test('whose container does not start is stopped and says why', async () => {
+    const environment = [{ name: 'FAIL_START', value: '1' }];
+    const { taskArn } = await run({ overrides: { containerOverrides: [{ name: 'sandbox', environment }] } });
+    const task = await whenStatus(taskArn, 'STOPPED');
+    expect(task.stopCode).toBe('TaskFailedToStart');
+    expect(task.stoppedReason).toContain('exited with code 7');
+  });
+
+  test('is listed by who started it', async () => {
+    const { taskArn } = await run();
+    const list = async (startedBy: string): Promise<unknown> =>
+      (await ecs.send(new ListTasksCommand({ cluster: CLUSTER, startedBy }))).taskArns;
+    expect(await list('sesn_1')).toEqual([taskArn]);
+    expect(await list('sesn_2')).toEqual([]);
+  });
+});
+
+describe('a request is refused', () => {
+  test.each([
+    ['without a network', { networkConfiguration: undefined }, 'InvalidParameterException'],
+    [
+      'for a container nobody defined',
+      { overrides: { containerOverrides: [{ name: 'other' }] } },
+      'InvalidParameterException',
+    ],
+    [
+      'with overrides beyond 8192 characters',
+      {
+        overrides: { containerOverrides: [{ name: 'sandbox', environment: [{ name: 'A', value: 'x'.repeat(8192) }] }] },
+      },
+      'InvalidParameterException',
+    ],
+    ['for an unknown task definition', { taskDefinition: 'Nobody' }, 'ClientException'],
+  ])('%s', async (_how, input, name) => {
+    await expect(run(input)).rejects.toMatchObject({ name });
+  });
+
+  test('as missing where a described task does not exist', async () => {
+    const { failures } = await ecs.send(new DescribeTasksCommand({ cluster: CLUSTER, tasks: ['gone'] }));
+    expect(failures).toEqual([{ arn: 'gone', reason: 'MISSING' }]);
+  });
+});
+
+test('RunTask asks IAM for the task definition in its cluster, and for each role it passes', () => {
+  const body = Buffer.from(
+    JSON.stringify(runInput({ overrides: { taskRoleArn: 'arn:aws:iam::123456789012:role/Admin' } })),
+  );
+  const headers = { 'x-amz-target': 'AmazonEC2ContainerServiceV20141113.RunTask' };
+  expect(service.accesses(awsRequest(headers, body))).toEqual([
+    {
+      action: 'ecs:RunTask',
+      resource: DEFINITION,
+      context: { 'ecs:cluster': [CLUSTER], 'ecs:enable-execute-command': ['false'] },
+    },
+    {
+      action: 'iam:PassRole',
+      resource: EXECUTION_ROLE,
+      context: { 'iam:PassedToService': ['ecs-tasks.amazonaws.com'] },
+    },
+    {
+      action: 'iam:PassRole',
+      resource: 'arn:aws:iam::123456789012:role/Admin',
+      context: { 'iam:PassedToService': ['ecs-tasks.amazonaws.com'] },
+    },
+  ]);
+});

@@ -1,0 +1,82 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { ContainerPart } from '../../../../infra/local/seams.ts';
+import type { ContainerStart } from '../../../../infra/local/tasks/runner.ts';
+
+/** A server that runs each request's body in a shell, to look at the walls from inside. */
+const SERVER = `
+import { createServer } from 'node:http';
+import { exec } from 'node:child_process';
+const listen = process.env.SANDBOX_LISTEN;
+const server = createServer((request, response) => {
+  let body = '';
+  request.on('data', (chunk) => (body += chunk));
+  request.on('end', () => exec(body, (error, stdout, stderr) => response.end(JSON.stringify({ code: error?.code ?? 0, stdout, stderr }))));
+});
+process.on('SIGTERM', () => { console.log('asked to stop'); process.exit(0); });
+if (process.env.FAIL_START) process.exit(7);
+if (listen.startsWith('/')) server.listen(listen);
+else server.listen(Number(listen.split(':')[1]), listen.split(':')[0]);
+console.log('listening');
+`;
+
+export const PORT = 8086;
+
+export interface TaskFixture {
+  readonly folder: string;
+  readonly container: ContainerPart;
+  readonly output: string[];
+  start(host: string, environment?: Readonly<Record<string, string>>): Promise<ContainerStart>;
+  close(): Promise<void>;
+}
+
+export async function createTaskFixture(): Promise<TaskFixture> {
+  const folder = await mkdtemp(join(tmpdir(), 'brainstem-tasks-'));
+  const imageDir = join(folder, 'asset.0a1b');
+  await mkdir(imageDir);
+  await writeFile(join(imageDir, 'server.mjs'), SERVER);
+  const container: ContainerPart = {
+    name: 'sandbox',
+    image: 'sandbox:0a1b',
+    imageDir,
+    environment: {},
+    command: [],
+    port: PORT,
+    user: null,
+  };
+  const output: string[] = [];
+  return {
+    folder,
+    container,
+    output,
+    async start(host, environment = {}) {
+      const taskDir = join(folder, 'tasks', host);
+      await mkdir(taskDir, { recursive: true });
+      const write = (text: Uint8Array): void => void output.push(Buffer.from(text).toString());
+      return {
+        taskId: host.replaceAll('.', ''),
+        container,
+        cpu: 512,
+        memoryMb: 1024,
+        taskDir,
+        host,
+        environment,
+        write,
+      };
+    },
+    close: () => rm(folder, { recursive: true, force: true }),
+  };
+}
+
+export interface ShellResult {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs a command inside the task at this address. */
+export async function shell(host: string, command: string): Promise<ShellResult> {
+  const response = await fetch(`http://${host}:${PORT}/`, { method: 'POST', body: command });
+  return (await response.json()) as ShellResult;
+}

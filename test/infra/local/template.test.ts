@@ -1,0 +1,152 @@
+import { rmSync } from 'node:fs';
+import { afterEach, expect, test } from 'vitest';
+import { readTemplate } from '#infra/local/template.ts';
+import type { Template } from '#infra/local/seams.ts';
+import { writeCdkOut } from '#test/infra/local/cdk-out.fixture.ts';
+
+const PARAMETERS = { ModelBaseUrl: 'http://127.0.0.1:1' };
+const dirs: string[] = [];
+
+function read(
+  resources: Readonly<Record<string, unknown>> = {},
+  parameters: Record<string, string> = PARAMETERS,
+): Template {
+  const dir = writeCdkOut(resources);
+  dirs.push(dir);
+  return readTemplate(dir, parameters);
+}
+
+afterEach(() => {
+  for (const dir of dirs.splice(0)) rmSync(dir, { recursive: true });
+});
+
+test('a function has its code folder, environment and role', () => {
+  const harness = read().functions.find(({ logicalId }) => logicalId === 'Harness');
+  expect(harness).toMatchObject({
+    arn: 'arn:aws:lambda:us-east-1:000000000000:function:Brainstem-Harness',
+    handler: 'index.handler',
+    timeoutMs: 30_000,
+    memoryMb: 512,
+    environment: { POWERTOOLS_SERVICE_NAME: 'harness', MODEL_BASE_URL: 'http://127.0.0.1:1' },
+    roleArn: 'arn:aws:iam::000000000000:role/Brainstem-HarnessRole',
+  });
+  expect(harness?.codeDir).toMatch(/asset\.a{64}$/);
+});
+
+test('a global table becomes the input of CreateTable', () => {
+  const [table] = read().tables;
+  expect(table?.ttlAttribute).toBe('expiresAt');
+  expect(Object.keys(table?.createTable ?? {}).toSorted()).toEqual([
+    'AttributeDefinitions',
+    'BillingMode',
+    'GlobalSecondaryIndexes',
+    'KeySchema',
+    'TableName',
+  ]);
+});
+
+test('a role has the statements of its own policies, of attached ones, and only logging from AWS', () => {
+  const harness = read().roles.find(({ name }) => name === 'Brainstem-HarnessRole');
+  expect(harness?.statements.map(({ actions }) => actions)).toEqual([
+    ['dynamodb:GetItem'],
+    ['logs:CreateLogGroup', 'logs:CreateLogStream', 'logs:PutLogEvents'],
+    ['dynamodb:UpdateItem'],
+    ['s3:GetObject'],
+  ]);
+  expect(harness?.statements[2]?.conditions).toEqual({
+    'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': ['sesn_*'] },
+  });
+});
+
+test('a machine has its substitutions in place', () => {
+  const [machine] = read().machines;
+  expect(JSON.stringify(machine?.definition)).toContain(
+    '"FunctionName":"arn:aws:lambda:us-east-1:000000000000:function:Brainstem-Execute"',
+  );
+  expect(JSON.stringify(machine?.definition)).not.toContain('${');
+});
+
+test('routes tell streamed from buffered methods', () => {
+  expect(read().routes.map(({ method, path, transfer }) => [method, path, transfer])).toEqual([
+    ['ANY', '/v1/{proxy+}', 'buffered'],
+    ['GET', '/v1', 'stream'],
+  ]);
+});
+
+test('a container knows the folder its image is built from', () => {
+  const [task] = read().tasks;
+  expect(task).toMatchObject({ family: 'Sandbox', cpu: 1024, memoryMb: 2048 });
+  expect(task?.arn).toBe('arn:aws:ecs:us-east-1:000000000000:task-definition/Sandbox:1');
+  expect(task?.containers[0]).toMatchObject({ name: 'sandbox', port: 8080, user: 'agent' });
+  expect(task?.containers[0]?.imageDir).toMatch(/asset\.b{64}$/);
+});
+
+test('schedules, custom resources and outputs are resolved, and resources whose condition fails are not there', () => {
+  const template = read();
+  expect(template.schedules).toMatchObject([
+    { everyMs: 60_000, functionArn: expect.stringContaining('Brainstem-Execute') },
+  ]);
+  expect(template.customResources.map(({ type }) => type)).toEqual(['Custom::FirstApiKey']);
+  expect(template.customResources[0]?.properties).toEqual({ Secret: template.secrets[0]?.arn });
+  expect(template.outputs['BaseUrl']).toMatch(/^https:\/\/\w+\.execute-api\.us-east-1\.amazonaws\.com\/live\/$/);
+  expect(template.buckets.map(({ name }) => name)).toEqual(['brainstem-content']);
+});
+
+test('the same template has the same names each time', () => {
+  const [first, second] = [read(), read()];
+  expect(first.secrets).toEqual(second.secrets);
+  expect(first.roles).toEqual(second.roles);
+});
+
+const machineSaying = (value: unknown): Record<string, unknown> => ({
+  Probe: { Type: 'AWS::SecretsManager::Secret', Properties: { SecretString: value } },
+});
+
+test.each([
+  [
+    'Fn::Sub with variables',
+    { 'Fn::Sub': ['${A}-${AWS::Region}-${!B}', { A: { Ref: 'AWS::AccountId' } }] },
+    '000000000000-us-east-1-${B}',
+  ],
+  ['Fn::Sub with an attribute', { 'Fn::Sub': '${Content.Arn}/*' }, 'arn:aws:s3:::brainstem-content/*'],
+  ['Fn::Select of Fn::Split', { 'Fn::Select': [1, { 'Fn::Split': ['-', 'a-b-c'] }] }, 'b'],
+  ['Fn::Select of Fn::GetAZs', { 'Fn::Select': ['0', { 'Fn::GetAZs': '' }] }, 'us-east-1a'],
+  ['Fn::FindInMap', { 'Fn::FindInMap': ['Colours', 'sky', 'day'] }, 'blue'],
+  ['Fn::If', { 'Fn::If': ['Elsewhere', 'there', 'here'] }, 'here'],
+  ['a parameter', { Ref: 'ModelBaseUrl' }, 'http://127.0.0.1:1'],
+  ['the bootstrap version', { Ref: 'BootstrapVersion' }, '/cdk-bootstrap/hnb659fds/version'],
+])('%s is resolved', (_name, value, expected) => {
+  const probe = read(machineSaying(value)).secrets.find(({ logicalId }) => logicalId === 'Probe');
+  expect(probe?.value).toBe(expected);
+});
+
+test('AWS::NoValue removes the property', () => {
+  const probe = read(machineSaying({ 'Fn::If': ['Elsewhere', 'x', { Ref: 'AWS::NoValue' }] }));
+  expect(probe.secrets.find(({ logicalId }) => logicalId === 'Probe')?.value).toBeNull();
+});
+
+test.each([
+  [
+    'an attribute nobody knows',
+    { 'Fn::GetAtt': ['Content', 'WebsiteURL'] },
+    /^Probe: cannot resolve Fn::GetAtt Content\.WebsiteURL/,
+  ],
+  [
+    'a resource that is missing',
+    { Ref: 'Missing' },
+    /^Probe: cannot resolve Missing: the template has no such resource/,
+  ],
+  ['a function nobody knows', { 'Fn::ImportValue': 'x' }, /^Probe: cannot resolve Fn::ImportValue/],
+  ['a type nobody knows', { Ref: 'VpcDefault' }, /^Probe: cannot resolve VpcDefault: .*Custom::VpcRestrictDefaultSG/],
+])('%s is an error that names the resource', (_name, value, message) => {
+  expect(() => read(machineSaying(value))).toThrow(message);
+});
+
+test('a parameter without a value is an error that names it', () => {
+  expect(() => read({}, {})).toThrow(/^Harness: cannot resolve parameter ModelBaseUrl/);
+});
+
+test('a missing property is an error that names resource and property', () => {
+  const broken = { Broken: { Type: 'AWS::StepFunctions::StateMachine', Properties: { DefinitionString: '{}' } } };
+  expect(() => read(broken)).toThrow(/^Broken \(AWS::StepFunctions::StateMachine\): RoleArn/);
+});
