@@ -5,3 +5,7 @@ export const logLine: Log = (level, message, facts = {}) => {
   const line = { level, message, service: 'sandbox', timestamp: new Date().toISOString(), ...facts };
   process.stdout.write(`${JSON.stringify(line)}\n`);
 };
+
+// When nobody reads the lines any more the server goes on without them; unheard, each lost line would raise an error
+// whose handler writes a line.
+process.stdout.on('error', () => undefined);

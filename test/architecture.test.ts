@@ -23,7 +23,8 @@ const ALIASES: Readonly<Record<string, string>> = {
 function importsOf(file: string): readonly Import[] {
   const text = readFileSync(join(ROOT, file), 'utf8');
   // One statement at a time: `import … from '…';`, `export … from '…';`, `import '…';` and `import('…')`.
-  const statements = text.match(/^(?:import|export)\s[^;]*?\sfrom '[^']+';|^import '[^']+';|\bimport\('[^']+'\)/gm) ?? [];
+  const statements =
+    text.match(/^(?:import|export)\s[^;]*?\sfrom '[^']+';|^import '[^']+';|\bimport\('[^']+'\)/gm) ?? [];
   const specifiers = statements.map((statement) => /'([^']+)'\)?;?$/.exec(statement)?.[1] ?? '');
   return specifiers.map((specifier) => ({ file, target: resolve(file, specifier) }));
 }
@@ -35,7 +36,9 @@ function resolve(file: string, specifier: string): string {
 }
 
 const IMPORTS = SOURCES.flatMap(importsOf);
-const entries = [...new Set(SOURCES.filter((file) => file.startsWith('functions/')).map((file) => file.split('/')[1] ?? ''))]
+const entries = [
+  ...new Set(SOURCES.filter((file) => file.startsWith('functions/')).map((file) => file.split('/')[1] ?? '')),
+]
   .filter((name) => !['contract', 'core', 'aws'].includes(name))
   .map((name) => `functions/${name}/`);
 
@@ -45,16 +48,39 @@ const TABLE: readonly { readonly from: string; readonly may: readonly string[] }
   { from: 'functions/core/', may: ['functions/core/', 'functions/contract/', 'zod'] },
   {
     from: 'functions/aws/',
-    may: ['functions/aws/', 'functions/core/', 'functions/contract/', 'zod', 'node:', '@aws-sdk/', '@aws-lambda-powertools/', '@anthropic-ai/sdk/', 'aws4fetch'],
+    may: [
+      'functions/aws/',
+      'functions/core/',
+      'functions/contract/',
+      'zod',
+      'node:',
+      '@aws-sdk/',
+      '@aws-lambda-powertools/',
+      '@anthropic-ai/sdk/',
+      'aws4fetch',
+    ],
   },
   ...entries.map((from) => ({
     from,
-    may: [from, 'functions/core/', 'functions/contract/', 'functions/aws/world.ts', 'zod', 'node:', 'aws-lambda', 'hono'],
+    may: [
+      from,
+      'functions/core/',
+      'functions/contract/',
+      'functions/aws/world.ts',
+      'zod',
+      'node:',
+      'aws-lambda',
+      'hono',
+    ],
   })),
-  { from: 'sandbox-task/', may: ['sandbox-task/', 'functions/contract/hands.ts', 'zod', 'node:', '@anthropic-ai/sdk/'] },
+  {
+    from: 'sandbox-task/',
+    may: ['sandbox-task/', 'functions/contract/hands.ts', 'zod', 'node:', '@anthropic-ai/sdk/'],
+  },
 ];
 
-const allowed = (target: string, may: readonly string[]) => may.some((prefix) => target === prefix || target.startsWith(prefix));
+const allowed = (target: string, may: readonly string[]) =>
+  may.some((prefix) => target === prefix || target.startsWith(prefix));
 const told = (broken: readonly Import[]) => broken.map(({ file, target }) => `${file} imports ${target}`);
 
 describe('the architecture', () => {
@@ -82,13 +108,17 @@ describe('the architecture', () => {
   });
 
   it('has no drawer for everything', () => {
-    const drawers = SOURCES.filter((file) => /(^|\/)(utils?|helpers?|common|shared|types|misc|base)(\/|\.ts$)/.test(file));
+    const drawers = SOURCES.filter((file) =>
+      /(^|\/)(utils?|helpers?|common|shared|types|misc|base)(\/|\.ts$)/.test(file),
+    );
     expect(drawers).toEqual([]);
   });
 
   it('reads the environment, the clock and randomness only where they enter', () => {
     const impure = SOURCES.filter((file) => /^functions\/(core|contract)\//.test(file)).filter((file) =>
-      /process\.|Date\.now\(\)|new Date\(\)|Math\.random|randomUUID|setTimeout/.test(readFileSync(join(ROOT, file), 'utf8')),
+      /process\.|Date\.now\(\)|new Date\(\)|Math\.random|randomUUID|setTimeout/.test(
+        readFileSync(join(ROOT, file), 'utf8'),
+      ),
     );
     expect(impure).toEqual([]);
   });

@@ -41,7 +41,9 @@ export async function follow(
   let events = 0;
   let quietSinceMs = world.nowMs();
   while (sink.isOpen()) {
+    const lookedMs = world.nowMs();
     const tail = await look(head);
+    const lookMs = world.nowMs() - lookedMs;
     if (tail !== null) {
       head = tail.head;
       events += tail.events.length;
@@ -56,7 +58,7 @@ export async function follow(
       quietSinceMs = world.nowMs();
       await sink.write(PING);
     }
-    await world.pause(pace.nextMs(isActive(head.state) ? 'active' : 'idle'));
+    await world.pause(pace.nextMs(isActive(head.state) ? 'active' : 'idle', lookMs));
   }
   return { ended: 'client left', events };
 }

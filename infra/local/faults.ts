@@ -33,7 +33,7 @@ export interface Faults {
   killDuring(kill: KillDuring): Promise<TracedCall>;
   /** Kills every worker of a function (by entry name, name or ARN), or one worker by its id, now. */
   kill(target: string): Promise<number>;
-  /** Holds back each of these calls (`dynamodb:PutItem`, or `dynamodb` for all) until disarmed. */
+  /** Holds back each of these calls until disarmed: `harness dynamodb:PutItem`, `dynamodb:PutItem`, or all of `dynamodb`. */
   delay(call: string, ms: number): void;
   /** Answers the next so many of these calls with a throttling error. */
   throttle(call: string, times: number): void;
@@ -119,7 +119,10 @@ async function before(
     await fire(kill, request, options);
     return unavailable(request);
   }
-  const delayMs = armed.delays.get(call.call) ?? armed.delays.get(request.service);
+  const delayMs =
+    armed.delays.get(`${call.function} ${call.call}`) ??
+    armed.delays.get(call.call) ??
+    armed.delays.get(request.service);
   if (delayMs !== undefined) await sleep(delayMs);
   return throttled(armed, request, call.call);
 }

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -121,6 +122,17 @@ test('survives a shell that is killed while it takes in a long command', async (
   expect(lost).toMatchObject({ isError: true, output: expect.stringContaining('bash session terminated') });
   expect(await execute(address, callOf('bash', { command: 'echo alive' }))).toMatchObject({ output: 'alive' });
   expect(sandbox.logged).toContainEqual(expect.objectContaining({ message: 'a pipe to the shell broke' }));
+});
+
+test('goes on, and stops when asked, after the reader of its lines is gone', async () => {
+  const sandbox = spawnWith();
+  const address = await sandbox.listening();
+  sandbox.child.stdout.destroy();
+  expect(await execute(address, callOf('bash', { command: 'echo alive' }))).toMatchObject({ output: 'alive' });
+  expect(await execute(address, callOf('bash', { command: 'echo still' }))).toMatchObject({ output: 'still' });
+  const exited = once(sandbox.child, 'exit');
+  sandbox.child.kill('SIGTERM');
+  expect(await exited).toEqual([0, null]);
 });
 
 test('the bundle of the image is one small file that runs on its own', async () => {

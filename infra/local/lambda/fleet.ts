@@ -1,8 +1,18 @@
 import { randomBytes, randomUUID } from 'node:crypto';
+import { availableParallelism } from 'node:os';
 import type { Caller, FunctionPart } from '../seams.ts';
 import { functionEnvironment, logGroupOf, serviceOf } from './environment.ts';
 import type { LogFiles } from './log-files.ts';
-import { startWorker, type FunctionWorker } from './start-worker.ts';
+import type { FunctionFailure } from './messages.ts';
+import { startWorker, type FunctionWorker, type WorkerStart } from './start-worker.ts';
+
+/** Loading is work for a processor: more at once than there are would only make each take longer. */
+const MAX_LOADING = availableParallelism();
+/** Of the latest invocation's duration in what an invocation usually takes. */
+const LATEST_WEIGHT = 0.2;
+/** An invocation waits no longer than this for a worker that is busy with another. */
+const PATIENCE_MS = 2000;
+const CHECK_MS = 25;
 
 export interface FleetSurroundings {
   readonly region: string;
@@ -10,6 +20,14 @@ export interface FleetSurroundings {
   readonly credentialsFor: (caller: Caller) => { readonly accessKeyId: string; readonly secretAccessKey: string };
   readonly logs: LogFiles;
   readonly code: URL;
+  readonly isSaturated: () => boolean;
+}
+
+/** An invocation that needs a worker. */
+export interface Waiting {
+  run(worker: FunctionWorker): void;
+  /** The worker that was started for it did not load. */
+  fail(failure: FunctionFailure): void;
 }
 
 /** The workers of one function. */
@@ -18,8 +36,8 @@ export interface Fleet {
   readonly service: string;
   /** How long each worker took to load the bundle. */
   readonly initMs: readonly number[];
-  /** The most recently used idle worker, or a new one. */
-  take(): FunctionWorker;
+  /** Gives it the most recently used idle worker, else the first that becomes free or has loaded. */
+  take(waiting: Waiting): void;
   giveBack(worker: FunctionWorker): void;
   workers(): readonly FunctionWorker[];
   reclaim(idleSince: number): Promise<void>;
@@ -30,26 +48,84 @@ export function createFleet(part: FunctionPart, around: FleetSurroundings): Flee
   const workers = new Set<FunctionWorker>();
   const idle: { readonly worker: FunctionWorker; readonly since: number }[] = [];
   const initMs: number[] = [];
-  const start = (): FunctionWorker => {
+  const waiting: { readonly next: Waiting; readonly since: number }[] = [];
+  const busySince = new Map<FunctionWorker, number>();
+  let loading = 0;
+  /** Until it is known, an invocation may take as long as a model needs to answer. */
+  let usualMs = Number.POSITIVE_INFINITY;
+  let checking = false;
+
+  /** Another worker is worth its loading unless one will be free sooner, or the processors have nothing to give it. */
+  const isWorthLoading = (): boolean => {
+    if (busySince.size === 0) return true;
+    const oldest = waiting[0];
+    if (oldest === undefined || performance.now() - oldest.since > PATIENCE_MS) return true;
+    return !around.isSaturated() && !isOneSoonFree(initMs.at(-1) ?? 0);
+  };
+  const isOneSoonFree = (withinMs: number): boolean => {
+    const now = performance.now();
+    return usualMs < withinMs && [...busySince.values()].some((since) => now - since < withinMs);
+  };
+  const startSome = (): void => {
+    if (waiting.length === 0) return;
+    if (isWorthLoading()) while (loading < MAX_LOADING && loading < waiting.length) start();
+    else checkLater();
+  };
+  const checkLater = (): void => {
+    if (checking) return;
+    checking = true;
+    const check = (): void => {
+      checking = false;
+      startSome();
+    };
+    setTimeout(check, CHECK_MS).unref();
+  };
+  const assign = (next: Waiting, worker: FunctionWorker): void => {
+    busySince.set(worker, performance.now());
+    next.run(worker);
+  };
+  const offer = (worker: FunctionWorker): void => {
+    if (!worker.isAlive()) return;
+    const first = waiting.shift();
+    if (first === undefined) idle.push({ worker, since: Date.now() });
+    else assign(first.next, worker);
+  };
+  const start = (): void => {
+    loading += 1;
     const worker = startFunctionWorker(part, around, {
-      ready: (ms) => initMs.push(ms),
-      ended: () => workers.delete(worker),
+      ready(ms) {
+        loading -= 1;
+        initMs.push(ms);
+        offer(worker);
+        startSome();
+      },
+      ended(failure, loaded) {
+        workers.delete(worker);
+        busySince.delete(worker);
+        if (loaded) return;
+        loading -= 1;
+        waiting.shift()?.next.fail(failure);
+        startSome();
+      },
     });
     workers.add(worker);
-    return worker;
   };
   return {
     part,
     service,
     initMs,
-    take() {
+    take(next) {
       for (let entry = idle.pop(); entry !== undefined; entry = idle.pop()) {
-        if (entry.worker.isAlive()) return entry.worker;
+        if (entry.worker.isAlive()) return assign(next, entry.worker);
       }
-      return start();
+      waiting.push({ next, since: performance.now() });
+      startSome();
     },
     giveBack(worker) {
-      if (worker.isAlive()) idle.push({ worker, since: Date.now() });
+      const since = busySince.get(worker);
+      busySince.delete(worker);
+      if (since !== undefined) usualMs = blend(usualMs, performance.now() - since);
+      offer(worker);
     },
     workers: () => [...workers],
     async reclaim(idleSince) {
@@ -60,10 +136,7 @@ export function createFleet(part: FunctionPart, around: FleetSurroundings): Flee
   };
 }
 
-interface WorkerEvents {
-  readonly ready: (initMs: number) => void;
-  readonly ended: () => void;
-}
+type WorkerEvents = Pick<WorkerStart, 'ready' | 'ended'>;
 
 function startFunctionWorker(part: FunctionPart, around: FleetSurroundings, events: WorkerEvents): FunctionWorker {
   const id = randomUUID();
@@ -91,4 +164,8 @@ function startFunctionWorker(part: FunctionPart, around: FleetSurroundings, even
     write: (text) => around.logs.write(service, text),
     ...events,
   });
+}
+
+function blend(usualMs: number, latestMs: number): number {
+  return Number.isFinite(usualMs) ? usualMs + (latestMs - usualMs) * LATEST_WEIGHT : latestMs;
 }

@@ -8,7 +8,8 @@ import { createStreamedInvocation, type StreamedAnswer } from './body-stream.ts'
 import { InvocationError, NOT_BUFFERED, throttledFailure, tooLargeFailure } from './failure.ts';
 import { createFleet, type Fleet, type FleetSurroundings } from './fleet.ts';
 import type { FunctionFailure } from './messages.ts';
-import type { FunctionWorker, InvocationListener } from './start-worker.ts';
+import type { FunctionWorker, InvocationListener, Outcome } from './start-worker.ts';
+import { createSaturation } from './saturation.ts';
 import { workerCodeUrl } from './worker-code.ts';
 
 const CONCURRENCY = 1_000;
@@ -16,7 +17,7 @@ const IDLE_MS = 5 * 60_000;
 /** Lambda's limit on a synchronous event and on a buffered answer. */
 export const MAX_JSON_BYTES = 6 * 1024 * 1024;
 
-export interface PoolOptions extends Omit<FleetSurroundings, 'code' | 'region'> {
+export interface PoolOptions extends Omit<FleetSurroundings, 'code' | 'region' | 'isSaturated'> {
   readonly template: Pick<Template, 'functions' | 'region'>;
   readonly concurrency?: number;
   readonly idleMs?: number;
@@ -41,13 +42,20 @@ interface Pool {
   readonly byName: ReadonlyMap<string, Fleet>;
   /** Busy worker → the request it works on. */
   readonly requests: Map<string, string>;
+  /** Invocations that run or wait for a worker. */
+  inFlight: number;
   closed: boolean;
 }
 
 export function createPool(options: PoolOptions): LambdaPool {
-  const around = { ...options, region: options.template.region, code: workerCodeUrl() };
+  const around = {
+    ...options,
+    region: options.template.region,
+    code: workerCodeUrl(),
+    isSaturated: createSaturation(),
+  };
   const fleets = options.template.functions.map((part) => createFleet(part, around));
-  const pool: Pool = { options, fleets, byName: indexByName(fleets), requests: new Map(), closed: false };
+  const pool: Pool = { options, fleets, byName: indexByName(fleets), requests: new Map(), inFlight: 0, closed: false };
   const idleMs = options.idleMs ?? IDLE_MS;
   const reclaim = (): unknown => Promise.all(fleets.map((fleet) => fleet.reclaim(Date.now() - idleMs)));
   const reclaiming = setInterval(reclaim, Math.min(idleMs, 60_000)).unref();
@@ -92,42 +100,54 @@ async function invokeBuffered(pool: Pool, functionArn: string, payload: unknown)
 
 async function invokeStreamed(pool: Pool, functionArn: string, payload: unknown): Promise<StreamedAnswer> {
   const { promise, resolve } = Promise.withResolvers<StreamedAnswer>();
-  begin(pool, { functionArn, payload }, (worker, requestId) => {
-    const streamed = createStreamedInvocation(() => {
-      if (worker.current() === requestId) worker.leave();
-    });
+  begin(pool, { functionArn, payload }, (leave) => {
+    const streamed = createStreamedInvocation(leave);
     resolve(streamed.answer);
     return streamed.listener;
   });
   return promise;
 }
 
-type Listen = (worker: FunctionWorker, requestId: string) => InvocationListener;
+/** `leave` tells the function that nobody reads its answer any more. */
+type Listen = (leave: () => void) => InvocationListener;
 
 function begin(pool: Pool, call: { functionArn: string; payload: unknown }, listen: Listen): void {
   const fleet = findFleet(pool, call.functionArn);
   const limit = pool.options.concurrency ?? CONCURRENCY;
-  if (pool.requests.size >= limit) throw new InvocationError(throttledFailure(limit));
+  if (pool.inFlight >= limit) throw new InvocationError(throttledFailure(limit));
   const event = JSON.stringify(call.payload) ?? 'null';
   if (event.length > MAX_JSON_BYTES) throw new InvocationError(tooLargeFailure('RequestEntityTooLargeException'));
 
-  const worker = fleet.take();
   const requestId = randomUUID();
-  const listener = listen(worker, requestId);
-  pool.requests.set(worker.id, requestId);
-  worker.run(
-    { requestId, traceId: createTraceId(), timeoutMs: fleet.part.timeoutMs, event },
-    {
-      ...listener,
-      done(outcome) {
-        pool.requests.delete(worker.id);
-        fleet.giveBack(worker);
-        if ('failure' in outcome && !pool.closed)
-          logFailure(pool, fleet.service, { requestId, failure: outcome.failure });
-        listener.done(outcome);
-      },
+  const invocation = { requestId, traceId: createTraceId(), timeoutMs: fleet.part.timeoutMs, event };
+  let worker: FunctionWorker | null = null;
+  let left = false;
+  const listener = listen(() => {
+    left = true;
+    if (worker?.current() === requestId) worker.leave();
+  });
+  pool.inFlight += 1;
+  const done = (outcome: Outcome): void => {
+    pool.inFlight -= 1;
+    if ('failure' in outcome && !pool.closed) logFailure(pool, fleet.service, { requestId, failure: outcome.failure });
+    listener.done(outcome);
+  };
+  fleet.take({
+    fail: (failure) => done({ failure }),
+    run(free) {
+      worker = free;
+      pool.requests.set(free.id, requestId);
+      free.run(invocation, {
+        ...listener,
+        done(outcome) {
+          pool.requests.delete(free.id);
+          fleet.giveBack(free);
+          done(outcome);
+        },
+      });
+      if (left) free.leave();
     },
-  );
+  });
 }
 
 /** A qualifier (`…:function:name:$LATEST`) names the same code here. */

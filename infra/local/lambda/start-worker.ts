@@ -12,7 +12,8 @@ export interface WorkerStart {
   readonly environment: Record<string, string>;
   readonly write: (text: Uint8Array) => void;
   readonly ready: (initMs: number) => void;
-  readonly ended: () => void;
+  /** `loaded` tells whether it was ever ready. */
+  readonly ended: (failure: FunctionFailure, loaded: boolean) => void;
 }
 
 export interface Invocation {
@@ -62,7 +63,7 @@ export function startWorker(start: WorkerStart): FunctionWorker {
     isAlive: () => thread.state !== 'dead',
     run(invocation, listener) {
       thread.running = { invocation, listener };
-      if (thread.state === 'ready') beginInvocation(thread);
+      beginInvocation(thread);
     },
     leave: () => send(thread, { type: 'left' }),
     kill: () => end(thread, diedFailure('it was killed')),
@@ -71,7 +72,7 @@ export function startWorker(start: WorkerStart): FunctionWorker {
 
 function startThread(start: WorkerStart): Thread {
   const worker = new Worker(start.code, {
-    name: start.settings.functionName,
+    name: start.environment['POWERTOOLS_SERVICE_NAME'] ?? start.settings.functionName,
     workerData: start.settings,
     env: start.environment,
     stdout: true,
@@ -90,9 +91,11 @@ function watch(thread: Thread, start: WorkerStart): void {
     thread.ending ??= diedFailure(error.code ?? error.name);
   });
   worker.on('exit', (code) => {
+    const loaded = thread.state === 'ready';
+    const failure = thread.ending ?? diedFailure(`it exited with code ${code}`);
     thread.state = 'dead';
-    start.ended();
-    finish(thread, { failure: thread.ending ?? diedFailure(`it exited with code ${code}`) });
+    start.ended(failure, loaded);
+    finish(thread, { failure });
   });
   thread.timer = setTimeout(() => void end(thread, timedOutFailure(INIT_LIMIT_MS)), INIT_LIMIT_MS);
 }
@@ -100,8 +103,8 @@ function watch(thread: Thread, start: WorkerStart): void {
 function receive(thread: Thread, start: WorkerStart, message: FromWorker): void {
   switch (message.type) {
     case 'ready':
-      start.ready(message.initMs);
-      return becomeReady(thread);
+      becomeReady(thread);
+      return start.ready(message.initMs);
     case 'unready':
       return void end(thread, message.failure);
     case 'head':
@@ -123,7 +126,6 @@ function becomeReady(thread: Thread): void {
   if (thread.timer !== null) clearTimeout(thread.timer);
   thread.timer = null;
   if (thread.state === 'loading') thread.state = 'ready';
-  beginInvocation(thread);
 }
 
 function beginInvocation(thread: Thread): void {

@@ -90,7 +90,7 @@ describe('a runtime', () => {
     expect(next.resumed).toBe(1);
     await next.aws.stepFunctions.idle();
     expect(next.aws.stepFunctions.executions(stateMachineArn)[0]?.end?.status).toBe('SUCCEEDED');
-    expect(log('harness')).toBe('turn\nturn\n');
+    await expect.poll(() => log('harness')).toBe('turn\nturn\n');
   });
 
   test('on data that is in use is refused', async () => {

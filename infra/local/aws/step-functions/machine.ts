@@ -51,11 +51,14 @@ export function loadMachine(
     part,
     run: (input, { execution, onEvent }) => {
       const state = { aborted: false };
+      const aborted = Promise.withResolvers<never>();
+      aborted.promise.catch(() => undefined);
       const handlers = prepared.tasks.map(({ name, resource }) => {
-        // The interpreter wakes a task that waits for its retry when the execution is aborted, and would run it again.
         const handler = async (parameters: unknown): Promise<never> => {
-          if (state.aborted) throw new TaskError('States.Aborted', 'the execution was aborted', 'final');
-          return (await tasks[resource](part, parameters)) as never;
+          // The interpreter wakes a task that waits for its retry when the execution is aborted, and would run it again.
+          if (state.aborted) return aborted.promise;
+          // Its timer for a task's timeout lasts as long as the task, so an abandoned one would keep the process alive.
+          return (await Promise.race([tasks[resource](part, parameters), aborted.promise])) as never;
         };
         return [name, handler] as const;
       });
@@ -70,6 +73,7 @@ export function loadMachine(
       const abort = (): void => {
         state.aborted = true;
         run.abort();
+        aborted.reject(new TaskError('States.Aborted', 'the execution was aborted', 'final'));
       };
       return { outcome: run.result.then(succeeded, failed), abort };
     },

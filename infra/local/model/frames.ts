@@ -1,0 +1,165 @@
+/** A reply as the Messages API sends it: a list of stream events, or one message. */
+import { randomUUID } from 'node:crypto';
+import type {
+  ContentBlock,
+  Message,
+  RawContentBlockDelta,
+  RawMessageStreamEvent,
+  StopReason,
+  Usage,
+} from '@anthropic-ai/sdk/resources/messages';
+import type { ModelRequest, Reply, ReplyTool } from './script.ts';
+import { signThinking } from './thinking-signature.ts';
+
+export type Frame = RawMessageStreamEvent | { readonly type: 'ping' };
+
+/** One content block: as it starts, what is added to it, and as it ends. */
+interface StreamedBlock {
+  readonly start: ContentBlock;
+  readonly deltas: readonly RawContentBlockDelta[];
+  readonly whole: ContentBlock;
+}
+
+/** `requestChars` only serves to estimate the input tokens. */
+export function framesOf(reply: Reply, request: ModelRequest, requestChars: number): readonly Frame[] {
+  const blocks = blocksOf(reply);
+  const usage = usageOf(reply, blocks, requestChars);
+  const start = { ...emptyMessage(request), usage: { ...usage, output_tokens: 1 } };
+  return [
+    { type: 'message_start', message: start },
+    ...blocks.flatMap(framesOfBlock),
+    {
+      type: 'message_delta',
+      delta: { container: null, stop_details: null, stop_reason: stopReasonOf(reply), stop_sequence: null },
+      usage: {
+        cache_creation_input_tokens: usage.cache_creation_input_tokens,
+        cache_read_input_tokens: usage.cache_read_input_tokens,
+        input_tokens: usage.input_tokens,
+        output_tokens: usage.output_tokens,
+        output_tokens_details: null,
+        server_tool_use: null,
+      },
+    },
+    { type: 'message_stop' },
+  ];
+}
+
+export function messageOf(reply: Reply, request: ModelRequest, requestChars: number): Message {
+  const blocks = blocksOf(reply);
+  return {
+    ...emptyMessage(request),
+    content: blocks.map((block) => block.whole),
+    stop_reason: stopReasonOf(reply),
+    usage: usageOf(reply, blocks, requestChars),
+  };
+}
+
+/** The API pings after the first block has started; a client must be able to skip it anywhere. */
+function framesOfBlock(block: StreamedBlock, index: number): readonly Frame[] {
+  const ping: readonly Frame[] = index === 0 ? [{ type: 'ping' }] : [];
+  return [
+    { type: 'content_block_start', index, content_block: block.start },
+    ...ping,
+    ...block.deltas.map((delta): Frame => ({ type: 'content_block_delta', index, delta })),
+    { type: 'content_block_stop', index },
+  ];
+}
+
+function blocksOf(reply: Reply): readonly StreamedBlock[] {
+  const blocks: StreamedBlock[] = [];
+  if (reply.thinking !== undefined) blocks.push(thinkingBlock(reply.thinking));
+  if (reply.text !== undefined) blocks.push(textBlock(typeof reply.text === 'string' ? [reply.text] : reply.text));
+  for (const tool of reply.tools ?? []) blocks.push(toolBlock(tool));
+  return blocks;
+}
+
+function thinkingBlock(thinking: string): StreamedBlock {
+  const signature = signThinking(thinking);
+  return {
+    start: { type: 'thinking', thinking: '', signature: '' },
+    deltas: [
+      { type: 'thinking_delta', thinking },
+      { type: 'signature_delta', signature },
+    ],
+    whole: { type: 'thinking', thinking, signature },
+  };
+}
+
+function textBlock(chunks: readonly string[]): StreamedBlock {
+  return {
+    start: { type: 'text', text: '', citations: null },
+    deltas: chunks.map((text) => ({ type: 'text_delta', text })),
+    whole: { type: 'text', text: chunks.join(''), citations: null },
+  };
+}
+
+/** The input comes in pieces that are not JSON by themselves, the first one empty, as from the real API. */
+function toolBlock({ id, name, input }: ReplyTool): StreamedBlock {
+  const use = { type: 'tool_use' as const, id: id ?? newId('toolu'), name, caller: { type: 'direct' as const } };
+  const json = JSON.stringify(input);
+  const half = Math.ceil(json.length / 2);
+  return {
+    start: { ...use, input: {} },
+    deltas: ['', json.slice(0, half), json.slice(half)].map((partial_json) => ({
+      type: 'input_json_delta',
+      partial_json,
+    })),
+    whole: { ...use, input },
+  };
+}
+
+function stopReasonOf(reply: Reply): StopReason {
+  return reply.stopReason ?? (reply.tools?.length ? 'tool_use' : 'end_turn');
+}
+
+function usageOf(reply: Reply, blocks: readonly StreamedBlock[], requestChars: number): Usage {
+  return {
+    cache_creation: null,
+    cache_creation_input_tokens: reply.usage?.cache_creation_input_tokens ?? 0,
+    cache_read_input_tokens: reply.usage?.cache_read_input_tokens ?? 0,
+    inference_geo: null,
+    input_tokens: reply.usage?.input_tokens ?? tokensOf(requestChars),
+    output_tokens: reply.usage?.output_tokens ?? tokensOf(blocks.reduce((sum, block) => sum + charsOf(block.whole), 0)),
+    output_tokens_details: null,
+    server_tool_use: null,
+    service_tier: 'standard',
+    speed: null,
+  };
+}
+
+function charsOf(block: ContentBlock): number {
+  switch (block.type) {
+    case 'text':
+      return block.text.length;
+    case 'thinking':
+      return block.thinking.length;
+    case 'tool_use':
+      return block.name.length + JSON.stringify(block.input).length;
+    default:
+      return 0;
+  }
+}
+
+function tokensOf(chars: number): number {
+  return Math.max(1, Math.ceil(chars / 4));
+}
+
+function emptyMessage(request: ModelRequest): Message {
+  return {
+    id: newId('msg'),
+    type: 'message',
+    role: 'assistant',
+    model: request.model,
+    content: [],
+    container: null,
+    diagnostics: null,
+    stop_details: null,
+    stop_reason: null,
+    stop_sequence: null,
+    usage: usageOf({}, [], 0),
+  };
+}
+
+function newId(prefix: string): string {
+  return `${prefix}_${randomUUID().replaceAll('-', '')}`;
+}

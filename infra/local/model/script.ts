@@ -1,0 +1,48 @@
+/** What a stand-in is told to answer: a script maps each request of the conversation to one reply. */
+import type { MessageCreateParams, StopReason, Usage } from '@anthropic-ai/sdk/resources/messages';
+
+export type ModelRequest = MessageCreateParams;
+
+/** `index` counts the requests that were accepted before this one. */
+export type Script = (request: ModelRequest, index: number) => Reply | Promise<Reply>;
+
+export interface Reply {
+  readonly thinking?: string;
+  /** A list is sent as one text delta per element. */
+  readonly text?: string | readonly string[];
+  readonly tools?: readonly ReplyTool[];
+  /** Default: `tool_use` when there are tools, else `end_turn`. */
+  readonly stopReason?: StopReason;
+  /** What is left out is estimated from the lengths of request and reply. */
+  readonly usage?: ReplyUsage;
+  readonly error?: ReplyError;
+  /** The connection is cut after this many frames. */
+  readonly cutAfter?: number;
+  /** Waits this long before the response headers. */
+  readonly delayMs?: number;
+  /** Waits this long before each content delta. */
+  readonly chunkDelayMs?: number;
+  /** The stream stands still until this settles, … */
+  readonly hold?: Promise<unknown>;
+  /** … before the frame with this number. Default 1: the client has seen `message_start` and nothing else. */
+  readonly holdBefore?: number;
+}
+
+export interface ReplyTool {
+  readonly id?: string;
+  readonly name: string;
+  readonly input: Readonly<Record<string, unknown>>;
+}
+
+export type ReplyUsage = Partial<
+  Pick<Usage, 'input_tokens' | 'output_tokens' | 'cache_read_input_tokens' | 'cache_creation_input_tokens'>
+>;
+
+export interface ReplyError {
+  readonly status: number;
+  readonly type: string;
+  readonly message: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** With this the response starts with 200, and the error is an SSE `error` event after so many frames. */
+  readonly afterFrames?: number;
+}

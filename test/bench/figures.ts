@@ -1,0 +1,33 @@
+/** Samples and how they are told: always with their number and spread. */
+
+export interface Spread {
+  readonly count: number;
+  readonly p50: number;
+  readonly p95: number;
+  readonly min: number;
+  readonly max: number;
+}
+
+export function spread(samples: readonly number[]): Spread {
+  if (samples.length === 0) throw new RangeError('no samples');
+  const sorted = samples.toSorted((a, b) => a - b);
+  const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
+  return { count: sorted.length, p50: at(0.5), p95: at(0.95), min: at(0), max: at(1) };
+}
+
+export const ms = (value: number) => `${value < 10 ? value.toFixed(2) : value.toFixed(1)} ms`;
+
+export function told(samples: readonly number[]): string {
+  const { p50, p95, count } = spread(samples);
+  return `${ms(p50)} / ${ms(p95)} (n=${count})`;
+}
+
+/** A Markdown table with aligned columns, so that it reads the same on a terminal and in the README. */
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const widths = head.map((name, column) => Math.max(name.length, ...rows.map((row) => row[column]?.length ?? 0)));
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(' | ')} |`;
+  return [line(head), `|${widths.map((width) => '-'.repeat(width + 2)).join('|')}|`, ...rows.map(line)].join('\n');
+}
+
+export const now = () => performance.timeOrigin + performance.now();

@@ -1,0 +1,82 @@
+/** `cdk synth`, `cdk bootstrap` and `cdk deploy` as a user runs them, except that AWS is MiniStack. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { BIN, type MiniStack } from './ministack.ts';
+import { mustRun, say } from './run.ts';
+
+export interface Deployment {
+  readonly outputs: Readonly<Record<string, string>>;
+  /** The cloud assembly that was deployed. */
+  readonly assembly: string;
+}
+
+interface DeployOptions {
+  readonly aws: Pick<MiniStack, 'url' | 'certificate'>;
+  readonly folder: string;
+  readonly modelBaseUrl: string;
+}
+
+const STACK = 'Brainstem';
+/** MiniStack's account and Region. */
+const ENVIRONMENT = 'aws://000000000000/us-east-1';
+/** Given an image that exists already, deploying takes no Docker. No task of it is ever started here. */
+const CONTEXT = ['-c', 'sandboxImage=public.ecr.aws/docker/library/node:24-slim', '-c', 'removalPolicy=destroy'];
+
+export async function deploy({ aws, folder, modelBaseUrl }: DeployOptions): Promise<Deployment> {
+  const assembly = join(folder, 'assembly');
+  const outputsFile = join(folder, 'outputs.json');
+  const env = settings(aws, folder);
+  const cdk = (...args: string[]) =>
+    mustRun(join(BIN, 'cdklocal'), [...args, '--ca-bundle-path', aws.certificate, '--no-notices'], {
+      env,
+      why: `cdk ${args[0]} failed`,
+    });
+
+  say('cdk synth');
+  await cdk('synth', '--quiet', '--output', assembly, ...CONTEXT);
+  fitTemplate(join(assembly, `${STACK}.template.json`));
+  say('cdk bootstrap');
+  await cdk('bootstrap', ENVIRONMENT, '--app', assembly);
+  say('cdk deploy');
+  const deployArgs = ['--require-approval', 'never', '--outputs-file', outputsFile];
+  await cdk('deploy', STACK, '--app', assembly, ...deployArgs, '--parameters', `ModelBaseUrl=${modelBaseUrl}`);
+  const { [STACK]: outputs } = JSON.parse(readFileSync(outputsFile, 'utf8')) as Record<string, Record<string, string>>;
+  if (outputs === undefined) throw new Error(`cdk deploy wrote no outputs of the stack ${STACK}`);
+  return { outputs, assembly };
+}
+
+/** Not this process's environment: no profile of the user's may be read, and no call may reach the real AWS. */
+function settings(aws: DeployOptions['aws'], folder: string): Record<string, string> {
+  return {
+    PATH: [BIN, process.env['PATH']].join(delimiter),
+    HOME: folder,
+    CI: 'true',
+    AWS_ENDPOINT_URL: aws.url,
+    AWS_ENDPOINT_URL_S3: aws.url,
+    CDK_DISABLE_CLI_TELEMETRY: 'true',
+  };
+}
+
+interface Template {
+  Resources: Record<string, { readonly Type: string }>;
+}
+
+/**
+ * What MiniStack 1.5 cannot take. It refuses a template with a resource type that it does not know; and its `Ref` of a
+ * secret is the name, so that policies name no ARN. In AWS `Ref` and `Id` are both the ARN.
+ */
+function fitTemplate(file: string): void {
+  const template = JSON.parse(readFileSync(file, 'utf8')) as Template;
+  const resources = Object.entries(template.Resources).filter(([, { Type }]) => Type !== 'AWS::Logs::QueryDefinition');
+  const secrets = resources.filter(([, { Type }]) => Type === 'AWS::SecretsManager::Secret').map(([id]) => id);
+  const fitted = { ...template, Resources: Object.fromEntries(resources) };
+  const fit = (_key: string, value: unknown): unknown => {
+    const secret = secrets.find((id) => isRef(value, id));
+    return secret === undefined ? value : { 'Fn::GetAtt': [secret, 'Id'] };
+  };
+  writeFileSync(file, JSON.stringify(fitted, fit));
+}
+
+function isRef(value: unknown, id: string): boolean {
+  return typeof value === 'object' && value !== null && 'Ref' in value && value.Ref === id;
+}

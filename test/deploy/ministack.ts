@@ -1,0 +1,129 @@
+/** MiniStack, an AWS emulator from PyPI: installed once into a virtual environment of its own, started per test. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, existsSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
+import { delimiter, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { setDefaultCACertificates } from 'node:tls';
+import { lastLines, mustRun, run, say } from './run.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+export const BIN = join(ROOT, 'node_modules/.bin');
+
+const REQUIREMENTS = join(import.meta.dirname, 'requirements.txt');
+const ENVIRONMENT = join(ROOT, 'node_modules/.cache/ministack');
+const PYTHON = join(ENVIRONMENT, 'bin/python');
+/** Written last, so that an installation which was cut off is made again. */
+const INSTALLED = join(ENVIRONMENT, 'installed.txt');
+/** What pip says when there is no way to the package index. Everything else is a failure. */
+const NO_WAY_TO_INDEX = /connection broken|Max retries exceeded|Name or service not known|Network is unreachable/;
+
+/** False when the package index is out of reach, and only then. */
+export async function installMiniStack(): Promise<boolean> {
+  if (await isInstalled()) return true;
+  say('installing MiniStack from PyPI');
+  rmSync(ENVIRONMENT, { recursive: true, force: true });
+  await mustRun('python3', ['-m', 'venv', ENVIRONMENT], {
+    why: 'python3 could not make a virtual environment: on Debian, install python3-venv',
+  });
+  const options = ['--no-input', '--disable-pip-version-check', '--only-binary=:all:', '--retries=2', '--timeout=15'];
+  const pip = await run(PYTHON, ['-m', 'pip', 'install', ...options, '-r', REQUIREMENTS]);
+  if (pip.code !== 0 && NO_WAY_TO_INDEX.test(pip.output)) return false;
+  if (pip.code !== 0) throw new Error(`pip could not install MiniStack:\n${lastLines(pip.output)}`);
+  writeFileSync(INSTALLED, readFileSync(REQUIREMENTS));
+  return true;
+}
+
+async function isInstalled(): Promise<boolean> {
+  if (!existsSync(INSTALLED) || !readFileSync(INSTALLED).equals(readFileSync(REQUIREMENTS))) return false;
+  // The environment is bound to the Python that made it, which may be gone.
+  return (await run(PYTHON, ['-c', 'import ministack'])).code === 0;
+}
+
+export interface MiniStack {
+  /** Where all of AWS is. */
+  readonly url: string;
+  /** File of the certificate that `url` shows. */
+  readonly certificate: string;
+  stop(): Promise<void>;
+}
+
+/** The pipe to its standard input closes when the test ends, however it ends, and then so does the emulator. */
+const SERVE = `
+import os, sys, threading
+threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
+from hypercorn.__main__ import main
+sys.exit(main())
+`;
+
+/** Long enough for a machine that compiles all of Python's files at the first start. */
+const START_MS = 60_000;
+
+export async function startMiniStack(folder: string): Promise<MiniStack> {
+  const port = await freePort();
+  const logFile = join(folder, 'ministack.log');
+  // The folder is where MiniStack unpacks functions, beside a CommonJS script that runs them.
+  writeFileSync(join(folder, 'package.json'), '{"type":"commonjs"}');
+  const log = openSync(logFile, 'a');
+  const options = ['--bind', `127.0.0.1:${port}`, '--keep-alive', '75', '--workers', '0'];
+  const server = spawn(
+    PYTHON,
+    ['-c', SERVE, '--config', 'python:ministack.core.hypercorn_conf', ...options, 'ministack.app:app'],
+    { env: settings(folder, port), stdio: ['pipe', log, log] },
+  );
+  closeSync(log);
+  const stop = async () => {
+    if (server.exitCode !== null || server.signalCode !== null) return;
+    server.stdin?.end();
+    await once(server, 'exit');
+  };
+  const certificate = join(folder, 'ministack-tls/server.crt');
+  const url = `https://127.0.0.1:${port}`;
+  const deadline = Date.now() + START_MS;
+  while (!(await answers(url, certificate))) {
+    if (server.exitCode !== null || Date.now() > deadline) {
+      await stop();
+      throw new Error(`MiniStack did not start (it needs openssl):\n${lastLines(readFileSync(logFile, 'utf8'))}`);
+    }
+    await sleep(100);
+  }
+  return { url, certificate, stop };
+}
+
+/** Nothing of this process's environment: functions inherit it all, and could reach the real AWS with it. */
+function settings(folder: string, port: number): Record<string, string> {
+  return {
+    // Functions are run by the first `node` of the path.
+    PATH: [BIN, process.env['PATH']].join(delimiter),
+    HOME: folder,
+    TMPDIR: folder,
+    GATEWAY_PORT: String(port),
+    MINISTACK_HOST: '127.0.0.1',
+    // Signatures are checked and every call is held against its role's policies, …
+    AUTH: 'true',
+    // … among them the buckets' own, which refuse plain HTTP.
+    USE_SSL: '1',
+    DOCKER_HOST: `unix://${folder}/no-docker.sock`,
+    SFTP_ENABLED: '0',
+    LOG_LEVEL: 'WARNING',
+  };
+}
+
+async function answers(url: string, certificate: string): Promise<boolean> {
+  const pem = existsSync(certificate) ? readFileSync(certificate, 'utf8') : '';
+  if (!pem.includes('END CERTIFICATE')) return false;
+  // This process speaks TLS to nobody else.
+  setDefaultCACertificates([pem]);
+  const health = await fetch(`${url}/_ministack/health`).catch(() => null);
+  return health?.ok === true;
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const { port } = probe.address() as AddressInfo;
+  probe.close();
+  await once(probe, 'close');
+  return port;
+}

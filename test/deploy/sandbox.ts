@@ -1,0 +1,73 @@
+/**
+ * A sandbox for one session: the server that the image starts, as a process of this machine, because MiniStack runs no
+ * task without Docker. It is written down as provision writes one down that is up, so provision finds it.
+ */
+import { spawn } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { createSandboxRecords } from '#aws/sandbox-records.dynamodb.ts';
+import { createStamp } from '#aws/stamp.ts';
+import { SessionId } from '#contract/ids.ts';
+import { BIN } from './ministack.ts';
+
+interface SandboxOptions {
+  readonly dynamodb: DynamoDBClient;
+  readonly recordsTable: string;
+  readonly session: string;
+  /** The bundled server. */
+  readonly server: string;
+  readonly folder: string;
+}
+
+interface Sandbox {
+  /** Where the tools work. */
+  readonly workdir: string;
+  stop(): Promise<void>;
+}
+
+export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
+  const workdir = join(options.folder, 'workspace');
+  mkdirSync(workdir);
+  const token = randomBytes(32).toString('base64url');
+  const server = spawn(join(BIN, 'node'), [options.server], {
+    env: {
+      PATH: process.env['PATH'],
+      SANDBOX_TOKEN_SHA256: createHash('sha256').update(token).digest('hex'),
+      SANDBOX_WORKDIR: workdir,
+      SANDBOX_LISTEN: '127.0.0.1:0',
+      // Should nobody stop it.
+      SANDBOX_IDLE_SECONDS: '60',
+    },
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  const stop = async () => {
+    server.kill('SIGKILL');
+    if (server.exitCode === null && server.signalCode === null) await once(server, 'exit');
+  };
+  try {
+    await writeDown(options, token, await addressIn(server.stdout));
+    return { workdir, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function writeDown(options: SandboxOptions, token: string, address: string): Promise<void> {
+  const session = SessionId.parse(options.session);
+  const records = createSandboxRecords(options.dynamodb, options.recordsTable);
+  const at = createStamp().now();
+  const { generation } = await records.reserve(session, 0, token, at);
+  await records.ready(session, generation, { task: 'a process of this machine', address, at });
+}
+
+/** Its first log line tells where the server listens. */
+async function addressIn(stdout: NodeJS.ReadableStream): Promise<string> {
+  const [line] = await once(stdout, 'data');
+  const port = /"port":(\d+)/.exec(String(line))?.[1];
+  if (port === undefined) throw new Error(`The sandbox server did not say where it listens: ${line}`);
+  return `127.0.0.1:${port}`;
+}

@@ -1,0 +1,77 @@
+/** Hands die while a command runs; the command runs once, and the session finishes. */
+import { readdirSync, existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { expectSound } from '#test/faults/stored-log.ts';
+import { marking } from '#test/faults/side-effect.ts';
+import { ofType, startService, textOf, type Service } from '#test/journeys/service.ts';
+
+const SLOW_MARK = 'touch started; sleep 1; echo x >> f';
+
+describe('hands killed while a command runs', () => {
+  let service: Service;
+  beforeAll(async () => {
+    service = await startService({ script: marking(SLOW_MARK), retryIntervalMs: 20 });
+  });
+  afterAll(async () => service.close());
+
+  async function untilCommandRuns(known: ReadonlySet<string>): Promise<void> {
+    for (;;) {
+      const fresh = tasks().filter((task) => !known.has(task));
+      if (fresh.some((task) => existsSync(join(service.data, 'tasks', task, 'workspace/started')))) return;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+  const tasks = () => (existsSync(join(service.data, 'tasks')) ? readdirSync(join(service.data, 'tasks')) : []);
+
+  async function begin(): Promise<string> {
+    const session = await service.session();
+    const known = new Set(tasks());
+    await service.send(session, 'mark');
+    await untilCommandRuns(known);
+    return session;
+  }
+
+  it('execute: the next one joins the running command', async () => {
+    const session = await begin();
+    expect(await service.runtime.faults.kill('execute')).toBeGreaterThan(0);
+    await service.idle(session);
+    const events = await expectSound(service, session);
+    expect(textOf(ofType(events, 'agent.message').at(-1))).toBe('marks: 1');
+  });
+
+  it.each(['before', 'after'] as const)(
+    'execute, %s it appends the result: the result is there once',
+    async (phase) => {
+      const session = await begin();
+      // The calls left to this execute are the head it appends to and the append.
+      const killed = service.runtime.faults.killDuring({ function: 'execute', call: 2, phase });
+      expect((await killed).call).toBe('dynamodb:PutItem');
+      await service.idle(session);
+      const events = await expectSound(service, session);
+      expect(textOf(ofType(events, 'agent.message').at(-1))).toBe('marks: 1');
+    },
+  );
+
+  it('the sandbox: the model is told, and the next call gets a new one', async () => {
+    const session = await begin();
+    expect(await service.runtime.faults.loseSandbox()).toBeGreaterThan(0);
+    await service.idle(session);
+    const events = await expectSound(service, session);
+    const [lost, next] = ofType(events, 'agent.tool_result');
+    expect(lost).toMatchObject({ is_error: true });
+    expect(textOf(lost)).toContain('sandbox stopped');
+    // A new sandbox has no file f: the command was not repeated in it.
+    expect(textOf(next)).toContain('0');
+  }, 60_000);
+
+  it('provision: another one finds its task', async () => {
+    const session = await service.session();
+    const killed = service.runtime.faults.killDuring({ function: 'provision', call: 3, phase: 'after' });
+    await service.send(session, 'mark');
+    await killed;
+    await service.idle(session);
+    const events = await expectSound(service, session);
+    expect(textOf(ofType(events, 'agent.message').at(-1))).toBe('marks: 1');
+  });
+});

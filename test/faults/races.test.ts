@@ -1,0 +1,76 @@
+/** Things that happen at once. No wake-up is lost, and hands are used once. */
+import { SFNClient, StartExecutionCommand } from '@aws-sdk/client-sfn';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { expectSound } from '#test/faults/stored-log.ts';
+import { marking } from '#test/faults/side-effect.ts';
+import { echo } from '#test/journeys/scripts.ts';
+import { ofType, startService, textOf, type Service } from '#test/journeys/service.ts';
+
+describe('a race', () => {
+  let service: Service;
+  beforeAll(async () => {
+    service = await startService({ retryIntervalMs: 20 });
+  });
+  afterAll(async () => service.close());
+
+  async function answered(session: string): Promise<readonly string[]> {
+    const events = await expectSound(service, session);
+    const taken = ofType(events, 'user.message');
+    expect(taken.every((message) => message.processed_at !== null)).toBe(true);
+    return taken.map(textOf);
+  }
+
+  it('of many messages at once ends with each of them taken, once', async () => {
+    service.standIn.script(echo);
+    const session = await service.session();
+    const texts = Array.from({ length: 8 }, (_, index) => `message ${index}`);
+    await Promise.all(texts.map((text) => service.send(session, text)));
+    await service.idle(session);
+    expect((await answered(session)).toSorted()).toEqual(texts);
+    const last = service.standIn.requests.at(-1)?.request;
+    expect(JSON.stringify(last?.messages)).toContain('message 7');
+  });
+
+  it('of a message with the turn going idle never leaves the message unanswered', async () => {
+    service.standIn.script(echo);
+    const session = await service.session();
+    for (let round = 0; round < 40; round += 1) {
+      const quick = service.send(session, `first ${round}`);
+      // Spread over the turn's few milliseconds, its last append included.
+      await new Promise((resolve) => setTimeout(resolve, round));
+      await Promise.all([quick, service.send(session, `second ${round}`)]);
+      await service.idle(session);
+    }
+    expect(await answered(session)).toHaveLength(80);
+    const events = await service.events(session);
+    expect(events.at(-1)?.type).toBe('session.status_idle');
+  }, 60_000);
+
+  it('of two executions for one run uses hands once', async () => {
+    service.standIn.script(marking());
+    const { runtime } = service;
+    const machine = runtime.template.machines[0];
+    const api = runtime.template.functions.find((part) => part.environment['POWERTOOLS_SERVICE_NAME'] === 'api');
+    if (machine === undefined || api === undefined) throw new Error('the template has no machine or no api function');
+    const caller = { functionName: api.name, roleArn: api.roleArn, worker: 'twin' };
+    const sfn = new SFNClient({
+      endpoint: runtime.aws.endpoint.url,
+      region: runtime.template.region,
+      credentials: runtime.aws.endpoint.credentialsFor(caller),
+    });
+    for (let round = 0; round < 5; round += 1) {
+      const session = await service.session();
+      const thread = session.replace(/^sesn_/, 'sthr_');
+      const twin = {
+        stateMachineArn: machine.arn,
+        name: `twin-${session}`,
+        input: JSON.stringify({ session, thread, run: 1 }),
+      };
+      await Promise.all([service.send(session, 'mark'), sfn.send(new StartExecutionCommand(twin))]);
+      await service.idle(session);
+      const events = await expectSound(service, session);
+      expect(textOf(ofType(events, 'agent.message').at(-1))).toBe('marks: 1');
+    }
+    sfn.destroy();
+  }, 60_000);
+});

@@ -1,0 +1,48 @@
+/** A session's log as it lies in the table, and what must hold for it however the session was cut. */
+import { DynamoDBClient, QueryCommand } from '@aws-sdk/client-dynamodb';
+import { expect } from 'vitest';
+import { ofType, type Event, type Service } from '#test/journeys/service.ts';
+
+interface StoredItem {
+  readonly first: number;
+  readonly last: number;
+}
+
+export async function storedItems(service: Service, session: string): Promise<readonly StoredItem[]> {
+  const { runtime } = service;
+  const client = new DynamoDBClient({
+    endpoint: runtime.aws.dynamoDb.upstream,
+    region: runtime.template.region,
+    credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
+  });
+  const { Items = [] } = await client.send(
+    new QueryCommand({
+      TableName: runtime.template.outputs['LogTableName'],
+      KeyConditionExpression: 'pk = :pk',
+      ExpressionAttributeValues: { ':pk': { S: `${session}/${session.replace(/^sesn_/, 'sthr_')}` } },
+      ConsistentRead: true,
+    }),
+  );
+  client.destroy();
+  return Items.map((item) => ({ first: Number(item['sk']?.N), last: Number(item['last']?.N) }));
+}
+
+/** No gap and no repeat: in the items, in the events, in the results, and every request that began has ended. */
+export async function expectSound(service: Service, session: string): Promise<readonly Event[]> {
+  const items = await storedItems(service, session);
+  const expected = items.reduce<{ next: number; ok: boolean }>(
+    (walk, item) => ({ next: item.last + 1, ok: walk.ok && item.first === walk.next }),
+    { next: 1, ok: true },
+  );
+  expect(expected.ok, `the log's items are ${JSON.stringify(items)}`).toBe(true);
+  const events = await service.events(session);
+  expect(new Set(events.map((event) => event.id)).size).toBe(events.length);
+  const uses = ofType(events, 'agent.tool_use').map((event) => event.id);
+  const results = ofType(events, 'agent.tool_result').map((event) => event.tool_use_id);
+  expect(results.toSorted()).toEqual(uses.toSorted());
+  const starts = ofType(events, 'span.model_request_start').map((event) => event.id);
+  const ends = ofType(events, 'span.model_request_end').map((event) => event.model_request_start_id);
+  expect(ends.toSorted()).toEqual(starts.toSorted());
+  expect(service.standIn.refusals).toEqual([]);
+  return events;
+}

@@ -1,0 +1,33 @@
+import { expect, test } from 'vitest';
+import { planCrash, tellCrash, type Kill } from '#infra/local/demo/crash.ts';
+import type { KillDuring } from '#infra/local/faults.ts';
+import * as given from './arrivals.ts';
+
+const SAVING = { call: 'dynamodb:PutItem', atMs: performance.timeOrigin + performance.now() + 500 };
+
+test('the harness is killed once, as it saves the turn after the first tool call', async () => {
+  const armed: KillDuring[] = [];
+  const told: Kill[] = [];
+  const killDuring = async (kill: KillDuring) => {
+    armed.push(kill);
+    return SAVING;
+  };
+  const crash = planCrash({ killDuring }, (kill) => told.push(kill));
+  const [asked, call, again] = given.arrive(given.MODEL_ASKED, given.CALL, given.CALL);
+  if (asked) crash.observe(asked);
+  expect(armed).toEqual([]);
+  expect(crash.killed()).toBeNull();
+  if (call) crash.observe(call);
+  if (again) crash.observe(again);
+  await expect.poll(() => told).toHaveLength(1);
+  expect(armed).toEqual([{ function: 'harness', call: 3, phase: 'before' }]);
+  expect(crash.killed()).toMatchObject({ call: 'dynamodb:PutItem' });
+  expect(crash.killed()?.atMs).toBeGreaterThan(1_000);
+});
+
+test('what was killed and that the run went on is told in plain words', () => {
+  expect(tellCrash({ call: 'dynamodb:PutItem', atMs: 600 }, 1_800)).toBe(
+    'The harness was killed in the middle of a turn, 0.60 s after the message, before its dynamodb:PutItem took effect. ' +
+      'The run went on from the log and was done 1.20 s later.',
+  );
+});

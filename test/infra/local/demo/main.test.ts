@@ -1,0 +1,23 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { expect, test } from 'vitest';
+
+const MAIN = fileURLToPath(import.meta.resolve('#infra/local/demo/main.ts'));
+
+/** Without a key of the machine's own: the demo then asks the stand-in. */
+const ENVIRONMENT = { ...process.env, ANTHROPIC_API_KEY: '', ANTHROPIC_BASE_URL: '' };
+
+test('the demo finishes with the right answer although the harness is killed in the middle of a turn', async () => {
+  const { stdout, stderr } = await promisify(execFile)(process.execPath, [MAIN, '--crash', '--json'], {
+    env: ENVIRONMENT,
+  });
+  expect(JSON.parse(stdout)).toMatchObject({ ok: true, failure: null, turns: 4, lostTurns: 1, toolCalls: 3 });
+  expect(stderr).toContain('The harness was killed in the middle of a turn');
+  expect(stderr).toContain('The session finished and its answer is right.');
+}, 120_000);
+
+test('the demo fails with a sentence when it can not start', async () => {
+  const demo = promisify(execFile)(process.execPath, [MAIN, '--sandbox', 'cellar']);
+  await expect(demo).rejects.toMatchObject({ code: 1, stderr: '--sandbox must be one of bwrap, docker, process.\n' });
+});

@@ -1,0 +1,36 @@
+import type { WriteStream } from 'node:tty';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { openTerminal } from '#infra/local/demo/terminal.ts';
+
+const CLEAR_LINE = '\r\u001b[2K';
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+function screen(fields: Partial<WriteStream>) {
+  const written: string[] = [];
+  const out = { write: (text: string) => written.push(text) > 0, hasColors: () => false, ...fields } as WriteStream;
+  return { written, terminal: openTerminal(out) };
+}
+
+test('a pipe gets lines only, without progress and colour', () => {
+  const { written, terminal } = screen({});
+  terminal.wait('waiting');
+  terminal.line('one');
+  terminal.done();
+  expect(written).toEqual(['one\n']);
+  expect(terminal.screen).toEqual({ columns: 120, colour: false });
+});
+
+test('a terminal shows progress below the lines and removes it in the end', () => {
+  const { written, terminal } = screen({ isTTY: true, columns: 80 });
+  terminal.wait('model answers');
+  vi.advanceTimersByTime(200);
+  terminal.line('one');
+  terminal.done();
+  const text = written.join('');
+  expect(text).toContain('⠙ model answers 0.08 s');
+  expect(text).toContain(`${CLEAR_LINE}one\n`);
+  expect(text.endsWith(CLEAR_LINE)).toBe(true);
+  expect(vi.getTimerCount()).toBe(0);
+});

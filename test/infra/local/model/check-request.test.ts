@@ -1,0 +1,120 @@
+import { describe, expect, test } from 'vitest';
+import { checkRequest } from '#infra/local/model/check-request.ts';
+import { signThinking } from '#infra/local/model/thinking-signature.ts';
+
+const HEADERS = { authorization: 'Bearer k', 'anthropic-version': '2026-10-21' };
+
+const ask = { role: 'user', content: 'hello' };
+const use = { type: 'tool_use', id: 'toolu_1', name: 'bash', input: { command: 'ls' } };
+const result = { type: 'tool_result', tool_use_id: 'toolu_1', content: [{ type: 'text', text: 'a' }] };
+const thinking = { type: 'thinking', thinking: 'hm', signature: signThinking('hm') };
+const cached = { type: 'text', text: 'x', cache_control: { type: 'ephemeral' } };
+const tool = { name: 'bash', description: 'Runs', input_schema: { type: 'object', properties: {} } };
+
+function request(change: Record<string, unknown>): Record<string, unknown> {
+  return { model: 'm', max_tokens: 100, messages: [ask], ...change };
+}
+
+function conversation(...messages: unknown[]): Record<string, unknown> {
+  return request({ messages });
+}
+
+function toolRound(...answers: unknown[]): Record<string, unknown> {
+  return conversation(ask, { role: 'assistant', content: [use] }, { role: 'user', content: answers });
+}
+
+describe('accepts', () => {
+  test.each<[string, unknown]>([
+    ['a plain question', request({})],
+    ['a stream with thinking and tools', request({ stream: true, thinking: { type: 'adaptive' }, tools: [tool] })],
+    [
+      'four breakpoints',
+      request({
+        system: [cached],
+        tools: [{ ...tool, cache_control: cached.cache_control }],
+        messages: [{ role: 'user', content: [cached, cached] }],
+      }),
+    ],
+    ['a tool round', toolRound(result)],
+    ['text after the results', toolRound(result, { type: 'text', text: 'and then?' })],
+    ['an empty tool result', toolRound({ type: 'tool_result', tool_use_id: 'toolu_1' })],
+    [
+      'thinking that came back unchanged',
+      conversation(ask, { role: 'assistant', content: [thinking, use] }, { role: 'user', content: [result] }),
+    ],
+    [
+      'thinking that another model signed',
+      conversation(
+        ask,
+        { role: 'assistant', content: [{ ...thinking, signature: 'EqQB' }, use] },
+        { role: 'user', content: [result] },
+      ),
+    ],
+    ['a system message after a user message', conversation(ask, { role: 'system', content: 'new rule' })],
+  ])('%s', (_name, body) => {
+    expect(checkRequest(HEADERS, body)).toBeNull();
+  });
+
+  test('the key as x-api-key', () => {
+    expect(checkRequest({ 'x-api-key': 'k', 'anthropic-version': '2023-06-01' }, request({}))).toBeNull();
+  });
+});
+
+describe('refuses, naming the field:', () => {
+  test.each<[string, unknown]>([
+    ['max_tokens', request({ max_tokens: undefined })],
+    ['max_tokens', request({ max_tokens: 0 })],
+    ['model', request({ model: '' })],
+    ['temperature', request({ temperature: 1 })],
+    ['tols', request({ tols: [] })],
+    ['thinking.enabled.budget_tokens', request({ thinking: { type: 'enabled', budget_tokens: 1024 } })],
+    ['system.0.text', request({ system: [{ type: 'text', text: '' }] })],
+    ['tools.1.name', request({ tools: [tool, tool] })],
+    ['tools.0.input_schema', request({ tools: [{ name: 'bash' }] })],
+    [
+      'cache_control',
+      request({ system: [cached, cached, cached], messages: [{ role: 'user', content: [cached, cached] }] }),
+    ],
+    ['messages', conversation()],
+    ['messages.0.role', conversation({ role: 'assistant', content: 'hi' }, ask)],
+    ['messages.1.role', conversation(ask, ask)],
+    ['messages.1.role', conversation(ask, { role: 'assistant', content: 'prefill' })],
+    ['messages.0.content', conversation({ role: 'user', content: '' })],
+    ['messages.0.content', conversation({ role: 'user', content: [] })],
+    ['messages.0.content.0.text', conversation({ role: 'user', content: [{ type: 'text', text: ' \n' }] })],
+    ['messages.1.content.0.input', conversation(ask, { role: 'assistant', content: [{ ...use, input: '{}' }] }, ask)],
+    [
+      'messages.1.content.0.signature',
+      conversation(ask, { role: 'assistant', content: [{ ...thinking, thinking: 'hm!' }] }, ask),
+    ],
+    [
+      'messages.1.content.0.signature',
+      conversation(ask, { role: 'assistant', content: [{ type: 'thinking', thinking: 'x' }] }, ask),
+    ],
+    ['messages.1', conversation(ask, { role: 'assistant', content: [use] })],
+    ['messages.2.content', conversation(ask, { role: 'assistant', content: [use] }, ask)],
+    [
+      'messages.2.content',
+      conversation(
+        ask,
+        { role: 'assistant', content: [use, { ...use, id: 'toolu_2' }] },
+        { role: 'user', content: [result] },
+      ),
+    ],
+    ['messages.2.content.0.tool_use_id', toolRound({ ...result, tool_use_id: 'toolu_9' })],
+    ['messages.2.content.1.tool_use_id', toolRound(result, result)],
+    ['messages.2.content.1', toolRound({ type: 'text', text: 'first' }, result)],
+    ['messages.2.content.0.content.0.text', toolRound({ ...result, content: [{ type: 'text', text: '' }] })],
+    ['messages.0.content.0.tool_use_id', conversation({ role: 'user', content: [result] })],
+    ['request body', []],
+  ])('%s', (field, body) => {
+    const refusal = checkRequest(HEADERS, body);
+    expect(refusal).toMatchObject({ status: 400, type: 'invalid_request_error' });
+    expect(refusal?.message.split(': ')[0]).toBe(field);
+  });
+
+  test('a missing key is 401, a missing version 400', () => {
+    expect(checkRequest({ 'anthropic-version': '2026-10-21' }, request({}))).toMatchObject({ status: 401 });
+    expect(checkRequest({ 'x-api-key': 'k' }, request({}))?.message).toMatch(/^anthropic-version: /);
+  });
+});

@@ -1,0 +1,122 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import type { MessageParam, ToolResultBlockParam } from '@anthropic-ai/sdk/resources/messages';
+import { describe, expect, test } from 'vitest';
+import { checkRequest } from '#infra/local/model/check-request.ts';
+import { defaultScript, PRIME_SUM } from '#infra/local/model/default-script.ts';
+import { messageOf } from '#infra/local/model/frames.ts';
+import type { Reply, ReplyTool } from '#infra/local/model/script.ts';
+import { requestOf, tool } from './conversation.ts';
+
+const TOOLS = ['bash', 'read', 'write', 'edit', 'glob', 'grep'].map(tool);
+
+type Hand = (call: ReplyTool) => Promise<Omit<ToolResultBlockParam, 'type' | 'tool_use_id'>>;
+
+/** Plays a message to its end as a harness would; returns every reply and the grown conversation. */
+async function converse(
+  message: string,
+  options: { hand?: Hand; history?: MessageParam[]; tools?: typeof TOOLS } = {},
+) {
+  const { hand = async () => ({ content: 'ok' }), history = [], tools = TOOLS } = options;
+  const messages: MessageParam[] = [...history, { role: 'user', content: [{ type: 'text', text: message }] }];
+  const replies: Reply[] = [];
+  for (;;) {
+    const request = requestOf(messages, tools);
+    expect(checkRequest({ 'x-api-key': 'k', 'anthropic-version': '2026-10-21' }, request)).toBeNull();
+    const reply = defaultScript(request);
+    replies.push(reply);
+    const { content } = messageOf(reply, request, 0);
+    messages.push({ role: 'assistant', content });
+    const uses = content.filter((block) => block.type === 'tool_use');
+    if (uses.length === 0) return { replies, messages, text: textOf(reply) };
+    const results = uses.map(async ({ id, name, input }) => ({
+      type: 'tool_result' as const,
+      tool_use_id: id,
+      ...(await hand({ name, input: input as Record<string, unknown> })),
+    }));
+    messages.push({ role: 'user', content: await Promise.all(results) });
+  }
+}
+
+function textOf({ text = '' }: Reply): string {
+  return typeof text === 'string' ? text : text.join('');
+}
+
+function toolsOf(replies: readonly Reply[]) {
+  return replies.flatMap(({ tools }) => tools ?? []).map(({ name, input }) => ({ name, input }));
+}
+
+describe('a first message', () => {
+  test('gets a program written, run and its result read, and quotes that result', async () => {
+    const dir = await mkdtemp(join(tmpdir(), 'stand-in-'));
+    const hand: Hand = async ({ name, input }) => {
+      const file = join(dir, String(input.file_path));
+      if (name === 'read') return { content: await readFile(file, 'utf8') };
+      if (name === 'bash')
+        return { content: (await promisify(execFile)('bash', ['-c', String(input.command)], { cwd: dir })).stdout };
+      await writeFile(file, String(input.content));
+      return { content: [{ type: 'text', text: 'wrote it' }] };
+    };
+    const { replies, text } = await converse('do something', { hand });
+    await rm(dir, { recursive: true });
+    expect(toolsOf(replies).map(({ name }) => name)).toEqual(['write', 'bash', 'read']);
+    expect(textOf(replies[0] ?? {})).toContain('scripted stand-in');
+    expect(text).toContain(`The tool said:\nThe sum of the first 100 primes is ${PRIME_SUM}.`);
+  });
+
+  test('stops at the first tool that fails, and says so', async () => {
+    const { replies, text } = await converse('go', { hand: async () => ({ content: 'disk full', is_error: true }) });
+    expect(replies).toHaveLength(2);
+    expect(text).toContain('The tool failed:\ndisk full');
+  });
+
+  test('is answered in text only when no tools are offered', async () => {
+    const { replies } = await converse('do something', { tools: [] });
+    expect(toolsOf(replies)).toEqual([]);
+  });
+});
+
+test('a later message is answered briefly with what can be asked', async () => {
+  const { messages } = await converse('first');
+  const { replies, text } = await converse('and now?', { history: messages });
+  expect(replies).toHaveLength(1);
+  expect(text).toContain('run: COMMAND');
+});
+
+describe('commands', () => {
+  test.each<[string, string, Record<string, string>]>([
+    ['run: ls -l | wc', 'bash', { command: 'ls -l | wc' }],
+    ['RUN: ls', 'bash', { command: 'ls' }],
+    ['read: a.txt', 'read', { file_path: 'a.txt' }],
+    ['write: a.txt hello there', 'write', { file_path: 'a.txt', content: 'hello there\n' }],
+    ['edit: a.txt hello => good bye', 'edit', { file_path: 'a.txt', old_string: 'hello', new_string: 'good bye' }],
+    ['glob: **/*.ts', 'glob', { pattern: '**/*.ts' }],
+    ['grep: foo bar', 'grep', { pattern: 'foo bar' }],
+  ])('%s', async (message, name, input) => {
+    const { replies, text } = await converse(message, { hand: async () => ({ content: 'tool output' }) });
+    expect(toolsOf(replies)).toEqual([{ name, input }]);
+    expect(text).toBe('The tool said:\ntool output');
+  });
+
+  test('on several lines are several calls in one answer', async () => {
+    const { replies } = await converse('please\nrun: a\nrun: b\nread: c');
+    expect(replies[0]?.tools).toHaveLength(3);
+    expect(replies).toHaveLength(2);
+  });
+
+  test('quote a long output only in part and an empty one as nothing', async () => {
+    const long = await converse('run: x', { hand: async () => ({ content: 'y'.repeat(5_000) }) });
+    const empty = await converse('run: x', { hand: async () => ({}) });
+    expect(long.text.length).toBeLessThan(2_100);
+    expect(empty.text).toBe('The tool said:\n(nothing)');
+  });
+
+  test('for a tool that is not offered are refused in text', async () => {
+    const { replies, text } = await converse('run: ls', { tools: [tool('read')] });
+    expect(toolsOf(replies)).toEqual([]);
+    expect(text).toContain('bash');
+  });
+});

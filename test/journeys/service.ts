@@ -1,0 +1,113 @@
+/** The whole service on the synthesized template, with a model that follows a script, and the official SDK as client. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import Anthropic from '@anthropic-ai/sdk';
+import type { BetaManagedAgentsSessionEvent } from '@anthropic-ai/sdk/resources/beta/sessions/events';
+import type { Script } from '#infra/local/model/script.ts';
+import { startStandIn, type StandIn } from '#infra/local/model/stand-in.ts';
+import { startRuntime, type Runtime } from '#infra/local/runtime.ts';
+import { CDK_OUT } from '#test/synth.ts';
+
+export type Event = BetaManagedAgentsSessionEvent;
+
+export interface Service {
+  readonly runtime: Runtime;
+  readonly standIn: StandIn;
+  readonly client: Anthropic;
+  readonly data: string;
+  /** Creates an agent with all sandbox tools, an environment and a session of them. */
+  session(): Promise<string>;
+  send(session: string, text: string): Promise<void>;
+  /** Follows the session until it is idle and returns the events that the stream delivered meanwhile. */
+  converse(session: string, text: string): Promise<readonly Event[]>;
+  events(session: string): Promise<readonly Event[]>;
+  idle(session: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface ServiceOptions {
+  readonly script?: Script;
+  readonly data?: string;
+  readonly standIn?: StandIn;
+  readonly retryIntervalMs?: number;
+}
+
+export async function startService(options: ServiceOptions = {}): Promise<Service> {
+  const standIn =
+    options.standIn ?? (await startStandIn(options.script === undefined ? {} : { script: options.script }));
+  const data = options.data ?? mkdtempSync(join(tmpdir(), 'brainstem-'));
+  const runtime = await startRuntime({
+    cdkOut: CDK_OUT,
+    data,
+    port: 0,
+    sandbox: 'bwrap',
+    model: { baseUrl: standIn.url, apiKey: 'sk-test' },
+    ...(options.retryIntervalMs === undefined ? {} : { retryIntervalMs: options.retryIntervalMs }),
+  });
+  const client = new Anthropic({ baseURL: runtime.baseUrl, apiKey: runtime.apiKey });
+  const { sessions } = client.beta;
+
+  async function send(session: string, text: string): Promise<void> {
+    await sessions.events.send(session, { events: [{ type: 'user.message', content: [{ type: 'text', text }] }] });
+  }
+
+  async function events(session: string): Promise<readonly Event[]> {
+    const all: Event[] = [];
+    for await (const event of sessions.events.list(session)) all.push(event);
+    return all;
+  }
+
+  return {
+    runtime,
+    standIn,
+    client,
+    data,
+    send,
+    events,
+    async session() {
+      const agent = await client.beta.agents.create({
+        name: 'Ada',
+        model: 'claude-opus-5',
+        system: 'You are Ada.',
+        tools: [{ type: 'agent_toolset_20260401' }],
+      });
+      const environment = await client.beta.environments.create({ name: 'lab' });
+      const { id } = await sessions.create({ agent: agent.id, environment_id: environment.id });
+      return id;
+    },
+    async converse(session, text) {
+      const stream = await sessions.events.stream(session);
+      await send(session, text);
+      const seen: Event[] = [];
+      for await (const event of stream) {
+        if (event.type === 'event_start' || event.type === 'event_delta') continue;
+        seen.push(event);
+        if (event.type === 'session.status_idle') break;
+      }
+      return seen;
+    },
+    async idle(session) {
+      for (;;) {
+        const { status } = await sessions.retrieve(session);
+        if (status === 'idle') return;
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+    },
+    async close() {
+      await runtime.close();
+      if (options.standIn === undefined) await standIn.close();
+      if (options.data === undefined) rmSync(data, { recursive: true, force: true });
+    },
+  };
+}
+
+export const types = (events: readonly Event[]): readonly string[] => events.map((event) => event.type);
+
+export function textOf(event: Event | undefined): string {
+  if (event === undefined || !('content' in event)) return '';
+  return (event.content ?? []).flatMap((block) => (block.type === 'text' ? [block.text] : [])).join('');
+}
+
+export const ofType = <Type extends Event['type']>(events: readonly Event[], type: Type) =>
+  events.filter((event): event is Extract<Event, { type: Type }> => event.type === type);
