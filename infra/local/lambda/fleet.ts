@@ -43,97 +43,124 @@ export interface Fleet {
   reclaim(idleSince: number): Promise<void>;
 }
 
-export function createFleet(part: FunctionPart, around: FleetSurroundings): Fleet {
-  const service = serviceOf(part);
-  const workers = new Set<FunctionWorker>();
-  const idle: { readonly worker: FunctionWorker; readonly since: number }[] = [];
-  const initMs: number[] = [];
-  const waiting: { readonly next: Waiting; readonly since: number }[] = [];
-  const busySince = new Map<FunctionWorker, number>();
-  let loading = 0;
+interface FleetState {
+  readonly around: FleetSurroundings;
+  readonly workers: Set<FunctionWorker>;
+  readonly idle: { readonly worker: FunctionWorker; readonly since: number }[];
+  readonly busySince: Map<FunctionWorker, number>;
+  readonly waiting: { readonly next: Waiting; readonly since: number }[];
+  readonly initMs: number[];
+  readonly startWorker: (events: WorkerEvents) => FunctionWorker;
+  loading: number;
   /** Until it is known, an invocation may take as long as a model needs to answer. */
-  let usualMs = Number.POSITIVE_INFINITY;
-  let checking = false;
+  usualMs: number;
+  checking: boolean;
+}
 
-  /** Another worker is worth its loading unless one will be free sooner, or the processors have nothing to give it. */
-  const isWorthLoading = (): boolean => {
-    if (busySince.size === 0) return true;
-    const oldest = waiting[0];
-    if (oldest === undefined || performance.now() - oldest.since > PATIENCE_MS) return true;
-    return !around.isSaturated() && !isOneSoonFree(initMs.at(-1) ?? 0);
-  };
-  const isOneSoonFree = (withinMs: number): boolean => {
-    const now = performance.now();
-    return usualMs < withinMs && [...busySince.values()].some((since) => now - since < withinMs);
-  };
-  const startSome = (): void => {
-    if (waiting.length === 0) return;
-    if (isWorthLoading()) while (loading < MAX_LOADING && loading < waiting.length) start();
-    else checkLater();
-  };
-  const checkLater = (): void => {
-    if (checking) return;
-    checking = true;
-    const check = (): void => {
-      checking = false;
-      startSome();
-    };
-    setTimeout(check, CHECK_MS).unref();
-  };
-  const assign = (next: Waiting, worker: FunctionWorker): void => {
-    busySince.set(worker, performance.now());
-    next.run(worker);
-  };
-  const offer = (worker: FunctionWorker): void => {
-    if (!worker.isAlive()) return;
-    const first = waiting.shift();
-    if (first === undefined) idle.push({ worker, since: Date.now() });
-    else assign(first.next, worker);
-  };
-  const start = (): void => {
-    loading += 1;
-    const worker = startFunctionWorker(part, around, {
-      ready(ms) {
-        loading -= 1;
-        initMs.push(ms);
-        offer(worker);
-        startSome();
-      },
-      ended(failure, loaded) {
-        workers.delete(worker);
-        busySince.delete(worker);
-        if (loaded) return;
-        loading -= 1;
-        waiting.shift()?.next.fail(failure);
-        startSome();
-      },
-    });
-    workers.add(worker);
+export function createFleet(part: FunctionPart, around: FleetSurroundings): Fleet {
+  const fleet: FleetState = {
+    around,
+    workers: new Set(),
+    idle: [],
+    busySince: new Map(),
+    waiting: [],
+    initMs: [],
+    startWorker: (events) => startFunctionWorker(part, around, events),
+    loading: 0,
+    usualMs: Number.POSITIVE_INFINITY,
+    checking: false,
   };
   return {
     part,
-    service,
-    initMs,
-    take(next) {
-      for (let entry = idle.pop(); entry !== undefined; entry = idle.pop()) {
-        if (entry.worker.isAlive()) return assign(next, entry.worker);
-      }
-      waiting.push({ next, since: performance.now() });
-      startSome();
-    },
-    giveBack(worker) {
-      const since = busySince.get(worker);
-      busySince.delete(worker);
-      if (since !== undefined) usualMs = blend(usualMs, performance.now() - since);
-      offer(worker);
-    },
-    workers: () => [...workers],
+    service: serviceOf(part),
+    initMs: fleet.initMs,
+    take: (next) => take(fleet, next),
+    giveBack: (worker) => giveBack(fleet, worker),
+    workers: () => [...fleet.workers],
     async reclaim(idleSince) {
-      const kept = idle.findIndex(({ since }) => since > idleSince);
-      const leaving = idle.splice(0, kept === -1 ? idle.length : kept);
+      const kept = fleet.idle.findIndex(({ since }) => since > idleSince);
+      const leaving = fleet.idle.splice(0, kept === -1 ? fleet.idle.length : kept);
       await Promise.all(leaving.map(({ worker }) => worker.kill()));
     },
   };
+}
+
+function take(fleet: FleetState, next: Waiting): void {
+  for (let entry = fleet.idle.pop(); entry !== undefined; entry = fleet.idle.pop()) {
+    if (entry.worker.isAlive()) return assign(fleet, next, entry.worker);
+  }
+  fleet.waiting.push({ next, since: performance.now() });
+  startSome(fleet);
+}
+
+function giveBack(fleet: FleetState, worker: FunctionWorker): void {
+  const since = fleet.busySince.get(worker);
+  fleet.busySince.delete(worker);
+  if (since !== undefined) fleet.usualMs = blend(fleet.usualMs, performance.now() - since);
+  offer(fleet, worker);
+}
+
+function assign(fleet: FleetState, next: Waiting, worker: FunctionWorker): void {
+  fleet.busySince.set(worker, performance.now());
+  next.run(worker);
+}
+
+function offer(fleet: FleetState, worker: FunctionWorker): void {
+  if (!worker.isAlive()) return;
+  const first = fleet.waiting.shift();
+  if (first === undefined) fleet.idle.push({ worker, since: Date.now() });
+  else assign(fleet, first.next, worker);
+}
+
+function startSome(fleet: FleetState): void {
+  if (fleet.waiting.length === 0) return;
+  if (!isWorthLoading(fleet)) return checkLater(fleet);
+  const wanted = Math.min(MAX_LOADING, fleet.waiting.length) - fleet.loading;
+  for (let index = 0; index < wanted; index += 1) start(fleet);
+}
+
+/** Another worker is worth its loading unless one will be free sooner, or the processors have nothing to give it. */
+function isWorthLoading(fleet: FleetState): boolean {
+  if (fleet.busySince.size === 0) return true;
+  const oldest = fleet.waiting[0];
+  if (oldest === undefined || performance.now() - oldest.since > PATIENCE_MS) return true;
+  return !fleet.around.isSaturated() && !isOneSoonFree(fleet, fleet.initMs.at(-1) ?? 0);
+}
+
+function isOneSoonFree({ usualMs, busySince }: FleetState, withinMs: number): boolean {
+  const now = performance.now();
+  return usualMs < withinMs && [...busySince.values()].some((since) => now - since < withinMs);
+}
+
+function checkLater(fleet: FleetState): void {
+  if (fleet.checking) return;
+  fleet.checking = true;
+  const check = (): void => {
+    fleet.checking = false;
+    startSome(fleet);
+  };
+  setTimeout(check, CHECK_MS).unref();
+}
+
+function start(fleet: FleetState): void {
+  fleet.loading += 1;
+  const worker = fleet.startWorker({
+    ready(ms) {
+      fleet.loading -= 1;
+      fleet.initMs.push(ms);
+      offer(fleet, worker);
+      startSome(fleet);
+    },
+    ended(failure, loaded) {
+      fleet.workers.delete(worker);
+      fleet.busySince.delete(worker);
+      if (loaded) return;
+      fleet.loading -= 1;
+      fleet.waiting.shift()?.next.fail(failure);
+      startSome(fleet);
+    },
+  });
+  fleet.workers.add(worker);
 }
 
 type WorkerEvents = Pick<WorkerStart, 'ready' | 'ended'>;

@@ -1,0 +1,70 @@
+import { describe, expect, it } from 'vitest';
+import {
+  apiWorld,
+  executeWorld,
+  harnessWorld,
+  issueKeyWorld,
+  provisionWorld,
+  streamWorld,
+  sweepWorld,
+} from '#aws/world.ts';
+
+const COMPLETE: Readonly<Record<string, string>> = {
+  AWS_REGION: 'us-east-1',
+  AWS_ACCESS_KEY_ID: 'test',
+  AWS_SECRET_ACCESS_KEY: 'test',
+  LOG_TABLE: 'log',
+  RECORDS_TABLE: 'records',
+  CONTENT_BUCKET: 'content',
+  RUN_STATE_MACHINE_ARN: 'arn:aws:states:us-east-1:000000000000:stateMachine:Run',
+  MODEL_BASE_URL: 'https://api.anthropic.com',
+  MODEL_API_KEY_SECRET_ARN: 'arn:aws:secretsmanager:us-east-1:000000000000:secret:model',
+  PROVISION_FUNCTION_NAME: 'provision',
+  SANDBOX_CLUSTER: 'cluster',
+  SANDBOX_TASK_DEFINITION: 'task',
+  SANDBOX_CONTAINER: 'sandbox',
+  SANDBOX_SUBNETS: 'subnet-1,subnet-2',
+  SANDBOX_SECURITY_GROUP: 'sg-1',
+  FIRST_API_KEY_SECRET_ARN: 'arn:aws:secretsmanager:us-east-1:000000000000:secret:key',
+};
+
+const STORES = ['LOG_TABLE', 'RECORDS_TABLE', 'CONTENT_BUCKET'];
+const worlds = [
+  { name: 'api', world: apiWorld, needs: [...STORES, 'RUN_STATE_MACHINE_ARN'] },
+  { name: 'stream', world: streamWorld, needs: STORES },
+  {
+    name: 'harness',
+    world: harnessWorld,
+    needs: [...STORES, 'MODEL_BASE_URL', 'MODEL_API_KEY_SECRET_ARN', 'PROVISION_FUNCTION_NAME'],
+  },
+  {
+    name: 'provision',
+    world: provisionWorld,
+    needs: [
+      'RECORDS_TABLE',
+      'SANDBOX_CLUSTER',
+      'SANDBOX_TASK_DEFINITION',
+      'SANDBOX_CONTAINER',
+      'SANDBOX_SUBNETS',
+      'SANDBOX_SECURITY_GROUP',
+    ],
+  },
+  { name: 'execute', world: executeWorld, needs: STORES },
+  { name: 'sweep', world: sweepWorld, needs: [...STORES, 'RUN_STATE_MACHINE_ARN'] },
+  { name: 'issue-key', world: issueKeyWorld, needs: ['RECORDS_TABLE', 'FIRST_API_KEY_SECRET_ARN'] },
+];
+
+describe('a function’s settings', () => {
+  it.each(worlds)('of $name are enough when complete', ({ world }) => {
+    expect(() => world(COMPLETE)).not.toThrow();
+  });
+
+  it.each(worlds.flatMap(({ name, world, needs }) => needs.map((missing) => ({ name, world, missing }))))(
+    'stop $name at its start when $missing is missing, by that name',
+    ({ world, missing }) => {
+      const { [missing]: _removed, ...rest } = COMPLETE;
+      expect(() => world(rest)).toThrow(missing);
+      expect(() => world({ ...COMPLETE, [missing]: '' })).toThrow(missing);
+    },
+  );
+});

@@ -1,0 +1,103 @@
+/** What users say, what agents are told and what commands print is in the log, and nowhere else. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { bash, calling } from '#test/journeys/scripts.ts';
+import { ofType, startService, textOf, type Service } from '#test/journeys/service.ts';
+
+const CANARY = 'canary-7f3a91';
+
+describe('a canary sent as message, system prompt and tool output', () => {
+  let service: Service;
+  const errors: string[] = [];
+  beforeAll(async () => {
+    service = await startService({ retryIntervalMs: 20 });
+    const { agents, environments, sessions } = service.client.beta;
+    const agent = await agents.create({
+      name: 'Ada',
+      model: 'claude-opus-5',
+      system: `system ${CANARY}`,
+      tools: [{ type: 'agent_toolset_20260401' }],
+    });
+    const environment = await environments.create({ name: 'lab' });
+    const { id } = await sessions.create({ agent: agent.id, environment_id: environment.id });
+
+    service.standIn.script(calling(bash(`echo ${CANARY}`), bash(`echo ${CANARY} >&2; exit 1`)));
+    const seen = await service.converse(id, `message ${CANARY}`);
+    expect(ofType(seen, 'agent.tool_result').every((result) => textOf(result).includes(CANARY))).toBe(true);
+
+    // The same on the failing paths: a provider that quotes the request, a function that dies, a request that is wrong.
+    service.standIn.script(() => ({
+      error: { status: 400, type: 'invalid_request_error', message: `bad input: ${CANARY}` },
+    }));
+    await service.converse(id, `again ${CANARY}`);
+    service.standIn.script(calling(bash(`echo ${CANARY}`)));
+    const killed = service.runtime.faults.killDuring({ function: 'harness', call: 2, phase: 'after' });
+    await service.send(id, `once more ${CANARY}`);
+    await killed;
+    await service.idle(id);
+    await wrong(`/v1/sessions/${id}/events`, { events: [{ type: 'user.message', content: CANARY }] });
+    await wrong(`/v1/sessions/${id}/events`, { events: [{ type: CANARY, [CANARY]: CANARY }] });
+    await wrong('/v1/agents', `{"name": "${CANARY}`);
+    await wrong('/v1/agents', { name: CANARY, model: { id: CANARY, effort: CANARY } });
+    await wrong(`/v1/sessions/sesn_${CANARY}/events`, {});
+  });
+  afterAll(async () => service.close());
+
+  async function wrong(path: string, body: unknown): Promise<void> {
+    const response = await fetch(`${service.runtime.baseUrl}${path}`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${service.runtime.apiKey}`, 'content-type': 'application/json' },
+      body: typeof body === 'string' ? body : JSON.stringify(body),
+    });
+    expect(response.status).toBeGreaterThanOrEqual(400);
+    errors.push(await response.text());
+  }
+
+  it('is in no log line', () => {
+    const folder = join(service.data, 'logs');
+    const files = readdirSync(folder);
+    expect(files).toEqual(expect.arrayContaining(['api.log', 'harness.log', 'execute.log']));
+    const holding = files.filter((file) => readFileSync(join(folder, file), 'utf8').includes(CANARY));
+    expect(holding).toEqual([]);
+  });
+
+  it('is in no input or output of the state machine', () => {
+    const { stepFunctions } = service.runtime.aws;
+    const [machine] = service.runtime.template.machines;
+    const executions = stepFunctions.executions(machine?.arn ?? '');
+    expect(executions.length).toBeGreaterThanOrEqual(3);
+    const histories = executions.map((execution) => JSON.stringify(stepFunctions.history(execution.arn)));
+    expect(histories.join('').length).toBeGreaterThan(1000);
+    expect(JSON.stringify([executions, histories])).not.toContain(CANARY);
+    expect(readFileSync(join(service.data, 'executions.jsonl'), 'utf8')).not.toContain(CANARY);
+  });
+
+  it('is in no error body', () => {
+    expect(errors).toHaveLength(5);
+    expect(errors.filter((body) => body.includes(CANARY))).toEqual([]);
+  });
+
+  it('leaves lines to debug by: one per turn, tool call and request, with what belongs together', () => {
+    const linesOf = (name: string) =>
+      readFileSync(join(service.data, 'logs', `${name}.log`), 'utf8')
+        .split('\n')
+        .filter((line) => line.startsWith('{'))
+        .map((line) => JSON.parse(line) as Record<string, unknown>);
+    const turn = linesOf('harness').find((line) => line['message'] === 'turn' && line['outcome'] === 'answered');
+    expect(turn).toMatchObject({
+      session: expect.stringMatching(/^sesn_/),
+      run: 1,
+      duration_ms: expect.any(Number),
+      ttft_ms: expect.any(Number),
+      output_tokens: expect.any(Number),
+      stop_reason: 'tool_use',
+    });
+    const call = linesOf('execute').find((line) => line['message'] === 'tool call');
+    expect(call).toMatchObject({ session: turn?.['session'], call: expect.stringMatching(/^sevt_/), tool: 'bash' });
+    const request = linesOf('api').find(
+      (line) => line['message'] === 'request' && line['session'] === turn?.['session'],
+    );
+    expect(request).toMatchObject({ request_id: expect.stringMatching(/^req_/), status: 200, method: 'POST' });
+  });
+});

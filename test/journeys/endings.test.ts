@@ -1,0 +1,104 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { echo } from '#test/journeys/scripts.ts';
+import { ofType, startService, types, type Event, type Service } from '#test/journeys/service.ts';
+
+describe('how sessions end', () => {
+  let service: Service;
+  beforeAll(async () => {
+    service = await startService({ script: echo });
+  });
+  afterAll(async () => service.close());
+
+  async function until(session: string, work: () => Promise<unknown>): Promise<readonly string[]> {
+    const stream = await service.client.beta.sessions.events.stream(session);
+    await work();
+    const seen: string[] = [];
+    for await (const event of stream) seen.push(event.type);
+    return seen;
+  }
+
+  it('archived: terminated on the stream, which ends, and still readable', async () => {
+    const session = await service.session();
+    await service.converse(session, 'hi');
+    const seen = await until(session, () => service.client.beta.sessions.archive(session));
+    expect(seen.at(-1)).toBe('session.status_terminated');
+    const archived = await service.client.beta.sessions.retrieve(session);
+    expect(archived).toMatchObject({ status: 'terminated', archived_at: expect.any(String) });
+    expect((await service.events(session)).length).toBeGreaterThan(5);
+    expect(await service.client.beta.sessions.archive(session)).toEqual(archived);
+  });
+
+  it('deleted: told to open streams, then gone for everybody', async () => {
+    const session = await service.session();
+    await service.send(session, 'x'.repeat(250_000));
+    await service.idle(session);
+    const { sessions } = service.client.beta;
+    const seen = await until(session, async () => {
+      expect(await sessions.delete(session)).toEqual({ id: session, type: 'session_deleted' });
+    });
+    expect(seen.at(-1)).toBe('session.deleted');
+    await expect(sessions.retrieve(session)).rejects.toMatchObject({ status: 404 });
+    await expect(sessions.events.list(session)).rejects.toMatchObject({ status: 404 });
+    const listed: string[] = [];
+    for await (const other of sessions.list()) listed.push(other.id);
+    expect(listed).not.toContain(session);
+  });
+
+  it('neither, while it runs', async () => {
+    const { promise: released, resolve: release } = Promise.withResolvers<void>();
+    service.standIn.script(() => ({ text: ['a', 'b'], hold: released }));
+    const session = await service.session();
+    await service.send(session, 'hi');
+    await expect(service.client.beta.sessions.archive(session)).rejects.toMatchObject({ status: 400 });
+    await expect(service.client.beta.sessions.delete(session)).rejects.toMatchObject({ status: 400 });
+    release();
+    await service.idle(session);
+    service.standIn.script(echo);
+  });
+
+  it('with an error that is told, when the model provider refuses for good', async () => {
+    service.standIn.script(() => ({ error: { status: 400, type: 'invalid_request_error', message: 'no' } }));
+    const session = await service.session();
+    const seen: readonly Event[] = await service.converse(session, 'hi');
+    expect(ofType(seen, 'session.error')[0]?.error).toMatchObject({
+      type: 'model_request_failed_error',
+      retry_status: { type: 'exhausted' },
+    });
+    expect(ofType(seen, 'session.status_idle')[0]?.stop_reason).toEqual({ type: 'retries_exhausted' });
+    service.standIn.script(echo);
+    expect(types(await service.converse(session, 'better now?'))).toContain('agent.message');
+  });
+
+  it('not by an overloaded provider: the session is rescheduled and goes on', async () => {
+    let asked = 0;
+    service.standIn.script((request, index) => {
+      asked += 1;
+      return asked === 1 ? { error: { status: 529, type: 'overloaded_error', message: 'busy' } } : echo(request, index);
+    });
+    const session = await service.session();
+    const seen = await service.converse(session, 'hi');
+    expect(types(seen)).toEqual(
+      expect.arrayContaining([
+        'session.error',
+        'session.thread_status_rescheduled',
+        'session.status_rescheduled',
+        'agent.message',
+      ]),
+    );
+    expect(ofType(seen, 'session.error')[0]?.error.retry_status).toEqual({ type: 'retrying' });
+    expect(ofType(seen, 'session.status_running')).toHaveLength(2);
+  });
+
+  it('is described at /openapi.json, with every operation of the contract', async () => {
+    const response = await fetch(`${service.runtime.baseUrl}/openapi.json`);
+    const document = (await response.json()) as { openapi: string; paths: Record<string, unknown> };
+    expect(document.openapi).toMatch(/^3\.1/);
+    expect(Object.keys(document.paths)).toEqual(
+      expect.arrayContaining([
+        '/v1/agents',
+        '/v1/sessions/{session_id}/events',
+        '/v1/sessions/{session_id}/events/stream',
+      ]),
+    );
+  });
+});
