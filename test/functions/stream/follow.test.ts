@@ -61,7 +61,7 @@ describe('following a session', () => {
     const reader = client();
     const time = clock(Array.from({ length: 30 }, (_, index) => () => (index === 20 ? reader.leave() : undefined)));
     await run(opened, time, { reader });
-    expect(time.waits.slice(0, 4)).toEqual([5, 7.5, 11.25, 16.875]);
+    expect(time.waits.slice(0, 4)).toEqual([5, 10, 20, 40]);
     expect(time.waits.at(-1)).toBe(500);
   });
 
