@@ -16,6 +16,9 @@ export function createJournal(): FunctionJournal {
     logger,
     line: (message, fields) => logger.info(message, fields),
     metric: (name, unit, value) => metrics.addMetric(name, MetricUnit[unit], value),
-    flush: () => metrics.publishStoredMetrics(),
+    flush: () => {
+      // Publishing nothing is a warning in the log of every invocation that measured nothing.
+      if (metrics.hasStoredMetrics()) metrics.publishStoredMetrics();
+    },
   };
 }

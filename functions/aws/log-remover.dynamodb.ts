@@ -1,4 +1,4 @@
-/** Deletes a session's log: the content of its large appends, then its items. */
+/** Deletes a session's log: its older items, then all content under its name, and at the very end its head. */
 import { DeleteItemCommand, QueryCommand, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { Fault } from '#core/errors.ts';
 import type { LogKey } from '#core/ports.ts';
@@ -22,7 +22,9 @@ export function createLogRemover({ dynamodb, logTable, content }: LogRemoverOpti
       for (let start = 0; start < older.length; start += PARALLEL_DELETES) {
         await Promise.all(older.slice(start, start + PARALLEL_DELETES).map(removeItem));
       }
-      // The head closes the log to appends; it must not go while an older item could take its place.
+      // By the session's name and not by the items: a lost append, or a crash before it, leaves an object no item names.
+      await content.removeAll(`${key.session}/`);
+      // The head closes the log to appends, and a repeat begins at it: it must outlive everything else.
       await Promise.all(items.slice(-1).map(removeItem));
     },
   };
@@ -37,7 +39,7 @@ export function createLogRemover({ dynamodb, logTable, content }: LogRemoverOpti
             TableName: logTable,
             KeyConditionExpression: 'pk = :pk',
             ExpressionAttributeValues: { ':pk': { S: partition(key) } },
-            ProjectionExpression: 'pk, sk, entriesKey',
+            ProjectionExpression: 'pk, sk',
             ConsistentRead: true,
             ...(after === undefined ? {} : { ExclusiveStartKey: after }),
           }),
@@ -49,9 +51,8 @@ export function createLogRemover({ dynamodb, logTable, content }: LogRemoverOpti
     return items;
   }
 
-  async function removeItem({ pk, sk, entriesKey }: Item): Promise<void> {
+  async function removeItem({ pk, sk }: Item): Promise<void> {
     if (pk === undefined || sk === undefined) throw new Fault('stored_data_invalid', 'a log item lacks its key');
-    if (entriesKey?.S !== undefined) await content.remove(entriesKey.S);
     await dynamodb.send(new DeleteItemCommand({ TableName: logTable, Key: { pk, sk } })).catch(unavailable);
   }
 }

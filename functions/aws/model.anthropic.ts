@@ -5,7 +5,7 @@
 import { BaseAnthropic } from '@anthropic-ai/sdk/client';
 import { AnthropicError, APIConnectionError, APIError, APIUserAbortError } from '@anthropic-ai/sdk/core/error';
 import { Messages, type MessageStreamParams } from '@anthropic-ai/sdk/resources/messages/messages';
-import type { Message } from '@anthropic-ai/sdk/resources/messages/messages';
+import * as z from 'zod';
 import { Fault, type FaultCode } from '#core/errors.ts';
 import type { Model, ModelAnswer, ModelRequest } from '#core/ports.ts';
 
@@ -18,11 +18,42 @@ export interface AnthropicOptions {
 /** Retries are the state machine's, so that each attempt is in the log. */
 const MAX_RETRIES = 0;
 
+/** The SDK's own lines quote what it could not read, which may be the model's answer. */
+const LOG_LEVEL = 'off';
+
+/** A gateway in front of the model may leave out what the API always sends; what is stored must be readable again. */
+const Tokens = z
+  .int()
+  .min(0)
+  .nullish()
+  .transform((count) => count ?? 0);
+const Answer = z.object({
+  model: z.string(),
+  stop_reason: z.string().nullish(),
+  stop_details: z.object({ category: z.string().nullish(), explanation: z.string().nullish() }).nullish(),
+  content: z.array(
+    z.union([
+      z.looseObject({ type: z.literal('tool_use'), id: z.string().min(1), name: z.string() }),
+      z.looseObject({ type: z.literal('text'), text: z.string() }),
+      z.looseObject({ type: z.string().regex(/^(?!text$|tool_use$)/) }),
+    ]),
+  ),
+  usage: z.object({
+    input_tokens: Tokens,
+    output_tokens: Tokens,
+    cache_read_input_tokens: Tokens,
+    cache_creation_input_tokens: Tokens,
+  }),
+});
+
 export function createAnthropicModel({ baseUrl, apiKey }: AnthropicOptions): Model {
   let ready: Promise<Messages> | null = null;
   const messages = () =>
     (ready ??= apiKey().then(
-      (key) => new Messages(new BaseAnthropic({ apiKey: key, baseURL: baseUrl, maxRetries: MAX_RETRIES })),
+      (key) =>
+        new Messages(
+          new BaseAnthropic({ apiKey: key, baseURL: baseUrl, maxRetries: MAX_RETRIES, logLevel: LOG_LEVEL }),
+        ),
     ));
 
   return {
@@ -58,31 +89,31 @@ function paramsOf(request: ModelRequest): MessageStreamParams {
   return params as MessageStreamParams;
 }
 
-function answerOf(message: Message): ModelAnswer {
-  const { usage } = message;
+function answerOf(message: unknown): ModelAnswer {
+  const parsed = Answer.safeParse(message);
+  if (!parsed.success)
+    throw new Fault('model_unreachable', 'the model answered in another shape than the Messages API’s');
+  const { model, stop_reason, stop_details, content, usage } = parsed.data;
   return {
-    model: message.model,
-    stopReason: message.stop_reason ?? 'end_turn',
-    stopDetails: message.stop_details == null ? null : stopDetailsOf(message.stop_details),
-    blocks: message.content.map((block) => ({ ...block })),
-    usage: {
-      input_tokens: usage.input_tokens,
-      output_tokens: usage.output_tokens,
-      cache_read_input_tokens: usage.cache_read_input_tokens ?? 0,
-      cache_creation_input_tokens: usage.cache_creation_input_tokens ?? 0,
-    },
+    model,
+    stopReason: stop_reason ?? 'end_turn',
+    stopDetails:
+      stop_details == null
+        ? null
+        : { category: stop_details.category ?? null, explanation: stop_details.explanation ?? null },
+    blocks: content,
+    usage,
   };
-}
-
-function stopDetailsOf(details: NonNullable<Message['stop_details']>): ModelAnswer['stopDetails'] {
-  return { category: details.category ?? null, explanation: details.explanation ?? null };
 }
 
 /** HTTP status → fault; statuses that are not named refuse the request for good below 500, and may pass above. */
 const FAULT_BY_STATUS: Readonly<Record<number, FaultCode>> = {
+  400: 'model_refused_input',
   402: 'model_billing',
   408: 'model_unreachable',
   409: 'model_unreachable',
+  413: 'model_refused_input',
+  422: 'model_refused_input',
   429: 'model_rate_limited',
   529: 'model_overloaded',
 };
@@ -94,7 +125,7 @@ const FAULT_BY_TYPE: Readonly<Record<string, FaultCode>> = {
   billing_error: 'model_billing',
   api_error: 'model_unreachable',
   timeout_error: 'model_unreachable',
-  invalid_request_error: 'model_refused_request',
+  invalid_request_error: 'model_refused_input',
 };
 
 function faultOf(cause: unknown): unknown {
@@ -102,6 +133,7 @@ function faultOf(cause: unknown): unknown {
   if (cause instanceof APIUserAbortError) return new Fault('model_unreachable', 'the model request was cut off');
   if (cause instanceof APIConnectionError)
     return new Fault('model_unreachable', 'the model provider could not be reached');
+  if (cause instanceof Fault) return cause;
   if (!(cause instanceof APIError)) {
     // The stream helper wraps a broken socket and a stream that ends early in the SDK's bare error.
     return cause instanceof AnthropicError ? new Fault('model_unreachable', 'the answer broke off') : cause;

@@ -75,9 +75,10 @@ async function collect(incoming: IncomingMessage): Promise<Buffer | null> {
 /** The sandbox is where generated code runs: what it says is parsed like any stranger's word. */
 function replyOf(incoming: IncomingMessage, body: Buffer | null): SandboxReply {
   if (body === null) return { status: 'interrupted' };
-  if (incoming.statusCode === 503) return { status: 'unreachable' };
+  // 503: it is stopping. 401: the address belongs to somebody else's sandbox by now.
+  if (incoming.statusCode === 503 || incoming.statusCode === 401) return { status: 'unreachable' };
   if (incoming.statusCode !== 200) {
-    throw new Fault('sandbox_lost', `the sandbox refused a call with HTTP ${incoming.statusCode}`);
+    return { status: 'refused', reason: `The sandbox did not take this call (HTTP ${incoming.statusCode}).` };
   }
   const response = ExecuteResponse.safeParse(json(body));
   if (!response.success) throw new Fault('sandbox_lost', 'the sandbox answered in another shape');

@@ -1,5 +1,12 @@
 /** Sandboxes as Fargate tasks. */
-import { DescribeTasksCommand, RunTaskCommand, type ECSClient, type Task } from '@aws-sdk/client-ecs';
+import {
+  ConflictException,
+  DescribeTasksCommand,
+  RunTaskCommand,
+  type ECSClient,
+  type Failure,
+  type Task,
+} from '@aws-sdk/client-ecs';
 import { SANDBOX_PORT } from '#contract/hands.ts';
 import { Fault } from '#core/errors.ts';
 import type { Tasks, TaskStatus } from '#core/ports.ts';
@@ -42,7 +49,7 @@ export function createTasks(options: EcsTasksOptions): Tasks {
             },
           }),
         )
-        .catch(notReady);
+        .catch(startedBefore);
       const arn = tasks?.[0]?.taskArn;
       if (arn === undefined) {
         throw new Fault('sandbox_not_ready', `ECS started no task: ${failures?.[0]?.reason ?? 'no reason given'}`);
@@ -56,9 +63,8 @@ export function createTasks(options: EcsTasksOptions): Tasks {
   };
 }
 
-/** ECS forgets a stopped task after an hour. */
 function statusOf(task: Task | undefined): TaskStatus {
-  if (task === undefined) return { status: 'stopped', reason: 'unknown to ECS' };
+  if (task === undefined) return { status: 'unknown' };
   if (task.lastStatus === 'RUNNING') {
     const ip = addressOf(task);
     return ip === undefined ? { status: 'starting' } : { status: 'running', address: `${ip}:${SANDBOX_PORT}` };
@@ -71,6 +77,12 @@ function statusOf(task: Task | undefined): TaskStatus {
 function addressOf(task: Task): string | undefined {
   const details = task.attachments?.flatMap((attachment) => attachment.details ?? []) ?? [];
   return details.find((detail) => detail.name === 'privateIPv4Address')?.value;
+}
+
+/** The same start was asked for before, of an older task definition: its task is the one. */
+function startedBefore(cause: unknown): { tasks?: Task[]; failures?: Failure[] } {
+  const [taskArn] = cause instanceof ConflictException ? (cause.resourceIds ?? []) : [];
+  return taskArn === undefined ? notReady(cause) : { tasks: [{ taskArn }] };
 }
 
 function notReady(cause: unknown): never {

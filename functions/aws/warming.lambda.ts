@@ -7,12 +7,15 @@ import { Fault } from '#core/errors.ts';
 import type { Warming } from '#core/ports.ts';
 import { setting, type Environment } from '#aws/settings.ts';
 
+/** A head start is not worth waiting for: the answer that asked for it is complete by then. */
+const TIMEOUT_MS = 2000;
+
 export function createWarming(environment: Environment, functionName: string): Warming {
   const region = setting(environment, 'AWS_REGION');
   const endpoint =
     environment['AWS_ENDPOINT_URL_LAMBDA'] ??
     environment['AWS_ENDPOINT_URL'] ??
-    `https://lambda.${region}.amazonaws.com`;
+    `https://lambda.${region}.${region.startsWith('cn-') ? 'amazonaws.com.cn' : 'amazonaws.com'}`;
   const url = new URL(`/2015-03-31/functions/${encodeURIComponent(functionName)}/invocations`, endpoint);
   const sessionToken = environment['AWS_SESSION_TOKEN'];
   const client = new AwsClient({
@@ -29,6 +32,7 @@ export function createWarming(environment: Environment, functionName: string): W
         method: 'POST',
         headers: { 'X-Amz-Invocation-Type': 'Event', 'Content-Type': 'application/json' },
         body: JSON.stringify(key),
+        signal: AbortSignal.timeout(TIMEOUT_MS),
       });
       await response.arrayBuffer();
       if (!response.ok) throw new Fault('sandbox_not_ready', `early provisioning answered ${response.status}`);

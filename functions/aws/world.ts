@@ -151,18 +151,25 @@ function logOf(environment: Environment): SessionLog {
   });
 }
 
+/** What an HTTP header may carry. */
+const HEADER_TEXT = /^[\x21-\x7e]+$/;
+
 /** Reads the model's API key. A secret that was made and never given a value is the customer's to fill, and is told. */
 function modelKeyReader(secretArn: string): () => Promise<string> {
   const client = new SecretsManagerClient();
   return async () => {
     try {
       const { SecretString } = await client.send(new GetSecretValueCommand({ SecretId: secretArn }));
-      if (SecretString !== undefined && SecretString !== '') return SecretString;
+      const apiKey = SecretString?.trim() ?? '';
+      if (HEADER_TEXT.test(apiKey)) return apiKey;
     } catch (cause) {
       if (!(cause instanceof ResourceNotFoundException)) {
         throw new Fault('model_unreachable', 'the secret of the model’s API key could not be read', { cause });
       }
     }
-    throw new Fault('model_refused_request', `The model’s API key is not set: put it into the secret ${secretArn}.`);
+    throw new Fault(
+      'model_refused_request',
+      `The model’s API key is not set, or is no key: put it into the secret ${secretArn}.`,
+    );
   };
 }

@@ -10,16 +10,27 @@ export const TextBlock = z
   .meta({ id: 'TextBlock' });
 export type TextBlock = z.infer<typeof TextBlock>;
 
-const Base64Source = z.strictObject({ type: z.literal('base64'), media_type: z.string().min(1), data: z.base64() });
+/** Text that the model provider takes: a block of whitespace, or half a surrogate pair, would spoil every request after it. */
+const SaidText = z
+  .string()
+  .max(MAX_TEXT_CHARS)
+  .refine((text) => text.trim() !== '', 'must say something: whitespace alone is refused by the model provider')
+  .refine((text) => text.isWellFormed(), 'must be well-formed Unicode');
+
+const base64Of = <Media extends readonly [string, ...string[]]>(media: Media) =>
+  z.strictObject({ type: z.literal('base64'), media_type: z.enum(media), data: z.base64().min(1) });
 const UrlSource = z.strictObject({ type: z.literal('url'), url: z.url({ protocol: /^https?$/ }) });
 const PlainTextSource = z.strictObject({
   type: z.literal('text'),
   media_type: z.literal('text/plain'),
-  data: z.string().max(MAX_TEXT_CHARS),
+  data: SaidText,
 });
 
-const ImageSource = z.discriminatedUnion('type', [Base64Source, UrlSource]);
-const DocumentSource = z.discriminatedUnion('type', [Base64Source, UrlSource, PlainTextSource]);
+const ImageSource = z.discriminatedUnion('type', [
+  base64Of(['image/jpeg', 'image/png', 'image/gif', 'image/webp']),
+  UrlSource,
+]);
+const DocumentSource = z.discriminatedUnion('type', [base64Of(['application/pdf']), UrlSource, PlainTextSource]);
 
 export const ImageBlock = z.strictObject({ type: z.literal('image'), source: ImageSource }).meta({ id: 'ImageBlock' });
 export const DocumentBlock = z
@@ -31,11 +42,11 @@ export const DocumentBlock = z
   })
   .meta({ id: 'DocumentBlock' });
 
-/** What a client may send: text must say something, for the model provider refuses an empty block. */
+/** What a client may send. */
 export const UserContent = z
   .array(
     z.discriminatedUnion('type', [
-      z.strictObject({ type: z.literal('text'), text: z.string().min(1).max(MAX_TEXT_CHARS) }),
+      z.strictObject({ type: z.literal('text'), text: SaidText }),
       ImageBlock,
       DocumentBlock,
     ]),

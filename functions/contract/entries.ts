@@ -31,6 +31,8 @@ export const LogRecord = z.discriminatedUnion('kind', [
     blocks: z.array(z.looseObject({ type: z.string() })),
     calls: z.array(z.object({ id: EventId, providerId: z.string() })),
   }),
+  /** The provider refuses this request's input for good: what the user said in it is left out of later requests. */
+  z.object({ kind: z.literal('model.refused'), request: EventId, at: Instant }),
   /** The run goes on under the next number: a long run, or one whose execution died. */
   z.object({ kind: z.literal('run.continued'), at: Instant, run: z.int(), reason: z.enum(['long', 'lost']) }),
 ]);
@@ -55,7 +57,7 @@ export const SessionState = z.object({
   run: z.int().min(0),
   /** The open model request, claimed by the log but not answered. */
   request: z.object({ id: EventId, at: z.int(), since: Instant }).nullable(),
-  /** Failed model requests since the last answer. */
+  /** Failed model requests and lost executions since the last answer. */
   failures: z.int().min(0),
   /** Model requests answered since the session's first. */
   turns: z.int().min(0),
@@ -63,7 +65,7 @@ export const SessionState = z.object({
   historyEvents: z.int().min(0),
   calls: z.array(OpenCall),
   /** Accepted and not yet taken by the agent, oldest first. */
-  queued: z.array(z.object({ id: EventId, at: z.int() })),
+  queued: z.array(z.object({ id: EventId, at: z.int(), chars: z.int().min(0) })),
   usage: Usage,
   /** When the session last began to run; null while it does not. */
   runningSince: Instant.nullable(),

@@ -13,7 +13,10 @@ const FAULTS = {
   model_overloaded: { retryable: true },
   model_rate_limited: { retryable: true },
   model_unreachable: { retryable: true },
+  /** The credentials, the model's name, the account: nothing that the session says. */
   model_refused_request: { retryable: false },
+  /** What the session says. */
+  model_refused_input: { retryable: false },
   model_billing: { retryable: false },
 } as const;
 

@@ -163,7 +163,9 @@ export interface SandboxRecords {
 export type TaskStatus =
   | { readonly status: 'starting' }
   | { readonly status: 'running'; readonly address: string }
-  | { readonly status: 'stopped'; readonly reason: string };
+  | { readonly status: 'stopped'; readonly reason: string }
+  /** Not known: for a moment after its start, and some time after its end. */
+  | { readonly status: 'unknown' };
 
 /** Runs sandbox tasks. `run` is idempotent by session and generation. Throws `Fault` `sandbox_not_ready`. */
 export interface Tasks {
@@ -175,6 +177,8 @@ export type SandboxReply =
   | { readonly status: 'answered'; readonly response: ExecuteResponse }
   /** Nobody listens at the address. */
   | { readonly status: 'unreachable' }
+  /** It does not take this call: `reason` is for the model. */
+  | { readonly status: 'refused'; readonly reason: string }
   /** The connection broke while the call was under way. */
   | { readonly status: 'interrupted' };
 

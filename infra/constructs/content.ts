@@ -31,8 +31,11 @@ export class Content extends Construct {
     this.#grant(writer, ['s3:GetObject', 's3:PutObject']);
   }
 
+  /** Removing a session's content, listed by the session's name: an append that was lost left objects no entry names. */
   grantRemove(writer: EntryFunction): void {
     this.#grant(writer, ['s3:DeleteObject']);
+    const ofOneSession = { StringLike: { 's3:prefix': 'sesn_*/' } };
+    writer.receive({}, { actions: ['s3:ListBucket'], on: [this.bucket.bucketArn], when: ofOneSession });
   }
 
   #grant(grantee: EntryFunction, actions: readonly string[]): void {

@@ -1,4 +1,5 @@
 import { ResponseType, type RestApi } from 'aws-cdk-lib/aws-apigateway';
+import { MAX_BODY_BYTES } from '#contract/content.ts';
 
 /** What API Gateway answers by itself, in the words of the contract, so that the SDK sees errors it knows. */
 const ERRORS = [
@@ -13,7 +14,8 @@ const ERRORS = [
     type: ResponseType.REQUEST_TOO_LARGE,
     statusCode: '413',
     error: 'request_too_large',
-    message: 'The request body is larger than 10 MB.',
+    // API Gateway itself takes 10 MB; a client has to stay below the smaller limit of the function behind it.
+    message: `The request body is larger than the limit of ${MAX_BODY_BYTES / 1_000_000} MB.`,
   },
   {
     // API Gateway says so when no route matches.

@@ -1,4 +1,4 @@
-import { Duration, Validations } from 'aws-cdk-lib';
+import { Duration, Stack, Validations } from 'aws-cdk-lib';
 import { type CfnSecret, type ISecret, Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { Construct } from 'constructs';
 import type { Content } from './content.ts';
@@ -13,7 +13,10 @@ export interface HarnessProps {
   readonly content: Content;
   /** Any endpoint that speaks the Messages API. */
   readonly modelBaseUrl: string;
-  /** @default a new, empty secret; a turn fails with a message that says so until it has a value */
+  /**
+   * One that is encrypted with a key of your own must know that key (`Secret.fromSecretAttributes`).
+   * @default a new, empty secret; a turn fails with a message that says so until it has a value
+   */
   readonly modelApiKey?: ISecret;
 }
 
@@ -34,10 +37,24 @@ export class Harness extends Construct {
     props.log.grantAppend(this.turn);
     props.records.grantWrite(this.turn);
     props.content.grantReadWrite(this.turn);
-    const secretArn = this.modelApiKey.secretArn;
+    this.turn.receive({ MODEL_BASE_URL: props.modelBaseUrl, MODEL_API_KEY_SECRET_ARN: this.modelApiKey.secretArn });
+    this.#allowReadingKey();
+  }
+
+  /** The secret itself knows its ARNs: of one given by name, the last six characters are unknown here. */
+  #allowReadingKey(): void {
+    this.modelApiKey.grantRead(this.turn.role);
+    const { encryptionKey } = this.modelApiKey;
+    if (!encryptionKey) return;
+    // grantRead relies on the key's own policy, which cannot be changed when the key is not of this app.
+    const viaService = `secretsmanager.${Stack.of(this).region}.amazonaws.com`;
     this.turn.receive(
-      { MODEL_BASE_URL: props.modelBaseUrl, MODEL_API_KEY_SECRET_ARN: secretArn },
-      { actions: ['secretsmanager:GetSecretValue'], on: [secretArn] },
+      {},
+      {
+        actions: ['kms:Decrypt'],
+        on: [encryptionKey.keyArn],
+        when: { StringEquals: { 'kms:ViaService': viaService } },
+      },
     );
   }
 

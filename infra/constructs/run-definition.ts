@@ -10,9 +10,14 @@ const START = 'arn:${Partition}:states:::states:startExecution';
 const RETRY_TURN = [
   { ErrorEquals: ['States.ALL'], IntervalSeconds: 1, MaxAttempts: 6, BackoffRate: 2, MaxDelaySeconds: 30 },
 ];
-const RETRY_HAND = [{ ErrorEquals: ['States.ALL'], IntervalSeconds: 1, MaxAttempts: 3, BackoffRate: 2 }];
+/** ECS makes a session wait: capacity, throttles and an image that is slow to come take tens of seconds to pass. */
+const RETRY_PROVISION = [
+  { ErrorEquals: ['States.ALL'], IntervalSeconds: 2, MaxAttempts: 6, BackoffRate: 2, MaxDelaySeconds: 30 },
+];
+const RETRY_EXECUTE = [{ ErrorEquals: ['States.ALL'], IntervalSeconds: 1, MaxAttempts: 3, BackoffRate: 2 }];
 /** A hand that fails is an outcome which the next turn tells the model, never a failed execution. */
-const CATCH_HAND = [{ ErrorEquals: ['States.ALL'], ResultPath: '$.failure', Next: 'HandFailed' }];
+const CATCH_PROVISION = [{ ErrorEquals: ['States.ALL'], ResultPath: null, Next: 'NotProvisioned' }];
+const CATCH_EXECUTE = [{ ErrorEquals: ['States.ALL'], ResultPath: '$.failure', Next: 'HandFailed' }];
 /** Just above the functions' own limit: an answer that got lost must not keep an execution waiting. */
 const TIMEOUT_SECONDS = 930;
 
@@ -32,8 +37,8 @@ const useHand = {
       ResultSelector: { 'generation.$': '$.Payload.generation' },
       ResultPath: '$.sandbox',
       TimeoutSeconds: TIMEOUT_SECONDS,
-      Retry: RETRY_HAND,
-      Catch: CATCH_HAND,
+      Retry: RETRY_PROVISION,
+      Catch: CATCH_PROVISION,
       Next: 'Execute',
     },
     Execute: {
@@ -42,11 +47,17 @@ const useHand = {
       Parameters: { FunctionName: '${Execute}', 'Payload.$': '$' },
       ResultPath: null,
       TimeoutSeconds: TIMEOUT_SECONDS,
-      Retry: RETRY_HAND,
-      Catch: CATCH_HAND,
+      Retry: RETRY_EXECUTE,
+      Catch: CATCH_EXECUTE,
       Next: 'HandDone',
     },
     HandDone: { Type: 'Pass', Parameters: { 'call.$': '$.call.id', outcome: 'done' }, End: true },
+    // The call never reached a sandbox, which the next turn says; after HandFailed it may have run.
+    NotProvisioned: {
+      Type: 'Pass',
+      Parameters: { 'call.$': '$.call.id', outcome: 'failed', error: 'SandboxUnavailable' },
+      End: true,
+    },
     HandFailed: {
       Type: 'Pass',
       Parameters: { 'call.$': '$.call.id', outcome: 'failed', 'error.$': '$.failure.Error' },

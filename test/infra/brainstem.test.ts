@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { MAX_BODY_BYTES } from '#contract/content.ts';
 import { ExecuteRequest } from '#contract/hands.ts';
 import { ENTRIES } from '#infra/constructs/bundles.ts';
 import {
@@ -73,6 +74,7 @@ describe('rights: each function may do exactly what its part of the design needs
         log: 'dynamodb:DeleteItem dynamodb:GetItem dynamodb:PutItem dynamodb:Query',
         records: `dynamodb:ConditionCheckItem dynamodb:DeleteItem dynamodb:GetItem dynamodb:PutItem dynamodb:Query dynamodb:UpdateItem`,
         'records/index/list': 'dynamodb:Query',
+        content: 's3:ListBucket',
         'content/*': 's3:DeleteObject s3:GetObject s3:PutObject',
         run: 'states:StartExecution',
       },
@@ -84,7 +86,7 @@ describe('rights: each function may do exactly what its part of the design needs
         log: append,
         records: write,
         'content/*': objects,
-        'model key': 'secretsmanager:GetSecretValue',
+        'model key': 'secretsmanager:DescribeSecret secretsmanager:GetSecretValue',
         provision: 'lambda:InvokeFunction',
       },
     ],
@@ -117,6 +119,11 @@ describe('rights: each function may do exactly what its part of the design needs
     const passed = statements.filter(({ Action }) => Action.some((action) => action.startsWith('iam:')));
     const [definition] = all('AWS::ECS::TaskDefinition');
     expect(passed.map(({ Resource }) => Resource)).toEqual([[definition?.['ExecutionRoleArn']]]);
+  });
+
+  test('the API lists the content of one session at a time, never the bucket', () => {
+    const listing = statementsOf('api').filter(({ Action }) => Action.includes('s3:ListBucket'));
+    expect(listing.map(({ Condition }) => Condition)).toEqual([{ StringLike: { 's3:prefix': 'sesn_*/' } }]);
   });
 
   test('the run invokes three functions and starts itself', () => {
@@ -264,6 +271,13 @@ describe('the API', () => {
         request_id: '$context.requestId',
       });
     }
+  });
+
+  test('refuses a body with the size that a client may send', () => {
+    const tooLarge = all('AWS::ApiGateway::GatewayResponse').find(
+      (response) => response['ResponseType'] === 'REQUEST_TOO_LARGE',
+    );
+    expect(JSON.stringify(tooLarge)).toContain(`the limit of ${MAX_BODY_BYTES / 1_000_000} MB`);
   });
 
   function pathOf(resourceId: unknown): string {

@@ -1,4 +1,7 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openObjects, type Objects } from '#infra/local/aws/s3/objects.ts';
 import { echo } from '#test/journeys/scripts.ts';
 import { ofType, startService, types, type Event, type Service } from '#test/journeys/service.ts';
 
@@ -17,6 +20,14 @@ describe('how sessions end', () => {
     return seen;
   }
 
+  /** The service's only bucket, as its files. */
+  function bucket(): Objects {
+    const dir = join(service.data, 's3');
+    const [name = '', ...others] = readdirSync(dir);
+    expect(others).toEqual([]);
+    return openObjects(join(dir, name));
+  }
+
   it('archived: terminated on the stream, which ends, and still readable', async () => {
     const session = await service.session();
     await service.converse(session, 'hi');
@@ -32,11 +43,17 @@ describe('how sessions end', () => {
     const session = await service.session();
     await service.send(session, 'x'.repeat(250_000));
     await service.idle(session);
+    const content = bucket();
+    expect(content.list(`${session}/`)).not.toEqual([]);
+    // What a crash between an object and its item leaves.
+    const lost = { body: Buffer.from('[]'), headers: {} };
+    expect(content.write(`${session}/${session.replace('sesn', 'sthr')}/9-lost.json`, lost, true)).not.toBeNull();
     const { sessions } = service.client.beta;
     const seen = await until(session, async () => {
       expect(await sessions.delete(session)).toEqual({ id: session, type: 'session_deleted' });
     });
     expect(seen.at(-1)).toBe('session.deleted');
+    expect(content.list(`${session}/`)).toEqual([]);
     await expect(sessions.retrieve(session)).rejects.toMatchObject({ status: 404 });
     await expect(sessions.events.list(session)).rejects.toMatchObject({ status: 404 });
     const listed: string[] = [];

@@ -18,7 +18,9 @@ describe('a log of many appends', () => {
   const content = {
     put: async (key: string, text: string) => void objects.set(key, text),
     get: async (key: string) => objects.get(key) ?? '',
-    remove: async (key: string) => void objects.delete(key),
+    removeAll: async (prefix: string) => {
+      for (const key of objects.keys()) if (key.startsWith(prefix)) objects.delete(key);
+    },
   };
   const tables = () => ({
     dynamodb: db.client,
@@ -71,11 +73,16 @@ describe('a log of many appends', () => {
     }
   });
 
-  it('is removed completely, content first and the head last', async () => {
-    expect(objects.size).toBe(1);
+  it('is removed with all content under its name, and begun again at its head after a crash in between', async () => {
+    objects.set(`${KEY.session}/${KEY.thread}/3-of-a-lost-append.json`, '[]');
+    objects.set(`${KEY.session}0/of-another-session.json`, '[]');
+    expect(objects.size).toBe(3);
+    const crashed = { ...content, removeAll: () => Promise.reject(new Error('killed')) };
+    await expect(createLogRemover({ ...tables(), content: crashed }).remove(KEY)).rejects.toThrow('killed');
+    expect(await firsts('asc', 1)).toEqual(all.slice(-1));
     await createLogRemover(tables()).remove(KEY);
     expect(await firsts('asc', 1)).toEqual([]);
-    expect(objects.size).toBe(0);
+    expect([...objects.keys()]).toEqual([`${KEY.session}0/of-another-session.json`]);
     await createLogRemover(tables()).remove(KEY);
   });
 });

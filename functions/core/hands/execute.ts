@@ -37,7 +37,10 @@ const MAX_TIMEOUT_MS = 600_000;
 
 /** A task that runs may need this long until its server listens. */
 const START_GRACE_MS = 15_000;
-const REPEAT_GRACE_MS = 2000;
+/** One failed connection is no proof: the sandbox holds files that would be lost with it. */
+const PATIENCE_MS = 2000;
+/** Past a call's own timeout, for its answer to arrive over however many connections. */
+const OVERTIME_MS = 60_000;
 const RECONNECT_MS = 100;
 
 const LOST = {
@@ -111,12 +114,16 @@ async function reach(
   { request, again }: { readonly request: ExecuteRequest; readonly again: boolean },
 ) {
   // A call that was sent before found its server then, so there is no start to wait for.
-  const until = Date.parse(again ? world.stamp.now() : sandbox.readyAt) + (again ? REPEAT_GRACE_MS : START_GRACE_MS);
+  const now = Date.parse(world.stamp.now());
+  const until = Math.max(now + PATIENCE_MS, again ? 0 : Date.parse(sandbox.readyAt) + START_GRACE_MS);
+  const deadline = now + request.timeoutMs + OVERTIME_MS;
   for (let listened = false; ;) {
     const reply = await world.client.execute(sandbox, request);
     if (reply.status === 'answered') return reply.response;
+    if (reply.status === 'refused') return { output: reply.reason, isError: true, served: 'refused' };
     listened ||= reply.status === 'interrupted';
-    if (reply.status === 'unreachable' && (listened || Date.parse(world.stamp.now()) > until)) return null;
+    const nowMs = Date.parse(world.stamp.now());
+    if (nowMs > deadline || (reply.status === 'unreachable' && (listened || nowMs > until))) return null;
     await world.pause(RECONNECT_MS);
   }
 }

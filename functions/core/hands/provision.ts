@@ -22,6 +22,8 @@ const POLL_MS = [50, 100, 200, 400, 800] as const;
 const LAST_POLL_MS = 1000;
 /** A task that has not come up by then will not. */
 const PATIENCE_MS = 180_000;
+/** ECS answers from copies that may not know a task which was started a moment ago. */
+const UNKNOWN_MS = 60_000;
 /** A sandbox used within this time is taken to be alive without asking ECS. */
 const FRESH_MS = 60_000;
 
@@ -61,12 +63,14 @@ async function start(
   deadline: number,
 ): Promise<SandboxRecord> {
   const task = await world.tasks.run(session, record.generation, world.sha256(record.token));
+  const unknownUntil = Date.parse(world.stamp.now()) + UNKNOWN_MS;
   for (let look = 0; Date.parse(world.stamp.now()) <= deadline; look += 1) {
     const now = await world.tasks.status(task);
     if (now.status === 'running') {
       return world.records.ready(session, record.generation, { task, address: now.address, at: world.stamp.now() });
     }
-    if (now.status === 'stopped') return abandon(world, session, record);
+    const vanished = now.status === 'unknown' && Date.parse(world.stamp.now()) > unknownUntil;
+    if (now.status === 'stopped' || vanished) return abandon(world, session, record);
     await world.pause(POLL_MS[look] ?? LAST_POLL_MS);
   }
   return record;

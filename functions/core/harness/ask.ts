@@ -48,7 +48,10 @@ export async function ask(world: TurnWorld, key: LogKey, story: Story, signal: A
     { ...story, entries: [...story.entries, ...claim.entries] },
     AbortSignal.any([signal, cutOff.signal]),
   );
-  const claimed = await world.log.append(claim);
+  const claimed = await world.log.append(claim).catch((error: unknown) => {
+    cutOff.abort();
+    throw error;
+  });
   if (claimed.status === 'conflict') {
     cutOff.abort();
     return overtaken(world, key, story.head, claimed.head);
@@ -133,8 +136,13 @@ function failure(story: Story, request: EventId, fault: Fault) {
     request,
     error: toldOf(fault).type,
     message: toldOf(fault).message,
-    retrying: fault.retryable && attempts < MAX_FAILURES,
+    verdict: verdictOf(fault, attempts),
   };
+}
+
+function verdictOf(fault: Fault, attempts: number): 'retrying' | 'exhausted' | 'refused' {
+  if (fault.code === 'model_refused_input') return 'refused';
+  return fault.retryable && attempts < MAX_FAILURES ? 'retrying' : 'exhausted';
 }
 
 /** Only the model's own faults are told to the session; anything else is a bug and must stay visible as one. */

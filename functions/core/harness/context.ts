@@ -38,11 +38,17 @@ export function buildRequest(entries: readonly Entry[]): ModelRequest {
 export function buildMessages(entries: readonly Entry[]): readonly ModelMessage[] {
   const results = resultsByCall(entries);
   const messages: ModelMessage[] = [];
+  /** What users said since the last answer. */
+  let unanswered = 0;
   for (const entry of entries) {
     if ('record' in entry) {
       if (entry.record.kind === 'model.answered') messages.push(...answered(entry.record, results));
+      // The provider would refuse each later request for what it refused in this one.
+      if (entry.record.kind === 'model.refused') messages.splice(messages.length - unanswered);
+      if (entry.record.kind === 'model.answered' || entry.record.kind === 'model.refused') unanswered = 0;
     } else if (entry.event.type === 'user.message' && entry.event.processed_at !== null) {
       messages.push({ role: 'user', content: entry.event.content });
+      unanswered += 1;
     }
   }
   return merged(messages);
@@ -60,12 +66,18 @@ function answered(
   record: Extract<LogRecord, { kind: 'model.answered' }>,
   results: ReadonlyMap<string, EventOf<'agent.tool_result'>>,
 ): readonly ModelMessage[] {
-  // The provider refuses a message without content, which an answer of nothing would become.
-  if (record.blocks.length === 0) return [];
-  const assistant: ModelMessage = { role: 'assistant', content: record.blocks };
+  const content = record.blocks.filter((block) => !isBlank(block));
+  // The provider refuses a message that says nothing, which an answer of nothing, or of thoughts alone, would become.
+  if (!content.some((block) => block.type === 'text' || block.type === 'tool_use')) return [];
+  const assistant: ModelMessage = { role: 'assistant', content };
   if (record.calls.length === 0) return [assistant];
-  const content = record.calls.map(({ id, providerId }) => toolResult(providerId, results.get(id)));
-  return [assistant, { role: 'user', content }];
+  const given = record.calls.map(({ id, providerId }) => toolResult(providerId, results.get(id)));
+  return [assistant, { role: 'user', content: given }];
+}
+
+/** Models write such blocks around thinking and calls, and the provider refuses them when they come back. */
+function isBlank(block: ContentBlock): boolean {
+  return block.type === 'text' && String(block['text'] ?? '').trim() === '';
 }
 
 function toolResult(providerId: string, result: EventOf<'agent.tool_result'> | undefined): ContentBlock {

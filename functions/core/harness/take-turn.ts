@@ -17,6 +17,11 @@ interface Ended {
   readonly next: Next;
 }
 
+const LONG: Next = { do: 'long', calls: [], waitSeconds: 0 };
+
+/** A hand that could not be had; any other failure may have come after the command began. */
+const NEVER_RAN = 'SandboxUnavailable';
+
 /** The append that begins a run and the start of its execution travel side by side, so the harness may be first. */
 const PATIENCE_MS = [5, 10, 20, 40, 80, 160, 320, 640, 1280] as const;
 
@@ -33,17 +38,26 @@ export async function takeTurn(world: TurnWorld, run: RunState, signal: AbortSig
 async function begin(world: TurnWorld, key: LogKey, run: RunState, signal: AbortSignal): Promise<Ended> {
   const story = await awaken(world, key, run.run);
   if (story === null) return rest(run.run);
+  // An earlier attempt counted the run up and was cut off before it could say so: nobody has started the next one.
+  if (story.head.state.run !== run.run) return { run: story.head.state.run, next: LONG };
   return go(world, key, await reportHands(world, key, story, run), signal);
 }
 
-/** The log at this run; null when the run is over, was never begun, or went on under another number. */
+/** The log at this run, or just handed on by it; null when the run is over, was never begun, or is somebody else's. */
 async function awaken(world: TurnWorld, key: LogKey, run: number): Promise<Story | null> {
   for (const ms of PATIENCE_MS) {
     const story = await world.history.load(key);
-    if (story !== null && story.head.state.run >= run) return story.head.state.run === run ? story : null;
+    if (story !== null && story.head.state.run >= run) return isMine(story, run) ? story : null;
     await world.pause(ms);
   }
   return null;
+}
+
+function isMine({ head, entries }: Story, run: number): boolean {
+  if (head.state.run === run) return true;
+  const last = entries.at(-1);
+  if (last === undefined || !('record' in last) || last.record.kind !== 'run.continued') return false;
+  return last.record.reason === 'long' && last.record.run === run + 1;
 }
 
 async function go(world: TurnWorld, key: LogKey, from: Story, signal: AbortSignal): Promise<Ended> {
@@ -108,7 +122,7 @@ async function giveUp(world: TurnWorld, key: LogKey, story: Story): Promise<Stor
 async function continueRun(world: TurnWorld, key: LogKey, story: Story): Promise<Ended> {
   const changed = await change(world, key, story.head, { do: 'continue', reason: 'long' });
   if (changed.status !== 'changed') return rest(story.head.state.run);
-  return { run: changed.head.state.run, next: { do: 'long', calls: [], waitSeconds: 0 } };
+  return { run: changed.head.state.run, next: LONG };
 }
 
 /** A call that is still open after its hand ended has no result, and never will: the model is told. */
@@ -116,7 +130,8 @@ async function reportHands(world: TurnWorld, key: LogKey, from: Story, run: RunS
   let story = from;
   for (const outcome of run.hands ?? []) {
     if (!story.head.state.calls.some((call) => call.id === outcome.call)) continue;
-    const text = `The tool call was not completed (${outcome.error ?? 'no result'}). It may or may not have had an effect.`;
+    const effect = outcome.error === NEVER_RAN ? 'It had no effect.' : 'It may or may not have had an effect.';
+    const text = `The tool call was not completed (${outcome.error ?? 'no result'}). ${effect}`;
     story = await apply(world, key, story, {
       do: 'result',
       call: outcome.call,

@@ -16,15 +16,15 @@ export type Command =
       readonly answer: ModelAnswer;
       readonly offered: ReadonlySet<string>;
     }
-  /** The model request failed; `retrying` tells whether another attempt follows. */
+  /** The model request failed. `retrying`: another attempt follows. `refused`: its input is what the provider refuses. */
   | {
       readonly do: 'fail';
       readonly request: EventId;
       readonly error: SessionErrorBody['type'];
       readonly message: string;
-      readonly retrying: boolean;
+      readonly verdict: 'retrying' | 'exhausted' | 'refused';
     }
-  /** Attempts are used up, by crashes or by the provider. */
+  /** Attempts are used up, by crashes or by the provider. Queued messages that are not `taken` are dropped. */
   | { readonly do: 'give up'; readonly taken: readonly UserMessage[] }
   | { readonly do: 'result'; readonly call: EventId; readonly content: Content; readonly isError: boolean }
   /** The run goes on under the next number. */

@@ -58,7 +58,7 @@ function answered(command: Answer, calls: readonly ToolCall[], at: Instant) {
 function spoken(answer: ModelAnswer, stamp: Stamp, now: Instant): readonly Entry[] {
   const thought = answer.blocks.some((block) => block.type === 'thinking' || block.type === 'redacted_thinking');
   const content = answer.blocks.flatMap((block) =>
-    block.type === 'text' && typeof block['text'] === 'string' && block['text'] !== ''
+    block.type === 'text' && typeof block['text'] === 'string' && block['text'].trim() !== ''
       ? [{ type: 'text' as const, text: block['text'] }]
       : [],
   );

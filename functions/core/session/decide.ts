@@ -8,6 +8,10 @@ import { beginRunning, closeRequest, event, goIdle, take } from '#core/session/e
 
 const NOTHING: Decided = { status: 'decided', entries: [] };
 
+/** The queue is part of the folded state, which each append carries, and one model request takes all of it. */
+export const MAX_QUEUED = 200;
+const MAX_QUEUED_CHARS = 20_000_000;
+
 export function decide(state: SessionState, command: Command, stamp: Stamp): Decision {
   switch (command.do) {
     case 'send':
@@ -48,6 +52,10 @@ function decideSend(
   if (state.status === 'terminated') {
     return { status: 'refused', message: 'the session is terminated and accepts no further events' };
   }
+  const waiting = state.queued.reduce((chars, queued) => chars + queued.chars, 0);
+  if (state.queued.length + messages.length > MAX_QUEUED || waiting > MAX_QUEUED_CHARS) {
+    return { status: 'refused', message: `too much waits for the agent: at most ${MAX_QUEUED} messages can` };
+  }
   const accepted = messages.map((message) =>
     event({ id: stamp.eventId(), type: 'user.message', processed_at: null, content: message.content }),
   );
@@ -71,25 +79,29 @@ function decideClaim(state: SessionState, command: Extract<Command, { do: 'claim
 
 function decideFail(state: SessionState, command: Extract<Command, { do: 'fail' }>, stamp: Stamp): Decision {
   if (state.request?.id !== command.request) return NOTHING;
-  const retryStatus = command.retrying ? ('retrying' as const) : ('exhausted' as const);
+  // A message that still waits is asked about next: going idle now would leave it unanswered for ever.
+  const goesOn = command.verdict === 'retrying' || state.queued.length > 0;
+  const retryStatus = goesOn ? ('retrying' as const) : ('exhausted' as const);
+  const now = stamp.now();
+  const refused: readonly Entry[] =
+    command.verdict === 'refused' ? [{ record: { kind: 'model.refused', request: command.request, at: now } }] : [];
   const failed = [
     ...closeRequest(state, stamp),
+    ...refused,
     event({
       id: stamp.eventId(),
       type: 'session.error',
-      processed_at: stamp.now(),
+      processed_at: now,
       error: { type: command.error, message: command.message, retry_status: { type: retryStatus } },
     }),
   ];
-  if (command.retrying) return decided([...failed, ...reschedule(state, stamp)]);
-  // A message that still waits is asked about next: going idle now would leave it unanswered for ever.
-  if (state.queued.length > 0) return decided(failed);
+  if (command.verdict === 'retrying') return decided([...failed, ...reschedule(state, stamp)]);
+  if (goesOn) return decided(failed);
   return decided([...failed, ...goIdle(state, { type: 'retries_exhausted' }, stamp)]);
 }
 
 function decideGiveUp(state: SessionState, command: Extract<Command, { do: 'give up' }>, stamp: Stamp): Decision {
   if (!isActive(state)) return NOTHING;
-  if (state.queued.length !== command.taken.length) throw new TypeError('giving up takes every queued message');
   const error: SessionEvent = {
     id: stamp.eventId(),
     type: 'session.error',

@@ -56,10 +56,17 @@ function begin(record: Extract<LogRecord, { kind: 'session.created' }>): Session
 function evolveRecord(state: SessionState, record: LogRecord): SessionState {
   switch (record.kind) {
     case 'run.continued':
-      return { ...state, run: record.run, historyEvents: 0 };
+      return {
+        ...state,
+        run: record.run,
+        historyEvents: 0,
+        // What kills execution after execution before a claim must come to an end like what kills it after one.
+        failures: record.reason === 'lost' ? state.failures + 1 : state.failures,
+      };
     case 'session.created':
     case 'model.claimed':
     case 'model.answered':
+    case 'model.refused':
       return state;
     default:
       return record satisfies never;
@@ -70,7 +77,11 @@ function evolveEvent(state: SessionState, event: SessionEvent, position: number)
   switch (event.type) {
     case 'user.message': {
       const others = state.queued.filter((queued) => queued.id !== event.id);
-      return { ...state, queued: event.processed_at === null ? [...others, { id: event.id, at: position }] : others };
+      if (event.processed_at !== null) return { ...state, queued: others };
+      return {
+        ...state,
+        queued: [...others, { id: event.id, at: position, chars: JSON.stringify(event.content).length }],
+      };
     }
     case 'agent.tool_use':
       return {
@@ -106,7 +117,7 @@ function evolveEvent(state: SessionState, event: SessionEvent, position: number)
       };
     }
     case 'session.status_idle':
-      return { ...state, status: 'idle', stopReason: event.stop_reason, failures: 0, runningSince: null };
+      return { ...state, status: 'idle', stopReason: event.stop_reason, failures: 0, queued: [], runningSince: null };
     case 'session.status_rescheduled':
       return { ...state, status: 'rescheduling' };
     case 'session.status_terminated':

@@ -3,6 +3,7 @@
  * execution is replaced by the next number: no name is ever used twice.
  */
 import { Fault } from '#core/errors.ts';
+import { MAX_FAILURES } from '#core/harness/next.ts';
 import type { LogKey, Runs, SessionLog, Stamp } from '#core/ports.ts';
 import { change } from '#core/session/change.ts';
 import { isActive } from '#core/session/decide.ts';
@@ -33,6 +34,11 @@ export async function continueLost(world: RepairWorld, key: LogKey, lost: number
     if (head === null || !isActive(head.state)) return 'resting';
     // Somebody else continued it meanwhile and starts it, or is found by the next sweep.
     if (head.state.run !== run) return 'alive';
+    // The messages are not even read: they may be what kills each execution.
+    if (head.state.failures >= MAX_FAILURES) {
+      await change(world, key, head, { do: 'give up', taken: [] });
+      return 'resting';
+    }
     const continued = await change(world, key, head, { do: 'continue', reason: 'lost' });
     if (continued.status !== 'changed') return 'resting';
     if ((await world.runs.start(key, continued.head.state.run)) === 'started') return 'restarted';

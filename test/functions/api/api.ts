@@ -34,7 +34,9 @@ export async function startApi() {
   const content = {
     put: async (key: string, text: string) => void objects.set(key, text),
     get: async (key: string) => objects.get(key) ?? '',
-    remove: async (key: string) => void objects.delete(key),
+    removeAll: async (prefix: string) => {
+      for (const key of objects.keys()) if (key.startsWith(prefix)) objects.delete(key);
+    },
   };
   const { client: dynamodb, logTable, recordsTable } = db;
   const tables = { dynamodb, logTable, recordsTable, content, newName: randomUUID };

@@ -161,7 +161,7 @@ describe('a body', () => {
     [
       'events',
       { events: [...text('fine').events, ...text('').events] },
-      'events.1.content.0.text: must have at least 1 character(s)',
+      'events.1.content.0.text: must say something: whitespace alone is refused by the model provider',
     ],
     [
       'events',

@@ -25,11 +25,24 @@ describe('what the harness answers and where the run goes', () => {
 
 describe('hands', () => {
   test('a failure or an unknown hand is an outcome with the call’s id, never a failed execution', () => {
-    for (const state of [hand.Provision, hand.Execute]) {
-      expect(state.Catch).toEqual([{ ErrorEquals: ['States.ALL'], ResultPath: '$.failure', Next: 'HandFailed' }]);
+    expect(hand.Execute.Catch).toEqual([{ ErrorEquals: ['States.ALL'], ResultPath: '$.failure', Next: 'HandFailed' }]);
+    for (const state of [hand.HandFailed, hand.NotProvisioned, hand.UnknownHand]) {
+      expect(state.Parameters).toMatchObject({ 'call.$': '$.call.id', outcome: 'failed' });
+      expect(state.End).toBe(true);
     }
-    expect(hand.HandFailed.Parameters).toMatchObject({ 'call.$': '$.call.id', outcome: 'failed' });
-    expect(hand.UnknownHand.Parameters).toMatchObject({ 'call.$': '$.call.id', outcome: 'failed' });
+    expect(hand.HandFailed.Parameters['error.$']).toBe('$.failure.Error');
+  });
+
+  test('a sandbox that never came has an error of its own: what was to run in it has not', () => {
+    expect(hand.Provision.Catch).toEqual([{ ErrorEquals: ['States.ALL'], ResultPath: null, Next: 'NotProvisioned' }]);
+    expect(hand.NotProvisioned.Parameters).toHaveProperty('error', 'SandboxUnavailable');
+  });
+
+  test('a sandbox is waited for more patiently than a command', () => {
+    expect(hand.Provision.Retry).toEqual([
+      { ErrorEquals: ['States.ALL'], IntervalSeconds: 2, MaxAttempts: 6, BackoffRate: 2, MaxDelaySeconds: 30 },
+    ]);
+    expect(hand.Execute.Retry).toMatchObject([{ MaxAttempts: 3 }]);
   });
 
   test('provision passes on a generation only: neither address nor token enters the history', () => {

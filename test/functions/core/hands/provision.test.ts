@@ -83,6 +83,15 @@ describe('provisioning', () => {
     expect(await run()).toEqual({ generation: 2 });
   });
 
+  it('waits for ECS to know a task that it has just started', async () => {
+    const { cloud, session, world, run } = stage();
+    let looks = 0;
+    const status: Tasks['status'] = async (task) =>
+      (looks += 1) < 4 ? { status: 'unknown' } : cloud.tasks.status(task);
+    expect(await run({ ...world, tasks: { ...cloud.tasks, status } })).toEqual({ generation: 1 });
+    expect(cloud.started()).toEqual([`${session}-1`]);
+  });
+
   it('ends with a fault when no task comes up in time', async () => {
     const { cloud, world, run } = stage();
     const never: Tasks = { ...cloud.tasks, status: async () => ({ status: 'starting' }) };

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { EventId } from '#contract/ids.ts';
 import type { ContentBlock } from '#core/ports.ts';
 import { buildMessages, buildRequest } from '#core/harness/context.ts';
-import { answerWith, claim, given, send, toolUse } from '#test/functions/core/given.ts';
+import type { Command } from '#core/session/commands.ts';
+import { answerWith, claim, given, REQUEST, send, toolUse } from '#test/functions/core/given.ts';
 
 const second = EventId.parse('sevt_second');
 
@@ -62,6 +63,36 @@ describe('the context of a model request', () => {
     expect(request.tools.filter((tool) => 'cache_control' in tool)).toHaveLength(1);
     expect(breakpoints(request.system)).toBe(1);
     expect(request.messages.map((message) => breakpoints(message.content))).toEqual([1, 0, 1]);
+  });
+
+  it('leaves out blank text that a model wrote around its calls', () => {
+    const blocks = [{ type: 'text', text: '\n\n' }, toolUse('toolu_a')];
+    const asked = given()
+      .when(send('look'))
+      .when(claim())
+      .when(answerWith({ stopReason: 'tool_use', blocks }));
+    const call = asked.head.state.calls[0]?.id ?? second;
+    const done = asked.when({ do: 'result', call, content: [{ type: 'text', text: 'ok' }], isError: false });
+    expect(buildMessages(done.entries)[1]?.content.map((block) => block.type)).toEqual(['tool_use']);
+  });
+
+  it('leaves out what the provider refused, and nothing else, so that the session can go on', () => {
+    const refused: Command = {
+      do: 'fail',
+      request: REQUEST,
+      error: 'model_request_failed_error',
+      message: 'refused',
+      verdict: 'refused',
+    };
+    const scenario = afterTools()
+      .when(send('poison'))
+      .when(claim())
+      .when(refused)
+      .when(send('hello'))
+      .when(claim(second));
+    const said = buildMessages(scenario.entries).flatMap((message) => message.content);
+    expect(said.filter((block) => block.type === 'text').map((block) => block['text'])).toEqual(['look', 'hello']);
+    expect(said.filter((block) => block.type === 'tool_result')).toHaveLength(2);
   });
 
   it('skips an answer of nothing, which the provider would refuse', () => {

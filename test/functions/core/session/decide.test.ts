@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { EventId } from '#contract/ids.ts';
 import type { Command } from '#core/session/commands.ts';
+import { MAX_QUEUED } from '#core/session/decide.ts';
 import {
   answerWith,
   claim,
@@ -31,6 +32,15 @@ describe('sending messages', () => {
     expect(outline(then)).toEqual(['user.message']);
     expect(head.state.run).toBe(1);
     expect(head.state.queued).toHaveLength(1);
+  });
+
+  it('is refused when too much waits already', () => {
+    const crowd = Array.from({ length: MAX_QUEUED }).reduce<ReturnType<typeof running>>(
+      (scenario) => scenario.when(send('x')),
+      running(),
+    );
+    expect(crowd.head.state.queued).toHaveLength(MAX_QUEUED);
+    expect(crowd.when(send('one more')).refusal).toContain(`at most ${MAX_QUEUED}`);
   });
 
   it('is refused by a terminated session', () => {
@@ -160,17 +170,17 @@ describe('a result', () => {
 });
 
 describe('a failed model request', () => {
-  const fail = (retrying: boolean) =>
+  const fail = (verdict: 'retrying' | 'exhausted' | 'refused') =>
     ({
       do: 'fail',
       request: REQUEST,
       error: 'model_overloaded_error',
       message: 'The model is overloaded.',
-      retrying,
+      verdict,
     }) as const;
 
   it('that is retried reschedules the session', () => {
-    const { then, head } = running().when(fail(true));
+    const { then, head } = running().when(fail('retrying'));
     expect(outline(then)).toEqual([
       'span.model_request_end',
       'session.error',
@@ -182,14 +192,14 @@ describe('a failed model request', () => {
 
   it('returns to running with the next claim', () => {
     const { then, head } = running()
-      .when(fail(true))
+      .when(fail('retrying'))
       .when(claim(EventId.parse('sevt_second')));
     expect(outline(then)).toContain('session.status_running');
     expect(head.state).toMatchObject({ status: 'running', run: 1 });
   });
 
   it('that is not retried ends the turn with retries_exhausted', () => {
-    const { then, head } = running().when(fail(false));
+    const { then, head } = running().when(fail('exhausted'));
     expect(outline(then)).toEqual([
       'span.model_request_end',
       'session.error',
@@ -201,9 +211,14 @@ describe('a failed model request', () => {
   });
 
   it('leaves a waiting message to the next request instead of going idle over it', () => {
-    const { then, head } = running().when(send('still there?')).when(fail(false));
+    const { then, head } = running().when(send('still there?')).when(fail('exhausted'));
     expect(outline(then)).toEqual(['span.model_request_end', 'session.error']);
+    expect(then.at(-1)).toMatchObject({ event: { error: { retry_status: { type: 'retrying' } } } });
     expect(head.state.status).toBe('running');
+  });
+
+  it('whose input the provider refuses, says so in the log', () => {
+    expect(outline(running().when(fail('refused')).then)).toContain('[model.refused]');
   });
 });
 
@@ -224,6 +239,12 @@ describe('continuing a run', () => {
     const { then, head } = running().when({ do: 'continue', reason: 'lost' });
     expect(outline(then)).toEqual(['[run.continued]']);
     expect(head.state).toMatchObject({ run: 2, historyEvents: 0, status: 'running' });
+  });
+
+  it('counts a lost execution as a failure, so that what kills each one comes to an end', () => {
+    const lost = running().when({ do: 'continue', reason: 'lost' }).when({ do: 'continue', reason: 'lost' });
+    expect(lost.head.state.failures).toBe(2);
+    expect(running().when({ do: 'continue', reason: 'long' }).head.state.failures).toBe(0);
   });
 
   it('does nothing in an idle session', () => {

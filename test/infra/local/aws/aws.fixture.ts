@@ -35,8 +35,8 @@ export function removeScratchDirs(): void {
   for (const dir of dirs.splice(0)) rmSync(dir, { recursive: true, force: true });
 }
 
-export function smallTemplate(): Template {
-  const dir = writeCdkOut();
+export function smallTemplate(resources: Readonly<Record<string, unknown>> = {}): Template {
+  const dir = writeCdkOut(resources);
   dirs.push(dir);
   return readTemplate(dir, { ModelBaseUrl: 'http://127.0.0.1:1' });
 }

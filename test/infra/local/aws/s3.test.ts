@@ -8,8 +8,8 @@ import {
   S3Client,
 } from '@aws-sdk/client-s3';
 import { Readable } from 'node:stream';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { removeScratchDirs, startWorld, type AwsWorld } from '#test/infra/local/aws/aws.fixture.ts';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { removeScratchDirs, smallTemplate, startWorld, type AwsWorld } from '#test/infra/local/aws/aws.fixture.ts';
 
 const Bucket = 'brainstem-content';
 let world: AwsWorld;
@@ -100,6 +100,27 @@ test('objects are deleted one by one or together', async () => {
   const { Deleted } = await client.send(new DeleteObjectsCommand({ Bucket, Delete: { Objects } }));
   expect(Deleted).toEqual(Objects);
   expect((await client.send(new ListObjectsV2Command({ Bucket, Prefix: 'gone/' }))).KeyCount).toBe(0);
+});
+
+test('a role may list only the prefixes that its policy names', async () => {
+  const listing = {
+    Action: 's3:ListBucket',
+    Condition: { StringLike: { 's3:prefix': 'sesn_*/' } },
+    Effect: 'Allow',
+    Resource: { 'Fn::GetAtt': ['Content', 'Arn'] },
+  };
+  const ListPolicy = {
+    Type: 'AWS::IAM::Policy',
+    Properties: { PolicyDocument: { Statement: [listing] }, PolicyName: 'list', Roles: [{ Ref: 'HarnessRole' }] },
+  };
+  const own = await startWorld({ template: smallTemplate({ ListPolicy }) });
+  onTestFinished(() => own.aws.close());
+  const harness = new S3Client(own.as('Harness'));
+  const list = (Prefix?: string) => harness.send(new ListObjectsV2Command({ Bucket, Prefix }));
+  expect(await list('sesn_1/')).toMatchObject({ KeyCount: 0 });
+  for (const prefix of ['sesn_', 'other/', undefined]) {
+    await expect(list(prefix)).rejects.toMatchObject({ name: 'AccessDenied' });
+  }
 });
 
 test('a bucket that the template does not have does not exist', async () => {

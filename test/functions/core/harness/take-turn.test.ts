@@ -1,0 +1,89 @@
+import { describe, expect, it } from 'vitest';
+import { EventId } from '#contract/ids.ts';
+import type { RunState } from '#contract/run.ts';
+import type { TurnWorld } from '#core/harness/ask.ts';
+import { createHistory } from '#core/harness/history.ts';
+import { takeTurn } from '#core/harness/take-turn.ts';
+import {
+  answer,
+  answerWith,
+  claim,
+  given,
+  KEY,
+  send,
+  steadyStamp,
+  toolUse,
+  type Scenario,
+} from '#test/functions/core/given.ts';
+import { memoryLog } from '#test/ports/session-log.memory.ts';
+
+function stage(scenario: Scenario, over: Partial<TurnWorld> = {}) {
+  const log = memoryLog();
+  log.create(KEY, scenario.head, scenario.entries);
+  const world: TurnWorld = {
+    log,
+    history: createHistory(log),
+    model: { ask: async () => answer() },
+    warming: { warm: async () => undefined },
+    stamp: steadyStamp(1000),
+    pause: async () => undefined,
+    journal: { line: () => undefined, metric: () => undefined },
+    ...over,
+  };
+  const turn = (run: number, more: Partial<RunState> = {}) =>
+    takeTurn(world, { ...KEY, run, ...more }, new AbortController().signal);
+  return { log, turn };
+}
+
+const started = () => given().when(send('hi'));
+
+describe('a turn', () => {
+  it('of a run that never began finds nothing to do', async () => {
+    expect((await stage(given()).turn(1)).turn?.do).toBe('idle');
+  });
+
+  it('of a run that went on under another number goes home', async () => {
+    const lost = started().when({ do: 'continue', reason: 'lost' });
+    expect((await stage(lost).turn(1)).turn?.do).toBe('idle');
+  });
+
+  it('repeated after it handed the run on still has the next one started', async () => {
+    const long = started().when({ do: 'continue', reason: 'long' });
+    expect(await stage(long).turn(1)).toMatchObject({ run: 2, turn: { do: 'long' } });
+  });
+
+  it('cuts its model request off when its claim cannot be written', async () => {
+    const scenario = started();
+    const log = memoryLog();
+    log.create(KEY, scenario.head, scenario.entries);
+    let cutOff = false;
+    const failing = stage(scenario, {
+      log: { ...log, append: async () => Promise.reject(new Error('no log')) },
+      model: {
+        ask: (_request, _listener, signal) =>
+          new Promise((_resolve, reject) => {
+            signal.addEventListener('abort', () => {
+              cutOff = true;
+              reject(signal.reason);
+            });
+          }),
+      },
+    });
+    await expect(failing.turn(1)).rejects.toThrow('no log');
+    expect(cutOff).toBe(true);
+  });
+
+  it.each([
+    ['SandboxUnavailable', 'It had no effect.'],
+    ['Lambda.Unknown', 'It may or may not have had an effect.'],
+  ])('tells the model what a hand that failed with %s leaves behind', async (error, told) => {
+    const asked = started()
+      .when(claim())
+      .when(answerWith({ stopReason: 'tool_use', blocks: [toolUse('toolu_1')] }));
+    const call = asked.head.state.calls[0]?.id ?? EventId.parse('sevt_none');
+    const { log, turn } = stage(asked);
+    await turn(1, { hands: [{ call, outcome: 'failed', error }] });
+    const result = log.entries(KEY).find((entry) => 'event' in entry && entry.event.type === 'agent.tool_result');
+    expect(JSON.stringify(result)).toContain(told);
+  });
+});

@@ -1,0 +1,57 @@
+import { describe, expect, it } from 'vitest';
+import { repair } from '#core/session/repair.ts';
+import type { Runs } from '#core/ports.ts';
+import { MAX_FAILURES } from '#core/harness/next.ts';
+import { given, KEY, outline, send, steadyStamp } from '#test/functions/core/given.ts';
+import { memoryLog } from '#test/ports/session-log.memory.ts';
+
+function stage(taken: (run: number) => boolean) {
+  const log = memoryLog();
+  const scenario = given().when(send('hi'));
+  log.create(KEY, scenario.head, scenario.entries);
+  const started: number[] = [];
+  const runs: Runs = {
+    start: async (_key, run) => {
+      if (taken(run)) return 'taken';
+      started.push(run);
+      return 'started';
+    },
+  };
+  return { log, started, sweep: () => repair({ log, runs, stamp: steadyStamp(1000) }, KEY) };
+}
+
+describe('repairing a session that the log calls active', () => {
+  it('starts a run that nobody started', async () => {
+    const { sweep, started } = stage(() => false);
+    expect(await sweep()).toBe('alive');
+    expect(started).toEqual([1]);
+  });
+
+  it('goes on under the next number that is free when the execution has ended', async () => {
+    const { sweep, started, log } = stage((run) => run < 3);
+    expect(await sweep()).toBe('restarted');
+    expect(started).toEqual([3]);
+    expect((await log.head(KEY))?.state.run).toBe(3);
+  });
+
+  it('gives up on a session whose every execution dies before its first claim', async () => {
+    const dead = new Set<number>();
+    const { sweep, log, started } = stage((run) => dead.has(run));
+    for (let minute = 0; minute < MAX_FAILURES + 2; minute += 1) {
+      await sweep();
+      for (const run of started) dead.add(run);
+    }
+    expect((await log.head(KEY))?.state).toMatchObject({
+      status: 'idle',
+      stopReason: { type: 'retries_exhausted' },
+      queued: [],
+    });
+    expect(outline(log.entries(KEY)).slice(-4)).toEqual([
+      'session.error',
+      'session.thread_status_idle',
+      'session.usage',
+      'session.status_idle',
+    ]);
+    expect(started.length).toBeLessThanOrEqual(MAX_FAILURES + 1);
+  });
+});

@@ -1,0 +1,82 @@
+import { setImmediate as tick } from 'node:timers/promises';
+import { describe, expect, it, vi } from 'vitest';
+import { primaryThread, SessionId } from '#contract/ids.ts';
+import type { LogKey } from '#core/ports.ts';
+import { createJournal } from '#aws/journal.powertools.ts';
+import { sweep } from '../../../functions/sweep/sweep.ts';
+
+const BEFORE = '2026-11-21T10:00:00.000Z';
+const KEYS = Array.from({ length: 45 }, (_, index) => {
+  const session = SessionId.parse(`sesn_${index}`);
+  return { session, thread: primaryThread(session) };
+});
+
+/** Sessions that rest by the time the sweep looks at them; `head` is how it looks. */
+function worldOf(head: (key: LogKey) => Promise<null>, keys: () => AsyncGenerator<LogKey>) {
+  const journal = createJournal();
+  const failures = vi.spyOn(journal.logger, 'error').mockImplementation(() => undefined);
+  const never = () => Promise.reject(new Error('not to be asked'));
+  return {
+    failures,
+    world: {
+      log: { head, read: never, append: never, entryAt: never },
+      runs: { start: never },
+      stamp: { now: () => BEFORE, eventId: () => never as never },
+      runningSince: keys,
+      journal,
+    },
+  };
+}
+
+async function* all(): AsyncGenerator<LogKey> {
+  yield* KEYS;
+}
+
+describe('a sweep', () => {
+  it('looks at twenty sessions at once, and at all of them', async () => {
+    const { promise: released, resolve: release } = Promise.withResolvers<void>();
+    const looked: string[] = [];
+    const { world } = worldOf(async ({ session }) => {
+      looked.push(session);
+      await released;
+      return null;
+    }, all);
+    const swept = sweep(world, BEFORE);
+    for (let turn = 0; turn < 10; turn += 1) await tick();
+    expect(looked).toHaveLength(20);
+    release();
+    await swept;
+    expect(looked.toSorted()).toEqual(KEYS.map(({ session }) => session).toSorted());
+  });
+
+  it('goes on past sessions that cannot be repaired, and says which', async () => {
+    const looked: string[] = [];
+    const { world, failures } = worldOf(async ({ session }) => {
+      looked.push(session);
+      if (session.endsWith('3')) throw new TypeError('broken');
+      return null;
+    }, all);
+    await sweep(world, BEFORE);
+    expect(looked).toHaveLength(KEYS.length);
+    const told = failures.mock.calls.map(([, fields]) => fields);
+    expect(told).toContainEqual({ session: 'sesn_3', error_class: 'TypeError' });
+    expect(told).toHaveLength(5);
+  });
+
+  it('fails with the listing of sessions, after the repairs that had begun', async () => {
+    const finished: string[] = [];
+    const { world } = worldOf(
+      async ({ session }) => {
+        await tick();
+        finished.push(session);
+        return null;
+      },
+      async function* () {
+        yield* KEYS.slice(0, 2);
+        throw new Error('throttled');
+      },
+    );
+    await expect(sweep(world, BEFORE)).rejects.toThrow('throttled');
+    expect(finished).toEqual(['sesn_0', 'sesn_1']);
+  });
+});
