@@ -48,7 +48,7 @@ function honoPath(path: string): string {
 
 const perform =
   (run: Operation['run']): Work =>
-  async ({ world, request, headers, note }) => {
+  async ({ world, id, request, headers, note }) => {
     const apiKey = await authenticate((name) => request.header(name), world.apiKeys);
     if (isRefusal(apiKey)) return apiKey;
     headers.set('anthropic-workspace-id', apiKey.workspace);
@@ -58,7 +58,7 @@ const perform =
     const text = await request.text();
     if (isTooLarge(text)) return refuse('request_too_large', `body: must have at most ${MAX_BODY_BYTES} bytes`);
     const query = new URL(request.url).searchParams;
-    return run({ world, workspace: apiKey.workspace, note, params, query, text });
+    return run({ world, workspace: apiKey.workspace, note, requestId: id, params, query, text });
   };
 
 /** What is accepted is told back, so it must also fit into the response. */

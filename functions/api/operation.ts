@@ -14,6 +14,8 @@ interface Caller {
   readonly world: ApiWorld;
   readonly workspace: WorkspaceId;
   readonly note: Note;
+  /** This request's id. */
+  readonly requestId: string;
 }
 
 export interface Call<Params, Query, Body> extends Caller {
@@ -64,7 +66,7 @@ export function operation<
 >({ handle, ...described }: Spec<Params, Query, Body, Response>): Operation {
   return {
     ...described,
-    async run({ world, workspace, note, ...raw }) {
+    async run({ world, workspace, note, requestId, ...raw }) {
       const params = described.params.safeParse(raw.params);
       // An id that cannot be one of ours is as unknown as one that we never issued.
       if (!params.success) return notFound(String(params.error.issues[0]?.path[0]));
@@ -72,7 +74,7 @@ export function operation<
       if (isRefusal(query)) return query;
       const body = parseBody(described.body, raw.text);
       if (isRefusal(body)) return body;
-      return handle({ world, workspace, note, params: params.data, query, body });
+      return handle({ world, workspace, note, requestId, params: params.data, query, body });
     },
   };
 }

@@ -21,6 +21,8 @@ export interface AppendBody {
   readonly content: { readonly in: 'item'; readonly json: string } | { readonly in: 'bucket'; readonly key: string };
   readonly state: SessionState;
   readonly at: Instant;
+  /** The request that asked for it. */
+  readonly cause?: string;
   /** Names this append, so that its writer recognises it after a lost answer. */
   readonly append: string;
 }
@@ -37,6 +39,7 @@ export function toItem(body: AppendBody): Item {
     state: { S: JSON.stringify(body.state) },
     at: { S: body.at },
     append: { S: body.append },
+    ...(body.cause === undefined ? {} : { cause: { S: body.cause } }),
     ...(body.content.in === 'item' ? { entries: { S: body.content.json } } : { entriesKey: { S: body.content.key } }),
   };
 }

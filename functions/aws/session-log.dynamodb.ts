@@ -125,8 +125,15 @@ export function createSessionLog(options: SessionLogOptions): SessionLog {
   }
 
   function itemOf(append: Append, name: string): Promise<Item> {
-    const { key, after, entries, state, at } = append;
-    return storedItem(content, key, { after: after.position, entries, state, at, name });
+    const { key, after, entries, state, at, cause } = append;
+    return storedItem(content, key, {
+      after: after.position,
+      entries,
+      state,
+      at,
+      name,
+      ...(cause === undefined ? {} : { cause }),
+    });
   }
 
   /** `stored`, or the item that holds the position already; `contended` while another transaction holds the row. */
@@ -184,6 +191,7 @@ interface NewItem {
   readonly state: SessionState;
   readonly at: Instant;
   readonly name: string;
+  readonly cause?: string;
 }
 
 async function storedItem(content: ContentStore, key: LogKey, item: NewItem): Promise<Item> {
@@ -196,6 +204,7 @@ async function storedItem(content: ContentStore, key: LogKey, item: NewItem): Pr
     state: item.state,
     at: item.at,
     append: item.name,
+    ...(item.cause === undefined ? {} : { cause: item.cause }),
   };
   if (Buffer.byteLength(json) <= MAX_INLINE_BYTES) return toItem({ ...body, content: { in: 'item', json } });
   const object = `${partition(key)}/${first}-${item.name}.json`;

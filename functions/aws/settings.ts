@@ -9,3 +9,11 @@ export function setting(environment: Environment, name: string): string {
     throw new Fault('setting_missing', `the setting ${name} is missing or empty`);
   return value;
 }
+
+export function urlSetting(environment: Environment, name: string): string {
+  const value = setting(environment, name);
+  if (!/^https?:$/.test(URL.parse(value)?.protocol ?? '')) {
+    throw new Fault('setting_missing', `the setting ${name} is not an http or https URL`);
+  }
+  return value;
+}

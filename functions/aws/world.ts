@@ -31,7 +31,7 @@ import { createSandboxClient } from '#aws/sandbox-client.http.ts';
 import { createSandboxRecords } from '#aws/sandbox-records.dynamodb.ts';
 import { createSessionLog } from '#aws/session-log.dynamodb.ts';
 import { createSessionRecords } from '#aws/sessions.dynamodb.ts';
-import { setting, type Environment } from '#aws/settings.ts';
+import { setting, urlSetting, type Environment } from '#aws/settings.ts';
 import { createStamp, newToken, pause } from '#aws/stamp.ts';
 import { createTasks } from '#aws/tasks.ecs.ts';
 import { createWarming } from '#aws/warming.lambda.ts';
@@ -42,7 +42,7 @@ export function harnessWorld(environment: Environment): TurnWorld & { readonly j
     log,
     history: createHistory(log),
     model: createAnthropicModel({
-      baseUrl: setting(environment, 'MODEL_BASE_URL'),
+      baseUrl: urlSetting(environment, 'MODEL_BASE_URL'),
       apiKey: modelKeyReader(setting(environment, 'MODEL_API_KEY_SECRET_ARN')),
     }),
     warming: createWarming(environment, setting(environment, 'PROVISION_FUNCTION_NAME')),
@@ -137,7 +137,7 @@ export function issueKeyWorld(environment: Environment) {
     newToken,
     now: createStamp().now,
     /** The key itself: the whole of the secret. */
-    secret: modelKeyReader(setting(environment, 'FIRST_API_KEY_SECRET_ARN')),
+    secret: requiredSecretReader(setting(environment, 'FIRST_API_KEY_SECRET_ARN')),
   };
 }
 
@@ -156,20 +156,34 @@ const HEADER_TEXT = /^[\x21-\x7e]+$/;
 
 /** Reads the model's API key. A secret that was made and never given a value is the customer's to fill, and is told. */
 function modelKeyReader(secretArn: string): () => Promise<string> {
+  const read = secretReader(secretArn);
+  return async () => {
+    const apiKey = (await read())?.trim() ?? '';
+    if (HEADER_TEXT.test(apiKey)) return apiKey;
+    const message = `The model’s API key is not set, or is no key: put it into the secret ${secretArn}.`;
+    throw new Fault('model_refused_request', message);
+  };
+}
+
+/** The secret's text; null while it has none. */
+function secretReader(secretArn: string): () => Promise<string | null> {
   const client = new SecretsManagerClient();
   return async () => {
     try {
       const { SecretString } = await client.send(new GetSecretValueCommand({ SecretId: secretArn }));
-      const apiKey = SecretString?.trim() ?? '';
-      if (HEADER_TEXT.test(apiKey)) return apiKey;
+      return SecretString ?? null;
     } catch (cause) {
-      if (!(cause instanceof ResourceNotFoundException)) {
-        throw new Fault('model_unreachable', 'the secret of the model’s API key could not be read', { cause });
-      }
+      if (cause instanceof ResourceNotFoundException) return null;
+      throw new Fault('secret_unavailable', `the secret ${secretArn} could not be read`, { cause });
     }
-    throw new Fault(
-      'model_refused_request',
-      `The model’s API key is not set, or is no key: put it into the secret ${secretArn}.`,
-    );
+  };
+}
+
+function requiredSecretReader(secretArn: string): () => Promise<string> {
+  const read = secretReader(secretArn);
+  return async () => {
+    const text = await read();
+    if (text === null) throw new Fault('setting_missing', `the secret ${secretArn} holds no text`);
+    return text;
   };
 }

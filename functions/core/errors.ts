@@ -2,6 +2,7 @@
 
 const FAULTS = {
   setting_missing: { retryable: false },
+  secret_unavailable: { retryable: true },
   stored_data_invalid: { retryable: false },
   session_gone: { retryable: false },
   log_unavailable: { retryable: true },

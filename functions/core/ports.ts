@@ -29,6 +29,8 @@ export interface Append {
   /** The state folded over `entries`; it is stored beside them. */
   readonly state: SessionState;
   readonly at: Instant;
+  /** The request that asked for it, for whoever debugs: it is in the caller's response and in the request's log line. */
+  readonly cause?: string;
 }
 
 /** A lost race is a value: somebody else appended first, and `head` is where the log stands now. */

@@ -6,6 +6,8 @@ import { ofType, type Event, type Service } from '#test/journeys/service.ts';
 interface StoredItem {
   readonly first: number;
   readonly last: number;
+  /** The request that asked for the append. */
+  readonly cause: string | undefined;
 }
 
 export async function storedItems(service: Service, session: string): Promise<readonly StoredItem[]> {
@@ -24,7 +26,11 @@ export async function storedItems(service: Service, session: string): Promise<re
     }),
   );
   client.destroy();
-  return Items.map((item) => ({ first: Number(item['sk']?.N), last: Number(item['last']?.N) }));
+  return Items.map((item) => ({
+    first: Number(item['sk']?.N),
+    last: Number(item['last']?.N),
+    cause: item['cause']?.S,
+  }));
 }
 
 /** No gap and no repeat: in the items, in the events, in the results, and every request that began has ended. */

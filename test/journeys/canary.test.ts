@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { storedItems } from '#test/faults/stored-log.ts';
 import { bash, calling } from '#test/journeys/scripts.ts';
 import { ofType, startService, textOf, type Service } from '#test/journeys/service.ts';
 
@@ -104,5 +105,20 @@ describe('a canary sent as message, system prompt and tool output', () => {
       (line) => line['message'] === 'request' && line['session'] === turn?.['session'],
     );
     expect(request).toMatchObject({ request_id: expect.stringMatching(/^req_/), status: 200, method: 'POST' });
+  });
+
+  it('leaves a way from a response to its log entry and its execution', async () => {
+    const session = await service.session();
+    service.standIn.script(() => ({ text: 'ok' }));
+    const content = [{ type: 'text' as const, text: 'hi' }];
+    const { _request_id: requestId } = await service.client.beta.sessions.events.send(session, {
+      events: [{ type: 'user.message', content }],
+    });
+    await service.idle(session);
+    const items = await storedItems(service, session);
+    expect(items.flatMap(({ cause }) => (cause === undefined ? [] : [cause]))).toEqual([requestId]);
+    const [machine] = service.runtime.template.machines;
+    const names = service.runtime.aws.stepFunctions.executions(machine?.arn ?? '').map((execution) => execution.name);
+    expect(names).toContain(`${session}-1`);
   });
 });

@@ -31,10 +31,10 @@ const sendEvents = operation({
   query: NoQuery,
   body: EventsSend,
   response: z.object({ data: z.array(SessionEvent) }),
-  async handle({ world, workspace, params, body, note }) {
+  async handle({ world, workspace, params, body, note, requestId }) {
     const head = await ownHead(world, workspace, params.session_id);
     if (head === null) return notFound('session_id');
-    const sent = await send(world, { key: keyOf(params.session_id), head }, body.events);
+    const sent = await send(world, { key: keyOf(params.session_id), head, cause: requestId }, body.events);
     if (sent.status === 'refused') return refuse('invalid_request_error', `session_id: ${sent.message}`);
     note({ run: sent.head.state.run, run_start: sent.start.run, events: sent.events.length });
     if (sent.start.run === 'failed') note({ error_class: sent.start.errorClass });

@@ -37,14 +37,14 @@ const SLOW_APPEND_MS = 1000;
 
 export async function send(
   ports: Sending,
-  to: { readonly key: LogKey; readonly head: Head },
+  to: { readonly key: LogKey; readonly head: Head; readonly cause: string },
   messages: readonly UserMessageInput[],
 ): Promise<Sent> {
   for (let head = to.head; ;) {
     const append = prepare(to.key, head, { do: 'send', messages }, ports.stamp);
     if (append === 'nothing') return { status: 'accepted', events: [], head, start: { run: 'queued' } };
     if ('message' in append) return append;
-    const { appended, start } = await appendAndStart(ports, append);
+    const { appended, start } = await appendAndStart(ports, { ...append, cause: to.cause });
     if (appended.status === 'appended') {
       return { status: 'accepted', events: messagesOf(append), head: appended.head, start };
     }

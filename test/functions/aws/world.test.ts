@@ -67,4 +67,10 @@ describe('a function’s settings', () => {
       expect(() => world({ ...COMPLETE, [missing]: '' })).toThrow(missing);
     },
   );
+
+  it('stop the harness at its start when the model’s base URL is no URL, by that name', () => {
+    for (const wrong of ['api.anthropic.com', 'ftp://example.com', 'not a url']) {
+      expect(() => harnessWorld({ ...COMPLETE, MODEL_BASE_URL: wrong })).toThrow('MODEL_BASE_URL');
+    }
+  });
 });

@@ -63,7 +63,7 @@ describe('sending messages', () => {
   it('to an idle session appends and starts the next run', async () => {
     const { log, head, stamp } = given();
     const runs = runsThat(() => 'started');
-    const sent = await send({ log, runs, stamp }, { key: KEY, head }, MESSAGES);
+    const sent = await send({ log, runs, stamp }, { key: KEY, head, cause: 'req_1' }, MESSAGES);
     expect(sent).toMatchObject({ status: 'accepted', events: [{ processed_at: null }], start: { run: 'started' } });
     expect(runs.asked).toEqual([1]);
   });
@@ -81,16 +81,16 @@ describe('sending messages', () => {
       ),
     };
     const runs = runsThat(() => (order.push('start'), 'started'));
-    await send({ log: slow, runs, stamp }, { key: KEY, head }, MESSAGES);
+    await send({ log: slow, runs, stamp }, { key: KEY, head, cause: 'req_1' }, MESSAGES);
     expect(order).toEqual(['append', 'start', 'appended']);
   });
 
   it('to a running session queues them and starts nothing', async () => {
     const { log, head, stamp } = given();
     const runs = runsThat(() => 'started');
-    await send({ log, runs, stamp }, { key: KEY, head }, MESSAGES);
+    await send({ log, runs, stamp }, { key: KEY, head, cause: 'req_1' }, MESSAGES);
     const running = (await log.head(KEY)) ?? head;
-    expect(await send({ log, runs, stamp }, { key: KEY, head: running }, MESSAGES)).toMatchObject({
+    expect(await send({ log, runs, stamp }, { key: KEY, head: running, cause: 'req_1' }, MESSAGES)).toMatchObject({
       start: { run: 'queued' },
     });
     expect(runs.asked).toEqual([1]);
@@ -101,7 +101,7 @@ describe('sending messages', () => {
     const { log, head, stamp } = given();
     const runs = runsThat(() => 'started');
     const raced = interrupted(log, () => act(log, { do: 'send', messages: MESSAGES }));
-    expect(await send({ log: raced, runs, stamp }, { key: KEY, head }, MESSAGES)).toMatchObject({
+    expect(await send({ log: raced, runs, stamp }, { key: KEY, head, cause: 'req_1' }, MESSAGES)).toMatchObject({
       start: { run: 'queued' },
     });
     const after = await log.head(KEY);
@@ -112,10 +112,10 @@ describe('sending messages', () => {
   it('that loses the race to the end of the run begins the next one', async () => {
     const { log, head, stamp } = given();
     const runs = runsThat(() => 'started');
-    await send({ log, runs, stamp }, { key: KEY, head }, MESSAGES);
+    await send({ log, runs, stamp }, { key: KEY, head, cause: 'req_1' }, MESSAGES);
     const running = (await log.head(KEY)) ?? head;
     const raced = interrupted(log, () => finish(log));
-    const sent = await send({ log: raced, runs, stamp }, { key: KEY, head: running }, MESSAGES);
+    const sent = await send({ log: raced, runs, stamp }, { key: KEY, head: running, cause: 'req_1' }, MESSAGES);
     expect(sent).toMatchObject({ start: { run: 'started' } });
     expect(runs.asked).toEqual([1, 2]);
     expect((await log.head(KEY))?.state).toMatchObject({ run: 2, status: 'running' });
@@ -125,7 +125,7 @@ describe('sending messages', () => {
     const { log, head, stamp } = given();
     const raced = interrupted(log, () => act(log, { do: 'archive' }));
     expect(
-      await send({ log: raced, runs: runsThat(() => 'started'), stamp }, { key: KEY, head }, MESSAGES),
+      await send({ log: raced, runs: runsThat(() => 'started'), stamp }, { key: KEY, head, cause: 'req_1' }, MESSAGES),
     ).toMatchObject({
       status: 'refused',
     });
@@ -135,7 +135,7 @@ describe('sending messages', () => {
   it('whose execution came and went before the append goes on under the next number', async () => {
     const { log, head, stamp } = given();
     const runs = runsThat((run) => (run === 1 ? 'taken' : 'started'));
-    expect(await send({ log, runs, stamp }, { key: KEY, head }, MESSAGES)).toMatchObject({
+    expect(await send({ log, runs, stamp }, { key: KEY, head, cause: 'req_1' }, MESSAGES)).toMatchObject({
       start: { run: 'repaired' },
     });
     expect(runs.asked).toEqual([1, 2]);
@@ -152,7 +152,9 @@ describe('sending messages', () => {
         return 'taken';
       },
     };
-    expect(await send({ log, runs, stamp }, { key: KEY, head }, MESSAGES)).toMatchObject({ start: { run: 'started' } });
+    expect(await send({ log, runs, stamp }, { key: KEY, head, cause: 'req_1' }, MESSAGES)).toMatchObject({
+      start: { run: 'started' },
+    });
     expect((await log.head(KEY))?.state).toMatchObject({ run: 1, status: 'idle' });
   });
 
@@ -161,7 +163,7 @@ describe('sending messages', () => {
     const slow: SessionLog = { ...log, append: async (append) => (stamp.advance(3000), log.append(append)) };
     let starts = 0;
     const runs = runsThat((run) => (run === 1 && ++starts === 2 ? 'taken' : 'started'));
-    expect(await send({ log: slow, runs, stamp }, { key: KEY, head }, MESSAGES)).toMatchObject({
+    expect(await send({ log: slow, runs, stamp }, { key: KEY, head, cause: 'req_1' }, MESSAGES)).toMatchObject({
       start: { run: 'repaired' },
     });
     expect(runs.asked).toEqual([1, 1, 2]);
@@ -170,7 +172,7 @@ describe('sending messages', () => {
   it('is accepted although nothing could be started, and says why', async () => {
     const { log, head, stamp } = given();
     const runs = runsThat(() => new Fault('run_not_started', 'throttled'));
-    expect(await send({ log, runs, stamp }, { key: KEY, head }, MESSAGES)).toMatchObject({
+    expect(await send({ log, runs, stamp }, { key: KEY, head, cause: 'req_1' }, MESSAGES)).toMatchObject({
       status: 'accepted',
       start: { run: 'failed', errorClass: 'run_not_started' },
     });
@@ -187,7 +189,9 @@ describe('sending messages', () => {
       },
     };
     const broken: SessionLog = { ...log, append: () => Promise.reject(new Fault('log_unavailable', 'no answer')) };
-    await expect(send({ log: broken, runs, stamp }, { key: KEY, head }, MESSAGES)).rejects.toMatchObject({
+    await expect(
+      send({ log: broken, runs, stamp }, { key: KEY, head, cause: 'req_1' }, MESSAGES),
+    ).rejects.toMatchObject({
       code: 'log_unavailable',
     });
     expect(settled).toBe(true);

@@ -1,0 +1,36 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { expectSound } from '#test/faults/stored-log.ts';
+import { bash } from '#test/journeys/scripts.ts';
+import { ofType, startService, type Service } from '#test/journeys/service.ts';
+
+const TURNS = 60;
+/** Parallel calls of each turn: enough that the execution's history would outgrow the design's bound. */
+const CALLS = 8;
+
+describe('a run longer than one execution may be', () => {
+  let service: Service;
+  beforeAll(async () => {
+    let turn = 0;
+    service = await startService({
+      script: () => {
+        turn += 1;
+        if (turn > TURNS) return { text: 'done' };
+        return { tools: Array.from({ length: CALLS }, () => bash('echo x >> f')) };
+      },
+    });
+  });
+  afterAll(async () => service.close());
+
+  it('goes on in the next execution, and nobody notices', async () => {
+    const session = await service.session();
+    await service.send(session, 'work');
+    await service.idle(session);
+    const events = await expectSound(service, session);
+    expect(ofType(events, 'agent.tool_result').filter((result) => result.is_error === true)).toEqual([]);
+    expect(ofType(events, 'agent.tool_result')).toHaveLength(TURNS * CALLS);
+    expect(ofType(events, 'session.status_running')).toHaveLength(1);
+    const [machine] = service.runtime.template.machines;
+    const names = service.runtime.aws.stepFunctions.executions(machine?.arn ?? '').map((execution) => execution.name);
+    expect(names.toSorted()).toEqual([`${session}-1`, `${session}-2`]);
+  }, 120_000);
+});
