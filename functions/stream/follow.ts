@@ -10,6 +10,8 @@ import type { Sink } from './sink.ts';
 
 /** Below the idle timeouts of gateways and proxies, the shortest of which is 30 s. */
 const PING_MS = 15_000;
+/** After this silence the log may as well have been deleted as have nothing to say. */
+const QUIET_MS = 1000;
 /** A log that does not answer so often in a row will not soon; the client is told and comes back later. */
 const MAX_FAILURES = 5;
 
@@ -39,22 +41,24 @@ export async function follow(
   const look = createLook(world, key);
   let head = start;
   let events = 0;
-  let quietSinceMs = world.nowMs();
+  let eventMs = world.nowMs();
+  let quietSinceMs = eventMs;
   while (sink.isOpen()) {
     const lookedMs = world.nowMs();
-    const tail = await look(head);
+    const tail = await look(head, lookedMs - eventMs >= QUIET_MS);
+    if (tail === 'gone') return bury(world, sink, events);
     const lookMs = world.nowMs() - lookedMs;
     if (tail !== null) {
       head = tail.head;
       events += tail.events.length;
-      quietSinceMs = world.nowMs();
+      eventMs = world.nowMs();
+      quietSinceMs = eventMs;
       pace.hurry();
       await sink.write(tail.events.map(eventFrame).join(''));
     }
     if (head.state.status === 'terminated') return { ended: 'session ended', events };
     if (world.nowMs() >= untilMs) return { ended: 'time is up', events };
     if (world.nowMs() - quietSinceMs >= PING_MS) {
-      if ((await world.log.head(key)) === null) return bury(world, sink, events);
       quietSinceMs = world.nowMs();
       await sink.write(PING);
     }
@@ -63,11 +67,17 @@ export async function follow(
   return { ended: 'client left', events };
 }
 
-/** What was appended after a head; null for nothing. A log that does not answer for a moment is asked again. */
-function createLook({ log }: Following, key: LogKey): (head: Head) => Promise<Tail | null> {
+/**
+ * What was appended after a head; null for nothing. A log that does not answer for a moment is asked again.
+ * A quiet log is asked for its head first, because one that was deleted looks like one to which nothing was added.
+ */
+function createLook({ log }: Following, key: LogKey): (head: Head, quiet: boolean) => Promise<Tail | 'gone' | null> {
   let failures = 0;
-  return async (head) => {
+  return async (head, quiet) => {
     try {
+      const now = quiet ? await log.head(key) : undefined;
+      if (now === null) return 'gone';
+      if (now?.position === head.position) return null;
       const tail = await log.read(key, head.position + 1);
       failures = 0;
       if (tail.head === null) return null;
