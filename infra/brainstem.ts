@@ -93,6 +93,8 @@ export class Brainstem extends Construct {
       sandbox: { image, cpu: sandbox.cpu ?? 512, memoryMb: sandbox.memoryMb ?? 1024 },
     });
     this.hands.grantProvision(this.harness.turn);
+    // A session that is deleted takes its sandbox with it.
+    this.hands.grantProvision(this.api.answer);
 
     // The run goes from one to the other until the session is idle. The API starts it; the sweep repairs lost starts.
     const { provision, execute } = this.hands;

@@ -1,5 +1,5 @@
 /** What the API needs from the outside. */
-import type { Journal } from '#core/ports.ts';
+import type { Journal, Releasing } from '#core/ports.ts';
 import type {
   AgentRecords,
   ApiKeys,
@@ -17,6 +17,7 @@ export interface ApiWorld extends Sending {
   readonly apiKeys: ApiKeys;
   readonly reader: LogReader;
   readonly remover: LogRemover;
+  readonly sandboxes: Releasing;
   /** The random part of a new id. */
   readonly newToken: () => string;
   readonly journal: Journal;

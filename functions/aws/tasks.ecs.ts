@@ -2,7 +2,9 @@
 import {
   ConflictException,
   DescribeTasksCommand,
+  InvalidParameterException,
   RunTaskCommand,
+  StopTaskCommand,
   type ECSClient,
   type Failure,
   type Task,
@@ -60,6 +62,9 @@ export function createTasks(options: EcsTasksOptions): Tasks {
       const { tasks } = await ecs.send(new DescribeTasksCommand({ cluster, tasks: [task] })).catch(notReady);
       return statusOf(tasks?.[0]);
     },
+    async stop(task) {
+      await ecs.send(new StopTaskCommand({ cluster, task, reason: 'the session was deleted' })).catch(endedBefore);
+    },
   };
 }
 
@@ -83,6 +88,12 @@ function addressOf(task: Task): string | undefined {
 function startedBefore(cause: unknown): { tasks?: Task[]; failures?: Failure[] } {
   const [taskArn] = cause instanceof ConflictException ? (cause.resourceIds ?? []) : [];
   return taskArn === undefined ? notReady(cause) : { tasks: [{ taskArn }] };
+}
+
+/** ECS forgets a task some time after its end, and calls its name invalid then. */
+function endedBefore(cause: unknown): void {
+  if (cause instanceof InvalidParameterException) return;
+  throw new Fault('sandbox_not_released', 'ECS did not stop the task', { cause });
 }
 
 function notReady(cause: unknown): never {

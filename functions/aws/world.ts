@@ -34,7 +34,7 @@ import { createSessionRecords } from '#aws/sessions.dynamodb.ts';
 import { setting, urlSetting, type Environment } from '#aws/settings.ts';
 import { createStamp, newToken, pause } from '#aws/stamp.ts';
 import { createTasks } from '#aws/tasks.ecs.ts';
-import { createWarming } from '#aws/warming.lambda.ts';
+import { createProvisioner } from '#aws/provisioner.lambda.ts';
 
 export function harnessWorld(environment: Environment): TurnWorld & { readonly journal: FunctionJournal } {
   const log = logOf(environment);
@@ -45,7 +45,7 @@ export function harnessWorld(environment: Environment): TurnWorld & { readonly j
       baseUrl: urlSetting(environment, 'MODEL_BASE_URL'),
       apiKey: modelKeyReader(setting(environment, 'MODEL_API_KEY_SECRET_ARN')),
     }),
-    warming: createWarming(environment, setting(environment, 'PROVISION_FUNCTION_NAME')),
+    warming: createProvisioner(environment, setting(environment, 'PROVISION_FUNCTION_NAME')),
     stamp: createStamp(),
     pause,
     journal: createJournal(),
@@ -115,6 +115,7 @@ export function apiWorld(environment: Environment) {
     sessions: createSessionRecords(tables),
     apiKeys: createApiKeys(dynamodb, recordsTable),
     reader: createLogReader(tables),
+    sandboxes: createProvisioner(environment, setting(environment, 'PROVISION_FUNCTION_NAME')),
     remover: createLogRemover({ dynamodb, logTable, content: createContentRemover(s3, bucket) }),
     newToken,
     journal: createJournal(),

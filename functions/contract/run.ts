@@ -39,6 +39,10 @@ export type RunState = z.infer<typeof RunState>;
 export const ProvisionInput = z.object({ session: SessionId, thread: ThreadId, call: HandCall.optional() });
 export type ProvisionInput = z.infer<typeof ProvisionInput>;
 
+/** What the API sends to `provision` for a session that is being deleted: its sandbox ends. */
+export const ReleaseInput = z.object({ session: SessionId, release: z.literal(true) });
+export type ReleaseInput = z.infer<typeof ReleaseInput>;
+
 export const Provisioned = z.object({ generation: z.int().min(1) });
 export type Provisioned = z.infer<typeof Provisioned>;
 

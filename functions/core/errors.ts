@@ -10,6 +10,7 @@ const FAULTS = {
   content_unavailable: { retryable: true },
   run_not_started: { retryable: true },
   sandbox_not_ready: { retryable: true },
+  sandbox_not_released: { retryable: true },
   sandbox_lost: { retryable: false },
   model_overloaded: { retryable: true },
   model_rate_limited: { retryable: true },

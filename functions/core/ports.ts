@@ -123,6 +123,11 @@ export interface Warming {
   warm(key: LogKey): Promise<void>;
 }
 
+/** Ends a session's sandbox, if it has one, before it answers. Idempotent. Throws `Fault` `sandbox_not_released`. */
+export interface Releasing {
+  release(session: SessionId): Promise<void>;
+}
+
 /**
  * The record of a session's sandbox. `generation` counts the sandboxes of the session from 1; a lost one is never used
  * again. `token` is what callers present; the task holds only its hash.
@@ -173,6 +178,8 @@ export type TaskStatus =
 export interface Tasks {
   run(session: SessionId, generation: number, tokenSha256: string): Promise<string>;
   status(task: string): Promise<TaskStatus>;
+  /** Asks for the end of a task; one that has ended already stays so. */
+  stop(task: string): Promise<void>;
 }
 
 export type SandboxReply =

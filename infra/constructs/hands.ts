@@ -64,7 +64,7 @@ export class Hands extends Construct {
     content.grantReadWrite(this.execute);
   }
 
-  /** Starting a sandbox before the run asks for it, as soon as the model's stream names one of its tools. */
+  /** Starting a sandbox before the run asks for it, and ending it with its session. */
   grantProvision(caller: EntryFunction): void {
     const { functionName, functionArn } = this.provision.lambda;
     caller.receive(

@@ -48,7 +48,7 @@ export class SandboxTask extends Construct {
     this.#definition = this.#makeDefinition(sandboxImageUri(this, props.image, this.#executionRole), this.#logGroup());
   }
 
-  /** Starting and watching sandboxes of this definition in this cluster, and nothing else of ECS. */
+  /** Starting, watching and stopping sandboxes of this definition in this cluster, and nothing else of ECS. */
   grantRun(launcher: EntryFunction): void {
     const { network } = this.#props;
     const stack = Stack.of(this);
@@ -67,7 +67,7 @@ export class SandboxTask extends Construct {
         SANDBOX_SECURITY_GROUP: network.sandboxGroup.securityGroupId,
       },
       { actions: ['ecs:RunTask'], on: [family], when: { ArnEquals: { 'ecs:cluster': this.#cluster.clusterArn } } },
-      { actions: ['ecs:DescribeTasks'], on: [tasks] },
+      { actions: ['ecs:DescribeTasks', 'ecs:StopTask'], on: [tasks] },
       {
         // RunTask may name any task role; that this is the only role the launcher may pass is what forbids it.
         actions: ['iam:PassRole'],

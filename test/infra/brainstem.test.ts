@@ -45,7 +45,7 @@ describe('settings: each function is given exactly what it reads', () => {
     (name) => `SANDBOX_${name}`,
   );
   test.each([
-    ['api', [log, records, content, machine]],
+    ['api', [log, records, content, machine, 'PROVISION_FUNCTION_NAME']],
     ['stream', [log, records, content]],
     ['harness', [log, records, content, 'MODEL_BASE_URL', 'MODEL_API_KEY_SECRET_ARN', 'PROVISION_FUNCTION_NAME']],
     ['provision', [records, ...sandbox]],
@@ -77,6 +77,7 @@ describe('rights: each function may do exactly what its part of the design needs
         content: 's3:ListBucket',
         'content/*': 's3:DeleteObject s3:GetObject s3:PutObject',
         run: 'states:StartExecution',
+        provision: 'lambda:InvokeFunction',
       },
     ],
     ['stream', { log: read, records: read, 'content/*': 's3:GetObject' }],
@@ -115,7 +116,7 @@ describe('rights: each function may do exactly what its part of the design needs
       setting({ Type: '', Properties: lambda('provision') }, 'SANDBOX_CLUSTER'),
     );
     const tasks = statements.find(({ Action }) => Action.includes('ecs:DescribeTasks'));
-    expect(tasks?.Action).toEqual(['ecs:DescribeTasks']);
+    expect(tasks?.Action).toEqual(['ecs:DescribeTasks', 'ecs:StopTask']);
     const passed = statements.filter(({ Action }) => Action.some((action) => action.startsWith('iam:')));
     const [definition] = all('AWS::ECS::TaskDefinition');
     expect(passed.map(({ Resource }) => Resource)).toEqual([[definition?.['ExecutionRoleArn']]]);

@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openObjects, type Objects } from '#infra/local/aws/s3/objects.ts';
-import { echo } from '#test/journeys/scripts.ts';
+import { bash, calling, echo } from '#test/journeys/scripts.ts';
 import { ofType, startService, types, type Event, type Service } from '#test/journeys/service.ts';
 
 describe('how sessions end', () => {
@@ -59,6 +59,17 @@ describe('how sessions end', () => {
     const listed: string[] = [];
     for await (const other of sessions.list()) listed.push(other.id);
     expect(listed).not.toContain(session);
+  });
+
+  it('deleted, with the sandbox and what ran in it', async () => {
+    service.standIn.script(calling(bash('sleep 300 & echo started')));
+    const session = await service.session();
+    await service.converse(session, 'go');
+    const { sandboxes } = service;
+    expect(sandboxes()).toHaveLength(1);
+    await service.client.beta.sessions.delete(session);
+    await expect.poll(sandboxes).toEqual([]);
+    service.standIn.script(echo);
   });
 
   it('neither, while it runs', async () => {

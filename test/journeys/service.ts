@@ -1,5 +1,5 @@
 /** The whole service on the synthesized template, with a model that follows a script, and the official SDK as client. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Anthropic from '@anthropic-ai/sdk';
@@ -23,6 +23,8 @@ export interface Service {
   converse(session: string, text: string): Promise<readonly Event[]>;
   events(session: string): Promise<readonly Event[]>;
   idle(session: string): Promise<void>;
+  /** The task folders of the sandboxes that run. */
+  sandboxes(): readonly string[];
   close(): Promise<void>;
 }
 
@@ -94,12 +96,31 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
         await new Promise((resolve) => setTimeout(resolve, 50));
       }
     },
+    sandboxes: () => runningSandboxes(data),
     async close() {
       await runtime.close();
       if (options.standIn === undefined) await standIn.close();
       if (options.data === undefined) rmSync(data, { recursive: true, force: true });
     },
   };
+}
+
+/** Found by their command lines, which name the folder of their task. */
+function runningSandboxes(data: string): readonly string[] {
+  const folder = join(data, 'tasks');
+  const lines = readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(commandLine)
+    .filter((line) => line.startsWith('bwrap') && line.includes(folder));
+  return [...new Set(lines)];
+}
+
+function commandLine(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
+  } catch {
+    return '';
+  }
 }
 
 export const types = (events: readonly Event[]): readonly string[] => events.map((event) => event.type);

@@ -43,6 +43,7 @@ export async function startApi() {
   const lines: Line[] = [];
   const metrics: MetricName[] = [];
   const started: string[] = [];
+  const released: string[] = [];
   const apiKeys = createApiKeys(dynamodb, recordsTable);
   const issued = { createdAt: '2026-11-21T10:00:00.000Z' };
   await apiKeys.issue(KEY, { ...issued, id: ApiKeyId.parse('apikey_1'), workspace: WORKSPACE });
@@ -62,6 +63,7 @@ export async function startApi() {
     apiKeys,
     reader: createLogReader(tables),
     remover: createLogRemover(tables),
+    sandboxes: { release: async (session: string) => void released.push(session) },
     newToken,
     journal: {
       line: (message: string, fields: Line) => void lines.push({ message, ...fields }),

@@ -30,7 +30,7 @@ const COMPLETE: Readonly<Record<string, string>> = {
 
 const STORES = ['LOG_TABLE', 'RECORDS_TABLE', 'CONTENT_BUCKET'];
 const worlds = [
-  { name: 'api', world: apiWorld, needs: [...STORES, 'RUN_STATE_MACHINE_ARN'] },
+  { name: 'api', world: apiWorld, needs: [...STORES, 'RUN_STATE_MACHINE_ARN', 'PROVISION_FUNCTION_NAME'] },
   { name: 'stream', world: streamWorld, needs: STORES },
   {
     name: 'harness',

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SessionId, ThreadId } from '#contract/ids.ts';
 import { createSandboxRecords } from '#aws/sandbox-records.dynamodb.ts';
 import { provision, type ProvisionWorld } from '#core/hands/provision.ts';
+import { release } from '#core/hands/release.ts';
 import type { Tasks } from '#core/ports.ts';
 import { steadyStamp } from '#test/functions/core/given.ts';
 import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
@@ -25,6 +26,7 @@ function ecs() {
       looks.set(task, seen);
       return seen < 2 ? { status: 'starting' } : { status: 'running', address: `${task}:8080` };
     },
+    stop: async (task) => void stopped.add(task),
   };
   return { tasks, started: () => [...looks.keys()], stop: (task: string) => void stopped.add(task) };
 }
@@ -90,6 +92,22 @@ describe('provisioning', () => {
       (looks += 1) < 4 ? { status: 'unknown' } : cloud.tasks.status(task);
     expect(await run({ ...world, tasks: { ...cloud.tasks, status } })).toEqual({ generation: 1 });
     expect(cloud.started()).toEqual([`${session}-1`]);
+  });
+
+  it('is undone once: the task stops, and a repeat finds nothing left to end', async () => {
+    const { cloud, session, world, run } = stage();
+    await run();
+    await release(world, session);
+    expect(await cloud.tasks.status(`${session}-1`)).toMatchObject({ status: 'stopped' });
+    await release(world, session);
+    expect(await run()).toEqual({ generation: 2 });
+  });
+
+  it('is undone also while the task is still starting', async () => {
+    const { cloud, session, world } = stage();
+    await world.records.reserve(session, 0, 'token', world.stamp.now());
+    await release(world, session);
+    expect(await cloud.tasks.status(`${session}-1`)).toMatchObject({ status: 'stopped' });
   });
 
   it('ends with a fault when no task comes up in time', async () => {
