@@ -1,6 +1,5 @@
 /** Session events: exactly the wire shapes of contract §3, for a session with one agent. */
 import * as z from 'zod';
-import { SandboxTool } from './hands.ts';
 import { Content, TextBlock, UserContent } from './content.ts';
 import { EventId, Instant, ThreadId } from './ids.ts';
 import { ModelUsage, Usage } from './usage.ts';
@@ -84,10 +83,6 @@ export type SessionEvent = z.infer<typeof SessionEvent>;
 export type SessionEventType = SessionEvent['type'];
 export type EventOf<Type extends SessionEventType> = Extract<SessionEvent, { type: Type }>;
 
-export const SESSION_EVENT_TYPES: ReadonlySet<string> = new Set(
-  SessionEvent.options.map((option) => option.shape.type.value),
-);
-
 /** Client events of the contract that are answered with 400 until their feature exists. */
 const NOT_YET = [
   'user.interrupt',
@@ -113,6 +108,3 @@ export const EventsSend = z
   .transform((body) => ({ events: body.events.filter((input): input is UserMessageInput => 'content' in input) }))
   .meta({ id: 'EventsSend' });
 export type EventsSend = z.infer<typeof EventsSend>;
-
-/** Keeps the import of the closed list of sandbox tools next to the events which carry their names. */
-export const isSandboxTool = (name: string): name is SandboxTool => SandboxTool.safeParse(name).success;
