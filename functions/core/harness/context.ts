@@ -9,6 +9,9 @@ import type { ContentBlock, ModelMessage, ModelRequest, ToolDefinition } from '#
 import { toolDefinitions } from '#core/hands/tool-definitions.ts';
 import { modelFields } from '#core/harness/models.ts';
 
+/** A command may print spaces alone, and the provider refuses a text of nothing else. */
+const BLANK_OUTPUT = { type: 'text', text: '(blank output)' } as const;
+
 const CACHE = { cache_control: { type: 'ephemeral' } } as const;
 
 /** The agent a session was created with: the first record of its log. */
@@ -82,7 +85,8 @@ function isBlank(block: ContentBlock): boolean {
 
 function toolResult(providerId: string, result: EventOf<'agent.tool_result'> | undefined): ContentBlock {
   if (result === undefined) throw new TypeError('the model is asked only when every call has a result');
-  return { type: 'tool_result', tool_use_id: providerId, is_error: result.is_error, content: result.content };
+  const content = result.content.map((block) => (isBlank(block) ? BLANK_OUTPUT : block));
+  return { type: 'tool_result', tool_use_id: providerId, is_error: result.is_error, content };
 }
 
 /** Consecutive messages of one role become one: queued messages are answered as one coherent turn. */

@@ -65,6 +65,16 @@ describe('the context of a model request', () => {
     expect(request.messages.map((message) => breakpoints(message.content))).toEqual([1, 0, 1]);
   });
 
+  it('does not send back output that is blank', () => {
+    const asked = given()
+      .when(send('look'))
+      .when(claim())
+      .when(answerWith({ stopReason: 'tool_use', blocks: [toolUse('toolu_a')] }));
+    const call = asked.head.state.calls[0]?.id ?? second;
+    const done = asked.when({ do: 'result', call, content: [{ type: 'text', text: ' \n ' }], isError: false });
+    expect(JSON.stringify(buildMessages(done.entries)[2]?.content)).toContain('(blank output)');
+  });
+
   it('leaves out blank text that a model wrote around its calls', () => {
     const blocks = [{ type: 'text', text: '\n\n' }, toolUse('toolu_a')];
     const asked = given()
