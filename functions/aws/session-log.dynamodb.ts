@@ -117,7 +117,7 @@ export function createSessionLog(options: SessionLogOptions): SessionLog {
         return { status: 'appended', head: { position, state: append.state } };
       }
       const now = await head(append.key);
-      if (now === null) throw new Fault('stored_data_invalid', `the log ${partition(append.key)} lost its head`);
+      if (now === null) throw new Fault('session_gone', `the session ${append.key.session} was deleted`);
       if (now.position > append.after.position) return { status: 'conflict', head: now };
       if (attempt === MAX_CONTENDED)
         throw new Fault('log_unavailable', 'the session row stayed locked by transactions');

@@ -120,7 +120,7 @@ async function giveUp(world: TurnWorld, key: LogKey, story: Story): Promise<Stor
 }
 
 async function continueRun(world: TurnWorld, key: LogKey, story: Story): Promise<Ended> {
-  const changed = await change(world, key, story.head, { do: 'continue', reason: 'long' });
+  const changed = await change(world, key, story.head, { do: 'continue', run: story.head.state.run, reason: 'long' });
   if (changed.status !== 'changed') return rest(story.head.state.run);
   return { run: changed.head.state.run, next: LONG };
 }

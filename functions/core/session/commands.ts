@@ -27,8 +27,8 @@ export type Command =
   /** Attempts are used up, by crashes or by the provider. Queued messages that are not `taken` are dropped. */
   | { readonly do: 'give up'; readonly taken: readonly UserMessage[] }
   | { readonly do: 'result'; readonly call: EventId; readonly content: Content; readonly isError: boolean }
-  /** The run goes on under the next number. */
-  | { readonly do: 'continue'; readonly reason: 'long' | 'lost' }
+  /** `run` goes on under the next number, unless it has already. */
+  | { readonly do: 'continue'; readonly run: number; readonly reason: 'long' | 'lost' }
   | { readonly do: 'archive' };
 
 /** A refusal is a value: the rules say no, nothing is written, and the message is for the client. */

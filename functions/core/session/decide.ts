@@ -27,7 +27,7 @@ export function decide(state: SessionState, command: Command, stamp: Stamp): Dec
     case 'result':
       return decideResult(state, command, stamp);
     case 'continue':
-      return decideContinue(state, command.reason, stamp);
+      return decideContinue(state, command, stamp);
     case 'archive':
       return decideArchive(state, stamp);
     default:
@@ -135,9 +135,10 @@ function decideResult(state: SessionState, command: Extract<Command, { do: 'resu
   ]);
 }
 
-function decideContinue(state: SessionState, reason: 'long' | 'lost', stamp: Stamp): Decision {
-  if (!isActive(state)) return NOTHING;
-  return decided([{ record: { kind: 'run.continued', at: stamp.now(), run: state.run + 1, reason } }]);
+function decideContinue(state: SessionState, command: Extract<Command, { do: 'continue' }>, stamp: Stamp): Decision {
+  // Of two that find a run at its end, the one that loses the append must not end the next run too.
+  if (!isActive(state) || state.run !== command.run) return NOTHING;
+  return decided([{ record: { kind: 'run.continued', at: stamp.now(), run: state.run + 1, reason: command.reason } }]);
 }
 
 function decideArchive(state: SessionState, stamp: Stamp): Decision {

@@ -5,7 +5,7 @@
 import { Fault } from '#core/errors.ts';
 import { MAX_FAILURES } from '#core/harness/next.ts';
 import type { LogKey, Runs, SessionLog, Stamp } from '#core/ports.ts';
-import { change } from '#core/session/change.ts';
+import { change, prepare } from '#core/session/change.ts';
 import { isActive } from '#core/session/decide.ts';
 
 export interface RepairWorld {
@@ -36,11 +36,13 @@ export async function continueLost(world: RepairWorld, key: LogKey, lost: number
     if (head.state.run !== run) return 'alive';
     // The messages are not even read: they may be what kills each execution.
     if (head.state.failures >= MAX_FAILURES) {
-      await change(world, key, head, { do: 'give up', taken: [] });
-      return 'resting';
+      const append = prepare(key, head, { do: 'give up', taken: [] }, world.stamp);
+      if (append === 'nothing' || 'message' in append) return 'resting';
+      // Whoever appends meanwhile shows that the session can go on.
+      return (await world.log.append(append)).status === 'appended' ? 'resting' : 'alive';
     }
-    const continued = await change(world, key, head, { do: 'continue', reason: 'lost' });
-    if (continued.status !== 'changed') return 'resting';
+    const continued = await change(world, key, head, { do: 'continue', run, reason: 'lost' });
+    if (continued.status !== 'changed') return 'alive';
     if ((await world.runs.start(key, continued.head.state.run)) === 'started') return 'restarted';
   }
   throw new Fault('run_not_started', `${MAX_NUMBERS} runs of ${key.session} in a row had ended before they began`);

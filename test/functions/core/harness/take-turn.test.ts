@@ -43,12 +43,12 @@ describe('a turn', () => {
   });
 
   it('of a run that went on under another number goes home', async () => {
-    const lost = started().when({ do: 'continue', reason: 'lost' });
+    const lost = started().when({ do: 'continue', run: 1, reason: 'lost' });
     expect((await stage(lost).turn(1)).turn?.do).toBe('idle');
   });
 
   it('repeated after it handed the run on still has the next one started', async () => {
-    const long = started().when({ do: 'continue', reason: 'long' });
+    const long = started().when({ do: 'continue', run: 1, reason: 'long' });
     expect(await stage(long).turn(1)).toMatchObject({ run: 2, turn: { do: 'long' } });
   });
 

@@ -236,18 +236,25 @@ describe('archiving', () => {
 
 describe('continuing a run', () => {
   it('gives it the next number and forgets the old execution’s history', () => {
-    const { then, head } = running().when({ do: 'continue', reason: 'lost' });
+    const { then, head } = running().when({ do: 'continue', run: 1, reason: 'lost' });
     expect(outline(then)).toEqual(['[run.continued]']);
     expect(head.state).toMatchObject({ run: 2, historyEvents: 0, status: 'running' });
   });
 
   it('counts a lost execution as a failure, so that what kills each one comes to an end', () => {
-    const lost = running().when({ do: 'continue', reason: 'lost' }).when({ do: 'continue', reason: 'lost' });
+    const lost = running()
+      .when({ do: 'continue', run: 1, reason: 'lost' })
+      .when({ do: 'continue', run: 2, reason: 'lost' });
     expect(lost.head.state.failures).toBe(2);
-    expect(running().when({ do: 'continue', reason: 'long' }).head.state.failures).toBe(0);
+    expect(running().when({ do: 'continue', run: 1, reason: 'long' }).head.state.failures).toBe(0);
+  });
+
+  it('happens once, also when two find the run at its end', () => {
+    const lost = { do: 'continue', run: 1, reason: 'lost' } as const;
+    expect(running().when(lost).when(lost).head.state.run).toBe(2);
   });
 
   it('does nothing in an idle session', () => {
-    expect(given().when({ do: 'continue', reason: 'lost' }).then).toEqual([]);
+    expect(given().when({ do: 'continue', run: 1, reason: 'lost' }).then).toEqual([]);
   });
 });

@@ -34,6 +34,12 @@ describe('repairing a session that the log calls active', () => {
     expect((await log.head(KEY))?.state.run).toBe(3);
   });
 
+  it('goes on under one number, however many repair it at once', async () => {
+    const { sweep, log } = stage((run) => run < 2);
+    await Promise.all([sweep(), sweep(), sweep()]);
+    expect((await log.head(KEY))?.state).toMatchObject({ run: 2, failures: 1 });
+  });
+
   it('gives up on a session whose every execution dies before its first claim', async () => {
     const dead = new Set<number>();
     const { sweep, log, started } = stage((run) => dead.has(run));
