@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { change } from '#core/session/change.ts';
 import { repair } from '#core/session/repair.ts';
 import type { Runs } from '#core/ports.ts';
 import { MAX_FAILURES } from '#core/harness/next.ts';
@@ -59,5 +60,27 @@ describe('repairing a session that the log calls active', () => {
       'session.status_idle',
     ]);
     expect(started.length).toBeLessThanOrEqual(MAX_FAILURES + 1);
+  });
+
+  it('does not give up on a session to which something is appended in that moment', async () => {
+    const { log } = stage(() => true);
+    for (let run = 1; run <= MAX_FAILURES; run += 1) {
+      const head = await log.head(KEY);
+      if (head === null) throw new Error('the log was created');
+      await change({ log, stamp: steadyStamp(1000 * run) }, KEY, head, { do: 'continue', run, reason: 'lost' });
+    }
+    const raced: typeof log = {
+      ...log,
+      async append(append) {
+        const head = await log.head(KEY);
+        if (head !== null) await change({ log, stamp: steadyStamp(90_000) }, KEY, head, send('meanwhile'));
+        return log.append(append);
+      },
+    };
+    const runs: Runs = { start: async () => 'taken' };
+    expect(await repair({ log: raced, runs, stamp: steadyStamp(50_000) }, KEY)).toBe('alive');
+    const state = (await log.head(KEY))?.state;
+    expect(state).toMatchObject({ status: 'running' });
+    expect(state?.queued).toHaveLength(2);
   });
 });
