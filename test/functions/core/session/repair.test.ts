@@ -69,11 +69,14 @@ describe('repairing a session that the log calls active', () => {
       if (head === null) throw new Error('the log was created');
       await change({ log, stamp: steadyStamp(1000 * run) }, KEY, head, { do: 'continue', run, reason: 'lost' });
     }
+    let interfered = false;
     const raced: typeof log = {
       ...log,
       async append(append) {
         const head = await log.head(KEY);
-        if (head !== null) await change({ log, stamp: steadyStamp(90_000) }, KEY, head, send('meanwhile'));
+        if (interfered || head === null) return log.append(append);
+        interfered = true;
+        await change({ log, stamp: steadyStamp(90_000) }, KEY, head, send('meanwhile'));
         return log.append(append);
       },
     };
