@@ -2,7 +2,7 @@
 import * as z from 'zod';
 import { AgentId, Instant } from './ids.ts';
 import { Metadata } from './metadata.ts';
-import { Toolset, ToolsetInput } from './tools.ts';
+import { AgentTool, AgentToolsInput } from './tools.ts';
 
 const EFFORTS = ['low', 'medium', 'high', 'xhigh', 'max'] as const;
 const Effort = z.enum(EFFORTS);
@@ -38,7 +38,7 @@ export const AgentCreate = z
     model: ModelInput,
     description: z.string().max(2048).nullish(),
     system: z.string().max(100_000).nullish(),
-    tools: z.array(ToolsetInput).max(1, 'must contain at most one toolset').nullish(),
+    tools: AgentToolsInput.nullish(),
     mcp_servers: notYet('MCP servers').nullish(),
     skills: notYet('skills').nullish(),
     multiagent: z.null('multi-agent configurations are not supported yet: leave it out or send null').optional(),
@@ -57,7 +57,7 @@ const definition = {
   description: z.string().nullable(),
   system: z.string().nullable(),
   model: Model,
-  tools: z.array(Toolset),
+  tools: z.array(AgentTool),
   mcp_servers: z.array(z.never()),
   skills: z.array(z.never()),
   multiagent: z.null(),

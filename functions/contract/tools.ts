@@ -1,37 +1,61 @@
-/** `agent_toolset_20260401`: what a request may say and what a response resolves it to (contract §4.1). */
+/** An agent's tools: what a request may say and what a response resolves it to (contract §4.1, §4.3–§4.5). */
 import * as z from 'zod';
+import { CustomTool, CustomToolInput } from './custom-tools.ts';
 import { SANDBOX_TOOLS } from './hands.ts';
+import {
+  namesOneDomainList,
+  ONE_DOMAIN_LIST,
+  referencesOf,
+  webFetchInput,
+  webFetchSettings,
+  webSearchInput,
+  webSearchSettings,
+} from './web-tools.ts';
 
 export const TOOLSET_TYPE = 'agent_toolset_20260401';
 
-const NOT_YET = 'is not supported yet: only "always_allow" is';
+/** The SDK's limit; the contract's prose says 128. */
+const MAX_TOOLS = 256;
 
-const PermissionPolicyInput = z
-  .strictObject({ type: z.enum(['always_allow', 'always_ask', 'auto']) })
-  .refine((policy) => policy.type === 'always_allow', NOT_YET);
+const Policy = z.enum(['always_allow', 'always_ask', 'auto']);
+const PermissionPolicyInput = z.strictObject({ type: Policy });
 
-export const PermissionPolicy = z.object({ type: z.literal('always_allow') });
+export const PermissionPolicy = z.object({ type: Policy }).meta({ id: 'PermissionPolicy' });
+export type PermissionPolicy = z.infer<typeof PermissionPolicy>;
 
-/** The web tools exist in the contract and have no executor yet, so they can be named only to be disabled. */
 const WEB_TOOLS = ['web_fetch', 'web_search'] as const;
-const ToolName = z.enum([...SANDBOX_TOOLS, ...WEB_TOOLS]);
+export const ToolName = z.enum([...SANDBOX_TOOLS, ...WEB_TOOLS]);
 export type ToolName = z.infer<typeof ToolName>;
 
+const configInput = {
+  type: ToolName.optional(),
+  enabled: z.boolean().nullish(),
+  permission_policy: PermissionPolicyInput.nullish(),
+};
+
 const ToolConfigInput = z
-  .strictObject({
-    name: ToolName,
-    type: ToolName.optional(),
-    enabled: z.boolean().nullish(),
-    permission_policy: PermissionPolicyInput.nullish(),
-  })
+  .discriminatedUnion('name', [
+    z.strictObject({ name: z.enum(SANDBOX_TOOLS), ...configInput }),
+    z
+      .strictObject({ name: z.literal('web_fetch'), ...configInput, ...webFetchInput })
+      .refine(namesOneDomainList, ONE_DOMAIN_LIST),
+    z
+      .strictObject({ name: z.literal('web_search'), ...configInput, ...webSearchInput })
+      .refine(namesOneDomainList, ONE_DOMAIN_LIST),
+  ])
   .refine((config) => config.type === undefined || config.type === config.name, {
     path: ['type'],
     message: 'must equal name',
-  })
-  .refine((config) => config.enabled === false || !WEB_TOOLS.some((tool) => tool === config.name), {
-    path: ['name'],
-    message: 'web_fetch and web_search are not supported yet: set enabled to false or leave them out',
   });
+export type ToolConfigInput = z.infer<typeof ToolConfigInput>;
+
+/**
+ * The model's provider executes web searches inside its answer, so nobody can be asked before one. An entry that would
+ * have to wait is refused; a search that inherits such a policy is not offered to the model.
+ */
+export function canConfirm(name: ToolName): boolean {
+  return name !== 'web_search';
+}
 
 export const ToolsetInput = z
   .strictObject({
@@ -45,16 +69,85 @@ export const ToolsetInput = z
     path: ['configs'],
     message: 'must name each tool once',
   })
+  .check(({ value: { default_config, configs }, issues }) => {
+    for (const [index, config] of configs.entries()) {
+      const policy = (config.permission_policy ?? default_config?.permission_policy)?.type ?? 'always_allow';
+      const enabled = config.enabled ?? default_config?.enabled ?? true;
+      if (!enabled || policy === 'always_allow' || canConfirm(config.name)) continue;
+      issues.push({
+        code: 'custom',
+        input: config,
+        path: ['configs', index, 'permission_policy'],
+        message:
+          `of ${config.name} must be "always_allow": the model's provider executes web searches, so one cannot wait ` +
+          'for a confirmation here',
+      });
+    }
+  })
   .meta({ id: 'ToolsetInput' });
 export type ToolsetInput = z.infer<typeof ToolsetInput>;
 
-export const Toolset = z
-  .object({
-    type: z.literal(TOOLSET_TYPE),
-    default_config: z.object({ enabled: z.boolean(), permission_policy: PermissionPolicy }),
-    configs: z.array(
-      z.object({ type: ToolName, name: ToolName, enabled: z.boolean(), permission_policy: PermissionPolicy }),
-    ),
+/** Told apart from an unknown type, for the contract has it. */
+const McpToolsetInput = z.looseObject({ type: z.literal('mcp_toolset') }).transform((toolset, context): never => {
+  context.issues.push({ code: 'custom', input: toolset, message: 'MCP toolsets are not supported yet: leave it out' });
+  return z.NEVER;
+});
+
+export const AgentToolInput = z
+  .discriminatedUnion('type', [ToolsetInput, CustomToolInput, McpToolsetInput])
+  .meta({ id: 'AgentToolInput' });
+export type AgentToolInput = z.infer<typeof AgentToolInput>;
+
+export const AgentToolsInput = z
+  .array(AgentToolInput)
+  .max(MAX_TOOLS)
+  .refine((tools) => tools.filter((tool) => tool.type === TOOLSET_TYPE).length <= 1, {
+    message: `must contain at most one ${TOOLSET_TYPE}`,
   })
+  .check(({ value: tools, issues }) => {
+    const names = tools.flatMap((tool) => (tool.type === 'custom' ? [tool.name] : []));
+    for (const [index, tool] of tools.entries()) {
+      const fault = tool.type === 'custom' ? nameFault(tool.name, names) : sourceFault(tool, names);
+      if (fault !== null)
+        issues.push({ code: 'custom', input: tool, path: [index, ...fault.path], message: fault.rule });
+    }
+  });
+
+interface Fault {
+  readonly path: readonly (string | number)[];
+  readonly rule: string;
+}
+
+function nameFault(name: string, names: readonly string[]): Fault | null {
+  if (ToolName.safeParse(name).success) return { path: ['name'], rule: 'is the name of a built-in tool' };
+  return names.indexOf(name) === names.lastIndexOf(name)
+    ? null
+    : { path: ['name'], rule: 'must be unique in the agent' };
+}
+
+function sourceFault({ configs }: ToolsetInput, names: readonly string[]): Fault | null {
+  for (const [index, config] of configs.entries()) {
+    if (config.name !== 'web_fetch') continue;
+    if (referencesOf(config.url_sources?.client_tool_results).every((name) => names.includes(name))) continue;
+    const path = ['configs', index, 'url_sources', 'client_tool_results', 'tools'];
+    return { path, rule: 'must name custom tools of the same agent' };
+  }
+  return null;
+}
+
+const config = { enabled: z.boolean(), permission_policy: PermissionPolicy };
+
+export const ToolConfig = z.discriminatedUnion('name', [
+  z.object({ type: z.enum(SANDBOX_TOOLS), name: z.enum(SANDBOX_TOOLS), ...config }),
+  z.object({ type: z.literal('web_fetch'), name: z.literal('web_fetch'), ...config, ...webFetchSettings }),
+  z.object({ type: z.literal('web_search'), name: z.literal('web_search'), ...config, ...webSearchSettings }),
+]);
+export type ToolConfig = z.infer<typeof ToolConfig>;
+
+export const Toolset = z
+  .object({ type: z.literal(TOOLSET_TYPE), default_config: z.object(config), configs: z.array(ToolConfig) })
   .meta({ id: 'Toolset' });
 export type Toolset = z.infer<typeof Toolset>;
+
+export const AgentTool = z.discriminatedUnion('type', [Toolset, CustomTool]).meta({ id: 'AgentTool' });
+export type AgentTool = z.infer<typeof AgentTool>;

@@ -4,7 +4,7 @@
  */
 import type { SessionAgent } from '#contract/agents.ts';
 import { SANDBOX_TOOLS, type SandboxTool } from '#contract/hands.ts';
-import type { Toolset } from '#contract/tools.ts';
+import { effectiveConfig } from '#core/agents/effective-config.ts';
 import type { ToolDefinition } from '#core/ports.ts';
 
 const TEXT = { type: 'string' } as const;
@@ -71,14 +71,9 @@ const DEFINITIONS: Readonly<Record<SandboxTool, Omit<ToolDefinition, 'name'>>> =
 
 /** The tools that an agent's toolsets enable, in the contract's order. */
 export function enabledTools(agent: SessionAgent): readonly SandboxTool[] {
-  return SANDBOX_TOOLS.filter((name) => agent.tools.some((toolset) => isEnabled(toolset, name)));
+  return SANDBOX_TOOLS.filter((name) => effectiveConfig(agent.tools, name)?.enabled === true);
 }
 
 export function toolDefinitions(agent: SessionAgent): readonly ToolDefinition[] {
   return enabledTools(agent).map((name) => ({ name, ...DEFINITIONS[name] }));
-}
-
-function isEnabled(toolset: Toolset, name: SandboxTool): boolean {
-  const config = toolset.configs.find((entry) => entry.name === name);
-  return config?.enabled ?? toolset.default_config.enabled;
 }

@@ -41,7 +41,9 @@ function ruleOf(issue: Issue): string {
     case 'invalid_type':
       return wrongType(issue);
     case 'too_small':
-      return `must ${measure(issue.origin, `at least ${issue.minimum}`)}`;
+      return issue.message.startsWith('Too small')
+        ? `must ${measure(issue.origin, `at least ${issue.minimum}`)}`
+        : issue.message;
     case 'too_big':
       return issue.message.startsWith('Too big')
         ? `must ${measure(issue.origin, `at most ${issue.maximum}`)}`

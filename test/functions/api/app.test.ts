@@ -118,7 +118,11 @@ describe('a body', () => {
     ],
     ['/v1/agents', { ...AGENT, model: { id: 'm', tempo: 1 } }, 'model.tempo: is not a known field'],
     ['/v1/agents', { ...AGENT, skills: [{}] }, 'skills: skills are not supported yet: leave it out or send []'],
-    ['/v1/agents', { ...AGENT, tools: [{ type: 'custom' }] }, 'tools.0.type: must be one of agent_toolset_20260401'],
+    [
+      '/v1/agents',
+      { ...AGENT, tools: [{ type: 'computer' }] },
+      'tools.0.type: must be one of agent_toolset_20260401, custom, mcp_toolset',
+    ],
     ['/v1/agents', { ...AGENT, metadata: { a: 1 } }, 'metadata.a: must be a string'],
     [
       '/v1/agents',
