@@ -13,7 +13,7 @@ import type { Entry, SessionState } from '#contract/entries.ts';
 import type { Instant } from '#contract/ids.ts';
 import { Fault } from '#core/errors.ts';
 import type { Append, Appended, Head, LogKey, PositionedEntry, SessionLog } from '#core/ports.ts';
-import { isActive } from '#core/session/decide.ts';
+import { isActive } from '#core/session/waiting.ts';
 import type { ContentStore } from '#aws/content.s3.ts';
 import { appendOf, entriesOf, headOf, MAX_INLINE_BYTES, partition, toItem, type Item } from '#aws/log-item.ts';
 
@@ -163,7 +163,7 @@ export function createSessionLog(options: SessionLogOptions): SessionLog {
           ClientRequestToken: name,
           TransactItems: [
             { Put: { ...put, ReturnValuesOnConditionCheckFailure: 'ALL_OLD' } },
-            { Update: rowUpdate(options.recordsTable, append.key, append.state, append.at) },
+            { Update: rowUpdate(options.recordsTable, append) },
           ],
         }),
       );
@@ -223,24 +223,26 @@ export async function firstAppend(
 }
 
 /** Only what `GET /v1/sessions` shows and `sweep` looks for makes an append pay for a transaction. */
-function rowChanges({ after, state }: Append): boolean {
-  return after.state.status !== state.status || after.state.run !== state.run;
+function rowChanges({ after, state, details }: Append): boolean {
+  return after.state.status !== state.status || after.state.run !== state.run || details !== undefined;
 }
 
-function rowUpdate(table: string, key: LogKey, state: SessionState, at: Instant) {
+function rowUpdate(table: string, { key, state, at, details }: Append) {
   const running = isActive(state);
+  const body = details === undefined ? '' : ', body = :body';
   const index = running ? ', runningPk = :running, runningSk = :since' : ' REMOVE runningPk, runningSk';
   return {
     TableName: table,
     Key: { pk: { S: key.session }, sk: { S: 'session' } },
     ConditionExpression: 'attribute_exists(pk)',
-    UpdateExpression: `SET #status = :status, #usage = :usage, #run = :run, updatedAt = :at${index}`,
+    UpdateExpression: `SET #status = :status, #usage = :usage, #run = :run, updatedAt = :at${body}${index}`,
     ExpressionAttributeNames: { '#status': 'status', '#usage': 'usage', '#run': 'run' },
     ExpressionAttributeValues: {
       ':status': { S: state.status },
       ':usage': { S: JSON.stringify(state.usage) },
       ':run': { N: String(state.run) },
       ':at': { S: at },
+      ...(details === undefined ? {} : { ':body': { S: JSON.stringify(details) } }),
       ...(running ? { ':running': { S: 'running' }, ':since': { S: state.runningSince ?? at } } : {}),
     },
   };

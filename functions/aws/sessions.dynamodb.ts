@@ -25,7 +25,7 @@ import { firstAppend } from '#aws/session-log.dynamodb.ts';
 
 const SESSION = 'session';
 
-const Fixed = z.object({
+const Details = z.object({
   id: SessionId,
   agent: SessionAgent,
   environment_id: EnvironmentId,
@@ -48,19 +48,22 @@ export function createSessionRecords(options: SessionRecordsOptions): SessionRec
   const keyOf = (id: SessionId) => ({ pk: { S: id }, sk: { S: SESSION } });
 
   return {
-    async create(workspace, fixed, first) {
+    async create(workspace, details, first) {
       const Item = {
-        ...keyOf(fixed.id),
+        ...keyOf(details.id),
         workspace: { S: workspace },
         thread: { S: first.key.thread },
-        body: { S: JSON.stringify(fixed) },
-        agentId: { S: fixed.agent.id },
-        agentVersion: { N: String(fixed.agent.version) },
+        body: { S: JSON.stringify(details) },
+        agentId: { S: details.agent.id },
+        agentVersion: { N: String(details.agent.version) },
         status: { S: first.state.status },
         usage: { S: JSON.stringify(first.state.usage) },
         run: { N: String(first.state.run) },
         updatedAt: { S: first.at },
-        ...listKeys(workspace, SESSION, { createdAt: fixed.created_at, id: fixed.id }),
+        ...(first.state.runningSince === null
+          ? {}
+          : { runningPk: { S: 'running' }, runningSk: { S: first.state.runningSince } }),
+        ...listKeys(workspace, SESSION, { createdAt: details.created_at, id: details.id }),
       };
       const row = { Put: { TableName: table, Item, ConditionExpression: 'attribute_not_exists(pk)' } };
       const name = options.newName();
@@ -128,7 +131,7 @@ export function createSessionRecords(options: SessionRecordsOptions): SessionRec
 
 function recordOf(item: Item): SessionRecord {
   return {
-    fixed: bodyOf(item, 'body', Fixed),
+    details: bodyOf(item, 'body', Details),
     workspace: WorkspaceId.parse(textOf(item, 'workspace')),
     status: SessionStatus.parse(textOf(item, 'status')),
     usage: bodyOf(item, 'usage', Usage),

@@ -1,5 +1,6 @@
 /** Content blocks of events (contract §3.1). */
 import * as z from 'zod';
+import { unsupported } from './unsupported.ts';
 
 /** Below the 6 MB that one synchronous Lambda invocation carries, with room for the JSON around it. */
 export const MAX_BODY_BYTES = 5_000_000;
@@ -10,12 +11,17 @@ export const TextBlock = z
   .meta({ id: 'TextBlock' });
 export type TextBlock = z.infer<typeof TextBlock>;
 
-/** Text that the model provider takes: a block of whitespace, or half a surrogate pair, would spoil every request after it. */
-const SaidText = z
+/** Text that the model provider takes: half a surrogate pair would spoil every request after it. */
+const WellFormedText = z
   .string()
   .max(MAX_TEXT_CHARS)
-  .refine((text) => text.trim() !== '', 'must say something: whitespace alone is refused by the model provider')
   .refine((text) => text.isWellFormed(), 'must be well-formed Unicode');
+
+/** A block of whitespace would, too. */
+const SaidText = WellFormedText.refine(
+  (text) => text.trim() !== '',
+  'must say something: whitespace alone is refused by the model provider',
+);
 
 const base64Of = <Media extends readonly [string, ...string[]]>(media: Media) =>
   z.strictObject({ type: z.literal('base64'), media_type: z.enum(media), data: z.base64().min(1) });
@@ -42,18 +48,57 @@ export const DocumentBlock = z
   })
   .meta({ id: 'DocumentBlock' });
 
-/** What a client may send. */
+const SearchResultBlock = z
+  .strictObject({
+    type: z.literal('search_result'),
+    source: z.string(),
+    title: z.string(),
+    content: z.array(z.strictObject({ type: z.literal('text'), text: WellFormedText })),
+    citations: z.strictObject({ enabled: z.boolean() }),
+  })
+  .meta({ id: 'SearchResultBlock' });
+
+const FileSource = unsupported(
+  z.looseObject({ type: z.literal('file') }),
+  'file sources are not supported yet: send base64, url or text',
+);
+const SentImage = z.strictObject({
+  type: z.literal('image'),
+  source: z.discriminatedUnion('type', [...ImageSource.options, FileSource]),
+});
+const SentDocument = z.strictObject({
+  ...DocumentBlock.shape,
+  source: z.discriminatedUnion('type', [...DocumentSource.options, FileSource]),
+});
+const SentText = z.strictObject({ type: z.literal('text'), text: SaidText });
+
+const MAX_BLOCKS = 1000;
+
+/** What a client may say. */
 export const UserContent = z
+  .array(z.discriminatedUnion('type', [SentText, SentImage, SentDocument]))
+  .min(1)
+  .max(MAX_BLOCKS);
+export type UserContent = z.infer<typeof UserContent>;
+
+/** What a client may answer to a custom tool's use; a tool may print nothing, or spaces. */
+export const ToolResultInput = z
   .array(
     z.discriminatedUnion('type', [
-      z.strictObject({ type: z.literal('text'), text: SaidText }),
-      ImageBlock,
-      DocumentBlock,
+      z.strictObject({ type: z.literal('text'), text: WellFormedText }),
+      SentImage,
+      SentDocument,
+      SearchResultBlock,
     ]),
   )
-  .min(1)
-  .max(1000);
-export type UserContent = z.infer<typeof UserContent>;
+  .max(MAX_BLOCKS);
+
+export const SystemContent = z.array(SentText).min(1).max(MAX_BLOCKS);
 
 export const Content = z.array(z.discriminatedUnion('type', [TextBlock, ImageBlock, DocumentBlock]));
 export type Content = z.infer<typeof Content>;
+
+export const ToolContent = z.array(
+  z.discriminatedUnion('type', [TextBlock, ImageBlock, DocumentBlock, SearchResultBlock]),
+);
+export type ToolContent = z.infer<typeof ToolContent>;

@@ -41,8 +41,16 @@ export type LogRecord = z.infer<typeof LogRecord>;
 export const Entry = z.union([z.object({ event: SessionEvent }), z.object({ record: LogRecord })]);
 export type Entry = z.infer<typeof Entry>;
 
-/** A tool call without a result; `at` is the position of its `agent.tool_use`. */
-export const OpenCall = z.object({ id: EventId, name: z.string(), at: z.int() });
+/**
+ * A tool call without a result; `at` is the position of its tool use. It waits for a hand to make it, for a person to
+ * confirm it, or for the client to answer it.
+ */
+export const OpenCall = z.object({
+  id: EventId,
+  name: z.string(),
+  at: z.int(),
+  waitsFor: z.enum(['hand', 'confirmation', 'client']),
+});
 export type OpenCall = z.infer<typeof OpenCall>;
 
 /** Small by construction: ids, counts and names; content stays in the entries. */
@@ -51,6 +59,7 @@ export const SessionState = z.object({
   workspace: WorkspaceId,
   thread: ThreadId,
   agentName: z.string(),
+  model: z.string(),
   /** The last stop reason; null before the first turn ends and while one runs. */
   stopReason: StopReason.nullable(),
   /** Number of the current or last run; 0 before the first. */
@@ -61,11 +70,15 @@ export const SessionState = z.object({
   failures: z.int().min(0),
   /** Model requests answered since the session's first. */
   turns: z.int().min(0),
+  /** Model requests answered since the session last began to run. */
+  rounds: z.int().min(0),
   /** Estimated events in the history of this run's execution, which Step Functions caps at 25,000. */
   historyEvents: z.int().min(0),
   calls: z.array(OpenCall),
   /** Accepted and not yet taken by the agent, oldest first. */
-  queued: z.array(z.object({ id: EventId, at: z.int(), chars: z.int().min(0) })),
+  queued: z.array(
+    z.object({ id: EventId, type: z.enum(['user.message', 'system.message']), at: z.int(), chars: z.int().min(0) }),
+  ),
   usage: Usage,
   /** When the session last began to run; null while it does not. */
   runningSince: Instant.nullable(),

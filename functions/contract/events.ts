@@ -1,23 +1,36 @@
 /** Session events: exactly the wire shapes of contract §3, for a session with one agent. */
 import * as z from 'zod';
-import { Content, TextBlock, UserContent } from './content.ts';
+import { SessionAgent } from './agents.ts';
+import { Content, SystemContent, TextBlock, ToolContent, ToolResultInput, UserContent } from './content.ts';
 import { EventId, Instant, ThreadId } from './ids.ts';
+import { Metadata } from './metadata.ts';
+import { unsupported } from './unsupported.ts';
 import { ModelUsage, Usage } from './usage.ts';
 
-const event = <Type extends string, Shape extends z.core.$ZodLooseShape>(type: Type, shape: Shape) =>
-  z.object({ id: EventId, type: z.literal(type), processed_at: Instant, ...shape }).meta({
-    id: type.replaceAll(/(^|[._])([a-z])/g, (_match, _dot, letter: string) => letter.toUpperCase()) + 'Event',
-  });
+const idOf = (type: string) =>
+  type.replaceAll(/(^|[._])([a-z])/g, (_match, _dot, letter: string) => letter.toUpperCase()) + 'Event';
 
-/** `processed_at` is null while the message waits in the queue. */
-export const UserMessage = z
-  .object({ id: EventId, type: z.literal('user.message'), processed_at: Instant.nullable(), content: Content })
-  .meta({ id: 'UserMessageEvent' });
+const event = <Type extends string, Shape extends z.core.$ZodLooseShape>(type: Type, shape: Shape) =>
+  z.object({ id: EventId, type: z.literal(type), processed_at: Instant, ...shape }).meta({ id: idOf(type) });
+
+/** Told twice: without `processed_at` when it is accepted, and with it, under the same id, when it takes effect. */
+const acceptedEvent = <Type extends string, Shape extends z.core.$ZodLooseShape>(type: Type, shape: Shape) =>
+  z.object({ id: EventId, type: z.literal(type), processed_at: Instant.nullable(), ...shape }).meta({ id: idOf(type) });
+
+export const UserMessage = acceptedEvent('user.message', { content: Content });
 export type UserMessage = z.infer<typeof UserMessage>;
+
+export const SystemMessage = acceptedEvent('system.message', { content: z.array(TextBlock) });
+export type SystemMessage = z.infer<typeof SystemMessage>;
+
+/** What waits until the agent takes it. */
+export type QueuedMessage = UserMessage | SystemMessage;
 
 export const StopReason = z
   .discriminatedUnion('type', [
     z.object({ type: z.literal('end_turn') }),
+    /** Tool uses that wait for a confirmation or for the client's result. */
+    z.object({ type: z.literal('requires_action'), event_ids: z.array(EventId) }),
     z.object({ type: z.literal('retries_exhausted') }),
     z.object({ type: z.literal('refusal') }),
   ])
@@ -38,6 +51,7 @@ export const SessionErrorBody = z
       'model_request_failed_error',
       'billing_error',
       'tool_use_limit_reached_error',
+      'compaction_limit_reached_error',
     ]),
     message: z.string(),
     retry_status: z.object({ type: z.enum(['retrying', 'exhausted', 'terminal']) }),
@@ -45,26 +59,59 @@ export const SessionErrorBody = z
   .meta({ id: 'SessionErrorBody' });
 export type SessionErrorBody = z.infer<typeof SessionErrorBody>;
 
+/** How a permission policy judged a tool call; absent when no policy did, because the tool is not enabled. */
+export const Evaluation = z
+  .discriminatedUnion('type', [
+    z.object({ type: z.literal('always_allow') }),
+    z.object({ type: z.literal('always_ask') }),
+    z.object({
+      type: z.literal('auto'),
+      evaluated_permission: z.object({ type: z.literal('ask'), reason_code: z.literal('indeterminate') }),
+    }),
+  ])
+  .meta({ id: 'Evaluation' });
+export type Evaluation = z.infer<typeof Evaluation>;
+
 const stop = { stop_reason: StopReason, stop_details: StopDetails };
 const thread = { session_thread_id: ThreadId, agent_name: z.string() };
 
 export const SessionEvent = z
   .discriminatedUnion('type', [
     UserMessage,
+    SystemMessage,
+    acceptedEvent('user.interrupt', { session_thread_id: ThreadId.optional() }),
+    acceptedEvent('user.tool_confirmation', {
+      tool_use_id: EventId,
+      result: z.enum(['allow', 'deny']),
+      deny_message: z.string().optional(),
+    }),
+    event('user.custom_tool_result', {
+      custom_tool_use_id: EventId,
+      content: ToolContent.optional(),
+      is_error: z.boolean().optional(),
+    }),
     event('agent.thinking', {}),
     event('agent.message', { content: z.array(TextBlock) }),
     event('agent.tool_use', {
       name: z.string(),
       input: z.record(z.string(), z.unknown()),
-      evaluated_permission: z.enum(['allow', 'deny']),
-      evaluation: z.object({ type: z.literal('always_allow') }).optional(),
+      evaluated_permission: z.enum(['allow', 'ask', 'deny']),
+      evaluation: Evaluation.optional(),
     }),
-    event('agent.tool_result', { tool_use_id: EventId, content: Content, is_error: z.boolean() }),
+    event('agent.tool_result', { tool_use_id: EventId, content: ToolContent, is_error: z.boolean() }),
+    event('agent.custom_tool_use', { name: z.string(), input: z.record(z.string(), z.unknown()) }),
+    event('agent.thread_context_compacted', {}),
     event('session.status_running', {}),
     event('session.status_idle', stop),
     event('session.status_rescheduled', {}),
     event('session.status_terminated', {}),
     event('session.error', { error: SessionErrorBody }),
+    /** Only what changed; `metadata` whole, and absent when nothing is left of it. */
+    event('session.updated', {
+      title: z.string().nullable().optional(),
+      metadata: Metadata.optional(),
+      agent: SessionAgent.optional(),
+    }),
     event('session.usage', { usage: Usage, budget: z.null() }),
     event('session.deleted', {}),
     event('session.thread_status_running', thread),
@@ -83,28 +130,50 @@ export type SessionEvent = z.infer<typeof SessionEvent>;
 export type SessionEventType = SessionEvent['type'];
 export type EventOf<Type extends SessionEventType> = Extract<SessionEvent, { type: Type }>;
 
-/** Client events of the contract that are answered with 400 until their feature exists. */
-const NOT_YET = [
-  'user.interrupt',
-  'user.tool_confirmation',
-  'user.custom_tool_result',
-  'user.tool_result',
-  'user.define_outcome',
-  'system.message',
-] as const;
+const ToolConfirmation = z
+  .strictObject({
+    type: z.literal('user.tool_confirmation'),
+    tool_use_id: EventId,
+    result: z.enum(['allow', 'deny']),
+    deny_message: z.string().max(10_000).nullish(),
+  })
+  .refine((confirmation) => confirmation.result === 'deny' || confirmation.deny_message == null, {
+    path: ['deny_message'],
+    message: 'goes only with result "deny"',
+  });
 
+const ToolResult = unsupported(
+  z.looseObject({ type: z.literal('user.tool_result') }),
+  'user.tool_result belongs to self-hosted environments, which are not supported yet',
+);
+const DefineOutcome = unsupported(
+  z.looseObject({ type: z.literal('user.define_outcome') }),
+  'user.define_outcome is not supported yet: outcomes do not exist here',
+);
+const UserMessageInput = z.strictObject({ type: z.literal('user.message'), content: UserContent });
+
+/** An event that a client may send to a session. */
 export const EventInput = z
   .discriminatedUnion('type', [
-    z.strictObject({ type: z.literal('user.message'), content: UserContent }),
-    z
-      .looseObject({ type: z.enum(NOT_YET) })
-      .refine(() => false, `${NOT_YET.join(', ')} are not supported yet: send "user.message"`),
+    UserMessageInput,
+    z.strictObject({ type: z.literal('user.interrupt'), session_thread_id: ThreadId.nullish() }),
+    ToolConfirmation,
+    z.strictObject({
+      type: z.literal('user.custom_tool_result'),
+      custom_tool_use_id: EventId,
+      content: ToolResultInput.nullish(),
+      is_error: z.boolean().nullish(),
+    }),
+    z.strictObject({ type: z.literal('system.message'), content: SystemContent }),
+    ToolResult,
+    DefineOutcome,
   ])
   .meta({ id: 'EventInput' });
-export type UserMessageInput = { readonly type: 'user.message'; readonly content: UserContent };
+export type EventInput = z.infer<typeof EventInput>;
 
-export const EventsSend = z
-  .strictObject({ events: z.array(EventInput).min(1).max(100) })
-  .transform((body) => ({ events: body.events.filter((input): input is UserMessageInput => 'content' in input) }))
-  .meta({ id: 'EventsSend' });
+export const EventsSend = z.strictObject({ events: z.array(EventInput).min(1).max(100) }).meta({ id: 'EventsSend' });
 export type EventsSend = z.infer<typeof EventsSend>;
+
+/** What a session may be created with: the first messages of its first run. */
+export const InitialEvents = z.array(z.discriminatedUnion('type', [UserMessageInput, DefineOutcome])).max(50);
+export type InitialEvents = z.infer<typeof InitialEvents>;

@@ -1,6 +1,7 @@
 /** Sessions (contract §2.3). */
 import * as z from 'zod';
 import { SessionAgent } from './agents.ts';
+import { InitialEvents } from './events.ts';
 import { AgentId, EnvironmentId, Instant, SessionId } from './ids.ts';
 import { Metadata } from './metadata.ts';
 import { Usage } from './usage.ts';
@@ -15,16 +16,27 @@ const AgentReference = z.union([
     .refine(() => false, 'agent_with_overrides is not supported yet: use the agent id or {type:"agent", id, version}'),
 ]);
 
+const Title = z.string().max(500);
+
+/** A ceiling on what a session may cost; `amount` is whole cents. Well-formed ones are refused too: prices are unknown here. */
+const Budget = z.strictObject({
+  type: z.literal('limit'),
+  max_list_cost: z.strictObject({
+    amount: z.string().regex(/^[1-9][0-9]{0,14}$/, 'must be a positive whole number of cents, as a string'),
+    currency: z.literal('USD'),
+  }),
+});
+
 export const SessionCreate = z
   .strictObject({
     agent: AgentReference,
     environment_id: EnvironmentId,
-    title: z.string().max(500).nullish(),
+    title: Title.nullish(),
     metadata: Metadata.optional(),
     resources: notYet('resources are').nullish(),
     vault_ids: notYet('vaults are').nullish(),
-    initial_events: notYet('initial events are').nullish(),
-    budget: z.null('budgets are not supported yet: leave it out or send null').optional(),
+    initial_events: InitialEvents.nullish(),
+    budget: Budget.nullish(),
   })
   .meta({ id: 'SessionCreate' });
 export type SessionCreate = z.infer<typeof SessionCreate>;

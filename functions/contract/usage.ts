@@ -21,8 +21,7 @@ export const Usage = z
     cache_creation: z.object({ ephemeral_5m_input_tokens: z.int().min(0), ephemeral_1h_input_tokens: z.int().min(0) }),
     /** Seconds spent running, fractions allowed. */
     active_seconds: z.number().min(0),
-    list_cost: z.null(),
-    server_tool_use: z.null(),
+    server_tool_use: z.object({ web_search_requests: z.int().min(0), web_fetch_requests: z.int().min(0) }),
   })
   .meta({ id: 'Usage' });
 export type Usage = z.infer<typeof Usage>;

@@ -2,6 +2,7 @@
 import type { ExecuteRequest, ExecuteResponse } from '#contract/hands.ts';
 import type { EventId, Instant, SessionId, ThreadId } from '#contract/ids.ts';
 import type { Entry, SessionState } from '#contract/entries.ts';
+import type { Session } from '#contract/sessions.ts';
 import type { ModelUsage } from '#contract/usage.ts';
 
 /** Names one log: the partition of a thread. The primary thread's log is the session's own. */
@@ -21,6 +22,9 @@ export interface PositionedEntry {
   readonly entry: Entry;
 }
 
+/** What a client gave a session, and may change: the row holds it, beside what follows from the log. */
+export type SessionDetails = Pick<Session, 'id' | 'agent' | 'environment_id' | 'title' | 'metadata' | 'created_at'>;
+
 export interface Append {
   readonly key: LogKey;
   /** The head on which the entries were decided. */
@@ -29,6 +33,8 @@ export interface Append {
   /** The state folded over `entries`; it is stored beside them. */
   readonly state: SessionState;
   readonly at: Instant;
+  /** The session's details as they are to be; absent while they stay. */
+  readonly details?: SessionDetails;
   /** The request that asked for it, for whoever debugs: it is in the caller's response and in the request's log line. */
   readonly cause?: string;
 }
@@ -41,7 +47,7 @@ export type Appended =
 /**
  * The durable, append-only log of a session (design §2).
  * `append` is all or nothing at exactly `after.position + 1`; a repeat of the same append, its first answer lost, is
- * `appended` and writes nothing. When status or run changes, the session's row changes in the same transaction.
+ * `appended` and writes nothing. When status, run or details change, the session's row changes in the same transaction.
  * Reads are strongly consistent. Nothing here ever deletes an entry but `remove`.
  */
 export interface SessionLog {
@@ -79,7 +85,7 @@ export interface ContentBlock {
 }
 
 export interface ModelMessage {
-  readonly role: 'user' | 'assistant';
+  readonly role: 'user' | 'assistant' | 'system';
   readonly content: readonly ContentBlock[];
 }
 

@@ -7,9 +7,9 @@ import type { ApiKey } from '#contract/api-keys.ts';
 import type { Environment } from '#contract/environments.ts';
 import type { AgentId, EnvironmentId, Instant, SessionId, WorkspaceId } from '#contract/ids.ts';
 import type { Order } from '#contract/pages.ts';
-import type { Session, SessionStatus } from '#contract/sessions.ts';
+import type { SessionStatus } from '#contract/sessions.ts';
 import type { Usage } from '#contract/usage.ts';
-import type { Append, LogKey, PositionedEntry } from '#core/ports.ts';
+import type { Append, LogKey, PositionedEntry, SessionDetails } from '#core/ports.ts';
 
 /** The end of a range of instants. */
 export interface Bound {
@@ -60,11 +60,8 @@ export interface EnvironmentRecords {
   list(request: ListRequest): Promise<Rows<Environment>>;
 }
 
-/** What never changes in a session. */
-export type SessionFixed = Pick<Session, 'id' | 'agent' | 'environment_id' | 'title' | 'metadata' | 'created_at'>;
-
 export interface SessionRecord {
-  readonly fixed: SessionFixed;
+  readonly details: SessionDetails;
   readonly workspace: WorkspaceId;
   readonly status: SessionStatus;
   readonly usage: Usage;
@@ -83,7 +80,7 @@ export interface SessionRecords {
   /** The row and the first append of the log, both or neither. */
   create(
     workspace: WorkspaceId,
-    fixed: SessionFixed,
+    details: SessionDetails,
     first: Pick<Append, 'key' | 'entries' | 'state' | 'at'>,
   ): Promise<void>;
   find(workspace: WorkspaceId, id: SessionId): Promise<SessionRecord | null>;

@@ -3,7 +3,7 @@ import { EventId } from '#contract/ids.ts';
 import type { SessionEvent } from '#contract/events.ts';
 import { Fault } from '#core/errors.ts';
 import type { Head, LogKey, Pause, SessionLog } from '#core/ports.ts';
-import { isActive } from '#core/session/decide.ts';
+import { isActive } from '#core/session/waiting.ts';
 import { eventFrame, PING } from './frames.ts';
 import { createPace } from './pace.ts';
 import type { Sink } from './sink.ts';

@@ -4,12 +4,13 @@ import { Instant, SessionId } from '#contract/ids.ts';
 import { Order, pageOf } from '#contract/pages.ts';
 import { EventsQuery, NoQuery } from '#contract/queries.ts';
 import { isWithin, rangeOf, type Range } from '#core/requests/created-range.ts';
-import { isRefusal, refuse, type RequestRefusal } from '#core/requests/refusal.ts';
+import { isRefusal, type RequestRefusal } from '#core/requests/refusal.ts';
 import { listEvents, type EventPlace, type ListedEvent } from '#core/session/list-events.ts';
 import { send } from '#core/session/send.ts';
 import { carriedBytes, MAX_CARRIED_BYTES } from '../carried-bytes.ts';
 import { decodeCursor, encodeCursor } from '../cursor.ts';
 import { notFound, operation } from '../operation.ts';
+import { noteStart, refusedChange } from '../session-change.ts';
 import { NoBody } from './nothing.ts';
 import { keyOf, ownHead } from './sessions.ts';
 
@@ -35,9 +36,9 @@ const sendEvents = operation({
     const head = await ownHead(world, workspace, params.session_id);
     if (head === null) return notFound('session_id');
     const sent = await send(world, { key: keyOf(params.session_id), head, cause: requestId }, body.events);
-    if (sent.status === 'refused') return refuse('invalid_request_error', `session_id: ${sent.message}`);
-    note({ run: sent.head.state.run, run_start: sent.start.run, events: sent.events.length });
-    if (sent.start.run === 'failed') note({ error_class: sent.start.errorClass });
+    if (sent.status === 'refused') return refusedChange(sent);
+    note({ run: sent.head.state.run, events: sent.events.length });
+    noteStart(note, sent.start);
     return { data: [...sent.events] };
   },
 });

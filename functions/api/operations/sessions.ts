@@ -3,18 +3,24 @@ import { primaryThread, SessionId, type AgentId, type WorkspaceId } from '#contr
 import { bidirectionalPageOf } from '#contract/pages.ts';
 import { NoQuery, SessionsQuery } from '#contract/queries.ts';
 import { Session, SessionCreate } from '#contract/sessions.ts';
+import { snapshotOf } from '#core/agents/resolve.ts';
 import type { Head } from '#core/ports.ts';
 import { isRefusal, refuse } from '#core/requests/refusal.ts';
 import { change } from '#core/session/change.ts';
 import { closeForDeletion } from '#core/session/close-for-deletion.ts';
 import { createSession } from '#core/session/create.ts';
+import { storeAndStart } from '#core/session/send.ts';
 import { viewSession } from '#core/session/view.ts';
 import type { ApiWorld } from '../api-world.ts';
 import { listRequest, recordPage } from '../record-page.ts';
+import { noteStart, refusedChange } from '../session-change.ts';
 import { notFound, operation } from '../operation.ts';
 import { NoBody, NoParams } from './nothing.ts';
 
 const Params = z.object({ session_id: SessionId });
+
+/** A budget needs list prices, which nothing here knows. */
+const NOT_BUDGETABLE = refuse('invalid_request_error', 'budget: budgets are not supported yet');
 
 const create = operation({
   method: 'POST',
@@ -25,6 +31,7 @@ const create = operation({
   body: SessionCreate,
   response: Session,
   async handle({ world, workspace, body, note }) {
+    if (body.budget != null) return NOT_BUDGETABLE;
     const reference = agentReference(body);
     const [agent, environment] = await Promise.all([
       world.agents.find(workspace, reference.id, reference.version),
@@ -36,20 +43,21 @@ const create = operation({
     if (environment.archived_at !== null) return refuse('invalid_request_error', 'environment_id: is archived');
     const session = SessionId.parse(`sesn_${world.newToken()}`);
     note({ session });
-    const created = createSession(body, { workspace, session, agent, environment: environment.id }, world.stamp);
-    await world.sessions.create(workspace, created.fixed, created.first);
-    return viewSession(
-      {
-        fixed: created.fixed,
-        workspace,
-        status: created.first.state.status,
-        usage: created.first.state.usage,
-        runningSince: null,
-        updatedAt: created.first.at,
-        archivedAt: null,
-      },
-      created.first.at,
+    const created = createSession(
+      body,
+      { workspace, session, agent: snapshotOf(agent), environment: environment.id },
+      world.stamp,
     );
+    if (created.status === 'refused')
+      return refusedChange(created, (field) => field.replace(/^events/, 'initial_events'));
+    const { details, first } = created;
+    const begins = first.state.run === 0 ? null : { key: first.key, run: first.state.run, at: first.at };
+    const storing = world.sessions.create(workspace, details, first).then(() => ({ status: 'created' as const }));
+    const { start } = await storeAndStart(world, storing, begins);
+    noteStart(note, start);
+    const { status, usage, runningSince } = first.state;
+    const record = { details, workspace, status, usage, runningSince, updatedAt: first.at, archivedAt: null };
+    return viewSession(record, first.at);
   },
 });
 
@@ -102,7 +110,7 @@ const archive = operation({
     const head = await ownHead(world, workspace, params.session_id);
     if (head === null) return notFound('session_id');
     const changed = await change(world, key, head, { do: 'archive' });
-    if (changed.status === 'refused') return refuse('invalid_request_error', `session_id: ${changed.message}`);
+    if (changed.status === 'refused') return refusedChange(changed);
     // A crash before this line leaves the session terminated and unmarked; a repeat marks it.
     const now = world.stamp.now();
     const record = await world.sessions.archive(workspace, params.session_id, now);
@@ -123,7 +131,7 @@ const remove = operation({
     const head = await ownHead(world, workspace, params.session_id);
     if (head === null) return notFound('session_id');
     const closed = await closeForDeletion(world, key, head);
-    if (closed.status === 'refused') return refuse('invalid_request_error', `session_id: ${closed.message}`);
+    if (closed.status === 'refused') return refusedChange(closed);
     // The sandbox before the records, for they are what names it.
     await world.sandboxes.release(params.session_id);
     // The row first, so that the session is gone at once; the log last, for it is what a repeat goes on from.

@@ -1,5 +1,5 @@
 /**
- * How the model sees the sandbox tools. Names and schemas are those of the SDK's agent toolset, which runs inside the
+ * How the model sees its tools. Names and schemas are those of the SDK's agent toolset, which runs inside the
  * sandbox; a test compares them, so that an SDK upgrade cannot change one side alone.
  */
 import type { SessionAgent } from '#contract/agents.ts';
@@ -74,6 +74,10 @@ export function enabledTools(agent: SessionAgent): readonly SandboxTool[] {
   return SANDBOX_TOOLS.filter((name) => effectiveConfig(agent.tools, name)?.enabled === true);
 }
 
+/** What the model is offered: the built-in tools, then the client's own. */
 export function toolDefinitions(agent: SessionAgent): readonly ToolDefinition[] {
-  return enabledTools(agent).map((name) => ({ name, ...DEFINITIONS[name] }));
+  const custom = agent.tools.flatMap((tool) =>
+    tool.type === 'custom' ? [{ name: tool.name, description: tool.description, input_schema: tool.input_schema }] : [],
+  );
+  return [...enabledTools(agent).map((name) => ({ name, ...DEFINITIONS[name] })), ...custom];
 }

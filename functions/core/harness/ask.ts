@@ -5,9 +5,11 @@ import { Fault, errorClass } from '#core/errors.ts';
 import type { Head, Journal, LogKey, Model, ModelAnswer, Pause, SessionLog, Stamp, Warming } from '#core/ports.ts';
 import { agentOf, buildRequest } from '#core/harness/context.ts';
 import { queuedMessages, type History, type Story } from '#core/harness/history.ts';
+import { whileItStands } from '#core/harness/watch.ts';
 import { MAX_FAILURES } from '#core/harness/next.ts';
 import { toldOf } from '#core/harness/provider-errors.ts';
-import { enabledTools } from '#core/hands/tool-definitions.ts';
+import { toolRules } from '#core/hands/tool-rules.ts';
+import type { AnswerIds, Command } from '#core/session/commands.ts';
 import { change, prepare } from '#core/session/change.ts';
 
 export interface TurnWorld {
@@ -37,6 +39,7 @@ const WARM_FOR_MS = 25 * 60_000;
 
 export async function ask(world: TurnWorld, key: LogKey, story: Story, signal: AbortSignal): Promise<Asked> {
   const request = world.stamp.eventId();
+  const ids = { message: world.stamp.eventId(), thinking: world.stamp.eventId() };
   const claim = prepare(key, story.head, { do: 'claim', request, taken: queuedMessages(story) }, world.stamp);
   if (claim === 'nothing' || 'message' in claim) return { status: 'fenced', run: story.head.state.run };
   // The claim and the request travel side by side; nothing of the answer is used before the claim is in the log, and a
@@ -56,9 +59,9 @@ export async function ask(world: TurnWorld, key: LogKey, story: Story, signal: A
     cutOff.abort();
     return overtaken(world, key, story.head, claimed.head);
   }
-  const heard = await listening.heard;
+  const heard = await whileItStands(world, key, { request, hearing: listening.heard, cutOff });
   const mine = world.history.extend(key, story, claimed.head, claim.entries);
-  const asked = await settle(world, key, { story: mine, request, heard });
+  const asked = await settle(world, key, { story: mine, request, ids, heard });
   listening.report(asked, mine.head.state.run);
   return asked;
 }
@@ -107,19 +110,16 @@ function listen(world: TurnWorld, key: LogKey, story: Story, signal: AbortSignal
 async function settle(
   world: TurnWorld,
   key: LogKey,
-  turn: { story: Story; request: EventId; heard: Heard },
+  turn: { story: Story; request: EventId; ids: AnswerIds; heard: Heard },
 ): Promise<Asked> {
-  const { story, request, heard } = turn;
+  const { story, request, ids, heard } = turn;
   const run = story.head.state.run;
   const fault = heard.status === 'error' ? faultOf(heard.error) : null;
-  const changed = await change(
-    world,
-    key,
-    story.head,
+  const command: Command =
     heard.status === 'answer'
-      ? { do: 'answer', request, answer: heard.answer, offered: new Set(enabledTools(agentOf(story.entries))) }
-      : failure(story, request, fault ?? faultOf(heard.error)),
-  );
+      ? { do: 'answer', request, answer: heard.answer, rules: toolRules(agentOf(story.entries)), ids }
+      : failure(story, request, fault ?? faultOf(heard.error));
+  const changed = await change(world, key, story.head, command);
   if (changed.status !== 'changed') return { status: 'fenced', run };
   const after =
     changed.before.position === story.head.position

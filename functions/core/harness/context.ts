@@ -3,8 +3,9 @@
  * that becomes a context window. Nothing is ever deleted from the log by doing so.
  */
 import type { SessionAgent } from '#contract/agents.ts';
+import type { ToolContent } from '#contract/content.ts';
 import type { Entry, LogRecord } from '#contract/entries.ts';
-import type { EventOf } from '#contract/events.ts';
+import type { SessionEvent } from '#contract/events.ts';
 import type { ContentBlock, ModelMessage, ModelRequest, ToolDefinition } from '#core/ports.ts';
 import { toolDefinitions } from '#core/hands/tool-definitions.ts';
 import { modelFields } from '#core/harness/models.ts';
@@ -14,13 +15,20 @@ const BLANK_OUTPUT = { type: 'text', text: '(blank output)' } as const;
 
 const CACHE = { cache_control: { type: 'ephemeral' } } as const;
 
-/** The agent a session was created with: the first record of its log. */
+/** The agent a session works with: as it was created, or as it was last changed. */
 export function agentOf(entries: readonly Entry[]): SessionAgent {
+  const updated = entries.findLast((entry) => 'event' in entry && agentIn(entry.event) !== undefined);
+  const agent = updated !== undefined && 'event' in updated ? agentIn(updated.event) : undefined;
+  if (agent !== undefined) return agent;
   const first = entries[0];
   if (first === undefined || !('record' in first) || first.record.kind !== 'session.created') {
     throw new TypeError('a log begins with session.created');
   }
   return first.record.agent;
+}
+
+function agentIn(event: SessionEvent): SessionAgent | undefined {
+  return event.type === 'session.updated' ? event.agent : undefined;
 }
 
 export function buildRequest(entries: readonly Entry[]): ModelRequest {
@@ -41,33 +49,56 @@ export function buildRequest(entries: readonly Entry[]): ModelRequest {
 export function buildMessages(entries: readonly Entry[]): readonly ModelMessage[] {
   const results = resultsByCall(entries);
   const messages: ModelMessage[] = [];
-  /** What users said since the last answer. */
-  let unanswered = 0;
+  /** What was said to the model since its last answer. */
+  let said: ModelMessage[] = [];
   for (const entry of entries) {
-    if ('record' in entry) {
-      if (entry.record.kind === 'model.answered') messages.push(...answered(entry.record, results));
-      // The provider would refuse each later request for what it refused in this one.
-      if (entry.record.kind === 'model.refused') messages.splice(messages.length - unanswered);
-      if (entry.record.kind === 'model.answered' || entry.record.kind === 'model.refused') unanswered = 0;
-    } else if (entry.event.type === 'user.message' && entry.event.processed_at !== null) {
-      messages.push({ role: 'user', content: entry.event.content });
-      unanswered += 1;
+    if ('event' in entry) said.push(...messageOf(entry.event));
+    else if (entry.record.kind === 'model.answered') {
+      messages.push(...inOrder(said), ...answered(entry.record, results));
+      said = [];
     }
+    // The provider would refuse each later request for what it refused in this one.
+    else if (entry.record.kind === 'model.refused') said = [];
   }
-  return merged(messages);
+  return merged([...messages, ...inOrder(said)]);
 }
 
-function resultsByCall(entries: readonly Entry[]): ReadonlyMap<string, EventOf<'agent.tool_result'>> {
-  const results = new Map<string, EventOf<'agent.tool_result'>>();
+function messageOf(event: SessionEvent): readonly ModelMessage[] {
+  if (event.type === 'user.message' && event.processed_at !== null) return [{ role: 'user', content: event.content }];
+  if (event.type === 'system.message' && event.processed_at !== null) {
+    return [{ role: 'system', content: event.content }];
+  }
+  return [];
+}
+
+/** The provider takes a system message after a user's, and one that came alone may have come first. */
+function inOrder(said: readonly ModelMessage[]): readonly ModelMessage[] {
+  return said.toSorted((one, other) => Number(one.role === 'system') - Number(other.role === 'system'));
+}
+
+interface ToolResult {
+  readonly content: ToolContent;
+  readonly isError: boolean;
+}
+
+function resultsByCall(entries: readonly Entry[]): ReadonlyMap<string, ToolResult> {
+  const results = new Map<string, ToolResult>();
   for (const entry of entries) {
-    if ('event' in entry && entry.event.type === 'agent.tool_result') results.set(entry.event.tool_use_id, entry.event);
+    if (!('event' in entry)) continue;
+    const { event } = entry;
+    if (event.type === 'agent.tool_result') {
+      results.set(event.tool_use_id, { content: event.content, isError: event.is_error });
+    }
+    if (event.type === 'user.custom_tool_result') {
+      results.set(event.custom_tool_use_id, { content: event.content ?? [], isError: event.is_error ?? false });
+    }
   }
   return results;
 }
 
 function answered(
   record: Extract<LogRecord, { kind: 'model.answered' }>,
-  results: ReadonlyMap<string, EventOf<'agent.tool_result'>>,
+  results: ReadonlyMap<string, ToolResult>,
 ): readonly ModelMessage[] {
   const content = record.blocks.filter((block) => !isBlank(block));
   // The provider refuses a message that says nothing, which an answer of nothing, or of thoughts alone, would become.
@@ -83,10 +114,10 @@ function isBlank(block: ContentBlock): boolean {
   return block.type === 'text' && String(block['text'] ?? '').trim() === '';
 }
 
-function toolResult(providerId: string, result: EventOf<'agent.tool_result'> | undefined): ContentBlock {
+function toolResult(providerId: string, result: ToolResult | undefined): ContentBlock {
   if (result === undefined) throw new TypeError('the model is asked only when every call has a result');
   const content = result.content.map((block) => (isBlank(block) ? BLANK_OUTPUT : block));
-  return { type: 'tool_result', tool_use_id: providerId, is_error: result.is_error, content };
+  return { type: 'tool_result', tool_use_id: providerId, is_error: result.isError, content };
 }
 
 /** Consecutive messages of one role become one: queued messages are answered as one coherent turn. */

@@ -3,7 +3,7 @@
  * that keeps the turn's cost flat while the session grows. Losing the memory costs a longer read and nothing else.
  */
 import type { Entry } from '#contract/entries.ts';
-import type { UserMessage } from '#contract/events.ts';
+import type { QueuedMessage, SessionEvent } from '#contract/events.ts';
 import type { Head, LogKey, SessionLog } from '#core/ports.ts';
 
 export interface Story {
@@ -46,11 +46,15 @@ export function createHistory(log: SessionLog): History {
 }
 
 /** The queued messages with their content, oldest first. */
-export function queuedMessages(story: Story): readonly UserMessage[] {
+export function queuedMessages(story: Story): readonly QueuedMessage[] {
   return story.head.state.queued.flatMap(({ at }) => {
     const entry = story.entries[at - 1];
-    return entry !== undefined && 'event' in entry && entry.event.type === 'user.message' ? [entry.event] : [];
+    return entry !== undefined && 'event' in entry && isQueued(entry.event) ? [entry.event] : [];
   });
+}
+
+function isQueued(event: SessionEvent): event is QueuedMessage {
+  return event.type === 'user.message' || event.type === 'system.message';
 }
 
 function nameOf(key: LogKey): string {

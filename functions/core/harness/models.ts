@@ -10,6 +10,8 @@ interface ModelHabits {
   readonly maxTokens: number;
   /** How the model is asked to think. */
   readonly thinking: 'adaptive' | 'none';
+  /** Whether the provider takes system messages between the others. */
+  readonly midConversationSystem: boolean;
   readonly reason: string;
   /** When the row was last confirmed. */
   readonly date: string;
@@ -20,6 +22,7 @@ const HABITS: readonly ModelHabits[] = [
     family: '',
     maxTokens: 32_000,
     thinking: 'adaptive',
+    midConversationSystem: true,
     reason: 'current models decide themselves when to think; effort steers how much',
     date: '2026-11-21',
   },
@@ -27,6 +30,7 @@ const HABITS: readonly ModelHabits[] = [
     family: 'claude-haiku-4-5',
     maxTokens: 32_000,
     thinking: 'none',
+    midConversationSystem: false,
     reason: 'predates adaptive thinking and answers 400 to it and to effort',
     date: '2026-11-21',
   },
@@ -34,6 +38,7 @@ const HABITS: readonly ModelHabits[] = [
     family: 'claude-sonnet-4-5',
     maxTokens: 32_000,
     thinking: 'none',
+    midConversationSystem: false,
     reason: 'predates adaptive thinking and answers 400 to it and to effort',
     date: '2026-11-21',
   },
@@ -41,6 +46,7 @@ const HABITS: readonly ModelHabits[] = [
     family: 'claude-opus-4-5',
     maxTokens: 32_000,
     thinking: 'none',
+    midConversationSystem: false,
     reason: 'predates adaptive thinking',
     date: '2026-11-21',
   },

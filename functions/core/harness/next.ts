@@ -1,6 +1,7 @@
 /** From state to the next step of a run: the whole of the harness's judgement, as a pure function. */
 import type { OpenCall, SessionState } from '#contract/entries.ts';
-import { isActive } from '#core/session/decide.ts';
+import type { GivingUp } from '#core/session/commands.ts';
+import { isActive, readyCalls } from '#core/session/waiting.ts';
 
 /** Model requests in a row that may fail, by crashes or by the provider, before the turn ends `retries_exhausted`. */
 export const MAX_FAILURES = 8;
@@ -8,18 +9,27 @@ export const MAX_FAILURES = 8;
 /** Far below the 25,000 events at which Step Functions fails an execution: one answer may still add hundreds of calls. */
 export const MAX_HISTORY_EVENTS = 10_000;
 
+/** Model requests of one turn: an agent that uses tools so often without an end goes round in circles. */
+export const MAX_ROUNDS = 1000;
+
 export type Step =
   | { readonly do: 'rest' }
   | { readonly do: 'use hands'; readonly calls: readonly OpenCall[] }
   | { readonly do: 'ask' }
-  | { readonly do: 'give up' }
+  | { readonly do: 'await action' }
+  | { readonly do: 'give up'; readonly cause: GivingUp }
   | { readonly do: 'continue' };
 
 export function next(state: SessionState): Step {
   if (!isActive(state)) return { do: 'rest' };
-  if (state.calls.length > 0) return { do: 'use hands', calls: state.calls };
+  const ready = readyCalls(state);
+  if (ready.length > 0) return { do: 'use hands', calls: ready };
+  if (state.calls.length > 0) return { do: 'await action' };
   // An open request belongs to an attempt that died or will lose its next append: it counts as failed.
-  if (state.failures + (state.request === null ? 0 : 1) >= MAX_FAILURES) return { do: 'give up' };
+  if (state.failures + (state.request === null ? 0 : 1) >= MAX_FAILURES) {
+    return { do: 'give up', cause: 'attempts' };
+  }
+  if (state.rounds >= MAX_ROUNDS) return { do: 'give up', cause: 'rounds' };
   if (state.historyEvents >= MAX_HISTORY_EVENTS) return { do: 'continue' };
   return { do: 'ask' };
 }

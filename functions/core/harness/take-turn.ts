@@ -2,12 +2,13 @@
  * One Turn of a run: wake, decide the next step, and make at most one model request. It may stop between any two lines:
  * whatever is in the log by then is what the next attempt goes on from.
  */
+import type { OpenCall } from '#contract/entries.ts';
 import type { Next, RunState } from '#contract/run.ts';
 import { Fault } from '#core/errors.ts';
 import type { LogKey } from '#core/ports.ts';
 import { ask, type Asked, type TurnWorld } from '#core/harness/ask.ts';
 import { queuedMessages, type Story } from '#core/harness/history.ts';
-import { backoffSeconds, next } from '#core/harness/next.ts';
+import { backoffSeconds, next, type Step } from '#core/harness/next.ts';
 import { change, prepare, type Changed } from '#core/session/change.ts';
 import type { Command } from '#core/session/commands.ts';
 
@@ -71,8 +72,9 @@ async function go(world: TurnWorld, key: LogKey, from: Story, signal: AbortSigna
         return { run, next: { do: 'tools', calls: handCalls(step.calls), waitSeconds: 0 } };
       case 'continue':
         return continueRun(world, key, story);
+      case 'await action':
       case 'give up': {
-        const left = await giveUp(world, key, story);
+        const left = await endTurn(world, key, story, step);
         if (left === null) return rest(run);
         story = left;
         break;
@@ -101,6 +103,7 @@ async function conclude(world: TurnWorld, key: LogKey, asked: Exclude<Asked, { s
       return { run: state.run, next: { do: 'tools', calls: handCalls(step.calls), waitSeconds: 0 } };
     case 'continue':
       return continueRun(world, key, asked.story);
+    case 'await action':
     case 'ask':
     case 'give up': {
       const wait = asked.status === 'failed' ? backoffSeconds(state.failures, asked.retryAfterSeconds) : 0;
@@ -111,9 +114,15 @@ async function conclude(world: TurnWorld, key: LogKey, asked: Exclude<Asked, { s
   }
 }
 
-/** Ends the turn; the story to judge anew when something was appended meanwhile. */
-async function giveUp(world: TurnWorld, key: LogKey, story: Story): Promise<Story | null> {
-  const append = prepare(key, story.head, { do: 'give up', taken: queuedMessages(story) }, world.stamp);
+/** Ends the turn as the step says; the story to judge anew when something was appended meanwhile. */
+async function endTurn(
+  world: TurnWorld,
+  key: LogKey,
+  story: Story,
+  step: Extract<Step, { do: 'await action' | 'give up' }>,
+): Promise<Story | null> {
+  const command: Command = step.do === 'give up' ? { ...step, taken: queuedMessages(story) } : step;
+  const append = prepare(key, story.head, command, world.stamp);
   if (append === 'nothing' || 'message' in append) return null;
   const appended = await world.log.append(append);
   return appended.status === 'appended' ? null : world.history.load(key);
@@ -150,7 +159,7 @@ async function apply(world: TurnWorld, key: LogKey, story: Story, command: Comma
   return world.history.extend(key, story, changed.head, changed.entries);
 }
 
-function handCalls(calls: readonly { id: Next['calls'][number]['id']; at: number }[]): Next['calls'] {
+function handCalls(calls: readonly OpenCall[]): Next['calls'] {
   return calls.map(({ id, at }) => ({ hand: 'sandbox', id, at }));
 }
 

@@ -1,20 +1,25 @@
 /** What may be asked of a session, and the two ways to answer. */
+import type { SessionAgent } from '#contract/agents.ts';
+import type { ToolContent } from '#contract/content.ts';
 import type { Entry } from '#contract/entries.ts';
-import type { SessionErrorBody, UserMessage, UserMessageInput } from '#contract/events.ts';
-import type { Content } from '#contract/content.ts';
+import type { EventInput, QueuedMessage, SessionErrorBody } from '#contract/events.ts';
 import type { EventId } from '#contract/ids.ts';
+import type { Metadata } from '#contract/metadata.ts';
+import type { ToolRules } from '#core/hands/tool-rules.ts';
 import type { ModelAnswer } from '#core/ports.ts';
 
 export type Command =
-  /** A client's messages: they start a run, or wait in the queue of the one that runs. */
-  | { readonly do: 'send'; readonly messages: readonly UserMessageInput[] }
+  /** A client's events, all or none: messages start a run or wait in the queue, the others take effect at once. */
+  | { readonly do: 'send'; readonly events: readonly EventInput[] }
   /** Claims the next model request; `taken` are the queued messages that it will read. */
-  | { readonly do: 'claim'; readonly request: EventId; readonly taken: readonly UserMessage[] }
+  | { readonly do: 'claim'; readonly request: EventId; readonly taken: readonly QueuedMessage[] }
   | {
       readonly do: 'answer';
       readonly request: EventId;
       readonly answer: ModelAnswer;
-      readonly offered: ReadonlySet<string>;
+      readonly rules: ToolRules;
+      /** Chosen before the answer came, so that previews could carry them. */
+      readonly ids: AnswerIds;
     }
   /** The model request failed. `retrying`: another attempt follows. `refused`: its input is what the provider refuses. */
   | {
@@ -24,17 +29,39 @@ export type Command =
       readonly message: string;
       readonly verdict: 'retrying' | 'exhausted' | 'refused';
     }
-  /** Attempts are used up, by crashes or by the provider. Queued messages that are not `taken` are dropped. */
-  | { readonly do: 'give up'; readonly taken: readonly UserMessage[] }
-  | { readonly do: 'result'; readonly call: EventId; readonly content: Content; readonly isError: boolean }
+  /** The turn ends unfinished. Queued messages that are not `taken` are dropped. */
+  | { readonly do: 'give up'; readonly cause: GivingUp; readonly taken: readonly QueuedMessage[] }
+  | { readonly do: 'result'; readonly call: EventId; readonly content: ToolContent; readonly isError: boolean }
+  /** Every call that a hand could make is made; the others wait for people or clients, so the run ends. */
+  | { readonly do: 'await action' }
   /** `run` goes on under the next number, unless it has already. */
   | { readonly do: 'continue'; readonly run: number; readonly reason: 'long' | 'lost' }
+  /** What a client changes in a session, as it will be; only what differs from what is. */
+  | { readonly do: 'update'; readonly changes: SessionChanges }
   | { readonly do: 'archive' };
+
+/** Ids of the events that an answer becomes. */
+export interface AnswerIds {
+  readonly message: EventId;
+  readonly thinking: EventId;
+}
+
+/** `attempts`: used up, by crashes or by the provider. `rounds`: one turn used tools too often. */
+export type GivingUp = 'attempts' | 'rounds';
+
+export interface SessionChanges {
+  readonly title?: string | null;
+  readonly metadata?: Metadata;
+  readonly agent?: SessionAgent;
+}
 
 /** A refusal is a value: the rules say no, nothing is written, and the message is for the client. */
 export interface Refusal {
   readonly status: 'refused';
+  /** The field of the request that is refused, where there is one. */
+  readonly field?: string;
   readonly message: string;
+  readonly errorCode?: string;
 }
 
 /** Entries to append; none means that there is nothing to do, because it is done already or somebody else's. */

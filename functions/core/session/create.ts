@@ -1,35 +1,38 @@
-/** A new session: its record, and the first append of its log, which takes the agent as it is now. */
-import type { Agent } from '#contract/agents.ts';
+/** A new session: its details, and the first append of its log, which takes the agent as it is now. */
+import type { SessionAgent } from '#contract/agents.ts';
 import { primaryThread, type EnvironmentId, type SessionId, type WorkspaceId } from '#contract/ids.ts';
 import type { Entry } from '#contract/entries.ts';
 import type { SessionCreate } from '#contract/sessions.ts';
-import { snapshotOf } from '#core/agents/resolve.ts';
-import type { Append, Stamp } from '#core/ports.ts';
-import type { SessionFixed } from '#core/records.ts';
+import type { Append, SessionDetails, Stamp } from '#core/ports.ts';
+import type { Refusal } from '#core/session/commands.ts';
+import { decide } from '#core/session/decide.ts';
 import { fold } from '#core/session/evolve.ts';
 
 export interface Created {
-  readonly fixed: SessionFixed;
+  readonly status: 'created';
+  readonly details: SessionDetails;
   readonly first: Pick<Append, 'key' | 'entries' | 'state' | 'at'>;
 }
 
 export interface Parts {
   readonly workspace: WorkspaceId;
   readonly session: SessionId;
-  readonly agent: Agent;
+  readonly agent: SessionAgent;
   readonly environment: EnvironmentId;
 }
 
-export function createSession(input: SessionCreate, parts: Parts, stamp: Stamp): Created {
+export function createSession(input: SessionCreate, parts: Parts, stamp: Stamp): Created | Refusal {
   const at = stamp.now();
   const thread = primaryThread(parts.session);
-  const agent = snapshotOf(parts.agent);
-  const { workspace, environment } = parts;
-  const entries: readonly Entry[] = [
-    { record: { kind: 'session.created', at, workspace, thread, agent, environment } },
-  ];
+  const { workspace, environment, agent } = parts;
+  const created: Entry = { record: { kind: 'session.created', at, workspace, thread, agent, environment } };
+  // Its first messages are sent in the append that creates it, so a session is never seen without them.
+  const sent = decide(fold(null, [created]).state, { do: 'send', events: input.initial_events ?? [] }, stamp);
+  if (sent.status === 'refused') return sent;
+  const entries = [created, ...sent.entries];
   return {
-    fixed: {
+    status: 'created',
+    details: {
       id: parts.session,
       agent,
       environment_id: environment,

@@ -1,11 +1,13 @@
-/** One model answer becomes one append: messages, tool uses, the end of the span and, if nothing is left, idle. */
+/** One model answer becomes one append: messages, tool uses, the end of the span and, if no hand is needed, idle. */
 import type { Entry, SessionState } from '#contract/entries.ts';
 import type { EventId, Instant } from '#contract/ids.ts';
-import type { StopDetails, StopReason } from '#contract/events.ts';
+import type { Evaluation, StopDetails, StopReason } from '#contract/events.ts';
+import type { ToolRule } from '#core/hands/tool-rules.ts';
 import type { ContentBlock, ModelAnswer, Stamp } from '#core/ports.ts';
 import type { Command, Decided } from '#core/session/commands.ts';
-import { event, goIdle } from '#core/session/entries.ts';
+import { event, goIdle, requiresAction, resultOf } from '#core/session/entries.ts';
 import { fold } from '#core/session/evolve.ts';
+import { blockedCalls, hasUserMessage, readyCalls } from '#core/session/waiting.ts';
 
 type Answer = Extract<Command, { do: 'answer' }>;
 
@@ -14,6 +16,8 @@ interface ToolCall {
   readonly providerId: string;
   readonly name: string;
   readonly input: Record<string, unknown>;
+  /** Undefined for a tool that this agent does not have. */
+  readonly rule: ToolRule | undefined;
   /** Why this call is not executed; null when it is. */
   readonly denial: string | null;
 }
@@ -25,7 +29,7 @@ export function decideAnswer(state: SessionState, command: Answer, stamp: Stamp)
   const calls = toolCalls(command, stamp);
   const said: readonly Entry[] = [
     { record: answered(command, calls, now) },
-    ...spoken(command.answer, stamp, now),
+    ...spoken(command, now),
     ...calls.map((call) => toolUse(call, now)),
     event({
       id: stamp.eventId(),
@@ -35,12 +39,21 @@ export function decideAnswer(state: SessionState, command: Answer, stamp: Stamp)
       is_error: false,
       model_usage: command.answer.usage,
     }),
-    ...calls.filter((call) => call.denial !== null).map((call) => denied(call, stamp, now)),
+    ...calls.flatMap((call) => (call.denial === null ? [] : [denied(call.id, call.denial, stamp)])),
   ];
   const after = fold({ position: 0, state }, said).state;
-  const rests = calls.length === 0 && after.queued.length === 0 && command.answer.stopReason !== 'pause_turn';
-  const { reason, details } = stopOf(command.answer);
-  return { status: 'decided', entries: rests ? [...said, ...goIdle(after, reason, stamp, details)] : said };
+  return { status: 'decided', entries: [...said, ...ending(after, command.answer, stamp)] };
+}
+
+/** Nothing while a hand or the model has to go on. */
+function ending(state: SessionState, answer: ModelAnswer, stamp: Stamp): readonly Entry[] {
+  if (readyCalls(state).length > 0) return [];
+  const blocked = blockedCalls(state);
+  if (blocked.length > 0) return goIdle(state, requiresAction(blocked), stamp);
+  const calledInVain = answer.blocks.some((block) => block.type === 'tool_use');
+  if (calledInVain || hasUserMessage(state) || answer.stopReason === 'pause_turn') return [];
+  const { reason, details } = stopOf(answer);
+  return goIdle(state, reason, stamp, details);
 }
 
 function answered(command: Answer, calls: readonly ToolCall[], at: Instant) {
@@ -55,7 +68,7 @@ function answered(command: Answer, calls: readonly ToolCall[], at: Instant) {
   };
 }
 
-function spoken(answer: ModelAnswer, stamp: Stamp, now: Instant): readonly Entry[] {
+function spoken({ answer, ids }: Answer, now: Instant): readonly Entry[] {
   const thought = answer.blocks.some((block) => block.type === 'thinking' || block.type === 'redacted_thinking');
   const content = answer.blocks.flatMap((block) =>
     block.type === 'text' && typeof block['text'] === 'string' && block['text'].trim() !== ''
@@ -63,8 +76,8 @@ function spoken(answer: ModelAnswer, stamp: Stamp, now: Instant): readonly Entry
       : [],
   );
   return [
-    ...(thought ? [event({ id: stamp.eventId(), type: 'agent.thinking', processed_at: now })] : []),
-    ...(content.length > 0 ? [event({ id: stamp.eventId(), type: 'agent.message', processed_at: now, content })] : []),
+    ...(thought ? [event({ id: ids.thinking, type: 'agent.thinking', processed_at: now })] : []),
+    ...(content.length > 0 ? [event({ id: ids.message, type: 'agent.message', processed_at: now, content })] : []),
   ];
 }
 
@@ -76,45 +89,48 @@ function toolCalls(command: Answer, stamp: Stamp): readonly ToolCall[] {
 
 function toolCall(block: ContentBlock, command: Answer, stamp: Stamp): ToolCall {
   const name = String(block['name']);
-  const complete = isRecord(block['input']);
+  const rule = command.rules.get(name);
   return {
     id: stamp.eventId(),
     providerId: String(block['id']),
     name,
     input: isRecord(block['input']) ? block['input'] : {},
-    denial: denialOf(name, complete, command),
+    rule,
+    denial: denialOf(block, rule, command),
   };
 }
 
-function denialOf(name: string, complete: boolean, command: Answer): string | null {
-  if (!command.offered.has(name)) return `There is no tool named ${name} in this session.`;
-  if (!complete || command.answer.stopReason === 'max_tokens') {
+function denialOf(block: ContentBlock, rule: ToolRule | undefined, { answer }: Answer): string | null {
+  if (rule === undefined) return `There is no tool named ${String(block['name'])} in this session.`;
+  if (!isRecord(block['input']) || answer.stopReason === 'max_tokens') {
     return 'The answer reached its token limit before this call was complete, so it was not executed.';
   }
   return null;
 }
 
-function toolUse(call: ToolCall, now: Instant): Entry {
+function toolUse({ id, name, input, rule, denial }: ToolCall, now: Instant): Entry {
+  const use = { id, processed_at: now, name, input };
+  if (rule?.kind === 'custom') return event({ ...use, type: 'agent.custom_tool_use' });
+  if (rule === undefined) return event({ ...use, type: 'agent.tool_use', evaluated_permission: 'deny' });
+  const evaluation = EVALUATIONS[rule.policy];
+  const permission = evaluation.type === 'always_allow' ? 'allow' : 'ask';
   return event({
-    id: call.id,
+    ...use,
     type: 'agent.tool_use',
-    processed_at: now,
-    name: call.name,
-    input: call.input,
-    evaluated_permission: call.denial === null ? 'allow' : 'deny',
-    ...(call.denial === null ? { evaluation: { type: 'always_allow' as const } } : {}),
+    evaluated_permission: denial === null ? permission : 'deny',
+    evaluation,
   });
 }
 
-function denied(call: ToolCall, stamp: Stamp, now: Instant): Entry {
-  return event({
-    id: stamp.eventId(),
-    type: 'agent.tool_result',
-    processed_at: now,
-    tool_use_id: call.id,
-    content: [{ type: 'text', text: call.denial ?? '' }],
-    is_error: true,
-  });
+/** Nothing here judges calls by itself, so `auto` asks (contract §4.5). */
+const EVALUATIONS: Readonly<Record<Extract<ToolRule, { kind: 'built-in' }>['policy'], Evaluation>> = {
+  always_allow: { type: 'always_allow' },
+  always_ask: { type: 'always_ask' },
+  auto: { type: 'auto', evaluated_permission: { type: 'ask', reason_code: 'indeterminate' } },
+};
+
+function denied(call: EventId, text: string, stamp: Stamp): Entry {
+  return resultOf(call, { content: [{ type: 'text', text }], isError: true }, stamp);
 }
 
 function stopOf(answer: ModelAnswer): { reason: StopReason; details: StopDetails } {

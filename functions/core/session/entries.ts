@@ -1,7 +1,8 @@
 /** Groups of entries that always go together, in the contract's order (§3.5). */
+import type { ToolContent } from '#contract/content.ts';
 import type { Entry, SessionState } from '#contract/entries.ts';
-import type { SessionEvent, StopDetails, StopReason, UserMessage } from '#contract/events.ts';
-import type { Instant } from '#contract/ids.ts';
+import type { QueuedMessage, SessionErrorBody, SessionEvent, StopDetails, StopReason } from '#contract/events.ts';
+import type { EventId, Instant } from '#contract/ids.ts';
 import type { Usage } from '#contract/usage.ts';
 import type { Stamp } from '#core/ports.ts';
 
@@ -25,7 +26,7 @@ export function beginRunning(state: SessionState, stamp: Stamp): readonly Entry[
 }
 
 /** The second echo of each queued message: the agent takes it now. */
-export function take(messages: readonly UserMessage[], stamp: Stamp): readonly Entry[] {
+export function take(messages: readonly QueuedMessage[], stamp: Stamp): readonly Entry[] {
   return messages.map((message) => event({ ...message, processed_at: stamp.now() }));
 }
 
@@ -44,6 +45,35 @@ export function closeRequest(state: SessionState, stamp: Stamp): readonly Entry[
   ];
 }
 
+/** What a call came to when it was ours to make, or to end: an interrupt ends the client's own tools the same way. */
+export function resultOf(
+  call: EventId,
+  { content, isError }: { readonly content: ToolContent; readonly isError: boolean },
+  stamp: Stamp,
+): Entry {
+  return event({
+    id: stamp.eventId(),
+    type: 'agent.tool_result',
+    processed_at: stamp.now(),
+    tool_use_id: call,
+    content,
+    is_error: isError,
+  });
+}
+
+export function failure(
+  stamp: Stamp,
+  error: Pick<SessionErrorBody, 'type' | 'message'>,
+  retryStatus: SessionErrorBody['retry_status']['type'],
+): Entry {
+  return event({
+    id: stamp.eventId(),
+    type: 'session.error',
+    processed_at: stamp.now(),
+    error: { ...error, retry_status: { type: retryStatus } },
+  });
+}
+
 /** Thread idle, usage, session idle: the end of a turn. `state` is the state before them, the turn's usage folded in. */
 export function goIdle(
   state: SessionState,
@@ -60,6 +90,10 @@ export function goIdle(
   ];
 }
 
+export function requiresAction(calls: readonly { readonly id: EventId }[]): StopReason {
+  return { type: 'requires_action', event_ids: calls.map((call) => call.id) };
+}
+
 /** Usage with the seconds of the running stretch that ends now. */
 export function usageAt(state: SessionState, now: Instant): Usage {
   if (state.runningSince === null) return state.usage;
@@ -67,6 +101,6 @@ export function usageAt(state: SessionState, now: Instant): Usage {
   return { ...state.usage, active_seconds: state.usage.active_seconds + seconds };
 }
 
-function threadOf(state: SessionState) {
+export function threadOf(state: SessionState) {
   return { session_thread_id: state.thread, agent_name: state.agentName };
 }

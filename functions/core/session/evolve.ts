@@ -1,6 +1,7 @@
 /** The fold: one entry and the state before it make the state after it. */
-import type { Entry, LogRecord, SessionState } from '#contract/entries.ts';
-import type { SessionEvent } from '#contract/events.ts';
+import type { Entry, LogRecord, OpenCall, SessionState } from '#contract/entries.ts';
+import type { QueuedMessage, SessionEvent } from '#contract/events.ts';
+import type { EventId } from '#contract/ids.ts';
 import type { ModelUsage, Usage } from '#contract/usage.ts';
 import type { Head } from '#core/ports.ts';
 
@@ -10,8 +11,7 @@ export const NO_USAGE: Usage = {
   cache_read_input_tokens: 0,
   cache_creation: { ephemeral_5m_input_tokens: 0, ephemeral_1h_input_tokens: 0 },
   active_seconds: 0,
-  list_cost: null,
-  server_tool_use: null,
+  server_tool_use: { web_search_requests: 0, web_fetch_requests: 0 },
 };
 
 /** Events that one turn, and one tool call, add to an execution's history: measured on the state machine, rounded up. */
@@ -40,11 +40,13 @@ function begin(record: Extract<LogRecord, { kind: 'session.created' }>): Session
     workspace: record.workspace,
     thread: record.thread,
     agentName: record.agent.name,
+    model: record.agent.model.id,
     stopReason: null,
     run: 0,
     request: null,
     failures: 0,
     turns: 0,
+    rounds: 0,
     historyEvents: 0,
     calls: [],
     queued: [],
@@ -75,22 +77,21 @@ function evolveRecord(state: SessionState, record: LogRecord): SessionState {
 
 function evolveEvent(state: SessionState, event: SessionEvent, position: number): SessionState {
   switch (event.type) {
-    case 'user.message': {
-      const others = state.queued.filter((queued) => queued.id !== event.id);
-      if (event.processed_at !== null) return { ...state, queued: others };
-      return {
-        ...state,
-        queued: [...others, { id: event.id, at: position, chars: JSON.stringify(event.content).length }],
-      };
+    case 'user.message':
+    case 'system.message':
+      return { ...state, queued: requeue(state.queued, event, position) };
+    case 'user.tool_confirmation':
+      return event.processed_at === null || event.result === 'deny' ? state : release(state, event.tool_use_id);
+    case 'user.custom_tool_result':
+      return close(state, event.custom_tool_use_id);
+    case 'agent.custom_tool_use':
+      return open(state, { id: event.id, name: event.name, at: position, waitsFor: 'client' });
+    case 'agent.tool_use': {
+      const waitsFor = event.evaluated_permission === 'ask' ? 'confirmation' : 'hand';
+      return open(state, { id: event.id, name: event.name, at: position, waitsFor });
     }
-    case 'agent.tool_use':
-      return {
-        ...state,
-        calls: [...state.calls, { id: event.id, name: event.name, at: position }],
-        historyEvents: state.historyEvents + HISTORY_EVENTS.call,
-      };
     case 'agent.tool_result':
-      return { ...state, calls: state.calls.filter((call) => call.id !== event.tool_use_id) };
+      return close(state, event.tool_use_id);
     case 'span.model_request_start':
       return {
         ...state,
@@ -103,6 +104,7 @@ function evolveEvent(state: SessionState, event: SessionEvent, position: number)
         request: null,
         failures: event.is_error ? state.failures + 1 : 0,
         turns: event.is_error ? state.turns : state.turns + 1,
+        rounds: event.is_error ? state.rounds : state.rounds + 1,
         usage: addUsage(state.usage, event.model_usage),
       };
     case 'session.status_running': {
@@ -112,20 +114,27 @@ function evolveEvent(state: SessionState, event: SessionEvent, position: number)
         status: 'running',
         stopReason: null,
         run: begins ? state.run + 1 : state.run,
+        rounds: begins ? 0 : state.rounds,
         historyEvents: begins ? 0 : state.historyEvents,
         runningSince: state.runningSince ?? event.processed_at,
       };
     }
-    case 'session.status_idle':
-      return { ...state, status: 'idle', stopReason: event.stop_reason, failures: 0, queued: [], runningSince: null };
+    case 'session.status_idle': {
+      // An exhausted turn drops what waits; in any other the messages go on waiting for the calls before them.
+      const queued = event.stop_reason.type === 'retries_exhausted' ? [] : state.queued;
+      return { ...state, status: 'idle', stopReason: event.stop_reason, failures: 0, queued, runningSince: null };
+    }
     case 'session.status_rescheduled':
       return { ...state, status: 'rescheduling' };
     case 'session.status_terminated':
       return { ...state, status: 'terminated', runningSince: null };
     case 'session.usage':
       return { ...state, usage: event.usage };
+    case 'user.interrupt':
     case 'agent.thinking':
     case 'agent.message':
+    case 'agent.thread_context_compacted':
+    case 'session.updated':
     case 'session.error':
     case 'session.deleted':
     case 'session.thread_status_running':
@@ -136,6 +145,30 @@ function evolveEvent(state: SessionState, event: SessionEvent, position: number)
     default:
       return event satisfies never;
   }
+}
+
+function requeue(queued: SessionState['queued'], message: QueuedMessage, position: number): SessionState['queued'] {
+  const others = queued.filter(({ id }) => id !== message.id);
+  if (message.processed_at !== null) return others;
+  const chars = JSON.stringify(message.content).length;
+  return [...others, { id: message.id, type: message.type, at: position, chars }];
+}
+
+function open(state: SessionState, call: OpenCall): SessionState {
+  return {
+    ...state,
+    calls: [...state.calls, call],
+    historyEvents: state.historyEvents + HISTORY_EVENTS.call,
+  };
+}
+
+/** A confirmed call is a hand's to make. */
+function release(state: SessionState, id: EventId): SessionState {
+  return { ...state, calls: state.calls.map((call) => (call.id === id ? { ...call, waitsFor: 'hand' } : call)) };
+}
+
+function close(state: SessionState, id: EventId): SessionState {
+  return { ...state, calls: state.calls.filter((call) => call.id !== id) };
 }
 
 function addUsage(total: Usage, request: ModelUsage): Usage {

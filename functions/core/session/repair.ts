@@ -6,7 +6,7 @@ import { Fault } from '#core/errors.ts';
 import { MAX_FAILURES } from '#core/harness/next.ts';
 import type { LogKey, Runs, SessionLog, Stamp } from '#core/ports.ts';
 import { change, prepare } from '#core/session/change.ts';
-import { isActive } from '#core/session/decide.ts';
+import { isActive } from '#core/session/waiting.ts';
 
 export interface RepairWorld {
   readonly log: SessionLog;
@@ -36,7 +36,7 @@ export async function continueLost(world: RepairWorld, key: LogKey, lost: number
     if (head.state.run !== run) return 'alive';
     // The messages are not even read: they may be what kills each execution.
     if (head.state.failures >= MAX_FAILURES) {
-      const append = prepare(key, head, { do: 'give up', taken: [] }, world.stamp);
+      const append = prepare(key, head, { do: 'give up', cause: 'attempts', taken: [] }, world.stamp);
       if (append === 'nothing' || 'message' in append) return 'resting';
       // Whoever appends meanwhile shows that the session can go on.
       return (await world.log.append(append)).status === 'appended' ? 'resting' : 'alive';

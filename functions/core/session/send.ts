@@ -1,13 +1,15 @@
 /**
- * A client's messages enter a session: one append, and the start of a run when the session was idle.
+ * A client's events enter a session: one append, and the start of a run when they begin one.
  *
  * The start goes out beside the append, not after it, to save its round trip: a harness that arrives before the append
- * is visible waits for it, and one that never sees it finds nothing to do. Once the append stands the messages are
+ * is visible waits for it, and one that never sees it finds nothing to do. Once the append stands the events are
  * accepted, whatever becomes of the start: `sweep` starts what nobody runs.
  */
-import type { UserMessage, UserMessageInput } from '#contract/events.ts';
+import type { Entry } from '#contract/entries.ts';
+import type { EventInput, SessionEvent } from '#contract/events.ts';
+import type { Instant } from '#contract/ids.ts';
 import { errorClass } from '#core/errors.ts';
-import type { Append, Appended, Head, LogKey, Runs, SessionLog, Stamp } from '#core/ports.ts';
+import type { Head, LogKey, Runs, SessionLog, Stamp } from '#core/ports.ts';
 import type { Refusal } from '#core/session/commands.ts';
 import { prepare } from '#core/session/change.ts';
 import { continueLost } from '#core/session/repair.ts';
@@ -18,15 +20,15 @@ export interface Sending {
   readonly stamp: Stamp;
 }
 
-/** `queued`: the run that is under way takes the messages. `repaired`: its execution had ended already. `failed` is left to `sweep`. */
+/** `none`: nothing has to run, or the run that is under way takes it. `repaired`: its execution had ended already. `failed` is left to `sweep`. */
 export type RunStart =
-  | { readonly run: 'queued' | 'started' | 'repaired' }
+  | { readonly run: 'none' | 'started' | 'repaired' }
   | { readonly run: 'failed'; readonly errorClass: string };
 
 export type Sent =
   | {
       readonly status: 'accepted';
-      readonly events: readonly UserMessage[];
+      readonly events: readonly SessionEvent[];
       readonly head: Head;
       readonly start: RunStart;
     }
@@ -38,58 +40,74 @@ const SLOW_APPEND_MS = 1000;
 export async function send(
   ports: Sending,
   to: { readonly key: LogKey; readonly head: Head; readonly cause: string },
-  messages: readonly UserMessageInput[],
+  events: readonly EventInput[],
 ): Promise<Sent> {
   for (let head = to.head; ;) {
-    const append = prepare(to.key, head, { do: 'send', messages }, ports.stamp);
-    if (append === 'nothing') return { status: 'accepted', events: [], head, start: { run: 'queued' } };
+    const append = prepare(to.key, head, { do: 'send', events }, ports.stamp);
+    if (append === 'nothing') return { status: 'accepted', events: [], head, start: { run: 'none' } };
     if ('message' in append) return append;
-    const { appended, start } = await appendAndStart(ports, { ...append, cause: to.cause });
-    if (appended.status === 'appended') {
-      return { status: 'accepted', events: messagesOf(append), head: appended.head, start };
+    const { run } = append.state;
+    const begins = run === head.state.run ? null : { key: to.key, run, at: append.at };
+    const { stored, start } = await storeAndStart(ports, ports.log.append({ ...append, cause: to.cause }), begins);
+    if (stored.status === 'appended') {
+      return { status: 'accepted', events: acceptedIn(append.entries), head: stored.head, start };
     }
     // The start that went out with a lost append does no harm: the winner runs that number, or nobody does.
-    head = appended.head;
+    head = stored.head;
   }
 }
 
-async function appendAndStart(
-  ports: Sending,
-  append: Append,
-): Promise<{ readonly appended: Appended; readonly start: RunStart }> {
-  const { run } = append.state;
-  const begins = run !== append.after.state.run;
-  // Both are awaited, also when one fails: what still runs after the answer would be frozen with the function.
-  const [appended, started] = await Promise.allSettled([
-    ports.log.append(append),
-    begins ? ports.runs.start(append.key, run) : undefined,
-  ]);
-  if (appended.status === 'rejected') throw appended.reason;
-  if (!begins || appended.value.status === 'conflict') return { appended: appended.value, start: { run: 'queued' } };
-  return { appended: appended.value, start: await settle(ports, append, started) };
+/** A run that begins with what is being stored. */
+export interface Beginning {
+  readonly key: LogKey;
+  readonly run: number;
+  readonly at: Instant;
 }
 
-/** A fault is a value from here on: the messages are in the log, and an error would make the client send them again. */
+/** Starts the run beside the write that makes it true. */
+export async function storeAndStart<Stored extends { readonly status: string }>(
+  ports: Sending,
+  storing: Promise<Stored>,
+  begins: Beginning | null,
+): Promise<{ readonly stored: Stored; readonly start: RunStart }> {
+  // Both are awaited, also when one fails: what still runs after the answer would be frozen with the function.
+  const [stored, started] = await Promise.allSettled([
+    storing,
+    begins === null ? undefined : ports.runs.start(begins.key, begins.run),
+  ]);
+  if (stored.status === 'rejected') throw stored.reason;
+  const nothing = begins === null || stored.value.status === 'conflict';
+  return { stored: stored.value, start: nothing ? { run: 'none' } : await settle(ports, begins, started) };
+}
+
+/** A fault is a value from here on: the events are in the log, and an error would make the client send them again. */
 async function settle(
   ports: Sending,
-  append: Append,
+  { key, run, at }: Beginning,
   first: PromiseSettledResult<'started' | 'taken' | undefined>,
 ): Promise<RunStart> {
-  const { run } = append.state;
   try {
     if (first.status === 'rejected') throw first.reason;
     // The harness may have come, found nothing and gone before the append stood. Starting again tells.
-    const slow = Date.parse(ports.stamp.now()) - Date.parse(append.at) > SLOW_APPEND_MS;
-    const started = slow ? await ports.runs.start(append.key, run) : first.value;
+    const slow = Date.parse(ports.stamp.now()) - Date.parse(at) > SLOW_APPEND_MS;
+    const started = slow ? await ports.runs.start(key, run) : first.value;
     if (started !== 'taken') return { run: 'started' };
-    return { run: (await continueLost(ports, append.key, run)) === 'restarted' ? 'repaired' : 'started' };
+    return { run: (await continueLost(ports, key, run)) === 'restarted' ? 'repaired' : 'started' };
   } catch (error) {
     return { run: 'failed', errorClass: errorClass(error) };
   }
 }
 
-function messagesOf(append: Append): readonly UserMessage[] {
-  return append.entries.flatMap((entry) =>
-    'event' in entry && entry.event.type === 'user.message' ? [entry.event] : [],
-  );
+const SENT = new Set<SessionEvent['type']>([
+  'user.message',
+  'user.interrupt',
+  'user.tool_confirmation',
+  'user.custom_tool_result',
+  'system.message',
+]);
+
+/** What the client sent, as it was first told, in its order. */
+function acceptedIn(entries: readonly Entry[]): readonly SessionEvent[] {
+  const events = entries.flatMap((entry) => ('event' in entry && SENT.has(entry.event.type) ? [entry.event] : []));
+  return events.filter((event, index) => events.findIndex(({ id }) => id === event.id) === index);
 }

@@ -4,26 +4,26 @@ import type { Session } from '#contract/sessions.ts';
 import type { SessionRecord } from '#core/records.ts';
 
 export function viewSession(record: SessionRecord, now: Instant): Session {
-  const { fixed, usage } = record;
+  const { details, usage } = record;
   const running = record.runningSince === null ? 0 : seconds(record.runningSince, now);
   // A terminated session ages no more: its last change was its end.
   const end = record.status === 'terminated' ? (record.archivedAt ?? record.updatedAt) : now;
   return {
-    id: fixed.id,
+    id: details.id,
     type: 'session',
-    agent: fixed.agent,
+    agent: details.agent,
     status: record.status,
-    environment_id: fixed.environment_id,
-    title: fixed.title,
-    metadata: fixed.metadata,
+    environment_id: details.environment_id,
+    title: details.title,
+    metadata: details.metadata,
     resources: [],
     vault_ids: [],
     budget: null,
     usage,
-    stats: { active_seconds: usage.active_seconds + running, duration_seconds: seconds(fixed.created_at, end) },
+    stats: { active_seconds: usage.active_seconds + running, duration_seconds: seconds(details.created_at, end) },
     outcome_evaluations: [],
     deployment_id: null,
-    created_at: fixed.created_at,
+    created_at: details.created_at,
     updated_at: record.updatedAt,
     archived_at: record.archivedAt,
   };

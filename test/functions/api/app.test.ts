@@ -152,7 +152,22 @@ describe('a body', () => {
       expect.stringMatching(/^agent: agent_with_overrides is not supported yet/),
     ],
     ['/v1/sessions', toSession({ environment_id: 7 }), 'environment_id: must be a string'],
-    ['/v1/sessions', toSession({ budget: {} }), expect.stringMatching(/^budget: budgets are not supported yet/)],
+    ['/v1/sessions', toSession({ budget: {} }), 'budget.type: must be one of limit'],
+    [
+      '/v1/sessions',
+      toSession({ budget: { type: 'limit', max_list_cost: { amount: '500', currency: 'USD' } } }),
+      expect.stringContaining('budget: '),
+    ],
+    [
+      '/v1/sessions',
+      toSession({ initial_events: [{ type: 'user.interrupt' }] }),
+      expect.stringMatching(/^initial_events\.0\.type: must be one of user\.message/),
+    ],
+    [
+      '/v1/sessions',
+      toSession({ initial_events: [{ type: 'user.message', content: [] }] }),
+      'initial_events.0.content: must have at least 1 item(s)',
+    ],
     ['/v1/sessions', toSession({ title: 'x'.repeat(501) }), 'title: must have at most 500 character(s)'],
     ['events', { events: [] }, 'events: must have at least 1 item(s)'],
     ['events', { events: 'no' }, 'events: must be an array'],
@@ -161,7 +176,50 @@ describe('a body', () => {
       { events: [{ type: 'user.nonsense' }] },
       expect.stringMatching(/^events\.0\.type: must be one of user\.message/),
     ],
-    ['events', { events: [{ type: 'user.interrupt' }] }, expect.stringMatching(/^events\.0: .*not supported yet/)],
+    [
+      'events',
+      { events: [{ type: 'user.define_outcome', description: 'x' }] },
+      expect.stringMatching(/^events\.0\.type: .*not supported yet/),
+    ],
+    [
+      'events',
+      { events: [{ type: 'user.tool_result', tool_use_id: 'sevt_1' }] },
+      expect.stringMatching(/^events\.0\.type: .*not supported yet/),
+    ],
+    [
+      'events',
+      { events: [...text('fine').events, { type: 'user.tool_confirmation', tool_use_id: 'sevt_1', result: 'allow' }] },
+      'events.1.tool_use_id: is not a tool use that waits for a confirmation in this session',
+    ],
+    [
+      'events',
+      { events: [{ type: 'user.tool_confirmation', tool_use_id: 'sevt_1', result: 'allow', deny_message: 'no' }] },
+      'events.0.deny_message: goes only with result "deny"',
+    ],
+    [
+      'events',
+      { events: [{ type: 'user.custom_tool_result', custom_tool_use_id: 'sevt_1' }] },
+      'events.0.custom_tool_use_id: is not a custom tool use that waits for a result in this session',
+    ],
+    [
+      'events',
+      { events: [{ type: 'user.interrupt', session_thread_id: 'sthr_other' }] },
+      'events.0.session_thread_id: there is no such thread in this session',
+    ],
+    [
+      'events',
+      { events: [{ type: 'system.message', content: [{ type: 'text', text: 'be brief' }] }, ...text('fine').events] },
+      'events.0: a system.message must be the last event of its request',
+    ],
+    [
+      'events',
+      {
+        events: [
+          { type: 'user.message', content: [{ type: 'document', source: { type: 'file', file_id: 'file_1' } }] },
+        ],
+      },
+      expect.stringMatching(/^events\.0\.content\.0\.source\.type: file sources are not supported yet/),
+    ],
     [
       'events',
       { events: [...text('fine').events, ...text('').events] },

@@ -127,7 +127,7 @@ describe('events', () => {
     expect(listed).toEqual(sent.body.data[0]);
     expect([...api.objects.keys()].filter((key) => key.startsWith(session))).toHaveLength(1);
     await claim(sent.body.data);
-    await act(() => ({ do: 'give up', taken: [] }));
+    await act(() => ({ do: 'give up', cause: 'attempts', taken: [] }));
     api.objects.set(`${session}/of-a-lost-append.json`, text);
     expect((await api.ask('DELETE', `/v1/sessions/${session}`)).status).toBe(200);
     expect([...api.objects.keys()].filter((key) => key.startsWith(session))).toEqual([]);

@@ -2,8 +2,10 @@
 import { EventId, SessionId, ThreadId, WorkspaceId, AgentId, EnvironmentId } from '#contract/ids.ts';
 import type { SessionAgent } from '#contract/agents.ts';
 import type { Entry } from '#contract/entries.ts';
-import type { UserMessage } from '#contract/events.ts';
+import type { EventInput, QueuedMessage } from '#contract/events.ts';
 import type { Head, LogKey, ModelAnswer, Stamp } from '#core/ports.ts';
+import { toolRules } from '#core/hands/tool-rules.ts';
+import { queuedMessages } from '#core/harness/history.ts';
 import type { Command } from '#core/session/commands.ts';
 import { decide } from '#core/session/decide.ts';
 import { fold } from '#core/session/evolve.ts';
@@ -88,7 +90,8 @@ export interface Scenario {
   when(command: Command | ((scenario: Scenario) => Command)): Scenario;
 }
 
-export const OFFERED = new Set(['bash', 'read', 'write', 'edit', 'glob', 'grep']);
+/** What AGENT's tools make of each call. */
+export const RULES = toolRules(AGENT);
 
 export function given(entries: readonly Entry[] = [CREATED], stamp = steadyStamp()): Scenario {
   return scenario(entries, [], null, stamp);
@@ -111,17 +114,15 @@ function scenario(entries: readonly Entry[], then: readonly Entry[], refusal: st
 }
 
 /** The queued messages, as the harness hands them to a claim. */
-export function queuedIn(current: Scenario): readonly UserMessage[] {
-  return current.head.state.queued.flatMap(({ at }) => {
-    const entry = current.entries[at - 1];
-    return entry !== undefined && 'event' in entry && entry.event.type === 'user.message' ? [entry.event] : [];
-  });
+export function queuedIn({ entries, head }: Scenario): readonly QueuedMessage[] {
+  return queuedMessages({ entries, head });
 }
 
-export const send = (text: string): Command => ({
-  do: 'send',
-  messages: [{ type: 'user.message', content: [{ type: 'text', text }] }],
-});
+export const says = (text: string): EventInput => ({ type: 'user.message', content: [{ type: 'text', text }] });
+
+export const sends = (...events: readonly EventInput[]): Command => ({ do: 'send', events });
+
+export const send = (text: string): Command => sends(says(text));
 
 export const REQUEST = EventId.parse('sevt_request');
 
@@ -133,5 +134,6 @@ export const answerWith = (parts: Partial<ModelAnswer> = {}, request = REQUEST):
   do: 'answer',
   request,
   answer: answer(parts),
-  offered: OFFERED,
+  rules: RULES,
+  ids: { message: EventId.parse('sevt_message'), thinking: EventId.parse('sevt_thinking') },
 });

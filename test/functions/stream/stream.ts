@@ -11,7 +11,7 @@ import type { Sink } from '../../../functions/stream/sink.ts';
 
 export const MESSAGE: Command = {
   do: 'send',
-  messages: [{ type: 'user.message', content: [{ type: 'text', text: 'hello' }] }],
+  events: [{ type: 'user.message', content: [{ type: 'text', text: 'hello' }] }],
 };
 
 export function openLog() {

@@ -31,7 +31,10 @@ describe('the next step of a run', () => {
       expect(next(scenario.head.state)).toEqual({ do: 'ask' });
       scenario = scenario.when(claim(EventId.parse(`sevt_attempt${attempt}`)));
     }
-    expect(next(scenario.when(claim(EventId.parse('sevt_last'))).head.state)).toEqual({ do: 'give up' });
+    expect(next(scenario.when(claim(EventId.parse('sevt_last'))).head.state)).toEqual({
+      do: 'give up',
+      cause: 'attempts',
+    });
   });
 
   it('goes on in a new execution far below the limit of an execution’s history', () => {

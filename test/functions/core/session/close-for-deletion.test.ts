@@ -28,14 +28,14 @@ describe('closing a session for its deletion', () => {
     const { log, head, stamp } = given();
     await closeForDeletion({ log, stamp }, KEY, head);
     const closed = (await log.head(KEY)) ?? head;
-    expect(await change({ log, stamp }, KEY, closed, { do: 'send', messages: MESSAGES })).toMatchObject({
+    expect(await change({ log, stamp }, KEY, closed, { do: 'send', events: MESSAGES })).toMatchObject({
       status: 'refused',
     });
   });
 
   it('is refused while the session runs, also when it began to run a moment ago', async () => {
     const { log, head, stamp } = given();
-    await change({ log, stamp }, KEY, head, { do: 'send', messages: MESSAGES });
+    await change({ log, stamp }, KEY, head, { do: 'send', events: MESSAGES });
     expect(await closeForDeletion({ log, stamp }, KEY, head)).toMatchObject({ status: 'refused' });
     expect(types(log)).not.toContain('session.deleted');
   });

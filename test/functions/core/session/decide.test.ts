@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { EventId } from '#contract/ids.ts';
 import type { Command } from '#core/session/commands.ts';
-import { MAX_QUEUED } from '#core/session/decide.ts';
+import { MAX_QUEUED } from '#core/session/decide-send.ts';
 import {
   answerWith,
   claim,

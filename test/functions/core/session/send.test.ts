@@ -56,7 +56,7 @@ async function finish(log: MemoryLog) {
   const taken = log
     .entries(KEY)
     .flatMap((entry) => ('event' in entry && entry.event.type === 'user.message' ? [entry.event] : []));
-  return act(log, { do: 'give up', taken });
+  return act(log, { do: 'give up', cause: 'attempts', taken });
 }
 
 describe('sending messages', () => {
@@ -91,7 +91,7 @@ describe('sending messages', () => {
     await send({ log, runs, stamp }, { key: KEY, head, cause: 'req_1' }, MESSAGES);
     const running = (await log.head(KEY)) ?? head;
     expect(await send({ log, runs, stamp }, { key: KEY, head: running, cause: 'req_1' }, MESSAGES)).toMatchObject({
-      start: { run: 'queued' },
+      start: { run: 'none' },
     });
     expect(runs.asked).toEqual([1]);
     expect((await log.head(KEY))?.state.queued).toHaveLength(2);
@@ -100,9 +100,9 @@ describe('sending messages', () => {
   it('that loses the race to another message joins the run which that one began', async () => {
     const { log, head, stamp } = given();
     const runs = runsThat(() => 'started');
-    const raced = interrupted(log, () => act(log, { do: 'send', messages: MESSAGES }));
+    const raced = interrupted(log, () => act(log, { do: 'send', events: MESSAGES }));
     expect(await send({ log: raced, runs, stamp }, { key: KEY, head, cause: 'req_1' }, MESSAGES)).toMatchObject({
-      start: { run: 'queued' },
+      start: { run: 'none' },
     });
     const after = await log.head(KEY);
     expect(after?.state).toMatchObject({ run: 1, status: 'running' });

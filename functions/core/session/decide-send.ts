@@ -1,0 +1,220 @@
+/**
+ * A client's events, in their order, all or none. Messages wait until the agent takes them; interrupts, confirmations
+ * and results take effect in the very append that accepts them, so that nobody has to be alive to act on them: whoever
+ * works on what they end loses its next append.
+ */
+import type { Entry, OpenCall, SessionState } from '#contract/entries.ts';
+import type { EventInput } from '#contract/events.ts';
+import type { EventId } from '#contract/ids.ts';
+import { habitsOf } from '#core/harness/models.ts';
+import type { Stamp } from '#core/ports.ts';
+import type { Decision, Refusal } from '#core/session/commands.ts';
+import { beginRunning, closeRequest, event, goIdle, requiresAction, resultOf } from '#core/session/entries.ts';
+import { fold } from '#core/session/evolve.ts';
+import { blockedCalls, hasUserMessage, isActive } from '#core/session/waiting.ts';
+
+type InputOf<Type extends EventInput['type']> = Extract<EventInput, { type: Type }>;
+
+/** The queue is part of the folded state, which each append carries, and one model request takes all of it. */
+export const MAX_QUEUED = 200;
+const MAX_QUEUED_CHARS = 20_000_000;
+
+/** The contract's own words (§3.5). */
+const INTERRUPTED = 'Tool execution was interrupted before completion. Please retry.';
+
+export function decideSend(state: SessionState, inputs: readonly EventInput[], stamp: Stamp): Decision {
+  if (state.status === 'terminated') {
+    return { status: 'refused', message: 'the session is terminated and accepts no further events' };
+  }
+  const entries: Entry[] = [];
+  let current = state;
+  for (const [index, input] of inputs.entries()) {
+    const field = `events.${index}`;
+    const accepted =
+      input.type === 'system.message'
+        ? acceptSystemMessage(
+            current,
+            input,
+            { field, previous: inputs[index - 1], last: index === inputs.length - 1 },
+            stamp,
+          )
+        : accept(current, input, field, stamp);
+    if ('status' in accepted) return accepted;
+    entries.push(...accepted);
+    current = after(current, accepted);
+  }
+  return { status: 'decided', entries: [...entries, ...conclude(state, current, stamp)] };
+}
+
+/** What follows from all of them: the session begins to run, or goes on waiting for less. */
+function conclude(before: SessionState, now: SessionState, stamp: Stamp): readonly Entry[] {
+  if (isActive(now)) return [];
+  const blocked = blockedCalls(now);
+  if (blocked.length > 0) {
+    return blocked.length < blockedCalls(before).length ? goIdle(now, requiresAction(blocked), stamp) : [];
+  }
+  const isUnblocked =
+    !isActive(before) && blockedCalls(before).length > 0 && now.stopReason?.type === 'requires_action';
+  return isUnblocked || hasUserMessage(now) ? beginRunning(now, stamp) : [];
+}
+
+function accept(
+  state: SessionState,
+  input: Exclude<EventInput, InputOf<'system.message'>>,
+  field: string,
+  stamp: Stamp,
+): readonly Entry[] | Refusal {
+  switch (input.type) {
+    case 'user.message':
+      return acceptMessage(state, input, field, stamp);
+    case 'user.interrupt':
+      return acceptInterrupt(state, input, field, stamp);
+    case 'user.tool_confirmation':
+      return acceptConfirmation(state, input, field, stamp);
+    case 'user.custom_tool_result':
+      return acceptCustomResult(state, input, field, stamp);
+    default:
+      return input satisfies never;
+  }
+}
+
+function acceptMessage(
+  state: SessionState,
+  input: InputOf<'user.message'>,
+  field: string,
+  stamp: Stamp,
+): readonly Entry[] | Refusal {
+  const blocked = isActive(state) ? [] : blockedCalls(state);
+  if (blocked.length > 0) {
+    const ids = blocked.map((call) => call.id).join(', ');
+    return refused(field, `the session requires action on ${ids}: answer these, or send user.interrupt first`);
+  }
+  return queueIsFull(state) ?? [event({ id: stamp.eventId(), processed_at: null, ...input })];
+}
+
+function queueIsFull({ queued }: SessionState): Refusal | null {
+  const waiting = queued.reduce((chars, message) => chars + message.chars, 0);
+  if (queued.length < MAX_QUEUED && waiting <= MAX_QUEUED_CHARS) return null;
+  return { status: 'refused', message: `too much waits for the agent: at most ${MAX_QUEUED} messages can` };
+}
+
+/** Where a system message stands in its request. */
+interface Standing {
+  readonly field: string;
+  readonly previous: EventInput | undefined;
+  readonly last: boolean;
+}
+
+function acceptSystemMessage(
+  state: SessionState,
+  input: InputOf<'system.message'>,
+  { field, previous, last }: Standing,
+  stamp: Stamp,
+): readonly Entry[] | Refusal {
+  if (!habitsOf(state.model).midConversationSystem) {
+    const errorCode = 'model_does_not_support_mid_conversation_system';
+    return { ...refused(field, `${state.model} takes no system messages in mid-conversation`), errorCode };
+  }
+  if (!last) return refused(field, 'a system.message must be the last event of its request');
+  const follows = previous?.type === 'user.message' || previous?.type === 'user.custom_tool_result';
+  // Alone it waits for the next message, which is harmless only while nothing else is under way.
+  const rests = previous === undefined && !isActive(state) && state.calls.length === 0;
+  if (!follows && !rests) {
+    return refused(field, 'a system.message must directly follow a user.message or a user.custom_tool_result');
+  }
+  return queueIsFull(state) ?? [event({ id: stamp.eventId(), processed_at: null, ...input })];
+}
+
+function acceptInterrupt(
+  state: SessionState,
+  input: InputOf<'user.interrupt'>,
+  field: string,
+  stamp: Stamp,
+): readonly Entry[] | Refusal {
+  const thread = input.session_thread_id ?? null;
+  if (thread !== null && thread !== state.thread) {
+    return refused(`${field}.session_thread_id`, 'there is no such thread in this session');
+  }
+  const interrupt = {
+    id: stamp.eventId(),
+    type: input.type,
+    ...(thread === null ? {} : { session_thread_id: thread }),
+  };
+  const applied = [
+    event({ ...interrupt, processed_at: null }),
+    ...closeRequest(state, stamp),
+    ...state.calls.map((call) => resultOf(call.id, errorText(INTERRUPTED), stamp)),
+    event({ ...interrupt, processed_at: stamp.now() }),
+  ];
+  if (!isActive(state) && state.calls.length === 0) return applied;
+  return [...applied, ...goIdle(after(state, applied), { type: 'end_turn' }, stamp)];
+}
+
+function acceptConfirmation(
+  state: SessionState,
+  input: InputOf<'user.tool_confirmation'>,
+  field: string,
+  stamp: Stamp,
+): readonly Entry[] | Refusal {
+  const call = openCall(state, input.tool_use_id, 'confirmation');
+  if (call === null) {
+    return refused(`${field}.tool_use_id`, 'is not a tool use that waits for a confirmation in this session');
+  }
+  const message = input.deny_message ?? '';
+  const confirmation = {
+    id: stamp.eventId(),
+    type: input.type,
+    tool_use_id: input.tool_use_id,
+    result: input.result,
+    ...(message === '' ? {} : { deny_message: message }),
+  };
+  return [
+    event({ ...confirmation, processed_at: null }),
+    event({ ...confirmation, processed_at: stamp.now() }),
+    ...(input.result === 'deny' ? [resultOf(call.id, errorText(denial(call, message)), stamp)] : []),
+  ];
+}
+
+function acceptCustomResult(
+  state: SessionState,
+  input: InputOf<'user.custom_tool_result'>,
+  field: string,
+  stamp: Stamp,
+): readonly Entry[] | Refusal {
+  const call = openCall(state, input.custom_tool_use_id, 'client');
+  if (call === null) {
+    return refused(`${field}.custom_tool_use_id`, 'is not a custom tool use that waits for a result in this session');
+  }
+  return [
+    event({
+      id: stamp.eventId(),
+      type: input.type,
+      processed_at: stamp.now(),
+      custom_tool_use_id: input.custom_tool_use_id,
+      ...(input.content == null ? {} : { content: input.content }),
+      ...(input.is_error == null ? {} : { is_error: input.is_error }),
+    }),
+  ];
+}
+
+function openCall(state: SessionState, id: EventId, waitsFor: OpenCall['waitsFor']): OpenCall | null {
+  return state.calls.find((call) => call.id === id && call.waitsFor === waitsFor) ?? null;
+}
+
+function denial(call: OpenCall, message: string): string {
+  const denied = `The user rejected this use of ${call.name}; it was not executed.`;
+  return message === '' ? denied : `${denied} They said: ${message}`;
+}
+
+function errorText(text: string) {
+  return { content: [{ type: 'text' as const, text }], isError: true };
+}
+
+/** The position matters to nobody here: it is folded anew where it is appended. */
+function after(state: SessionState, entries: readonly Entry[]): SessionState {
+  return fold({ position: 0, state }, entries).state;
+}
+
+function refused(field: string, message: string): Refusal {
+  return { status: 'refused', field, message };
+}
