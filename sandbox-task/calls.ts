@@ -17,6 +17,8 @@ export interface Calls {
   running(): number;
   /** Resolves once no call runs. */
   settled(): Promise<void>;
+  /** Stops one running call, which ends as a failed one for this reason; false when it is not running. */
+  stop(call: string, reason: string): boolean;
   /** Stops what is running; each of those calls ends as a failed one, for this reason. */
   stopAll(reason: string): void;
 }
@@ -73,6 +75,11 @@ export function idempotentCalls(tools: Pick<Tools, 'run'>, finished: FinishedCal
     isKnown: (call) => known.has(call),
     running: () => limits.size,
     settled: async () => void (await Promise.allSettled([...known.values()].map((entry) => entry.running))),
+    stop(call, reason) {
+      const limit = limits.get(call);
+      limit?.abort(new Error(reason));
+      return limit !== undefined;
+    },
     stopAll: (reason) => limits.forEach((limit) => limit.abort(new Error(reason))),
   };
 }

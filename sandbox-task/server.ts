@@ -1,7 +1,13 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type * as z from 'zod';
-import { type ExecuteError, ExecuteRequest, type ExecuteResponse } from '../functions/contract/hands.ts';
+import {
+  CancelRequest,
+  type CancelResponse,
+  type ExecuteError,
+  ExecuteRequest,
+  type ExecuteResponse,
+} from '../functions/contract/hands.ts';
 import type { Calls } from './calls.ts';
 import type { Log } from './log.ts';
 
@@ -19,7 +25,7 @@ const STATUS_BY_ERROR = {
 
 interface Reply {
   readonly status: number;
-  readonly body: ExecuteResponse | ExecuteError | { readonly status: 'ready' | 'stopping' };
+  readonly body: ExecuteResponse | CancelResponse | ExecuteError | { readonly status: 'ready' | 'stopping' };
 }
 
 export interface SandboxServerOptions {
@@ -31,7 +37,7 @@ export interface SandboxServerOptions {
   readonly log: Log;
 }
 
-/** `POST /execute` and `GET /health`; the contract is in `hands.ts`. The returned server is not listening yet. */
+/** `POST /execute`, `POST /cancel` and `GET /health`; the contract is in `hands.ts`. The returned server is not listening yet. */
 export function sandboxServer(options: SandboxServerOptions): Server {
   // A command can be silent for many minutes; probes keep the network from dropping the connection as an idle one.
   const server = createServer({ keepAlive: true, keepAliveInitialDelay: 30_000, keepAliveTimeout: 60_000 });
@@ -51,12 +57,26 @@ export function sandboxServer(options: SandboxServerOptions): Server {
 async function replyTo(request: IncomingMessage, options: SandboxServerOptions): Promise<Reply> {
   const route = `${request.method} ${request.url}`;
   if (route === 'GET /health') return { status: 200, body: { status: options.isStopping() ? 'stopping' : 'ready' } };
-  if (route !== 'POST /execute') return refusal('not_found', 'there are POST /execute and GET /health');
+  if (route !== 'POST /execute' && route !== 'POST /cancel') {
+    return refusal('not_found', 'there are POST /execute, POST /cancel and GET /health');
+  }
   if (!presentsToken(request, options.tokenSha256))
     return refusal('unauthorized', 'the bearer token is not the right one');
   const body = await readBody(request);
   if (body === null) return refusal('request_too_large', `the body is longer than ${MAX_BODY_BYTES} bytes`);
-  const parsed = ExecuteRequest.safeParse(parseJson(body));
+  return route === 'POST /cancel' ? cancel(parseJson(body), options) : begin(parseJson(body), options);
+}
+
+function cancel(body: unknown, { calls, log }: SandboxServerOptions): Reply {
+  const parsed = CancelRequest.safeParse(body);
+  if (!parsed.success) return refusal('invalid_request', problemsOf(parsed.error));
+  const stopped = calls.stop(parsed.data.call, 'the call was stopped because it was interrupted');
+  log('INFO', 'cancel', { call: parsed.data.call, stopped });
+  return { status: 200, body: { stopped } };
+}
+
+async function begin(body: unknown, options: SandboxServerOptions): Promise<Reply> {
+  const parsed = ExecuteRequest.safeParse(body);
   if (!parsed.success) return refusal('invalid_request', problemsOf(parsed.error));
   return execute(parsed.data, options);
 }

@@ -2,7 +2,7 @@
 import { Agent, request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http';
 import { ExecuteResponse, type ExecuteRequest } from '#contract/hands.ts';
 import { Fault } from '#core/errors.ts';
-import type { SandboxClient, SandboxReply } from '#core/ports.ts';
+import type { SandboxClient, SandboxPlace, SandboxReply } from '#core/ports.ts';
 
 /** The server ends a call itself at its timeout; this much later it is taken for dead. */
 const REPLY_GRACE_MS = 20_000;
@@ -12,14 +12,19 @@ const MAX_REPLY_BYTES = 4_000_000;
 export function createSandboxClient(): SandboxClient {
   const agent = new Agent({ keepAlive: true, maxSockets: 64 });
   return {
-    execute: (place, request) => post(agent, place, request),
+    execute: (place, request) => execute(agent, place, request),
+    cancel(place, call) {
+      const outgoing = post(agent, place, '/cancel', { call });
+      // A sandbox that cannot be told has ended, or ends the call at its limit.
+      outgoing.on('error', () => undefined);
+      outgoing.on('response', (incoming) => incoming.resume());
+    },
   };
 }
 
-function post(agent: Agent, place: { address: string; token: string }, call: ExecuteRequest): Promise<SandboxReply> {
-  const { promise, resolve, reject } = Promise.withResolvers<SandboxReply>();
-  const body = JSON.stringify(call);
-  const outgoing = httpRequest(`http://${place.address}/execute`, {
+function post(agent: Agent, place: SandboxPlace, path: '/execute' | '/cancel', content: unknown): ClientRequest {
+  const body = JSON.stringify(content);
+  const outgoing = httpRequest(`http://${place.address}${path}`, {
     agent,
     method: 'POST',
     headers: {
@@ -28,12 +33,18 @@ function post(agent: Agent, place: { address: string; token: string }, call: Exe
       'content-length': Buffer.byteLength(body),
     },
   });
+  outgoing.end(body);
+  return outgoing;
+}
+
+function execute(agent: Agent, place: SandboxPlace, call: ExecuteRequest): Promise<SandboxReply> {
+  const { promise, resolve, reject } = Promise.withResolvers<SandboxReply>();
+  const outgoing = post(agent, place, '/execute', call);
   const connected = giveUpAfter(outgoing, call.timeoutMs + REPLY_GRACE_MS);
   outgoing.on('error', () => resolve({ status: connected() ? 'interrupted' : 'unreachable' }));
   outgoing.on('response', (incoming) => {
     collect(incoming).then((bytes) => resolve(replyOf(incoming, bytes)), reject);
   });
-  outgoing.end(body);
   return promise;
 }
 

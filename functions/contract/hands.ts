@@ -4,6 +4,8 @@
  *
  * `POST /execute` with `Authorization: Bearer <token>` and an `ExecuteRequest`; answers 200 and an `ExecuteResponse`.
  * A repeated `call` id never runs twice: it joins the running call, or replays the stored response.
+ * `POST /cancel` with the same token and a `CancelRequest` ends a running call, whose `/execute` then answers an error;
+ * it answers 200 and a `CancelResponse`.
  * `GET /health` answers 200 `{"status":"ready"}` (or `"stopping"`) without a token.
  */
 import * as z from 'zod';
@@ -43,6 +45,12 @@ export const ExecuteResponse = z
   })
   .meta({ id: 'ExecuteResponse' });
 export type ExecuteResponse = z.infer<typeof ExecuteResponse>;
+
+export const CancelRequest = z.strictObject({ call: z.string().min(1).max(128) }).meta({ id: 'CancelRequest' });
+export type CancelRequest = z.infer<typeof CancelRequest>;
+
+export const CancelResponse = z.object({ stopped: z.boolean() }).meta({ id: 'CancelResponse' });
+export type CancelResponse = z.infer<typeof CancelResponse>;
 
 /**
  * 400 `invalid_request`, 401 `unauthorized`, 404 `not_found`, 409 `call_mismatch` (same id, other tool or input),

@@ -197,9 +197,16 @@ export type SandboxReply =
   /** The connection broke while the call was under way. */
   | { readonly status: 'interrupted' };
 
+export interface SandboxPlace {
+  readonly address: string;
+  readonly token: string;
+}
+
 /** Carries one call to a sandbox, once; a repeated id joins or replays there. */
 export interface SandboxClient {
-  execute(place: { readonly address: string; readonly token: string }, request: ExecuteRequest): Promise<SandboxReply>;
+  execute(place: SandboxPlace, request: ExecuteRequest): Promise<SandboxReply>;
+  /** Asks for the end of a running call, whose `execute` then answers. Best effort: a call that is not running stays so. */
+  cancel(place: SandboxPlace, call: EventId): void;
 }
 
 /** Time and ids are given, so that the core stays a function of its input. */

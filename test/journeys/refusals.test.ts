@@ -94,7 +94,9 @@ describe('what the service refuses', () => {
     });
     const session = await service.session();
     await expect(
-      service.client.beta.sessions.events.send(session, { events: [{ type: 'user.interrupt' }] }),
+      service.client.beta.sessions.events.send(session, {
+        events: [{ type: 'user.define_outcome', description: 'x', rubric: { type: 'text', content: 'y' } }],
+      }),
     ).rejects.toMatchObject({ status: 400, message: expect.stringContaining('not supported yet') });
   });
 });

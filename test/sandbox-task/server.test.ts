@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { callOf, type Sandbox, send, startSandbox, withToken } from './running-sandbox.ts';
 
 let sandbox: Sandbox;
@@ -77,4 +77,26 @@ test('log lines name the call and hold nothing of its input or output', async ()
   const lines = sandbox.lines.filter((line) => line.includes(call));
   expect(lines).toHaveLength(1);
   expect(lines[0]).not.toContain('canary');
+});
+
+test('a running call is ended by a cancel, and its repeat is told the same', async () => {
+  const call = callOf('bash', { command: 'sleep 600' }, { timeoutMs: 800_000 });
+  const running = post(JSON.stringify(call));
+  const cancel = { method: 'POST', path: '/cancel', headers: withToken, body: JSON.stringify({ call: call.call }) };
+  await vi.waitFor(async () => {
+    expect(await send(sandbox.address, cancel)).toEqual({ status: 200, body: { stopped: true } });
+  });
+  expect(await running).toMatchObject({
+    status: 200,
+    body: { isError: true, output: expect.stringContaining('interrupted') },
+  });
+  expect(await post(JSON.stringify(call))).toMatchObject({ status: 200, body: { isError: true, served: 'replayed' } });
+  expect(await send(sandbox.address, cancel)).toEqual({ status: 200, body: { stopped: false } });
+});
+
+test('a cancel needs the token, and a call that is named', async () => {
+  const body = JSON.stringify({ call: 'sevt_1' });
+  const at = { method: 'POST', path: '/cancel' };
+  expect(await send(sandbox.address, { ...at, body })).toMatchObject({ status: 401 });
+  expect(await send(sandbox.address, { ...at, headers: withToken, body: '{}' })).toMatchObject({ status: 400 });
 });

@@ -3,6 +3,7 @@
  * wherever it is cut off, the command runs at most once and the result is in the log at most once.
  */
 import { MAX_OUTPUT_CHARS, SandboxTool, type ExecuteRequest } from '#contract/hands.ts';
+import type { SessionState } from '#contract/entries.ts';
 import type { EventId } from '#contract/ids.ts';
 import type { ExecuteInput } from '#contract/run.ts';
 import { Fault } from '#core/errors.ts';
@@ -18,6 +19,7 @@ import type {
   Stamp,
 } from '#core/ports.ts';
 import { change } from '#core/session/change.ts';
+import { whileItStands } from '#core/session/watch.ts';
 
 export interface ExecuteWorld {
   readonly log: SessionLog;
@@ -52,10 +54,13 @@ const LOST = {
 export async function execute(world: ExecuteWorld, input: ExecuteInput): Promise<void> {
   const key: LogKey = { session: input.session, thread: input.thread };
   const began = Date.parse(world.stamp.now());
-  const [request, sent] = await Promise.all([
+  const [request, head, sent] = await Promise.all([
     requestOf(world, key, input),
+    world.log.head(key),
     world.records.send(input.session, input.call.id, input.sandbox.generation, world.stamp.now()),
   ]);
+  // An interrupt closed it before it began.
+  if (head === null || !isOpen(input.call.id)(head.state)) return;
   const result = await resultOf(world, input, request, sent);
   await appendResult(world, key, input.call.id, result);
   const durationMs = Date.parse(world.stamp.now()) - began;
@@ -99,7 +104,15 @@ async function resultOf(
   if (record.generation !== sentTo || record.status === 'lost') return LOST;
   if (record.status !== 'ready')
     throw new Fault('sandbox_not_ready', `the sandbox of ${input.session} is ${record.status}`);
-  const response = await reach(world, record, { request, again: sent.again });
+  const response = await whileItStands(
+    world,
+    { session: input.session, thread: input.thread },
+    {
+      stands: isOpen(input.call.id),
+      work: reach(world, record, { request, again: sent.again }),
+      cutOff: () => world.client.cancel(record, input.call.id),
+    },
+  );
   if (response === null) {
     await world.records.lost(input.session, record.generation);
     return LOST;
@@ -127,6 +140,8 @@ async function reach(
     await world.pause(RECONNECT_MS);
   }
 }
+
+const isOpen = (call: EventId) => (state: SessionState) => state.calls.some((open) => open.id === call);
 
 async function appendResult(world: ExecuteWorld, key: LogKey, call: EventId, result: Result): Promise<void> {
   const head = await world.log.head(key);

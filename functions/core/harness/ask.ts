@@ -5,12 +5,12 @@ import { Fault, errorClass } from '#core/errors.ts';
 import type { Head, Journal, LogKey, Model, ModelAnswer, Pause, SessionLog, Stamp, Warming } from '#core/ports.ts';
 import { agentOf, buildRequest } from '#core/harness/context.ts';
 import { queuedMessages, type History, type Story } from '#core/harness/history.ts';
-import { whileItStands } from '#core/harness/watch.ts';
 import { MAX_FAILURES } from '#core/harness/next.ts';
 import { toldOf } from '#core/harness/provider-errors.ts';
 import { toolRules } from '#core/hands/tool-rules.ts';
 import type { AnswerIds, Command } from '#core/session/commands.ts';
 import { change, prepare } from '#core/session/change.ts';
+import { whileItStands } from '#core/session/watch.ts';
 
 export interface TurnWorld {
   readonly log: SessionLog;
@@ -59,7 +59,11 @@ export async function ask(world: TurnWorld, key: LogKey, story: Story, signal: A
     cutOff.abort();
     return overtaken(world, key, story.head, claimed.head);
   }
-  const heard = await whileItStands(world, key, { request, hearing: listening.heard, cutOff });
+  const heard = await whileItStands(world, key, {
+    stands: (state) => state.request?.id === request,
+    work: listening.heard,
+    cutOff: () => cutOff.abort(),
+  });
   const mine = world.history.extend(key, story, claimed.head, claim.entries);
   const asked = await settle(world, key, { story: mine, request, ids, heard });
   listening.report(asked, mine.head.state.run);

@@ -100,6 +100,7 @@ function theatre(scheduler: fc.Scheduler) {
             ran.add(id);
             return { status: 'answered', response: { output: 'ok', isError: false, served, durationMs: 1 } } as const;
           }),
+        cancel: () => undefined,
       },
       stamp,
       pause: async () => scheduler.schedule(Promise.resolve()),
