@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import { CustomTool, CustomToolInput } from './custom-tools.ts';
 import { SANDBOX_TOOLS } from './hands.ts';
+import { notYetType } from './not-yet.ts';
 import {
   namesOneDomainList,
   ONE_DOMAIN_LIST,
@@ -87,14 +88,12 @@ export const ToolsetInput = z
   .meta({ id: 'ToolsetInput' });
 export type ToolsetInput = z.infer<typeof ToolsetInput>;
 
-/** Told apart from an unknown type, for the contract has it. */
-const McpToolsetInput = z.looseObject({ type: z.literal('mcp_toolset') }).transform((toolset, context): never => {
-  context.issues.push({ code: 'custom', input: toolset, message: 'MCP toolsets are not supported yet: leave it out' });
-  return z.NEVER;
-});
-
 export const AgentToolInput = z
-  .discriminatedUnion('type', [ToolsetInput, CustomToolInput, McpToolsetInput])
+  .discriminatedUnion('type', [
+    ToolsetInput,
+    CustomToolInput,
+    notYetType('mcp_toolset', 'MCP toolsets are not supported yet: leave it out'),
+  ])
   .meta({ id: 'AgentToolInput' });
 export type AgentToolInput = z.infer<typeof AgentToolInput>;
 

@@ -31,6 +31,7 @@ export function replyToFault(error: unknown, requestId: string): ErrorReply {
   };
 }
 
-function envelope({ refused, message }: RequestRefusal, requestId: string): ErrorEnvelope {
-  return { type: 'error', error: { type: refused, message }, request_id: requestId };
+function envelope({ refused, message, errorCode }: RequestRefusal, requestId: string): ErrorEnvelope {
+  const details = errorCode === undefined ? {} : { details: { error_code: errorCode } };
+  return { type: 'error', error: { type: refused, message, ...details }, request_id: requestId };
 }

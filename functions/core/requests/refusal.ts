@@ -4,10 +4,12 @@ import type { ErrorType } from '#contract/errors.ts';
 export interface RequestRefusal {
   readonly refused: ErrorType;
   readonly message: string;
+  readonly errorCode?: string;
 }
 
-export function refuse(refused: ErrorType, message: string): RequestRefusal {
-  return { refused, message };
+/** `errorCode` is for rules that the contract names; the message begins with it. */
+export function refuse(refused: ErrorType, message: string, errorCode?: string): RequestRefusal {
+  return errorCode === undefined ? { refused, message } : { refused, message: `${errorCode}: ${message}`, errorCode };
 }
 
 export function isRefusal(value: unknown): value is RequestRefusal {
