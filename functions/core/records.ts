@@ -47,17 +47,50 @@ export interface Rows<Item> {
   readonly more: Place | null;
 }
 
+/** `conflict`: it is not what it was when it was read, or it is archived or gone. Read it again and decide anew. */
+export type Saved = 'saved' | 'conflict';
+
+/** Versions of one agent, newest first. */
+export interface AgentVersions {
+  readonly agents: readonly Agent[];
+  /** Older versions exist. A page may be short before that, never empty. */
+  readonly more: boolean;
+}
+
 export interface AgentRecords {
   create(workspace: WorkspaceId, agent: Agent): Promise<void>;
-  /** The latest version unless one is named. */
+  /** The latest version unless one is named. Each version tells whether the agent is archived. */
   find(workspace: WorkspaceId, id: AgentId, version?: number): Promise<Agent | null>;
   list(request: ListRequest): Promise<Rows<Agent>>;
+  /** Those below `below`; null begins with the latest. Null when there is no such agent. */
+  versions(
+    workspace: WorkspaceId,
+    id: AgentId,
+    page: { readonly below: number | null; readonly limit: number },
+  ): Promise<AgentVersions | null>;
+  /** Adds the version that follows the latest and makes it the latest, both or neither. */
+  saveNext(workspace: WorkspaceId, agent: Agent): Promise<Saved>;
+  /** Marks the agent as archived, whatever its version; the first mark stays. Null when there is no such agent. */
+  archive(workspace: WorkspaceId, id: AgentId, at: Instant): Promise<Agent | null>;
+}
+
+export interface RevisedEnvironment {
+  readonly environment: Environment;
+  /** Moves on with each `replace`. */
+  readonly revision: number;
 }
 
 export interface EnvironmentRecords {
   create(workspace: WorkspaceId, environment: Environment): Promise<void>;
   find(workspace: WorkspaceId, id: EnvironmentId): Promise<Environment | null>;
+  findRevised(workspace: WorkspaceId, id: EnvironmentId): Promise<RevisedEnvironment | null>;
   list(request: ListRequest): Promise<Rows<Environment>>;
+  /** Puts the environment in place of the one that had this revision. */
+  replace(workspace: WorkspaceId, revised: RevisedEnvironment): Promise<Saved>;
+  /** Marks the environment as archived; the first mark stays. Null when there is no such environment. */
+  archive(workspace: WorkspaceId, id: EnvironmentId, at: Instant): Promise<Environment | null>;
+  /** Whether there was one. A repeat changes nothing. */
+  remove(workspace: WorkspaceId, id: EnvironmentId): Promise<boolean>;
 }
 
 export interface SessionRecord {
