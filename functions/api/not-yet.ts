@@ -3,9 +3,6 @@
  * segment stands before the parameter it could be taken for.
  */
 export const NOT_YET = [
-  'POST /v1/agents/{agent_id}',
-  'POST /v1/agents/{agent_id}/archive',
-  'GET /v1/agents/{agent_id}/versions',
   'POST /v1/environments/{environment_id}',
   'DELETE /v1/environments/{environment_id}',
   'POST /v1/environments/{environment_id}/archive',

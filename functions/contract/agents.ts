@@ -1,7 +1,8 @@
 /** Agents (contract §2.1). Fields whose feature does not exist yet accept only their empty value, and say so. */
 import * as z from 'zod';
 import { AgentId, Instant } from './ids.ts';
-import { Metadata } from './metadata.ts';
+import { Metadata, MetadataPatch } from './metadata.ts';
+import { notYetType } from './not-yet.ts';
 import { AgentTool, AgentToolsInput } from './tools.ts';
 
 const EFFORTS = ['low', 'medium', 'high', 'xhigh', 'max'] as const;
@@ -32,21 +33,54 @@ export const Model = z
   .meta({ id: 'Model' });
 export type Model = z.infer<typeof Model>;
 
+const Name = z.string().min(1).max(256);
+
+const McpServersInput = notYet('MCP servers').nullish();
+const SkillsInput = notYet('skills').nullish();
+
+const System = z.string().max(100_000).nullish();
+
+/** Everything that can be cleared. */
+const clearable = {
+  description: z.string().max(2048).nullish(),
+  system: System,
+  tools: AgentToolsInput.nullish(),
+  mcp_servers: McpServersInput,
+  skills: SkillsInput,
+  multiagent: z.null('multi-agent configurations are not supported yet: leave it out or send null').optional(),
+  execution_identity: z
+    .discriminatedUnion('type', [
+      z.strictObject({ type: z.literal('service_account') }),
+      notYetType('aws_role', 'an IAM role as execution identity is not supported yet: use "service_account"'),
+    ])
+    .nullish(),
+};
+
 export const AgentCreate = z
-  .strictObject({
-    name: z.string().min(1).max(256),
-    model: ModelInput,
-    description: z.string().max(2048).nullish(),
-    system: z.string().max(100_000).nullish(),
-    tools: AgentToolsInput.nullish(),
-    mcp_servers: notYet('MCP servers').nullish(),
-    skills: notYet('skills').nullish(),
-    multiagent: z.null('multi-agent configurations are not supported yet: leave it out or send null').optional(),
-    execution_identity: z.strictObject({ type: z.literal('service_account') }).nullish(),
-    metadata: Metadata.optional(),
-  })
+  .strictObject({ name: Name, model: ModelInput, ...clearable, metadata: Metadata.optional() })
   .meta({ id: 'AgentCreate' });
 export type AgentCreate = z.infer<typeof AgentCreate>;
+
+export const AgentUpdate = z
+  .strictObject({
+    name: Name.optional(),
+    model: ModelInput.optional(),
+    ...clearable,
+    metadata: MetadataPatch.nullish(),
+    version: z.int().min(1).optional(),
+  })
+  .meta({ id: 'AgentUpdate' });
+export type AgentUpdate = z.infer<typeof AgentUpdate>;
+
+/** What a session says of its agent instead of what is saved. A null model is refused by name (contract §2.3). */
+export const AgentOverrides = z.strictObject({
+  model: ModelInput.nullish(),
+  system: System,
+  tools: AgentToolsInput.nullish(),
+  mcp_servers: McpServersInput,
+  skills: SkillsInput,
+});
+export type AgentOverrides = z.infer<typeof AgentOverrides>;
 
 /** The fields of an agent that a session takes a snapshot of. */
 const definition = {

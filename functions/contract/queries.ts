@@ -20,6 +20,12 @@ export const AgentQuery = z.strictObject({
   beta: z.string().optional(),
 });
 
+export const VersionsQuery = z.strictObject({
+  limit: ListQuery.shape.limit,
+  page: ListQuery.shape.page,
+  beta: ListQuery.shape.beta,
+});
+
 export const AgentsQuery = z.strictObject({
   ...ListQuery.shape,
   'created_at[gte]': Timestamp,

@@ -1,18 +1,43 @@
 /** A model as it is saved: effort and speed decided. */
 import type { Model, ModelInput } from '#contract/agents.ts';
 
+type Effort = Model['effort']['type'];
+
 /** The level that models think at when nobody says otherwise. No model in `models.ts` differs yet. */
-const DEFAULT_EFFORT = 'high';
+const DEFAULT_EFFORT: Effort = 'high';
 
 export function resolveModel(input: ModelInput): Model {
-  const given = typeof input === 'string' ? { id: input } : input;
-  const effort = typeof given.effort === 'string' ? given.effort : given.effort?.type;
+  const given = named(input);
+  return modelWith(given, effortOf(given) ?? DEFAULT_EFFORT);
+}
+
+/** Replaces the whole model, but for the effort: the level stays while the model does, unless another is given. */
+export function replaceModel(saved: Model, input: ModelInput): Model {
+  const given = named(input);
+  const kept = given.id === saved.id ? saved.effort.type : DEFAULT_EFFORT;
+  return modelWith(given, effortOf(given) ?? kept);
+}
+
+/** A session's model thinks at its default level, whatever the override says. */
+export function overrideModel(input: ModelInput): Model {
+  return modelWith(named(input), DEFAULT_EFFORT);
+}
+
+type Named = Exclude<ModelInput, string>;
+
+function named(input: ModelInput): Named {
+  return typeof input === 'string' ? { id: input } : input;
+}
+
+function effortOf({ effort }: Named): Effort | undefined {
+  return typeof effort === 'string' ? effort : effort?.type;
+}
+
+function modelWith({ id, speed, inference_geo }: Named, effort: Effort): Model {
   return {
-    id: given.id,
-    effort: { type: effort ?? DEFAULT_EFFORT },
-    speed: given.speed ?? 'standard',
-    ...(given.inference_geo === undefined || given.inference_geo === null
-      ? {}
-      : { inference_geo: given.inference_geo }),
+    id,
+    effort: { type: effort },
+    speed: speed ?? 'standard',
+    ...(inference_geo === undefined || inference_geo === null ? {} : { inference_geo }),
   };
 }

@@ -37,6 +37,6 @@ export function snapshotOf(agent: Agent): SessionAgent {
   return definition;
 }
 
-function emptyAsNull(text: string | null | undefined): string | null {
+export function emptyAsNull(text: string | null | undefined): string | null {
   return text === undefined || text === '' ? null : text;
 }

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Agent } from '#contract/agents.ts';
-import { OTHER_KEY, startApi, type TestApi } from './api.ts';
+import { OTHER_KEY, startApi, type Answer, type TestApi } from './api.ts';
 
 describe('agents', () => {
   let api: TestApi;
@@ -89,7 +89,107 @@ describe('agents', () => {
       system: '\u0001'.repeat(100_000),
     });
     expect(status).toBe(400);
-    expect(body.error.message).toMatch(/^system: .*340000 bytes/);
+    expect(body.error.message).toMatch(/^body: .*340000 bytes/);
+  });
+});
+
+describe('an agent that changes', () => {
+  let api: TestApi;
+  beforeAll(async () => {
+    api = await startApi();
+  });
+  afterAll(() => api.close());
+
+  const create = async (): Promise<Agent> =>
+    (await api.ask('POST', '/v1/agents', { name: 'Ada', model: 'claude-opus-5' })).body;
+  const update = (id: string, body: object) => api.ask('POST', `/v1/agents/${id}`, body);
+
+  it('gets a version of it, and every version stays readable', async () => {
+    const agent = await create();
+    const next = (await update(agent.id, { name: 'Bob', version: 1 })).body;
+    expect(next).toMatchObject({ version: 2, name: 'Bob', created_at: agent.created_at });
+    expect((await api.ask('GET', `/v1/agents/${agent.id}`)).body).toEqual(next);
+    expect((await api.ask('GET', `/v1/agents/${agent.id}?version=1`)).body).toEqual(agent);
+    expect((await api.ask('GET', '/v1/agents?limit=1')).body.data).toEqual([next]);
+    expect((await api.ask('GET', `/v1/agents/${agent.id}/versions`)).body).toEqual({
+      data: [next, agent],
+      next_page: null,
+    });
+  });
+
+  it('stays as it is when nothing changes', async () => {
+    const agent = await create();
+    expect((await update(agent.id, { name: 'Ada', metadata: {} })).body).toEqual(agent);
+  });
+
+  it('takes every update that comes at the same time, one after the other', async () => {
+    const { id } = await create();
+    const keys = Array.from({ length: 8 }, (_, at) => `key${at}`);
+    const answers = await Promise.all(keys.map((key) => update(id, { metadata: { [key]: 'x' } })));
+    const versions = answers.map((answer) => Number(answer.body.version));
+    expect(versions.toSorted((a, b) => a - b)).toEqual([2, 3, 4, 5, 6, 7, 8, 9]);
+    const latest = (await api.ask('GET', `/v1/agents/${id}`)).body;
+    expect(Object.keys(latest.metadata).toSorted()).toEqual(keys);
+  });
+
+  it('takes one of the updates that name the same version, and a conflict is not to be repeated', async () => {
+    const { id } = await create();
+    const names = ['one', 'two', 'three', 'four'];
+    const answers = await Promise.all(names.map((name) => update(id, { name, version: 1 })));
+    const refused = answers.filter((answer) => answer.status !== 200);
+    expect(refused).toHaveLength(3);
+    for (const { status, headers, body } of refused) {
+      expect([status, headers.get('x-should-retry'), body.error]).toEqual([
+        409,
+        'false',
+        { type: 'conflict_error', message: 'version: the agent is at version 2' },
+      ]);
+    }
+  });
+
+  it('is archived for good: readable, hidden, closed to updates and to new sessions', async () => {
+    const agent = await create();
+    await update(agent.id, { name: 'Bob' });
+    const archived = await api.ask('POST', `/v1/agents/${agent.id}/archive`);
+    expect([archived.status, archived.body.archived_at]).toEqual([200, expect.any(String)]);
+    expect((await api.ask('POST', `/v1/agents/${agent.id}/archive`)).body).toEqual(archived.body);
+    expect((await update(agent.id, { name: 'Eve' })).status).toBe(400);
+    const ids = async (query: string) =>
+      (await api.ask('GET', `/v1/agents?limit=100${query}`)).body.data.map((each: Agent) => each.id);
+    expect(await ids('')).not.toContain(agent.id);
+    expect(await ids('&include_archived=true')).toContain(agent.id);
+    const environment = (await api.ask('POST', '/v1/environments', { name: 'box' })).body;
+    for (const reference of [agent.id, { type: 'agent', id: agent.id, version: 1 }]) {
+      const made = await api.ask('POST', '/v1/sessions', { agent: reference, environment_id: environment.id });
+      expect([made.status, made.body.error.message]).toEqual([400, 'agent: is archived']);
+    }
+  });
+
+  it('has its versions listed page by page, with a cursor of its own', async () => {
+    const [agent, other] = [await create(), await create()];
+    for (const name of ['two', 'three', 'four', 'five']) await update(agent.id, { name });
+    const path = `/v1/agents/${agent.id}/versions?limit=2`;
+    const seen: number[] = [];
+    let page: string | null = null;
+    do {
+      const { body }: Answer = await api.ask('GET', page === null ? path : `${path}&page=${page}`);
+      seen.push(...body.data.map((each: Agent) => each.version));
+      page = body.next_page;
+      if (page !== null) {
+        expect((await api.ask('GET', `/v1/agents/${other.id}/versions?page=${page}`)).status).toBe(400);
+        expect((await api.ask('GET', `/v1/agents?page=${page}`)).status).toBe(400);
+      }
+    } while (page !== null);
+    expect(seen).toEqual([5, 4, 3, 2, 1]);
+  });
+
+  it('is nobody else’s to change', async () => {
+    const { id } = await create();
+    const stranger = { authorization: `Bearer ${OTHER_KEY}` };
+    expect((await api.ask('POST', `/v1/agents/${id}`, { name: 'Eve' }, stranger)).status).toBe(404);
+    expect((await api.ask('POST', `/v1/agents/${id}/archive`, undefined, stranger)).status).toBe(404);
+    expect((await api.ask('GET', `/v1/agents/${id}/versions`, undefined, stranger)).status).toBe(404);
+    expect((await api.ask('GET', `/v1/agents/${id}`)).body).toMatchObject({ version: 1, archived_at: null });
   });
 });
 

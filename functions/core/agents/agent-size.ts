@@ -1,0 +1,13 @@
+import type { SessionAgent } from '#contract/agents.ts';
+import { refuse, type RequestRefusal } from '#core/requests/refusal.ts';
+
+/** A session's row repeats its agent, beside title and metadata, in one DynamoDB item of 400 KB. */
+const MAX_AGENT_BYTES = 340_000;
+
+/** `field` is what of the request carries the agent. */
+export function tooLarge(agent: SessionAgent, field: string): RequestRefusal | null {
+  const bytes = new TextEncoder().encode(JSON.stringify(agent)).length;
+  return bytes <= MAX_AGENT_BYTES
+    ? null
+    : refuse('invalid_request_error', `${field}: the agent must take at most ${MAX_AGENT_BYTES} bytes as JSON`);
+}

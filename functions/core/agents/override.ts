@@ -1,0 +1,32 @@
+/** A session's own version of its agent (contract §2.3): omitted is inherited, null and [] clear, a value replaces. */
+import type { Agent, AgentOverrides, SessionAgent } from '#contract/agents.ts';
+import { tooLarge } from '#core/agents/agent-size.ts';
+import { overrideModel } from '#core/agents/resolve-model.ts';
+import { resolveTools } from '#core/agents/resolve-tools.ts';
+import { emptyAsNull, snapshotOf } from '#core/agents/resolve.ts';
+import { refuse, type RequestRefusal } from '#core/requests/refusal.ts';
+
+export function overrideAgent(agent: Agent, overrides: AgentOverrides): SessionAgent | RequestRefusal {
+  const { model, system, ...parts } = overrides;
+  if (model === null) {
+    return refuse('invalid_request_error', 'agent.model: an agent must have a model', 'agent_model_required');
+  }
+  const saved = snapshotOf(agent);
+  return replaceTools(
+    {
+      ...saved,
+      model: model === undefined ? saved.model : overrideModel(model),
+      system: system === undefined ? saved.system : emptyAsNull(system),
+    },
+    parts,
+  );
+}
+
+/** Skills and MCP servers are only ever empty yet, so there is nothing in them to replace. */
+export function replaceTools(
+  agent: SessionAgent,
+  { tools }: Pick<AgentOverrides, 'tools' | 'mcp_servers'>,
+): SessionAgent | RequestRefusal {
+  const replaced = { ...agent, tools: tools === undefined ? agent.tools : resolveTools(tools) };
+  return tooLarge(replaced, 'agent') ?? replaced;
+}

@@ -1,0 +1,59 @@
+/** The next version of an agent (contract §2.1, update rules): omitted stays, null and empty clear, a value replaces. */
+import { Agent, type AgentUpdate } from '#contract/agents.ts';
+import type { AgentId, Instant, WorkspaceId } from '#contract/ids.ts';
+import { TOO_MANY_PAIRS } from '#contract/metadata.ts';
+import { tooLarge } from '#core/agents/agent-size.ts';
+import { replaceModel } from '#core/agents/resolve-model.ts';
+import { resolveTools } from '#core/agents/resolve-tools.ts';
+import { emptyAsNull } from '#core/agents/resolve.ts';
+import type { Stamp } from '#core/ports.ts';
+import type { AgentRecords } from '#core/records.ts';
+import { patchMetadata } from '#core/requests/patch-metadata.ts';
+import { isRefusal, refuse, type RequestRefusal } from '#core/requests/refusal.ts';
+
+/** The agent itself when nothing changes. */
+export function nextVersion(agent: Agent, update: AgentUpdate, now: Instant): Agent | RequestRefusal {
+  if (agent.archived_at !== null) return refuse('invalid_request_error', 'agent_id: the agent is archived');
+  // Before the test for a change: who is out of date shall know it, whatever they sent.
+  if (update.version !== undefined && update.version !== agent.version) {
+    return refuse('conflict_error', `version: the agent is at version ${agent.version}`);
+  }
+  const metadata = patchMetadata(agent.metadata, update.metadata);
+  if (metadata === null) return refuse('invalid_request_error', `metadata: ${TOO_MANY_PAIRS}`);
+  // Its keys in the order of the schema, as those of the saved one are: so the two compare as text.
+  const changed = Agent.parse({ ...agent, ...changesOf(agent, update), metadata });
+  if (JSON.stringify(changed) === JSON.stringify(agent)) return agent;
+  const next = { ...changed, version: agent.version + 1, updated_at: now };
+  return tooLarge(next, 'body') ?? next;
+}
+
+function changesOf(agent: Agent, update: AgentUpdate): Partial<Agent> {
+  const { name, description, model, system, tools } = update;
+  return {
+    ...(name === undefined ? {} : { name }),
+    ...(description === undefined ? {} : { description: emptyAsNull(description) }),
+    ...(model === undefined ? {} : { model: replaceModel(agent.model, model) }),
+    ...(system === undefined ? {} : { system: emptyAsNull(system) }),
+    ...(tools === undefined ? {} : { tools: resolveTools(tools) }),
+  };
+}
+
+export interface UpdatingAgents {
+  readonly agents: Pick<AgentRecords, 'find' | 'saveNext'>;
+  readonly stamp: Stamp;
+}
+
+/** Null when there is no such agent. Decided anew whenever somebody else was faster, so that neither update is lost. */
+export async function updateAgent(
+  { agents, stamp }: UpdatingAgents,
+  { workspace, id }: { readonly workspace: WorkspaceId; readonly id: AgentId },
+  update: AgentUpdate,
+): Promise<Agent | RequestRefusal | null> {
+  for (;;) {
+    const latest = await agents.find(workspace, id);
+    if (latest === null) return null;
+    const next = nextVersion(latest, update, stamp.now());
+    if (next === latest || isRefusal(next)) return next;
+    if ((await agents.saveNext(workspace, next)) === 'saved') return next;
+  }
+}

@@ -1,0 +1,68 @@
+import { describe, expect, it } from 'vitest';
+import { Agent, AgentCreate, AgentOverrides, SessionAgent } from '#contract/agents.ts';
+import { AgentId } from '#contract/ids.ts';
+import { overrideAgent, replaceTools } from '#core/agents/override.ts';
+import { resolveAgent, snapshotOf } from '#core/agents/resolve.ts';
+
+const CUSTOM = { type: 'custom', name: 'get_weather', description: 'Weather', input_schema: { type: 'object' } };
+const AGENT = Agent.parse(
+  resolveAgent(
+    AgentCreate.parse({
+      name: 'Ada',
+      model: { id: 'claude-opus-5', effort: 'low', speed: 'fast', inference_geo: 'us' },
+      system: 'You are Ada.',
+      tools: [{ type: 'agent_toolset_20260401' }],
+      metadata: { team: 'blue' },
+    }),
+    AgentId.parse('agent_1'),
+    '2026-11-21T10:00:00.000Z',
+  ),
+);
+
+describe("a session's agent", () => {
+  const model = (id: string, fields: object = {}) => ({ id, effort: { type: 'high' }, speed: 'standard', ...fields });
+  it.each([
+    ['inherits what is omitted', {}, {}],
+    ['has no system prompt after null', { system: null }, { system: null }],
+    ['has no system prompt after ""', { system: '' }, { system: null }],
+    ['has the system prompt of the session', { system: 'Hi.' }, { system: 'Hi.' }],
+    ['has no tools after null', { tools: null }, { tools: [] }],
+    ['has no tools after []', { tools: [], mcp_servers: [], skills: null }, { tools: [] }],
+    ['has the tools of the session alone', { tools: [CUSTOM] }, { tools: [CUSTOM] }],
+    ['has the model of the session, at its default effort', { model: 'm' }, { model: model('m') }],
+    ['is not given the effort of an override', { model: { id: 'm', effort: 'max' } }, { model: model('m') }],
+    ['keeps no effort of its own beside an override', { model: 'claude-opus-5' }, { model: model('claude-opus-5') }],
+    [
+      'runs where the override says',
+      { model: { id: 'm', inference_geo: 'global' } },
+      { model: model('m', { inference_geo: 'global' }) },
+    ],
+  ])('%s', (_what, overrides, changed) => {
+    const agent = overrideAgent(AGENT, AgentOverrides.parse(overrides));
+    expect(agent).toEqual({ ...snapshotOf(AGENT), ...changed });
+    expect(SessionAgent.parse(agent)).toEqual(agent);
+  });
+
+  it('has a model', () => {
+    expect(overrideAgent(AGENT, { model: null })).toEqual({
+      refused: 'invalid_request_error',
+      message: 'agent_model_required: agent.model: an agent must have a model',
+      errorCode: 'agent_model_required',
+    });
+  });
+
+  it('fits in a row', () => {
+    const tools = [{ ...CUSTOM, description: 'x'.repeat(350_000) }];
+    expect(overrideAgent(AGENT, AgentOverrides.parse({ tools }))).toMatchObject({
+      message: expect.stringMatching(/^agent: .*340000 bytes/),
+    });
+  });
+
+  it('has its tools replaced whole, cleared or kept', () => {
+    const agent = snapshotOf(AGENT);
+    expect(replaceTools(agent, {})).toEqual(agent);
+    expect(replaceTools(agent, { tools: null, mcp_servers: [] })).toEqual({ ...agent, tools: [] });
+    const { tools } = AgentOverrides.parse({ tools: [CUSTOM] });
+    expect(replaceTools(agent, { tools })).toEqual({ ...agent, tools: [CUSTOM] });
+  });
+});

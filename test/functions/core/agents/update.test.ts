@@ -1,0 +1,140 @@
+import { describe, expect, it } from 'vitest';
+import { Agent, AgentCreate, AgentUpdate } from '#contract/agents.ts';
+import { AgentId } from '#contract/ids.ts';
+import { resolveAgent } from '#core/agents/resolve.ts';
+import { nextVersion } from '#core/agents/update.ts';
+import { explain } from '#core/requests/explain.ts';
+
+const CREATED = '2026-11-21T10:00:00.000Z';
+const LATER = '2026-11-21T11:00:00.000Z';
+const TOOLSET = { type: 'agent_toolset_20260401' };
+const CUSTOM = {
+  type: 'custom',
+  name: 'get_weather',
+  description: 'Weather',
+  input_schema: { additionalProperties: false, properties: { place: {} }, type: 'object' },
+};
+
+/** As it comes from the records. */
+const given = (fields: object = {}): Agent =>
+  Agent.parse(
+    resolveAgent(
+      AgentCreate.parse({
+        name: 'Ada',
+        model: { id: 'claude-opus-5', effort: 'low', speed: 'fast', inference_geo: 'us' },
+        description: 'Counts.',
+        system: 'You are Ada.',
+        tools: [{ ...TOOLSET, configs: [{ name: 'web_fetch', blocked_domains: ['a.com'], url_sources: {} }] }, CUSTOM],
+        metadata: { team: 'blue', stage: 'test' },
+        ...fields,
+      }),
+      AgentId.parse('agent_1'),
+      CREATED,
+    ),
+  );
+
+const when = (agent: Agent, update: object) => nextVersion(agent, AgentUpdate.parse(update), LATER);
+
+describe('an update of an agent', () => {
+  const effort = (type: string) => ({ effort: { type } });
+  it.each([
+    ['a name', { name: 'Bob' }, { name: 'Bob' }],
+    ['a null description', { description: null }, { description: null }],
+    ['an empty description', { description: '' }, { description: null }],
+    ['a system prompt', { system: 'You are Bob.' }, { system: 'You are Bob.' }],
+    ['an empty system prompt', { system: '' }, { system: null }],
+    ['null tools', { tools: null }, { tools: [] }],
+    ['empty tools', { tools: [] }, { tools: [] }],
+    ['other tools', { tools: [CUSTOM] }, { tools: [CUSTOM] }],
+    [
+      'the same model, with nothing beside it',
+      { model: 'claude-opus-5' },
+      { model: { id: 'claude-opus-5', ...effort('low'), speed: 'standard' } },
+    ],
+    [
+      'the same model with another effort',
+      { model: { id: 'claude-opus-5', effort: 'max', inference_geo: 'us' } },
+      { model: { id: 'claude-opus-5', ...effort('max'), speed: 'standard', inference_geo: 'us' } },
+    ],
+    [
+      'another model, whose default effort it takes',
+      { model: { id: 'claude-sonnet-5' } },
+      { model: { id: 'claude-sonnet-5', ...effort('high'), speed: 'standard' } },
+    ],
+    [
+      'metadata, key by key',
+      { metadata: { team: null, stage: 'live', owner: '' } },
+      { metadata: { stage: 'live', owner: '' } },
+    ],
+  ])('with %s makes a version of it', (_what, update, changed) => {
+    const agent = given();
+    expect(when(agent, update)).toEqual({ ...agent, ...changed, version: 2, updated_at: LATER });
+  });
+
+  it.each([
+    [{}],
+    [{ version: 1 }],
+    [{ name: 'Ada', description: 'Counts.', system: 'You are Ada.' }],
+    [{ model: { id: 'claude-opus-5', speed: 'fast', inference_geo: 'us' } }],
+    [{ model: { id: 'claude-opus-5', effort: { type: 'low' }, speed: 'fast', inference_geo: 'us' } }],
+    [
+      {
+        tools: [{ ...TOOLSET, configs: [{ name: 'web_fetch', blocked_domains: ['a.com'], url_sources: {} }] }, CUSTOM],
+      },
+    ],
+    [{ mcp_servers: null, skills: [], multiagent: null, execution_identity: null }],
+    [{ execution_identity: { type: 'service_account' } }],
+    [{ metadata: null }],
+    [{ metadata: { team: 'blue', nobody: null } }],
+  ])('of %j changes nothing', (update) => {
+    const agent = given();
+    expect(when(agent, update)).toBe(agent);
+  });
+
+  it.each([
+    [{ name: null }, /^name: /],
+    [{ name: '' }, /^name: /],
+    [{ model: null }, /^model: /],
+    [{ version: 0 }, /^version: /],
+    [{ metadata: { a: 1 } }, /^metadata\.a: /],
+    [{ skills: [{}] }, /^skills: .*not supported yet/],
+    [{ mcp_servers: [{}] }, /^mcp_servers: .*not supported yet/],
+    [{ execution_identity: { type: 'aws_role', role_arn: 'x' } }, /^execution_identity: .*not supported yet/],
+    [{ colour: 'red' }, /^colour: is not a known field/],
+  ])('of %j is refused', (update, message) => {
+    const parsed = AgentUpdate.safeParse(update);
+    expect(parsed.success ? 'accepted' : explain(parsed.error, 'body')).toMatch(message);
+  });
+
+  it('of another version is a conflict, even when it would change nothing', () => {
+    const refusal = { refused: 'conflict_error', message: 'version: the agent is at version 1' };
+    expect(when(given(), { version: 2, name: 'Bob' })).toEqual(refusal);
+    expect(when(given(), { version: 2 })).toEqual(refusal);
+  });
+
+  it('is refused once the agent is archived', () => {
+    const archived = { ...given(), archived_at: CREATED };
+    expect(when(archived, { name: 'Bob' })).toMatchObject({ refused: 'invalid_request_error' });
+    expect(when(archived, {})).toMatchObject({ refused: 'invalid_request_error' });
+  });
+
+  it('is refused when it leaves more metadata than an agent may have', () => {
+    const pairs = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, at) => [`key${at}`, 'x']));
+    const full = given({ metadata: pairs(16) });
+    expect(when(full, { metadata: { one: 'more' } })).toMatchObject({
+      message: 'metadata: must have at most 16 pairs',
+    });
+    expect(when(full, { metadata: { one: 'more', key0: null } })).toMatchObject({ version: 2 });
+  });
+
+  it('is not misled by metadata that is named like a refusal', () => {
+    expect(when(given(), { metadata: { refused: 'yes', message: 'no' } })).toMatchObject({ version: 2 });
+  });
+
+  it('is refused when the agent would be too large for a row', () => {
+    const schema = { type: 'object', properties: { a: { description: 'x'.repeat(350_000) } } };
+    expect(when(given(), { tools: [{ ...CUSTOM, input_schema: schema }] })).toMatchObject({
+      message: expect.stringMatching(/^body: .*340000 bytes/),
+    });
+  });
+});
