@@ -3,9 +3,6 @@
  * segment stands before the parameter it could be taken for.
  */
 export const NOT_YET = [
-  'POST /v1/environments/{environment_id}',
-  'DELETE /v1/environments/{environment_id}',
-  'POST /v1/environments/{environment_id}/archive',
   'POST /v1/sessions/{session_id}',
   'POST /v1/vaults',
   'GET /v1/vaults/{vault_id}',

@@ -1,45 +1,100 @@
 /** Environments (contract §2.2). */
 import * as z from 'zod';
 import { EnvironmentId, Instant } from './ids.ts';
-import { Metadata } from './metadata.ts';
+import { Metadata, MetadataPatch } from './metadata.ts';
+import { notYetType } from './not-yet.ts';
 
-const PackageNames = z.array(z.string().min(1).max(256)).max(0, 'packages are not supported yet: send []');
+/** The contract leaves the counts open; these keep a record far below what a row can hold. */
+const MAX_PACKAGES = 100;
+const MAX_HOSTS = 256;
+
+/** A name becomes an argument of its manager's command, where a leading dash would be an option. */
+const PackageNames = z
+  .array(
+    z
+      .string()
+      .min(1)
+      .max(256)
+      .regex(/^[\x21-\x7e]*$/, 'must have printable ASCII characters only, and no spaces')
+      .regex(/^(?!-)/, 'must not begin with "-"'),
+  )
+  .max(MAX_PACKAGES)
+  .nullish();
 
 const PackagesInput = z.strictObject({
   type: z.literal('packages').optional(),
-  apt: PackageNames.nullish(),
-  cargo: PackageNames.nullish(),
-  gem: PackageNames.nullish(),
-  go: PackageNames.nullish(),
-  npm: PackageNames.nullish(),
-  pip: PackageNames.nullish(),
+  apt: PackageNames,
+  cargo: PackageNames,
+  gem: PackageNames,
+  go: PackageNames,
+  npm: PackageNames,
+  pip: PackageNames,
 });
+export type PackagesInput = z.infer<typeof PackagesInput>;
 
-const NetworkingInput = z
-  .looseObject({ type: z.enum(['unrestricted', 'limited']) })
-  .refine((networking) => networking.type === 'unrestricted', 'limited networking is not supported yet');
+const LABEL = '[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?';
+const HOST = new RegExp(`^(?:\\*\\.)?${LABEL}(?:\\.${LABEL})*$`);
+/** Hosts are told apart by name, so an address would never match. */
+const ADDRESS = /^[\d.]+$/;
 
-const ConfigInput = z.discriminatedUnion('type', [
+const Host = z
+  .string()
+  .min(1)
+  .max(253)
+  .refine(
+    (host) => HOST.test(host) && !ADDRESS.test(host),
+    'must be a hostname or "*." and one, without scheme, port or path',
+  );
+
+const NetworkingInput = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('unrestricted') }),
   z.strictObject({
-    type: z.literal('cloud'),
-    networking: NetworkingInput.nullish(),
-    packages: PackagesInput.nullish(),
+    type: z.literal('limited'),
+    allowed_hosts: z.array(Host).max(MAX_HOSTS).nullish(),
+    allow_mcp_servers: z.boolean().nullish(),
+    allow_package_managers: z.boolean().nullish(),
   }),
-  z
-    .strictObject({ type: z.literal('self_hosted') })
-    .refine(() => false, 'self_hosted environments are not supported yet: use "cloud"'),
 ]);
+export type NetworkingInput = z.infer<typeof NetworkingInput>;
+
+const CloudInput = z.strictObject({
+  type: z.literal('cloud'),
+  networking: NetworkingInput.nullish(),
+  packages: PackagesInput.nullish(),
+});
+export type CloudInput = z.infer<typeof CloudInput>;
+
+const Name = z.string().min(1).max(256);
+const Description = z.string().max(2048).nullish();
+const Scope = z.literal('organization', 'account environments do not exist here: leave it out').nullish();
 
 export const EnvironmentCreate = z
   .strictObject({
-    name: z.string().min(1).max(256),
-    description: z.string().max(2048).nullish(),
-    config: ConfigInput.nullish(),
+    name: Name,
+    description: Description,
+    config: z
+      .discriminatedUnion('type', [
+        CloudInput,
+        notYetType('self_hosted', 'self_hosted environments are not supported yet: use "cloud"'),
+      ])
+      .nullish(),
     metadata: Metadata.optional(),
-    scope: z.literal('organization', 'account environments do not exist here: leave it out').nullish(),
+    scope: Scope,
   })
   .meta({ id: 'EnvironmentCreate' });
 export type EnvironmentCreate = z.infer<typeof EnvironmentCreate>;
+
+/** Another type of `config` has its shape, and is refused for what is saved. */
+export const EnvironmentUpdate = z
+  .strictObject({
+    name: Name.nullish(),
+    description: Description,
+    config: z.discriminatedUnion('type', [CloudInput, z.strictObject({ type: z.literal('self_hosted') })]).nullish(),
+    metadata: MetadataPatch.nullish(),
+    scope: Scope,
+  })
+  .meta({ id: 'EnvironmentUpdate' });
+export type EnvironmentUpdate = z.infer<typeof EnvironmentUpdate>;
 
 const Packages = z.object({
   type: z.literal('packages'),
@@ -50,6 +105,21 @@ const Packages = z.object({
   npm: z.array(z.string()),
   pip: z.array(z.string()),
 });
+export type Packages = z.infer<typeof Packages>;
+
+const Networking = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('unrestricted') }),
+  z.object({
+    type: z.literal('limited'),
+    allowed_hosts: z.array(z.string()),
+    allow_mcp_servers: z.boolean(),
+    allow_package_managers: z.boolean(),
+  }),
+]);
+export type Networking = z.infer<typeof Networking>;
+
+const CloudConfig = z.object({ type: z.literal('cloud'), networking: Networking, packages: Packages });
+export type CloudConfig = z.infer<typeof CloudConfig>;
 
 export const Environment = z
   .object({
@@ -57,11 +127,7 @@ export const Environment = z
     type: z.literal('environment'),
     name: z.string(),
     description: z.string().nullable(),
-    config: z.object({
-      type: z.literal('cloud'),
-      networking: z.object({ type: z.literal('unrestricted') }),
-      packages: Packages,
-    }),
+    config: CloudConfig,
     metadata: Metadata,
     scope: z.literal('organization'),
     created_at: Instant,

@@ -1,15 +1,18 @@
 import * as z from 'zod';
-import { Environment, EnvironmentCreate } from '#contract/environments.ts';
+import { Environment, EnvironmentCreate, EnvironmentUpdate } from '#contract/environments.ts';
 import { EnvironmentId } from '#contract/ids.ts';
 import { ListQuery, pageOf } from '#contract/pages.ts';
 import { NoQuery } from '#contract/queries.ts';
 import { resolveEnvironment } from '#core/environments/resolve.ts';
+import { updateEnvironment } from '#core/environments/update.ts';
 import { isRefusal } from '#core/requests/refusal.ts';
 import { listRequest, recordPage } from '../record-page.ts';
 import { notFound, operation } from '../operation.ts';
 import { NoBody, NoParams } from './nothing.ts';
 
-const createEnvironment = operation({
+const Params = z.object({ environment_id: EnvironmentId });
+
+const create = operation({
   method: 'POST',
   path: '/v1/environments',
   summary: 'Create an environment',
@@ -20,16 +23,17 @@ const createEnvironment = operation({
   async handle({ world, workspace, body }) {
     const id = EnvironmentId.parse(`env_${world.newToken()}`);
     const environment = resolveEnvironment(body, id, world.stamp.now());
+    if (isRefusal(environment)) return environment;
     await world.environments.create(workspace, environment);
     return environment;
   },
 });
 
-const retrieveEnvironment = operation({
+const retrieve = operation({
   method: 'GET',
   path: '/v1/environments/{environment_id}',
   summary: 'Retrieve an environment',
-  params: z.object({ environment_id: EnvironmentId }),
+  params: Params,
   query: NoQuery,
   body: NoBody,
   response: Environment,
@@ -38,7 +42,7 @@ const retrieveEnvironment = operation({
   },
 });
 
-const listEnvironments = operation({
+const list = operation({
   method: 'GET',
   path: '/v1/environments',
   summary: 'List environments, newest first',
@@ -55,4 +59,44 @@ const listEnvironments = operation({
   },
 });
 
-export const environmentOperations = [createEnvironment, retrieveEnvironment, listEnvironments];
+const update = operation({
+  method: 'POST',
+  path: '/v1/environments/{environment_id}',
+  summary: 'Update an environment, for sandboxes that start afterwards',
+  params: Params,
+  query: NoQuery,
+  body: EnvironmentUpdate,
+  response: Environment,
+  async handle({ world, workspace, params: { environment_id: id }, body }) {
+    return (await updateEnvironment(world, { workspace, id }, body)) ?? notFound('environment_id');
+  },
+});
+
+const archive = operation({
+  method: 'POST',
+  path: '/v1/environments/{environment_id}/archive',
+  summary: 'Archive an environment: its sessions go on, new ones are refused',
+  params: Params,
+  query: NoQuery,
+  body: NoBody,
+  response: Environment,
+  async handle({ world, workspace, params: { environment_id: id } }) {
+    return (await world.environments.archive(workspace, id, world.stamp.now())) ?? notFound('environment_id');
+  },
+});
+
+const remove = operation({
+  method: 'DELETE',
+  path: '/v1/environments/{environment_id}',
+  summary: 'Delete an environment, archived or not; its sessions stay readable',
+  params: Params,
+  query: NoQuery,
+  body: NoBody,
+  response: z.object({ id: EnvironmentId, type: z.literal('environment_deleted') }).meta({ id: 'EnvironmentDeleted' }),
+  async handle({ world, workspace, params: { environment_id: id } }) {
+    const removed = await world.environments.remove(workspace, id);
+    return removed ? { id, type: 'environment_deleted' as const } : notFound('environment_id');
+  },
+});
+
+export const environmentOperations = [create, retrieve, update, list, archive, remove];

@@ -37,4 +37,73 @@ describe('environments', () => {
     expect(body.data).toEqual([second.body, first.body]);
     expect(body.next_page).not.toBeNull();
   });
+
+  const create = async (body: object = {}) =>
+    (await api.ask('POST', '/v1/environments', { name: 'box', ...body })).body;
+
+  it('change in part', async () => {
+    const made = await create({ description: 'A box.', config: { type: 'cloud', packages: { pip: ['pandas'] } } });
+    const path = `/v1/environments/${made.id}`;
+    const { status, body } = await api.ask('POST', path, {
+      config: { type: 'cloud', packages: { npm: ['left-pad'] } },
+    });
+    expect(status).toBe(200);
+    expect(body).toMatchObject({
+      description: 'A box.',
+      config: { networking: { type: 'unrestricted' }, packages: { pip: ['pandas'], npm: ['left-pad'] } },
+    });
+    expect((await api.ask('GET', path)).body).toEqual(body);
+  });
+
+  it('take every update that comes at the same time', async () => {
+    const { id } = await create();
+    const keys = Array.from({ length: 8 }, (_, at) => `key${at}`);
+    await Promise.all(keys.map((key) => api.ask('POST', `/v1/environments/${id}`, { metadata: { [key]: 'x' } })));
+    expect(Object.keys((await api.ask('GET', `/v1/environments/${id}`)).body.metadata).toSorted()).toEqual(keys);
+  });
+
+  it('keep their type, by a code', async () => {
+    const { id } = await create();
+    const { status, body } = await api.ask('POST', `/v1/environments/${id}`, { config: { type: 'self_hosted' } });
+    expect([status, body.error.details]).toEqual([400, { error_code: 'invalid_config_type_change' }]);
+  });
+
+  it('are archived for good: readable, hidden, closed to updates and to new sessions', async () => {
+    const { id } = await create();
+    const archived = await api.ask('POST', `/v1/environments/${id}/archive`);
+    expect([archived.status, archived.body.archived_at]).toEqual([200, expect.any(String)]);
+    expect((await api.ask('POST', `/v1/environments/${id}/archive`)).body).toEqual(archived.body);
+    expect((await api.ask('GET', `/v1/environments/${id}`)).body).toEqual(archived.body);
+    const { status, body } = await api.ask('POST', `/v1/environments/${id}`, { name: 'lab' });
+    expect([status, body.error.details]).toEqual([400, { error_code: 'environment_archived' }]);
+    expect(body.error.message).toMatch(/^environment_archived: /);
+    const ids = async (query: string) =>
+      (await api.ask('GET', `/v1/environments?limit=100${query}`)).body.data.map((each: Environment) => each.id);
+    expect(await ids('')).not.toContain(id);
+    expect(await ids('&include_archived=true')).toContain(id);
+    const agent = (await api.ask('POST', '/v1/agents', { name: 'Ada', model: 'claude-opus-5' })).body;
+    expect((await api.ask('POST', '/v1/sessions', { agent: agent.id, environment_id: id })).status).toBe(400);
+  });
+
+  it('are deleted, archived or not, and their sessions stay readable', async () => {
+    const session = await api.session();
+    const { environment_id: used } = (await api.ask('GET', `/v1/sessions/${session}`)).body;
+    const { id: archived } = await create();
+    await api.ask('POST', `/v1/environments/${archived}/archive`);
+    for (const id of [used, archived]) {
+      expect((await api.ask('DELETE', `/v1/environments/${id}`)).body).toEqual({ id, type: 'environment_deleted' });
+      expect((await api.ask('GET', `/v1/environments/${id}`)).status).toBe(404);
+      expect((await api.ask('DELETE', `/v1/environments/${id}`)).status).toBe(404);
+    }
+    expect((await api.ask('GET', `/v1/sessions/${session}`)).body).toMatchObject({ environment_id: used });
+  });
+
+  it('are nobody else’s to change', async () => {
+    const { id } = await create();
+    const stranger = { authorization: `Bearer ${OTHER_KEY}` };
+    expect((await api.ask('POST', `/v1/environments/${id}`, { name: 'lab' }, stranger)).status).toBe(404);
+    expect((await api.ask('POST', `/v1/environments/${id}/archive`, undefined, stranger)).status).toBe(404);
+    expect((await api.ask('DELETE', `/v1/environments/${id}`, undefined, stranger)).status).toBe(404);
+    expect((await api.ask('GET', `/v1/environments/${id}`)).body).toMatchObject({ name: 'box', archived_at: null });
+  });
 });

@@ -18,6 +18,7 @@ describe('the OpenAPI document', () => {
       Object.keys(methods as object).map((method) => `${method.toUpperCase()} ${path}`),
     );
     expect(operations.toSorted()).toEqual([
+      'DELETE /v1/environments/{environment_id}',
       'DELETE /v1/sessions/{session_id}',
       'GET /v1/agents',
       'GET /v1/agents/{agent_id}',
@@ -33,6 +34,8 @@ describe('the OpenAPI document', () => {
       'POST /v1/agents/{agent_id}',
       'POST /v1/agents/{agent_id}/archive',
       'POST /v1/environments',
+      'POST /v1/environments/{environment_id}',
+      'POST /v1/environments/{environment_id}/archive',
       'POST /v1/sessions',
       'POST /v1/sessions/{session_id}/archive',
       'POST /v1/sessions/{session_id}/events',

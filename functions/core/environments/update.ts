@@ -1,0 +1,63 @@
+/** Changes of an environment (contract §2.2). They count for sandboxes that start afterwards. */
+import { Environment, type EnvironmentUpdate } from '#contract/environments.ts';
+import type { EnvironmentId, Instant, WorkspaceId } from '#contract/ids.ts';
+import { TOO_MANY_PAIRS, type MetadataPatch } from '#contract/metadata.ts';
+import { mergeConfig, refusedConfig } from '#core/environments/resolve.ts';
+import type { Stamp } from '#core/ports.ts';
+import type { EnvironmentRecords } from '#core/records.ts';
+import { patchMetadata } from '#core/requests/patch-metadata.ts';
+import { isRefusal, refuse, type RequestRefusal } from '#core/requests/refusal.ts';
+
+/** The environment itself when nothing changes. */
+export function changedEnvironment(
+  environment: Environment,
+  update: EnvironmentUpdate,
+  now: Instant,
+): Environment | RequestRefusal {
+  if (environment.archived_at !== null) {
+    return refuse('invalid_request_error', 'environment_id: is archived', 'environment_archived');
+  }
+  if (update.config?.type === 'self_hosted') {
+    const rule = `config.type: stays "${environment.config.type}"`;
+    return refuse('invalid_request_error', rule, 'invalid_config_type_change');
+  }
+  const config = mergeConfig(environment.config, update.config);
+  const metadata = patchMetadata(environment.metadata, emptyAsDelete(update.metadata));
+  if (metadata === null) return refuse('invalid_request_error', `metadata: ${TOO_MANY_PAIRS}`);
+  const { description } = environment;
+  const changed: Environment = {
+    ...environment,
+    name: update.name ?? environment.name,
+    description: update.description === undefined ? description : update.description,
+    config,
+    metadata,
+  };
+  if (JSON.stringify(Environment.parse(changed)) === JSON.stringify(environment)) return environment;
+  return refusedConfig(config) ?? { ...changed, updated_at: now };
+}
+
+/** Here an empty value deletes, as null does. */
+function emptyAsDelete(patch: MetadataPatch | null | undefined): MetadataPatch {
+  return Object.fromEntries(Object.entries(patch ?? {}).map(([key, value]) => [key, value === '' ? null : value]));
+}
+
+export interface UpdatingEnvironments {
+  readonly environments: Pick<EnvironmentRecords, 'findRevised' | 'replace'>;
+  readonly stamp: Stamp;
+}
+
+/** Null when there is no such environment. Decided anew whenever somebody else was faster. */
+export async function updateEnvironment(
+  { environments, stamp }: UpdatingEnvironments,
+  { workspace, id }: { readonly workspace: WorkspaceId; readonly id: EnvironmentId },
+  update: EnvironmentUpdate,
+): Promise<Environment | RequestRefusal | null> {
+  for (;;) {
+    const found = await environments.findRevised(workspace, id);
+    if (found === null) return null;
+    const changed = changedEnvironment(found.environment, update, stamp.now());
+    if (changed === found.environment || isRefusal(changed)) return changed;
+    const replaced = await environments.replace(workspace, { environment: changed, revision: found.revision });
+    if (replaced === 'saved') return changed;
+  }
+}
