@@ -54,7 +54,7 @@ const domains = (faultOf: (domain: string) => string | null) =>
     )
     .nullish();
 
-/** Neither is empty: an empty list is refused, and null stands for unset. */
+/** Null stands for unset. */
 export function namesOneDomainList(config: {
   readonly allowed_domains?: unknown;
   readonly blocked_domains?: unknown;
@@ -176,10 +176,11 @@ const domainLists = {
   blocked_domains: z.array(z.string()).optional(),
 };
 
+/** Agents were saved before these settings existed: a missing one is unset. */
 export const webFetchSettings = {
   ...domainLists,
-  max_content_tokens: z.int().nullable(),
-  url_sources: UrlSources.nullable(),
+  max_content_tokens: z.int().nullable().default(null),
+  url_sources: UrlSources.nullable().default(null),
 };
 
-export const webSearchSettings = { ...domainLists, user_location: UserLocation.nullable() };
+export const webSearchSettings = { ...domainLists, user_location: UserLocation.nullable().default(null) };

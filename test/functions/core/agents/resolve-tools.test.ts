@@ -64,6 +64,15 @@ describe('tools as they are saved', () => {
     expect(toolset).not.toHaveProperty('configs.1.allowed_domains');
   });
 
+  it('are read also without web settings, which came later', () => {
+    const policy = { enabled: false, permission_policy: ALLOW };
+    const entry = (name: string) => ({ type: name, name, ...policy });
+    const configs = [entry('web_fetch'), entry('web_search')];
+    expect(AgentTool.parse({ type: TOOLSET_TYPE, default_config: policy, configs })).toMatchObject({
+      configs: [{ max_content_tokens: null, url_sources: null }, { user_location: null }],
+    });
+  });
+
   it('have custom tools as they were sent', () => {
     const tool = {
       type: 'custom',
