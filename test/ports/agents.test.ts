@@ -1,3 +1,4 @@
+import { TransactionCanceledException, TransactionConflictException } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AgentCreate } from '#contract/agents.ts';
 import { AgentId, WorkspaceId } from '#contract/ids.ts';
@@ -99,6 +100,34 @@ describe('the records of agents', () => {
       const version = saved === 'saved' ? 2 : 1;
       expect(await agents.find(WORKSPACE, agent.id)).toMatchObject({ version, archived_at: AT });
     }
+  });
+
+  /** The next command finds the rows held by a transaction. */
+  function contend(cause: Error) {
+    db.client.middlewareStack.add(
+      () => async () => {
+        db.client.middlewareStack.remove('contention');
+        throw cause;
+      },
+      { step: 'initialize', name: 'contention' },
+    );
+  }
+
+  it('archive an agent that is just being updated', async () => {
+    const { id } = await created();
+    contend(new TransactionConflictException({ message: 'held', $metadata: {} }));
+    expect(await agents.archive(WORKSPACE, id, AT)).toMatchObject({ id, archived_at: AT });
+  });
+
+  it('take an update that met another for a lost race', async () => {
+    const agent = await created();
+    const CancellationReasons = [{ Code: 'None' }, { Code: 'TransactionConflict' }];
+    contend(new TransactionCanceledException({ message: 'held', $metadata: {}, CancellationReasons }));
+    expect(await agents.saveNext(WORKSPACE, following(agent, 2))).toBe('conflict');
+    contend(new TransactionCanceledException({ message: 'broken', $metadata: {} }));
+    await expect(agents.saveNext(WORKSPACE, following(agent, 2))).rejects.toMatchObject({
+      code: 'records_unavailable',
+    });
   });
 
   it('list archived agents only when asked to', async () => {
