@@ -3,7 +3,6 @@
  * segment stands before the parameter it could be taken for.
  */
 export const NOT_YET = [
-  'POST /v1/sessions/{session_id}',
   'POST /v1/vaults',
   'GET /v1/vaults/{vault_id}',
   'POST /v1/vaults/{vault_id}',

@@ -6,10 +6,10 @@ import type { Note } from './operation.ts';
 
 /** `nameOf` tells what the request calls a field of the command. */
 export function refusedChange(
-  { field = 'session_id', message }: Refusal,
+  { field = 'session_id', message, errorCode }: Refusal,
   nameOf: (field: string) => string = (name) => name,
 ): RequestRefusal {
-  return refuse('invalid_request_error', `${nameOf(field)}: ${message}`);
+  return refuse('invalid_request_error', `${nameOf(field)}: ${message}`, errorCode);
 }
 
 export function noteStart(note: Note, start: RunStart): void {

@@ -1,6 +1,6 @@
 /** Content blocks of events (contract §3.1). */
 import * as z from 'zod';
-import { unsupported } from './unsupported.ts';
+import { notYetType } from './not-yet.ts';
 
 /** Below the 6 MB that one synchronous Lambda invocation carries, with room for the JSON around it. */
 export const MAX_BODY_BYTES = 5_000_000;
@@ -58,10 +58,7 @@ const SearchResultBlock = z
   })
   .meta({ id: 'SearchResultBlock' });
 
-const FileSource = unsupported(
-  z.looseObject({ type: z.literal('file') }),
-  'file sources are not supported yet: send base64, url or text',
-);
+const FileSource = notYetType('file', 'file sources are not supported yet: send base64, url or text');
 const SentImage = z.strictObject({
   type: z.literal('image'),
   source: z.discriminatedUnion('type', [...ImageSource.options, FileSource]),

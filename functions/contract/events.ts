@@ -4,7 +4,7 @@ import { SessionAgent } from './agents.ts';
 import { Content, SystemContent, TextBlock, ToolContent, ToolResultInput, UserContent } from './content.ts';
 import { EventId, Instant, ThreadId } from './ids.ts';
 import { Metadata } from './metadata.ts';
-import { unsupported } from './unsupported.ts';
+import { notYetType } from './not-yet.ts';
 import { ModelUsage, Usage } from './usage.ts';
 
 const idOf = (type: string) =>
@@ -142,12 +142,12 @@ const ToolConfirmation = z
     message: 'goes only with result "deny"',
   });
 
-const ToolResult = unsupported(
-  z.looseObject({ type: z.literal('user.tool_result') }),
+const ToolResult = notYetType(
+  'user.tool_result',
   'user.tool_result belongs to self-hosted environments, which are not supported yet',
 );
-const DefineOutcome = unsupported(
-  z.looseObject({ type: z.literal('user.define_outcome') }),
+const DefineOutcome = notYetType(
+  'user.define_outcome',
   'user.define_outcome is not supported yet: outcomes do not exist here',
 );
 const UserMessageInput = z.strictObject({ type: z.literal('user.message'), content: UserContent });

@@ -1,20 +1,22 @@
 /** Sessions (contract §2.3). */
 import * as z from 'zod';
-import { SessionAgent } from './agents.ts';
+import { AgentOverrides, SessionAgent } from './agents.ts';
 import { InitialEvents } from './events.ts';
 import { AgentId, EnvironmentId, Instant, SessionId } from './ids.ts';
-import { Metadata } from './metadata.ts';
+import { Metadata, MetadataPatch } from './metadata.ts';
 import { Usage } from './usage.ts';
 
 const notYet = (what: string) => z.array(z.unknown()).max(0, `${what} not supported yet: leave it out or send []`);
 
-const AgentReference = z.union([
+const version = z.int().min(1).optional();
+
+/** The latest version unless one is named; with overrides, this session's own version of it. */
+export const AgentReference = z.union([
   AgentId,
-  z.strictObject({ type: z.literal('agent'), id: AgentId, version: z.int().min(1).optional() }),
-  z
-    .looseObject({ type: z.literal('agent_with_overrides') })
-    .refine(() => false, 'agent_with_overrides is not supported yet: use the agent id or {type:"agent", id, version}'),
+  z.strictObject({ type: z.literal('agent'), id: AgentId, version }),
+  z.strictObject({ type: z.literal('agent_with_overrides'), id: AgentId, version, ...AgentOverrides.shape }),
 ]);
+export type AgentReference = z.infer<typeof AgentReference>;
 
 const Title = z.string().max(500);
 
@@ -40,6 +42,17 @@ export const SessionCreate = z
   })
   .meta({ id: 'SessionCreate' });
 export type SessionCreate = z.infer<typeof SessionCreate>;
+
+export const SessionUpdate = z
+  .strictObject({
+    title: Title.nullish(),
+    metadata: MetadataPatch.nullish(),
+    agent: AgentOverrides.pick({ tools: true, mcp_servers: true }).optional(),
+    vault_ids: z.never('is reserved: vaults are chosen when a session is created').optional(),
+    budget: Budget.nullish(),
+  })
+  .meta({ id: 'SessionUpdate' });
+export type SessionUpdate = z.infer<typeof SessionUpdate>;
 
 export const SessionStatus = z.enum(['idle', 'running', 'rescheduling', 'terminated']).meta({ id: 'SessionStatus' });
 export type SessionStatus = z.infer<typeof SessionStatus>;

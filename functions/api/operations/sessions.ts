@@ -1,15 +1,18 @@
 import * as z from 'zod';
+import type { Agent, SessionAgent } from '#contract/agents.ts';
 import { primaryThread, SessionId, type AgentId, type WorkspaceId } from '#contract/ids.ts';
 import { bidirectionalPageOf } from '#contract/pages.ts';
 import { NoQuery, SessionsQuery } from '#contract/queries.ts';
-import { Session, SessionCreate } from '#contract/sessions.ts';
+import { Session, SessionCreate, SessionUpdate, type AgentReference } from '#contract/sessions.ts';
+import { overrideAgent } from '#core/agents/override.ts';
 import { snapshotOf } from '#core/agents/resolve.ts';
 import type { Head } from '#core/ports.ts';
-import { isRefusal, refuse } from '#core/requests/refusal.ts';
+import { isRefusal, refuse, type RequestRefusal } from '#core/requests/refusal.ts';
 import { change } from '#core/session/change.ts';
 import { closeForDeletion } from '#core/session/close-for-deletion.ts';
 import { createSession } from '#core/session/create.ts';
 import { storeAndStart } from '#core/session/send.ts';
+import { updateSession } from '#core/session/update.ts';
 import { viewSession } from '#core/session/view.ts';
 import type { ApiWorld } from '../api-world.ts';
 import { listRequest, recordPage } from '../record-page.ts';
@@ -20,7 +23,9 @@ import { NoBody, NoParams } from './nothing.ts';
 const Params = z.object({ session_id: SessionId });
 
 /** A budget needs list prices, which nothing here knows. */
-const NOT_BUDGETABLE = refuse('invalid_request_error', 'budget: budgets are not supported yet');
+const NOT_BUDGETABLE = refuse('invalid_request_error', 'budget: budgets are not supported yet', 'model_not_budgetable');
+/** So no session has one that could be raised or removed. */
+const NO_BUDGET = refuse('invalid_request_error', 'budget: the session was created without one', 'budget_create_only');
 
 const create = operation({
   method: 'POST',
@@ -32,7 +37,7 @@ const create = operation({
   response: Session,
   async handle({ world, workspace, body, note }) {
     if (body.budget != null) return NOT_BUDGETABLE;
-    const reference = agentReference(body);
+    const reference = agentReference(body.agent);
     const [agent, environment] = await Promise.all([
       world.agents.find(workspace, reference.id, reference.version),
       world.environments.find(workspace, body.environment_id),
@@ -41,13 +46,11 @@ const create = operation({
     if (environment === null) return notFound('environment_id');
     if (agent.archived_at !== null) return refuse('invalid_request_error', 'agent: is archived');
     if (environment.archived_at !== null) return refuse('invalid_request_error', 'environment_id: is archived');
+    const own = ownAgent(agent, body.agent);
+    if (isRefusal(own)) return own;
     const session = SessionId.parse(`sesn_${world.newToken()}`);
     note({ session });
-    const created = createSession(
-      body,
-      { workspace, session, agent: snapshotOf(agent), environment: environment.id },
-      world.stamp,
-    );
+    const created = createSession(body, { workspace, session, agent: own, environment: environment.id }, world.stamp);
     if (created.status === 'refused')
       return refusedChange(created, (field) => field.replace(/^events/, 'initial_events'));
     const { details, first } = created;
@@ -72,6 +75,24 @@ const retrieve = operation({
   async handle({ world, workspace, params }) {
     const record = await world.sessions.find(workspace, params.session_id);
     return record === null ? notFound('session_id') : viewSession(record, world.stamp.now());
+  },
+});
+
+const update = operation({
+  method: 'POST',
+  path: '/v1/sessions/{session_id}',
+  summary: "Update a session's title or metadata, or, while it is idle, its agent's tools",
+  params: Params,
+  query: NoQuery,
+  body: SessionUpdate,
+  response: Session,
+  async handle({ world, workspace, params, body, requestId }) {
+    if (body.budget !== undefined) return NO_BUDGET;
+    const to = { workspace, key: keyOf(params.session_id), cause: requestId };
+    const updated = await updateSession(world, to, body);
+    if (updated === null) return notFound('session_id');
+    if ('refused' in updated) return updated;
+    return 'message' in updated ? refusedChange(updated) : viewSession(updated, world.stamp.now());
   },
 });
 
@@ -155,11 +176,15 @@ export async function ownHead(
   return head?.state.workspace === workspace ? head : null;
 }
 
-function agentReference({ agent }: SessionCreate): { readonly id: AgentId; readonly version?: number } {
+function agentReference(agent: AgentReference): { readonly id: AgentId; readonly version?: number } {
   if (typeof agent === 'string') return { id: agent };
-  // The schema refuses every other type; its parser cannot say so in the type.
-  const { id, version } = agent as { readonly id: AgentId; readonly version?: number };
-  return version === undefined ? { id } : { id, version };
+  return agent.version === undefined ? { id: agent.id } : { id: agent.id, version: agent.version };
 }
 
-export const sessionOperations = [create, retrieve, list, archive, remove];
+/** The session's own snapshot: what becomes of the agent later does not reach it. */
+function ownAgent(agent: Agent, reference: AgentReference): SessionAgent | RequestRefusal {
+  const isOverridden = typeof reference !== 'string' && reference.type === 'agent_with_overrides';
+  return isOverridden ? overrideAgent(agent, reference) : snapshotOf(agent);
+}
+
+export const sessionOperations = [create, retrieve, update, list, archive, remove];

@@ -153,8 +153,8 @@ describe('a body', () => {
     ],
     [
       '/v1/sessions',
-      toSession({ agent: { type: 'agent_with_overrides', id: 'agent_1' } }),
-      expect.stringMatching(/^agent: agent_with_overrides is not supported yet/),
+      toSession({ agent: { type: 'agent_with_overrides', id: 'agent_1', name: 'Eve' } }),
+      'agent.name: is not a known field',
     ],
     ['/v1/sessions', toSession({ environment_id: 7 }), 'environment_id: must be a string'],
     ['/v1/sessions', toSession({ budget: {} }), 'budget.type: must be one of limit'],
@@ -184,12 +184,12 @@ describe('a body', () => {
     [
       'events',
       { events: [{ type: 'user.define_outcome', description: 'x' }] },
-      expect.stringMatching(/^events\.0\.type: .*not supported yet/),
+      expect.stringMatching(/^events\.0: .*not supported yet/),
     ],
     [
       'events',
       { events: [{ type: 'user.tool_result', tool_use_id: 'sevt_1' }] },
-      expect.stringMatching(/^events\.0\.type: .*not supported yet/),
+      expect.stringMatching(/^events\.0: .*not supported yet/),
     ],
     [
       'events',
@@ -223,7 +223,7 @@ describe('a body', () => {
           { type: 'user.message', content: [{ type: 'document', source: { type: 'file', file_id: 'file_1' } }] },
         ],
       },
-      expect.stringMatching(/^events\.0\.content\.0\.source\.type: file sources are not supported yet/),
+      expect.stringMatching(/^events\.0\.content\.0\.source: file sources are not supported yet/),
     ],
     [
       'events',

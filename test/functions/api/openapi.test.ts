@@ -37,6 +37,7 @@ describe('the OpenAPI document', () => {
       'POST /v1/environments/{environment_id}',
       'POST /v1/environments/{environment_id}/archive',
       'POST /v1/sessions',
+      'POST /v1/sessions/{session_id}',
       'POST /v1/sessions/{session_id}/archive',
       'POST /v1/sessions/{session_id}/events',
     ]);

@@ -1,0 +1,60 @@
+/**
+ * A client's changes to a session: one append, and the row with it. The row is read after the head, so that whatever
+ * the append does not lose against is in it.
+ */
+import type { SessionUpdate } from '#contract/sessions.ts';
+import type { WorkspaceId } from '#contract/ids.ts';
+import { TOO_MANY_PAIRS } from '#contract/metadata.ts';
+import { replaceTools } from '#core/agents/override.ts';
+import type { LogKey, SessionDetails, SessionLog, Stamp } from '#core/ports.ts';
+import type { SessionRecord, SessionRecords } from '#core/records.ts';
+import { patchMetadata } from '#core/requests/patch-metadata.ts';
+import { isRefusal, refuse, type RequestRefusal } from '#core/requests/refusal.ts';
+import { prepare } from '#core/session/change.ts';
+import type { Refusal, SessionChanges } from '#core/session/commands.ts';
+
+export interface Updating {
+  readonly log: SessionLog;
+  readonly sessions: Pick<SessionRecords, 'find'>;
+  readonly stamp: Stamp;
+}
+
+/** Null when the workspace has no such session. */
+export async function updateSession(
+  { log, sessions, stamp }: Updating,
+  { workspace, key, cause }: { readonly workspace: WorkspaceId; readonly key: LogKey; readonly cause: string },
+  update: SessionUpdate,
+): Promise<SessionRecord | Refusal | RequestRefusal | null> {
+  for (;;) {
+    const head = await log.head(key);
+    const record = head === null ? null : await sessions.find(workspace, key.session);
+    if (head === null || record === null) return null;
+    const changes = changesOf(record.details, update);
+    if (isRefusal(changes)) return changes;
+    const append = prepare(key, head, { do: 'update', changes }, stamp);
+    if (append === 'nothing') return record;
+    if ('message' in append) return append;
+    const details = { ...record.details, ...changes };
+    const appended = await log.append({ ...append, details, cause });
+    if (appended.status === 'appended') return { ...record, details, updatedAt: append.at };
+  }
+}
+
+/** Only what differs from what is: a request that changes nothing leaves no trace. */
+function changesOf(details: SessionDetails, update: SessionUpdate): SessionChanges | RequestRefusal {
+  const title = update.title;
+  const metadata = patchMetadata(details.metadata, update.metadata);
+  if (metadata === null) return refuse('invalid_request_error', `metadata: ${TOO_MANY_PAIRS}`);
+  const agent = update.agent === undefined ? details.agent : replaceTools(details.agent, update.agent);
+  if (isRefusal(agent)) return agent;
+  return {
+    ...(title === undefined || title === details.title ? {} : { title }),
+    ...(isSame(metadata, details.metadata) ? {} : { metadata }),
+    ...(isSame(agent, details.agent) ? {} : { agent }),
+  };
+}
+
+/** Both were made by the same code, key by key in one order; metadata alone comes in its clients' order. */
+function isSame(one: object, other: object): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
+}
