@@ -93,8 +93,6 @@ export const NOT_YET = [
   'DELETE /v1/user_profiles/{user_profile_id}',
   'POST /v1/user_profiles/{user_profile_id}/enrollment_url',
   'POST /v1/user_profiles/{user_profile_id}/action_urls',
-  'GET /v1/models',
-  'GET /v1/models/{model_id}',
   'POST /v1/organizations/webhooks',
   'GET /v1/organizations/webhooks/{webhook_id}',
   'POST /v1/organizations/webhooks/{webhook_id}',

@@ -7,6 +7,7 @@ import type { Operation } from './operation.ts';
 import { agentOperations } from './operations/agents.ts';
 import { environmentOperations } from './operations/environments.ts';
 import { eventOperations } from './operations/events.ts';
+import { modelOperations } from './operations/models.ts';
 import { sessionOperations } from './operations/sessions.ts';
 import { NOT_YET } from './not-yet.ts';
 
@@ -39,10 +40,9 @@ const streams: readonly Route[] = [
 ];
 
 export const ROUTES: readonly Route[] = [
-  ...[...agentOperations, ...environmentOperations, ...sessionOperations, ...eventOperations].map((built) => ({
-    ...built,
-    status: 'built' as const,
-  })),
+  ...[...agentOperations, ...environmentOperations, ...sessionOperations, ...eventOperations, ...modelOperations].map(
+    (built) => ({ ...built, status: 'built' as const }),
+  ),
   ...streams,
 ];
 

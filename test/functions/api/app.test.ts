@@ -90,7 +90,6 @@ describe('what is not there', () => {
     ['GET', '/v1/sessions/sesn_01nobody/threads', /not built yet/],
     ['GET', '/v1/environments/env_1/work/poll', /work\/poll is not built yet/],
     ['GET', '/v1/environments/env_1/work/work_1', /\{work_id\} is not built yet/],
-    ['GET', '/v1/models', /not built yet/],
   ])('answers 404: %s %s', async (method, path, message) => {
     const { status, body } = await api.ask(method, path);
     expect(status).toBe(404);

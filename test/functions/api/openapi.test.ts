@@ -25,6 +25,8 @@ describe('the OpenAPI document', () => {
       'GET /v1/agents/{agent_id}/versions',
       'GET /v1/environments',
       'GET /v1/environments/{environment_id}',
+      'GET /v1/models',
+      'GET /v1/models/{model_id}',
       'GET /v1/sessions',
       'GET /v1/sessions/{session_id}',
       'GET /v1/sessions/{session_id}/events',
