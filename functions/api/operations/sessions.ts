@@ -107,6 +107,8 @@ const list = operation({
   async handle({ world, workspace, query }) {
     const request = listRequest('sessions', query, workspace);
     if (isRefusal(request)) return request;
+    if ((query.deployment_id ?? query.memory_store_id) !== undefined)
+      return { data: [], next_page: null, prev_page: null };
     const found = await world.sessions.list({
       ...request,
       statuses: query.statuses ?? null,

@@ -1,6 +1,6 @@
 /** A session's own version of its agent (contract §2.3): omitted is inherited, null and [] clear, a value replaces. */
 import type { Agent, AgentOverrides, SessionAgent } from '#contract/agents.ts';
-import { tooLarge } from '#core/agents/agent-size.ts';
+import { brokenModel, tooLarge } from '#core/agents/agent-rules.ts';
 import { overrideModel } from '#core/agents/resolve-model.ts';
 import { resolveTools } from '#core/agents/resolve-tools.ts';
 import { emptyAsNull, snapshotOf } from '#core/agents/resolve.ts';
@@ -12,10 +12,13 @@ export function overrideAgent(agent: Agent, overrides: AgentOverrides): SessionA
     return refuse('invalid_request_error', 'agent.model: an agent must have a model', 'agent_model_required');
   }
   const saved = snapshotOf(agent);
+  const own = model === undefined ? saved.model : overrideModel(model);
+  const broken = model === undefined ? null : brokenModel(own, 'agent.');
+  if (broken !== null) return broken;
   return replaceTools(
     {
       ...saved,
-      model: model === undefined ? saved.model : overrideModel(model),
+      model: own,
       system: system === undefined ? saved.system : emptyAsNull(system),
     },
     parts,

@@ -1,26 +1,25 @@
 /** A model as it is saved: effort and speed decided. */
 import type { Model, ModelInput } from '#contract/agents.ts';
+import { defaultEffort } from '#core/models/check.ts';
 
 type Effort = Model['effort']['type'];
 
-/** The level that models think at when nobody says otherwise. No model in `models.ts` differs yet. */
-const DEFAULT_EFFORT: Effort = 'high';
-
 export function resolveModel(input: ModelInput): Model {
   const given = named(input);
-  return modelWith(given, effortOf(given) ?? DEFAULT_EFFORT);
+  return modelWith(given, effortOf(given) ?? defaultEffort(given.id));
 }
 
 /** Replaces the whole model, but for the effort: the level stays while the model does, unless another is given. */
 export function replaceModel(saved: Model, input: ModelInput): Model {
   const given = named(input);
-  const kept = given.id === saved.id ? saved.effort.type : DEFAULT_EFFORT;
+  const kept = given.id === saved.id ? saved.effort.type : defaultEffort(given.id);
   return modelWith(given, effortOf(given) ?? kept);
 }
 
 /** A session's model thinks at its default level, whatever the override says. */
 export function overrideModel(input: ModelInput): Model {
-  return modelWith(named(input), DEFAULT_EFFORT);
+  const given = named(input);
+  return modelWith(given, defaultEffort(given.id));
 }
 
 type Named = Exclude<ModelInput, string>;

@@ -230,4 +230,11 @@ describe('lists of sessions', () => {
       expect(await refused(`/v1/sessions?page=${page}`)).toMatch(/^page: /);
     }
   });
+
+  it('of a deployment or a memory store are none, for neither exists', async () => {
+    for (const filter of ['deployment_id=depl_1', 'memory_store_id=memstore_1']) {
+      const { status, body } = await api.ask('GET', `/v1/sessions?${filter}`);
+      expect([status, body]).toEqual([200, { data: [], next_page: null, prev_page: null }]);
+    }
+  });
 });

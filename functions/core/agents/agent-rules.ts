@@ -1,4 +1,6 @@
-import type { SessionAgent } from '#contract/agents.ts';
+/** Rules that only the whole of a resolved agent can break. */
+import type { Model, SessionAgent } from '#contract/agents.ts';
+import { refusalOf } from '#core/models/check.ts';
 import { refuse, type RequestRefusal } from '#core/requests/refusal.ts';
 
 /** A session's row repeats its agent, beside title and metadata, in one DynamoDB item of 400 KB. */
@@ -10,4 +12,10 @@ export function tooLarge(agent: SessionAgent, field: string): RequestRefusal | n
   return bytes <= MAX_AGENT_BYTES
     ? null
     : refuse('invalid_request_error', `${field}: the agent must take at most ${MAX_AGENT_BYTES} bytes as JSON`);
+}
+
+/** `parent` is the path of what holds the model: empty, or `agent.`. */
+export function brokenModel(model: Model, parent = ''): RequestRefusal | null {
+  const sentence = refusalOf(model);
+  return sentence === null ? null : refuse('invalid_request_error', `${parent}${sentence}`);
 }
