@@ -1,0 +1,32 @@
+/** The time that a request which goes out has, over all of its hops. */
+import { OutboundError } from '#aws/outbound-error.ts';
+
+export interface Deadline {
+  /** Aborts when the time is over, or when the caller's own signal does. */
+  readonly signal: AbortSignal;
+  /** What to say of the host that was waited for; null while there is time. */
+  over(host: string): OutboundError | null;
+  /** The promise, or a rejection when the time is over first. */
+  race<Value>(promise: Promise<Value>): Promise<Value>;
+  clear(): void;
+}
+
+export function startDeadline(totalMs: number, callers: AbortSignal | undefined): Deadline {
+  const own = new AbortController();
+  const timer = setTimeout(() => own.abort(), totalMs);
+  const signal = callers === undefined ? own.signal : AbortSignal.any([own.signal, callers]);
+  return {
+    signal,
+    over(host) {
+      return own.signal.aborted ? new OutboundError('timeout', host, `did not answer within ${totalMs} ms`) : null;
+    },
+    async race(promise) {
+      const { promise: aborted, reject } = Promise.withResolvers<never>();
+      const onAbort = () => reject(signal.reason);
+      if (signal.aborted) onAbort();
+      signal.addEventListener('abort', onAbort, { once: true });
+      return Promise.race([promise, aborted]).finally(() => signal.removeEventListener('abort', onAbort));
+    },
+    clear: () => clearTimeout(timer),
+  };
+}
