@@ -58,6 +58,7 @@ const TABLE: readonly { readonly from: string; readonly may: readonly string[] }
       '@aws-lambda-powertools/',
       '@anthropic-ai/sdk/',
       'aws4fetch',
+      'htmlparser2',
     ],
   },
   ...entries.map((from) => ({

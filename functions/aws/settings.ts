@@ -1,4 +1,5 @@
 /** Settings of a function: read once at start, and a missing one stops it there, by name. */
+import { AllowedHosts } from '#contract/outbound.ts';
 import { Fault } from '#core/errors.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -16,4 +17,19 @@ export function urlSetting(environment: Environment, name: string): string {
     throw new Fault('setting_missing', `the setting ${name} is not an http or https URL`);
   }
   return value;
+}
+
+/** A malformed entry stops the function: one that was left out could be the one that somebody relies on. */
+export function allowedHostsSetting(environment: Environment, name: string): AllowedHosts {
+  const parsed = AllowedHosts.safeParse(json(setting(environment, name)));
+  if (!parsed.success) throw new Fault('setting_missing', `the setting ${name} is not a list of allowed hosts`);
+  return parsed.data;
+}
+
+function json(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }

@@ -11,6 +11,7 @@ import {
 import { SFNClient } from '@aws-sdk/client-sfn';
 import type { ExecuteWorld } from '#core/hands/execute.ts';
 import type { ProvisionWorld } from '#core/hands/provision.ts';
+import { firstAgent, type WebFetchWorld } from '#core/hands/web-fetch.ts';
 import { createHistory } from '#core/harness/history.ts';
 import type { TurnWorld } from '#core/harness/ask.ts';
 import type { Instant } from '#contract/ids.ts';
@@ -25,13 +26,15 @@ import { createJournal, type FunctionJournal } from '#aws/journal.powertools.ts'
 import { createLogReader } from '#aws/log-reader.dynamodb.ts';
 import { createLogRemover } from '#aws/log-remover.dynamodb.ts';
 import { createAnthropicModel } from '#aws/model.anthropic.ts';
+import { createOutbound, resolveBySystem } from '#aws/outbound.https.ts';
+import { readPage } from '#aws/read-page.htmlparser2.ts';
 import { runningSince } from '#aws/running-sessions.dynamodb.ts';
 import { createRuns } from '#aws/runs.step-functions.ts';
 import { createSandboxClient } from '#aws/sandbox-client.http.ts';
 import { createSandboxRecords } from '#aws/sandbox-records.dynamodb.ts';
 import { createSessionLog } from '#aws/session-log.dynamodb.ts';
 import { createSessionRecords } from '#aws/sessions.dynamodb.ts';
-import { setting, urlSetting, type Environment } from '#aws/settings.ts';
+import { allowedHostsSetting, setting, urlSetting, type Environment } from '#aws/settings.ts';
 import { createStamp, newToken, pause } from '#aws/stamp.ts';
 import { createTasks } from '#aws/tasks.ecs.ts';
 import { createProvisioner } from '#aws/provisioner.lambda.ts';
@@ -78,6 +81,21 @@ export function executeWorld(environment: Environment): ExecuteWorld & { readonl
     client: createSandboxClient(),
     stamp: createStamp(),
     pause,
+    journal: createJournal(),
+  };
+}
+
+export function webFetchWorld(environment: Environment): WebFetchWorld & { readonly journal: FunctionJournal } {
+  const log = logOf(environment);
+  return {
+    log,
+    agent: firstAgent({ log }),
+    outbound: createOutbound({
+      allow: allowedHostsSetting(environment, 'WEB_FETCH_ALLOW'),
+      resolve: resolveBySystem,
+    }),
+    readPage,
+    stamp: createStamp(),
     journal: createJournal(),
   };
 }

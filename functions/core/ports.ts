@@ -255,6 +255,9 @@ export interface Outbound {
   fetch(request: OutboundRequest, signal?: AbortSignal): Promise<OutboundAnswer | OutboundFailure>;
 }
 
+/** What a person would read of an HTML page, as Markdown; links are absolute, scripts and what is hidden are left out. */
+export type ReadPage = (html: string, url: string) => { readonly title: string; readonly text: string };
+
 /** Time and ids are given, so that the core stays a function of its input. */
 export interface Stamp {
   now(): Instant;

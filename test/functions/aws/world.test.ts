@@ -7,6 +7,7 @@ import {
   provisionWorld,
   streamWorld,
   sweepWorld,
+  webFetchWorld,
 } from '#aws/world.ts';
 
 const COMPLETE: Readonly<Record<string, string>> = {
@@ -25,6 +26,7 @@ const COMPLETE: Readonly<Record<string, string>> = {
   SANDBOX_CONTAINER: 'sandbox',
   SANDBOX_SUBNETS: 'subnet-1,subnet-2',
   SANDBOX_SECURITY_GROUP: 'sg-1',
+  WEB_FETCH_ALLOW: '[]',
   FIRST_API_KEY_SECRET_ARN: 'arn:aws:secretsmanager:us-east-1:000000000000:secret:key',
 };
 
@@ -50,6 +52,7 @@ const worlds = [
     ],
   },
   { name: 'execute', world: executeWorld, needs: STORES },
+  { name: 'web-fetch', world: webFetchWorld, needs: [...STORES, 'WEB_FETCH_ALLOW'] },
   { name: 'sweep', world: sweepWorld, needs: [...STORES, 'RUN_STATE_MACHINE_ARN'] },
   { name: 'issue-key', world: issueKeyWorld, needs: ['RECORDS_TABLE', 'FIRST_API_KEY_SECRET_ARN'] },
 ];
@@ -67,6 +70,14 @@ describe('a function’s settings', () => {
       expect(() => world({ ...COMPLETE, [missing]: '' })).toThrow(missing);
     },
   );
+
+  it('stop web-fetch at its start when the hosts that are allowed are not what they should be', () => {
+    const entry = { host: 'wiki.internal', cidr: '10.0.0.0/8' };
+    expect(() => webFetchWorld({ ...COMPLETE, WEB_FETCH_ALLOW: JSON.stringify([entry]) })).not.toThrow();
+    for (const wrong of ['', 'none', '{}', '[{}]', JSON.stringify([{ ...entry, cidr: '10.0.0.0' }])]) {
+      expect(() => webFetchWorld({ ...COMPLETE, WEB_FETCH_ALLOW: wrong })).toThrow('WEB_FETCH_ALLOW');
+    }
+  });
 
   it('stop the harness at its start when the model’s base URL is no URL, by that name', () => {
     for (const wrong of ['api.anthropic.com', 'ftp://example.com', 'not a url']) {
