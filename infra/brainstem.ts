@@ -2,6 +2,7 @@ import { RemovalPolicy, Stage } from 'aws-cdk-lib';
 import { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager';
 import { Construct } from 'constructs';
+import type { AllowedHosts } from '#contract/outbound.ts';
 import { Api } from './constructs/api.ts';
 import { bundle, type Entry } from './constructs/bundles.ts';
 import { Content } from './constructs/content.ts';
@@ -13,6 +14,7 @@ import { Records } from './constructs/records.ts';
 import { SessionLog } from './constructs/session-log.ts';
 import { SessionRun } from './constructs/session-run.ts';
 import { Sweep } from './constructs/sweep.ts';
+import { WebFetch } from './constructs/web-fetch.ts';
 
 export interface BrainstemProps {
   /** Any endpoint that speaks the Messages API. @default https://api.anthropic.com */
@@ -36,6 +38,13 @@ export interface BrainstemProps {
     /** @default 1024 */
     readonly memoryMb?: number;
   };
+  readonly webFetch?: {
+    /**
+     * Hosts that `web_fetch` may reach although their name or address is private, or over http. `host` is compared
+     * before the name is resolved, `cidr` after. The function is outside any VPC. @default none
+     */
+    readonly allow?: AllowedHosts;
+  };
   /** For the whole API. @default 500 requests per second, 1000 at once */
   readonly throttle?: { readonly requestsPerSecond: number; readonly burst: number };
   /**
@@ -55,6 +64,7 @@ export class Brainstem extends Construct {
   readonly api: Api;
   readonly harness: Harness;
   readonly hands: Hands;
+  readonly webFetch: WebFetch;
   readonly run: SessionRun;
   readonly sweep: Sweep;
   readonly firstKey: FirstKey;
@@ -95,10 +105,12 @@ export class Brainstem extends Construct {
     this.hands.grantProvision(this.harness.turn);
     // A session that is deleted takes its sandbox with it.
     this.hands.grantProvision(this.api.answer);
+    this.webFetch = new WebFetch(this, 'WebFetch', { ...memory, allow: props.webFetch?.allow ?? [] });
 
     // The run goes from one to the other until the session is idle. The API starts it; the sweep repairs lost starts.
     const { provision, execute } = this.hands;
-    this.run = new SessionRun(this, 'Run', { defaults, harness: this.harness.turn, provision, execute });
+    const webFetch = this.webFetch.fetch;
+    this.run = new SessionRun(this, 'Run', { defaults, harness: this.harness.turn, provision, execute, webFetch });
     this.sweep = new Sweep(this, 'Sweep', memory);
     this.run.grantStart(this.api.answer);
     this.run.grantStart(this.sweep.repair);
@@ -106,7 +118,7 @@ export class Brainstem extends Construct {
     // Who may call, and what there is to see.
     this.firstKey = new FirstKey(this, 'FirstKey', { defaults, records: this.records });
     this.observability = new Observability(this, 'Observability', {
-      functions: [this.api.answer, this.api.stream, this.harness.turn, provision, execute, this.sweep.repair],
+      functions: [this.api.answer, this.api.stream, this.harness.turn, provision, execute, webFetch, this.sweep.repair],
       run: this.run,
       savedQueries: props.savedQueries ?? true,
     });

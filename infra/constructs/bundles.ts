@@ -4,7 +4,7 @@ import { Code } from 'aws-cdk-lib/aws-lambda';
 import { buildSync } from 'esbuild';
 
 /** One Lambda function each: `functions/<entry>/handler.ts` exports its `handler`. */
-export const ENTRIES = ['api', 'stream', 'harness', 'provision', 'execute', 'sweep', 'issue-key'] as const;
+export const ENTRIES = ['api', 'stream', 'harness', 'provision', 'execute', 'web-fetch', 'sweep', 'issue-key'] as const;
 export type Entry = (typeof ENTRIES)[number];
 
 export interface BundlesProps {

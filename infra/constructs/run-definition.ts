@@ -20,6 +20,7 @@ const CATCH_PROVISION = [{ ErrorEquals: ['States.ALL'], ResultPath: null, Next: 
 const CATCH_EXECUTE = [{ ErrorEquals: ['States.ALL'], ResultPath: '$.failure', Next: 'HandFailed' }];
 /** Just above the functions' own limit: an answer that got lost must not keep an execution waiting. */
 const TIMEOUT_SECONDS = 930;
+const WEB_TIMEOUT_SECONDS = 75;
 
 const useHand = {
   ProcessorConfig: { Mode: 'INLINE' },
@@ -27,7 +28,10 @@ const useHand = {
   States: {
     WhichHand: {
       Type: 'Choice',
-      Choices: [{ Variable: '$.call.hand', StringEquals: 'sandbox', Next: 'Provision' }],
+      Choices: [
+        { Variable: '$.call.hand', StringEquals: 'sandbox', Next: 'Provision' },
+        { Variable: '$.call.hand', StringEquals: 'web', Next: 'WebFetch' },
+      ],
       Default: 'UnknownHand',
     },
     Provision: {
@@ -47,6 +51,16 @@ const useHand = {
       Parameters: { FunctionName: '${Execute}', 'Payload.$': '$' },
       ResultPath: null,
       TimeoutSeconds: TIMEOUT_SECONDS,
+      Retry: RETRY_EXECUTE,
+      Catch: CATCH_EXECUTE,
+      Next: 'HandDone',
+    },
+    WebFetch: {
+      Type: 'Task',
+      Resource: INVOKE,
+      Parameters: { FunctionName: '${WebFetch}', 'Payload.$': '$' },
+      ResultPath: null,
+      TimeoutSeconds: WEB_TIMEOUT_SECONDS,
       Retry: RETRY_EXECUTE,
       Catch: CATCH_EXECUTE,
       Next: 'HandDone',

@@ -12,6 +12,7 @@ export interface SessionRunProps {
   readonly harness: EntryFunction;
   readonly provision: EntryFunction;
   readonly execute: EntryFunction;
+  readonly webFetch: EntryFunction;
 }
 
 /** One execution per run: from a user event until the session is idle (design §4). */
@@ -22,7 +23,8 @@ export class SessionRun extends Construct {
     super(scope, id);
     const { logRetention: retention, removalPolicy } = props.defaults;
     const role = new Role(this, 'Role', { assumedBy: new ServicePrincipal('states.amazonaws.com') });
-    const functions = { Harness: props.harness, Provision: props.provision, Execute: props.execute };
+    const { harness, provision, execute, webFetch } = props;
+    const functions = { Harness: harness, Provision: provision, Execute: execute, WebFetch: webFetch };
     const arns = Object.entries(functions).map(([name, { lambda }]) => [name, lambda.functionArn] as const);
     role.addToPolicy(
       new PolicyStatement({ actions: ['lambda:InvokeFunction'], resources: arns.map(([, arn]) => arn) }),

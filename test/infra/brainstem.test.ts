@@ -50,6 +50,7 @@ describe('settings: each function is given exactly what it reads', () => {
     ['harness', [log, records, content, 'MODEL_BASE_URL', 'MODEL_API_KEY_SECRET_ARN', 'PROVISION_FUNCTION_NAME']],
     ['provision', [records, ...sandbox]],
     ['execute', [log, records, content]],
+    ['web-fetch', [log, records, content, 'WEB_FETCH_ALLOW']],
     ['sweep', [log, records, content, machine]],
     ['issue-key', [records, 'FIRST_API_KEY_SECRET_ARN']],
   ])('%s', (entry, names) => {
@@ -92,6 +93,7 @@ describe('rights: each function may do exactly what its part of the design needs
       },
     ],
     ['execute', { log: append, records: readWrite, 'content/*': objects }],
+    ['web-fetch', { log: append, 'content/*': objects }],
     [
       'sweep',
       {
@@ -127,12 +129,13 @@ describe('rights: each function may do exactly what its part of the design needs
     expect(listing.map(({ Condition }) => Condition)).toEqual([{ StringLike: { 's3:prefix': 'sesn_*/' } }]);
   });
 
-  test('the run invokes three functions and starts itself', () => {
+  test('the run invokes four functions and starts itself', () => {
     const rights = ownRights((roles) => roles.every((role) => entryWithRole(stack.template, role) === undefined));
     expect(rights).toMatchObject({
       harness: 'lambda:InvokeFunction',
       provision: 'lambda:InvokeFunction',
       execute: 'lambda:InvokeFunction',
+      'web-fetch': 'lambda:InvokeFunction',
       run: 'states:StartExecution',
     });
   });
@@ -223,7 +226,7 @@ describe('what is remembered', () => {
 });
 
 describe('time limits nest', () => {
-  const SECONDS = { api: 29, stream: 900, harness: 900, execute: 900 };
+  const SECONDS = { api: 29, stream: 900, harness: 900, execute: 900, 'web-fetch': 60 };
 
   test.each(Object.entries(SECONDS))('%s ends after %i seconds', (entry, seconds) => {
     expect(lambda(entry)['Timeout']).toBe(seconds);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { Next } from '#contract/run.ts';
+import { HandCall, Next } from '#contract/run.ts';
 import { runDefinition } from '#infra/constructs/run-definition.ts';
 
 const { States } = runDefinition;
@@ -31,6 +31,13 @@ describe('hands', () => {
       expect(state.End).toBe(true);
     }
     expect(hand.HandFailed.Parameters['error.$']).toBe('$.failure.Error');
+  });
+
+  test('the web is read by a hand of its own, as often as a command is run and with no more to show for it', () => {
+    const ways = hand.WhichHand.Choices.map(({ StringEquals, Next }) => [StringEquals, Next]);
+    expect(Object.fromEntries(ways)).toEqual({ sandbox: 'Provision', web: 'WebFetch' });
+    expect(Object.keys(Object.fromEntries(ways))).toEqual(HandCall.shape.hand.options);
+    expect(hand.WebFetch).toMatchObject({ Retry: hand.Execute.Retry, Catch: hand.Execute.Catch, ResultPath: null });
   });
 
   test('a sandbox that never came has an error of its own: what was to run in it has not', () => {
@@ -72,5 +79,5 @@ test('each state leads to a state that exists', () => {
 
 test('a task gives up on an answer only after its function ran out of time', () => {
   const limits = Object.values(tasks).flatMap((state) => ('TimeoutSeconds' in state ? [state.TimeoutSeconds] : []));
-  expect(limits).toEqual([930, 930, 930]);
+  expect(limits).toEqual([930, 930, 930, 75]);
 });
