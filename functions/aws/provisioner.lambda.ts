@@ -6,7 +6,7 @@ import { AwsClient } from 'aws4fetch';
 import { Fault } from '#core/errors.ts';
 import type { ReleaseInput } from '#contract/run.ts';
 import type { Releasing, Warming } from '#core/ports.ts';
-import { setting, type Environment } from '#aws/settings.ts';
+import { roleCredentials, setting, type Environment } from '#aws/settings.ts';
 
 /** A head start is not worth waiting for: the answer that asked for it is complete by then. */
 const WARM_TIMEOUT_MS = 2000;
@@ -20,11 +20,8 @@ export function createProvisioner(environment: Environment, functionName: string
     environment['AWS_ENDPOINT_URL'] ??
     `https://lambda.${region}.${region.startsWith('cn-') ? 'amazonaws.com.cn' : 'amazonaws.com'}`;
   const url = new URL(`/2015-03-31/functions/${encodeURIComponent(functionName)}/invocations`, endpoint);
-  const sessionToken = environment['AWS_SESSION_TOKEN'];
   const client = new AwsClient({
-    accessKeyId: setting(environment, 'AWS_ACCESS_KEY_ID'),
-    secretAccessKey: setting(environment, 'AWS_SECRET_ACCESS_KEY'),
-    ...(sessionToken === undefined ? {} : { sessionToken }),
+    ...roleCredentials(environment),
     region,
     service: 'lambda',
     retries: 1,

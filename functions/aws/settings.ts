@@ -33,3 +33,19 @@ function json(text: string): unknown {
     return undefined;
   }
 }
+
+export interface RoleCredentials {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken?: string;
+}
+
+/** The function's own role, as Lambda hands it over. */
+export function roleCredentials(environment: Environment): RoleCredentials {
+  const sessionToken = environment['AWS_SESSION_TOKEN'];
+  return {
+    accessKeyId: setting(environment, 'AWS_ACCESS_KEY_ID'),
+    secretAccessKey: setting(environment, 'AWS_SECRET_ACCESS_KEY'),
+    ...(sessionToken === undefined ? {} : { sessionToken }),
+  };
+}

@@ -16,7 +16,7 @@ import { createHistory } from '#core/harness/history.ts';
 import type { TurnWorld } from '#core/harness/ask.ts';
 import type { Instant } from '#contract/ids.ts';
 import { Fault } from '#core/errors.ts';
-import type { LogKey, SessionLog } from '#core/ports.ts';
+import type { LogKey, Model, SessionLog } from '#core/ports.ts';
 import type { RepairWorld } from '#core/session/repair.ts';
 import { createAgentRecords } from '#aws/agents.dynamodb.ts';
 import { createApiKeys } from '#aws/api-keys.dynamodb.ts';
@@ -39,15 +39,21 @@ import { createStamp, newToken, pause } from '#aws/stamp.ts';
 import { createTasks } from '#aws/tasks.ecs.ts';
 import { createProvisioner } from '#aws/provisioner.lambda.ts';
 
-export function harnessWorld(environment: Environment): TurnWorld & { readonly journal: FunctionJournal } {
+export type HarnessWorld = TurnWorld & { readonly journal: FunctionJournal };
+
+/** The harness that asks the Claude API. The others are in files of their own, for their clients' size. */
+export function anthropicHarnessWorld(environment: Environment): HarnessWorld {
+  const baseUrl = urlSetting(environment, 'MODEL_BASE_URL');
+  const apiKey = modelKeyReader(setting(environment, 'MODEL_API_KEY_SECRET_ARN'));
+  return harnessWorld(environment, createAnthropicModel({ baseUrl, apiKey }));
+}
+
+export function harnessWorld(environment: Environment, model: Model): HarnessWorld {
   const log = logOf(environment);
   return {
     log,
     history: createHistory(log),
-    model: createAnthropicModel({
-      baseUrl: urlSetting(environment, 'MODEL_BASE_URL'),
-      apiKey: modelKeyReader(setting(environment, 'MODEL_API_KEY_SECRET_ARN')),
-    }),
+    model,
     warming: createProvisioner(environment, setting(environment, 'PROVISION_FUNCTION_NAME')),
     stamp: createStamp(),
     pause,

@@ -1,20 +1,5 @@
-/** Turn: one model request of a run, invoked by the state machine. */
-import type { Context } from 'aws-lambda';
-import { RunState } from '#contract/run.ts';
-import { takeTurn } from '#core/harness/take-turn.ts';
-import { harnessWorld } from '#aws/world.ts';
+/** The harness that asks the Claude API, or a gateway that speaks it. */
+import { anthropicHarnessWorld } from '#aws/world.ts';
+import { turnHandler } from './turn.ts';
 
-const world = harnessWorld(process.env);
-
-/** Left of the function's time to append what came of a request that is cut off. */
-const TIME_TO_APPEND_MS = 15_000;
-
-export async function handler(input: unknown, context: Context): Promise<RunState> {
-  const run = RunState.parse(input);
-  const cutOff = AbortSignal.timeout(Math.max(1, context.getRemainingTimeInMillis() - TIME_TO_APPEND_MS));
-  try {
-    return await takeTurn(world, run, cutOff);
-  } finally {
-    world.journal.flush();
-  }
-}
+export const handler = turnHandler(anthropicHarnessWorld(process.env));

@@ -1,111 +1,76 @@
-/** The model adapter against the Messages API on the wire, as the stand-in speaks it. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { createAnthropicModel } from '#aws/model.anthropic.ts';
-import type { ModelListener, ModelRequest } from '#core/ports.ts';
-import { startStandIn, type StandIn } from '#infra/local/model/stand-in.ts';
+import { Fault } from '#core/errors.ts';
+import { startStandIn } from '#infra/local/model/stand-in.ts';
+import { ask, modelSuite, REQUEST } from './model.suite.ts';
 
-const REQUEST: ModelRequest = {
-  model: 'claude-opus-5',
-  max_tokens: 1000,
-  system: [{ type: 'text', text: 'Be brief.' }],
-  messages: [{ role: 'user', content: [{ type: 'text', text: 'hi' }] }],
-  tools: [{ name: 'bash', description: 'Run a command.', input_schema: { type: 'object' } }],
-  extra: {},
-};
-const QUIET: ModelListener = { onFirstToken: () => undefined, onToolStart: () => undefined };
+const create = (baseUrl: string) => createAnthropicModel({ baseUrl, apiKey: async () => 'sk-test' });
 
-describe('the Anthropic model', () => {
-  let standIn: StandIn | null = null;
-  afterEach(async () => {
-    await standIn?.close();
-    standIn = null;
+modelSuite({
+  name: 'Claude API',
+  create,
+  modelId: 'claude-opus-5',
+  contentType: 'text/event-stream',
+  errors: { rateLimited: 'rate_limit_error', refused: 'invalid_request_error' },
+});
+
+it('the Claude API is asked with the key', async () => {
+  const standIn = await startStandIn({ script: () => ({ text: 'ok' }) });
+  onTestFinished(standIn.close);
+  await ask(create(standIn.url));
+  expect(standIn.requests[0]?.headers).toMatchObject({ authorization: 'Bearer sk-test' });
+});
+
+it('fast answers are asked for where they are wanted, also of models for which that is a preview', async () => {
+  const standIn = await startStandIn({ script: () => ({ text: 'ok' }) });
+  onTestFinished(standIn.close);
+  await ask(create(standIn.url));
+  await ask(create(standIn.url), { request: { ...REQUEST, extra: { speed: 'fast' } } });
+  const [plain, fast] = standIn.requests;
+  expect(plain?.headers['anthropic-beta']).toBeUndefined();
+  expect(fast).toMatchObject({
+    request: { speed: 'fast' },
+    headers: { 'anthropic-beta': 'fast-mode-2026-02-01' },
   });
+});
 
-  async function modelWith(script: NonNullable<Parameters<typeof startStandIn>[0]>['script']) {
-    standIn = await startStandIn({ ...(script === undefined ? {} : { script }) });
-    return createAnthropicModel({ baseUrl: standIn.url, apiKey: async () => 'sk-test' });
-  }
-  const ask = async (model: Awaited<ReturnType<typeof modelWith>>, listener = QUIET) =>
-    model.ask(REQUEST, listener, new AbortController().signal);
-
-  it('returns the raw blocks, thinking signature included, and the usage', async () => {
-    const model = await modelWith(() => ({ thinking: 'hm', text: 'Hello.' }));
-    const answer = await ask(model);
-    expect(answer.blocks.map((block) => block.type)).toEqual(['thinking', 'text']);
-    expect(answer.blocks[0]).toHaveProperty('signature', expect.stringMatching(/./));
-    expect(answer).toMatchObject({ stopReason: 'end_turn', usage: { output_tokens: expect.any(Number) } });
+it('a key that was missing is read again by the next request, and one that was refused too', async () => {
+  const keys = [null, 'sk-old', 'sk-new'];
+  const standIn = await startStandIn({
+    script: (_request, index) =>
+      index === 0 ? { error: { status: 401, type: 'authentication_error', message: 'no' } } : { text: 'ok' },
   });
+  onTestFinished(standIn.close);
+  const apiKey = async () => {
+    const key = keys.shift();
+    if (key == null) throw new Fault('model_refused_request', 'no key');
+    return key;
+  };
+  const model = createAnthropicModel({ baseUrl: standIn.url, apiKey });
+  await expect(ask(model)).rejects.toThrow('no key');
+  await expect(ask(model)).rejects.toThrow('refused the API key (HTTP 401): check the value of the model key secret');
+  await ask(model);
+  await ask(model);
+  expect(standIn.requests.map(({ headers }) => headers.authorization)).toEqual([
+    'Bearer sk-old',
+    'Bearer sk-new',
+    'Bearer sk-new',
+  ]);
+});
 
-  it('tells of the first token and of a tool as soon as it begins to stream', async () => {
-    const model = await modelWith(() => ({ tools: [{ name: 'bash', input: { command: 'ls' } }] }));
-    const heard: string[] = [];
-    const answer = await ask(model, {
-      onFirstToken: () => heard.push('first'),
-      onToolStart: (name) => heard.push(name),
-    });
-    expect(heard).toContain('bash');
-    expect(answer.blocks.at(-1)).toMatchObject({ type: 'tool_use', name: 'bash', input: { command: 'ls' } });
-  });
-
-  it.each([
-    [529, 'overloaded_error', 'model_overloaded', true],
-    [429, 'rate_limit_error', 'model_rate_limited', true],
-    [500, 'api_error', 'model_unreachable', true],
-    [400, 'invalid_request_error', 'model_refused_input', false],
-    [413, 'request_too_large', 'model_refused_input', false],
-    [401, 'authentication_error', 'model_refused_request', false],
-    [402, 'billing_error', 'model_billing', false],
-  ])('turns HTTP %i into the fault %s → %s, and quotes nothing', async (status, type, code, retryable) => {
-    const model = await modelWith(() => ({ error: { status, type, message: 'canary in the message' } }));
-    const fault = await ask(model).catch((error: unknown) => error);
-    expect(fault).toMatchObject({ code, retryable });
-    expect(String(fault)).not.toContain('canary');
-  });
-
-  it('hands on how long the provider asks to wait', async () => {
-    const headers = { 'retry-after': '7' };
-    const model = await modelWith(() => ({
-      error: { status: 429, type: 'rate_limit_error', message: 'slow down', headers },
-    }));
-    await expect(ask(model)).rejects.toMatchObject({ retryAfterSeconds: 7 });
-  });
-
-  it('can be tried again after an answer that breaks off', async () => {
-    const model = await modelWith(() => ({ text: ['a', 'b', 'c'], cutAfter: 4 }));
-    await expect(ask(model)).rejects.toMatchObject({ code: 'model_unreachable' });
-  });
-
-  it('fills in counts that a gateway leaves out, so that what is stored can be read again', async () => {
-    const model = await modelWith(() => ({ text: 'ok' }));
-    const gateway = createServer((request, response) => void relay(request, response, standIn?.url ?? ''));
-    await new Promise<void>((listening) => gateway.listen(0, '127.0.0.1', listening));
-    const { port } = gateway.address() as AddressInfo;
-    const through = createAnthropicModel({ baseUrl: `http://127.0.0.1:${port}`, apiKey: async () => 'sk-test' });
-    expect((await ask(model)).usage.input_tokens).toBeGreaterThan(0);
-    expect((await ask(through)).usage).toMatchObject({ input_tokens: 0, cache_read_input_tokens: 0 });
-    gateway.close();
-  });
-
-  it('writes no line about a frame it cannot read, which may be an answer', async () => {
-    const server = createServer((_request, response) => {
-      response.writeHead(200, { 'content-type': 'text/event-stream' });
-      response.end('event: content_block_delta\ndata: {"canary": tru\n\n');
-    });
-    await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
-    const { port } = server.address() as AddressInfo;
-    const written = vi.spyOn(console, 'error').mockImplementation(() => undefined);
-    const model = createAnthropicModel({ baseUrl: `http://127.0.0.1:${port}`, apiKey: async () => 'sk-test' });
-    await expect(ask(model)).rejects.toMatchObject({ code: 'model_unreachable' });
-    expect(written).not.toHaveBeenCalled();
-    written.mockRestore();
-    server.close();
-  });
-
-  it('can be tried again when nobody listens', async () => {
-    const model = createAnthropicModel({ baseUrl: 'http://127.0.0.1:9', apiKey: async () => 'sk-test' });
-    await expect(ask(model)).rejects.toMatchObject({ code: 'model_unreachable' });
+it('counts that a gateway leaves out are filled in, so that what is stored can be read again', async () => {
+  const standIn = await startStandIn({ script: () => ({ text: 'ok' }) });
+  onTestFinished(standIn.close);
+  const gateway = createServer((request, response) => void relay(request, response, standIn.url));
+  await new Promise<void>((listening) => gateway.listen(0, '127.0.0.1', listening));
+  onTestFinished(() => void gateway.close());
+  const { port } = gateway.address() as AddressInfo;
+  expect((await ask(create(standIn.url))).usage.input_tokens).toBeGreaterThan(0);
+  expect((await ask(create(`http://127.0.0.1:${port}`))).usage).toMatchObject({
+    input_tokens: 0,
+    cache_read_input_tokens: 0,
   });
 });
 

@@ -1,6 +1,6 @@
 /**
- * A stand-in for the model: an HTTP server that speaks the Anthropic Messages API and answers from a script.
- * The harness cannot tell it from a real endpoint, streaming, errors and refusals included.
+ * A stand-in for the model: an HTTP server that speaks the Messages API as each provider puts it on the wire, and
+ * answers from a script. The harness cannot tell it from a real endpoint, streaming, errors and refusals included.
  */
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -9,10 +9,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { checkRequest, type Refusal } from './check-request.ts';
 import { defaultScript } from './default-script.ts';
 import { errorEnvelope } from './error-envelope.ts';
+import { isFields } from './fields.ts';
 import { framesOf, messageOf } from './frames.ts';
 import { recordRequests, type RecordedRequest } from './recorded-requests.ts';
 import type { ModelRequest, Reply, ReplyError, Script } from './script.ts';
 import { sendStream } from './send-stream.ts';
+import type { Wire } from './wire.ts';
+import { wireOf } from './wires.ts';
 
 export interface StandInOptions {
   readonly script?: Script;
@@ -46,18 +49,21 @@ export async function startStandIn(options: StandInOptions = {}): Promise<StandI
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const arrivedAtMs = performance.timeOrigin + performance.now();
     const text = await readBody(request);
-    const body = text === null ? undefined : parseJson(text);
-    const failure = routeFailure(request) ?? (text === null ? TOO_LARGE : null);
-    if (failure !== null) return sendFailure(response, failure);
-    const refusal = checkRequest(request.headers, body);
+    const path = request.url?.split('?', 1)[0] ?? '/';
+    const wire = request.method === 'POST' ? wireOf(path) : null;
+    if (wire === null) return sendJson(response, 404, errorEnvelope(noRoute(request.method, path)));
+    if (text === null) return sendFailure(response, wire, TOO_LARGE);
+    const parsed = parseJson(text);
+    const { headers, body } = wire.canonical(path, request.headers, isFields(parsed) ? parsed : undefined);
+    const refusal = checkRequest(headers, body);
     if (refusal !== null) {
       refusals.push(refusal);
       if (refusals.length > KEPT_REFUSALS) refusals.shift();
-      return sendFailure(response, refusal);
+      return sendFailure(response, wire, refusal);
     }
     const asked = body as ModelRequest;
     const index = record.add({ arrivedAtMs, request: asked, headers: request.headers });
-    await sendReply(response, { asked, chars: text?.length ?? 0, reply: await play(script, asked, index) });
+    await sendReply(response, { wire, asked, chars: text.length, reply: await play(script, asked, index) });
   }
 
   const server = createServer((request, response) => void answer(request, response).catch(() => response.destroy()));
@@ -83,11 +89,10 @@ export async function startStandIn(options: StandInOptions = {}): Promise<StandI
 
 const TOO_LARGE: ReplyError = { status: 413, type: 'request_too_large', message: 'Request exceeds the maximum size' };
 
-function routeFailure({ method, url = '/' }: IncomingMessage): ReplyError | null {
-  const path = url.split('?', 1)[0];
-  if (method === 'POST' && path === '/v1/messages') return null;
-  return { status: 404, type: 'not_found_error', message: `the stand-in has no ${method} ${path}` };
-}
+const noRoute = (method: string | undefined, path: string) => ({
+  type: 'not_found_error',
+  message: `the stand-in has no ${method} ${path}`,
+});
 
 /** A script that throws is a fault of the test or of the stand-in; the harness sees what a broken API would send. */
 async function play(script: Script, request: ModelRequest, index: number): Promise<Reply> {
@@ -99,25 +104,28 @@ async function play(script: Script, request: ModelRequest, index: number): Promi
 }
 
 interface Answer {
+  readonly wire: Wire;
   readonly asked: ModelRequest;
   readonly chars: number;
   readonly reply: Reply;
 }
 
-async function sendReply(response: ServerResponse, { asked, chars, reply }: Answer): Promise<void> {
+async function sendReply(response: ServerResponse, { wire, asked, chars, reply }: Answer): Promise<void> {
   if (reply.delayMs !== undefined) await sleep(reply.delayMs);
-  if (reply.error !== undefined && reply.error.afterFrames === undefined) return sendFailure(response, reply.error);
+  if (reply.error !== undefined && reply.error.afterFrames === undefined)
+    return sendFailure(response, wire, reply.error);
   if (asked.stream === true) {
-    response.writeHead(200, { ...headers(), 'content-type': 'text/event-stream; charset=utf-8' });
-    return sendStream(response, framesOf(reply, asked, chars), reply);
+    response.writeHead(200, { ...headers(), 'content-type': wire.contentType });
+    return sendStream(response, { wire, frames: framesOf(reply, asked, chars), reply });
   }
   await reply.hold;
   sendJson(response, 200, messageOf(reply, asked, chars));
 }
 
-function sendFailure(response: ServerResponse, failure: ReplyError): void {
-  for (const [name, value] of Object.entries(failure.headers ?? {})) response.setHeader(name, value);
-  sendJson(response, failure.status, errorEnvelope(failure));
+function sendFailure(response: ServerResponse, wire: Wire, failure: ReplyError): void {
+  const { headers, body } = wire.failure(failure);
+  for (const [name, value] of Object.entries({ ...headers, ...failure.headers })) response.setHeader(name, value);
+  sendJson(response, failure.status, body);
 }
 
 function sendJson(response: ServerResponse, status: number, body: unknown): void {

@@ -1,14 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import {
+  anthropicHarnessWorld,
   apiWorld,
   executeWorld,
-  harnessWorld,
   issueKeyWorld,
   provisionWorld,
   streamWorld,
   sweepWorld,
   webFetchWorld,
 } from '#aws/world.ts';
+import { bedrockHarnessWorld } from '#aws/world.bedrock.ts';
+import { claudePlatformHarnessWorld } from '#aws/world.claude-platform-on-aws.ts';
 
 const COMPLETE: Readonly<Record<string, string>> = {
   AWS_REGION: 'us-east-1',
@@ -19,6 +21,8 @@ const COMPLETE: Readonly<Record<string, string>> = {
   CONTENT_BUCKET: 'content',
   RUN_STATE_MACHINE_ARN: 'arn:aws:states:us-east-1:000000000000:stateMachine:Run',
   MODEL_BASE_URL: 'https://api.anthropic.com',
+  MODEL_REGION: 'eu-central-1',
+  MODEL_WORKSPACE_ID: 'wrkspc_1',
   MODEL_API_KEY_SECRET_ARN: 'arn:aws:secretsmanager:us-east-1:000000000000:secret:model',
   PROVISION_FUNCTION_NAME: 'provision',
   SANDBOX_CLUSTER: 'cluster',
@@ -31,13 +35,16 @@ const COMPLETE: Readonly<Record<string, string>> = {
 };
 
 const STORES = ['LOG_TABLE', 'RECORDS_TABLE', 'CONTENT_BUCKET'];
+const HARNESS = [...STORES, 'MODEL_BASE_URL', 'PROVISION_FUNCTION_NAME'];
 const worlds = [
   { name: 'api', world: apiWorld, needs: [...STORES, 'RUN_STATE_MACHINE_ARN', 'PROVISION_FUNCTION_NAME'] },
   { name: 'stream', world: streamWorld, needs: STORES },
+  { name: 'harness', world: anthropicHarnessWorld, needs: [...HARNESS, 'MODEL_API_KEY_SECRET_ARN'] },
+  { name: 'harness on Bedrock', world: bedrockHarnessWorld, needs: [...HARNESS, 'MODEL_REGION', 'AWS_ACCESS_KEY_ID'] },
   {
-    name: 'harness',
-    world: harnessWorld,
-    needs: [...STORES, 'MODEL_BASE_URL', 'MODEL_API_KEY_SECRET_ARN', 'PROVISION_FUNCTION_NAME'],
+    name: 'harness on Claude Platform on AWS',
+    world: claudePlatformHarnessWorld,
+    needs: [...HARNESS, 'MODEL_REGION', 'MODEL_WORKSPACE_ID', 'AWS_SECRET_ACCESS_KEY'],
   },
   {
     name: 'provision',
@@ -81,7 +88,8 @@ describe('a function’s settings', () => {
 
   it('stop the harness at its start when the model’s base URL is no URL, by that name', () => {
     for (const wrong of ['api.anthropic.com', 'ftp://example.com', 'not a url']) {
-      expect(() => harnessWorld({ ...COMPLETE, MODEL_BASE_URL: wrong })).toThrow('MODEL_BASE_URL');
+      for (const world of [anthropicHarnessWorld, bedrockHarnessWorld, claudePlatformHarnessWorld])
+        expect(() => world({ ...COMPLETE, MODEL_BASE_URL: wrong })).toThrow('MODEL_BASE_URL');
     }
   });
 });

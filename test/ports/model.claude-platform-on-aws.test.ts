@@ -1,0 +1,35 @@
+import { expect, it, onTestFinished, vi } from 'vitest';
+import { createClaudePlatformModel } from '#aws/model.claude-platform-on-aws.ts';
+import { startStandIn } from '#infra/local/model/stand-in.ts';
+import { ask, modelSuite } from './model.suite.ts';
+
+const create = (baseUrl: string) =>
+  createClaudePlatformModel({
+    baseUrl,
+    region: 'us-west-2',
+    workspaceId: 'wrkspc_1',
+    credentials: { accessKeyId: 'AKIATEST', secretAccessKey: 'secret', sessionToken: 'a-session' },
+  });
+
+modelSuite({
+  name: 'Claude Platform on AWS',
+  create,
+  modelId: 'claude-opus-5',
+  contentType: 'text/event-stream',
+  errors: { rateLimited: 'rate_limit_error', refused: 'invalid_request_error' },
+});
+
+it('Claude Platform on AWS is asked with the role’s signature and the workspace, and with no key of the environment', async () => {
+  vi.stubEnv('ANTHROPIC_AWS_API_KEY', 'a-key');
+  vi.stubEnv('ANTHROPIC_API_KEY', 'another-key');
+  onTestFinished(() => void vi.unstubAllEnvs());
+  const standIn = await startStandIn({ script: () => ({ text: 'ok' }) });
+  onTestFinished(standIn.close);
+  await ask(create(standIn.url));
+  const headers = standIn.requests[0]?.headers;
+  expect(headers?.authorization).toMatch(
+    /^AWS4-HMAC-SHA256 Credential=AKIATEST\/\d{8}\/us-west-2\/aws-external-anthropic\/aws4_request, SignedHeaders=/,
+  );
+  expect(headers).toMatchObject({ 'anthropic-workspace-id': 'wrkspc_1', 'x-amz-security-token': 'a-session' });
+  expect(JSON.stringify(headers)).not.toMatch(/a-key|another-key/);
+});

@@ -1,0 +1,158 @@
+/** The contract of the model port: every provider passes it, against a stand-in that speaks its wire. */
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
+import type { Model, ModelListener, ModelRequest } from '#core/ports.ts';
+import { startStandIn, type StandIn } from '#infra/local/model/stand-in.ts';
+
+export const REQUEST: ModelRequest = {
+  model: 'claude-opus-5',
+  max_tokens: 1000,
+  system: [{ type: 'text', text: 'Be brief.' }],
+  messages: [{ role: 'user', content: [{ type: 'text', text: 'hi' }] }],
+  tools: [{ name: 'bash', description: 'Run a command.', input_schema: { type: 'object' } }],
+  extra: {},
+};
+const QUIET: ModelListener = { onFirstToken: () => undefined, onToolStart: () => undefined };
+
+export const ask = (
+  model: Model,
+  { request = REQUEST, listener = QUIET, signal = new AbortController().signal } = {},
+) => model.ask(request, listener, signal);
+
+interface Provider {
+  readonly name: string;
+  readonly create: (baseUrl: string) => Model;
+  /** As the provider names the model. */
+  readonly modelId: string;
+  /** Of an answer that is not the provider's wire at all. */
+  readonly contentType: string;
+  /** What the provider's errors are called within a stream. */
+  readonly errors: { readonly rateLimited: string; readonly refused: string };
+}
+
+export function modelSuite({ name, create, modelId, contentType, errors }: Provider): void {
+  const request = { ...REQUEST, model: modelId };
+
+  describe(`the model, ${name}`, () => {
+    let standIn: StandIn | null = null;
+    afterEach(async () => {
+      await standIn?.close();
+      standIn = null;
+    });
+
+    async function modelWith(script: NonNullable<NonNullable<Parameters<typeof startStandIn>[0]>['script']>) {
+      standIn = await startStandIn({ script });
+      return create(standIn.url);
+    }
+
+    it('sends what the request says, with its output limit and everything decided for the model', async () => {
+      const model = await modelWith(() => ({ text: 'ok' }));
+      const extra = { thinking: { type: 'adaptive' }, output_config: { effort: 'low' } };
+      await ask(model, { request: { ...request, extra } });
+      const { system, messages, tools, max_tokens } = request;
+      expect(standIn?.requests[0]?.request).toEqual({
+        ...{ model: modelId, system, messages, tools, max_tokens },
+        ...extra,
+        stream: true,
+      });
+    });
+
+    it('returns the raw blocks, thinking signature included, and the usage', async () => {
+      const model = await modelWith(() => ({ thinking: 'hm', text: ['Hel', 'lo. ✓'] }));
+      const answer = await ask(model, { request });
+      expect(answer.blocks.map((block) => block.type)).toEqual(['thinking', 'text']);
+      expect(answer.blocks[0]).toHaveProperty('signature', expect.stringMatching(/./));
+      expect(answer.blocks[1]).toHaveProperty('text', 'Hello. ✓');
+      expect(answer).toMatchObject({ stopReason: 'end_turn', usage: { output_tokens: expect.any(Number) } });
+    });
+
+    it('tells of the first token and of a tool as soon as it begins to stream', async () => {
+      const model = await modelWith(() => ({ tools: [{ name: 'bash', input: { command: 'ls' } }] }));
+      const heard: string[] = [];
+      const listener = { onFirstToken: () => heard.push('first'), onToolStart: (tool: string) => heard.push(tool) };
+      const answer = await ask(model, { request, listener });
+      expect(heard).toContain('bash');
+      expect(answer.blocks.at(-1)).toMatchObject({ type: 'tool_use', name: 'bash', input: { command: 'ls' } });
+    });
+
+    it.each([
+      [529, 'overloaded_error', 'model_overloaded', true],
+      [429, 'rate_limit_error', 'model_rate_limited', true],
+      [500, 'api_error', 'model_unreachable', true],
+      [503, 'api_error', 'model_unreachable', true],
+      [400, 'invalid_request_error', 'model_refused_input', false],
+      [413, 'request_too_large', 'model_refused_input', false],
+      [401, 'authentication_error', 'model_refused_request', false],
+      [403, 'permission_error', 'model_refused_request', false],
+      [402, 'billing_error', 'model_billing', false],
+    ])('turns HTTP %i into the fault %s → %s, and quotes nothing', async (status, type, code, retryable) => {
+      const model = await modelWith(() => ({ error: { status, type, message: 'canary in the message' } }));
+      const fault = await ask(model, { request }).catch((error: unknown) => error);
+      expect(fault).toMatchObject({ code, retryable });
+      expect(String(fault)).not.toContain('canary');
+    });
+
+    it.each([
+      [errors.rateLimited, 'model_rate_limited'],
+      [errors.refused, 'model_refused_input'],
+      ['something_else', 'model_unreachable'],
+    ])('turns %s within the stream into the fault %s, and quotes nothing', async (type, code) => {
+      const model = await modelWith(() => ({
+        text: ['a', 'b'],
+        error: { status: 200, type, message: 'canary in the message', afterFrames: 3 },
+      }));
+      const fault = await ask(model, { request }).catch((error: unknown) => error);
+      expect(fault).toMatchObject({ code });
+      expect(String(fault)).not.toContain('canary');
+    });
+
+    it('hands on how long the provider asks to wait', async () => {
+      const headers = { 'retry-after': '7' };
+      const model = await modelWith(() => ({
+        error: { status: 429, type: 'rate_limit_error', message: 'slow down', headers },
+      }));
+      await expect(ask(model, { request })).rejects.toMatchObject({ retryAfterSeconds: 7 });
+    });
+
+    it('never asks twice by itself', async () => {
+      const model = await modelWith(() => ({ error: { status: 500, type: 'api_error', message: 'broken' } }));
+      await expect(ask(model, { request })).rejects.toMatchObject({ code: 'model_unreachable' });
+      expect(standIn?.requests).toHaveLength(1);
+    });
+
+    it('can be tried again after an answer that breaks off', async () => {
+      const model = await modelWith(() => ({ text: ['a', 'b', 'c'], cutAfter: 4 }));
+      await expect(ask(model, { request })).rejects.toMatchObject({ code: 'model_unreachable' });
+    });
+
+    it('is cut off by its signal', async () => {
+      const model = await modelWith(() => ({ text: 'never', hold: new Promise(() => undefined) }));
+      const cutOff = new AbortController();
+      const answering = ask(model, { request, signal: cutOff.signal });
+      await standIn?.waitForRequest(1);
+      cutOff.abort();
+      await expect(answering).rejects.toMatchObject({ code: 'model_unreachable' });
+    });
+
+    it('writes no line about a frame it cannot read, which may be an answer', async () => {
+      const server = createServer((_request, response) => {
+        response.writeHead(200, { 'content-type': contentType });
+        response.end('event: content_block_delta\ndata: {"canary": tru\n\n');
+      });
+      await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+      onTestFinished(() => void server.close());
+      const { port } = server.address() as AddressInfo;
+      const written = vi.spyOn(console, 'error').mockImplementation(() => undefined);
+      onTestFinished(() => written.mockRestore());
+      const fault = await ask(create(`http://127.0.0.1:${port}`), { request }).catch((error: unknown) => error);
+      expect(fault).toMatchObject({ code: 'model_unreachable' });
+      expect(String(fault)).not.toContain('canary');
+      expect(written).not.toHaveBeenCalled();
+    });
+
+    it('can be tried again when nobody listens', async () => {
+      await expect(ask(create('http://127.0.0.1:9'), { request })).rejects.toMatchObject({ code: 'model_unreachable' });
+    });
+  });
+}
