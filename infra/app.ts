@@ -1,6 +1,7 @@
 import { App, type AppProps, RemovalPolicy, Validations } from 'aws-cdk-lib';
 import recommendedFlags from 'aws-cdk-lib/recommended-feature-flags.json' with { type: 'json' };
 import { AwsSolutionsChecks } from 'cdk-nag';
+import type { ModelProps } from './constructs/model.ts';
 import { DesignRules } from './rules/design-rules.ts';
 import { BrainstemStack } from './stack.ts';
 
@@ -9,7 +10,8 @@ const CLI_CONTEXT = { 'aws:cdk:enable-path-metadata': true, 'aws:cdk:enable-asse
 
 /**
  * The app that `cdk` runs. Options come as context: `-c sandboxImage=<uri>` (deploys without Docker),
- * `-c removalPolicy=destroy`, `-c savedQueries=no`.
+ * `-c removalPolicy=destroy`, `-c savedQueries=no`, `-c modelProvider=bedrock` or `claude-platform-on-aws` (which needs
+ * `-c modelWorkspace=wrkspc_…`), and for both `-c modelRegion=<Region>`.
  */
 export function brainstemApp(props: AppProps = {}): App {
   const app = new App({
@@ -23,6 +25,7 @@ export function brainstemApp(props: AppProps = {}): App {
     removalPolicy: removalPolicy(option(app, 'removalPolicy') ?? 'retain'),
     savedQueries: option(app, 'savedQueries') !== 'no',
     ...(imageUri && { sandbox: { imageUri } }),
+    model: modelOf(app),
   });
   Validations.of(app).addPlugins(new AwsSolutionsChecks(stack), new DesignRules());
   return app;
@@ -32,6 +35,19 @@ function option(app: App, name: string): string | undefined {
   const value: unknown = app.node.tryGetContext(name);
   if (value === undefined || typeof value === 'string') return value;
   throw new Error(`Context ${name} must be a string`);
+}
+
+function modelOf(app: App): ModelProps {
+  const provider = option(app, 'modelProvider') ?? 'anthropic';
+  const region = option(app, 'modelRegion');
+  const place = region === undefined ? {} : { region };
+  if (provider === 'anthropic') return { provider };
+  if (provider === 'bedrock') return { provider, ...place };
+  if (provider !== 'claude-platform-on-aws')
+    throw new Error('Context modelProvider must be anthropic, bedrock or claude-platform-on-aws');
+  const workspaceId = option(app, 'modelWorkspace');
+  if (workspaceId === undefined) throw new Error('Context modelWorkspace must name the workspace: wrkspc_…');
+  return { provider, workspaceId, ...place };
 }
 
 function removalPolicy(name: string): RemovalPolicy {

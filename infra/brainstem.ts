@@ -1,6 +1,5 @@
 import { RemovalPolicy, Stage } from 'aws-cdk-lib';
 import { RetentionDays } from 'aws-cdk-lib/aws-logs';
-import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager';
 import { Construct } from 'constructs';
 import type { AllowedHosts } from '#contract/outbound.ts';
 import { Api } from './constructs/api.ts';
@@ -9,6 +8,7 @@ import { Content } from './constructs/content.ts';
 import { FirstKey } from './constructs/first-key.ts';
 import { Hands } from './constructs/hands.ts';
 import { Harness } from './constructs/harness.ts';
+import type { ModelProps } from './constructs/model.ts';
 import { Observability } from './constructs/observability.ts';
 import { Records } from './constructs/records.ts';
 import { SessionLog } from './constructs/session-log.ts';
@@ -17,10 +17,8 @@ import { Sweep } from './constructs/sweep.ts';
 import { WebFetch } from './constructs/web-fetch.ts';
 
 export interface BrainstemProps {
-  /** Any endpoint that speaks the Messages API. @default https://api.anthropic.com */
-  readonly modelBaseUrl?: string;
-  /** The model's API key. @default a new, empty secret */
-  readonly modelApiKey?: ISecret;
+  /** Who serves the model: the Claude API, Amazon Bedrock or Claude Platform on AWS. @default the Claude API */
+  readonly model?: ModelProps;
   /**
    * What becomes of tables, content, secrets and logs when they leave the stack. A bucket that is to be destroyed
    * has to be emptied first. @default RETAIN
@@ -73,7 +71,8 @@ export class Brainstem extends Construct {
   constructor(scope: Construct, id: string, props: BrainstemProps = {}) {
     super(scope, id);
     const { sandbox = {}, removalPolicy = RemovalPolicy.RETAIN, logRetention = RetentionDays.ONE_MONTH } = props;
-    const bundles = bundle({ outdir: assemblyDir(this) });
+    const model = props.model ?? { provider: 'anthropic' };
+    const bundles = bundle({ outdir: assemblyDir(this), modelProvider: model.provider });
     const defaults = { bundles, removalPolicy, logRetention, reservedConcurrency: props.reservedConcurrency ?? {} };
 
     // What is remembered: the sessions' logs, the rows beside them, and content too large for either.
@@ -90,11 +89,7 @@ export class Brainstem extends Construct {
     });
 
     // The brain asks the model.
-    this.harness = new Harness(this, 'Harness', {
-      ...memory,
-      modelBaseUrl: props.modelBaseUrl ?? 'https://api.anthropic.com',
-      ...(props.modelApiKey && { modelApiKey: props.modelApiKey }),
-    });
+    this.harness = new Harness(this, 'Harness', { ...memory, model });
 
     // The hands do what it wants done, started early when its answer names a tool.
     const image = sandbox.imageUri ? { uri: sandbox.imageUri } : { dir: bundles.sandboxImageDir };

@@ -2,14 +2,24 @@ import { copyFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Code } from 'aws-cdk-lib/aws-lambda';
 import { buildSync } from 'esbuild';
+import type { ModelProvider } from './model.ts';
 
-/** One Lambda function each: `functions/<entry>/handler.ts` exports its `handler`. */
+/** One Lambda function each: `functions/<entry>/handler.ts`, or what the model's provider has instead, exports it. */
 export const ENTRIES = ['api', 'stream', 'harness', 'provision', 'execute', 'web-fetch', 'sweep', 'issue-key'] as const;
 export type Entry = (typeof ENTRIES)[number];
+
+/** The harness has one source per provider, so that its bundle holds one provider's client. */
+const HARNESS_SOURCES: Readonly<Record<ModelProvider, string>> = {
+  anthropic: 'handler.ts',
+  bedrock: 'bedrock.ts',
+  'claude-platform-on-aws': 'claude-platform-on-aws.ts',
+};
 
 export interface BundlesProps {
   /** Where the bundles are written: the cloud assembly, so that they stay with the template that names them. */
   readonly outdir: string;
+  /** Whose client the harness's bundle holds. @default anthropic */
+  readonly modelProvider?: ModelProvider;
   /** @default functions/ of this package */
   readonly functionsDir?: string;
   /** @default sandbox-task/ of this package */
@@ -33,7 +43,12 @@ export function bundle(props: BundlesProps): Bundles {
   const functionsDir = props.functionsDir ?? join(PACKAGE_DIR, 'functions');
   const sandboxTaskDir = props.sandboxTaskDir ?? join(PACKAGE_DIR, 'sandbox-task');
   const outdir = join(props.outdir, 'bundles');
-  const functions = ENTRIES.map((entry) => [`${entry}/index`, join(functionsDir, entry, 'handler.ts')]);
+  const harness = HARNESS_SOURCES[props.modelProvider ?? 'anthropic'];
+  const functions = ENTRIES.map((entry) => [
+    `${entry}/index`,
+    join(functionsDir, entry, entry === 'harness' ? harness : 'handler.ts'),
+  ]);
+  const credentials = join(PACKAGE_DIR, 'functions/aws/credentials.lambda.ts');
   buildSync({
     entryPoints: Object.fromEntries([...functions, ['sandbox/server', join(sandboxTaskDir, 'main.ts')]]),
     outdir,
@@ -44,7 +59,7 @@ export function bundle(props: BundlesProps): Bundles {
     target: 'node24',
     // The default prefers CommonJS builds, which can not be tree-shaken.
     mainFields: ['module', 'main'],
-    alias: { '@aws-sdk/credential-provider-node': join(PACKAGE_DIR, 'functions/aws/credentials.lambda.ts') },
+    alias: { '@aws-sdk/credential-provider-node': credentials, '@aws-sdk/credential-providers': credentials },
     minify: true,
     legalComments: 'none',
     logLevel: 'warning',

@@ -3,6 +3,7 @@ import { type CfnSecret, type ISecret, Secret } from 'aws-cdk-lib/aws-secretsman
 import { Construct } from 'constructs';
 import type { Content } from './content.ts';
 import { EntryFunction, type FunctionDefaults } from './entry-function.ts';
+import { allowBedrock, allowClaudePlatform, type ClaudeApi, type ModelProps } from './model.ts';
 import type { Records } from './records.ts';
 import type { SessionLog } from './session-log.ts';
 
@@ -11,23 +12,17 @@ export interface HarnessProps {
   readonly log: SessionLog;
   readonly records: Records;
   readonly content: Content;
-  /** Any endpoint that speaks the Messages API. */
-  readonly modelBaseUrl: string;
-  /**
-   * One that is encrypted with a key of your own must know that key (`Secret.fromSecretAttributes`).
-   * @default a new, empty secret; a turn fails with a message that says so until it has a value
-   */
-  readonly modelApiKey?: ISecret;
+  readonly model: ModelProps;
 }
 
-/** The brain: one model request per invocation (design §3). The only function that may read the model's key. */
+/** The brain: one model request per invocation (design §3). The only function that may ask the model. */
 export class Harness extends Construct {
   readonly turn: EntryFunction;
-  readonly modelApiKey: ISecret;
+  /** Null where the model is asked with the function's own role. */
+  readonly modelApiKey: ISecret | null;
 
   constructor(scope: Construct, id: string, props: HarnessProps) {
     super(scope, id);
-    this.modelApiKey = props.modelApiKey ?? this.#emptySecret(props.defaults);
     this.turn = new EntryFunction(this, 'Turn', {
       entry: 'harness',
       defaults: props.defaults,
@@ -37,14 +32,35 @@ export class Harness extends Construct {
     props.log.grantAppend(this.turn);
     props.records.grantWrite(this.turn);
     props.content.grantReadWrite(this.turn);
-    this.turn.receive({ MODEL_BASE_URL: props.modelBaseUrl, MODEL_API_KEY_SECRET_ARN: this.modelApiKey.secretArn });
-    this.#allowReadingKey();
+    this.modelApiKey = this.#allowAsking(props);
+  }
+
+  #allowAsking({ model, defaults }: HarnessProps): ISecret | null {
+    switch (model.provider) {
+      case 'anthropic':
+        return this.#allowClaudeApi(model, defaults);
+      case 'bedrock':
+        allowBedrock(this.turn, model);
+        return null;
+      case 'claude-platform-on-aws':
+        allowClaudePlatform(this.turn, model);
+        return null;
+      default:
+        return model satisfies never;
+    }
+  }
+
+  #allowClaudeApi({ baseUrl = 'https://api.anthropic.com', apiKey }: ClaudeApi, defaults: FunctionDefaults): ISecret {
+    const key = apiKey ?? this.#emptySecret(defaults);
+    this.turn.receive({ MODEL_BASE_URL: baseUrl, MODEL_API_KEY_SECRET_ARN: key.secretArn });
+    this.#allowReading(key);
+    return key;
   }
 
   /** The secret itself knows its ARNs: of one given by name, the last six characters are unknown here. */
-  #allowReadingKey(): void {
-    this.modelApiKey.grantRead(this.turn.role);
-    const { encryptionKey } = this.modelApiKey;
+  #allowReading(key: ISecret): void {
+    key.grantRead(this.turn.role);
+    const { encryptionKey } = key;
     if (!encryptionKey) return;
     // grantRead relies on the key's own policy, which cannot be changed when the key is not of this app.
     const viaService = `secretsmanager.${Stack.of(this).region}.amazonaws.com`;

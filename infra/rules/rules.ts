@@ -6,6 +6,7 @@ import { logGroupExpires } from './log-group-expires.ts';
 import { logIsAppendOnly } from './log-is-append-only.ts';
 import { nothingLeavesTheVpc } from './nothing-leaves-the-vpc.ts';
 import { onlyExecutionRoleIsPassed } from './only-execution-role-is-passed.ts';
+import { onlyHarnessAsksTheModel } from './only-harness-asks-the-model.ts';
 import { onlyHarnessReadsModelKey } from './only-harness-reads-model-key.ts';
 import type { Rule } from './rule.ts';
 import { runLogsNoExecutionData } from './run-logs-no-execution-data.ts';
@@ -25,6 +26,7 @@ export const RULES: readonly Rule[] = [
   endpointAdmitsOnlyNamedCalls,
   onlyExecutionRoleIsPassed,
   onlyHarnessReadsModelKey,
+  onlyHarnessAsksTheModel,
   logIsAppendOnly,
   anyResourceHasAReason,
   runLogsNoExecutionData,

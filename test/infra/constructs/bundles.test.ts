@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import { bundle, ENTRIES } from '#infra/constructs/bundles.ts';
+import type { ModelProvider } from '#infra/constructs/model.ts';
 
 let dir = '';
 
@@ -20,8 +21,9 @@ beforeEach(() => {
   writeFileSync(join(dir, 'sandbox-task/Dockerfile'), 'FROM scratch\n');
 });
 
-function bundled() {
+function bundled(modelProvider?: ModelProvider) {
   return bundle({
+    ...(modelProvider && { modelProvider }),
     outdir: join(dir, 'out'),
     functionsDir: join(dir, 'functions'),
     sandboxTaskDir: join(dir, 'sandbox-task'),
@@ -51,7 +53,14 @@ test('the size of each bundle is written beside them', () => {
   expect(sizes.api).toBe(readFileSync(join(dir, 'out/bundles/api/index.mjs')).length);
 });
 
+test('the harness’s bundle is made from its provider’s source', async () => {
+  writeFileSync(join(dir, 'functions/harness/bedrock.ts'), "export const handler = () => 'signed';\n");
+  bundled('bedrock');
+  const module = (await import(join(dir, 'out/bundles/harness/index.mjs'))) as { handler: () => string };
+  expect(module.handler()).toBe('signed');
+});
+
 test('an entry without a handler is named', () => {
   rmSync(join(dir, 'functions/sweep/handler.ts'));
-  expect(bundled).toThrow(/sweep\/handler\.ts/);
+  expect(() => bundled()).toThrow(/sweep\/handler\.ts/);
 });

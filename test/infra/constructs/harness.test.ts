@@ -27,7 +27,7 @@ function rightsWith(modelApiKey: (stack: Stack) => ISecret): (entry: string) => 
   onTestFinished(() => rmSync(outdir, { recursive: true }));
   const app = new App({ outdir });
   const stack = new Stack(app, 'Own', { env: { account: '123456789012', region: 'eu-central-1' } });
-  new Brainstem(stack, 'Agents', { modelApiKey: modelApiKey(stack) });
+  new Brainstem(stack, 'Agents', { model: { provider: 'anthropic', apiKey: modelApiKey(stack) } });
   Validations.of(app).addPlugins(new AwsSolutionsChecks(app), new DesignRules());
   app.synth();
   const template = JSON.parse(readFileSync(join(outdir, 'Own.template.json'), 'utf8')) as Template;

@@ -1,0 +1,44 @@
+import { compliantIf, type Rule } from './rule.ts';
+import {
+  allowed,
+  allows,
+  entryWithRole,
+  isObject,
+  list,
+  type PolicyStatement,
+  properties,
+  target,
+} from './template.ts';
+
+/** What a provider bills. */
+const ASKING = [
+  'bedrock:InvokeModel',
+  'bedrock:InvokeModelWithResponseStream',
+  'bedrock-mantle:CreateInference',
+  'aws-external-anthropic:CreateInference',
+];
+
+export const onlyHarnessAsksTheModel: Rule = {
+  id: 'only-harness-asks-the-model',
+  reason: 'Whoever asks the model spends on it, past every session’s log.',
+  judge(resource, template) {
+    const asking = allowed(resource).filter(isAsking);
+    if (asking.length === 0) return 'not-applicable';
+    const holders = list(properties(resource)['Roles']).map((role) => entryWithRole(template, target(role)));
+    const isHarness = holders.length > 0 && holders.every((entry) => entry === 'harness');
+    return compliantIf(isHarness && asking.every(namesTheModel));
+  },
+};
+
+function isAsking(statement: PolicyStatement): boolean {
+  return ASKING.some((action) => allows(statement, action));
+}
+
+/** Neither everything the account may do, nor every model of every maker. */
+function namesTheModel({ Action, Resource }: PolicyStatement): boolean {
+  return Action.every((action) => ASKING.includes(action)) && Resource.every((one) => /anthropic/.test(textOf(one)));
+}
+
+function textOf(resource: unknown): string {
+  return isObject(resource) ? JSON.stringify(resource) : String(resource);
+}

@@ -1,0 +1,143 @@
+/** The harness's rights and bundle, by who serves the model; every validation is run. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { App, Stack } from 'aws-cdk-lib';
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { Brainstem } from '#infra/brainstem.ts';
+import { onlyHarnessAsksTheModel } from '#infra/rules/only-harness-asks-the-model.ts';
+import { onlyHarnessReadsModelKey } from '#infra/rules/only-harness-reads-model-key.ts';
+import type { Rule } from '#infra/rules/rule.ts';
+import { allowed, entryWithRole, functionOf, isObject, list, properties, target } from '#infra/rules/template.ts';
+import { synthesize, type Synthesized } from '../synthesized.ts';
+
+const WORKSPACE = 'wrkspc_01abc';
+
+/** Settings and rights that differ from the other entries': what the model needs. */
+function modelOf({ template }: Synthesized) {
+  const environment = properties(functionOf(template, 'harness') ?? { Type: '' })['Environment'];
+  const variables = isObject(environment) && isObject(environment['Variables']) ? environment['Variables'] : {};
+  const settings = Object.fromEntries(Object.entries(variables).filter(([name]) => name.startsWith('MODEL_')));
+  const rights = Object.values(template.Resources)
+    .filter(({ Type }) => Type === 'AWS::IAM::Policy')
+    .filter((policy) =>
+      list(properties(policy)['Roles']).some((one) => entryWithRole(template, target(one)) === 'harness'),
+    )
+    .flatMap(allowed)
+    .filter(({ Action }) =>
+      Action.some((action) => /^(secretsmanager|bedrock|aws-external-anthropic|kms)/.test(action)),
+    )
+    .map(({ Action, Resource }) => ({ actions: Action, on: Resource.map(inWords).toSorted() }));
+  return {
+    settings: Object.fromEntries(Object.entries(settings).map(([name, value]) => [name, inWords(value)])),
+    rights,
+  };
+}
+
+/** A joined text with its references in braces. */
+function inWords(value: unknown): string {
+  if (!isObject(value)) return String(value);
+  if (typeof value['Ref'] === 'string') return `{${value['Ref'].replace('AWS::', '')}}`;
+  return list(list(value['Fn::Join'])[1]).map(inWords).join('');
+}
+
+const keySecrets = ({ template }: Synthesized) =>
+  Object.values(template.Resources).filter(
+    (resource) => resource.Type === 'AWS::SecretsManager::Secret' && !properties(resource)['GenerateSecretString'],
+  );
+const verdicts = ({ judge }: Rule, { template }: Synthesized) =>
+  new Set(Object.values(template.Resources).map((resource) => judge(resource, template)));
+
+describe('with Amazon Bedrock', () => {
+  let stack: Synthesized;
+  beforeAll(() => {
+    stack = synthesize({ modelProvider: 'bedrock' });
+  });
+
+  test('the harness may ask models of one maker, as a stream, and is told where', () => {
+    expect(modelOf(stack)).toEqual({
+      settings: { MODEL_BASE_URL: 'https://bedrock-runtime.{Region}.amazonaws.com', MODEL_REGION: '{Region}' },
+      rights: [
+        {
+          actions: ['bedrock:InvokeModelWithResponseStream'],
+          on: [
+            'arn:{Partition}:bedrock:*::foundation-model/anthropic.*',
+            'arn:{Partition}:bedrock:{Region}:{AccountId}:inference-profile/*.anthropic.*',
+          ].toSorted(),
+        },
+      ],
+    });
+  });
+
+  test('there is no key, nothing to set one, and nobody else who may ask', () => {
+    expect(keySecrets(stack)).toEqual([]);
+    expect(Object.keys(stack.template.Outputs)).not.toContain('SetModelApiKey');
+    expect(Object.keys(stack.template.Parameters)).not.toContain('ModelBaseUrl');
+    expect(verdicts(onlyHarnessAsksTheModel, stack)).toEqual(new Set(['compliant', 'not-applicable']));
+    expect(verdicts(onlyHarnessReadsModelKey, stack)).toEqual(new Set(['not-applicable']));
+  });
+
+  test('the harness starts from a bundle of at most 1,050 KB', () => {
+    expect(stack.sizes['harness']).toBeLessThanOrEqual(1_050_000);
+  });
+
+  test('another Region can serve it', () => {
+    const { settings, rights } = modelOf(synthesize({ modelProvider: 'bedrock', modelRegion: 'eu-west-1' }));
+    expect(settings).toEqual({
+      MODEL_BASE_URL: 'https://bedrock-runtime.eu-west-1.amazonaws.com',
+      MODEL_REGION: 'eu-west-1',
+    });
+    expect(rights[0]?.on).toContain('arn:{Partition}:bedrock:eu-west-1:{AccountId}:inference-profile/*.anthropic.*');
+  });
+});
+
+describe('with Claude Platform on AWS', () => {
+  let stack: Synthesized;
+  beforeAll(() => {
+    stack = synthesize({ modelProvider: 'claude-platform-on-aws', modelWorkspace: WORKSPACE });
+  });
+
+  test('the harness may ask in one workspace, and is told which', () => {
+    expect(modelOf(stack)).toEqual({
+      settings: {
+        MODEL_BASE_URL: 'https://aws-external-anthropic.{Region}.api.aws',
+        MODEL_REGION: '{Region}',
+        MODEL_WORKSPACE_ID: WORKSPACE,
+      },
+      rights: [
+        {
+          actions: ['aws-external-anthropic:CreateInference'],
+          on: [`arn:{Partition}:aws-external-anthropic:{Region}:{AccountId}:workspace/${WORKSPACE}`],
+        },
+      ],
+    });
+  });
+
+  test('there is no key, and nobody else who may ask', () => {
+    expect(keySecrets(stack)).toEqual([]);
+    expect(verdicts(onlyHarnessAsksTheModel, stack)).toEqual(new Set(['compliant', 'not-applicable']));
+  });
+
+  test('the harness starts from a bundle of at most 1,050 KB', () => {
+    expect(stack.sizes['harness']).toBeLessThanOrEqual(1_050_000);
+  });
+});
+
+test('a VPC endpoint can stand in front of Bedrock', () => {
+  const outdir = mkdtempSync(join(tmpdir(), 'brainstem-model-'));
+  onTestFinished(() => rmSync(outdir, { recursive: true }));
+  const app = new App({ outdir });
+  const stack = new Stack(app, 'Own');
+  const agents = new Brainstem(stack, 'Agents', { model: { provider: 'bedrock', baseUrl: 'https://vpce.example' } });
+  expect(agents.harness.modelApiKey).toBeNull();
+  expect(JSON.stringify(app.synth().getStackByName('Own').template)).toContain(
+    '"MODEL_BASE_URL":"https://vpce.example"',
+  );
+});
+
+test('a provider that nobody knows, or a workspace that is missing, is named', () => {
+  expect(() => synthesize({ modelProvider: 'elsewhere' })).toThrow(
+    'Context modelProvider must be anthropic, bedrock or',
+  );
+  expect(() => synthesize({ modelProvider: 'claude-platform-on-aws' })).toThrow('Context modelWorkspace');
+});
