@@ -9,6 +9,7 @@ import { synthesize } from './synthesize.ts';
 import { chooseSandbox } from './tasks/choose-sandbox.ts';
 import type { SandboxKind } from './tasks/runner.ts';
 import { createTeardown, type Teardown } from './teardown.ts';
+import { asksWithRole } from './template-model.ts';
 
 export interface LaunchOptions {
   readonly port: number;
@@ -67,7 +68,8 @@ async function start(options: LaunchOptions, teardown: Teardown): Promise<Launch
   }).catch((error: unknown) => Promise.reject(explain(error, options.port)));
   teardown.add(runtime.close);
   options.signal?.throwIfAborted();
-  return { runtime, modelName: model.name, close: teardown.run };
+  const modelName = asksWithRole(runtime.template) ? `${model.name}, as the template’s provider on AWS` : model.name;
+  return { runtime, modelName, close: teardown.run };
 }
 
 /** In the data folder, because a running service loads its bundles from there and must not find another's. */

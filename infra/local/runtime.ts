@@ -15,6 +15,7 @@ import type { EcsService } from './tasks/ecs.ts';
 import type { SandboxKind } from './tasks/runner.ts';
 import { startTasks } from './tasks/start-tasks.ts';
 import { createTeardown, type Teardown } from './teardown.ts';
+import { asksWithRole, askingModel, type TemplateModel } from './template-model.ts';
 import { readTemplate } from './template.ts';
 
 export interface RuntimeOptions {
@@ -25,7 +26,7 @@ export interface RuntimeOptions {
   /** 0 takes any free port. */
   readonly port: number;
   readonly sandbox: SandboxKind;
-  readonly model: { readonly baseUrl: string; readonly apiKey: string };
+  readonly model: TemplateModel & { readonly apiKey: string };
   /** A DynamoDB to use instead of the native engine. */
   readonly dynamodbEndpoint?: string;
   /** Told what an operator should know: denied calls, failed background work, warnings. Never content. */
@@ -69,7 +70,8 @@ async function compose(options: RuntimeOptions, teardown: Teardown): Promise<Run
   const { data } = options;
   mkdirSync(data, { recursive: true });
   teardown.add(lockData(data).release);
-  const template = readTemplate(options.cdkOut, { ModelBaseUrl: options.model.baseUrl });
+  const { model } = options;
+  const template = askingModel(readTemplate(options.cdkOut, { ModelBaseUrl: model.baseUrl }), model);
   const logs = openLogFiles(join(data, 'logs'));
   teardown.add(logs.close);
   const report = createReport(logs, options.report);
@@ -85,7 +87,7 @@ async function compose(options: RuntimeOptions, teardown: Teardown): Promise<Run
   // Before the functions: an execution that goes on without them would use up its retries and be journalled as failed.
   teardown.add(aws.stepFunctions.close);
 
-  aws.secrets.setSecret(output(template, 'ModelApiKeySecretArn'), options.model.apiKey);
+  if (!asksWithRole(template)) aws.secrets.setSecret(output(template, 'ModelApiKeySecretArn'), model.apiKey);
   await runCustomResources({ template, dataDir: data, invoke });
   const apiKey = aws.secrets.readSecret(output(template, 'FirstApiKeySecretArn'));
   if (apiKey === null) throw new Error('The secret of the first API key has no value.');
@@ -97,7 +99,7 @@ async function compose(options: RuntimeOptions, teardown: Teardown): Promise<Run
   return {
     baseUrl: gateway.url,
     apiKey,
-    model: options.model.baseUrl,
+    model: model.baseUrl,
     sandbox: options.sandbox,
     data,
     template,

@@ -32,6 +32,8 @@ export interface ServiceOptions {
   readonly script?: Script;
   readonly data?: string;
   readonly standIn?: StandIn;
+  /** A template of other options. */
+  readonly cdkOut?: string;
   readonly retryIntervalMs?: number;
 }
 
@@ -40,7 +42,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
     options.standIn ?? (await startStandIn(options.script === undefined ? {} : { script: options.script }));
   const data = options.data ?? mkdtempSync(join(tmpdir(), 'brainstem-'));
   const runtime = await startRuntime({
-    cdkOut: CDK_OUT,
+    cdkOut: options.cdkOut ?? CDK_OUT,
     data,
     port: 0,
     sandbox: 'bwrap',

@@ -1,0 +1,51 @@
+/** A conversation with each other provider of the model: its template, its bundle, its wire. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { brainstemApp } from '#infra/app.ts';
+import { bash, calling } from '#test/journeys/scripts.ts';
+import { ofType, startService, textOf, type Service } from '#test/journeys/service.ts';
+
+const PROVIDERS = [
+  {
+    modelProvider: 'bedrock',
+    model: 'global.anthropic.claude-haiku-4-5-20251001-v1:0',
+    signedFor: /\/us-east-1\/bedrock\/aws4_request/,
+  },
+  {
+    modelProvider: 'claude-platform-on-aws',
+    model: 'claude-haiku-4-5',
+    signedFor: /\/us-east-1\/aws-external-anthropic\/aws4_request/,
+  },
+];
+
+describe.each(PROVIDERS)('with $modelProvider', ({ modelProvider, model, signedFor }) => {
+  const cdkOut = mkdtempSync(join(tmpdir(), 'brainstem-provider-'));
+  let service: Service;
+  beforeAll(async () => {
+    const context = { modelProvider, modelWorkspace: 'wrkspc_1' };
+    brainstemApp({ outdir: cdkOut, context }).synth();
+    service = await startService({ cdkOut, script: calling(bash('echo hi')) });
+  });
+  afterAll(async () => {
+    await service.close();
+    rmSync(cdkOut, { recursive: true });
+  });
+
+  it('an agent uses its tools and answers, asked with the harness’s role', async () => {
+    const { client } = service;
+    const agent = await client.beta.agents.create({ name: 'Ada', model, tools: [{ type: 'agent_toolset_20260401' }] });
+    const environment = await client.beta.environments.create({ name: 'lab' });
+    const { id } = await client.beta.sessions.create({ agent: agent.id, environment_id: environment.id });
+    const seen = await service.converse(id, 'go');
+    expect(textOf(ofType(seen, 'agent.tool_result')[0])).toBe('hi');
+    expect(seen.at(-1)).toMatchObject({ type: 'session.status_idle', stop_reason: { type: 'end_turn' } });
+    const [asked] = service.standIn.requests;
+    expect(asked?.request).toMatchObject({ model, max_tokens: 32_000 });
+    // It predates thinking and effort, whatever it is called here.
+    expect(asked?.request.thinking).toBeUndefined();
+    expect(asked?.headers.authorization).toMatch(signedFor);
+    expect(service.standIn.refusals).toEqual([]);
+  });
+});
