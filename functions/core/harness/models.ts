@@ -3,7 +3,7 @@
  * for one model under all of its ids; for a model without a row, the first one.
  */
 import type { Model } from '#contract/agents.ts';
-import { modelName } from '#core/models/model-name.ts';
+import { isBedrockId, modelName } from '#core/models/model-name.ts';
 
 export type Effort = Model['effort']['type'];
 
@@ -25,9 +25,9 @@ export interface ModelHabits {
   readonly inferenceGeo: boolean;
   /** Whether it takes messages of the role `system` within a conversation. */
   readonly midConversationSystem: boolean;
-  /** The newest of the provider's web tools that it knows. */
-  readonly webSearch: 'web_search_20250305' | 'web_search_20260318';
-  readonly webFetch: 'web_fetch_20250910' | 'web_fetch_20260318';
+  /** The newest of the provider's own web tools that it knows; null where the provider has none. */
+  readonly webSearch: 'web_search_20250305' | 'web_search_20260318' | null;
+  readonly webFetch: 'web_fetch_20250910' | 'web_fetch_20260318' | null;
   readonly reason: string;
   /** When the row was last confirmed. */
   readonly date: string;
@@ -155,9 +155,19 @@ const HABITS: readonly ModelHabits[] = [
   },
 ];
 
+/** Whatever the model is, Bedrock runs it where its id says and leaves these out; confirmed on 2026-11-21. */
+const ON_BEDROCK = {
+  fast: false,
+  inferenceGeo: false,
+  midConversationSystem: false,
+  webSearch: null,
+  webFetch: null,
+} as const satisfies Partial<ModelHabits>;
+
 export function habitsOf(modelId: string): ModelHabits {
   const name = modelName(modelId);
-  return HABITS.find((row) => row.model === name) ?? ANY;
+  const habits = HABITS.find((row) => row.model === name) ?? ANY;
+  return isBedrockId(modelId) ? { ...habits, ...ON_BEDROCK } : habits;
 }
 
 /** Whether the table says what a model does not do. */

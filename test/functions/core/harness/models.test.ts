@@ -38,6 +38,19 @@ describe('the habits of a model', () => {
     }
   });
 
+  it('leave out what Bedrock does not serve, also for a model that has no row', () => {
+    for (const id of ['global.anthropic.claude-opus-5-5', 'anthropic.claude-unheard-of-v1:0']) {
+      const { midConversationSystem, webSearch, webFetch } = habitsOf(id);
+      expect({ midConversationSystem, webSearch, webFetch }).toEqual({
+        midConversationSystem: false,
+        webSearch: null,
+        webFetch: null,
+      });
+    }
+    expect(habitsOf('claude-opus-5-5').webSearch).toBe('web_search_20260318');
+    expect(habitsOf('claude-haiku-4-5').webFetch).toBe('web_fetch_20250910');
+  });
+
   it('say which models take system text within a conversation', () => {
     const taking = CATALOG.map(({ id }) => id).filter((id) => habitsOf(id).model && habitsOf(id).midConversationSystem);
     expect(taking).toEqual(
