@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { brainstemApp } from '#infra/app.ts';
+import { launch } from '#infra/local/launch.ts';
 import { bash, calling } from '#test/journeys/scripts.ts';
 import { ofType, startService, textOf, type Service } from '#test/journeys/service.ts';
 
@@ -47,5 +48,15 @@ describe.each(PROVIDERS)('with $modelProvider', ({ modelProvider, model, signedF
     expect(asked?.request.thinking).toBeUndefined();
     expect(asked?.headers.authorization).toMatch(signedFor);
     expect(service.standIn.refusals).toEqual([]);
+  });
+
+  it('npm start says who answers, and refuses a key that could not be used', async () => {
+    const data = join(cdkOut, 'started');
+    const options = { port: 0, data, cdkOut, sandbox: 'process', progress: () => {}, report: () => {} } as const;
+    const launched = await launch({ ...options, environment: {} });
+    expect(launched.modelName).toMatch(/^scripted stand-in .*, as the template’s provider on AWS$/);
+    await launched.close();
+    const withKey = launch({ ...options, environment: { ANTHROPIC_API_KEY: 'sk-test' } });
+    await expect(withKey).rejects.toThrow('unset ANTHROPIC_API_KEY');
   });
 });
