@@ -10,6 +10,7 @@ import { Hands } from './constructs/hands.ts';
 import { Harness } from './constructs/harness.ts';
 import type { ModelProps } from './constructs/model.ts';
 import { Observability } from './constructs/observability.ts';
+import { Previews } from './constructs/previews.ts';
 import { Records } from './constructs/records.ts';
 import { SessionLog } from './constructs/session-log.ts';
 import { SessionRun } from './constructs/session-run.ts';
@@ -59,6 +60,7 @@ export class Brainstem extends Construct {
   readonly log: SessionLog;
   readonly records: Records;
   readonly content: Content;
+  readonly previews: Previews;
   readonly api: Api;
   readonly harness: Harness;
   readonly hands: Hands;
@@ -90,6 +92,11 @@ export class Brainstem extends Construct {
 
     // The brain asks the model.
     this.harness = new Harness(this, 'Harness', { ...memory, model });
+
+    // What it says is shown while it says it, to streams that ask for that.
+    this.previews = new Previews(this, 'Previews');
+    this.previews.grantShow(this.harness.turn);
+    this.previews.grantFollow(this.api.stream);
 
     // The hands do what it wants done, started early when its answer names a tool.
     const image = sandbox.imageUri ? { uri: sandbox.imageUri } : { dir: bundles.sandboxImageDir };

@@ -59,7 +59,7 @@ export function createMessagesModel({ connect, credentials }: MessagesProvider):
       try {
         const api = await (ready ??= connect());
         const stream = api.stream(paramsOf(request), { signal, headers: headersOf(request) });
-        stream.on('streamEvent', (event) => tell(listener, event));
+        stream.on('streamEvent', telling(listener));
         return answerOf(await stream.finalMessage());
       } catch (cause) {
         // What is missing or was refused may have been set since: the next request reads it again.
@@ -70,18 +70,22 @@ export function createMessagesModel({ connect, credentials }: MessagesProvider):
   };
 }
 
-function tell(listener: ModelListener, event: RawMessageStreamEvent): void {
-  switch (event.type) {
-    case 'content_block_start':
-      if (event.content_block.type === 'tool_use') listener.onToolStart(event.content_block.name);
-      return;
-    case 'content_block_delta':
+/** Blocks stream one after the other. */
+function telling(listener: ModelListener): (event: RawMessageStreamEvent) => void {
+  let texts = 0;
+  return (event) => {
+    if (event.type === 'content_block_delta') {
       listener.onFirstToken();
-      return;
-    default:
-      // Whatever else arrives is in the whole message.
-      return;
-  }
+      if (event.delta.type === 'text_delta') listener.onText(texts - 1, event.delta.text);
+    }
+    if (event.type !== 'content_block_start') return;
+    const block = event.content_block;
+    if (block.type === 'tool_use') listener.onToolStart(block.name);
+    if (block.type === 'thinking' || block.type === 'redacted_thinking') listener.onThinking();
+    if (block.type !== 'text') return;
+    texts += 1;
+    if (block.text !== '') listener.onText(texts - 1, block.text);
+  };
 }
 
 function paramsOf(request: ModelRequest): MessageStreamParams {

@@ -17,6 +17,7 @@ import type { TurnWorld } from '#core/harness/ask.ts';
 import type { Instant } from '#contract/ids.ts';
 import { Fault } from '#core/errors.ts';
 import type { LogKey, Model, SessionLog } from '#core/ports.ts';
+import type { Previews } from '#core/previews/previews.ts';
 import type { RepairWorld } from '#core/session/repair.ts';
 import { createAgentRecords } from '#aws/agents.dynamodb.ts';
 import { createApiKeys } from '#aws/api-keys.dynamodb.ts';
@@ -28,6 +29,7 @@ import { createLogRemover } from '#aws/log-remover.dynamodb.ts';
 import { createAnthropicModel } from '#aws/model.anthropic.ts';
 import { createOutbound, resolveBySystem } from '#aws/outbound.https.ts';
 import { readPage } from '#aws/read-page.htmlparser2.ts';
+import { createPreviews } from '#aws/previews.dynamodb.ts';
 import { runningSince } from '#aws/running-sessions.dynamodb.ts';
 import { createRuns } from '#aws/runs.step-functions.ts';
 import { createSandboxClient } from '#aws/sandbox-client.http.ts';
@@ -55,6 +57,7 @@ export function harnessWorld(environment: Environment, model: Model): HarnessWor
     history: createHistory(log),
     model,
     warming: createProvisioner(environment, setting(environment, 'PROVISION_FUNCTION_NAME')),
+    previews: previewsOf(environment),
     stamp: createStamp(),
     pause,
     journal: createJournal(),
@@ -150,6 +153,7 @@ export function streamWorld(environment: Environment) {
   return {
     log: logOf(environment),
     apiKeys: createApiKeys(new DynamoDBClient(), setting(environment, 'RECORDS_TABLE')),
+    previews: previewsOf(environment),
     newToken,
     pause,
     journal: createJournal(),
@@ -174,6 +178,10 @@ function logOf(environment: Environment): SessionLog {
     content: createContentStore(new S3Client(), setting(environment, 'CONTENT_BUCKET')),
     newName: randomUUID,
   });
+}
+
+function previewsOf(environment: Environment): Previews {
+  return createPreviews(new DynamoDBClient(), setting(environment, 'PREVIEWS_TABLE'));
 }
 
 /** What an HTTP header may carry. */

@@ -7,6 +7,7 @@ const FAULTS = {
   session_gone: { retryable: false },
   log_unavailable: { retryable: true },
   records_unavailable: { retryable: true },
+  previews_unavailable: { retryable: true },
   content_unavailable: { retryable: true },
   run_not_started: { retryable: true },
   sandbox_not_ready: { retryable: true },

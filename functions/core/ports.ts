@@ -114,6 +114,10 @@ export interface ModelListener {
   onFirstToken(): void;
   /** A tool call began to stream; its input is not known yet. */
   onToolStart(name: string): void;
+  /** A block of thinking began to stream. */
+  onThinking(): void;
+  /** More text arrived; `block` counts the answer's text blocks in order, from 0. */
+  onText(block: number, text: string): void;
 }
 
 /**

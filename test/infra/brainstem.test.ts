@@ -40,14 +40,18 @@ describe('settings: each function is given exactly what it reads', () => {
   const log = 'LOG_TABLE';
   const records = 'RECORDS_TABLE';
   const content = 'CONTENT_BUCKET';
+  const previews = 'PREVIEWS_TABLE';
   const machine = 'RUN_STATE_MACHINE_ARN';
   const sandbox = ['CLUSTER', 'TASK_DEFINITION', 'CONTAINER', 'SUBNETS', 'SECURITY_GROUP'].map(
     (name) => `SANDBOX_${name}`,
   );
   test.each([
     ['api', [log, records, content, machine, 'PROVISION_FUNCTION_NAME']],
-    ['stream', [log, records, content]],
-    ['harness', [log, records, content, 'MODEL_BASE_URL', 'MODEL_API_KEY_SECRET_ARN', 'PROVISION_FUNCTION_NAME']],
+    ['stream', [log, records, content, previews]],
+    [
+      'harness',
+      [log, records, content, previews, 'MODEL_BASE_URL', 'MODEL_API_KEY_SECRET_ARN', 'PROVISION_FUNCTION_NAME'],
+    ],
     ['provision', [records, ...sandbox]],
     ['execute', [log, records, content]],
     ['web-fetch', [log, records, content, 'WEB_FETCH_ALLOW']],
@@ -81,12 +85,13 @@ describe('rights: each function may do exactly what its part of the design needs
         provision: 'lambda:InvokeFunction',
       },
     ],
-    ['stream', { log: read, records: read, 'content/*': 's3:GetObject' }],
+    ['stream', { log: read, records: read, previews: 'dynamodb:PutItem dynamodb:Query', 'content/*': 's3:GetObject' }],
     [
       'harness',
       {
         log: append,
         records: write,
+        previews: 'dynamodb:GetItem dynamodb:PutItem',
         'content/*': objects,
         'model key': 'secretsmanager:DescribeSecret secretsmanager:GetSecretValue',
         provision: 'lambda:InvokeFunction',
@@ -177,6 +182,7 @@ describe('rights: each function may do exactly what its part of the design needs
       LOG_TABLE: 'log',
       RECORDS_TABLE: 'records',
       CONTENT_BUCKET: 'content',
+      PREVIEWS_TABLE: 'previews',
       RUN_STATE_MACHINE_ARN: 'run',
       MODEL_API_KEY_SECRET_ARN: 'model key',
       FIRST_API_KEY_SECRET_ARN: 'first key',
@@ -195,10 +201,12 @@ describe('rights: each function may do exactly what its part of the design needs
 });
 
 describe('what is remembered', () => {
-  test('both tables are billed on demand, encrypted, recoverable to any second, and outlive the stack', () => {
-    const tables = Object.values(stack.template.Resources).filter(({ Type }) => Type === 'AWS::DynamoDB::GlobalTable');
-    expect(tables).toHaveLength(2);
-    for (const table of tables) {
+  const tables = () =>
+    Object.values(stack.template.Resources).filter(({ Type }) => Type === 'AWS::DynamoDB::GlobalTable');
+
+  test('three tables are billed on demand and encrypted; log and records are recoverable and outlive the stack', () => {
+    expect(tables()).toHaveLength(3);
+    for (const table of tables().slice(0, 2)) {
       expect(table).toMatchObject({
         DeletionPolicy: 'Retain',
         Properties: {
@@ -208,6 +216,19 @@ describe('what is remembered', () => {
         },
       });
     }
+  });
+
+  test('previews are forgotten: by `expiresAt`, with the stack, and without a backup', () => {
+    const [, , previews] = tables();
+    expect(previews).toMatchObject({
+      DeletionPolicy: 'Delete',
+      Properties: {
+        BillingMode: 'PAY_PER_REQUEST',
+        SSESpecification: { SSEEnabled: true },
+        TimeToLiveSpecification: { AttributeName: 'expiresAt', Enabled: true },
+      },
+    });
+    expect(JSON.stringify(previews)).not.toContain('PointInTimeRecoveryEnabled');
   });
 
   test('an entry’s position is a number, so that the log sorts by it', () => {

@@ -19,6 +19,7 @@ export interface TestDynamoDb {
   readonly client: DynamoDBClient;
   readonly logTable: string;
   readonly recordsTable: string;
+  readonly previewsTable: string;
   close(): Promise<void>;
 }
 
@@ -31,9 +32,14 @@ export async function startDynamoDb(): Promise<TestDynamoDb> {
     credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
   });
   const suffix = randomUUID().slice(0, 8);
-  const tables = { logTable: `log-${suffix}`, recordsTable: `records-${suffix}` };
+  const tables = {
+    logTable: `log-${suffix}`,
+    recordsTable: `records-${suffix}`,
+    previewsTable: `previews-${suffix}`,
+  };
   await client.send(new CreateTableCommand(logTable(tables.logTable)));
   await client.send(new CreateTableCommand(recordsTable(tables.recordsTable)));
+  await client.send(new CreateTableCommand(previewsTable(tables.previewsTable)));
   return {
     client,
     ...tables,
@@ -112,6 +118,16 @@ const recordsTable = (TableName: string): CreateTableCommandInput => ({
     AttributeType: 'S',
   })),
   GlobalSecondaryIndexes: [index('list'), index('running')],
+});
+
+const previewsTable = (TableName: string): CreateTableCommandInput => ({
+  TableName,
+  BillingMode: 'PAY_PER_REQUEST',
+  KeySchema: [
+    { AttributeName: 'pk', KeyType: 'HASH' },
+    { AttributeName: 'sk', KeyType: 'RANGE' },
+  ],
+  AttributeDefinitions: ['pk', 'sk'].map((AttributeName) => ({ AttributeName, AttributeType: 'S' })),
 });
 
 const index = (IndexName: 'list' | 'running') => ({

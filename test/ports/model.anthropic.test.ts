@@ -4,7 +4,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { createAnthropicModel } from '#aws/model.anthropic.ts';
 import { Fault } from '#core/errors.ts';
 import { startStandIn } from '#infra/local/model/stand-in.ts';
-import { ask, modelSuite, REQUEST } from './model.suite.ts';
+import { ask, modelSuite, QUIET, REQUEST } from './model.suite.ts';
 
 const create = (baseUrl: string) => createAnthropicModel({ baseUrl, apiKey: async () => 'sk-test' });
 
@@ -85,3 +85,37 @@ async function relay(request: IncomingMessage, response: ServerResponse, target:
     .replaceAll(',}', '}');
   response.writeHead(answer.status, { 'content-type': answer.headers.get('content-type') ?? '' }).end(text);
 }
+
+it('the texts of an answer are counted, whatever stands between them, and heard from their first piece', async () => {
+  const message = { id: 'msg_1', type: 'message', role: 'assistant', model: 'claude-opus-5', content: [] };
+  const usage = { input_tokens: 1, output_tokens: 1 };
+  const frames = [
+    { type: 'message_start', message: { ...message, stop_reason: null, stop_sequence: null, usage } },
+    { type: 'content_block_start', index: 0, content_block: { type: 'text', text: 'a' } },
+    { type: 'content_block_delta', index: 0, delta: { type: 'text_delta', text: 'b' } },
+    { type: 'content_block_stop', index: 0 },
+    { type: 'content_block_start', index: 1, content_block: { type: 'redacted_thinking', data: 'x' } },
+    { type: 'content_block_stop', index: 1 },
+    { type: 'content_block_start', index: 2, content_block: { type: 'text', text: '' } },
+    { type: 'content_block_delta', index: 2, delta: { type: 'text_delta', text: 'c' } },
+    { type: 'content_block_stop', index: 2 },
+    { type: 'message_delta', delta: { stop_reason: 'end_turn', stop_sequence: null }, usage: { output_tokens: 1 } },
+    { type: 'message_stop' },
+  ];
+  const server = createServer((_request, response) => {
+    response.writeHead(200, { 'content-type': 'text/event-stream' });
+    response.end(frames.map((frame) => `event: ${frame.type}\ndata: ${JSON.stringify(frame)}\n\n`).join(''));
+  });
+  onTestFinished(() => void server.close());
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+  const { port } = server.address() as AddressInfo;
+  const heard: unknown[] = [];
+  const listener = {
+    ...QUIET,
+    onThinking: () => heard.push('thinking'),
+    onText: (block: number, text: string) => heard.push([block, text]),
+  };
+  const answer = await ask(create(`http://127.0.0.1:${port}`), { listener });
+  expect(answer.blocks).toMatchObject([{ text: 'ab' }, { type: 'redacted_thinking' }, { text: 'c' }]);
+  expect(heard).toEqual([[0, 'a'], [0, 'b'], 'thinking', [1, 'c']]);
+});

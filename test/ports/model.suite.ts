@@ -13,7 +13,12 @@ export const REQUEST: ModelRequest = {
   tools: [{ name: 'bash', description: 'Run a command.', input_schema: { type: 'object' } }],
   extra: {},
 };
-const QUIET: ModelListener = { onFirstToken: () => undefined, onToolStart: () => undefined };
+export const QUIET: ModelListener = {
+  onFirstToken: () => undefined,
+  onToolStart: () => undefined,
+  onThinking: () => undefined,
+  onText: () => undefined,
+};
 
 export const ask = (
   model: Model,
@@ -70,10 +75,27 @@ export function modelSuite({ name, create, modelId, contentType, errors }: Provi
     it('tells of the first token and of a tool as soon as it begins to stream', async () => {
       const model = await modelWith(() => ({ tools: [{ name: 'bash', input: { command: 'ls' } }] }));
       const heard: string[] = [];
-      const listener = { onFirstToken: () => heard.push('first'), onToolStart: (tool: string) => heard.push(tool) };
+      const listener = {
+        ...QUIET,
+        onFirstToken: () => heard.push('first'),
+        onToolStart: (tool: string) => heard.push(tool),
+      };
       const answer = await ask(model, { request, listener });
       expect(heard).toContain('bash');
       expect(answer.blocks.at(-1)).toMatchObject({ type: 'tool_use', name: 'bash', input: { command: 'ls' } });
+    });
+
+    it('tells of text as it arrives, by the number of its block among the texts, and of thinking', async () => {
+      const tools = [{ name: 'bash', input: { command: 'ls' } }];
+      const model = await modelWith(() => ({ thinking: 'hm', text: ['one ', 'two'], tools }));
+      const heard: unknown[] = [];
+      const listener = {
+        ...QUIET,
+        onThinking: () => heard.push('thinking'),
+        onText: (block: number, text: string) => heard.push([block, text]),
+      };
+      await ask(model, { request, listener });
+      expect(heard).toEqual(['thinking', [0, 'one '], [0, 'two']]);
     });
 
     it.each([

@@ -8,11 +8,12 @@ import { queuedMessages, type History, type Story } from '#core/harness/history.
 import { MAX_FAILURES } from '#core/harness/next.ts';
 import { toldOf } from '#core/harness/provider-errors.ts';
 import { toolRules } from '#core/hands/tool-rules.ts';
+import { createPreview, type Preview, type PreviewWorld } from '#core/previews/preview.ts';
 import type { AnswerIds, Command } from '#core/session/commands.ts';
 import { change, prepare } from '#core/session/change.ts';
 import { whileItStands } from '#core/session/watch.ts';
 
-export interface TurnWorld {
+export interface TurnWorld extends PreviewWorld {
   readonly log: SessionLog;
   readonly history: History;
   readonly model: Model;
@@ -45,18 +46,22 @@ export async function ask(world: TurnWorld, key: LogKey, story: Story, signal: A
   // The claim and the request travel side by side; nothing of the answer is used before the claim is in the log, and a
   // lost claim cuts the request off.
   const cutOff = new AbortController();
-  const listening = listen(
-    world,
-    key,
-    { ...story, entries: [...story.entries, ...claim.entries] },
-    AbortSignal.any([signal, cutOff.signal]),
-  );
-  const claimed = await world.log.append(claim).catch((error: unknown) => {
+  const preview = createPreview(world, key, { request, ids });
+  const listening = listen(world, key, {
+    story: { ...story, entries: [...story.entries, ...claim.entries] },
+    preview,
+    signal: AbortSignal.any([signal, cutOff.signal]),
+  });
+  const stop = async () => {
     cutOff.abort();
+    await preview.end();
+  };
+  const claimed = await world.log.append(claim).catch(async (error: unknown) => {
+    await stop();
     throw error;
   });
   if (claimed.status === 'conflict') {
-    cutOff.abort();
+    await stop();
     return overtaken(world, key, story.head, claimed.head);
   }
   const heard = await whileItStands(world, key, {
@@ -65,7 +70,7 @@ export async function ask(world: TurnWorld, key: LogKey, story: Story, signal: A
     cutOff: () => cutOff.abort(),
   });
   const mine = world.history.extend(key, story, claimed.head, claim.entries);
-  const asked = await settle(world, key, { story: mine, request, ids, heard });
+  const [asked] = await Promise.all([settle(world, key, { story: mine, request, ids, heard }), preview.end()]);
   listening.report(asked, mine.head.state.run);
   return asked;
 }
@@ -79,7 +84,11 @@ async function overtaken(world: TurnWorld, key: LogKey, before: Head, head: Head
 }
 
 /** Asks the model and measures it; early provisioning starts with the first sandbox tool in the stream. */
-function listen(world: TurnWorld, key: LogKey, story: Story, signal: AbortSignal) {
+function listen(
+  world: TurnWorld,
+  key: LogKey,
+  { story, preview, signal }: { readonly story: Story; readonly preview: Preview; readonly signal: AbortSignal },
+) {
   const began = Date.parse(world.stamp.now());
   const sinceBegan = () => Date.parse(world.stamp.now()) - began;
   let ttftMs: number | null = null;
@@ -90,6 +99,8 @@ function listen(world: TurnWorld, key: LogKey, story: Story, signal: AbortSignal
       onFirstToken: () => {
         ttftMs ??= sinceBegan();
       },
+      onThinking: preview.onThinking,
+      onText: preview.onText,
       onToolStart: (name) => {
         // Only a head start: the run's own Provision step repeats it, and reports what fails.
         if (SANDBOX_TOOLS.some((tool) => tool === name)) warming ??= world.warming.warm(key).catch(() => undefined);

@@ -18,6 +18,7 @@ const COMPLETE: Readonly<Record<string, string>> = {
   AWS_SECRET_ACCESS_KEY: 'test',
   LOG_TABLE: 'log',
   RECORDS_TABLE: 'records',
+  PREVIEWS_TABLE: 'previews',
   CONTENT_BUCKET: 'content',
   RUN_STATE_MACHINE_ARN: 'arn:aws:states:us-east-1:000000000000:stateMachine:Run',
   MODEL_BASE_URL: 'https://api.anthropic.com',
@@ -35,10 +36,10 @@ const COMPLETE: Readonly<Record<string, string>> = {
 };
 
 const STORES = ['LOG_TABLE', 'RECORDS_TABLE', 'CONTENT_BUCKET'];
-const HARNESS = [...STORES, 'MODEL_BASE_URL', 'PROVISION_FUNCTION_NAME'];
+const HARNESS = [...STORES, 'PREVIEWS_TABLE', 'MODEL_BASE_URL', 'PROVISION_FUNCTION_NAME'];
 const worlds = [
   { name: 'api', world: apiWorld, needs: [...STORES, 'RUN_STATE_MACHINE_ARN', 'PROVISION_FUNCTION_NAME'] },
-  { name: 'stream', world: streamWorld, needs: STORES },
+  { name: 'stream', world: streamWorld, needs: [...STORES, 'PREVIEWS_TABLE'] },
   { name: 'harness', world: anthropicHarnessWorld, needs: [...HARNESS, 'MODEL_API_KEY_SECRET_ARN'] },
   { name: 'harness on Bedrock', world: bedrockHarnessWorld, needs: [...HARNESS, 'MODEL_REGION', 'AWS_ACCESS_KEY_ID'] },
   {

@@ -130,10 +130,12 @@ export const claim =
   (request = REQUEST) =>
   (current: Scenario): Command => ({ do: 'claim', request, taken: queuedIn(current) });
 
+export const IDS = { message: EventId.parse('sevt_message'), thinking: EventId.parse('sevt_thinking') };
+
 export const answerWith = (parts: Partial<ModelAnswer> = {}, request = REQUEST): Command => ({
   do: 'answer',
   request,
   answer: answer(parts),
   rules: RULES,
-  ids: { message: EventId.parse('sevt_message'), thinking: EventId.parse('sevt_thinking') },
+  ids: IDS,
 });

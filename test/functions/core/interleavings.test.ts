@@ -17,6 +17,7 @@ import { change } from '#core/session/change.ts';
 import { fold } from '#core/session/evolve.ts';
 import { repair } from '#core/session/repair.ts';
 import { answer, CREATED, KEY, NOW, outline, send, steadyStamp, toolUse } from '#test/functions/core/given.ts';
+import { memoryPreviews } from '#test/ports/previews.memory.ts';
 import { memoryLog } from '#test/ports/session-log.memory.ts';
 
 /** What a dead process does at its next port call. */
@@ -75,6 +76,7 @@ function theatre(scheduler: fc.Scheduler) {
       history: createHistory(port),
       model: { ask: (request) => act(async () => scripted(request)) },
       warming: { warm: async () => undefined },
+      previews: memoryPreviews(),
       stamp,
       pause: async () => scheduler.schedule(Promise.resolve()),
       journal: SILENT,

@@ -15,6 +15,7 @@ import {
   toolUse,
   type Scenario,
 } from '#test/functions/core/given.ts';
+import { memoryPreviews } from '#test/ports/previews.memory.ts';
 import { memoryLog } from '#test/ports/session-log.memory.ts';
 
 function stage(scenario: Scenario, over: Partial<TurnWorld> = {}) {
@@ -25,6 +26,7 @@ function stage(scenario: Scenario, over: Partial<TurnWorld> = {}) {
     history: createHistory(log),
     model: { ask: async () => answer() },
     warming: { warm: async () => undefined },
+    previews: memoryPreviews(),
     stamp: steadyStamp(1000),
     pause: async () => undefined,
     journal: { line: () => undefined, metric: () => undefined },
@@ -71,6 +73,83 @@ describe('a turn', () => {
     });
     await expect(failing.turn(1)).rejects.toThrow('no log');
     expect(cutOff).toBe(true);
+  });
+
+  it('previews its answer under the ids of the events to come', async () => {
+    const previews = memoryPreviews();
+    await previews.subscribe(KEY, '2026-11-21T11:00:00.000Z');
+    const { log, turn } = stage(started(), {
+      previews,
+      model: {
+        ask: async (_request, listener) => {
+          listener.onThinking();
+          listener.onText(0, 'Hello.');
+          await new Promise((resolve) => setImmediate(resolve));
+          return answer({
+            blocks: [
+              { type: 'thinking', thinking: 'hm' },
+              { type: 'text', text: 'Hello.' },
+            ],
+          });
+        },
+      },
+    });
+    await turn(1);
+    const ids = Object.fromEntries(
+      log.entries(KEY).flatMap((entry) => ('event' in entry ? [[entry.event.type, entry.event.id]] : [])),
+    );
+    expect(previews.chunks[0]?.request).toBe(ids['span.model_request_start']);
+    expect(previews.chunks.flatMap((chunk) => chunk.frames)).toMatchObject([
+      { type: 'event_start', event: { type: 'agent.thinking', id: ids['agent.thinking'] } },
+      { type: 'event_start', event: { type: 'agent.message', id: ids['agent.message'] } },
+      { type: 'event_delta', event_id: ids['agent.message'] },
+    ]);
+  });
+
+  it('keeps neither its model request nor its answer waiting for previews', async () => {
+    const scenario = started();
+    const log = memoryLog();
+    log.create(KEY, scenario.head, scenario.entries);
+    let asked = () => {};
+    const asking = new Promise<void>((resolve) => {
+      asked = resolve;
+    });
+    let answered = () => {};
+    const answering = new Promise<void>((resolve) => {
+      answered = resolve;
+    });
+    const steps: string[] = [];
+    const { turn } = stage(scenario, {
+      log: {
+        ...log,
+        append: async (append) => {
+          if (append.entries.some((entry) => 'event' in entry && entry.event.type === 'agent.message')) answered();
+          return log.append(append);
+        },
+      },
+      history: createHistory(log),
+      previews: {
+        isSubscribed: async () => {
+          await asking;
+          return true;
+        },
+        write: async () => {
+          steps.push('write');
+          await answering;
+          steps.push('written');
+        },
+      },
+      model: {
+        ask: async (_request, listener) => {
+          asked();
+          listener.onText(0, 'Hello.');
+          await new Promise((resolve) => setImmediate(resolve));
+          return answer();
+        },
+      },
+    });
+    await turn(1);
+    expect(steps).toEqual(['write', 'written']);
   });
 
   it.each([

@@ -6,6 +6,7 @@ import {
   answerWith,
   claim,
   given,
+  IDS,
   outline,
   queuedIn,
   REQUEST,
@@ -113,6 +114,16 @@ describe('an answer', () => {
       'span.model_request_end',
     ]);
     expect(head.state.calls).toHaveLength(1);
+  });
+
+  it('gives message and thinking the ids under which they were previewed', () => {
+    const blocks = [
+      { type: 'thinking', thinking: 'hm', signature: 's' },
+      { type: 'text', text: 'Yes.' },
+    ];
+    const { then } = running().when(answerWith({ blocks }));
+    const ids = then.flatMap((entry) => ('event' in entry ? [entry.event.id] : []));
+    expect(ids.slice(0, 2)).toEqual([IDS.thinking, IDS.message]);
   });
 
   it('denies a tool that the agent does not have, with a result the model sees', () => {

@@ -1,0 +1,44 @@
+/** The previews' contract in memory; it passes the port's suite like the real one. */
+import type { Instant } from '#contract/ids.ts';
+import type { PreviewChunk } from '#contract/previews.ts';
+import type { LogKey } from '#core/ports.ts';
+import type { Previews } from '#core/previews/previews.ts';
+
+export interface MemoryPreviews extends Previews {
+  /** All chunks, in the order of their writes. */
+  readonly chunks: readonly PreviewChunk[];
+  /** The ends of the marks that were set, in order. */
+  readonly marks: readonly Instant[];
+}
+
+const nameOf = (key: LogKey) => `${key.session}/${key.thread}`;
+
+export function memoryPreviews(): MemoryPreviews {
+  const until = new Map<string, Instant>();
+  const stored = new Map<string, PreviewChunk>();
+  const marks: Instant[] = [];
+  return {
+    get chunks() {
+      return [...stored.values()];
+    },
+    marks,
+    async subscribe(key, end) {
+      marks.push(end);
+      until.set(nameOf(key), end);
+    },
+    async isSubscribed(key, at) {
+      return (until.get(nameOf(key)) ?? '') > at;
+    },
+    async write(key, chunk) {
+      stored.set(`${nameOf(key)} ${chunk.request} ${chunk.sequence}`, chunk);
+    },
+    async read(key, request, after) {
+      const chunks: PreviewChunk[] = [];
+      for (let next = after + 1; ; next += 1) {
+        const chunk = stored.get(`${nameOf(key)} ${request} ${next}`);
+        if (chunk === undefined) return chunks;
+        chunks.push(chunk);
+      }
+    },
+  };
+}

@@ -1,0 +1,77 @@
+/** The contract of the Previews port; every adapter passes it. */
+import { describe, expect, it } from 'vitest';
+import { EventId, SessionId, ThreadId } from '#contract/ids.ts';
+import type { PreviewChunk } from '#contract/previews.ts';
+import type { LogKey } from '#core/ports.ts';
+import type { Previews } from '#core/previews/previews.ts';
+import { NOW } from '#test/functions/core/given.ts';
+
+const REQUEST = EventId.parse('sevt_request');
+const MESSAGE = EventId.parse('sevt_message');
+const LATER = '2026-11-21T10:01:00.000Z';
+
+export function chunk(sequence: number, text: string, request = REQUEST): PreviewChunk {
+  const delta = { type: 'content_delta' as const, index: 0, content: { type: 'text' as const, text } };
+  return { request, sequence, at: NOW, frames: [{ type: 'event_delta', event_id: MESSAGE, delta }] };
+}
+
+export function previewsSuite(world: string, open: () => Previews): void {
+  describe(`previews ${world}`, () => {
+    let logs = 0;
+    const newKey = (): LogKey => {
+      logs += 1;
+      const token = `${process.pid}x${logs}`;
+      return { session: SessionId.parse(`sesn_${token}`), thread: ThreadId.parse(`sthr_${token}`) };
+    };
+
+    it('knows whether somebody follows: until the end that was said last, and no longer', async () => {
+      const previews = open();
+      const key = newKey();
+      expect(await previews.isSubscribed(key, NOW)).toBe(false);
+      await previews.subscribe(key, LATER);
+      expect(await previews.isSubscribed(key, NOW)).toBe(true);
+      expect(await previews.isSubscribed(newKey(), NOW)).toBe(false);
+      expect(await previews.isSubscribed(key, LATER)).toBe(false);
+      await previews.subscribe(key, NOW);
+      expect(await previews.isSubscribed(key, NOW)).toBe(false);
+    });
+
+    it('returns the chunks of a request that follow a number, in order, each as it was written', async () => {
+      const previews = open();
+      const key = newKey();
+      const chunks = Array.from({ length: 12 }, (_, index) => chunk(index + 1, `piece ${index} \ud83d\ude00`));
+      for (const each of chunks) await previews.write(key, each);
+      expect(await previews.read(key, REQUEST, 0)).toEqual(chunks);
+      expect(await previews.read(key, REQUEST, 9)).toEqual(chunks.slice(9));
+      expect(await previews.read(key, REQUEST, 12)).toEqual([]);
+    });
+
+    it('keeps requests and logs apart, and the mark out of the chunks', async () => {
+      const previews = open();
+      const key = newKey();
+      const other = EventId.parse('sevt_request2');
+      await previews.subscribe(key, LATER);
+      await previews.write(key, chunk(1, 'one'));
+      await previews.write(key, chunk(1, 'other', other));
+      expect(await previews.read(key, REQUEST, 0)).toEqual([chunk(1, 'one')]);
+      expect(await previews.read(key, other, 0)).toEqual([chunk(1, 'other', other)]);
+      expect(await previews.read(newKey(), REQUEST, 0)).toEqual([]);
+    });
+
+    it('shows nothing that comes after a gap', async () => {
+      const previews = open();
+      const key = newKey();
+      for (const sequence of [1, 2, 4]) await previews.write(key, chunk(sequence, 'x'));
+      expect(await previews.read(key, REQUEST, 0)).toEqual([chunk(1, 'x'), chunk(2, 'x')]);
+      expect(await previews.read(key, REQUEST, 2)).toEqual([]);
+    });
+
+    it('holds a repeated write once', async () => {
+      const previews = open();
+      const key = newKey();
+      await previews.write(key, chunk(1, 'once'));
+      await previews.write(key, chunk(1, 'once'));
+      expect(await previews.read(key, REQUEST, 0)).toEqual([chunk(1, 'once')]);
+    });
+  });
+}
