@@ -1,7 +1,7 @@
 /** The route table: routes and the OpenAPI document are made from it. */
 import * as z from 'zod';
-import { SessionEvent } from '#contract/events.ts';
 import { SessionId, ThreadId } from '#contract/ids.ts';
+import { StreamFrame } from '#contract/previews.ts';
 import { StreamQuery } from '#contract/queries.ts';
 import type { Operation } from './operation.ts';
 import { agentOperations } from './operations/agents.ts';
@@ -26,7 +26,7 @@ const streams: readonly Route[] = [
     summary: "Follow a session's events as they happen",
     params: z.object({ session_id: SessionId }),
     query: StreamQuery,
-    response: SessionEvent,
+    response: StreamFrame,
   },
   {
     status: 'streamed',
@@ -35,7 +35,7 @@ const streams: readonly Route[] = [
     summary: "Follow a thread's events as they happen",
     params: z.object({ session_id: SessionId, thread_id: ThreadId }),
     query: StreamQuery,
-    response: SessionEvent,
+    response: StreamFrame,
   },
 ];
 

@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { EventType } from './event-types.ts';
 import { AgentId } from './ids.ts';
 import { DEFAULT_LIMIT, limitUpTo, ListQuery, MAX_EVENTS_LIMIT, Order } from './pages.ts';
+import { PreviewedType } from './previews.ts';
 import { SessionStatus } from './sessions.ts';
 
 /** RFC 3339, any offset and precision. */
@@ -67,11 +68,7 @@ export const EventsQuery = z.strictObject({
 });
 export type EventsQuery = z.infer<typeof EventsQuery>;
 
-/** Previews are best effort by contract: asking for them is never wrong, and none exist yet. */
 export const StreamQuery = z.strictObject({
-  event_deltas: z
-    .array(z.enum(['agent.message', 'agent.thinking']))
-    .max(100)
-    .optional(),
+  event_deltas: z.array(PreviewedType).max(100).optional(),
   beta: z.string().optional(),
 });

@@ -7,6 +7,7 @@ import { isActive } from '#core/session/waiting.ts';
 import { eventFrame, PING } from './frames.ts';
 import { createPace } from './pace.ts';
 import type { Sink } from './sink.ts';
+import type { PreviewWatch } from './watch-previews.ts';
 
 /** Below the idle timeouts of gateways and proxies, the shortest of which is 30 s. */
 const PING_MS = 15_000;
@@ -32,9 +33,16 @@ interface Tail {
   readonly events: readonly SessionEvent[];
 }
 
+export interface Subscription {
+  readonly key: LogKey;
+  /** Everything after it is delivered. */
+  readonly head: Head;
+  readonly previews: PreviewWatch;
+}
+
 export async function follow(
   world: Following,
-  { key, head: start }: { readonly key: LogKey; readonly head: Head },
+  { key, head: start, previews }: Subscription,
   { sink, untilMs }: { readonly sink: Sink; readonly untilMs: number },
 ): Promise<Followed> {
   const pace = createPace();
@@ -45,7 +53,7 @@ export async function follow(
   let quietSinceMs = eventMs;
   while (sink.isOpen()) {
     const lookedMs = world.nowMs();
-    const tail = await look(head, lookedMs - eventMs >= QUIET_MS);
+    const [tail, previewed] = await Promise.all([look(head, lookedMs - eventMs >= QUIET_MS), previews.look(head)]);
     if (tail === 'gone') return bury(world, sink, events);
     const lookMs = world.nowMs() - lookedMs;
     if (tail !== null) {
@@ -55,6 +63,12 @@ export async function follow(
       quietSinceMs = eventMs;
       pace.hurry();
       await sink.write(tail.events.map(eventFrame).join(''));
+    }
+    // After the events: what ends a request may be among them, and no preview follows the event that it previews.
+    if (previewed !== null && previewed.request === head.state.request?.id) {
+      quietSinceMs = world.nowMs();
+      pace.hurry();
+      await sink.write(previewed.frames.map(eventFrame).join(''));
     }
     if (head.state.status === 'terminated') return { ended: 'session ended', events };
     if (world.nowMs() >= untilMs) return { ended: 'time is up', events };

@@ -1,13 +1,13 @@
 /** Server-sent event frames (contract §1.9). Clients drop a frame without a name, so each has one. */
 import type { ErrorEnvelope } from '#contract/errors.ts';
-import type { SessionEvent } from '#contract/events.ts';
+import type { StreamFrame } from '#contract/previews.ts';
 
 /** Ignored by clients; makes proxies pass the headers on at once. */
 export const OPENING = ': open\n\n';
 
 export const PING = frame('ping', { type: 'ping' });
 
-export function eventFrame(event: SessionEvent): string {
+export function eventFrame(event: StreamFrame): string {
   return frame(event.type, event);
 }
 

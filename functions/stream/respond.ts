@@ -2,19 +2,22 @@
 import type { GatewayEvent } from '#contract/gateway.ts';
 import { primaryThread, SessionId } from '#contract/ids.ts';
 import { StreamQuery } from '#contract/queries.ts';
-import type { Head, Journal, LogKey } from '#core/ports.ts';
+import type { Journal } from '#core/ports.ts';
+import type { Previews } from '#core/previews/previews.ts';
 import type { ApiKeys } from '#core/records.ts';
 import { authenticate } from '#core/requests/authenticate.ts';
 import { replyToFault, replyToRefusal, type ErrorReply } from '#core/requests/error-envelope.ts';
 import { faultFields } from '#core/requests/fault-fields.ts';
 import { parseQuery } from '#core/requests/parse.ts';
 import { isRefusal, refuse, type RequestRefusal } from '#core/requests/refusal.ts';
-import { follow, type Followed, type Following } from './follow.ts';
+import { follow, type Followed, type Following, type Subscription } from './follow.ts';
 import { errorFrame, OPENING } from './frames.ts';
 import type { Sink } from './sink.ts';
+import { watchPreviews } from './watch-previews.ts';
 
 export interface StreamWorld extends Omit<Following, 'nowMs'> {
   readonly apiKeys: ApiKeys;
+  readonly previews: Pick<Previews, 'subscribe' | 'read'>;
   readonly journal: Journal;
 }
 
@@ -22,12 +25,6 @@ export interface StreamWorld extends Omit<Following, 'nowMs'> {
 export type Open = (status: number, headers: Readonly<Record<string, string>>) => Sink;
 
 type Fields = Readonly<Record<string, string | number>>;
-
-interface Subscription {
-  readonly key: LogKey;
-  /** Everything after it is delivered. */
-  readonly head: Head;
-}
 
 export async function respond(
   world: StreamWorld,
@@ -96,7 +93,9 @@ async function subscribe(world: StreamWorld, event: GatewayEvent): Promise<Subsc
     );
   }
   const head = await world.log.head(key);
-  return head?.state.workspace === apiKey.workspace ? { key, head } : unknown;
+  if (head?.state.workspace !== apiKey.workspace) return unknown;
+  const watching = { previews: world.previews, nowMs: Date.now };
+  return { key, head, previews: await watchPreviews(watching, { key, head }, query.event_deltas ?? []) };
 }
 
 function refuseRequest(open: Open, reply: ErrorReply, fields: Fields): Fields {

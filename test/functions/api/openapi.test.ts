@@ -56,6 +56,15 @@ describe('the OpenAPI document', () => {
     }
   });
 
+  it('says what a stream sends: events, and previews of them', async () => {
+    const document = await load();
+    const { schema } =
+      document.paths['/v1/sessions/{session_id}/events/stream'].get.responses[200].content['text/event-stream'];
+    expect(schema).toEqual({ $ref: '#/components/schemas/StreamFrame' });
+    const sent = JSON.stringify(document.components.schemas.StreamFrame);
+    for (const name of ['SessionEvent', 'EventStart', 'EventDelta']) expect(sent).toContain(`/schemas/${name}"`);
+  });
+
   it('tells apart what is sent from what is answered, and how lists are asked', async () => {
     const document = await load();
     const create = document.paths['/v1/agents'].post;

@@ -4,6 +4,7 @@ import type { SessionLog } from '#core/ports.ts';
 import { closeForDeletion } from '#core/session/close-for-deletion.ts';
 import { KEY, steadyStamp } from '#test/functions/core/given.ts';
 import { follow } from '../../../functions/stream/follow.ts';
+import { NO_PREVIEWS } from '../../../functions/stream/watch-previews.ts';
 import { client, clock, MESSAGE, openLog, world } from './stream.ts';
 
 const FOREVER = Number.MAX_SAFE_INTEGER;
@@ -15,7 +16,11 @@ async function run(
 ) {
   const head = await opened.log.head(KEY);
   if (head === null) throw new Error('no log');
-  const followed = await follow(world(log, time), { key: KEY, head }, { sink: reader.sink, untilMs });
+  const followed = await follow(
+    world(log, time),
+    { key: KEY, head, previews: NO_PREVIEWS },
+    { sink: reader.sink, untilMs },
+  );
   return { followed, reader };
 }
 

@@ -2,10 +2,12 @@
 import { GatewayEvent } from '#contract/gateway.ts';
 import { ApiKeyId, WorkspaceId } from '#contract/ids.ts';
 import type { SessionLog } from '#core/ports.ts';
+import type { Previews } from '#core/previews/previews.ts';
 import { change } from '#core/session/change.ts';
 import type { Command } from '#core/session/commands.ts';
 import { fold } from '#core/session/evolve.ts';
 import { CREATED, KEY, NOW, steadyStamp } from '#test/functions/core/given.ts';
+import { memoryPreviews } from '#test/ports/previews.memory.ts';
 import { memoryLog } from '#test/ports/session-log.memory.ts';
 import type { Sink } from '../../../functions/stream/sink.ts';
 
@@ -67,12 +69,17 @@ export function client() {
   };
 }
 
-export function world(log: Pick<SessionLog, 'head' | 'read'>, time: ReturnType<typeof clock>) {
+export function world(
+  log: Pick<SessionLog, 'head' | 'read'>,
+  time: ReturnType<typeof clock>,
+  previews: Pick<Previews, 'subscribe' | 'read'> = memoryPreviews(),
+) {
   const lines: Record<string, unknown>[] = [];
   let tokens = 0;
   return {
     log,
     lines,
+    previews,
     pause: time.pause,
     nowMs: time.nowMs,
     newToken: () => `01${tokens++}`,

@@ -1,0 +1,90 @@
+/** Previews on one connection (contract §1.9): those of requests that began after it opened, while they last. */
+import type { EventId } from '#contract/ids.ts';
+import type { PreviewChunk, PreviewedType, PreviewFrame } from '#contract/previews.ts';
+import { Fault } from '#core/errors.ts';
+import type { Head, LogKey } from '#core/ports.ts';
+import type { Previews } from '#core/previews/previews.ts';
+
+const REFRESH_MS = 30_000;
+/** The harness looks at the mark once per request, so it has to outlive a refresh that fails. */
+const MARK_MS = 90_000;
+/** Events are looked for beside previews, so a table that does not answer is left alone for a while. */
+const REST_MS = 5000;
+
+export interface Watching {
+  readonly previews: Pick<Previews, 'subscribe' | 'read'>;
+  readonly nowMs: () => number;
+}
+
+/** What was previewed of a request; it may be over by now. */
+export interface Previewed {
+  readonly request: EventId;
+  readonly frames: readonly PreviewFrame[];
+}
+
+export interface PreviewWatch {
+  /** What came since the last look; null for nothing. */
+  look(head: Head): Promise<Previewed | null>;
+}
+
+/** For a connection that did not ask. */
+export const NO_PREVIEWS: PreviewWatch = { look: async () => null };
+
+/** Resolves once the harness can know of this connection. */
+export async function watchPreviews(
+  { previews, nowMs }: Watching,
+  { key, head: opened }: { readonly key: LogKey; readonly head: Head },
+  wanted: readonly PreviewedType[],
+): Promise<PreviewWatch> {
+  if (wanted.length === 0) return NO_PREVIEWS;
+  const shows = createFilter(wanted);
+  let refreshAtMs = 0;
+  let readAtMs = 0;
+  let seen: { readonly request: EventId; readonly sequence: number } | null = null;
+
+  async function refresh(): Promise<void> {
+    if (nowMs() < refreshAtMs) return;
+    refreshAtMs = nowMs() + REFRESH_MS;
+    await orNothing(previews.subscribe(key, new Date(nowMs() + MARK_MS).toISOString()));
+  }
+
+  async function chunksOf(request: EventId): Promise<readonly PreviewChunk[]> {
+    if (nowMs() < readAtMs) return [];
+    const after = seen?.request === request ? seen.sequence : 0;
+    const chunks = await orNothing(previews.read(key, request, after));
+    if (chunks === null) readAtMs = nowMs() + REST_MS;
+    seen = { request, sequence: chunks?.at(-1)?.sequence ?? after };
+    return chunks ?? [];
+  }
+
+  await refresh();
+  return {
+    async look({ state: { request } }) {
+      const previewed = request !== null && request.at > opened.position ? request.id : null;
+      const [chunks] = await Promise.all([previewed === null ? [] : chunksOf(previewed), refresh()]);
+      const frames = chunks.flatMap((chunk) => chunk.frames).filter(shows);
+      return previewed === null || frames.length === 0 ? null : { request: previewed, frames };
+    },
+  };
+}
+
+/** Lets through what was asked for, each start once, and text after its start only. */
+function createFilter(wanted: readonly PreviewedType[]): (frame: PreviewFrame) => boolean {
+  const started = new Set<EventId>();
+  return (frame) => {
+    if (frame.type === 'event_delta') return started.has(frame.event_id);
+    if (!wanted.includes(frame.event.type) || started.has(frame.event.id)) return false;
+    started.add(frame.event.id);
+    return true;
+  };
+}
+
+/** Previews are best effort, and the events beside them are not: a table that does not answer costs the former only. */
+async function orNothing<Value>(asked: Promise<Value>): Promise<Value | null> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    return null;
+  }
+}
