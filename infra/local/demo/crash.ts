@@ -23,9 +23,10 @@ export interface Crash {
 }
 
 /**
- * The worst moment: the model has answered, and the harness is killed before it saves that. A turn makes three calls:
- * it reads the head, claims, and appends the answer. The second turn, because by then there is a sandbox with state in
- * it. The kill is armed at the first tool call, which reaches the client before that turn: a sandbox has to start first.
+ * The worst moment: the model has answered, and the harness is killed before it saves that. A turn that nobody previews
+ * makes four calls: it reads the head and whether anybody wants previews, claims, and appends the answer. The second turn,
+ * because by then there is a sandbox with state in it. The kill is armed at the first tool call, which reaches the client
+ * before that turn: a sandbox has to start first.
  */
 export function planCrash(faults: Faults, onKill: (kill: Kill) => void): Crash {
   let armed = false;
@@ -35,7 +36,7 @@ export function planCrash(faults: Faults, onKill: (kill: Kill) => void): Crash {
       if (armed || event.type !== 'agent.tool_use') return;
       armed = true;
       const sentAt = performance.timeOrigin + performance.now() - atMs;
-      void faults.killDuring({ function: 'harness', call: 3, phase: 'before' }).then((call) => {
+      void faults.killDuring({ function: 'harness', call: 4, phase: 'before' }).then((call) => {
         kill = { call: call.call, atMs: call.atMs - sentAt };
         onKill(kill);
       });

@@ -14,6 +14,8 @@ export interface DemoOptions {
   readonly model: string;
   readonly message: string;
   readonly timeoutMs: number;
+  /** Previews show the first token before the message is complete. Writing them takes calls that nobody can count. */
+  readonly previews: boolean;
   /** Called for each event, with all events before it. */
   onArrival(arrival: Arrival, before: readonly Arrival[]): void;
 }
@@ -26,7 +28,7 @@ export async function runDemo(client: Anthropic, options: DemoOptions): Promise<
   const session = await openSession(client, options.model);
   const signal = AbortSignal.timeout(options.timeoutMs);
   // The stream is live only: opened after the message it would miss the first events.
-  const stream = await openStream(client, session, signal);
+  const stream = await openStream(client, session, { previews: options.previews, signal });
   const sentAt = performance.now();
   await client.beta.sessions.events.send(session, {
     events: [{ type: 'user.message', content: [{ type: 'text', text: options.message }] }],
@@ -66,8 +68,13 @@ async function follow(
   return 'cut off';
 }
 
-/** Previews show the first token before the message is complete; a service without them refuses the parameter. */
-async function openStream(client: Anthropic, session: string, signal: AbortSignal) {
+/** A service without previews refuses the parameter. */
+async function openStream(
+  client: Anthropic,
+  session: string,
+  { previews, signal }: { readonly previews: boolean; readonly signal: AbortSignal },
+) {
+  if (!previews) return client.beta.sessions.events.stream(session, {}, { signal });
   try {
     return await client.beta.sessions.events.stream(session, { event_deltas: ['agent.message'] }, { signal });
   } catch (error) {

@@ -45,6 +45,7 @@ export async function showDemo(
     model: options.model,
     message: MESSAGE,
     timeoutMs: TIMEOUT_MS,
+    previews: crash === null,
     onArrival(arrival, earlier) {
       const line = describeEvent(arrival, earlier);
       if (line !== null) show(line, arrival.atMs);

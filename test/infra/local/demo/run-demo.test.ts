@@ -45,7 +45,7 @@ function service({ previews = true, frames = FRAMES, endless = false } = {}) {
 }
 
 function run(client: Anthropic, onArrival: (arrival: Arrival) => void = () => {}, timeoutMs = 5_000) {
-  return runDemo(client, { model: 'claude-test-1', message: 'hello', timeoutMs, onArrival });
+  return runDemo(client, { model: 'claude-test-1', message: 'hello', timeoutMs, previews: true, onArrival });
 }
 
 test('the stream is open before the message is sent, and followed until the session is idle', async () => {
@@ -70,6 +70,18 @@ test('a service without previews is followed without them', async () => {
     'GET /v1/sessions/sessions_1/events/stream with previews',
     'GET /v1/sessions/sessions_1/events/stream',
   ]);
+});
+
+test('previews are not asked for where every call counts', async () => {
+  const { client, asked } = service({});
+  await runDemo(client, {
+    model: 'claude-test-1',
+    message: 'hello',
+    timeoutMs: 5_000,
+    previews: false,
+    onArrival: () => {},
+  });
+  expect(asked).toContain('GET /v1/sessions/sessions_1/events/stream');
 });
 
 test('a session that never ends is given up with a sentence that names its last event', async () => {
