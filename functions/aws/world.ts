@@ -11,7 +11,7 @@ import {
 import { SFNClient } from '@aws-sdk/client-sfn';
 import type { ExecuteWorld } from '#core/hands/execute.ts';
 import type { ProvisionWorld } from '#core/hands/provision.ts';
-import { firstAgent, type WebFetchWorld } from '#core/hands/web-fetch.ts';
+import type { WebFetchWorld } from '#core/hands/web-fetch.ts';
 import { createHistory } from '#core/harness/history.ts';
 import type { TurnWorld } from '#core/harness/ask.ts';
 import type { Instant } from '#contract/ids.ts';
@@ -95,10 +95,8 @@ export function executeWorld(environment: Environment): ExecuteWorld & { readonl
 }
 
 export function webFetchWorld(environment: Environment): WebFetchWorld & { readonly journal: FunctionJournal } {
-  const log = logOf(environment);
   return {
-    log,
-    agent: firstAgent({ log }),
+    log: logOf(environment),
     outbound: createOutbound({
       allow: allowedHostsSetting(environment, 'WEB_FETCH_ALLOW'),
       resolve: resolveBySystem,

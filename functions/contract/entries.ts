@@ -60,6 +60,8 @@ export const SessionState = z.object({
   thread: ThreadId,
   agentName: z.string(),
   model: z.string(),
+  /** Position of the entry that holds the agent as it is now. */
+  agentAt: z.int().min(1),
   /** The last stop reason; null before the first turn ends and while one runs. */
   stopReason: StopReason.nullable(),
   /** Number of the current or last run; 0 before the first. */

@@ -71,12 +71,18 @@ export interface Runs {
   start(key: LogKey, run: number): Promise<'started' | 'taken'>;
 }
 
-/** Tool definition as the model provider reads it. */
+/** A tool whose calls are ours, or the client's, to make; as the model provider reads it. */
 export interface ToolDefinition {
   readonly name: string;
   readonly description: string;
   readonly input_schema: Readonly<Record<string, unknown>>;
-  readonly cache_control?: { readonly type: 'ephemeral' };
+}
+
+/** A tool that the provider executes itself; beside its type and name, the settings it takes. */
+export interface ServerTool {
+  readonly type: string;
+  readonly name: string;
+  readonly [setting: string]: unknown;
 }
 
 export interface ContentBlock {
@@ -95,7 +101,9 @@ export interface ModelRequest {
   readonly max_tokens: number;
   readonly system: readonly ContentBlock[];
   readonly messages: readonly ModelMessage[];
-  readonly tools: readonly ToolDefinition[];
+  readonly tools: readonly ((ToolDefinition | ServerTool) & {
+    readonly cache_control?: { readonly type: 'ephemeral' };
+  })[];
   /** Model-specific request fields (thinking, effort), already decided. */
   readonly extra: Readonly<Record<string, unknown>>;
 }

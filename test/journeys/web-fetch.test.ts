@@ -83,9 +83,16 @@ async function asking(url: string) {
   const request = EventId.parse('sevt_request');
   const blocks = [toolUse('toolu_1', 'web_fetch', { url })];
   const commands: readonly Command[] = [
-    { do: 'send', messages: [{ type: 'user.message', content: [{ type: 'text', text: 'go' }] }] },
+    { do: 'send', events: [{ type: 'user.message', content: [{ type: 'text', text: 'go' }] }] },
     { do: 'claim', request, taken: [] },
-    { do: 'answer', request, answer: answer({ stopReason: 'tool_use', blocks }), offered: new Set(['web_fetch']) },
+    {
+      do: 'answer',
+      request,
+      answer: answer({ stopReason: 'tool_use', blocks }),
+      rules: new Map([['web_fetch', { kind: 'built-in', policy: 'always_allow' }]]),
+      ids: { message: EventId.parse('sevt_message'), thinking: EventId.parse('sevt_thinking') },
+      earlier: [],
+    },
   ];
   for (const command of commands) {
     const head = await log.head(key);

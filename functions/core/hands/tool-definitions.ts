@@ -3,8 +3,12 @@
  * sandbox; a test compares them, so that an SDK upgrade cannot change one side alone.
  */
 import type { SessionAgent } from '#contract/agents.ts';
+import type { CustomTool } from '#contract/custom-tools.ts';
 import { SANDBOX_TOOLS, type SandboxTool } from '#contract/hands.ts';
+import type { ToolName } from '#contract/tools.ts';
 import { effectiveConfig } from '#core/agents/effective-config.ts';
+import { fetchesItself } from '#core/hands/server-tools.ts';
+import { WEB_FETCH } from '#core/hands/web-fetch-definition.ts';
 import type { ToolDefinition } from '#core/ports.ts';
 
 const TEXT = { type: 'string' } as const;
@@ -69,15 +73,31 @@ const DEFINITIONS: Readonly<Record<SandboxTool, Omit<ToolDefinition, 'name'>>> =
   },
 };
 
-/** The tools that an agent's toolsets enable, in the contract's order. */
-export function enabledTools(agent: SessionAgent): readonly SandboxTool[] {
-  return SANDBOX_TOOLS.filter((name) => effectiveConfig(agent.tools, name)?.enabled === true);
+/** Built-in tools whose calls are ours to make, in the contract's order: the rest is the provider's, or off. */
+export function enabledTools(agent: SessionAgent): readonly ToolName[] {
+  const sandbox = SANDBOX_TOOLS.filter((name) => effectiveConfig(agent.tools, name)?.enabled === true);
+  return fetchesItself(agent) ? [...sandbox, 'web_fetch'] : sandbox;
 }
 
-/** What the model is offered: the built-in tools, then the client's own. */
+/** What the model is offered to call: the built-in tools, then the client's own. */
 export function toolDefinitions(agent: SessionAgent): readonly ToolDefinition[] {
-  const custom = agent.tools.flatMap((tool) =>
-    tool.type === 'custom' ? [{ name: tool.name, description: tool.description, input_schema: tool.input_schema }] : [],
-  );
-  return [...enabledTools(agent).map((name) => ({ name, ...DEFINITIONS[name] })), ...custom];
+  const custom = agent.tools.flatMap((tool) => (tool.type === 'custom' ? [definitionOf(tool)] : []));
+  return [...enabledTools(agent).flatMap(builtIn), ...custom];
+}
+
+function builtIn(name: ToolName): readonly ToolDefinition[] {
+  switch (name) {
+    case 'web_fetch':
+      return [WEB_FETCH];
+    case 'web_search':
+      return [];
+    default:
+      return [{ name, ...DEFINITIONS[name] }];
+  }
+}
+
+/** Null stands for absent in the contract, and is no schema to the provider. */
+function definitionOf({ name, description, input_schema }: CustomTool): ToolDefinition {
+  const fields = Object.entries(input_schema).filter(([, value]) => value !== null);
+  return { name, description, input_schema: Object.fromEntries(fields) };
 }

@@ -11,14 +11,12 @@ import { Fault } from '#core/errors.ts';
 import { showContent, type WebContent, type WebFetchError } from '#core/hands/web-content.ts';
 import { agentOf } from '#core/harness/context.ts';
 import { isUnder } from '#core/outbound/destination.ts';
-import type { Journal, LogKey, Outbound, OutboundAnswer, OutboundFailure, ReadPage } from '#core/ports.ts';
+import type { Head, Journal, LogKey, Outbound, OutboundAnswer, OutboundFailure, ReadPage } from '#core/ports.ts';
 import { change, type Changing } from '#core/session/change.ts';
 
 export interface WebFetchWorld extends Changing {
   readonly outbound: Outbound;
   readonly readPage: ReadPage;
-  /** The agent whose settings hold for this call. */
-  readonly agent: (key: LogKey) => Promise<SessionAgent>;
   readonly journal: Journal;
 }
 
@@ -58,7 +56,7 @@ export async function webFetch(world: WebFetchWorld, input: WebFetchInput): Prom
   const head = await world.log.head(key);
   // Answered by an earlier attempt, or the session is gone: nobody waits for this.
   if (head === null || !head.state.calls.some((call) => call.id === input.call.id)) return;
-  const [url, agent] = await Promise.all([urlOf(world, key, input), world.agent(key)]);
+  const [url, agent] = await Promise.all([urlOf(world, key, input), agentNow(world, key, head)]);
   const shown = await show(world, url, webFetchSettings(agent));
   await change(world, key, head, { do: 'result', call: input.call.id, ...resultOf(shown) });
   const durationMs = Date.parse(world.stamp.now()) - began;
@@ -80,12 +78,10 @@ export function webFetchSettings(agent: SessionAgent): WebFetchSettings {
   return WebFetchSettings.parse(configs.find((config) => config.name === 'web_fetch') ?? {});
 }
 
-/** The agent that the session was created with. */
-export function firstAgent({ log }: Pick<Changing, 'log'>): WebFetchWorld['agent'] {
-  return async (key) => {
-    const first = await log.entryAt(key, 1);
-    return agentOf(first === null ? [] : [first]);
-  };
+/** The agent as it is at this head. */
+async function agentNow({ log }: WebFetchWorld, key: LogKey, head: Head): Promise<SessionAgent> {
+  const entry = await log.entryAt(key, head.state.agentAt);
+  return agentOf(entry === null ? [] : [entry]);
 }
 
 /** What the model asked for; null when it is no text. */

@@ -3,7 +3,7 @@ import { SANDBOX_TOOLS } from '#contract/hands.ts';
 import type { EventId } from '#contract/ids.ts';
 import { Fault, errorClass } from '#core/errors.ts';
 import type { Head, Journal, LogKey, Model, ModelAnswer, Pause, SessionLog, Stamp, Warming } from '#core/ports.ts';
-import { agentOf, buildRequest } from '#core/harness/context.ts';
+import { agentOf, buildRequest, pausedBlocks } from '#core/harness/context.ts';
 import { queuedMessages, type History, type Story } from '#core/harness/history.ts';
 import { MAX_FAILURES } from '#core/harness/next.ts';
 import { toldOf } from '#core/harness/provider-errors.ts';
@@ -132,7 +132,14 @@ async function settle(
   const fault = heard.status === 'error' ? faultOf(heard.error) : null;
   const command: Command =
     heard.status === 'answer'
-      ? { do: 'answer', request, answer: heard.answer, rules: toolRules(agentOf(story.entries)), ids }
+      ? {
+          do: 'answer',
+          request,
+          answer: heard.answer,
+          rules: toolRules(agentOf(story.entries)),
+          ids,
+          earlier: pausedBlocks(story.entries),
+        }
       : failure(story, request, fault ?? faultOf(heard.error));
   const changed = await change(world, key, story.head, command);
   if (changed.status !== 'changed') return { status: 'fenced', run };

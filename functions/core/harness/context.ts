@@ -6,7 +6,8 @@ import type { SessionAgent } from '#contract/agents.ts';
 import type { ToolContent } from '#contract/content.ts';
 import type { Entry, LogRecord } from '#contract/entries.ts';
 import type { SessionEvent } from '#contract/events.ts';
-import type { ContentBlock, ModelMessage, ModelRequest, ToolDefinition } from '#core/ports.ts';
+import type { ContentBlock, ModelMessage, ModelRequest } from '#core/ports.ts';
+import { serverTools } from '#core/hands/server-tools.ts';
 import { toolDefinitions } from '#core/hands/tool-definitions.ts';
 import { modelFields } from '#core/harness/models.ts';
 
@@ -31,13 +32,20 @@ function agentIn(event: SessionEvent): SessionAgent | undefined {
   return event.type === 'session.updated' ? event.agent : undefined;
 }
 
+/** What the last answer said, if it paused and the next one goes on from there. */
+export function pausedBlocks(entries: readonly Entry[]): readonly ContentBlock[] {
+  const last = entries.findLast((entry) => 'record' in entry && entry.record.kind === 'model.answered');
+  if (last === undefined || !('record' in last) || last.record.kind !== 'model.answered') return [];
+  return last.record.stopReason === 'pause_turn' ? last.record.blocks : [];
+}
+
 export function buildRequest(entries: readonly Entry[]): ModelRequest {
   const agent = agentOf(entries);
   return {
     model: agent.model.id,
     ...modelFields(agent.model),
     system: agent.system === null || agent.system === '' ? [] : [{ type: 'text', text: agent.system, ...CACHE }],
-    tools: cachedTools(toolDefinitions(agent)),
+    tools: cachedTools([...toolDefinitions(agent), ...serverTools(agent)]),
     messages: cachedTail(buildMessages(entries)),
   };
 }
@@ -102,11 +110,15 @@ function answered(
 ): readonly ModelMessage[] {
   const content = record.blocks.filter((block) => !isBlank(block));
   // The provider refuses a message that says nothing, which an answer of nothing, or of thoughts alone, would become.
-  if (!content.some((block) => block.type === 'text' || block.type === 'tool_use')) return [];
+  if (content.every(isThought)) return [];
   const assistant: ModelMessage = { role: 'assistant', content };
   if (record.calls.length === 0) return [assistant];
   const given = record.calls.map(({ id, providerId }) => toolResult(providerId, results.get(id)));
   return [assistant, { role: 'user', content: given }];
+}
+
+function isThought(block: ContentBlock): boolean {
+  return block.type === 'thinking' || block.type === 'redacted_thinking';
 }
 
 /** Models write such blocks around thinking and calls, and the provider refuses them when they come back. */
@@ -132,7 +144,7 @@ function merged(messages: readonly ModelMessage[]): readonly ModelMessage[] {
 }
 
 /** A breakpoint after the last tool: tools and system change least, so they are the longest stable prefix. */
-function cachedTools(tools: readonly ToolDefinition[]): readonly ToolDefinition[] {
+function cachedTools(tools: ModelRequest['tools']): ModelRequest['tools'] {
   return tools.map((tool, index) => (index === tools.length - 1 ? { ...tool, ...CACHE } : tool));
 }
 

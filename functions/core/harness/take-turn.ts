@@ -160,7 +160,7 @@ async function apply(world: TurnWorld, key: LogKey, story: Story, command: Comma
 }
 
 function handCalls(calls: readonly OpenCall[]): Next['calls'] {
-  return calls.map(({ id, at }) => ({ hand: 'sandbox', id, at }));
+  return calls.map(({ id, name, at }) => ({ hand: name === 'web_fetch' ? 'web' : 'sandbox', id, at }));
 }
 
 function rest(run: number): Ended {

@@ -6,7 +6,7 @@ import type { EventInput, QueuedMessage, SessionErrorBody } from '#contract/even
 import type { EventId } from '#contract/ids.ts';
 import type { Metadata } from '#contract/metadata.ts';
 import type { ToolRules } from '#core/hands/tool-rules.ts';
-import type { ModelAnswer } from '#core/ports.ts';
+import type { ContentBlock, ModelAnswer } from '#core/ports.ts';
 
 export type Command =
   /** A client's events, all or none: messages start a run or wait in the queue, the others take effect at once. */
@@ -20,6 +20,8 @@ export type Command =
       readonly rules: ToolRules;
       /** Chosen before the answer came, so that previews could carry them. */
       readonly ids: AnswerIds;
+      /** Blocks of the paused answer that this one goes on from; none when it begins anew. */
+      readonly earlier: readonly ContentBlock[];
     }
   /** The model request failed. `retrying`: another attempt follows. `refused`: its input is what the provider refuses. */
   | {

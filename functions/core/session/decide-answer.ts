@@ -7,6 +7,7 @@ import type { ContentBlock, ModelAnswer, Stamp } from '#core/ports.ts';
 import type { Command, Decided } from '#core/session/commands.ts';
 import { event, goIdle, requiresAction, resultOf } from '#core/session/entries.ts';
 import { fold } from '#core/session/evolve.ts';
+import { serverCalls, type ServerCall } from '#core/session/server-calls.ts';
 import { blockedCalls, hasUserMessage, readyCalls } from '#core/session/waiting.ts';
 
 type Answer = Extract<Command, { do: 'answer' }>;
@@ -30,6 +31,7 @@ export function decideAnswer(state: SessionState, command: Answer, stamp: Stamp)
   const said: readonly Entry[] = [
     { record: answered(command, calls, now) },
     ...spoken(command, now),
+    ...serverCalls(command.answer.blocks, command.earlier).flatMap((call) => served(call, stamp)),
     ...calls.map((call) => toolUse(call, now)),
     event({
       id: stamp.eventId(),
@@ -78,6 +80,16 @@ function spoken({ answer, ids }: Answer, now: Instant): readonly Entry[] {
   return [
     ...(thought ? [event({ id: ids.thinking, type: 'agent.thinking', processed_at: now })] : []),
     ...(content.length > 0 ? [event({ id: ids.message, type: 'agent.message', processed_at: now, content })] : []),
+  ];
+}
+
+/** The provider made the call: it is told whole. */
+function served({ name, input, content, isError }: ServerCall, stamp: Stamp): readonly Entry[] {
+  const use = { id: stamp.eventId(), processed_at: stamp.now(), name, input: { ...input } };
+  const evaluation = EVALUATIONS.always_allow;
+  return [
+    event({ ...use, type: 'agent.tool_use', evaluated_permission: 'allow', evaluation }),
+    resultOf(use.id, { content, isError }, stamp),
   ];
 }
 

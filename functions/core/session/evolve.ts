@@ -41,6 +41,7 @@ function begin(record: Extract<LogRecord, { kind: 'session.created' }>): Session
     thread: record.thread,
     agentName: record.agent.name,
     model: record.agent.model.id,
+    agentAt: 1,
     stopReason: null,
     run: 0,
     request: null,
@@ -91,7 +92,7 @@ function evolveEvent(state: SessionState, event: SessionEvent, position: number)
       return open(state, { id: event.id, name: event.name, at: position, waitsFor });
     }
     case 'agent.tool_result':
-      return close(state, event.tool_use_id);
+      return close(event.is_error ? state : countWebUse(state, event.tool_use_id), event.tool_use_id);
     case 'span.model_request_start':
       return {
         ...state,
@@ -128,13 +129,14 @@ function evolveEvent(state: SessionState, event: SessionEvent, position: number)
       return { ...state, status: 'rescheduling' };
     case 'session.status_terminated':
       return { ...state, status: 'terminated', runningSince: null };
+    case 'session.updated':
+      return event.agent === undefined ? state : { ...state, agentAt: position };
     case 'session.usage':
       return { ...state, usage: event.usage };
     case 'user.interrupt':
     case 'agent.thinking':
     case 'agent.message':
     case 'agent.thread_context_compacted':
-    case 'session.updated':
     case 'session.error':
     case 'session.deleted':
     case 'session.thread_status_running':
@@ -169,6 +171,25 @@ function release(state: SessionState, id: EventId): SessionState {
 
 function close(state: SessionState, id: EventId): SessionState {
   return { ...state, calls: state.calls.filter((call) => call.id !== id) };
+}
+
+function countWebUse(state: SessionState, id: EventId): SessionState {
+  const name = state.calls.find((call) => call.id === id)?.name;
+  const { server_tool_use: uses } = state.usage;
+  switch (name) {
+    case 'web_fetch':
+      return {
+        ...state,
+        usage: { ...state.usage, server_tool_use: { ...uses, web_fetch_requests: uses.web_fetch_requests + 1 } },
+      };
+    case 'web_search':
+      return {
+        ...state,
+        usage: { ...state.usage, server_tool_use: { ...uses, web_search_requests: uses.web_search_requests + 1 } },
+      };
+    default:
+      return state;
+  }
 }
 
 function addUsage(total: Usage, request: ModelUsage): Usage {

@@ -138,4 +138,5 @@ export const answerWith = (parts: Partial<ModelAnswer> = {}, request = REQUEST):
   answer: answer(parts),
   rules: RULES,
   ids: IDS,
+  earlier: [],
 });

@@ -4,7 +4,7 @@ import type { Entry } from '#contract/entries.ts';
 import { MAX_OUTPUT_CHARS } from '#contract/hands.ts';
 import { EventId } from '#contract/ids.ts';
 import { MAX_MEDIA_BYTES } from '#core/hands/web-content.ts';
-import { firstAgent, webFetch, webFetchSettings, type WebFetchWorld } from '#core/hands/web-fetch.ts';
+import { webFetch, webFetchSettings, type WebFetchWorld } from '#core/hands/web-fetch.ts';
 import type { Outbound, OutboundAnswer, OutboundFailure, OutboundRequest } from '#core/ports.ts';
 import { change } from '#core/session/change.ts';
 import {
@@ -53,7 +53,10 @@ function stage(
   reply: OutboundAnswer | OutboundFailure | (() => Promise<never>),
   options: { input?: unknown; agent?: SessionAgent } = {},
 ) {
-  const asking = given([CREATED])
+  const created = given([CREATED]);
+  const asking = (
+    options.agent === undefined ? created : created.when({ do: 'update', changes: { agent: options.agent } })
+  )
     .when(send('go'))
     .when(claim())
     .when({
@@ -61,7 +64,7 @@ function stage(
         stopReason: 'tool_use',
         blocks: [toolUse('toolu_1', 'web_fetch', options.input ?? { url: URL_ASKED })],
       }),
-      offered: new Set(['web_fetch']),
+      rules: new Map([['web_fetch', { kind: 'built-in', policy: 'always_allow' }]]),
     } as ReturnType<typeof answerWith>);
   const [call] = asking.head.state.calls;
   if (call === undefined) throw new Error('the model made no call');
@@ -80,7 +83,6 @@ function stage(
     stamp: steadyStamp(1000),
     outbound,
     readPage: (html, url) => ({ title: 'T', text: `${url} ${html.length}` }),
-    agent: async () => options.agent ?? AGENT,
     journal: { line: (_message, fields) => void lines.push(fields), metric: () => {} },
   };
   const input = { ...KEY, call: { hand: 'web' as const, id: call.id, at: call.at } };
@@ -153,11 +155,6 @@ describe('one fetch', () => {
     await webFetch(world, { ...input, call: { ...input.call, id: EventId.parse('sevt_other') } });
     await webFetch({ ...world, log: memoryLog() }, input);
     expect(requests).toEqual([]);
-  });
-
-  it('takes the agent from the log’s first entry', async () => {
-    const { world } = stage(answering());
-    expect(await firstAgent(world)(KEY)).toEqual(AGENT);
   });
 });
 
