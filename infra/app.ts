@@ -10,8 +10,9 @@ const CLI_CONTEXT = { 'aws:cdk:enable-path-metadata': true, 'aws:cdk:enable-asse
 
 /**
  * The app that `cdk` runs. Options come as context: `-c sandboxImage=<uri>` (deploys without Docker),
- * `-c removalPolicy=destroy`, `-c savedQueries=no`, `-c modelProvider=bedrock` or `claude-platform-on-aws` (which needs
- * `-c modelWorkspace=wrkspc_…`), and for both `-c modelRegion=<Region>`.
+ * `-c removalPolicy=destroy`, `-c savedQueries=no`, `-c createsPerMinute=300`, `-c readsPerMinute=1200`,
+ * `-c modelProvider=bedrock` or `claude-platform-on-aws` (which needs `-c modelWorkspace=wrkspc_…`), and for both
+ * `-c modelRegion=<Region>`.
  */
 export function brainstemApp(props: AppProps = {}): App {
   const app = new App({
@@ -20,10 +21,16 @@ export function brainstemApp(props: AppProps = {}): App {
     context: { ...recommendedFlags, ...CLI_CONTEXT, ...props.context },
   });
   const imageUri = option(app, 'sandboxImage');
+  const createsPerMinute = numberOption(app, 'createsPerMinute');
+  const readsPerMinute = numberOption(app, 'readsPerMinute');
   const stack = new BrainstemStack(app, 'Brainstem', {
     description: 'Brainstem: Managed Agents in your own account',
     removalPolicy: removalPolicy(option(app, 'removalPolicy') ?? 'retain'),
     savedQueries: option(app, 'savedQueries') !== 'no',
+    rateLimits: {
+      ...(createsPerMinute !== undefined && { createsPerMinute }),
+      ...(readsPerMinute !== undefined && { readsPerMinute }),
+    },
     ...(imageUri && { sandbox: { imageUri } }),
     model: modelOf(app),
   });
@@ -48,6 +55,12 @@ function modelOf(app: App): ModelProps {
   const workspaceId = option(app, 'modelWorkspace');
   if (workspaceId === undefined) throw new Error('Context modelWorkspace must name the workspace: wrkspc_…');
   return { provider, workspaceId, ...place };
+}
+
+/** What is no number becomes NaN, which the construct refuses by the option's name. */
+function numberOption(app: App, name: string): number | undefined {
+  const text = option(app, name);
+  return text === undefined ? undefined : Number(text);
 }
 
 function removalPolicy(name: string): RemovalPolicy {

@@ -2,7 +2,7 @@ import { RemovalPolicy, Stage } from 'aws-cdk-lib';
 import { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 import type { AllowedHosts } from '#contract/outbound.ts';
-import { Api } from './constructs/api.ts';
+import { Api, type RateLimits } from './constructs/api.ts';
 import { bundle, type Entry } from './constructs/bundles.ts';
 import { Content } from './constructs/content.ts';
 import { FirstKey } from './constructs/first-key.ts';
@@ -47,6 +47,12 @@ export interface BrainstemProps {
   /** For the whole API. @default 500 requests per second, 1000 at once */
   readonly throttle?: { readonly requestsPerSecond: number; readonly burst: number };
   /**
+   * Beside the throttle of the whole API, a limit for each API key. The service it speaks like has 300 creates and 1200
+   * reads; here nobody shares the account with strangers, and a limit that was not asked for would only stop the
+   * customer's own work. Each limit costs one write per key and instance about every five busy seconds. @default none
+   */
+  readonly rateLimits?: RateLimits;
+  /**
    * Sets the role with which API Gateway writes logs in this account and Region. False where another stack has set it.
    * @default true
    */
@@ -87,6 +93,7 @@ export class Brainstem extends Construct {
     this.api = new Api(this, 'Api', {
       ...memory,
       throttle: props.throttle ?? { requestsPerSecond: 500, burst: 1000 },
+      rateLimits: props.rateLimits ?? {},
       setAccountLogRole: props.setAccountLogRole ?? true,
     });
 

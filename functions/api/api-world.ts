@@ -8,6 +8,7 @@ import type {
   LogRemover,
   SessionRecords,
 } from '#core/records.ts';
+import type { RateLimiter } from '#core/requests/rate-limiter.ts';
 import type { Sending } from '#core/session/send.ts';
 
 export interface ApiWorld extends Sending {
@@ -15,6 +16,7 @@ export interface ApiWorld extends Sending {
   readonly environments: EnvironmentRecords;
   readonly sessions: SessionRecords;
   readonly apiKeys: ApiKeys;
+  readonly limiter: RateLimiter;
   readonly reader: LogReader;
   readonly remover: LogRemover;
   readonly sandboxes: Releasing;

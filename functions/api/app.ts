@@ -53,12 +53,16 @@ const perform =
     if (isRefusal(apiKey)) return apiKey;
     headers.set('anthropic-workspace-id', apiKey.workspace);
     note({ workspace: apiKey.workspace });
+    const admitted = await world.limiter.admit(apiKey.id, request.method);
+    if (isRefusal(admitted)) return admitted;
     const params = request.param() as Readonly<Record<string, string>>;
     if (/^sesn_\w{1,64}$/.test(params['session_id'] ?? '')) note({ session: params['session_id'] ?? '' });
     const text = await request.text();
     if (isTooLarge(text)) return refuse('request_too_large', `body: must have at most ${MAX_BODY_BYTES} bytes`);
     const query = new URL(request.url).searchParams;
-    return run({ world, workspace: apiKey.workspace, note, requestId: id, params, query, text });
+    const call = { world, workspace: apiKey.workspace, note, requestId: id, params, query, text };
+    const [result] = await Promise.all([run(call), admitted.renewal]);
+    return result;
   };
 
 /** What is accepted is told back, so it must also fit into the response. */

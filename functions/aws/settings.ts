@@ -11,6 +11,15 @@ export function setting(environment: Environment, name: string): string {
   return value;
 }
 
+/** How many of something per minute; null for `unlimited`, which has to be said. */
+export function rateSetting(environment: Environment, name: string): number | null {
+  const value = setting(environment, name);
+  if (value === 'unlimited') return null;
+  const perMinute = Number(value);
+  if (Number.isSafeInteger(perMinute) && perMinute > 0) return perMinute;
+  throw new Fault('setting_missing', `the setting ${name} is neither "unlimited" nor a positive integer`);
+}
+
 export function urlSetting(environment: Environment, name: string): string {
   const value = setting(environment, name);
   if (!/^https?:$/.test(URL.parse(value)?.protocol ?? '')) {

@@ -18,6 +18,7 @@ import type { Instant } from '#contract/ids.ts';
 import { Fault } from '#core/errors.ts';
 import type { LogKey, Model, SessionLog } from '#core/ports.ts';
 import type { Previews } from '#core/previews/previews.ts';
+import { createRateLimiter, type RateLimiter } from '#core/requests/rate-limiter.ts';
 import type { RepairWorld } from '#core/session/repair.ts';
 import { createAgentRecords } from '#aws/agents.dynamodb.ts';
 import { createApiKeys } from '#aws/api-keys.dynamodb.ts';
@@ -36,8 +37,9 @@ import { createSandboxClient } from '#aws/sandbox-client.http.ts';
 import { createSandboxRecords } from '#aws/sandbox-records.dynamodb.ts';
 import { createSessionLog } from '#aws/session-log.dynamodb.ts';
 import { createSessionRecords } from '#aws/sessions.dynamodb.ts';
-import { allowedHostsSetting, setting, urlSetting, type Environment } from '#aws/settings.ts';
+import { allowedHostsSetting, rateSetting, setting, urlSetting, type Environment } from '#aws/settings.ts';
 import { createStamp, newToken, pause } from '#aws/stamp.ts';
+import { createTokenBuckets } from '#aws/token-buckets.dynamodb.ts';
 import { createTasks } from '#aws/tasks.ecs.ts';
 import { createProvisioner } from '#aws/provisioner.lambda.ts';
 
@@ -139,6 +141,7 @@ export function apiWorld(environment: Environment) {
     environments: createEnvironmentRecords(dynamodb, recordsTable),
     sessions: createSessionRecords(tables),
     apiKeys: createApiKeys(dynamodb, recordsTable),
+    limiter: limiterOf(environment, { dynamodb, maxLease: Number.POSITIVE_INFINITY }),
     reader: createLogReader(tables),
     sandboxes: createProvisioner(environment, setting(environment, 'PROVISION_FUNCTION_NAME')),
     remover: createLogRemover({ dynamodb, logTable, content: createContentRemover(s3, bucket) }),
@@ -148,9 +151,12 @@ export function apiWorld(environment: Environment) {
 }
 
 export function streamWorld(environment: Environment) {
+  const dynamodb = new DynamoDBClient();
   return {
     log: logOf(environment),
-    apiKeys: createApiKeys(new DynamoDBClient(), setting(environment, 'RECORDS_TABLE')),
+    apiKeys: createApiKeys(dynamodb, setting(environment, 'RECORDS_TABLE')),
+    // An instance is busy with one stream for minutes: a second token would run out unused.
+    limiter: limiterOf(environment, { dynamodb, maxLease: 1 }),
     previews: previewsOf(environment),
     newToken,
     pause,
@@ -166,6 +172,21 @@ export function issueKeyWorld(environment: Environment) {
     /** The key itself: the whole of the secret. */
     secret: requiredSecretReader(setting(environment, 'FIRST_API_KEY_SECRET_ARN')),
   };
+}
+
+function limiterOf(
+  environment: Environment,
+  { dynamodb, maxLease }: { readonly dynamodb: DynamoDBClient; readonly maxLease: number },
+): RateLimiter {
+  return createRateLimiter({
+    limits: {
+      creates: rateSetting(environment, 'CREATES_PER_MINUTE'),
+      reads: rateSetting(environment, 'READS_PER_MINUTE'),
+    },
+    buckets: createTokenBuckets(dynamodb, setting(environment, 'RECORDS_TABLE')),
+    nowMs: Date.now,
+    maxLease,
+  });
 }
 
 function logOf(environment: Environment): SessionLog {

@@ -10,6 +10,7 @@ export const ERROR_STATUS = {
   request_too_large: 413,
   rate_limit_error: 429,
   api_error: 500,
+  timeout_error: 504,
   overloaded_error: 529,
 } as const;
 

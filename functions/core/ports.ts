@@ -4,6 +4,7 @@ import type { EventId, Instant, SessionId, ThreadId } from '#contract/ids.ts';
 import type { Entry, SessionState } from '#contract/entries.ts';
 import type { Session } from '#contract/sessions.ts';
 import type { ModelUsage } from '#contract/usage.ts';
+import type { Bucket, Taken } from '#core/requests/token-bucket.ts';
 
 /** Names one log: the partition of a thread. The primary thread's log is the session's own. */
 export interface LogKey {
@@ -269,6 +270,14 @@ export interface Outbound {
 
 /** What a person would read of an HTML page, as Markdown; links are absolute, scripts and what is hidden are left out. */
 export type ReadPage = (html: string, url: string) => { readonly title: string; readonly text: string };
+
+/**
+ * Token buckets shared by all instances, by name; one that is not known is full. `take` gives as many of the wanted
+ * tokens as there are, at least one, to this caller alone; a repeat takes again. An answer that is lost loses tokens.
+ */
+export interface TokenBuckets {
+  take(name: string, bucket: Bucket, wanted: number): Promise<Taken>;
+}
 
 /** Time and ids are given, so that the core stays a function of its input. */
 export interface Stamp {

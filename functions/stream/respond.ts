@@ -8,6 +8,7 @@ import type { ApiKeys } from '#core/records.ts';
 import { authenticate } from '#core/requests/authenticate.ts';
 import { replyToFault, replyToRefusal, type ErrorReply } from '#core/requests/error-envelope.ts';
 import { faultFields } from '#core/requests/fault-fields.ts';
+import type { RateLimiter } from '#core/requests/rate-limiter.ts';
 import { parseQuery } from '#core/requests/parse.ts';
 import { isRefusal, refuse, type RequestRefusal } from '#core/requests/refusal.ts';
 import { follow, type Followed, type Following, type Subscription } from './follow.ts';
@@ -18,6 +19,7 @@ import { watchPreviews } from './watch-previews.ts';
 export interface StreamWorld extends Omit<Following, 'nowMs'> {
   readonly apiKeys: ApiKeys;
   readonly previews: Pick<Previews, 'subscribe' | 'read'>;
+  readonly limiter: RateLimiter;
   readonly journal: Journal;
 }
 
@@ -79,6 +81,8 @@ async function deliver(
 async function subscribe(world: StreamWorld, event: GatewayEvent): Promise<Subscription | RequestRefusal> {
   const apiKey = await authenticate((name) => headerOf(event, name), world.apiKeys);
   if (isRefusal(apiKey)) return apiKey;
+  const admitted = await world.limiter.admit(apiKey.id, event.httpMethod);
+  if (isRefusal(admitted)) return admitted;
   const query = parseQuery(StreamQuery, queryOf(event));
   if (isRefusal(query)) return query;
   const session = SessionId.safeParse(event.pathParameters?.['session_id']);
@@ -92,7 +96,7 @@ async function subscribe(world: StreamWorld, event: GatewayEvent): Promise<Subsc
       'thread_id: there is no such thread; threads beside the primary one are not built yet',
     );
   }
-  const head = await world.log.head(key);
+  const [head] = await Promise.all([world.log.head(key), admitted.renewal]);
   if (head?.state.workspace !== apiKey.workspace) return unknown;
   const watching = { previews: world.previews, nowMs: Date.now };
   return { key, head, previews: await watchPreviews(watching, { key, head }, query.event_deltas ?? []) };

@@ -17,12 +17,24 @@ import { answerInEnvelope } from './gateway-errors.ts';
 import type { Records } from './records.ts';
 import type { SessionLog } from './session-log.ts';
 
+/**
+ * Requests of one API key per minute, a minute's worth at once at most. Creates are all requests that change something,
+ * reads are all others, opening a stream among them.
+ */
+export interface RateLimits {
+  /** @default unlimited */
+  readonly createsPerMinute?: number;
+  /** @default unlimited */
+  readonly readsPerMinute?: number;
+}
+
 export interface ApiProps {
   readonly defaults: FunctionDefaults;
   readonly log: SessionLog;
   readonly records: Records;
   readonly content: Content;
   readonly throttle: { readonly requestsPerSecond: number; readonly burst: number };
+  readonly rateLimits: RateLimits;
   /** Access logs need a role which an account's Region sets once, for all of its APIs. */
   readonly setAccountLogRole: boolean;
 }
@@ -66,7 +78,7 @@ export class Api extends Construct {
     return `https://${this.rest.restApiId}.execute-api.${this.rest.env.region}.${this.rest.stack.urlSuffix}/${this.rest.deploymentStage.stageName}`;
   }
 
-  #answerFunction({ defaults, log, records, content }: ApiProps): EntryFunction {
+  #answerFunction({ defaults, log, records, content, rateLimits }: ApiProps): EntryFunction {
     const answer = new EntryFunction(this, 'Answer', {
       entry: 'api',
       defaults,
@@ -81,10 +93,11 @@ export class Api extends Construct {
     records.grantRemove(answer);
     content.grantReadWrite(answer);
     content.grantRemove(answer);
+    answer.receive(settingsOf(rateLimits));
     return answer;
   }
 
-  #streamFunction({ defaults, log, records, content }: ApiProps): EntryFunction {
+  #streamFunction({ defaults, log, records, content, rateLimits }: ApiProps): EntryFunction {
     const stream = new EntryFunction(this, 'Stream', {
       entry: 'stream',
       defaults,
@@ -95,6 +108,8 @@ export class Api extends Construct {
     log.grantRead(stream);
     records.grantRead(stream);
     content.grantRead(stream);
+    stream.receive(settingsOf(rateLimits));
+    if (rateLimits.readsPerMinute !== undefined) records.grantSpend(stream);
     return stream;
   }
 
@@ -132,4 +147,20 @@ export class Api extends Construct {
     this.rest.root.resourceForPath('openapi.json').addMethod('GET', answer);
     for (const route of STREAM_ROUTES) this.rest.root.resourceForPath(route).addMethod('GET', stream);
   }
+}
+
+/** Above a token per 60 microseconds nobody could tell the limit from none. */
+const MAX_PER_MINUTE = 1_000_000;
+
+function settingsOf({ createsPerMinute, readsPerMinute }: RateLimits): Readonly<Record<string, string>> {
+  return {
+    CREATES_PER_MINUTE: rate('createsPerMinute', createsPerMinute),
+    READS_PER_MINUTE: rate('readsPerMinute', readsPerMinute),
+  };
+}
+
+function rate(name: keyof RateLimits, perMinute: number | undefined): string {
+  if (perMinute === undefined) return 'unlimited';
+  if (Number.isInteger(perMinute) && perMinute >= 1 && perMinute <= MAX_PER_MINUTE) return String(perMinute);
+  throw new Error(`${name} must be an integer from 1 to ${MAX_PER_MINUTE}`);
 }

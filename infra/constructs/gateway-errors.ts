@@ -11,6 +11,28 @@ const ERRORS = [
     headers: { 'retry-after': "'1'" },
   },
   {
+    // Of a usage plan, where the customer adds one.
+    type: ResponseType.QUOTA_EXCEEDED,
+    statusCode: '429',
+    error: 'rate_limit_error',
+    message: 'The quota of requests is used up.',
+    headers: { 'retry-after': "'60'" },
+  },
+  {
+    // Of a web ACL, where the customer adds one.
+    type: ResponseType.WAF_FILTERED,
+    statusCode: '403',
+    error: 'permission_error',
+    message: 'A firewall refused the request.',
+  },
+  {
+    // Of a resource policy, where the customer adds one.
+    type: ResponseType.ACCESS_DENIED,
+    statusCode: '403',
+    error: 'permission_error',
+    message: 'A policy refused the request.',
+  },
+  {
     type: ResponseType.REQUEST_TOO_LARGE,
     statusCode: '413',
     error: 'request_too_large',
@@ -25,13 +47,26 @@ const ERRORS = [
     message: 'There is no such route.',
   },
   {
+    // The same, where the request carries `Authorization`: API Gateway then looks for an AWS signature in it.
+    type: ResponseType.INVALID_SIGNATURE,
+    statusCode: '404',
+    error: 'not_found_error',
+    message: 'There is no such route.',
+  },
+  {
     type: ResponseType.INTEGRATION_TIMEOUT,
     statusCode: '504',
     error: 'timeout_error',
     message: 'The request took longer than 29 seconds.',
   },
   { type: ResponseType.DEFAULT_4XX, error: 'invalid_request_error', message: 'The gateway refused the request.' },
-  { type: ResponseType.DEFAULT_5XX, error: 'api_error', message: 'The gateway could not answer the request.' },
+  {
+    // API Gateway's own choice varies from 500 to 504, and 504 is what a timeout says.
+    type: ResponseType.DEFAULT_5XX,
+    statusCode: '500',
+    error: 'api_error',
+    message: 'The gateway could not answer the request.',
+  },
 ];
 
 export function answerInEnvelope(api: RestApi): void {

@@ -50,6 +50,12 @@ export class Records extends Construct {
     this.#grant(writer, ['dynamodb:PutItem']);
   }
 
+  /** Taking tokens out of the buckets of the rate limits, and writing nothing else. */
+  grantSpend(spender: EntryFunction): void {
+    const when = { 'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': 'limit#*' } };
+    spender.receive({}, { actions: ['dynamodb:UpdateItem'], on: [this.table.tableArn], when });
+  }
+
   grantList(reader: EntryFunction): void {
     this.#grantIndex(reader, 'list');
   }

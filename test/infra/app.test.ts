@@ -37,6 +37,12 @@ test('a removal policy that does not exist is refused by name', () => {
   );
 });
 
+test.each(['0', '1.5', 'many', '1000001'])('a rate limit of %s is refused by name', (createsPerMinute) => {
+  expect(() => brainstemApp({ context: { createsPerMinute } })).toThrow(
+    'createsPerMinute must be an integer from 1 to 1000000',
+  );
+});
+
 test('a right that AwsSolutions finds too wide stops synthesis until it is acknowledged', () => {
   const { app, stack } = appWithStack();
   const role = new Role(stack, 'Wide', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') });

@@ -42,12 +42,13 @@ describe('settings: each function is given exactly what it reads', () => {
   const content = 'CONTENT_BUCKET';
   const previews = 'PREVIEWS_TABLE';
   const machine = 'RUN_STATE_MACHINE_ARN';
+  const rates = ['CREATES_PER_MINUTE', 'READS_PER_MINUTE'];
   const sandbox = ['CLUSTER', 'TASK_DEFINITION', 'CONTAINER', 'SUBNETS', 'SECURITY_GROUP'].map(
     (name) => `SANDBOX_${name}`,
   );
   test.each([
-    ['api', [log, records, content, machine, 'PROVISION_FUNCTION_NAME']],
-    ['stream', [log, records, content, previews]],
+    ['api', [log, records, content, machine, 'PROVISION_FUNCTION_NAME', ...rates]],
+    ['stream', [log, records, content, previews, ...rates]],
     [
       'harness',
       [log, records, content, previews, 'MODEL_BASE_URL', 'MODEL_API_KEY_SECRET_ARN', 'PROVISION_FUNCTION_NAME'],
@@ -129,6 +130,28 @@ describe('rights: each function may do exactly what its part of the design needs
     expect(passed.map(({ Resource }) => Resource)).toEqual([[definition?.['ExecutionRoleArn']]]);
   });
 
+  test('the stream function writes to no record but the buckets of a rate limit, where one is set', () => {
+    const { template } = synthesize({ createsPerMinute: '300', readsPerMinute: '1200' });
+    const stream = functionOf(template, 'stream') ?? { Type: '' };
+    const records = target(setting(stream, 'RECORDS_TABLE')) ?? '';
+    const written = Object.values(template.Resources)
+      .filter(({ Type }) => Type === 'AWS::IAM::Policy')
+      .filter((policy) => list(properties(policy)['Roles']).some((role) => isStreams(template, target(role))))
+      .flatMap(allowed)
+      .filter(({ Resource }) => Resource.some((one) => mentions(one).includes(records)))
+      .filter(({ Action }) => Action.some((action) => /dynamodb:(Put|Update|Delete)/.test(action)));
+    expect(written).toMatchObject([
+      {
+        Action: ['dynamodb:UpdateItem'],
+        Condition: { 'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': 'limit#*' } },
+      },
+    ]);
+    for (const entry of ['api', 'stream']) {
+      const found = functionOf(template, entry) ?? { Type: '' };
+      expect([setting(found, 'CREATES_PER_MINUTE'), setting(found, 'READS_PER_MINUTE')]).toEqual(['300', '1200']);
+    }
+  });
+
   test('the API lists the content of one session at a time, never the bucket', () => {
     const listing = statementsOf('api').filter(({ Action }) => Action.includes('s3:ListBucket'));
     expect(listing.map(({ Condition }) => Condition)).toEqual([{ StringLike: { 's3:prefix': 'sesn_*/' } }]);
@@ -144,6 +167,10 @@ describe('rights: each function may do exactly what its part of the design needs
       run: 'states:StartExecution',
     });
   });
+
+  function isStreams(template: Synthesized['template'], role: string | undefined): boolean {
+    return entryWithRole(template, role) === 'stream';
+  }
 
   function statementsOf(entry: string) {
     return policies((roles) => roles.some((role) => entryWithRole(stack.template, role) === entry)).flatMap(allowed);

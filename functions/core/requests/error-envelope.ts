@@ -12,8 +12,11 @@ export interface ErrorReply {
 export function replyToRefusal(refusal: RequestRefusal, requestId: string): ErrorReply {
   return {
     status: ERROR_STATUS[refusal.refused],
-    // Clients retry 409 by themselves; ours are about facts that a repeat does not change.
-    headers: refusal.refused === 'conflict_error' ? { 'x-should-retry': 'false' } : {},
+    headers: {
+      // Clients retry 409 by themselves; ours are about facts that a repeat does not change.
+      ...(refusal.refused === 'conflict_error' && { 'x-should-retry': 'false' }),
+      ...(refusal.retryAfterSeconds !== undefined && { 'retry-after': String(refusal.retryAfterSeconds) }),
+    },
     body: envelope(refusal, requestId),
   };
 }

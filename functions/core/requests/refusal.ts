@@ -5,6 +5,8 @@ export interface RequestRefusal {
   readonly refused: ErrorType;
   readonly message: string;
   readonly errorCode?: string;
+  /** When a repeat can succeed, at least 1. */
+  readonly retryAfterSeconds?: number;
 }
 
 /** `errorCode` is for rules that the contract names; the message begins with it. */

@@ -9,7 +9,9 @@ import { createLogRemover } from '#aws/log-remover.dynamodb.ts';
 import { createSessionLog } from '#aws/session-log.dynamodb.ts';
 import { createSessionRecords } from '#aws/sessions.dynamodb.ts';
 import { createStamp, newToken } from '#aws/stamp.ts';
+import { createTokenBuckets } from '#aws/token-buckets.dynamodb.ts';
 import type { LogKey, MetricName } from '#core/ports.ts';
+import { createRateLimiter, type RateLimits } from '#core/requests/rate-limiter.ts';
 import { startDynamoDb } from '#test/ports/dynamodb.ts';
 import { createApp } from '../../../functions/api/app.ts';
 
@@ -28,7 +30,7 @@ export interface Answer {
 
 export type Line = Readonly<Record<string, unknown>>;
 
-export async function startApi() {
+export async function startApi(limits: RateLimits = { creates: null, reads: null }) {
   const db = await startDynamoDb();
   const objects = new Map<string, string>();
   const content = {
@@ -48,6 +50,8 @@ export async function startApi() {
   const issued = { createdAt: '2026-11-21T10:00:00.000Z' };
   await apiKeys.issue(KEY, { ...issued, id: ApiKeyId.parse('apikey_1'), workspace: WORKSPACE });
   await apiKeys.issue(OTHER_KEY, { ...issued, id: ApiKeyId.parse('apikey_2'), workspace: OTHER_WORKSPACE });
+  const buckets = createTokenBuckets(dynamodb, recordsTable);
+  const limiter = createRateLimiter({ limits, buckets, nowMs: Date.now, maxLease: Number.POSITIVE_INFINITY });
   const world = {
     log: createSessionLog(tables),
     runs: {
@@ -61,6 +65,7 @@ export async function startApi() {
     environments: createEnvironmentRecords(dynamodb, recordsTable),
     sessions: createSessionRecords(tables),
     apiKeys,
+    limiter,
     reader: createLogReader(tables),
     remover: createLogRemover(tables),
     sandboxes: { release: async (session: string) => void released.push(session) },

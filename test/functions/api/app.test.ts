@@ -256,6 +256,20 @@ describe('a body', () => {
   });
 });
 
+describe('a rate limit', () => {
+  it('is answered by 429 with the seconds to wait, before the request has any effect', async () => {
+    const limited = await startApi({ creates: 1, reads: null });
+    expect((await limited.ask('POST', '/v1/agents', AGENT)).status).toBe(200);
+    const { status, headers, body } = await limited.ask('POST', '/v1/agents', AGENT);
+    expect([status, ErrorEnvelope.parse(body).error.type]).toEqual([429, 'rate_limit_error']);
+    expect(headers.get('retry-after')).toMatch(/^(59|60)$/);
+    expect(limited.lines.at(-1)).toMatchObject({ status: 429, error_class: 'rate_limit_error' });
+    expect((await limited.ask('GET', '/v1/agents')).body.data).toHaveLength(1);
+    expect((await limited.ask('POST', '/v1/agents', AGENT, { authorization: `Bearer ${OTHER_KEY}` })).status).toBe(200);
+    await limited.close();
+  });
+});
+
 describe('a query', () => {
   it.each([
     ['/v1/agents?limit=0', 'limit: must be at least 1'],

@@ -33,13 +33,16 @@ const COMPLETE: Readonly<Record<string, string>> = {
   SANDBOX_SECURITY_GROUP: 'sg-1',
   WEB_FETCH_ALLOW: '[]',
   FIRST_API_KEY_SECRET_ARN: 'arn:aws:secretsmanager:us-east-1:000000000000:secret:key',
+  CREATES_PER_MINUTE: '300',
+  READS_PER_MINUTE: 'unlimited',
 };
 
 const STORES = ['LOG_TABLE', 'RECORDS_TABLE', 'CONTENT_BUCKET'];
+const RATES = ['CREATES_PER_MINUTE', 'READS_PER_MINUTE'];
 const HARNESS = [...STORES, 'PREVIEWS_TABLE', 'MODEL_BASE_URL', 'PROVISION_FUNCTION_NAME'];
 const worlds = [
-  { name: 'api', world: apiWorld, needs: [...STORES, 'RUN_STATE_MACHINE_ARN', 'PROVISION_FUNCTION_NAME'] },
-  { name: 'stream', world: streamWorld, needs: [...STORES, 'PREVIEWS_TABLE'] },
+  { name: 'api', world: apiWorld, needs: [...STORES, ...RATES, 'RUN_STATE_MACHINE_ARN', 'PROVISION_FUNCTION_NAME'] },
+  { name: 'stream', world: streamWorld, needs: [...STORES, ...RATES, 'PREVIEWS_TABLE'] },
   { name: 'harness', world: anthropicHarnessWorld, needs: [...HARNESS, 'MODEL_API_KEY_SECRET_ARN'] },
   { name: 'harness on Bedrock', world: bedrockHarnessWorld, needs: [...HARNESS, 'MODEL_REGION', 'AWS_ACCESS_KEY_ID'] },
   {
@@ -84,6 +87,12 @@ describe('a function’s settings', () => {
     expect(() => webFetchWorld({ ...COMPLETE, WEB_FETCH_ALLOW: JSON.stringify([entry]) })).not.toThrow();
     for (const wrong of ['', 'none', '{}', '[{}]', JSON.stringify([{ ...entry, cidr: '10.0.0.0' }])]) {
       expect(() => webFetchWorld({ ...COMPLETE, WEB_FETCH_ALLOW: wrong })).toThrow('WEB_FETCH_ALLOW');
+    }
+  });
+
+  it('stop the API at its start when a rate is no rate, by that name', () => {
+    for (const wrong of ['0', '-1', '1.5', 'many']) {
+      expect(() => apiWorld({ ...COMPLETE, READS_PER_MINUTE: wrong })).toThrow('READS_PER_MINUTE');
     }
   });
 

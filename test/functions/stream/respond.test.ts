@@ -1,6 +1,7 @@
 import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import type { GatewayEvent } from '#contract/gateway.ts';
+import { refuse } from '#core/requests/refusal.ts';
 import { KEY } from '#test/functions/core/given.ts';
 import { respond } from '../../../functions/stream/respond.ts';
 import { createSink } from '../../../functions/stream/sink.ts';
@@ -94,6 +95,22 @@ describe('a stream request', () => {
     expect(body).toMatchObject({ type: 'error', error: { type }, request_id: head?.headers['request-id'] });
     if (status === 400) expect(body.error.message).toMatch(/^(event_deltas|colour)/);
     expect(reader.ended()).toBe(true);
+  });
+
+  it('over its rate limit is refused by 429 with the seconds to wait', async () => {
+    const reader = client();
+    const heads: Readonly<Record<string, string>>[] = [];
+    const refusal = { ...refuse('rate_limit_error', 'slowly'), retryAfterSeconds: 7 };
+    const streams = world(openLog().log, clock(), undefined, { admit: async () => refusal });
+    await respond(streams, request(), {
+      open: (status, headers) => {
+        heads.push({ status: String(status), ...headers });
+        return reader.sink;
+      },
+      untilMs: Date.now() + 10_000,
+    });
+    expect(heads).toMatchObject([{ status: '429', 'retry-after': '7', 'content-type': 'application/json' }]);
+    expect(JSON.parse(reader.text())).toMatchObject({ error: { type: 'rate_limit_error', message: 'slowly' } });
   });
 
   it('that fails after the headers ends with an error frame', async () => {

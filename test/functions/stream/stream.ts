@@ -3,6 +3,7 @@ import { GatewayEvent } from '#contract/gateway.ts';
 import { ApiKeyId, WorkspaceId } from '#contract/ids.ts';
 import type { SessionLog } from '#core/ports.ts';
 import type { Previews } from '#core/previews/previews.ts';
+import type { RateLimiter } from '#core/requests/rate-limiter.ts';
 import { change } from '#core/session/change.ts';
 import type { Command } from '#core/session/commands.ts';
 import { fold } from '#core/session/evolve.ts';
@@ -69,10 +70,13 @@ export function client() {
   };
 }
 
+const UNLIMITED: RateLimiter = { admit: async () => ({ status: 'admitted', renewal: Promise.resolve() }) };
+
 export function world(
   log: Pick<SessionLog, 'head' | 'read'>,
   time: ReturnType<typeof clock>,
   previews: Pick<Previews, 'subscribe' | 'read'> = memoryPreviews(),
+  limiter: RateLimiter = UNLIMITED,
 ) {
   const lines: Record<string, unknown>[] = [];
   let tokens = 0;
@@ -96,6 +100,7 @@ export function world(
         throw new Error('streams issue no keys');
       },
     },
+    limiter,
     journal: {
       line: (_message: string, fields: Record<string, unknown>) => void lines.push(fields),
       metric: () => undefined,

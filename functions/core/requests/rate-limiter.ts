@@ -1,0 +1,112 @@
+/**
+ * Admits requests of an API key at the rates that the deployment sets. An instance leases tokens from the key's shared
+ * bucket and serves requests from its lease, so in steady traffic no request waits for the bucket: the request that uses
+ * the last token, or comes shortly before the lease ends, takes the next lease beside its own work. Only an instance's
+ * first request waits for one call, and the first after five seconds without any. A lease costs one write unit and is
+ * as large as four seconds needed; a refused request costs none, for an empty bucket says until when. Without a limit
+ * nothing is asked.
+ */
+import type { ApiKeyId } from '#contract/ids.ts';
+import type { TokenBuckets } from '#core/ports.ts';
+import { refuse, type RequestRefusal } from '#core/requests/refusal.ts';
+import { bucketOf, LEASE_SECONDS, type Bucket } from '#core/requests/token-bucket.ts';
+
+/** Requests per minute of one API key; null for no limit. Whatever is not a GET counts as a create. */
+export interface RateLimits {
+  readonly creates: number | null;
+  readonly reads: number | null;
+}
+
+export interface Admission {
+  readonly status: 'admitted';
+  /** To be awaited before the response, beside the work: an instance may be frozen after it. Never rejects. */
+  readonly renewal: Promise<void>;
+}
+
+export interface RateLimiter {
+  admit(apiKey: ApiKeyId, method: string): Promise<Admission | RequestRefusal>;
+}
+
+export interface Limiting {
+  readonly limits: RateLimits;
+  readonly buckets: TokenBuckets;
+  readonly nowMs: () => number;
+  /** Tokens of one lease at most: 1 where an instance is busy with one request for longer than a lease lasts. */
+  readonly maxLease: number;
+}
+
+/** What an instance knows of a bucket. */
+interface Lease {
+  readonly tokens: number;
+  readonly takenMs: number;
+  left: number;
+}
+
+/** With one to spare, so that a second request need not wait; more once they prove to be used. */
+const FIRST_LEASE = 2;
+const GROWTH = 2;
+const LEASE_MS = LEASE_SECONDS * 1000;
+/** In time for a request that comes once a second to take the next lease before this one ends. */
+const RENEW_MS = LEASE_MS - 1000;
+
+const ADMITTED: Admission = { status: 'admitted', renewal: Promise.resolve() };
+
+export function createRateLimiter({ limits, buckets, nowMs, maxLease }: Limiting): RateLimiter {
+  const rates = { creates: bucketFor(limits.creates), reads: bucketFor(limits.reads) };
+  const leases = new Map<string, Lease>();
+  const emptyUntilMs = new Map<string, number>();
+
+  async function lease(name: string, bucket: Bucket, wanted: number): Promise<Lease | null> {
+    // The lease's time begins before it is asked for: a slow answer must not make it longer.
+    const takenMs = nowMs();
+    const taken = await buckets.take(name, bucket, Math.min(wanted, bucket.maxLease, maxLease));
+    if (taken.status === 'empty') {
+      emptyUntilMs.set(name, taken.untilUs / 1000);
+      return null;
+    }
+    // Of two leases taken at the same time one is forgotten: its tokens are lost, never used twice.
+    const made = { tokens: taken.tokens, takenMs, left: taken.tokens };
+    leases.set(name, made);
+    return made;
+  }
+
+  function spend(name: string, bucket: Bucket, from: Lease): Admission {
+    from.left -= 1;
+    const heldMs = nowMs() - from.takenMs;
+    if (from.tokens === 1 || (from.left > 0 && heldMs < RENEW_MS)) return ADMITTED;
+    const renewed = lease(name, bucket, nextLease(from.tokens - from.left, heldMs));
+    return { status: 'admitted', renewal: renewed.then(noLease, noLease) };
+  }
+
+  return {
+    async admit(apiKey, method) {
+      const kind = method === 'GET' ? 'reads' : 'creates';
+      const bucket = rates[kind];
+      if (bucket === null) return ADMITTED;
+      const name = `${apiKey}#${kind}`;
+      const held = leases.get(name);
+      if (held !== undefined && held.left > 0 && nowMs() - held.takenMs < LEASE_MS) return spend(name, bucket, held);
+      const waitMs = () => (emptyUntilMs.get(name) ?? 0) - nowMs();
+      const made = waitMs() > 0 ? null : await lease(name, bucket, FIRST_LEASE);
+      return made === null ? refuseFor(kind, waitMs()) : spend(name, bucket, made);
+    },
+  };
+}
+
+/** What will be needed until the lease after it, if it goes on like this: what is leased and not used is lost to all. */
+function nextLease(used: number, heldMs: number): number {
+  return Math.max(FIRST_LEASE, Math.min(used * GROWTH, Math.ceil((used * RENEW_MS) / Math.max(heldMs, 1))));
+}
+
+function bucketFor(perMinute: number | null): Bucket | null {
+  return perMinute === null ? null : bucketOf(perMinute);
+}
+
+/** A renewal that failed leaves no lease: the next request asks by itself, and meets the fault. */
+function noLease(): void {}
+
+function refuseFor(kind: 'creates' | 'reads', waitMs: number): RequestRefusal {
+  const retryAfterSeconds = Math.max(1, Math.ceil(waitMs / 1000));
+  const message = `the API key's rate limit of ${kind} per minute is reached: send it again in ${retryAfterSeconds} s`;
+  return { ...refuse('rate_limit_error', message), retryAfterSeconds };
+}
