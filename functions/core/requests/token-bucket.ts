@@ -19,13 +19,13 @@ export interface Bucket {
 
 /**
  * A lease is spent up to `LEASE_SECONDS` after it was taken, so the burst is that much shorter than a minute: in any
- * stretch of time of t minutes at most `perMinute` · (t + 1) requests are admitted, by however many instances.
+ * stretch of time of t minutes at most `perMinute` · (t + 1) + 1 requests are admitted, by however many instances.
  */
 export function bucketOf(perMinute: number): Bucket {
   const tokenUs = Math.ceil(MINUTE_US / perMinute);
   return {
     tokenUs,
-    burstUs: Math.max(tokenUs, MINUTE_US - LEASE_SECONDS * SECOND_US),
+    burstUs: Math.ceil((MINUTE_US - LEASE_SECONDS * SECOND_US) / tokenUs) * tokenUs,
     maxLease: Math.max(1, Math.floor((LEASE_SECONDS * SECOND_US) / tokenUs)),
   };
 }

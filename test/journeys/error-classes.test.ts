@@ -1,0 +1,219 @@
+/**
+ * Every error that a client can meet (contract §1.5), through the official SDK as it comes: which status and type, under
+ * which request id, and how many HTTP calls the SDK makes of one before it tells its caller (§1.6).
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DynamoDBClient, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
+import Anthropic, { APIError } from '@anthropic-ai/sdk';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ERROR_STATUS, ErrorEnvelope, type ErrorType } from '#contract/errors.ts';
+import { brainstemApp } from '#infra/app.ts';
+import { serveGateway, type Gateway, type GatewayOptions } from '#infra/local/gateway/server.ts';
+import { echo } from '#test/journeys/scripts.ts';
+import { startService, type Service } from '#test/journeys/service.ts';
+
+interface Seen {
+  readonly status: number;
+  readonly retryAfter: string | null;
+  readonly body: unknown;
+}
+
+/** The SDK with its own number of retries. It is told to wait a millisecond before each, after what was sent is noted. */
+function noting(options: { baseURL: string; apiKey: string; defaultHeaders?: Record<string, string> }) {
+  const seen: Seen[] = [];
+  const client = new Anthropic({
+    ...options,
+    async fetch(url, init) {
+      const response = await fetch(url, init);
+      if (response.ok) return response;
+      const text = await response.text();
+      const headers = new Headers(response.headers);
+      seen.push({ status: response.status, retryAfter: headers.get('retry-after'), body: JSON.parse(text) });
+      headers.set('retry-after-ms', '1');
+      return new Response(text, { status: response.status, headers });
+    },
+  });
+  return { client, seen };
+}
+
+interface Expected {
+  readonly type: ErrorType;
+  readonly calls: 1 | 3;
+}
+
+async function expectError(
+  { client, seen }: ReturnType<typeof noting>,
+  ask: (client: Anthropic) => PromiseLike<unknown>,
+  { type, calls }: Expected,
+): Promise<APIError> {
+  const error: unknown = await Promise.resolve(ask(client)).catch((thrown: unknown) => thrown);
+  if (!(error instanceof APIError)) throw new Error(`${type} was expected and nothing was refused`);
+  const { request_id: requestId } = ErrorEnvelope.parse(seen.at(-1)?.body);
+  expect([error.status, error.type, error.requestID]).toEqual([ERROR_STATUS[type], type, requestId]);
+  expect(requestId).toMatch(/^(req_01\w{22}|[0-9a-f-]{36})$/);
+  expect(error.headers?.get('content-type')).toBe('application/json');
+  expect(seen.map(({ status }) => status)).toEqual(Array.from({ length: calls }, () => ERROR_STATUS[type]));
+  return error;
+}
+
+/** As no version of this service writes it. */
+async function breakAgent({ runtime }: Service, agent: string): Promise<void> {
+  const table = runtime.template.tables.find(({ name }) => name !== runtime.template.outputs['LogTableName']);
+  const client = new DynamoDBClient({
+    endpoint: runtime.aws.dynamoDb.upstream,
+    region: runtime.template.region,
+    credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
+  });
+  await client.send(
+    new UpdateItemCommand({
+      TableName: table?.name,
+      Key: { pk: { S: agent }, sk: { S: 'agent#latest' } },
+      UpdateExpression: 'SET body = :broken',
+      ConditionExpression: 'attribute_exists(body)',
+      ExpressionAttributeValues: { ':broken': { S: '{}' } },
+    }),
+  );
+  client.destroy();
+}
+
+const AGENT = { name: 'Ada', model: 'claude-opus-5' };
+const ENVIRONMENT = { name: 'lab' };
+
+describe('an error of the service', () => {
+  let service: Service;
+  beforeAll(async () => {
+    service = await startService({ script: echo });
+  });
+  afterAll(async () => service.close());
+
+  const as = (apiKey = service.runtime.apiKey, defaultHeaders = {}) =>
+    noting({ baseURL: service.runtime.baseUrl, apiKey, defaultHeaders });
+
+  it('400: a request that breaks a rule is not repeated', async () => {
+    await expectError(as(), ({ beta }) => beta.agents.create({ ...AGENT, name: '' }), {
+      type: 'invalid_request_error',
+      calls: 1,
+    });
+  });
+
+  it('401: neither is one with a wrong key', async () => {
+    await expectError(as('wrong'), ({ beta }) => beta.agents.list(), { type: 'authentication_error', calls: 1 });
+  });
+
+  it('403: nor one for another workspace', async () => {
+    const stranger = as(undefined, { 'anthropic-workspace-id': 'wrkspc_other' });
+    await expectError(stranger, ({ beta }) => beta.agents.list(), { type: 'permission_error', calls: 1 });
+  });
+
+  it.each<[string, (client: Anthropic) => PromiseLike<unknown>]>([
+    ['an id', ({ beta }) => beta.agents.retrieve('agent_01nobody')],
+    ['an id, on a stream', ({ beta }) => beta.sessions.events.stream('sesn_01nobody')],
+    ['a path of the API', (client) => client.get('/v1/nowhere')],
+    ['a path of the gateway', (client) => client.get('/nowhere')],
+    ['a method of the gateway', (client) => client.post('/v1/sessions/sesn_1/events/stream')],
+  ])('404: nor one for %s that does not exist', async (_what, ask) => {
+    await expectError(as(), ask, { type: 'not_found_error', calls: 1 });
+  });
+
+  it('409: nor one that was decided on what is no longer so', async () => {
+    const { id } = await service.client.beta.agents.create(AGENT);
+    const ask = ({ beta }: Anthropic) => beta.agents.update(id, { name: 'Eve', version: 7 });
+    await expectError(as(), ask, { type: 'conflict_error', calls: 1 });
+  });
+
+  it.each([
+    ['the service', 5_200_000],
+    ['its function', 7_000_000],
+    ['the gateway', 11_000_000],
+  ])('413: nor one that is larger than %s takes, which is told the limit', async (_who, bytes) => {
+    const ask = ({ beta }: Anthropic) => beta.environments.create({ ...ENVIRONMENT, description: 'x'.repeat(bytes) });
+    const error = await expectError(as(), ask, { type: 'request_too_large', calls: 1 });
+    expect(error.apiMessage).toMatch(/5000000|5 MB/);
+  });
+
+  it('500: nor one that met a record which is broken, for it stays so', async () => {
+    const { id } = await service.client.beta.agents.create(AGENT);
+    await breakAgent(service, id);
+    await expectError(as(), ({ beta }) => beta.agents.retrieve(id), { type: 'api_error', calls: 1 });
+  });
+
+  it('500: but one whose function died is repeated, and answered', async () => {
+    const { client, seen } = as();
+    const killed = service.runtime.faults.killDuring({ function: 'api', call: 1, phase: 'before' });
+    await client.beta.environments.list();
+    await killed;
+    expect(seen.map(({ status }) => status)).toEqual([500]);
+  });
+});
+
+describe('an error of the gateway alone', () => {
+  let service: Service;
+  const gateways: Gateway[] = [];
+  beforeAll(async () => {
+    service = await startService({ script: echo });
+  });
+  afterAll(async () => {
+    for (const gateway of gateways) await gateway.close();
+    await service.close();
+  });
+
+  /** The template's gateway before a function that does this. */
+  async function before(invoke: GatewayOptions['lambda']['invoke']) {
+    const lambda = { invoke, stream: () => Promise.reject(new Error('no streams here')) };
+    const gateway = await serveGateway({ template: service.runtime.template, lambda, port: 0, bufferedLimitMs: 20 });
+    gateways.push(gateway);
+    return noting({ baseURL: gateway.url, apiKey: 'any' });
+  }
+
+  it('429: too many invocations at once are repeated after a second', async () => {
+    const busy = Object.assign(new Error('busy'), { name: 'Lambda.TooManyRequestsException' });
+    const noted = await before(() => Promise.reject(busy));
+    await expectError(noted, ({ beta }) => beta.agents.list(), { type: 'rate_limit_error', calls: 3 });
+    expect(noted.seen.map(({ retryAfter }) => retryAfter)).toEqual(['1', '1', '1']);
+  });
+
+  it('500: a function that fails is asked again', async () => {
+    const noted = await before(() => Promise.reject(new Error('broken')));
+    await expectError(noted, ({ beta }) => beta.agents.list(), { type: 'api_error', calls: 3 });
+  });
+
+  it('504: one that takes too long, too', async () => {
+    const noted = await before(() => new Promise(() => {}));
+    await expectError(noted, ({ beta }) => beta.agents.list(), { type: 'timeout_error', calls: 3 });
+  });
+});
+
+describe('an error of a rate limit', () => {
+  const cdkOut = mkdtempSync(join(tmpdir(), 'brainstem-limits-'));
+  let service: Service;
+  beforeAll(async () => {
+    brainstemApp({ outdir: cdkOut, context: { createsPerMinute: '3', readsPerMinute: '2' } }).synth();
+    service = await startService({ script: echo, cdkOut });
+  });
+  afterAll(async () => {
+    await service.close();
+    rmSync(cdkOut, { recursive: true });
+  });
+
+  it('429: is told with the seconds to wait, on buffered routes and on streams, and repeated', async () => {
+    const session = await service.session();
+    const noted = () => noting({ baseURL: service.runtime.baseUrl, apiKey: service.runtime.apiKey });
+    const creates = noted();
+    await expectError(creates, ({ beta }) => beta.agents.create(AGENT), { type: 'rate_limit_error', calls: 3 });
+    // Of two reads per minute one opens a stream, in a function of its own, and one is answered at once.
+    const stream = await service.client.beta.sessions.events.stream(session);
+    await service.client.beta.sessions.retrieve(session);
+    const reads = noted();
+    await expectError(reads, ({ beta }) => beta.agents.list(), { type: 'rate_limit_error', calls: 3 });
+    const streams = noted();
+    const again = ({ beta }: Anthropic) => beta.sessions.events.stream(session);
+    await expectError(streams, again, { type: 'rate_limit_error', calls: 3 });
+    for (const { retryAfter } of [...creates.seen, ...reads.seen, ...streams.seen]) {
+      expect(Number(retryAfter)).toBeGreaterThanOrEqual(1);
+      expect(retryAfter).toMatch(/^\d+$/);
+    }
+    stream.controller.abort();
+  });
+});
