@@ -10,6 +10,7 @@ import type {
   RawMessageStreamEvent,
 } from '@anthropic-ai/sdk/resources/messages/messages';
 import * as z from 'zod';
+import { RefusalCategory } from '#contract/events.ts';
 import { Fault, type FaultCode } from '#core/errors.ts';
 import type { Model, ModelAnswer, ModelListener, ModelRequest } from '#core/ports.ts';
 
@@ -36,7 +37,13 @@ const Tokens = z
 const Answer = z.object({
   model: z.string(),
   stop_reason: z.string().nullish(),
-  stop_details: z.object({ category: z.string().nullish(), explanation: z.string().nullish() }).nullish(),
+  stop_details: z
+    .object({
+      // A category that clients do not know would be none of their type's.
+      category: RefusalCategory.nullish().catch(null),
+      explanation: z.string().nullish(),
+    })
+    .nullish(),
   content: z.array(
     z.union([
       z.looseObject({ type: z.literal('tool_use'), id: z.string().min(1), name: z.string() }),

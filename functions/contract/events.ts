@@ -37,8 +37,11 @@ export const StopReason = z
   .meta({ id: 'StopReason' });
 export type StopReason = z.infer<typeof StopReason>;
 
+export const RefusalCategory = z.enum(['cyber', 'bio', 'frontier_llm', 'reasoning_extraction', 'general_harms']);
+export type RefusalCategory = z.infer<typeof RefusalCategory>;
+
 export const StopDetails = z
-  .object({ type: z.literal('refusal'), category: z.string().nullable(), explanation: z.string().nullable() })
+  .object({ type: z.literal('refusal'), category: RefusalCategory.nullable(), explanation: z.string().nullable() })
   .nullable();
 export type StopDetails = z.infer<typeof StopDetails>;
 

@@ -1,4 +1,5 @@
 /** What the core needs from the outside. Each port's comment is its contract; every adapter passes the port's suite. */
+import type { RefusalCategory } from '#contract/events.ts';
 import type { ExecuteRequest, ExecuteResponse } from '#contract/hands.ts';
 import type { EventId, Instant, SessionId, ThreadId } from '#contract/ids.ts';
 import type { Entry, SessionState } from '#contract/entries.ts';
@@ -112,7 +113,7 @@ export interface ModelRequest {
 export interface ModelAnswer {
   readonly model: string;
   readonly stopReason: string;
-  readonly stopDetails: { readonly category: string | null; readonly explanation: string | null } | null;
+  readonly stopDetails: { readonly category: RefusalCategory | null; readonly explanation: string | null } | null;
   /** Raw content blocks, order and signatures kept. */
   readonly blocks: readonly ContentBlock[];
   readonly usage: ModelUsage;

@@ -63,26 +63,45 @@ it('a key that was missing is read again by the next request, and one that was r
 it('counts that a gateway leaves out are filled in, so that what is stored can be read again', async () => {
   const standIn = await startStandIn({ script: () => ({ text: 'ok' }) });
   onTestFinished(standIn.close);
-  const gateway = createServer((request, response) => void relay(request, response, standIn.url));
+  expect((await ask(create(standIn.url))).usage.input_tokens).toBeGreaterThan(0);
+  const without = (text: string) =>
+    text.replaceAll(/"(input_tokens|cache_read_input_tokens)":\d+,?/g, '').replaceAll(',}', '}');
+  const answer = await askThrough(standIn.url, without);
+  expect(answer.usage).toMatchObject({ input_tokens: 0, cache_read_input_tokens: 0 });
+});
+
+it.each([
+  ['bio', 'bio'],
+  ['a_category_of_tomorrow', null],
+])('a refusal in the category %s is told as %s, which clients know', async (sent, told) => {
+  const standIn = await startStandIn({ script: () => ({ text: 'ok', stopReason: 'refusal' }) });
+  onTestFinished(standIn.close);
+  const details = JSON.stringify({ type: 'refusal', category: sent, explanation: 'no' });
+  const answer = await askThrough(standIn.url, (text) =>
+    text.replaceAll('"stop_details":null', `"stop_details":${details}`),
+  );
+  expect(answer).toMatchObject({ stopReason: 'refusal', stopDetails: { category: told, explanation: 'no' } });
+});
+
+/** Through a gateway that changes the answer. */
+async function askThrough(target: string, edit: (text: string) => string) {
+  const gateway = createServer((request, response) => void relay(request, response, { target, edit }));
   await new Promise<void>((listening) => gateway.listen(0, '127.0.0.1', listening));
   onTestFinished(() => void gateway.close());
   const { port } = gateway.address() as AddressInfo;
-  expect((await ask(create(standIn.url))).usage.input_tokens).toBeGreaterThan(0);
-  expect((await ask(create(`http://127.0.0.1:${port}`))).usage).toMatchObject({
-    input_tokens: 0,
-    cache_read_input_tokens: 0,
-  });
-});
+  return ask(create(`http://127.0.0.1:${port}`));
+}
 
-/** A gateway that forwards the answer without the input's token counts. */
-async function relay(request: IncomingMessage, response: ServerResponse, target: string): Promise<void> {
+async function relay(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { target, edit }: { readonly target: string; readonly edit: (text: string) => string },
+): Promise<void> {
   const body: Buffer[] = [];
   for await (const chunk of request as AsyncIterable<Buffer>) body.push(chunk);
   const headers = { 'content-type': 'application/json', 'x-api-key': 'sk-test', 'anthropic-version': '2023-06-01' };
   const answer = await fetch(`${target}${request.url}`, { method: 'POST', headers, body: Buffer.concat(body) });
-  const text = (await answer.text())
-    .replaceAll(/"(input_tokens|cache_read_input_tokens)":\d+,?/g, '')
-    .replaceAll(',}', '}');
+  const text = edit(await answer.text());
   response.writeHead(answer.status, { 'content-type': answer.headers.get('content-type') ?? '' }).end(text);
 }
 
