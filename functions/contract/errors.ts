@@ -16,11 +16,13 @@ export const ERROR_STATUS = {
 
 export type ErrorType = keyof typeof ERROR_STATUS;
 
+const ErrorType = z.literal(Object.keys(ERROR_STATUS) as readonly ErrorType[] as [ErrorType, ...ErrorType[]]);
+
 export const ErrorEnvelope = z
   .object({
     type: z.literal('error'),
     error: z.object({
-      type: z.string(),
+      type: ErrorType,
       message: z.string(),
       details: z.looseObject({ error_code: z.string() }).optional(),
     }),

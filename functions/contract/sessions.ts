@@ -80,3 +80,8 @@ export const Session = z
   })
   .meta({ id: 'Session' });
 export type Session = z.infer<typeof Session>;
+
+export const SessionDeleted = z
+  .object({ id: SessionId, type: z.literal('session_deleted') })
+  .meta({ id: 'SessionDeleted' });
+export type SessionDeleted = z.infer<typeof SessionDeleted>;

@@ -3,7 +3,7 @@ import type { Agent, SessionAgent } from '#contract/agents.ts';
 import { primaryThread, SessionId, type AgentId, type WorkspaceId } from '#contract/ids.ts';
 import { bidirectionalPageOf } from '#contract/pages.ts';
 import { NoQuery, SessionsQuery } from '#contract/queries.ts';
-import { Session, SessionCreate, SessionUpdate, type AgentReference } from '#contract/sessions.ts';
+import { Session, SessionCreate, SessionDeleted, SessionUpdate, type AgentReference } from '#contract/sessions.ts';
 import { overrideAgent } from '#core/agents/override.ts';
 import { snapshotOf } from '#core/agents/resolve.ts';
 import type { Head } from '#core/ports.ts';
@@ -148,7 +148,7 @@ const remove = operation({
   params: Params,
   query: NoQuery,
   body: NoBody,
-  response: z.object({ id: SessionId, type: z.literal('session_deleted') }).meta({ id: 'SessionDeleted' }),
+  response: SessionDeleted,
   async handle({ world, workspace, params }) {
     const key = keyOf(params.session_id);
     const head = await ownHead(world, workspace, params.session_id);

@@ -1,0 +1,190 @@
+/**
+ * What we send is what the SDK's types promise, and what its types let a client send is what we take. Nothing here runs:
+ * `npm run types` is the test. One line per type; a line that does not hold does not compile.
+ */
+import type { BidirectionalPageCursorResponse, PageCursorResponse } from '@anthropic-ai/sdk/core/pagination';
+import type * as agents from '@anthropic-ai/sdk/resources/beta/agents/agents';
+import type * as versions from '@anthropic-ai/sdk/resources/beta/agents/versions';
+import type * as environments from '@anthropic-ai/sdk/resources/beta/environments/environments';
+import type * as events from '@anthropic-ai/sdk/resources/beta/sessions/events';
+import type * as sessions from '@anthropic-ai/sdk/resources/beta/sessions/sessions';
+import type * as shared from '@anthropic-ai/sdk/resources/shared';
+import type * as z from 'zod';
+import type { Agent, AgentCreate, AgentUpdate, SessionAgent } from '#contract/agents.ts';
+import type { Environment, EnvironmentCreate, EnvironmentUpdate } from '#contract/environments.ts';
+import type { ErrorEnvelope, ErrorType } from '#contract/errors.ts';
+import type { EventType } from '#contract/event-types.ts';
+import type { EventsSend, SessionEvent, SessionEventType } from '#contract/events.ts';
+import type { bidirectionalPageOf, ListQuery, pageOf } from '#contract/pages.ts';
+import type {
+  AgentQuery,
+  AgentsQuery,
+  EventsQuery,
+  SessionsQuery,
+  StreamQuery,
+  VersionsQuery,
+} from '#contract/queries.ts';
+import type { PreviewFrame } from '#contract/previews.ts';
+import type { Session, SessionCreate, SessionDeleted, SessionUpdate } from '#contract/sessions.ts';
+import type { ToolName } from '#contract/tools.ts';
+import type { Usage } from '#contract/usage.ts';
+
+/** Of features that are not built: what a client sends in them is refused by name. */
+type LaterAgentField = 'mcp_servers' | 'multiagent' | 'skills';
+/** Likewise: content in files, toolsets of MCP servers, IAM roles. */
+type LaterVariant = 'file' | 'mcp_toolset' | 'aws_role';
+/** Told, and never taken (contract §3.1). */
+type ToldVariant = 'redacted';
+/** Where the SDK says string, the contract says which; of two scopes it refuses one. */
+type NarrowerField = 'inference_geo' | 'scope';
+
+/** As JSON has it: what is undefined is not there. */
+type Wire<T> = T extends string | number | boolean | null
+  ? T
+  : T extends readonly (infer Item)[]
+    ? Wire<Item>[]
+    : T extends { readonly name: ToolName; readonly type: ToolName }
+      ? Named<T, T['name']>
+      : { [Key in keyof T]: Wire<Exclude<T[Key], undefined>> };
+
+/** A tool's `type` is its `name`, which a schema of two fields cannot say. */
+type Named<T, Name> = Name extends string ? Wire<Omit<T, 'name' | 'type'>> & { name: Name; type: Name } : never;
+
+type NothingElse<Ours, Sdk> = { [Key in Exclude<keyof Ours, keyof Sdk>]: never };
+
+/** What we answer with has the SDK's type, and no field that the SDK does not know. */
+type Answer<Ours extends Sdk & NothingElse<Ours, Sdk>, Sdk> = Ours;
+
+/** Whatever the SDK's type lets a client send has the type that our schema takes, and no field that it does not know. */
+type Taken<Sdk extends Ours & NothingElse<Sdk, Ours>, Ours> = Sdk;
+
+type Within<Narrow extends Wide, Wide> = Narrow;
+
+/** Of an SDK call's parameters those that travel in the body or the query; the others become headers. */
+type Sent<Params, Later extends keyof Params = never> = Offered<Wire<Omit<Params, 'betas' | 'workspace_id' | Later>>>;
+
+/** Without what is refused by its type. */
+type Offered<T> = T extends string | number | boolean | null
+  ? T
+  : T extends { readonly type: LaterVariant | ToldVariant }
+    ? never
+    : T extends readonly (infer Item)[]
+      ? Offered<Item>[]
+      : { [Key in keyof T as Exclude<Key, NarrowerField>]: Offered<T[Key]> };
+
+type Page<Item extends z.ZodType> = Wire<z.infer<ReturnType<typeof pageOf<Item>>>>;
+type TwoWayPage<Item extends z.ZodType> = Wire<z.infer<ReturnType<typeof bidirectionalPageOf<Item>>>>;
+
+export type Objects = [
+  Answer<Wire<Agent>, agents.BetaManagedAgentsAgent>,
+  Answer<Wire<SessionAgent>, sessions.BetaManagedAgentsSessionAgent>,
+  Answer<Wire<Environment>, environments.BetaEnvironment>,
+  Answer<Wire<Session>, sessions.BetaManagedAgentsSession>,
+  Answer<Wire<Usage>, sessions.BetaManagedAgentsSessionUsage>,
+  Answer<Wire<SessionDeleted>, sessions.BetaManagedAgentsDeletedSession>,
+  Answer<Page<typeof Agent>, PageCursorResponse<agents.BetaManagedAgentsAgent>>,
+  Answer<Page<typeof Environment>, PageCursorResponse<environments.BetaEnvironment>>,
+  Answer<TwoWayPage<typeof Session>, BidirectionalPageCursorResponse<sessions.BetaManagedAgentsSession>>,
+  Within<ErrorEnvelope['request_id'], shared.ErrorResponse['request_id']>,
+  // The documentation has it, and the SDK takes it for what it does not know.
+  Within<Exclude<ErrorType, 'request_too_large'>, shared.ErrorType>,
+];
+
+export type Previews = [
+  Answer<Wire<Extract<PreviewFrame, { type: 'event_start' }>>, sessions.BetaManagedAgentsStartEvent>,
+  Answer<Wire<Extract<PreviewFrame, { type: 'event_delta' }>>, sessions.BetaManagedAgentsDeltaEvent>,
+];
+
+type Event<Type extends string> = Wire<Extract<SessionEvent, { type: Type }>>;
+type Listed = Wire<SessionEvent>;
+
+/** A type that no session emits yet is `never`, of which every line is true; the line is here when it comes. */
+export type Events = {
+  'user.message': Answer<Event<'user.message'>, events.BetaManagedAgentsUserMessageEvent>;
+  'user.interrupt': Answer<Event<'user.interrupt'>, events.BetaManagedAgentsUserInterruptEvent>;
+  'user.tool_confirmation': Answer<Event<'user.tool_confirmation'>, events.BetaManagedAgentsUserToolConfirmationEvent>;
+  'user.custom_tool_result': Answer<
+    Event<'user.custom_tool_result'>,
+    events.BetaManagedAgentsUserCustomToolResultEvent
+  >;
+  'system.message': Answer<Event<'system.message'>, sessions.BetaManagedAgentsSystemMessageEvent>;
+  'agent.message': Answer<Event<'agent.message'>, events.BetaManagedAgentsAgentMessageEvent>;
+  'agent.thinking': Answer<Event<'agent.thinking'>, events.BetaManagedAgentsAgentThinkingEvent>;
+  'agent.tool_use': Answer<Event<'agent.tool_use'>, events.BetaManagedAgentsAgentToolUseEvent>;
+  'agent.tool_result': Answer<Event<'agent.tool_result'>, events.BetaManagedAgentsAgentToolResultEvent>;
+  'agent.custom_tool_use': Answer<Event<'agent.custom_tool_use'>, events.BetaManagedAgentsAgentCustomToolUseEvent>;
+  'agent.thread_context_compacted': Answer<
+    Event<'agent.thread_context_compacted'>,
+    events.BetaManagedAgentsAgentThreadContextCompactedEvent
+  >;
+  'session.status_running': Answer<Event<'session.status_running'>, events.BetaManagedAgentsSessionStatusRunningEvent>;
+  'session.status_idle': Answer<Event<'session.status_idle'>, events.BetaManagedAgentsSessionStatusIdleEvent>;
+  'session.status_rescheduled': Answer<
+    Event<'session.status_rescheduled'>,
+    events.BetaManagedAgentsSessionStatusRescheduledEvent
+  >;
+  'session.status_terminated': Answer<
+    Event<'session.status_terminated'>,
+    events.BetaManagedAgentsSessionStatusTerminatedEvent
+  >;
+  'session.error': Answer<Event<'session.error'>, events.BetaManagedAgentsSessionErrorEvent>;
+  'session.updated': Answer<Event<'session.updated'>, sessions.BetaManagedAgentsSessionUpdatedEvent>;
+  'session.usage': Answer<Event<'session.usage'>, sessions.BetaManagedAgentsSessionUsageEvent>;
+  'session.deleted': Answer<Event<'session.deleted'>, events.BetaManagedAgentsSessionDeletedEvent>;
+  'session.thread_status_running': Answer<
+    Event<'session.thread_status_running'>,
+    events.BetaManagedAgentsSessionThreadStatusRunningEvent
+  >;
+  'session.thread_status_idle': Answer<
+    Event<'session.thread_status_idle'>,
+    events.BetaManagedAgentsSessionThreadStatusIdleEvent
+  >;
+  'session.thread_status_rescheduled': Answer<
+    Event<'session.thread_status_rescheduled'>,
+    events.BetaManagedAgentsSessionThreadStatusRescheduledEvent
+  >;
+  'session.thread_status_terminated': Answer<
+    Event<'session.thread_status_terminated'>,
+    events.BetaManagedAgentsSessionThreadStatusTerminatedEvent
+  >;
+  'span.model_request_start': Answer<
+    Event<'span.model_request_start'>,
+    events.BetaManagedAgentsSpanModelRequestStartEvent
+  >;
+  'span.model_request_end': Answer<Event<'span.model_request_end'>, events.BetaManagedAgentsSpanModelRequestEndEvent>;
+};
+
+export type Unions = [
+  // What is emitted has its line above.
+  Within<SessionEventType, keyof Events>,
+  Within<Listed, events.BetaManagedAgentsSessionEvent>,
+  Within<Listed, events.BetaManagedAgentsStreamSessionEvents>,
+  // The SDK's list of what one can filter by leaves out an event that nobody can list.
+  Within<Exclude<EventType, 'session.deleted'>, events.BetaManagedAgentsSessionEventType>,
+  Within<events.BetaManagedAgentsSessionEventType, EventType>,
+];
+
+export type Bodies = [
+  Taken<Sent<agents.AgentCreateParams, LaterAgentField>, z.input<typeof AgentCreate>>,
+  Taken<Sent<agents.AgentUpdateParams, LaterAgentField>, z.input<typeof AgentUpdate>>,
+  Taken<Sent<environments.EnvironmentCreateParams>, z.input<typeof EnvironmentCreate>>,
+  Taken<Sent<environments.EnvironmentUpdateParams>, z.input<typeof EnvironmentUpdate>>,
+  Taken<Sent<sessions.SessionCreateParams>, z.input<typeof SessionCreate>>,
+  // The SDK has it and says that it is always refused.
+  Taken<Sent<sessions.SessionUpdateParams, 'vault_ids'>, z.input<typeof SessionUpdate>>,
+  Taken<Sent<events.EventSendParams>, z.input<typeof EventsSend>>,
+];
+
+/** In a query everything is text, so the names are compared; the values are compared by making the calls. */
+type Names<Params> = keyof Sent<Params>;
+type Query<Schema extends z.ZodType> = keyof z.input<Schema>;
+
+export type Queries = [
+  Within<Names<agents.AgentRetrieveParams>, Query<typeof AgentQuery>>,
+  Within<Names<agents.AgentListParams>, Query<typeof AgentsQuery>>,
+  Within<Names<versions.VersionListParams>, Query<typeof VersionsQuery>>,
+  Within<Names<environments.EnvironmentListParams>, Query<typeof ListQuery>>,
+  Within<Names<sessions.SessionListParams>, Query<typeof SessionsQuery>>,
+  Within<Names<events.EventListParams>, Query<typeof EventsQuery>>,
+  Within<Names<events.EventStreamParams>, Query<typeof StreamQuery>>,
+];
