@@ -21,7 +21,10 @@ interface Seen {
 }
 
 /** The SDK with its own number of retries. It is told to wait a millisecond before each, after what was sent is noted. */
-function noting(options: { baseURL: string; apiKey: string; defaultHeaders?: Record<string, string> }) {
+function noting({
+  fetch,
+  ...options
+}: Pick<Service, 'fetch'> & { baseURL: string; apiKey: string; defaultHeaders?: Record<string, string> }) {
   const seen: Seen[] = [];
   const client = new Anthropic({
     ...options,
@@ -89,7 +92,7 @@ describe('an error of the service', () => {
   afterAll(async () => service.close());
 
   const as = (apiKey = service.runtime.apiKey, defaultHeaders = {}) =>
-    noting({ baseURL: service.runtime.baseUrl, apiKey, defaultHeaders });
+    noting({ baseURL: service.runtime.baseUrl, apiKey, defaultHeaders, fetch: service.fetch });
 
   it('400: a request that breaks a rule is not repeated', async () => {
     await expectError(as(), ({ beta }) => beta.agents.create({ ...AGENT, name: '' }), {
@@ -164,7 +167,7 @@ describe('an error of the gateway alone', () => {
     const lambda = { invoke, stream: () => Promise.reject(new Error('no streams here')) };
     const gateway = await serveGateway({ template: service.runtime.template, lambda, port: 0, bufferedLimitMs: 20 });
     gateways.push(gateway);
-    return noting({ baseURL: gateway.url, apiKey: 'any' });
+    return noting({ baseURL: gateway.url, apiKey: 'any', fetch: service.fetch });
   }
 
   it('429: too many invocations at once are repeated after a second', async () => {
@@ -199,7 +202,8 @@ describe('an error of a rate limit', () => {
 
   it('429: is told with the seconds to wait, on buffered routes and on streams, and repeated', async () => {
     const session = await service.session();
-    const noted = () => noting({ baseURL: service.runtime.baseUrl, apiKey: service.runtime.apiKey });
+    const noted = () =>
+      noting({ baseURL: service.runtime.baseUrl, apiKey: service.runtime.apiKey, fetch: service.fetch });
     const creates = noted();
     await expectError(creates, ({ beta }) => beta.agents.create(AGENT), { type: 'rate_limit_error', calls: 3 });
     // Of two reads per minute one opens a stream, in a function of its own, and one is answered at once.

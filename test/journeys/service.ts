@@ -7,6 +7,7 @@ import type { BetaManagedAgentsSessionEvent } from '@anthropic-ai/sdk/resources/
 import type { Script } from '#infra/local/model/script.ts';
 import { startStandIn, type StandIn } from '#infra/local/model/stand-in.ts';
 import { startRuntime, type Runtime } from '#infra/local/runtime.ts';
+import { createContractFetch, type Fetch } from '#test/contract/contract-fetch.ts';
 import { CDK_OUT } from '#test/synth.ts';
 
 export type Event = BetaManagedAgentsSessionEvent;
@@ -14,7 +15,9 @@ export type Event = BetaManagedAgentsSessionEvent;
 export interface Service {
   readonly runtime: Runtime;
   readonly standIn: StandIn;
+  /** Lets through only what keeps the contract, and so do clients of the tests' own that use this `fetch`. */
   readonly client: Anthropic;
+  readonly fetch: Fetch;
   readonly data: string;
   /** Creates an agent with all sandbox tools, an environment and a session of them. */
   session(): Promise<string>;
@@ -35,6 +38,8 @@ export interface ServiceOptions {
   /** A template of other options. */
   readonly cdkOut?: string;
   readonly retryIntervalMs?: number;
+  /** The client is the SDK's alone: for measuring, where looking at every answer would be measured too. */
+  readonly unchecked?: true;
 }
 
 export async function startService(options: ServiceOptions = {}): Promise<Service> {
@@ -49,7 +54,12 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
     model: { baseUrl: standIn.url, apiKey: 'sk-test' },
     ...(options.retryIntervalMs === undefined ? {} : { retryIntervalMs: options.retryIntervalMs }),
   });
-  const client = new Anthropic({ baseURL: runtime.baseUrl, apiKey: runtime.apiKey });
+  const contract = createContractFetch();
+  const client = new Anthropic({
+    baseURL: runtime.baseUrl,
+    apiKey: runtime.apiKey,
+    ...(options.unchecked === true ? {} : { fetch: contract.fetch }),
+  });
   const { sessions } = client.beta;
 
   async function send(session: string, text: string): Promise<void> {
@@ -66,6 +76,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
     runtime,
     standIn,
     client,
+    fetch: contract.fetch,
     data,
     send,
     events,
@@ -103,6 +114,8 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
       await runtime.close();
       if (options.standIn === undefined) await standIn.close();
       if (options.data === undefined) rmSync(data, { recursive: true, force: true });
+      // Also where a test did not look at an answer, or expected an error.
+      if (contract.breaches.length > 0) throw new Error(`the contract is broken:\n${contract.breaches.join('\n')}`);
     },
   };
 }
