@@ -126,6 +126,25 @@ describe('previews through the official SDK', () => {
     expect(snapshots(frames.slice(end)).at(-1)).toBe(TEXT);
   });
 
+  it('of a request that is interrupted end with its span, and nothing of it comes afterwards', async () => {
+    service.standIn.script(() => ({ text: WORDS, hold: new Promise(() => undefined), holdBefore: 8 }));
+    const session = await service.session();
+    const stream = await open(session, ['agent.message']);
+    await service.send(session, 'hi');
+    const frames: Frame[] = [];
+    for await (const frame of stream) {
+      frames.push(frame);
+      if (frame.type === 'event_start') {
+        await service.client.beta.sessions.events.send(session, { events: [{ type: 'user.interrupt' }] });
+      }
+      if (frame.type === 'session.status_idle') break;
+    }
+    const end = frames.findIndex(({ type }) => type === 'span.model_request_end');
+    expect(previewedIds(frames)).toHaveLength(1);
+    expect(frames.slice(end).some(isPreview)).toBe(false);
+    expect(idsOf(frames, 'agent.message')).toEqual([]);
+  });
+
   it('are not written while nobody asks for them', async () => {
     service.standIn.script(() => ({ text: WORDS, chunkDelayMs: 20 }));
     const session = await service.session();
