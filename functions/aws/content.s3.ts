@@ -1,63 +1,44 @@
-/** Log content too large for an item. It is written before the item that names it, so a key always leads somewhere. */
-import {
-  DeleteObjectsCommand,
-  GetObjectCommand,
-  ListObjectsV2Command,
-  PutObjectCommand,
-  type S3Client,
-} from '@aws-sdk/client-s3';
+/**
+ * Log content too large for an item. It is written before the item that names it, so a key always leads somewhere.
+ * Signed requests by hand: the SDK's S3 client would be a sixth of every function's bundle, for two calls that few
+ * sessions make.
+ */
+import { AwsClient } from 'aws4fetch';
 import { Fault } from '#core/errors.ts';
+import { roleCredentials, setting, type Environment } from '#aws/settings.ts';
 
 export interface ContentStore {
   put(key: string, content: string): Promise<void>;
   get(key: string): Promise<string>;
 }
 
-export function createContentStore(s3: S3Client, bucket: string): ContentStore {
+const TIMEOUT_MS = 20_000;
+/** After the first try; each waits twice as long as the one before, from 50 ms on. */
+const RETRIES = 3;
+
+export function createContentStore(environment: Environment, bucket: string): ContentStore {
+  const region = setting(environment, 'AWS_REGION');
+  const endpoint =
+    environment['AWS_ENDPOINT_URL_S3'] ??
+    environment['AWS_ENDPOINT_URL'] ??
+    `https://s3.${region}.${region.startsWith('cn-') ? 'amazonaws.com.cn' : 'amazonaws.com'}`;
+  const client = new AwsClient({ ...roleCredentials(environment), region, service: 's3', retries: RETRIES });
+
+  async function request(key: string, init: RequestInit): Promise<string> {
+    const url = new URL(`/${bucket}/${key}`, endpoint);
+    const response = await client
+      .fetch(url.href, { ...init, signal: AbortSignal.timeout(TIMEOUT_MS) })
+      .catch((cause: unknown) => unavailable(cause));
+    const text = await response.text().catch((cause: unknown) => unavailable(cause));
+    return response.ok ? text : unavailable(response.status);
+  }
+
   return {
     async put(key, content) {
-      await s3
-        .send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: content, ContentType: 'application/json' }))
-        .catch(unavailable);
+      await request(key, { method: 'PUT', body: content, headers: { 'content-type': 'application/json' } });
     },
-    async get(key) {
-      const object = await s3.send(new GetObjectCommand({ Bucket: bucket, Key: key })).catch(unavailable);
-      if (object.Body === undefined) throw new Fault('stored_data_invalid', `the content ${key} has no body`);
-      return object.Body.transformToString();
-    },
+    get: (key) => request(key, { method: 'GET' }),
   };
-}
-
-/** For the only one that deletes content: whoever removes a whole session. A repeat changes nothing. */
-export interface ContentRemover {
-  /** Removes every object whose key begins with the prefix, whether or not an item names it. */
-  removeAll(prefix: string): Promise<void>;
-}
-
-export function createContentRemover(s3: S3Client, bucket: string): ContentRemover {
-  return {
-    async removeAll(prefix) {
-      let after: string | undefined;
-      do {
-        const page = await s3
-          .send(new ListObjectsV2Command({ Bucket: bucket, Prefix: prefix, ContinuationToken: after }))
-          .catch(unavailable);
-        await removeListed((page.Contents ?? []).map(({ Key }) => ({ Key })));
-        after = page.NextContinuationToken;
-      } while (after !== undefined);
-    },
-  };
-
-  /** One page of a listing holds as many objects as one request deletes. */
-  async function removeListed(objects: readonly { readonly Key: string | undefined }[]): Promise<void> {
-    if (objects.length === 0) return;
-    const { Errors = [] } = await s3
-      .send(new DeleteObjectsCommand({ Bucket: bucket, Delete: { Objects: [...objects], Quiet: true } }))
-      .catch(unavailable);
-    const [refused] = Errors;
-    // The request as a whole succeeds even when none of its objects is deleted.
-    if (refused !== undefined) unavailable(new Error(`an object was not deleted: ${refused.Code}`));
-  }
 }
 
 function unavailable(cause: unknown): never {

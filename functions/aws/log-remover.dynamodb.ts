@@ -3,7 +3,7 @@ import { DeleteItemCommand, QueryCommand, type DynamoDBClient } from '@aws-sdk/c
 import { Fault } from '#core/errors.ts';
 import type { LogKey } from '#core/ports.ts';
 import type { LogRemover } from '#core/records.ts';
-import type { ContentRemover } from '#aws/content.s3.ts';
+import type { ContentRemover } from '#aws/content-remover.s3.ts';
 import { partition, type Item } from '#aws/log-item.ts';
 
 const PARALLEL_DELETES = 25;

@@ -22,7 +22,8 @@ import { createRateLimiter, type RateLimiter } from '#core/requests/rate-limiter
 import type { RepairWorld } from '#core/session/repair.ts';
 import { createAgentRecords } from '#aws/agents.dynamodb.ts';
 import { createApiKeys } from '#aws/api-keys.dynamodb.ts';
-import { createContentRemover, createContentStore } from '#aws/content.s3.ts';
+import { createContentStore } from '#aws/content.s3.ts';
+import { createContentRemover } from '#aws/content-remover.s3.ts';
 import { createEnvironmentRecords } from '#aws/environments.dynamodb.ts';
 import { createJournal, type FunctionJournal } from '#aws/journal.powertools.ts';
 import { createLogReader } from '#aws/log-reader.dynamodb.ts';
@@ -128,11 +129,16 @@ export function sweepWorld(environment: Environment): SweepWorld {
 
 export function apiWorld(environment: Environment) {
   const dynamodb = new DynamoDBClient();
-  const s3 = new S3Client();
   const logTable = setting(environment, 'LOG_TABLE');
   const recordsTable = setting(environment, 'RECORDS_TABLE');
   const bucket = setting(environment, 'CONTENT_BUCKET');
-  const tables = { dynamodb, logTable, recordsTable, content: createContentStore(s3, bucket), newName: randomUUID };
+  const tables = {
+    dynamodb,
+    logTable,
+    recordsTable,
+    content: createContentStore(environment, bucket),
+    newName: randomUUID,
+  };
   return {
     log: createSessionLog(tables),
     runs: createRuns(new SFNClient(), setting(environment, 'RUN_STATE_MACHINE_ARN')),
@@ -144,7 +150,7 @@ export function apiWorld(environment: Environment) {
     limiter: limiterOf(environment, { dynamodb, maxLease: Number.POSITIVE_INFINITY }),
     reader: createLogReader(tables),
     sandboxes: createProvisioner(environment, setting(environment, 'PROVISION_FUNCTION_NAME')),
-    remover: createLogRemover({ dynamodb, logTable, content: createContentRemover(s3, bucket) }),
+    remover: createLogRemover({ dynamodb, logTable, content: createContentRemover(new S3Client(), bucket) }),
     newToken,
     journal: createJournal(),
   };
@@ -194,7 +200,7 @@ function logOf(environment: Environment): SessionLog {
     dynamodb: new DynamoDBClient(),
     logTable: setting(environment, 'LOG_TABLE'),
     recordsTable: setting(environment, 'RECORDS_TABLE'),
-    content: createContentStore(new S3Client(), setting(environment, 'CONTENT_BUCKET')),
+    content: createContentStore(environment, setting(environment, 'CONTENT_BUCKET')),
     newName: randomUUID,
   });
 }

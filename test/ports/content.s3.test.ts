@@ -1,6 +1,7 @@
 import { ListObjectsV2Command, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createContentRemover, createContentStore } from '#aws/content.s3.ts';
+import { createContentStore } from '#aws/content.s3.ts';
+import { createContentRemover } from '#aws/content-remover.s3.ts';
 import { removeScratchDirs, startWorld, type AwsWorld } from '#test/infra/local/aws/aws.fixture.ts';
 
 const Bucket = 'brainstem-content';
@@ -29,8 +30,28 @@ async function keysLeft(): Promise<readonly (string | undefined)[]> {
   return Contents.map(({ Key }) => Key);
 }
 
+const contentAs = (functionId: string) => {
+  const { region, endpoint, credentials } = world.as(functionId);
+  return createContentStore(
+    {
+      AWS_REGION: region,
+      AWS_ENDPOINT_URL: endpoint,
+      AWS_ACCESS_KEY_ID: credentials.accessKeyId,
+      AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+    },
+    Bucket,
+  );
+};
+
+test('content that is not there is a fault, which another try may mend', async () => {
+  await expect(contentAs('Api').get('sesn_0/sthr_0/9-z.json')).rejects.toMatchObject({
+    code: 'content_unavailable',
+    retryable: true,
+  });
+});
+
 test('content comes back under the key it was put under', async () => {
-  const content = createContentStore(s3, Bucket);
+  const content = contentAs('Api');
   await content.put('sesn_0/sthr_0/1-a.json', '["ä"]');
   expect(await content.get('sesn_0/sthr_0/1-a.json')).toBe('["ä"]');
   await createContentRemover(s3, Bucket).removeAll('sesn_0/');
