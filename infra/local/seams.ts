@@ -17,6 +17,7 @@ export interface Template {
   readonly secrets: readonly SecretPart[];
   readonly buckets: readonly BucketPart[];
   readonly tasks: readonly TaskDefinitionPart[];
+  readonly subnets: readonly SubnetPart[];
   readonly schedules: readonly SchedulePart[];
   readonly customResources: readonly CustomResourcePart[];
   readonly outputs: Readonly<Record<string, string>>;
@@ -112,13 +113,22 @@ export interface TaskDefinitionPart {
   readonly taskRoleArn?: string | null;
 }
 
+export interface SubnetPart {
+  readonly id: string;
+  /** Through a NAT for every task, through an internet gateway for those with a public address; null where nothing leaves. */
+  readonly wayOut: 'nat' | 'gateway' | null;
+}
+
 export interface ContainerPart {
   readonly name: string;
   readonly image: string;
   /** Build folder of an image asset inside `cdk.out` (Dockerfile, server.mjs); null for an image from a registry. */
   readonly imageDir: string | null;
+  /** The stage of its Dockerfile; null for the last one. */
+  readonly imageTarget?: string | null;
   readonly environment: Readonly<Record<string, string>>;
   readonly command: readonly string[];
+  /** 0 for a container that listens on nothing. */
   readonly port: number;
   readonly user: string | null;
 }

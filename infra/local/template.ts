@@ -6,6 +6,7 @@ import { machineParts } from './template/machines.ts';
 import { roleParts } from './template/roles.ts';
 import { routeParts } from './template/routes.ts';
 import { scheduleParts } from './template/schedules.ts';
+import { subnetParts } from './template/networks.ts';
 import { readStack } from './template/stack.ts';
 import { bucketParts, secretParts } from './template/storage.ts';
 import { tableParts } from './template/tables.ts';
@@ -29,6 +30,7 @@ export function readTemplate(cdkOutDir: string, parameters: Readonly<Record<stri
     secrets: secretParts(stack),
     buckets: bucketParts(stack),
     tasks: taskParts(stack),
+    subnets: subnetParts(stack),
     schedules: scheduleParts(stack),
     customResources: customResourceParts(stack),
     outputs: stack.outputs(),

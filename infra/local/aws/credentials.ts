@@ -7,16 +7,21 @@ export interface Credential {
   readonly service: string;
 }
 
-/** `Credential=<access key id>/<date>/<region>/<service>/aws4_request` of a Signature Version 4 header. */
+/** The `Credential=…` of a Signature Version 4 header. */
 export function readCredential(authorization: string | undefined): Credential | null {
-  const scope = /Credential=([^/,\s]+)\/\d{8}\/[^/]+\/([a-z0-9-]+)\/aws4_request/.exec(authorization ?? '');
-  const [, accessKeyId, service] = scope ?? [];
+  return readScope(/Credential=([^,\s]+)/.exec(authorization ?? '')?.[1] ?? '');
+}
+
+/** `<access key id>/<date>/<region>/<service>/aws4_request` */
+export function readScope(credential: string): Credential | null {
+  const [, accessKeyId, service] = /^([^/]+)\/\d{8}\/[^/]+\/([a-z0-9-]+)\/aws4_request$/.exec(credential) ?? [];
   return accessKeyId === undefined || service === undefined ? null : { accessKeyId, service };
 }
 
 export interface Callers {
   issue(caller: Caller): { readonly accessKeyId: string; readonly secretAccessKey: string };
   find(accessKeyId: string): Caller | null;
+  secretOf(accessKeyId: string): string;
 }
 
 /**
@@ -26,6 +31,7 @@ export interface Callers {
  */
 export function createCallers(): Callers {
   const callers = new Map<string, Caller>();
+  const secrets = new Map<string, string>();
   const issued = new Map<string, ReturnType<Callers['issue']>>();
   return {
     issue: (caller) => {
@@ -37,9 +43,11 @@ export function createCallers(): Callers {
         secretAccessKey: randomBytes(30).toString('base64url'),
       };
       issued.set(name, credentials);
+      secrets.set(credentials.accessKeyId, credentials.secretAccessKey);
       callers.set(credentials.accessKeyId, caller);
       return credentials;
     },
     find: (accessKeyId) => callers.get(accessKeyId) ?? null,
+    secretOf: (accessKeyId) => secrets.get(accessKeyId) ?? '',
   };
 }

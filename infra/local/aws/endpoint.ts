@@ -2,7 +2,8 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import type { Verdicts } from '../iam/verdicts.ts';
 import type { AwsEndpoint, AwsRequest, AwsResponse, CallHook, Service } from '../seams.ts';
-import { createCallers, readCredential, type Callers } from './credentials.ts';
+import { createCallers, readCredential, type Callers, type Credential } from './credentials.ts';
+import { checkPresigned, presignedCredential } from './presigned.ts';
 import { AwsFault, deniedFault, faultAnswer } from './wire.ts';
 
 export interface EndpointOptions {
@@ -56,8 +57,7 @@ export async function serveAws(options: EndpointOptions): Promise<AwsEndpoint> {
 }
 
 async function serve(endpoint: Endpoint, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
-  const credential = readCredential(incoming.headers.authorization);
-  const service = credential?.service ?? 'unknown';
+  const service = credentialOf(incoming)?.service ?? 'unknown';
   try {
     const body = await readBody(incoming);
     send(outgoing, await answer(endpoint, incoming, body));
@@ -70,7 +70,7 @@ async function serve(endpoint: Endpoint, incoming: IncomingMessage, outgoing: Se
 }
 
 async function answer(endpoint: Endpoint, incoming: IncomingMessage, body: Buffer): Promise<AwsResponse> {
-  const credential = readCredential(incoming.headers.authorization);
+  const credential = credentialOf(incoming);
   if (credential === null) throw new AwsFault('MissingAuthenticationTokenException', 'the request is not signed', 403);
   const caller = endpoint.callers.find(credential.accessKeyId);
   if (caller === null) {
@@ -80,16 +80,12 @@ async function answer(endpoint: Endpoint, incoming: IncomingMessage, body: Buffe
   if (service === undefined) {
     throw new AwsFault('UnknownOperationException', `${credential.service} is not among the services played here`);
   }
-  const url = incoming.url ?? '/';
-  const mark = url.indexOf('?');
-  const unnamed = {
-    service: credential.service,
-    method: incoming.method ?? 'GET',
-    path: mark === -1 ? url : url.slice(0, mark),
-    query: new URLSearchParams(mark === -1 ? '' : url.slice(mark + 1)),
-    headers: incoming.headers,
-    body,
-  };
+  const { path, query } = placeOf(incoming);
+  const { headers } = incoming;
+  const unnamed = { service: credential.service, method: incoming.method ?? 'GET', path, query, headers, body };
+  if (headers.authorization === undefined) {
+    checkPresigned(unnamed, endpoint.callers.secretOf(credential.accessKeyId), Date.now());
+  }
   const request: AwsRequest = { ...unnamed, operation: service.operation(unnamed), caller };
   const name = `${request.service}:${request.operation}`;
   endpoint.counts.set(name, (endpoint.counts.get(name) ?? 0) + 1);
@@ -98,6 +94,17 @@ async function answer(endpoint: Endpoint, incoming: IncomingMessage, body: Buffe
   const response = injected ?? (await handle(service, request));
   await endpoint.hooks.after(request, response);
   return response;
+}
+
+function credentialOf(incoming: IncomingMessage): Credential | null {
+  const { authorization } = incoming.headers;
+  return authorization === undefined ? presignedCredential(placeOf(incoming)) : readCredential(authorization);
+}
+
+function placeOf({ url = '/' }: IncomingMessage): { readonly path: string; readonly query: URLSearchParams } {
+  const mark = url.indexOf('?');
+  const query = new URLSearchParams(mark === -1 ? '' : url.slice(mark + 1));
+  return { path: mark === -1 ? url : url.slice(0, mark), query };
 }
 
 /** A refusal by the service is an answer like any other: hooks see it. */

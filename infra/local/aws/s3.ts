@@ -66,7 +66,7 @@ function targetOf({ path }: Pick<AwsRequest, 'path'>): Target {
 function operationOf(request: Pick<AwsRequest, 'method' | 'path' | 'query'>): string {
   const onObject = targetOf(request).key !== '';
   const { method, query } = request;
-  if (onObject && [...query.keys()].every((key) => key === 'x-id' || key.startsWith('response-'))) {
+  if (onObject && [...query.keys()].every((key) => /^(x-id$|response-|X-Amz-)/.test(key))) {
     const named = { PUT: 'PutObject', GET: 'GetObject', HEAD: 'HeadObject', DELETE: 'DeleteObject' };
     return Object.entries(named).find(([one]) => one === method)?.[1] ?? `${method}Object`;
   }

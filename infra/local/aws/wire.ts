@@ -6,12 +6,15 @@ import type { AwsResponse } from '../seams.ts';
 export class AwsFault extends Error {
   readonly code: string;
   readonly status: number;
+  /** What a JSON protocol's error says besides its message. */
+  readonly fields: Readonly<Record<string, unknown>>;
 
-  constructor(code: string, message: string, status = 400) {
+  constructor(code: string, message: string, status = 400, fields: Readonly<Record<string, unknown>> = {}) {
     super(message);
     this.name = 'AwsFault';
     this.code = code;
     this.status = status;
+    this.fields = fields;
   }
 }
 
@@ -38,7 +41,7 @@ export function faultAnswer(service: string, fault: AwsFault): AwsResponse {
   switch (protocol) {
     case 'json-1.0':
     case 'json-1.1':
-      return { status, headers, body: JSON.stringify({ __type: code, message }) };
+      return { status, headers, body: JSON.stringify({ __type: code, message, ...fault.fields }) };
     case 'rest-json':
       return { status, headers: { ...headers, 'x-amzn-errortype': code }, body: JSON.stringify({ message }) };
     case 'rest-xml':

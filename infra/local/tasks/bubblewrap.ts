@@ -1,6 +1,6 @@
 /**
- * Runs a container as a bubblewrap sandbox: namespaces of its own for everything, no network at all, this machine's
- * /usr read-only, and nothing writable but the task's folder. Needs no daemon and no image.
+ * Runs a container as a bubblewrap sandbox: namespaces of its own for everything, no network at all (unless its subnet
+ * has a way out), this machine's /usr read-only, and nothing writable but the task's folder. Needs no daemon and no image.
  */
 import { execFile } from 'node:child_process';
 import { readFileSync, readlinkSync } from 'node:fs';
@@ -9,8 +9,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { signal, startChild, stopWithin } from './child.ts';
 import { nodeBinary } from './node-binary.ts';
-import type { ContainerStart, RunningContainer, TaskRunner, Usable } from './runner.ts';
-import { pipeToSocket } from './socket-pipe.ts';
+import { programOf, type ContainerStart, type RunningContainer, type TaskRunner, type Usable } from './runner.ts';
+import { pipeToServer } from './socket-pipe.ts';
 
 const AGENT_ID = 1000;
 const MAX_PROCESSES = 1024;
@@ -18,8 +18,17 @@ const SOCKET = 'server.sock';
 
 /** Configuration that programs under /usr look up; each is optional, none is private. */
 const ETC = ['alternatives', 'ca-certificates', 'ld.so.cache', 'ld.so.conf', 'ld.so.conf.d', 'localtime', 'ssl/certs'];
+/** For who installs packages from the internet: how to find it, and what this machine's apt knows, its passwords aside. */
+const INTERNET = [
+  ...['/etc/resolv.conf', '/etc/nsswitch.conf', '/etc/gai.conf'],
+  ...['apt.conf.d', 'keyrings', 'preferences.d', 'sources.list', 'sources.list.d', 'trusted.gpg.d'].map(
+    (name) => `/etc/apt/${name}`,
+  ),
+  '/var/lib/dpkg',
+];
 /** Made beforehand, because bubblewrap makes the missing parents of a mount readable to their owner alone. */
 const FOLDERS = ['/etc', '/etc/ssl', '/home', '/opt', '/opt/node', '/opt/node/bin', '/opt/brainstem', '/run'];
+const INTERNET_FOLDERS = ['/etc/apt', '/var', '/var/lib'];
 const ROOT_LINKS = ['bin', 'lib', 'lib32', 'lib64', 'sbin'];
 
 export function createBubblewrapRunner(): TaskRunner {
@@ -30,16 +39,13 @@ async function startSandbox(start: ContainerStart): Promise<RunningContainer> {
   await prepareFolders(start.taskDir);
   const child = startChild({
     command: 'bwrap',
-    arguments: [...sandboxArguments(start.taskDir), ...containerArguments(start)],
+    arguments: [...sandboxArguments(start), ...containerArguments(start)],
     environment: containerEnvironment(start.environment),
     write: start.write,
   });
   const kill = (): void => killSandbox(child.process.pid);
   try {
-    const socketDir = join(start.taskDir, 'run');
-    const address = { host: start.host, port: start.container.port };
-    const pipe = await pipeToSocket({ ...address, socketDir, socketName: SOCKET }, child.exited);
-    const exited = child.exited.finally(() => pipe.close());
+    const { exited } = await pipeToServer(start, SOCKET, child.exited);
     return {
       exited,
       stop: () => stopWithin(exited, { ask: () => askToStop(child.process.pid), kill }),
@@ -52,7 +58,7 @@ async function startSandbox(start: ContainerStart): Promise<RunningContainer> {
 }
 
 async function prepareFolders(taskDir: string): Promise<void> {
-  const owned = ['workspace', 'run', 'home'].map((name) => join(taskDir, name));
+  const owned = ['workspace', 'run', 'home', 'packages'].map((name) => join(taskDir, name));
   for (const folder of [...owned, join(taskDir, 'etc')]) await mkdir(folder, { recursive: true, mode: 0o755 });
   if (isRoot()) for (const folder of owned) await chown(folder, AGENT_ID, AGENT_ID);
   await writeFile(
@@ -64,18 +70,21 @@ async function prepareFolders(taskDir: string): Promise<void> {
 }
 
 /** The walls. Order matters to bubblewrap: later mounts lie on top of earlier ones. */
-export function sandboxArguments(taskDir: string): readonly string[] {
+export function sandboxArguments({ taskDir, network }: Pick<ContainerStart, 'taskDir' | 'network'>): readonly string[] {
+  const beyond = network === 'internet' ? { folders: INTERNET_FOLDERS, files: INTERNET } : { folders: [], files: [] };
   return [
-    ...namespaceArguments(),
+    ...namespaceArguments(network),
     ...['--die-with-parent', '--new-session', '--hostname', 'sandbox'],
-    ...FOLDERS.flatMap((folder) => ['--perms', '0755', '--dir', folder]),
+    ...[...FOLDERS, ...beyond.folders].flatMap((folder) => ['--perms', '0755', '--dir', folder]),
     ...['--ro-bind', '/usr', '/usr'],
     ...ROOT_LINKS.flatMap(bindRootFolder),
     ...ETC.flatMap((name) => ['--ro-bind-try', `/etc/${name}`, `/etc/${name}`]),
     ...['passwd', 'group', 'hosts'].flatMap((name) => ['--ro-bind', join(taskDir, 'etc', name), `/etc/${name}`]),
+    ...beyond.files.flatMap((path) => ['--ro-bind-try', path, path]),
     ...['--proc', '/proc', '--dev', '/dev', '--perms', '1777', '--tmpfs', '/tmp'],
     ...['--bind', join(taskDir, 'home'), '/home/agent'],
     ...['--bind', join(taskDir, 'run'), '/run/brainstem'],
+    ...['--bind', join(taskDir, 'packages'), '/opt/packages'],
     ...['--bind', join(taskDir, 'workspace'), '/workspace', '--chdir', '/workspace'],
   ];
 }
@@ -85,9 +94,11 @@ export function sandboxArguments(taskDir: string): readonly string[] {
  * from process limits and owner of everything it can see; so it makes the other namespaces as itself and changes user
  * inside (`asAgent`), which needs these capabilities for that one moment.
  */
-function namespaceArguments(): readonly string[] {
-  if (!isRoot()) return ['--unshare-all', '--uid', String(AGENT_ID), '--gid', String(AGENT_ID)];
-  const namespaces = ['--unshare-ipc', '--unshare-pid', '--unshare-net', '--unshare-uts', '--unshare-cgroup-try'];
+function namespaceArguments(network: ContainerStart['network']): readonly string[] {
+  const shared = network === 'internet' ? ['--share-net'] : [];
+  if (!isRoot()) return ['--unshare-all', ...shared, '--uid', String(AGENT_ID), '--gid', String(AGENT_ID)];
+  const own = network === 'internet' ? [] : ['--unshare-net'];
+  const namespaces = ['--unshare-ipc', '--unshare-pid', ...own, '--unshare-uts', '--unshare-cgroup-try'];
   return [
     ...namespaces,
     '--cap-drop',
@@ -105,15 +116,16 @@ function asAgent(): readonly string[] {
 /** What runs inside, under the limits of a task: processes, memory of each process, no core files. */
 function containerArguments({ container, memoryMb }: ContainerStart): readonly string[] {
   if (container.imageDir === null) throw new Error(`Container ${container.name} has no build folder to run from.`);
+  const program = programOf(container);
   const limits = ['prlimit', `--nproc=${MAX_PROCESSES}`, `--data=${memoryMb * 1024 * 1024}`, '--core=0', '--'];
   return [
     ...['--ro-bind', nodeBinary(), '/opt/node/bin/node'],
-    ...['--ro-bind', join(container.imageDir, 'server.mjs'), '/opt/brainstem/server.mjs'],
+    ...['--ro-bind', join(container.imageDir, program), `/opt/brainstem/${program}`],
     // The root folder holds all these mounts and stays writable until now; they keep their own rights.
     ...['--remount-ro', '/', '--'],
     ...asAgent(),
     ...limits,
-    ...['/opt/node/bin/node', '/opt/brainstem/server.mjs'],
+    ...['/opt/node/bin/node', `/opt/brainstem/${program}`],
   ];
 }
 
@@ -167,7 +179,7 @@ function isRoot(): boolean {
 
 /** Tries the walls for real: whether namespaces may be made here is known only by making them. */
 export async function bubblewrapUsable(): Promise<Usable> {
-  const walls = [...namespaceArguments(), '--ro-bind', '/', '/', '--proc', '/proc', '--dev', '/dev', '--'];
+  const walls = [...namespaceArguments('none'), '--ro-bind', '/', '/', '--proc', '/proc', '--dev', '/dev', '--'];
   try {
     await promisify(execFile)('bwrap', [...walls, ...asAgent(), 'prlimit', '--core=0', '--', 'true'], {
       timeout: 10_000,

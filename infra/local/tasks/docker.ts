@@ -9,7 +9,7 @@ import { promisify } from 'node:util';
 import type { ContainerPart } from '../seams.ts';
 import { startChild, stopWithin } from './child.ts';
 import type { ContainerStart, RunningContainer, TaskRunner, Usable } from './runner.ts';
-import { pipeToSocket } from './socket-pipe.ts';
+import { pipeToServer } from './socket-pipe.ts';
 
 const run = promisify(execFile);
 const AGENT_ID = 1000;
@@ -30,7 +30,7 @@ export async function createDockerRunner(
   options: DockerRunnerOptions,
 ): Promise<TaskRunner> {
   await removeLeftovers(options.data);
-  for (const { imageDir } of containers) if (imageDir !== null) await buildImage(imageDir, options.report);
+  for (const container of containers) await buildImage(container, options.report);
   return { kind: 'docker', start: (start) => startContainer(start, options.data) };
 }
 
@@ -45,12 +45,7 @@ async function startContainer(start: ContainerStart, data: string): Promise<Runn
   });
   const kill = (): void => void run('docker', ['kill', name]).catch(() => child.process.kill('SIGKILL'));
   try {
-    const address = { host: start.host, port: start.container.port };
-    const pipe = await pipeToSocket(
-      { ...address, socketDir: join(start.taskDir, 'run'), socketName: SOCKET },
-      child.exited,
-    );
-    const exited = child.exited.finally(() => pipe.close());
+    const { exited } = await pipeToServer(start, SOCKET, child.exited);
     return {
       exited,
       stop: () => stopWithin(exited, { ask: () => void run('docker', ['stop', name]).catch(kill), kill }),
@@ -77,12 +72,23 @@ export function runArguments(start: ContainerStart, { name, data, user }: RunIde
   ];
   return [
     ...['run', '--rm', '--init', '--name', name, '--label', `${LABEL}=${data}`, '--pull', 'never'],
-    ...['--network', 'none', '--cap-drop', 'ALL', '--security-opt', 'no-new-privileges', '--stop-timeout', '5'],
+    // The host's network and not a bridge: this machine's own endpoints are on its loopback addresses.
+    ...[
+      '--network',
+      start.network === 'internet' ? 'host' : 'none',
+      '--cap-drop',
+      'ALL',
+      '--security-opt',
+      'no-new-privileges',
+      '--stop-timeout',
+      '5',
+    ],
     // Read-only but for these folders, as the task definition says.
     ...['--read-only', '--tmpfs', '/tmp:mode=1777,exec', '--tmpfs', '/home/agent:mode=0777,exec'],
     ...['--memory', `${start.memoryMb}m`, '--cpus', String(start.cpu / 1024), '--pids-limit', String(MAX_PROCESSES)],
     ...mount('run', '/run/brainstem'),
     ...mount('workspace', '/workspace'),
+    ...mount('packages', '/opt/packages'),
     // The socket and the workspace belong to whoever runs this; the image's user could not write there.
     ...(user === null ? [] : ['--user', user]),
     ...Object.entries(environment).flatMap(([key, value]) => ['--env', `${key}=${value}`]),
@@ -91,25 +97,33 @@ export function runArguments(start: ContainerStart, { name, data, user }: RunIde
   ];
 }
 
-export function imageOf(container: Pick<ContainerPart, 'image' | 'imageDir'>): string {
-  return container.imageDir === null ? container.image : tagOf(container.imageDir);
+type Image = Pick<ContainerPart, 'image' | 'imageDir' | 'imageTarget'>;
+
+export function imageOf({ image, imageDir, imageTarget }: Image): string {
+  return imageDir === null ? image : tagOf(imageDir, imageTarget ?? null);
 }
 
 /** The asset's folder is named by the hash of what is in it, so a built image is never out of date. */
-function tagOf(imageDir: string): string {
-  return `brainstem-sandbox:${basename(imageDir)
+function tagOf(imageDir: string, target: string | null): string {
+  return `brainstem-${target ?? 'sandbox'}:${basename(imageDir)
     .replace(/^asset\./, '')
     .toLowerCase()}`;
 }
 
-async function buildImage(imageDir: string, report: (message: string) => void): Promise<void> {
-  const known = await run('docker', ['image', 'inspect', tagOf(imageDir)]).catch(() => null);
+async function buildImage(container: Image, report: (message: string) => void): Promise<void> {
+  const { imageDir, imageTarget: target = null } = container;
+  if (imageDir === null) return;
+  const tag = imageOf(container);
+  const known = await run('docker', ['image', 'inspect', tag]).catch(() => null);
   if (known !== null) return;
-  report('Building the sandbox image with Docker; this takes some minutes the first time.');
-  const build = spawn('docker', ['build', '--tag', tagOf(imageDir), imageDir], { stdio: ['ignore', 2, 2] });
+  report(`Building the ${target ?? 'sandbox'} image with Docker; this takes some minutes the first time.`);
+  const stage = target === null ? [] : ['--target', target];
+  const build = spawn('docker', ['build', '--tag', tag, ...stage, imageDir], { stdio: ['ignore', 2, 2] });
   const code = await new Promise<number | null>((resolve, reject) => build.once('exit', resolve).once('error', reject));
   if (code !== 0)
-    throw new Error(`docker build of the sandbox image failed with code ${String(code)}; its output is above.`);
+    throw new Error(
+      `docker build of the ${target ?? 'sandbox'} image failed with code ${String(code)}; its output is above.`,
+    );
 }
 
 async function removeLeftovers(data: string): Promise<void> {
@@ -119,7 +133,7 @@ async function removeLeftovers(data: string): Promise<void> {
 }
 
 async function prepareFolders(taskDir: string): Promise<void> {
-  for (const name of ['run', 'workspace']) {
+  for (const name of ['run', 'workspace', 'packages']) {
     const folder = join(taskDir, name);
     await mkdir(folder, { recursive: true });
     if (ownUser() === null) await chown(folder, AGENT_ID, AGENT_ID);

@@ -15,7 +15,12 @@ export const RunTask = z.object({
   launchType: z.string().optional(),
   enableExecuteCommand: z.boolean().default(false),
   tags: z.array(z.object({ key: z.string(), value: z.string().optional() })).default([]),
-  networkConfiguration: z.object({ awsvpcConfiguration: z.object({ subnets: z.array(z.string()).min(1) }) }),
+  networkConfiguration: z.object({
+    awsvpcConfiguration: z.object({
+      subnets: z.array(z.string()).min(1),
+      assignPublicIp: z.enum(['ENABLED', 'DISABLED']).default('DISABLED'),
+    }),
+  }),
   overrides: z
     .object({
       containerOverrides: z.array(z.object({ name: z.string(), environment: z.array(Pair).default([]) })).default([]),

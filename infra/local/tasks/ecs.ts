@@ -13,7 +13,7 @@ const REMEMBERED_S = 3600;
 const MAX_OVERRIDES_CHARS = 8192;
 
 export interface EcsOptions extends TaskWorld {
-  readonly template: Pick<Template, 'tasks' | 'region' | 'account'>;
+  readonly template: Pick<Template, 'tasks' | 'subnets' | 'region' | 'account'>;
 }
 
 export interface EcsService extends Service {
@@ -63,7 +63,9 @@ function runTask(ecs: Ecs, input: RunTask): unknown {
   const earlier = input.clientToken === undefined ? undefined : ecs.tokens.get(input.clientToken);
   if (earlier !== undefined) {
     if (earlier.asked !== asked)
-      throw new AwsFault('ConflictException', 'the client token was used with other parameters');
+      throw new AwsFault('ConflictException', 'the client token was used with other parameters', 400, {
+        resourceIds: [earlier.task.request.arn],
+      });
     return { tasks: [describeTask(earlier.task)], failures: [] };
   }
   if (input.count !== 1) throw invalidParameter('count must be 1 here');
@@ -102,10 +104,20 @@ function launch(ecs: Ecs, input: RunTask): Task {
     },
     overrides: input.overrides,
     subnet: input.networkConfiguration.awsvpcConfiguration.subnets[0] ?? '',
+    network: networkOf(ecs.options.template, input),
     startedBy: input.startedBy ?? null,
     group: input.group ?? `family:${definition.family}`,
   };
   return launchTask(request, ecs.options);
+}
+
+/** A task is as far from the internet here as its subnet's routes keep it there. */
+function networkOf({ subnets }: Pick<Template, 'subnets'>, input: RunTask): 'none' | 'internet' {
+  const { subnets: asked, assignPublicIp } = input.networkConfiguration.awsvpcConfiguration;
+  const ways = asked.map((id) => subnets.find((subnet) => subnet.id === id)?.wayOut ?? null);
+  const reaches = (way: 'nat' | 'gateway' | null) =>
+    way === 'nat' || (way === 'gateway' && assignPublicIp === 'ENABLED');
+  return ways.every(reaches) ? 'internet' : 'none';
 }
 
 function describeTasks(ecs: Ecs, names: readonly string[]): unknown {

@@ -5,7 +5,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { signal, startChild, stopWithin } from './child.ts';
 import { nodeBinary } from './node-binary.ts';
-import type { ContainerStart, RunningContainer, TaskRunner } from './runner.ts';
+import { programOf, type ContainerStart, type RunningContainer, type TaskRunner } from './runner.ts';
 import { waitUntilAccepts } from './socket-pipe.ts';
 
 export const NO_WALLS =
@@ -23,13 +23,14 @@ async function startProcess(start: ContainerStart): Promise<RunningContainer> {
   const [command, leading] = serverCommand();
   const child = startChild({
     command,
-    arguments: [...leading, join(container.imageDir, 'server.mjs')],
+    arguments: [...leading, join(container.imageDir, programOf(container))],
     environment: {
       PATH: process.env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin',
       HOME: home,
       LANG: 'C.UTF-8',
       ...start.environment,
       SANDBOX_WORKDIR: workspace,
+      PACKAGES_DIR: join(taskDir, 'packages'),
       SANDBOX_LISTEN: `${host}:${container.port}`,
     },
     workDir: workspace,
@@ -39,7 +40,7 @@ async function startProcess(start: ContainerStart): Promise<RunningContainer> {
   // What the server started shares its process group and must not outlive it.
   const exited = child.exited.finally(kill);
   try {
-    await waitUntilAccepts(() => connect(container.port, host), exited);
+    if (container.port > 0) await waitUntilAccepts(() => connect(container.port, host), exited);
   } catch (error) {
     kill();
     throw error;

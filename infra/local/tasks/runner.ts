@@ -1,3 +1,4 @@
+import { basename, dirname } from 'node:path';
 import type { ContainerPart } from '../seams.ts';
 
 export const SANDBOX_KINDS = ['bwrap', 'docker', 'process'] as const;
@@ -13,6 +14,8 @@ export interface ContainerStart {
   readonly taskDir: string;
   /** Loopback address at which the container's port must be reachable. */
   readonly host: string;
+  /** `internet` shares this machine's network: for containers whose subnet has a way out. */
+  readonly network: 'none' | 'internet';
   /** The container's environment, overrides applied. */
   readonly environment: Readonly<Record<string, string>>;
   readonly write: (text: Uint8Array) => void;
@@ -27,9 +30,21 @@ export interface RunningContainer {
   kill(): Promise<void>;
 }
 
+/** Where the image has our programs. */
+const PROGRAMS = '/opt/brainstem';
+
+/** The program of ours that a container runs: what its command names, or the image's own default. */
+export function programOf({ command }: Pick<ContainerPart, 'command'>): string {
+  const [, program = `${PROGRAMS}/server.mjs`, ...rest] = command;
+  if (rest.length > 0 || dirname(program) !== PROGRAMS)
+    throw new Error(`A container's command can only be node and a program in ${PROGRAMS} here.`);
+  return basename(program);
+}
+
 /**
  * Runs one container. `start` resolves when the container's server accepts connections at `host` and the container's
- * port; a container that ends before that is an error. A container never outlives this process.
+ * port; a container that ends before that is an error. One without a port is running at once. A container never
+ * outlives this process.
  */
 export interface TaskRunner {
   readonly kind: SandboxKind;

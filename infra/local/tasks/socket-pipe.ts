@@ -1,14 +1,31 @@
 import { open } from 'node:fs/promises';
 import { connect, createServer, type Socket } from 'node:net';
+import { join } from 'node:path';
+import type { ContainerStart } from './runner.ts';
 
 const START_LIMIT_MS = 60_000;
 const POLL_MS = 5;
 
-export interface SocketPipe {
+/**
+ * Makes a container's server reachable at its task's address, for as long as the container runs. A container without a
+ * port serves nobody, and there is nothing to wait for.
+ */
+export async function pipeToServer(
+  { taskDir, host, container }: Pick<ContainerStart, 'taskDir' | 'host' | 'container'>,
+  socketName: string,
+  exited: Promise<number>,
+): Promise<{ readonly exited: Promise<number> }> {
+  if (container.port === 0) return { exited };
+  const socket = { socketDir: join(taskDir, 'run'), socketName };
+  const pipe = await pipeToSocket({ host, port: container.port, ...socket }, exited);
+  return { exited: exited.finally(() => pipe.close()) };
+}
+
+interface SocketPipe {
   close(): Promise<void>;
 }
 
-export interface SocketPipeOptions {
+interface SocketPipeOptions {
   readonly host: string;
   readonly port: number;
   readonly socketDir: string;
@@ -19,11 +36,11 @@ export interface SocketPipeOptions {
  * Makes the server behind a Unix socket reachable at a loopback address, byte for byte: to its callers it looks like a
  * task with a private address, while the task itself has no network.
  */
-export async function pipeToSocket(options: SocketPipeOptions, exited: Promise<number>): Promise<SocketPipe> {
+async function pipeToSocket(options: SocketPipeOptions, exited: Promise<number>): Promise<SocketPipe> {
   // A Unix socket's path has at most 107 bytes, a data folder's may have more: go through the folder's descriptor.
   const folder = await open(options.socketDir);
   const path = `/proc/self/fd/${folder.fd}/${options.socketName}`;
-  const server = createServer({ noDelay: true }, (client) => join(client, connect(path)));
+  const server = createServer({ noDelay: true }, (client) => couple(client, connect(path)));
   try {
     await waitUntilAccepts(() => connect(path), exited);
     await new Promise<void>((resolve, reject) => {
@@ -73,7 +90,7 @@ function accepts(dial: () => Socket): Promise<boolean> {
   });
 }
 
-function join(client: Socket, server: Socket): void {
+function couple(client: Socket, server: Socket): void {
   client.pipe(server);
   server.pipe(client);
   for (const [one, other] of [

@@ -20,7 +20,7 @@ export async function startTasks({ template, sandbox, data, logs, report }: Task
   const folder = join(data, 'tasks');
   rmSync(folder, { recursive: true, force: true });
   const containers = template.tasks.flatMap(({ containers }) => containers);
-  for (const { port } of containers) await checkTaskPort(port);
+  for (const { port } of containers) if (port > 0) await checkTaskPort(port);
   const runner = await createTaskRunner(sandbox, containers, { data, report });
   return createEcsService({ template, runner, folder, write: logs.write, report });
 }

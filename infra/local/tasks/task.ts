@@ -14,6 +14,7 @@ export interface TaskRequest {
   readonly environment: Readonly<Record<string, string>>;
   readonly overrides: unknown;
   readonly subnet: string;
+  readonly network: 'none' | 'internet';
   readonly startedBy: string | null;
   readonly group: string;
 }
@@ -86,7 +87,7 @@ async function runToEnd(task: Task, world: TaskWorld): Promise<void> {
 }
 
 function startContainer(task: Task, taskDir: string, world: TaskWorld): Promise<RunningContainer> {
-  const { id, container, definition, host, environment } = task.request;
+  const { id, container, definition, host, environment, network } = task.request;
   return world.runner.start({
     taskId: id,
     container,
@@ -94,6 +95,7 @@ function startContainer(task: Task, taskDir: string, world: TaskWorld): Promise<
     memoryMb: definition.memoryMb,
     taskDir,
     host,
+    network,
     environment,
     write: (text) => world.write(container.name, text),
   });

@@ -31,12 +31,17 @@ const Assets = z.object({
     .record(
       z.string(),
       z.object({
-        source: z.object({ directory: z.string().optional() }),
+        source: z.object({ directory: z.string().optional(), dockerBuildTarget: z.string().optional() }),
         destinations: z.record(z.string(), z.object({ imageTag: z.string() })),
       }),
     )
     .default({}),
 });
+
+export interface ImageAsset {
+  readonly dir: string;
+  readonly target: string | null;
+}
 
 /** One synthesized stack: its template and where the folders behind its assets are. */
 export interface Assembly {
@@ -44,8 +49,8 @@ export interface Assembly {
   readonly body: Body;
   /** Folder of the file asset that deploys to this object key; null when there is none. */
   fileAsset(objectKey: string): string | null;
-  /** Build folder of the image asset that deploys under this tag; null when there is none. */
-  imageAsset(imageTag: string): string | null;
+  /** Build folder and stage of the image asset that deploys under this tag; null when there is none. */
+  imageAsset(imageTag: string): ImageAsset | null;
 }
 
 /** @throws when the folder holds no template, or several and none is named `Brainstem` */
@@ -60,10 +65,11 @@ export function readAssembly(cdkOutDir: string): Assembly {
     if (source.path === undefined) continue;
     for (const { objectKey } of Object.values(destinations)) files.set(objectKey, join(dir, source.path));
   }
-  const images = new Map<string, string>();
+  const images = new Map<string, ImageAsset>();
   for (const { source, destinations } of Object.values(assets.dockerImages)) {
     if (source.directory === undefined) continue;
-    for (const { imageTag } of Object.values(destinations)) images.set(imageTag, join(dir, source.directory));
+    const asset = { dir: join(dir, source.directory), target: source.dockerBuildTarget ?? null };
+    for (const { imageTag } of Object.values(destinations)) images.set(imageTag, asset);
   }
   return {
     stackName,

@@ -66,6 +66,8 @@ const KINDS: Readonly<Record<string, Kind>> = {
   'AWS::CloudWatch::Dashboard': { nameProperty: 'DashboardName', identify: (name) => ({ ref: name, attributes: {} }) },
   'AWS::DynamoDB::GlobalTable': table,
   'AWS::DynamoDB::Table': table,
+  'AWS::EC2::InternetGateway': opaque('igw-', 'InternetGatewayId'),
+  'AWS::EC2::NatGateway': opaque('nat-', 'NatGatewayId'),
   'AWS::EC2::RouteTable': opaque('rtb-', 'RouteTableId'),
   'AWS::EC2::SecurityGroup': opaque('sg-', 'GroupId'),
   'AWS::EC2::Subnet': opaque('subnet-', 'SubnetId'),

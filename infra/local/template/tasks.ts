@@ -31,13 +31,14 @@ export function taskParts(stack: Stack): readonly TaskDefinitionPart[] {
 
 function containerPart(stack: Stack, container: z.infer<typeof Container>): ContainerPart {
   const tag = container.Image.slice(container.Image.lastIndexOf(':') + 1);
+  const asset = stack.assembly.imageAsset(tag);
   return {
     name: container.Name,
     image: container.Image,
-    imageDir: stack.assembly.imageAsset(tag),
+    imageDir: asset?.dir ?? null,
+    imageTarget: asset?.target ?? null,
     environment: Object.fromEntries(container.Environment.map(({ Name, Value }) => [Name, Value])),
     command: container.Command,
-    // A sidecar that listens on nothing has port 0.
     port: container.PortMappings[0]?.ContainerPort ?? 0,
     user: container.User ?? null,
   };

@@ -7,13 +7,14 @@ import {
   type RunTaskCommandInput,
   type Task,
 } from '@aws-sdk/client-ecs';
-import { existsSync } from 'node:fs';
+import { existsSync, readlinkSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type AwsFault, faultAnswer } from '../../../../infra/local/aws/wire.ts';
-import type { AwsRequest, TaskDefinitionPart } from '../../../../infra/local/seams.ts';
+import type { AwsRequest, ContainerPart, TaskDefinitionPart, Template } from '../../../../infra/local/seams.ts';
 import { createBubblewrapRunner } from '../../../../infra/local/tasks/bubblewrap.ts';
 import { createEcsService, type EcsService } from '../../../../infra/local/tasks/ecs.ts';
 import { createTaskFixture, shell, type TaskFixture } from './fixture.ts';
@@ -22,6 +23,12 @@ const CLUSTER = 'arn:aws:ecs:us-east-1:123456789012:cluster/Hands';
 const DEFINITION = 'arn:aws:ecs:us-east-1:123456789012:task-definition/Sandbox:1';
 const EXECUTION_ROLE = 'arn:aws:iam::123456789012:role/Pull';
 
+const SUBNETS: Template['subnets'] = [
+  { id: 'subnet-1', wayOut: null },
+  { id: 'subnet-public', wayOut: 'gateway' },
+  { id: 'subnet-nat', wayOut: 'nat' },
+];
+
 let fixture: TaskFixture;
 let service: EcsService;
 let server: Server;
@@ -29,22 +36,7 @@ let ecs: ECSClient;
 
 beforeEach(async () => {
   fixture = await createTaskFixture();
-  const part: TaskDefinitionPart = {
-    family: 'Sandbox',
-    arn: DEFINITION,
-    cpu: 512,
-    memoryMb: 1024,
-    containers: [fixture.container],
-    executionRoleArn: EXECUTION_ROLE,
-    taskRoleArn: null,
-  };
-  service = createEcsService({
-    template: { tasks: [part], region: 'us-east-1', account: '123456789012' },
-    runner: createBubblewrapRunner(),
-    folder: join(fixture.folder, 'tasks'),
-    write: () => undefined,
-    report: () => undefined,
-  });
+  service = serviceOf(fixture.container);
   server = createServer((request, response) => {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
@@ -67,6 +59,25 @@ afterEach(async () => {
   server.close();
   await fixture.close();
 });
+
+function serviceOf(container: ContainerPart): EcsService {
+  const part: TaskDefinitionPart = {
+    family: 'Sandbox',
+    arn: DEFINITION,
+    cpu: 512,
+    memoryMb: 1024,
+    containers: [container],
+    executionRoleArn: EXECUTION_ROLE,
+    taskRoleArn: null,
+  };
+  return createEcsService({
+    template: { tasks: [part], subnets: SUBNETS, region: 'us-east-1', account: '123456789012' },
+    runner: createBubblewrapRunner(),
+    folder: join(fixture.folder, 'tasks'),
+    write: () => undefined,
+    report: () => undefined,
+  });
+}
 
 function awsRequest(headers: AwsRequest['headers'], body: Buffer): AwsRequest {
   const unnamed = { service: 'ecs', method: 'POST', path: '/', query: new URLSearchParams(), headers, body };
@@ -121,7 +132,10 @@ describe('a task', () => {
   test('is the same for the same client token, and a conflict for other parameters', async () => {
     const first = await run();
     expect((await run()).taskArn).toBe(first.taskArn);
-    await expect(run({ startedBy: 'sesn_2' })).rejects.toMatchObject({ name: 'ConflictException' });
+    await expect(run({ startedBy: 'sesn_2' })).rejects.toMatchObject({
+      name: 'ConflictException',
+      resourceIds: [first.taskArn],
+    });
     expect((await run({ clientToken: 'sesn_1-2' })).taskArn).not.toBe(first.taskArn);
   });
 
@@ -154,6 +168,30 @@ describe('a task', () => {
     const task = await whenStatus(taskArn, 'STOPPED');
     expect(task.stopCode).toBe('TaskFailedToStart');
     expect(task.stoppedReason).toContain('exited with code 7');
+  });
+
+  test.each([
+    ['subnet-1', 'ENABLED', false],
+    ['subnet-public', 'DISABLED', false],
+    ['subnet-public', 'ENABLED', true],
+    ['subnet-nat', 'DISABLED', true],
+    ['subnet-unknown', 'ENABLED', false],
+  ] as const)('in %s with a public address %s reaches the internet: %s', async (subnet, assignPublicIp, reaches) => {
+    const awsvpcConfiguration = { subnets: [subnet], securityGroups: ['sg-1'], assignPublicIp };
+    const { taskArn } = await run({ networkConfiguration: { awsvpcConfiguration } });
+    const address = addressOf(await whenStatus(taskArn, 'RUNNING'));
+    const { stdout } = await shell(address, 'readlink /proc/self/ns/net');
+    expect(stdout.trim() === readlinkSync('/proc/self/ns/net')).toBe(reaches);
+  });
+
+  test('without a port runs at once, and ends by itself', async () => {
+    await service.close();
+    service = serviceOf({ ...fixture.container, port: 0, command: ['node', '/opt/brainstem/job.mjs'] });
+    await writeFile(join(fixture.container.imageDir ?? '', 'job.mjs'), 'process.exitCode = 3;');
+    const { taskArn } = await run();
+    const task = await whenStatus(taskArn, 'STOPPED');
+    expect(task).toMatchObject({ stopCode: 'EssentialContainerExited' });
+    expect(task.containers?.[0]?.exitCode).toBe(3);
   });
 
   test('is listed by who started it', async () => {

@@ -27,7 +27,11 @@ export interface TaskFixture {
   readonly folder: string;
   readonly container: ContainerPart;
   readonly output: string[];
-  start(host: string, environment?: Readonly<Record<string, string>>): Promise<ContainerStart>;
+  start(
+    host: string,
+    environment?: Readonly<Record<string, string>>,
+    network?: ContainerStart['network'],
+  ): Promise<ContainerStart>;
   close(): Promise<void>;
 }
 
@@ -50,7 +54,7 @@ export async function createTaskFixture(): Promise<TaskFixture> {
     folder,
     container,
     output,
-    async start(host, environment = {}) {
+    async start(host, environment = {}, network = 'none') {
       const taskDir = join(folder, 'tasks', host);
       await mkdir(taskDir, { recursive: true });
       const write = (text: Uint8Array): void => void output.push(Buffer.from(text).toString());
@@ -61,6 +65,7 @@ export async function createTaskFixture(): Promise<TaskFixture> {
         memoryMb: 1024,
         taskDir,
         host,
+        network,
         environment,
         write,
       };

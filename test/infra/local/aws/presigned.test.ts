@@ -1,0 +1,55 @@
+import { AwsV4Signer } from 'aws4fetch';
+import { expect, test } from 'vitest';
+import { checkPresigned, presignedCredential } from '#infra/local/aws/presigned.ts';
+
+const SECRET = 'the secret';
+const SIGNED_AT = Date.parse('2026-11-21T10:00:00Z');
+
+async function presigned(path: string, seconds = 60, more: Record<string, string> = {}) {
+  const url = new URL(`http://127.0.0.1:9000${path}`);
+  for (const [name, value] of Object.entries({ 'X-Amz-Expires': String(seconds), ...more }))
+    url.searchParams.set(name, value);
+  const signer = new AwsV4Signer({
+    url: url.href,
+    method: 'PUT',
+    accessKeyId: 'AKIA1',
+    secretAccessKey: SECRET,
+    sessionToken: 'token/with+signs=',
+    region: 'us-east-1',
+    service: 's3',
+    datetime: '20261121T100000Z',
+    signQuery: true,
+  });
+  const signed = (await signer.sign()).url;
+  return { method: 'PUT', path: signed.pathname, query: signed.searchParams, headers: { host: signed.host } };
+}
+
+test.each(['/bucket/key', '/bucket/packages/ab-1_2.tar.gz', '/bucket/%C3%A4%20%26%2B~(1)*'])(
+  'what another implementation signed for %s is accepted until it expires',
+  async (path) => {
+    const request = await presigned(path);
+    expect(() => checkPresigned(request, SECRET, SIGNED_AT + 60_000)).not.toThrow();
+    expect(() => checkPresigned(request, SECRET, SIGNED_AT + 60_001)).toThrow('expired');
+  },
+);
+
+test('a signature of another key is refused', async () => {
+  expect(() => checkPresigned({ ...request }, 'another', SIGNED_AT)).toThrow('not the one that was signed');
+});
+
+test('a query beside the signed one is refused', async () => {
+  const more = new URLSearchParams([...request.query, ['response-content-type', 'text/html']]);
+  expect(() => checkPresigned({ ...request, query: more }, SECRET, SIGNED_AT)).toThrow('not the one that was signed');
+});
+
+test.each([0, 604_801, Number.NaN])('a lifetime of %d seconds is refused', async (seconds) => {
+  const unbounded = await presigned('/bucket/key', seconds);
+  expect(() => checkPresigned(unbounded, SECRET, SIGNED_AT)).toThrow('X-Amz-Expires');
+});
+
+test('a request without a credential in its query is not presigned', () => {
+  expect(presignedCredential({ query: new URLSearchParams('X-Amz-Credential=nonsense') })).toBeNull();
+  expect(presignedCredential({ query: request.query })).toEqual({ accessKeyId: 'AKIA1', service: 's3' });
+});
+
+const request = await presigned('/bucket/key');
