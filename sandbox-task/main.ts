@@ -6,6 +6,7 @@ import { type Calls, idempotentCalls } from './calls.ts';
 import { finishedCalls } from './finished-calls.ts';
 import { watchIdle } from './idle.ts';
 import { logLine } from './log.ts';
+import { awaitPackages } from './packages.ts';
 import { sandboxServer } from './server.ts';
 import { SettingError, type Settings, settingsFrom } from './settings.ts';
 import { toolsIn } from './tools.ts';
@@ -17,7 +18,7 @@ const FLUSH_MS = 1_000;
 
 async function start(settings: Settings): Promise<void> {
   await makeWorkdir(settings.workdir);
-  const tools = toolsIn(settings.workdir);
+  const tools = toolsIn(settings.workdir, settings.packages?.dir ?? null);
   const finished = finishedCalls();
   const calls = idempotentCalls(tools, finished);
   let stopping: string | null = null;
@@ -26,6 +27,7 @@ async function start(settings: Settings): Promise<void> {
   const server = sandboxServer({
     tokenSha256: settings.tokenSha256,
     calls,
+    packages: awaitPackages(settings.packages),
     isStopping: () => stopping !== null,
     onCall: idle.touch,
     log: logLine,

@@ -10,8 +10,11 @@ import {
 } from '../functions/contract/hands.ts';
 import type { Calls } from './calls.ts';
 import type { Log } from './log.ts';
+import type { Packages, Taken } from './packages.ts';
 
 const MAX_BODY_BYTES = 16 * 1024 * 1024;
+/** An archive of packages is the longest request; `execute` itself ends before that. */
+const REQUEST_TIMEOUT_MS = 900_000;
 
 const STATUS_BY_ERROR = {
   invalid_request: 400,
@@ -19,28 +22,39 @@ const STATUS_BY_ERROR = {
   not_found: 404,
   call_mismatch: 409,
   request_too_large: 413,
+  archive_invalid: 422,
+  packages_awaited: 425,
   internal: 500,
   stopping: 503,
 } as const;
 
 interface Reply {
   readonly status: number;
-  readonly body: ExecuteResponse | CancelResponse | ExecuteError | { readonly status: 'ready' | 'stopping' };
+  readonly body: ExecuteResponse | CancelResponse | ExecuteError | { readonly status: 'ready' | 'stopping' | 'taken' };
 }
 
 export interface SandboxServerOptions {
   readonly tokenSha256: string;
   readonly calls: Calls;
+  readonly packages: Packages;
   readonly isStopping: () => boolean;
-  /** A call begins or ends. */
+  /** A call or an archive begins or ends. */
   readonly onCall: () => void;
   readonly log: Log;
 }
 
-/** `POST /execute`, `POST /cancel` and `GET /health`; the contract is in `hands.ts`. The returned server is not listening yet. */
+/**
+ * `POST /execute`, `POST /cancel`, `PUT /packages/<hash>` and `GET /health`; the contract is in `hands.ts`. The returned
+ * server is not listening yet.
+ */
 export function sandboxServer(options: SandboxServerOptions): Server {
   // A command can be silent for many minutes; probes keep the network from dropping the connection as an idle one.
-  const server = createServer({ keepAlive: true, keepAliveInitialDelay: 30_000, keepAliveTimeout: 60_000 });
+  const server = createServer({
+    keepAlive: true,
+    keepAliveInitialDelay: 30_000,
+    keepAliveTimeout: 60_000,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+  });
   server.on('request', (request, response) => {
     replyTo(request, options).then(
       ({ status, body }) => {
@@ -54,17 +68,36 @@ export function sandboxServer(options: SandboxServerOptions): Server {
   return server;
 }
 
+interface Route {
+  readonly path: RegExp;
+  readonly serve: (request: IncomingMessage, options: SandboxServerOptions, named: string) => Promise<Reply>;
+}
+
+/** What needs the token. */
+const ROUTES: readonly Route[] = [
+  { path: /^POST \/execute$/, serve: ofJson(begin) },
+  { path: /^POST \/cancel$/, serve: ofJson(cancel) },
+  { path: /^PUT \/packages\/([^/]+)$/, serve: takePackages },
+];
+
 async function replyTo(request: IncomingMessage, options: SandboxServerOptions): Promise<Reply> {
-  const route = `${request.method} ${request.url}`;
-  if (route === 'GET /health') return { status: 200, body: { status: options.isStopping() ? 'stopping' : 'ready' } };
-  if (route !== 'POST /execute' && route !== 'POST /cancel') {
-    return refusal('not_found', 'there are POST /execute, POST /cancel and GET /health');
-  }
+  const asked = `${request.method} ${request.url}`;
+  if (asked === 'GET /health') return { status: 200, body: { status: options.isStopping() ? 'stopping' : 'ready' } };
+  const route = ROUTES.find(({ path }) => path.test(asked));
+  if (route === undefined)
+    return refusal('not_found', 'there are POST /execute, POST /cancel, PUT /packages/<hash> and GET /health');
   if (!presentsToken(request, options.tokenSha256))
     return refusal('unauthorized', 'the bearer token is not the right one');
-  const body = await readBody(request);
-  if (body === null) return refusal('request_too_large', `the body is longer than ${MAX_BODY_BYTES} bytes`);
-  return route === 'POST /cancel' ? cancel(parseJson(body), options) : begin(parseJson(body), options);
+  return route.serve(request, options, route.path.exec(asked)?.[1] ?? '');
+}
+
+/** A route that takes its whole body at once, as JSON. */
+function ofJson(answer: (body: unknown, options: SandboxServerOptions) => Reply | Promise<Reply>): Route['serve'] {
+  return async (request, options) => {
+    const body = await readBody(request);
+    if (body === null) return refusal('request_too_large', `the body is longer than ${MAX_BODY_BYTES} bytes`);
+    return answer(parseJson(body), options);
+  };
 }
 
 function cancel(body: unknown, { calls, log }: SandboxServerOptions): Reply {
@@ -78,7 +111,39 @@ function cancel(body: unknown, { calls, log }: SandboxServerOptions): Reply {
 async function begin(body: unknown, options: SandboxServerOptions): Promise<Reply> {
   const parsed = ExecuteRequest.safeParse(body);
   if (!parsed.success) return refusal('invalid_request', problemsOf(parsed.error));
+  if (options.packages.areAwaited()) return refusal('packages_awaited', 'the packages have to be put first');
   return execute(parsed.data, options);
+}
+
+async function takePackages(
+  request: IncomingMessage,
+  { packages, isStopping, onCall, log }: SandboxServerOptions,
+  archive: string,
+): Promise<Reply> {
+  if (isStopping()) return refusal('stopping', 'the sandbox is stopping');
+  onCall();
+  const startedAt = performance.now();
+  const taken = await packages.take(archive, request);
+  onCall();
+  log('INFO', 'packages', { outcome: taken.status, durationMs: Math.round(performance.now() - startedAt) });
+  return replyOf(taken);
+}
+
+function replyOf(taken: Taken): Reply {
+  switch (taken.status) {
+    case 'taken':
+      return { status: 200, body: { status: 'taken' } };
+    case 'unknown':
+      return refusal('not_found', 'the sandbox does not wait for these packages');
+    case 'too large':
+      return refusal('request_too_large', 'the archive is too long');
+    case 'invalid':
+      return refusal('archive_invalid', `the archive cannot be unpacked: ${taken.reason}`);
+    case 'interrupted':
+      return refusal('stopping', 'the archive did not arrive as a whole');
+    default:
+      return taken satisfies never;
+  }
 }
 
 async function execute(request: ExecuteRequest, options: SandboxServerOptions): Promise<Reply> {

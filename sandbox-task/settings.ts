@@ -8,6 +8,8 @@ export interface Settings {
   readonly tokenSha256: string;
   readonly workdir: string;
   readonly idleMs: number;
+  /** Null for a sandbox without packages. */
+  readonly packages: { readonly archive: string; readonly dir: string } | null;
   readonly listen: { readonly path: string } | { readonly host: string; readonly port: number };
 }
 
@@ -22,10 +24,12 @@ export function settingsFrom(environment: Readonly<Record<string, string | undef
     throw new SettingError(parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; '));
   }
   const { SANDBOX_TOKEN_SHA256, SANDBOX_WORKDIR, SANDBOX_IDLE_SECONDS, SANDBOX_LISTEN } = parsed.data;
+  const { SANDBOX_PACKAGES: archive, PACKAGES_DIR: dir } = parsed.data;
   return {
     tokenSha256: SANDBOX_TOKEN_SHA256,
     workdir: resolve(SANDBOX_WORKDIR),
     idleMs: Math.min(SANDBOX_IDLE_SECONDS * 1000, MAX_TIMER_MS),
+    packages: archive === undefined ? null : { archive, dir },
     listen: addressFrom(SANDBOX_LISTEN),
   };
 }

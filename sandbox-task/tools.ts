@@ -5,6 +5,7 @@ import type { SandboxTool } from '../functions/contract/hands.ts';
 import { rejectOnAbort } from './abort.ts';
 import { capturingBash, type RunTool, type ToolCall, type ToolResult } from './bash.ts';
 import { outputsUnder } from './output.ts';
+import { packagePaths } from './package-paths.ts';
 
 type SdkTool = ReturnType<typeof betaAgentToolset20260401>[number];
 type SdkResult = Awaited<ReturnType<SdkTool['run']>>;
@@ -17,10 +18,10 @@ export interface Tools {
   close(): Promise<void>;
 }
 
-/** The six tools of the SDK, bound to a working directory. */
-export function toolsIn(workdir: string): Tools {
+/** The six tools of the SDK, bound to a working directory and to the folder of the packages, if there are any. */
+export function toolsIn(workdir: string, packagesDir: string | null): Tools {
   const outputs = outputsUnder(workdir);
-  const sdkTools = betaAgentToolset20260401({ workdir, env: cleanEnvironment(workdir) });
+  const sdkTools = betaAgentToolset20260401({ workdir, env: cleanEnvironment(workdir, packagesDir) });
   const runners: Record<SandboxTool, RunTool> = {
     bash: capturingBash(runnerOf(sdkTools, 'bash'), outputs),
     read: untilAborted(runnerOf(sdkTools, 'read')),
@@ -73,12 +74,14 @@ function failed(name: SandboxTool, error: unknown): ToolResult {
  * What commands see. It is written out, never derived from the server's environment: a setting of the server that is
  * added one day must not reach the agent by itself. `HOME` is the one exception, it belongs to the user they share.
  */
-function cleanEnvironment(workdir: string): Record<string, string> {
+function cleanEnvironment(workdir: string, packagesDir: string | null): Record<string, string> {
   const home = process.env['HOME'] ?? workdir;
   const system = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
   // The server's own Node goes first: outside the image, the system's may be another one, or none.
-  const path = new Set([`${home}/.local/bin`, dirname(process.execPath), ...system]);
+  const packages = packagesDir === null ? null : packagePaths(packagesDir);
+  const path = new Set([`${home}/.local/bin`, ...(packages?.path ?? []), dirname(process.execPath), ...system]);
   return {
+    ...packages?.variables,
     PATH: [...path].join(':'),
     HOME: home,
     PWD: workdir,

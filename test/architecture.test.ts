@@ -69,7 +69,14 @@ const TABLE: readonly { readonly from: string; readonly may: readonly string[] }
   })),
   {
     from: 'sandbox-task/',
-    may: ['sandbox-task/', 'functions/contract/hands.ts', 'zod', 'node:', '@anthropic-ai/sdk/'],
+    may: [
+      'sandbox-task/',
+      'functions/contract/hands.ts',
+      'functions/contract/packages.ts',
+      'zod',
+      'node:',
+      '@anthropic-ai/sdk/',
+    ],
   },
 ];
 

@@ -6,9 +6,12 @@
  * A repeated `call` id never runs twice: it joins the running call, or replays the stored response.
  * `POST /cancel` with the same token and a `CancelRequest` ends a running call, whose `/execute` then answers an error;
  * it answers 200 and a `CancelResponse`.
+ * `PUT /packages/<hash>` with the same token and an archive (`packages.ts`) gives a sandbox the packages it was started
+ * for; until then `/execute` answers `packages_awaited`. A repeat changes nothing.
  * `GET /health` answers 200 `{"status":"ready"}` (or `"stopping"`) without a token.
  */
 import * as z from 'zod';
+import { ArchiveHash, PACKAGES_DIR } from './packages.ts';
 
 /** Port on which the sandbox server listens, inside the task. */
 export const SANDBOX_PORT = 8080;
@@ -54,7 +57,7 @@ export type CancelResponse = z.infer<typeof CancelResponse>;
 
 /**
  * 400 `invalid_request`, 401 `unauthorized`, 404 `not_found`, 409 `call_mismatch` (same id, other tool or input),
- * 413 `request_too_large`, 500 `internal`, 503 `stopping`.
+ * 413 `request_too_large`, 422 `archive_invalid`, 425 `packages_awaited`, 500 `internal`, 503 `stopping`.
  */
 export const ExecuteError = z.object({ error: z.string(), message: z.string() }).meta({ id: 'ExecuteError' });
 export type ExecuteError = z.infer<typeof ExecuteError>;
@@ -67,6 +70,10 @@ export const SandboxEnvironment = z.object({
   SANDBOX_WORKDIR: z.string().default('/workspace'),
   /** The task stops by itself after this long without a call. */
   SANDBOX_IDLE_SECONDS: z.coerce.number().int().min(1).default(1800),
+  /** The archive of packages without which no call is taken; left out where the environment has none. */
+  SANDBOX_PACKAGES: ArchiveHash.optional(),
+  /** Where the packages are. */
+  PACKAGES_DIR: z.string().default(PACKAGES_DIR),
   /** `host:port`, or the path of a Unix socket where the task has no network of its own. */
   SANDBOX_LISTEN: z.string().default(`0.0.0.0:${SANDBOX_PORT}`),
 });

@@ -28,7 +28,7 @@ export interface BundlesProps {
 
 export interface Bundles {
   code(entry: Entry): Code;
-  /** Build folder of the sandbox image: Dockerfile and server.mjs. */
+  /** Build folder of the sandbox image: Dockerfile, server.mjs and build-packages.mjs. */
   readonly sandboxImageDir: string;
 }
 
@@ -50,7 +50,11 @@ export function bundle(props: BundlesProps): Bundles {
   ]);
   const credentials = join(PACKAGE_DIR, 'functions/aws/credentials.lambda.ts');
   buildSync({
-    entryPoints: Object.fromEntries([...functions, ['sandbox/server', join(sandboxTaskDir, 'main.ts')]]),
+    entryPoints: Object.fromEntries([
+      ...functions,
+      ['sandbox/server', join(sandboxTaskDir, 'main.ts')],
+      ['sandbox/build-packages', join(sandboxTaskDir, 'build-packages.ts')],
+    ]),
     outdir,
     outExtension: { '.js': '.mjs' },
     bundle: true,

@@ -40,6 +40,7 @@ describe('a wrong setting stops the server at start', () => {
     ['SANDBOX_LISTEN', '127.0.0.1:99999'],
     ['SANDBOX_LISTEN', '/no/such/folder/server.sock'],
     ['SANDBOX_WORKDIR', '/dev/null/workspace'],
+    ['SANDBOX_PACKAGES', 'not-a-hash'],
   ])('%s=%s', async (name, value) => {
     const sandbox = spawnWith({ [name]: value });
     expect(await sandbox.exitCode).toBe(1);
@@ -56,6 +57,7 @@ test('defaults are the port of the task, its workspace and half an hour', () => 
     tokenSha256: TOKEN_SHA256,
     workdir: '/workspace',
     idleMs: 1_800_000,
+    packages: null,
     listen: { host: '0.0.0.0', port: 8080 },
   });
 });

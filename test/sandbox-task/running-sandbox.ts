@@ -11,6 +11,7 @@ import * as z from 'zod';
 import { type ExecuteRequest, ExecuteResponse } from '#contract/hands.ts';
 import { idempotentCalls } from '../../sandbox-task/calls.ts';
 import { finishedCalls } from '../../sandbox-task/finished-calls.ts';
+import { type AwaitedPackages, awaitPackages } from '../../sandbox-task/packages.ts';
 import { sandboxServer } from '../../sandbox-task/server.ts';
 import { toolsIn } from '../../sandbox-task/tools.ts';
 
@@ -63,10 +64,10 @@ export async function execute(address: Address, call: ExecuteRequest): Promise<E
   return ExecuteResponse.parse(reply.body);
 }
 
-export async function startSandbox(listen: 'tcp' | 'socket' = 'tcp') {
+export async function startSandbox(listen: 'tcp' | 'socket' = 'tcp', packages: AwaitedPackages | null = null) {
   const folder = await mkdtemp(join(tmpdir(), 'sandbox-test-'));
   const workdir = await mkdtemp(join(folder, 'workspace-'));
-  const tools = toolsIn(workdir);
+  const tools = toolsIn(workdir, packages?.dir ?? null);
   const finished = finishedCalls();
   const calls = idempotentCalls(tools, finished);
   const events = new EventEmitter();
@@ -74,6 +75,7 @@ export async function startSandbox(listen: 'tcp' | 'socket' = 'tcp') {
   const server = sandboxServer({
     tokenSha256: TOKEN_SHA256,
     calls,
+    packages: awaitPackages(packages),
     isStopping: () => false,
     onCall: () => events.emit('call'),
     log: (...line) => lines.push(JSON.stringify(line)),

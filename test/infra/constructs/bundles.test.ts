@@ -18,6 +18,7 @@ beforeEach(() => {
   }
   mkdirSync(join(dir, 'sandbox-task'));
   writeFileSync(join(dir, 'sandbox-task/main.ts'), "console.log('serving');\n");
+  writeFileSync(join(dir, 'sandbox-task/build-packages.ts'), "console.log('building');\n");
   writeFileSync(join(dir, 'sandbox-task/Dockerfile'), 'FROM scratch\n');
 });
 
@@ -40,9 +41,10 @@ test('each entry becomes one module with its handler, and nothing that it does n
   }
 });
 
-test('the sandbox image is built from a folder with the server and its Dockerfile', () => {
+test('the sandbox image is built from a folder with the server, the build of packages and their Dockerfile', () => {
   const { sandboxImageDir } = bundled();
   expect(existsSync(join(sandboxImageDir, 'server.mjs'))).toBe(true);
+  expect(existsSync(join(sandboxImageDir, 'build-packages.mjs'))).toBe(true);
   expect(readFileSync(join(sandboxImageDir, 'Dockerfile'), 'utf8')).toBe('FROM scratch\n');
 });
 

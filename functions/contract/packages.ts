@@ -1,0 +1,64 @@
+/**
+ * The packages of an environment (contract §5.1), from the order to the sandbox. A build fetches its `PackageOrder` from
+ * the URL in its environment, installs everything below one folder, and puts that folder as a `.tar.gz` to
+ * `archiveUrl`; where it cannot, it puts a `PackageFailure` to `failureUrl`.
+ */
+import * as z from 'zod';
+
+/** In the order of installation, which the contract promises: a later one finds what an earlier one installed. */
+export const PACKAGE_MANAGERS = ['apt', 'cargo', 'gem', 'go', 'npm', 'pip'] as const;
+export const PackageManager = z.enum(PACKAGE_MANAGERS);
+export type PackageManager = z.infer<typeof PackageManager>;
+
+/** Where packages are, in the build and in every sandbox. Programs remember it, so it never differs between the two. */
+export const PACKAGES_DIR = '/opt/packages';
+
+/** Of the archive. A sandbox refuses a longer one, and a build does not send it. */
+export const MAX_ARCHIVE_BYTES = 2_000_000_000;
+
+/** Lower-case hex SHA-256 of what is installed and from where: the name of an archive. */
+export const ArchiveHash = z.string().regex(/^[0-9a-f]{64}$/);
+
+const Names = z.array(z.string());
+export const PackageList = z.object({ apt: Names, cargo: Names, gem: Names, go: Names, npm: Names, pip: Names });
+export type PackageList = z.infer<typeof PackageList>;
+
+/** Where packages come from; what is left out comes from where the manager takes it by itself. Never a secret. */
+export const PackageSources = z.strictObject({
+  /** Lines of a `sources.list`. */
+  aptSources: z.array(z.string()).optional(),
+  /** A sparse index, without `sparse+`. */
+  cargoIndex: z.url().optional(),
+  gemSource: z.url().optional(),
+  /** A value of `GOPROXY`. */
+  goProxy: z.string().optional(),
+  npmRegistry: z.url().optional(),
+  pipIndexUrl: z.url().optional(),
+});
+export type PackageSources = z.infer<typeof PackageSources>;
+
+export const PackageOrder = z.object({
+  /** Counts the builds of one archive from 1. */
+  attempt: z.int().min(1),
+  packages: PackageList,
+  sources: PackageSources,
+  archiveUrl: z.url(),
+  failureUrl: z.url(),
+});
+export type PackageOrder = z.infer<typeof PackageOrder>;
+
+export const MAX_FAILURE_CHARS = 4000;
+
+/** Why there is no archive: the manager that failed, or null for the build as a whole, and what it said last. */
+export const PackageFailure = z.object({
+  attempt: z.int().min(1),
+  manager: PackageManager.nullable(),
+  message: z.string().max(MAX_FAILURE_CHARS),
+});
+export type PackageFailure = z.infer<typeof PackageFailure>;
+
+/** Environment of a build's container. The URL admits to one object and for some minutes, and ends with the build. */
+export const BuildEnvironment = z.object({
+  PACKAGES_ORDER_URL: z.url(),
+  PACKAGES_DIR: z.string().default(PACKAGES_DIR),
+});

@@ -1,0 +1,178 @@
+import { execFileSync } from 'node:child_process';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { Readable } from 'node:stream';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { awaitPackages } from '../../sandbox-task/packages.ts';
+import { callOf, execute, type Sandbox, send, startSandbox, withToken } from './running-sandbox.ts';
+
+const ARCHIVE = 'ab'.repeat(32);
+
+let folder: string;
+let dir: string;
+let sandbox: Sandbox;
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'sandbox-packages-'));
+  dir = join(folder, 'packages');
+  sandbox = await startSandbox('tcp', { archive: ARCHIVE, dir });
+});
+afterEach(async () => {
+  await sandbox.close();
+  rmSync(folder, { recursive: true });
+});
+
+/** An archive of these files, each a script that says `content`. */
+function archiveOf(files: Readonly<Record<string, string>>, ...options: readonly string[]): Buffer {
+  const from = mkdtempSync(join(folder, 'from-'));
+  for (const [path, content] of Object.entries(files)) {
+    mkdirSync(dirname(join(from, path)), { recursive: true });
+    writeFileSync(join(from, path), `#!/bin/sh\necho ${content}\n`);
+    chmodSync(join(from, path), 0o755);
+  }
+  return execFileSync('tar', ['--create', '--gzip', '--directory', from, ...options, '.']);
+}
+
+const put = (body: Buffer, archive = ARCHIVE, headers: Record<string, string> = withToken) =>
+  send(sandbox.address, { method: 'PUT', path: `/packages/${archive}`, headers, body });
+const run = (command: string) => sandbox.run('bash', { command });
+const post = () =>
+  send(sandbox.address, {
+    method: 'POST',
+    path: '/execute',
+    headers: withToken,
+    body: JSON.stringify(callOf('bash', { command: 'echo hi' })),
+  });
+const AWAITED = { status: 425, body: { error: 'packages_awaited' } };
+
+test('no call is taken before the packages, and then commands find them', async () => {
+  expect(await post()).toMatchObject(AWAITED);
+  const archive = archiveOf({ 'npm/bin/tool': 'of npm', 'apt/usr/bin/other': 'of apt', 'go/bin/third': 'of go' });
+  expect(await put(archive)).toEqual({ status: 200, body: { status: 'taken' } });
+  expect((await run('tool; other; third')).output).toBe('of npm\nof apt\nof go');
+});
+
+test('the variables by which libraries are found name the packages', async () => {
+  await put(archiveOf({ 'pip/seven.py': '7' }));
+  const { output } = await run('env');
+  for (const [name, path] of [
+    ['PYTHONPATH', 'pip'],
+    ['NODE_PATH', 'npm/lib/node_modules'],
+    ['GEM_HOME', 'gem'],
+    ['GEM_PATH', 'gem'],
+    ['LD_LIBRARY_PATH', 'apt/usr/lib'],
+  ]) {
+    expect(output).toMatch(new RegExp(`^${name}=${join(dir, path ?? '')}`, 'm'));
+  }
+});
+
+test('a sandbox without packages has none of those variables, and takes none', async () => {
+  const plain = await startSandbox();
+  const { output } = await plain.run('bash', { command: 'env' });
+  expect(output).not.toMatch(/PYTHONPATH|LD_LIBRARY_PATH|GEM_HOME/);
+  const reply = await send(plain.address, {
+    method: 'PUT',
+    path: `/packages/${ARCHIVE}`,
+    headers: withToken,
+    body: 'x',
+  });
+  expect(reply).toMatchObject({ status: 404, body: { error: 'not_found' } });
+  await plain.close();
+});
+
+test('a repeat changes nothing', async () => {
+  await put(archiveOf({ 'npm/bin/tool': 'first' }));
+  expect(await put(archiveOf({ 'npm/bin/tool': 'second' }))).toMatchObject({ status: 200 });
+  expect((await run('tool')).output).toBe('first');
+});
+
+test('two archives at once are unpacked once', async () => {
+  const archive = archiveOf({ 'npm/bin/tool': 'once' });
+  const replies = await Promise.all([put(archive), put(archive), put(archive)]);
+  expect(replies.map(({ status }) => status)).toEqual([200, 200, 200]);
+  expect(sandbox.lines.filter((line) => line.includes('"packages"'))).toHaveLength(3);
+});
+
+test('other packages than the awaited ones, and a wrong token, are refused', async () => {
+  const archive = archiveOf({ 'npm/bin/tool': 'x' });
+  expect(await put(archive, 'cd'.repeat(32))).toMatchObject({ status: 404 });
+  expect(await put(archive, ARCHIVE, { authorization: 'Bearer another' })).toMatchObject({ status: 401 });
+  expect(await post()).toMatchObject(AWAITED);
+});
+
+test.each([
+  ['no archive', () => Buffer.from('hello')],
+  ['nothing', () => Buffer.alloc(0)],
+  ['half an archive', () => archiveOf({ a: 'x'.repeat(100) }).subarray(0, 60)],
+  ['no archive and many megabytes', () => Buffer.alloc(10_000_000, 'x')],
+])('what is %s is refused, and the packages are still awaited', async (_what, body) => {
+  expect(await put(body())).toMatchObject({ status: 422, body: { error: 'archive_invalid' } });
+  expect(await post()).toMatchObject(AWAITED);
+  expect(await put(archiveOf({ 'npm/bin/tool': 'whole' }))).toMatchObject({ status: 200 });
+});
+
+test('an archive over the limit is refused', async () => {
+  const packages = awaitPackages({ archive: ARCHIVE, dir, maxBytes: 100 });
+  const bytes = archiveOf({ 'npm/bin/tool': 'x', 'npm/bin/other': 'y' });
+  expect(bytes.length).toBeGreaterThan(100);
+  expect(await packages.take(ARCHIVE, Readable.from([bytes.subarray(0, 60), bytes.subarray(60)]))).toEqual({
+    status: 'too large',
+  });
+  expect(packages.areAwaited()).toBe(true);
+});
+
+test.each([
+  ['a path that leads out of the folder', ['--transform', 's#^./escaped#../escaped#', '--absolute-names']],
+  ['an absolute path', ['--transform', 's#^./escaped#/tmp/brainstem-escaped#', '--absolute-names']],
+])('%s is refused, and nothing is written there', async (_what, options) => {
+  const reply = await put(archiveOf({ escaped: 'x' }, ...options));
+  expect(reply).toMatchObject({ status: 422, body: { error: 'archive_invalid' } });
+  expect(existsSync(join(folder, 'escaped'))).toBe(false);
+  expect(existsSync('/tmp/brainstem-escaped')).toBe(false);
+  expect(await post()).toMatchObject(AWAITED);
+});
+
+test('a file behind a link that leads out of the folder is refused, and nothing is written there', async () => {
+  const outside = join(folder, 'outside');
+  mkdirSync(outside);
+  const links = mkdtempSync(join(folder, 'links-'));
+  symlinkSync(outside, join(links, 'door'));
+  const [first, both] = [join(folder, 'first.tar'), join(folder, 'files')];
+  execFileSync('tar', ['--create', '--file', first, '--directory', links, 'door']);
+  mkdirSync(join(both, 'door'), { recursive: true });
+  writeFileSync(join(both, 'door', 'escaped'), 'x');
+  execFileSync('tar', ['--append', '--file', first, '--directory', both, 'door/escaped']);
+  execFileSync('gzip', [first]);
+  const reply = await put(execFileSync('cat', [`${first}.gz`]));
+  expect(readdirSync(outside)).toEqual([]);
+  expect(reply).toMatchObject({ status: 422 });
+});
+
+test('an archive whose sender dies is awaited again', async () => {
+  const bytes = archiveOf({ 'npm/bin/tool': 'x' });
+  const { address } = sandbox;
+  const sent = request({
+    ...address,
+    method: 'PUT',
+    path: `/packages/${ARCHIVE}`,
+    headers: { ...withToken, 'content-length': bytes.length },
+  });
+  sent.on('error', () => undefined);
+  sent.write(bytes.subarray(0, 20));
+  await sandbox.nextCall();
+  sent.destroy();
+  await sandbox.nextCall();
+  expect(await post()).toMatchObject(AWAITED);
+  await put(bytes);
+  expect(await execute(address, callOf('bash', { command: 'tool' }))).toMatchObject({ output: 'x' });
+});
