@@ -1,3 +1,4 @@
+import { PackageSources } from '#contract/packages.ts';
 import { App, type AppProps, RemovalPolicy, Validations } from 'aws-cdk-lib';
 import recommendedFlags from 'aws-cdk-lib/recommended-feature-flags.json' with { type: 'json' };
 import { AwsSolutionsChecks } from 'cdk-nag';
@@ -10,7 +11,7 @@ const CLI_CONTEXT = { 'aws:cdk:enable-path-metadata': true, 'aws:cdk:enable-asse
 
 /**
  * The app that `cdk` runs. Options come as context: `-c sandboxImage=<uri>` (deploys without Docker),
- * `-c removalPolicy=destroy`, `-c savedQueries=no`, `-c createsPerMinute=300`, `-c readsPerMinute=1200`,
+ * `-c removalPolicy=destroy`, `-c savedQueries=no`, `-c packages=<JSON of sources>`, `-c createsPerMinute=300`, `-c readsPerMinute=1200`,
  * `-c modelProvider=bedrock` or `claude-platform-on-aws` (which needs `-c modelWorkspace=wrkspc_…`), and for both
  * `-c modelRegion=<Region>`.
  */
@@ -31,6 +32,7 @@ export function brainstemApp(props: AppProps = {}): App {
       ...(createsPerMinute !== undefined && { createsPerMinute }),
       ...(readsPerMinute !== undefined && { readsPerMinute }),
     },
+    packages: PackageSources.parse(JSON.parse(option(app, 'packages') ?? '{}')),
     ...(imageUri && { sandbox: { imageUri } }),
     model: modelOf(app),
   });

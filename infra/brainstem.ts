@@ -1,3 +1,4 @@
+import type { PackageSources } from '#contract/packages.ts';
 import { RemovalPolicy, Stage } from 'aws-cdk-lib';
 import { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
@@ -44,6 +45,15 @@ export interface BrainstemProps {
      */
     readonly allow?: AllowedHosts;
   };
+  /** The packages of environments, installed by tasks of their own. */
+  readonly packages?: PackageSources & {
+    /** Image with the managers and compilers. @default the sandbox's `imageUri`; else built from sandbox-task/ */
+    readonly imageUri?: string;
+    /** CPU units: 1024 are one vCPU. @default 1024 */
+    readonly cpu?: number;
+    /** @default 4096 */
+    readonly memoryMb?: number;
+  };
   /** For the whole API. @default 500 requests per second, 1000 at once */
   readonly throttle?: { readonly requestsPerSecond: number; readonly burst: number };
   /**
@@ -78,7 +88,12 @@ export class Brainstem extends Construct {
 
   constructor(scope: Construct, id: string, props: BrainstemProps = {}) {
     super(scope, id);
-    const { sandbox = {}, removalPolicy = RemovalPolicy.RETAIN, logRetention = RetentionDays.ONE_MONTH } = props;
+    const {
+      sandbox = {},
+      packages = {},
+      removalPolicy = RemovalPolicy.RETAIN,
+      logRetention = RetentionDays.ONE_MONTH,
+    } = props;
     const model = props.model ?? { provider: 'anthropic' };
     const bundles = bundle({ outdir: assemblyDir(this), modelProvider: model.provider });
     const defaults = { bundles, removalPolicy, logRetention, reservedConcurrency: props.reservedConcurrency ?? {} };
@@ -107,9 +122,11 @@ export class Brainstem extends Construct {
 
     // The hands do what it wants done, started early when its answer names a tool.
     const image = sandbox.imageUri ? { uri: sandbox.imageUri } : { dir: bundles.sandboxImageDir };
+    const { imageUri: buildUri, cpu: buildCpu = 1024, memoryMb: buildMemoryMb = 4096, ...sources } = packages;
     this.hands = new Hands(this, 'Hands', {
       ...memory,
       sandbox: { image, cpu: sandbox.cpu ?? 512, memoryMb: sandbox.memoryMb ?? 1024 },
+      packages: { image: buildUri ? { uri: buildUri } : image, cpu: buildCpu, memoryMb: buildMemoryMb, sources },
     });
     this.hands.grantProvision(this.harness.turn);
     // A session that is deleted takes its sandbox with it.

@@ -88,6 +88,7 @@ function replyOf(incoming: IncomingMessage, body: Buffer | null): SandboxReply {
   if (body === null) return { status: 'interrupted' };
   // 503: it is stopping. 401: the address belongs to somebody else's sandbox by now.
   if (incoming.statusCode === 503 || incoming.statusCode === 401) return { status: 'unreachable' };
+  if (incoming.statusCode === 425) return { status: 'awaits packages' };
   if (incoming.statusCode !== 200) {
     return { status: 'refused', reason: `The sandbox did not take this call (HTTP ${incoming.statusCode}).` };
   }

@@ -9,6 +9,7 @@ import {
 } from '@aws-sdk/client-dynamodb';
 import * as z from 'zod';
 import { Instant, type EventId, type SessionId } from '#contract/ids.ts';
+import { PackageList } from '#contract/packages.ts';
 import { Fault } from '#core/errors.ts';
 import type { SandboxRecord, SandboxRecords } from '#core/ports.ts';
 
@@ -17,16 +18,39 @@ type Item = Record<string, AttributeValue>;
 /** A mark outlives every retry of its call: an execution's last retry comes within a day. */
 const MARK_TTL_SECONDS = 7 * 86_400;
 
-const common = { generation: z.coerce.number().int().min(1), token: z.string().min(1), lastUsedAt: Instant };
+const packages = z.preprocess((text) => (typeof text === 'string' ? JSON.parse(text) : null), PackageList.nullable());
+const common = {
+  generation: z.coerce.number().int().min(1),
+  token: z.string().min(1),
+  lastUsedAt: Instant,
+  packages,
+  archive: z.string().nullable().default(null),
+};
 const Stored = z.discriminatedUnion('status', [
+  z.object({
+    status: z.literal('planned'),
+    generation: z.coerce.number().pipe(z.literal(0)),
+    packages: packages.pipe(PackageList),
+  }),
   z.object({ ...common, status: z.literal('starting') }),
   z.object({ ...common, status: z.literal('lost') }),
+  z.object({ ...common, status: z.literal('failed'), reason: z.string(), failedAt: Instant }),
   z.object({ ...common, status: z.literal('ready'), task: z.string(), address: z.string(), readyAt: Instant }),
 ]);
 
-export function createSandboxRecords(dynamodb: DynamoDBClient, table: string): SandboxRecords {
-  const keyOf = (session: SessionId) => ({ pk: { S: session }, sk: { S: 'sandbox' } });
+const keyOf = (session: SessionId) => ({ pk: { S: session }, sk: { S: 'sandbox' } });
 
+/** The item with which a session that has packages begins; one without any has none until it needs a sandbox. */
+export function plannedSandbox(session: SessionId, list: PackageList): Item {
+  return {
+    ...keyOf(session),
+    generation: { N: '0' },
+    status: { S: 'planned' },
+    packages: { S: JSON.stringify(list) },
+  };
+}
+
+export function createSandboxRecords(dynamodb: DynamoDBClient, table: string): SandboxRecords {
   async function find(session: SessionId): Promise<SandboxRecord | null> {
     const { Item } = await dynamodb
       .send(new GetItemCommand({ TableName: table, Key: keyOf(session), ConsistentRead: true }))
@@ -63,19 +87,21 @@ export function createSandboxRecords(dynamodb: DynamoDBClient, table: string): S
 
   return {
     find,
-    async reserve(session, previous, token, at) {
-      const values = {
+    async reserve(session, previous, { token, archive, at }) {
+      const values: Record<string, AttributeValue> = {
         ':next': { N: String(previous + 1) },
-        ...(previous === 0 ? {} : { ':previous': { N: String(previous) } }),
+        ':previous': { N: String(previous) },
         ':token': { S: token },
         ':at': { S: at },
         ':starting': { S: 'starting' },
+        ':archive': archive === null ? { NULL: true } : { S: archive },
       };
       const record = await update(
         session,
-        'SET #generation = :next, #status = :starting, #token = :token, #lastUsedAt = :at REMOVE #task, #address, #readyAt',
+        `SET #generation = :next, #status = :starting, #token = :token, #lastUsedAt = :at, #archive = :archive
+         REMOVE #task, #address, #readyAt, #reason, #failedAt`,
         values,
-        previous === 0 ? 'attribute_not_exists(#generation)' : '#generation = :previous',
+        previous === 0 ? 'attribute_not_exists(#generation) OR #generation = :previous' : '#generation = :previous',
       );
       return present(record, session);
     },
@@ -98,6 +124,17 @@ export function createSandboxRecords(dynamodb: DynamoDBClient, table: string): S
     async lost(session, generation) {
       const values = { ':lost': { S: 'lost' }, ':generation': { N: String(generation) } };
       await update(session, 'SET #status = :lost', values, '#generation = :generation');
+    },
+    async failed(session, generation, { reason, at }) {
+      const values = {
+        ':failed': { S: 'failed' },
+        ':starting': { S: 'starting' },
+        ':reason': { S: reason },
+        ':at': { S: at },
+        ':generation': { N: String(generation) },
+      };
+      const set = 'SET #status = :failed, #reason = :reason, #failedAt = :at';
+      return present(await update(session, set, values, '#generation = :generation AND #status = :starting'), session);
     },
     async send(session, call, generation, at) {
       const used = update(session, 'SET #lastUsedAt = :at', { ':at': { S: at } }, 'attribute_exists(#generation)');
@@ -132,10 +169,12 @@ export function createSandboxRecords(dynamodb: DynamoDBClient, table: string): S
 
 function recordOf(item: Item): SandboxRecord {
   const plain = Object.fromEntries(Object.entries(item).map(([name, value]) => [name, value.S ?? value.N]));
-  const parsed = Stored.safeParse(plain);
-  if (!parsed.success)
-    throw new Fault('stored_data_invalid', `the sandbox record ${item['pk']?.S} does not have its shape`);
-  return parsed.data;
+  try {
+    return Stored.parse(plain);
+  } catch (cause) {
+    const message = `the sandbox record ${item['pk']?.S} does not have its shape`;
+    throw new Fault('stored_data_invalid', message, { cause: cause instanceof Error ? cause.name : 'unknown' });
+  }
 }
 
 function present(record: SandboxRecord | null, session: SessionId): SandboxRecord {

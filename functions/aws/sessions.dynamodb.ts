@@ -21,6 +21,7 @@ import type { SessionListRequest, SessionRecord, SessionRecords } from '#core/re
 import { bodyOf, isOf, listKeys, recordsUnavailable, textOf, type Item } from '#aws/records-item.ts';
 import { listRows, type Filter } from '#aws/records-list.dynamodb.ts';
 import type { ContentStore } from '#aws/content.s3.ts';
+import { plannedSandbox } from '#aws/sandbox-records.dynamodb.ts';
 import { firstAppend } from '#aws/session-log.dynamodb.ts';
 
 const SESSION = 'session';
@@ -48,7 +49,7 @@ export function createSessionRecords(options: SessionRecordsOptions): SessionRec
   const keyOf = (id: SessionId) => ({ pk: { S: id }, sk: { S: SESSION } });
 
   return {
-    async create(workspace, details, first) {
+    async create(workspace, details, first, packages) {
       const Item = {
         ...keyOf(details.id),
         workspace: { S: workspace },
@@ -66,10 +67,12 @@ export function createSessionRecords(options: SessionRecordsOptions): SessionRec
         ...listKeys(workspace, SESSION, { createdAt: details.created_at, id: details.id }),
       };
       const row = { Put: { TableName: table, Item, ConditionExpression: 'attribute_not_exists(pk)' } };
+      const planned =
+        packages === null ? [] : [{ Put: { TableName: table, Item: plannedSandbox(details.id, packages) } }];
       const name = options.newName();
       const log = await firstAppend(options, first.key, { ...first, name });
       await dynamodb
-        .send(new TransactWriteItemsCommand({ TransactItems: [row, log], ClientRequestToken: name }))
+        .send(new TransactWriteItemsCommand({ TransactItems: [row, log, ...planned], ClientRequestToken: name }))
         .catch(recordsUnavailable);
     },
 

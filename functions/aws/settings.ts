@@ -1,5 +1,6 @@
 /** Settings of a function: read once at start, and a missing one stops it there, by name. */
 import { AllowedHosts } from '#contract/outbound.ts';
+import type * as z from 'zod';
 import { Fault } from '#core/errors.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -57,4 +58,17 @@ export function roleCredentials(environment: Environment): RoleCredentials {
     secretAccessKey: setting(environment, 'AWS_SECRET_ACCESS_KEY'),
     ...(sessionToken === undefined ? {} : { sessionToken }),
   };
+}
+
+export function jsonSetting<Schema extends z.ZodType>(
+  environment: Environment,
+  name: string,
+  schema: Schema,
+): z.infer<Schema> {
+  try {
+    return schema.parse(JSON.parse(setting(environment, name)));
+  } catch (cause) {
+    if (cause instanceof Fault) throw cause;
+    throw new Fault('setting_missing', `the setting ${name} does not have its shape`, { cause });
+  }
 }

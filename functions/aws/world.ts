@@ -15,6 +15,7 @@ import type { WebFetchWorld } from '#core/hands/web-fetch.ts';
 import { createHistory } from '#core/harness/history.ts';
 import type { TurnWorld } from '#core/harness/ask.ts';
 import type { Instant } from '#contract/ids.ts';
+import { PackageSources } from '#contract/packages.ts';
 import { Fault } from '#core/errors.ts';
 import type { LogKey, Model, SessionLog } from '#core/ports.ts';
 import type { Previews } from '#core/previews/previews.ts';
@@ -38,10 +39,12 @@ import { createSandboxClient } from '#aws/sandbox-client.http.ts';
 import { createSandboxRecords } from '#aws/sandbox-records.dynamodb.ts';
 import { createSessionLog } from '#aws/session-log.dynamodb.ts';
 import { createSessionRecords } from '#aws/sessions.dynamodb.ts';
-import { allowedHostsSetting, rateSetting, setting, urlSetting, type Environment } from '#aws/settings.ts';
+import { allowedHostsSetting, jsonSetting, rateSetting, setting, urlSetting, type Environment } from '#aws/settings.ts';
 import { createStamp, newToken, pause } from '#aws/stamp.ts';
 import { createTokenBuckets } from '#aws/token-buckets.dynamodb.ts';
-import { createTasks } from '#aws/tasks.ecs.ts';
+import { createPackageBuilds, createTasks } from '#aws/tasks.ecs.ts';
+import { createPackageArchives } from '#aws/package-archives.s3.ts';
+import { createPackageDelivery } from '#aws/package-delivery.http.ts';
 import { createProvisioner } from '#aws/provisioner.lambda.ts';
 
 export type HarnessWorld = TurnWorld & { readonly journal: FunctionJournal };
@@ -68,16 +71,17 @@ export function harnessWorld(environment: Environment, model: Model): HarnessWor
 }
 
 export function provisionWorld(environment: Environment): ProvisionWorld & { readonly journal: FunctionJournal } {
+  const ecs = new ECSClient();
   return {
     records: createSandboxRecords(new DynamoDBClient(), setting(environment, 'RECORDS_TABLE')),
-    tasks: createTasks({
-      ecs: new ECSClient(),
-      cluster: setting(environment, 'SANDBOX_CLUSTER'),
-      taskDefinition: setting(environment, 'SANDBOX_TASK_DEFINITION'),
-      container: setting(environment, 'SANDBOX_CONTAINER'),
-      subnets: setting(environment, 'SANDBOX_SUBNETS').split(','),
-      securityGroup: setting(environment, 'SANDBOX_SECURITY_GROUP'),
+    tasks: createTasks({ ...taskPlace(environment, 'SANDBOX'), ecs }),
+    builds: createPackageBuilds({ ...taskPlace(environment, 'PACKAGES'), ecs }),
+    archives: createPackageArchives({
+      s3: new S3Client(),
+      bucket: setting(environment, 'CONTENT_BUCKET'),
+      environment,
     }),
+    sources: jsonSetting(environment, 'PACKAGES_SOURCES', PackageSources),
     stamp: createStamp(),
     pause,
     newToken: () => randomBytes(32).toString('base64url'),
@@ -86,11 +90,23 @@ export function provisionWorld(environment: Environment): ProvisionWorld & { rea
   };
 }
 
+/** Sandboxes and builds run in one cluster, and otherwise nowhere near each other. */
+function taskPlace(environment: Environment, kind: 'SANDBOX' | 'PACKAGES') {
+  return {
+    cluster: setting(environment, 'SANDBOX_CLUSTER'),
+    taskDefinition: setting(environment, `${kind}_TASK_DEFINITION`),
+    container: setting(environment, `${kind}_CONTAINER`),
+    subnets: setting(environment, `${kind}_SUBNETS`).split(','),
+    securityGroup: setting(environment, `${kind}_SECURITY_GROUP`),
+  };
+}
+
 export function executeWorld(environment: Environment): ExecuteWorld & { readonly journal: FunctionJournal } {
   return {
     log: logOf(environment),
     records: createSandboxRecords(new DynamoDBClient(), setting(environment, 'RECORDS_TABLE')),
     client: createSandboxClient(),
+    delivery: createPackageDelivery(new S3Client(), setting(environment, 'CONTENT_BUCKET')),
     stamp: createStamp(),
     pause,
     journal: createJournal(),

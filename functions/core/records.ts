@@ -6,6 +6,7 @@ import type { Agent } from '#contract/agents.ts';
 import type { ApiKey } from '#contract/api-keys.ts';
 import type { Environment } from '#contract/environments.ts';
 import type { AgentId, EnvironmentId, Instant, SessionId, WorkspaceId } from '#contract/ids.ts';
+import type { PackageList } from '#contract/packages.ts';
 import type { Order } from '#contract/pages.ts';
 import type { SessionStatus } from '#contract/sessions.ts';
 import type { Usage } from '#contract/usage.ts';
@@ -110,11 +111,12 @@ export interface SessionListRequest extends ListRequest {
 }
 
 export interface SessionRecords {
-  /** The row and the first append of the log, both or neither. */
+  /** The row, the first append of the log, and what its sandboxes will have installed: all or nothing. */
   create(
     workspace: WorkspaceId,
     details: SessionDetails,
     first: Pick<Append, 'key' | 'entries' | 'state' | 'at'>,
+    packages: PackageList | null,
   ): Promise<void>;
   find(workspace: WorkspaceId, id: SessionId): Promise<SessionRecord | null>;
   list(request: SessionListRequest): Promise<Rows<SessionRecord>>;

@@ -1,10 +1,12 @@
-import { type RemovalPolicy, Validations } from 'aws-cdk-lib';
+import { Duration, type RemovalPolicy, Validations } from 'aws-cdk-lib';
 import { BlockPublicAccess, Bucket, BucketEncryption } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
 import type { EntryFunction } from './entry-function.ts';
 import { acknowledgePattern } from './finding.ts';
 
-/** The bucket for content of log entries which is too large for a DynamoDB item. Written before the entry that names it. */
+const PACKAGES = 'packages/';
+
+/** The bucket for content of log entries which is too large for a DynamoDB item, and for installed packages. */
 export class Content extends Construct {
   readonly bucket: Bucket;
 
@@ -14,6 +16,8 @@ export class Content extends Construct {
       encryption: BucketEncryption.S3_MANAGED,
       blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
       enforceSSL: true,
+      // An environment pays for its packages again after that, and has newer ones where it named no version.
+      lifecycleRules: [{ prefix: PACKAGES, expiration: Duration.days(30) }],
       removalPolicy: props.removalPolicy,
     });
     Validations.of(this.bucket).acknowledge({
@@ -36,6 +40,18 @@ export class Content extends Construct {
     this.#grant(writer, ['s3:DeleteObject']);
     const ofOneSession = { StringLike: { 's3:prefix': 'sesn_*/' } };
     writer.receive({}, { actions: ['s3:ListBucket'], on: [this.bucket.bucketArn], when: ofOneSession });
+  }
+
+  /** Archives of packages: looked for, ordered, and written and read by whoever holds a URL that the launcher signed. */
+  grantPackages(launcher: EntryFunction): void {
+    const objects = this.bucket.arnForObjects(`${PACKAGES}*`);
+    const ofPackages = { StringLike: { 's3:prefix': `${PACKAGES}*` } };
+    launcher.receive(
+      { CONTENT_BUCKET: this.bucket.bucketName },
+      { actions: ['s3:GetObject', 's3:PutObject'], on: [objects] },
+      { actions: ['s3:ListBucket'], on: [this.bucket.bucketArn], when: ofPackages },
+    );
+    acknowledgePattern(launcher.role, objects, 'Archives are named by the hash of what is in them.');
   }
 
   #grant(grantee: EntryFunction, actions: readonly string[]): void {

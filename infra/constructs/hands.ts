@@ -2,6 +2,7 @@ import { Duration } from 'aws-cdk-lib';
 import { Construct } from 'constructs';
 import type { Content } from './content.ts';
 import { EntryFunction, type FunctionDefaults } from './entry-function.ts';
+import { PackageBuild, type PackageBuildProps } from './package-build.ts';
 import type { Records } from './records.ts';
 import { SandboxNetwork } from './sandbox-network.ts';
 import { SandboxTask, type SandboxTaskProps } from './sandbox-task.ts';
@@ -13,6 +14,7 @@ export interface HandsProps {
   readonly records: Records;
   readonly content: Content;
   readonly sandbox: Pick<SandboxTaskProps, 'image' | 'cpu' | 'memoryMb'>;
+  readonly packages: Pick<PackageBuildProps, 'image' | 'cpu' | 'memoryMb' | 'sources'>;
 }
 
 /**
@@ -29,12 +31,12 @@ export class Hands extends Construct {
     const { defaults, log, records, content } = props;
     this.network = new SandboxNetwork(this, 'Network', { log, records, content });
 
-    // A cold Fargate start takes up to a minute or two; the harness also invokes this ahead of time, where a failure
+    // A cold Fargate start takes up to a minute or two, packages as long as they take; the harness also invokes this ahead of time, where a failure
     // is not repeated, because the run's own Provision step is the repeat.
     this.provision = new EntryFunction(this, 'Provision', {
       entry: 'provision',
       defaults,
-      timeout: Duration.minutes(5),
+      timeout: Duration.minutes(15),
       memoryMb: 256,
       asyncRetries: 0,
     });
@@ -48,6 +50,8 @@ export class Hands extends Construct {
       removalPolicy,
     });
     task.grantRun(this.provision);
+    const build = new PackageBuild(this, 'Packages', { ...props.packages, platform: task.platform, content });
+    build.grantRun(this.provision);
 
     const { vpc, subnets, executeGroup: group } = this.network;
     this.execute = new EntryFunction(this, 'Execute', {

@@ -8,8 +8,18 @@ import { acknowledgePattern } from './finding.ts';
 /** Folder with the Dockerfile, or the address of an image that exists already. */
 export type SandboxImage = { readonly dir: string } | { readonly uri: string };
 
+/** A stage of the Dockerfile. */
+export type ImageStage = 'sandbox' | 'packages';
+
+export interface ImagePull {
+  readonly image: SandboxImage;
+  /** What is built of a folder; an image that exists already is taken for what it is. */
+  readonly stage: ImageStage;
+  readonly puller: Role;
+}
+
 /** The image's address, and the right to pull it. Only ECR can be reached from the isolated subnets. */
-export function sandboxImageUri(scope: Construct, image: SandboxImage, puller: Role): string {
+export function sandboxImageUri(scope: Construct, { image, stage, puller }: ImagePull): string {
   if ('uri' in image && !ECR.test(image.uri)) return image.uri;
   acknowledgePattern(
     puller,
@@ -20,7 +30,11 @@ export function sandboxImageUri(scope: Construct, image: SandboxImage, puller: R
     repositoryOf(scope, image.uri).grantPull(puller);
     return image.uri;
   }
-  const asset = new DockerImageAsset(scope, 'Image', { directory: image.dir, platform: Platform.LINUX_ARM64 });
+  const asset = new DockerImageAsset(scope, 'Image', {
+    directory: image.dir,
+    platform: Platform.LINUX_ARM64,
+    target: stage,
+  });
   asset.repository.grantPull(puller);
   return asset.imageUri;
 }

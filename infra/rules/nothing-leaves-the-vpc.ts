@@ -1,23 +1,70 @@
-import { compliantIf, type Rule } from './rule.ts';
-import { properties } from './template.ts';
+import { compliantIf, type Rule, type Verdict } from './rule.ts';
+import {
+  functionOf,
+  isObject,
+  list,
+  mentions,
+  properties,
+  type Resource,
+  setting,
+  target,
+  type Template,
+} from './template.ts';
 
-/** What can carry a packet out of a VPC, except an endpoint. */
-const WAYS_OUT = [
-  'AWS::EC2::InternetGateway',
+/** What can carry a packet out of a VPC, except an endpoint, and has no place in any of ours. */
+const NEVER = [
   'AWS::EC2::EgressOnlyInternetGateway',
   'AWS::EC2::NatGateway',
-  'AWS::EC2::Route',
   'AWS::EC2::TransitGatewayAttachment',
-  'AWS::EC2::VPCGatewayAttachment',
   'AWS::EC2::VPCPeeringConnection',
 ];
 
 export const nothingLeavesTheVpc: Rule = {
   id: 'nothing-leaves-the-vpc',
-  reason: 'A sandbox may send to any address on port 443; that nothing is routed out is what keeps it inside.',
-  judge(resource) {
-    if (WAYS_OUT.includes(resource.Type)) return 'not-compliant';
-    if (resource.Type !== 'AWS::EC2::Subnet') return 'not-applicable';
-    return compliantIf(properties(resource)['MapPublicIpOnLaunch'] !== true);
+  reason:
+    'A sandbox may send to any address on port 443; that nothing is routed out of its VPC is what keeps it inside. Only builds of packages have a way out, in a VPC of their own.',
+  judge(resource, template) {
+    if (NEVER.includes(resource.Type)) return 'not-compliant';
+    return JUDGES[resource.Type]?.(resource, template) ?? 'not-applicable';
   },
 };
+
+const JUDGES: Readonly<Record<string, Rule['judge']>> = {
+  // A gateway leads nowhere until it is attached.
+  'AWS::EC2::VPCGatewayAttachment': (attachment, template) => onlyForBuilds(vpcOf(attachment), template),
+  'AWS::EC2::Route': (route, template) => {
+    const table = template.Resources[target(properties(route)['RouteTableId']) ?? ''];
+    return onlyForBuilds(table && vpcOf(table), template);
+  },
+  'AWS::EC2::Subnet': (subnet) => compliantIf(properties(subnet)['MapPublicIpOnLaunch'] !== true),
+};
+
+/** The builds' VPC, as long as neither a sandbox nor a function is in it. */
+function onlyForBuilds(vpc: string | undefined, template: Template): Verdict {
+  const provision = functionOf(template, 'provision');
+  const ofSetting = (name: string) => vpcsOf(provision && setting(provision, name), template);
+  const confined = [...ofSetting('SANDBOX_SUBNETS'), ...Object.values(template.Resources).flatMap(vpcsOfFunction)];
+  return compliantIf(
+    vpc !== undefined &&
+      confined.length > 0 &&
+      !confined.includes(vpc) &&
+      !confined.includes(undefined) &&
+      ofSetting('PACKAGES_SUBNETS').includes(vpc),
+  );
+
+  function vpcsOfFunction(resource: Resource) {
+    const network = resource.Type === 'AWS::Lambda::Function' ? properties(resource)['VpcConfig'] : undefined;
+    return isObject(network) ? vpcsOf(list(network['SubnetIds']), template) : [];
+  }
+}
+
+function vpcsOf(subnets: unknown, template: Template): readonly (string | undefined)[] {
+  return mentions(subnets).map((id) => {
+    const subnet = template.Resources[id];
+    return subnet && vpcOf(subnet);
+  });
+}
+
+function vpcOf(resource: Resource): string | undefined {
+  return target(properties(resource)['VpcId']);
+}

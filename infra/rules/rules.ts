@@ -8,6 +8,7 @@ import { nothingLeavesTheVpc } from './nothing-leaves-the-vpc.ts';
 import { onlyExecutionRoleIsPassed } from './only-execution-role-is-passed.ts';
 import { onlyHarnessAsksTheModel } from './only-harness-asks-the-model.ts';
 import { onlyHarnessReadsModelKey } from './only-harness-reads-model-key.ts';
+import { packageBuildIsCalledByNobody } from './package-build-is-called-by-nobody.ts';
 import type { Rule } from './rule.ts';
 import { runLogsNoExecutionData } from './run-logs-no-execution-data.ts';
 import { runRetriesAreOurs } from './run-retries-are-ours.ts';
@@ -23,6 +24,7 @@ export const RULES: readonly Rule[] = [
   sandboxIsConfined,
   sandboxIsCalledByExecuteOnly,
   nothingLeavesTheVpc,
+  packageBuildIsCalledByNobody,
   endpointAdmitsOnlyNamedCalls,
   onlyExecutionRoleIsPassed,
   onlyHarnessReadsModelKey,

@@ -60,7 +60,7 @@ async function writeDown(options: SandboxOptions, token: string, address: string
   const session = SessionId.parse(options.session);
   const records = createSandboxRecords(options.dynamodb, options.recordsTable);
   const at = createStamp().now();
-  const { generation } = await records.reserve(session, 0, token, at);
+  const { generation } = await records.reserve(session, 0, { token, archive: null, at });
   await records.ready(session, generation, { task: 'a process of this machine', address, at });
 }
 

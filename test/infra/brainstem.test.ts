@@ -43,9 +43,9 @@ describe('settings: each function is given exactly what it reads', () => {
   const previews = 'PREVIEWS_TABLE';
   const machine = 'RUN_STATE_MACHINE_ARN';
   const rates = ['CREATES_PER_MINUTE', 'READS_PER_MINUTE'];
-  const sandbox = ['CLUSTER', 'TASK_DEFINITION', 'CONTAINER', 'SUBNETS', 'SECURITY_GROUP'].map(
-    (name) => `SANDBOX_${name}`,
-  );
+  const place = ['TASK_DEFINITION', 'CONTAINER', 'SUBNETS', 'SECURITY_GROUP'];
+  const sandbox = ['CLUSTER', ...place].map((name) => `SANDBOX_${name}`);
+  const packages = [...place, 'SOURCES'].map((name) => `PACKAGES_${name}`);
   test.each([
     ['api', [log, records, content, machine, 'PROVISION_FUNCTION_NAME', ...rates]],
     ['stream', [log, records, content, previews, ...rates]],
@@ -53,7 +53,7 @@ describe('settings: each function is given exactly what it reads', () => {
       'harness',
       [log, records, content, previews, 'MODEL_BASE_URL', 'MODEL_API_KEY_SECRET_ARN', 'PROVISION_FUNCTION_NAME'],
     ],
-    ['provision', [records, ...sandbox]],
+    ['provision', [records, content, ...sandbox, ...packages]],
     ['execute', [log, records, content]],
     ['web-fetch', [log, records, content, 'WEB_FETCH_ALLOW']],
     ['sweep', [log, records, content, machine]],
@@ -115,11 +115,15 @@ describe('rights: each function may do exactly what its part of the design needs
     expect(rightsOf(entry)).toEqual(rights);
   });
 
-  test('provision: tasks of one family in one cluster, and no role but the platform’s', () => {
+  test('provision: tasks of two families in one cluster, and no role but the platform’s', () => {
     const statements = statementsOf('provision');
     const run = statements.find(({ Action }) => Action.includes('ecs:RunTask'));
     expect(run?.Action).toEqual(['ecs:RunTask']);
-    expect(JSON.stringify(run?.Resource)).toMatch(/:task-definition\/BrainstemAgentsHandsSandbox\w+:\*/);
+    const families = run?.Resource.map((family) => /:task-definition\/\w+:\*/.exec(JSON.stringify(family))?.[0]);
+    expect(families).toEqual([
+      expect.stringContaining('/BrainstemAgentsHandsPackages'),
+      expect.stringContaining('/BrainstemAgentsHandsSandbox'),
+    ]);
     expect(run?.Condition['ArnEquals']?.['ecs:cluster']).toEqual(
       setting({ Type: '', Properties: lambda('provision') }, 'SANDBOX_CLUSTER'),
     );
@@ -150,6 +154,13 @@ describe('rights: each function may do exactly what its part of the design needs
       const found = functionOf(template, entry) ?? { Type: '' };
       expect([setting(found, 'CREATES_PER_MINUTE'), setting(found, 'READS_PER_MINUTE')]).toEqual(['300', '1200']);
     }
+  });
+
+  test('provision reads, writes and lists archives of packages, and nothing else of the bucket', () => {
+    const onBucket = statementsOf('provision').filter(({ Action }) => Action.some((one) => one.startsWith('s3:')));
+    expect(onBucket.map(({ Action }) => Action)).toEqual([['s3:GetObject', 's3:PutObject'], ['s3:ListBucket']]);
+    expect(JSON.stringify(onBucket[0]?.Resource)).toContain('"/packages/*"');
+    expect(onBucket[1]?.Condition).toEqual({ StringLike: { 's3:prefix': 'packages/*' } });
   });
 
   test('the API lists the content of one session at a time, never the bucket', () => {
@@ -346,9 +357,44 @@ describe('the sandbox', () => {
     const volumes = [...dockerfile.matchAll(/^VOLUME (\[.*\])$/gm)].flatMap(
       ([, json = '[]']) => JSON.parse(json) as string[],
     );
-    const [definition] = all('AWS::ECS::TaskDefinition');
-    const [container] = list(definition?.['ContainerDefinitions']) as { MountPoints: { ContainerPath: string }[] }[];
-    expect(volumes.toSorted()).toEqual(container?.MountPoints.map(({ ContainerPath }) => ContainerPath).toSorted());
+    const definitions = all('AWS::ECS::TaskDefinition');
+    expect(definitions).toHaveLength(2);
+    for (const definition of definitions) {
+      const [container] = list(definition['ContainerDefinitions']) as { MountPoints: { ContainerPath: string }[] }[];
+      expect(volumes.toSorted()).toEqual(container?.MountPoints.map(({ ContainerPath }) => ContainerPath).toSorted());
+    }
+  });
+});
+
+describe('a build of packages', () => {
+  const groups = () => all('AWS::EC2::SecurityGroup');
+
+  test('is in a VPC of its own, which alone has a way out', () => {
+    const vpcs = all('AWS::EC2::VPCGatewayAttachment').map(({ VpcId }) => JSON.stringify(VpcId));
+    const build = groups().find(({ GroupDescription }) => String(GroupDescription).startsWith('Builds'));
+    const others = groups().filter((group) => group !== build);
+    expect(vpcs).toEqual([JSON.stringify(build?.['VpcId'])]);
+    expect(others.map(({ VpcId }) => JSON.stringify(VpcId))).not.toContain(vpcs[0]);
+    expect(all('AWS::EC2::NatGateway')).toEqual([]);
+  });
+
+  test('reaches the ports of the customer’s own sources too', () => {
+    const sources = { npmRegistry: 'https://npm.example:8443/', goProxy: 'http://go.example:3000,direct' };
+    const { template } = synthesize({ packages: JSON.stringify(sources) });
+    const ports = Object.values(template.Resources)
+      .filter(({ Type }) => Type === 'AWS::EC2::SecurityGroup')
+      .map(properties)
+      .filter(({ GroupDescription }) => String(GroupDescription).startsWith('Builds'))
+      .flatMap((group) => list(group['SecurityGroupEgress']).map((rule) => isObject(rule) && rule['FromPort']));
+    expect(ports).toEqual([80, 443, 3000, 8443]);
+    const provision = functionOf(template, 'provision');
+    expect(JSON.parse(String(provision && setting(provision, 'PACKAGES_SOURCES')))).toEqual(sources);
+  });
+
+  test('and its archives end with the month', () => {
+    expect(all('AWS::S3::Bucket')).toMatchObject([
+      { LifecycleConfiguration: { Rules: [{ Prefix: 'packages/', ExpirationInDays: 30 }] } },
+    ]);
   });
 });
 

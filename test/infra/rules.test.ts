@@ -18,9 +18,26 @@ const first = (resources: Draft, type: string): Draft => {
   return found.Properties;
 };
 const container = (resources: Draft): Draft => first(resources, 'AWS::ECS::TaskDefinition').ContainerDefinitions[0];
-const sandboxGroup = (resources: Draft): Draft => {
+const buildContainer = (resources: Draft): Draft => {
+  const definitions = Object.values(resources).filter(({ Type }) => Type === 'AWS::ECS::TaskDefinition');
+  return definitions
+    .map(({ Properties }) => Properties.ContainerDefinitions[0])
+    .find(({ Name }) => Name === 'packages');
+};
+const groupOf = (resources: Draft, description: string): Draft => {
   const groups = Object.values(resources).filter(({ Type }) => Type === 'AWS::EC2::SecurityGroup');
-  return groups.find(({ Properties }) => Properties.GroupDescription.startsWith('Sandboxes')).Properties;
+  return groups.find(({ Properties }) => Properties.GroupDescription.startsWith(description)).Properties;
+};
+const sandboxGroup = (resources: Draft): Draft => groupOf(resources, 'Sandboxes');
+const buildGroup = (resources: Draft): Draft => groupOf(resources, 'Builds');
+/** The sandboxes' VPC and one of its route tables. */
+const confined = (resources: Draft): { readonly VpcId: unknown; readonly RouteTableId: unknown } => {
+  const { VpcId } = sandboxGroup(resources);
+  const [id] = Object.entries(resources).find(
+    ([, { Type, Properties }]) =>
+      Type === 'AWS::EC2::RouteTable' && JSON.stringify(Properties.VpcId) === JSON.stringify(VpcId),
+  ) ?? ['none'];
+  return { VpcId, RouteTableId: { Ref: id } };
 };
 const propertiesOf = (template: Template, entry: string): Draft => {
   const found = functionOf(template, entry)?.Properties;
@@ -51,10 +68,12 @@ const BREAKAGES: Readonly<Record<string, readonly Breakage[]>> = {
   ],
   'sandbox-holds-no-secret': [
     { what: 'a secret', change: (r) => (container(r).Secrets = [{ Name: 'TOKEN', ValueFrom: 'arn' }]) },
+    { what: 'a secret of the build', change: (r) => (buildContainer(r).Secrets = [{ Name: 'T', ValueFrom: 'arn' }]) },
     { what: 'a setting', change: (r) => (container(r).Environment = [{ Name: 'TOKEN', Value: 'x' }]) },
   ],
   'sandbox-is-confined': [
     { what: 'root', change: (r) => (container(r).User = '0:0') },
+    { what: 'root in the build', change: (r) => (buildContainer(r).User = '0:0') },
     { what: 'no user, which is root', change: (r) => delete container(r).User },
     { what: 'a writable root', change: (r) => (container(r).ReadonlyRootFilesystem = false) },
     {
@@ -86,8 +105,55 @@ const BREAKAGES: Readonly<Record<string, readonly Breakage[]>> = {
   ],
   'nothing-leaves-the-vpc': [
     { what: 'a NAT gateway', change: (r) => (r.Added = { Type: 'AWS::EC2::NatGateway' }) },
-    { what: 'a route', change: (r) => (r.Added = { Type: 'AWS::EC2::Route' }) },
+    { what: 'a route of no table', change: (r) => (r.Added = { Type: 'AWS::EC2::Route' }) },
+    {
+      what: 'a route out of the sandboxes’ subnets',
+      change: (r) => (first(r, 'AWS::EC2::Route').RouteTableId = confined(r).RouteTableId),
+    },
+    {
+      what: 'an internet gateway at the sandboxes’ VPC',
+      change: (r) => (first(r, 'AWS::EC2::VPCGatewayAttachment').VpcId = confined(r).VpcId),
+    },
+    {
+      what: 'a sandbox in the builds’ subnets',
+      change: (_r, t) =>
+        (propertiesOf(t, 'provision').Environment.Variables.SANDBOX_SUBNETS = settingOf(
+          t,
+          'provision',
+          'PACKAGES_SUBNETS',
+        )),
+    },
+    {
+      what: 'a function in the builds’ subnets',
+      change: (_r, t) =>
+        (propertiesOf(t, 'execute').VpcConfig.SubnetIds = settingOf(t, 'provision', 'PACKAGES_SUBNETS')['Fn::Join'][1]),
+    },
+    {
+      what: 'subnets of builds that are not known',
+      change: (_r, t) => delete propertiesOf(t, 'provision').Environment.Variables.PACKAGES_SUBNETS,
+    },
     { what: 'public addresses', change: (r) => (first(r, 'AWS::EC2::Subnet').MapPublicIpOnLaunch = true) },
+  ],
+  'package-build-is-called-by-nobody': [
+    {
+      what: 'a caller',
+      change: (r) =>
+        (buildGroup(r).SecurityGroupIngress = [{ IpProtocol: 'tcp', FromPort: 22, ToPort: 22, CidrIp: '0.0.0.0/0' }]),
+    },
+    { what: 'no egress rule, which is every way out', change: (r) => (buildGroup(r).SecurityGroupEgress = []) },
+    {
+      what: 'every port',
+      change: (r) => (buildGroup(r).SecurityGroupEgress = [{ IpProtocol: '-1', CidrIp: '0.0.0.0/0' }]),
+    },
+    {
+      what: 'the group of the sandboxes',
+      change: (_r, t) =>
+        (propertiesOf(t, 'provision').Environment.Variables.PACKAGES_SECURITY_GROUP = settingOf(
+          t,
+          'provision',
+          'SANDBOX_SECURITY_GROUP',
+        )),
+    },
   ],
   'endpoint-admits-only-named-calls': [
     { what: 'no policy', change: (r) => delete first(r, 'AWS::EC2::VPCEndpoint').PolicyDocument },
@@ -209,7 +275,7 @@ function streamMethod(resources: Draft): Draft {
 }
 
 /** What they forbid, or bound, is not in the stack at all. */
-const UNUSED = ['nothing-leaves-the-vpc', 'only-harness-asks-the-model'];
+const UNUSED = ['only-harness-asks-the-model'];
 
 let template: Template;
 

@@ -1,12 +1,14 @@
 /** The contract of the SandboxRecords port, on DynamoDB. */
+import { PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EventId, SessionId } from '#contract/ids.ts';
-import { createSandboxRecords } from '#aws/sandbox-records.dynamodb.ts';
+import { createSandboxRecords, plannedSandbox } from '#aws/sandbox-records.dynamodb.ts';
 import type { SandboxRecords } from '#core/ports.ts';
 import { NOW } from '#test/functions/core/given.ts';
 import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
 
 const CALL = EventId.parse('sevt_1');
+const start = (token: string, archive: string | null = null) => ({ token, archive, at: NOW });
 const PLACE = { task: 'task-1', address: '10.0.0.1:8080', at: NOW };
 
 describe('the sandbox records in DynamoDB', () => {
@@ -22,14 +24,14 @@ describe('the sandbox records in DynamoDB', () => {
 
   it('gives one generation to one of many who reserve it, and shows it to the others', async () => {
     const session = newSession();
-    const all = await Promise.all(['a', 'b', 'c', 'd'].map((token) => records.reserve(session, 0, token, NOW)));
-    expect(new Set(all.map((record) => record.token)).size).toBe(1);
+    const all = await Promise.all(['a', 'b', 'c', 'd'].map((token) => records.reserve(session, 0, start(token))));
+    expect(new Set(all.map((record) => 'token' in record && record.token)).size).toBe(1);
     expect(all.every((record) => record.generation === 1 && record.status === 'starting')).toBe(true);
   });
 
   it('becomes ready once, and stays what it is when a late writer comes', async () => {
     const session = newSession();
-    await records.reserve(session, 0, 'token', NOW);
+    await records.reserve(session, 0, start('token'));
     const ready = await records.ready(session, 1, PLACE);
     expect(ready).toMatchObject({ status: 'ready', address: PLACE.address });
     expect(await records.ready(session, 1, { ...PLACE, address: 'elsewhere:1' })).toEqual(ready);
@@ -37,9 +39,9 @@ describe('the sandbox records in DynamoDB', () => {
 
   it('follows a lost generation with the next, and ignores news of the old one', async () => {
     const session = newSession();
-    await records.reserve(session, 0, 'old', NOW);
+    await records.reserve(session, 0, start('old'));
     await records.lost(session, 1);
-    expect(await records.reserve(session, 1, 'new', NOW)).toMatchObject({
+    expect(await records.reserve(session, 1, start('new'))).toMatchObject({
       generation: 2,
       status: 'starting',
       token: 'new',
@@ -50,19 +52,48 @@ describe('the sandbox records in DynamoDB', () => {
 
   it('remembers the first generation that a call was sent to', async () => {
     const session = newSession();
-    await records.reserve(session, 0, 'old', NOW);
+    await records.reserve(session, 0, start('old'));
     expect(await records.send(session, CALL, 1, NOW)).toMatchObject({
       sentTo: 1,
       again: false,
       record: { generation: 1 },
     });
     await records.lost(session, 1);
-    await records.reserve(session, 1, 'new', NOW);
+    await records.reserve(session, 1, start('new'));
     expect(await records.send(session, CALL, 2, NOW)).toMatchObject({
       sentTo: 1,
       again: true,
       record: { generation: 2 },
     });
+  });
+
+  it('begins with what a session has installed, and keeps it over every generation', async () => {
+    const session = newSession();
+    const packages = { apt: [], cargo: [], gem: [], go: [], npm: ['left-pad'], pip: [] };
+    const Item = plannedSandbox(session, packages);
+    await dynamodb.client.send(new PutItemCommand({ TableName: dynamodb.recordsTable, Item }));
+    expect(await records.find(session)).toEqual({ status: 'planned', generation: 0, packages });
+    const all = await Promise.all(['a', 'b'].map((token) => records.reserve(session, 0, start(token, 'f00'))));
+    for (const record of all) expect(record).toMatchObject({ generation: 1, packages, archive: 'f00' });
+    await records.lost(session, 1);
+    expect(await records.reserve(session, 1, start('c', null))).toMatchObject({ packages, archive: null });
+  });
+
+  it('fails once and only while it starts, and forgets the reason with the next generation', async () => {
+    const session = newSession();
+    const why = { reason: 'npm failed', at: NOW };
+    await records.reserve(session, 0, start('token'));
+    expect(await records.failed(session, 1, why)).toMatchObject({
+      status: 'failed',
+      reason: why.reason,
+      failedAt: NOW,
+    });
+    expect(await records.ready(session, 1, PLACE)).toMatchObject({ status: 'failed' });
+    const next = await records.reserve(session, 1, start('token'));
+    expect(next).toMatchObject({ status: 'starting', generation: 2 });
+    expect(next).not.toHaveProperty('reason');
+    await records.ready(session, 2, PLACE);
+    expect(await records.failed(session, 2, why)).toMatchObject({ status: 'ready' });
   });
 
   it('tells of no sandbox where there is none', async () => {

@@ -7,6 +7,7 @@ import { Session, SessionCreate, SessionDeleted, SessionUpdate, type AgentRefere
 import { overrideAgent } from '#core/agents/override.ts';
 import { snapshotOf } from '#core/agents/resolve.ts';
 import type { Head } from '#core/ports.ts';
+import { packageList } from '#core/hands/packages.ts';
 import { isRefusal, refuse, type RequestRefusal } from '#core/requests/refusal.ts';
 import { change } from '#core/session/change.ts';
 import { closeForDeletion } from '#core/session/close-for-deletion.ts';
@@ -55,7 +56,11 @@ const create = operation({
       return refusedChange(created, (field) => field.replace(/^events/, 'initial_events'));
     const { details, first } = created;
     const begins = first.state.run === 0 ? null : { key: first.key, run: first.state.run, at: first.at };
-    const storing = world.sessions.create(workspace, details, first).then(() => ({ status: 'created' as const }));
+    // Kept with the session, because its environment may change or be deleted.
+    const packages = packageList(environment.config.packages);
+    const storing = world.sessions
+      .create(workspace, details, first, packages)
+      .then(() => ({ status: 'created' as const }));
     const { start } = await storeAndStart(world, storing, begins);
     noteStart(note, start);
     const { status, usage, runningSince } = first.state;

@@ -4,9 +4,10 @@
  */
 import { MAX_OUTPUT_CHARS, SandboxTool, type ExecuteRequest } from '#contract/hands.ts';
 import type { SessionState } from '#contract/entries.ts';
-import type { EventId } from '#contract/ids.ts';
+import type { EventId, SessionId } from '#contract/ids.ts';
 import type { ExecuteInput } from '#contract/run.ts';
 import { Fault } from '#core/errors.ts';
+import { handOver, type HandOverWorld } from '#core/hands/hand-over.ts';
 import type {
   Journal,
   LogKey,
@@ -21,7 +22,7 @@ import type {
 import { change } from '#core/session/change.ts';
 import { whileItStands } from '#core/session/watch.ts';
 
-export interface ExecuteWorld {
+export interface ExecuteWorld extends HandOverWorld {
   readonly log: SessionLog;
   readonly records: SandboxRecords;
   readonly client: SandboxClient;
@@ -102,6 +103,7 @@ async function resultOf(
   if (record === null) throw new Fault('sandbox_not_ready', `session ${input.session} has no sandbox`);
   // The call went to a sandbox that is gone: running it again elsewhere could repeat its effect.
   if (record.generation !== sentTo || record.status === 'lost') return LOST;
+  if (record.status === 'failed') return { text: record.reason, isError: true, served: 'refused' };
   if (record.status !== 'ready')
     throw new Fault('sandbox_not_ready', `the sandbox of ${input.session} is ${record.status}`);
   const response = await whileItStands(
@@ -109,7 +111,7 @@ async function resultOf(
     { session: input.session, thread: input.thread },
     {
       stands: isOpen(input.call.id),
-      work: reach(world, record, { request, again: sent.again }),
+      work: reach(world, record, { session: input.session, request, again: sent.again }),
       cutOff: () => world.client.cancel(record, input.call.id),
     },
   );
@@ -124,7 +126,11 @@ async function resultOf(
 async function reach(
   world: ExecuteWorld,
   sandbox: ReadySandbox,
-  { request, again }: { readonly request: ExecuteRequest; readonly again: boolean },
+  {
+    session,
+    request,
+    again,
+  }: { readonly session: SessionId; readonly request: ExecuteRequest; readonly again: boolean },
 ) {
   // A call that was sent before found its server then, so there is no start to wait for.
   const now = Date.parse(world.stamp.now());
@@ -134,6 +140,10 @@ async function reach(
     const reply = await world.client.execute(sandbox, request);
     if (reply.status === 'answered') return reply.response;
     if (reply.status === 'refused') return { output: reply.reason, isError: true, served: 'refused' };
+    if (reply.status === 'awaits packages') {
+      const trouble = await handOver(world, session, sandbox);
+      if (trouble !== null) return { output: trouble, isError: true, served: 'refused' };
+    }
     listened ||= reply.status === 'interrupted';
     const nowMs = Date.parse(world.stamp.now());
     if (nowMs > deadline || (reply.status === 'unreachable' && (listened || nowMs > until))) return null;

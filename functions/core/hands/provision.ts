@@ -4,10 +4,12 @@
  */
 import type { ProvisionInput, Provisioned } from '#contract/run.ts';
 import type { SessionId } from '#contract/ids.ts';
+import type { PackageFailure } from '#contract/packages.ts';
 import { Fault } from '#core/errors.ts';
-import type { Pause, SandboxRecord, SandboxRecords, Stamp, Tasks } from '#core/ports.ts';
+import { archiveOf, build, explainFailure, isFresh, type PackagesWorld, type Wanted } from '#core/hands/packages.ts';
+import type { Pause, ReservedSandbox, SandboxRecord, SandboxRecords, Stamp, Tasks } from '#core/ports.ts';
 
-export interface ProvisionWorld {
+export interface ProvisionWorld extends PackagesWorld {
   readonly records: SandboxRecords;
   readonly tasks: Tasks;
   readonly stamp: Stamp;
@@ -22,61 +24,151 @@ const POLL_MS = [50, 100, 200, 400, 800] as const;
 const LAST_POLL_MS = 1000;
 /** A task that has not come up by then will not. */
 const PATIENCE_MS = 180_000;
+/** Packages take longer. Below the function's own 15 minutes; whoever asks after that joins the same build. */
+const PACKAGES_PATIENCE_MS = 840_000;
 /** ECS answers from copies that may not know a task which was started a moment ago. */
 const UNKNOWN_MS = 60_000;
 /** A sandbox used within this time is taken to be alive without asking ECS. */
 const FRESH_MS = 60_000;
 
 export async function provision(world: ProvisionWorld, input: ProvisionInput): Promise<Provisioned> {
-  const deadline = Date.parse(world.stamp.now()) + PATIENCE_MS;
-  for (let record = await world.records.find(input.session); ;) {
+  let record = await world.records.find(input.session);
+  const patienceMs = (record?.packages ?? null) === null ? PATIENCE_MS : PACKAGES_PATIENCE_MS;
+  const deadline = Date.parse(world.stamp.now()) + patienceMs;
+  for (;;) {
     const usable = await bringUp(world, input.session, record, deadline);
-    if (usable.status === 'ready') return { generation: usable.generation };
+    // A failure is told by `execute`: what it says must not become data of the state machine.
+    if (usable.status === 'ready' || usable.status === 'failed') return { generation: usable.generation };
     if (Date.parse(world.stamp.now()) > deadline) {
-      throw new Fault('sandbox_not_ready', `no sandbox for session ${input.session} after ${PATIENCE_MS} ms`);
+      throw new Fault('sandbox_not_ready', `no sandbox for session ${input.session} after ${patienceMs} ms`);
     }
     record = usable;
   }
 }
 
-/** One try: the record afterwards is ready, or tells the next try where to go on. */
+/** One try: the record afterwards is ready or failed, or tells the next try where to go on. */
 async function bringUp(
   world: ProvisionWorld,
   session: SessionId,
   record: SandboxRecord | null,
   deadline: number,
 ): Promise<SandboxRecord> {
-  if (record === null || record.status === 'lost') {
-    return world.records.reserve(session, record?.generation ?? 0, world.newToken(), world.stamp.now());
+  switch (record?.status) {
+    case undefined:
+    case 'planned':
+    case 'lost':
+      return reserve(world, session, record);
+    case 'failed':
+      return isFresh(world, record.failedAt) ? record : reserve(world, session, record);
+    case 'starting':
+      return start(world, session, record, deadline);
+    case 'ready': {
+      const idleMs = Date.parse(world.stamp.now()) - Date.parse(record.lastUsedAt);
+      if (idleMs < FRESH_MS) return record;
+      const task = await world.tasks.status(record.task);
+      return task.status === 'running' ? record : abandon(world, session, record);
+    }
+    default:
+      return record satisfies never;
   }
-  if (record.status === 'starting') return start(world, session, record, deadline);
-  const idleMs = Date.parse(world.stamp.now()) - Date.parse(record.lastUsedAt);
-  if (idleMs < FRESH_MS) return record;
-  const task = await world.tasks.status(record.task);
-  return task.status === 'running' ? record : abandon(world, session, record);
+}
+
+function reserve(world: ProvisionWorld, session: SessionId, record: SandboxRecord | null): Promise<SandboxRecord> {
+  const archive = archiveOf(world, record?.packages ?? null);
+  const start = { token: world.newToken(), archive, at: world.stamp.now() };
+  return world.records.reserve(session, record?.generation ?? 0, start);
 }
 
 async function start(
   world: ProvisionWorld,
   session: SessionId,
-  record: SandboxRecord,
+  record: ReservedSandbox,
   deadline: number,
 ): Promise<SandboxRecord> {
-  const task = await world.tasks.run(session, record.generation, world.sha256(record.token));
+  const { archive, packages } = record;
+  if (archive === null || packages === null)
+    return settle(world, session, record, await comeUp(world, session, record));
+  const found = await world.archives.find(archive);
+  if (found.status === 'failed' && isFresh(world, found.at)) return fail(world, session, record, found.failure);
+  if (found.status === 'built') return settle(world, session, record, await comeUp(world, session, record));
+  return startAndBuild(world, session, record, { archive, packages, found, deadline });
+}
+
+/** The packages are installed while the sandbox starts: whoever waits for both waits for the longer one. */
+async function startAndBuild(
+  world: ProvisionWorld,
+  session: SessionId,
+  record: ReservedSandbox,
+  wanted: Wanted,
+): Promise<SandboxRecord> {
+  const [up, failure] = await Promise.all([comeUp(world, session, record), build(world, wanted)]);
+  return failure === null ? settle(world, session, record, up) : giveUp(world, session, record, { up, failure });
+}
+
+type Up =
+  | { readonly status: 'running'; readonly task: string; readonly address: string }
+  | { readonly status: 'gone' }
+  | { readonly status: 'late'; readonly task: string };
+
+async function comeUp(world: ProvisionWorld, session: SessionId, record: ReservedSandbox): Promise<Up> {
+  const { generation, token, archive } = record;
+  const task = await world.tasks.run(session, generation, { tokenSha256: world.sha256(token), archive });
+  const deadline = Date.parse(world.stamp.now()) + PATIENCE_MS;
   const unknownUntil = Date.parse(world.stamp.now()) + UNKNOWN_MS;
   for (let look = 0; Date.parse(world.stamp.now()) <= deadline; look += 1) {
     const now = await world.tasks.status(task);
-    if (now.status === 'running') {
-      return world.records.ready(session, record.generation, { task, address: now.address, at: world.stamp.now() });
-    }
+    if (now.status === 'running') return { status: 'running', task, address: now.address };
     const vanished = now.status === 'unknown' && Date.parse(world.stamp.now()) > unknownUntil;
-    if (now.status === 'stopped' || vanished) return abandon(world, session, record);
+    if (now.status === 'stopped' || vanished) return { status: 'gone' };
     await world.pause(POLL_MS[look] ?? LAST_POLL_MS);
   }
-  return record;
+  return { status: 'late', task };
 }
 
-async function abandon(world: ProvisionWorld, session: SessionId, record: SandboxRecord): Promise<SandboxRecord> {
+async function settle(
+  world: ProvisionWorld,
+  session: SessionId,
+  record: ReservedSandbox,
+  up: Up,
+): Promise<SandboxRecord> {
+  switch (up.status) {
+    case 'running':
+      return world.records.ready(session, record.generation, {
+        task: up.task,
+        address: up.address,
+        at: world.stamp.now(),
+      });
+    case 'gone':
+      return abandon(world, session, record);
+    case 'late':
+      throw new Fault('sandbox_not_ready', `no sandbox for session ${session} after ${PATIENCE_MS} ms`);
+    default:
+      return up satisfies never;
+  }
+}
+
+/** The task first: a crash in between leaves a record that is looked at again, and never a task that nobody knows. */
+async function giveUp(
+  world: ProvisionWorld,
+  session: SessionId,
+  record: ReservedSandbox,
+  { up, failure }: { readonly up: Up; readonly failure: PackageFailure },
+): Promise<SandboxRecord> {
+  if (up.status !== 'gone') await world.tasks.stop(up.task);
+  return fail(world, session, record, failure);
+}
+
+function fail(
+  world: ProvisionWorld,
+  session: SessionId,
+  record: ReservedSandbox,
+  failure: PackageFailure,
+): Promise<SandboxRecord> {
+  const why = { reason: explainFailure(failure), at: world.stamp.now() };
+  return world.records.failed(session, record.generation, why);
+}
+
+async function abandon(world: ProvisionWorld, session: SessionId, record: ReservedSandbox): Promise<SandboxRecord> {
   await world.records.lost(session, record.generation);
-  return { generation: record.generation, token: record.token, lastUsedAt: record.lastUsedAt, status: 'lost' };
+  return { ...record, status: 'lost' };
 }

@@ -32,6 +32,11 @@ const COMPLETE: Readonly<Record<string, string>> = {
   SANDBOX_SUBNETS: 'subnet-1,subnet-2',
   SANDBOX_SECURITY_GROUP: 'sg-1',
   WEB_FETCH_ALLOW: '[]',
+  PACKAGES_TASK_DEFINITION: 'packages',
+  PACKAGES_CONTAINER: 'packages',
+  PACKAGES_SUBNETS: 'subnet-3,subnet-4',
+  PACKAGES_SECURITY_GROUP: 'sg-2',
+  PACKAGES_SOURCES: '{}',
   FIRST_API_KEY_SECRET_ARN: 'arn:aws:secretsmanager:us-east-1:000000000000:secret:key',
   CREATES_PER_MINUTE: '300',
   READS_PER_MINUTE: 'unlimited',
@@ -60,6 +65,12 @@ const worlds = [
       'SANDBOX_CONTAINER',
       'SANDBOX_SUBNETS',
       'SANDBOX_SECURITY_GROUP',
+      'PACKAGES_TASK_DEFINITION',
+      'PACKAGES_CONTAINER',
+      'PACKAGES_SUBNETS',
+      'PACKAGES_SECURITY_GROUP',
+      'PACKAGES_SOURCES',
+      'CONTENT_BUCKET',
     ],
   },
   { name: 'execute', world: executeWorld, needs: STORES },
@@ -93,6 +104,12 @@ describe('a function’s settings', () => {
   it('stop the API at its start when a rate is no rate, by that name', () => {
     for (const wrong of ['0', '-1', '1.5', 'many']) {
       expect(() => apiWorld({ ...COMPLETE, READS_PER_MINUTE: wrong })).toThrow('READS_PER_MINUTE');
+    }
+  });
+
+  it('stop provision at its start when the sources of packages have not their shape, by that name', () => {
+    for (const wrong of ['npm', '{"npmRegistry":"nowhere"}', '{"password":"x"}']) {
+      expect(() => provisionWorld({ ...COMPLETE, PACKAGES_SOURCES: wrong })).toThrow('PACKAGES_SOURCES');
     }
   });
 

@@ -34,6 +34,8 @@ const SANDBOX: SandboxRecord = {
   task: 'task',
   address: 'sandbox:1',
   lastUsedAt: NOW,
+  packages: null,
+  archive: null,
   readyAt: NOW,
 };
 
@@ -91,6 +93,7 @@ function theatre(scheduler: fc.Scheduler) {
         reserve: async () => SANDBOX,
         ready: async () => SANDBOX,
         lost: async () => undefined,
+        failed: async () => SANDBOX,
         send: (_session, _call, generation) => act(async () => ({ record: SANDBOX, sentTo: generation, again: false })),
       },
       client: {
@@ -104,6 +107,7 @@ function theatre(scheduler: fc.Scheduler) {
           }),
         cancel: () => undefined,
       },
+      delivery: { deliver: async () => ({ status: 'delivered' }) },
       stamp,
       pause: async () => scheduler.schedule(Promise.resolve()),
       journal: SILENT,

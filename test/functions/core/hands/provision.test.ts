@@ -5,6 +5,7 @@ import { createSandboxRecords } from '#aws/sandbox-records.dynamodb.ts';
 import { provision, type ProvisionWorld } from '#core/hands/provision.ts';
 import { release } from '#core/hands/release.ts';
 import type { Tasks } from '#core/ports.ts';
+import { warehouse } from '#test/functions/core/hands/packages.fixture.ts';
 import { steadyStamp } from '#test/functions/core/given.ts';
 import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
 
@@ -43,6 +44,7 @@ describe('provisioning', () => {
     const session = SessionId.parse(`sesn_${process.pid}p${(sessions += 1)}`);
     const stamp = steadyStamp();
     const cloud = ecs();
+    const store = warehouse(stamp);
     let tokens = 0;
     const world: ProvisionWorld = {
       records: createSandboxRecords(dynamodb.client, dynamodb.recordsTable),
@@ -51,8 +53,11 @@ describe('provisioning', () => {
       pause: async (ms) => stamp.advance(ms),
       newToken: () => `token-${(tokens += 1)}`,
       sha256: (text) => createHash('sha256').update(text).digest('hex'),
+      archives: store.archives,
+      builds: store.builds,
+      sources: {},
     };
-    return { session, stamp, cloud, world, run: (over = world) => provision(over, { session, thread: THREAD }) };
+    return { session, stamp, cloud, store, world, run: (over = world) => provision(over, { session, thread: THREAD }) };
   }
 
   it('starts one task, however many ask at once', async () => {
@@ -60,6 +65,12 @@ describe('provisioning', () => {
     const all = await Promise.all([run(), run(), run(), run()]);
     expect(all).toEqual(Array.from({ length: 4 }, () => ({ generation: 1 })));
     expect(cloud.started()).toHaveLength(1);
+  });
+
+  it('asks nothing about packages for a session that has none', async () => {
+    const { store, run } = stage();
+    await run();
+    expect({ asked: store.asked, built: store.built() }).toEqual({ asked: [], built: [] });
   });
 
   it('goes on from a provisioner that died after reserving, with the same task', async () => {
@@ -105,7 +116,7 @@ describe('provisioning', () => {
 
   it('is undone also while the task is still starting', async () => {
     const { cloud, session, world } = stage();
-    await world.records.reserve(session, 0, 'token', world.stamp.now());
+    await world.records.reserve(session, 0, { token: 'token', archive: null, at: world.stamp.now() });
     await release(world, session);
     expect(await cloud.tasks.status(`${session}-1`)).toMatchObject({ status: 'stopped' });
   });

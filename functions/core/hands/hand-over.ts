@@ -1,0 +1,38 @@
+/** Gives a sandbox the packages it waits for: at most once in its life, and only when it says so itself. */
+import type { SessionId } from '#contract/ids.ts';
+import type { PackageDelivery, ReservedSandbox, SandboxRecords } from '#core/ports.ts';
+
+export interface HandOverWorld {
+  readonly records: SandboxRecords;
+  readonly delivery: PackageDelivery;
+}
+
+type ReadySandbox = Extract<ReservedSandbox, { status: 'ready' }>;
+
+/** Null when the call may be repeated; else the words for the model, with the sandbox given up. */
+export async function handOver(
+  world: HandOverWorld,
+  session: SessionId,
+  sandbox: ReadySandbox,
+): Promise<string | null> {
+  const { status } = sandbox.archive === null ? NONE : await world.delivery.deliver(sandbox, sandbox.archive);
+  switch (status) {
+    case 'delivered':
+    // Whether it still listens is for the repeated call to find out.
+    case 'interrupted':
+      return null;
+    case 'missing':
+    case 'refused':
+      // Without packages this sandbox takes no call, ever: the next provisioning looks for the archive anew.
+      await world.records.lost(session, sandbox.generation);
+      return `${WHY[status]} This call had no effect. The next call gets a new sandbox.`;
+    default:
+      return status satisfies never;
+  }
+}
+
+const NONE = { status: 'missing' } as const;
+const WHY = {
+  missing: 'The installed packages of this environment are gone; they will be installed again.',
+  refused: 'The sandbox could not take the packages of this environment.',
+};

@@ -1,0 +1,92 @@
+/**
+ * An environment's packages: what is installed, under which name it is kept, and the one build that makes it. Whoever
+ * needs an archive joins the build that is under way, for a build has a name made of archive and attempt.
+ */
+import { PACKAGE_MANAGERS, type PackageFailure, type PackageList, type PackageSources } from '#contract/packages.ts';
+import type { Instant } from '#contract/ids.ts';
+import { Fault } from '#core/errors.ts';
+import type { FoundArchive, PackageArchives, PackageBuilds, Pause, Stamp } from '#core/ports.ts';
+
+export interface PackagesWorld {
+  readonly archives: PackageArchives;
+  readonly builds: PackageBuilds;
+  readonly sources: PackageSources;
+  readonly stamp: Stamp;
+  readonly pause: Pause;
+  readonly sha256: (text: string) => string;
+}
+
+/** Changes whenever a build of the same list would make another archive. */
+const FORMAT = 1;
+/** For this long a failure is answered for by what was found; after it somebody who asks lets it be tried again. */
+const FAILURE_LASTS_MS = 300_000;
+/** ECS allows 20 looks a second per account, and a build takes minutes. */
+const POLL_MS = [100, 200, 400, 800, 1600] as const;
+const LAST_POLL_MS = 2000;
+/** ECS answers from copies that may not know a task which was started a moment ago. */
+const UNKNOWN_MS = 60_000;
+
+/** What is to be installed, each name once and in one order, so that equal environments share an archive. */
+export function packageList(wanted: PackageList): PackageList | null {
+  const { apt, cargo, gem, go, npm, pip } = wanted;
+  const once = (names: readonly string[]): string[] => [...new Set(names)].toSorted();
+  const list = { apt: once(apt), cargo: once(cargo), gem: once(gem), go: once(go), npm: once(npm), pip: once(pip) };
+  return PACKAGE_MANAGERS.every((manager) => list[manager].length === 0) ? null : list;
+}
+
+/** The name under which these packages from these sources are kept; null for no packages. */
+export function archiveOf(world: PackagesWorld, packages: PackageList | null): string | null {
+  if (packages === null) return null;
+  const lists = PACKAGE_MANAGERS.map((manager) => [manager, packages[manager]]);
+  const sources = Object.entries(world.sources).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return world.sha256(JSON.stringify([FORMAT, lists, sources]));
+}
+
+/** Whether a failure is of a moment ago: what was tried then is not tried again yet. */
+export function isFresh({ stamp }: Pick<PackagesWorld, 'stamp'>, failedAt: Instant): boolean {
+  return Date.parse(stamp.now()) - Date.parse(failedAt) < FAILURE_LASTS_MS;
+}
+
+export interface Wanted {
+  readonly archive: string;
+  readonly packages: PackageList;
+  readonly found: FoundArchive;
+  /** The end of the caller's patience, not of the build. */
+  readonly deadline: number;
+}
+
+/** Builds an archive, or joins who does. Null when it is there; else why not. */
+export async function build(world: PackagesWorld, wanted: Wanted): Promise<PackageFailure | null> {
+  const { archive, packages, found } = wanted;
+  const attempt = found.status === 'failed' ? found.failure.attempt + 1 : 1;
+  const url = await world.archives.order(archive, { attempt, packages, sources: world.sources });
+  const task = await world.builds.run(archive, attempt, url);
+  const ending = await untilEnded(world, task, wanted.deadline);
+  const outcome = await world.archives.find(archive);
+  if (outcome.status === 'built') return null;
+  if (outcome.status === 'failed' && outcome.failure.attempt >= attempt) return outcome.failure;
+  // Killed before it could say why. Without this the next attempt would have this one's name, and join a dead build.
+  const failure = { attempt, manager: null, message: `The build ended without a result (${ending}).` };
+  await world.archives.fail(archive, failure);
+  return failure;
+}
+
+async function untilEnded(world: PackagesWorld, task: string, deadline: number): Promise<string> {
+  const unknownUntil = Date.parse(world.stamp.now()) + UNKNOWN_MS;
+  for (let look = 0; Date.parse(world.stamp.now()) <= deadline; look += 1) {
+    const now = await world.builds.status(task);
+    if (now.status === 'stopped') return now.reason;
+    if (now.status === 'unknown' && Date.parse(world.stamp.now()) > unknownUntil) return 'its task is unknown';
+    await world.pause(POLL_MS[look] ?? LAST_POLL_MS);
+  }
+  throw new Fault('sandbox_not_ready', 'the packages are still being installed');
+}
+
+/** What the model reads. */
+export function explainFailure({ manager, message }: PackageFailure): string {
+  const who = manager === null ? '' : `${manager} failed. `;
+  return (
+    `The packages of this environment could not be installed, so there is no sandbox. ${who}It said:\n${message}\n` +
+    'This call had no effect. A later call tries again after some minutes; other packages need another environment.'
+  );
+}

@@ -1,0 +1,67 @@
+import { Aws, Names } from 'aws-cdk-lib';
+import { CfnTaskDefinition, type Cluster } from 'aws-cdk-lib/aws-ecs';
+import type { Role } from 'aws-cdk-lib/aws-iam';
+import type { LogGroup } from 'aws-cdk-lib/aws-logs';
+import type { Construct } from 'constructs';
+
+export interface TaskPlatform {
+  readonly cluster: Cluster;
+  readonly executionRole: Role;
+  readonly logGroup: LogGroup;
+}
+
+export interface ConfinedTaskProps {
+  readonly cpu: number;
+  readonly memoryMb: number;
+  readonly container: Pick<
+    CfnTaskDefinition.ContainerDefinitionProperty,
+    'name' | 'image' | 'command' | 'portMappings'
+  > & { readonly name: string };
+}
+
+/** The root file system is read-only. Each of these is a VOLUME of the image, so that its owner is the agent. */
+const WRITABLE = { workspace: '/workspace', tmp: '/tmp', home: '/home/agent', packages: '/opt/packages' };
+/** User and group `agent` of the image. */
+const AGENT = '1000:1000';
+
+/**
+ * A task that runs strangers' code: an ordinary user without capabilities, no role, no settings. A CloudFormation
+ * resource, because CDK's FargateTaskDefinition gives every task a role.
+ */
+export function confinedTask(scope: Construct, platform: TaskPlatform, props: ConfinedTaskProps): CfnTaskDefinition {
+  const definition = new CfnTaskDefinition(scope, 'Definition', {
+    family: Names.uniqueResourceName(scope, { maxLength: 60 }),
+    requiresCompatibilities: ['FARGATE'],
+    networkMode: 'awsvpc',
+    runtimePlatform: { cpuArchitecture: 'ARM64', operatingSystemFamily: 'LINUX' },
+    cpu: String(props.cpu),
+    memory: String(props.memoryMb),
+    executionRoleArn: platform.executionRole.roleArn,
+    volumes: Object.keys(WRITABLE).map((name) => ({ name })),
+    containerDefinitions: [
+      {
+        ...props.container,
+        essential: true,
+        user: AGENT,
+        readonlyRootFilesystem: true,
+        linuxParameters: { initProcessEnabled: true, capabilities: { drop: ['ALL'] } },
+        mountPoints: Object.entries(WRITABLE).map(([sourceVolume, containerPath]) => ({
+          sourceVolume,
+          containerPath,
+          readOnly: false,
+        })),
+        logConfiguration: {
+          logDriver: 'awslogs',
+          options: {
+            'awslogs-group': platform.logGroup.logGroupName,
+            'awslogs-region': Aws.REGION,
+            'awslogs-stream-prefix': props.container.name,
+          },
+        },
+      },
+    ],
+  });
+  // RunTask may come at once: the platform needs its rights by then.
+  definition.node.addDependency(platform.executionRole);
+  return definition;
+}

@@ -1,0 +1,76 @@
+import type { PackageSources } from '#contract/packages.ts';
+import { Stack } from 'aws-cdk-lib';
+import type { CfnTaskDefinition } from 'aws-cdk-lib/aws-ecs';
+import { Construct } from 'constructs';
+import { confinedTask, type TaskPlatform } from './confined-task.ts';
+import type { Content } from './content.ts';
+import type { EntryFunction } from './entry-function.ts';
+import { acknowledgePattern } from './finding.ts';
+import { PackageNetwork } from './package-network.ts';
+import { type SandboxImage, sandboxImageUri } from './sandbox-image.ts';
+
+export interface PackageBuildProps {
+  readonly platform: TaskPlatform;
+  readonly content: Content;
+  readonly image: SandboxImage;
+  readonly sources: PackageSources;
+  /** CPU units: 1024 are one vCPU. */
+  readonly cpu: number;
+  readonly memoryMb: number;
+}
+
+const CONTAINER = 'packages';
+
+/**
+ * The Fargate task that installs an environment's packages and ends. It runs what packages bring along, so it is as
+ * confined as a sandbox; it reaches the internet, and therefore holds nothing: one URL to read what is wanted, from
+ * which it learns two more, to leave one archive or the reason why there is none.
+ */
+export class PackageBuild extends Construct {
+  readonly #props: PackageBuildProps;
+  readonly #network: PackageNetwork;
+  readonly #definition: CfnTaskDefinition;
+
+  constructor(scope: Construct, id: string, props: PackageBuildProps) {
+    super(scope, id);
+    this.#props = props;
+    this.#network = new PackageNetwork(this, 'Network', { ports: portsOf(props.sources) });
+    const { platform, image, cpu, memoryMb } = props;
+    const uri = sandboxImageUri(this, { image, stage: 'packages', puller: platform.executionRole });
+    const command = ['node', '/opt/brainstem/build-packages.mjs'];
+    this.#definition = confinedTask(this, platform, {
+      cpu,
+      memoryMb,
+      container: { name: CONTAINER, image: uri, command },
+    });
+  }
+
+  /** Starting builds and signing URLs for them. Watching tasks of this cluster comes with the right to run sandboxes. */
+  grantRun(launcher: EntryFunction): void {
+    const { platform, content, sources } = this.#props;
+    const resourceName = `${this.#definition.family}:*`;
+    const family = Stack.of(this).formatArn({ service: 'ecs', resource: 'task-definition', resourceName });
+    launcher.receive(
+      {
+        PACKAGES_TASK_DEFINITION: this.#definition.ref,
+        PACKAGES_CONTAINER: CONTAINER,
+        PACKAGES_SUBNETS: this.#network.subnetIds.join(','),
+        PACKAGES_SECURITY_GROUP: this.#network.groupId,
+        PACKAGES_SOURCES: JSON.stringify(sources),
+      },
+      { actions: ['ecs:RunTask'], on: [family], when: { ArnEquals: { 'ecs:cluster': platform.cluster.clusterArn } } },
+    );
+    content.grantPackages(launcher);
+    acknowledgePattern(
+      launcher.role,
+      family,
+      'Every revision of one family: while a deployment replaces the revision, the old one is still started.',
+    );
+  }
+}
+
+/** Ports that sources name themselves. */
+function portsOf(sources: PackageSources): readonly number[] {
+  const addresses = JSON.stringify(sources).match(/https?:\/\/[^\s"\\,|]+/g) ?? [];
+  return addresses.map((address) => Number(URL.parse(address)?.port)).filter((port) => port > 0);
+}

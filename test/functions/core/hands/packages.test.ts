@@ -1,0 +1,181 @@
+/** Provisioning of a session with packages, on real records; archives, builds and ECS are given. */
+import { createHash } from 'node:crypto';
+import { PutItemCommand } from '@aws-sdk/client-dynamodb';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { SessionId, ThreadId } from '#contract/ids.ts';
+import type { PackageList } from '#contract/packages.ts';
+import { createSandboxRecords, plannedSandbox } from '#aws/sandbox-records.dynamodb.ts';
+import { archiveOf, packageList } from '#core/hands/packages.ts';
+import { provision, type ProvisionWorld } from '#core/hands/provision.ts';
+import type { TaskStatus } from '#core/ports.ts';
+import { warehouse } from '#test/functions/core/hands/packages.fixture.ts';
+import { steadyStamp } from '#test/functions/core/given.ts';
+import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
+
+const NONE: PackageList = { apt: [], cargo: [], gem: [], go: [], npm: [], pip: [] };
+const PACKAGES: PackageList = { ...NONE, npm: ['left-pad'] };
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
+const NPM_FAILED = { manager: 'npm', message: 'E404' } as const;
+
+describe('what is installed', () => {
+  it('is each name once, in one order, so that equal environments share an archive', () => {
+    const list = packageList({ ...NONE, npm: ['b', 'a', 'b'], pip: ['c'] });
+    expect(list).toEqual({ ...NONE, npm: ['a', 'b'], pip: ['c'] });
+    expect(packageList({ ...NONE })).toBeNull();
+  });
+
+  it('is kept under another name for other packages and for other sources', () => {
+    const at = (sources: ProvisionWorld['sources'], list: PackageList) =>
+      archiveOf({ sha256, sources } as ProvisionWorld, list);
+    const names = [
+      at({}, PACKAGES),
+      at({}, { ...NONE, pip: ['left-pad'] }),
+      at({ npmRegistry: 'https://npm.example' }, PACKAGES),
+    ];
+    expect(new Set(names).size).toBe(3);
+    expect(at({}, { ...PACKAGES })).toBe(names[0]);
+  });
+});
+
+describe('provisioning with packages', () => {
+  let dynamodb: TestDynamoDb;
+  let sessions = 0;
+  beforeAll(async () => {
+    dynamodb = await startDynamoDb();
+  });
+  afterAll(async () => dynamodb.close());
+
+  async function stage() {
+    const stamp = steadyStamp();
+    const store = warehouse(stamp);
+    const running = new Map<string, TaskStatus>();
+    const started: (string | null)[] = [];
+    const records = createSandboxRecords(dynamodb.client, dynamodb.recordsTable);
+    const world: ProvisionWorld = {
+      records,
+      tasks: {
+        async run(session, generation, { archive }) {
+          const task = `${session}-${generation}`;
+          if (!running.has(task)) started.push(archive);
+          running.set(task, running.get(task) ?? { status: 'running', address: 'sandbox:8080' });
+          return task;
+        },
+        status: async (task) => running.get(task) ?? { status: 'unknown' },
+        stop: async (task) => void running.set(task, { status: 'stopped', reason: 'asked' }),
+      },
+      archives: store.archives,
+      builds: store.builds,
+      sources: {},
+      stamp,
+      pause: async (ms) => stamp.advance(ms),
+      newToken: () => 'token',
+      sha256,
+    };
+    const archive = archiveOf(world, PACKAGES) ?? '';
+    /** A new session of the environment, as the API creates it. */
+    async function newSession(): Promise<SessionId> {
+      const session = SessionId.parse(`sesn_${process.pid}y${(sessions += 1)}`);
+      const Item = plannedSandbox(session, PACKAGES);
+      await dynamodb.client.send(new PutItemCommand({ TableName: dynamodb.recordsTable, Item }));
+      return session;
+    }
+    const run = (session: SessionId, over: Partial<ProvisionWorld> = {}) =>
+      provision({ ...world, ...over }, { session, thread: ThreadId.parse('sthr_1') });
+    return { world, stamp, store, records, running, started, archive, newSession, run };
+  }
+
+  it('builds once for however many sessions ask at once, and gives each sandbox the archive’s name', async () => {
+    const { store, started, archive, newSession, run } = await stage();
+    const all = await Promise.all([newSession(), newSession(), newSession()]);
+    expect(await Promise.all(all.map((session) => run(session)))).toEqual(all.map(() => ({ generation: 1 })));
+    expect(store.built()).toEqual([`${archive}-1`]);
+    expect(started).toEqual([archive, archive, archive]);
+  });
+
+  it('starts no build for a second session, and asks only whether the archive is there', async () => {
+    const { store, archive, newSession, run } = await stage();
+    await run(await newSession());
+    store.asked.length = 0;
+    await run(await newSession());
+    expect(store.built()).toHaveLength(1);
+    expect(store.asked).toEqual([`find ${archive}`]);
+  });
+
+  it('is not ready before the packages are, and goes on with the same build and sandbox after a crash', async () => {
+    const { store, records, started, newSession, run } = await stage();
+    const session = await newSession();
+    const builds = { ...store.builds, status: () => Promise.reject(new Error('killed')) };
+    await expect(run(session, { builds })).rejects.toThrow('killed');
+    expect(await records.find(session)).toMatchObject({ status: 'starting', generation: 1 });
+    expect(await run(session)).toEqual({ generation: 1 });
+    expect(store.built()).toHaveLength(1);
+    expect(started).toHaveLength(1);
+  });
+
+  it('goes on after a crash between the order and the build’s start', async () => {
+    const { store, newSession, run } = await stage();
+    const session = await newSession();
+    const builds = { ...store.builds, run: () => Promise.reject(new Error('killed')) };
+    await expect(run(session, { builds })).rejects.toThrow('killed');
+    expect(await run(session)).toEqual({ generation: 1 });
+    expect(store.built()).toHaveLength(1);
+  });
+
+  it('ends the sandbox of a failed build and keeps the reason for the model', async () => {
+    const { store, records, running, newSession, run } = await stage();
+    store.endWith(NPM_FAILED);
+    const session = await newSession();
+    expect(await run(session)).toEqual({ generation: 1 });
+    const record = await records.find(session);
+    expect(record).toMatchObject({ status: 'failed', reason: expect.stringMatching(/npm failed[^]*E404/) });
+    expect(running.get(`${session}-1`)).toMatchObject({ status: 'stopped' });
+  });
+
+  it('tells a failure of a moment ago to other sessions without a sandbox or a build, and later tries again', async () => {
+    const { stamp, store, records, started, archive, newSession, run } = await stage();
+    store.endWith(NPM_FAILED);
+    await run(await newSession());
+    const second = await newSession();
+    await run(second);
+    expect(await records.find(second)).toMatchObject({ status: 'failed' });
+    expect({ built: store.built(), sandboxes: started.length }).toEqual({ built: [`${archive}-1`], sandboxes: 1 });
+
+    stamp.advance(300_000);
+    store.endWith('archive');
+    expect(await run(second)).toEqual({ generation: 2 });
+    expect(store.built()).toEqual([`${archive}-1`, `${archive}-2`]);
+    expect(await records.find(second)).toMatchObject({ status: 'ready', archive });
+  });
+
+  it('asks nothing at all for a repeated call while its own failure is fresh', async () => {
+    const { store, newSession, run } = await stage();
+    store.endWith(NPM_FAILED);
+    const session = await newSession();
+    await run(session);
+    store.asked.length = 0;
+    expect(await run(session)).toEqual({ generation: 1 });
+    expect(store.asked).toEqual([]);
+  });
+
+  it('takes a build that ended without a word for failed, so that the next one has another name', async () => {
+    const { stamp, store, records, archive, newSession, run } = await stage();
+    store.endWith('silence');
+    const session = await newSession();
+    await run(session);
+    expect(await records.find(session)).toMatchObject({ reason: expect.stringContaining('exit code 137') });
+    stamp.advance(300_000);
+    store.endWith('archive');
+    await run(session);
+    expect(store.built()).toEqual([`${archive}-1`, `${archive}-2`]);
+  });
+
+  it('builds anew for the next sandbox when the archive is gone', async () => {
+    const { store, records, newSession, run } = await stage();
+    const session = await newSession();
+    await run(session);
+    store.forget();
+    await records.lost(session, 1);
+    expect(await run(session)).toEqual({ generation: 2 });
+    expect(store.asked.filter((asked) => asked.startsWith('order'))).toHaveLength(2);
+  });
+});

@@ -1,0 +1,141 @@
+/**
+ * Packages for real: fetched from the registries that this machine is set up for, installed by a build, unpacked in a
+ * sandbox without a network, and used by an agent's command.
+ */
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DynamoDBClient, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { PackageList, PackageSources } from '#contract/packages.ts';
+import { brainstemApp } from '#infra/app.ts';
+import { bash, calling } from '#test/journeys/scripts.ts';
+import { ofType, startService, textOf, type Service } from '#test/journeys/service.ts';
+
+const LONG_MS = 120_000;
+
+/** Where this machine's own managers look. */
+function sourcesOfThisMachine(): PackageSources {
+  const npmRegistry = execFileSync('npm', ['config', 'get', 'registry'], { encoding: 'utf8' }).trim();
+  const pipIndexUrl = process.env['PIP_INDEX_URL'];
+  return { npmRegistry, ...(pipIndexUrl && { pipIndexUrl }) };
+}
+
+describe('an environment with packages', () => {
+  let service: Service;
+  let cdkOut: string;
+  beforeAll(async () => {
+    cdkOut = mkdtempSync(join(tmpdir(), 'brainstem-synth-'));
+    brainstemApp({ outdir: cdkOut, context: { packages: JSON.stringify(sourcesOfThisMachine()) } }).synth();
+    service = await startService({ cdkOut, retryIntervalMs: 50 });
+  });
+  afterAll(async () => {
+    await service.close();
+    rmSync(cdkOut, { recursive: true });
+  });
+
+  const NONE: PackageList = { apt: [], cargo: [], gem: [], go: [], npm: [], pip: [] };
+
+  /** The environment's row gets its packages as they are stored. */
+  async function environmentWith(packages: Partial<PackageList>): Promise<string> {
+    const { client, runtime } = service;
+    const environment = await client.beta.environments.create({ name: 'lab' });
+    const config = { ...environment.config, packages: { type: 'packages', ...NONE, ...packages } };
+    const dynamodb = new DynamoDBClient({
+      endpoint: runtime.aws.dynamoDb.upstream,
+      region: runtime.template.region,
+      credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
+    });
+    const table = runtime.template.functions.map((part) => part.environment['RECORDS_TABLE']).find(Boolean);
+    await dynamodb.send(
+      new UpdateItemCommand({
+        TableName: table,
+        Key: { pk: { S: environment.id }, sk: { S: 'environment' } },
+        UpdateExpression: 'SET body = :body',
+        ExpressionAttributeValues: { ':body': { S: JSON.stringify({ ...environment, config }) } },
+      }),
+    );
+    dynamodb.destroy();
+    return environment.id;
+  }
+
+  async function sessionIn(environment: string): Promise<string> {
+    const agent = await service.client.beta.agents.create({
+      name: 'Ada',
+      model: 'claude-opus-5',
+      tools: [{ type: 'agent_toolset_20260401' }],
+    });
+    const { id } = await service.client.beta.sessions.create({ agent: agent.id, environment_id: environment });
+    return id;
+  }
+
+  async function run(session: string, command: string) {
+    service.standIn.script(calling(bash(command)));
+    const started = performance.now();
+    const [result] = ofType(await service.converse(session, 'go'), 'agent.tool_result');
+    const ms = Math.round(performance.now() - started);
+    return { text: textOf(result), isError: result?.is_error, ms };
+  }
+
+  /** How often a container has said this. */
+  const said = (container: string, message: string) => {
+    const file = join(service.data, 'logs', `${container}.log`);
+    const log = existsSync(file) ? readFileSync(file, 'utf8') : '';
+    return log.split('\n').filter((line) => line.includes(`"message":"${message}"`)).length;
+  };
+  const started = () => ({
+    builds: said('packages', 'archived') + said('packages', 'the build failed'),
+    sandboxes: said('sandbox', 'listening'),
+  });
+
+  it(
+    'lets commands use what was installed, and a second session starts no build',
+    async () => {
+      const environment = await environmentWith({ npm: ['semver@7.6.3'] });
+      const command = `semver -i minor 1.2.3 && node -p 'require("semver").major("3.1.4")'`;
+      const first = await run(await sessionIn(environment), command);
+      expect(first).toMatchObject({ text: '1.3.0\n3', isError: false });
+      await expect.poll(started).toEqual({ builds: 1, sandboxes: 1 });
+      const second = await run(await sessionIn(environment), 'semver -i major 1.2.3');
+      expect(second).toMatchObject({ text: '2.0.0', isError: false });
+      await expect.poll(started).toEqual({ builds: 1, sandboxes: 2 });
+      expect(second.ms).toBeLessThan(first.ms);
+    },
+    LONG_MS,
+  );
+
+  it(
+    'tells the model which manager failed and what it said, once, and starts no sandbox for it again at once',
+    async () => {
+      const environment = await environmentWith({ npm: ['semver@0.0.0-never-was'] });
+      const session = await sessionIn(environment);
+      const { text, isError } = await run(session, 'echo hi');
+      expect(isError).toBe(true);
+      expect(text).toContain('npm failed');
+      expect(text).toContain('semver@0.0.0-never-was');
+      const before = started();
+      expect(await run(session, 'echo hi')).toMatchObject({ text, isError: true });
+      expect(await run(await sessionIn(environment), 'echo hi')).toMatchObject({ text, isError: true });
+      await expect.poll(started).toEqual(before);
+    },
+    LONG_MS,
+  );
+
+  it(
+    'has those of apt and pip too, each where its programs find it',
+    async () => {
+      const session = await sessionIn(await environmentWith({ apt: ['hello'], pip: ['six==1.16.0'] }));
+      const { text, isError } = await run(session, 'hello -g "$(python3 -c "import six; print(six.__version__)")"');
+      expect({ text, isError }).toEqual({ text: '1.16.0', isError: false });
+    },
+    LONG_MS,
+  );
+
+  it('keeps the sandbox itself without a network', { timeout: LONG_MS }, async () => {
+    const session = await sessionIn(await environmentWith({ npm: ['semver@7.6.3'] }));
+    const { text } = await run(session, 'cat /proc/net/dev | grep -c : ; ls /etc/resolv.conf');
+    expect(text).toMatch(/^1\n/);
+    expect(text).toContain('No such file');
+  });
+});
