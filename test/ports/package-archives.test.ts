@@ -109,6 +109,18 @@ describe('the archives of packages in S3', () => {
     });
   });
 
+  it('goes on with the calls of a signer whose URL was used, and takes no other with the id that the URL shows', async () => {
+    const { archiveUrl } = await order(newArchive());
+    const { origin, searchParams } = new URL(archiveUrl);
+    const credential = searchParams.get('X-Amz-Credential');
+    const forged = await fetch(`${origin}/${Bucket}/packages/x`, {
+      headers: { authorization: `AWS4-HMAC-SHA256 Credential=${credential}, SignedHeaders=host, Signature=0` },
+    });
+    expect(forged.status).toBe(403);
+    expect(await forged.text()).toContain('SignatureDoesNotMatch');
+    expect(await archives.find(newArchive())).toEqual({ status: 'missing' });
+  });
+
   it('leaves other content alone', async () => {
     const Key = 'sesn_1/a';
     await s3.send(new PutObjectCommand({ Bucket, Key, Body: 'x' }));

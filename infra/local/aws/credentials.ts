@@ -22,15 +22,20 @@ export interface Callers {
   issue(caller: Caller): { readonly accessKeyId: string; readonly secretAccessKey: string };
   find(accessKeyId: string): Caller | null;
   secretOf(accessKeyId: string): string;
+  /** A presigned URL was used, so others than its worker know the id. */
+  show(accessKeyId: string): void;
+  isShown(accessKeyId: string): boolean;
 }
 
 /**
  * The access key id alone proves who calls, and the signature is not verified: the id has 80 random bits, exists only
  * in this process and in the one worker it was issued to, and travels over the loopback interface. Whoever knows it
- * knows the secret key too, so a signature would add work to every call and proof to none.
+ * knows the secret key too, so a signature would add work to every call and proof to none. That ends with the first
+ * presigned URL of the id: a build of packages uses one before it runs any code of strangers.
  */
 export function createCallers(): Callers {
   const callers = new Map<string, Caller>();
+  const shown = new Set<string>();
   const secrets = new Map<string, string>();
   const issued = new Map<string, ReturnType<Callers['issue']>>();
   return {
@@ -48,6 +53,8 @@ export function createCallers(): Callers {
       return credentials;
     },
     find: (accessKeyId) => callers.get(accessKeyId) ?? null,
+    show: (accessKeyId) => void shown.add(accessKeyId),
+    isShown: (accessKeyId) => shown.has(accessKeyId),
     secretOf: (accessKeyId) => secrets.get(accessKeyId) ?? '',
   };
 }

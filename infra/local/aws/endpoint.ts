@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import type { Verdicts } from '../iam/verdicts.ts';
 import type { AwsEndpoint, AwsRequest, AwsResponse, CallHook, Service } from '../seams.ts';
 import { createCallers, readCredential, type Callers, type Credential } from './credentials.ts';
-import { checkPresigned, presignedCredential } from './presigned.ts';
+import { checkPresigned, checkSigned, presignedCredential } from './signed.ts';
 import { AwsFault, deniedFault, faultAnswer } from './wire.ts';
 
 export interface EndpointOptions {
@@ -83,9 +83,7 @@ async function answer(endpoint: Endpoint, incoming: IncomingMessage, body: Buffe
   const { path, query } = placeOf(incoming);
   const { headers } = incoming;
   const unnamed = { service: credential.service, method: incoming.method ?? 'GET', path, query, headers, body };
-  if (headers.authorization === undefined) {
-    checkPresigned(unnamed, endpoint.callers.secretOf(credential.accessKeyId), Date.now());
-  }
+  checkSignature(endpoint, unnamed, credential);
   const request: AwsRequest = { ...unnamed, operation: service.operation(unnamed), caller };
   const name = `${request.service}:${request.operation}`;
   endpoint.counts.set(name, (endpoint.counts.get(name) ?? 0) + 1);
@@ -99,6 +97,17 @@ async function answer(endpoint: Endpoint, incoming: IncomingMessage, body: Buffe
 function credentialOf(incoming: IncomingMessage): Credential | null {
   const { authorization } = incoming.headers;
   return authorization === undefined ? presignedCredential(placeOf(incoming)) : readCredential(authorization);
+}
+
+/** @throws AwsFault when the request is not what was signed */
+function checkSignature({ callers }: Endpoint, request: Parameters<typeof checkSigned>[0], by: Credential): void {
+  const secret = callers.secretOf(by.accessKeyId);
+  if (request.headers['authorization'] !== undefined) {
+    if (callers.isShown(by.accessKeyId)) checkSigned(request, secret);
+    return;
+  }
+  checkPresigned(request, secret, Date.now());
+  callers.show(by.accessKeyId);
 }
 
 function placeOf({ url = '/' }: IncomingMessage): { readonly path: string; readonly query: URLSearchParams } {

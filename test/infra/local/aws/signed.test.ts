@@ -1,6 +1,6 @@
 import { AwsV4Signer } from 'aws4fetch';
-import { expect, test } from 'vitest';
-import { checkPresigned, presignedCredential } from '#infra/local/aws/presigned.ts';
+import { describe, expect, test } from 'vitest';
+import { checkPresigned, checkSigned, presignedCredential } from '#infra/local/aws/signed.ts';
 
 const SECRET = 'the secret';
 const SIGNED_AT = Date.parse('2026-11-21T10:00:00Z');
@@ -45,6 +45,44 @@ test('a query beside the signed one is refused', async () => {
 test.each([0, 604_801, Number.NaN])('a lifetime of %d seconds is refused', async (seconds) => {
   const unbounded = await presigned('/bucket/key', seconds);
   expect(() => checkPresigned(unbounded, SECRET, SIGNED_AT)).toThrow('X-Amz-Expires');
+});
+
+describe('a request signed in its headers', () => {
+  async function signed(service: string, path: string) {
+    const body = Buffer.from('{"a":1}');
+    const signer = new AwsV4Signer({
+      url: `http://127.0.0.1:9000${path}`,
+      method: 'POST',
+      body,
+      headers: { 'x-amz-target': 'Service.Operation' },
+      accessKeyId: 'AKIA1',
+      secretAccessKey: SECRET,
+      region: 'us-east-1',
+      service,
+    });
+    const { url, headers } = await signer.sign();
+    const given = { ...Object.fromEntries(headers ?? []), host: url.host };
+    return { method: 'POST', path: url.pathname, query: url.searchParams, headers: given, body };
+  }
+
+  test.each([
+    ['dynamodb', '/'],
+    ['lambda', '/2015-03-31/functions/arn%3Aaws%3Alambda/invocations?Qualifier=1'],
+    ['s3', '/bucket/a%20key?list-type=2&prefix=packages%2F'],
+  ])('for %s is accepted as it is and not otherwise', async (service, path) => {
+    const asked = await signed(service, path);
+    expect(() => checkSigned(asked, SECRET)).not.toThrow();
+    const changes = [
+      { ...asked, method: 'PUT' },
+      { ...asked, path: '/elsewhere' },
+      { ...asked, query: new URLSearchParams('other=1') },
+      { ...asked, headers: { ...asked.headers, 'x-amz-target': 'Service.Other' } },
+      // What S3 may leave unsigned is the body alone.
+      ...(service === 's3' ? [] : [{ ...asked, body: Buffer.from('{}') }]),
+    ];
+    for (const changed of changes) expect(() => checkSigned(changed, SECRET)).toThrow('not the one that was signed');
+    expect(() => checkSigned(asked, 'another')).toThrow('not the one that was signed');
+  });
 });
 
 test('a request without a credential in its query is not presigned', () => {
