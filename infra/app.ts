@@ -11,8 +11,9 @@ const CLI_CONTEXT = { 'aws:cdk:enable-path-metadata': true, 'aws:cdk:enable-asse
 
 /**
  * The app that `cdk` runs. Options come as context: `-c sandboxImage=<uri>` (deploys without Docker),
- * `-c removalPolicy=destroy`, `-c savedQueries=no`, `-c packages=<JSON of sources>`, `-c createsPerMinute=300`, `-c readsPerMinute=1200`,
- * `-c modelProvider=bedrock` or `claude-platform-on-aws` (which needs `-c modelWorkspace=wrkspc_…`), and for both
+ * `-c removalPolicy=destroy`, `-c savedQueries=no`, `-c createsPerMinute=300`, `-c readsPerMinute=1200`,
+ * `-c packages=<JSON>` (or an object in `cdk.json`: where packages come from), `-c modelProvider=bedrock` or
+ * `claude-platform-on-aws` (which needs `-c modelWorkspace=wrkspc_…`), and for both
  * `-c modelRegion=<Region>`.
  */
 export function brainstemApp(props: AppProps = {}): App {
@@ -32,7 +33,7 @@ export function brainstemApp(props: AppProps = {}): App {
       ...(createsPerMinute !== undefined && { createsPerMinute }),
       ...(readsPerMinute !== undefined && { readsPerMinute }),
     },
-    packages: PackageSources.parse(JSON.parse(option(app, 'packages') ?? '{}')),
+    packages: packageSources(app.node.tryGetContext('packages')),
     ...(imageUri && { sandbox: { imageUri } }),
     model: modelOf(app),
   });
@@ -63,6 +64,13 @@ function modelOf(app: App): ModelProps {
 function numberOption(app: App, name: string): number | undefined {
   const text = option(app, name);
   return text === undefined ? undefined : Number(text);
+}
+
+function packageSources(value: unknown): PackageSources {
+  const parsed = PackageSources.safeParse(typeof value === 'string' ? JSON.parse(value) : (value ?? {}));
+  if (parsed.success) return parsed.data;
+  const problems = parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
+  throw new Error(`Context packages: ${problems.join('; ')}`);
 }
 
 function removalPolicy(name: string): RemovalPolicy {

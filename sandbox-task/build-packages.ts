@@ -17,8 +17,8 @@ import { INSTALL } from './package-managers.ts';
 import { packagePaths } from './package-paths.ts';
 import { lastWords, programRunner, ProgramFailure } from './programs.ts';
 
-/** Below the lifetime of the URLs in the order. */
-const LIMIT_MS = 1_800_000;
+/** Below the lifetime of the URLs in the order, and below the idle time of a sandbox that waits for it. */
+const LIMIT_MS = 1_200_000;
 const TRIES = 3;
 const TRY_AGAIN_MS = 1000;
 

@@ -35,7 +35,9 @@ export function createTasks(options: EcsTasksOptions): Tasks {
       }),
     status: (task) => taskStatus(options, task),
     async stop(task) {
-      await ecs.send(new StopTaskCommand({ cluster, task, reason: 'the session was deleted' })).catch(endedBefore);
+      await ecs
+        .send(new StopTaskCommand({ cluster, task, reason: 'its session needs it no longer' }))
+        .catch(endedBefore);
     },
   };
 }

@@ -81,6 +81,7 @@ export function provisionWorld(environment: Environment): ProvisionWorld & { rea
       bucket: setting(environment, 'CONTENT_BUCKET'),
       environment,
     }),
+    system: setting(environment, 'PACKAGES_SYSTEM'),
     sources: jsonSetting(environment, 'PACKAGES_SOURCES', PackageSources),
     stamp: createStamp(),
     pause,

@@ -1,4 +1,7 @@
 import type { PackageSources } from '#contract/packages.ts';
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Stack } from 'aws-cdk-lib';
 import type { CfnTaskDefinition } from 'aws-cdk-lib/aws-ecs';
 import { Construct } from 'constructs';
@@ -47,7 +50,7 @@ export class PackageBuild extends Construct {
 
   /** Starting builds and signing URLs for them. Watching tasks of this cluster comes with the right to run sandboxes. */
   grantRun(launcher: EntryFunction): void {
-    const { platform, content, sources } = this.#props;
+    const { platform, content, image, sources } = this.#props;
     const resourceName = `${this.#definition.family}:*`;
     const family = Stack.of(this).formatArn({ service: 'ecs', resource: 'task-definition', resourceName });
     launcher.receive(
@@ -56,6 +59,7 @@ export class PackageBuild extends Construct {
         PACKAGES_CONTAINER: CONTAINER,
         PACKAGES_SUBNETS: this.#network.subnetIds.join(','),
         PACKAGES_SECURITY_GROUP: this.#network.groupId,
+        PACKAGES_SYSTEM: systemOf(image),
         PACKAGES_SOURCES: JSON.stringify(sources),
       },
       { actions: ['ecs:RunTask'], on: [family], when: { ArnEquals: { 'ecs:cluster': platform.cluster.clusterArn } } },
@@ -67,6 +71,14 @@ export class PackageBuild extends Construct {
       'Every revision of one family: while a deployment replaces the revision, the old one is still started.',
     );
   }
+}
+
+/** What packages are made for: the image, or the recipe of one, in which our own programs do not count. */
+function systemOf(image: SandboxImage): string {
+  if ('uri' in image) return image.uri;
+  return createHash('sha256')
+    .update(readFileSync(join(image.dir, 'Dockerfile')))
+    .digest('hex');
 }
 
 /** Ports that sources name themselves. */

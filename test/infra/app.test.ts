@@ -43,6 +43,12 @@ test.each(['0', '1.5', 'many', '1000001'])('a rate limit of %s is refused by nam
   );
 });
 
+test('where packages come from is refused by the field’s name when it is no address, and never holds anything else', () => {
+  const app = (packages: unknown) => () => brainstemApp({ context: { packages } });
+  expect(app('{"npmRegistry":"nowhere"}')).toThrow('Context packages: npmRegistry: ');
+  expect(app({ npmToken: 'secret' })).toThrow('npmToken');
+});
+
 test('a right that AwsSolutions finds too wide stops synthesis until it is acknowledged', () => {
   const { app, stack } = appWithStack();
   const role = new Role(stack, 'Wide', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') });

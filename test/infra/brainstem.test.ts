@@ -45,7 +45,7 @@ describe('settings: each function is given exactly what it reads', () => {
   const rates = ['CREATES_PER_MINUTE', 'READS_PER_MINUTE'];
   const place = ['TASK_DEFINITION', 'CONTAINER', 'SUBNETS', 'SECURITY_GROUP'];
   const sandbox = ['CLUSTER', ...place].map((name) => `SANDBOX_${name}`);
-  const packages = [...place, 'SOURCES'].map((name) => `PACKAGES_${name}`);
+  const packages = [...place, 'SOURCES', 'SYSTEM'].map((name) => `PACKAGES_${name}`);
   test.each([
     ['api', [log, records, content, machine, 'PROVISION_FUNCTION_NAME', ...rates]],
     ['stream', [log, records, content, previews, ...rates]],

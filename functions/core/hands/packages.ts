@@ -11,6 +11,8 @@ export interface PackagesWorld {
   readonly archives: PackageArchives;
   readonly builds: PackageBuilds;
   readonly sources: PackageSources;
+  /** Names the system that packages are installed on: what is made for one need not run on the next. */
+  readonly system: string;
   readonly stamp: Stamp;
   readonly pause: Pause;
   readonly sha256: (text: string) => string;
@@ -39,7 +41,7 @@ export function archiveOf(world: PackagesWorld, packages: PackageList | null): s
   if (packages === null) return null;
   const lists = PACKAGE_MANAGERS.map((manager) => [manager, packages[manager]]);
   const sources = Object.entries(world.sources).toSorted(([a], [b]) => (a < b ? -1 : 1));
-  return world.sha256(JSON.stringify([FORMAT, lists, sources]));
+  return world.sha256(JSON.stringify([FORMAT, world.system, lists, sources]));
 }
 
 /** Whether a failure is of a moment ago: what was tried then is not tried again yet. */

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SessionId, ThreadId } from '#contract/ids.ts';
-import type { PackageList } from '#contract/packages.ts';
+import type { PackageList, PackageSources } from '#contract/packages.ts';
 import { createSandboxRecords, plannedSandbox } from '#aws/sandbox-records.dynamodb.ts';
 import { archiveOf, packageList } from '#core/hands/packages.ts';
 import { provision, type ProvisionWorld } from '#core/hands/provision.ts';
@@ -24,15 +24,16 @@ describe('what is installed', () => {
     expect(packageList({ ...NONE })).toBeNull();
   });
 
-  it('is kept under another name for other packages and for other sources', () => {
-    const at = (sources: ProvisionWorld['sources'], list: PackageList) =>
-      archiveOf({ sha256, sources } as ProvisionWorld, list);
+  it('is kept under another name for other packages, other sources and another system', () => {
+    const at = (sources: PackageSources, list: PackageList, system = 'bookworm') =>
+      archiveOf({ sha256, sources, system } as ProvisionWorld, list);
     const names = [
       at({}, PACKAGES),
       at({}, { ...NONE, pip: ['left-pad'] }),
       at({ npmRegistry: 'https://npm.example' }, PACKAGES),
+      at({}, PACKAGES, 'trixie'),
     ];
-    expect(new Set(names).size).toBe(3);
+    expect(new Set(names).size).toBe(4);
     expect(at({}, { ...PACKAGES })).toBe(names[0]);
   });
 });
@@ -66,6 +67,7 @@ describe('provisioning with packages', () => {
       archives: store.archives,
       builds: store.builds,
       sources: {},
+      system: 'bookworm',
       stamp,
       pause: async (ms) => stamp.advance(ms),
       newToken: () => 'token',

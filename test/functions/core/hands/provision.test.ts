@@ -56,6 +56,7 @@ describe('provisioning', () => {
       archives: store.archives,
       builds: store.builds,
       sources: {},
+      system: 'bookworm',
     };
     return { session, stamp, cloud, store, world, run: (over = world) => provision(over, { session, thread: THREAD }) };
   }
