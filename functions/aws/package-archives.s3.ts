@@ -5,7 +5,7 @@ import { PackageFailure, type PackageOrder } from '#contract/packages.ts';
 import { Fault } from '#core/errors.ts';
 import type { FoundArchive, PackageArchives } from '#core/ports.ts';
 import { archiveKey, PACKAGES_PREFIX } from '#aws/package-keys.ts';
-import { setting, type Environment } from '#aws/settings.ts';
+import { roleCredentials, setting, type Environment } from '#aws/settings.ts';
 
 /** A build reads its order when it starts, within a minute or two. */
 const ORDER_SECONDS = 900;
@@ -68,12 +68,7 @@ function presigner(environment: Environment, bucket: string) {
     environment['AWS_ENDPOINT_URL_S3'] ??
     environment['AWS_ENDPOINT_URL'] ??
     `https://s3.${region}.${region.startsWith('cn-') ? 'amazonaws.com.cn' : 'amazonaws.com'}`;
-  const sessionToken = environment['AWS_SESSION_TOKEN'];
-  const credentials = {
-    accessKeyId: setting(environment, 'AWS_ACCESS_KEY_ID'),
-    secretAccessKey: setting(environment, 'AWS_SECRET_ACCESS_KEY'),
-    ...(sessionToken === undefined ? {} : { sessionToken }),
-  };
+  const credentials = roleCredentials(environment);
   return async (method: 'GET' | 'PUT', key: string, seconds: number): Promise<string> => {
     const url = new URL(`/${bucket}/${key}`, endpoint);
     url.searchParams.set('X-Amz-Expires', String(seconds));

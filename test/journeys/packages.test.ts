@@ -6,7 +6,6 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DynamoDBClient, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { PackageList, PackageSources } from '#contract/packages.ts';
 import { brainstemApp } from '#infra/app.ts';
@@ -35,29 +34,10 @@ describe('an environment with packages', () => {
     rmSync(cdkOut, { recursive: true });
   });
 
-  const NONE: PackageList = { apt: [], cargo: [], gem: [], go: [], npm: [], pip: [] };
-
-  /** The environment's row gets its packages as they are stored. */
   async function environmentWith(packages: Partial<PackageList>): Promise<string> {
-    const { client, runtime } = service;
-    const environment = await client.beta.environments.create({ name: 'lab' });
-    const config = { ...environment.config, packages: { type: 'packages', ...NONE, ...packages } };
-    const dynamodb = new DynamoDBClient({
-      endpoint: runtime.aws.dynamoDb.upstream,
-      region: runtime.template.region,
-      credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
-    });
-    const table = runtime.template.functions.map((part) => part.environment['RECORDS_TABLE']).find(Boolean);
-    await dynamodb.send(
-      new UpdateItemCommand({
-        TableName: table,
-        Key: { pk: { S: environment.id }, sk: { S: 'environment' } },
-        UpdateExpression: 'SET body = :body',
-        ExpressionAttributeValues: { ':body': { S: JSON.stringify({ ...environment, config }) } },
-      }),
-    );
-    dynamodb.destroy();
-    return environment.id;
+    const config = { type: 'cloud', packages: { type: 'packages', ...packages } } as const;
+    const { id } = await service.client.beta.environments.create({ name: 'lab', config });
+    return id;
   }
 
   async function sessionIn(environment: string): Promise<string> {
