@@ -1,0 +1,261 @@
+/** The steps of a play: each is made on the stage and in the reference, and both must answer alike. */
+import { expect } from 'vitest';
+import type { EventInput, SessionEvent } from '#contract/events.ts';
+import { Fault } from '#core/errors.ts';
+import type { Head, ModelAnswer, ModelRequest } from '#core/ports.ts';
+import { answer, says, toolUse } from '#test/functions/core/given.ts';
+import {
+  archived,
+  closed,
+  heard,
+  isActive,
+  lost,
+  NEW,
+  sent,
+  turned,
+  type ClientEvent,
+  type Heard,
+  type Reference,
+  type ReferenceCall,
+} from '#test/functions/core/reference.ts';
+import { createStage, type Execution, type Fate, type Stage } from '#test/functions/core/stage.ts';
+
+/** `of` picks one of the latest calls, or of the live executions. */
+export type Said =
+  | { readonly type: 'message' }
+  | { readonly type: 'interrupt' }
+  | { readonly type: 'confirmation'; readonly of: number; readonly allow: boolean }
+  | { readonly type: 'result'; readonly of: number };
+export type Tool = 'bash' | 'read' | 'weather' | 'unheard-of';
+export type Saying = Exclude<Heard['type'], 'calls'> | readonly Tool[];
+
+export type Action =
+  | {
+      readonly do: 'send';
+      readonly events: readonly Said[];
+      readonly stale: boolean;
+      readonly start: 'started' | 'lost';
+    }
+  | { readonly do: 'archive' | 'rename' | 'sweep' | 'second' }
+  /** Whatever an execution has to do next: a Turn, hearing the model, a hand. */
+  | { readonly do: 'work'; readonly of: number; readonly says: Saying; readonly fate: Fate }
+  | { readonly do: 'kill' | 'double' | 'lose' | 'fail hand'; readonly of: number };
+
+export interface Play {
+  readonly stage: Stage;
+  now: Reference;
+  /** What a slow request may have read. */
+  before: { readonly head: Head; readonly then: Reference };
+  messages: number;
+  /** What a follower saw, by id, as last told. */
+  readonly seen: Map<string, SessionEvent>;
+  followed: Head;
+}
+
+export async function begin(messages: number): Promise<Play> {
+  const texts = Array.from({ length: messages }, (_, index) => `m${index + 1}`);
+  const stage = await createStage(texts.map(says));
+  const now = sent(
+    NEW,
+    texts.map((text) => ({ type: 'message', text })),
+  );
+  if (now === 'refused') throw new TypeError('a new session takes messages');
+  const head = await stage.head();
+  const seen = new Map(stage.events().map((event) => [event.id as string, event]));
+  return { stage, now, before: { head, then: now }, messages, seen, followed: head };
+}
+
+export async function perform(play: Play, what: Action): Promise<void> {
+  const { stage } = play;
+  const before = { head: await stage.head(), then: play.now };
+  switch (what.do) {
+    case 'send':
+      await performSend(play, what);
+      break;
+    case 'archive': {
+      const next = archived(play.now);
+      expect(await stage.change({ do: 'archive' })).toBe(next === 'refused' ? next : 'accepted');
+      if (next !== 'refused') play.now = next;
+      break;
+    }
+    case 'rename': {
+      const accepted = await stage.change({ do: 'update', changes: { title: `title ${before.head.position}` } });
+      expect(accepted).toBe(play.now.status === 'terminated' ? 'refused' : 'accepted');
+      break;
+    }
+    case 'sweep':
+      play.now = revived(play);
+      await stage.sweep();
+      break;
+    case 'second':
+      await stage.second();
+      break;
+    case 'work':
+    case 'kill':
+    case 'double':
+    case 'lose':
+    case 'fail hand': {
+      const live = stage.live();
+      const execution = live[what.of % live.length];
+      if (execution !== undefined) await performIn(play, execution, what);
+      break;
+    }
+    default:
+      return what satisfies never;
+  }
+  play.before = before;
+}
+
+/** Nobody runs it: it goes on under the next number, or is given up. */
+export function revived({ stage, now }: Play): Reference {
+  let next = now;
+  while (isActive(next) && stage.isOver(next.run)) next = lost(next);
+  return next;
+}
+
+async function performSend(play: Play, what: Extract<Action, { do: 'send' }>): Promise<void> {
+  const { stage } = play;
+  const events = what.events.flatMap((event) => eventsOf(play, event));
+  if (events.length === 0) return;
+  const { run } = play.now;
+  const { head, then } = what.stale ? play.before : { head: await stage.head(), then: play.now };
+  // What is refused is refused as things stood when they were looked at; what is accepted, as they stand.
+  const next = sent(then, events) === 'refused' ? 'refused' : sent(play.now, events);
+  expect(await stage.send(events.map(inputOf), head, what.start)).toBe(next === 'refused' ? next : 'accepted');
+  if (next === 'refused') return;
+  play.now = next;
+  if (next.run !== run && what.start === 'started') play.now = revived({ ...play, now: next });
+}
+
+function eventsOf(play: Play, event: Said): readonly ClientEvent[] {
+  if (event.type === 'interrupt') return [{ type: 'interrupt' }];
+  if (event.type === 'message') {
+    play.messages += 1;
+    return [{ type: 'message', text: `m${play.messages}` }];
+  }
+  const calls = usesIn(play.stage.events());
+  const call = calls.toReversed()[event.of % Math.max(1, calls.length)]?.id;
+  if (call === undefined) return [];
+  return event.type === 'result' ? [{ type: 'result', call }] : [{ type: 'confirmation', call, allow: event.allow }];
+}
+
+export function inputOf(event: ClientEvent): EventInput {
+  switch (event.type) {
+    case 'message':
+      return says(event.text);
+    case 'interrupt':
+      return { type: 'user.interrupt' };
+    case 'confirmation':
+      return { type: 'user.tool_confirmation', tool_use_id: event.call, result: event.allow ? 'allow' : 'deny' };
+    case 'result':
+      return { type: 'user.custom_tool_result', custom_tool_use_id: event.call };
+    default:
+      return event satisfies never;
+  }
+}
+
+type WorkAction = Extract<Action, { do: 'work' | 'kill' | 'double' | 'lose' | 'fail hand' }>;
+
+async function performIn(play: Play, execution: Execution, what: WorkAction): Promise<void> {
+  const { stage } = play;
+  const hand = execution.hands[0];
+  switch (what.do) {
+    case 'work':
+      if (execution.at === 'turn') await performTurn(play, execution, what.fate);
+      else if (execution.at === 'asking') await performHearing(play, execution, what);
+      else if (hand !== undefined) {
+        const before = play.now.open.some((call) => call.id === hand.id);
+        await stage.useHand(execution, hand, what.fate);
+        // Whoever was interrupted, or answered by a twin, is not asked for anything any more.
+        if (!before) break;
+        if (what.fate !== 'dies before') play.now = closed(play.now, hand.id);
+      }
+      break;
+    case 'fail hand':
+      if (hand !== undefined) stage.failHand(execution, hand);
+      break;
+    case 'kill':
+      await stage.kill(execution);
+      break;
+    case 'double':
+      if (stage.live().length < 4) stage.double(execution);
+      break;
+    case 'lose':
+      await stage.lose(execution);
+      break;
+    default:
+      return what satisfies never;
+  }
+}
+
+async function performTurn(play: Play, execution: Execution, dies: Fate): Promise<void> {
+  const { stage } = play;
+  const isMine = execution.input.run === play.now.run && isActive(play.now);
+  const unfinished = (isMine ? (execution.input.hands ?? []) : [])
+    .map(({ call }) => call)
+    .filter((id) => play.now.open.some((call) => call.id === id));
+  const before = stage.requests.length;
+  const position = (await stage.head()).position;
+  const next = turned(play.now, { turn: execution.id, run: execution.input.run, unfinished });
+  await stage.turn(execution, dies);
+  const [first] = unfinished;
+  if (dies === 'lives' || (await stage.head()).position === position) {
+    // A turn with nothing to append cannot die at it.
+    if (dies !== 'dies before') play.now = next;
+  } else if (dies === 'dies after') play.now = first === undefined ? next : closed(play.now, first);
+  const asked = stage.requests[before];
+  if (asked !== undefined) expect(textsIn(asked)).toEqual(play.now.said);
+}
+
+async function performHearing(
+  play: Play,
+  execution: Execution,
+  { says: what, fate: dies }: Extract<Action, { do: 'work' }>,
+): Promise<void> {
+  const { stage } = play;
+  const known = stage.events().length;
+  await stage.hear(execution, reply(what, known), dies);
+  if (dies === 'dies before') return;
+  const open = usesIn(stage.events().slice(known)).flatMap(callOf);
+  play.now = heard(play.now, execution.id, typeof what === 'string' ? { type: what } : { type: 'calls', open });
+}
+
+function callOf(use: Use): readonly ReferenceCall[] {
+  const { id } = use;
+  if (use.type === 'agent.custom_tool_use') return [{ id, waitsFor: 'client' }];
+  if (use.evaluated_permission === 'deny') return [];
+  return [{ id, waitsFor: use.evaluated_permission === 'ask' ? 'confirmation' : 'hand' }];
+}
+
+function reply(what: Saying, unique: number): ModelAnswer | Fault {
+  if (typeof what !== 'string') {
+    const blocks = what.map((name, index) => toolUse(`toolu_${unique}_${index}`, name, {}));
+    return answer({ stopReason: 'tool_use', blocks });
+  }
+  switch (what) {
+    case 'text':
+      return answer();
+    case 'refusal':
+      return answer({ stopReason: 'refusal' });
+    case 'overloaded':
+      return new Fault('model_overloaded', 'busy');
+    case 'refused request':
+      return new Fault('model_refused_request', 'no');
+    case 'refused input':
+      return new Fault('model_refused_input', 'no');
+    default:
+      return what satisfies never;
+  }
+}
+
+type Use = Extract<SessionEvent, { type: 'agent.tool_use' | 'agent.custom_tool_use' }>;
+
+export function usesIn(events: readonly SessionEvent[]): readonly Use[] {
+  return events.filter((event) => event.type === 'agent.tool_use' || event.type === 'agent.custom_tool_use');
+}
+
+function textsIn(request: ModelRequest): readonly string[] {
+  return request.messages.flatMap(({ role, content }) =>
+    role === 'user' ? content.flatMap((block) => (block.type === 'text' ? [String(block['text'])] : [])) : [],
+  );
+}

@@ -1,0 +1,179 @@
+/**
+ * What the contract says of a session (§3.4, §3.5), as small as it can be said: which inputs are accepted in which
+ * status, and where they lead. The real core is compared with it step by step.
+ */
+import type { StopReason } from '#contract/events.ts';
+import type { EventId } from '#contract/ids.ts';
+import type { SessionStatus } from '#contract/sessions.ts';
+import { MAX_FAILURES } from '#core/harness/next.ts';
+
+export interface ReferenceCall {
+  readonly id: EventId;
+  readonly waitsFor: 'hand' | 'confirmation' | 'client';
+}
+
+export interface Reference {
+  readonly status: SessionStatus;
+  readonly stop: StopReason['type'] | null;
+  readonly run: number;
+  readonly failures: number;
+  /** The turn whose model request is open. */
+  readonly asking: number | null;
+  readonly open: readonly ReferenceCall[];
+  /** Accepted and not taken. */
+  readonly queue: readonly string[];
+  /** What the model has to read, in this order. */
+  readonly said: readonly string[];
+  /** How much of it came since the model last answered. */
+  readonly unanswered: number;
+  /** Messages that an exhausted turn gave up unread. */
+  readonly dropped: readonly string[];
+}
+
+export type ClientEvent =
+  | { readonly type: 'message'; readonly text: string }
+  | { readonly type: 'interrupt' }
+  | { readonly type: 'confirmation'; readonly call: EventId; readonly allow: boolean }
+  | { readonly type: 'result'; readonly call: EventId };
+
+/** What comes of a model request. */
+export type Heard =
+  | { readonly type: 'text' | 'refusal' }
+  /** `open` are those of its calls that can be made or answered. */
+  | { readonly type: 'calls'; readonly open: readonly ReferenceCall[] }
+  | { readonly type: 'overloaded' | 'refused request' | 'refused input' };
+
+export const NEW: Reference = {
+  status: 'idle',
+  stop: null,
+  run: 0,
+  failures: 0,
+  asking: null,
+  open: [],
+  queue: [],
+  said: [],
+  unanswered: 0,
+  dropped: [],
+};
+
+export const isActive = ({ status }: Reference) => status === 'running' || status === 'rescheduling';
+export const blocked = ({ open }: Reference) => open.filter((call) => call.waitsFor !== 'hand');
+
+export function sent(before: Reference, events: readonly ClientEvent[]): Reference | 'refused' {
+  if (before.status === 'terminated') return 'refused';
+  let now = before;
+  for (const event of events) {
+    const next = accepted(now, event);
+    if (next === 'refused') return 'refused';
+    now = next;
+  }
+  if (isActive(now)) return now;
+  if (blocked(now).length > 0) return now;
+  const unblocked = blocked(before).length > 0 && now.stop === 'requires_action';
+  return unblocked || now.queue.length > 0 ? running(now) : now;
+}
+
+function accepted(now: Reference, event: ClientEvent): Reference | 'refused' {
+  switch (event.type) {
+    case 'message':
+      if (!isActive(now) && blocked(now).length > 0) return 'refused';
+      return { ...now, queue: [...now.queue, event.text] };
+    case 'interrupt':
+      return isActive(now) || now.open.length > 0 ? idle({ ...now, open: [] }, 'end_turn') : now;
+    case 'confirmation':
+      if (!waits(now, event.call, 'confirmation')) return 'refused';
+      return event.allow ? released(now, event.call) : closed(now, event.call);
+    case 'result':
+      return waits(now, event.call, 'client') ? closed(now, event.call) : 'refused';
+    default:
+      return event satisfies never;
+  }
+}
+
+export function archived(now: Reference): Reference | 'refused' {
+  if (isActive(now)) return 'refused';
+  return { ...now, status: 'terminated' };
+}
+
+/** A turn of a run begins; `unfinished` are the calls whose hands have ended. */
+export function turned(
+  before: Reference,
+  { turn, run, unfinished }: { readonly turn: number; readonly run: number; readonly unfinished: readonly EventId[] },
+): Reference {
+  if (run !== before.run || !isActive(before)) return before;
+  const now = unfinished.reduce(closed, before);
+  if (now.open.some((call) => call.waitsFor === 'hand')) return now;
+  if (now.open.length > 0) return idle(now, 'requires_action');
+  const failures = now.failures + (now.asking === null ? 0 : 1);
+  if (failures >= MAX_FAILURES) return idle(taken(now), 'retries_exhausted');
+  return { ...taken(now), status: 'running', asking: turn, failures };
+}
+
+/** Whether a turn that begins in this state would ask the model. */
+export function heard(before: Reference, turn: number, what: Heard): Reference {
+  if (before.asking !== turn) return before;
+  const now = { ...before, asking: null };
+  switch (what.type) {
+    case 'text':
+      return rested({ ...now, failures: 0, unanswered: 0 }, 'end_turn');
+    case 'refusal':
+      return rested({ ...now, failures: 0, unanswered: 0 }, 'refusal');
+    case 'calls':
+      return called({ ...now, failures: 0, unanswered: 0, open: what.open });
+    case 'overloaded': {
+      const failed = { ...now, failures: now.failures + 1 };
+      if (failed.failures < MAX_FAILURES) return { ...failed, status: 'rescheduling' };
+      return rested(failed, 'retries_exhausted');
+    }
+    case 'refused request':
+      return rested({ ...now, failures: now.failures + 1 }, 'retries_exhausted');
+    case 'refused input': {
+      const said = now.said.slice(0, now.said.length - now.unanswered);
+      return rested({ ...now, failures: now.failures + 1, said, unanswered: 0 }, 'retries_exhausted');
+    }
+    default:
+      return what satisfies never;
+  }
+}
+
+function called(now: Reference): Reference {
+  if (now.open.length === 0 || now.open.some((call) => call.waitsFor === 'hand')) return now;
+  return idle(now, 'requires_action');
+}
+
+/** The execution of the present run has ended and the run has not. */
+export function lost(now: Reference): Reference {
+  if (!isActive(now)) return now;
+  if (now.failures < MAX_FAILURES) return { ...now, run: now.run + 1, failures: now.failures + 1 };
+  return idle({ ...now, queue: [], dropped: [...now.dropped, ...now.queue] }, 'retries_exhausted');
+}
+
+export function closed(now: Reference, id: EventId): Reference {
+  return { ...now, open: now.open.filter((call) => call.id !== id) };
+}
+
+function released(now: Reference, id: EventId): Reference {
+  return { ...now, open: now.open.map((call) => (call.id === id ? { id, waitsFor: 'hand' } : call)) };
+}
+
+function waits(now: Reference, id: EventId, waitsFor: ReferenceCall['waitsFor']): boolean {
+  return now.open.some((call) => call.id === id && call.waitsFor === waitsFor);
+}
+
+function running(now: Reference): Reference {
+  return { ...now, status: 'running', stop: null, run: now.run + 1 };
+}
+
+function taken(now: Reference): Reference {
+  const { said, queue, unanswered } = now;
+  return { ...now, said: [...said, ...queue], queue: [], unanswered: unanswered + queue.length };
+}
+
+/** Nothing is left to do, unless something waits. */
+function rested(now: Reference, stop: StopReason['type']): Reference {
+  return now.queue.length > 0 ? now : idle(now, stop);
+}
+
+function idle(now: Reference, stop: StopReason['type']): Reference {
+  return { ...now, status: 'idle', stop, asking: null, failures: 0 };
+}

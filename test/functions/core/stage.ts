@@ -1,0 +1,332 @@
+/**
+ * A session and everybody who works on it, in process, one step at a time: clients, executions of its runs, harnesses
+ * that wait for the model, hands, the sweep. Whoever is told to dies at its append, before or after it took effect.
+ */
+import { setImmediate as settled } from 'node:timers/promises';
+import type { EventInput, SessionEvent } from '#contract/events.ts';
+import type { SessionAgent } from '#contract/agents.ts';
+import { EnvironmentId, WorkspaceId, type EventId } from '#contract/ids.ts';
+import type { HandCall, HandOutcome, RunState } from '#contract/run.ts';
+import { checkMessages } from '#infra/local/model/check-messages.ts';
+import { Fault } from '#core/errors.ts';
+import { execute, type ExecuteWorld } from '#core/hands/execute.ts';
+import type { TurnWorld } from '#core/harness/ask.ts';
+import { createHistory } from '#core/harness/history.ts';
+import { takeTurn } from '#core/harness/take-turn.ts';
+import type { Append, Head, Journal, ModelAnswer, ModelRequest, SandboxRecord, SessionLog } from '#core/ports.ts';
+import { change } from '#core/session/change.ts';
+import type { Command } from '#core/session/commands.ts';
+import { createSession } from '#core/session/create.ts';
+import { fold } from '#core/session/evolve.ts';
+import { repair } from '#core/session/repair.ts';
+import { send } from '#core/session/send.ts';
+import { AGENT, KEY, NOW, steadyStamp } from '#test/functions/core/given.ts';
+import { memoryLog } from '#test/ports/session-log.memory.ts';
+
+/** When an actor dies: at its next append, before or after it takes effect. */
+export type Fate = 'lives' | 'dies before' | 'dies after';
+
+class Killed extends Error {}
+
+/** One of the run's executions, or of what was delivered twice. */
+export interface Execution {
+  readonly id: number;
+  readonly run: number;
+  /** What its next Turn is given. */
+  input: RunState;
+  at: 'turn' | 'asking' | 'hands' | 'over';
+  /** Calls whose hands are at work, and what came of the others. */
+  hands: readonly HandCall[];
+  outcomes: readonly HandOutcome[];
+  asking: Asking | null;
+}
+
+interface Asking {
+  readonly actor: Actor;
+  readonly request: ModelRequest;
+  readonly answer: (answer: ModelAnswer) => void;
+  readonly fail: (error: Error) => void;
+}
+
+interface Actor {
+  fate: Fate | 'dead';
+}
+
+const SECOND_MS = 1000;
+
+const SILENT: Journal = { line: () => undefined, metric: () => undefined };
+const SANDBOX: SandboxRecord = {
+  status: 'ready',
+  generation: 1,
+  token: 't',
+  task: 'task',
+  address: 'sandbox:1',
+  lastUsedAt: NOW,
+  readyAt: NOW,
+};
+
+/** `bash` is a hand's to make, `read` has to be confirmed, `weather` is the client's to answer. */
+const TOOLED: SessionAgent = {
+  ...AGENT,
+  tools: [
+    {
+      type: 'agent_toolset_20260401',
+      default_config: { enabled: true, permission_policy: { type: 'always_allow' } },
+      configs: [{ type: 'read', name: 'read', enabled: true, permission_policy: { type: 'always_ask' } }],
+    },
+    { type: 'custom', name: 'weather', description: 'Tells the weather.', input_schema: { type: 'object' } },
+  ],
+};
+
+export type Stage = Awaited<ReturnType<typeof createStage>>;
+
+export async function createStage(initial: readonly EventInput[]) {
+  const stamp = steadyStamp();
+  const log = memoryLog();
+  /** First positions of the appends, which is how listings walk the log. */
+  const appends: number[] = [1];
+  const executions: Execution[] = [];
+  const started = new Map<number, Execution>();
+  /** Calls that the sandbox made, in order: it makes each once. */
+  const ran: EventId[] = [];
+  const requests: ModelRequest[] = [];
+  let seconds: (() => void)[] = [];
+  let count = 0;
+
+  const created = createSession(
+    { agent: TOOLED.id, environment_id: EnvironmentId.parse('env_1'), initial_events: [...initial] as never },
+    {
+      workspace: WorkspaceId.parse('wrkspc_1'),
+      session: KEY.session,
+      agent: TOOLED,
+      environment: EnvironmentId.parse('env_1'),
+    },
+    stamp,
+  );
+  if (created.status === 'refused') throw new TypeError(created.message);
+  log.create(KEY, fold(null, created.first.entries), created.first.entries);
+
+  function portFor(actor: Actor): SessionLog {
+    const alive = <Value>(value: Promise<Value>) => {
+      if (actor.fate === 'dead') throw new Killed();
+      return value;
+    };
+    return {
+      head: async (key) => alive(log.head(key)),
+      read: async (key, from) => alive(log.read(key, from)),
+      entryAt: async (key, position) => alive(log.entryAt(key, position)),
+      append: async (append) => {
+        if (actor.fate === 'dies before') actor.fate = 'dead';
+        if (actor.fate === 'dead') throw new Killed();
+        const appended = await store(append);
+        if (actor.fate === 'lives' || appended.status === 'conflict') return appended;
+        actor.fate = 'dead';
+        throw new Killed();
+      },
+    };
+  }
+
+  async function store(append: Append) {
+    const appended = await log.append(append);
+    if (appended.status === 'appended') appends.push(append.after.position + 1);
+    return appended;
+  }
+
+  const client = { log: { ...log, append: store }, stamp };
+  const runs = {
+    async start(_key: unknown, run: number): Promise<'started' | 'taken'> {
+      const known = started.get(run);
+      if (known !== undefined) return known.at === 'over' ? 'taken' : 'started';
+      started.set(run, enter({ ...KEY, run }, run));
+      return 'started';
+    },
+  };
+
+  function enter(input: RunState, run: number): Execution {
+    count += 1;
+    const execution: Execution = {
+      id: count,
+      run,
+      input,
+      at: 'turn',
+      hands: [],
+      outcomes: [],
+      asking: null,
+    };
+    executions.push(execution);
+    return execution;
+  }
+
+  function turnWorld(actor: Actor, execution: Execution): TurnWorld {
+    const port = portFor(actor);
+    return {
+      log: port,
+      history: createHistory(port),
+      model: {
+        ask: (request, _listener, signal) =>
+          new Promise((resolve, reject) => {
+            signal.addEventListener('abort', () => reject(new Fault('model_unreachable', 'cut off')));
+            execution.asking = { actor, request, answer: resolve, fail: reject };
+          }),
+      },
+      warming: { warm: async () => undefined },
+      stamp,
+      // A harness that watches its request looks when a step lets a second pass; nobody else has to wait.
+      pause: (ms) => (ms === SECOND_MS ? new Promise((resolve) => void seconds.push(resolve)) : Promise.resolve()),
+      journal: SILENT,
+    };
+  }
+
+  /** The rest of a Turn, as Step Functions sees it: an answer to go on with, or a death to be repeated. */
+  function follow(execution: Execution, turn: Promise<RunState>): void {
+    void turn.then(
+      (state) => {
+        execution.asking = null;
+        const { do: next = 'idle', calls = [] } = state.turn ?? {};
+        if (next === 'long') throw new RangeError('no run here is long');
+        execution.at = next === 'idle' ? 'over' : next === 'tools' ? 'hands' : 'turn';
+        execution.hands = calls;
+        execution.outcomes = [];
+        const { hands: _reported, ...input } = state;
+        execution.input = input;
+      },
+      (error: unknown) => {
+        if (!(error instanceof Killed)) throw error;
+        execution.asking = null;
+        execution.at = 'turn';
+      },
+    );
+  }
+
+  function executeWorld(actor: Actor): ExecuteWorld {
+    return {
+      log: portFor(actor),
+      records: {
+        find: async () => SANDBOX,
+        reserve: async () => SANDBOX,
+        ready: async () => SANDBOX,
+        lost: async () => undefined,
+        send: async (_session, _call, generation) => ({ record: SANDBOX, sentTo: generation, again: false }),
+      },
+      client: {
+        execute: async (_place, { call }) => {
+          const id = call as EventId;
+          const served = ran.includes(id) ? ('replayed' as const) : ('ran' as const);
+          if (served === 'ran') ran.push(id);
+          return { status: 'answered', response: { output: 'ok', isError: false, served, durationMs: 1 } } as const;
+        },
+      },
+      stamp,
+      pause: async () => undefined,
+      journal: SILENT,
+    };
+  }
+
+  async function head(): Promise<Head> {
+    const now = await log.head(KEY);
+    if (now === null) throw new RangeError('the session has no log');
+    return now;
+  }
+
+  function handDone(execution: Execution, outcome: HandOutcome): void {
+    execution.hands = execution.hands.filter((call) => call.id !== outcome.call);
+    execution.outcomes = [...execution.outcomes, outcome];
+    if (execution.hands.length > 0) return;
+    execution.at = 'turn';
+    execution.input = { ...execution.input, hands: [...execution.outcomes] };
+  }
+
+  const stage = {
+    log,
+    ran,
+    requests,
+    executions,
+    head,
+    appends,
+    events: (): readonly SessionEvent[] => log.entries(KEY).flatMap((entry) => ('event' in entry ? [entry.event] : [])),
+    /** Whether an execution of that name has come and gone. */
+    isOver: (run: number) => started.get(run)?.at === 'over',
+    live: () => executions.filter((execution) => execution.at !== 'over'),
+
+    /** `from`: a head that may be old by now. `lost`: the client's request dies before it starts the run. */
+    async send(events: readonly EventInput[], from: Head, start: 'started' | 'lost'): Promise<'accepted' | 'refused'> {
+      const ports = { ...client, runs: start === 'started' ? runs : { start: async () => 'started' as const } };
+      const result = await send(ports, { key: KEY, head: from, cause: 'req_1' }, events);
+      await settled();
+      return result.status;
+    },
+
+    async change(command: Command): Promise<'accepted' | 'refused'> {
+      const changed = await change(client, KEY, await head(), command);
+      return changed.status === 'refused' ? 'refused' : 'accepted';
+    },
+
+    /** The next Turn of an execution, until it waits for the model or has ended. */
+    async turn(execution: Execution, fate: Fate): Promise<void> {
+      const actor: Actor = { fate };
+      execution.at = 'asking';
+      follow(execution, takeTurn(turnWorld(actor, execution), execution.input, new AbortController().signal));
+      await settled();
+      const asked = execution.asking;
+      if (asked === null) return;
+      requests.push(asked.request);
+      const broken = checkMessages(asked.request.messages);
+      if (broken !== null) throw new Error(`the provider would refuse the request: ${broken}`);
+    },
+
+    async hear(execution: Execution, heard: ModelAnswer | Fault, fate: Fate): Promise<void> {
+      const { asking } = execution;
+      if (asking === null) return;
+      asking.actor.fate = fate;
+      if (heard instanceof Fault) asking.fail(heard);
+      else asking.answer(heard);
+      await settled();
+    },
+
+    /** The harness dies while it waits for the model. */
+    async kill(execution: Execution): Promise<void> {
+      const { asking } = execution;
+      if (asking === null) return;
+      asking.actor.fate = 'dead';
+      asking.fail(new Killed());
+      await settled();
+    },
+
+    async useHand(execution: Execution, call: HandCall, fate: Fate): Promise<void> {
+      try {
+        await execute(executeWorld({ fate }), { ...KEY, call, sandbox: { generation: 1 } });
+        handDone(execution, { call: call.id, outcome: 'done' });
+      } catch (error) {
+        if (!(error instanceof Killed)) throw error;
+      }
+    },
+
+    failHand: (execution: Execution, call: HandCall) =>
+      handDone(execution, { call: call.id, outcome: 'failed', error: 'SandboxUnavailable' }),
+
+    /** Delivers again what an execution has under way. */
+    double(execution: Execution): void {
+      const twin = enter(execution.input, execution.run);
+      twin.at = execution.at === 'asking' ? 'turn' : execution.at;
+      twin.hands = execution.hands;
+      twin.outcomes = execution.outcomes;
+    },
+
+    async lose(execution: Execution): Promise<void> {
+      await stage.kill(execution);
+      execution.at = 'over';
+    },
+
+    sweep: () => repair({ ...client, runs }, KEY),
+
+    /** A second passes for all who wait for it. */
+    async second(): Promise<void> {
+      const due = seconds;
+      seconds = [];
+      for (const pass of due) pass();
+      await settled();
+    },
+  };
+  if ((await head()).state.run > 0) await runs.start(KEY, 1);
+  return stage;
+}
