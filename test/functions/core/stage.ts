@@ -89,6 +89,8 @@ export async function createStage(initial: readonly EventInput[]) {
   const started = new Map<number, Execution>();
   /** Calls that the sandbox made, in order: it makes each once. */
   const ran: EventId[] = [];
+  /** Of these, calls that had ended before their hand began. */
+  const ranInVain: EventId[] = [];
   const requests: ModelRequest[] = [];
   let seconds: (() => void)[] = [];
   let count = 0;
@@ -213,6 +215,7 @@ export async function createStage(initial: readonly EventInput[]) {
           const id = call as EventId;
           const served = ran.includes(id) ? ('replayed' as const) : ('ran' as const);
           if (served === 'ran') ran.push(id);
+          if (served === 'ran' && !(await head()).state.calls.some((call) => call.id === id)) ranInVain.push(id);
           return { status: 'answered', response: { output: 'ok', isError: false, served, durationMs: 1 } } as const;
         },
       },
@@ -239,6 +242,7 @@ export async function createStage(initial: readonly EventInput[]) {
   const stage = {
     log,
     ran,
+    ranInVain,
     requests,
     executions,
     head,

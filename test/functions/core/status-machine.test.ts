@@ -111,6 +111,7 @@ async function expectAgreement(play: Play): Promise<void> {
   if (now.status === 'idle' && state.stopReason?.type === 'requires_action') {
     expect(state.stopReason.event_ids).toEqual(blocked(now).map((call) => call.id));
   }
+  expect(stage.ranInVain, 'an interrupt promised that these would not run').toEqual([]);
   expectOrder(events);
   expectPairs(events, now);
   await expectOneHistory(play, events);
