@@ -1,0 +1,93 @@
+/**
+ * Cases that share a service and run at the same time: the first word that the user says names the case, and so the
+ * replies which the model gives in it.
+ */
+import type { BetaManagedAgentsUserMessageEventParams } from '@anthropic-ai/sdk/resources/beta/sessions/events';
+import type { AgentCreateParams } from '@anthropic-ai/sdk/resources/beta/agents';
+import type { ModelRequest, Reply, Script } from '#infra/local/model/script.ts';
+import { echo } from '#test/journeys/scripts.ts';
+import type { Service } from '#test/journeys/service.ts';
+
+export interface Cases {
+  readonly script: Script;
+  /** The n-th request of a case is answered by its n-th reply, and every later one by an echo. */
+  on(name: string, ...replies: readonly (Reply | Script)[]): void;
+  requests(name: string): readonly ModelRequest[];
+  /** Resolves with the n-th request of a case, counted from 1, once it has arrived. */
+  asked(name: string, n: number): Promise<ModelRequest>;
+}
+
+interface Case {
+  readonly replies: readonly (Reply | Script)[];
+  readonly requests: ModelRequest[];
+  readonly waiting: Map<number, PromiseWithResolvers<ModelRequest>>;
+}
+
+export function createCases(): Cases {
+  const cases = new Map<string, Case>();
+  const open = (name: string, replies: readonly (Reply | Script)[] = []): Case => {
+    const known = cases.get(name) ?? { replies, requests: [], waiting: new Map() };
+    cases.set(name, known);
+    return known;
+  };
+  return {
+    script(request, index) {
+      const { replies, requests, waiting } = open(nameIn(request));
+      requests.push(request);
+      waiting.get(requests.length)?.resolve(request);
+      const reply = replies[requests.length - 1] ?? echo;
+      return typeof reply === 'function' ? reply(request, index) : reply;
+    },
+    on: (name, ...replies) => void open(name, replies),
+    requests: (name) => open(name).requests,
+    async asked(name, n) {
+      const { requests, waiting } = open(name);
+      const arrived = requests[n - 1];
+      if (arrived !== undefined) return arrived;
+      const waiter = waiting.get(n) ?? Promise.withResolvers<ModelRequest>();
+      waiting.set(n, waiter);
+      return waiter.promise;
+    },
+  };
+}
+
+function nameIn({ messages }: ModelRequest): string {
+  const content = messages[0]?.content ?? '';
+  const text =
+    typeof content === 'string' ? content : content.flatMap((block) => (block.type === 'text' ? [block.text] : []))[0];
+  return text?.split(' ')[0] ?? '';
+}
+
+export const says = (text: string): BetaManagedAgentsUserMessageEventParams => ({
+  type: 'user.message',
+  content: [{ type: 'text', text }],
+});
+
+/** A model that has begun to speak and says no more until somebody cuts it off. */
+export const speechless: Reply = { text: ['never', ' heard'], hold: new Promise(() => undefined), holdBefore: 3 };
+
+export const WEATHER = {
+  type: 'custom' as const,
+  name: 'weather',
+  description: 'Tells the weather of a place.',
+  input_schema: { type: 'object' as const, properties: { place: { type: 'string' } } },
+};
+
+export interface Roles {
+  readonly agent: string;
+  readonly environment_id: string;
+}
+
+/** An agent and an environment to create sessions with. */
+export async function rolesOf({ client }: Service, tools: AgentCreateParams['tools'] = []): Promise<Roles> {
+  const agent = await client.beta.agents.create({ name: 'Ada', model: 'claude-opus-5', tools });
+  const environment = await client.beta.environments.create({ name: 'lab' });
+  return { agent: agent.id, environment_id: environment.id };
+}
+
+/** Ends the service of cases that ran at the same time: in none of them may the provider have refused anything. */
+export async function closeUnrefused({ standIn, close }: Service): Promise<void> {
+  const refusals = standIn.refusals.map(({ message }) => message);
+  await close();
+  if (refusals.length > 0) throw new Error(`the provider refused: ${refusals.join('; ')}`);
+}
