@@ -30,7 +30,12 @@ export function framesOf(reply: Reply, request: ModelRequest, requestChars: numb
     ...blocks.flatMap(framesOfBlock),
     {
       type: 'message_delta',
-      delta: { container: null, stop_details: null, stop_reason: stopReasonOf(reply), stop_sequence: null },
+      delta: {
+        container: null,
+        stop_details: reply.stopDetails ?? null,
+        stop_reason: stopReasonOf(reply),
+        stop_sequence: null,
+      },
       usage: {
         cache_creation_input_tokens: usage.cache_creation_input_tokens,
         cache_read_input_tokens: usage.cache_read_input_tokens,
@@ -49,6 +54,7 @@ export function messageOf(reply: Reply, request: ModelRequest, requestChars: num
   return {
     ...emptyMessage(request),
     content: blocks.map((block) => block.whole),
+    stop_details: reply.stopDetails ?? null,
     stop_reason: stopReasonOf(reply),
     usage: usageOf(reply, blocks, requestChars),
   };

@@ -1,5 +1,5 @@
 /** What a stand-in is told to answer: a script maps each request of the conversation to one reply. */
-import type { MessageCreateParams, StopReason, Usage } from '@anthropic-ai/sdk/resources/messages';
+import type { MessageCreateParams, RefusalStopDetails, StopReason, Usage } from '@anthropic-ai/sdk/resources/messages';
 
 export type ModelRequest = MessageCreateParams;
 
@@ -13,6 +13,8 @@ export interface Reply {
   readonly tools?: readonly ReplyTool[];
   /** Default: `tool_use` when there are tools, else `end_turn`. */
   readonly stopReason?: StopReason;
+  /** What a `refusal` says of itself. */
+  readonly stopDetails?: RefusalStopDetails;
   /** What is left out is estimated from the lengths of request and reply. */
   readonly usage?: ReplyUsage;
   readonly error?: ReplyError;
