@@ -1,0 +1,44 @@
+/** The sweep as its function does it, with its role's rights, for every session that runs by now. */
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { S3Client } from '@aws-sdk/client-s3';
+import { SFNClient } from '@aws-sdk/client-sfn';
+import { createContentStore } from '#aws/content.s3.ts';
+import { createJournal } from '#aws/journal.powertools.ts';
+import { runningSince } from '#aws/running-sessions.dynamodb.ts';
+import { createRuns } from '#aws/runs.step-functions.ts';
+import { createSessionLog } from '#aws/session-log.dynamodb.ts';
+import { setting } from '#aws/settings.ts';
+import { createStamp } from '#aws/stamp.ts';
+import { serviceOf } from '#infra/local/lambda/environment.ts';
+import type { Service } from '#test/journeys/service.ts';
+import { sweep } from '../../functions/sweep/sweep.ts';
+
+export async function sweepNow({ runtime }: Service): Promise<void> {
+  const part = runtime.template.functions.find((one) => serviceOf(one) === 'sweep');
+  if (part === undefined) throw new Error('the template has no sweep');
+  const { endpoint } = runtime.aws;
+  const client = {
+    endpoint: endpoint.url,
+    region: runtime.template.region,
+    credentials: endpoint.credentialsFor({ functionName: part.name, roleArn: part.roleArn, worker: 'sweep-now' }),
+  };
+  const dynamodb = new DynamoDBClient(client);
+  const s3 = new S3Client({ ...client, forcePathStyle: true });
+  const recordsTable = setting(part.environment, 'RECORDS_TABLE');
+  const log = createSessionLog({
+    dynamodb,
+    recordsTable,
+    logTable: setting(part.environment, 'LOG_TABLE'),
+    content: createContentStore(s3, setting(part.environment, 'CONTENT_BUCKET')),
+    newName: crypto.randomUUID.bind(crypto),
+  });
+  const sfn = new SFNClient(client);
+  const runs = createRuns(sfn, setting(part.environment, 'RUN_STATE_MACHINE_ARN'));
+  const stamp = createStamp();
+  const journal = createJournal();
+  await sweep(
+    { log, runs, stamp, journal, runningSince: (instant) => runningSince(dynamodb, recordsTable, instant) },
+    new Date(Date.now() + 1000).toISOString(),
+  );
+  for (const each of [dynamodb, s3, sfn]) each.destroy();
+}

@@ -1,0 +1,93 @@
+/** Images and documents reach the model as they were sent (contract §3.1). */
+import type { BetaManagedAgentsUserMessageEventParams } from '@anthropic-ai/sdk/resources/beta/sessions/events';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { closeUnrefused, createCases, rolesOf, WEATHER, type Roles } from '#test/journeys/cases.ts';
+import { follow } from '#test/journeys/follower.ts';
+import { ofType, startService, type Service } from '#test/journeys/service.ts';
+
+type Content = BetaManagedAgentsUserMessageEventParams['content'];
+
+const PIXEL = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==';
+const BLOCKS = [
+  { type: 'image', source: { type: 'base64', media_type: 'image/png', data: PIXEL } },
+  { type: 'image', source: { type: 'url', url: 'https://example.com/a.png' } },
+  { type: 'document', source: { type: 'base64', media_type: 'application/pdf', data: 'JVBERi0xLjQK' } },
+  { type: 'document', source: { type: 'url', url: 'https://example.com/a.pdf' }, title: 'A paper' },
+  {
+    type: 'document',
+    source: { type: 'text', media_type: 'text/plain', data: 'Once upon a time' },
+    title: 'A tale',
+    context: 'for children',
+  },
+] satisfies Content;
+
+describe.concurrent('content', () => {
+  const cases = createCases();
+  let service: Service;
+  let roles: Roles;
+  beforeAll(async () => {
+    service = await startService({ script: cases.script });
+    roles = await rolesOf(service, [WEATHER]);
+  });
+  afterAll(async () => closeUnrefused(service));
+
+  const send = (session: string, ...events: Parameters<typeof service.client.beta.sessions.events.send>[1]['events']) =>
+    service.client.beta.sessions.events.send(session, { events });
+
+  it('of a message is what the model reads, and what is listed', async () => {
+    const { id } = await service.client.beta.sessions.create(roles);
+    const follower = await follow(service, id);
+    const content: Content = [{ type: 'text', text: 'message' }, ...BLOCKS];
+    await send(id, { type: 'user.message', content });
+    await follower.idle();
+    const read = cases.requests('message')[0]?.messages[0]?.content;
+    expect(read).toEqual([...content.slice(0, -1), { ...content.at(-1), cache_control: { type: 'ephemeral' } }]);
+    expect(ofType(await service.events(id), 'user.message')[0]?.content).toEqual(content);
+    follower.leave();
+  });
+
+  it('of a custom tool’s result is, too', async () => {
+    cases.on('result', { tools: [{ name: 'weather', input: {} }] });
+    const { id } = await service.client.beta.sessions.create(roles);
+    const follower = await follow(service, id);
+    await send(id, { type: 'user.message', content: [{ type: 'text', text: 'result' }] });
+    const use = await follower.next('agent.custom_tool_use');
+    await follower.idle();
+    const found = {
+      type: 'search_result' as const,
+      source: 'https://example.com',
+      title: 'Weather',
+      content: [{ type: 'text' as const, text: 'sunny' }],
+      citations: { enabled: true },
+    };
+    const content = [...BLOCKS, found];
+    await send(id, { type: 'user.custom_tool_result', custom_tool_use_id: use.id, content });
+    await follower.idle();
+    const read = cases.requests('result')[1]?.messages.at(-1)?.content;
+    expect(read).toMatchObject([{ type: 'tool_result', content }]);
+    expect(ofType(await service.events(id), 'user.custom_tool_result')[0]?.content).toEqual(content);
+    follower.leave();
+  });
+
+  it.for(['image', 'document'] as const)(
+    'in a file is refused, %s or other, by its place',
+    async (type, { expect }) => {
+      const { id } = await service.client.beta.sessions.create(roles);
+      const source = { type: 'file' as const, file_id: 'file_1' };
+      const content: Content = [
+        { type: 'text', text: 'look' },
+        { type, source },
+      ];
+      await expect(send(id, { type: 'user.message', content })).rejects.toMatchObject({
+        status: 400,
+        message: expect.stringMatching(/events\.0\.content\.1\.source.*not supported yet/),
+      });
+      const initial_events = [{ type: 'user.message' as const, content }];
+      await expect(service.client.beta.sessions.create({ ...roles, initial_events })).rejects.toMatchObject({
+        status: 400,
+        message: expect.stringMatching(/initial_events\.0\.content\.1\.source.*not supported yet/),
+      });
+      expect(await service.events(id)).toEqual([]);
+    },
+  );
+});

@@ -1,0 +1,118 @@
+/** Sessions that are created with their first messages (contract §2.3). */
+import Anthropic from '@anthropic-ai/sdk';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { sweepNow } from '#test/faults/sweep.ts';
+import { expectSound } from '#test/faults/stored-log.ts';
+import { closeUnrefused, createCases, rolesOf, says, type Roles } from '#test/journeys/cases.ts';
+import { lastTexts } from '#test/journeys/scripts.ts';
+import { ofType, startService, textOf, types, type Service } from '#test/journeys/service.ts';
+
+describe('a session with initial events', () => {
+  const cases = createCases();
+  let service: Service;
+  let roles: Roles;
+  beforeAll(async () => {
+    service = await startService({ script: cases.script });
+    roles = await rolesOf(service);
+  });
+  afterAll(async () => closeUnrefused(service));
+
+  const executions = () => {
+    const [machine] = service.runtime.template.machines;
+    return service.runtime.aws.stepFunctions.executions(machine?.arn ?? '').map(({ name }) => name);
+  };
+
+  async function sessions(): Promise<readonly string[]> {
+    const ids: string[] = [];
+    for await (const { id } of service.client.beta.sessions.list()) ids.push(id);
+    return ids;
+  }
+
+  it('runs from the start, and answers them in one turn', async () => {
+    const created = await service.client.beta.sessions.create({
+      ...roles,
+      title: 'seeded',
+      initial_events: [says('seeded'), says('and more')],
+    });
+    expect(created).toMatchObject({ status: 'running', title: 'seeded' });
+    await service.runtime.aws.stepFunctions.idle();
+    const events = await expectSound(service, created.id);
+    expect(types(events)).toEqual([
+      'session.status_running',
+      'session.thread_status_running',
+      'user.message',
+      'user.message',
+      'span.model_request_start',
+      'agent.message',
+      'span.model_request_end',
+      'session.thread_status_idle',
+      'session.usage',
+      'session.status_idle',
+    ]);
+    expect(cases.requests('seeded').map(lastTexts)).toEqual([['seeded', 'and more']]);
+    expect(executions()).toEqual([`${created.id}-1`]);
+    expect(await service.client.beta.sessions.retrieve(created.id)).toMatchObject({ status: 'idle' });
+    await service.converse(created.id, 'third');
+    expect(executions()).toContain(`${created.id}-2`);
+  });
+
+  it('rests when there are none', async () => {
+    const created = await service.client.beta.sessions.create({ ...roles, initial_events: [] });
+    expect(created.status).toBe('idle');
+    expect(await service.events(created.id)).toEqual([]);
+  });
+
+  it.each([
+    [
+      'a blank text',
+      { type: 'user.message', content: [{ type: 'text', text: ' ' }] },
+      'initial_events.1.content.0.text',
+    ],
+    ['no content', { type: 'user.message', content: [] }, 'initial_events.1.content'],
+    ['an interrupt', { type: 'user.interrupt' }, 'initial_events.1.type'],
+    ['an unknown type', { type: 'user.shout' }, 'initial_events.1.type'],
+    ['an outcome', { type: 'user.define_outcome', description: 'done' }, 'initial_events.1.type'],
+  ])('is not created when one of them is wrong: %s', async (_what, wrong, path) => {
+    const before = await sessions();
+    const initial_events = [says('fine'), wrong as ReturnType<typeof says>];
+    await expect(service.client.beta.sessions.create({ ...roles, initial_events })).rejects.toMatchObject({
+      status: 400,
+      message: expect.stringContaining(`${path}: `),
+    });
+    expect(await sessions()).toEqual(before);
+  });
+
+  it('is started by the sweep when whoever created it died before it could', async () => {
+    const { faults } = service.runtime;
+    // Once as it should be, to know the calls; then the start is throttled, and its repeat is what the API dies of.
+    faults.disarm();
+    await service.client.beta.sessions.create({ ...roles, initial_events: [says('known')] });
+    const calls = faults.trace().filter((call) => call.function === 'api');
+    const before = new Set(await sessions());
+    faults.disarm();
+    faults.throttle('states:StartExecution', 1);
+    const killed = faults.killDuring({ function: 'api', call: calls.length + 1, phase: 'before' });
+    const impatient = new Anthropic({
+      baseURL: service.runtime.baseUrl,
+      apiKey: service.runtime.apiKey,
+      maxRetries: 0,
+    });
+    const creating = impatient.beta.sessions.create({ ...roles, initial_events: [says('orphaned')] });
+    await expect(creating).rejects.toMatchObject({ status: 502 });
+    expect((await killed).call).toBe('states:StartExecution');
+    faults.disarm();
+    const [orphan, ...others] = (await sessions()).filter((id) => !before.has(id));
+    expect(others).toEqual([]);
+    expect(await service.client.beta.sessions.retrieve(orphan ?? '')).toMatchObject({ status: 'running' });
+    expect(executions().filter((name) => name.startsWith(orphan ?? ''))).toEqual([]);
+    expect(cases.requests('orphaned')).toEqual([]);
+
+    await sweepNow(service);
+    await service.runtime.aws.stepFunctions.idle();
+    const events = await expectSound(service, orphan ?? '');
+    expect(textOf(ofType(events, 'agent.message')[0])).toBe('You said: orphaned');
+    expect(executions().filter((name) => name.startsWith(orphan ?? ''))).toEqual([`${orphan}-1`]);
+    await sweepNow(service);
+    expect(await service.events(orphan ?? '')).toEqual(events);
+  });
+});
