@@ -46,12 +46,14 @@ async function begin(world: TurnWorld, key: LogKey, run: RunState, signal: Abort
 
 /** The log at this run, or just handed on by it; null when the run is over, was never begun, or is somebody else's. */
 async function awaken(world: TurnWorld, key: LogKey, run: number): Promise<Story | null> {
-  for (const ms of PATIENCE_MS) {
+  for (let look = 0; ; look += 1) {
     const story = await world.history.load(key);
     if (story !== null && story.head.state.run >= run) return isMine(story, run) ? story : null;
+    const ms = PATIENCE_MS[look];
+    // It goes right after a look: whoever starts the run while this waits is told that it is under way.
+    if (ms === undefined) return null;
     await world.pause(ms);
   }
-  return null;
 }
 
 function isMine({ head, entries }: Story, run: number): boolean {

@@ -10,6 +10,7 @@ import {
   claim,
   given,
   KEY,
+  outline,
   send,
   steadyStamp,
   toolUse,
@@ -42,6 +43,24 @@ const started = () => given().when(send('hi'));
 describe('a turn', () => {
   it('of a run that never began finds nothing to do', async () => {
     expect((await stage(given()).turn(1)).turn?.do).toBe('idle');
+  });
+
+  it('of a run that begins while it waits is taken, however late that is', async () => {
+    let waits = 0;
+    await stage(given(), { pause: async () => void (waits += 1) }).turn(1);
+    expect(waits).toBeGreaterThan(0);
+    for (let late = 1; late <= waits; late += 1) {
+      const begun = started();
+      let pauses = 0;
+      const { log, turn } = stage(given(), {
+        pause: async () => {
+          pauses += 1;
+          if (pauses === late) log.create(KEY, begun.head, begun.entries);
+        },
+      });
+      await turn(1);
+      expect(outline(log.entries(KEY)), `in pause ${late} of ${waits}`).toContain('agent.message');
+    }
   });
 
   it('of a run that went on under another number goes home', async () => {
