@@ -1,6 +1,5 @@
 /** The sweep as its function does it, with its role's rights, for every session that runs by now. */
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { S3Client } from '@aws-sdk/client-s3';
 import { SFNClient } from '@aws-sdk/client-sfn';
 import { createContentStore } from '#aws/content.s3.ts';
 import { createJournal } from '#aws/journal.powertools.ts';
@@ -23,13 +22,20 @@ export async function sweepNow({ runtime }: Service): Promise<void> {
     credentials: endpoint.credentialsFor({ functionName: part.name, roleArn: part.roleArn, worker: 'sweep-now' }),
   };
   const dynamodb = new DynamoDBClient(client);
-  const s3 = new S3Client({ ...client, forcePathStyle: true });
   const recordsTable = setting(part.environment, 'RECORDS_TABLE');
   const log = createSessionLog({
     dynamodb,
     recordsTable,
     logTable: setting(part.environment, 'LOG_TABLE'),
-    content: createContentStore(s3, setting(part.environment, 'CONTENT_BUCKET')),
+    content: createContentStore(
+      {
+        AWS_ENDPOINT_URL: client.endpoint,
+        AWS_REGION: client.region,
+        AWS_ACCESS_KEY_ID: client.credentials.accessKeyId,
+        AWS_SECRET_ACCESS_KEY: client.credentials.secretAccessKey,
+      },
+      setting(part.environment, 'CONTENT_BUCKET'),
+    ),
     newName: crypto.randomUUID.bind(crypto),
   });
   const sfn = new SFNClient(client);
@@ -40,5 +46,5 @@ export async function sweepNow({ runtime }: Service): Promise<void> {
     { log, runs, stamp, journal, runningSince: (instant) => runningSince(dynamodb, recordsTable, instant) },
     new Date(Date.now() + 1000).toISOString(),
   );
-  for (const each of [dynamodb, s3, sfn]) each.destroy();
+  for (const each of [dynamodb, sfn]) each.destroy();
 }

@@ -1,22 +1,27 @@
 /**
  * Random interleavings of clients, executions and hands over one log, with any of them dying at any port call. However
- * it goes: the log has no gap and no repeat, every message is answered, and every command ran at most once.
+ * it goes: the log has no gap and no repeat, every message is taken, every call has one result, and every command ran
+ * at most once.
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { EventId } from '#contract/ids.ts';
 import type { HandOutcome, RunState } from '#contract/run.ts';
-import type { Entry } from '#contract/entries.ts';
+import type { Entry, OpenCall } from '#contract/entries.ts';
+import type { EventInput } from '#contract/events.ts';
 import { execute, type ExecuteWorld } from '#core/hands/execute.ts';
 import { buildMessages } from '#core/harness/context.ts';
 import { createHistory } from '#core/harness/history.ts';
 import type { TurnWorld } from '#core/harness/ask.ts';
 import { takeTurn } from '#core/harness/take-turn.ts';
 import type { Journal, ModelRequest, SandboxRecord, SessionLog } from '#core/ports.ts';
-import { change } from '#core/session/change.ts';
+import { Fault } from '#core/errors.ts';
 import { fold } from '#core/session/evolve.ts';
 import { repair } from '#core/session/repair.ts';
-import { answer, CREATED, KEY, NOW, outline, send, steadyStamp, toolUse } from '#test/functions/core/given.ts';
+import { send } from '#core/session/send.ts';
+import { blockedCalls } from '#core/session/waiting.ts';
+import { answer, CREATED, KEY, NOW, outline, says, steadyStamp, toolUse } from '#test/functions/core/given.ts';
+import { TOOLED } from '#test/functions/core/stage.ts';
 import { memoryPreviews } from '#test/ports/previews.memory.ts';
 import { memoryLog } from '#test/ports/session-log.memory.ts';
 
@@ -39,9 +44,14 @@ const SANDBOX: SandboxRecord = {
   readyAt: NOW,
 };
 
+const BEGINNING: readonly Entry[] =
+  'record' in CREATED && CREATED.record.kind === 'session.created'
+    ? [{ record: { ...CREATED.record, agent: TOOLED } }]
+    : [];
+
 function theatre(scheduler: fc.Scheduler) {
   const log = memoryLog();
-  log.create(KEY, fold(null, [CREATED]), [CREATED]);
+  log.create(KEY, fold(null, BEGINNING), BEGINNING);
   const stamp = steadyStamp();
   /** Calls that the sandbox has seen: it runs the first of an id and replays the rest (test/sandbox-task). */
   const ran = new Set<EventId>();
@@ -76,11 +86,17 @@ function theatre(scheduler: fc.Scheduler) {
     return {
       log: port,
       history: createHistory(port),
-      model: { ask: (request) => act(async () => scripted(request)) },
+      model: {
+        ask: (request, _listener, signal) =>
+          act(async () => {
+            if (signal.aborted) throw new Fault('model_unreachable', 'cut off');
+            return scripted(request);
+          }),
+      },
       warming: { warm: async () => undefined },
       previews: memoryPreviews(),
       stamp,
-      pause: async () => scheduler.schedule(Promise.resolve()),
+      pause: waiting,
       journal: SILENT,
     };
   }
@@ -109,9 +125,15 @@ function theatre(scheduler: fc.Scheduler) {
       },
       delivery: { deliver: async () => ({ status: 'delivered' }) },
       stamp,
-      pause: async () => scheduler.schedule(Promise.resolve()),
+      pause: waiting,
       journal: SILENT,
     };
+  }
+
+  /** Time passes for all while one waits. */
+  async function waiting(ms: number): Promise<void> {
+    await scheduler.schedule(Promise.resolve());
+    stamp.advance(ms);
   }
 
   const life = () => lives.shift() ?? 0;
@@ -155,17 +177,28 @@ function theatre(scheduler: fc.Scheduler) {
     return 'started';
   }
 
-  async function say(text: string): Promise<void> {
+  async function tell(events: readonly EventInput[]): Promise<boolean> {
+    const head = await mortal(0)(() => log.head(KEY));
+    if (head === null) return false;
+    const runs = { start: (_key: unknown, run: number) => start(run) };
+    const sent = await send({ log: logFor(mortal(0)), runs, stamp }, { key: KEY, head, cause: 'req_1' }, events);
+    return sent.status === 'accepted';
+  }
+
+  /** Answers what waits for people and clients, one request each; what was answered meanwhile is refused. */
+  async function answerAll(allow: boolean): Promise<number> {
     const head = await log.head(KEY);
-    if (head === null) return;
-    const changed = await change({ log: logFor(mortal(0)), stamp }, KEY, head, send(text));
-    if (changed.status === 'changed' && changed.before.state.status === 'idle') await start(changed.head.state.run);
+    const blocked = head === null ? [] : blockedCalls(head.state);
+    await Promise.all(blocked.map((call) => tell([answerTo(call, allow)])));
+    return blocked.length;
   }
 
   return {
     log,
     ran,
-    say,
+    tell,
+    answerAll,
+    status: async () => (await log.head(KEY))?.state.status,
     setLives: (given: Life[]) => {
       lives = given;
     },
@@ -181,20 +214,33 @@ function theatre(scheduler: fc.Scheduler) {
   };
 }
 
-/** Calls two tools for a message that asks for it, and otherwise answers. */
+function answerTo({ id, waitsFor }: OpenCall, allow: boolean): EventInput {
+  if (waitsFor === 'client') return { type: 'user.custom_tool_result', custom_tool_use_id: id };
+  return { type: 'user.tool_confirmation', tool_use_id: id, result: allow ? 'allow' : 'deny' };
+}
+
+/** Calls tools for a message that asks for them, and otherwise answers. */
 function scripted(request: ModelRequest) {
   const last = request.messages.at(-1)?.content ?? [];
-  const wantsTools = last.some((block) => block.type === 'text' && String(block['text']).startsWith('use tools'));
-  if (!wantsTools) return answer();
+  const wants = (what: string) =>
+    last.some((block) => block.type === 'text' && String(block['text']).startsWith(`use ${what}`));
   const suffix = request.messages.length;
-  return answer({ stopReason: 'tool_use', blocks: [toolUse(`toolu_a${suffix}`), toolUse(`toolu_b${suffix}`)] });
+  const calling = (...names: readonly string[]) =>
+    answer({ stopReason: 'tool_use', blocks: names.map((name, at) => toolUse(`toolu_${at}_${suffix}`, name)) });
+  if (wants('hands')) return calling('bash', 'bash');
+  if (wants('people')) return calling('read', 'bash', 'weather');
+  return answer();
 }
 
 function expectSound(entries: readonly Entry[], sent: number, ran: ReadonlySet<string>): void {
   const events = entries.flatMap((entry) => ('event' in entry ? [entry.event] : []));
-  const answered = new Set(events.flatMap((event) => (event.type === 'agent.tool_result' ? [event.tool_use_id] : [])));
-  const uses = events.flatMap((event) => (event.type === 'agent.tool_use' ? [event.id] : []));
-  const results = events.filter((event) => event.type === 'agent.tool_result');
+  const uses = events.flatMap((event) =>
+    event.type === 'agent.tool_use' || event.type === 'agent.custom_tool_use' ? [event.id] : [],
+  );
+  const results = events.flatMap((event) => {
+    if (event.type === 'agent.tool_result') return [event.tool_use_id];
+    return event.type === 'user.custom_tool_result' ? [event.custom_tool_use_id] : [];
+  });
   const accepted = events.flatMap((event) =>
     event.type === 'user.message' && event.processed_at === null ? [event.id] : [],
   );
@@ -207,18 +253,37 @@ function expectSound(entries: readonly Entry[], sent: number, ran: ReadonlySet<s
   );
 
   expect(fold(null, entries).state).toMatchObject({ status: 'idle', calls: [], queued: [], request: null });
-  expect(results).toHaveLength(uses.length);
-  expect(uses.every((id) => answered.has(id))).toBe(true);
+  expect(results.toSorted()).toEqual(uses.toSorted());
   expect(accepted).toHaveLength(sent);
   expect(taken.toSorted()).toEqual(accepted.toSorted());
   expect(ends.toSorted()).toEqual(starts.toSorted());
   expect([...ran].every((id) => uses.some((use) => use === id))).toBe(true);
   // Every answer, result and message makes a conversation that the provider accepts.
   expect(() => buildMessages(entries)).not.toThrow();
-  expect(outline(entries).at(-1)).toBe('session.status_idle');
+  const statuses = outline(entries).filter((type) => type.startsWith('session.status_'));
+  expect(statuses.at(-1) ?? 'session.status_idle').toBe('session.status_idle');
 }
 
-const message = fc.constantFrom('hello', 'use tools please');
+type Act =
+  | { readonly do: 'say'; readonly text: string; readonly interrupting: boolean }
+  | { readonly do: 'interrupt' }
+  | { readonly do: 'answer'; readonly allow: boolean };
+
+const act: fc.Arbitrary<Act> = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constant('say' as const),
+      text: fc.constantFrom('hello', 'use hands', 'use people'),
+      interrupting: fc.oneof({ weight: 4, arbitrary: fc.constant(false) }, { weight: 1, arbitrary: fc.constant(true) }),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('interrupt' as const) }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('answer' as const), allow: fc.boolean() }) },
+);
+
+const INTERRUPT: EventInput = { type: 'user.interrupt' };
+
 /** Mostly immortal; the mortal ones die within the calls that a turn makes. */
 const life = fc.oneof(
   { weight: 2, arbitrary: fc.constant(0) },
@@ -226,29 +291,42 @@ const life = fc.oneof(
 );
 
 describe('any interleaving of clients, executions and hands', () => {
-  it('answers every message, once, whoever dies', async () => {
+  it('takes every message and ends every call, once, whoever dies', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.scheduler(),
-        fc.array(message, { minLength: 1, maxLength: 4 }),
+        fc.array(act, { minLength: 1, maxLength: 6 }),
         fc.array(life, { maxLength: 12 }),
         fc.boolean(),
-        async (scheduler, messages, lives, doubled) => {
+        async (scheduler, acts, lives, doubled) => {
           const stage = theatre(scheduler);
-          stage.setLives(lives);
-          const saying = messages.map((text) => stage.say(text));
+          stage.setLives([...lives]);
+          let accepted = 0;
+          const acting = acts.map(async (one) => {
+            if (one.do === 'interrupt') return void expect(await stage.tell([INTERRUPT])).toBe(true);
+            if (one.do === 'answer') return void (await stage.answerAll(one.allow));
+            // A message alone may come while the session requires an action, and is refused then.
+            const told = await stage.tell([...(one.interrupting ? [INTERRUPT] : []), says(one.text)]);
+            if (told) accepted += 1;
+          });
           if (doubled) stage.double(1);
-          await scheduler.waitFor(Promise.all(saying));
+          await scheduler.waitFor(Promise.all(acting));
           await stage.settle();
+          if (lives.every((one) => one === 0) && !doubled)
+            expect(await stage.status(), 'a wake-up was lost').toBe('idle');
           // Executions that died for good are what sweep is for; by then the killer has no lives left to take.
-          for (let minute = 0; minute < 3; minute += 1) {
-            await stage.sweep();
+          for (let left = 1; left > 0;) {
+            for (let minute = 0; minute < 3; minute += 1) {
+              await stage.settle();
+              await stage.sweep();
+            }
             await stage.settle();
+            left = await scheduler.waitFor(stage.answerAll(true));
           }
-          expectSound(stage.log.entries(KEY), messages.length, stage.ran);
+          expectSound(stage.log.entries(KEY), accepted, stage.ran);
         },
       ),
-      { numRuns: 400 },
+      { numRuns: 600 },
     );
   });
 });

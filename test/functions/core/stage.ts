@@ -21,6 +21,7 @@ import { fold } from '#core/session/evolve.ts';
 import { repair } from '#core/session/repair.ts';
 import { send } from '#core/session/send.ts';
 import { AGENT, KEY, NOW, steadyStamp } from '#test/functions/core/given.ts';
+import { memoryPreviews } from '#test/ports/previews.memory.ts';
 import { memoryLog } from '#test/ports/session-log.memory.ts';
 
 /** When an actor dies: at its next append, before or after it takes effect. */
@@ -62,11 +63,13 @@ const SANDBOX: SandboxRecord = {
   task: 'task',
   address: 'sandbox:1',
   lastUsedAt: NOW,
+  packages: null,
+  archive: null,
   readyAt: NOW,
 };
 
 /** `bash` is a hand's to make, `read` has to be confirmed, `weather` is the client's to answer. */
-const TOOLED: SessionAgent = {
+export const TOOLED: SessionAgent = {
   ...AGENT,
   tools: [
     {
@@ -172,6 +175,7 @@ export async function createStage(initial: readonly EventInput[]) {
           }),
       },
       warming: { warm: async () => undefined },
+      previews: memoryPreviews(),
       stamp,
       // A harness that watches its request looks when a step lets a second pass; nobody else has to wait.
       pause: (ms) => (ms === SECOND_MS ? new Promise((resolve) => void seconds.push(resolve)) : Promise.resolve()),
@@ -208,6 +212,7 @@ export async function createStage(initial: readonly EventInput[]) {
         reserve: async () => SANDBOX,
         ready: async () => SANDBOX,
         lost: async () => undefined,
+        failed: async () => SANDBOX,
         send: async (_session, _call, generation) => ({ record: SANDBOX, sentTo: generation, again: false }),
       },
       client: {
@@ -218,7 +223,9 @@ export async function createStage(initial: readonly EventInput[]) {
           if (served === 'ran' && !(await head()).state.calls.some((call) => call.id === id)) ranInVain.push(id);
           return { status: 'answered', response: { output: 'ok', isError: false, served, durationMs: 1 } } as const;
         },
+        cancel: () => undefined,
       },
+      delivery: { deliver: async () => ({ status: 'delivered' }) },
       stamp,
       pause: async () => undefined,
       journal: SILENT,

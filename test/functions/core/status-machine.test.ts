@@ -25,6 +25,7 @@ import {
 import { blocked, isActive, sent, type ClientEvent, type Reference } from '#test/functions/core/reference.ts';
 import type { Fate, Stage } from '#test/functions/core/stage.ts';
 import { follow } from '../../../functions/stream/follow.ts';
+import { NO_PREVIEWS } from '../../../functions/stream/watch-previews.ts';
 
 const pick = fc.nat({ max: 3 });
 const fate = fc.oneof(
@@ -180,7 +181,7 @@ async function tailAfter(stage: Stage, head: Head): Promise<readonly SessionEven
   const written: string[] = [];
   const sink = { isOpen: () => true, write: async (text: string) => void written.push(text), end: () => undefined };
   const world = { log: stage.log, pause: async () => undefined, nowMs: () => 0, newToken: () => 'x' };
-  await follow(world, { key: KEY, head }, { sink, untilMs: 0 });
+  await follow(world, { key: KEY, head, previews: NO_PREVIEWS }, { sink, untilMs: 0 });
   return [...written.join('').matchAll(/^data: (.*)$/gm)].map(([, data]) => JSON.parse(data ?? '') as SessionEvent);
 }
 
