@@ -207,5 +207,6 @@ function reportTurn(world: TurnWorld, key: LogKey, report: TurnReport): void {
   if (report.ttftMs !== null) world.journal.metric('TimeToFirstToken', 'Milliseconds', report.ttftMs);
   if (usage !== null) world.journal.metric('InputTokens', 'Count', usage.input_tokens);
   if (usage !== null) world.journal.metric('OutputTokens', 'Count', usage.output_tokens);
-  if (result.status === 'error') world.journal.metric('ModelErrors', 'Count', 1);
+  // A request that was cut off because it had ended in the log is nobody's failure.
+  if (asked.status === 'failed') world.journal.metric('ModelErrors', 'Count', 1);
 }

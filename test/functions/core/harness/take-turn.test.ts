@@ -4,6 +4,8 @@ import type { RunState } from '#contract/run.ts';
 import type { TurnWorld } from '#core/harness/ask.ts';
 import { createHistory } from '#core/harness/history.ts';
 import { takeTurn } from '#core/harness/take-turn.ts';
+import { Fault } from '#core/errors.ts';
+import { change } from '#core/session/change.ts';
 import {
   answer,
   answerWith,
@@ -12,6 +14,7 @@ import {
   KEY,
   outline,
   send,
+  sends,
   steadyStamp,
   toolUse,
   type Scenario,
@@ -169,6 +172,28 @@ describe('a turn', () => {
     });
     await turn(1);
     expect(steps).toEqual(['write', 'written']);
+  });
+
+  it('that is interrupted cuts its model request off, and counts it as no error of the model', async () => {
+    const metrics: string[] = [];
+    const interrupted = stage(started(), {
+      pause: async () => {
+        const head = await interrupted.log.head(KEY);
+        const command = sends({ type: 'user.interrupt' });
+        if (head?.state.request) await change({ log: interrupted.log, stamp: steadyStamp(500) }, KEY, head, command);
+      },
+      model: {
+        ask: (_request, _listener, signal) =>
+          new Promise((_resolve, reject) => {
+            signal.addEventListener('abort', () => reject(new Fault('model_unreachable', 'cut off')));
+          }),
+      },
+      journal: { line: () => undefined, metric: (name) => void metrics.push(name) },
+    });
+    expect((await interrupted.turn(1)).turn?.do).toBe('idle');
+    expect(outline(interrupted.log.entries(KEY)).at(-1)).toBe('session.status_idle');
+    expect(metrics).toContain('TurnDuration');
+    expect(metrics).not.toContain('ModelErrors');
   });
 
   it.each([
