@@ -2,6 +2,7 @@ import { GetItemCommand, QueryCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { primaryThread, SessionId } from '#contract/ids.ts';
 import { Session } from '#contract/sessions.ts';
+import { createSandboxRecords } from '#aws/sandbox-records.dynamodb.ts';
 import { OTHER_KEY, startApi, type TestApi } from './api.ts';
 
 const stranger = { authorization: `Bearer ${OTHER_KEY}` };
@@ -24,6 +25,27 @@ describe('sessions', () => {
     );
     return page.Items ?? [];
   };
+
+  it('keep the packages of their environment from their beginning, each once, and take them along when deleted', async () => {
+    const records = createSandboxRecords(api.dynamodb, api.recordsTable);
+    const agent = await api.ask('POST', '/v1/agents', { name: 'Ada', model: 'claude-opus-5' });
+    const config = { type: 'cloud', packages: { npm: ['b', 'a', 'b'], pip: ['c'] } };
+    const { body: environment } = await api.ask('POST', '/v1/environments', { name: 'box', config });
+    const made = await api.ask('POST', '/v1/sessions', { agent: agent.body.id, environment_id: environment.id });
+    await api.ask('POST', `/v1/environments/${environment.id}`, { config: { type: 'cloud', packages: { npm: [] } } });
+    const session = SessionId.parse(made.body.id);
+    expect(await records.find(session)).toMatchObject({
+      status: 'planned',
+      packages: { apt: [], npm: ['a', 'b'], pip: ['c'] },
+    });
+    await api.ask('DELETE', `/v1/sessions/${session}`);
+    expect(await records.find(session)).toBeNull();
+  });
+
+  it('have no record of a sandbox at first in an environment without packages', async () => {
+    const records = createSandboxRecords(api.dynamodb, api.recordsTable);
+    expect(await records.find(SessionId.parse(await api.session()))).toBeNull();
+  });
 
   it('begin idle, with a copy of their agent and a log of one record', async () => {
     const agent = await api.ask('POST', '/v1/agents', { name: 'Ada', model: 'claude-opus-5', metadata: { team: 'x' } });

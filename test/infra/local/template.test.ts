@@ -33,6 +33,34 @@ test('a function has its code folder, environment and role', () => {
   expect(harness?.codeDir).toMatch(/asset\.a{64}$/);
 });
 
+test('a subnet’s way out is that of its route table', () => {
+  const subnet = (VpcId: string) => ({ Type: 'AWS::EC2::Subnet', Properties: { VpcId } });
+  const association = (SubnetId: string, RouteTableId: string) => ({
+    Type: 'AWS::EC2::SubnetRouteTableAssociation',
+    Properties: { SubnetId: { Ref: SubnetId }, RouteTableId: { Ref: RouteTableId } },
+  });
+  const route = (RouteTableId: string, DestinationCidrBlock: string, through: object) => ({
+    Type: 'AWS::EC2::Route',
+    Properties: { RouteTableId: { Ref: RouteTableId }, DestinationCidrBlock, ...through },
+  });
+  const gateway = { GatewayId: { Ref: 'Internet' } };
+  const { subnets } = read({
+    Internet: { Type: 'AWS::EC2::InternetGateway', Properties: {} },
+    Nat: { Type: 'AWS::EC2::NatGateway', Properties: {} },
+    ...Object.fromEntries(['Alone', 'Inside', 'Public', 'Behind'].map((name) => [name, subnet('vpc')])),
+    ...Object.fromEntries(
+      ['InsideTable', 'PublicTable', 'BehindTable'].map((id) => [id, { Type: 'AWS::EC2::RouteTable' }]),
+    ),
+    A: association('Inside', 'InsideTable'),
+    B: association('Public', 'PublicTable'),
+    C: association('Behind', 'BehindTable'),
+    ToInside: route('InsideTable', '10.0.0.0/8', gateway),
+    ToInternet: route('PublicTable', '0.0.0.0/0', gateway),
+    ToNat: route('BehindTable', '0.0.0.0/0', { NatGatewayId: { Ref: 'Nat' } }),
+  });
+  expect(subnets.map(({ wayOut }) => wayOut)).toEqual([null, null, 'gateway', 'nat']);
+});
+
 test('a global table becomes the input of CreateTable', () => {
   const [table] = read().tables;
   expect(table?.ttlAttribute).toBe('expiresAt');

@@ -26,6 +26,19 @@ test('an ordinary user’s container runs as that user, who owns the socket', as
   expect(runArguments(start, { ...identity, user: '501:20' }).join(' ')).toContain('--user 501:20');
 });
 
+test('a container whose subnet has a way out gets this machine’s network, and as few rights', async () => {
+  const fixture = await createTaskFixture();
+  const start = await fixture.start('127.99.3.3', {}, 'internet');
+  await fixture.close();
+  expect(runArguments(start, identity).join(' ')).toContain('--network host --cap-drop ALL');
+});
+
+test('stages of one Dockerfile are images of their own', () => {
+  const image = { image: 'sandbox:1', imageDir: '/out/asset.0a1b' };
+  expect(imageOf({ ...image, imageTarget: 'packages' })).toBe('brainstem-packages:0a1b');
+  expect(imageOf({ ...image, imageTarget: 'sandbox' })).toBe('brainstem-sandbox:0a1b');
+});
+
 test('an image without a build folder is used by its own name', () => {
   expect(imageOf({ image: 'registry/image:1', imageDir: null })).toBe('registry/image:1');
 });
