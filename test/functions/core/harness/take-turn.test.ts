@@ -32,7 +32,8 @@ function stage(scenario: Scenario, over: Partial<TurnWorld> = {}) {
     warming: { warm: async () => undefined },
     previews: memoryPreviews(),
     stamp: steadyStamp(1000),
-    pause: async () => undefined,
+    // A harness that watches its request looks again and again: the others must get their turn in between.
+    pause: () => new Promise((resolve) => void setImmediate(resolve)),
     journal: { line: () => undefined, metric: () => undefined },
     ...over,
   };
