@@ -1,7 +1,7 @@
 /** Faults for tests and demonstrations, and a record of what functions asked of AWS. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AwsFault, faultAnswer } from './aws/wire.ts';
-import type { AwsRequest, AwsResponse, CallHook } from './seams.ts';
+import type { AwsRequest, AwsResponse, CallHook, Consumed } from './seams.ts';
 
 /** A long-running service keeps only the latest. */
 const MAX_TRACED = 10_000;
@@ -17,6 +17,8 @@ export interface TracedCall {
   readonly atMs: number;
   /** When it was answered; null while it is not. */
   doneMs: number | null;
+  /** What it consumed of DynamoDB; null for other calls, and until it is answered. */
+  consumed: Consumed | null;
 }
 
 export interface KillDuring {
@@ -71,9 +73,12 @@ export function createFaults(options: FaultsOptions): Faults & { readonly hooks:
   return {
     hooks: {
       before: (request) => before(armed, request, { options, due, traced }),
-      after: async (request) => {
+      after: async (request, response) => {
         const call = traced.get(request);
-        if (call !== undefined) call.doneMs = nowMs();
+        if (call !== undefined) {
+          call.doneMs = nowMs();
+          call.consumed = response.consumed ?? null;
+        }
         const kill = due.get(request);
         if (kill !== undefined) await fire(kill, request, options);
       },
@@ -136,6 +141,7 @@ function traceCall(request: AwsRequest, options: FaultsOptions): TracedCall {
     call: `${request.service}:${request.operation}`,
     atMs: nowMs(),
     doneMs: null,
+    consumed: null,
   };
 }
 

@@ -8,6 +8,7 @@ import { createFaults, type Faults } from './faults.ts';
 import { serveGateway } from './gateway/server.ts';
 import { serviceOf } from './lambda/environment.ts';
 import { createFunctions, type Functions } from './lambda/functions.ts';
+import type { FunctionUse } from './lambda/meter.ts';
 import { openLogFiles, type LogFiles } from './lambda/log-files.ts';
 import { startSchedules } from './schedules.ts';
 import type { CallHook, Invoke, Template } from './seams.ts';
@@ -35,6 +36,14 @@ export interface RuntimeOptions {
   readonly retryIntervalMs?: number;
 }
 
+/** What AWS would bill since start, beside what each call in the faults' trace consumed of DynamoDB. */
+export interface Use {
+  readonly transitions: number;
+  readonly requests: number;
+  /** By entry name. */
+  readonly functions: Readonly<Record<string, FunctionUse>>;
+}
+
 export interface Runtime {
   readonly baseUrl: string;
   readonly apiKey: string;
@@ -49,6 +58,7 @@ export interface Runtime {
   readonly resumed: number;
   /** AWS calls since start, by service and operation. */
   counts(): Readonly<Record<string, number>>;
+  use(): Use;
   /** Milliseconds each function took to load, by entry name. */
   initTimes(): Readonly<Record<string, number>>;
   /** Stops everything that was started. Unfinished executions go on with the next runtime on the same data. */
@@ -107,6 +117,11 @@ async function compose(options: RuntimeOptions, teardown: Teardown): Promise<Run
     aws,
     resumed,
     counts: aws.endpoint.counts,
+    use: () => ({
+      transitions: aws.stepFunctions.transitions(),
+      requests: gateway.requests(),
+      functions: pool.use(),
+    }),
     initTimes: pool.initTimes,
     close: teardown.run,
   };

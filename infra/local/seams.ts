@@ -179,6 +179,14 @@ export interface AwsResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Buffer | string;
+  /** What DynamoDB bills for the call; absent where it bills nothing. */
+  readonly consumed?: Consumed;
+}
+
+/** Request units of an on-demand table, its indexes included. */
+export interface Consumed {
+  readonly readUnits: number;
+  readonly writeUnits: number;
 }
 
 /** What a call needs to be allowed to do: every access must be allowed, else the call answers AccessDenied. */

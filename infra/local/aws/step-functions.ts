@@ -24,6 +24,8 @@ export interface StepFunctions extends Service {
   executions(machineArn: string): readonly Execution[];
   /** What the states of an execution were given and gave, in order; empty for an execution of an earlier runtime. */
   history(executionArn: string): readonly StateEvent[];
+  /** What AWS would bill of all executions since start: states entered, and retries. */
+  transitions(): number;
   /** Resolves when no execution is running. */
   idle(): Promise<void>;
   /**
@@ -55,6 +57,7 @@ export function openStepFunctions(options: StepFunctionsOptions): StepFunctions 
     resume: executions.resume,
     executions: executions.list,
     history: executions.history,
+    transitions: executions.transitions,
     idle: executions.idle,
   };
 }

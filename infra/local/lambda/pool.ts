@@ -8,6 +8,7 @@ import { createStreamedInvocation, type StreamedAnswer } from './body-stream.ts'
 import { InvocationError, NOT_BUFFERED, throttledFailure, tooLargeFailure } from './failure.ts';
 import { createFleet, type Fleet, type FleetSurroundings } from './fleet.ts';
 import type { FunctionFailure } from './messages.ts';
+import { createMeter, type FunctionUse, type Meter } from './meter.ts';
 import type { FunctionWorker, InvocationListener, Outcome } from './start-worker.ts';
 import { createSaturation } from './saturation.ts';
 import { workerCodeUrl } from './worker-code.ts';
@@ -33,6 +34,8 @@ export interface LambdaPool {
   requestOf(worker: string): string | null;
   /** Median time to load each function's bundle, by service, in milliseconds. */
   initTimes(): Readonly<Record<string, number>>;
+  /** What each function would be billed for since start, by service. */
+  use(): Readonly<Record<string, FunctionUse>>;
   close(): Promise<void>;
 }
 
@@ -42,6 +45,7 @@ interface Pool {
   readonly byName: ReadonlyMap<string, Fleet>;
   /** Busy worker → the request it works on. */
   readonly requests: Map<string, string>;
+  readonly meter: Meter;
   /** Invocations that run or wait for a worker. */
   inFlight: number;
   closed: boolean;
@@ -55,7 +59,15 @@ export function createPool(options: PoolOptions): LambdaPool {
     isSaturated: createSaturation(),
   };
   const fleets = options.template.functions.map((part) => createFleet(part, around));
-  const pool: Pool = { options, fleets, byName: indexByName(fleets), requests: new Map(), inFlight: 0, closed: false };
+  const pool: Pool = {
+    options,
+    fleets,
+    byName: indexByName(fleets),
+    requests: new Map(),
+    meter: createMeter(),
+    inFlight: 0,
+    closed: false,
+  };
   const idleMs = options.idleMs ?? IDLE_MS;
   const reclaim = (): unknown => Promise.all(fleets.map((fleet) => fleet.reclaim(Date.now() - idleMs)));
   const reclaiming = setInterval(reclaim, Math.min(idleMs, 60_000)).unref();
@@ -68,6 +80,7 @@ export function createPool(options: PoolOptions): LambdaPool {
         .find((worker) => worker.id === id)
         ?.current() ?? null,
     initTimes: () => initTimes(fleets),
+    use: () => pool.meter.use(),
     async close() {
       pool.closed = true;
       clearInterval(reclaiming);
@@ -137,9 +150,11 @@ function begin(pool: Pool, call: { functionArn: string; payload: unknown }, list
     run(free) {
       worker = free;
       pool.requests.set(free.id, requestId);
+      const stop = pool.meter.start(fleet.part);
       free.run(invocation, {
         ...listener,
         done(outcome) {
+          stop();
           pool.requests.delete(free.id);
           fleet.giveBack(free);
           done(outcome);

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { createFaults } from '../../../infra/local/faults.ts';
 import type { AwsRequest, AwsResponse } from '../../../infra/local/seams.ts';
 
-const OK: AwsResponse = { status: 200, headers: {}, body: '{}' };
+const OK: AwsResponse = { status: 200, headers: {}, body: '{}', consumed: { readUnits: 1.5, writeUnits: 0 } };
 
 function setup() {
   const killed: string[] = [];
@@ -95,4 +95,12 @@ test('the trace tells which function asked what, in order, until it is disarmed'
   await call('Query');
   expect(faults.trace()).toHaveLength(2);
   expect(killed).toEqual([]);
+});
+
+test('the trace tells what a call consumed of DynamoDB, and nothing for one that never arrived', async () => {
+  const { faults, call } = setup();
+  await call('Query');
+  faults.throttle('dynamodb:Query', 1);
+  await call('Query');
+  expect(faults.trace().map(({ consumed }) => consumed)).toEqual([{ readUnits: 1.5, writeUnits: 0 }, null]);
 });

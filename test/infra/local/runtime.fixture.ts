@@ -14,7 +14,9 @@ async function aws({ service, target, body }) {
   const response = await fetch(AWS_ENDPOINT_URL, {
     method: 'POST',
     headers: {
-      authorization: \`AWS4-HMAC-SHA256 Credential=\${AWS_ACCESS_KEY_ID}/20260101/\${AWS_REGION}/\${service}/aws4_request, Signature=0\`,
+      authorization: \`AWS4-HMAC-SHA256 Credential=\${AWS_ACCESS_KEY_ID}/20260101/\${AWS_REGION}/\${service}/aws4_request, SignedHeaders=host, Signature=0\`,
+      'content-type': 'application/x-amz-json-1.0',
+      'x-amz-date': '20260101T000000Z',
       'x-amz-target': target,
     },
     body: JSON.stringify(body),

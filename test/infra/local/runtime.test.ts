@@ -54,6 +54,32 @@ describe('a runtime', () => {
     expect(counts()).toMatchObject({ 'secretsmanager:GetSecretValue': 1 });
   });
 
+  test('tells what AWS would bill: requests, invocations, transitions, and the units of each call', async () => {
+    const { baseUrl, template, faults, aws, use } = await start();
+    faults.disarm();
+    const before = use();
+    const stateMachineArn = template.machines[0]?.arn ?? '';
+    await call(baseUrl, 'states', 'AWSStepFunctions.StartExecution', { stateMachineArn, name: 'run-1', input: '{}' });
+    const Item = { pk: { S: 'sesn_1' }, sk: { S: 'row' }, text: { S: 'x'.repeat(2000) } };
+    const answer = await call(baseUrl, 'dynamodb', 'DynamoDB_20120810.PutItem', {
+      TableName: 'Brainstem-Records',
+      Item,
+    });
+    expect(await answer.json()).toEqual({ status: 200, answer: {} });
+    await aws.stepFunctions.idle();
+    await expect.poll(() => use().transitions - before.transitions).toBe(['Turn', 'Next', 'Done'].length);
+    const after = use();
+    expect(after.requests - before.requests).toBe(2);
+    const invoked = (name: string) =>
+      (after.functions[name]?.invocations ?? 0) - (before.functions[name]?.invocations ?? 0);
+    expect([invoked('api'), invoked('harness')]).toEqual([2, 1]);
+    expect(after.functions['harness']?.gbSeconds).toBeGreaterThan(0);
+    expect(faults.trace().map(({ call: name, consumed }) => [name, consumed])).toEqual([
+      ['states:StartExecution', null],
+      ['dynamodb:PutItem', { readUnits: 0, writeUnits: 2 }],
+    ]);
+  });
+
   test('refuses what the function’s role does not allow, and reports the missing statement', async () => {
     const { baseUrl } = await start();
     const target = 'secretsmanager.DeleteSecret';

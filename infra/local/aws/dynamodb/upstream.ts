@@ -3,7 +3,7 @@ import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import type { AwsRequest, AwsResponse } from '../../seams.ts';
 import { AwsFault } from '../wire.ts';
 
-/** A DynamoDB endpoint to which requests are passed on, byte for byte. */
+/** A DynamoDB endpoint to which requests are passed on. */
 export interface Upstream {
   send(headers: AwsRequest['headers'], body: Buffer): Promise<AwsResponse>;
   call(operation: string, input: unknown): Promise<AwsResponse>;

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { AwsFault } from '../wire.ts';
 import type { EndLine, Journal } from './journal.ts';
-import type { Machine, Outcome, Run, StateEvent } from './machine.ts';
+import { isTransition, type Machine, type Outcome, type Run, type StateEvent } from './machine.ts';
 
 export interface Execution {
   readonly arn: string;
@@ -21,6 +21,8 @@ export interface Executions {
   find(arn: string): Execution;
   list(machineArn: string): readonly Execution[];
   history(arn: string): readonly StateEvent[];
+  /** Of all executions since start. */
+  transitions(): number;
   /** Resolves when nothing is running. */
   idle(): Promise<void>;
   /** Ends what is running without journalling an end, so that the next runtime resumes it. */
@@ -39,11 +41,18 @@ interface Memory {
   readonly known: Map<string, Execution>;
   readonly running: Map<string, { readonly run: Run; readonly ended: Promise<void> }>;
   readonly histories: Map<string, StateEvent[]>;
+  transitions: number;
   closed: boolean;
 }
 
 export function createExecutions(world: World): Executions {
-  const memory: Memory = { known: new Map(), running: new Map(), histories: new Map(), closed: false };
+  const memory: Memory = {
+    known: new Map(),
+    running: new Map(),
+    histories: new Map(),
+    transitions: 0,
+    closed: false,
+  };
   for (const { start, end } of world.journal.entries) {
     const arn = executionArn(start.machine, start.start);
     const { input, machine } = start;
@@ -75,6 +84,7 @@ export function createExecutions(world: World): Executions {
         .filter((execution) => execution.machineArn === machineArn)
         .toSorted((left, right) => right.startedAt - left.startedAt),
     history: (arn) => memory.histories.get(arn) ?? [],
+    transitions: () => memory.transitions,
     idle: async () => {
       while (memory.running.size > 0) await Promise.all([...memory.running.values()].map(({ ended }) => ended));
     },
@@ -122,7 +132,10 @@ function run(world: World, memory: Memory, execution: Execution): void {
   if (memory.histories.size > MAX_HISTORIES && oldest !== undefined) memory.histories.delete(oldest);
   const started = machine.run(parseInput(execution.input), {
     execution,
-    onEvent: (event) => void history.push(event),
+    onEvent: (event) => {
+      history.push(event);
+      if (isTransition(event)) memory.transitions += 1;
+    },
   });
   const ended = started.outcome.then((outcome) => {
     memory.running.delete(execution.arn);

@@ -13,6 +13,9 @@ import type { TaskRun } from './tasks.ts';
 /** One entered, exited, failed, … state as the interpreter tells it. */
 export type StateEvent = Readonly<Record<string, unknown>> & { readonly type: string };
 
+/** What AWS bills as a transition: a state entered, also one inside a Map, and each retry of one. */
+export const isTransition = ({ type }: StateEvent): boolean => type === 'StateEntered' || type === 'StateRetried';
+
 export type Outcome =
   | { readonly status: 'SUCCEEDED'; readonly output: string }
   | { readonly status: 'FAILED'; readonly error: string; readonly cause: string }

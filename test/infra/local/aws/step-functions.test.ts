@@ -110,6 +110,14 @@ describe('a run', () => {
     ]);
   });
 
+  test('is counted as AWS bills it: each state entered, those inside a Map too', async () => {
+    const { service, finish } = open({ invoke: harness([calls('a', 'b'), idle]).invoke });
+    await finish('sesn_1-1');
+    const hand = ['Execute', 'HandDone'];
+    const entered = ['Turn', 'Next', 'UseHands', ...hand, ...hand, 'Turn', 'Next', 'Done'];
+    await expect.poll(service.transitions).toBe(entered.length);
+  });
+
   test('waits for as long as the turn says', async () => {
     const waiting = { ...idle, turn: { do: 'retry', waitSeconds: 0 } };
     const { payloads, invoke } = harness([waiting, waiting, idle]);
@@ -143,8 +151,11 @@ describe('a run', () => {
 describe('errors of a function', () => {
   test('are retried, and then the answer counts', async () => {
     const { payloads, invoke } = harness([named('Lambda.Unknown'), named('Sandbox.Timedout'), idle]);
-    expect(await open({ invoke }).finish('sesn_1-1')).toMatchObject({ status: 'SUCCEEDED' });
+    const { service, finish } = open({ invoke });
+    expect(await finish('sesn_1-1')).toMatchObject({ status: 'SUCCEEDED' });
     expect(payloads).toHaveLength(3);
+    // AWS bills a retry as a transition.
+    await expect.poll(service.transitions).toBe(['Turn', 'retry', 'retry', 'Next', 'Done'].length);
   });
 
   test('end the execution after the last retry, under their own name', async () => {

@@ -1,0 +1,142 @@
+import { crc32 } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startDynamoDb, type DynamoDb } from '#infra/local/aws/dynamodb.ts';
+import { itemBytes, measured } from '#infra/local/aws/dynamodb/capacity.ts';
+import type { AwsRequest, AwsResponse } from '#infra/local/seams.ts';
+import { removeScratchDirs, scratchDir, smallTemplate } from '#test/infra/local/aws/aws.fixture.ts';
+
+const TableName = 'Brainstem-Records';
+let dynamodb: DynamoDb;
+
+beforeAll(async () => {
+  dynamodb = await startDynamoDb({ tables: smallTemplate().tables, dataDir: scratchDir() });
+});
+afterAll(async () => {
+  await dynamodb.close();
+  removeScratchDirs();
+});
+
+async function call(operation: string, input: object) {
+  const headers = {
+    'content-type': 'application/x-amz-json-1.0',
+    'x-amz-target': `DynamoDB_20120810.${operation}`,
+    'x-amz-date': '20260101T000000Z',
+    authorization:
+      'AWS4-HMAC-SHA256 Credential=a/20260101/us-east-1/dynamodb/aws4_request, SignedHeaders=host, Signature=0',
+  };
+  const request = { operation, headers, body: Buffer.from(JSON.stringify(input)) } as unknown as AwsRequest;
+  const response = await dynamodb.handle(request);
+  return { ...response, answer: JSON.parse(String(response.body)) };
+}
+
+const key = (pk: string) => ({ pk: { S: pk }, sk: { S: 'row' } });
+const row = (pk: string, kb: number) => ({ ...key(pk), text: { S: 'x'.repeat(kb * 1024 - 64) } });
+const listed = { listPk: { S: 'all' }, listSk: { S: '1' } };
+const put = (Item: object, more = {}) => call('PutItem', { TableName, Item, ...more });
+const read = (operation: string, input: object) => call(operation, { TableName, ...input });
+const query = (pk: string, more = {}) =>
+  read('Query', { KeyConditionExpression: 'pk = :pk', ExpressionAttributeValues: { ':pk': { S: pk } }, ...more });
+const isNew = { ConditionExpression: 'attribute_not_exists(pk)' };
+
+const written = (writeUnits: number) => ({ readUnits: 0, writeUnits });
+const taken = (readUnits: number) => ({ readUnits, writeUnits: 0 });
+
+describe('what a call consumes', () => {
+  test('writing: a unit per started KB, and the same again for each index that the item is in', async () => {
+    expect((await put(row('w1', 1))).consumed).toEqual(written(1));
+    expect((await put(row('w2', 3))).consumed).toEqual(written(3));
+    expect((await put({ ...row('w3', 3), ...listed })).consumed).toEqual(written(6));
+  });
+
+  test('writing over a larger item is billed by the larger one, and so is an update of a part of it', async () => {
+    await put(row('o1', 5));
+    const update = { UpdateExpression: 'SET n = :n', ExpressionAttributeValues: { ':n': { N: '1' } } };
+    expect((await read('UpdateItem', { Key: key('o1'), ...update })).consumed).toEqual(written(5));
+    expect((await put(row('o1', 1))).consumed).toEqual(written(5));
+  });
+
+  test('a transaction consumes twice', async () => {
+    const check = { ConditionCheck: { TableName, Key: key('absent'), ...isNew } };
+    const transaction = { TransactItems: [{ Put: { TableName, Item: row('t1', 3) } }, check] };
+    expect((await call('TransactWriteItems', transaction)).consumed).toEqual(written(2 * 3 + 2 * 1));
+  });
+
+  test('a transaction that was done before is read, not written', async () => {
+    const transaction = { ClientRequestToken: 'again', TransactItems: [{ Put: { TableName, Item: row('t2', 3) } }] };
+    await call('TransactWriteItems', transaction);
+    expect((await call('TransactWriteItems', transaction)).consumed).toMatchObject({ writeUnits: 0 });
+  });
+
+  test('reading: a unit per started 4 KB, half of it where an old answer will do, and one for nothing', async () => {
+    await put(row('r1', 9));
+    expect((await query('r1', { ConsistentRead: true })).consumed).toEqual(taken(3));
+    expect((await query('r1')).consumed).toEqual(taken(1.5));
+    expect((await query('nothing', { ConsistentRead: true })).consumed).toEqual(taken(1));
+    expect((await read('GetItem', { Key: key('r1') })).consumed).toEqual(taken(1.5));
+  });
+
+  test('a projection changes nothing about it', async () => {
+    await put(row('p1', 9));
+    expect((await query('p1', { ConsistentRead: true, ProjectionExpression: 'pk' })).consumed).toEqual(taken(3));
+  });
+
+  test('a refused write consumes as much as the larger of what was sent and what is there', async () => {
+    await put(row('f1', 5));
+    const shown = { ...isNew, ReturnValuesOnConditionCheckFailure: 'ALL_OLD' };
+    expect(await put(row('f1', 2), shown)).toMatchObject({ status: 400, consumed: written(5) });
+    expect(await put(row('f1', 7), shown)).toMatchObject({ status: 400, consumed: written(7) });
+    const transaction = { TransactItems: [{ Put: { TableName, Item: row('f1', 2), ...shown } }] };
+    expect(await call('TransactWriteItems', transaction)).toMatchObject({ status: 400, consumed: written(10) });
+  });
+
+  test('a call that is wrong consumes nothing', async () => {
+    expect(await put({ pk: { S: 'no sort key' } })).not.toHaveProperty('consumed');
+    expect(await call('ListTables', {})).not.toHaveProperty('consumed');
+  });
+});
+
+describe('the answer', () => {
+  test('is what the function asked for, with a checksum that fits it', async () => {
+    const stored = row('a1', 1);
+    await put(stored);
+    const { answer, body, headers } = await query('a1', { ConsistentRead: true });
+    expect(answer).toEqual({ Count: 1, ScannedCount: 1, Items: [stored] });
+    expect(headers['x-amz-crc32']).toBe(String(crc32(body)));
+    expect((await put(stored)).answer).toEqual({});
+  });
+
+  test('goes on where a page ends', async () => {
+    for (const sk of ['1', '2']) await put({ pk: { S: 'page' }, sk: { S: sk } });
+    const { answer } = await query('page', { Limit: 1 });
+    expect(answer.LastEvaluatedKey).toEqual({ pk: { S: 'page' }, sk: { S: '1' } });
+  });
+
+  test('has the capacity if the function asked for it', async () => {
+    const { answer, consumed } = await put(row('a2', 2), { ReturnConsumedCapacity: 'TOTAL' });
+    expect(answer).toEqual({ ConsumedCapacity: { TableName, CapacityUnits: 2 } });
+    expect(consumed).toEqual(written(2));
+  });
+
+  test('keeps an attribute which is named like the capacity', async () => {
+    const stored = { ...key('a3'), ConsumedCapacity: { N: '7' }, text: { S: '"ConsumedCapacity":{}' } };
+    await put(stored);
+    const { answer, consumed } = await read('GetItem', { Key: key('a3') });
+    expect(answer).toEqual({ Item: stored });
+    expect(consumed).toEqual(taken(0.5));
+  });
+
+  test('of an engine that tells no capacity is passed on as it is', async () => {
+    const told: AwsResponse = { status: 200, headers: {}, body: '{"Item":{"ConsumedCapacity":{"N":"7"}}}' };
+    const request = { operation: 'GetItem', body: Buffer.from('{"TableName":"t"}') };
+    expect(await measured(request, async () => told)).toBe(told);
+  });
+});
+
+test('an item’s size is that of its names and values', () => {
+  expect(itemBytes({ pk: { S: 'ü' } })).toBe(2 + 2);
+  expect(itemBytes({ n: { N: '12345' } })).toBe(1 + 4);
+  expect(itemBytes({ n: { N: '-0.5' } })).toBe(1 + 2);
+  expect(itemBytes({ b: { B: 'AAAA' }, t: { BOOL: true }, o: { NULL: true } })).toBe(1 + 3 + 2 + 2);
+  expect(itemBytes({ l: { L: [{ S: 'ab' }, { N: '1' }] } })).toBe(1 + 3 + (1 + 2) + (1 + 2));
+  expect(itemBytes({ m: { M: { a: { S: 'b' } } }, s: { SS: ['ab', 'c'] } })).toBe(1 + 3 + 1 + 2 + (1 + 3));
+});

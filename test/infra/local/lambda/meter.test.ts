@@ -1,0 +1,29 @@
+import { expect, test } from 'vitest';
+import { createMeter } from '#infra/local/lambda/meter.ts';
+import type { FunctionPart } from '#infra/local/seams.ts';
+
+const HARNESS: FunctionPart = {
+  logicalId: 'Harness',
+  name: 'Brainstem-Harness',
+  arn: 'arn',
+  handler: 'index.handler',
+  codeDir: '/',
+  timeoutMs: 1000,
+  memoryMb: 512,
+  environment: { POWERTOOLS_SERVICE_NAME: 'harness' },
+  roleArn: 'role',
+};
+
+test('time is billed by memory and by the started millisecond, and an invocation as soon as it begins', () => {
+  let nowMs = 0;
+  const meter = createMeter(() => nowMs);
+  const first = meter.start(HARNESS);
+  const second = meter.start(HARNESS);
+  expect(meter.use()).toEqual({ harness: { invocations: 2, gbSeconds: 0 } });
+  nowMs = 999.2;
+  first();
+  expect(meter.use()).toEqual({ harness: { invocations: 2, gbSeconds: 0.5 } });
+  nowMs = 3000;
+  second();
+  expect(meter.use()).toEqual({ harness: { invocations: 2, gbSeconds: 2 } });
+});
