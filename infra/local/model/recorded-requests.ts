@@ -8,6 +8,13 @@ export interface RecordedRequest {
   readonly arrivedAtMs: number;
   readonly request: ModelRequest;
   readonly headers: IncomingHttpHeaders;
+  /** Resolves when the answer is sent, or when the client has left before. */
+  readonly ended: Promise<Ended>;
+}
+
+export interface Ended {
+  readonly atMs: number;
+  readonly by: 'answer' | 'client';
 }
 
 interface RequestRecord {

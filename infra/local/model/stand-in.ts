@@ -11,7 +11,7 @@ import { defaultScript } from './default-script.ts';
 import { errorEnvelope } from './error-envelope.ts';
 import { isFields } from './fields.ts';
 import { framesOf, messageOf } from './frames.ts';
-import { recordRequests, type RecordedRequest } from './recorded-requests.ts';
+import { recordRequests, type Ended, type RecordedRequest } from './recorded-requests.ts';
 import type { ModelRequest, Reply, ReplyError, Script } from './script.ts';
 import { sendStream } from './send-stream.ts';
 import type { Wire } from './wire.ts';
@@ -62,7 +62,7 @@ export async function startStandIn(options: StandInOptions = {}): Promise<StandI
       return sendFailure(response, wire, refusal);
     }
     const asked = body as ModelRequest;
-    const index = record.add({ arrivedAtMs, request: asked, headers: request.headers });
+    const index = record.add({ arrivedAtMs, request: asked, headers: request.headers, ended: endOf(response) });
     await sendReply(response, { wire, asked, chars: text.length, reply: await play(script, asked, index) });
   }
 
@@ -101,6 +101,13 @@ async function play(script: Script, request: ModelRequest, index: number): Promi
   } catch (cause) {
     return { error: { status: 500, type: 'api_error', message: `the stand-in's script failed: ${String(cause)}` } };
   }
+}
+
+function endOf(response: ServerResponse): Promise<Ended> {
+  return new Promise((resolve) => {
+    const end = (by: Ended['by']) => () => resolve({ atMs: performance.timeOrigin + performance.now(), by });
+    response.once('finish', end('answer')).once('close', end('client'));
+  });
 }
 
 interface Answer {

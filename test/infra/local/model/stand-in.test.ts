@@ -182,6 +182,20 @@ describe('recorded requests', () => {
   });
 });
 
+test('a recorded request tells when it ended, and whether the client left before its answer', async () => {
+  answerWith({ text: 'all of it' });
+  await client.messages.create(hello);
+  const answered = await standIn.waitForRequest(1);
+  expect(await answered.ended).toMatchObject({ by: 'answer', atMs: expect.any(Number) });
+  answerWith({ text: 'never', hold: new Promise(() => {}) });
+  const stream = client.messages.stream(hello);
+  const left = await standIn.waitForRequest(2);
+  const failed = failure(stream.done());
+  stream.abort();
+  await failed;
+  expect(await left.ended).toMatchObject({ by: 'client' });
+});
+
 test('closing ends held streams and frees the port', async () => {
   answerWith({ text: 'never', hold: new Promise(() => {}) });
   const stream = client.messages.stream(hello);
