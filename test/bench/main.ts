@@ -3,6 +3,8 @@ import { cpus, totalmem } from 'node:os';
 import { startService } from '#test/journeys/service.ts';
 import { setup } from '#test/synth.ts';
 import { bundles } from './bundles.ts';
+import { cost } from './cost.ts';
+import { interrupts } from './interrupts.ts';
 import { load } from './load.ts';
 import { log } from './log.ts';
 import { overhead } from './overhead.ts';
@@ -21,14 +23,29 @@ await setup();
 const machine = `${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}`;
 process.stdout.write(`## Numbers of ${new Date().toISOString().slice(0, 10)}\n\n${machine}\n`);
 
+/** In the README's order. `npm run bench -- Cost Interrupts` measures these only. */
+const OF_SERVICE = {
+  'The path of one message': path,
+  Overhead: overhead,
+  Interrupts: interrupts,
+  Load: load,
+  Cost: cost,
+  Bundles: bundles,
+};
+const BY_THEMSELVES = { Resume: resume, Log: log };
+const wanted = process.argv.slice(2);
+const unknown = wanted.filter((title) => !Object.keys({ ...OF_SERVICE, ...BY_THEMSELVES }).includes(title));
+if (unknown.length > 0) throw new Error(`the bench has no part ${unknown.join(', ')}`);
+const isWanted = (title: string) => wanted.length === 0 || wanted.includes(title);
+
 const service = await startService({ unchecked: true });
 try {
-  print('The path of one message', await path(service));
-  print('Overhead', await overhead(service, progress));
-  print('Load', await load(service, progress));
-  print('Bundles', bundles(service));
+  for (const [title, measure] of Object.entries(OF_SERVICE)) {
+    if (isWanted(title)) print(title, await measure(service, progress));
+  }
 } finally {
   await service.close();
 }
-print('Resume', await resume(progress));
-print('Log', await log(progress));
+for (const [title, measure] of Object.entries(BY_THEMSELVES)) {
+  if (isWanted(title)) print(title, await measure(progress));
+}

@@ -1,6 +1,6 @@
 /** Times one turn as a user sees it, through the official SDK and the session's stream. */
 import type Anthropic from '@anthropic-ai/sdk';
-import type { Service } from '#test/journeys/service.ts';
+import type { Event, Service } from '#test/journeys/service.ts';
 import { now } from './figures.ts';
 
 export interface TurnTimes {
@@ -39,6 +39,30 @@ export async function follow(service: Service, session: string): Promise<Followe
       await sending;
       const request = service.standIn.requests.find((record) => record.arrivedAtMs > Math.max(asked, began - 1));
       return { toModel: (request?.arrivedAtMs ?? Number.NaN) - began, toText, whole };
+    },
+    close: () => stream.controller.abort(),
+  };
+}
+
+export type Idle = Extract<Event, { type: 'session.status_idle' }>;
+
+export interface Watcher {
+  /** The next time that the session is idle, as soon as the client hears of it. */
+  idle(): Promise<Idle>;
+  close(): void;
+}
+
+/** Hears when a session is idle, over one stream. */
+export async function watch(service: Service, session: string): Promise<Watcher> {
+  const stream: Stream = await service.client.beta.sessions.events.stream(session);
+  const events = stream[Symbol.asyncIterator]();
+  return {
+    async idle() {
+      for (;;) {
+        const { value, done } = await events.next();
+        if (done === true) throw new Error('the stream ended before the session was idle');
+        if (value.type === 'session.status_idle') return value;
+      }
     },
     close: () => stream.controller.abort(),
   };

@@ -1,0 +1,62 @@
+/** Measures what work used of AWS, apart from what streams that stand open and the sweep use meanwhile. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { TracedCall } from '#infra/local/faults.ts';
+import type { Use } from '#infra/local/runtime.ts';
+import type { Service } from '#test/journeys/service.ts';
+import type { Used } from './prices.ts';
+
+/** The functions on the path of a turn: the stream polls for as long as it is open, and the sweep runs by the clock. */
+const ON_PATH: readonly string[] = ['api', 'harness', 'provision', 'execute'];
+
+export async function useOf({ runtime }: Service, work: () => Promise<void>): Promise<Used> {
+  await settled(runtime);
+  runtime.faults.disarm();
+  const before = runtime.use();
+  await work();
+  await settled(runtime);
+  const after = runtime.use();
+  return {
+    ...ofCalls(runtime.faults.trace().filter((call) => ON_PATH.includes(call.function))),
+    transitions: after.transitions - before.transitions,
+    requests: after.requests - before.requests,
+    invocations: functions(after, 'invocations') - functions(before, 'invocations'),
+    gbSeconds: functions(after, 'gbSeconds') - functions(before, 'gbSeconds'),
+  };
+}
+
+type OfCalls = Pick<Used, 'writeUnits' | 'readUnits' | 's3Writes' | 's3Reads'>;
+
+export function ofCalls(calls: readonly TracedCall[]): OfCalls {
+  const s3 = calls.filter(({ call }) => call.startsWith('s3:'));
+  const s3Reads = s3.filter(({ call }) => /:(Get|Head)/.test(call)).length;
+  return {
+    writeUnits: sum(calls.map(({ consumed }) => consumed?.writeUnits ?? 0)),
+    readUnits: sum(calls.map(({ consumed }) => consumed?.readUnits ?? 0)),
+    s3Writes: s3.length - s3Reads,
+    s3Reads,
+  };
+}
+
+function functions({ functions: use }: Use, unit: 'invocations' | 'gbSeconds'): number {
+  return sum(ON_PATH.map((name) => use[name]?.[unit] ?? 0));
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}
+
+/** The stream tells of a turn's end before its functions and its execution have ended. */
+async function settled(runtime: Service['runtime']): Promise<void> {
+  await runtime.aws.stepFunctions.idle();
+  for (let before = -1, now = seen(runtime); now !== before;) {
+    before = now;
+    await sleep(10);
+    now = seen(runtime);
+  }
+}
+
+function seen({ use, faults }: Service['runtime']): number {
+  const calls = faults.trace().filter((call) => ON_PATH.includes(call.function));
+  const answered = calls.filter(({ doneMs }) => doneMs !== null).length;
+  return use().transitions + functions(use(), 'gbSeconds') + calls.length + answered;
+}
