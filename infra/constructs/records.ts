@@ -7,6 +7,12 @@ const READ = ['dynamodb:GetItem', 'dynamodb:Query'];
 /** A transaction needs the right of each of its items: put, update or condition check. */
 const WRITE = ['dynamodb:PutItem', 'dynamodb:UpdateItem', 'dynamodb:ConditionCheckItem'];
 
+const index = (indexName: 'list' | 'running') => ({
+  indexName,
+  partitionKey: { name: `${indexName}Pk`, type: AttributeType.STRING },
+  sortKey: { name: `${indexName}Sk`, type: AttributeType.STRING },
+});
+
 /**
  * The table of everything that is not a log: agents, environments, session rows, sandboxes, call marks, API keys.
  * `list` pages over the rows of a workspace; `running` is sparse and holds the sessions whose run has not ended.
@@ -19,12 +25,11 @@ export class Records extends Construct {
     this.table = new TableV2(this, 'RecordsTable', {
       partitionKey: { name: 'pk', type: AttributeType.STRING },
       sortKey: { name: 'sk', type: AttributeType.STRING },
-      globalSecondaryIndexes: ['list', 'running'].map((indexName) => ({
-        indexName,
-        partitionKey: { name: `${indexName}Pk`, type: AttributeType.STRING },
-        sortKey: { name: `${indexName}Sk`, type: AttributeType.STRING },
-        projectionType: ProjectionType.ALL,
-      })),
+      globalSecondaryIndexes: [
+        { ...index('list'), projectionType: ProjectionType.ALL },
+        // Written whenever a run begins or ends, so it holds no more of the row than names the log.
+        { ...index('running'), projectionType: ProjectionType.INCLUDE, nonKeyAttributes: ['thread'] },
+      ],
       timeToLiveAttribute: 'expiresAt',
       billing: Billing.onDemand(),
       encryption: TableEncryptionV2.awsManagedKey(),
