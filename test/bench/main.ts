@@ -8,6 +8,7 @@ import { interrupts } from './interrupts.ts';
 import { load } from './load.ts';
 import { log } from './log.ts';
 import { overhead } from './overhead.ts';
+import { previews } from './previews.ts';
 import { path } from './path.ts';
 import { resume } from './resume.ts';
 
@@ -27,6 +28,7 @@ process.stdout.write(`## Numbers of ${new Date().toISOString().slice(0, 10)}\n\n
 const OF_SERVICE = {
   'The path of one message': path,
   Overhead: overhead,
+  Previews: previews,
   Interrupts: interrupts,
   Load: load,
   Cost: cost,

@@ -8,6 +8,8 @@ export interface RecordedRequest {
   readonly arrivedAtMs: number;
   readonly request: ModelRequest;
   readonly headers: IncomingHttpHeaders;
+  /** When each content delta of a slow answer was sent, so far. */
+  readonly deltasAtMs: readonly number[];
   /** Resolves when the answer is sent, or when the client has left before. */
   readonly ended: Promise<Ended>;
 }

@@ -8,25 +8,29 @@ interface Sending {
   readonly wire: Wire;
   readonly frames: readonly Frame[];
   readonly reply: Reply;
+  /** Each content delta is about to be sent. */
+  readonly onDelta: () => void;
 }
 
 /** Sends frames with the faults and pauses that the reply asks for. */
-export async function sendStream(response: ServerResponse, { wire, frames, reply }: Sending): Promise<void> {
+export async function sendStream(response: ServerResponse, sending: Sending): Promise<void> {
+  const { wire, frames, reply } = sending;
   const limit = Math.min(reply.cutAfter ?? frames.length, reply.error?.afterFrames ?? frames.length);
   const sent = frames.slice(0, limit);
   if (reply.chunkDelayMs === undefined && reply.hold === undefined) response.write(joined(sent.map(wire.frame)));
-  else await sendSlowly(response, { wire, frames: sent, reply });
+  else await sendSlowly(response, { ...sending, frames: sent });
   if (response.destroyed) return;
   if (reply.error !== undefined) response.end(wire.streamError(reply.error));
   else if (reply.cutAfter === undefined) response.end();
   else cut(response);
 }
 
-async function sendSlowly(response: ServerResponse, { wire, frames, reply }: Sending): Promise<void> {
+async function sendSlowly(response: ServerResponse, { wire, frames, reply, onDelta }: Sending): Promise<void> {
   for (const [number, frame] of frames.entries()) {
     if (number === (reply.holdBefore ?? 1)) await Promise.race([reply.hold, closed(response)]);
     if (frame.type === 'content_block_delta' && reply.chunkDelayMs !== undefined) await sleep(reply.chunkDelayMs);
     if (response.destroyed) return;
+    if (frame.type === 'content_block_delta') onDelta();
     response.write(wire.frame(frame));
   }
 }

@@ -62,8 +62,12 @@ export async function startStandIn(options: StandInOptions = {}): Promise<StandI
       return sendFailure(response, wire, refusal);
     }
     const asked = body as ModelRequest;
-    const index = record.add({ arrivedAtMs, request: asked, headers: request.headers, ended: endOf(response) });
-    await sendReply(response, { wire, asked, chars: text.length, reply: await play(script, asked, index) });
+    const deltasAtMs: number[] = [];
+    const ended = endOf(response);
+    const index = record.add({ arrivedAtMs, request: asked, headers: request.headers, deltasAtMs, ended });
+    const reply = await play(script, asked, index);
+    const onDelta = () => void deltasAtMs.push(nowMs());
+    await sendReply(response, { wire, asked, chars: text.length, reply, onDelta });
   }
 
   const server = createServer((request, response) => void answer(request, response).catch(() => response.destroy()));
@@ -103,9 +107,14 @@ async function play(script: Script, request: ModelRequest, index: number): Promi
   }
 }
 
+/** Comparable between processes of one machine. */
+function nowMs(): number {
+  return performance.timeOrigin + performance.now();
+}
+
 function endOf(response: ServerResponse): Promise<Ended> {
   return new Promise((resolve) => {
-    const end = (by: Ended['by']) => () => resolve({ atMs: performance.timeOrigin + performance.now(), by });
+    const end = (by: Ended['by']) => () => resolve({ atMs: nowMs(), by });
     response.once('finish', end('answer')).once('close', end('client'));
   });
 }
@@ -115,15 +124,16 @@ interface Answer {
   readonly asked: ModelRequest;
   readonly chars: number;
   readonly reply: Reply;
+  readonly onDelta: () => void;
 }
 
-async function sendReply(response: ServerResponse, { wire, asked, chars, reply }: Answer): Promise<void> {
+async function sendReply(response: ServerResponse, { wire, asked, chars, reply, onDelta }: Answer): Promise<void> {
   if (reply.delayMs !== undefined) await sleep(reply.delayMs);
   if (reply.error !== undefined && reply.error.afterFrames === undefined)
     return sendFailure(response, wire, reply.error);
   if (asked.stream === true) {
     response.writeHead(200, { ...headers(), 'content-type': wire.contentType });
-    return sendStream(response, { wire, frames: framesOf(reply, asked, chars), reply });
+    return sendStream(response, { wire, frames: framesOf(reply, asked, chars), reply, onDelta });
   }
   await reply.hold;
   sendJson(response, 200, messageOf(reply, asked, chars));
