@@ -3,6 +3,7 @@
  * that wait for the model, hands, the sweep. Whoever is told to dies at its append, before or after it took effect.
  */
 import { setImmediate as settled } from 'node:timers/promises';
+import type { SessionState } from '#contract/entries.ts';
 import type { EventInput, SessionEvent } from '#contract/events.ts';
 import type { SessionAgent } from '#contract/agents.ts';
 import { EnvironmentId, WorkspaceId, type EventId } from '#contract/ids.ts';
@@ -81,6 +82,9 @@ export const TOOLED: SessionAgent = {
   ],
 };
 
+/** What the session's row takes over from the log, which is when status or run change. */
+const rowOf = ({ status, run, usage, runningSince }: SessionState) => ({ status, run, usage, runningSince });
+
 export type Stage = Awaited<ReturnType<typeof createStage>>;
 
 export async function createStage(initial: readonly EventInput[]) {
@@ -110,6 +114,7 @@ export async function createStage(initial: readonly EventInput[]) {
   );
   if (created.status === 'refused') throw new TypeError(created.message);
   log.create(KEY, fold(null, created.first.entries), created.first.entries);
+  let row = rowOf(created.first.state);
 
   function portFor(actor: Actor): SessionLog {
     const alive = <Value>(value: Promise<Value>) => {
@@ -133,7 +138,10 @@ export async function createStage(initial: readonly EventInput[]) {
 
   async function store(append: Append) {
     const appended = await log.append(append);
-    if (appended.status === 'appended') appends.push(append.after.position + 1);
+    if (appended.status === 'conflict') return appended;
+    appends.push(append.after.position + 1);
+    const { after, state } = append;
+    if (after.state.status !== state.status || after.state.run !== state.run) row = rowOf(state);
     return appended;
   }
 
@@ -253,6 +261,7 @@ export async function createStage(initial: readonly EventInput[]) {
     requests,
     executions,
     head,
+    row: () => row,
     appends,
     events: (): readonly SessionEvent[] => log.entries(KEY).flatMap((entry) => ('event' in entry ? [entry.event] : [])),
     /** Whether an execution of that name has come and gone. */
