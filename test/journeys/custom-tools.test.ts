@@ -1,6 +1,7 @@
 /** Tools that the client executes: answered early, late, and wrongly. */
 import { globSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { betaTool } from '@anthropic-ai/sdk/helpers/beta/json-schema';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { closeUnrefused, createCases, rolesOf, says, WEATHER, type Roles } from '#test/journeys/cases.ts';
 import { follow, type Follower } from '#test/journeys/follower.ts';
@@ -99,6 +100,30 @@ describe.concurrent('custom tools', () => {
       { role: 'system', content: [{ type: 'text', text: 'Be brief.' }] },
     ]);
     follower.leave();
+  });
+
+  it('are executed by the SDK’s tool runner, which may come when the session already waits', async () => {
+    cases.on('runner', { tools: [weatherIn('Nice'), weatherIn('Linz')] }, { tools: [weatherIn('Graz')] });
+    const { sessions } = service.client.beta;
+    const { id } = await sessions.create({ ...roles, initial_events: [says('runner')] });
+    await cases.asked('runner', 1);
+    const tool = betaTool({
+      name: 'weather',
+      description: WEATHER.description,
+      inputSchema: { type: 'object', properties: { place: { type: 'string' } }, required: ['place'] },
+      run: ({ place }) => `${place} is sunny`,
+    });
+    const calls: (readonly [string, boolean])[] = [];
+    for await (const call of sessions.events.toolRunner(id, { tools: [tool], maxIdleMs: 1 })) {
+      calls.push([call.name, call.posted]);
+    }
+    expect(calls).toEqual(Array.from({ length: 3 }, () => ['weather', true]));
+    expect(cases.requests('runner').map(lastTexts)).toEqual([
+      ['runner'],
+      ['Nice is sunny', 'Linz is sunny'],
+      ['Graz is sunny'],
+    ]);
+    expect(await sessions.retrieve(id)).toMatchObject({ status: 'idle' });
   });
 
   it('are answered by their own ids alone', async () => {
