@@ -122,8 +122,9 @@ function denialOf(block: ContentBlock, rule: ToolRule | undefined, { answer }: A
 
 function toolUse({ id, name, input, rule, denial }: ToolCall, now: Instant): Entry {
   const use = { id, processed_at: now, name, input };
-  if (rule?.kind === 'custom') return event({ ...use, type: 'agent.custom_tool_use' });
-  if (rule === undefined) return event({ ...use, type: 'agent.tool_use', evaluated_permission: 'deny' });
+  // Clients make every custom tool use that they see, so one that is not to be made is told as another kind.
+  if (rule?.kind === 'custom' && denial === null) return event({ ...use, type: 'agent.custom_tool_use' });
+  if (rule?.kind !== 'built-in') return event({ ...use, type: 'agent.tool_use', evaluated_permission: 'deny' });
   const evaluation = EVALUATIONS[rule.policy];
   const permission = evaluation.type === 'always_allow' ? 'allow' : 'ask';
   return event({

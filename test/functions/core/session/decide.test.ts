@@ -141,6 +141,20 @@ describe('an answer', () => {
     expect(head.state.calls).toEqual([]);
   });
 
+  it('asks no client to make a call that the token limit cut short', () => {
+    const cutShort = answerWith({ stopReason: 'max_tokens', blocks: [toolUse('toolu_1', 'weather', {})] });
+    const { then, head } = running().when({
+      ...cutShort,
+      rules: new Map([['weather', { kind: 'custom' }]]),
+    } as Command);
+    expect(outline(then)).not.toContain('agent.custom_tool_use');
+    expect(then).toContainEqual({
+      event: expect.objectContaining({ type: 'agent.tool_use', name: 'weather', evaluated_permission: 'deny' }),
+    });
+    expect(then.at(-1)).toMatchObject({ event: { type: 'agent.tool_result', is_error: true } });
+    expect(head.state).toMatchObject({ calls: [], status: 'running' });
+  });
+
   it('is dropped when another attempt owns the turn', () => {
     const { then } = running()
       .when(claim(EventId.parse('sevt_second')))
