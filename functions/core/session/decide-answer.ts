@@ -52,7 +52,8 @@ function ending(state: SessionState, answer: ModelAnswer, stamp: Stamp): readonl
   if (readyCalls(state).length > 0) return [];
   const blocked = blockedCalls(state);
   if (blocked.length > 0) return goIdle(state, requiresAction(blocked), stamp);
-  const calledInVain = answer.blocks.some((block) => block.type === 'tool_use');
+  // The model is told why, unless it does not want to go on.
+  const calledInVain = answer.stopReason !== 'refusal' && answer.blocks.some((block) => block.type === 'tool_use');
   if (calledInVain || hasUserMessage(state) || answer.stopReason === 'pause_turn') return [];
   const { reason, details } = stopOf(answer);
   return goIdle(state, reason, stamp, details);
@@ -114,11 +115,12 @@ function toolCall(block: ContentBlock, command: Answer, stamp: Stamp): ToolCall 
 
 function denialOf(block: ContentBlock, rule: ToolRule | undefined, { answer }: Answer): string | null {
   if (rule === undefined) return `There is no tool named ${String(block['name'])} in this session.`;
-  if (!isRecord(block['input']) || answer.stopReason === 'max_tokens') {
-    return 'The answer reached its token limit before this call was complete, so it was not executed.';
-  }
-  return null;
+  if (isRecord(block['input']) && !CUTTING.has(answer.stopReason)) return null;
+  return `The answer ended (${answer.stopReason}) before this call was complete, so it was not executed.`;
 }
+
+/** Stop reasons that end an answer wherever it is: what its last call says may be half of what was meant. */
+const CUTTING: ReadonlySet<string> = new Set(['max_tokens', 'model_context_window_exceeded', 'refusal']);
 
 function toolUse({ id, name, input, rule, denial }: ToolCall, now: Instant): Entry {
   const use = { id, processed_at: now, name, input };

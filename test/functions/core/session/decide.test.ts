@@ -135,10 +135,27 @@ describe('an answer', () => {
     expect(head.state).toMatchObject({ calls: [], status: 'running' });
   });
 
-  it('does not execute a call that the token limit cut short', () => {
-    const { then, head } = running().when(answerWith({ stopReason: 'max_tokens', blocks: [toolUse('toolu_1')] }));
-    expect(then.at(-1)).toMatchObject({ event: { type: 'agent.tool_result', is_error: true } });
-    expect(head.state.calls).toEqual([]);
+  it.each(['max_tokens', 'model_context_window_exceeded'])(
+    'does not execute a call that %s cut short',
+    (stopReason) => {
+      const { then, head } = running().when(answerWith({ stopReason, blocks: [toolUse('toolu_1')] }));
+      expect(then.at(-1)).toMatchObject({ event: { type: 'agent.tool_result', is_error: true } });
+      expect(head.state.calls).toEqual([]);
+    },
+  );
+
+  it('ends a turn that was refused in the middle of a call, which is not executed', () => {
+    const { then, head } = running().when(answerWith({ stopReason: 'refusal', blocks: [toolUse('toolu_1')] }));
+    expect(outline(then)).toEqual([
+      '[model.answered]',
+      'agent.tool_use',
+      'span.model_request_end',
+      'agent.tool_result',
+      'session.thread_status_idle',
+      'session.usage',
+      'session.status_idle',
+    ]);
+    expect(head.state).toMatchObject({ calls: [], status: 'idle', stopReason: { type: 'refusal' } });
   });
 
   it('asks no client to make a call that the token limit cut short', () => {
