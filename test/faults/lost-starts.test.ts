@@ -1,0 +1,74 @@
+/** Whoever's input begins a run may die before it can start one: the sweep does, and nothing is done twice. */
+import Anthropic from '@anthropic-ai/sdk';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { expectSound } from '#test/faults/stored-log.ts';
+import { sweepNow } from '#test/faults/sweep.ts';
+import { createCases, rolesOf, says, speechless, WEATHER, type Roles } from '#test/journeys/cases.ts';
+import { follow } from '#test/journeys/follower.ts';
+import { lastTexts } from '#test/journeys/scripts.ts';
+import { ofType, startService, type Service } from '#test/journeys/service.ts';
+
+type Input = Parameters<Anthropic['beta']['sessions']['events']['send']>[1]['events'][number];
+
+describe('the API killed between the append that begins a run and its start', () => {
+  const cases = createCases();
+  let service: Service;
+  let roles: Roles;
+  beforeAll(async () => {
+    service = await startService({ script: cases.script, retryIntervalMs: 20 });
+    roles = await rolesOf(service, [WEATHER]);
+  });
+  afterAll(async () => service.close());
+
+  /** The start is throttled, and its repeat, by when the append is long done, is what the API dies of. */
+  async function sendAndDie(session: string, input: Input): Promise<void> {
+    const { faults } = service.runtime;
+    const client = new Anthropic({ baseURL: service.runtime.baseUrl, apiKey: service.runtime.apiKey, maxRetries: 0 });
+    faults.disarm();
+    faults.throttle('states:StartExecution', 1);
+    // The head, the append, the start, and the start again.
+    const killed = faults.killDuring({ function: 'api', call: 4, phase: 'before' });
+    await expect(client.beta.sessions.events.send(session, { events: [input] })).rejects.toMatchObject({ status: 502 });
+    expect((await killed).call).toBe('states:StartExecution');
+    faults.disarm();
+    expect(await service.client.beta.sessions.retrieve(session)).toMatchObject({ status: 'running' });
+  }
+
+  it('by the last answer that the session waits for', async () => {
+    cases.on('answered', { tools: [{ name: 'weather', input: {} }] });
+    const { id } = await service.client.beta.sessions.create(roles);
+    const follower = await follow(service, id);
+    await service.send(id, 'answered');
+    const use = await follower.next('agent.custom_tool_use');
+    await follower.idle();
+    const content = [{ type: 'text' as const, text: 'sunny' }];
+    await sendAndDie(id, { type: 'user.custom_tool_result', custom_tool_use_id: use.id, content });
+    expect(cases.requests('answered')).toHaveLength(1);
+    await sweepNow(service);
+    expect((await follower.idle()).stop_reason).toEqual({ type: 'end_turn' });
+    expect(cases.requests('answered').map(lastTexts)).toEqual([['answered'], ['sunny']]);
+    expect(ofType(await service.events(id), 'user.custom_tool_result')).toHaveLength(1);
+    follower.leave();
+  });
+
+  it('by an interrupt, with a message in the queue', async () => {
+    cases.on('interrupted', speechless);
+    const { id } = await service.client.beta.sessions.create({ ...roles, initial_events: [says('interrupted')] });
+    const follower = await follow(service, id);
+    await cases.asked('interrupted', 1);
+    await service.send(id, 'queued');
+    await sendAndDie(id, { type: 'user.interrupt' });
+    // The harness of the run that was interrupted leaves the next one to whoever is started for it.
+    await service.runtime.aws.stepFunctions.idle();
+    expect(cases.requests('interrupted')).toHaveLength(1);
+    await sweepNow(service);
+    await service.runtime.aws.stepFunctions.idle();
+    expect(cases.requests('interrupted').map(lastTexts)).toEqual([['interrupted'], ['interrupted', 'queued']]);
+    const events = await expectSound(service, id);
+    expect(ofType(events, 'session.status_idle').map((idle) => idle.stop_reason.type)).toEqual([
+      'end_turn',
+      'end_turn',
+    ]);
+    follower.leave();
+  });
+});
