@@ -109,7 +109,7 @@ export function turned(
   return { ...taken(now), status: 'running', asking: turn, failures };
 }
 
-/** Whether a turn that begins in this state would ask the model. */
+/** What a turn heard from the model; nothing comes of it when its request has ended meanwhile. */
 export function heard(before: Reference, turn: number, what: Heard): Reference {
   if (before.asking !== turn) return before;
   const now = { ...before, asking: null };
