@@ -48,6 +48,11 @@ export function headOf(item: Item): Head {
   return { position: numberOf(item, 'last'), state: parse(SessionState, textOf(item, 'state'), item) };
 }
 
+/** Positions of the first and the last entry. */
+export function rangeOf(item: Item): { readonly first: number; readonly last: number } {
+  return { first: numberOf(item, 'sk'), last: numberOf(item, 'last') };
+}
+
 export function appendOf(item: Item): string {
   return textOf(item, 'append');
 }
@@ -57,7 +62,7 @@ export async function entriesOf(
   fetch: (key: string) => Promise<string>,
 ): Promise<readonly PositionedEntry[]> {
   const json = item['entriesKey']?.S === undefined ? textOf(item, 'entries') : await fetch(item['entriesKey'].S);
-  const first = numberOf(item, 'sk');
+  const { first } = rangeOf(item);
   return parse(Entries, json, item).map((entry, index) => ({ position: first + index, entry }));
 }
 

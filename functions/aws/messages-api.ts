@@ -135,7 +135,7 @@ const FAULT_BY_STATUS: Readonly<Record<number, FaultCode>> = {
   402: 'model_billing',
   408: 'model_unreachable',
   409: 'model_unreachable',
-  413: 'model_refused_input',
+  413: 'model_input_too_large',
   422: 'model_refused_input',
   // Bedrock: the model failed while it processed the request.
   424: 'model_unreachable',
@@ -155,6 +155,11 @@ const FAULT_BY_TYPE: Readonly<Record<string, FaultCode>> = {
   validationException: 'model_refused_input',
 };
 
+/** Only its words tell this refusal from others of the same status, at each of those who serve the model. */
+function isTooLarge({ message }: APIError): boolean {
+  return /(?:prompt|input) is too long|exceeds? (?:the )?context limit/i.test(message);
+}
+
 function faultOf(cause: unknown, credentials: MessagesProvider['credentials']): unknown {
   // The provider's own message may quote the request, so only its class and number are told.
   if (cause instanceof APIUserAbortError) return new Fault('model_unreachable', 'the model request was cut off');
@@ -168,14 +173,19 @@ function faultOf(cause: unknown, credentials: MessagesProvider['credentials']): 
   const status: number | undefined = cause.status;
   if (status === undefined) {
     const code = FAULT_BY_TYPE[cause.type ?? ''] ?? 'model_unreachable';
-    return new Fault(code, `the model provider ended the answer with ${cause.type ?? 'an error'}`);
+    return new Fault(
+      isTooLarge(cause) ? 'model_input_too_large' : code,
+      `the model provider ended the answer with ${cause.type ?? 'an error'}`,
+    );
   }
   const code = FAULT_BY_STATUS[status] ?? (status >= 500 ? 'model_unreachable' : 'model_refused_request');
   const message =
     status === 401 || status === 403
       ? `The model provider refused ${credentials.name} (HTTP ${status}): check ${credentials.check}.`
       : `The model provider refused the request (HTTP ${status}${cause.type === null ? '' : `, ${cause.type}`}).`;
-  return new Fault(code, message, { retryAfterSeconds: retryAfter(cause.headers) });
+  return new Fault(isTooLarge(cause) ? 'model_input_too_large' : code, message, {
+    retryAfterSeconds: retryAfter(cause.headers),
+  });
 }
 
 function retryAfter(headers: Headers | undefined): number | null {

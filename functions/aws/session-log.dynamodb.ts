@@ -11,11 +11,12 @@ import {
 } from '@aws-sdk/client-dynamodb';
 import type { Entry, SessionState } from '#contract/entries.ts';
 import type { Instant } from '#contract/ids.ts';
+import type { Order } from '#contract/pages.ts';
 import { Fault } from '#core/errors.ts';
 import type { Append, Appended, Head, LogKey, PositionedEntry, SessionLog } from '#core/ports.ts';
 import { isActive } from '#core/session/waiting.ts';
 import type { ContentStore } from '#aws/content.s3.ts';
-import { appendOf, entriesOf, headOf, MAX_INLINE_BYTES, partition, toItem, type Item } from '#aws/log-item.ts';
+import { appendOf, entriesOf, headOf, MAX_INLINE_BYTES, partition, rangeOf, toItem, type Item } from '#aws/log-item.ts';
 
 export interface SessionLogOptions {
   readonly dynamodb: DynamoDBClient;
@@ -31,6 +32,8 @@ const POSITION_IS_FREE = 'attribute_not_exists(pk)';
 
 /** Two transactions on one row refuse each other at once; each refusal costs a round trip, so few are needed. */
 const MAX_CONTENDED = 10;
+
+const NOTHING = { entries: [], head: null };
 
 export function createSessionLog(options: SessionLogOptions): SessionLog {
   const { dynamodb, logTable, content } = options;
@@ -60,8 +63,7 @@ export function createSessionLog(options: SessionLogOptions): SessionLog {
     return page.Items?.[0] ?? null;
   }
 
-  async function itemsFrom(key: LogKey, from: number): Promise<readonly Item[]> {
-    const items: Item[] = [];
+  async function* pages(key: LogKey, from: number, order: Order): AsyncGenerator<readonly Item[]> {
     let after: Item | undefined;
     do {
       const page = await dynamodb
@@ -70,23 +72,42 @@ export function createSessionLog(options: SessionLogOptions): SessionLog {
             TableName: logTable,
             KeyConditionExpression: 'pk = :pk AND sk >= :from',
             ExpressionAttributeValues: { ':pk': { S: partition(key) }, ':from': { N: String(from) } },
+            ScanIndexForward: order === 'asc',
             ConsistentRead: true,
             ...(after === undefined ? {} : { ExclusiveStartKey: after }),
           }),
         )
         .catch(unavailable);
-      items.push(...(page.Items ?? []));
+      yield page.Items ?? [];
       after = page.LastEvaluatedKey;
     } while (after !== undefined);
-    return items;
   }
 
   async function read(key: LogKey, from: number) {
-    const items = await itemsFrom(key, from);
+    const items: Item[] = [];
+    for await (const page of pages(key, from, 'asc')) items.push(...page);
     const last = items.at(-1);
-    if (last === undefined) return { entries: [], head: null };
-    const entries = await Promise.all(items.map((item) => entriesOf(item, fetch)));
-    return { entries: entries.flat(), head: headOf(last) };
+    return last === undefined ? NOTHING : { entries: await entriesIn(items), head: headOf(last) };
+  }
+
+  /** Newest first, because the newest item tells how far back the slice goes. */
+  async function slice(key: LogKey, from: number) {
+    const items: Item[] = [];
+    for await (const page of pages(key, from, 'desc')) {
+      items.push(...page);
+      const oldest = items.at(-1);
+      if (oldest !== undefined && rangeOf(oldest).first <= sliceBegin(items, from)) break;
+    }
+    const [newest] = items;
+    if (newest === undefined) return NOTHING;
+    const begin = sliceBegin(items, from);
+    // The last page may reach far beyond the slice: what is not needed is not parsed, nor fetched from the bucket.
+    const entries = await entriesIn(items.filter((item) => rangeOf(item).last >= begin).toReversed());
+    return { entries: entries.filter(({ position }) => position >= begin), head: headOf(newest) };
+  }
+
+  async function entriesIn(items: readonly Item[]): Promise<readonly PositionedEntry[]> {
+    return (await Promise.all(items.map((item) => entriesOf(item, fetch)))).flat();
   }
 
   async function entryAt(key: LogKey, position: number): Promise<Entry | null> {
@@ -182,7 +203,11 @@ export function createSessionLog(options: SessionLogOptions): SessionLog {
     }
   }
 
-  return { head, read, append, entryAt };
+  return { head, read, slice, append, entryAt };
+}
+
+function sliceBegin([newest]: readonly Item[], from: number): number {
+  return newest === undefined ? from : Math.max(from, headOf(newest).state.sliceFrom);
 }
 
 interface NewItem {

@@ -30,9 +30,24 @@ export const LogRecord = z.discriminatedUnion('kind', [
     stopReason: z.string(),
     blocks: z.array(z.looseObject({ type: z.string() })),
     calls: z.array(z.object({ id: EventId, providerId: z.string() })),
+    /** How large the context is with this answer, tokens. */
+    contextTokens: z.int().min(0).optional(),
   }),
   /** The provider refuses this request's input for good: what the user said in it is left out of later requests. */
   z.object({ kind: z.literal('model.refused'), request: EventId, at: Instant }),
+  /** The provider says that this request is larger than the model's window, or than it takes. */
+  z.object({ kind: z.literal('context.exceeded'), request: EventId, at: Instant }),
+  /**
+   * What was answered before is known to the model as `summary` from here on. The agent is repeated, so that replay needs
+   * nothing from before the slice that begins here.
+   */
+  z.object({
+    kind: z.literal('context.compacted'),
+    request: EventId,
+    at: Instant,
+    summary: z.string(),
+    agent: SessionAgent,
+  }),
   /** The run goes on under the next number: a long run, or one whose execution died. */
   z.object({ kind: z.literal('run.continued'), at: Instant, run: z.int(), reason: z.enum(['long', 'lost']) }),
 ]);
@@ -79,8 +94,26 @@ export const SessionState = z.object({
   calls: z.array(OpenCall),
   /** Accepted and not yet taken by the agent, oldest first. */
   queued: z.array(
-    z.object({ id: EventId, type: z.enum(['user.message', 'system.message']), at: z.int(), chars: z.int().min(0) }),
+    z.object({
+      id: EventId,
+      type: z.enum(['user.message', 'system.message']),
+      at: z.int(),
+      chars: z.int().min(0),
+      /** What it is estimated to take of the model's window. */
+      tokens: z.int().min(0).default(0),
+    }),
   ),
+  /** Size of the context that was answered last, and of the tool results since, tokens; 0 before the first answer. */
+  contextTokens: z.int().min(0).default(0),
+  /** What the agent took since that answer: where it begins, and its estimated size. */
+  taken: z
+    .object({ at: z.int(), tokens: z.int().min(0) })
+    .nullable()
+    .default(null),
+  /** Compactions of this run without an answer since that left room in the model's window. */
+  compactions: z.int().min(0).default(0),
+  /** Where the slice begins that a model request is made of: what came before is in its summary. */
+  sliceFrom: z.int().min(1).default(1),
   usage: Usage,
   /** When the session last began to run; null while it does not. */
   runningSince: Instant.nullable(),

@@ -20,6 +20,8 @@ const FAULTS = {
   model_refused_request: { retryable: false },
   /** What the session says. */
   model_refused_input: { retryable: false },
+  /** More of it than the provider, or the model's window, takes. */
+  model_input_too_large: { retryable: false },
   model_billing: { retryable: false },
 } as const;
 

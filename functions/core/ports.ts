@@ -63,6 +63,14 @@ export interface SessionLog {
     key: LogKey,
     from: number,
   ): Promise<{ readonly entries: readonly PositionedEntry[]; readonly head: Head | null }>;
+  /**
+   * The same, and without what comes before the head's slice (`sliceFrom`), so that its cost does not grow with the log.
+   * A log that was never compacted is read as `read` does, in no more round trips.
+   */
+  slice(
+    key: LogKey,
+    from: number,
+  ): Promise<{ readonly entries: readonly PositionedEntry[]; readonly head: Head | null }>;
   append(append: Append): Promise<Appended>;
   /** The entry at a position, or null. */
   entryAt(key: LogKey, position: number): Promise<Entry | null>;

@@ -104,7 +104,7 @@ export function modelSuite({ name, create, modelId, contentType, errors }: Provi
       [500, 'api_error', 'model_unreachable', true],
       [503, 'api_error', 'model_unreachable', true],
       [400, 'invalid_request_error', 'model_refused_input', false],
-      [413, 'request_too_large', 'model_refused_input', false],
+      [413, 'request_too_large', 'model_input_too_large', false],
       [401, 'authentication_error', 'model_refused_request', false],
       [403, 'permission_error', 'model_refused_request', false],
       [402, 'billing_error', 'model_billing', false],
@@ -113,6 +113,21 @@ export function modelSuite({ name, create, modelId, contentType, errors }: Provi
       const fault = await ask(model, { request }).catch((error: unknown) => error);
       expect(fault).toMatchObject({ code, retryable });
       expect(String(fault)).not.toContain('canary');
+    });
+
+    it.each([
+      'prompt is too long: 208310 tokens > 200000 maximum',
+      'input length and `max_tokens` exceed context limit: 188240 + 32000 > 200000',
+      'Input is too long for requested model.',
+    ])('knows a request that is larger than the window by what is said of it: %s', async (message) => {
+      const error = { status: 400, type: errors.refused, message };
+      const refused = await modelWith(() => ({ error }));
+      await expect(ask(refused, { request })).rejects.toMatchObject({
+        code: 'model_input_too_large',
+        retryable: false,
+      });
+      const ended = await modelWith(() => ({ text: ['a', 'b'], error: { ...error, status: 200, afterFrames: 3 } }));
+      await expect(ask(ended, { request })).rejects.toMatchObject({ code: 'model_input_too_large' });
     });
 
     it.each([

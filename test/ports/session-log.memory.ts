@@ -19,6 +19,15 @@ export function memoryLog(): MemoryLog {
   const logs = new Map<string, Stored>();
   const stored = (key: LogKey) => logs.get(nameOf(key)) ?? null;
 
+  async function read(key: LogKey, from: number) {
+    const log = stored(key);
+    if (log === null || log.head.position < from) return { entries: [], head: null };
+    const entries: PositionedEntry[] = log.entries
+      .map((entry, index) => ({ position: index + 1, entry }))
+      .filter(({ position }) => position >= from);
+    return { entries, head: log.head };
+  }
+
   return {
     create(key, head, entries) {
       logs.set(nameOf(key), { head, entries });
@@ -27,14 +36,8 @@ export function memoryLog(): MemoryLog {
     async head(key) {
       return stored(key)?.head ?? null;
     },
-    async read(key, from) {
-      const log = stored(key);
-      if (log === null || log.head.position < from) return { entries: [], head: null };
-      const entries: PositionedEntry[] = log.entries
-        .map((entry, index) => ({ position: index + 1, entry }))
-        .filter(({ position }) => position >= from);
-      return { entries, head: log.head };
-    },
+    read,
+    slice: (key, from) => read(key, Math.max(from, stored(key)?.head.state.sliceFrom ?? from)),
     async entryAt(key, position) {
       return stored(key)?.entries[position - 1] ?? null;
     },

@@ -4,7 +4,7 @@ import { EventId, SessionId, ThreadId } from '#contract/ids.ts';
 import type { Entry, SessionState } from '#contract/entries.ts';
 import type { Append, Head, LogKey, SessionLog } from '#core/ports.ts';
 import { fold } from '#core/session/evolve.ts';
-import { CREATED, NOW } from '#test/functions/core/given.ts';
+import { AGENT, CREATED, NOW } from '#test/functions/core/given.ts';
 
 export interface LogUnderTest {
   readonly log: SessionLog;
@@ -26,6 +26,30 @@ export const saying = (text: string, id = 'sevt_m'): Entry => ({
   event: { id: EventId.parse(id), type: 'user.message', processed_at: null, content: [{ type: 'text', text }] },
 });
 const RUNNING: Entry = { event: { id: EventId.parse('sevt_r'), type: 'session.status_running', processed_at: NOW } };
+
+const taking = (text: string): Entry => ({
+  event: {
+    id: EventId.parse('sevt_m'),
+    type: 'user.message',
+    processed_at: NOW,
+    content: [{ type: 'text', text }],
+  },
+});
+const ANSWERED: Entry = {
+  record: {
+    kind: 'model.answered',
+    request: EventId.parse('sevt_q'),
+    at: NOW,
+    model: AGENT.model.id,
+    stopReason: 'end_turn',
+    blocks: [{ type: 'text', text: 'ok' }],
+    calls: [],
+    contextTokens: 1000,
+  },
+};
+const COMPACTED: Entry = {
+  record: { kind: 'context.compacted', request: EventId.parse('sevt_s'), at: NOW, summary: 'So far.', agent: AGENT },
+};
 
 export function appendOf(key: LogKey, after: Head, entries: readonly Entry[]): Append {
   return { key, after, entries, state: fold(after, entries).state, at: NOW };
@@ -99,6 +123,44 @@ export function sessionLogSuite(name: string, start: () => Promise<LogUnderTest>
       expect(tail.entries).toEqual([{ position: 4, entry: saying('c', 'sevt_o') }]);
       expect(await under.log.entryAt(key, 3)).toEqual(saying('b', 'sevt_n'));
       expect(await under.log.entryAt(key, 9)).toBeNull();
+    });
+
+    it('reads the whole of a log that was never compacted as its slice, and its tail', async () => {
+      const key = newKey();
+      const created = await under.create(key, [CREATED]);
+      const { head } = await under.log.append(appendOf(key, created, [saying('a')]));
+      await under.log.append(appendOf(key, head, [saying('b', 'sevt_n'), saying('c', 'sevt_o')]));
+      expect(await under.log.slice(key, 1)).toEqual(await under.log.read(key, 1));
+      expect(await under.log.slice(key, 3)).toEqual(await under.log.read(key, 3));
+      expect(await under.log.slice(key, 5)).toEqual({ entries: [], head: null });
+    });
+
+    it('reads no more of a compacted log than its slice, which may begin within an append', async () => {
+      const key = newKey();
+      const created = await under.create(key, [CREATED]);
+      const early = await under.log.append(appendOf(key, created, [saying('a'), taking('a')]));
+      const answered = await under.log.append(appendOf(key, early.head, [ANSWERED]));
+      const compacted = await under.log.append(appendOf(key, answered.head, [RUNNING, COMPACTED]));
+      const { head } = await under.log.append(appendOf(key, compacted.head, [saying('b', 'sevt_n')]));
+      expect(head.state.sliceFrom).toBe(6);
+      const slice = await under.log.slice(key, 1);
+      expect(slice.entries).toEqual([
+        { position: 6, entry: COMPACTED },
+        { position: 7, entry: saying('b', 'sevt_n') },
+      ]);
+      expect(slice.head).toEqual(head);
+      expect((await under.log.slice(key, 7)).entries.map(({ position }) => position)).toEqual([7]);
+    });
+
+    it('finds what waited before a compaction in the slice', async () => {
+      const key = newKey();
+      const created = await under.create(key, [CREATED]);
+      const waiting = await under.log.append(appendOf(key, created, [ANSWERED, saying('waits')]));
+      const running = await under.log.append(appendOf(key, waiting.head, [RUNNING]));
+      const { head } = await under.log.append(appendOf(key, running.head, [COMPACTED]));
+      const { entries } = await under.log.slice(key, 1);
+      expect(entries.map(({ position }) => position)).toEqual([3, 4, 5]);
+      expect(head.state.queued.map(({ at }) => at)).toEqual([3]);
     });
 
     it('keeps an entry far larger than an item can be', async () => {

@@ -1,4 +1,5 @@
 /** Claim, ask, append: one model request (design §3). */
+import type { SessionState } from '#contract/entries.ts';
 import { SANDBOX_TOOLS } from '#contract/hands.ts';
 import type { EventId } from '#contract/ids.ts';
 import { Fault, errorClass } from '#core/errors.ts';
@@ -6,11 +7,12 @@ import type { Head, Journal, LogKey, Model, ModelAnswer, Pause, SessionLog, Stam
 import { agentOf, buildRequest, pausedBlocks } from '#core/harness/context.ts';
 import { queuedMessages, type History, type Story } from '#core/harness/history.ts';
 import { MAX_FAILURES } from '#core/harness/next.ts';
+import { canMakeRoom, WINDOW_EXCEEDED } from '#core/harness/room.ts';
 import { toldOf } from '#core/harness/provider-errors.ts';
 import { toolRules } from '#core/hands/tool-rules.ts';
 import { createPreview, type Preview, type PreviewWorld } from '#core/previews/preview.ts';
 import type { AnswerIds, Command } from '#core/session/commands.ts';
-import { change, prepare } from '#core/session/change.ts';
+import { change, prepare, type Changed } from '#core/session/change.ts';
 import { whileItStands } from '#core/session/watch.ts';
 
 export interface TurnWorld extends PreviewWorld {
@@ -25,13 +27,14 @@ export interface TurnWorld extends PreviewWorld {
 
 export type Asked =
   | { readonly status: 'answered'; readonly story: Story }
+  | { readonly status: 'compacted'; readonly story: Story }
   | { readonly status: 'failed'; readonly story: Story; readonly retryAfterSeconds: number | null }
   /** Something was appended before the claim, so the step is decided again. */
   | { readonly status: 'overtaken'; readonly story: Story }
   /** Another attempt owns the turn now: this one goes home. */
   | { readonly status: 'fenced'; readonly run: number };
 
-type Heard =
+export type Heard =
   | { readonly status: 'answer'; readonly answer: ModelAnswer }
   | { readonly status: 'error'; readonly error: unknown };
 
@@ -75,7 +78,7 @@ export async function ask(world: TurnWorld, key: LogKey, story: Story, signal: A
   return asked;
 }
 
-async function overtaken(world: TurnWorld, key: LogKey, before: Head, head: Head): Promise<Asked> {
+export async function overtaken(world: TurnWorld, key: LogKey, before: Head, head: Head): Promise<Asked> {
   const { request } = head.state;
   if (request !== null && request.at > before.position) return { status: 'fenced', run: before.state.run };
   const story = await world.history.load(key);
@@ -132,43 +135,66 @@ async function settle(
   const fault = heard.status === 'error' ? faultOf(heard.error) : null;
   const command: Command =
     heard.status === 'answer'
-      ? {
+      ? (crowdedOut(story, request, heard.answer) ?? {
           do: 'answer',
           request,
           answer: heard.answer,
           rules: toolRules(agentOf(story.entries)),
           ids,
           earlier: pausedBlocks(story.entries),
-        }
-      : failure(story, request, fault ?? faultOf(heard.error));
+        })
+      : failureOf(story, request, fault ?? faultOf(heard.error));
   const changed = await change(world, key, story.head, command);
   if (changed.status !== 'changed') return { status: 'fenced', run };
-  const after =
-    changed.before.position === story.head.position
-      ? world.history.extend(key, story, changed.head, changed.entries)
-      : ((await world.history.load(key)) ?? story);
-  if (fault !== null) return { status: 'failed', story: after, retryAfterSeconds: fault.retryAfterSeconds };
-  return { status: 'answered', story: after };
+  const after = await storyAfter(world, key, story, changed);
+  if (command.do === 'answer') return { status: 'answered', story: after };
+  return { status: 'failed', story: after, retryAfterSeconds: fault?.retryAfterSeconds ?? null };
 }
 
-function failure(story: Story, request: EventId, fault: Fault) {
+/** An answer that had no room to say anything answers nothing: what it was asked is asked again when there is room. */
+function crowdedOut({ head }: Story, request: EventId, { stopReason, blocks, usage }: ModelAnswer): Command | null {
+  const isSilent = !blocks.some(
+    (block) => block.type === 'tool_use' || (block.type === 'text' && String(block['text'] ?? '').trim() !== ''),
+  );
+  if (stopReason !== WINDOW_EXCEEDED || !isSilent || !canMakeRoom(head.state)) return null;
+  const message = 'The context is larger than the model’s window.';
+  return { do: 'fail', request, error: 'model_request_failed_error', message, verdict: 'too large', usage };
+}
+
+/** The story with a change, and with what somebody else appended before it. */
+export async function storyAfter(
+  world: Pick<TurnWorld, 'history'>,
+  key: LogKey,
+  story: Story,
+  changed: Extract<Changed, { status: 'changed' }>,
+): Promise<Story> {
+  if (changed.before.position !== story.head.position) return (await world.history.load(key)) ?? story;
+  return world.history.extend(key, story, changed.head, changed.entries);
+}
+
+export function failureOf(story: Story, request: EventId, fault: Fault) {
   const attempts = story.head.state.failures + 1;
   return {
     do: 'fail' as const,
     request,
     error: toldOf(fault).type,
     message: toldOf(fault).message,
-    verdict: verdictOf(fault, attempts),
+    verdict: verdictOf(fault, story.head.state, attempts),
   };
 }
 
-function verdictOf(fault: Fault, attempts: number): 'retrying' | 'exhausted' | 'refused' {
+function verdictOf(
+  fault: Fault,
+  state: SessionState,
+  attempts: number,
+): 'retrying' | 'exhausted' | 'refused' | 'too large' {
+  if (fault.code === 'model_input_too_large') return canMakeRoom(state) ? 'too large' : 'refused';
   if (fault.code === 'model_refused_input') return 'refused';
   return fault.retryable && attempts < MAX_FAILURES ? 'retrying' : 'exhausted';
 }
 
 /** Only the model's own faults are told to the session; anything else is a bug and must stay visible as one. */
-function faultOf(error: unknown): Fault {
+export function faultOf(error: unknown): Fault {
   if (error instanceof Fault) return error;
   throw error;
 }
@@ -187,7 +213,7 @@ interface TurnReport {
   readonly durationMs: number;
 }
 
-function reportTurn(world: TurnWorld, key: LogKey, report: TurnReport): void {
+export function reportTurn(world: TurnWorld, key: LogKey, report: TurnReport): void {
   const { asked, result } = report;
   const usage = result.status === 'answer' ? result.answer.usage : null;
   world.journal.line('turn', {

@@ -1,6 +1,7 @@
 /** From state to the next step of a run: the whole of the harness's judgement, as a pure function. */
 import type { OpenCall, SessionState } from '#contract/entries.ts';
 import type { GivingUp } from '#core/session/commands.ts';
+import { isFull, MAX_COMPACTIONS } from '#core/harness/room.ts';
 import { isActive, readyCalls } from '#core/session/waiting.ts';
 
 /** Model requests in a row that may fail, by crashes or by the provider, before the turn ends `retries_exhausted`. */
@@ -16,6 +17,8 @@ export type Step =
   | { readonly do: 'rest' }
   | { readonly do: 'use hands'; readonly calls: readonly OpenCall[] }
   | { readonly do: 'ask' }
+  /** Asks for a summary first: the context is nearly as large as the model's window. */
+  | { readonly do: 'compact' }
   | { readonly do: 'await action' }
   | { readonly do: 'give up'; readonly cause: GivingUp }
   | { readonly do: 'continue' };
@@ -31,7 +34,8 @@ export function next(state: SessionState): Step {
   }
   if (state.rounds >= MAX_ROUNDS) return { do: 'give up', cause: 'rounds' };
   if (state.historyEvents >= MAX_HISTORY_EVENTS) return { do: 'continue' };
-  return { do: 'ask' };
+  if (!isFull(state)) return { do: 'ask' };
+  return state.compactions < MAX_COMPACTIONS ? { do: 'compact' } : { do: 'give up', cause: 'compactions' };
 }
 
 /** Seconds before the attempt after `failures` failed ones: 1, 2, 4 … 60, or what the provider asks for, up to 300. */

@@ -6,7 +6,8 @@ import type { OpenCall } from '#contract/entries.ts';
 import type { Next, RunState } from '#contract/run.ts';
 import { Fault } from '#core/errors.ts';
 import type { LogKey } from '#core/ports.ts';
-import { ask, type Asked, type TurnWorld } from '#core/harness/ask.ts';
+import { ask, storyAfter, type Asked, type TurnWorld } from '#core/harness/ask.ts';
+import { compact } from '#core/harness/compact.ts';
 import { queuedMessages, type Story } from '#core/harness/history.ts';
 import { backoffSeconds, next, type Step } from '#core/harness/next.ts';
 import { change, prepare, type Changed } from '#core/session/change.ts';
@@ -81,8 +82,9 @@ async function go(world: TurnWorld, key: LogKey, from: Story, signal: AbortSigna
         story = left;
         break;
       }
-      case 'ask': {
-        const asked = await ask(world, key, story, signal);
+      case 'ask':
+      case 'compact': {
+        const asked = await (step.do === 'ask' ? ask : compact)(world, key, story, signal);
         if (asked.status !== 'overtaken') return conclude(world, key, asked);
         story = asked.story;
         break;
@@ -107,6 +109,7 @@ async function conclude(world: TurnWorld, key: LogKey, asked: Exclude<Asked, { s
       return continueRun(world, key, asked.story);
     case 'await action':
     case 'ask':
+    case 'compact':
     case 'give up': {
       const wait = asked.status === 'failed' ? backoffSeconds(state.failures, asked.retryAfterSeconds) : 0;
       return { run: state.run, next: { do: wait > 0 ? 'retry' : 'again', calls: [], waitSeconds: wait } };
@@ -155,10 +158,8 @@ async function reportHands(world: TurnWorld, key: LogKey, from: Story, run: RunS
 
 async function apply(world: TurnWorld, key: LogKey, story: Story, command: Command): Promise<Story> {
   const changed: Changed = await change(world, key, story.head, command);
-  if (changed.status !== 'changed' || changed.before.position !== story.head.position) {
-    return (await world.history.load(key)) ?? story;
-  }
-  return world.history.extend(key, story, changed.head, changed.entries);
+  if (changed.status !== 'changed') return (await world.history.load(key)) ?? story;
+  return storyAfter(world, key, story, changed);
 }
 
 function handCalls(calls: readonly OpenCall[]): Next['calls'] {

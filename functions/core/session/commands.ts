@@ -5,6 +5,7 @@ import type { Entry } from '#contract/entries.ts';
 import type { EventInput, QueuedMessage, SessionErrorBody } from '#contract/events.ts';
 import type { EventId } from '#contract/ids.ts';
 import type { Metadata } from '#contract/metadata.ts';
+import type { ModelUsage } from '#contract/usage.ts';
 import type { ToolRules } from '#core/hands/tool-rules.ts';
 import type { ContentBlock, ModelAnswer } from '#core/ports.ts';
 
@@ -23,13 +24,26 @@ export type Command =
       /** Blocks of the paused answer that this one goes on from; none when it begins anew. */
       readonly earlier: readonly ContentBlock[];
     }
-  /** The model request failed. `retrying`: another attempt follows. `refused`: its input is what the provider refuses. */
+  /** The summary that a model request was made for: from now on it stands for what was answered before. */
+  | {
+      readonly do: 'compacted';
+      readonly request: EventId;
+      readonly summary: string;
+      readonly usage: ModelUsage;
+      readonly agent: SessionAgent;
+    }
+  /**
+   * The model request failed. `retrying`: another attempt follows. `refused`: its input is what the provider refuses.
+   * `too large`: so it was, and room has to be made.
+   */
   | {
       readonly do: 'fail';
       readonly request: EventId;
       readonly error: SessionErrorBody['type'];
       readonly message: string;
-      readonly verdict: 'retrying' | 'exhausted' | 'refused';
+      readonly verdict: 'retrying' | 'exhausted' | 'refused' | 'too large';
+      /** Of an answer that was of no use. */
+      readonly usage?: ModelUsage;
     }
   /** The turn ends unfinished. Queued messages that are not `taken` are dropped. */
   | { readonly do: 'give up'; readonly cause: GivingUp; readonly taken: readonly QueuedMessage[] }
@@ -48,8 +62,11 @@ export interface AnswerIds {
   readonly thinking: EventId;
 }
 
-/** `attempts`: used up, by crashes or by the provider. `rounds`: one turn used tools too often. */
-export type GivingUp = 'attempts' | 'rounds';
+/**
+ * `attempts`: used up, by crashes or by the provider. `rounds`: one turn used tools too often. `compactions`: the context
+ * is full again and again right after it was summarised.
+ */
+export type GivingUp = 'attempts' | 'rounds' | 'compactions';
 
 export interface SessionChanges {
   readonly title?: string | null;

@@ -3,9 +3,10 @@ import type { Entry, SessionState } from '#contract/entries.ts';
 import type { EventId, Instant } from '#contract/ids.ts';
 import type { Evaluation, StopDetails, StopReason } from '#contract/events.ts';
 import type { ToolRule } from '#core/hands/tool-rules.ts';
+import { exceededTokens, usedTokens, WINDOW_EXCEEDED } from '#core/harness/room.ts';
 import type { ContentBlock, ModelAnswer, Stamp } from '#core/ports.ts';
 import type { Command, Decided } from '#core/session/commands.ts';
-import { event, goIdle, requiresAction, resultOf } from '#core/session/entries.ts';
+import { endOfRequest, event, goIdle, requiresAction, resultOf } from '#core/session/entries.ts';
 import { fold } from '#core/session/evolve.ts';
 import { serverCalls, type ServerCall } from '#core/session/server-calls.ts';
 import { blockedCalls, hasUserMessage, readyCalls } from '#core/session/waiting.ts';
@@ -29,23 +30,19 @@ export function decideAnswer(state: SessionState, command: Answer, stamp: Stamp)
   const now = stamp.now();
   const calls = toolCalls(command, stamp);
   const said: readonly Entry[] = [
-    { record: answered(command, calls, now) },
+    { record: answered(state, command, calls, now) },
     ...spoken(command, now),
     ...serverCalls(command.answer.blocks, command.earlier).flatMap((call) => served(call, stamp)),
     ...calls.map((call) => toolUse(call, now)),
-    event({
-      id: stamp.eventId(),
-      type: 'span.model_request_end',
-      processed_at: now,
-      model_request_start_id: command.request,
-      is_error: false,
-      model_usage: command.answer.usage,
-    }),
+    endOfRequest(command.request, { isError: false, usage: command.answer.usage }, stamp),
     ...calls.flatMap((call) => (call.denial === null ? [] : [denied(call.id, call.denial, stamp)])),
   ];
   const after = fold({ position: 0, state }, said).state;
   return { status: 'decided', entries: [...said, ...ending(after, command.answer, stamp)] };
 }
+
+/** Answers that the model has to go on with, for the latter when there is room again. */
+const UNFINISHED: ReadonlySet<string> = new Set(['pause_turn', WINDOW_EXCEEDED]);
 
 /** Nothing while a hand or the model has to go on. */
 function ending(state: SessionState, answer: ModelAnswer, stamp: Stamp): readonly Entry[] {
@@ -54,12 +51,12 @@ function ending(state: SessionState, answer: ModelAnswer, stamp: Stamp): readonl
   if (blocked.length > 0) return goIdle(state, requiresAction(blocked), stamp);
   // The model is told why, unless it does not want to go on.
   const calledInVain = answer.stopReason !== 'refusal' && answer.blocks.some((block) => block.type === 'tool_use');
-  if (calledInVain || hasUserMessage(state) || answer.stopReason === 'pause_turn') return [];
+  if (calledInVain || hasUserMessage(state) || UNFINISHED.has(answer.stopReason)) return [];
   const { reason, details } = stopOf(answer);
   return goIdle(state, reason, stamp, details);
 }
 
-function answered(command: Answer, calls: readonly ToolCall[], at: Instant) {
+function answered(state: SessionState, command: Answer, calls: readonly ToolCall[], at: Instant) {
   return {
     kind: 'model.answered' as const,
     request: command.request,
@@ -68,7 +65,14 @@ function answered(command: Answer, calls: readonly ToolCall[], at: Instant) {
     stopReason: command.answer.stopReason,
     blocks: [...command.answer.blocks],
     calls: calls.map(({ id, providerId }) => ({ id, providerId })),
+    contextTokens: contextTokens(state, command.answer),
   };
+}
+
+/** The provider's word counts for more than its numbers: its window may be smaller than the model's table says. */
+function contextTokens(state: SessionState, { stopReason, usage }: ModelAnswer): number {
+  const used = usedTokens(usage);
+  return stopReason === WINDOW_EXCEEDED ? Math.max(used, exceededTokens(state)) : used;
 }
 
 function spoken({ answer, ids }: Answer, now: Instant): readonly Entry[] {
@@ -120,7 +124,7 @@ function denialOf(block: ContentBlock, rule: ToolRule | undefined, { answer }: A
 }
 
 /** Stop reasons that end an answer wherever it is: what its last call says may be half of what was meant. */
-const CUTTING: ReadonlySet<string> = new Set(['max_tokens', 'model_context_window_exceeded', 'refusal']);
+const CUTTING: ReadonlySet<string> = new Set(['max_tokens', WINDOW_EXCEEDED, 'refusal']);
 
 function toolUse({ id, name, input, rule, denial }: ToolCall, now: Instant): Entry {
   const use = { id, processed_at: now, name, input };

@@ -8,14 +8,17 @@ import { decideSend } from '#core/session/decide-send.ts';
 import {
   beginRunning,
   closeRequest,
+  endOfRequest,
   event,
   failure,
   goIdle,
+  NO_MODEL_USAGE,
   requiresAction,
   resultOf,
   take,
   threadOf,
 } from '#core/session/entries.ts';
+import { fold } from '#core/session/evolve.ts';
 import { blockedCalls, hasUserMessage, isActive, readyCalls } from '#core/session/waiting.ts';
 
 const NOTHING: Decided = { status: 'decided', entries: [] };
@@ -30,6 +33,8 @@ export function decide(state: SessionState, command: Command, stamp: Stamp): Dec
       return decideClaim(state, command, stamp);
     case 'answer':
       return decideAnswer(state, command, stamp);
+    case 'compacted':
+      return decideCompacted(state, command, stamp);
     case 'fail':
       return decideFail(state, command, stamp);
     case 'give up':
@@ -68,22 +73,35 @@ function decideClaim(state: SessionState, command: CommandTo<'claim'>, stamp: St
   ]);
 }
 
+function decideCompacted(state: SessionState, command: CommandTo<'compacted'>, stamp: Stamp): Decision {
+  // Another attempt closed this request and owns the turn now.
+  if (state.request?.id !== command.request) return NOTHING;
+  const { request, summary, agent, usage } = command;
+  const now = stamp.now();
+  return decided([
+    endOfRequest(request, { isError: false, usage }, stamp),
+    { record: { kind: 'context.compacted', request, at: now, summary, agent } },
+    event({ id: stamp.eventId(), type: 'agent.thread_context_compacted', processed_at: now }),
+  ]);
+}
+
 function decideFail(state: SessionState, command: CommandTo<'fail'>, stamp: Stamp): Decision {
   if (state.request?.id !== command.request) return NOTHING;
+  const ended = endOfRequest(command.request, { isError: true, usage: command.usage ?? NO_MODEL_USAGE }, stamp);
+  if (command.verdict === 'too large') {
+    return decided([ended, { record: { kind: 'context.exceeded', request: command.request, at: stamp.now() } }]);
+  }
   // A message that still waits is asked about next: going idle now would leave it unanswered for ever.
   const goesOn = command.verdict === 'retrying' || hasUserMessage(state);
   const retryStatus = goesOn ? ('retrying' as const) : ('exhausted' as const);
   const now = stamp.now();
   const refused: readonly Entry[] =
     command.verdict === 'refused' ? [{ record: { kind: 'model.refused', request: command.request, at: now } }] : [];
-  const failed = [
-    ...closeRequest(state, stamp),
-    ...refused,
-    failure(stamp, { type: command.error, message: command.message }, retryStatus),
-  ];
+  const failed = [ended, ...refused, failure(stamp, { type: command.error, message: command.message }, retryStatus)];
   if (command.verdict === 'retrying') return decided([...failed, ...reschedule(state, stamp)]);
   if (goesOn) return decided(failed);
-  return decided([...failed, ...goIdle(state, { type: 'retries_exhausted' }, stamp)]);
+  const { state: after } = fold({ position: 0, state }, failed);
+  return decided([...failed, ...goIdle(after, { type: 'retries_exhausted' }, stamp)]);
 }
 
 const GIVING_UP: Readonly<Record<GivingUp, Pick<SessionErrorBody, 'type' | 'message'>>> = {
@@ -94,6 +112,10 @@ const GIVING_UP: Readonly<Record<GivingUp, Pick<SessionErrorBody, 'type' | 'mess
   rounds: {
     type: 'tool_use_limit_reached_error',
     message: 'the agent used tools too many times in one turn',
+  },
+  compactions: {
+    type: 'compaction_limit_reached_error',
+    message: 'the context was summarised several times in a row and is full again',
   },
 };
 

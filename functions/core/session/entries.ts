@@ -3,10 +3,10 @@ import type { ToolContent } from '#contract/content.ts';
 import type { Entry, SessionState } from '#contract/entries.ts';
 import type { QueuedMessage, SessionErrorBody, SessionEvent, StopDetails, StopReason } from '#contract/events.ts';
 import type { EventId, Instant } from '#contract/ids.ts';
-import type { Usage } from '#contract/usage.ts';
+import type { ModelUsage, Usage } from '#contract/usage.ts';
 import type { Stamp } from '#core/ports.ts';
 
-const NO_MODEL_USAGE = {
+export const NO_MODEL_USAGE: ModelUsage = {
   input_tokens: 0,
   output_tokens: 0,
   cache_read_input_tokens: 0,
@@ -33,16 +33,22 @@ export function take(messages: readonly QueuedMessage[], stamp: Stamp): readonly
 /** Closes the request that an earlier attempt left open: its owner died, or is about to lose its next append. */
 export function closeRequest(state: SessionState, stamp: Stamp): readonly Entry[] {
   if (state.request === null) return [];
-  return [
-    event({
-      id: stamp.eventId(),
-      type: 'span.model_request_end',
-      processed_at: stamp.now(),
-      model_request_start_id: state.request.id,
-      is_error: true,
-      model_usage: NO_MODEL_USAGE,
-    }),
-  ];
+  return [endOfRequest(state.request.id, { isError: true, usage: NO_MODEL_USAGE }, stamp)];
+}
+
+export function endOfRequest(
+  request: EventId,
+  { isError, usage }: { readonly isError: boolean; readonly usage: ModelUsage },
+  stamp: Stamp,
+): Entry {
+  return event({
+    id: stamp.eventId(),
+    type: 'span.model_request_end',
+    processed_at: stamp.now(),
+    model_request_start_id: request,
+    is_error: isError,
+    model_usage: usage,
+  });
 }
 
 /** What a call came to when it was ours to make, or to end: an interrupt ends the client's own tools the same way. */

@@ -1,8 +1,11 @@
 /** The fold: one entry and the state before it make the state after it. */
+import type { ToolContent } from '#contract/content.ts';
 import type { Entry, LogRecord, OpenCall, SessionState } from '#contract/entries.ts';
 import type { QueuedMessage, SessionEvent } from '#contract/events.ts';
 import type { EventId } from '#contract/ids.ts';
 import type { ModelUsage, Usage } from '#contract/usage.ts';
+import { exceededTokens, fullTokens } from '#core/harness/room.ts';
+import { estimateTokens, tokensOfText } from '#core/harness/token-estimate.ts';
 import type { Head } from '#core/ports.ts';
 
 export const NO_USAGE: Usage = {
@@ -31,7 +34,7 @@ export function fold(head: Head | null, entries: readonly Entry[]): Head {
 export function evolve(state: SessionState | null, entry: Entry, position: number): SessionState {
   if ('record' in entry && entry.record.kind === 'session.created') return begin(entry.record);
   if (state === null) throw new TypeError('a log begins with session.created');
-  return 'event' in entry ? evolveEvent(state, entry.event, position) : evolveRecord(state, entry.record);
+  return 'event' in entry ? evolveEvent(state, entry.event, position) : evolveRecord(state, entry.record, position);
 }
 
 function begin(record: Extract<LogRecord, { kind: 'session.created' }>): SessionState {
@@ -51,12 +54,16 @@ function begin(record: Extract<LogRecord, { kind: 'session.created' }>): Session
     historyEvents: 0,
     calls: [],
     queued: [],
+    contextTokens: 0,
+    taken: null,
+    compactions: 0,
+    sliceFrom: 1,
     usage: NO_USAGE,
     runningSince: null,
   };
 }
 
-function evolveRecord(state: SessionState, record: LogRecord): SessionState {
+function evolveRecord(state: SessionState, record: LogRecord, position: number): SessionState {
   switch (record.kind) {
     case 'run.continued':
       return {
@@ -66,25 +73,49 @@ function evolveRecord(state: SessionState, record: LogRecord): SessionState {
         // What kills execution after execution before a claim must come to an end like what kills it after one.
         failures: record.reason === 'lost' ? state.failures + 1 : state.failures,
       };
+    case 'model.answered': {
+      const contextTokens = record.contextTokens ?? state.contextTokens;
+      const compactions = contextTokens < fullTokens(state.model) ? 0 : state.compactions;
+      return { ...state, contextTokens, compactions, taken: null };
+    }
+    case 'model.refused':
+      return { ...state, taken: null };
+    case 'context.exceeded':
+      return { ...state, contextTokens: exceededTokens(state) };
+    case 'context.compacted':
+      return compact(state, record, position);
     case 'session.created':
     case 'model.claimed':
-    case 'model.answered':
-    case 'model.refused':
       return state;
     default:
       return record satisfies never;
   }
 }
 
+/** What the model has not answered is no part of the summary, so the slice begins no later than that. */
+function compact(
+  state: SessionState,
+  record: Extract<LogRecord, { kind: 'context.compacted' }>,
+  position: number,
+): SessionState {
+  const unanswered = [state.taken, ...state.queued].flatMap((message) => (message === null ? [] : [message.at]));
+  return {
+    ...state,
+    contextTokens: tokensOfText(record.summary) + tokensOfText(JSON.stringify(record.agent)),
+    compactions: state.compactions + 1,
+    sliceFrom: Math.min(position, ...unanswered),
+  };
+}
+
 function evolveEvent(state: SessionState, event: SessionEvent, position: number): SessionState {
   switch (event.type) {
     case 'user.message':
     case 'system.message':
-      return { ...state, queued: requeue(state.queued, event, position) };
+      return queueOrTake(state, event, position);
     case 'user.tool_confirmation':
       return event.processed_at === null || event.result === 'deny' ? state : release(state, event.tool_use_id);
     case 'user.custom_tool_result':
-      return close(state, event.custom_tool_use_id);
+      return close(state, event.custom_tool_use_id, event.content ?? []);
     case 'agent.custom_tool_use':
       return open(state, { id: event.id, name: event.name, at: position, waitsFor: 'client' });
     case 'agent.tool_use': {
@@ -92,7 +123,7 @@ function evolveEvent(state: SessionState, event: SessionEvent, position: number)
       return open(state, { id: event.id, name: event.name, at: position, waitsFor });
     }
     case 'agent.tool_result':
-      return close(event.is_error ? state : countWebUse(state, event.tool_use_id), event.tool_use_id);
+      return close(event.is_error ? state : countWebUse(state, event.tool_use_id), event.tool_use_id, event.content);
     case 'span.model_request_start':
       return {
         ...state,
@@ -116,6 +147,7 @@ function evolveEvent(state: SessionState, event: SessionEvent, position: number)
         stopReason: null,
         run: begins ? state.run + 1 : state.run,
         rounds: begins ? 0 : state.rounds,
+        compactions: begins ? 0 : state.compactions,
         historyEvents: begins ? 0 : state.historyEvents,
         runningSince: state.runningSince ?? event.processed_at,
       };
@@ -149,11 +181,15 @@ function evolveEvent(state: SessionState, event: SessionEvent, position: number)
   }
 }
 
-function requeue(queued: SessionState['queued'], message: QueuedMessage, position: number): SessionState['queued'] {
-  const others = queued.filter(({ id }) => id !== message.id);
-  if (message.processed_at !== null) return others;
+function queueOrTake(state: SessionState, message: QueuedMessage, position: number): SessionState {
+  const others = state.queued.filter(({ id }) => id !== message.id);
+  const tokens = estimateTokens(message.content);
+  if (message.processed_at !== null) {
+    const { at, tokens: before } = state.taken ?? { at: position, tokens: 0 };
+    return { ...state, queued: others, taken: { at, tokens: before + tokens } };
+  }
   const chars = JSON.stringify(message.content).length;
-  return [...others, { id: message.id, type: message.type, at: position, chars }];
+  return { ...state, queued: [...others, { id: message.id, type: message.type, at: position, chars, tokens }] };
 }
 
 function open(state: SessionState, call: OpenCall): SessionState {
@@ -169,8 +205,10 @@ function release(state: SessionState, id: EventId): SessionState {
   return { ...state, calls: state.calls.map((call) => (call.id === id ? { ...call, waitsFor: 'hand' } : call)) };
 }
 
-function close(state: SessionState, id: EventId): SessionState {
-  return { ...state, calls: state.calls.filter((call) => call.id !== id) };
+function close(state: SessionState, id: EventId, content: ToolContent): SessionState {
+  // While a request is open these are results of the provider's own tools: the answer, and its count, hold them already.
+  const added = state.request === null ? estimateTokens(content) : 0;
+  return { ...state, contextTokens: state.contextTokens + added, calls: state.calls.filter((call) => call.id !== id) };
 }
 
 function countWebUse(state: SessionState, id: EventId): SessionState {

@@ -6,6 +6,7 @@ import type { EventInput, QueuedMessage } from '#contract/events.ts';
 import type { Head, LogKey, ModelAnswer, Stamp } from '#core/ports.ts';
 import { toolRules } from '#core/hands/tool-rules.ts';
 import { queuedMessages } from '#core/harness/history.ts';
+import { fullTokens } from '#core/harness/room.ts';
 import type { Command } from '#core/session/commands.ts';
 import { decide } from '#core/session/decide.ts';
 import { fold } from '#core/session/evolve.ts';
@@ -115,7 +116,7 @@ function scenario(entries: readonly Entry[], then: readonly Entry[], refusal: st
 
 /** The queued messages, as the harness hands them to a claim. */
 export function queuedIn({ entries, head }: Scenario): readonly QueuedMessage[] {
-  return queuedMessages({ entries, head });
+  return queuedMessages({ first: 1, entries, head });
 }
 
 export const says = (text: string): EventInput => ({ type: 'user.message', content: [{ type: 'text', text }] });
@@ -131,6 +132,17 @@ export const claim =
   (current: Scenario): Command => ({ do: 'claim', request, taken: queuedIn(current) });
 
 export const IDS = { message: EventId.parse('sevt_message'), thinking: EventId.parse('sevt_thinking') };
+
+/** Usage of an answer after which the context is full. */
+export const FULL = { ...answer().usage, input_tokens: fullTokens(AGENT.model.id) };
+
+export const summarised = (summary = 'They greeted.', request = REQUEST): Command => ({
+  do: 'compacted',
+  request,
+  summary,
+  usage: answer().usage,
+  agent: AGENT,
+});
 
 export const answerWith = (parts: Partial<ModelAnswer> = {}, request = REQUEST): Command => ({
   do: 'answer',

@@ -77,6 +77,7 @@ function theatre(scheduler: fc.Scheduler) {
   const logFor = (act: Act): SessionLog => ({
     head: (key) => act(() => log.head(key)),
     read: (key, from) => act(() => log.read(key, from)),
+    slice: (key, from) => act(() => log.slice(key, from)),
     append: (append) => act(() => log.append(append)),
     entryAt: (key, position) => act(() => log.entryAt(key, position)),
   });

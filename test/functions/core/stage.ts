@@ -124,6 +124,7 @@ export async function createStage(initial: readonly EventInput[]) {
     return {
       head: async (key) => alive(log.head(key)),
       read: async (key, from) => alive(log.read(key, from)),
+      slice: async (key, from) => alive(log.slice(key, from)),
       entryAt: async (key, position) => alive(log.entryAt(key, position)),
       append: async (append) => {
         if (actor.fate === 'dies before') actor.fate = 'dead';

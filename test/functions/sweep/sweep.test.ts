@@ -19,7 +19,7 @@ function worldOf(head: (key: LogKey) => Promise<null>, keys: () => AsyncGenerato
   return {
     failures,
     world: {
-      log: { head, read: never, append: never, entryAt: never },
+      log: { head, read: never, slice: never, append: never, entryAt: never },
       runs: { start: never },
       stamp: { now: () => BEFORE, eventId: () => never as never },
       runningSince: keys,

@@ -3,7 +3,7 @@ import { EventId } from '#contract/ids.ts';
 import type { ContentBlock } from '#core/ports.ts';
 import { buildMessages, buildRequest } from '#core/harness/context.ts';
 import type { Command } from '#core/session/commands.ts';
-import { answerWith, claim, given, REQUEST, send, toolUse } from '#test/functions/core/given.ts';
+import { AGENT, answerWith, claim, given, REQUEST, send, summarised, toolUse } from '#test/functions/core/given.ts';
 
 const second = EventId.parse('sevt_second');
 
@@ -111,5 +111,39 @@ describe('the context of a model request', () => {
       .when(claim())
       .when(answerWith({ blocks: [] }));
     expect(buildMessages(scenario.entries).map((message) => message.role)).toEqual(['user']);
+  });
+});
+
+describe('the context after a compaction', () => {
+  const compacted = () => afterTools().when({ do: 'claim', request: second, taken: [] }).when(summarised('S.', second));
+
+  it('begins with the summary, told apart from what the user says, and ends where the model goes on', () => {
+    const [message, ...others] = buildMessages(compacted().entries);
+    expect(others).toEqual([]);
+    expect(message?.role).toBe('user');
+    const text = String(message?.content[0]?.['text']);
+    expect(text).toContain('<summary>\nS.\n</summary>');
+    expect(text).toContain('not a message from the user');
+  });
+
+  it('is joined by what is said and answered since, and by nothing from before', () => {
+    const scenario = compacted()
+      .when(send('and now?'))
+      .when(claim())
+      .when(answerWith())
+      .when(send('thanks'))
+      .when(claim());
+    const messages = buildMessages(scenario.entries);
+    expect(messages.map((message) => message.role)).toEqual(['user', 'assistant', 'user']);
+    expect(messages[0]?.content.at(-1)).toMatchObject({ text: 'and now?' });
+    expect(JSON.stringify(messages)).not.toContain('look');
+  });
+
+  it('knows the agent from the slice alone, as it was last changed', () => {
+    const { entries, head } = compacted();
+    expect(buildRequest(entries.slice(head.state.sliceFrom - 1)).system).toMatchObject([{ text: AGENT.system }]);
+    const idle = compacted().when(claim()).when(answerWith());
+    const changed = idle.when({ do: 'update', changes: { agent: { ...AGENT, system: 'You are Bo.' } } });
+    expect(buildRequest(changed.entries).system).toMatchObject([{ text: 'You are Bo.' }]);
   });
 });

@@ -1,0 +1,67 @@
+/** The request for a summary of the context, and what stands in the context's place afterwards (contract §7.6). */
+import type { Entry, SessionState } from '#contract/entries.ts';
+import type { ModelAnswer, ModelMessage, ModelRequest } from '#core/ports.ts';
+import { agentOf, answeredMessages, merged, requestOf } from '#core/harness/context.ts';
+import { summarisableTokens } from '#core/harness/room.ts';
+import { shorten } from '#core/harness/shorten.ts';
+import { estimateTokens } from '#core/harness/token-estimate.ts';
+
+const PROMPT = `This conversation has become too long for you to keep, so everything above will be replaced by a summary, \
+and you will go on from that summary alone. Write it now. Do not call any tool: answer with the summary as plain text.
+
+Write down what you need in order to continue as if nothing had been lost:
+1. What the user asked for and what system messages demand, in their own words where the wording matters, with every \
+constraint and preference.
+2. What was done and found out: decisions and their reasons; files, commands, names, numbers and addresses exactly as \
+they are; errors and what became of them.
+3. Where the work stands: what is finished, what was under way a moment ago, what is still open.
+4. The next step, if there is one.
+
+Be complete about what still matters, brief about the rest, and invent nothing.`;
+
+/** Chars that each block of the user's side may keep when the whole does not fit: halved until it does, … */
+const MOST_CHARS = 200_000;
+/** … or there is hardly anything left. */
+const LEAST_CHARS = 100;
+
+/**
+ * The conversation as the model has answered it, so that the provider's cache of the previous request is read, and the
+ * request for a summary at its end. Tools stay for the cache's sake; from the second attempt on they are forbidden
+ * instead, which costs the cache.
+ */
+export function buildSummaryRequest(entries: readonly Entry[], state: SessionState): ModelRequest {
+  const conversation = fitted(answeredMessages(entries), summarisableTokens(state.model) / state.contextTokens);
+  const prompt: ModelMessage = { role: 'user', content: [{ type: 'text', text: PROMPT }] };
+  const request = requestOf(agentOf(entries), merged([...conversation, prompt]));
+  if (state.failures === 0 || request.tools.length === 0) return request;
+  return { ...request, extra: { ...request.extra, tool_choice: { type: 'none' } } };
+}
+
+/** The summary in an answer; null when the model refused, or said nothing. */
+export function summaryIn({ stopReason, blocks }: ModelAnswer): string | null {
+  if (stopReason === 'refusal') return null;
+  const text = blocks.flatMap((block) => (block.type === 'text' ? [String(block['text'] ?? '')] : [])).join('\n\n');
+  // Stored text goes back to the provider, which refuses half a surrogate pair.
+  return text.trim() === '' ? null : text.trim().toWellFormed();
+}
+
+/** The share of the conversation that fits; the provider counted the whole, so that only the ratio is an estimate. */
+function fitted(messages: readonly ModelMessage[], share: number): readonly ModelMessage[] {
+  if (share >= 1) return messages;
+  const most = sizeOf(messages) * share;
+  for (let chars = Math.floor(MOST_CHARS * share); ; chars = Math.floor(chars / 2)) {
+    const shorter = capped(messages, chars);
+    if (chars <= LEAST_CHARS || sizeOf(shorter) <= most) return shorter;
+  }
+}
+
+/** Only what the model was given: its own words are bounded by its output limit, and its thoughts are signed. */
+function capped(messages: readonly ModelMessage[], keepChars: number): readonly ModelMessage[] {
+  return messages.map((message) =>
+    message.role === 'user' ? { ...message, content: shorten(message.content, keepChars) } : message,
+  );
+}
+
+function sizeOf(messages: readonly ModelMessage[]): number {
+  return messages.reduce((tokens, message) => tokens + estimateTokens(message.content), 0);
+}

@@ -1,0 +1,287 @@
+/** Turns whose context fills the model's window: what the model is asked, and what comes of it. */
+import { describe, expect, it } from 'vitest';
+import { checkMessages } from '#infra/local/model/check-messages.ts';
+import { Fault } from '#core/errors.ts';
+import type { TurnWorld } from '#core/harness/ask.ts';
+import { createHistory } from '#core/harness/history.ts';
+import { takeTurn } from '#core/harness/take-turn.ts';
+import type { ModelAnswer, ModelMessage, ModelRequest } from '#core/ports.ts';
+import { change } from '#core/session/change.ts';
+import {
+  answer,
+  FULL,
+  given,
+  KEY,
+  outline,
+  says,
+  send,
+  sends,
+  steadyStamp,
+  toolUse,
+} from '#test/functions/core/given.ts';
+import { memoryPreviews } from '#test/ports/previews.memory.ts';
+import { memoryLog } from '#test/ports/session-log.memory.ts';
+
+type Reply = (request: ModelRequest) => ModelAnswer | Promise<ModelAnswer>;
+
+/** A session whose every Turn is taken by a function that knows nothing of the one before. */
+function stage(...replies: readonly Reply[]) {
+  const log = memoryLog();
+  const scenario = given();
+  log.create(KEY, scenario.head, scenario.entries);
+  const requests: ModelRequest[] = [];
+  const previews = memoryPreviews();
+  const stamp = steadyStamp(1000);
+  const world = (): TurnWorld => ({
+    log,
+    history: createHistory(log),
+    model: {
+      ask: async (request) => {
+        expect(checkMessages(request.messages)).toBeNull();
+        requests.push(request);
+        return replies[requests.length - 1]?.(request) ?? answer();
+      },
+    },
+    warming: { warm: async () => undefined },
+    previews,
+    stamp,
+    pause: async () => undefined,
+    journal: { line: () => undefined, metric: () => undefined },
+  });
+  async function turn() {
+    const head = await log.head(KEY);
+    return (await takeTurn(world(), { ...KEY, run: head?.state.run ?? 0 }, new AbortController().signal)).turn?.do;
+  }
+  async function apply(command: Parameters<typeof change>[3]) {
+    const head = await log.head(KEY);
+    if (head !== null) await change({ log, stamp }, KEY, head, command);
+  }
+  return {
+    log,
+    requests,
+    turn,
+    say: (text: string) => apply(send(text)),
+    apply,
+    async answerCalls(text: string) {
+      const head = await log.head(KEY);
+      for (const { id } of head?.state.calls ?? []) {
+        await apply({ do: 'result', call: id, content: [{ type: 'text', text }], isError: false });
+      }
+    },
+  };
+}
+
+const summary: Reply = () => answer({ blocks: [{ type: 'text', text: 'Summary: the key is 42.' }] });
+const full: Reply = () => answer({ usage: FULL, blocks: [{ type: 'text', text: 'The key is 42.' }] });
+const calls: Reply = () => answer({ usage: FULL, stopReason: 'tool_use', blocks: [toolUse('toolu_1')] });
+const refuses = (code: 'model_input_too_large' | 'model_refused_input' | 'model_overloaded'): Reply => {
+  return () => Promise.reject(new Fault(code, 'no'));
+};
+
+/** Messages as the provider's cache sees them. */
+function plain(messages: readonly ModelMessage[] = []) {
+  return messages.map(({ role, content }) => ({
+    role,
+    content: content.map(({ cache_control: _breakpoint, ...block }) => block),
+  }));
+}
+const textIn = (request: ModelRequest | undefined) => JSON.stringify(request?.messages);
+
+describe('a turn with a full context', () => {
+  it('asks for a summary at the end of the very request that filled it, so that its cache is read', async () => {
+    const { requests, turn, say } = stage(full, summary);
+    await say('remember 42');
+    await turn();
+    await say('what was it?');
+    expect(await turn()).toBe('again');
+    const [before, asked] = requests;
+    expect(plain(asked?.messages).slice(0, 1)).toEqual(plain(before?.messages));
+    expect(asked).toMatchObject({ model: before?.model, system: before?.system, tools: before?.tools });
+    expect(asked?.extra).toEqual(before?.extra);
+    expect(textIn(asked)).not.toContain('what was it?');
+    expect(asked?.messages.map((message) => message.role)).toEqual(['user', 'assistant', 'user']);
+    // The first reads what the last request wrote, the second is of no further use.
+    expect(asked?.messages[0]?.content.at(-1)).toHaveProperty('cache_control');
+  });
+
+  it('goes on from the summary, and the message that waited is answered as it was sent', async () => {
+    const { requests, turn, say, log } = stage(full, summary, () => answer());
+    await say('remember 42');
+    await turn();
+    await say('what was it?');
+    await turn();
+    expect(await turn()).toBe('idle');
+    const last = requests.at(-1);
+    expect(last?.messages).toHaveLength(1);
+    expect(textIn(last)).toContain('Summary: the key is 42.');
+    expect(textIn(last)).not.toContain('remember 42');
+    expect(last?.messages[0]?.content.at(-1)).toMatchObject({ text: 'what was it?' });
+    expect(outline(log.entries(KEY)).filter((type) => type === 'agent.thread_context_compacted')).toHaveLength(1);
+  });
+
+  it('goes on with the turn that the summary interrupted', async () => {
+    const { requests, turn, say, answerCalls } = stage(calls, summary, () => answer());
+    await say('look');
+    expect(await turn()).toBe('tools');
+    await answerCalls('found');
+    expect(await turn()).toBe('again');
+    expect(textIn(requests[1])).toContain('found');
+    expect(await turn()).toBe('idle');
+    expect(requests[2]?.messages).toHaveLength(1);
+    expect(textIn(requests[2])).toContain('Summary');
+  });
+
+  it('tries again without tools when the model gave no summary, and counts what that cost', async () => {
+    const silent: Reply = () => answer({ stopReason: 'tool_use', blocks: [toolUse('toolu_2')] });
+    const { requests, turn, say, log } = stage(full, silent, summary);
+    await say('hi');
+    await turn();
+    await say('again');
+    expect(await turn()).toBe('retry');
+    expect(await turn()).toBe('again');
+    expect(requests[1]?.extra).not.toHaveProperty('tool_choice');
+    expect(requests[2]?.extra).toHaveProperty('tool_choice', { type: 'none' });
+    expect((await log.head(KEY))?.state.usage.output_tokens).toBe(15);
+  });
+
+  it('shortens what the model was given, and nothing else, when the context may not fit as it is', async () => {
+    const { requests, turn, say, answerCalls } = stage(calls, summary);
+    await say('look');
+    await turn();
+    await answerCalls(`begin${'x'.repeat(3_000_000)}end`);
+    await turn();
+    const text = textIn(requests[1]);
+    expect(text.length).toBeLessThan(200_000);
+    expect(text).toContain('begin');
+    expect(text).toContain('xxxend');
+    expect(text).toContain('characters left out');
+    expect(text).toContain('look');
+  });
+
+  it('shortens more with each time that the provider refuses the size, and leaves attachments out', async () => {
+    const source = { type: 'base64', media_type: 'image/png', data: 'QUJD' } as const;
+    const { requests, turn, apply } = stage(
+      full,
+      refuses('model_input_too_large'),
+      refuses('model_refused_input'),
+      summary,
+    );
+    await apply(
+      sends({
+        type: 'user.message',
+        content: [
+          { type: 'text', text: 'y'.repeat(400_000) },
+          { type: 'image', source },
+        ],
+      }),
+    );
+    await turn();
+    await apply(send('more'));
+    expect(await turn()).toBe('retry');
+    expect(await turn()).toBe('retry');
+    expect(await turn()).toBe('again');
+    const [, whole, shorter, shortest] = requests.map((request) => textIn(request).length);
+    expect(whole).toBeGreaterThan(400_000);
+    expect(shorter).toBeLessThan(whole ?? 0);
+    expect(shortest).toBeLessThan(shorter ?? 0);
+    expect(textIn(requests[1])).toContain('QUJD');
+    expect(textIn(requests[2])).not.toContain('QUJD');
+  });
+
+  it('waits and tries again when the provider is overloaded', async () => {
+    const { turn, say, log } = stage(full, refuses('model_overloaded'), summary);
+    await say('hi');
+    await turn();
+    await say('again');
+    expect(await turn()).toBe('retry');
+    expect((await log.head(KEY))?.state.status).toBe('rescheduling');
+    expect(await turn()).toBe('again');
+    expect((await log.head(KEY))?.state.status).toBe('running');
+  });
+});
+
+describe('a request that the provider finds too large', () => {
+  it('is made again when there is room, with the message that it was about', async () => {
+    const { requests, turn, say } = stage(
+      () => answer(),
+      refuses('model_input_too_large'),
+      summary,
+      () => answer(),
+    );
+    await say('hi');
+    await turn();
+    await say('the last straw');
+    expect(await turn()).toBe('retry');
+    expect(await turn()).toBe('again');
+    expect(textIn(requests[2])).not.toContain('the last straw');
+    expect(await turn()).toBe('idle');
+    expect(textIn(requests[3])).toContain('Summary');
+    expect(textIn(requests[3])).toContain('the last straw');
+  });
+
+  it('is refused when no summary can make it smaller', async () => {
+    const first = stage(refuses('model_input_too_large'));
+    await first.say('too much');
+    expect(await first.turn()).toBe('idle');
+    const second = stage(() => answer(), refuses('model_input_too_large'), summary, refuses('model_input_too_large'));
+    await second.say('hi');
+    await second.turn();
+    await second.say('too much');
+    await second.turn();
+    await second.turn();
+    expect(await second.turn()).toBe('idle');
+    expect(await second.log.head(KEY)).toMatchObject({ state: { stopReason: { type: 'retries_exhausted' } } });
+    await second.say('hello again');
+    expect(await second.turn()).toBe('idle');
+    expect(textIn(second.requests.at(-1))).not.toContain('too much');
+  });
+
+  it('and was answered with nothing for want of room, is made again too', async () => {
+    const nothing: Reply = () => answer({ stopReason: 'model_context_window_exceeded', blocks: [] });
+    const { requests, turn, say } = stage(
+      () => answer(),
+      nothing,
+      summary,
+      () => answer(),
+    );
+    await say('hi');
+    await turn();
+    await say('the last straw');
+    await turn();
+    await turn();
+    expect(await turn()).toBe('idle');
+    expect(textIn(requests[3])).toContain('the last straw');
+  });
+});
+
+describe('a message sent while the context is being summarised', () => {
+  it('is answered after it', async () => {
+    const { requests, turn, say } = stage(
+      full,
+      async () => {
+        await say('and this');
+        return answer({ blocks: [{ type: 'text', text: 'Summary.' }] });
+      },
+      () => answer(),
+    );
+    await say('hi');
+    await turn();
+    await say('again');
+    await turn();
+    expect(await turn()).toBe('idle');
+    const said = requests[2]?.messages[0]?.content.slice(1).map((block) => block['text']);
+    expect(said).toEqual(['again', 'and this']);
+  });
+
+  it('as an interrupt ends the turn, and its summary is dropped', async () => {
+    const { turn, say, apply, log } = stage(full, async () => {
+      await apply(sends({ type: 'user.interrupt' }, says('new plan')));
+      return answer({ blocks: [{ type: 'text', text: 'Summary.' }] });
+    });
+    await say('hi');
+    await turn();
+    await say('again');
+    expect(await turn()).toBe('idle');
+    expect(outline(log.entries(KEY))).not.toContain('[context.compacted]');
+  });
+});
