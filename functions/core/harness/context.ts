@@ -10,11 +10,18 @@ import type { ContentBlock, ModelMessage, ModelRequest } from '#core/ports.ts';
 import { serverTools } from '#core/hands/server-tools.ts';
 import { toolDefinitions } from '#core/hands/tool-definitions.ts';
 import { modelFields } from '#core/harness/models.ts';
+import { shorten } from '#core/harness/shorten.ts';
 
 /** A command may print spaces alone, and the provider refuses a text of nothing else. */
 const BLANK_OUTPUT = { type: 'text', text: '(blank output)' } as const;
 
 const CACHE = { cache_control: { type: 'ephemeral' } } as const;
+
+/** Results of the newest calls that are never trimmed; of those before them, a whole step at a time is. */
+const FRESH_CALLS = 40;
+const STEP_CALLS = 20;
+/** What is kept of a trimmed result, which is twice as long at least. */
+const OLD_RESULT_CHARS = 4000;
 
 /** The agent a session works with: as it was created, as it was last changed, or as a compaction repeats it. */
 export function agentOf(entries: readonly Entry[]): SessionAgent {
@@ -77,7 +84,7 @@ interface Conversation {
 }
 
 function conversationIn(entries: readonly Entry[]): Conversation {
-  const results = resultsByCall(entries);
+  const resultOf = trimmedByAge(entries, resultsByCall(entries));
   let answered: ModelMessage[] = [];
   let said: ModelMessage[] = [];
   for (const entry of entries) {
@@ -87,7 +94,7 @@ function conversationIn(entries: readonly Entry[]): Conversation {
     }
     const { record } = entry;
     if (record.kind === 'model.answered') {
-      answered.push(...inOrder(said), ...answerOf(record, results));
+      answered.push(...inOrder(said), ...answerOf(record, resultOf));
       said = [];
     }
     // The provider would refuse each later request for what it refused in this one.
@@ -130,7 +137,32 @@ interface ToolResult {
   readonly isError: boolean;
 }
 
+type ResultOf = (call: EventId) => ToolResult | undefined;
+
 type RecordOf<Kind extends LogRecord['kind']> = Extract<LogRecord, { kind: Kind }>;
+
+/**
+ * Old results keep their head and tail. The boundary moves by whole steps: each move changes the middle of the request
+ * and with it costs the provider's cache of everything after, so between two moves requests only grow at their end.
+ */
+function trimmedByAge(entries: readonly Entry[], results: ReadonlyMap<EventId, ToolResult>): ResultOf {
+  const compacted = entries.findLastIndex((entry) => 'record' in entry && entry.record.kind === 'context.compacted');
+  const calls = entries.slice(compacted + 1).flatMap(callsIn);
+  const old = new Set(calls.slice(0, oldCalls(calls.length)));
+  return (call) => {
+    const result = results.get(call);
+    if (result === undefined) return undefined;
+    return old.has(call) ? { ...result, content: shorten(result.content, OLD_RESULT_CHARS) } : result;
+  };
+}
+
+function oldCalls(calls: number): number {
+  return Math.max(0, Math.floor((calls - FRESH_CALLS) / STEP_CALLS) * STEP_CALLS);
+}
+
+function callsIn(entry: Entry): readonly EventId[] {
+  return 'record' in entry && entry.record.kind === 'model.answered' ? entry.record.calls.map(({ id }) => id) : [];
+}
 
 function resultsByCall(entries: readonly Entry[]): ReadonlyMap<EventId, ToolResult> {
   const results = new Map<EventId, ToolResult>();
@@ -147,16 +179,13 @@ function resultsByCall(entries: readonly Entry[]): ReadonlyMap<EventId, ToolResu
   return results;
 }
 
-function answerOf(
-  record: RecordOf<'model.answered'>,
-  results: ReadonlyMap<EventId, ToolResult>,
-): readonly ModelMessage[] {
+function answerOf(record: RecordOf<'model.answered'>, resultOf: ResultOf): readonly ModelMessage[] {
   const content = record.blocks.filter((block) => !isBlank(block));
   // The provider refuses a message that says nothing, which an answer of nothing, or of thoughts alone, would become.
   if (content.every(isThought)) return [];
   const assistant: ModelMessage = { role: 'assistant', content };
   if (record.calls.length === 0) return [assistant];
-  const given = record.calls.map(({ id, providerId }) => toolResult(providerId, results.get(id)));
+  const given = record.calls.map(({ id, providerId }) => toolResult(providerId, resultOf(id)));
   return [assistant, { role: 'user', content: given }];
 }
 

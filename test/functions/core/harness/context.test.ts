@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { EventId } from '#contract/ids.ts';
 import type { ContentBlock } from '#core/ports.ts';
 import { buildMessages, buildRequest } from '#core/harness/context.ts';
+import type { ToolContent } from '#contract/content.ts';
 import type { Command } from '#core/session/commands.ts';
 import { AGENT, answerWith, claim, given, REQUEST, send, summarised, toolUse } from '#test/functions/core/given.ts';
 
@@ -145,5 +146,51 @@ describe('the context after a compaction', () => {
     const idle = compacted().when(claim()).when(answerWith());
     const changed = idle.when({ do: 'update', changes: { agent: { ...AGENT, system: 'You are Bo.' } } });
     expect(buildRequest(changed.entries).system).toMatchObject([{ text: 'You are Bo.' }]);
+  });
+});
+
+describe('the results of old calls', () => {
+  /** One call after the other, all with the same result. */
+  function afterCalls(count: number, content: ToolContent) {
+    return Array.from({ length: count }).reduce<ReturnType<typeof given>>(
+      (scenario, _, index) => {
+        const request = EventId.parse(`sevt_r${index}`);
+        const blocks = [toolUse(`toolu_${index}`)];
+        const asked = scenario.when(claim(request)).when(answerWith({ stopReason: 'tool_use', blocks }, request));
+        const [call] = asked.head.state.calls;
+        return asked.when({ do: 'result', call: call?.id ?? second, content, isError: false });
+      },
+      given().when(send('work')),
+    );
+  }
+  const resultsIn = (count: number, content: ToolContent) =>
+    buildMessages(afterCalls(count, content).entries)
+      .flatMap((message) => message.content)
+      .flatMap((block) => (block.type === 'tool_result' ? [JSON.stringify(block['content'])] : []));
+  const trimmed = (results: readonly string[]) => results.filter((text) => text.includes('left out')).length;
+  const long: ToolContent = [{ type: 'text', text: `begin${'🙂'.repeat(10_000)}end` }];
+
+  it('are trimmed a step at a time, and never those of the newest forty', () => {
+    expect([59, 60, 79, 80].map((count) => trimmed(resultsIn(count, long)))).toEqual([0, 20, 20, 40]);
+  });
+
+  it('keep how they began and how they ended, in text that the provider takes', () => {
+    const [oldest = ''] = resultsIn(60, long);
+    expect(oldest.length).toBeLessThan(5000);
+    expect(oldest).toMatch(/begin.*characters left out.*end/);
+    expect(oldest).not.toContain('\\ud83d');
+  });
+
+  it('stay whole when they are short, and lose their attachments', () => {
+    expect(trimmed(resultsIn(80, [{ type: 'text', text: 'x'.repeat(8000) }]))).toBe(0);
+    const shown: ToolContent = [
+      { type: 'image', source: { type: 'base64', media_type: 'image/png', data: 'QUJD' } },
+      { type: 'document', title: 'Plan', source: { type: 'base64', media_type: 'application/pdf', data: 'QUJD' } },
+      { type: 'document', source: { type: 'text', media_type: 'text/plain', data: 'p'.repeat(20_000) } },
+    ];
+    const [oldest = ''] = resultsIn(60, shown);
+    expect(oldest).not.toContain('QUJD');
+    expect(oldest).toContain('A document was here: Plan.');
+    expect(oldest.length).toBeLessThan(6000);
   });
 });

@@ -8,6 +8,7 @@ import { queuedMessages } from '#core/harness/history.ts';
 import { next } from '#core/harness/next.ts';
 import { fullTokens } from '#core/harness/room.ts';
 import { buildSummaryRequest } from '#core/harness/summary.ts';
+import type { ContentBlock, ModelRequest } from '#core/ports.ts';
 import type { Command } from '#core/session/commands.ts';
 import {
   AGENT,
@@ -93,6 +94,13 @@ function asked(scenario: Scenario, step: 'ask' | 'compact', { end, calls, share 
 
 const sliceOf = ({ entries, head }: Scenario) => entries.slice(head.state.sliceFrom - 1);
 
+/** Blocks one after the other, as the provider's cache compares them. */
+function blocksOf({ messages }: ModelRequest): readonly string[] {
+  return messages.flatMap(({ role, content }) =>
+    content.map(({ cache_control: _breakpoint, ...block }: ContentBlock) => JSON.stringify([role, block])),
+  );
+}
+
 describe('the slice of a session', () => {
   it('makes the same requests as the whole log, which the provider takes', () => {
     let compactions = 0;
@@ -117,5 +125,39 @@ describe('the slice of a session', () => {
       { numRuns: 200 },
     );
     expect(compactions).toBeGreaterThan(10);
+  });
+});
+
+describe('requests one after the other', () => {
+  /** Calls of each answer of one long turn, and the length of their results. */
+  const turn = fc.array(
+    fc.record({ calls: fc.integer({ min: 1, max: 5 }), chars: fc.integer({ max: 20_000, min: 0 }) }),
+    {
+      minLength: 30,
+      maxLength: 50,
+    },
+  );
+
+  it('only grow at their end, but when old results are trimmed, which is seldom', () => {
+    fc.assert(
+      fc.property(turn, (answers) => {
+        let scenario = given().when(send('work'));
+        let before = { blocks: blocksOf(buildRequest(scenario.entries)), made: 0 };
+        const rewritten: number[] = [];
+        for (const { calls, chars } of answers) {
+          const worked = { end: 'answer', calls, share: 0.1, chars } as const;
+          scenario = after(after(scenario, { do: 'step', outcome: worked }), { do: 'step', outcome: worked });
+          const blocks = blocksOf(buildRequest(scenario.entries));
+          const made = before.made + calls;
+          const isExtension = before.blocks.every((block, index) => block === blocks[index]);
+          if (!isExtension) rewritten.push(made);
+          before = { blocks, made };
+        }
+        // Every twenty calls at most, and only when all of the newest forty stay as they are.
+        expect(rewritten.every((made) => made >= 60)).toBe(true);
+        expect(new Set(rewritten.map((made) => Math.floor(made / 20))).size).toBe(rewritten.length);
+      }),
+      { numRuns: 50 },
+    );
   });
 });
