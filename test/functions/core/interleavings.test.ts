@@ -20,7 +20,7 @@ import { fold } from '#core/session/evolve.ts';
 import { repair } from '#core/session/repair.ts';
 import { send } from '#core/session/send.ts';
 import { blockedCalls } from '#core/session/waiting.ts';
-import { answer, CREATED, KEY, NOW, outline, says, steadyStamp, toolUse } from '#test/functions/core/given.ts';
+import { answer, CREATED, FULL, KEY, NOW, outline, says, steadyStamp, toolUse } from '#test/functions/core/given.ts';
 import { TOOLED } from '#test/functions/core/stage.ts';
 import { memoryPreviews } from '#test/ports/previews.memory.ts';
 import { memoryLog } from '#test/ports/session-log.memory.ts';
@@ -223,14 +223,17 @@ function answerTo({ id, waitsFor }: OpenCall, allow: boolean): EventInput {
 /** Calls tools for a message that asks for them, and otherwise answers. */
 function scripted(request: ModelRequest) {
   const last = request.messages.at(-1)?.content ?? [];
+  if (last.some((block) => String(block['text']).includes('Write it now'))) return answer();
+  // Full from the second message on, so that a session of a few messages is summarised again and again.
+  const usage = request.messages.length > 1 ? FULL : answer().usage;
   const wants = (what: string) =>
     last.some((block) => block.type === 'text' && String(block['text']).startsWith(`use ${what}`));
   const suffix = request.messages.length;
   const calling = (...names: readonly string[]) =>
-    answer({ stopReason: 'tool_use', blocks: names.map((name, at) => toolUse(`toolu_${at}_${suffix}`, name)) });
+    answer({ usage, stopReason: 'tool_use', blocks: names.map((name, at) => toolUse(`toolu_${at}_${suffix}`, name)) });
   if (wants('hands')) return calling('bash', 'bash');
   if (wants('people')) return calling('read', 'bash', 'weather');
-  return answer();
+  return answer({ usage });
 }
 
 function expectSound(entries: readonly Entry[], sent: number, ran: ReadonlySet<string>): void {
@@ -293,6 +296,7 @@ const life = fc.oneof(
 
 describe('any interleaving of clients, executions and hands', () => {
   it('takes every message and ends every call, once, whoever dies', async () => {
+    let compacted = false;
     await fc.assert(
       fc.asyncProperty(
         fc.scheduler(),
@@ -325,9 +329,11 @@ describe('any interleaving of clients, executions and hands', () => {
             left = await scheduler.waitFor(stage.answerAll(true));
           }
           expectSound(stage.log.entries(KEY), accepted, stage.ran);
+          compacted ||= outline(stage.log.entries(KEY)).includes('agent.thread_context_compacted');
         },
       ),
       { numRuns: 600 },
     );
+    expect(compacted).toBe(true);
   });
 });
