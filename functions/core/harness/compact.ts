@@ -11,11 +11,11 @@ import {
   reportTurn,
   storyAfter,
   type Asked,
+  type Heard,
   type TurnWorld,
 } from '#core/harness/ask.ts';
-import type { Heard } from '#core/harness/ask.ts';
 import { agentOf } from '#core/harness/context.ts';
-import type { Story } from '#core/harness/history.ts';
+import { queuedMessages, type Story } from '#core/harness/history.ts';
 import { MAX_FAILURES } from '#core/harness/next.ts';
 import { WINDOW_EXCEEDED } from '#core/harness/room.ts';
 import { buildSummaryRequest, summaryIn } from '#core/harness/summary.ts';
@@ -90,11 +90,12 @@ function outcomeOf(story: Story, request: EventId, answer: ModelAnswer): Command
     message: 'The model gave no summary of the conversation.',
     verdict: stopReason === WINDOW_EXCEEDED ? 'too large' : isLast ? 'exhausted' : 'retrying',
     usage,
+    taken: queuedMessages(story),
   };
 }
 
 /** Of a conversation that was accepted piece by piece, only its size, or an attachment in it, can be refused. */
 function failed(story: Story, request: EventId, fault: Fault): Command {
-  const failure = failureOf(story, request, fault);
+  const failure = { ...failureOf(story, request, fault), taken: queuedMessages(story) };
   return failure.verdict === 'refused' ? { ...failure, verdict: 'too large' } : failure;
 }

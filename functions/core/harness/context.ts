@@ -222,7 +222,8 @@ function cachedTools(tools: ModelRequest['tools']): ModelRequest['tools'] {
 
 /**
  * Breakpoints on the last block of the last two user messages: the newest writes the cache for the next request, the
- * one before reads what the previous request wrote. With tools and system that makes the provider's maximum of four.
+ * one before reads what the previous request wrote, which the provider would not find by itself behind an answer of
+ * many calls: it looks back over twenty blocks. With tools and system that makes its maximum of four.
  */
 function cachedTail(messages: readonly ModelMessage[]): readonly ModelMessage[] {
   const users = messages.flatMap((message, index) => (message.role === 'user' ? [index] : []));

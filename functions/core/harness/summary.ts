@@ -37,9 +37,9 @@ export function buildSummaryRequest(entries: readonly Entry[], state: SessionSta
   return { ...request, extra: { ...request.extra, tool_choice: { type: 'none' } } };
 }
 
-/** The summary in an answer; null when the model refused, or said nothing. */
+/** The summary in an answer; null when the model refused, said nothing, or went on working: its words are none then. */
 export function summaryIn({ stopReason, blocks }: ModelAnswer): string | null {
-  if (stopReason === 'refusal') return null;
+  if (stopReason === 'refusal' || blocks.some((block) => block.type === 'tool_use')) return null;
   const text = blocks.flatMap((block) => (block.type === 'text' ? [String(block['text'] ?? '')] : [])).join('\n\n');
   // Stored text goes back to the provider, which refuses half a surrogate pair.
   return text.trim() === '' ? null : text.trim().toWellFormed();

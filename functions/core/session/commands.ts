@@ -44,6 +44,8 @@ export type Command =
       readonly verdict: 'retrying' | 'exhausted' | 'refused' | 'too large';
       /** Of an answer that was of no use. */
       readonly usage?: ModelUsage;
+      /** What waits, of a request that was not to take it: it is not asked about when this one is exhausted. */
+      readonly taken?: readonly QueuedMessage[];
     }
   /** The turn ends unfinished. Queued messages that are not `taken` are dropped. */
   | { readonly do: 'give up'; readonly cause: GivingUp; readonly taken: readonly QueuedMessage[] }

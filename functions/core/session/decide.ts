@@ -92,7 +92,7 @@ function decideFail(state: SessionState, command: CommandTo<'fail'>, stamp: Stam
     return decided([ended, { record: { kind: 'context.exceeded', request: command.request, at: stamp.now() } }]);
   }
   // A message that still waits is asked about next: going idle now would leave it unanswered for ever.
-  const goesOn = command.verdict === 'retrying' || hasUserMessage(state);
+  const goesOn = command.verdict === 'retrying' || (command.taken === undefined && hasUserMessage(state));
   const retryStatus = goesOn ? ('retrying' as const) : ('exhausted' as const);
   const now = stamp.now();
   const refused: readonly Entry[] =
@@ -101,7 +101,8 @@ function decideFail(state: SessionState, command: CommandTo<'fail'>, stamp: Stam
   if (command.verdict === 'retrying') return decided([...failed, ...reschedule(state, stamp)]);
   if (goesOn) return decided(failed);
   const { state: after } = fold({ position: 0, state }, failed);
-  return decided([...failed, ...goIdle(after, { type: 'retries_exhausted' }, stamp)]);
+  const taken = take(command.taken ?? [], stamp);
+  return decided([...failed, ...taken, ...goIdle(after, { type: 'retries_exhausted' }, stamp)]);
 }
 
 const GIVING_UP: Readonly<Record<GivingUp, Pick<SessionErrorBody, 'type' | 'message'>>> = {

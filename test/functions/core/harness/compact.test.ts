@@ -74,7 +74,9 @@ function stage(...replies: readonly Reply[]) {
 const summary: Reply = () => answer({ blocks: [{ type: 'text', text: 'Summary: the key is 42.' }] });
 const full: Reply = () => answer({ usage: FULL, blocks: [{ type: 'text', text: 'The key is 42.' }] });
 const calls: Reply = () => answer({ usage: FULL, stopReason: 'tool_use', blocks: [toolUse('toolu_1')] });
-const refuses = (code: 'model_input_too_large' | 'model_refused_input' | 'model_overloaded'): Reply => {
+const refuses = (
+  code: 'model_input_too_large' | 'model_refused_input' | 'model_overloaded' | 'model_billing',
+): Reply => {
   return () => Promise.reject(new Fault(code, 'no'));
 };
 
@@ -132,8 +134,9 @@ describe('a turn with a full context', () => {
   });
 
   it('tries again without tools when the model gave no summary, and counts what that cost', async () => {
-    const silent: Reply = () => answer({ stopReason: 'tool_use', blocks: [toolUse('toolu_2')] });
-    const { requests, turn, say, log } = stage(full, silent, summary);
+    const working: Reply = () =>
+      answer({ stopReason: 'tool_use', blocks: [{ type: 'text', text: 'I look.' }, toolUse('toolu_2')] });
+    const { requests, turn, say, log } = stage(full, working, summary);
     await say('hi');
     await turn();
     await say('again');
@@ -186,6 +189,19 @@ describe('a turn with a full context', () => {
     expect(shortest).toBeLessThan(shorter ?? 0);
     expect(textIn(requests[1])).toContain('QUJD');
     expect(textIn(requests[2])).not.toContain('QUJD');
+  });
+
+  it('ends at once when no attempt can help, and what waited is asked about in the next turn', async () => {
+    const { requests, turn, say, log } = stage(full, refuses('model_billing'), summary, () => answer());
+    await say('hi');
+    await turn();
+    await say('pay first');
+    expect(await turn()).toBe('idle');
+    expect(await log.head(KEY)).toMatchObject({ state: { stopReason: { type: 'retries_exhausted' }, queued: [] } });
+    await say('paid');
+    expect(await turn()).toBe('again');
+    expect(await turn()).toBe('idle');
+    expect(requests[3]?.messages[0]?.content.slice(1).map((block) => block['text'])).toEqual(['pay first', 'paid']);
   });
 
   it('waits and tries again when the provider is overloaded', async () => {
