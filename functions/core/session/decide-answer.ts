@@ -94,7 +94,7 @@ function served({ name, input, content, isError }: ServerCall, stamp: Stamp): re
   const evaluation = EVALUATIONS.always_allow;
   return [
     event({ ...use, type: 'agent.tool_use', evaluated_permission: 'allow', evaluation }),
-    resultOf(use.id, { content, isError }, stamp),
+    resultOf({ id: use.id, waitsFor: 'hand' }, { content, isError }, stamp),
   ];
 }
 
@@ -149,7 +149,7 @@ const EVALUATIONS: Readonly<Record<Extract<ToolRule, { kind: 'built-in' }>['poli
 };
 
 function denied(call: EventId, text: string, stamp: Stamp): Entry {
-  return resultOf(call, { content: [{ type: 'text', text }], isError: true }, stamp);
+  return resultOf({ id: call, waitsFor: 'hand' }, { content: [{ type: 'text', text }], isError: true }, stamp);
 }
 
 function stopOf(answer: ModelAnswer): { reason: StopReason; details: StopDetails } {

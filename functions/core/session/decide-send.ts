@@ -143,7 +143,7 @@ function acceptInterrupt(
   const applied = [
     event({ ...interrupt, processed_at: null }),
     ...closeRequest(state, stamp),
-    ...state.calls.map((call) => resultOf(call.id, errorText(INTERRUPTED), stamp)),
+    ...state.calls.map((call) => resultOf(call, errorText(INTERRUPTED), stamp)),
     event({ ...interrupt, processed_at: stamp.now() }),
   ];
   if (!isActive(state) && state.calls.length === 0) return applied;
@@ -171,7 +171,7 @@ function acceptConfirmation(
   return [
     event({ ...confirmation, processed_at: null }),
     event({ ...confirmation, processed_at: stamp.now() }),
-    ...(input.result === 'deny' ? [resultOf(call.id, errorText(denial(call, message)), stamp)] : []),
+    ...(input.result === 'deny' ? [resultOf(call, errorText(denial(call, message)), stamp)] : []),
   ];
 }
 

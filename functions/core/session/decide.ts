@@ -132,8 +132,8 @@ function decideGiveUp(state: SessionState, command: CommandTo<'give up'>, stamp:
 
 function decideResult(state: SessionState, command: CommandTo<'result'>, stamp: Stamp): Decision {
   // A call that is not open was answered by a twin of this hand: the first result stands.
-  if (!state.calls.some((call) => call.id === command.call)) return NOTHING;
-  return decided([resultOf(command.call, command, stamp)]);
+  const call = state.calls.find(({ id }) => id === command.call);
+  return call === undefined ? NOTHING : decided([resultOf(call, command, stamp)]);
 }
 
 function decideAwaitAction(state: SessionState, stamp: Stamp): Decision {

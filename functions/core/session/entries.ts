@@ -1,6 +1,6 @@
 /** Groups of entries that always go together, in the contract's order (§3.5). */
 import type { ToolContent } from '#contract/content.ts';
-import type { Entry, SessionState } from '#contract/entries.ts';
+import type { Entry, OpenCall, SessionState } from '#contract/entries.ts';
 import type { QueuedMessage, SessionErrorBody, SessionEvent, StopDetails, StopReason } from '#contract/events.ts';
 import type { EventId, Instant } from '#contract/ids.ts';
 import type { ModelUsage, Usage } from '#contract/usage.ts';
@@ -51,20 +51,19 @@ export function endOfRequest(
   });
 }
 
-/** What a call came to when it was ours to make, or to end: an interrupt ends the client's own tools the same way. */
+/**
+ * What a call came to when it was ours to make, or to end. For a custom tool's call that is what its client would have
+ * sent: the SDK's tool runner knows a call to be answered by nothing else, and would make it again.
+ */
 export function resultOf(
-  call: EventId,
+  call: Pick<OpenCall, 'id' | 'waitsFor'>,
   { content, isError }: { readonly content: ToolContent; readonly isError: boolean },
   stamp: Stamp,
 ): Entry {
-  return event({
-    id: stamp.eventId(),
-    type: 'agent.tool_result',
-    processed_at: stamp.now(),
-    tool_use_id: call,
-    content,
-    is_error: isError,
-  });
+  const result = { id: stamp.eventId(), processed_at: stamp.now(), content, is_error: isError };
+  return call.waitsFor === 'client'
+    ? event({ ...result, type: 'user.custom_tool_result', custom_tool_use_id: call.id })
+    : event({ ...result, type: 'agent.tool_result', tool_use_id: call.id });
 }
 
 export function failure(

@@ -50,7 +50,7 @@ export async function send(
     const begins = run === head.state.run ? null : { key: to.key, run, at: append.at };
     const { stored, start } = await storeAndStart(ports, ports.log.append({ ...append, cause: to.cause }), begins);
     if (stored.status === 'appended') {
-      return { status: 'accepted', events: acceptedIn(append.entries), head: stored.head, start };
+      return { status: 'accepted', events: acceptedIn(append.entries, events), head: stored.head, start };
     }
     // The start that went out with a lost append does no harm: the winner runs that number, or nobody does.
     head = stored.head;
@@ -98,16 +98,13 @@ async function settle(
   }
 }
 
-const SENT = new Set<SessionEvent['type']>([
-  'user.message',
-  'user.interrupt',
-  'user.tool_confirmation',
-  'user.custom_tool_result',
-  'system.message',
-]);
-
-/** What the client sent, as it was first told, in its order. */
-function acceptedIn(entries: readonly Entry[]): readonly SessionEvent[] {
-  const events = entries.flatMap((entry) => ('event' in entry && SENT.has(entry.event.type) ? [entry.event] : []));
-  return events.filter((event, index) => events.findIndex(({ id }) => id === event.id) === index);
+/** What the client sent, as it was first told, in its order: an interrupt also tells what it ends. */
+function acceptedIn(entries: readonly Entry[], inputs: readonly EventInput[]): readonly SessionEvent[] {
+  let from = 0;
+  return inputs.flatMap(({ type }) => {
+    const at = entries.findIndex((entry, index) => index >= from && 'event' in entry && entry.event.type === type);
+    const entry = entries[at];
+    from = at + 1;
+    return entry !== undefined && 'event' in entry ? [entry.event] : [];
+  });
 }

@@ -211,6 +211,15 @@ describe('an interrupt', () => {
     expect(head.state.calls).toEqual([]);
   });
 
+  it('answers a custom tool’s call in its client’s stead, so that no runner makes it later', () => {
+    const scenario = asked('weather');
+    const { then, head } = scenario.when(sends(interrupt));
+    expect(then[1]).toMatchObject({
+      event: { type: 'user.custom_tool_result', custom_tool_use_id: callOf(scenario, 0), is_error: true },
+    });
+    expect(head.state.calls).toEqual([]);
+  });
+
   it('starts the next run with what is queued', () => {
     const { then, head } = running().when(send('and this?')).when(sends(interrupt));
     expect(outline(then)).toEqual(['user.interrupt', 'span.model_request_end', 'user.interrupt', ...IDLE, ...RUNNING]);

@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest';
+import { EventId } from '#contract/ids.ts';
 import { Fault } from '#core/errors.ts';
 import type { Append, Runs, SessionLog } from '#core/ports.ts';
 import { change } from '#core/session/change.ts';
+import type { Command } from '#core/session/commands.ts';
 import { fold } from '#core/session/evolve.ts';
 import { send } from '#core/session/send.ts';
-import { AGENT, CREATED, KEY, steadyStamp } from '#test/functions/core/given.ts';
+import { AGENT, answerWith, CREATED, KEY, steadyStamp, toolUse } from '#test/functions/core/given.ts';
 import { memoryLog, type MemoryLog } from '#test/ports/session-log.memory.ts';
 
 const MESSAGES = [{ type: 'user.message' as const, content: [{ type: 'text' as const, text: 'hello' }] }];
@@ -175,6 +177,29 @@ describe('sending messages', () => {
     expect(await send({ log, runs, stamp }, { key: KEY, head, cause: 'req_1' }, MESSAGES)).toMatchObject({
       status: 'accepted',
       start: { run: 'failed', errorClass: 'run_not_started' },
+    });
+  });
+
+  it('answers with what was sent, in its order, and with nothing that followed from it', async () => {
+    const { log, head, stamp } = given();
+    const runs = runsThat(() => 'started');
+    await send({ log, runs, stamp }, { key: KEY, head, cause: 'req_1' }, MESSAGES);
+    const rules = new Map([['weather', { kind: 'custom' as const }]]);
+    const request = EventId.parse('sevt_request');
+    await act(log, { do: 'claim', request, taken: [] });
+    const blocks = [toolUse('toolu_1', 'weather')];
+    await act(log, { ...answerWith({ stopReason: 'tool_use', blocks }), rules } as Command);
+    const blocked = (await log.head(KEY)) ?? head;
+    expect(blocked.state.calls).toHaveLength(1);
+    const sent = await send({ log, runs, stamp }, { key: KEY, head: blocked, cause: 'req_1' }, [
+      { type: 'user.interrupt' },
+      ...MESSAGES,
+    ]);
+    expect(sent).toMatchObject({
+      events: [
+        { type: 'user.interrupt', processed_at: null },
+        { type: 'user.message', processed_at: null },
+      ],
     });
   });
 
