@@ -189,7 +189,7 @@ function answerOf(record: RecordOf<'model.answered'>, resultOf: ResultOf): reado
   return [assistant, { role: 'user', content: given }];
 }
 
-function isThought(block: ContentBlock): boolean {
+export function isThought(block: ContentBlock): boolean {
   return block.type === 'thinking' || block.type === 'redacted_thinking';
 }
 

@@ -36,7 +36,9 @@ function stage(...replies: readonly Reply[]) {
     log,
     history: createHistory(log),
     model: {
-      ask: async (request) => {
+      ask: async (request, listener) => {
+        listener.onText(0, 'Hel');
+        await new Promise((resolve) => void setImmediate(resolve));
         expect(checkMessages(request.messages)).toBeNull();
         requests.push(request);
         return replies[requests.length - 1]?.(request) ?? answer();
@@ -45,7 +47,7 @@ function stage(...replies: readonly Reply[]) {
     warming: { warm: async () => undefined },
     previews,
     stamp,
-    pause: async () => undefined,
+    pause: () => new Promise((resolve) => void setImmediate(resolve)),
     journal: { line: () => undefined, metric: () => undefined },
   });
   async function turn() {
@@ -58,6 +60,7 @@ function stage(...replies: readonly Reply[]) {
   }
   return {
     log,
+    previews,
     requests,
     turn,
     say: (text: string) => apply(send(text)),
@@ -202,6 +205,31 @@ describe('a turn with a full context', () => {
     expect(await turn()).toBe('again');
     expect(await turn()).toBe('idle');
     expect(requests[3]?.messages[0]?.content.slice(1).map((block) => block['text'])).toEqual(['pay first', 'paid']);
+  });
+
+  it('leaves out a call of the provider’s own that only the paused answer could have completed', async () => {
+    const searching = { type: 'server_tool_use', id: 'srvtoolu_1', name: 'web_search', input: { query: 'q' } };
+    const paused: Reply = () =>
+      answer({ usage: FULL, stopReason: 'pause_turn', blocks: [{ type: 'text', text: 'I search.' }, searching] });
+    const { requests, turn, say } = stage(paused, summary, () => answer());
+    await say('search');
+    expect(await turn()).toBe('again');
+    expect(await turn()).toBe('again');
+    expect(textIn(requests[1])).toContain('I search.');
+    expect(textIn(requests[1])).not.toContain('srvtoolu_1');
+    expect(await turn()).toBe('idle');
+  });
+
+  it('shows nobody the summary while it is written', async () => {
+    const { previews, turn, say } = stage(full, summary, () => answer());
+    await previews.subscribe(KEY, '2026-11-21T11:00:00.000Z');
+    await say('hi');
+    await turn();
+    const shown = previews.chunks.length;
+    expect(shown).toBeGreaterThan(0);
+    await say('again');
+    await turn();
+    expect(previews.chunks).toHaveLength(shown);
   });
 
   it('waits and tries again when the provider is overloaded', async () => {
