@@ -24,7 +24,9 @@ export interface TracedCall {
 export interface KillDuring {
   /** Entry name, for example `harness`. */
   readonly function: string;
-  /** Which of its AWS calls from now on, counted from 1 over all its workers. */
+  /** Counts only calls like this one: `dynamodb:PutItem`. Default: all. */
+  readonly of?: string;
+  /** Which of them from now on, counted from 1 over all the function's workers. */
   readonly call: number;
   /** `before`: the call has no effect. `after`: it has, and nobody hears of it. */
   readonly phase: 'before' | 'after';
@@ -118,7 +120,7 @@ async function before(
   traced.set(request, call);
   armed.trace.push(call);
   if (armed.trace.length > MAX_TRACED) armed.trace.splice(0, MAX_TRACED / 2);
-  const kill = findKill(armed, call.function);
+  const kill = findKill(armed, call);
   if (kill?.phase === 'after') due.set(request, kill);
   if (kill?.phase === 'before') {
     await fire(kill, request, options);
@@ -145,9 +147,11 @@ function traceCall(request: AwsRequest, options: FaultsOptions): TracedCall {
   };
 }
 
-/** Counts the call for every armed kill of its function, and takes the one whose turn it is. */
-function findKill(armed: Armed, name: string): ArmedKill | undefined {
-  const counting = armed.kills.filter((kill) => kill.function === name);
+/** Counts the call for every armed kill that it concerns, and takes the one whose turn it is. */
+function findKill(armed: Armed, made: TracedCall): ArmedKill | undefined {
+  const counting = armed.kills.filter(
+    (kill) => kill.function === made.function && (kill.of ?? made.call) === made.call,
+  );
   for (const kill of counting) kill.seen += 1;
   const kill = counting.find(({ seen, call }) => seen === call);
   armed.kills = armed.kills.filter((other) => other !== kill);

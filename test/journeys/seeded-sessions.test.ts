@@ -71,7 +71,7 @@ describe('a session with initial events', () => {
     ['no content', { type: 'user.message', content: [] }, 'initial_events.1.content'],
     ['an interrupt', { type: 'user.interrupt' }, 'initial_events.1.type'],
     ['an unknown type', { type: 'user.shout' }, 'initial_events.1.type'],
-    ['an outcome', { type: 'user.define_outcome', description: 'done' }, 'initial_events.1.type'],
+    ['an outcome', { type: 'user.define_outcome', description: 'done' }, 'initial_events.1'],
   ])('is not created when one of them is wrong: %s', async (_what, wrong, path) => {
     const before = await sessions();
     const initial_events = [says('fine'), wrong as ReturnType<typeof says>];
@@ -84,22 +84,19 @@ describe('a session with initial events', () => {
 
   it('is started by the sweep when whoever created it died before it could', async () => {
     const { faults } = service.runtime;
-    // Once as it should be, to know the calls; then the start is throttled, and its repeat is what the API dies of.
-    faults.disarm();
-    await service.client.beta.sessions.create({ ...roles, initial_events: [says('known')] });
-    const calls = faults.trace().filter((call) => call.function === 'api');
+    // The start is throttled, and its repeat is what the API dies of.
     const before = new Set(await sessions());
     faults.disarm();
     faults.throttle('states:StartExecution', 1);
-    const killed = faults.killDuring({ function: 'api', call: calls.length + 1, phase: 'before' });
+    const killed = faults.killDuring({ function: 'api', of: 'states:StartExecution', call: 2, phase: 'before' });
     const impatient = new Anthropic({
       baseURL: service.runtime.baseUrl,
       apiKey: service.runtime.apiKey,
       maxRetries: 0,
     });
     const creating = impatient.beta.sessions.create({ ...roles, initial_events: [says('orphaned')] });
-    await expect(creating).rejects.toMatchObject({ status: 502 });
-    expect((await killed).call).toBe('states:StartExecution');
+    await expect(creating).rejects.toMatchObject({ status: 500 });
+    await killed;
     faults.disarm();
     const [orphan, ...others] = (await sessions()).filter((id) => !before.has(id));
     expect(others).toEqual([]);

@@ -24,9 +24,8 @@ export interface Crash {
 
 /**
  * The worst moment: the model has answered, and the harness is killed before it saves that. A turn that nobody previews
- * makes four calls: it reads the head and whether anybody wants previews, claims, and appends the answer. The second turn,
- * because by then there is a sandbox with state in it. The kill is armed at the first tool call, which reaches the client
- * before that turn: a sandbox has to start first.
+ * puts two items, its claim and its answer. The second turn, because by then there is a sandbox with state in it. The
+ * kill is armed at the first tool call, which reaches the client before that turn: a sandbox has to start first.
  */
 export function planCrash(faults: Faults, onKill: (kill: Kill) => void): Crash {
   let armed = false;
@@ -36,7 +35,7 @@ export function planCrash(faults: Faults, onKill: (kill: Kill) => void): Crash {
       if (armed || event.type !== 'agent.tool_use') return;
       armed = true;
       const sentAt = performance.timeOrigin + performance.now() - atMs;
-      void faults.killDuring({ function: 'harness', call: 4, phase: 'before' }).then((call) => {
+      void faults.killDuring({ function: 'harness', of: 'dynamodb:PutItem', call: 2, phase: 'before' }).then((call) => {
         kill = { call: call.call, atMs: call.atMs - sentAt };
         onKill(kill);
       });

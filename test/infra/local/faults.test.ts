@@ -46,6 +46,15 @@ describe('killDuring', () => {
     expect(await fired).toMatchObject({ function: 'harness', call: 'dynamodb:PutItem', request: 'request-1' });
   });
 
+  test('of one kind of call counts no other', async () => {
+    const { faults, killed, call } = setup();
+    void faults.killDuring({ function: 'harness', of: 'dynamodb:PutItem', call: 1, phase: 'before' });
+    expect(await call('Query')).toBe('served');
+    expect(killed).toEqual([]);
+    expect(await call('PutItem')).toMatchObject({ status: 503 });
+    expect(killed).toEqual(['w1']);
+  });
+
   test('after a call kills the worker once the call has had its effect', async () => {
     const { faults, killed, call } = setup();
     const fired = faults.killDuring({ function: 'harness', call: 1, phase: 'after' });

@@ -20,7 +20,7 @@ test('the harness is killed once, as it saves the turn after the first tool call
   if (call) crash.observe(call);
   if (again) crash.observe(again);
   await expect.poll(() => told).toHaveLength(1);
-  expect(armed).toEqual([{ function: 'harness', call: 4, phase: 'before' }]);
+  expect(armed).toEqual([{ function: 'harness', of: 'dynamodb:PutItem', call: 2, phase: 'before' }]);
   expect(crash.killed()).toMatchObject({ call: 'dynamodb:PutItem' });
   expect(crash.killed()?.atMs).toBeGreaterThan(1_000);
 });
