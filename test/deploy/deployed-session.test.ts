@@ -148,10 +148,10 @@ function textsOf(events: readonly BetaManagedAgentsSessionEvent[]): readonly str
     .map(({ content }) => content.map((block) => ('text' in block ? block.text : '')).join(''));
 }
 
-/** The stack has two tables, and its output names the other one. */
-async function recordsTableOf({ dynamodb, outputs }: Deployed): Promise<string> {
+/** The stack's output names the log alone. */
+async function recordsTableOf({ dynamodb }: Deployed): Promise<string> {
   const { TableNames = [] } = await dynamodb.send(new ListTablesCommand());
-  const [table, ...rest] = TableNames.filter((name) => name !== outputs['LogTableName']);
-  if (table === undefined || rest.length > 0) throw new Error(`One table beside the log was expected: ${TableNames}`);
+  const table = TableNames.find((name) => name.includes('RecordsTable'));
+  if (table === undefined) throw new Error(`A table of records was expected: ${TableNames.join()}`);
   return table;
 }
