@@ -87,7 +87,7 @@ export const SessionState = z.object({
   failures: z.int().min(0),
   /** Model requests answered since the session's first. */
   turns: z.int().min(0),
-  /** Model requests answered since the session last began to run. */
+  /** Model requests answered since the agent last took a message, or went on after an action. */
   rounds: z.int().min(0),
   /** Estimated events in the history of this run's execution, which Step Functions caps at 25,000. */
   historyEvents: z.int().min(0),

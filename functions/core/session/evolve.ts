@@ -186,7 +186,7 @@ function queueOrTake(state: SessionState, message: QueuedMessage, position: numb
   const tokens = estimateTokens(message.content);
   if (message.processed_at !== null) {
     const { at, tokens: before } = state.taken ?? { at: position, tokens: 0 };
-    return { ...state, queued: others, taken: { at, tokens: before + tokens } };
+    return { ...state, queued: others, rounds: 0, taken: { at, tokens: before + tokens } };
   }
   const chars = JSON.stringify(message.content).length;
   return { ...state, queued: [...others, { id: message.id, type: message.type, at: position, chars, tokens }] };

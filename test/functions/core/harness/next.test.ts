@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { EventId } from '#contract/ids.ts';
-import { backoffSeconds, MAX_FAILURES, MAX_HISTORY_EVENTS, next } from '#core/harness/next.ts';
+import { backoffSeconds, MAX_FAILURES, MAX_HISTORY_EVENTS, MAX_ROUNDS, next } from '#core/harness/next.ts';
 import { answerWith, claim, given, send, toolUse } from '#test/functions/core/given.ts';
 
 const started = () => given().when(send('hi'));
@@ -35,6 +35,25 @@ describe('the next step of a run', () => {
       do: 'give up',
       cause: 'attempts',
     });
+  });
+
+  it('gives up on a turn that uses tools without an end, and counts anew for each message', () => {
+    const used = given()
+      .when(send('hi'))
+      .when(claim())
+      .when(answerWith({ stopReason: 'pause_turn' })).head.state;
+    expect(used.rounds).toBe(1);
+    expect(next({ ...used, rounds: MAX_ROUNDS - 1 })).toEqual({ do: 'ask' });
+    expect(next({ ...used, rounds: MAX_ROUNDS })).toEqual({ do: 'give up', cause: 'rounds' });
+    const again = given().when(send('one')).when(claim()).when(send('two')).when(answerWith()).when(claim());
+    expect(again.head.state.rounds).toBe(0);
+    const ended = given()
+      .when(send('hi'))
+      .when(claim())
+      .when(answerWith({ stopReason: 'pause_turn' }))
+      .when({ do: 'give up', cause: 'rounds', taken: [] });
+    expect(ended.then[0]).toMatchObject({ event: { error: { type: 'tool_use_limit_reached_error' } } });
+    expect(ended.head.state.stopReason).toEqual({ type: 'retries_exhausted' });
   });
 
   it('goes on in a new execution far below the limit of an execution’s history', () => {
