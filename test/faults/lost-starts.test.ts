@@ -26,10 +26,9 @@ describe('the API killed between the append that begins a run and its start', ()
     const client = new Anthropic({ baseURL: service.runtime.baseUrl, apiKey: service.runtime.apiKey, maxRetries: 0 });
     faults.disarm();
     faults.throttle('states:StartExecution', 1);
-    // The head, the append, the start, and the start again.
-    const killed = faults.killDuring({ function: 'api', call: 4, phase: 'before' });
-    await expect(client.beta.sessions.events.send(session, { events: [input] })).rejects.toMatchObject({ status: 502 });
-    expect((await killed).call).toBe('states:StartExecution');
+    const killed = faults.killDuring({ function: 'api', of: 'states:StartExecution', call: 2, phase: 'before' });
+    await expect(client.beta.sessions.events.send(session, { events: [input] })).rejects.toMatchObject({ status: 500 });
+    await killed;
     faults.disarm();
     expect(await service.client.beta.sessions.retrieve(session)).toMatchObject({ status: 'running' });
   }

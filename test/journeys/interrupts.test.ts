@@ -107,8 +107,8 @@ describe.concurrent('an interrupt', () => {
     await send(follower.session, interrupt);
     expect((await follower.idle()).stop_reason).toEqual({ type: 'end_turn' });
     const told = follower.since();
-    expect(types(told)).toEqual(['user.interrupt', 'agent.tool_result', 'user.interrupt', ...IDLE]);
-    expect(told[1]).toMatchObject({ tool_use_id: use?.id, is_error: true, content: [{ text: INTERRUPTED }] });
+    expect(types(told)).toEqual(['user.interrupt', 'user.custom_tool_result', 'user.interrupt', ...IDLE]);
+    expect(told[1]).toMatchObject({ custom_tool_use_id: use?.id, is_error: true, content: [{ text: INTERRUPTED }] });
     const late = { type: 'user.custom_tool_result' as const, custom_tool_use_id: use?.id ?? '' };
     await expect(send(follower.session, late)).rejects.toMatchObject({ status: 400 });
     expect(cases.requests('waiting')).toHaveLength(1);
