@@ -100,11 +100,11 @@ async function settle(
 
 /** What the client sent, as it was first told, in its order: an interrupt also tells what it ends. */
 function acceptedIn(entries: readonly Entry[], inputs: readonly EventInput[]): readonly SessionEvent[] {
-  let from = 0;
-  return inputs.flatMap(({ type }) => {
-    const at = entries.findIndex((entry, index) => index >= from && 'event' in entry && entry.event.type === type);
-    const entry = entries[at];
-    from = at + 1;
-    return entry !== undefined && 'event' in entry ? [entry.event] : [];
-  });
+  const accepted: SessionEvent[] = [];
+  for (const entry of entries) {
+    if (!('event' in entry) || entry.event.type !== inputs[accepted.length]?.type) continue;
+    // What takes effect at once is told twice, under one id.
+    if (accepted.at(-1)?.id !== entry.event.id) accepted.push(entry.event);
+  }
+  return accepted;
 }

@@ -99,6 +99,17 @@ describe('sending messages', () => {
     expect((await log.head(KEY))?.state.queued).toHaveLength(2);
   });
 
+  it('answers with each event of a request under its own id, also with two of a kind', async () => {
+    const { log, head, stamp } = given();
+    const interrupts = [{ type: 'user.interrupt' as const }, { type: 'user.interrupt' as const }];
+    const ports = { log, runs: runsThat(() => 'started'), stamp };
+    const sent = await send(ports, { key: KEY, head, cause: 'req_1' }, interrupts);
+    const told = log.entries(KEY).flatMap((entry) => ('event' in entry ? [entry.event] : []));
+    const first = told.filter(({ processed_at: at }) => at === null);
+    expect(first).toHaveLength(2);
+    expect(sent).toMatchObject({ events: first });
+  });
+
   it('that loses the race to another message joins the run which that one began', async () => {
     const { log, head, stamp } = given();
     const runs = runsThat(() => 'started');
