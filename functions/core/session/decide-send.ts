@@ -146,7 +146,9 @@ function acceptInterrupt(
     ...state.calls.map((call) => resultOf(call, errorText(INTERRUPTED), stamp)),
     event({ ...interrupt, processed_at: stamp.now() }),
   ];
-  if (!isActive(state) && state.calls.length === 0) return applied;
+  // Whose last call was answered in this very request is about to run: that is a turn to end, too.
+  const rests = !isActive(state) && state.calls.length === 0 && state.stopReason?.type !== 'requires_action';
+  if (rests) return applied;
   return [...applied, ...goIdle(after(state, applied), { type: 'end_turn' }, stamp)];
 }
 

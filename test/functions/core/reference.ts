@@ -79,7 +79,9 @@ function accepted(now: Reference, event: ClientEvent): Reference | 'refused' {
       if (!isActive(now) && blocked(now).length > 0) return 'refused';
       return { ...now, queue: [...now.queue, event.text] };
     case 'interrupt':
-      return isActive(now) || now.open.length > 0 ? idle({ ...now, open: [] }, 'end_turn') : now;
+      // Whose last call was answered in this very request does not rest either.
+      if (!isActive(now) && now.stop !== 'requires_action') return now;
+      return idle({ ...now, open: [] }, 'end_turn');
     case 'confirmation':
       if (!waits(now, event.call, 'confirmation')) return 'refused';
       return event.allow ? released(now, event.call) : closed(now, event.call);

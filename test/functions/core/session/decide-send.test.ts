@@ -62,6 +62,18 @@ const answers = (scenario: Scenario, index: number): EventInput => ({
 });
 const stopOf = (scenario: Scenario) => scenario.head.state.stopReason;
 
+describe('an interrupt in the request that answers the last call', () => {
+  it.each([
+    ['a denial', 'bash', (scenario: Scenario) => confirms(scenario, 0, 'no')],
+    ['a result', 'weather', (scenario: Scenario) => answers(scenario, 0)],
+  ])('ends the turn instead of going on with it: %s', (_name, tool, reply) => {
+    const scenario = asked(tool);
+    const { then, head } = scenario.when(sends(reply(scenario), interrupt));
+    expect(outline(then).slice(-4)).toEqual(['user.interrupt', ...IDLE]);
+    expect(head.state).toMatchObject({ status: 'idle', stopReason: { type: 'end_turn' } });
+  });
+});
+
 describe('a call that has to be confirmed', () => {
   it('ends the run: the session requires action on it', () => {
     const scenario = asked('bash');
