@@ -42,7 +42,8 @@ export function buildSummaryRequest(entries: readonly Entry[], state: SessionSta
 
 /** The summary in an answer; null when the model refused, said nothing, or went on working: its words are none then. */
 export function summaryIn({ stopReason, blocks }: ModelAnswer): string | null {
-  if (stopReason === 'refusal' || blocks.some((block) => block.type === 'tool_use')) return null;
+  const isUnfinished = stopReason === 'pause_turn' || blocks.some((block) => block.type === 'tool_use');
+  if (stopReason === 'refusal' || isUnfinished) return null;
   const text = blocks.flatMap((block) => (block.type === 'text' ? [String(block['text'] ?? '')] : [])).join('\n\n');
   // Stored text goes back to the provider, which refuses half a surrogate pair.
   return text.trim() === '' ? null : text.trim().toWellFormed();

@@ -1,6 +1,6 @@
 /** The rules of a session: what a command makes happen, given what has happened. Pure but for the stamp it is given. */
 import type { Entry, SessionState } from '#contract/entries.ts';
-import type { SessionErrorBody } from '#contract/events.ts';
+import type { QueuedMessage, SessionErrorBody } from '#contract/events.ts';
 import type { Stamp } from '#core/ports.ts';
 import type { Command, Decided, Decision, GivingUp } from '#core/session/commands.ts';
 import { decideAnswer } from '#core/session/decide-answer.ts';
@@ -92,7 +92,7 @@ function decideFail(state: SessionState, command: CommandTo<'fail'>, stamp: Stam
     return decided([ended, { record: { kind: 'context.exceeded', request: command.request, at: stamp.now() } }]);
   }
   // A message that still waits is asked about next: going idle now would leave it unanswered for ever.
-  const goesOn = command.verdict === 'retrying' || (command.taken === undefined && hasUserMessage(state));
+  const goesOn = command.verdict === 'retrying' || hasUserMessage({ queued: untaken(state, command.taken ?? []) });
   const retryStatus = goesOn ? ('retrying' as const) : ('exhausted' as const);
   const now = stamp.now();
   const refused: readonly Entry[] =
@@ -103,6 +103,11 @@ function decideFail(state: SessionState, command: CommandTo<'fail'>, stamp: Stam
   const { state: after } = fold({ position: 0, state }, failed);
   const taken = take(command.taken ?? [], stamp);
   return decided([...failed, ...taken, ...goIdle(after, { type: 'retries_exhausted' }, stamp)]);
+}
+
+/** What waits beside what a command takes: it may have come after the command was made. */
+function untaken({ queued }: SessionState, taken: readonly QueuedMessage[]): SessionState['queued'] {
+  return queued.filter(({ id }) => !taken.some((message) => message.id === id));
 }
 
 const GIVING_UP: Readonly<Record<GivingUp, Pick<SessionErrorBody, 'type' | 'message'>>> = {

@@ -150,6 +150,16 @@ describe('a turn with a full context', () => {
     expect((await log.head(KEY))?.state.usage.output_tokens).toBe(15);
   });
 
+  it('takes no words for a summary that the model paused in', async () => {
+    const pausing: Reply = () => answer({ stopReason: 'pause_turn', blocks: [{ type: 'text', text: 'I search.' }] });
+    const { turn, say, log } = stage(full, pausing);
+    await say('hi');
+    await turn();
+    await say('again');
+    expect(await turn()).toBe('retry');
+    expect(outline(log.entries(KEY))).not.toContain('[context.compacted]');
+  });
+
   it('shortens what the model was given, and nothing else, when the context may not fit as it is', async () => {
     const { requests, turn, say, answerCalls } = stage(calls, summary);
     await say('look');
@@ -315,6 +325,32 @@ describe('a message sent while the context is being summarised', () => {
     expect(await turn()).toBe('idle');
     const said = requests[2]?.messages[0]?.content.slice(1).map((block) => block['text']);
     expect(said).toEqual(['again', 'and this']);
+  });
+
+  it('is not dropped when that fails for good, but asked about with the rest', async () => {
+    const { turn, say, log } = stage(
+      full,
+      async () => {
+        await say('and this');
+        throw new Fault('model_billing', 'no');
+      },
+      refuses('model_billing'),
+    );
+    await say('hi');
+    await turn();
+    await say('again');
+    await turn();
+    expect((await log.head(KEY))?.state).toMatchObject({ status: 'running', queued: [{}, {}] });
+    expect(await turn()).toBe('idle');
+    const taken = log
+      .entries(KEY)
+      .flatMap((entry) =>
+        'event' in entry && entry.event.type === 'user.message' && entry.event.processed_at !== null
+          ? [entry.event.content[0]]
+          : [],
+      );
+    expect(taken).toMatchObject([{ text: 'hi' }, { text: 'again' }, { text: 'and this' }]);
+    expect((await log.head(KEY))?.state).toMatchObject({ status: 'idle', stopReason: { type: 'retries_exhausted' } });
   });
 
   it('as an interrupt ends the turn, and its summary is dropped', async () => {
