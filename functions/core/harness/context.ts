@@ -98,11 +98,21 @@ function conversationIn(entries: readonly Entry[]): Conversation {
       said = [];
     }
     // The provider would refuse each later request for what it refused in this one.
-    if (record.kind === 'model.refused') said = [];
+    if (record.kind === 'model.refused') {
+      answered = withoutAttachments(answered);
+      said = [];
+    }
     // What the model has not answered was not summarised either.
     if (record.kind === 'context.compacted') answered = [summaryMessage(record)];
   }
   return { answered, said };
+}
+
+/** Of the newest results, which are as much a part of the request as what was said. */
+function withoutAttachments(answered: readonly ModelMessage[]): ModelMessage[] {
+  const last = answered.at(-1);
+  if (last?.role !== 'user') return [...answered];
+  return [...answered.slice(0, -1), { ...last, content: shorten(last.content, Number.POSITIVE_INFINITY) }];
 }
 
 /** The model wrote it: were it to pass for the user's, so would whatever a page or a file made the model write down. */
@@ -206,13 +216,35 @@ function toolResult(providerId: string, result: ToolResult | undefined): Content
 
 /** Consecutive messages of one role become one: queued messages are answered as one coherent turn. */
 export function merged(messages: readonly ModelMessage[]): readonly ModelMessage[] {
+  const joined = joinRoles(messages);
+  return joinRoles(
+    joined.flatMap((message, index) => (index < joined.length - 1 ? withoutAbandoned(message) : message)),
+  );
+}
+
+function joinRoles(messages: readonly ModelMessage[]): readonly ModelMessage[] {
   const result: { role: ModelMessage['role']; content: ContentBlock[] }[] = [];
   for (const message of messages) {
     const last = result.at(-1);
-    if (last?.role === message.role) last.content.push(...message.content);
+    const before = result.at(-2);
+    // An answer of nothing leaves no message between these; the provider takes the user's first, as in one request.
+    const isLate = message.role === 'user' && last?.role === 'system' && before?.role === 'user';
+    const same = isLate ? before : last;
+    if (same?.role === message.role) same.content.push(...message.content);
     else result.push({ role: message.role, content: [...message.content] });
   }
   return result;
+}
+
+/**
+ * A paused answer may end with calls of the provider's own tools that have no result yet: it makes them when the answer
+ * is the last message, or beside a call of ours, and refuses them when somebody speaks in between.
+ */
+function withoutAbandoned(message: ModelMessage): readonly ModelMessage[] {
+  if (message.role !== 'assistant' || message.content.some(({ type }) => type === 'tool_use')) return [message];
+  const answered = new Set(message.content.map((block) => block['tool_use_id']));
+  const content = message.content.filter(({ type, id }) => type !== 'server_tool_use' || answered.has(id));
+  return content.every(isThought) ? [] : [{ ...message, content }];
 }
 
 /** A breakpoint after the last tool: tools and system change least, so they are the longest stable prefix. */

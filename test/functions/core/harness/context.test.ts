@@ -4,7 +4,18 @@ import type { ContentBlock } from '#core/ports.ts';
 import { buildMessages, buildRequest } from '#core/harness/context.ts';
 import type { ToolContent } from '#contract/content.ts';
 import type { Command } from '#core/session/commands.ts';
-import { AGENT, answerWith, claim, given, REQUEST, send, summarised, toolUse } from '#test/functions/core/given.ts';
+import {
+  AGENT,
+  answerWith,
+  claim,
+  given,
+  REQUEST,
+  says,
+  send,
+  sends,
+  summarised,
+  toolUse,
+} from '#test/functions/core/given.ts';
 
 const second = EventId.parse('sevt_second');
 
@@ -28,6 +39,14 @@ function afterTools() {
     asked,
   );
 }
+
+const REFUSED: Extract<Command, { do: 'fail' }> = {
+  do: 'fail',
+  request: REQUEST,
+  error: 'model_request_failed_error',
+  message: 'refused',
+  verdict: 'refused',
+};
 
 const breakpoints = (blocks: readonly ContentBlock[]) => blocks.filter((block) => 'cache_control' in block).length;
 
@@ -88,17 +107,10 @@ describe('the context of a model request', () => {
   });
 
   it('leaves out what the provider refused, and nothing else, so that the session can go on', () => {
-    const refused: Command = {
-      do: 'fail',
-      request: REQUEST,
-      error: 'model_request_failed_error',
-      message: 'refused',
-      verdict: 'refused',
-    };
     const scenario = afterTools()
       .when(send('poison'))
       .when(claim())
-      .when(refused)
+      .when(REFUSED)
       .when(send('hello'))
       .when(claim(second));
     const said = buildMessages(scenario.entries).flatMap((message) => message.content);
@@ -112,6 +124,94 @@ describe('the context of a model request', () => {
       .when(claim())
       .when(answerWith({ blocks: [] }));
     expect(buildMessages(scenario.entries).map((message) => message.role)).toEqual(['user']);
+  });
+
+  it('keeps system messages behind all that users said before the next answer', () => {
+    const instructed = (text: string) =>
+      sends(says(text), { type: 'system.message', content: [{ type: 'text', text: `about ${text}` }] });
+    const scenario = given()
+      .when(instructed('one'))
+      .when(claim())
+      .when(answerWith({ blocks: [] }))
+      .when(instructed('two'))
+      .when(claim(second));
+    const messages = buildMessages(scenario.entries);
+    expect(messages.map(({ role, content }) => [role, ...content.map((block) => block['text'])])).toEqual([
+      ['user', 'one', 'two'],
+      ['system', 'about one', 'about two'],
+    ]);
+  });
+
+  it('leaves out attachments of results that the provider refused, so that the session can go on', () => {
+    const asked = given()
+      .when(send('look'))
+      .when(claim())
+      .when(answerWith({ stopReason: 'tool_use', blocks: [toolUse('toolu_a')] }));
+    const call = asked.head.state.calls[0]?.id ?? second;
+    const image = { type: 'base64' as const, media_type: 'image/png' as const, data: 'bm90IGFuIGltYWdl' };
+    const scenario = asked
+      .when({
+        do: 'result',
+        call,
+        content: [
+          { type: 'text', text: 'A picture:' },
+          { type: 'image', source: image },
+        ],
+        isError: false,
+      })
+      .when(claim(second))
+      .when({ ...REFUSED, request: second })
+      .when(send('hello'))
+      .when(claim());
+    const [, , results] = buildMessages(scenario.entries);
+    expect(results?.content).toMatchObject([
+      { type: 'tool_result', tool_use_id: 'toolu_a', content: [{ text: 'A picture:' }, { type: 'text' }] },
+      { type: 'text', text: 'hello' },
+    ]);
+  });
+});
+
+describe('the context of a paused answer', () => {
+  const search = { type: 'server_tool_use', id: 'srvtoolu_1', name: 'web_search', input: { query: 'weather' } };
+  const said = { type: 'text', text: 'I search.' };
+  const found = { type: 'web_search_tool_result', tool_use_id: 'srvtoolu_1', content: [] };
+  const paused = () =>
+    given()
+      .when(send('search'))
+      .when(claim())
+      .when(answerWith({ stopReason: 'pause_turn', blocks: [said, search] }));
+
+  it('ends with it as it is, and the next answer goes on from there', () => {
+    const asked = paused().when(claim(second));
+    expect(buildMessages(asked.entries).at(-1)).toEqual({ role: 'assistant', content: [said, search] });
+    const answered = asked.when(answerWith({ blocks: [found] }, second));
+    expect(buildMessages(answered.entries).at(-1)).toEqual({ role: 'assistant', content: [said, search, found] });
+  });
+
+  it.each([
+    [
+      'an interrupt',
+      () =>
+        paused()
+          .when(sends({ type: 'user.interrupt' }, says('stop that')))
+          .when(claim(second)),
+    ],
+    ['a message that came meanwhile', () => paused().when(send('stop that')).when(claim(second))],
+  ])('holds no call without a result after %s', (_name, scenario) => {
+    expect(buildMessages(scenario().entries).slice(1)).toEqual([
+      { role: 'assistant', content: [said] },
+      { role: 'user', content: [{ type: 'text', text: 'stop that' }] },
+    ]);
+  });
+
+  it('keeps a call of the provider’s that waits for the results of calls beside it', () => {
+    const asked = given()
+      .when(send('search'))
+      .when(claim())
+      .when(answerWith({ stopReason: 'tool_use', blocks: [search, toolUse('toolu_a')] }));
+    const call = asked.head.state.calls[0]?.id ?? second;
+    const scenario = asked.when({ do: 'result', call, content: [{ type: 'text', text: 'ok' }], isError: false });
+    expect(buildMessages(scenario.entries)[1]?.content).toEqual([search, toolUse('toolu_a')]);
   });
 });
 
