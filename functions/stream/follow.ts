@@ -91,7 +91,10 @@ function createLook({ log }: Following, key: LogKey): (head: Head, quiet: boolea
     try {
       const now = quiet ? await log.head(key) : undefined;
       if (now === null) return 'gone';
-      if (now?.position === head.position) return null;
+      if (now?.position === head.position) {
+        failures = 0;
+        return null;
+      }
       const tail = await log.read(key, head.position + 1);
       failures = 0;
       if (tail.head === null) return null;

@@ -103,4 +103,20 @@ describe('following a session', () => {
     failures = 0;
     await expect(run(openLog(), clock(), { log: flaky(5) })).rejects.toMatchObject({ code: 'log_unavailable' });
   });
+
+  it('outlives looks that fail now and then, however long the session is silent', async () => {
+    const opened = openLog();
+    let looks = 0;
+    const flaky = {
+      head: async (key: typeof KEY) => {
+        looks += 1;
+        if (looks % 3 === 0) throw new Fault('log_unavailable', 'no answer');
+        return opened.log.head(key);
+      },
+      read: opened.log.read,
+    };
+    const time = clock();
+    const { followed } = await run(opened, time, { log: flaky, untilMs: time.nowMs() + 60_000 });
+    expect(followed.ended).toBe('time is up');
+  });
 });
