@@ -1,5 +1,6 @@
 /** Rules that only the whole of a resolved agent can break. */
 import type { Model, SessionAgent } from '#contract/agents.ts';
+import { unservedSetting } from '#core/hands/server-tools.ts';
 import { refusalOf } from '#core/models/check.ts';
 import { refuse, type RequestRefusal } from '#core/requests/refusal.ts';
 
@@ -17,5 +18,11 @@ export function tooLarge(agent: SessionAgent, field: string): RequestRefusal | n
 /** `parent` is the path of what holds the model: empty, or `agent.`. */
 export function brokenModel(model: Model, parent = ''): RequestRefusal | null {
   const sentence = refusalOf(model);
+  return sentence === null ? null : refuse('invalid_request_error', `${parent}${sentence}`);
+}
+
+/** Web tools that the model's provider does not have; `parent` as above. */
+export function brokenTools(agent: Pick<SessionAgent, 'model' | 'tools'>, parent = ''): RequestRefusal | null {
+  const sentence = unservedSetting(agent);
   return sentence === null ? null : refuse('invalid_request_error', `${parent}${sentence}`);
 }

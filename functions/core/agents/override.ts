@@ -1,10 +1,10 @@
 /** A session's own version of its agent (contract §2.3): omitted is inherited, null and [] clear, a value replaces. */
 import type { Agent, AgentOverrides, SessionAgent } from '#contract/agents.ts';
-import { brokenModel, tooLarge } from '#core/agents/agent-rules.ts';
+import { brokenModel, brokenTools, tooLarge } from '#core/agents/agent-rules.ts';
 import { overrideModel } from '#core/agents/resolve-model.ts';
 import { resolveTools } from '#core/agents/resolve-tools.ts';
 import { emptyAsNull, snapshotOf } from '#core/agents/resolve.ts';
-import { refuse, type RequestRefusal } from '#core/requests/refusal.ts';
+import { isRefusal, refuse, type RequestRefusal } from '#core/requests/refusal.ts';
 
 export function overrideAgent(agent: Agent, overrides: AgentOverrides): SessionAgent | RequestRefusal {
   const { model, system, ...parts } = overrides;
@@ -15,7 +15,7 @@ export function overrideAgent(agent: Agent, overrides: AgentOverrides): SessionA
   const own = model === undefined ? saved.model : overrideModel(model);
   const broken = model === undefined ? null : brokenModel(own, 'agent.');
   if (broken !== null) return broken;
-  return replaceTools(
+  const overridden = replaceTools(
     {
       ...saved,
       model: own,
@@ -23,6 +23,8 @@ export function overrideAgent(agent: Agent, overrides: AgentOverrides): SessionA
     },
     parts,
   );
+  if (isRefusal(overridden) || model === undefined) return overridden;
+  return brokenTools(overridden, 'agent.') ?? overridden;
 }
 
 /** Skills and MCP servers are only ever empty yet, so there is nothing in them to replace. */
@@ -31,5 +33,6 @@ export function replaceTools(
   { tools }: Pick<AgentOverrides, 'tools' | 'mcp_servers'>,
 ): SessionAgent | RequestRefusal {
   const replaced = { ...agent, tools: tools === undefined ? agent.tools : resolveTools(tools) };
-  return tooLarge(replaced, 'agent') ?? replaced;
+  const broken = tools === undefined ? null : brokenTools(replaced, 'agent.');
+  return broken ?? tooLarge(replaced, 'agent') ?? replaced;
 }

@@ -2,7 +2,7 @@
 import { Agent, type AgentUpdate } from '#contract/agents.ts';
 import type { AgentId, Instant, WorkspaceId } from '#contract/ids.ts';
 import { TOO_MANY_PAIRS } from '#contract/metadata.ts';
-import { brokenModel, tooLarge } from '#core/agents/agent-rules.ts';
+import { brokenModel, brokenTools, tooLarge } from '#core/agents/agent-rules.ts';
 import { replaceModel } from '#core/agents/resolve-model.ts';
 import { resolveTools } from '#core/agents/resolve-tools.ts';
 import { emptyAsNull } from '#core/agents/resolve.ts';
@@ -26,7 +26,8 @@ export function nextVersion(agent: Agent, update: AgentUpdate, now: Instant): Ag
   const next = { ...changed, version: agent.version + 1, updated_at: now };
   // A model that was retired since is refused to nobody who does not touch it.
   const broken = update.model === undefined ? null : brokenModel(next.model);
-  return broken ?? tooLarge(next, 'body') ?? next;
+  const touchesTools = update.model !== undefined || update.tools !== undefined;
+  return broken ?? (touchesTools ? brokenTools(next) : null) ?? tooLarge(next, 'body') ?? next;
 }
 
 function changesOf(agent: Agent, update: AgentUpdate): Partial<Agent> {

@@ -8,6 +8,8 @@ import { effectiveConfig } from '#core/agents/effective-config.ts';
 import { habitsOf } from '#core/harness/models.ts';
 import type { ServerTool } from '#core/ports.ts';
 
+type Agent = Pick<SessionAgent, 'model' | 'tools'>;
+
 type ConfigOf<Name extends ToolConfig['name']> = Extract<ToolConfig, { name: Name }>;
 
 /** What the provider executes for this agent. */
@@ -22,6 +24,32 @@ export function serverTools(agent: SessionAgent): readonly ServerTool[] {
 export function fetchesItself(agent: SessionAgent): boolean {
   const enabled = effectiveConfig(agent.tools, 'web_fetch')?.enabled === true;
   return enabled && !isServed(agent, 'web_fetch') && configOf(agent, 'web_fetch')?.url_sources == null;
+}
+
+/**
+ * What the agent's toolset asks for by name and nobody would do. Returns a sentence that starts with the field's path.
+ * Tools that are only enabled by default are left out of requests instead: the default enables all of them.
+ */
+export function unservedSetting(agent: Agent): string | null {
+  for (const [at, tool] of agent.tools.entries()) {
+    const configs = tool.type === TOOLSET_TYPE ? tool.configs : [];
+    for (const [index, config] of configs.entries()) {
+      const sentence = config.enabled ? unserved(agent, config) : null;
+      if (sentence !== null) return `tools.${at}.configs.${index}${sentence}`;
+    }
+  }
+  return null;
+}
+
+function unserved(agent: Agent, config: ToolConfig): string | null {
+  if (config.name === 'web_search' && habitsOf(agent.model.id).webSearch === null) {
+    return `: web_search is executed by the model's provider, and ${agent.model.id} has none that does: disable it`;
+  }
+  if (config.name !== 'web_fetch' || config.url_sources == null || isServed(agent, 'web_fetch')) return null;
+  const rule = 'which URLs a conversation has shown is known to the model’s provider alone';
+  return config.permission_policy.type === 'always_allow'
+    ? `.url_sources: ${rule}, and ${agent.model.id} has none that fetches: leave it out`
+    : `.url_sources: ${rule}, which fetches only what is always allowed: leave it out, or set always_allow`;
 }
 
 function webFetch(agent: SessionAgent): readonly ServerTool[] {
@@ -39,7 +67,7 @@ function webSearch(agent: SessionAgent): readonly ServerTool[] {
 }
 
 /** The provider asks nobody, so it executes only what is always allowed. */
-function isServed(agent: SessionAgent, name: 'web_fetch' | 'web_search'): boolean {
+function isServed(agent: Agent, name: 'web_fetch' | 'web_search'): boolean {
   const config = effectiveConfig(agent.tools, name);
   const habits = habitsOf(agent.model.id);
   const type = name === 'web_fetch' ? habits.webFetch : habits.webSearch;
