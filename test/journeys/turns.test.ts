@@ -17,6 +17,13 @@ const FAILED = [
   'session.thread_status_running',
 ];
 const ANSWER = ['span.model_request_start', 'agent.message', 'span.model_request_end'];
+const SEARCH = {
+  type: 'server_tool_use' as const,
+  id: 'srvtoolu_1',
+  name: 'web_search' as const,
+  input: { query: 'weather' },
+  caller: { type: 'direct' as const },
+};
 const IDLE = ['session.thread_status_idle', 'session.usage', 'session.status_idle'];
 
 describe.concurrent('a turn', () => {
@@ -83,6 +90,63 @@ describe.concurrent('a turn', () => {
     expect(told?.usage).toMatchObject({ input_tokens: 14, output_tokens: 6, cache_read_input_tokens: 4 });
     // The list tells each event once: the message where the agent took it.
     expect(types(await service.events(follower.session))).toEqual(types(follower.seen).slice(1));
+    follower.leave();
+  });
+
+  it('that pauses for a search of the provider’s goes on from there, and is told once', async () => {
+    const found = {
+      type: 'web_search_result' as const,
+      title: 'Weather',
+      url: 'https://example.com/weather',
+      encrypted_content: 'EqQB',
+      page_age: null,
+    };
+    cases.on(
+      'paused',
+      { served: [SEARCH], stopReason: 'pause_turn' },
+      {
+        served: [
+          { type: 'web_search_tool_result', tool_use_id: SEARCH.id, caller: { type: 'direct' }, content: [found] },
+        ],
+        text: 'Sunny.',
+      },
+    );
+    const follower = await begin('paused');
+    expect(await follower.idle()).toMatchObject({ stop_reason: { type: 'end_turn' } });
+    expect(types(follower.seen)).toEqual([
+      ...BEGIN,
+      'span.model_request_start',
+      'span.model_request_end',
+      'span.model_request_start',
+      'agent.message',
+      'agent.tool_use',
+      'agent.tool_result',
+      'span.model_request_end',
+      ...IDLE,
+    ]);
+    expect(ofType(follower.seen, 'agent.tool_use')[0]).toMatchObject({ name: 'web_search', input: SEARCH.input });
+    expect(ofType(follower.seen, 'agent.tool_result')[0]).toMatchObject({
+      is_error: false,
+      content: [{ type: 'search_result', source: found.url, title: found.title }],
+    });
+    expect(ofType(follower.seen, 'session.usage')[0]?.usage.server_tool_use?.web_search_requests).toBe(1);
+    expect(cases.requests('paused')[1]?.messages.at(-1)).toMatchObject({ role: 'assistant', content: [SEARCH] });
+    follower.leave();
+  });
+
+  it('that pauses and is interrupted goes on with the next message, without the search', async () => {
+    cases.on('abandoned', { served: [SEARCH], text: 'I search.', stopReason: 'pause_turn' }, async () => {
+      await service.client.beta.sessions.events.send(follower.session, {
+        events: [{ type: 'user.interrupt' }, says('something else')],
+      });
+      return { text: 'too late' };
+    });
+    const follower = await begin('abandoned');
+    await follower.idle();
+    expect(await follower.idle()).toMatchObject({ stop_reason: { type: 'end_turn' } });
+    const asked = cases.requests('abandoned').at(-1)?.messages ?? [];
+    expect(JSON.stringify(asked)).not.toContain(SEARCH.id);
+    expect(asked.map(({ role }) => role)).toEqual(['user', 'assistant', 'user']);
     follower.leave();
   });
 

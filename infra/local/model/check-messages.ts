@@ -1,4 +1,7 @@
-/** The rules of a conversation: roles, non-empty content, and every tool use answered in the next message. */
+/**
+ * The rules of a conversation: roles, non-empty content, and every tool use answered in the next message. A paused answer
+ * is the one that may come last: the API goes on with the calls of its own tools in it.
+ */
 import { isFields, type Fields } from './fields.ts';
 import { isSignatureOf } from './thinking-signature.ts';
 
@@ -9,14 +12,19 @@ export function checkMessages(messages: unknown): string | null {
   let previous = 'assistant';
   for (const [at, message] of messages.entries()) {
     const path = `messages.${at}`;
-    const broken = brokenRole(message, previous) ?? brokenContent(message) ?? brokenResults(message, open);
+    const isLast = at === messages.length - 1;
+    const broken =
+      brokenRole(message, previous) ??
+      brokenContent(message) ??
+      brokenResults(message, open) ??
+      (isLast ? null : brokenServed(message));
     if (broken !== null) return `${path}.${broken}`;
     if (message.role === 'system') continue;
     open = toolUsesOf(message);
     previous = message.role;
   }
   if (open.size > 0) return `messages.${messages.length - 1}: ${unanswered(open)}`;
-  return previous === 'user'
+  return previous === 'user' || isPaused(messages.at(-1))
     ? null
     : `messages.${messages.length - 1}.role: the conversation must end with a user message`;
 }
@@ -100,6 +108,26 @@ function brokenResults({ role, content }: Fields, open: ReadonlySet<string>): st
   }
   const missing = new Set([...open].filter((id) => !answered.has(id)));
   return missing.size === 0 ? null : `content: ${unanswered(missing)}`;
+}
+
+/** Beside other calls, those of the API's own tools may be made once these have their results. */
+function brokenServed(message: Fields): string | null {
+  if (toolUsesOf(message).size > 0) return null;
+  const [open] = openServed(message);
+  if (open === undefined) return null;
+  const { name, id } = open;
+  return `content: \`${String(name)}\` tool use with id ${String(id)} was found without a corresponding result block`;
+}
+
+function openServed({ content }: Fields): readonly Fields[] {
+  const blocks: readonly Fields[] = Array.isArray(content) ? content : [];
+  const answered = new Set(blocks.map((block) => block.tool_use_id));
+  return blocks.filter(({ type, id }) => type === 'server_tool_use' && !answered.has(id));
+}
+
+function isPaused(message: Fields): boolean {
+  const blocks: readonly Fields[] = Array.isArray(message.content) ? message.content : [];
+  return message.role === 'assistant' && blocks.some(({ type }) => type === 'server_tool_use');
 }
 
 function toolUsesOf({ content }: Fields): ReadonlySet<string> {

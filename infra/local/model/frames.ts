@@ -8,7 +8,7 @@ import type {
   StopReason,
   Usage,
 } from '@anthropic-ai/sdk/resources/messages';
-import type { ModelRequest, Reply, ReplyTool } from './script.ts';
+import type { ModelRequest, Reply, ReplyTool, ServedBlock } from './script.ts';
 import { signThinking } from './thinking-signature.ts';
 
 export type Frame = RawMessageStreamEvent | { readonly type: 'ping' };
@@ -74,6 +74,7 @@ function framesOfBlock(block: StreamedBlock, index: number): readonly Frame[] {
 function blocksOf(reply: Reply): readonly StreamedBlock[] {
   const blocks: StreamedBlock[] = [];
   if (reply.thinking !== undefined) blocks.push(thinkingBlock(reply.thinking));
+  for (const block of reply.served ?? []) blocks.push(servedBlock(block));
   if (reply.text !== undefined) blocks.push(textBlock(typeof reply.text === 'string' ? [reply.text] : reply.text));
   for (const tool of reply.tools ?? []) blocks.push(toolBlock(tool));
   return blocks;
@@ -102,16 +103,22 @@ function textBlock(chunks: readonly string[]): StreamedBlock {
 /** The input comes in pieces that are not JSON by themselves, the first one empty, as from the real API. */
 function toolBlock({ id, name, input }: ReplyTool): StreamedBlock {
   const use = { type: 'tool_use' as const, id: id ?? newId('toolu'), name, caller: { type: 'direct' as const } };
+  return { start: { ...use, input: {} }, deltas: inputDeltas(input), whole: { ...use, input } };
+}
+
+/** A call streams its input like any other; a result comes whole. */
+function servedBlock(block: ServedBlock): StreamedBlock {
+  if (block.type !== 'server_tool_use') return { start: block, deltas: [], whole: block };
+  return { start: { ...block, input: {} }, deltas: inputDeltas(block.input), whole: block };
+}
+
+function inputDeltas(input: unknown): StreamedBlock['deltas'] {
   const json = JSON.stringify(input);
   const half = Math.ceil(json.length / 2);
-  return {
-    start: { ...use, input: {} },
-    deltas: ['', json.slice(0, half), json.slice(half)].map((partial_json) => ({
-      type: 'input_json_delta',
-      partial_json,
-    })),
-    whole: { ...use, input },
-  };
+  return ['', json.slice(0, half), json.slice(half)].map((partial_json) => ({
+    type: 'input_json_delta',
+    partial_json,
+  }));
 }
 
 function stopReasonOf(reply: Reply): StopReason {

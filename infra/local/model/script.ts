@@ -1,5 +1,13 @@
 /** What a stand-in is told to answer: a script maps each request of the conversation to one reply. */
-import type { MessageCreateParams, RefusalStopDetails, StopReason, Usage } from '@anthropic-ai/sdk/resources/messages';
+import type {
+  MessageCreateParams,
+  RefusalStopDetails,
+  ServerToolUseBlock,
+  StopReason,
+  Usage,
+  WebFetchToolResultBlock,
+  WebSearchToolResultBlock,
+} from '@anthropic-ai/sdk/resources/messages';
 
 export type ModelRequest = MessageCreateParams;
 
@@ -10,6 +18,8 @@ export interface Reply {
   readonly thinking?: string;
   /** A list is sent as one text delta per element. */
   readonly text?: string | readonly string[];
+  /** What the API's own tools did: blocks before the text, for the model speaks of what it found. */
+  readonly served?: readonly ServedBlock[];
   readonly tools?: readonly ReplyTool[];
   /** Default: `tool_use` when there are tools, else `end_turn`. */
   readonly stopReason?: StopReason;
@@ -29,6 +39,8 @@ export interface Reply {
   /** … before the frame with this number. Default 1: the client has seen `message_start` and nothing else. */
   readonly holdBefore?: number;
 }
+
+export type ServedBlock = ServerToolUseBlock | WebSearchToolResultBlock | WebFetchToolResultBlock;
 
 export interface ReplyTool {
   readonly id?: string;

@@ -9,6 +9,8 @@ const use = { type: 'tool_use', id: 'toolu_1', name: 'bash', input: { command: '
 const result = { type: 'tool_result', tool_use_id: 'toolu_1', content: [{ type: 'text', text: 'a' }] };
 const thinking = { type: 'thinking', thinking: 'hm', signature: signThinking('hm') };
 const cached = { type: 'text', text: 'x', cache_control: { type: 'ephemeral' } };
+const search = { type: 'server_tool_use', id: 'srvtoolu_1', name: 'web_search', input: { query: 'q' } };
+const found = { type: 'web_search_tool_result', tool_use_id: 'srvtoolu_1', content: [] };
 const tool = { name: 'bash', description: 'Runs', input_schema: { type: 'object', properties: {} } };
 
 function request(change: Record<string, unknown>): Record<string, unknown> {
@@ -49,6 +51,15 @@ describe('accepts', () => {
         { role: 'assistant', content: [{ ...thinking, signature: 'EqQB' }, use] },
         { role: 'user', content: [result] },
       ),
+    ],
+    ['a paused answer at the end', conversation(ask, { role: 'assistant', content: [search] })],
+    [
+      'a search with its result before the next question',
+      conversation(ask, { role: 'assistant', content: [search, found] }, ask),
+    ],
+    [
+      'a search that waits for the result of a call beside it',
+      conversation(ask, { role: 'assistant', content: [search, use] }, { role: 'user', content: [result] }),
     ],
     ['a system message after a user message', conversation(ask, { role: 'system', content: 'new rule' })],
   ])('%s', (_name, body) => {
@@ -106,6 +117,7 @@ describe('refuses, naming the field:', () => {
     ['messages.2.content.1', toolRound({ type: 'text', text: 'first' }, result)],
     ['messages.2.content.0.content.0.text', toolRound({ ...result, content: [{ type: 'text', text: '' }] })],
     ['messages.0.content.0.tool_use_id', conversation({ role: 'user', content: [result] })],
+    ['messages.1.content', conversation(ask, { role: 'assistant', content: [search] }, ask)],
     ['request body', []],
   ])('%s', (field, body) => {
     const refusal = checkRequest(HEADERS, body);
