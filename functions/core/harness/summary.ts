@@ -1,6 +1,6 @@
 /** The request for a summary of the context, and what stands in the context's place afterwards (contract §7.6). */
 import type { Entry, SessionState } from '#contract/entries.ts';
-import type { ModelAnswer, ModelMessage, ModelRequest } from '#core/ports.ts';
+import type { ContentBlock, ModelAnswer, ModelMessage, ModelRequest } from '#core/ports.ts';
 import { agentOf, answeredMessages, isThought, merged, requestOf } from '#core/harness/context.ts';
 import { summarisableTokens } from '#core/harness/room.ts';
 import { shorten } from '#core/harness/shorten.ts';
@@ -70,10 +70,35 @@ function fitted(messages: readonly ModelMessage[], share: number): readonly Mode
 
 /** Only what the model was given: its own words are bounded by its output limit, and its thoughts are signed. */
 function capped(messages: readonly ModelMessage[], keepChars: number): readonly ModelMessage[] {
-  return messages.map((message) =>
-    message.role === 'user' ? { ...message, content: shorten(message.content, keepChars) } : message,
-  );
+  return messages.map(({ role, content }) => ({
+    role,
+    content: role === 'assistant' ? withoutServed(content) : shorten(content, keepChars),
+  }));
 }
+
+/**
+ * What the provider's own tools brought is among the model's words, encrypted, and cannot be shortened. It goes as a
+ * whole: a call is nothing without its result, and a citation nothing without its source.
+ */
+function withoutServed(content: readonly ContentBlock[]): readonly ContentBlock[] {
+  return content.flatMap((block) => {
+    switch (block.type) {
+      case 'server_tool_use':
+        return [];
+      case 'web_search_tool_result':
+      case 'web_fetch_tool_result':
+        return [SERVED_NOTE];
+      case 'text': {
+        const { citations: _citations, ...text } = block;
+        return [text];
+      }
+      default:
+        return [block];
+    }
+  });
+}
+
+const SERVED_NOTE = { type: 'text', text: '[What the web brought here was left out to save room.]' } as const;
 
 function sizeOf(messages: readonly ModelMessage[]): number {
   return messages.reduce((tokens, message) => tokens + estimateTokens(message.content), 0);

@@ -174,6 +174,31 @@ describe('a turn with a full context', () => {
     expect(text).toContain('look');
   });
 
+  it('leaves out what the provider fetched itself when that is what filled it', async () => {
+    const use = { type: 'server_tool_use', id: 'srvtoolu_1', name: 'web_search', input: { query: 'keys' } };
+    const found = {
+      type: 'web_search_tool_result',
+      tool_use_id: 'srvtoolu_1',
+      content: [
+        { type: 'web_search_result', url: 'https://a.com', title: 'A', encrypted_content: 'E'.repeat(100_000) },
+      ],
+    };
+    const said = { type: 'text', text: 'It is 42.', citations: [{ encrypted_index: 'i' }] };
+    const exceeded: Reply = () =>
+      answer({ stopReason: 'model_context_window_exceeded', blocks: [use, found, said], usage: FULL });
+    const { requests, turn, say } = stage(exceeded, summary);
+    await say('search');
+    await turn();
+    expect(await turn()).toBe('again');
+    expect(requests[1]?.messages[1]).toEqual({
+      role: 'assistant',
+      content: [
+        { type: 'text', text: expect.stringContaining('left out') },
+        { type: 'text', text: 'It is 42.' },
+      ],
+    });
+  });
+
   it('shortens more with each time that the provider refuses the size, and leaves attachments out', async () => {
     const source = { type: 'base64', media_type: 'image/png', data: 'QUJD' } as const;
     const { requests, turn, apply } = stage(
