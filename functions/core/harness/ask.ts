@@ -4,7 +4,7 @@ import { SANDBOX_TOOLS } from '#contract/hands.ts';
 import type { EventId } from '#contract/ids.ts';
 import { Fault, errorClass } from '#core/errors.ts';
 import type { Head, Journal, LogKey, Model, ModelAnswer, Pause, SessionLog, Stamp, Warming } from '#core/ports.ts';
-import { agentOf, buildRequest, pausedBlocks } from '#core/harness/context.ts';
+import { agentOf, buildRequest, earlierBlocks } from '#core/harness/context.ts';
 import { queuedMessages, type History, type Story } from '#core/harness/history.ts';
 import { MAX_FAILURES } from '#core/harness/next.ts';
 import { canMakeRoom, WINDOW_EXCEEDED } from '#core/harness/room.ts';
@@ -141,7 +141,7 @@ async function settle(
           answer: heard.answer,
           rules: toolRules(agentOf(story.entries)),
           ids,
-          earlier: pausedBlocks(story.entries),
+          earlier: earlierBlocks(story.entries),
         })
       : failureOf(story, request, fault ?? faultOf(heard.error));
   const changed = await change(world, key, story.head, command);

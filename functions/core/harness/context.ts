@@ -37,14 +37,16 @@ function agentIn(entry: Entry): SessionAgent | undefined {
   return record.kind === 'session.created' || record.kind === 'context.compacted' ? record.agent : undefined;
 }
 
-/** What the last answer said, if it paused and the next one goes on from there. */
-export function pausedBlocks(entries: readonly Entry[]): readonly ContentBlock[] {
+/**
+ * What the last answer said. Results of its calls of the provider's own tools may come in the next one: when it paused,
+ * or when it made calls of ours beside them.
+ */
+export function earlierBlocks(entries: readonly Entry[]): readonly ContentBlock[] {
   const last = entries.findLast(
     (entry) =>
       'record' in entry && (entry.record.kind === 'model.answered' || entry.record.kind === 'context.compacted'),
   );
-  if (last === undefined || !('record' in last) || last.record.kind !== 'model.answered') return [];
-  return last.record.stopReason === 'pause_turn' ? last.record.blocks : [];
+  return last !== undefined && 'record' in last && last.record.kind === 'model.answered' ? last.record.blocks : [];
 }
 
 /** From a slice of the log, which begins where the head's state says, to what the model is asked. */

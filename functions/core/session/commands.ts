@@ -21,7 +21,7 @@ export type Command =
       readonly rules: ToolRules;
       /** Chosen before the answer came, so that previews could carry them. */
       readonly ids: AnswerIds;
-      /** Blocks of the paused answer that this one goes on from; none when it begins anew. */
+      /** Blocks of the answer before: this one may hold results of calls in it. */
       readonly earlier: readonly ContentBlock[];
     }
   /** The summary that a model request was made for: from now on it stands for what was answered before. */

@@ -9,10 +9,7 @@ export interface ServerCall {
   readonly isError: boolean;
 }
 
-/**
- * Those with a result in the answer. A paused answer may hold a call whose result comes in the next one; `earlier` are
- * the blocks of the answer that this one goes on from.
- */
+/** Those with a result in the answer; `earlier` are the blocks of the one before, which may hold the call. */
 export function serverCalls(blocks: readonly ContentBlock[], earlier: readonly ContentBlock[]): readonly ServerCall[] {
   const uses = [...earlier, ...blocks].filter((block) => block.type === 'server_tool_use');
   return blocks.flatMap((block) => {

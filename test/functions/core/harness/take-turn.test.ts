@@ -129,6 +129,23 @@ describe('a turn', () => {
     ]);
   });
 
+  it('tells of a search that the provider made when the call beside it had its result', async () => {
+    const search = { type: 'server_tool_use', id: 'srvtoolu_1', name: 'web_search', input: { query: 'weather' } };
+    const found = { type: 'web_search_tool_result', tool_use_id: 'srvtoolu_1', content: [] };
+    const called = started()
+      .when(claim())
+      .when(answerWith({ stopReason: 'tool_use', blocks: [search, toolUse('toolu_1')] }));
+    const [call] = called.head.state.calls;
+    if (call === undefined) throw new TypeError('no call');
+    const scenario = called.when({ do: 'result', call: call.id, content: [], isError: false });
+    const { log, turn } = stage(scenario, { model: { ask: async () => answer({ blocks: [found] }) } });
+    await turn(1);
+    expect(log.entries(KEY)).toContainEqual({
+      event: expect.objectContaining({ type: 'agent.tool_use', name: 'web_search', input: search.input }),
+    });
+    expect((await log.head(KEY))?.state.usage.server_tool_use?.web_search_requests).toBe(1);
+  });
+
   it('keeps neither its model request nor its answer waiting for previews', async () => {
     const scenario = started();
     const log = memoryLog();
