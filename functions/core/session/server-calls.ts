@@ -1,5 +1,5 @@
 /** Calls that the model's provider made inside its answer, and what each came to. */
-import type { ToolContent } from '#contract/content.ts';
+import { MAX_BODY_BYTES, ToolContent } from '#contract/content.ts';
 import type { ContentBlock } from '#core/ports.ts';
 
 export interface ServerCall {
@@ -17,11 +17,22 @@ export function serverCalls(blocks: readonly ContentBlock[], earlier: readonly C
     const shown = use === undefined ? null : shownResult(block);
     return use === undefined || shown === null
       ? []
-      : [{ name: String(use['name']), input: recordOf(use['input']), ...shown }];
+      : [{ name: String(use['name']), input: recordOf(use['input']), ...readable(shown) }];
   });
 }
 
 type Shown = Pick<ServerCall, 'content' | 'isError'>;
+
+/** Nobody limits what the provider finds, and an event that cannot be read again would end the session for good. */
+function readable(shown: Shown): Shown {
+  // As a listing carries it: in a body that is a string of another JSON document.
+  const carried = Buffer.byteLength(JSON.stringify(JSON.stringify(shown.content)));
+  return carried <= MAX_BODY_BYTES && ToolContent.safeParse(shown.content).success
+    ? shown
+    : { ...shown, content: UNSHOWN };
+}
+
+const UNSHOWN: ToolContent = [{ type: 'text', text: 'The model has read it; it cannot be shown here.' }];
 
 function shownResult(block: ContentBlock): Shown | null {
   switch (block.type) {

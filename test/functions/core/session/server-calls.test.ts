@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { ToolContent } from '#contract/content.ts';
 import type { Command } from '#core/session/commands.ts';
+import { serverCalls } from '#core/session/server-calls.ts';
 import { answerWith, claim, given, outline, send } from '#test/functions/core/given.ts';
 
 const running = () => given().when(send('hi')).when(claim());
@@ -77,5 +79,47 @@ describe('a call that the provider made inside its answer', () => {
       { name: 'web_search', input: { query: 'weather' } },
       { is_error: false },
     ]);
+  });
+});
+
+const fetched = (source: object, title: string | null = 'A') => ({
+  type: 'web_fetch_tool_result',
+  tool_use_id: FETCH.id,
+  content: { type: 'web_fetch_result', url: 'https://a.com', content: { type: 'document', source, title } },
+});
+const pdf = (data: string) => fetched({ type: 'base64', media_type: 'application/pdf', data });
+const text = (data: string) => fetched({ type: 'text', media_type: 'text/plain', data });
+
+describe('what the provider fetched', () => {
+  it('is told as a document', () => {
+    expect(serverCalls([FETCH, pdf('QUJD')], [])).toMatchObject([
+      { name: 'web_fetch', input: FETCH.input, isError: false, content: [{ source: { data: 'QUJD' }, title: 'A' }] },
+    ]);
+    expect(serverCalls([FETCH, text('ABC')], [])).toMatchObject([{ content: [{ source: { data: 'ABC' } }] }]);
+  });
+
+  it.each([
+    ['a PDF larger than a listing carries', pdf('QUJD'.repeat(1_500_000))],
+    ['a text larger than a listing carries', text('"'.repeat(2_000_000))],
+    ['a PDF without content', pdf('')],
+    ['a PDF in lines', pdf('QUJD\nQUJD')],
+  ])('is told so that every event can be read again: %s', (_name, result) => {
+    const [call] = serverCalls([FETCH, result], []);
+    expect(ToolContent.safeParse(call?.content).success).toBe(true);
+    expect(JSON.stringify(call?.content).length).toBeLessThan(1000);
+    expect(call?.isError).toBe(false);
+  });
+
+  it('is told with what it came to when it failed', () => {
+    const failed = { type: 'web_fetch_tool_result_error', error_code: 'url_not_allowed' };
+    expect(serverCalls([FETCH, { ...fetched({}), content: failed }], [])).toMatchObject([
+      { isError: true, content: [{ type: 'text', text: 'url_not_allowed' }] },
+    ]);
+  });
+
+  it('is told once its result is there, whichever answer made the call', () => {
+    expect(serverCalls([FETCH], [])).toEqual([]);
+    expect(serverCalls([text('ABC')], [FETCH])).toHaveLength(1);
+    expect(serverCalls([text('ABC')], [])).toEqual([]);
   });
 });
