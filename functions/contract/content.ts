@@ -12,10 +12,14 @@ export const TextBlock = z
 export type TextBlock = z.infer<typeof TextBlock>;
 
 /** Text that the model provider takes: half a surrogate pair would spoil every request after it. */
-const WellFormedText = z
-  .string()
-  .max(MAX_TEXT_CHARS)
-  .refine((text) => text.isWellFormed(), 'must be well-formed Unicode');
+export function wellFormed(maxChars: number) {
+  return z
+    .string()
+    .max(maxChars)
+    .refine((text) => text.isWellFormed(), 'must be well-formed Unicode');
+}
+
+const WellFormedText = wellFormed(MAX_TEXT_CHARS);
 
 /** A block of whitespace would, too. */
 const SaidText = WellFormedText.refine(
@@ -65,7 +69,14 @@ const SentImage = z.strictObject({
 });
 const SentDocument = z.strictObject({
   ...DocumentBlock.shape,
+  title: wellFormed(500).nullish(),
+  context: wellFormed(10_000).nullish(),
   source: z.discriminatedUnion('type', [...DocumentSource.options, FileSource]),
+});
+const SentSearchResult = z.strictObject({
+  ...SearchResultBlock.shape,
+  source: wellFormed(MAX_TEXT_CHARS),
+  title: wellFormed(MAX_TEXT_CHARS),
 });
 const SentText = z.strictObject({ type: z.literal('text'), text: SaidText });
 
@@ -85,7 +96,7 @@ export const ToolResultInput = z
       z.strictObject({ type: z.literal('text'), text: WellFormedText }),
       SentImage,
       SentDocument,
-      SearchResultBlock,
+      SentSearchResult,
     ]),
   )
   .max(MAX_BLOCKS);

@@ -1,7 +1,7 @@
 /** Session events: exactly the wire shapes of contract §3, for a session with one agent. */
 import * as z from 'zod';
 import { SessionAgent } from './agents.ts';
-import { Content, SystemContent, TextBlock, ToolContent, ToolResultInput, UserContent } from './content.ts';
+import { Content, SystemContent, TextBlock, ToolContent, ToolResultInput, UserContent, wellFormed } from './content.ts';
 import { EventId, Instant, ThreadId } from './ids.ts';
 import { Metadata } from './metadata.ts';
 import { notYetType } from './not-yet.ts';
@@ -138,7 +138,7 @@ const ToolConfirmation = z
     type: z.literal('user.tool_confirmation'),
     tool_use_id: EventId,
     result: z.enum(['allow', 'deny']),
-    deny_message: z.string().max(10_000).nullish(),
+    deny_message: wellFormed(10_000).nullish(),
   })
   .refine((confirmation) => confirmation.result === 'deny' || confirmation.deny_message == null, {
     path: ['deny_message'],
