@@ -110,11 +110,19 @@ function conversationIn(entries: readonly Entry[]): Conversation {
   return { answered, said };
 }
 
-/** Of the newest results, which are as much a part of the request as what was said. */
+/** Of the newest results, which are as much a part of the request as what was said: their text alone stays. */
 function withoutAttachments(answered: readonly ModelMessage[]): ModelMessage[] {
   const last = answered.at(-1);
   if (last?.role !== 'user') return [...answered];
-  return [...answered.slice(0, -1), { ...last, content: shorten(last.content, Number.POSITIVE_INFINITY) }];
+  const content = last.content.map((block) =>
+    Array.isArray(block['content']) ? { ...block, content: block['content'].map(textOnly) } : block,
+  );
+  return [...answered.slice(0, -1), { ...last, content }];
+}
+
+function textOnly(block: ContentBlock): ContentBlock {
+  const was = `[A block of type ${block.type} was here. It was left out, for the model's provider refused the request.]`;
+  return block.type === 'text' ? block : { type: 'text', text: was };
 }
 
 /** The model wrote it: were it to pass for the user's, so would whatever a page or a file made the model write down. */

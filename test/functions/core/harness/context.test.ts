@@ -156,6 +156,7 @@ describe('the context of a model request', () => {
         content: [
           { type: 'text', text: 'A picture:' },
           { type: 'image', source: image },
+          { type: 'search_result', source: 'a.com', title: 'A', content: [], citations: { enabled: false } },
         ],
         isError: false,
       })
@@ -165,7 +166,11 @@ describe('the context of a model request', () => {
       .when(claim());
     const [, , results] = buildMessages(scenario.entries);
     expect(results?.content).toMatchObject([
-      { type: 'tool_result', tool_use_id: 'toolu_a', content: [{ text: 'A picture:' }, { type: 'text' }] },
+      {
+        type: 'tool_result',
+        tool_use_id: 'toolu_a',
+        content: [{ text: 'A picture:' }, { type: 'text' }, { type: 'text' }],
+      },
       { type: 'text', text: 'hello' },
     ]);
   });
