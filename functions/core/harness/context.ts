@@ -209,7 +209,7 @@ function answerOf(record: RecordOf<'model.answered'>, resultOf: ResultOf): reado
   return [assistant, { role: 'user', content: given }];
 }
 
-export function isThought(block: ContentBlock): boolean {
+function isThought(block: ContentBlock): boolean {
   return block.type === 'thinking' || block.type === 'redacted_thinking';
 }
 

@@ -1,7 +1,7 @@
 /** The request for a summary of the context, and what stands in the context's place afterwards (contract §7.6). */
 import type { Entry, SessionState } from '#contract/entries.ts';
 import type { ContentBlock, ModelAnswer, ModelMessage, ModelRequest } from '#core/ports.ts';
-import { agentOf, answeredMessages, isThought, merged, requestOf } from '#core/harness/context.ts';
+import { agentOf, answeredMessages, merged, requestOf } from '#core/harness/context.ts';
 import { summarisableTokens } from '#core/harness/room.ts';
 import { shorten } from '#core/harness/shorten.ts';
 import { estimateTokens } from '#core/harness/token-estimate.ts';
@@ -30,10 +30,7 @@ const LEAST_CHARS = 100;
  * instead, which costs the cache.
  */
 export function buildSummaryRequest(entries: readonly Entry[], state: SessionState): ModelRequest {
-  const conversation = fitted(
-    withoutOpenCalls(answeredMessages(entries)),
-    summarisableTokens(state.model) / state.contextTokens,
-  );
+  const conversation = fitted(answeredMessages(entries), summarisableTokens(state.model) / state.contextTokens);
   const prompt: ModelMessage = { role: 'user', content: [{ type: 'text', text: PROMPT }] };
   const request = requestOf(agentOf(entries), merged([...conversation, prompt]));
   if (state.failures === 0 || request.tools.length === 0) return request;
@@ -47,15 +44,6 @@ export function summaryIn({ stopReason, blocks }: ModelAnswer): string | null {
   const text = blocks.flatMap((block) => (block.type === 'text' ? [String(block['text'] ?? '')] : [])).join('\n\n');
   // Stored text goes back to the provider, which refuses half a surrogate pair.
   return text.trim() === '' ? null : text.trim().toWellFormed();
-}
-
-/** A paused answer may end with a call of the provider's own, which only the next answer could have completed. */
-function withoutOpenCalls(messages: readonly ModelMessage[]): readonly ModelMessage[] {
-  const last = messages.at(-1);
-  if (last?.role !== 'assistant') return messages;
-  const done = new Set(last.content.map((block) => block['tool_use_id']));
-  const content = last.content.filter((block) => block.type !== 'server_tool_use' || done.has(block['id']));
-  return content.every(isThought) ? messages.slice(0, -1) : [...messages.slice(0, -1), { ...last, content }];
 }
 
 /** The share of the conversation that fits; the provider counted the whole, so that only the ratio is an estimate. */
