@@ -28,6 +28,8 @@ export async function listRows<Value>(
   query: { readonly request: ListRequest; readonly filter?: Filter; readonly read: (item: Item) => Value },
 ): Promise<Rows<Value>> {
   const { request, filter, read } = query;
+  // DynamoDB refuses a range that ends before it begins.
+  if (lowest(request.from) > highest(request.to)) return { rows: [], more: null };
   const input = queryInput(table, kind, request, filter);
   const rows: Row<Value>[] = [];
   let after: Item | undefined =

@@ -3,6 +3,9 @@ import type { Instant } from '#contract/ids.ts';
 import type { CreatedRange } from '#contract/queries.ts';
 import type { Bound } from '#core/records.ts';
 
+const FIRST_MS = Date.parse('0000-01-01T00:00:00.000Z');
+const LAST_MS = Date.parse('9999-12-31T23:59:59.999Z');
+
 export interface Range {
   readonly from: Bound | null;
   readonly to: Bound | null;
@@ -29,8 +32,9 @@ function upper(text: string | undefined, inclusive: boolean): Bound | null {
   return text === undefined ? null : { at: millisecond(text), inclusive: inclusive || isFiner(text) };
 }
 
+/** An offset may lead out of the years that have four digits, and others do not sort as text. */
 function millisecond(text: string): Instant {
-  return new Date(Date.parse(text)).toISOString();
+  return new Date(Math.min(Math.max(Date.parse(text), FIRST_MS), LAST_MS)).toISOString();
 }
 
 function isFiner(text: string): boolean {

@@ -82,6 +82,15 @@ describe('agents', () => {
     expect(seen).toEqual(names.toReversed());
   });
 
+  it.each([
+    ['ends before it begins', 'created_at%5Bgte%5D=2026-02-01T00:00:00Z&created_at%5Blte%5D=2026-01-01T00:00:00Z'],
+    ['ends before the first year', `created_at%5Blte%5D=${encodeURIComponent('0000-01-01T00:00:00+10:00')}`],
+    ['begins after the last year', `created_at%5Bgte%5D=${encodeURIComponent('9999-12-31T23:59:59-10:00')}`],
+  ])('are none in a range that %s', async (_what, query) => {
+    await api.ask('POST', '/v1/agents', { name: 'Ada', model: 'claude-opus-5' });
+    expect(await api.ask('GET', `/v1/agents?${query}`)).toMatchObject({ status: 200, body: { data: [] } });
+  });
+
   it('too large for a row are refused before anything is written', async () => {
     const { status, body } = await api.ask('POST', '/v1/agents', {
       name: 'Ada',
