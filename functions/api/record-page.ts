@@ -15,7 +15,7 @@ const Cursor = z.strictObject({
   list: z.enum(['agents', 'environments', 'sessions']),
   order: Order,
   at: Instant,
-  id: z.string().min(1).max(128),
+  id: z.string().regex(/^\w{1,128}$/),
   direction: z.enum(['next', 'prev']),
 });
 
