@@ -4,6 +4,7 @@ import { AgentId, Instant } from './ids.ts';
 import { Metadata, MetadataPatch } from './metadata.ts';
 import { notYetType } from './not-yet.ts';
 import { AgentTool, AgentToolsInput } from './tools.ts';
+import { wellFormed } from './unicode.ts';
 
 const EFFORTS = ['low', 'medium', 'high', 'xhigh', 'max'] as const;
 const Effort = z.enum(EFFORTS);
@@ -38,7 +39,7 @@ const Name = z.string().min(1).max(256);
 const McpServersInput = notYet('MCP servers').nullish();
 const SkillsInput = notYet('skills').nullish();
 
-const System = z.string().max(100_000).nullish();
+const System = wellFormed(100_000).nullish();
 
 /** Everything that can be cleared. */
 const clearable = {

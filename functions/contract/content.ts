@@ -1,6 +1,7 @@
 /** Content blocks of events (contract §3.1). */
 import * as z from 'zod';
 import { notYetType } from './not-yet.ts';
+import { wellFormed } from './unicode.ts';
 
 /** Below the 6 MB that one synchronous Lambda invocation carries, with room for the JSON around it. */
 export const MAX_BODY_BYTES = 5_000_000;
@@ -10,14 +11,6 @@ export const TextBlock = z
   .object({ type: z.literal('text'), text: z.string().max(MAX_TEXT_CHARS) })
   .meta({ id: 'TextBlock' });
 export type TextBlock = z.infer<typeof TextBlock>;
-
-/** Text that the model provider takes: half a surrogate pair would spoil every request after it. */
-export function wellFormed(maxChars: number) {
-  return z
-    .string()
-    .max(maxChars)
-    .refine((text) => text.isWellFormed(), 'must be well-formed Unicode');
-}
 
 const WellFormedText = wellFormed(MAX_TEXT_CHARS);
 

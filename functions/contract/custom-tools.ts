@@ -1,5 +1,6 @@
 /** Tools that the client executes (contract §4.4). */
 import * as z from 'zod';
+import { isWellFormed, MALFORMED } from './unicode.ts';
 
 /** The provider names tools after these rules too, so what is saved here can be offered there. */
 const NAME = /^[A-Za-z0-9_-]{1,128}$/;
@@ -36,7 +37,7 @@ export const CustomToolInput = z
       .string()
       .regex(NAME, 'must have 1 to 128 letters, digits, "_" or "-"')
       .refine((name) => !name.startsWith(MCP_PREFIX), `must not start with "${MCP_PREFIX}"`),
-    description: z.string().min(1),
+    description: z.string().min(1).refine(isWellFormed, MALFORMED),
     input_schema: InputSchemaInput,
   })
   .meta({ id: 'CustomToolInput' });
@@ -54,6 +55,8 @@ function faultWithin(schema: unknown): string | null {
     if (depth === MAX_DEPTH) return `must have at most ${MAX_DEPTH} levels`;
     const objects = level.filter((node): node is object => typeof node === 'object' && node !== null);
     if (objects.some((node) => Object.hasOwn(node, '$ref'))) return 'must not contain $ref';
+    const texts = [...level.filter((node) => typeof node === 'string'), ...objects.flatMap(Object.keys)];
+    if (!texts.every(isWellFormed)) return MALFORMED;
     level = objects.flatMap((node): readonly unknown[] => Object.values(node));
   }
   return null;

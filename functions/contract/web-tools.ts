@@ -1,5 +1,6 @@
 /** Settings of `web_fetch` and `web_search` (contract §4.1). */
 import * as z from 'zod';
+import { isWellFormed, MALFORMED } from './unicode.ts';
 
 const MAX_DOMAINS = 64;
 const MAX_REFERENCES = 128;
@@ -128,7 +129,7 @@ export function referencesOf(filter: ToolFilter | null | undefined): readonly st
   return filter?.type === 'only' || filter?.type === 'except' ? filter.tools.map((tool) => tool.name) : [];
 }
 
-const Place = z.string().min(1).max(255).nullish();
+const Place = z.string().min(1).max(255).refine(isWellFormed, MALFORMED).nullish();
 const UserLocationInput = z.strictObject({
   type: z.literal('approximate'),
   city: Place,

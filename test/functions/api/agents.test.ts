@@ -82,6 +82,11 @@ describe('agents', () => {
     expect(seen).toEqual(names.toReversed());
   });
 
+  it('never have a system prompt that the provider could not read', async () => {
+    const refused = await api.ask('POST', '/v1/agents', { name: 'Ada', model: 'm', system: 'half \ud83d' });
+    expect([refused.status, refused.body.error.message]).toEqual([400, 'system: must be well-formed Unicode']);
+  });
+
   it.each([
     ['ends before it begins', 'created_at%5Bgte%5D=2026-02-01T00:00:00Z&created_at%5Blte%5D=2026-01-01T00:00:00Z'],
     ['ends before the first year', `created_at%5Blte%5D=${encodeURIComponent('0000-01-01T00:00:00+10:00')}`],
