@@ -1,6 +1,7 @@
 /** The border of a request: each part is parsed once, by its schema. */
 import type * as z from 'zod';
 import { explain } from '#core/requests/explain.ts';
+import { findLostKey } from '#core/requests/lost-key.ts';
 import { refuse, type RequestRefusal } from '#core/requests/refusal.ts';
 
 export function parseBody<Schema extends z.ZodType>(schema: Schema, text: string): z.infer<Schema> | RequestRefusal {
@@ -12,6 +13,8 @@ export function parseBody<Schema extends z.ZodType>(schema: Schema, text: string
     // The parser's message quotes the text.
     return refuse('invalid_request_error', 'body: is not valid JSON');
   }
+  const lost = findLostKey(value);
+  if (lost !== null) return refuse('invalid_request_error', `${lost}: is no name that can be kept`);
   const parsed = schema.safeParse(value);
   return parsed.success ? parsed.data : refuse('invalid_request_error', explain(parsed.error, 'body'));
 }

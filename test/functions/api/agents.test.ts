@@ -82,6 +82,18 @@ describe('agents', () => {
     expect(seen).toEqual(names.toReversed());
   });
 
+  it.each(['metadata', 'tools.0.input_schema.properties'])('lose no key of %s in silence', async (path) => {
+    const properties = path === 'metadata' ? '{}' : '{"__proto__":{"type":"string"}}';
+    const tool = `{"type":"custom","name":"t","description":"T","input_schema":{"type":"object","properties":${properties}}}`;
+    const metadata = path === 'metadata' ? '{"constructor":"a","__proto__":"b"}' : '{"constructor":"a"}';
+    const body = JSON.parse(`{"name":"Ada","model":"m","tools":[${tool}],"metadata":${metadata}}`) as object;
+    const refused = await api.ask('POST', '/v1/agents', body);
+    expect([refused.status, refused.body.error.message]).toEqual([
+      400,
+      `${path}.__proto__: is no name that can be kept`,
+    ]);
+  });
+
   it('never have a system prompt that the provider could not read', async () => {
     const refused = await api.ask('POST', '/v1/agents', { name: 'Ada', model: 'm', system: 'half \ud83d' });
     expect([refused.status, refused.body.error.message]).toEqual([400, 'system: must be well-formed Unicode']);
