@@ -5,6 +5,9 @@ import type { EntryFunction } from './entry-function.ts';
 import { acknowledgePattern } from './finding.ts';
 
 const PACKAGES = 'packages/';
+/** Objects of logs are named after their session. */
+const OF_LOGS = 'sesn_*';
+const ARCHIVES = `${PACKAGES}*/archive.tar.gz`;
 
 /** The bucket for content of log entries which is too large for a DynamoDB item, and for installed packages. */
 export class Content extends Construct {
@@ -25,6 +28,11 @@ export class Content extends Construct {
       reason:
         'The session log already says which entry wrote an object; an access log would be a second bucket to guard.',
     });
+  }
+
+  /** What logs name, and what sandboxes are given: as the ARNs of objects. */
+  get objects(): { readonly ofLogs: string; readonly archives: string } {
+    return { ofLogs: this.bucket.arnForObjects(OF_LOGS), archives: this.bucket.arnForObjects(ARCHIVES) };
   }
 
   grantRead(reader: EntryFunction): void {
@@ -54,13 +62,16 @@ export class Content extends Construct {
     acknowledgePattern(launcher.role, objects, 'Archives are named by the hash of what is in them.');
   }
 
+  /** Giving archives to sandboxes: who could also write one would decide what runs in the sandboxes of others. */
+  grantReadArchives(reader: EntryFunction): void {
+    const { archives } = this.objects;
+    reader.receive({ CONTENT_BUCKET: this.bucket.bucketName }, { actions: ['s3:GetObject'], on: [archives] });
+    acknowledgePattern(reader.role, archives, 'Archives are named by the hash of what is in them.');
+  }
+
   #grant(grantee: EntryFunction, actions: readonly string[]): void {
-    const objects = this.bucket.arnForObjects('*');
-    grantee.receive({ CONTENT_BUCKET: this.bucket.bucketName }, { actions, on: [objects] });
-    acknowledgePattern(
-      grantee.role,
-      objects,
-      'Objects are named when they are written; the bucket holds nothing but log content.',
-    );
+    const { ofLogs } = this.objects;
+    grantee.receive({ CONTENT_BUCKET: this.bucket.bucketName }, { actions, on: [ofLogs] });
+    acknowledgePattern(grantee.role, ofLogs, 'Objects of a log are named when they are written, after their session.');
   }
 }

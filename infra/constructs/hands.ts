@@ -66,6 +66,7 @@ export class Hands extends Construct {
     records.grantRead(this.execute);
     records.grantWrite(this.execute);
     content.grantReadWrite(this.execute);
+    content.grantReadArchives(this.execute);
   }
 
   /** Starting a sandbox before the run asks for it, and ending it with its session. */

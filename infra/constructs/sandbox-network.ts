@@ -83,7 +83,8 @@ export class SandboxNetwork extends Construct {
     const dynamoDb = this.vpc.addGatewayEndpoint('DynamoDb', { service: GatewayVpcEndpointAwsService.DYNAMODB });
     admit(dynamoDb, ['dynamodb:*'], [log.table.tableArn, records.table.tableArn]);
     const s3 = this.vpc.addGatewayEndpoint('S3', { service: GatewayVpcEndpointAwsService.S3 });
-    admit(s3, ['s3:GetObject', 's3:PutObject'], [content.bucket.arnForObjects('*')]);
+    admit(s3, ['s3:GetObject', 's3:PutObject'], [content.objects.ofLogs]);
+    admit(s3, ['s3:GetObject'], [content.objects.archives]);
     // The layers of images in ECR live in a bucket of AWS; its name is documented and holds in every Region.
     const layers = `arn:${Aws.PARTITION}:s3:::prod-${Aws.REGION}-starport-layer-bucket/*`;
     admit(s3, ['s3:GetObject'], [layers]);

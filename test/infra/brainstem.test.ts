@@ -81,32 +81,43 @@ describe('rights: each function may do exactly what its part of the design needs
         records: `dynamodb:ConditionCheckItem dynamodb:DeleteItem dynamodb:GetItem dynamodb:PutItem dynamodb:Query dynamodb:UpdateItem`,
         'records/index/list': 'dynamodb:Query',
         content: 's3:ListBucket',
-        'content/*': 's3:DeleteObject s3:GetObject s3:PutObject',
+        'content/sesn_*': 's3:DeleteObject s3:GetObject s3:PutObject',
         run: 'states:StartExecution',
         provision: 'lambda:InvokeFunction',
       },
     ],
-    ['stream', { log: read, records: read, previews: 'dynamodb:PutItem dynamodb:Query', 'content/*': 's3:GetObject' }],
+    [
+      'stream',
+      { log: read, records: read, previews: 'dynamodb:PutItem dynamodb:Query', 'content/sesn_*': 's3:GetObject' },
+    ],
     [
       'harness',
       {
         log: append,
         records: write,
         previews: 'dynamodb:GetItem dynamodb:PutItem',
-        'content/*': objects,
+        'content/sesn_*': objects,
         'model key': 'secretsmanager:DescribeSecret secretsmanager:GetSecretValue',
         provision: 'lambda:InvokeFunction',
       },
     ],
-    ['execute', { log: append, records: readWrite, 'content/*': objects }],
-    ['web-fetch', { log: append, 'content/*': objects }],
+    [
+      'execute',
+      {
+        log: append,
+        records: readWrite,
+        'content/sesn_*': objects,
+        'content/packages/*/archive.tar.gz': 's3:GetObject',
+      },
+    ],
+    ['web-fetch', { log: append, 'content/sesn_*': objects }],
     [
       'sweep',
       {
         log: append,
         records: write,
         'records/index/running': 'dynamodb:Query',
-        'content/*': objects,
+        'content/sesn_*': objects,
         run: 'states:StartExecution',
       },
     ],
@@ -204,7 +215,7 @@ describe('rights: each function may do exactly what its part of the design needs
     for (const { Action, Resource } of policies(held).flatMap(allowed)) {
       for (const resource of Resource.filter((one) => one !== '*')) {
         const [id = ''] = mentions(resource);
-        const [, suffix = ''] = /"((?:\/index)?\/[\w*]+)"/.exec(JSON.stringify(resource)) ?? [];
+        const [, suffix = ''] = /"((?:\/[\w*.]+)+)"/.exec(JSON.stringify(resource)) ?? [];
         const name = `${names[id] ?? id}${suffix}`;
         rights[name] = [...(rights[name] ?? []), ...Action];
       }
