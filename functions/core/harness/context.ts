@@ -58,7 +58,8 @@ export function requestOf(agent: SessionAgent, messages: readonly ModelMessage[]
   return {
     model: agent.model.id,
     ...modelFields(agent.model),
-    system: agent.system === null || agent.system === '' ? [] : [{ type: 'text', text: agent.system, ...CACHE }],
+    // The provider refuses a block without text, spaces aside.
+    system: agent.system === null || agent.system.trim() === '' ? [] : [{ type: 'text', text: agent.system, ...CACHE }],
     tools: cachedTools([...toolDefinitions(agent), ...serverTools(agent)]),
     messages: cachedTail(messages),
   };

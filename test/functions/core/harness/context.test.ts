@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { EventId } from '#contract/ids.ts';
 import type { ContentBlock } from '#core/ports.ts';
-import { buildMessages, buildRequest } from '#core/harness/context.ts';
+import { buildMessages, buildRequest, requestOf } from '#core/harness/context.ts';
 import type { ToolContent } from '#contract/content.ts';
 import type { Command } from '#core/session/commands.ts';
 import {
@@ -76,6 +76,10 @@ describe('the context of a model request', () => {
     ];
     const scenario = given().when(send('think')).when(claim()).when(answerWith({ blocks }));
     expect(buildMessages(scenario.entries)[1]?.content).toEqual(blocks);
+  });
+
+  it.each([null, '', ' \n'])('has no system block for %j, which the provider would refuse', (system) => {
+    expect(requestOf({ ...AGENT, system }, []).system).toEqual([]);
   });
 
   it('spends the provider’s four cache breakpoints on tools, system and the last two user messages', () => {
