@@ -1,4 +1,4 @@
-/** What changes of agents and environments share: losing a race, and the mark of an archived row. */
+/** What changes of rows share: losing a race, and the mark of an archived row. */
 import {
   ConditionalCheckFailedException,
   TransactionCanceledException,

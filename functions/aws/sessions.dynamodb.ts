@@ -3,12 +3,10 @@
  * session log, together with the append that changes them; here they are created, read, archived and removed.
  */
 import {
-  ConditionalCheckFailedException,
   DeleteItemCommand,
   GetItemCommand,
   QueryCommand,
   TransactWriteItemsCommand,
-  UpdateItemCommand,
   type DynamoDBClient,
 } from '@aws-sdk/client-dynamodb';
 import * as z from 'zod';
@@ -18,6 +16,7 @@ import { Metadata } from '#contract/metadata.ts';
 import { SessionStatus } from '#contract/sessions.ts';
 import { Usage } from '#contract/usage.ts';
 import type { SessionListRequest, SessionRecord, SessionRecords } from '#core/records.ts';
+import { archiveRow } from '#aws/records-change.dynamodb.ts';
 import { bodyOf, isOf, listKeys, recordsUnavailable, textOf, type Item } from '#aws/records-item.ts';
 import { listRows, type Filter } from '#aws/records-list.dynamodb.ts';
 import type { ContentStore } from '#aws/content.s3.ts';
@@ -87,22 +86,8 @@ export function createSessionRecords(options: SessionRecordsOptions): SessionRec
       listRows(dynamodb, { table, kind: SESSION, sk: SESSION }, { request, filter: filterOf(request), read: recordOf }),
 
     async archive(workspace, id, at) {
-      try {
-        const { Attributes } = await dynamodb.send(
-          new UpdateItemCommand({
-            TableName: table,
-            Key: keyOf(id),
-            ConditionExpression: 'workspace = :workspace',
-            UpdateExpression: 'SET archivedAt = if_not_exists(archivedAt, :at)',
-            ExpressionAttributeValues: { ':workspace': { S: workspace }, ':at': { S: at } },
-            ReturnValues: 'ALL_NEW',
-          }),
-        );
-        return Attributes === undefined ? null : recordOf(Attributes);
-      } catch (cause) {
-        if (cause instanceof ConditionalCheckFailedException) return null;
-        return recordsUnavailable(cause);
-      }
+      const row = await archiveRow(dynamodb, { table, pk: id, sk: SESSION }, { workspace, at });
+      return row === null ? null : recordOf(row);
     },
 
     async remove(id) {
