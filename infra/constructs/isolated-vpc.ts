@@ -13,7 +13,7 @@ export function isolatedVpc(scope: Construct): IVpc {
   const vpc = new CfnVPC(scope, 'Vpc', { cidrBlock: CIDR, enableDnsSupport: true, enableDnsHostnames: true });
   Validations.of(vpc).acknowledge({
     id: 'AwsSolutions-VPC7',
-    reason: 'No traffic can leave the VPC, and what execute says to a sandbox is in the session log.',
+    reason: 'Nothing is routed out of the VPC, and what execute says to a sandbox is in the session log.',
   });
   const vpcId = vpc.attrVpcId;
   const subnets = SUBNETS.map((cidrBlock, index) => {
