@@ -34,8 +34,8 @@ export type PackagesInput = z.infer<typeof PackagesInput>;
 
 const LABEL = '[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?';
 const HOST = new RegExp(`^(?:\\*\\.)?${LABEL}(?:\\.${LABEL})*$`);
-/** Hosts are told apart by name, so an address would never match. */
-const ADDRESS = /^[\d.]+$/;
+/** Hosts are told apart by name, so an address would never match; URLs take what ends in a number for one. */
+const ADDRESS = /(?:^|\.)(?:\d+|0x[\da-f]*)$/i;
 
 const Host = z
   .string()

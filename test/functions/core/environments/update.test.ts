@@ -97,6 +97,9 @@ describe('a new environment', () => {
     '*.*.com',
     'a.*.com',
     '10.0.0.1',
+    '0x7f.1',
+    '127.0.0.0x1',
+    'example.1',
     'a b',
     '-a',
   ])('may not allow %s', (host) => {
