@@ -15,7 +15,7 @@ const Params = z.object({ environment_id: EnvironmentId });
 const create = operation({
   method: 'POST',
   path: '/v1/environments',
-  summary: 'Create an environment',
+  summary: 'Create an environment; its networking is saved and opens nothing yet: sandboxes have no network',
   params: NoParams,
   query: NoQuery,
   body: EnvironmentCreate,
@@ -62,7 +62,7 @@ const list = operation({
 const update = operation({
   method: 'POST',
   path: '/v1/environments/{environment_id}',
-  summary: 'Update an environment, for sandboxes that start afterwards',
+  summary: 'Update an environment, for sessions that are created afterwards',
   params: Params,
   query: NoQuery,
   body: EnvironmentUpdate,

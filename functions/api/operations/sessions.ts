@@ -25,7 +25,7 @@ const Params = z.object({ session_id: SessionId });
 
 /** A budget needs list prices, which nothing here knows. */
 const NOT_BUDGETABLE = refuse('invalid_request_error', 'budget: budgets are not supported yet', 'model_not_budgetable');
-/** So no session has one that could be raised or removed. */
+/** So no session has one that could be raised; to remove none changes nothing. */
 const NO_BUDGET = refuse('invalid_request_error', 'budget: the session was created without one', 'budget_create_only');
 
 const create = operation({
@@ -92,7 +92,7 @@ const update = operation({
   body: SessionUpdate,
   response: Session,
   async handle({ world, workspace, params, body, requestId }) {
-    if (body.budget !== undefined) return NO_BUDGET;
+    if (body.budget != null) return NO_BUDGET;
     const to = { workspace, key: keyOf(params.session_id), cause: requestId };
     const updated = await updateSession(world, to, body);
     if (updated === null) return notFound('session_id');

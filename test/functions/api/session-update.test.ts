@@ -113,7 +113,11 @@ describe('a session’s agent and details', () => {
   it.each([
     [{ vault_ids: [] }, 'vault_ids: is reserved: vaults are chosen when a session is created', undefined],
     [{ agent: { system: 'x' } }, 'agent.system: is not a known field', undefined],
-    [{ budget: null }, expect.stringMatching(/^budget_create_only: /), { error_code: 'budget_create_only' }],
+    [
+      { budget: { type: 'limit', max_list_cost: { amount: '500', currency: 'USD' } } },
+      expect.stringMatching(/^budget_create_only: /),
+      { error_code: 'budget_create_only' },
+    ],
     [
       { metadata: Object.fromEntries(Array.from({ length: 17 }, (_, i) => [`k${i}`, 'v'])) },
       'metadata: must have at most 16 pairs',
