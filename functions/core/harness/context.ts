@@ -228,9 +228,8 @@ function toolResult(providerId: string, result: ToolResult | undefined): Content
 /** Consecutive messages of one role become one: queued messages are answered as one coherent turn. */
 export function merged(messages: readonly ModelMessage[]): readonly ModelMessage[] {
   const joined = joinRoles(messages);
-  return joinRoles(
-    joined.flatMap((message, index) => (index < joined.length - 1 ? withoutAbandoned(message) : message)),
-  );
+  const kept = joined.flatMap((message, index) => (index < joined.length - 1 ? withoutAbandoned(message) : message));
+  return kept.length === joined.length ? kept : joinRoles(kept);
 }
 
 function joinRoles(messages: readonly ModelMessage[]): readonly ModelMessage[] {
@@ -252,7 +251,8 @@ function joinRoles(messages: readonly ModelMessage[]): readonly ModelMessage[] {
  * is the last message, or beside a call of ours, and refuses them when somebody speaks in between.
  */
 function withoutAbandoned(message: ModelMessage): readonly ModelMessage[] {
-  if (message.role !== 'assistant' || message.content.some(({ type }) => type === 'tool_use')) return [message];
+  const calls = new Set(message.content.map(({ type }) => type));
+  if (message.role !== 'assistant' || !calls.has('server_tool_use') || calls.has('tool_use')) return [message];
   const answered = new Set(message.content.map((block) => block['tool_use_id']));
   const content = message.content.filter(({ type, id }) => type !== 'server_tool_use' || answered.has(id));
   return content.every(isThought) ? [] : [{ ...message, content }];
