@@ -1,5 +1,6 @@
 /** What the API needs from the outside. */
-import type { Journal, Releasing } from '#core/ports.ts';
+import type { Journal } from '#core/ports.ts';
+import type { Releasing } from '#core/sandboxes.ts';
 import type {
   AgentRecords,
   ApiKeys,

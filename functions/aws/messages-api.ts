@@ -12,7 +12,7 @@ import type {
 import * as z from 'zod';
 import { RefusalCategory } from '#contract/events.ts';
 import { Fault, type FaultCode } from '#core/errors.ts';
-import type { Model, ModelAnswer, ModelListener, ModelRequest } from '#core/ports.ts';
+import type { Model, ModelAnswer, ModelListener, ModelRequest } from '#core/model.ts';
 
 export interface MessagesProvider {
   /** Makes the client with its credentials; called again after they were missing or refused. */

@@ -1,7 +1,7 @@
 /** The Claude API, or a gateway that speaks it, as the model port. */
 import { BaseAnthropic } from '@anthropic-ai/sdk/client';
 import { Messages } from '@anthropic-ai/sdk/resources/messages/messages';
-import type { Model } from '#core/ports.ts';
+import type { Model } from '#core/model.ts';
 import { CLIENT_OPTIONS, createMessagesModel } from '#aws/messages-api.ts';
 
 export interface AnthropicOptions {

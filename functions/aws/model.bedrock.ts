@@ -4,7 +4,7 @@
  * its middle.
  */
 import { AnthropicBedrock } from '@anthropic-ai/bedrock-sdk/client';
-import type { Model } from '#core/ports.ts';
+import type { Model } from '#core/model.ts';
 import { CLIENT_OPTIONS, createMessagesModel } from '#aws/messages-api.ts';
 import type { RoleCredentials } from '#aws/settings.ts';
 

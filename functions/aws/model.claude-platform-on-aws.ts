@@ -1,6 +1,6 @@
 /** Claude Platform on AWS as the model port: the Claude API behind AWS's signature, billed to the account. */
 import { AnthropicAws } from '@anthropic-ai/aws-sdk/client';
-import type { Model } from '#core/ports.ts';
+import type { Model } from '#core/model.ts';
 import { CLIENT_OPTIONS, createMessagesModel } from '#aws/messages-api.ts';
 import type { RoleCredentials } from '#aws/settings.ts';
 

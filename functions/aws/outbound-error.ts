@@ -1,5 +1,5 @@
 /** What ends a request that went out: kept as an exception inside the adapter, because streams end in nothing else. */
-import type { OutboundFailure } from '#core/ports.ts';
+import type { OutboundFailure } from '#core/outbound/outbound.ts';
 
 export class OutboundError extends Error {
   override readonly name = 'OutboundError';

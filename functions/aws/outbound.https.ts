@@ -6,7 +6,7 @@ import { lookup } from 'node:dns/promises';
 import type { AllowedHosts } from '#contract/outbound.ts';
 import { judgeUrl, ruleAgainstAddresses, type Destination } from '#core/outbound/destination.ts';
 import { isRedirect, redirected, type Hop } from '#core/outbound/redirect.ts';
-import type { Outbound, OutboundAnswer, OutboundRequest } from '#core/ports.ts';
+import type { Outbound, OutboundAnswer, OutboundRequest } from '#core/outbound/outbound.ts';
 import { startDeadline, type Deadline } from '#aws/deadline.ts';
 import { knock, type Opened } from '#aws/knock.https.ts';
 import { OutboundError } from '#aws/outbound-error.ts';

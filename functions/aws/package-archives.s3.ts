@@ -3,7 +3,7 @@ import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand, type S3Client
 import { AwsV4Signer } from 'aws4fetch';
 import { PackageFailure, type PackageOrder } from '#contract/packages.ts';
 import { Fault } from '#core/errors.ts';
-import type { FoundArchive, PackageArchives } from '#core/ports.ts';
+import type { FoundArchive, PackageArchives } from '#core/sandboxes.ts';
 import { archiveKey, PACKAGES_PREFIX } from '#aws/package-keys.ts';
 import { roleCredentials, setting, type Environment } from '#aws/settings.ts';
 

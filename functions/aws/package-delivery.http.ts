@@ -4,7 +4,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { GetObjectCommand, NoSuchKey, S3ServiceException, type S3Client } from '@aws-sdk/client-s3';
 import { Fault } from '#core/errors.ts';
-import type { Delivered, PackageDelivery } from '#core/ports.ts';
+import type { Delivered, PackageDelivery } from '#core/sandboxes.ts';
 import { archiveKey } from '#aws/package-keys.ts';
 
 /** Without a byte for this long the sandbox is taken for dead; unpacking holds the last ones back. */

@@ -5,7 +5,7 @@
 import { AwsClient } from 'aws4fetch';
 import { Fault } from '#core/errors.ts';
 import type { ReleaseInput } from '#contract/run.ts';
-import type { Releasing, Warming } from '#core/ports.ts';
+import type { Releasing, Warming } from '#core/sandboxes.ts';
 import { roleCredentials, setting, type Environment } from '#aws/settings.ts';
 
 /** A head start is not worth waiting for: the answer that asked for it is complete by then. */

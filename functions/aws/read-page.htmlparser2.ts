@@ -3,7 +3,7 @@
  * depth nor what it makes of its length is left to it.
  */
 import { Parser } from 'htmlparser2';
-import type { ReadPage } from '#core/ports.ts';
+import type { ReadPage } from '#core/outbound/outbound.ts';
 import { createMarkdown } from '#aws/markdown.ts';
 
 const words = (text: string) => new Set(text.split(' '));

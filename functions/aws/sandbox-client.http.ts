@@ -2,7 +2,7 @@
 import { Agent, request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http';
 import { ExecuteResponse, type ExecuteRequest } from '#contract/hands.ts';
 import { Fault } from '#core/errors.ts';
-import type { SandboxClient, SandboxPlace, SandboxReply } from '#core/ports.ts';
+import type { SandboxClient, SandboxPlace, SandboxReply } from '#core/sandboxes.ts';
 
 /** The server ends a call itself at its timeout; this much later it is taken for dead. */
 const REPLY_GRACE_MS = 20_000;

@@ -11,7 +11,7 @@ import * as z from 'zod';
 import { Instant, type EventId, type SessionId } from '#contract/ids.ts';
 import { PackageList } from '#contract/packages.ts';
 import { Fault } from '#core/errors.ts';
-import type { SandboxRecord, SandboxRecords } from '#core/ports.ts';
+import type { SandboxRecord, SandboxRecords } from '#core/sandboxes.ts';
 
 type Item = Record<string, AttributeValue>;
 

@@ -11,7 +11,7 @@ import {
 } from '@aws-sdk/client-ecs';
 import { SANDBOX_PORT } from '#contract/hands.ts';
 import { Fault } from '#core/errors.ts';
-import type { PackageBuilds, Tasks, TaskStatus } from '#core/ports.ts';
+import type { PackageBuilds, Tasks, TaskStatus } from '#core/sandboxes.ts';
 
 /** Where a kind of task runs. */
 export interface EcsTasksOptions {

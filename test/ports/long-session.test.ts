@@ -9,7 +9,7 @@ import type { TurnWorld } from '#core/harness/ask.ts';
 import { createHistory } from '#core/harness/history.ts';
 import { fullTokens } from '#core/harness/room.ts';
 import { takeTurn } from '#core/harness/take-turn.ts';
-import type { Model, ModelRequest } from '#core/ports.ts';
+import type { Model, ModelRequest } from '#core/model.ts';
 import { change } from '#core/session/change.ts';
 import type { Command } from '#core/session/commands.ts';
 import { fold } from '#core/session/evolve.ts';

@@ -10,7 +10,7 @@ import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { createOutbound, resolveBySystem, type Resolve } from '#aws/outbound.https.ts';
-import type { OutboundRequest } from '#core/ports.ts';
+import type { OutboundRequest } from '#core/outbound/outbound.ts';
 import { certificateFor } from '#test/ports/certificate.ts';
 
 const LIMITS = { maxBytes: 1_000_000, totalMs: 5000, idleMs: 5000, maxRedirects: 5 };

@@ -8,17 +8,8 @@ import type { EventId, SessionId } from '#contract/ids.ts';
 import type { ExecuteInput } from '#contract/run.ts';
 import { Fault } from '#core/errors.ts';
 import { handOver, type HandOverWorld } from '#core/hands/hand-over.ts';
-import type {
-  Journal,
-  LogKey,
-  Pause,
-  SandboxClient,
-  SandboxRecord,
-  SandboxRecords,
-  SentMark,
-  SessionLog,
-  Stamp,
-} from '#core/ports.ts';
+import type { Journal, LogKey, Pause, SessionLog, Stamp } from '#core/ports.ts';
+import type { SandboxClient, SandboxRecord, SandboxRecords, SentMark } from '#core/sandboxes.ts';
 import { change } from '#core/session/change.ts';
 import { whileItStands } from '#core/session/watch.ts';
 

@@ -5,7 +5,8 @@
 import { PACKAGE_MANAGERS, type PackageFailure, type PackageList, type PackageSources } from '#contract/packages.ts';
 import type { Instant } from '#contract/ids.ts';
 import { Fault } from '#core/errors.ts';
-import type { FoundArchive, PackageArchives, PackageBuilds, Pause, Stamp } from '#core/ports.ts';
+import type { Pause, Stamp } from '#core/ports.ts';
+import type { FoundArchive, PackageArchives, PackageBuilds } from '#core/sandboxes.ts';
 
 export interface PackagesWorld {
   readonly archives: PackageArchives;

@@ -7,7 +7,8 @@ import type { SessionId } from '#contract/ids.ts';
 import type { PackageFailure } from '#contract/packages.ts';
 import { Fault } from '#core/errors.ts';
 import { archiveOf, build, explainFailure, isFresh, type PackagesWorld, type Wanted } from '#core/hands/packages.ts';
-import type { Pause, ReservedSandbox, SandboxRecord, SandboxRecords, Stamp, Tasks } from '#core/ports.ts';
+import type { Pause, Stamp } from '#core/ports.ts';
+import type { ReservedSandbox, SandboxRecord, SandboxRecords, Tasks } from '#core/sandboxes.ts';
 
 export interface ProvisionWorld extends PackagesWorld {
   readonly records: SandboxRecords;

@@ -6,7 +6,7 @@ import type { SessionAgent } from '#contract/agents.ts';
 import { TOOLSET_TYPE, type ToolConfig } from '#contract/tools.ts';
 import { effectiveConfig } from '#core/agents/effective-config.ts';
 import { habitsOf } from '#core/harness/models.ts';
-import type { ServerTool } from '#core/ports.ts';
+import type { ServerTool } from '#core/model.ts';
 
 type Agent = Pick<SessionAgent, 'model' | 'tools'>;
 

@@ -9,7 +9,7 @@ import type { ToolName } from '#contract/tools.ts';
 import { effectiveConfig } from '#core/agents/effective-config.ts';
 import { fetchesItself } from '#core/hands/server-tools.ts';
 import { WEB_FETCH } from '#core/hands/web-fetch-definition.ts';
-import type { ToolDefinition } from '#core/ports.ts';
+import type { ToolDefinition } from '#core/model.ts';
 
 const TEXT = { type: 'string' } as const;
 

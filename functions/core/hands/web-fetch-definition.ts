@@ -1,5 +1,5 @@
 /** How the model sees `web_fetch`. Its schema is not published; the SDK's toolset runs in sandboxes and has no such tool. */
-import type { ToolDefinition } from '#core/ports.ts';
+import type { ToolDefinition } from '#core/model.ts';
 
 export const WEB_FETCH: ToolDefinition = {
   name: 'web_fetch',

@@ -11,7 +11,8 @@ import { Fault } from '#core/errors.ts';
 import { showContent, type WebContent, type WebFetchError } from '#core/hands/web-content.ts';
 import { agentOf } from '#core/harness/context.ts';
 import { isUnder } from '#core/outbound/destination.ts';
-import type { Head, Journal, LogKey, Outbound, OutboundAnswer, OutboundFailure, ReadPage } from '#core/ports.ts';
+import type { Outbound, OutboundAnswer, OutboundFailure, ReadPage } from '#core/outbound/outbound.ts';
+import type { Head, Journal, LogKey } from '#core/ports.ts';
 import { change, type Changing } from '#core/session/change.ts';
 
 export interface WebFetchWorld extends Changing {

@@ -6,7 +6,7 @@ import type { SessionAgent } from '#contract/agents.ts';
 import type { Entry, LogRecord } from '#contract/entries.ts';
 import type { SessionEvent } from '#contract/events.ts';
 import type { EventId } from '#contract/ids.ts';
-import type { ContentBlock, ModelMessage, ModelRequest } from '#core/ports.ts';
+import type { ContentBlock, ModelMessage, ModelRequest } from '#core/model.ts';
 import { serverTools } from '#core/hands/server-tools.ts';
 import { toolDefinitions } from '#core/hands/tool-definitions.ts';
 import { modelFields } from '#core/harness/models.ts';

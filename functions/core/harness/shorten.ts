@@ -1,5 +1,5 @@
 /** Content that a model request holds in part: its head and tail, and how much is left out between them. */
-import type { ContentBlock } from '#core/ports.ts';
+import type { ContentBlock } from '#core/model.ts';
 
 /** The head is what tells the most; the tail is where commands report how they ended. */
 const HEAD_SHARE = 0.75;

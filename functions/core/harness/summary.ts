@@ -1,6 +1,6 @@
 /** The request for a summary of the context, and what stands in the context's place afterwards (contract §7.6). */
 import type { Entry, SessionState } from '#contract/entries.ts';
-import type { ContentBlock, ModelAnswer, ModelMessage, ModelRequest } from '#core/ports.ts';
+import type { ContentBlock, ModelAnswer, ModelMessage, ModelRequest } from '#core/model.ts';
 import { agentOf, answeredMessages, merged, requestOf } from '#core/harness/context.ts';
 import { summarisableTokens } from '#core/harness/room.ts';
 import { shorten } from '#core/harness/shorten.ts';

@@ -2,7 +2,7 @@
  * How much of a model's window content will take, before the provider has counted it. Rather too much than too little:
  * the next answer's usage puts it right.
  */
-import type { ContentBlock } from '#core/ports.ts';
+import type { ContentBlock } from '#core/model.ts';
 
 /** English prose has about four, source code and JSON about three. */
 const CHARS_PER_TOKEN = 3;

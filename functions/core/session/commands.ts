@@ -7,7 +7,7 @@ import type { EventId } from '#contract/ids.ts';
 import type { Metadata } from '#contract/metadata.ts';
 import type { ModelUsage } from '#contract/usage.ts';
 import type { ToolRules } from '#core/hands/tool-rules.ts';
-import type { ContentBlock, ModelAnswer } from '#core/ports.ts';
+import type { ContentBlock, ModelAnswer } from '#core/model.ts';
 
 export type Command =
   /** A client's events, all or none: messages start a run or wait in the queue, the others take effect at once. */

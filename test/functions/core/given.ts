@@ -3,7 +3,8 @@ import { EventId, SessionId, ThreadId, WorkspaceId, AgentId, EnvironmentId } fro
 import type { SessionAgent } from '#contract/agents.ts';
 import type { Entry } from '#contract/entries.ts';
 import type { EventInput, QueuedMessage } from '#contract/events.ts';
-import type { Head, LogKey, ModelAnswer, Stamp } from '#core/ports.ts';
+import type { ModelAnswer } from '#core/model.ts';
+import type { Head, LogKey, Stamp } from '#core/ports.ts';
 import { toolRules } from '#core/hands/tool-rules.ts';
 import { queuedMessages } from '#core/harness/history.ts';
 import { fullTokens } from '#core/harness/room.ts';

@@ -2,7 +2,8 @@
 import { expect } from 'vitest';
 import type { EventInput, SessionEvent } from '#contract/events.ts';
 import { Fault } from '#core/errors.ts';
-import type { Head, ModelAnswer, ModelRequest } from '#core/ports.ts';
+import type { ModelAnswer, ModelRequest } from '#core/model.ts';
+import type { Head } from '#core/ports.ts';
 import { answer, says, toolUse } from '#test/functions/core/given.ts';
 import {
   archived,

@@ -1,6 +1,7 @@
 /** Archives and their builds as far as the ports go: a build takes some looks, and its outcome is the test's to say. */
 import type { PackageFailure } from '#contract/packages.ts';
-import type { FoundArchive, PackageArchives, PackageBuilds, Stamp } from '#core/ports.ts';
+import type { Stamp } from '#core/ports.ts';
+import type { FoundArchive, PackageArchives, PackageBuilds } from '#core/sandboxes.ts';
 
 /** How a build ends: with its archive, with a failure it stored, or without a word. */
 export type Ending = 'archive' | { readonly manager: PackageFailure['manager']; readonly message: string } | 'silence';

@@ -7,7 +7,7 @@ import type { PackageList, PackageSources } from '#contract/packages.ts';
 import { createSandboxRecords, plannedSandbox } from '#aws/sandbox-records.dynamodb.ts';
 import { archiveOf, packageList } from '#core/hands/packages.ts';
 import { provision, type ProvisionWorld } from '#core/hands/provision.ts';
-import type { TaskStatus } from '#core/ports.ts';
+import type { TaskStatus } from '#core/sandboxes.ts';
 import { warehouse } from '#test/functions/core/hands/packages.fixture.ts';
 import { steadyStamp } from '#test/functions/core/given.ts';
 import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';

@@ -4,7 +4,7 @@ import { SessionId, ThreadId } from '#contract/ids.ts';
 import { createSandboxRecords } from '#aws/sandbox-records.dynamodb.ts';
 import { provision, type ProvisionWorld } from '#core/hands/provision.ts';
 import { release } from '#core/hands/release.ts';
-import type { Tasks } from '#core/ports.ts';
+import type { Tasks } from '#core/sandboxes.ts';
 import { warehouse } from '#test/functions/core/hands/packages.fixture.ts';
 import { steadyStamp } from '#test/functions/core/given.ts';
 import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';

@@ -5,7 +5,7 @@ import { Fault } from '#core/errors.ts';
 import type { TurnWorld } from '#core/harness/ask.ts';
 import { createHistory } from '#core/harness/history.ts';
 import { takeTurn } from '#core/harness/take-turn.ts';
-import type { ModelAnswer, ModelMessage, ModelRequest } from '#core/ports.ts';
+import type { ModelAnswer, ModelMessage, ModelRequest } from '#core/model.ts';
 import { change } from '#core/session/change.ts';
 import {
   answer,

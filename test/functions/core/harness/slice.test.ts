@@ -8,7 +8,7 @@ import { queuedMessages } from '#core/harness/history.ts';
 import { next } from '#core/harness/next.ts';
 import { fullTokens } from '#core/harness/room.ts';
 import { buildSummaryRequest } from '#core/harness/summary.ts';
-import type { ContentBlock, ModelRequest } from '#core/ports.ts';
+import type { ContentBlock, ModelRequest } from '#core/model.ts';
 import type { Command } from '#core/session/commands.ts';
 import {
   AGENT,

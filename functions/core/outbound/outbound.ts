@@ -1,0 +1,50 @@
+/** The port of the guarded way out. */
+
+/** A request to where a stranger says: a model, a user, a server's metadata, a redirect. */
+export interface OutboundRequest {
+  readonly url: string;
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+  readonly limits: {
+    /** Of the body as it is read: decompressed. */
+    readonly maxBytes: number;
+    /** From the call to the last byte, over all redirects. */
+    readonly totalMs: number;
+    /** Without a byte from the other side, connecting included. */
+    readonly idleMs: number;
+    readonly maxRedirects: number;
+  };
+  /** A rule of the caller's own for the host of each hop: why it may not be asked, or null. */
+  readonly ruleAgainst?: (host: string) => string | null;
+}
+
+export interface OutboundFailure {
+  readonly status: 'failed';
+  /** `blocked`: a rule says no, and no connection was made to where it says so. `unreadable`: answered, in no way we read. */
+  readonly failure: 'blocked' | 'unreachable' | 'timeout' | 'too_large' | 'redirects' | 'unreadable';
+  /** Names the host and the rule, never path, query, headers or addresses. */
+  readonly message: string;
+}
+
+export interface OutboundAnswer {
+  readonly status: 'answered';
+  readonly code: number;
+  /** Names in lower case; of several values the joined text. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Uint8Array;
+  /** Where the answer came from, after redirects. */
+  readonly url: string;
+}
+
+/**
+ * The way out, guarded against requests to where nobody outside may send us (`core/outbound`). Each hop's name is
+ * resolved once, all of its addresses are judged, and the connection goes to one of those. No cookies, no cache, no
+ * retries, no connection reused. What the other side does wrong is a value; aborting the signal rejects with its reason.
+ */
+export interface Outbound {
+  fetch(request: OutboundRequest, signal?: AbortSignal): Promise<OutboundAnswer | OutboundFailure>;
+}
+
+/** What a person would read of an HTML page, as Markdown; links are absolute, scripts and what is hidden are left out. */
+export type ReadPage = (html: string, url: string) => { readonly title: string; readonly text: string };
