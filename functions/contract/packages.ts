@@ -23,17 +23,24 @@ const Names = z.array(z.string());
 export const PackageList = z.object({ apt: Names, cargo: Names, gem: Names, go: Names, npm: Names, pip: Names });
 export type PackageList = z.infer<typeof PackageList>;
 
-/** Where packages come from; what is left out comes from where the manager takes it by itself. Never a secret. */
+/** Sources are written into the template and into orders, where whoever may read those would find a password. */
+const isWithoutPassword = (text: string) => !/:\/\/[^/\s]*@/.test(text);
+const WITH_PASSWORD = 'must hold no user and no password: it is written into the template as it stands';
+
+const SourceUrl = z.url().refine(isWithoutPassword, WITH_PASSWORD);
+const SourceText = z.string().refine(isWithoutPassword, WITH_PASSWORD);
+
+/** Where packages come from; what is left out comes from where the manager takes it by itself. */
 export const PackageSources = z.strictObject({
   /** Lines of a `sources.list`. */
-  aptSources: z.array(z.string()).optional(),
+  aptSources: z.array(SourceText).optional(),
   /** A sparse index, without `sparse+`. */
-  cargoIndex: z.url().optional(),
-  gemSource: z.url().optional(),
+  cargoIndex: SourceUrl.optional(),
+  gemSource: SourceUrl.optional(),
   /** A value of `GOPROXY`. */
-  goProxy: z.string().optional(),
-  npmRegistry: z.url().optional(),
-  pipIndexUrl: z.url().optional(),
+  goProxy: SourceText.optional(),
+  npmRegistry: SourceUrl.optional(),
+  pipIndexUrl: SourceUrl.optional(),
 });
 export type PackageSources = z.infer<typeof PackageSources>;
 

@@ -1,4 +1,4 @@
-import type { PackageSources } from '#contract/packages.ts';
+import { PackageSources } from '#contract/packages.ts';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -36,6 +36,8 @@ export class PackageBuild extends Construct {
 
   constructor(scope: Construct, id: string, props: PackageBuildProps) {
     super(scope, id);
+    const [broken] = PackageSources.safeParse(props.sources).error?.issues ?? [];
+    if (broken !== undefined) throw new Error(`packages.${broken.path.join('.')}: ${broken.message}`);
     this.#props = props;
     this.#network = new PackageNetwork(this, 'Network', { ports: portsOf(props.sources) });
     const { platform, image, cpu, memoryMb } = props;

@@ -47,6 +47,16 @@ test('where packages come from is refused by the field’s name when it is no ad
   const app = (packages: unknown) => () => brainstemApp({ context: { packages } });
   expect(app('{"npmRegistry":"nowhere"}')).toThrow('Context packages: npmRegistry: ');
   expect(app({ npmToken: 'secret' })).toThrow('npmToken');
+  expect(app({ goProxy: 'https://me:secret@go.example,direct' })).toThrow(
+    'Context packages: goProxy: must hold no user',
+  );
+});
+
+test('a construct of one’s own is told the same of its sources', () => {
+  const { stack } = appWithStack();
+  const packages = { pipIndexUrl: 'https://me:secret@pip.example/simple' };
+  const make = () => new Brainstem(stack, 'Mine', { packages, setAccountLogRole: false });
+  expect(make).toThrow('packages.pipIndexUrl: must hold no user and no password');
 });
 
 test('a right that AwsSolutions finds too wide stops synthesis until it is acknowledged', () => {
