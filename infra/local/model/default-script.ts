@@ -70,7 +70,14 @@ const HELP =
   'I am a scripted stand-in for a model and do not understand prose. Each line of a message may be a command; ' +
   `several lines run in parallel: ${COMMANDS.map(({ usage }) => usage).join(' · ')}.`;
 
+/** Between two words: fast reading, and slow enough for a preview to be seen before the answer is there. */
+const WORD_MS = 15;
+
 export function defaultScript(request: ModelRequest): Reply {
+  return { ...replyTo(request), chunkDelayMs: WORD_MS };
+}
+
+function replyTo(request: ModelRequest): Reply {
   const offered = new Set(request.tools?.map((tool) => ('name' in tool ? tool.name : '')));
   const exchange = readExchange(request.messages);
   const calls = commandsIn(exchange.text);
