@@ -5,7 +5,7 @@
  */
 import { AwsClient } from 'aws4fetch';
 import { Fault } from '#core/errors.ts';
-import { roleCredentials, setting, type Environment } from '#aws/settings.ts';
+import { roleCredentials, serviceEndpoint, setting, type Environment } from '#aws/settings.ts';
 
 export interface ContentStore {
   put(key: string, content: string): Promise<void>;
@@ -18,10 +18,7 @@ const RETRIES = 3;
 
 export function createContentStore(environment: Environment, bucket: string): ContentStore {
   const region = setting(environment, 'AWS_REGION');
-  const endpoint =
-    environment['AWS_ENDPOINT_URL_S3'] ??
-    environment['AWS_ENDPOINT_URL'] ??
-    `https://s3.${region}.${region.startsWith('cn-') ? 'amazonaws.com.cn' : 'amazonaws.com'}`;
+  const endpoint = serviceEndpoint(environment, 's3', region);
   const client = new AwsClient({ ...roleCredentials(environment), region, service: 's3', retries: RETRIES });
 
   async function request(key: string, init: RequestInit): Promise<string> {

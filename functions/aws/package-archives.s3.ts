@@ -5,7 +5,7 @@ import { PackageFailure, type PackageOrder } from '#contract/packages.ts';
 import { Fault } from '#core/errors.ts';
 import type { FoundArchive, PackageArchives } from '#core/sandboxes.ts';
 import { archiveKey, PACKAGES_PREFIX } from '#aws/package-keys.ts';
-import { roleCredentials, setting, type Environment } from '#aws/settings.ts';
+import { roleCredentials, serviceEndpoint, setting, type Environment } from '#aws/settings.ts';
 
 /** A build reads its order when it starts, within a minute or two. */
 const ORDER_SECONDS = 900;
@@ -64,10 +64,7 @@ export function createPackageArchives({ s3, bucket, environment }: PackageArchiv
 /** Signed by hand, because the SDK's presigner would bring a package of its own for three URLs. */
 function presigner(environment: Environment, bucket: string) {
   const region = setting(environment, 'AWS_REGION');
-  const endpoint =
-    environment['AWS_ENDPOINT_URL_S3'] ??
-    environment['AWS_ENDPOINT_URL'] ??
-    `https://s3.${region}.${region.startsWith('cn-') ? 'amazonaws.com.cn' : 'amazonaws.com'}`;
+  const endpoint = serviceEndpoint(environment, 's3', region);
   const credentials = roleCredentials(environment);
   return async (method: 'GET' | 'PUT', key: string, seconds: number): Promise<string> => {
     const url = new URL(`/${bucket}/${key}`, endpoint);

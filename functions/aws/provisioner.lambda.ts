@@ -6,7 +6,7 @@ import { AwsClient } from 'aws4fetch';
 import { Fault } from '#core/errors.ts';
 import type { ReleaseInput } from '#contract/run.ts';
 import type { Releasing, Warming } from '#core/sandboxes.ts';
-import { roleCredentials, setting, type Environment } from '#aws/settings.ts';
+import { roleCredentials, serviceEndpoint, setting, type Environment } from '#aws/settings.ts';
 
 /** A head start is not worth waiting for: the answer that asked for it is complete by then. */
 const WARM_TIMEOUT_MS = 2000;
@@ -15,10 +15,7 @@ const RELEASE_TIMEOUT_MS = 15_000;
 
 export function createProvisioner(environment: Environment, functionName: string): Warming & Releasing {
   const region = setting(environment, 'AWS_REGION');
-  const endpoint =
-    environment['AWS_ENDPOINT_URL_LAMBDA'] ??
-    environment['AWS_ENDPOINT_URL'] ??
-    `https://lambda.${region}.${region.startsWith('cn-') ? 'amazonaws.com.cn' : 'amazonaws.com'}`;
+  const endpoint = serviceEndpoint(environment, 'lambda', region);
   const url = new URL(`/2015-03-31/functions/${encodeURIComponent(functionName)}/invocations`, endpoint);
   const client = new AwsClient({
     ...roleCredentials(environment),

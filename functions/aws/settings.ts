@@ -1,5 +1,4 @@
 /** Settings of a function: read once at start, and a missing one stops it there, by name. */
-import { AllowedHosts } from '#contract/outbound.ts';
 import type * as z from 'zod';
 import { Fault } from '#core/errors.ts';
 
@@ -29,19 +28,13 @@ export function urlSetting(environment: Environment, name: string): string {
   return value;
 }
 
-/** A malformed entry stops the function: one that was left out could be the one that somebody relies on. */
-export function allowedHostsSetting(environment: Environment, name: string): AllowedHosts {
-  const parsed = AllowedHosts.safeParse(json(setting(environment, name)));
-  if (!parsed.success) throw new Fault('setting_missing', `the setting ${name} is not a list of allowed hosts`);
-  return parsed.data;
-}
-
-function json(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+/** Where a service of AWS answers; `AWS_ENDPOINT_URL…` are the SDK's own variables, for what it is not used for. */
+export function serviceEndpoint(environment: Environment, service: 's3' | 'lambda', region: string): string {
+  return (
+    environment[`AWS_ENDPOINT_URL_${service.toUpperCase()}`] ??
+    environment['AWS_ENDPOINT_URL'] ??
+    `https://${service}.${region}.${region.startsWith('cn-') ? 'amazonaws.com.cn' : 'amazonaws.com'}`
+  );
 }
 
 export interface RoleCredentials {
@@ -60,6 +53,7 @@ export function roleCredentials(environment: Environment): RoleCredentials {
   };
 }
 
+/** A malformed one stops the function: an entry that was left out could be the one that somebody relies on. */
 export function jsonSetting<Schema extends z.ZodType>(
   environment: Environment,
   name: string,

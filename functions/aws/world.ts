@@ -15,6 +15,7 @@ import type { WebFetchWorld } from '#core/hands/web-fetch.ts';
 import { createHistory } from '#core/harness/history.ts';
 import type { TurnWorld } from '#core/harness/ask.ts';
 import type { Instant } from '#contract/ids.ts';
+import { AllowedHosts } from '#contract/outbound.ts';
 import { PackageSources } from '#contract/packages.ts';
 import { Fault } from '#core/errors.ts';
 import type { Model } from '#core/model.ts';
@@ -40,7 +41,7 @@ import { createSandboxClient } from '#aws/sandbox-client.http.ts';
 import { createSandboxRecords } from '#aws/sandbox-records.dynamodb.ts';
 import { createSessionLog } from '#aws/session-log.dynamodb.ts';
 import { createSessionRecords } from '#aws/sessions.dynamodb.ts';
-import { allowedHostsSetting, jsonSetting, rateSetting, setting, urlSetting, type Environment } from '#aws/settings.ts';
+import { jsonSetting, rateSetting, setting, urlSetting, type Environment } from '#aws/settings.ts';
 import { createStamp, newToken, pause } from '#aws/stamp.ts';
 import { createTokenBuckets } from '#aws/token-buckets.dynamodb.ts';
 import { createPackageBuilds, createTasks } from '#aws/tasks.ecs.ts';
@@ -119,7 +120,7 @@ export function webFetchWorld(environment: Environment): WebFetchWorld & { reado
   return {
     log: logOf(environment),
     outbound: createOutbound({
-      allow: allowedHostsSetting(environment, 'WEB_FETCH_ALLOW'),
+      allow: jsonSetting(environment, 'WEB_FETCH_ALLOW', AllowedHosts),
       resolve: resolveBySystem,
     }),
     readPage,

@@ -31,8 +31,8 @@ export class Hands extends Construct {
     const { defaults, log, records, content } = props;
     this.network = new SandboxNetwork(this, 'Network', { log, records, content });
 
-    // A cold Fargate start takes up to a minute or two, packages as long as they take; the harness also invokes this ahead of time, where a failure
-    // is not repeated, because the run's own Provision step is the repeat.
+    // A cold Fargate start takes up to a minute or two, packages as long as they take. The harness also invokes this
+    // ahead of time, where a failure is not repeated, because the run's own Provision step is the repeat.
     this.provision = new EntryFunction(this, 'Provision', {
       entry: 'provision',
       defaults,
