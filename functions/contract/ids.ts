@@ -16,6 +16,13 @@ export const EventId = idOf('sevt').brand<'EventId'>();
 export type EventId = z.infer<typeof EventId>;
 export const WorkspaceId = idOf('wrkspc').brand<'WorkspaceId'>();
 export type WorkspaceId = z.infer<typeof WorkspaceId>;
+export const VaultId = idOf('vlt').brand<'VaultId'>();
+export type VaultId = z.infer<typeof VaultId>;
+export const CredentialId = idOf('vcrd').brand<'CredentialId'>();
+export type CredentialId = z.infer<typeof CredentialId>;
+/** One user's consent to one server, from the link to the stored credential. */
+export const ConnectId = idOf('conn').brand<'ConnectId'>();
+export type ConnectId = z.infer<typeof ConnectId>;
 export const ApiKeyId = idOf('apikey').brand<'ApiKeyId'>();
 export type ApiKeyId = z.infer<typeof ApiKeyId>;
 

@@ -6,7 +6,7 @@ import * as z from 'zod';
 import { EventId, SessionId, ThreadId } from './ids.ts';
 
 /** One tool call to be made by a hand; `at` is the position of its `agent.tool_use` in the log. */
-export const HandCall = z.object({ hand: z.enum(['sandbox', 'web']), id: EventId, at: z.int().min(1) });
+export const HandCall = z.object({ hand: z.enum(['sandbox', 'web', 'mcp']), id: EventId, at: z.int().min(1) });
 export type HandCall = z.infer<typeof HandCall>;
 
 /** What a hand's branch of the Map ends with; `error` is an error type's name. */

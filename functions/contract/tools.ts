@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { CustomTool, CustomToolInput } from './custom-tools.ts';
 import { SANDBOX_TOOLS } from './hands.ts';
 import { notYetType } from './not-yet.ts';
+import { PermissionPolicy, PermissionPolicyInput } from './permission-policy.ts';
 import {
   namesOneDomainList,
   ONE_DOMAIN_LIST,
@@ -17,12 +18,6 @@ export const TOOLSET_TYPE = 'agent_toolset_20260401';
 
 /** The SDK's limit; the contract's prose says 128. */
 const MAX_TOOLS = 256;
-
-const Policy = z.enum(['always_allow', 'always_ask', 'auto']);
-const PermissionPolicyInput = z.strictObject({ type: Policy });
-
-export const PermissionPolicy = z.object({ type: Policy }).meta({ id: 'PermissionPolicy' });
-export type PermissionPolicy = z.infer<typeof PermissionPolicy>;
 
 const WEB_TOOLS = ['web_fetch', 'web_search'] as const;
 export const ToolName = z.enum([...SANDBOX_TOOLS, ...WEB_TOOLS]);

@@ -23,6 +23,8 @@ const FAULTS = {
   /** More of it than the provider, or the model's window, takes. */
   model_input_too_large: { retryable: false },
   model_billing: { retryable: false },
+  mcp_proxy_unavailable: { retryable: true },
+  audit_unavailable: { retryable: true },
 } as const;
 
 export type FaultCode = keyof typeof FAULTS;

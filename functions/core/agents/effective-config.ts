@@ -1,5 +1,6 @@
 /** What an agent's tools say of one built-in tool: its entry, else the toolset's default. */
-import { canConfirm, TOOLSET_TYPE, type AgentTool, type PermissionPolicy, type ToolName } from '#contract/tools.ts';
+import type { PermissionPolicy } from '#contract/permission-policy.ts';
+import { canConfirm, TOOLSET_TYPE, type AgentTool, type ToolName } from '#contract/tools.ts';
 
 export interface EffectiveConfig {
   readonly enabled: boolean;

@@ -1,12 +1,6 @@
 /** Tools as they are saved: every value decided, so that a later change of defaults changes no saved agent. */
-import type {
-  AgentTool,
-  AgentToolInput,
-  PermissionPolicy,
-  ToolConfig,
-  ToolConfigInput,
-  Toolset,
-} from '#contract/tools.ts';
+import type { PermissionPolicy } from '#contract/permission-policy.ts';
+import type { AgentTool, AgentToolInput, ToolConfig, ToolConfigInput, Toolset } from '#contract/tools.ts';
 import type { ToolsetInput } from '#contract/tools.ts';
 
 const ALWAYS_ALLOW: PermissionPolicy = { type: 'always_allow' };

@@ -1,6 +1,6 @@
 /** What an agent's toolsets say about each tool: which hand makes its calls, and whether somebody is asked before. */
 import type { SessionAgent } from '#contract/agents.ts';
-import type { PermissionPolicy } from '#contract/tools.ts';
+import type { PermissionPolicy } from '#contract/permission-policy.ts';
 import { effectiveConfig } from '#core/agents/effective-config.ts';
 import { enabledTools } from '#core/hands/tool-definitions.ts';
 

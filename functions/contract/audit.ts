@@ -1,0 +1,92 @@
+/**
+ * The audit trail: an intent before each call that leaves the service in a user's name and an outcome after, refusals
+ * included. Records of a chain carry the hash of the one before, so that a changed or missing one shows. They name things
+ * and hold hashes: never arguments, results or secrets.
+ */
+import * as z from 'zod';
+import {
+  AgentId,
+  ConnectId,
+  CredentialId,
+  EventId,
+  Instant,
+  SessionId,
+  ThreadId,
+  VaultId,
+  WorkspaceId,
+} from './ids.ts';
+
+const Sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+
+/** Who wanted what. */
+const subject = {
+  session: SessionId,
+  thread: ThreadId,
+  agent: AgentId,
+  agent_version: z.int(),
+  /** As the customer's identity provider names them; null when no vault of the session names one. */
+  user: z.string().nullable(),
+  call: EventId,
+  server: z.string(),
+  /** Without query. */
+  server_url: z.string(),
+  tool: z.string(),
+  args_sha256: Sha256,
+};
+
+/** How policy judged it. */
+const judgement = {
+  decision: z.enum(['allow', 'ask', 'deny']),
+  code: z.string(),
+  policy_ids: z.array(z.string()),
+  policy_sha256: Sha256.nullable(),
+  mode: z.enum(['none', 'shadow', 'enforce']),
+  /** What a policy set in shadow mode would have decided. */
+  would: z.enum(['allow', 'ask', 'deny']).nullable(),
+};
+
+export const AuditEntry = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('intent'), ...subject, ...judgement }),
+  z.object({
+    kind: z.literal('outcome'),
+    ...subject,
+    /** `suspended`: it waits for a person. `unknown`: an attempt died after it may have been sent. */
+    outcome: z.enum(['done', 'tool_error', 'failed', 'denied', 'suspended', 'unknown']),
+    error: z.string().nullable(),
+    vault: VaultId.nullable(),
+    credential: CredentialId.nullable(),
+    credential_version: z.int().nullable(),
+    http_status: z.int().nullable(),
+    duration_ms: z.int(),
+    /** The answer held a secret that was in use, which was taken out. */
+    secret_echo: z.boolean(),
+  }),
+  /** What people and API keys did to vaults, policies and consent. */
+  z.object({
+    kind: z.literal('administration'),
+    action: z.string(),
+    vault: VaultId.nullable(),
+    credential: CredentialId.nullable(),
+    connect: ConnectId.nullable(),
+    user: z.string().nullable(),
+    outcome: z.enum(['done', 'denied']),
+    reason: z.string().nullable(),
+  }),
+]);
+export type AuditEntry = z.infer<typeof AuditEntry>;
+
+/** One record of a chain. `hash` is the SHA-256 of the record without it, keys sorted, as JSON. */
+export const AuditRecord = z
+  .object({
+    id: z.string(),
+    workspace: WorkspaceId,
+    chain: z.string(),
+    /** From 1, without a gap. */
+    position: z.int().min(1),
+    at: Instant,
+    entry: AuditEntry,
+    previous: Sha256.nullable(),
+    hash: Sha256,
+  })
+  .meta({ id: 'AuditRecord' });
+export type AuditRecord = z.infer<typeof AuditRecord>;

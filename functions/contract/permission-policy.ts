@@ -1,0 +1,8 @@
+/** What an agent's owner wants done before a tool is used (contract §4.5). */
+import * as z from 'zod';
+
+const Policy = z.enum(['always_allow', 'always_ask', 'auto']);
+export const PermissionPolicyInput = z.strictObject({ type: Policy });
+
+export const PermissionPolicy = z.object({ type: Policy }).meta({ id: 'PermissionPolicy' });
+export type PermissionPolicy = z.infer<typeof PermissionPolicy>;

@@ -1,0 +1,19 @@
+/** Ports of the MCP proxy, for those who ask it. */
+import type { ServerListing } from '#contract/mcp.ts';
+import type { McpVerdict, WantedCall } from '#contract/mcp-proxy.ts';
+import type { CredentialValidation } from '#contract/vaults.ts';
+import type { LogKey } from '#core/ports.ts';
+import type { CredentialPlace } from '#core/vault/vault-records.ts';
+
+/** What the harness asks. Throws `Fault` `mcp_proxy_unavailable`. */
+export interface McpProxy {
+  /** Of every server of the session's agent, in the agent's order. What a server does wrong is its listing. */
+  list(key: LogKey): Promise<readonly ServerListing[]>;
+  /** One verdict per call, in order. Refusals are in the audit trail by then. */
+  judge(key: LogKey, calls: readonly WantedCall[]): Promise<readonly McpVerdict[]>;
+}
+
+/** What the API asks. Null when there is no such credential. Throws `Fault` `mcp_proxy_unavailable`. */
+export interface CredentialTrial {
+  validate(place: CredentialPlace): Promise<CredentialValidation | null>;
+}

@@ -1,0 +1,41 @@
+/**
+ * Port of the pinned tool manifests: what a server said of a tool when it was first seen, or last approved. A tool that
+ * says something else now is quarantined until a person approves it (governance T13).
+ */
+import type { Instant, WorkspaceId } from '#contract/ids.ts';
+import type { McpTool } from '#contract/mcp.ts';
+
+export interface PinnedTool {
+  readonly name: string;
+  /** SHA-256 over name, description, schema and hints. */
+  readonly sha256: string;
+  readonly pinnedAt: Instant;
+  /** What the server says now, when it is something else. */
+  readonly drifted: { readonly sha256: string; readonly seenAt: Instant } | null;
+}
+
+export interface ToolPins {
+  find(workspace: WorkspaceId, url: string): Promise<ReadonlyMap<string, PinnedTool>>;
+  /** Pins tools that nobody has pinned; whoever was first stays. */
+  pin(
+    workspace: WorkspaceId,
+    url: string,
+    tools: readonly { readonly tool: McpTool; readonly sha256: string }[],
+    at: Instant,
+  ): Promise<void>;
+  /** Remembers what an unapproved version looks like, so that it can be approved. */
+  drift(
+    workspace: WorkspaceId,
+    url: string,
+    drifted: { readonly tool: McpTool; readonly sha256: string },
+    at: Instant,
+  ): Promise<void>;
+  /** Null when the server has no such tool, or says something else by now. */
+  approve(
+    workspace: WorkspaceId,
+    url: string,
+    approved: { readonly name: string; readonly sha256: string },
+    at: Instant,
+  ): Promise<PinnedTool | null>;
+  list(workspace: WorkspaceId): Promise<readonly { readonly url: string; readonly tools: readonly PinnedTool[] }[]>;
+}

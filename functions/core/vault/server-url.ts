@@ -1,0 +1,13 @@
+/** The one form of a server's URL under which credentials, caches, pins and policies know it (contract §2.7). */
+
+/**
+ * Scheme and host in lower case, default port, trailing slash and fragment dropped; path, query and any other port
+ * count. Null for what is no http or https URL, or carries credentials.
+ */
+export function canonicalServerUrl(text: string): string | null {
+  const url = URL.parse(text);
+  if (url === null || !/^https?:$/.test(url.protocol) || url.username !== '' || url.password !== '') return null;
+  // The parser has lower-cased scheme and host and dropped the default port; a host's trailing dot names the same one.
+  const host = url.host.replace(/\.(?=:\d+$|$)/, '');
+  return `${url.protocol}//${host}${url.pathname.replace(/\/+$/, '')}${url.search}`;
+}
