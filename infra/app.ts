@@ -1,4 +1,5 @@
 import { PackageSources } from '#contract/packages.ts';
+import { OAuthTokens } from '#contract/secret-stores.ts';
 import { App, type AppProps, RemovalPolicy, Validations } from 'aws-cdk-lib';
 import recommendedFlags from 'aws-cdk-lib/recommended-feature-flags.json' with { type: 'json' };
 import { AwsSolutionsChecks } from 'cdk-nag';
@@ -14,7 +15,7 @@ const CLI_CONTEXT = { 'aws:cdk:enable-path-metadata': true, 'aws:cdk:enable-asse
  * `-c removalPolicy=destroy`, `-c savedQueries=no`, `-c createsPerMinute=300`, `-c readsPerMinute=1200`,
  * `-c packages=<JSON>` (or an object in `cdk.json`: where packages come from), `-c modelProvider=bedrock` or
  * `claude-platform-on-aws` (which needs `-c modelWorkspace=wrkspc_…`), and for both
- * `-c modelRegion=<Region>`.
+ * `-c modelRegion=<Region>`, and `-c oauthTokens=dynamodb-kms`.
  */
 export function brainstemApp(props: AppProps = {}): App {
   const app = new App({
@@ -35,6 +36,7 @@ export function brainstemApp(props: AppProps = {}): App {
     },
     packages: packageSources(app.node.tryGetContext('packages')),
     ...(imageUri && { sandbox: { imageUri } }),
+    oauthTokens: oauthTokens(option(app, 'oauthTokens') ?? 'secrets-manager'),
     model: modelOf(app),
   });
   Validations.of(app).addPlugins(new AwsSolutionsChecks(stack), new DesignRules());
@@ -71,6 +73,12 @@ function packageSources(value: unknown): PackageSources {
   if (parsed.success) return parsed.data;
   const problems = parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
   throw new Error(`Context packages: ${problems.join('; ')}`);
+}
+
+function oauthTokens(store: string): OAuthTokens {
+  const parsed = OAuthTokens.safeParse(store);
+  if (parsed.success) return parsed.data;
+  throw new Error(`Context oauthTokens must be ${OAuthTokens.options.join(' or ')}`);
 }
 
 function removalPolicy(name: string): RemovalPolicy {

@@ -3,6 +3,7 @@ import { RemovalPolicy, Stage } from 'aws-cdk-lib';
 import { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 import type { AllowedHosts } from '#contract/outbound.ts';
+import type { OAuthTokens } from '#contract/secret-stores.ts';
 import { Api, type RateLimits } from './constructs/api.ts';
 import { bundle, type Entry } from './constructs/bundles.ts';
 import { Content } from './constructs/content.ts';
@@ -16,6 +17,7 @@ import { Records } from './constructs/records.ts';
 import { SessionLog } from './constructs/session-log.ts';
 import { SessionRun } from './constructs/session-run.ts';
 import { Sweep } from './constructs/sweep.ts';
+import { Vaults } from './constructs/vaults.ts';
 import { WebFetch } from './constructs/web-fetch.ts';
 
 export interface BrainstemProps {
@@ -54,6 +56,18 @@ export interface BrainstemProps {
     /** @default 4096 */
     readonly memoryMb?: number;
   };
+  /**
+   * Where users' access and refresh tokens are kept; every other secret is in Secrets Manager.
+   *
+   * `secrets-manager` costs $0.40 a month for each credential (5,000 credentials: $2,000), and a credential should not
+   * be refreshed more often than every ten minutes, nor all of them more than 50 times a second.
+   * `dynamodb-kms` seals each token under a KMS key of this construct and keeps it in its credential's row: $1 a month
+   * for the key and about $0.03 for 2,000 refreshes, at any rate. Auditors find each use of the key in CloudTrail.
+   *
+   * Changing it moves no token: each moves when it is written next. The key leaves with `dynamodb-kms`, so users whose
+   * tokens it seals connect again. @default 'secrets-manager'
+   */
+  readonly oauthTokens?: OAuthTokens;
   /** For the whole API. @default 500 requests per second, 1000 at once */
   readonly throttle?: { readonly requestsPerSecond: number; readonly burst: number };
   /**
@@ -83,6 +97,7 @@ export class Brainstem extends Construct {
   readonly webFetch: WebFetch;
   readonly run: SessionRun;
   readonly sweep: Sweep;
+  readonly vaults: Vaults;
   readonly firstKey: FirstKey;
   readonly observability: Observability;
 
@@ -140,6 +155,10 @@ export class Brainstem extends Construct {
     this.sweep = new Sweep(this, 'Sweep', memory);
     this.run.grantStart(this.api.answer);
     this.run.grantStart(this.sweep.repair);
+
+    // Credentials, with which agents act for users: the API takes them and cannot read one back.
+    this.vaults = new Vaults(this, 'Vaults', { removalPolicy, oauthTokens: props.oauthTokens ?? 'secrets-manager' });
+    this.vaults.grantManage(this.api.answer);
 
     // Who may call, and what there is to see.
     this.firstKey = new FirstKey(this, 'FirstKey', { defaults, records: this.records });

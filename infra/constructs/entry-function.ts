@@ -104,6 +104,6 @@ export class EntryFunction extends Construct {
 export interface Right {
   readonly actions: readonly string[];
   readonly on: readonly string[];
-  /** IAM conditions: operator, key, value. */
-  readonly when?: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  /** IAM conditions: operator, key, and the value or all that it may have. */
+  readonly when?: Readonly<Record<string, Readonly<Record<string, string | readonly string[]>>>>;
 }

@@ -37,6 +37,12 @@ test('a removal policy that does not exist is refused by name', () => {
   );
 });
 
+test('a store for OAuth tokens that does not exist is refused by name', () => {
+  expect(() => brainstemApp({ context: { oauthTokens: 'dynamodb' } })).toThrow(
+    'Context oauthTokens must be secrets-manager or dynamodb-kms',
+  );
+});
+
 test.each(['0', '1.5', 'many', '1000001'])('a rate limit of %s is refused by name', (createsPerMinute) => {
   expect(() => brainstemApp({ context: { createsPerMinute } })).toThrow(
     'createsPerMinute must be an integer from 1 to 1000000',

@@ -42,12 +42,13 @@ describe('settings: each function is given exactly what it reads', () => {
   const content = 'CONTENT_BUCKET';
   const previews = 'PREVIEWS_TABLE';
   const machine = 'RUN_STATE_MACHINE_ARN';
+  const vaults = ['VAULT_TABLE', 'SECRETS_PREFIX', 'OAUTH_TOKENS'];
   const rates = ['CREATES_PER_MINUTE', 'READS_PER_MINUTE'];
   const place = ['TASK_DEFINITION', 'CONTAINER', 'SUBNETS', 'SECURITY_GROUP'];
   const sandbox = ['CLUSTER', ...place].map((name) => `SANDBOX_${name}`);
   const packages = [...place, 'SOURCES', 'SYSTEM'].map((name) => `PACKAGES_${name}`);
   test.each([
-    ['api', [log, records, content, machine, 'PROVISION_FUNCTION_NAME', ...rates]],
+    ['api', [log, records, content, machine, 'PROVISION_FUNCTION_NAME', ...rates, ...vaults]],
     ['stream', [log, records, content, previews, ...rates]],
     [
       'harness',
@@ -84,6 +85,9 @@ describe('rights: each function may do exactly what its part of the design needs
         'content/sesn_*': 's3:DeleteObject s3:GetObject s3:PutObject',
         run: 'states:StartExecution',
         provision: 'lambda:InvokeFunction',
+        vaults: `dynamodb:ConditionCheckItem dynamodb:DeleteItem dynamodb:GetItem dynamodb:PutItem dynamodb:Query dynamodb:UpdateItem`,
+        'vaults/index/list': 'dynamodb:Query',
+        'secrets of vaults': 'secretsmanager:CreateSecret secretsmanager:DeleteSecret secretsmanager:PutSecretValue',
       },
     ],
     [
@@ -214,7 +218,7 @@ describe('rights: each function may do exactly what its part of the design needs
     const rights: Record<string, string[]> = {};
     for (const { Action, Resource } of policies(held).flatMap(allowed)) {
       for (const resource of Resource.filter((one) => one !== '*')) {
-        const [id = ''] = mentions(resource);
+        const [id = ''] = belowPrefix(resource) ? ['secrets of vaults'] : mentions(resource);
         const [, suffix = ''] = /"((?:\/[\w*.]+)+)"/.exec(JSON.stringify(resource)) ?? [];
         const name = `${names[id] ?? id}${suffix}`;
         rights[name] = [...(rights[name] ?? []), ...Action];
@@ -226,12 +230,18 @@ describe('rights: each function may do exactly what its part of the design needs
     return Object.fromEntries(named.map(([name, actions]) => [name, actions.toSorted().join(' ')]));
   }
 
+  /** The one right that is for names to come. */
+  function belowPrefix(resource: unknown): boolean {
+    return /:secret:[\w-]+\/\*"/.test(JSON.stringify(resource));
+  }
+
   function resourceNames(): Record<string, string> {
     const settings = {
       LOG_TABLE: 'log',
       RECORDS_TABLE: 'records',
       CONTENT_BUCKET: 'content',
       PREVIEWS_TABLE: 'previews',
+      VAULT_TABLE: 'vaults',
       RUN_STATE_MACHINE_ARN: 'run',
       MODEL_API_KEY_SECRET_ARN: 'model key',
       FIRST_API_KEY_SECRET_ARN: 'first key',
@@ -253,9 +263,10 @@ describe('what is remembered', () => {
   const tables = () =>
     Object.values(stack.template.Resources).filter(({ Type }) => Type === 'AWS::DynamoDB::GlobalTable');
 
-  test('three tables are billed on demand and encrypted; log and records are recoverable and outlive the stack', () => {
-    expect(tables()).toHaveLength(3);
-    for (const table of tables().slice(0, 2)) {
+  test('four tables are billed on demand and encrypted; all but the previews are recoverable and outlive the stack', () => {
+    const [log, records, , vaults] = tables();
+    expect(tables()).toHaveLength(4);
+    for (const table of [log, records, vaults]) {
       expect(table).toMatchObject({
         DeletionPolicy: 'Retain',
         Properties: {
@@ -292,6 +303,12 @@ describe('what is remembered', () => {
     const [, records] = all('AWS::DynamoDB::GlobalTable');
     expect(list(records?.['GlobalSecondaryIndexes'])).toMatchObject([{ IndexName: 'list' }, { IndexName: 'running' }]);
     expect(records?.['TimeToLiveSpecification']).toEqual({ AttributeName: 'expiresAt', Enabled: true });
+  });
+
+  test('vaults are listed through an index, and marks beside them expire by `expiresAt`', () => {
+    const [, , , vaults] = all('AWS::DynamoDB::GlobalTable');
+    expect(list(vaults?.['GlobalSecondaryIndexes'])).toMatchObject([{ IndexName: 'list' }]);
+    expect(vaults?.['TimeToLiveSpecification']).toEqual({ AttributeName: 'expiresAt', Enabled: true });
   });
 });
 

@@ -1,0 +1,113 @@
+import { ArnFormat, Names, type RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { AttributeType, Billing, ProjectionType, TableEncryptionV2, TableV2 } from 'aws-cdk-lib/aws-dynamodb';
+import { Key } from 'aws-cdk-lib/aws-kms';
+import { Construct } from 'constructs';
+import type { OAuthTokens } from '#contract/secret-stores.ts';
+import type { EntryFunction, Right } from './entry-function.ts';
+import { acknowledgePattern } from './finding.ts';
+
+export interface VaultsProps {
+  readonly removalPolicy: RemovalPolicy;
+  readonly oauthTokens: OAuthTokens;
+}
+
+const READ = ['dynamodb:GetItem', 'dynamodb:Query'];
+/** A transaction needs the right of each of its items: put, update or condition check. */
+const WRITE = ['dynamodb:PutItem', 'dynamodb:UpdateItem', 'dynamodb:ConditionCheckItem'];
+
+const WRITE_SECRETS = ['secretsmanager:CreateSecret', 'secretsmanager:PutSecretValue', 'secretsmanager:DeleteSecret'];
+const SEAL = 'kms:GenerateDataKey';
+const UNSEAL = 'kms:Decrypt';
+
+/**
+ * Vaults: the table of everything told of vaults, credentials, MCP servers and policies, and the two places of their
+ * secrets. Who may write a secret is not who may read it: `grantUse` alone gives the right to read one.
+ */
+export class Vaults extends Construct {
+  readonly table: TableV2;
+  /** Seals tokens in their rows; null where every secret is in Secrets Manager. */
+  readonly key: Key | null;
+  /**
+   * The ARN with which every secret's begins. Secrets are addressed by it and not by name: IAM judges the name of a
+   * secret that does not exist, or no longer does, by no ARN that a right for a prefix could match.
+   */
+  readonly secretsPrefix: string;
+  readonly #oauthTokens: OAuthTokens;
+
+  constructor(scope: Construct, id: string, { removalPolicy, oauthTokens }: VaultsProps) {
+    super(scope, id);
+    this.table = new TableV2(this, 'VaultTable', {
+      partitionKey: { name: 'pk', type: AttributeType.STRING },
+      sortKey: { name: 'sk', type: AttributeType.STRING },
+      globalSecondaryIndexes: [
+        {
+          indexName: 'list',
+          partitionKey: { name: 'listPk', type: AttributeType.STRING },
+          sortKey: { name: 'listSk', type: AttributeType.STRING },
+          projectionType: ProjectionType.ALL,
+        },
+      ],
+      timeToLiveAttribute: 'expiresAt',
+      billing: Billing.onDemand(),
+      encryption: TableEncryptionV2.awsManagedKey(),
+      pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
+      removalPolicy,
+    });
+    this.#oauthTokens = oauthTokens;
+    this.key = oauthTokens === 'dynamodb-kms' ? this.#makeKey(removalPolicy) : null;
+    const name = Names.uniqueResourceName(this, { separator: '-', maxLength: 128 });
+    this.secretsPrefix = Stack.of(this).formatArn({
+      service: 'secretsmanager',
+      resource: 'secret',
+      resourceName: name,
+      arnFormat: ArnFormat.COLON_RESOURCE_NAME,
+    });
+  }
+
+  /** Vaults and credentials as clients manage them: secrets are taken, replaced and removed, and never read. */
+  grantManage(api: EntryFunction): void {
+    this.#grantRows(api, { actions: [...READ, ...WRITE, 'dynamodb:DeleteItem'] });
+    api.receive({}, { actions: ['dynamodb:Query'], on: [`${this.table.tableArn}/index/list`] });
+    this.#grantSecrets(api, WRITE_SECRETS, [SEAL]);
+  }
+
+  /** Credentials as calls use them: read, refreshed, and their rows kept in step. */
+  grantUse(proxy: EntryFunction): void {
+    this.#grantRows(proxy, { actions: [...READ, 'dynamodb:UpdateItem'] });
+    // It adds marks of calls, tools of servers and offers to connect, and no vault and no credential.
+    const added = ['CALL#*', '*#MCP#*', 'CONNECT#*'];
+    this.#grantRows(proxy, {
+      actions: ['dynamodb:PutItem'],
+      when: { 'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': added } },
+    });
+    const secrets = ['secretsmanager:GetSecretValue', 'secretsmanager:CreateSecret', 'secretsmanager:PutSecretValue'];
+    this.#grantSecrets(proxy, secrets, [SEAL, UNSEAL]);
+  }
+
+  /** A user's consent, from the offer to the stored credential, whose secrets it writes and does not read. */
+  grantConnect(connect: EntryFunction): void {
+    this.#grantRows(connect, { actions: [...READ, ...WRITE] });
+    this.#grantSecrets(connect, WRITE_SECRETS, [SEAL]);
+  }
+
+  #makeKey(removalPolicy: RemovalPolicy): Key {
+    return new Key(this, 'TokenKey', {
+      description: 'Seals the OAuth tokens of credentials',
+      enableKeyRotation: true,
+      removalPolicy,
+    });
+  }
+
+  #grantRows(grantee: EntryFunction, right: Omit<Right, 'on'>): void {
+    grantee.receive({ VAULT_TABLE: this.table.tableName }, { ...right, on: [this.table.tableArn] });
+  }
+
+  #grantSecrets(grantee: EntryFunction, ofSecrets: readonly string[], ofKey: readonly string[]): void {
+    const secrets = `${this.secretsPrefix}/*`;
+    const settings = { SECRETS_PREFIX: this.secretsPrefix, OAUTH_TOKENS: this.#oauthTokens };
+    grantee.receive(settings, { actions: ofSecrets, on: [secrets] });
+    acknowledgePattern(grantee.role, secrets, 'A secret is made with its credential, below the name of these vaults.');
+    if (this.key === null) return;
+    grantee.receive({ VAULT_KEY_ARN: this.key.keyArn }, { actions: ofKey, on: [this.key.keyArn] });
+  }
+}
