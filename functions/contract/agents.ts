@@ -1,6 +1,7 @@
 /** Agents (contract §2.1). Fields whose feature does not exist yet accept only their empty value, and say so. */
 import * as z from 'zod';
 import { AgentId, Instant } from './ids.ts';
+import { McpServer, McpServersInput } from './mcp.ts';
 import { Metadata, MetadataPatch } from './metadata.ts';
 import { notYetType } from './not-yet.ts';
 import { AgentTool, AgentToolsInput } from './tools.ts';
@@ -36,7 +37,6 @@ export type Model = z.infer<typeof Model>;
 
 const Name = z.string().min(1).max(256);
 
-const McpServersInput = notYet('MCP servers').nullish();
 const SkillsInput = notYet('skills').nullish();
 
 const System = wellFormed(100_000).nullish();
@@ -46,7 +46,7 @@ const clearable = {
   description: z.string().max(2048).nullish(),
   system: System,
   tools: AgentToolsInput.nullish(),
-  mcp_servers: McpServersInput,
+  mcp_servers: McpServersInput.nullish(),
   skills: SkillsInput,
   multiagent: z.null('multi-agent configurations are not supported yet: leave it out or send null').optional(),
   execution_identity: z
@@ -78,7 +78,7 @@ export const AgentOverrides = z.strictObject({
   model: ModelInput.nullish(),
   system: System,
   tools: AgentToolsInput.nullish(),
-  mcp_servers: McpServersInput,
+  mcp_servers: McpServersInput.nullish(),
   skills: SkillsInput,
 });
 export type AgentOverrides = z.infer<typeof AgentOverrides>;
@@ -93,7 +93,7 @@ const definition = {
   system: z.string().nullable(),
   model: Model,
   tools: z.array(AgentTool),
-  mcp_servers: z.array(z.never()),
+  mcp_servers: z.array(McpServer),
   skills: z.array(z.never()),
   multiagent: z.null(),
   execution_identity: z.object({ type: z.literal('service_account') }),

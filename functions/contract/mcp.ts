@@ -1,12 +1,20 @@
 /** MCP servers of an agent, their toolsets, and what servers say of their tools (contract §2.1, §4.3). */
 import * as z from 'zod';
 import { PermissionPolicy, PermissionPolicyInput } from './permission-policy.ts';
+import { isWellFormed, MALFORMED } from './unicode.ts';
 
 export const MAX_MCP_SERVERS = 20;
 const MAX_TOOL_CONFIGS = 256;
 
-const ServerName = z.string().min(1).max(255);
-const ServerUrl = z.url({ protocol: /^https?$/, error: 'must be an http or https URL' }).max(2048);
+const ServerName = z.string().min(1).max(255).refine(isWellFormed, MALFORMED);
+/** It is told to whoever reads the agent, so nothing secret may be in it. */
+const ServerUrl = z
+  .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
+  .max(2048)
+  .refine((url) => {
+    const { username = '', password = '' } = URL.parse(url) ?? {};
+    return username === '' && password === '';
+  }, 'must not name a user or a password: credentials belong in a vault');
 
 export const McpServer = z
   .object({ type: z.literal('url'), name: z.string(), url: z.string() })
@@ -33,7 +41,7 @@ export const McpToolsetInput = z
     mcp_server_name: ServerName,
     default_config: z.strictObject(config).nullish(),
     configs: z
-      .array(z.strictObject({ name: z.string().min(1).max(128), ...config }))
+      .array(z.strictObject({ name: z.string().min(1).max(128).refine(isWellFormed, MALFORMED), ...config }))
       .max(MAX_TOOL_CONFIGS)
       .default([]),
   })

@@ -2,7 +2,7 @@
 import * as z from 'zod';
 import { CustomTool, CustomToolInput } from './custom-tools.ts';
 import { SANDBOX_TOOLS } from './hands.ts';
-import { notYetType } from './not-yet.ts';
+import { McpToolset, McpToolsetInput } from './mcp.ts';
 import { PermissionPolicy, PermissionPolicyInput } from './permission-policy.ts';
 import {
   namesOneDomainList,
@@ -84,11 +84,7 @@ export const ToolsetInput = z
 export type ToolsetInput = z.infer<typeof ToolsetInput>;
 
 export const AgentToolInput = z
-  .discriminatedUnion('type', [
-    ToolsetInput,
-    CustomToolInput,
-    notYetType('mcp_toolset', 'MCP toolsets are not supported yet: leave it out'),
-  ])
+  .discriminatedUnion('type', [ToolsetInput, CustomToolInput, McpToolsetInput])
   .meta({ id: 'AgentToolInput' });
 export type AgentToolInput = z.infer<typeof AgentToolInput>;
 
@@ -100,8 +96,9 @@ export const AgentToolsInput = z
   })
   .check(({ value: tools, issues }) => {
     const names = tools.flatMap((tool) => (tool.type === 'custom' ? [tool.name] : []));
+    const servers = tools.flatMap((tool) => (tool.type === 'mcp_toolset' ? [tool.mcp_server_name] : []));
     for (const [index, tool] of tools.entries()) {
-      const fault = tool.type === 'custom' ? nameFault(tool.name, names) : sourceFault(tool, names);
+      const fault = faultOf(tool, { names, servers });
       if (fault !== null)
         issues.push({ code: 'custom', input: tool, path: [index, ...fault.path], message: fault.rule });
     }
@@ -110,6 +107,26 @@ export const AgentToolsInput = z
 interface Fault {
   readonly path: readonly (string | number)[];
   readonly rule: string;
+}
+
+interface Named {
+  readonly names: readonly string[];
+  readonly servers: readonly string[];
+}
+
+function faultOf(tool: AgentToolInput, { names, servers }: Named): Fault | null {
+  switch (tool.type) {
+    case 'custom':
+      return nameFault(tool.name, names);
+    case 'mcp_toolset': {
+      const isTwice = servers.indexOf(tool.mcp_server_name) !== servers.lastIndexOf(tool.mcp_server_name);
+      return isTwice ? { path: ['mcp_server_name'], rule: 'must be the only toolset of its server' } : null;
+    }
+    case TOOLSET_TYPE:
+      return sourceFault(tool, names);
+    default:
+      return tool satisfies never;
+  }
 }
 
 function nameFault(name: string, names: readonly string[]): Fault | null {
@@ -143,5 +160,5 @@ export const Toolset = z
   .meta({ id: 'Toolset' });
 export type Toolset = z.infer<typeof Toolset>;
 
-export const AgentTool = z.discriminatedUnion('type', [Toolset, CustomTool]).meta({ id: 'AgentTool' });
+export const AgentTool = z.discriminatedUnion('type', [Toolset, CustomTool, McpToolset]).meta({ id: 'AgentTool' });
 export type AgentTool = z.infer<typeof AgentTool>;

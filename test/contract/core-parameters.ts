@@ -46,14 +46,22 @@ export const TOOLSET = {
     { name: 'write' as const, enabled: false },
   ],
 };
+/** Nobody answers there. */
+export const SERVER = { type: 'url' as const, name: 'tracker', url: 'https://tracker.invalid/mcp' };
+export const MCP_TOOLSET = {
+  type: 'mcp_toolset' as const,
+  mcp_server_name: SERVER.name,
+  default_config: { enabled: true, permission_policy: { type: 'auto' as const } },
+  configs: [{ name: 'list_issues', enabled: true, permission_policy: { type: 'always_allow' as const } }],
+};
 
 export const AGENT: Everything<AgentCreateParams> = {
   name: 'Ada',
   model: { id: 'claude-opus-5', effort: 'low', speed: 'standard', inference_geo: 'us' },
   description: 'An agent.',
   system: 'You are Ada.',
-  tools: [TOOLSET, TOOL],
-  mcp_servers: [],
+  tools: [TOOLSET, TOOL, MCP_TOOLSET],
+  mcp_servers: [SERVER],
   skills: [],
   multiagent: null,
   execution_identity: { type: 'service_account' },
@@ -102,7 +110,7 @@ export const SESSION: Everything<SessionCreateParams, 'agent' | 'environment_id'
 export const SESSION_UPDATE: Everything<SessionUpdateParams, 'budget' | 'vault_ids'> = {
   title: 'Another title',
   metadata: { team: null, floor: '7' },
-  agent: { tools: [TOOL], mcp_servers: [] },
+  agent: { tools: [TOOL, MCP_TOOLSET], mcp_servers: [SERVER] },
 };
 export const AGENTS: Everything<AgentListParams, 'page'> = {
   'created_at[gte]': PAST,

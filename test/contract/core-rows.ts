@@ -14,7 +14,9 @@ import {
   ENVIRONMENT_UPDATE,
   EVENTS,
   HEADERS,
+  MCP_TOOLSET,
   MESSAGE,
+  SERVER,
   SESSION,
   SESSION_UPDATE,
   SESSIONS,
@@ -91,7 +93,9 @@ export const ROWS: readonly Row[] = [
         ],
       },
       TOOL,
+      MCP_TOOLSET,
     ],
+    mcp_servers: [SERVER],
     metadata: { team: 'a' },
   }),
   row('GET /v1/agents/{agent_id}', async ({ client, agent }) => client.agents.retrieve(await agent()), { name: 'Ada' }),
@@ -106,7 +110,14 @@ export const ROWS: readonly Row[] = [
   row(
     'POST /v1/agents/{agent_id}, everything',
     async ({ client, agent }) => client.agents.update(await agent(), { ...AGENT_UPDATE, ...HEADERS }),
-    { version: 2, name: 'Eve', description: null, system: null, tools: [{}, TOOL], metadata: { floor: '7' } },
+    {
+      version: 2,
+      name: 'Eve',
+      description: null,
+      system: null,
+      tools: [{}, TOOL, MCP_TOOLSET],
+      metadata: { floor: '7' },
+    },
   ),
   row('GET /v1/agents', ({ client }) => client.agents.list(), page),
   row(
@@ -223,7 +234,12 @@ export const ROWS: readonly Row[] = [
       await service.idle(made.id);
       return made;
     },
-    { status: 'running', title: 'A session', metadata: { team: 'a' }, agent: { system: 'You are Ada.' } },
+    {
+      status: 'running',
+      title: 'A session',
+      metadata: { team: 'a' },
+      agent: { system: 'You are Ada.', mcp_servers: [SERVER] },
+    },
   ),
   row(
     'GET /v1/sessions/{session_id}',
@@ -236,7 +252,7 @@ export const ROWS: readonly Row[] = [
   row(
     'POST /v1/sessions/{session_id}, everything',
     async ({ client, session }) => client.sessions.update(await session(), { ...SESSION_UPDATE, ...HEADERS }),
-    { title: 'Another title', metadata: { floor: '7' }, agent: { tools: [TOOL] } },
+    { title: 'Another title', metadata: { floor: '7' }, agent: { tools: [TOOL, MCP_TOOLSET], mcp_servers: [SERVER] } },
   ),
   row('GET /v1/sessions', ({ client }) => client.sessions.list(), page),
   row(

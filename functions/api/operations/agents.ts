@@ -3,7 +3,7 @@ import { Agent, AgentCreate, AgentUpdate } from '#contract/agents.ts';
 import { AgentId } from '#contract/ids.ts';
 import { pageOf } from '#contract/pages.ts';
 import { AgentQuery, AgentsQuery, NoQuery, VersionsQuery } from '#contract/queries.ts';
-import { brokenModel, brokenTools, tooLarge } from '#core/agents/agent-rules.ts';
+import { brokenModel, brokenServers, brokenTools, tooLarge } from '#core/agents/agent-rules.ts';
 import { resolveAgent } from '#core/agents/resolve.ts';
 import { updateAgent } from '#core/agents/update.ts';
 import { isRefusal, type RequestRefusal } from '#core/requests/refusal.ts';
@@ -33,7 +33,7 @@ const create = operation({
   response: Agent,
   async handle({ world, workspace, body }) {
     const agent = resolveAgent(body, AgentId.parse(`agent_${world.newToken()}`), world.stamp.now());
-    const refusal = brokenModel(agent.model) ?? brokenTools(agent) ?? tooLarge(agent, 'body');
+    const refusal = brokenModel(agent.model) ?? brokenTools(agent) ?? brokenServers(agent) ?? tooLarge(agent, 'body');
     if (refusal !== null) return refusal;
     await world.agents.create(workspace, agent);
     return agent;

@@ -21,6 +21,20 @@ export function brokenModel(model: Model, parent = ''): RequestRefusal | null {
   return sentence === null ? null : refuse('invalid_request_error', `${parent}${sentence}`);
 }
 
+/** Servers without a toolset and toolsets without their server (contract §2.1); `parent` as above. */
+export function brokenServers(agent: Pick<SessionAgent, 'mcp_servers' | 'tools'>, parent = ''): RequestRefusal | null {
+  const declared = agent.mcp_servers.map(({ name }) => name);
+  const used = agent.tools.map((tool) => (tool.type === 'mcp_toolset' ? tool.mcp_server_name : null));
+  const missing = used.findIndex((name) => name !== null && !declared.includes(name));
+  if (missing >= 0) {
+    const field = `${parent}tools.${missing}.mcp_server_name`;
+    return refuse('invalid_request_error', `${field}: must name one of the agent's mcp_servers`);
+  }
+  const unused = declared.findIndex((name) => !used.includes(name));
+  if (unused < 0) return null;
+  return refuse('invalid_request_error', `${parent}mcp_servers.${unused}.name: must be named by an mcp_toolset`);
+}
+
 /** Web tools that the model's provider does not have; `parent` as above. */
 export function brokenTools(agent: Pick<SessionAgent, 'model' | 'tools'>, parent = ''): RequestRefusal | null {
   const sentence = unservedSetting(agent);

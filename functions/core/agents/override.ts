@@ -1,6 +1,6 @@
 /** A session's own version of its agent (contract §2.3): omitted is inherited, null and [] clear, a value replaces. */
 import type { Agent, AgentOverrides, SessionAgent } from '#contract/agents.ts';
-import { brokenModel, brokenTools, tooLarge } from '#core/agents/agent-rules.ts';
+import { brokenModel, brokenServers, brokenTools, tooLarge } from '#core/agents/agent-rules.ts';
 import { overrideModel } from '#core/agents/resolve-model.ts';
 import { resolveTools } from '#core/agents/resolve-tools.ts';
 import { emptyAsNull, snapshotOf } from '#core/agents/resolve.ts';
@@ -27,12 +27,16 @@ export function overrideAgent(agent: Agent, overrides: AgentOverrides): SessionA
   return brokenTools(overridden, 'agent.') ?? overridden;
 }
 
-/** Skills and MCP servers are only ever empty yet, so there is nothing in them to replace. */
+/** Skills are only ever empty yet, so there is nothing in them to replace. */
 export function replaceTools(
   agent: SessionAgent,
-  { tools }: Pick<AgentOverrides, 'tools' | 'mcp_servers'>,
+  { tools, mcp_servers: servers }: Pick<AgentOverrides, 'tools' | 'mcp_servers'>,
 ): SessionAgent | RequestRefusal {
-  const replaced = { ...agent, tools: tools === undefined ? agent.tools : resolveTools(tools) };
+  const replaced = {
+    ...agent,
+    tools: tools === undefined ? agent.tools : resolveTools(tools),
+    mcp_servers: servers === undefined ? agent.mcp_servers : (servers ?? []),
+  };
   const broken = tools === undefined ? null : brokenTools(replaced, 'agent.');
-  return broken ?? tooLarge(replaced, 'agent') ?? replaced;
+  return broken ?? brokenServers(replaced, 'agent.') ?? tooLarge(replaced, 'agent') ?? replaced;
 }

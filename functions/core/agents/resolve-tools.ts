@@ -1,31 +1,63 @@
 /** Tools as they are saved: every value decided, so that a later change of defaults changes no saved agent. */
+import type { McpToolset, McpToolsetInput } from '#contract/mcp.ts';
 import type { PermissionPolicy } from '#contract/permission-policy.ts';
-import type { AgentTool, AgentToolInput, ToolConfig, ToolConfigInput, Toolset } from '#contract/tools.ts';
-import type { ToolsetInput } from '#contract/tools.ts';
+import {
+  TOOLSET_TYPE,
+  type AgentTool,
+  type AgentToolInput,
+  type ToolConfig,
+  type ToolConfigInput,
+  type Toolset,
+  type ToolsetInput,
+} from '#contract/tools.ts';
 
 const ALWAYS_ALLOW: PermissionPolicy = { type: 'always_allow' };
+const ALWAYS_ASK: PermissionPolicy = { type: 'always_ask' };
 
 export function resolveTools(input: readonly AgentToolInput[] | null | undefined): AgentTool[] {
-  return (input ?? []).map((tool) => (tool.type === 'custom' ? tool : resolveToolset(tool)));
+  return (input ?? []).map(resolveTool);
 }
 
-function resolveToolset(input: ToolsetInput): Toolset {
-  const defaults = {
-    enabled: input.default_config?.enabled ?? true,
-    permission_policy: input.default_config?.permission_policy ?? ALWAYS_ALLOW,
-  };
+function resolveTool(tool: AgentToolInput): AgentTool {
+  switch (tool.type) {
+    case 'custom':
+      return tool;
+    case 'mcp_toolset':
+      return resolveMcpToolset(tool);
+    case TOOLSET_TYPE:
+      return resolveToolset(tool);
+    default:
+      return tool satisfies never;
+  }
+}
+
+/** What others execute is asked about, unless somebody says that it need not be. */
+function resolveMcpToolset({ type, mcp_server_name, default_config, configs }: McpToolsetInput): McpToolset {
+  const defaults = policyOf(default_config ?? {}, { enabled: true, permission_policy: ALWAYS_ASK });
   return {
-    type: input.type,
+    type,
+    mcp_server_name,
     default_config: defaults,
-    configs: input.configs.map((config) => resolveConfig(config, defaults)),
+    configs: configs.map((config) => ({ name: config.name, ...policyOf(config, defaults) })),
   };
 }
 
-function resolveConfig(input: ToolConfigInput, defaults: Toolset['default_config']): ToolConfig {
-  const policy = {
+function resolveToolset({ type, default_config, configs }: ToolsetInput): Toolset {
+  const defaults = policyOf(default_config ?? {}, { enabled: true, permission_policy: ALWAYS_ALLOW });
+  return { type, default_config: defaults, configs: configs.map((config) => resolveConfig(config, defaults)) };
+}
+
+type Policy = Toolset['default_config'];
+
+function policyOf(input: Pick<ToolConfigInput, 'enabled' | 'permission_policy'>, defaults: Policy): Policy {
+  return {
     enabled: input.enabled ?? defaults.enabled,
     permission_policy: input.permission_policy ?? defaults.permission_policy,
   };
+}
+
+function resolveConfig(input: ToolConfigInput, defaults: Policy): ToolConfig {
+  const policy = policyOf(input, defaults);
   switch (input.name) {
     case 'web_fetch':
       return {

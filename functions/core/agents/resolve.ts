@@ -14,7 +14,7 @@ export function resolveAgent(input: AgentCreate, id: AgentId, now: Instant): Age
     system: emptyAsNull(input.system),
     model: resolveModel(input.model),
     tools: resolveTools(input.tools),
-    mcp_servers: [],
+    mcp_servers: input.mcp_servers ?? [],
     skills: [],
     multiagent: null,
     execution_identity: { type: 'service_account' },

@@ -2,7 +2,7 @@
 import { Agent, type AgentUpdate } from '#contract/agents.ts';
 import type { AgentId, Instant, WorkspaceId } from '#contract/ids.ts';
 import { TOO_MANY_PAIRS } from '#contract/metadata.ts';
-import { brokenModel, brokenTools, tooLarge } from '#core/agents/agent-rules.ts';
+import { brokenModel, brokenServers, brokenTools, tooLarge } from '#core/agents/agent-rules.ts';
 import { replaceModel } from '#core/agents/resolve-model.ts';
 import { resolveTools } from '#core/agents/resolve-tools.ts';
 import { emptyAsNull } from '#core/agents/resolve.ts';
@@ -27,17 +27,18 @@ export function nextVersion(agent: Agent, update: AgentUpdate, now: Instant): Ag
   // A model that was retired since is refused to nobody who does not touch it.
   const broken = update.model === undefined ? null : brokenModel(next.model);
   const touchesTools = update.model !== undefined || update.tools !== undefined;
-  return broken ?? (touchesTools ? brokenTools(next) : null) ?? tooLarge(next, 'body') ?? next;
+  return broken ?? (touchesTools ? brokenTools(next) : null) ?? brokenServers(next) ?? tooLarge(next, 'body') ?? next;
 }
 
 function changesOf(agent: Agent, update: AgentUpdate): Partial<Agent> {
-  const { name, description, model, system, tools } = update;
+  const { name, description, model, system, tools, mcp_servers: servers } = update;
   return {
     ...(name === undefined ? {} : { name }),
     ...(description === undefined ? {} : { description: emptyAsNull(description) }),
     ...(model === undefined ? {} : { model: replaceModel(agent.model, model) }),
     ...(system === undefined ? {} : { system: emptyAsNull(system) }),
     ...(tools === undefined ? {} : { tools: resolveTools(tools) }),
+    ...(servers === undefined ? {} : { mcp_servers: servers ?? [] }),
   };
 }
 

@@ -94,6 +94,24 @@ describe('agents', () => {
     ]);
   });
 
+  it.each([
+    ['a server that no toolset names', { tools: [] }, 'mcp_servers.0.name: must be named by an mcp_toolset'],
+    [
+      'a toolset of a server that they do not have',
+      { mcp_servers: [] },
+      "tools.0.mcp_server_name: must name one of the agent's mcp_servers",
+    ],
+  ])('are refused with %s', async (_what, fields, message) => {
+    const served = {
+      tools: [{ type: 'mcp_toolset', mcp_server_name: 'tracker' }],
+      mcp_servers: [{ type: 'url', name: 'tracker', url: 'https://tracker.example/mcp' }],
+    };
+    const agent = { name: 'Ada', model: 'claude-opus-5', ...served };
+    expect(await api.ask('POST', '/v1/agents', agent)).toMatchObject({ status: 200, body: served });
+    const refused = await api.ask('POST', '/v1/agents', { ...agent, ...fields });
+    expect([refused.status, refused.body.error.message]).toEqual([400, message]);
+  });
+
   it('never have a system prompt that the provider could not read', async () => {
     const refused = await api.ask('POST', '/v1/agents', { name: 'Ada', model: 'm', system: 'half \ud83d' });
     expect([refused.status, refused.body.error.message]).toEqual([400, 'system: must be well-formed Unicode']);

@@ -48,7 +48,6 @@ describe('a toolset', () => {
       /permission_policy\.type: must be one of always_/,
     ],
     [searching({ max_content_tokens: 5 }), /max_content_tokens: is not a known field/],
-    [{ type: 'mcp_toolset', mcp_server_name: 'x' }, 'tools.0: MCP toolsets are not supported yet: leave it out'],
     [{ type: 'computer' }, /^tools\.0\.type: must be one of/],
   ])('%j is refused', (tool, message) => {
     expect(verdict(tool)).toMatch(message);
@@ -150,6 +149,32 @@ describe('URL sources', () => {
     [{ user_input: 'none', client_tool_results: 'none', server_tool_results: 'none' }, /must not all be "none"/],
   ])('%j are refused', (given, message) => {
     expect(verdict(sources(given), custom())).toMatch(message);
+  });
+});
+
+describe('a toolset of an MCP server', () => {
+  const mcp = (fields: object = {}) => ({ type: 'mcp_toolset', mcp_server_name: 'tracker', ...fields });
+
+  it('stands beside others of other servers', () => {
+    expect(verdict(toolset(), mcp(), mcp({ mcp_server_name: 'calendar' }))).toBe('accepted');
+    expect(verdict(mcp({ default_config: null, configs: [{ name: 'list.issues', enabled: null }] }))).toBe('accepted');
+  });
+
+  it.each([
+    [{ mcp_server_name: '' }, /^tools\.0\.mcp_server_name: /],
+    [{ mcp_server_name: 'x'.repeat(256) }, /^tools\.0\.mcp_server_name: must have at most 255/],
+    [{ mcp_server_name: '\ud83d' }, 'tools.0.mcp_server_name: must be well-formed Unicode'],
+    [{ configs: [{ name: '' }] }, /^tools\.0\.configs\.0\.name: /],
+    [{ configs: [{ name: 'x'.repeat(129) }] }, /^tools\.0\.configs\.0\.name: must have at most 128/],
+    [{ configs: [{ name: 'a', type: 'a' }] }, /type: is not a known field/],
+    [{ configs: [{ name: 'a' }, { name: 'a' }] }, 'tools.0.configs: must name each tool once'],
+    [{ default_config: { permission_policy: { type: 'never' } } }, /permission_policy\.type: must be one of always_/],
+  ])('is refused with %j', (fields, message) => {
+    expect(verdict(mcp(fields))).toMatch(message);
+  });
+
+  it('is the only one of its server', () => {
+    expect(verdict(mcp(), mcp())).toBe('tools.0.mcp_server_name: must be the only toolset of its server');
   });
 });
 

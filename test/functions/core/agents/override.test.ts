@@ -3,8 +3,11 @@ import { Agent, AgentCreate, AgentOverrides, SessionAgent } from '#contract/agen
 import { AgentId } from '#contract/ids.ts';
 import { overrideAgent, replaceTools } from '#core/agents/override.ts';
 import { resolveAgent, snapshotOf } from '#core/agents/resolve.ts';
+import { isRefusal } from '#core/requests/refusal.ts';
 
 const CUSTOM = { type: 'custom', name: 'get_weather', description: 'Weather', input_schema: { type: 'object' } };
+const SERVER = { type: 'url', name: 'tracker', url: 'https://tracker.example/mcp' } as const;
+const MCP = { type: 'mcp_toolset', mcp_server_name: 'tracker' };
 const AGENT = Agent.parse(
   resolveAgent(
     AgentCreate.parse({
@@ -64,5 +67,22 @@ describe("a session's agent", () => {
     expect(replaceTools(agent, { tools: null, mcp_servers: [] })).toEqual({ ...agent, tools: [] });
     const { tools } = AgentOverrides.parse({ tools: [CUSTOM] });
     expect(replaceTools(agent, { tools })).toEqual({ ...agent, tools: [CUSTOM] });
+  });
+
+  it('has a toolset for each of its MCP servers, and a server for each toolset', () => {
+    const overridden = (overrides: object) => overrideAgent(AGENT, AgentOverrides.parse(overrides));
+    const served = overridden({ tools: [MCP], mcp_servers: [SERVER] });
+    if (isRefusal(served)) throw new TypeError(served.message);
+    expect(served).toMatchObject({ tools: [{ mcp_server_name: 'tracker' }], mcp_servers: [SERVER] });
+    expect(replaceTools(served, {})).toEqual(served);
+    expect(replaceTools(served, { tools: [], mcp_servers: null })).toMatchObject({ tools: [], mcp_servers: [] });
+    for (const [refusal, field] of [
+      [overridden({ tools: [MCP] }), 'agent.tools.0.mcp_server_name: '],
+      [overridden({ mcp_servers: [SERVER] }), 'agent.mcp_servers.0.name: '],
+      [replaceTools(served, { mcp_servers: [] }), 'agent.tools.0.mcp_server_name: '],
+      [replaceTools(served, { tools: [] }), 'agent.mcp_servers.0.name: '],
+    ] as const) {
+      expect(refusal).toMatchObject({ message: expect.stringContaining(field) });
+    }
   });
 });

@@ -15,6 +15,11 @@ const CUSTOM = {
   input_schema: { additionalProperties: false, properties: { place: {} }, type: 'object' },
 };
 
+const SERVER = { type: 'url', name: 'tracker', url: 'https://tracker.example/mcp' };
+const MCP = { type: 'mcp_toolset', mcp_server_name: 'tracker' };
+const ASK = { enabled: true, permission_policy: { type: 'always_ask' } };
+const SAVED_MCP = { ...MCP, default_config: ASK, configs: [] };
+
 /** As it comes from the records. */
 const given = (fields: object = {}): Agent =>
   Agent.parse(
@@ -98,12 +103,61 @@ describe('an update of an agent', () => {
     [{ version: 0 }, /^version: /],
     [{ metadata: { a: 1 } }, /^metadata\.a: /],
     [{ skills: [{}] }, /^skills: .*not supported yet/],
-    [{ mcp_servers: [{}] }, /^mcp_servers: .*not supported yet/],
+    [{ mcp_servers: [{ type: 'url', name: 'a', url: 'ftp://a' }] }, /^mcp_servers\.0\.url: must be an http or https/],
+    [{ mcp_servers: [{ type: 'url', name: 'a', url: 'https://me:word@a' }] }, /^mcp_servers\.0\.url: .*password/],
+    [{ mcp_servers: [{ type: 'stdio', name: 'a', url: 'https://a' }] }, /^mcp_servers\.0\.type: /],
+    [{ mcp_servers: [SERVER, { ...SERVER, url: 'https://b' }] }, /^mcp_servers\.1\.name: must be unique/],
+    [
+      { mcp_servers: Array.from({ length: 21 }, (_, at) => ({ ...SERVER, name: `${at}` })) },
+      /^mcp_servers: must have at most 20/,
+    ],
     [{ execution_identity: { type: 'aws_role', role_arn: 'x' } }, /^execution_identity: .*not supported yet/],
     [{ colour: 'red' }, /^colour: is not a known field/],
   ])('of %j is refused', (update, message) => {
     const parsed = AgentUpdate.safeParse(update);
     expect(parsed.success ? 'accepted' : explain(parsed.error, 'body')).toMatch(message);
+  });
+
+  describe('of one with an MCP server', () => {
+    const served = () => given({ tools: [MCP], mcp_servers: [SERVER] });
+    const calendar = { ...SERVER, name: 'calendar' };
+    const twice = { tools: [MCP, { ...MCP, mcp_server_name: 'calendar' }], mcp_servers: [SERVER, calendar] };
+
+    it.each([
+      ['keeps both when they are omitted', { name: 'Bob' }, { name: 'Bob' }],
+      ['clears both with null', { tools: null, mcp_servers: null }, { tools: [], mcp_servers: [] }],
+      ['clears both with []', { tools: [], mcp_servers: [] }, { tools: [], mcp_servers: [] }],
+      [
+        'replaces servers whole',
+        { mcp_servers: [{ ...SERVER, url: 'https://other.example' }] },
+        { mcp_servers: [{ ...SERVER, url: 'https://other.example' }] },
+      ],
+      [
+        'replaces toolsets whole',
+        { tools: [{ ...MCP, configs: [{ name: 'list', enabled: false }] }] },
+        { tools: [{ ...SAVED_MCP, configs: [{ name: 'list', ...ASK, enabled: false }] }] },
+      ],
+    ])('%s', (_what, update, changed) => {
+      const agent = served();
+      expect(agent).toMatchObject({ tools: [SAVED_MCP], mcp_servers: [SERVER] });
+      expect(when(agent, update)).toEqual({ ...agent, ...changed, version: 2, updated_at: LATER });
+    });
+
+    it('changes nothing when it says what is saved', () => {
+      const agent = served();
+      expect(when(agent, { tools: [{ ...MCP, default_config: {} }], mcp_servers: [SERVER] })).toBe(agent);
+    });
+
+    it.each([
+      ['servers alone are cleared', { mcp_servers: [] }, /^tools\.0\.mcp_server_name: must name one of/],
+      ['servers alone are nulled', { mcp_servers: null }, /^tools\.0\.mcp_server_name: must name one of/],
+      ['toolsets alone are cleared', { tools: null }, /^mcp_servers\.0\.name: must be named by an mcp_toolset/],
+      ['a server comes without a toolset', { mcp_servers: [SERVER, calendar] }, /^mcp_servers\.1\.name: /],
+      ['a toolset comes without a server', { tools: twice.tools }, /^tools\.1\.mcp_server_name: /],
+    ])('is refused when %s', (_what, update, message) => {
+      expect(when(served(), update)).toMatchObject({ message: expect.stringMatching(message) });
+      expect(when(served(), twice)).toMatchObject({ version: 2 });
+    });
   });
 
   it('of another version is a conflict, even when it would change nothing', () => {
