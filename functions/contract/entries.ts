@@ -65,6 +65,14 @@ export const OpenCall = z.object({
   name: z.string(),
   at: z.int(),
   waitsFor: z.enum(['hand', 'confirmation', 'client']),
+  /** Of an MCP call, the agent's name of the server; null of any other. */
+  server: z.string().nullable().default(null),
+  /** Position of what made it wait for what it waits for now: a call may go to its hand more than once. */
+  since: z.int().default(0),
+  /** A person has allowed this very call. */
+  isConfirmed: z.boolean().default(false),
+  /** Its hand gave it back, because a person has to do something elsewhere first. */
+  isSuspended: z.boolean().default(false),
 });
 export type OpenCall = z.infer<typeof OpenCall>;
 

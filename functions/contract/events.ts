@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { SessionAgent } from './agents.ts';
 import { Content, SystemContent, TextBlock, ToolContent, ToolResultInput, UserContent } from './content.ts';
 import { EventId, Instant, ThreadId } from './ids.ts';
+import { McpErrorType } from './mcp.ts';
 import { Metadata } from './metadata.ts';
 import { notYetType } from './not-yet.ts';
 import { wellFormed } from './unicode.ts';
@@ -46,20 +47,29 @@ export const StopDetails = z
   .nullable();
 export type StopDetails = z.infer<typeof StopDetails>;
 
+/** What ends a model request, or a turn. */
+export const TurnErrorType = z.enum([
+  'unknown_error',
+  'model_overloaded_error',
+  'model_rate_limited_error',
+  'model_request_failed_error',
+  'billing_error',
+  'tool_use_limit_reached_error',
+  'compaction_limit_reached_error',
+]);
+export type TurnErrorType = z.infer<typeof TurnErrorType>;
+
+const told = {
+  message: z.string(),
+  retry_status: z.object({ type: z.enum(['retrying', 'exhausted', 'terminal']) }),
+};
+
 export const SessionErrorBody = z
-  .object({
-    type: z.enum([
-      'unknown_error',
-      'model_overloaded_error',
-      'model_rate_limited_error',
-      'model_request_failed_error',
-      'billing_error',
-      'tool_use_limit_reached_error',
-      'compaction_limit_reached_error',
-    ]),
-    message: z.string(),
-    retry_status: z.object({ type: z.enum(['retrying', 'exhausted', 'terminal']) }),
-  })
+  .discriminatedUnion('type', [
+    z.object({ type: TurnErrorType, ...told }),
+    /** The session goes on without what the server offers. */
+    z.object({ type: McpErrorType, mcp_server_name: z.string(), ...told }),
+  ])
   .meta({ id: 'SessionErrorBody' });
 export type SessionErrorBody = z.infer<typeof SessionErrorBody>;
 
@@ -75,6 +85,13 @@ export const Evaluation = z
   ])
   .meta({ id: 'Evaluation' });
 export type Evaluation = z.infer<typeof Evaluation>;
+
+const use = {
+  name: z.string(),
+  input: z.record(z.string(), z.unknown()),
+  evaluated_permission: z.enum(['allow', 'ask', 'deny']),
+  evaluation: Evaluation.optional(),
+};
 
 const stop = { stop_reason: StopReason, stop_details: StopDetails };
 const thread = { session_thread_id: ThreadId, agent_name: z.string() };
@@ -96,13 +113,11 @@ export const SessionEvent = z
     }),
     event('agent.thinking', {}),
     event('agent.message', { content: z.array(TextBlock) }),
-    event('agent.tool_use', {
-      name: z.string(),
-      input: z.record(z.string(), z.unknown()),
-      evaluated_permission: z.enum(['allow', 'ask', 'deny']),
-      evaluation: Evaluation.optional(),
-    }),
+    event('agent.tool_use', use),
     event('agent.tool_result', { tool_use_id: EventId, content: ToolContent, is_error: z.boolean() }),
+    /** `name` as the server has it. */
+    event('agent.mcp_tool_use', { mcp_server_name: z.string(), ...use }),
+    event('agent.mcp_tool_result', { mcp_tool_use_id: EventId, content: ToolContent, is_error: z.boolean() }),
     event('agent.custom_tool_use', { name: z.string(), input: z.record(z.string(), z.unknown()) }),
     event('agent.thread_context_compacted', {}),
     event('session.status_running', {}),

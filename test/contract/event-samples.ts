@@ -59,8 +59,15 @@ const agent = {
   description: null,
   system: null,
   model: { id: 'claude-opus-5', effort: { type: 'high' as const }, speed: 'standard' as const },
-  tools: [],
-  mcp_servers: [],
+  tools: [
+    {
+      type: 'mcp_toolset' as const,
+      mcp_server_name: 'tracker',
+      default_config: { enabled: true, permission_policy: { type: 'always_ask' as const } },
+      configs: [{ name: 'list', enabled: false, permission_policy: { type: 'always_allow' as const } }],
+    },
+  ],
+  mcp_servers: [{ type: 'url' as const, name: 'tracker', url: 'https://tracker.invalid/mcp' }],
   skills: [],
   multiagent: null,
   execution_identity: { type: 'service_account' as const },
@@ -158,6 +165,23 @@ export const EVENT_SAMPLES: readonly EventSample[] = [
     EVALUATION,
   ),
   sample(
+    {
+      ...at,
+      type: 'agent.mcp_tool_use',
+      ...use,
+      mcp_server_name: 'tracker',
+      evaluated_permission: 'ask',
+      evaluation: { type: 'auto', evaluated_permission: { type: 'ask', reason_code: 'indeterminate' } },
+    },
+    'that asks',
+    EVALUATION,
+  ),
+  sample(
+    { ...at, type: 'agent.mcp_tool_use', ...use, mcp_server_name: 'tracker', evaluated_permission: 'deny' },
+    'that is denied',
+    EVALUATION,
+  ),
+  sample(
     { ...at, type: 'agent.mcp_tool_result', mcp_tool_use_id: 'sevt_02', content: [text], is_error: false },
     '',
     RESULT,
@@ -205,6 +229,16 @@ export const EVENT_SAMPLES: readonly EventSample[] = [
     ] as const
   ).map((type) =>
     sample({ ...at, type: 'session.error', error: { type, message: 'A', retry_status: { type: 'exhausted' } } }, type),
+  ),
+  ...(['mcp_connection_failed_error', 'mcp_authentication_failed_error'] as const).map((type) =>
+    sample(
+      {
+        ...at,
+        type: 'session.error',
+        error: { type, mcp_server_name: 'tracker', message: 'A', retry_status: retrying },
+      },
+      type,
+    ),
   ),
   sample({ ...at, type: 'session.updated', title: 'A', metadata: { a: 'b' }, agent }, '', [
     'title',

@@ -30,9 +30,9 @@ import type { ToolName } from '#contract/tools.ts';
 import type { Usage } from '#contract/usage.ts';
 
 /** Of features that are not built: what a client sends in them is refused by name. */
-type LaterAgentField = 'mcp_servers' | 'multiagent' | 'skills';
-/** Likewise: content in files, toolsets of MCP servers, IAM roles. */
-type LaterVariant = 'file' | 'mcp_toolset' | 'aws_role';
+type LaterAgentField = 'multiagent' | 'skills';
+/** Likewise: content in files, IAM roles. */
+type LaterVariant = 'file' | 'aws_role';
 /** Told, and never taken (contract §3.1). */
 type ToldVariant = 'redacted';
 /** Where the SDK says string, the contract says which; of two scopes it refuses one. */
@@ -112,6 +112,8 @@ export type Events = {
   'agent.thinking': Answer<Event<'agent.thinking'>, events.BetaManagedAgentsAgentThinkingEvent>;
   'agent.tool_use': Answer<Event<'agent.tool_use'>, events.BetaManagedAgentsAgentToolUseEvent>;
   'agent.tool_result': Answer<Event<'agent.tool_result'>, events.BetaManagedAgentsAgentToolResultEvent>;
+  'agent.mcp_tool_use': Answer<Event<'agent.mcp_tool_use'>, events.BetaManagedAgentsAgentMCPToolUseEvent>;
+  'agent.mcp_tool_result': Answer<Event<'agent.mcp_tool_result'>, events.BetaManagedAgentsAgentMCPToolResultEvent>;
   'agent.custom_tool_use': Answer<Event<'agent.custom_tool_use'>, events.BetaManagedAgentsAgentCustomToolUseEvent>;
   'agent.thread_context_compacted': Answer<
     Event<'agent.thread_context_compacted'>,

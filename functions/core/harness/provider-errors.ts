@@ -1,8 +1,11 @@
 /** From a model fault to what the session's readers are told; messages carry no provider text, which may quote input. */
-import type { SessionErrorBody } from '#contract/events.ts';
+import type { TurnErrorType } from '#contract/events.ts';
 import type { Fault, FaultCode } from '#core/errors.ts';
 
-type Told = Pick<SessionErrorBody, 'type' | 'message'>;
+interface Told {
+  readonly type: TurnErrorType;
+  readonly message: string;
+}
 
 const TOLD: Partial<Record<FaultCode, Told>> = {
   model_overloaded: { type: 'model_overloaded_error', message: 'The model is overloaded.' },

@@ -2,8 +2,9 @@
 import type { SessionAgent } from '#contract/agents.ts';
 import type { ToolContent } from '#contract/content.ts';
 import type { Entry } from '#contract/entries.ts';
-import type { EventInput, QueuedMessage, SessionErrorBody } from '#contract/events.ts';
+import type { EventInput, QueuedMessage, TurnErrorType } from '#contract/events.ts';
 import type { EventId } from '#contract/ids.ts';
+import type { McpErrorType } from '#contract/mcp.ts';
 import type { Metadata } from '#contract/metadata.ts';
 import type { ModelUsage } from '#contract/usage.ts';
 import type { ToolRules } from '#core/hands/tool-rules.ts';
@@ -39,7 +40,7 @@ export type Command =
   | {
       readonly do: 'fail';
       readonly request: EventId;
-      readonly error: SessionErrorBody['type'];
+      readonly error: TurnErrorType;
       readonly message: string;
       readonly verdict: 'retrying' | 'exhausted' | 'refused' | 'too large';
       /** Of an answer that was of no use. */
@@ -57,6 +58,14 @@ export type Command =
   /** What a client changes in a session, as it will be; only what differs from what is. */
   | { readonly do: 'update'; readonly changes: SessionChanges }
   | { readonly do: 'archive' };
+
+/** What an MCP server did wrong, or wants of a person: for people, never for the model. */
+export interface McpTrouble {
+  readonly type: McpErrorType;
+  /** Its name in the agent. */
+  readonly server: string;
+  readonly message: string;
+}
 
 /** Ids of the events that an answer becomes. */
 export interface AnswerIds {

@@ -95,7 +95,7 @@ function served({ name, input, content, isError }: ServerCall, stamp: Stamp): re
   const evaluation = EVALUATIONS.always_allow;
   return [
     event({ ...use, type: 'agent.tool_use', evaluated_permission: 'allow', evaluation }),
-    resultOf({ id: use.id, waitsFor: 'hand' }, { content, isError }, stamp),
+    resultOf({ id: use.id, waitsFor: 'hand', server: null }, { content, isError }, stamp),
   ];
 }
 
@@ -150,7 +150,11 @@ const EVALUATIONS: Readonly<Record<Extract<ToolRule, { kind: 'built-in' }>['poli
 };
 
 function denied(call: EventId, text: string, stamp: Stamp): Entry {
-  return resultOf({ id: call, waitsFor: 'hand' }, { content: [{ type: 'text', text }], isError: true }, stamp);
+  return resultOf(
+    { id: call, waitsFor: 'hand', server: null },
+    { content: [{ type: 'text', text }], isError: true },
+    stamp,
+  );
 }
 
 function stopOf(answer: ModelAnswer): { reason: StopReason; details: StopDetails } {

@@ -1,6 +1,6 @@
 /** The rules of a session: what a command makes happen, given what has happened. Pure but for the stamp it is given. */
 import type { Entry, SessionState } from '#contract/entries.ts';
-import type { QueuedMessage, SessionErrorBody } from '#contract/events.ts';
+import type { QueuedMessage, TurnErrorType } from '#contract/events.ts';
 import type { Stamp } from '#core/ports.ts';
 import type { Command, Decided, Decision, GivingUp } from '#core/session/commands.ts';
 import { decideAnswer } from '#core/session/decide-answer.ts';
@@ -110,7 +110,7 @@ function untaken({ queued }: SessionState, taken: readonly QueuedMessage[]): Ses
   return queued.filter(({ id }) => !taken.some((message) => message.id === id));
 }
 
-const GIVING_UP: Readonly<Record<GivingUp, Pick<SessionErrorBody, 'type' | 'message'>>> = {
+const GIVING_UP: Readonly<Record<GivingUp, { readonly type: TurnErrorType; readonly message: string }>> = {
   attempts: {
     type: 'model_request_failed_error',
     message: 'the model request did not complete in any of its attempts',

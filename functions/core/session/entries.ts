@@ -1,10 +1,18 @@
 /** Groups of entries that always go together, in the contract's order (§3.5). */
 import type { ToolContent } from '#contract/content.ts';
 import type { Entry, OpenCall, SessionState } from '#contract/entries.ts';
-import type { QueuedMessage, SessionErrorBody, SessionEvent, StopDetails, StopReason } from '#contract/events.ts';
+import type {
+  QueuedMessage,
+  SessionErrorBody,
+  SessionEvent,
+  StopDetails,
+  StopReason,
+  TurnErrorType,
+} from '#contract/events.ts';
 import type { EventId, Instant } from '#contract/ids.ts';
 import type { ModelUsage, Usage } from '#contract/usage.ts';
 import type { Stamp } from '#core/ports.ts';
+import type { McpTrouble } from '#core/session/commands.ts';
 
 export const NO_MODEL_USAGE: ModelUsage = {
   input_tokens: 0,
@@ -56,27 +64,35 @@ export function endOfRequest(
  * sent: the SDK's tool runner knows a call to be answered by nothing else, and would make it again.
  */
 export function resultOf(
-  call: Pick<OpenCall, 'id' | 'waitsFor'>,
+  call: Pick<OpenCall, 'id' | 'waitsFor' | 'server'>,
   { content, isError }: { readonly content: ToolContent; readonly isError: boolean },
   stamp: Stamp,
 ): Entry {
   const result = { id: stamp.eventId(), processed_at: stamp.now(), content, is_error: isError };
-  return call.waitsFor === 'client'
-    ? event({ ...result, type: 'user.custom_tool_result', custom_tool_use_id: call.id })
-    : event({ ...result, type: 'agent.tool_result', tool_use_id: call.id });
+  if (call.waitsFor === 'client')
+    return event({ ...result, type: 'user.custom_tool_result', custom_tool_use_id: call.id });
+  return call.server === null
+    ? event({ ...result, type: 'agent.tool_result', tool_use_id: call.id })
+    : event({ ...result, type: 'agent.mcp_tool_result', mcp_tool_use_id: call.id });
 }
+
+type RetryStatus = SessionErrorBody['retry_status']['type'];
 
 export function failure(
   stamp: Stamp,
-  error: Pick<SessionErrorBody, 'type' | 'message'>,
-  retryStatus: SessionErrorBody['retry_status']['type'],
+  error: { readonly type: TurnErrorType; readonly message: string },
+  retryStatus: RetryStatus,
 ): Entry {
-  return event({
-    id: stamp.eventId(),
-    type: 'session.error',
-    processed_at: stamp.now(),
-    error: { ...error, retry_status: { type: retryStatus } },
-  });
+  return errorEvent(stamp, { ...error, retry_status: { type: retryStatus } });
+}
+
+/** The session goes on, and the server is tried again. */
+export function mcpTrouble(stamp: Stamp, { type, server, message }: McpTrouble): Entry {
+  return errorEvent(stamp, { type, mcp_server_name: server, message, retry_status: { type: 'retrying' } });
+}
+
+function errorEvent(stamp: Stamp, error: SessionErrorBody): Entry {
+  return event({ id: stamp.eventId(), type: 'session.error', processed_at: stamp.now(), error });
 }
 
 /** Thread idle, usage, session idle: the end of a turn. `state` is the state before them, the turn's usage folded in. */

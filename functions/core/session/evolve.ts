@@ -1,7 +1,7 @@
 /** The fold: one entry and the state before it make the state after it. */
 import type { ToolContent } from '#contract/content.ts';
 import type { Entry, LogRecord, OpenCall, SessionState } from '#contract/entries.ts';
-import type { QueuedMessage, SessionEvent } from '#contract/events.ts';
+import type { EventOf, QueuedMessage, SessionEvent } from '#contract/events.ts';
 import type { EventId } from '#contract/ids.ts';
 import type { ModelUsage, Usage } from '#contract/usage.ts';
 import { exceededTokens, fullTokens } from '#core/harness/room.ts';
@@ -113,15 +113,20 @@ function evolveEvent(state: SessionState, event: SessionEvent, position: number)
     case 'system.message':
       return queueOrTake(state, event, position);
     case 'user.tool_confirmation':
-      return event.processed_at === null || event.result === 'deny' ? state : release(state, event.tool_use_id);
+      return event.processed_at === null || event.result === 'deny'
+        ? state
+        : release(state, event.tool_use_id, { since: position, isConfirmed: true });
     case 'user.custom_tool_result':
       return close(state, event.custom_tool_use_id, event.content ?? []);
     case 'agent.custom_tool_use':
-      return open(state, { id: event.id, name: event.name, at: position, waitsFor: 'client' });
-    case 'agent.tool_use': {
+      return open(state, event, { at: position, waitsFor: 'client' });
+    case 'agent.tool_use':
+    case 'agent.mcp_tool_use': {
       const waitsFor = event.evaluated_permission === 'ask' ? 'confirmation' : 'hand';
-      return open(state, { id: event.id, name: event.name, at: position, waitsFor });
+      return open(state, event, { at: position, waitsFor });
     }
+    case 'agent.mcp_tool_result':
+      return close(state, event.mcp_tool_use_id, event.content);
     case 'agent.tool_result':
       return close(event.is_error ? state : countWebUse(state, event.tool_use_id), event.tool_use_id, event.content);
     case 'span.model_request_start':
@@ -192,7 +197,12 @@ function queueOrTake(state: SessionState, message: QueuedMessage, position: numb
   return { ...state, queued: [...others, { id: message.id, type: message.type, at: position, chars, tokens }] };
 }
 
-function open(state: SessionState, call: OpenCall): SessionState {
+type ToolUse = EventOf<'agent.tool_use' | 'agent.mcp_tool_use' | 'agent.custom_tool_use'>;
+
+function open(state: SessionState, use: ToolUse, { at, waitsFor }: Pick<OpenCall, 'at' | 'waitsFor'>): SessionState {
+  const { id, name } = use;
+  const server = use.type === 'agent.mcp_tool_use' ? use.mcp_server_name : null;
+  const call = { id, name, at, waitsFor, server, since: at, isConfirmed: false, isSuspended: false };
   return {
     ...state,
     calls: [...state.calls, call],
@@ -200,9 +210,18 @@ function open(state: SessionState, call: OpenCall): SessionState {
   };
 }
 
-/** A confirmed call is a hand's to make. */
-function release(state: SessionState, id: EventId): SessionState {
-  return { ...state, calls: state.calls.map((call) => (call.id === id ? { ...call, waitsFor: 'hand' } : call)) };
+/** A call that waited for a person is a hand's to make. */
+function release(
+  state: SessionState,
+  id: EventId,
+  { since, isConfirmed }: Pick<OpenCall, 'since' | 'isConfirmed'>,
+): SessionState {
+  const released = { waitsFor: 'hand' as const, since, isSuspended: false };
+  return withCall(state, id, (call) => ({ ...call, ...released, isConfirmed: call.isConfirmed || isConfirmed }));
+}
+
+function withCall(state: SessionState, id: EventId, change: (call: OpenCall) => OpenCall): SessionState {
+  return { ...state, calls: state.calls.map((call) => (call.id === id ? change(call) : call)) };
 }
 
 function close(state: SessionState, id: EventId, content: ToolContent): SessionState {
