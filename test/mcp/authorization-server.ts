@@ -1,0 +1,108 @@
+/**
+ * An authorization server over real HTTP that does what it is told: rotates and detects reuse, forgets, lies, stalls and
+ * breaks off. Each request is kept as it came, so that tests can say what was sent and what was not.
+ */
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type {
+  AuthorizationServerOptions,
+  Decision,
+  ReceivedRequest,
+  TokenAnswer,
+} from './authorization-server-script.ts';
+import { createGrants, type Consent, type Grants, type Issued } from './grants.ts';
+import { route, token, type State } from './oauth-endpoints.ts';
+import type { Client } from './oauth-client.ts';
+
+export interface AuthorizationServer {
+  readonly issuer: string;
+  readonly port: number;
+  readonly tokenEndpoint: string;
+  readonly requests: readonly ReceivedRequest[];
+  /** Those that came to the token endpoint. */
+  readonly tokenRequests: readonly ReceivedRequest[];
+  readonly grants: Grants;
+  /** A pair as if the user had just consented. */
+  consented(consent?: Partial<Consent>): Issued;
+  /** The next token requests are answered so, one each; later ones rightly, or as `always` says. */
+  answer(...answers: readonly TokenAnswer[]): void;
+  always(answer: TokenAnswer | null): void;
+  /** How the user decides, and what the redirect says of who sends it. */
+  decides(decision: Decision): void;
+  close(): Promise<void>;
+}
+
+export const PUBLIC_CLIENT: Client = { id: 'client-1', auth: 'none', secret: null, redirectUris: null };
+
+export async function startAuthorizationServer(options: AuthorizationServerOptions = {}): Promise<AuthorizationServer> {
+  const requests: ReceivedRequest[] = [];
+  const server = createServer((request, response) => void serve(request, response));
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const { port } = server.address() as AddressInfo;
+  const path = options.path ?? '';
+  const issuer = `http://${options.host ?? '127.0.0.1'}:${port}${path}`;
+  const state: State & { decision: Decision } = {
+    options,
+    issuer,
+    grants: createGrants(options.lifetimeSeconds ?? 3600, options.nowMs ?? Date.now),
+    clients: new Map((options.clients ?? [PUBLIC_CLIENT]).map((client) => [client.id, client])),
+    codes: new Map(),
+    decision: {},
+  };
+  const script: TokenAnswer[] = [];
+  let usual: TokenAnswer | null = null;
+
+  async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const received = await receive(request);
+    requests.push(received);
+    const isToken = received.path === `${path}/token`;
+    const told = isToken ? (script.shift() ?? usual) : null;
+    await told?.after;
+    if (isToken && options.latencyMs !== undefined) await sleep(options.latencyMs);
+    if (told?.do === 'hang') return;
+    const reply = isToken ? token(state, received, told) : route(state, received);
+    if (told?.do === 'drop' || told?.do === 'rotate and drop') return void request.socket.destroy();
+    response.writeHead(reply.code, reply.headers).end(reply.body);
+  }
+
+  return {
+    issuer,
+    port,
+    tokenEndpoint: `${issuer}/token`,
+    requests,
+    get tokenRequests() {
+      return requests.filter((request) => request.path === `${path}/token`);
+    },
+    grants: state.grants,
+    consented: (consent) =>
+      state.grants.begin({ client: 'client-1', subject: 'alice', scope: 'files:read', resource: null, ...consent }),
+    answer: (...answers) => void script.push(...answers),
+    always: (answer) => {
+      usual = answer;
+    },
+    decides: (decision) => {
+      state.decision = decision;
+    },
+    async close() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+async function receive(request: IncomingMessage): Promise<ReceivedRequest> {
+  const url = new URL(request.url ?? '/', 'http://here');
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(chunk as Buffer);
+  const body = Buffer.concat(chunks).toString();
+  return {
+    method: request.method ?? '',
+    path: url.pathname,
+    query: url.searchParams,
+    headers: request.headers,
+    body,
+    form: new URLSearchParams(body),
+  };
+}

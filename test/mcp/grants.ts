@@ -1,0 +1,81 @@
+/** What an authorization server remembers: families of refresh tokens, of which one that comes twice kills the family. */
+import { randomBytes } from 'node:crypto';
+
+export interface Consent {
+  readonly client: string;
+  readonly subject: string;
+  readonly scope: string;
+  readonly resource: string | null;
+}
+
+export interface Issued {
+  readonly access_token: string;
+  readonly refresh_token: string;
+  readonly expires_in: number;
+  readonly scope: string;
+}
+
+interface Family extends Consent {
+  alive: boolean;
+  current: string;
+}
+
+export interface Grants {
+  begin(consent: Consent): Issued;
+  /** The next pair; or null for a token that is unknown, somebody else's, revoked or, with its family, used again. */
+  refresh(client: string, refreshToken: string, keep: boolean): Issued | null;
+  /** Whose consent a refresh token, used or not, goes back to. */
+  consentOf(refreshToken: string): Consent | null;
+  /** What an access token is good for, or null when it has expired or its family is dead. */
+  accepts(accessToken: string): Consent | null;
+  /** Whether the family of this refresh token still works. */
+  isAlive(refreshToken: string): boolean;
+  /** The user took the consent back. */
+  revoke(refreshToken: string): void;
+  /** The server forgets an access token before its time. */
+  expire(accessToken: string): void;
+}
+
+export function createGrants(lifetimeSeconds: number, nowMs: () => number): Grants {
+  const families = new Map<string, Family>();
+  const access = new Map<string, { readonly family: Family; readonly untilMs: number }>();
+
+  function issue(family: Family): Issued {
+    const token = (kind: string) => `${kind}-${randomBytes(18).toString('base64url')}`;
+    const issued = { access_token: token('access'), refresh_token: family.current };
+    access.set(issued.access_token, { family, untilMs: nowMs() + lifetimeSeconds * 1000 });
+    return { ...issued, expires_in: lifetimeSeconds, scope: family.scope };
+  }
+
+  function rotate(family: Family): void {
+    family.current = `refresh-${randomBytes(18).toString('base64url')}`;
+    families.set(family.current, family);
+  }
+
+  return {
+    begin(consent) {
+      const family = { ...consent, alive: true, current: '' };
+      rotate(family);
+      return issue(family);
+    },
+    refresh(client, refreshToken, keep) {
+      const family = families.get(refreshToken);
+      if (family === undefined || family.client !== client) return null;
+      if (family.current !== refreshToken) family.alive = false;
+      if (!family.alive) return null;
+      if (!keep) rotate(family);
+      return issue(family);
+    },
+    consentOf: (refreshToken) => families.get(refreshToken) ?? null,
+    accepts(accessToken) {
+      const found = access.get(accessToken);
+      return found !== undefined && found.family.alive && nowMs() < found.untilMs ? found.family : null;
+    },
+    isAlive: (refreshToken) => families.get(refreshToken)?.alive ?? false,
+    revoke(refreshToken) {
+      const family = families.get(refreshToken);
+      if (family !== undefined) family.alive = false;
+    },
+    expire: (accessToken) => void access.delete(accessToken),
+  };
+}
