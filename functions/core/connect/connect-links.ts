@@ -1,0 +1,52 @@
+/**
+ * Port for whoever finds that a call needs a person's consent first: a link that only the vault's own user can open, and
+ * at whose end the credential is in the vault.
+ */
+import type { AgentId, ConnectId, EventId, SessionId, ThreadId, WorkspaceId } from '#contract/ids.ts';
+import type { Vault } from '#contract/vaults.ts';
+
+/** A call that goes on by itself once the user has consented. */
+export interface WaitingCall {
+  readonly session: SessionId;
+  readonly thread: ThreadId;
+  readonly call: EventId;
+}
+
+/** Who wants to act for the user: the consent page names it. */
+export interface ConnectingAgent {
+  readonly id: AgentId;
+  readonly name: string;
+  readonly version: number;
+}
+
+export interface ConnectOffer {
+  readonly workspace: WorkspaceId;
+  /** Its `external_user_id` is the only person who can use the link; the credential goes into it. */
+  readonly vault: Vault;
+  /** Canonical (`core/vault/server-url.ts`). */
+  readonly serverUrl: string;
+  /** As the agent names it. */
+  readonly serverName: string;
+  readonly agent: ConnectingAgent;
+  /** What the server asked for in its challenge; empty lets the server's metadata decide. Granted ones are added later. */
+  readonly scopes: readonly string[];
+  /** Null when nothing waits: a listing that failed. */
+  readonly resume: WaitingCall | null;
+  /** From the server's challenge: where discovery begins. */
+  readonly resourceMetadata: string | null;
+}
+
+export interface ConnectLink {
+  readonly id: ConnectId;
+  /** For people, never for the model. Good for 24 hours. */
+  readonly url: string;
+}
+
+export interface ConnectLinks {
+  /**
+   * A link for this server. Calls of one session that wait for the same server share one, so that a person consents
+   * once; a repeat for the same call answers the same link. Null when the service has no identity provider to ask who
+   * somebody is, or the vault names no user. Throws `Fault` `records_unavailable`.
+   */
+  offer(offer: ConnectOffer): Promise<ConnectLink | null>;
+}
