@@ -13,6 +13,8 @@ const VERSION_DIGITS = 7;
 const MAX_QUERIES = 10;
 
 export function createAgentRecords(dynamodb: DynamoDBClient, table: string): AgentRecords {
+  const latestKey = (id: string): Item => ({ pk: { S: id }, sk: { S: LATEST } });
+
   async function row(id: AgentId, sk: string): Promise<Item | undefined> {
     const Key = { pk: { S: id }, sk: { S: sk } };
     const { Item } = await dynamodb
@@ -74,7 +76,7 @@ export function createAgentRecords(dynamodb: DynamoDBClient, table: string): Age
     },
 
     list: (request) =>
-      listRows(dynamodb, { table, kind: 'agent', sk: LATEST }, { request, read: (item) => agentOf(item, item) }),
+      listRows(dynamodb, { table, kind: 'agent', keyOf: latestKey }, { request, read: (item) => agentOf(item, item) }),
 
     async versions(workspace, id, { below, limit }) {
       const latest = await row(id, LATEST);

@@ -16,7 +16,7 @@ import { listRows } from '#aws/records-list.dynamodb.ts';
 const ENVIRONMENT = 'environment';
 
 export function createEnvironmentRecords(dynamodb: DynamoDBClient, table: string): EnvironmentRecords {
-  const keyOf = (id: EnvironmentId) => ({ pk: { S: id }, sk: { S: ENVIRONMENT } });
+  const keyOf = (id: string): Item => ({ pk: { S: id }, sk: { S: ENVIRONMENT } });
 
   async function findRevised(workspace: WorkspaceId, id: EnvironmentId): Promise<RevisedEnvironment | null> {
     const { Item } = await dynamodb
@@ -47,8 +47,7 @@ export function createEnvironmentRecords(dynamodb: DynamoDBClient, table: string
       return (await findRevised(workspace, id))?.environment ?? null;
     },
 
-    list: (request) =>
-      listRows(dynamodb, { table, kind: ENVIRONMENT, sk: ENVIRONMENT }, { request, read: environmentOf }),
+    list: (request) => listRows(dynamodb, { table, kind: ENVIRONMENT, keyOf }, { request, read: environmentOf }),
 
     async replace(workspace, { environment, revision }) {
       const isOurs = 'workspace = :workspace';

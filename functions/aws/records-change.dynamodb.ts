@@ -9,7 +9,7 @@ import {
 import type { Instant, WorkspaceId } from '#contract/ids.ts';
 import { recordsUnavailable, type Item } from '#aws/records-item.ts';
 
-/** Transactions on one row that a single write waits for. */
+/** Transactions on one row that a write waits for. */
 const MAX_CONTENDED = 20;
 
 const LOST = new Set(['ConditionalCheckFailed', 'TransactionConflict']);
@@ -19,6 +19,25 @@ export function isLostRace(cause: unknown): boolean {
   if (cause instanceof ConditionalCheckFailedException || cause instanceof TransactionConflictException) return true;
   if (!(cause instanceof TransactionCanceledException)) return false;
   return (cause.CancellationReasons ?? []).some((reason) => LOST.has(reason.Code ?? ''));
+}
+
+/** Nothing is lost yet: other transactions are just changing a row of this one. */
+function isContended(cause: unknown): boolean {
+  if (cause instanceof TransactionConflictException) return true;
+  if (!(cause instanceof TransactionCanceledException)) return false;
+  const codes = (cause.CancellationReasons ?? []).map((reason) => reason.Code);
+  return codes.includes('TransactionConflict') && !codes.includes('ConditionalCheckFailed');
+}
+
+/** Again, while others are just changing a row of it. */
+export async function contended<Value>(write: () => Promise<Value>): Promise<Value> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await write();
+    } catch (cause) {
+      if (!isContended(cause) || attempt === MAX_CONTENDED) throw cause;
+    }
+  }
 }
 
 /** The mark is a column beside the body, so that it is lost to no update and no update to it. */
@@ -40,14 +59,9 @@ export async function archiveRow(
     ExpressionAttributeValues: { ':workspace': { S: workspace }, ':at': { S: at } },
     ReturnValues: 'ALL_NEW',
   });
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return (await dynamodb.send(command)).Attributes ?? null;
-    } catch (cause) {
-      if (cause instanceof ConditionalCheckFailedException) return null;
-      if (!(cause instanceof TransactionConflictException) || attempt === MAX_CONTENDED) {
-        return recordsUnavailable(cause);
-      }
-    }
+  try {
+    return (await contended(() => dynamodb.send(command))).Attributes ?? null;
+  } catch (cause) {
+    return cause instanceof ConditionalCheckFailedException ? null : recordsUnavailable(cause);
   }
 }

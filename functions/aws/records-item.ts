@@ -1,4 +1,4 @@
-/** Items of the records table: attributes in and out, and the keys of the list index. */
+/** Items of the records and vault tables: attributes in and out, and the keys of the list index. */
 import type { AttributeValue } from '@aws-sdk/client-dynamodb';
 import type * as z from 'zod';
 import type { WorkspaceId } from '#contract/ids.ts';
@@ -7,11 +7,11 @@ import type { Place } from '#core/records.ts';
 
 export type Item = Record<string, AttributeValue>;
 
-export type Listed = 'agent' | 'environment' | 'session';
+export type Listed = 'agent' | 'environment' | 'session' | 'vault' | 'credential';
 
-/** Rows of a workspace, by creation: `<workspace>#<kind>`, `<created_at>#<id>`. */
-export function listKeys(workspace: WorkspaceId, kind: Listed, place: Place): Item {
-  return { listPk: { S: `${workspace}#${kind}` }, listSk: { S: `${place.createdAt}#${place.id}` } };
+/** Rows of an owner, which is a workspace or something in one, by creation: `<owner>#<kind>`, `<created_at>#<id>`. */
+export function listKeys(owner: string, kind: Listed, place: Place): Item {
+  return { listPk: { S: `${owner}#${kind}` }, listSk: { S: `${place.createdAt}#${place.id}` } };
 }
 
 export function placeOf(item: Item): Place {

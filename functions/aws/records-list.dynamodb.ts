@@ -1,4 +1,4 @@
-/** Lists over the index `list`: a workspace's rows of one kind, by creation. */
+/** Lists over the index `list`: an owner's rows of one kind, by creation. */
 import { QueryCommand, type AttributeValue, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { Bound, ListRequest, Row, Rows } from '#core/records.ts';
 import { listKeys, placeOf, recordsUnavailable, type Item, type Listed } from '#aws/records-item.ts';
@@ -18,24 +18,24 @@ export interface Filter {
 export interface ListedKind {
   readonly table: string;
   readonly kind: Listed;
-  /** Sort key of the listed rows. */
-  readonly sk: string;
+  /** What the rows belong to, inside the workspace. @default the workspace */
+  readonly owner?: string;
+  readonly keyOf: (id: string) => Item;
 }
 
 export async function listRows<Value>(
   dynamodb: DynamoDBClient,
-  { table, kind, sk }: ListedKind,
+  listed: ListedKind,
   query: { readonly request: ListRequest; readonly filter?: Filter; readonly read: (item: Item) => Value },
 ): Promise<Rows<Value>> {
   const { request, filter, read } = query;
   // DynamoDB refuses a range that ends before it begins.
   if (lowest(request.from) > highest(request.to)) return { rows: [], more: null };
-  const input = queryInput(table, kind, request, filter);
+  const { owner = request.workspace, kind, keyOf } = listed;
+  const input = queryInput(listed.table, `${owner}#${kind}`, request, filter);
   const rows: Row<Value>[] = [];
   let after: Item | undefined =
-    request.beyond === null
-      ? undefined
-      : { ...listKeys(request.workspace, kind, request.beyond), pk: { S: request.beyond.id }, sk: { S: sk } };
+    request.beyond === null ? undefined : { ...listKeys(owner, kind, request.beyond), ...keyOf(request.beyond.id) };
   for (let queries = 0; queries < MAX_QUERIES; queries += 1) {
     const page = await dynamodb
       .send(new QueryCommand({ ...input, ...(after === undefined ? {} : { ExclusiveStartKey: after }) }))
@@ -53,7 +53,7 @@ function cut<Value>(rows: readonly Row<Value>[], limit: number): Rows<Value> {
   return { rows: rows.slice(0, limit), more: rows[limit - 1]?.place ?? null };
 }
 
-function queryInput(table: string, kind: Listed, request: ListRequest, filter?: Filter) {
+function queryInput(table: string, partition: string, request: ListRequest, filter?: Filter) {
   const conditions = [
     ...(request.includeArchived ? [] : ['attribute_not_exists(archivedAt)']),
     ...(filter?.conditions ?? []),
@@ -67,7 +67,7 @@ function queryInput(table: string, kind: Listed, request: ListRequest, filter?: 
       ? {}
       : { ExpressionAttributeNames: filter.names }),
     ExpressionAttributeValues: {
-      ':pk': { S: `${request.workspace}#${kind}` },
+      ':pk': { S: partition },
       ':from': { S: lowest(request.from) },
       ':to': { S: highest(request.to) },
       ...filter?.values,

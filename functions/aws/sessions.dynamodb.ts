@@ -45,7 +45,7 @@ export interface SessionRecordsOptions {
 
 export function createSessionRecords(options: SessionRecordsOptions): SessionRecords {
   const { dynamodb, recordsTable: table } = options;
-  const keyOf = (id: SessionId) => ({ pk: { S: id }, sk: { S: SESSION } });
+  const keyOf = (id: string): Item => ({ pk: { S: id }, sk: { S: SESSION } });
 
   return {
     async create(workspace, details, first, packages) {
@@ -83,7 +83,7 @@ export function createSessionRecords(options: SessionRecordsOptions): SessionRec
     },
 
     list: (request) =>
-      listRows(dynamodb, { table, kind: SESSION, sk: SESSION }, { request, filter: filterOf(request), read: recordOf }),
+      listRows(dynamodb, { table, kind: SESSION, keyOf }, { request, filter: filterOf(request), read: recordOf }),
 
     async archive(workspace, id, at) {
       const row = await archiveRow(dynamodb, { table, pk: id, sk: SESSION }, { workspace, at });

@@ -35,7 +35,7 @@ describe('a list with a filter that matches almost nothing', () => {
   const list = (request: Partial<ListRequest>) =>
     listRows(
       db.client,
-      { table: db.recordsTable, kind: 'session', sk: 'session' },
+      { table: db.recordsTable, kind: 'session', keyOf: (id) => ({ pk: { S: id }, sk: { S: 'session' } }) },
       {
         request: {
           workspace: WORKSPACE,
