@@ -4,7 +4,7 @@
  * who looks afterwards.
  */
 import type { CredentialId, Instant, VaultId, WorkspaceId } from '#contract/ids.ts';
-import type { Credential, Vault } from '#contract/vaults.ts';
+import type { Credential, CredentialAuth, Vault } from '#contract/vaults.ts';
 import type { ListRequest, Rows, Saved } from '#core/records.ts';
 import type { SecretPointers } from '#core/vault/secrets.ts';
 
@@ -28,6 +28,8 @@ export interface VaultRecords {
   archive(workspace: WorkspaceId, id: VaultId, at: Instant): Promise<Vault | null>;
   /** Removes the row alone: its credentials go first. Whether there was one. */
   remove(workspace: WorkspaceId, id: VaultId): Promise<boolean>;
+  /** Whose vault it is, for the audit trail: no caller is ever told. Null when there is none. */
+  ownerOf(id: VaultId): Promise<WorkspaceId | null>;
 }
 
 export interface CredentialPlace {
@@ -75,12 +77,22 @@ export interface Match {
 }
 
 export interface CredentialRecords {
-  /** The row, its key and the vault's count: all or nothing. `key` is what must be unique in the vault. */
+  /**
+   * The row, its key and the vault's count: all or nothing. `key` is what must be unique in the vault: the server's
+   * canonical URL, or the variable's name.
+   */
   create(credential: NewCredential, key: string): Promise<Created>;
   find(place: CredentialPlace): Promise<StoredCredential | null>;
   /** Of one vault; rows of all of them, archived or not, for `includeArchived`. */
   list(vault: VaultId, request: ListRequest): Promise<Rows<Credential>>;
-  /** In place of the one that had `version - 1`; never brings an archived one back. Clears state and cool-down. */
+  /** All of one vault, archived or not, strongly consistent: none that was there before is missing. */
+  ofVault(workspace: WorkspaceId, vault: VaultId): AsyncIterable<StoredCredential>;
+  /** Of the vault's active credentials. Strongly consistent. */
+  types(workspace: WorkspaceId, vault: VaultId): Promise<ReadonlySet<CredentialAuth['type']>>;
+  /**
+   * In place of the one that had `version - 1`; never brings an archived one back. Clears state and cool-down. A lease
+   * that is running stays: its holder loses `rotated`, reads the row again and decides what its tokens are worth there.
+   */
   replace(stored: StoredCredential): Promise<Saved>;
   /**
    * Marks it and frees its key and its place in the count, all or nothing; the pointers stay until `purged`. The first
