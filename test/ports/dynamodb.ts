@@ -20,6 +20,7 @@ export interface TestDynamoDb {
   readonly logTable: string;
   readonly recordsTable: string;
   readonly previewsTable: string;
+  readonly vaultTable: string;
   close(): Promise<void>;
 }
 
@@ -36,10 +37,12 @@ export async function startDynamoDb(): Promise<TestDynamoDb> {
     logTable: `log-${suffix}`,
     recordsTable: `records-${suffix}`,
     previewsTable: `previews-${suffix}`,
+    vaultTable: `vault-${suffix}`,
   };
   await client.send(new CreateTableCommand(logTable(tables.logTable)));
   await client.send(new CreateTableCommand(recordsTable(tables.recordsTable)));
   await client.send(new CreateTableCommand(previewsTable(tables.previewsTable)));
+  await client.send(new CreateTableCommand(vaultTable(tables.vaultTable)));
   return {
     client,
     ...tables,
@@ -128,6 +131,20 @@ const previewsTable = (TableName: string): CreateTableCommandInput => ({
     { AttributeName: 'sk', KeyType: 'RANGE' },
   ],
   AttributeDefinitions: ['pk', 'sk'].map((AttributeName) => ({ AttributeName, AttributeType: 'S' })),
+});
+
+const vaultTable = (TableName: string): CreateTableCommandInput => ({
+  TableName,
+  BillingMode: 'PAY_PER_REQUEST',
+  KeySchema: [
+    { AttributeName: 'pk', KeyType: 'HASH' },
+    { AttributeName: 'sk', KeyType: 'RANGE' },
+  ],
+  AttributeDefinitions: ['pk', 'sk', 'listPk', 'listSk'].map((AttributeName) => ({
+    AttributeName,
+    AttributeType: 'S',
+  })),
+  GlobalSecondaryIndexes: [index('list')],
 });
 
 const index = (IndexName: 'list' | 'running') => ({

@@ -1,0 +1,88 @@
+/** Finding credentials: by id, by key, and all of a vault. */
+import { QueryCommand, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { CredentialId, type VaultId, type WorkspaceId } from '#contract/ids.ts';
+import { CredentialAuth } from '#contract/vaults.ts';
+import type { CredentialPlace, CredentialRecords, StoredCredential } from '#core/vault/vault-records.ts';
+import { credentialOf, storedOf } from '#aws/credential-item.ts';
+import { readRow } from '#aws/read-row.dynamodb.ts';
+import { recordsUnavailable, textOf, type Item } from '#aws/records-item.ts';
+import { listRows } from '#aws/records-list.dynamodb.ts';
+import {
+  CREDENTIAL_PREFIX,
+  credentialKey,
+  KEY_PREFIX,
+  partitionOf,
+  uniqueKey,
+  vaultKey,
+  vaultOf,
+} from '#aws/vault-item.ts';
+
+type CredentialSearch = Pick<CredentialRecords, 'find' | 'list' | 'ofVault' | 'types' | 'match'>;
+
+const TYPES = CredentialAuth.options.map((auth) => auth.shape.type.value);
+
+export function createCredentialSearch(dynamodb: DynamoDBClient, table: string): CredentialSearch {
+  const row = (Key: Item) => readRow(dynamodb, table, Key);
+
+  async function find(place: CredentialPlace): Promise<StoredCredential | null> {
+    const item = await row(credentialKey(place));
+    return item === undefined ? null : storedOf(item);
+  }
+
+  async function* rowsOf(workspace: WorkspaceId, vault: VaultId, prefix: string): AsyncGenerator<Item> {
+    let after: Item | undefined;
+    do {
+      const page = await dynamodb
+        .send(
+          new QueryCommand({
+            TableName: table,
+            KeyConditionExpression: 'pk = :pk AND begins_with(sk, :prefix)',
+            ExpressionAttributeValues: { ':pk': { S: partitionOf(workspace, vault) }, ':prefix': { S: prefix } },
+            ConsistentRead: true,
+            ...(after === undefined ? {} : { ExclusiveStartKey: after }),
+          }),
+        )
+        .catch(recordsUnavailable);
+      yield* page.Items ?? [];
+      after = page.LastEvaluatedKey;
+    } while (after !== undefined);
+  }
+
+  async function* ofVault(workspace: WorkspaceId, vault: VaultId): AsyncGenerator<StoredCredential> {
+    for await (const item of rowsOf(workspace, vault, CREDENTIAL_PREFIX)) yield storedOf(item);
+  }
+
+  /** The key's row names the credential, whose own row tells whether it still is active. */
+  async function matchIn(workspace: WorkspaceId, vault: VaultId, key: string) {
+    const [owner, unique] = await Promise.all([row(vaultKey(workspace, vault)), row(uniqueKey(workspace, vault, key))]);
+    const named = unique === undefined ? null : CredentialId.parse(textOf(unique, 'credential'));
+    const stored = named === null ? null : await find({ workspace, vault, credential: named });
+    return {
+      vault: owner === undefined ? null : vaultOf(owner),
+      stored: stored?.credential.archived_at === null ? stored : null,
+    };
+  }
+
+  return {
+    find,
+
+    list(vault, request) {
+      const { workspace } = request;
+      const owner = partitionOf(workspace, vault);
+      const keyOf = (credential: string) => credentialKey({ workspace, vault, credential });
+      return listRows(dynamodb, { table, kind: 'credential', owner, keyOf }, { request, read: credentialOf });
+    },
+
+    ofVault,
+
+    async types(workspace, vault) {
+      const types = new Set<CredentialAuth['type']>();
+      for await (const item of rowsOf(workspace, vault, KEY_PREFIX)) {
+        for (const type of TYPES) if (textOf(item, 'type') === type) types.add(type);
+      }
+      return types;
+    },
+
+    match: (workspace, vaults, key) => Promise.all(vaults.map((vault) => matchIn(workspace, vault, key))),
+  };
+}

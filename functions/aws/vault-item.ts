@@ -1,0 +1,38 @@
+/** Items of the vault table: what belongs to a vault shares its partition. */
+import { createHash } from 'node:crypto';
+import { Vault } from '#contract/vaults.ts';
+import type { CredentialPlace } from '#core/vault/vault-records.ts';
+import { archivedAtOf } from '#aws/records-change.dynamodb.ts';
+import { bodyOf, type Item } from '#aws/records-item.ts';
+
+export const VAULT = 'VAULT';
+export const CREDENTIAL_PREFIX = 'CRED#';
+export const KEY_PREFIX = 'KEY#';
+
+/** Ids are text here: a cursor's is whatever the client made of it. */
+export function partitionOf(workspace: string, vault: string): string {
+  return `${workspace}#${vault}`;
+}
+
+export function vaultKey(workspace: string, vault: string): Item {
+  return { pk: { S: partitionOf(workspace, vault) }, sk: { S: VAULT } };
+}
+
+/** The one row that is found without knowing the workspace. */
+export function ownerKey(vault: string): Item {
+  return { pk: { S: vault }, sk: { S: 'OWNER' } };
+}
+
+export function credentialKey({ workspace, vault, credential }: Record<keyof CredentialPlace, string>): Item {
+  return { pk: { S: partitionOf(workspace, vault) }, sk: { S: `${CREDENTIAL_PREFIX}${credential}` } };
+}
+
+/** By its hash, for a URL may be longer than a sort key can be. */
+export function uniqueKey(workspace: string, vault: string, key: string): Item {
+  const hash = createHash('sha256').update(key).digest('hex');
+  return { pk: { S: partitionOf(workspace, vault) }, sk: { S: `${KEY_PREFIX}${hash}` } };
+}
+
+export function vaultOf(item: Item): Vault {
+  return { ...bodyOf(item, 'body', Vault), archived_at: archivedAtOf(item) };
+}

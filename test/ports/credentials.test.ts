@@ -1,0 +1,229 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { VaultId, WorkspaceId } from '#contract/ids.ts';
+import type { CredentialAuth } from '#contract/vaults.ts';
+import { MAX_CREDENTIALS } from '#core/vault/vault-records.ts';
+import type { CredentialRecords, StoredCredential, VaultRecords } from '#core/vault/vault-records.ts';
+import { createCredentialRecords } from '#aws/credentials.dynamodb.ts';
+import { createRefreshLeases } from '#aws/refresh-leases.dynamodb.ts';
+import { createVaultRecords } from '#aws/vaults.dynamodb.ts';
+import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
+import {
+  aCredential,
+  asNew,
+  AT,
+  aVault,
+  LATER,
+  OAUTH,
+  placeOf,
+  SERVER,
+  STRANGER,
+  WORKSPACE,
+} from '#test/ports/vaults.fixture.ts';
+
+const VARIABLE: CredentialAuth = {
+  type: 'environment_variable',
+  secret_name: 'TOKEN',
+  networking: { type: 'unrestricted' },
+  injection_location: { header: true, body: true },
+};
+const LIST = {
+  workspace: WORKSPACE,
+  order: 'desc',
+  from: null,
+  to: null,
+  includeArchived: false,
+  beyond: null,
+  direction: 'next',
+  limit: 100,
+} as const;
+
+describe('the records of credentials', () => {
+  let db: TestDynamoDb;
+  let vaults: VaultRecords;
+  let credentials: CredentialRecords;
+  beforeAll(async () => {
+    db = await startDynamoDb();
+    vaults = createVaultRecords(db.client, db.vaultTable);
+    credentials = createCredentialRecords(db.client, db.vaultTable);
+  });
+  afterAll(() => db.close());
+
+  async function openVault(): Promise<VaultId> {
+    const vault = aVault();
+    await vaults.create(WORKSPACE, vault);
+    return vault.id;
+  }
+
+  async function saved(vault: VaultId, key: string = SERVER, auth: CredentialAuth = OAUTH) {
+    const created = aCredential(vault, auth);
+    expect(await credentials.create(created, key)).toEqual({ status: 'created' });
+    return { created, place: placeOf(created) };
+  }
+
+  async function every(workspace: WorkspaceId, vault: VaultId): Promise<readonly StoredCredential[]> {
+    const all: StoredCredential[] = [];
+    for await (const stored of credentials.ofVault(workspace, vault)) all.push(stored);
+    return all;
+  }
+
+  it('hold what they were created with', async () => {
+    const { created, place } = await saved(await openVault());
+    expect(await credentials.find(place)).toEqual(asNew(created));
+    expect(await credentials.find({ ...place, workspace: STRANGER })).toBeNull();
+    expect(await credentials.find({ ...place, vault: await openVault() })).toBeNull();
+  });
+
+  it('let one of ten that want the same key at once have it', async () => {
+    const vault = await openVault();
+    const answers = await Promise.all(Array.from({ length: 10 }, () => credentials.create(aCredential(vault), SERVER)));
+    const statuses = answers.map(({ status }) => status);
+    expect(statuses.filter((status) => status === 'created')).toHaveLength(1);
+    expect(statuses.filter((status) => status === 'duplicate')).toHaveLength(9);
+    expect((await credentials.list(vault, LIST)).rows).toHaveLength(1);
+  });
+
+  it('take as many as a vault holds, and again one for each that left', async () => {
+    const vault = await openVault();
+    const asked = Array.from({ length: MAX_CREDENTIALS + 5 }, (_, index) => `${SERVER}/${index}`);
+    const answers = await Promise.all(asked.map((key) => credentials.create(aCredential(vault), key)));
+    const statuses = answers.map(({ status }) => status);
+    expect(statuses.filter((status) => status === 'created')).toHaveLength(MAX_CREDENTIALS);
+    expect(statuses.filter((status) => status === 'full')).toHaveLength(5);
+    const [one, two] = (await credentials.list(vault, LIST)).rows.map(({ item }) => item.id);
+    if (one === undefined || two === undefined) throw new Error('the vault is empty');
+    const place = { workspace: WORKSPACE, vault };
+    await Promise.all([1, 2, 3].map(() => credentials.archive({ ...place, credential: one }, AT)));
+    await Promise.all([1, 2, 3].map(() => credentials.remove({ ...place, credential: two })));
+    await credentials.remove({ ...place, credential: one });
+    for (const status of ['created', 'created', 'full']) {
+      expect(await credentials.create(aCredential(vault), `${SERVER}/${crypto.randomUUID()}`)).toEqual({ status });
+    }
+  });
+
+  it('take none for a vault that is archived, gone or of another workspace', async () => {
+    const archived = await openVault();
+    await vaults.archive(WORKSPACE, archived, AT);
+    const vault = await openVault();
+    for (const created of [
+      aCredential(archived),
+      aCredential(aVault().id),
+      { ...aCredential(vault), workspace: STRANGER },
+    ]) {
+      expect(await credentials.create(created, SERVER)).toEqual({ status: 'closed' });
+      expect(await credentials.find(placeOf(created))).toBeNull();
+    }
+  });
+
+  it('archive once, keep the first mark, and free the key', async () => {
+    const vault = await openVault();
+    const { created, place } = await saved(vault);
+    const archived = { ...asNew(created), version: 2, credential: { ...created.credential, archived_at: AT } };
+    expect(await credentials.archive({ ...place, workspace: STRANGER }, AT)).toBeNull();
+    expect(await credentials.archive(place, AT)).toEqual(archived);
+    expect(await credentials.archive(place, LATER)).toEqual(archived);
+    const { place: second } = await saved(vault);
+    // A repeat leaves the key to whom it belongs now.
+    await credentials.archive(place, LATER);
+    expect(await credentials.create(aCredential(vault), SERVER)).toEqual({ status: 'duplicate' });
+    await credentials.remove(place);
+    expect((await credentials.match(WORKSPACE, [vault], SERVER))[0]?.stored?.credential.id).toBe(second.credential);
+  });
+
+  it('forget where the secrets of an archived credential were, and of no other', async () => {
+    const { place } = await saved(await openVault());
+    await credentials.purged(place);
+    expect(await credentials.find(place)).toMatchObject({ secrets: { access_token: 'sm:1' } });
+    await credentials.archive(place, AT);
+    await credentials.purged(place);
+    await credentials.purged(place);
+    expect(await credentials.find(place)).toMatchObject({ secrets: {}, credential: { archived_at: AT } });
+    await credentials.remove(place);
+    await credentials.purged(place);
+    expect(await credentials.find(place)).toBeNull();
+  });
+
+  it('remove a credential, archived or not, and free its key', async () => {
+    const vault = await openVault();
+    for (const archived of [false, true]) {
+      const { place } = await saved(vault);
+      if (archived) await credentials.archive(place, AT);
+      expect(await credentials.remove({ ...place, workspace: STRANGER })).toBe(false);
+      expect(await credentials.remove(place)).toBe(true);
+      expect(await credentials.remove(place)).toBe(false);
+      expect(await credentials.find(place)).toBeNull();
+    }
+    await saved(vault);
+  });
+
+  it('replace what was read, once, and clear what a refresh had left', async () => {
+    const { created, place } = await saved(await openVault());
+    const leases = createRefreshLeases(db.client, db.vaultTable);
+    await leases.take(place, 1, { owner: 'a', now: AT, until: LATER });
+    await leases.failed(place, { version: 1, owner: 'a' }, { until: LATER, failures: 3 });
+    const expired = { ...OAUTH, expires_at: null };
+    const changed = { ...created.credential, auth: expired, display_name: 'one', updated_at: LATER };
+    const next = { ...asNew(created), credential: changed, secrets: { token: 'sm:2' }, version: 2 } as const;
+    const answers = await Promise.all([1, 2, 3].map(() => credentials.replace({ ...next, state: 'needs_reauth' })));
+    expect(answers.toSorted()).toEqual(['conflict', 'conflict', 'saved']);
+    expect(await credentials.find(place)).toEqual({ ...next, state: 'ok' });
+  });
+
+  it('replace nothing that is archived or gone', async () => {
+    const { created, place } = await saved(await openVault());
+    const next = { ...asNew(created), state: 'ok' } as const;
+    await credentials.archive(place, AT);
+    for (const version of [2, 3]) expect(await credentials.replace({ ...next, version })).toBe('conflict');
+    await credentials.remove(place);
+    for (const version of [2, 3]) expect(await credentials.replace({ ...next, version })).toBe('conflict');
+    expect(await credentials.find(place)).toBeNull();
+  });
+
+  it('are listed per vault', async () => {
+    const vault = await openVault();
+    const { place } = await saved(vault, 'one');
+    const { place: other } = await saved(vault, 'two');
+    await saved(await openVault());
+    await credentials.archive(place, AT);
+    const ids = async (asked: Partial<Parameters<CredentialRecords['list']>[1]> = {}) =>
+      (await credentials.list(vault, { ...LIST, ...asked })).rows.map(({ item }) => item.id);
+    expect(await ids()).toEqual([other.credential]);
+    expect((await ids({ includeArchived: true })).toSorted()).toEqual([place.credential, other.credential].toSorted());
+    expect(await ids({ workspace: STRANGER })).toEqual([]);
+    const first = await credentials.list(vault, { ...LIST, includeArchived: true, limit: 1 });
+    const rest = await ids({ includeArchived: true, beyond: first.more });
+    expect([first.rows[0]?.item.id, ...rest]).toEqual(await ids({ includeArchived: true }));
+  });
+
+  it('tell all of a vault, and of which types the active ones are', async () => {
+    const vault = await openVault();
+    const { place } = await saved(vault, 'TOKEN', VARIABLE);
+    await saved(vault);
+    expect(await credentials.types(WORKSPACE, vault)).toEqual(new Set(['environment_variable', 'mcp_oauth']));
+    await credentials.archive(place, AT);
+    expect(await credentials.types(WORKSPACE, vault)).toEqual(new Set(['mcp_oauth']));
+    expect(await credentials.types(STRANGER, vault)).toEqual(new Set());
+    const all = await every(WORKSPACE, vault);
+    expect(all.map(({ credential }) => credential.archived_at).toSorted()).toEqual([AT, null]);
+    expect(await every(STRANGER, vault)).toEqual([]);
+  });
+
+  it('match vaults in their order with their active credential', async () => {
+    const [first, second, third] = [await openVault(), await openVault(), await openVault()];
+    const { place } = await saved(first);
+    const { created } = await saved(second);
+    const asked = [third, second, aVault().id, first];
+    const ids = async () =>
+      (await credentials.match(WORKSPACE, asked, SERVER)).map(({ vault, stored }) => [
+        vault?.id,
+        stored?.credential.id,
+      ]);
+    const found = [second, created.credential.id];
+    expect(await ids()).toEqual([[third, undefined], found, [undefined, undefined], [first, place.credential]]);
+    await credentials.archive(place, AT);
+    expect(await ids()).toEqual([[third, undefined], found, [undefined, undefined], [first, undefined]]);
+    await vaults.archive(WORKSPACE, second, AT);
+    expect(await credentials.match(WORKSPACE, [second], SERVER)).toMatchObject([{ vault: { archived_at: AT } }]);
+    expect(await credentials.match(STRANGER, [second], SERVER)).toEqual([{ vault: null, stored: null }]);
+    expect(await credentials.match(WORKSPACE, [second], 'another')).toMatchObject([{ stored: null }]);
+  });
+});

@@ -1,0 +1,121 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { CredentialPlace, CredentialRecords, RefreshLeases } from '#core/vault/vault-records.ts';
+import { createCredentialRecords } from '#aws/credentials.dynamodb.ts';
+import { createRefreshLeases } from '#aws/refresh-leases.dynamodb.ts';
+import { createVaultRecords } from '#aws/vaults.dynamodb.ts';
+import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
+import { aCredential, asNew, AT, aVault, LATER, placeOf, SERVER, WORKSPACE } from '#test/ports/vaults.fixture.ts';
+
+const SOON = '2026-11-21T10:00:15.000Z';
+const MUCH_LATER = '2026-11-21T12:00:00.000Z';
+const ROTATION = { secrets: { access_token: 'sm:2' }, expiresAt: MUCH_LATER, grantedScopes: null, at: SOON };
+
+describe('leases of refreshes', () => {
+  let db: TestDynamoDb;
+  let credentials: CredentialRecords;
+  let leases: RefreshLeases;
+  beforeAll(async () => {
+    db = await startDynamoDb();
+    credentials = createCredentialRecords(db.client, db.vaultTable);
+    leases = createRefreshLeases(db.client, db.vaultTable);
+  });
+  afterAll(() => db.close());
+
+  async function saved() {
+    const vault = aVault();
+    await createVaultRecords(db.client, db.vaultTable).create(WORKSPACE, vault);
+    const created = aCredential(vault.id);
+    await credentials.create(created, SERVER);
+    return { created, place: placeOf(created) };
+  }
+
+  const take = (place: CredentialPlace, owner: string, now = AT) =>
+    leases.take(place, 1, { owner, now, until: now === AT ? SOON : MUCH_LATER });
+
+  it('are given to one of twenty', async () => {
+    const { place } = await saved();
+    const answers = await Promise.all(Array.from({ length: 20 }, (_, index) => take(place, `worker-${index}`)));
+    expect(answers.filter((answer) => answer === 'taken')).toHaveLength(1);
+    expect(answers.filter((answer) => answer === 'held')).toHaveLength(19);
+    const owner = `worker-${answers.indexOf('taken')}`;
+    expect(await credentials.find(place)).toMatchObject({ version: 1, lease: { owner, until: SOON } });
+  });
+
+  it('are given again to their holder, and to another once they have run out', async () => {
+    const { place } = await saved();
+    expect(await take(place, 'a')).toBe('taken');
+    expect(await take(place, 'a')).toBe('taken');
+    expect(await take(place, 'b')).toBe('held');
+    expect(await take(place, 'b', SOON)).toBe('taken');
+    expect(await leases.rotated(place, { version: 1, owner: 'a' }, ROTATION)).toBe('conflict');
+    expect(await credentials.find(place)).toMatchObject({ version: 1, lease: { owner: 'b', until: MUCH_LATER } });
+  });
+
+  it('end with new tokens in force', async () => {
+    const { created, place } = await saved();
+    const held = { version: 1, owner: 'a' };
+    expect(await leases.rotated(place, held, ROTATION)).toBe('conflict');
+    await take(place, 'a');
+    expect(await leases.rotated(place, held, ROTATION)).toBe('saved');
+    expect(await leases.rotated(place, held, ROTATION)).toBe('conflict');
+    expect(await credentials.find(place)).toEqual({
+      ...asNew(created),
+      credential: {
+        ...created.credential,
+        auth: { ...created.credential.auth, expires_at: MUCH_LATER },
+        updated_at: SOON,
+      },
+      version: 2,
+      secrets: ROTATION.secrets,
+      grantedScopes: null,
+    });
+    expect(await take(place, 'b')).toBe('moved');
+  });
+
+  it('end with a revocation, which only new secrets undo', async () => {
+    const { created, place } = await saved();
+    await take(place, 'a');
+    expect(await leases.revoked(place, { version: 1, owner: 'b' })).toBe('conflict');
+    expect(await leases.revoked(place, { version: 1, owner: 'a' })).toBe('saved');
+    expect(await credentials.find(place)).toEqual({ ...asNew(created), version: 2, state: 'needs_reauth' });
+    await credentials.replace({ ...asNew(created), state: 'ok', version: 3 });
+    expect(await credentials.find(place)).toMatchObject({ version: 3, state: 'ok' });
+  });
+
+  it('end with a cool-down, which the next tokens clear', async () => {
+    const { created, place } = await saved();
+    await take(place, 'a');
+    expect(await leases.failed(place, { version: 1, owner: 'b' }, { until: LATER, failures: 1 })).toBe('conflict');
+    expect(await leases.failed(place, { version: 1, owner: 'a' }, { until: LATER, failures: 1 })).toBe('saved');
+    expect(await credentials.find(place)).toEqual({ ...asNew(created), cooldownUntil: LATER, failures: 1 });
+    await take(place, 'b');
+    await leases.rotated(place, { version: 1, owner: 'b' }, { ...ROTATION, expiresAt: null });
+    expect(await credentials.find(place)).toMatchObject({
+      cooldownUntil: null,
+      failures: 0,
+      credential: { auth: { expires_at: null } },
+    });
+  });
+
+  it('outlive a replacement, and their holder loses to it', async () => {
+    const { created, place } = await saved();
+    await take(place, 'a');
+    expect(await credentials.replace({ ...asNew(created), state: 'ok', version: 2 })).toBe('saved');
+    expect(await leases.rotated(place, { version: 1, owner: 'a' }, ROTATION)).toBe('conflict');
+    expect(await leases.rotated(place, { version: 2, owner: 'a' }, ROTATION)).toBe('saved');
+  });
+
+  it('are lost to archiving and removal', async () => {
+    const { place } = await saved();
+    await take(place, 'a');
+    await credentials.archive(place, AT);
+    for (const version of [1, 2]) {
+      expect(await leases.rotated(place, { version, owner: 'a' }, ROTATION)).toBe('conflict');
+      expect(await leases.take(place, version, { owner: 'b', now: MUCH_LATER, until: MUCH_LATER })).toBe('moved');
+    }
+    await credentials.remove(place);
+    expect(await take(place, 'b')).toBe('moved');
+    expect(await leases.failed(place, { version: 1, owner: 'a' }, { until: LATER, failures: 1 })).toBe('conflict');
+    expect(await credentials.find(place)).toBeNull();
+  });
+});

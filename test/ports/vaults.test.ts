@@ -1,0 +1,90 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { VaultRecords } from '#core/vault/vault-records.ts';
+import { createVaultRecords } from '#aws/vaults.dynamodb.ts';
+import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
+import { AT, aVault, LATER, STRANGER, WORKSPACE } from '#test/ports/vaults.fixture.ts';
+
+describe('the records of vaults', () => {
+  let db: TestDynamoDb;
+  let vaults: VaultRecords;
+  beforeAll(async () => {
+    db = await startDynamoDb();
+    vaults = createVaultRecords(db.client, db.vaultTable);
+  });
+  afterAll(() => db.close());
+
+  async function created() {
+    const vault = aVault();
+    await vaults.create(WORKSPACE, vault);
+    return vault;
+  }
+
+  it('are found in their workspace only', async () => {
+    const vault = await created();
+    expect(await vaults.find(WORKSPACE, vault.id)).toEqual(vault);
+    expect(await vaults.find(STRANGER, vault.id)).toBeNull();
+    expect(await vaults.ownerOf(vault.id)).toBe(WORKSPACE);
+    expect(await vaults.ownerOf(aVault().id)).toBeNull();
+  });
+
+  it('replace what was read, once', async () => {
+    const vault = await created();
+    const revision = 0;
+    expect(await vaults.findRevised(WORKSPACE, vault.id)).toEqual({ vault, revision });
+    const names = ['one', 'two', 'three'];
+    const saved = await Promise.all(
+      names.map((name) => vaults.replace(WORKSPACE, { vault: { ...vault, display_name: name }, revision })),
+    );
+    expect(saved.toSorted()).toEqual(['conflict', 'conflict', 'saved']);
+    expect(await vaults.findRevised(WORKSPACE, vault.id)).toMatchObject({
+      vault: { display_name: names[saved.indexOf('saved')] },
+      revision: 1,
+    });
+    expect(await vaults.replace(WORKSPACE, { vault, revision: 1 })).toBe('saved');
+    expect(await vaults.replace(STRANGER, { vault, revision: 2 })).toBe('conflict');
+  });
+
+  it('archive, keep the first mark, and replace nothing afterwards', async () => {
+    const vault = await created();
+    expect(await vaults.archive(STRANGER, vault.id, AT)).toBeNull();
+    expect(await vaults.archive(WORKSPACE, vault.id, AT)).toEqual({ ...vault, archived_at: AT });
+    expect(await vaults.archive(WORKSPACE, vault.id, LATER)).toMatchObject({ archived_at: AT });
+    expect(await vaults.replace(WORKSPACE, { vault, revision: 0 })).toBe('conflict');
+  });
+
+  it('remove a vault, and do not bring it back', async () => {
+    const vault = await created();
+    expect(await vaults.remove(STRANGER, vault.id)).toBe(false);
+    expect(await vaults.ownerOf(vault.id)).toBe(WORKSPACE);
+    expect(await vaults.remove(WORKSPACE, vault.id)).toBe(true);
+    expect(await vaults.remove(WORKSPACE, vault.id)).toBe(false);
+    expect(await vaults.ownerOf(vault.id)).toBeNull();
+    expect(await vaults.replace(WORKSPACE, { vault, revision: 0 })).toBe('conflict');
+    expect(await vaults.archive(WORKSPACE, vault.id, AT)).toBeNull();
+    expect(await vaults.find(WORKSPACE, vault.id)).toBeNull();
+  });
+
+  it('are listed by pages, without the archived ones unless they are asked for', async () => {
+    const [first, second, third] = [await created(), await created(), await created()];
+    await vaults.archive(WORKSPACE, second.id, AT);
+    const request = {
+      workspace: WORKSPACE,
+      order: 'desc',
+      from: null,
+      to: null,
+      includeArchived: false,
+      beyond: null,
+      direction: 'next',
+      limit: 100,
+    } as const;
+    const ids = async (asked: Partial<Parameters<VaultRecords['list']>[0]>) =>
+      (await vaults.list({ ...request, ...asked })).rows.map(({ item }) => item.id);
+    expect(await ids({})).toEqual(expect.arrayContaining([first.id, third.id]));
+    expect(await ids({})).not.toContain(second.id);
+    expect(await ids({ includeArchived: true })).toContain(second.id);
+    expect(await ids({ workspace: STRANGER })).toEqual([]);
+    const page = await vaults.list({ ...request, includeArchived: true, limit: 1 });
+    const rest = await ids({ includeArchived: true, beyond: page.more });
+    expect([page.rows[0]?.item.id, ...rest]).toEqual(await ids({ includeArchived: true }));
+  });
+});
