@@ -32,6 +32,7 @@ import { createJournal, type FunctionJournal } from '#aws/journal.powertools.ts'
 import { createLogReader } from '#aws/log-reader.dynamodb.ts';
 import { createLogRemover } from '#aws/log-remover.dynamodb.ts';
 import { createAnthropicModel } from '#aws/model.anthropic.ts';
+import { createMcpProxy } from '#aws/mcp-proxy.lambda.ts';
 import { createOutbound, resolveBySystem } from '#aws/outbound.https.ts';
 import { readPage } from '#aws/read-page.htmlparser2.ts';
 import { createPreviews } from '#aws/previews.dynamodb.ts';
@@ -65,6 +66,8 @@ export function harnessWorld(environment: Environment, model: Model): HarnessWor
     history: createHistory(log),
     model,
     warming: createProvisioner(environment, setting(environment, 'PROVISION_FUNCTION_NAME')),
+    mcp: createMcpProxy(environment, environment['MCP_PROXY_FUNCTION_NAME'] ?? ''),
+    sha256,
     previews: previewsOf(environment),
     stamp: createStamp(),
     pause,
@@ -88,10 +91,12 @@ export function provisionWorld(environment: Environment): ProvisionWorld & { rea
     stamp: createStamp(),
     pause,
     newToken: () => randomBytes(32).toString('base64url'),
-    sha256: (text) => createHash('sha256').update(text).digest('hex'),
+    sha256,
     journal: createJournal(),
   };
 }
+
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 
 /** Sandboxes and builds run in one cluster, and otherwise nowhere near each other. */
 function taskPlace(environment: Environment, kind: 'SANDBOX' | 'PACKAGES') {

@@ -6,6 +6,7 @@ import * as z from 'zod';
 import { SessionAgent } from './agents.ts';
 import { SessionEvent, StopReason } from './events.ts';
 import { EnvironmentId, EventId, Instant, ThreadId, WorkspaceId } from './ids.ts';
+import { OfferedTool } from './mcp.ts';
 import { SessionStatus } from './sessions.ts';
 import { Usage } from './usage.ts';
 
@@ -48,6 +49,19 @@ export const LogRecord = z.discriminatedUnion('kind', [
     summary: z.string(),
     agent: SessionAgent,
   }),
+  /** What the agent's MCP servers offer in this run; null for what the last such record of the slice says. */
+  z.object({
+    kind: z.literal('mcp.listed'),
+    at: Instant,
+    run: z.int(),
+    /** Of the tools. */
+    sha256: z.string(),
+    tools: z.array(OfferedTool).nullable(),
+  }),
+  /** A hand gave the call back: a person has to do something elsewhere first. */
+  z.object({ kind: z.literal('call.suspended'), call: EventId, at: Instant }),
+  /** That is done, so the call is a hand's again. */
+  z.object({ kind: z.literal('call.resumed'), call: EventId, at: Instant }),
   /** The run goes on under the next number: a long run, or one whose execution died. */
   z.object({ kind: z.literal('run.continued'), at: Instant, run: z.int(), reason: z.enum(['long', 'lost']) }),
 ]);
@@ -85,6 +99,10 @@ export const SessionState = z.object({
   model: z.string(),
   /** Position of the entry that holds the agent as it is now. */
   agentAt: z.int().min(1),
+  /** How many MCP servers that agent has. */
+  mcpServers: z.int().min(0).default(0),
+  /** What the slice holds of their tools: the run they were listed for last, and where they are. */
+  mcp: z.object({ run: z.int(), sha256: z.string(), at: z.int() }).nullable().default(null),
   /** The last stop reason; null before the first turn ends and while one runs. */
   stopReason: StopReason.nullable(),
   /** Number of the current or last run; 0 before the first. */

@@ -82,6 +82,16 @@ export const McpTool = z.object({
 });
 export type McpTool = z.infer<typeof McpTool>;
 
+/** A tool as the model is offered it. */
+export const OfferedTool = z.object({
+  /** Unique among all tools of the session, in the letters that the model's provider takes. */
+  as: z.string(),
+  /** Name of the server in the agent. */
+  server: z.string(),
+  tool: McpTool,
+});
+export type OfferedTool = z.infer<typeof OfferedTool>;
+
 export const McpErrorType = z.enum(['mcp_connection_failed_error', 'mcp_authentication_failed_error']);
 export type McpErrorType = z.infer<typeof McpErrorType>;
 

@@ -5,13 +5,23 @@
 import * as z from 'zod';
 import { EventId, SessionId, ThreadId } from './ids.ts';
 
-/** One tool call to be made by a hand; `at` is the position of its `agent.tool_use` in the log. */
-export const HandCall = z.object({ hand: z.enum(['sandbox', 'web', 'mcp']), id: EventId, at: z.int().min(1) });
+/**
+ * One tool call to be made by a hand; `at` is the position of its tool use in the log, and `since` of what gave it to the
+ * hand, which for one that had to wait comes later, and may come more than once.
+ */
+export const HandCall = z.object({
+  hand: z.enum(['sandbox', 'web', 'mcp']),
+  id: EventId,
+  at: z.int().min(1),
+  since: z.int().min(0).optional(),
+});
 export type HandCall = z.infer<typeof HandCall>;
 
 /** What a hand's branch of the Map ends with; `error` is an error type's name. */
 export const HandOutcome = z.object({
   call: EventId,
+  /** Of the call that was made. */
+  since: z.int().min(0).optional(),
   outcome: z.enum(['done', 'failed']),
   error: z.string().optional(),
 });

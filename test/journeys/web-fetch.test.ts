@@ -91,6 +91,7 @@ async function asking(url: string) {
       answer: answer({ stopReason: 'tool_use', blocks }),
       rules: new Map([['web_fetch', { kind: 'built-in', policy: 'always_allow' }]]),
       ids: { message: EventId.parse('sevt_message'), thinking: EventId.parse('sevt_thinking') },
+      verdicts: new Map(),
       earlier: [],
     },
   ];

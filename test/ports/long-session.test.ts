@@ -13,7 +13,7 @@ import type { Model, ModelRequest } from '#core/model.ts';
 import { change } from '#core/session/change.ts';
 import type { Command } from '#core/session/commands.ts';
 import { fold } from '#core/session/evolve.ts';
-import { AGENT, answer, CREATED, NOW, send, steadyStamp, toolUse } from '#test/functions/core/given.ts';
+import { AGENT, answer, CREATED, NO_MCP, NOW, send, steadyStamp, toolUse } from '#test/functions/core/given.ts';
 import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
 import { memoryPreviews } from '#test/ports/previews.memory.ts';
 
@@ -111,6 +111,7 @@ describe('a session far longer than the model’s window', () => {
         history: histories[reads.length % histories.length] ?? createHistory(log),
         model,
         warming: { warm: async () => undefined },
+        ...NO_MCP,
         previews: memoryPreviews(),
         stamp,
         pause: async () => new Promise(() => undefined),

@@ -5,8 +5,9 @@
 import type { SessionAgent } from '#contract/agents.ts';
 import type { CustomTool } from '#contract/custom-tools.ts';
 import { SANDBOX_TOOLS, type SandboxTool } from '#contract/hands.ts';
+import type { OfferedTool } from '#contract/mcp.ts';
 import type { ToolName } from '#contract/tools.ts';
-import { effectiveConfig } from '#core/agents/effective-config.ts';
+import { effectiveConfig, effectiveMcpConfig } from '#core/agents/effective-config.ts';
 import { fetchesItself } from '#core/hands/server-tools.ts';
 import { WEB_FETCH } from '#core/hands/web-fetch-definition.ts';
 import type { ToolDefinition } from '#core/model.ts';
@@ -79,10 +80,22 @@ export function enabledTools(agent: SessionAgent): readonly ToolName[] {
   return fetchesItself(agent) ? [...sandbox, 'web_fetch'] : sandbox;
 }
 
-/** What the model is offered to call: the built-in tools, then the client's own. */
-export function toolDefinitions(agent: SessionAgent): readonly ToolDefinition[] {
+/** Of what MCP servers offer, that which the agent's toolsets of them enable. */
+export function enabledMcpTools(agent: SessionAgent, offered: readonly OfferedTool[]): readonly OfferedTool[] {
+  return offered.filter(
+    ({ server, tool }) => effectiveMcpConfig(agent.tools, { server, tool: tool.name })?.enabled === true,
+  );
+}
+
+/** What the model is offered to call: the built-in tools, the client's own, then those of MCP servers, which change most. */
+export function toolDefinitions(agent: SessionAgent, offered: readonly OfferedTool[]): readonly ToolDefinition[] {
   const custom = agent.tools.flatMap((tool) => (tool.type === 'custom' ? [definitionOf(tool)] : []));
-  return [...enabledTools(agent).flatMap(builtIn), ...custom];
+  const mcp = enabledMcpTools(agent, offered).map(({ as, tool: { description, input_schema } }) => ({
+    name: as,
+    description,
+    input_schema,
+  }));
+  return [...enabledTools(agent).flatMap(builtIn), ...custom, ...mcp];
 }
 
 function builtIn(name: ToolName): readonly ToolDefinition[] {

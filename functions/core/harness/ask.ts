@@ -6,8 +6,9 @@ import { Fault, errorClass } from '#core/errors.ts';
 import type { Model, ModelAnswer } from '#core/model.ts';
 import type { Head, Journal, LogKey, Pause, SessionLog, Stamp } from '#core/ports.ts';
 import type { Warming } from '#core/sandboxes.ts';
-import { agentOf, buildRequest, earlierBlocks } from '#core/harness/context.ts';
+import { agentOf, buildRequest, earlierBlocks, offeredTools } from '#core/harness/context.ts';
 import { queuedMessages, type History, type Story } from '#core/harness/history.ts';
+import { judgeCalls, type JudgingWorld } from '#core/harness/judge.ts';
 import { MAX_FAILURES } from '#core/harness/next.ts';
 import { canMakeRoom, WINDOW_EXCEEDED } from '#core/harness/room.ts';
 import { toldOf } from '#core/harness/provider-errors.ts';
@@ -17,13 +18,14 @@ import type { AnswerIds, Command } from '#core/session/commands.ts';
 import { change, prepare, type Changed } from '#core/session/change.ts';
 import { whileItStands } from '#core/session/watch.ts';
 
-export interface TurnWorld extends PreviewWorld {
+export interface TurnWorld extends PreviewWorld, JudgingWorld {
   readonly log: SessionLog;
   readonly history: History;
   readonly model: Model;
   readonly warming: Warming;
   readonly stamp: Stamp;
   readonly pause: Pause;
+  readonly sha256: (text: string) => string;
   readonly journal: Journal;
 }
 
@@ -132,25 +134,33 @@ async function settle(
   key: LogKey,
   turn: { story: Story; request: EventId; ids: AnswerIds; heard: Heard },
 ): Promise<Asked> {
-  const { story, request, ids, heard } = turn;
+  const { story, request, heard } = turn;
   const run = story.head.state.run;
   const fault = heard.status === 'error' ? faultOf(heard.error) : null;
   const command: Command =
     heard.status === 'answer'
-      ? (crowdedOut(story, request, heard.answer) ?? {
-          do: 'answer',
-          request,
-          answer: heard.answer,
-          rules: toolRules(agentOf(story.entries)),
-          ids,
-          earlier: earlierBlocks(story.entries),
-        })
+      ? (crowdedOut(story, request, heard.answer) ?? (await accepting(world, key, { ...turn, answer: heard.answer })))
       : failureOf(story, request, fault ?? faultOf(heard.error));
   const changed = await change(world, key, story.head, command);
   if (changed.status !== 'changed') return { status: 'fenced', run };
   const after = await storyAfter(world, key, story, changed);
   if (command.do === 'answer') return { status: 'answered', story: after };
   return { status: 'failed', story: after, retryAfterSeconds: fault?.retryAfterSeconds ?? null };
+}
+
+async function accepting(
+  world: TurnWorld,
+  key: LogKey,
+  {
+    story: { entries },
+    request,
+    ids,
+    answer,
+  }: { readonly story: Story; readonly request: EventId; readonly ids: AnswerIds; readonly answer: ModelAnswer },
+): Promise<Command> {
+  const rules = toolRules(agentOf(entries), offeredTools(entries));
+  const verdicts = await judgeCalls(world, key, { answer, rules });
+  return { do: 'answer', request, answer, rules, ids, verdicts, earlier: earlierBlocks(entries) };
 }
 
 /** An answer that had no room to say anything answers nothing: what it was asked is asked again when there is room. */

@@ -6,11 +6,12 @@ import type { SessionAgent } from '#contract/agents.ts';
 import type { Entry, LogRecord } from '#contract/entries.ts';
 import type { SessionEvent } from '#contract/events.ts';
 import type { EventId } from '#contract/ids.ts';
+import type { OfferedTool } from '#contract/mcp.ts';
 import type { ContentBlock, ModelMessage, ModelRequest } from '#core/model.ts';
 import { serverTools } from '#core/hands/server-tools.ts';
 import { toolDefinitions } from '#core/hands/tool-definitions.ts';
 import { modelFields } from '#core/harness/models.ts';
-import { shorten } from '#core/harness/shorten.ts';
+import { shorten, shownToModel } from '#core/harness/shorten.ts';
 
 /** A command may print spaces alone, and the provider refuses a text of nothing else. */
 const BLANK_OUTPUT = { type: 'text', text: '(blank output)' } as const;
@@ -37,6 +38,16 @@ function agentIn(entry: Entry): SessionAgent | undefined {
   return record.kind === 'session.created' || record.kind === 'context.compacted' ? record.agent : undefined;
 }
 
+/** What the agent's MCP servers offer, as it was listed last. */
+export function offeredTools(entries: readonly Entry[]): readonly OfferedTool[] {
+  const last = entries.findLast((entry) => toolsIn(entry) !== null);
+  return last === undefined ? [] : (toolsIn(last) ?? []);
+}
+
+function toolsIn(entry: Entry): readonly OfferedTool[] | null {
+  return 'record' in entry && entry.record.kind === 'mcp.listed' ? entry.record.tools : null;
+}
+
 /**
  * What the last answer said. Results of its calls of the provider's own tools may come in the next one: when it paused,
  * or when it made calls of ours beside them.
@@ -51,16 +62,18 @@ export function earlierBlocks(entries: readonly Entry[]): readonly ContentBlock[
 
 /** From a slice of the log, which begins where the head's state says, to what the model is asked. */
 export function buildRequest(entries: readonly Entry[]): ModelRequest {
-  return requestOf(agentOf(entries), buildMessages(entries));
+  return requestOf(entries, buildMessages(entries));
 }
 
-export function requestOf(agent: SessionAgent, messages: readonly ModelMessage[]): ModelRequest {
+/** Asks the agent of a slice, with its tools, about other messages. */
+export function requestOf(entries: readonly Entry[], messages: readonly ModelMessage[]): ModelRequest {
+  const agent = agentOf(entries);
   return {
     model: agent.model.id,
     ...modelFields(agent.model),
     // The provider refuses a block without text, spaces aside.
     system: agent.system === null || agent.system.trim() === '' ? [] : [{ type: 'text', text: agent.system, ...CACHE }],
-    tools: cachedTools([...toolDefinitions(agent), ...serverTools(agent)]),
+    tools: cachedTools([...toolDefinitions(agent, offeredTools(entries)), ...serverTools(agent)]),
     messages: cachedTail(messages),
   };
 }
@@ -192,6 +205,9 @@ function resultsByCall(entries: readonly Entry[]): ReadonlyMap<EventId, ToolResu
     const { event } = entry;
     if (event.type === 'agent.tool_result') {
       results.set(event.tool_use_id, { content: event.content, isError: event.is_error });
+    }
+    if (event.type === 'agent.mcp_tool_result') {
+      results.set(event.mcp_tool_use_id, { content: shownToModel(event.content), isError: event.is_error });
     }
     if (event.type === 'user.custom_tool_result') {
       results.set(event.custom_tool_use_id, { content: event.content ?? [], isError: event.is_error ?? false });

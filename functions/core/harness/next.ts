@@ -17,6 +17,8 @@ export type Step =
   | { readonly do: 'rest' }
   | { readonly do: 'use hands'; readonly calls: readonly OpenCall[] }
   | { readonly do: 'ask' }
+  /** Asks the agent's MCP servers first: the tools of this run are not known yet. */
+  | { readonly do: 'list tools' }
   /** Asks for a summary first: the context is nearly as large as the model's window. */
   | { readonly do: 'compact' }
   | { readonly do: 'await action' }
@@ -34,8 +36,13 @@ export function next(state: SessionState): Step {
   }
   if (state.rounds >= MAX_ROUNDS) return { do: 'give up', cause: 'rounds' };
   if (state.historyEvents >= MAX_HISTORY_EVENTS) return { do: 'continue' };
-  if (!isFull(state)) return { do: 'ask' };
+  if (!isFull(state)) return { do: isListed(state) ? 'ask' : 'list tools' };
   return state.compactions < MAX_COMPACTIONS ? { do: 'compact' } : { do: 'give up', cause: 'compactions' };
+}
+
+/** A summary is made without asking: it forgets what was listed. */
+function isListed({ mcpServers, mcp, run }: SessionState): boolean {
+  return mcpServers === 0 || mcp?.run === run;
 }
 
 /** Seconds before the attempt after `failures` failed ones: 1, 2, 4 … 60, or what the provider asks for, up to 300. */

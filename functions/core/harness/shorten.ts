@@ -9,6 +9,30 @@ export function shorten(blocks: readonly ContentBlock[], keepChars: number): rea
   return blocks.map((block) => shortenBlock(block, keepChars));
 }
 
+/** Of a result: more is in the event, for people, and the context has other uses for the room (contract §4.1). */
+const MAX_RESULT_CHARS = 100_000;
+
+/** A result as the model sees it: the texts of one that is too long keep their share each, and all else stays. */
+export function shownToModel(result: readonly ContentBlock[]): readonly ContentBlock[] {
+  const chars = result.reduce((sum, block) => sum + textIn(block).length, 0);
+  if (chars <= MAX_RESULT_CHARS) return result;
+  const share = (text: string) => headAndTail(text, Math.floor((text.length * MAX_RESULT_CHARS) / chars));
+  return result.map((block) => withText(block, share));
+}
+
+function textIn(block: ContentBlock): string {
+  if (block.type === 'text') return String(block['text'] ?? '');
+  const { type, data } = Object(block['source']);
+  return block.type === 'document' && type === 'text' ? String(data) : '';
+}
+
+function withText(block: ContentBlock, change: (text: string) => string): ContentBlock {
+  const text = textIn(block);
+  if (text === '') return block;
+  if (block.type === 'text') return { ...block, text: change(text) };
+  return { ...block, source: { ...Object(block['source']), data: change(text) } };
+}
+
 function shortenBlock(block: ContentBlock, keepChars: number): ContentBlock {
   switch (block.type) {
     case 'text':
@@ -33,7 +57,10 @@ function shortenDocument(block: ContentBlock, keepChars: number): ContentBlock {
 }
 
 function shortenText(text: string, keepChars: number): string {
-  if (text.length <= 2 * keepChars) return text;
+  return text.length <= 2 * keepChars ? text : headAndTail(text, keepChars);
+}
+
+function headAndTail(text: string, keepChars: number): string {
   const headChars = Math.ceil(keepChars * HEAD_SHARE);
   // A cut may halve a surrogate pair, and the provider refuses such text.
   const head = text.slice(0, headChars).toWellFormed();

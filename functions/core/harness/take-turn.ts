@@ -3,12 +3,13 @@
  * whatever is in the log by then is what the next attempt goes on from.
  */
 import type { OpenCall } from '#contract/entries.ts';
-import type { Next, RunState } from '#contract/run.ts';
+import type { HandCall, HandOutcome, Next, RunState } from '#contract/run.ts';
 import { Fault } from '#core/errors.ts';
 import type { LogKey } from '#core/ports.ts';
 import { ask, storyAfter, type Asked, type TurnWorld } from '#core/harness/ask.ts';
 import { compact } from '#core/harness/compact.ts';
 import { queuedMessages, type Story } from '#core/harness/history.ts';
+import { listTools } from '#core/harness/list-tools.ts';
 import { backoffSeconds, next, type Step } from '#core/harness/next.ts';
 import { change, prepare, type Changed } from '#core/session/change.ts';
 import type { Command } from '#core/session/commands.ts';
@@ -82,6 +83,12 @@ async function go(world: TurnWorld, key: LogKey, from: Story, signal: AbortSigna
         story = left;
         break;
       }
+      case 'list tools': {
+        const listed = await listTools(world, key, story);
+        if (listed === null) return rest(run);
+        story = listed;
+        break;
+      }
       case 'ask':
       case 'compact': {
         const asked = await (step.do === 'ask' ? ask : compact)(world, key, story, signal);
@@ -108,6 +115,7 @@ async function conclude(world: TurnWorld, key: LogKey, asked: Exclude<Asked, { s
     case 'continue':
       return continueRun(world, key, asked.story);
     case 'await action':
+    case 'list tools':
     case 'ask':
     case 'compact':
     case 'give up': {
@@ -139,11 +147,14 @@ async function continueRun(world: TurnWorld, key: LogKey, story: Story): Promise
   return { run: changed.head.state.run, next: LONG };
 }
 
-/** A call that is still open after its hand ended has no result, and never will: the model is told. */
+/**
+ * A call that still waits for the hand that has ended has no result, and never will: the model is told. One that was
+ * suspended waits for a person, and one that was resumed since waits for a hand that has not been used yet.
+ */
 async function reportHands(world: TurnWorld, key: LogKey, from: Story, run: RunState): Promise<Story> {
   let story = from;
   for (const outcome of run.hands ?? []) {
-    if (!story.head.state.calls.some((call) => call.id === outcome.call)) continue;
+    if (!story.head.state.calls.some((call) => isUnfinished(call, outcome))) continue;
     const effect = outcome.error === NEVER_RAN ? 'It had no effect.' : 'It may or may not have had an effect.';
     const text = `The tool call was not completed (${outcome.error ?? 'no result'}). ${effect}`;
     story = await apply(world, key, story, {
@@ -156,6 +167,10 @@ async function reportHands(world: TurnWorld, key: LogKey, from: Story, run: RunS
   return story;
 }
 
+function isUnfinished(call: OpenCall, { call: id, since = call.since }: HandOutcome): boolean {
+  return call.id === id && call.waitsFor === 'hand' && call.since === since;
+}
+
 async function apply(world: TurnWorld, key: LogKey, story: Story, command: Command): Promise<Story> {
   const changed: Changed = await change(world, key, story.head, command);
   if (changed.status !== 'changed') return (await world.history.load(key)) ?? story;
@@ -163,7 +178,12 @@ async function apply(world: TurnWorld, key: LogKey, story: Story, command: Comma
 }
 
 function handCalls(calls: readonly OpenCall[]): Next['calls'] {
-  return calls.map(({ id, name, at }) => ({ hand: name === 'web_fetch' ? 'web' : 'sandbox', id, at }));
+  return calls.map((call) => ({ hand: handOf(call), id: call.id, at: call.at, since: call.since }));
+}
+
+function handOf({ server, name }: OpenCall): HandCall['hand'] {
+  if (server !== null) return 'mcp';
+  return name === 'web_fetch' ? 'web' : 'sandbox';
 }
 
 function rest(run: number): Ended {

@@ -4,8 +4,9 @@ import type { ToolContent } from '#contract/content.ts';
 import type { Entry } from '#contract/entries.ts';
 import type { EventInput, QueuedMessage, TurnErrorType } from '#contract/events.ts';
 import type { EventId } from '#contract/ids.ts';
-import type { McpErrorType } from '#contract/mcp.ts';
+import type { McpErrorType, OfferedTool } from '#contract/mcp.ts';
 import type { Metadata } from '#contract/metadata.ts';
+import type { McpVerdict } from '#contract/mcp-proxy.ts';
 import type { ModelUsage } from '#contract/usage.ts';
 import type { ToolRules } from '#core/hands/tool-rules.ts';
 import type { ContentBlock, ModelAnswer } from '#core/model.ts';
@@ -22,6 +23,8 @@ export type Command =
       readonly rules: ToolRules;
       /** Chosen before the answer came, so that previews could carry them. */
       readonly ids: AnswerIds;
+      /** Of its MCP calls, by the provider's id of each. */
+      readonly verdicts: Verdicts;
       /** Blocks of the answer before: this one may hold results of calls in it. */
       readonly earlier: readonly ContentBlock[];
     }
@@ -50,7 +53,27 @@ export type Command =
     }
   /** The turn ends unfinished. Queued messages that are not `taken` are dropped. */
   | { readonly do: 'give up'; readonly cause: GivingUp; readonly taken: readonly QueuedMessage[] }
-  | { readonly do: 'result'; readonly call: EventId; readonly content: ToolContent; readonly isError: boolean }
+  | {
+      readonly do: 'result';
+      readonly call: EventId;
+      readonly content: ToolContent;
+      readonly isError: boolean;
+      /** What people are told beside it. */
+      readonly error?: McpTrouble;
+    }
+  /** An open call of a hand goes on only when a person has done what `error` asks them for, outside the session. */
+  | { readonly do: 'suspend'; readonly call: EventId; readonly error: McpTrouble }
+  /** They have: the call is its hand's again. Whoever resumes a call that does not wait for that changes nothing. */
+  | { readonly do: 'resume'; readonly call: EventId }
+  /** What the agent's MCP servers offer in this run, and what those did wrong that offer nothing. */
+  | {
+      readonly do: 'listed';
+      readonly run: number;
+      readonly tools: readonly OfferedTool[];
+      /** Of `tools`. */
+      readonly sha256: string;
+      readonly failed: readonly McpTrouble[];
+    }
   /** Every call that a hand could make is made; the others wait for people or clients, so the run ends. */
   | { readonly do: 'await action' }
   /** `run` goes on under the next number, unless it has already. */
@@ -66,6 +89,9 @@ export interface McpTrouble {
   readonly server: string;
   readonly message: string;
 }
+
+/** What the MCP proxy said of an answer's calls, under the ids that their events will have. */
+export type Verdicts = ReadonlyMap<string, McpVerdict>;
 
 /** Ids of the events that an answer becomes. */
 export interface AnswerIds {

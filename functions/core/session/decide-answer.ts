@@ -1,7 +1,8 @@
 /** One model answer becomes one append: messages, tool uses, the end of the span and, if no hand is needed, idle. */
 import type { Entry, SessionState } from '#contract/entries.ts';
 import type { EventId, Instant } from '#contract/ids.ts';
-import type { Evaluation, StopDetails, StopReason } from '#contract/events.ts';
+import type { StopDetails, StopReason } from '#contract/events.ts';
+import type { McpVerdict } from '#contract/mcp-proxy.ts';
 import type { ToolRule } from '#core/hands/tool-rules.ts';
 import { exceededTokens, usedTokens, WINDOW_EXCEEDED } from '#core/harness/room.ts';
 import type { ContentBlock, ModelAnswer } from '#core/model.ts';
@@ -9,8 +10,13 @@ import type { Stamp } from '#core/ports.ts';
 import type { Command, Decided } from '#core/session/commands.ts';
 import { endOfRequest, event, goIdle, requiresAction, resultOf } from '#core/session/entries.ts';
 import { fold } from '#core/session/evolve.ts';
+import { permissionOf } from '#core/session/permission.ts';
 import { serverCalls, type ServerCall } from '#core/session/server-calls.ts';
 import { blockedCalls, hasUserMessage, readyCalls } from '#core/session/waiting.ts';
+
+/** What a call is told that the MCP proxy could say nothing of. */
+export const UNJUDGED =
+  'Whether this call is permitted could not be found out, so it was not executed. Try again later.';
 
 type Answer = Extract<Command, { do: 'answer' }>;
 
@@ -21,6 +27,8 @@ interface ToolCall {
   readonly input: Record<string, unknown>;
   /** Undefined for a tool that this agent does not have. */
   readonly rule: ToolRule | undefined;
+  /** Of an MCP call. */
+  readonly verdict: McpVerdict | undefined;
   /** Why this call is not executed; null when it is. */
   readonly denial: string | null;
 }
@@ -36,7 +44,7 @@ export function decideAnswer(state: SessionState, command: Answer, stamp: Stamp)
     ...serverCalls(command.answer.blocks, command.earlier).flatMap((call) => served(call, stamp)),
     ...calls.map((call) => toolUse(call, now)),
     endOfRequest(command.request, { isError: false, usage: command.answer.usage }, stamp),
-    ...calls.flatMap((call) => (call.denial === null ? [] : [denied(call.id, call.denial, stamp)])),
+    ...calls.flatMap((call) => (call.denial === null ? [] : [denied(call, call.denial, stamp)])),
   ];
   const after = fold({ position: 0, state }, said).state;
   return { status: 'decided', entries: [...said, ...ending(after, command.answer, stamp)] };
@@ -92,7 +100,7 @@ function spoken({ answer, ids }: Answer, now: Instant): readonly Entry[] {
 /** The provider made the call: it is told whole. */
 function served({ name, input, content, isError }: ServerCall, stamp: Stamp): readonly Entry[] {
   const use = { id: stamp.eventId(), processed_at: stamp.now(), name, input: { ...input } };
-  const evaluation = EVALUATIONS.always_allow;
+  const evaluation = { type: 'always_allow' } as const;
   return [
     event({ ...use, type: 'agent.tool_use', evaluated_permission: 'allow', evaluation }),
     resultOf({ id: use.id, waitsFor: 'hand', server: null }, { content, isError }, stamp),
@@ -107,54 +115,71 @@ function toolCalls(command: Answer, stamp: Stamp): readonly ToolCall[] {
 
 function toolCall(block: ContentBlock, command: Answer, stamp: Stamp): ToolCall {
   const name = String(block['name']);
+  const providerId = String(block['id']);
   const rule = command.rules.get(name);
+  const verdict = command.verdicts.get(providerId);
   return {
-    id: stamp.eventId(),
-    providerId: String(block['id']),
+    id: verdict?.id ?? stamp.eventId(),
+    providerId,
     name,
     input: isRecord(block['input']) ? block['input'] : {},
     rule,
-    denial: denialOf(block, rule, command),
+    verdict,
+    denial: denialOf(block, { rule, verdict }, command),
   };
 }
 
-function denialOf(block: ContentBlock, rule: ToolRule | undefined, { answer }: Answer): string | null {
+function denialOf(
+  block: ContentBlock,
+  { rule, verdict }: Pick<ToolCall, 'rule' | 'verdict'>,
+  { answer }: Answer,
+): string | null {
   if (rule === undefined) return `There is no tool named ${String(block['name'])} in this session.`;
-  if (isRecord(block['input']) && !CUTTING.has(answer.stopReason)) return null;
-  return `The answer ended (${answer.stopReason}) before this call was complete, so it was not executed.`;
+  if (!isComplete(block, answer)) {
+    return `The answer ended (${answer.stopReason}) before this call was complete, so it was not executed.`;
+  }
+  if (rule.kind !== 'mcp') return null;
+  // What cannot be judged is denied.
+  if (verdict === undefined) return UNJUDGED;
+  return verdict.decision === 'deny' ? verdict.reason : null;
+}
+
+/** Whether a call says what was meant. */
+export function isComplete(call: ContentBlock, answer: ModelAnswer): boolean {
+  return isRecord(call['input']) && !CUTTING.has(answer.stopReason);
 }
 
 /** Stop reasons that end an answer wherever it is: what its last call says may be half of what was meant. */
 const CUTTING: ReadonlySet<string> = new Set(['max_tokens', WINDOW_EXCEEDED, 'refusal']);
 
-function toolUse({ id, name, input, rule, denial }: ToolCall, now: Instant): Entry {
+function toolUse(call: ToolCall, now: Instant): Entry {
+  const { id, name, input, rule, denial } = call;
   const use = { id, processed_at: now, name, input };
-  // Clients make every custom tool use that they see, so one that is not to be made is told as another kind.
-  if (rule?.kind === 'custom' && denial === null) return event({ ...use, type: 'agent.custom_tool_use' });
-  if (rule?.kind !== 'built-in') return event({ ...use, type: 'agent.tool_use', evaluated_permission: 'deny' });
-  const evaluation = EVALUATIONS[rule.policy];
-  const permission = evaluation.type === 'always_allow' ? 'allow' : 'ask';
-  return event({
-    ...use,
-    type: 'agent.tool_use',
-    evaluated_permission: denial === null ? permission : 'deny',
-    evaluation,
-  });
+  switch (rule?.kind) {
+    case 'mcp':
+      return event({
+        ...use,
+        type: 'agent.mcp_tool_use',
+        name: rule.tool,
+        mcp_server_name: rule.server,
+        ...permissionOf(rule.policy, call),
+      });
+    case 'built-in':
+      return event({ ...use, type: 'agent.tool_use', ...permissionOf(rule.policy, call) });
+    // Clients make every custom tool use that they see, so one that is not to be made is told as another kind.
+    case 'custom':
+      if (denial === null) return event({ ...use, type: 'agent.custom_tool_use' });
+      return event({ ...use, type: 'agent.tool_use', evaluated_permission: 'deny' });
+    case undefined:
+      return event({ ...use, type: 'agent.tool_use', evaluated_permission: 'deny' });
+    default:
+      return rule satisfies never;
+  }
 }
 
-/** Nothing here judges calls by itself, so `auto` asks (contract §4.5). */
-const EVALUATIONS: Readonly<Record<Extract<ToolRule, { kind: 'built-in' }>['policy'], Evaluation>> = {
-  always_allow: { type: 'always_allow' },
-  always_ask: { type: 'always_ask' },
-  auto: { type: 'auto', evaluated_permission: { type: 'ask', reason_code: 'indeterminate' } },
-};
-
-function denied(call: EventId, text: string, stamp: Stamp): Entry {
-  return resultOf(
-    { id: call, waitsFor: 'hand', server: null },
-    { content: [{ type: 'text', text }], isError: true },
-    stamp,
-  );
+function denied({ id, rule }: ToolCall, text: string, stamp: Stamp): Entry {
+  const server = rule?.kind === 'mcp' ? rule.server : null;
+  return resultOf({ id, waitsFor: 'hand', server }, { content: [{ type: 'text', text }], isError: true }, stamp);
 }
 
 function stopOf(answer: ModelAnswer): { reason: StopReason; details: StopDetails } {

@@ -9,9 +9,10 @@ import type { EventId } from '#contract/ids.ts';
 import { habitsOf } from '#core/harness/models.ts';
 import type { Stamp } from '#core/ports.ts';
 import type { Decision, Refusal } from '#core/session/commands.ts';
-import { beginRunning, closeRequest, event, goIdle, requiresAction, resultOf } from '#core/session/entries.ts';
+import { conclude } from '#core/session/conclude.ts';
+import { closeRequest, event, goIdle, resultOf } from '#core/session/entries.ts';
 import { fold } from '#core/session/evolve.ts';
-import { blockedCalls, hasUserMessage, isActive } from '#core/session/waiting.ts';
+import { blockedCalls, isActive } from '#core/session/waiting.ts';
 
 type InputOf<Type extends EventInput['type']> = Extract<EventInput, { type: Type }>;
 
@@ -44,18 +45,6 @@ export function decideSend(state: SessionState, inputs: readonly EventInput[], s
     current = after(current, accepted);
   }
   return { status: 'decided', entries: [...entries, ...conclude(state, current, stamp)] };
-}
-
-/** What follows from all of them: the session begins to run, or goes on waiting for less. */
-function conclude(before: SessionState, now: SessionState, stamp: Stamp): readonly Entry[] {
-  if (isActive(now)) return [];
-  const blocked = blockedCalls(now);
-  if (blocked.length > 0) {
-    return blocked.length < blockedCalls(before).length ? goIdle(now, requiresAction(blocked), stamp) : [];
-  }
-  const isUnblocked =
-    !isActive(before) && blockedCalls(before).length > 0 && now.stopReason?.type === 'requires_action';
-  return isUnblocked || hasUserMessage(now) ? beginRunning(now, stamp) : [];
 }
 
 function accept(

@@ -4,6 +4,7 @@ import type { QueuedMessage, TurnErrorType } from '#contract/events.ts';
 import type { Stamp } from '#core/ports.ts';
 import type { Command, Decided, Decision, GivingUp } from '#core/session/commands.ts';
 import { decideAnswer } from '#core/session/decide-answer.ts';
+import { decideListed, decideResume, decideSuspend } from '#core/session/decide-mcp.ts';
 import { decideSend } from '#core/session/decide-send.ts';
 import {
   beginRunning,
@@ -12,6 +13,7 @@ import {
   event,
   failure,
   goIdle,
+  mcpTrouble,
   NO_MODEL_USAGE,
   requiresAction,
   resultOf,
@@ -41,6 +43,12 @@ export function decide(state: SessionState, command: Command, stamp: Stamp): Dec
       return decideGiveUp(state, command, stamp);
     case 'result':
       return decideResult(state, command, stamp);
+    case 'suspend':
+      return decideSuspend(state, command, stamp);
+    case 'resume':
+      return decideResume(state, command, stamp);
+    case 'listed':
+      return decideListed(state, command, stamp);
     case 'await action':
       return decideAwaitAction(state, stamp);
     case 'update':
@@ -138,7 +146,9 @@ function decideGiveUp(state: SessionState, command: CommandTo<'give up'>, stamp:
 function decideResult(state: SessionState, command: CommandTo<'result'>, stamp: Stamp): Decision {
   // A call that is not open was answered by a twin of this hand: the first result stands.
   const call = state.calls.find(({ id }) => id === command.call);
-  return call === undefined ? NOTHING : decided([resultOf(call, command, stamp)]);
+  if (call === undefined) return NOTHING;
+  const trouble = command.error === undefined ? [] : [mcpTrouble(stamp, command.error)];
+  return decided([...trouble, resultOf(call, command, stamp)]);
 }
 
 function decideAwaitAction(state: SessionState, stamp: Stamp): Decision {

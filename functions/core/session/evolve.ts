@@ -1,11 +1,12 @@
 /** The fold: one entry and the state before it make the state after it. */
-import type { ToolContent } from '#contract/content.ts';
 import type { Entry, LogRecord, OpenCall, SessionState } from '#contract/entries.ts';
 import type { EventOf, QueuedMessage, SessionEvent } from '#contract/events.ts';
 import type { EventId } from '#contract/ids.ts';
 import type { ModelUsage, Usage } from '#contract/usage.ts';
 import { exceededTokens, fullTokens } from '#core/harness/room.ts';
+import { shownToModel } from '#core/harness/shorten.ts';
 import { estimateTokens, tokensOfText } from '#core/harness/token-estimate.ts';
+import type { ContentBlock } from '#core/model.ts';
 import type { Head } from '#core/ports.ts';
 
 export const NO_USAGE: Usage = {
@@ -45,6 +46,8 @@ function begin(record: Extract<LogRecord, { kind: 'session.created' }>): Session
     agentName: record.agent.name,
     model: record.agent.model.id,
     agentAt: 1,
+    mcpServers: record.agent.mcp_servers.length,
+    mcp: null,
     stopReason: null,
     run: 0,
     request: null,
@@ -84,6 +87,17 @@ function evolveRecord(state: SessionState, record: LogRecord, position: number):
       return { ...state, contextTokens: exceededTokens(state) };
     case 'context.compacted':
       return compact(state, record, position);
+    case 'mcp.listed':
+      return listed(state, record, position);
+    case 'call.suspended':
+      return withCall(state, record.call, (call) => ({
+        ...call,
+        waitsFor: 'confirmation',
+        since: position,
+        isSuspended: true,
+      }));
+    case 'call.resumed':
+      return release(state, record.call, { since: position, isConfirmed: false });
     case 'session.created':
     case 'model.claimed':
       return state;
@@ -103,8 +117,22 @@ function compact(
     ...state,
     contextTokens: tokensOfText(record.summary) + tokensOfText(JSON.stringify(record.agent)),
     compactions: state.compactions + 1,
+    // The slice to come has to hold the tools, which a listing before this record need not be in.
+    mcp: null,
     sliceFrom: Math.min(position, ...unanswered),
   };
+}
+
+function listed(
+  state: SessionState,
+  { run, sha256, tools }: Extract<LogRecord, { kind: 'mcp.listed' }>,
+  position: number,
+): SessionState {
+  if (tools === null) return { ...state, mcp: state.mcp === null ? null : { ...state.mcp, run } };
+  // What was answered before was counted with its tools, but for an answer that a summary stands for.
+  const isUncounted = state.mcp === null && state.contextTokens > 0;
+  const added = isUncounted ? tokensOfText(JSON.stringify(tools)) : 0;
+  return { ...state, mcp: { run, sha256, at: position }, contextTokens: state.contextTokens + added };
 }
 
 function evolveEvent(state: SessionState, event: SessionEvent, position: number): SessionState {
@@ -126,7 +154,7 @@ function evolveEvent(state: SessionState, event: SessionEvent, position: number)
       return open(state, event, { at: position, waitsFor });
     }
     case 'agent.mcp_tool_result':
-      return close(state, event.mcp_tool_use_id, event.content);
+      return close(state, event.mcp_tool_use_id, shownToModel(event.content));
     case 'agent.tool_result':
       return close(event.is_error ? state : countWebUse(state, event.tool_use_id), event.tool_use_id, event.content);
     case 'span.model_request_start':
@@ -167,7 +195,9 @@ function evolveEvent(state: SessionState, event: SessionEvent, position: number)
     case 'session.status_terminated':
       return { ...state, status: 'terminated', runningSince: null };
     case 'session.updated':
-      return event.agent === undefined ? state : { ...state, agentAt: position };
+      return event.agent === undefined
+        ? state
+        : { ...state, agentAt: position, mcpServers: event.agent.mcp_servers.length };
     case 'session.usage':
       return { ...state, usage: event.usage };
     case 'user.interrupt':
@@ -224,7 +254,7 @@ function withCall(state: SessionState, id: EventId, change: (call: OpenCall) => 
   return { ...state, calls: state.calls.map((call) => (call.id === id ? change(call) : call)) };
 }
 
-function close(state: SessionState, id: EventId, content: ToolContent): SessionState {
+function close(state: SessionState, id: EventId, content: readonly ContentBlock[]): SessionState {
   // While a request is open these are results of the provider's own tools: the answer, and its count, hold them already.
   const added = state.request === null ? estimateTokens(content) : 0;
   return { ...state, contextTokens: state.contextTokens + added, calls: state.calls.filter((call) => call.id !== id) };

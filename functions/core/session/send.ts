@@ -1,5 +1,5 @@
 /**
- * A client's events enter a session: one append, and the start of a run when they begin one.
+ * A client's events enter a session, or what a call waited for is done: one append, and the start of a run when they begin one.
  *
  * The start goes out beside the append, not after it, to save its round trip: a harness that arrives before the append
  * is visible waits for it, and one that never sees it finds nothing to do. Once the append stands the events are
@@ -7,10 +7,10 @@
  */
 import type { Entry } from '#contract/entries.ts';
 import type { EventInput, SessionEvent } from '#contract/events.ts';
-import type { Instant } from '#contract/ids.ts';
+import type { EventId, Instant } from '#contract/ids.ts';
 import { errorClass } from '#core/errors.ts';
 import type { Head, LogKey, Runs, SessionLog, Stamp } from '#core/ports.ts';
-import type { Refusal } from '#core/session/commands.ts';
+import type { Command, Refusal } from '#core/session/commands.ts';
 import { prepare } from '#core/session/change.ts';
 import { continueLost } from '#core/session/repair.ts';
 
@@ -42,16 +42,44 @@ export async function send(
   to: { readonly key: LogKey; readonly head: Head; readonly cause: string },
   events: readonly EventInput[],
 ): Promise<Sent> {
-  for (let head = to.head; ;) {
-    const append = prepare(to.key, head, { do: 'send', events }, ports.stamp);
-    if (append === 'nothing') return { status: 'accepted', events: [], head, start: { run: 'none' } };
+  const done = await changeAndStart(ports, to, { do: 'send', events });
+  if (done.status === 'refused') return done;
+  return { status: 'accepted', events: acceptedIn(done.entries, events), head: done.head, start: done.start };
+}
+
+/**
+ * A person has done what a suspended call waited for: it goes on, like one that was confirmed. A call that does not wait
+ * for that, of a session that may be gone by now, is left as it is; so a repeat changes nothing.
+ */
+export async function resumeCall(
+  ports: Sending,
+  to: { readonly key: LogKey; readonly cause: string },
+  call: EventId,
+): Promise<RunStart> {
+  const head = await ports.log.head(to.key);
+  if (head === null) return { run: 'none' };
+  const done = await changeAndStart(ports, { ...to, head }, { do: 'resume', call });
+  return done.status === 'refused' ? { run: 'none' } : done.start;
+}
+
+type Done =
+  | { readonly status: 'done'; readonly entries: readonly Entry[]; readonly head: Head; readonly start: RunStart }
+  | Refusal;
+
+/** Decided anew at each head until nobody is faster; a run that begins with it is started. */
+async function changeAndStart(
+  ports: Sending,
+  { key, head: from, cause }: { readonly key: LogKey; readonly head: Head; readonly cause: string },
+  command: Command,
+): Promise<Done> {
+  for (let head = from; ;) {
+    const append = prepare(key, head, command, ports.stamp);
+    if (append === 'nothing') return { status: 'done', entries: [], head, start: { run: 'none' } };
     if ('message' in append) return append;
     const { run } = append.state;
-    const begins = run === head.state.run ? null : { key: to.key, run, at: append.at };
-    const { stored, start } = await storeAndStart(ports, ports.log.append({ ...append, cause: to.cause }), begins);
-    if (stored.status === 'appended') {
-      return { status: 'accepted', events: acceptedIn(append.entries, events), head: stored.head, start };
-    }
+    const begins = run === head.state.run ? null : { key, run, at: append.at };
+    const { stored, start } = await storeAndStart(ports, ports.log.append({ ...append, cause }), begins);
+    if (stored.status === 'appended') return { status: 'done', entries: append.entries, head: stored.head, start };
     // The start that went out with a lost append does no harm: the winner runs that number, or nobody does.
     head = stored.head;
   }

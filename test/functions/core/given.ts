@@ -1,8 +1,10 @@
 /** Given entries, when a command, then entries or a refusal: the core's tests need no more than this. */
+import { createHash } from 'node:crypto';
 import { EventId, SessionId, ThreadId, WorkspaceId, AgentId, EnvironmentId } from '#contract/ids.ts';
 import type { SessionAgent } from '#contract/agents.ts';
 import type { Entry } from '#contract/entries.ts';
 import type { EventInput, QueuedMessage } from '#contract/events.ts';
+import type { TurnWorld } from '#core/harness/ask.ts';
 import type { ModelAnswer } from '#core/model.ts';
 import type { Head, LogKey, Stamp } from '#core/ports.ts';
 import { toolRules } from '#core/hands/tool-rules.ts';
@@ -36,16 +38,18 @@ export const AGENT: SessionAgent = {
   execution_identity: { type: 'service_account' },
 };
 
-export const CREATED: Entry = {
+export const createdWith = (agent: SessionAgent): Entry => ({
   record: {
     kind: 'session.created',
     at: NOW,
     workspace: WorkspaceId.parse('wrkspc_1'),
     thread: KEY.thread,
-    agent: AGENT,
+    agent,
     environment: EnvironmentId.parse('env_1'),
   },
-};
+});
+
+export const CREATED: Entry = createdWith(AGENT);
 
 /** Counts instead of being random; time stands still unless it is moved. */
 export function steadyStamp(start = 1): Stamp & { advance(ms: number): void } {
@@ -93,7 +97,7 @@ export interface Scenario {
 }
 
 /** What AGENT's tools make of each call. */
-export const RULES = toolRules(AGENT);
+export const RULES = toolRules(AGENT, []);
 
 export function given(entries: readonly Entry[] = [CREATED], stamp = steadyStamp()): Scenario {
   return scenario(entries, [], null, stamp);
@@ -151,5 +155,15 @@ export const answerWith = (parts: Partial<ModelAnswer> = {}, request = REQUEST):
   answer: answer(parts),
   rules: RULES,
   ids: IDS,
+  verdicts: new Map(),
   earlier: [],
 });
+
+/** For agents without MCP servers, who must never ask the proxy. */
+export const NO_MCP: Pick<TurnWorld, 'mcp' | 'sha256'> = {
+  mcp: {
+    list: () => Promise.reject(new Error('nobody has MCP servers here')),
+    judge: () => Promise.reject(new Error('nobody has MCP servers here')),
+  },
+  sha256: (text) => createHash('sha256').update(text).digest('hex'),
+};

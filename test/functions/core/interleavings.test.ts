@@ -22,7 +22,18 @@ import { fold } from '#core/session/evolve.ts';
 import { repair } from '#core/session/repair.ts';
 import { send } from '#core/session/send.ts';
 import { blockedCalls } from '#core/session/waiting.ts';
-import { answer, CREATED, FULL, KEY, NOW, outline, says, steadyStamp, toolUse } from '#test/functions/core/given.ts';
+import {
+  answer,
+  createdWith,
+  FULL,
+  KEY,
+  NO_MCP,
+  NOW,
+  outline,
+  says,
+  steadyStamp,
+  toolUse,
+} from '#test/functions/core/given.ts';
 import { TOOLED } from '#test/functions/core/stage.ts';
 import { memoryPreviews } from '#test/ports/previews.memory.ts';
 import { memoryLog } from '#test/ports/session-log.memory.ts';
@@ -46,10 +57,7 @@ const SANDBOX: SandboxRecord = {
   readyAt: NOW,
 };
 
-const BEGINNING: readonly Entry[] =
-  'record' in CREATED && CREATED.record.kind === 'session.created'
-    ? [{ record: { ...CREATED.record, agent: TOOLED } }]
-    : [];
+const BEGINNING: readonly Entry[] = [createdWith(TOOLED)];
 
 function theatre(scheduler: fc.Scheduler) {
   const log = memoryLog();
@@ -97,6 +105,7 @@ function theatre(scheduler: fc.Scheduler) {
           }),
       },
       warming: { warm: async () => undefined },
+      ...NO_MCP,
       previews: memoryPreviews(),
       stamp,
       pause: waiting,

@@ -23,7 +23,7 @@ import { createSession } from '#core/session/create.ts';
 import { fold } from '#core/session/evolve.ts';
 import { repair } from '#core/session/repair.ts';
 import { send } from '#core/session/send.ts';
-import { AGENT, KEY, NOW, steadyStamp } from '#test/functions/core/given.ts';
+import { AGENT, KEY, NO_MCP, NOW, steadyStamp } from '#test/functions/core/given.ts';
 import { memoryPreviews } from '#test/ports/previews.memory.ts';
 import { memoryLog } from '#test/ports/session-log.memory.ts';
 
@@ -186,6 +186,7 @@ export async function createStage(initial: readonly EventInput[]) {
           }),
       },
       warming: { warm: async () => undefined },
+      ...NO_MCP,
       previews: memoryPreviews(),
       stamp,
       // A harness that watches its request looks when a step lets a second pass; nobody else has to wait.

@@ -51,16 +51,16 @@ describe('web tools', () => {
     const agent = agentWith({}, BEDROCK);
     expect(named(agent)).toEqual([]);
     expect(enabledTools(agent)).toContain('web_fetch');
-    expect(toolDefinitions(agent).map(({ name }) => name)).toContain('web_fetch');
-    expect(toolRules(agent).get('web_fetch')).toEqual({ kind: 'built-in', policy: 'always_allow' });
-    expect(toolRules(agent).has('web_search')).toBe(false);
+    expect(toolDefinitions(agent, []).map(({ name }) => name)).toContain('web_fetch');
+    expect(toolRules(agent, []).get('web_fetch')).toEqual({ kind: 'built-in', policy: 'always_allow' });
+    expect(toolRules(agent, []).has('web_search')).toBe(false);
   });
 
   it('that somebody is to be asked about are ours to make, for the provider asks nobody', () => {
     const ask = { permission_policy: { type: 'always_ask' } };
     const agent = agentWith({ configs: [{ name: 'web_fetch', ...ask }] });
     expect(named(agent)).toEqual(['web_search']);
-    expect(toolRules(agent).get('web_fetch')).toEqual({ kind: 'built-in', policy: 'always_ask' });
+    expect(toolRules(agent, []).get('web_fetch')).toEqual({ kind: 'built-in', policy: 'always_ask' });
   });
 
   it('whose URLs must have been shown before are fetched by the provider, who knows, or by nobody', () => {

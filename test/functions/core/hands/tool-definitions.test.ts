@@ -12,7 +12,7 @@ describe('the tools the model is offered', () => {
       description: 'description' in tool ? tool.description : '',
       input_schema: 'input_schema' in tool ? tool.input_schema : {},
     }));
-    expect(toolDefinitions(AGENT)).toEqual(executed);
+    expect(toolDefinitions(AGENT, [])).toEqual(executed);
   });
 
   it('follow the toolset: an entry overrides the default', () => {

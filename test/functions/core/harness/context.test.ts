@@ -8,6 +8,7 @@ import {
   AGENT,
   answerWith,
   claim,
+  createdWith,
   given,
   REQUEST,
   says,
@@ -79,7 +80,8 @@ describe('the context of a model request', () => {
   });
 
   it.each([null, '', ' \n'])('has no system block for %j, which the provider would refuse', (system) => {
-    expect(requestOf({ ...AGENT, system }, []).system).toEqual([]);
+    const created = createdWith({ ...AGENT, system });
+    expect(requestOf([created], []).system).toEqual([]);
   });
 
   it('spends the provider’s four cache breakpoints on tools, system and the last two user messages', () => {

@@ -12,12 +12,13 @@ import {
   claim,
   given,
   KEY,
+  NO_MCP,
   outline,
+  type Scenario,
   send,
   sends,
   steadyStamp,
   toolUse,
-  type Scenario,
 } from '#test/functions/core/given.ts';
 import { memoryPreviews } from '#test/ports/previews.memory.ts';
 import { memoryLog } from '#test/ports/session-log.memory.ts';
@@ -30,6 +31,7 @@ function stage(scenario: Scenario, over: Partial<TurnWorld> = {}) {
     history: createHistory(log),
     model: { ask: async () => answer() },
     warming: { warm: async () => undefined },
+    ...NO_MCP,
     previews: memoryPreviews(),
     stamp: steadyStamp(1000),
     // A harness that watches its request looks again and again: the others must get their turn in between.

@@ -1,0 +1,49 @@
+/** May these calls be made? Asked before they are told, because what a client reads of a call has to be true. */
+import type { McpVerdict, WantedCall } from '#contract/mcp-proxy.ts';
+import { Fault } from '#core/errors.ts';
+import type { ToolRules } from '#core/hands/tool-rules.ts';
+import type { McpProxy } from '#core/mcp/mcp-proxy.ts';
+import type { ModelAnswer } from '#core/model.ts';
+import type { LogKey, Stamp } from '#core/ports.ts';
+import type { Verdicts } from '#core/session/commands.ts';
+import { isComplete, UNJUDGED } from '#core/session/decide-answer.ts';
+
+export interface JudgingWorld {
+  readonly mcp: McpProxy;
+  readonly stamp: Stamp;
+}
+
+/** Of the answer's MCP calls, by the provider's id of each; the others need no verdict. */
+export async function judgeCalls(
+  { mcp, stamp }: JudgingWorld,
+  key: LogKey,
+  { answer, rules }: { readonly answer: ModelAnswer; readonly rules: ToolRules },
+): Promise<Verdicts> {
+  const wanted = answer.blocks.flatMap((block): readonly { providerId: string; call: WantedCall }[] => {
+    const rule = rules.get(String(block['name']));
+    if (block.type !== 'tool_use' || rule?.kind !== 'mcp' || !isComplete(block, answer)) return [];
+    const { server, tool } = rule;
+    // A record: the check above has seen it.
+    const input = block['input'] as Record<string, unknown>;
+    return [{ providerId: String(block['id']), call: { id: stamp.eventId(), server, tool, input } }];
+  });
+  if (wanted.length === 0) return new Map();
+  const calls = wanted.map(({ call }) => call);
+  const verdicts = await mcp.judge(key, calls).catch((error: unknown) => unjudged(calls, error));
+  return new Map(
+    wanted.map(({ providerId, call }) => [providerId, verdicts.find(({ id }) => id === call.id) ?? deny(call)]),
+  );
+}
+
+/**
+ * Without the proxy all are denied. To fail the turn instead would throw away an answer that is paid for, and ask for
+ * another that may want something else; a call that was denied costs the model one more call.
+ */
+function unjudged(calls: readonly WantedCall[], error: unknown): readonly McpVerdict[] {
+  if (error instanceof Fault && error.code === 'mcp_proxy_unavailable') return calls.map(deny);
+  throw error;
+}
+
+function deny({ id }: WantedCall): McpVerdict {
+  return { id, decision: 'deny', reason: UNJUDGED };
+}

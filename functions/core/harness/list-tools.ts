@@ -1,0 +1,43 @@
+/** Asks the agent's MCP servers what they offer: once in each run, and once more when a compaction forgot it. */
+import type { ServerListing } from '#contract/mcp.ts';
+import { Fault } from '#core/errors.ts';
+import { storyAfter, type TurnWorld } from '#core/harness/ask.ts';
+import { agentOf } from '#core/harness/context.ts';
+import type { Story } from '#core/harness/history.ts';
+import { offerTools } from '#core/mcp/offer-tools.ts';
+import type { LogKey } from '#core/ports.ts';
+import { change } from '#core/session/change.ts';
+import type { McpTrouble } from '#core/session/commands.ts';
+
+/**
+ * The story with the listing; as it is now when somebody else was faster, or null when it has gone on to another run. An
+ * attempt that dies before the append has changed nothing: the next one asks again.
+ */
+export async function listTools(world: TurnWorld, key: LogKey, story: Story): Promise<Story | null> {
+  const { run } = story.head.state;
+  const servers = await world.mcp.list(key).catch((error: unknown) => unlisted(story, error));
+  const tools = offerTools(servers, world.sha256);
+  const failed = servers.flatMap((server) => (server.status === 'failed' ? [troubleOf(server)] : []));
+  const sha256 = world.sha256(JSON.stringify(tools));
+  const changed = await change(world, key, story.head, { do: 'listed', run, tools, sha256, failed });
+  const after =
+    changed.status === 'changed'
+      ? await storyAfter(world, key, story, changed)
+      : ((await world.history.load(key)) ?? story);
+  return after.head.state.run === run ? after : null;
+}
+
+function troubleOf({ server, error, message, action_url }: Extract<ServerListing, { status: 'failed' }>): McpTrouble {
+  return { type: error, server, message: action_url === undefined ? message : `${message} ${action_url}` };
+}
+
+/** Without the proxy there are no tools in this run: that ends no session (contract §3.6), as no single server does. */
+function unlisted({ entries }: Story, error: unknown): readonly ServerListing[] {
+  if (!(error instanceof Fault) || error.code !== 'mcp_proxy_unavailable') throw error;
+  return agentOf(entries).mcp_servers.map(({ name }) => ({
+    status: 'failed',
+    server: name,
+    error: 'mcp_connection_failed_error',
+    message: `The tools of ${name} could not be listed.`,
+  }));
+}

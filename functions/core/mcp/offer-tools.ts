@@ -1,0 +1,46 @@
+/** The names under which the model is offered what MCP servers list. */
+import type { McpTool, OfferedTool, ServerListing } from '#contract/mcp.ts';
+
+/** The provider's rule for the name of a tool. */
+const MAX_NAME_CHARS = 128;
+const FOREIGN = /[^A-Za-z0-9_-]/g;
+const HASH_CHARS = 8;
+
+const COMBINATORS = ['oneOf', 'anyOf', 'allOf'] as const;
+/** As JSON spells half a surrogate pair; an even number of backslashes before it would be a text about one. */
+const HALF_A_PAIR = /(?<!\\)(?:\\\\)*\\ud[89a-f]/i;
+
+/**
+ * `mcp__<server>__<tool>`, in the provider's letters. Whatever is too long, or would be the name of two, ends in a hash
+ * of what it stands for, so that the name of a tool depends on no order. A tool that the provider would refuse is left
+ * out: it refuses the whole request for it, and no server may end a session.
+ */
+export function offerTools(
+  listings: readonly ServerListing[],
+  sha256: (text: string) => string,
+): readonly OfferedTool[] {
+  const listed = listings.flatMap((listing) => {
+    if (listing.status === 'failed') return [];
+    const { server } = listing;
+    return listing.tools.filter(isTaken).map((tool) => ({ server, tool, plain: plainName(server, tool) }));
+  });
+  const uses = Map.groupBy(listed, ({ plain }) => plain);
+  const offered = new Map<string, OfferedTool>();
+  for (const { server, tool, plain } of listed) {
+    const isClear = plain.length <= MAX_NAME_CHARS && uses.get(plain)?.length === 1;
+    const hash = isClear ? '' : `_${sha256(JSON.stringify([server, tool.name])).slice(0, HASH_CHARS)}`;
+    const as = `${plain.slice(0, MAX_NAME_CHARS - hash.length)}${hash}`;
+    // A server may list a tool twice, or one by the name that another is given here: the first has it.
+    if (!offered.has(as)) offered.set(as, { as, server, tool });
+  }
+  return [...offered.values()];
+}
+
+function plainName(server: string, tool: McpTool): string {
+  return `mcp__${server.replaceAll(FOREIGN, '_')}__${tool.name.replaceAll(FOREIGN, '_')}`;
+}
+
+function isTaken({ description, input_schema: schema }: McpTool): boolean {
+  if (schema['type'] !== 'object' || COMBINATORS.some((key) => Object.hasOwn(schema, key))) return false;
+  return !HALF_A_PAIR.test(JSON.stringify([description, schema]));
+}

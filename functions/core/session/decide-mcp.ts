@@ -1,0 +1,44 @@
+/** What MCP servers do to a session: they offer tools, and they let calls wait for people. */
+import type { Entry, SessionState } from '#contract/entries.ts';
+import type { Stamp } from '#core/ports.ts';
+import type { Command, Decided } from '#core/session/commands.ts';
+import { conclude } from '#core/session/conclude.ts';
+import { mcpTrouble } from '#core/session/entries.ts';
+import { fold } from '#core/session/evolve.ts';
+import { isActive } from '#core/session/waiting.ts';
+
+type CommandTo<Do extends Command['do']> = Extract<Command, { do: Do }>;
+
+const NOTHING: Decided = { status: 'decided', entries: [] };
+
+export function decideListed(state: SessionState, command: CommandTo<'listed'>, stamp: Stamp): Decided {
+  const { run, sha256, tools, failed } = command;
+  // A twin was faster, or what was listed is for a run that is over.
+  if (!isActive(state) || state.run !== run || state.mcp?.run === run) return NOTHING;
+  const isKnown = state.mcp?.sha256 === sha256;
+  return {
+    status: 'decided',
+    entries: [
+      ...failed.map((trouble) => mcpTrouble(stamp, trouble)),
+      { record: { kind: 'mcp.listed', at: stamp.now(), run, sha256, tools: isKnown ? null : [...tools] } },
+    ],
+  };
+}
+
+export function decideSuspend(state: SessionState, { call, error }: CommandTo<'suspend'>, stamp: Stamp): Decided {
+  const isAtHand = state.calls.some(({ id, waitsFor }) => id === call && waitsFor === 'hand');
+  // Answered, interrupted, or suspended by a twin of this hand.
+  if (!isAtHand) return NOTHING;
+  return {
+    status: 'decided',
+    entries: [mcpTrouble(stamp, error), { record: { kind: 'call.suspended', call, at: stamp.now() } }],
+  };
+}
+
+export function decideResume(state: SessionState, { call }: CommandTo<'resume'>, stamp: Stamp): Decided {
+  const waits = state.calls.some(({ id, isSuspended }) => id === call && isSuspended);
+  if (!waits || state.status === 'terminated') return NOTHING;
+  const resumed: Entry = { record: { kind: 'call.resumed', call, at: stamp.now() } };
+  const { state: after } = fold({ position: 0, state }, [resumed]);
+  return { status: 'decided', entries: [resumed, ...conclude(state, after, stamp)] };
+}
