@@ -4,8 +4,8 @@ import { OutboundError } from '#aws/outbound-error.ts';
 export interface Deadline {
   /** Aborts when the time is over, or when the caller's own signal does. */
   readonly signal: AbortSignal;
-  /** What to say of the host that was waited for; null while there is time. */
-  over(host: string): OutboundError | null;
+  /** What to say of the host that was waited for, and that may have read the request; null while there is time. */
+  over(host: string, sent?: boolean): OutboundError | null;
   /** The promise, or a rejection when the time is over first. */
   race<Value>(promise: Promise<Value>): Promise<Value>;
   clear(): void;
@@ -17,8 +17,9 @@ export function startDeadline(totalMs: number, callers: AbortSignal | undefined)
   const signal = callers === undefined ? own.signal : AbortSignal.any([own.signal, callers]);
   return {
     signal,
-    over(host) {
-      return own.signal.aborted ? new OutboundError('timeout', host, `did not answer within ${totalMs} ms`) : null;
+    over(host, sent = false) {
+      if (!own.signal.aborted) return null;
+      return new OutboundError('timeout', host, `did not answer within ${totalMs} ms`, { sent });
     },
     async race(promise) {
       const { promise: aborted, reject } = Promise.withResolvers<never>();

@@ -31,13 +31,16 @@ const MAX_HEADER_BYTES = 32_768;
 const UNREADABLE = /^(?:HPE_|Z_|ERR__ERROR_|ERR_BROTLI)/;
 
 export async function knock(attempt: Knock): Promise<Opened> {
-  const idle = { over: false };
+  const seen = { idle: false, sent: false };
   const outgoing = send(attempt);
   outgoing.on('timeout', () => {
-    idle.over = true;
+    seen.idle = true;
     outgoing.destroy();
   });
-  const explain = (error: unknown) => explained(error, attempt, idle);
+  outgoing.on('socket', (socket) => {
+    socket.once(attempt.destination.secure ? 'secureConnect' : 'connect', () => (seen.sent = true));
+  });
+  const explain = (error: unknown) => explained(error, attempt, seen);
   const incoming = await responseTo(outgoing).catch((error: unknown) => {
     throw explain(error);
   });
@@ -100,7 +103,9 @@ function decoded(incoming: IncomingMessage, host: string): Readable {
     case 'br':
       return pipeline(incoming, createBrotliDecompress(), () => {});
     default:
-      throw new OutboundError('unreadable', host, 'answered in a content encoding that was not asked for');
+      throw new OutboundError('unreadable', host, 'answered in a content encoding that was not asked for', {
+        sent: true,
+      });
   }
 }
 
@@ -112,17 +117,24 @@ async function* explaining(open: () => Readable, explain: (error: unknown) => Er
   }
 }
 
-function explained(error: unknown, { destination, deadline, idleMs }: Knock, idle: { readonly over: boolean }): Error {
+interface Seen {
+  readonly idle: boolean;
+  /** The connection stood, so that the request went over it. */
+  readonly sent: boolean;
+}
+
+function explained(error: unknown, { destination, deadline, idleMs }: Knock, { idle, sent }: Seen): Error {
   const { host } = destination;
   if (error instanceof OutboundError) return error;
-  const over = deadline.over(host);
+  const over = deadline.over(host, sent);
   if (over !== null) return over;
-  if (idle.over) return new OutboundError('timeout', host, `said nothing for ${idleMs} ms`, { cause: error });
+  const more = { cause: error, sent };
+  if (idle) return new OutboundError('timeout', host, `said nothing for ${idleMs} ms`, more);
   const code = error instanceof Error && 'code' in error ? String(error.code) : 'closed';
   if (UNREADABLE.test(code)) {
-    return new OutboundError('unreadable', host, `answered what cannot be read (${code})`, { cause: error });
+    return new OutboundError('unreadable', host, `answered what cannot be read (${code})`, more);
   }
-  return new OutboundError('unreachable', host, `could not be reached (${code})`, { cause: error });
+  return new OutboundError('unreachable', host, `could not be reached (${code})`, more);
 }
 
 function joined(incoming: IncomingMessage): Readonly<Record<string, string>> {

@@ -9,7 +9,8 @@ import { createServer as createTcpServer, type AddressInfo, type Server } from '
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { createOutbound, resolveBySystem, type Resolve } from '#aws/outbound.https.ts';
+import { resolveBySystem, type Resolve } from '#aws/hops.https.ts';
+import { createOutbound } from '#aws/outbound.https.ts';
 import type { OutboundRequest } from '#core/outbound/outbound.ts';
 import { certificateFor } from '#test/ports/certificate.ts';
 
