@@ -37,9 +37,8 @@ const LOOKS_LIKE_HTML = /^\s*<(?:!doctype html|html)/i;
 const HEAD_BYTES = 4096;
 
 export function showContent(answer: OutboundAnswer, showing: Showing): WebContent {
-  const type = mediaTypeOf(answer.body);
-  if (type === 'application/pdf') return showDocument(answer.body);
-  if (type !== null) return showImage(answer.body, type);
+  const media = showMedia(answer.body);
+  if (media !== null) return media;
   const header = answer.headers['content-type'] ?? '';
   const claimed = header.split(';')[0]?.trim().toLowerCase() ?? '';
   const isText = HTML.test(claimed) || TEXT.test(claimed) || (UNKNOWN.test(claimed) && !hasZero(answer.body));
@@ -50,6 +49,13 @@ export function showContent(answer: OutboundAnswer, showing: Showing): WebConten
   const text = decode(answer.body, header);
   const isHtml = HTML.test(claimed) || (UNKNOWN.test(claimed) && LOOKS_LIKE_HTML.test(text));
   return showText(isHtml ? pageText(text, answer.url, showing.readPage) : text, showing.maxChars);
+}
+
+/** Null for what is neither an image nor a PDF, whatever it was said to be. */
+export function showMedia(body: Uint8Array): WebContent | null {
+  const type = mediaTypeOf(body);
+  if (type === 'application/pdf') return showDocument(body);
+  return type === null ? null : showImage(body, type);
 }
 
 function pageText(html: string, url: string, readPage: ReadPage): string {

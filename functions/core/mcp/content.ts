@@ -1,0 +1,96 @@
+/** From what an MCP server answered to what the model is shown of it. */
+import type { ToolContent } from '#contract/content.ts';
+import { showMedia } from '#core/hands/web-content.ts';
+import type { McpBlock } from '#core/mcp/mcp-client.ts';
+
+type Shown = ToolContent[number];
+
+/** Of all texts of one result together. */
+const MAX_TEXT_CHARS = 1_000_000;
+/** Of all images and documents of one result together: what is left of one event besides the texts and the JSON. */
+const MAX_MEDIA_CHARS = 4_700_000;
+/** Of what a server says about its own blocks. */
+const MAX_LABEL_CHARS = 500;
+
+interface Room {
+  readonly textChars: number;
+  readonly mediaChars: number;
+}
+
+/** Within what one event may hold. What cannot be shown is told of, so that the model does not think it was not there. */
+export function contentOf(blocks: readonly McpBlock[]): ToolContent {
+  let room: Room = { textChars: MAX_TEXT_CHARS, mediaChars: MAX_MEDIA_CHARS };
+  const content: Shown[] = [];
+  for (const block of blocks) {
+    const shown = fitted(show(block), room);
+    if (shown === null) continue;
+    content.push(shown);
+    room = after(shown, room);
+  }
+  return content;
+}
+
+function show(block: McpBlock): Shown {
+  switch (block.type) {
+    case 'text':
+      return text(block.text);
+    case 'image':
+    case 'audio':
+      return media(block.data, { what: block.type, mimeType: block.mimeType });
+    case 'resource_link':
+      return note(`a link to the resource "${label(block.name)}": ${label(block.uri)}`);
+    case 'resource': {
+      const what = `the resource ${label(block.uri)}`;
+      if (block.text !== null) return text(`${what}:\n\n${block.text}`);
+      return media(block.blob ?? '', { what, mimeType: block.mimeType ?? 'unknown type' });
+    }
+    default:
+      return block satisfies never;
+  }
+}
+
+/** By what the bytes are and not by what they are said to be: the provider refuses what is something else. */
+function media(data: string, { what, mimeType }: { readonly what: string; readonly mimeType: string }): Shown {
+  const bytes = Buffer.from(data, 'base64');
+  const shown = showMedia(bytes);
+  const told = `${what} (${label(mimeType)}, ${bytes.length} bytes)`;
+  if (shown === null) return note(`${told} cannot be shown; text, PDF, JPEG, PNG, GIF and WebP can`);
+  if (shown.status === 'failed') return note(`${told} cannot be shown: ${shown.message}`);
+  return shown.content[0] ?? note(`${told} cannot be shown`);
+}
+
+/** Null for nothing: the provider refuses texts of nothing. */
+function fitted(shown: Shown, room: Room): Shown | null {
+  if (shown.type !== 'text') {
+    return charsOf(shown) <= room.mediaChars
+      ? shown
+      : fitted(note('one more image or document: too many for one result'), room);
+  }
+  if (shown.text === '') return null;
+  if (shown.text.length <= room.textChars) return shown;
+  // Half of a character would be refused by the provider.
+  const kept = shown.text.slice(0, room.textChars).replace(/[\ud800-\udbff]$/, '');
+  return text(`${kept}\n\n(cut: ${kept.length} of ${shown.text.length} characters are shown)`);
+}
+
+function after(shown: Shown, room: Room): Room {
+  if (shown.type !== 'text') return { ...room, mediaChars: room.mediaChars - charsOf(shown) };
+  return { ...room, textChars: Math.max(0, room.textChars - shown.text.length) };
+}
+
+function charsOf(shown: Shown): number {
+  const isMedia = shown.type === 'image' || shown.type === 'document';
+  return isMedia && 'data' in shown.source ? shown.source.data.length : 0;
+}
+
+function text(said: string): Shown {
+  return { type: 'text', text: said.toWellFormed() };
+}
+
+function note(said: string): Shown {
+  return text(`[${said}]`);
+}
+
+function label(said: string): string {
+  return said.length <= MAX_LABEL_CHARS ? said : `${said.slice(0, MAX_LABEL_CHARS)}…`;
+}
