@@ -1,0 +1,62 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { redact } from '#core/mcp/redact.ts';
+
+const SECRET = 'tok/en+ "1":%é-0123456789abcdef';
+const base64 = (text: string) => Buffer.from(text).toString('base64');
+
+describe('redact', () => {
+  it.each([
+    ['as it is', SECRET],
+    ['in base64', base64(SECRET)],
+    ['in base64url', Buffer.from(SECRET).toString('base64url')],
+    ['in base64 behind something', base64(`Bearer ${SECRET}`)],
+    ['in base64 between something', base64(`client:${SECRET}:`)],
+    ['URL-encoded', encodeURIComponent(SECRET)],
+    ['URL-encoded in lower case', encodeURIComponent(SECRET).replaceAll(/%../g, (hex) => hex.toLowerCase())],
+    ['in a form', new URLSearchParams({ a: SECRET }).toString()],
+    ['in JSON', JSON.stringify({ a: SECRET })],
+    ['in JSON with escaped slashes', JSON.stringify({ a: SECRET }).replaceAll('/', '\\/')],
+    ['its first half', SECRET.slice(0, 15)],
+    ['its last half', SECRET.slice(-15)],
+    ['its first half in base64', base64(SECRET.slice(0, 15))],
+  ])('finds a secret %s', (_how, echo) => {
+    const { text, found } = redact(`before ${echo} after`, ['other', SECRET], '[gone]');
+    expect(found).toBe(true);
+    expect(text).toContain('[gone]');
+    expect(text).toMatch(/^before .* after$/s);
+    expect(text).not.toContain(SECRET.slice(0, 15));
+    expect(text).not.toContain(SECRET.slice(-15));
+  });
+
+  it('leaves other texts as they are', () => {
+    const text = 'tok/en and 0123456 and nothing else';
+    expect(redact(text, [SECRET, '', 'no'], '[gone]')).toEqual({ text, found: false });
+  });
+
+  it('looks for no halves of a short secret', () => {
+    expect(redact('hunter', ['hunter2 and 3'], '[gone]')).toEqual({ text: 'hunter', found: false });
+  });
+
+  it('puts a marker as it is written, whatever a pattern would make of it', () => {
+    expect(redact(SECRET, [SECRET], '[$&$1]').text).toBe('[$&$1]');
+  });
+
+  const secret = fc.string({ minLength: 16, maxLength: 80, unit: 'grapheme' });
+  it('lets no secret through, wherever it stands', () => {
+    const coat = fc.constantFrom<(text: string) => string>(
+      (text) => text,
+      base64,
+      encodeURIComponent,
+      (text) => JSON.stringify(text),
+      (text) => Buffer.from(text).toString('base64url'),
+    );
+    fc.assert(
+      fc.property(secret, fc.string(), fc.string(), coat, (token, before, after, wear) => {
+        const { text, found } = redact(`${before}${wear(token)}${after}`, [token], '¤');
+        expect(found).toBe(true);
+        expect(text.includes(wear(token))).toBe(false);
+      }),
+    );
+  });
+});
