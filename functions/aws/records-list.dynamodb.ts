@@ -78,10 +78,10 @@ function queryInput(table: string, partition: string, request: ListRequest, filt
 }
 
 /** Keys of one instant are `<instant>#<id>`: all of them lie between `<instant>#` and `<instant>$`. */
-function lowest(bound: Bound | null): string {
+export function lowest(bound: Bound | null): string {
   return bound === null ? '0' : `${bound.at}${bound.inclusive ? '#' : '$'}`;
 }
 
-function highest(bound: Bound | null): string {
+export function highest(bound: Bound | null): string {
   return bound === null ? ':' : `${bound.at}${bound.inclusive ? '$' : '#'}`;
 }

@@ -15,6 +15,7 @@ import {
   VaultId,
   WorkspaceId,
 } from './ids.ts';
+import { limitUpTo } from './pages.ts';
 
 const Sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
@@ -75,6 +76,10 @@ export const AuditEntry = z.discriminatedUnion('kind', [
 ]);
 export type AuditEntry = z.infer<typeof AuditEntry>;
 
+/** Every workspace has these; which one a record is in follows from what it is about. */
+export const AUDIT_CHAINS = Array.from({ length: 16 }, (_, shard) => String(shard).padStart(2, '0'));
+export const AuditChain = z.string().regex(/^(0\d|1[0-5])$/, 'must be a chain from 00 to 15');
+
 /** One record of a chain. `hash` is the SHA-256 of the record without it, keys sorted, as JSON. */
 export const AuditRecord = z
   .object({
@@ -90,3 +95,23 @@ export const AuditRecord = z
   })
   .meta({ id: 'AuditRecord' });
 export type AuditRecord = z.infer<typeof AuditRecord>;
+
+/** A record has a few kilobytes at most, and a response carries six megabytes. */
+const MAX_AUDIT_LIMIT = 500;
+const page = {
+  limit: limitUpTo(MAX_AUDIT_LIMIT).default(100),
+  page: z.string().min(1).optional(),
+  beta: z.string().optional(),
+};
+const Timestamp = z.iso.datetime({ offset: true }).optional();
+
+/** `from` is inclusive and `to` is not, so that exports side by side neither overlap nor leave something out. */
+export const AuditQuery = z.strictObject({
+  from: Timestamp,
+  to: Timestamp,
+  session_id: SessionId.optional(),
+  user: z.string().min(1).max(512).optional(),
+  kind: z.enum(['intent', 'outcome', 'administration']).optional(),
+  ...page,
+});
+export const AuditChainQuery = z.strictObject(page);

@@ -21,6 +21,7 @@ export interface TestDynamoDb {
   readonly recordsTable: string;
   readonly previewsTable: string;
   readonly vaultTable: string;
+  readonly auditTable: string;
   close(): Promise<void>;
 }
 
@@ -38,11 +39,13 @@ export async function startDynamoDb(): Promise<TestDynamoDb> {
     recordsTable: `records-${suffix}`,
     previewsTable: `previews-${suffix}`,
     vaultTable: `vault-${suffix}`,
+    auditTable: `audit-${suffix}`,
   };
   await client.send(new CreateTableCommand(logTable(tables.logTable)));
   await client.send(new CreateTableCommand(recordsTable(tables.recordsTable)));
   await client.send(new CreateTableCommand(previewsTable(tables.previewsTable)));
-  await client.send(new CreateTableCommand(vaultTable(tables.vaultTable)));
+  await client.send(new CreateTableCommand(listedTable(tables.vaultTable)));
+  await client.send(new CreateTableCommand(listedTable(tables.auditTable)));
   return {
     client,
     ...tables,
@@ -133,7 +136,7 @@ const previewsTable = (TableName: string): CreateTableCommandInput => ({
   AttributeDefinitions: ['pk', 'sk'].map((AttributeName) => ({ AttributeName, AttributeType: 'S' })),
 });
 
-const vaultTable = (TableName: string): CreateTableCommandInput => ({
+const listedTable = (TableName: string): CreateTableCommandInput => ({
   TableName,
   BillingMode: 'PAY_PER_REQUEST',
   KeySchema: [

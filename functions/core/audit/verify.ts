@@ -1,0 +1,99 @@
+/**
+ * Whether exported records are what was written. A chain is checked record by record, so an export may be larger than
+ * memory. What was taken off a chain's end shows only against a checkpoint: a head that somebody has kept elsewhere.
+ */
+import * as z from 'zod';
+import { recordHash } from '#core/audit/chain.ts';
+import type { Sha256 } from '#core/canonical-json.ts';
+
+export interface Checkpoint {
+  readonly position: number;
+  readonly hash: string;
+}
+
+/** The first thing that is wrong with a chain. */
+export interface Flaw {
+  readonly position: number;
+  readonly rule: 'altered' | 'replaced' | 'missing' | 'reordered' | 'repeated' | 'not the checkpoint' | 'cut off';
+  readonly message: string;
+}
+
+export interface ChainCheck {
+  /** `<workspace> <chain>` */
+  readonly chain: string;
+  readonly checkpoint: Checkpoint | null;
+  readonly records: number;
+  /** The last record so far; null before the first. */
+  readonly head: Checkpoint | null;
+  readonly flaw: Flaw | null;
+}
+
+/** As much of a record as makes it one; the rest is only hashed. */
+export const ChainLink = z.looseObject({
+  id: z.string(),
+  workspace: z.string(),
+  chain: z.string(),
+  position: z.int().min(1),
+  previous: z.string().nullable(),
+  hash: z.string(),
+});
+export type ChainLink = z.infer<typeof ChainLink>;
+
+export function startCheck(chain: string, checkpoint: Checkpoint | null): ChainCheck {
+  return { chain, checkpoint, records: 0, head: null, flaw: null };
+}
+
+export function checkNext(check: ChainCheck, link: ChainLink, sha256: Sha256): ChainCheck {
+  const records = check.records + 1;
+  if (check.flaw !== null) return { ...check, records, flaw: hindsight(check.flaw, link) };
+  const flaw = flawOf(check, link, sha256);
+  return { ...check, records, flaw, head: flaw === null ? { position: link.position, hash: link.hash } : check.head };
+}
+
+export function endCheck(check: ChainCheck): ChainCheck {
+  const { flaw, head, checkpoint } = check;
+  if (flaw !== null || checkpoint === null || (head?.position ?? 0) >= checkpoint.position) return check;
+  const last = head?.position ?? 0;
+  const message = `the chain ends at position ${last}, and had ${checkpoint.position} records at the checkpoint`;
+  return { ...check, flaw: { position: last + 1, rule: 'cut off', message } };
+}
+
+/** What seemed missing and comes later was moved. */
+function hindsight(flaw: Flaw, { position, id }: ChainLink): Flaw {
+  if (flaw.rule !== 'missing' || position !== flaw.position) return flaw;
+  return { position, rule: 'reordered', message: `the record ${id} comes after later ones` };
+}
+
+function flawOf(check: ChainCheck, link: ChainLink, sha256: Sha256): Flaw | null {
+  return outOfPlace(check, link) ?? unlinked(check, link) ?? altered(link, sha256) ?? notTheCheckpoint(check, link);
+}
+
+function outOfPlace({ head, checkpoint }: ChainCheck, { position, id }: ChainLink): Flaw | null {
+  if (head !== null && position <= head.position) {
+    return { position, rule: 'repeated', message: `the record ${id} has a position that was there before` };
+  }
+  // An export may begin where an earlier one was verified to.
+  const continues = head === null && checkpoint !== null && position === checkpoint.position + 1;
+  const expected = (head?.position ?? 0) + 1;
+  if (continues || position === expected) return null;
+  const gap = position === expected + 1 ? 'is not there' : `to ${position - 1} are not there`;
+  return { position: expected, rule: 'missing', message: `${gap}: the next record is ${id} at ${position}` };
+}
+
+function unlinked({ head, checkpoint }: ChainCheck, { position, previous, id }: ChainLink): Flaw | null {
+  const before = head ?? (position === 1 ? null : checkpoint);
+  if (previous === (before?.hash ?? null)) return null;
+  if (before === null) return { position, rule: 'altered', message: `the first record ${id} follows another one` };
+  const message = `has a hash of its own and is not what ${id} at ${position} follows`;
+  return { position: before.position, rule: 'replaced', message };
+}
+
+function altered(link: ChainLink, sha256: Sha256): Flaw | null {
+  if (recordHash(link, sha256) === link.hash) return null;
+  return { position: link.position, rule: 'altered', message: `the record ${link.id} does not have its hash` };
+}
+
+function notTheCheckpoint({ checkpoint }: ChainCheck, { position, hash }: ChainLink): Flaw | null {
+  if (checkpoint === null || position !== checkpoint.position || hash === checkpoint.hash) return null;
+  return { position, rule: 'not the checkpoint', message: 'the record is consistent, and another one than was kept' };
+}

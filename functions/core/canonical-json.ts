@@ -1,0 +1,13 @@
+/** JSON with sorted keys and no spaces: one text for one value, so that its hash can be compared. */
+export function canonicalJson(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map((item) => canonicalJson(item ?? null)).join(',')}]`;
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value ?? null);
+  const fields = Object.entries(value)
+    .filter(([, field]) => field !== undefined)
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, field]) => `${JSON.stringify(name)}:${canonicalJson(field)}`);
+  return `{${fields.join(',')}}`;
+}
+
+/** Hex of the SHA-256 of a text's UTF-8 bytes. Given, because the core computes with nothing of the platform's. */
+export type Sha256 = (text: string) => string;
