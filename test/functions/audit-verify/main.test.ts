@@ -1,0 +1,101 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import type { AuditRecord } from '#contract/audit.ts';
+import { chainOfRecords } from '#test/functions/core/audit/records.ts';
+
+const MAIN = join(import.meta.dirname, '../../../functions/audit-verify/main.ts');
+const dir = mkdtempSync(join(tmpdir(), 'brainstem-audit-'));
+afterAll(() => rmSync(dir, { recursive: true }));
+
+const SEVEN = chainOfRecords(4, '07');
+const NINE = chainOfRecords(2, '09');
+const LINES = [SEVEN[0], NINE[0], SEVEN[1], SEVEN[2], NINE[1], SEVEN[3]].map((record) => JSON.stringify(record));
+
+async function verify(args: readonly string[], env: Record<string, string> = {}) {
+  const child = spawn(process.execPath, [MAIN, ...args], { env: { ...process.env, ...env } });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (output += String(text)));
+  const [code] = await once(child, 'close');
+  return { code, output };
+}
+
+function file(lines: readonly string[]): string {
+  const path = join(dir, `${Math.random()}.jsonl`);
+  writeFileSync(path, `${lines.join('\n')}\n`);
+  return path;
+}
+
+describe('audit:verify', () => {
+  it('passes an export, and prints the heads to keep', async () => {
+    const { code, output } = await verify([file(LINES)]);
+    expect(code).toBe(0);
+    expect(output).toContain('✓ wrkspc_1 chain 07: 4 records, intact up to position 4');
+    expect(output).toContain('Intact: 6 records in 2 chains.');
+    expect(output).toContain(`--expect 07=4:${SEVEN[3]?.hash}`);
+  });
+
+  it.each([
+    ['an altered byte', LINES.with(2, (LINES[2] ?? '').replace('alice', 'alicf')), 'position 2 is altered'],
+    ['a dropped line', LINES.toSpliced(3, 1), 'position 3 is missing'],
+    ['lines in another order', LINES.with(2, LINES[3] ?? '').with(3, LINES[2] ?? ''), 'position 2 is reordered'],
+  ])('ends with 1 on %s and names the record', async (_, lines, words) => {
+    const { code, output } = await verify([file(lines)]);
+    expect(code).toBe(1);
+    expect(output).toContain(`✗ wrkspc_1 chain 07: ${words}`);
+    expect(output).toContain('✓ wrkspc_1 chain 09');
+    expect(output).toContain('NOT intact');
+  });
+
+  it('ends with 1 on a line that is no record', async () => {
+    const { code, output } = await verify([file([...LINES, '{"id":'])]);
+    expect(code).toBe(1);
+    expect(output).toContain('✗ line 7: is no audit record');
+  });
+
+  it('sees a missing end by a head that was kept, also of a chain that is gone', async () => {
+    const kept = ['--expect', `07=4:${SEVEN[3]?.hash}`, '--expect', `09=2:${NINE[1]?.hash}`];
+    expect((await verify([file(LINES), ...kept])).code).toBe(0);
+    const shorter = await verify([file(LINES.slice(0, -1)), ...kept]);
+    expect(shorter).toMatchObject({ code: 1, output: expect.stringContaining('chain 07: position 4 is cut off') });
+    const gone = await verify([file(LINES.filter((line) => line.includes('"07"'))), ...kept]);
+    expect(gone).toMatchObject({ code: 1, output: expect.stringContaining('chain 09: position 1 is cut off') });
+  });
+
+  it('ends with 2 when there is nothing to verify, and says why', async () => {
+    expect(await verify([])).toMatchObject({ code: 2, output: expect.stringContaining('--expect') });
+    expect((await verify([join(dir, 'none.jsonl')])).code).toBe(2);
+    expect(await verify([file(LINES), '--expect', '07=x'])).toMatchObject({
+      code: 2,
+      output: expect.stringContaining('is not <chain>=<position>:<hash>'),
+    });
+    expect(await verify(['http://127.0.0.1:1'], { BRAINSTEM_API_KEY: '' })).toMatchObject({
+      code: 2,
+      output: expect.stringContaining('BRAINSTEM_API_KEY'),
+    });
+  });
+
+  it('reads a service chain by chain and page by page, with the key', async () => {
+    const chains: Record<string, readonly AuditRecord[]> = { '07': SEVEN, '09': NINE };
+    const server = createServer((request, response) => {
+      const url = new URL(request.url ?? '', 'http://service');
+      const records = chains[url.pathname.replace('/stage/v1/x/audit/chains/', '')] ?? [];
+      const from = Number(url.searchParams.get('page') ?? 0);
+      response.statusCode = request.headers.authorization === 'Bearer key' ? 200 : 401;
+      const next_page = from + 2 < records.length ? String(from + 2) : null;
+      response.end(JSON.stringify({ data: records.slice(from, from + 2), next_page }));
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/stage/`;
+    const intact = await verify([url], { BRAINSTEM_API_KEY: 'key' });
+    expect(intact).toMatchObject({ code: 0, output: expect.stringContaining('Intact: 6 records in 2 chains.') });
+    const refused = await verify([url], { BRAINSTEM_API_KEY: 'wrong' });
+    expect(refused).toMatchObject({ code: 2, output: expect.stringContaining('chain 00: HTTP 401') });
+    server.close();
+  });
+});
