@@ -5,6 +5,7 @@ import { Construct } from 'constructs';
 import type { AllowedHosts } from '#contract/outbound.ts';
 import type { OAuthTokens } from '#contract/secret-stores.ts';
 import { Api, type RateLimits } from './constructs/api.ts';
+import { AuditTrail } from './constructs/audit-trail.ts';
 import { bundle, type Entry } from './constructs/bundles.ts';
 import { Content } from './constructs/content.ts';
 import { FirstKey } from './constructs/first-key.ts';
@@ -90,6 +91,7 @@ export class Brainstem extends Construct {
   readonly log: SessionLog;
   readonly records: Records;
   readonly content: Content;
+  readonly auditTrail: AuditTrail;
   readonly previews: Previews;
   readonly api: Api;
   readonly harness: Harness;
@@ -126,6 +128,11 @@ export class Brainstem extends Construct {
       rateLimits: props.rateLimits ?? {},
       setAccountLogRole: props.setAccountLogRole ?? true,
     });
+
+    // What is done in a user's name, and to what decides about it, is written down before and after.
+    this.auditTrail = new AuditTrail(this, 'AuditTrail', { removalPolicy });
+    this.auditTrail.grantAppend(this.api.answer);
+    this.auditTrail.grantExport(this.api.answer);
 
     // The brain asks the model.
     this.harness = new Harness(this, 'Harness', { ...memory, model });

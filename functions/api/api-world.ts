@@ -1,4 +1,5 @@
 /** What the API needs from the outside. */
+import type { Audit, AuditTrail } from '#core/audit/audit.ts';
 import type { Journal } from '#core/ports.ts';
 import type { Releasing } from '#core/sandboxes.ts';
 import type {
@@ -21,6 +22,8 @@ export interface ApiWorld extends Sending {
   readonly reader: LogReader;
   readonly remover: LogRemover;
   readonly sandboxes: Releasing;
+  readonly audit: Audit;
+  readonly auditTrail: AuditTrail;
   /** The random part of a new id. */
   readonly newToken: () => string;
   readonly journal: Journal;

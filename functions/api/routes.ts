@@ -5,6 +5,7 @@ import { StreamFrame } from '#contract/previews.ts';
 import { StreamQuery } from '#contract/queries.ts';
 import type { Operation } from './operation.ts';
 import { agentOperations } from './operations/agents.ts';
+import { auditOperations } from './operations/audit.ts';
 import { environmentOperations } from './operations/environments.ts';
 import { eventOperations } from './operations/events.ts';
 import { modelOperations } from './operations/models.ts';
@@ -40,9 +41,14 @@ const streams: readonly Route[] = [
 ];
 
 export const ROUTES: readonly Route[] = [
-  ...[...agentOperations, ...environmentOperations, ...sessionOperations, ...eventOperations, ...modelOperations].map(
-    (built) => ({ ...built, status: 'built' as const }),
-  ),
+  ...[
+    ...agentOperations,
+    ...environmentOperations,
+    ...sessionOperations,
+    ...eventOperations,
+    ...modelOperations,
+    ...auditOperations,
+  ].map((built) => ({ ...built, status: 'built' as const })),
   ...streams,
 ];
 

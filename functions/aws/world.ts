@@ -17,6 +17,7 @@ import type { TurnWorld } from '#core/harness/ask.ts';
 import type { Instant } from '#contract/ids.ts';
 import { AllowedHosts } from '#contract/outbound.ts';
 import { PackageSources } from '#contract/packages.ts';
+import type { Audit } from '#core/audit/audit.ts';
 import { Fault } from '#core/errors.ts';
 import type { Model } from '#core/model.ts';
 import type { LogKey, SessionLog } from '#core/ports.ts';
@@ -25,6 +26,8 @@ import { createRateLimiter, type RateLimiter } from '#core/requests/rate-limiter
 import type { RepairWorld } from '#core/session/repair.ts';
 import { createAgentRecords } from '#aws/agents.dynamodb.ts';
 import { createApiKeys } from '#aws/api-keys.dynamodb.ts';
+import { createAudit } from '#aws/audit.dynamodb.ts';
+import { createAuditTrail } from '#aws/audit-trail.dynamodb.ts';
 import { createContentStore } from '#aws/content.s3.ts';
 import { createContentRemover } from '#aws/content-remover.s3.ts';
 import { createEnvironmentRecords } from '#aws/environments.dynamodb.ts';
@@ -176,6 +179,8 @@ export function apiWorld(environment: Environment) {
     reader: createLogReader(tables),
     sandboxes: createProvisioner(environment, setting(environment, 'PROVISION_FUNCTION_NAME')),
     remover: createLogRemover({ dynamodb, logTable, content: createContentRemover(new S3Client(), bucket) }),
+    audit: auditOf(environment),
+    auditTrail: createAuditTrail(dynamodb, setting(environment, 'AUDIT_TABLE')),
     newToken,
     journal: createJournal(),
   };
@@ -227,6 +232,16 @@ function logOf(environment: Environment): SessionLog {
     recordsTable: setting(environment, 'RECORDS_TABLE'),
     content: createContentStore(environment, setting(environment, 'CONTENT_BUCKET')),
     newName: randomUUID,
+  });
+}
+
+function auditOf(environment: Environment): Audit {
+  return createAudit({
+    dynamodb: new DynamoDBClient(),
+    table: setting(environment, 'AUDIT_TABLE'),
+    now: createStamp().now,
+    newToken,
+    pause,
   });
 }
 

@@ -1,5 +1,6 @@
 import { anyResourceHasAReason } from './any-resource-has-a-reason.ts';
 import { apiLogsNoContent } from './api-logs-no-content.ts';
+import { auditIsAppendOnly } from './audit-is-append-only.ts';
 import { endpointAdmitsOnlyNamedCalls } from './endpoint-admits-only-named-calls.ts';
 import { functionRunsNode24OnArm } from './function-runs-node-24-on-arm.ts';
 import { logGroupExpires } from './log-group-expires.ts';
@@ -30,6 +31,7 @@ export const RULES: readonly Rule[] = [
   onlyHarnessReadsModelKey,
   onlyHarnessAsksTheModel,
   logIsAppendOnly,
+  auditIsAppendOnly,
   anyResourceHasAReason,
   runLogsNoExecutionData,
   runRetriesAreOurs,

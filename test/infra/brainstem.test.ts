@@ -39,6 +39,7 @@ function lambda(entry: string): Properties {
 describe('settings: each function is given exactly what it reads', () => {
   const log = 'LOG_TABLE';
   const records = 'RECORDS_TABLE';
+  const audit = 'AUDIT_TABLE';
   const content = 'CONTENT_BUCKET';
   const previews = 'PREVIEWS_TABLE';
   const machine = 'RUN_STATE_MACHINE_ARN';
@@ -48,7 +49,7 @@ describe('settings: each function is given exactly what it reads', () => {
   const sandbox = ['CLUSTER', ...place].map((name) => `SANDBOX_${name}`);
   const packages = [...place, 'SOURCES', 'SYSTEM'].map((name) => `PACKAGES_${name}`);
   test.each([
-    ['api', [log, records, content, machine, 'PROVISION_FUNCTION_NAME', ...rates, ...vaults]],
+    ['api', [log, records, content, audit, machine, 'PROVISION_FUNCTION_NAME', ...rates, ...vaults]],
     ['stream', [log, records, content, previews, ...rates]],
     [
       'harness',
@@ -83,6 +84,8 @@ describe('rights: each function may do exactly what its part of the design needs
         'records/index/list': 'dynamodb:Query',
         content: 's3:ListBucket',
         'content/sesn_*': 's3:DeleteObject s3:GetObject s3:PutObject',
+        audit: 'dynamodb:PutItem dynamodb:Query',
+        'audit/index/list': 'dynamodb:Query',
         run: 'states:StartExecution',
         provision: 'lambda:InvokeFunction',
         vaults: `dynamodb:ConditionCheckItem dynamodb:DeleteItem dynamodb:GetItem dynamodb:PutItem dynamodb:Query dynamodb:UpdateItem`,
@@ -227,7 +230,7 @@ describe('rights: each function may do exactly what its part of the design needs
     const named = Object.entries(rights).filter(
       ([name]) => stack.template.Resources[name]?.Type !== 'AWS::Logs::LogGroup',
     );
-    return Object.fromEntries(named.map(([name, actions]) => [name, actions.toSorted().join(' ')]));
+    return Object.fromEntries(named.map(([name, actions]) => [name, [...new Set(actions)].toSorted().join(' ')]));
   }
 
   /** The one right that is for names to come. */
@@ -242,6 +245,7 @@ describe('rights: each function may do exactly what its part of the design needs
       CONTENT_BUCKET: 'content',
       PREVIEWS_TABLE: 'previews',
       VAULT_TABLE: 'vaults',
+      AUDIT_TABLE: 'audit',
       RUN_STATE_MACHINE_ARN: 'run',
       MODEL_API_KEY_SECRET_ARN: 'model key',
       FIRST_API_KEY_SECRET_ARN: 'first key',
@@ -260,14 +264,15 @@ describe('rights: each function may do exactly what its part of the design needs
 });
 
 describe('what is remembered', () => {
-  const tables = () =>
-    Object.values(stack.template.Resources).filter(({ Type }) => Type === 'AWS::DynamoDB::GlobalTable');
+  /** By the setting of the API or of the stream that names it. */
+  const table = (name: string) => {
+    const id = target(setting({ Type: '', Properties: lambda(name === 'PREVIEWS_TABLE' ? 'stream' : 'api') }, name));
+    return stack.template.Resources[id ?? ''];
+  };
 
-  test('four tables are billed on demand and encrypted; all but the previews are recoverable and outlive the stack', () => {
-    const [log, records, , vaults] = tables();
-    expect(tables()).toHaveLength(4);
-    for (const table of [log, records, vaults]) {
-      expect(table).toMatchObject({
+  test('tables are billed on demand and encrypted; all but the previews are recoverable and outlive the stack', () => {
+    for (const name of ['LOG_TABLE', 'RECORDS_TABLE', 'VAULT_TABLE', 'AUDIT_TABLE']) {
+      expect(table(name)).toMatchObject({
         DeletionPolicy: 'Retain',
         Properties: {
           BillingMode: 'PAY_PER_REQUEST',
@@ -279,7 +284,7 @@ describe('what is remembered', () => {
   });
 
   test('previews are forgotten: by `expiresAt`, with the stack, and without a backup', () => {
-    const [, , previews] = tables();
+    const previews = table('PREVIEWS_TABLE');
     expect(previews).toMatchObject({
       DeletionPolicy: 'Delete',
       Properties: {
@@ -289,6 +294,10 @@ describe('what is remembered', () => {
       },
     });
     expect(JSON.stringify(previews)).not.toContain('PointInTimeRecoveryEnabled');
+  });
+
+  test('no audit record expires', () => {
+    expect(table('AUDIT_TABLE')?.Properties).not.toHaveProperty('TimeToLiveSpecification');
   });
 
   test('an entry’s position is a number, so that the log sorts by it', () => {
@@ -306,7 +315,7 @@ describe('what is remembered', () => {
   });
 
   test('vaults are listed through an index, and marks beside them expire by `expiresAt`', () => {
-    const [, , , vaults] = all('AWS::DynamoDB::GlobalTable');
+    const vaults = table('VAULT_TABLE')?.Properties;
     expect(list(vaults?.['GlobalSecondaryIndexes'])).toMatchObject([{ IndexName: 'list' }]);
     expect(vaults?.['TimeToLiveSpecification']).toEqual({ AttributeName: 'expiresAt', Enabled: true });
   });

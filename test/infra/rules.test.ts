@@ -59,6 +59,10 @@ const settingOf = (template: Template, entry: string, name: string): Draft =>
 const tableArn = (template: Template): unknown => ({
   'Fn::GetAtt': [settingOf(template, 'harness', 'LOG_TABLE').Ref, 'Arn'],
 });
+const auditArn = (template: Template): unknown => ({
+  'Fn::GetAtt': [settingOf(template, 'api', 'AUDIT_TABLE').Ref, 'Arn'],
+});
+const PUT = 'dynamodb:PutItem';
 const executionRole = (resources: Draft): unknown => first(resources, 'AWS::ECS::TaskDefinition').ExecutionRoleArn;
 const passedTo = (service: string) => ({ Condition: { StringEquals: { 'iam:PassedToService': service } } });
 
@@ -213,6 +217,14 @@ const BREAKAGES: Readonly<Record<string, readonly Breakage[]>> = {
       what: 'all but one action',
       change: (r, t) => allow(r, roleOf(t, 'api'), undefined, '*', { NotAction: 'iam:*' }),
     },
+  ],
+  'audit-is-append-only': [
+    { what: 'an update', change: (r, t) => allow(r, roleOf(t, 'api'), 'dynamodb:UpdateItem', auditArn(t)) },
+    { what: 'a delete', change: (r, t) => allow(r, roleOf(t, 'api'), 'dynamodb:DeleteItem', auditArn(t)) },
+    { what: 'a batch', change: (r, t) => allow(r, roleOf(t, 'api'), 'dynamodb:BatchWriteItem', auditArn(t)) },
+    { what: 'a record of the harness', change: (r, t) => allow(r, roleOf(t, 'harness'), PUT, auditArn(t)) },
+    { what: 'a writer from elsewhere', change: (r, t) => allow(r, { Ref: 'Elsewhere' }, PUT, auditArn(t)) },
+    { what: 'hidden in a wildcard', change: (r, t) => allow(r, roleOf(t, 'execute'), 'dynamodb:P*', '*') },
   ],
   'any-resource-has-a-reason': [
     {

@@ -3,12 +3,14 @@ import { randomUUID } from 'node:crypto';
 import { ApiKeyId, WorkspaceId } from '#contract/ids.ts';
 import { createAgentRecords } from '#aws/agents.dynamodb.ts';
 import { createApiKeys } from '#aws/api-keys.dynamodb.ts';
+import { createAudit } from '#aws/audit.dynamodb.ts';
+import { createAuditTrail } from '#aws/audit-trail.dynamodb.ts';
 import { createEnvironmentRecords } from '#aws/environments.dynamodb.ts';
 import { createLogReader } from '#aws/log-reader.dynamodb.ts';
 import { createLogRemover } from '#aws/log-remover.dynamodb.ts';
 import { createSessionLog } from '#aws/session-log.dynamodb.ts';
 import { createSessionRecords } from '#aws/sessions.dynamodb.ts';
-import { createStamp, newToken } from '#aws/stamp.ts';
+import { createStamp, newToken, pause } from '#aws/stamp.ts';
 import { createTokenBuckets } from '#aws/token-buckets.dynamodb.ts';
 import type { LogKey, MetricName } from '#core/ports.ts';
 import { createRateLimiter, type RateLimits } from '#core/requests/rate-limiter.ts';
@@ -69,6 +71,8 @@ export async function startApi(limits: RateLimits = { creates: null, reads: null
     reader: createLogReader(tables),
     remover: createLogRemover(tables),
     sandboxes: { release: async (session: string) => void released.push(session) },
+    audit: createAudit({ dynamodb, table: db.auditTable, now: createStamp().now, newToken, pause }),
+    auditTrail: createAuditTrail(dynamodb, db.auditTable),
     newToken,
     journal: {
       line: (message: string, fields: Line) => void lines.push({ message, ...fields }),

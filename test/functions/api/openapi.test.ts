@@ -32,6 +32,8 @@ describe('the OpenAPI document', () => {
       'GET /v1/sessions/{session_id}/events',
       'GET /v1/sessions/{session_id}/events/stream',
       'GET /v1/sessions/{session_id}/threads/{thread_id}/stream',
+      'GET /v1/x/audit',
+      'GET /v1/x/audit/chains/{chain}',
       'POST /v1/agents',
       'POST /v1/agents/{agent_id}',
       'POST /v1/agents/{agent_id}/archive',
@@ -44,7 +46,8 @@ describe('the OpenAPI document', () => {
       'POST /v1/sessions/{session_id}/events',
     ]);
     expect(document['x-not-built-yet']).toContain('POST /v1/vaults');
-    expect(operations.length + document['x-not-built-yet'].length).toBe(120);
+    const ours = operations.filter((operation) => operation.includes(' /v1/x/'));
+    expect(operations.length - ours.length + document['x-not-built-yet'].length).toBe(120);
   });
 
   it('refers only to components that it has', async () => {

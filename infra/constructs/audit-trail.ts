@@ -1,0 +1,46 @@
+import type { RemovalPolicy } from 'aws-cdk-lib';
+import { AttributeType, Billing, ProjectionType, TableEncryptionV2, TableV2 } from 'aws-cdk-lib/aws-dynamodb';
+import { Construct } from 'constructs';
+import type { EntryFunction } from './entry-function.ts';
+
+/**
+ * The table of audit chains: one partition per chain, one item per record. Nobody may change or remove one, and none
+ * expires; the rule audit-is-append-only holds that for every role of the template. `list` is for exports by time.
+ */
+export class AuditTrail extends Construct {
+  readonly table: TableV2;
+
+  constructor(scope: Construct, id: string, props: { readonly removalPolicy: RemovalPolicy }) {
+    super(scope, id);
+    this.table = new TableV2(this, 'AuditTable', {
+      partitionKey: { name: 'pk', type: AttributeType.STRING },
+      sortKey: { name: 'sk', type: AttributeType.STRING },
+      globalSecondaryIndexes: [
+        {
+          indexName: 'list',
+          partitionKey: { name: 'listPk', type: AttributeType.STRING },
+          sortKey: { name: 'listSk', type: AttributeType.STRING },
+          projectionType: ProjectionType.ALL,
+        },
+      ],
+      billing: Billing.onDemand(),
+      encryption: TableEncryptionV2.awsManagedKey(),
+      pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
+      removalPolicy: props.removalPolicy,
+    });
+  }
+
+  /** A record follows the last one, which is read for that. */
+  grantAppend(writer: EntryFunction): void {
+    this.#grant(writer, ['dynamodb:PutItem', 'dynamodb:Query'], this.table.tableArn);
+  }
+
+  grantExport(reader: EntryFunction): void {
+    this.#grant(reader, ['dynamodb:Query'], this.table.tableArn);
+    this.#grant(reader, ['dynamodb:Query'], `${this.table.tableArn}/index/list`);
+  }
+
+  #grant(grantee: EntryFunction, actions: readonly string[], on: string): void {
+    grantee.receive({ AUDIT_TABLE: this.table.tableName }, { actions, on: [on] });
+  }
+}

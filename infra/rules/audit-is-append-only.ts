@@ -1,0 +1,40 @@
+import { compliantIf, type Rule } from './rule.ts';
+import {
+  allowed,
+  entryWithRole,
+  functionOf,
+  list,
+  mentions,
+  type PolicyStatement,
+  properties,
+  setting,
+  target,
+  type Template,
+} from './template.ts';
+
+/** Those that do something in a user's name, or to what decides about it. */
+const WRITERS: readonly unknown[] = ['api', 'mcp-proxy', 'connect'];
+
+export const auditIsAppendOnly: Rule = {
+  id: 'audit-is-append-only',
+  reason: 'An audit trail that somebody could have changed, or written to in another’s name, proves nothing.',
+  judge(resource, template) {
+    const onAudit = allowed(resource).filter((statement) => reachesAudit(statement, template));
+    if (onAudit.length === 0 || resource.Type === 'AWS::EC2::VPCEndpoint') return 'not-applicable';
+    const holders = list(properties(resource)['Roles']).map((role) => entryWithRole(template, target(role)));
+    const mayWrite = holders.length > 0 && holders.every((holder) => WRITERS.includes(holder));
+    const permitted = mayWrite ? ['dynamodb:Query', 'dynamodb:PutItem'] : ['dynamodb:Query'];
+    return compliantIf(onAudit.flatMap(({ Action }) => Action).every((action) => permitted.includes(action)));
+  },
+};
+
+function reachesAudit({ Action, Resource }: PolicyStatement, template: Template): boolean {
+  const api = functionOf(template, 'api');
+  const audit = api && target(setting(api, 'AUDIT_TABLE'));
+  const aboutTables = Action.some((action) => action === '*' || action.startsWith('dynamodb:'));
+  // A resource that names nothing of this template could be any table.
+  return (
+    aboutTables &&
+    Resource.some((one) => audit === undefined || mentions(one).includes(audit) || mentions(one).length === 0)
+  );
+}

@@ -1,0 +1,63 @@
+import { createHash } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { AUDIT_CHAINS, AuditRecord } from '#contract/audit.ts';
+import { WorkspaceId } from '#contract/ids.ts';
+import { createAudit } from '#aws/audit.dynamodb.ts';
+import { createAuditTrail } from '#aws/audit-trail.dynamodb.ts';
+import { createStamp, newToken, pause } from '#aws/stamp.ts';
+import { intent, outcome } from '#test/functions/core/audit/records.ts';
+import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
+import { isIntact, verifyExport } from '../../functions/audit-verify/verify-export.ts';
+
+const WORKSPACE = WorkspaceId.parse('wrkspc_audited');
+const CALLS = Array.from({ length: 100 }, (_, index) => ({ session: String(index % 9), call: String(index) }));
+const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
+
+let db: TestDynamoDb;
+beforeAll(async () => {
+  db = await startDynamoDb();
+});
+afterAll(() => db.close());
+
+async function verified(lines: readonly string[]) {
+  async function* exported() {
+    for (const [index, line] of lines.entries()) yield { where: `line ${index + 1}`, value: JSON.parse(line) };
+  }
+  return verifyExport(exported(), new Map(), sha256);
+}
+
+describe('scenario 41: completeness', () => {
+  it('scenario 41: 100 calls leave 100 intents and 100 outcomes, and the verifier names what was touched', async () => {
+    const options = { dynamodb: db.client, table: db.auditTable, now: createStamp().now, newToken, pause };
+    const instances = [createAudit(options), createAudit(options), createAudit(options)];
+    await Promise.all(
+      CALLS.map(async ({ session, call }, index) => {
+        const audit = instances[index % instances.length];
+        await audit?.record(WORKSPACE, session, intent(session, call));
+        await audit?.record(WORKSPACE, session, outcome(session, call));
+      }),
+    );
+    const trail = createAuditTrail(db.client, db.auditTable);
+    const chains = await Promise.all(
+      AUDIT_CHAINS.map((chain) => trail.chain(WORKSPACE, chain, { after: 0, limit: 500 })),
+    );
+    const records = chains.flatMap((page) => page.records).map((record) => AuditRecord.parse(record));
+    for (const kind of ['intent', 'outcome']) {
+      const calls = records.flatMap(({ entry }) => (entry.kind === kind && 'call' in entry ? [entry.call] : []));
+      expect(calls.toSorted()).toEqual(CALLS.map(({ call }) => `sevt_${call}`).toSorted());
+    }
+    const lines = records.map((record) => JSON.stringify(record));
+    expect(isIntact(await verified(lines))).toBe(true);
+    const at = lines.findIndex((_, index) => records[index]?.position === 3);
+    const { chain } = records[at] ?? expect.fail('no chain has three records');
+    const named = (position: number, rule: string) => ({
+      checks: expect.arrayContaining([
+        expect.objectContaining({ chain: `${WORKSPACE} ${chain}`, flaw: expect.objectContaining({ position, rule }) }),
+      ]),
+    });
+    expect(await verified(lines.with(at, (lines[at] ?? '').replace('"refund"', '"refunt"')))).toMatchObject(
+      named(3, 'altered'),
+    );
+    expect(await verified(lines.toSpliced(at - 1, 1))).toMatchObject(named(2, 'missing'));
+  });
+});
