@@ -25,6 +25,8 @@ const FAULTS = {
   model_billing: { retryable: false },
   mcp_proxy_unavailable: { retryable: true },
   audit_unavailable: { retryable: true },
+  /** The customer's identity provider. */
+  login_unavailable: { retryable: true },
 } as const;
 
 export type FaultCode = keyof typeof FAULTS;

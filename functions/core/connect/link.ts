@@ -1,0 +1,69 @@
+/** A link from its making to what is told of it. */
+import type { Connect, ConnectError } from '#contract/connect.ts';
+import type { Instant } from '#contract/ids.ts';
+import { USER_KEY, type Vault } from '#contract/vaults.ts';
+import type { ConnectFacts, ConnectRecord } from '#core/connect/connect-records.ts';
+
+const LIFETIME_MS = 24 * 60 * 60_000;
+
+export function later(instant: Instant, ms: number): Instant {
+  return new Date(Date.parse(instant) + ms).toISOString();
+}
+
+export function linkFacts(
+  asked: Omit<ConnectFacts, 'expiresAt'> | Omit<ConnectFacts, 'expiresAt' | 'user'>,
+  user: string,
+): ConnectFacts {
+  return { ...asked, user, expiresAt: later(asked.createdAt, LIFETIME_MS) };
+}
+
+export function linkUrl(baseUrl: string, { id }: Pick<ConnectFacts, 'id'>): string {
+  return `${baseUrl}/${id}`;
+}
+
+/** Whom a vault belongs to; null when it does not say, or takes no credentials any more. */
+export function userOfVault(vault: Vault | null): string | null {
+  if (vault === null || vault.archived_at !== null) return null;
+  const user = vault.metadata[USER_KEY];
+  return user === undefined || user === '' ? null : user;
+}
+
+/** A pending link is over when its time is, and nobody writes that down. */
+export function statusAt(record: Pick<ConnectRecord, 'status' | 'expiresAt'>, now: Instant): Connect['status'] {
+  return record.status === 'pending' && now >= record.expiresAt ? 'expired' : record.status;
+}
+
+export function connectView(record: ConnectRecord, baseUrl: string, now: Instant): Connect {
+  return {
+    id: record.id,
+    type: 'connect',
+    status: statusAt(record, now),
+    url: linkUrl(baseUrl, record),
+    vault_id: record.vault,
+    mcp_server_url: record.server.url,
+    user_id: record.user,
+    error: record.error === null ? null : { type: record.error, message: MESSAGES[record.error] },
+    created_at: record.createdAt,
+    expires_at: record.expiresAt,
+    completed_at: record.status === 'completed' ? record.endedAt : null,
+  };
+}
+
+/** For people: on the page, and for whoever made the link. */
+export const MESSAGES: Readonly<Record<ConnectError, string>> = {
+  cancelled: 'The request was cancelled before anything was shared.',
+  access_denied: 'The authorization server says that access was declined.',
+  vault_closed: 'The vault takes no credentials for this user any more.',
+  vault_full: 'The vault holds as many credentials as it may; one has to be archived first.',
+  server_unreachable: 'The server, or the authorization server it names, could not be reached.',
+  no_authorization_server: 'The server does not say which authorization server grants access to it.',
+  resource_mismatch: 'The server’s metadata is for another server.',
+  issuer_mismatch: 'The authorization server’s metadata or answer names another issuer.',
+  insecure_endpoint: 'The authorization server names an address that must not be used.',
+  pkce_unsupported: 'The authorization server does not support PKCE with S256, which is required.',
+  registration_required:
+    'The authorization server lets no client register itself: an administrator has to register one there and add it to `connect.clients` of the deployment.',
+  registration_failed: 'The authorization server refused to register this service as a client.',
+  authorization_failed: 'The authorization server could not authorize the request.',
+  exchange_failed: 'The authorization server did not give a token.',
+};

@@ -1,0 +1,142 @@
+/** Somebody opens a link, or presses a button on its page: who may see what, and what is to be done. */
+import { ConnectId } from '#contract/ids.ts';
+import type { Connect } from '#contract/connect.ts';
+import type { Audit } from '#core/audit/audit.ts';
+import { administration } from '#core/connect/administration.ts';
+import { approve, type ApproveWorld } from '#core/connect/approve.ts';
+import type { ConnectTrouble } from '#core/connect/authorization-server.ts';
+import type { ConnectRecord, ConnectRecords } from '#core/connect/connect-records.ts';
+import { statusAt } from '#core/connect/link.ts';
+import { planConsent, planText, type ConnectPlan, type PlanWorld } from '#core/connect/plan.ts';
+import { settle, type SettleWorld } from '#core/connect/settle.ts';
+import type { Visitor } from '#core/connect/visitor.ts';
+
+export interface OpenWorld extends ApproveWorld, SettleWorld, PlanWorld {
+  readonly connects: ConnectRecords;
+  readonly credentials: PlanWorld['credentials'] & SettleWorld['credentials'];
+  readonly servers: ApproveWorld['servers'] & PlanWorld['servers'];
+  readonly audit: Audit;
+}
+
+/** What the page's form carries back. */
+export interface ConsentForm {
+  /** Ours, for this browser and this link: no other site can make the browser approve. */
+  readonly token: string;
+  /** What was shown: nothing else can be approved with it. */
+  readonly plan: string;
+}
+
+export type Opened =
+  | { readonly show: 'unknown' }
+  | { readonly show: 'login'; readonly id: ConnectId }
+  /** Logged in as somebody for whom the link was not made. */
+  | { readonly show: 'mismatch'; readonly record: ConnectRecord }
+  | { readonly show: 'end'; readonly record: ConnectRecord; readonly status: Exclude<Connect['status'], 'pending'> }
+  | { readonly show: 'trouble'; readonly record: ConnectRecord; readonly trouble: ConnectTrouble }
+  | {
+      readonly show: 'consent';
+      readonly record: ConnectRecord;
+      readonly plan: ConnectPlan;
+      readonly form: ConsentForm;
+      /** It is shown again because what it would do has changed, or the form was not believed. */
+      readonly again: boolean;
+    };
+
+export type Pressed = Opened | { readonly show: 'leave'; readonly url: string };
+
+export async function openLink(world: OpenWorld, id: string, visitor: Visitor | null): Promise<Opened> {
+  const admitted = await admit(world, id, visitor);
+  if ('show' in admitted) return admitted;
+  return consent(world, admitted, false);
+}
+
+export async function pressApprove(
+  world: OpenWorld,
+  link: { readonly id: string; readonly visitor: Visitor | null },
+  form: ConsentForm,
+): Promise<Pressed> {
+  const admitted = await admit(world, link.id, link.visitor);
+  if ('show' in admitted) return admitted;
+  const { record, visitor } = admitted;
+  const plan = await planConsent(world, record);
+  if (plan.status === 'trouble') return inTrouble(world, record, plan);
+  const isMeant = await isForm(world, admitted, form.token);
+  const isShown = await world.seals.isSeal('plan', planText(record, plan), form.plan);
+  if (!isMeant || !isShown) return ask(world, admitted, { plan, again: true });
+  const approved = await approve(world, { record, visitor }, plan);
+  switch (approved.status) {
+    case 'approved':
+      return { show: 'leave', url: approved.url };
+    case 'over':
+      return openLink(world, link.id, visitor);
+    case 'trouble':
+      return inTrouble(world, record, approved);
+    default:
+      return approved satisfies never;
+  }
+}
+
+export async function pressCancel(
+  world: OpenWorld,
+  link: { readonly id: string; readonly visitor: Visitor | null },
+  form: Pick<ConsentForm, 'token'>,
+): Promise<Pressed> {
+  const admitted = await admit(world, link.id, link.visitor);
+  if ('show' in admitted) return admitted;
+  const { record } = admitted;
+  if (!(await isForm(world, admitted, form.token))) return consent(world, admitted, true);
+  await world.audit.record(record.workspace, record.vault, administration(record, { action: 'connect.cancelled' }));
+  await world.connects.fail(record.id, 'cancelled', world.stamp.now());
+  return openLink(world, record.id, admitted.visitor);
+}
+
+interface Admitted {
+  readonly record: ConnectRecord;
+  readonly visitor: Visitor;
+}
+
+/** Nothing of a link is told to anybody but its user, who is known before anything else happens (governance P3). */
+async function admit(world: OpenWorld, id: string, visitor: Visitor | null): Promise<Admitted | Opened> {
+  const { data } = ConnectId.safeParse(id);
+  const found = data === undefined ? null : await world.connects.find(data);
+  if (found === null) return { show: 'unknown' };
+  if (visitor === null) return { show: 'login', id: found.id };
+  if (visitor.user !== found.user) {
+    const refused = { action: 'connect.refused', user: visitor.user, denied: 'user_mismatch' } as const;
+    await world.audit.record(found.workspace, found.vault, administration(found, refused));
+    return { show: 'mismatch', record: found };
+  }
+  const record = await settle(world, found);
+  const status = statusAt(record, world.stamp.now());
+  return status === 'pending' ? { record, visitor } : { show: 'end', record, status };
+}
+
+async function consent(world: OpenWorld, admitted: Admitted, again: boolean): Promise<Opened> {
+  const plan = await planConsent(world, admitted.record);
+  return plan.status === 'trouble' ? inTrouble(world, admitted.record, plan) : ask(world, admitted, { plan, again });
+}
+
+async function ask(
+  world: OpenWorld,
+  { record, visitor }: Admitted,
+  { plan, again }: { readonly plan: ConnectPlan; readonly again: boolean },
+): Promise<Opened> {
+  const form = {
+    token: await world.seals.seal('form', formText(record, visitor)),
+    plan: await world.seals.seal('plan', planText(record, plan)),
+  };
+  return { show: 'consent', record, plan, form, again };
+}
+
+async function inTrouble(world: OpenWorld, record: ConnectRecord, trouble: ConnectTrouble): Promise<Opened> {
+  await world.connects.trouble(record.id, trouble.error);
+  return { show: 'trouble', record, trouble };
+}
+
+function isForm(world: OpenWorld, { record, visitor }: Admitted, token: string): Promise<boolean> {
+  return world.seals.isSeal('form', formText(record, visitor), token);
+}
+
+function formText({ id }: ConnectRecord, { browser }: Visitor): string {
+  return `${id}.${browser}`;
+}

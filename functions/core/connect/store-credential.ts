@@ -1,0 +1,146 @@
+/** What consent gave becomes the vault's credential for this server: a new one, or new secrets of the one that is there. */
+import { CredentialId, type Instant } from '#contract/ids.ts';
+import type { Credential, McpOAuth } from '#contract/vaults.ts';
+import type { Audit } from '#core/audit/audit.ts';
+import { administration } from '#core/connect/administration.ts';
+import type { ConnectTrouble, Granted } from '#core/connect/authorization-server.ts';
+import type { ConnectRecord, ConnectRecords, Flow } from '#core/connect/connect-records.ts';
+import { later, userOfVault } from '#core/connect/link.ts';
+import type { Stamp } from '#core/ports.ts';
+import type { SecretValues, SecretWriter } from '#core/vault/secrets.ts';
+import type { CredentialPlace, CredentialRecords, StoredCredential } from '#core/vault/vault-records.ts';
+
+export interface StoreWorld {
+  readonly connects: Pick<ConnectRecords, 'storing'>;
+  readonly credentials: Pick<CredentialRecords, 'match' | 'create' | 'replace'>;
+  readonly secrets: SecretWriter;
+  readonly audit: Audit;
+  readonly stamp: Pick<Stamp, 'now'>;
+  readonly newToken: () => string;
+}
+
+export interface Consent {
+  readonly record: ConnectRecord;
+  readonly flow: Flow;
+  readonly granted: Granted;
+  readonly clientSecret: string | null;
+}
+
+/** A refresh may be moving the row on, or another tab storing the same. */
+const MAX_RACES = 5;
+
+export async function storeCredential(world: StoreWorld, consent: Consent): Promise<'stored' | ConnectTrouble> {
+  const { record } = consent;
+  for (let race = 0; race < MAX_RACES; race += 1) {
+    const [match] = await world.credentials.match(record.workspace, [record.vault], record.server.url);
+    if (userOfVault(match?.vault ?? null) !== record.user) return closed;
+    const stored = match?.stored ?? null;
+    const outcome = stored === null ? await add(world, consent) : await renew(world, consent, stored);
+    if (outcome !== 'lost') return outcome;
+  }
+  return { status: 'trouble', error: 'exchange_failed', detail: `the credential changed ${MAX_RACES} times meanwhile` };
+}
+
+const closed: ConnectTrouble = {
+  status: 'trouble',
+  error: 'vault_closed',
+  detail: 'the vault is archived, gone, or names another user',
+};
+const full: ConnectTrouble = { status: 'trouble', error: 'vault_full', detail: 'the vault has as many as it may have' };
+
+async function add(world: StoreWorld, consent: Consent): Promise<'stored' | 'lost' | ConnectTrouble> {
+  const { record, flow } = consent;
+  const place = placeIn(record, CredentialId.parse(`vcrd_${world.newToken()}`));
+  const now = world.stamp.now();
+  const credential: Credential = {
+    ...{ id: place.credential, type: 'vault_credential', vault_id: record.vault },
+    ...{ display_name: record.server.name, metadata: {}, auth: authOf(consent, now) },
+    ...{ created_at: now, updated_at: now, archived_at: null },
+  };
+  // Any row with this id is ours.
+  const secrets = await write(world, consent, { place, version: 0 });
+  const { workspace } = record;
+  const { issuer } = flow;
+  const created = await world.credentials.create(
+    { workspace, credential, secrets, grantedScopes: grantedScopes(consent), issuer },
+    record.server.url,
+  );
+  if (created.status === 'created') return 'stored';
+  // Nothing points at them.
+  await world.secrets.remove(place);
+  switch (created.status) {
+    case 'duplicate':
+      return 'lost';
+    case 'full':
+      return full;
+    case 'closed':
+      return closed;
+    default:
+      return created satisfies never;
+  }
+}
+
+async function renew(
+  world: StoreWorld,
+  consent: Consent,
+  stored: StoredCredential,
+): Promise<'stored' | 'lost' | ConnectTrouble> {
+  const now = world.stamp.now();
+  const version = stored.version + 1;
+  const place = placeIn(consent.record, stored.credential.id);
+  const secrets = await write(world, consent, { place, version });
+  const credential: Credential = { ...stored.credential, auth: authOf(consent, now), updated_at: now };
+  const issued = { secrets, issuer: consent.flow.issuer, grantedScopes: grantedScopes(consent) };
+  const saved = await world.credentials.replace({ ...stored, ...issued, credential, version });
+  return saved === 'saved' ? 'stored' : 'lost';
+}
+
+/** The trail first, then where the proof will be, then the secrets: the row that points at them comes last. */
+async function write(
+  world: StoreWorld,
+  { record, granted, clientSecret }: Consent,
+  to: { readonly place: CredentialPlace; readonly version: number },
+) {
+  const { place, version } = to;
+  const { credential } = place;
+  const entry = administration(record, { action: 'connect.stored', credential });
+  await world.audit.record(record.workspace, record.vault, entry);
+  await world.connects.storing(record.id, { credential, version, since: world.stamp.now() });
+  return world.secrets.write(place, 'mcp_oauth', secretsOf(granted, clientSecret));
+}
+
+function placeIn({ workspace, vault }: ConnectRecord, credential: CredentialId): CredentialPlace {
+  return { workspace, vault, credential };
+}
+
+function secretsOf({ accessToken, refreshToken }: Granted, clientSecret: string | null): SecretValues {
+  return {
+    access_token: accessToken,
+    ...(refreshToken !== null && { refresh_token: refreshToken }),
+    // It serves the refresh alone.
+    ...(refreshToken !== null && clientSecret !== null && { client_secret: clientSecret }),
+  };
+}
+
+function authOf({ record, flow, granted }: Consent, now: Instant): McpOAuth {
+  const { expiresInSeconds, refreshToken } = granted;
+  const refresh = {
+    client_id: flow.client.id,
+    token_endpoint: flow.tokenEndpoint,
+    token_endpoint_auth: { type: flow.client.auth },
+    resource: flow.resource,
+    // Refreshing asks for what was granted, which needs no words.
+    scope: null,
+  };
+  return {
+    type: 'mcp_oauth',
+    mcp_server_url: record.server.url,
+    expires_at: expiresInSeconds === null ? null : later(now, expiresInSeconds * 1000),
+    refresh: refreshToken === null ? null : refresh,
+  };
+}
+
+/** RFC 6749 §5.1: a server that does not say has granted what was asked for. */
+function grantedScopes({ granted, flow }: Consent): readonly string[] {
+  return granted.scopes ?? flow.scopes;
+}

@@ -1,0 +1,126 @@
+/**
+ * The browser comes back from the authorization server. Nothing that it brings is believed, shown or used before it is
+ * known to answer the one flow that this browser's user has approved, and to come from the server that was asked.
+ */
+import type { ConnectError } from '#contract/connect.ts';
+import { ConnectId, type Instant } from '#contract/ids.ts';
+import type { AuthorizationServers, ConnectTrouble } from '#core/connect/authorization-server.ts';
+import { verifierOf } from '#core/connect/approve.ts';
+import type { ConnectClients, ConnectRecord, ConnectRecords, Flow } from '#core/connect/connect-records.ts';
+import { Fault } from '#core/errors.ts';
+import { statusAt } from '#core/connect/link.ts';
+import type { Seals } from '#core/connect/login.ts';
+import { redirectUrl } from '#core/connect/registration.ts';
+import { settle, type SettleWorld } from '#core/connect/settle.ts';
+import { storeCredential, type StoreWorld } from '#core/connect/store-credential.ts';
+import type { Visitor } from '#core/connect/visitor.ts';
+
+export interface AnswerWorld extends StoreWorld, SettleWorld {
+  readonly connects: ConnectRecords;
+  readonly credentials: StoreWorld['credentials'] & SettleWorld['credentials'];
+  readonly clients: ConnectClients;
+  readonly servers: Pick<AuthorizationServers, 'isFrom' | 'exchange'>;
+  readonly seals: Seals;
+  readonly baseUrl: string;
+}
+
+export interface Answer {
+  readonly state: string | null;
+  readonly code: string | null;
+  readonly iss: string | null;
+  /** Only its code, and only if it is one of those that we know. */
+  readonly error: string | null;
+}
+
+export type Taken =
+  /** It answers nothing that is open: replayed, late, altered, somebody else's, or from another server. */
+  | { readonly status: 'refused'; readonly why: string }
+  | { readonly status: 'trouble'; readonly record: ConnectRecord; readonly trouble: ConnectTrouble }
+  | { readonly status: 'connected'; readonly record: ConnectRecord };
+
+export async function takeAnswer(world: AnswerWorld, visitor: Visitor | null, answer: Answer): Promise<Taken> {
+  const open = await openFlow(world, visitor, answer);
+  if ('why' in open) return open;
+  const { record, flow } = open;
+  // Before anything else is looked at: whatever comes of this answer, there is no second one.
+  if ((await world.connects.take(record.id, flow.nonce)) === 'conflict') return refused('the state was used before');
+  if (!world.servers.isFrom(flow, answer.iss)) return refused('the answer names another issuer, or none');
+  const outcome = await useAnswer(world, { record, flow }, answer);
+  if (outcome !== 'stored') return end(world, record, outcome);
+  await world.connects.complete(record.id, world.stamp.now());
+  return { status: 'connected', record: await settled(world, record) };
+}
+
+const refused = (why: string) => ({ status: 'refused', why }) as const;
+
+interface OpenFlow {
+  readonly record: ConnectRecord;
+  readonly flow: Flow;
+}
+
+/** `<link>.<nonce>.<seal>`, as `stateOf` made it. */
+const STATE = /^(conn_\w{1,64})\.(\w{1,64})\.([\w-]{43})$/;
+
+async function openFlow(world: AnswerWorld, visitor: Visitor | null, { state }: Answer) {
+  if (visitor === null) return refused('nobody is logged in');
+  const [, id = '', nonce = '', seal = ''] = STATE.exec(state ?? '') ?? [];
+  if (!(await world.seals.isSeal('state', `${id}.${nonce}.${visitor.browser}`, seal))) {
+    return refused('the state is not one of ours for this browser');
+  }
+  const found = await world.connects.find(ConnectId.parse(id));
+  if (found === null || found.user !== visitor.user) return refused('the link is not this user’s');
+  return openIn(await settle(world, found), nonce, world.stamp.now());
+}
+
+function openIn(record: ConnectRecord, nonce: string, now: Instant): OpenFlow | ReturnType<typeof refused> {
+  const { flow } = record;
+  if (statusAt(record, now) !== 'pending') return refused('the link is over');
+  if (flow === null || flow.nonce !== nonce) return refused('the state was used before, or a newer one replaced it');
+  return now < flow.until ? { record, flow } : refused('the state is too old');
+}
+
+async function useAnswer(
+  world: AnswerWorld,
+  { record, flow }: OpenFlow,
+  { code, iss, error }: Answer,
+): Promise<'stored' | ConnectTrouble> {
+  if (code === null || error !== null) {
+    const declined = error === 'access_denied';
+    return {
+      status: 'trouble',
+      error: declined ? 'access_denied' : 'authorization_failed',
+      detail: error ?? 'no code',
+    };
+  }
+  const clientSecret = await world.clients.secretOf(flow.client);
+  const verifier = await verifierOf(world.seals, record.id, flow.nonce);
+  const granted = await world.servers.exchange(flow, {
+    ...{ code, iss, verifier, clientSecret },
+    redirectUrl: redirectUrl(world.baseUrl),
+  });
+  if (granted.status === 'granted') return storeCredential(world, { record, flow, granted, clientSecret });
+  // The next consent registers anew.
+  if (granted.isClientUnknown) await world.clients.forget(record.workspace, flow.issuer, flow.client.id);
+  return granted;
+}
+
+/** The user's choice, and a vault that is closed to them, end the link; after anything else it may be opened again. */
+const FINAL: readonly ConnectError[] = ['access_denied', 'vault_closed'];
+
+async function end(world: AnswerWorld, record: ConnectRecord, trouble: ConnectTrouble): Promise<Taken> {
+  await world.connects.storing(record.id, null);
+  if (FINAL.includes(trouble.error)) await world.connects.fail(record.id, trouble.error, world.stamp.now());
+  else await world.connects.trouble(record.id, trouble.error);
+  return { status: 'trouble', record, trouble };
+}
+
+/** The credential is stored by now: what cannot go on at once is left to whoever looks next. */
+async function settled(world: AnswerWorld, record: ConnectRecord): Promise<ConnectRecord> {
+  const found = (await world.connects.find(record.id)) ?? record;
+  try {
+    return await settle(world, found);
+  } catch (error) {
+    if (error instanceof Fault) return found;
+    throw error;
+  }
+}
