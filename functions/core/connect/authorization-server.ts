@@ -15,8 +15,8 @@ export interface Discovered {
   readonly authMethods: readonly string[];
   /** To be sent with each request: the MCP server, as its own metadata writes it. */
   readonly resource: string;
-  /** Those of the MCP server; null when it names none. */
-  readonly resourceScopes: readonly string[] | null;
+  /** Those that the MCP server challenges with, or else lists; null when it names none. */
+  readonly neededScopes: readonly string[] | null;
   readonly serverScopes: readonly string[];
 }
 

@@ -79,19 +79,23 @@ export interface ConnectRecord extends ConnectFacts {
   readonly waiting: readonly WaitingCall[];
 }
 
+export type Joined =
+  | { readonly status: 'joined'; readonly record: ConnectRecord }
+  | { readonly status: 'none'; readonly latest: ConnectId | null };
+
 export interface ConnectRecords {
   create(facts: ConnectFacts): Promise<void>;
   /**
-   * The link of this session for this vault and server, if it is pending, asks for all of these scopes and lasts beyond
-   * `until`; with the call among those that wait. Null when there is none.
+   * Adds the call to those that wait for the link of its session for this vault and server: if that is pending, asks
+   * for all of these scopes and lasts beyond `until`.
    */
   join(
     facts: Pick<ConnectFacts, 'workspace' | 'vault' | 'server' | 'scopes'>,
     waiting: WaitingCall,
     until: Instant,
-  ): Promise<ConnectRecord | null>;
-  /** A new link that this call waits for, unless somebody else made one for its session, vault and server just now. */
-  createWaiting(facts: ConnectFacts, waiting: WaitingCall): Promise<Saved>;
+  ): Promise<Joined>;
+  /** A new link that this call waits for, if the latest for its session, vault and server still is `latest`. */
+  createWaiting(facts: ConnectFacts, waiting: WaitingCall, latest: ConnectId | null): Promise<Saved>;
   find(id: ConnectId): Promise<ConnectRecord | null>;
   /** The latest link for each vault and server of the session. */
   ofSession(workspace: WorkspaceId, session: SessionId): Promise<readonly ConnectRecord[]>;

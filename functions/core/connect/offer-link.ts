@@ -54,8 +54,8 @@ async function shared(world: OfferWorld, facts: ConnectFacts, waiting: WaitingCa
   const until = later(facts.createdAt, MIN_REMAINING_MS);
   for (let race = 0; race < MAX_RACES; race += 1) {
     const joined = await world.connects.join(facts, waiting, until);
-    if (joined !== null) return joined;
-    if ((await world.connects.createWaiting(facts, waiting)) === 'saved') return facts;
+    if (joined.status === 'joined') return joined.record;
+    if ((await world.connects.createWaiting(facts, waiting, joined.latest)) === 'saved') return facts;
   }
   throw new Fault(
     'records_unavailable',

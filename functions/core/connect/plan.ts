@@ -33,10 +33,10 @@ export async function planConsent(world: PlanWorld, record: ConnectRecord): Prom
  * what was granted before, because a new consent replaces the old one. `offline_access` only where it is known.
  */
 export function chooseScopes(
-  { resourceScopes, serverScopes }: Pick<Discovered, 'resourceScopes' | 'serverScopes'>,
+  { neededScopes, serverScopes }: Pick<Discovered, 'neededScopes' | 'serverScopes'>,
   { asked, granted }: { readonly asked: readonly string[]; readonly granted: readonly string[] },
 ): readonly string[] {
-  const wanted = asked.length > 0 ? asked : (resourceScopes ?? []);
+  const wanted = asked.length > 0 ? asked : (neededScopes ?? []);
   if (wanted.length === 0) return [];
   const offline = serverScopes.includes('offline_access') ? ['offline_access'] : [];
   return [...new Set([...granted, ...wanted, ...offline])];

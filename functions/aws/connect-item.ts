@@ -1,0 +1,66 @@
+/** Items of consents: facts that stay in one column, and a column for each thing that changes by itself. */
+import { createHash } from 'node:crypto';
+import * as z from 'zod';
+import { ConnectError } from '#contract/connect.ts';
+import { EventId, SessionId, ThreadId, type ConnectId, type VaultId } from '#contract/ids.ts';
+import type { WaitingCall } from '#core/connect/connect-links.ts';
+import { ConnectFacts, Flow, Storing, type ConnectRecord } from '#core/connect/connect-records.ts';
+import { bodyOf, textOf, type Item } from '#aws/records-item.ts';
+
+const ROW = 'CONNECT';
+/** Partition of the list index: those that are not settled, by the instant since when. */
+export const UNSETTLED = 'CONNECT#unsettled';
+/** Long enough to ask what became of a link. */
+const KEPT_SECONDS = 7 * 86_400;
+
+export function connectKey(id: ConnectId): Item {
+  return { pk: { S: `CONNECT#${id}` }, sk: { S: ROW } };
+}
+
+export function sessionPartition(session: SessionId): string {
+  return `CONNECT#${session}`;
+}
+
+/** Of the latest link for a vault and a server that calls of the session wait for. */
+export function pointerKey(session: SessionId, vault: VaultId, url: string): Item {
+  const hash = createHash('sha256').update(`${vault}\n${url}`).digest('hex');
+  return { pk: { S: sessionPartition(session) }, sk: { S: hash } };
+}
+
+export function expiresAt({ expiresAt: until }: Pick<ConnectFacts, 'expiresAt'>): Item {
+  return { expiresAt: { N: String(Math.ceil(Date.parse(until) / 1000) + KEPT_SECONDS) } };
+}
+
+export function factsItem(facts: ConnectFacts, waiting: readonly WaitingCall[]): Item {
+  return {
+    ...connectKey(facts.id),
+    ...expiresAt(facts),
+    body: { S: JSON.stringify(ConnectFacts.parse(facts)) },
+    status: { S: 'pending' },
+    openUntil: { S: facts.expiresAt },
+    // DynamoDB has no empty set.
+    ...(waiting.length > 0 && { waiting: { SS: waiting.map(waitingText) } }),
+  };
+}
+
+export function connectOf(item: Item): ConnectRecord {
+  return {
+    ...bodyOf(item, 'body', ConnectFacts),
+    status: z.enum(['pending', 'completed', 'failed']).parse(textOf(item, 'status')),
+    endedAt: item['endedAt']?.S ?? null,
+    error: item['error'] === undefined ? null : ConnectError.parse(textOf(item, 'error')),
+    flow: item['flow'] === undefined ? null : bodyOf(item, 'flow', Flow),
+    storing: item['storing'] === undefined ? null : bodyOf(item, 'storing', Storing),
+    waiting: (item['waiting']?.SS ?? []).map(waitingOf),
+  };
+}
+
+/** `<session>/<thread>/<call>`: none of them has a slash. */
+export function waitingText({ session, thread, call }: WaitingCall): string {
+  return `${session}/${thread}/${call}`;
+}
+
+function waitingOf(text: string): WaitingCall {
+  const [session, thread, call] = text.split('/');
+  return { session: SessionId.parse(session), thread: ThreadId.parse(thread), call: EventId.parse(call) };
+}

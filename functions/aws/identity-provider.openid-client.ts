@@ -1,0 +1,126 @@
+/** The customer's identity provider, by openid-client: discovery, PKCE, state, nonce and the ID token's signature. */
+import {
+  allowInsecureRequests,
+  authorizationCodeGrant,
+  buildAuthorizationUrl,
+  calculatePKCECodeChallenge,
+  ClientSecretBasic,
+  ClientSecretPost,
+  customFetch,
+  discovery,
+  enableNonRepudiationChecks,
+  None,
+  type ClientAuth,
+  type Configuration,
+} from 'openid-client';
+import type { LoginSettings } from '#contract/connect.ts';
+import type { IdentityProvider } from '#core/connect/login.ts';
+import { Fault } from '#core/errors.ts';
+import { OutboundError } from '#aws/outbound-error.ts';
+
+export interface IdentityProviderOptions {
+  readonly login: LoginSettings;
+  /** Null for a public client. */
+  readonly clientSecret: () => Promise<string | null>;
+  /** Guarded: where http is allowed at all is its to say. */
+  readonly fetch: (url: string, init?: RequestInit) => Promise<Response>;
+}
+
+export function createIdentityProvider(options: IdentityProviderOptions): IdentityProvider {
+  let found: Promise<Configuration> | null = null;
+
+  /** Asked once; an answer that did not come is asked for again. */
+  async function configuration(): Promise<Configuration> {
+    found ??= discover(options);
+    try {
+      return await found;
+    } catch (cause) {
+      found = null;
+      throw unavailable(cause);
+    }
+  }
+
+  return {
+    async loginUrl({ redirectUrl, state, nonce, verifier, another }) {
+      const parameters = {
+        redirect_uri: redirectUrl,
+        scope: scopeFor(options.login.userClaim),
+        state,
+        nonce,
+        code_challenge: await calculatePKCECodeChallenge(verifier),
+        code_challenge_method: 'S256',
+        ...(another && { prompt: 'login' }),
+      };
+      return buildAuthorizationUrl(await configuration(), parameters).href;
+    },
+
+    async userOf({ url, state, nonce, verifier }) {
+      const provider = await configuration();
+      const checks = { expectedState: state, expectedNonce: nonce, pkceCodeVerifier: verifier };
+      try {
+        const tokens = await authorizationCodeGrant(provider, new URL(url), checks);
+        return claimed(tokens.claims(), options.login.userClaim);
+      } catch (cause) {
+        if (isOutage(cause)) throw unavailable(cause);
+        // Declined, late, replayed or forged: which of them is the provider's to know.
+        return null;
+      }
+    },
+  };
+}
+
+async function discover({ login, clientSecret, fetch }: IdentityProviderOptions): Promise<Configuration> {
+  const secret = await clientSecret();
+  const issuer = new URL(login.issuer);
+  const authentication = secret === null ? None() : asSupported(secret);
+  const execute = [enableNonRepudiationChecks, ...(issuer.protocol === 'http:' ? [allowInsecureRequests] : [])];
+  return discovery(issuer, login.clientId, undefined, authentication, {
+    execute,
+    [customFetch]: (url, { method, headers, body, signal, redirect }) =>
+      fetch(url, {
+        method,
+        headers,
+        redirect,
+        ...(body !== undefined && { body: body as NonNullable<RequestInit['body']> }),
+        ...(signal && { signal }),
+      }),
+  });
+}
+
+/** RFC 8414: a provider that names no method takes Basic. */
+function asSupported(secret: string): ClientAuth {
+  return (server, ...rest) => {
+    const methods = server.token_endpoint_auth_methods_supported ?? ['client_secret_basic'];
+    const auth = methods.includes('client_secret_basic') ? ClientSecretBasic(secret) : ClientSecretPost(secret);
+    return auth(server, ...rest);
+  };
+}
+
+function scopeFor(claim: string): string {
+  if (claim === 'sub') return 'openid';
+  return claim === 'email' ? 'openid email' : 'openid profile';
+}
+
+/** An address that nobody has verified names nobody. */
+function claimed(claims: Readonly<Record<string, unknown>> | undefined, name: string): string | null {
+  const value = claims?.[name];
+  if (name === 'email' && claims?.['email_verified'] !== true) return null;
+  return typeof value === 'string' && value !== '' ? value : null;
+}
+
+/** Answers that are none; everything else says that this login is not to be believed. */
+const NO_ANSWER: readonly unknown[] = [
+  'OAUTH_RESPONSE_IS_NOT_CONFORM',
+  'OAUTH_RESPONSE_IS_NOT_JSON',
+  'OAUTH_PARSE_ERROR',
+];
+
+function isOutage(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  if (error instanceof OutboundError) return true;
+  return ('code' in error && NO_ANSWER.includes(error.code)) || isOutage(error.cause);
+}
+
+function unavailable(cause: unknown): Fault {
+  return new Fault('login_unavailable', 'the identity provider did not answer as one', { cause });
+}
