@@ -5,24 +5,19 @@
 import type { SessionAgent } from '#contract/agents.ts';
 import type { Entry, LogRecord } from '#contract/entries.ts';
 import type { SessionEvent } from '#contract/events.ts';
-import type { EventId } from '#contract/ids.ts';
 import type { OfferedTool } from '#contract/mcp.ts';
 import type { ContentBlock, ModelMessage, ModelRequest } from '#core/model.ts';
 import { serverTools } from '#core/hands/server-tools.ts';
 import { toolDefinitions } from '#core/hands/tool-definitions.ts';
 import { modelFields } from '#core/harness/models.ts';
-import { shorten, shownToModel } from '#core/harness/shorten.ts';
+import { resultsIn, type ResultOf, type ToolResult } from '#core/harness/tool-results.ts';
 
 /** A command may print spaces alone, and the provider refuses a text of nothing else. */
 const BLANK_OUTPUT = { type: 'text', text: '(blank output)' } as const;
 
 const CACHE = { cache_control: { type: 'ephemeral' } } as const;
 
-/** Results of the newest calls that are never trimmed; of those before them, a whole step at a time is. */
-const FRESH_CALLS = 40;
-const STEP_CALLS = 20;
-/** What is kept of a trimmed result, which is twice as long at least. */
-const OLD_RESULT_CHARS = 4000;
+type RecordOf<Kind extends LogRecord['kind']> = Extract<LogRecord, { kind: Kind }>;
 
 /** The agent a session works with: as it was created, as it was last changed, or as a compaction repeats it. */
 export function agentOf(entries: readonly Entry[]): SessionAgent {
@@ -100,7 +95,7 @@ interface Conversation {
 }
 
 function conversationIn(entries: readonly Entry[]): Conversation {
-  const resultOf = trimmedByAge(entries, resultsByCall(entries));
+  const resultOf = resultsIn(entries);
   let answered: ModelMessage[] = [];
   let said: ModelMessage[] = [];
   for (const entry of entries) {
@@ -164,56 +159,6 @@ function messageOf(event: SessionEvent): readonly ModelMessage[] {
 /** The provider takes a system message after a user's, and one that came alone may have come first. */
 function inOrder(said: readonly ModelMessage[]): readonly ModelMessage[] {
   return said.toSorted((one, other) => Number(one.role === 'system') - Number(other.role === 'system'));
-}
-
-interface ToolResult {
-  readonly content: readonly ContentBlock[];
-  readonly isError: boolean;
-}
-
-type ResultOf = (call: EventId) => ToolResult | undefined;
-
-type RecordOf<Kind extends LogRecord['kind']> = Extract<LogRecord, { kind: Kind }>;
-
-/**
- * Old results keep their head and tail. The boundary moves by whole steps: each move changes the middle of the request
- * and with it costs the provider's cache of everything after, so between two moves requests only grow at their end.
- */
-function trimmedByAge(entries: readonly Entry[], results: ReadonlyMap<EventId, ToolResult>): ResultOf {
-  const compacted = entries.findLastIndex((entry) => 'record' in entry && entry.record.kind === 'context.compacted');
-  const calls = entries.slice(compacted + 1).flatMap(callsIn);
-  const old = new Set(calls.slice(0, oldCalls(calls.length)));
-  return (call) => {
-    const result = results.get(call);
-    if (result === undefined) return undefined;
-    return old.has(call) ? { ...result, content: shorten(result.content, OLD_RESULT_CHARS) } : result;
-  };
-}
-
-function oldCalls(calls: number): number {
-  return Math.max(0, Math.floor((calls - FRESH_CALLS) / STEP_CALLS) * STEP_CALLS);
-}
-
-function callsIn(entry: Entry): readonly EventId[] {
-  return 'record' in entry && entry.record.kind === 'model.answered' ? entry.record.calls.map(({ id }) => id) : [];
-}
-
-function resultsByCall(entries: readonly Entry[]): ReadonlyMap<EventId, ToolResult> {
-  const results = new Map<EventId, ToolResult>();
-  for (const entry of entries) {
-    if (!('event' in entry)) continue;
-    const { event } = entry;
-    if (event.type === 'agent.tool_result') {
-      results.set(event.tool_use_id, { content: event.content, isError: event.is_error });
-    }
-    if (event.type === 'agent.mcp_tool_result') {
-      results.set(event.mcp_tool_use_id, { content: shownToModel(event.content), isError: event.is_error });
-    }
-    if (event.type === 'user.custom_tool_result') {
-      results.set(event.custom_tool_use_id, { content: event.content ?? [], isError: event.is_error ?? false });
-    }
-  }
-  return results;
 }
 
 function answerOf(record: RecordOf<'model.answered'>, resultOf: ResultOf): readonly ModelMessage[] {

@@ -1,13 +1,13 @@
 /** The fold: one entry and the state before it make the state after it. */
-import type { Entry, LogRecord, OpenCall, SessionState } from '#contract/entries.ts';
-import type { EventOf, QueuedMessage, SessionEvent } from '#contract/events.ts';
+import type { Entry, LogRecord, SessionState } from '#contract/entries.ts';
+import type { QueuedMessage, SessionEvent } from '#contract/events.ts';
 import type { EventId } from '#contract/ids.ts';
 import type { ModelUsage, Usage } from '#contract/usage.ts';
 import { exceededTokens, fullTokens } from '#core/harness/room.ts';
 import { shownToModel } from '#core/harness/shorten.ts';
 import { estimateTokens, tokensOfText } from '#core/harness/token-estimate.ts';
-import type { ContentBlock } from '#core/model.ts';
 import type { Head } from '#core/ports.ts';
+import { close, open, release, suspend } from '#core/session/open-calls.ts';
 
 export const NO_USAGE: Usage = {
   input_tokens: 0,
@@ -18,8 +18,8 @@ export const NO_USAGE: Usage = {
   server_tool_use: { web_search_requests: 0, web_fetch_requests: 0 },
 };
 
-/** Events that one turn, and one tool call, add to an execution's history: measured on the state machine, rounded up. */
-const HISTORY_EVENTS = { turn: 12, call: 24 };
+/** Events that one turn adds to an execution's history: measured on the state machine, rounded up. */
+const TURN_HISTORY_EVENTS = 12;
 
 /** Folds entries onto a head; `null` is the head of an empty log, whose first entry must be `session.created`. */
 export function fold(head: Head | null, entries: readonly Entry[]): Head {
@@ -90,12 +90,7 @@ function evolveRecord(state: SessionState, record: LogRecord, position: number):
     case 'mcp.listed':
       return listed(state, record, position);
     case 'call.suspended':
-      return withCall(state, record.call, (call) => ({
-        ...call,
-        waitsFor: 'confirmation',
-        since: position,
-        isSuspended: true,
-      }));
+      return suspend(state, record.call, position);
     case 'call.resumed':
       return release(state, record.call, { since: position, isConfirmed: false });
     case 'session.created':
@@ -161,7 +156,7 @@ function evolveEvent(state: SessionState, event: SessionEvent, position: number)
       return {
         ...state,
         request: { id: event.id, at: position, since: event.processed_at },
-        historyEvents: state.historyEvents + HISTORY_EVENTS.turn,
+        historyEvents: state.historyEvents + TURN_HISTORY_EVENTS,
       };
     case 'span.model_request_end':
       return {
@@ -225,39 +220,6 @@ function queueOrTake(state: SessionState, message: QueuedMessage, position: numb
   }
   const chars = JSON.stringify(message.content).length;
   return { ...state, queued: [...others, { id: message.id, type: message.type, at: position, chars, tokens }] };
-}
-
-type ToolUse = EventOf<'agent.tool_use' | 'agent.mcp_tool_use' | 'agent.custom_tool_use'>;
-
-function open(state: SessionState, use: ToolUse, { at, waitsFor }: Pick<OpenCall, 'at' | 'waitsFor'>): SessionState {
-  const { id, name } = use;
-  const server = use.type === 'agent.mcp_tool_use' ? use.mcp_server_name : null;
-  const call = { id, name, at, waitsFor, server, since: at, isConfirmed: false, isSuspended: false };
-  return {
-    ...state,
-    calls: [...state.calls, call],
-    historyEvents: state.historyEvents + HISTORY_EVENTS.call,
-  };
-}
-
-/** A call that waited for a person is a hand's to make. */
-function release(
-  state: SessionState,
-  id: EventId,
-  { since, isConfirmed }: Pick<OpenCall, 'since' | 'isConfirmed'>,
-): SessionState {
-  const released = { waitsFor: 'hand' as const, since, isSuspended: false };
-  return withCall(state, id, (call) => ({ ...call, ...released, isConfirmed: call.isConfirmed || isConfirmed }));
-}
-
-function withCall(state: SessionState, id: EventId, change: (call: OpenCall) => OpenCall): SessionState {
-  return { ...state, calls: state.calls.map((call) => (call.id === id ? change(call) : call)) };
-}
-
-function close(state: SessionState, id: EventId, content: readonly ContentBlock[]): SessionState {
-  // While a request is open these are results of the provider's own tools: the answer, and its count, hold them already.
-  const added = state.request === null ? estimateTokens(content) : 0;
-  return { ...state, contextTokens: state.contextTokens + added, calls: state.calls.filter((call) => call.id !== id) };
 }
 
 function countWebUse(state: SessionState, id: EventId): SessionState {
