@@ -1,0 +1,334 @@
+import { describe, expect, it } from 'vitest';
+import type { Entry } from '#contract/entries.ts';
+import type { ServerListing } from '#contract/mcp.ts';
+import type { McpVerdict, WantedCall } from '#contract/mcp-proxy.ts';
+import type { RunState } from '#contract/run.ts';
+import { Fault } from '#core/errors.ts';
+import type { TurnWorld } from '#core/harness/ask.ts';
+import { createHistory } from '#core/harness/history.ts';
+import { takeTurn } from '#core/harness/take-turn.ts';
+import type { McpProxy } from '#core/mcp/mcp-proxy.ts';
+import type { ModelAnswer, ModelRequest } from '#core/model.ts';
+import { change } from '#core/session/change.ts';
+import type { Command } from '#core/session/commands.ts';
+import {
+  answer,
+  createdWith,
+  FULL,
+  given,
+  KEY,
+  NO_MCP,
+  outline,
+  send,
+  sends,
+  steadyStamp,
+  toolUse,
+} from '#test/functions/core/given.ts';
+import { allowing, listing, LISTING, mcpTool, proxy, SERVED, TROUBLE } from '#test/functions/core/served.ts';
+import { memoryPreviews } from '#test/ports/previews.memory.ts';
+import { memoryLog } from '#test/ports/session-log.memory.ts';
+
+const UNAVAILABLE = new Fault('mcp_proxy_unavailable', 'no proxy');
+const FIND = answer({ stopReason: 'tool_use', blocks: [toolUse('toolu_1', 'mcp__tracker__find', { id: '7' })] });
+
+/** A session of an agent with an MCP server; each Turn is taken by a function that knows nothing of the one before. */
+function stage(replies: readonly ModelAnswer[], over: Partial<McpProxy> = {}) {
+  const log = memoryLog();
+  const begun = given([createdWith(SERVED)]).when(send('hi'));
+  log.create(KEY, begun.head, begun.entries);
+  const stamp = steadyStamp(1000);
+  const requests: ModelRequest[] = [];
+  const judged: (readonly WantedCall[])[] = [];
+  let listings = 0;
+  /** The append with this number, from now, is the last thing that its function does not do. */
+  let deathAt = Number.POSITIVE_INFINITY;
+  const mortal = {
+    ...log,
+    append: async (append: Parameters<typeof log.append>[0]) => {
+      deathAt -= 1;
+      if (deathAt < 0) throw new Error('killed');
+      return log.append(append);
+    },
+  };
+  const mcp = proxy(over);
+  const world = (): TurnWorld => ({
+    log: mortal,
+    history: createHistory(mortal),
+    model: {
+      ask: async (request) => {
+        requests.push(request);
+        return replies[requests.length - 1] ?? answer();
+      },
+    },
+    warming: { warm: async () => undefined },
+    mcp: {
+      list: (key) => {
+        listings += 1;
+        return mcp.list(key);
+      },
+      judge: (key, calls) => {
+        judged.push(calls);
+        return mcp.judge(key, calls);
+      },
+    },
+    sha256: NO_MCP.sha256,
+    previews: memoryPreviews(),
+    stamp,
+    pause: () => new Promise((resolve) => void setImmediate(resolve)),
+    journal: { line: () => undefined, metric: () => undefined },
+  });
+  const head = async () => {
+    const now = await log.head(KEY);
+    if (now === null) throw new Error('no log');
+    return now;
+  };
+  return {
+    log,
+    requests,
+    judged,
+    listings: () => listings,
+    head,
+    die: (appends: number) => {
+      deathAt = appends;
+    },
+    revive: () => {
+      deathAt = Number.POSITIVE_INFINITY;
+    },
+    turn: async (more: Partial<RunState> = {}) =>
+      takeTurn(world(), { ...KEY, run: (await head()).state.run, ...more }, new AbortController().signal),
+    apply: async (command: Command) => change({ log, stamp }, KEY, await head(), command),
+  };
+}
+
+const events = (entries: readonly Entry[]) => entries.flatMap((entry) => ('event' in entry ? [entry.event] : []));
+const ofType = (entries: readonly Entry[], type: string) => events(entries).filter((event) => event.type === type);
+const toolsOf = (request: ModelRequest | undefined) =>
+  (request?.tools ?? []).flatMap(({ name }) => (name.startsWith('mcp__') ? [name] : []));
+
+describe('the tools of MCP servers', () => {
+  it('are asked for before the first request of a run, and offered as they were told, but for what is off', async () => {
+    const { log, requests, turn, listings, apply } = stage([]);
+    await turn();
+    expect(outline(log.entries(KEY)).filter((one) => one === '[mcp.listed]')).toHaveLength(1);
+    expect(toolsOf(requests[0])).toEqual(['mcp__tracker__find', 'mcp__tracker__drop', 'mcp__tracker__guess']);
+    const { name: _name, hints: _hints, ...told } = mcpTool('find');
+    expect(requests[0]?.tools).toContainEqual({ name: 'mcp__tracker__find', ...told });
+    await apply(sends({ type: 'user.message', content: [{ type: 'text', text: 'again' }] }));
+    await turn();
+    expect(listings()).toBe(2);
+    expect(toolsOf(requests[1])).toEqual(toolsOf(requests[0]));
+    const records = log.entries(KEY).filter((entry) => 'record' in entry && entry.record.kind === 'mcp.listed');
+    expect(records).toMatchObject([{ record: { tools: expect.any(Array) } }, { record: { tools: null } }]);
+  });
+
+  it('are asked for once in a run of many requests', async () => {
+    const { turn, listings, apply, head } = stage([FIND]);
+    await turn();
+    const [call] = (await head()).state.calls;
+    if (call === undefined) throw new Error('no call');
+    await apply({ do: 'result', call: call.id, content: [], isError: false });
+    await turn();
+    expect(listings()).toBe(1);
+  });
+
+  it('of a run are those that its listing told, also when the run before had others', async () => {
+    const found = [listing('find'), listing('drop')];
+    const { requests, turn, apply } = stage([], { list: async () => found.splice(0, 1) });
+    await turn();
+    await apply(sends({ type: 'user.message', content: [{ type: 'text', text: 'again' }] }));
+    await turn();
+    expect(requests.map(toolsOf)).toEqual([['mcp__tracker__find'], ['mcp__tracker__drop']]);
+  });
+
+  it('are asked for again after a compaction, whose slice begins behind the listing', async () => {
+    const summary = answer({ blocks: [{ type: 'text', text: 'They greeted.' }] });
+    const { requests, turn, apply, listings } = stage([answer({ usage: FULL }), summary]);
+    await turn();
+    await apply(sends({ type: 'user.message', content: [{ type: 'text', text: 'again' }] }));
+    expect((await turn()).turn?.do).toBe('again');
+    expect(listings()).toBe(1);
+    await turn();
+    expect(listings()).toBe(2);
+    expect(requests.map(toolsOf).map(({ length }) => length)).toEqual([3, 3, 3]);
+  });
+
+  it.each<[string, Partial<McpProxy>, string]>([
+    [
+      'a server that fails',
+      {
+        list: async () => [
+          {
+            status: 'failed',
+            server: 'tracker',
+            error: TROUBLE.type,
+            message: 'No way in.',
+            action_url: 'https://c/1',
+          },
+        ],
+      },
+      'No way in. https://c/1',
+    ],
+    ['a proxy that fails', { list: () => Promise.reject(UNAVAILABLE) }, 'The tools of tracker could not be listed.'],
+  ])('are absent with %s: people are told, and the session goes on', async (_what, over, message) => {
+    const { log, requests, turn, apply, listings } = stage([], over);
+    expect((await turn()).turn?.do).toBe('idle');
+    expect(ofType(log.entries(KEY), 'session.error')).toMatchObject([
+      { error: { mcp_server_name: 'tracker', message, retry_status: { type: 'retrying' } } },
+    ]);
+    expect(toolsOf(requests[0])).toEqual([]);
+    expect(JSON.stringify(requests)).not.toContain(message);
+    expect(ofType(log.entries(KEY), 'agent.message')).toHaveLength(1);
+    await apply(sends({ type: 'user.message', content: [{ type: 'text', text: 'again' }] }));
+    await turn();
+    expect(listings(), 'it is tried again at the next run').toBe(2);
+  });
+
+  it('are asked for again by whoever comes after a death before they were written down', async () => {
+    const { log, turn, die, revive, listings } = stage([]);
+    die(0);
+    await expect(turn()).rejects.toThrow('killed');
+    revive();
+    expect((await turn()).turn?.do).toBe('idle');
+    expect(listings()).toBe(2);
+    expect(outline(log.entries(KEY)).filter((one) => one === '[mcp.listed]')).toHaveLength(1);
+  });
+
+  it('are of no use to a session that was interrupted meanwhile', async () => {
+    const staged: ReturnType<typeof stage> = stage([], {
+      list: async (): Promise<readonly ServerListing[]> => {
+        await staged.apply(sends({ type: 'user.interrupt' }));
+        return [LISTING];
+      },
+    });
+    expect((await staged.turn()).turn?.do).toBe('idle');
+    expect(staged.requests).toEqual([]);
+    expect(outline(staged.log.entries(KEY))).not.toContain('[mcp.listed]');
+  });
+});
+
+describe('an answer with calls of MCP servers', () => {
+  it('is judged before it is told, under the ids of the events to come', async () => {
+    const { log, turn, judged } = stage([FIND]);
+    const { turn: next } = await turn();
+    expect(judged).toEqual([[{ id: expect.any(String), server: 'tracker', tool: 'find', input: { id: '7' } }]]);
+    const [use] = ofType(log.entries(KEY), 'agent.mcp_tool_use');
+    expect(use).toMatchObject({ id: judged[0]?.[0]?.id, evaluated_permission: 'allow' });
+    expect(next).toMatchObject({ do: 'tools', calls: [{ hand: 'mcp', id: use?.id }] });
+  });
+
+  it.each<[string, (calls: readonly WantedCall[]) => Promise<readonly McpVerdict[]>]>([
+    ['is denied by the proxy', async (calls) => calls.map(({ id }) => ({ id, decision: 'deny', reason: 'No.' }))],
+    ['cannot be judged', () => Promise.reject(UNAVAILABLE)],
+    ['got no verdict', async () => []],
+  ])('has a call that %s: the model reads why, and nobody makes it', async (_what, judge) => {
+    const { log, turn, requests } = stage([FIND], { judge: (_key, calls) => judge(calls) });
+    expect((await turn()).turn?.do).toBe('again');
+    expect(ofType(log.entries(KEY), 'agent.mcp_tool_use')).toMatchObject([{ evaluated_permission: 'deny' }]);
+    expect(ofType(log.entries(KEY), 'agent.mcp_tool_result')).toMatchObject([{ is_error: true }]);
+    await turn();
+    expect(requests[1]?.messages.at(-1)?.content).toMatchObject([{ type: 'tool_result', is_error: true }]);
+  });
+
+  it('fails loudly on a fault that is not the proxy’s', async () => {
+    await expect(stage([FIND], { judge: () => Promise.reject(new TypeError('a bug')) }).turn()).rejects.toThrow(
+      'a bug',
+    );
+    await expect(stage([], { list: () => Promise.reject(new TypeError('a bug')) }).turn()).rejects.toThrow('a bug');
+  });
+
+  it('is asked for and judged again after a death between the verdict and the append', async () => {
+    const { log, turn, die, revive, judged, requests } = stage([FIND, FIND]);
+    // The listing, then the claim; the answer is not appended.
+    die(2);
+    await expect(turn()).rejects.toThrow('killed');
+    expect(judged).toHaveLength(1);
+    revive();
+    expect((await turn()).turn?.do).toBe('tools');
+    expect([requests.length, judged.length]).toEqual([2, 2]);
+    const uses = ofType(log.entries(KEY), 'agent.mcp_tool_use');
+    expect(uses).toMatchObject([{ id: judged[1]?.[0]?.id }]);
+    expect(ofType(log.entries(KEY), 'span.model_request_end')).toMatchObject([{ is_error: true }, { is_error: false }]);
+  });
+
+  it('is nothing when its request was interrupted while it was judged', async () => {
+    const staged: ReturnType<typeof stage> = stage([FIND], {
+      judge: async (_key, calls) => {
+        await staged.apply(sends({ type: 'user.interrupt' }));
+        return allowing(calls);
+      },
+    });
+    expect((await staged.turn()).turn?.do).toBe('idle');
+    expect(ofType(staged.log.entries(KEY), 'agent.mcp_tool_use')).toEqual([]);
+  });
+});
+
+describe('a call that its hand gave back', () => {
+  async function suspended() {
+    const staged = stage([FIND]);
+    const { turn: next } = await staged.turn();
+    const [call] = next?.calls ?? [];
+    if (call === undefined) throw new Error('no call');
+    await staged.apply({ do: 'suspend', call: call.id, error: TROUBLE });
+    const hands = [{ call: call.id, since: call.since, outcome: 'done' as const }];
+    return { ...staged, call, hands };
+  }
+
+  it('has no result when its hand has ended: the run ends, and waits for a person', async () => {
+    const { turn, hands, head, log, call } = await suspended();
+    expect((await turn({ hands })).turn?.do).toBe('idle');
+    expect((await head()).state.stopReason).toEqual({ type: 'requires_action', event_ids: [call.id] });
+    expect(ofType(log.entries(KEY), 'agent.mcp_tool_result')).toEqual([]);
+  });
+
+  it('and that was resumed meanwhile goes to a hand again, whatever came of the first', async () => {
+    const { turn, hands, apply, call, log } = await suspended();
+    await apply({ do: 'resume', call: call.id });
+    for (const outcome of ['done', 'failed'] as const) {
+      const { turn: next } = await turn({ hands: hands.map((hand) => ({ ...hand, outcome })) });
+      expect(next).toMatchObject({ do: 'tools', calls: [{ hand: 'mcp', id: call.id }] });
+      expect(next?.calls[0]?.since).toBeGreaterThan(call.since ?? 0);
+    }
+    expect(ofType(log.entries(KEY), 'agent.mcp_tool_result')).toEqual([]);
+    const { turn: again } = await turn();
+    const [second] = again?.calls ?? [];
+    await turn({ hands: [{ call: call.id, since: second?.since, outcome: 'failed', error: 'States.Timeout' }] });
+    expect(ofType(log.entries(KEY), 'agent.mcp_tool_result')).toMatchObject([
+      { is_error: true, content: [{ text: expect.stringContaining('States.Timeout') }] },
+    ]);
+  });
+
+  it('says nothing to the model of what it asks of people', async () => {
+    const { turn, hands, apply, call, requests } = await suspended();
+    await turn({ hands });
+    await apply({ do: 'resume', call: call.id });
+    await apply({ do: 'result', call: call.id, content: [{ type: 'text', text: 'found' }], isError: false });
+    await turn();
+    expect(requests.at(-1)?.messages.at(-1)?.content).toMatchObject([{ content: [{ text: 'found' }] }]);
+    expect(JSON.stringify(requests)).not.toContain('connect.example');
+  });
+});
+
+describe('a long result of an MCP call', () => {
+  const text = `HEAD${'x'.repeat(150_000)}TAIL`;
+  const image = { type: 'image', source: { type: 'base64', media_type: 'image/png', data: 'aGk=' } } as const;
+
+  it('is shown to the model in part, and kept whole', async () => {
+    const { turn, apply, head, log, requests } = stage([FIND]);
+    await turn();
+    const before = (await head()).state;
+    const call = before.calls[0];
+    if (call === undefined) throw new Error('no call');
+    const content = [{ type: 'text' as const, text }, image];
+    await apply({ do: 'result', call: call.id, content, isError: false });
+    const added = (await head()).state.contextTokens - before.contextTokens;
+    expect(added).toBeGreaterThan(100_000 / 3);
+    expect(added, 'only what the model is shown counts').toBeLessThan(110_000 / 3);
+    expect(ofType(log.entries(KEY), 'agent.mcp_tool_result')).toMatchObject([{ content }]);
+    await turn();
+    const [shown] = requests.at(-1)?.messages.at(-1)?.content ?? [];
+    const [part, picture] = Array.isArray(shown?.['content']) ? shown['content'] : [];
+    expect(part.text).toMatch(/^HEADx+\n\[… \d+ characters left out …\]\nx+TAIL$/);
+    expect(part.text.length).toBeLessThan(100_100);
+    expect(picture).toMatchObject(image);
+  });
+});
