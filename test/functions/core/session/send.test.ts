@@ -5,8 +5,9 @@ import type { Append, Runs, SessionLog } from '#core/ports.ts';
 import { change } from '#core/session/change.ts';
 import type { Command } from '#core/session/commands.ts';
 import { fold } from '#core/session/evolve.ts';
-import { send } from '#core/session/send.ts';
+import { resumeCall, send } from '#core/session/send.ts';
 import { AGENT, answerWith, CREATED, KEY, steadyStamp, toolUse } from '#test/functions/core/given.ts';
+import { asking, callId, calling, TROUBLE } from '#test/functions/core/served.ts';
 import { memoryLog, type MemoryLog } from '#test/ports/session-log.memory.ts';
 
 const MESSAGES = [{ type: 'user.message' as const, content: [{ type: 'text' as const, text: 'hello' }] }];
@@ -231,5 +232,50 @@ describe('sending messages', () => {
       code: 'log_unavailable',
     });
     expect(settled).toBe(true);
+  });
+});
+
+describe('resuming a suspended call', () => {
+  const to = { key: KEY, cause: 'connect_1' };
+
+  function waiting() {
+    const scenario = asking()
+      .when(calling(['find']))
+      .when({ do: 'suspend', call: callId(0), error: TROUBLE })
+      .when({ do: 'await action' });
+    const log = memoryLog();
+    log.create(KEY, scenario.head, scenario.entries);
+    return { log, stamp: steadyStamp(500) };
+  }
+
+  it('begins the next run, and a repeat changes nothing', async () => {
+    const { log, stamp } = waiting();
+    const runs = runsThat(() => 'started');
+    expect(await resumeCall({ log, runs, stamp }, to, callId(0))).toEqual({ run: 'started' });
+    const { length } = log.entries(KEY);
+    expect(await resumeCall({ log, runs, stamp }, to, callId(0))).toEqual({ run: 'none' });
+    expect([runs.asked, log.entries(KEY).length]).toEqual([[2], length]);
+  });
+
+  it('is decided anew when the user confirmed the call in between', async () => {
+    const { log, stamp } = waiting();
+    const runs = runsThat(() => 'started');
+    const racing = interrupted(log, () =>
+      act(log, {
+        do: 'send',
+        events: [{ type: 'user.tool_confirmation', tool_use_id: callId(0), result: 'allow' }],
+      }),
+    );
+    expect(await resumeCall({ log: racing, runs, stamp }, to, callId(0))).toEqual({ run: 'none' });
+    expect((await log.head(KEY))?.state).toMatchObject({ run: 2, calls: [{ waitsFor: 'hand' }] });
+  });
+
+  it('leaves a start that failed to the sweep, and a session that is gone alone', async () => {
+    const { log, stamp } = waiting();
+    const failing = runsThat(() => new Fault('run_not_started', 'no'));
+    expect(await resumeCall({ log, runs: failing, stamp }, to, callId(0))).toMatchObject({ run: 'failed' });
+    const runs = runsThat(() => 'started');
+    expect(await resumeCall({ log: memoryLog(), runs, stamp }, to, callId(0))).toEqual({ run: 'none' });
+    expect(runs.asked).toEqual([]);
   });
 });
