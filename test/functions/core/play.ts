@@ -1,6 +1,7 @@
 /** The steps of a play: each is made on the stage and in the reference, and both must answer alike. */
 import { expect } from 'vitest';
-import type { EventInput, SessionEvent } from '#contract/events.ts';
+import type { EventInput, EventOf, SessionEvent } from '#contract/events.ts';
+import type { EventId } from '#contract/ids.ts';
 import { Fault } from '#core/errors.ts';
 import type { ModelAnswer, ModelRequest } from '#core/model.ts';
 import type { Head } from '#core/ports.ts';
@@ -12,8 +13,11 @@ import {
   isActive,
   lost,
   NEW,
+  resumed,
   sent,
+  suspended,
   turned,
+  waits,
   type ClientEvent,
   type Heard,
   type Reference,
@@ -27,7 +31,7 @@ export type Said =
   | { readonly type: 'interrupt' }
   | { readonly type: 'confirmation'; readonly of: number; readonly allow: boolean }
   | { readonly type: 'result'; readonly of: number };
-export type Tool = 'bash' | 'read' | 'weather' | 'unheard-of';
+export type Tool = 'bash' | 'read' | 'weather' | 'unheard-of' | 'mcp__tracker__find' | 'mcp__tracker__drop';
 export type Saying = Exclude<Heard['type'], 'calls'> | readonly Tool[];
 
 export type Action =
@@ -39,7 +43,16 @@ export type Action =
     }
   | { readonly do: 'archive' | 'rename' | 'sweep' | 'second' }
   /** Whatever an execution has to do next: a Turn, hearing the model, a hand. */
-  | { readonly do: 'work'; readonly of: number; readonly says: Saying; readonly fate: Fate }
+  | {
+      readonly do: 'work';
+      readonly of: number;
+      readonly says: Saying;
+      readonly fate: Fate;
+      /** Whether the hand of an MCP call gives it back. */
+      readonly suspends: boolean;
+    }
+  /** What a call waits for elsewhere is done; of any other this changes nothing. */
+  | { readonly do: 'resume'; readonly of: number }
   | { readonly do: 'kill' | 'double' | 'lose' | 'fail hand'; readonly of: number };
 
 export interface Play {
@@ -50,6 +63,8 @@ export interface Play {
   messages: number;
   /** What a follower saw, by id, as last told. */
   readonly seen: Map<string, SessionEvent>;
+  /** How often a call had been given to its hand, when it was given under this name of the occasion. */
+  readonly given: Map<string, number>;
   followed: Head;
 }
 
@@ -63,7 +78,7 @@ export async function begin(messages: number): Promise<Play> {
   if (now === 'refused') throw new TypeError('a new session takes messages');
   const head = await stage.head();
   const seen = new Map(stage.events().map((event) => [event.id as string, event]));
-  return { stage, now, before: { head, then: now }, messages, seen, followed: head };
+  return { stage, now, before: { head, then: now }, messages, seen, given: new Map(), followed: head };
 }
 
 export async function perform(play: Play, what: Action): Promise<void> {
@@ -91,6 +106,15 @@ export async function perform(play: Play, what: Action): Promise<void> {
     case 'second':
       await stage.second();
       break;
+    case 'resume': {
+      const call = latestCall(play, what.of);
+      if (call === undefined) break;
+      const { run } = play.now;
+      play.now = resumed(play.now, call);
+      await stage.resume(call);
+      if (play.now.run !== run) play.now = revived(play);
+      break;
+    }
     case 'work':
     case 'kill':
     case 'double':
@@ -134,10 +158,14 @@ function eventsOf(play: Play, event: Said): readonly ClientEvent[] {
     play.messages += 1;
     return [{ type: 'message', text: `m${play.messages}` }];
   }
-  const calls = usesIn(play.stage.events());
-  const call = calls.toReversed()[event.of % Math.max(1, calls.length)]?.id;
+  const call = latestCall(play, event.of);
   if (call === undefined) return [];
   return event.type === 'result' ? [{ type: 'result', call }] : [{ type: 'confirmation', call, allow: event.allow }];
+}
+
+function latestCall({ stage }: Play, of: number): EventId | undefined {
+  const calls = usesIn(stage.events());
+  return calls.toReversed()[of % Math.max(1, calls.length)]?.id;
 }
 
 export function inputOf(event: ClientEvent): EventInput {
@@ -165,11 +193,11 @@ async function performIn(play: Play, execution: Execution, what: WorkAction): Pr
       if (execution.at === 'turn') await performTurn(play, execution, what.fate);
       else if (execution.at === 'asking') await performHearing(play, execution, what);
       else if (hand !== undefined) {
-        const before = play.now.open.some((call) => call.id === hand.id);
-        await stage.useHand(execution, hand, what.fate);
+        const before = waits(play.now, hand.id, 'hand');
+        await stage.useHand(execution, hand, what);
         // Whoever was interrupted, or answered by a twin, is not asked for anything any more.
-        if (!before) break;
-        if (what.fate !== 'dies before') play.now = closed(play.now, hand.id);
+        if (!before || what.fate === 'dies before') break;
+        play.now = hand.hand === 'mcp' && what.suspends ? suspended(play.now, hand.id) : closed(play.now, hand.id);
       }
       break;
     case 'fail hand':
@@ -193,19 +221,37 @@ async function performTurn(play: Play, execution: Execution, dies: Fate): Promis
   const { stage } = play;
   const isMine = execution.input.run === play.now.run && isActive(play.now);
   const unfinished = (isMine ? (execution.input.hands ?? []) : [])
-    .map(({ call }) => call)
-    .filter((id) => play.now.open.some((call) => call.id === id));
+    .filter(({ call: id, since }) =>
+      play.now.open.some(
+        (call) => call.id === id && call.waitsFor === 'hand' && play.given.get(`${id}@${since}`) === call.given,
+      ),
+    )
+    .map(({ call }) => call);
   const before = stage.requests.length;
   const position = (await stage.head()).position;
   const next = turned(play.now, { turn: execution.id, run: execution.input.run, unfinished });
   await stage.turn(execution, dies);
   const [first] = unfinished;
+  noteGiven(play, execution);
   if (dies === 'lives' || (await stage.head()).position === position) {
     // A turn with nothing to append cannot die at it.
     if (dies !== 'dies before') play.now = next;
-  } else if (dies === 'dies after') play.now = first === undefined ? next : closed(play.now, first);
+  } else if (dies === 'dies after') {
+    const lists = next.asking === execution.id && play.now.listed !== next.listed;
+    const unlisted = lists ? { ...play.now, listed: next.listed } : next;
+    play.now = first === undefined ? unlisted : closed(play.now, first);
+  }
   const asked = stage.requests[before];
   if (asked !== undefined) expect(textsIn(asked)).toEqual(play.now.said);
+}
+
+/** Of each call that is now to be made: the first time that this occasion is named, which none may share. */
+function noteGiven({ given, now }: Play, { hands }: Execution): void {
+  for (const { id, since } of hands) {
+    const call = now.open.find((open) => open.id === id);
+    const name = `${id}@${since}`;
+    if (call !== undefined && !given.has(name)) given.set(name, call.given);
+  }
 }
 
 async function performHearing(
@@ -219,13 +265,18 @@ async function performHearing(
   if (dies === 'dies before') return;
   const open = usesIn(stage.events().slice(known)).flatMap(callOf);
   play.now = heard(play.now, execution.id, typeof what === 'string' ? { type: what } : { type: 'calls', open });
+  noteGiven(play, execution);
 }
 
 function callOf(use: Use): readonly ReferenceCall[] {
   const { id } = use;
-  if (use.type === 'agent.custom_tool_use') return [{ id, waitsFor: 'client' }];
+  if (use.type === 'agent.custom_tool_use') return [{ id, waitsFor: 'client', given: 0 }];
   if (use.evaluated_permission === 'deny') return [];
-  return [{ id, waitsFor: use.evaluated_permission === 'ask' ? 'confirmation' : 'hand' }];
+  return [
+    use.evaluated_permission === 'ask'
+      ? { id, waitsFor: 'confirmation', given: 0 }
+      : { id, waitsFor: 'hand', given: 1 },
+  ];
 }
 
 function reply(what: Saying, unique: number): ModelAnswer | Fault {
@@ -249,10 +300,13 @@ function reply(what: Saying, unique: number): ModelAnswer | Fault {
   }
 }
 
-type Use = Extract<SessionEvent, { type: 'agent.tool_use' | 'agent.custom_tool_use' }>;
+type Use = EventOf<'agent.tool_use' | 'agent.mcp_tool_use' | 'agent.custom_tool_use'>;
 
 export function usesIn(events: readonly SessionEvent[]): readonly Use[] {
-  return events.filter((event) => event.type === 'agent.tool_use' || event.type === 'agent.custom_tool_use');
+  return events.filter(
+    (event) =>
+      event.type === 'agent.tool_use' || event.type === 'agent.mcp_tool_use' || event.type === 'agent.custom_tool_use',
+  );
 }
 
 function textsIn(request: ModelRequest): readonly string[] {

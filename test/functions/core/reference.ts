@@ -9,13 +9,18 @@ import { MAX_FAILURES } from '#core/harness/next.ts';
 
 export interface ReferenceCall {
   readonly id: EventId;
-  readonly waitsFor: 'hand' | 'confirmation' | 'client';
+  /** `page`: a person has to do something elsewhere, after which the call goes on; it may be confirmed just as well. */
+  readonly waitsFor: 'hand' | 'confirmation' | 'client' | 'page';
+  /** How often it was given to its hand. */
+  readonly given: number;
 }
 
 export interface Reference {
   readonly status: SessionStatus;
   readonly stop: StopReason['type'] | null;
   readonly run: number;
+  /** The run for which the tools of MCP servers were listed last. */
+  readonly listed: number;
   readonly failures: number;
   /** The turn whose model request is open. */
   readonly asking: number | null;
@@ -47,6 +52,7 @@ export const NEW: Reference = {
   status: 'idle',
   stop: null,
   run: 0,
+  listed: 0,
   failures: 0,
   asking: null,
   open: [],
@@ -67,6 +73,16 @@ export function sent(before: Reference, events: readonly ClientEvent[]): Referen
     if (next === 'refused') return 'refused';
     now = next;
   }
+  return concluded(before, now);
+}
+
+/** A person did what the call waited for; nothing comes of it for any other. */
+export function resumed(before: Reference, call: EventId): Reference {
+  if (before.status === 'terminated' || !waits(before, call, 'page')) return before;
+  return concluded(before, released(before, call));
+}
+
+function concluded(before: Reference, now: Reference): Reference {
   if (isActive(now)) return now;
   if (blocked(now).length > 0) return now;
   const unblocked = blocked(before).length > 0 && now.stop === 'requires_action';
@@ -83,7 +99,7 @@ function accepted(now: Reference, event: ClientEvent): Reference | 'refused' {
       if (!isActive(now) && now.stop !== 'requires_action') return now;
       return idle({ ...now, open: [] }, 'end_turn');
     case 'confirmation':
-      if (!waits(now, event.call, 'confirmation')) return 'refused';
+      if (!waits(now, event.call, 'confirmation') && !waits(now, event.call, 'page')) return 'refused';
       return event.allow ? released(now, event.call) : closed(now, event.call);
     case 'result':
       return waits(now, event.call, 'client') ? closed(now, event.call) : 'refused';
@@ -108,7 +124,7 @@ export function turned(
   if (now.open.length > 0) return idle(now, 'requires_action');
   const failures = now.failures + (now.asking === null ? 0 : 1);
   if (failures >= MAX_FAILURES) return idle(taken(now), 'retries_exhausted');
-  return { ...taken(now), status: 'running', asking: turn, failures };
+  return { ...taken(now), status: 'running', listed: run, asking: turn, failures };
 }
 
 /** What a turn heard from the model; nothing comes of it when its request has ended meanwhile. */
@@ -155,10 +171,16 @@ export function closed(now: Reference, id: EventId): Reference {
 }
 
 function released(now: Reference, id: EventId): Reference {
-  return { ...now, open: now.open.map((call) => (call.id === id ? { id, waitsFor: 'hand' } : call)) };
+  const given = (call: ReferenceCall) => ({ ...call, waitsFor: 'hand' as const, given: call.given + 1 });
+  return { ...now, open: now.open.map((call) => (call.id === id ? given(call) : call)) };
 }
 
-function waits(now: Reference, id: EventId, waitsFor: ReferenceCall['waitsFor']): boolean {
+/** Its hand gave it back. */
+export function suspended(now: Reference, id: EventId): Reference {
+  return { ...now, open: now.open.map((call) => (call.id === id ? { ...call, waitsFor: 'page' } : call)) };
+}
+
+export function waits(now: Reference, id: EventId, waitsFor: ReferenceCall['waitsFor']): boolean {
   return now.open.some((call) => call.id === id && call.waitsFor === waitsFor);
 }
 

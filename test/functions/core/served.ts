@@ -64,6 +64,10 @@ export const RULES = toolRules(SERVED, OFFERED);
 export const allowing = (calls: readonly WantedCall[]): readonly McpVerdict[] =>
   calls.map(({ id }) => ({ id, decision: 'allow', reason: '' }));
 
+/** Denies what would drop something. */
+export const judged = (calls: readonly WantedCall[]): readonly McpVerdict[] =>
+  calls.map(({ id, tool }) => ({ id, decision: tool === 'drop' ? 'deny' : 'allow', reason: 'No.' }));
+
 export function proxy(over: Partial<McpProxy> = {}): McpProxy {
   return { list: async () => [LISTING], judge: async (_key, calls) => allowing(calls), ...over };
 }

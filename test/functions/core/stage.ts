@@ -22,8 +22,9 @@ import type { Command } from '#core/session/commands.ts';
 import { createSession } from '#core/session/create.ts';
 import { fold } from '#core/session/evolve.ts';
 import { repair } from '#core/session/repair.ts';
-import { send } from '#core/session/send.ts';
+import { resumeCall, send } from '#core/session/send.ts';
 import { AGENT, KEY, NO_MCP, NOW, steadyStamp } from '#test/functions/core/given.ts';
+import { judged, LISTING, SERVED, TROUBLE } from '#test/functions/core/served.ts';
 import { memoryPreviews } from '#test/ports/previews.memory.ts';
 import { memoryLog } from '#test/ports/session-log.memory.ts';
 
@@ -71,10 +72,15 @@ const SANDBOX: SandboxRecord = {
   readyAt: NOW,
 };
 
-/** `bash` is a hand's to make, `read` has to be confirmed, `weather` is the client's to answer. */
+/**
+ * `bash` is a hand's to make, `read` has to be confirmed, `weather` is the client's to answer; `find` of the tracker is a
+ * hand's, and `drop` is what the proxy denies.
+ */
 export const TOOLED: SessionAgent = {
   ...AGENT,
+  mcp_servers: SERVED.mcp_servers,
   tools: [
+    ...SERVED.tools.filter((tool) => tool.type === 'mcp_toolset'),
     {
       type: 'agent_toolset_20260401',
       default_config: { enabled: true, permission_policy: { type: 'always_allow' } },
@@ -186,7 +192,8 @@ export async function createStage(initial: readonly EventInput[]) {
           }),
       },
       warming: { warm: async () => undefined },
-      ...NO_MCP,
+      sha256: NO_MCP.sha256,
+      mcp: { list: async () => [LISTING], judge: async (_key, calls) => judged(calls) },
       previews: memoryPreviews(),
       stamp,
       // A harness that watches its request looks when a step lets a second pass; nobody else has to wait.
@@ -214,6 +221,18 @@ export async function createStage(initial: readonly EventInput[]) {
         execution.at = 'turn';
       },
     );
+  }
+
+  /** As the MCP proxy does, which gives a call back when a person has to open a page first. */
+  async function callServer(actor: Actor, call: EventId, suspends: boolean): Promise<void> {
+    const port = portFor(actor);
+    const head = await port.head(KEY);
+    if (head === null || !head.state.calls.some(({ id, waitsFor }) => id === call && waitsFor === 'hand')) return;
+    const content = [{ type: 'text' as const, text: 'found' }];
+    const command: Command = suspends
+      ? { do: 'suspend', call, error: TROUBLE }
+      : { do: 'result', call, content, isError: false };
+    await change({ log: port, stamp }, KEY, head, command);
   }
 
   function executeWorld(actor: Actor): ExecuteWorld {
@@ -316,17 +335,22 @@ export async function createStage(initial: readonly EventInput[]) {
       await settled();
     },
 
-    async useHand(execution: Execution, call: HandCall, fate: Fate): Promise<void> {
+    async useHand(
+      execution: Execution,
+      call: HandCall,
+      { fate, suspends }: { readonly fate: Fate; readonly suspends: boolean },
+    ): Promise<void> {
       try {
-        await execute(executeWorld({ fate }), { ...KEY, call, sandbox: { generation: 1 } });
-        handDone(execution, { call: call.id, outcome: 'done' });
+        if (call.hand === 'mcp') await callServer({ fate }, call.id, suspends);
+        else await execute(executeWorld({ fate }), { ...KEY, call, sandbox: { generation: 1 } });
+        handDone(execution, { call: call.id, since: call.since, outcome: 'done' });
       } catch (error) {
         if (!(error instanceof Killed)) throw error;
       }
     },
 
     failHand: (execution: Execution, call: HandCall) =>
-      handDone(execution, { call: call.id, outcome: 'failed', error: 'SandboxUnavailable' }),
+      handDone(execution, { call: call.id, since: call.since, outcome: 'failed', error: 'SandboxUnavailable' }),
 
     /** Delivers again what an execution has under way. */
     double(execution: Execution): void {
@@ -339,6 +363,11 @@ export async function createStage(initial: readonly EventInput[]) {
     async lose(execution: Execution): Promise<void> {
       await stage.kill(execution);
       execution.at = 'over';
+    },
+
+    async resume(call: EventId): Promise<void> {
+      await resumeCall({ ...client, runs }, { key: KEY, cause: 'connect_1' }, call);
+      await settled();
     },
 
     sweep: () => repair({ ...client, runs }, KEY),

@@ -33,10 +33,18 @@ const fate = fc.oneof(
   { weight: 8, arbitrary: fc.constant<Fate>('lives') },
   { weight: 1, arbitrary: fc.constantFrom<Fate>('dies before', 'dies after') },
 );
-const tools = fc.array(fc.constantFrom<Tool>('bash', 'bash', 'read', 'weather', 'unheard-of'), {
-  minLength: 1,
-  maxLength: 3,
-});
+const tools = fc.array(
+  fc.constantFrom<Tool>(
+    'bash',
+    'read',
+    'weather',
+    'unheard-of',
+    'mcp__tracker__find',
+    'mcp__tracker__find',
+    'mcp__tracker__drop',
+  ),
+  { minLength: 1, maxLength: 3 },
+);
 const saying: fc.Arbitrary<Saying> = fc.oneof(
   { weight: 5, arbitrary: tools },
   { weight: 3, arbitrary: fc.constant('text' as const) },
@@ -61,7 +69,11 @@ const action: fc.Arbitrary<Action> = fc.oneof(
       start: fc.constantFrom('started' as const, 'started' as const, 'started' as const, 'lost' as const),
     }),
   },
-  { weight: 48, arbitrary: fc.record({ do: fc.constant('work' as const), of: pick, says: saying, fate }) },
+  {
+    weight: 48,
+    arbitrary: fc.record({ do: fc.constant('work' as const), of: pick, says: saying, fate, suspends: fc.boolean() }),
+  },
+  { weight: 6, arbitrary: fc.record({ do: fc.constant('resume' as const), of: pick }) },
   { weight: 8, arbitrary: fc.record({ do: fc.constantFrom('rename' as const, 'sweep' as const, 'second' as const) }) },
   {
     weight: 8,
@@ -76,6 +88,7 @@ const action: fc.Arbitrary<Action> = fc.oneof(
 function resultsIn(events: readonly SessionEvent[]): readonly EventId[] {
   return events.flatMap((event) => {
     if (event.type === 'agent.tool_result') return [event.tool_use_id];
+    if (event.type === 'agent.mcp_tool_result') return [event.mcp_tool_use_id];
     return event.type === 'user.custom_tool_result' ? [event.custom_tool_use_id] : [];
   });
 }
@@ -98,7 +111,7 @@ async function expectAgreement(play: Play): Promise<void> {
     run: state.run,
     failures: state.failures,
     isAsking: state.request !== null,
-    open: state.calls.map(({ id, waitsFor }) => ({ id, waitsFor })),
+    open: state.calls.map(({ id, waitsFor, isSuspended }) => ({ id, waitsFor: isSuspended ? 'page' : waitsFor })),
     queued: state.queued.length,
   }).toEqual({
     status: now.status,
@@ -106,7 +119,7 @@ async function expectAgreement(play: Play): Promise<void> {
     run: now.run,
     failures: now.failures,
     isAsking: now.asking !== null,
-    open: now.open,
+    open: now.open.map(({ id, waitsFor }) => ({ id, waitsFor })),
     queued: now.queue.length,
   });
   expect(fold(null, stage.log.entries(KEY)).state).toEqual(state);
@@ -222,11 +235,16 @@ async function finish(play: Play, faults: boolean): Promise<void> {
   const { stage } = play;
   for (let step = 0; step < 300; step += 1) {
     const [call] = blocked(play.now);
-    const work: Action = { do: 'work', of: 0, says: 'text', fate: 'lives' };
+    const work: Action = { do: 'work', of: 0, says: 'text', fate: 'lives', suspends: false };
     if (stage.live().length > 0) await perform(play, work);
     else if (isActive(play.now)) {
       expect(faults, 'a session without faults rests without a sweep').toBe(true);
       await perform(play, { do: 'sweep' });
+    } else if (call?.waitsFor === 'page' && play.now.status === 'idle') {
+      const of = usesIn(stage.events())
+        .toReversed()
+        .findIndex(({ id }) => id === call.id);
+      await perform(play, { do: 'resume', of });
     } else if (call !== undefined && play.now.status === 'idle') {
       const event: ClientEvent =
         call.waitsFor === 'client'
