@@ -60,6 +60,7 @@ const TABLE: readonly { readonly from: string; readonly may: readonly string[] }
       '@anthropic-ai/aws-sdk/',
       '@anthropic-ai/bedrock-sdk/',
       'aws4fetch',
+      '@modelcontextprotocol/client',
       'htmlparser2',
     ],
   },

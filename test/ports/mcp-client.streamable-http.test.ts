@@ -1,0 +1,376 @@
+import { fork } from 'node:child_process';
+import { createRequire } from 'node:module';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { createMcpClient } from '#aws/mcp-client.streamable-http.ts';
+import type { McpClient, McpTarget } from '#core/mcp/mcp-client.ts';
+import { bearer, callOf, clientForTests, ON, targetOf } from '#test/mcp/client.ts';
+import { ELICITATION, FX_TOOLS, PDF, PNG, type FxTool } from '#test/mcp/fx-tools.ts';
+import { startFx, type Fx, type FxOptions } from '#test/mcp/fx.ts';
+
+async function serving(options: FxOptions = {}): Promise<Fx> {
+  const fx = await startFx(options);
+  onTestFinished(fx.close);
+  return fx;
+}
+
+const rpcs = ({ requests }: Fx) => requests.map(({ method, rpc }) => rpc?.method ?? method);
+const call = (client: McpClient, fx: Fx, tool: string, input = {}, more: Partial<McpTarget> = {}) =>
+  client.callTool(targetOf(fx.url, more), callOf(tool, input), ON);
+const said = (text: string) => ({ status: 'answered', isError: false, content: [{ type: 'text', text }] });
+
+describe.each(['legacy', 'modern'] as const)('the MCP client with a server of the %s era', (era) => {
+  it('lists tools with their schemas untouched and hints that are known', async () => {
+    const inputSchema: FxTool['inputSchema'] = {
+      $schema: 'https://json-schema.org/draft/2020-12/schema',
+      type: 'object',
+      properties: { a: { $ref: '#/$defs/a' } as object as { type: string } },
+      $defs: { a: { type: 'string', pattern: '^x' } },
+      unevaluatedProperties: false,
+      'x-vendor': { keep: true },
+    };
+    const odd: FxTool = {
+      name: 'odd',
+      inputSchema,
+      annotations: { title: 'Odd', destructiveHint: true },
+      run: () => ({ content: [] }),
+    };
+    const fx = await serving({ era, tools: [...FX_TOOLS, odd] });
+    const listed = await clientForTests().listTools(targetOf(fx.url), ON);
+    expect(listed).toMatchObject({ status: 'listed' });
+    const tools = listed.status === 'listed' ? listed.tools : [];
+    expect(tools.map(({ name }) => name)).toEqual([...FX_TOOLS.map(({ name }) => name), 'odd']);
+    expect(tools.at(-1)).toEqual({
+      name: 'odd',
+      description: '',
+      input_schema: inputSchema,
+      hints: { destructiveHint: true },
+    });
+  });
+
+  it('calls tools, and hands over what they answer', async () => {
+    const fx = await serving({ era });
+    const client = clientForTests();
+    expect(await call(client, fx, 'sum', { a: 1, b: 2 })).toEqual(said('3'));
+    expect(await call(client, fx, 'fail')).toEqual({ ...said('the disk is full'), isError: true });
+    expect(await call(client, fx, 'image')).toMatchObject({
+      content: [{ type: 'image', data: PNG, mimeType: 'image/png' }],
+    });
+    expect(await call(client, fx, 'resource')).toMatchObject({
+      content: [
+        { type: 'resource', uri: 'file:///notes.txt', mimeType: 'text/plain', text: 'notes', blob: null },
+        { type: 'resource', uri: 'file:///paper.pdf', mimeType: 'application/pdf', text: null, blob: PDF },
+        { type: 'resource_link', uri: 'https://files.example.com/report.csv', name: 'report.csv' },
+      ],
+    });
+  });
+
+  it('sends these headers and no others', async () => {
+    const fx = await serving({ era, tokens: { t0ken: [] }, sessions: true });
+    await call(clientForTests(), fx, 'sum', { a: 1, b: 2 }, { bearer: bearer('t0ken') });
+    const http = ['accept', 'accept-encoding', 'connection', 'content-length', 'content-type', 'host'];
+    const mcp =
+      era === 'modern'
+        ? ['mcp-method', 'mcp-name', 'mcp-protocol-version']
+        : ['mcp-protocol-version', 'mcp-session-id'];
+    expect(Object.keys(fx.calls()[0]?.headers ?? {}).toSorted()).toEqual(['authorization', ...http, ...mcp].toSorted());
+  });
+
+  it('asks for the token before each request, and once more when it was refused', async () => {
+    const fx = await serving({ era, tokens: { good: [] } });
+    const onUnauthorized = vi.fn<() => Promise<void>>(async () => {
+      token = 'good';
+    });
+    let token = 'bad';
+    const answer = await call(
+      clientForTests(),
+      fx,
+      'sum',
+      { a: 1, b: 1 },
+      {
+        bearer: { token: async () => token, onUnauthorized },
+      },
+    );
+    expect(answer).toEqual(said('2'));
+    expect(onUnauthorized).toHaveBeenCalledOnce();
+    expect(fx.calls()).toHaveLength(1);
+  });
+
+  it('is refused for good when the second token is', async () => {
+    const fx = await serving({ era, tokens: { good: [] } });
+    const onUnauthorized = vi.fn<() => Promise<void>>(async () => {});
+    const failed = await call(
+      clientForTests(),
+      fx,
+      'sum',
+      {},
+      {
+        bearer: { token: async () => 'bad', onUnauthorized },
+      },
+    );
+    expect(failed).toMatchObject({
+      kind: 'authentication',
+      sent: false,
+      http: { status_code: 401 },
+      resourceMetadata: `${fx.origin}/.well-known/oauth-protected-resource/mcp`,
+    });
+    expect(onUnauthorized).toHaveBeenCalledOnce();
+    expect(JSON.stringify(failed)).not.toContain('bad"');
+  });
+
+  it('rejects with what the token’s own side throws', async () => {
+    const fx = await serving({ era });
+    const broken = { token: () => Promise.reject(new Error('the vault is closed')), onUnauthorized: async () => {} };
+    await expect(call(clientForTests(), fx, 'sum', {}, { bearer: broken })).rejects.toThrow('the vault is closed');
+    expect(fx.requests).toHaveLength(0);
+  });
+
+  it('tells which scopes are missing, and does not call again', async () => {
+    const fx = await serving({ era, tokens: { t: ['files:read'] } });
+    const failed = await call(clientForTests(), fx, 'files_write', { path: 'a' }, { bearer: bearer('t') });
+    expect(failed).toMatchObject({
+      kind: 'scope_required',
+      scopes: ['files:write'],
+      method: 'tools/call',
+      sent: false,
+    });
+    expect(fx.calls()).toHaveLength(1);
+  });
+
+  it('hands over the URL that people have to open, and goes on when they have', async () => {
+    const fx = await serving({ era });
+    const client = clientForTests();
+    const waiting = await call(client, fx, 'url_elicitation');
+    expect(waiting).toEqual({
+      status: 'input_required',
+      requests: [{ id: 'pay', url: ELICITATION.url, message: ELICITATION.message }],
+      state: era === 'modern' ? ELICITATION.state : null,
+    });
+    fx.opened = true;
+    const resume = { requests: ['pay'], state: era === 'modern' ? ELICITATION.state : null };
+    const done = await client.callTool(targetOf(fx.url), callOf('url_elicitation', {}, { resume }), ON);
+    expect(done).toEqual(said('paid'));
+    const [first, second] = fx.calls();
+    expect(second?.rpc?.params?.['requestState']).toBe(era === 'modern' ? ELICITATION.state : undefined);
+    expect(first?.rpc?.params).not.toHaveProperty('requestState');
+  });
+
+  it('tells when a server takes no more requests, and when it will', async () => {
+    const fx = await serving({ era });
+    const now = Date.parse('2026-01-01T00:00:00Z');
+    const client = clientForTests({ now: () => now });
+    const target = targetOf(fx.url, { deadline: now + 10_000 });
+    fx.intercept = () => new Response('slow down', { status: 429, headers: { 'retry-after': '7' } });
+    const failed = await client.callTool(target, callOf('sum'), ON);
+    expect(failed).toMatchObject({ kind: 'rate_limited', retryAfterMs: 7000, http: { body: 'slow down' } });
+    const at = new Date(now + 9000).toUTCString();
+    fx.intercept = () => new Response('', { status: 503, headers: { 'retry-after': at } });
+    expect(await client.listTools(target, ON)).toMatchObject({ kind: 'server_error', retryAfterMs: 9000 });
+  });
+
+  it('gives up at the deadline, and says that the call may have begun', async () => {
+    const fx = await serving({ era });
+    const target = targetOf(fx.url, { deadline: Date.now() + 500 });
+    const failed = await clientForTests().callTool(target, callOf('slow'), ON);
+    expect(failed).toMatchObject({ kind: 'timeout', method: 'tools/call', sent: true });
+  });
+
+  it('rejects with the reason of the signal', async () => {
+    const fx = await serving({ era });
+    const stop = new AbortController();
+    fx.intercept = () => void stop.abort(new Error('enough'));
+    await expect(clientForTests().callTool(targetOf(fx.url), callOf('sum'), stop.signal)).rejects.toThrow('enough');
+  });
+
+  it('takes the token out of what a refusal says', async () => {
+    const fx = await serving({ era });
+    fx.intercept = ({ headers }) => new Response(`no to ${headers['authorization']}`, { status: 418 });
+    const failed = await call(clientForTests(), fx, 'sum', {}, { bearer: bearer('s3cr3t-t0ken-value') });
+    expect(failed).toMatchObject({ kind: 'bad_request', http: { body: 'no to Bearer [redacted]' } });
+  });
+});
+
+describe('the MCP client', () => {
+  it('learns a server’s era once, and then makes one request per call to a modern one', async () => {
+    const fx = await serving({ era: 'modern' });
+    const client = clientForTests();
+    await call(client, fx, 'sum', { a: 1, b: 2 });
+    await call(client, fx, 'sum', { a: 1, b: 2 });
+    expect(rpcs(fx)).toEqual(['server/discover', 'tools/call', 'tools/call']);
+  });
+
+  it('does not try the newer era again with an older server, for a day', async () => {
+    const fx = await serving({ era: 'legacy' });
+    let now = Date.now();
+    const client = clientForTests({ now: () => now });
+    const listing = () => client.listTools(targetOf(fx.url, { deadline: now + 10_000 }), ON);
+    const handshake = ['initialize', 'notifications/initialized', 'tools/list'];
+    await listing();
+    await listing();
+    expect(rpcs(fx)).toEqual(['server/discover', ...handshake, ...handshake]);
+    now += 86_400_001;
+    await listing();
+    expect(rpcs(fx).slice(7)).toEqual(['server/discover', ...handshake]);
+  });
+
+  it.each([
+    ['modern', 'legacy'],
+    ['legacy', 'modern'],
+  ] as const)('notices when a %s server has become a %s one, in the middle of a call', async (before, after) => {
+    const old = await serving({ era: before });
+    const fx = await serving({ era: after });
+    const url = 'http://127.0.0.1/mcp';
+    const behind = { port: old.url };
+    const client = createMcpClient({ now: Date.now, fetch: (_url, init) => fetch(behind.port, init as RequestInit) });
+    expect(await client.callTool(targetOf(url), callOf('sum', { a: 1, b: 2 }), ON)).toEqual(said('3'));
+    behind.port = fx.url;
+    expect(await client.callTool(targetOf(url), callOf('sum', { a: 2, b: 2 }), ON)).toEqual(said('4'));
+    expect(fx.calls('sum').filter(({ rpc }) => rpc !== null)).not.toHaveLength(0);
+  });
+
+  it('ends the session that an older server began, and shares none', async () => {
+    const fx = await serving({ era: 'legacy', sessions: true });
+    const client = clientForTests();
+    await Promise.all(
+      ['a', 'b'].map((cacheKey) => call(client, fx, 'sum', { a: 1, b: 2 }, { cacheKey, bearer: bearer(cacheKey) })),
+    );
+    const sessions = new Map(fx.calls().map(({ headers }) => [headers['mcp-session-id'], headers['authorization']]));
+    expect(sessions.size).toBe(2);
+    const ended = fx.requests.filter(({ method }) => method === 'DELETE');
+    expect(new Set(ended.map(({ headers }) => headers['mcp-session-id']))).toEqual(new Set(sessions.keys()));
+  });
+
+  it('opens no stream for what a server may want to say unasked', async () => {
+    const fx = await serving({ era: 'legacy' });
+    await call(clientForTests(), fx, 'sum', { a: 1, b: 2 });
+    expect(fx.requests.map(({ method }) => method)).not.toContain('GET');
+  });
+
+  describe('keeps a list of tools', () => {
+    const listings = (fx: Fx) => rpcs(fx).filter((method) => method === 'tools/list').length;
+
+    it('as long as the server says, for the credential that it was asked with', async () => {
+      const fx = await serving({ cache: { ttlMs: 60_000, cacheScope: 'private' } });
+      let now = Date.now();
+      const client = clientForTests({ now: () => now });
+      const list = (cacheKey: string) => client.listTools(targetOf(fx.url, { cacheKey, deadline: now + 10_000 }), ON);
+      await list('a');
+      await list('a');
+      expect(listings(fx)).toBe(1);
+      await list('b');
+      expect(listings(fx)).toBe(2);
+      now += 60_001;
+      await list('a');
+      expect(listings(fx)).toBe(3);
+    });
+
+    it('for everybody when the server says so, and for five minutes at most', async () => {
+      const fx = await serving({ cache: { ttlMs: 86_400_000, cacheScope: 'public' } });
+      let now = Date.now();
+      const client = clientForTests({ now: () => now });
+      const list = (cacheKey: string) => client.listTools(targetOf(fx.url, { cacheKey, deadline: now + 10_000 }), ON);
+      await list('a');
+      await list('b');
+      expect(listings(fx)).toBe(1);
+      now += 300_001;
+      await list('a');
+      expect(listings(fx)).toBe(2);
+    });
+
+    it('not at all when the server says nothing', async () => {
+      const fx = await serving();
+      const client = clientForTests();
+      await client.listTools(targetOf(fx.url, { cacheKey: 'a' }), ON);
+      await client.listTools(targetOf(fx.url, { cacheKey: 'a' }), ON);
+      expect(listings(fx)).toBe(2);
+    });
+  });
+
+  const region: FxTool = {
+    name: 'region',
+    inputSchema: {
+      type: 'object',
+      properties: { region: { type: 'string', 'x-mcp-header': 'Region' } as { type: string } },
+    },
+    run: ({ headers }) => ({ content: [{ type: 'text', text: String(headers['mcp-param-region']) }] }),
+  };
+
+  it('mirrors arguments into headers where the tool’s schema says so', async () => {
+    const fx = await serving({ tools: [region] });
+    const called = callOf('region', { region: 'eu' }, { schema: region.inputSchema });
+    expect(await clientForTests().callTool(targetOf(fx.url), called, ON)).toEqual(said('eu'));
+  });
+
+  it('leaves out tools that want arguments in headers in a way that is not allowed', async () => {
+    const broken = { ...region, name: 'broken', inputSchema: structuredClone(region.inputSchema) };
+    Object.assign(broken.inputSchema.properties?.['region'] ?? {}, { 'x-mcp-header': 'a b\r\n' });
+    const warn = vi.spyOn(console, 'warn').mockImplementation(() => {});
+    onTestFinished(() => warn.mockRestore());
+    const fx = await serving({ tools: [region, broken] });
+    const listed = await clientForTests().listTools(targetOf(fx.url), ON);
+    expect(listed).toMatchObject({ tools: [{ name: 'region' }] });
+  });
+
+  it('shows people no URL that is not http, and declines what it does not offer', async () => {
+    const url = { method: 'elicitation/create', params: { mode: 'url', url: 'javascript:alert(1)', message: 'm' } };
+    const asking: FxTool = {
+      name: 'asking',
+      inputSchema: { type: 'object' },
+      run: ({ resumed }) =>
+        resumed.responses.length === 0
+          ? ({ resultType: 'input_required', inputRequests: { url }, requestState: 's' } as never)
+          : { content: [{ type: 'text', text: `${resumed.responses.join()} ${resumed.state}` }] },
+    };
+    const fx = await serving({ tools: [asking] });
+    expect(await call(clientForTests(), fx, 'asking')).toEqual(said('url s'));
+    const [first, second] = fx.calls();
+    expect(second?.rpc?.params?.['inputResponses']).toEqual({ url: { action: 'decline' } });
+    expect(second?.rpc?.id).not.toBe(first?.rpc?.id);
+  });
+
+  it('falls back to HTTP with server-sent events, where a server has nothing else', async () => {
+    const url = await everything('sse');
+    const client = clientForTests();
+    for (const b of [2, 3]) {
+      const answer = await client.callTool(targetOf(url), callOf('get-sum', { a: 1, b }), ON);
+      expect(answer).toMatchObject({ status: 'answered', isError: false });
+      expect(JSON.stringify(answer)).toContain(String(1 + b));
+    }
+  });
+
+  it('speaks with the server of the MCP project', async () => {
+    const url = await everything('streamableHttp');
+    const client = clientForTests();
+    const listed = await client.listTools(targetOf(url), ON);
+    expect(listed).toMatchObject({ status: 'listed' });
+    const names = listed.status === 'listed' ? listed.tools.map(({ name }) => name) : [];
+    // Thirteen for everybody, and two more for who can be asked to open a URL.
+    expect(names).toHaveLength(15);
+    expect(names).toContain('get-structured-content');
+    expect(await client.callTool(targetOf(url), callOf('echo', { message: 'hello' }), ON)).toEqual(said('Echo: hello'));
+    const pay = { url: 'https://pay.example.com/', message: 'Pay' };
+    const asked = (more: object) => callOf('trigger-url-elicitation', { ...pay, ...more });
+    const waiting = { status: 'input_required', requests: [{ id: 'pushed-0', ...pay }], state: null };
+    expect(await client.callTool(targetOf(url), asked({}), ON)).toEqual(waiting);
+    const resumed = { ...asked({}), resume: { requests: ['pushed-0'], state: null } };
+    expect(JSON.stringify(await client.callTool(targetOf(url), resumed, ON))).toContain('completed');
+    expect(await client.callTool(targetOf(url), asked({ errorPath: true }), ON)).toMatchObject({
+      status: 'input_required',
+      requests: [{ url: 'https://modelcontextprotocol.io' }],
+    });
+  });
+});
+
+/** `@modelcontextprotocol/server-everything` on a free port. */
+async function everything(transport: 'sse' | 'streamableHttp'): Promise<string> {
+  const script = createRequire(import.meta.url).resolve('@modelcontextprotocol/server-everything/dist/index.js');
+  const probe = await startFx();
+  await probe.close();
+  const child = fork(script, [transport], { env: { ...process.env, PORT: String(probe.port) }, stdio: 'pipe' });
+  onTestFinished(() => void child.kill());
+  await new Promise<void>((resolve, reject) => {
+    child.stderr?.on('data', (line) => /listening|running/i.test(String(line)) && resolve());
+    child.stdout?.on('data', (line) => /listening|running/i.test(String(line)) && resolve());
+    child.on('exit', (code) => reject(new Error(`the server ended with ${code}`)));
+  });
+  return `http://127.0.0.1:${probe.port}/${transport === 'sse' ? 'sse' : 'mcp'}`;
+}
