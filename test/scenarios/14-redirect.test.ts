@@ -1,0 +1,33 @@
+import { expect, it, onTestFinished } from 'vitest';
+import { bearer, callOf, clientForTests, ON, targetOf } from '#test/mcp/client.ts';
+import { startFx } from '#test/mcp/fx.ts';
+import { listenHere } from '#test/mcp/listening.ts';
+
+it.each([301, 302, 303, 307, 308])(
+  'scenario 14: %i to another origin is refused, and the evil host sees no connection',
+  async (status) => {
+    const [fx, evil] = await Promise.all([startFx(), listenHere((_incoming, outgoing) => void outgoing.end())]);
+    onTestFinished(async () => void (await Promise.all([fx.close(), evil.close()])));
+    const client = clientForTests();
+    const target = targetOf(fx.url, { bearer: bearer('t0ken') });
+    await client.listTools(target, ON);
+    fx.intercept = () => new Response(null, { status, headers: { location: `${evil.origin}/mcp` } });
+
+    const called = await client.callTool(target, callOf('sum', { a: 1, b: 2 }), ON);
+
+    expect(called).toMatchObject({ status: 'failed', kind: 'blocked', method: 'tools/call', sent: false });
+    expect(evil.connections()).toBe(0);
+    expect(JSON.stringify(called)).not.toContain(evil.origin);
+  },
+);
+
+it('scenario 14: within the server’s own origin a redirect that keeps the method is followed', async () => {
+  const fx = await startFx({ tokens: { t0ken: [] } });
+  onTestFinished(fx.close);
+  fx.intercept = ({ path }) => (path === '/mcp' ? Response.redirect(`${fx.origin}/mcp/here`, 307) : undefined);
+  const target = targetOf(fx.url, { bearer: bearer('t0ken') });
+
+  const called = await clientForTests().callTool(target, callOf('sum', { a: 1, b: 2 }), ON);
+
+  expect(called).toMatchObject({ status: 'answered', content: [{ text: '3' }] });
+});
