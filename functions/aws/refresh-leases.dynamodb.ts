@@ -40,12 +40,16 @@ export function createRefreshLeases(dynamodb: DynamoDBClient, table: string): Re
     async take(place, version, { owner, now, until }) {
       // Its own is taken again, for the answer to the first time may have been lost.
       const isFree = '(attribute_not_exists(leaseOwner) OR leaseUntil <= :now OR leaseOwner = :owner)';
+      // Whoever read the row before the last refresh failed must not be the next to ask.
+      const isCool = '(attribute_not_exists(cooldownUntil) OR cooldownUntil <= :now)';
       const command = new UpdateItemCommand({
         TableName: table,
         Key: credentialKey(place),
-        ConditionExpression: `${IS_VERSION} AND ${isFree}`,
+        ConditionExpression: `${IS_VERSION} AND #state = :ok AND ${isCool} AND ${isFree}`,
         UpdateExpression: 'SET leaseOwner = :owner, leaseUntil = :until',
+        ExpressionAttributeNames: { '#state': 'state' },
         ExpressionAttributeValues: {
+          ':ok': { S: 'ok' },
           ':read': { N: String(version) },
           ':now': { S: now },
           ':owner': { S: owner },
@@ -58,7 +62,7 @@ export function createRefreshLeases(dynamodb: DynamoDBClient, table: string): Re
         return 'taken';
       } catch (cause) {
         if (!(cause instanceof ConditionalCheckFailedException)) return recordsUnavailable(cause);
-        return isStill(cause.Item, version) ? 'held' : 'moved';
+        return isHeld(cause.Item, { version, now }) ? 'held' : 'moved';
       }
     },
 
@@ -82,6 +86,8 @@ export function createRefreshLeases(dynamodb: DynamoDBClient, table: string): Re
   };
 }
 
-function isStill(item: Item | undefined, version: number): boolean {
-  return item !== undefined && archivedAtOf(item) === null && item['version']?.N === String(version);
+/** Whether a running lease is all that stands in the way of one that was refused. */
+function isHeld(item: Item | undefined, { version, now }: { version: number; now: string }): boolean {
+  if (item === undefined || archivedAtOf(item) !== null || item['version']?.N !== String(version)) return false;
+  return item['state']?.S === 'ok' && (item['cooldownUntil']?.S ?? '') <= now;
 }

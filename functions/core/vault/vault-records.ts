@@ -42,7 +42,7 @@ export interface CredentialPlace {
 export interface StoredCredential {
   readonly workspace: WorkspaceId;
   readonly credential: Credential;
-  /** The fencing number: it moves on with every change of the row but the lease's. */
+  /** The fencing number: it moves on with every change of the row but a lease's and its failure's. */
   readonly version: number;
   /** Empty after archiving. */
   readonly secrets: SecretPointers;
@@ -57,6 +57,13 @@ export interface StoredCredential {
   readonly grantedScopes: readonly string[] | null;
   /** The authorization server that issued it; null for what came without a consent of ours. */
   readonly issuer: string | null;
+}
+
+export function placeOf({
+  workspace,
+  credential,
+}: Pick<StoredCredential, 'workspace' | 'credential'>): CredentialPlace {
+  return { workspace, vault: credential.vault_id, credential: credential.id };
 }
 
 /** What a new credential begins with. */
@@ -114,15 +121,24 @@ export interface CredentialRecords {
   ): Promise<readonly { readonly vault: Vault | null; readonly stored: StoredCredential | null }[]>;
 }
 
-/** Single flight of refreshes over all instances. Each write is conditional on the version, and on the lease it ends. */
+/**
+ * Single flight of refreshes over all instances. Each write is conditional on the version, and on the lease it ends: a
+ * lease that has run out and that nobody has taken since is still its owner's.
+ */
 export interface RefreshLeases {
-  /** Ours until then, unless the version moved on or somebody else's lease is running. */
+  /**
+   * Ours until then; a repeat by the same owner is taken too. `held`: somebody else's is running. `moved`: the row says
+   * something else by now (another version, archived, revoked, a cool-down that is not over, or it is gone).
+   */
   take(
     place: CredentialPlace,
     version: number,
     lease: { readonly owner: string; readonly now: Instant; readonly until: Instant },
   ): Promise<'taken' | 'held' | 'moved'>;
-  /** New tokens are in force: pointers, expiry and version move on, the lease ends. */
+  /**
+   * New tokens are in force: pointers, expiry and `updated_at` are the change's, the version is the next one, lease,
+   * cool-down and failures end. A repeat whose first answer was lost is a `conflict`, with these pointers in the row.
+   */
   rotated(
     place: CredentialPlace,
     held: { readonly version: number; readonly owner: string },
@@ -133,9 +149,9 @@ export interface RefreshLeases {
       readonly at: Instant;
     },
   ): Promise<Saved>;
-  /** The authorization server says that it is over. */
+  /** The authorization server says that it is over: `needs_reauth`, and the lease ends. */
   revoked(place: CredentialPlace, held: { readonly version: number; readonly owner: string }): Promise<Saved>;
-  /** The authorization server did not answer as it should. */
+  /** The authorization server did not answer as it should. The lease ends. */
   failed(
     place: CredentialPlace,
     held: { readonly version: number; readonly owner: string },
