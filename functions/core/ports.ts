@@ -95,10 +95,10 @@ export interface Stamp {
 /** Waiting is given too: tests let time pass without sleeping. */
 export type Pause = (ms: number) => Promise<void>;
 
-/** One canonical line per turn, call and request: ids, counts, durations and error classes, never content. */
+/** One canonical line per turn, call, request and refresh of a token: ids, counts, durations and error classes, never content. */
 export interface Journal {
   line(
-    message: 'turn' | 'tool call' | 'request',
+    message: 'turn' | 'tool call' | 'request' | 'refresh',
     fields: Readonly<Record<string, string | number | boolean | null>>,
   ): void;
   metric(name: MetricName, unit: 'Milliseconds' | 'Count', value: number): void;

@@ -1,0 +1,48 @@
+import { expect, it } from 'vitest';
+import type { Bearer, NoBearer } from '#core/vault/tokens.ts';
+import { connected, newCredential, SERVER_URL, tokenIn } from '#test/functions/core/vault/refresh.fixture.ts';
+import { NOW } from '#test/functions/core/given.ts';
+
+const held = (answer: Bearer | NoBearer): Bearer =>
+  answer.status === 'bearer' ? answer : expect.fail(`no bearer: ${answer.detail}`);
+
+it('scenario 23: a fresh-looking token that was refused is renewed once, and every call that saw it refused shares that', async () => {
+  const { server, first, bearer, renew, engine } = await connected({ expiresInMs: 3_000_000 });
+  const refused = held(await bearer());
+  expect(refused.token).toBe(first.access_token);
+  const others = [engine(), engine(), engine()];
+  const renewed = await Promise.all([renew(refused), ...others.map((other) => other.renew(refused))]);
+  expect(new Set(renewed.map(tokenIn)).size).toBe(1);
+  expect(server.grants.accepts(tokenIn(renewed[0] ?? expect.fail('nothing')))).not.toBeNull();
+  expect(server.tokenRequests).toHaveLength(1);
+});
+
+it('scenario 23: where the row has moved on, its token is the answer', async () => {
+  const { server, bearer, renew, engine } = await connected({ expiresInMs: 3_000_000 });
+  const refused = held(await bearer());
+  const newer = tokenIn(await engine().renew(refused));
+  expect(tokenIn(await renew(refused))).toBe(newer);
+  expect(server.tokenRequests).toHaveLength(1);
+});
+
+it('scenario 23: while the authorization server cools down, a refused token is not used again', async () => {
+  const { server, bearer, renew } = await connected({ expiresInMs: 3_000_000 });
+  const refused = held(await bearer());
+  server.always({ do: 'say', code: 503, body: '' });
+  expect(await renew(refused)).toMatchObject({ status: 'unavailable' });
+  expect(await renew(refused)).toMatchObject({ status: 'unavailable' });
+  expect(server.tokenRequests).toHaveLength(1);
+});
+
+it('scenario 23: a token that nothing can refresh is over for its user, and its row stays as it is', async () => {
+  const { rows, secrets, row, bearer, renew, server } = await connected();
+  const auth = { type: 'static_bearer' as const, mcp_server_url: SERVER_URL };
+  await rows.save(newCredential(auth, secrets.seed({ token: 'static-token' }), NOW));
+  const before = await row();
+  const refused = held(await bearer());
+  expect(refused).toMatchObject({ token: 'static-token', inUse: ['static-token'] });
+  expect(await renew(refused)).toMatchObject({ status: 'needs_reauth' });
+  expect(await row()).toEqual(before);
+  expect(tokenIn(await bearer())).toBe('static-token');
+  expect(server.requests).toEqual([]);
+});
