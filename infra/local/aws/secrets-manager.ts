@@ -8,6 +8,8 @@ import { openSecretStore, type Secret, type SecretStore, type Version } from './
 import { currentVersion, newSecret, withVersion } from './secrets-manager/versions.ts';
 import { AwsFault } from './wire.ts';
 
+const MAX_VALUE_BYTES = 65_536;
+
 export interface SecretsManager extends Service {
   /** Sets a secret's value from outside (the model's key, say); the secret is named by logical id, name or ARN. */
   setSecret(which: string, value: string): void;
@@ -62,23 +64,35 @@ function operations(store: SecretStore): Readonly<Record<string, JsonOperation>>
     UpdateSecret: onSecret('UpdateSecret', (secret, input) => {
       const described = { ...secret, description: optionalText(input, 'Description') ?? secret.description };
       store.save(described);
-      const hasValue = input['SecretString'] !== undefined || input['SecretBinary'] !== undefined;
-      return hasValue ? put(described, input) : { ARN: secret.arn, Name: secret.name };
+      return holdsValue(input) ? put(described, input) : { ARN: secret.arn, Name: secret.name };
     }),
-    DescribeSecret: onSecret('DescribeSecret', (secret) => ({
-      ARN: secret.arn,
-      Name: secret.name,
-      ...(secret.description === null ? {} : { Description: secret.description }),
-      CreatedDate: secret.createdAt / 1000,
-      LastChangedDate: secret.changedAt / 1000,
-      VersionIdsToStages: Object.fromEntries(secret.versions.map(({ id, stages }) => [id, stages])),
-    })),
-    // A recovery window would only keep names occupied here: a deleted secret is gone at once.
-    DeleteSecret: onSecret('DeleteSecret', (secret) => {
-      store.remove(secret);
-      return { ARN: secret.arn, Name: secret.name, DeletionDate: Date.now() / 1000 };
-    }),
+    DescribeSecret: onSecret('DescribeSecret', describeSecret),
+    DeleteSecret: {
+      accesses: (input) => [secretAccess(store, 'secretsmanager:DeleteSecret', requiredText(input, 'SecretId'))],
+      run: (input) => remove(store, requiredText(input, 'SecretId'), input['ForceDeleteWithoutRecovery'] === true),
+    },
   };
+}
+
+function describeSecret({ arn, name, description, createdAt, changedAt, versions }: Secret): unknown {
+  const staged = versions.filter(({ stages }) => stages.length > 0);
+  return {
+    ARN: arn,
+    Name: name,
+    ...(description === null ? {} : { Description: description }),
+    CreatedDate: createdAt / 1000,
+    LastChangedDate: changedAt / 1000,
+    VersionIdsToStages: Object.fromEntries(staged.map(({ id, stages }) => [id, stages])),
+  };
+}
+
+/** A recovery window would only keep names occupied here: a deleted secret is gone at once. */
+function remove(store: SecretStore, which: string, isForced: boolean): unknown {
+  const DeletionDate = Date.now() / 1000;
+  const secret = isForced ? store.find(which) : find(store, which);
+  if (secret === null) return { Name: which, DeletionDate };
+  store.remove(secret);
+  return { ARN: secret.arn, Name: secret.name, DeletionDate };
 }
 
 function createOperation(store: SecretStore): JsonOperation {
@@ -88,18 +102,36 @@ function createOperation(store: SecretStore): JsonOperation {
   return {
     accesses: (input) => {
       const resource = arnOf(requiredText(input, 'Name'), '??????');
-      return [{ action: 'secretsmanager:CreateSecret', resource, context: {} }];
+      const tags = input['Tags'] === undefined ? [] : ['secretsmanager:TagResource'];
+      return ['secretsmanager:CreateSecret', ...tags].map((action) => ({ action, resource, context: {} }));
     },
     run: (input) => {
       const name = requiredText(input, 'Name');
-      if (store.find(name) !== null) throw new AwsFault('ResourceExistsException', `secret ${name} exists already`);
+      const existing = store.find(name);
+      if (existing !== null) return sameAgain(existing, input);
       const arn = arnOf(name, randomBytes(3).toString('hex'));
       const made = newSecret({ name, arn, description: optionalText(input, 'Description') });
+      if (!holdsValue(input)) {
+        store.save(made);
+        return { ARN: arn, Name: name };
+      }
       const next = withVersion(made, { ...givenValue(input), stages: ['AWSCURRENT'] });
       store.save(next.secret);
       return outline(next.secret, next.version);
     },
   };
+}
+
+/** A repeat of the request that made the secret is answered as it was. */
+function sameAgain(secret: Secret, input: Input): unknown {
+  const token = optionalText(input, 'ClientRequestToken');
+  const made = secret.versions.find(({ id }) => id === token);
+  if (made !== undefined && made.value === givenValue(input).value) return outline(secret, made);
+  throw new AwsFault('ResourceExistsException', `secret ${secret.name} exists already`);
+}
+
+function holdsValue(input: Input): boolean {
+  return input['SecretString'] !== undefined || input['SecretBinary'] !== undefined;
 }
 
 function secretAccess(store: SecretStore, action: string, which: string): Access {
@@ -123,6 +155,9 @@ function givenValue(input: Input): Parameters<typeof withVersion>[1] {
   const binary = optionalText(input, 'SecretBinary');
   const value = text ?? binary;
   if (value === null) throw new AwsFault('InvalidParameterException', 'SecretString or SecretBinary is required');
+  if (Buffer.byteLength(value) > MAX_VALUE_BYTES) {
+    throw new AwsFault('ValidationException', `a secret's value has at most ${MAX_VALUE_BYTES} bytes`);
+  }
   const stages = input['VersionStages'];
   return {
     value,

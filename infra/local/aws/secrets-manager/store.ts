@@ -43,11 +43,12 @@ export function openSecretStore(dir: string): SecretStore {
   );
   return {
     find: (nameOrArn) => {
-      const named = secrets.get(nameOrArn);
+      const given = nameOrArn.replace(/^arn:aws:secretsmanager:[^:]*:\d*:secret:/, '');
+      // The ARN may come without the hyphen and six characters that AWS adds to the name.
+      const named = secrets.get(given);
       if (named !== undefined) return named;
-      // The ARN may come without the six characters that AWS adds to the name.
-      const matches = (arn: string): boolean => arn === nameOrArn || arn.slice(0, -7) === nameOrArn;
-      return [...secrets.values()].find(({ arn }) => matches(arn)) ?? null;
+      const whole = secrets.get(given.slice(0, -7));
+      return whole?.arn === nameOrArn ? whole : null;
     },
     save: (secret) => {
       replaceFile(fileOf(secret.name), JSON.stringify(secret), 0o600);

@@ -9,27 +9,31 @@ export interface NewValue {
   readonly stages: readonly string[];
 }
 
+/** AWS keeps so many versions, and every one that is younger than a day or has a stage. */
+const MAX_VERSIONS = 100;
+const DAY_MS = 86_400_000;
+
 /** The secret with one more version; a stage belongs to one version, and the one that loses `AWSCURRENT` is `AWSPREVIOUS`. */
 export function withVersion(secret: Secret, given: NewValue): { readonly secret: Secret; readonly version: Version } {
   const now = Date.now();
-  const version: Version = {
-    id: given.token ?? randomUUID(),
-    value: given.value,
-    binary: given.binary,
-    stages: [...given.stages],
-    createdAt: now,
-  };
-  const takesCurrent = given.stages.includes('AWSCURRENT');
+  const isFirst = secret.versions.length === 0;
+  const stages = isFirst ? [...new Set(['AWSCURRENT', ...given.stages])] : [...given.stages];
+  const { value, binary } = given;
+  const version: Version = { id: given.token ?? randomUUID(), value, binary, stages, createdAt: now };
+  const takesCurrent = stages.includes('AWSCURRENT');
   const older = secret.versions.map((one): Version => {
-    const kept = one.stages.filter(
-      (stage) => !given.stages.includes(stage) && !(takesCurrent && stage === 'AWSPREVIOUS'),
-    );
+    const kept = one.stages.filter((stage) => !stages.includes(stage) && !(takesCurrent && stage === 'AWSPREVIOUS'));
     const demoted = takesCurrent && one.stages.includes('AWSCURRENT');
     return { ...one, stages: demoted ? [...kept, 'AWSPREVIOUS'] : kept };
   });
-  // A version without a stage is deprecated: AWS deletes it when it likes, here it goes at once.
-  const staged = older.filter((one) => one.stages.length > 0);
-  return { secret: { ...secret, changedAt: now, versions: [...staged, version] }, version };
+  return { secret: { ...secret, changedAt: now, versions: withoutOutdated([...older, version], now) }, version };
+}
+
+function withoutOutdated(versions: readonly Version[], now: number): Version[] {
+  const newest = versions.length - MAX_VERSIONS;
+  return versions.filter(
+    ({ stages, createdAt }, index) => index >= newest || stages.length > 0 || now - createdAt < DAY_MS,
+  );
 }
 
 export function newSecret(given: { name: string; arn: string; description: string | null }): Secret {

@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { openSecretsManager } from '#infra/local/aws/secrets-manager.ts';
 import { generateSecret } from '#infra/local/aws/secrets-manager/generate.ts';
+import { newSecret, withVersion } from '#infra/local/aws/secrets-manager/versions.ts';
 import type { AwsRequest, SecretPart } from '#infra/local/seams.ts';
 import { removeScratchDirs, scratchDir, smallTemplate, startWorld } from '#test/infra/local/aws/aws.fixture.ts';
 
@@ -95,6 +96,58 @@ test('a pending version does not take the current stage', async () => {
   expect(await call('GetSecretValue', { SecretId: 'a', VersionStage: 'AWSPENDING' })).toMatchObject({
     SecretString: 'next',
   });
+});
+
+test('a stage moves to the version that is given it, and a version without one is outdated and still read', async () => {
+  const call = caller();
+  await call('CreateSecret', { Name: 'a/b/c' });
+  await expect(call('GetSecretValue', { SecretId: 'a/b/c' })).rejects.toMatchObject({
+    code: 'ResourceNotFoundException',
+  });
+  const put = (token: string, VersionStages: readonly string[]) =>
+    call('PutSecretValue', { SecretId: 'a/b/c', SecretString: token, ClientRequestToken: token, VersionStages });
+  await put('v1', ['x', 'y']);
+  await put('v2', ['AWSCURRENT', 'x']);
+  await put('v3', ['AWSCURRENT', 'y']);
+  await put('v4', ['AWSCURRENT', 'x']);
+  expect(await call('DescribeSecret', { SecretId: 'a/b/c' })).toMatchObject({
+    VersionIdsToStages: { v3: ['y', 'AWSPREVIOUS'], v4: ['AWSCURRENT', 'x'] },
+  });
+  expect(await call('GetSecretValue', { SecretId: 'a/b/c', VersionId: 'v1' })).toMatchObject({ SecretString: 'v1' });
+});
+
+test('of more than a hundred versions the outdated ones are removed, once they are a day old', () => {
+  const old = (id: string, stages: string[] = []) => ({ id, value: id, binary: false, stages, createdAt: 0 });
+  const versions = [old('staged', ['x']), old('outdated'), ...Array.from({ length: 99 }, (_, n) => old(`v${n}`))];
+  const before = { ...newSecret({ name: 'a', arn: 'arn', description: null }), versions };
+  const { secret } = withVersion(before, { value: 'n', binary: false, token: 'new', stages: ['AWSCURRENT'] });
+  const ids = secret.versions.map(({ id }) => id);
+  expect(ids).toHaveLength(101);
+  expect(ids).toContain('staged');
+  expect(ids).not.toContain('outdated');
+});
+
+test('a repeated creation answers as the first did, and deleting what is not there is no error when it is forced', async () => {
+  const call = caller();
+  const create = { Name: 'a', SecretString: 'one', ClientRequestToken: 'token' };
+  expect(await call('CreateSecret', create)).toEqual(await call('CreateSecret', create));
+  const forced = { SecretId: 'a', ForceDeleteWithoutRecovery: true };
+  for (const _ of ['first', 'repeat']) expect(await call('DeleteSecret', forced)).toHaveProperty('DeletionDate');
+  await expect(call('DeleteSecret', { SecretId: 'a' })).rejects.toMatchObject({ code: 'ResourceNotFoundException' });
+});
+
+test('a value larger than AWS takes is refused', async () => {
+  const call = caller();
+  await call('CreateSecret', { Name: 'a', SecretString: 'x'.repeat(65_536) });
+  const put = call('PutSecretValue', { SecretId: 'a', SecretString: 'x'.repeat(65_537) });
+  await expect(put).rejects.toMatchObject({ code: 'ValidationException' });
+});
+
+test('a secret that comes with tags needs the right to tag', () => {
+  const service = openSecretsManager([], scratchDir());
+  const body = Buffer.from(JSON.stringify({ Name: 'a', Tags: [{ Key: 'k', Value: 'v' }] }));
+  const actions = service.accesses({ operation: 'CreateSecret', body } as AwsRequest).map(({ action }) => action);
+  expect(actions).toEqual(['secretsmanager:CreateSecret', 'secretsmanager:TagResource']);
 });
 
 test('generated passwords have each kind of character that is not excluded', () => {
