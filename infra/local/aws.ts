@@ -1,3 +1,4 @@
+import { openKms } from './aws/kms.ts';
 import { openS3 } from './aws/s3.ts';
 import { openSecretsManager, type SecretsManager } from './aws/secrets-manager.ts';
 import { openStepFunctions, type StepFunctions } from './aws/step-functions.ts';
@@ -43,6 +44,7 @@ export async function startAws(options: AwsOptions): Promise<Aws> {
   const endpoint = options.dynamoDbEndpoint === undefined ? {} : { endpoint: options.dynamoDbEndpoint };
   const dynamoDb = await startDynamoDb({ tables: template.tables, dataDir, report, ...endpoint });
   const secrets = openSecretsManager(template.secrets, dataDir);
+  const kms = openKms(template.keys, dataDir);
   const pauses = options.retryIntervalMs === undefined ? {} : { retryIntervalMs: options.retryIntervalMs };
   const stepFunctions = openStepFunctions({ ...template, verdicts, dataDir, invoke, report, ...pauses });
   const s3 = openS3({
@@ -51,7 +53,7 @@ export async function startAws(options: AwsOptions): Promise<Aws> {
     allows: (caller, access) => verdicts.judge(caller.roleArn, access).allowed,
   });
   const lambda = lambdaService({ functions: template.functions, invoke, report });
-  const services = [dynamoDb, secrets, stepFunctions, s3, lambda, ...(options.services ?? [])];
+  const services = [dynamoDb, secrets, kms, stepFunctions, s3, lambda, ...(options.services ?? [])];
   const hooks = options.hooks === undefined ? {} : { hooks: options.hooks };
   const served = await serveAws({ services, verdicts, report, ...hooks });
   return { endpoint: served, dynamoDb, secrets, stepFunctions, verdicts, close: served.close };

@@ -15,6 +15,7 @@ export interface Template {
   readonly gatewayResponses?: readonly GatewayResponsePart[];
   readonly roles: readonly RolePart[];
   readonly secrets: readonly SecretPart[];
+  readonly keys: readonly KeyPart[];
   readonly buckets: readonly BucketPart[];
   readonly tasks: readonly TaskDefinitionPart[];
   readonly subnets: readonly SubnetPart[];
@@ -95,6 +96,12 @@ export interface SecretPart {
   /** `GenerateSecretString` of the template; null when the value comes from `SecretString` or is absent. */
   readonly generate: Readonly<Record<string, unknown>> | null;
   readonly value: string | null;
+}
+
+/** A symmetric key of KMS, whose use the policies of roles decide. */
+export interface KeyPart {
+  readonly id: string;
+  readonly arn: string;
 }
 
 export interface BucketPart {
@@ -197,7 +204,7 @@ export interface Access {
 }
 
 export interface Service {
-  /** The signing name: `dynamodb`, `states`, `secretsmanager`, `s3`, `ecs`, `lambda`. */
+  /** The signing name: `dynamodb`, `states`, `secretsmanager`, `kms`, `s3`, `ecs`, `lambda`. */
   readonly name: string;
   /** Reads the operation's name from the request. */
   operation(request: Omit<AwsRequest, 'operation' | 'caller'>): string;

@@ -2,6 +2,7 @@ import type { Template } from './seams.ts';
 import { ACCOUNT, REGION } from './template/identities.ts';
 import { customResourceParts, functionParts } from './template/functions.ts';
 import { gatewayResponseParts } from './template/gateway-responses.ts';
+import { keyParts } from './template/keys.ts';
 import { machineParts } from './template/machines.ts';
 import { roleParts } from './template/roles.ts';
 import { routeParts } from './template/routes.ts';
@@ -28,6 +29,7 @@ export function readTemplate(cdkOutDir: string, parameters: Readonly<Record<stri
     gatewayResponses: gatewayResponseParts(stack),
     roles: roleParts(stack),
     secrets: secretParts(stack),
+    keys: keyParts(stack),
     buckets: bucketParts(stack),
     tasks: taskParts(stack),
     subnets: subnetParts(stack),

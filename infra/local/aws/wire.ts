@@ -26,6 +26,7 @@ const PROTOCOLS: Readonly<Record<string, Protocol>> = {
   states: 'json-1.0',
   ecs: 'json-1.1',
   secretsmanager: 'json-1.1',
+  kms: 'json-1.1',
   lambda: 'rest-json',
   s3: 'rest-xml',
 };

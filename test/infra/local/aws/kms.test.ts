@@ -1,0 +1,109 @@
+import { DecryptCommand, GenerateDataKeyCommand, KMSClient } from '@aws-sdk/client-kms';
+import { readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+import { openKms } from '#infra/local/aws/kms.ts';
+import type { AwsRequest } from '#infra/local/seams.ts';
+import { removeScratchDirs, scratchDir, smallTemplate, startWorld } from '#test/infra/local/aws/aws.fixture.ts';
+import { vaultResources } from '#test/ports/secrets-world.ts';
+
+afterAll(removeScratchDirs);
+
+const KEYS = smallTemplate(vaultResources()).keys;
+const [KEY = { id: '', arn: '' }, OTHER = { id: '', arn: '' }] = KEYS;
+
+/** Calls an operation as the endpoint would, once access is granted. */
+function caller(dataDir = scratchDir()) {
+  const service = openKms(KEYS, dataDir);
+  return async (operation: string, input: object) => {
+    const request = { operation, body: Buffer.from(JSON.stringify(input)) } as AwsRequest;
+    return JSON.parse(String((await service.handle(request)).body));
+  };
+}
+
+const CONTEXT = { EncryptionContext: { ws: 'w', field: 'f' } };
+
+test('a data key is opened with its key and its context, in any order, also after a restart', async () => {
+  const dataDir = scratchDir();
+  const { CiphertextBlob, Plaintext, KeyId } = await caller(dataDir)('GenerateDataKey', {
+    KeyId: KEY.id,
+    KeySpec: 'AES_256',
+    ...CONTEXT,
+  });
+  expect(KeyId).toBe(KEY.arn);
+  expect(Buffer.from(Plaintext, 'base64')).toHaveLength(32);
+  const EncryptionContext = { field: 'f', ws: 'w' };
+  expect(await caller(dataDir)('Decrypt', { CiphertextBlob, EncryptionContext })).toMatchObject({ Plaintext, KeyId });
+});
+
+test('another context, another key or another blob opens nothing', async () => {
+  const call = caller();
+  const { CiphertextBlob } = await call('GenerateDataKey', { KeyId: KEY.arn, KeySpec: 'AES_256', ...CONTEXT });
+  const invalid = { code: 'InvalidCiphertextException' };
+  for (const EncryptionContext of [undefined, { ws: 'w' }, { ws: 'w', field: 'g' }, { ws: 'w', field: 'f', x: '' }]) {
+    await expect(call('Decrypt', { CiphertextBlob, EncryptionContext })).rejects.toMatchObject(invalid);
+  }
+  const cut = CiphertextBlob.slice(0, -4);
+  for (const blob of [cut, 'AAAA']) {
+    await expect(call('Decrypt', { CiphertextBlob: blob, ...CONTEXT })).rejects.toMatchObject(invalid);
+  }
+  const withOther = call('Decrypt', { CiphertextBlob, KeyId: OTHER.arn, ...CONTEXT });
+  await expect(withOther).rejects.toMatchObject({ code: 'IncorrectKeyException' });
+});
+
+test('a key that is not there, a size that is none and a context that is no map are refused by name', async () => {
+  const call = caller();
+  await expect(call('GenerateDataKey', { KeyId: 'none', KeySpec: 'AES_256' })).rejects.toMatchObject({
+    code: 'NotFoundException',
+  });
+  for (const size of [{}, { KeySpec: 'RSA' }, { NumberOfBytes: 0 }, { KeySpec: 'AES_128', NumberOfBytes: 16 }]) {
+    await expect(call('GenerateDataKey', { KeyId: KEY.id, ...size })).rejects.toThrow('KeySpec or NumberOfBytes');
+  }
+  const context = { KeyId: KEY.id, KeySpec: 'AES_256', EncryptionContext: { ws: 1 } };
+  await expect(call('GenerateDataKey', context)).rejects.toThrow('EncryptionContext must be a map of strings');
+});
+
+test('keys are in files nobody else can read', async () => {
+  const dataDir = scratchDir();
+  await caller(dataDir)('GenerateDataKey', { KeyId: KEY.id, KeySpec: 'AES_256' });
+  expect(statSync(join(dataDir, 'kms')).mode & 0o777).toBe(0o700);
+  expect(readdirSync(join(dataDir, 'kms')).map((file) => statSync(join(dataDir, 'kms', file)).mode & 0o777)).toEqual([
+    0o600,
+  ]);
+});
+
+test('a role may be bound to an encryption context, and one that may only make keys opens none', async () => {
+  const bound = {
+    Effect: 'Allow',
+    Action: 'kms:Decrypt',
+    Resource: { 'Fn::GetAtt': ['TokenKey', 'Arn'] },
+    Condition: { StringEquals: { 'kms:EncryptionContext:ws': 'w' } },
+  };
+  const BoundPolicy = {
+    Type: 'AWS::IAM::Policy',
+    Properties: { PolicyDocument: { Statement: [bound] }, Roles: [{ Ref: 'HarnessRole' }] },
+  };
+  const { ReaderPolicy: _, ...resources } = vaultResources();
+  const world = await startWorld({ template: smallTemplate({ ...resources, BoundPolicy }) });
+  const writer = new KMSClient(world.as('Api'));
+  const reader = new KMSClient(world.as('Execute'));
+  const sealed = async (ws: string) => {
+    const EncryptionContext = { ws };
+    const made = await writer.send(
+      new GenerateDataKeyCommand({ KeyId: KEY.arn, KeySpec: 'AES_256', EncryptionContext }),
+    );
+    return new DecryptCommand({ CiphertextBlob: made.CiphertextBlob, EncryptionContext });
+  };
+  await expect(writer.send(await sealed('w'))).rejects.toThrow('is not authorized to perform: kms:Decrypt');
+  expect((await reader.send(await sealed('w'))).Plaintext).toHaveLength(32);
+  await expect(reader.send(await sealed('x'))).rejects.toThrow('is not authorized to perform: kms:Decrypt');
+  await world.aws.close();
+});
+
+test('a key whose policy does not leave everything to the roles is not played', () => {
+  const { TokenKey } = vaultResources();
+  const { Properties } = TokenKey as { Properties: { KeyPolicy: { Statement: object[] } } };
+  const Statement = [...Properties.KeyPolicy.Statement, { Effect: 'Allow', Action: 'kms:Decrypt', Principal: '*' }];
+  const own = { Type: 'AWS::KMS::Key', Properties: { KeyPolicy: { Statement } } };
+  expect(() => smallTemplate({ TokenKey: own })).toThrow('TokenKey (AWS::KMS::Key): KeyPolicy.Statement');
+});
