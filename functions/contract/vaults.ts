@@ -31,12 +31,18 @@ export type Vault = z.infer<typeof Vault>;
 /** The person a vault belongs to, as the customer's identity provider names them (`sub`). */
 export const USER_KEY = 'external_user_id';
 
+/** Quoted and named, it is as large as Secrets Manager takes a secret. */
+const MAX_QUOTED_BYTES = 65_000;
+
 /** What a header, a form field or an environment variable may carry. */
 const Secret = z
   .string()
   .min(1)
   .max(32_768)
-  .regex(/^[^\p{Cc}]*$/u, 'must not have control characters');
+  .regex(/^[^\p{Cc}]*$/u, 'must not have control characters')
+  .refine((text) => new TextEncoder().encode(JSON.stringify(text)).length <= MAX_QUOTED_BYTES, {
+    error: `must have at most ${MAX_QUOTED_BYTES} bytes as JSON`,
+  });
 const HttpsUrl = z.url({ protocol: /^https?$/, error: 'must be an http or https URL' }).max(2048);
 const Expiry = z.iso.datetime({ offset: true });
 const Scope = z.string().max(4096);
