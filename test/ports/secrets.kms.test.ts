@@ -1,0 +1,95 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createKmsReader, createKmsWriter } from '#aws/secrets.kms.ts';
+import type { SecretPointers } from '#core/vault/secrets.ts';
+import { removeScratchDirs } from '#test/infra/local/aws/aws.fixture.ts';
+import { startSecretsWorld, type SecretsWorld } from '#test/ports/secrets-world.ts';
+import { newPlace, secretsSuite, type Secrets } from '#test/ports/secrets.suite.ts';
+
+let secrets: SecretsWorld;
+beforeAll(async () => {
+  secrets = await startSecretsWorld();
+});
+afterAll(async () => {
+  await secrets.close();
+  removeScratchDirs();
+});
+
+function open(): Secrets {
+  return {
+    writer: createKmsWriter(secrets.as.writer.kms, secrets.keyArn),
+    reader: createKmsReader(secrets.as.reader.kms, secrets.keyArn),
+  };
+}
+
+secretsSuite('pointers sealed by KMS', open);
+
+/** `dynamodb-kms:<version>`, the sealed data key, and the box. */
+const partsOf = (pointer = '') => pointer.split('.') as [string, string, string];
+const INVALID = { code: 'stored_data_invalid', cause: undefined };
+
+describe('a sealed secret', () => {
+  it('is in its pointer and shows nothing of itself', async () => {
+    const { writer } = open();
+    const { token = '' } = await writer.write(newPlace(), 'static_bearer', { token: 'canary' });
+    expect(token).toMatch(/^dynamodb-kms:[0-9a-f-]{36}\.[\w-]+\.[\w-]+$/);
+    const parts = token.split('.').map((part) => Buffer.from(part, 'base64url').toString('latin1'));
+    expect(parts.join()).not.toContain('canary');
+  });
+
+  it('T18: does not open when it is moved to another row, field or version', async () => {
+    const { writer, reader } = open();
+    const place = newPlace();
+    const other = newPlace();
+    const write = (at: typeof place) => writer.write(at, 'mcp_oauth', { access_token: 'a', refresh_token: 'r' });
+    const [mine, again, theirs] = [await write(place), await write(place), await write(other)];
+    const [version] = partsOf(mine.access_token);
+    const [, dataKey, box] = partsOf(again.access_token);
+    const swaps: readonly SecretPointers[] = [
+      theirs,
+      { access_token: mine.refresh_token ?? '', refresh_token: mine.access_token ?? '' },
+      { access_token: [version, dataKey, box].join('.') },
+    ];
+    for (const swapped of swaps) await expect(reader.read(place, swapped)).rejects.toMatchObject(INVALID);
+  });
+
+  it('T18: does not open with another one’s data key or box, cut short, or changed', async () => {
+    const { writer, reader } = open();
+    const place = newPlace();
+    const { access_token } = await writer.write(place, 'mcp_oauth', { access_token: 'one' });
+    const { access_token: other } = await writer.write(place, 'mcp_oauth', { access_token: 'two' });
+    const [version, dataKey, box] = partsOf(access_token);
+    const [, otherKey, otherBox] = partsOf(other);
+    const changed = `${box.startsWith('A') ? 'B' : 'A'}${box.slice(1)}`;
+    for (const parts of [
+      [version, otherKey, box],
+      [version, dataKey, otherBox],
+      [version, dataKey, box.slice(0, -4)],
+      [version, dataKey, box.slice(0, 20)],
+      [version, dataKey, changed],
+      [version, dataKey],
+      [version, 'AAAA', box],
+    ]) {
+      const pointers = { access_token: parts.join('.') };
+      await expect(reader.read(place, pointers)).rejects.toMatchObject(INVALID);
+    }
+  });
+
+  it('does not open with another key of the account', async () => {
+    const { reader } = open();
+    const place = newPlace();
+    const writer = createKmsWriter(secrets.as.writer.kms, secrets.otherKeyArn);
+    const pointers = await writer.write(place, 'mcp_oauth', { access_token: 'a' });
+    await expect(reader.read(place, pointers)).rejects.toMatchObject(INVALID);
+  });
+
+  it('is written by a role that cannot open it', async () => {
+    const { writer } = open();
+    const place = newPlace();
+    const pointers = await writer.write(place, 'mcp_oauth', { access_token: 'a' });
+    const reader = createKmsReader(secrets.as.writer.kms, secrets.keyArn);
+    await expect(reader.read(place, pointers)).rejects.toMatchObject({
+      code: 'secret_unavailable',
+      cause: { name: 'AccessDeniedException' },
+    });
+  });
+});
