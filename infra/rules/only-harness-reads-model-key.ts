@@ -7,8 +7,10 @@ import {
   list,
   type PolicyStatement,
   properties,
+  secretName,
   setting,
   target,
+  vaultSecrets,
 } from './template.ts';
 
 export const onlyHarnessReadsModelKey: Rule = {
@@ -21,15 +23,15 @@ export const onlyHarnessReadsModelKey: Rule = {
     const key = harness && setting(harness, 'MODEL_API_KEY_SECRET_ARN');
     // A harness that asks with its own role has no key that could be read.
     if (harness && key === undefined) return 'not-applicable';
-    if (!reading.some((statement) => mayBe(statement, key))) return 'compliant';
+    if (!reading.some((statement) => mayBe(statement, key, vaultSecrets(template)))) return 'compliant';
     const readers = list(properties(resource)['Roles']).map((role) => entryWithRole(template, target(role)));
     return compliantIf(readers.length > 0 && readers.every((entry) => entry === 'harness'));
   },
 };
 
 /** True unless every resource is certainly another one. */
-function mayBe({ Resource }: PolicyStatement, key: unknown): boolean {
-  return Resource.some(
+function mayBe({ Resource }: PolicyStatement, key: unknown, ofVaults: string): boolean {
+  return Resource.filter((one) => ofVaults === '' || secretName(one) !== `${ofVaults}*`).some(
     (one) => target(one) === undefined || key === undefined || JSON.stringify(one) === JSON.stringify(key),
   );
 }

@@ -9,6 +9,7 @@ import { nothingLeavesTheVpc } from './nothing-leaves-the-vpc.ts';
 import { onlyExecutionRoleIsPassed } from './only-execution-role-is-passed.ts';
 import { onlyHarnessAsksTheModel } from './only-harness-asks-the-model.ts';
 import { onlyHarnessReadsModelKey } from './only-harness-reads-model-key.ts';
+import { onlyTheProxyReadsSecrets } from './only-the-proxy-reads-secrets.ts';
 import { packageBuildIsCalledByNobody } from './package-build-is-called-by-nobody.ts';
 import type { Rule } from './rule.ts';
 import { runLogsNoExecutionData } from './run-logs-no-execution-data.ts';
@@ -30,6 +31,7 @@ export const RULES: readonly Rule[] = [
   onlyExecutionRoleIsPassed,
   onlyHarnessReadsModelKey,
   onlyHarnessAsksTheModel,
+  onlyTheProxyReadsSecrets,
   logIsAppendOnly,
   auditIsAppendOnly,
   anyResourceHasAReason,

@@ -56,6 +56,18 @@ export function setting(lambda: Resource, name: string): unknown {
   return isObject(variables) ? variables[name] : undefined;
 }
 
+/** What stands after `:secret:` in an ARN, as far as the template says it: empty could be any name. */
+export function secretName(arn: unknown): string {
+  return /:secret:([^"]*)/.exec(JSON.stringify(arn ?? ''))?.[1] ?? '';
+}
+
+/** With what the name of every secret of a vault begins; empty where the template does not say. */
+export function vaultSecrets(template: Template): string {
+  const api = functionOf(template, 'api');
+  const name = secretName(api && setting(api, 'SECRETS_PREFIX'));
+  return name === '' ? '' : `${name}/`;
+}
+
 /** The entry whose function runs with a role, or undefined when no function does. */
 export function entryWithRole(template: Template, role: string | undefined): unknown {
   const lambda = Object.values(template.Resources).find(

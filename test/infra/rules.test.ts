@@ -63,6 +63,10 @@ const auditArn = (template: Template): unknown => ({
   'Fn::GetAtt': [settingOf(template, 'api', 'AUDIT_TABLE').Ref, 'Arn'],
 });
 const PUT = 'dynamodb:PutItem';
+const vaultSecretsArn = (template: Template, suffix: string): unknown => {
+  const [separator, parts] = settingOf(template, 'api', 'SECRETS_PREFIX')['Fn::Join'];
+  return { 'Fn::Join': [separator, [...parts.slice(0, -1), `${parts.at(-1)}${suffix}`]] };
+};
 const executionRole = (resources: Draft): unknown => first(resources, 'AWS::ECS::TaskDefinition').ExecutionRoleArn;
 const passedTo = (service: string) => ({ Condition: { StringEquals: { 'iam:PassedToService': service } } });
 
@@ -206,6 +210,29 @@ const BREAKAGES: Readonly<Record<string, readonly Breakage[]>> = {
       change: (r, t) => allow(r, roleOf(t, 'harness'), 'bedrock:*', 'arn:aws:anthropic'),
     },
   ],
+  'only-the-proxy-reads-secrets': [
+    {
+      what: 'the API reads one',
+      change: (r, t) => allow(r, roleOf(t, 'api'), 'secretsmanager:GetSecretValue', vaultSecretsArn(t, '/*')),
+    },
+    {
+      what: 'the harness reads those of a workspace',
+      change: (r, t) => allow(r, roleOf(t, 'harness'), 'secretsmanager:Get*', vaultSecretsArn(t, '/wrkspc_1/*')),
+    },
+    {
+      what: 'a name that could be theirs',
+      change: (r, t) => allow(r, roleOf(t, 'sweep'), 'secretsmanager:BatchGetSecretValue', 'arn:aws:*:secret:B*'),
+    },
+    { what: 'hidden in a wildcard', change: (r, t) => allow(r, roleOf(t, 'api'), 'secretsmanager:*', '*') },
+    {
+      what: 'a role of no function opens what their key sealed',
+      change: (r, t) => {
+        propertiesOf(t, 'api').Environment.Variables.VAULT_KEY_ARN = { 'Fn::GetAtt': ['TokenKey', 'Arn'] };
+        allow(r, { Ref: 'Elsewhere' }, 'kms:Decrypt', { 'Fn::GetAtt': ['TokenKey', 'Arn'] });
+      },
+    },
+    { what: 'any key', change: (r, t) => allow(r, roleOf(t, 'api'), 'kms:*', 'arn:aws:kms:*:*:key/*') },
+  ],
   'log-is-append-only': [
     { what: 'an update', change: (r, t) => allow(r, roleOf(t, 'api'), 'dynamodb:UpdateItem', tableArn(t)) },
     {
@@ -313,5 +340,32 @@ describe.each(RULES)('$id', ({ id, judge }) => {
 
   test('something breaks it', () => {
     expect(breakages).not.toHaveLength(0);
+  });
+});
+
+describe('rights that keep the rules about secrets', () => {
+  const verdictsWith = (change: Breakage['change']): readonly string[] => {
+    const changed = structuredClone(template);
+    change(changed.Resources as Draft, changed);
+    const added = changed.Resources['Added'] ?? { Type: 'none' };
+    return RULES.map(({ judge }) => judge(added, changed));
+  };
+
+  test('the MCP proxy may read the secrets of vaults, which are not the model’s key', () => {
+    const verdicts = verdictsWith((resources, changed) => {
+      resources.Proxy = structuredClone(functionOf(changed, 'sweep'));
+      resources.Proxy.Properties.Role = { 'Fn::GetAtt': ['ProxyRole', 'Arn'] };
+      resources.Proxy.Properties.Environment.Variables.POWERTOOLS_SERVICE_NAME = 'mcp-proxy';
+      allow(resources, { Ref: 'ProxyRole' }, 'secretsmanager:GetSecretValue', vaultSecretsArn(changed, '/*'));
+    });
+    expect(verdicts).not.toContain('not-compliant');
+  });
+
+  test('the harness may read a model’s key that the customer has named', () => {
+    const named = 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:model-key-??????';
+    const verdicts = verdictsWith((resources, changed) => {
+      allow(resources, roleOf(changed, 'harness'), 'secretsmanager:GetSecretValue', named);
+    });
+    expect(verdicts).not.toContain('not-compliant');
   });
 });

@@ -1,0 +1,58 @@
+import { compliantIf, type Rule } from './rule.ts';
+import {
+  allowed,
+  allows,
+  entryWithRole,
+  functionOf,
+  list,
+  type PolicyStatement,
+  properties,
+  secretName,
+  setting,
+  target,
+  type Template,
+  vaultSecrets,
+} from './template.ts';
+
+const READING_SECRETS = ['secretsmanager:GetSecretValue', 'secretsmanager:BatchGetSecretValue'];
+/** Opening what the key sealed, or handing on the right to. */
+const OPENING = ['kms:Decrypt', 'kms:ReEncryptFrom', 'kms:CreateGrant'];
+
+export const onlyTheProxyReadsSecrets: Rule = {
+  id: 'only-the-proxy-reads-secrets',
+  reason: 'Whoever reads the credentials of users can act as them, past policy and audit.',
+  judge(resource, template) {
+    const about = allowed(resource).filter(
+      (statement) => reachesSecret(statement, template) || reachesKey(statement, template),
+    );
+    if (about.length === 0 || resource.Type === 'AWS::EC2::VPCEndpoint') return 'not-applicable';
+    const readers = list(properties(resource)['Roles']).map((role) => entryWithRole(template, target(role)));
+    const isProxy = readers.length > 0 && readers.every((entry) => entry === 'mcp-proxy');
+    return compliantIf(isProxy || !about.some((statement) => reads(statement, template)));
+  },
+};
+
+function reads(statement: PolicyStatement, template: Template): boolean {
+  const ofSecret = reachesSecret(statement, template) && READING_SECRETS.some((action) => allows(statement, action));
+  const ofKey = reachesKey(statement, template) && OPENING.some((action) => allows(statement, action));
+  return ofSecret || ofKey;
+}
+
+/** Any secret of a vault, by the name with which all of them begin. */
+function reachesSecret({ Action, Resource }: PolicyStatement, template: Template): boolean {
+  if (!Action.some((action) => action === '*' || action.startsWith('secretsmanager:'))) return false;
+  const ofVaults = vaultSecrets(template);
+  return Resource.some((one) => {
+    if (template.Resources[target(one) ?? '']?.Type === 'AWS::SecretsManager::Secret') return false;
+    const [literal = ''] = secretName(one).split(/[*?]/);
+    return literal.startsWith(ofVaults) || ofVaults.startsWith(literal);
+  });
+}
+
+function reachesKey({ Action, Resource }: PolicyStatement, template: Template): boolean {
+  if (!Action.some((action) => action === '*' || action.startsWith('kms:'))) return false;
+  const api = functionOf(template, 'api');
+  const key = api && target(setting(api, 'VAULT_KEY_ARN'));
+  // A key that is named in full, or is another of the template, is not the vaults'.
+  return Resource.some((one) => (target(one) === undefined ? JSON.stringify(one).includes('*') : target(one) === key));
+}
