@@ -1,0 +1,147 @@
+import { App, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { Code } from 'aws-cdk-lib/aws-lambda';
+import { RetentionDays } from 'aws-cdk-lib/aws-logs';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { OAuthTokens } from '#contract/secret-stores.ts';
+import { brainstemApp } from '#infra/app.ts';
+import { ENTRIES, type Entry } from '#infra/constructs/bundles.ts';
+import { EntryFunction } from '#infra/constructs/entry-function.ts';
+import { Vaults } from '#infra/constructs/vaults.ts';
+import { serviceOf } from '#infra/local/lambda/environment.ts';
+import { createVerdicts } from '#infra/local/iam/verdicts.ts';
+import type { Template } from '#infra/local/seams.ts';
+import { readTemplate } from '#infra/local/template.ts';
+import { roleParts } from '#infra/local/template/roles.ts';
+import { readStack } from '#infra/local/template/stack.ts';
+
+const dirs: string[] = [];
+function scratchDir(): string {
+  const dir = mkdtempSync(join(tmpdir(), 'brainstem-vaults-'));
+  dirs.push(dir);
+  return dir;
+}
+afterAll(() => dirs.forEach((dir) => rmSync(dir, { recursive: true })));
+
+const OF_SECRETS = ['CreateSecret', 'PutSecretValue', 'DeleteSecret', 'GetSecretValue', 'BatchGetSecretValue'];
+
+describe.each(OAuthTokens.options)('the stack with OAuth tokens in %s', (oauthTokens) => {
+  let template: Template;
+  beforeAll(() => {
+    const outdir = scratchDir();
+    brainstemApp({ outdir, context: { oauthTokens } }).synth();
+    template = readTemplate(outdir, {});
+  }, 30_000);
+
+  /** Entries whose function's role may do this, and roles of no function. */
+  function holders(action: string, resource: string): readonly string[] {
+    const verdicts = createVerdicts(template.roles);
+    const able = template.roles.filter(({ arn }) => verdicts.judge(arn, { action, resource, context: {} }).allowed);
+    return able.map(({ arn }) => {
+      const part = template.functions.find(({ roleArn }) => roleArn === arn);
+      return part === undefined ? arn : serviceOf(part);
+    });
+  }
+
+  const settingsOf = (entry: Entry) => template.functions.find((part) => serviceOf(part) === entry)?.environment ?? {};
+  const secret = () => `${settingsOf('api')['SECRETS_PREFIX']}/wrkspc_1/vlt_1/vcrd_1-a1b2c3`;
+  /** Once there is one. */
+  const theProxy = (ENTRIES as readonly string[]).filter((entry) => entry === 'mcp-proxy');
+
+  test('lets the MCP proxy read the secrets of vaults, and nobody else', () => {
+    expect(holders('secretsmanager:GetSecretValue', secret())).toEqual(theProxy);
+    expect(holders('secretsmanager:BatchGetSecretValue', secret())).toEqual([]);
+    expect(holders('secretsmanager:PutSecretValue', secret())).toContain('api');
+  });
+
+  test('has a key that turns by itself where tokens are sealed, with which the MCP proxy alone opens them', () => {
+    const arns = template.keys.map(({ arn }) => arn);
+    expect(arns).toHaveLength(oauthTokens === 'dynamodb-kms' ? 1 : 0);
+    expect(arns).toEqual([settingsOf('api')['VAULT_KEY_ARN']].filter(Boolean));
+    for (const arn of arns) {
+      expect(holders('kms:Decrypt', arn)).toEqual(theProxy);
+      for (const action of ['kms:ReEncryptFrom', 'kms:CreateGrant', 'kms:PutKeyPolicy']) {
+        expect(holders(action, arn)).toEqual([]);
+      }
+      expect(holders('kms:GenerateDataKey', arn)).toContain('api');
+    }
+    const readsAll = holders('kms:Decrypt', 'arn:aws:kms:us-east-1:000000000000:key/another');
+    expect(readsAll).toEqual([]);
+  });
+});
+
+describe.each(OAuthTokens.options)('who is granted vaults with OAuth tokens in %s', (oauthTokens) => {
+  type Grant = 'grantManage' | 'grantUse' | 'grantConnect';
+  const GRANTS: readonly Grant[] = ['grantManage', 'grantUse', 'grantConnect'];
+  let may: (grant: Grant, action: string, resource: string, leadingKey?: string) => boolean;
+  let names: { readonly table: string; readonly secret: string; readonly key: string };
+
+  beforeAll(() => {
+    const app = new App({ outdir: scratchDir() });
+    const stack = new Stack(app, 'Own');
+    const vaults = new Vaults(stack, 'Vaults', { removalPolicy: RemovalPolicy.DESTROY, oauthTokens });
+    const bundles = { code: () => Code.fromInline('exports.handler = 0'), sandboxImageDir: '' };
+    const defaults = {
+      bundles,
+      removalPolicy: RemovalPolicy.DESTROY,
+      logRetention: RetentionDays.ONE_DAY,
+      reservedConcurrency: {},
+    };
+    for (const grant of GRANTS) {
+      const props = { entry: 'api' as const, defaults, timeout: Duration.seconds(3), memoryMb: 128 };
+      vaults[grant](new EntryFunction(stack, grant, props));
+    }
+    const { directory } = app.synth();
+    const own = readStack(directory, {});
+    const roles = roleParts(own);
+    const verdicts = createVerdicts(roles);
+    names = {
+      table: String(own.resolve(stack.resolve(vaults.table.tableArn), 'table')),
+      secret: `${String(own.resolve(stack.resolve(vaults.secretsPrefix), 'prefix'))}/wrkspc_1/vlt_1/vcrd_1-a1b2c3`,
+      key: vaults.key === null ? '' : String(own.resolve(stack.resolve(vaults.key.keyArn), 'key')),
+    };
+    may = (grant, action, resource, leadingKey = 'wrkspc_1#vlt_1') => {
+      const role = roles.find(({ name }) => name.includes(grant))?.arn ?? '';
+      const context = { 'dynamodb:LeadingKeys': [leadingKey] };
+      return verdicts.judge(role, { action, resource, context }).allowed;
+    };
+  });
+  const can = (grant: Grant, actions: readonly string[], resource: string) =>
+    actions.filter((action) => may(grant, action, resource));
+
+  test.each<[Grant, readonly string[]]>([
+    ['grantManage', ['CreateSecret', 'PutSecretValue', 'DeleteSecret']],
+    ['grantUse', ['CreateSecret', 'PutSecretValue', 'GetSecretValue']],
+    ['grantConnect', ['CreateSecret', 'PutSecretValue', 'DeleteSecret']],
+  ])('%s: of secrets %j', (grant, actions) => {
+    const all = OF_SECRETS.map((action) => `secretsmanager:${action}`);
+    expect(can(grant, all, names.secret)).toEqual(actions.map((action) => `secretsmanager:${action}`));
+    expect(can(grant, all, 'arn:aws:secretsmanager:us-east-1:000000000000:secret:Own-Vaults2/x-a1b2c3')).toEqual([]);
+  });
+
+  test.each<[Grant, readonly string[]]>([
+    ['grantManage', ['kms:GenerateDataKey']],
+    ['grantUse', ['kms:GenerateDataKey', 'kms:Decrypt']],
+    ['grantConnect', ['kms:GenerateDataKey']],
+  ])('%s: of the key, if there is one, %j', (grant, actions) => {
+    const held = can(grant, ['kms:GenerateDataKey', 'kms:Encrypt', 'kms:Decrypt'], names.key);
+    expect(held).toEqual(oauthTokens === 'dynamodb-kms' ? actions : []);
+  });
+
+  test('the API removes rows; who uses a credential adds none, and removes none', () => {
+    expect(may('grantManage', 'dynamodb:DeleteItem', names.table)).toBe(true);
+    expect(may('grantManage', 'dynamodb:Query', `${names.table}/index/list`)).toBe(true);
+    expect(may('grantUse', 'dynamodb:UpdateItem', names.table)).toBe(true);
+    for (const mark of ['CALL#sevt_1', 'CONNECT#conn_1', 'wrkspc_1#MCP#0a']) {
+      expect(may('grantUse', 'dynamodb:PutItem', names.table, mark)).toBe(true);
+    }
+    for (const rows of ['wrkspc_1#vlt_1', 'wrkspc_1#POLICY', 'wrkspc_1#CLIENT#0a']) {
+      expect(may('grantUse', 'dynamodb:PutItem', names.table, rows)).toBe(false);
+    }
+    for (const grant of ['grantUse', 'grantConnect'] as const) {
+      expect(may(grant, 'dynamodb:DeleteItem', names.table)).toBe(false);
+    }
+  });
+});
