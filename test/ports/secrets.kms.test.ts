@@ -1,3 +1,5 @@
+import { createCipheriv } from 'node:crypto';
+import { GenerateDataKeyCommand } from '@aws-sdk/client-kms';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createKmsReader, createKmsWriter } from '#aws/secrets.kms.ts';
 import type { SecretPointers } from '#core/vault/secrets.ts';
@@ -72,6 +74,27 @@ describe('a sealed secret', () => {
       const pointers = { access_token: parts.join('.') };
       await expect(reader.read(place, pointers)).rejects.toMatchObject(INVALID);
     }
+  });
+
+  it('is bound to its row, field and version a second time, by the cipher', async () => {
+    const place = newPlace();
+    const version = '00000000-0000-4000-8000-000000000000';
+    const context = { app: 'brainstem', ws: place.workspace, vlt: place.vault, vcrd: place.credential, field: 'token' };
+    const EncryptionContext = { ...context, version };
+    const { Plaintext = new Uint8Array(), CiphertextBlob = new Uint8Array() } = await secrets.as.writer.kms.send(
+      new GenerateDataKeyCommand({ KeyId: secrets.keyArn, KeySpec: 'AES_256', EncryptionContext }),
+    );
+    const pointerWith = (boundTo: string) => {
+      const iv = Buffer.alloc(12);
+      const cipher = createCipheriv('aes-256-gcm', Plaintext, iv).setAAD(Buffer.from(boundTo));
+      const text = Buffer.concat([cipher.update('secret'), cipher.final()]);
+      const box = Buffer.concat([iv, cipher.getAuthTag(), text]).toString('base64url');
+      return `dynamodb-kms:${version}.${Buffer.from(CiphertextBlob).toString('base64url')}.${box}`;
+    };
+    const { reader } = open();
+    const bound = JSON.stringify(EncryptionContext);
+    expect(await reader.read(place, { token: pointerWith(bound) })).toEqual({ token: 'secret' });
+    await expect(reader.read(place, { token: pointerWith('') })).rejects.toMatchObject(INVALID);
   });
 
   it('does not open with another key of the account', async () => {
