@@ -47,20 +47,32 @@ function invoker(environment: Environment, functionName: string) {
     answer: Answer,
     timeoutMs: number,
   ): Promise<z.infer<Answer>> => {
+    const init = {
+      method: 'POST',
+      headers: { 'X-Amz-Invocation-Type': 'RequestResponse', 'Content-Type': 'application/json' },
+      body: JSON.stringify(request),
+      signal: AbortSignal.timeout(timeoutMs),
+    };
+    const text = await client
+      .fetch(url.href, init)
+      .then(bodyOf)
+      .catch((cause: unknown) => unavailable(request, cause));
     try {
-      const response = await client.fetch(url.href, {
-        method: 'POST',
-        headers: { 'X-Amz-Invocation-Type': 'RequestResponse', 'Content-Type': 'application/json' },
-        body: JSON.stringify(request),
-        signal: AbortSignal.timeout(timeoutMs),
-      });
-      const body = await response.text();
-      // A function that failed answers 200 too, with this header; its body is for its own log.
-      const failed = !response.ok || response.headers.has('x-amz-function-error');
-      if (failed) throw new Error(`the invocation answered ${response.status}`);
-      return answer.parse(JSON.parse(body));
+      return answer.parse(JSON.parse(text));
     } catch (cause) {
-      throw new Fault('mcp_proxy_unavailable', `the MCP proxy did not do "${request.do}"`, { cause });
+      // Such an error quotes the value it refuses, which is what a server said.
+      return unavailable(request, cause instanceof Error ? cause.name : 'unknown');
     }
   };
+}
+
+async function bodyOf(response: Response): Promise<string> {
+  const body = await response.text();
+  // A function that failed answers 200 too, with this header; its body is for its own log.
+  if (response.ok && !response.headers.has('x-amz-function-error')) return body;
+  throw new Error(`the invocation answered ${response.status}`);
+}
+
+function unavailable(request: McpProxyRequest, cause: unknown): never {
+  throw new Fault('mcp_proxy_unavailable', `the MCP proxy did not do "${request.do}"`, { cause });
 }
