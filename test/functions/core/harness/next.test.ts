@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { EventId } from '#contract/ids.ts';
 import { backoffSeconds, MAX_FAILURES, MAX_HISTORY_EVENTS, MAX_ROUNDS, next } from '#core/harness/next.ts';
-import { answerWith, claim, given, send, toolUse } from '#test/functions/core/given.ts';
+import { AGENT, answerWith, claim, createdWith, given, send, sends, toolUse } from '#test/functions/core/given.ts';
+import { asking, callId, calling, listed, SERVED } from '#test/functions/core/served.ts';
 
 const started = () => given().when(send('hi'));
 
@@ -23,6 +24,26 @@ describe('the next step of a run', () => {
     expect(next(asked.head.state)).toEqual({ do: 'use hands', calls: [call] });
     const done = asked.when({ do: 'result', call: call?.id ?? EventId.parse('sevt_0'), content: [], isError: false });
     expect(next(done.head.state)).toEqual({ do: 'ask' });
+  });
+
+  it('lists the tools of MCP servers before the first request of a run, when no call is open', () => {
+    const begun = given([createdWith(SERVED)]).when(send('hi'));
+    expect(next(begun.head.state)).toEqual({ do: 'list tools' });
+    expect(next(begun.when(listed()).head.state)).toEqual({ do: 'ask' });
+    const confirmed = asking()
+      .when(calling(['drop']))
+      .when(sends({ type: 'user.tool_confirmation', tool_use_id: callId(0), result: 'allow' }));
+    expect(next(confirmed.head.state)).toMatchObject({ do: 'use hands' });
+    const done = confirmed.when({ do: 'result', call: callId(0), content: [], isError: false });
+    expect(next(done.head.state)).toEqual({ do: 'list tools' });
+    expect(next(done.when(listed(2)).head.state)).toEqual({ do: 'ask' });
+  });
+
+  it('lists tools of the agent as it is now', () => {
+    const changed = given().when({ do: 'update', changes: { agent: SERVED } });
+    expect(next(changed.when(send('hi')).head.state)).toEqual({ do: 'list tools' });
+    const back = changed.when({ do: 'update', changes: { agent: AGENT } });
+    expect(next(back.when(send('hi')).head.state)).toEqual({ do: 'ask' });
   });
 
   it('gives up when attempt after attempt left its request open', () => {
