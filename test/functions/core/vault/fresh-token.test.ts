@@ -1,0 +1,101 @@
+import { expect, it } from 'vitest';
+import type { Bearer, NoBearer } from '#core/vault/tokens.ts';
+import { connected, newCredential, SERVER_URL, tokenIn, VAULT } from '#test/functions/core/vault/refresh.fixture.ts';
+import { NOW } from '#test/functions/core/given.ts';
+
+const inUse = (answer: Bearer | NoBearer) => (answer.status === 'bearer' ? answer.inUse : []);
+
+it('reads the secrets of a version once in five minutes', async () => {
+  const { bearer, secrets, stamp } = await connected({ expiresInMs: 3_000_000 });
+  for (let call = 0; call < 3; call += 1) await bearer();
+  expect(secrets.reads).toBe(1);
+  stamp.advance(299_999);
+  await bearer();
+  expect(secrets.reads).toBe(1);
+  stamp.advance(1);
+  await bearer();
+  expect(secrets.reads).toBe(2);
+});
+
+it('keeps no token that ends within a minute', async () => {
+  const { bearer, secrets, server } = await connected({ expiresInMs: 59_000 });
+  server.always({ do: 'say', code: 503, body: '' });
+  for (let call = 0; call < 2; call += 1) tokenIn(await bearer());
+  const reads = secrets.reads;
+  await bearer();
+  expect(secrets.reads).toBe(reads + 1);
+});
+
+it('uses what it refreshed without reading it again', async () => {
+  const { bearer, secrets } = await connected();
+  const token = tokenIn(await bearer());
+  const reads = secrets.reads;
+  expect(tokenIn(await bearer())).toBe(token);
+  expect(secrets.reads).toBe(reads);
+});
+
+it('finds nothing of an older version', async () => {
+  const { bearer, engine } = await connected({ expiresInMs: 3_000_000 });
+  const first = await bearer();
+  if (first.status !== 'bearer') expect.fail(first.detail);
+  const newer = tokenIn(await engine().renew(first));
+  expect(tokenIn(await bearer())).toBe(newer);
+});
+
+it('names every secret that the call could leak: old tokens, new tokens, and the client’s', async () => {
+  const { bearer, first, row, secrets, world } = await connected({ clientSecret: 'the-client-secret' });
+  const values = inUse(await bearer());
+  const { workspace, credential } = await row();
+  const place = { workspace, vault: VAULT.id, credential: credential.id };
+  const now = Object.values(await world.secrets.read(place, (await row()).secrets));
+  expect(secrets.versions).toBe(2);
+  expect(new Set(values)).toEqual(new Set([first.access_token, first.refresh_token, 'the-client-secret', ...now]));
+});
+
+it('asks once for all calls of one instance', async () => {
+  const { bearer, server, secrets } = await connected();
+  const tokens = await Promise.all(Array.from({ length: 20 }, async () => tokenIn(await bearer())));
+  expect(new Set(tokens).size).toBe(1);
+  expect(server.tokenRequests).toHaveLength(1);
+  expect(secrets.reads).toBe(1);
+});
+
+it('uses a token that is still valid while somebody else refreshes it', async () => {
+  const { bearer, engine, server, first } = await connected({ expiresInMs: 30_000 });
+  const asking = Promise.withResolvers<void>();
+  server.answer({ do: 'grant', change: {}, after: asking.promise });
+  const refreshing = engine().bearer();
+  await expect.poll(() => server.tokenRequests).toHaveLength(1);
+  expect(tokenIn(await bearer())).toBe(first.access_token);
+  asking.resolve();
+  expect(tokenIn(await refreshing)).not.toBe(first.access_token);
+});
+
+it('lets a caller go and finishes what it began', async () => {
+  const { tokens, server, row, engine } = await connected();
+  const asking = Promise.withResolvers<void>();
+  server.answer({ do: 'grant', change: {}, after: asking.promise });
+  const leaving = new AbortController();
+  const left = tokens.bearer({ vault: VAULT, stored: await row() }, leaving.signal);
+  await expect.poll(() => server.tokenRequests).toHaveLength(1);
+  leaving.abort(new RangeError('the caller left'));
+  await expect(left).rejects.toThrow('the caller left');
+  asking.resolve();
+  await expect.poll(async () => (await row()).version).toBe(2);
+  expect(server.grants.accepts(tokenIn(await engine().bearer()))).not.toBeNull();
+  expect(server.tokenRequests).toHaveLength(1);
+});
+
+it('asks for nobody who has left before it began', async () => {
+  const { tokens, server, row } = await connected();
+  const left = tokens.bearer({ vault: VAULT, stored: await row() }, AbortSignal.abort(new RangeError('gone')));
+  await expect(left).rejects.toThrow('gone');
+  expect(server.tokenRequests).toEqual([]);
+});
+
+it('sends no token that is over and that nothing can refresh', async () => {
+  const { rows, secrets, bearer } = await connected();
+  const auth = { type: 'mcp_oauth' as const, mcp_server_url: SERVER_URL, expires_at: NOW, refresh: null };
+  await rows.save(newCredential(auth, secrets.seed({ access_token: 'over' }), NOW));
+  expect(await bearer()).toMatchObject({ status: 'needs_reauth' });
+});
