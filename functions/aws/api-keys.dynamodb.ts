@@ -1,5 +1,4 @@
 /** API keys: a row per SHA-256 of a key. The keys are random and long, so a plain hash cannot be searched backwards. */
-import { createHash } from 'node:crypto';
 import {
   ConditionalCheckFailedException,
   GetItemCommand,
@@ -10,6 +9,7 @@ import { ApiKey } from '#contract/api-keys.ts';
 import { Fault } from '#core/errors.ts';
 import type { ApiKeys } from '#core/records.ts';
 import { recordsUnavailable, type Item } from '#aws/records-item.ts';
+import { sha256 } from '#aws/sha256.ts';
 
 /** How long a revoked key may go on working in an instance that has seen it. */
 const TRUST_MS = 60_000;
@@ -66,10 +66,6 @@ export function createApiKeys(dynamodb: DynamoDBClient, table: string, nowMs: ()
 
 function keyOf(hash: string): Item {
   return { pk: { S: `apikey#${hash}` }, sk: { S: 'apikey' } };
-}
-
-function sha256(secret: string): string {
-  return createHash('sha256').update(secret).digest('hex');
 }
 
 function apiKeyOf(item: Item): ApiKey {

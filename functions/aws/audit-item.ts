@@ -1,17 +1,13 @@
 /** Items of the audit table: keys, the columns that an export filters by, and the record as it was sealed. */
-import { createHash } from 'node:crypto';
 import type { AttributeValue } from '@aws-sdk/client-dynamodb';
 import type { AuditRecord } from '#contract/audit.ts';
 import type { WorkspaceId } from '#contract/ids.ts';
-import type { Sha256 } from '#core/canonical-json.ts';
 import { Fault } from '#core/errors.ts';
 import type { Place } from '#core/records.ts';
 
 export type AuditItem = Record<string, AttributeValue>;
 
 const POSITION_DIGITS = 12;
-
-export const sha256: Sha256 = (text) => createHash('sha256').update(text).digest('hex');
 
 export function chainKey(workspace: WorkspaceId, chain: string): string {
   return `${workspace}#${chain}`;

@@ -11,7 +11,8 @@ import type { Audit } from '#core/audit/audit.ts';
 import { chainOf, recordAfter, type ChainHead } from '#core/audit/chain.ts';
 import { Fault } from '#core/errors.ts';
 import type { Pause } from '#core/ports.ts';
-import { auditUnavailable, chainKey, recordOf, sha256, toAuditItem } from '#aws/audit-item.ts';
+import { auditUnavailable, chainKey, recordOf, toAuditItem } from '#aws/audit-item.ts';
+import { sha256 } from '#aws/sha256.ts';
 
 export interface AuditOptions {
   readonly dynamodb: DynamoDBClient;
