@@ -1,21 +1,28 @@
 /** Port of the marks of calls with outside effects: at most once without the log knowing (design §3.4). */
-import type { EventId, Instant, SessionId, WorkspaceId } from '#contract/ids.ts';
+import type { EventId, Instant } from '#contract/ids.ts';
+
+/** What an attempt that stopped for a person leaves to the next one. */
+export interface Suspension {
+  /** Ids of what people were asked to do, and the server's own state: echoed to it as they came. */
+  readonly requests: readonly string[];
+  readonly state: string | null;
+  /** Why it stopped, one after the other: what stops a call in the same way again is not tried a third time. */
+  readonly causes: readonly string[];
+}
 
 export type CallMark =
   /** This attempt is the first, and may go on. */
   | { readonly status: 'started' }
+  /** An earlier attempt stopped to let a person act, and this one goes on from there. */
+  | ({ readonly status: 'resumed' } & Suspension)
   /** Another attempt started it and did not say what came of it: it may be under way, or have died. */
   | { readonly status: 'found started'; readonly at: Instant }
-  /** An earlier attempt stopped to let a person act, and this one goes on from there. */
-  | { readonly status: 'resumed'; readonly requests: readonly string[]; readonly state: string | null }
   | { readonly status: 'done' };
 
 export interface CallMarks {
-  start(
-    call: { readonly workspace: WorkspaceId; readonly session: SessionId; readonly id: EventId },
-    at: Instant,
-  ): Promise<CallMark>;
+  /** Of any number of attempts at once, one is told `started` or `resumed`. Throws `Fault` `records_unavailable`. */
+  start(call: EventId, at: Instant): Promise<CallMark>;
   /** It was not sent, or waits for people: the next attempt may begin anew. */
-  suspend(id: EventId, resume: { readonly requests: readonly string[]; readonly state: string | null }): Promise<void>;
-  done(id: EventId): Promise<void>;
+  suspend(call: EventId, suspension: Suspension): Promise<void>;
+  done(call: EventId): Promise<void>;
 }
