@@ -1,0 +1,67 @@
+import { randomUUID } from 'node:crypto';
+import { GetItemCommand } from '@aws-sdk/client-dynamodb';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createCallMarks } from '#aws/call-marks.dynamodb.ts';
+import { EventId } from '#contract/ids.ts';
+import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
+
+const NOW = '2026-11-21T10:00:00.000Z';
+const LATER = '2026-11-21T10:00:05.000Z';
+
+describe('marks of calls', () => {
+  let db: TestDynamoDb;
+  beforeAll(async () => {
+    db = await startDynamoDb();
+  });
+  afterAll(() => db.close());
+
+  const instance = (newName: () => string = randomUUID) =>
+    createCallMarks({ dynamodb: db.client, table: db.vaultTable, now: () => NOW, newName });
+  const newCall = () => EventId.parse(`sevt_${randomUUID().replaceAll('-', '')}`);
+
+  it('let one of any number of attempts begin, and tell the others since when', async () => {
+    const call = newCall();
+    const marks = await Promise.all(Array.from({ length: 20 }, () => instance().start(call, NOW)));
+    expect(marks.filter(({ status }) => status === 'started')).toHaveLength(1);
+    expect(marks.filter(({ status }) => status === 'found started')).toHaveLength(19);
+    expect(await instance().start(call, LATER)).toEqual({ status: 'found started', at: NOW });
+  });
+
+  it('give what a suspended attempt left to one that goes on from it', async () => {
+    const call = newCall();
+    const suspension = { requests: ['pay'], state: 'st4te/+= "ü"\u2028', causes: ['input_required'] };
+    await instance().start(call, NOW);
+    await instance().suspend(call, suspension);
+    const marks = await Promise.all(Array.from({ length: 10 }, () => instance().start(call, LATER)));
+    expect(marks.filter(({ status }) => status === 'resumed')).toEqual([{ status: 'resumed', ...suspension }]);
+    expect(marks).toContainEqual({ status: 'found started', at: LATER });
+  });
+
+  it('end with the call: nothing begins it again', async () => {
+    const call = newCall();
+    await instance().start(call, NOW);
+    await instance().done(call);
+    expect(await instance().start(call, LATER)).toEqual({ status: 'done' });
+    const suspended = newCall();
+    await instance().suspend(suspended, { requests: [], state: null, causes: [] });
+    await instance().done(suspended);
+    expect(await instance().start(suspended, LATER)).toEqual({ status: 'done' });
+  });
+
+  it('know the write of an attempt whose answer was lost for its own', async () => {
+    const call = newCall();
+    const same = instance(() => 'attempt-1');
+    expect(await same.start(call, NOW)).toEqual({ status: 'started' });
+    expect(await same.start(call, NOW)).toEqual({ status: 'started' });
+    expect(await instance().start(call, NOW)).toMatchObject({ status: 'found started' });
+  });
+
+  it('are kept for as long as somebody may take to act, and forgotten then', async () => {
+    const call = newCall();
+    await instance().start(call, NOW);
+    const Key = { pk: { S: `CALL#${call}` }, sk: { S: 'CALL' } };
+    const { Item } = await db.client.send(new GetItemCommand({ TableName: db.vaultTable, Key }));
+    const days = (Number(Item?.['expiresAt']?.N) - Date.parse(NOW) / 1000) / 86_400;
+    expect(days).toBe(30);
+  });
+});
