@@ -1,0 +1,88 @@
+/**
+ * For whom a session acts, and as which agent. All of it is in the session's own record: whoever asks the proxy names a
+ * session, and the model nothing at all (design §6, governance T3).
+ */
+import type { SessionAgent } from '#contract/agents.ts';
+import type { VaultId, WorkspaceId } from '#contract/ids.ts';
+import type { McpServer } from '#contract/mcp.ts';
+import { USER_KEY, type Vault } from '#contract/vaults.ts';
+import { Fault } from '#core/errors.ts';
+import { agentOf } from '#core/harness/context.ts';
+import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
+import type { Head, LogKey } from '#core/ports.ts';
+import { canonicalServerUrl } from '#core/vault/server-url.ts';
+import type { Match } from '#core/vault/vault-records.ts';
+
+export interface Acting {
+  readonly key: LogKey;
+  readonly head: Head;
+  readonly workspace: WorkspaceId;
+  readonly agent: SessionAgent;
+  /** In the order in which they are asked. */
+  readonly vaults: readonly VaultId[];
+}
+
+export type Identity =
+  | {
+      readonly status: 'known';
+      /** As the customer's identity provider names them; null when no vault names one. */
+      readonly user: string | null;
+      /** The first vault with a credential for this server; null when none has one. */
+      readonly match: Match | null;
+      /** Where the user's consent would go; null when there is no such vault. */
+      readonly home: Vault | null;
+    }
+  /** The vaults are two people's: whose credential is meant is nobody's to guess. */
+  | { readonly status: 'two users' };
+
+/** Throws `Fault` `session_gone` when there is no such session any more. */
+export async function actingIn(world: McpProxyWorld, key: LogKey, at?: Head): Promise<Acting> {
+  const head = at ?? (await world.log.head(key));
+  if (head === null) throw gone(key);
+  const { workspace, agentAt } = head.state;
+  const [entry, row] = await Promise.all([
+    world.log.entryAt(key, agentAt),
+    world.sessions.find(workspace, key.session),
+  ]);
+  if (entry === null || row === null) throw gone(key);
+  return { key, head, workspace, agent: agentOf([entry]), vaults: row.details.vault_ids };
+}
+
+function gone({ session }: LogKey): Fault {
+  return new Fault('session_gone', `there is no session ${session}`);
+}
+
+/** Who acts towards this server, and with what. An archived vault is not asked; whom it names counts all the same. */
+export async function identify(
+  world: Pick<McpProxyWorld, 'credentials'>,
+  { workspace, vaults }: Pick<Acting, 'workspace' | 'vaults'>,
+  url: string,
+): Promise<Identity> {
+  const rows = vaults.length === 0 ? [] : await world.credentials.match(workspace, vaults, url);
+  const users = new Set(rows.flatMap(({ vault }) => (vault === null ? [] : usersOf(vault))));
+  if (users.size > 1) return { status: 'two users' };
+  const open = rows.flatMap(({ vault, stored }) =>
+    vault === null || vault.archived_at !== null ? [] : [{ vault, stored }],
+  );
+  const [match = null] = open.flatMap(({ vault, stored }) => (stored === null ? [] : [{ vault, stored }]));
+  const home = match?.vault ?? open.find(({ vault }) => usersOf(vault).length > 0)?.vault ?? null;
+  const [user = null] = users;
+  return { status: 'known', user, match, home };
+}
+
+function usersOf({ metadata }: Vault): readonly string[] {
+  const user = metadata[USER_KEY];
+  return user === undefined || user === '' ? [] : [user];
+}
+
+/** A server of the agent, under the URL that credentials, pins and policies know it by. */
+export interface KnownServer {
+  readonly name: string;
+  readonly url: string;
+}
+
+/** Null for a URL that no credential, pin or policy could be about. */
+export function knownServer({ name, url }: McpServer): KnownServer | null {
+  const canonical = canonicalServerUrl(url);
+  return canonical === null ? null : { name, url: canonical };
+}

@@ -1,0 +1,34 @@
+/** Verdicts on the calls of an answer, before the answer is told: what is denied is never shown as allowed. */
+import type { McpVerdict, WantedCall } from '#contract/mcp-proxy.ts';
+import { Fault } from '#core/errors.ts';
+import { actingIn, type Acting } from '#core/mcp/acting.ts';
+import { recordDenial } from '#core/mcp/audited.ts';
+import { judge } from '#core/mcp/judge.ts';
+import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
+import type { LogKey } from '#core/ports.ts';
+
+/** One verdict per call, in order. Refusals are in the audit trail by then, or denied for want of one. */
+export async function judgeCalls(
+  world: McpProxyWorld,
+  key: LogKey,
+  calls: readonly WantedCall[],
+): Promise<readonly McpVerdict[]> {
+  const acting = await actingIn(world, key);
+  return Promise.all(calls.map((call) => verdictOn(world, acting, call)));
+}
+
+async function verdictOn(world: McpProxyWorld, acting: Acting, call: WantedCall): Promise<McpVerdict> {
+  const judged = await judge(world, acting, { ...call, isConfirmed: false });
+  const { decision, reason } = judged.decision;
+  if (decision !== 'deny') return { id: call.id, decision, reason: '' };
+  try {
+    await recordDenial(world, acting, { call, judged });
+  } catch (error) {
+    if (!(error instanceof Fault) || error.code !== 'audit_unavailable') throw error;
+    return { id: call.id, decision, reason: UNRECORDED };
+  }
+  return { id: call.id, decision, reason };
+}
+
+const UNRECORDED =
+  'Calls of MCP tools cannot be recorded just now (audit_unavailable), so none is made. Try again later.';

@@ -1,0 +1,104 @@
+/** Whether one call may be made: what the agent enables, what was pinned, and what policy says of both. */
+import type { McpTool, OfferedTool } from '#contract/mcp.ts';
+import type { WantedCall } from '#contract/mcp-proxy.ts';
+import { primaryThread } from '#contract/ids.ts';
+import { effectiveMcpConfig } from '#core/agents/effective-config.ts';
+import { identify, knownServer, type Acting, type Identity, type KnownServer } from '#core/mcp/acting.ts';
+import { fingerprint } from '#core/mcp/manifest.ts';
+import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
+import type { CallFacts, Decision } from '#core/policy/policy.ts';
+
+export interface Judged {
+  readonly decision: Decision;
+  /** Null when there is no such server, or nobody can tell who acts towards it. */
+  readonly server: KnownServer | null;
+  readonly user: string | null;
+  /** What is needed to make the call; null when it is denied. */
+  readonly permit: Permit | null;
+}
+
+export interface Permit {
+  readonly server: KnownServer;
+  readonly tool: McpTool;
+  readonly identity: Known;
+}
+
+type Known = Extract<Identity, { status: 'known' }>;
+type Wanted = Pick<WantedCall, 'server' | 'tool' | 'input'> & { readonly isConfirmed: boolean };
+
+export async function judge(world: McpProxyWorld, acting: Acting, wanted: Wanted): Promise<Judged> {
+  const declared = acting.agent.mcp_servers.find(({ name }) => name === wanted.server);
+  const server = declared === undefined ? null : knownServer(declared);
+  if (server === null) return denied('unknown_server', null);
+  const identity = await identify(world, acting, server.url);
+  if (identity.status !== 'known') return denied('two_users', server);
+  const { user } = identity;
+  const isEnabled = effectiveMcpConfig(acting.agent.tools, wanted)?.enabled ?? false;
+  if (!isEnabled) return denied('unknown_tool', server, user);
+  const tool = await pinnedTool(world, acting, { server, name: wanted.tool });
+  if (typeof tool === 'string') return denied(tool, server, user);
+  const facts = factsOf(world, acting, { server, user, tool, isConfirmed: wanted.isConfirmed });
+  const decision = await world.policies.decide(facts, wanted.input);
+  return { decision, server, user, permit: decision.decision === 'deny' ? null : { server, tool, identity } };
+}
+
+/** What policy is told, apart from the model's arguments. */
+export function factsOf(
+  { stamp }: Pick<McpProxyWorld, 'stamp'>,
+  { key, workspace, agent }: Acting,
+  call: Pick<CallFacts, 'server' | 'user' | 'tool' | 'isConfirmed'>,
+): CallFacts {
+  const isPrimary = key.thread === primaryThread(key.session);
+  return {
+    workspace,
+    session: key.session,
+    thread: { id: key.thread, isPrimary, depth: isPrimary ? 0 : 1 },
+    agent: { id: agent.id, version: agent.version, name: agent.name },
+    at: stamp.now(),
+    ...call,
+  };
+}
+
+/** The tool as the model knows it, if that is what was pinned; else why it may not be used. */
+async function pinnedTool(
+  world: McpProxyWorld,
+  acting: Acting,
+  { server, name }: { readonly server: KnownServer; readonly name: string },
+): Promise<McpTool | 'unknown_tool' | 'tool_drift'> {
+  const [offered, pins] = await Promise.all([
+    offeredTools(world, acting),
+    world.pins.find(acting.workspace, server.url),
+  ]);
+  const pinned = pins.get(name);
+  const tool = offered.find((offer) => offer.server === server.name && offer.tool.name === name)?.tool;
+  // A tool that has changed is not offered, and one that is called all the same is told why.
+  if (tool === undefined) return pinned?.drifted == null ? 'unknown_tool' : 'tool_drift';
+  return pinned?.sha256 === fingerprint(tool, world.sha256) ? tool : 'tool_drift';
+}
+
+/** The tools that the log says the model was offered last. */
+async function offeredTools({ log }: McpProxyWorld, { key, head }: Acting): Promise<readonly OfferedTool[]> {
+  const { mcp } = head.state;
+  const entry = mcp === null ? null : await log.entryAt(key, mcp.at);
+  const record = entry !== null && 'record' in entry ? entry.record : null;
+  return record?.kind === 'mcp.listed' ? (record.tools ?? []) : [];
+}
+
+const REASONS = {
+  unknown_server: 'The agent has no such MCP server.',
+  unknown_tool: 'The MCP server offers no such tool to this session.',
+  tool_drift: 'The MCP server has changed this tool since it was approved, so it waits for a new approval.',
+  two_users: 'The vaults of this session belong to different users, so nobody can tell for whom to act.',
+  confirmation_missing: 'Policy wants a person to confirm this call, and did not when it was made. Make it again.',
+} as const;
+
+export type DenialCode = keyof typeof REASONS;
+
+export function denial(code: DenialCode): Decision {
+  const reason = REASONS[code];
+  return { decision: 'deny', code, reason, policyIds: [], policySha256: null, mode: 'none', would: null };
+}
+
+function denied(code: DenialCode, server: KnownServer | null, user: string | null = null): Judged {
+  return { decision: denial(code), server, user, permit: null };
+}

@@ -1,0 +1,28 @@
+/** What a server says of its tools, as it may be shown, compared and pinned. */
+import type { McpTool } from '#contract/mcp.ts';
+import { canonicalJson, type Sha256 } from '#core/canonical-json.ts';
+
+/** Control, format (bidirectional and zero-width among them) and unassigned characters: what a reader would not see. */
+const UNSEEN = /[^\P{C}\n\t]/gu;
+
+/** Of a server's words, what a person would see of them. */
+export function seen(text: string): string {
+  return text.toWellFormed().replaceAll(UNSEEN, '');
+}
+
+/** What a person who approves the tool would not see must not reach the model either. */
+export function withoutUnseen(tool: McpTool): McpTool {
+  return { ...tool, description: seen(tool.description) };
+}
+
+/** Of everything that a server says of a tool: one that changes any of it is another tool. */
+export function fingerprint(tool: McpTool, sha256: Sha256): string {
+  const { name, description, input_schema: schema, hints } = tool;
+  return sha256(canonicalJson({ name, description, schema, hints }));
+}
+
+/** A name that a server lists twice says two things, and which of them was pinned would be chance. */
+export function listedOnce(tools: readonly McpTool[]): readonly McpTool[] {
+  const uses = Map.groupBy(tools, ({ name }) => name);
+  return tools.filter(({ name }) => uses.get(name)?.length === 1);
+}

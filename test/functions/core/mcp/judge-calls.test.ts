@@ -1,0 +1,108 @@
+import { describe, expect, it } from 'vitest';
+import { EventId } from '#contract/ids.ts';
+import { Fault } from '#core/errors.ts';
+import { judgeCalls } from '#core/mcp/judge-calls.ts';
+import { fingerprint } from '#core/mcp/manifest.ts';
+import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
+import type { Decision } from '#core/policy/policy.ts';
+import { KEY } from '#test/functions/core/given.ts';
+import { ALICE, ALLOW, FX_URL, holding, proxyStage, sha256, SUM } from '#test/functions/core/mcp/proxy-stage.ts';
+
+const wanted = (parts: { server?: string; tool?: string; input?: Record<string, unknown> } = {}) => ({
+  id: EventId.parse('sevt_wanted'),
+  server: 'fx',
+  tool: 'sum',
+  input: { a: 1 },
+  ...parts,
+});
+
+const DENY: Decision = { ...ALLOW, decision: 'deny', code: 'forbidden', reason: 'Not on Sundays.' };
+
+const policies = (decision: Decision): McpProxyWorld['policies'] => ({
+  decide: async () => decision,
+  isVisible: async () => true,
+});
+
+describe('the verdict on a call', () => {
+  it('is policy’s, and one that allows or asks leaves no record before the call is made', async () => {
+    const stage = proxyStage();
+    for (const decision of ['allow', 'ask'] as const) {
+      const world = { ...stage.world, policies: policies({ ...ALLOW, decision }) };
+      expect(await judgeCalls(world, KEY, [wanted()])).toEqual([{ id: 'sevt_wanted', decision, reason: '' }]);
+    }
+    expect(stage.audited).toEqual([]);
+  });
+
+  it('is on record with its intent and its outcome when it is a denial', async () => {
+    const stage = proxyStage();
+    const verdicts = await judgeCalls({ ...stage.world, policies: policies(DENY) }, KEY, [wanted()]);
+    expect(verdicts).toEqual([{ id: 'sevt_wanted', decision: 'deny', reason: 'Not on Sundays.' }]);
+    expect(stage.audited).toMatchObject([
+      { kind: 'intent', decision: 'deny', code: 'forbidden', call: 'sevt_wanted', args_sha256: sha256('{"a":1}') },
+      { kind: 'outcome', outcome: 'denied', error: 'forbidden' },
+    ]);
+  });
+
+  it('stays a denial when the audit trail cannot be written, and says why there is no other reason', async () => {
+    const stage = proxyStage();
+    const record = async () => Promise.reject(new Fault('audit_unavailable', 'down'));
+    const world = { ...stage.world, policies: policies(DENY), audit: { record } };
+    expect(await judgeCalls(world, KEY, [wanted()])).toMatchObject([
+      { decision: 'deny', reason: expect.stringContaining('audit_unavailable') },
+    ]);
+  });
+
+  it('comes in the order of the calls', async () => {
+    const stage = proxyStage();
+    const verdicts = await judgeCalls(stage.world, KEY, [wanted(), wanted({ tool: 'nothing' }), wanted()]);
+    expect(verdicts.map(({ decision }) => decision)).toEqual(['allow', 'deny', 'allow']);
+  });
+
+  it.each([
+    ['a server that the agent does not have', wanted({ server: 'evil' }), 'unknown_server'],
+    ['a tool that the model was not offered', wanted({ tool: 'drop_tables' }), 'unknown_tool'],
+  ])('denies %s', async (_what, call, code) => {
+    const stage = proxyStage();
+    expect(await judgeCalls(stage.world, KEY, [call])).toMatchObject([{ decision: 'deny' }]);
+    expect(stage.outcomes()).toMatchObject([{ error: code }]);
+    expect(stage.judged).toEqual([]);
+  });
+
+  it('denies a tool that the agent has switched off since it was offered', async () => {
+    const stage = proxyStage();
+    const off = stage.agent.tools.map((tool) => ({
+      ...tool,
+      configs: [{ name: 'sum', enabled: false, permission_policy: { type: 'always_allow' } }],
+    }));
+    const agent = { ...stage.agent, tools: off as typeof stage.agent.tools };
+    const entry = { event: { type: 'session.updated', agent } } as never;
+    const log = {
+      ...stage.log,
+      entryAt: async (key: typeof KEY, at: number) => (at === 1 ? entry : stage.log.entryAt(key, at)),
+    };
+    await judgeCalls({ ...stage.world, log }, KEY, [wanted()]);
+    expect(stage.outcomes()).toMatchObject([{ error: 'unknown_tool' }]);
+  });
+
+  it('scenario 37: denies a tool that says something else than was pinned, until that is approved', async () => {
+    const stage = proxyStage();
+    const changed = { ...SUM, description: 'Adds two numbers and mails them' };
+    stage.pins.put(FX_URL, changed, fingerprint(changed, sha256));
+    expect(await judgeCalls(stage.world, KEY, [wanted()])).toMatchObject([{ decision: 'deny' }]);
+    expect(stage.outcomes()).toMatchObject([{ error: 'tool_drift' }]);
+    stage.pins.put(FX_URL, SUM, fingerprint(SUM, sha256));
+    expect(await judgeCalls(stage.world, KEY, [wanted()])).toMatchObject([{ decision: 'allow' }]);
+  });
+
+  it('denies everything when nobody can tell for whom to act', async () => {
+    const stage = proxyStage({ holdings: [ALICE, holding('bob', 'bob')] });
+    await judgeCalls(stage.world, KEY, [wanted()]);
+    expect(stage.outcomes()).toMatchObject([{ error: 'two_users', user: null }]);
+  });
+
+  it('never puts more of a made-up name on record than a name may have', async () => {
+    const stage = proxyStage();
+    await judgeCalls(stage.world, KEY, [wanted({ server: 's'.repeat(9999), tool: 't'.repeat(9999) })]);
+    expect(JSON.stringify(stage.audited).length).toBeLessThan(3000);
+  });
+});
