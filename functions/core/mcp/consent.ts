@@ -1,0 +1,46 @@
+/** Links with which a user lets the session act towards a server. */
+import type { EventId } from '#contract/ids.ts';
+import { Fault } from '#core/errors.ts';
+import type { Acting, Identity, KnownServer } from '#core/mcp/acting.ts';
+import type { McpFailure } from '#core/mcp/mcp-client.ts';
+import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
+
+export interface Consent {
+  readonly server: KnownServer;
+  readonly identity: Extract<Identity, { status: 'known' }>;
+  /** What the server said of it; null when it was not asked. */
+  readonly challenge: Pick<McpFailure, 'scopes' | 'resourceMetadata'> | null;
+  /** What goes on by itself afterwards. */
+  readonly call: EventId | null;
+}
+
+/** For people, never for the model. Null when no consent could help, or nobody can be asked for it here. */
+export async function consentUrl(
+  { links }: Pick<McpProxyWorld, 'links'>,
+  { key, workspace, agent }: Acting,
+  { server, identity, challenge, call }: Consent,
+): Promise<string | null> {
+  const { home, match } = identity;
+  // A token that somebody pasted is theirs to replace: a consent would bring one of another kind.
+  const isPasted = match !== null && match.stored.credential.auth.type !== 'mcp_oauth';
+  if (home === null || isPasted) return null;
+  const link = await links
+    .offer({
+      workspace,
+      vault: home,
+      serverUrl: server.url,
+      serverName: server.name,
+      agent: { id: agent.id, name: agent.name, version: agent.version },
+      scopes: challenge?.scopes ?? [],
+      resourceMetadata: challenge?.resourceMetadata ?? null,
+      resume: call === null ? null : { ...key, call },
+    })
+    .catch(noLink);
+  return link?.url ?? null;
+}
+
+/** Whoever waits for a link is told the trouble without one, and asks again with the next call. */
+function noLink(error: unknown): null {
+  if (error instanceof Fault && error.code === 'records_unavailable') return null;
+  throw error;
+}

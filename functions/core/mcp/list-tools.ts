@@ -1,0 +1,116 @@
+/**
+ * What each MCP server of a session's agent offers: tools that are enabled, visible to policy and not quarantined. A
+ * server that does not answer is told as such, and takes nothing away from the others.
+ */
+import type { SessionAgent } from '#contract/agents.ts';
+import type { McpServer, ServerListing } from '#contract/mcp.ts';
+import { actingIn, identify, knownServer, type Acting, type Identity, type KnownServer } from '#core/mcp/acting.ts';
+import { carryBearer } from '#core/mcp/carried-bearer.ts';
+import { consentUrl } from '#core/mcp/consent.ts';
+import type { McpFailure, McpListed } from '#core/mcp/mcp-client.ts';
+import { offerable } from '#core/mcp/offerable.ts';
+import { redact } from '#core/mcp/redact.ts';
+import type { McpProxyWorld, Until } from '#core/mcp/proxy-world.ts';
+import { badUrl, noToken, troubleOf, twoUsers, type Trouble } from '#core/mcp/trouble.ts';
+import type { LogKey } from '#core/ports.ts';
+import type { NoBearer } from '#core/vault/tokens.ts';
+
+export async function listTools(world: McpProxyWorld, key: LogKey, until: Until): Promise<readonly ServerListing[]> {
+  const acting = await actingIn(world, key);
+  const servers = usedServers(acting.agent);
+  return Promise.all(servers.map((server) => listingOf(world, acting, { server, until })));
+}
+
+/** Those with a tool that may be used, in the agent's order. */
+function usedServers({ mcp_servers: servers, tools }: SessionAgent): readonly McpServer[] {
+  return servers.filter(({ name }) =>
+    tools.some(
+      (tool) =>
+        tool.type === 'mcp_toolset' &&
+        tool.mcp_server_name === name &&
+        [tool.default_config, ...tool.configs].some(({ enabled }) => enabled),
+    ),
+  );
+}
+
+interface Asked {
+  readonly server: KnownServer;
+  readonly identity: Extract<Identity, { status: 'known' }>;
+}
+
+async function listingOf(
+  world: McpProxyWorld,
+  acting: Acting,
+  { server: declared, until }: { readonly server: McpServer; readonly until: Until },
+): Promise<ServerListing> {
+  const server = knownServer(declared);
+  if (server === null) return failed(declared.name, badUrl(declared.name));
+  const identity = await identify(world, acting, server.url);
+  if (identity.status !== 'known') return failed(server.name, twoUsers(server.name));
+  const asked = { server, identity };
+  const answer = await ask(world, asked, until);
+  if (answer.status === 'listed') {
+    const tools = await offerable(world, acting, { server, user: identity.user, tools: answer.tools });
+    return { status: 'listed', server: server.name, tools: [...tools] };
+  }
+  tell(world, acting, { server, answer });
+  return failedListing(world, acting, { ...asked, answer });
+}
+
+async function ask(
+  { client, tokens }: McpProxyWorld,
+  { server, identity: { match } }: Asked,
+  { deadline, signal }: Until,
+): Promise<McpListed | McpFailure | NoBearer> {
+  const carried = await carryBearer(tokens, match, signal);
+  if (carried.status !== 'carried') return carried;
+  const cacheKey = match?.stored.credential.id ?? null;
+  const answer = await client.listTools({ url: server.url, bearer: carried.bearer, cacheKey, deadline }, signal);
+  if (answer.status === 'failed') return carried.notRenewed() ?? answer;
+  // One that quotes the token could carry it into every request to the model.
+  const tools = answer.tools.filter((tool) => !redact(JSON.stringify(tool), carried.inUse(), '').found);
+  return { ...answer, tools };
+}
+
+async function failedListing(
+  world: McpProxyWorld,
+  acting: Acting,
+  { server, identity, answer }: Asked & { readonly answer: McpFailure | NoBearer },
+): Promise<ServerListing> {
+  const trouble = troubleWith(server.name, answer, identity.match !== null);
+  if (trouble.type !== 'mcp_authentication_failed_error' || answer.status === 'unavailable') {
+    return failed(server.name, trouble);
+  }
+  const challenge = answer.status === 'failed' ? answer : null;
+  const url = await consentUrl(world, acting, { server, identity, challenge, call: null });
+  return { ...failed(server.name, trouble), ...(url === null ? {} : { action_url: url }) };
+}
+
+function troubleWith(server: string, answer: McpFailure | NoBearer, hasCredential: boolean): Trouble {
+  if (answer.status !== 'failed') return noToken(server, answer);
+  const { message } = answer;
+  // Without its list a server is of no use in this run, whatever the reason.
+  return (
+    troubleOf(server, answer, hasCredential) ?? {
+      type: 'mcp_connection_failed_error',
+      message: `The MCP server "${server}" did not list its tools. ${message}`,
+    }
+  );
+}
+
+function failed(server: string, { type, message }: Trouble): Extract<ServerListing, { status: 'failed' }> {
+  return { status: 'failed', server, error: type, message };
+}
+
+function tell(
+  { journal }: Pick<McpProxyWorld, 'journal'>,
+  { key }: Acting,
+  { server, answer }: { readonly server: KnownServer; readonly answer: McpFailure | NoBearer },
+): void {
+  journal.line('tool list', {
+    ...key,
+    server: server.name,
+    outcome: answer.status === 'failed' ? answer.kind : answer.status,
+    detail: answer.detail,
+  });
+}

@@ -1,0 +1,78 @@
+/** What is wrong with a server, in words for people: they name it as the agent does, and never quote it. */
+import type { McpErrorType } from '#contract/mcp.ts';
+import type { McpFailure } from '#core/mcp/mcp-client.ts';
+import type { NoBearer } from '#core/vault/tokens.ts';
+
+export interface Trouble {
+  readonly type: McpErrorType;
+  readonly message: string;
+}
+
+const AUTHENTICATION: McpErrorType = 'mcp_authentication_failed_error';
+const CONNECTION: McpErrorType = 'mcp_connection_failed_error';
+
+export function twoUsers(server: string): Trouble {
+  const message = `Nobody acts towards the MCP server "${server}": the vaults of this session belong to different users.`;
+  return { type: AUTHENTICATION, message };
+}
+
+export function badUrl(server: string): Trouble {
+  return { type: CONNECTION, message: `The URL of the MCP server "${server}" is not one that can be asked.` };
+}
+
+export function noToken(server: string, { status }: NoBearer): Trouble {
+  switch (status) {
+    case 'needs_reauth':
+      return { type: AUTHENTICATION, message: `The MCP server "${server}" has to be connected again.` };
+    case 'unavailable':
+      return {
+        type: AUTHENTICATION,
+        message: `The access token for the MCP server "${server}" could not be had just now.`,
+      };
+    default:
+      return status satisfies never;
+  }
+}
+
+/** Null for what one call met, and the next one need not meet. */
+export function troubleOf(server: string, failure: McpFailure, hasCredential: boolean): Trouble | null {
+  const { kind, message } = failure;
+  switch (kind) {
+    case 'authentication': {
+      const why = hasCredential
+        ? `refused the credential of this session's vault`
+        : `asks for a credential, and no vault of this session has one`;
+      return { type: AUTHENTICATION, message: `The MCP server "${server}" ${why}.` };
+    }
+    case 'scope_required':
+      return {
+        type: AUTHENTICATION,
+        message: `The MCP server "${server}" wants more rights than were granted${listed(failure.scopes)}.`,
+      };
+    case 'unreachable':
+    case 'blocked':
+    case 'timeout':
+    case 'bad_answer':
+      return unusable(server, message);
+    // Told in the protocol's own words, it is what one tool has met.
+    case 'server_error':
+      return (failure.http?.status_code ?? 0) < 500 ? null : unusable(server, message);
+    case 'not_found':
+    case 'too_large':
+    case 'rate_limited':
+    case 'bad_request':
+      return null;
+    default:
+      return kind satisfies never;
+  }
+}
+
+function unusable(server: string, message: string): Trouble {
+  return { type: CONNECTION, message: `The MCP server "${server}" could not be used. ${message}` };
+}
+
+/** Scopes are the server's words: those that look like scopes, and no more of them than a person reads. */
+function listed(scopes: readonly string[]): string {
+  const shown = scopes.filter((scope) => /^[\x21-\x7e]{1,100}$/.test(scope)).slice(0, 20);
+  return shown.length === 0 ? '' : `: ${shown.join(', ')}`;
+}
