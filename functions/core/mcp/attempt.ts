@@ -1,0 +1,116 @@
+/** One attempt at a call that may be made: a token, the mark, then the server. What comes back is for others to judge. */
+import type { SessionState } from '#contract/entries.ts';
+import type { EventId } from '#contract/ids.ts';
+import type { WantedCall } from '#contract/mcp-proxy.ts';
+import type { Acting } from '#core/mcp/acting.ts';
+import type { CallMark, Suspension } from '#core/mcp/call-marks.ts';
+import { carryBearer, type Carried } from '#core/mcp/carried-bearer.ts';
+import type { Permit } from '#core/mcp/judge.ts';
+import type { McpCalled, McpFailure } from '#core/mcp/mcp-client.ts';
+import type { McpProxyWorld, Until } from '#core/mcp/proxy-world.ts';
+import { whileItStands } from '#core/session/watch.ts';
+import type { NoBearer } from '#core/vault/tokens.ts';
+
+export interface PermittedCall {
+  readonly acting: Acting;
+  readonly call: WantedCall;
+  readonly permit: Permit;
+}
+
+export type Attempted =
+  | {
+      readonly status: 'replied';
+      readonly reply: McpCalled | McpFailure;
+      readonly carried: Carried;
+      /** What earlier attempts stopped for. */
+      readonly before: Suspension;
+    }
+  /** Nothing was sent. */
+  | { readonly status: 'limited'; readonly retryAfterMs: number }
+  | { readonly status: 'no token'; readonly why: NoBearer }
+  /** Another attempt has said what came of it. */
+  | { readonly status: 'settled' }
+  /** Another attempt began to send it and did not say what came of it. */
+  | { readonly status: 'unknown' }
+  /** The log stopped wanting it while it was under way. */
+  | { readonly status: 'interrupted'; readonly carried: Carried };
+
+/** How often, and how long, an attempt that finds another one waits for what it says. */
+const LOOK_MS = 1000;
+const LOOKS = 10;
+
+export async function attempt(world: McpProxyWorld, permitted: PermittedCall, until: Until): Promise<Attempted> {
+  const limited = await limitedFor(world, permitted);
+  if (limited !== null) return { status: 'limited', retryAfterMs: limited };
+  const { call, permit } = permitted;
+  const carried = await carryBearer(world.tokens, permit.identity.match, until.signal);
+  if (carried.status !== 'carried') return { status: 'no token', why: carried };
+  // From here on it may have been sent, so the mark comes last: what dies before it is simply tried again.
+  const mark = await markOf(world, call.id);
+  switch (mark.status) {
+    case 'started':
+      return send(world, permitted, { carried, before: NOTHING, deadline: until.deadline });
+    case 'resumed':
+      return send(world, permitted, { carried, before: mark, deadline: until.deadline });
+    case 'found started':
+      return { status: 'unknown' };
+    case 'done':
+      return { status: 'settled' };
+    default:
+      return mark satisfies never;
+  }
+}
+
+const NOTHING: Suspension = { requests: [], state: null, causes: [] };
+
+/** After how long there is room for the call; null when there is. */
+async function limitedFor(
+  { buckets, callRate, stamp }: McpProxyWorld,
+  { acting, permit }: PermittedCall,
+): Promise<number | null> {
+  if (callRate === null) return null;
+  // Where no vault names a user, each session is its own.
+  const who = permit.identity.user ?? acting.key.session;
+  const taken = await buckets.take(`mcp#${acting.workspace}#${who}#${permit.server.url}`, callRate, 1);
+  if (taken.status === 'taken') return null;
+  return Math.max(0, Math.ceil(taken.untilUs / 1000) - Date.parse(stamp.now()));
+}
+
+/** An attempt that is under way beside this one is given a moment to end: its word is better than a guess. */
+async function markOf({ marks, stamp, pause }: McpProxyWorld, call: EventId): Promise<CallMark> {
+  for (let looks = 0; ; looks += 1) {
+    const mark = await marks.start(call, stamp.now());
+    if (mark.status !== 'found started' || looks === LOOKS) return mark;
+    await pause(LOOK_MS);
+  }
+}
+
+async function send(
+  world: McpProxyWorld,
+  { acting, call, permit }: PermittedCall,
+  { carried, before, deadline }: { readonly carried: Carried; readonly before: Suspension; readonly deadline: number },
+): Promise<Attempted> {
+  const { server, tool, identity } = permit;
+  const cacheKey = identity.match?.stored.credential.id ?? null;
+  const resume = before.requests.length === 0 && before.state === null ? null : before;
+  const cut = new AbortController();
+  const work = world.client.callTool(
+    { url: server.url, bearer: carried.bearer, cacheKey, deadline },
+    { tool: tool.name, input: call.input, schema: tool.input_schema, hints: tool.hints, resume },
+    cut.signal,
+  );
+  try {
+    const reply = await whileItStands(world, acting.key, {
+      stands: isOpen(call.id),
+      work,
+      cutOff: () => cut.abort(),
+    });
+    const isCut = cut.signal.aborted && reply.status === 'failed';
+    return isCut ? { status: 'interrupted', carried } : { status: 'replied', reply, carried, before };
+  } catch (error) {
+    if (cut.signal.aborted) return { status: 'interrupted', carried };
+    throw error;
+  }
+}
+
+const isOpen = (call: EventId) => (state: SessionState) => state.calls.some(({ id }) => id === call);

@@ -1,0 +1,148 @@
+/**
+ * One call of an MCP server's tool, as the session's user: judged, recorded, sent at most once, answered in the log and
+ * recorded again (governance §8.4). Whatever dies in between, the next attempt knows what may have happened: nothing is
+ * sent before the intent is on record, and what may have been sent is never sent again.
+ */
+import type { McpProxyRequest, WantedCall } from '#contract/mcp-proxy.ts';
+import type { EventId } from '#contract/ids.ts';
+import { Fault } from '#core/errors.ts';
+import { actingIn, type Acting } from '#core/mcp/acting.ts';
+import { attempt } from '#core/mcp/attempt.ts';
+import { intentOf, NOTHING_DONE, recordDenial, subjectOf } from '#core/mcp/audited.ts';
+import { endingOf } from '#core/mcp/ending-of-attempt.ts';
+import { failing, type Ending } from '#core/mcp/ending.ts';
+import { denial, judge, type Judged } from '#core/mcp/judge.ts';
+import type { McpProxyWorld, Until } from '#core/mcp/proxy-world.ts';
+import type { LogKey } from '#core/ports.ts';
+import { change } from '#core/session/change.ts';
+
+export type CallRequest = Extract<McpProxyRequest, { do: 'call' }>;
+
+interface Made {
+  readonly acting: Acting;
+  readonly call: WantedCall;
+  readonly judged: Judged;
+  /** Epoch milliseconds. */
+  readonly beganMs: number;
+}
+
+export async function callTool(world: McpProxyWorld, request: CallRequest, until: Until): Promise<void> {
+  const key: LogKey = { session: request.session, thread: request.thread };
+  const beganMs = Date.parse(world.stamp.now());
+  const head = await world.log.head(key);
+  if (head === null) return;
+  const open = head.state.calls.find(({ id }) => id === request.call.id);
+  // It waits for a person, since an attempt before this one or since another confirmation was asked for.
+  if (open !== undefined && open.waitsFor !== 'hand') return;
+  // It has its result, or an interrupt ended it, and its attempt has said all there was to say.
+  if (open === undefined && !(await diedUnsaid(world, request.call.id))) return;
+  const [call, acting] = await Promise.all([wantedCall(world, key, request), actingIn(world, key, head)]);
+  const judged = await judgeForHand(world, acting, { ...call, isConfirmed: open?.isConfirmed ?? true });
+  const made = { acting, call, judged, beganMs };
+  if (open === undefined) return conclude(world, made, UNSAID);
+  const ending = await endingFor(world, made, until);
+  if (ending !== null) await conclude(world, made, ending);
+}
+
+/** Whether an attempt at a call that is over died before the audit trail had its outcome. */
+async function diedUnsaid({ marks, stamp }: McpProxyWorld, call: EventId): Promise<boolean> {
+  const mark = await marks.start(call, stamp.now());
+  if (mark.status === 'found started') return true;
+  if (mark.status !== 'done') await marks.done(call);
+  return false;
+}
+
+/** The result is there already, or nobody waits for one. */
+const UNSAID: Ending = failing('outcome_unknown', '', {
+  came: { ...NOTHING_DONE, outcome: 'unknown', error: 'attempt_died' },
+  detail: null,
+});
+
+async function wantedCall({ log }: McpProxyWorld, key: LogKey, { call }: CallRequest): Promise<WantedCall> {
+  const entry = await log.entryAt(key, call.at);
+  const event = entry !== null && 'event' in entry ? entry.event : null;
+  if (event?.type !== 'agent.mcp_tool_use' || event.id !== call.id) {
+    throw new Fault('stored_data_invalid', `position ${call.at} of the log is not the MCP tool use ${call.id}`);
+  }
+  return { id: event.id, server: event.mcp_server_name, tool: event.name, input: event.input };
+}
+
+/** Policy may have changed since the call was told: what has to be asked now was not asked then. */
+async function judgeForHand(
+  world: McpProxyWorld,
+  acting: Acting,
+  wanted: WantedCall & { readonly isConfirmed: boolean },
+): Promise<Judged> {
+  const judged = await judge(world, acting, wanted);
+  const isMissing = judged.decision.decision === 'ask' && !wanted.isConfirmed;
+  if (!isMissing) return judged;
+  const { policyIds, policySha256, mode, would } = judged.decision;
+  const decision = { ...denial('confirmation_missing'), policyIds, policySha256, mode, would };
+  return { ...judged, decision, permit: null };
+}
+
+/** Null when another attempt has concluded it. */
+async function endingFor(world: McpProxyWorld, made: Made, until: Until): Promise<Ending | null> {
+  const { acting, call, judged } = made;
+  if (judged.permit === null) {
+    await recordDenial(world, acting, { call, judged });
+    const { code, reason } = judged.decision;
+    return failing('denied', reason, { came: { ...NOTHING_DONE, outcome: 'denied', error: code }, detail: code });
+  }
+  const subject = subjectOf(world, acting, { call, judged });
+  await world.audit.record(acting.workspace, acting.key.session, intentOf(subject, judged));
+  const permitted = { acting, call, permit: judged.permit };
+  const attempted = await attempt(world, permitted, until);
+  return attempted.status === 'settled' ? null : endingOf(world, permitted, attempted);
+}
+
+/** First what the session sees, then what auditors see, then the mark: whoever finds it done need look at neither. */
+async function conclude(world: McpProxyWorld, made: Made, ending: Ending): Promise<void> {
+  const { acting, call } = made;
+  if (ending.do === 'suspend' && ending.suspension !== null) await world.marks.suspend(call.id, ending.suspension);
+  await tellSession(world, made, ending);
+  const durationMs = Math.max(0, Date.parse(world.stamp.now()) - made.beganMs);
+  const subject = subjectOf(world, acting, made);
+  // A denial has had both of its records before anybody was told of it.
+  if (ending.came.outcome !== 'denied') {
+    const outcome = { kind: 'outcome' as const, ...subject, ...ending.came, duration_ms: durationMs };
+    await world.audit.record(acting.workspace, acting.key.session, outcome);
+  }
+  if (ending.do === 'result') await world.marks.done(call.id);
+  tell(world, made, { ending, durationMs });
+}
+
+async function tellSession(world: McpProxyWorld, { acting, call }: Made, ending: Ending): Promise<void> {
+  const head = await world.log.head(acting.key);
+  if (head === null) return;
+  const { error } = ending;
+  if (ending.do === 'suspend') {
+    await change(world, acting.key, head, { do: 'suspend', call: call.id, error: ending.error });
+    return;
+  }
+  const { content, isError } = ending;
+  const result = { do: 'result' as const, call: call.id, content, isError };
+  await change(world, acting.key, head, error === undefined ? result : { ...result, error });
+}
+
+function tell(
+  { journal }: McpProxyWorld,
+  { acting, call, judged }: Made,
+  { ending, durationMs }: { readonly ending: Ending; readonly durationMs: number },
+): void {
+  const { came, detail } = ending;
+  journal.line('tool call', {
+    ...acting.key,
+    call: call.id,
+    tool: 'mcp',
+    server: judged.server?.name ?? null,
+    decision: judged.decision.code,
+    outcome: came.outcome,
+    error_class: came.error,
+    detail,
+    http_status: came.http_status,
+    is_error: ending.do === 'result' && ending.isError,
+    duration_ms: durationMs,
+  });
+  journal.metric('ToolDuration', 'Milliseconds', durationMs);
+}

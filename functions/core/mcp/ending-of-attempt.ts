@@ -1,0 +1,63 @@
+/** What an attempt at a call comes to. */
+import type { Attempted, PermittedCall } from '#core/mcp/attempt.ts';
+import { endingOfReply } from '#core/mcp/ending-of-reply.ts';
+import {
+  cameOf,
+  failing,
+  linkFor,
+  MAY_HAVE_HAD_AN_EFFECT,
+  retryAfter,
+  UNAUTHENTICATED,
+  withLink,
+  type Came,
+  type Ending,
+} from '#core/mcp/ending.ts';
+import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
+import { noToken } from '#core/mcp/trouble.ts';
+import type { NoBearer } from '#core/vault/tokens.ts';
+
+export async function endingOf(
+  world: McpProxyWorld,
+  permitted: PermittedCall,
+  attempted: Exclude<Attempted, { status: 'settled' }>,
+): Promise<Ending> {
+  switch (attempted.status) {
+    case 'limited': {
+      const text = `The user's calls of this MCP server are limited, and the limit is reached.`;
+      const came = cameOf(permitted, null, { outcome: 'failed', error: 'rate_limited' });
+      return failing('rate_limited', `${text}${retryAfter(attempted.retryAfterMs)}`, { came, detail: 'own limit' });
+    }
+    case 'no token':
+      return withoutToken(world, permitted, attempted.why);
+    case 'unknown': {
+      const text = `An earlier attempt at this call ended before its result was known. ${MAY_HAVE_HAD_AN_EFFECT}`;
+      const came = cameOf(permitted, null, { outcome: 'unknown', error: 'attempt_died' });
+      return failing('outcome_unknown', text, { came, detail: null });
+    }
+    case 'interrupted': {
+      const came = cameOf(permitted, attempted.carried, { outcome: 'unknown', error: 'interrupted' });
+      return failing('interrupted', MAY_HAVE_HAD_AN_EFFECT, { came, detail: null });
+    }
+    case 'replied':
+      return endingOfReply(world, permitted, attempted);
+    default:
+      return attempted satisfies never;
+  }
+}
+
+async function withoutToken(world: McpProxyWorld, permitted: PermittedCall, why: NoBearer): Promise<Ending> {
+  const { server } = permitted.permit;
+  const error = { ...noToken(server.name, why), server: server.name };
+  const said = (outcome: Came['outcome']) => ({
+    came: cameOf(permitted, null, { outcome, error: why.status }),
+    detail: why.detail,
+  });
+  const url = why.status === 'needs_reauth' ? await linkFor(world, permitted, null) : null;
+  if (url !== null) return { do: 'suspend', error: withLink(error, url), suspension: null, ...said('suspended') };
+  return failing(
+    'authentication',
+    `${UNAUTHENTICATED[why.status]}${retryAfter(why.retryAfterMs)}`,
+    said('failed'),
+    error,
+  );
+}

@@ -1,0 +1,121 @@
+/** What a server's reply to a call comes to. */
+import type { Attempted, PermittedCall } from '#core/mcp/attempt.ts';
+import { contentOf } from '#core/mcp/content.ts';
+import {
+  cameOf,
+  failing,
+  linkFor,
+  MAY_HAVE_HAD_AN_EFFECT,
+  retryAfter,
+  UNAUTHENTICATED,
+  withLink,
+  type Came,
+  type Ending,
+} from '#core/mcp/ending.ts';
+import type { McpCalled, McpFailure } from '#core/mcp/mcp-client.ts';
+import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
+import { redactBlocks } from '#core/mcp/redact-blocks.ts';
+import { redact } from '#core/mcp/redact.ts';
+import { askToOpen, openable } from '#core/mcp/suspend-for-url.ts';
+import { noToken, troubleOf } from '#core/mcp/trouble.ts';
+import type { NoBearer } from '#core/vault/tokens.ts';
+
+type Replied = Extract<Attempted, { status: 'replied' }>;
+type ReplyOf<Status extends McpCalled['status']> = Extract<McpCalled, { status: Status }>;
+
+export function endingOfReply(
+  world: McpProxyWorld,
+  permitted: PermittedCall,
+  replied: Replied,
+): Ending | Promise<Ending> {
+  const { reply } = replied;
+  switch (reply.status) {
+    case 'answered':
+      return answered(permitted, replied, reply);
+    case 'input_required':
+      return askingPeople(permitted, replied, reply);
+    case 'failed':
+      return failed(world, permitted, { ...replied, reply });
+    default:
+      return reply satisfies never;
+  }
+}
+
+function markerOf({ permit }: PermittedCall): string {
+  return `[redacted:${permit.identity.match?.stored.credential.id ?? 'secret'}]`;
+}
+
+function answered(permitted: PermittedCall, { carried }: Replied, reply: ReplyOf<'answered'>): Ending {
+  const { blocks, found } = redactBlocks(reply.content, carried.inUse(), markerOf(permitted));
+  const outcome = reply.isError ? 'tool_error' : 'done';
+  const came = cameOf(permitted, carried, { outcome, http_status: 200, secret_echo: found });
+  return { do: 'result', content: contentOf(blocks), isError: reply.isError, came, detail: null };
+}
+
+/** A server that sends people from page to page without end is not followed for ever. */
+const MAX_SUSPENSIONS = 5;
+/** It is kept beside the call's mark. */
+const MAX_STATE_CHARS = 64_000;
+
+function askingPeople(
+  permitted: PermittedCall,
+  { carried, before }: Replied,
+  reply: ReplyOf<'input_required'>,
+): Ending {
+  const server = permitted.permit.server.name;
+  const requests = openable(reply.requests);
+  const isTooMuch = before.causes.length >= MAX_SUSPENSIONS || (reply.state?.length ?? 0) > MAX_STATE_CHARS;
+  if (requests.length === 0 || isTooMuch) {
+    const came = cameOf(permitted, carried, { outcome: 'failed', error: 'input_refused', http_status: 200 });
+    const text = 'The MCP server wants something of a person that nobody can be asked for here.';
+    return failing('input_required', text, { came, detail: `${reply.requests.length} requests` });
+  }
+  const { text: message, found } = redact(askToOpen(server, requests), carried.inUse(), markerOf(permitted));
+  return {
+    do: 'suspend',
+    error: { type: 'mcp_authentication_failed_error', server, message },
+    suspension: {
+      requests: requests.map(({ id }) => id),
+      state: reply.state,
+      causes: [...before.causes, 'input_required'],
+    },
+    came: cameOf(permitted, carried, {
+      outcome: 'suspended',
+      error: 'input_required',
+      http_status: 200,
+      secret_echo: found,
+    }),
+    detail: null,
+  };
+}
+
+async function failed(
+  world: McpProxyWorld,
+  permitted: PermittedCall,
+  { carried, before, reply }: Replied & { readonly reply: McpFailure },
+): Promise<Ending> {
+  const { server, identity } = permitted.permit;
+  const why = carried.notRenewed();
+  const trouble = why === null ? troubleOf(server.name, reply, identity.match !== null) : noToken(server.name, why);
+  const error = trouble === null ? undefined : { ...trouble, server: server.name };
+  const said = (outcome: Came['outcome']) => ({
+    came: cameOf(permitted, carried, { outcome, error: reply.kind, http_status: reply.http?.status_code ?? null }),
+    detail: why === null ? reply.detail : `${reply.detail}; ${why.detail}`,
+  });
+  const cause = [reply.kind, ...reply.scopes.toSorted()].join(' ');
+  // A consent that changed nothing is not asked for again: a third failure of this kind is not worth a person's time.
+  const mayAsk = CONSENT_HELPS.has(reply.kind) && why?.status !== 'unavailable' && !before.causes.includes(cause);
+  const url = mayAsk ? await linkFor(world, permitted, reply) : null;
+  if (error !== undefined && url !== null) {
+    const suspension = { ...before, causes: [...before.causes, cause] };
+    return { do: 'suspend', error: withLink(error, url), suspension, ...said('suspended') };
+  }
+  return failing(reply.kind, textOf(reply, why), said('failed'), error);
+}
+
+const CONSENT_HELPS: ReadonlySet<McpFailure['kind']> = new Set(['authentication', 'scope_required']);
+
+function textOf({ message, retryAfterMs, sent }: McpFailure, why: NoBearer | null): string {
+  if (why !== null) return `${UNAUTHENTICATED[why.status]}${retryAfter(why.retryAfterMs)}`;
+  return `${message}${sent ? ` ${MAY_HAVE_HAD_AN_EFFECT}` : ''}${retryAfter(retryAfterMs)}`;
+}

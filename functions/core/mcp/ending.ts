@@ -1,0 +1,78 @@
+/** What an attempt comes to: a result for the model, or a call that waits until a person has acted. */
+import type { ToolContent } from '#contract/content.ts';
+import type { PermittedCall } from '#core/mcp/attempt.ts';
+import { NOTHING_DONE, type CallOutcome } from '#core/mcp/audited.ts';
+import type { Suspension } from '#core/mcp/call-marks.ts';
+import type { Carried } from '#core/mcp/carried-bearer.ts';
+import { consentUrl } from '#core/mcp/consent.ts';
+import type { McpFailure } from '#core/mcp/mcp-client.ts';
+import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
+import type { McpTrouble } from '#core/session/commands.ts';
+
+/** For the audit trail; how long it took is the caller's to know. */
+export type Came = Omit<CallOutcome, 'duration_ms'>;
+
+interface Said {
+  readonly came: Came;
+  /** For the log. */
+  readonly detail: string | null;
+}
+
+export interface Result extends Said {
+  readonly do: 'result';
+  readonly content: ToolContent;
+  readonly isError: boolean;
+  /** What people are told beside it. */
+  readonly error?: McpTrouble;
+}
+
+export interface Suspended extends Said {
+  readonly do: 'suspend';
+  readonly error: McpTrouble;
+  /** What the next attempt goes on from; null when this one did not get as far as to be marked. */
+  readonly suspension: Suspension | null;
+}
+
+export type Ending = Result | Suspended;
+
+/** An error that the model is told: what kind it is of, and what may help. */
+export function failing(kind: string, text: string, said: Said, error?: McpTrouble): Result {
+  const content = [{ type: 'text' as const, text: `${kind}: ${text}` }];
+  return { do: 'result', content, isError: true, ...(error === undefined ? {} : { error }), ...said };
+}
+
+export function cameOf(
+  { permit }: PermittedCall,
+  carried: Carried | null,
+  came: Pick<Came, 'outcome'> & Partial<Came>,
+): Came {
+  const { match } = permit.identity;
+  return {
+    ...NOTHING_DONE,
+    vault: match?.vault.id ?? null,
+    credential: match?.stored.credential.id ?? null,
+    credential_version: carried?.version() ?? match?.stored.version ?? null,
+    ...came,
+  };
+}
+
+export const MAY_HAVE_HAD_AN_EFFECT = 'It may or may not have had an effect: find out before you make it again.';
+
+/** For the model, at the end of a text. */
+export const retryAfter = (ms: number | null) => (ms === null ? '' : ` (retry_after_ms: ${ms})`);
+
+/** For the model: why there is no token for a call. */
+export const UNAUTHENTICATED = {
+  needs_reauth: 'The user has to connect this MCP server again before it can be called.',
+  unavailable: 'The access token for this MCP server cannot be had just now, so the call was not made. Try it later.',
+};
+
+/** Where the user can consent, for people. */
+export function linkFor(world: McpProxyWorld, { acting, call, permit }: PermittedCall, challenge: McpFailure | null) {
+  const { server, identity } = permit;
+  return consentUrl(world, acting, { server, identity, challenge, call: call.id });
+}
+
+export function withLink({ message, ...error }: McpTrouble, url: string): McpTrouble {
+  return { ...error, message: `${message} To let the session go on, open ${url}` };
+}

@@ -1,0 +1,144 @@
+/** Whatever a call dies of, and wherever: the server is asked at most once, and the log and the trail end in order. */
+import { describe, expect, it } from 'vitest';
+import { Fault } from '#core/errors.ts';
+import { callTool } from '#core/mcp/call-tool.ts';
+import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
+import { failure, proxyStage, type ProxyStage } from '#test/functions/core/mcp/proxy-stage.ts';
+
+class Killed extends Error {}
+
+type Effect = 'intent' | 'mark' | 'call' | 'append' | 'outcome' | 'done';
+type Moment = 'before' | 'after';
+
+const EFFECTS: readonly Effect[] = ['intent', 'mark', 'call', 'append', 'outcome', 'done'];
+const DEATHS = EFFECTS.flatMap((effect) => (['before', 'after'] as const).map((moment) => ({ effect, moment })));
+
+/** Nothing of a process that died does anything any more. */
+function dying(stage: ProxyStage, effect: Effect, moment: Moment): McpProxyWorld {
+  const { world } = stage;
+  let isDead = false;
+  const at =
+    <Args extends readonly unknown[], Value>(own: Effect | null, work: (...args: Args) => Promise<Value>) =>
+    async (...args: Args): Promise<Value> => {
+      if (own === effect && moment === 'before') isDead = true;
+      if (isDead) throw new Killed();
+      const value = await work(...args);
+      if (own === effect) isDead = true;
+      if (isDead) throw new Killed();
+      return value;
+    };
+  return {
+    ...world,
+    audit: {
+      record: (workspace, about, entry) =>
+        at(entry.kind === 'administration' ? null : entry.kind, world.audit.record)(workspace, about, entry),
+    },
+    marks: {
+      start: at('mark', world.marks.start),
+      suspend: at(null, world.marks.suspend),
+      done: at('done', world.marks.done),
+    },
+    client: { ...world.client, callTool: at('call', world.client.callTool) },
+    log: { ...world.log, append: at('append', world.log.append) },
+  };
+}
+
+async function attempts(stage: ProxyStage, worlds: readonly McpProxyWorld[]): Promise<void> {
+  for (const world of worlds) {
+    await callTool(world, stage.request, stage.until).catch((error: unknown) => {
+      if (!(error instanceof Killed)) throw error;
+    });
+  }
+}
+
+describe('a call whose process is killed', () => {
+  it.each(DEATHS)('$moment the $effect ends in order with the next attempt', async ({ effect, moment }) => {
+    const stage = proxyStage();
+    await attempts(stage, [dying(stage, effect, moment), stage.world]);
+    expect(stage.calls.length).toBeLessThanOrEqual(1);
+    expect(stage.results()).toHaveLength(1);
+    expect((await stage.state()).calls).toEqual([]);
+    expect(stage.intents().length).toBeGreaterThanOrEqual(1);
+    expect(stage.outcomes().length).toBeGreaterThanOrEqual(1);
+    expect(stage.marks.all.get(stage.open.id)?.status).toBe('done');
+  });
+
+  it.each(DEATHS)('$moment the $effect never tells more than is known', async ({ effect, moment }) => {
+    const stage = proxyStage();
+    await attempts(stage, [dying(stage, effect, moment), stage.world]);
+    const wasHeard = !stage.results()[0]?.is_error;
+    const heard =
+      effect === 'call' || (effect === 'mark' && moment === 'after') || (effect === 'append' && moment === 'before');
+    expect(wasHeard).toBe(!heard);
+    if (heard) {
+      expect(JSON.stringify(stage.results())).toContain('may or may not have had an effect');
+      expect(stage.outcomes().at(-1)).toMatchObject({ outcome: 'unknown' });
+    }
+  });
+
+  it.each(DEATHS)('$moment the $effect twice in a row is still made at most once', async ({ effect, moment }) => {
+    const stage = proxyStage();
+    await attempts(stage, [dying(stage, effect, moment), dying(stage, effect, moment), stage.world]);
+    expect(stage.calls.length).toBeLessThanOrEqual(1);
+    expect(stage.results()).toHaveLength(1);
+  });
+
+  it('is never sent without an intent on record before', async () => {
+    for (const { effect, moment } of DEATHS) {
+      const stage = proxyStage();
+      await attempts(stage, [dying(stage, effect, moment)]);
+      if (stage.calls.length > 0) expect(stage.audited[0]).toMatchObject({ kind: 'intent' });
+    }
+  });
+});
+
+describe('two attempts at once', () => {
+  it('make the call once, and the one that did not make it waits for what the other says', async () => {
+    const stage = proxyStage();
+    await Promise.all([attempts(stage, [stage.world]), attempts(stage, [stage.world])]);
+    expect(stage.calls).toHaveLength(1);
+    expect(stage.results()).toMatchObject([{ is_error: false }]);
+  });
+});
+
+describe('a call that was to wait for its user, and died', () => {
+  it.each(['before', 'after'] as const)('%s the session was told is over or waits, and is not lost', async (moment) => {
+    const stage = proxyStage();
+    stage.replies[0] = failure({ kind: 'authentication' });
+    await attempts(stage, [dying(stage, 'append', moment), stage.world]);
+    const { calls } = await stage.state();
+    expect(calls.every(({ waitsFor }) => waitsFor === 'confirmation')).toBe(true);
+    expect(stage.results().length + calls.length).toBe(1);
+  });
+});
+
+describe('an audit trail that cannot be written', () => {
+  const down = async () => Promise.reject(new Fault('audit_unavailable', 'the audit table did not answer'));
+
+  it('scenario 42: stops every call before anything is sent, in a way that is repeated', async () => {
+    const stage = proxyStage();
+    const world = { ...stage.world, audit: { record: down } };
+    await expect(callTool(world, stage.request, stage.until)).rejects.toMatchObject({
+      code: 'audit_unavailable',
+      retryable: true,
+    });
+    expect(stage.calls).toEqual([]);
+    expect(stage.results()).toEqual([]);
+    await callTool(stage.world, stage.request, stage.until);
+    expect(stage.results()).toMatchObject([{ is_error: false }]);
+  });
+});
+
+describe('a vault that does not answer', () => {
+  it('scenario 43: is an error of a kind, which names neither a store nor a secret', async () => {
+    const stage = proxyStage();
+    const broken = async () => {
+      throw new Fault('secret_unavailable', 'arn:aws:secretsmanager:eu-west-1:1:secret:x could not be read');
+    };
+    await callTool({ ...stage.world, tokens: { bearer: broken, renew: broken } }, stage.request, stage.until);
+    expect(stage.results()).toMatchObject([{ is_error: true }]);
+    expect(JSON.stringify(stage.results())).toContain('authentication: ');
+    expect(JSON.stringify([stage.entries(), stage.lines, stage.audited])).not.toContain('arn:');
+    expect(stage.calls).toEqual([]);
+  });
+});

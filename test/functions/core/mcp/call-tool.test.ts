@@ -1,0 +1,375 @@
+import { describe, expect, it } from 'vitest';
+import { Fault } from '#core/errors.ts';
+import { callTool } from '#core/mcp/call-tool.ts';
+import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
+import { bucketOf } from '#core/requests/token-bucket.ts';
+import { KEY } from '#test/functions/core/given.ts';
+import {
+  ALICE,
+  ALLOW,
+  ANSWER,
+  credentialIn,
+  failure,
+  FX_URL,
+  holding,
+  proxyStage,
+  tokenOf,
+  vaultOf,
+  type ProxyStage,
+} from '#test/functions/core/mcp/proxy-stage.ts';
+
+const run = (stage: ProxyStage, over: Partial<McpProxyWorld> = {}) =>
+  callTool({ ...stage.world, ...over }, stage.request, stage.until);
+
+const textOf = (stage: ProxyStage) => {
+  const content = stage.results().at(-1)?.content[0];
+  return content?.type === 'text' ? content.text : '';
+};
+const TOKEN = tokenOf(credentialIn(ALICE.vault));
+
+describe('a call of an MCP tool', () => {
+  it('is made with the token of the session’s user and answered in the log, between an intent and its outcome', async () => {
+    const stage = proxyStage();
+    await run(stage);
+    expect(stage.calls).toMatchObject([{ token: TOKEN, call: { tool: 'sum', input: { a: 1, b: 2 }, resume: null } }]);
+    expect(stage.calls[0]?.target).toMatchObject({
+      url: FX_URL,
+      cacheKey: 'vcrd_alice',
+      deadline: stage.until.deadline,
+    });
+    expect(stage.results()).toMatchObject([{ is_error: false, content: [{ type: 'text', text: '3' }] }]);
+    expect(stage.audited).toMatchObject([
+      { kind: 'intent', user: 'alice', call: stage.open.id, server: 'fx', server_url: FX_URL, decision: 'allow' },
+      {
+        ...{ kind: 'outcome', outcome: 'done', vault: 'vlt_alice', credential: 'vcrd_alice', credential_version: 3 },
+        ...{ http_status: 200, secret_echo: false, error: null },
+      },
+    ]);
+    expect(stage.lines).toMatchObject([{ message: 'tool call', outcome: 'done', is_error: false }]);
+  });
+
+  it('passes on that the tool failed, as what it said', async () => {
+    const stage = proxyStage();
+    stage.replies[0] = { status: 'answered', content: [{ type: 'text', text: 'no such row' }], isError: true };
+    await run(stage);
+    expect(stage.results()).toMatchObject([{ is_error: true, content: [{ text: 'no such row' }] }]);
+    expect(stage.outcomes()).toMatchObject([{ outcome: 'tool_error' }]);
+    expect(stage.errors()).toEqual([]);
+  });
+
+  it('is made without a token when no vault has a credential for the server', async () => {
+    const stage = proxyStage({ holdings: [] });
+    await run(stage);
+    expect(stage.calls).toMatchObject([{ token: undefined, target: { bearer: null, cacheKey: null } }]);
+    expect(stage.outcomes()).toMatchObject([{ outcome: 'done', user: null, vault: null, credential: null }]);
+  });
+
+  it('uses the first vault that has a credential, and none that is archived', async () => {
+    const archived = vaultOf('old', 'alice', '2026-11-20T00:00:00.000Z');
+    const second = holding('second', 'alice');
+    const stage = proxyStage({ holdings: [{ vault: archived, stored: [credentialIn(archived)] }, second, ALICE] });
+    await run(stage);
+    expect(stage.calls[0]?.target.cacheKey).toBe('vcrd_second');
+  });
+
+  it('is denied when its vaults are two people’s', async () => {
+    const stage = proxyStage({ holdings: [ALICE, holding('bob', 'bob')] });
+    await run(stage);
+    expect(stage.calls).toEqual([]);
+    expect(textOf(stage)).toMatch(/^denied: The vaults of this session belong to different users/);
+    expect(stage.audited).toMatchObject([
+      { kind: 'intent', decision: 'deny', code: 'two_users' },
+      { kind: 'outcome', outcome: 'denied', error: 'two_users' },
+    ]);
+  });
+
+  it('does nothing for a call that has its result, waits for a person, or is of a session that is gone', async () => {
+    const answered = proxyStage();
+    await run(answered);
+    await run(answered);
+    expect(answered.calls).toHaveLength(1);
+    expect(answered.audited).toHaveLength(2);
+    const asking = proxyStage({ asks: true });
+    await run(asking);
+    expect(asking.calls).toEqual([]);
+    expect(asking.marks.all.size).toBe(0);
+    const gone = proxyStage();
+    await run(gone, { log: { ...gone.log, head: async () => null } });
+    expect(gone.calls).toEqual([]);
+  });
+
+  it('tells policy whether a person has confirmed this very call', async () => {
+    const stage = proxyStage({ asks: true });
+    await stage.when({
+      do: 'send',
+      events: [{ type: 'user.tool_confirmation', tool_use_id: stage.open.id, result: 'allow' }],
+    });
+    await run(stage, { policies: askingPolicies(stage) });
+    expect(stage.judged).toMatchObject([{ isConfirmed: true, user: 'alice', thread: { isPrimary: true, depth: 0 } }]);
+    expect(stage.calls).toHaveLength(1);
+  });
+
+  it('is not made when policy has come to want a confirmation that nobody was asked for', async () => {
+    const stage = proxyStage();
+    await run(stage, { policies: askingPolicies(stage) });
+    expect(stage.calls).toEqual([]);
+    expect(textOf(stage)).toMatch(/^denied: .*Make it again/);
+    expect(stage.outcomes()).toMatchObject([{ outcome: 'denied', error: 'confirmation_missing' }]);
+  });
+
+  it('is denied when what was pinned of the tool is not what the model was told', async () => {
+    const stage = proxyStage();
+    stage.pins.put(FX_URL, { ...stage.world, name: 'sum' } as never, 'f'.repeat(64));
+    await run(stage);
+    expect(stage.calls).toEqual([]);
+    expect(stage.outcomes()).toMatchObject([{ outcome: 'denied', error: 'tool_drift' }]);
+  });
+});
+
+const askingPolicies = (stage: ProxyStage): McpProxyWorld['policies'] => ({
+  ...stage.world.policies,
+  decide: async (facts, input) => {
+    await stage.world.policies.decide(facts, input);
+    return { ...ALLOW, decision: 'ask', code: 'asks' };
+  },
+});
+
+describe('what goes wrong with a server', () => {
+  it.each(['unreachable', 'blocked', 'timeout', 'bad_answer'] as const)(
+    'is a result, and told to people, when it is %s',
+    async (kind) => {
+      const stage = proxyStage();
+      stage.replies[0] = failure({ kind });
+      await run(stage);
+      expect(stage.results()).toMatchObject([{ is_error: true }]);
+      expect(textOf(stage)).toBe(`${kind}: It is ${kind}.`);
+      expect(stage.errors()).toMatchObject([
+        {
+          error: {
+            type: 'mcp_connection_failed_error',
+            mcp_server_name: 'fx',
+            retry_status: { type: 'retrying' },
+          },
+        },
+      ]);
+      expect(stage.outcomes()).toMatchObject([{ outcome: 'failed', error: kind }]);
+    },
+  );
+
+  it.each(['too_large', 'rate_limited', 'bad_request', 'not_found', 'server_error'] as const)(
+    'is the model’s alone to know when one call met it: %s',
+    async (kind) => {
+      const stage = proxyStage();
+      stage.replies[0] = failure({ kind, retryAfterMs: 7000 });
+      await run(stage);
+      expect(textOf(stage)).toBe(`${kind}: It is ${kind}. (retry_after_ms: 7000)`);
+      expect(stage.errors()).toEqual([]);
+      expect(stage.calls).toHaveLength(1);
+    },
+  );
+
+  it('says that a call which was sent may have had an effect', async () => {
+    const stage = proxyStage();
+    stage.replies[0] = failure({ kind: 'timeout', sent: true });
+    await run(stage);
+    expect(textOf(stage)).toContain('may or may not have had an effect');
+  });
+
+  it('keeps the details for the log', async () => {
+    const stage = proxyStage();
+    stage.replies[0] = failure({ kind: 'unreachable', detail: 'fx.example.com tools/call ECONNRESET' });
+    await run(stage);
+    expect(stage.lines).toMatchObject([{ error_class: 'unreachable', detail: 'fx.example.com tools/call ECONNRESET' }]);
+    expect(JSON.stringify(stage.entries())).not.toContain('ECONNRESET');
+  });
+});
+
+describe('a limit of calls', () => {
+  it('scenario 40: of a user and server refuses what exceeds it, says when there is room, and sends nothing', async () => {
+    const rate = bucketOf(1);
+    const first = proxyStage({ rate });
+    await run(first);
+    const again = proxyStage({ rate });
+    await run(again, { buckets: first.world.buckets });
+    expect(again.calls).toEqual([]);
+    expect(textOf(again)).toMatch(/^rate_limited: .*\(retry_after_ms: \d+\)$/);
+    expect(again.outcomes()).toMatchObject([{ outcome: 'failed', error: 'rate_limited' }]);
+    const other = proxyStage({ rate, holdings: [holding('bob', 'bob')] });
+    await run(other, { buckets: first.world.buckets });
+    expect(other.calls).toHaveLength(1);
+  });
+});
+
+describe('a call that a user has to consent to', () => {
+  const LINK = 'https://brainstem.example.com/connect/conn_1';
+  const challenged = failure({
+    kind: 'authentication',
+    scopes: ['files:read'],
+    resourceMetadata: 'https://fx.example.com/.well-known/x',
+  });
+
+  it('waits, and the user has a link to the place where the server says that consent begins', async () => {
+    const empty = { vault: vaultOf('alice', 'alice'), stored: [] };
+    const stage = proxyStage({ holdings: [empty] });
+    stage.replies[0] = challenged;
+    await run(stage);
+    expect(stage.offers).toMatchObject([
+      {
+        ...{ vault: empty.vault, serverUrl: FX_URL, serverName: 'fx', scopes: ['files:read'] },
+        ...{ resourceMetadata: challenged.resourceMetadata, resume: { ...KEY, call: stage.open.id } },
+      },
+    ]);
+    expect((await stage.state()).calls).toMatchObject([{ waitsFor: 'confirmation', isSuspended: true }]);
+    expect(stage.results()).toEqual([]);
+    expect(stage.errors()).toMatchObject([
+      { error: { type: 'mcp_authentication_failed_error', message: expect.stringContaining(LINK) } },
+    ]);
+    expect(stage.outcomes()).toMatchObject([{ outcome: 'suspended', error: 'authentication' }]);
+  });
+
+  it('goes on when they have, and is answered like any other', async () => {
+    const stage = proxyStage();
+    stage.replies.splice(0, 1, challenged, ANSWER);
+    await run(stage);
+    await stage.when({ do: 'resume', call: stage.open.id });
+    await run(stage);
+    expect(stage.results()).toMatchObject([{ is_error: false }]);
+    expect(stage.calls).toHaveLength(2);
+    expect(stage.audited.map((entry) => ('outcome' in entry ? entry.outcome : entry.kind))).toEqual([
+      'intent',
+      'suspended',
+      'intent',
+      'done',
+    ]);
+  });
+
+  it('scenario 24: a third failure of the same kind is not attempted: the second one is the result', async () => {
+    const stage = proxyStage();
+    stage.replies[0] = failure({ kind: 'scope_required', scopes: ['files:write'] });
+    await run(stage);
+    expect(stage.offers).toMatchObject([{ scopes: ['files:write'] }]);
+    await stage.when({ do: 'resume', call: stage.open.id });
+    await run(stage);
+    expect(textOf(stage)).toMatch(/^scope_required: /);
+    expect(stage.results()).toMatchObject([{ is_error: true }]);
+    expect(stage.calls).toHaveLength(2);
+    expect(stage.offers).toHaveLength(1);
+  });
+
+  it('is answered with an error where nobody can be asked', async () => {
+    for (const options of [{ links: 'none' as const }, { holdings: [] }, { holdings: [pasted()] }]) {
+      const stage = proxyStage(options);
+      stage.replies[0] = challenged;
+      await run(stage);
+      expect(stage.results()).toMatchObject([{ is_error: true }]);
+      expect(stage.errors()).toMatchObject([
+        { error: { type: 'mcp_authentication_failed_error', mcp_server_name: 'fx' } },
+      ]);
+      expect(JSON.stringify(stage.entries())).not.toContain(LINK);
+    }
+  });
+
+  const pasted = () => ({ vault: ALICE.vault, stored: [credentialIn(ALICE.vault, FX_URL, 'static_bearer')] });
+
+  it('is not sent with a credential that was revoked: the user is asked to connect again', async () => {
+    const stage = proxyStage();
+    const gone = { status: 'needs_reauth', retryAfterMs: null, detail: 'as.example.com invalid_grant' } as const;
+    await run(stage, { tokens: { ...stage.world.tokens, bearer: async () => gone } });
+    expect(stage.calls).toEqual([]);
+    expect(stage.errors()).toMatchObject([{ error: { message: expect.stringContaining(LINK) } }]);
+    expect(stage.outcomes()).toMatchObject([{ outcome: 'suspended', error: 'needs_reauth' }]);
+  });
+
+  it('is told to come back when the token cannot be renewed just now, and nobody is asked for a consent', async () => {
+    const stage = proxyStage();
+    const later = { status: 'unavailable', retryAfterMs: 30_000, detail: 'as.example.com 503' } as const;
+    await run(stage, { tokens: { ...stage.world.tokens, bearer: async () => later } });
+    expect(textOf(stage)).toMatch(/^authentication: .*\(retry_after_ms: 30000\)$/);
+    expect(stage.offers).toEqual([]);
+  });
+
+  it('asks for a consent when a refused token could not be renewed because it was revoked', async () => {
+    const stage = proxyStage();
+    stage.replies[0] = async () => {
+      await expect(stage.calls[0]?.target.bearer?.onUnauthorized()).rejects.toThrow(Fault);
+      return challenged;
+    };
+    await run(stage);
+    expect(stage.errors()).toMatchObject([{ error: { message: expect.stringMatching(/has to be connected again/) } }]);
+    expect(stage.lines).toMatchObject([{ detail: expect.stringContaining('as.example.com invalid_grant') }]);
+  });
+});
+
+describe('a server that wants a person to open a URL', () => {
+  const URL_ASKED = 'https://pay.example.com/confirm?order=7';
+  const asking = (url: string, state: string | null = 'st4te') => ({
+    status: 'input_required' as const,
+    requests: [{ id: 'pay', url, message: 'Confirm\u202e the payment' }],
+    state,
+  });
+
+  it('scenario 31: is waited for: people are told where, the model is not, and its state is echoed as it came', async () => {
+    const stage = proxyStage();
+    stage.replies.splice(0, 1, asking(URL_ASKED), ANSWER);
+    await run(stage);
+    expect(stage.errors()).toMatchObject([
+      { error: { message: expect.stringContaining(`pay.example.com: ${URL_ASKED} ("Confirm the payment")`) } },
+    ]);
+    expect((await stage.state()).calls).toMatchObject([{ waitsFor: 'confirmation' }]);
+    await stage.when({
+      do: 'send',
+      events: [{ type: 'user.tool_confirmation', tool_use_id: stage.open.id, result: 'allow' }],
+    });
+    await run(stage);
+    expect(stage.calls[1]?.call.resume).toMatchObject({ requests: ['pay'], state: 'st4te' });
+    expect(JSON.stringify(stage.results())).not.toContain('pay.example.com');
+    expect(stage.results()).toMatchObject([{ is_error: false }]);
+  });
+
+  it.each(['javascript:alert(1)', 'data:text/html,x', 'file:///etc/passwd', 'nothing'])(
+    'scenario 31: is not followed to %s',
+    async (url) => {
+      const stage = proxyStage();
+      stage.replies[0] = asking(url);
+      await run(stage);
+      expect(stage.results()).toMatchObject([{ is_error: true }]);
+      expect(JSON.stringify(stage.entries())).not.toContain(url.slice(0, 11));
+      expect(stage.outcomes()).toMatchObject([{ outcome: 'failed', error: 'input_refused' }]);
+    },
+  );
+
+  it('is not followed from page to page for ever', async () => {
+    const stage = proxyStage();
+    stage.replies[0] = asking(URL_ASKED);
+    for (let round = 0; round < 10 && stage.results().length === 0; round += 1) {
+      await run(stage);
+      await stage.when({ do: 'resume', call: stage.open.id });
+    }
+    expect(stage.results()).toMatchObject([{ is_error: true }]);
+    expect(stage.calls.length).toBeLessThan(10);
+  });
+
+  it('finds no token in what people are told', async () => {
+    const stage = proxyStage();
+    stage.replies[0] = asking(`https://pay.example.com/?t=${TOKEN}`);
+    await run(stage);
+    expect(JSON.stringify(stage.entries())).not.toContain(TOKEN);
+    expect(stage.outcomes()).toMatchObject([{ secret_echo: true }]);
+  });
+});
+
+describe('an interrupt', () => {
+  it('cuts off the call that is under way, and its outcome is on record', async () => {
+    const stage = proxyStage();
+    const client: McpProxyWorld['client'] = {
+      ...stage.world.client,
+      callTool: (_target, _call, signal) =>
+        new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason))),
+    };
+    const pause = async () => stage.when({ do: 'send', events: [{ type: 'user.interrupt' }] });
+    await run(stage, { client, pause });
+    expect(stage.results()).toHaveLength(1);
+    expect(stage.outcomes()).toMatchObject([{ outcome: 'unknown', error: 'interrupted' }]);
+    expect(stage.marks.all.get(stage.open.id)).toMatchObject({ status: 'done' });
+  });
+});
