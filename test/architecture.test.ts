@@ -59,9 +59,11 @@ const TABLE: readonly { readonly from: string; readonly may: readonly string[] }
       '@anthropic-ai/sdk/',
       '@anthropic-ai/aws-sdk/',
       '@anthropic-ai/bedrock-sdk/',
+      '@modelcontextprotocol/client',
       'aws4fetch',
       '@modelcontextprotocol/client',
       'htmlparser2',
+      'openid-client',
     ],
   },
   ...entries.map((from) => ({

@@ -75,6 +75,7 @@ export const KnownClient = z.object({
 });
 export type KnownClient = z.infer<typeof KnownClient>;
 export const KnownClients = z.array(KnownClient).max(32);
+export type KnownClients = z.infer<typeof KnownClients>;
 
 /** How a deployment's users log in, as the connect function is told. */
 export const LoginSettings = z.object({

@@ -1,0 +1,16 @@
+/** What the pages need from the outside. */
+import type { IdentityProvider } from '#core/connect/login.ts';
+import type { OpenWorld } from '#core/connect/open-link.ts';
+import type { AnswerWorld } from '#core/connect/take-answer.ts';
+import type { AuthorizationServers } from '#core/connect/authorization-server.ts';
+import type { Journal } from '#core/ports.ts';
+import type { CredentialRecords } from '#core/vault/vault-records.ts';
+
+export interface ConnectWorld extends OpenWorld, AnswerWorld {
+  readonly credentials: Pick<CredentialRecords, 'match' | 'find' | 'create' | 'replace'>;
+  readonly clients: AnswerWorld['clients'];
+  readonly servers: AuthorizationServers;
+  readonly connects: AnswerWorld['connects'];
+  readonly identity: IdentityProvider;
+  readonly journal: Journal;
+}

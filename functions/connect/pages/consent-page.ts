@@ -1,0 +1,76 @@
+/** The page on which a user says yes or no: who wants what, where, and where it leads (governance P2). */
+import { html } from 'hono/html';
+import type { ConnectRecord } from '#core/connect/connect-records.ts';
+import type { ConsentForm } from '#core/connect/open-link.ts';
+import type { ConnectPlan } from '#core/connect/plan.ts';
+import type { Markup, Page } from './page.ts';
+
+export interface ConsentPage {
+  readonly record: ConnectRecord;
+  readonly plan: ConnectPlan;
+  readonly form: ConsentForm;
+  readonly again: boolean;
+  readonly linkUrl: string;
+}
+
+export function consentPage({ record, plan, form, again, linkUrl }: ConsentPage): Page {
+  const server = hostOf(record.server.url);
+  const who = record.agent?.name ?? 'An agent';
+  return {
+    status: again ? 409 : 200,
+    title: `Let ${who} use ${server} for you?`,
+    body: html`${again ? notice : ''}
+      <p>If you approve, ${who} can act at ${server} in your name, until you or an administrator disconnect it.</p>
+      <dl>
+        ${agentRow(record)} ${row('Server', server)} ${row('Access', scopeList(plan.scopes))}
+        ${row('You continue at', hostOf(plan.discovered.authorizationEndpoint))}
+        ${row('You come back to', backTo(record, linkUrl))}
+      </dl>
+      <form method="post" action="${linkUrl}/approve">
+        <input type="hidden" name="token" value="${form.token}" />
+        <input type="hidden" name="plan" value="${form.plan}" />
+        <div class="actions">
+          <button class="act" type="submit">Approve and continue</button>
+          <button type="submit" formaction="${linkUrl}/cancel">Cancel</button>
+        </div>
+      </form>
+      <p class="small">Signed in as ${record.user}. Nothing is shared before you approve.</p>`,
+  };
+}
+
+const notice = html`<p class="note" role="status">
+  What this would do has changed, or this page was open for too long. Please look at it again.
+</p>`;
+
+function row(name: string, value: string | Markup): Markup {
+  return html`<div>
+    <dt>${name}</dt>
+    <dd>${value}</dd>
+  </div>`;
+}
+
+function agentRow({ agent }: ConnectRecord): Markup | string {
+  return agent === null ? '' : row('Agent', `${agent.name}, version ${agent.version}`);
+}
+
+function scopeList(scopes: readonly string[]): string | Markup {
+  if (scopes.length === 0) return 'What the server gives by default; you will see it there';
+  return html`<ul>
+    ${scopes.map((scope) => html`<li>${scope}</li>`)}
+  </ul>`;
+}
+
+function backTo({ returnUrl }: ConnectRecord, linkUrl: string): string {
+  const here = hostOf(linkUrl);
+  return returnUrl === null ? here : `${here}, and then ${placeOf(returnUrl)}`;
+}
+
+function hostOf(url: string): string {
+  return URL.parse(url)?.host ?? url;
+}
+
+/** An app's own scheme has no host. */
+export function placeOf(url: string): string {
+  const { host = '', protocol = '' } = URL.parse(url) ?? {};
+  return host === '' ? `the app behind ${protocol}` : host;
+}

@@ -1,0 +1,156 @@
+/**
+ * The whole of a consent in one process: our pages, DynamoDB, a certified identity provider, an authorization server
+ * and an MCP server over real HTTP, and a clock that can be moved.
+ */
+import type { AuditEntry } from '#contract/audit.ts';
+import type { KnownClients } from '#contract/connect.ts';
+import { AgentId, EventId, SessionId, ThreadId, VaultId, WorkspaceId } from '#contract/ids.ts';
+import { USER_KEY, type Vault } from '#contract/vaults.ts';
+import type { WaitingCall } from '#core/connect/connect-links.ts';
+import { createConnectLinks } from '#core/connect/offer-link.ts';
+import { linkUrl } from '#core/connect/link.ts';
+import type { ConnectFacts } from '#core/connect/connect-records.ts';
+import type { SecretValues, SecretWriter } from '#core/vault/secrets.ts';
+import { createAuthorizationServers } from '#aws/authorization-server.mcp-sdk.ts';
+import { createConnectClients } from '#aws/connect-clients.dynamodb.ts';
+import { createConnectRecords } from '#aws/connect-records.dynamodb.ts';
+import { createCredentialRecords } from '#aws/credentials.dynamodb.ts';
+import { createGuardedFetch } from '#aws/guarded-fetch.https.ts';
+import { createIdentityProvider } from '#aws/identity-provider.openid-client.ts';
+import { resolveBySystem } from '#aws/hops.https.ts';
+import { createSeals } from '#aws/seals.hmac.ts';
+import { newToken } from '#aws/stamp.ts';
+import { createVaultRecords } from '#aws/vaults.dynamodb.ts';
+import { createConnectApp } from '../../../functions/connect/app.ts';
+import { startFx, type Fx, type FxOptions } from '#test/mcp/fx.ts';
+import { startAuthorizationServer } from '#test/mcp/authorization-server.ts';
+import type { AuthorizationServerOptions } from '#test/mcp/authorization-server-script.ts';
+import { ALLOW_HERE } from '#test/mcp/listening.ts';
+import { startDynamoDb } from '#test/ports/dynamodb.ts';
+import { createBrowser } from './browser.ts';
+import { CLIENT_SECRET, startIdentityProvider } from './identity-provider.ts';
+
+export const WORKSPACE = WorkspaceId.parse('wrkspc_1');
+export const BASE_URL = 'https://agents.example.com/prod/connect';
+const LIMITS = { maxBytes: 1_000_000, totalMs: 10_000, idleMs: 10_000, maxRedirects: 3 };
+
+export interface FlowOptions {
+  readonly server?: FxOptions;
+  readonly authorizationServer?: AuthorizationServerOptions;
+  readonly knownClients?: KnownClients;
+}
+
+export type Flow = Awaited<ReturnType<typeof startFlow>>;
+
+export async function startFlow(options: FlowOptions = {}) {
+  const db = await startDynamoDb();
+  const as = await startAuthorizationServer(options.authorizationServer);
+  const fx: Fx = await startFx({
+    tokens: {},
+    authorizationServers: [as.issuer],
+    scopesSupported: ['files:read'],
+    ...options.server,
+  });
+  const idp = await startIdentityProvider(`${BASE_URL}/login/callback`);
+  const clock = { now: Date.now() };
+  const stamp = { now: () => new Date(clock.now).toISOString() };
+  const audited: AuditEntry[] = [];
+  const resumed: WaitingCall[] = [];
+  const lines: object[] = [];
+  const secrets = createSecretShelf();
+  const fetch = createGuardedFetch({ allow: ALLOW_HERE, resolve: resolveBySystem }, LIMITS);
+  const connects = createConnectRecords(db.client, db.vaultTable);
+  const world = {
+    connects,
+    credentials: createCredentialRecords(db.client, db.vaultTable),
+    vaults: createVaultRecords(db.client, db.vaultTable),
+    clients: createConnectClients({
+      ...{ dynamodb: db.client, table: db.vaultTable, redirectUrl: `${BASE_URL}/callback` },
+      secrets: secrets.ofClients,
+    }),
+    secrets: secrets.writer,
+    servers: createAuthorizationServers({ fetch, allow: ALLOW_HERE }),
+    identity: createIdentityProvider({ login: idp.login, clientSecret: async () => CLIENT_SECRET, fetch }),
+    seals: createSeals(async () => 'a signing secret of the deployment, long enough'),
+    audit: { record: async (_workspace: WorkspaceId, _about: string, entry: AuditEntry) => void audited.push(entry) },
+    resume: async (call: WaitingCall) => void resumed.push(call),
+    journal: { line: (_message: string, fields: object) => void lines.push(fields), metric: () => undefined },
+    knownClients: options.knownClients ?? [],
+    ...{ stamp, newToken, baseUrl: BASE_URL, appName: 'Acme agents' },
+  };
+  const app = createConnectApp(world);
+  const links = createConnectLinks(world);
+
+  async function vaultOf(user: string): Promise<Vault> {
+    const at = stamp.now();
+    const vault: Vault = {
+      ...{ id: VaultId.parse(`vlt_${newToken()}`), type: 'vault', display_name: user },
+      ...{ metadata: { [USER_KEY]: user }, created_at: at, updated_at: at, archived_at: null },
+    };
+    await world.vaults.create(WORKSPACE, vault);
+    return vault;
+  }
+
+  return {
+    ...{ db, as, fx, idp, clock, audited, resumed, lines, secrets, world, links, vaultOf },
+    browser: () => createBrowser({ baseUrl: BASE_URL, fetch: (request) => app.fetch(request) }),
+
+    /** A link of Alice's, or of somebody else. */
+    async link(user = 'alice', changes: Partial<ConnectFacts> = {}) {
+      const vault = await vaultOf(user);
+      const facts: ConnectFacts = {
+        ...{ id: `conn_${newToken()}` as ConnectFacts['id'], workspace: WORKSPACE, vault: vault.id, user },
+        server: { url: fx.url, name: 'files', resourceMetadata: null },
+        agent: { id: AgentId.parse('agent_01'), name: 'Ada', version: 3 },
+        ...{ scopes: [], returnUrl: null, createdAt: stamp.now() },
+        expiresAt: new Date(clock.now + 86_400_000).toISOString(),
+        ...changes,
+      };
+      await connects.create(facts);
+      return { ...facts, url: linkUrl(BASE_URL, facts), vault };
+    },
+
+    async credentials(vault: Vault) {
+      const rows = await world.credentials.list(vault.id, {
+        ...{ workspace: WORKSPACE, order: 'desc', from: null, to: null, includeArchived: true },
+        ...{ beyond: null, direction: 'next', limit: 100 },
+      });
+      return rows.rows.map(({ item }) => item);
+    },
+
+    async close() {
+      await Promise.all([db.close(), as.close(), fx.close(), idp.close()]);
+    },
+  };
+}
+
+export function waitingCall(name: string): WaitingCall {
+  return {
+    session: SessionId.parse('sesn_01'),
+    thread: ThreadId.parse('sthr_01'),
+    call: EventId.parse(`sevt_${name}`),
+  };
+}
+
+function createSecretShelf() {
+  const values = new Map<string, SecretValues>();
+  const clientSecrets = new Map<string, string>();
+  const writer: SecretWriter = {
+    async write({ credential }, _type, written) {
+      const version = `v${values.size + 1}`;
+      values.set(`${credential}/${version}`, written);
+      return Object.fromEntries(Object.keys(written).map((field) => [field, `shelf:${version}`]));
+    },
+    async remove({ credential }) {
+      for (const name of values.keys()) if (name.startsWith(`${credential}/`)) values.delete(name);
+    },
+  };
+  const ofClients = {
+    async keep(name: string, secret: string) {
+      clientSecrets.set(name, secret);
+      return name;
+    },
+    read: async (id: string) => clientSecrets.get(id) ?? '',
+  };
+  return { values, writer, clientSecrets, ofClients };
+}

@@ -1,0 +1,163 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { CredentialId } from '#contract/ids.ts';
+import { BASE_URL, startFlow, waitingCall, WORKSPACE, type Flow } from '#test/functions/connect/flow.ts';
+
+const RETURN_URL = 'https://app.example.com/done?tab=2';
+
+describe('scenario 25: connect', () => {
+  let flow: Flow;
+  beforeAll(async () => {
+    flow = await startFlow();
+  });
+  afterAll(() => flow.close());
+
+  it('shows who wants what and where it leads, and has nothing that could be answered before approval', async () => {
+    const link = await flow.link('alice', { returnUrl: RETURN_URL });
+    const page = await flow.browser().openAs('alice', link.url);
+    expect(page.status).toBe(200);
+    const server = new URL(flow.fx.url).host;
+    const leadsTo = new URL(flow.as.issuer).host;
+    for (const shown of ['Ada', server, 'files:read', leadsTo, 'agents.example.com', 'app.example.com']) {
+      expect(page.text).toContain(shown);
+    }
+    expect(await flow.world.connects.find(link.id)).toMatchObject({ status: 'pending', flow: null });
+    expect(flow.as.requests.some(({ path }) => path.endsWith('/authorize') || path.endsWith('/register'))).toBe(false);
+  });
+
+  it('cannot be framed, cached, or load anything, and its cookies are of its host alone', async () => {
+    const link = await flow.link();
+    const browser = flow.browser();
+    const first = await browser.request(link.url);
+    const page = await browser.openAs('alice', link.url);
+    const policy = page.headers.get('content-security-policy') ?? '';
+    expect(policy.split('; ')).toEqual(
+      expect.arrayContaining(["default-src 'none'", "frame-ancestors 'none'", "form-action 'self'", "base-uri 'none'"]),
+    );
+    expect(page.headers.get('cache-control')).toBe('no-store');
+    expect(page.headers.get('referrer-policy')).toBe('no-referrer');
+    expect(page.text).not.toMatch(/<script|<link|<img|src=/);
+    for (const cookie of first.headers.getSetCookie()) {
+      expect(cookie).toMatch(/^__Host-/);
+      for (const attribute of ['Path=/', 'Secure', 'HttpOnly', 'SameSite=Lax']) expect(cookie).toContain(attribute);
+      expect(cookie).not.toContain('Domain');
+    }
+    expect(first.headers.getSetCookie()).not.toEqual([]);
+  });
+
+  it('leads from approval to a credential, goes back to where the user came from, and tells nobody a token', async () => {
+    const link = await flow.link('alice', { returnUrl: RETURN_URL });
+    const browser = flow.browser();
+    const consent = await browser.openAs('alice', link.url);
+    const leaving = await browser.submit(consent);
+    const asked = new URL(browser.next(leaving) ?? '');
+    expect(Object.fromEntries(asked.searchParams)).toMatchObject({
+      response_type: 'code',
+      code_challenge_method: 'S256',
+      resource: flow.fx.url,
+      scope: 'files:read',
+      redirect_uri: `${BASE_URL}/callback`,
+    });
+    expect(asked.searchParams.get('state')).toContain(link.id);
+
+    const done = await browser.follow(leaving, 'https://app.example.com');
+    expect(browser.next(done)).toBe(`${RETURN_URL}&connect_id=${link.id}`);
+    const [credential] = await flow.credentials(link.vault);
+    expect(credential).toMatchObject({
+      display_name: 'files',
+      auth: { type: 'mcp_oauth', mcp_server_url: flow.fx.url, refresh: { resource: flow.fx.url } },
+    });
+    expect(flow.as.tokenRequests.at(-1)?.form.get('resource')).toBe(flow.fx.url);
+    const record = await flow.world.connects.find(link.id);
+    expect(record).toMatchObject({ status: 'completed', error: null, flow: null, storing: null });
+    const [stored] = [...flow.secrets.values.values()].slice(-1);
+    expect(stored).toEqual({ access_token: expect.any(String), refresh_token: expect.any(String) });
+    const told = JSON.stringify([record, credential, consent.text, leaving.text, done.text, flow.audited, flow.lines]);
+    for (const secret of Object.values(stored ?? {})) expect(told).not.toContain(secret);
+    expect(flow.audited.filter((entry) => 'connect' in entry && entry.connect === link.id)).toMatchObject([
+      { action: 'connect.approved', user: 'alice', outcome: 'done' },
+      { action: 'connect.stored', credential: credential?.id, outcome: 'done' },
+    ]);
+  });
+
+  it('replaces the credential that is there, with the scopes that were granted before', async () => {
+    const link = await flow.link();
+    const browser = flow.browser();
+    await browser.follow(await browser.submit(await browser.openAs('alice', link.url)));
+    const [before] = await flow.credentials(link.vault);
+    const wider = await flow.link('alice', { vault: link.vault.id, scopes: ['files:write'] });
+    const leaving = await browser.submit(await browser.open(wider.url));
+    expect(new URL(browser.next(leaving) ?? '').searchParams.get('scope')).toBe('files:read files:write');
+    await browser.follow(leaving);
+    const after = await flow.credentials(link.vault);
+    expect(after.map(({ id }) => id)).toEqual([before?.id]);
+    const place = { workspace: WORKSPACE, vault: link.vault.id, credential: before?.id as CredentialId };
+    expect(await flow.world.credentials.find(place)).toMatchObject({
+      version: 2,
+      state: 'ok',
+      issuer: flow.as.issuer,
+      grantedScopes: ['files:read', 'files:write'],
+    });
+  });
+
+  it('lets every call that waits for the server go on, once', async () => {
+    const vault = await flow.vaultOf('alice');
+    const offer = {
+      ...{ workspace: WORKSPACE, vault, serverUrl: flow.fx.url, serverName: 'files', scopes: [] },
+      agent: { id: 'agent_01' as never, name: 'Ada', version: 1 },
+      resourceMetadata: null,
+    };
+    const calls = ['one', 'two', 'three'].map(waitingCall);
+    const offers = await Promise.all(calls.map((resume) => flow.links.offer({ ...offer, resume })));
+    expect(new Set(offers.map((link) => link?.id)).size).toBe(1);
+    const browser = flow.browser();
+    const done = await browser.follow(await browser.submit(await browser.openAs('alice', offers[0]?.url ?? '')));
+    expect(done.text).toContain('is connected');
+    await browser.open(offers[0]?.url ?? '');
+    const resumed = flow.resumed.filter(({ call }) => calls.some((one) => one.call === call));
+    expect(resumed.toSorted((a, b) => a.call.localeCompare(b.call))).toEqual(
+      calls.toSorted((a, b) => a.call.localeCompare(b.call)),
+    );
+  });
+
+  it('ends when the user cancels, here or there, and stores nothing', async () => {
+    const here = await flow.link();
+    const browser = flow.browser();
+    const page = await browser.openAs('alice', here.url);
+    const cancelled = await browser.submit(page, {}, `${here.url}/cancel`);
+    expect(cancelled.text).toContain('was not connected');
+    expect(await flow.world.connects.find(here.id)).toMatchObject({ status: 'failed', error: 'cancelled' });
+
+    const there = await flow.link();
+    flow.as.decides({ error: { code: 'access_denied', description: 'ring +1 555 for help' } });
+    const declined = await browser.follow(await browser.submit(await browser.open(there.url)));
+    flow.as.decides({});
+    expect(declined.text).toContain('was not connected');
+    expect(declined.text).not.toContain('555');
+    expect(await flow.world.connects.find(there.id)).toMatchObject({ status: 'failed', error: 'access_denied' });
+    expect(await flow.credentials(here.vault)).toEqual([]);
+    expect(await flow.credentials(there.vault)).toEqual([]);
+  });
+
+  it('is approved by nothing but the form that was shown', async () => {
+    const link = await flow.link();
+    const browser = flow.browser();
+    const page = await browser.openAs('alice', link.url);
+    for (const forged of [{ token: '' }, { plan: '' }, { token: 'x'.repeat(43) }]) {
+      const answer = await browser.submit(page, forged);
+      expect(answer.status).toBe(409);
+      expect(answer.text).toContain('look at it again');
+    }
+    expect(await flow.world.connects.find(link.id)).toMatchObject({ flow: null });
+  });
+
+  it('is over after 24 hours', async () => {
+    const link = await flow.link();
+    const browser = flow.browser();
+    await browser.openAs('alice', link.url);
+    const { now } = flow.clock;
+    flow.clock.now += 24 * 3_600_000;
+    const late = await flow.browser().openAs('alice', link.url);
+    flow.clock.now = now;
+    expect(late.status).toBe(410);
+  });
+});

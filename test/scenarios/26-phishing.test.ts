@@ -1,0 +1,73 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startFlow, type Flow } from '#test/functions/connect/flow.ts';
+
+describe('scenario 26: phishing', () => {
+  let flow: Flow;
+  beforeAll(async () => {
+    flow = await startFlow();
+  });
+  afterAll(() => flow.close());
+
+  it('refuses a link that was made for somebody else, before anybody is asked anything', async () => {
+    const link = await flow.link('alice');
+    const bob = flow.browser();
+    const page = await bob.openAs('bob', link.url);
+    expect(page.status).toBe(403);
+    expect(page.text).toContain('for somebody else');
+    expect(page.text).not.toContain('alice');
+    expect(flow.as.requests).toEqual([]);
+    expect(flow.fx.requests).toEqual([]);
+    expect(await flow.credentials(link.vault)).toEqual([]);
+    expect(flow.audited).toMatchObject([
+      { action: 'connect.refused', connect: link.id, user: 'bob', outcome: 'denied', reason: 'user_mismatch' },
+    ]);
+  });
+
+  it('lets Bob neither approve nor cancel with a form of Alice’s page', async () => {
+    const link = await flow.link('alice');
+    const [alice, bob] = [flow.browser(), flow.browser()];
+    const page = await alice.openAs('alice', link.url);
+    await bob.openAs('bob', link.url);
+    for (const action of ['approve', 'cancel']) {
+      expect((await bob.submit(page, {}, `${link.url}/${action}`)).status).toBe(403);
+    }
+    expect(await flow.world.connects.find(link.id)).toMatchObject({ status: 'pending', flow: null });
+  });
+
+  it('does not give Alice’s approval to the browser in which Bob logs in next', async () => {
+    const link = await flow.link('alice');
+    const browser = flow.browser();
+    const leaving = await browser.submit(await browser.openAs('alice', link.url));
+    const answer = await browser.request(browser.next(leaving) ?? '');
+    const bobs = flow.browser();
+    await bobs.openAs('bob', link.url);
+    expect((await bobs.open(browser.next(answer) ?? '')).status).toBe(400);
+    expect(flow.as.tokenRequests).toEqual([]);
+  });
+
+  it('believes no cookie that it did not seal, and none that is too old', async () => {
+    const link = await flow.link('alice');
+    const browser = flow.browser();
+    await browser.openAs('alice', link.url);
+    const [name = '', cookie = ''] = [...browser.jarOf(link.url)].find(([one]) => one.includes('visit')) ?? [];
+    const forged = flow.browser();
+    forged.jarOf(link.url).set(name, cookie.replace('alice', 'bobby'));
+    expect(forged.next(await forged.request(link.url))).toContain(flow.idp.login.issuer);
+    flow.clock.now += 3_600_000;
+    expect(browser.next(await browser.request(link.url))).toContain(flow.idp.login.issuer);
+    flow.clock.now -= 3_600_000;
+  });
+
+  it('stops when the vault is no longer Alice’s', async () => {
+    const link = await flow.link('alice');
+    const browser = flow.browser();
+    const page = await browser.openAs('alice', link.url);
+    const revised = await flow.world.vaults.findRevised(link.workspace, link.vault.id);
+    if (revised === null) throw new Error('the vault is gone');
+    const vault = { ...revised.vault, metadata: { external_user_id: 'carol' } };
+    await flow.world.vaults.replace(link.workspace, { ...revised, vault });
+    const stopped = await browser.submit(page);
+    expect(stopped.text).toContain('vault_closed');
+    expect(await flow.world.connects.find(link.id)).toMatchObject({ flow: null, error: 'vault_closed' });
+  });
+});

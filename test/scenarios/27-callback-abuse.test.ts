@@ -1,0 +1,114 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { Decision } from '#test/mcp/authorization-server-script.ts';
+import { startFlow, type Flow } from '#test/functions/connect/flow.ts';
+import type { Browser } from '#test/functions/connect/browser.ts';
+
+describe('scenario 27: callback abuse', () => {
+  let flow: Flow;
+  let browser: Browser;
+  beforeAll(async () => {
+    flow = await startFlow();
+  });
+  beforeEach(() => {
+    browser = flow.browser();
+    flow.as.decides({});
+  });
+  afterAll(() => flow.close());
+
+  /** Alice approves, and the authorization server sends her back: the way back, which nobody has gone yet. */
+  async function wayBack(decision: Decision = {}) {
+    const link = await flow.link();
+    const leaving = await browser.submit(await browser.openAs('alice', link.url));
+    flow.as.decides(decision);
+    const answer = await browser.request(browser.next(leaving) ?? '');
+    return { link, url: new URL(browser.next(answer) ?? '') };
+  }
+
+  async function refused(url: URL | string): Promise<void> {
+    const before = flow.as.tokenRequests.length;
+    const page = await browser.open(String(url));
+    expect(page.status).toBe(400);
+    expect(page.text).toContain('cannot be used');
+    expect(flow.as.tokenRequests.length).toBe(before);
+  }
+
+  it('takes an answer once', async () => {
+    const { link, url } = await wayBack();
+    expect((await browser.open(url.href)).text).toContain('is connected');
+    await refused(url);
+    const { link: second, url: twice } = await wayBack();
+    const both = await Promise.all([browser.request(twice.href), browser.request(twice.href)]);
+    expect(both.map(({ status }) => status).toSorted()).toEqual([200, 400]);
+    expect(await flow.credentials(link.vault)).toHaveLength(1);
+    expect(await flow.credentials(second.vault)).toHaveLength(1);
+  });
+
+  it('takes none after ten minutes', async () => {
+    const { url } = await wayBack();
+    flow.clock.now += 10 * 60_000;
+    await refused(url);
+    flow.clock.now -= 10 * 60_000;
+  });
+
+  it('takes none whose state is altered, missing, or from before the approval', async () => {
+    const { link, url } = await wayBack();
+    const [id = '', nonce = '', seal = ''] = (url.searchParams.get('state') ?? '').split('.');
+    for (const state of ['', `${id}.${nonce}`, `${id}.${nonce}x.${seal}`, `${id}.${nonce}.${'A'.repeat(43)}`]) {
+      const altered = new URL(url);
+      altered.searchParams.set('state', state);
+      await refused(altered);
+    }
+    const unapproved = await flow.link();
+    const other = new URL(url);
+    other.searchParams.set('state', `${unapproved.id}.${nonce}.${seal}`);
+    await refused(other);
+    expect(await flow.credentials(link.vault)).toEqual([]);
+  });
+
+  it('takes none in another browser, even of the same user', async () => {
+    const { url, link } = await wayBack();
+    const mine = browser;
+    browser = flow.browser();
+    await refused(url);
+    await browser.openAs('alice', link.url);
+    await refused(url);
+    expect((await mine.open(url.href)).text).toContain('is connected');
+  });
+
+  it('takes none from another issuer, and none without one where one is promised', async () => {
+    for (const iss of ['https://evil.example.com', `${flow.as.issuer}/`, null]) {
+      const { link, url } = await wayBack({ iss });
+      await refused(url);
+      // And what it said is not to be answered a second time, rightly or not.
+      url.searchParams.set('iss', flow.as.issuer);
+      await refused(url);
+      expect(await flow.credentials(link.vault)).toEqual([]);
+    }
+  });
+
+  it('shows nothing of what an error says', async () => {
+    const description = '<b>Call +1 555 0100</b>';
+    const { url: wrong } = await wayBack({
+      iss: 'https://evil.example.com',
+      error: { code: 'server_error', description },
+    });
+    expect((await browser.open(wrong.href)).text).not.toContain('555');
+    const { link, url } = await wayBack({ error: { code: '"><script>', description } });
+    const page = await browser.open(url.href);
+    expect(page.status).toBe(502);
+    expect(page.text).not.toMatch(/555|<script/);
+    expect(page.text).toContain('authorization_failed');
+    // A server's trouble is not the user's choice: the link is still good.
+    expect(await flow.world.connects.find(link.id)).toMatchObject({ status: 'pending', error: 'authorization_failed' });
+    flow.as.decides({});
+    const again = await browser.follow(await browser.submit(await browser.open(link.url)));
+    expect(again.text).toContain('is connected');
+  });
+
+  it('lets a second approval end the first', async () => {
+    const { link, url } = await wayBack();
+    const leaving = await browser.submit(await browser.open(link.url));
+    await refused(url);
+    expect((await browser.follow(leaving)).text).toContain('is connected');
+  });
+});

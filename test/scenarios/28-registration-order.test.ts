@@ -1,0 +1,119 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import type { AuthorizationServerOptions } from '#test/mcp/authorization-server-script.ts';
+import { basicPair, type Client } from '#test/mcp/oauth-client.ts';
+import { BASE_URL, startFlow, type Flow, type FlowOptions } from '#test/functions/connect/flow.ts';
+
+const KNOWN: Client = { id: 'known:%id', auth: 'client_secret_basic', secret: 'p%s:+é', redirectUris: null };
+const METADATA_URL = `${BASE_URL}/client-metadata.json`;
+
+describe('scenario 28: registration order', () => {
+  let flow: Flow | undefined;
+  afterEach(() => flow?.close());
+
+  async function consent(options: FlowOptions) {
+    flow = await startFlow(options);
+    const link = await flow.link();
+    const browser = flow.browser();
+    const left = await browser.submit(await browser.openAs('alice', link.url));
+    const asked = browser.next(left);
+    const clientId = asked === null ? null : new URL(asked).searchParams.get('client_id');
+    return {
+      flow,
+      link,
+      browser,
+      left,
+      clientId,
+      registrations: () => paths(flow).filter((path) => path === '/register'),
+    };
+  }
+
+  const paths = (of: Flow | undefined) => of?.as.requests.map(({ path }) => path) ?? [];
+
+  it('takes the client that an administrator has registered, with its secret rightly encoded', async () => {
+    // Its issuer is known only once it runs, so the deployment is told afterwards.
+    const knownClients: NonNullable<FlowOptions['knownClients']> = [];
+    const authorizationServer: AuthorizationServerOptions = { clients: [KNOWN], cimd: true };
+    flow = await startFlow({ authorizationServer, knownClients });
+    knownClients.push({ issuer: flow.as.issuer, clientId: KNOWN.id, secretArn: 'known' });
+    flow.secrets.clientSecrets.set('known', KNOWN.secret ?? '');
+    const link = await flow.link();
+    const browser = flow.browser();
+    const done = await browser.follow(await browser.submit(await browser.openAs('alice', link.url)));
+    expect(done.text).toContain('is connected');
+    const sent = flow.as.tokenRequests[0];
+    expect(basicPair(String(sent?.headers['authorization']))).toEqual({ id: KNOWN.id, secret: KNOWN.secret });
+    expect(sent?.form.has('client_secret')).toBe(false);
+    expect(paths(flow)).not.toContain('/register');
+    const [credential] = await flow.credentials(link.vault);
+    expect(credential?.auth).toMatchObject({
+      refresh: { client_id: KNOWN.id, token_endpoint_auth: { type: 'client_secret_basic' } },
+    });
+    expect([...flow.secrets.values.values()]).toMatchObject([{ client_secret: KNOWN.secret }]);
+  });
+
+  it('is known by the URL of its metadata where that is understood, and the document repeats it byte for byte', async () => {
+    const {
+      flow: running,
+      clientId,
+      registrations,
+      browser,
+      left,
+    } = await consent({ authorizationServer: { cimd: true } });
+    expect(clientId).toBe(METADATA_URL);
+    const document = await browser.request(METADATA_URL);
+    expect(JSON.parse(document.text)).toEqual({
+      client_id: METADATA_URL,
+      client_name: 'Acme agents',
+      redirect_uris: [`${BASE_URL}/callback`],
+      grant_types: ['authorization_code', 'refresh_token'],
+      response_types: ['code'],
+      token_endpoint_auth_method: 'none',
+      application_type: 'web',
+    });
+    expect((await browser.follow(left)).text).toContain('is connected');
+    expect(running.as.tokenRequests[0]?.form.get('client_id')).toBe(METADATA_URL);
+    expect(registrations()).toEqual([]);
+  });
+
+  it('registers itself as a web application, once', async () => {
+    const { flow: running, clientId, registrations, browser, left } = await consent({});
+    const body = JSON.parse(running.as.requests.find(({ path }) => path === '/register')?.body ?? '{}') as object;
+    expect(body).toMatchObject({ application_type: 'web', redirect_uris: [`${BASE_URL}/callback`] });
+    expect(clientId).toBe('registered-1');
+    expect((await browser.follow(left)).text).toContain('is connected');
+    const second = await running.link();
+    const next = browser.next(await browser.submit(await browser.open(second.url)));
+    expect(new URL(next ?? '').searchParams.get('client_id')).toBe('registered-1');
+    expect(registrations()).toHaveLength(1);
+  });
+
+  it('keeps the secret that it was registered with, and goes with it', async () => {
+    const says = (honest: Record<string, unknown>) => ({
+      ...honest,
+      token_endpoint_auth_methods_supported: ['client_secret_post'],
+    });
+    const { flow: running, browser, left } = await consent({ authorizationServer: { says } });
+    expect((await browser.follow(left)).text).toContain('is connected');
+    const [secret] = running.secrets.clientSecrets.values();
+    expect(running.as.tokenRequests[0]?.form.get('client_secret')).toBe(secret);
+    expect(running.as.tokenRequests[0]?.headers['authorization']).toBeUndefined();
+  });
+
+  it('registers anew when the authorization server has forgotten it', async () => {
+    const { flow: running, browser, left, link, registrations } = await consent({});
+    running.as.answer({ do: 'say', code: 401, body: '{"error":"invalid_client"}' });
+    expect((await browser.follow(left)).text).toContain('exchange_failed');
+    const again = await browser.submit(await browser.open(link.url));
+    expect(new URL(browser.next(again) ?? '').searchParams.get('client_id')).toBe('registered-2');
+    expect(registrations()).toHaveLength(2);
+    expect((await browser.follow(again)).text).toContain('is connected');
+  });
+
+  it('asks for an administrator where nothing else is left', async () => {
+    const { left, link, flow: running } = await consent({ authorizationServer: { registration: false } });
+    expect(left.status).toBe(502);
+    expect(left.text).toContain('registration_required');
+    expect(left.text).toContain('connect.clients');
+    expect(await running.world.connects.find(link.id)).toMatchObject({ error: 'registration_required', flow: null });
+  });
+});
