@@ -1,5 +1,6 @@
 /** What the API needs from the outside. */
 import type { Audit, AuditTrail } from '#core/audit/audit.ts';
+import type { LinkWorld } from '#core/connect/request-link.ts';
 import type { Journal } from '#core/ports.ts';
 import type { Releasing } from '#core/sandboxes.ts';
 import type {
@@ -24,6 +25,7 @@ export interface ApiWorld extends Sending {
   readonly sandboxes: Releasing;
   readonly audit: Audit;
   readonly auditTrail: AuditTrail;
+  readonly connecting: LinkWorld;
   /** The random part of a new id. */
   readonly newToken: () => string;
   readonly journal: Journal;

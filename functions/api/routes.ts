@@ -6,6 +6,7 @@ import { StreamQuery } from '#contract/queries.ts';
 import type { Operation } from './operation.ts';
 import { agentOperations } from './operations/agents.ts';
 import { auditOperations } from './operations/audit.ts';
+import { connectOperations } from './operations/connect.ts';
 import { environmentOperations } from './operations/environments.ts';
 import { eventOperations } from './operations/events.ts';
 import { modelOperations } from './operations/models.ts';
@@ -48,6 +49,7 @@ export const ROUTES: readonly Route[] = [
     ...eventOperations,
     ...modelOperations,
     ...auditOperations,
+    ...connectOperations,
   ].map((built) => ({ ...built, status: 'built' as const })),
   ...streams,
 ];

@@ -1,6 +1,6 @@
 /** Clients that authorization servers have registered for us: a row each, and a secret in Secrets Manager if they have one. */
 import { createHash } from 'node:crypto';
-import { DeleteItemCommand, GetItemCommand, PutItemCommand, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { GetItemCommand, PutItemCommand, UpdateItemCommand, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { WorkspaceId } from '#contract/ids.ts';
 import { Flow, type ConnectClients } from '#core/connect/connect-records.ts';
 import type { ClientSecrets } from '#aws/client-secrets.secrets-manager.ts';
@@ -26,7 +26,7 @@ export function createConnectClients(options: ConnectClientsOptions): ConnectCli
     const { Item } = await dynamodb
       .send(new GetItemCommand({ TableName, Key: keyOf(workspace, issuer), ConsistentRead: true }))
       .catch(recordsUnavailable);
-    return Item === undefined ? null : bodyOf(Item, 'body', Flow.shape.client);
+    return Item === undefined || Item['forgotten'] !== undefined ? null : bodyOf(Item, 'body', Flow.shape.client);
   }
 
   return {
@@ -37,7 +37,8 @@ export function createConnectClients(options: ConnectClientsOptions): ConnectCli
       const secret = value === null ? null : await secrets.keep(`${workspace}/${sha256(`${issuer}\n${id}`)}`, value);
       const client: Flow['client'] = { id, auth, secret };
       const Item = { ...keyOf(workspace, issuer), workspace: { S: workspace }, body: { S: JSON.stringify(client) } };
-      const command = new PutItemCommand({ TableName, Item, ConditionExpression: 'attribute_not_exists(pk)' });
+      const isFree = 'attribute_not_exists(pk) OR attribute_exists(forgotten)';
+      const command = new PutItemCommand({ TableName, Item, ConditionExpression: isFree });
       try {
         await dynamodb.send(command);
         return client;
@@ -54,11 +55,12 @@ export function createConnectClients(options: ConnectClientsOptions): ConnectCli
     async forget(workspace, issuer, clientId) {
       const known = await find(workspace, issuer);
       if (known?.id !== clientId) return;
-      const command = new DeleteItemCommand({
+      const command = new UpdateItemCommand({
         TableName,
         Key: keyOf(workspace, issuer),
         ConditionExpression: 'body = :body',
-        ExpressionAttributeValues: { ':body': { S: JSON.stringify(known) } },
+        UpdateExpression: 'SET forgotten = :true',
+        ExpressionAttributeValues: { ':body': { S: JSON.stringify(known) }, ':true': { BOOL: true } },
       });
       try {
         await dynamodb.send(command);

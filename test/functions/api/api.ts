@@ -5,6 +5,8 @@ import { createAgentRecords } from '#aws/agents.dynamodb.ts';
 import { createApiKeys } from '#aws/api-keys.dynamodb.ts';
 import { createAudit } from '#aws/audit.dynamodb.ts';
 import { createAuditTrail } from '#aws/audit-trail.dynamodb.ts';
+import { createConnectRecords } from '#aws/connect-records.dynamodb.ts';
+import { createCredentialRecords } from '#aws/credentials.dynamodb.ts';
 import { createEnvironmentRecords } from '#aws/environments.dynamodb.ts';
 import { createLogReader } from '#aws/log-reader.dynamodb.ts';
 import { createLogRemover } from '#aws/log-remover.dynamodb.ts';
@@ -12,6 +14,8 @@ import { createSessionLog } from '#aws/session-log.dynamodb.ts';
 import { createSessionRecords } from '#aws/sessions.dynamodb.ts';
 import { createStamp, newToken, pause } from '#aws/stamp.ts';
 import { createTokenBuckets } from '#aws/token-buckets.dynamodb.ts';
+import { createVaultRecords } from '#aws/vaults.dynamodb.ts';
+import type { WaitingCall } from '#core/connect/connect-links.ts';
 import type { LogKey, MetricName } from '#core/ports.ts';
 import { createRateLimiter, type RateLimits } from '#core/requests/rate-limiter.ts';
 import { startDynamoDb } from '#test/ports/dynamodb.ts';
@@ -48,12 +52,25 @@ export async function startApi(limits: RateLimits = { creates: null, reads: null
   const metrics: MetricName[] = [];
   const started: string[] = [];
   const released: string[] = [];
+  const resumed: WaitingCall[] = [];
   const apiKeys = createApiKeys(dynamodb, recordsTable);
   const issued = { createdAt: '2026-11-21T10:00:00.000Z' };
   await apiKeys.issue(KEY, { ...issued, id: ApiKeyId.parse('apikey_1'), workspace: WORKSPACE });
   await apiKeys.issue(OTHER_KEY, { ...issued, id: ApiKeyId.parse('apikey_2'), workspace: OTHER_WORKSPACE });
   const buckets = createTokenBuckets(dynamodb, recordsTable);
   const limiter = createRateLimiter({ limits, buckets, nowMs: Date.now, maxLease: Number.POSITIVE_INFINITY });
+  const connects = createConnectRecords(dynamodb, db.vaultTable);
+  const connecting = {
+    ...{
+      connects,
+      vaults: createVaultRecords(dynamodb, db.vaultTable),
+      agents: createAgentRecords(dynamodb, recordsTable),
+    },
+    credentials: createCredentialRecords(dynamodb, db.vaultTable),
+    resume: async (call: WaitingCall) => void resumed.push(call),
+    ...{ stamp: createStamp(), newToken, serversAllowed: [], returnUrls: ['http://localhost:3000', 'acme://done'] },
+    baseUrl: 'https://agents.example.com/prod/connect' as string | null,
+  };
   const world = {
     log: createSessionLog(tables),
     runs: {
@@ -73,6 +90,7 @@ export async function startApi(limits: RateLimits = { creates: null, reads: null
     sandboxes: { release: async (session: string) => void released.push(session) },
     audit: createAudit({ dynamodb, table: db.auditTable, now: createStamp().now, newToken, pause }),
     auditTrail: createAuditTrail(dynamodb, db.auditTable),
+    connecting,
     newToken,
     journal: {
       line: (message: string, fields: Line) => void lines.push({ message, ...fields }),
@@ -103,6 +121,7 @@ export async function startApi(limits: RateLimits = { creates: null, reads: null
     lines,
     metrics,
     started,
+    resumed,
     dynamodb,
     logTable,
     recordsTable,

@@ -34,6 +34,8 @@ describe('the OpenAPI document', () => {
       'GET /v1/sessions/{session_id}/threads/{thread_id}/stream',
       'GET /v1/x/audit',
       'GET /v1/x/audit/chains/{chain}',
+      'GET /v1/x/connect',
+      'GET /v1/x/connect/{connect_id}',
       'POST /v1/agents',
       'POST /v1/agents/{agent_id}',
       'POST /v1/agents/{agent_id}/archive',
@@ -44,6 +46,7 @@ describe('the OpenAPI document', () => {
       'POST /v1/sessions/{session_id}',
       'POST /v1/sessions/{session_id}/archive',
       'POST /v1/sessions/{session_id}/events',
+      'POST /v1/x/connect',
     ]);
     expect(document['x-not-built-yet']).toContain('POST /v1/vaults');
     const ours = operations.filter((operation) => operation.includes(' /v1/x/'));

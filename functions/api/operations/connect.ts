@@ -1,0 +1,48 @@
+/** Links on which users consent; not in the contract, hence `x`. */
+import * as z from 'zod';
+import { Connect, ConnectCreate, ConnectsQuery } from '#contract/connect.ts';
+import { ConnectId } from '#contract/ids.ts';
+import { pageOf } from '#contract/pages.ts';
+import { NoQuery } from '#contract/queries.ts';
+import { linksOfSession, linkStatus, requestLink } from '#core/connect/request-link.ts';
+import { notFound, operation } from '../operation.ts';
+import { NoBody, NoParams } from './nothing.ts';
+
+const create = operation({
+  method: 'POST',
+  path: '/v1/x/connect',
+  summary: 'Make a link on which the user of a vault lets agents use an MCP server',
+  params: NoParams,
+  query: NoQuery,
+  body: ConnectCreate,
+  response: Connect,
+  handle: ({ world, workspace, body }) => requestLink(world.connecting, workspace, body),
+});
+
+const retrieve = operation({
+  method: 'GET',
+  path: '/v1/x/connect/{connect_id}',
+  summary: 'Retrieve what has become of a link; never a token',
+  params: z.object({ connect_id: ConnectId }),
+  query: NoQuery,
+  body: NoBody,
+  response: Connect,
+  async handle({ world, workspace, params }) {
+    return (await linkStatus(world.connecting, workspace, params.connect_id)) ?? notFound('connect_id');
+  },
+});
+
+const list = operation({
+  method: 'GET',
+  path: '/v1/x/connect',
+  summary: 'List the open links that calls of a session wait for',
+  params: NoParams,
+  query: ConnectsQuery,
+  body: NoBody,
+  response: pageOf(Connect),
+  async handle({ world, workspace, query }) {
+    return { data: await linksOfSession(world.connecting, workspace, query.session_id), next_page: null };
+  },
+});
+
+export const connectOperations = [create, retrieve, list];

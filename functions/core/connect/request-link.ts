@@ -1,0 +1,103 @@
+/** Links that are asked for by who runs the agents, and what has become of links. */
+import type { Connect, ConnectCreate } from '#contract/connect.ts';
+import { ConnectId, type AgentId, type SessionId, type WorkspaceId } from '#contract/ids.ts';
+import type { AllowedHosts } from '#contract/outbound.ts';
+import { USER_KEY } from '#contract/vaults.ts';
+import type { ConnectFacts, ConnectRecord, ConnectRecords } from '#core/connect/connect-records.ts';
+import { connectView, linkFacts, statusAt, userOfVault } from '#core/connect/link.ts';
+import { settle, type SettleWorld } from '#core/connect/settle.ts';
+import { judgeUrl } from '#core/outbound/destination.ts';
+import type { AgentRecords } from '#core/records.ts';
+import { isRefusal, refuse, type RequestRefusal } from '#core/requests/refusal.ts';
+import { canonicalServerUrl } from '#core/vault/server-url.ts';
+import type { VaultRecords } from '#core/vault/vault-records.ts';
+
+export interface LinkWorld extends SettleWorld {
+  readonly connects: ConnectRecords;
+  readonly vaults: Pick<VaultRecords, 'find'>;
+  readonly agents: Pick<AgentRecords, 'find'>;
+  /** Where the pages are; null when the deployment has no identity provider. */
+  readonly baseUrl: string | null;
+  /** Places beside https ones to which a browser may be sent. */
+  readonly returnUrls: readonly string[];
+  readonly serversAllowed: AllowedHosts;
+  readonly newToken: () => string;
+}
+
+const unconfigured = refuse(
+  'invalid_request_error',
+  'connecting users is not set up: give the construct its `connect`, the identity provider at which users log in',
+);
+
+export async function requestLink(
+  world: LinkWorld,
+  workspace: WorkspaceId,
+  body: ConnectCreate,
+): Promise<Connect | RequestRefusal> {
+  if (world.baseUrl === null) return unconfigured;
+  const vault = await world.vaults.find(workspace, body.vault_id);
+  if (vault === null) return refuse('not_found_error', 'vault_id: there is no such vault');
+  const user = userOfVault(vault);
+  if (user === null) {
+    return refuse('invalid_request_error', `vault_id: is archived, or its metadata names no ${USER_KEY} to be asked`);
+  }
+  const server = serverOf(body.mcp_server_url, world.serversAllowed);
+  if (isRefusal(server)) return server;
+  if (body.return_url !== undefined && !mayReturn(body.return_url, world.returnUrls)) {
+    return refuse('invalid_request_error', 'return_url: must be an https URL, or one of `connect.returnUrls`');
+  }
+  const agent = body.agent_id === undefined ? null : await agentOf(world, workspace, body.agent_id);
+  if (isRefusal(agent)) return agent;
+  const asked = {
+    ...{ id: ConnectId.parse(`conn_${world.newToken()}`), workspace, vault: vault.id, server, agent },
+    ...{ scopes: body.scopes ?? [], returnUrl: body.return_url ?? null, createdAt: world.stamp.now() },
+  };
+  const facts = linkFacts(asked, user);
+  await world.connects.create(facts);
+  return connectView(freshRecord(facts), world.baseUrl, facts.createdAt);
+}
+
+/** Null when there is no such link in this workspace. */
+export async function linkStatus(world: LinkWorld, workspace: WorkspaceId, id: ConnectId): Promise<Connect | null> {
+  const found = await world.connects.find(id);
+  if (found === null || found.workspace !== workspace) return null;
+  return connectView(await settle(world, found), world.baseUrl ?? '', world.stamp.now());
+}
+
+/** Those that somebody can still open so that a call of the session goes on. */
+export async function linksOfSession(world: LinkWorld, workspace: WorkspaceId, session: SessionId): Promise<Connect[]> {
+  const found = await world.connects.ofSession(workspace, session);
+  const settled = await Promise.all(found.map((record) => settle(world, record)));
+  const now = world.stamp.now();
+  const open = settled.filter((record) => statusAt(record, now) === 'pending');
+  return open.map((record) => connectView(record, world.baseUrl ?? '', now));
+}
+
+function serverOf(url: string, allow: AllowedHosts): ConnectFacts['server'] | RequestRefusal {
+  const canonical = canonicalServerUrl(url);
+  if (canonical === null) return refuse('invalid_request_error', 'mcp_server_url: must not carry credentials');
+  const judged = judgeUrl(canonical, allow);
+  if (judged.status === 'blocked') return refuse('invalid_request_error', `mcp_server_url: its host ${judged.rule}`);
+  return { url: canonical, name: null, resourceMetadata: null };
+}
+
+/** An entry is an origin, with everything below it, or one URL; an app's own scheme has no origin. */
+export function mayReturn(text: string, allowed: readonly string[]): boolean {
+  const url = URL.parse(text);
+  if (url === null || url.username !== '' || url.password !== '') return false;
+  return url.protocol === 'https:' || allowed.includes(text) || (url.origin !== 'null' && allowed.includes(url.origin));
+}
+
+async function agentOf(
+  { agents }: LinkWorld,
+  workspace: WorkspaceId,
+  id: AgentId,
+): Promise<ConnectFacts['agent'] | RequestRefusal> {
+  const agent = await agents.find(workspace, id);
+  if (agent === null) return refuse('not_found_error', 'agent_id: there is no such agent');
+  return { id: agent.id, name: agent.name, version: agent.version };
+}
+
+function freshRecord(facts: ConnectFacts): ConnectRecord {
+  return { ...facts, status: 'pending', endedAt: null, error: null, flow: null, storing: null, waiting: [] };
+}
