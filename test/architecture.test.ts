@@ -64,6 +64,7 @@ const TABLE: readonly { readonly from: string; readonly may: readonly string[] }
       '@modelcontextprotocol/client',
       'htmlparser2',
       'openid-client',
+      '@cedar-policy/cedar-wasm/nodejs',
     ],
   },
   ...entries.map((from) => ({

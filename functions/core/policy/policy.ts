@@ -18,7 +18,10 @@ export interface CallFacts {
 
 export interface Decision {
   readonly decision: 'allow' | 'ask' | 'deny';
-  /** `default_permit`, `permitted`, `asks`, `forbidden`, `no_matching_permit`, `policy_error:<id>`, `evaluation_failed`, `policies_unreadable` … */
+  /**
+   * `default_permit`, `permitted`, `confirmed`, `asks`, `forbidden`, `no_matching_permit`, `policy_error:<id>`,
+   * `evaluation_failed`, `policies_unreadable`; in shadow mode `would_allow`, `would_ask`, `would_deny`.
+   */
   readonly code: string;
   /** In words that are safe for the model. */
   readonly reason: string;

@@ -1,0 +1,127 @@
+/**
+ * Policies judged by Cedar, in process. The text is parsed once per version; whether a newer version is in force is asked
+ * every few seconds, and while nobody can say, everything is denied.
+ */
+import type * as Cedar from '@cedar-policy/cedar-wasm/nodejs';
+import type { WorkspaceId } from '#contract/ids.ts';
+import type { PolicyPointer } from '#contract/policy.ts';
+import { Fault } from '#core/errors.ts';
+import { argumentTypes } from '#core/policy/argument-types.ts';
+import { normalizeArguments } from '#core/policy/arguments.ts';
+import { callRequest, toolRequest, type CedarRequest } from '#core/policy/cedar-request.ts';
+import { decisionOf, NO_POLICY, UNREADABLE, type Evaluation, type JudgingSet } from '#core/policy/decision.ts';
+import type { CallFacts, Policies } from '#core/policy/policy.ts';
+import { policyHash } from '#core/policy/policy-hash.ts';
+import type { PolicyRecords } from '#core/policy/policy-records.ts';
+import { DEFAULT_PERMIT, type NamedPolicy } from '#core/policy/policy-set.ts';
+import { relax } from '#core/policy/visibility.ts';
+import { sha256 } from '#aws/sha256.ts';
+import { loadCedar, readPolicies } from '#aws/cedar-text.ts';
+
+/** A switch to `enforce` is to hold within ten seconds on every instance. */
+const POLL_MS = 5000;
+
+interface CompiledSet extends JudgingSet {
+  readonly cedar: typeof Cedar;
+}
+
+interface Watched {
+  readonly since: number;
+  /** Null while the workspace has no policy. */
+  readonly set: Promise<CompiledSet | null>;
+}
+
+export interface PoliciesOptions {
+  readonly records: Pick<PolicyRecords, 'pointer' | 'version'>;
+  readonly nowMs: () => number;
+}
+
+export function createPolicies({ records, nowMs }: PoliciesOptions): Policies {
+  const watched = new Map<WorkspaceId, Watched>();
+
+  function inForce(workspace: WorkspaceId): Promise<CompiledSet | null> {
+    const known = watched.get(workspace);
+    if (known !== undefined && nowMs() - known.since < POLL_MS) return known.set;
+    const set = read(workspace, known?.set);
+    const fresh = { since: nowMs(), set };
+    watched.set(workspace, fresh);
+    // What could not be read is asked for again by the very next call.
+    set.catch(() => watched.get(workspace) === fresh && watched.delete(workspace));
+    return set;
+  }
+
+  async function read(
+    workspace: WorkspaceId,
+    known: Promise<CompiledSet | null> | undefined,
+  ): Promise<CompiledSet | null> {
+    const [pointer, before] = await Promise.all([records.pointer(workspace), known?.catch(() => null)]);
+    if (pointer === null) return null;
+    if (before != null && before.sha256 === pointer.sha256) return { ...before, mode: pointer.mode };
+    const document = await records.version(workspace, pointer.version);
+    if (document === null || policyHash(document, sha256) !== pointer.sha256) throw notAsSaved(pointer);
+    return compile(await loadCedar(), pointer, document.policies);
+  }
+
+  return {
+    async decide(facts, input) {
+      const set = await inForce(facts.workspace).catch(() => 'unreadable' as const);
+      if (set === 'unreadable') return UNREADABLE;
+      return set === null ? NO_POLICY : decisionOf(set, evaluate(set, facts, input), facts.isConfirmed);
+    },
+
+    async isVisible(facts) {
+      const set = await inForce(facts.workspace).catch(() => 'unreadable' as const);
+      if (set === 'unreadable') return false;
+      if (set === null || set.mode === 'shadow') return true;
+      const judged = ask(set.cedar, visibleSlot(set.sha256), toolRequest(facts));
+      // A policy that can be judged only with arguments hides nothing.
+      return judged.status === 'judged' && (judged.decision === 'allow' || judged.errors.length > 0);
+    },
+  };
+}
+
+function evaluate(set: CompiledSet, facts: CallFacts, input: Readonly<Record<string, unknown>>): Evaluation {
+  const args = normalizeArguments(input, argumentTypes(facts.tool.input_schema));
+  if (args.status === 'unjudged') return { status: 'failed', why: args.why };
+  return ask(set.cedar, set.sha256, callRequest(facts, args));
+}
+
+const UNJUDGED: Evaluation = { status: 'failed', why: 'it can not be put to them' };
+
+function ask(cedar: typeof Cedar, preparsedPolicySetId: string, request: CedarRequest): Evaluation {
+  try {
+    const answer = cedar.statefulIsAuthorized({ ...request, preparsedPolicySetId });
+    if (answer.type === 'failure') return UNJUDGED;
+    const { decision, diagnostics } = answer.response;
+    const errors = diagnostics.errors.map(({ policyId }) => policyId).toSorted();
+    return { status: 'judged', decision, reason: diagnostics.reason.toSorted(), errors };
+  } catch {
+    // Cedar throws for text that is none, among other things; whatever it was, nobody has judged the call.
+    return UNJUDGED;
+  }
+}
+
+function compile(cedar: typeof Cedar, pointer: PolicyPointer, text: string): CompiledSet {
+  const read = readPolicies(cedar, text);
+  if (read.status === 'broken') throw notAsSaved(pointer);
+  const policies = pointer.default === 'permit' ? [...read.policies, DEFAULT_PERMIT] : read.policies;
+  // Kept under what they say, so that whoever decides by an older version is not given a newer one halfway.
+  prepare(cedar, pointer.sha256, policies);
+  prepare(cedar, visibleSlot(pointer.sha256), relax(policies));
+  const { sha256: hash, mode } = pointer;
+  return { cedar, sha256: hash, mode, policies: new Map(policies.map((policy) => [policy.id, policy])) };
+}
+
+function visibleSlot(hash: string): string {
+  return `${hash} visible`;
+}
+
+function prepare(cedar: typeof Cedar, slot: string, policies: readonly NamedPolicy[]): void {
+  const staticPolicies = Object.fromEntries(policies.map(({ id, json }) => [id, json as Cedar.PolicyJson]));
+  const prepared = cedar.preparsePolicySet(slot, { staticPolicies });
+  if (prepared.type === 'failure') throw new Fault('stored_data_invalid', 'Cedar does not read policies it has read');
+}
+
+function notAsSaved({ version }: PolicyPointer): Fault {
+  return new Fault('stored_data_invalid', `version ${version} of the policies is not what was saved`);
+}

@@ -1,0 +1,73 @@
+/**
+ * A call as a question to Cedar: may this session (an agent, for a user) use this tool of this server, with these
+ * arguments? What a policy can rely on is named here; it comes from the session's record and the pinned manifest.
+ */
+import type { CallFacts } from '#core/policy/policy.ts';
+import type { CedarEntity, CedarId, CedarValue } from '#core/policy/cedar-value.ts';
+
+export interface CedarRequest {
+  readonly principal: CedarId;
+  readonly action: CedarId;
+  readonly resource: CedarId;
+  readonly context: Record<string, CedarValue>;
+  readonly entities: CedarEntity[];
+}
+
+const idOf = (type: string, id: string): CedarId => ({ type: `MA::${type}`, id });
+const reference = (type: string, id: string): CedarValue => ({ __entity: { type: `MA::${type}`, id } });
+
+/** In which every tool is. Neither it nor a host has a slash, and every tool's action has one, so none can pass for another. */
+export const CALL_TOOL = 'callTool';
+
+/** `<host of the server>/<tool>` */
+export function actionName(url: string, tool: string): string {
+  return `${hostOf(url)}/${tool}`;
+}
+
+/** With its port where that is no default one. */
+export function hostOf(url: string): string {
+  return new URL(url).host;
+}
+
+/** What is known of a call before its arguments are: enough to say whether the tool is of any use. */
+export function toolRequest(facts: CallFacts): CedarRequest {
+  const { session, agent, user, server, tool } = facts;
+  const action = idOf('Action', actionName(server.url, tool.name));
+  const principal = idOf('Session', session);
+  const resource = idOf('McpServer', server.url);
+  const isFor = user === null ? {} : { user: reference('User', user) };
+  const attrs = { agent: reference('Agent', agent.id), depth: facts.thread.depth, ...isFor };
+  return {
+    principal,
+    action,
+    resource,
+    context: { call: { thread_primary: facts.thread.isPrimary, hints: hintsOf(facts) } },
+    entities: [
+      { uid: principal, attrs, parents: [idOf('Workspace', facts.workspace)] },
+      { uid: idOf('Agent', agent.id), attrs: { name: agent.name.toWellFormed(), version: agent.version }, parents: [] },
+      { uid: action, attrs: {}, parents: [idOf('Action', CALL_TOOL), idOf('Action', hostOf(server.url))] },
+      { uid: resource, attrs: { host: hostOf(server.url), name: server.name.toWellFormed() }, parents: [] },
+    ],
+  };
+}
+
+export function callRequest(
+  facts: CallFacts,
+  { args, bytes }: { readonly args: Record<string, CedarValue>; readonly bytes: number },
+): CedarRequest {
+  const request = toolRequest(facts);
+  const now = { __extn: { fn: 'datetime', arg: facts.at } };
+  const call = { ...(request.context['call'] as Record<string, CedarValue>), ...{ now, args_bytes: bytes } };
+  return { ...request, context: { call: { ...call, approved_by_human: facts.isConfirmed }, args } };
+}
+
+/** What the server says of its own tool: pinned, and still only a claim. */
+function hintsOf({ tool: { hints } }: CallFacts): Record<string, CedarValue> {
+  const known = [
+    ['read_only', hints.readOnlyHint],
+    ['destructive', hints.destructiveHint],
+    ['idempotent', hints.idempotentHint],
+    ['open_world', hints.openWorldHint],
+  ] as const;
+  return Object.fromEntries(known.flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
+}

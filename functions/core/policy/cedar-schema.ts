@@ -1,0 +1,150 @@
+/**
+ * The schema against which policies are validated when they are uploaded: what every call has, and for each tool that
+ * was pinned the types of its arguments. Made from what was approved, not from what a server says today.
+ */
+import type { McpTool } from '#contract/mcp.ts';
+import { argumentTypes, type ArgumentField, type ArgumentType } from '#core/policy/argument-types.ts';
+import { argumentName } from '#core/policy/arguments.ts';
+import { actionName, CALL_TOOL, hostOf } from '#core/policy/cedar-request.ts';
+
+/** A tool that somebody may write policies about. */
+export interface KnownTool {
+  /** Canonical. */
+  readonly url: string;
+  readonly tool: McpTool;
+}
+
+type CedarType =
+  | { type: 'String' | 'Long' | 'Boolean' }
+  | { type: 'Extension' | 'Entity'; name: string }
+  | { type: 'Set'; element: CedarType }
+  | CedarRecord;
+interface CedarRecord {
+  type: 'Record';
+  attributes: Record<string, CedarType & { required?: boolean }>;
+}
+
+interface CedarAction {
+  memberOf?: { id: string }[];
+  appliesTo?: { principalTypes: string[]; resourceTypes: string[]; context: CedarRecord };
+}
+
+export interface CedarSchema extends Record<string, unknown> {
+  MA: {
+    entityTypes: Record<string, { shape?: CedarRecord; memberOfTypes?: string[] }>;
+    actions: Record<string, CedarAction>;
+  };
+}
+
+/**
+ * Stands for every tool that nobody has pinned: what a policy about all tools says of arguments, it must say so that
+ * it can be judged for a tool that has none of them.
+ */
+const ANOTHER_TOOL = 'another tool';
+
+const record = (attributes: CedarRecord['attributes']): CedarRecord => ({ type: 'Record', attributes });
+const FLAG = { type: 'Boolean' } as const;
+const OPTIONAL_FLAG = { ...FLAG, required: false };
+
+const HINTS = record({
+  read_only: OPTIONAL_FLAG,
+  destructive: OPTIONAL_FLAG,
+  idempotent: OPTIONAL_FLAG,
+  open_world: OPTIONAL_FLAG,
+});
+
+const CALL = record({
+  thread_primary: FLAG,
+  approved_by_human: FLAG,
+  args_bytes: { type: 'Long' },
+  now: { type: 'Extension', name: 'datetime' },
+  hints: HINTS,
+});
+
+const ENTITY_TYPES: CedarSchema['MA']['entityTypes'] = {
+  Workspace: {},
+  User: {},
+  /** What a number or a text is that no policy can judge. */
+  Opaque: {},
+  Agent: { shape: record({ name: { type: 'String' }, version: { type: 'Long' } }) },
+  McpServer: { shape: record({ host: { type: 'String' }, name: { type: 'String' } }) },
+  Session: {
+    memberOfTypes: ['Workspace'],
+    shape: record({
+      agent: { type: 'Entity', name: 'Agent' },
+      user: { type: 'Entity', name: 'User', required: false },
+      depth: { type: 'Long' },
+    }),
+  },
+};
+
+export function cedarSchema(tools: readonly KnownTool[]): CedarSchema {
+  const actions = new Map<string, CedarAction>([
+    [CALL_TOOL, {}],
+    [ANOTHER_TOOL, action([CALL_TOOL], new Map())],
+  ]);
+  // Servers that differ in their path share a host, and tools of one name an action: only what both say holds.
+  const byAction = Map.groupBy(tools, ({ url, tool }) => actionName(url, tool.name));
+  for (const [name, same] of byAction) {
+    const host = hostOf(same[0]?.url ?? '');
+    actions.set(host, {});
+    const fields = same.map(({ tool }) => argumentTypes(tool.input_schema)).reduce(common);
+    actions.set(name, action([CALL_TOOL, host], fields));
+  }
+  return { MA: { entityTypes: ENTITY_TYPES, actions: Object.fromEntries(actions) } };
+}
+
+function action(groups: readonly string[], fields: ReadonlyMap<string, ArgumentField>): CedarAction {
+  return {
+    memberOf: groups.map((id) => ({ id })),
+    appliesTo: {
+      principalTypes: ['Session'],
+      resourceTypes: ['McpServer'],
+      context: record({ call: CALL, args: argumentRecord(fields) }),
+    },
+  };
+}
+
+/** An argument without a type that policies know is left out: nothing they said of it could be validated. */
+function argumentRecord(fields: ReadonlyMap<string, ArgumentField>): CedarRecord {
+  const attributes = [...fields].flatMap(([name, { type, required }]) => {
+    const cedar = cedarType(type);
+    return cedar === null ? [] : [[argumentName(name), { ...cedar, required }] as const];
+  });
+  return record(Object.fromEntries(attributes));
+}
+
+function cedarType(type: ArgumentType): CedarType | null {
+  switch (type.kind) {
+    case 'string':
+      return { type: 'String' };
+    case 'integer':
+      return { type: 'Long' };
+    case 'number':
+      return { type: 'Extension', name: 'decimal' };
+    case 'boolean':
+      return FLAG;
+    case 'array': {
+      const element = cedarType(type.item);
+      return element === null ? null : { type: 'Set', element };
+    }
+    case 'object':
+      return argumentRecord(type.fields);
+    case 'any':
+      return null;
+    default:
+      return type satisfies never;
+  }
+}
+
+function common(
+  one: ReadonlyMap<string, ArgumentField>,
+  other: ReadonlyMap<string, ArgumentField>,
+): ReadonlyMap<string, ArgumentField> {
+  const shared = [...one].flatMap(([name, field]) => {
+    const twin = other.get(name);
+    if (twin === undefined || JSON.stringify(cedarType(twin.type)) !== JSON.stringify(cedarType(field.type))) return [];
+    return [[name, { ...field, required: field.required && twin.required }] as const];
+  });
+  return new Map(shared);
+}

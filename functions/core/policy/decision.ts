@@ -1,0 +1,92 @@
+/** What Cedar answered, as a decision about a call. */
+import type { Decision } from '#core/policy/policy.ts';
+import { asks, DEFAULT_PERMIT, type NamedPolicy } from '#core/policy/policy-set.ts';
+
+export type Evaluation =
+  /** Cedar could not judge it at all. */
+  | { readonly status: 'failed'; readonly why: string }
+  | {
+      readonly status: 'judged';
+      readonly decision: 'allow' | 'deny';
+      /** Policies that decided. */
+      readonly reason: readonly string[];
+      /** Policies that could not be evaluated: Cedar leaves them out, and a forbid among them would then forbid nothing. */
+      readonly errors: readonly string[];
+    };
+
+/** The set in force. */
+export interface JudgingSet {
+  readonly sha256: string;
+  readonly mode: 'shadow' | 'enforce';
+  readonly policies: ReadonlyMap<string, NamedPolicy>;
+}
+
+type Judgement = Pick<Decision, 'decision' | 'code' | 'reason' | 'policyIds'>;
+
+/** Nobody has written a policy: the agent's own permission policies decide. */
+export const NO_POLICY: Decision = {
+  decision: 'allow',
+  code: 'default_permit',
+  reason: '',
+  policyIds: [],
+  policySha256: null,
+  mode: 'none',
+  would: null,
+};
+
+/** There may be policies, and what they say is not known. */
+export const UNREADABLE: Decision = {
+  ...NO_POLICY,
+  decision: 'deny',
+  code: 'policies_unreadable',
+  reason: 'The policies of this workspace can not be read just now, so no tool of an MCP server may be called.',
+  mode: 'enforce',
+};
+
+export function decisionOf(set: JudgingSet, evaluation: Evaluation, isConfirmed: boolean): Decision {
+  const judgement = judge(set, evaluation, isConfirmed);
+  const { sha256: policySha256, mode } = set;
+  if (mode === 'enforce') return { ...judgement, policySha256, mode, would: null };
+  const { policyIds, decision: would } = judgement;
+  return { decision: 'allow', code: `would_${would}`, reason: '', policyIds, policySha256, mode, would };
+}
+
+function judge({ policies }: JudgingSet, evaluation: Evaluation, isConfirmed: boolean): Judgement {
+  if (evaluation.status === 'failed') {
+    return deny('evaluation_failed', `The policies of this workspace can not judge this call: ${evaluation.why}.`, []);
+  }
+  const { decision, reason: policyIds, errors } = evaluation;
+  const [broken] = errors;
+  if (broken !== undefined) {
+    return deny(`policy_error:${broken}`, `The policy ${broken} can not be evaluated for this call.`, errors);
+  }
+  const deciding = policyIds.flatMap((id) => policies.get(id) ?? []);
+  if (decision === 'deny') return denial(deciding, policyIds);
+  const asking = deciding.filter(asks);
+  if (asking.length === 0) return { decision: 'allow', code: permitCode(policyIds), reason: '', policyIds };
+  if (isConfirmed) return { decision: 'allow', code: 'confirmed', reason: '', policyIds };
+  return { decision: 'ask', code: 'asks', reason: reasonOf(asking) ?? 'A person has to confirm this call.', policyIds };
+}
+
+function denial(deciding: readonly NamedPolicy[], policyIds: readonly string[]): Judgement {
+  const [forbidding] = policyIds;
+  if (forbidding === undefined) {
+    return deny('no_matching_permit', 'No policy of this workspace permits this call.', policyIds);
+  }
+  return deny('forbidden', reasonOf(deciding) ?? `The policy ${forbidding} forbids this call.`, policyIds);
+}
+
+function permitCode(policyIds: readonly string[]): string {
+  return policyIds.every((id) => id === DEFAULT_PERMIT.id) ? 'default_permit' : 'permitted';
+}
+
+/** In the words of whoever wrote the policy. */
+function reasonOf(policies: readonly NamedPolicy[]): string | undefined {
+  return policies
+    .map(({ json }) => json.annotations?.['reason'])
+    .find((reason) => reason !== undefined && reason !== '');
+}
+
+function deny(code: string, reason: string, policyIds: readonly string[]): Judgement {
+  return { decision: 'deny', code, reason, policyIds };
+}

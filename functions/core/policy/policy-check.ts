@@ -1,0 +1,21 @@
+/** Port of what is said of policies before they are saved. */
+import type { KnownTool } from '#core/policy/cedar-schema.ts';
+
+export interface PolicyProblem {
+  /** From 1; null for what concerns the set as a whole. */
+  readonly at: { readonly line: number; readonly column: number } | null;
+  /** Null where the text can not be read. */
+  readonly policy: string | null;
+  readonly message: string;
+}
+
+export interface CheckedPolicies {
+  readonly problems: readonly PolicyProblem[];
+  /** Policies that name tools which are not among the known ones: nothing can be said of what they say. */
+  readonly unchecked: readonly { readonly policy: string; readonly actions: readonly string[] }[];
+}
+
+export interface PolicyCheck {
+  /** Syntax, and types against the schema of the known tools. */
+  check(policies: string, tools: readonly KnownTool[]): Promise<CheckedPolicies>;
+}

@@ -1,0 +1,114 @@
+import { describe, expect, it } from 'vitest';
+import { createPolicyCheck } from '#aws/policy-check.cedar.ts';
+import { PAY, REFUND, tool } from '#test/functions/core/policy/facts.ts';
+
+const TOOLS = [
+  { url: PAY, tool: REFUND },
+  { url: PAY, tool: tool('list', { type: 'object', properties: { page: { type: 'integer' }, any: {} } }) },
+];
+
+const problems = async (text: string, tools = TOOLS) => {
+  const checked = await createPolicyCheck().check(text, tools);
+  return checked.problems.map(({ at, policy, message }) => [at && `${at.line}:${at.column}`, policy, message]);
+};
+
+describe('policies, before they are saved', () => {
+  it.each([
+    '',
+    'permit(principal, action, resource);',
+    'permit(principal, action == MA::Action::"pay.example.com/refund", resource) when { context.args.amount.lessThan(decimal("100.0")) };',
+    'permit(principal, action in MA::Action::"pay.example.com", resource) when { principal.agent.version >= 3 };',
+    'permit(principal in MA::Workspace::"wrkspc_1", action in MA::Action::"callTool", resource == MA::McpServer::"https://x");',
+    'permit(principal, action, resource) when { principal has user && principal.user == MA::User::"alice" };',
+    'forbid(principal, action, resource) unless { context.call.thread_primary && resource.host like "*.example.com" };',
+    'forbid(principal, action, resource) when { context.args has amount && context.args.amount.greaterThan(decimal("1.0")) };',
+    'forbid(principal, action, resource) when { context.call.hints has destructive && context.call.hints.destructive };',
+    '@id("a") @advice("ask") @reason("why") permit(principal, action, resource) when { context.call.now > datetime("2026-01-01") };',
+  ])('pass: %s', async (text) => {
+    expect(await problems(text)).toEqual([]);
+  });
+
+  it('are told by line and column where they can not be read', async () => {
+    expect(
+      await problems('// äöü €\npermit(principal, action, resource);\n  forbid(principal, actoin, resource);'),
+    ).toEqual([['3:21', null, expect.stringContaining('invalid variable in the policy scope: actoin')]]);
+    expect(await problems('permit(principal')).toEqual([['1:17', null, expect.stringContaining('expected')]]);
+  });
+
+  it.each([
+    [
+      'a misspelled attribute',
+      'principal.usr == MA::User::"x"',
+      'attribute `usr` on entity type `MA::Session` not found',
+    ],
+    ['one that may be absent', 'principal.user == MA::User::"x"', 'optional attribute'],
+    ['another type', 'context.args.amount > 5', 'expected Long but saw decimal'],
+    ['an argument the tool does not have', 'context.args.total > 5', 'attribute `args.total`'],
+    ['an optional argument as if it were there', 'context.args.note == "x"', 'optional attribute `args.note`'],
+  ])('are told by line, column and name when they speak of %s', async (_, condition, message) => {
+    const text = `@id("rule")\npermit(principal, action == MA::Action::"pay.example.com/refund", resource)\nwhen { ${condition} };`;
+    expect(await problems(text)).toEqual([[expect.stringMatching(/^3:/), 'rule', expect.stringContaining(message)]]);
+  });
+
+  it('must say of all tools only what can be judged for each', async () => {
+    const text = 'permit(principal, action, resource) when { context.args.amount.lessThan(decimal("1.0")) };';
+    expect((await problems(text)).length).toBeGreaterThan(0);
+    expect((await problems(text, [])).length).toBeGreaterThan(0);
+  });
+
+  it('may be about tools that nobody has seen, and it is said which', async () => {
+    const text = `@id("new") permit(principal, action == MA::Action::"new.example.com/x", resource) when { context.args.y > 1 };
+      @id("host") permit(principal, action in [MA::Action::"callTool", MA::Action::"other.example.com"], resource);
+      @id("known") permit(principal, action in MA::Action::"callTool", resource);`;
+    const checked = await createPolicyCheck().check(text, TOOLS);
+    expect(checked).toEqual({
+      problems: [],
+      unchecked: [
+        { policy: 'new', actions: ['new.example.com/x'] },
+        { policy: 'host', actions: ['other.example.com'] },
+      ],
+    });
+  });
+
+  it('keep their own names beyond ten of them', async () => {
+    const good = Array.from({ length: 11 }, (_, index) => `@id("p${index}") permit(principal, action, resource);`);
+    const text = [...good, '@id("bad") permit(principal, action, resource) when { principal.x };'].join('\n');
+    expect(await problems(text)).toEqual([[expect.stringMatching(/^12:/), 'bad', expect.stringContaining('`x`')]]);
+  });
+
+  it.each([
+    [
+      'two of one name',
+      '@id("a") permit(principal, action, resource); @id("a") forbid(principal, action, resource);',
+      'must be unique',
+    ],
+    ['the name of the built-in one', '@id("default_permit") permit(principal, action, resource);', 'built-in'],
+    ['a name with spaces', '@id("a b") permit(principal, action, resource);', '@id: must have'],
+    ['advice that is none', '@advice("maybe") permit(principal, action, resource);', '@advice: must be "ask"'],
+    ['advice on a forbid', '@advice("ask") forbid(principal, action, resource);', 'is for a permit'],
+    ['a template', 'permit(principal == ?principal, action, resource);', 'templates'],
+    ['too long a reason', `@reason("${'x'.repeat(501)}") permit(principal, action, resource);`, 'at most 500'],
+  ])('are refused with %s', async (_, text, message) => {
+    const told = await problems(text);
+    expect(told).toEqual([[null, text.includes('?') ? null : expect.any(String), expect.stringContaining(message)]]);
+  });
+
+  it('know of tools that share a host only what both say', async () => {
+    const twin = {
+      url: 'https://pay.example.com/v2',
+      tool: tool('refund', { properties: { amount: { type: 'number' } } }),
+    };
+    const text =
+      'permit(principal, action == MA::Action::"pay.example.com/refund", resource) when { context.args.amount.lessThan(decimal("1.0")) };';
+    expect(await problems(text, [...TOOLS, twin])).toEqual([
+      [expect.anything(), 'policy0', expect.stringContaining('optional')],
+    ]);
+    const other = {
+      ...twin,
+      tool: tool('refund', { properties: { amount: { type: 'string' } }, required: ['amount'] }),
+    };
+    expect(await problems(text, [...TOOLS, other])).toEqual([
+      [expect.anything(), 'policy0', expect.stringContaining('not found')],
+    ]);
+  });
+});
