@@ -1,5 +1,5 @@
 /** Each function's world: its settings read once, its clients made once, its ports bound to AWS. */
-import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { ECSClient } from '@aws-sdk/client-ecs';
 import { S3Client } from '@aws-sdk/client-s3';
@@ -46,6 +46,7 @@ import { createSandboxClient } from '#aws/sandbox-client.http.ts';
 import { createSandboxRecords } from '#aws/sandbox-records.dynamodb.ts';
 import { createSessionLog } from '#aws/session-log.dynamodb.ts';
 import { createSessionRecords } from '#aws/sessions.dynamodb.ts';
+import { sha256 } from '#aws/sha256.ts';
 import { jsonSetting, rateSetting, setting, urlSetting, type Environment } from '#aws/settings.ts';
 import { createStamp, newToken, pause } from '#aws/stamp.ts';
 import { createTokenBuckets } from '#aws/token-buckets.dynamodb.ts';
@@ -99,8 +100,6 @@ export function provisionWorld(environment: Environment): ProvisionWorld & { rea
     journal: createJournal(),
   };
 }
-
-const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 
 /** Sandboxes and builds run in one cluster, and otherwise nowhere near each other. */
 function taskPlace(environment: Environment, kind: 'SANDBOX' | 'PACKAGES') {
