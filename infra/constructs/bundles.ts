@@ -1,5 +1,6 @@
-import { copyFileSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { copyFileSync, cpSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
 import { Code } from 'aws-cdk-lib/aws-lambda';
 import { buildSync } from 'esbuild';
 import type { ModelProvider } from './model.ts';
@@ -32,6 +33,9 @@ export interface Bundles {
   readonly sandboxImageDir: string;
 }
 
+/** Cedar reads its 4 MB of WebAssembly from beside its own code, and only once somebody has written a policy. */
+const CEDAR = '@cedar-policy/cedar-wasm/nodejs';
+
 const PACKAGE_DIR = join(import.meta.dirname, '../..');
 
 /**
@@ -49,7 +53,7 @@ export function bundle(props: BundlesProps): Bundles {
     join(functionsDir, entry, entry === 'harness' ? harness : 'handler.ts'),
   ]);
   const credentials = join(PACKAGE_DIR, 'functions/aws/credentials.lambda.ts');
-  buildSync({
+  const { metafile } = buildSync({
     entryPoints: Object.fromEntries([
       ...functions,
       ['sandbox/server', join(sandboxTaskDir, 'main.ts')],
@@ -64,12 +68,27 @@ export function bundle(props: BundlesProps): Bundles {
     // The default prefers CommonJS builds, which can not be tree-shaken.
     mainFields: ['module', 'main'],
     alias: { '@aws-sdk/credential-provider-node': credentials, '@aws-sdk/credential-providers': credentials },
+    external: [CEDAR],
+    metafile: true,
     minify: true,
     legalComments: 'none',
     logLevel: 'warning',
   });
+  const judging = Object.entries(metafile.outputs).filter(([, { imports }]) =>
+    imports.some(({ path }) => path === CEDAR),
+  );
+  for (const [file] of judging) bringCedar(dirname(file));
   copyFileSync(join(sandboxTaskDir, 'Dockerfile'), join(outdir, 'sandbox/Dockerfile'));
   const sizes = ENTRIES.map((entry) => [entry, statSync(join(outdir, entry, 'index.mjs')).size]);
   writeFileSync(join(outdir, 'sizes.json'), JSON.stringify(Object.fromEntries(sizes), null, 2));
   return { code: (entry) => Code.fromAsset(join(outdir, entry)), sandboxImageDir: join(outdir, 'sandbox') };
+}
+
+/** As a package, which an import finds from the function's folder as it does from this repository. */
+function bringCedar(folder: string): void {
+  const from = dirname(createRequire(import.meta.url).resolve(CEDAR));
+  const to = join(folder, 'node_modules/@cedar-policy/cedar-wasm');
+  mkdirSync(to, { recursive: true });
+  copyFileSync(join(from, '../package.json'), join(to, 'package.json'));
+  cpSync(from, join(to, 'nodejs'), { recursive: true, filter: (file) => !/\.(d\.ts|md)$/.test(file) });
 }

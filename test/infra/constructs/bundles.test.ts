@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
@@ -60,6 +60,19 @@ test('the harness’s bundle is made from its provider’s source', async () => 
   bundled('bedrock');
   const module = (await import(join(dir, 'out/bundles/harness/index.mjs'))) as { handler: () => string };
   expect(module.handler()).toBe('signed');
+});
+
+test('what judges policies brings Cedar along, beside the bundle, and nothing else does', async () => {
+  const source = `export const handler = async () => {
+    const cedar = await import('@cedar-policy/cedar-wasm/nodejs');
+    return cedar.checkParsePolicySet({ staticPolicies: 'permit(principal, action, resource);' }).type;
+  };`;
+  writeFileSync(join(dir, 'functions/api/handler.ts'), source);
+  bundled();
+  const module = (await import(join(dir, 'out/bundles/api/index.mjs'))) as { handler: () => Promise<string> };
+  expect(await module.handler()).toBe('success');
+  expect(statSync(join(dir, 'out/bundles/api/index.mjs')).size).toBeLessThan(1000);
+  expect(ENTRIES.filter((entry) => existsSync(join(dir, 'out/bundles', entry, 'node_modules')))).toEqual(['api']);
 });
 
 test('an entry without a handler is named', () => {
