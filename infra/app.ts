@@ -1,3 +1,4 @@
+import { ConnectOptions } from '#contract/connect.ts';
 import { PackageSources } from '#contract/packages.ts';
 import { OAuthTokens } from '#contract/secret-stores.ts';
 import { App, type AppProps, RemovalPolicy, Validations } from 'aws-cdk-lib';
@@ -13,7 +14,7 @@ const CLI_CONTEXT = { 'aws:cdk:enable-path-metadata': true, 'aws:cdk:enable-asse
 /**
  * The app that `cdk` runs. Options come as context: `-c sandboxImage=<uri>` (deploys without Docker),
  * `-c removalPolicy=destroy`, `-c savedQueries=no`, `-c createsPerMinute=300`, `-c readsPerMinute=1200`,
- * `-c packages=<JSON>` (or an object in `cdk.json`: where packages come from), `-c modelProvider=bedrock` or
+ * `-c packages=<JSON>` and `-c connect=<JSON>` (or objects in `cdk.json`: where packages come from, where users log in), `-c modelProvider=bedrock` or
  * `claude-platform-on-aws` (which needs `-c modelWorkspace=wrkspc_…`), and for both
  * `-c modelRegion=<Region>`, and `-c oauthTokens=dynamodb-kms`.
  */
@@ -38,6 +39,7 @@ export function brainstemApp(props: AppProps = {}): App {
     ...(imageUri && { sandbox: { imageUri } }),
     oauthTokens: oauthTokens(option(app, 'oauthTokens') ?? 'secrets-manager'),
     model: modelOf(app),
+    ...connectOf(app),
   });
   Validations.of(app).addPlugins(new AwsSolutionsChecks(stack), new DesignRules());
   return app;
@@ -79,6 +81,15 @@ function oauthTokens(store: string): OAuthTokens {
   const parsed = OAuthTokens.safeParse(store);
   if (parsed.success) return parsed.data;
   throw new Error(`Context oauthTokens must be ${OAuthTokens.options.join(' or ')}`);
+}
+
+function connectOf(app: App): { readonly connect?: ConnectOptions } {
+  const value: unknown = app.node.tryGetContext('connect');
+  if (value === undefined) return {};
+  const parsed = ConnectOptions.safeParse(typeof value === 'string' ? JSON.parse(value) : value);
+  if (parsed.success) return { connect: parsed.data };
+  const problems = parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
+  throw new Error(`Context connect: ${problems.join('; ')}`);
 }
 
 function removalPolicy(name: string): RemovalPolicy {

@@ -2,11 +2,13 @@ import type { PackageSources } from '#contract/packages.ts';
 import { RemovalPolicy, Stage } from 'aws-cdk-lib';
 import { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
-import type { AllowedHosts } from '#contract/outbound.ts';
+import { ConnectOptions } from '#contract/connect.ts';
+import { AllowedHosts } from '#contract/outbound.ts';
 import type { OAuthTokens } from '#contract/secret-stores.ts';
 import { Api, type RateLimits } from './constructs/api.ts';
 import { AuditTrail } from './constructs/audit-trail.ts';
 import { bundle, type Entry } from './constructs/bundles.ts';
+import { Connect, receiveLinks } from './constructs/connect.ts';
 import { Content } from './constructs/content.ts';
 import { FirstKey } from './constructs/first-key.ts';
 import { Hands } from './constructs/hands.ts';
@@ -48,6 +50,12 @@ export interface BrainstemProps {
      */
     readonly allow?: AllowedHosts;
   };
+  readonly mcp?: {
+    /** MCP servers and their authorization servers that are reached although they are private, or over http. @default none */
+    readonly allow?: AllowedHosts;
+  };
+  /** Pages on which users let agents use MCP servers for them. @default none: somebody else brings the tokens */
+  readonly connect?: ConnectOptions;
   /** The packages of environments, installed by tasks of their own. */
   readonly packages?: PackageSources & {
     /** Image with the managers and compilers. @default the sandbox's `imageUri`; else built from sandbox-task/ */
@@ -100,6 +108,8 @@ export class Brainstem extends Construct {
   readonly run: SessionRun;
   readonly sweep: Sweep;
   readonly vaults: Vaults;
+  /** Null where the deployment has no identity provider to ask who somebody is. */
+  readonly connect: Connect | null;
   readonly firstKey: FirstKey;
   readonly observability: Observability;
 
@@ -167,10 +177,31 @@ export class Brainstem extends Construct {
     this.vaults = new Vaults(this, 'Vaults', { removalPolicy, oauthTokens: props.oauthTokens ?? 'secrets-manager' });
     this.vaults.grantManage(this.api.answer);
 
+    this.vaults.grantSettle(this.sweep.repair);
+
+    // A user consents to what agents do for them, and the call that waited for it goes on.
+    const serversAllowed = props.mcp?.allow ?? [];
+    const { api, vaults, auditTrail, run } = this;
+    this.connect = props.connect
+      ? new Connect(this, 'Connect', {
+          ...{ ...memory, api, vaults, auditTrail, run },
+          ...{ options: ConnectOptions.parse(props.connect), serversAllowed },
+        })
+      : null;
+    receiveLinks(this.api.answer, this.connect);
+    this.api.answer.receive({
+      CONNECT_RETURN_URLS: JSON.stringify(props.connect?.returnUrls ?? []),
+      MCP_ALLOW: JSON.stringify(AllowedHosts.parse(serversAllowed)),
+    });
+
     // Who may call, and what there is to see.
     this.firstKey = new FirstKey(this, 'FirstKey', { defaults, records: this.records });
+    const pages = this.connect === null ? [] : [this.connect.pages];
     this.observability = new Observability(this, 'Observability', {
-      functions: [this.api.answer, this.api.stream, this.harness.turn, provision, execute, webFetch, this.sweep.repair],
+      functions: [
+        ...[this.api.answer, this.api.stream, this.harness.turn],
+        ...[provision, execute, webFetch, this.sweep.repair, ...pages],
+      ],
       run: this.run,
       savedQueries: props.savedQueries ?? true,
     });

@@ -33,6 +33,7 @@ export class BrainstemStack extends Stack {
   #outputs(): void {
     const { api, firstKey, harness, log, observability } = this.agents;
     const firstKeyArn = firstKey.secret.secretArn;
+    const { connect } = this.agents;
     const outputs = {
       BaseUrl: { value: api.baseUrl, description: 'baseURL of the SDK' },
       FirstApiKeySecretArn: { value: firstKeyArn, description: 'Secret that holds the first API key' },
@@ -41,11 +42,25 @@ export class BrainstemStack extends Stack {
         description: 'Prints the first API key',
       },
       ...(harness.modelApiKey === null ? {} : modelKeyOutputs(harness.modelApiKey.secretArn)),
+      ...(connect === null ? {} : connectOutputs(connect.baseUrl)),
       LogTableName: { value: log.table.tableName, description: 'Table of the session logs' },
       DashboardUrl: { value: observability.dashboardUrl, description: 'CloudWatch dashboard' },
     };
     for (const [name, output] of Object.entries(outputs)) new CfnOutput(this, name, output);
   }
+}
+
+function connectOutputs(baseUrl: string) {
+  return {
+    ConnectLoginRedirectUrl: {
+      value: `${baseUrl}/login/callback`,
+      description: 'Redirect URL to register at the identity provider',
+    },
+    ConnectRedirectUrl: {
+      value: `${baseUrl}/callback`,
+      description: 'Redirect URL to register at authorization servers, where a client is registered by hand',
+    },
+  };
 }
 
 function modelKeyOutputs(secretArn: string) {

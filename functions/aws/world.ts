@@ -54,6 +54,7 @@ import { createPackageBuilds, createTasks } from '#aws/tasks.ecs.ts';
 import { createPackageArchives } from '#aws/package-archives.s3.ts';
 import { createPackageDelivery } from '#aws/package-delivery.http.ts';
 import { createProvisioner } from '#aws/provisioner.lambda.ts';
+import { linkWorld, settleWorld } from '#aws/world.connect-links.ts';
 
 export type HarnessWorld = TurnWorld & { readonly journal: FunctionJournal };
 
@@ -142,16 +143,20 @@ export interface SweepWorld extends RepairWorld {
   readonly journal: FunctionJournal;
 }
 
-export function sweepWorld(environment: Environment): SweepWorld {
+export function sweepWorld(environment: Environment) {
   const dynamodb = new DynamoDBClient();
   const table = setting(environment, 'RECORDS_TABLE');
-  return {
+  const sending = {
     log: logOf(environment),
     runs: createRuns(new SFNClient(), setting(environment, 'RUN_STATE_MACHINE_ARN')),
     stamp: createStamp(),
+  };
+  return {
+    ...sending,
+    connecting: settleWorld(environment, sending),
     runningSince: (instant) => runningSince(dynamodb, table, instant),
     journal: createJournal(),
-  };
+  } satisfies SweepWorld & Record<'connecting', unknown>;
 }
 
 export function apiWorld(environment: Environment) {
@@ -166,10 +171,13 @@ export function apiWorld(environment: Environment) {
     content: createContentStore(environment, bucket),
     newName: randomUUID,
   };
-  return {
+  const sending = {
     log: createSessionLog(tables),
     runs: createRuns(new SFNClient(), setting(environment, 'RUN_STATE_MACHINE_ARN')),
     stamp: createStamp(),
+  };
+  return {
+    ...sending,
     agents: createAgentRecords(dynamodb, recordsTable),
     environments: createEnvironmentRecords(dynamodb, recordsTable),
     sessions: createSessionRecords(tables),
@@ -180,6 +188,7 @@ export function apiWorld(environment: Environment) {
     remover: createLogRemover({ dynamodb, logTable, content: createContentRemover(new S3Client(), bucket) }),
     audit: auditOf(environment),
     auditTrail: createAuditTrail(dynamodb, setting(environment, 'AUDIT_TABLE')),
+    connecting: linkWorld(environment, sending),
     newToken,
     journal: createJournal(),
   };

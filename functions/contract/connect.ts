@@ -1,5 +1,6 @@
 /** Connecting a user to an MCP server: our extension of the contract (`/v1/x/connect`). No token is in any shape here. */
 import * as z from 'zod';
+import { AllowedHosts } from './outbound.ts';
 import { AgentId, ConnectId, Instant, SessionId, VaultId } from './ids.ts';
 
 /** RFC 6749 §3.3: what a scope may be made of. */
@@ -65,6 +66,39 @@ export const Connect = z
 export type Connect = z.infer<typeof Connect>;
 
 export const ConnectsQuery = z.strictObject({ session_id: SessionId, beta: z.string().optional() });
+
+const SecretArn = z.string().regex(/^arn:[^:]+:secretsmanager:/, 'must be the whole ARN of a secret');
+
+/** How a customer sets up connecting users: the construct's `connect`, or the context of the same name. */
+export const ConnectOptions = z.strictObject({
+  /** The OpenID provider at which users log in. */
+  issuer: z.url({ protocol: /^https?$/ }),
+  clientId: z.string().min(1),
+  /** Secrets Manager secret that holds the client's secret as plain text; absent for a public client. */
+  clientSecretArn: SecretArn.optional(),
+  /** The claim of the ID token that equals a vault's `external_user_id`. @default sub */
+  userClaim: z.string().min(1).optional(),
+  /** How the service calls itself on pages and at authorization servers. @default Brainstem */
+  appName: z.string().min(1).max(64).optional(),
+  /** Where the pages are, with a domain of your own. @default /connect of the API */
+  baseUrl: z.url({ protocol: /^https$/ }).optional(),
+  /** Beside https URLs: origins such as `http://localhost:3000`, or URLs such as `myapp://connected`. */
+  returnUrls: z.array(z.string().min(1)).max(32).optional(),
+  /** Private hosts at which the identity provider is reached. */
+  allow: AllowedHosts.optional(),
+  /** Clients that were registered by hand, by their authorization server's issuer. */
+  clients: z
+    .array(
+      z.strictObject({
+        issuer: z.url({ protocol: /^https?$/ }),
+        clientId: z.string().min(1).max(2048),
+        clientSecretArn: SecretArn.optional(),
+      }),
+    )
+    .max(32)
+    .optional(),
+});
+export type ConnectOptions = z.infer<typeof ConnectOptions>;
 
 /** A client of ours that an authorization server's administrator has registered by hand. */
 export const KnownClient = z.object({

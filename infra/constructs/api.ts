@@ -42,6 +42,8 @@ export interface ApiProps {
 /** The routes that stay open; everything else is answered at once. */
 const STREAM_ROUTES = ['v1/sessions/{session_id}/events/stream', 'v1/sessions/{session_id}/threads/{thread_id}/stream'];
 
+const STAGE = 'prod';
+
 /** What an access log line says: ids, counts and durations, neither paths with ids of others nor any content. */
 const ACCESS_LINE = {
   request: '$context.requestId',
@@ -72,6 +74,11 @@ export class Api extends Construct {
     this.#routes();
     answerInEnvelope(this.rest);
     acknowledgeApi(this.rest);
+  }
+
+  /** The base URL as functions behind this API may know it: the stage depends on them, so they cannot name it. */
+  get invokeUrl(): string {
+    return `https://${this.rest.restApiId}.execute-api.${this.rest.env.region}.${this.rest.stack.urlSuffix}/${STAGE}`;
   }
 
   get baseUrl(): string {
@@ -121,7 +128,7 @@ export class Api extends Construct {
       endpointTypes: [EndpointType.REGIONAL],
       cloudWatchRole: setAccountLogRole,
       deployOptions: {
-        stageName: 'prod',
+        stageName: STAGE,
         accessLogDestination: new LogGroupLogDestination(accessLog),
         accessLogFormat: AccessLogFormat.custom(JSON.stringify(ACCESS_LINE)),
         // Execution logs hold bodies and headers: what users say, and their keys.

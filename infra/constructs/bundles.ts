@@ -6,7 +6,17 @@ import { buildSync } from 'esbuild';
 import type { ModelProvider } from './model.ts';
 
 /** One Lambda function each: `functions/<entry>/handler.ts`, or what the model's provider has instead, exports it. */
-export const ENTRIES = ['api', 'stream', 'harness', 'provision', 'execute', 'web-fetch', 'sweep', 'issue-key'] as const;
+export const ENTRIES = [
+  'api',
+  'stream',
+  'harness',
+  'provision',
+  'execute',
+  'web-fetch',
+  'sweep',
+  'issue-key',
+  'connect',
+] as const;
 export type Entry = (typeof ENTRIES)[number];
 
 /** The harness has one source per provider, so that its bundle holds one provider's client. */

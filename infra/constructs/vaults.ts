@@ -90,6 +90,14 @@ export class Vaults extends Construct {
     this.#grantSecrets(connect, WRITE_SECRETS, [SEAL]);
   }
 
+  /** Finishing consents that were cut short: their rows, and a look at the credential that proves them. */
+  grantSettle(sweep: EntryFunction): void {
+    this.#grantRows(sweep, { actions: ['dynamodb:GetItem'] });
+    const when = { 'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': 'CONNECT#*' } };
+    this.#grantRows(sweep, { actions: ['dynamodb:UpdateItem'], when });
+    sweep.receive({}, { actions: ['dynamodb:Query'], on: [`${this.table.tableArn}/index/list`] });
+  }
+
   #makeKey(removalPolicy: RemovalPolicy): Key {
     return new Key(this, 'TokenKey', {
       description: 'Seals the OAuth tokens of credentials',

@@ -10,7 +10,6 @@ import {
   secretName,
   setting,
   target,
-  vaultSecrets,
 } from './template.ts';
 
 export const onlyHarnessReadsModelKey: Rule = {
@@ -23,15 +22,23 @@ export const onlyHarnessReadsModelKey: Rule = {
     const key = harness && setting(harness, 'MODEL_API_KEY_SECRET_ARN');
     // A harness that asks with its own role has no key that could be read.
     if (harness && key === undefined) return 'not-applicable';
-    if (!reading.some((statement) => mayBe(statement, key, vaultSecrets(template)))) return 'compliant';
+    if (!reading.some((statement) => mayBe(statement, key))) return 'compliant';
     const readers = list(properties(resource)['Roles']).map((role) => entryWithRole(template, target(role)));
     return compliantIf(readers.length > 0 && readers.every((entry) => entry === 'harness'));
   },
 };
 
 /** True unless every resource is certainly another one. */
-function mayBe({ Resource }: PolicyStatement, key: unknown, ofVaults: string): boolean {
-  return Resource.filter((one) => ofVaults === '' || secretName(one) !== `${ofVaults}*`).some(
-    (one) => target(one) === undefined || key === undefined || JSON.stringify(one) === JSON.stringify(key),
-  );
+function mayBe({ Resource }: PolicyStatement, key: unknown): boolean {
+  return Resource.some((one) => {
+    if (key === undefined || JSON.stringify(one) === JSON.stringify(key)) return true;
+    return target(one) === undefined && !isAnother(secretName(one), key);
+  });
+}
+
+/** By its name, as far as that is written out. A secret of the template is named by CloudFormation: no slash is in it. */
+function isAnother(name: string, key: unknown): boolean {
+  const [literal = ''] = name.split(/[*?]/);
+  if (literal === '') return false;
+  return target(key) === undefined ? !secretName(key).startsWith(literal) : literal.includes('/') || literal === name;
 }

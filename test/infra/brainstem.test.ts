@@ -44,12 +44,13 @@ describe('settings: each function is given exactly what it reads', () => {
   const previews = 'PREVIEWS_TABLE';
   const machine = 'RUN_STATE_MACHINE_ARN';
   const vaults = ['VAULT_TABLE', 'SECRETS_PREFIX', 'OAUTH_TOKENS'];
+  const links = ['CONNECT_BASE_URL', 'CONNECT_RETURN_URLS', 'MCP_ALLOW'];
   const rates = ['CREATES_PER_MINUTE', 'READS_PER_MINUTE'];
   const place = ['TASK_DEFINITION', 'CONTAINER', 'SUBNETS', 'SECURITY_GROUP'];
   const sandbox = ['CLUSTER', ...place].map((name) => `SANDBOX_${name}`);
   const packages = [...place, 'SOURCES', 'SYSTEM'].map((name) => `PACKAGES_${name}`);
   test.each([
-    ['api', [log, records, content, audit, machine, 'PROVISION_FUNCTION_NAME', ...rates, ...vaults]],
+    ['api', [log, records, content, audit, machine, 'PROVISION_FUNCTION_NAME', ...rates, ...vaults, ...links]],
     ['stream', [log, records, content, previews, ...rates]],
     [
       'harness',
@@ -58,7 +59,7 @@ describe('settings: each function is given exactly what it reads', () => {
     ['provision', [records, content, ...sandbox, ...packages]],
     ['execute', [log, records, content]],
     ['web-fetch', [log, records, content, 'WEB_FETCH_ALLOW']],
-    ['sweep', [log, records, content, machine]],
+    ['sweep', [log, records, content, machine, 'VAULT_TABLE']],
     ['issue-key', [records, 'FIRST_API_KEY_SECRET_ARN']],
   ])('%s', (entry, names) => {
     const environment = lambda(entry)['Environment'];
@@ -126,6 +127,8 @@ describe('rights: each function may do exactly what its part of the design needs
         'records/index/running': 'dynamodb:Query',
         'content/sesn_*': objects,
         run: 'states:StartExecution',
+        vaults: 'dynamodb:GetItem dynamodb:UpdateItem',
+        'vaults/index/list': 'dynamodb:Query',
       },
     ],
     ['issue-key', { records: 'dynamodb:PutItem', 'first key': 'secretsmanager:GetSecretValue' }],
@@ -472,7 +475,8 @@ describe('observability', () => {
   test('three saved queries read the logs of every function', () => {
     const queries = all('AWS::Logs::QueryDefinition');
     expect(queries).toHaveLength(3);
-    for (const query of queries) expect(list(query['LogGroupNames'])).toHaveLength(ENTRIES.length - 1);
+    // Of the first key's nothing is asked, and users are connected only where they can log in.
+    for (const query of queries) expect(list(query['LogGroupNames'])).toHaveLength(ENTRIES.length - 2);
   });
 });
 

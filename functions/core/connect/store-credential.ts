@@ -7,7 +7,7 @@ import type { ConnectTrouble, Granted } from '#core/connect/authorization-server
 import type { ConnectRecord, ConnectRecords, Flow } from '#core/connect/connect-records.ts';
 import { later, userOfVault } from '#core/connect/link.ts';
 import type { Stamp } from '#core/ports.ts';
-import type { SecretValues, SecretWriter } from '#core/vault/secrets.ts';
+import type { SecretPointers, SecretValues, SecretWriter } from '#core/vault/secrets.ts';
 import type { CredentialPlace, CredentialRecords, StoredCredential } from '#core/vault/vault-records.ts';
 
 export interface StoreWorld {
@@ -58,7 +58,7 @@ async function add(world: StoreWorld, consent: Consent): Promise<'stored' | 'los
     ...{ created_at: now, updated_at: now, archived_at: null },
   };
   // Any row with this id is ours.
-  const secrets = await write(world, consent, { place, version: 0 });
+  const secrets = await write(world, consent, { place, version: 0, inForce: {} });
   const { workspace } = record;
   const { issuer } = flow;
   const created = await world.credentials.create(
@@ -88,7 +88,7 @@ async function renew(
   const now = world.stamp.now();
   const version = stored.version + 1;
   const place = placeIn(consent.record, stored.credential.id);
-  const secrets = await write(world, consent, { place, version });
+  const secrets = await write(world, consent, { place, version, inForce: stored.secrets });
   const credential: Credential = { ...stored.credential, auth: authOf(consent, now), updated_at: now };
   const issued = { secrets, issuer: consent.flow.issuer, grantedScopes: grantedScopes(consent) };
   const saved = await world.credentials.replace({ ...stored, ...issued, credential, version });
@@ -99,14 +99,14 @@ async function renew(
 async function write(
   world: StoreWorld,
   { record, granted, clientSecret }: Consent,
-  to: { readonly place: CredentialPlace; readonly version: number },
+  to: { readonly place: CredentialPlace; readonly version: number; readonly inForce: SecretPointers },
 ) {
-  const { place, version } = to;
+  const { place, version, inForce } = to;
   const { credential } = place;
   const entry = administration(record, { action: 'connect.stored', credential });
   await world.audit.record(record.workspace, record.vault, entry);
   await world.connects.storing(record.id, { credential, version, since: world.stamp.now() });
-  return world.secrets.write(place, 'mcp_oauth', secretsOf(granted, clientSecret));
+  return world.secrets.write(place, 'mcp_oauth', secretsOf(granted, clientSecret), inForce);
 }
 
 function placeIn({ workspace, vault }: ConnectRecord, credential: CredentialId): CredentialPlace {

@@ -10,6 +10,7 @@ import {
   webFetchWorld,
 } from '#aws/world.ts';
 import { bedrockHarnessWorld } from '#aws/world.bedrock.ts';
+import { connectWorld } from '#aws/world.connect.ts';
 import { claudePlatformHarnessWorld } from '#aws/world.claude-platform-on-aws.ts';
 
 const COMPLETE: Readonly<Record<string, string>> = {
@@ -39,6 +40,19 @@ const COMPLETE: Readonly<Record<string, string>> = {
   PACKAGES_SOURCES: '{}',
   PACKAGES_SYSTEM: 'bookworm',
   FIRST_API_KEY_SECRET_ARN: 'arn:aws:secretsmanager:us-east-1:000000000000:secret:key',
+  AUDIT_TABLE: 'audit',
+  VAULT_TABLE: 'vaults',
+  SECRETS_PREFIX: 'arn:aws:secretsmanager:us-east-1:000000000000:secret:vaults',
+  OAUTH_TOKENS: 'secrets-manager',
+  MCP_ALLOW: '[]',
+  CONNECT_BASE_URL: 'https://agents.example.com/connect',
+  CONNECT_RETURN_URLS: '[]',
+  CONNECT_SIGNING_SECRET_ARN: 'arn:aws:secretsmanager:us-east-1:000000000000:secret:signing',
+  CONNECT_SECRETS_PREFIX: 'arn:aws:secretsmanager:us-east-1:000000000000:secret:clients',
+  CONNECT_LOGIN: '{"issuer":"https://idp.example.com","clientId":"x","clientSecretArn":null,"userClaim":"sub"}',
+  CONNECT_CLIENTS: '[]',
+  CONNECT_APP_NAME: 'Brainstem',
+  CONNECT_ALLOW: '[]',
   CREATES_PER_MINUTE: '300',
   READS_PER_MINUTE: 'unlimited',
 };
@@ -47,7 +61,23 @@ const STORES = ['LOG_TABLE', 'RECORDS_TABLE', 'CONTENT_BUCKET'];
 const RATES = ['CREATES_PER_MINUTE', 'READS_PER_MINUTE'];
 const HARNESS = [...STORES, 'PREVIEWS_TABLE', 'MODEL_BASE_URL', 'PROVISION_FUNCTION_NAME'];
 const worlds = [
-  { name: 'api', world: apiWorld, needs: [...STORES, ...RATES, 'RUN_STATE_MACHINE_ARN', 'PROVISION_FUNCTION_NAME'] },
+  {
+    name: 'api',
+    world: apiWorld,
+    needs: [
+      ...[...STORES, ...RATES, 'RUN_STATE_MACHINE_ARN', 'PROVISION_FUNCTION_NAME', 'AUDIT_TABLE'],
+      ...['VAULT_TABLE', 'CONNECT_BASE_URL', 'CONNECT_RETURN_URLS', 'MCP_ALLOW'],
+    ],
+  },
+  {
+    name: 'connect',
+    world: connectWorld,
+    needs: [
+      ...[...STORES, 'RUN_STATE_MACHINE_ARN', 'AUDIT_TABLE', 'VAULT_TABLE', 'SECRETS_PREFIX', 'OAUTH_TOKENS'],
+      ...['MCP_ALLOW', 'CONNECT_BASE_URL', 'CONNECT_SIGNING_SECRET_ARN', 'CONNECT_SECRETS_PREFIX', 'CONNECT_LOGIN'],
+      ...['CONNECT_CLIENTS', 'CONNECT_APP_NAME', 'CONNECT_ALLOW'],
+    ],
+  },
   { name: 'stream', world: streamWorld, needs: [...STORES, ...RATES, 'PREVIEWS_TABLE'] },
   { name: 'harness', world: anthropicHarnessWorld, needs: [...HARNESS, 'MODEL_API_KEY_SECRET_ARN'] },
   { name: 'harness on Bedrock', world: bedrockHarnessWorld, needs: [...HARNESS, 'MODEL_REGION', 'AWS_ACCESS_KEY_ID'] },
@@ -77,7 +107,7 @@ const worlds = [
   },
   { name: 'execute', world: executeWorld, needs: STORES },
   { name: 'web-fetch', world: webFetchWorld, needs: [...STORES, 'WEB_FETCH_ALLOW'] },
-  { name: 'sweep', world: sweepWorld, needs: [...STORES, 'RUN_STATE_MACHINE_ARN'] },
+  { name: 'sweep', world: sweepWorld, needs: [...STORES, 'RUN_STATE_MACHINE_ARN', 'VAULT_TABLE'] },
   { name: 'issue-key', world: issueKeyWorld, needs: ['RECORDS_TABLE', 'FIRST_API_KEY_SECRET_ARN'] },
 ];
 

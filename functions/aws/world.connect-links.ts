@@ -1,0 +1,59 @@
+/** What functions know of links without serving their pages: the API, the MCP proxy and the sweep. */
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import * as z from 'zod';
+import { AllowedHosts } from '#contract/outbound.ts';
+import type { ConnectLinks, WaitingCall } from '#core/connect/connect-links.ts';
+import { createConnectLinks } from '#core/connect/offer-link.ts';
+import type { LinkWorld } from '#core/connect/request-link.ts';
+import type { SettleWorld } from '#core/connect/settle.ts';
+import { resumeCall, type Sending } from '#core/session/send.ts';
+import { createAgentRecords } from '#aws/agents.dynamodb.ts';
+import { createConnectRecords } from '#aws/connect-records.dynamodb.ts';
+import { createCredentialRecords } from '#aws/credentials.dynamodb.ts';
+import { jsonSetting, setting, urlSetting, type Environment } from '#aws/settings.ts';
+import { createStamp, newToken } from '#aws/stamp.ts';
+import { createVaultRecords } from '#aws/vaults.dynamodb.ts';
+
+/** Null for `none`, which has to be said. */
+export function connectBaseUrl(environment: Environment): string | null {
+  return setting(environment, 'CONNECT_BASE_URL') === 'none' ? null : urlSetting(environment, 'CONNECT_BASE_URL');
+}
+
+export function connectLinks(environment: Environment): ConnectLinks {
+  return createConnectLinks({
+    connects: createConnectRecords(new DynamoDBClient(), setting(environment, 'VAULT_TABLE')),
+    stamp: createStamp(),
+    newToken,
+    baseUrl: connectBaseUrl(environment),
+  });
+}
+
+export function settleWorld(environment: Environment, sending: Sending) {
+  const dynamodb = new DynamoDBClient();
+  const table = setting(environment, 'VAULT_TABLE');
+  return {
+    connects: createConnectRecords(dynamodb, table),
+    credentials: createCredentialRecords(dynamodb, table),
+    resume: resumeWith(sending),
+    stamp: sending.stamp,
+  } satisfies SettleWorld;
+}
+
+export function linkWorld(environment: Environment, sending: Sending): LinkWorld {
+  const dynamodb = new DynamoDBClient();
+  return {
+    ...settleWorld(environment, sending),
+    vaults: createVaultRecords(dynamodb, setting(environment, 'VAULT_TABLE')),
+    agents: createAgentRecords(dynamodb, setting(environment, 'RECORDS_TABLE')),
+    baseUrl: connectBaseUrl(environment),
+    returnUrls: jsonSetting(environment, 'CONNECT_RETURN_URLS', z.array(z.string())),
+    serversAllowed: jsonSetting(environment, 'MCP_ALLOW', AllowedHosts),
+    newToken,
+  };
+}
+
+/** In the log, the call's own id says why it went on. */
+function resumeWith(sending: Sending) {
+  return ({ session, thread, call }: WaitingCall) =>
+    resumeCall(sending, { key: { session, thread }, cause: `connect for ${call}` }, call);
+}

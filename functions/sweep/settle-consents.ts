@@ -1,0 +1,23 @@
+/** Finishes consents that were cut short between storing the credential and letting the waiting calls go on. */
+import type { Instant } from '#contract/ids.ts';
+import type { ConnectRecords } from '#core/connect/connect-records.ts';
+import { settle, type SettleWorld } from '#core/connect/settle.ts';
+import { errorClass } from '#core/errors.ts';
+
+export interface ConsentsWorld {
+  readonly connecting: SettleWorld & { readonly connects: Pick<ConnectRecords, 'unsettled'> };
+  readonly journal: { readonly logger: { error(message: string, fields: Readonly<Record<string, string>>): void } };
+}
+
+/** One after the other: only a function that died leaves one. */
+export async function settleConsents({ connecting, journal }: ConsentsWorld, before: Instant): Promise<void> {
+  for await (const id of connecting.connects.unsettled(before)) {
+    try {
+      const record = await connecting.connects.find(id);
+      if (record !== null) await settle(connecting, record);
+    } catch (error) {
+      // One consent's trouble must not keep the others waiting; the next sweep tries it again.
+      journal.logger.error('sweep', { connect: id, error_class: errorClass(error) });
+    }
+  }
+}

@@ -1,0 +1,124 @@
+import { ArnFormat, Duration, Names, Stack, Validations } from 'aws-cdk-lib';
+import { LambdaIntegration } from 'aws-cdk-lib/aws-apigateway';
+import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
+import { Construct } from 'constructs';
+import { KnownClients, LoginSettings, type ConnectOptions } from '#contract/connect.ts';
+import { AllowedHosts } from '#contract/outbound.ts';
+import type { Api } from './api.ts';
+import type { AuditTrail } from './audit-trail.ts';
+import type { Content } from './content.ts';
+import { EntryFunction, type FunctionDefaults } from './entry-function.ts';
+import { acknowledgePattern } from './finding.ts';
+import type { Records } from './records.ts';
+import type { SessionLog } from './session-log.ts';
+import type { SessionRun } from './session-run.ts';
+import type { Vaults } from './vaults.ts';
+
+export interface ConnectProps {
+  readonly defaults: FunctionDefaults;
+  readonly api: Api;
+  readonly log: SessionLog;
+  readonly records: Records;
+  readonly content: Content;
+  readonly vaults: Vaults;
+  readonly auditTrail: AuditTrail;
+  readonly run: SessionRun;
+  readonly options: ConnectOptions;
+  /** Private MCP servers and their authorization servers. */
+  readonly serversAllowed: AllowedHosts;
+}
+
+/**
+ * The pages on which a user lets agents use an MCP server: behind the same API, without a key, for whoever the
+ * customer's identity provider says it is. It writes credentials and cannot read one.
+ */
+export class Connect extends Construct {
+  readonly pages: EntryFunction;
+  readonly baseUrl: string;
+
+  constructor(scope: Construct, id: string, props: ConnectProps) {
+    super(scope, id);
+    const { api, options } = props;
+    this.baseUrl = options.baseUrl ?? `${api.invokeUrl}/connect`;
+    this.pages = new EntryFunction(this, 'Pages', {
+      entry: 'connect',
+      defaults: props.defaults,
+      // API Gateway gives up after 29 seconds.
+      timeout: Duration.seconds(29),
+      memoryMb: 512,
+    });
+    this.#grantWork(props);
+    this.#readSecrets(options, this.#signingSecret(props.defaults));
+    this.pages.receive(this.#settings(props));
+    const integration = new LambdaIntegration(this.pages.lambda, { scopePermissionToMethod: false });
+    api.rest.root.resourceForPath('connect/{proxy+}').addMethod('ANY', integration);
+  }
+
+  /** A credential is stored, and the call that waits for it goes on: an append, and the start of a run. */
+  #grantWork({ log, records, content, vaults, auditTrail, run }: ConnectProps): void {
+    log.grantAppend(this.pages);
+    records.grantWrite(this.pages);
+    content.grantReadWrite(this.pages);
+    run.grantStart(this.pages);
+    vaults.grantConnect(this.pages);
+    auditTrail.grantAppend(this.pages);
+  }
+
+  /** Seals what browsers carry, and derives what would otherwise have to be kept. */
+  #signingSecret({ removalPolicy }: FunctionDefaults): Secret {
+    const secret = new Secret(this, 'SigningSecret', {
+      description: 'Seals the cookies, forms and states of the connect pages',
+      generateSecretString: { excludePunctuation: true, passwordLength: 64 },
+      removalPolicy,
+    });
+    Validations.of(secret).acknowledge({
+      id: 'AwsSolutions-SMG4',
+      reason:
+        'A new one logs everybody out and ends consents under way; it protects nothing that is older than an hour.',
+    });
+    return secret;
+  }
+
+  #readSecrets({ clientSecretArn, clients = [] }: ConnectOptions, signing: Secret): void {
+    const given = [clientSecretArn, ...clients.map((client) => client.clientSecretArn)];
+    const arns = [signing.secretArn, ...given.filter((arn) => arn !== undefined)];
+    this.pages.receive(
+      { CONNECT_SIGNING_SECRET_ARN: signing.secretArn },
+      { actions: ['secretsmanager:GetSecretValue'], on: arns },
+    );
+    // Of clients that authorization servers register on request: each has a secret of its own, or none.
+    const prefix = Stack.of(this).formatArn({
+      service: 'secretsmanager',
+      resource: 'secret',
+      resourceName: Names.uniqueResourceName(this, { separator: '-', maxLength: 128 }),
+      arnFormat: ArnFormat.COLON_RESOURCE_NAME,
+    });
+    this.pages.receive(
+      { CONNECT_SECRETS_PREFIX: prefix },
+      { actions: ['secretsmanager:CreateSecret', 'secretsmanager:GetSecretValue'], on: [`${prefix}/*`] },
+    );
+    acknowledgePattern(
+      this.pages.role,
+      `${prefix}/*`,
+      'A client’s secret is made when its server registers the client.',
+    );
+  }
+
+  #settings({ options, serversAllowed }: ConnectProps): Readonly<Record<string, string>> {
+    const { issuer, clientId, clientSecretArn = null, userClaim = 'sub', clients = [], allow = [] } = options;
+    const known = clients.map(({ clientSecretArn: secretArn = null, ...client }) => ({ ...client, secretArn }));
+    return {
+      CONNECT_BASE_URL: this.baseUrl,
+      CONNECT_APP_NAME: options.appName ?? 'Brainstem',
+      CONNECT_LOGIN: JSON.stringify(LoginSettings.parse({ issuer, clientId, clientSecretArn, userClaim })),
+      CONNECT_CLIENTS: JSON.stringify(KnownClients.parse(known)),
+      CONNECT_ALLOW: JSON.stringify(AllowedHosts.parse(allow)),
+      MCP_ALLOW: JSON.stringify(AllowedHosts.parse(serversAllowed)),
+    };
+  }
+}
+
+/** Who may make links says where they lead; without pages there are none, which has to be said too. */
+export function receiveLinks(maker: EntryFunction, connect: Connect | null): void {
+  maker.receive({ CONNECT_BASE_URL: connect?.baseUrl ?? 'none' });
+}

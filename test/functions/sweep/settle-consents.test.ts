@@ -1,0 +1,80 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { CredentialId } from '#contract/ids.ts';
+import { newToken } from '#aws/stamp.ts';
+import { settleConsents } from '../../../functions/sweep/settle-consents.ts';
+import { startFlow, waitingCall, WORKSPACE, type Flow } from '#test/functions/connect/flow.ts';
+
+describe('the sweep over consents', () => {
+  let flow: Flow;
+  beforeAll(async () => {
+    flow = await startFlow();
+  });
+  afterAll(() => flow.close());
+
+  const logger = { error: () => undefined };
+
+  /** A function wrote this down, and died before or after it stored the credential. */
+  async function interrupted(name: string, isStored: boolean) {
+    const link = await flow.link();
+    const call = waitingCall(name);
+    const offer = {
+      ...{ workspace: WORKSPACE, vault: link.vault, serverUrl: flow.fx.url, serverName: 'files', scopes: [] },
+      ...{ agent: { id: 'agent_01' as never, name: 'Ada', version: 1 }, resourceMetadata: null, resume: call },
+    };
+    const offered = await flow.links.offer(offer);
+    if (offered === null) throw new Error('no link was offered');
+    const credential = CredentialId.parse(`vcrd_${newToken()}`);
+    const since = flow.world.stamp.now();
+    await flow.world.connects.storing(offered.id, { credential, version: 0, since });
+    if (!isStored) return { id: offered.id, call };
+    const auth = { type: 'mcp_oauth' as const, mcp_server_url: flow.fx.url, expires_at: null, refresh: null };
+    const row = {
+      ...{ id: credential, type: 'vault_credential' as const, vault_id: link.vault.id, display_name: null, auth },
+      ...{ metadata: {}, created_at: since, updated_at: since, archived_at: null },
+    };
+    await flow.world.credentials.create(
+      { workspace: WORKSPACE, credential: row, secrets: {}, grantedScopes: [], issuer: flow.as.issuer },
+      flow.fx.url,
+    );
+    return { id: offered.id, call };
+  }
+
+  it('completes what was stored and lets its call go on, once, and leaves what was not', async () => {
+    const stored = await interrupted('stored', true);
+    const lost = await interrupted('lost', false);
+    const connecting = flow.world;
+    flow.clock.now += 60_000;
+    await settleConsents({ connecting, journal: { logger } }, flow.world.stamp.now());
+    await settleConsents({ connecting, journal: { logger } }, flow.world.stamp.now());
+    expect(flow.resumed).toEqual([stored.call]);
+    expect(await flow.world.connects.find(stored.id)).toMatchObject({
+      status: 'completed',
+      storing: null,
+      waiting: [],
+    });
+    expect(await flow.world.connects.find(lost.id)).toMatchObject({ status: 'pending', waiting: [lost.call] });
+    flow.clock.now += 10 * 60_000;
+    await settleConsents({ connecting, journal: { logger } }, flow.world.stamp.now());
+    expect(await flow.world.connects.find(lost.id)).toMatchObject({ status: 'pending', storing: null });
+  });
+
+  it('goes on with the next one when a call cannot be resumed, and tries again', async () => {
+    const first = await interrupted('first', true);
+    const second = await interrupted('second', true);
+    flow.clock.now += 60_000;
+    let broken = true;
+    const resumed: string[] = [];
+    const connecting = {
+      ...flow.world,
+      resume: async ({ call }: { readonly call: string }) => {
+        if (broken && call === first.call.call) throw new Error('the log does not answer');
+        resumed.push(call);
+      },
+    };
+    await settleConsents({ connecting, journal: { logger } }, flow.world.stamp.now());
+    expect(resumed).toEqual([second.call.call]);
+    broken = false;
+    await settleConsents({ connecting, journal: { logger } }, flow.world.stamp.now());
+    expect(resumed).toEqual([second.call.call, first.call.call]);
+  });
+});

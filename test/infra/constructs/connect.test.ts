@@ -1,0 +1,86 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { allowed, functionOf, list, properties, setting, target } from '#infra/rules/template.ts';
+import { synthesize, type Synthesized } from '#test/infra/synthesized.ts';
+
+const IDP_SECRET = 'arn:aws:secretsmanager:us-east-1:000000000000:secret:idp-AbCdEf';
+const CLIENT_SECRET = 'arn:aws:secretsmanager:us-east-1:000000000000:secret:client-AbCdEf';
+const OPTIONS = {
+  issuer: 'https://idp.example.com',
+  clientId: 'brainstem',
+  clientSecretArn: IDP_SECRET,
+  returnUrls: ['http://localhost:3000'],
+  clients: [{ issuer: 'https://as.example.com', clientId: 'known', clientSecretArn: CLIENT_SECRET }],
+};
+
+describe('the connect pages', () => {
+  let stack: Synthesized;
+  beforeAll(() => {
+    stack = synthesize({ connect: JSON.stringify(OPTIONS) });
+  }, 60_000);
+
+  const lambda = (entry: string) => {
+    const found = functionOf(stack.template, entry);
+    if (found === undefined) throw new Error(`no function for ${entry}`);
+    return found;
+  };
+
+  const rights = () => {
+    const role = target(properties(lambda('connect'))['Role']);
+    return Object.values(stack.template.Resources)
+      .filter((resource) => list(properties(resource)['Roles']).some((one) => target(one) === role))
+      .flatMap(allowed);
+  };
+
+  it('are served by every method below /connect, without a key, behind the same API', () => {
+    const [resource] = Object.entries(stack.template.Resources).find(([, { Type, Properties }]) => {
+      return Type === 'AWS::ApiGateway::Resource' && Properties?.['PathPart'] === 'connect';
+    }) ?? [''];
+    const below = Object.entries(stack.template.Resources).filter(([, { Type, Properties }]) => {
+      return Type === 'AWS::ApiGateway::Resource' && target(Properties?.['ParentId']) === resource;
+    });
+    expect(below.map(([, { Properties }]) => Properties?.['PathPart'])).toEqual(['{proxy+}']);
+    const methods = Object.values(stack.template.Resources).filter(({ Type, Properties }) => {
+      return Type === 'AWS::ApiGateway::Method' && target(Properties?.['ResourceId']) === below[0]?.[0];
+    });
+    expect(methods.map(({ Properties }) => Properties?.['HttpMethod'])).toEqual(['ANY']);
+  });
+
+  it('say where they are to everybody who makes links, with the stage in it', () => {
+    const baseUrl = JSON.stringify(setting(lambda('connect'), 'CONNECT_BASE_URL'));
+    expect(baseUrl).toContain('/prod/connect');
+    expect(JSON.stringify(setting(lambda('api'), 'CONNECT_BASE_URL'))).toBe(baseUrl);
+    expect(setting(lambda('api'), 'CONNECT_RETURN_URLS')).toBe('["http://localhost:3000"]');
+    expect(JSON.stringify(stack.template.Outputs['ConnectLoginRedirectUrl'])).toContain('/prod/connect/login/callback');
+  });
+
+  it('read the secrets of clients and their own, and none of a user', () => {
+    const reading = rights().filter(({ Action }) => Action.includes('secretsmanager:GetSecretValue'));
+    const resources = reading.flatMap(({ Resource }) => Resource);
+    expect(resources.filter((one) => typeof one === 'string').toSorted()).toEqual([CLIENT_SECRET, IDP_SECRET]);
+    const signing = target(setting(lambda('connect'), 'CONNECT_SIGNING_SECRET_ARN'));
+    expect(resources.map(target).filter((one) => one !== undefined)).toEqual([signing]);
+    const prefix = JSON.stringify(setting(lambda('connect'), 'SECRETS_PREFIX')).replace(/"\]\]\}$/, '');
+    for (const one of resources) expect(JSON.stringify(one)).not.toContain(prefix);
+    expect(rights().some(({ Action }) => Action.includes('kms:Decrypt'))).toBe(false);
+  });
+
+  it('may write credentials and append to logs, and remove nothing', () => {
+    const actions = rights().flatMap(({ Action }) => Action);
+    expect(actions).toEqual(expect.arrayContaining(['secretsmanager:PutSecretValue', 'states:StartExecution']));
+    expect(actions).not.toContain('dynamodb:DeleteItem');
+    expect(actions).not.toContain('lambda:InvokeFunction');
+  });
+
+  it('do not exist without an identity provider, and links are said to be none', () => {
+    const without = synthesize();
+    expect(functionOf(without.template, 'connect')).toBeUndefined();
+    const api = functionOf(without.template, 'api');
+    expect(api && setting(api, 'CONNECT_BASE_URL')).toBe('none');
+  });
+
+  it('are refused at synthesis, by the option’s name, when they are not set up right', () => {
+    for (const wrong of ['{}', '{"issuer":"x","clientId":"y"}', '{"issuer":"https://x.org","clientId":"y","more":1}']) {
+      expect(() => synthesize({ connect: wrong })).toThrow('Context connect');
+    }
+  });
+});
