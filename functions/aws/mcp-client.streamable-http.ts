@@ -7,7 +7,8 @@ import type { GuardedFetch } from '#aws/guarded-fetch.https.ts';
 import { elicitationsOf, resumptionOf, wantedOf, type Forms, type Resumption } from '#aws/mcp-elicitation.ts';
 import { BadAnswerError } from '#aws/mcp-exchange.ts';
 import { answerOf, toolOf } from '#aws/mcp-results.ts';
-import { EVENTS_WAY, UNKNOWN_WAY, visit, type Session, type Visit, type Way } from '#aws/mcp-session.ts';
+import { visit, type Session, type Visit } from '#aws/mcp-session.ts';
+import { EVENTS_WAY, UNKNOWN_WAY, type Way } from '#aws/mcp-way.ts';
 import { OutboundError } from '#aws/outbound-error.ts';
 
 export interface McpClientOptions {
@@ -45,7 +46,7 @@ const URL_ELICITATION_REQUIRED = -32042;
 export function createMcpClient({ fetch, now, maxBytes = MAX_BYTES, forms = 'decline' }: McpClientOptions): McpClient {
   const memory: Memory = { ways: createExpiring(now, MAX_REMEMBERED), tools: createExpiring(now, MAX_REMEMBERED) };
   const common = (target: McpTarget, signal: AbortSignal) => {
-    return { target, signal, fetch, maxBytes, forms, now: now(), bearer: refusedOnce(target.bearer) };
+    return { target, signal, fetch, maxBytes, forms, now, bearer: refusedOnce(target.bearer) };
   };
   return {
     async listTools(target, signal) {

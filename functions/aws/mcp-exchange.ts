@@ -2,7 +2,6 @@
  * What goes over the wire while one MCP request is made: which headers may go out, how much may come in, and what came.
  * The MCP SDK turns most of it into words; here it is kept, because a failure is told by what happened.
  */
-import { extractWWWAuthenticateParams } from '@modelcontextprotocol/client';
 import { startDeadline, type Deadline } from '#aws/deadline.ts';
 import type { GuardedFetch, GuardedInit } from '#aws/guarded-fetch.https.ts';
 import { OutboundError } from '#aws/outbound-error.ts';
@@ -18,7 +17,7 @@ const READ_WITHIN_MS = 250;
 
 /** How one request of the exchange went. */
 export interface Sighting {
-  /** JSON-RPC method; of what resumes a stream, the method whose answer it waits for. */
+  /** JSON-RPC method, or `GET` of a stream. */
   readonly method: string;
   response: Response | null;
   /** The first characters of the answer. */
@@ -30,8 +29,8 @@ export interface Sighting {
 export interface Exchange {
   readonly fetch: GuardedFetch;
   readonly deadline: Deadline;
-  /** The token is about to be asked for, which may take its time. */
-  preparing(): void;
+  /** Something of ours that has to be waited for before the next request, such as a token. */
+  during<Value>(work: () => Promise<Value>): Promise<Value>;
   /** Of the last request that wanted an answer. */
   last(): Sighting | null;
   end(): void;
@@ -43,8 +42,11 @@ export interface ExchangeOptions {
   readonly totalMs: number;
   /** Of all answers together. */
   readonly maxBytes: number;
-  /** Whether answers come on one stream that stays open, as in the transport before streamable HTTP. */
-  readonly standingStream: boolean;
+  /**
+   * What streams that are opened with GET are for: `none` are, when nothing is worth waiting for but the answer; a server
+   * of the older era may ask something `aside`; before streamable HTTP, all `answers` came on one.
+   */
+  readonly streams: 'none' | 'aside' | 'answers';
 }
 
 /** What came is no answer to what was asked. The message is ours. */
@@ -53,72 +55,115 @@ export class BadAnswerError extends Error {
 }
 
 export function startExchange(options: ExchangeOptions): Exchange {
-  const unanswered = new AbortController();
-  const deadline = startDeadline(options.totalMs, AbortSignal.any([options.signal, unanswered.signal]));
+  const over = new AbortController();
+  const deadline = startDeadline(options.totalMs, AbortSignal.any([options.signal, over.signal]));
+  // Where all answers come on one stream, silence says nothing but that there is none yet.
+  const silence = createSilence(options.streams === 'answers' ? null : over);
+  const take = createRoom(options.maxBytes, over);
   let last: Sighting | null = null;
-  let room = options.maxBytes;
-  let silence: NodeJS.Timeout | undefined;
 
-  const busy = () => clearTimeout(silence);
-  const ended = () => {
-    busy();
-    if (options.standingStream) return;
-    const error = new BadAnswerError('the answer ended and was none to what was asked');
-    silence = setTimeout(() => unanswered.abort(error), READ_WITHIN_MS);
-  };
-
-  async function* watched(body: AsyncIterable<Uint8Array>, sighting: Sighting): AsyncGenerator<Uint8Array> {
-    const decoder = new TextDecoder();
-    try {
-      for await (const chunk of body) {
-        room -= chunk.length;
-        if (room < 0) throw new OutboundError('too_large', hostOf(sighting), 'answered too much', { sent: true });
-        if (sighting.head.length < MAX_HEAD_CHARS) sighting.head += decoder.decode(chunk, { stream: true });
-        yield chunk;
-      }
-    } catch (error) {
-      if (error instanceof OutboundError) sighting.fault = error;
-      throw error;
-    } finally {
-      ended();
-    }
-  }
-
-  async function send(url: string | URL, init: GuardedInit, sighting: Sighting): Promise<Response> {
+  async function send(url: string | URL, init: GuardedInit, { sighting, ended }: Sending): Promise<Response> {
     try {
       const response = await options.fetch(url, { ...init, headers: allowed(init.headers) });
       sighting.response = response;
       if (response.body === null) ended();
-      return response.body === null ? response : withBody(response, watched(response.body, sighting));
+      return response.body === null ? response : withBody(response, watched(response.body, { sighting, ended, take }));
     } catch (error) {
       if (error instanceof OutboundError) sighting.fault = error;
+      ended();
       throw error;
     }
   }
 
   return {
     deadline,
-    preparing: busy,
+    async during(work) {
+      const ended = silence.begun();
+      try {
+        return await work();
+      } finally {
+        ended();
+      }
+    },
     last: () => last,
     end: () => {
-      busy();
+      silence.close();
       deadline.clear();
     },
     async fetch(input, init = {}) {
-      busy();
       const url = input instanceof Request ? input.url : input;
-      if (init.method === 'GET' && !options.standingStream && !new Headers(init.headers).has('last-event-id')) {
-        return NOTHING_TO_LISTEN_FOR();
-      }
-      const method = methodOf(init) ?? (init.method === 'GET' ? (last?.method ?? 'GET') : null);
-      if (method === null) return options.fetch(url, { ...init, headers: allowed(init.headers) });
-      last = { method, response: null, head: '', fault: null };
-      return send(url, init, last);
+      const isStream = (init.method ?? 'GET') === 'GET';
+      const isAside = isStream && !new Headers(init.headers).has('last-event-id');
+      if (isAside && options.streams === 'none') return NOTHING_TO_LISTEN_FOR();
+      const method = isStream ? 'GET' : methodOf(init);
+      const sighting: Sighting = { method: method ?? 'notification', response: null, head: '', fault: null };
+      if (method !== null && (!isStream || options.streams === 'answers')) last = sighting;
+      return send(url, init, { sighting, ended: isAside ? () => {} : silence.begun() });
     },
   };
 }
 
-/** Nobody here waits for what a server may want to say unasked; it need not keep a connection open for it. */
+interface Sending {
+  readonly sighting: Sighting;
+  /** Its answer has come to its end. */
+  ended(): void;
+}
+
+/** When everything that was begun has ended, what it said is acted on at once; when nothing follows, it was no answer. */
+function createSilence(over: AbortController | null) {
+  let underWay = 0;
+  let timer: NodeJS.Timeout | undefined;
+  const close = () => clearTimeout(timer);
+  return {
+    close,
+    begun() {
+      close();
+      underWay += 1;
+      return function ended() {
+        underWay -= 1;
+        if (underWay > 0 || over === null) return;
+        const error = new BadAnswerError('the answer ended and was none to what was asked');
+        timer = setTimeout(() => over.abort(error), READ_WITHIN_MS);
+      };
+    },
+  };
+}
+
+type Take = (bytes: number, sighting: Sighting) => void;
+
+/** Many small answers are not to be more than one large one. */
+function createRoom(maxBytes: number, over: AbortController): Take {
+  let room = maxBytes;
+  return (bytes, { response }) => {
+    room -= bytes;
+    if (room >= 0) return;
+    const host = URL.parse(response?.url ?? '')?.hostname ?? null;
+    const error = new OutboundError('too_large', host, `answered more than ${maxBytes} bytes`, { sent: true });
+    over.abort(error);
+    throw error;
+  };
+}
+
+async function* watched(
+  body: AsyncIterable<Uint8Array>,
+  { sighting, ended, take }: Sending & { readonly take: Take },
+): AsyncGenerator<Uint8Array> {
+  const decoder = new TextDecoder();
+  try {
+    for await (const chunk of body) {
+      take(chunk.length, sighting);
+      if (sighting.head.length < MAX_HEAD_CHARS) sighting.head += decoder.decode(chunk, { stream: true });
+      yield chunk;
+    }
+  } catch (error) {
+    if (error instanceof OutboundError) sighting.fault = error;
+    throw error;
+  } finally {
+    ended();
+  }
+}
+
+/** As servers answer that have nothing to say unasked. */
 const NOTHING_TO_LISTEN_FOR = () => new Response(null, { status: 405 });
 
 function allowed(headers: GuardedInit['headers']): Record<string, string> {
@@ -137,25 +182,4 @@ function withBody(response: Response, body: AsyncIterable<Uint8Array>): Response
   const watched = new Response(ReadableStream.from(body), { status, statusText, headers });
   Object.defineProperty(watched, 'url', { value: url });
   return watched;
-}
-
-function hostOf({ response }: Sighting): string {
-  return URL.parse(response?.url ?? '')?.hostname ?? 'the server';
-}
-
-/** What a refusal says of how to be let in. */
-export interface Challenge {
-  readonly error: string | undefined;
-  readonly scopes: readonly string[];
-  readonly resourceMetadata: string | null;
-}
-
-export function challengeOf({ response }: Sighting): Challenge {
-  if (response === null) return { error: undefined, scopes: [], resourceMetadata: null };
-  const { error, scope, resourceMetadataUrl } = extractWWWAuthenticateParams(response);
-  return {
-    error,
-    scopes: scope?.split(' ').filter((name) => name !== '') ?? [],
-    resourceMetadata: resourceMetadataUrl?.href ?? null,
-  };
 }

@@ -1,11 +1,12 @@
 /** From what went wrong on the way to an MCP server to what the model, the log and the rest of us are told of it. */
-import { ProtocolError, SdkError, SdkErrorCode } from '@modelcontextprotocol/client';
+import { extractWWWAuthenticateParams, ProtocolError, SdkError, SdkErrorCode } from '@modelcontextprotocol/client';
 import type { McpFailure, McpFailureKind } from '#core/mcp/mcp-client.ts';
 import { redact } from '#core/mcp/redact.ts';
-import { BadAnswerError, challengeOf, type Challenge, type Sighting } from '#aws/mcp-exchange.ts';
+import { BadAnswerError, type Sighting } from '#aws/mcp-exchange.ts';
 import { OutboundError } from '#aws/outbound-error.ts';
 
 const MAX_RETRY_AFTER_MS = 3_600_000;
+const MAX_BODY_CHARS = 1000;
 const INVALID_PARAMS = -32602;
 const METHOD_NOT_FOUND = -32601;
 const INTERNAL_ERROR = -32603;
@@ -123,17 +124,32 @@ function mayHaveBegun(error: unknown, last: Sighting | null): boolean {
 
 function responseOf({ last, token }: Circumstances): McpFailure['http'] {
   if (last === null || last.response === null) return null;
-  const { status, headers, body } = last.response;
+  const { status, headers } = last.response;
   const { text } = redact(last.head, token === null ? [] : [token], '[redacted]');
   return {
     status_code: status,
     content_type: headers.get('content-type') ?? '',
     body: text.slice(0, MAX_BODY_CHARS),
-    body_truncated: body !== null && last.head.length > MAX_BODY_CHARS,
+    body_truncated: text.length > MAX_BODY_CHARS,
   };
 }
 
-const MAX_BODY_CHARS = 1000;
+/** What a refusal says of how to be let in. */
+interface Challenge {
+  readonly error: string | undefined;
+  readonly scopes: readonly string[];
+  readonly resourceMetadata: string | null;
+}
+
+function challengeOf({ response }: Sighting): Challenge {
+  if (response === null) return { error: undefined, scopes: [], resourceMetadata: null };
+  const { error, scope, resourceMetadataUrl } = extractWWWAuthenticateParams(response);
+  return {
+    error,
+    scopes: scope?.split(' ').filter((name) => name !== '') ?? [],
+    resourceMetadata: resourceMetadataUrl?.href ?? null,
+  };
+}
 
 /** Seconds, or a date. */
 function retryAfterOf(response: Response | null, now: number): number | null {

@@ -45,7 +45,7 @@ export interface FxOptions {
 }
 
 /** What to answer in place of MCP; `undefined` is to go on. */
-export type Intercept = (request: FxRequest) => Response | undefined;
+export type Intercept = (request: FxRequest) => Response | undefined | Promise<Response | undefined>;
 
 export interface Fx extends Listening {
   /** What an agent's `mcp_servers[].url` is: `http://127.0.0.1:<port>/mcp`. */
@@ -95,7 +95,7 @@ export async function startFx(options: FxOptions = {}): Promise<Fx> {
   async function answered(request: FxRequest, web: Request): Promise<Response> {
     if (request.path.startsWith(METADATA)) return Response.json(metadata(fx, options));
     if (!request.path.startsWith(PATH)) return new Response('nothing here', { status: 404 });
-    const refused = fx.intercept(request) ?? unauthorized(fx, request) ?? lostSession(request);
+    const refused = (await fx.intercept(request)) ?? unauthorized(fx, request) ?? lostSession(request);
     if (refused !== undefined) return refused;
     return withSession(request, await speak(web));
   }

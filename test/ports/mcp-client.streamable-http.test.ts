@@ -167,6 +167,21 @@ describe.each(['legacy', 'modern'] as const)('the MCP client with a server of th
     expect(await client.listTools(target, ON)).toMatchObject({ kind: 'server_error', retryAfterMs: 9000 });
   });
 
+  it('is patient with a slow token, a slow refresh and a server that is slow to take note', async () => {
+    const fx = await serving({ era, tokens: { good: [] } });
+    const slowly = () => new Promise<undefined>((resolve) => setTimeout(resolve, 400, undefined));
+    fx.intercept = ({ rpc }) => (rpc?.method === 'notifications/initialized' ? slowly() : undefined);
+    let token = 'bad';
+    const bearer = {
+      token: async () => (await slowly()) ?? token,
+      async onUnauthorized() {
+        await slowly();
+        token = 'good';
+      },
+    };
+    expect(await call(clientForTests(), fx, 'sum', { a: 1, b: 1 }, { bearer })).toEqual(said('2'));
+  });
+
   it('gives up at the deadline, and says that the call may have begun', async () => {
     const fx = await serving({ era });
     const target = targetOf(fx.url, { deadline: Date.now() + 500 });
@@ -239,10 +254,14 @@ describe('the MCP client', () => {
     expect(new Set(ended.map(({ headers }) => headers['mcp-session-id']))).toEqual(new Set(sessions.keys()));
   });
 
-  it('opens no stream for what a server may want to say unasked', async () => {
+  it('listens to what an older server may ask in the middle of a call, and not while it lists', async () => {
     const fx = await serving({ era: 'legacy' });
-    await call(clientForTests(), fx, 'sum', { a: 1, b: 2 });
-    expect(fx.requests.map(({ method }) => method)).not.toContain('GET');
+    const streams = () => fx.requests.filter(({ method }) => method === 'GET').length;
+    const client = clientForTests();
+    await client.listTools(targetOf(fx.url), ON);
+    expect(streams()).toBe(0);
+    await call(client, fx, 'sum', { a: 1, b: 2 });
+    await expect.poll(streams).toBe(1);
   });
 
   describe('keeps a list of tools', () => {
@@ -335,6 +354,15 @@ describe('the MCP client', () => {
       expect(answer).toMatchObject({ status: 'answered', isError: false });
       expect(JSON.stringify(answer)).toContain(String(1 + b));
     }
+  });
+
+  it('tells that such a server wants a credential', async () => {
+    const fx = await serving();
+    fx.intercept = ({ method }) => new Response('', { status: method === 'GET' ? 401 : 405 });
+    const target = targetOf(fx.url, { bearer: bearer('t') });
+    expect(await clientForTests().listTools(target, ON)).toMatchObject({ kind: 'authentication' });
+    fx.intercept = () => new Response('', { status: 405 });
+    expect(await clientForTests().listTools(target, ON)).toMatchObject({ kind: 'bad_request', method: 'initialize' });
   });
 
   it('speaks with the server of the MCP project', async () => {
