@@ -1,0 +1,76 @@
+/**
+ * What the conformance runner starts for each scenario, with the URL of its server: our MCP client behind the guarded way
+ * out, and our consent flow when that server wants one. It lists the tools and calls them.
+ */
+import * as z from 'zod';
+import { createGuardedFetch } from '#aws/guarded-fetch.https.ts';
+import { resolveBySystem } from '#aws/hops.https.ts';
+import { createMcpClient } from '#aws/mcp-client.streamable-http.ts';
+import type { McpTool } from '#contract/mcp.ts';
+import type { McpFailure, McpTarget } from '#core/mcp/mcp-client.ts';
+import { createConsent, type Consented } from '#test/conformance/consent.ts';
+import { callOf, ON } from '#test/mcp/client.ts';
+import { ALLOW_HERE } from '#test/mcp/listening.ts';
+
+const Context = z.object({
+  client_id: z.string().optional(),
+  client_secret: z.string().optional(),
+  toolCalls: z.array(z.object({ name: z.string(), arguments: z.record(z.string(), z.unknown()) })).optional(),
+});
+
+const url = process.argv.at(-1) ?? '';
+const context = Context.parse(JSON.parse(process.env['MCP_CONFORMANCE_CONTEXT'] ?? '{}'));
+const fetch = createGuardedFetch(
+  { allow: ALLOW_HERE, resolve: resolveBySystem },
+  { maxBytes: 1_000_000, totalMs: 50_000, idleMs: 50_000, maxRedirects: 3 },
+);
+const client = createMcpClient({ fetch, now: Date.now, forms: 'defaults' });
+const { client_id: clientId, client_secret: clientSecret } = context;
+const known = clientId !== undefined && clientSecret !== undefined ? { clientId, clientSecret } : null;
+const consent = createConsent({ fetch, known });
+
+/** The user is asked twice at most: a server that wants ever more is not worth a third time. */
+const MAX_CONSENTS = 2;
+let consented: Consented | null = null;
+let consents = 0;
+
+function target(): McpTarget {
+  const onUnauthorized = () => Promise.reject(new Error('only consent helps'));
+  const bearer = { token: async () => consented?.token, onUnauthorized };
+  return { url, cacheKey: null, deadline: Date.now() + 50_000, bearer };
+}
+
+/** Again after consent, where that is what is missing; the credential of a refused token is of no use any more. */
+async function asUser<Value extends { readonly status: string }>(
+  act: () => Promise<Value | McpFailure>,
+): Promise<Value> {
+  for (;;) {
+    const result = await act();
+    if (result.status !== 'failed') return result as Value;
+    const { kind, scopes, resourceMetadata, detail } = result as McpFailure;
+    if ((kind !== 'authentication' && kind !== 'scope_required') || consents === MAX_CONSENTS) throw new Error(detail);
+    consents += 1;
+    const granted = kind === 'scope_required' ? (consented?.scopes ?? []) : [];
+    consented = await consent({ url, resourceMetadata, scopes, granted });
+  }
+}
+
+const SAMPLES: Readonly<Record<string, unknown>> = { number: 2, integer: 2, boolean: true, string: 'a', array: [] };
+
+/** A tool that asks for a schema wants to see what became of the first one. */
+function sampleOf(name: string, type: string): unknown {
+  return name === 'schema' ? tools[0]?.input_schema : (SAMPLES[type] ?? {});
+}
+
+/** Something of each type that the tool asks for. */
+function inputFor({ input_schema }: McpTool): Record<string, unknown> {
+  const properties = (input_schema['properties'] ?? {}) as Record<string, { readonly type?: string }>;
+  return Object.fromEntries(Object.entries(properties).map(([name, { type }]) => [name, sampleOf(name, type ?? '')]));
+}
+
+const { tools } = await asUser(() => client.listTools(target(), ON));
+const wanted = context.toolCalls ?? tools.map((tool) => ({ name: tool.name, arguments: inputFor(tool) }));
+for (const { name, arguments: input } of wanted) {
+  const schema = tools.find((tool) => tool.name === name)?.input_schema ?? null;
+  await asUser(() => client.callTool(target(), callOf(name, input, { schema }), ON));
+}

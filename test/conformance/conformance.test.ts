@@ -1,0 +1,55 @@
+/** The protocol's own test suite, with our client and our consent flow as the client under test. */
+import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+
+const ROOT = join(import.meta.dirname, '../..');
+const SUITE = join(ROOT, 'node_modules/@modelcontextprotocol/conformance');
+const BASELINE = join(import.meta.dirname, 'baseline.yml');
+
+/** The names in the list `client:` of one of the suite's files. */
+function clientList(file: string): readonly string[] {
+  const [, section = ''] = /^client:\n((?:[ #].*\n|\n)*)/m.exec(readFileSync(file, 'utf8')) ?? [];
+  return [...section.matchAll(/^\s+- (\S+)$/gm)].map(([, name = '']) => name);
+}
+
+interface Ran {
+  readonly code: number;
+  readonly output: string;
+  readonly passed: readonly string[];
+  readonly failed: readonly string[];
+}
+
+async function run(revision: string): Promise<Ran> {
+  const client = `${process.execPath} ${join(import.meta.dirname, 'client.ts')}`;
+  const options = ['--requirements', revision, '--expected-failures', BASELINE, '--timeout', '60000'];
+  const { promise, resolve } = Promise.withResolvers<Pick<Ran, 'code' | 'output'>>();
+  const child = execFile(
+    process.execPath,
+    [join(SUITE, 'dist/index.js'), 'client', '--command', client, ...options],
+    { cwd: ROOT, maxBuffer: 100_000_000 },
+    (_error, stdout, stderr) => resolve({ code: child.exitCode ?? -1, output: stdout + stderr }),
+  );
+  const { code, output } = await promise;
+  const told = (mark: string) =>
+    [...output.matchAll(new RegExp(`^${mark} (\\S+): \\d+ passed`, 'gm'))].map(([, name = '']) => name);
+  return { code, output, passed: told('✓'), failed: told('✗') };
+}
+
+describe('the MCP client conforms', () => {
+  it.each(['2025-11-25', '2026-07-28'])(
+    'to revision %s: all that it requires, and nothing but extensions is missing',
+    async (revision) => {
+      const { code, output, passed, failed } = await run(revision);
+      const required = clientList(join(SUITE, `requirements/${revision}.yaml`));
+      const missing = required.filter((scenario) => !passed.includes(scenario));
+      if (missing.length > 0 || code !== 0) console.error(output.slice(-10_000));
+      expect(required.length).toBeGreaterThanOrEqual(18);
+      expect(missing).toEqual([]);
+      expect(failed.toSorted()).toEqual(clientList(BASELINE).toSorted());
+      expect(code).toBe(0);
+    },
+    120_000,
+  );
+});

@@ -1,0 +1,92 @@
+/**
+ * A user's consent as the connect pages go about it, without pages: the same discovery, choice of scopes, registration,
+ * redirect, checks of the answer and exchange. The browser is a request that does not follow where it is sent.
+ */
+import { randomUUID } from 'node:crypto';
+import { createAuthorizationServers } from '#aws/authorization-server.mcp-sdk.ts';
+import type { GuardedFetch } from '#aws/guarded-fetch.https.ts';
+import type { KnownClient } from '#contract/connect.ts';
+import { WorkspaceId } from '#contract/ids.ts';
+import type { ConnectTrouble } from '#core/connect/authorization-server.ts';
+import type { ConnectClients, Flow } from '#core/connect/connect-records.ts';
+import { chooseScopes } from '#core/connect/plan.ts';
+import { chooseClient, redirectUrl } from '#core/connect/registration.ts';
+import { ALLOW_HERE } from '#test/mcp/listening.ts';
+
+/** The runner's own name for where a client's metadata would be. */
+const BASE_URL = 'https://conformance-test.local';
+const WORKSPACE = WorkspaceId.parse('wrkspc_conformance');
+
+export interface ConsentOptions {
+  readonly fetch: GuardedFetch;
+  /** A client that somebody registered by hand; the issuer is whichever the server names. */
+  readonly known: { readonly clientId: string; readonly clientSecret: string } | null;
+}
+
+export interface Asked {
+  readonly url: string;
+  readonly resourceMetadata: string | null;
+  readonly scopes: readonly string[];
+  readonly granted: readonly string[];
+}
+
+export interface Consented {
+  readonly token: string;
+  readonly scopes: readonly string[];
+}
+
+export function createConsent({ fetch, known }: ConsentOptions): (asked: Asked) => Promise<Consented> {
+  const servers = createAuthorizationServers({ fetch, allow: ALLOW_HERE });
+  const clients = rememberClients(known);
+  return async function consent({ url, resourceMetadata, scopes: asked, granted }) {
+    const discovered = settled(await servers.discover({ url, resourceMetadata }));
+    const scopes = chooseScopes(discovered, { asked, granted });
+    const { issuer, namesItself, tokenEndpoint, resource } = discovered;
+    const knownClients: KnownClient[] =
+      known === null ? [] : [{ issuer, clientId: known.clientId, secretArn: known.clientSecret }];
+    const world = { clients, servers, knownClients, baseUrl: BASE_URL, appName: 'Conformance' };
+    const { client } = settled(await chooseClient(world, { workspace: WORKSPACE }, discovered));
+    const flow: Flow = {
+      ...{ nonce: randomUUID(), until: '9999-01-01T00:00:00.000Z' as Flow['until'] },
+      ...{ issuer, namesItself, tokenEndpoint, resource, client, scopes: [...scopes] },
+    };
+    const verifier = randomUUID() + randomUUID();
+    const leave = { clientId: client.id, redirectUrl: redirectUrl(BASE_URL), state: flow.nonce, verifier, scopes };
+    const answer = await approve(fetch, await servers.authorizationUrl(discovered, leave));
+    const iss = answer.get('iss');
+    if (answer.get('state') !== flow.nonce) throw new Error('the answer is to another question');
+    if (!servers.isFrom(flow, iss)) throw new Error('the answer names another issuer, or none');
+    const exchange = { code: answer.get('code') ?? '', iss, verifier, redirectUrl: leave.redirectUrl };
+    const tokens = settled(await servers.exchange(flow, { ...exchange, clientSecret: await clients.secretOf(client) }));
+    return { token: tokens.accessToken, scopes: tokens.scopes ?? scopes };
+  };
+}
+
+/** The user says yes to everything; what the authorization server then has to say is in where it sends them. */
+async function approve(fetch: GuardedFetch, url: string): Promise<URLSearchParams> {
+  const response = await fetch(url, { redirect: 'manual' });
+  await response.body?.cancel();
+  return new URL(response.headers.get('location') ?? '', url).searchParams;
+}
+
+/** By issuer, so that no authorization server is told another one's. A secret stands for where it would be. */
+function rememberClients(known: ConsentOptions['known']): ConnectClients {
+  const clients = new Map<string, Flow['client']>();
+  return {
+    find: async (_workspace, issuer) => clients.get(issuer) ?? null,
+    async save(_workspace, issuer, client) {
+      clients.set(issuer, client);
+      return client;
+    },
+    secretOf: async ({ id, secret }) => (id === known?.clientId ? known.clientSecret : secret),
+    forget: async (_workspace, issuer) => void clients.delete(issuer),
+  };
+}
+
+function settled<Value extends { readonly status: string }>(value: Value | ConnectTrouble): Value {
+  if (value.status === 'trouble') {
+    const { error, detail } = value as ConnectTrouble;
+    throw new Error(`${error}: ${detail}`);
+  }
+  return value as Value;
+}
