@@ -82,7 +82,7 @@ export const ConnectOptions = z.strictObject({
   appName: z.string().min(1).max(64).optional(),
   /** Where the pages are, with a domain of your own. @default /connect of the API */
   baseUrl: z.url({ protocol: /^https$/ }).optional(),
-  /** Beside https URLs: origins such as `http://localhost:3000`, or URLs such as `myapp://connected`. */
+  /** Beside https URLs: origins such as `http://app.internal:3000`, or URLs such as `myapp://connected`. */
   returnUrls: z.array(z.string().min(1)).max(32).optional(),
   /** Private hosts at which the identity provider is reached. */
   allow: AllowedHosts.optional(),
