@@ -13,7 +13,7 @@ describe('scenario 26: phishing', () => {
     const bob = flow.browser();
     const page = await bob.openAs('bob', link.url);
     expect(page.status).toBe(403);
-    expect(page.text).toContain('for somebody else');
+    expect(page.text).toContain('user_mismatch');
     expect(page.text).not.toContain('alice');
     expect(flow.as.requests).toEqual([]);
     expect(flow.fx.requests).toEqual([]);

@@ -27,6 +27,7 @@ button.act, a.act { background: var(--act); border-color: var(--act); color: var
 button:hover, a.button:hover { filter: brightness(1.07); }
 :focus-visible { outline: 3px solid var(--ring); outline-offset: 2px; }
 .note { background: var(--warn-ground); color: var(--warn); border-radius: 9px; padding: .75rem 1rem; }
+main > :last-child { margin-bottom: 0; }
 .small { color: var(--soft); font-size: .875rem; margin: 1.25rem 0 0; }
 @media (max-width: 30rem) { main { padding: 1.25rem; } dl > div { grid-template-columns: 1fr; } .actions > * { flex: 1 1 100%; text-align: center; } }
 `;

@@ -38,11 +38,14 @@ export interface FlowOptions {
   readonly server?: FxOptions;
   readonly authorizationServer?: AuthorizationServerOptions;
   readonly knownClients?: KnownClients;
+  /** @default BASE_URL, which nobody listens at */
+  readonly baseUrl?: string;
 }
 
 export type Flow = Awaited<ReturnType<typeof startFlow>>;
 
 export async function startFlow(options: FlowOptions = {}) {
+  const { baseUrl = BASE_URL } = options;
   const db = await startDynamoDb();
   const as = await startAuthorizationServer(options.authorizationServer);
   const fx: Fx = await startFx({
@@ -51,7 +54,7 @@ export async function startFlow(options: FlowOptions = {}) {
     scopesSupported: ['files:read'],
     ...options.server,
   });
-  const idp = await startIdentityProvider(`${BASE_URL}/login/callback`);
+  const idp = await startIdentityProvider(`${baseUrl}/login/callback`);
   const clock = { now: Date.now() };
   const stamp = { now: () => new Date(clock.now).toISOString() };
   const audited: AuditEntry[] = [];
@@ -65,7 +68,7 @@ export async function startFlow(options: FlowOptions = {}) {
     credentials: createCredentialRecords(db.client, db.vaultTable),
     vaults: createVaultRecords(db.client, db.vaultTable),
     clients: createConnectClients({
-      ...{ dynamodb: db.client, table: db.vaultTable, redirectUrl: `${BASE_URL}/callback` },
+      ...{ dynamodb: db.client, table: db.vaultTable, redirectUrl: `${baseUrl}/callback` },
       secrets: secrets.ofClients,
     }),
     secrets: secrets.writer,
@@ -76,7 +79,7 @@ export async function startFlow(options: FlowOptions = {}) {
     resume: async (call: WaitingCall) => void resumed.push(call),
     journal: { line: (_message: string, fields: object) => void lines.push(fields), metric: () => undefined },
     knownClients: options.knownClients ?? [],
-    ...{ stamp, newToken, baseUrl: BASE_URL, appName: 'Acme agents' },
+    ...{ stamp, newToken, baseUrl, appName: 'Acme agents' },
   };
   const app = createConnectApp(world);
   const links = createConnectLinks(world);
@@ -92,8 +95,8 @@ export async function startFlow(options: FlowOptions = {}) {
   }
 
   return {
-    ...{ db, as, fx, idp, clock, audited, resumed, lines, secrets, world, links, vaultOf },
-    browser: () => createBrowser({ baseUrl: BASE_URL, fetch: (request) => app.fetch(request) }),
+    ...{ db, as, fx, idp, clock, audited, resumed, lines, secrets, world, links, vaultOf, app },
+    browser: () => createBrowser({ baseUrl, fetch: (request) => app.fetch(request) }),
 
     /** A link of Alice's, or of somebody else. */
     async link(user = 'alice', changes: Partial<ConnectFacts> = {}) {
@@ -107,7 +110,7 @@ export async function startFlow(options: FlowOptions = {}) {
         ...changes,
       };
       await connects.create(facts);
-      return { ...facts, url: linkUrl(BASE_URL, facts), vault };
+      return { ...facts, url: linkUrl(baseUrl, facts), vault };
     },
 
     async credentials(vault: Vault) {
