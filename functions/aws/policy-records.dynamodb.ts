@@ -1,8 +1,9 @@
 /** A workspace's policies: one row per version, and one that says which is in force. */
-import { GetItemCommand, QueryCommand, TransactWriteItemsCommand, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { QueryCommand, TransactWriteItemsCommand, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { WorkspaceId } from '#contract/ids.ts';
 import { PolicyPointer, WorkspacePolicy } from '#contract/policy.ts';
 import type { PolicyRecords } from '#core/policy/policy-records.ts';
+import { readRow } from '#aws/read-row.dynamodb.ts';
 import { isLostRace } from '#aws/records-change.dynamodb.ts';
 import { bodyOf, recordsUnavailable, type Item } from '#aws/records-item.ts';
 
@@ -12,13 +13,8 @@ const VERSION_DIGITS = 7;
 const MAX_QUERIES = 10;
 
 export function createPolicyRecords(dynamodb: DynamoDBClient, table: string): PolicyRecords {
-  async function row(workspace: WorkspaceId, sk: string): Promise<Item | undefined> {
-    const Key = { pk: { S: partition(workspace) }, sk: { S: sk } };
-    const { Item } = await dynamodb
-      .send(new GetItemCommand({ TableName: table, Key, ConsistentRead: true }))
-      .catch(recordsUnavailable);
-    return Item;
-  }
+  const row = (workspace: WorkspaceId, sk: string) =>
+    readRow(dynamodb, table, { pk: { S: partition(workspace) }, sk: { S: sk } });
 
   /** Newest first, and whether there are more than `limit`. */
   async function versionRows(workspace: WorkspaceId, below: number | null, limit: number) {

@@ -7,14 +7,21 @@ import type { McpTool } from '#contract/mcp.ts';
 
 export interface PinnedTool {
   readonly name: string;
-  /** SHA-256 over name, description, schema and hints. */
+  /** `fingerprint` of what it said then. */
   readonly sha256: string;
   readonly pinnedAt: Instant;
   /** What the server says now, when it is something else. */
   readonly drifted: { readonly sha256: string; readonly seenAt: Instant } | null;
 }
 
+export interface PinnedServer {
+  /** Canonical. */
+  readonly url: string;
+  readonly tools: readonly PinnedTool[];
+}
+
 export interface ToolPins {
+  /** Strongly consistent, and small: hashes, not what the server said. */
   find(workspace: WorkspaceId, url: string): Promise<ReadonlyMap<string, PinnedTool>>;
   /** Pins tools that nobody has pinned; whoever was first stays. */
   pin(
@@ -30,12 +37,17 @@ export interface ToolPins {
     drifted: { readonly tool: McpTool; readonly sha256: string },
     at: Instant,
   ): Promise<void>;
-  /** Null when the server has no such tool, or says something else by now. */
+  /** Pins what it says now. A repeat changes nothing. Null when there is no such tool, or it says something else by now. */
   approve(
     workspace: WorkspaceId,
     url: string,
     approved: { readonly name: string; readonly sha256: string },
     at: Instant,
   ): Promise<PinnedTool | null>;
-  list(workspace: WorkspaceId): Promise<readonly { readonly url: string; readonly tools: readonly PinnedTool[] }[]>;
+  /** By URL and name; it may trail a write by a moment. */
+  list(workspace: WorkspaceId): Promise<readonly PinnedServer[]>;
+  /** What was said, pinned or drifted; null when nobody has, or when it was too large to be kept. */
+  manifest(workspace: WorkspaceId, url: string, sha256: string): Promise<McpTool | null>;
+  /** What all pinned tools of all servers were pinned for; it may trail a write by a moment. */
+  manifests(workspace: WorkspaceId): Promise<readonly { readonly url: string; readonly tool: McpTool }[]>;
 }
