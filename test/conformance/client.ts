@@ -74,3 +74,5 @@ for (const { name, arguments: input } of wanted) {
   const schema = tools.find((tool) => tool.name === name)?.input_schema ?? null;
   await asUser(() => client.callTool(target(), callOf(name, input, { schema }), ON));
 }
+// A body that nobody reads is held until its deadline, and the process with it.
+process.exit();
