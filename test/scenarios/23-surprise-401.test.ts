@@ -1,6 +1,13 @@
 import { expect, it } from 'vitest';
 import type { Bearer, NoBearer } from '#core/vault/tokens.ts';
-import { connected, newCredential, SERVER_URL, tokenIn } from '#test/functions/core/vault/refresh.fixture.ts';
+import {
+  connected,
+  FOREVER,
+  newCredential,
+  SERVER_URL,
+  tokenIn,
+  VAULT,
+} from '#test/functions/core/vault/refresh.fixture.ts';
 import { NOW } from '#test/functions/core/given.ts';
 
 const held = (answer: Bearer | NoBearer): Bearer =>
@@ -45,4 +52,14 @@ it('scenario 23: a token that nothing can refresh is over for its user, and its 
   expect(await row()).toEqual(before);
   expect(tokenIn(await bearer())).toBe('static-token');
   expect(server.requests).toEqual([]);
+});
+
+it('scenario 23: a static token that was replaced since it was refused is the answer', async () => {
+  const { rows, secrets, row, tokens } = await connected();
+  const auth = { type: 'static_bearer' as const, mcp_server_url: SERVER_URL };
+  await rows.save(newCredential(auth, secrets.seed({ token: 'old' }), NOW));
+  const match = { vault: VAULT, stored: await row() };
+  const refused = held(await tokens.bearer(match, FOREVER));
+  await rows.credentials.replace({ ...match.stored, version: 2, secrets: secrets.seed({ token: 'new' }) });
+  expect(tokenIn(await tokens.renew(match, refused, FOREVER))).toBe('new');
 });

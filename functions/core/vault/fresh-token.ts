@@ -23,12 +23,11 @@ export function createTokens(world: RefreshWorld): Tokens {
   };
 }
 
-/** The caller goes; the work goes on. Rejects with the signal's reason. */
+/** The caller goes; the work goes on, unless it was not begun. Rejects with the signal's reason. */
 async function unlessAborted<Value>(work: Promise<Value>, signal: AbortSignal): Promise<Value> {
   const aborted = Promise.withResolvers<never>();
   const abort = () => aborted.reject(signal.reason);
   signal.addEventListener('abort', abort, { once: true });
-  if (signal.aborted) abort();
   try {
     return await Promise.race([work, aborted.promise]);
   } finally {

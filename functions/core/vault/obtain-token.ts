@@ -53,9 +53,9 @@ export function createObtainToken(world: RefreshWorld): ObtainToken {
   }
 
   function fresh(stored: StoredCredential, refreshed: Extract<Refresh, { status: 'refreshed' }>): Bearer {
-    const { token, version, expiresAt, isSaved, exchange } = refreshed;
+    const { token, version, expiresAt, exchange } = refreshed;
     const bearer: Bearer = { status: 'bearer', token, version, inUse: exchange.inUse };
-    if (isSaved) cache.keep(stored, bearer, expiresAt);
+    cache.keep(stored, bearer, expiresAt);
     return bearer;
   }
 

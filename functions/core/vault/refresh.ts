@@ -50,7 +50,6 @@ export type Refresh =
       /** Under which it is in force, or, when it could not be saved, the one that it was to follow. */
       readonly version: number;
       readonly expiresAt: Instant | null;
-      readonly isSaved: boolean;
       readonly exchange: Exchange;
     }
   /** The row says what came of it, or what somebody else made of it: to be read again. */
@@ -81,7 +80,6 @@ export async function refresh(world: RefreshWorld, stored: StoredCredential): Pr
     token: refreshed.accessToken,
     version: outcome.version,
     expiresAt: refreshed.expiresAt,
-    isSaved: outcome.status === 'rotated',
     exchange,
   };
 }

@@ -90,7 +90,22 @@ it('asks for nobody who has left before it began', async () => {
   const { tokens, server, row } = await connected();
   const left = tokens.bearer({ vault: VAULT, stored: await row() }, AbortSignal.abort(new RangeError('gone')));
   await expect(left).rejects.toThrow('gone');
+  expect((await row()).lease).toBeNull();
   expect(server.tokenRequests).toEqual([]);
+});
+
+it('gives up after a while on others who refresh and never get there', async () => {
+  const { engine, world, rows, row, server } = await connected();
+  const until = '2026-11-21T23:00:00.000Z';
+  rows.put({ ...(await row()), lease: { owner: 'other', until } });
+  let waits = 0;
+  const pause = async (ms: number) => {
+    waits += 1;
+    await world.pause(ms);
+  };
+  expect(await engine({ pause }).bearer()).toMatchObject({ status: 'unavailable', retryAfterMs: 15_000 });
+  expect(waits).toBe(30_000 / 125);
+  expect(server.requests).toEqual([]);
 });
 
 it('sends no token that is over and that nothing can refresh', async () => {
