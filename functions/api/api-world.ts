@@ -1,6 +1,7 @@
 /** What the API needs from the outside. */
 import type { Audit, AuditTrail } from '#core/audit/audit.ts';
 import type { LinkWorld } from '#core/connect/request-link.ts';
+import type { GovernanceWorld } from '#core/policy/governance.ts';
 import type { Journal } from '#core/ports.ts';
 import type { Releasing } from '#core/sandboxes.ts';
 import type {
@@ -26,6 +27,7 @@ export interface ApiWorld extends Sending {
   readonly audit: Audit;
   readonly auditTrail: AuditTrail;
   readonly connecting: LinkWorld;
+  readonly governing: GovernanceWorld;
   /** The random part of a new id. */
   readonly newToken: () => string;
   readonly journal: Journal;

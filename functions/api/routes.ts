@@ -9,7 +9,9 @@ import { auditOperations } from './operations/audit.ts';
 import { connectOperations } from './operations/connect.ts';
 import { environmentOperations } from './operations/environments.ts';
 import { eventOperations } from './operations/events.ts';
+import { mcpServerOperations } from './operations/mcp-servers.ts';
 import { modelOperations } from './operations/models.ts';
+import { policyOperations } from './operations/policy.ts';
 import { sessionOperations } from './operations/sessions.ts';
 import { NOT_YET } from './not-yet.ts';
 
@@ -50,6 +52,8 @@ export const ROUTES: readonly Route[] = [
     ...modelOperations,
     ...auditOperations,
     ...connectOperations,
+    ...policyOperations,
+    ...mcpServerOperations,
   ].map((built) => ({ ...built, status: 'built' as const })),
   ...streams,
 ];

@@ -55,6 +55,7 @@ import { createPackageArchives } from '#aws/package-archives.s3.ts';
 import { createPackageDelivery } from '#aws/package-delivery.http.ts';
 import { createProvisioner } from '#aws/provisioner.lambda.ts';
 import { linkWorld, settleWorld } from '#aws/world.connect-links.ts';
+import { governanceWorld } from '#aws/world.governance.ts';
 
 export type HarnessWorld = TurnWorld & { readonly journal: FunctionJournal };
 
@@ -176,6 +177,7 @@ export function apiWorld(environment: Environment) {
     runs: createRuns(new SFNClient(), setting(environment, 'RUN_STATE_MACHINE_ARN')),
     stamp: createStamp(),
   };
+  const audit = auditOf(environment);
   return {
     ...sending,
     agents: createAgentRecords(dynamodb, recordsTable),
@@ -186,9 +188,10 @@ export function apiWorld(environment: Environment) {
     reader: createLogReader(tables),
     sandboxes: createProvisioner(environment, setting(environment, 'PROVISION_FUNCTION_NAME')),
     remover: createLogRemover({ dynamodb, logTable, content: createContentRemover(new S3Client(), bucket) }),
-    audit: auditOf(environment),
+    audit,
     auditTrail: createAuditTrail(dynamodb, setting(environment, 'AUDIT_TABLE')),
     connecting: linkWorld(environment, sending),
+    governing: governanceWorld(environment, audit),
     newToken,
     journal: createJournal(),
   };

@@ -10,12 +10,16 @@ import { createCredentialRecords } from '#aws/credentials.dynamodb.ts';
 import { createEnvironmentRecords } from '#aws/environments.dynamodb.ts';
 import { createLogReader } from '#aws/log-reader.dynamodb.ts';
 import { createLogRemover } from '#aws/log-remover.dynamodb.ts';
+import { createPolicyCheck } from '#aws/policy-check.cedar.ts';
+import { createPolicyRecords } from '#aws/policy-records.dynamodb.ts';
 import { createSessionLog } from '#aws/session-log.dynamodb.ts';
 import { createSessionRecords } from '#aws/sessions.dynamodb.ts';
+import { sha256 } from '#aws/sha256.ts';
 import { createStamp, newToken, pause } from '#aws/stamp.ts';
 import { createTokenBuckets } from '#aws/token-buckets.dynamodb.ts';
 import { createVaultRecords } from '#aws/vaults.dynamodb.ts';
 import type { WaitingCall } from '#core/connect/connect-links.ts';
+import { createToolPins } from '#aws/tool-pins.dynamodb.ts';
 import type { LogKey, MetricName } from '#core/ports.ts';
 import { createRateLimiter, type RateLimits } from '#core/requests/rate-limiter.ts';
 import { startDynamoDb } from '#test/ports/dynamodb.ts';
@@ -71,6 +75,13 @@ export async function startApi(limits: RateLimits = { creates: null, reads: null
     ...{ stamp: createStamp(), newToken, serversAllowed: [], returnUrls: ['http://localhost:3000', 'acme://done'] },
     baseUrl: 'https://agents.example.com/prod/connect' as string | null,
   };
+  const audit = createAudit({ dynamodb, table: db.auditTable, now: createStamp().now, newToken, pause });
+  const governing = {
+    policies: createPolicyRecords(dynamodb, db.vaultTable),
+    check: createPolicyCheck(),
+    pins: createToolPins(dynamodb, db.vaultTable),
+    ...{ audit, stamp: createStamp(), sha256 },
+  };
   const world = {
     log: createSessionLog(tables),
     runs: {
@@ -88,9 +99,10 @@ export async function startApi(limits: RateLimits = { creates: null, reads: null
     reader: createLogReader(tables),
     remover: createLogRemover(tables),
     sandboxes: { release: async (session: string) => void released.push(session) },
-    audit: createAudit({ dynamodb, table: db.auditTable, now: createStamp().now, newToken, pause }),
+    audit,
     auditTrail: createAuditTrail(dynamodb, db.auditTable),
     connecting,
+    governing,
     newToken,
     journal: {
       line: (message: string, fields: Line) => void lines.push({ message, ...fields }),

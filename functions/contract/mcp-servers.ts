@@ -1,0 +1,44 @@
+/** MCP servers that agents of a workspace have met, and what was pinned of them (not in the contract, hence `/v1/x`). */
+import * as z from 'zod';
+import { Instant } from './ids.ts';
+import { McpTool } from './mcp.ts';
+import { ListQuery } from './pages.ts';
+
+const Sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'must be the SHA-256 of a tool, in lower-case hex');
+
+const PinnedMcpTool = z.object({
+  name: z.string(),
+  sha256: Sha256,
+  pinned_at: Instant,
+  /** What the server says now, if that is something else: the tool is quarantined until somebody approves it. */
+  drifted: z
+    .object({
+      sha256: Sha256,
+      seen_at: Instant,
+      /** Null where it was too large to be kept. */
+      was: McpTool.nullable(),
+      is: McpTool.nullable(),
+    })
+    .nullable(),
+});
+
+export const MetMcpServer = z
+  .object({ type: z.literal('mcp_server'), url: z.string(), tools: z.array(PinnedMcpTool) })
+  .meta({ id: 'MetMcpServer' });
+export type MetMcpServer = z.infer<typeof MetMcpServer>;
+
+export const McpServersQuery = z.strictObject({
+  limit: ListQuery.shape.limit,
+  page: ListQuery.shape.page,
+  beta: ListQuery.shape.beta,
+});
+
+export const ToolApproval = z
+  .strictObject({ url: z.string().min(1).max(2048), tool: z.string().max(100_000), sha256: Sha256 })
+  .meta({ id: 'ToolApproval' });
+export type ToolApproval = z.infer<typeof ToolApproval>;
+
+export const ApprovedTool = z
+  .object({ type: z.literal('mcp_tool'), url: z.string(), name: z.string(), sha256: Sha256, pinned_at: Instant })
+  .meta({ id: 'ApprovedTool' });
+export type ApprovedTool = z.infer<typeof ApprovedTool>;

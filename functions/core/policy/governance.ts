@@ -1,0 +1,23 @@
+/** What saving policies and approving tools needs, and what the audit trail says of it. */
+import type { AuditEntry } from '#contract/audit.ts';
+import type { Audit } from '#core/audit/audit.ts';
+import type { Sha256 } from '#core/canonical-json.ts';
+import type { ToolPins } from '#core/mcp/tool-pins.ts';
+import type { PolicyCheck } from '#core/policy/policy-check.ts';
+import type { PolicyRecords } from '#core/policy/policy-records.ts';
+import type { Stamp } from '#core/ports.ts';
+
+export interface GovernanceWorld {
+  readonly policies: PolicyRecords;
+  readonly check: PolicyCheck;
+  readonly pins: ToolPins;
+  readonly audit: Audit;
+  readonly stamp: Pick<Stamp, 'now'>;
+  readonly sha256: Sha256;
+}
+
+/** `what` names it by its hash: never by its content. */
+export function deed(action: 'policy.saved' | 'tool.approved', outcome: 'done' | 'denied', what: string): AuditEntry {
+  const nobody = { vault: null, credential: null, connect: null, user: null };
+  return { kind: 'administration', action, ...nobody, outcome, reason: what };
+}

@@ -1,0 +1,55 @@
+/** A new version of a workspace's policies: checked, on record, and then in force. */
+import type { WorkspaceId } from '#contract/ids.ts';
+import type { PolicyCreate, SavedPolicy, WorkspacePolicy } from '#contract/policy.ts';
+import { deed, type GovernanceWorld } from '#core/policy/governance.ts';
+import type { PolicyProblem } from '#core/policy/policy-check.ts';
+import { policyHash } from '#core/policy/policy-hash.ts';
+import { refuse, type RequestRefusal } from '#core/requests/refusal.ts';
+
+/** An audit chain of its own: what was decided about decisions is read together. */
+const ABOUT = 'policies';
+const MAX_TOLD = 10;
+
+export async function savePolicy(
+  world: GovernanceWorld,
+  workspace: WorkspaceId,
+  body: PolicyCreate,
+): Promise<SavedPolicy | RequestRefusal> {
+  const [pointer, tools] = await Promise.all([world.policies.pointer(workspace), world.pins.manifests(workspace)]);
+  const latest = pointer?.version ?? 0;
+  if (body.if_version !== undefined && body.if_version !== latest) return moved(latest);
+  const { problems, unchecked } = await world.check.check(body.policies, tools);
+  if (problems.length > 0) return refuse('invalid_request_error', `policies: ${told(problems)}`);
+  const policy = versionAfter(world, latest, body);
+  const what = `version ${policy.version}, ${policy.mode}, default ${policy.default}, sha256 ${policy.sha256}`;
+  // On record before it is in force, so that nothing is ever decided by policies that nobody can account for.
+  await world.audit.record(workspace, ABOUT, deed('policy.saved', 'done', what));
+  if ((await world.policies.saveNext(workspace, policy)) === 'saved') {
+    return {
+      ...policy,
+      unchecked: unchecked.map(({ policy: id, actions }) => ({ policy: id, actions: [...actions] })),
+    };
+  }
+  await world.audit.record(workspace, ABOUT, deed('policy.saved', 'denied', `${what}: another was saved before it`));
+  return moved(policy.version);
+}
+
+function versionAfter({ stamp, sha256 }: GovernanceWorld, latest: number, body: PolicyCreate): WorkspacePolicy {
+  const { policies, mode, default: otherwise } = body;
+  const version = latest + 1;
+  const hash = policyHash({ policies, default: otherwise }, sha256);
+  return { type: 'policy', version, mode, default: otherwise, sha256: hash, created_at: stamp.now(), policies };
+}
+
+function moved(latest: number): RequestRefusal {
+  return refuse('conflict_error', `if_version: the latest version is ${latest}; read it and decide again`);
+}
+
+function told(problems: readonly PolicyProblem[]): string {
+  const lines = problems.slice(0, MAX_TOLD).map(({ at, policy, message }) => {
+    const place = at === null ? [] : [`line ${at.line}, column ${at.column}`];
+    return [...place, ...(policy === null ? [] : [policy]), message].join(': ');
+  });
+  const rest = problems.length - lines.length;
+  return [...lines, ...(rest > 0 ? [`and ${rest} more`] : [])].join('; ');
+}
