@@ -1,0 +1,62 @@
+/**
+ * Sessions whose calls go through the MCP proxy to a real server on this machine: the client, the wire and the server are
+ * real, and what is around them is in memory.
+ */
+import type { McpTool } from '#contract/mcp.ts';
+import { callTool } from '#core/mcp/call-tool.ts';
+import { withoutUnseen } from '#core/mcp/manifest.ts';
+import type { McpClient } from '#core/mcp/mcp-client.ts';
+import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
+import { canonicalServerUrl } from '#core/vault/server-url.ts';
+import { pause } from '#aws/stamp.ts';
+import { clientForTests } from '#test/mcp/client.ts';
+import { FX_TOOLS } from '#test/mcp/fx-tools.ts';
+import type { Fx } from '#test/mcp/fx.ts';
+import {
+  agentWith,
+  holding,
+  proxyStage,
+  tokenOf,
+  type Holding,
+  type StageOptions,
+} from '#test/functions/core/mcp/proxy-stage.ts';
+
+const PATIENCE_MS = 10_000;
+
+export interface FxSessionOptions extends Omit<StageOptions, 'tool'> {
+  /** Of the server's tools, the one that the model has called. @default 'sum' */
+  readonly tool?: string;
+  /** One for all sessions of an instance. @default one of its own */
+  readonly client?: McpClient;
+  readonly over?: Partial<McpProxyWorld>;
+}
+
+/** A vault of this user with a credential for the server, and the token that is in it. */
+export function userOf(fx: Pick<Fx, 'url'>, name: string): Holding & { readonly token: string } {
+  const held = holding(name, name, canonicalServerUrl(fx.url) ?? '');
+  const [stored] = held.stored;
+  return { ...held, token: stored === undefined ? '' : tokenOf(stored) };
+}
+
+/** A session that has called a tool of the server, and what the proxy makes of it each time it is asked. */
+export function fxSession(fx: Pick<Fx, 'url'>, options: FxSessionOptions = {}) {
+  const { tool = 'sum', client = clientForTests(), over = {}, ...rest } = options;
+  const stage = proxyStage({
+    agent: agentWith({ fx: fx.url }),
+    holdings: [userOf(fx, 'alice')],
+    ...rest,
+    tool: fxTool(tool),
+  });
+  // A real one: who watches a call without it would leave the wire no moment to be read.
+  const world = { ...stage.world, client, pause, ...over };
+  const until = { deadline: Date.now() + PATIENCE_MS, signal: new AbortController().signal };
+  return { ...stage, world, until, call: () => callTool(world, stage.request, until) };
+}
+
+/** As the client lists it. */
+function fxTool(name: string): McpTool {
+  const tool = FX_TOOLS.find((one) => one.name === name);
+  if (tool === undefined) throw new Error(`the server has no tool ${name}`);
+  const { description = '', inputSchema, annotations = {} } = tool;
+  return withoutUnseen({ name, description, input_schema: inputSchema, hints: annotations });
+}

@@ -1,0 +1,36 @@
+import { expect, it, onTestFinished } from 'vitest';
+import { ELICITATION } from '#test/mcp/fx-tools.ts';
+import { startFx } from '#test/mcp/fx.ts';
+import { fxSession } from '#test/mcp/proxy-sessions.ts';
+
+it.each(['legacy', 'modern'] as const)(
+  'scenario 31: a %s server’s URL goes to people, the call waits, and goes on as the server wants it',
+  async (era) => {
+    const fx = await startFx({ era });
+    onTestFinished(fx.close);
+    const session = fxSession(fx, { tool: 'url_elicitation', input: {} });
+
+    await session.call();
+    expect(session.errors()).toMatchObject([{ error: { message: expect.stringContaining(ELICITATION.url) } }]);
+    expect((await session.state()).calls).toMatchObject([{ waitsFor: 'confirmation', isSuspended: true }]);
+    expect(session.outcomes()).toMatchObject([{ outcome: 'suspended' }]);
+
+    fx.opened = true;
+    await session.when({
+      do: 'send',
+      events: [{ type: 'user.tool_confirmation', tool_use_id: session.open.id, result: 'allow' }],
+    });
+    await session.call();
+    expect(session.results()).toMatchObject([{ is_error: false, content: [{ text: 'paid' }] }]);
+    expect(JSON.stringify(session.results())).not.toContain('pay.example.com');
+
+    const [first, second] = fx.calls('url_elicitation');
+    expect(second?.rpc?.id).toBeDefined();
+    if (era === 'modern') {
+      expect(second?.rpc?.params).toMatchObject({ requestState: ELICITATION.state });
+      expect(first?.rpc?.params).not.toHaveProperty('requestState');
+    }
+    // Every request went to the server itself: nobody here has opened what is for people.
+    expect(fx.requests.every(({ path }) => path.startsWith('/mcp'))).toBe(true);
+  },
+);

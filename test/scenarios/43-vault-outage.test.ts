@@ -1,0 +1,54 @@
+import { expect, it, onTestFinished } from 'vitest';
+import { Fault } from '#core/errors.ts';
+import { createTokens } from '#core/vault/fresh-token.ts';
+import { tokenOf } from '#test/functions/core/mcp/proxy-stage.ts';
+import { startFx } from '#test/mcp/fx.ts';
+import { fxSession, userOf } from '#test/mcp/proxy-sessions.ts';
+
+const NEVER = () => Promise.reject(new Error('nothing is refreshed here'));
+const ARN = 'arn:aws:kms:eu-west-1:123456789012:key/1';
+
+/** Tokens of credentials that never expire, over a store of secrets that can be switched off. */
+function tokensOver(store: { isDown: boolean }) {
+  return createTokens({
+    credentials: { find: NEVER },
+    leases: { take: NEVER, rotated: NEVER, revoked: NEVER, failed: NEVER },
+    secrets: {
+      async read({ credential }) {
+        if (store.isDown) throw new Fault('secret_unavailable', `${ARN} did not answer`);
+        return { access_token: tokenOf({ credential: { id: credential } } as Parameters<typeof tokenOf>[0]) };
+      },
+      write: NEVER,
+    },
+    outbound: { fetch: NEVER },
+    stamp: { now: () => new Date().toISOString() },
+    pause: async () => undefined,
+    newName: () => 'holder',
+    random: () => 0,
+    journal: { line: () => undefined, metric: () => undefined },
+  });
+}
+
+it('scenario 43: while secrets cannot be read, a token that was read goes on working and no other one is had', async () => {
+  const fx = await startFx();
+  onTestFinished(fx.close);
+  const [alice, bob] = [userOf(fx, 'alice'), userOf(fx, 'bob')];
+  fx.tokens = new Map([alice, bob].map(({ token }) => [token, []]));
+  const store = { isDown: false };
+  const tokens = tokensOver(store);
+  await fxSession(fx, { holdings: [alice], over: { tokens } }).call();
+
+  store.isDown = true;
+  const cached = fxSession(fx, { holdings: [alice], over: { tokens } });
+  await cached.call();
+  expect(cached.results()).toMatchObject([{ is_error: false }]);
+
+  const uncached = fxSession(fx, { holdings: [bob], over: { tokens } });
+  await uncached.call();
+  expect(uncached.results()).toMatchObject([
+    { is_error: true, content: [{ text: expect.stringMatching(/^authentication: .*cannot be had just now/) }] },
+  ]);
+  expect(uncached.outcomes()).toMatchObject([{ outcome: 'failed', error: 'unavailable' }]);
+  expect(JSON.stringify([uncached.entries(), uncached.lines, uncached.audited])).not.toContain(ARN);
+  expect(fx.calls('sum')).toHaveLength(2);
+});

@@ -1,0 +1,43 @@
+import { expect, it, onTestFinished } from 'vitest';
+import { McpProxyRequest } from '#contract/mcp-proxy.ts';
+import { EventId, SessionId } from '#contract/ids.ts';
+import { callTool } from '#core/mcp/call-tool.ts';
+import { startFx } from '#test/mcp/fx.ts';
+import { fxSession } from '#test/mcp/proxy-sessions.ts';
+
+it('scenario 45: the same call asked for twice, at once or later, reaches the server once', async () => {
+  const fx = await startFx();
+  onTestFinished(fx.close);
+  const session = fxSession(fx);
+
+  await Promise.all([session.call(), session.call()]);
+  await session.call();
+
+  expect(fx.calls('sum')).toHaveLength(1);
+  expect(session.results()).toHaveLength(1);
+});
+
+it('scenario 45: a request cannot say with which arguments, for whom or with what to call', () => {
+  const { request } = fxSession({ url: 'https://fx.example.com/mcp' });
+  expect(McpProxyRequest.safeParse(request).success).toBe(true);
+  for (const more of [{ input: {} }, { user: 'bob' }, { vault_ids: ['vlt_bob'] }, { server: 'https://evil.example' }]) {
+    expect(McpProxyRequest.safeParse({ ...request, ...more }).success).toBe(false);
+  }
+});
+
+it('scenario 45: a call is made in its own session only, as its log says it', async () => {
+  const fx = await startFx();
+  onTestFinished(fx.close);
+  const session = fxSession(fx);
+  const elsewhere = { ...session.request, session: SessionId.parse('sesn_2') };
+  await callTool(session.world, elsewhere, session.until);
+  const another = { ...session.request, call: { ...session.request.call, id: EventId.parse('sevt_other') } };
+  await callTool(session.world, another, session.until);
+  const misplaced = { ...session.request, call: { ...session.request.call, at: 1 } };
+  await expect(callTool(session.world, misplaced, session.until)).rejects.toMatchObject({
+    code: 'stored_data_invalid',
+  });
+
+  expect(fx.requests).toEqual([]);
+  expect(session.audited).toEqual([]);
+});
