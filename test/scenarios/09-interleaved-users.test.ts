@@ -26,7 +26,7 @@ it.each(['legacy', 'modern'] as const)(
     }
 
     const onTheWire = fx.calls('sum').map(({ headers, rpc }) => {
-      const { a: who } = rpc?.params?.['arguments'] as { readonly a: 0 | 1 };
+      const { a: who } = (rpc?.params?.['arguments'] ?? {}) as { readonly a: 0 | 1 };
       return headers['authorization'] === `Bearer ${users[who].token}`;
     });
     expect(onTheWire).toEqual(Array.from({ length: CALLS }, () => true));

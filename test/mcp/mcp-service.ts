@@ -1,0 +1,107 @@
+/** The whole service on a template that may reach MCP servers on this machine, and one such server. */
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { App } from 'aws-cdk-lib';
+import { USER_KEY } from '#contract/vaults.ts';
+import type { BrainstemProps } from '#infra/brainstem.ts';
+import type { ReplyTool } from '#infra/local/model/script.ts';
+import { BrainstemStack } from '#infra/stack.ts';
+import { startService, type Service, type ServiceOptions } from '#test/journeys/service.ts';
+import { ALLOW_HERE } from '#test/mcp/listening.ts';
+import { startFx, type Fx, type FxOptions } from '#test/mcp/fx.ts';
+
+type Policy = 'always_allow' | 'always_ask' | 'auto';
+
+export interface McpService extends Service {
+  readonly fx: Fx;
+  /** A vault that belongs to this user. */
+  vaultOf(user: string): Promise<string>;
+  /** The same, with a bearer token for the server. */
+  vaultWith(user: string, token: string): Promise<string>;
+  /** A session whose agent may use the server's tools, with these vaults in this order. */
+  mcpSession(options: { readonly vaults: readonly string[]; readonly policy?: Policy }): Promise<string>;
+  /** A request of ours beside the SDK's; the parsed answer. */
+  extension(
+    method: 'GET' | 'POST',
+    path: string,
+    body?: unknown,
+  ): Promise<{ readonly status: number; readonly body: unknown }>;
+  /** Every file that the service has written, as text, by its path below the data folder; secrets' own files apart. */
+  written(): ReadonlyMap<string, string>;
+}
+
+export interface McpServiceOptions extends ServiceOptions {
+  readonly fx?: FxOptions;
+  readonly props?: BrainstemProps;
+}
+
+/** A call of one of the server's tools, under the name by which the model knows it. */
+export const mcp = (tool: string, input: Readonly<Record<string, unknown>> = {}): ReplyTool => ({
+  name: `mcp__fx__${tool}`,
+  input,
+});
+
+export async function startMcpService(options: McpServiceOptions = {}): Promise<McpService> {
+  const data = mkdtempSync(join(tmpdir(), 'brainstem-mcp-'));
+  const outdir = join(data, 'cdk.out');
+  const app = new App({ outdir });
+  new BrainstemStack(app, 'Brainstem', { mcp: { allow: ALLOW_HERE }, ...options.props });
+  app.synth();
+  const fx = await startFx(options.fx);
+  const service = await startService({ retryIntervalMs: 20, ...options, cdkOut: outdir, data: join(data, 'run') });
+  const { agents, environments, sessions, vaults } = service.client.beta;
+
+  const vaultOf = async (user: string) =>
+    (await vaults.create({ display_name: user, metadata: { [USER_KEY]: user } })).id;
+
+  return {
+    ...service,
+    fx,
+    vaultOf,
+    async vaultWith(user, token) {
+      const vault = await vaultOf(user);
+      await vaults.credentials.create(vault, { auth: { type: 'static_bearer', mcp_server_url: fx.url, token } });
+      return vault;
+    },
+    async mcpSession({ vaults: ids, policy = 'always_allow' }) {
+      const agent = await agents.create({
+        name: 'Ada',
+        model: 'claude-opus-5',
+        mcp_servers: [{ type: 'url', name: 'fx', url: fx.url }],
+        tools: [
+          { type: 'agent_toolset_20260401' },
+          { type: 'mcp_toolset', mcp_server_name: 'fx', default_config: { permission_policy: { type: policy } } },
+        ],
+      });
+      const environment = await environments.create({ name: 'lab' });
+      const { id } = await sessions.create({
+        agent: agent.id,
+        environment_id: environment.id,
+        vault_ids: [...ids],
+      });
+      return id;
+    },
+    async extension(method, path, body) {
+      const response = await fetch(`${service.runtime.baseUrl}${path}`, {
+        method,
+        headers: { authorization: `Bearer ${service.runtime.apiKey}`, 'content-type': 'application/json' },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      });
+      return { status: response.status, body: await response.json() };
+    },
+    written: () => filesBelow(join(data, 'run')),
+    async close() {
+      await service.close().finally(async () => {
+        await fx.close();
+        rmSync(data, { recursive: true, force: true });
+      });
+    },
+  };
+}
+
+function filesBelow(root: string): ReadonlyMap<string, string> {
+  const names = readdirSync(root, { recursive: true, encoding: 'utf8' });
+  const files = names.filter((name) => !name.startsWith('secrets') && statSync(join(root, name)).isFile());
+  return new Map(files.map((name) => [name, readFileSync(join(root, name), 'latin1')]));
+}
