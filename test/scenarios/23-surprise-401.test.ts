@@ -1,4 +1,5 @@
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
+import { carryBearer } from '#core/mcp/carried-bearer.ts';
 import type { Bearer, NoBearer } from '#core/vault/tokens.ts';
 import {
   connected,
@@ -8,6 +9,8 @@ import {
   tokenIn,
   VAULT,
 } from '#test/functions/core/vault/refresh.fixture.ts';
+import { callOf, clientForTests, ON, targetOf } from '#test/mcp/client.ts';
+import { startFx, type Fx } from '#test/mcp/fx.ts';
 import { NOW } from '#test/functions/core/given.ts';
 
 const held = (answer: Bearer | NoBearer): Bearer =>
@@ -22,6 +25,39 @@ it('scenario 23: a fresh-looking token that was refused is renewed once, and eve
   expect(new Set(renewed.map(tokenIn)).size).toBe(1);
   expect(server.grants.accepts(tokenIn(renewed[0] ?? expect.fail('nothing')))).not.toBeNull();
   expect(server.tokenRequests).toHaveLength(1);
+});
+
+/** One call with the user's token, as the proxy makes it. */
+async function called(setup: Awaited<ReturnType<typeof connected>>, fx: Fx) {
+  const match = { vault: VAULT, stored: await setup.row() };
+  const carried = await carryBearer(setup.tokens, match, FOREVER);
+  if (carried.status !== 'carried') return expect.fail(carried.detail);
+  return clientForTests().callTool(targetOf(fx.url, { bearer: carried.bearer }), callOf('sum', { a: 1, b: 2 }), ON);
+}
+
+it('scenario 23: a server that refuses every token sees two of them, and the call ends there', async () => {
+  const setup = await connected({ expiresInMs: 3_000_000 });
+  const fx = await startFx({ tokens: {} });
+  onTestFinished(fx.close);
+  expect(await called(setup, fx)).toMatchObject({ status: 'failed', kind: 'authentication' });
+  expect(setup.server.tokenRequests).toHaveLength(1);
+  const seen = fx.requests.map(({ headers }) => headers['authorization']);
+  expect(new Set(seen).size).toBe(2);
+  expect(seen[0]).toBe(`Bearer ${setup.first.access_token}`);
+});
+
+it('scenario 23: a server that wanted a fresher token is called with it', async () => {
+  const setup = await connected({ expiresInMs: 3_000_000 });
+  const fx = await startFx({ tokens: {} });
+  onTestFinished(fx.close);
+  fx.intercept = ({ headers }) => {
+    const token = headers['authorization']?.replace(/^Bearer /, '') ?? '';
+    if (token !== setup.first.access_token && setup.server.grants.accepts(token) !== null) fx.tokens?.set(token, []);
+    return undefined;
+  };
+  expect(await called(setup, fx)).toMatchObject({ status: 'answered', isError: false });
+  expect(setup.server.tokenRequests).toHaveLength(1);
+  expect(fx.calls('sum')).not.toHaveLength(0);
 });
 
 it('scenario 23: where the row has moved on, its token is the answer', async () => {

@@ -29,12 +29,14 @@ export async function rotate(world: RotateWorld, leased: LeasedRow, tokens: Toke
 }
 
 async function putInForce(world: RotateWorld, leased: LeasedRow, tokens: Tokens): Promise<Rotation> {
-  const { place, owner, until } = leased;
+  const { stored, place, owner, until } = leased;
   const values = {
     access_token: tokens.accessToken,
     ...(tokens.refreshToken === null ? {} : { refresh_token: tokens.refreshToken }),
   };
-  const written = await persistently(world, until, () => world.secrets.write(place, 'mcp_oauth', values));
+  const written = await persistently(world, until, () =>
+    world.secrets.write(place, 'mcp_oauth', values, stored.secrets),
+  );
   const ended = await endLease(world, leased, ({ version, secrets, grantedScopes }) =>
     world.leases.rotated(
       place,
