@@ -10,6 +10,7 @@ import { log } from './log.ts';
 import { overhead } from './overhead.ts';
 import { previews } from './previews.ts';
 import { path } from './path.ts';
+import { refreshStorm } from './refresh-storm.ts';
 import { resume } from './resume.ts';
 
 const dim = process.stderr.isTTY ? (text: string) => `\u001b[2m${text}\u001b[22m` : (text: string) => text;
@@ -34,7 +35,7 @@ const OF_SERVICE = {
   Cost: cost,
   Bundles: bundles,
 };
-const BY_THEMSELVES = { Resume: resume, Log: log };
+const BY_THEMSELVES = { Resume: resume, Log: log, Refresh: refreshStorm };
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((title) => !Object.keys({ ...OF_SERVICE, ...BY_THEMSELVES }).includes(title));
 if (unknown.length > 0) throw new Error(`the bench has no part ${unknown.join(', ')}`);
