@@ -1,9 +1,11 @@
 import { ConnectOptions } from '#contract/connect.ts';
+import { AllowedHosts } from '#contract/outbound.ts';
 import { PackageSources } from '#contract/packages.ts';
 import { OAuthTokens } from '#contract/secret-stores.ts';
 import { App, type AppProps, RemovalPolicy, Validations } from 'aws-cdk-lib';
 import recommendedFlags from 'aws-cdk-lib/recommended-feature-flags.json' with { type: 'json' };
 import { AwsSolutionsChecks } from 'cdk-nag';
+import type * as z from 'zod';
 import type { ModelProps } from './constructs/model.ts';
 import { DesignRules } from './rules/design-rules.ts';
 import { BrainstemStack } from './stack.ts';
@@ -14,7 +16,8 @@ const CLI_CONTEXT = { 'aws:cdk:enable-path-metadata': true, 'aws:cdk:enable-asse
 /**
  * The app that `cdk` runs. Options come as context: `-c sandboxImage=<uri>` (deploys without Docker),
  * `-c removalPolicy=destroy`, `-c savedQueries=no`, `-c createsPerMinute=300`, `-c readsPerMinute=1200`,
- * `-c packages=<JSON>` and `-c connect=<JSON>` (or objects in `cdk.json`: where packages come from, where users log in), `-c modelProvider=bedrock` or
+ * `-c packages=<JSON>`, `-c connect=<JSON>` and `-c mcpAllow=<JSON>` (or values in `cdk.json`: where packages come from,
+ * where users log in, which private hosts MCP servers may be at), `-c modelProvider=bedrock` or
  * `claude-platform-on-aws` (which needs `-c modelWorkspace=wrkspc_…`), and for both
  * `-c modelRegion=<Region>`, and `-c oauthTokens=dynamodb-kms`.
  */
@@ -35,11 +38,12 @@ export function brainstemApp(props: AppProps = {}): App {
       ...(createsPerMinute !== undefined && { createsPerMinute }),
       ...(readsPerMinute !== undefined && { readsPerMinute }),
     },
-    packages: packageSources(app.node.tryGetContext('packages')),
+    packages: jsonOption(app, 'packages', PackageSources) ?? {},
     ...(imageUri && { sandbox: { imageUri } }),
     oauthTokens: oauthTokens(option(app, 'oauthTokens') ?? 'secrets-manager'),
     model: modelOf(app),
     ...connectOf(app),
+    mcp: { allow: jsonOption(app, 'mcpAllow', AllowedHosts) ?? [] },
   });
   Validations.of(app).addPlugins(new AwsSolutionsChecks(stack), new DesignRules());
   return app;
@@ -70,11 +74,14 @@ function numberOption(app: App, name: string): number | undefined {
   return text === undefined ? undefined : Number(text);
 }
 
-function packageSources(value: unknown): PackageSources {
-  const parsed = PackageSources.safeParse(typeof value === 'string' ? JSON.parse(value) : (value ?? {}));
+/** A JSON text, as the CLI gives it, or a value of `cdk.json`. */
+function jsonOption<Schema extends z.ZodType>(app: App, name: string, schema: Schema): z.infer<Schema> | undefined {
+  const value: unknown = app.node.tryGetContext(name);
+  if (value === undefined) return undefined;
+  const parsed = schema.safeParse(typeof value === 'string' ? JSON.parse(value) : value);
   if (parsed.success) return parsed.data;
   const problems = parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
-  throw new Error(`Context packages: ${problems.join('; ')}`);
+  throw new Error(`Context ${name}: ${problems.join('; ')}`);
 }
 
 function oauthTokens(store: string): OAuthTokens {
@@ -84,12 +91,8 @@ function oauthTokens(store: string): OAuthTokens {
 }
 
 function connectOf(app: App): { readonly connect?: ConnectOptions } {
-  const value: unknown = app.node.tryGetContext('connect');
-  if (value === undefined) return {};
-  const parsed = ConnectOptions.safeParse(typeof value === 'string' ? JSON.parse(value) : value);
-  if (parsed.success) return { connect: parsed.data };
-  const problems = parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
-  throw new Error(`Context connect: ${problems.join('; ')}`);
+  const connect = jsonOption(app, 'connect', ConnectOptions);
+  return connect === undefined ? {} : { connect };
 }
 
 function removalPolicy(name: string): RemovalPolicy {

@@ -45,7 +45,7 @@ export function createAuthorizationServers(options: AuthorizationServersOptions)
       try {
         return await discover(options, server);
       } catch (error) {
-        return trouble('server_unreachable', error);
+        return trouble(error instanceof OutboundError ? 'server_unreachable' : 'no_authorization_server', error);
       }
     },
 

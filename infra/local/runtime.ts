@@ -5,6 +5,7 @@ import { startAws, type Aws } from './aws.ts';
 import { runCustomResources } from './custom-resources.ts';
 import { lockData } from './data-lock.ts';
 import { createFaults, type Faults } from './faults.ts';
+import { freePort } from './free-port.ts';
 import { serveGateway } from './gateway/server.ts';
 import { serviceOf } from './lambda/environment.ts';
 import { createFunctions, type Functions } from './lambda/functions.ts';
@@ -17,6 +18,7 @@ import type { SandboxKind } from './tasks/runner.ts';
 import { startTasks } from './tasks/start-tasks.ts';
 import { createTeardown, type Teardown } from './teardown.ts';
 import { asksWithRole, askingModel, type TemplateModel } from './template-model.ts';
+import { servedAt } from './template-address.ts';
 import { readTemplate } from './template.ts';
 
 export interface RuntimeOptions {
@@ -81,7 +83,9 @@ async function compose(options: RuntimeOptions, teardown: Teardown): Promise<Run
   mkdirSync(data, { recursive: true });
   teardown.add(lockData(data).release);
   const { model } = options;
-  const template = askingModel(readTemplate(options.cdkOut, { ModelBaseUrl: model.baseUrl }), model);
+  const port = options.port === 0 ? await freePort() : options.port;
+  const deployed = askingModel(readTemplate(options.cdkOut, { ModelBaseUrl: model.baseUrl }), model);
+  const template = servedAt(deployed, `http://127.0.0.1:${port}`);
   const logs = openLogFiles(join(data, 'logs'));
   teardown.add(logs.close);
   const report = createReport(logs, options.report);
@@ -103,7 +107,7 @@ async function compose(options: RuntimeOptions, teardown: Teardown): Promise<Run
   if (apiKey === null) throw new Error('The secret of the first API key has no value.');
 
   teardown.add(startSchedules(template.schedules, { invoke, report }).stop);
-  const gateway = await serveGateway({ template, lambda: pool, port: options.port });
+  const gateway = await serveGateway({ template, lambda: pool, port });
   teardown.add(gateway.close);
   const resumed = aws.stepFunctions.resume();
   return {

@@ -38,6 +38,8 @@ export interface ServiceOptions {
   /** A template of other options. */
   readonly cdkOut?: string;
   readonly retryIntervalMs?: number;
+  /** @default any free one */
+  readonly port?: number;
   /** The client is the SDK's alone: for measuring, where looking at every answer would be measured too. */
   readonly unchecked?: true;
 }
@@ -49,7 +51,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
   const runtime = await startRuntime({
     cdkOut: options.cdkOut ?? CDK_OUT,
     data,
-    port: 0,
+    port: options.port ?? 0,
     sandbox: 'bwrap',
     model: { baseUrl: standIn.url, apiKey: 'sk-test' },
     ...(options.retryIntervalMs === undefined ? {} : { retryIntervalMs: options.retryIntervalMs }),

@@ -56,7 +56,8 @@ export const MESSAGES: Readonly<Record<ConnectError, string>> = {
   vault_closed: 'The vault takes no credentials for this user any more.',
   vault_full: 'The vault holds as many credentials as it may; one has to be archived first.',
   server_unreachable: 'The server, or the authorization server it names, could not be reached.',
-  no_authorization_server: 'The server does not say which authorization server grants access to it.',
+  no_authorization_server:
+    'No authorization server was found for this server, or what it says of itself cannot be read.',
   resource_mismatch: 'The server’s metadata is for another server.',
   issuer_mismatch: 'The authorization server’s metadata or answer names another issuer.',
   insecure_endpoint: 'The authorization server names an address that must not be used.',

@@ -10,13 +10,18 @@ export interface TestIdentityProvider extends Listening {
   readonly login: LoginSettings;
 }
 
-export async function startIdentityProvider(redirectUrl: string): Promise<TestIdentityProvider> {
+/** `public`: our client there has no secret. */
+export async function startIdentityProvider(
+  redirectUrl: string,
+  client: 'confidential' | 'public' = 'confidential',
+): Promise<TestIdentityProvider> {
   let answer: ReturnType<Provider['callback']> = () => undefined;
   const listening = await listenHere((request, response) => answer(request, response));
   const issuer = `http://localhost:${listening.port}`;
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  const proof = client === 'public' ? { token_endpoint_auth_method: 'none' } : { client_secret: CLIENT_SECRET };
   const provider = new Provider(issuer, {
-    clients: [{ client_id: 'brainstem', client_secret: CLIENT_SECRET, redirect_uris: [redirectUrl] }],
+    clients: [{ client_id: 'brainstem', redirect_uris: [redirectUrl], ...proof }],
     findAccount: (_context: unknown, id: string) => ({ accountId: id, claims: () => ({ sub: id }) }),
     cookies: { keys: ['test'] },
     ttl: { Interaction: 600, Session: 600, Grant: 600, AccessToken: 600, IdToken: 600 },

@@ -1,9 +1,9 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { createServer, type AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
 import * as z from 'zod';
+import { freePort } from '../../free-port.ts';
 import { isAlive, markOf, stopProcess, type ProcessMark } from './processes.ts';
 
 /** The native DynamoDB engine, running on a file of the data folder. */
@@ -158,14 +158,4 @@ function writePidFile(pidFile: string, child: ChildProcess): void {
 function pidOf(child: ChildProcess): number {
   if (child.pid === undefined) throw new Error('the DynamoDB engine has no process');
   return child.pid;
-}
-
-function freePort(): Promise<number> {
-  return new Promise((found, failed) => {
-    const probe = createServer();
-    probe.once('error', failed).listen(0, '127.0.0.1', () => {
-      const { port } = probe.address() as AddressInfo;
-      probe.close(() => found(port));
-    });
-  });
 }

@@ -1,0 +1,23 @@
+import { expect, test } from 'vitest';
+import type { Template } from '#infra/local/seams.ts';
+import { servedAt } from '#infra/local/template-address.ts';
+
+const DEPLOYED = 'https://abc.execute-api.us-east-1.amazonaws.com/prod';
+
+const template = (environment: Readonly<Record<string, string>>, outputs: Readonly<Record<string, string>>) =>
+  ({ outputs, functions: [{ logicalId: 'Pages', environment }] }) as unknown as Template;
+
+test('functions are told where the API is on this machine, and keep what is elsewhere', () => {
+  const environment = { CONNECT_BASE_URL: `${DEPLOYED}/connect`, ISSUER: 'https://idp.example.com', MODE: 'none' };
+  const served = servedAt(template(environment, { BaseUrl: DEPLOYED }), 'http://127.0.0.1:8787');
+  expect(served.functions[0]?.environment).toEqual({
+    CONNECT_BASE_URL: 'http://127.0.0.1:8787/connect',
+    ISSUER: 'https://idp.example.com',
+    MODE: 'none',
+  });
+});
+
+test('a template that does not say where its API is stays as it is', () => {
+  const silent = template({ MODE: 'none' }, {});
+  expect(servedAt(silent, 'http://127.0.0.1:8787')).toBe(silent);
+});

@@ -1,0 +1,110 @@
+/** A consent through the whole service: the deployed routes, functions, rights and secrets, and a certified provider. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { VaultId, WorkspaceId } from '#contract/ids.ts';
+import type { Vault } from '#contract/vaults.ts';
+import { freePort } from '#infra/local/free-port.ts';
+import { brainstemApp } from '#infra/app.ts';
+import { createCredentialRecords } from '#aws/credentials.dynamodb.ts';
+import { newToken } from '#aws/stamp.ts';
+import { createVaultRecords } from '#aws/vaults.dynamodb.ts';
+import { createBrowser } from '#test/functions/connect/browser.ts';
+import { startIdentityProvider, type TestIdentityProvider } from '#test/functions/connect/identity-provider.ts';
+import { startAuthorizationServer, type AuthorizationServer } from '#test/mcp/authorization-server.ts';
+import { startFx, type Fx } from '#test/mcp/fx.ts';
+import { ALLOW_HERE } from '#test/mcp/listening.ts';
+import { startService, type Service } from './service.ts';
+
+describe('connecting a user through the service', () => {
+  let service: Service;
+  let idp: TestIdentityProvider;
+  let as: AuthorizationServer;
+  let fx: Fx;
+  let cdkOut: string;
+  beforeAll(async () => {
+    const port = await freePort();
+    idp = await startIdentityProvider(`http://127.0.0.1:${port}/connect/login/callback`, 'public');
+    // A server that wants a secret of its clients, so that one is registered, kept and read again.
+    const says = (honest: object) => ({ ...honest, token_endpoint_auth_methods_supported: ['client_secret_basic'] });
+    as = await startAuthorizationServer({ says });
+    fx = await startFx({ tokens: {}, authorizationServers: [as.issuer], scopesSupported: ['files:read'] });
+    cdkOut = mkdtempSync(join(tmpdir(), 'connect-template-'));
+    const { issuer, clientId } = idp.login;
+    const connect = { issuer, clientId, allow: ALLOW_HERE };
+    const context = { connect: JSON.stringify(connect), mcpAllow: JSON.stringify(ALLOW_HERE) };
+    brainstemApp({ outdir: cdkOut, context }).synth();
+    service = await startService({ cdkOut, port });
+  }, 120_000);
+  afterAll(async () => {
+    await service.close();
+    await Promise.all([idp.close(), as.close(), fx.close()]);
+    rmSync(cdkOut, { recursive: true });
+  });
+
+  const headers = () => ({ authorization: `Bearer ${service.runtime.apiKey}`, 'content-type': 'application/json' });
+
+  async function ask(method: string, path: string, body?: object) {
+    const init = { method, headers: headers(), ...(body !== undefined && { body: JSON.stringify(body) }) };
+    const response = await fetch(`${service.runtime.baseUrl}${path}`, init);
+    return { status: response.status, headers: response.headers, body: JSON.parse(await response.text()) };
+  }
+
+  function rows() {
+    const { runtime } = service;
+    const dynamodb = new DynamoDBClient({
+      endpoint: runtime.aws.dynamoDb.upstream,
+      region: runtime.template.region,
+      credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
+    });
+    const table = runtime.template.functions.flatMap(({ environment }) => environment['VAULT_TABLE'] ?? [])[0] ?? '';
+    return { vaults: createVaultRecords(dynamodb, table), credentials: createCredentialRecords(dynamodb, table) };
+  }
+
+  it('goes from the API’s link over login and consent to a credential whose secrets nobody here can read', async () => {
+    const workspace = WorkspaceId.parse((await ask('GET', '/v1/agents')).headers.get('anthropic-workspace-id'));
+    const at = new Date().toISOString();
+    const vault: Vault = {
+      ...{ id: VaultId.parse(`vlt_${newToken()}`), type: 'vault', display_name: 'Alice' },
+      ...{ metadata: { external_user_id: 'alice' }, created_at: at, updated_at: at, archived_at: null },
+    };
+    await rows().vaults.create(workspace, vault);
+    const made = await ask('POST', '/v1/x/connect', { vault_id: vault.id, mcp_server_url: fx.url });
+    expect(made.body).toMatchObject({ status: 'pending', user_id: 'alice' });
+    expect(made.body.url).toBe(`${service.runtime.baseUrl}/connect/${made.body.id}`);
+
+    const browser = createBrowser({
+      baseUrl: `${service.runtime.baseUrl}/connect`,
+      fetch: ({ url, method, headers: sent, body }) => {
+        const target = `${service.runtime.baseUrl}${new URL(url).pathname}${new URL(url).search}`;
+        const init = { method, headers: sent, redirect: 'manual' as const };
+        return fetch(target, body === null ? init : { ...init, body, duplex: 'half' as const });
+      },
+    });
+    const consent = await browser.openAs('alice', made.body.url);
+    expect(consent.text).toContain('An agent');
+    const done = await browser.follow(await browser.submit(consent));
+    expect(done.text).toContain('is connected');
+
+    const told = await ask('GET', `/v1/x/connect/${made.body.id}`);
+    expect(told.body).toMatchObject({ status: 'completed', error: null, completed_at: expect.any(String) });
+    const [match] = await rows().credentials.match(workspace, [vault.id], fx.url);
+    expect(match?.stored).toMatchObject({
+      issuer: as.issuer,
+      credential: { auth: { refresh: { token_endpoint_auth: { type: 'client_secret_basic' } } } },
+      secrets: {
+        access_token: expect.any(String),
+        refresh_token: expect.any(String),
+        client_secret: expect.any(String),
+      },
+    });
+  });
+
+  it('says the page’s own 404 for a link that does not exist, and the API’s for what is no page', async () => {
+    const page = await fetch(`${service.runtime.baseUrl}/connect/conn_unknown`);
+    expect(page.status).toBe(404);
+    expect(page.headers.get('content-type')).toContain('text/html');
+  });
+});
