@@ -26,6 +26,9 @@ export interface Consent {
   readonly clientSecret: string | null;
 }
 
+/** Any row with the id of a new credential is ours. */
+const NEW = 0;
+
 /** A refresh may be moving the row on, or another tab storing the same. */
 const MAX_RACES = 5;
 
@@ -50,15 +53,14 @@ const full: ConnectTrouble = { status: 'trouble', error: 'vault_full', detail: '
 
 async function add(world: StoreWorld, consent: Consent): Promise<'stored' | 'lost' | ConnectTrouble> {
   const { record, flow } = consent;
-  const place = placeIn(record, CredentialId.parse(`vcrd_${world.newToken()}`));
+  const place = placeIn(record, newCredential(world, record));
   const now = world.stamp.now();
   const credential: Credential = {
     ...{ id: place.credential, type: 'vault_credential', vault_id: record.vault },
     ...{ display_name: record.server.name, metadata: {}, auth: authOf(consent, now) },
     ...{ created_at: now, updated_at: now, archived_at: null },
   };
-  // Any row with this id is ours.
-  const secrets = await write(world, consent, { place, version: 0, inForce: {} });
+  const secrets = await write(world, consent, { place, version: NEW, inForce: {} });
   const { workspace } = record;
   const { issuer } = flow;
   const created = await world.credentials.create(
@@ -78,6 +80,11 @@ async function add(world: StoreWorld, consent: Consent): Promise<'stored' | 'los
     default:
       return created satisfies never;
   }
+}
+
+/** The one that an attempt began with and did not store: its secrets are replaced, and not left behind. */
+function newCredential({ newToken }: StoreWorld, { storing }: ConnectRecord): CredentialId {
+  return storing?.version === NEW ? storing.credential : CredentialId.parse(`vcrd_${newToken()}`);
 }
 
 async function renew(

@@ -1,0 +1,87 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Fault } from '#core/errors.ts';
+import { createConnectApp } from '../../../functions/connect/app.ts';
+import type { ConnectWorld } from '../../../functions/connect/connect-world.ts';
+import { createBrowser } from './browser.ts';
+import { BASE_URL, startFlow, waitingCall, WORKSPACE, type Flow } from './flow.ts';
+
+/** In the order in which the answer of the authorization server passes them. */
+const STEPS = [
+  'connects.take',
+  'clients.secretOf',
+  'servers.exchange',
+  'audit.record',
+  'connects.storing',
+  'secrets.write',
+  'credentials.create',
+  'connects.complete',
+  'resume',
+  'connects.resumed',
+  'connects.settled',
+] as const;
+
+describe('a function that dies while it takes an answer', () => {
+  let flow: Flow;
+  beforeAll(async () => {
+    flow = await startFlow();
+  });
+  afterAll(() => flow.close());
+
+  const cases = STEPS.flatMap((step) => [
+    { step, when: 'before' as const },
+    { step, when: 'after' as const },
+  ]);
+
+  it.each(cases)('$when $step leaves nothing that opening the link again does not finish', async ({ step, when }) => {
+    const vault = await flow.vaultOf('alice');
+    const call = waitingCall(`${step.replace('.', '')}${when}`);
+    const offer = {
+      ...{ workspace: WORKSPACE, vault, serverUrl: flow.fx.url, serverName: 'files', scopes: [], resume: call },
+      ...{ agent: { id: 'agent_01' as never, name: 'Ada', version: 1 }, resourceMetadata: null },
+    };
+    const link = await flow.links.offer(offer);
+    if (link === null) throw new Error('no link was offered');
+    const dying = { armed: false };
+    const app = createConnectApp(mortal(flow.world, step, { when, dying }));
+    const browser = createBrowser({ baseUrl: BASE_URL, fetch: (request) => app.fetch(request) });
+    const leaving = await browser.submit(await browser.openAs('alice', link.url));
+    const answer = await browser.request(browser.next(leaving) ?? '');
+    dying.armed = true;
+    await browser.open(browser.next(answer) ?? '');
+    expect(dying.armed).toBe(false);
+
+    const again = await browser.open(link.url);
+    const done = again.text.includes('is connected') ? again : await browser.follow(await browser.submit(again));
+    expect(done.text).toContain('is connected');
+    expect(await flow.credentials(vault)).toHaveLength(1);
+    // Of secrets that were written, none is left that no credential points at.
+    expect(new Set([...flow.secrets.values.keys()].map((name) => name.split('/')[0])).size).toBe(1);
+    flow.secrets.values.clear();
+    expect(new Set(flow.resumed.filter((one) => one.call === call.call)).size).toBeGreaterThan(0);
+    expect(await flow.world.connects.find(link.id)).toMatchObject({ status: 'completed', waiting: [], storing: null });
+  });
+});
+
+/** Once armed, the next use of the step is the last thing that happens. */
+function mortal(
+  world: ConnectWorld,
+  step: (typeof STEPS)[number],
+  { when, dying }: { readonly when: 'before' | 'after'; readonly dying: { armed: boolean } },
+): ConnectWorld {
+  const [part = '', method] = step.split('.');
+  const dead = new Fault('records_unavailable', `died ${when} ${step}`);
+  const dies =
+    <Given extends unknown[]>(work: (...given: Given) => Promise<unknown>) =>
+    async (...given: Given): Promise<unknown> => {
+      if (!dying.armed) return work(...given);
+      if (when === 'after') await work(...given);
+      dying.armed = false;
+      throw dead;
+    };
+  const whole = world as unknown as Record<string, Record<string, (...given: never[]) => Promise<unknown>>>;
+  const owner = whole[part];
+  if (method === undefined) return { ...world, resume: dies(world.resume) };
+  const work = owner?.[method];
+  if (owner === undefined || work === undefined) throw new Error(`there is no step ${step}`);
+  return { ...world, [part]: { ...owner, [method]: dies(work.bind(owner)) } };
+}
