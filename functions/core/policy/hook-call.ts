@@ -1,0 +1,63 @@
+/** What hooks make of a call that policy allows, and of its result. */
+import type { Hooks, HookedCall } from '#core/policy/hooks.ts';
+import type { Decision, Policies } from '#core/policy/policy.ts';
+
+export interface Hooked {
+  readonly decision: Decision;
+  /** What is to be sent. */
+  readonly input: HookedCall['input'];
+}
+
+/** `decision` is policy's, on this very input; one that is not `allow` stays as it is, and no hook hears of the call. */
+export async function hookCall(
+  { hooks, policies }: { readonly hooks: Hooks; readonly policies: Policies },
+  call: HookedCall,
+  decision: Decision,
+): Promise<Hooked> {
+  const { facts, input } = call;
+  if (decision.decision !== 'allow') return { decision, input };
+  const asked = await hooks.before(call);
+  if (asked.status === 'none') return { decision, input };
+  if (asked.status === 'silent') {
+    const silent = hooks.failOpen ? { ...decision, code: 'hook_silent' } : deny(decision, 'hook_silent', SILENT);
+    return { decision: silent, input };
+  }
+  const { code, error_message: message, override } = asked.answer;
+  if (code !== 'OK') return { decision: deny(decision, `hook:${code}`, message ?? REFUSED), input };
+  const changed = override?.inputs ?? null;
+  if (changed === null) return { decision, input };
+  // A person has confirmed what the model wanted, and that is not what would be sent.
+  if (facts.isConfirmed) return { decision: deny(decision, 'approval_mismatch', UNCONFIRMED), input };
+  const again = await policies.decide(facts, changed);
+  return { decision: again.decision === 'ask' ? deny(again, 'approval_mismatch', UNCONFIRMED) : again, input: changed };
+}
+
+/** `shown` is what the model may see: null for the result as it is. */
+export type HookedResult =
+  | { readonly status: 'shown'; readonly output: string | null; readonly isSilent: boolean }
+  | { readonly status: 'withheld'; readonly code: string; readonly reason: string };
+
+/** The call has been made by then: what is withheld is the result, not the effect. */
+export async function hookResult(
+  hooks: Hooks,
+  call: HookedCall,
+  result: { readonly success: boolean; readonly output: string },
+): Promise<HookedResult> {
+  const asked = await hooks.after(call, result);
+  if (asked.status === 'none') return { status: 'shown', output: null, isSilent: false };
+  if (asked.status === 'silent') {
+    if (hooks.failOpen) return { status: 'shown', output: null, isSilent: true };
+    return { status: 'withheld', code: 'hook_silent', reason: SILENT };
+  }
+  const { code, error_message: message, override } = asked.answer;
+  if (code !== 'OK') return { status: 'withheld', code: `hook:${code}`, reason: message ?? REFUSED };
+  return { status: 'shown', output: override?.output ?? null, isSilent: false };
+}
+
+const SILENT = 'The check of this workspace on calls did not answer.';
+const REFUSED = 'The check of this workspace on calls refused it.';
+const UNCONFIRMED = 'What would be sent was changed after a person had confirmed it, or is to be confirmed first.';
+
+function deny(decision: Decision, code: string, reason: string): Decision {
+  return { ...decision, decision: 'deny', code, reason };
+}
