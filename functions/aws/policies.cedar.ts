@@ -23,6 +23,10 @@ const POLL_MS = 5000;
 
 interface CompiledSet extends JudgingSet {
   readonly cedar: typeof Cedar;
+  /** From Cedar's numbers to the policies' own names. */
+  readonly names: ReadonlyMap<string, string>;
+  /** Where the set that knows no arguments is prepared: for whoever lists tools, and not for whoever calls one. */
+  readonly visibleSlot: () => string;
 }
 
 interface Watched {
@@ -73,7 +77,7 @@ export function createPolicies({ records, nowMs }: PoliciesOptions): Policies {
       const set = await inForce(facts.workspace).catch(() => 'unreadable' as const);
       if (set === 'unreadable') return false;
       if (set === null || set.mode === 'shadow') return true;
-      const judged = ask(set.cedar, visibleSlot(set.sha256), toolRequest(facts));
+      const judged = ask(set, set.visibleSlot, toolRequest(facts));
       // A policy that can be judged only with arguments hides nothing.
       return judged.status === 'judged' && (judged.decision === 'allow' || judged.errors.length > 0);
     },
@@ -83,18 +87,19 @@ export function createPolicies({ records, nowMs }: PoliciesOptions): Policies {
 function evaluate(set: CompiledSet, facts: CallFacts, input: Readonly<Record<string, unknown>>): Evaluation {
   const args = normalizeArguments(input, argumentTypes(facts.tool.input_schema));
   if (args.status === 'unjudged') return { status: 'failed', why: args.why };
-  return ask(set.cedar, set.sha256, callRequest(facts, args));
+  return ask(set, () => set.sha256, callRequest(facts, args));
 }
 
 const UNJUDGED: Evaluation = { status: 'failed', why: 'it can not be put to them' };
 
-function ask(cedar: typeof Cedar, preparsedPolicySetId: string, request: CedarRequest): Evaluation {
+function ask({ cedar, names }: CompiledSet, slot: () => string, request: CedarRequest): Evaluation {
   try {
-    const answer = cedar.statefulIsAuthorized({ ...request, preparsedPolicySetId });
+    const answer = cedar.statefulIsAuthorized({ ...request, preparsedPolicySetId: slot() });
     if (answer.type === 'failure') return UNJUDGED;
     const { decision, diagnostics } = answer.response;
-    const errors = diagnostics.errors.map(({ policyId }) => policyId).toSorted();
-    return { status: 'judged', decision, reason: diagnostics.reason.toSorted(), errors };
+    const named = (ids: readonly string[]) => ids.map((id) => names.get(id) ?? id).toSorted();
+    const errors = named(diagnostics.errors.map(({ policyId }) => policyId));
+    return { status: 'judged', decision, reason: named(diagnostics.reason), errors };
   } catch {
     // Cedar throws for text that is none, among other things; whatever it was, nobody has judged the call.
     return UNJUDGED;
@@ -104,20 +109,35 @@ function ask(cedar: typeof Cedar, preparsedPolicySetId: string, request: CedarRe
 function compile(cedar: typeof Cedar, pointer: PolicyPointer, text: string): CompiledSet {
   const read = readPolicies(cedar, text);
   if (read.status === 'broken') throw notAsSaved(pointer);
-  const policies = pointer.default === 'permit' ? [...read.policies, DEFAULT_PERMIT] : read.policies;
-  // Kept under what they say, so that whoever decides by an older version is not given a newer one halfway.
-  prepare(cedar, pointer.sha256, policies);
-  prepare(cedar, visibleSlot(pointer.sha256), relax(policies));
   const { sha256: hash, mode } = pointer;
-  return { cedar, sha256: hash, mode, policies: new Map(policies.map((policy) => [policy.id, policy])) };
+  const byDefault = { ...DEFAULT_PERMIT, cedarId: `policy${read.policies.length}` };
+  const policies = pointer.default === 'permit' ? [...read.policies, byDefault] : read.policies;
+  // The text as a whole is read ten times as fast as its policies one by one. It is kept under what it says, so that
+  // whoever decides by an older version is not given a newer one halfway.
+  prepare(cedar, hash, pointer.default === 'permit' ? `${text}\n${DEFAULT_PERMIT_TEXT}` : text);
+  let isRelaxed = false;
+  return {
+    cedar,
+    sha256: hash,
+    mode,
+    policies: new Map(policies.map((policy) => [policy.id, policy])),
+    names: new Map(policies.map(({ cedarId, id }) => [cedarId, id])),
+    visibleSlot() {
+      const slot = `${hash} visible`;
+      if (!isRelaxed) prepare(cedar, slot, asCedar(relax(policies)));
+      isRelaxed = true;
+      return slot;
+    },
+  };
 }
 
-function visibleSlot(hash: string): string {
-  return `${hash} visible`;
+const DEFAULT_PERMIT_TEXT = 'permit(principal, action, resource);';
+
+function asCedar(policies: readonly NamedPolicy[]): Record<string, Cedar.PolicyJson> {
+  return Object.fromEntries(policies.map(({ id, json }) => [id, json as Cedar.PolicyJson]));
 }
 
-function prepare(cedar: typeof Cedar, slot: string, policies: readonly NamedPolicy[]): void {
-  const staticPolicies = Object.fromEntries(policies.map(({ id, json }) => [id, json as Cedar.PolicyJson]));
+function prepare(cedar: typeof Cedar, slot: string, staticPolicies: string | Record<string, Cedar.PolicyJson>): void {
   const prepared = cedar.preparsePolicySet(slot, { staticPolicies });
   if (prepared.type === 'failure') throw new Fault('stored_data_invalid', 'Cedar does not read policies it has read');
 }
