@@ -11,6 +11,7 @@ import { overhead } from './overhead.ts';
 import { previews } from './previews.ts';
 import { path } from './path.ts';
 import { refreshStorm } from './refresh-storm.ts';
+import { policy } from './policy.ts';
 import { resume } from './resume.ts';
 
 const dim = process.stderr.isTTY ? (text: string) => `\u001b[2m${text}\u001b[22m` : (text: string) => text;
@@ -35,7 +36,7 @@ const OF_SERVICE = {
   Cost: cost,
   Bundles: bundles,
 };
-const BY_THEMSELVES = { Resume: resume, Log: log, Refresh: refreshStorm };
+const BY_THEMSELVES = { Resume: resume, Log: log, Refresh: refreshStorm, Policy: policy };
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((title) => !Object.keys({ ...OF_SERVICE, ...BY_THEMSELVES }).includes(title));
 if (unknown.length > 0) throw new Error(`the bench has no part ${unknown.join(', ')}`);

@@ -1,0 +1,13 @@
+/** One decision in a process that has never made one: prints the milliseconds until it had Cedar, and until it decided. */
+import { FACTS } from '#test/functions/core/policy/facts.ts';
+import { loadCedar } from '#aws/cedar-text.ts';
+import { now } from './figures.ts';
+import { INPUT, workload } from './policy-workload.ts';
+
+const policies = workload(Number(process.argv[2]));
+const began = now();
+await loadCedar();
+const loaded = now();
+const { decision } = await policies.decide(FACTS, INPUT);
+if (decision !== 'allow') throw new Error(`decided ${decision}`);
+console.log(JSON.stringify({ load: loaded - began, decision: now() - loaded }));
