@@ -22,7 +22,7 @@ const HEADS =
 function describeChain({ chain, records, flaw, head }: ChainCheck): string {
   const [workspace, name] = chain.split(' ');
   const place = workspace === '-' ? `chain ${name}` : `${workspace} chain ${name}`;
-  if (flaw === null) return `✓ ${place}: ${records} records, intact up to position ${head?.position ?? 0}`;
+  if (flaw === null) return `✓ ${place}: ${count(records, 'record')}, intact up to position ${head?.position ?? 0}`;
   return `✗ ${place}: position ${flaw.position} is ${flaw.rule}: ${flaw.message}`;
 }
 
@@ -30,6 +30,10 @@ function verdictOf(verification: Verification): string {
   const { checks } = verification;
   if (checks.length === 0 && isIntact(verification)) return 'There are no records.';
   const records = checks.reduce((sum, check) => sum + check.records, 0);
-  if (isIntact(verification)) return `Intact: ${records} records in ${checks.length} chains.`;
+  if (isIntact(verification)) return `Intact: ${count(records, 'record')} in ${count(checks.length, 'chain')}.`;
   return 'NOT intact: after the first record that is named of a chain, nothing of it is proven.';
+}
+
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? '' : 's'}`;
 }
