@@ -13,6 +13,7 @@ import { Content } from './constructs/content.ts';
 import { FirstKey } from './constructs/first-key.ts';
 import { Hands } from './constructs/hands.ts';
 import { Harness } from './constructs/harness.ts';
+import { McpProxyFunction, type McpOptions } from './constructs/mcp-proxy.ts';
 import type { ModelProps } from './constructs/model.ts';
 import { Observability } from './constructs/observability.ts';
 import { Previews } from './constructs/previews.ts';
@@ -50,10 +51,8 @@ export interface BrainstemProps {
      */
     readonly allow?: AllowedHosts;
   };
-  readonly mcp?: {
-    /** MCP servers and their authorization servers that are reached although they are private, or over http. @default none */
-    readonly allow?: AllowedHosts;
-  };
+  /** How agents reach MCP servers. */
+  readonly mcp?: McpOptions;
   /** Pages on which users let agents use MCP servers for them. @default none: somebody else brings the tokens */
   readonly connect?: ConnectOptions;
   /** The packages of environments, installed by tasks of their own. */
@@ -105,9 +104,10 @@ export class Brainstem extends Construct {
   readonly harness: Harness;
   readonly hands: Hands;
   readonly webFetch: WebFetch;
+  readonly vaults: Vaults;
+  readonly mcpProxy: McpProxyFunction;
   readonly run: SessionRun;
   readonly sweep: Sweep;
-  readonly vaults: Vaults;
   /** Null where the deployment has no identity provider to ask who somebody is. */
   readonly connect: Connect | null;
   readonly firstKey: FirstKey;
@@ -165,23 +165,32 @@ export class Brainstem extends Construct {
     this.hands.grantProvision(this.api.answer);
     this.webFetch = new WebFetch(this, 'WebFetch', { ...memory, allow: props.webFetch?.allow ?? [] });
 
-    // The run goes from one to the other until the session is idle. The API starts it; the sweep repairs lost starts.
-    const { provision, execute } = this.hands;
-    const webFetch = this.webFetch.fetch;
-    this.run = new SessionRun(this, 'Run', { defaults, harness: this.harness.turn, provision, execute, webFetch });
-    this.sweep = new Sweep(this, 'Sweep', memory);
-    this.run.grantStart(this.api.answer);
-    this.run.grantStart(this.sweep.repair);
-
     // Credentials, with which agents act for users: the API takes them and cannot read one back.
     this.vaults = new Vaults(this, 'Vaults', { removalPolicy, oauthTokens: props.oauthTokens ?? 'secrets-manager' });
     this.vaults.grantManage(this.api.answer);
 
+    // The hand that acts for users, at MCP servers: it alone reads what is in their vaults.
+    const { vaults, auditTrail } = this;
+    const mcp = props.mcp ?? {};
+    this.mcpProxy = new McpProxyFunction(this, 'McpProxy', { ...memory, vaults, auditTrail, options: mcp });
+    this.mcpProxy.grantInvoke(this.harness.turn);
+    this.mcpProxy.grantInvoke(this.api.answer);
+
+    // The run goes from one to the other until the session is idle. The API starts it; the sweep repairs lost starts.
+    const { provision, execute } = this.hands;
+    const webFetch = this.webFetch.fetch;
+    const mcpProxy = this.mcpProxy.call;
+    const hands = { provision, execute, webFetch, mcpProxy };
+    this.run = new SessionRun(this, 'Run', { defaults, harness: this.harness.turn, ...hands });
+    this.sweep = new Sweep(this, 'Sweep', memory);
+    this.run.grantStart(this.api.answer);
+    this.run.grantStart(this.sweep.repair);
+
     this.vaults.grantSettle(this.sweep.repair);
 
     // A user consents to what agents do for them, and the call that waited for it goes on.
-    const serversAllowed = props.mcp?.allow ?? [];
-    const { api, vaults, auditTrail, run } = this;
+    const serversAllowed = mcp.allow ?? [];
+    const { api, run } = this;
     this.connect = props.connect
       ? new Connect(this, 'Connect', {
           ...{ ...memory, api, vaults, auditTrail, run },
@@ -189,6 +198,7 @@ export class Brainstem extends Construct {
         })
       : null;
     receiveLinks(this.api.answer, this.connect);
+    receiveLinks(mcpProxy, this.connect);
     this.api.answer.receive({
       CONNECT_RETURN_URLS: JSON.stringify(props.connect?.returnUrls ?? []),
       MCP_ALLOW: JSON.stringify(AllowedHosts.parse(serversAllowed)),
@@ -200,7 +210,7 @@ export class Brainstem extends Construct {
     this.observability = new Observability(this, 'Observability', {
       functions: [
         ...[this.api.answer, this.api.stream, this.harness.turn],
-        ...[provision, execute, webFetch, this.sweep.repair, ...pages],
+        ...[provision, execute, webFetch, mcpProxy, this.sweep.repair, ...pages],
       ],
       run: this.run,
       savedQueries: props.savedQueries ?? true,

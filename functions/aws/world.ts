@@ -73,7 +73,7 @@ export function harnessWorld(environment: Environment, model: Model): HarnessWor
     history: createHistory(log),
     model,
     warming: createProvisioner(environment, setting(environment, 'PROVISION_FUNCTION_NAME')),
-    mcp: createMcpProxy(environment, environment['MCP_PROXY_FUNCTION_NAME'] ?? ''),
+    mcp: createMcpProxy(environment, setting(environment, 'MCP_PROXY_FUNCTION_NAME')),
     sha256,
     previews: previewsOf(environment),
     stamp: createStamp(),

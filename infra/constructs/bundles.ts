@@ -13,6 +13,7 @@ export const ENTRIES = [
   'provision',
   'execute',
   'web-fetch',
+  'mcp-proxy',
   'sweep',
   'issue-key',
   'connect',

@@ -21,6 +21,10 @@ const CATCH_EXECUTE = [{ ErrorEquals: ['States.ALL'], ResultPath: '$.failure', N
 /** Just above the functions' own limit: an answer that got lost must not keep an execution waiting. */
 const TIMEOUT_SECONDS = 930;
 const WEB_TIMEOUT_SECONDS = 75;
+const MCP_TIMEOUT_SECONDS = 135;
+
+/** Which call an outcome is of: one that had to wait goes to its hand again, from another position of the log on. */
+const CALL = { 'call.$': '$.call.id', 'since.$': '$.call.since' };
 
 const useHand = {
   ProcessorConfig: { Mode: 'INLINE' },
@@ -31,6 +35,7 @@ const useHand = {
       Choices: [
         { Variable: '$.call.hand', StringEquals: 'sandbox', Next: 'Provision' },
         { Variable: '$.call.hand', StringEquals: 'web', Next: 'WebFetch' },
+        { Variable: '$.call.hand', StringEquals: 'mcp', Next: 'CallMcpTool' },
       ],
       Default: 'UnknownHand',
     },
@@ -65,21 +70,34 @@ const useHand = {
       Catch: CATCH_EXECUTE,
       Next: 'HandDone',
     },
-    HandDone: { Type: 'Pass', Parameters: { 'call.$': '$.call.id', outcome: 'done' }, End: true },
+    CallMcpTool: {
+      Type: 'Task',
+      Resource: INVOKE,
+      Parameters: {
+        FunctionName: '${McpProxy}',
+        Payload: { do: 'call', 'session.$': '$.session', 'thread.$': '$.thread', 'call.$': '$.call' },
+      },
+      ResultPath: null,
+      TimeoutSeconds: MCP_TIMEOUT_SECONDS,
+      Retry: RETRY_EXECUTE,
+      Catch: CATCH_EXECUTE,
+      Next: 'HandDone',
+    },
+    HandDone: { Type: 'Pass', Parameters: { ...CALL, outcome: 'done' }, End: true },
     // The call never reached a sandbox, which the next turn says; after HandFailed it may have run.
     NotProvisioned: {
       Type: 'Pass',
-      Parameters: { 'call.$': '$.call.id', outcome: 'failed', error: 'SandboxUnavailable' },
+      Parameters: { ...CALL, outcome: 'failed', error: 'SandboxUnavailable' },
       End: true,
     },
     HandFailed: {
       Type: 'Pass',
-      Parameters: { 'call.$': '$.call.id', outcome: 'failed', 'error.$': '$.failure.Error' },
+      Parameters: { ...CALL, outcome: 'failed', 'error.$': '$.failure.Error' },
       End: true,
     },
     UnknownHand: {
       Type: 'Pass',
-      Parameters: { 'call.$': '$.call.id', outcome: 'failed', error: 'UnknownHand' },
+      Parameters: { ...CALL, outcome: 'failed', error: 'UnknownHand' },
       End: true,
     },
   },

@@ -13,6 +13,7 @@ export interface SessionRunProps {
   readonly provision: EntryFunction;
   readonly execute: EntryFunction;
   readonly webFetch: EntryFunction;
+  readonly mcpProxy: EntryFunction;
 }
 
 /** One execution per run: from a user event until the session is idle (design §4). */
@@ -23,8 +24,11 @@ export class SessionRun extends Construct {
     super(scope, id);
     const { logRetention: retention, removalPolicy } = props.defaults;
     const role = new Role(this, 'Role', { assumedBy: new ServicePrincipal('states.amazonaws.com') });
-    const { harness, provision, execute, webFetch } = props;
-    const functions = { Harness: harness, Provision: provision, Execute: execute, WebFetch: webFetch };
+    const { harness, provision, execute, webFetch, mcpProxy } = props;
+    const functions = {
+      ...{ Harness: harness, Provision: provision, Execute: execute },
+      ...{ WebFetch: webFetch, McpProxy: mcpProxy },
+    };
     const arns = Object.entries(functions).map(([name, { lambda }]) => [name, lambda.functionArn] as const);
     role.addToPolicy(
       new PolicyStatement({ actions: ['lambda:InvokeFunction'], resources: arns.map(([, arn]) => arn) }),

@@ -46,19 +46,21 @@ describe('settings: each function is given exactly what it reads', () => {
   const vaults = ['VAULT_TABLE', 'SECRETS_PREFIX', 'OAUTH_TOKENS'];
   const links = ['CONNECT_BASE_URL', 'CONNECT_RETURN_URLS', 'MCP_ALLOW'];
   const rates = ['CREATES_PER_MINUTE', 'READS_PER_MINUTE'];
+  const proxy = 'MCP_PROXY_FUNCTION_NAME';
   const place = ['TASK_DEFINITION', 'CONTAINER', 'SUBNETS', 'SECURITY_GROUP'];
   const sandbox = ['CLUSTER', ...place].map((name) => `SANDBOX_${name}`);
   const packages = [...place, 'SOURCES', 'SYSTEM'].map((name) => `PACKAGES_${name}`);
   test.each([
-    ['api', [log, records, content, audit, machine, 'PROVISION_FUNCTION_NAME', ...rates, ...vaults, ...links]],
+    ['api', [log, records, content, audit, machine, 'PROVISION_FUNCTION_NAME', proxy, ...rates, ...vaults, ...links]],
     ['stream', [log, records, content, previews, ...rates]],
     [
       'harness',
-      [log, records, content, previews, 'MODEL_BASE_URL', 'MODEL_API_KEY_SECRET_ARN', 'PROVISION_FUNCTION_NAME'],
+      [log, records, content, previews, 'MODEL_BASE_URL', 'MODEL_API_KEY_SECRET_ARN', 'PROVISION_FUNCTION_NAME', proxy],
     ],
     ['provision', [records, content, ...sandbox, ...packages]],
     ['execute', [log, records, content]],
     ['web-fetch', [log, records, content, 'WEB_FETCH_ALLOW']],
+    ['mcp-proxy', [log, records, content, audit, ...vaults, 'MCP_ALLOW', 'MCP_CALLS_PER_MINUTE', 'CONNECT_BASE_URL']],
     ['sweep', [log, records, content, machine, 'VAULT_TABLE']],
     ['issue-key', [records, 'FIRST_API_KEY_SECRET_ARN']],
   ])('%s', (entry, names) => {
@@ -89,6 +91,7 @@ describe('rights: each function may do exactly what its part of the design needs
         'audit/index/list': 'dynamodb:Query',
         run: 'states:StartExecution',
         provision: 'lambda:InvokeFunction',
+        'mcp-proxy': 'lambda:InvokeFunction',
         vaults: `dynamodb:ConditionCheckItem dynamodb:DeleteItem dynamodb:GetItem dynamodb:PutItem dynamodb:Query dynamodb:UpdateItem`,
         'vaults/index/list': 'dynamodb:Query',
         'secrets of vaults': 'secretsmanager:CreateSecret secretsmanager:DeleteSecret secretsmanager:PutSecretValue',
@@ -107,6 +110,7 @@ describe('rights: each function may do exactly what its part of the design needs
         'content/sesn_*': objects,
         'model key': 'secretsmanager:DescribeSecret secretsmanager:GetSecretValue',
         provision: 'lambda:InvokeFunction',
+        'mcp-proxy': 'lambda:InvokeFunction',
       },
     ],
     [
@@ -119,6 +123,17 @@ describe('rights: each function may do exactly what its part of the design needs
       },
     ],
     ['web-fetch', { log: append, 'content/sesn_*': objects }],
+    [
+      'mcp-proxy',
+      {
+        log: append,
+        records: read,
+        'content/sesn_*': objects,
+        audit: 'dynamodb:PutItem dynamodb:Query',
+        vaults: 'dynamodb:GetItem dynamodb:PutItem dynamodb:Query dynamodb:UpdateItem',
+        'secrets of vaults': 'secretsmanager:CreateSecret secretsmanager:GetSecretValue secretsmanager:PutSecretValue',
+      },
+    ],
     [
       'sweep',
       {
@@ -189,13 +204,14 @@ describe('rights: each function may do exactly what its part of the design needs
     expect(listing.map(({ Condition }) => Condition)).toEqual([{ StringLike: { 's3:prefix': 'sesn_*/' } }]);
   });
 
-  test('the run invokes four functions and starts itself', () => {
+  test('the run invokes five functions and starts itself', () => {
     const rights = ownRights((roles) => roles.every((role) => entryWithRole(stack.template, role) === undefined));
     expect(rights).toMatchObject({
       harness: 'lambda:InvokeFunction',
       provision: 'lambda:InvokeFunction',
       execute: 'lambda:InvokeFunction',
       'web-fetch': 'lambda:InvokeFunction',
+      'mcp-proxy': 'lambda:InvokeFunction',
       run: 'states:StartExecution',
     });
   });
@@ -325,7 +341,7 @@ describe('what is remembered', () => {
 });
 
 describe('time limits nest', () => {
-  const SECONDS = { api: 29, stream: 900, harness: 900, execute: 900, 'web-fetch': 60 };
+  const SECONDS = { api: 29, stream: 900, harness: 900, execute: 900, 'web-fetch': 60, 'mcp-proxy': 120 };
 
   test.each(Object.entries(SECONDS))('%s ends after %i seconds', (entry, seconds) => {
     expect(lambda(entry)['Timeout']).toBe(seconds);

@@ -11,6 +11,7 @@ import {
 } from '#aws/world.ts';
 import { bedrockHarnessWorld } from '#aws/world.bedrock.ts';
 import { connectWorld } from '#aws/world.connect.ts';
+import { mcpProxyWorld } from '#aws/world.mcp-proxy.ts';
 import { claudePlatformHarnessWorld } from '#aws/world.claude-platform-on-aws.ts';
 
 const COMPLETE: Readonly<Record<string, string>> = {
@@ -27,6 +28,8 @@ const COMPLETE: Readonly<Record<string, string>> = {
   MODEL_WORKSPACE_ID: 'wrkspc_1',
   MODEL_API_KEY_SECRET_ARN: 'arn:aws:secretsmanager:us-east-1:000000000000:secret:model',
   PROVISION_FUNCTION_NAME: 'provision',
+  MCP_PROXY_FUNCTION_NAME: 'mcp-proxy',
+  MCP_CALLS_PER_MINUTE: 'unlimited',
   SANDBOX_CLUSTER: 'cluster',
   SANDBOX_TASK_DEFINITION: 'task',
   SANDBOX_CONTAINER: 'sandbox',
@@ -59,7 +62,10 @@ const COMPLETE: Readonly<Record<string, string>> = {
 
 const STORES = ['LOG_TABLE', 'RECORDS_TABLE', 'CONTENT_BUCKET'];
 const RATES = ['CREATES_PER_MINUTE', 'READS_PER_MINUTE'];
-const HARNESS = [...STORES, 'PREVIEWS_TABLE', 'MODEL_BASE_URL', 'PROVISION_FUNCTION_NAME'];
+const HARNESS = [
+  ...STORES,
+  ...['PREVIEWS_TABLE', 'MODEL_BASE_URL', 'PROVISION_FUNCTION_NAME', 'MCP_PROXY_FUNCTION_NAME'],
+];
 const worlds = [
   {
     name: 'api',
@@ -107,6 +113,14 @@ const worlds = [
   },
   { name: 'execute', world: executeWorld, needs: STORES },
   { name: 'web-fetch', world: webFetchWorld, needs: [...STORES, 'WEB_FETCH_ALLOW'] },
+  {
+    name: 'mcp-proxy',
+    world: mcpProxyWorld,
+    needs: [
+      ...[...STORES, 'VAULT_TABLE', 'SECRETS_PREFIX', 'OAUTH_TOKENS', 'AUDIT_TABLE', 'MCP_ALLOW'],
+      ...['MCP_CALLS_PER_MINUTE', 'CONNECT_BASE_URL'],
+    ],
+  },
   { name: 'sweep', world: sweepWorld, needs: [...STORES, 'RUN_STATE_MACHINE_ARN', 'VAULT_TABLE'] },
   { name: 'issue-key', world: issueKeyWorld, needs: ['RECORDS_TABLE', 'FIRST_API_KEY_SECRET_ARN'] },
 ];

@@ -27,7 +27,7 @@ describe('hands', () => {
   test('a failure or an unknown hand is an outcome with the call’s id, never a failed execution', () => {
     expect(hand.Execute.Catch).toEqual([{ ErrorEquals: ['States.ALL'], ResultPath: '$.failure', Next: 'HandFailed' }]);
     for (const state of [hand.HandFailed, hand.NotProvisioned, hand.UnknownHand]) {
-      expect(state.Parameters).toMatchObject({ 'call.$': '$.call.id', outcome: 'failed' });
+      expect(state.Parameters).toMatchObject({ 'call.$': '$.call.id', 'since.$': '$.call.since', outcome: 'failed' });
       expect(state.End).toBe(true);
     }
     expect(hand.HandFailed.Parameters['error.$']).toBe('$.failure.Error');
@@ -35,9 +35,17 @@ describe('hands', () => {
 
   test('the web is read by a hand of its own, as often as a command is run and with no more to show for it', () => {
     const ways = hand.WhichHand.Choices.map(({ StringEquals, Next }) => [StringEquals, Next]);
-    expect(Object.fromEntries(ways)).toEqual({ sandbox: 'Provision', web: 'WebFetch' });
+    expect(Object.fromEntries(ways)).toEqual({ sandbox: 'Provision', web: 'WebFetch', mcp: 'CallMcpTool' });
     expect(Object.keys(Object.fromEntries(ways))).toEqual(HandCall.shape.hand.options);
     expect(hand.WebFetch).toMatchObject({ Retry: hand.Execute.Retry, Catch: hand.Execute.Catch, ResultPath: null });
+  });
+
+  test('an MCP server’s tool is called with ids alone, and by whoever knows for whom', () => {
+    expect(hand.CallMcpTool.Parameters).toEqual({
+      FunctionName: '${McpProxy}',
+      Payload: { do: 'call', 'session.$': '$.session', 'thread.$': '$.thread', 'call.$': '$.call' },
+    });
+    expect(hand.CallMcpTool).toMatchObject({ Retry: hand.Execute.Retry, Catch: hand.Execute.Catch, ResultPath: null });
   });
 
   test('a sandbox that never came has an error of its own: what was to run in it has not', () => {
@@ -79,5 +87,5 @@ test('each state leads to a state that exists', () => {
 
 test('a task gives up on an answer only after its function ran out of time', () => {
   const limits = Object.values(tasks).flatMap((state) => ('TimeoutSeconds' in state ? [state.TimeoutSeconds] : []));
-  expect(limits).toEqual([930, 930, 930, 75]);
+  expect(limits).toEqual([930, 930, 930, 75, 135]);
 });

@@ -1,0 +1,90 @@
+/** The MCP proxy's world, in a file of its own: its client and its policies are large, and nobody else's. */
+import { randomUUID } from 'node:crypto';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { AllowedHosts } from '#contract/outbound.ts';
+import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
+import { bucketOf } from '#core/requests/token-bucket.ts';
+import { createTokens } from '#core/vault/fresh-token.ts';
+import type { RefreshWorld } from '#core/vault/refresh.ts';
+import type { ValidationWorld } from '#core/vault/validate-credential.ts';
+import { createAudit } from '#aws/audit.dynamodb.ts';
+import { createCallMarks } from '#aws/call-marks.dynamodb.ts';
+import { createContentStore } from '#aws/content.s3.ts';
+import { createCredentialRecords } from '#aws/credentials.dynamodb.ts';
+import { createGuardedFetch, type FetchLimits } from '#aws/guarded-fetch.https.ts';
+import { resolveBySystem } from '#aws/hops.https.ts';
+import { createJournal, type FunctionJournal } from '#aws/journal.powertools.ts';
+import { createMcpClient } from '#aws/mcp-client.streamable-http.ts';
+import { createOutbound } from '#aws/outbound.https.ts';
+import { createPolicies } from '#aws/policies.cedar.ts';
+import { createPolicyRecords } from '#aws/policy-records.dynamodb.ts';
+import { createRefreshLeases } from '#aws/refresh-leases.dynamodb.ts';
+import { createSecretReader, createSecretWriter } from '#aws/secret-stores.ts';
+import { createSessionLog } from '#aws/session-log.dynamodb.ts';
+import { createSessionRecords } from '#aws/sessions.dynamodb.ts';
+import { jsonSetting, rateSetting, setting, type Environment } from '#aws/settings.ts';
+import { sha256 } from '#aws/sha256.ts';
+import { createStamp, newToken, pause } from '#aws/stamp.ts';
+import { createTokenBuckets } from '#aws/token-buckets.dynamodb.ts';
+import { createToolPins } from '#aws/tool-pins.dynamodb.ts';
+import { connectLinks } from '#aws/world.connect-links.ts';
+
+/** Of one request to an MCP server. Tools may take their time before they say a word; the call's own deadline is below. */
+const LIMITS: FetchLimits = { maxBytes: 20_000_000, totalMs: 115_000, idleMs: 90_000, maxRedirects: 3 };
+
+export type ProxyWorld = McpProxyWorld & ValidationWorld & { readonly journal: FunctionJournal };
+
+export function mcpProxyWorld(environment: Environment): ProxyWorld {
+  const dynamodb = new DynamoDBClient();
+  const refreshing = refreshWorld(environment, dynamodb);
+  const vaults = setting(environment, 'VAULT_TABLE');
+  const records = setting(environment, 'RECORDS_TABLE');
+  const rate = rateSetting(environment, 'MCP_CALLS_PER_MINUTE');
+  const { stamp } = refreshing;
+  const newClient = () => createMcpClient({ fetch: createGuardedFetch(wayOut(environment), LIMITS), now: Date.now });
+  return {
+    ...refreshing,
+    ...sessionsIn(environment, dynamodb),
+    tokens: createTokens(refreshing),
+    client: newClient(),
+    newClient,
+    pins: createToolPins(dynamodb, vaults),
+    policies: createPolicies({ records: createPolicyRecords(dynamodb, vaults), nowMs: Date.now }),
+    audit: createAudit({ dynamodb, table: setting(environment, 'AUDIT_TABLE'), now: stamp.now, newToken, pause }),
+    marks: createCallMarks({ dynamodb, table: vaults, now: stamp.now, newName: randomUUID }),
+    links: connectLinks(environment),
+    buckets: createTokenBuckets(dynamodb, records),
+    callRate: rate === null ? null : bucketOf(rate),
+    sha256,
+  };
+}
+
+function refreshWorld(environment: Environment, dynamodb: DynamoDBClient) {
+  const table = setting(environment, 'VAULT_TABLE');
+  return {
+    credentials: createCredentialRecords(dynamodb, table),
+    leases: createRefreshLeases(dynamodb, table),
+    secrets: { ...createSecretWriter(environment), ...createSecretReader(environment) },
+    outbound: createOutbound(wayOut(environment)),
+    stamp: createStamp(),
+    pause,
+    newName: randomUUID,
+    random: Math.random,
+    journal: createJournal(),
+  } satisfies RefreshWorld;
+}
+
+function wayOut(environment: Environment) {
+  return { allow: jsonSetting(environment, 'MCP_ALLOW', AllowedHosts), resolve: resolveBySystem };
+}
+
+function sessionsIn(environment: Environment, dynamodb: DynamoDBClient) {
+  const tables = {
+    dynamodb,
+    logTable: setting(environment, 'LOG_TABLE'),
+    recordsTable: setting(environment, 'RECORDS_TABLE'),
+    content: createContentStore(environment, setting(environment, 'CONTENT_BUCKET')),
+    newName: randomUUID,
+  };
+  return { log: createSessionLog(tables), sessions: createSessionRecords(tables) };
+}

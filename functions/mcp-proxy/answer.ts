@@ -1,0 +1,39 @@
+/** What each of those who ask the MCP proxy is answered. */
+import type { McpListings, McpProxyRequest, McpVerdicts } from '#contract/mcp-proxy.ts';
+import type { CredentialValidation } from '#contract/vaults.ts';
+import { callTool } from '#core/mcp/call-tool.ts';
+import { judgeCalls } from '#core/mcp/judge-calls.ts';
+import { listTools } from '#core/mcp/list-tools.ts';
+import type { Until } from '#core/mcp/proxy-world.ts';
+import { validateCredential } from '#core/vault/validate-credential.ts';
+import type { ProxyWorld } from '#aws/world.mcp-proxy.ts';
+
+/** Left of the function's time to append what a call came to, and to record it. */
+const TIME_TO_CONCLUDE_MS = 3000;
+/** Turns wait for listings a minute at most, and users at an API for what becomes of a credential half of that. */
+const MOST_MS = { list: 45_000, judge: 9000, call: 117_000, validate: 22_000 };
+
+export async function answer(
+  world: ProxyWorld,
+  request: McpProxyRequest,
+  remainingMs: number,
+): Promise<McpListings | McpVerdicts | CredentialValidation | null> {
+  const until = untilOf(Math.min(remainingMs - TIME_TO_CONCLUDE_MS, MOST_MS[request.do]));
+  switch (request.do) {
+    case 'list':
+      return { servers: [...(await listTools(world, request, until))] };
+    case 'judge':
+      return { verdicts: [...(await judgeCalls(world, request, request.calls))] };
+    case 'call':
+      await callTool(world, request, until);
+      return null;
+    case 'validate':
+      return validateCredential(world, request, until);
+    default:
+      return request satisfies never;
+  }
+}
+
+function untilOf(ms: number): Until {
+  return { deadline: Date.now() + ms, signal: AbortSignal.timeout(Math.max(1, ms)) };
+}

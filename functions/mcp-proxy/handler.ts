@@ -1,0 +1,18 @@
+/**
+ * MCP proxy: what MCP servers offer to a session, whether its calls may be made, and the calls themselves, as the
+ * session's user. The only function that reads users' secrets.
+ */
+import type { Context } from 'aws-lambda';
+import { McpProxyRequest } from '#contract/mcp-proxy.ts';
+import { mcpProxyWorld } from '#aws/world.mcp-proxy.ts';
+import { answer } from './answer.ts';
+
+const world = mcpProxyWorld(process.env);
+
+export async function handler(input: unknown, context: Context): Promise<unknown> {
+  try {
+    return await answer(world, McpProxyRequest.parse(input), context.getRemainingTimeInMillis());
+  } finally {
+    world.journal.flush();
+  }
+}

@@ -1,0 +1,80 @@
+import { Duration } from 'aws-cdk-lib';
+import { Construct } from 'constructs';
+import { AllowedHosts } from '#contract/outbound.ts';
+import type { AuditTrail } from './audit-trail.ts';
+import type { Content } from './content.ts';
+import { EntryFunction, type FunctionDefaults } from './entry-function.ts';
+import type { Records } from './records.ts';
+import type { SessionLog } from './session-log.ts';
+import type { Vaults } from './vaults.ts';
+
+export interface McpOptions {
+  /**
+   * MCP servers and their authorization servers that are reached although they are private, or over http. The functions
+   * that do are outside any VPC. @default none
+   */
+  readonly allow?: AllowedHosts;
+  /** Of one user to one server; a minute's worth at once at most. @default unlimited */
+  readonly callsPerMinute?: number;
+}
+
+export interface McpProxyProps {
+  readonly defaults: FunctionDefaults;
+  readonly log: SessionLog;
+  readonly records: Records;
+  readonly content: Content;
+  readonly vaults: Vaults;
+  readonly auditTrail: AuditTrail;
+  readonly options: McpOptions;
+}
+
+/** Above a token per 60 microseconds nobody could tell the limit from none. */
+const MAX_PER_MINUTE = 1_000_000;
+
+/**
+ * The hand that calls MCP servers as users. It alone reads their secrets, and is told ids alone: for whom and with what
+ * is for it to find out (design §6). It stands outside the VPC, and has no way into it.
+ */
+export class McpProxyFunction extends Construct {
+  readonly call: EntryFunction;
+
+  constructor(scope: Construct, id: string, props: McpProxyProps) {
+    super(scope, id);
+    const { defaults, log, records, content, vaults, auditTrail } = props;
+    const { allow = [], callsPerMinute } = props.options;
+    this.call = new EntryFunction(this, 'Call', {
+      entry: 'mcp-proxy',
+      defaults,
+      // Longer than an MCP client waits by custom, and short enough for a turn to go on.
+      timeout: Duration.seconds(120),
+      // Policies are judged here, whose first decision takes a processor's whole attention.
+      memoryMb: 1024,
+    });
+    log.grantAppend(this.call);
+    records.grantRead(this.call);
+    content.grantReadWrite(this.call);
+    vaults.grantUse(this.call);
+    auditTrail.grantAppend(this.call);
+    this.call.receive({
+      MCP_ALLOW: JSON.stringify(AllowedHosts.parse(allow)),
+      MCP_CALLS_PER_MINUTE: rate(callsPerMinute),
+    });
+    if (callsPerMinute !== undefined) records.grantSpend(this.call);
+  }
+
+  /** Asking what servers offer and whether calls may be made, and trying credentials; the answers hold no secret. */
+  grantInvoke(caller: EntryFunction): void {
+    const { functionName, functionArn } = this.call.lambda;
+    caller.receive(
+      { MCP_PROXY_FUNCTION_NAME: functionName },
+      { actions: ['lambda:InvokeFunction'], on: [functionArn] },
+    );
+  }
+}
+
+function rate(callsPerMinute: number | undefined): string {
+  if (callsPerMinute === undefined) return 'unlimited';
+  const isRate = Number.isInteger(callsPerMinute) && callsPerMinute >= 1 && callsPerMinute <= MAX_PER_MINUTE;
+  if (isRate) return String(callsPerMinute);
+  throw new Error(`mcp.callsPerMinute must be an integer from 1 to ${MAX_PER_MINUTE}`);
+}

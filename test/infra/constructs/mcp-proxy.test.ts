@@ -1,0 +1,34 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { App, Stack } from 'aws-cdk-lib';
+import { Template } from 'aws-cdk-lib/assertions';
+import { expect, onTestFinished, test } from 'vitest';
+import { Brainstem } from '#infra/brainstem.ts';
+import type { McpOptions } from '#infra/constructs/mcp-proxy.ts';
+import { functionOf, properties, setting, type Template as Synthesized } from '#infra/rules/template.ts';
+
+function stackWith(mcp?: McpOptions): Synthesized {
+  const outdir = mkdtempSync(join(tmpdir(), 'brainstem-mcp-'));
+  onTestFinished(() => rmSync(outdir, { recursive: true }));
+  const stack = new Stack(new App({ outdir }), 'Own');
+  new Brainstem(stack, 'Agents', mcp === undefined ? {} : { mcp });
+  return Template.fromStack(stack).toJSON() as Synthesized;
+}
+
+test('no private server is called, and no user is limited, unless the customer says so', () => {
+  const proxy = functionOf(stackWith(), 'mcp-proxy') ?? { Type: '' };
+  expect(setting(proxy, 'MCP_ALLOW')).toBe('[]');
+  expect(setting(proxy, 'MCP_CALLS_PER_MINUTE')).toBe('unlimited');
+  expect(properties(proxy)).not.toHaveProperty('VpcConfig');
+});
+
+test('a limit of calls reaches the function, with the right to count them and nothing else of the records', () => {
+  const template = stackWith({ callsPerMinute: 10 });
+  expect(setting(functionOf(template, 'mcp-proxy') ?? { Type: '' }, 'MCP_CALLS_PER_MINUTE')).toBe('10');
+  expect(JSON.stringify(template.Resources)).toContain('"dynamodb:LeadingKeys":"limit#*"');
+});
+
+test.each([0, -1, 1.5, 1_000_001])('a limit of %s is not deployed', (callsPerMinute) => {
+  expect(() => stackWith({ callsPerMinute })).toThrow(/callsPerMinute must be an integer/);
+});
