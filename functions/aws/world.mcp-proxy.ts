@@ -13,6 +13,7 @@ import { createContentStore } from '#aws/content.s3.ts';
 import { createCredentialRecords } from '#aws/credentials.dynamodb.ts';
 import { createGuardedFetch, type FetchLimits } from '#aws/guarded-fetch.https.ts';
 import { resolveBySystem } from '#aws/hops.https.ts';
+import { createHooks } from '#aws/hooks.lambda.ts';
 import { createJournal, type FunctionJournal } from '#aws/journal.powertools.ts';
 import { createMcpClient } from '#aws/mcp-client.streamable-http.ts';
 import { createOutbound } from '#aws/outbound.https.ts';
@@ -50,6 +51,7 @@ export function mcpProxyWorld(environment: Environment): ProxyWorld {
     newClient,
     pins: createToolPins(dynamodb, vaults),
     policies: createPolicies({ records: createPolicyRecords(dynamodb, vaults), nowMs: Date.now }),
+    hooks: createHooks(environment),
     audit: createAudit({ dynamodb, table: setting(environment, 'AUDIT_TABLE'), now: stamp.now, newToken, pause }),
     marks: createCallMarks({ dynamodb, table: vaults, now: stamp.now, newName: randomUUID }),
     links: connectLinks(environment),

@@ -10,8 +10,11 @@ import type { ProxyWorld } from '#aws/world.mcp-proxy.ts';
 
 /** Left of the function's time to append what a call came to, and to record it. */
 const TIME_TO_CONCLUDE_MS = 3000;
-/** Turns wait for listings a minute at most, and users at an API for what becomes of a credential half of that. */
-const MOST_MS = { list: 45_000, judge: 9000, call: 117_000, validate: 22_000 };
+/**
+ * Turns wait for listings a minute at most, and users at an API for what becomes of a credential half of that. After a
+ * call there may be a hook to hear, which has five seconds.
+ */
+const MOST_MS = { list: 45_000, judge: 9000, call: 110_000, validate: 22_000 };
 
 export async function answer(
   world: ProxyWorld,

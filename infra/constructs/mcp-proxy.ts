@@ -4,6 +4,7 @@ import { AllowedHosts } from '#contract/outbound.ts';
 import type { AuditTrail } from './audit-trail.ts';
 import type { Content } from './content.ts';
 import { EntryFunction, type FunctionDefaults } from './entry-function.ts';
+import { grantHooks, type HookProps } from './hooks.ts';
 import type { Records } from './records.ts';
 import type { SessionLog } from './session-log.ts';
 import type { Vaults } from './vaults.ts';
@@ -16,6 +17,8 @@ export interface McpOptions {
   readonly allow?: AllowedHosts;
   /** Of one user to one server; a minute's worth at once at most. @default unlimited */
   readonly callsPerMinute?: number;
+  /** @default none */
+  readonly hooks?: HookProps;
 }
 
 export interface McpProxyProps {
@@ -41,7 +44,7 @@ export class McpProxyFunction extends Construct {
   constructor(scope: Construct, id: string, props: McpProxyProps) {
     super(scope, id);
     const { defaults, log, records, content, vaults, auditTrail } = props;
-    const { allow = [], callsPerMinute } = props.options;
+    const { allow = [], callsPerMinute, hooks = {} } = props.options;
     this.call = new EntryFunction(this, 'Call', {
       entry: 'mcp-proxy',
       defaults,
@@ -59,6 +62,7 @@ export class McpProxyFunction extends Construct {
       MCP_ALLOW: JSON.stringify(AllowedHosts.parse(allow)),
       MCP_CALLS_PER_MINUTE: rate(callsPerMinute),
     });
+    grantHooks(this.call, hooks);
     if (callsPerMinute !== undefined) records.grantSpend(this.call);
   }
 

@@ -60,7 +60,10 @@ describe('settings: each function is given exactly what it reads', () => {
     ['provision', [records, content, ...sandbox, ...packages]],
     ['execute', [log, records, content]],
     ['web-fetch', [log, records, content, 'WEB_FETCH_ALLOW']],
-    ['mcp-proxy', [log, records, content, audit, ...vaults, 'MCP_ALLOW', 'MCP_CALLS_PER_MINUTE', 'CONNECT_BASE_URL']],
+    [
+      'mcp-proxy',
+      [log, records, content, audit, ...vaults, 'MCP_ALLOW', 'MCP_CALLS_PER_MINUTE', 'MCP_HOOKS', 'CONNECT_BASE_URL'],
+    ],
     ['sweep', [log, records, content, machine, 'VAULT_TABLE']],
     ['issue-key', [records, 'FIRST_API_KEY_SECRET_ARN']],
   ])('%s', (entry, names) => {

@@ -90,13 +90,13 @@ async function send(
   { acting, call, permit }: PermittedCall,
   { carried, before, deadline }: { readonly carried: Carried; readonly before: Suspension; readonly deadline: number },
 ): Promise<Attempted> {
-  const { server, tool, identity } = permit;
+  const { server, tool, identity, input } = permit;
   const cacheKey = identity.match?.stored.credential.id ?? null;
   const resume = before.requests.length === 0 && before.state === null ? null : before;
   const cut = new AbortController();
   const work = world.client.callTool(
     { url: server.url, bearer: carried.bearer, cacheKey, deadline },
-    { tool: tool.name, input: call.input, schema: tool.input_schema, hints: tool.hints, resume },
+    { tool: tool.name, input, schema: tool.input_schema, hints: tool.hints, resume },
     cut.signal,
   );
   try {

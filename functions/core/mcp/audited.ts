@@ -29,7 +29,7 @@ export const NOTHING_DONE: Omit<CallOutcome, 'outcome'> = {
 export function subjectOf(
   { sha256 }: Pick<McpProxyWorld, 'sha256'>,
   { key, agent }: Acting,
-  { call, judged }: { readonly call: WantedCall; readonly judged: Pick<Judged, 'server' | 'user'> },
+  { call, judged }: { readonly call: WantedCall; readonly judged: Omit<Judged, 'decision'> },
 ): Subject {
   return {
     ...key,
@@ -40,7 +40,7 @@ export function subjectOf(
     server: call.server.slice(0, MAX_NAME_CHARS),
     server_url: judged.server?.url.replace(/\?.*$/, '') ?? '',
     tool: call.tool.slice(0, MAX_NAME_CHARS),
-    args_sha256: sha256(canonicalJson(call.input)),
+    args_sha256: sha256(canonicalJson(judged.permit?.input ?? call.input)),
   };
 }
 

@@ -13,6 +13,7 @@ import { endingOf } from '#core/mcp/ending-of-attempt.ts';
 import { failing, type Ending } from '#core/mcp/ending.ts';
 import { denial, judge, type Judged } from '#core/mcp/judge.ts';
 import type { McpProxyWorld, Until } from '#core/mcp/proxy-world.ts';
+import { hookCall } from '#core/policy/hook-call.ts';
 import type { LogKey } from '#core/ports.ts';
 import { change } from '#core/session/change.ts';
 
@@ -67,18 +68,24 @@ async function wantedCall({ log }: McpProxyWorld, key: LogKey, { call }: CallReq
   return { id: event.id, server: event.mcp_server_name, tool: event.name, input: event.input };
 }
 
-/** Policy may have changed since the call was told: what has to be asked now was not asked then. */
+/** Policy may have changed since the call was told, and a customer's own hook has the last word. */
 async function judgeForHand(
   world: McpProxyWorld,
   acting: Acting,
   wanted: WantedCall & { readonly isConfirmed: boolean },
 ): Promise<Judged> {
   const judged = await judge(world, acting, wanted);
-  const isMissing = judged.decision.decision === 'ask' && !wanted.isConfirmed;
-  if (!isMissing) return judged;
-  const { policyIds, policySha256, mode, would } = judged.decision;
-  const decision = { ...denial('confirmation_missing'), policyIds, policySha256, mode, would };
-  return { ...judged, decision, permit: null };
+  const { permit } = judged;
+  if (permit === null) return judged;
+  // What has to be asked now was not asked then.
+  if (judged.decision.decision === 'ask' && !wanted.isConfirmed) {
+    const { policyIds, policySha256, mode, would } = judged.decision;
+    const decision = { ...denial('confirmation_missing'), policyIds, policySha256, mode, would };
+    return { ...judged, decision, permit: null };
+  }
+  const { facts } = permit;
+  const { decision, input } = await hookCall(world, { id: wanted.id, facts, input: permit.input }, judged.decision);
+  return { ...judged, decision, permit: decision.decision === 'deny' ? null : { ...permit, input: { ...input } } };
 }
 
 /** Null when another attempt has concluded it. */

@@ -13,6 +13,7 @@ import {
   type Ending,
 } from '#core/mcp/ending.ts';
 import type { McpCalled, McpFailure } from '#core/mcp/mcp-client.ts';
+import { hookResult } from '#core/policy/hook-call.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
 import { redactBlocks } from '#core/mcp/redact-blocks.ts';
 import { redact } from '#core/mcp/redact.ts';
@@ -31,7 +32,7 @@ export function endingOfReply(
   const { reply } = replied;
   switch (reply.status) {
     case 'answered':
-      return answered(permitted, replied, reply);
+      return answered(world, permitted, { ...replied, reply });
     case 'input_required':
       return askingPeople(permitted, replied, reply);
     case 'failed':
@@ -45,11 +46,31 @@ function markerOf({ permit }: PermittedCall): string {
   return `[redacted:${permit.identity.match?.stored.credential.id ?? 'secret'}]`;
 }
 
-function answered(permitted: PermittedCall, { carried }: Replied, reply: ReplyOf<'answered'>): Ending {
+/** The customer's hook sees what the model would, without secrets and without what is no text. */
+async function answered(
+  { hooks }: Pick<McpProxyWorld, 'hooks'>,
+  permitted: PermittedCall,
+  { carried, reply }: Replied & { readonly reply: ReplyOf<'answered'> },
+): Promise<Ending> {
   const { blocks, found } = redactBlocks(reply.content, carried.inUse(), markerOf(permitted));
-  const outcome = reply.isError ? 'tool_error' : 'done';
-  const came = cameOf(permitted, carried, { outcome, http_status: 200, secret_echo: found });
-  return { do: 'result', content: contentOf(blocks), isError: reply.isError, came, detail: null };
+  const content = contentOf(blocks);
+  const { isError } = reply;
+  const output = content.map((block) => (block.type === 'text' ? block.text : `[${block.type}]`)).join('\n');
+  const { facts, input } = permitted.permit;
+  const hooked = await hookResult(hooks, { id: permitted.call.id, facts, input }, { success: !isError, output });
+  const came = (error: string | null) =>
+    cameOf(permitted, carried, {
+      outcome: isError ? 'tool_error' : 'done',
+      error,
+      http_status: 200,
+      secret_echo: found,
+    });
+  if (hooked.status === 'withheld') {
+    const text = `The call was made, and its result is not shown. ${hooked.reason}`;
+    return failing('withheld', text, { came: came(hooked.code), detail: hooked.code });
+  }
+  const shown = hooked.output === null ? content : contentOf([{ type: 'text', text: hooked.output }]);
+  return { do: 'result', content: shown, isError, came: came(hooked.isSilent ? 'hook_silent' : null), detail: null };
 }
 
 /** A server that sends people from page to page without end is not followed for ever. */

@@ -21,6 +21,10 @@ export interface Permit {
   readonly server: KnownServer;
   readonly tool: McpTool;
   readonly identity: Known;
+  /** What policy was told. */
+  readonly facts: CallFacts;
+  /** What is to be sent. */
+  readonly input: WantedCall['input'];
 }
 
 type Known = Extract<Identity, { status: 'known' }>;
@@ -39,7 +43,9 @@ export async function judge(world: McpProxyWorld, acting: Acting, wanted: Wanted
   if (typeof tool === 'string') return denied(tool, server, user);
   const facts = factsOf(world, acting, { server, user, tool, isConfirmed: wanted.isConfirmed });
   const decision = await world.policies.decide(facts, wanted.input);
-  return { decision, server, user, permit: decision.decision === 'deny' ? null : { server, tool, identity } };
+  const { input } = wanted;
+  const permit = decision.decision === 'deny' ? null : { server, tool, identity, facts, input };
+  return { decision, server, user, permit };
 }
 
 /** What policy is told, apart from the model's arguments. */

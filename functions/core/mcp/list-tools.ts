@@ -11,14 +11,30 @@ import type { McpFailure, McpListed } from '#core/mcp/mcp-client.ts';
 import { offerable } from '#core/mcp/offerable.ts';
 import { redact } from '#core/mcp/redact.ts';
 import type { McpProxyWorld, Until } from '#core/mcp/proxy-world.ts';
-import { badUrl, noToken, troubleOf, twoUsers, type Trouble } from '#core/mcp/trouble.ts';
+import { badUrl, noToken, tooMuch, troubleOf, twoUsers, type Trouble } from '#core/mcp/trouble.ts';
 import type { LogKey } from '#core/ports.ts';
 import type { NoBearer } from '#core/vault/tokens.ts';
 
 export async function listTools(world: McpProxyWorld, key: LogKey, until: Until): Promise<readonly ServerListing[]> {
   const acting = await actingIn(world, key);
   const servers = usedServers(acting.agent);
-  return Promise.all(servers.map((server) => listingOf(world, acting, { server, until })));
+  const listings = await Promise.all(servers.map((server) => listingOf(world, acting, { server, until })));
+  return withinRoom(listings);
+}
+
+/** Below the 6 MB that one synchronous Lambda invocation answers with. */
+const MAX_CHARS = 4_000_000;
+
+/** What the servers before it leave no room for is told as one that failed, and not as one without tools. */
+function withinRoom(listings: readonly ServerListing[]): readonly ServerListing[] {
+  let room = MAX_CHARS;
+  return listings.map((listing) => {
+    if (listing.status === 'failed') return listing;
+    const chars = JSON.stringify(listing.tools).length;
+    if (chars > room) return failed(listing.server, tooMuch(listing.server));
+    room -= chars;
+    return listing;
+  });
 }
 
 /** Those with a tool that may be used, in the agent's order. */

@@ -5,6 +5,7 @@ import type { ConnectLinks } from '#core/connect/connect-links.ts';
 import type { CallMarks } from '#core/mcp/call-marks.ts';
 import type { McpClient } from '#core/mcp/mcp-client.ts';
 import type { ToolPins } from '#core/mcp/tool-pins.ts';
+import type { Hooks } from '#core/policy/hooks.ts';
 import type { Policies } from '#core/policy/policy.ts';
 import type { Journal, Pause, SessionLog, Stamp, TokenBuckets } from '#core/ports.ts';
 import type { SessionRecords } from '#core/records.ts';
@@ -20,6 +21,7 @@ export interface McpProxyWorld {
   readonly client: McpClient;
   readonly pins: Pick<ToolPins, 'find' | 'pin' | 'drift'>;
   readonly policies: Policies;
+  readonly hooks: Hooks;
   readonly audit: Audit;
   readonly marks: CallMarks;
   readonly links: ConnectLinks;

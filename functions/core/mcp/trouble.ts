@@ -20,6 +20,10 @@ export function badUrl(server: string): Trouble {
   return { type: CONNECTION, message: `The URL of the MCP server "${server}" is not one that can be asked.` };
 }
 
+export function tooMuch(server: string): Trouble {
+  return { type: CONNECTION, message: `The MCP server "${server}" says more of its tools than can be offered.` };
+}
+
 export function noToken(server: string, { status }: NoBearer): Trouble {
   switch (status) {
     case 'needs_reauth':

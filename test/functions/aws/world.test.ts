@@ -30,6 +30,7 @@ const COMPLETE: Readonly<Record<string, string>> = {
   PROVISION_FUNCTION_NAME: 'provision',
   MCP_PROXY_FUNCTION_NAME: 'mcp-proxy',
   MCP_CALLS_PER_MINUTE: 'unlimited',
+  MCP_HOOKS: '{"pre":null,"post":null,"failOpen":false}',
   SANDBOX_CLUSTER: 'cluster',
   SANDBOX_TASK_DEFINITION: 'task',
   SANDBOX_CONTAINER: 'sandbox',
@@ -118,7 +119,7 @@ const worlds = [
     world: mcpProxyWorld,
     needs: [
       ...[...STORES, 'VAULT_TABLE', 'SECRETS_PREFIX', 'OAUTH_TOKENS', 'AUDIT_TABLE', 'MCP_ALLOW'],
-      ...['MCP_CALLS_PER_MINUTE', 'CONNECT_BASE_URL'],
+      ...['MCP_CALLS_PER_MINUTE', 'MCP_HOOKS', 'CONNECT_BASE_URL'],
     ],
   },
   { name: 'sweep', world: sweepWorld, needs: [...STORES, 'RUN_STATE_MACHINE_ARN', 'VAULT_TABLE'] },

@@ -12,7 +12,9 @@ import {
   failure,
   FX_URL,
   holding,
+  NO_HOOKS,
   proxyStage,
+  sha256,
   tokenOf,
   vaultOf,
   type ProxyStage,
@@ -132,6 +134,48 @@ const askingPolicies = (stage: ProxyStage): McpProxyWorld['policies'] => ({
     await stage.world.policies.decide(facts, input);
     return { ...ALLOW, decision: 'ask', code: 'asks' };
   },
+});
+
+describe('a customer’s own hooks', () => {
+  const answering = (parts: Partial<McpProxyWorld['hooks']>) => ({ hooks: { ...NO_HOOKS, ...parts } });
+  const saying =
+    <Answer>(answer: Answer) =>
+    async () => ({ status: 'answered' as const, answer });
+
+  it('refuse a call that policy allows, before anything is sent', async () => {
+    const stage = proxyStage();
+    await run(stage, answering({ before: saying({ code: 'CHECK_FAILED', error_message: 'Not on Sundays.' }) }));
+    expect(stage.calls).toEqual([]);
+    expect(textOf(stage)).toBe('denied: Not on Sundays.');
+    expect(stage.outcomes()).toMatchObject([{ outcome: 'denied', error: 'hook:CHECK_FAILED' }]);
+  });
+
+  it('change what is sent, and that is what is on record', async () => {
+    const stage = proxyStage();
+    const override = { inputs: { a: 5 } };
+    await run(stage, answering({ before: saying({ code: 'OK', override }) }));
+    expect(stage.calls).toMatchObject([{ call: { input: { a: 5 } } }]);
+    expect(stage.intents()).toMatchObject([{ args_sha256: sha256('{"a":5}') }]);
+  });
+
+  it('see what the model would see, and change or withhold it, which is on record too', async () => {
+    const heard: string[] = [];
+    const stage = proxyStage();
+    stage.replies[0] = { status: 'answered', content: [{ type: 'text', text: `Paid with ${TOKEN}` }], isError: false };
+    const after = async (_call: unknown, { output }: { output: string }) => {
+      heard.push(output);
+      return { status: 'answered' as const, answer: { code: 'OK' as const, override: { output: 'Paid.' } } };
+    };
+    await run(stage, answering({ after }));
+    expect(heard).toEqual(['Paid with [redacted:vcrd_alice]']);
+    expect(textOf(stage)).toBe('Paid.');
+
+    const withheld = proxyStage();
+    await run(withheld, answering({ after: saying({ code: 'CHECK_FAILED', error_message: 'Numbers stay here.' }) }));
+    expect(withheld.results()).toMatchObject([{ is_error: true }]);
+    expect(textOf(withheld)).toMatch(/^withheld: The call was made.*Numbers stay here/);
+    expect(withheld.outcomes()).toMatchObject([{ outcome: 'done', error: 'hook:CHECK_FAILED' }]);
+  });
 });
 
 describe('what goes wrong with a server', () => {

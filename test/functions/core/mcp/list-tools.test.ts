@@ -132,6 +132,16 @@ describe('a server that does not list its tools', () => {
     expect(stage.lines).toMatchObject([{ message: 'tool list', server: 'down', outcome: 'unreachable' }]);
   });
 
+  it('is one that says more of its tools than an answer can hold', async () => {
+    const stage = proxyStage({ agent: agentWith({ fx: FX_URL, big: OTHER_URL }) });
+    stage.pins.of(OTHER_URL).clear();
+    stage.listed.set(OTHER_URL, listing(tool('big', { description: 'x'.repeat(4_000_000) })));
+    expect(await list(stage)).toMatchObject([
+      { status: 'listed', server: 'fx' },
+      { status: 'failed', server: 'big', error: 'mcp_connection_failed_error' },
+    ]);
+  });
+
   it('is told as what the user can do something about, with a link, when it wants a credential', async () => {
     const stage = proxyStage({ holdings: [{ vault: vaultOf('alice', 'alice'), stored: [] }] });
     stage.listed.set(FX_URL, failure({ kind: 'authentication', scopes: ['read'], method: 'tools/list' }));

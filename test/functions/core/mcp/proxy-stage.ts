@@ -135,6 +135,12 @@ export const failure = (parts: Partial<McpFailure> & Pick<McpFailure, 'kind'>): 
   ...parts,
 });
 
+export const NO_HOOKS: McpProxyWorld['hooks'] = {
+  failOpen: false,
+  before: async () => ({ status: 'none' }),
+  after: async () => ({ status: 'none' }),
+};
+
 export interface StageOptions {
   readonly agent?: SessionAgent;
   readonly holdings?: readonly Holding[];
@@ -211,6 +217,7 @@ export function proxyStage(options: StageOptions = {}) {
       },
       isVisible: async () => true,
     },
+    hooks: NO_HOOKS,
     audit: { record: async (_workspace, _about, entry) => void audited.push(entry) },
     marks,
     links: {
