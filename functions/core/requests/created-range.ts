@@ -2,9 +2,7 @@
 import type { Instant } from '#contract/ids.ts';
 import type { CreatedRange } from '#contract/queries.ts';
 import type { Bound } from '#core/records.ts';
-
-const FIRST_MS = Date.parse('0000-01-01T00:00:00.000Z');
-const LAST_MS = Date.parse('9999-12-31T23:59:59.999Z');
+import { instantOf } from '#core/requests/instant.ts';
 
 export interface Range {
   readonly from: Bound | null;
@@ -24,17 +22,12 @@ export function isWithin(range: Range, at: Instant): boolean {
 
 function lower(text: string | undefined, inclusive: boolean): Bound | null {
   // From 0.1234 s on there is nothing at 0.123 s.
-  return text === undefined ? null : { at: millisecond(text), inclusive: inclusive && !isFiner(text) };
+  return text === undefined ? null : { at: instantOf(text), inclusive: inclusive && !isFiner(text) };
 }
 
 function upper(text: string | undefined, inclusive: boolean): Bound | null {
   // Before 0.1234 s there still is 0.123 s.
-  return text === undefined ? null : { at: millisecond(text), inclusive: inclusive || isFiner(text) };
-}
-
-/** An offset may lead out of the years that have four digits, and others do not sort as text. */
-function millisecond(text: string): Instant {
-  return new Date(Math.min(Math.max(Date.parse(text), FIRST_MS), LAST_MS)).toISOString();
+  return text === undefined ? null : { at: instantOf(text), inclusive: inclusive || isFiner(text) };
 }
 
 function isFiner(text: string): boolean {

@@ -1,0 +1,12 @@
+import type { Instant } from '#contract/ids.ts';
+
+const FIRST_MS = Date.parse('0000-01-01T00:00:00.000Z');
+const LAST_MS = Date.parse('9999-12-31T23:59:59.999Z');
+
+/**
+ * A client's RFC 3339 instant as ours are written. An offset may lead out of the years that have four digits, and others
+ * do not sort as text.
+ */
+export function instantOf(text: string): Instant {
+  return new Date(Math.min(Math.max(Date.parse(text), FIRST_MS), LAST_MS)).toISOString();
+}
