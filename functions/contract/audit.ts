@@ -6,6 +6,7 @@
 import * as z from 'zod';
 import {
   AgentId,
+  ApiKeyId,
   ConnectId,
   CredentialId,
   EventId,
@@ -70,7 +71,10 @@ export const AuditEntry = z.discriminatedUnion('kind', [
     credential: CredentialId.nullable(),
     connect: ConnectId.nullable(),
     user: z.string().nullable(),
-    outcome: z.enum(['done', 'denied']),
+    /** Absent where a person acts, in a browser. */
+    api_key: ApiKeyId.optional(),
+    /** `requested` stands before the effect, so that none is without a record; how it ended follows. */
+    outcome: z.enum(['requested', 'done', 'denied']),
     reason: z.string().nullable(),
   }),
 ]);
