@@ -1,9 +1,9 @@
 /** Items of the vault table: what belongs to a vault shares its partition. */
-import { createHash } from 'node:crypto';
 import { Vault } from '#contract/vaults.ts';
 import type { CredentialPlace } from '#core/vault/vault-records.ts';
 import { archivedAtOf } from '#aws/records-change.dynamodb.ts';
 import { bodyOf, type Item } from '#aws/records-item.ts';
+import { sha256 } from '#aws/sha256.ts';
 
 export const VAULT = 'VAULT';
 export const CREDENTIAL_PREFIX = 'CRED#';
@@ -29,8 +29,7 @@ export function credentialKey({ workspace, vault, credential }: Record<keyof Cre
 
 /** By its hash, for a URL may be longer than a sort key can be. */
 export function uniqueKey(workspace: string, vault: string, key: string): Item {
-  const hash = createHash('sha256').update(key).digest('hex');
-  return { pk: { S: partitionOf(workspace, vault) }, sk: { S: `${KEY_PREFIX}${hash}` } };
+  return { pk: { S: partitionOf(workspace, vault) }, sk: { S: `${KEY_PREFIX}${sha256(key)}` } };
 }
 
 export function vaultOf(item: Item): Vault {

@@ -42,7 +42,8 @@ const Secret = z
   .regex(/^[^\p{Cc}]*$/u, 'must not have control characters')
   .refine((text) => new TextEncoder().encode(JSON.stringify(text)).length <= MAX_QUOTED_BYTES, {
     error: `must have at most ${MAX_QUOTED_BYTES} bytes as JSON`,
-  });
+  })
+  .meta({ writeOnly: true });
 const HttpsUrl = z.url({ protocol: /^https?$/, error: 'must be an http or https URL' }).max(2048);
 const Expiry = z.iso.datetime({ offset: true });
 const Scope = z.string().max(4096);
@@ -101,7 +102,7 @@ const CredentialNetworking = z.discriminatedUnion('type', [
 /** `undefined` is absent; null is refused (contract §2.7). */
 const InjectionLocation = z.strictObject({ header: z.boolean().optional(), body: z.boolean().optional() });
 
-const EnvironmentVariableCreate = z.strictObject({
+export const EnvironmentVariableCreate = z.strictObject({
   type: z.literal('environment_variable'),
   secret_name: z
     .string()
@@ -112,6 +113,7 @@ const EnvironmentVariableCreate = z.strictObject({
   networking: CredentialNetworking,
   injection_location: InjectionLocation.optional(),
 });
+export type EnvironmentVariableCreate = z.infer<typeof EnvironmentVariableCreate>;
 
 export const CredentialCreate = z
   .strictObject({
@@ -122,20 +124,24 @@ export const CredentialCreate = z
   .meta({ id: 'CredentialCreate' });
 export type CredentialCreate = z.infer<typeof CredentialCreate>;
 
-/**
- * What may be changed. Fields that stay for good have their shape and are refused for what is saved, so that a client
- * hears which one it was.
- */
+/** A field that stays for good is known, and refused by its own rule. */
+const Immutable = z.never('stays as it was created: archive the credential and create another').optional();
+
+/** Null keeps what is saved, but for an expiry and a credential's name, which it clears. */
 export const CredentialUpdate = z
   .strictObject({
     auth: z
       .discriminatedUnion('type', [
         z.strictObject({
           type: z.literal('mcp_oauth'),
+          mcp_server_url: Immutable,
           access_token: Secret.nullish(),
           expires_at: Expiry.nullish(),
           refresh: z
             .strictObject({
+              client_id: Immutable,
+              token_endpoint: Immutable,
+              resource: Immutable,
               refresh_token: Secret.nullish(),
               scope: Scope.nullish(),
               token_endpoint_auth: z
@@ -147,9 +153,10 @@ export const CredentialUpdate = z
             })
             .nullish(),
         }),
-        z.strictObject({ type: z.literal('static_bearer'), token: Secret.nullish() }),
+        z.strictObject({ type: z.literal('static_bearer'), mcp_server_url: Immutable, token: Secret.nullish() }),
         z.strictObject({
           type: z.literal('environment_variable'),
+          secret_name: Immutable,
           secret_value: Secret.nullish(),
           networking: CredentialNetworking.nullish(),
           injection_location: InjectionLocation.optional(),
@@ -211,9 +218,11 @@ export const Credential = z
 export type Credential = z.infer<typeof Credential>;
 
 export const VaultDeleted = z.object({ id: VaultId, type: z.literal('vault_deleted') }).meta({ id: 'VaultDeleted' });
+export type VaultDeleted = z.infer<typeof VaultDeleted>;
 export const CredentialDeleted = z
   .object({ id: CredentialId, type: z.literal('vault_credential_deleted') })
   .meta({ id: 'CredentialDeleted' });
+export type CredentialDeleted = z.infer<typeof CredentialDeleted>;
 
 /** What a server said, scrubbed of secrets and cut to size. */
 export const HttpResponse = z.object({

@@ -1,0 +1,62 @@
+/** A new credential: its secrets are written first, and count from the row on that points at them. */
+import type { Credential, CredentialCreate } from '#contract/vaults.ts';
+import { isRefusal, refuse, type RequestRefusal } from '#core/requests/refusal.ts';
+import { separateAuth, type Separated } from '#core/vault/separate-auth.ts';
+import { MAX_CREDENTIALS, type Created, type CredentialPlace } from '#core/vault/vault-records.ts';
+import type { VaultWorld } from '#core/vault/vault-world.ts';
+
+/** Null when there is no such vault. */
+export async function createCredential(
+  world: VaultWorld,
+  place: CredentialPlace,
+  input: CredentialCreate,
+): Promise<Credential | RequestRefusal | null> {
+  const now = world.stamp.now();
+  const separated = separateAuth(input.auth, { now, allow: world.serversAllowed });
+  if (isRefusal(separated)) return separated;
+  // Looked at before a secret is stored for nothing; what happens meanwhile, the row's transaction refuses.
+  const [found] = await world.credentials.match(place.workspace, [place.vault], separated.key);
+  if (found === undefined || found.vault === null) return null;
+  if (found.vault.archived_at !== null) return refusalOf({ status: 'closed' }, separated);
+  if (found.stored !== null) return refusalOf({ status: 'duplicate' }, separated);
+  const credential: Credential = {
+    id: place.credential,
+    type: 'vault_credential',
+    vault_id: place.vault,
+    display_name: input.display_name ?? null,
+    auth: separated.auth,
+    metadata: input.metadata ?? {},
+    created_at: now,
+    updated_at: now,
+    archived_at: null,
+  };
+  const created = await store(world, place, { credential, separated });
+  return created.status === 'created' ? credential : refusalOf(created, separated);
+}
+
+async function store(
+  { secrets, credentials }: VaultWorld,
+  place: CredentialPlace,
+  { credential, separated }: { readonly credential: Credential; readonly separated: Separated },
+): Promise<Created> {
+  const pointers = await secrets.write(place, separated.auth.type, separated.values);
+  const { workspace } = place;
+  const unconsented = { grantedScopes: null, issuer: null };
+  const created = await credentials.create({ workspace, credential, secrets: pointers, ...unconsented }, separated.key);
+  // No row points at what was written, so nobody else would ever remove it.
+  if (created.status !== 'created') await secrets.remove(place);
+  return created;
+}
+
+function refusalOf(created: Exclude<Created, { status: 'created' }>, { keyField }: Separated): RequestRefusal {
+  switch (created.status) {
+    case 'duplicate':
+      return refuse('conflict_error', `auth.${keyField}: another active credential of the vault has the same`);
+    case 'full':
+      return refuse('invalid_request_error', `vault_id: has ${MAX_CREDENTIALS} active credentials, and takes no more`);
+    case 'closed':
+      return refuse('invalid_request_error', 'vault_id: is archived');
+    default:
+      return created satisfies never;
+  }
+}

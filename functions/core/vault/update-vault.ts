@@ -1,0 +1,31 @@
+import { TOO_MANY_PAIRS } from '#contract/metadata.ts';
+import type { Instant, VaultId, WorkspaceId } from '#contract/ids.ts';
+import type { Vault, VaultUpdate } from '#contract/vaults.ts';
+import { patchMetadata } from '#core/requests/patch-metadata.ts';
+import { isRefusal, refuse, type RequestRefusal } from '#core/requests/refusal.ts';
+import type { VaultWorld } from '#core/vault/vault-world.ts';
+
+/** Null when there is no such vault. Decided anew whenever somebody else was faster. */
+export async function updateVault(
+  { vaults, stamp }: Pick<VaultWorld, 'vaults' | 'stamp'>,
+  { workspace, id }: { readonly workspace: WorkspaceId; readonly id: VaultId },
+  update: VaultUpdate,
+): Promise<Vault | RequestRefusal | null> {
+  for (;;) {
+    const found = await vaults.findRevised(workspace, id);
+    if (found === null) return null;
+    const changed = changedVault(found.vault, update, stamp.now());
+    if (changed === found.vault || isRefusal(changed)) return changed;
+    const replaced = await vaults.replace(workspace, { vault: changed, revision: found.revision });
+    if (replaced === 'saved') return changed;
+  }
+}
+
+/** The vault itself when nothing changes. */
+export function changedVault(vault: Vault, update: VaultUpdate, now: Instant): Vault | RequestRefusal {
+  if (vault.archived_at !== null) return refuse('invalid_request_error', 'vault_id: is archived');
+  const metadata = patchMetadata(vault.metadata, update.metadata);
+  if (metadata === null) return refuse('invalid_request_error', `metadata: ${TOO_MANY_PAIRS}`);
+  const changed = { ...vault, display_name: update.display_name ?? vault.display_name, metadata };
+  return JSON.stringify(changed) === JSON.stringify(vault) ? vault : { ...changed, updated_at: now };
+}
