@@ -1,6 +1,7 @@
 /** What the API needs from the outside. */
 import type { Audit, AuditTrail } from '#core/audit/audit.ts';
 import type { LinkWorld } from '#core/connect/request-link.ts';
+import type { CredentialTrial } from '#core/mcp/mcp-proxy.ts';
 import type { GovernanceWorld } from '#core/policy/governance.ts';
 import type { Journal } from '#core/ports.ts';
 import type { Releasing } from '#core/sandboxes.ts';
@@ -14,11 +15,13 @@ import type {
 } from '#core/records.ts';
 import type { RateLimiter } from '#core/requests/rate-limiter.ts';
 import type { Sending } from '#core/session/send.ts';
+import type { VaultWorld } from '#core/vault/vault-world.ts';
 
-export interface ApiWorld extends Sending {
+export interface ApiWorld extends Sending, VaultWorld {
   readonly agents: AgentRecords;
   readonly environments: EnvironmentRecords;
   readonly sessions: SessionRecords;
+  readonly trial: CredentialTrial;
   readonly apiKeys: ApiKeys;
   readonly limiter: RateLimiter;
   readonly reader: LogReader;

@@ -60,7 +60,8 @@ const perform =
     const text = await request.text();
     if (isTooLarge(text)) return refuse('request_too_large', `body: must have at most ${MAX_BODY_BYTES} bytes`);
     const query = new URL(request.url).searchParams;
-    const call = { world, workspace: apiKey.workspace, note, requestId: id, params, query, text };
+    const { workspace, id: key } = apiKey;
+    const call = { world, workspace, apiKey: key, note, requestId: id, params, query, text };
     const [result] = await Promise.all([run(call), admitted.renewal]);
     return result;
   };

@@ -3,19 +3,6 @@
  * segment stands before the parameter it could be taken for.
  */
 export const NOT_YET = [
-  'POST /v1/vaults',
-  'GET /v1/vaults/{vault_id}',
-  'POST /v1/vaults/{vault_id}',
-  'GET /v1/vaults',
-  'DELETE /v1/vaults/{vault_id}',
-  'POST /v1/vaults/{vault_id}/archive',
-  'POST /v1/vaults/{vault_id}/credentials',
-  'GET /v1/vaults/{vault_id}/credentials/{credential_id}',
-  'POST /v1/vaults/{vault_id}/credentials/{credential_id}',
-  'GET /v1/vaults/{vault_id}/credentials',
-  'DELETE /v1/vaults/{vault_id}/credentials/{credential_id}',
-  'POST /v1/vaults/{vault_id}/credentials/{credential_id}/archive',
-  'POST /v1/vaults/{vault_id}/credentials/{credential_id}/mcp_oauth_validate',
   'GET /v1/environments/{environment_id}/work/poll',
   'GET /v1/environments/{environment_id}/work/stats',
   'GET /v1/environments/{environment_id}/work/{work_id}',

@@ -1,6 +1,6 @@
 /** One row of the route table: what an operation takes, gives and does. Routes and the OpenAPI document come from it. */
 import type * as z from 'zod';
-import type { WorkspaceId } from '#contract/ids.ts';
+import type { ApiKeyId, WorkspaceId } from '#contract/ids.ts';
 import { parseBody, parseQuery } from '#core/requests/parse.ts';
 import { isRefusal, refuse, type RequestRefusal } from '#core/requests/refusal.ts';
 import type { ApiWorld } from './api-world.ts';
@@ -13,6 +13,7 @@ export type Note = (fields: Readonly<Record<string, string | number>>) => void;
 interface Caller {
   readonly world: ApiWorld;
   readonly workspace: WorkspaceId;
+  readonly apiKey: ApiKeyId;
   readonly note: Note;
   /** This request's id. */
   readonly requestId: string;
@@ -66,15 +67,15 @@ export function operation<
 >({ handle, ...described }: Spec<Params, Query, Body, Response>): Operation {
   return {
     ...described,
-    async run({ world, workspace, note, requestId, ...raw }) {
-      const params = described.params.safeParse(raw.params);
+    async run({ params: givenParams, query: givenQuery, text, ...caller }) {
+      const params = described.params.safeParse(givenParams);
       // An id that cannot be one of ours is as unknown as one that we never issued.
       if (!params.success) return notFound(String(params.error.issues[0]?.path[0]));
-      const query = parseQuery(described.query, raw.query);
+      const query = parseQuery(described.query, givenQuery);
       if (isRefusal(query)) return query;
-      const body = parseBody(described.body, raw.text);
+      const body = parseBody(described.body, text);
       if (isRefusal(body)) return body;
-      return handle({ world, workspace, note, requestId, params: params.data, query, body });
+      return handle({ ...caller, params: params.data, query, body });
     },
   };
 }

@@ -1,4 +1,4 @@
-/** Pages of agents, environments and sessions. */
+/** Pages of agents, environments, sessions, vaults and credentials. */
 import * as z from 'zod';
 import { Instant, type WorkspaceId } from '#contract/ids.ts';
 import { Order } from '#contract/pages.ts';
@@ -9,10 +9,11 @@ import { isRefusal, type RequestRefusal } from '#core/requests/refusal.ts';
 import { fitting } from './carried-bytes.ts';
 import { decodeCursor, encodeCursor } from './cursor.ts';
 
-type List = 'agents' | 'environments' | 'sessions';
+const List = z.enum(['agents', 'environments', 'sessions', 'vaults', 'credentials']);
+type List = z.infer<typeof List>;
 
 const Cursor = z.strictObject({
-  list: z.enum(['agents', 'environments', 'sessions']),
+  list: List,
   order: Order,
   at: Instant,
   id: z.string().regex(/^\w{1,128}$/),

@@ -7,12 +7,14 @@ import type { Operation } from './operation.ts';
 import { agentOperations } from './operations/agents.ts';
 import { auditOperations } from './operations/audit.ts';
 import { connectOperations } from './operations/connect.ts';
+import { credentialOperations } from './operations/credentials.ts';
 import { environmentOperations } from './operations/environments.ts';
 import { eventOperations } from './operations/events.ts';
 import { mcpServerOperations } from './operations/mcp-servers.ts';
 import { modelOperations } from './operations/models.ts';
 import { policyOperations } from './operations/policy.ts';
 import { sessionOperations } from './operations/sessions.ts';
+import { vaultOperations } from './operations/vaults.ts';
 import { NOT_YET } from './not-yet.ts';
 
 export type Route = Pick<Operation, 'method' | 'path' | 'summary' | 'params' | 'query' | 'response'> &
@@ -43,18 +45,22 @@ const streams: readonly Route[] = [
   },
 ];
 
+const built = [
+  ...agentOperations,
+  ...environmentOperations,
+  ...sessionOperations,
+  ...eventOperations,
+  ...vaultOperations,
+  ...credentialOperations,
+  ...modelOperations,
+  ...auditOperations,
+  ...connectOperations,
+  ...policyOperations,
+  ...mcpServerOperations,
+];
+
 export const ROUTES: readonly Route[] = [
-  ...[
-    ...agentOperations,
-    ...environmentOperations,
-    ...sessionOperations,
-    ...eventOperations,
-    ...modelOperations,
-    ...auditOperations,
-    ...connectOperations,
-    ...policyOperations,
-    ...mcpServerOperations,
-  ].map((built) => ({ ...built, status: 'built' as const })),
+  ...built.map((operation) => ({ ...operation, status: 'built' as const })),
   ...streams,
 ];
 

@@ -30,6 +30,7 @@ import { createAudit } from '#aws/audit.dynamodb.ts';
 import { createAuditTrail } from '#aws/audit-trail.dynamodb.ts';
 import { createContentStore } from '#aws/content.s3.ts';
 import { createContentRemover } from '#aws/content-remover.s3.ts';
+import { createCredentialRecords } from '#aws/credentials.dynamodb.ts';
 import { createEnvironmentRecords } from '#aws/environments.dynamodb.ts';
 import { resolveBySystem } from '#aws/hops.https.ts';
 import { createJournal, type FunctionJournal } from '#aws/journal.powertools.ts';
@@ -44,12 +45,14 @@ import { runningSince } from '#aws/running-sessions.dynamodb.ts';
 import { createRuns } from '#aws/runs.step-functions.ts';
 import { createSandboxClient } from '#aws/sandbox-client.http.ts';
 import { createSandboxRecords } from '#aws/sandbox-records.dynamodb.ts';
+import { createSecretWriter } from '#aws/secret-stores.ts';
 import { createSessionLog } from '#aws/session-log.dynamodb.ts';
 import { createSessionRecords } from '#aws/sessions.dynamodb.ts';
 import { sha256 } from '#aws/sha256.ts';
 import { jsonSetting, rateSetting, setting, urlSetting, type Environment } from '#aws/settings.ts';
 import { createStamp, newToken, pause } from '#aws/stamp.ts';
 import { createTokenBuckets } from '#aws/token-buckets.dynamodb.ts';
+import { createVaultRecords } from '#aws/vaults.dynamodb.ts';
 import { createPackageBuilds, createTasks } from '#aws/tasks.ecs.ts';
 import { createPackageArchives } from '#aws/package-archives.s3.ts';
 import { createPackageDelivery } from '#aws/package-delivery.http.ts';
@@ -162,6 +165,7 @@ export function sweepWorld(environment: Environment) {
 
 export function apiWorld(environment: Environment) {
   const dynamodb = new DynamoDBClient();
+  const vaultTable = setting(environment, 'VAULT_TABLE');
   const logTable = setting(environment, 'LOG_TABLE');
   const recordsTable = setting(environment, 'RECORDS_TABLE');
   const bucket = setting(environment, 'CONTENT_BUCKET');
@@ -188,6 +192,11 @@ export function apiWorld(environment: Environment) {
     reader: createLogReader(tables),
     sandboxes: createProvisioner(environment, setting(environment, 'PROVISION_FUNCTION_NAME')),
     remover: createLogRemover({ dynamodb, logTable, content: createContentRemover(new S3Client(), bucket) }),
+    vaults: createVaultRecords(dynamodb, vaultTable),
+    credentials: createCredentialRecords(dynamodb, vaultTable),
+    secrets: createSecretWriter(environment),
+    serversAllowed: jsonSetting(environment, 'MCP_ALLOW', AllowedHosts),
+    trial: createMcpProxy(environment, setting(environment, 'MCP_PROXY_FUNCTION_NAME')),
     audit,
     auditTrail: createAuditTrail(dynamodb, setting(environment, 'AUDIT_TABLE')),
     connecting: linkWorld(environment, sending),

@@ -88,7 +88,7 @@ describe('what the service refuses', () => {
   });
 
   it('is an operation that is not built yet, by an error that says so', async () => {
-    await expect(service.client.beta.vaults.list()).rejects.toMatchObject({
+    await expect(service.client.beta.memoryStores.list()).rejects.toMatchObject({
       status: 404,
       message: expect.stringContaining('not'),
     });

@@ -1,6 +1,8 @@
-/** The API in process, on a real DynamoDB engine; only the bucket and the state machine are played. */
+/** The API in process, on a real DynamoDB engine; only the bucket, the state machine and the secrets are played. */
 import { randomUUID } from 'node:crypto';
 import { ApiKeyId, WorkspaceId } from '#contract/ids.ts';
+import type { AllowedHosts } from '#contract/outbound.ts';
+import type { CredentialValidation } from '#contract/vaults.ts';
 import { createAgentRecords } from '#aws/agents.dynamodb.ts';
 import { createApiKeys } from '#aws/api-keys.dynamodb.ts';
 import { createAudit } from '#aws/audit.dynamodb.ts';
@@ -21,8 +23,11 @@ import { createVaultRecords } from '#aws/vaults.dynamodb.ts';
 import type { WaitingCall } from '#core/connect/connect-links.ts';
 import { createToolPins } from '#aws/tool-pins.dynamodb.ts';
 import type { LogKey, MetricName } from '#core/ports.ts';
+import type { SecretWriter } from '#core/vault/secrets.ts';
+import type { CredentialPlace } from '#core/vault/vault-records.ts';
 import { createRateLimiter, type RateLimits } from '#core/requests/rate-limiter.ts';
 import { startDynamoDb } from '#test/ports/dynamodb.ts';
+import { createMemorySecrets } from '#test/ports/secrets.memory.ts';
 import { createApp } from '../../../functions/api/app.ts';
 
 export const KEY = 'a-key-of-the-tests';
@@ -57,6 +62,7 @@ export async function startApi(limits: RateLimits = { creates: null, reads: null
   const started: string[] = [];
   const released: string[] = [];
   const resumed: WaitingCall[] = [];
+  const secrets = createMemorySecrets();
   const apiKeys = createApiKeys(dynamodb, recordsTable);
   const issued = { createdAt: '2026-11-21T10:00:00.000Z' };
   await apiKeys.issue(KEY, { ...issued, id: ApiKeyId.parse('apikey_1'), workspace: WORKSPACE });
@@ -99,6 +105,11 @@ export async function startApi(limits: RateLimits = { creates: null, reads: null
     reader: createLogReader(tables),
     remover: createLogRemover(tables),
     sandboxes: { release: async (session: string) => void released.push(session) },
+    vaults: createVaultRecords(dynamodb, db.vaultTable),
+    credentials: createCredentialRecords(dynamodb, db.vaultTable),
+    secrets: secrets as SecretWriter,
+    serversAllowed: [] as AllowedHosts,
+    trial: { validate: async (_place: CredentialPlace): Promise<CredentialValidation | null> => null },
     audit,
     auditTrail: createAuditTrail(dynamodb, db.auditTable),
     connecting,
@@ -137,6 +148,9 @@ export async function startApi(limits: RateLimits = { creates: null, reads: null
     dynamodb,
     logTable,
     recordsTable,
+    vaultTable: db.vaultTable,
+    auditTable: db.auditTable,
+    secrets,
     close: () => db.close(),
     /** A session of a new agent in a new environment. */
     async session(fields: Record<string, unknown> = {}): Promise<string> {
