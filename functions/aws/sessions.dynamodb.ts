@@ -11,7 +11,7 @@ import {
 } from '@aws-sdk/client-dynamodb';
 import * as z from 'zod';
 import { SessionAgent } from '#contract/agents.ts';
-import { EnvironmentId, Instant, SessionId, WorkspaceId } from '#contract/ids.ts';
+import { EnvironmentId, Instant, SessionId, VaultId, WorkspaceId } from '#contract/ids.ts';
 import { Metadata } from '#contract/metadata.ts';
 import { SessionStatus } from '#contract/sessions.ts';
 import { Usage } from '#contract/usage.ts';
@@ -29,6 +29,8 @@ const Details = z.object({
   id: SessionId,
   agent: SessionAgent,
   environment_id: EnvironmentId,
+  // Rows of sessions that were created before there were vaults have none.
+  vault_ids: z.array(VaultId).default([]),
   title: z.string().nullable(),
   metadata: Metadata,
   created_at: Instant,

@@ -2,7 +2,7 @@
 import * as z from 'zod';
 import { AgentOverrides, SessionAgent } from './agents.ts';
 import { InitialEvents } from './events.ts';
-import { AgentId, EnvironmentId, Instant, SessionId } from './ids.ts';
+import { AgentId, EnvironmentId, Instant, SessionId, VaultId } from './ids.ts';
 import { Metadata, MetadataPatch } from './metadata.ts';
 import { Usage } from './usage.ts';
 
@@ -17,6 +17,8 @@ export const AgentReference = z.union([
   z.strictObject({ type: z.literal('agent_with_overrides'), id: AgentId, version, ...AgentOverrides.shape }),
 ]);
 export type AgentReference = z.infer<typeof AgentReference>;
+
+const MAX_VAULTS = 50;
 
 const Title = z.string().max(500);
 
@@ -36,7 +38,7 @@ export const SessionCreate = z
     title: Title.nullish(),
     metadata: Metadata.optional(),
     resources: notYet('resources are').nullish(),
-    vault_ids: notYet('vaults are').nullish(),
+    vault_ids: z.array(VaultId).max(MAX_VAULTS).nullish(),
     initial_events: InitialEvents.nullish(),
     budget: Budget.nullish(),
   })
@@ -67,7 +69,7 @@ export const Session = z
     title: z.string().nullable(),
     metadata: Metadata,
     resources: z.array(z.never()),
-    vault_ids: z.array(z.never()),
+    vault_ids: z.array(VaultId),
     budget: z.null(),
     usage: Usage,
     /** Seconds. */

@@ -22,7 +22,10 @@ export interface PositionedEntry {
 }
 
 /** What a client gave a session, and may change: the row holds it, beside what follows from the log. */
-export type SessionDetails = Pick<Session, 'id' | 'agent' | 'environment_id' | 'title' | 'metadata' | 'created_at'>;
+export type SessionDetails = Pick<
+  Session,
+  'id' | 'agent' | 'environment_id' | 'vault_ids' | 'title' | 'metadata' | 'created_at'
+>;
 
 export interface Append {
   readonly key: LogKey;

@@ -6,6 +6,7 @@ import { NoQuery, SessionsQuery } from '#contract/queries.ts';
 import { Session, SessionCreate, SessionDeleted, SessionUpdate, type AgentReference } from '#contract/sessions.ts';
 import { overrideAgent } from '#core/agents/override.ts';
 import { snapshotOf } from '#core/agents/resolve.ts';
+import { refusedServer } from '#core/environments/reach.ts';
 import type { Head } from '#core/ports.ts';
 import { packageList } from '#core/hands/packages.ts';
 import { isRefusal, refuse, type RequestRefusal } from '#core/requests/refusal.ts';
@@ -17,6 +18,7 @@ import { updateSession } from '#core/session/update.ts';
 import { viewSession } from '#core/session/view.ts';
 import type { ApiWorld } from '../api-world.ts';
 import { listRequest, recordPage } from '../record-page.ts';
+import { refusedVaults } from '../session-vaults.ts';
 import { noteStart, refusedChange } from '../session-change.ts';
 import { notFound, operation } from '../operation.ts';
 import { NoBody, NoParams } from './nothing.ts';
@@ -36,7 +38,8 @@ const create = operation({
   query: NoQuery,
   body: SessionCreate,
   response: Session,
-  async handle({ world, workspace, body, note }) {
+  async handle(call) {
+    const { world, workspace, body, note } = call;
     if (body.budget != null) return NOT_BUDGETABLE;
     const reference = agentReference(body.agent);
     const [agent, environment] = await Promise.all([
@@ -49,6 +52,9 @@ const create = operation({
     if (environment.archived_at !== null) return refuse('invalid_request_error', 'environment_id: is archived');
     const own = ownAgent(agent, body.agent);
     if (isRefusal(own)) return own;
+    const unfit =
+      refusedServer(own, environment.config.networking) ?? (await refusedVaults(call, body.vault_ids ?? []));
+    if (unfit !== null) return unfit;
     const session = SessionId.parse(`sesn_${world.newToken()}`);
     note({ session });
     const created = createSession(body, { workspace, session, agent: own, environment: environment.id }, world.stamp);

@@ -63,7 +63,8 @@ export function isUnder(host: string, domain: string): boolean {
   return host === domain || host.endsWith(`.${domain}`);
 }
 
-function covers(pattern: string, host: string): boolean {
+/** `*.` stands for one label or more, never for none. Both in lower case. */
+export function covers(pattern: string, host: string): boolean {
   return pattern.startsWith('*.') ? host.endsWith(pattern.slice(1)) && host !== pattern.slice(2) : host === pattern;
 }
 

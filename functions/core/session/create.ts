@@ -36,6 +36,7 @@ export function createSession(input: SessionCreate, parts: Parts, stamp: Stamp):
       id: parts.session,
       agent,
       environment_id: environment,
+      vault_ids: input.vault_ids ?? [],
       title: input.title ?? null,
       metadata: input.metadata ?? {},
       created_at: at,

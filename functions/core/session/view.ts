@@ -17,7 +17,7 @@ export function viewSession(record: SessionRecord, now: Instant): Session {
     title: details.title,
     metadata: details.metadata,
     resources: [],
-    vault_ids: [],
+    vault_ids: details.vault_ids,
     budget: null,
     usage,
     stats: { active_seconds: usage.active_seconds + running, duration_seconds: seconds(details.created_at, end) },
