@@ -19,11 +19,13 @@ import type {
 } from '@anthropic-ai/sdk/resources/beta/sessions/sessions';
 
 /** Every parameter that the SDK's type has: one that is forgotten, or new in the SDK, does not compile. */
-type Everything<Params, Later extends keyof Params = never> = Required<Omit<Params, 'betas' | 'workspace_id' | Later>>;
+export type Everything<Params, Later extends keyof Params = never> = Required<
+  Omit<Params, 'betas' | 'workspace_id' | Later>
+>;
 
 export const HEADERS = { betas: ['managed-agents-2026-04-01'] };
 const PAST = '2020-01-01T00:00:00Z';
-const FUTURE = '2100-01-01T01:00:00+01:00';
+export const FUTURE = '2100-01-01T01:00:00+01:00';
 export const TEXT = { type: 'text', text: 'hi' } as const;
 export const MESSAGE: UserMessage = { type: 'user.message', content: [TEXT] };
 

@@ -26,7 +26,7 @@ import {
 } from './core-parameters.ts';
 
 /** What a row finds: made anew for it, through the same client. */
-interface Given {
+export interface Given {
   readonly service: Service;
   readonly client: Anthropic['beta'];
   agent(): Promise<string>;
@@ -69,10 +69,10 @@ export interface Row {
   readonly shows: unknown;
 }
 
-const row = (name: string, call: Row['call'], shows: unknown): Row => ({ name, call, shows });
+export const row = (name: string, call: Row['call'], shows: unknown): Row => ({ name, call, shows });
 
-const page = { data: expect.any(Array) };
-const archived = { archived_at: expect.any(String) };
+export const page = { data: expect.any(Array) };
+export const archived = { archived_at: expect.any(String) };
 
 export const ROWS: readonly Row[] = [
   row('POST /v1/agents', ({ client }) => client.agents.create({ name: 'Ada', model: 'claude-opus-5' }), {
@@ -225,8 +225,10 @@ export const ROWS: readonly Row[] = [
         ...more
       } = AGENT;
       const { multiagent: _multiagent, ...overrides } = more;
+      const vault = await client.vaults.create({ display_name: 'keys' });
       const made = await client.sessions.create({
         ...SESSION,
+        vault_ids: [vault.id],
         agent: { type: 'agent_with_overrides', id: await agent(), version: 1, ...overrides },
         environment_id: await environment(),
         ...HEADERS,

@@ -8,6 +8,8 @@ import type * as versions from '@anthropic-ai/sdk/resources/beta/agents/versions
 import type * as environments from '@anthropic-ai/sdk/resources/beta/environments/environments';
 import type * as events from '@anthropic-ai/sdk/resources/beta/sessions/events';
 import type * as sessions from '@anthropic-ai/sdk/resources/beta/sessions/sessions';
+import type * as credentials from '@anthropic-ai/sdk/resources/beta/vaults/credentials';
+import type * as vaults from '@anthropic-ai/sdk/resources/beta/vaults/vaults';
 import type * as shared from '@anthropic-ai/sdk/resources/shared';
 import type * as z from 'zod';
 import type { Agent, AgentCreate, AgentUpdate, SessionAgent } from '#contract/agents.ts';
@@ -28,6 +30,17 @@ import type { PreviewFrame } from '#contract/previews.ts';
 import type { Session, SessionCreate, SessionDeleted, SessionUpdate } from '#contract/sessions.ts';
 import type { ToolName } from '#contract/tools.ts';
 import type { Usage } from '#contract/usage.ts';
+import type {
+  Credential,
+  CredentialCreate,
+  CredentialDeleted,
+  CredentialUpdate,
+  CredentialValidation,
+  Vault,
+  VaultCreate,
+  VaultDeleted,
+  VaultUpdate,
+} from '#contract/vaults.ts';
 
 /** Of features that are not built: what a client sends in them is refused by name. */
 type LaterAgentField = 'multiagent' | 'skills';
@@ -85,6 +98,13 @@ export type Objects = [
   Answer<Page<typeof Agent>, PageCursorResponse<agents.BetaManagedAgentsAgent>>,
   Answer<Page<typeof Environment>, PageCursorResponse<environments.BetaEnvironment>>,
   Answer<TwoWayPage<typeof Session>, BidirectionalPageCursorResponse<sessions.BetaManagedAgentsSession>>,
+  Answer<Wire<Vault>, vaults.BetaManagedAgentsVault>,
+  Answer<Wire<VaultDeleted>, vaults.BetaManagedAgentsDeletedVault>,
+  Answer<Wire<Credential>, credentials.BetaManagedAgentsCredential>,
+  Answer<Wire<CredentialDeleted>, credentials.BetaManagedAgentsDeletedCredential>,
+  Answer<Wire<CredentialValidation>, credentials.BetaManagedAgentsCredentialValidation>,
+  Answer<Page<typeof Vault>, PageCursorResponse<vaults.BetaManagedAgentsVault>>,
+  Answer<Page<typeof Credential>, PageCursorResponse<credentials.BetaManagedAgentsCredential>>,
   Within<ErrorEnvelope['request_id'], shared.ErrorResponse['request_id']>,
   // The documentation has it, and the SDK takes it for what it does not know.
   Within<Exclude<ErrorType, 'request_too_large'>, shared.ErrorType>,
@@ -175,6 +195,11 @@ export type Bodies = [
   // The SDK has it and says that it is always refused.
   Taken<Sent<sessions.SessionUpdateParams, 'vault_ids'>, z.input<typeof SessionUpdate>>,
   Taken<Sent<events.EventSendParams>, z.input<typeof EventsSend>>,
+  Taken<Sent<vaults.VaultCreateParams>, z.input<typeof VaultCreate>>,
+  Taken<Sent<vaults.VaultUpdateParams>, z.input<typeof VaultUpdate>>,
+  Taken<Sent<credentials.CredentialCreateParams>, z.input<typeof CredentialCreate>>,
+  // Which vault it is in, the path says.
+  Taken<Sent<credentials.CredentialUpdateParams, 'vault_id'>, z.input<typeof CredentialUpdate>>,
 ];
 
 /** In a query everything is text, so the names are compared; the values are compared by making the calls. */
@@ -187,6 +212,8 @@ export type Queries = [
   Within<Names<versions.VersionListParams>, Query<typeof VersionsQuery>>,
   Within<Names<environments.EnvironmentListParams>, Query<typeof ListQuery>>,
   Within<Names<sessions.SessionListParams>, Query<typeof SessionsQuery>>,
+  Within<Names<vaults.VaultListParams>, Query<typeof ListQuery>>,
+  Within<Names<credentials.CredentialListParams>, Query<typeof ListQuery>>,
   Within<Names<events.EventListParams>, Query<typeof EventsQuery>>,
   Within<Names<events.EventStreamParams>, Query<typeof StreamQuery>>,
 ];
