@@ -1,0 +1,73 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { VaultId, WorkspaceId } from '#contract/ids.ts';
+import { createRefreshLeases } from '#aws/refresh-leases.dynamodb.ts';
+import { newToken, pause } from '#aws/stamp.ts';
+import { callTool } from '#core/mcp/call-tool.ts';
+import { createTokens } from '#core/vault/fresh-token.ts';
+import { startApi, type TestApi } from '#test/functions/api/api.ts';
+import { agentWith, proxyStage, SUM } from '#test/functions/core/mcp/proxy-stage.ts';
+import { outboundHere } from '#test/functions/core/vault/refresh.fixture.ts';
+import { clientForTests } from '#test/mcp/client.ts';
+import { startFx, type Fx } from '#test/mcp/fx.ts';
+import { ALLOW_HERE } from '#test/mcp/listening.ts';
+
+const WORKSPACE = WorkspaceId.parse('wrkspc_tests');
+const TOKEN = 'token-of-alice-0123456789';
+const PATIENCE_MS = 10_000;
+
+let api: TestApi;
+let fx: Fx;
+beforeAll(async () => {
+  [api, fx] = await Promise.all([startApi(), startFx({ tokens: { [TOKEN]: [] } })]);
+  api.world.serversAllowed = ALLOW_HERE;
+});
+afterAll(() => Promise.all([api.close(), fx.close()]));
+
+/** One warm instance of the proxy: its client and its tokens outlive calls. */
+function warmProxy(vault: VaultId) {
+  const { credentials, stamp, journal } = api.world;
+  const leases = createRefreshLeases(api.dynamodb, api.vaultTable);
+  const world = { credentials, leases, secrets: api.secrets, outbound: outboundHere, stamp, pause, journal };
+  const tokens = createTokens({ ...world, newName: newToken, random: Math.random });
+  const client = clientForTests();
+  /** What a session of this vault's user gets for `sum`, and with which tokens the server was asked meanwhile. */
+  return async () => {
+    const before = fx.requests.length;
+    const stage = proxyStage({ agent: agentWith({ fx: fx.url }), tool: SUM });
+    const match = (_workspace: unknown, _vaults: unknown, key: string) => credentials.match(WORKSPACE, [vault], key);
+    const until = { deadline: Date.now() + PATIENCE_MS, signal: new AbortController().signal };
+    // The stage's own pause takes no time: who watches a call with it leaves the wire no moment to be read.
+    await callTool({ ...stage.world, client, tokens, credentials: { match }, pause }, stage.request, until);
+    const seen = fx.requests.slice(before).map(({ headers }) => headers['authorization']);
+    return { content: stage.results()[0]?.content, seen };
+  };
+}
+
+it.each(['the credential', 'its vault'])(
+  'scenario 3: once %s is archived, a warm proxy has no token any more and the store no secret',
+  async (what) => {
+    const vault = await api.ask('POST', '/v1/vaults', {
+      display_name: 'keys',
+      metadata: { external_user_id: 'alice' },
+    });
+    const path = `/v1/vaults/${vault.body.id}`;
+    const auth = { type: 'static_bearer', mcp_server_url: fx.url, token: TOKEN };
+    const made = await api.ask('POST', `${path}/credentials`, { auth });
+    const call = warmProxy(VaultId.parse(vault.body.id));
+    const used = await call();
+    expect(used.content).toEqual([{ type: 'text', text: '3' }]);
+    expect(new Set(used.seen)).toEqual(new Set([`Bearer ${TOKEN}`]));
+
+    const own = `${path}/credentials/${made.body.id}`;
+    const archived = await api.ask('POST', `${what === 'its vault' ? path : own}/archive`);
+    expect(archived.body.archived_at).not.toBeNull();
+    expect((await api.ask('GET', own)).body.archived_at).not.toBeNull();
+    expect(api.secrets.held()).not.toContain(made.body.id);
+    const after = await call();
+    expect(after.content).not.toEqual(used.content);
+    expect(after.seen).not.toContain(`Bearer ${TOKEN}`);
+
+    const again = await api.ask('POST', `${path}/credentials`, { auth });
+    expect(again.status).toBe(what === 'its vault' ? 400 : 200);
+  },
+);
