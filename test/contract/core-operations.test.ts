@@ -10,8 +10,8 @@ import { VAULT_ROWS } from './vault-rows.ts';
 
 const ALL = [...ROWS, ...VAULT_ROWS];
 
-/** Rows 1 to 33 of contract §8; 34, `mcp_oauth_validate`, asks a server over the MCP proxy. */
-const CORE = 33;
+/** Rows 1 to 34 of contract §8. */
+const CORE = 34;
 
 describe('a CORE operation', () => {
   let service: Service;

@@ -157,4 +157,13 @@ export const VAULT_ROWS: readonly Row[] = [
     },
     archived,
   ),
+  row(
+    'POST /v1/vaults/{vault_id}/credentials/{credential_id}/mcp_oauth_validate',
+    async (given) => {
+      const [id, path] = await credential(given, CREDENTIAL);
+      return given.client.vaults.credentials.mcpOAuthValidate(id, { ...path, ...HEADERS });
+    },
+    // Its server is nobody's.
+    { has_refresh_token: true, status: 'unknown', mcp_probe: { http_response: null }, refresh: null },
+  ),
 ];

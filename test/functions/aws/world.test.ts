@@ -73,7 +73,8 @@ const worlds = [
     world: apiWorld,
     needs: [
       ...[...STORES, ...RATES, 'RUN_STATE_MACHINE_ARN', 'PROVISION_FUNCTION_NAME', 'AUDIT_TABLE'],
-      ...['VAULT_TABLE', 'CONNECT_BASE_URL', 'CONNECT_RETURN_URLS', 'MCP_ALLOW'],
+      ...['VAULT_TABLE', 'SECRETS_PREFIX', 'OAUTH_TOKENS', 'MCP_ALLOW', 'MCP_PROXY_FUNCTION_NAME'],
+      ...['CONNECT_BASE_URL', 'CONNECT_RETURN_URLS'],
     ],
   },
   {
