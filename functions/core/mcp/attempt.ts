@@ -37,7 +37,7 @@ export type Attempted =
 
 /** How often, and how long, an attempt that finds another one waits for what it says. */
 const LOOK_MS = 1000;
-const LOOKS = 10;
+const LOOKS = 5;
 
 export async function attempt(world: McpProxyWorld, permitted: PermittedCall, until: Until): Promise<Attempted> {
   const limited = await limitedFor(world, permitted);
