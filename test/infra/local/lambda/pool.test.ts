@@ -75,7 +75,7 @@ describe('workers', () => {
 
   test('run one invocation at a time', async () => {
     const { pool, arn } = await start({ count: counting });
-    const results = await Promise.all([1, 2, 3].map(() => pool.invoke(arn('count'), { ms: 50 })));
+    const results = await Promise.all([1, 2, 3].map(() => pool.invoke(arn('count'), { ms: 1000 })));
     expect(results).toEqual([1, 1, 1]);
   });
 
