@@ -47,6 +47,9 @@ interface Command {
   readonly input: (first: string, second: string, third: string) => Readonly<Record<string, unknown>>;
 }
 
+/** Any tool that is offered, by its name and an input in JSON: those of MCP servers, and custom ones. */
+const CALL = { usage: 'call: TOOL {"json": "input"}', pattern: /^call: *(\S+) *(\{.*\})?$/i };
+
 const COMMANDS: readonly Command[] = [
   { tool: 'bash', usage: 'run: COMMAND', pattern: /^run: *(.+)$/i, input: (command) => ({ command }) },
   { tool: 'read', usage: 'read: FILE', pattern: /^read: *(\S+)$/i, input: (file_path) => ({ file_path }) },
@@ -68,7 +71,7 @@ const COMMANDS: readonly Command[] = [
 
 const HELP =
   'I am a scripted stand-in for a model and do not understand prose. Each line of a message may be a command; ' +
-  `several lines run in parallel: ${COMMANDS.map(({ usage }) => usage).join(' · ')}.`;
+  `several lines run in parallel: ${[...COMMANDS, CALL].map(({ usage }) => usage).join(' · ')}.`;
 
 /** Between two words: fast reading, and slow enough for a preview to be seen before the answer is there. */
 const WORD_MS = 15;
@@ -104,12 +107,24 @@ function missingTools(calls: readonly ReplyTool[], offered: ReadonlySet<string>)
 }
 
 function commandsIn(text: string): readonly ReplyTool[] {
-  return text.split('\n').flatMap((line) =>
-    COMMANDS.flatMap(({ tool, pattern, input }) => {
+  return text.split('\n').flatMap((line) => [
+    ...COMMANDS.flatMap(({ tool, pattern, input }) => {
       const found = pattern.exec(line.trim());
       return found ? [{ name: tool, input: input(found[1] ?? '', found[2] ?? '', found[3] ?? '') }] : [];
     }),
-  );
+    ...callIn(line.trim()),
+  ]);
+}
+
+function callIn(line: string): readonly ReplyTool[] {
+  const [, name, input = '{}'] = CALL.pattern.exec(line) ?? [];
+  if (name === undefined) return [];
+  try {
+    // The pattern has seen the braces, so what parses is an object.
+    return [{ name, input: JSON.parse(input) as Readonly<Record<string, unknown>> }];
+  } catch {
+    return [];
+  }
 }
 
 const MAX_QUOTED_CHARS = 2_000;

@@ -101,6 +101,18 @@ describe('commands', () => {
     expect(text).toBe('The tool said:\ntool output');
   });
 
+  test('call any tool that is offered, with an input in JSON or with none', async () => {
+    const tools = [tool('mcp__fx__sum')];
+    const { replies } = await converse('call: mcp__fx__sum {"a": 1}\ncall: mcp__fx__sum', { tools });
+    expect(toolsOf(replies)).toEqual([
+      { name: 'mcp__fx__sum', input: { a: 1 } },
+      { name: 'mcp__fx__sum', input: {} },
+    ]);
+    const broken = await converse('call: mcp__fx__sum {"a": }', { tools });
+    expect(toolsOf(broken.replies)).toEqual([]);
+    expect(broken.text).toContain('call: TOOL');
+  });
+
   test('on several lines are several calls in one answer', async () => {
     const { replies } = await converse('please\nrun: a\nrun: b\nread: c');
     expect(replies[0]?.tools).toHaveLength(3);
