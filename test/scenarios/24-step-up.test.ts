@@ -1,0 +1,98 @@
+/** A token that may do too little, from the server's 403 over the user's consent to the same call. */
+import { expect, it, onTestFinished } from 'vitest';
+import { createRefreshLeases } from '#aws/refresh-leases.dynamodb.ts';
+import { createStamp, newToken, pause } from '#aws/stamp.ts';
+import { createTokens } from '#core/vault/fresh-token.ts';
+import { startFlow, type Flow } from '#test/functions/connect/flow.ts';
+import { outboundHere } from '#test/functions/core/vault/refresh.fixture.ts';
+import { fxSession } from '#test/mcp/proxy-sessions.ts';
+
+/** What is on the shelf of a flow, read by its pointers. */
+function secretsOf({ secrets }: Flow) {
+  return {
+    write: secrets.writer.write,
+    async read({ credential }: { readonly credential: string }, pointers: Readonly<Record<string, string>>) {
+      const values = Object.entries(pointers).map(([field, pointer]) => {
+        const held = secrets.values.get(`${credential}/${pointer.replace('shelf:', '')}`) ?? {};
+        return [field, (held as Readonly<Record<string, string>>)[field] ?? ''];
+      });
+      return Object.fromEntries(values);
+    },
+  };
+}
+
+/** Alice has consented to reading, and her session calls what wants writing. `granted` is what a consent really gives. */
+async function reading(granted: (asked: readonly string[]) => readonly string[] = (asked) => asked) {
+  const flow = await startFlow();
+  onTestFinished(() => flow.close());
+  const { as, fx, world, db } = flow;
+  fx.intercept = ({ headers }) => {
+    const token = headers['authorization']?.replace(/^Bearer /, '') ?? '';
+    const consent = as.grants.accepts(token);
+    if (consent !== null) fx.tokens?.set(token, granted(consent.scope.split(' ')));
+    return undefined;
+  };
+  const link = await flow.link();
+  const browser = flow.browser();
+  await browser.follow(await browser.submit(await browser.openAs('alice', link.url)));
+  const refreshing = {
+    credentials: world.credentials,
+    leases: createRefreshLeases(db.client, db.vaultTable),
+    secrets: secretsOf(flow),
+    outbound: outboundHere,
+    ...{ stamp: createStamp(), pause, newName: newToken, random: Math.random, journal: world.journal },
+  };
+  const session = fxSession(fx, {
+    tool: 'files_write',
+    input: { path: 'a.txt' },
+    holdings: [{ vault: link.vault, stored: [] }],
+    over: { credentials: world.credentials, tokens: createTokens(refreshing), links: flow.links },
+  });
+  const grantTypes = () => as.tokenRequests.map(({ form }) => form.get('grant_type'));
+  /** The page that people were sent to last. */
+  const asked = () => {
+    const { error } = session.errors().at(-1) ?? expect.fail('nobody was asked');
+    return /open (\S+)$/.exec(error.message)?.[1] ?? expect.fail(error.message);
+  };
+  return { flow, link, browser, session, grantTypes, asked };
+}
+
+it('scenario 24: the user is asked for what they granted and what is wanted, and then the same call passes', async () => {
+  const { flow, link, browser, session, grantTypes, asked } = await reading();
+  await session.call();
+  expect(grantTypes()).toEqual(['authorization_code']);
+  expect(session.errors()).toMatchObject([
+    { error: { type: 'mcp_authentication_failed_error', message: expect.stringContaining('files:write') } },
+  ]);
+  expect((await session.state()).calls).toMatchObject([{ waitsFor: 'confirmation', isSuspended: true }]);
+  expect(session.outcomes()).toMatchObject([{ outcome: 'suspended', error: 'scope_required', http_status: 403 }]);
+
+  const page = await browser.open(asked());
+  for (const scope of ['files:read', 'files:write']) expect(page.text).toContain(scope);
+  const leaving = await browser.submit(page);
+  expect(new URL(browser.next(leaving) ?? '').searchParams.get('scope')).toBe('files:read files:write');
+  expect((await browser.follow(leaving)).text).toContain('is connected');
+  expect(grantTypes()).toEqual(['authorization_code', 'authorization_code']);
+  expect(flow.resumed).toMatchObject([{ call: session.open.id }]);
+
+  await session.when({ do: 'resume', call: session.open.id });
+  await session.call();
+  expect(session.results()).toMatchObject([{ is_error: false, content: [{ text: 'wrote a.txt' }] }]);
+  expect(session.outcomes()).toMatchObject([{}, { outcome: 'done', credential_version: 2 }]);
+  expect(await flow.credentials(link.vault)).toHaveLength(1);
+});
+
+it('scenario 24: a consent that changed nothing is not asked for again, and the call is over', async () => {
+  const { flow, browser, session, grantTypes, asked } = await reading(() => ['files:read']);
+  await session.call();
+  await browser.follow(await browser.submit(await browser.open(asked())));
+  await session.when({ do: 'resume', call: session.open.id });
+  await session.call();
+  expect(session.results()).toMatchObject([
+    { is_error: true, content: [{ text: expect.stringMatching(/^scope_required: /) }] },
+  ]);
+  await session.call();
+  expect(flow.fx.calls('files_write')).toHaveLength(2);
+  expect(grantTypes()).toEqual(['authorization_code', 'authorization_code']);
+  expect(flow.resumed).toHaveLength(1);
+});

@@ -1,0 +1,93 @@
+/** Hooks as calls meet them: a customer's function behind Lambda's API, policies in Cedar, a server over HTTP. */
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { expect, it, onTestFinished } from 'vitest';
+import { HookRequest } from '#contract/hooks.ts';
+import { createHooks } from '#aws/hooks.lambda.ts';
+import { sha256 } from '#test/functions/core/mcp/proxy-stage.ts';
+import { policiesOf, policyOf } from '#test/functions/core/policy/facts.ts';
+import { startFx } from '#test/mcp/fx.ts';
+import { fxSession } from '#test/mcp/proxy-sessions.ts';
+
+const SMALL = `@id("small") permit(principal, action, resource) when { context.args.amount.lessThan(decimal("100.0")) };`;
+
+interface Asking {
+  /** What the hook before the call answers; null never does. */
+  readonly answer: unknown;
+  readonly amount: number;
+  readonly failOpen?: boolean;
+}
+
+/** What becomes of a refund of this amount. */
+async function refund({ answer, amount, failOpen = false }: Asking) {
+  const fx = await startFx();
+  onTestFinished(fx.close);
+  const asked: HookRequest[] = [];
+  const lambda = createServer((request, response) => {
+    void request.toArray().then((chunks) => {
+      asked.push(HookRequest.parse(JSON.parse(Buffer.concat(chunks).toString())));
+      if (answer !== null) response.writeHead(200).end(JSON.stringify(answer));
+    });
+  });
+  await new Promise<void>((resolve) => lambda.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => {
+    lambda.closeAllConnections();
+    lambda.close();
+  });
+  const environment = {
+    AWS_REGION: 'us-east-1',
+    AWS_ACCESS_KEY_ID: 'test',
+    AWS_SECRET_ACCESS_KEY: 'test',
+    AWS_ENDPOINT_URL_LAMBDA: `http://127.0.0.1:${(lambda.address() as AddressInfo).port}`,
+    MCP_HOOKS: JSON.stringify({ pre: 'arn:aws:lambda:::pre', post: null, failOpen }),
+  };
+  const over = { hooks: createHooks(environment, 200), policies: policiesOf(policyOf(SMALL)) };
+  const session = fxSession(fx, { tool: 'refund', input: { amount }, over });
+  await session.call();
+  const sent = fx.calls('refund').map(({ rpc }) => rpc?.params?.['arguments']);
+  return { ...session, asked, sent };
+}
+
+it('scenario 39: a call whose hook does not answer is denied, and nothing is sent', async () => {
+  const { sent, asked, results, audited } = await refund({ answer: null, amount: 50 });
+  expect(asked).toHaveLength(1);
+  expect(sent).toEqual([]);
+  expect(results()).toMatchObject([{ is_error: true, content: [{ text: expect.stringMatching(/^denied: /) }] }]);
+  expect(audited).toMatchObject([
+    { kind: 'intent', decision: 'deny', code: 'hook_silent' },
+    { kind: 'outcome', outcome: 'denied', error: 'hook_silent' },
+  ]);
+});
+
+it('scenario 39: where the customer chose so, it goes on, and the trail says that nobody answered', async () => {
+  const { sent, results, audited } = await refund({ answer: null, amount: 50, failOpen: true });
+  expect(sent).toEqual([{ amount: 50 }]);
+  expect(results()).toMatchObject([{ is_error: false }]);
+  expect(audited).toMatchObject([
+    { kind: 'intent', decision: 'allow', code: 'hook_silent', policy_ids: ['small'] },
+    { kind: 'outcome', outcome: 'done' },
+  ]);
+});
+
+it('scenario 39: inputs that a hook changes are what is sent and on record, if policy allows them', async () => {
+  const changed = await refund({ answer: { code: 'OK', override: { inputs: { amount: 20 } } }, amount: 50 });
+  expect(changed.sent).toEqual([{ amount: 20 }]);
+  expect(changed.intents()).toMatchObject([{ decision: 'allow', args_sha256: sha256('{"amount":20}') }]);
+
+  const raised = await refund({ answer: { code: 'OK', override: { inputs: { amount: 200 } } }, amount: 50 });
+  expect(raised.sent).toEqual([]);
+  expect(raised.audited).toMatchObject([
+    { kind: 'intent', decision: 'deny', code: 'no_matching_permit' },
+    { kind: 'outcome', outcome: 'denied' },
+  ]);
+});
+
+it('scenario 39: a hook that would say OK to what policy denies is not asked', async () => {
+  const { sent, asked, audited } = await refund({ answer: { code: 'OK' }, amount: 500 });
+  expect(sent).toEqual([]);
+  expect(asked).toEqual([]);
+  expect(audited).toMatchObject([
+    { kind: 'intent', decision: 'deny', code: 'no_matching_permit' },
+    { kind: 'outcome', outcome: 'denied' },
+  ]);
+});

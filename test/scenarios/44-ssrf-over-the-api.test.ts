@@ -1,0 +1,68 @@
+/** Where URLs of strangers are saved: who sends one that nobody may be sent to hears of it at once. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startApi, type TestApi } from '#test/functions/api/api.ts';
+import { agentWith, holding } from '#test/functions/core/mcp/proxy-stage.ts';
+import { clientForTests } from '#test/mcp/client.ts';
+import { HOSTILE_URLS, rebinding, socketsDuring } from '#test/mcp/hostile-urls.ts';
+import { fxSession } from '#test/mcp/proxy-sessions.ts';
+
+const PUBLIC = ['93.184.216.34'];
+const SERVER = 'https://mcp.example.com/mcp';
+
+describe('scenario 44: of hostile URLs over the API', () => {
+  let api: TestApi;
+  let vault: string;
+  beforeAll(async () => {
+    api = await startApi();
+    const made = await api.ask('POST', '/v1/vaults', {
+      display_name: 'keys',
+      metadata: { external_user_id: 'alice' },
+    });
+    vault = made.body.id;
+  });
+  afterAll(() => api.close());
+
+  const refusal = (field: string) => ({
+    status: 400,
+    body: { error: { type: 'invalid_request_error', message: expect.stringContaining(field) } },
+  });
+
+  it.each(HOSTILE_URLS)('%s is the server of no credential, and no token endpoint', async (_what, url) => {
+    const path = `/v1/vaults/${vault}/credentials`;
+    const bearer = { type: 'static_bearer', mcp_server_url: url, token: 'token' };
+    expect(await api.ask('POST', path, { auth: bearer })).toMatchObject(refusal('mcp_server_url'));
+    const oauth = { type: 'mcp_oauth', mcp_server_url: url, access_token: 'access' };
+    expect(await api.ask('POST', path, { auth: oauth })).toMatchObject(refusal('mcp_server_url'));
+    const refresh = {
+      ...{ client_id: 'client', token_endpoint: url, refresh_token: 'refresh' },
+      token_endpoint_auth: { type: 'none' },
+    };
+    const refreshed = { ...oauth, mcp_server_url: SERVER, refresh };
+    expect(await api.ask('POST', path, { auth: refreshed })).toMatchObject(refusal('token_endpoint'));
+    expect((await api.ask('GET', path)).body.data).toEqual([]);
+    expect(api.secrets.held()).toEqual([]);
+  });
+
+  it.each(HOSTILE_URLS)('%s is connected to nobody', async (_what, url) => {
+    const refused = await api.ask('POST', '/v1/x/connect', { vault_id: vault, mcp_server_url: url });
+    expect(refused).toMatchObject(refusal('mcp_server_url'));
+  });
+
+  it.each(HOSTILE_URLS)('%s as an agent’s server is not called, by whatever session', async (_what, url) => {
+    const { resolve, questions } = rebinding(PUBLIC);
+    const session = fxSession(
+      { url },
+      {
+        agent: agentWith({ fx: url }),
+        holdings: [holding('alice', 'alice', url)],
+        client: clientForTests({ outbound: { allow: [], resolve } }),
+      },
+    );
+    expect(await socketsDuring(session.call)).toBe(0);
+    expect(questions).toEqual([]);
+    expect(session.results()).toMatchObject([
+      { is_error: true, content: [{ text: expect.stringMatching(/^(blocked|denied): /) }] },
+    ]);
+    expect(session.outcomes()).toHaveLength(1);
+  });
+});
