@@ -37,7 +37,7 @@ async function run(revision: string): Promise<Ran> {
   return { code, output, passed: told('✓'), failed: told('✗') };
 }
 
-describe('the MCP client conforms', () => {
+describe('scenario 46: the MCP client conforms', () => {
   it.each(['2025-11-25', '2026-07-28'])(
     'to revision %s: all that it requires, and nothing but extensions is missing',
     async (revision) => {

@@ -2,6 +2,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { bearer, callOf, clientForTests, ON, targetOf } from '#test/mcp/client.ts';
 import { startFx } from '#test/mcp/fx.ts';
 import { listenHere } from '#test/mcp/listening.ts';
+import { fxSession } from '#test/mcp/proxy-sessions.ts';
 
 it.each([301, 302, 303, 307, 308])(
   'scenario 14: %i to another origin is refused, and the evil host sees no connection',
@@ -20,6 +21,21 @@ it.each([301, 302, 303, 307, 308])(
     expect(JSON.stringify(called)).not.toContain(evil.origin);
   },
 );
+
+it('scenario 14: a call that was redirected is told to people as a failed connection', async () => {
+  const [fx, evil] = await Promise.all([startFx(), listenHere((_incoming, outgoing) => void outgoing.end())]);
+  onTestFinished(async () => void (await Promise.all([fx.close(), evil.close()])));
+  fx.intercept = () => new Response(null, { status: 307, headers: { location: `${evil.origin}/mcp` } });
+  const session = fxSession(fx);
+
+  await session.call();
+
+  expect(session.errors()).toMatchObject([
+    { error: { type: 'mcp_connection_failed_error', mcp_server_name: 'fx', retry_status: { type: 'retrying' } } },
+  ]);
+  expect(session.results()).toMatchObject([{ is_error: true }]);
+  expect(evil.connections()).toBe(0);
+});
 
 it('scenario 14: within the server’s own origin a redirect that keeps the method is followed', async () => {
   const fx = await startFx({ tokens: { t0ken: [] } });

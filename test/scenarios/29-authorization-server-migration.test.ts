@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startAuthorizationServer, type AuthorizationServer } from '#test/mcp/authorization-server.ts';
+import { PUBLIC_CLIENT, startAuthorizationServer, type AuthorizationServer } from '#test/mcp/authorization-server.ts';
 import { startFlow, WORKSPACE, type Flow } from '#test/functions/connect/flow.ts';
 
 describe('scenario 29: authorization server migration', () => {
@@ -8,7 +8,10 @@ describe('scenario 29: authorization server migration', () => {
   let second: AuthorizationServer;
   beforeAll(async () => {
     flow = await startFlow({ server: { authorizationServers } });
-    second = await startAuthorizationServer();
+    // It knows clients already, so that the one it registers has a name of its own.
+    second = await startAuthorizationServer({
+      clients: ['known-1', 'known-2'].map((id) => ({ ...PUBLIC_CLIENT, id })),
+    });
     authorizationServers.push(flow.as.issuer);
   });
   afterAll(async () => {
@@ -40,6 +43,8 @@ describe('scenario 29: authorization server migration', () => {
     expect(flow.as.requests.length).toBe(length);
     const toSecond = JSON.stringify(second.requests.map(({ headers, body, query }) => [headers, body, [...query]]));
     for (const secret of secrets) expect(toSecond).not.toContain(secret);
+    expect(credential.auth).toMatchObject({ refresh: { client_id: 'registered-1' } });
+    expect(toSecond).not.toContain('registered-1');
   });
 
   it('does not approve at the second what was shown of the first', async () => {

@@ -1,11 +1,14 @@
 import { createHash } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { AUDIT_CHAINS, AuditRecord } from '#contract/audit.ts';
 import { WorkspaceId } from '#contract/ids.ts';
 import { createAudit } from '#aws/audit.dynamodb.ts';
 import { createAuditTrail } from '#aws/audit-trail.dynamodb.ts';
 import { createStamp, newToken, pause } from '#aws/stamp.ts';
 import { intent, outcome } from '#test/functions/core/audit/records.ts';
+import { policiesOf, policyOf } from '#test/functions/core/policy/facts.ts';
+import { startFx } from '#test/mcp/fx.ts';
+import { fxSession } from '#test/mcp/proxy-sessions.ts';
 import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
 import { isIntact, verifyExport } from '../../functions/audit-verify/verify-export.ts';
 
@@ -59,5 +62,32 @@ describe('scenario 41: completeness', () => {
       named(3, 'altered'),
     );
     expect(await verified(lines.toSpliced(at - 1, 1))).toMatchObject(named(2, 'missing'));
+  });
+
+  it('scenario 41: a call’s records say who wanted what for whom, by which policies, with which credential, and what came', async () => {
+    const fx = await startFx();
+    onTestFinished(fx.close);
+    const document = policyOf('@id("all") permit(principal, action, resource);');
+    const { call, audited, open, agent, request } = fxSession(fx, { over: { policies: policiesOf(document) } });
+    await call();
+    const subject = {
+      ...{ session: request.session, thread: request.thread, agent: agent.id, agent_version: agent.version },
+      ...{ user: 'alice', call: open.id, server: 'fx', server_url: fx.url, tool: 'sum' },
+      args_sha256: sha256('{"a":1,"b":2}'),
+    };
+    expect(audited).toEqual([
+      {
+        kind: 'intent',
+        ...subject,
+        ...{ decision: 'allow', code: 'permitted', policy_ids: ['all'], policy_sha256: document.sha256 },
+        ...{ mode: 'enforce', would: null },
+      },
+      {
+        kind: 'outcome',
+        ...subject,
+        ...{ outcome: 'done', error: null, vault: 'vlt_alice', credential: 'vcrd_alice', credential_version: 3 },
+        ...{ http_status: 200, duration_ms: expect.any(Number), secret_echo: false },
+      },
+    ]);
   });
 });

@@ -29,6 +29,21 @@ function tokensOver(store: { isDown: boolean }) {
   });
 }
 
+it('scenario 43: while rows cannot be read no token that was read before is used, and the call is repeated', async () => {
+  const fx = await startFx();
+  onTestFinished(fx.close);
+  const alice = userOf(fx, 'alice');
+  fx.tokens = new Map([[alice.token, []]]);
+  const tokens = tokensOver({ isDown: false });
+  await fxSession(fx, { holdings: [alice], over: { tokens } }).call();
+
+  const match = () => Promise.reject(new Fault('records_unavailable', 'the vault table did not answer'));
+  const blind = fxSession(fx, { holdings: [alice], over: { tokens, credentials: { match } } });
+  await expect(blind.call()).rejects.toMatchObject({ code: 'records_unavailable', retryable: true });
+  expect(fx.calls('sum')).toHaveLength(1);
+  expect(blind.results()).toEqual([]);
+});
+
 it('scenario 43: while secrets cannot be read, a token that was read goes on working and no other one is had', async () => {
   const fx = await startFx();
   onTestFinished(fx.close);
