@@ -9,7 +9,7 @@ import { freePort } from './free-port.ts';
 import { serveGateway } from './gateway/server.ts';
 import { serviceOf } from './lambda/environment.ts';
 import { createFunctions, type Functions } from './lambda/functions.ts';
-import type { FunctionUse } from './lambda/meter.ts';
+import type { Ended, FunctionUse } from './lambda/meter.ts';
 import { openLogFiles, type LogFiles } from './lambda/log-files.ts';
 import { startSchedules } from './schedules.ts';
 import type { CallHook, Invoke, Template } from './seams.ts';
@@ -61,6 +61,8 @@ export interface Runtime {
   /** AWS calls since start, by service and operation. */
   counts(): Readonly<Record<string, number>>;
   use(): Use;
+  /** The latest invocations that have ended, in that order. */
+  ended(): readonly Ended[];
   /** Milliseconds each function took to load, by entry name. */
   initTimes(): Readonly<Record<string, number>>;
   /** Stops everything that was started. Unfinished executions go on with the next runtime on the same data. */
@@ -126,6 +128,7 @@ async function compose(options: RuntimeOptions, teardown: Teardown): Promise<Run
       requests: gateway.requests(),
       functions: pool.use(),
     }),
+    ended: pool.ended,
     initTimes: pool.initTimes,
     close: teardown.run,
   };

@@ -1,12 +1,13 @@
 /** `npm run bench`: every number the README states, measured here and now. Nothing in here passes or fails. */
 import { cpus, totalmem } from 'node:os';
-import { startService } from '#test/journeys/service.ts';
+import { startMcpService } from '#test/mcp/mcp-service.ts';
 import { setup } from '#test/synth.ts';
 import { bundles } from './bundles.ts';
 import { cost } from './cost.ts';
 import { interrupts } from './interrupts.ts';
 import { load } from './load.ts';
 import { log } from './log.ts';
+import { mcp } from './mcp.ts';
 import { overhead } from './overhead.ts';
 import { previews } from './previews.ts';
 import { path } from './path.ts';
@@ -33,6 +34,7 @@ const OF_SERVICE = {
   Previews: previews,
   Interrupts: interrupts,
   Load: load,
+  Mcp: mcp,
   Cost: cost,
   Bundles: bundles,
 };
@@ -42,7 +44,7 @@ const unknown = wanted.filter((title) => !Object.keys({ ...OF_SERVICE, ...BY_THE
 if (unknown.length > 0) throw new Error(`the bench has no part ${unknown.join(', ')}`);
 const isWanted = (title: string) => wanted.length === 0 || wanted.includes(title);
 
-const service = await startService({ unchecked: true });
+const service = await startMcpService({ unchecked: true });
 try {
   for (const [title, measure] of Object.entries(OF_SERVICE)) {
     if (isWanted(title)) print(title, await measure(service, progress));

@@ -46,7 +46,7 @@ function sum(values: readonly number[]): number {
 }
 
 /** The stream tells of a turn's end before its functions and its execution have ended. */
-async function settled(runtime: Service['runtime']): Promise<void> {
+export async function settled(runtime: Service['runtime']): Promise<void> {
   await runtime.aws.stepFunctions.idle();
   for (let before = -1, now = seen(runtime); now !== before;) {
     before = now;

@@ -17,10 +17,14 @@ export interface McpService extends Service {
   readonly fx: Fx;
   /** A vault that belongs to this user. */
   vaultOf(user: string): Promise<string>;
-  /** The same, with a bearer token for the server. */
-  vaultWith(user: string, token: string): Promise<string>;
-  /** A session whose agent may use the server's tools, with these vaults in this order. */
-  mcpSession(options: { readonly vaults: readonly string[]; readonly policy?: Policy }): Promise<string>;
+  /** The same, with a bearer token for the server, or for another one. */
+  vaultWith(user: string, token: string, url?: string): Promise<string>;
+  /** A session whose agent may use the tools of the server, or of another one, with these vaults in this order. */
+  mcpSession(options: {
+    readonly vaults: readonly string[];
+    readonly policy?: Policy;
+    readonly url?: string;
+  }): Promise<string>;
   /** A request of ours beside the SDK's; the parsed answer. */
   extension(
     method: 'GET' | 'POST',
@@ -59,16 +63,16 @@ export async function startMcpService(options: McpServiceOptions = {}): Promise<
     ...service,
     fx,
     vaultOf,
-    async vaultWith(user, token) {
+    async vaultWith(user, token, url = fx.url) {
       const vault = await vaultOf(user);
-      await vaults.credentials.create(vault, { auth: { type: 'static_bearer', mcp_server_url: fx.url, token } });
+      await vaults.credentials.create(vault, { auth: { type: 'static_bearer', mcp_server_url: url, token } });
       return vault;
     },
-    async mcpSession({ vaults: ids, policy = 'always_allow' }) {
+    async mcpSession({ vaults: ids, policy = 'always_allow', url = fx.url }) {
       const agent = await agents.create({
         name: 'Ada',
         model: 'claude-opus-5',
-        mcp_servers: [{ type: 'url', name: 'fx', url: fx.url }],
+        mcp_servers: [{ type: 'url', name: 'fx', url }],
         tools: [
           { type: 'agent_toolset_20260401' },
           { type: 'mcp_toolset', mcp_server_name: 'fx', default_config: { permission_policy: { type: policy } } },

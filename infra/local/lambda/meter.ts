@@ -9,26 +9,47 @@ export interface FunctionUse {
   readonly gbSeconds: number;
 }
 
+/** An invocation that has ended. */
+export interface Ended {
+  /** Entry name. */
+  readonly function: string;
+  /** From the moment when a loaded worker had it; not rounded. */
+  readonly tookMs: number;
+}
+
+/** A long-running service keeps only the latest. */
+const MAX_ENDED = 10_000;
+
 export interface Meter {
   /** Called when an invocation begins; the result, when it ends. */
   start(part: FunctionPart): () => void;
   /** Since start, by entry name. */
   use(): Readonly<Record<string, FunctionUse>>;
+  /** The latest, in the order in which they ended. */
+  ended(): readonly Ended[];
 }
 
 export function createMeter(nowMs = () => performance.now()): Meter {
   const use = new Map<string, FunctionUse>();
+  const ended: Ended[] = [];
   const add = (service: string, invocations: number, gbSeconds: number): void => {
     const before = use.get(service) ?? { invocations: 0, gbSeconds: 0 };
     use.set(service, { invocations: before.invocations + invocations, gbSeconds: before.gbSeconds + gbSeconds });
   };
   return {
     start(part) {
+      const service = serviceOf(part);
       const began = nowMs();
-      add(serviceOf(part), 1, 0);
-      // Lambda rounds each invocation up to the next millisecond.
-      return () => add(serviceOf(part), 0, (Math.ceil(nowMs() - began) / 1000) * (part.memoryMb / 1024));
+      add(service, 1, 0);
+      return () => {
+        const tookMs = nowMs() - began;
+        // Lambda rounds each invocation up to the next millisecond.
+        add(service, 0, (Math.ceil(tookMs) / 1000) * (part.memoryMb / 1024));
+        ended.push({ function: service, tookMs });
+        if (ended.length > MAX_ENDED) ended.splice(0, MAX_ENDED / 2);
+      };
     },
     use: () => Object.fromEntries(use),
+    ended: () => [...ended],
   };
 }

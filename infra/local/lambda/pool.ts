@@ -8,7 +8,7 @@ import { createStreamedInvocation, type StreamedAnswer } from './body-stream.ts'
 import { InvocationError, NOT_BUFFERED, throttledFailure, tooLargeFailure } from './failure.ts';
 import { createFleet, type Fleet, type FleetSurroundings } from './fleet.ts';
 import type { FunctionFailure } from './messages.ts';
-import { createMeter, type FunctionUse, type Meter } from './meter.ts';
+import { createMeter, type Ended, type FunctionUse, type Meter } from './meter.ts';
 import type { FunctionWorker, InvocationListener, Outcome } from './start-worker.ts';
 import { createSaturation } from './saturation.ts';
 import { workerCodeUrl } from './worker-code.ts';
@@ -36,6 +36,8 @@ export interface LambdaPool {
   initTimes(): Readonly<Record<string, number>>;
   /** What each function would be billed for since start, by service. */
   use(): Readonly<Record<string, FunctionUse>>;
+  /** The latest invocations that have ended, in that order. */
+  ended(): readonly Ended[];
   close(): Promise<void>;
 }
 
@@ -81,6 +83,7 @@ export function createPool(options: PoolOptions): LambdaPool {
         ?.current() ?? null,
     initTimes: () => initTimes(fleets),
     use: () => pool.meter.use(),
+    ended: () => pool.meter.ended(),
     async close() {
       pool.closed = true;
       clearInterval(reclaiming);

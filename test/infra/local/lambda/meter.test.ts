@@ -27,3 +27,19 @@ test('time is billed by memory and by the started millisecond, and an invocation
   second();
   expect(meter.use()).toEqual({ harness: { invocations: 2, gbSeconds: 2 } });
 });
+
+test('what an invocation took is told once it has ended, in the order of the ends', () => {
+  let nowMs = 0;
+  const meter = createMeter(() => nowMs);
+  const first = meter.start(HARNESS);
+  nowMs = 1.5;
+  const second = meter.start(HARNESS);
+  expect(meter.ended()).toEqual([]);
+  nowMs = 2;
+  second();
+  first();
+  expect(meter.ended()).toEqual([
+    { function: 'harness', tookMs: 0.5 },
+    { function: 'harness', tookMs: 2 },
+  ]);
+});
