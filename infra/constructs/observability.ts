@@ -14,6 +14,9 @@ export interface ObservabilityProps {
 
 const PERIOD = Duration.minutes(1);
 
+/** Functions that make tool calls. */
+const HANDS = ['execute', 'web-fetch', 'mcp-proxy'] as const;
+
 /** One dashboard over what the functions measure, and saved queries over the one line they write per turn and call. */
 export class Observability extends Construct {
   readonly dashboardUrl: string;
@@ -24,7 +27,7 @@ export class Observability extends Construct {
     dashboard.addWidgets(
       graph('Time to first token (ms)', percentiles('TimeToFirstToken', 'harness')),
       graph('Turn (ms)', percentiles('TurnDuration', 'harness')),
-      graph('Tool call (ms)', percentiles('ToolDuration', 'execute')),
+      graph('Tool call (ms)', percentiles('ToolDuration', ...HANDS)),
     );
     dashboard.addWidgets(
       graph('Tokens', [sum('InputTokens', 'harness'), sum('OutputTokens', 'harness')]),
@@ -118,24 +121,27 @@ function graph(title: string, left: IMetric[]): GraphWidget {
   return new GraphWidget({ title, left, width: 8, period: PERIOD });
 }
 
-function percentiles(metricName: string, service: string): IMetric[] {
-  return [Stats.p(50), Stats.p(95)].map((statistic) => measured(metricName, service, statistic));
+function percentiles(metricName: string, ...services: readonly string[]): IMetric[] {
+  return services.flatMap((service) =>
+    [Stats.p(50), Stats.p(95)].map((statistic) =>
+      measured(metricName, service, {
+        statistic,
+        label: services.length === 1 ? statistic : `${service} ${statistic}`,
+      }),
+    ),
+  );
 }
 
 function sum(metricName: string, service: string): IMetric {
-  return measured(metricName, service, Stats.SUM);
+  return measured(metricName, service, { statistic: Stats.SUM, label: metricName });
 }
 
-function measured(metricName: string, service: string, statistic: string): IMetric {
-  const label = statistic === Stats.SUM ? metricName : statistic;
-  return new Metric({
-    namespace: 'Brainstem',
-    metricName,
-    dimensionsMap: { service },
-    statistic,
-    label,
-    period: PERIOD,
-  });
+function measured(
+  metricName: string,
+  service: string,
+  shown: { readonly statistic: string; readonly label: string },
+): IMetric {
+  return new Metric({ namespace: 'Brainstem', metricName, dimensionsMap: { service }, ...shown, period: PERIOD });
 }
 
 function concurrent(label: string, functionName: string): IMetric {

@@ -491,6 +491,11 @@ describe('observability', () => {
     expect(JSON.stringify(all('AWS::CloudWatch::Dashboard'))).toContain(metric);
   });
 
+  test.each(['execute', 'web-fetch', 'mcp-proxy'])('how long calls of %s take is on the dashboard', (service) => {
+    const body = JSON.stringify(all('AWS::CloudWatch::Dashboard'));
+    expect(body).toContain(`\\"ToolDuration\\",\\"service\\",\\"${service}\\"`);
+  });
+
   test('three saved queries read the logs of every function', () => {
     const queries = all('AWS::Logs::QueryDefinition');
     expect(queries).toHaveLength(3);
