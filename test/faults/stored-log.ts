@@ -43,9 +43,12 @@ export async function expectSound(service: Service, session: string): Promise<re
   expect(expected.ok, `the log's items are ${JSON.stringify(items)}`).toBe(true);
   const events = await service.events(session);
   expect(new Set(events.map((event) => event.id)).size).toBe(events.length);
-  const uses = ofType(events, 'agent.tool_use').map((event) => event.id);
-  const results = ofType(events, 'agent.tool_result').map((event) => event.tool_use_id);
-  expect(results.toSorted()).toEqual(uses.toSorted());
+  const uses = [...ofType(events, 'agent.tool_use'), ...ofType(events, 'agent.mcp_tool_use')];
+  const answered = [
+    ...ofType(events, 'agent.tool_result').map((event) => event.tool_use_id),
+    ...ofType(events, 'agent.mcp_tool_result').map((event) => event.mcp_tool_use_id),
+  ];
+  expect(answered.toSorted()).toEqual(uses.map(({ id }) => id).toSorted());
   const starts = ofType(events, 'span.model_request_start').map((event) => event.id);
   const ends = ofType(events, 'span.model_request_end').map((event) => event.model_request_start_id);
   expect(ends.toSorted()).toEqual(starts.toSorted());

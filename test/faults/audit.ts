@@ -1,0 +1,27 @@
+/** A workspace's audit trail as auditors get it: through the API, and only when no record of a chain is amiss. */
+import { createHash } from 'node:crypto';
+import { expect } from 'vitest';
+import { AuditRecord, type AuditEntry } from '#contract/audit.ts';
+import type { Service } from '#test/journeys/service.ts';
+import { readService } from '../../functions/audit-verify/read-export.ts';
+import { isIntact, verifyExport } from '../../functions/audit-verify/verify-export.ts';
+
+const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
+
+type OfCall = Extract<AuditEntry, { kind: 'intent' | 'outcome' }>;
+
+/** The records of a session's calls, by chain position. */
+export async function auditOf({ runtime }: Service, session: string): Promise<readonly OfCall[]> {
+  const { baseUrl, apiKey } = runtime;
+  expect(isIntact(await verifyExport(readService(baseUrl, apiKey), new Map(), sha256))).toBe(true);
+  const entries: OfCall[] = [];
+  for await (const { value } of readService(baseUrl, apiKey)) {
+    const { entry } = AuditRecord.parse(value);
+    if (entry.kind !== 'administration' && entry.session === session) entries.push(entry);
+  }
+  return entries;
+}
+
+/** `intent`, or what an outcome says. */
+export const told = (entries: readonly OfCall[]) =>
+  entries.map((entry) => (entry.kind === 'intent' ? 'intent' : entry.outcome));
