@@ -124,11 +124,13 @@ async function failed(
     detail: why === null ? reply.detail : `${reply.detail}; ${why.detail}`,
   });
   const cause = [reply.kind, ...reply.scopes.toSorted()].join(' ');
-  // A consent that changed nothing is not asked for again: a third failure of this kind is not worth a person's time.
-  const mayAsk = CONSENT_HELPS.has(reply.kind) && why?.status !== 'unavailable' && !before.causes.includes(cause);
+  const isRepeat = before.causes.includes(cause);
+  // A consent that changed nothing is not asked for again; where there is no credential, nobody has consented yet.
+  const wasInVain = isRepeat && identity.match !== null;
+  const mayAsk = CONSENT_HELPS.has(reply.kind) && why?.status !== 'unavailable' && !wasInVain;
   const url = mayAsk ? await linkFor(world, permitted, reply) : null;
   if (error !== undefined && url !== null) {
-    const suspension = { ...before, causes: [...before.causes, cause] };
+    const suspension = isRepeat ? before : { ...before, causes: [...before.causes, cause] };
     return { do: 'suspend', error: withLink(error, url), suspension, ...said('suspended') };
   }
   return failing(reply.kind, textOf(reply, why), said('failed'), error);

@@ -287,6 +287,17 @@ describe('a call that a user has to consent to', () => {
     ]);
   });
 
+  it('waits for the same consent again when somebody confirms the call before there is one', async () => {
+    const stage = proxyStage({ holdings: [{ vault: vaultOf('alice', 'alice'), stored: [] }] });
+    stage.replies.splice(0, 1, challenged, challenged);
+    await run(stage);
+    await stage.when({ do: 'resume', call: stage.open.id });
+    await run(stage);
+    expect(stage.results()).toEqual([]);
+    expect(stage.offers).toHaveLength(2);
+    expect((await stage.state()).calls).toMatchObject([{ waitsFor: 'confirmation', isSuspended: true }]);
+  });
+
   it('scenario 24: a third failure of the same kind is not attempted: the second one is the result', async () => {
     const stage = proxyStage();
     stage.replies[0] = failure({ kind: 'scope_required', scopes: ['files:write'] });
