@@ -45,6 +45,7 @@ export function linkWorld(environment: Environment, sending: Sending): LinkWorld
     ...settleWorld(environment, sending),
     vaults: createVaultRecords(dynamodb, setting(environment, 'VAULT_TABLE')),
     agents: createAgentRecords(dynamodb, setting(environment, 'RECORDS_TABLE')),
+    isWaiting: waitsIn(sending),
     baseUrl: connectBaseUrl(environment),
     returnUrls: jsonSetting(environment, 'CONNECT_RETURN_URLS', z.array(z.string())),
     serversAllowed: jsonSetting(environment, 'MCP_ALLOW', AllowedHosts),
@@ -56,4 +57,11 @@ export function linkWorld(environment: Environment, sending: Sending): LinkWorld
 function resumeWith(sending: Sending) {
   return ({ session, thread, call }: WaitingCall) =>
     resumeCall(sending, { key: { session, thread }, cause: `connect for ${call}` }, call);
+}
+
+function waitsIn({ log }: Sending) {
+  return async ({ session, thread, call }: WaitingCall) => {
+    const head = await log.head({ session, thread });
+    return head?.state.calls.some(({ id, isSuspended }) => id === call && isSuspended) ?? false;
+  };
 }

@@ -3,6 +3,7 @@ import type { Connect, ConnectCreate } from '#contract/connect.ts';
 import { ConnectId, type AgentId, type SessionId, type WorkspaceId } from '#contract/ids.ts';
 import type { AllowedHosts } from '#contract/outbound.ts';
 import { USER_KEY } from '#contract/vaults.ts';
+import type { WaitingCall } from '#core/connect/connect-links.ts';
 import type { ConnectFacts, ConnectRecord, ConnectRecords } from '#core/connect/connect-records.ts';
 import { connectView, linkFacts, statusAt, userOfVault } from '#core/connect/link.ts';
 import { settle, type SettleWorld } from '#core/connect/settle.ts';
@@ -16,6 +17,8 @@ export interface LinkWorld extends SettleWorld {
   readonly connects: ConnectRecords;
   readonly vaults: Pick<VaultRecords, 'find'>;
   readonly agents: Pick<AgentRecords, 'find'>;
+  /** Whether the call still waits for its user: it may have been denied or interrupted meanwhile. */
+  readonly isWaiting: (call: WaitingCall) => Promise<boolean>;
   /** Where the pages are; null when the deployment has no identity provider. */
   readonly baseUrl: string | null;
   /** Places beside https ones to which a browser may be sent. */
@@ -70,7 +73,12 @@ export async function linksOfSession(world: LinkWorld, workspace: WorkspaceId, s
   const settled = await Promise.all(found.map((record) => settle(world, record)));
   const now = world.stamp.now();
   const open = settled.filter((record) => statusAt(record, now) === 'pending');
-  return open.map((record) => connectView(record, world.baseUrl ?? '', now));
+  const awaited = await Promise.all(open.map(({ waiting }) => anyWaits(world, waiting)));
+  return open.filter((_, index) => awaited[index]).map((record) => connectView(record, world.baseUrl ?? '', now));
+}
+
+async function anyWaits({ isWaiting }: LinkWorld, calls: readonly WaitingCall[]): Promise<boolean> {
+  return (await Promise.all(calls.map(isWaiting))).includes(true);
 }
 
 function serverOf(url: string, allow: AllowedHosts): ConnectFacts['server'] | RequestRefusal {

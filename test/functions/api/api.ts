@@ -78,6 +78,7 @@ export async function startApi(limits: RateLimits = { creates: null, reads: null
     },
     credentials: createCredentialRecords(dynamodb, db.vaultTable),
     resume: async (call: WaitingCall) => void resumed.push(call),
+    isWaiting: async (_call: WaitingCall) => true,
     ...{ stamp: createStamp(), newToken, serversAllowed: [], returnUrls: ['http://localhost:3000', 'acme://done'] },
     baseUrl: 'https://agents.example.com/prod/connect' as string | null,
   };

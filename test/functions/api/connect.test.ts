@@ -127,6 +127,17 @@ describe('links on which users consent', () => {
     expect((await api.ask('GET', '/v1/x/connect')).status).toBe(400);
   });
 
+  it('are not listed when no call of the session waits for them any more', async () => {
+    const session = 'sesn_denied';
+    await offer('denied', { resume: waiting('denied', session) });
+    const link = await offer('open', { resume: waiting('open', session), serverUrl: 'https://other.example.com/mcp' });
+    const { isWaiting } = api.world.connecting;
+    api.world.connecting.isWaiting = async ({ call }) => call !== waiting('denied', session).call;
+    const { body } = await api.ask('GET', `/v1/x/connect?session_id=${session}`);
+    api.world.connecting.isWaiting = isWaiting;
+    expect(body.data.map((one: { id: string }) => one.id)).toEqual([link?.id]);
+  });
+
   it('are shared by calls that ask for the same, and not by one that asks for more', async () => {
     const first = await offer('same');
     expect(await offer('same')).toEqual(first);
