@@ -11,7 +11,7 @@ import { brainstemApp } from '#infra/app.ts';
 import { createCredentialRecords } from '#aws/credentials.dynamodb.ts';
 import { newToken } from '#aws/stamp.ts';
 import { createVaultRecords } from '#aws/vaults.dynamodb.ts';
-import { createBrowser } from '#test/functions/connect/browser.ts';
+import { browserOf } from '#test/functions/connect/http-browser.ts';
 import { startIdentityProvider, type TestIdentityProvider } from '#test/functions/connect/identity-provider.ts';
 import { startAuthorizationServer, type AuthorizationServer } from '#test/mcp/authorization-server.ts';
 import { startFx, type Fx } from '#test/mcp/fx.ts';
@@ -75,14 +75,7 @@ describe('connecting a user through the service', () => {
     expect(made.body).toMatchObject({ status: 'pending', user_id: 'alice' });
     expect(made.body.url).toBe(`${service.runtime.baseUrl}/connect/${made.body.id}`);
 
-    const browser = createBrowser({
-      baseUrl: `${service.runtime.baseUrl}/connect`,
-      fetch: ({ url, method, headers: sent, body }) => {
-        const target = `${service.runtime.baseUrl}${new URL(url).pathname}${new URL(url).search}`;
-        const init = { method, headers: sent, redirect: 'manual' as const };
-        return fetch(target, body === null ? init : { ...init, body, duplex: 'half' as const });
-      },
-    });
+    const browser = browserOf(service.runtime);
     const consent = await browser.openAs('alice', made.body.url);
     expect(consent.text).toContain('An agent');
     const done = await browser.follow(await browser.submit(consent));

@@ -1,0 +1,118 @@
+/** A tool of a server that nobody has connected yet: the session waits for its user, and goes on by itself. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { ReplyTool } from '#infra/local/model/script.ts';
+import { follow, type Follower } from '#test/journeys/follower.ts';
+import { calling, echo } from '#test/journeys/scripts.ts';
+import { ofType, textOf, types } from '#test/journeys/service.ts';
+import { confirmation, linksIn, startConsentService, type ConsentService } from '#test/mcp/consent-service.ts';
+import { mcp } from '#test/mcp/mcp-service.ts';
+
+const SUM = mcp('sum', { a: 1, b: 2 });
+
+describe('a call that finds no credential of its user', () => {
+  let service: ConsentService;
+  beforeAll(async () => {
+    service = await startConsentService();
+  }, 120_000);
+  afterAll(async () => service.close());
+
+  async function waiting(tools: readonly ReplyTool[] = [SUM]) {
+    service.standIn.script(calling(...tools));
+    const vault = await service.vaultOf('alice');
+    const session = await service.mcpSession({ vaults: [vault] });
+    const follower = await follow(service, session);
+    await service.send(session, 'Add one and two.');
+    const { stop_reason: stop } = await follower.idle();
+    const seen = follower.since();
+    const [link = ''] = linksIn(seen);
+    return { vault, session, follower, stop, seen, link, uses: ofType(seen, 'agent.mcp_tool_use') };
+  }
+
+  const say = (session: string, ...events: readonly ReturnType<typeof confirmation>[]) =>
+    service.client.beta.sessions.events.send(session, { events: [...events] });
+
+  async function ended(follower: Follower) {
+    expect(await follower.idle()).toMatchObject({ stop_reason: { type: 'end_turn' } });
+    follower.leave();
+    return follower.since();
+  }
+
+  it('waits with a link that only people see, and goes on by itself once the user has consented', async () => {
+    const { session, follower, stop, seen, link, uses, vault } = await waiting();
+    const [use] = uses;
+    expect(uses).toMatchObject([{ name: 'sum', evaluated_permission: 'allow' }]);
+    expect(stop).toEqual({ type: 'requires_action', event_ids: [use?.id] });
+    expect(ofType(seen, 'session.error')).toMatchObject([
+      { error: { type: 'mcp_authentication_failed_error', mcp_server_name: 'fx' } },
+    ]);
+    expect(link).toContain(`${service.runtime.baseUrl}/connect/conn_`);
+    expect(await service.extension('GET', `/v1/x/connect?session_id=${session}`)).toMatchObject({
+      status: 200,
+      body: { data: [{ status: 'pending', url: link, user_id: 'alice', vault_id: vault }] },
+    });
+
+    expect((await service.consent('alice', link)).text).toContain('is connected');
+    const after = await ended(follower);
+    expect(types(after)).not.toContain('session.error');
+    expect(ofType(after, 'agent.mcp_tool_result')).toMatchObject([
+      { mcp_tool_use_id: use?.id, is_error: false, content: [{ type: 'text', text: '3' }] },
+    ]);
+    expect(ofType(after, 'agent.message').map(textOf)).toEqual(['Results: 3']);
+    const admitted = service.admitted('sum');
+    expect(admitted).toHaveLength(1);
+    expect(admitted[0]?.headers['authorization']).toMatch(/^Bearer access-/);
+    const open = await service.extension('GET', `/v1/x/connect?session_id=${session}`);
+    expect(open.body).toMatchObject({ data: [] });
+    expect(JSON.stringify(service.standIn.requests)).not.toContain('/connect/');
+    expect(JSON.stringify(service.standIn.requests)).not.toContain('access-');
+  }, 60_000);
+
+  it('is answered with an error when somebody denies it, and the server has let nothing in', async () => {
+    const before = service.admitted('sum').length;
+    const { session, follower, uses } = await waiting();
+    await say(session, confirmation(uses[0]?.id ?? '', 'deny', 'not today'));
+    const after = await ended(follower);
+    expect(ofType(after, 'agent.mcp_tool_result')).toMatchObject([{ is_error: true }]);
+    expect(ofType(after, 'agent.message').map(textOf).join()).toContain('not today');
+    expect(service.admitted('sum')).toHaveLength(before);
+    expect((await service.extension('GET', `/v1/x/connect?session_id=${session}`)).body).toMatchObject({ data: [] });
+  }, 60_000);
+
+  it('is offered once more when somebody allows it before there is a consent, and goes on after it', async () => {
+    const before = service.admitted('sum').length;
+    const { session, follower, uses, link } = await waiting();
+    await say(session, confirmation(uses[0]?.id ?? '', 'allow'));
+    expect((await follower.idle()).stop_reason).toEqual({ type: 'requires_action', event_ids: [uses[0]?.id] });
+    expect(linksIn(follower.since())).toEqual([link]);
+    await service.consent('alice', link);
+    expect(ofType(await ended(follower), 'agent.message').map(textOf)).toEqual(['Results: 3']);
+    expect(service.admitted('sum')).toHaveLength(before + 1);
+  }, 60_000);
+
+  it('waits with the others of its answer for one consent, and each is made once', async () => {
+    const before = service.admitted('sum').length;
+    const { follower, stop, link, uses } = await waiting([SUM, mcp('sum', { a: 3, b: 4 }), mcp('sum', { a: 5, b: 6 })]);
+    expect(stop).toEqual({ type: 'requires_action', event_ids: uses.map(({ id }) => id) });
+    await service.consent('alice', link);
+    // Each call that goes on may be the start of a run.
+    for (;;) if ((await follower.idle()).stop_reason.type === 'end_turn') break;
+    expect(ofType(follower.since(), 'agent.message').map(textOf)).toEqual(['Results: 3 | 7 | 11']);
+    expect(service.admitted('sum')).toHaveLength(before + 3);
+    follower.leave();
+  }, 60_000);
+
+  it('is for the next run where strangers cannot even list tools: the failed listing left the link', async () => {
+    service.closed = true;
+    service.standIn.script(echo);
+    const session = await service.mcpSession({ vaults: [await service.vaultOf('bob')] });
+    const first = await service.converse(session, 'Hello.');
+    const [link = ''] = linksIn(first);
+    expect(first.at(-1)).toMatchObject({ type: 'session.status_idle', stop_reason: { type: 'end_turn' } });
+    expect((await service.consent('bob', link)).text).toContain('is connected');
+    service.standIn.script(calling(SUM));
+    const second = await service.converse(session, 'Add one and two.');
+    expect(ofType(second, 'agent.message').map(textOf).at(-1)).toBe('Results: 3');
+    expect(JSON.stringify(service.standIn.requests)).not.toContain('/connect/');
+    service.closed = false;
+  }, 60_000);
+});

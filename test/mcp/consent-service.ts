@@ -1,0 +1,79 @@
+/**
+ * The service beside an MCP server whose tools anybody may list, and whose calls want a token of an authorization server
+ * that asks its users; users log in at a certified identity provider.
+ */
+import type { EventId } from '#contract/ids.ts';
+import { freePort } from '#infra/local/free-port.ts';
+import type { BrainstemProps } from '#infra/brainstem.ts';
+import { browserOf } from '#test/functions/connect/http-browser.ts';
+import { startIdentityProvider } from '#test/functions/connect/identity-provider.ts';
+import type { Visit } from '#test/functions/connect/browser.ts';
+import { startAuthorizationServer, type AuthorizationServer } from '#test/mcp/authorization-server.ts';
+import type { FxRequest } from '#test/mcp/fx.ts';
+import { ALLOW_HERE } from '#test/mcp/listening.ts';
+import { startMcpService, type McpService } from '#test/mcp/mcp-service.ts';
+import { ofType, type Event } from '#test/journeys/service.ts';
+
+export interface ConsentService extends McpService {
+  readonly as: AuthorizationServer;
+  /** Whether the server wants a token for listing its tools, too. */
+  closed: boolean;
+  /** The user logs in, reads the page of this link, and consents; the last page. */
+  consent(user: string, link: string): Promise<Visit>;
+  /** Calls that the server let in. */
+  admitted(tool: string): readonly FxRequest[];
+}
+
+export async function startConsentService(props: BrainstemProps = {}): Promise<ConsentService> {
+  const port = await freePort();
+  const as = await startAuthorizationServer();
+  const idp = await startIdentityProvider(`http://127.0.0.1:${port}/connect/login/callback`, 'public');
+  const { issuer, clientId } = idp.login;
+  const service = await startMcpService({
+    port,
+    fx: { authorizationServers: [as.issuer], scopesSupported: ['files:read'] },
+    props: { connect: { issuer, clientId, allow: ALLOW_HERE }, ...props },
+  });
+  const { fx } = service;
+  const isLetIn = ({ headers }: FxRequest) =>
+    as.grants.accepts(headers['authorization']?.replace(/^Bearer /, '') ?? '') !== null;
+  const admitted: FxRequest[] = [];
+  fx.intercept = (request) => {
+    if (request.rpc?.method !== 'tools/call' && !consenting.closed) return undefined;
+    if (isLetIn(request)) return void admitted.push(request);
+    const metadata = `${fx.origin}/.well-known/oauth-protected-resource/mcp`;
+    const headers = { 'www-authenticate': `Bearer resource_metadata="${metadata}"` };
+    return Response.json({ error: 'refused' }, { status: 401, headers });
+  };
+
+  const consenting: ConsentService = {
+    ...service,
+    as,
+    closed: false,
+    admitted: (tool) => admitted.filter(({ rpc }) => rpc?.params?.['name'] === tool),
+    async consent(user, link) {
+      const browser = browserOf(service.runtime);
+      return browser.follow(await browser.submit(await browser.openAs(user, link)));
+    },
+    async close() {
+      await service.close();
+      await Promise.all([as.close(), idp.close()]);
+    },
+  };
+  return consenting;
+}
+
+/** Links that people were told of, in order. */
+export function linksIn(events: readonly Event[]): readonly string[] {
+  return ofType(events, 'session.error').flatMap(
+    ({ error }) => error.message.match(/http\S*\/connect\/conn_\S+/) ?? [],
+  );
+}
+
+/** What a client says of a call that waits. */
+export const confirmation = (call: string, result: 'allow' | 'deny', denyMessage?: string) => ({
+  type: 'user.tool_confirmation' as const,
+  tool_use_id: call as EventId,
+  result,
+  ...(denyMessage === undefined ? {} : { deny_message: denyMessage }),
+});
