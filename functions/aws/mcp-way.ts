@@ -30,6 +30,8 @@ export function isAnotherWay(way: Way, error: unknown, last: Sighting | null): b
   const isRefused = NOT_MY_WAY.includes(status);
   // What was opened is no stream.
   if (way.transport === 'events') return last.method === 'GET' && (isRefused || status < 300);
-  if (way.prior === null) return isRefused && last.method === 'initialize';
-  return isRefused || (error instanceof ProtocolError && [UNSUPPORTED_VERSION, METHOD_NOT_FOUND].includes(error.code));
+  const isUnknown = error instanceof ProtocolError && [UNSUPPORTED_VERSION, METHOD_NOT_FOUND].includes(error.code);
+  // Only the newer era begins with the request itself. Whoever has shaken hands speaks this way, and may have acted.
+  if (way.prior?.kind !== 'modern' && last.method !== 'initialize') return false;
+  return isRefused || (isUnknown && way.prior !== null);
 }

@@ -213,6 +213,18 @@ describe('the MCP client', () => {
     expect(rpcs(fx)).toEqual(['server/discover', 'tools/call', 'tools/call']);
   });
 
+  it.each([400, 404, 405, 406, 415])(
+    'does not make a call again that a known older server answers with HTTP %i: it may have been made',
+    async (status) => {
+      const fx = await serving({ era: 'legacy' });
+      const client = clientForTests();
+      await client.listTools(targetOf(fx.url), ON);
+      fx.intercept = ({ rpc }) => (rpc?.method === 'tools/call' ? new Response('', { status }) : undefined);
+      expect(await call(client, fx, 'sum', { a: 1, b: 2 })).toMatchObject({ status: 'failed', method: 'tools/call' });
+      expect(fx.calls()).toHaveLength(1);
+    },
+  );
+
   it('does not try the newer era again with an older server, for a day', async () => {
     const fx = await serving({ era: 'legacy' });
     let now = Date.now();
