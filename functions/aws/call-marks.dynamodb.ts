@@ -9,10 +9,13 @@ import * as z from 'zod';
 import type { EventId, Instant } from '#contract/ids.ts';
 import { Fault } from '#core/errors.ts';
 import type { CallMark, CallMarks, Suspension } from '#core/mcp/call-marks.ts';
-import { recordsUnavailable, type Item } from '#aws/records-item.ts';
+import { readRow } from '#aws/read-row.dynamodb.ts';
+import { recordsUnavailable, textOf, type Item } from '#aws/records-item.ts';
 
 /** A person may take days to act; after that the call begins without what the server wanted to be reminded of. */
 const KEPT_SECONDS = 30 * 24 * 3600;
+
+const Status = z.enum(['started', 'suspended', 'done']);
 
 const Suspended = z.object({
   requests: z.array(z.string()),
@@ -39,7 +42,7 @@ export function createCallMarks({ dynamodb, table, now, newName }: CallMarksOpti
     return dynamodb.send(
       new UpdateItemCommand({
         TableName: table,
-        Key: { pk: { S: `CALL#${call}` }, sk: { S: 'CALL' } },
+        Key: markKey(call),
         UpdateExpression: `SET #status = :status, expiresAt = :expires${set}`,
         ExpressionAttributeNames: { '#status': 'status' },
         ExpressionAttributeValues: { ...ExpressionAttributeValues, ':expires': { N: String(expires) } },
@@ -49,6 +52,11 @@ export function createCallMarks({ dynamodb, table, now, newName }: CallMarksOpti
   }
 
   return {
+    async find(call) {
+      const item = await readRow(dynamodb, table, markKey(call));
+      return item === undefined ? null : Status.parse(textOf(item, 'status'));
+    },
+
     async start(call, at) {
       const attempt = newName();
       const isNew = 'attribute_not_exists(pk)';
@@ -82,6 +90,10 @@ export function createCallMarks({ dynamodb, table, now, newName }: CallMarksOpti
       await update(call, '', { ExpressionAttributeValues: { ':status': { S: 'done' } } }).catch(recordsUnavailable);
     },
   };
+}
+
+function markKey(call: EventId): Item {
+  return { pk: { S: `CALL#${call}` }, sk: { S: 'CALL' } };
 }
 
 /** The suspension stays beside the mark of the attempt that goes on from it. */

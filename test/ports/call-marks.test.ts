@@ -27,6 +27,19 @@ describe('marks of calls', () => {
     expect(await instance().start(call, LATER)).toEqual({ status: 'found started', at: NOW });
   });
 
+  it('are found as they were left, by whoever looks', async () => {
+    const call = newCall();
+    const marks = instance();
+    const found = [await marks.find(call)];
+    await marks.start(call, NOW);
+    found.push(await instance().find(call));
+    await marks.suspend(call, { requests: [], state: null, causes: [] });
+    found.push(await instance().find(call));
+    await marks.done(call);
+    found.push(await instance().find(call));
+    expect(found).toEqual([null, 'started', 'suspended', 'done']);
+  });
+
   it('give what a suspended attempt left to one that goes on from it', async () => {
     const call = newCall();
     const suspension = { requests: ['pay'], state: 'st4te/+= "ü"\u2028', causes: ['input_required'] };

@@ -3,7 +3,7 @@ import type { SessionState } from '#contract/entries.ts';
 import type { EventId } from '#contract/ids.ts';
 import type { WantedCall } from '#contract/mcp-proxy.ts';
 import type { Acting } from '#core/mcp/acting.ts';
-import type { CallMark, Suspension } from '#core/mcp/call-marks.ts';
+import type { Suspension } from '#core/mcp/call-marks.ts';
 import { carryBearer, type Carried } from '#core/mcp/carried-bearer.ts';
 import type { Permit } from '#core/mcp/judge.ts';
 import type { McpCalled, McpFailure } from '#core/mcp/mcp-client.ts';
@@ -46,14 +46,15 @@ export async function attempt(world: McpProxyWorld, permitted: PermittedCall, un
   const carried = await carryBearer(world.tokens, permit.identity.match, until.signal);
   if (carried.status !== 'carried') return { status: 'no token', why: carried };
   // From here on it may have been sent, so the mark comes last: what dies before it is simply tried again.
-  const mark = await markOf(world, call.id);
+  const mark = await world.marks.start(call.id, world.stamp.now());
   switch (mark.status) {
     case 'started':
       return send(world, permitted, { carried, before: NOTHING, deadline: until.deadline });
     case 'resumed':
       return send(world, permitted, { carried, before: mark, deadline: until.deadline });
     case 'found started':
-      return { status: 'unknown' };
+      // Begun since this one looked, by another: to let it wait for its user is its word, too.
+      return { status: (await earlierAttempts(world, call.id)) === 'unknown' ? 'unknown' : 'settled' };
     case 'done':
       return { status: 'settled' };
     default:
@@ -76,11 +77,18 @@ async function limitedFor(
   return Math.max(0, Math.ceil(taken.untilUs / 1000) - Date.parse(stamp.now()));
 }
 
-/** An attempt that is under way beside this one is given a moment to end: its word is better than a guess. */
-async function markOf({ marks, stamp, pause }: McpProxyWorld, call: EventId): Promise<CallMark> {
+/**
+ * What came of the attempts before this one: nothing that was sent, what they have said, or what nobody knows. One that
+ * is under way is given a moment to end: its word is better than a guess.
+ */
+export async function earlierAttempts(
+  { marks, pause }: Pick<McpProxyWorld, 'marks' | 'pause'>,
+  call: EventId,
+): Promise<'unsent' | 'settled' | 'unknown'> {
   for (let looks = 0; ; looks += 1) {
-    const mark = await marks.start(call, stamp.now());
-    if (mark.status !== 'found started' || looks === LOOKS) return mark;
+    const mark = await marks.find(call);
+    if (mark !== 'started') return mark === 'done' ? 'settled' : 'unsent';
+    if (looks === LOOKS) return 'unknown';
     await pause(LOOK_MS);
   }
 }

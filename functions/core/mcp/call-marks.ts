@@ -20,6 +20,8 @@ export type CallMark =
   | { readonly status: 'done' };
 
 export interface CallMarks {
+  /** What the last attempt left, strongly consistent; null when none got as far as to leave a mark. */
+  find(call: EventId): Promise<'started' | 'suspended' | 'done' | null>;
   /** Of any number of attempts at once, one is told `started` or `resumed`. Throws `Fault` `records_unavailable`. */
   start(call: EventId, at: Instant): Promise<CallMark>;
   /** It was not sent, or waits for people: the next attempt may begin anew. */

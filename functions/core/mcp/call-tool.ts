@@ -7,9 +7,9 @@ import type { McpProxyRequest, WantedCall } from '#contract/mcp-proxy.ts';
 import type { EventId } from '#contract/ids.ts';
 import { Fault } from '#core/errors.ts';
 import { actingIn, type Acting } from '#core/mcp/acting.ts';
-import { attempt } from '#core/mcp/attempt.ts';
+import { attempt, earlierAttempts } from '#core/mcp/attempt.ts';
 import { intentOf, NOTHING_DONE, recordDenial, subjectOf } from '#core/mcp/audited.ts';
-import { endingOf } from '#core/mcp/ending-of-attempt.ts';
+import { endingOf, unheard } from '#core/mcp/ending-of-attempt.ts';
 import { failing, type Ending } from '#core/mcp/ending.ts';
 import { denial, judge, type Judged } from '#core/mcp/judge.ts';
 import type { McpProxyWorld, Until } from '#core/mcp/proxy-world.ts';
@@ -91,14 +91,17 @@ async function judgeForHand(
 /** Null when another attempt has concluded it. */
 async function endingFor(world: McpProxyWorld, made: Made, until: Until): Promise<Ending | null> {
   const { acting, call, judged } = made;
-  if (judged.permit === null) {
+  const permitted = judged.permit === null ? null : { acting, call, permit: judged.permit };
+  // Before it is denied, limited or left without a token, all of which say that it was not made.
+  const earlier = await earlierAttempts(world, call.id);
+  if (earlier !== 'unsent') return earlier === 'settled' ? null : unheard(permitted);
+  if (permitted === null) {
     await recordDenial(world, acting, { call, judged });
     const { code, reason } = judged.decision;
     return failing('denied', reason, { came: { ...NOTHING_DONE, outcome: 'denied', error: code }, detail: code });
   }
   const subject = subjectOf(world, acting, { call, judged });
   await world.audit.record(acting.workspace, acting.key.session, intentOf(subject, judged));
-  const permitted = { acting, call, permit: judged.permit };
   const attempted = await attempt(world, permitted, until);
   return attempted.status === 'settled' ? null : endingOf(world, permitted, attempted);
 }

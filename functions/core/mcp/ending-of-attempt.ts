@@ -1,5 +1,6 @@
 /** What an attempt at a call comes to. */
 import type { Attempted, PermittedCall } from '#core/mcp/attempt.ts';
+import { NOTHING_DONE } from '#core/mcp/audited.ts';
 import { endingOfReply } from '#core/mcp/ending-of-reply.ts';
 import {
   cameOf,
@@ -29,11 +30,8 @@ export async function endingOf(
     }
     case 'no token':
       return withoutToken(world, permitted, attempted.why);
-    case 'unknown': {
-      const text = `An earlier attempt at this call ended before its result was known. ${MAY_HAVE_HAD_AN_EFFECT}`;
-      const came = cameOf(permitted, null, { outcome: 'unknown', error: 'attempt_died' });
-      return failing('outcome_unknown', text, { came, detail: null });
-    }
+    case 'unknown':
+      return unheard(permitted);
     case 'interrupted': {
       const came = cameOf(permitted, attempted.carried, { outcome: 'unknown', error: 'interrupted' });
       return failing('interrupted', MAY_HAVE_HAD_AN_EFFECT, { came, detail: null });
@@ -43,6 +41,14 @@ export async function endingOf(
     default:
       return attempted satisfies never;
   }
+}
+
+/** Of a call that an earlier attempt may have sent; null for one that may not be made any more. */
+export function unheard(permitted: PermittedCall | null): Ending {
+  const text = `An earlier attempt at this call ended before its result was known. ${MAY_HAVE_HAD_AN_EFFECT}`;
+  const died = { outcome: 'unknown', error: 'attempt_died' } as const;
+  const came = permitted === null ? { ...NOTHING_DONE, ...died } : cameOf(permitted, null, died);
+  return failing('outcome_unknown', text, { came, detail: null });
 }
 
 async function withoutToken(world: McpProxyWorld, permitted: PermittedCall, why: NoBearer): Promise<Ending> {

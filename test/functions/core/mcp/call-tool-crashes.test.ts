@@ -3,9 +3,12 @@ import { describe, expect, it } from 'vitest';
 import { Fault } from '#core/errors.ts';
 import { callTool } from '#core/mcp/call-tool.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
-import { failure, proxyStage, type ProxyStage } from '#test/functions/core/mcp/proxy-stage.ts';
+import { bucketOf } from '#core/requests/token-bucket.ts';
+import { ALLOW, failure, proxyStage, type ProxyStage } from '#test/functions/core/mcp/proxy-stage.ts';
 
 class Killed extends Error {}
+
+const PAY = { id: 'pay', url: 'https://pay.example.com/', message: '' };
 
 type Effect = 'intent' | 'mark' | 'call' | 'append' | 'outcome' | 'done';
 type Moment = 'before' | 'after';
@@ -34,6 +37,7 @@ function dying(stage: ProxyStage, effect: Effect, moment: Moment): McpProxyWorld
         at(entry.kind === 'administration' ? null : entry.kind, world.audit.record)(workspace, about, entry),
     },
     marks: {
+      find: at(null, world.marks.find),
       start: at('mark', world.marks.start),
       suspend: at(null, world.marks.suspend),
       done: at('done', world.marks.done),
@@ -99,6 +103,14 @@ describe('two attempts at once', () => {
     expect(stage.calls).toHaveLength(1);
     expect(stage.results()).toMatchObject([{ is_error: false }]);
   });
+
+  it('let the call wait for its user once: the other does not go on as if somebody had been there', async () => {
+    const stage = proxyStage();
+    stage.replies[0] = { status: 'input_required', requests: [PAY], state: null };
+    await Promise.all([attempts(stage, [stage.world]), attempts(stage, [stage.world])]);
+    expect(stage.calls).toHaveLength(1);
+    expect((await stage.state()).calls).toMatchObject([{ waitsFor: 'confirmation', isSuspended: true }]);
+  });
 });
 
 describe('a call that was to wait for its user, and died', () => {
@@ -109,6 +121,28 @@ describe('a call that was to wait for its user, and died', () => {
     const { calls } = await stage.state();
     expect(calls.every(({ waitsFor }) => waitsFor === 'confirmation')).toBe(true);
     expect(stage.results().length + calls.length).toBe(1);
+  });
+});
+
+describe('a call that died after it may have been sent', () => {
+  const GONE = { status: 'unavailable', retryAfterMs: null, detail: 'as.example.com' } as const;
+  const SPENT = { take: async () => ({ status: 'empty', untilUs: 0 }) as const };
+  const CHANGES: readonly (readonly [what: string, world: (world: McpProxyWorld) => McpProxyWorld])[] = [
+    [
+      'policy denies it',
+      (world) => ({ ...world, policies: { ...world.policies, decide: async () => ({ ...ALLOW, decision: 'deny' }) } }),
+    ],
+    ['its user has no calls left', (world) => ({ ...world, callRate: bucketOf(1), buckets: SPENT })],
+    ['there is no token any more', (world) => ({ ...world, tokens: { ...world.tokens, bearer: async () => GONE } })],
+  ];
+
+  it.each(CHANGES)('is never told as one that was not made, although %s by now', async (_what, changed) => {
+    const stage = proxyStage();
+    await attempts(stage, [dying(stage, 'call', 'after'), changed(stage.world)]);
+    expect(stage.calls).toHaveLength(1);
+    expect(JSON.stringify(stage.results())).toContain('may or may not have had an effect');
+    expect(stage.outcomes()).toMatchObject([{ outcome: 'unknown', error: 'attempt_died' }]);
+    expect(stage.marks.all.get(stage.open.id)?.status).toBe('done');
   });
 });
 

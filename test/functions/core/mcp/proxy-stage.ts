@@ -334,6 +334,7 @@ export function memoryMarks(): CallMarks & { readonly all: Map<EventId, Mark> } 
     void all.set(id, { status: 'done', at: '', suspension: null, ...all.get(id), ...mark });
   return {
     all,
+    find: async (id) => all.get(id)?.status ?? null,
     async start(id, at): Promise<CallMark> {
       const mark = all.get(id);
       if (mark?.status === 'done') return { status: 'done' };
