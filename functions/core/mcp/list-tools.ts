@@ -23,16 +23,16 @@ export async function listTools(world: McpProxyWorld, key: LogKey, until: Until)
 }
 
 /** Below the 6 MB that one synchronous Lambda invocation answers with. */
-const MAX_CHARS = 4_000_000;
+const MAX_BYTES = 4_000_000;
 
 /** What the servers before it leave no room for is told as one that failed, and not as one without tools. */
 function withinRoom(listings: readonly ServerListing[]): readonly ServerListing[] {
-  let room = MAX_CHARS;
+  let room = MAX_BYTES;
   return listings.map((listing) => {
     if (listing.status === 'failed') return listing;
-    const chars = JSON.stringify(listing.tools).length;
-    if (chars > room) return failed(listing.server, tooMuch(listing.server));
-    room -= chars;
+    const bytes = new TextEncoder().encode(JSON.stringify(listing.tools)).length;
+    if (bytes > room) return failed(listing.server, tooMuch(listing.server));
+    room -= bytes;
     return listing;
   });
 }

@@ -6,6 +6,8 @@ const MAX_NAME_CHARS = 128;
 const FOREIGN = /[^A-Za-z0-9_-]/g;
 const HASH_CHARS = 8;
 
+/** The provider's rule for the names of arguments, below which it asks nothing of them. */
+const ARGUMENT = /^[A-Za-z0-9_.-]{1,64}$/;
 const COMBINATORS = ['oneOf', 'anyOf', 'allOf'] as const;
 /** As JSON spells half a surrogate pair; an even number of backslashes before it would be a text about one. */
 const HALF_A_PAIR = /(?<!\\)(?:\\\\)*\\ud[89a-f]/i;
@@ -42,5 +44,6 @@ function plainName(server: string, tool: McpTool): string {
 
 function isTaken({ description, input_schema: schema }: McpTool): boolean {
   if (schema['type'] !== 'object' || COMBINATORS.some((key) => Object.hasOwn(schema, key))) return false;
+  if (!Object.keys(Object(schema['properties'])).every((name) => ARGUMENT.test(name))) return false;
   return !HALF_A_PAIR.test(JSON.stringify([description, schema]));
 }

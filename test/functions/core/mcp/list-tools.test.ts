@@ -132,10 +132,13 @@ describe('a server that does not list its tools', () => {
     expect(stage.lines).toMatchObject([{ message: 'tool list', server: 'down', outcome: 'unreachable' }]);
   });
 
-  it('is one that says more of its tools than an answer can hold', async () => {
+  it.each([
+    ['Latin', 'x'.repeat(4_000_000)],
+    ['Chinese', '語'.repeat(1_400_000)],
+  ])('is one that says more of its tools than an answer can hold, in %s', async (_script, description) => {
     const stage = proxyStage({ agent: agentWith({ fx: FX_URL, big: OTHER_URL }) });
     stage.pins.of(OTHER_URL).clear();
-    stage.listed.set(OTHER_URL, listing(tool('big', { description: 'x'.repeat(4_000_000) })));
+    stage.listed.set(OTHER_URL, listing(tool('big', { description })));
     expect(await list(stage)).toMatchObject([
       { status: 'listed', server: 'fx' },
       { status: 'failed', server: 'big', error: 'mcp_connection_failed_error' },

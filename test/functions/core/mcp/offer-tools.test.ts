@@ -11,6 +11,7 @@ const listed = (server: string, ...tools: readonly (string | McpTool)[]): Server
 });
 const offered = (...listings: readonly ServerListing[]) => offerTools(listings, NO_MCP.sha256);
 const names = (...listings: readonly ServerListing[]) => offered(...listings).map(({ as }) => as);
+const withArgument = (name: string) => mcpTool('bad', { input_schema: { type: 'object', properties: { [name]: {} } } });
 const FAILED: ServerListing = {
   status: 'failed',
   server: 'calendar',
@@ -62,10 +63,20 @@ describe('the tools of MCP servers', () => {
     ['has a schema of no object', mcpTool('bad', { input_schema: { type: 'string' } })],
     ['has no type', mcpTool('bad', { input_schema: {} })],
     ['has alternatives at its top', mcpTool('bad', { input_schema: { type: 'object', anyOf: [{}] } })],
+    ['has an argument with a name like $top', withArgument('$top')],
+    ['has an argument with a name like StartTime<', withArgument('StartTime<')],
+    ['has an argument with a name of 65 letters', withArgument('x'.repeat(65))],
     ['has half a character', mcpTool('bad', { description: 'half \ud83d' })],
     ['has half a character in its schema', mcpTool('bad', { input_schema: { type: 'object', title: '\udc00' } })],
   ])('are without one that %s: the provider would refuse all for it', (_why, bad) => {
     expect(names(listed('tracker', bad, 'find'))).toEqual(['mcp__tracker__find']);
+  });
+
+  it('may have arguments with dots, dashes and 64 letters, and any below them', () => {
+    const deep = { type: 'object', properties: { $top: {} } };
+    const properties = { 'projects.any': deep, 'a-b': {}, [`a_${'x'.repeat(62)}`]: {} };
+    const fine = mcpTool('fine', { input_schema: { type: 'object', properties } });
+    expect(names(listed('tracker', fine))).toEqual(['mcp__tracker__fine']);
   });
 
   it('may speak of half a character', () => {
