@@ -38,7 +38,6 @@ const Elicitations = z.object({ elicitations: z.array(z.unknown()) });
 const WithId = z.object({ elicitationId: z.string() });
 
 const MAX_URL_CHARS = 8192;
-const MAX_MESSAGE_CHARS = 2000;
 
 export function capabilitiesFor(forms: Forms): ClientCapabilities {
   return { elicitation: forms === 'defaults' ? { url: {}, form: {} } : { url: {} } };
@@ -73,7 +72,7 @@ export function urlRequest(id: string, params: unknown): UrlRequest | null {
   if (asked === undefined || asked.url.length > MAX_URL_CHARS) return null;
   const url = URL.parse(asked.url);
   if (url === null || (url.protocol !== 'https:' && url.protocol !== 'http:')) return null;
-  return { id, url: asked.url, message: asked.message.slice(0, MAX_MESSAGE_CHARS) };
+  return { id, url: asked.url, message: asked.message };
 }
 
 export function answerTo(params: unknown, forms: Forms): ElicitationAnswer {

@@ -16,8 +16,9 @@ import type { McpCalled, McpFailure } from '#core/mcp/mcp-client.ts';
 import { hookResult } from '#core/policy/hook-call.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
 import { redactBlocks } from '#core/mcp/redact-blocks.ts';
+import { redactFailure } from '#core/mcp/redact-failure.ts';
 import { redact } from '#core/mcp/redact.ts';
-import { askToOpen, openable } from '#core/mcp/suspend-for-url.ts';
+import { askToOpen, openable, redactRequests } from '#core/mcp/suspend-for-url.ts';
 import { noToken, troubleOf } from '#core/mcp/trouble.ts';
 import type { NoBearer } from '#core/vault/tokens.ts';
 
@@ -84,28 +85,23 @@ function askingPeople(
   reply: ReplyOf<'input_required'>,
 ): Ending {
   const server = permitted.permit.server.name;
-  const requests = openable(reply.requests);
+  const { requests: shown, found } = redactRequests(reply.requests, carried.inUse(), markerOf(permitted));
+  const requests = openable(shown);
+  const ids = requests.map(({ id }) => id);
   const isTooMuch = before.causes.length >= MAX_SUSPENSIONS || (reply.state?.length ?? 0) > MAX_STATE_CHARS;
-  if (requests.length === 0 || isTooMuch) {
-    const came = cameOf(permitted, carried, { outcome: 'failed', error: 'input_refused', http_status: 200 });
+  // What is to come back byte for byte is kept in the clear, so that no secret may be in it.
+  const isSecret = redact(JSON.stringify([ids, reply.state]), carried.inUse(), '').found;
+  const came = { http_status: 200, secret_echo: found || isSecret };
+  if (requests.length === 0 || isTooMuch || isSecret) {
+    const refused = cameOf(permitted, carried, { ...came, outcome: 'failed', error: 'input_refused' });
     const text = 'The MCP server wants something of a person that nobody can be asked for here.';
-    return failing('input_required', text, { came, detail: `${reply.requests.length} requests` });
+    return failing('input_required', text, { came: refused, detail: `${reply.requests.length} requests` });
   }
-  const { text: message, found } = redact(askToOpen(server, requests), carried.inUse(), markerOf(permitted));
   return {
     do: 'suspend',
-    error: { type: 'mcp_authentication_failed_error', server, message },
-    suspension: {
-      requests: requests.map(({ id }) => id),
-      state: reply.state,
-      causes: [...before.causes, 'input_required'],
-    },
-    came: cameOf(permitted, carried, {
-      outcome: 'suspended',
-      error: 'input_required',
-      http_status: 200,
-      secret_echo: found,
-    }),
+    error: { type: 'mcp_authentication_failed_error', server, message: askToOpen(server, requests) },
+    suspension: { requests: ids, state: reply.state, causes: [...before.causes, 'input_required'] },
+    came: cameOf(permitted, carried, { ...came, outcome: 'suspended', error: 'input_required' }),
     detail: null,
   };
 }
@@ -113,14 +109,20 @@ function askingPeople(
 async function failed(
   world: McpProxyWorld,
   permitted: PermittedCall,
-  { carried, before, reply }: Replied & { readonly reply: McpFailure },
+  { carried, before, reply: told }: Replied & { readonly reply: McpFailure },
 ): Promise<Ending> {
+  const { failure: reply, found } = redactFailure(told, carried.inUse());
   const { server, identity } = permitted.permit;
   const why = carried.notRenewed();
   const trouble = why === null ? troubleOf(server.name, reply, identity.match !== null) : noToken(server.name, why);
   const error = trouble === null ? undefined : { ...trouble, server: server.name };
   const said = (outcome: Came['outcome']) => ({
-    came: cameOf(permitted, carried, { outcome, error: reply.kind, http_status: reply.http?.status_code ?? null }),
+    came: cameOf(permitted, carried, {
+      outcome,
+      error: reply.kind,
+      http_status: reply.http?.status_code ?? null,
+      secret_echo: found,
+    }),
     detail: why === null ? reply.detail : `${reply.detail}; ${why.detail}`,
   });
   const cause = [reply.kind, ...reply.scopes.toSorted()].join(' ');

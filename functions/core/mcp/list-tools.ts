@@ -9,6 +9,7 @@ import { carryBearer } from '#core/mcp/carried-bearer.ts';
 import { consentUrl } from '#core/mcp/consent.ts';
 import type { McpFailure, McpListed } from '#core/mcp/mcp-client.ts';
 import { offerable } from '#core/mcp/offerable.ts';
+import { redactFailure } from '#core/mcp/redact-failure.ts';
 import { redact } from '#core/mcp/redact.ts';
 import type { McpProxyWorld, Until } from '#core/mcp/proxy-world.ts';
 import { badUrl, noToken, tooMuch, troubleOf, twoUsers, type Trouble } from '#core/mcp/trouble.ts';
@@ -82,7 +83,7 @@ async function ask(
   if (carried.status !== 'carried') return carried;
   const cacheKey = match?.stored.credential.id ?? null;
   const answer = await client.listTools({ url: server.url, bearer: carried.bearer, cacheKey, deadline }, signal);
-  if (answer.status === 'failed') return carried.notRenewed() ?? answer;
+  if (answer.status === 'failed') return carried.notRenewed() ?? redactFailure(answer, carried.inUse()).failure;
   // One that quotes the token could carry it into every request to the model.
   const tools = answer.tools.filter((tool) => !redact(JSON.stringify(tool), carried.inUse(), '').found);
   return { ...answer, tools };
