@@ -1,0 +1,122 @@
+/** Who may say no to a call of an MCP tool: the person who is asked, and the workspace's policies. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Script } from '#infra/local/model/script.ts';
+import { auditOf } from '#test/faults/audit.ts';
+import { follow } from '#test/journeys/follower.ts';
+import { calling } from '#test/journeys/scripts.ts';
+import { ofType, textOf } from '#test/journeys/service.ts';
+import { confirmation } from '#test/mcp/consent-service.ts';
+import { mcp, startMcpService, type McpService } from '#test/mcp/mcp-service.ts';
+
+const TOKEN = 'token-of-alice-0123456789';
+
+let service: McpService;
+let vaults: readonly string[];
+beforeAll(async () => {
+  service = await startMcpService({ fx: { tokens: { [TOKEN]: [] } } });
+  vaults = [await service.vaultWith('alice', TOKEN)];
+}, 120_000);
+afterAll(async () => service.close());
+
+describe('a call that people are asked about', () => {
+  async function asked() {
+    const before = service.fx.calls('sum').length;
+    service.standIn.script(calling(mcp('sum', { a: 1, b: 2 })));
+    const session = await service.mcpSession({ vaults, policy: 'always_ask' });
+    const follower = await follow(service, session);
+    await service.send(session, 'Add one and two.');
+    const { stop_reason: stop } = await follower.idle();
+    const [use] = ofType(follower.since(), 'agent.mcp_tool_use');
+    expect(use).toMatchObject({ evaluated_permission: 'ask' });
+    expect(stop).toEqual({ type: 'requires_action', event_ids: [use?.id] });
+    expect(service.fx.calls('sum')).toHaveLength(before);
+    return { session, follower, id: use?.id ?? '', sent: () => service.fx.calls('sum').length - before };
+  }
+
+  const send = (session: string, answer: ReturnType<typeof confirmation>) =>
+    service.client.beta.sessions.events.send(session, { events: [answer] });
+
+  it('is made once when they allow it, and only once', async () => {
+    const { session, follower, id, sent } = await asked();
+    await send(session, confirmation(id, 'allow'));
+    expect((await follower.idle()).stop_reason).toEqual({ type: 'end_turn' });
+    expect(ofType(follower.since(), 'agent.message').map(textOf)).toEqual(['Results: 3']);
+    await expect(send(session, confirmation(id, 'allow'))).rejects.toMatchObject({ status: 400 });
+    expect(sent()).toBe(1);
+    follower.leave();
+  });
+
+  it('is not made when they deny it, and the model reads why', async () => {
+    const { session, follower, id, sent } = await asked();
+    await send(session, confirmation(id, 'deny', 'ask accounting first'));
+    expect((await follower.idle()).stop_reason).toEqual({ type: 'end_turn' });
+    const after = follower.since();
+    expect(ofType(after, 'agent.mcp_tool_result')).toMatchObject([{ mcp_tool_use_id: id, is_error: true }]);
+    expect(ofType(after, 'agent.message').map(textOf).join()).toContain('ask accounting first');
+    expect(sent()).toBe(0);
+    follower.leave();
+  });
+});
+
+describe('policies of the workspace', () => {
+  /** For an instance that has read nothing yet, and so at once. */
+  async function inForce(policy: object): Promise<void> {
+    const saved = await service.extension('POST', '/v1/x/policy', { mode: 'enforce', policies: '', ...policy });
+    expect(saved).toMatchObject({ status: 200 });
+    await service.runtime.faults.kill('mcp-proxy');
+  }
+
+  async function refunded(session: string, script: Script) {
+    const before = service.fx.calls('refund').length;
+    service.standIn.script(script);
+    const seen = await service.converse(session, 'Refund it.');
+    const uses = ofType(seen, 'agent.mcp_tool_use').map(({ evaluated_permission: permission }) => permission);
+    const results = ofType(seen, 'agent.mcp_tool_result').map((event) => [event.is_error, textOf(event)]);
+    return { uses, results, sent: service.fx.calls('refund').length - before };
+  }
+
+  it('scenario 32: deny what they do not permit, which is told, not made and on record; and hide it from then on', async () => {
+    const session = await service.mcpSession({ vaults });
+    const { uses, results, sent } = await refunded(session, async (request, index) => {
+      // Between the listing and the judgement.
+      if (request.messages.length === 1) await inForce({ default: 'deny' });
+      return calling(mcp('refund', { amount: 1 }))(request, index);
+    });
+    expect(uses).toEqual(['deny']);
+    expect(results).toEqual([[true, expect.stringContaining('No policy of this workspace permits')]]);
+    expect(sent).toBe(0);
+    const records = await auditOf(service, session);
+    expect(records).toMatchObject([
+      { kind: 'intent', tool: 'refund', user: 'alice', decision: 'deny', code: 'no_matching_permit', mode: 'enforce' },
+      { kind: 'outcome', tool: 'refund', outcome: 'denied', error: 'no_matching_permit', credential: null },
+    ]);
+    const exported = await service.extension('GET', `/v1/x/audit?session_id=${session}&kind=outcome`);
+    expect(exported.body).toMatchObject({ data: [{ entry: { outcome: 'denied' } }] });
+
+    await service.converse(session, 'And now?');
+    expect(JSON.stringify(service.standIn.requests.at(-1)?.request.tools)).not.toContain('mcp__fx__');
+  });
+
+  it('scenario 33: permit by an argument, call by call of one answer', async () => {
+    const action = `MA::Action::"${new URL(service.fx.url).host}/refund"`;
+    const small = `permit(principal, action == ${action}, resource) when { context.args.amount.lessThan(decimal("100.0")) };`;
+    await inForce({ default: 'deny', policies: small });
+    const amounts = [99.99, 100, '99.99', { __entity: { type: 'MA::User', id: 'root' } }];
+    const session = await service.mcpSession({ vaults });
+    const { uses, results, sent } = await refunded(
+      session,
+      calling(...amounts.map((amount) => mcp('refund', { amount }))),
+    );
+    expect(uses).toEqual(['allow', 'deny', 'deny', 'deny']);
+    expect(results.map(([isError]) => isError).toSorted()).toEqual([false, true, true, true]);
+    expect(sent).toBe(1);
+    expect(service.fx.calls('refund').at(-1)?.rpc?.params).toMatchObject({ arguments: { amount: 99.99 } });
+  });
+
+  it('leave it to the agent again when they are switched back', async () => {
+    await inForce({ default: 'permit' });
+    const session = await service.mcpSession({ vaults });
+    const { uses, results } = await refunded(session, calling(mcp('refund', { amount: 100 })));
+    expect([uses, results]).toEqual([['allow'], [[false, 'refunded 100']]]);
+  });
+});
