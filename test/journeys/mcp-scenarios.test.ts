@@ -1,0 +1,313 @@
+/** Scenarios that need everything at once: the deployed functions, rights and sandboxes, a model and MCP servers. */
+import { randomBytes } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { AuditRecord } from '#contract/audit.ts';
+import { startAuthorizationServer, type AuthorizationServer } from '#test/mcp/authorization-server.ts';
+import { ELICITATION } from '#test/mcp/fx-tools.ts';
+import { startFx, type Fx } from '#test/mcp/fx.ts';
+import { mcp, startMcpService, type McpService } from '#test/mcp/mcp-service.ts';
+import { bash, calling } from './scripts.ts';
+import { ofType, textOf } from './service.ts';
+
+/** A value that is nowhere else. */
+const canary = (name: string) => `canary-${name}-${randomBytes(12).toString('hex')}`;
+
+const TOKEN = canary('bearer');
+const OAUTH = { access: canary('access'), refresh: canary('refresh'), client: canary('client') };
+const SECRETS = [TOKEN, ...Object.values(OAUTH)];
+
+let service: McpService;
+let as: AuthorizationServer;
+let other: Fx;
+beforeAll(async () => {
+  [service, as, other] = await Promise.all([
+    startMcpService({ fx: { tokens: { [TOKEN]: [] } } }),
+    startAuthorizationServer(),
+    startFx({ tokens: {} }),
+  ]);
+}, 120_000);
+afterAll(() => Promise.all([service.close(), as.close(), other.close()]));
+
+/** What the model was told and offered last. */
+const lastRequest = () => JSON.stringify(service.standIn.requests.at(-1)?.request);
+
+/** Runs until the session is idle, and answers what it said meanwhile. */
+async function confirmed(session: string, call: string, result: 'allow' | 'deny', deny?: string) {
+  const { events } = service.client.beta.sessions;
+  const before = (await service.events(session)).length;
+  await events.send(session, {
+    events: [
+      {
+        type: 'user.tool_confirmation',
+        tool_use_id: call,
+        result,
+        ...(deny === undefined ? {} : { deny_message: deny }),
+      },
+    ],
+  });
+  await expect
+    .poll(async () => (await service.events(session)).slice(before).map(({ type }) => type), { timeout: 20_000 })
+    .toContain('session.status_idle');
+  return (await service.events(session)).slice(before);
+}
+
+describe('scenario 10: in the sandbox of a session with three credentials', () => {
+  let session: string;
+  beforeAll(async () => {
+    const { credentials } = service.client.beta.vaults;
+    const vault = await service.vaultWith('alice', TOKEN);
+    await credentials.create(vault, {
+      auth: {
+        type: 'mcp_oauth',
+        mcp_server_url: other.url,
+        access_token: OAUTH.access,
+        refresh: {
+          client_id: 'client-1',
+          token_endpoint: as.tokenEndpoint,
+          refresh_token: OAUTH.refresh,
+          token_endpoint_auth: { type: 'client_secret_basic', client_secret: OAUTH.client },
+        },
+      },
+    });
+    const { origin } = other;
+    const elsewhere = {
+      type: 'static_bearer' as const,
+      mcp_server_url: `${origin}/elsewhere`,
+      token: canary('bearer'),
+    };
+    SECRETS.push(elsewhere.token);
+    await credentials.create(vault, { auth: elsewhere });
+    session = await service.mcpSession({ vaults: [vault] });
+    service.standIn.script(calling(mcp('sum', { a: 1, b: 2 })));
+    await service.converse(session, 'Add one and two.');
+  });
+
+  it('a call is made with one of them', () => {
+    expect(service.fx.calls('sum').map(({ headers }) => headers['authorization'])).toEqual([`Bearer ${TOKEN}`]);
+  });
+
+  async function told(command: string): Promise<string> {
+    service.standIn.script(calling(bash(command)));
+    return ofType(await service.converse(session, 'Look around.'), 'agent.tool_result')
+      .map(textOf)
+      .join('');
+  }
+
+  it('no variable and no process holds a secret', async () => {
+    const seen = await told(`env; cat /proc/*/environ /proc/*/cmdline 2>&1 | tr '\\0' '\\n'`);
+    expect(seen).toContain('PATH=');
+    for (const secret of SECRETS) expect(seen).not.toContain(secret);
+  });
+
+  it('no file holds one', async () => {
+    // What is searched for is written in two parts, lest the search find itself; the planted one shows that it finds.
+    const seen = await told(
+      `a=cana; echo "$a"ry-planted > /tmp/planted; find / \\( -path /proc -o -path /sys -o -path /dev -o -path /usr \\) -prune \
+       -o -type f -print0 2>/dev/null | xargs -0 grep -lF "$a"'ry-' 2>/dev/null; true`,
+    );
+    expect(seen.trim().split('\n')).toEqual(['/tmp/planted']);
+  });
+
+  it('the server is out of reach, and lets nobody in who comes without a token', async () => {
+    const seen = await told(`curl -sS -m 5 -o /dev/null -w 'answered %{http_code}' ${service.fx.url} 2>&1`);
+    expect(seen).toMatch(/curl: \(\d+\)|answered 401/);
+    expect(service.fx.requests.every(({ headers }) => headers['authorization'] === `Bearer ${TOKEN}`)).toBe(true);
+  });
+});
+
+describe('scenario 11: a token that one of two servers refuses', () => {
+  it('ends no session: the server is named, the other one works, and it is tried again in the next run', async () => {
+    const { agents, environments, sessions, vaults } = service.client.beta;
+    const vault = await service.vaultWith('alice', TOKEN);
+    const token = canary('late');
+    const auth = { type: 'static_bearer' as const, mcp_server_url: other.url, token };
+    await vaults.credentials.create(vault, { auth });
+    const policy = { permission_policy: { type: 'always_allow' as const } };
+    const agent = await agents.create({
+      name: 'Ada',
+      model: 'claude-opus-5',
+      mcp_servers: [
+        { type: 'url', name: 'X', url: other.url },
+        { type: 'url', name: 'fx', url: service.fx.url },
+      ],
+      tools: ['X', 'fx'].map((name) => ({ type: 'mcp_toolset', mcp_server_name: name, default_config: policy })),
+    });
+    const environment = await environments.create({ name: 'lab' });
+    const { id } = await sessions.create({ agent: agent.id, environment_id: environment.id, vault_ids: [vault] });
+
+    service.standIn.script(calling(mcp('sum', { a: 1, b: 2 })));
+    const first = await service.converse(id, 'Add.');
+    expect(ofType(first, 'session.error')).toMatchObject([
+      {
+        error: {
+          type: 'mcp_authentication_failed_error',
+          mcp_server_name: 'X',
+          retry_status: { type: 'retrying' },
+        },
+      },
+    ]);
+    expect(ofType(first, 'agent.mcp_tool_result')).toMatchObject([{ is_error: false }]);
+
+    other.tokens = new Map([[token, []]]);
+    service.standIn.script(calling({ name: 'mcp__X__sum', input: { a: 3, b: 4 } }));
+    const second = await service.converse(id, 'Add there.');
+    expect(ofType(second, 'session.error')).toEqual([]);
+    expect(ofType(second, 'agent.mcp_tool_result')).toMatchObject([{ content: [{ text: '7' }] }]);
+    other.tokens = new Map();
+  });
+});
+
+describe('scenario 5: a refresh token that was put in the place of another', () => {
+  it('is what the next refresh carries, and the API tells until when the new token is good', async () => {
+    const { credentials } = service.client.beta.vaults;
+    const [stale, issued] = [as.consented(), as.consented()];
+    as.grants.revoke(stale.refresh_token);
+    const vault = await service.vaultOf('carol');
+    const fx = await startFx();
+    fx.intercept = ({ headers }) => {
+      const token = headers['authorization']?.replace(/^Bearer /, '') ?? '';
+      return as.grants.accepts(token) === null ? new Response(null, { status: 401 }) : undefined;
+    };
+    const ends = new Date(Date.now() + 600_000).toISOString();
+    const made = await credentials.create(vault, {
+      auth: {
+        type: 'mcp_oauth',
+        mcp_server_url: fx.url,
+        access_token: stale.access_token,
+        expires_at: ends,
+        refresh: {
+          client_id: 'client-1',
+          token_endpoint: as.tokenEndpoint,
+          refresh_token: stale.refresh_token,
+          scope: 'files:read',
+          token_endpoint_auth: { type: 'none' },
+        },
+      },
+    });
+    const changed = await credentials.update(made.id, {
+      vault_id: vault,
+      auth: { type: 'mcp_oauth', refresh: { refresh_token: issued.refresh_token } },
+    });
+    expect(changed.auth).toMatchObject({ expires_at: ends, refresh: { client_id: 'client-1' } });
+
+    const session = await service.mcpSession({ vaults: [vault], url: fx.url });
+    service.standIn.script(calling(mcp('sum', { a: 1, b: 2 })));
+    const seen = await service.converse(session, 'Add.');
+    await fx.close();
+    expect(ofType(seen, 'agent.mcp_tool_result')).toMatchObject([{ is_error: false }]);
+    expect(as.tokenRequests.map(({ form }) => Object.fromEntries(form))).toEqual([
+      {
+        ...{ grant_type: 'refresh_token', refresh_token: issued.refresh_token, client_id: 'client-1' },
+        ...{ resource: fx.url, scope: 'files:read' },
+      },
+    ]);
+    const used = fx.calls('sum').map(({ headers }) => headers['authorization'] ?? '');
+    expect(used.map((token) => as.grants.accepts(token.replace(/^Bearer /, ''))?.scope)).toEqual(['files:read']);
+    const after = await credentials.retrieve(made.id, { vault_id: vault });
+    const until = 'expires_at' in after.auth ? (after.auth.expires_at ?? '') : '';
+    expect(Date.parse(until)).toBeGreaterThan(Date.parse(ends));
+  });
+});
+
+describe('scenario 31: a server that wants a person to open a URL', () => {
+  it('has the session wait for a person, whom alone the URL is told, and goes on when they confirm', async () => {
+    const session = await service.mcpSession({ vaults: [await service.vaultWith('alice', TOKEN)] });
+    service.standIn.script(calling(mcp('url_elicitation')));
+    const seen = await service.converse(session, 'Pay.');
+    const [call] = ofType(seen, 'agent.mcp_tool_use');
+    expect(ofType(seen, 'session.status_idle')).toMatchObject([
+      { stop_reason: { type: 'requires_action', event_ids: [call?.id] } },
+    ]);
+    expect(ofType(seen, 'session.error').map(({ error }) => error.message)).toEqual([
+      expect.stringContaining(ELICITATION.url),
+    ]);
+    service.fx.opened = true;
+    const after = await confirmed(session, call?.id ?? '', 'allow');
+    expect(ofType(after, 'agent.mcp_tool_result')).toMatchObject([{ is_error: false, content: [{ text: 'paid' }] }]);
+    expect(lastRequest()).not.toContain('pay.example.com');
+  });
+});
+
+describe('scenario 35: a call that a person is to confirm', () => {
+  async function asking() {
+    const vaults = [await service.vaultWith('alice', TOKEN)];
+    const session = await service.mcpSession({ vaults, policy: 'always_ask' });
+    service.standIn.script(calling(mcp('refund', { amount: 5 })));
+    const seen = await service.converse(session, 'Refund five.');
+    const [call] = ofType(seen, 'agent.mcp_tool_use');
+    expect(call).toMatchObject({ evaluated_permission: 'ask' });
+    expect(ofType(seen, 'session.status_idle')).toMatchObject([
+      { stop_reason: { type: 'requires_action', event_ids: [call?.id] } },
+    ]);
+    return { session, call: call?.id ?? '', sent: () => service.fx.calls('refund').length };
+  }
+
+  it('is made once when they allow it', async () => {
+    const { session, call, sent } = await asking();
+    const before = sent();
+    const after = await confirmed(session, call, 'allow');
+    expect(ofType(after, 'agent.mcp_tool_result')).toMatchObject([{ is_error: false, mcp_tool_use_id: call }]);
+    expect(sent()).toBe(before + 1);
+  });
+
+  it('is not made when they do not, and the model reads why', async () => {
+    const { session, call, sent } = await asking();
+    const before = sent();
+    const after = await confirmed(session, call, 'deny', 'Five is too much.');
+    expect(ofType(after, 'agent.mcp_tool_result')).toMatchObject([{ is_error: true, mcp_tool_use_id: call }]);
+    expect(lastRequest()).toContain('Five is too much.');
+    expect(sent()).toBe(before);
+  });
+});
+
+describe('a workspace that denies by default', () => {
+  let session: string;
+
+  it('scenario 32: denies what no policy permits, tells it as denied and sends nothing', async () => {
+    session = await service.mcpSession({ vaults: [await service.vaultWith('alice', TOKEN)] });
+    const action = `MA::Action::"${new URL(service.fx.url).host}/sum"`;
+    const policies = `permit(principal, action == ${action}, resource) when { context.args.a.lessThan(decimal("0.0")) };`;
+    const policy = { mode: 'enforce', default: 'deny', policies };
+    expect(await service.extension('POST', '/v1/x/policy', policy)).toMatchObject({ status: 200 });
+    service.standIn.script(calling(mcp('sum', { a: 1, b: 2 })));
+    const permission = async () =>
+      ofType(await service.converse(session, 'Add.'), 'agent.mcp_tool_use')[0]?.evaluated_permission;
+    // Instances that have just read the policies ask for them again within ten seconds.
+    await expect.poll(permission, { timeout: 20_000, interval: 1000 }).toBe('deny');
+    const before = service.fx.calls().length;
+    const seen = await service.converse(session, 'Add again.');
+    expect(ofType(seen, 'agent.mcp_tool_use')).toMatchObject([{ name: 'sum', evaluated_permission: 'deny' }]);
+    expect(ofType(seen, 'agent.mcp_tool_result')).toMatchObject([{ is_error: true }]);
+    expect(service.fx.calls()).toHaveLength(before);
+  });
+
+  it('scenario 36: offers the model no tool that nothing could permit, and a call of one goes nowhere', async () => {
+    const before = service.fx.calls().length;
+    service.standIn.script(calling(mcp('big', { chars: 3 })));
+    const seen = await service.converse(session, 'Say a lot.');
+    const { tools = [] } = service.standIn.requests.at(-1)?.request ?? {};
+    const names = tools.flatMap((tool) => ('name' in tool && tool.name.startsWith('mcp__') ? [tool.name] : []));
+    expect(names).toEqual(['mcp__fx__sum']);
+    expect(service.fx.calls()).toHaveLength(before);
+    expect(ofType(seen, 'agent.message').map(textOf).at(-1)).toContain('There is no tool named mcp__fx__big');
+  });
+});
+
+describe('scenario 41: after all of these', () => {
+  it('every call has an intent and an outcome on record', async () => {
+    const read = async (kind: string) => {
+      const { body } = await service.extension('GET', `/v1/x/audit?kind=${kind}&limit=500`);
+      return (body as { readonly data: readonly unknown[] }).data.flatMap((record) => {
+        const { entry } = AuditRecord.parse(record);
+        return entry.kind === 'administration' ? [] : [entry];
+      });
+    };
+    const [intents, outcomes] = [await read('intent'), await read('outcome')];
+    const callsOf = (entries: typeof intents) => [...new Set(entries.map(({ call }) => call))].toSorted();
+    expect(intents.length).toBeGreaterThan(8);
+    expect(callsOf(intents)).toEqual(callsOf(outcomes));
+    expect(intents.some((entry) => entry.kind === 'intent' && entry.code === 'no_matching_permit')).toBe(true);
+    const text = JSON.stringify([intents, outcomes]);
+    for (const secret of SECRETS) expect(text).not.toContain(secret);
+  });
+});
