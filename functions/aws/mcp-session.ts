@@ -10,6 +10,7 @@ import type { GuardedFetch } from '#aws/guarded-fetch.https.ts';
 import { answerTo, capabilitiesFor, urlRequest, type Forms } from '#aws/mcp-elicitation.ts';
 import { startExchange, type Exchange, type ExchangeOptions } from '#aws/mcp-exchange.ts';
 import { failureOf } from '#aws/mcp-failure.ts';
+import { countRequestsFrom } from '#aws/mcp-request-ids.ts';
 import { isAnotherWay, wayOf, type Way } from '#aws/mcp-way.ts';
 
 export interface Session {
@@ -65,6 +66,7 @@ export async function visit<Value>(going: Visit<Value>, way: Way): Promise<Visit
   const exchange = startExchange({ ...going, totalMs, streams: streamsOf(way, going.method) });
   const credential = credentialOf(going.bearer, exchange);
   const transport = transportOf(way, target.url, { exchange, authProvider: credential.provider });
+  countRequestsFrom(transport, now());
   const pushed: UrlRequest[] = [];
   const client = clientOf(going, pushed);
   try {

@@ -26,6 +26,7 @@ it.each(['legacy', 'modern'] as const)(
 
     const [first, second] = fx.calls('url_elicitation');
     expect(second?.rpc?.id).toBeDefined();
+    expect(second?.rpc?.id).not.toBe(first?.rpc?.id);
     if (era === 'modern') {
       expect(second?.rpc?.params).toMatchObject({ requestState: ELICITATION.state });
       expect(first?.rpc?.params).not.toHaveProperty('requestState');

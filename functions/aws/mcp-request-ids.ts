@@ -1,0 +1,39 @@
+/**
+ * Ids of requests to MCP servers. The SDK counts each connection's from 0, and a connection of ours is one call: made
+ * again after people have acted, a call would bear the id of the one it goes on from, which the protocol forbids.
+ */
+import type { JSONRPCMessage, Transport } from '@modelcontextprotocol/client';
+
+/** Far more requests than one connection makes. */
+const ROOM = 1000;
+/** For servers that hold ids in 32 bits. */
+const STARTS = Math.floor(2 ** 31 / ROOM) - 1;
+
+/** Counts on from a number that the moment gives: on the wire, while the SDK goes on counting from 0. */
+export function countRequestsFrom(transport: Transport, nowMs: number): void {
+  const first = (nowMs % STARTS) * ROOM;
+  const send = transport.send.bind(transport);
+  transport.send = (message, options) => send(sent(message, first), options);
+  let handler: Transport['onmessage'];
+  Object.defineProperty(transport, 'onmessage', {
+    get: () => handler,
+    set(given: Transport['onmessage']) {
+      // What was read here before is put back as it is.
+      if (given === handler) return;
+      handler = given && ((message, extra) => given(received(message, first), extra));
+    },
+  });
+}
+
+function sent(message: JSONRPCMessage, first: number): JSONRPCMessage {
+  if (!('method' in message)) return message;
+  if ('id' in message) return typeof message.id === 'number' ? { ...message, id: message.id + first } : message;
+  const about = message.params?.['requestId'];
+  if (message.method !== 'notifications/cancelled' || typeof about !== 'number') return message;
+  return { ...message, params: { ...message.params, requestId: about + first } };
+}
+
+function received(message: JSONRPCMessage, first: number): JSONRPCMessage {
+  if ('method' in message || typeof message.id !== 'number') return message;
+  return { ...message, id: message.id - first };
+}
