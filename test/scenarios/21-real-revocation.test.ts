@@ -1,5 +1,7 @@
-import { expect, it } from 'vitest';
-import { connected, secretsOf, tokenIn } from '#test/functions/core/vault/refresh.fixture.ts';
+import { expect, it, onTestFinished } from 'vitest';
+import { connected, secretsOf, tokenIn, VAULT } from '#test/functions/core/vault/refresh.fixture.ts';
+import { startFx } from '#test/mcp/fx.ts';
+import { fxSession } from '#test/mcp/proxy-sessions.ts';
 
 it('scenario 21: a revoked consent is asked about once, told once, and needs a new consent', async () => {
   const { server, first, bearer, engine, row, rows, secrets, lines } = await connected({ expiresInMs: 30_000 });
@@ -18,6 +20,27 @@ it('scenario 21: a revoked consent is asked about once, told once, and needs a n
   const consented = server.consented();
   await rows.credentials.replace({ ...now, version: now.version + 1, secrets: secrets.seed(secretsOf(consented)) });
   expect(server.grants.accepts(tokenIn(await bearer()))).not.toBeNull();
+});
+
+it('scenario 21: each call after it is answered without the server or the authorization server being asked', async () => {
+  const { server, first, tokens, row } = await connected();
+  server.grants.revoke(first.refresh_token);
+  const fx = await startFx();
+  onTestFinished(fx.close);
+  const match = async () => [{ vault: VAULT, stored: await row() }];
+  for (let call = 0; call < 3; call += 1) {
+    const session = fxSession(fx, { links: 'none', over: { tokens, credentials: { match } } });
+    await session.call();
+    expect(session.results()).toMatchObject([
+      { is_error: true, content: [{ text: expect.stringMatching(/^authentic/) }] },
+    ]);
+    expect(session.errors()).toMatchObject([
+      { error: { type: 'mcp_authentication_failed_error', message: expect.stringContaining('connected again') } },
+    ]);
+    expect(session.outcomes()).toMatchObject([{ outcome: 'failed', error: 'needs_reauth' }]);
+  }
+  expect(server.tokenRequests).toHaveLength(1);
+  expect(fx.requests).toEqual([]);
 });
 
 it('scenario 21: a refresh token that is refused leaves all secrets where they are', async () => {

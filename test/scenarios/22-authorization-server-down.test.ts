@@ -1,6 +1,8 @@
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import type { TokenAnswer } from '#test/mcp/authorization-server-script.ts';
-import { connected, tokenIn } from '#test/functions/core/vault/refresh.fixture.ts';
+import { connected, tokenIn, VAULT } from '#test/functions/core/vault/refresh.fixture.ts';
+import { startFx } from '#test/mcp/fx.ts';
+import { fxSession } from '#test/mcp/proxy-sessions.ts';
 
 const DOWN: readonly (readonly [string, TokenAnswer])[] = [
   ['503', { do: 'say', code: 503, type: 'text/html', body: '<h1>Come back later</h1>' }],
@@ -39,6 +41,25 @@ it.each(DOWN)(
     expect(await row()).toMatchObject({ failures: 0, cooldownUntil: null });
   },
 );
+
+it('scenario 22: a call with an expired token is not sent, people hear that it is for later, and nobody is asked', async () => {
+  const { server, tokens, row } = await connected();
+  server.always({ do: 'say', code: 503, body: '' });
+  const fx = await startFx();
+  onTestFinished(fx.close);
+  const match = async () => [{ vault: VAULT, stored: await row() }];
+  const session = fxSession(fx, { over: { tokens, credentials: { match } } });
+  await session.call();
+  expect(session.results()).toMatchObject([
+    { is_error: true, content: [{ text: expect.stringMatching(/^authentication: .*\(retry_after_ms: 30000\)$/) }] },
+  ]);
+  expect(session.errors()).toMatchObject([
+    { error: { type: 'mcp_authentication_failed_error', retry_status: { type: 'retrying' } } },
+  ]);
+  expect(session.offers).toEqual([]);
+  expect(fx.requests).toEqual([]);
+  expect(server.tokenRequests).toHaveLength(1);
+});
 
 it('scenario 22: a server that does not answer is given up after its time, without a new consent', async () => {
   const { server, bearer, world, engine, row } = await connected();
