@@ -34,12 +34,13 @@ export async function judge(world: McpProxyWorld, acting: Acting, wanted: Wanted
   const declared = acting.agent.mcp_servers.find(({ name }) => name === wanted.server);
   const server = declared === undefined ? null : knownServer(declared);
   if (server === null) return denied('unknown_server', null);
-  const identity = await identify(world, acting, server.url);
+  // Neither read needs what the other finds, and the model's turn waits for both.
+  const [identity, tool] = await Promise.all([
+    identify(world, acting, server.url),
+    usableTool(world, acting, { server, name: wanted.tool }),
+  ]);
   if (identity.status !== 'known') return denied('two_users', server);
   const { user } = identity;
-  const isEnabled = effectiveMcpConfig(acting.agent.tools, wanted)?.enabled ?? false;
-  if (!isEnabled) return denied('unknown_tool', server, user);
-  const tool = await pinnedTool(world, acting, { server, name: wanted.tool });
   if (typeof tool === 'string') return denied(tool, server, user);
   const facts = factsOf(world, acting, { server, user, tool, isConfirmed: wanted.isConfirmed });
   const decision = await world.policies.decide(facts, wanted.input);
@@ -65,12 +66,14 @@ export function factsOf(
   };
 }
 
-/** The tool as the model knows it, if that is what was pinned; else why it may not be used. */
-async function pinnedTool(
+/** The tool as the model knows it, if the agent enables it and that is what was pinned; else why it may not be used. */
+async function usableTool(
   world: McpProxyWorld,
   acting: Acting,
   { server, name }: { readonly server: KnownServer; readonly name: string },
 ): Promise<McpTool | 'unknown_tool' | 'tool_drift'> {
+  const config = effectiveMcpConfig(acting.agent.tools, { server: server.name, tool: name });
+  if (config?.enabled !== true) return 'unknown_tool';
   const [offered, pins] = await Promise.all([
     offeredTools(world, acting),
     world.pins.find(acting.workspace, server.url),

@@ -52,6 +52,20 @@ describe('the verdict on a call', () => {
     ]);
   });
 
+  it('asks who acts and what was pinned at the same time', async () => {
+    const { world } = proxyStage();
+    const pinned = Promise.withResolvers<void>();
+    const matched = Promise.withResolvers<void>();
+    const beside: McpProxyWorld = {
+      ...world,
+      pins: { ...world.pins, find: (...of) => (pinned.resolve(), matched.promise.then(() => world.pins.find(...of))) },
+      credentials: {
+        match: (...of) => (matched.resolve(), pinned.promise.then(() => world.credentials.match(...of))),
+      },
+    };
+    expect(await judgeCalls(beside, KEY, [wanted()])).toMatchObject([{ decision: 'allow' }]);
+  });
+
   it('comes in the order of the calls', async () => {
     const stage = proxyStage();
     const verdicts = await judgeCalls(stage.world, KEY, [wanted(), wanted({ tool: 'nothing' }), wanted()]);
