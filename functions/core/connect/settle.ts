@@ -7,13 +7,14 @@ import type { WaitingCall } from '#core/connect/connect-links.ts';
 import type { ConnectRecord, ConnectRecords, Storing } from '#core/connect/connect-records.ts';
 import { later } from '#core/connect/link.ts';
 import type { Stamp } from '#core/ports.ts';
+import type { Resumed } from '#core/session/send.ts';
 import type { CredentialRecords } from '#core/vault/vault-records.ts';
 
 export interface SettleWorld {
   readonly connects: Pick<ConnectRecords, 'find' | 'complete' | 'storing' | 'resumed' | 'settled'>;
   readonly credentials: Pick<CredentialRecords, 'find'>;
   /** Lets the call be made again, if it still waits for its user. A repeat changes nothing. */
-  readonly resume: (call: WaitingCall) => Promise<unknown>;
+  readonly resume: (call: WaitingCall) => Promise<Resumed>;
   readonly stamp: Pick<Stamp, 'now'>;
 }
 
@@ -25,10 +26,13 @@ export async function settle(world: SettleWorld, record: ConnectRecord): Promise
   if (completed.status !== 'completed' || (completed.storing === null && completed.waiting.length === 0)) {
     return completed;
   }
+  const early: WaitingCall[] = [];
   for (const call of completed.waiting) {
-    await world.resume(call);
-    await world.connects.resumed(completed.id, call);
+    if ((await world.resume(call)).run === 'early') early.push(call);
+    else await world.connects.resumed(completed.id, call);
   }
+  // Whoever looks next tries these again: nobody else would tell them that their user has been here.
+  if (early.length > 0) return { ...completed, waiting: early };
   await world.connects.settled(completed.id);
   return { ...completed, storing: null, waiting: [] };
 }

@@ -25,6 +25,9 @@ export type RunStart =
   | { readonly run: 'none' | 'started' | 'repaired' }
   | { readonly run: 'failed'; readonly errorClass: string };
 
+/** `early`: the call is at its hand, which may be about to let it wait. */
+export type Resumed = RunStart | { readonly run: 'early' };
+
 export type Sent =
   | {
       readonly status: 'accepted';
@@ -49,17 +52,20 @@ export async function send(
 
 /**
  * A person has done what a suspended call waited for: it goes on, like one that was confirmed. A call that does not wait
- * for that, of a session that may be gone by now, is left as it is; so a repeat changes nothing.
+ * for that, of a session that may be gone by now, is left as it is; so a repeat changes nothing. It may come too early:
+ * a call joins a link while its user is using it for another one, and is let wait a moment later.
  */
 export async function resumeCall(
   ports: Sending,
   to: { readonly key: LogKey; readonly cause: string },
   call: EventId,
-): Promise<RunStart> {
+): Promise<Resumed> {
   const head = await ports.log.head(to.key);
   if (head === null) return { run: 'none' };
   const done = await changeAndStart(ports, { ...to, head }, { do: 'resume', call });
-  return done.status === 'refused' ? { run: 'none' } : done.start;
+  if (done.status === 'refused') return { run: 'none' };
+  const isAtHand = done.head.state.calls.some(({ id, waitsFor }) => id === call && waitsFor === 'hand');
+  return done.entries.length === 0 && isAtHand ? { run: 'early' } : done.start;
 }
 
 type Done =

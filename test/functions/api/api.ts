@@ -77,7 +77,7 @@ export async function startApi(limits: RateLimits = { creates: null, reads: null
       agents: createAgentRecords(dynamodb, recordsTable),
     },
     credentials: createCredentialRecords(dynamodb, db.vaultTable),
-    resume: async (call: WaitingCall) => void resumed.push(call),
+    resume: async (call: WaitingCall) => ({ run: resumed.push(call) > 0 ? 'started' : 'none' }) as const,
     isWaiting: async (_call: WaitingCall) => true,
     ...{ stamp: createStamp(), newToken, serversAllowed: [], returnUrls: ['http://localhost:3000', 'acme://done'] },
     baseUrl: 'https://agents.example.com/prod/connect' as string | null,

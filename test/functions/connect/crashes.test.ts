@@ -71,8 +71,8 @@ function mortal(
   const [part = '', method] = step.split('.');
   const dead = new Fault('records_unavailable', `died ${when} ${step}`);
   const dies =
-    <Given extends unknown[]>(work: (...given: Given) => Promise<unknown>) =>
-    async (...given: Given): Promise<unknown> => {
+    <Given extends unknown[], Value>(work: (...given: Given) => Promise<Value>) =>
+    async (...given: Given): Promise<Value> => {
       if (!dying.armed) return work(...given);
       if (when === 'after') await work(...given);
       dying.armed = false;

@@ -76,7 +76,7 @@ export async function startFlow(options: FlowOptions = {}) {
     identity: createIdentityProvider({ login: idp.login, clientSecret: async () => CLIENT_SECRET, fetch }),
     seals: createSeals(async () => 'a signing secret of the deployment, long enough'),
     audit: { record: async (_workspace: WorkspaceId, _about: string, entry: AuditEntry) => void audited.push(entry) },
-    resume: async (call: WaitingCall) => void resumed.push(call),
+    resume: async (call: WaitingCall) => ({ run: resumed.push(call) > 0 ? 'started' : 'none' }) as const,
     journal: { line: (_message: string, fields: object) => void lines.push(fields), metric: () => undefined },
     knownClients: options.knownClients ?? [],
     ...{ stamp, newToken, baseUrl, appName: 'Acme agents' },

@@ -69,6 +69,7 @@ describe('the sweep over consents', () => {
       resume: async ({ call }: { readonly call: string }) => {
         if (broken && call === first.call.call) throw new Error('the log does not answer');
         resumed.push(call);
+        return { run: 'started' } as const;
       },
     };
     await settleConsents({ connecting, journal: { logger } }, flow.world.stamp.now());
@@ -76,5 +77,17 @@ describe('the sweep over consents', () => {
     broken = false;
     await settleConsents({ connecting, journal: { logger } }, flow.world.stamp.now());
     expect(resumed).toEqual([second.call.call, first.call.call]);
+  });
+
+  it('does not lose a call whose user was faster than the hand that lets it wait', async () => {
+    const { id, call } = await interrupted('early', true);
+    let run: 'early' | 'started' = 'early';
+    const connecting = { ...flow.world, resume: async () => ({ run }) };
+    flow.clock.now += 60_000;
+    await settleConsents({ connecting, journal: { logger } }, flow.world.stamp.now());
+    expect(await flow.world.connects.find(id)).toMatchObject({ status: 'completed', waiting: [call] });
+    run = 'started';
+    await settleConsents({ connecting, journal: { logger } }, flow.world.stamp.now());
+    expect(await flow.world.connects.find(id)).toMatchObject({ status: 'completed', waiting: [] });
   });
 });

@@ -253,7 +253,7 @@ describe('resuming a suspended call', () => {
     const runs = runsThat(() => 'started');
     expect(await resumeCall({ log, runs, stamp }, to, callId(0))).toEqual({ run: 'started' });
     const { length } = log.entries(KEY);
-    expect(await resumeCall({ log, runs, stamp }, to, callId(0))).toEqual({ run: 'none' });
+    expect(await resumeCall({ log, runs, stamp }, to, callId(0))).toEqual({ run: 'early' });
     expect([runs.asked, log.entries(KEY).length]).toEqual([[2], length]);
   });
 
@@ -266,8 +266,20 @@ describe('resuming a suspended call', () => {
         events: [{ type: 'user.tool_confirmation', tool_use_id: callId(0), result: 'allow' }],
       }),
     );
-    expect(await resumeCall({ log: racing, runs, stamp }, to, callId(0))).toEqual({ run: 'none' });
+    expect(await resumeCall({ log: racing, runs, stamp }, to, callId(0))).toEqual({ run: 'early' });
     expect((await log.head(KEY))?.state).toMatchObject({ run: 2, calls: [{ waitsFor: 'hand' }] });
+  });
+
+  it('says when it comes before the hand has let the call wait, and not when the call is over', async () => {
+    const { log, stamp } = waiting();
+    const runs = runsThat(() => 'started');
+    await resumeCall({ log, runs, stamp }, to, callId(0));
+    expect(await resumeCall({ log, runs, stamp }, to, callId(0))).toEqual({ run: 'early' });
+    await act(log, { do: 'suspend', call: callId(0), error: TROUBLE });
+    await act(log, { do: 'await action' });
+    expect(await resumeCall({ log, runs, stamp }, to, callId(0))).toEqual({ run: 'started' });
+    await act(log, { do: 'result', call: callId(0), content: [], isError: false });
+    expect(await resumeCall({ log, runs, stamp }, to, callId(0))).toEqual({ run: 'none' });
   });
 
   it('leaves a start that failed to the sweep, and a session that is gone alone', async () => {
