@@ -9,12 +9,13 @@ import {
   CredentialUpdate,
   CredentialValidation,
 } from '#contract/vaults.ts';
-import { isRefusal, refuse } from '#core/requests/refusal.ts';
+import { isRefusal, refuse, type RequestRefusal } from '#core/requests/refusal.ts';
 import { createCredential } from '#core/vault/create-credential.ts';
 import { archiveCredential, deleteCredential } from '#core/vault/retire.ts';
 import { updateCredential } from '#core/vault/update-credential.ts';
 import type { CredentialPlace } from '#core/vault/vault-records.ts';
 import { absent, administered } from '../administered.ts';
+import type { ApiWorld } from '../api-world.ts';
 import { operation } from '../operation.ts';
 import { listRequest, recordPage } from '../record-page.ts';
 import { NoBody } from './nothing.ts';
@@ -143,19 +144,26 @@ const validate = operation({
   response: CredentialValidation,
   async handle(call) {
     const { world, workspace, params } = call;
-    const place = placeOf(workspace, params);
-    const stored = await world.credentials.find(place);
-    if (stored === null) return absent(call, target('mcp_oauth_validate', params));
-    const { auth, archived_at } = stored.credential;
-    if (auth.type !== 'mcp_oauth') {
-      return refuse(
-        'invalid_request_error',
-        `credential_id: must be an mcp_oauth credential, and is of type ${auth.type}`,
-      );
-    }
-    if (archived_at !== null) return refuse('invalid_request_error', 'credential_id: is archived');
-    return (await world.trial.validate(place)) ?? absent(call, target('mcp_oauth_validate', params));
+    // It acts at the server with the user's token, and may put a new one in its place.
+    return administered(call, target('mcp_oauth_validate', params), () => tried(world, placeOf(workspace, params)));
   },
 });
+
+async function tried(
+  { credentials, trial }: Pick<ApiWorld, 'credentials' | 'trial'>,
+  place: CredentialPlace,
+): Promise<CredentialValidation | RequestRefusal | null> {
+  const stored = await credentials.find(place);
+  if (stored === null) return null;
+  const { auth, archived_at } = stored.credential;
+  if (auth.type !== 'mcp_oauth') {
+    return refuse(
+      'invalid_request_error',
+      `credential_id: must be an mcp_oauth credential, and is of type ${auth.type}`,
+    );
+  }
+  if (archived_at !== null) return refuse('invalid_request_error', 'credential_id: is archived');
+  return trial.validate(place);
+}
 
 export const credentialOperations = [create, retrieve, update, list, archive, remove, validate];

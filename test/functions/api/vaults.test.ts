@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Credential, Vault } from '#contract/vaults.ts';
 import { CredentialId, VaultId, WorkspaceId } from '#contract/ids.ts';
+import { Fault } from '#core/errors.ts';
 import { createCredential } from '#core/vault/create-credential.ts';
 import { updateCredential } from '#core/vault/update-credential.ts';
 import { KEY, OTHER_KEY, startApi, type Line, type TestApi } from './api.ts';
@@ -260,6 +261,18 @@ describe('credentials', () => {
 });
 
 describe('the audit trail of vaults', () => {
+  it('tells of a trial before a user’s token is used for it', async () => {
+    const id = await vault();
+    const path = await credential(id);
+    const known: unknown[] = [];
+    api.world.trial.validate = async () => {
+      known.push(...(await audited(id)).filter(({ action }) => action === 'credential.mcp_oauth_validate'));
+      throw new Fault('mcp_proxy_unavailable', 'the MCP proxy did not do "validate"');
+    };
+    expect((await api.ask('POST', `${path}/mcp_oauth_validate`)).status).toBeGreaterThanOrEqual(500);
+    expect(known).toMatchObject([{ credential: placeOf(path).credential, outcome: 'requested', api_key: 'apikey_1' }]);
+  });
+
   it('tells what was asked for before it is done, and how it ended', async () => {
     const id = await vault();
     const path = await credential(id);
