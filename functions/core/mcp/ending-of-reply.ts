@@ -76,8 +76,10 @@ async function answered(
 
 /** A server that sends people from page to page without end is not followed for ever. */
 const MAX_SUSPENSIONS = 5;
-/** It is kept beside the call's mark. */
-const MAX_STATE_CHARS = 64_000;
+/** Nor one that sends them to more pages at once than they would look at. */
+const MAX_PAGES = 5;
+/** Of all that is kept beside the call's mark. */
+const MAX_KEPT_CHARS = 64_000;
 
 function askingPeople(
   permitted: PermittedCall,
@@ -87,12 +89,17 @@ function askingPeople(
   const server = permitted.permit.server.name;
   const { requests: shown, found } = redactRequests(reply.requests, carried.inUse(), markerOf(permitted));
   const requests = openable(shown);
-  const ids = requests.map(({ id }) => id);
-  const isTooMuch = before.causes.length >= MAX_SUSPENSIONS || (reply.state?.length ?? 0) > MAX_STATE_CHARS;
+  const suspension = {
+    requests: requests.map(({ id }) => id),
+    state: reply.state,
+    causes: [...before.causes, 'input_required'],
+  };
+  const kept = JSON.stringify(suspension);
+  const isTooMuch = requests.length > MAX_PAGES || kept.length > MAX_KEPT_CHARS;
   // What is to come back byte for byte is kept in the clear, so that no secret may be in it.
-  const isSecret = redact(JSON.stringify([ids, reply.state]), carried.inUse(), '').found;
+  const isSecret = redact(kept, carried.inUse(), '').found;
   const came = { http_status: 200, secret_echo: found || isSecret };
-  if (requests.length === 0 || isTooMuch || isSecret) {
+  if (requests.length === 0 || isTooMuch || isSecret || before.causes.length >= MAX_SUSPENSIONS) {
     const refused = cameOf(permitted, carried, { ...came, outcome: 'failed', error: 'input_refused' });
     const text = 'The MCP server wants something of a person that nobody can be asked for here.';
     return failing('input_required', text, { came: refused, detail: `${reply.requests.length} requests` });
@@ -100,7 +107,7 @@ function askingPeople(
   return {
     do: 'suspend',
     error: { type: 'mcp_authentication_failed_error', server, message: askToOpen(server, requests) },
-    suspension: { requests: ids, state: reply.state, causes: [...before.causes, 'input_required'] },
+    suspension,
     came: cameOf(permitted, carried, { ...came, outcome: 'suspended', error: 'input_required' }),
     detail: null,
   };

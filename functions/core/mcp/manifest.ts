@@ -21,8 +21,14 @@ export function fingerprint(tool: McpTool, sha256: Sha256): string {
   return sha256(canonicalJson({ name, description, schema, hints }));
 }
 
-/** A name that a server lists twice says two things, and which of them was pinned would be chance. */
-export function listedOnce(tools: readonly McpTool[]): readonly McpTool[] {
+/** Twice what the protocol asks of names. One without end would be kept with the tool's pin, which has its own limit. */
+const MAX_NAME_CHARS = 256;
+
+/**
+ * Those that can be known by their names: one that a server lists twice says two things, and which of them was pinned
+ * would be chance.
+ */
+export function withOwnName(tools: readonly McpTool[]): readonly McpTool[] {
   const uses = Map.groupBy(tools, ({ name }) => name);
-  return tools.filter(({ name }) => uses.get(name)?.length === 1);
+  return tools.filter(({ name }) => name.length <= MAX_NAME_CHARS && uses.get(name)?.length === 1);
 }

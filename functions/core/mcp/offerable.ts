@@ -4,7 +4,7 @@ import { effectiveMcpConfig } from '#core/agents/effective-config.ts';
 import { Fault } from '#core/errors.ts';
 import type { Acting, KnownServer } from '#core/mcp/acting.ts';
 import { factsOf } from '#core/mcp/judge.ts';
-import { fingerprint, listedOnce, withoutUnseen } from '#core/mcp/manifest.ts';
+import { fingerprint, withoutUnseen, withOwnName } from '#core/mcp/manifest.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
 import type { PinnedTool } from '#core/mcp/tool-pins.ts';
 
@@ -24,7 +24,7 @@ export async function offerable(
   acting: Acting,
   { server, user, tools }: Offering,
 ): Promise<readonly McpTool[]> {
-  const seen = listedOnce(tools)
+  const seen = withOwnName(tools)
     .filter(({ name }) => effectiveMcpConfig(acting.agent.tools, { server: server.name, tool: name })?.enabled === true)
     .map(withoutUnseen)
     .map((tool) => ({ tool, sha256: fingerprint(tool, world.sha256) }));

@@ -393,6 +393,20 @@ describe('a server that wants a person to open a URL', () => {
     },
   );
 
+  it.each([
+    [
+      'to many pages at once',
+      Array.from({ length: 6 }, (_, page) => ({ id: `p${page}`, url: URL_ASKED, message: '' })),
+    ],
+    ['to a page with a name without end', [{ id: 'x'.repeat(70_000), url: URL_ASKED, message: '' }]],
+  ])('is not followed %s, which nobody could be told or the call’s mark hold', async (_where, requests) => {
+    const stage = proxyStage();
+    stage.replies[0] = { ...asking(URL_ASKED), requests };
+    await run(stage);
+    expect(stage.outcomes()).toMatchObject([{ outcome: 'failed', error: 'input_refused' }]);
+    expect((await stage.state()).calls).toEqual([]);
+  });
+
   it('is not followed from page to page for ever', async () => {
     const stage = proxyStage();
     stage.replies[0] = asking(URL_ASKED);

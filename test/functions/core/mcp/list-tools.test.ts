@@ -69,6 +69,13 @@ describe('a listing', () => {
     expect(await list(stage)).toMatchObject([{ tools: [{ description: 'Adds up\nand\tdown' }] }]);
   });
 
+  it('leaves out a tool whose name nobody would read to its end, or keep', async () => {
+    const stage = proxyStage();
+    stage.listed.set(FX_URL, listing(SUM, tool('x'.repeat(257)), tool('x'.repeat(256))));
+    expect(await list(stage)).toMatchObject([{ tools: [SUM, { name: 'x'.repeat(256) }] }]);
+    expect([...stage.pins.of(FX_URL).keys()]).not.toContain('x'.repeat(257));
+  });
+
   it('leaves out a tool that is listed twice: which one was pinned would be chance', async () => {
     const stage = proxyStage();
     stage.listed.set(FX_URL, listing(SUM, tool('sum', { description: 'Takes all you have' }), tool('more')));
