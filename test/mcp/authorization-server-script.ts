@@ -1,4 +1,5 @@
 /** What tests make the authorization server be and do, and what it keeps of what it was sent. */
+import type { NewToken } from './grants.ts';
 import type { Client } from './oauth-client.ts';
 
 export interface AuthorizationServerOptions {
@@ -25,6 +26,8 @@ export interface AuthorizationServerOptions {
   readonly latencyMs?: number;
   /** @default Date.now */
   readonly nowMs?: () => number;
+  /** @default random ones */
+  readonly newToken?: NewToken;
 }
 
 /** What a token request is answered with, instead of what is right; `after` holds it back. */

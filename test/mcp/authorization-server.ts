@@ -46,7 +46,7 @@ export async function startAuthorizationServer(options: AuthorizationServerOptio
   const state: State & { decision: Decision } = {
     options,
     issuer,
-    grants: createGrants(options.lifetimeSeconds ?? 3600, options.nowMs ?? Date.now),
+    grants: createGrants(options.lifetimeSeconds ?? 3600, options.nowMs ?? Date.now, options.newToken),
     clients: new Map((options.clients ?? [PUBLIC_CLIENT]).map((client) => [client.id, client])),
     codes: new Map(),
     decision: {},

@@ -36,19 +36,23 @@ export interface Grants {
   expire(accessToken: string): void;
 }
 
-export function createGrants(lifetimeSeconds: number, nowMs: () => number): Grants {
+/** What tokens look like; `kind` is `access` or `refresh`. */
+export type NewToken = (kind: string) => string;
+
+export const randomToken: NewToken = (kind) => `${kind}-${randomBytes(18).toString('base64url')}`;
+
+export function createGrants(lifetimeSeconds: number, nowMs: () => number, newToken = randomToken): Grants {
   const families = new Map<string, Family>();
   const access = new Map<string, { readonly family: Family; readonly untilMs: number }>();
 
   function issue(family: Family): Issued {
-    const token = (kind: string) => `${kind}-${randomBytes(18).toString('base64url')}`;
-    const issued = { access_token: token('access'), refresh_token: family.current };
+    const issued = { access_token: newToken('access'), refresh_token: family.current };
     access.set(issued.access_token, { family, untilMs: nowMs() + lifetimeSeconds * 1000 });
     return { ...issued, expires_in: lifetimeSeconds, scope: family.scope };
   }
 
   function rotate(family: Family): void {
-    family.current = `refresh-${randomBytes(18).toString('base64url')}`;
+    family.current = newToken('refresh');
     families.set(family.current, family);
   }
 

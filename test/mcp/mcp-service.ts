@@ -2,6 +2,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DynamoDBClient, paginateScan } from '@aws-sdk/client-dynamodb';
 import { App } from 'aws-cdk-lib';
 import { USER_KEY } from '#contract/vaults.ts';
 import type { BrainstemProps } from '#infra/brainstem.ts';
@@ -33,6 +34,12 @@ export interface McpService extends Service {
   ): Promise<{ readonly status: number; readonly body: unknown }>;
   /** Every file that the service has written, as text, by its path below the data folder; secrets' own files apart. */
   written(): ReadonlyMap<string, string>;
+  /** The files of Secrets Manager, which those are. */
+  secretFiles(): ReadonlyMap<string, string>;
+  /** Every item of every table as JSON, by the table's name; what is binary, as text. */
+  rows(): Promise<ReadonlyMap<string, string>>;
+  /** What the state machine was given and gave, in all executions. */
+  executed(): string;
 }
 
 export interface McpServiceOptions extends ServiceOptions {
@@ -94,7 +101,14 @@ export async function startMcpService(options: McpServiceOptions = {}): Promise<
       });
       return { status: response.status, body: await response.json() };
     },
-    written: () => filesBelow(join(data, 'run')),
+    written: () => filesBelow(join(data, 'run'), (name) => !isSecret(name)),
+    secretFiles: () => filesBelow(join(data, 'run'), isSecret),
+    rows: () => rowsOf(service),
+    executed() {
+      const { template, aws } = service.runtime;
+      const executions = template.machines.flatMap(({ arn }) => aws.stepFunctions.executions(arn));
+      return JSON.stringify(executions.map((one) => [one, aws.stepFunctions.history(one.arn)]));
+    },
     async close() {
       await service.close().finally(async () => {
         await fx.close();
@@ -104,8 +118,32 @@ export async function startMcpService(options: McpServiceOptions = {}): Promise<
   };
 }
 
-function filesBelow(root: string): ReadonlyMap<string, string> {
+const isSecret = (name: string) => name.startsWith('secrets/');
+
+function filesBelow(root: string, isWanted: (name: string) => boolean): ReadonlyMap<string, string> {
   const names = readdirSync(root, { recursive: true, encoding: 'utf8' });
-  const files = names.filter((name) => !name.startsWith('secrets') && statSync(join(root, name)).isFile());
+  const files = names.filter((name) => isWanted(name) && statSync(join(root, name)).isFile());
   return new Map(files.map((name) => [name, readFileSync(join(root, name), 'latin1')]));
+}
+
+/** Of the engine itself, so that no right of anybody's hides one. */
+async function rowsOf({ runtime }: Service): Promise<ReadonlyMap<string, string>> {
+  const dynamodb = new DynamoDBClient({
+    endpoint: runtime.aws.dynamoDb.upstream,
+    region: runtime.template.region,
+    credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
+  });
+  const tables = await Promise.all(
+    runtime.template.tables.map(async ({ name: TableName }) => {
+      const items: unknown[] = [];
+      for await (const page of paginateScan({ client: dynamodb }, { TableName })) items.push(...(page.Items ?? []));
+      return [TableName, JSON.stringify(items, (_key, value: unknown) => legible(value))] as const;
+    }),
+  );
+  dynamodb.destroy();
+  return new Map(tables);
+}
+
+function legible(value: unknown): unknown {
+  return value instanceof Uint8Array ? Buffer.from(value).toString('latin1') : value;
 }

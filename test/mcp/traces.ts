@@ -1,0 +1,45 @@
+/** What can still be read of secrets, and in which coat: for tests that prove that they are nowhere. */
+
+interface Trace {
+  readonly secret: string;
+  readonly coat: string;
+}
+
+/** The secrets, or halves of them, that somebody who reads the text could put together. It knows nothing of redaction. */
+export function tracesIn(text: string, secrets: readonly string[]): readonly Trace[] {
+  const lower = text.toLowerCase();
+  return secrets.flatMap((secret) =>
+    Object.entries(coatsOf(secret)).flatMap(([coat, forms]) =>
+      forms.some((form) => text.includes(form) || lower.includes(form)) ? [{ secret, coat }] : [],
+    ),
+  );
+}
+
+/** The places in which there are any, and what is there: none is an empty list. */
+export function placesWith(
+  secrets: readonly string[],
+  places: Iterable<readonly [string, string]>,
+): readonly (readonly [string, readonly Trace[]])[] {
+  return [...places]
+    .map(([place, text]) => [place, tracesIn(text, secrets)] as const)
+    .filter(([, traces]) => traces.length > 0);
+}
+
+function coatsOf(secret: string): Readonly<Record<string, readonly string[]>> {
+  const middle = Math.floor(secret.length / 2);
+  return {
+    plain: [secret],
+    'first half': [secret.slice(0, middle)],
+    'second half': [secret.slice(middle)],
+    reversed: [[...secret].toReversed().join('')],
+    hex: [Buffer.from(secret).toString('hex')],
+    base64: [0, 1, 2].flatMap((before) => base64Of(secret, before)),
+  };
+}
+
+/** The characters that depend on nothing but the secret, when so many bytes stand before it. */
+function base64Of(secret: string, before: number): readonly string[] {
+  const coded = Buffer.from(`${'x'.repeat(before)}${secret}`).toString('base64url');
+  const own = coded.slice(before + 1, -2);
+  return [own, own.replaceAll('-', '+').replaceAll('_', '/')];
+}
