@@ -101,6 +101,17 @@ describe('a call that finds no credential of its user', () => {
     follower.leave();
   }, 60_000);
 
+  it('is over when its user interrupts, also for a consent that comes later', async () => {
+    const before = service.admitted('sum').length;
+    const { session, follower, link } = await waiting();
+    await service.client.beta.sessions.events.send(session, { events: [{ type: 'user.interrupt' }] });
+    expect(ofType(await ended(follower), 'agent.mcp_tool_result')).toMatchObject([{ is_error: true }]);
+    expect((await service.consent('alice', link)).text).toContain('is connected');
+    await service.runtime.aws.stepFunctions.idle();
+    expect((await service.events(session)).at(-1)?.type).toBe('session.status_idle');
+    expect(service.admitted('sum')).toHaveLength(before);
+  }, 60_000);
+
   it('is for the next run where strangers cannot even list tools: the failed listing left the link', async () => {
     service.closed = true;
     service.standIn.script(echo);

@@ -1,0 +1,149 @@
+/** Tokens that end while many want them, and a proxy that dies with the only one that works. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { auditOf, told } from '#test/faults/audit.ts';
+import { follow } from '#test/journeys/follower.ts';
+import { calling } from '#test/journeys/scripts.ts';
+import { ofType, textOf } from '#test/journeys/service.ts';
+import type { Script } from '#infra/local/model/script.ts';
+import { linksIn, startConsentService, type ConsentService } from '#test/mcp/consent-service.ts';
+import { mcp } from '#test/mcp/mcp-service.ts';
+
+const CALLS = 20;
+/** Longer than a session takes to begin and to list its tools. */
+const LIFE_MS = 4000;
+const SLOW_MS = 500;
+
+describe.each([
+  ['secrets-manager', 'secretsmanager:PutSecretValue'],
+  ['dynamodb-kms', 'kms:GenerateDataKey'],
+] as const)('an OAuth token in %s', (oauthTokens, firstWrite) => {
+  let service: ConsentService;
+  beforeAll(async () => {
+    service = await startConsentService({ oauthTokens });
+    service.closed = true;
+  }, 120_000);
+  afterAll(async () => service.close());
+
+  /** A vault of Alice's with a token of the authorization server that rotates, and that ends soon or later. */
+  async function connected(lifeMs: number) {
+    const vault = await service.vaultOf('alice');
+    const { access_token, refresh_token } = service.as.consented();
+    const expires = Date.now() + lifeMs;
+    const { id } = await service.client.beta.vaults.credentials.create(vault, {
+      auth: {
+        type: 'mcp_oauth',
+        mcp_server_url: service.fx.url,
+        access_token,
+        expires_at: new Date(expires).toISOString(),
+        refresh: {
+          client_id: 'client-1',
+          token_endpoint: service.as.tokenEndpoint,
+          refresh_token,
+          token_endpoint_auth: { type: 'none' },
+        },
+      },
+    });
+    const before = service.as.tokenRequests.length;
+    return {
+      ...{ vault, id, access_token, refresh_token },
+      /** Until the token has ended. */
+      ended: () => sleep(Math.max(0, expires - Date.now() + 1)),
+      tokenRequests: () => service.as.tokenRequests.length - before,
+    };
+  }
+
+  /** Makes the calls when the token of the listing is over. */
+  function callingAfter(ended: () => Promise<void>, count: number): Script {
+    const calls = Array.from({ length: count }, (_, index) => mcp('sum', { a: index, b: 0 }));
+    return async (request, index) => {
+      if (request.messages.length === 1) await ended();
+      return calling(...calls)(request, index);
+    };
+  }
+
+  it(`scenario 17: that ends before ${CALLS} calls at once is refreshed once, and all are made with the new one`, async () => {
+    const { vault, ended, access_token, refresh_token, tokenRequests } = await connected(LIFE_MS);
+    const before = service.admitted('sum').length;
+    service.standIn.script(callingAfter(ended, CALLS));
+    // Slow enough for all of them to want it.
+    service.as.answer({ do: 'grant', change: {}, after: ended().then(() => sleep(SLOW_MS)) });
+    const session = await service.mcpSession({ vaults: [vault] });
+    service.runtime.faults.disarm();
+    const seen = await service.converse(session, 'Add.');
+    const sums = Array.from({ length: CALLS }, (_, index) => String(index));
+    expect(ofType(seen, 'agent.mcp_tool_result').map(textOf).toSorted()).toEqual(sums.toSorted());
+    expect(tokenRequests()).toBe(1);
+    const proxies = service.runtime.faults.trace().filter((call) => call.function === 'mcp-proxy');
+    expect(new Set(proxies.map(({ worker }) => worker)).size).toBeGreaterThan(1);
+    const sent = service
+      .admitted('sum')
+      .slice(before)
+      .map(({ headers }) => headers['authorization']);
+    expect(sent).toHaveLength(CALLS);
+    expect(new Set(sent).size).toBe(1);
+    expect(sent[0]).not.toBe(`Bearer ${access_token}`);
+    expect(service.as.grants.isAlive(refresh_token)).toBe(true);
+    expect(told(await auditOf(service, session)).filter((outcome) => outcome === 'done')).toHaveLength(CALLS);
+  }, 60_000);
+
+  it('that has ended when five sessions of one vault begin is refreshed once', async () => {
+    const { vault, ended, refresh_token, tokenRequests } = await connected(1500);
+    service.standIn.script(calling(mcp('sum', { a: 1, b: 2 })));
+    const sessions = await Promise.all(Array.from({ length: 5 }, () => service.mcpSession({ vaults: [vault] })));
+    await ended();
+    const seen = await Promise.all(sessions.map((session) => service.converse(session, 'Add.')));
+    expect(seen.map((events) => ofType(events, 'agent.message').map(textOf).at(-1))).toEqual(
+      sessions.map(() => 'Results: 3'),
+    );
+    expect(tokenRequests()).toBe(1);
+    expect(service.as.grants.isAlive(refresh_token)).toBe(true);
+  }, 60_000);
+
+  it('is lost with a proxy that dies between its arrival and our write: the user is asked, and nobody loops', async () => {
+    const { vault, ended, tokenRequests } = await connected(LIFE_MS);
+    const before = service.admitted('sum').length;
+    service.standIn.script(callingAfter(ended, 1));
+    const session = await service.mcpSession({ vaults: [vault] });
+    const follower = await follow(service, session);
+    const { faults } = service.runtime;
+    const killed = faults.killDuring({ function: 'mcp-proxy', of: firstWrite, call: 1, phase: 'before' });
+    await service.send(session, 'Add.');
+    await killed;
+    const [use] = [await follower.next('agent.mcp_tool_use')];
+    expect((await follower.idle()).stop_reason).toEqual({ type: 'requires_action', event_ids: [use.id] });
+    const [link = ''] = linksIn(follower.since());
+    expect(tokenRequests()).toBe(2);
+    expect(service.admitted('sum')).toHaveLength(before);
+
+    // Another call meets a credential that nobody tries to refresh any more.
+    const other = await service.mcpSession({ vaults: [vault] });
+    expect(linksIn(await service.converse(other, 'Add.'))).toHaveLength(1);
+    expect(tokenRequests()).toBe(2);
+
+    await service.consent('alice', link);
+    expect((await follower.idle()).stop_reason).toEqual({ type: 'end_turn' });
+    expect(ofType(follower.since(), 'agent.message').map(textOf)).toEqual(['Results: 0']);
+    expect(service.admitted('sum')).toHaveLength(before + 1);
+    follower.leave();
+  }, 90_000);
+
+  it('is validated by asking its server, and the authorization server when that refuses it', async () => {
+    const { vault, id, access_token, refresh_token, tokenRequests } = await connected(3_600_000);
+    const validate = () => service.client.beta.vaults.credentials.mcpOAuthValidate(id, { vault_id: vault });
+    expect(await validate()).toMatchObject({
+      status: 'valid',
+      credential_id: id,
+      has_refresh_token: true,
+      refresh: null,
+    });
+    service.as.grants.expire(access_token);
+    expect(await validate()).toMatchObject({ status: 'valid', refresh: { status: 'succeeded' } });
+    expect(tokenRequests()).toBe(1);
+    service.as.grants.revoke(refresh_token);
+    const told = await validate();
+    expect(told).toMatchObject({ status: 'invalid', refresh: { status: 'failed' } });
+    expect(told.refresh?.http_response?.status_code).toBe(400);
+    expect(JSON.stringify(told)).not.toMatch(/access-|refresh-/);
+  }, 60_000);
+});
