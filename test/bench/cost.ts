@@ -3,8 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { serviceOf } from '#infra/local/lambda/environment.ts';
 import { bash, calling } from '#test/journeys/scripts.ts';
 import type { Service } from '#test/journeys/service.ts';
-import { spread, table } from './figures.ts';
-import { combine, dollars, NOTHING, PRICES, SANDBOX_HOUR, type Used } from './prices.ts';
+import { mean, price, sampled, units, UNITS_HEAD, type Row } from './cost-row.ts';
+import { table } from './figures.ts';
+import { combine, NOTHING, PRICES, SANDBOX_HOUR, type Used } from './prices.ts';
 import { watch, type Watcher } from './turns.ts';
 import { ofCalls, useOf } from './use.ts';
 
@@ -17,13 +18,6 @@ const THINKING_SESSIONS = 5;
 const STREAM_SECONDS = 12;
 /** Twice the longest wait of a stream between two looks at the log. */
 const SLOWEST_LOOK_MS = 1000;
-
-interface Row {
-  readonly what: string;
-  readonly samples: readonly Used[];
-  /** What the samples are, where their number does not say it. */
-  readonly of?: string;
-}
 
 type Progress = (text: string) => void;
 
@@ -48,52 +42,8 @@ export async function cost(service: Service, progress: Progress): Promise<string
   const of = `${STREAM_SECONDS} s of it`;
   add({ what: 'a minute of an open idle stream', samples: [streams.idle], of });
   add({ what: 'a minute of an open active stream', samples: [streams.active], of });
-  return [table(HEAD, rows.map(cells)), '', notes(mean(first))].join('\n');
-}
-
-const HEAD = [
-  'Used by',
-  'write units',
-  'read units',
-  'transitions',
-  'Lambda invocations',
-  'GB-s',
-  'API requests',
-  'S3 calls',
-  '$ per 1,000',
-];
-
-function sampled({ samples, of }: Row): string {
-  return of ?? `n=${samples.length}`;
-}
-
-function cells(row: Row): readonly string[] {
-  const { samples } = row;
-  const range = (pick: (used: Used) => number) => told(samples.map(pick));
-  return [
-    `${row.what} (${sampled(row)})`,
-    range((used) => used.writeUnits),
-    range((used) => used.readUnits),
-    range((used) => used.transitions),
-    range((used) => used.invocations),
-    mean(samples).gbSeconds.toFixed(3),
-    range((used) => used.requests),
-    range((used) => used.s3Writes + used.s3Reads),
-    `$${(dollars(mean(samples)) * 1000).toFixed(3)}`,
-  ];
-}
-
-/** The mean, and what it lies between where not all samples are alike. */
-function told(samples: readonly number[]): string {
-  const { min, max } = spread(samples);
-  const average = samples.reduce((total, sample) => total + sample, 0) / samples.length;
-  const short = (value: number) => String(Math.round(value * 10) / 10);
-  return min === max ? short(average) : `${short(average)} (${short(min)}–${short(max)})`;
-}
-
-function mean(samples: readonly Used[]): Used {
-  const total = samples.reduce((sum, used) => combine(sum, used, (a, b) => a + b), NOTHING);
-  return combine(total, NOTHING, (value) => value / samples.length);
+  const priced = rows.map((row) => [...units(row), price(row, 1000)]);
+  return [table([...UNITS_HEAD, '$ per 1,000'], priced), '', notes(mean(first))].join('\n');
 }
 
 function notes(text: Used): string {
@@ -119,7 +69,7 @@ async function firstTurns(service: Service): Promise<readonly Used[]> {
   return samples;
 }
 
-async function textTurn(service: Service, session: string, watcher: Watcher): Promise<void> {
+export async function textTurn(service: Service, session: string, watcher: Watcher): Promise<void> {
   await service.send(session, 'hi');
   await watcher.idle();
 }

@@ -8,6 +8,7 @@ import { interrupts } from './interrupts.ts';
 import { load } from './load.ts';
 import { log } from './log.ts';
 import { mcp } from './mcp.ts';
+import { mcpCost } from './mcp-cost.ts';
 import { overhead } from './overhead.ts';
 import { previews } from './previews.ts';
 import { path } from './path.ts';
@@ -38,13 +39,15 @@ const OF_SERVICE = {
   Cost: cost,
   Bundles: bundles,
 };
-const BY_THEMSELVES = { Resume: resume, Log: log, Refresh: refreshStorm, Policy: policy };
+const BY_THEMSELVES = { Resume: resume, Log: log, Refresh: refreshStorm, Policy: policy, 'Mcp cost': mcpCost };
+/** Nobody logs in: that the pages are there is what makes them load. */
+const LOGIN = { issuer: 'https://login.example.com', clientId: 'brainstem' };
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((title) => !Object.keys({ ...OF_SERVICE, ...BY_THEMSELVES }).includes(title));
 if (unknown.length > 0) throw new Error(`the bench has no part ${unknown.join(', ')}`);
 const isWanted = (title: string) => wanted.length === 0 || wanted.includes(title);
 
-const service = await startMcpService({ unchecked: true });
+const service = await startMcpService({ unchecked: true, props: { connect: LOGIN } });
 try {
   for (const [title, measure] of Object.entries(OF_SERVICE)) {
     if (isWanted(title)) print(title, await measure(service, progress));

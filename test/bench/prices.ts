@@ -13,6 +13,8 @@ export interface Used {
   readonly requests: number;
   readonly s3Writes: number;
   readonly s3Reads: number;
+  readonly secretCalls: number;
+  readonly kmsCalls: number;
 }
 
 const MILLION = 1_000_000;
@@ -31,10 +33,17 @@ export const PRICES: Used = {
   // S3 Standard, PUT and GET: c3x.dev/blog/s3-request-fees-explained (2026-11).
   s3Writes: 5 / MILLION,
   s3Reads: 0.4 / MILLION,
+  // Secrets Manager, whatever the call: dev.to/boringcontributor/storing-sensitive-information-in-dynamodb-with-kms-510k.
+  secretCalls: 0.05 / 10_000,
+  // KMS, symmetric keys: as commonly quoted, not collected from a page.
+  kmsCalls: 0.03 / 10_000,
 };
 
 /** A Fargate task on arm64 with 0.5 vCPU and 1 GB, per hour (2026-11). */
 export const SANDBOX_HOUR = 0.01975;
+
+/** What is kept, for a month: a secret (source as above), a KMS key and a GB of a table (both as commonly quoted). */
+export const MONTH = { secret: 0.4, key: 1, tableGb: 0.25 };
 
 export const NOTHING: Used = {
   writeUnits: 0,
@@ -45,6 +54,8 @@ export const NOTHING: Used = {
   requests: 0,
   s3Writes: 0,
   s3Reads: 0,
+  secretCalls: 0,
+  kmsCalls: 0,
 };
 
 export const UNITS = Object.keys(PRICES) as readonly (keyof Used)[];

@@ -6,7 +6,7 @@ import type { Service } from '#test/journeys/service.ts';
 import type { Used } from './prices.ts';
 
 /** The functions on the path of a turn: the stream polls for as long as it is open, and the sweep runs by the clock. */
-const ON_PATH: readonly string[] = ['api', 'harness', 'provision', 'execute'];
+const ON_PATH: readonly string[] = ['api', 'harness', 'provision', 'execute', 'mcp-proxy'];
 
 export async function useOf({ runtime }: Service, work: () => Promise<void>): Promise<Used> {
   await settled(runtime);
@@ -24,16 +24,19 @@ export async function useOf({ runtime }: Service, work: () => Promise<void>): Pr
   };
 }
 
-type OfCalls = Pick<Used, 'writeUnits' | 'readUnits' | 's3Writes' | 's3Reads'>;
+type OfCalls = Pick<Used, 'writeUnits' | 'readUnits' | 's3Writes' | 's3Reads' | 'secretCalls' | 'kmsCalls'>;
 
 export function ofCalls(calls: readonly TracedCall[]): OfCalls {
-  const s3 = calls.filter(({ call }) => call.startsWith('s3:'));
+  const of = (service: string) => calls.filter(({ call }) => call.startsWith(`${service}:`));
+  const s3 = of('s3');
   const s3Reads = s3.filter(({ call }) => /:(Get|Head)/.test(call)).length;
   return {
     writeUnits: sum(calls.map(({ consumed }) => consumed?.writeUnits ?? 0)),
     readUnits: sum(calls.map(({ consumed }) => consumed?.readUnits ?? 0)),
     s3Writes: s3.length - s3Reads,
     s3Reads,
+    secretCalls: of('secretsmanager').length,
+    kmsCalls: of('kms').length,
   };
 }
 
