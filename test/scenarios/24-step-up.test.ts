@@ -4,7 +4,7 @@ import { createRefreshLeases } from '#aws/refresh-leases.dynamodb.ts';
 import { createStamp, newToken, pause } from '#aws/stamp.ts';
 import { createTokens } from '#core/vault/fresh-token.ts';
 import { startFlow, type Flow } from '#test/functions/connect/flow.ts';
-import { outboundHere } from '#test/functions/core/vault/refresh.fixture.ts';
+import { newCredential, outboundHere } from '#test/functions/core/vault/refresh.fixture.ts';
 import { fxSession } from '#test/mcp/proxy-sessions.ts';
 
 /** What is on the shelf of a flow, read by its pointers. */
@@ -96,3 +96,28 @@ it('scenario 24: a consent that changed nothing is not asked for again, and the 
   expect(grantTypes()).toEqual(['authorization_code', 'authorization_code']);
   expect(flow.resumed).toHaveLength(1);
 });
+
+it.each([
+  ['its own authorization server', 'files:read files:write'],
+  ['another one', 'files:write'],
+])(
+  'scenario 24: a token that came over the API counts as the scopes that it is refreshed with, at %s',
+  async (where, scope) => {
+    const flow = await startFlow();
+    onTestFinished(() => flow.close());
+    const { as, fx, world } = flow;
+    const link = await flow.link('alice', { scopes: ['files:write'] });
+    const elsewhere = 'https://other.example.com/token';
+    const refresh = {
+      ...{ client_id: 'client-1', token_endpoint: where === 'another one' ? elsewhere : as.tokenEndpoint },
+      ...{ token_endpoint_auth: { type: 'none' as const }, resource: null, scope: 'files:read' },
+    };
+    const auth = { type: 'mcp_oauth' as const, mcp_server_url: fx.url, expires_at: null, refresh };
+    const made = newCredential(auth, {}, createStamp().now());
+    const credential = { ...made.credential, vault_id: link.vault.id };
+    expect(await world.credentials.create({ ...made, credential }, fx.url)).toMatchObject({ status: 'created' });
+    const browser = flow.browser();
+    const leaving = await browser.submit(await browser.openAs('alice', link.url));
+    expect(new URL(browser.next(leaving) ?? '').searchParams.get('scope')).toBe(scope);
+  },
+);

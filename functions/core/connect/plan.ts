@@ -2,7 +2,7 @@
 import type { AuthorizationServers, ConnectTrouble, Discovered } from '#core/connect/authorization-server.ts';
 import type { ConnectRecord } from '#core/connect/connect-records.ts';
 import { userOfVault } from '#core/connect/link.ts';
-import type { CredentialRecords } from '#core/vault/vault-records.ts';
+import type { CredentialRecords, StoredCredential } from '#core/vault/vault-records.ts';
 
 export interface ConnectPlan {
   readonly status: 'planned';
@@ -23,9 +23,20 @@ export async function planConsent(world: PlanWorld, record: ConnectRecord): Prom
   }
   const discovered = await world.servers.discover(record.server);
   if (discovered.status === 'trouble') return discovered;
-  const stored = match?.stored ?? null;
-  const granted = stored?.issuer === discovered.issuer ? (stored.grantedScopes ?? []) : [];
+  const granted = grantedThere(match?.stored ?? null, discovered);
   return { status: 'planned', discovered, scopes: chooseScopes(discovered, { asked: record.scopes, granted }) };
+}
+
+/** What the credential is good for already: told to nobody but the authorization server that it came from. */
+function grantedThere(stored: StoredCredential | null, there: Discovered): readonly string[] {
+  if (stored === null) return [];
+  const { auth } = stored.credential;
+  const refresh = auth.type === 'mcp_oauth' ? auth.refresh : null;
+  // Of one that came over the API it is known where it is refreshed, and with which scopes.
+  const isFrom =
+    stored.issuer === null ? refresh?.token_endpoint === there.tokenEndpoint : stored.issuer === there.issuer;
+  if (!isFrom) return [];
+  return stored.grantedScopes ?? refresh?.scope?.split(' ').filter((scope) => scope !== '') ?? [];
 }
 
 /**
