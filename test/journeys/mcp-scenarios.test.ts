@@ -6,6 +6,7 @@ import { MetMcpServer } from '#contract/mcp-servers.ts';
 import { startAuthorizationServer, type AuthorizationServer } from '#test/mcp/authorization-server.ts';
 import { ELICITATION } from '#test/mcp/fx-tools.ts';
 import { startFx, type Fx } from '#test/mcp/fx.ts';
+import { ALLOW_HERE } from '#test/mcp/listening.ts';
 import { mcp, startMcpService, type McpService } from '#test/mcp/mcp-service.ts';
 import { bash, calling } from './scripts.ts';
 import { ofType, textOf } from './service.ts';
@@ -15,6 +16,8 @@ const canary = (name: string) => `canary-${name}-${randomBytes(12).toString('hex
 
 const TOKEN = canary('bearer');
 const OAUTH = { access: canary('access'), refresh: canary('refresh'), client: canary('client') };
+/** More than any other user here makes, and fewer than scenario 40 does. */
+const PER_MINUTE = 12;
 const SECRETS = [TOKEN, ...Object.values(OAUTH)];
 
 let service: McpService;
@@ -22,7 +25,10 @@ let as: AuthorizationServer;
 let other: Fx;
 beforeAll(async () => {
   [service, as, other] = await Promise.all([
-    startMcpService({ fx: { tokens: { [TOKEN]: [] } } }),
+    startMcpService({
+      fx: { tokens: { [TOKEN]: [] } },
+      props: { mcp: { allow: ALLOW_HERE, callsPerMinute: PER_MINUTE } },
+    }),
     startAuthorizationServer(),
     startFx({ tokens: {} }),
   ]);
@@ -303,6 +309,22 @@ describe('scenario 37: a tool that says something else than when it was pinned',
   });
 });
 
+describe('scenario 40: more calls at once than a user may make in a minute', () => {
+  it('are made as far as they may be, and the others are told when to come back', async () => {
+    const session = await service.mcpSession({ vaults: [await service.vaultWith('dave', TOKEN)] });
+    const before = service.fx.calls('sum').length;
+    const calls = Array.from({ length: PER_MINUTE + 6 }, (_, a) => mcp('sum', { a, b: 0 }));
+    service.standIn.script(calling(...calls));
+    const seen = await service.converse(session, 'Add a lot.');
+    const results = ofType(seen, 'agent.mcp_tool_result').map(textOf);
+    expect(results).toHaveLength(calls.length);
+    const limited = results.filter((text) => /^rate_limited: .*\(retry_after_ms: \d+\)$/.test(text));
+    // While they are made one or two come back.
+    expect(limited.length).toBeGreaterThan(2);
+    expect(service.fx.calls('sum')).toHaveLength(before + calls.length - limited.length);
+  });
+});
+
 describe('a workspace that denies by default', () => {
   let session: string;
 
@@ -315,7 +337,7 @@ describe('a workspace that denies by default', () => {
   };
 
   it('scenario 38: in shadow mode makes the call, and has on record that it would have been denied', async () => {
-    session = await service.mcpSession({ vaults: [await service.vaultWith('alice', TOKEN)] });
+    session = await service.mcpSession({ vaults: [await service.vaultWith('erin', TOKEN)] });
     await save('shadow');
     service.standIn.script(calling(mcp('sum', { a: 1, b: 2 })));
     const would = async () => {
