@@ -19,6 +19,9 @@ const WRITE_SECRETS = ['secretsmanager:CreateSecret', 'secretsmanager:PutSecretV
 const SEAL = 'kms:GenerateDataKey';
 const UNSEAL = 'kms:Decrypt';
 
+/** Partitions of vaults, with their credentials. */
+const OF_VAULTS = '*#vlt_*';
+
 /**
  * Vaults: the table of everything told of vaults, credentials, MCP servers and policies, and the two places of their
  * secrets. Who may write a secret is not who may read it: `grantUse` alone gives the right to read one.
@@ -73,28 +76,27 @@ export class Vaults extends Construct {
 
   /** Credentials as calls use them: read, refreshed, and their rows kept in step. */
   grantUse(proxy: EntryFunction): void {
-    this.#grantRows(proxy, { actions: [...READ, 'dynamodb:UpdateItem'] });
+    this.#grantRows(proxy, { actions: READ });
     // It adds marks of calls, tools of servers and offers to connect, and no vault and no credential.
     const added = ['CALL#*', '*#MCP#*', 'CONNECT#*'];
-    this.#grantRows(proxy, {
-      actions: ['dynamodb:PutItem'],
-      when: { 'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': added } },
-    });
+    this.#grantRows(proxy, { actions: ['dynamodb:PutItem'], when: inPartitions(added) });
+    // An update makes the row that it does not find: of policies it may not be one.
+    this.#grantRows(proxy, { actions: ['dynamodb:UpdateItem'], when: inPartitions([OF_VAULTS, ...added]) });
     const secrets = ['secretsmanager:GetSecretValue', 'secretsmanager:CreateSecret', 'secretsmanager:PutSecretValue'];
     this.#grantSecrets(proxy, secrets, [SEAL, UNSEAL]);
   }
 
   /** A user's consent, from the offer to the stored credential, whose secrets it writes and does not read. */
   grantConnect(connect: EntryFunction): void {
-    this.#grantRows(connect, { actions: [...READ, ...WRITE] });
+    this.#grantRows(connect, { actions: READ });
+    this.#grantRows(connect, { actions: WRITE, when: inPartitions([OF_VAULTS, 'CONNECT#*', '*#CLIENT#*']) });
     this.#grantSecrets(connect, WRITE_SECRETS, [SEAL]);
   }
 
   /** Finishing consents that were cut short: their rows, and a look at the credential that proves them. */
   grantSettle(sweep: EntryFunction): void {
     this.#grantRows(sweep, { actions: ['dynamodb:GetItem'] });
-    const when = { 'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': 'CONNECT#*' } };
-    this.#grantRows(sweep, { actions: ['dynamodb:UpdateItem'], when });
+    this.#grantRows(sweep, { actions: ['dynamodb:UpdateItem'], when: inPartitions(['CONNECT#*']) });
     sweep.receive({}, { actions: ['dynamodb:Query'], on: [`${this.table.tableArn}/index/list`] });
   }
 
@@ -118,4 +120,8 @@ export class Vaults extends Construct {
     if (this.key === null) return;
     grantee.receive({ VAULT_KEY_ARN: this.key.keyArn }, { actions: ofKey, on: [this.key.keyArn] });
   }
+}
+
+function inPartitions(keys: readonly string[]): NonNullable<Right['when']> {
+  return { 'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': keys } };
 }

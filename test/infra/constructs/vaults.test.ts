@@ -130,6 +130,17 @@ describe.each(OAuthTokens.options)('who is granted vaults with OAuth tokens in %
     expect(held).toEqual(oauthTokens === 'dynamodb-kms' ? actions : []);
   });
 
+  test('the API alone writes what decides over calls: neither who meets servers nor who meets browsers does', () => {
+    for (const action of ['dynamodb:PutItem', 'dynamodb:UpdateItem']) {
+      const writers = (rows: string) => GRANTS.filter((grant) => may(grant, action, names.table, rows));
+      expect(writers('wrkspc_1#POLICY')).toEqual(['grantManage']);
+      expect(writers('wrkspc_1#MCP#0a')).toEqual(['grantManage', 'grantUse']);
+      expect(writers('wrkspc_1#CLIENT#0a')).toEqual(['grantManage', 'grantConnect']);
+      expect(writers('CALL#sevt_1')).toEqual(['grantManage', 'grantUse']);
+    }
+    expect(GRANTS.filter((grant) => may(grant, 'dynamodb:UpdateItem', names.table))).toEqual([...GRANTS]);
+  });
+
   test('the API removes rows; who uses a credential adds none, and removes none', () => {
     expect(may('grantManage', 'dynamodb:DeleteItem', names.table)).toBe(true);
     expect(may('grantManage', 'dynamodb:Query', `${names.table}/index/list`)).toBe(true);
