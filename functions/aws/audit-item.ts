@@ -23,7 +23,7 @@ export function listKeysOf(workspace: WorkspaceId, { createdAt, id }: Place): Au
   return { listPk: { S: `${workspace}#audit` }, listSk: { S: `${createdAt}#${id}` } };
 }
 
-export function listedId(record: Pick<AuditRecord, 'chain' | 'position'>): string {
+function listedId(record: Pick<AuditRecord, 'chain' | 'position'>): string {
   return `${record.chain}.${positionKey(record.position)}`;
 }
 

@@ -15,7 +15,7 @@ import { createStamp, newToken } from '#aws/stamp.ts';
 import { createVaultRecords } from '#aws/vaults.dynamodb.ts';
 
 /** Null for `none`, which has to be said. */
-export function connectBaseUrl(environment: Environment): string | null {
+function connectBaseUrl(environment: Environment): string | null {
   return setting(environment, 'CONNECT_BASE_URL') === 'none' ? null : urlSetting(environment, 'CONNECT_BASE_URL');
 }
 

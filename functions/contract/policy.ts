@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { Instant } from './ids.ts';
 
 /** In UTF-8. */
-export const MAX_POLICY_BYTES = 100 * 1024;
+const MAX_POLICY_BYTES = 100 * 1024;
 
 const POLICIES_TOO_LARGE = `must have at most ${MAX_POLICY_BYTES} bytes`;
 

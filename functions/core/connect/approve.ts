@@ -20,7 +20,7 @@ export interface ApproveWorld extends RegistrationWorld {
 }
 
 /** How long the user may take at the authorization server. */
-export const FLOW_MS = 10 * 60_000;
+const FLOW_MS = 10 * 60_000;
 
 export type Approved =
   | { readonly status: 'approved'; readonly url: string }

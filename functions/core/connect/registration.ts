@@ -41,7 +41,7 @@ export async function chooseClient(
   return { status: 'chosen', client: await world.clients.save(workspace, issuer, answer) };
 }
 
-export function clientMetadataUrl(baseUrl: string): string {
+function clientMetadataUrl(baseUrl: string): string {
   return `${baseUrl}/client-metadata.json`;
 }
 

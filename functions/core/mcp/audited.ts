@@ -6,7 +6,7 @@ import type { Acting } from '#core/mcp/acting.ts';
 import type { Judged } from '#core/mcp/judge.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
 
-export type Intent = Extract<AuditEntry, { kind: 'intent' }>;
+type Intent = Extract<AuditEntry, { kind: 'intent' }>;
 export type Outcome = Extract<AuditEntry, { kind: 'outcome' }>;
 
 type Subject = Omit<Intent, 'kind' | 'decision' | 'code' | 'policy_ids' | 'policy_sha256' | 'mode' | 'would'>;

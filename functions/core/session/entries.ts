@@ -116,7 +116,7 @@ export function requiresAction(calls: readonly { readonly id: EventId }[]): Stop
 }
 
 /** Usage with the seconds of the running stretch that ends now. */
-export function usageAt(state: SessionState, now: Instant): Usage {
+function usageAt(state: SessionState, now: Instant): Usage {
   if (state.runningSince === null) return state.usage;
   const seconds = Math.max(0, Date.parse(now) - Date.parse(state.runningSince)) / 1000;
   return { ...state.usage, active_seconds: state.usage.active_seconds + seconds };

@@ -43,7 +43,7 @@ interface Change {
   readonly values: SecretValues;
 }
 
-export function changedCredential(saved: Credential, update: CredentialUpdate, rules: Rules): Change | RequestRefusal {
+function changedCredential(saved: Credential, update: CredentialUpdate, rules: Rules): Change | RequestRefusal {
   const changed = changeAuth(saved.auth, update.auth, rules);
   if (isRefusal(changed)) return changed;
   const metadata = patchMetadata(saved.metadata, update.metadata);

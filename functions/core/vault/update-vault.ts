@@ -22,7 +22,7 @@ export async function updateVault(
 }
 
 /** The vault itself when nothing changes. */
-export function changedVault(vault: Vault, update: VaultUpdate, now: Instant): Vault | RequestRefusal {
+function changedVault(vault: Vault, update: VaultUpdate, now: Instant): Vault | RequestRefusal {
   if (vault.archived_at !== null) return refuse('invalid_request_error', 'vault_id: is archived');
   const metadata = patchMetadata(vault.metadata, update.metadata);
   if (metadata === null) return refuse('invalid_request_error', `metadata: ${TOO_MANY_PAIRS}`);
