@@ -23,8 +23,8 @@ export async function listTools(world: McpProxyWorld, key: LogKey, until: Until)
   return withinRoom(listings);
 }
 
-/** Below the 6 MB that one synchronous Lambda invocation answers with. */
-const MAX_BYTES = 4_000_000;
+/** About 100,000 tokens: half of the smallest window of a model, which every request of the session gives to its tools. */
+const MAX_BYTES = 400_000;
 
 /** What the servers before it leave no room for is told as one that failed, and not as one without tools. */
 function withinRoom(listings: readonly ServerListing[]): readonly ServerListing[] {

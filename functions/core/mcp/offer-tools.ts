@@ -1,5 +1,6 @@
 /** The names under which the model is offered what MCP servers list. */
 import type { McpTool, OfferedTool, ServerListing } from '#contract/mcp.ts';
+import { isJsonSchema } from '#core/mcp/json-schema.ts';
 
 /** The provider's rule for the name of a tool. */
 const MAX_NAME_CHARS = 128;
@@ -43,7 +44,8 @@ function plainName(server: string, tool: McpTool): string {
 }
 
 function isTaken({ description, input_schema: schema }: McpTool): boolean {
-  if (schema['type'] !== 'object' || COMBINATORS.some((key) => Object.hasOwn(schema, key))) return false;
+  if (schema['type'] !== 'object' || !isJsonSchema(schema)) return false;
+  if (COMBINATORS.some((key) => Object.hasOwn(schema, key))) return false;
   if (!Object.keys(Object(schema['properties'])).every((name) => ARGUMENT.test(name))) return false;
   return !HALF_A_PAIR.test(JSON.stringify([description, schema]));
 }

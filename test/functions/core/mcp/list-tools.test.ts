@@ -140,9 +140,9 @@ describe('a server that does not list its tools', () => {
   });
 
   it.each([
-    ['Latin', 'x'.repeat(4_000_000)],
-    ['Chinese', '語'.repeat(1_400_000)],
-  ])('is one that says more of its tools than an answer can hold, in %s', async (_script, description) => {
+    ['Latin', 'x'.repeat(400_000)],
+    ['Chinese', '語'.repeat(140_000)],
+  ])('is one whose tools would fill half of a model’s window, in %s', async (_script, description) => {
     const stage = proxyStage({ agent: agentWith({ fx: FX_URL, big: OTHER_URL }) });
     stage.pins.of(OTHER_URL).clear();
     stage.listed.set(OTHER_URL, listing(tool('big', { description })));

@@ -12,6 +12,10 @@ const listed = (server: string, ...tools: readonly (string | McpTool)[]): Server
 const offered = (...listings: readonly ServerListing[]) => offerTools(listings, NO_MCP.sha256);
 const names = (...listings: readonly ServerListing[]) => offered(...listings).map(({ as }) => as);
 const withArgument = (name: string) => mcpTool('bad', { input_schema: { type: 'object', properties: { [name]: {} } } });
+const withSchema = (argument: unknown) =>
+  mcpTool('bad', { input_schema: { type: 'object', properties: { of: argument } } });
+const nested = (depth: number): object =>
+  depth === 0 ? {} : { type: 'object', properties: { in: nested(depth - 1) } };
 const FAILED: ServerListing = {
   status: 'failed',
   server: 'calendar',
@@ -60,6 +64,13 @@ describe('the tools of MCP servers', () => {
   });
 
   it.each([
+    ['has an argument whose schema is none', withSchema(5)],
+    ['has a type that does not exist', withSchema({ type: 'strnig' })],
+    ['has a tuple in the words of an older draft', withSchema({ type: 'array', items: [{}] })],
+    ['has a bound in the words of an older draft', withSchema({ type: 'number', exclusiveMinimum: true })],
+    ['has an argument that is required by itself', withSchema({ type: 'string', required: true })],
+    ['has alternatives without any', withSchema({ anyOf: [] })],
+    ['has a schema without end', withSchema(nested(40))],
     ['has a schema of no object', mcpTool('bad', { input_schema: { type: 'string' } })],
     ['has no type', mcpTool('bad', { input_schema: {} })],
     ['has alternatives at its top', mcpTool('bad', { input_schema: { type: 'object', anyOf: [{}] } })],
@@ -77,6 +88,20 @@ describe('the tools of MCP servers', () => {
     const properties = { 'projects.any': deep, 'a-b': {}, [`a_${'x'.repeat(62)}`]: {} };
     const fine = mcpTool('fine', { input_schema: { type: 'object', properties } });
     expect(names(listed('tracker', fine))).toEqual(['mcp__tracker__fine']);
+  });
+
+  it('may use whatever the draft allows, and keywords that it does not know', () => {
+    const rich = withSchema({
+      type: ['string', 'null'],
+      enum: ['a', null],
+      pattern: '^a$',
+      nullable: true,
+      anyOf: [{ $ref: '#/$defs/a' }, true],
+      items: { minimum: 0 },
+      additionalProperties: false,
+      $defs: { a: nested(20) },
+    });
+    expect(names(listed('tracker', rich))).toEqual(['mcp__tracker__bad']);
   });
 
   it('may speak of half a character', () => {
