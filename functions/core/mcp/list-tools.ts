@@ -3,10 +3,11 @@
  * server that does not answer is told as such, and takes nothing away from the others.
  */
 import type { SessionAgent } from '#contract/agents.ts';
-import type { McpServer, ServerListing } from '#contract/mcp.ts';
+import type { McpServer, McpTool, ServerListing } from '#contract/mcp.ts';
 import { actingIn, identify, knownServer, type Acting, type Identity, type KnownServer } from '#core/mcp/acting.ts';
 import { carryBearer } from '#core/mcp/carried-bearer.ts';
 import { consentUrl } from '#core/mcp/consent.ts';
+import { withoutUnseen } from '#core/mcp/manifest.ts';
 import type { McpFailure, McpListed } from '#core/mcp/mcp-client.ts';
 import { offerable } from '#core/mcp/offerable.ts';
 import { redactFailure } from '#core/mcp/redact-failure.ts';
@@ -84,8 +85,9 @@ async function ask(
   const cacheKey = match?.stored.credential.id ?? null;
   const answer = await client.listTools({ url: server.url, bearer: carried.bearer, cacheKey, deadline }, signal);
   if (answer.status === 'failed') return carried.notRenewed() ?? redactFailure(answer, carried.inUse()).failure;
-  // One that quotes the token could carry it into every request to the model.
-  const tools = answer.tools.filter((tool) => !redact(JSON.stringify(tool), carried.inUse(), '').found);
+  // One that quotes the token could carry it into every request to the model; what is unseen may hide it from a search.
+  const quotes = (tool: McpTool) => redact(JSON.stringify(withoutUnseen(tool)), carried.inUse(), '').found;
+  const tools = answer.tools.filter((tool) => !quotes(tool));
   return { ...answer, tools };
 }
 

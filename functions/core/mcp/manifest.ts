@@ -12,7 +12,17 @@ export function seen(text: string): string {
 
 /** What a person who approves the tool would not see must not reach the model either. */
 export function withoutUnseen(tool: McpTool): McpTool {
-  return { ...tool, description: seen(tool.description) };
+  return { ...tool, description: seen(tool.description), input_schema: seenSchema(tool.input_schema) };
+}
+
+const WORDS: ReadonlySet<string> = new Set(['title', 'description']);
+
+/** Only what is said of arguments: names and values have to be what the server knows. */
+function seenSchema(schema: McpTool['input_schema']): McpTool['input_schema'] {
+  const shown = JSON.stringify(schema, (key, value: unknown) =>
+    WORDS.has(key) && typeof value === 'string' ? seen(value) : value,
+  );
+  return JSON.parse(shown) as McpTool['input_schema'];
 }
 
 /** Of everything that a server says of a tool: one that changes any of it is another tool. */
