@@ -12,6 +12,7 @@ import {
   type Came,
   type Ending,
 } from '#core/mcp/ending.ts';
+import type { Suspension } from '#core/mcp/call-marks.ts';
 import type { McpCalled, McpFailure } from '#core/mcp/mcp-client.ts';
 import { hookResult } from '#core/policy/hook-call.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
@@ -21,6 +22,7 @@ import { redact } from '#core/mcp/redact.ts';
 import { askToOpen, openable, redactRequests } from '#core/mcp/suspend-for-url.ts';
 import { noToken, troubleOf } from '#core/mcp/trouble.ts';
 import type { NoBearer } from '#core/vault/tokens.ts';
+import type { Match } from '#core/vault/vault-records.ts';
 
 type Replied = Extract<Attempted, { status: 'replied' }>;
 type ReplyOf<Status extends McpCalled['status']> = Extract<McpCalled, { status: Status }>;
@@ -132,17 +134,30 @@ async function failed(
     }),
     detail: why === null ? reply.detail : `${reply.detail}; ${why.detail}`,
   });
-  const cause = [reply.kind, ...reply.scopes.toSorted()].join(' ');
-  const isRepeat = before.causes.includes(cause);
-  // A consent that changed nothing is not asked for again; where there is no credential, nobody has consented yet.
-  const wasInVain = isRepeat && identity.match !== null;
-  const mayAsk = CONSENT_HELPS.has(reply.kind) && why?.status !== 'unavailable' && !wasInVain;
+  const wanted = [reply.kind, ...reply.scopes.toSorted()].join(' ');
+  const mayAsk =
+    CONSENT_HELPS.has(reply.kind) && why?.status !== 'unavailable' && !askedInVain(before, wanted, identity.match);
   const url = mayAsk ? await linkFor(world, permitted, reply) : null;
   if (error !== undefined && url !== null) {
-    const suspension = isRepeat ? before : { ...before, causes: [...before.causes, cause] };
-    return { do: 'suspend', error: withLink(error, url), suspension, ...said('suspended') };
+    const cause = `${wanted} ${stateOf(identity.match, carried.version())}`;
+    const causes = before.causes.includes(cause) ? before.causes : [...before.causes, cause];
+    return { do: 'suspend', error: withLink(error, url), suspension: { ...before, causes }, ...said('suspended') };
   }
   return failing(reply.kind, textOf(reply, why), said('failed'), error);
+}
+
+/**
+ * A consent that changed nothing is not asked for again. That there was one shows in the credential: an attempt that died
+ * before anybody was asked, or a call that was confirmed without a consent, finds it as it was.
+ */
+function askedInVain({ causes }: Suspension, wanted: string, match: Match | null): boolean {
+  const unchanged = `${wanted} ${stateOf(match, null)}`;
+  return causes.some((cause) => cause.startsWith(`${wanted} @`) && cause !== unchanged);
+}
+
+/** `version`: the one that was used; null for the one that was found. */
+function stateOf(match: Match | null, version: number | null): string {
+  return match === null ? '@none' : `@${match.stored.credential.id}.${version ?? match.stored.version}`;
 }
 
 const CONSENT_HELPS: ReadonlySet<McpFailure['kind']> = new Set(['authentication', 'scope_required']);

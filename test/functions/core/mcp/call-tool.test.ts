@@ -12,6 +12,7 @@ import {
   failure,
   FX_URL,
   holding,
+  memoryCredentials,
   NO_HOOKS,
   proxyStage,
   sha256,
@@ -298,17 +299,35 @@ describe('a call that a user has to consent to', () => {
     expect((await stage.state()).calls).toMatchObject([{ waitsFor: 'confirmation', isSuspended: true }]);
   });
 
+  const wantsMore = failure({ kind: 'scope_required', scopes: ['files:write'] });
+  /** What a consent leaves. */
+  const consented = () => {
+    const renewed = { ...credentialIn(ALICE.vault), version: 4 };
+    return { credentials: memoryCredentials([{ vault: ALICE.vault, stored: [renewed] }]) };
+  };
+
   it('scenario 24: a third failure of the same kind is not attempted: the second one is the result', async () => {
     const stage = proxyStage();
-    stage.replies[0] = failure({ kind: 'scope_required', scopes: ['files:write'] });
+    stage.replies[0] = wantsMore;
     await run(stage);
     expect(stage.offers).toMatchObject([{ scopes: ['files:write'] }]);
     await stage.when({ do: 'resume', call: stage.open.id });
-    await run(stage);
+    await run(stage, consented());
     expect(textOf(stage)).toMatch(/^scope_required: /);
     expect(stage.results()).toMatchObject([{ is_error: true }]);
     expect(stage.calls).toHaveLength(2);
     expect(stage.offers).toHaveLength(1);
+  });
+
+  it('waits for a wider consent also when the attempt that found it out dies before anybody was asked', async () => {
+    const stage = proxyStage();
+    stage.replies[0] = wantsMore;
+    const dies = async () => Promise.reject(new Error('killed'));
+    await expect(run(stage, { log: { ...stage.log, append: dies } })).rejects.toThrow('killed');
+    await run(stage);
+    expect(stage.results()).toEqual([]);
+    expect((await stage.state()).calls).toMatchObject([{ waitsFor: 'confirmation', isSuspended: true }]);
+    expect(stage.errors()).toMatchObject([{ error: { message: expect.stringContaining(LINK) } }]);
   });
 
   it('is answered with an error where nobody can be asked', async () => {
