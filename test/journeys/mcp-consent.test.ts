@@ -101,6 +101,29 @@ describe('a call that finds no credential of its user', () => {
     follower.leave();
   }, 60_000);
 
+  it('scenario 24: waits for a wider consent where the first one does not reach, and goes on with both', async () => {
+    const { vault, session, follower, link } = await waiting();
+    await service.consent('alice', link);
+    await ended(follower);
+    const tokens = service.as.tokenRequests.length;
+    service.standIn.script(calling(mcp('files_write', { path: 'a.txt' })));
+    const again = await follow(service, session);
+    await service.send(session, 'Write it.');
+    expect((await again.idle()).stop_reason).toMatchObject({ type: 'requires_action' });
+    expect(service.as.tokenRequests).toHaveLength(tokens);
+    const [wider = ''] = linksIn(again.since());
+    expect(wider).not.toBe(link);
+    const [use] = ofType(again.seen, 'agent.mcp_tool_use');
+    await say(session, confirmation(use?.id ?? '', 'allow'));
+    expect((await again.idle()).stop_reason).toMatchObject({ type: 'requires_action' });
+    expect(linksIn(again.since())).toEqual([wider]);
+    await service.consent('alice', wider);
+    expect(ofType(await ended(again), 'agent.message').map(textOf)).toEqual(['Results: wrote a.txt']);
+    const asked = service.as.requests.filter(({ path }) => path.endsWith('/authorize')).at(-1);
+    expect(asked?.query.get('scope')?.split(' ').toSorted()).toEqual(['files:read', 'files:write']);
+    expect((await service.client.beta.vaults.credentials.list(vault)).data).toHaveLength(1);
+  }, 60_000);
+
   it('is over when its user interrupts, also for a consent that comes later', async () => {
     const before = service.admitted('sum').length;
     const { session, follower, link } = await waiting();

@@ -35,15 +35,20 @@ export async function startConsentService(props: BrainstemProps = {}): Promise<C
     props: { connect: { issuer, clientId, allow: ALLOW_HERE }, ...props },
   });
   const { fx } = service;
-  const isLetIn = ({ headers }: FxRequest) =>
-    as.grants.accepts(headers['authorization']?.replace(/^Bearer /, '') ?? '') !== null;
   const admitted: FxRequest[] = [];
-  fx.intercept = (request) => {
-    if (request.rpc?.method !== 'tools/call' && !consenting.closed) return undefined;
-    if (isLetIn(request)) return void admitted.push(request);
+  const refused = (status: number, more: string) => {
     const metadata = `${fx.origin}/.well-known/oauth-protected-resource/mcp`;
-    const headers = { 'www-authenticate': `Bearer resource_metadata="${metadata}"` };
-    return Response.json({ error: 'refused' }, { status: 401, headers });
+    const headers = { 'www-authenticate': `Bearer resource_metadata="${metadata}"${more}` };
+    return Response.json({ error: 'refused' }, { status, headers });
+  };
+  fx.intercept = (request) => {
+    const { headers, rpc } = request;
+    if (rpc?.method !== 'tools/call' && !consenting.closed) return undefined;
+    const consent = as.grants.accepts(headers['authorization']?.replace(/^Bearer /, '') ?? '');
+    if (consent === null) return refused(401, '');
+    const { scope } = fx.tools.get(String(rpc?.params?.['name'])) ?? {};
+    if (scope === undefined || consent.scope.includes(scope)) return void admitted.push(request);
+    return refused(403, `, error="insufficient_scope", scope="${scope}"`);
   };
 
   const consenting: ConsentService = {
