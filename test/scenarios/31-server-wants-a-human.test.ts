@@ -1,4 +1,5 @@
 import { expect, it, onTestFinished } from 'vitest';
+import { clientForTests, ON, targetOf } from '#test/mcp/client.ts';
 import { ELICITATION } from '#test/mcp/fx-tools.ts';
 import { startFx } from '#test/mcp/fx.ts';
 import { fxSession } from '#test/mcp/proxy-sessions.ts';
@@ -8,7 +9,10 @@ it.each(['legacy', 'modern'] as const)(
   async (era) => {
     const fx = await startFx({ era });
     onTestFinished(fx.close);
-    const session = fxSession(fx, { tool: 'url_elicitation', input: {} });
+    const client = clientForTests();
+    // Afterwards it knows how to speak to the server, and begins with the call.
+    await client.listTools(targetOf(fx.url), ON);
+    const session = fxSession(fx, { tool: 'url_elicitation', input: {}, client });
 
     await session.call();
     expect(session.errors()).toMatchObject([{ error: { message: expect.stringContaining(ELICITATION.url) } }]);
