@@ -119,7 +119,7 @@ describe('a call that finds no credential of its user', () => {
     expect(linksIn(again.since())).toEqual([wider]);
     await service.consent('alice', wider);
     expect(ofType(await ended(again), 'agent.message').map(textOf)).toEqual(['Results: wrote a.txt']);
-    const asked = service.as.requests.filter(({ path }) => path.endsWith('/authorize')).at(-1);
+    const asked = service.as.requests.findLast(({ path }) => path.endsWith('/authorize'));
     expect(asked?.query.get('scope')?.split(' ').toSorted()).toEqual(['files:read', 'files:write']);
     expect((await service.client.beta.vaults.credentials.list(vault)).data).toHaveLength(1);
   }, 60_000);

@@ -6,6 +6,7 @@ import { follow } from '#test/journeys/follower.ts';
 import { calling } from '#test/journeys/scripts.ts';
 import { ofType, textOf } from '#test/journeys/service.ts';
 import { confirmation } from '#test/mcp/consent-service.ts';
+import { ELICITATION } from '#test/mcp/fx-tools.ts';
 import { mcp, startMcpService, type McpService } from '#test/mcp/mcp-service.ts';
 
 const TOKEN = 'token-of-alice-0123456789';
@@ -56,6 +57,25 @@ describe('a call that people are asked about', () => {
     expect(sent()).toBe(0);
     follower.leave();
   });
+});
+
+it('scenario 31: a call whose server wants a person to open a page waits, and the page is nothing for the model', async () => {
+  service.standIn.script(calling(mcp('url_elicitation')));
+  const session = await service.mcpSession({ vaults });
+  const follower = await follow(service, session);
+  await service.send(session, 'Pay.');
+  const [use] = [await follower.next('agent.mcp_tool_use')];
+  expect((await follower.idle()).stop_reason).toEqual({ type: 'requires_action', event_ids: [use.id] });
+  const [told] = ofType(follower.since(), 'session.error');
+  expect(told?.error.message).toContain(ELICITATION.url);
+  const events = [confirmation(use.id, 'allow')];
+  await service.client.beta.sessions.events.send(session, { events });
+  expect((await follower.idle()).stop_reason).toEqual({ type: 'end_turn' });
+  expect(ofType(follower.since(), 'agent.message').map(textOf)).toEqual(['Results: paid']);
+  expect(JSON.stringify(service.standIn.requests)).not.toContain(new URL(ELICITATION.url).host);
+  const ids = service.fx.calls('url_elicitation').map(({ rpc }) => rpc?.id);
+  expect(new Set(ids).size).toBe(2);
+  follower.leave();
 });
 
 describe('policies of the workspace', () => {
