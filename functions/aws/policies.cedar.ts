@@ -81,6 +81,11 @@ export function createPolicies({ records, nowMs }: PoliciesOptions): Policies {
       // A policy that can be judged only with arguments hides nothing.
       return judged.status === 'judged' && (judged.decision === 'allow' || judged.errors.length > 0);
     },
+
+    async prepare(workspace) {
+      // What cannot be read is for the judgement to deny.
+      await inForce(workspace).catch(() => null);
+    },
   };
 }
 

@@ -34,6 +34,16 @@ describe('scenario 38: a set in shadow mode', () => {
     }
     expect(stored.pointers).toBe(1);
   });
+
+  it('scenario 38: is read beforehand by whoever prepares it, and denies all the same when that failed', async () => {
+    const { decide, prepare, stored } = policiesOf(policyOf(FORBID));
+    await prepare(FACTS.workspace);
+    await decide(FACTS, { amount: 1 });
+    expect(stored.pointers).toBe(1);
+    Object.assign(stored, { fails: true, nowMs: 10_000 });
+    await prepare(FACTS.workspace);
+    expect(await decide(FACTS, { amount: 1 })).toMatchObject({ decision: 'deny', code: 'policies_unreadable' });
+  });
 });
 
 describe('scenario 38: a set that can not be read', () => {

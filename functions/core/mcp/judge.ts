@@ -34,10 +34,11 @@ export async function judge(world: McpProxyWorld, acting: Acting, wanted: Wanted
   const declared = acting.agent.mcp_servers.find(({ name }) => name === wanted.server);
   const server = declared === undefined ? null : knownServer(declared);
   if (server === null) return denied('unknown_server', null);
-  // Neither read needs what the other finds, and the model's turn waits for both.
+  // None of these reads needs what another finds, and the model's turn waits for all of them.
   const [identity, tool] = await Promise.all([
     identify(world, acting, server.url),
     usableTool(world, acting, { server, name: wanted.tool }),
+    world.policies.prepare(acting.workspace),
   ]);
   if (identity.status !== 'known') return denied('two_users', server);
   const { user } = identity;

@@ -28,7 +28,10 @@ export async function offerable(
     .filter(({ name }) => effectiveMcpConfig(acting.agent.tools, { server: server.name, tool: name })?.enabled === true)
     .map(withoutUnseen)
     .map((tool) => ({ tool, sha256: fingerprint(tool, world.sha256) }));
-  const pins = await world.pins.find(acting.workspace, server.url);
+  const [pins] = await Promise.all([
+    world.pins.find(acting.workspace, server.url),
+    world.policies.prepare(acting.workspace),
+  ]);
   const unknown = seen.filter(({ tool }) => !pins.has(tool.name));
   if (unknown.length > 0) await world.pins.pin(acting.workspace, server.url, unknown, world.stamp.now());
   const drifted = seen.filter((one) => isDrifted(one, pins.get(one.tool.name)));

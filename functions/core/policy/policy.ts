@@ -38,4 +38,6 @@ export interface Policies {
   decide(facts: CallFacts, input: Readonly<Record<string, unknown>>): Promise<Decision>;
   /** Whether any input could be allowed. Cosmetic: `decide` has the last word. */
   isVisible(facts: CallFacts): Promise<boolean>;
+  /** Reads what is in force, for whoever can do so beside other reads: the next judgement waits for it otherwise. */
+  prepare(workspace: WorkspaceId): Promise<void>;
 }

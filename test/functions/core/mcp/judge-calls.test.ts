@@ -21,6 +21,7 @@ const DENY: Decision = { ...ALLOW, decision: 'deny', code: 'forbidden', reason: 
 const policies = (decision: Decision): McpProxyWorld['policies'] => ({
   decide: async () => decision,
   isVisible: async () => true,
+  prepare: async () => {},
 });
 
 describe('the verdict on a call', () => {
@@ -52,16 +53,20 @@ describe('the verdict on a call', () => {
     ]);
   });
 
-  it('asks who acts and what was pinned at the same time', async () => {
+  it('asks who acts, what was pinned and what is in force at the same time', async () => {
     const { world } = proxyStage();
-    const pinned = Promise.withResolvers<void>();
-    const matched = Promise.withResolvers<void>();
+    const asked = Array.from({ length: 3 }, () => Promise.withResolvers<void>());
+    const all = Promise.all(asked.map(({ promise }) => promise));
+    const together = async <Value>(index: number, read: () => Promise<Value>): Promise<Value> => {
+      asked[index]?.resolve();
+      await all;
+      return read();
+    };
     const beside: McpProxyWorld = {
       ...world,
-      pins: { ...world.pins, find: (...of) => (pinned.resolve(), matched.promise.then(() => world.pins.find(...of))) },
-      credentials: {
-        match: (...of) => (matched.resolve(), pinned.promise.then(() => world.credentials.match(...of))),
-      },
+      credentials: { match: (...of) => together(0, () => world.credentials.match(...of)) },
+      pins: { ...world.pins, find: (...of) => together(1, () => world.pins.find(...of)) },
+      policies: { ...world.policies, prepare: (...of) => together(2, () => world.policies.prepare(...of)) },
     };
     expect(await judgeCalls(beside, KEY, [wanted()])).toMatchObject([{ decision: 'allow' }]);
   });

@@ -216,6 +216,7 @@ export function proxyStage(options: StageOptions = {}) {
         return ALLOW;
       },
       isVisible: async () => true,
+      prepare: async () => {},
     },
     hooks: NO_HOOKS,
     audit: { record: async (_workspace, _about, entry) => void audited.push(entry) },
