@@ -1,5 +1,4 @@
 /** One connection to an MCP server: as long as one request of ours takes, and nobody else's. */
-import { randomInt } from 'node:crypto';
 import {
   Client,
   SSEClientTransport,
@@ -55,7 +54,6 @@ const RECONNECTION = {
 };
 /** Saying goodbye is for the server's sake; nobody waits longer for it. */
 const GOODBYE_MS = 1000;
-const MAX_FIRST_ID = 2 ** 31;
 /** By which the SDK's own clock comes second to ours. */
 const GRACE_MS = 1000;
 
@@ -101,8 +99,6 @@ function clientOf({ forms, isResumed }: Pick<Visit<unknown>, 'forms' | 'isResume
     inputRequired: { autoFulfill: false },
     listMaxPages: MAX_PAGES,
   });
-  // Each of the SDK's clients counts from zero, but a call that is made again for its server is to have another id.
-  Object.assign(client, { _requestMessageId: randomInt(MAX_FIRST_ID) });
   client.setRequestHandler('elicitation/create', ({ params }) => {
     const url = urlRequest(`pushed-${pushed.length}`, params);
     if (url === null) return { ...answerTo(params, forms) };
