@@ -73,8 +73,8 @@ async function storeCost(store: OAuthTokens): Promise<StoreCost> {
       store,
       listed: row('a text-only turn, tools listed', listed),
       remembered: row('a turn with one MCP call, token in memory', remembered),
-      read: row('… token read from its store', read),
-      refreshed: row('… token refreshed', refreshed),
+      read: row('… token read from its store, new session', read),
+      refreshed: row('… token refreshed, new session', refreshed),
     };
   } finally {
     await service.close();
