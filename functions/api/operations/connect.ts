@@ -5,6 +5,7 @@ import { ConnectId } from '#contract/ids.ts';
 import { pageOf } from '#contract/pages.ts';
 import { NoQuery } from '#contract/queries.ts';
 import { linksOfSession, linkStatus, requestLink } from '#core/connect/request-link.ts';
+import { administered } from '../administered.ts';
 import { notFound, operation } from '../operation.ts';
 import { NoBody, NoParams } from './nothing.ts';
 
@@ -16,7 +17,11 @@ const create = operation({
   query: NoQuery,
   body: ConnectCreate,
   response: Connect,
-  handle: ({ world, workspace, body }) => requestLink(world.connecting, workspace, body),
+  handle(call) {
+    const { world, workspace, body } = call;
+    const target = { action: 'connect.create', vault: body.vault_id, credential: null, needs: 'vault_id' as const };
+    return administered(call, target, () => requestLink(world.connecting, workspace, body));
+  },
 });
 
 const retrieve = operation({

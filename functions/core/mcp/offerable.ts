@@ -8,6 +8,9 @@ import { fingerprint, withoutUnseen, withOwnName } from '#core/mcp/manifest.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
 import type { PinnedTool } from '#core/mcp/tool-pins.ts';
 
+/** Of one server: a server that thinks up names makes rows that every call reads, so the later ones are not offered. */
+const MAX_PINS = 4000;
+
 interface Seen {
   readonly tool: McpTool;
   readonly sha256: string;
@@ -33,11 +36,13 @@ export async function offerable(
     world.policies.prepare(acting.workspace),
   ]);
   const unknown = seen.filter(({ tool }) => !pins.has(tool.name));
-  if (unknown.length > 0) await world.pins.pin(acting.workspace, server.url, unknown, world.stamp.now());
+  const pinned = unknown.slice(0, Math.max(0, MAX_PINS - pins.size));
+  if (pinned.length > 0) await world.pins.pin(acting.workspace, server.url, pinned, world.stamp.now());
+  const tooMany = new Set(unknown.slice(pinned.length));
   const drifted = seen.filter((one) => isDrifted(one, pins.get(one.tool.name)));
   const news = drifted.filter(({ tool, sha256 }) => pins.get(tool.name)?.drifted?.sha256 !== sha256);
   await Promise.all(news.map((one) => quarantine(world, acting, { server, user, ...one })));
-  const same = seen.flatMap((one) => (drifted.includes(one) ? [] : [one.tool]));
+  const same = seen.flatMap((one) => (drifted.includes(one) || tooMany.has(one) ? [] : [one.tool]));
   const visible = await Promise.all(
     same.map((tool) => world.policies.isVisible(factsOf(world, acting, { server, user, tool, isConfirmed: false }))),
   );

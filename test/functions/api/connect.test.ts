@@ -46,6 +46,20 @@ describe('links on which users consent', () => {
     });
   }
 
+  it('are on record before they are made', async () => {
+    await connect();
+    await connect({ mcp_server_url: 'http://10.0.0.1/mcp' });
+    const { body } = await api.ask('GET', '/v1/x/audit?kind=administration&limit=500');
+    const records = body.data as readonly { readonly entry: Record<string, unknown> }[];
+    const mine = records.filter(({ entry }) => entry['vault'] === vault.id);
+    expect(mine.map(({ entry }) => [entry['action'], entry['outcome']])).toEqual([
+      ['connect.create', 'requested'],
+      ['connect.create', 'done'],
+      ['connect.create', 'requested'],
+      ['connect.create', 'denied'],
+    ]);
+  });
+
   it('are made for the vault’s own user, with a URL of ours, and are pending for 24 hours', async () => {
     const { status, body } = await connect({ mcp_server_url: 'HTTPS://MCP.example.com:443/mcp/' });
     expect(status).toBe(200);

@@ -41,6 +41,16 @@ describe('a listing', () => {
     expect(stage.pins.of(OTHER_URL).get('one')).toMatchObject({ sha256: fingerprint(tool('one'), sha256) });
   });
 
+  it('offers no tools beyond those that are pinned, of a server that thinks up ever more names', async () => {
+    const stage = proxyStage({ agent: agentWith({ fx: FX_URL }) });
+    for (let count = stage.pins.of(FX_URL).size; count < 3999; count += 1) {
+      stage.pins.put(FX_URL, tool(`old-${count}`), 'old');
+    }
+    stage.listed.set(FX_URL, listing(SUM, tool('new-1'), tool('new-2')));
+    expect(await list(stage)).toMatchObject([{ tools: [{ name: 'sum' }, { name: 'new-1' }] }]);
+    expect([...stage.pins.of(FX_URL).keys()].filter((name) => name.startsWith('new'))).toEqual(['new-1']);
+  });
+
   it('asks no server whose tools are all switched off, and shows no tool that is', async () => {
     const agent = agentWith({ fx: FX_URL, other: OTHER_URL });
     const policy = { permission_policy: { type: 'always_allow' as const } };
