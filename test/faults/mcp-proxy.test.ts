@@ -71,7 +71,7 @@ describe('the MCP proxy killed', () => {
     const { faults } = service.runtime;
     const kill = { function: 'mcp-proxy', ...MARK_STARTED, phase: 'after' } as const;
     const seen = await refundKilled(() => faults.killDuring(kill));
-    expect(seen).toMatchObject({ sent: 0, audited: ['intent', 'intent', 'unknown'] });
+    expect(seen).toMatchObject({ sent: 0, audited: ['intent', 'unknown'] });
     expect(seen.text).toMatch(UNKNOWN);
   }, 60_000);
 
@@ -87,7 +87,7 @@ describe('the MCP proxy killed', () => {
       await asked;
       expect(await service.runtime.faults.kill('mcp-proxy')).toBeGreaterThan(0);
     });
-    expect(seen).toMatchObject({ sent: 1, audited: ['intent', 'intent', 'unknown'] });
+    expect(seen).toMatchObject({ sent: 1, audited: ['intent', 'unknown'] });
     expect(seen.text).toMatch(UNKNOWN);
   }, 60_000);
 
@@ -95,7 +95,7 @@ describe('the MCP proxy killed', () => {
     const { faults } = service.runtime;
     const kill = { function: 'mcp-proxy', ...LOG_RESULT, phase: 'before' } as const;
     const seen = await refundKilled(() => faults.killDuring(kill));
-    expect(seen).toMatchObject({ sent: 1, audited: ['intent', 'intent', 'unknown'] });
+    expect(seen).toMatchObject({ sent: 1, audited: ['intent', 'unknown'] });
     expect(seen.text).toMatch(UNKNOWN);
   }, 60_000);
 
