@@ -2,10 +2,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, existsSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { setDefaultCACertificates } from 'node:tls';
+import { freePort } from '#infra/local/free-port.ts';
 import { lastLines, mustRun, run, say } from './run.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -117,13 +117,4 @@ async function answers(url: string, certificate: string): Promise<boolean> {
   setDefaultCACertificates([pem]);
   const health = await fetch(`${url}/_ministack/health`).catch(() => null);
   return health?.ok === true;
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  await once(probe, 'close');
-  return port;
 }
