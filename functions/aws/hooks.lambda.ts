@@ -1,18 +1,16 @@
-/** Hooks as Lambda functions of the customer's: synchronous invocations, signed by hand like those of our own. */
-import { AwsClient } from 'aws4fetch';
+/** Hooks as Lambda functions of the customer's. */
 import type * as z from 'zod';
 import { HookSettings, PostHookAnswer, PreHookAnswer, type HookRequest } from '#contract/hooks.ts';
 import type { Asked, HookedCall, Hooks } from '#core/policy/hooks.ts';
-import { jsonSetting, roleCredentials, serviceEndpoint, setting, type Environment } from '#aws/settings.ts';
+import { createInvoke, InvocationFailed } from '#aws/invoke.lambda.ts';
+import { jsonSetting, type Environment } from '#aws/settings.ts';
 
 const TIMEOUT_MS = 5000;
 
 export function createHooks(environment: Environment, timeoutMs = TIMEOUT_MS): Hooks {
   const { pre, post, failOpen } = jsonSetting(environment, 'MCP_HOOKS', HookSettings);
-  const region = setting(environment, 'AWS_REGION');
-  const endpoint = serviceEndpoint(environment, 'lambda', region);
   // A repeat would take as long again, and a hook may have an effect of its own.
-  const client = new AwsClient({ ...roleCredentials(environment), region, service: 'lambda', retries: 0 });
+  const invoke = createInvoke(environment, { retries: 0 });
 
   async function ask<Answer extends z.ZodType>(
     name: string | null,
@@ -20,20 +18,12 @@ export function createHooks(environment: Environment, timeoutMs = TIMEOUT_MS): H
     schema: Answer,
   ): Promise<Asked<z.infer<Answer>>> {
     if (name === null) return { status: 'none' };
-    const url = new URL(`/2015-03-31/functions/${encodeURIComponent(name)}/invocations`, endpoint);
     try {
-      const response = await client.fetch(url.href, {
-        method: 'POST',
-        headers: { 'X-Amz-Invocation-Type': 'RequestResponse', 'Content-Type': 'application/json' },
-        body: JSON.stringify(request),
-        signal: AbortSignal.timeout(timeoutMs),
-      });
-      const text = await response.text();
-      // A function that failed answers 200 too, with this header.
-      if (!response.ok || response.headers.has('x-amz-function-error')) return silent(`answered ${response.status}`);
+      const text = await invoke(name, { type: 'RequestResponse', input: request, timeoutMs });
       const answer = schema.safeParse(JSON.parse(text));
       return answer.success ? { status: 'answered', answer: answer.data } : silent('answered something else');
     } catch (cause) {
+      if (cause instanceof InvocationFailed) return silent(cause.message);
       return silent(cause instanceof Error ? cause.name : 'unknown');
     }
   }
