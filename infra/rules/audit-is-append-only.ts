@@ -4,9 +4,8 @@ import {
   entryWithRole,
   functionOf,
   list,
-  mentions,
-  type PolicyStatement,
   properties,
+  reachesTable,
   setting,
   target,
   type Template,
@@ -19,7 +18,7 @@ export const auditIsAppendOnly: Rule = {
   id: 'audit-is-append-only',
   reason: 'An audit trail that somebody could have changed, or written to in another’s name, proves nothing.',
   judge(resource, template) {
-    const onAudit = allowed(resource).filter((statement) => reachesAudit(statement, template));
+    const onAudit = allowed(resource).filter((statement) => reachesTable(statement, auditTable(template)));
     if (onAudit.length === 0 || resource.Type === 'AWS::EC2::VPCEndpoint') return 'not-applicable';
     const holders = list(properties(resource)['Roles']).map((role) => entryWithRole(template, target(role)));
     const mayWrite = holders.length > 0 && holders.every((holder) => WRITERS.includes(holder));
@@ -28,13 +27,7 @@ export const auditIsAppendOnly: Rule = {
   },
 };
 
-function reachesAudit({ Action, Resource }: PolicyStatement, template: Template): boolean {
+function auditTable(template: Template): string | undefined {
   const api = functionOf(template, 'api');
-  const audit = api && target(setting(api, 'AUDIT_TABLE'));
-  const aboutTables = Action.some((action) => action === '*' || action.startsWith('dynamodb:'));
-  // A resource that names nothing of this template could be any table.
-  return (
-    aboutTables &&
-    Resource.some((one) => audit === undefined || mentions(one).includes(audit) || mentions(one).length === 0)
-  );
+  return api && target(setting(api, 'AUDIT_TABLE'));
 }

@@ -4,9 +4,8 @@ import {
   entryWithRole,
   functionOf,
   list,
-  mentions,
-  type PolicyStatement,
   properties,
+  reachesTable,
   setting,
   target,
   type Template,
@@ -19,7 +18,7 @@ export const logIsAppendOnly: Rule = {
   reason:
     'A session is what its log says; an entry that can change or vanish is no record. Only the API deletes, a session whole.',
   judge(resource, template) {
-    const onLog = allowed(resource).filter((statement) => reachesLog(statement, template));
+    const onLog = allowed(resource).filter((statement) => reachesTable(statement, logTable(template)));
     if (onLog.length === 0 || resource.Type === 'AWS::EC2::VPCEndpoint') return 'not-applicable';
     const holders = list(properties(resource)['Roles']).map((role) => entryWithRole(template, target(role)));
     const isApi = holders.length === 1 && holders[0] === 'api';
@@ -28,13 +27,7 @@ export const logIsAppendOnly: Rule = {
   },
 };
 
-function reachesLog({ Action, Resource }: PolicyStatement, template: Template): boolean {
+function logTable(template: Template): string | undefined {
   const harness = functionOf(template, 'harness');
-  const log = harness && target(setting(harness, 'LOG_TABLE'));
-  const aboutTables = Action.some((action) => action === '*' || action.startsWith('dynamodb:'));
-  // A resource that names nothing of this template could be any table.
-  return (
-    aboutTables &&
-    Resource.some((one) => log === undefined || mentions(one).includes(log) || mentions(one).length === 0)
-  );
+  return harness && target(setting(harness, 'LOG_TABLE'));
 }

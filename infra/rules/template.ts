@@ -109,3 +109,10 @@ function normalized(statement: Properties): PolicyStatement {
     Condition: isObject(condition) ? (condition as PolicyStatement['Condition']) : {},
   };
 }
+
+/** Whether a statement is about items of a table; undefined is a table that the template does not name. */
+export function reachesTable({ Action, Resource }: PolicyStatement, table: string | undefined): boolean {
+  if (!Action.some((action) => action === '*' || action.startsWith('dynamodb:'))) return false;
+  // A resource that names nothing of this template could be any table.
+  return Resource.some((one) => table === undefined || mentions(one).includes(table) || mentions(one).length === 0);
+}
