@@ -111,6 +111,9 @@ function suspensionOf(text: string): Suspension {
   try {
     return Suspended.parse(JSON.parse(text));
   } catch (cause) {
-    throw new Fault('stored_data_invalid', 'the mark of a call does not have its shape', { cause });
+    throw new Fault('stored_data_invalid', 'the mark of a call does not have its shape', {
+      // Such an error quotes what it refuses, which is what a server said.
+      cause: cause instanceof Error ? cause.name : 'unknown',
+    });
   }
 }
