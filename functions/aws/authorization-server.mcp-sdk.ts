@@ -19,6 +19,7 @@ import type {
   Registration,
 } from '#core/connect/authorization-server.ts';
 import type { Flow } from '#core/connect/connect-records.ts';
+import { basicAuthorization } from '#core/vault/basic-authorization.ts';
 import { refuse, trouble } from '#aws/connect-trouble.mcp-sdk.ts';
 import { discover, type DiscoveryOptions } from '#aws/discovery.mcp-sdk.ts';
 import { OutboundError } from '#aws/outbound-error.ts';
@@ -126,15 +127,10 @@ function authenticate(
   { headers, body }: { readonly headers: Headers; readonly body: URLSearchParams },
 ): void {
   if (client.auth === 'client_secret_basic' && secret !== null) {
-    const pair = `${formEncoded(client.id)}:${formEncoded(secret)}`;
-    return headers.set('authorization', `Basic ${Buffer.from(pair).toString('base64')}`);
+    return headers.set('authorization', basicAuthorization(client.id, secret));
   }
   body.set('client_id', client.id);
   if (client.auth === 'client_secret_post' && secret !== null) body.set('client_secret', secret);
-}
-
-function formEncoded(text: string): string {
-  return new URLSearchParams([['', text]]).toString().slice(1);
 }
 
 /** RFC 6750 §2.1 knows fewer characters; these are what a header can carry. */

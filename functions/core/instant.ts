@@ -10,3 +10,7 @@ const LAST_MS = Date.parse('9999-12-31T23:59:59.999Z');
 export function instantOf(text: string): Instant {
   return new Date(Math.min(Math.max(Date.parse(text), FIRST_MS), LAST_MS)).toISOString();
 }
+
+export function later(instant: Instant, ms: number): Instant {
+  return new Date(Date.parse(instant) + ms).toISOString();
+}

@@ -2,7 +2,7 @@
 import type { Audit } from '#core/audit/audit.ts';
 import type { AuthorizationServers, ConnectTrouble } from '#core/connect/authorization-server.ts';
 import type { ConnectRecord, ConnectRecords, Flow } from '#core/connect/connect-records.ts';
-import { later } from '#core/connect/link.ts';
+import { later } from '#core/instant.ts';
 import type { Seals } from '#core/connect/login.ts';
 import type { ConnectPlan } from '#core/connect/plan.ts';
 import { chooseClient, redirectUrl, type RegistrationWorld } from '#core/connect/registration.ts';

@@ -1,14 +1,12 @@
 /** A link from its making to what is told of it. */
 import type { Connect, ConnectError } from '#contract/connect.ts';
 import type { Instant } from '#contract/ids.ts';
-import { USER_KEY, type Vault } from '#contract/vaults.ts';
+import type { Vault } from '#contract/vaults.ts';
 import type { ConnectFacts, ConnectRecord } from '#core/connect/connect-records.ts';
+import { later } from '#core/instant.ts';
+import { namedUser } from '#core/vault/named-user.ts';
 
 const LIFETIME_MS = 24 * 60 * 60_000;
-
-export function later(instant: Instant, ms: number): Instant {
-  return new Date(Date.parse(instant) + ms).toISOString();
-}
 
 export function linkFacts(
   asked: Omit<ConnectFacts, 'expiresAt'> | Omit<ConnectFacts, 'expiresAt' | 'user'>,
@@ -23,9 +21,7 @@ export function linkUrl(baseUrl: string, { id }: Pick<ConnectFacts, 'id'>): stri
 
 /** Whom a vault belongs to; null when it does not say, or takes no credentials any more. */
 export function userOfVault(vault: Vault | null): string | null {
-  if (vault === null || vault.archived_at !== null) return null;
-  const user = vault.metadata[USER_KEY];
-  return user === undefined || user === '' ? null : user;
+  return vault === null || vault.archived_at !== null ? null : namedUser(vault);
 }
 
 /** A pending link is over when its time is, and nobody writes that down. */

@@ -3,7 +3,8 @@ import { ConnectId } from '#contract/ids.ts';
 import { Fault } from '#core/errors.ts';
 import type { ConnectLink, ConnectLinks, ConnectOffer, WaitingCall } from '#core/connect/connect-links.ts';
 import type { ConnectFacts, ConnectRecords } from '#core/connect/connect-records.ts';
-import { later, linkFacts, linkUrl, userOfVault } from '#core/connect/link.ts';
+import { linkFacts, linkUrl, userOfVault } from '#core/connect/link.ts';
+import { later } from '#core/instant.ts';
 import type { Stamp } from '#core/ports.ts';
 
 export interface OfferWorld {

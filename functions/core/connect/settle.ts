@@ -5,7 +5,7 @@
  */
 import type { WaitingCall } from '#core/connect/connect-links.ts';
 import type { ConnectRecord, ConnectRecords, Storing } from '#core/connect/connect-records.ts';
-import { later } from '#core/connect/link.ts';
+import { later } from '#core/instant.ts';
 import type { Stamp } from '#core/ports.ts';
 import type { Resumed } from '#core/session/send.ts';
 import type { CredentialRecords } from '#core/vault/vault-records.ts';

@@ -1,7 +1,7 @@
 /** What a browser carries for us between two pages: sealed, so that it can be believed, and short-lived. */
 import * as z from 'zod';
 import { ConnectId, Instant } from '#contract/ids.ts';
-import { later } from '#core/connect/link.ts';
+import { later } from '#core/instant.ts';
 import type { Seals } from '#core/connect/login.ts';
 
 /** Somebody whom the identity provider has named. `browser` tells two logins of one user apart. */

@@ -5,11 +5,12 @@
 import type { SessionAgent } from '#contract/agents.ts';
 import type { VaultId, WorkspaceId } from '#contract/ids.ts';
 import type { McpServer } from '#contract/mcp.ts';
-import { USER_KEY, type Vault } from '#contract/vaults.ts';
+import type { Vault } from '#contract/vaults.ts';
 import { Fault } from '#core/errors.ts';
 import { agentOf } from '#core/harness/context.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
 import type { Head, LogKey } from '#core/ports.ts';
+import { namedUser } from '#core/vault/named-user.ts';
 import { canonicalServerUrl } from '#core/vault/server-url.ts';
 import type { Match } from '#core/vault/vault-records.ts';
 
@@ -59,20 +60,15 @@ export async function identify(
   url: string,
 ): Promise<Identity> {
   const rows = vaults.length === 0 ? [] : await world.credentials.match(workspace, vaults, url);
-  const users = new Set(rows.flatMap(({ vault }) => (vault === null ? [] : usersOf(vault))));
+  const users = new Set(rows.flatMap(({ vault }) => (vault === null ? [] : (namedUser(vault) ?? []))));
   if (users.size > 1) return { status: 'two users' };
   const open = rows.flatMap(({ vault, stored }) =>
     vault === null || vault.archived_at !== null ? [] : [{ vault, stored }],
   );
   const [match = null] = open.flatMap(({ vault, stored }) => (stored === null ? [] : [{ vault, stored }]));
-  const home = match?.vault ?? open.find(({ vault }) => usersOf(vault).length > 0)?.vault ?? null;
+  const home = match?.vault ?? open.find(({ vault }) => namedUser(vault) !== null)?.vault ?? null;
   const [user = null] = users;
   return { status: 'known', user, match, home };
-}
-
-function usersOf({ metadata }: Vault): readonly string[] {
-  const user = metadata[USER_KEY];
-  return user === undefined || user === '' ? [] : [user];
 }
 
 /** A server of the agent, under the URL that credentials, pins and policies know it by. */

@@ -2,7 +2,7 @@
 import type { Instant } from '#contract/ids.ts';
 import type { CreatedRange } from '#contract/queries.ts';
 import type { Bound } from '#core/records.ts';
-import { instantOf } from '#core/requests/instant.ts';
+import { instantOf } from '#core/instant.ts';
 
 export interface Range {
   readonly from: Bound | null;

@@ -5,6 +5,7 @@
 import * as z from 'zod';
 import type { Instant } from '#contract/ids.ts';
 import type { OutboundAnswer, OutboundFailure, OutboundRequest } from '#core/outbound/outbound.ts';
+import { basicAuthorization } from '#core/vault/basic-authorization.ts';
 
 export interface RefreshGrant {
   readonly tokenEndpoint: string;
@@ -49,23 +50,17 @@ export function refreshRequest(grant: RefreshGrant): OutboundRequest {
   if (scope !== null && scope !== '') body.set('scope', scope);
   if (auth !== 'client_secret_basic') body.set('client_id', clientId);
   if (auth === 'client_secret_post') body.set('client_secret', clientSecret);
-  const basic = { authorization: `Basic ${btoa(`${formEncoded(clientId)}:${formEncoded(clientSecret)}`)}` };
   return {
     url: grant.tokenEndpoint,
     method: 'POST',
     headers: {
       accept: 'application/json',
       'content-type': 'application/x-www-form-urlencoded',
-      ...(auth === 'client_secret_basic' ? basic : {}),
+      ...(auth === 'client_secret_basic' ? { authorization: basicAuthorization(clientId, clientSecret) } : {}),
     },
     body: body.toString(),
     limits: LIMITS,
   };
-}
-
-/** RFC 6749 §2.3.1: each half is encoded as in a form, so that neither can hold the colon between them. */
-function formEncoded(text: string): string {
-  return new URLSearchParams({ v: text }).toString().slice('v='.length);
 }
 
 /** What a header can carry: visible ASCII. */

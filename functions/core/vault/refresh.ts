@@ -8,6 +8,7 @@
  */
 import type { Instant } from '#contract/ids.ts';
 import { Fault } from '#core/errors.ts';
+import { later } from '#core/instant.ts';
 import type { Outbound, OutboundAnswer, OutboundFailure } from '#core/outbound/outbound.ts';
 import type { Journal, Pause, Stamp } from '#core/ports.ts';
 import { endLease, type LeasedRow } from '#core/vault/end-lease.ts';
@@ -149,8 +150,4 @@ function report(
     detail: refreshed.status === 'refreshed' ? refreshed.warning : refreshed.detail,
     duration_ms: Date.parse(stamp.now()) - Date.parse(began),
   });
-}
-
-function later(at: string, ms: number): string {
-  return new Date(Date.parse(at) + ms).toISOString();
 }

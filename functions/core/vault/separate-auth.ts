@@ -3,7 +3,7 @@ import type { Instant } from '#contract/ids.ts';
 import type { AllowedHosts } from '#contract/outbound.ts';
 import type { CredentialAuth, CredentialCreate, EnvironmentVariableCreate, McpOAuthCreate } from '#contract/vaults.ts';
 import { judgeUrl } from '#core/outbound/destination.ts';
-import { instantOf } from '#core/requests/instant.ts';
+import { instantOf } from '#core/instant.ts';
 import { isRefusal, refuse, type RequestRefusal } from '#core/requests/refusal.ts';
 import type { SecretValues } from '#core/vault/secrets.ts';
 import { canonicalServerUrl } from '#core/vault/server-url.ts';

@@ -14,7 +14,7 @@ import type { Exchange, RefreshWorld } from '#core/vault/refresh.ts';
 import { scrubbedResponse } from '#core/vault/scrubbed-response.ts';
 import type { SecretValues } from '#core/vault/secrets.ts';
 import { canonicalServerUrl } from '#core/vault/server-url.ts';
-import type { CredentialPlace, StoredCredential } from '#core/vault/vault-records.ts';
+import { placeOf, type CredentialPlace, type StoredCredential } from '#core/vault/vault-records.ts';
 
 export interface ValidationWorld extends RefreshWorld {
   /** A client that remembers nothing: a list of tools that it knew would prove nothing. */
@@ -50,12 +50,11 @@ export async function validateCredential(
 }
 
 async function trial(world: ValidationWorld, stored: StoredCredential, until: Until): Promise<Told> {
-  const { auth, id, vault_id: vault, archived_at: archivedAt } = stored.credential;
+  const { auth, archived_at: archivedAt } = stored.credential;
   const url = auth.type === 'environment_variable' ? null : canonicalServerUrl(auth.mcp_server_url);
   if (url === null) return { status: 'unknown', ...UNTESTED };
   if (archivedAt !== null) return { status: 'invalid', ...UNTESTED };
-  const place = { workspace: stored.workspace, vault, credential: id };
-  const values = await world.secrets.read(place, stored.secrets);
+  const values = await world.secrets.read(placeOf(stored), stored.secrets);
   const token = values.token ?? values.access_token;
   if (token === undefined) return { status: 'invalid', ...UNTESTED };
   const carried = carry(world, stored, { token, signal: until.signal });
