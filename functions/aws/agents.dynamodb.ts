@@ -1,63 +1,28 @@
 /** Agents: one row per version, and one for the latest, which is the one that lists show and that is archived. */
-import { GetItemCommand, QueryCommand, TransactWriteItemsCommand, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { TransactWriteItemsCommand, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { Agent } from '#contract/agents.ts';
 import type { AgentId } from '#contract/ids.ts';
 import type { AgentRecords } from '#core/records.ts';
 import { archiveRow, archivedAtOf, isLostRace } from '#aws/records-change.dynamodb.ts';
 import { bodyOf, isOf, listKeys, recordsUnavailable, type Item } from '#aws/records-item.ts';
+import { readRow } from '#aws/read-row.dynamodb.ts';
 import { listRows } from '#aws/records-list.dynamodb.ts';
+import { versionKey, versionRows } from '#aws/version-rows.dynamodb.ts';
 
 const LATEST = 'agent#latest';
-const VERSION_DIGITS = 7;
-/** Beyond what a response carries; a page that is cut there goes on with the next one. */
-const MAX_QUERIES = 10;
+const VERSION = 'agent#v';
 
 export function createAgentRecords(dynamodb: DynamoDBClient, table: string): AgentRecords {
   const latestKey = (id: string): Item => ({ pk: { S: id }, sk: { S: LATEST } });
 
-  async function row(id: AgentId, sk: string): Promise<Item | undefined> {
-    const Key = { pk: { S: id }, sk: { S: sk } };
-    const { Item } = await dynamodb
-      .send(new GetItemCommand({ TableName: table, Key, ConsistentRead: true }))
-      .catch(recordsUnavailable);
-    return Item;
-  }
-
-  /** Newest first, one more than `limit` when there are more. */
-  async function versionRows(id: AgentId, below: number | null, limit: number) {
-    const items: Item[] = [];
-    let after: Item | undefined;
-    for (let queries = 0; queries < MAX_QUERIES; queries += 1) {
-      const page = await dynamodb
-        .send(
-          new QueryCommand({
-            TableName: table,
-            KeyConditionExpression: 'pk = :pk AND sk BETWEEN :first AND :last',
-            ExpressionAttributeValues: {
-              ':pk': { S: id },
-              ':first': { S: versionKey(1) },
-              ':last': { S: below === null ? LAST_VERSION : versionKey(below - 1) },
-            },
-            ConsistentRead: true,
-            ScanIndexForward: false,
-            Limit: limit + 1,
-            ...(after === undefined ? {} : { ExclusiveStartKey: after }),
-          }),
-        )
-        .catch(recordsUnavailable);
-      items.push(...(page.Items ?? []));
-      after = page.LastEvaluatedKey;
-      if (after === undefined || items.length > limit) break;
-    }
-    return { items: items.slice(0, limit), more: after !== undefined || items.length > limit };
-  }
+  const row = (id: AgentId, sk: string) => readRow(dynamodb, table, { pk: { S: id }, sk: { S: sk } });
 
   return {
     async create(workspace, agent) {
       const place = { createdAt: agent.created_at, id: agent.id };
       const content = { pk: { S: agent.id }, workspace: { S: workspace }, body: { S: JSON.stringify(agent) } };
       const rows = [
-        { ...content, sk: { S: versionKey(agent.version) } },
+        { ...content, sk: { S: versionKey(VERSION, agent.version) } },
         { ...content, sk: { S: LATEST }, ...listKeys(workspace, 'agent', place) },
       ];
       const TransactItems = rows.map((Item) => ({
@@ -69,7 +34,7 @@ export function createAgentRecords(dynamodb: DynamoDBClient, table: string): Age
     async find(workspace, id, version) {
       const [latest, asked] = await Promise.all([
         row(id, LATEST),
-        version === undefined ? undefined : row(id, versionKey(version)),
+        version === undefined ? undefined : row(id, versionKey(VERSION, version)),
       ]);
       const found = version === undefined ? latest : asked;
       return isOf(latest, workspace) && isOf(found, workspace) ? agentOf(found, latest) : null;
@@ -81,13 +46,13 @@ export function createAgentRecords(dynamodb: DynamoDBClient, table: string): Age
     async versions(workspace, id, { below, limit }) {
       const latest = await row(id, LATEST);
       if (!isOf(latest, workspace)) return null;
-      const { items, more } = await versionRows(id, below, limit);
+      const { items, more } = await versionRows(dynamodb, table, { pk: id, prefix: VERSION, below, limit });
       return { agents: items.map((item) => agentOf(item, latest)), more };
     },
 
     async saveNext(workspace, agent) {
       const content = { workspace: { S: workspace }, body: { S: JSON.stringify(agent) } };
-      const Item = { pk: { S: agent.id }, sk: { S: versionKey(agent.version) }, ...content };
+      const Item = { pk: { S: agent.id }, sk: { S: versionKey(VERSION, agent.version) }, ...content };
       // Of two that follow the same version, one finds its row taken.
       const isNext = 'attribute_not_exists(pk)';
       const isOpen = 'workspace = :workspace AND attribute_not_exists(archivedAt)';
@@ -117,10 +82,3 @@ export function createAgentRecords(dynamodb: DynamoDBClient, table: string): Age
 function agentOf(item: Item, latest: Item): Agent {
   return { ...bodyOf(item, 'body', Agent), archived_at: archivedAtOf(latest) };
 }
-
-/** Padded, so that versions sort as text. */
-function versionKey(version: number): string {
-  return `agent#v${String(version).padStart(VERSION_DIGITS, '0')}`;
-}
-
-const LAST_VERSION = versionKey(10 ** VERSION_DIGITS - 1);

@@ -1,11 +1,12 @@
 /** Clients that authorization servers have registered for us: a row each, and a secret in Secrets Manager if they have one. */
-import { createHash } from 'node:crypto';
-import { GetItemCommand, PutItemCommand, UpdateItemCommand, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { PutItemCommand, UpdateItemCommand, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { WorkspaceId } from '#contract/ids.ts';
 import { Flow, type ConnectClients } from '#core/connect/connect-records.ts';
 import type { ClientSecrets } from '#aws/client-secrets.secrets-manager.ts';
+import { readRow } from '#aws/read-row.dynamodb.ts';
 import { isLostRace } from '#aws/records-change.dynamodb.ts';
 import { bodyOf, recordsUnavailable, type Item } from '#aws/records-item.ts';
+import { sha256 } from '#aws/sha256.ts';
 
 export interface ConnectClientsOptions {
   readonly dynamodb: DynamoDBClient;
@@ -23,10 +24,8 @@ export function createConnectClients(options: ConnectClientsOptions): ConnectCli
   });
 
   async function find(workspace: WorkspaceId, issuer: string): Promise<Flow['client'] | null> {
-    const { Item } = await dynamodb
-      .send(new GetItemCommand({ TableName, Key: keyOf(workspace, issuer), ConsistentRead: true }))
-      .catch(recordsUnavailable);
-    return Item === undefined || Item['forgotten'] !== undefined ? null : bodyOf(Item, 'body', Flow.shape.client);
+    const row = await readRow(dynamodb, TableName, keyOf(workspace, issuer));
+    return row === undefined || row['forgotten'] !== undefined ? null : bodyOf(row, 'body', Flow.shape.client);
   }
 
   return {
@@ -70,8 +69,4 @@ export function createConnectClients(options: ConnectClientsOptions): ConnectCli
       }
     },
   };
-}
-
-function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
 }

@@ -1,11 +1,11 @@
 /** Items of consents: facts that stay in one column, and a column for each thing that changes by itself. */
-import { createHash } from 'node:crypto';
 import * as z from 'zod';
 import { ConnectError } from '#contract/connect.ts';
 import { EventId, SessionId, ThreadId, type ConnectId, type VaultId } from '#contract/ids.ts';
 import type { WaitingCall } from '#core/connect/connect-links.ts';
 import { ConnectFacts, Flow, Storing, type ConnectRecord } from '#core/connect/connect-records.ts';
 import { bodyOf, textOf, type Item } from '#aws/records-item.ts';
+import { sha256 } from '#aws/sha256.ts';
 
 const ROW = 'CONNECT';
 /** Partition of the list index: those that are not settled, by the instant since when. */
@@ -23,8 +23,7 @@ export function sessionPartition(session: SessionId): string {
 
 /** Of the latest link for a vault and a server that calls of the session wait for. */
 export function pointerKey(session: SessionId, vault: VaultId, url: string): Item {
-  const hash = createHash('sha256').update(`${vault}\n${url}`).digest('hex');
-  return { pk: { S: sessionPartition(session) }, sk: { S: hash } };
+  return { pk: { S: sessionPartition(session) }, sk: { S: sha256(`${vault}\n${url}`) } };
 }
 
 export function expiresAt({ expiresAt: until }: Pick<ConnectFacts, 'expiresAt'>): Item {

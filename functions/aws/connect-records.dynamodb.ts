@@ -2,13 +2,7 @@
  * Consents: one row each, and a pointer per session, vault and server to the latest link that calls wait for. Both
  * disappear a week after the link has run out.
  */
-import {
-  GetItemCommand,
-  PutItemCommand,
-  QueryCommand,
-  TransactWriteItemsCommand,
-  type DynamoDBClient,
-} from '@aws-sdk/client-dynamodb';
+import { PutItemCommand, TransactWriteItemsCommand, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { ConnectId, type Instant } from '#contract/ids.ts';
 import type { ConnectFacts, ConnectRecord, ConnectRecords } from '#core/connect/connect-records.ts';
 import { createConnectChanges, join } from '#aws/connect-changes.dynamodb.ts';
@@ -21,31 +15,17 @@ import {
   sessionPartition,
   UNSETTLED,
 } from '#aws/connect-item.ts';
+import { queryAll } from '#aws/query-all.dynamodb.ts';
+import { readRow } from '#aws/read-row.dynamodb.ts';
 import { isLostRace } from '#aws/records-change.dynamodb.ts';
 import { isOf, recordsUnavailable, textOf, type Item } from '#aws/records-item.ts';
 
 export function createConnectRecords(dynamodb: DynamoDBClient, table: string): ConnectRecords {
-  async function read(Key: Item): Promise<Item | undefined> {
-    const { Item } = await dynamodb
-      .send(new GetItemCommand({ TableName: table, Key, ConsistentRead: true }))
-      .catch(recordsUnavailable);
-    return Item;
-  }
+  const read = (Key: Item) => readRow(dynamodb, table, Key);
 
   async function find(id: ConnectId): Promise<ConnectRecord | null> {
     const item = await read(connectKey(id));
     return item === undefined ? null : connectOf(item);
-  }
-
-  async function* pages(query: ConstructorParameters<typeof QueryCommand>[0]): AsyncGenerator<Item> {
-    let after: Item | undefined;
-    do {
-      const page = await dynamodb
-        .send(new QueryCommand({ ...query, ...(after !== undefined && { ExclusiveStartKey: after }) }))
-        .catch(recordsUnavailable);
-      yield* page.Items ?? [];
-      after = page.LastEvaluatedKey;
-    } while (after !== undefined);
   }
 
   return {
@@ -103,7 +83,7 @@ export function createConnectRecords(dynamodb: DynamoDBClient, table: string): C
     find,
 
     async ofSession(workspace, session) {
-      const pointers = pages({
+      const pointers = queryAll(dynamodb, {
         TableName: table,
         KeyConditionExpression: 'pk = :pk',
         ExpressionAttributeValues: { ':pk': { S: sessionPartition(session) } },
@@ -118,7 +98,7 @@ export function createConnectRecords(dynamodb: DynamoDBClient, table: string): C
     },
 
     async *unsettled(before: Instant) {
-      const items = pages({
+      const items = queryAll(dynamodb, {
         TableName: table,
         IndexName: 'list',
         KeyConditionExpression: 'listPk = :unsettled AND listSk < :before',

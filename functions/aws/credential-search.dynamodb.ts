@@ -1,11 +1,12 @@
 /** Finding credentials: by id, by key, and all of a vault. */
-import { QueryCommand, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { CredentialId, type VaultId, type WorkspaceId } from '#contract/ids.ts';
 import { CredentialAuth } from '#contract/vaults.ts';
 import type { CredentialPlace, CredentialRecords, StoredCredential } from '#core/vault/vault-records.ts';
 import { credentialOf, storedOf } from '#aws/credential-item.ts';
+import { queryAll } from '#aws/query-all.dynamodb.ts';
 import { readRow } from '#aws/read-row.dynamodb.ts';
-import { recordsUnavailable, textOf, type Item } from '#aws/records-item.ts';
+import { textOf, type Item } from '#aws/records-item.ts';
 import { listRows } from '#aws/records-list.dynamodb.ts';
 import {
   CREDENTIAL_PREFIX,
@@ -29,24 +30,13 @@ export function createCredentialSearch(dynamodb: DynamoDBClient, table: string):
     return item === undefined ? null : storedOf(item);
   }
 
-  async function* rowsOf(workspace: WorkspaceId, vault: VaultId, prefix: string): AsyncGenerator<Item> {
-    let after: Item | undefined;
-    do {
-      const page = await dynamodb
-        .send(
-          new QueryCommand({
-            TableName: table,
-            KeyConditionExpression: 'pk = :pk AND begins_with(sk, :prefix)',
-            ExpressionAttributeValues: { ':pk': { S: partitionOf(workspace, vault) }, ':prefix': { S: prefix } },
-            ConsistentRead: true,
-            ...(after === undefined ? {} : { ExclusiveStartKey: after }),
-          }),
-        )
-        .catch(recordsUnavailable);
-      yield* page.Items ?? [];
-      after = page.LastEvaluatedKey;
-    } while (after !== undefined);
-  }
+  const rowsOf = (workspace: WorkspaceId, vault: VaultId, prefix: string) =>
+    queryAll(dynamodb, {
+      TableName: table,
+      KeyConditionExpression: 'pk = :pk AND begins_with(sk, :prefix)',
+      ExpressionAttributeValues: { ':pk': { S: partitionOf(workspace, vault) }, ':prefix': { S: prefix } },
+      ConsistentRead: true,
+    });
 
   async function* ofVault(workspace: WorkspaceId, vault: VaultId): AsyncGenerator<StoredCredential> {
     for await (const item of rowsOf(workspace, vault, CREDENTIAL_PREFIX)) yield storedOf(item);

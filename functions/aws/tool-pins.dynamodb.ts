@@ -5,7 +5,6 @@
 import {
   ConditionalCheckFailedException,
   PutItemCommand,
-  QueryCommand,
   UpdateItemCommand,
   type DynamoDBClient,
   type QueryCommandInput,
@@ -13,6 +12,7 @@ import {
 import type { WorkspaceId } from '#contract/ids.ts';
 import { McpTool } from '#contract/mcp.ts';
 import type { ToolPins } from '#core/mcp/tool-pins.ts';
+import { queryAll } from '#aws/query-all.dynamodb.ts';
 import { readRow } from '#aws/read-row.dynamodb.ts';
 import { bodyOf, recordsUnavailable, textOf, type Item } from '#aws/records-item.ts';
 import { isKept, manifestItem, manifestKey, pinnedTool, serversOf, toolItem, toolKey } from '#aws/tool-pins-item.ts';
@@ -21,17 +21,9 @@ import { isKept, manifestItem, manifestKey, pinnedTool, serversOf, toolItem, too
 const WRITES_AT_ONCE = 25;
 
 export function createToolPins(dynamodb: DynamoDBClient, table: string): ToolPins {
-  async function all(input: Omit<QueryCommandInput, 'TableName'>): Promise<readonly Item[]> {
+  async function all(query: Omit<QueryCommandInput, 'TableName'>): Promise<readonly Item[]> {
     const items: Item[] = [];
-    let after: Item | undefined;
-    do {
-      const start = after === undefined ? {} : { ExclusiveStartKey: after };
-      const page = await dynamodb
-        .send(new QueryCommand({ TableName: table, ...input, ...start }))
-        .catch(recordsUnavailable);
-      items.push(...(page.Items ?? []));
-      after = page.LastEvaluatedKey;
-    } while (after !== undefined);
+    for await (const item of queryAll(dynamodb, { TableName: table, ...query })) items.push(item);
     return items;
   }
 
