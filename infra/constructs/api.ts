@@ -14,6 +14,7 @@ import { acknowledgeApi } from './api-acknowledgements.ts';
 import type { Content } from './content.ts';
 import { EntryFunction, type FunctionDefaults } from './entry-function.ts';
 import { answerInEnvelope } from './gateway-errors.ts';
+import { perMinute } from './per-minute.ts';
 import type { Records } from './records.ts';
 import type { SessionLog } from './session-log.ts';
 
@@ -156,18 +157,9 @@ export class Api extends Construct {
   }
 }
 
-/** Above a token per 60 microseconds nobody could tell the limit from none. */
-const MAX_PER_MINUTE = 1_000_000;
-
 function settingsOf({ createsPerMinute, readsPerMinute }: RateLimits): Readonly<Record<string, string>> {
   return {
-    CREATES_PER_MINUTE: rate('createsPerMinute', createsPerMinute),
-    READS_PER_MINUTE: rate('readsPerMinute', readsPerMinute),
+    CREATES_PER_MINUTE: perMinute('createsPerMinute', createsPerMinute),
+    READS_PER_MINUTE: perMinute('readsPerMinute', readsPerMinute),
   };
-}
-
-function rate(name: keyof RateLimits, perMinute: number | undefined): string {
-  if (perMinute === undefined) return 'unlimited';
-  if (Number.isInteger(perMinute) && perMinute >= 1 && perMinute <= MAX_PER_MINUTE) return String(perMinute);
-  throw new Error(`${name} must be an integer from 1 to ${MAX_PER_MINUTE}`);
 }

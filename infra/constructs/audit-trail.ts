@@ -1,7 +1,8 @@
 import type { RemovalPolicy } from 'aws-cdk-lib';
-import { AttributeType, Billing, ProjectionType, TableEncryptionV2, TableV2 } from 'aws-cdk-lib/aws-dynamodb';
+import type { TableV2 } from 'aws-cdk-lib/aws-dynamodb';
 import { Construct } from 'constructs';
 import type { EntryFunction } from './entry-function.ts';
+import { listedTable } from './listed-table.ts';
 
 /**
  * The table of audit chains: one partition per chain, one item per record. Nobody may change or remove one, and none
@@ -12,22 +13,7 @@ export class AuditTrail extends Construct {
 
   constructor(scope: Construct, id: string, props: { readonly removalPolicy: RemovalPolicy }) {
     super(scope, id);
-    this.table = new TableV2(this, 'AuditTable', {
-      partitionKey: { name: 'pk', type: AttributeType.STRING },
-      sortKey: { name: 'sk', type: AttributeType.STRING },
-      globalSecondaryIndexes: [
-        {
-          indexName: 'list',
-          partitionKey: { name: 'listPk', type: AttributeType.STRING },
-          sortKey: { name: 'listSk', type: AttributeType.STRING },
-          projectionType: ProjectionType.ALL,
-        },
-      ],
-      billing: Billing.onDemand(),
-      encryption: TableEncryptionV2.awsManagedKey(),
-      pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
-      removalPolicy: props.removalPolicy,
-    });
+    this.table = listedTable(this, 'AuditTable', props);
   }
 
   /** A record follows the last one, which is read for that. */

@@ -5,6 +5,7 @@ import type { AuditTrail } from './audit-trail.ts';
 import type { Content } from './content.ts';
 import { EntryFunction, type FunctionDefaults } from './entry-function.ts';
 import { grantHooks, type HookProps } from './hooks.ts';
+import { perMinute } from './per-minute.ts';
 import type { Records } from './records.ts';
 import type { SessionLog } from './session-log.ts';
 import type { Vaults } from './vaults.ts';
@@ -30,9 +31,6 @@ export interface McpProxyProps {
   readonly auditTrail: AuditTrail;
   readonly options: McpOptions;
 }
-
-/** Above a token per 60 microseconds nobody could tell the limit from none. */
-const MAX_PER_MINUTE = 1_000_000;
 
 /**
  * The hand that calls MCP servers as users. It alone reads their secrets, and is told ids alone: for whom and with what
@@ -60,7 +58,7 @@ export class McpProxyFunction extends Construct {
     auditTrail.grantAppend(this.call);
     this.call.receive({
       MCP_ALLOW: JSON.stringify(AllowedHosts.parse(allow)),
-      MCP_CALLS_PER_MINUTE: rate(callsPerMinute),
+      MCP_CALLS_PER_MINUTE: perMinute('mcp.callsPerMinute', callsPerMinute),
     });
     grantHooks(this.call, hooks);
     if (callsPerMinute !== undefined) records.grantSpend(this.call);
@@ -74,11 +72,4 @@ export class McpProxyFunction extends Construct {
       { actions: ['lambda:InvokeFunction'], on: [functionArn] },
     );
   }
-}
-
-function rate(callsPerMinute: number | undefined): string {
-  if (callsPerMinute === undefined) return 'unlimited';
-  const isRate = Number.isInteger(callsPerMinute) && callsPerMinute >= 1 && callsPerMinute <= MAX_PER_MINUTE;
-  if (isRate) return String(callsPerMinute);
-  throw new Error(`mcp.callsPerMinute must be an integer from 1 to ${MAX_PER_MINUTE}`);
 }

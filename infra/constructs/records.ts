@@ -1,17 +1,12 @@
 import type { RemovalPolicy } from 'aws-cdk-lib';
-import { AttributeType, Billing, ProjectionType, TableEncryptionV2, TableV2 } from 'aws-cdk-lib/aws-dynamodb';
+import { ProjectionType, type TableV2 } from 'aws-cdk-lib/aws-dynamodb';
 import { Construct } from 'constructs';
 import type { EntryFunction } from './entry-function.ts';
+import { indexKeys, listedTable } from './listed-table.ts';
 
 const READ = ['dynamodb:GetItem', 'dynamodb:Query'];
 /** A transaction needs the right of each of its items: put, update or condition check. */
 const WRITE = ['dynamodb:PutItem', 'dynamodb:UpdateItem', 'dynamodb:ConditionCheckItem'];
-
-const index = (indexName: 'list' | 'running') => ({
-  indexName,
-  partitionKey: { name: `${indexName}Pk`, type: AttributeType.STRING },
-  sortKey: { name: `${indexName}Sk`, type: AttributeType.STRING },
-});
 
 /**
  * The table of everything that is not a log: agents, environments, session rows, sandboxes, call marks, API keys.
@@ -22,19 +17,13 @@ export class Records extends Construct {
 
   constructor(scope: Construct, id: string, props: { readonly removalPolicy: RemovalPolicy }) {
     super(scope, id);
-    this.table = new TableV2(this, 'RecordsTable', {
-      partitionKey: { name: 'pk', type: AttributeType.STRING },
-      sortKey: { name: 'sk', type: AttributeType.STRING },
-      globalSecondaryIndexes: [
-        { ...index('list'), projectionType: ProjectionType.ALL },
-        // Written whenever a run begins or ends, so it holds no more of the row than names the log.
-        { ...index('running'), projectionType: ProjectionType.INCLUDE, nonKeyAttributes: ['thread'] },
-      ],
-      timeToLiveAttribute: 'expiresAt',
-      billing: Billing.onDemand(),
-      encryption: TableEncryptionV2.awsManagedKey(),
-      pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
+    this.table = listedTable(this, 'RecordsTable', {
       removalPolicy: props.removalPolicy,
+      timeToLiveAttribute: 'expiresAt',
+      indexes: [
+        // Written whenever a run begins or ends, so it holds no more of the row than names the log.
+        { ...indexKeys('running'), projectionType: ProjectionType.INCLUDE, nonKeyAttributes: ['thread'] },
+      ],
     });
   }
 

@@ -1,10 +1,11 @@
 import { ArnFormat, Names, type RemovalPolicy, Stack } from 'aws-cdk-lib';
-import { AttributeType, Billing, ProjectionType, TableEncryptionV2, TableV2 } from 'aws-cdk-lib/aws-dynamodb';
+import type { TableV2 } from 'aws-cdk-lib/aws-dynamodb';
 import { Key } from 'aws-cdk-lib/aws-kms';
 import { Construct } from 'constructs';
 import type { OAuthTokens } from '#contract/secret-stores.ts';
 import type { EntryFunction, Right } from './entry-function.ts';
 import { acknowledgePattern } from './finding.ts';
+import { listedTable } from './listed-table.ts';
 
 export interface VaultsProps {
   readonly removalPolicy: RemovalPolicy;
@@ -39,23 +40,7 @@ export class Vaults extends Construct {
 
   constructor(scope: Construct, id: string, { removalPolicy, oauthTokens }: VaultsProps) {
     super(scope, id);
-    this.table = new TableV2(this, 'VaultTable', {
-      partitionKey: { name: 'pk', type: AttributeType.STRING },
-      sortKey: { name: 'sk', type: AttributeType.STRING },
-      globalSecondaryIndexes: [
-        {
-          indexName: 'list',
-          partitionKey: { name: 'listPk', type: AttributeType.STRING },
-          sortKey: { name: 'listSk', type: AttributeType.STRING },
-          projectionType: ProjectionType.ALL,
-        },
-      ],
-      timeToLiveAttribute: 'expiresAt',
-      billing: Billing.onDemand(),
-      encryption: TableEncryptionV2.awsManagedKey(),
-      pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
-      removalPolicy,
-    });
+    this.table = listedTable(this, 'VaultTable', { removalPolicy, timeToLiveAttribute: 'expiresAt' });
     this.#oauthTokens = oauthTokens;
     this.key = oauthTokens === 'dynamodb-kms' ? this.#makeKey(removalPolicy) : null;
     const name = Names.uniqueResourceName(this, { separator: '-', maxLength: 128 });
