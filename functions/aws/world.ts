@@ -17,25 +17,16 @@ import type { TurnWorld } from '#core/harness/ask.ts';
 import type { Instant } from '#contract/ids.ts';
 import { AllowedHosts } from '#contract/outbound.ts';
 import { PackageSources } from '#contract/packages.ts';
-import type { Audit } from '#core/audit/audit.ts';
 import { Fault } from '#core/errors.ts';
 import type { Model } from '#core/model.ts';
 import type { LogKey, SessionLog } from '#core/ports.ts';
 import type { Previews } from '#core/previews/previews.ts';
 import { createRateLimiter, type RateLimiter } from '#core/requests/rate-limiter.ts';
 import type { RepairWorld } from '#core/session/repair.ts';
-import { createAgentRecords } from '#aws/agents.dynamodb.ts';
 import { createApiKeys } from '#aws/api-keys.dynamodb.ts';
-import { createAudit } from '#aws/audit.dynamodb.ts';
-import { createAuditTrail } from '#aws/audit-trail.dynamodb.ts';
 import { createContentStore } from '#aws/content.s3.ts';
-import { createContentRemover } from '#aws/content-remover.s3.ts';
-import { createCredentialRecords } from '#aws/credentials.dynamodb.ts';
-import { createEnvironmentRecords } from '#aws/environments.dynamodb.ts';
 import { resolveBySystem } from '#aws/hops.https.ts';
 import { createJournal, type FunctionJournal } from '#aws/journal.powertools.ts';
-import { createLogReader } from '#aws/log-reader.dynamodb.ts';
-import { createLogRemover } from '#aws/log-remover.dynamodb.ts';
 import { createAnthropicModel } from '#aws/model.anthropic.ts';
 import { createMcpProxy } from '#aws/mcp-proxy.lambda.ts';
 import { createOutbound } from '#aws/outbound.https.ts';
@@ -45,20 +36,16 @@ import { runningSince } from '#aws/running-sessions.dynamodb.ts';
 import { createRuns } from '#aws/runs.step-functions.ts';
 import { createSandboxClient } from '#aws/sandbox-client.http.ts';
 import { createSandboxRecords } from '#aws/sandbox-records.dynamodb.ts';
-import { createSecretWriter } from '#aws/secret-stores.ts';
 import { createSessionLog } from '#aws/session-log.dynamodb.ts';
-import { createSessionRecords } from '#aws/sessions.dynamodb.ts';
 import { sha256 } from '#aws/sha256.ts';
 import { jsonSetting, rateSetting, setting, urlSetting, type Environment } from '#aws/settings.ts';
 import { createStamp, newToken, pause } from '#aws/stamp.ts';
 import { createTokenBuckets } from '#aws/token-buckets.dynamodb.ts';
-import { createVaultRecords } from '#aws/vaults.dynamodb.ts';
 import { createPackageBuilds, createTasks } from '#aws/tasks.ecs.ts';
 import { createPackageArchives } from '#aws/package-archives.s3.ts';
 import { createPackageDelivery } from '#aws/package-delivery.http.ts';
 import { createProvisioner } from '#aws/provisioner.lambda.ts';
-import { linkWorld, settleWorld } from '#aws/world.connect-links.ts';
-import { governanceWorld } from '#aws/world.governance.ts';
+import { settleWorld } from '#aws/world.connect-links.ts';
 
 export type HarnessWorld = TurnWorld & { readonly journal: FunctionJournal };
 
@@ -163,49 +150,6 @@ export function sweepWorld(environment: Environment) {
   } satisfies SweepWorld & Record<'connecting', unknown>;
 }
 
-export function apiWorld(environment: Environment) {
-  const dynamodb = new DynamoDBClient();
-  const vaultTable = setting(environment, 'VAULT_TABLE');
-  const logTable = setting(environment, 'LOG_TABLE');
-  const recordsTable = setting(environment, 'RECORDS_TABLE');
-  const bucket = setting(environment, 'CONTENT_BUCKET');
-  const tables = {
-    dynamodb,
-    logTable,
-    recordsTable,
-    content: createContentStore(environment, bucket),
-    newName: randomUUID,
-  };
-  const sending = {
-    log: createSessionLog(tables),
-    runs: createRuns(new SFNClient(), setting(environment, 'RUN_STATE_MACHINE_ARN')),
-    stamp: createStamp(),
-  };
-  const audit = auditOf(environment);
-  return {
-    ...sending,
-    agents: createAgentRecords(dynamodb, recordsTable),
-    environments: createEnvironmentRecords(dynamodb, recordsTable),
-    sessions: createSessionRecords(tables),
-    apiKeys: createApiKeys(dynamodb, recordsTable),
-    limiter: limiterOf(environment, { dynamodb, maxLease: Number.POSITIVE_INFINITY }),
-    reader: createLogReader(tables),
-    sandboxes: createProvisioner(environment, setting(environment, 'PROVISION_FUNCTION_NAME')),
-    remover: createLogRemover({ dynamodb, logTable, content: createContentRemover(new S3Client(), bucket) }),
-    vaults: createVaultRecords(dynamodb, vaultTable),
-    credentials: createCredentialRecords(dynamodb, vaultTable),
-    secrets: createSecretWriter(environment),
-    serversAllowed: jsonSetting(environment, 'MCP_ALLOW', AllowedHosts),
-    trial: createMcpProxy(environment, setting(environment, 'MCP_PROXY_FUNCTION_NAME')),
-    audit,
-    auditTrail: createAuditTrail(dynamodb, setting(environment, 'AUDIT_TABLE')),
-    connecting: linkWorld(environment, sending),
-    governing: governanceWorld(environment, audit),
-    newToken,
-    journal: createJournal(),
-  };
-}
-
 export function streamWorld(environment: Environment) {
   const dynamodb = new DynamoDBClient();
   return {
@@ -230,7 +174,7 @@ export function issueKeyWorld(environment: Environment) {
   };
 }
 
-function limiterOf(
+export function limiterOf(
   environment: Environment,
   { dynamodb, maxLease }: { readonly dynamodb: DynamoDBClient; readonly maxLease: number },
 ): RateLimiter {
@@ -252,16 +196,6 @@ function logOf(environment: Environment): SessionLog {
     recordsTable: setting(environment, 'RECORDS_TABLE'),
     content: createContentStore(environment, setting(environment, 'CONTENT_BUCKET')),
     newName: randomUUID,
-  });
-}
-
-function auditOf(environment: Environment): Audit {
-  return createAudit({
-    dynamodb: new DynamoDBClient(),
-    table: setting(environment, 'AUDIT_TABLE'),
-    now: createStamp().now,
-    newToken,
-    pause,
   });
 }
 

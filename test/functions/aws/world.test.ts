@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import {
   anthropicHarnessWorld,
-  apiWorld,
   executeWorld,
   issueKeyWorld,
   provisionWorld,
@@ -9,6 +8,7 @@ import {
   sweepWorld,
   webFetchWorld,
 } from '#aws/world.ts';
+import { apiWorld } from '#aws/world.api.ts';
 import { bedrockHarnessWorld } from '#aws/world.bedrock.ts';
 import { connectWorld } from '#aws/world.connect.ts';
 import { mcpProxyWorld } from '#aws/world.mcp-proxy.ts';
