@@ -18,6 +18,14 @@ export type Invoke = (functionName: string, invocation: Invocation) => Promise<s
 /** The invocation was answered, with `message` and nothing of the body, which is for the function's own log. */
 export class InvocationFailed extends Error {
   override readonly name = 'InvocationFailed';
+  /** Whether the same invocation can succeed later: it was throttled, or the function or Lambda itself broke down. */
+  readonly retryable: boolean;
+
+  constructor(status: number) {
+    super(`answered ${status}`);
+    // A function that failed was answered like one that did not.
+    this.retryable = status < 400 || status === 429 || status >= 500;
+  }
 }
 
 export function createInvoke(environment: Environment, { retries }: { readonly retries: number }): Invoke {
@@ -35,6 +43,6 @@ export function createInvoke(environment: Environment, { retries }: { readonly r
     const body = await response.text();
     // A function that failed answers 200 too, with this header.
     if (response.ok && !response.headers.has('x-amz-function-error')) return body;
-    throw new InvocationFailed(`answered ${response.status}`);
+    throw new InvocationFailed(response.status);
   };
 }

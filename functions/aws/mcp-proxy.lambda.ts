@@ -4,7 +4,8 @@ import { McpListings, McpVerdicts, type McpProxyRequest } from '#contract/mcp-pr
 import { CredentialValidation } from '#contract/vaults.ts';
 import { Fault } from '#core/errors.ts';
 import type { CredentialTrial, McpProxy } from '#core/mcp/mcp-proxy.ts';
-import { createInvoke } from '#aws/invoke.lambda.ts';
+import type { Pause } from '#core/ports.ts';
+import { createInvoke, InvocationFailed } from '#aws/invoke.lambda.ts';
 import type { Environment } from '#aws/settings.ts';
 
 /** A turn waits for it, before it asks the model: servers that are slower than this have no tools in this run. */
@@ -13,9 +14,19 @@ const LIST_TIMEOUT_MS = 60_000;
 const JUDGE_TIMEOUT_MS = 10_000;
 /** Below the API's own 29 s. */
 const VALIDATE_TIMEOUT_MS = 25_000;
+/**
+ * Before each repeat of what was throttled or has died: nothing that is asked here is done to a server, so it may be
+ * asked again. All repeats are within the time that the first one has.
+ */
+const PAUSES_MS = [100, 400, 1600] as const;
 
-export function createMcpProxy(environment: Environment, functionName: string): McpProxy & CredentialTrial {
-  const ask = asker(environment, functionName);
+interface Proxied {
+  readonly functionName: string;
+  readonly pause: Pause;
+}
+
+export function createMcpProxy(environment: Environment, proxied: Proxied): McpProxy & CredentialTrial {
+  const ask = asker(environment, proxied);
   return {
     async list({ session, thread }) {
       const { servers } = await ask({ do: 'list', session, thread }, McpListings, LIST_TIMEOUT_MS);
@@ -34,16 +45,19 @@ export function createMcpProxy(environment: Environment, functionName: string): 
   };
 }
 
-function asker(environment: Environment, functionName: string) {
-  const invoke = createInvoke(environment, { retries: 1 });
+function asker(environment: Environment, { functionName, pause }: Proxied) {
+  const invoke = createInvoke(environment, { retries: 0 });
   return async <Answer extends z.ZodType>(
     request: McpProxyRequest,
     answer: Answer,
     timeoutMs: number,
   ): Promise<z.infer<Answer>> => {
-    const text = await invoke(functionName, { type: 'RequestResponse', input: request, timeoutMs }).catch(
-      (cause: unknown) => unavailable(request, cause),
-    );
+    const deadline = Date.now() + timeoutMs;
+    const attempt = () => {
+      const leftMs = Math.max(1, deadline - Date.now());
+      return invoke(functionName, { type: 'RequestResponse', input: request, timeoutMs: leftMs });
+    };
+    const text = await repeated(attempt, pause, deadline).catch((cause: unknown) => unavailable(request, cause));
     try {
       return answer.parse(JSON.parse(text));
     } catch (cause) {
@@ -51,6 +65,21 @@ function asker(environment: Environment, functionName: string) {
       return unavailable(request, cause instanceof Error ? cause.name : 'unknown');
     }
   };
+}
+
+/** The last failure, when there is no time for another attempt, or none that could help. */
+async function repeated(attempt: () => Promise<string>, pause: Pause, deadline: number): Promise<string> {
+  for (const longestMs of PAUSES_MS) {
+    try {
+      return await attempt();
+    } catch (cause) {
+      const isFinal = cause instanceof InvocationFailed && !cause.retryable;
+      if (isFinal || Date.now() + longestMs >= deadline) throw cause;
+    }
+    // Those who were throttled together come back one by one.
+    await pause(longestMs * (0.5 + Math.random() / 2));
+  }
+  return attempt();
 }
 
 function unavailable(request: McpProxyRequest, cause: unknown): never {

@@ -62,7 +62,10 @@ export function apiWorld(environment: Environment) {
     credentials: createCredentialRecords(dynamodb, vaultTable),
     secrets: createSecretWriter(environment),
     serversAllowed: jsonSetting(environment, 'MCP_ALLOW', AllowedHosts),
-    trial: createMcpProxy(environment, setting(environment, 'MCP_PROXY_FUNCTION_NAME')),
+    trial: createMcpProxy(environment, {
+      functionName: setting(environment, 'MCP_PROXY_FUNCTION_NAME'),
+      pause,
+    }),
     audit,
     auditTrail: createAuditTrail(dynamodb, setting(environment, 'AUDIT_TABLE')),
     connecting: linkWorld(environment, sending),

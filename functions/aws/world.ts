@@ -63,7 +63,10 @@ export function harnessWorld(environment: Environment, model: Model): HarnessWor
     history: createHistory(log),
     model,
     warming: createProvisioner(environment, setting(environment, 'PROVISION_FUNCTION_NAME')),
-    mcp: createMcpProxy(environment, setting(environment, 'MCP_PROXY_FUNCTION_NAME')),
+    mcp: createMcpProxy(environment, {
+      functionName: setting(environment, 'MCP_PROXY_FUNCTION_NAME'),
+      pause,
+    }),
     sha256,
     previews: previewsOf(environment),
     stamp: createStamp(),

@@ -1,10 +1,11 @@
 /**
- * The MCP proxy dies at each of the effects of a call. Each time the session finishes, the server has seen the call at
- * most once, and the model is told when nobody knows whether it had an effect.
+ * The MCP proxy dies at each of the effects of a call, and before it: while it lists and judges. Each time the session
+ * finishes, the server has seen the call at most once, and the model is told when nobody knows whether it had an effect.
  */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { auditOf, told } from '#test/faults/audit.ts';
 import { expectSound } from '#test/faults/stored-log.ts';
+import type { KillDuring } from '#infra/local/faults.ts';
 import { calling } from '#test/journeys/scripts.ts';
 import { ofType, textOf } from '#test/journeys/service.ts';
 import { mcp, startMcpService, type McpService } from '#test/mcp/mcp-service.ts';
@@ -19,6 +20,10 @@ const MARK_STARTED = { of: 'dynamodb:UpdateItem', call: 1 };
 const LOG_RESULT = { of: 'dynamodb:PutItem', call: 2 };
 const AUDIT_OUTCOME = { of: 'dynamodb:PutItem', call: 3 };
 const MARK_DONE = { of: 'dynamodb:UpdateItem', call: 2 };
+
+const LISTING = { of: 'dynamodb:Query', call: 1 };
+/** Three are the listing's. */
+const JUDGING = { of: 'dynamodb:Query', call: 4 };
 
 describe('the MCP proxy killed', () => {
   let service: McpService;
@@ -49,9 +54,30 @@ describe('the MCP proxy killed', () => {
     expect(ofType(events, 'session.status_idle')).toMatchObject([{ stop_reason: { type: 'end_turn' } }]);
     expect(ofType(events, 'agent.message')).toHaveLength(2);
     const [result] = ofType(events, 'agent.mcp_tool_result');
-    const audited = told(await auditOf(service, session));
-    return { text: textOf(result), sent: service.fx.calls('refund').length - before, audited, events };
+    const trail = await auditOf(service, session);
+    const sent = service.fx.calls('refund').length - before;
+    return {
+      text: textOf(result),
+      sent,
+      audited: told(trail),
+      calls: [...new Set(trail.map(({ call }) => call))],
+      events,
+    };
   }
+
+  /** The proxy dies at this call and, each time it is asked again, at its first one: so often that it is given up. */
+  async function killEachTime(kill: Pick<KillDuring, 'of' | 'call'>) {
+    const { faults } = service.runtime;
+    await faults.killDuring({ function: 'mcp-proxy', ...kill, phase: 'before' });
+    for (let again = 0; again < 3; again += 1) {
+      await faults.killDuring({ function: 'mcp-proxy', call: 1, phase: 'before' });
+    }
+  }
+
+  const enforce = (policies: string) =>
+    expect(service.extension('POST', '/v1/x/policy', { policies, mode: 'enforce' })).resolves.toMatchObject({
+      status: 200,
+    });
 
   it.each([
     ['before', 'the intent is on record', AUDIT_INTENT, ['intent', 'done']],
@@ -129,10 +155,23 @@ describe('the MCP proxy killed', () => {
     60_000,
   );
 
-  it('while it lists tools: the run goes on without them, and people are told', async () => {
-    const { faults } = service.runtime;
-    const kill = { function: 'mcp-proxy', of: 'dynamodb:Query', call: 1, phase: 'before' } as const;
-    const { sent, events } = await refundKilled(() => faults.killDuring(kill));
+  it.each([
+    ['lists tools', LISTING],
+    ['judges a call', JUDGING],
+  ])(
+    'while it %s: it is asked again, and the call is made',
+    async (_what, effect) => {
+      const { faults } = service.runtime;
+      const seen = await refundKilled(() => faults.killDuring({ function: 'mcp-proxy', ...effect, phase: 'before' }));
+      expect(seen).toMatchObject({ text: 'refunded 5', sent: 1, audited: ['intent', 'done'] });
+      expect(ofType(seen.events, 'session.error')).toEqual([]);
+      expect(ofType(seen.events, 'agent.mcp_tool_use')).toMatchObject([{ evaluated_permission: 'allow' }]);
+    },
+    60_000,
+  );
+
+  it('each time it lists tools: the run goes on without them, and people are told', async () => {
+    const { sent, events } = await refundKilled(() => killEachTime(LISTING));
     expect(sent).toBe(0);
     expect(ofType(events, 'session.error')).toMatchObject([
       { error: { type: 'mcp_connection_failed_error', mcp_server_name: 'fx' } },
@@ -140,13 +179,20 @@ describe('the MCP proxy killed', () => {
     expect(textOf(ofType(events, 'agent.tool_result')[0])).toContain('There is no tool named mcp__fx__refund');
   }, 60_000);
 
-  it('while it judges a call: the call is told as denied, and not made', async () => {
-    const { faults } = service.runtime;
-    // Three are the listing's.
-    const kill = { function: 'mcp-proxy', of: 'dynamodb:Query', call: 4, phase: 'before' } as const;
-    const { sent, text, events } = await refundKilled(() => faults.killDuring(kill));
-    expect(sent).toBe(0);
-    expect(ofType(events, 'agent.mcp_tool_use')).toMatchObject([{ evaluated_permission: 'deny' }]);
-    expect(text).toContain('could not be found out');
-  }, 60_000);
+  describe('where policy forbids the call', () => {
+    beforeAll(async () => {
+      await enforce('forbid(principal, action, resource) when { context.args has amount };');
+    });
+    afterAll(async () => enforce(''));
+
+    it('after the refusal is on record: it is there once more, of the same call', async () => {
+      const { faults } = service.runtime;
+      const recorded = { of: 'dynamodb:PutItem', call: 2, phase: 'after' } as const;
+      const seen = await refundKilled(() => faults.killDuring({ function: 'mcp-proxy', ...recorded }));
+      expect(seen).toMatchObject({ sent: 0, audited: ['intent', 'denied', 'intent', 'denied'] });
+      const [use] = ofType(seen.events, 'agent.mcp_tool_use');
+      expect(use).toMatchObject({ evaluated_permission: 'deny' });
+      expect(seen.calls).toEqual([use?.id]);
+    }, 60_000);
+  });
 });

@@ -5,11 +5,14 @@ import type { CredentialValidation } from '#contract/vaults.ts';
 import type { LogKey } from '#core/ports.ts';
 import type { CredentialPlace } from '#core/vault/vault-records.ts';
 
-/** What the harness asks. Throws `Fault` `mcp_proxy_unavailable`. */
+/** What the harness asks. An attempt that is lost is repeated. Throws `Fault` `mcp_proxy_unavailable` when all are. */
 export interface McpProxy {
   /** Of every server of the session's agent, in the agent's order. What a server does wrong is its listing. */
   list(key: LogKey): Promise<readonly ServerListing[]>;
-  /** One verdict per call, in order. Refusals are in the audit trail by then. */
+  /**
+   * One verdict per call, in order. Refusals are in the audit trail by then, and once more, under the same call, for
+   * each repeat.
+   */
   judge(key: LogKey, calls: readonly WantedCall[]): Promise<readonly McpVerdict[]>;
 }
 
