@@ -179,11 +179,23 @@ describe('the MCP proxy killed', () => {
     expect(textOf(ofType(events, 'agent.tool_result')[0])).toContain('There is no tool named mcp__fx__refund');
   }, 60_000);
 
+  it('each time it judges a call: that is judged when it is made', async () => {
+    const seen = await refundKilled(() => killEachTime(JUDGING));
+    expect(seen).toMatchObject({ text: 'refunded 5', sent: 1, audited: ['intent', 'done'] });
+  }, 60_000);
+
   describe('where policy forbids the call', () => {
     beforeAll(async () => {
       await enforce('forbid(principal, action, resource) when { context.args has amount };');
     });
     afterAll(async () => enforce(''));
+
+    it('each time it judges that: nothing is sent, and auditors read of the refusal', async () => {
+      const seen = await refundKilled(() => killEachTime(JUDGING));
+      expect(seen).toMatchObject({ sent: 0, audited: ['intent', 'denied'] });
+      expect(ofType(seen.events, 'agent.mcp_tool_use')).toMatchObject([{ evaluated_permission: 'allow' }]);
+      expect(ofType(seen.events, 'agent.mcp_tool_result')).toMatchObject([{ is_error: true }]);
+    }, 60_000);
 
     it('after the refusal is on record: it is there once more, of the same call', async () => {
       const { faults } = service.runtime;

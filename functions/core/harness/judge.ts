@@ -6,7 +6,7 @@ import type { McpProxy } from '#core/mcp/mcp-proxy.ts';
 import type { ModelAnswer } from '#core/model.ts';
 import type { LogKey, Stamp } from '#core/ports.ts';
 import type { Verdicts } from '#core/session/commands.ts';
-import { isComplete, UNJUDGED } from '#core/session/decide-answer.ts';
+import { isComplete } from '#core/session/decide-answer.ts';
 
 export interface JudgingWorld {
   readonly mcp: McpProxy;
@@ -31,19 +31,21 @@ export async function judgeCalls(
   const calls = wanted.map(({ call }) => call);
   const verdicts = await mcp.judge(key, calls).catch((error: unknown) => unjudged(calls, error));
   return new Map(
-    wanted.map(({ providerId, call }) => [providerId, verdicts.find(({ id }) => id === call.id) ?? deny(call)]),
+    wanted.map(({ providerId, call }) => [providerId, verdicts.find(({ id }) => id === call.id) ?? leftToHand(call)]),
   );
 }
 
 /**
- * Without the proxy all are denied. To fail the turn instead would throw away an answer that is paid for, and ask for
- * another that may want something else; a call that was denied costs the model one more call.
+ * Without the proxy, which alone knows what the workspace forbids and alone can record a refusal, a call is told as the
+ * agent's own policy has it. Nothing is permitted by that: the proxy judges a call again before it makes it, and denies
+ * and records there what it would have denied here. To deny it now would be a refusal that is nowhere on record, and to
+ * fail the turn would throw away an answer that is paid for.
  */
 function unjudged(calls: readonly WantedCall[], error: unknown): readonly McpVerdict[] {
-  if (error instanceof Fault && error.code === 'mcp_proxy_unavailable') return calls.map(deny);
+  if (error instanceof Fault && error.code === 'mcp_proxy_unavailable') return calls.map(leftToHand);
   throw error;
 }
 
-function deny({ id }: WantedCall): McpVerdict {
-  return { id, decision: 'deny', reason: UNJUDGED };
+function leftToHand({ id }: WantedCall): McpVerdict {
+  return { id, decision: 'allow', reason: '' };
 }

@@ -14,9 +14,8 @@ import { permissionOf } from '#core/session/permission.ts';
 import { serverCalls, type ServerCall } from '#core/session/server-calls.ts';
 import { blockedCalls, hasUserMessage, readyCalls } from '#core/session/waiting.ts';
 
-/** What a call is told that the MCP proxy could say nothing of. */
-export const UNJUDGED =
-  'Whether this call is permitted could not be found out, so it was not executed. Try again later.';
+/** What a call is told that nobody has judged. */
+const UNJUDGED = 'Whether this call is permitted could not be found out, so it was not executed. Try again later.';
 
 type Answer = Extract<Command, { do: 'answer' }>;
 

@@ -217,11 +217,33 @@ describe('an answer with calls of MCP servers', () => {
   });
 
   it.each<[string, (calls: readonly WantedCall[]) => Promise<readonly McpVerdict[]>]>([
-    ['is denied by the proxy', async (calls) => calls.map(({ id }) => ({ id, decision: 'deny', reason: 'No.' }))],
     ['cannot be judged', () => Promise.reject(UNAVAILABLE)],
     ['got no verdict', async () => []],
-  ])('has a call that %s: the model reads why, and nobody makes it', async (_what, judge) => {
-    const { log, turn, requests } = stage([FIND], { judge: (_key, calls) => judge(calls) });
+  ])(
+    'has calls that %s: they are told as the agent has it, for the proxy to judge them when it makes them',
+    async (_what, judge) => {
+      const calls = ['find', 'drop', 'guess'].map((tool) => toolUse(`toolu_${tool}`, `mcp__tracker__${tool}`, {}));
+      const many = answer({ stopReason: 'tool_use', blocks: calls });
+      const { log, turn, judged } = stage([many], { judge: (_key, wanted) => judge(wanted) });
+      const { turn: next } = await turn();
+      const uses = ofType(log.entries(KEY), 'agent.mcp_tool_use');
+      expect(uses).toMatchObject([
+        { name: 'find', evaluated_permission: 'allow', evaluation: { type: 'always_allow' } },
+        { name: 'drop', evaluated_permission: 'ask', evaluation: { type: 'always_ask' } },
+        { name: 'guess', evaluated_permission: 'ask', evaluation: { type: 'auto' } },
+      ]);
+      expect(
+        uses.map(({ id }) => id),
+        'under which refusals may be on record already',
+      ).toEqual(judged[0]?.map(({ id }) => id));
+      expect(next).toMatchObject({ do: 'tools', calls: [{ hand: 'mcp', id: uses[0]?.id }] });
+    },
+  );
+
+  it('has a call that is denied by the proxy: the model reads why, and nobody makes it', async () => {
+    const judge: McpProxy['judge'] = async (_key, calls) =>
+      calls.map(({ id }) => ({ id, decision: 'deny', reason: 'No.' }));
+    const { log, turn, requests } = stage([FIND], { judge });
     expect((await turn()).turn?.do).toBe('again');
     expect(ofType(log.entries(KEY), 'agent.mcp_tool_use')).toMatchObject([{ evaluated_permission: 'deny' }]);
     expect(ofType(log.entries(KEY), 'agent.mcp_tool_result')).toMatchObject([{ is_error: true }]);
