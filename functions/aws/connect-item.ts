@@ -54,12 +54,13 @@ export function connectOf(item: Item): ConnectRecord {
   };
 }
 
-/** `<session>/<thread>/<call>`: none of them has a slash. */
+/** `<session>/<thread>/<call>`: none of them has a slash, and a list has no call. */
 export function waitingText({ session, thread, call }: WaitingCall): string {
-  return `${session}/${thread}/${call}`;
+  return `${session}/${thread}/${call ?? ''}`;
 }
 
 function waitingOf(text: string): WaitingCall {
   const [session, thread, call] = text.split('/');
-  return { session: SessionId.parse(session), thread: ThreadId.parse(thread), call: EventId.parse(call) };
+  const waiting = { session: SessionId.parse(session), thread: ThreadId.parse(thread) };
+  return { ...waiting, call: call === '' ? null : EventId.parse(call) };
 }

@@ -53,10 +53,10 @@ export function linkWorld(environment: Environment, sending: Sending): LinkWorld
   };
 }
 
-/** In the log, the call's own id says why it went on. */
+/** In the log, the call's own id says why it went on; a list has none. */
 function resumeWith(sending: Sending) {
   return ({ session, thread, call }: WaitingCall) =>
-    resumeCall(sending, { key: { session, thread }, cause: `connect for ${call}` }, call);
+    resumeCall(sending, { key: { session, thread }, cause: `connect for ${call ?? 'tools'}` }, call);
 }
 
 function waitsIn({ log }: Sending) {

@@ -58,6 +58,8 @@ export const LogRecord = z.discriminatedUnion('kind', [
     sha256: z.string(),
     tools: z.array(OfferedTool).nullable(),
   }),
+  /** The user has connected a server since: the run asks them all again, before its next model request. */
+  z.object({ kind: z.literal('mcp.outdated'), at: Instant }),
   /** A hand gave the call back: a person has to do something elsewhere first. */
   z.object({ kind: z.literal('call.suspended'), call: EventId, at: Instant }),
   /** That is done, so the call is a hand's again. */

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ReplyTool } from '#infra/local/model/script.ts';
 import { follow, type Follower } from '#test/journeys/follower.ts';
-import { calling, echo } from '#test/journeys/scripts.ts';
+import { calling, echo, lastTexts } from '#test/journeys/scripts.ts';
 import { ofType, textOf, types } from '#test/journeys/service.ts';
 import { confirmation, linksIn, startConsentService, type ConsentService } from '#test/mcp/consent-service.ts';
 import { mcp } from '#test/mcp/mcp-service.ts';
@@ -147,6 +147,25 @@ describe('a call that finds no credential of its user', () => {
     const second = await service.converse(session, 'Add one and two.');
     expect(ofType(second, 'agent.message').map(textOf).at(-1)).toBe('Results: 3');
     expect(JSON.stringify(service.standIn.requests)).not.toContain('/connect/');
+    service.closed = false;
+  }, 60_000);
+
+  it('is for the same run where that goes on until the user has consented, with the link of the runs before', async () => {
+    service.closed = true;
+    service.standIn.script(echo);
+    const session = await service.mcpSession({ vaults: [await service.vaultOf('carol')] });
+    const [link = ''] = linksIn(await service.converse(session, 'Hello.'));
+    const offered: boolean[] = [];
+    service.standIn.script(async (request) => {
+      offered.push(JSON.stringify(request.tools).includes(SUM.name));
+      if (offered.length === 1) await service.consent('carol', link);
+      return offered.length < 3 ? { text: 'I look.', tools: [SUM] } : { text: `Results: ${lastTexts(request).join()}` };
+    });
+    const seen = await service.converse(session, 'Add one and two.');
+    expect(linksIn(seen)).toEqual([link]);
+    expect(offered).toEqual([false, true, true]);
+    expect(ofType(seen, 'agent.message').map(textOf).at(-1)).toBe('Results: 3');
+    expect((await service.extension('GET', `/v1/x/connect?session_id=${session}`)).body).toMatchObject({ data: [] });
     service.closed = false;
   }, 60_000);
 });

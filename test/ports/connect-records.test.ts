@@ -89,6 +89,19 @@ describe('the records of consents', () => {
     expect(await connects.ofSession(WorkspaceId.parse('wrkspc_2'), SESSION)).toEqual([]);
   });
 
+  it('give a list of tools the link of a call, until it waits no more', async () => {
+    const session = SessionId.parse('sesn_list');
+    const [facts, list] = [factsOf(), { ...call('list', session), call: null }];
+    await connects.createWaiting(facts, call('first', session), null);
+    await connects.join(facts, list, AT);
+    await connects.join(facts, list, AT);
+    const waiting = async () => (await connects.find(facts.id))?.waiting;
+    expect(await waiting()).toEqual(expect.arrayContaining([call('first', session), list]));
+    expect(await waiting()).toHaveLength(2);
+    await connects.resumed(facts.id, list);
+    expect(await waiting()).toEqual([call('first', session)]);
+  });
+
   it('let nobody join a link that is over, about to end, of another workspace, or asks for less', async () => {
     const session = SessionId.parse('sesn_join');
     const facts = factsOf({ scopes: ['a'] });

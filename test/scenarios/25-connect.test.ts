@@ -99,14 +99,14 @@ describe('scenario 25: connect', () => {
     });
   });
 
-  it('lets every call that waits for the server go on, once', async () => {
+  it('lets everything that waits for the server go on, once', async () => {
     const vault = await flow.vaultOf('alice');
     const offer = {
       ...{ workspace: WORKSPACE, vault, serverUrl: flow.fx.url, serverName: 'files', scopes: [] },
       agent: { id: 'agent_01' as never, name: 'Ada', version: 1 },
       resourceMetadata: null,
     };
-    const calls = ['one', 'two', 'three'].map(waitingCall);
+    const calls = [...['one', 'two', 'three'].map(waitingCall), { ...waitingCall('list'), call: null }];
     const offers = await Promise.all(calls.map((resume) => flow.links.offer({ ...offer, resume })));
     expect(new Set(offers.map((link) => link?.id)).size).toBe(1);
     const browser = flow.browser();
@@ -114,9 +114,8 @@ describe('scenario 25: connect', () => {
     expect(done.text).toContain('is connected');
     await browser.open(offers[0]?.url ?? '');
     const resumed = flow.resumed.filter(({ call }) => calls.some((one) => one.call === call));
-    expect(resumed.toSorted((a, b) => a.call.localeCompare(b.call))).toEqual(
-      calls.toSorted((a, b) => a.call.localeCompare(b.call)),
-    );
+    expect(resumed).toHaveLength(calls.length);
+    expect(resumed).toEqual(expect.arrayContaining(calls));
   });
 
   it('ends when the user cancels, here or there, and stores nothing', async () => {

@@ -5,11 +5,11 @@
 import type { AgentId, ConnectId, EventId, SessionId, ThreadId, WorkspaceId } from '#contract/ids.ts';
 import type { Vault } from '#contract/vaults.ts';
 
-/** A call that goes on by itself once the user has consented. */
+/** What goes on by itself once the user has consented: a call, or, with null, the list of what the session may call. */
 export interface WaitingCall {
   readonly session: SessionId;
   readonly thread: ThreadId;
-  readonly call: EventId;
+  readonly call: EventId | null;
 }
 
 /** Who wants to act for the user: the consent page names it. */
@@ -30,8 +30,7 @@ export interface ConnectOffer {
   readonly agent: ConnectingAgent;
   /** What the server asked for in its challenge; empty lets the server's metadata decide. Granted ones are added later. */
   readonly scopes: readonly string[];
-  /** Null when nothing waits: a listing that failed. */
-  readonly resume: WaitingCall | null;
+  readonly resume: WaitingCall;
   /** From the server's challenge: where discovery begins. */
   readonly resourceMetadata: string | null;
 }
@@ -44,8 +43,8 @@ export interface ConnectLink {
 
 export interface ConnectLinks {
   /**
-   * A link for this server. Calls of one session that wait for the same server share one, so that a person consents
-   * once; a repeat for the same call answers the same link. Null when the service has no identity provider to ask who
+   * A link for this server. What waits in one session for the same server shares one, so that a person consents once; a
+   * repeat for the same call answers the same link. Null when the service has no identity provider to ask who
    * somebody is, or the vault names no user. Throws `Fault` `records_unavailable`.
    */
   offer(offer: ConnectOffer): Promise<ConnectLink | null>;

@@ -1,4 +1,4 @@
-/** Links for calls that found no credential, or one that may do too little. */
+/** Links for whoever found no credential, or one that may do too little. */
 import { ConnectId } from '#contract/ids.ts';
 import { Fault } from '#core/errors.ts';
 import type { ConnectLink, ConnectLinks, ConnectOffer, WaitingCall } from '#core/connect/connect-links.ts';
@@ -8,7 +8,7 @@ import { later } from '#core/instant.ts';
 import type { Stamp } from '#core/ports.ts';
 
 export interface OfferWorld {
-  readonly connects: Pick<ConnectRecords, 'create' | 'join' | 'createWaiting'>;
+  readonly connects: Pick<ConnectRecords, 'join' | 'createWaiting'>;
   readonly stamp: Pick<Stamp, 'now'>;
   readonly newToken: () => string;
   /** Null when the deployment has no identity provider. */
@@ -26,9 +26,7 @@ export function createConnectLinks(world: OfferWorld): ConnectLinks {
       const user = userOfVault(offer.vault);
       if (world.baseUrl === null || user === null) return null;
       const facts = factsOf(world, offer, user);
-      if (offer.resume === null) await world.connects.create(facts);
-      const record = offer.resume === null ? facts : await shared(world, facts, offer.resume);
-      return linkOf(world.baseUrl, record);
+      return linkOf(world.baseUrl, await shared(world, facts, offer.resume));
     },
   };
 }

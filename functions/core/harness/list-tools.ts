@@ -1,4 +1,4 @@
-/** Asks the agent's MCP servers what they offer: once in each run, and once more when a compaction forgot it. */
+/** Asks the agent's MCP servers what they offer: once in each run, and again when that was forgotten or is out of date. */
 import type { ServerListing } from '#contract/mcp.ts';
 import { Fault } from '#core/errors.ts';
 import { storyAfter, type TurnWorld } from '#core/harness/ask.ts';

@@ -40,7 +40,7 @@ export function next(state: SessionState): Step {
   return state.compactions < MAX_COMPACTIONS ? { do: 'compact' } : { do: 'give up', cause: 'compactions' };
 }
 
-/** A summary is made without asking: it forgets what was listed. */
+/** A summary is made without asking: it forgets what was listed. What is out of date was listed for no run. */
 function isListed({ mcpServers, mcp, run }: SessionState): boolean {
   return mcpServers === 0 || mcp?.run === run;
 }

@@ -10,7 +10,7 @@ export interface Consent {
   readonly identity: Extract<Identity, { status: 'known' }>;
   /** What the server said of it; null when it was not asked. */
   readonly challenge: Pick<McpFailure, 'scopes' | 'resourceMetadata'> | null;
-  /** What goes on by itself afterwards. */
+  /** What goes on by itself afterwards; null for the list of tools. */
   readonly call: EventId | null;
 }
 
@@ -33,7 +33,7 @@ export async function consentUrl(
       agent: { id: agent.id, name: agent.name, version: agent.version },
       scopes: challenge?.scopes ?? [],
       resourceMetadata: challenge?.resourceMetadata ?? null,
-      resume: call === null ? null : { ...key, call },
+      resume: { ...key, call },
     })
     .catch(noLink);
   return link?.url ?? null;

@@ -63,8 +63,11 @@ export type Command =
     }
   /** An open call of a hand goes on only when a person has done what `error` asks them for, outside the session. */
   | { readonly do: 'suspend'; readonly call: EventId; readonly error: McpTrouble }
-  /** They have: the call is its hand's again. Whoever resumes a call that does not wait for that changes nothing. */
-  | { readonly do: 'resume'; readonly call: EventId }
+  /**
+   * They have: the call is its hand's again. Whoever resumes a call that does not wait for that changes nothing. Null for
+   * what was listed without them: the run that goes on with it asks again.
+   */
+  | { readonly do: 'resume'; readonly call: EventId | null }
   /** What the agent's MCP servers offer in this run, and what those did wrong that offer nothing. */
   | {
       readonly do: 'listed';

@@ -36,9 +36,16 @@ export function decideSuspend(state: SessionState, { call, error }: CommandTo<'s
 }
 
 export function decideResume(state: SessionState, { call }: CommandTo<'resume'>, stamp: Stamp): Decided {
+  if (call === null) return decideOutdated(state, stamp);
   const waits = state.calls.some(({ id, isSuspended }) => id === call && isSuspended);
   if (!waits || state.status === 'terminated') return NOTHING;
   const resumed: Entry = { record: { kind: 'call.resumed', call, at: stamp.now() } };
   const { state: after } = fold({ position: 0, state }, [resumed]);
   return { status: 'decided', entries: [resumed, ...conclude(state, after, stamp)] };
+}
+
+function decideOutdated(state: SessionState, stamp: Stamp): Decided {
+  // The next run asks anyway, also when a listing that is under way in this one has just missed the consent.
+  if (!isActive(state) || state.mcp?.run !== state.run) return NOTHING;
+  return { status: 'decided', entries: [{ record: { kind: 'mcp.outdated', at: stamp.now() } }] };
 }

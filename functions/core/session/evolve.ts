@@ -89,6 +89,9 @@ function evolveRecord(state: SessionState, record: LogRecord, position: number):
       return compact(state, record, position);
     case 'mcp.listed':
       return listed(state, record, position);
+    case 'mcp.outdated':
+      // What it listed stays what the model was offered last, and is of no run.
+      return { ...state, mcp: state.mcp === null ? null : { ...state.mcp, run: 0 } };
     case 'call.suspended':
       return suspend(state, record.call, position);
     case 'call.resumed':

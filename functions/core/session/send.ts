@@ -53,12 +53,13 @@ export async function send(
 /**
  * A person has done what a suspended call waited for: it goes on, like one that was confirmed. A call that does not wait
  * for that, of a session that may be gone by now, is left as it is; so a repeat changes nothing. It may come too early:
- * a call joins a link while its user is using it for another one, and is let wait a moment later.
+ * a call joins a link while its user is using it for another one, and is let wait a moment later. With null for a call, a
+ * run that goes on without a server's tools asks for them again.
  */
 export async function resumeCall(
   ports: Sending,
   to: { readonly key: LogKey; readonly cause: string },
-  call: EventId,
+  call: EventId | null,
 ): Promise<Resumed> {
   const head = await ports.log.head(to.key);
   if (head === null) return { run: 'none' };

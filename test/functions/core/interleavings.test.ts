@@ -222,10 +222,10 @@ function theatre(scheduler: fc.Scheduler) {
     return sent.status === 'accepted';
   }
 
-  /** What a person does there resumes the call. */
-  async function openPage({ id }: OpenCall): Promise<void> {
+  /** What a person does there resumes the call, or asks for the tools again. */
+  async function openPage(call: EventId | null): Promise<void> {
     const runs = { start: (_key: unknown, run: number) => start(run) };
-    await resumeCall({ log: logFor(mortal(0)), runs, stamp }, { key: KEY, cause: 'connect_1' }, id);
+    await resumeCall({ log: logFor(mortal(0)), runs, stamp }, { key: KEY, cause: 'connect_1' }, call);
   }
 
   /** Answers what waits for people and clients, one request each; what was answered meanwhile is refused. */
@@ -233,7 +233,7 @@ function theatre(scheduler: fc.Scheduler) {
     const head = await log.head(KEY);
     const blocked = head === null ? [] : blockedCalls(head.state);
     await Promise.all(
-      blocked.map((call) => (call.isSuspended && allow ? openPage(call) : tell([answerTo(call, allow)]))),
+      blocked.map((call) => (call.isSuspended && allow ? openPage(call.id) : tell([answerTo(call, allow)]))),
     );
     return blocked.length;
   }
@@ -243,6 +243,7 @@ function theatre(scheduler: fc.Scheduler) {
     ran,
     tell,
     answerAll,
+    openPage,
     status: async () => (await log.head(KEY))?.state.status,
     setLives: (given: Life[]) => {
       lives = given;
@@ -319,7 +320,8 @@ function expectSound(entries: readonly Entry[], sent: number, ran: ReadonlySet<s
 type Act =
   | { readonly do: 'say'; readonly text: string; readonly interrupting: boolean }
   | { readonly do: 'interrupt' }
-  | { readonly do: 'answer'; readonly allow: boolean };
+  | { readonly do: 'answer'; readonly allow: boolean }
+  | { readonly do: 'connect' };
 
 const act: fc.Arbitrary<Act> = fc.oneof(
   {
@@ -332,6 +334,7 @@ const act: fc.Arbitrary<Act> = fc.oneof(
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('interrupt' as const) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('answer' as const), allow: fc.boolean() }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('connect' as const) }) },
 );
 
 const INTERRUPT: EventInput = { type: 'user.interrupt' };
@@ -358,6 +361,7 @@ describe('any interleaving of clients, executions and hands', () => {
           const acting = acts.map(async (one) => {
             if (one.do === 'interrupt') return void expect(await stage.tell([INTERRUPT])).toBe(true);
             if (one.do === 'answer') return void (await stage.answerAll(one.allow));
+            if (one.do === 'connect') return void (await stage.openPage(null));
             // A message alone may come while the session requires an action, and is refused then.
             const told = await stage.tell([...(one.interrupting ? [INTERRUPT] : []), says(one.text)]);
             if (told) accepted += 1;
@@ -382,7 +386,13 @@ describe('any interleaving of clients, executions and hands', () => {
       ),
       { numRuns: 600 },
     );
-    const rare = ['agent.thread_context_compacted', '[call.suspended]', '[call.resumed]', '[mcp.listed]'];
+    const rare = [
+      'agent.thread_context_compacted',
+      '[call.suspended]',
+      '[call.resumed]',
+      '[mcp.listed]',
+      '[mcp.outdated]',
+    ];
     expect(rare.filter((what) => !happened.has(what))).toEqual([]);
   });
 });

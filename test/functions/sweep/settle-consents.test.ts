@@ -63,10 +63,10 @@ describe('the sweep over consents', () => {
     const second = await interrupted('second', true);
     flow.clock.now += 60_000;
     let broken = true;
-    const resumed: string[] = [];
+    const resumed: (string | null)[] = [];
     const connecting = {
       ...flow.world,
-      resume: async ({ call }: { readonly call: string }) => {
+      resume: async ({ call }: { readonly call: string | null }) => {
         if (broken && call === first.call.call) throw new Error('the log does not answer');
         resumed.push(call);
         return { run: 'started' } as const;

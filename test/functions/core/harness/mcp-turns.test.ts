@@ -140,6 +140,17 @@ describe('the tools of MCP servers', () => {
     expect(requests.map(toolsOf)).toEqual([['mcp__tracker__find'], ['mcp__tracker__drop']]);
   });
 
+  it('are asked for again in a run in which the user has connected a server', async () => {
+    const found: ServerListing[] = [{ status: 'failed', server: 'tracker', error: TROUBLE.type, message: 'No.' }];
+    const again = answer({ stopReason: 'tool_use', blocks: [toolUse('toolu_1', 'mcp__tracker__find')] });
+    const staged = stage([again, FIND], { list: async () => found.splice(0, 1, LISTING) });
+    await staged.turn();
+    await staged.apply({ do: 'resume', call: null });
+    expect((await staged.turn()).turn?.do).toBe('tools');
+    expect(staged.listings()).toBe(2);
+    expect(staged.requests.map(toolsOf).map(({ length }) => length)).toEqual([0, 3]);
+  });
+
   it('are asked for again after a compaction, whose slice begins behind the listing', async () => {
     const summary = answer({ blocks: [{ type: 'text', text: 'They greeted.' }] });
     const { requests, turn, apply, listings } = stage([answer({ usage: FULL }), summary]);

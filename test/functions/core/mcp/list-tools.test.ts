@@ -186,7 +186,7 @@ describe('a server that does not list its tools', () => {
     expect(await list(stage)).toMatchObject([
       { status: 'failed', error: 'mcp_authentication_failed_error', action_url: expect.stringContaining('conn_1') },
     ]);
-    expect(stage.offers).toMatchObject([{ resume: null, scopes: ['read'] }]);
+    expect(stage.offers).toMatchObject([{ resume: { ...KEY, call: null }, scopes: ['read'] }]);
   });
 
   it('has no link where nobody can be asked, or where the links cannot be made just now', async () => {

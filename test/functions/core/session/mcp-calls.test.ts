@@ -255,6 +255,21 @@ describe('a listing', () => {
     expect(again.head.state.mcp).toMatchObject({ run: 2, at: rested.head.state.mcp?.at });
   });
 
+  it('is out of date when a server was connected since, and is asked for again in the same run', () => {
+    const connected: Command = { do: 'resume', call: null };
+    const outdated = asking().when(connected);
+    expect(outline(outdated.then)).toEqual(['[mcp.outdated]']);
+    expect(outdated.when(connected).then, 'a repeat').toEqual([]);
+    expect(next(outdated.head.state)).toEqual({ do: 'list tools' });
+    const more = outdated.when(listed(1, OFFERED.slice(0, 1)));
+    expect(more.then).toMatchObject([{ record: { kind: 'mcp.listed', tools: OFFERED.slice(0, 1) } }]);
+    expect(next(more.head.state)).toEqual({ do: 'ask' });
+    const same = outdated.when(listed());
+    expect(same.then).toMatchObject([{ record: { kind: 'mcp.listed', tools: null } }]);
+    expect(same.head.state.mcp).toEqual(asking().head.state.mcp);
+    expect(begun().when(connected).then, 'the next run asks anyway').toEqual([]);
+  });
+
   it('is forgotten by a compaction, and counts as part of the context after it', () => {
     const compacted = asking().when(summarised('They greeted.', REQUEST));
     expect(compacted.head.state.mcp).toBeNull();

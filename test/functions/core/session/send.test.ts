@@ -6,8 +6,8 @@ import { change } from '#core/session/change.ts';
 import type { Command } from '#core/session/commands.ts';
 import { fold } from '#core/session/evolve.ts';
 import { resumeCall, send } from '#core/session/send.ts';
-import { AGENT, answerWith, CREATED, KEY, steadyStamp, toolUse } from '#test/functions/core/given.ts';
-import { asking, callId, calling, TROUBLE } from '#test/functions/core/served.ts';
+import { AGENT, answerWith, CREATED, KEY, outline, steadyStamp, toolUse } from '#test/functions/core/given.ts';
+import { asking, callId, calling, listed, TROUBLE } from '#test/functions/core/served.ts';
 import { memoryLog, type MemoryLog } from '#test/ports/session-log.memory.ts';
 
 const MESSAGES = [{ type: 'user.message' as const, content: [{ type: 'text' as const, text: 'hello' }] }];
@@ -280,6 +280,17 @@ describe('resuming a suspended call', () => {
     expect(await resumeCall({ log, runs, stamp }, to, callId(0))).toEqual({ run: 'started' });
     await act(log, { do: 'result', call: callId(0), content: [], isError: false });
     expect(await resumeCall({ log, runs, stamp }, to, callId(0))).toEqual({ run: 'none' });
+  });
+
+  it('of a list alone begins no run, at work or at rest', async () => {
+    const { log, stamp } = waiting();
+    const runs = runsThat(() => 'started');
+    expect(await resumeCall({ log, runs, stamp }, to, null)).toEqual({ run: 'none' });
+    await resumeCall({ log, runs, stamp }, to, callId(0));
+    await act(log, listed(2));
+    expect(await resumeCall({ log, runs, stamp }, to, null)).toEqual({ run: 'none' });
+    expect(outline(log.entries(KEY)).at(-1)).toBe('[mcp.outdated]');
+    expect(runs.asked).toEqual([2]);
   });
 
   it('leaves a start that failed to the sweep, and a session that is gone alone', async () => {
