@@ -8,7 +8,7 @@ import type { OAuthTokens } from '#contract/secret-stores.ts';
 import { Api, type RateLimits } from './constructs/api.ts';
 import { AuditTrail } from './constructs/audit-trail.ts';
 import { bundle, type Entry } from './constructs/bundles.ts';
-import { Connect, receiveLinks } from './constructs/connect.ts';
+import { Connect, enterpriseSettings, grantManagedServers, receiveLinks } from './constructs/connect.ts';
 import { Content } from './constructs/content.ts';
 import { FirstKey } from './constructs/first-key.ts';
 import { Hands } from './constructs/hands.ts';
@@ -191,16 +191,19 @@ export class Brainstem extends Construct {
     // A user consents to what agents do for them, and the call that waited for it goes on.
     const serversAllowed = mcp.allow ?? [];
     const { api, run } = this;
-    this.connect = props.connect
+    const connecting = props.connect && ConnectOptions.parse(props.connect);
+    this.connect = connecting
       ? new Connect(this, 'Connect', {
           ...{ ...memory, api, vaults, auditTrail, run },
-          ...{ options: ConnectOptions.parse(props.connect), serversAllowed },
+          ...{ options: connecting, serversAllowed },
         })
       : null;
     receiveLinks(this.api.answer, this.connect);
     receiveLinks(mcpProxy, this.connect);
+    grantManagedServers(mcpProxy, connecting);
     this.api.answer.receive({
-      CONNECT_RETURN_URLS: JSON.stringify(props.connect?.returnUrls ?? []),
+      ...enterpriseSettings(connecting),
+      CONNECT_RETURN_URLS: JSON.stringify(connecting?.returnUrls ?? []),
       MCP_ALLOW: JSON.stringify(AllowedHosts.parse(serversAllowed)),
     });
 

@@ -28,15 +28,18 @@ export function createClientSecrets(client: SecretsManagerClient, prefix: string
       return id;
     },
 
-    async read(id) {
-      const { SecretString } = await client
-        .send(new GetSecretValueCommand({ SecretId: id }))
-        .catch((cause: unknown) => {
-          throw unavailable('read', cause);
-        });
-      if (SecretString === undefined) throw unavailable('read');
-      return SecretString.trim();
-    },
+    read: readsClientSecrets(client),
+  };
+}
+
+/** By its ARN. */
+export function readsClientSecrets(client: SecretsManagerClient): ClientSecrets['read'] {
+  return async (id) => {
+    const { SecretString } = await client.send(new GetSecretValueCommand({ SecretId: id })).catch((cause: unknown) => {
+      throw unavailable('read', cause);
+    });
+    if (SecretString === undefined) throw unavailable('read');
+    return SecretString.trim();
   };
 }
 

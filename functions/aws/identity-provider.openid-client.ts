@@ -14,8 +14,9 @@ import {
   type Configuration,
 } from 'openid-client';
 import type { LoginSettings } from '#contract/connect.ts';
-import type { IdentityProvider } from '#core/connect/login.ts';
+import type { Identity, IdentityProvider } from '#core/connect/login.ts';
 import { Fault } from '#core/errors.ts';
+import { HeaderText, secretMethod } from '#core/vault/token-endpoint.ts';
 import { OutboundError } from '#aws/outbound-error.ts';
 
 export interface IdentityProviderOptions {
@@ -41,10 +42,11 @@ export function createIdentityProvider(options: IdentityProviderOptions): Identi
   }
 
   return {
-    async loginUrl({ redirectUrl, state, nonce, verifier, another }) {
+    async loginUrl({ redirectUrl, state, nonce, verifier, another, keeps }) {
       const parameters = {
         redirect_uri: redirectUrl,
-        scope: scopeFor(options.login.userClaim),
+        // Without a refresh token an identity is good for as long as its first ID token.
+        scope: `${scopeFor(options.login.userClaim)}${keeps ? ' offline_access' : ''}`,
         state,
         nonce,
         code_challenge: await calculatePKCECodeChallenge(verifier),
@@ -54,18 +56,46 @@ export function createIdentityProvider(options: IdentityProviderOptions): Identi
       return buildAuthorizationUrl(await configuration(), parameters).href;
     },
 
-    async userOf({ url, state, nonce, verifier }) {
+    async loggedIn({ url, state, nonce, verifier, keeps }) {
       const provider = await configuration();
       const checks = { expectedState: state, expectedNonce: nonce, pkceCodeVerifier: verifier };
       try {
         const tokens = await authorizationCodeGrant(provider, new URL(url), checks);
-        return claimed(tokens.claims(), options.login.userClaim);
+        const user = claimed(tokens.claims(), options.login.userClaim);
+        return user === null ? null : { user, identity: keeps ? await identityIn(options, provider, tokens) : null };
       } catch (cause) {
         if (isOutage(cause)) throw unavailable(cause);
         // Declined, late, replayed or forged: which of them is the provider's to know.
         return null;
       }
     },
+  };
+}
+
+/** A token that no header carries is none that could be sent on. */
+async function identityIn(
+  { login, clientSecret }: IdentityProviderOptions,
+  provider: Configuration,
+  tokens: Awaited<ReturnType<typeof authorizationCodeGrant>>,
+): Promise<Identity | null> {
+  const { id_token: idToken, refresh_token: refreshToken = null } = tokens;
+  const { exp = 0, iat = 0 } = tokens.claims() ?? {};
+  if (idToken === undefined || ![idToken, refreshToken ?? idToken].every((one) => HeaderText.safeParse(one).success)) {
+    return null;
+  }
+  const { issuer, token_endpoint: tokenEndpoint, ...server } = provider.serverMetadata();
+  const secret = await clientSecret();
+  const auth = secret === null ? 'none' : secretMethod(server.token_endpoint_auth_methods_supported ?? []);
+  return {
+    issued: {
+      ...{ issuer, tokenEndpoint: tokenEndpoint ?? '', resource: null, scopes: [] },
+      client: { id: login.clientId, auth, secret: login.clientSecretArn },
+    },
+    granted: {
+      ...{ status: 'granted', accessToken: idToken, refreshToken, scopes: null },
+      expiresInSeconds: Math.max(0, exp - iat),
+    },
+    clientSecret: secret,
   };
 }
 

@@ -1,11 +1,13 @@
 /** What functions know of links without serving their pages: the API, the MCP proxy and the sweep. */
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import * as z from 'zod';
+import { EnterpriseSettings } from '#contract/enterprise.ts';
 import { AllowedHosts } from '#contract/outbound.ts';
 import type { ConnectLinks, WaitingCall } from '#core/connect/connect-links.ts';
 import { createConnectLinks } from '#core/connect/offer-link.ts';
 import type { LinkWorld } from '#core/connect/request-link.ts';
 import type { SettleWorld } from '#core/connect/settle.ts';
+import { enterpriseOf, type Enterprise } from '#core/enterprise/enterprise.ts';
 import { resumeCall, type Sending } from '#core/session/send.ts';
 import { createAgentRecords } from '#aws/agents.dynamodb.ts';
 import { createConnectRecords } from '#aws/connect-records.dynamodb.ts';
@@ -17,6 +19,11 @@ import { createVaultRecords } from '#aws/vaults.dynamodb.ts';
 /** Null for `none`, which has to be said. */
 function connectBaseUrl(environment: Environment): string | null {
   return setting(environment, 'CONNECT_BASE_URL') === 'none' ? null : urlSetting(environment, 'CONNECT_BASE_URL');
+}
+
+/** Null where users consent to every server themselves. */
+export function enterpriseIn(environment: Environment): Enterprise | null {
+  return enterpriseOf(jsonSetting(environment, 'ENTERPRISE', EnterpriseSettings));
 }
 
 export function connectLinks(environment: Environment): ConnectLinks {
@@ -47,6 +54,7 @@ export function linkWorld(environment: Environment, sending: Sending): LinkWorld
     agents: createAgentRecords(dynamodb, setting(environment, 'RECORDS_TABLE')),
     isWaiting: waitsIn(sending),
     baseUrl: connectBaseUrl(environment),
+    enterprise: enterpriseIn(environment),
     returnUrls: jsonSetting(environment, 'CONNECT_RETURN_URLS', z.array(z.string())),
     serversAllowed: jsonSetting(environment, 'MCP_ALLOW', AllowedHosts),
     newToken,

@@ -21,7 +21,7 @@ import { createSecretWriter } from '#aws/secret-stores.ts';
 import { createSessionLog } from '#aws/session-log.dynamodb.ts';
 import { jsonSetting, setting, urlSetting, type Environment } from '#aws/settings.ts';
 import { createStamp, newToken, pause } from '#aws/stamp.ts';
-import { settleWorld } from '#aws/world.connect-links.ts';
+import { enterpriseIn, settleWorld } from '#aws/world.connect-links.ts';
 
 /** Somebody waits at a browser, and API Gateway gives up after 29 seconds; a page asks several times. */
 const LIMITS: FetchLimits = { maxBytes: 1_000_000, totalMs: 6000, idleMs: 4000, maxRedirects: 3 };
@@ -41,6 +41,7 @@ export function connectWorld(environment: Environment) {
     clients: createConnectClients(clients),
     secrets: createSecretWriter(environment),
     servers: createAuthorizationServers(servers),
+    enterprise: enterpriseIn(environment),
     identity: identityOf(environment, (id) => secrets.read(id)),
     seals: createSeals(() => secrets.read(signingSecret)),
     audit: createAudit({

@@ -1,14 +1,18 @@
 /** The MCP proxy's world, in a file of its own: its client and its policies are large, and nobody else's. */
 import { randomUUID } from 'node:crypto';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { AllowedHosts } from '#contract/outbound.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
 import { bucketOf } from '#core/requests/token-bucket.ts';
+import { createManagedTokens } from '#core/enterprise/managed-tokens.ts';
 import { createTokens } from '#core/vault/fresh-token.ts';
 import type { RefreshWorld } from '#core/vault/refresh.ts';
+import type { Tokens } from '#core/vault/tokens.ts';
 import type { ValidationWorld } from '#core/vault/validate-credential.ts';
 import { createAudit } from '#aws/audit.dynamodb.ts';
 import { createCallMarks } from '#aws/call-marks.dynamodb.ts';
+import { readsClientSecrets } from '#aws/client-secrets.secrets-manager.ts';
 import { createContentStore } from '#aws/content.s3.ts';
 import { createCredentialRecords } from '#aws/credentials.dynamodb.ts';
 import { createGuardedFetch, type FetchLimits } from '#aws/guarded-fetch.https.ts';
@@ -28,7 +32,8 @@ import { sha256 } from '#aws/sha256.ts';
 import { createStamp, newToken, pause } from '#aws/stamp.ts';
 import { createTokenBuckets } from '#aws/token-buckets.dynamodb.ts';
 import { createToolPins } from '#aws/tool-pins.dynamodb.ts';
-import { connectLinks } from '#aws/world.connect-links.ts';
+import { createTokenEndpoints } from '#aws/token-endpoints.mcp-sdk.ts';
+import { connectLinks, enterpriseIn } from '#aws/world.connect-links.ts';
 
 /** Of one request to an MCP server. Tools may take their time before they say a word; the call's own deadline is below. */
 const LIMITS: FetchLimits = { maxBytes: 20_000_000, totalMs: 115_000, idleMs: 90_000, maxRedirects: 3 };
@@ -42,11 +47,13 @@ export function mcpProxyWorld(environment: Environment): ProxyWorld {
   const records = setting(environment, 'RECORDS_TABLE');
   const rate = rateSetting(environment, 'MCP_CALLS_PER_MINUTE');
   const { stamp } = refreshing;
+  const tokens = createTokens(refreshing);
   const newClient = () => createMcpClient({ fetch: createGuardedFetch(wayOut(environment), LIMITS), now: Date.now });
   return {
     ...refreshing,
     ...sessionsIn(environment, dynamodb),
-    tokens: createTokens(refreshing),
+    tokens,
+    managedTokens: managedTokensFrom(environment, { ...refreshing, tokens }),
     client: newClient(),
     newClient,
     pins: createToolPins(dynamodb, vaults),
@@ -73,11 +80,32 @@ function refreshWorld(environment: Environment, dynamodb: DynamoDBClient) {
     newName: randomUUID,
     random: Math.random,
     journal: createJournal(),
+    enterprise: enterpriseIn(environment),
   } satisfies RefreshWorld;
 }
 
-function wayOut(environment: Environment) {
-  return { allow: jsonSetting(environment, 'MCP_ALLOW', AllowedHosts), resolve: resolveBySystem };
+/** The customer's own choice of hosts for the identity provider is none for servers of strangers, and none of theirs for it. */
+function managedTokensFrom(environment: Environment, world: RefreshWorld & { readonly tokens: Tokens }) {
+  return createManagedTokens({
+    ...world,
+    identityProviders: issuersAt(environment, 'CONNECT_ALLOW'),
+    authorizationServers: issuersAt(environment, 'MCP_ALLOW'),
+    clientSecret: readsClientSecrets(new SecretsManagerClient()),
+  });
+}
+
+/** Of one discovery: several places are asked, and a call waits. */
+const DISCOVERY_LIMITS: FetchLimits = { maxBytes: 1_000_000, totalMs: 6000, idleMs: 4000, maxRedirects: 3 };
+
+function issuersAt(environment: Environment, allowed: 'CONNECT_ALLOW' | 'MCP_ALLOW') {
+  const way = wayOut(environment, allowed);
+  const fetch = createGuardedFetch(way, DISCOVERY_LIMITS);
+  const endpoints = createTokenEndpoints({ fetch, allow: way.allow, nowMs: Date.now });
+  return { endpoints, outbound: createOutbound(way) };
+}
+
+function wayOut(environment: Environment, allowed: 'CONNECT_ALLOW' | 'MCP_ALLOW' = 'MCP_ALLOW') {
+  return { allow: jsonSetting(environment, allowed, AllowedHosts), resolve: resolveBySystem };
 }
 
 function sessionsIn(environment: Environment, dynamodb: DynamoDBClient) {

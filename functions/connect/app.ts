@@ -4,10 +4,12 @@ import { Fault } from '#core/errors.ts';
 import { linkUrl } from '#core/connect/link.ts';
 import { openLink, pressApprove, pressCancel, type Opened, type Pressed } from '#core/connect/open-link.ts';
 import { clientMetadataDocument } from '#core/connect/registration.ts';
+import { keepIdentity } from '#core/connect/keep-identity.ts';
 import { takeAnswer, type Taken } from '#core/connect/take-answer.ts';
 import { faultFields } from '#core/requests/fault-fields.ts';
 import type { ConnectWorld } from './connect-world.ts';
 import { finishLogin, startLogin, visitorOf } from './login.ts';
+import { identityPage } from './pages/identity-page.ts';
 import { consentPage } from './pages/consent-page.ts';
 import {
   answerRefusedPage,
@@ -35,7 +37,7 @@ type Work = (exchange: Exchange) => Promise<Reply>;
 /** A literal segment stands before the parameter it could be taken for. */
 const ROUTES: readonly (readonly [method: 'GET' | 'POST', path: string, work: Work])[] = [
   ['GET', '/connect/client-metadata.json', ({ world }) => Promise.resolve({ document: clientMetadataDocument(world) })],
-  ['GET', '/connect/login/callback', ({ world, context }) => finishLogin(world, context)],
+  ['GET', '/connect/login/callback', login],
   ['GET', '/connect/callback', answer],
   ['GET', '/connect/:connect_id', open],
   ['POST', '/connect/:connect_id/approve', approve],
@@ -78,9 +80,21 @@ async function open(exchange: Exchange): Promise<Reply> {
   const id = idIn(context);
   if (context.req.query('account') === 'other') {
     const opened = await openLink(world, id, null);
-    if (opened.show === 'login') return startLogin(world, context, { connect: opened.id, another: true });
+    if (opened.show === 'login') return startLogin(world, context, { connect: opened.id, another: true, keeps: false });
   }
   return shown(exchange, await openLink(world, id, await visitorOf(world, context)));
+}
+
+async function login(exchange: Exchange): Promise<Reply> {
+  const { world, context, note } = exchange;
+  const finished = await finishLogin(world, context);
+  if (!('identity' in finished)) return finished;
+  const { connect, visitor, identity } = finished;
+  note({ connect });
+  const record = await world.connects.find(connect);
+  // The link's own page says that it is over, or for somebody else.
+  const kept = record?.user === visitor.user ? await keepIdentity(world, record, identity) : null;
+  return kept === null ? { redirect: linkUrl(world.baseUrl, { id: connect }) } : takenReply(exchange, kept);
 }
 
 async function approve(exchange: Exchange): Promise<Reply> {
@@ -112,7 +126,7 @@ async function shown({ world, context, requestId, note }: Exchange, pressed: Pre
     case 'unknown':
       return { page: unknownPage };
     case 'login':
-      return startLogin(world, context, { connect: pressed.id, another: false });
+      return startLogin(world, context, { connect: pressed.id, another: false, keeps: pressed.keeps });
     case 'mismatch':
       note({ refused: 'user_mismatch' });
       return { page: mismatchPage(linkUrl(world.baseUrl, pressed.record)) };
@@ -125,6 +139,8 @@ async function shown({ world, context, requestId, note }: Exchange, pressed: Pre
     }
     case 'consent':
       return { page: consentPage({ ...pressed, linkUrl: linkUrl(world.baseUrl, pressed.record) }) };
+    case 'identity':
+      return { page: identityPage({ ...pressed, linkUrl: linkUrl(world.baseUrl, pressed.record) }) };
     case 'leave':
       return { page: leavePage(pressed.url) };
     default:

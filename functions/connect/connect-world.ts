@@ -1,12 +1,13 @@
 /** What the pages need from the outside. */
 import type { IdentityProvider } from '#core/connect/login.ts';
+import type { KeepWorld } from '#core/connect/keep-identity.ts';
 import type { OpenWorld } from '#core/connect/open-link.ts';
 import type { AnswerWorld } from '#core/connect/take-answer.ts';
 import type { AuthorizationServers } from '#core/connect/authorization-server.ts';
 import type { Journal } from '#core/ports.ts';
 import type { CredentialRecords } from '#core/vault/vault-records.ts';
 
-export interface ConnectWorld extends OpenWorld, AnswerWorld {
+export interface ConnectWorld extends OpenWorld, AnswerWorld, KeepWorld {
   readonly credentials: Pick<CredentialRecords, 'match' | 'find' | 'create' | 'replace'>;
   readonly clients: AnswerWorld['clients'];
   readonly servers: AuthorizationServers;

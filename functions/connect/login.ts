@@ -11,6 +11,7 @@ import {
   visitFrom,
   type Visitor,
 } from '#core/connect/visitor.ts';
+import type { Identity } from '#core/connect/login.ts';
 import type { ConnectWorld } from './connect-world.ts';
 import { dropCookie, readCookie, writeCookie } from './cookies.ts';
 import { loginFailedPage } from './pages/message-page.ts';
@@ -23,17 +24,31 @@ export function visitorOf(world: ConnectWorld, context: Context): Promise<Visito
 export async function startLogin(
   world: ConnectWorld,
   context: Context,
-  { connect, another }: { readonly connect: ConnectId; readonly another: boolean },
+  { connect, another, keeps }: { readonly connect: ConnectId; readonly another: boolean; readonly keeps: boolean },
 ): Promise<Reply> {
   const [state, nonce] = [world.newToken(), world.newToken()];
   const verifier = await loginVerifier(world, state);
-  const url = await world.identity.loginUrl({ redirectUrl: callbackUrl(world), state, nonce, verifier, another });
-  const login = { kind: 'login', connect, state, nonce, until: loginFrom(world.stamp.now()) } as const;
+  const url = await world.identity.loginUrl({
+    redirectUrl: callbackUrl(world),
+    state,
+    nonce,
+    verifier,
+    another,
+    keeps,
+  });
+  const login = { kind: 'login', connect, state, nonce, keeps, until: loginFrom(world.stamp.now()) } as const;
   writeCookie(context, 'login', { text: await carry(world.seals, login), lastsMs: LOGIN_MS });
   return { redirect: url };
 }
 
-export async function finishLogin(world: ConnectWorld, context: Context): Promise<Reply> {
+/** Somebody who has agreed that their identity is kept, and has signed in for it. */
+export interface Kept {
+  readonly connect: ConnectId;
+  readonly visitor: Visitor;
+  readonly identity: Identity;
+}
+
+export async function finishLogin(world: ConnectWorld, context: Context): Promise<Reply | Kept> {
   const login = await carriedLogin(world.seals, readCookie(context, 'login'), world.stamp.now());
   // An answer is taken once, whatever it is.
   dropCookie(context, 'login');
@@ -41,13 +56,15 @@ export async function finishLogin(world: ConnectWorld, context: Context): Promis
   const { search } = new URL(context.req.url);
   const verifier = await loginVerifier(world, login.state);
   const url = `${callbackUrl(world)}${search}`;
-  const user = await world.identity.userOf({ url, state: login.state, nonce: login.nonce, verifier });
+  const { state, nonce, keeps } = login;
+  const loggedIn = await world.identity.loggedIn({ url, state, nonce, verifier, keeps });
   const link = `${world.baseUrl}/${login.connect}`;
-  if (user === null) return { page: loginFailedPage(link) };
+  if (loggedIn === null) return { page: loginFailedPage(link) };
+  const { user, identity } = loggedIn;
   // A new name for the browser with each login: what an earlier user approved in it is not this one's to finish.
   const visitor = { kind: 'visitor', user, browser: world.newToken(), until: visitFrom(world.stamp.now()) } as const;
   writeCookie(context, 'visit', { text: await carry(world.seals, visitor), lastsMs: VISIT_MS });
-  return { redirect: link };
+  return identity === null ? { redirect: link } : { connect: login.connect, visitor, identity };
 }
 
 function callbackUrl({ baseUrl }: ConnectWorld): string {

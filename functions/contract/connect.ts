@@ -97,6 +97,28 @@ export const ConnectOptions = z.strictObject({
     )
     .max(32)
     .optional(),
+  /**
+   * MCP servers for which the identity provider of `issuer` decides in place of the user (ID-JAG): nobody is asked for a
+   * consent, and where it says no there is none to be had. The client of `clientId` is the one that asks it.
+   */
+  managedServers: z
+    .array(
+      z.strictObject({
+        url: z.url({ protocol: /^https?$/ }).max(2048),
+        /** @default the URL as it is written here */
+        resource: z.url().max(2048).optional(),
+        /** Of the authorization server that issues this server's tokens. */
+        issuer: z.url({ protocol: /^https?$/ }),
+        /** Registered by hand at that authorization server. */
+        clientId: z.string().min(1).max(2048),
+        clientSecretArn: SecretArn.optional(),
+        /** @default what the identity provider and the authorization server give */
+        scopes: z.array(ScopeToken).max(64).optional(),
+      }),
+    )
+    // A function's settings have 4 KB in all.
+    .max(8)
+    .optional(),
 });
 export type ConnectOptions = z.infer<typeof ConnectOptions>;
 

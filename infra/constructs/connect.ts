@@ -3,7 +3,9 @@ import { LambdaIntegration } from 'aws-cdk-lib/aws-apigateway';
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { Construct } from 'constructs';
 import { KnownClients, LoginSettings, type ConnectOptions } from '#contract/connect.ts';
+import { EnterpriseSettings } from '#contract/enterprise.ts';
 import { AllowedHosts } from '#contract/outbound.ts';
+import { canonicalServerUrl } from '#core/vault/server-url.ts';
 import type { Api } from './api.ts';
 import type { AuditTrail } from './audit-trail.ts';
 import type { Content } from './content.ts';
@@ -108,6 +110,7 @@ export class Connect extends Construct {
     const { issuer, clientId, clientSecretArn = null, userClaim = 'sub', clients = [], allow = [] } = options;
     const known = clients.map(({ clientSecretArn: secretArn = null, ...client }) => ({ ...client, secretArn }));
     return {
+      ...enterpriseSettings(options),
       CONNECT_BASE_URL: this.baseUrl,
       CONNECT_APP_NAME: options.appName ?? 'Brainstem',
       CONNECT_LOGIN: JSON.stringify(LoginSettings.parse({ issuer, clientId, clientSecretArn, userClaim })),
@@ -116,6 +119,36 @@ export class Connect extends Construct {
       MCP_ALLOW: JSON.stringify(AllowedHosts.parse(serversAllowed)),
     };
   }
+}
+
+/**
+ * Who acts for users has to know for which servers their organisation decides. `null` has to be said, too.
+ *
+ * @throws Error when two servers have one URL
+ */
+export function enterpriseSettings(options: ConnectOptions | undefined): Readonly<Record<'ENTERPRISE', string>> {
+  const { managedServers = [], issuer = '', clientId = '', clientSecretArn = null, userClaim = 'sub' } = options ?? {};
+  const servers = managedServers.map((server) => {
+    const url = canonicalServerUrl(server.url);
+    if (url === null) throw new Error(`connect.managedServers: ${server.url} must not carry credentials`);
+    const { resource = server.url, clientSecretArn: secretArn = null, scopes = [] } = server;
+    return { ...server, url, resource, clientSecretArn: secretArn, scopes };
+  });
+  const twice = servers.find(({ url }, index) => servers.findIndex((one) => one.url === url) !== index);
+  if (twice !== undefined) throw new Error(`connect.managedServers: ${twice.url} is there twice`);
+  const login = { issuer, clientId, clientSecretArn, userClaim };
+  return { ENTERPRISE: JSON.stringify(EnterpriseSettings.parse(servers.length === 0 ? null : { login, servers })) };
+}
+
+/** In place of users' consents: it asks the identity provider, and the servers' authorization servers, as their clients. */
+export function grantManagedServers(proxy: EntryFunction, options: ConnectOptions | undefined): void {
+  const allow = AllowedHosts.parse(options?.allow ?? []);
+  proxy.receive({ ...enterpriseSettings(options), CONNECT_ALLOW: JSON.stringify(allow) });
+  const { managedServers = [], clientSecretArn } = options ?? {};
+  if (managedServers.length === 0) return;
+  const given = [clientSecretArn, ...managedServers.map((server) => server.clientSecretArn)];
+  const on = [...new Set(given.filter((arn) => arn !== undefined))];
+  if (on.length > 0) proxy.receive({}, { actions: ['secretsmanager:GetSecretValue'], on });
 }
 
 /** Who may make links says where they lead; without pages there are none, which has to be said too. */

@@ -139,6 +139,7 @@ async function call({ db, secrets }: Stage, place: CredentialPlace): Promise<voi
     pause,
     newName: newToken,
     random: Math.random,
+    enterprise: null,
     journal: { line: () => undefined, metric: () => undefined },
   });
   const stored = await credentials.find(place);

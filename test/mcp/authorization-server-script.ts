@@ -1,4 +1,5 @@
 /** What tests make the authorization server be and do, and what it keeps of what it was sent. */
+import type { KeyObject } from 'node:crypto';
 import type { NewToken } from './grants.ts';
 import type { Client } from './oauth-client.ts';
 
@@ -22,6 +23,8 @@ export interface AuthorizationServerOptions {
   readonly lifetimeSeconds?: number;
   /** A refresh token is good for one use. @default true */
   readonly rotation?: boolean;
+  /** Whose assertions of users (ID-JAG) are taken for tokens. @default nobody's */
+  readonly trusts?: () => { readonly issuer: string; readonly publicKey: KeyObject };
   /** How long each token request takes. @default 0 */
   readonly latencyMs?: number;
   /** @default Date.now */

@@ -7,6 +7,7 @@ import type {
   TokenAnswer,
 } from './authorization-server-script.ts';
 import type { Consent, Grants, Issued } from './grants.ts';
+import { verifiedJwt } from './jwt.ts';
 import { clientOf, type Client } from './oauth-client.ts';
 
 interface Code extends Consent {
@@ -133,10 +134,28 @@ export function token(state: State, request: ReceivedRequest, told: TokenAnswer 
     state.options.rotation === false || ('refresh_token' in change && change['refresh_token'] === undefined);
   const client = clientOf(request, (id) => knownClient(state, id));
   if (client === null) return refused('invalid_client', 'client authentication failed');
-  if (!mayHave(state, request.form.get('resource'))) return refused('invalid_target', 'unknown resource');
-  const issued = grant(state, client, { form: request.form, keeps });
+  // An assertion names its resource itself.
+  const named = request.form.get('assertion') === null;
+  if (named && !mayHave(state, request.form.get('resource'))) return refused('invalid_target', 'unknown resource');
+  const { form } = request;
+  const isAssertion = form.get('grant_type') === 'urn:ietf:params:oauth:grant-type:jwt-bearer';
+  const issued = isAssertion ? admit(state, client, form) : grant(state, client, { form, keeps });
   if (typeof issued === 'string') return refused(issued, 'the grant is not good for a token');
   return json(200, { token_type: 'Bearer', ...issued, ...change });
+}
+
+/** RFC 7523 and the profile of ID-JAG: for this server, for this client, and by whom it trusts; no refresh token. */
+function admit({ options, issuer, grants }: State, client: Client, form: URLSearchParams): object | string {
+  const trusted = options.trusts?.();
+  if (trusted === undefined) return 'unsupported_grant_type';
+  const jag = verifiedJwt(trusted.publicKey, form.get('assertion') ?? '', options.nowMs?.());
+  const { iss, aud, client_id: meant, sub, resource } = jag?.claims ?? {};
+  if (jag?.typ !== 'oauth-id-jag+jwt' || iss !== trusted.issuer || aud !== issuer || meant !== client.id) {
+    return 'invalid_grant';
+  }
+  const consent = { client: client.id, subject: String(sub), resource: String(resource) };
+  const { refresh_token: _none, ...issued } = grants.begin({ ...consent, scope: form.get('scope') ?? '' });
+  return issued;
 }
 
 function grant(

@@ -28,7 +28,7 @@ function warmProxy(vault: VaultId) {
   const { credentials, stamp, journal } = api.world;
   const leases = createRefreshLeases(api.dynamodb, api.vaultTable);
   const world = { credentials, leases, secrets: api.secrets, outbound: outboundHere, stamp, pause, journal };
-  const tokens = createTokens({ ...world, newName: newToken, random: Math.random });
+  const tokens = createTokens({ ...world, newName: newToken, random: Math.random, enterprise: null });
   const client = clientForTests();
   /** What a session of this vault's user gets for `sum`, and with which tokens the server was asked meanwhile. */
   return async () => {

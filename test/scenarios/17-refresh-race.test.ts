@@ -59,6 +59,7 @@ async function expired() {
       pause,
       newName: newToken,
       random: Math.random,
+      enterprise: null,
       journal: { line: () => undefined, metric: () => undefined },
     });
   const instances = Array.from({ length: INSTANCES }, instance);

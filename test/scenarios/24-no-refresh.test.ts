@@ -6,11 +6,12 @@ import { FX_TOOLS } from '#test/mcp/fx-tools.ts';
 import { startFx } from '#test/mcp/fx.ts';
 
 it('scenario 24: a token that may not do it is not refreshed, for a refresh cannot widen it', async () => {
-  const { tokens, first, row, server } = await connected({ expiresInMs: 3_000_000 });
+  const setup = await connected({ expiresInMs: 3_000_000 });
+  const { first, row, server } = setup;
   const tools = FX_TOOLS.map((tool) => ({ ...tool, scope: 'files:write' }));
   const fx = await startFx({ tokens: { [first.access_token]: ['files:read'] }, tools });
   onTestFinished(fx.close);
-  const carried = await carryBearer(tokens, { vault: VAULT, stored: await row() }, FOREVER);
+  const carried = await carryBearer(setup, { match: { vault: VAULT, stored: await row() }, managed: null }, FOREVER);
   if (carried.status !== 'carried') return expect.fail(carried.detail);
   const target = targetOf(fx.url, { bearer: carried.bearer });
   expect(await clientForTests().callTool(target, callOf('sum', { a: 1, b: 2 }), ON)).toMatchObject({

@@ -41,6 +41,7 @@ async function reading(granted: (asked: readonly string[]) => readonly string[] 
     secrets: secretsOf(flow),
     outbound: outboundHere,
     ...{ stamp: createStamp(), pause, newName: newToken, random: Math.random, journal: world.journal },
+    enterprise: null,
   };
   const session = fxSession(fx, {
     tool: 'files_write',

@@ -25,6 +25,7 @@ function tokensOver(store: { isDown: boolean }) {
     pause: async () => undefined,
     newName: () => 'holder',
     random: () => 0,
+    enterprise: null,
     journal: { line: () => undefined, metric: () => undefined },
   });
 }

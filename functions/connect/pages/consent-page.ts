@@ -15,42 +15,47 @@ export interface ConsentPage {
 
 export function consentPage({ record, plan, form, again, linkUrl }: ConsentPage): Page {
   const server = hostOf(record.server.url);
-  const who = record.agent?.name ?? 'An agent';
+  const { who, agentRow } = whoAsks(record);
   return {
     status: again ? 409 : 200,
     title: `Let ${who} use ${server} for you?`,
-    body: html`${again ? notice : ''}
+    body: html`${again ? lookAgain : ''}
       <p>If you approve, ${who} can act at ${server} in your name, until you or an administrator disconnect it.</p>
       <dl>
-        ${agentRow(record)} ${row('Server', server)} ${row('Access', scopeList(plan.scopes))}
+        ${agentRow} ${row('Server', server)} ${row('Access', scopeList(plan.scopes))}
         ${row('You continue at', hostOf(plan.discovered.authorizationEndpoint))}
         ${row('You come back to', backTo(record, linkUrl))}
       </dl>
-      <form method="post" action="${linkUrl}/approve">
-        <input type="hidden" name="token" value="${form.token}" />
-        <input type="hidden" name="plan" value="${form.plan}" />
-        <div class="actions">
-          <button class="act" type="submit">Approve and continue</button>
-          <button type="submit" formaction="${linkUrl}/cancel">Cancel</button>
-        </div>
-      </form>
+      ${consentForm(linkUrl, form, 'Approve and continue')}
       <p class="small">Signed in as ${record.user}. Nothing is shared before you approve.</p>`,
   };
 }
 
-const notice = html`<p class="note" role="status">
+export function consentForm(linkUrl: string, { token, plan }: ConsentForm, approve: string): Markup {
+  return html`<form method="post" action="${linkUrl}/approve">
+    <input type="hidden" name="token" value="${token}" />
+    <input type="hidden" name="plan" value="${plan}" />
+    <div class="actions">
+      <button class="act" type="submit">${approve}</button>
+      <button type="submit" formaction="${linkUrl}/cancel">Cancel</button>
+    </div>
+  </form>`;
+}
+
+export const lookAgain = html`<p class="note" role="status">
   What this would do has changed, or this page was open for too long. Please look at it again.
 </p>`;
 
-function row(name: string, value: string | Markup): Markup {
+export function row(name: string, value: string | Markup): Markup {
   return html`<div>
     <dt>${name}</dt>
     <dd>${value}</dd>
   </div>`;
 }
 
-function agentRow({ agent }: ConnectRecord): Markup | string {
-  return agent === null ? '' : row('Agent', `${agent.name}, version ${agent.version}`);
+export function whoAsks({ agent }: ConnectRecord): { readonly who: string; readonly agentRow: Markup | string } {
+  if (agent === null) return { who: 'An agent', agentRow: '' };
+  return { who: agent.name, agentRow: row('Agent', `${agent.name}, version ${agent.version}`) };
 }
 
 function scopeList(scopes: readonly string[]): string | Markup {
@@ -65,7 +70,7 @@ function backTo({ returnUrl }: ConnectRecord, linkUrl: string): string {
   return returnUrl === null ? here : `${here}, and then ${placeOf(returnUrl)}`;
 }
 
-function hostOf(url: string): string {
+export function hostOf(url: string): string {
   return URL.parse(url)?.host ?? url;
 }
 

@@ -25,8 +25,8 @@ export interface ConnectOffer {
   readonly vault: Vault;
   /** Canonical (`core/vault/server-url.ts`). */
   readonly serverUrl: string;
-  /** As the agent names it. */
-  readonly serverName: string;
+  /** As the agent names it; null for the identity provider. */
+  readonly serverName: string | null;
   readonly agent: ConnectingAgent;
   /** What the server asked for in its challenge; empty lets the server's metadata decide. Granted ones are added later. */
   readonly scopes: readonly string[];

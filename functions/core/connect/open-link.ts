@@ -6,6 +6,7 @@ import { administration } from '#core/connect/administration.ts';
 import { approve, type ApproveWorld } from '#core/connect/approve.ts';
 import type { ConnectTrouble } from '#core/connect/authorization-server.ts';
 import type { ConnectRecord, ConnectRecords } from '#core/connect/connect-records.ts';
+import { isIdentity, type Enterprise } from '#core/enterprise/enterprise.ts';
 import { statusAt } from '#core/connect/link.ts';
 import { planConsent, planText, type ConnectPlan, type PlanWorld } from '#core/connect/plan.ts';
 import { settle, type SettleWorld } from '#core/connect/settle.ts';
@@ -16,6 +17,7 @@ export interface OpenWorld extends ApproveWorld, SettleWorld, PlanWorld {
   readonly credentials: PlanWorld['credentials'] & SettleWorld['credentials'];
   readonly servers: ApproveWorld['servers'] & PlanWorld['servers'];
   readonly audit: Audit;
+  readonly enterprise: Enterprise | null;
 }
 
 /** What the page's form carries back. */
@@ -28,7 +30,7 @@ export interface ConsentForm {
 
 export type Opened =
   | { readonly show: 'unknown' }
-  | { readonly show: 'login'; readonly id: ConnectId }
+  | { readonly show: 'login'; readonly id: ConnectId; readonly keeps: boolean }
   /** Logged in as somebody for whom the link was not made. */
   | { readonly show: 'mismatch'; readonly record: ConnectRecord }
   | { readonly show: 'end'; readonly record: ConnectRecord; readonly status: Exclude<Connect['status'], 'pending'> }
@@ -39,6 +41,13 @@ export type Opened =
       readonly plan: ConnectPlan;
       readonly form: ConsentForm;
       /** It is shown again because what it would do has changed, or the form was not believed. */
+      readonly again: boolean;
+    }
+  /** Asked to sign in, so that the identity can be kept. */
+  | {
+      readonly show: 'identity';
+      readonly record: ConnectRecord;
+      readonly form: Pick<ConsentForm, 'token'>;
       readonly again: boolean;
     };
 
@@ -58,6 +67,7 @@ export async function pressApprove(
   const admitted = await admit(world, link.id, link.visitor);
   if ('show' in admitted) return admitted;
   const { record, visitor } = admitted;
+  if (isIdentity(world.enterprise, record.server.url)) return agreeToKeep(world, admitted, form);
   const plan = await planConsent(world, record);
   if (plan.status === 'trouble') return inTrouble(world, record, plan);
   const isMeant = await isForm(world, admitted, form.token);
@@ -74,6 +84,18 @@ export async function pressApprove(
     default:
       return approved satisfies never;
   }
+}
+
+/** What is kept is known when the user comes back from signing in: this only says that it may be. */
+async function agreeToKeep(
+  world: OpenWorld,
+  admitted: Admitted,
+  { token }: Pick<ConsentForm, 'token'>,
+): Promise<Pressed> {
+  const { record } = admitted;
+  if (!(await isForm(world, admitted, token))) return consent(world, admitted, true);
+  await world.audit.record(record.workspace, record.vault, administration(record, { action: 'connect.approved' }));
+  return { show: 'login', id: record.id, keeps: true };
 }
 
 export async function pressCancel(
@@ -100,7 +122,7 @@ async function admit(world: OpenWorld, id: string, visitor: Visitor | null): Pro
   const { data } = ConnectId.safeParse(id);
   const found = data === undefined ? null : await world.connects.find(data);
   if (found === null) return { show: 'unknown' };
-  if (visitor === null) return { show: 'login', id: found.id };
+  if (visitor === null) return { show: 'login', id: found.id, keeps: false };
   if (visitor.user !== found.user) {
     const refused = { action: 'connect.refused', user: visitor.user, denied: 'user_mismatch' } as const;
     await world.audit.record(found.workspace, found.vault, administration(found, refused));
@@ -112,6 +134,10 @@ async function admit(world: OpenWorld, id: string, visitor: Visitor | null): Pro
 }
 
 async function consent(world: OpenWorld, admitted: Admitted, again: boolean): Promise<Opened> {
+  if (isIdentity(world.enterprise, admitted.record.server.url)) {
+    const form = { token: await world.seals.seal('form', formText(admitted.record, admitted.visitor)) };
+    return { show: 'identity', record: admitted.record, form, again };
+  }
   const plan = await planConsent(world, admitted.record);
   return plan.status === 'trouble' ? inTrouble(world, admitted.record, plan) : ask(world, admitted, { plan, again });
 }

@@ -6,6 +6,7 @@ import type {
   ConnectTrouble,
   Discovered,
 } from '#core/connect/authorization-server.ts';
+import { secretMethod } from '#core/vault/token-endpoint.ts';
 import type { ConnectClients, ConnectRecord, Flow } from '#core/connect/connect-records.ts';
 
 export interface RegistrationWorld {
@@ -75,12 +76,6 @@ function metadataWith(
 
 function knownClient({ clientId, secretArn }: KnownClient, { authMethods }: Discovered): Flow['client'] {
   return { id: clientId, auth: secretArn === null ? 'none' : secretMethod(authMethods), secret: secretArn };
-}
-
-/** RFC 8414: a server that names no method takes Basic. */
-function secretMethod(authMethods: readonly string[]): 'client_secret_basic' | 'client_secret_post' {
-  const basic = authMethods.length === 0 || authMethods.includes('client_secret_basic');
-  return basic ? 'client_secret_basic' : 'client_secret_post';
 }
 
 function hostOf(url: string): string {

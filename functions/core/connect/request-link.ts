@@ -7,6 +7,7 @@ import type { WaitingCall } from '#core/connect/connect-links.ts';
 import type { ConnectFacts, ConnectRecord, ConnectRecords } from '#core/connect/connect-records.ts';
 import { connectView, linkFacts, statusAt, userOfVault } from '#core/connect/link.ts';
 import { settle, type SettleWorld } from '#core/connect/settle.ts';
+import { isIdentity, managedServer, type Enterprise } from '#core/enterprise/enterprise.ts';
 import { judgeUrl } from '#core/outbound/destination.ts';
 import type { AgentRecords } from '#core/records.ts';
 import { isRefusal, refuse, type RequestRefusal } from '#core/requests/refusal.ts';
@@ -24,6 +25,7 @@ export interface LinkWorld extends SettleWorld {
   /** Places beside https ones to which a browser may be sent. */
   readonly returnUrls: readonly string[];
   readonly serversAllowed: AllowedHosts;
+  readonly enterprise: Enterprise | null;
   readonly newToken: () => string;
 }
 
@@ -44,7 +46,7 @@ export async function requestLink(
   if (user === null) {
     return refuse('invalid_request_error', `vault_id: is archived, or its metadata names no ${USER_KEY} to be asked`);
   }
-  const server = serverOf(body.mcp_server_url, world.serversAllowed);
+  const server = serverOf(world, body.mcp_server_url);
   if (isRefusal(server)) return server;
   if (body.return_url !== undefined && !mayReturn(body.return_url, world.returnUrls)) {
     return refuse('invalid_request_error', 'return_url: must be an https URL, or one of `connect.returnUrls`');
@@ -81,10 +83,14 @@ async function anyWaits({ isWaiting }: LinkWorld, calls: readonly WaitingCall[])
   return (await Promise.all(calls.map(isWaiting))).includes(true);
 }
 
-function serverOf(url: string, allow: AllowedHosts): ConnectFacts['server'] | RequestRefusal {
+function serverOf({ enterprise, serversAllowed }: LinkWorld, url: string): ConnectFacts['server'] | RequestRefusal {
   const canonical = canonicalServerUrl(url);
   if (canonical === null) return refuse('invalid_request_error', 'mcp_server_url: must not carry credentials');
-  const judged = judgeUrl(canonical, allow);
+  // What the user can do for a server that their organisation manages is to sign in, once for all of them.
+  if (enterprise !== null && (isIdentity(enterprise, canonical) || managedServer(enterprise, canonical) !== null)) {
+    return { url: enterprise.identityUrl, name: null, resourceMetadata: null };
+  }
+  const judged = judgeUrl(canonical, serversAllowed);
   if (judged.status === 'blocked') return refuse('invalid_request_error', `mcp_server_url: its host ${judged.rule}`);
   return { url: canonical, name: null, resourceMetadata: null };
 }

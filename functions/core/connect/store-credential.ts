@@ -20,9 +20,15 @@ export interface StoreWorld {
   readonly newToken: () => string;
 }
 
+/** Who issued the tokens, and how they are refreshed there. */
+export interface Issued extends Pick<Flow, 'issuer' | 'tokenEndpoint' | 'scopes' | 'client'> {
+  /** Null for an identity provider, whose tokens are for their client. */
+  readonly resource: string | null;
+}
+
 export interface Consent {
   readonly record: ConnectRecord;
-  readonly flow: Flow;
+  readonly flow: Issued;
   readonly granted: Granted;
   readonly clientSecret: string | null;
 }

@@ -2,12 +2,11 @@
  * The browser comes back from the authorization server. Nothing that it brings is believed, shown or used before it is
  * known to answer the one flow that this browser's user has approved, and to come from the server that was asked.
  */
-import type { ConnectError } from '#contract/connect.ts';
 import { ConnectId, type Instant } from '#contract/ids.ts';
 import type { AuthorizationServers, ConnectTrouble } from '#core/connect/authorization-server.ts';
 import { verifierOf } from '#core/connect/approve.ts';
+import { conclude, type Concluded } from '#core/connect/conclude.ts';
 import type { ConnectClients, ConnectRecord, ConnectRecords, Flow } from '#core/connect/connect-records.ts';
-import { Fault } from '#core/errors.ts';
 import { statusAt } from '#core/connect/link.ts';
 import type { Seals } from '#core/connect/login.ts';
 import { redirectUrl } from '#core/connect/registration.ts';
@@ -34,9 +33,7 @@ export interface Answer {
 
 export type Taken =
   /** It answers nothing that is open: replayed, late, altered, somebody else's, or from another server. */
-  | { readonly status: 'refused'; readonly why: string }
-  | { readonly status: 'trouble'; readonly record: ConnectRecord; readonly trouble: ConnectTrouble }
-  | { readonly status: 'connected'; readonly record: ConnectRecord };
+  { readonly status: 'refused'; readonly why: string } | Concluded;
 
 export async function takeAnswer(world: AnswerWorld, visitor: Visitor | null, answer: Answer): Promise<Taken> {
   const open = await openFlow(world, visitor, answer);
@@ -46,9 +43,7 @@ export async function takeAnswer(world: AnswerWorld, visitor: Visitor | null, an
   if ((await world.connects.take(record.id, flow.nonce)) === 'conflict') return refused('the state was used before');
   if (!world.servers.isFrom(flow, answer.iss)) return refused('the answer names another issuer, or none');
   const outcome = await useAnswer(world, { record, flow }, answer);
-  if (outcome !== 'stored') return end(world, record, outcome);
-  await world.connects.complete(record.id, world.stamp.now());
-  return { status: 'connected', record: await settled(world, record) };
+  return conclude(world, record, outcome);
 }
 
 const refused = (why: string) => ({ status: 'refused', why }) as const;
@@ -102,25 +97,4 @@ async function useAnswer(
   // The next consent registers anew.
   if (granted.isClientUnknown) await world.clients.forget(record.workspace, flow.issuer, flow.client.id);
   return granted;
-}
-
-/** The user's choice, and a vault that is closed to them, end the link; after anything else it may be opened again. */
-const FINAL: readonly ConnectError[] = ['access_denied', 'vault_closed'];
-
-async function end(world: AnswerWorld, record: ConnectRecord, trouble: ConnectTrouble): Promise<Taken> {
-  await world.connects.storing(record.id, null);
-  if (FINAL.includes(trouble.error)) await world.connects.fail(record.id, trouble.error, world.stamp.now());
-  else await world.connects.trouble(record.id, trouble.error);
-  return { status: 'trouble', record, trouble };
-}
-
-/** The credential is stored by now: what cannot go on at once is left to whoever looks next. */
-async function settled(world: AnswerWorld, record: ConnectRecord): Promise<ConnectRecord> {
-  const found = (await world.connects.find(record.id)) ?? record;
-  try {
-    return await settle(world, found);
-  } catch (error) {
-    if (error instanceof Fault) return found;
-    throw error;
-  }
 }

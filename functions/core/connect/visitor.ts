@@ -14,6 +14,8 @@ const Login = z.object({
   connect: ConnectId,
   state: z.string(),
   nonce: z.string(),
+  /** The identity is to be kept: somebody has agreed to that. */
+  keeps: z.boolean(),
   until: Instant,
 });
 export type Login = z.infer<typeof Login>;

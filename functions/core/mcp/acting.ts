@@ -4,8 +4,10 @@
  */
 import type { SessionAgent } from '#contract/agents.ts';
 import type { VaultId, WorkspaceId } from '#contract/ids.ts';
+import type { ManagedServer } from '#contract/enterprise.ts';
 import type { McpServer } from '#contract/mcp.ts';
 import type { Vault } from '#contract/vaults.ts';
+import { isIdentity, managedServer } from '#core/enterprise/enterprise.ts';
 import { Fault } from '#core/errors.ts';
 import { agentOf } from '#core/harness/context.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
@@ -32,6 +34,8 @@ export type Identity =
       readonly match: Match | null;
       /** Where the user's consent would go; null when there is no such vault. */
       readonly home: Vault | null;
+      /** For a server whose access the user's organisation manages: `match` is then the user's identity there. */
+      readonly managed: ManagedServer | null;
     }
   /** The vaults are two people's: whose credential is meant is nobody's to guess. */
   | { readonly status: 'two users' };
@@ -55,20 +59,24 @@ function gone({ session }: LogKey): Fault {
 
 /** Who acts towards this server, and with what. An archived vault is not asked; whom it names counts all the same. */
 export async function identify(
-  world: Pick<McpProxyWorld, 'credentials'>,
+  { credentials, enterprise }: Pick<McpProxyWorld, 'credentials' | 'enterprise'>,
   { workspace, vaults }: Pick<Acting, 'workspace' | 'vaults'>,
   url: string,
 ): Promise<Identity> {
-  const rows = vaults.length === 0 ? [] : await world.credentials.match(workspace, vaults, url);
+  const managed = managedServer(enterprise, url);
+  const key = managed === null ? url : (enterprise?.identityUrl ?? url);
+  const rows = vaults.length === 0 ? [] : await credentials.match(workspace, vaults, key);
   const users = new Set(rows.flatMap(({ vault }) => (vault === null ? [] : (namedUser(vault) ?? []))));
   if (users.size > 1) return { status: 'two users' };
+  const [user = null] = users;
+  // An agent that names the identity provider itself as a server would be handed what opens all the others.
+  if (isIdentity(enterprise, url)) return { status: 'known', user, match: null, home: null, managed };
   const open = rows.flatMap(({ vault, stored }) =>
     vault === null || vault.archived_at !== null ? [] : [{ vault, stored }],
   );
   const [match = null] = open.flatMap(({ vault, stored }) => (stored === null ? [] : [{ vault, stored }]));
   const home = match?.vault ?? open.find(({ vault }) => namedUser(vault) !== null)?.vault ?? null;
-  const [user = null] = users;
-  return { status: 'known', user, match, home };
+  return { status: 'known', user, match, home, managed };
 }
 
 /** A server of the agent, under the URL that credentials, pins and policies know it by. */

@@ -43,7 +43,7 @@ export async function attempt(world: McpProxyWorld, permitted: PermittedCall, un
   const limited = await limitedFor(world, permitted);
   if (limited !== null) return { status: 'limited', retryAfterMs: limited };
   const { call, permit } = permitted;
-  const carried = await carryBearer(world.tokens, permit.identity.match, until.signal);
+  const carried = await carryBearer(world, permit.identity, until.signal);
   if (carried.status !== 'carried') return { status: 'no token', why: carried };
   // From here on it may have been sent, so the mark comes last: what dies before it is simply tried again.
   const mark = await world.marks.start(call.id, world.stamp.now());

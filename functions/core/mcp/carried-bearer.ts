@@ -1,8 +1,9 @@
 /** The token of one exchange with a server: read once, renewed once if the server refuses it. */
 import { Fault } from '#core/errors.ts';
+import type { Identity } from '#core/mcp/acting.ts';
 import type { McpTarget } from '#core/mcp/mcp-client.ts';
-import type { Bearer, NoBearer, Tokens } from '#core/vault/tokens.ts';
-import type { Match } from '#core/vault/vault-records.ts';
+import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
+import type { Bearer, NoBearer } from '#core/vault/tokens.ts';
 
 export interface Carried {
   readonly status: 'carried';
@@ -16,13 +17,16 @@ export interface Carried {
   notRenewed(): NoBearer | null;
 }
 
+type Known = Extract<Identity, { status: 'known' }>;
+
 /** A vault that does not answer is a token that is not there, for now. */
 export async function carryBearer(
-  tokens: Tokens,
-  match: Match | null,
+  world: Pick<McpProxyWorld, 'tokens' | 'managedTokens'>,
+  { match, managed }: Pick<Known, 'match' | 'managed'>,
   signal: AbortSignal,
 ): Promise<Carried | NoBearer> {
-  if (match === null) return ANONYMOUS;
+  if (match === null) return managed === null ? ANONYMOUS : NO_IDENTITY;
+  const tokens = managed === null ? world.tokens : world.managedTokens(managed);
   const first = await tokens.bearer(match, signal).catch(unavailable);
   if (first.status !== 'bearer') return first;
   const held: Bearer[] = [first];
@@ -56,4 +60,11 @@ const ANONYMOUS: Carried = {
   inUse: () => [],
   version: () => null,
   notRenewed: () => null,
+};
+
+/** Nobody whose organisation could be asked: the server is not asked either, and a sign-in helps. */
+const NO_IDENTITY: NoBearer = {
+  status: 'needs_reauth',
+  retryAfterMs: null,
+  detail: 'no vault of the session holds an identity of its user',
 };

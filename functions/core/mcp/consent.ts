@@ -16,11 +16,13 @@ export interface Consent {
 
 /** For people, never for the model. Null when no consent could help, or nobody can be asked for it here. */
 export async function consentUrl(
-  { links }: Pick<McpProxyWorld, 'links'>,
+  { links, enterprise }: Pick<McpProxyWorld, 'links' | 'enterprise'>,
   { key, workspace, agent }: Acting,
   { server, identity, challenge, call }: Consent,
 ): Promise<string | null> {
-  const { home, match } = identity;
+  const { home, match, managed } = identity;
+  // Where the organisation consents, its user can do no more than sign in, and that was not what was missing.
+  if (managed !== null && challenge !== null) return null;
   // A token that somebody pasted is theirs to replace: a consent would bring one of another kind.
   const isPasted = match !== null && match.stored.credential.auth.type !== 'mcp_oauth';
   if (home === null || isPasted) return null;
@@ -28,8 +30,9 @@ export async function consentUrl(
     .offer({
       workspace,
       vault: home,
-      serverUrl: server.url,
-      serverName: server.name,
+      ...(managed === null
+        ? { serverUrl: server.url, serverName: server.name }
+        : { serverUrl: enterprise?.identityUrl ?? server.url, serverName: null }),
       agent: { id: agent.id, name: agent.name, version: agent.version },
       scopes: challenge?.scopes ?? [],
       resourceMetadata: challenge?.resourceMetadata ?? null,

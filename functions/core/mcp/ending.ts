@@ -64,6 +64,7 @@ export const retryAfter = (ms: number | null) => (ms === null ? '' : ` (retry_af
 /** For the model: why there is no token for a call. */
 export const UNAUTHENTICATED = {
   needs_reauth: 'The user has to connect this MCP server again before it can be called.',
+  access_denied: 'The organisation of the user does not give access to this MCP server. Asking again does not help.',
   unavailable: 'The access token for this MCP server cannot be had just now, so the call was not made. Try it later.',
 };
 

@@ -76,14 +76,14 @@ async function listingOf(
 }
 
 async function ask(
-  { client, tokens }: McpProxyWorld,
-  { server, identity: { match } }: Asked,
+  world: McpProxyWorld,
+  { server, identity }: Asked,
   { deadline, signal }: Until,
 ): Promise<McpListed | McpFailure | NoBearer> {
-  const carried = await carryBearer(tokens, match, signal);
+  const carried = await carryBearer(world, identity, signal);
   if (carried.status !== 'carried') return carried;
-  const cacheKey = match?.stored.credential.id ?? null;
-  const answer = await client.listTools({ url: server.url, bearer: carried.bearer, cacheKey, deadline }, signal);
+  const cacheKey = identity.match?.stored.credential.id ?? null;
+  const answer = await world.client.listTools({ url: server.url, bearer: carried.bearer, cacheKey, deadline }, signal);
   if (answer.status === 'failed') return carried.notRenewed() ?? redactFailure(answer, carried.inUse()).failure;
   // One that quotes the token could carry it into every request to the model; what is unseen may hide it from a search.
   const quotes = (tool: McpTool) => redact(JSON.stringify(withoutUnseen(tool)), carried.inUse(), '').found;
@@ -97,7 +97,8 @@ async function failedListing(
   { server, identity, answer }: Asked & { readonly answer: McpFailure | NoBearer },
 ): Promise<ServerListing> {
   const trouble = troubleWith(server.name, answer, identity.match !== null);
-  if (trouble.type !== 'mcp_authentication_failed_error' || answer.status === 'unavailable') {
+  const mayHelp = answer.status === 'failed' || answer.status === 'needs_reauth';
+  if (trouble.type !== 'mcp_authentication_failed_error' || !mayHelp) {
     return failed(server.name, trouble);
   }
   const challenge = answer.status === 'failed' ? answer : null;

@@ -2,6 +2,8 @@
 import type { Audit } from '#core/audit/audit.ts';
 import type { Sha256 } from '#core/canonical-json.ts';
 import type { ConnectLinks } from '#core/connect/connect-links.ts';
+import type { Enterprise } from '#core/enterprise/enterprise.ts';
+import type { ManagedTokens } from '#core/enterprise/managed-tokens.ts';
 import type { CallMarks } from '#core/mcp/call-marks.ts';
 import type { McpClient } from '#core/mcp/mcp-client.ts';
 import type { ToolPins } from '#core/mcp/tool-pins.ts';
@@ -18,6 +20,8 @@ export interface McpProxyWorld {
   readonly sessions: Pick<SessionRecords, 'find'>;
   readonly credentials: Pick<CredentialRecords, 'match'>;
   readonly tokens: Tokens;
+  readonly managedTokens: ManagedTokens;
+  readonly enterprise: Enterprise | null;
   readonly client: McpClient;
   readonly pins: Pick<ToolPins, 'find' | 'pin' | 'drift'>;
   readonly policies: Policies;

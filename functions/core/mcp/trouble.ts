@@ -28,6 +28,10 @@ export function noToken(server: string, { status }: NoBearer): Trouble {
   switch (status) {
     case 'needs_reauth':
       return { type: AUTHENTICATION, message: `The MCP server "${server}" has to be connected again.` };
+    case 'access_denied': {
+      const message = `The organisation of this session's user does not give access to the MCP server "${server}".`;
+      return { type: AUTHENTICATION, message };
+    }
     case 'unavailable':
       return {
         type: AUTHENTICATION,

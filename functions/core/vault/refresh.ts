@@ -7,6 +7,7 @@
  * `invalid_grant`, and the user has to consent again. After the row, everything is in force.
  */
 import type { Instant } from '#contract/ids.ts';
+import { isIdentity, type Enterprise } from '#core/enterprise/enterprise.ts';
 import { Fault } from '#core/errors.ts';
 import { later } from '#core/instant.ts';
 import type { Outbound, OutboundAnswer, OutboundFailure } from '#core/outbound/outbound.ts';
@@ -34,6 +35,7 @@ export interface RefreshWorld {
   /** From 0 to below 1. */
   readonly random: () => number;
   readonly journal: Journal;
+  readonly enterprise: Enterprise | null;
 }
 
 /** What the token endpoint was sent and said. */
@@ -65,12 +67,12 @@ export async function refresh(world: RefreshWorld, stored: StoredCredential): Pr
   const place = placeOf(stored);
   // Before the lease: a store that fails now leaves nobody waiting.
   const values = await world.secrets.read(place, stored.secrets);
-  const grant = grantOf(stored, values);
+  const grant = grantOf(world, stored, values);
   const now = world.stamp.now();
   const lease = { owner: world.newName(), now, until: later(now, LEASE_MS) };
   if ((await world.leases.take(place, stored.version, lease)) !== 'taken') return { status: 'ended', exchange: null };
   const reply = await world.outbound.fetch(refreshRequest(grant));
-  const refreshed = readRefresh(reply, grant.refreshToken, now);
+  const refreshed = readRefresh(reply, grant, now);
   const exchange = { reply, meaning: refreshed.status, inUse: secretsIn(values, refreshed) };
   const leased = { stored, place, owner: lease.owner, until: lease.until };
   const outcome = await settle(world, leased, refreshed);
@@ -86,19 +88,20 @@ export async function refresh(world: RefreshWorld, stored: StoredCredential): Pr
 }
 
 /** @throws Fault `stored_data_invalid` when the row is none that can be refreshed */
-function grantOf({ credential }: StoredCredential, values: SecretValues): RefreshGrant {
+function grantOf({ enterprise }: RefreshWorld, { credential }: StoredCredential, values: SecretValues): RefreshGrant {
   const { auth } = credential;
   if (auth.type !== 'mcp_oauth' || auth.refresh === null || values.refresh_token === undefined) {
     throw new Fault('stored_data_invalid', `${credential.id} has nothing to be refreshed with`);
   }
+  const { client_id: id, token_endpoint: tokenEndpoint, token_endpoint_auth: how, resource, scope } = auth.refresh;
+  const isSignIn = isIdentity(enterprise, auth.mcp_server_url);
   return {
-    tokenEndpoint: auth.refresh.token_endpoint,
-    clientId: auth.refresh.client_id,
-    auth: auth.refresh.token_endpoint_auth.type,
-    clientSecret: values.client_secret ?? '',
+    tokenEndpoint,
+    client: { id, auth: how.type, secret: values.client_secret ?? '' },
     refreshToken: values.refresh_token,
-    resource: auth.refresh.resource ?? auth.mcp_server_url,
-    scope: auth.refresh.scope,
+    resource: resource ?? (isSignIn ? null : auth.mcp_server_url),
+    scope,
+    takes: isSignIn ? 'id_token' : 'access_token',
   };
 }
 

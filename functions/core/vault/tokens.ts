@@ -12,8 +12,11 @@ export interface Bearer {
 }
 
 export interface NoBearer {
-  /** `needs_reauth`: the user has to consent again. `unavailable`: later, after `retryAfterMs`. */
-  readonly status: 'needs_reauth' | 'unavailable';
+  /**
+   * `needs_reauth`: the user has to consent, or to sign in, again. `access_denied`: the user's organisation says no, and
+   * no consent changes that. `unavailable`: later, after `retryAfterMs`.
+   */
+  readonly status: 'needs_reauth' | 'access_denied' | 'unavailable';
   readonly retryAfterMs: number | null;
   /** For logs: names endpoint host and error code, never a token or an answer's text. */
   readonly detail: string;

@@ -80,6 +80,7 @@ export async function startApi(limits: RateLimits = { creates: null, reads: null
     resume: async (call: WaitingCall) => ({ run: resumed.push(call) > 0 ? 'started' : 'none' }) as const,
     isWaiting: async (_call: WaitingCall) => true,
     ...{ stamp: createStamp(), newToken, serversAllowed: [], returnUrls: ['http://localhost:3000', 'acme://done'] },
+    enterprise: null,
     baseUrl: 'https://agents.example.com/prod/connect' as string | null,
   };
   const audit = createAudit({ dynamodb, table: db.auditTable, now: createStamp().now, newToken, pause });

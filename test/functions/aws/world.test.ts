@@ -57,6 +57,7 @@ const COMPLETE: Readonly<Record<string, string>> = {
   CONNECT_CLIENTS: '[]',
   CONNECT_APP_NAME: 'Brainstem',
   CONNECT_ALLOW: '[]',
+  ENTERPRISE: 'null',
   CREATES_PER_MINUTE: '300',
   READS_PER_MINUTE: 'unlimited',
 };
@@ -74,7 +75,7 @@ const worlds = [
     needs: [
       ...[...STORES, ...RATES, 'RUN_STATE_MACHINE_ARN', 'PROVISION_FUNCTION_NAME', 'AUDIT_TABLE'],
       ...['VAULT_TABLE', 'SECRETS_PREFIX', 'OAUTH_TOKENS', 'MCP_ALLOW', 'MCP_PROXY_FUNCTION_NAME'],
-      ...['CONNECT_BASE_URL', 'CONNECT_RETURN_URLS'],
+      ...['CONNECT_BASE_URL', 'CONNECT_RETURN_URLS', 'ENTERPRISE'],
     ],
   },
   {
@@ -83,7 +84,7 @@ const worlds = [
     needs: [
       ...[...STORES, 'RUN_STATE_MACHINE_ARN', 'AUDIT_TABLE', 'VAULT_TABLE', 'SECRETS_PREFIX', 'OAUTH_TOKENS'],
       ...['MCP_ALLOW', 'CONNECT_BASE_URL', 'CONNECT_SIGNING_SECRET_ARN', 'CONNECT_SECRETS_PREFIX', 'CONNECT_LOGIN'],
-      ...['CONNECT_CLIENTS', 'CONNECT_APP_NAME', 'CONNECT_ALLOW'],
+      ...['CONNECT_CLIENTS', 'CONNECT_APP_NAME', 'CONNECT_ALLOW', 'ENTERPRISE'],
     ],
   },
   { name: 'stream', world: streamWorld, needs: [...STORES, ...RATES, 'PREVIEWS_TABLE'] },
@@ -120,7 +121,7 @@ const worlds = [
     world: mcpProxyWorld,
     needs: [
       ...[...STORES, 'VAULT_TABLE', 'SECRETS_PREFIX', 'OAUTH_TOKENS', 'AUDIT_TABLE', 'MCP_ALLOW'],
-      ...['MCP_CALLS_PER_MINUTE', 'MCP_HOOKS', 'CONNECT_BASE_URL'],
+      ...['MCP_CALLS_PER_MINUTE', 'MCP_HOOKS', 'CONNECT_BASE_URL', 'CONNECT_ALLOW', 'ENTERPRISE'],
     ],
   },
   { name: 'sweep', world: sweepWorld, needs: [...STORES, 'RUN_STATE_MACHINE_ARN', 'VAULT_TABLE'] },

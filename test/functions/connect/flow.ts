@@ -10,6 +10,7 @@ import type { WaitingCall } from '#core/connect/connect-links.ts';
 import { createConnectLinks } from '#core/connect/offer-link.ts';
 import { linkUrl } from '#core/connect/link.ts';
 import type { ConnectFacts } from '#core/connect/connect-records.ts';
+import { enterpriseOf } from '#core/enterprise/enterprise.ts';
 import type { SecretValues, SecretWriter } from '#core/vault/secrets.ts';
 import { createAuthorizationServers } from '#aws/authorization-server.mcp-sdk.ts';
 import { createConnectClients } from '#aws/connect-clients.dynamodb.ts';
@@ -38,6 +39,8 @@ export interface FlowOptions {
   readonly server?: FxOptions;
   readonly authorizationServer?: AuthorizationServerOptions;
   readonly knownClients?: KnownClients;
+  /** The MCP server is one for which users' organisation decides. @default false */
+  readonly isManaged?: boolean;
   /** @default BASE_URL, which nobody listens at */
   readonly baseUrl?: string;
 }
@@ -47,14 +50,18 @@ export type Flow = Awaited<ReturnType<typeof startFlow>>;
 export async function startFlow(options: FlowOptions = {}) {
   const { baseUrl = BASE_URL } = options;
   const db = await startDynamoDb();
-  const as = await startAuthorizationServer(options.authorizationServer);
+  const idp = await startIdentityProvider(`${baseUrl}/login/callback`);
+  const trusts = () => ({ issuer: idp.login.issuer, publicKey: idp.publicKey });
+  const as = await startAuthorizationServer({ trusts, ...options.authorizationServer });
   const fx: Fx = await startFx({
     tokens: {},
     authorizationServers: [as.issuer],
     scopesSupported: ['files:read'],
     ...options.server,
   });
-  const idp = await startIdentityProvider(`${baseUrl}/login/callback`);
+  const managed = { url: fx.url, resource: fx.url, issuer: as.issuer, clientId: 'client-1', clientSecretArn: null };
+  const servers = [{ ...managed, scopes: ['files:read'] }];
+  const enterprise = enterpriseOf(options.isManaged === true ? { login: idp.login, servers } : null);
   const clock = { now: Date.now() };
   const stamp = { now: () => new Date(clock.now).toISOString() };
   const audited: AuditEntry[] = [];
@@ -79,7 +86,7 @@ export async function startFlow(options: FlowOptions = {}) {
     resume: async (call: WaitingCall) => ({ run: resumed.push(call) > 0 ? 'started' : 'none' }) as const,
     journal: { line: (_message: string, fields: object) => void lines.push(fields), metric: () => undefined },
     knownClients: options.knownClients ?? [],
-    ...{ stamp, newToken, baseUrl, appName: 'Acme agents' },
+    ...{ stamp, newToken, baseUrl, enterprise, appName: 'Acme agents' },
   };
   const app = createConnectApp(world);
   const links = createConnectLinks(world);

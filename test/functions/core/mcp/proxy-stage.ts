@@ -2,6 +2,7 @@
  * The MCP proxy with everything around it in memory: a session whose log, vaults, policies and audit trail are here to be
  * looked at, and servers that answer what a test says. Faults are injected where a test replaces a port.
  */
+import { expect } from 'vitest';
 import { createHash } from 'node:crypto';
 import type { SessionAgent } from '#contract/agents.ts';
 import type { AuditEntry } from '#contract/audit.ts';
@@ -208,6 +209,8 @@ export function proxyStage(options: StageOptions = {}) {
     sessions: { find: async () => rowOf(agent, holdings) },
     credentials: memoryCredentials(holdings),
     tokens,
+    managedTokens: () => expect.fail('no server is managed'),
+    enterprise: null,
     client,
     pins,
     policies: {

@@ -11,7 +11,7 @@ const read = (told: Readonly<Record<string, unknown>>, code = 200) =>
       body: new TextEncoder().encode(JSON.stringify({ access_token: 'new', token_type: 'bearer', ...told })),
       url: 'https://auth.example.com/token?tenant=secret',
     },
-    'sent',
+    { refreshToken: 'sent', takes: 'access_token' },
     NOW,
   );
 

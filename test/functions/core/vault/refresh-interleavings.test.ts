@@ -127,6 +127,7 @@ function theatre(scheduler: fc.Scheduler, down: readonly boolean[]) {
       },
       newName: () => `instance-${self}`,
       random: () => 0.5,
+      enterprise: null,
       journal: { line: () => undefined, metric: () => undefined },
     };
     const tokens = createTokens(world);

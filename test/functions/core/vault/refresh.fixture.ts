@@ -1,6 +1,6 @@
 /** One user's credential for a server, its authorization server over real HTTP, and engines that share its row. */
 import { setImmediate as turn } from 'node:timers/promises';
-import { onTestFinished } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import { CredentialId, VaultId, WorkspaceId } from '#contract/ids.ts';
 import type { CredentialAuth, McpOAuth, Vault } from '#contract/vaults.ts';
 import { resolveBySystem } from '#aws/hops.https.ts';
@@ -121,6 +121,7 @@ export async function connected({ server: options, expiresInMs = -3_600_000, ...
     },
     newName: () => `engine-${(names += 1)}`,
     random: () => 0.5,
+    enterprise: null,
     journal: { line: (message, fields) => void lines.push({ message, ...fields }), metric: () => undefined },
   };
 
@@ -136,6 +137,7 @@ export async function connected({ server: options, expiresInMs = -3_600_000, ...
     const match = async () => ({ vault: VAULT, stored: await row() });
     return {
       tokens,
+      managedTokens: () => expect.fail('no server is managed'),
       bearer: async () => tokens.bearer(await match(), FOREVER),
       renew: async (refused: Bearer) => tokens.renew(await match(), refused, FOREVER),
     };

@@ -1,0 +1,45 @@
+/** What a link comes to once there was something to store. */
+import type { ConnectError } from '#contract/connect.ts';
+import type { ConnectTrouble } from '#core/connect/authorization-server.ts';
+import type { ConnectRecord, ConnectRecords } from '#core/connect/connect-records.ts';
+import { settle, type SettleWorld } from '#core/connect/settle.ts';
+import { Fault } from '#core/errors.ts';
+
+export interface ConcludeWorld extends SettleWorld {
+  readonly connects: SettleWorld['connects'] & Pick<ConnectRecords, 'fail' | 'trouble'>;
+}
+
+export type Concluded =
+  | { readonly status: 'trouble'; readonly record: ConnectRecord; readonly trouble: ConnectTrouble }
+  | { readonly status: 'connected'; readonly record: ConnectRecord };
+
+/** The user's choice, and a vault that is closed to them, end the link; after anything else it may be opened again. */
+const FINAL: readonly ConnectError[] = ['access_denied', 'vault_closed'];
+
+export async function conclude(
+  world: ConcludeWorld,
+  record: ConnectRecord,
+  outcome: 'stored' | ConnectTrouble,
+): Promise<Concluded> {
+  if (outcome !== 'stored') return end(world, record, outcome);
+  await world.connects.complete(record.id, world.stamp.now());
+  return { status: 'connected', record: await settled(world, record) };
+}
+
+async function end(world: ConcludeWorld, record: ConnectRecord, trouble: ConnectTrouble): Promise<Concluded> {
+  await world.connects.storing(record.id, null);
+  if (FINAL.includes(trouble.error)) await world.connects.fail(record.id, trouble.error, world.stamp.now());
+  else await world.connects.trouble(record.id, trouble.error);
+  return { status: 'trouble', record, trouble };
+}
+
+/** The credential is stored by now: what cannot go on at once is left to whoever looks next. */
+async function settled(world: ConcludeWorld, record: ConnectRecord): Promise<ConnectRecord> {
+  const found = (await world.connects.find(record.id)) ?? record;
+  try {
+    return await settle(world, found);
+  } catch (error) {
+    if (error instanceof Fault) return found;
+    throw error;
+  }
+}

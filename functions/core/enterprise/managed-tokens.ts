@@ -1,0 +1,191 @@
+/**
+ * Access tokens for servers that a user's organisation manages: from the identity in the user's vault, over the identity
+ * provider, to the server's authorization server. Nothing of it is kept but in memory and nothing rotates, so an instance
+ * that dies has lost no more than two requests.
+ */
+import type { Instant } from '#contract/ids.ts';
+import type { ManagedServer } from '#contract/enterprise.ts';
+import type { Enterprise } from '#core/enterprise/enterprise.ts';
+import {
+  admissionRequest,
+  assertionRequest,
+  readAdmission,
+  readAssertion,
+  type Admission,
+  type Asking,
+  type Assertion,
+} from '#core/enterprise/id-jag.ts';
+import type { Outbound } from '#core/outbound/outbound.ts';
+import type { Journal, Stamp } from '#core/ports.ts';
+import { secretMethod } from '#core/vault/token-endpoint.ts';
+import type { Bearer, NoBearer, Tokens } from '#core/vault/tokens.ts';
+import type { Match } from '#core/vault/vault-records.ts';
+
+export type ManagedTokens = (server: ManagedServer) => Tokens;
+
+/** Where an issuer takes token requests, by its metadata (RFC 8414, OpenID Connect Discovery). */
+export interface TokenEndpoints {
+  find(issuer: string): Promise<FoundEndpoint | { readonly status: 'failed'; readonly detail: string }>;
+}
+
+export interface FoundEndpoint {
+  readonly status: 'found';
+  readonly url: string;
+  readonly authMethods: readonly string[];
+}
+
+/** One side of the way: who answers there, and the way out to it. */
+export interface TokenIssuers {
+  readonly endpoints: TokenEndpoints;
+  readonly outbound: Outbound;
+}
+
+export interface ManagedTokensWorld {
+  readonly enterprise: Enterprise | null;
+  /** Of identities. */
+  readonly tokens: Tokens;
+  readonly identityProviders: TokenIssuers;
+  readonly authorizationServers: TokenIssuers;
+  /** Throws `Fault` `secret_unavailable`. */
+  readonly clientSecret: (arn: string) => Promise<string>;
+  readonly stamp: Pick<Stamp, 'now'>;
+  readonly journal: Journal;
+}
+
+/** Whoever takes a right away sees it gone after so long. */
+const MOST_MS = 300_000;
+const SPARE_MS = 60_000;
+/** Before the same question is asked again after a no. */
+const COOLDOWN_MS = 30_000;
+/** Some kilobytes each: an instance serves few users at a time. */
+const MOST_ENTRIES = 1000;
+
+export function createManagedTokens(world: ManagedTokensWorld): ManagedTokens {
+  const kept = new Map<string, { readonly answer: Bearer | NoBearer; readonly untilMs: number }>();
+  const nowMs = () => Date.parse(world.stamp.now());
+
+  function keep(name: string, { answer, untilMs }: Exchanged): Bearer | NoBearer {
+    kept.delete(name);
+    if (nowMs() < untilMs) kept.set(name, { answer, untilMs });
+    const oldest = kept.size > MOST_ENTRIES ? kept.keys().next().value : undefined;
+    if (oldest !== undefined) kept.delete(oldest);
+    return answer;
+  }
+
+  return (server) => ({
+    async bearer(match, signal) {
+      const name = nameOf(match, server);
+      const found = kept.get(name);
+      if (found !== undefined && nowMs() < found.untilMs) return found.answer;
+      return keep(name, await exchange(world, { server, match, signal }));
+    },
+    async renew(match, _refused, signal) {
+      return keep(nameOf(match, server), await exchange(world, { server, match, signal }));
+    },
+  });
+}
+
+/** With the row's version: what an identity was good for ends when it changes. */
+function nameOf({ stored }: Match, { url }: ManagedServer): string {
+  return `${stored.workspace}/${stored.credential.id}/${stored.version}/${url}`;
+}
+
+interface Wanted {
+  readonly server: ManagedServer;
+  readonly match: Match;
+  readonly signal: AbortSignal;
+}
+
+interface Exchanged {
+  readonly answer: Bearer | NoBearer;
+  /** Epoch milliseconds, until which the answer holds. */
+  readonly untilMs: number;
+}
+
+async function exchange(world: ManagedTokensWorld, wanted: Wanted): Promise<Exchanged> {
+  const { match, signal } = wanted;
+  const identity = await world.tokens.bearer(match, signal);
+  if (identity.status !== 'bearer') return { answer: identity, untilMs: 0 };
+  const first = await exchangeAs(world, wanted, identity);
+  // A sign-in that is over looks to us as if it had time left: once more with a new one, where there is one to be had.
+  if (!first.isStale || match.stored.secrets.refresh_token === undefined) return first;
+  const renewed = await world.tokens.renew(match, identity, signal);
+  if (renewed.status !== 'bearer') return { answer: renewed, untilMs: 0 };
+  return exchangeAs(world, wanted, renewed);
+}
+
+async function exchangeAs(
+  world: ManagedTokensWorld,
+  { server, match, signal }: Wanted,
+  identity: Bearer,
+): Promise<Exchanged & { readonly isStale: boolean }> {
+  const began = world.stamp.now();
+  const assertion = await assertionOf(world, server, { idToken: identity.token, signal });
+  const isStale = assertion.status === 'refused' && assertion.code === 'invalid_grant';
+  const admission =
+    assertion.status === 'asserted' ? await admissionOf(world, server, { ...assertion, signal }) : assertion;
+  world.journal.line('managed access', {
+    credential: match.stored.credential.id,
+    server: server.url,
+    outcome: admission.status,
+    detail: admission.status === 'admitted' ? null : admission.detail,
+    duration_ms: Date.parse(world.stamp.now()) - Date.parse(began),
+  });
+  if (admission.status !== 'admitted') return { ...without(admission, Date.parse(began)), isStale };
+  const { token, expiresAt } = admission;
+  const said = assertion.status === 'asserted' ? [assertion.assertion] : [];
+  const answer: Bearer = { ...identity, token, inUse: [token, ...said, ...identity.inUse] };
+  return { answer, untilMs: lastMs(Date.parse(began), expiresAt), isStale: false };
+}
+
+function lastMs(nowMs: number, expiresAt: Instant | null): number {
+  const endsMs = expiresAt === null ? Number.POSITIVE_INFINITY : Date.parse(expiresAt) - SPARE_MS;
+  return Math.min(nowMs + MOST_MS, endsMs);
+}
+
+/** These say that we are set up wrongly there, and nothing of the user. */
+const OF_CLIENTS: readonly string[] = ['invalid_client', 'unsupported_grant_type'];
+
+/** A no is the organisation's: no consent of the user's would change it. What did not answer may do so later. */
+function without(answer: Exclude<Admission, { status: 'admitted' }>, nowMs: number): Exchanged {
+  const isDenied = answer.status === 'refused' && !OF_CLIENTS.includes(answer.code);
+  const status = isDenied ? 'access_denied' : 'unavailable';
+  const retryAfterMs = status === 'unavailable' ? COOLDOWN_MS : null;
+  return { answer: { status, retryAfterMs, detail: answer.detail }, untilMs: nowMs + COOLDOWN_MS };
+}
+
+async function assertionOf(
+  world: ManagedTokensWorld,
+  server: ManagedServer,
+  { idToken, signal }: { readonly idToken: string; readonly signal: AbortSignal },
+): Promise<Assertion> {
+  const { enterprise, identityProviders } = world;
+  if (enterprise === null) return { status: 'failed', detail: 'no identity provider is set up' };
+  const { issuer, clientId, clientSecretArn } = enterprise.login;
+  const asking = await askingAt(world, identityProviders, { issuer, clientId, clientSecretArn });
+  if (asking.status === 'failed') return asking;
+  return readAssertion(await identityProviders.outbound.fetch(assertionRequest(asking, server, idToken), signal));
+}
+
+async function admissionOf(
+  world: ManagedTokensWorld,
+  server: ManagedServer,
+  { assertion, signal }: { readonly assertion: string; readonly signal: AbortSignal },
+): Promise<Admission> {
+  const { authorizationServers, stamp } = world;
+  const asking = await askingAt(world, authorizationServers, server);
+  if (asking.status === 'failed') return asking;
+  const request = admissionRequest(asking, server, assertion);
+  return readAdmission(await authorizationServers.outbound.fetch(request, signal), stamp.now());
+}
+
+async function askingAt(
+  { clientSecret }: Pick<ManagedTokensWorld, 'clientSecret'>,
+  { endpoints }: TokenIssuers,
+  { issuer, clientId, clientSecretArn: arn }: Pick<ManagedServer, 'issuer' | 'clientId' | 'clientSecretArn'>,
+): Promise<(Asking & { readonly status: 'known' }) | { readonly status: 'failed'; readonly detail: string }> {
+  const [found, secret] = await Promise.all([endpoints.find(issuer), arn === null ? null : clientSecret(arn)]);
+  if (found.status === 'failed') return found;
+  const auth = secret === null ? 'none' : secretMethod(found.authMethods);
+  return { status: 'known', tokenEndpoint: found.url, client: { id: clientId, auth, secret: secret ?? '' } };
+}
