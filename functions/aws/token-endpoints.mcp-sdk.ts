@@ -1,9 +1,13 @@
-/** Where issuers take token requests, by the MCP SDK's discovery, which knows the places of both kinds of metadata. */
-import { discoverAuthorizationServerMetadata, type FetchLike } from '@modelcontextprotocol/client';
+/**
+ * Where issuers take token requests, in the places for metadata that the MCP SDK knows. No more of it is read than is
+ * used: identity providers leave out what the SDK's own reader insists on.
+ */
+import { buildDiscoveryUrls, type FetchLike } from '@modelcontextprotocol/client';
+import * as z from 'zod';
 import type { AllowedHosts } from '#contract/outbound.ts';
 import type { FoundEndpoint, TokenEndpoints } from '#core/enterprise/managed-tokens.ts';
 import { judgeUrl } from '#core/outbound/destination.ts';
-import { trouble } from '#aws/connect-trouble.mcp-sdk.ts';
+import { OutboundError } from '#aws/outbound-error.ts';
 
 export interface TokenEndpointsOptions {
   /** Guarded. */
@@ -12,6 +16,13 @@ export interface TokenEndpointsOptions {
   readonly nowMs: () => number;
 }
 
+/** RFC 8414 and OpenID Connect Discovery. */
+const Metadata = z.looseObject({
+  issuer: z.string(),
+  token_endpoint: z.string(),
+  token_endpoint_auth_methods_supported: z.array(z.string()).optional(),
+});
+
 /** An endpoint that has moved is found again after so long. */
 const MOST_MS = 3_600_000;
 
@@ -19,30 +30,50 @@ export function createTokenEndpoints({ fetch, allow, nowMs }: TokenEndpointsOpti
   const known = new Map<string, { readonly found: FoundEndpoint; readonly untilMs: number }>();
 
   async function discover(issuer: string): Promise<FoundEndpoint | string> {
-    const metadata = await discoverAuthorizationServerMetadata(issuer, { fetchFn: fetch });
-    if (metadata === undefined) return 'has no metadata';
+    const told = await metadataOf(fetch, issuer);
+    if (told === null) return 'has no metadata that can be read';
     // RFC 8414 §3.3: whoever answers for another issuer could take what is meant for it.
-    if (metadata.issuer.replace(/\/$/, '') !== issuer.replace(/\/$/, '')) return 'names another issuer';
-    const { token_endpoint: url, token_endpoint_auth_methods_supported: authMethods = [] } = metadata;
+    if (bare(told.issuer) !== bare(issuer)) return 'names another issuer';
+    const { token_endpoint: url, token_endpoint_auth_methods_supported: authMethods = [] } = told;
     const judged = judgeUrl(url, allow);
-    return judged.status === 'blocked'
-      ? `names a token endpoint that ${judged.rule}`
-      : { status: 'found', url, authMethods };
+    if (judged.status === 'blocked') return `names a token endpoint whose host ${judged.rule}`;
+    return { status: 'found', url, authMethods };
   }
 
   return {
     async find(issuer) {
       const entry = known.get(issuer);
       if (entry !== undefined && nowMs() < entry.untilMs) return entry.found;
-      const host = new URL(issuer).host;
-      try {
-        const found = await discover(issuer);
-        if (typeof found === 'string') return { status: 'failed', detail: `${host} ${found}` };
-        known.set(issuer, { found, untilMs: nowMs() + MOST_MS });
-        return found;
-      } catch (error) {
-        return { status: 'failed', detail: `${host}: ${trouble('server_unreachable', error).detail}` };
-      }
+      const found = await discover(issuer).catch((error: unknown) => {
+        if (error instanceof OutboundError) return `did not answer: ${error.message}`;
+        throw error;
+      });
+      if (typeof found === 'string') return { status: 'failed', detail: `${new URL(issuer).host} ${found}` };
+      known.set(issuer, { found, untilMs: nowMs() + MOST_MS });
+      return found;
     },
   };
+}
+
+/** The first that is one; an error page, in whatever format, is none. */
+async function metadataOf(fetch: FetchLike, issuer: string): Promise<z.infer<typeof Metadata> | null> {
+  for (const { url } of buildDiscoveryUrls(issuer)) {
+    const response = await fetch(url, { headers: { accept: 'application/json' } });
+    const { data } = Metadata.safeParse(jsonOf(await response.text()));
+    if (response.ok && data !== undefined) return data;
+  }
+  return null;
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+/** Issuers are written with and without a slash at the end. */
+function bare(issuer: string): string {
+  return issuer.replace(/\/$/, '');
 }

@@ -104,7 +104,10 @@ export const ConnectOptions = z.strictObject({
   managedServers: z
     .array(
       z.strictObject({
-        url: z.url({ protocol: /^https?$/ }).max(2048),
+        url: z
+          .url({ protocol: /^https?$/ })
+          .max(2048)
+          .refine(hasNoCredentials, 'must not carry credentials'),
         /** @default the URL as it is written here */
         resource: z.url().max(2048).optional(),
         /** Of the authorization server that issues this server's tokens. */
@@ -118,9 +121,19 @@ export const ConnectOptions = z.strictObject({
     )
     // A function's settings have 4 KB in all.
     .max(8)
+    .refine(areDifferent, 'must have a URL each')
     .optional(),
 });
 export type ConnectOptions = z.infer<typeof ConnectOptions>;
+
+function hasNoCredentials(url: string): boolean {
+  const { username, password } = new URL(url);
+  return username === '' && password === '';
+}
+
+function areDifferent(servers: readonly { readonly url: string }[]): boolean {
+  return new Set(servers.map(({ url }) => new URL(url).href.replace(/\/+$/, ''))).size === servers.length;
+}
 
 /** A client of ours that an authorization server's administrator has registered by hand. */
 export const KnownClient = z.object({

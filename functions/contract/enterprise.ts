@@ -6,7 +6,6 @@ import * as z from 'zod';
 import { LoginSettings } from './connect.ts';
 
 export const ManagedServer = z.object({
-  /** Canonical (`core/vault/server-url.ts`). */
   url: z.string(),
   /** As its metadata (RFC 9728) and the identity provider know it. */
   resource: z.string(),

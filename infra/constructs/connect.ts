@@ -5,7 +5,6 @@ import { Construct } from 'constructs';
 import { KnownClients, LoginSettings, type ConnectOptions } from '#contract/connect.ts';
 import { EnterpriseSettings } from '#contract/enterprise.ts';
 import { AllowedHosts } from '#contract/outbound.ts';
-import { canonicalServerUrl } from '#core/vault/server-url.ts';
 import type { Api } from './api.ts';
 import type { AuditTrail } from './audit-trail.ts';
 import type { Content } from './content.ts';
@@ -121,21 +120,12 @@ export class Connect extends Construct {
   }
 }
 
-/**
- * Who acts for users has to know for which servers their organisation decides. `null` has to be said, too.
- *
- * @throws Error when two servers have one URL
- */
+/** Who acts for users has to know for which servers their organisation decides. `null` has to be said, too. */
 export function enterpriseSettings(options: ConnectOptions | undefined): Readonly<Record<'ENTERPRISE', string>> {
   const { managedServers = [], issuer = '', clientId = '', clientSecretArn = null, userClaim = 'sub' } = options ?? {};
-  const servers = managedServers.map((server) => {
-    const url = canonicalServerUrl(server.url);
-    if (url === null) throw new Error(`connect.managedServers: ${server.url} must not carry credentials`);
-    const { resource = server.url, clientSecretArn: secretArn = null, scopes = [] } = server;
-    return { ...server, url, resource, clientSecretArn: secretArn, scopes };
+  const servers = managedServers.map(({ clientSecretArn: secretArn = null, scopes = [], ...server }) => {
+    return { resource: server.url, ...server, clientSecretArn: secretArn, scopes };
   });
-  const twice = servers.find(({ url }, index) => servers.findIndex((one) => one.url === url) !== index);
-  if (twice !== undefined) throw new Error(`connect.managedServers: ${twice.url} is there twice`);
   const login = { issuer, clientId, clientSecretArn, userClaim };
   return { ENTERPRISE: JSON.stringify(EnterpriseSettings.parse(servers.length === 0 ? null : { login, servers })) };
 }

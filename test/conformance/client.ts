@@ -1,6 +1,6 @@
 /**
  * What the conformance runner starts for each scenario, with the URL of its server: our MCP client behind the guarded way
- * out, and our consent flow when that server wants one. It lists the tools and calls them.
+ * out, and our consent flow, or the exchange that stands for it, when that server wants one. It lists the tools and calls them.
  */
 import * as z from 'zod';
 import { createGuardedFetch } from '#aws/guarded-fetch.https.ts';
@@ -9,12 +9,16 @@ import { createMcpClient } from '#aws/mcp-client.streamable-http.ts';
 import type { McpTool } from '#contract/mcp.ts';
 import type { McpFailure, McpTarget } from '#core/mcp/mcp-client.ts';
 import { createConsent, type Consented } from '#test/conformance/consent.ts';
+import { admit, type SignedIn } from '#test/conformance/managed.ts';
 import { callOf, ON } from '#test/mcp/client.ts';
 import { ALLOW_HERE } from '#test/mcp/listening.ts';
 
 const Context = z.object({
   client_id: z.string().optional(),
   client_secret: z.string().optional(),
+  idp_issuer: z.string().optional(),
+  idp_client_id: z.string().optional(),
+  idp_id_token: z.string().optional(),
   toolCalls: z.array(z.object({ name: z.string(), arguments: z.record(z.string(), z.unknown()) })).optional(),
 });
 
@@ -28,6 +32,7 @@ const client = createMcpClient({ fetch, now: Date.now, forms: 'defaults' });
 const { client_id: clientId, client_secret: clientSecret } = context;
 const known = clientId !== undefined && clientSecret !== undefined ? { clientId, clientSecret } : null;
 const consent = createConsent({ fetch, known });
+const signedIn = signedInUser();
 
 /** The user is asked twice at most: a server that wants ever more is not worth a third time. */
 const MAX_CONSENTS = 2;
@@ -51,8 +56,18 @@ async function asUser<Value extends { readonly status: string }>(
     if ((kind !== 'authentication' && kind !== 'scope_required') || consents === MAX_CONSENTS) throw new Error(detail);
     consents += 1;
     const granted = kind === 'scope_required' ? (consented?.scopes ?? []) : [];
-    consented = await consent({ url, resourceMetadata, scopes, granted });
+    consented = await (signedIn === null
+      ? consent({ url, resourceMetadata, scopes, granted })
+      : admit(fetch, url, signedIn));
   }
+}
+
+/** Of an organisation that consents for its users. */
+function signedInUser(): SignedIn | null {
+  const { idp_issuer: issuer, idp_client_id: idpClient, idp_id_token: idToken } = context;
+  if (issuer === undefined || idpClient === undefined || idToken === undefined || known === null) return null;
+  const client = { id: known.clientId, secret: known.clientSecret };
+  return { idToken, identityProvider: { issuer, clientId: idpClient }, client };
 }
 
 const SAMPLES: Readonly<Record<string, unknown>> = { number: 2, integer: 2, boolean: true, string: 'a', array: [] };

@@ -3,23 +3,9 @@ import { expect, it, onTestFinished } from 'vitest';
 import { createRefreshLeases } from '#aws/refresh-leases.dynamodb.ts';
 import { createStamp, newToken, pause } from '#aws/stamp.ts';
 import { createTokens } from '#core/vault/fresh-token.ts';
-import { startFlow, type Flow } from '#test/functions/connect/flow.ts';
+import { startFlow } from '#test/functions/connect/flow.ts';
 import { newCredential, outboundHere } from '#test/functions/core/vault/refresh.fixture.ts';
 import { fxSession } from '#test/mcp/proxy-sessions.ts';
-
-/** What is on the shelf of a flow, read by its pointers. */
-function secretsOf({ secrets }: Flow) {
-  return {
-    write: secrets.writer.write,
-    async read({ credential }: { readonly credential: string }, pointers: Readonly<Record<string, string>>) {
-      const values = Object.entries(pointers).map(([field, pointer]) => {
-        const held = secrets.values.get(`${credential}/${pointer.replace('shelf:', '')}`) ?? {};
-        return [field, (held as Readonly<Record<string, string>>)[field] ?? ''];
-      });
-      return Object.fromEntries(values);
-    },
-  };
-}
 
 /** Alice has consented to reading, and her session calls what wants writing. `granted` is what a consent really gives. */
 async function reading(granted: (asked: readonly string[]) => readonly string[] = (asked) => asked) {
@@ -38,7 +24,7 @@ async function reading(granted: (asked: readonly string[]) => readonly string[] 
   const refreshing = {
     credentials: world.credentials,
     leases: createRefreshLeases(db.client, db.vaultTable),
-    secrets: secretsOf(flow),
+    secrets: flow.shelf,
     outbound: outboundHere,
     ...{ stamp: createStamp(), pause, newName: newToken, random: Math.random, journal: world.journal },
     enterprise: null,

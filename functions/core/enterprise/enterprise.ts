@@ -11,15 +11,22 @@ export interface Enterprise {
   /** Under which a vault holds its user's identity. */
   readonly identityUrl: string;
   readonly login: LoginSettings;
+  /** By their canonical URLs. */
   readonly servers: ReadonlyMap<string, ManagedServer>;
 }
 
+/** @throws Error for a URL that no credential could be for: the construct takes none */
 export function enterpriseOf(settings: EnterpriseSettings): Enterprise | null {
   if (settings === null) return null;
   const { login, servers } = settings;
-  const identityUrl = canonicalServerUrl(login.issuer);
-  if (identityUrl === null) throw new Error('the issuer of the identity provider must be an http or https URL');
-  return { identityUrl, login, servers: new Map(servers.map((server) => [server.url, server])) };
+  const byUrl = servers.map((server) => [canonical(server.url), server] as const);
+  return { identityUrl: canonical(login.issuer), login, servers: new Map(byUrl) };
+}
+
+function canonical(text: string): string {
+  const url = canonicalServerUrl(text);
+  if (url === null) throw new Error('a URL of the settings is none of a server');
+  return url;
 }
 
 /** Null for a server whose users consent themselves. `url` is canonical. */

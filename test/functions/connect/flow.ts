@@ -11,7 +11,7 @@ import { createConnectLinks } from '#core/connect/offer-link.ts';
 import { linkUrl } from '#core/connect/link.ts';
 import type { ConnectFacts } from '#core/connect/connect-records.ts';
 import { enterpriseOf } from '#core/enterprise/enterprise.ts';
-import type { SecretValues, SecretWriter } from '#core/vault/secrets.ts';
+import type { SecretReader, SecretValues, SecretWriter } from '#core/vault/secrets.ts';
 import { createAuthorizationServers } from '#aws/authorization-server.mcp-sdk.ts';
 import { createConnectClients } from '#aws/connect-clients.dynamodb.ts';
 import { createConnectRecords } from '#aws/connect-records.dynamodb.ts';
@@ -103,6 +103,8 @@ export async function startFlow(options: FlowOptions = {}) {
 
   return {
     ...{ db, as, fx, idp, clock, audited, resumed, lines, secrets, world, links, vaultOf, app },
+    /** What the pages have stored, as whoever may read it does. */
+    shelf: { write: secrets.writer.write, read: secrets.read },
     browser: () => createBrowser({ baseUrl, fetch: (request) => app.fetch(request) }),
 
     /** A link of Alice's, or of somebody else. */
@@ -155,6 +157,14 @@ function createSecretShelf() {
       for (const name of values.keys()) if (name.startsWith(`${credential}/`)) values.delete(name);
     },
   };
+  /** By its pointers. */
+  const read: SecretReader['read'] = async ({ credential }, pointers) =>
+    Object.fromEntries(
+      Object.entries(pointers).map(([field, pointer]) => {
+        const held = values.get(`${credential}/${pointer.replace('shelf:', '')}`) ?? {};
+        return [field, (held as Readonly<Record<string, string>>)[field] ?? ''];
+      }),
+    );
   const ofClients = {
     async keep(name: string, secret: string) {
       clientSecrets.set(name, secret);
@@ -162,5 +172,5 @@ function createSecretShelf() {
     },
     read: async (id: string) => clientSecrets.get(id) ?? '',
   };
-  return { values, writer, clientSecrets, ofClients };
+  return { values, writer, read, clientSecrets, ofClients };
 }

@@ -56,7 +56,8 @@ export async function startIdentityProvider(
 
   async function exchange(context: GrantContext): Promise<void> {
     const { params, client: asking } = context.oidc;
-    exchanges.push({ ...params, client: asking.clientId });
+    const asked = Object.fromEntries(ASKED.map((name) => [name, params[name]]));
+    exchanges.push({ ...asked, client: asking.clientId });
     if (refusal !== null) throw new errors.CustomOIDCProviderError(refusal, 'not for this user, says ring +1 555');
     const subject = verifiedJwt(publicKey, params['subject_token'] ?? '')?.claims;
     if (subject?.['aud'] !== asking.clientId || subject['iss'] !== issuer) throw new errors.InvalidGrant('no subject');

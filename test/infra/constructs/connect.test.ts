@@ -1,9 +1,10 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { allowed, functionOf, list, properties, setting, target } from '#infra/rules/template.ts';
+import { allowed, functionOf, list, properties, setting, target, type Template } from '#infra/rules/template.ts';
 import { synthesize, type Synthesized } from '#test/infra/synthesized.ts';
 
 const IDP_SECRET = 'arn:aws:secretsmanager:us-east-1:000000000000:secret:idp-AbCdEf';
 const CLIENT_SECRET = 'arn:aws:secretsmanager:us-east-1:000000000000:secret:client-AbCdEf';
+const MANAGED_SECRET = 'arn:aws:secretsmanager:us-east-1:000000000000:secret:managed-AbCdEf';
 const OPTIONS = {
   issuer: 'https://idp.example.com',
   clientId: 'brainstem',
@@ -12,24 +13,27 @@ const OPTIONS = {
   clients: [{ issuer: 'https://as.example.com', clientId: 'known', clientSecretArn: CLIENT_SECRET }],
 };
 
+function named(template: Template, entry: string) {
+  const found = functionOf(template, entry);
+  if (found === undefined) throw new Error(`no function for ${entry}`);
+  return found;
+}
+
+function rightsOf(template: Template, entry: string) {
+  const role = target(properties(named(template, entry))['Role']);
+  return Object.values(template.Resources)
+    .filter((resource) => list(properties(resource)['Roles']).some((one) => target(one) === role))
+    .flatMap(allowed);
+}
+
 describe('the connect pages', () => {
   let stack: Synthesized;
   beforeAll(() => {
     stack = synthesize({ connect: JSON.stringify(OPTIONS) });
   }, 60_000);
 
-  const lambda = (entry: string) => {
-    const found = functionOf(stack.template, entry);
-    if (found === undefined) throw new Error(`no function for ${entry}`);
-    return found;
-  };
-
-  const rights = () => {
-    const role = target(properties(lambda('connect'))['Role']);
-    return Object.values(stack.template.Resources)
-      .filter((resource) => list(properties(resource)['Roles']).some((one) => target(one) === role))
-      .flatMap(allowed);
-  };
+  const lambda = (entry: string) => named(stack.template, entry);
+  const rights = () => rightsOf(stack.template, 'connect');
 
   it('are served by every method below /connect, without a key, behind the same API', () => {
     const [resource] = Object.entries(stack.template.Resources).find(([, { Type, Properties }]) => {
@@ -69,6 +73,45 @@ describe('the connect pages', () => {
     expect(actions).toEqual(expect.arrayContaining(['secretsmanager:PutSecretValue', 'states:StartExecution']));
     expect(actions).not.toContain('dynamodb:DeleteItem');
     expect(actions).not.toContain('lambda:InvokeFunction');
+  });
+
+  it('and all that act for users, are told for which servers the organisation decides', () => {
+    const managed = { url: 'https://MCP.example.com/', issuer: 'https://as.example.com', clientId: 'known' };
+    const servers = [{ ...managed, clientSecretArn: MANAGED_SECRET }];
+    const { template } = synthesize({ connect: JSON.stringify({ ...OPTIONS, managedServers: servers }) });
+    const told = ['connect', 'api', 'mcp-proxy'].map((entry) => setting(named(template, entry), 'ENTERPRISE'));
+    expect(new Set(told).size).toBe(1);
+    expect(JSON.parse(String(told[0]))).toEqual({
+      login: { issuer: OPTIONS.issuer, clientId: 'brainstem', clientSecretArn: IDP_SECRET, userClaim: 'sub' },
+      servers: [
+        {
+          ...{
+            url: 'https://MCP.example.com/',
+            resource: 'https://MCP.example.com/',
+            issuer: 'https://as.example.com',
+          },
+          ...{ clientId: 'known', clientSecretArn: MANAGED_SECRET, scopes: [] },
+        },
+      ],
+    });
+    const readable = rightsOf(template, 'mcp-proxy')
+      .filter(({ Action }) => Action.includes('secretsmanager:GetSecretValue'))
+      .flatMap(({ Resource }) => Resource);
+    expect(readable).toEqual(expect.arrayContaining([IDP_SECRET, MANAGED_SECRET]));
+    expect(rightsOf(template, 'api').flatMap(({ Resource }) => Resource)).not.toContain(MANAGED_SECRET);
+  });
+
+  it('leave the proxy without the login’s secret where the organisation decides for no server', () => {
+    expect(rightsOf(stack.template, 'mcp-proxy').flatMap(({ Resource }) => Resource)).not.toContain(IDP_SECRET);
+    expect(setting(lambda('mcp-proxy'), 'ENTERPRISE')).toBe('null');
+  });
+
+  it('are refused when two managed servers are one', () => {
+    const one = { url: 'https://mcp.example.com/', issuer: 'https://as.example.com', clientId: 'known' };
+    const managedServers = [one, { ...one, url: 'https://mcp.example.com' }];
+    expect(() => synthesize({ connect: JSON.stringify({ ...OPTIONS, managedServers }) })).toThrow(
+      'must have a URL each',
+    );
   });
 
   it('do not exist without an identity provider, and links are said to be none', () => {

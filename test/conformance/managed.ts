@@ -1,0 +1,61 @@
+/** A token as an organisation's identity provider gets it for a user who is signed in there, by our own exchange. */
+import { discoverOAuthServerInfo } from '@modelcontextprotocol/client';
+import { enterpriseOf } from '#core/enterprise/enterprise.ts';
+import { createManagedTokens } from '#core/enterprise/managed-tokens.ts';
+import type { Tokens } from '#core/vault/tokens.ts';
+import type { GuardedFetch } from '#aws/guarded-fetch.https.ts';
+import { resolveBySystem } from '#aws/hops.https.ts';
+import { createOutbound } from '#aws/outbound.https.ts';
+import { createStamp } from '#aws/stamp.ts';
+import { createTokenEndpoints } from '#aws/token-endpoints.mcp-sdk.ts';
+import { newCredential, VAULT } from '#test/functions/core/vault/refresh.fixture.ts';
+import { ALLOW_HERE } from '#test/mcp/listening.ts';
+
+/** What the runner says of the user and of our clients. */
+export interface SignedIn {
+  readonly idToken: string;
+  readonly identityProvider: { readonly issuer: string; readonly clientId: string };
+  readonly client: { readonly id: string; readonly secret: string };
+}
+
+export interface Admitted {
+  readonly token: string;
+  readonly scopes: readonly string[];
+}
+
+/** `url`: of the MCP server. The runner plays the administrator who would have set up which issuer is behind it. */
+export async function admit(fetch: GuardedFetch, url: string, user: SignedIn): Promise<Admitted> {
+  const { authorizationServerMetadata: metadata } = await discoverOAuthServerInfo(url, { fetchFn: fetch });
+  if (metadata === undefined) throw new Error('the server names no authorization server');
+  const { issuer, clientId } = user.identityProvider;
+  const server = { url, resource: url, issuer: metadata.issuer, clientId: user.client.id, clientSecretArn: 'client' };
+  const issuers = {
+    endpoints: createTokenEndpoints({ fetch, allow: ALLOW_HERE, nowMs: Date.now }),
+    outbound: createOutbound({ allow: ALLOW_HERE, resolve: resolveBySystem }),
+  };
+  const managed = { ...server, scopes: [] };
+  const tokensFor = createManagedTokens({
+    enterprise: enterpriseOf({
+      login: { issuer, clientId, clientSecretArn: null, userClaim: 'sub' },
+      servers: [managed],
+    }),
+    tokens: holding(user.idToken),
+    identityProviders: issuers,
+    authorizationServers: issuers,
+    clientSecret: async () => user.client.secret,
+    stamp: createStamp(),
+    journal: { line: () => undefined, metric: () => undefined },
+  });
+  const auth = { type: 'static_bearer', mcp_server_url: issuer } as const;
+  const row = newCredential(auth, {}, createStamp().now());
+  const stored = { ...row, version: 1, state: 'ok' as const, lease: null, cooldownUntil: null, failures: 0 };
+  const answer = await tokensFor(managed).bearer({ vault: VAULT, stored }, new AbortController().signal);
+  if (answer.status !== 'bearer') throw new Error(`${answer.status}: ${answer.detail}`);
+  return { token: answer.token, scopes: [] };
+}
+
+/** A user who is signed in. */
+function holding(token: string): Tokens {
+  const bearer = async () => ({ status: 'bearer', token, version: 1, inUse: [token] }) as const;
+  return { bearer, renew: bearer };
+}

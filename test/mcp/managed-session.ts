@@ -1,0 +1,97 @@
+/**
+ * A session that calls an MCP server for which its user's organisation decides: identity provider, authorization server
+ * and MCP server are real, and so are vaults, pages and tokens; the session's own log is in memory.
+ */
+import { expect, onTestFinished } from 'vitest';
+import { CredentialId } from '#contract/ids.ts';
+import type { McpOAuthCreate } from '#contract/vaults.ts';
+import { createManagedTokens, type TokenIssuers } from '#core/enterprise/managed-tokens.ts';
+import { identify, type Identity } from '#core/mcp/acting.ts';
+import { carryBearer } from '#core/mcp/carried-bearer.ts';
+import { createTokens } from '#core/vault/fresh-token.ts';
+import { createCredential } from '#core/vault/create-credential.ts';
+import { createGuardedFetch } from '#aws/guarded-fetch.https.ts';
+import { resolveBySystem } from '#aws/hops.https.ts';
+import { createRefreshLeases } from '#aws/refresh-leases.dynamodb.ts';
+import { createStamp, newToken, pause } from '#aws/stamp.ts';
+import { createTokenEndpoints } from '#aws/token-endpoints.mcp-sdk.ts';
+import { startFlow, WORKSPACE, type FlowOptions } from '#test/functions/connect/flow.ts';
+import { CLIENT_SECRET } from '#test/functions/connect/identity-provider.ts';
+import { outboundHere } from '#test/functions/core/vault/refresh.fixture.ts';
+import { ALLOW_HERE } from '#test/mcp/listening.ts';
+import { fxSession } from '#test/mcp/proxy-sessions.ts';
+
+const LIMITS = { maxBytes: 1_000_000, totalMs: 10_000, idleMs: 10_000, maxRedirects: 3 };
+
+/** Alice's session. Her vault holds nothing yet, and the MCP server takes what its authorization server has issued. */
+export async function managedSession(options: FlowOptions = {}) {
+  const flow = await startFlow({ isManaged: true, ...options });
+  onTestFinished(() => flow.close());
+  const { as, fx, idp, world, db } = flow;
+  fx.intercept = ({ headers }) => {
+    const token = headers['authorization']?.replace(/^Bearer /, '') ?? '';
+    const consent = as.grants.accepts(token);
+    if (consent !== null) fx.tokens?.set(token, consent.scope.split(' '));
+    return undefined;
+  };
+  const vault = await flow.vaultOf('alice');
+  const tokens = createTokens({
+    credentials: world.credentials,
+    leases: createRefreshLeases(db.client, db.vaultTable),
+    secrets: flow.shelf,
+    outbound: outboundHere,
+    ...{ stamp: world.stamp, pause, newName: newToken, random: Math.random, journal: world.journal },
+    enterprise: world.enterprise,
+  });
+  const managedTokens = createManagedTokens({
+    enterprise: world.enterprise,
+    tokens,
+    identityProviders: issuersHere(),
+    authorizationServers: issuersHere(),
+    clientSecret: async (arn) => (arn === idp.login.clientSecretArn ? CLIENT_SECRET : expect.fail(arn)),
+    stamp: world.stamp,
+    journal: world.journal,
+  });
+  const { credentials, enterprise } = world;
+  const session = fxSession(fx, {
+    holdings: [{ vault, stored: [] }],
+    over: { credentials, enterprise, tokens, managedTokens, links: flow.links },
+  });
+
+  return {
+    flow,
+    session,
+    vault,
+    /** Alice's token for the server, as an instance asks for it. */
+    async bearer() {
+      const { url } = fx;
+      const { managed, match } = await known(identify(world, { workspace: WORKSPACE, vaults: [vault.id] }, url));
+      const carried = await carryBearer({ tokens, managedTokens }, { managed, match }, new AbortController().signal);
+      return carried.status === 'carried' ? ((await carried.bearer?.token()) ?? null) : carried;
+    },
+    /** The customer's own application has signed its user in, and says so over the API. */
+    async hold(auth: Partial<McpOAuthCreate> = {}) {
+      const place = { workspace: WORKSPACE, vault: vault.id, credential: CredentialId.parse(`vcrd_${newToken()}`) };
+      const issuer = { type: 'mcp_oauth' as const, mcp_server_url: idp.login.issuer };
+      const identity = { ...issuer, access_token: idp.idToken('alice'), ...auth };
+      const served = { ...world, secrets: flow.secrets.writer, serversAllowed: ALLOW_HERE, stamp: createStamp() };
+      expect(await createCredential(served, place, { auth: identity })).toMatchObject({ id: place.credential });
+      return { ...place, idToken: identity.access_token };
+    },
+    /** The page that people were sent to last. */
+    asked() {
+      const { error } = session.errors().at(-1) ?? expect.fail('nobody was asked');
+      return /open (\S+)$/.exec(error.message)?.[1] ?? expect.fail(error.message);
+    },
+  };
+}
+
+async function known(identity: Promise<Identity>) {
+  const found = await identity;
+  return found.status === 'known' ? found : expect.fail(found.status);
+}
+
+function issuersHere(): TokenIssuers {
+  const fetch = createGuardedFetch({ allow: ALLOW_HERE, resolve: resolveBySystem }, LIMITS);
+  return { endpoints: createTokenEndpoints({ fetch, allow: ALLOW_HERE, nowMs: Date.now }), outbound: outboundHere };
+}

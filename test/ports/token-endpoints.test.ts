@@ -1,0 +1,59 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { createGuardedFetch } from '#aws/guarded-fetch.https.ts';
+import { resolveBySystem } from '#aws/hops.https.ts';
+import { createTokenEndpoints } from '#aws/token-endpoints.mcp-sdk.ts';
+import { startAuthorizationServer } from '#test/mcp/authorization-server.ts';
+import type { AuthorizationServerOptions } from '#test/mcp/authorization-server-script.ts';
+import { ALLOW_HERE } from '#test/mcp/listening.ts';
+
+const LIMITS = { maxBytes: 100_000, totalMs: 5000, idleMs: 5000, maxRedirects: 3 };
+const fetch = createGuardedFetch({ allow: ALLOW_HERE, resolve: resolveBySystem }, LIMITS);
+
+describe('the token endpoint of an issuer', () => {
+  const open: { close(): Promise<void> }[] = [];
+  afterEach(async () => {
+    await Promise.all(open.splice(0).map((one) => one.close()));
+  });
+
+  async function issuer(options: AuthorizationServerOptions = {}) {
+    const as = await startAuthorizationServer(options);
+    open.push(as);
+    const clock = { nowMs: Date.now() };
+    const endpoints = createTokenEndpoints({ fetch, allow: ALLOW_HERE, nowMs: () => clock.nowMs });
+    return { as, clock, find: () => endpoints.find(as.issuer) };
+  }
+
+  it.each(['oauth', 'oidc'] as const)('is found in metadata of the kind %s', async (metadata) => {
+    const { as, find } = await issuer({ metadata, path: '/tenant' });
+    expect(await find()).toMatchObject({ status: 'found', url: as.tokenEndpoint });
+  });
+
+  it('is remembered for an hour', async () => {
+    const { as, clock, find } = await issuer();
+    await find();
+    await find();
+    expect(as.requests).toHaveLength(1);
+    clock.nowMs += 3_600_001;
+    await find();
+    expect(as.requests).toHaveLength(2);
+  });
+
+  it.each<[string, AuthorizationServerOptions['says'], string]>([
+    ['of another issuer', (honest) => ({ ...honest, issuer: 'https://other.example.com' }), 'issuer'],
+    ['at a private address', (honest) => ({ ...honest, token_endpoint: 'https://10.0.0.1/token' }), 'token endpoint'],
+    ['over http', (honest) => ({ ...honest, token_endpoint: 'http://as.example.com/token' }), 'token endpoint'],
+    ['that is none', (honest) => ({ ...honest, token_endpoint: undefined }), '127.0.0.1'],
+  ])('%s is not used, and is asked for again', async (_what, says, detail) => {
+    const { as, find } = await issuer({ ...(says !== undefined && { says }) });
+    expect(await find()).toEqual({ status: 'failed', detail: expect.stringContaining(detail) });
+    const asked = as.requests.length;
+    await find();
+    expect(as.requests.length).toBeGreaterThan(asked);
+  });
+
+  it('of an issuer that nobody reaches is a failure that names the host', async () => {
+    const { as, find } = await issuer();
+    await as.close();
+    expect(await find()).toEqual({ status: 'failed', detail: expect.stringContaining('127.0.0.1') });
+  });
+});
