@@ -20,7 +20,7 @@ describe.each([
 ] as const)('an OAuth token in %s', (oauthTokens, firstWrite) => {
   let service: ConsentService;
   beforeAll(async () => {
-    service = await startConsentService({ oauthTokens });
+    service = await startConsentService({ props: { oauthTokens } });
     service.closed = true;
   }, 120_000);
   afterAll(async () => service.close());

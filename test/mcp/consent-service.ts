@@ -6,16 +6,17 @@ import type { EventId } from '#contract/ids.ts';
 import { freePort } from '#infra/local/free-port.ts';
 import type { BrainstemProps } from '#infra/brainstem.ts';
 import { browserOf } from '#test/functions/connect/http-browser.ts';
-import { startIdentityProvider } from '#test/functions/connect/identity-provider.ts';
+import { startIdentityProvider, type TestIdentityProvider } from '#test/functions/connect/identity-provider.ts';
 import type { Visit } from '#test/functions/connect/browser.ts';
 import { startAuthorizationServer, type AuthorizationServer } from '#test/mcp/authorization-server.ts';
-import type { FxRequest } from '#test/mcp/fx.ts';
+import type { Fx, FxRequest } from '#test/mcp/fx.ts';
 import { ALLOW_HERE } from '#test/mcp/listening.ts';
 import { startMcpService, type McpService } from '#test/mcp/mcp-service.ts';
 import { ofType, type Event } from '#test/journeys/service.ts';
 
 export interface ConsentService extends McpService {
   readonly as: AuthorizationServer;
+  readonly idp: TestIdentityProvider;
   /** Whether the server wants a token for listing its tools, too. */
   closed: boolean;
   /** The user logs in, reads the page of this link, and consents; the last page. */
@@ -24,15 +25,26 @@ export interface ConsentService extends McpService {
   admitted(tool: string): readonly FxRequest[];
 }
 
-export async function startConsentService(props: BrainstemProps = {}): Promise<ConsentService> {
+export interface ConsentServiceOptions {
+  readonly props?: BrainstemProps;
+  /** The users' organisation decides about the server. @default false */
+  readonly isManaged?: boolean;
+}
+
+export async function startConsentService(options: ConsentServiceOptions = {}): Promise<ConsentService> {
+  const { props = {}, isManaged = false } = options;
   const port = await freePort();
-  const as = await startAuthorizationServer();
   const idp = await startIdentityProvider(`http://127.0.0.1:${port}/connect/login/callback`, 'public');
   const { issuer, clientId } = idp.login;
+  const as = await startAuthorizationServer({ trusts: () => ({ issuer, publicKey: idp.publicKey }) });
+  const managed = ({ url }: Fx) => ({ url, issuer: as.issuer, clientId: 'client-1', scopes: ['files:read'] });
   const service = await startMcpService({
     port,
     fx: { authorizationServers: [as.issuer], scopesSupported: ['files:read'] },
-    props: { connect: { issuer, clientId, allow: ALLOW_HERE }, ...props },
+    props,
+    propsFor: (fx) => ({
+      connect: { issuer, clientId, allow: ALLOW_HERE, ...(isManaged && { managedServers: [managed(fx)] }) },
+    }),
   });
   const { fx } = service;
   const admitted: FxRequest[] = [];
@@ -54,6 +66,7 @@ export async function startConsentService(props: BrainstemProps = {}): Promise<C
   const consenting: ConsentService = {
     ...service,
     as,
+    idp,
     closed: false,
     admitted: (tool) => admitted.filter(({ rpc }) => rpc?.params?.['name'] === tool),
     async consent(user, link) {

@@ -24,7 +24,7 @@ import { fxSession } from '#test/mcp/proxy-sessions.ts';
 const LIMITS = { maxBytes: 1_000_000, totalMs: 10_000, idleMs: 10_000, maxRedirects: 3 };
 
 /** Alice's session. Her vault holds nothing yet, and the MCP server takes what its authorization server has issued. */
-export async function managedSession(options: FlowOptions = {}) {
+export async function managedSession({ tool = 'sum', ...options }: FlowOptions & { readonly tool?: string } = {}) {
   const flow = await startFlow({ isManaged: true, ...options });
   onTestFinished(() => flow.close());
   const { as, fx, idp, world, db } = flow;
@@ -54,6 +54,7 @@ export async function managedSession(options: FlowOptions = {}) {
   });
   const { credentials, enterprise } = world;
   const session = fxSession(fx, {
+    ...{ tool, ...(tool === 'sum' ? {} : { input: {} }) },
     holdings: [{ vault, stored: [] }],
     over: { credentials, enterprise, tokens, managedTokens, links: flow.links },
   });

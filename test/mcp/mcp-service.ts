@@ -45,6 +45,8 @@ export interface McpService extends Service {
 export interface McpServiceOptions extends ServiceOptions {
   readonly fx?: FxOptions;
   readonly props?: BrainstemProps;
+  /** Those that say where the server is. */
+  readonly propsFor?: (fx: Fx) => BrainstemProps;
 }
 
 /** A call of one of the server's tools, under the name by which the model knows it. */
@@ -57,9 +59,9 @@ export async function startMcpService(options: McpServiceOptions = {}): Promise<
   const data = mkdtempSync(join(tmpdir(), 'brainstem-mcp-'));
   const outdir = join(data, 'cdk.out');
   const app = new App({ outdir });
-  new BrainstemStack(app, 'Brainstem', { mcp: { allow: ALLOW_HERE }, ...options.props });
-  app.synth();
   const fx = await startFx(options.fx);
+  new BrainstemStack(app, 'Brainstem', { mcp: { allow: ALLOW_HERE }, ...options.props, ...options.propsFor?.(fx) });
+  app.synth();
   const service = await startService({ retryIntervalMs: 20, ...options, cdkOut: outdir, data: join(data, 'run') });
   const { agents, environments, sessions, vaults } = service.client.beta;
 

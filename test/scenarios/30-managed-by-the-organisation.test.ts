@@ -126,6 +126,21 @@ describe('scenario 30: an organisation consents for its users', () => {
     expect(flow.fx.requests).toEqual([]);
   });
 
+  it('a token that the server echoes is taken out, as any other', async () => {
+    const managed = await managedSession({ tool: 'echo_headers' });
+    const { flow, session } = managed;
+    const { credential } = await managed.hold();
+    await session.call();
+    const [bearer = ''] = bearers(managed);
+    expect(bearer).toMatch(/^Bearer access-/);
+    expect(session.results()).toMatchObject([
+      { is_error: false, content: [{ text: expect.stringContaining(`[redacted:${credential}]`) }] },
+    ]);
+    expect(session.outcomes()).toMatchObject([{ outcome: 'done', secret_echo: true }]);
+    const told = JSON.stringify([session.entries(), session.lines, session.audited, flow.lines]);
+    expect(told).not.toContain(bearer.replace('Bearer ', ''));
+  });
+
   it('a server that refuses the token is asked once more with a new one, and its user is not asked at all', async () => {
     const managed = await managedSession();
     const { flow, session } = managed;

@@ -1,0 +1,84 @@
+/** An MCP server about which the user's organisation decides, through the whole service as it is deployed. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { follow } from '#test/journeys/follower.ts';
+import { calling } from '#test/journeys/scripts.ts';
+import { ofType, textOf } from '#test/journeys/service.ts';
+import { linksIn, startConsentService, type ConsentService } from '#test/mcp/consent-service.ts';
+import { mcp } from '#test/mcp/mcp-service.ts';
+
+describe('a server that the organisation of its users manages', () => {
+  let service: ConsentService;
+  beforeAll(async () => {
+    service = await startConsentService({ isManaged: true });
+    service.closed = true;
+  }, 120_000);
+  afterAll(async () => service.close());
+
+  async function asked(vault: string) {
+    service.standIn.script(calling(mcp('sum', { a: 1, b: 2 })));
+    const session = await service.mcpSession({ vaults: [vault] });
+    const follower = await follow(service, session);
+    await service.send(session, 'Add one and two.');
+    return { session, follower };
+  }
+
+  /** With the SDK as it is: the application has signed its user in, and hands the identity over. */
+  async function vaultOfSignedIn(user: string) {
+    const vault = await service.vaultOf(user);
+    const { issuer } = service.idp.login;
+    const auth = { type: 'mcp_oauth' as const, mcp_server_url: issuer, access_token: service.idp.idToken(user) };
+    await service.client.beta.vaults.credentials.create(vault, { auth });
+    return { vault, idToken: auth.access_token };
+  }
+
+  it('is used by who has signed in, without a link, a page or a consent', async () => {
+    const { vault, idToken } = await vaultOfSignedIn('alice');
+    const { follower, session } = await asked(vault);
+    expect(await follower.idle()).toMatchObject({ stop_reason: { type: 'end_turn' } });
+    follower.leave();
+    const seen = follower.since();
+    expect(ofType(seen, 'session.error')).toEqual([]);
+    expect(ofType(seen, 'agent.message').map(textOf).at(-1)).toBe('Results: 3');
+    const [call] = service.admitted('sum');
+    const bearer = call?.headers['authorization']?.replace(/^Bearer /, '') ?? '';
+    expect(service.as.grants.accepts(bearer)).toMatchObject({ subject: 'alice', resource: service.fx.url });
+    const exported = await service.extension('GET', `/v1/x/audit?session_id=${session}`);
+    const traces = [JSON.stringify(exported.body), service.executed(), ...(await service.rows()).values()];
+    for (const secret of [idToken, bearer]) {
+      for (const trace of [...traces, ...service.written().values(), JSON.stringify(service.standIn.requests)]) {
+        expect(trace).not.toContain(secret);
+      }
+    }
+  }, 60_000);
+
+  it('is used by who signs in at the link that the listing of its tools has led to', async () => {
+    const { follower, session } = await asked(await service.vaultOf('bob'));
+    await follower.idle();
+    const [link = ''] = linksIn(follower.since());
+    expect(link).toContain(`${service.runtime.baseUrl}/connect/conn_`);
+    const consents = service.as.requests.length;
+    expect((await service.consent('bob', link)).text).toContain('is connected');
+    expect(service.as.requests.slice(consents).filter(({ path }) => path.endsWith('/authorize'))).toEqual([]);
+
+    service.standIn.script(calling(mcp('sum', { a: 1, b: 2 })));
+    await service.send(session, 'Again, please.');
+    await follower.idle();
+    follower.leave();
+    const [result] = ofType(follower.since(), 'agent.mcp_tool_result').slice(-1);
+    expect(result).toMatchObject({ is_error: false, content: [{ type: 'text', text: '3' }] });
+  }, 60_000);
+
+  it('is closed to who is refused by the identity provider, and says so', async () => {
+    service.idp.refuses('access_denied');
+    const before = service.fx.requests.length;
+    const { vault } = await vaultOfSignedIn('carol');
+    const { follower } = await asked(vault);
+    await follower.idle();
+    follower.leave();
+    service.idp.refuses(null);
+    expect(ofType(follower.since(), 'session.error').map(({ error }) => error.message)).toEqual([
+      'The organisation of this session\'s user does not give access to the MCP server "fx".',
+    ]);
+    expect(service.fx.requests.length).toBe(before);
+  }, 60_000);
+});
