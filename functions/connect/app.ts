@@ -4,35 +4,17 @@ import { Fault } from '#core/errors.ts';
 import { linkUrl } from '#core/connect/link.ts';
 import { openLink, pressApprove, pressCancel, type Opened, type Pressed } from '#core/connect/open-link.ts';
 import { clientMetadataDocument } from '#core/connect/registration.ts';
-import { keepIdentity } from '#core/connect/keep-identity.ts';
-import { takeAnswer, type Taken } from '#core/connect/take-answer.ts';
 import { faultFields } from '#core/requests/fault-fields.ts';
+import { answer, login } from './come-back.ts';
 import type { ConnectWorld } from './connect-world.ts';
-import { finishLogin, startLogin, visitorOf } from './login.ts';
+import type { Exchange, Fields, Work } from './exchange.ts';
+import { startLogin, visitorOf } from './login.ts';
 import { identityPage } from './pages/identity-page.ts';
 import { consentPage } from './pages/consent-page.ts';
-import {
-  answerRefusedPage,
-  endPage,
-  faultPage,
-  leavePage,
-  mismatchPage,
-  troublePage,
-  unknownPage,
-} from './pages/message-page.ts';
+import { endPage, faultPage, leavePage, mismatchPage, troublePage, unknownPage } from './pages/message-page.ts';
 import { respondWith, type Reply } from './reply.ts';
 
-type Fields = Readonly<Record<string, string | number>>;
-
-/** One request, while it is answered. */
-interface Exchange {
-  readonly world: ConnectWorld;
-  readonly context: Context;
-  readonly requestId: string;
-  readonly note: (fields: Fields) => void;
-}
-
-type Work = (exchange: Exchange) => Promise<Reply>;
+type Login = Extract<Opened, { readonly show: 'login' }>;
 
 /** A literal segment stands before the parameter it could be taken for. */
 const ROUTES: readonly (readonly [method: 'GET' | 'POST', path: string, work: Work])[] = [
@@ -85,18 +67,6 @@ async function open(exchange: Exchange): Promise<Reply> {
   return shown(exchange, await openLink(world, id, await visitorOf(world, context)));
 }
 
-async function login(exchange: Exchange): Promise<Reply> {
-  const { world, context, note } = exchange;
-  const finished = await finishLogin(world, context);
-  if (!('identity' in finished)) return finished;
-  const { connect, visitor, identity } = finished;
-  note({ connect });
-  const record = await world.connects.find(connect);
-  // The link's own page says that it is over, or for somebody else.
-  const kept = record?.user === visitor.user ? await keepIdentity(world, record, identity) : null;
-  return kept === null ? { redirect: linkUrl(world.baseUrl, { id: connect }) } : takenReply(exchange, kept);
-}
-
 async function approve(exchange: Exchange): Promise<Reply> {
   const { world, context } = exchange;
   const visitor = await visitorOf(world, context);
@@ -120,13 +90,14 @@ async function formOf(context: Context): Promise<{ readonly token: string; reado
   return { token: form.get('token') ?? '', plan: form.get('plan') ?? '' };
 }
 
-async function shown({ world, context, requestId, note }: Exchange, pressed: Pressed | Opened): Promise<Reply> {
+async function shown(exchange: Exchange, pressed: Pressed | Opened): Promise<Reply> {
+  const { world, requestId, note } = exchange;
   if ('record' in pressed) note({ connect: pressed.record.id });
   switch (pressed.show) {
     case 'unknown':
       return { page: unknownPage };
     case 'login':
-      return startLogin(world, context, { connect: pressed.id, another: false, keeps: pressed.keeps });
+      return loginAfter(exchange, pressed);
     case 'mismatch':
       note({ refused: 'user_mismatch' });
       return { page: mismatchPage(linkUrl(world.baseUrl, pressed.record)) };
@@ -148,60 +119,8 @@ async function shown({ world, context, requestId, note }: Exchange, pressed: Pre
   }
 }
 
-/** RFC 6749 §4.1.2.1, RFC 8707 and OpenID Connect: any other text is a stranger's and says nothing to us. */
-const KNOWN_ERRORS: readonly string[] = [
-  'access_denied',
-  'invalid_request',
-  'unauthorized_client',
-  'unsupported_response_type',
-  'invalid_scope',
-  'invalid_target',
-  'server_error',
-  'temporarily_unavailable',
-  'login_required',
-  'consent_required',
-  'interaction_required',
-];
-
-async function answer(exchange: Exchange): Promise<Reply> {
-  const { world, context, note } = exchange;
-  const said = (name: string) => context.req.query(name) ?? null;
-  const error = said('error');
-  const taken = await takeAnswer(world, await visitorOf(world, context), {
-    state: said('state'),
-    code: said('code'),
-    iss: said('iss'),
-    error: error === null || KNOWN_ERRORS.includes(error) ? error : 'unknown',
-  });
-  if ('record' in taken) note({ connect: taken.record.id });
-  return takenReply(exchange, taken);
-}
-
-function takenReply({ world, requestId, note }: Exchange, taken: Taken): Reply {
-  switch (taken.status) {
-    case 'refused':
-      note({ refused: taken.why });
-      return { page: answerRefusedPage };
-    case 'trouble': {
-      const { record, trouble } = taken;
-      note({ trouble: trouble.error, detail: trouble.detail });
-      if (trouble.error === 'access_denied') return { page: endPage({ ...record, error: trouble.error }, 'failed') };
-      return { page: troublePage(trouble.error, requestId, linkUrl(world.baseUrl, record)) };
-    }
-    case 'connected': {
-      const { record } = taken;
-      return record.returnUrl === null
-        ? { page: endPage(record, 'completed') }
-        : { redirect: withConnect(record.returnUrl, record.id) };
-    }
-    default:
-      return taken satisfies never;
-  }
-}
-
-/** Whoever made the link finds out what became of it by its id. */
-function withConnect(returnUrl: string, id: string): string {
-  const url = new URL(returnUrl);
-  url.searchParams.set('connect_id', id);
-  return url.href;
+/** After a form it is a page that leads on: browsers hold what a form may lead to against redirects, too. */
+async function loginAfter({ world, context }: Exchange, { id, keeps }: Login): Promise<Reply> {
+  const { redirect } = await startLogin(world, context, { connect: id, another: false, keeps });
+  return keeps ? { page: leavePage(redirect, 'You sign in there.') } : { redirect };
 }

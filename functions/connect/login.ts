@@ -25,7 +25,7 @@ export async function startLogin(
   world: ConnectWorld,
   context: Context,
   { connect, another, keeps }: { readonly connect: ConnectId; readonly another: boolean; readonly keeps: boolean },
-): Promise<Reply> {
+): Promise<{ readonly redirect: string }> {
   const [state, nonce] = [world.newToken(), world.newToken()];
   const verifier = await loginVerifier(world, state);
   const url = await world.identity.loginUrl({

@@ -2,6 +2,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { validateCredential } from '#core/vault/validate-credential.ts';
 import { CredentialId } from '#contract/ids.ts';
 import { CredentialValidation } from '#contract/vaults.ts';
+import { enterpriseOf } from '#core/enterprise/enterprise.ts';
 import { NOW } from '#test/functions/core/given.ts';
 import { connected, FOREVER, newCredential, PLACE, type Setting } from '#test/functions/core/vault/refresh.fixture.ts';
 import { clientForTests } from '#test/mcp/client.ts';
@@ -26,7 +27,7 @@ async function stored(setting: Setting = {}) {
   const world = { ...setup.world, newClient: () => clientForTests() };
   const until = () => ({ deadline: Date.now() + 10_000, signal: FOREVER });
   const validate = (place = PLACE) => validateCredential(world, place, until());
-  return { ...setup, fx, trust, validate };
+  return { ...setup, world, fx, trust, validate };
 }
 
 const TOLD = {
@@ -48,6 +49,14 @@ it('scenario 7: a token that the server takes is valid, and nothing is refreshed
   fx.tokens?.set(first.access_token, []);
   expect(await validate()).toEqual({ ...TOLD, status: 'valid', mcp_probe: null, refresh: null });
   expect(server.requests).toEqual([]);
+});
+
+it('scenario 7: an identity is for no server, so that it is sent to none to be tried', async () => {
+  const { fx, world, validate } = await stored();
+  const login = { issuer: fx.url, clientId: 'brainstem', clientSecretArn: null, userClaim: 'sub' };
+  Object.assign(world, { enterprise: enterpriseOf({ login, servers: [] }) });
+  expect(await validate()).toEqual({ ...TOLD, status: 'unknown', mcp_probe: null, refresh: null });
+  expect(fx.requests).toEqual([]);
 });
 
 it('scenario 7: with the authorization server up, a refused token is refreshed and the new one is tried', async () => {

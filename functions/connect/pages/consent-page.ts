@@ -65,7 +65,7 @@ function scopeList(scopes: readonly string[]): string | Markup {
   </ul>`;
 }
 
-function backTo({ returnUrl }: ConnectRecord, linkUrl: string): string {
+export function backTo({ returnUrl }: ConnectRecord, linkUrl: string): string {
   const here = hostOf(linkUrl);
   return returnUrl === null ? here : `${here}, and then ${placeOf(returnUrl)}`;
 }

@@ -2,7 +2,7 @@
 import { html } from 'hono/html';
 import type { ConnectRecord } from '#core/connect/connect-records.ts';
 import type { ConsentForm } from '#core/connect/open-link.ts';
-import { consentForm, hostOf, lookAgain, row, whoAsks } from './consent-page.ts';
+import { backTo, consentForm, hostOf, lookAgain, row, whoAsks } from './consent-page.ts';
 import type { Page } from './page.ts';
 
 export interface IdentityPage {
@@ -23,7 +23,7 @@ export function identityPage({ record, form, again, linkUrl }: IdentityPage): Pa
         Your organisation decides which servers ${who} can use in your name. If you approve, it is asked about you
         whenever that is needed, until you or an administrator disconnect it.
       </p>
-      <dl>${agentRow} ${row('You sign in at', provider)} ${row('You come back to', hostOf(linkUrl))}</dl>
+      <dl>${agentRow} ${row('You sign in at', provider)} ${row('You come back to', backTo(record, linkUrl))}</dl>
       ${consentForm(linkUrl, { ...form, plan: '' }, 'Approve and sign in')}
       <p class="small">Signed in as ${record.user}. Nothing is kept before you approve.</p>`,
   };

@@ -93,12 +93,12 @@ export function faultPage(requestId: string, isLogin: boolean): Page {
   };
 }
 
-export function leavePage(url: string): Page {
+export function leavePage(url: string, toDo = 'You approve the access there.'): Page {
   const host = URL.parse(url)?.host ?? 'the server';
   return {
     status: 200,
     title: `Taking you to ${host}`,
-    body: html`<p>You approve the access there.</p>
+    body: html`<p>${toDo}</p>
       ${button(url, 'Continue')}`,
     leadsTo: url,
   };

@@ -62,10 +62,64 @@ describe('a function that dies while it takes an answer', () => {
   });
 });
 
+/** The same, where the user's sign-in is what is kept. */
+const SIGN_IN_STEPS = [
+  'identity.loggedIn',
+  'audit.record',
+  'connects.storing',
+  'secrets.write',
+  'credentials.create',
+  'connects.complete',
+  'resume',
+  'connects.resumed',
+  'connects.settled',
+] as const;
+
+describe('a function that dies while it keeps a sign-in', () => {
+  let flow: Flow;
+  beforeAll(async () => {
+    flow = await startFlow({ isManaged: true });
+  });
+  afterAll(() => flow.close());
+
+  const cases = SIGN_IN_STEPS.flatMap((step) => [
+    { step, when: 'before' as const },
+    { step, when: 'after' as const },
+  ]);
+
+  it.each(cases)('$when $step leaves nothing that opening the link again does not finish', async ({ step, when }) => {
+    const vault = await flow.vaultOf('alice');
+    const call = waitingCall(`signin${step.replace('.', '')}${when}`);
+    const link = await flow.links.offer({
+      ...{ workspace: WORKSPACE, vault, serverUrl: flow.world.enterprise?.identityUrl ?? '', serverName: null },
+      ...{ agent: { id: 'agent_01' as never, name: 'Ada', version: 1 }, scopes: [], resourceMetadata: null },
+      resume: call,
+    });
+    if (link === null) throw new Error('no link was offered');
+    const dying = { armed: false };
+    const app = createConnectApp(mortal(flow.world, step, { when, dying }));
+    const browser = createBrowser({ baseUrl: BASE_URL, fetch: (request) => app.fetch(request) });
+    const leaving = await browser.submit(await browser.openAs('alice', link.url));
+    const callback = await browser.follow(leaving, `${BASE_URL}/login/callback`);
+    dying.armed = true;
+    await browser.open(browser.next(callback) ?? '');
+    expect(dying.armed).toBe(false);
+
+    const again = await browser.open(link.url);
+    const done = again.text.includes('is connected') ? again : await browser.follow(await browser.submit(again));
+    expect(done.text).toContain('is connected');
+    expect(await flow.credentials(vault)).toHaveLength(1);
+    expect(new Set([...flow.secrets.values.keys()].map((name) => name.split('/')[0])).size).toBe(1);
+    flow.secrets.values.clear();
+    expect(flow.resumed.some((one) => one.call === call.call)).toBe(true);
+    expect(await flow.world.connects.find(link.id)).toMatchObject({ status: 'completed', waiting: [], storing: null });
+  });
+});
+
 /** Once armed, the next use of the step is the last thing that happens. */
 function mortal(
   world: ConnectWorld,
-  step: (typeof STEPS)[number],
+  step: (typeof STEPS)[number] | (typeof SIGN_IN_STEPS)[number],
   { when, dying }: { readonly when: 'before' | 'after'; readonly dying: { armed: boolean } },
 ): ConnectWorld {
   const [part = '', method] = step.split('.');

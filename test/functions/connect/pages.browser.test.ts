@@ -14,7 +14,7 @@ describe('the pages in a browser', () => {
   let chromium: Browser;
   let app: Listening;
   beforeAll(async () => {
-    flow = await startServedFlow();
+    flow = await startServedFlow({ isManaged: true });
     app = await listenHere((_request, response) => void response.end('<h1>Welcome back</h1>'));
     chromium = await launchChromium();
   }, 30_000);
@@ -61,6 +61,23 @@ describe('the pages in a browser', () => {
     expect(complaints).toEqual([]);
     const cookies = (await context.cookies(link.url)).filter(({ name }) => name.startsWith('__Host-'));
     expect(cookies).toMatchObject([{ httpOnly: true, secure: true, sameSite: 'Lax', path: '/' }]);
+  });
+
+  it('lead by clicks to a sign-in that is kept, where the organisation decides', async () => {
+    const vault = await flow.vaultOf('alice');
+    const server = { url: flow.world.enterprise?.identityUrl ?? '', name: null, resourceMetadata: null };
+    const link = await flow.link('alice', { vault: vault.id, server, returnUrl: `${app.origin}/done` });
+    const { page, complaints } = await newPage();
+    await page.goto(link.url);
+    await logIn(page, 'alice');
+    await page.waitForURL(link.url);
+    expect(await page.title()).toContain('Sign in for Ada');
+    await page.screenshot({ path: join(SHOTS, 'identity.png') });
+    await page.getByRole('button', { name: 'Approve and sign in' }).click();
+    await page.waitForURL(`${app.origin}/**`);
+    expect(new URL(page.url()).searchParams.get('connect_id')).toBe(link.id);
+    expect(await flow.credentials(vault)).toMatchObject([{ auth: { mcp_server_url: server.url } }]);
+    expect(complaints).toEqual([]);
   });
 
   it('say that it is done, and go on saying it when the user comes back', async () => {
