@@ -1,37 +1,15 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type * as z from 'zod';
-import {
-  CancelRequest,
-  type CancelResponse,
-  type ExecuteError,
-  ExecuteRequest,
-  type ExecuteResponse,
-} from '../functions/contract/hands.ts';
+import { CancelRequest, ExecuteRequest } from '../functions/contract/hands.ts';
+import { parseJson, readBody } from './body.ts';
 import type { Calls } from './calls.ts';
 import type { Log } from './log.ts';
 import type { Packages, Taken } from './packages.ts';
+import { refusal, type Reply, tooLarge } from './reply.ts';
 
-const MAX_BODY_BYTES = 16 * 1024 * 1024;
 /** An archive of packages is the longest request; `execute` itself ends before that. */
 const REQUEST_TIMEOUT_MS = 900_000;
-
-const STATUS_BY_ERROR = {
-  invalid_request: 400,
-  unauthorized: 401,
-  not_found: 404,
-  call_mismatch: 409,
-  request_too_large: 413,
-  archive_invalid: 422,
-  packages_awaited: 425,
-  internal: 500,
-  stopping: 503,
-} as const;
-
-interface Reply {
-  readonly status: number;
-  readonly body: ExecuteResponse | CancelResponse | ExecuteError | { readonly status: 'ready' | 'stopping' | 'taken' };
-}
 
 export interface SandboxServerOptions {
   readonly tokenSha256: string;
@@ -95,7 +73,7 @@ async function replyTo(request: IncomingMessage, options: SandboxServerOptions):
 function ofJson(answer: (body: unknown, options: SandboxServerOptions) => Reply | Promise<Reply>): Route['serve'] {
   return async (request, options) => {
     const body = await readBody(request);
-    if (body === null) return refusal('request_too_large', `the body is longer than ${MAX_BODY_BYTES} bytes`);
+    if (body === null) return tooLarge();
     return answer(parseJson(body), options);
   };
 }
@@ -165,34 +143,10 @@ async function execute(request: ExecuteRequest, options: SandboxServerOptions): 
   }
 }
 
-function refusal(error: keyof typeof STATUS_BY_ERROR, message: string): Reply {
-  return { status: STATUS_BY_ERROR[error], body: { error, message } };
-}
-
 /** Hashes have one length and are compared in constant time, so an answer's timing says nothing about the token. */
 function presentsToken(request: IncomingMessage, tokenSha256: string): boolean {
   const token = /^Bearer (.+)$/i.exec(request.headers.authorization ?? '')?.[1] ?? '';
   return timingSafeEqual(createHash('sha256').update(token).digest(), Buffer.from(tokenSha256, 'hex'));
-}
-
-/** Null for a body over the limit. It is read to its end all the same: a closed connection would hide the answer. */
-async function readBody(request: IncomingMessage): Promise<string | null> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes <= MAX_BODY_BYTES) chunks.push(chunk);
-  }
-  return bytes > MAX_BODY_BYTES ? null : Buffer.concat(chunks).toString('utf8');
-}
-
-/** Undefined for what is not JSON: no schema accepts it. */
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function problemsOf(error: z.ZodError): string {

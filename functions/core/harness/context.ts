@@ -9,6 +9,7 @@ import type { OfferedTool } from '#contract/mcp.ts';
 import type { ContentBlock, ModelMessage, ModelRequest } from '#core/model.ts';
 import { serverTools } from '#core/hands/server-tools.ts';
 import { toolDefinitions } from '#core/hands/tool-definitions.ts';
+import { agentIn } from '#core/harness/agent-in.ts';
 import { modelFields } from '#core/harness/models.ts';
 import { resultsIn, type ResultOf, type ToolResult } from '#core/harness/tool-results.ts';
 
@@ -25,12 +26,6 @@ export function agentOf(entries: readonly Entry[]): SessionAgent {
   const agent = last === undefined ? undefined : agentIn(last);
   if (agent === undefined) throw new TypeError('a slice begins with session.created or holds a context.compacted');
   return agent;
-}
-
-function agentIn(entry: Entry): SessionAgent | undefined {
-  if ('event' in entry) return entry.event.type === 'session.updated' ? entry.event.agent : undefined;
-  const { record } = entry;
-  return record.kind === 'session.created' || record.kind === 'context.compacted' ? record.agent : undefined;
 }
 
 /** What the agent's MCP servers offer, as it was listed last. */
