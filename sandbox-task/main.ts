@@ -6,6 +6,7 @@ import { type Calls, idempotentCalls } from './calls.ts';
 import { finishedCalls } from './finished-calls.ts';
 import { watchIdle } from './idle.ts';
 import { logLine } from './log.ts';
+import { outputsUnder } from './output.ts';
 import { awaitPackages } from './packages.ts';
 import { sandboxServer } from './server.ts';
 import { SettingError, type Settings, settingsFrom } from './settings.ts';
@@ -28,6 +29,7 @@ async function start(settings: Settings): Promise<void> {
     tokenSha256: settings.tokenSha256,
     calls,
     packages: awaitPackages(settings.packages),
+    outputs: outputsUnder(settings.workdir),
     isStopping: () => stopping !== null,
     onCall: idle.touch,
     log: logLine,

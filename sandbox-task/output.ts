@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto';
-import { type FileHandle, mkdir, open, rm, statfs, writeFile } from 'node:fs/promises';
+import { createHash, randomUUID } from 'node:crypto';
+import { access, type FileHandle, mkdir, open, rename, rm, statfs, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
-import { MAX_OUTPUT_CHARS } from '../functions/contract/hands.ts';
+import { MAX_OUTPUT_CHARS, OUTPUTS_FOLDER } from '../functions/contract/hands.ts';
 
 /** The rest of the room goes to the end of the text: that is where commands put their errors. */
 const HEAD_CHARS = 30_000;
@@ -16,6 +16,10 @@ export interface Outputs {
   bound(call: string, text: string): Promise<string>;
   /** An empty file to capture a command's output in; null where the disk or the folder does not allow one. */
   capture(call: string): Promise<Capture | null>;
+  /** Those of the calls that have no file. */
+  lacking(calls: readonly string[]): Promise<readonly string[]>;
+  /** Makes the file of a call as a whole; false, and without a trace, where the disk or the folder does not allow it. */
+  keep(call: string, text: string): Promise<boolean>;
 }
 
 export interface Capture {
@@ -27,7 +31,7 @@ export interface Capture {
 }
 
 export function outputsUnder(workdir: string): Outputs {
-  const folder = join(workdir, '.brainstem', 'outputs');
+  const folder = join(workdir, OUTPUTS_FOLDER);
   const pathOf = (call: string): string => join(folder, fileName(call));
 
   async function bound(call: string, text: string): Promise<string> {
@@ -60,7 +64,26 @@ export function outputsUnder(workdir: string): Outputs {
     }
   }
 
-  return { bound, capture };
+  async function lacking(calls: readonly string[]): Promise<readonly string[]> {
+    const isThere = await Promise.all(calls.map((call) => exists(pathOf(call))));
+    return calls.filter((_call, index) => !isThere[index]);
+  }
+
+  async function keep(call: string, text: string): Promise<boolean> {
+    // Whoever looks for the file finds all of it or nothing.
+    const part = join(folder, `.${randomUUID()}`);
+    try {
+      await makeFolder(folder);
+      await writeFile(part, text);
+      await rename(part, pathOf(call));
+      return true;
+    } catch {
+      await rm(part, { force: true }).catch(() => undefined);
+      return false;
+    }
+  }
+
+  return { bound, capture, lacking, keep };
 }
 
 /** Reads through the open file, so that a command which cleans its working directory does not lose its output. */
@@ -118,6 +141,13 @@ function excerpt({ start, end, rest, notes = [] }: Long): string {
   const room = MAX_OUTPUT_CHARS - head.length - gap.length - sentenceFor(MAX_OUTPUT_CHARS).length - 1;
   const tail = end.slice(-room).toWellFormed();
   return `${head}${gap}${tail}\n${sentenceFor(tail.length)}`;
+}
+
+function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 async function makeFolder(folder: string): Promise<void> {

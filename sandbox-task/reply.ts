@@ -9,13 +9,19 @@ const STATUS_BY_ERROR = {
   request_too_large: 413,
   archive_invalid: 422,
   packages_awaited: 425,
+  results_awaited: 425,
   internal: 500,
   stopping: 503,
+  result_not_kept: 507,
 } as const;
 
 export interface Reply {
   readonly status: number;
-  readonly body: ExecuteResponse | CancelResponse | ExecuteError | { readonly status: 'ready' | 'stopping' | 'taken' };
+  readonly body:
+    | ExecuteResponse
+    | CancelResponse
+    | ExecuteError
+    | { readonly status: 'ready' | 'stopping' | 'taken' | 'kept' };
 }
 
 export function refusal(error: keyof typeof STATUS_BY_ERROR, message: string): Reply {

@@ -5,8 +5,10 @@ import { CancelRequest, ExecuteRequest } from '../functions/contract/hands.ts';
 import { parseJson, readBody } from './body.ts';
 import type { Calls } from './calls.ts';
 import type { Log } from './log.ts';
+import type { Outputs } from './output.ts';
 import type { Packages, Taken } from './packages.ts';
 import { refusal, type Reply, tooLarge } from './reply.ts';
+import { awaitingResults, takeResult } from './results.ts';
 
 /** An archive of packages is the longest request; `execute` itself ends before that. */
 const REQUEST_TIMEOUT_MS = 900_000;
@@ -15,15 +17,16 @@ export interface SandboxServerOptions {
   readonly tokenSha256: string;
   readonly calls: Calls;
   readonly packages: Packages;
+  readonly outputs: Outputs;
   readonly isStopping: () => boolean;
-  /** A call or an archive begins or ends. */
+  /** A call, an archive or a result begins or ends. */
   readonly onCall: () => void;
   readonly log: Log;
 }
 
 /**
- * `POST /execute`, `POST /cancel`, `PUT /packages/<hash>` and `GET /health`; the contract is in `hands.ts`. The returned
- * server is not listening yet.
+ * `POST /execute`, `POST /cancel`, `PUT /packages/<hash>`, `PUT /results/<call>` and `GET /health`; the contract is in
+ * `hands.ts`. The returned server is not listening yet.
  */
 export function sandboxServer(options: SandboxServerOptions): Server {
   // A command can be silent for many minutes; probes keep the network from dropping the connection as an idle one.
@@ -51,22 +54,37 @@ interface Route {
   readonly serve: (request: IncomingMessage, options: SandboxServerOptions, named: string) => Promise<Reply>;
 }
 
+const KNOWN = 'POST /execute, POST /cancel, PUT /packages/<hash>, PUT /results/<call> and GET /health';
+
 /** What needs the token. */
 const ROUTES: readonly Route[] = [
   { path: /^POST \/execute$/, serve: ofJson(begin) },
   { path: /^POST \/cancel$/, serve: ofJson(cancel) },
-  { path: /^PUT \/packages\/([^/]+)$/, serve: takePackages },
+  { path: /^PUT \/packages\/([^/]+)$/, serve: ofBytes(takePackages) },
+  { path: /^PUT \/results\/([^/]+)$/, serve: ofBytes(takeResult) },
 ];
 
 async function replyTo(request: IncomingMessage, options: SandboxServerOptions): Promise<Reply> {
   const asked = `${request.method} ${request.url}`;
   if (asked === 'GET /health') return { status: 200, body: { status: options.isStopping() ? 'stopping' : 'ready' } };
   const route = ROUTES.find(({ path }) => path.test(asked));
-  if (route === undefined)
-    return refusal('not_found', 'there are POST /execute, POST /cancel, PUT /packages/<hash> and GET /health');
+  if (route === undefined) return refusal('not_found', `there are ${KNOWN}`);
   if (!presentsToken(request, options.tokenSha256))
     return refusal('unauthorized', 'the bearer token is not the right one');
   return route.serve(request, options, route.path.exec(asked)?.[1] ?? '');
+}
+
+/** A route whose bytes are to stay; they keep the sandbox from idling. */
+function ofBytes(take: Route['serve']): Route['serve'] {
+  return async (request, options, named) => {
+    if (options.isStopping()) return refusal('stopping', 'the sandbox is stopping');
+    options.onCall();
+    try {
+      return await take(request, options, named);
+    } finally {
+      options.onCall();
+    }
+  };
 }
 
 /** A route that takes its whole body at once, as JSON. */
@@ -95,14 +113,11 @@ async function begin(body: unknown, options: SandboxServerOptions): Promise<Repl
 
 async function takePackages(
   request: IncomingMessage,
-  { packages, isStopping, onCall, log }: SandboxServerOptions,
+  { packages, log }: SandboxServerOptions,
   archive: string,
 ): Promise<Reply> {
-  if (isStopping()) return refusal('stopping', 'the sandbox is stopping');
-  onCall();
   const startedAt = performance.now();
   const taken = await packages.take(archive, request);
-  onCall();
   log('INFO', 'packages', { outcome: taken.status, durationMs: Math.round(performance.now() - startedAt) });
   return replyOf(taken);
 }
@@ -130,6 +145,8 @@ async function execute(request: ExecuteRequest, options: SandboxServerOptions): 
   options.onCall();
   if (options.isStopping() && !calls.isKnown(request.call)) return refusal('stopping', 'the sandbox is stopping');
   try {
+    const awaiting = await awaitingResults(request, options);
+    if (awaiting !== null) return awaiting;
     const answer = await calls.answer(request);
     if (answer.status === 'mismatch') return refusal('call_mismatch', 'the call id was used for another tool or input');
     const { output, ...rest } = answer.response;

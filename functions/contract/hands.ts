@@ -8,6 +8,8 @@
  * it answers 200 and a `CancelResponse`.
  * `PUT /packages/<hash>` with the same token and an archive (`packages.ts`) gives a sandbox the packages it was started
  * for; until then `/execute` answers `packages_awaited`. A repeat changes nothing.
+ * `PUT /results/<call>` with the same token and a text gives a sandbox the long result of a tool that ran elsewhere, as
+ * a file (`resultFile`); it answers 200 once the file is there as a whole. A repeat writes it anew.
  * `GET /health` answers 200 `{"status":"ready"}` (or `"stopping"`) without a token.
  */
 import * as z from 'zod';
@@ -18,6 +20,19 @@ export const SANDBOX_PORT = 8080;
 
 /** Longest result text that travels; the rest is in a file which the agent can read (contract §4.1). */
 export const MAX_OUTPUT_CHARS = 100_000;
+
+const WORKDIR = '/workspace';
+
+/** Below the working directory, where the agent's own `read` and `grep` reach: what is too long to be shown as a whole. */
+export const OUTPUTS_FOLDER = '.brainstem/outputs';
+
+/** Where commands find the long result of a call that was made elsewhere. */
+export function resultFile(call: string): string {
+  return `${WORKDIR}/${OUTPUTS_FOLDER}/${call}.txt`;
+}
+
+/** Of one session: the newest ones, thrice as many as any model's window has room for. */
+export const MAX_LARGE_RESULTS = 100;
 
 /** Built-in tools that run inside a sandbox. */
 export const SANDBOX_TOOLS = ['bash', 'read', 'write', 'edit', 'glob', 'grep'] as const;
@@ -33,6 +48,8 @@ export const ExecuteRequest = z
     input: z.record(z.string(), z.unknown()),
     /** Hard limit for this call; the server kills the command after it. */
     timeoutMs: z.int().min(1).max(840_000),
+    /** Calls made elsewhere whose results this one may read: without their files it is answered `results_awaited`. */
+    results: z.array(z.string().min(1).max(128)).max(MAX_LARGE_RESULTS).optional(),
   })
   .meta({ id: 'ExecuteRequest' });
 export type ExecuteRequest = z.infer<typeof ExecuteRequest>;
@@ -57,9 +74,17 @@ export type CancelResponse = z.infer<typeof CancelResponse>;
 
 /**
  * 400 `invalid_request`, 401 `unauthorized`, 404 `not_found`, 409 `call_mismatch` (same id, other tool or input),
- * 413 `request_too_large`, 422 `archive_invalid`, 425 `packages_awaited`, 500 `internal`, 503 `stopping`.
+ * 413 `request_too_large`, 422 `archive_invalid`, 425 `packages_awaited` or `results_awaited`, 500 `internal`,
+ * 503 `stopping`, 507 `result_not_kept`.
  */
-export const ExecuteError = z.object({ error: z.string(), message: z.string() }).meta({ id: 'ExecuteError' });
+export const ExecuteError = z
+  .object({
+    error: z.string(),
+    message: z.string(),
+    /** With `results_awaited`: the calls whose results are not there. */
+    calls: z.array(z.string()).optional(),
+  })
+  .meta({ id: 'ExecuteError' });
 export type ExecuteError = z.infer<typeof ExecuteError>;
 
 /** Environment of the sandbox container. Nothing in it is secret: the token itself never enters the task. */
@@ -67,7 +92,7 @@ export const SandboxEnvironment = z.object({
   /** Lower-case hex SHA-256 of the bearer token callers must present. */
   SANDBOX_TOKEN_SHA256: z.string().regex(/^[0-9a-f]{64}$/),
   /** Working directory of the tools. */
-  SANDBOX_WORKDIR: z.string().default('/workspace'),
+  SANDBOX_WORKDIR: z.string().default(WORKDIR),
   /** The task stops by itself after this long without a call. */
   SANDBOX_IDLE_SECONDS: z.coerce.number().int().min(1).default(1800),
   /** The archive of packages without which no call is taken; left out where the environment has none. */

@@ -11,6 +11,7 @@ import * as z from 'zod';
 import { type ExecuteRequest, ExecuteResponse } from '#contract/hands.ts';
 import { idempotentCalls } from '../../sandbox-task/calls.ts';
 import { finishedCalls } from '../../sandbox-task/finished-calls.ts';
+import { outputsUnder } from '../../sandbox-task/output.ts';
 import { type AwaitedPackages, awaitPackages } from '../../sandbox-task/packages.ts';
 import { sandboxServer } from '../../sandbox-task/server.ts';
 import { toolsIn } from '../../sandbox-task/tools.ts';
@@ -76,6 +77,7 @@ export async function startSandbox(listen: 'tcp' | 'socket' = 'tcp', packages: A
     tokenSha256: TOKEN_SHA256,
     calls,
     packages: awaitPackages(packages),
+    outputs: outputsUnder(workdir),
     isStopping: () => false,
     onCall: () => events.emit('call'),
     log: (...line) => lines.push(JSON.stringify(line)),

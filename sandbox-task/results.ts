@@ -1,0 +1,32 @@
+/** Long results of calls that were made elsewhere: files among the outputs of those made here. */
+import type { IncomingMessage } from 'node:http';
+import type { ExecuteRequest } from '../functions/contract/hands.ts';
+import { readBody } from './body.ts';
+import type { Calls } from './calls.ts';
+import type { Log } from './log.ts';
+import type { Outputs } from './output.ts';
+import { refusal, tooLarge, type Reply } from './reply.ts';
+
+/** Null when the call has all that it may read. One that has begun goes on without: it may have removed them itself. */
+export async function awaitingResults(
+  { call, results = [] }: ExecuteRequest,
+  { calls, outputs }: { readonly calls: Calls; readonly outputs: Outputs },
+): Promise<Reply | null> {
+  const lacking = calls.isKnown(call) ? [] : await outputs.lacking(results);
+  if (lacking.length === 0) return null;
+  const { status, body } = refusal('results_awaited', 'the results of these calls have to be put first');
+  return { status, body: { ...body, calls: [...lacking] } };
+}
+
+export async function takeResult(
+  request: IncomingMessage,
+  { outputs, log }: { readonly outputs: Outputs; readonly log: Log },
+  call: string,
+): Promise<Reply> {
+  const text = await readBody(request);
+  if (text === null) return tooLarge();
+  const isKept = await outputs.keep(call, text);
+  log('INFO', 'result', { call, outcome: isKept ? 'kept' : 'refused', chars: text.length });
+  if (!isKept) return refusal('result_not_kept', 'the disk or the folder does not take the file');
+  return { status: 200, body: { status: 'kept' } };
+}
