@@ -140,6 +140,8 @@ export const SessionState = z.object({
     .default(null),
   /** Compactions of this run without an answer since that left room in the model's window. */
   compactions: z.int().min(0).default(0),
+  /** MCP calls whose results are too long for the model, oldest first, and where those are: for a sandbox to be given. */
+  largeResults: z.array(z.object({ call: EventId, at: z.int() })).default([]),
   /** Where the slice begins that a model request is made of: what came before is in its summary. */
   sliceFrom: z.int().min(1).default(1),
   usage: Usage,

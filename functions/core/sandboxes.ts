@@ -125,6 +125,8 @@ export type SandboxReply =
   | { readonly status: 'unreachable' }
   /** It waits for its packages and has not taken the call. */
   | { readonly status: 'awaits packages' }
+  /** It lacks the results of these calls, which this one may read, and has not taken it. */
+  | { readonly status: 'awaits results'; readonly calls: readonly string[] }
   /** It does not take this call: `reason` is for the model. */
   | { readonly status: 'refused'; readonly reason: string }
   /** The connection broke while the call was under way. */
@@ -138,6 +140,8 @@ export interface SandboxPlace {
 /** Carries one call to a sandbox, once; a repeated id joins or replays there. */
 export interface SandboxClient {
   execute(place: SandboxPlace, request: ExecuteRequest): Promise<SandboxReply>;
+  /** Makes the file of a call that was made elsewhere, as a whole or not at all. A repeat writes it anew. */
+  give(place: SandboxPlace, call: EventId, text: string): Promise<'kept' | 'refused' | 'interrupted'>;
   /** Asks for the end of a running call, whose `execute` then answers. Best effort: a call that is not running stays so. */
   cancel(place: SandboxPlace, call: EventId): void;
 }

@@ -53,7 +53,8 @@ describe('a tool of an MCP server', () => {
     const [stored] = resultsIn(await service.events(session));
     expect(textOf(stored)).toHaveLength(300_000);
     const request = service.standIn.requests.at(-1)?.request ?? expect.fail('no request');
-    const [read = ''] = lastTexts(request);
+    const [note, read = ''] = lastTexts(request);
+    expect(note).toContain('300000 characters');
     expect(read.length).toBeGreaterThan(10_000);
     expect(read.length).toBeLessThan(150_000);
     expect(read).toMatch(/^x{10000}/);

@@ -4,9 +4,10 @@
  */
 import { MAX_OUTPUT_CHARS, SandboxTool, type ExecuteRequest } from '#contract/hands.ts';
 import type { SessionState } from '#contract/entries.ts';
-import type { EventId, SessionId } from '#contract/ids.ts';
+import type { EventId } from '#contract/ids.ts';
 import type { ExecuteInput } from '#contract/run.ts';
 import { Fault } from '#core/errors.ts';
+import { giveResults } from '#core/hands/give-results.ts';
 import { handOver, type HandOverWorld } from '#core/hands/hand-over.ts';
 import type { Journal, LogKey, Pause, SessionLog, Stamp } from '#core/ports.ts';
 import type { SandboxClient, SandboxRecord, SandboxRecords, SentMark } from '#core/sandboxes.ts';
@@ -23,6 +24,13 @@ export interface ExecuteWorld extends HandOverWorld {
 }
 
 type ReadySandbox = Extract<SandboxRecord, { status: 'ready' }>;
+type LargeResults = SessionState['largeResults'];
+interface Sending {
+  readonly request: ExecuteRequest;
+  readonly sent: SentMark;
+  /** What the sandbox is given when it lacks it. */
+  readonly largeResults: LargeResults;
+}
 type Result = { readonly text: string; readonly isError: boolean; readonly served: string };
 
 const DEFAULT_TIMEOUT_MS = 120_000;
@@ -46,14 +54,16 @@ const LOST = {
 export async function execute(world: ExecuteWorld, input: ExecuteInput): Promise<void> {
   const key: LogKey = { session: input.session, thread: input.thread };
   const began = Date.parse(world.stamp.now());
-  const [request, head, sent] = await Promise.all([
+  const [asked, head, sent] = await Promise.all([
     requestOf(world, key, input),
     world.log.head(key),
     world.records.send(input.session, input.call.id, input.sandbox.generation, world.stamp.now()),
   ]);
   // An interrupt closed it before it began.
   if (head === null || !isOpen(input.call.id)(head.state)) return;
-  const result = await resultOf(world, input, request, sent);
+  const { largeResults } = head.state;
+  const request = withResults(asked, largeResults);
+  const result = await resultOf(world, input, { request, sent, largeResults });
   await appendResult(world, key, input.call.id, result);
   const durationMs = Date.parse(world.stamp.now()) - began;
   world.journal.line('tool call', {
@@ -84,28 +94,25 @@ async function requestOf(world: ExecuteWorld, key: LogKey, input: ExecuteInput):
   return { call: input.call.id, name: SandboxTool.parse(entry.event.name), input: entry.event.input, timeoutMs };
 }
 
-async function resultOf(
-  world: ExecuteWorld,
-  input: ExecuteInput,
-  request: ExecuteRequest,
-  sent: SentMark,
-): Promise<Result> {
-  const { record, sentTo } = sent;
+/** Most sessions have no large result, and a call of theirs says nothing about them. */
+function withResults({ results: _results, ...request }: ExecuteRequest, large: LargeResults): ExecuteRequest {
+  return large.length === 0 ? request : { ...request, results: large.map(({ call }) => call) };
+}
+
+async function resultOf(world: ExecuteWorld, input: ExecuteInput, sending: Sending): Promise<Result> {
+  const { record, sentTo } = sending.sent;
   if (record === null) throw new Fault('sandbox_not_ready', `session ${input.session} has no sandbox`);
   // The call went to a sandbox that is gone: running it again elsewhere could repeat its effect.
   if (record.generation !== sentTo || record.status === 'lost') return LOST;
   if (record.status === 'failed') return { text: record.reason, isError: true, served: 'refused' };
   if (record.status !== 'ready')
     throw new Fault('sandbox_not_ready', `the sandbox of ${input.session} is ${record.status}`);
-  const response = await whileItStands(
-    world,
-    { session: input.session, thread: input.thread },
-    {
-      stands: isOpen(input.call.id),
-      work: reach(world, record, { session: input.session, request, again: sent.again }),
-      cutOff: () => world.client.cancel(record, input.call.id),
-    },
-  );
+  const key: LogKey = { session: input.session, thread: input.thread };
+  const response = await whileItStands(world, key, {
+    stands: isOpen(input.call.id),
+    work: reach(world, record, { key, ...sending }),
+    cutOff: () => world.client.cancel(record, input.call.id),
+  });
   if (response === null) {
     await world.records.lost(input.session, record.generation);
     return LOST;
@@ -117,23 +124,24 @@ async function resultOf(
 async function reach(
   world: ExecuteWorld,
   sandbox: ReadySandbox,
-  {
-    session,
-    request,
-    again,
-  }: { readonly session: SessionId; readonly request: ExecuteRequest; readonly again: boolean },
+  { key, sent, largeResults, ...sending }: Sending & { readonly key: LogKey },
 ) {
+  let { request } = sending;
   // A call that was sent before found its server then, so there is no start to wait for.
   const now = Date.parse(world.stamp.now());
-  const until = Math.max(now + PATIENCE_MS, again ? 0 : Date.parse(sandbox.readyAt) + START_GRACE_MS);
+  const until = Math.max(now + PATIENCE_MS, sent.again ? 0 : Date.parse(sandbox.readyAt) + START_GRACE_MS);
   const deadline = now + request.timeoutMs + OVERTIME_MS;
   for (let listened = false; ;) {
     const reply = await world.client.execute(sandbox, request);
     if (reply.status === 'answered') return reply.response;
     if (reply.status === 'refused') return { output: reply.reason, isError: true, served: 'refused' };
     if (reply.status === 'awaits packages') {
-      const trouble = await handOver(world, session, sandbox);
+      const trouble = await handOver(world, key.session, sandbox);
       if (trouble !== null) return { output: trouble, isError: true, served: 'refused' };
+    }
+    if (reply.status === 'awaits results') {
+      const results = largeResults.filter(({ call }) => reply.calls.includes(call));
+      if (await giveResults(world, key, { sandbox, results })) request = withResults(request, []);
     }
     listened ||= reply.status === 'interrupted';
     const nowMs = Date.parse(world.stamp.now());

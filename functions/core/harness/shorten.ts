@@ -12,12 +12,39 @@ export function shorten(blocks: readonly ContentBlock[], keepChars: number): rea
 /** Of a result: more is in the event, for people, and the context has other uses for the room (contract §4.1). */
 const MAX_RESULT_CHARS = 100_000;
 
-/** A result as the model sees it: the texts of one that is too long keep their share each, and all else stays. */
-export function shownToModel(result: readonly ContentBlock[]): readonly ContentBlock[] {
-  const chars = result.reduce((sum, block) => sum + textIn(block).length, 0);
-  if (chars <= MAX_RESULT_CHARS) return result;
+/** Whether the model is shown a part of the result only. */
+export function isLarge(result: readonly ContentBlock[]): boolean {
+  return charsIn(result) > MAX_RESULT_CHARS;
+}
+
+/** The texts of a result as one, which is what the file of a large one holds. */
+export function wholeText(result: readonly ContentBlock[]): string {
+  return result
+    .map(textIn)
+    .filter((text) => text !== '')
+    .join('\n');
+}
+
+/**
+ * A result as the model sees it: the texts of one that is too long keep their share each, and all else stays. `file` is
+ * where the model can read the whole of it; null where it has nothing to read it with.
+ */
+export function shownToModel(result: readonly ContentBlock[], file: string | null = null): readonly ContentBlock[] {
+  if (!isLarge(result)) return result;
+  const chars = charsIn(result);
   const share = (text: string) => headAndTail(text, Math.floor((text.length * MAX_RESULT_CHARS) / chars));
-  return result.map((block) => withText(block, share));
+  return [largeNote(chars, file), ...result.map((block) => withText(block, share))];
+}
+
+/** A block of its own, so that it outlasts every later shortening of the texts. */
+function largeNote(chars: number, file: string | null): ContentBlock {
+  const where = file === null ? '' : ` The whole text is in the file ${file}.`;
+  const text = `[This result has ${chars} characters, too many to be shown: what follows is its head and its tail.${where}]`;
+  return { type: 'text', text };
+}
+
+function charsIn(result: readonly ContentBlock[]): number {
+  return result.reduce((sum, block) => sum + textIn(block).length, 0);
 }
 
 function textIn(block: ContentBlock): string {

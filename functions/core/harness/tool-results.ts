@@ -1,7 +1,12 @@
 /** What calls came to, as much of it as a model request holds. */
+import type { SessionAgent } from '#contract/agents.ts';
 import type { Entry } from '#contract/entries.ts';
 import type { SessionEvent } from '#contract/events.ts';
+import { resultFile } from '#contract/hands.ts';
 import type { EventId } from '#contract/ids.ts';
+import type { ToolName } from '#contract/tools.ts';
+import { enabledTools } from '#core/hands/tool-definitions.ts';
+import { agentIn } from '#core/harness/agent-in.ts';
 import { shorten, shownToModel } from '#core/harness/shorten.ts';
 import type { ContentBlock } from '#core/model.ts';
 
@@ -11,10 +16,17 @@ const STEP_CALLS = 20;
 /** What is kept of a trimmed result, which is twice as long at least. */
 const OLD_RESULT_CHARS = 4000;
 
+/** What a file in the sandbox can be read with. */
+const READERS: ReadonlySet<ToolName> = new Set(['bash', 'read', 'grep']);
+
 export interface ToolResult {
   readonly content: readonly ContentBlock[];
   readonly isError: boolean;
 }
+
+/** Where a long result of a call is to be read as a whole; null where the agent has nothing to read it with. */
+type FileOf = (call: EventId) => string | null;
+const NO_FILE: FileOf = () => null;
 
 export type ResultOf = (call: EventId) => ToolResult | undefined;
 
@@ -23,7 +35,7 @@ export type ResultOf = (call: EventId) => ToolResult | undefined;
  * and with it costs the provider's cache of everything after, so between two moves requests only grow at their end.
  */
 export function resultsIn(entries: readonly Entry[]): ResultOf {
-  const results = new Map(entries.flatMap((entry) => ('event' in entry ? resultOf(entry.event) : [])));
+  const results = new Map(allResults(entries));
   const compacted = entries.findLastIndex((entry) => 'record' in entry && entry.record.kind === 'context.compacted');
   const calls = entries.slice(compacted + 1).flatMap(callsIn);
   const old = new Set(calls.slice(0, oldCalls(calls.length)));
@@ -42,12 +54,29 @@ function callsIn(entry: Entry): readonly EventId[] {
   return 'record' in entry && entry.record.kind === 'model.answered' ? entry.record.calls.map(({ id }) => id) : [];
 }
 
-function resultOf(event: SessionEvent): readonly [EventId, ToolResult][] {
+/** Each as it was shown first: an agent that is changed later changes nothing before, or the provider's cache is lost. */
+function allResults(entries: readonly Entry[]): readonly [EventId, ToolResult][] {
+  let fileOf: FileOf = NO_FILE;
+  return entries.flatMap((entry) => {
+    const agent = agentIn(entry);
+    if (agent !== undefined) fileOf = hasReader(agent) ? resultFile : NO_FILE;
+    return 'event' in entry ? resultOf(entry.event, fileOf) : [];
+  });
+}
+
+function hasReader(agent: SessionAgent): boolean {
+  return enabledTools(agent).some((name) => READERS.has(name));
+}
+
+function resultOf(event: SessionEvent, fileOf: FileOf): readonly [EventId, ToolResult][] {
   switch (event.type) {
     case 'agent.tool_result':
       return [[event.tool_use_id, { content: event.content, isError: event.is_error }]];
-    case 'agent.mcp_tool_result':
-      return [[event.mcp_tool_use_id, { content: shownToModel(event.content), isError: event.is_error }]];
+    case 'agent.mcp_tool_result': {
+      const call = event.mcp_tool_use_id;
+      const content = shownToModel(event.content, fileOf(call));
+      return [[call, { content, isError: event.is_error }]];
+    }
     case 'user.custom_tool_result':
       return [[event.custom_tool_use_id, { content: event.content ?? [], isError: event.is_error ?? false }]];
     default:

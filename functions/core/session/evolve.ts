@@ -7,6 +7,7 @@ import { exceededTokens, fullTokens } from '#core/harness/room.ts';
 import { shownToModel } from '#core/harness/shorten.ts';
 import { estimateTokens, tokensOfText } from '#core/harness/token-estimate.ts';
 import type { Head } from '#core/ports.ts';
+import { withLargeResult } from '#core/session/large-results.ts';
 import { close, open, release, suspend } from '#core/session/open-calls.ts';
 
 export const NO_USAGE: Usage = {
@@ -60,6 +61,7 @@ function begin(record: Extract<LogRecord, { kind: 'session.created' }>): Session
     contextTokens: 0,
     taken: null,
     compactions: 0,
+    largeResults: [],
     sliceFrom: 1,
     usage: NO_USAGE,
     runningSince: null,
@@ -152,7 +154,7 @@ function evolveEvent(state: SessionState, event: SessionEvent, position: number)
       return open(state, event, { at: position, waitsFor });
     }
     case 'agent.mcp_tool_result':
-      return close(state, event.mcp_tool_use_id, shownToModel(event.content));
+      return close(withLargeResult(state, event, position), event.mcp_tool_use_id, shownToModel(event.content));
     case 'agent.tool_result':
       return close(event.is_error ? state : countWebUse(state, event.tool_use_id), event.tool_use_id, event.content);
     case 'span.model_request_start':

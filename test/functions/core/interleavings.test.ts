@@ -140,6 +140,7 @@ function theatre(scheduler: fc.Scheduler) {
             ran.add(id);
             return { status: 'answered', response: { output: 'ok', isError: false, served, durationMs: 1 } } as const;
           }),
+        give: async () => 'kept',
         cancel: () => undefined,
       },
       delivery: { deliver: async () => ({ status: 'delivered' }) },

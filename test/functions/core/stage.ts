@@ -254,6 +254,7 @@ export async function createStage(initial: readonly EventInput[]) {
           if (served === 'ran' && !(await head()).state.calls.some((call) => call.id === id)) ranInVain.push(id);
           return { status: 'answered', response: { output: 'ok', isError: false, served, durationMs: 1 } } as const;
         },
+        give: async () => 'kept',
         cancel: () => undefined,
       },
       delivery: { deliver: async () => ({ status: 'delivered' }) },

@@ -359,7 +359,8 @@ describe('a long result of an MCP call', () => {
     expect(ofType(log.entries(KEY), 'agent.mcp_tool_result')).toMatchObject([{ content }]);
     await turn();
     const [shown] = requests.at(-1)?.messages.at(-1)?.content ?? [];
-    const [part, picture] = Array.isArray(shown?.['content']) ? shown['content'] : [];
+    const [note, part, picture] = Array.isArray(shown?.['content']) ? shown['content'] : [];
+    expect(note.text).toContain('150008 characters');
     expect(part.text).toMatch(/^HEADx+\n\[… \d+ characters left out …\]\nx+TAIL$/);
     expect(part.text.length).toBeLessThan(100_100);
     expect(picture).toMatchObject(image);

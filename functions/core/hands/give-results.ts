@@ -1,0 +1,40 @@
+/**
+ * Gives a sandbox the files of large results (contract §4.1): those that it says it lacks, just before the first call
+ * that may read them. A session without a sandbox has none made for this, and one that was replaced is given them anew.
+ */
+import type { SessionState } from '#contract/entries.ts';
+import { Fault } from '#core/errors.ts';
+import { wholeText } from '#core/harness/shorten.ts';
+import type { LogKey, SessionLog } from '#core/ports.ts';
+import type { SandboxClient, SandboxPlace } from '#core/sandboxes.ts';
+
+export interface GiveResultsWorld {
+  readonly log: Pick<SessionLog, 'entryAt'>;
+  readonly client: Pick<SandboxClient, 'give'>;
+}
+
+type LargeResult = SessionState['largeResults'][number];
+
+/** False when the sandbox could not be reached: whether it still listens is for the call to find out. */
+export async function giveResults(
+  world: GiveResultsWorld,
+  key: LogKey,
+  { sandbox, results }: { readonly sandbox: SandboxPlace; readonly results: readonly LargeResult[] },
+): Promise<boolean> {
+  // One after the other: each may be a megabyte.
+  for (const result of results) {
+    const given = await world.client.give(sandbox, result.call, await textOf(world, key, result));
+    if (given === 'interrupted') return false;
+    // On a full disk the agent must still be able to make room, so a result that was refused holds no call up.
+  }
+  return true;
+}
+
+async function textOf({ log }: GiveResultsWorld, key: LogKey, { call, at }: LargeResult): Promise<string> {
+  const entry = await log.entryAt(key, at);
+  const event = entry !== null && 'event' in entry ? entry.event : null;
+  if (event?.type !== 'agent.mcp_tool_result' || event.mcp_tool_use_id !== call) {
+    throw new Fault('stored_data_invalid', `position ${at} of the log is not the result of ${call}`);
+  }
+  return wholeText(event.content);
+}

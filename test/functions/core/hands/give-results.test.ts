@@ -1,0 +1,197 @@
+import { describe, expect, it } from 'vitest';
+import type { ToolContent } from '#contract/content.ts';
+import type { Entry } from '#contract/entries.ts';
+import type { ExecuteRequest } from '#contract/hands.ts';
+import { EventId } from '#contract/ids.ts';
+import { execute, type ExecuteWorld } from '#core/hands/execute.ts';
+import { fold } from '#core/session/evolve.ts';
+import type { SandboxRecord, SandboxReply } from '#core/sandboxes.ts';
+import { CREATED, KEY, NOW, send, given, steadyStamp } from '#test/functions/core/given.ts';
+import { memoryLog } from '#test/ports/session-log.memory.ts';
+
+const READY: SandboxRecord = {
+  status: 'ready',
+  generation: 1,
+  token: 't',
+  task: 'task',
+  address: 'sandbox:1',
+  lastUsedAt: NOW,
+  packages: null,
+  archive: null,
+  readyAt: NOW,
+};
+const BASH = EventId.parse('sevt_bash');
+const A = EventId.parse('sevt_a');
+const B = EventId.parse('sevt_b');
+const SMALL = EventId.parse('sevt_small');
+const LARGE: ToolContent = [
+  { type: 'text', text: 'a'.repeat(100_001) },
+  { type: 'image', source: { type: 'base64', media_type: 'image/png', data: 'aGk=' } },
+  { type: 'text', text: 'the end' },
+];
+const WHOLE = `${'a'.repeat(100_001)}\nthe end`;
+
+/** Results of earlier MCP calls, then a call of bash that is open. */
+function entriesWith(results: readonly (readonly [EventId, ToolContent])[]): readonly Entry[] {
+  const told = results.flatMap(([id, content]) => [
+    { type: 'agent.mcp_tool_use', id, name: 'find', mcp_server_name: 'tracker', input: {} },
+    { type: 'agent.mcp_tool_result', id: `sevt_of_${id}`, mcp_tool_use_id: id, content, is_error: false },
+  ]);
+  const bash = { type: 'agent.tool_use', id: BASH, name: 'bash', input: { command: 'ls' } };
+  const events = [...told, bash].map((event) => ({ event: { ...event, processed_at: NOW } }) as Entry);
+  return [...given([CREATED]).when(send('hi')).entries, ...events];
+}
+
+/** A sandbox that holds these results, and what it was asked and given. */
+function stage(entries: readonly Entry[], holds: readonly EventId[] = []) {
+  const log = memoryLog();
+  log.create(KEY, fold(null, entries), entries);
+  const files = new Map<string, string>(holds.map((call) => [call, 'there']));
+  const asked: ExecuteRequest[] = [];
+  const given: string[] = [];
+  const read: number[] = [];
+  const stamp = steadyStamp();
+  let outcome: 'kept' | 'refused' | 'interrupted' | 'killed' = 'kept';
+  const world: ExecuteWorld = {
+    log: {
+      ...log,
+      entryAt: (key, position) => {
+        read.push(position);
+        return log.entryAt(key, position);
+      },
+    },
+    records: {
+      find: async () => READY,
+      reserve: async () => READY,
+      ready: async () => READY,
+      lost: async () => undefined,
+      failed: async () => READY,
+      send: async () => ({ record: READY, sentTo: 1, again: false }),
+    },
+    client: {
+      async execute(_place, request): Promise<SandboxReply> {
+        asked.push(request);
+        const calls = (request.results ?? []).filter((call) => !files.has(call));
+        if (calls.length > 0) return { status: 'awaits results', calls: [...calls, 'sevt_nobody_knows'] };
+        return { status: 'answered', response: { output: 'ok', isError: false, served: 'ran', durationMs: 1 } };
+      },
+      async give(_place, call, text) {
+        given.push(call);
+        if (outcome === 'killed') throw new Error('killed');
+        const now = outcome;
+        outcome = 'kept';
+        if (now === 'kept') files.set(call, text);
+        return now;
+      },
+      cancel: () => undefined,
+    },
+    delivery: { deliver: async () => ({ status: 'delivered' }) },
+    stamp,
+    pause: async (ms) => (ms < 1000 ? stamp.advance(ms) : new Promise(() => undefined)),
+    journal: { line: () => undefined, metric: () => undefined },
+  };
+  const at = entries.length;
+  return {
+    files,
+    asked,
+    given,
+    read,
+    next: (now: typeof outcome) => (outcome = now),
+    run: () =>
+      execute(world, {
+        ...KEY,
+        call: { hand: 'sandbox', id: BASH, at },
+        sandbox: { generation: 1 },
+      }),
+    result: () => log.entries(KEY).at(-1),
+  };
+}
+
+const DONE = { event: { type: 'agent.tool_result', tool_use_id: BASH, content: [{ text: 'ok' }] } };
+
+describe('a call in the sandbox of a session with large results', () => {
+  it('finds the whole text of each that the model is shown in part', async () => {
+    const { run, files, asked, result } = stage(
+      entriesWith([
+        [A, LARGE],
+        [SMALL, [{ type: 'text', text: 'few' }]],
+        [B, LARGE],
+      ]),
+    );
+    await run();
+    expect([...files]).toEqual([
+      [A, WHOLE],
+      [B, WHOLE],
+    ]);
+    expect(asked.map(({ results }) => results)).toEqual([[A, B], undefined]);
+    expect(result()).toMatchObject(DONE);
+  });
+
+  it('asks nobody for what the sandbox has, and gives what it lacks', async () => {
+    const { run, given, asked } = stage(
+      entriesWith([
+        [A, LARGE],
+        [B, LARGE],
+      ]),
+      [A],
+    );
+    await run();
+    expect(given).toEqual([B]);
+    expect(asked).toHaveLength(2);
+    const other = stage(entriesWith([[A, LARGE]]), [A]);
+    await other.run();
+    expect({ asked: other.asked.length, given: other.given, read: other.read.length }).toEqual({
+      asked: 1,
+      given: [],
+      read: 1,
+    });
+  });
+
+  it('says nothing of results where none is large', async () => {
+    const { run, asked, read } = stage(entriesWith([[SMALL, [{ type: 'text', text: 'few' }]]]));
+    await run();
+    expect(asked).toHaveLength(1);
+    expect(asked[0]).not.toHaveProperty('results');
+    expect(read).toHaveLength(1);
+  });
+
+  it('is made without a result that the sandbox cannot keep', async () => {
+    const { run, next, files, result } = stage(
+      entriesWith([
+        [A, LARGE],
+        [B, LARGE],
+      ]),
+    );
+    next('refused');
+    await run();
+    expect([...files.keys()]).toEqual([B]);
+    expect(result()).toMatchObject(DONE);
+  });
+
+  it('is tried again when the connection broke while a result was given', async () => {
+    const { run, next, given, asked, result } = stage(entriesWith([[A, LARGE]]));
+    next('interrupted');
+    await run();
+    expect(given).toEqual([A, A]);
+    expect(asked.map(({ results }) => results)).toEqual([[A], [A], undefined]);
+    expect(result()).toMatchObject(DONE);
+  });
+
+  it('is made by whoever comes after a death between the file and the call', async () => {
+    const { run, next, asked, given, result } = stage(
+      entriesWith([
+        [A, LARGE],
+        [B, LARGE],
+      ]),
+      [A],
+    );
+    next('killed');
+    await expect(run()).rejects.toThrow('killed');
+    expect(result()).not.toMatchObject(DONE);
+    next('kept');
+    await run();
+    expect(given).toEqual([B, B]);
+    expect(asked).toHaveLength(3);
+    expect(result()).toMatchObject(DONE);
+  });
+});
