@@ -108,10 +108,14 @@ async function resultOf(world: ExecuteWorld, input: ExecuteInput, sending: Sendi
   if (record.status !== 'ready')
     throw new Fault('sandbox_not_ready', `the sandbox of ${input.session} is ${record.status}`);
   const key: LogKey = { session: input.session, thread: input.thread };
+  const cutOff = new AbortController();
   const response = await whileItStands(world, key, {
     stands: isOpen(input.call.id),
-    work: reach(world, record, { key, ...sending }),
-    cutOff: () => world.client.cancel(record, input.call.id),
+    work: reach(world, record, { key, ...sending, signal: cutOff.signal }),
+    cutOff: () => {
+      cutOff.abort();
+      world.client.cancel(record, input.call.id);
+    },
   });
   if (response === null) {
     await world.records.lost(input.session, record.generation);
@@ -124,7 +128,7 @@ async function resultOf(world: ExecuteWorld, input: ExecuteInput, sending: Sendi
 async function reach(
   world: ExecuteWorld,
   sandbox: ReadySandbox,
-  { key, sent, largeResults, ...sending }: Sending & { readonly key: LogKey },
+  { key, sent, largeResults, signal, ...sending }: Sending & { readonly key: LogKey; readonly signal: AbortSignal },
 ) {
   let { request } = sending;
   // A call that was sent before found its server then, so there is no start to wait for.
@@ -147,6 +151,8 @@ async function reach(
     const nowMs = Date.parse(world.stamp.now());
     if (nowMs > deadline || (reply.status === 'unreachable' && (listened || nowMs > until))) return null;
     await world.pause(RECONNECT_MS);
+    // A sandbox that awaited something had no such call yet: its cancellation found nothing to end.
+    if (signal.aborted) return { output: 'The call was not made.', isError: true, served: 'refused' };
   }
 }
 

@@ -1,12 +1,14 @@
+import { setImmediate as settled } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { ToolContent } from '#contract/content.ts';
 import type { Entry } from '#contract/entries.ts';
 import type { ExecuteRequest } from '#contract/hands.ts';
 import { EventId } from '#contract/ids.ts';
 import { execute, type ExecuteWorld } from '#core/hands/execute.ts';
+import { change } from '#core/session/change.ts';
 import { fold } from '#core/session/evolve.ts';
 import type { SandboxRecord, SandboxReply } from '#core/sandboxes.ts';
-import { CREATED, KEY, NOW, send, given, steadyStamp } from '#test/functions/core/given.ts';
+import { CREATED, KEY, NOW, send, sends, given, steadyStamp } from '#test/functions/core/given.ts';
 import { memoryLog } from '#test/ports/session-log.memory.ts';
 
 const READY: SandboxRecord = {
@@ -51,6 +53,8 @@ function stage(entries: readonly Entry[], holds: readonly EventId[] = []) {
   const given: string[] = [];
   const read: number[] = [];
   const stamp = steadyStamp();
+  let second = () => undefined as void;
+  let whileGiving = async () => undefined as void;
   let outcome: 'kept' | 'refused' | 'interrupted' | 'killed' = 'kept';
   const world: ExecuteWorld = {
     log: {
@@ -77,6 +81,7 @@ function stage(entries: readonly Entry[], holds: readonly EventId[] = []) {
       },
       async give(_place, call, text) {
         given.push(call);
+        await whileGiving();
         if (outcome === 'killed') throw new Error('killed');
         const now = outcome;
         outcome = 'kept';
@@ -87,7 +92,7 @@ function stage(entries: readonly Entry[], holds: readonly EventId[] = []) {
     },
     delivery: { deliver: async () => ({ status: 'delivered' }) },
     stamp,
-    pause: async (ms) => (ms < 1000 ? stamp.advance(ms) : new Promise(() => undefined)),
+    pause: async (ms) => (ms < 1000 ? stamp.advance(ms) : new Promise((resolve) => void (second = resolve))),
     journal: { line: () => undefined, metric: () => undefined },
   };
   const at = entries.length;
@@ -97,6 +102,15 @@ function stage(entries: readonly Entry[], holds: readonly EventId[] = []) {
     given,
     read,
     next: (now: typeof outcome) => (outcome = now),
+    /** Somebody interrupts while a result is on its way, and a second passes. */
+    interrupt() {
+      whileGiving = async () => {
+        const head = (await log.head(KEY)) ?? expect.fail('no log');
+        await change({ log, stamp }, KEY, head, sends({ type: 'user.interrupt' }));
+        second();
+        await settled();
+      };
+    },
     run: () =>
       execute(world, {
         ...KEY,
@@ -175,6 +189,14 @@ describe('a call in the sandbox of a session with large results', () => {
     expect(given).toEqual([A, A]);
     expect(asked.map(({ results }) => results)).toEqual([[A], [A], undefined]);
     expect(result()).toMatchObject(DONE);
+  });
+
+  it('is not made when it was interrupted meanwhile', async () => {
+    const { run, interrupt, given, asked } = stage(entriesWith([[A, LARGE]]));
+    interrupt();
+    await run();
+    expect(given).toEqual([A]);
+    expect(asked).toHaveLength(1);
   });
 
   it('is made by whoever comes after a death between the file and the call', async () => {
