@@ -10,7 +10,7 @@ import { Fault } from '#core/errors.ts';
 import { giveResults } from '#core/hands/give-results.ts';
 import { handOver, type HandOverWorld } from '#core/hands/hand-over.ts';
 import type { Journal, LogKey, Pause, SessionLog, Stamp } from '#core/ports.ts';
-import type { SandboxClient, SandboxRecord, SandboxRecords, SentMark } from '#core/sandboxes.ts';
+import type { SandboxClient, SandboxRecord, SandboxRecords, SandboxReply, SentMark } from '#core/sandboxes.ts';
 import { change } from '#core/session/change.ts';
 import { whileItStands } from '#core/session/watch.ts';
 
@@ -138,21 +138,44 @@ async function reach(
   for (let listened = false; ;) {
     const reply = await world.client.execute(sandbox, request);
     if (reply.status === 'answered') return reply.response;
-    if (reply.status === 'refused') return { output: reply.reason, isError: true, served: 'refused' };
-    if (reply.status === 'awaits packages') {
-      const trouble = await handOver(world, key.session, sandbox);
-      if (trouble !== null) return { output: trouble, isError: true, served: 'refused' };
-    }
-    if (reply.status === 'awaits results') {
-      const results = largeResults.filter(({ call }) => reply.calls.includes(call));
-      if (await giveResults(world, key, { sandbox, results })) request = withResults(request, []);
-    }
+    const next = await nextRequest(world, sandbox, { key, reply, request, largeResults });
+    if (typeof next === 'string') return { output: next, isError: true, served: 'refused' };
+    request = next;
     listened ||= reply.status === 'interrupted';
     const nowMs = Date.parse(world.stamp.now());
     if (nowMs > deadline || (reply.status === 'unreachable' && (listened || nowMs > until))) return null;
     await world.pause(RECONNECT_MS);
     // A sandbox that awaited something had no such call yet: its cancellation found nothing to end.
     if (signal.aborted) return { output: 'The call was not made.', isError: true, served: 'refused' };
+  }
+}
+
+interface NotTaken extends Pick<Sending, 'request' | 'largeResults'> {
+  readonly key: LogKey;
+  readonly reply: Exclude<SandboxReply, { status: 'answered' }>;
+}
+
+/** What a sandbox that did not take the call is asked next; words for the model when it will not take it. */
+async function nextRequest(
+  world: ExecuteWorld,
+  sandbox: ReadySandbox,
+  { key, reply, request, largeResults }: NotTaken,
+): Promise<ExecuteRequest | string> {
+  switch (reply.status) {
+    case 'refused':
+      // One that was started before a deployment, or from an image of the customer's own, may know of no results.
+      return request.results === undefined ? reply.reason : withResults(request, []);
+    case 'awaits packages':
+      return (await handOver(world, key.session, sandbox)) ?? request;
+    case 'awaits results': {
+      const results = largeResults.filter(({ call }) => reply.calls.includes(call));
+      return (await giveResults(world, key, { sandbox, results })) ? withResults(request, []) : request;
+    }
+    case 'unreachable':
+    case 'interrupted':
+      return request;
+    default:
+      return reply satisfies never;
   }
 }
 

@@ -53,6 +53,7 @@ function stage(entries: readonly Entry[], holds: readonly EventId[] = []) {
   const given: string[] = [];
   const read: number[] = [];
   const stamp = steadyStamp();
+  let isOld = false;
   let second = () => undefined as void;
   let whileGiving = async () => undefined as void;
   let outcome: 'kept' | 'refused' | 'interrupted' | 'killed' = 'kept';
@@ -75,6 +76,7 @@ function stage(entries: readonly Entry[], holds: readonly EventId[] = []) {
     client: {
       async execute(_place, request): Promise<SandboxReply> {
         asked.push(request);
+        if (isOld && request.results !== undefined) return { status: 'refused', reason: 'HTTP 400' };
         const calls = (request.results ?? []).filter((call) => !files.has(call));
         if (calls.length > 0) return { status: 'awaits results', calls: [...calls, 'sevt_nobody_knows'] };
         return { status: 'answered', response: { output: 'ok', isError: false, served: 'ran', durationMs: 1 } };
@@ -102,6 +104,8 @@ function stage(entries: readonly Entry[], holds: readonly EventId[] = []) {
     given,
     read,
     next: (now: typeof outcome) => (outcome = now),
+    /** It is a sandbox of a version that knows of no results. */
+    age: () => (isOld = true),
     /** Somebody interrupts while a result is on its way, and a second passes. */
     interrupt() {
       whileGiving = async () => {
@@ -179,6 +183,14 @@ describe('a call in the sandbox of a session with large results', () => {
     next('refused');
     await run();
     expect([...files.keys()]).toEqual([B]);
+    expect(result()).toMatchObject(DONE);
+  });
+
+  it('is made without them where the sandbox knows of no results', async () => {
+    const { run, age, given, result } = stage(entriesWith([[A, LARGE]]));
+    age();
+    await run();
+    expect(given).toEqual([]);
     expect(result()).toMatchObject(DONE);
   });
 
