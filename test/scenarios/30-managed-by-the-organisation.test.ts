@@ -222,6 +222,15 @@ describe('scenario 30: a user who has not signed in yet', () => {
     expect(managed.flow.idp.exchanges).toEqual([]);
   });
 
+  it('is asked to sign in again also when nobody had said how long the sign-in lasts', async () => {
+    const managed = await managedSession();
+    const over = Math.floor(managed.flow.clock.now / 1000) - 60;
+    await managed.hold({ access_token: managed.flow.idp.idToken('alice', { exp: over }) });
+    await managed.session.call();
+    expect(managed.flow.idp.exchanges).toHaveLength(1);
+    expect(managed.asked()).toContain('/connect/conn_');
+  });
+
   it('is the only one whose sign-in is kept', async () => {
     const managed = await managedSession();
     const { flow, session, vault } = managed;

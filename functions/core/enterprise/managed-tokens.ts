@@ -15,6 +15,7 @@ import {
   type Asking,
   type Assertion,
 } from '#core/enterprise/id-jag.ts';
+import { idTokenExpiry } from '#core/enterprise/id-token.ts';
 import type { Outbound } from '#core/outbound/outbound.ts';
 import type { Journal, Stamp } from '#core/ports.ts';
 import { secretMethod } from '#core/vault/token-endpoint.ts';
@@ -107,12 +108,26 @@ async function exchange(world: ManagedTokensWorld, wanted: Wanted): Promise<Exch
   const identity = await world.tokens.bearer(match, signal);
   if (identity.status !== 'bearer') return { answer: identity, untilMs: 0 };
   const first = await exchangeAs(world, wanted, identity);
-  // A sign-in that is over looks to us as if it had time left: once more with a new one, where there is one to be had.
-  if (!first.isStale || match.stored.secrets.refresh_token === undefined) return first;
+  if (!first.isStale) return first;
+  // Of an identity that came without its end, only the provider's no tells that it is over.
+  if (match.stored.secrets.refresh_token === undefined) {
+    return isOver(identity.token, world.stamp.now()) ? { answer: SIGNED_OUT, untilMs: 0 } : first;
+  }
   const renewed = await world.tokens.renew(match, identity, signal);
   if (renewed.status !== 'bearer') return { answer: renewed, untilMs: 0 };
   return exchangeAs(world, wanted, renewed);
 }
+
+function isOver(idToken: string, now: Instant): boolean {
+  const end = idTokenExpiry(idToken);
+  return end !== null && end <= now;
+}
+
+const SIGNED_OUT: NoBearer = {
+  status: 'needs_reauth',
+  retryAfterMs: null,
+  detail: 'the ID token is over and there is no refresh token',
+};
 
 async function exchangeAs(
   world: ManagedTokensWorld,
