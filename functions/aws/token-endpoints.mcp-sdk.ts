@@ -5,7 +5,7 @@
 import { buildDiscoveryUrls, type FetchLike } from '@modelcontextprotocol/client';
 import * as z from 'zod';
 import type { AllowedHosts } from '#contract/outbound.ts';
-import type { FoundEndpoint, TokenEndpoints } from '#core/enterprise/managed-tokens.ts';
+import type { FoundEndpoint, TokenEndpoints } from '#core/enterprise/exchange-identity.ts';
 import { judgeUrl } from '#core/outbound/destination.ts';
 import { OutboundError } from '#aws/outbound-error.ts';
 

@@ -5,7 +5,8 @@
 import { expect, onTestFinished } from 'vitest';
 import { CredentialId } from '#contract/ids.ts';
 import type { McpOAuthCreate } from '#contract/vaults.ts';
-import { createManagedTokens, type TokenIssuers } from '#core/enterprise/managed-tokens.ts';
+import type { TokenIssuers } from '#core/enterprise/exchange-identity.ts';
+import { createManagedTokens } from '#core/enterprise/managed-tokens.ts';
 import { identify, type Identity } from '#core/mcp/acting.ts';
 import { carryBearer } from '#core/mcp/carried-bearer.ts';
 import { createTokens } from '#core/vault/fresh-token.ts';

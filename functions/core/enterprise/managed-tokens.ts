@@ -5,51 +5,18 @@
  */
 import type { Instant } from '#contract/ids.ts';
 import type { ManagedServer } from '#contract/enterprise.ts';
-import type { Enterprise } from '#core/enterprise/enterprise.ts';
-import {
-  admissionRequest,
-  assertionRequest,
-  readAdmission,
-  readAssertion,
-  type Admission,
-  type Asking,
-  type Assertion,
-} from '#core/enterprise/id-jag.ts';
+import { admissionOf, assertionOf, type ExchangeWorld } from '#core/enterprise/exchange-identity.ts';
+import type { Admission } from '#core/enterprise/id-jag.ts';
 import { idTokenExpiry } from '#core/enterprise/id-token.ts';
-import type { Outbound } from '#core/outbound/outbound.ts';
-import type { Journal, Stamp } from '#core/ports.ts';
-import { secretMethod } from '#core/vault/token-endpoint.ts';
+import type { Journal } from '#core/ports.ts';
 import type { Bearer, NoBearer, Tokens } from '#core/vault/tokens.ts';
 import type { Match } from '#core/vault/vault-records.ts';
 
 export type ManagedTokens = (server: ManagedServer) => Tokens;
 
-/** Where an issuer takes token requests, by its metadata (RFC 8414, OpenID Connect Discovery). */
-export interface TokenEndpoints {
-  find(issuer: string): Promise<FoundEndpoint | { readonly status: 'failed'; readonly detail: string }>;
-}
-
-export interface FoundEndpoint {
-  readonly status: 'found';
-  readonly url: string;
-  readonly authMethods: readonly string[];
-}
-
-/** One side of the way: who answers there, and the way out to it. */
-export interface TokenIssuers {
-  readonly endpoints: TokenEndpoints;
-  readonly outbound: Outbound;
-}
-
-export interface ManagedTokensWorld {
-  readonly enterprise: Enterprise | null;
+export interface ManagedTokensWorld extends ExchangeWorld {
   /** Of identities. */
   readonly tokens: Tokens;
-  readonly identityProviders: TokenIssuers;
-  readonly authorizationServers: TokenIssuers;
-  /** Throws `Fault` `secret_unavailable`. */
-  readonly clientSecret: (arn: string) => Promise<string>;
-  readonly stamp: Pick<Stamp, 'now'>;
   readonly journal: Journal;
 }
 
@@ -167,40 +134,4 @@ function without(answer: Exclude<Admission, { status: 'admitted' }>, nowMs: numb
   const status = isDenied ? 'access_denied' : 'unavailable';
   const retryAfterMs = status === 'unavailable' ? COOLDOWN_MS : null;
   return { answer: { status, retryAfterMs, detail: answer.detail }, untilMs: nowMs + COOLDOWN_MS };
-}
-
-async function assertionOf(
-  world: ManagedTokensWorld,
-  server: ManagedServer,
-  { idToken, signal }: { readonly idToken: string; readonly signal: AbortSignal },
-): Promise<Assertion> {
-  const { enterprise, identityProviders } = world;
-  if (enterprise === null) return { status: 'failed', detail: 'no identity provider is set up' };
-  const { issuer, clientId, clientSecretArn } = enterprise.login;
-  const asking = await askingAt(world, identityProviders, { issuer, clientId, clientSecretArn });
-  if (asking.status === 'failed') return asking;
-  return readAssertion(await identityProviders.outbound.fetch(assertionRequest(asking, server, idToken), signal));
-}
-
-async function admissionOf(
-  world: ManagedTokensWorld,
-  server: ManagedServer,
-  { assertion, signal }: { readonly assertion: string; readonly signal: AbortSignal },
-): Promise<Admission> {
-  const { authorizationServers, stamp } = world;
-  const asking = await askingAt(world, authorizationServers, server);
-  if (asking.status === 'failed') return asking;
-  const request = admissionRequest(asking, server, assertion);
-  return readAdmission(await authorizationServers.outbound.fetch(request, signal), stamp.now());
-}
-
-async function askingAt(
-  { clientSecret }: Pick<ManagedTokensWorld, 'clientSecret'>,
-  { endpoints }: TokenIssuers,
-  { issuer, clientId, clientSecretArn: arn }: Pick<ManagedServer, 'issuer' | 'clientId' | 'clientSecretArn'>,
-): Promise<(Asking & { readonly status: 'known' }) | { readonly status: 'failed'; readonly detail: string }> {
-  const [found, secret] = await Promise.all([endpoints.find(issuer), arn === null ? null : clientSecret(arn)]);
-  if (found.status === 'failed') return found;
-  const auth = secret === null ? 'none' : secretMethod(found.authMethods);
-  return { status: 'known', tokenEndpoint: found.url, client: { id: clientId, auth, secret: secret ?? '' } };
 }
