@@ -32,6 +32,7 @@ function coatsOf(secret: string): Readonly<Record<string, readonly string[]>> {
     'first half': [secret.slice(0, middle)],
     'second half': [secret.slice(middle)],
     reversed: [[...secret].toReversed().join('')],
+    letters: [[...secret].join(' ')],
     hex: [Buffer.from(secret).toString('hex')],
     base64: [0, 1, 2].flatMap((before) => base64Of(secret, before)),
   };

@@ -1,6 +1,7 @@
 /**
  * Takes secrets out of what a server says (governance T1): a server may echo the token that it was called with, plain
- * or in a coat. Every coat is looked for that a program puts on without meaning to hide something.
+ * or in a coat. Every coat is looked for that a program puts on without meaning to hide something, and backwards. One
+ * that means to hide it has more ways than can be looked for: smaller pieces, one coat over another, a cipher.
  */
 
 export interface Redacted {
@@ -10,7 +11,7 @@ export interface Redacted {
 
 /** Shorter ones are in half of all texts by chance. */
 const MIN_CHARS = 4;
-/** From here on half of a secret is worth something, and is not found by chance. */
+/** From here on half of a secret is worth something, and neither it nor what it is backwards is found by chance. */
 const MIN_CHARS_OF_HALVES = 16;
 
 /** `marker` goes where a secret was; it must not contain one. */
@@ -23,9 +24,14 @@ export function redact(text: string, secretsInUse: readonly string[], marker: st
 
 function formsOf(secret: string): readonly string[] {
   if (secret.length < MIN_CHARS) return [];
+  if (secret.length < MIN_CHARS_OF_HALVES) return [secret, ...coatsOf(secret.toWellFormed())];
   const middle = Math.floor(secret.length / 2);
-  const halves = secret.length < MIN_CHARS_OF_HALVES ? [] : [secret.slice(0, middle), secret.slice(-middle)];
-  return [secret, ...halves].flatMap((part) => [part, ...coatsOf(part.toWellFormed())]);
+  const parts = [secret, secret.slice(0, middle), secret.slice(-middle)];
+  return parts.flatMap((part) => [part, backwards(part), ...coatsOf(part.toWellFormed())]);
+}
+
+function backwards(part: string): string {
+  return [...part].toReversed().join('');
 }
 
 function coatsOf(part: string): readonly string[] {
@@ -33,7 +39,8 @@ function coatsOf(part: string): readonly string[] {
   const form = new URLSearchParams({ part }).toString().slice('part='.length);
   const urls = [url, form].flatMap((coat) => [coat, coat.replaceAll(/%[0-9A-F]{2}/g, (hex) => hex.toLowerCase())]);
   const json = JSON.stringify(part).slice(1, -1);
-  return [...urls, json, json.replaceAll('/', String.raw`\/`), ...base64Of(part)];
+  const hex = Buffer.from(part, 'utf8').toString('hex');
+  return [...urls, json, json.replaceAll('/', String.raw`\/`), hex, hex.toUpperCase(), ...base64Of(part)];
 }
 
 /** Wherever it begins in the bytes that were encoded: each of three beginnings looks different. */

@@ -1,9 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { redact } from '#core/mcp/redact.ts';
+import { tracesIn } from '#test/mcp/traces.ts';
 
 const SECRET = 'tok/en+ "1":%é-0123456789abcdef';
 const base64 = (text: string) => Buffer.from(text).toString('base64');
+const hex = (text: string) => Buffer.from(text).toString('hex');
+const backwards = (text: string) => [...text].toReversed().join('');
 
 describe('redact', () => {
   it.each([
@@ -20,6 +23,11 @@ describe('redact', () => {
     ['its first half', SECRET.slice(0, 15)],
     ['its last half', SECRET.slice(-15)],
     ['its first half in base64', base64(SECRET.slice(0, 15))],
+    ['in hex', hex(SECRET)],
+    ['in upper hex', hex(`Bearer ${SECRET}`).toUpperCase()],
+    ['its last half in hex', hex(SECRET.slice(-15))],
+    ['backwards', backwards(SECRET)],
+    ['its first half backwards', backwards(SECRET.slice(0, 15))],
   ])('finds a secret %s', (_how, echo) => {
     const { text, found } = redact(`before ${echo} after`, ['other', SECRET], '[gone]');
     expect(found).toBe(true);
@@ -27,6 +35,7 @@ describe('redact', () => {
     expect(text).toMatch(/^before .* after$/s);
     expect(text).not.toContain(SECRET.slice(0, 15));
     expect(text).not.toContain(SECRET.slice(-15));
+    expect(tracesIn(text, [SECRET])).toEqual([]);
   });
 
   it('leaves other texts as they are', () => {
@@ -34,8 +43,16 @@ describe('redact', () => {
     expect(redact(text, [SECRET, '', 'no'], '[gone]')).toEqual({ text, found: false });
   });
 
-  it('looks for no halves of a short secret', () => {
-    expect(redact('hunter', ['hunter2 and 3'], '[gone]')).toEqual({ text: 'hunter', found: false });
+  it.each(['hunter', 'desserts, part 3'])('looks for a short secret neither in halves nor backwards: %s', (text) => {
+    expect(redact(text, ['hunter2 and 3', 'stressed'], '[gone]')).toEqual({ text, found: false });
+  });
+
+  it.each([
+    ['a third', SECRET.slice(0, 10)],
+    ['one coat over another', base64(backwards(SECRET))],
+    ['letters apart', [...SECRET].join(' ')],
+  ])('does not find what nobody writes who does not hide it: %s', (_how, text) => {
+    expect(redact(text, [SECRET], '[gone]')).toEqual({ text, found: false });
   });
 
   it('puts a marker as it is written, whatever a pattern would make of it', () => {
@@ -50,6 +67,8 @@ describe('redact', () => {
       encodeURIComponent,
       (text) => JSON.stringify(text),
       (text) => Buffer.from(text).toString('base64url'),
+      hex,
+      backwards,
     );
     fc.assert(
       fc.property(secret, fc.string(), fc.string(), coat, (token, before, after, wear) => {
