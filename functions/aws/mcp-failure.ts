@@ -32,7 +32,7 @@ export interface Circumstances {
   /** What the caller was about, for when nothing was sent. */
   readonly method: string;
   /** Never to be told again. */
-  readonly token: string | null;
+  readonly tokens: readonly string[];
   readonly now: number;
 }
 
@@ -122,10 +122,10 @@ function mayHaveBegun(error: unknown, last: Sighting | null): boolean {
   return !(error instanceof ProtocolError) || error.code === INTERNAL_ERROR || error.code > -32_600;
 }
 
-function responseOf({ last, token }: Circumstances): McpFailure['http'] {
+function responseOf({ last, tokens }: Circumstances): McpFailure['http'] {
   if (last === null || last.response === null) return null;
   const { status, headers } = last.response;
-  const { text } = redact(last.head, token === null ? [] : [token], '[redacted]');
+  const { text } = redact(last.head, tokens, '[redacted]');
   return {
     status_code: status,
     content_type: headers.get('content-type') ?? '',

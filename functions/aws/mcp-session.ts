@@ -80,7 +80,7 @@ export async function visit<Value>(going: Visit<Value>, way: Way): Promise<Visit
     if (credential.fault() !== undefined) throw credential.fault();
     const last = exchange.last();
     const why = exchange.deadline.over(host, last !== null) ?? error;
-    const failure = failureOf(why, { last, host, now: now(), method: going.method, token: credential.used() });
+    const failure = failureOf(why, { last, host, now: now(), method: going.method, tokens: [...credential.used] });
     return { status: !failure.sent && isAnotherWay(way, error, last) ? 'another way' : 'failed', failure };
   } finally {
     await leave(client, transport, exchange);
@@ -138,9 +138,9 @@ function transportOf(
   });
 }
 
-/** Remembers which token went out, so that it can be taken out of what comes back, and what went wrong on our side. */
+/** Remembers which tokens went out, so that they can be taken out of what comes back, and what went wrong on our side. */
 function credentialOf(bearer: McpTarget['bearer'], exchange: Exchange) {
-  let used: string | null = null;
+  const used = new Set<string>();
   let fault: unknown;
   const provider: AuthProvider | undefined =
     bearer === null
@@ -149,7 +149,7 @@ function credentialOf(bearer: McpTarget['bearer'], exchange: Exchange) {
           async token() {
             try {
               const token = await exchange.during(() => bearer.token());
-              used = token ?? null;
+              if (token !== undefined) used.add(token);
               return token;
             } catch (error) {
               fault = error;
@@ -158,7 +158,7 @@ function credentialOf(bearer: McpTarget['bearer'], exchange: Exchange) {
           },
           onUnauthorized: () => exchange.during(() => bearer.onUnauthorized()),
         };
-  return { provider, used: () => used, fault: () => fault };
+  return { provider, used, fault: () => fault };
 }
 
 async function leave(

@@ -202,6 +202,23 @@ describe.each(['legacy', 'modern'] as const)('the MCP client with a server of th
     const failed = await call(clientForTests(), fx, 'sum', {}, { bearer: bearer('s3cr3t-t0ken-value') });
     expect(failed).toMatchObject({ kind: 'bad_request', http: { body: 'no to Bearer [redacted]' } });
   });
+
+  it('takes out the token before it, too, which is refused and not forgotten', async () => {
+    const fx = await serving({ era, tokens: { 's3cr3t-t0ken-value': [] } });
+    const refused = '0ld-0ld-t0ken-value';
+    fx.intercept = ({ rpc }) =>
+      fx.requests.length > 1 ? new Response(`no to ${refused}, ${rpc?.method}`, { status: 418 }) : undefined;
+    let token = refused;
+    const onUnauthorized = async () => void (token = 's3cr3t-t0ken-value');
+    const failed = await call(
+      clientForTests(),
+      fx,
+      'sum',
+      {},
+      { bearer: { token: async () => token, onUnauthorized } },
+    );
+    expect(failed).toMatchObject({ http: { body: expect.stringMatching(/^no to \[redacted\],/) } });
+  });
 });
 
 describe('the MCP client', () => {
