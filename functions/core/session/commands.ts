@@ -68,6 +68,8 @@ export type Command =
    * what was listed without them: the run that goes on with it asks again.
    */
   | { readonly do: 'resume'; readonly call: EventId | null }
+  /** They will not, or cannot: the call ends with `reason`, which the model is told. Of any other, too, it changes nothing. */
+  | { readonly do: 'decline'; readonly call: EventId; readonly reason: string }
   /** What the agent's MCP servers offer in this run, and what those did wrong that offer nothing. */
   | {
       readonly do: 'listed';

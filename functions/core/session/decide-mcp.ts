@@ -1,9 +1,10 @@
 /** What MCP servers do to a session: they offer tools, and they let calls wait for people. */
-import type { Entry, SessionState } from '#contract/entries.ts';
+import type { Entry, OpenCall, SessionState } from '#contract/entries.ts';
+import type { EventId } from '#contract/ids.ts';
 import type { Stamp } from '#core/ports.ts';
 import type { Command, Decided } from '#core/session/commands.ts';
 import { conclude } from '#core/session/conclude.ts';
-import { mcpTrouble } from '#core/session/entries.ts';
+import { mcpTrouble, resultOf } from '#core/session/entries.ts';
 import { fold } from '#core/session/evolve.ts';
 import { isActive } from '#core/session/waiting.ts';
 
@@ -37,11 +38,26 @@ export function decideSuspend(state: SessionState, { call, error }: CommandTo<'s
 
 export function decideResume(state: SessionState, { call }: CommandTo<'resume'>, stamp: Stamp): Decided {
   if (call === null) return decideOutdated(state, stamp);
-  const waits = state.calls.some(({ id, isSuspended }) => id === call && isSuspended);
-  if (!waits || state.status === 'terminated') return NOTHING;
-  const resumed: Entry = { record: { kind: 'call.resumed', call, at: stamp.now() } };
-  const { state: after } = fold({ position: 0, state }, [resumed]);
-  return { status: 'decided', entries: [resumed, ...conclude(state, after, stamp)] };
+  if (suspendedCall(state, call) === null) return NOTHING;
+  return andGoOn(state, { record: { kind: 'call.resumed', call, at: stamp.now() } }, stamp);
+}
+
+export function decideDecline(state: SessionState, { call, reason }: CommandTo<'decline'>, stamp: Stamp): Decided {
+  const suspended = suspendedCall(state, call);
+  if (suspended === null) return NOTHING;
+  const content = [{ type: 'text' as const, text: `declined: ${reason}` }];
+  return andGoOn(state, resultOf(suspended, { content, isError: true }, stamp), stamp);
+}
+
+/** Null for a call that does not wait for what a person does elsewhere, and in a session that is over. */
+function suspendedCall({ status, calls }: SessionState, call: EventId): OpenCall | null {
+  if (status === 'terminated') return null;
+  return calls.find(({ id, isSuspended }) => id === call && isSuspended) ?? null;
+}
+
+function andGoOn(state: SessionState, entry: Entry, stamp: Stamp): Decided {
+  const { state: after } = fold({ position: 0, state }, [entry]);
+  return { status: 'decided', entries: [entry, ...conclude(state, after, stamp)] };
 }
 
 function decideOutdated(state: SessionState, stamp: Stamp): Decided {

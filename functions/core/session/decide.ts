@@ -4,7 +4,7 @@ import type { QueuedMessage, TurnErrorType } from '#contract/events.ts';
 import type { Stamp } from '#core/ports.ts';
 import type { Command, Decided, Decision, GivingUp } from '#core/session/commands.ts';
 import { decideAnswer } from '#core/session/decide-answer.ts';
-import { decideListed, decideResume, decideSuspend } from '#core/session/decide-mcp.ts';
+import { decideDecline, decideListed, decideResume, decideSuspend } from '#core/session/decide-mcp.ts';
 import { decideSend } from '#core/session/decide-send.ts';
 import {
   beginRunning,
@@ -47,6 +47,8 @@ export function decide(state: SessionState, command: Command, stamp: Stamp): Dec
       return decideSuspend(state, command, stamp);
     case 'resume':
       return decideResume(state, command, stamp);
+    case 'decline':
+      return decideDecline(state, command, stamp);
     case 'listed':
       return decideListed(state, command, stamp);
     case 'await action':

@@ -56,16 +56,34 @@ export async function send(
  * a call joins a link while its user is using it for another one, and is let wait a moment later. With null for a call, a
  * run that goes on without a server's tools asks for them again.
  */
-export async function resumeCall(
+export function resumeCall(ports: Sending, to: Destination, call: EventId | null): Promise<Resumed> {
+  return endWaiting(ports, to, { do: 'resume', call });
+}
+
+/** They will not do it: the call ends without having been made. The same holds for a repeat, and for coming too early. */
+export function declineCall(
   ports: Sending,
-  to: { readonly key: LogKey; readonly cause: string },
-  call: EventId | null,
+  to: Destination,
+  declined: { readonly call: EventId; readonly reason: string },
+): Promise<Resumed> {
+  return endWaiting(ports, to, { do: 'decline', ...declined });
+}
+
+interface Destination {
+  readonly key: LogKey;
+  readonly cause: string;
+}
+
+async function endWaiting(
+  ports: Sending,
+  to: Destination,
+  command: Extract<Command, { do: 'resume' | 'decline' }>,
 ): Promise<Resumed> {
   const head = await ports.log.head(to.key);
   if (head === null) return { run: 'none' };
-  const done = await changeAndStart(ports, { ...to, head }, { do: 'resume', call });
+  const done = await changeAndStart(ports, { ...to, head }, command);
   if (done.status === 'refused') return { run: 'none' };
-  const isAtHand = done.head.state.calls.some(({ id, waitsFor }) => id === call && waitsFor === 'hand');
+  const isAtHand = done.head.state.calls.some(({ id, waitsFor }) => id === command.call && waitsFor === 'hand');
   return done.entries.length === 0 && isAtHand ? { run: 'early' } : done.start;
 }
 

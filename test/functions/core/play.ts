@@ -8,6 +8,7 @@ import type { Head } from '#core/ports.ts';
 import { answer, says, toolUse } from '#test/functions/core/given.ts';
 import {
   archived,
+  declined,
   closed,
   heard,
   isActive,
@@ -51,8 +52,8 @@ export type Action =
       /** Whether the hand of an MCP call gives it back. */
       readonly suspends: boolean;
     }
-  /** What a call waits for elsewhere is done; of any other this changes nothing. */
-  | { readonly do: 'resume'; readonly of: number }
+  /** What a call waits for elsewhere is done, or will not be; of any other this changes nothing. */
+  | { readonly do: 'resume' | 'decline'; readonly of: number }
   | { readonly do: 'kill' | 'double' | 'lose' | 'fail hand'; readonly of: number };
 
 export interface Play {
@@ -106,12 +107,13 @@ export async function perform(play: Play, what: Action): Promise<void> {
     case 'second':
       await stage.second();
       break;
-    case 'resume': {
+    case 'resume':
+    case 'decline': {
       const call = latestCall(play, what.of);
       if (call === undefined) break;
       const { run } = play.now;
-      play.now = resumed(play.now, call);
-      await stage.resume(call);
+      play.now = what.do === 'resume' ? resumed(play.now, call) : declined(play.now, call);
+      await stage[what.do](call);
       if (play.now.run !== run) play.now = revived(play);
       break;
     }

@@ -82,6 +82,12 @@ export function resumed(before: Reference, call: EventId): Reference {
   return concluded(before, released(before, call));
 }
 
+/** Or will not do it. */
+export function declined(before: Reference, call: EventId): Reference {
+  if (before.status === 'terminated' || !waits(before, call, 'page')) return before;
+  return concluded(before, closed(before, call));
+}
+
 function concluded(before: Reference, now: Reference): Reference {
   if (isActive(now)) return now;
   if (blocked(now).length > 0) return now;

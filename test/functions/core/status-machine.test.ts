@@ -73,7 +73,7 @@ const action: fc.Arbitrary<Action> = fc.oneof(
     weight: 48,
     arbitrary: fc.record({ do: fc.constant('work' as const), of: pick, says: saying, fate, suspends: fc.boolean() }),
   },
-  { weight: 6, arbitrary: fc.record({ do: fc.constant('resume' as const), of: pick }) },
+  { weight: 6, arbitrary: fc.record({ do: fc.constantFrom('resume' as const, 'decline' as const), of: pick }) },
   { weight: 8, arbitrary: fc.record({ do: fc.constantFrom('rename' as const, 'sweep' as const, 'second' as const) }) },
   {
     weight: 8,

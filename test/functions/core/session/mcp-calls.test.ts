@@ -23,6 +23,7 @@ const result = (call = FIRST, error?: typeof TROUBLE): Command => ({
 });
 const suspend = (call = FIRST): Command => ({ do: 'suspend', call, error: TROUBLE });
 const resume = (call = FIRST): Command => ({ do: 'resume', call });
+const decline = (call = FIRST): Command => ({ do: 'decline', call, reason: 'The user does not want it.' });
 const usesIn = ({ entries }: Scenario) =>
   entries.flatMap((entry) => ('event' in entry && entry.event.type === 'agent.mcp_tool_use' ? [entry.event] : []));
 const callsOf = ({ head }: Scenario) => head.state.calls.map(({ id, waitsFor }) => [id, waitsFor]);
@@ -215,6 +216,28 @@ describe('a suspended call', () => {
     ).toEqual([]);
     expect(rests.when(sends({ type: 'user.interrupt' })).when(resume()).then, 'was ended').toEqual([]);
     expect(rests.when({ do: 'archive' }).when(resume()).then, 'of a session that was archived').toEqual([]);
+  });
+
+  it('that is declined ends with the reason, and the session goes on after the last one', () => {
+    const rests = suspended();
+    const one = rests.when(decline());
+    expect(outline(one.then)).toEqual(['agent.mcp_tool_result', ...IDLE]);
+    expect(one.then[0]).toMatchObject({
+      event: { mcp_tool_use_id: FIRST, is_error: true, content: [{ text: 'declined: The user does not want it.' }] },
+    });
+    expect(one.head.state.stopReason).toEqual({ type: 'requires_action', event_ids: [SECOND] });
+    const both = one.when(decline(SECOND));
+    expect(outline(both.then)).toEqual(['agent.mcp_tool_result', ...RUNNING]);
+    expect(both.head.state).toMatchObject({ status: 'running', run: 2, calls: [] });
+  });
+
+  it('is declined once, and nothing else is', () => {
+    const rests = suspended();
+    expect(rests.when(decline()).when(decline()).then).toEqual([]);
+    expect(rests.when(resume()).when(decline()).then, 'is at a hand').toEqual([]);
+    const asks = asking().when(calling(['drop']));
+    expect(asks.when(decline()).then, 'waits for a confirmation').toEqual([]);
+    expect(rests.when({ do: 'archive' }).when(decline()).then, 'of a session that was archived').toEqual([]);
   });
 
   it('goes on when its user says so, or ends', () => {

@@ -5,7 +5,7 @@ import type { Append, Runs, SessionLog } from '#core/ports.ts';
 import { change } from '#core/session/change.ts';
 import type { Command } from '#core/session/commands.ts';
 import { fold } from '#core/session/evolve.ts';
-import { resumeCall, send } from '#core/session/send.ts';
+import { declineCall, resumeCall, send } from '#core/session/send.ts';
 import { AGENT, answerWith, CREATED, KEY, outline, steadyStamp, toolUse } from '#test/functions/core/given.ts';
 import { asking, callId, calling, listed, TROUBLE } from '#test/functions/core/served.ts';
 import { memoryLog, type MemoryLog } from '#test/ports/session-log.memory.ts';
@@ -291,6 +291,21 @@ describe('resuming a suspended call', () => {
     expect(await resumeCall({ log, runs, stamp }, to, null)).toEqual({ run: 'none' });
     expect(outline(log.entries(KEY)).at(-1)).toBe('[mcp.outdated]');
     expect(runs.asked).toEqual([2]);
+  });
+
+  it('is over when it is declined, which says when it comes too early, and a repeat changes nothing', async () => {
+    const { log, stamp } = waiting();
+    const runs = runsThat(() => 'started');
+    const decline = () => declineCall({ log, runs, stamp }, to, { call: callId(0), reason: 'No.' });
+    await resumeCall({ log, runs, stamp }, to, callId(0));
+    expect(await decline()).toEqual({ run: 'early' });
+    await act(log, { do: 'suspend', call: callId(0), error: TROUBLE });
+    await act(log, { do: 'await action' });
+    expect(await decline()).toEqual({ run: 'started' });
+    const { length } = log.entries(KEY);
+    expect(await decline()).toEqual({ run: 'none' });
+    expect(log.entries(KEY)).toHaveLength(length);
+    expect((await log.head(KEY))?.state).toMatchObject({ status: 'running', run: 3, calls: [] });
   });
 
   it('leaves a start that failed to the sweep, and a session that is gone alone', async () => {
