@@ -1,6 +1,6 @@
 /** What happens to a consent, each change conditional on what the row must still say. */
 import { ConditionalCheckFailedException, UpdateItemCommand, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import type { ConnectId } from '#contract/ids.ts';
+import type { ConnectId, Instant } from '#contract/ids.ts';
 import type { WaitingCall } from '#core/connect/connect-links.ts';
 import type { ConnectRecords } from '#core/connect/connect-records.ts';
 import type { Saved } from '#core/records.ts';
@@ -22,6 +22,11 @@ interface Change {
 
 const isPending = '#status = :pending';
 const pending = { ':pending': { S: 'pending' } };
+const toSettle = 'listPk = :unsettled, listSk = :since';
+const unsettled = (id: ConnectId, since: Instant): Item => ({
+  ':unsettled': { S: UNSETTLED },
+  ':since': { S: `${since}#${id}` },
+});
 /** Words that DynamoDB keeps for itself. */
 const RESERVED: Readonly<Record<string, string>> = { '#status': 'status', '#error': 'error' };
 
@@ -64,14 +69,9 @@ export function createConnectChanges(dynamodb: DynamoDBClient, table: string): C
       storing === null
         ? change(id, { update: 'REMOVE storing, listPk, listSk', when: [isPending], values: pending })
         : change(id, {
-            update: 'SET storing = :storing, listPk = :unsettled, listSk = :since',
+            update: `SET storing = :storing, ${toSettle}`,
             when: [isPending],
-            values: {
-              ...pending,
-              ':storing': { S: JSON.stringify(storing) },
-              ':unsettled': { S: UNSETTLED },
-              ':since': { S: `${storing.since}#${id}` },
-            },
+            values: { ...pending, ...unsettled(id, storing.since), ':storing': { S: JSON.stringify(storing) } },
           }),
 
     async complete(id, at) {
@@ -86,9 +86,12 @@ export function createConnectChanges(dynamodb: DynamoDBClient, table: string): C
 
     fail: (id, error, at) =>
       change(id, {
-        update: 'SET #status = :failed, #error = :error, endedAt = :at REMOVE flow, nonce',
+        update: `SET #status = :failed, #error = :error, endedAt = :at, ${toSettle} REMOVE flow, nonce`,
         when: [isPending],
-        values: { ...pending, ':failed': { S: 'failed' }, ':error': { S: error }, ':at': { S: at } },
+        values: {
+          ...{ ...pending, ...unsettled(id, at) },
+          ...{ ':failed': { S: 'failed' }, ':error': { S: error }, ':at': { S: at } },
+        },
       }),
 
     trouble: (id, error) =>

@@ -51,6 +51,7 @@ export function connectOf(item: Item): ConnectRecord {
     flow: item['flow'] === undefined ? null : bodyOf(item, 'flow', Flow),
     storing: item['storing'] === undefined ? null : bodyOf(item, 'storing', Storing),
     waiting: (item['waiting']?.SS ?? []).map(waitingOf),
+    isSettled: item['listPk'] === undefined && item['waiting'] === undefined,
   };
 }
 

@@ -8,7 +8,7 @@ import { createConnectLinks } from '#core/connect/offer-link.ts';
 import type { LinkWorld } from '#core/connect/request-link.ts';
 import type { SettleWorld } from '#core/connect/settle.ts';
 import { enterpriseOf, type Enterprise } from '#core/enterprise/enterprise.ts';
-import { resumeCall, type Sending } from '#core/session/send.ts';
+import { declineCall, resumeCall, type Sending } from '#core/session/send.ts';
 import { createAgentRecords } from '#aws/agents.dynamodb.ts';
 import { createConnectRecords } from '#aws/connect-records.dynamodb.ts';
 import { createCredentialRecords } from '#aws/credentials.dynamodb.ts';
@@ -41,7 +41,7 @@ export function settleWorld(environment: Environment, sending: Sending) {
   return {
     connects: createConnectRecords(dynamodb, table),
     credentials: createCredentialRecords(dynamodb, table),
-    resume: resumeWith(sending),
+    ...toldTo(sending),
     stamp: sending.stamp,
   } satisfies SettleWorld;
 }
@@ -61,10 +61,15 @@ export function linkWorld(environment: Environment, sending: Sending): LinkWorld
   };
 }
 
-/** In the log, the call's own id says why it went on; a list has none. */
-function resumeWith(sending: Sending) {
-  return ({ session, thread, call }: WaitingCall) =>
-    resumeCall(sending, { key: { session, thread }, cause: `connect for ${call ?? 'tools'}` }, call);
+/** In the log, the call's own id says why it went on, or ended; a list has none. */
+function toldTo(sending: Sending): Pick<SettleWorld, 'resume' | 'decline'> {
+  const waiter = ({ session, thread, call }: WaitingCall) => {
+    return { key: { session, thread }, cause: `connect for ${call ?? 'tools'}` };
+  };
+  return {
+    resume: (waiting) => resumeCall(sending, waiter(waiting), waiting.call),
+    decline: (waiting, reason) => declineCall(sending, waiter(waiting), { call: waiting.call, reason }),
+  };
 }
 
 function waitsIn({ log }: Sending) {

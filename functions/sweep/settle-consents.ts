@@ -1,4 +1,4 @@
-/** Finishes consents that were cut short between storing the credential and letting the waiting calls go on. */
+/** Finishes consents that were cut short between their yes or no and telling the waiting calls. */
 import type { Instant } from '#contract/ids.ts';
 import type { ConnectRecords } from '#core/connect/connect-records.ts';
 import { settle, type SettleWorld } from '#core/connect/settle.ts';

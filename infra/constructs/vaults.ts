@@ -81,7 +81,8 @@ export class Vaults extends Construct {
   /** Finishing consents that were cut short: their rows, and a look at the credential that proves them. */
   grantSettle(sweep: EntryFunction): void {
     this.#grantRows(sweep, { actions: ['dynamodb:GetItem'] });
-    this.#grantRows(sweep, { actions: ['dynamodb:UpdateItem'], when: inPartitions(['CONNECT#*']) });
+    const actions = ['dynamodb:Query', 'dynamodb:UpdateItem'];
+    this.#grantRows(sweep, { actions, when: inPartitions(['CONNECT#*']) });
     sweep.receive({}, { actions: ['dynamodb:Query'], on: [`${this.table.tableArn}/index/list`] });
   }
 

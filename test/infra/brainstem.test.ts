@@ -145,7 +145,7 @@ describe('rights: each function may do exactly what its part of the design needs
         'records/index/running': 'dynamodb:Query',
         'content/sesn_*': objects,
         run: 'states:StartExecution',
-        vaults: 'dynamodb:GetItem dynamodb:UpdateItem',
+        vaults: 'dynamodb:GetItem dynamodb:Query dynamodb:UpdateItem',
         'vaults/index/list': 'dynamodb:Query',
       },
     ],

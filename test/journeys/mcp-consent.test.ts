@@ -1,6 +1,7 @@
 /** A tool of a server that nobody has connected yet: the session waits for its user, and goes on by itself. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ReplyTool } from '#infra/local/model/script.ts';
+import { browserOf } from '#test/functions/connect/http-browser.ts';
 import { follow, type Follower } from '#test/journeys/follower.ts';
 import { calling, echo, lastTexts } from '#test/journeys/scripts.ts';
 import { ofType, textOf, types } from '#test/journeys/service.ts';
@@ -76,6 +77,31 @@ describe('a call that finds no credential of its user', () => {
     expect(ofType(after, 'agent.message').map(textOf).join()).toContain('not today');
     expect(service.admitted('sum')).toHaveLength(before);
     expect((await service.extension('GET', `/v1/x/connect?session_id=${session}`)).body).toMatchObject({ data: [] });
+  }, 60_000);
+
+  it('is over, with all that wait for the link, when its user cancels on the page, and the session goes on by itself', async () => {
+    const before = service.admitted('sum').length;
+    const { vault, session, follower, link, uses } = await waiting([SUM, mcp('sum', { a: 3, b: 4 })]);
+    const browser = browserOf(service.runtime);
+    const page = await browser.submit(await browser.openAs('alice', link), {}, `${link}/cancel`);
+    expect(page.text).toContain('was not connected');
+    for (;;) if ((await follower.idle()).stop_reason.type === 'end_turn') break;
+    const after = follower.since();
+    const said = 'declined: The user declined to connect this MCP server, so the call was not made.';
+    const content = [{ type: 'text', text: expect.stringContaining(said) }];
+    const results = ofType(after, 'agent.mcp_tool_result');
+    expect(new Set(results.map((result) => result.mcp_tool_use_id))).toEqual(new Set(uses.map(({ id }) => id)));
+    expect(results).toMatchObject(uses.map(() => ({ is_error: true, content })));
+    expect(ofType(after, 'agent.message').map(textOf).join()).toContain(said);
+    expect(service.admitted('sum')).toHaveLength(before);
+    const { body } = await service.extension('GET', '/v1/x/audit?kind=administration&user=alice');
+    expect(JSON.stringify(body)).toContain(`"action":"connect.cancelled","vault":"${vault}"`);
+
+    service.standIn.script(calling(SUM));
+    await service.send(session, 'Once more.');
+    expect((await follower.idle()).stop_reason.type).toBe('requires_action');
+    expect(linksIn(follower.since()).at(-1)).not.toBe(link);
+    follower.leave();
   }, 60_000);
 
   it('is offered once more when somebody allows it before there is a consent, and goes on after it', async () => {

@@ -43,7 +43,7 @@ describe('the records of consents', () => {
     const facts = await created({ scopes: ['a', 'b'], returnUrl: 'https://app' });
     expect(await connects.find(facts.id)).toEqual({
       ...facts,
-      ...{ status: 'pending', endedAt: null, error: null, flow: null, storing: null, waiting: [] },
+      ...{ status: 'pending', endedAt: null, error: null, flow: null, storing: null, waiting: [], isSettled: true },
     });
     expect(await connects.find(ConnectId.parse('conn_unknown'))).toBeNull();
   });
@@ -141,6 +141,26 @@ describe('the records of consents', () => {
     await connects.settled(id);
     expect(await unsettled()).toBe(false);
     expect(await connects.find(id)).toMatchObject({ waiting: [], storing: null });
+  });
+
+  it('are unsettled from when they fail, also when nobody has told the calls that wait', async () => {
+    const session = SessionId.parse('sesn_failed');
+    const facts = factsOf();
+    await connects.createWaiting(facts, call('waits', session), null);
+    const { id } = facts;
+    const look = async () => {
+      const ids: string[] = [];
+      for await (const one of connects.unsettled('2026-11-21T10:00:01.000Z')) ids.push(one);
+      return [ids.includes(id), (await connects.find(id))?.isSettled];
+    };
+    expect(await look()).toEqual([false, false]);
+    await connects.fail(id, 'cancelled', AT);
+    await connects.settled(id);
+    expect(await look()).toEqual([true, false]);
+    await connects.resumed(id, call('waits', session));
+    expect(await look()).toEqual([true, false]);
+    await connects.settled(id);
+    expect(await look()).toEqual([false, true]);
   });
 
   it('are forgotten a week after they run out', async () => {

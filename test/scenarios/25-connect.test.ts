@@ -1,5 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CredentialId } from '#contract/ids.ts';
+import type { Vault } from '#contract/vaults.ts';
+import type { WaitingCall } from '#core/connect/connect-links.ts';
+import type { Browser } from '#test/functions/connect/browser.ts';
 import { BASE_URL, startFlow, waitingCall, WORKSPACE, type Flow } from '#test/functions/connect/flow.ts';
 
 const RETURN_URL = 'https://app.example.com/done?tab=2';
@@ -100,22 +103,59 @@ describe('scenario 25: connect', () => {
   });
 
   it('lets everything that waits for the server go on, once', async () => {
-    const vault = await flow.vaultOf('alice');
-    const offer = {
-      ...{ workspace: WORKSPACE, vault, serverUrl: flow.fx.url, serverName: 'files', scopes: [] },
-      agent: { id: 'agent_01' as never, name: 'Ada', version: 1 },
-      resourceMetadata: null,
-    };
     const calls = [...['one', 'two', 'three'].map(waitingCall), { ...waitingCall('list'), call: null }];
-    const offers = await Promise.all(calls.map((resume) => flow.links.offer({ ...offer, resume })));
-    expect(new Set(offers.map((link) => link?.id)).size).toBe(1);
+    const { url } = await offered(flow, await flow.vaultOf('alice'), calls);
     const browser = flow.browser();
-    const done = await browser.follow(await browser.submit(await browser.openAs('alice', offers[0]?.url ?? '')));
+    const done = await browser.follow(await browser.submit(await browser.openAs('alice', url)));
     expect(done.text).toContain('is connected');
-    await browser.open(offers[0]?.url ?? '');
+    await browser.open(url);
     const resumed = flow.resumed.filter(({ call }) => calls.some((one) => one.call === call));
     expect(resumed).toHaveLength(calls.length);
     expect(resumed).toEqual(expect.arrayContaining(calls));
+  });
+
+  it('ends the calls that wait when the user says no, here or there, each of them once', async () => {
+    const noHere = async (browser: Browser, url: string) => {
+      return browser.submit(await browser.openAs('alice', url), {}, `${url}/cancel`);
+    };
+    const noThere = async (browser: Browser, url: string) => {
+      flow.as.decides({ error: { code: 'access_denied', description: '' } });
+      const declined = await browser.follow(await browser.submit(await browser.openAs('alice', url)));
+      flow.as.decides({});
+      return declined;
+    };
+    for (const [action, sayNo] of [['cancelled', noHere] as const, ['declined', noThere] as const]) {
+      const waiting = ['one', 'two'].map((name) => waitingCall(`${action}${name}`));
+      const list = { ...waitingCall('list'), call: null };
+      const { url, id } = await offered(flow, await flow.vaultOf('alice'), [...waiting, list]);
+      const browser = flow.browser();
+      expect((await sayNo(browser, url)).text).toContain('was not connected');
+      await browser.open(url);
+      const told = flow.declined.splice(0);
+      expect(new Set(told.map(([call]) => call.call))).toEqual(new Set(waiting.map(({ call }) => call)));
+      expect(told.map(([, reason]) => reason)).toEqual([
+        expect.stringMatching(/^The user declined/),
+        expect.stringMatching(/^The user declined/),
+      ]);
+      expect(await flow.world.connects.find(id)).toMatchObject({ status: 'failed', waiting: [], isSettled: true });
+      expect(flow.audited.at(-1)).toMatchObject({ action: `connect.${action}`, connect: id, user: 'alice' });
+    }
+  });
+
+  it('leaves a call alone that has been given a newer link, and ends one whose vault was closed', async () => {
+    const vault = await flow.vaultOf('alice');
+    const [both, first] = [waitingCall('both'), waitingCall('first')];
+    const narrow = await offered(flow, vault, [both, first]);
+    const wide = await offered(flow, vault, [both], ['files:write']);
+    expect(wide.id).not.toBe(narrow.id);
+    const browser = flow.browser();
+    await browser.submit(await browser.openAs('alice', narrow.url), {}, `${narrow.url}/cancel`);
+    expect(flow.declined.splice(0)).toMatchObject([[first, expect.stringMatching(/^The user declined/)]]);
+    expect(await flow.world.connects.find(wide.id)).toMatchObject({ status: 'pending', waiting: [both] });
+
+    await flow.world.connects.fail(wide.id, 'vault_closed', flow.world.stamp.now());
+    expect((await browser.open(wide.url)).text).toContain('was not connected');
+    expect(flow.declined.splice(0)).toMatchObject([[both, expect.stringMatching(/^The vault/)]]);
   });
 
   it('ends when the user cancels, here or there, and stores nothing', async () => {
@@ -160,3 +200,14 @@ describe('scenario 25: connect', () => {
     expect(late.status).toBe(410);
   });
 });
+
+/** The one link for which all of these calls wait. */
+async function offered(flow: Flow, vault: Vault, calls: readonly WaitingCall[], scopes: readonly string[] = []) {
+  const offer = {
+    ...{ workspace: WORKSPACE, vault, serverUrl: flow.fx.url, serverName: 'files', scopes, resourceMetadata: null },
+    agent: { id: 'agent_01' as never, name: 'Ada', version: 1 },
+  };
+  const offers = await Promise.all(calls.map((resume) => flow.links.offer({ ...offer, resume })));
+  expect(new Set(offers.map((link) => link?.id)).size).toBe(1);
+  return offers[0] ?? expect.fail('no link was offered');
+}

@@ -4,7 +4,7 @@ import type { CredentialId } from '#contract/ids.ts';
 import type { ConnectFacts } from '#core/connect/connect-records.ts';
 
 interface Deed {
-  readonly action: 'connect.approved' | 'connect.cancelled' | 'connect.refused' | 'connect.stored';
+  readonly action: 'connect.approved' | 'connect.cancelled' | 'connect.declined' | 'connect.refused' | 'connect.stored';
   readonly credential?: CredentialId;
   /** Who it was, when it was not the link's own user. */
   readonly user?: string;

@@ -1,5 +1,7 @@
 /** What a link comes to once there was something to store. */
 import type { ConnectError } from '#contract/connect.ts';
+import type { Audit } from '#core/audit/audit.ts';
+import { administration } from '#core/connect/administration.ts';
 import type { ConnectTrouble } from '#core/connect/authorization-server.ts';
 import type { ConnectRecord, ConnectRecords } from '#core/connect/connect-records.ts';
 import { settle, type SettleWorld } from '#core/connect/settle.ts';
@@ -7,6 +9,7 @@ import { Fault } from '#core/errors.ts';
 
 export interface ConcludeWorld extends SettleWorld {
   readonly connects: SettleWorld['connects'] & Pick<ConnectRecords, 'fail' | 'trouble'>;
+  readonly audit: Audit;
 }
 
 export type Concluded =
@@ -27,13 +30,20 @@ export async function conclude(
 }
 
 async function end(world: ConcludeWorld, record: ConnectRecord, trouble: ConnectTrouble): Promise<Concluded> {
+  const { error } = trouble;
+  if (error === 'access_denied') {
+    await world.audit.record(record.workspace, record.vault, administration(record, { action: 'connect.declined' }));
+  }
   await world.connects.storing(record.id, null);
-  if (FINAL.includes(trouble.error)) await world.connects.fail(record.id, trouble.error, world.stamp.now());
-  else await world.connects.trouble(record.id, trouble.error);
-  return { status: 'trouble', record, trouble };
+  if (!FINAL.includes(error)) {
+    await world.connects.trouble(record.id, error);
+    return { status: 'trouble', record, trouble };
+  }
+  await world.connects.fail(record.id, error, world.stamp.now());
+  return { status: 'trouble', record: await settled(world, record), trouble };
 }
 
-/** The credential is stored by now: what cannot go on at once is left to whoever looks next. */
+/** The record says by now how it ended: a call that cannot be told at once is left to whoever looks next. */
 async function settled(world: ConcludeWorld, record: ConnectRecord): Promise<ConnectRecord> {
   const found = (await world.connects.find(record.id)) ?? record;
   try {

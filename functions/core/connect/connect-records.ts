@@ -77,6 +77,8 @@ export interface ConnectRecord extends ConnectFacts {
   readonly storing: Storing | null;
   /** Calls that have not been told yet. */
   readonly waiting: readonly WaitingCall[];
+  /** Nobody has to look at it again, unless it is pending. */
+  readonly isSettled: boolean;
 }
 
 export type Joined =
@@ -103,19 +105,19 @@ export interface ConnectRecords {
   begin(id: ConnectId, flow: Flow): Promise<Saved>;
   /** Ends the flow with this nonce, which only one caller can. */
   take(id: ConnectId, nonce: string): Promise<Saved>;
-  /** Null takes it back. A record that says it is found by `unsettled`. */
+  /** Null takes it back. */
   storing(id: ConnectId, storing: Storing | null): Promise<Saved>;
   /** From pending. A repeat is `saved`. */
   complete(id: ConnectId, at: Instant): Promise<Saved>;
-  /** From pending. */
+  /** From pending. Its calls have to be told. */
   fail(id: ConnectId, error: ConnectError, at: Instant): Promise<Saved>;
   /** It stays pending, and tells why it is. */
   trouble(id: ConnectId, error: ConnectError): Promise<Saved>;
-  /** This call goes on. A repeat changes nothing. */
+  /** This call waits for it no more. A repeat changes nothing. */
   resumed(id: ConnectId, waiting: WaitingCall): Promise<void>;
   /** Nothing is left to do for a record that is over and that no call waits for. */
   settled(id: ConnectId): Promise<void>;
-  /** Those whose credential was about to be stored before this instant, and that are not settled. */
+  /** Those that failed, or whose credential was about to be stored, before this instant, and that are not settled. */
   unsettled(before: Instant): AsyncIterable<ConnectId>;
 }
 

@@ -113,5 +113,6 @@ async function agentOf(
 }
 
 function freshRecord(facts: ConnectFacts): ConnectRecord {
-  return { ...facts, status: 'pending', endedAt: null, error: null, flow: null, storing: null, waiting: [] };
+  const nothing = { endedAt: null, error: null, flow: null, storing: null, waiting: [] };
+  return { ...facts, ...nothing, status: 'pending', isSettled: true };
 }

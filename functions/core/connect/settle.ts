@@ -1,8 +1,10 @@
 /**
- * What a process that died in the middle of a consent left to do. The credential's row is the proof that consent was
- * given, so whoever looks next (the page, the API, the sweep) completes the record and lets the waiting calls go on.
- * Each step may be repeated: a record is completed once, and a call that does not wait any more is not resumed.
+ * What is left to do for a link that is over, also by a process that died in the middle of it. The credential's row is
+ * the proof that consent was given, and the record's own word that it was not: whoever looks next (the page, the API,
+ * the sweep) completes the record and tells the waiting calls, which go on or end. Each step may be repeated: a record is
+ * completed once, and a call that does not wait any more is not told.
  */
+import type { EventId } from '#contract/ids.ts';
 import type { WaitingCall } from '#core/connect/connect-links.ts';
 import type { ConnectRecord, ConnectRecords, Storing } from '#core/connect/connect-records.ts';
 import { later } from '#core/instant.ts';
@@ -11,10 +13,12 @@ import type { Resumed } from '#core/session/send.ts';
 import type { CredentialRecords } from '#core/vault/vault-records.ts';
 
 export interface SettleWorld {
-  readonly connects: Pick<ConnectRecords, 'find' | 'complete' | 'storing' | 'resumed' | 'settled'>;
+  readonly connects: Pick<ConnectRecords, 'find' | 'ofSession' | 'complete' | 'storing' | 'resumed' | 'settled'>;
   readonly credentials: Pick<CredentialRecords, 'find'>;
   /** Lets the call be made again, if it still waits for its user. A repeat changes nothing. */
   readonly resume: (call: WaitingCall) => Promise<Resumed>;
+  /** Ends the call with the reason, if it still waits for its user. A repeat changes nothing. */
+  readonly decline: (call: WaitingCall & { readonly call: EventId }, reason: string) => Promise<Resumed>;
   readonly stamp: Pick<Stamp, 'now'>;
 }
 
@@ -22,19 +26,41 @@ export interface SettleWorld {
 const ABANDONED_MS = 5 * 60_000;
 
 export async function settle(world: SettleWorld, record: ConnectRecord): Promise<ConnectRecord> {
-  const completed = await provenComplete(world, record);
-  if (completed.status !== 'completed' || (completed.storing === null && completed.waiting.length === 0)) {
-    return completed;
-  }
+  const over = await provenComplete(world, record);
+  if (over.status === 'pending' || over.isSettled) return over;
   const early: WaitingCall[] = [];
-  for (const call of completed.waiting) {
-    if ((await world.resume(call)).run === 'early') early.push(call);
-    else await world.connects.resumed(completed.id, call);
+  for (const call of over.waiting) {
+    if ((await tell(world, over, call)) === 'early') early.push(call);
+    else await world.connects.resumed(over.id, call);
   }
   // Whoever looks next tries these again: nobody else would tell them that their user has been here.
-  if (early.length > 0) return { ...completed, waiting: early };
-  await world.connects.settled(completed.id);
-  return { ...completed, storing: null, waiting: [] };
+  if (early.length > 0) return { ...over, waiting: early };
+  await world.connects.settled(over.id);
+  return { ...over, storing: null, waiting: [], isSettled: true };
+}
+
+async function tell(world: SettleWorld, record: ConnectRecord, waiting: WaitingCall): Promise<Resumed['run']> {
+  if (record.status === 'completed') return (await world.resume(waiting)).run;
+  const { call } = waiting;
+  // A list without the server's tools stays as it is.
+  if (call === null || (await waitsElsewhere(world, record, waiting))) return 'none';
+  return (await world.decline({ ...waiting, call }, record.error === 'vault_closed' ? CLOSED : DECLINED)).run;
+}
+
+/** For the model. The user has said so once: another call would only ask them again. */
+const DECLINED =
+  'The user declined to connect this MCP server, so the call was not made. Make it again only if they ask for it.';
+const CLOSED =
+  'The vault of the user takes no credentials any more, so the call was not made. Trying again does not help.';
+
+/** A call that was confirmed without a consent may have been given a newer link, which its user can still say yes to. */
+async function waitsElsewhere(
+  { connects }: SettleWorld,
+  { id, workspace }: ConnectRecord,
+  { session, call }: WaitingCall,
+): Promise<boolean> {
+  const links = await connects.ofSession(workspace, session);
+  return links.some((link) => link.id !== id && link.waiting.some((waiting) => waiting.call === call));
 }
 
 async function provenComplete(world: SettleWorld, record: ConnectRecord): Promise<ConnectRecord> {

@@ -78,6 +78,7 @@ export async function startApi(limits: RateLimits = { creates: null, reads: null
     },
     credentials: createCredentialRecords(dynamodb, db.vaultTable),
     resume: async (call: WaitingCall) => ({ run: resumed.push(call) > 0 ? 'started' : 'none' }) as const,
+    decline: async () => ({ run: 'none' }) as const,
     isWaiting: async (_call: WaitingCall) => true,
     ...{ stamp: createStamp(), newToken, serversAllowed: [], returnUrls: ['http://localhost:3000', 'acme://done'] },
     enterprise: null,

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Fault } from '#core/errors.ts';
 import { createConnectApp } from '../../../functions/connect/app.ts';
 import type { ConnectWorld } from '../../../functions/connect/connect-world.ts';
+import { newToken } from '#aws/stamp.ts';
 import { createBrowser } from './browser.ts';
 import { BASE_URL, startFlow, waitingCall, WORKSPACE, type Flow } from './flow.ts';
 
@@ -20,6 +21,11 @@ const STEPS = [
   'connects.settled',
 ] as const;
 
+/** In the order in which a no passes them. */
+const STEPS_OF_NO = ['audit.record', 'connects.fail', 'decline', 'connects.resumed', 'connects.settled'] as const;
+
+type Step = (typeof STEPS)[number] | (typeof STEPS_OF_NO)[number] | (typeof SIGN_IN_STEPS)[number];
+
 describe('a function that dies while it takes an answer', () => {
   let flow: Flow;
   beforeAll(async () => {
@@ -27,14 +33,9 @@ describe('a function that dies while it takes an answer', () => {
   });
   afterAll(() => flow.close());
 
-  const cases = STEPS.flatMap((step) => [
-    { step, when: 'before' as const },
-    { step, when: 'after' as const },
-  ]);
-
-  it.each(cases)('$when $step leaves nothing that opening the link again does not finish', async ({ step, when }) => {
+  const opened = async (step: Step, when: 'before' | 'after') => {
     const vault = await flow.vaultOf('alice');
-    const call = waitingCall(`${step.replace('.', '')}${when}`);
+    const call = waitingCall(newToken());
     const offer = {
       ...{ workspace: WORKSPACE, vault, serverUrl: flow.fx.url, serverName: 'files', scopes: [], resume: call },
       ...{ agent: { id: 'agent_01' as never, name: 'Ada', version: 1 }, resourceMetadata: null },
@@ -44,21 +45,61 @@ describe('a function that dies while it takes an answer', () => {
     const dying = { armed: false };
     const app = createConnectApp(mortal(flow.world, step, { when, dying }));
     const browser = createBrowser({ baseUrl: BASE_URL, fetch: (request) => app.fetch(request) });
+    return { vault, call, link, dying, browser };
+  };
+
+  it.each(timesOf(STEPS))(
+    '$when $step leaves nothing that opening the link again does not finish',
+    async ({ step, when }) => {
+      const { vault, call, link, dying, browser } = await opened(step, when);
+      const leaving = await browser.submit(await browser.openAs('alice', link.url));
+      const answer = await browser.request(browser.next(leaving) ?? '');
+      dying.armed = true;
+      await browser.open(browser.next(answer) ?? '');
+      expect(dying.armed).toBe(false);
+
+      const again = await browser.open(link.url);
+      const done = again.text.includes('is connected') ? again : await browser.follow(await browser.submit(again));
+      expect(done.text).toContain('is connected');
+      expect(await flow.credentials(vault)).toHaveLength(1);
+      // Of secrets that were written, none is left that no credential points at.
+      expect(new Set([...flow.secrets.values.keys()].map((name) => name.split('/')[0])).size).toBe(1);
+      flow.secrets.values.clear();
+      expect(new Set(flow.resumed.filter((one) => one.call === call.call)).size).toBeGreaterThan(0);
+      expect(await flow.world.connects.find(link.id)).toMatchObject({
+        status: 'completed',
+        waiting: [],
+        storing: null,
+      });
+    },
+  );
+
+  it.each(timesOf(STEPS_OF_NO))('$when $step leaves a no that cancelling again finishes', async ({ step, when }) => {
+    const { call, link, dying, browser } = await opened(step, when);
+    const page = await browser.openAs('alice', link.url);
+    dying.armed = true;
+    await browser.submit(page, {}, `${link.url}/cancel`);
+    expect(dying.armed).toBe(false);
+    expect((await browser.submit(page, {}, `${link.url}/cancel`)).text).toContain('was not connected');
+    expect(flow.declined.splice(0).map(([told]) => told)).toContainEqual(call);
+    const ended = { status: 'failed', error: 'cancelled', waiting: [], isSettled: true };
+    expect(await flow.world.connects.find(link.id)).toMatchObject(ended);
+  });
+
+  it.each(timesOf(STEPS_OF_NO))('$when $step forgets no refusal that is on record', async ({ step, when }) => {
+    const { call, link, dying, browser } = await opened(step, when);
     const leaving = await browser.submit(await browser.openAs('alice', link.url));
+    flow.as.decides({ error: { code: 'access_denied', description: '' } });
     const answer = await browser.request(browser.next(leaving) ?? '');
+    flow.as.decides({});
     dying.armed = true;
     await browser.open(browser.next(answer) ?? '');
     expect(dying.armed).toBe(false);
-
     const again = await browser.open(link.url);
-    const done = again.text.includes('is connected') ? again : await browser.follow(await browser.submit(again));
-    expect(done.text).toContain('is connected');
-    expect(await flow.credentials(vault)).toHaveLength(1);
-    // Of secrets that were written, none is left that no credential points at.
-    expect(new Set([...flow.secrets.values.keys()].map((name) => name.split('/')[0])).size).toBe(1);
-    flow.secrets.values.clear();
-    expect(new Set(flow.resumed.filter((one) => one.call === call.call)).size).toBeGreaterThan(0);
-    expect(await flow.world.connects.find(link.id)).toMatchObject({ status: 'completed', waiting: [], storing: null });
+    // The answer is used up before it counts: whoever is asked again has not been heard.
+    const isAsked = step === 'audit.record' || (step === 'connects.fail' && when === 'before');
+    expect(again.text).toContain(isAsked ? 'Approve and continue' : 'was not connected');
+    expect(flow.declined.splice(0).map(([told]) => told)).toEqual(isAsked ? [] : expect.arrayContaining([call]));
   });
 });
 
@@ -82,47 +123,56 @@ describe('a function that dies while it keeps a sign-in', () => {
   });
   afterAll(() => flow.close());
 
-  const cases = SIGN_IN_STEPS.flatMap((step) => [
+  it.each(timesOf(SIGN_IN_STEPS))(
+    '$when $step leaves nothing that opening the link again does not finish',
+    async ({ step, when }) => {
+      const vault = await flow.vaultOf('alice');
+      const call = waitingCall(`signin${step.replace('.', '')}${when}`);
+      const link = await flow.links.offer({
+        ...{ workspace: WORKSPACE, vault, serverUrl: flow.world.enterprise?.identityUrl ?? '', serverName: null },
+        ...{ agent: { id: 'agent_01' as never, name: 'Ada', version: 1 }, scopes: [], resourceMetadata: null },
+        resume: call,
+      });
+      if (link === null) throw new Error('no link was offered');
+      const dying = { armed: false };
+      const app = createConnectApp(mortal(flow.world, step, { when, dying }));
+      const browser = createBrowser({ baseUrl: BASE_URL, fetch: (request) => app.fetch(request) });
+      const leaving = await browser.submit(await browser.openAs('alice', link.url));
+      const callback = await browser.follow(leaving, `${BASE_URL}/login/callback`);
+      dying.armed = true;
+      await browser.open(browser.next(callback) ?? '');
+      expect(dying.armed).toBe(false);
+
+      const again = await browser.open(link.url);
+      const done = again.text.includes('is connected') ? again : await browser.follow(await browser.submit(again));
+      expect(done.text).toContain('is connected');
+      expect(await flow.credentials(vault)).toHaveLength(1);
+      expect(new Set([...flow.secrets.values.keys()].map((name) => name.split('/')[0])).size).toBe(1);
+      flow.secrets.values.clear();
+      expect(flow.resumed.some((one) => one.call === call.call)).toBe(true);
+      expect(await flow.world.connects.find(link.id)).toMatchObject({
+        status: 'completed',
+        waiting: [],
+        storing: null,
+      });
+    },
+  );
+});
+
+function timesOf(steps: readonly Step[]) {
+  return steps.flatMap((step) => [
     { step, when: 'before' as const },
     { step, when: 'after' as const },
   ]);
-
-  it.each(cases)('$when $step leaves nothing that opening the link again does not finish', async ({ step, when }) => {
-    const vault = await flow.vaultOf('alice');
-    const call = waitingCall(`signin${step.replace('.', '')}${when}`);
-    const link = await flow.links.offer({
-      ...{ workspace: WORKSPACE, vault, serverUrl: flow.world.enterprise?.identityUrl ?? '', serverName: null },
-      ...{ agent: { id: 'agent_01' as never, name: 'Ada', version: 1 }, scopes: [], resourceMetadata: null },
-      resume: call,
-    });
-    if (link === null) throw new Error('no link was offered');
-    const dying = { armed: false };
-    const app = createConnectApp(mortal(flow.world, step, { when, dying }));
-    const browser = createBrowser({ baseUrl: BASE_URL, fetch: (request) => app.fetch(request) });
-    const leaving = await browser.submit(await browser.openAs('alice', link.url));
-    const callback = await browser.follow(leaving, `${BASE_URL}/login/callback`);
-    dying.armed = true;
-    await browser.open(browser.next(callback) ?? '');
-    expect(dying.armed).toBe(false);
-
-    const again = await browser.open(link.url);
-    const done = again.text.includes('is connected') ? again : await browser.follow(await browser.submit(again));
-    expect(done.text).toContain('is connected');
-    expect(await flow.credentials(vault)).toHaveLength(1);
-    expect(new Set([...flow.secrets.values.keys()].map((name) => name.split('/')[0])).size).toBe(1);
-    flow.secrets.values.clear();
-    expect(flow.resumed.some((one) => one.call === call.call)).toBe(true);
-    expect(await flow.world.connects.find(link.id)).toMatchObject({ status: 'completed', waiting: [], storing: null });
-  });
-});
+}
 
 /** Once armed, the next use of the step is the last thing that happens. */
 function mortal(
   world: ConnectWorld,
-  step: (typeof STEPS)[number] | (typeof SIGN_IN_STEPS)[number],
+  step: Step,
   { when, dying }: { readonly when: 'before' | 'after'; readonly dying: { armed: boolean } },
 ): ConnectWorld {
-  const [part = '', method] = step.split('.');
+  const [part = '', method = ''] = step.split('.');
   const dead = new Fault('records_unavailable', `died ${when} ${step}`);
   const dies =
     <Given extends unknown[], Value>(work: (...given: Given) => Promise<Value>) =>
@@ -134,7 +184,8 @@ function mortal(
     };
   const whole = world as unknown as Record<string, Record<string, (...given: never[]) => Promise<unknown>>>;
   const owner = whole[part];
-  if (method === undefined) return { ...world, resume: dies(world.resume) };
+  if (step === 'resume') return { ...world, resume: dies(world.resume) };
+  if (step === 'decline') return { ...world, decline: dies(world.decline) };
   const work = owner?.[method];
   if (owner === undefined || work === undefined) throw new Error(`there is no step ${step}`);
   return { ...world, [part]: { ...owner, [method]: dies(work.bind(owner)) } };

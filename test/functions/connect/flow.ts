@@ -66,6 +66,7 @@ export async function startFlow(options: FlowOptions = {}) {
   const stamp = { now: () => new Date(clock.now).toISOString() };
   const audited: AuditEntry[] = [];
   const resumed: WaitingCall[] = [];
+  const declined: (readonly [WaitingCall, string])[] = [];
   const lines: object[] = [];
   const secrets = createSecretShelf();
   const fetch = createGuardedFetch({ allow: ALLOW_HERE, resolve: resolveBySystem }, LIMITS);
@@ -84,6 +85,8 @@ export async function startFlow(options: FlowOptions = {}) {
     seals: createSeals(async () => 'a signing secret of the deployment, long enough'),
     audit: { record: async (_workspace: WorkspaceId, _about: string, entry: AuditEntry) => void audited.push(entry) },
     resume: async (call: WaitingCall) => ({ run: resumed.push(call) > 0 ? 'started' : 'none' }) as const,
+    decline: async (call: WaitingCall, reason: string) =>
+      ({ run: declined.push([call, reason]) > 0 ? 'started' : 'none' }) as const,
     journal: { line: (_message: string, fields: object) => void lines.push(fields), metric: () => undefined },
     knownClients: options.knownClients ?? [],
     ...{ stamp, newToken, baseUrl, enterprise, appName: 'Acme agents' },
@@ -102,7 +105,7 @@ export async function startFlow(options: FlowOptions = {}) {
   }
 
   return {
-    ...{ db, as, fx, idp, clock, audited, resumed, lines, secrets, world, links, vaultOf, app },
+    ...{ db, as, fx, idp, clock, audited, resumed, declined, lines, secrets, world, links, vaultOf, app },
     /** What the pages have stored, as whoever may read it does. */
     shelf: { write: secrets.writer.write, read: secrets.read },
     browser: () => createBrowser({ baseUrl, fetch: (request) => app.fetch(request) }),

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { listenHere, type Listening } from '#test/mcp/listening.ts';
+import { AgentId } from '#contract/ids.ts';
+import { waitingCall, WORKSPACE } from './flow.ts';
 import { launchChromium, startServedFlow, type ServedFlow } from './chromium.ts';
 
 /** Looked at by people when a page has changed. */
@@ -105,14 +107,21 @@ describe('the pages in a browser', () => {
     await page.getByRole('heading', { name: 'Let Ada use' }).waitFor();
   });
 
-  it('take no for an answer', async () => {
-    const link = await flow.link();
+  it('take no for an answer, also of the calls that wait for it', async () => {
+    const call = waitingCall('browser');
+    const link = await flow.links.offer({
+      ...{ workspace: WORKSPACE, vault: await flow.vaultOf('alice'), serverUrl: flow.fx.url, serverName: 'files' },
+      ...{ agent: { id: AgentId.parse('agent_01'), name: 'Ada', version: 1 }, scopes: [], resourceMetadata: null },
+      resume: call,
+    });
+    if (link === null) throw new Error('no link was offered');
     const { page, complaints } = await newPage();
     await page.goto(link.url);
     await logIn(page, 'alice');
     await page.getByRole('button', { name: 'Cancel' }).click();
     await page.getByRole('heading', { name: 'was not connected' }).waitFor();
     expect(await flow.world.connects.find(link.id)).toMatchObject({ status: 'failed', error: 'cancelled' });
+    expect(flow.declined).toMatchObject([[call, expect.stringContaining('declined')]]);
     expect(complaints).toEqual([]);
   });
 

@@ -58,6 +58,18 @@ describe('the sweep over consents', () => {
     expect(await flow.world.connects.find(lost.id)).toMatchObject({ status: 'pending', storing: null });
   });
 
+  it('ends the calls of a user who said no, once, when the function died that was to tell them', async () => {
+    const { id, call } = await interrupted('refused', false);
+    await flow.world.connects.storing(id, null);
+    await flow.world.connects.fail(id, 'cancelled', flow.world.stamp.now());
+    const connecting = flow.world;
+    flow.clock.now += 60_000;
+    await settleConsents({ connecting, journal: { logger } }, flow.world.stamp.now());
+    await settleConsents({ connecting, journal: { logger } }, flow.world.stamp.now());
+    expect(flow.declined).toEqual([[call, expect.stringMatching(/^The user declined/)]]);
+    expect(await flow.world.connects.find(id)).toMatchObject({ status: 'failed', waiting: [], isSettled: true });
+  });
+
   it('goes on with the next one when a call cannot be resumed, and tries again', async () => {
     const first = await interrupted('first', true);
     const second = await interrupted('second', true);
@@ -89,5 +101,18 @@ describe('the sweep over consents', () => {
     run = 'started';
     await settleConsents({ connecting, journal: { logger } }, flow.world.stamp.now());
     expect(await flow.world.connects.find(id)).toMatchObject({ status: 'completed', waiting: [] });
+  });
+
+  it('nor one whose user said no as fast', async () => {
+    const { id, call } = await interrupted('earlyNo', false);
+    await flow.world.connects.fail(id, 'access_denied', flow.world.stamp.now());
+    let run: 'early' | 'started' = 'early';
+    const connecting = { ...flow.world, decline: async () => ({ run }) };
+    flow.clock.now += 60_000;
+    await settleConsents({ connecting, journal: { logger } }, flow.world.stamp.now());
+    expect(await flow.world.connects.find(id)).toMatchObject({ waiting: [call], isSettled: false });
+    run = 'started';
+    await settleConsents({ connecting, journal: { logger } }, flow.world.stamp.now());
+    expect(await flow.world.connects.find(id)).toMatchObject({ waiting: [], isSettled: true });
   });
 });

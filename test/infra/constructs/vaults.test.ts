@@ -73,7 +73,7 @@ describe.each(OAuthTokens.options)('the stack with OAuth tokens in %s', (oauthTo
 });
 
 describe.each(OAuthTokens.options)('who is granted vaults with OAuth tokens in %s', (oauthTokens) => {
-  type Grant = 'grantManage' | 'grantUse' | 'grantConnect';
+  type Grant = 'grantManage' | 'grantUse' | 'grantConnect' | 'grantSettle';
   const GRANTS: readonly Grant[] = ['grantManage', 'grantUse', 'grantConnect'];
   let may: (grant: Grant, action: string, resource: string, leadingKey?: string) => boolean;
   let names: { readonly table: string; readonly secret: string; readonly key: string };
@@ -89,7 +89,7 @@ describe.each(OAuthTokens.options)('who is granted vaults with OAuth tokens in %
       logRetention: RetentionDays.ONE_DAY,
       reservedConcurrency: {},
     };
-    for (const grant of GRANTS) {
+    for (const grant of [...GRANTS, 'grantSettle'] as const) {
       const props = { entry: 'api' as const, defaults, timeout: Duration.seconds(3), memoryMb: 128 };
       vaults[grant](new EntryFunction(stack, grant, props));
     }
@@ -139,6 +139,13 @@ describe.each(OAuthTokens.options)('who is granted vaults with OAuth tokens in %
       expect(writers('CALL#sevt_1')).toEqual(['grantManage', 'grantUse']);
     }
     expect(GRANTS.filter((grant) => may(grant, 'dynamodb:UpdateItem', names.table))).toEqual([...GRANTS]);
+  });
+
+  test('the sweep looks for consents and changes them, and of everything else it reads single rows', () => {
+    const all = ['GetItem', 'Query', 'PutItem', 'UpdateItem', 'DeleteItem'].map((action) => `dynamodb:${action}`);
+    const settling = (rows: string) => all.filter((action) => may('grantSettle', action, names.table, rows));
+    expect(settling('CONNECT#sesn_1')).toEqual(['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:UpdateItem']);
+    expect(settling('wrkspc_1#vlt_1')).toEqual(['dynamodb:GetItem']);
   });
 
   test('the API removes rows; who uses a credential adds none, and removes none', () => {
