@@ -10,7 +10,7 @@ import { recordsUnavailable, type Item } from '#aws/records-item.ts';
 
 type Changes = Pick<
   ConnectRecords,
-  'begin' | 'take' | 'storing' | 'complete' | 'fail' | 'trouble' | 'resumed' | 'settled'
+  'begin' | 'registerAnew' | 'take' | 'storing' | 'complete' | 'fail' | 'trouble' | 'resumed' | 'settled'
 >;
 
 interface Change {
@@ -56,6 +56,13 @@ export function createConnectChanges(dynamodb: DynamoDBClient, table: string): C
         update: 'SET flow = :flow, nonce = :nonce',
         when: [isPending],
         values: { ...pending, ':flow': { S: JSON.stringify(flow) }, ':nonce': { S: flow.nonce } },
+      }),
+
+    registerAnew: (id) =>
+      change(id, {
+        update: 'SET registeredAnew = :true',
+        when: [isPending, 'attribute_not_exists(registeredAnew)'],
+        values: { ...pending, ':true': { BOOL: true } },
       }),
 
     take: (id, nonce) =>

@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { createAuthorizationServers } from '#aws/authorization-server.mcp-sdk.ts';
 import type { GuardedFetch } from '#aws/guarded-fetch.https.ts';
 import type { KnownClient } from '#contract/connect.ts';
-import { WorkspaceId } from '#contract/ids.ts';
+import { ConnectId, WorkspaceId } from '#contract/ids.ts';
 import type { ConnectTrouble } from '#core/connect/authorization-server.ts';
 import type { ConnectClients, Flow } from '#core/connect/connect-records.ts';
 import { chooseScopes } from '#core/connect/plan.ts';
@@ -15,7 +15,8 @@ import { ALLOW_HERE } from '#test/mcp/listening.ts';
 
 /** The runner's own name for where a client's metadata would be. */
 const BASE_URL = 'https://conformance-test.local';
-const WORKSPACE = WorkspaceId.parse('wrkspc_conformance');
+/** One that is used for the first time. */
+const LINK = { id: ConnectId.parse('conn_1'), workspace: WorkspaceId.parse('wrkspc_conformance'), flow: null };
 
 export interface ConsentOptions {
   readonly fetch: GuardedFetch;
@@ -44,8 +45,9 @@ export function createConsent({ fetch, known }: ConsentOptions): (asked: Asked) 
     const { issuer, namesItself, tokenEndpoint, resource } = discovered;
     const knownClients: KnownClient[] =
       known === null ? [] : [{ issuer, clientId: known.clientId, secretArn: known.clientSecret }];
-    const world = { clients, servers, knownClients, baseUrl: BASE_URL, appName: 'Conformance' };
-    const { client } = settled(await chooseClient(world, { workspace: WORKSPACE }, discovered));
+    const connects = { registerAnew: async () => 'conflict' as const };
+    const world = { connects, clients, servers, knownClients, baseUrl: BASE_URL, appName: 'Conformance' };
+    const { client } = settled(await chooseClient(world, LINK, discovered));
     const flow: Flow = {
       ...{ nonce: randomUUID(), until: '9999-01-01T00:00:00.000Z' as Flow['until'] },
       ...{ issuer, namesItself, tokenEndpoint, resource, client, scopes: [...scopes] },

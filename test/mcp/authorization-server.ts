@@ -31,6 +31,8 @@ export interface AuthorizationServer {
   always(answer: TokenAnswer | null): void;
   /** How the user decides, and what the redirect says of who sends it. */
   decides(decision: Decision): void;
+  /** From now on it is as if this client had never been registered. */
+  forgets(clientId: string): void;
   close(): Promise<void>;
 }
 
@@ -48,6 +50,7 @@ export async function startAuthorizationServer(options: AuthorizationServerOptio
     issuer,
     grants: createGrants(options.lifetimeSeconds ?? 3600, options.nowMs ?? Date.now, options.newToken),
     clients: new Map((options.clients ?? [PUBLIC_CLIENT]).map((client) => [client.id, client])),
+    forgotten: new Set(),
     codes: new Map(),
     decision: {},
   };
@@ -85,6 +88,7 @@ export async function startAuthorizationServer(options: AuthorizationServerOptio
     decides: (decision) => {
       state.decision = decision;
     },
+    forgets: (clientId) => void state.forgotten.add(clientId),
     async close() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));

@@ -26,6 +26,7 @@ export interface State {
   readonly issuer: string;
   readonly grants: Grants;
   readonly clients: Map<string, Client>;
+  readonly forgotten: Set<string>;
   readonly codes: Map<string, Code>;
   readonly decision: Decision;
 }
@@ -113,7 +114,8 @@ function register(state: State, { body }: ReceivedRequest): Reply {
   return json(201, { ...asked, client_id: id, ...(secret === null ? {} : { client_secret: secret }) });
 }
 
-function knownClient({ clients, options }: State, id: string): Client | null {
+function knownClient({ clients, forgotten, options }: State, id: string): Client | null {
+  if (forgotten.has(id)) return null;
   const known = clients.get(id);
   if (known !== undefined) return known;
   // Its document would say more; who serves that document tests it.

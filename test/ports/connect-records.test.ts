@@ -58,6 +58,15 @@ describe('the records of consents', () => {
     expect(await connects.find(id)).toMatchObject({ flow: null });
   });
 
+  it('have their client registered anew once, while they are pending', async () => {
+    const { id } = await created();
+    const all = await Promise.all([1, 2, 3].map(() => connects.registerAnew(id)));
+    expect(all.toSorted()).toEqual(['conflict', 'conflict', 'saved']);
+    const { id: over } = await created();
+    await connects.fail(over, 'cancelled', AT);
+    expect(await connects.registerAnew(over)).toBe('conflict');
+  });
+
   it('end once, as completed or as failed, and nothing begins afterwards', async () => {
     const { id } = await created();
     await connects.begin(id, flowOf('one'));

@@ -1,7 +1,9 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { AuthorizationServerOptions } from '#test/mcp/authorization-server-script.ts';
 import { basicPair, type Client } from '#test/mcp/oauth-client.ts';
-import { BASE_URL, startFlow, type Flow, type FlowOptions } from '#test/functions/connect/flow.ts';
+import { createConnectApp } from '../../functions/connect/app.ts';
+import { createBrowser, type Visit } from '#test/functions/connect/browser.ts';
+import { BASE_URL, startFlow, WORKSPACE, type Flow, type FlowOptions } from '#test/functions/connect/flow.ts';
 
 const KNOWN: Client = { id: 'known:%id', auth: 'client_secret_basic', secret: 'p%s:+é', redirectUris: null };
 const METADATA_URL = `${BASE_URL}/client-metadata.json`;
@@ -107,6 +109,54 @@ describe('scenario 28: registration order', () => {
     expect(new URL(browser.next(again) ?? '').searchParams.get('client_id')).toBe('registered-2');
     expect(registrations()).toHaveLength(2);
     expect((await browser.follow(again)).text).toContain('is connected');
+  });
+
+  it('registers anew, once, when a server that shows forgotten clients a page of its own never sent the user back', async () => {
+    const { flow: running, browser, left, link, registrations } = await consent({});
+    const clientOf = (page: Visit) => new URL(browser.next(page) ?? '').searchParams.get('client_id');
+    running.as.forgets('registered-1');
+    expect((await browser.follow(left)).text).toContain('unknown client_id');
+    const again = await browser.submit(await browser.open(link.url));
+    expect(clientOf(again)).toBe('registered-2');
+
+    running.as.forgets('registered-2');
+    expect((await browser.follow(again)).text).toContain('unknown client_id');
+    expect(clientOf(await browser.submit(await browser.open(link.url)))).toBe('registered-2');
+    expect(registrations()).toHaveLength(2);
+
+    const other = await running.link();
+    expect(clientOf(await browser.submit(await browser.open(other.url)))).toBe('registered-2');
+    const repaired = await browser.submit(await browser.open(other.url));
+    expect(clientOf(repaired)).toBe('registered-3');
+    expect((await browser.follow(repaired)).text).toContain('is connected');
+    const [credential] = await running.credentials(other.vault);
+    expect(credential?.auth).toMatchObject({ refresh: { client_id: 'registered-3' } });
+  });
+
+  it('goes on with the client that it has when no other one is to be had', async () => {
+    const { flow: running, link, registrations } = await consent({});
+    const trouble = { status: 'trouble', error: 'registration_failed', detail: 'too many' } as const;
+    const servers = { ...running.world.servers, register: async () => trouble };
+    const app = createConnectApp({ ...running.world, servers });
+    const elsewhere = createBrowser({ baseUrl: BASE_URL, fetch: (request) => app.fetch(request) });
+    const again = await elsewhere.submit(await elsewhere.openAs('alice', link.url));
+    expect((await elsewhere.follow(again)).text).toContain('is connected');
+    expect(await running.world.clients.find(WORKSPACE, running.as.issuer)).toMatchObject({ id: 'registered-1' });
+    expect(registrations()).toHaveLength(1);
+  });
+
+  it.each([['by hand'], ['by its metadata']])('never registers a client that is known %s', async (how) => {
+    const knownClients: NonNullable<FlowOptions['knownClients']> = [];
+    flow = await startFlow({
+      authorizationServer: { clients: [KNOWN], cimd: how === 'by its metadata' },
+      knownClients,
+    });
+    if (how === 'by hand') knownClients.push({ issuer: flow.as.issuer, clientId: KNOWN.id, secretArn: null });
+    const link = await flow.link();
+    const browser = flow.browser();
+    await browser.submit(await browser.openAs('alice', link.url));
+    await browser.submit(await browser.open(link.url));
+    expect(paths(flow)).not.toContain('/register');
   });
 
   it('asks for an administrator where nothing else is left', async () => {

@@ -11,7 +11,7 @@ import type { Visitor } from '#core/connect/visitor.ts';
 import type { Stamp } from '#core/ports.ts';
 
 export interface ApproveWorld extends RegistrationWorld {
-  readonly connects: Pick<ConnectRecords, 'begin'>;
+  readonly connects: Pick<ConnectRecords, 'begin' | 'registerAnew'>;
   readonly servers: Pick<AuthorizationServers, 'register' | 'authorizationUrl'>;
   readonly seals: Seals;
   readonly audit: Audit;

@@ -103,6 +103,8 @@ export interface ConnectRecords {
   ofSession(workspace: WorkspaceId, session: SessionId): Promise<readonly ConnectRecord[]>;
   /** Of a pending one; an earlier flow is over, so that an answer to it is refused. */
   begin(id: ConnectId, flow: Flow): Promise<Saved>;
+  /** The one time that a pending link may have its client registered anew; afterwards it is `conflict`. */
+  registerAnew(id: ConnectId): Promise<Saved>;
   /** Ends the flow with this nonce, which only one caller can. */
   take(id: ConnectId, nonce: string): Promise<Saved>;
   /** Null takes it back. */

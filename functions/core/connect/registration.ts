@@ -5,12 +5,14 @@ import type {
   ClientMetadata,
   ConnectTrouble,
   Discovered,
+  Registration,
 } from '#core/connect/authorization-server.ts';
 import { secretMethod } from '#core/vault/token-endpoint.ts';
-import type { ConnectClients, ConnectRecord, Flow } from '#core/connect/connect-records.ts';
+import type { ConnectClients, ConnectRecord, ConnectRecords, Flow } from '#core/connect/connect-records.ts';
 
 export interface RegistrationWorld {
-  readonly clients: Pick<ConnectClients, 'find' | 'save'>;
+  readonly connects: Pick<ConnectRecords, 'registerAnew'>;
+  readonly clients: Pick<ConnectClients, 'find' | 'save' | 'forget'>;
   readonly servers: Pick<AuthorizationServers, 'register'>;
   readonly knownClients: readonly KnownClient[];
   readonly baseUrl: string;
@@ -22,24 +24,46 @@ export type ChosenClient = { readonly status: 'chosen'; readonly client: Flow['c
 /** Registered by an administrator, known by its metadata's URL, registered before, registered now; or not at all. */
 export async function chooseClient(
   world: RegistrationWorld,
-  { workspace }: Pick<ConnectRecord, 'workspace'>,
+  record: Pick<ConnectRecord, 'id' | 'workspace' | 'flow'>,
   discovered: Discovered,
 ): Promise<ChosenClient | ConnectTrouble> {
+  const { workspace } = record;
   const { issuer } = discovered;
   const known = world.knownClients.find((one) => one.issuer === issuer);
-  if (known !== undefined) return { status: 'chosen', client: knownClient(known, discovered) };
+  if (known !== undefined) return chosen(knownClient(known, discovered));
   const metadataUrl = clientMetadataUrl(world.baseUrl);
   if (discovered.takesMetadataUrl && metadataUrl.startsWith('https:')) {
-    return { status: 'chosen', client: { id: metadataUrl, auth: 'none', secret: null } };
+    return chosen({ id: metadataUrl, auth: 'none', secret: null });
   }
-  const registered = await world.clients.find(workspace, issuer);
-  if (registered !== null) return { status: 'chosen', client: registered };
+  const before = await world.clients.find(workspace, issuer);
+  if (before !== null && !(await mayBeForgotten(world, record, before))) return chosen(before);
+  const answer = await register(world, discovered);
+  if (answer.status === 'trouble') return before === null ? answer : chosen(before);
+  // What was granted to it stays its own.
+  if (before !== null) await world.clients.forget(workspace, issuer, before.id);
+  return chosen(await world.clients.save(workspace, issuer, answer));
+}
+
+const chosen = (client: Flow['client']): ChosenClient => ({ status: 'chosen', client });
+
+/**
+ * A server that has forgotten a client says so on a page of its own, and the browser never comes back. A user who turned
+ * round there looks the same, so that a link has its client registered anew at most once.
+ */
+async function mayBeForgotten(
+  { connects }: Pick<RegistrationWorld, 'connects'>,
+  { id, flow }: Pick<ConnectRecord, 'id' | 'flow'>,
+  client: Flow['client'],
+): Promise<boolean> {
+  return flow?.client.id === client.id && (await connects.registerAnew(id)) === 'saved';
+}
+
+async function register(world: RegistrationWorld, discovered: Discovered): Promise<Registration | ConnectTrouble> {
   if (discovered.registrationEndpoint === null) {
-    return { status: 'trouble', error: 'registration_required', detail: `${hostOf(issuer)} registers nobody` };
+    const detail = `${hostOf(discovered.issuer)} registers nobody`;
+    return { status: 'trouble', error: 'registration_required', detail };
   }
-  const answer = await world.servers.register(discovered, clientMetadata(world, discovered));
-  if (answer.status === 'trouble') return answer;
-  return { status: 'chosen', client: await world.clients.save(workspace, issuer, answer) };
+  return world.servers.register(discovered, clientMetadata(world, discovered));
 }
 
 function clientMetadataUrl(baseUrl: string): string {
