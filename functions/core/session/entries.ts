@@ -86,7 +86,10 @@ export function failure(
   return errorEvent(stamp, { ...error, retry_status: { type: retryStatus } });
 }
 
-/** The session goes on, and the server is tried again. */
+/**
+ * The session goes on, and the server is tried again: in the next run, and when a user who has to consent again has. Of
+ * what the SDK knows `exhausted` ends the turn and drops what is queued, and `terminal` ends the session: neither is so.
+ */
 export function mcpTrouble(stamp: Stamp, { type, server, message }: McpTrouble): Entry {
   return errorEvent(stamp, { type, mcp_server_name: server, message, retry_status: { type: 'retrying' } });
 }
