@@ -83,6 +83,8 @@ async function inSomeWay<Value>(
     const visited = await visit({ ...going, onConnected }, known);
     if (visited.status !== 'another way') return visited.status === 'done' ? visited.value : visited.failure;
     ways.drop(key);
+    // It may have been carried out, so it is the next one that begins by finding out how the server is spoken to.
+    if (visited.failure.sent) return visited.failure;
   }
   const visited = await visit({ ...going, onConnected }, UNKNOWN_WAY);
   if (visited.status !== 'another way') return visited.status === 'done' ? visited.value : visited.failure;

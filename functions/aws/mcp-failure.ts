@@ -3,13 +3,13 @@ import { extractWWWAuthenticateParams, ProtocolError, SdkError, SdkErrorCode } f
 import type { McpFailure, McpFailureKind } from '#core/mcp/mcp-client.ts';
 import { redact } from '#core/mcp/redact.ts';
 import { BadAnswerError, type Sighting } from '#aws/mcp-exchange.ts';
+import { refusalOf } from '#aws/mcp-refusal.ts';
 import { OutboundError } from '#aws/outbound-error.ts';
 
 const MAX_RETRY_AFTER_MS = 3_600_000;
 const MAX_BODY_CHARS = 1000;
 const INVALID_PARAMS = -32602;
 const METHOD_NOT_FOUND = -32601;
-const INTERNAL_ERROR = -32603;
 
 /** For the model: what happened and what may help, in words that no server can choose. */
 const MESSAGES: Readonly<Record<McpFailureKind, string>> = {
@@ -113,13 +113,9 @@ function reasonOf(error: unknown, last: Sighting | null): string {
   return error instanceof ProtocolError || SdkError.isInstance(error) ? `, ${error.code}` : '';
 }
 
-/** What a server refuses it has not begun with: with a status below 500, or as a request that it does not know. */
 function mayHaveBegun(error: unknown, last: Sighting | null): boolean {
   if (last === null) return false;
-  const status = last.response?.status;
-  if (status === undefined) return last.fault?.sent ?? true;
-  if (status >= 300 && status < 500) return status === 408;
-  return !(error instanceof ProtocolError) || error.code === INTERNAL_ERROR || error.code > -32_600;
+  return last.response === null ? (last.fault?.sent ?? true) : refusalOf(error, last) === null;
 }
 
 function responseOf({ last, tokens }: Circumstances): McpFailure['http'] {

@@ -41,7 +41,7 @@ export interface Visit<Value> {
 export type Visited<Value> =
   | { readonly status: 'done'; readonly value: Value }
   | { readonly status: 'failed'; readonly failure: McpFailure }
-  /** It was refused because the server is spoken to in another way; nothing has begun. */
+  /** The server seems to be spoken to in another way. Unless the failure says so, nothing has begun. */
   | { readonly status: 'another way'; readonly failure: McpFailure };
 
 const CLIENT = { name: 'brainstem', version: '0.1.0' };
@@ -81,7 +81,7 @@ export async function visit<Value>(going: Visit<Value>, way: Way): Promise<Visit
     const last = exchange.last();
     const why = exchange.deadline.over(host, last !== null) ?? error;
     const failure = failureOf(why, { last, host, now: now(), method: going.method, tokens: [...credential.used] });
-    return { status: !failure.sent && isAnotherWay(way, error, last) ? 'another way' : 'failed', failure };
+    return { status: isAnotherWay(way, error, last) ? 'another way' : 'failed', failure };
   } finally {
     await leave(client, transport, exchange);
   }

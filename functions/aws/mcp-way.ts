@@ -1,6 +1,7 @@
 /** How a server is spoken to: in which era of the protocol, over which of its transports. */
 import { ProtocolError, type Client, type PriorDiscovery } from '@modelcontextprotocol/client';
 import type { Sighting } from '#aws/mcp-exchange.ts';
+import { refusalOf } from '#aws/mcp-refusal.ts';
 
 export type Way =
   | { readonly transport: 'streamable'; readonly prior: PriorDiscovery | null }
@@ -23,11 +24,11 @@ export function wayOf(client: Client, way: Way): Way {
   return { transport: 'streamable', prior: isModern ? { kind: 'modern', discover } : { kind: 'legacy' } };
 }
 
-/** Whether it was refused because the server is spoken to in another way. */
+/** Whether it seems to be refused because the server is spoken to in another way. What seems so may have been carried out. */
 export function isAnotherWay(way: Way, error: unknown, last: Sighting | null): boolean {
   if (last === null) return false;
   const status = last.response?.status ?? 200;
-  const isRefused = NOT_MY_WAY.includes(status);
+  const isRefused = NOT_MY_WAY.includes(status) && refusalOf(error, last) !== 'understood';
   // What was opened is no stream.
   if (way.transport === 'events') return last.method === 'GET' && (isRefused || status < 300);
   const isUnknown = error instanceof ProtocolError && [UNSUPPORTED_VERSION, METHOD_NOT_FOUND].includes(error.code);

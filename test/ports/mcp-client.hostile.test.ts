@@ -1,5 +1,6 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { bearer, callOf, clientForTests, ON, targetOf } from '#test/mcp/client.ts';
+import { startFx } from '#test/mcp/fx.ts';
 import { startHostile, type Hostility } from '#test/mcp/hostile.ts';
 import { listenHere } from '#test/mcp/listening.ts';
 
@@ -55,5 +56,69 @@ describe('an MCP server that answers with', () => {
     const before = process.memoryUsage().rss;
     await clientForTests().callTool(targetOf(url), callOf('sum'), ON);
     expect(process.memoryUsage().rss - before).toBeLessThan(150_000_000);
+  });
+});
+
+describe('a known server of the newer era that refuses a call with', () => {
+  /** What becomes of the call, how often the server was asked to make it, and of the next one. */
+  async function refused(answer: (id: unknown) => Response) {
+    const fx = await startFx({ era: 'modern' });
+    onTestFinished(fx.close);
+    const client = clientForTests();
+    await client.listTools(targetOf(fx.url), ON);
+    const known = fx.requests.length;
+    let refusals = 0;
+    fx.intercept = ({ rpc }) => (rpc?.method === 'tools/call' && refusals++ === 0 ? answer(rpc.id) : undefined);
+    const call = () =>
+      client.callTool(targetOf(fx.url), callOf('refund', { amount: 5 }, { schema: { type: 'object' } }), ON);
+    const first = await call();
+    const times = fx.calls().length;
+    const next = await call();
+    return { first, times, next, asked: fx.requests.slice(known).map(({ rpc }) => rpc?.method) };
+  }
+  const rpcError = (code: number, id: unknown) =>
+    JSON.stringify({ jsonrpc: '2.0', id, error: { code, message: 'no' } });
+  const DONE = { status: 'answered', content: [{ text: 'refunded 5' }] };
+
+  it.each([
+    ['HTTP 400 alone', 400, () => ''],
+    ['HTTP 404 and a page', 404, () => '<html>not found</html>'],
+    ['HTTP 400 and JSON of its own', 400, () => '{"detail":"the invoice is paid already"}'],
+    ['HTTP 400 and an error of its own making', 400, (id: unknown) => rpcError(-32000, id)],
+    ['HTTP 404 and an error in the middle of it', 404, (id: unknown) => rpcError(-32603, id)],
+  ] as const)(
+    '%s is not asked again: it may have made it, and the next call finds out',
+    async (_what, status, body) => {
+      const { first, times, next, asked } = await refused((id) => new Response(body(id), { status }));
+      expect(times).toBe(1);
+      expect(first).toMatchObject({ status: 'failed', method: 'tools/call', sent: true });
+      expect(next).toMatchObject(DONE);
+      expect(asked).toEqual(['tools/call', 'server/discover', 'tools/call']);
+    },
+  );
+
+  it.each([
+    ['HTTP 405', 405, () => ''],
+    ['HTTP 406', 406, () => ''],
+    ['HTTP 415', 415, () => ''],
+    ['a version that it does not speak', 400, (id: unknown) => rpcError(-32022, id)],
+    ['a method that it does not know', 404, (id: unknown) => rpcError(-32601, id)],
+    ['what no request was read from', 400, () => rpcError(-32000, null)],
+    ['what it takes for no request', 400, () => rpcError(-32600, 'server-error')],
+  ] as const)('%s has not made it, and is asked in the way it is spoken to by now', async (_what, status, body) => {
+    const { first, times } = await refused((id) => new Response(body(id), { status }));
+    expect(times).toBe(2);
+    expect(first).toMatchObject(DONE);
+  });
+
+  it.each([
+    ['arguments that are wrong', -32602],
+    ['headers that say something else', -32020],
+    ['something that this client cannot do', -32021],
+  ] as const)('%s has not made it, and is not asked again', async (_what, code) => {
+    const { first, times, asked } = await refused((id) => new Response(rpcError(code, id), { status: 400 }));
+    expect(times).toBe(1);
+    expect(first).toMatchObject({ status: 'failed', kind: 'bad_request', sent: false });
+    expect(asked).toEqual(['tools/call', 'tools/call']);
   });
 });
