@@ -11,6 +11,7 @@ import type { RefreshWorld } from '#core/vault/refresh.ts';
 import type { Tokens } from '#core/vault/tokens.ts';
 import type { ValidationWorld } from '#core/vault/validate-credential.ts';
 import { createAudit } from '#aws/audit.dynamodb.ts';
+import { createAuditedCalls } from '#aws/audited-calls.dynamodb.ts';
 import { createCallMarks } from '#aws/call-marks.dynamodb.ts';
 import { readsClientSecrets } from '#aws/client-secrets.secrets-manager.ts';
 import { createContentStore } from '#aws/content.s3.ts';
@@ -45,6 +46,7 @@ export function mcpProxyWorld(environment: Environment): ProxyWorld {
   const refreshing = refreshWorld(environment, dynamodb);
   const vaults = setting(environment, 'VAULT_TABLE');
   const records = setting(environment, 'RECORDS_TABLE');
+  const audited = setting(environment, 'AUDIT_TABLE');
   const rate = rateSetting(environment, 'MCP_CALLS_PER_MINUTE');
   const { stamp } = refreshing;
   const tokens = createTokens(refreshing);
@@ -59,7 +61,8 @@ export function mcpProxyWorld(environment: Environment): ProxyWorld {
     pins: createToolPins(dynamodb, vaults),
     policies: createPolicies({ records: createPolicyRecords(dynamodb, vaults), nowMs: Date.now }),
     hooks: createHooks(environment),
-    audit: createAudit({ dynamodb, table: setting(environment, 'AUDIT_TABLE'), now: stamp.now, newToken, pause }),
+    audit: createAudit({ dynamodb, table: audited, now: stamp.now, newToken, pause }),
+    auditedCalls: createAuditedCalls(dynamodb, audited),
     marks: createCallMarks({ dynamodb, table: vaults, now: stamp.now, newName: randomUUID }),
     links: connectLinks(environment),
     buckets: createTokenBuckets(dynamodb, records),

@@ -16,7 +16,7 @@ export class AuditTrail extends Construct {
     this.table = listedTable(this, 'AuditTable', props);
   }
 
-  /** A record follows the last one, which is read for that. */
+  /** A record follows the last one, which is read for that; and a writer looks whether one that died was there before. */
   grantAppend(writer: EntryFunction): void {
     this.#grant(writer, ['dynamodb:PutItem', 'dynamodb:Query'], this.table.tableArn);
   }

@@ -128,11 +128,11 @@ describe('the MCP proxy killed', () => {
   it.each([
     ['after', 'the result is in the log', LOG_RESULT, ['intent', 'unknown']],
     ['before', 'the outcome is on record', AUDIT_OUTCOME, ['intent', 'unknown']],
-    ['after', 'the outcome is on record', AUDIT_OUTCOME, ['intent', 'done', 'unknown']],
-    ['before', 'the call is marked as done', MARK_DONE, ['intent', 'done', 'unknown']],
+    ['after', 'the outcome is on record', AUDIT_OUTCOME, ['intent', 'done']],
+    ['before', 'the call is marked as done', MARK_DONE, ['intent', 'done']],
     ['after', 'the call is marked as done', MARK_DONE, ['intent', 'done']],
   ] as const)(
-    '%s %s: the session has its result, once, and auditors an outcome',
+    '%s %s: the session has its result, once, and auditors one outcome',
     async (phase, _e, effect, audited) => {
       const { faults } = service.runtime;
       const seen = await refundKilled(() => faults.killDuring({ function: 'mcp-proxy', ...effect, phase }));

@@ -1,11 +1,12 @@
 import { DynamoDBClient, PutItemCommand, QueryCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { AuditRecord } from '#contract/audit.ts';
-import { SessionId, WorkspaceId } from '#contract/ids.ts';
+import { EventId, SessionId, WorkspaceId } from '#contract/ids.ts';
 import type { AuditExport } from '#core/audit/audit.ts';
 import { chainOf } from '#core/audit/chain.ts';
 import { checkNext, endCheck, startCheck } from '#core/audit/verify.ts';
 import { createAudit } from '#aws/audit.dynamodb.ts';
+import { createAuditedCalls } from '#aws/audited-calls.dynamodb.ts';
 import { createAuditTrail } from '#aws/audit-trail.dynamodb.ts';
 import { createStamp, newToken, pause } from '#aws/stamp.ts';
 import { intent, outcome, sha256 } from '#test/functions/core/audit/records.ts';
@@ -149,6 +150,21 @@ describe('the audit', () => {
     });
     await expect(audit.record(ws, SESSION, intent())).rejects.toMatchObject({ code: 'audit_unavailable' });
     client.destroy();
+  });
+});
+
+describe('the last record of a call', () => {
+  it('is found among those of other calls, and from before the last page', async () => {
+    const ws = workspace();
+    const audit = writer();
+    const calls = createAuditedCalls(db.client, db.auditTable);
+    const lastOf = (call: string) => calls.lastOf(ws, SESSION, EventId.parse(`sevt_${call}`));
+    await audit.record(ws, SESSION, intent('1', 'a'));
+    await audit.record(ws, SESSION, intent('1', 'b'));
+    expect(await lastOf('a')).toBe('intent');
+    await audit.record(ws, SESSION, outcome('1', 'a'));
+    for (let other = 0; other < 120; other += 1) await audit.record(ws, SESSION, intent('1', `c${other}`));
+    expect([await lastOf('a'), await lastOf('b'), await lastOf('d')]).toEqual(['outcome', 'intent', null]);
   });
 });
 

@@ -1,6 +1,6 @@
 /** Ports of the audit trail. Nothing here changes or removes a record, and IAM gives nobody the right to. */
 import type { AuditEntry, AuditRecord } from '#contract/audit.ts';
-import type { SessionId, WorkspaceId } from '#contract/ids.ts';
+import type { EventId, SessionId, WorkspaceId } from '#contract/ids.ts';
 import type { Place } from '#core/records.ts';
 import type { Range } from '#core/requests/created-range.ts';
 
@@ -11,6 +11,15 @@ export interface Audit {
    * what was to be recorded must not be done.
    */
   record(workspace: WorkspaceId, about: string, entry: AuditEntry): Promise<void>;
+}
+
+/** Looking back over a chain, for whoever cannot know whether an outcome was recorded before its writer died. */
+export interface AuditedCalls {
+  /**
+   * The last record of a call of this session, strongly consistent; null when it is not among the latest thousand of its
+   * chain. Throws `Fault` `records_unavailable`.
+   */
+  lastOf(workspace: WorkspaceId, session: SessionId, call: EventId): Promise<'intent' | 'outcome' | null>;
 }
 
 export interface AuditExport extends Range {

@@ -4,7 +4,7 @@
  * sent before the intent is on record, and what may have been sent is never sent again.
  */
 import type { McpProxyRequest, WantedCall } from '#contract/mcp-proxy.ts';
-import type { EventId } from '#contract/ids.ts';
+import type { WorkspaceId } from '#contract/ids.ts';
 import { Fault } from '#core/errors.ts';
 import { actingIn, type Acting } from '#core/mcp/acting.ts';
 import { attempt, earlierAttempts } from '#core/mcp/attempt.ts';
@@ -36,7 +36,7 @@ export async function callTool(world: McpProxyWorld, request: CallRequest, until
   // It waits for a person, since an attempt before this one or since another confirmation was asked for.
   if (open !== undefined && open.waitsFor !== 'hand') return;
   // It has its result, or an interrupt ended it, and its attempt has said all there was to say.
-  if (open === undefined && !(await diedUnsaid(world, request.call.id))) return;
+  if (open === undefined && !(await diedUnsaid(world, head.state.workspace, request))) return;
   const [call, acting] = await Promise.all([wantedCall(world, key, request), actingIn(world, key, head)]);
   const judged = await judgeForHand(world, acting, { ...call, isConfirmed: open?.isConfirmed ?? true });
   const made = { acting, call, judged, beganMs };
@@ -46,11 +46,17 @@ export async function callTool(world: McpProxyWorld, request: CallRequest, until
 }
 
 /** Whether an attempt at a call that is over died before the audit trail had its outcome. */
-async function diedUnsaid({ marks, stamp }: McpProxyWorld, call: EventId): Promise<boolean> {
-  const mark = await marks.start(call, stamp.now());
-  if (mark.status === 'found started') return true;
-  if (mark.status !== 'done') await marks.done(call);
-  return false;
+async function diedUnsaid(
+  { marks, auditedCalls, stamp }: McpProxyWorld,
+  workspace: WorkspaceId,
+  { session, call }: CallRequest,
+): Promise<boolean> {
+  const mark = await marks.start(call.id, stamp.now());
+  if (mark.status === 'done') return false;
+  const isUnsaid =
+    mark.status === 'found started' && (await auditedCalls.lastOf(workspace, session, call.id)) !== 'outcome';
+  if (!isUnsaid) await marks.done(call.id);
+  return isUnsaid;
 }
 
 /** The result is there already, or nobody waits for one. */

@@ -1,5 +1,5 @@
 /** What the MCP proxy is made of. */
-import type { Audit } from '#core/audit/audit.ts';
+import type { Audit, AuditedCalls } from '#core/audit/audit.ts';
 import type { Sha256 } from '#core/canonical-json.ts';
 import type { ConnectLinks } from '#core/connect/connect-links.ts';
 import type { Enterprise } from '#core/enterprise/enterprise.ts';
@@ -27,6 +27,7 @@ export interface McpProxyWorld {
   readonly policies: Policies;
   readonly hooks: Hooks;
   readonly audit: Audit;
+  readonly auditedCalls: AuditedCalls;
   readonly marks: CallMarks;
   readonly links: ConnectLinks;
   readonly buckets: TokenBuckets;

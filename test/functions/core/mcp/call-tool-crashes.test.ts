@@ -87,6 +87,12 @@ describe('a call whose process is killed', () => {
     expect(stage.results()).toHaveLength(1);
   });
 
+  it.each(DEATHS)('$moment the $effect has one outcome on record', async ({ effect, moment }) => {
+    const stage = proxyStage();
+    await attempts(stage, [dying(stage, effect, moment), stage.world]);
+    expect(stage.outcomes()).toHaveLength(1);
+  });
+
   it('is never sent without an intent on record before', async () => {
     for (const { effect, moment } of DEATHS) {
       const stage = proxyStage();

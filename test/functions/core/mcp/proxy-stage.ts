@@ -223,6 +223,7 @@ export function proxyStage(options: StageOptions = {}) {
     },
     hooks: NO_HOOKS,
     audit: { record: async (_workspace, _about, entry) => void audited.push(entry) },
+    auditedCalls: { lastOf: async (_workspace, _session, call) => lastIn(audited, call) },
     marks,
     links: {
       async offer(offer) {
@@ -265,6 +266,13 @@ function eventsOf<Type extends 'agent.mcp_tool_result' | 'session.error'>(entry:
   return 'event' in entry && entry.event.type === type
     ? [entry.event as Extract<typeof entry.event, { type: Type }>]
     : [];
+}
+
+function lastIn(audited: readonly AuditEntry[], call: EventId): 'intent' | 'outcome' | null {
+  return audited.reduce<'intent' | 'outcome' | null>(
+    (last, entry) => (entry.kind !== 'administration' && entry.call === call ? entry.kind : last),
+    null,
+  );
 }
 
 interface Calling {
