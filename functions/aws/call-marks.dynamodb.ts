@@ -7,8 +7,9 @@ import {
 } from '@aws-sdk/client-dynamodb';
 import * as z from 'zod';
 import type { EventId, Instant } from '#contract/ids.ts';
+import { McpErrorType } from '#contract/mcp.ts';
 import { Fault } from '#core/errors.ts';
-import type { CallMark, CallMarks, Suspension } from '#core/mcp/call-marks.ts';
+import type { CallMark, CallMarks, MarkedSuspension } from '#core/mcp/call-marks.ts';
 import { readRow } from '#aws/read-row.dynamodb.ts';
 import { recordsUnavailable, textOf, type Item } from '#aws/records-item.ts';
 
@@ -17,10 +18,12 @@ const KEPT_SECONDS = 30 * 24 * 3600;
 
 const Status = z.enum(['started', 'suspended', 'done']);
 
-const Suspended = z.object({
+const Kept = z.object({
   requests: z.array(z.string()),
   state: z.string().nullable(),
   causes: z.array(z.string()),
+  error: z.object({ type: McpErrorType, server: z.string(), message: z.string() }),
+  since: z.int(),
 });
 
 export interface CallMarksOptions {
@@ -54,7 +57,9 @@ export function createCallMarks({ dynamodb, table, now, newName }: CallMarksOpti
   return {
     async find(call) {
       const item = await readRow(dynamodb, table, markKey(call));
-      return item === undefined ? null : Status.parse(textOf(item, 'status'));
+      if (item === undefined) return null;
+      const status = Status.parse(textOf(item, 'status'));
+      return status === 'suspended' ? { status, ...suspendedIn(textOf(item, 'suspension')) } : { status };
     },
 
     async start(call, at) {
@@ -81,8 +86,8 @@ export function createCallMarks({ dynamodb, table, now, newName }: CallMarksOpti
       }
     },
 
-    async suspend(call, suspension) {
-      const values = { ':status': { S: 'suspended' }, ':suspension': { S: JSON.stringify(suspension) } };
+    async suspend(call, suspended) {
+      const values = { ':status': { S: 'suspended' }, ':suspension': { S: JSON.stringify(suspended) } };
       await update(call, ', suspension = :suspension', { ExpressionAttributeValues: values }).catch(recordsUnavailable);
     },
 
@@ -99,7 +104,7 @@ function markKey(call: EventId): Item {
 /** The suspension stays beside the mark of the attempt that goes on from it. */
 function begun(item: Item | undefined): CallMark {
   const suspension = item?.['suspension']?.S;
-  return suspension === undefined ? { status: 'started' } : { status: 'resumed', ...suspensionOf(suspension) };
+  return suspension === undefined ? { status: 'started' } : { status: 'resumed', ...suspendedIn(suspension) };
 }
 
 function found(item: Item | undefined): CallMark {
@@ -107,9 +112,9 @@ function found(item: Item | undefined): CallMark {
   return { status: 'found started', at: item?.['startedAt']?.S ?? '' };
 }
 
-function suspensionOf(text: string): Suspension {
+function suspendedIn(text: string): MarkedSuspension {
   try {
-    return Suspended.parse(JSON.parse(text));
+    return Kept.parse(JSON.parse(text));
   } catch (cause) {
     throw new Fault('stored_data_invalid', 'the mark of a call does not have its shape', {
       // Such an error quotes what it refuses, which is what a server said.

@@ -3,10 +3,19 @@ import { GetItemCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createCallMarks } from '#aws/call-marks.dynamodb.ts';
 import { EventId } from '#contract/ids.ts';
+import type { MarkedSuspension } from '#core/mcp/call-marks.ts';
 import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
 
 const NOW = '2026-11-21T10:00:00.000Z';
 const LATER = '2026-11-21T10:00:05.000Z';
+
+const NOTHING: MarkedSuspension = {
+  requests: [],
+  state: null,
+  causes: [],
+  error: { type: 'mcp_authentication_failed_error', server: 'fx', message: 'Open https://pay.example.com/' },
+  since: 7,
+};
 
 describe('marks of calls', () => {
   let db: TestDynamoDb;
@@ -33,16 +42,17 @@ describe('marks of calls', () => {
     const found = [await marks.find(call)];
     await marks.start(call, NOW);
     found.push(await instance().find(call));
-    await marks.suspend(call, { requests: [], state: null, causes: [] });
+    await marks.suspend(call, NOTHING);
     found.push(await instance().find(call));
     await marks.done(call);
     found.push(await instance().find(call));
-    expect(found).toEqual([null, 'started', 'suspended', 'done']);
+    const suspended = { status: 'suspended', ...NOTHING };
+    expect(found).toEqual([null, { status: 'started' }, suspended, { status: 'done' }]);
   });
 
   it('give what a suspended attempt left to one that goes on from it', async () => {
     const call = newCall();
-    const suspension = { requests: ['pay'], state: 'st4te/+= "ü"\u2028', causes: ['input_required'] };
+    const suspension = { ...NOTHING, requests: ['pay'], state: 'st4te/+= "ü"\u2028', causes: ['input_required'] };
     await instance().start(call, NOW);
     await instance().suspend(call, suspension);
     const marks = await Promise.all(Array.from({ length: 10 }, () => instance().start(call, LATER)));
@@ -56,7 +66,7 @@ describe('marks of calls', () => {
     await instance().done(call);
     expect(await instance().start(call, LATER)).toEqual({ status: 'done' });
     const suspended = newCall();
-    await instance().suspend(suspended, { requests: [], state: null, causes: [] });
+    await instance().suspend(suspended, NOTHING);
     await instance().done(suspended);
     expect(await instance().start(suspended, LATER)).toEqual({ status: 'done' });
   });

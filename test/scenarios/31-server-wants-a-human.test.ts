@@ -1,4 +1,5 @@
 import { expect, it, onTestFinished } from 'vitest';
+import { callTool } from '#core/mcp/call-tool.ts';
 import { clientForTests, ON, targetOf } from '#test/mcp/client.ts';
 import { ELICITATION } from '#test/mcp/fx-tools.ts';
 import { startFx } from '#test/mcp/fx.ts';
@@ -37,5 +38,30 @@ it.each(['legacy', 'modern'] as const)(
     }
     // Every request went to the server itself: nobody here has opened what is for people.
     expect(fx.requests.every(({ path }) => path.startsWith('/mcp'))).toBe(true);
+  },
+);
+
+it.each(['legacy', 'modern'] as const)(
+  'scenario 31: a %s server is told yes only after a person was asked, although the one who was to ask died',
+  async (era) => {
+    const fx = await startFx({ era });
+    onTestFinished(fx.close);
+    const client = clientForTests();
+    await client.listTools(targetOf(fx.url), ON);
+    const session = fxSession(fx, { tool: 'url_elicitation', input: {}, client });
+    const dies = async () => Promise.reject(new Error('killed'));
+    const dying = { ...session.world, log: { ...session.world.log, append: dies } };
+    await expect(callTool(dying, session.request, session.until)).rejects.toThrow('killed');
+
+    await session.call();
+    expect(fx.calls('url_elicitation')).toHaveLength(1);
+    expect(session.errors()).toMatchObject([{ error: { message: expect.stringContaining(ELICITATION.url) } }]);
+    expect((await session.state()).calls).toMatchObject([{ waitsFor: 'confirmation', isSuspended: true }]);
+
+    fx.opened = true;
+    await session.when({ do: 'resume', call: session.open.id });
+    await session.call();
+    expect(session.results()).toMatchObject([{ is_error: false, content: [{ text: 'paid' }] }]);
+    expect(fx.calls('url_elicitation')).toHaveLength(2);
   },
 );

@@ -3,7 +3,7 @@ import type { SessionState } from '#contract/entries.ts';
 import type { EventId } from '#contract/ids.ts';
 import type { WantedCall } from '#contract/mcp-proxy.ts';
 import type { Acting } from '#core/mcp/acting.ts';
-import type { Suspension } from '#core/mcp/call-marks.ts';
+import type { FoundMark, MarkedSuspension, Suspension } from '#core/mcp/call-marks.ts';
 import { carryBearer, type Carried } from '#core/mcp/carried-bearer.ts';
 import type { Permit } from '#core/mcp/judge.ts';
 import type { McpCalled, McpFailure } from '#core/mcp/mcp-client.ts';
@@ -15,7 +15,22 @@ export interface PermittedCall {
   readonly acting: Acting;
   readonly call: WantedCall;
   readonly permit: Permit;
+  /** Of the open call: position of what gave it to its hand. */
+  readonly since: number;
 }
+
+/** What came of the attempts before one. */
+export type Earlier =
+  /** Nothing was sent, or what was asked of people for it has been done. */
+  { readonly status: 'unsent' } | Unfinished;
+
+type Unfinished =
+  /** Another attempt has said what came of it. */
+  | { readonly status: 'settled' }
+  /** Another attempt began to send it and did not say what came of it. */
+  | { readonly status: 'unknown' }
+  /** Another attempt stopped for a person, whom nobody has been asked for yet. */
+  | { readonly status: 'untold'; readonly suspension: MarkedSuspension };
 
 export type Attempted =
   | {
@@ -28,10 +43,7 @@ export type Attempted =
   /** Nothing was sent. */
   | { readonly status: 'limited'; readonly retryAfterMs: number }
   | { readonly status: 'no token'; readonly why: NoBearer }
-  /** Another attempt has said what came of it. */
-  | { readonly status: 'settled' }
-  /** Another attempt began to send it and did not say what came of it. */
-  | { readonly status: 'unknown' }
+  | Unfinished
   /** The log stopped wanting it while it was under way. */
   | { readonly status: 'interrupted'; readonly carried: Carried };
 
@@ -51,10 +63,14 @@ export async function attempt(world: McpProxyWorld, permitted: PermittedCall, un
     case 'started':
       return send(world, permitted, { carried, before: NOTHING, deadline: until.deadline });
     case 'resumed':
-      return send(world, permitted, { carried, before: mark, deadline: until.deadline });
-    case 'found started':
-      // Begun since this one looked, by another: to let it wait for its user is its word, too.
-      return { status: (await earlierAttempts(world, call.id)) === 'unknown' ? 'unknown' : 'settled' };
+      return mark.since === permitted.since
+        ? { status: 'untold', suspension: mark }
+        : send(world, permitted, { carried, before: mark, deadline: until.deadline });
+    case 'found started': {
+      // Begun since this one looked, by another, whose word it is to let it wait for its user, too.
+      const other = await earlierAttempts(world, permitted);
+      return other.status === 'unsent' ? { status: 'settled' } : other;
+    }
     case 'done':
       return { status: 'settled' };
     default:
@@ -77,20 +93,23 @@ async function limitedFor(
   return Math.max(0, Math.ceil(taken.untilUs / 1000) - Date.parse(stamp.now()));
 }
 
-/**
- * What came of the attempts before this one: nothing that was sent, what they have said, or what nobody knows. One that
- * is under way is given a moment to end: its word is better than a guess.
- */
+/** Another attempt that is under way is given a moment to end: its word is better than a guess. */
 export async function earlierAttempts(
   { marks, pause }: Pick<McpProxyWorld, 'marks' | 'pause'>,
-  call: EventId,
-): Promise<'unsent' | 'settled' | 'unknown'> {
+  { call, since }: Pick<PermittedCall, 'call' | 'since'>,
+): Promise<Earlier> {
   for (let looks = 0; ; looks += 1) {
-    const mark = await marks.find(call);
-    if (mark !== 'started') return mark === 'done' ? 'settled' : 'unsent';
-    if (looks === LOOKS) return 'unknown';
+    const mark = await marks.find(call.id);
+    if (mark?.status !== 'started') return earlierIn(mark, since);
+    if (looks === LOOKS) return { status: 'unknown' };
     await pause(LOOK_MS);
   }
+}
+
+function earlierIn(mark: Exclude<FoundMark, { status: 'started' }> | null, since: number): Earlier {
+  if (mark?.status === 'done') return { status: 'settled' };
+  // When the session was told and somebody has acted, the call has been given to its hand anew.
+  return mark?.since === since ? { status: 'untold', suspension: mark } : { status: 'unsent' };
 }
 
 async function send(

@@ -41,7 +41,7 @@ export async function callTool(world: McpProxyWorld, request: CallRequest, until
   const judged = await judgeForHand(world, acting, { ...call, isConfirmed: open?.isConfirmed ?? true });
   const made = { acting, call, judged, beganMs };
   if (open === undefined) return conclude(world, made, UNSAID);
-  const ending = await endingFor(world, made, until);
+  const ending = await endingFor(world, { ...made, since: open.since }, until);
   if (ending !== null) await conclude(world, made, ending);
 }
 
@@ -95,17 +95,23 @@ async function judgeForHand(
 }
 
 /** Null when another attempt has concluded it. */
-async function endingFor(world: McpProxyWorld, made: Made, until: Until): Promise<Ending | null> {
-  const { acting, call, judged } = made;
-  const permitted = judged.permit === null ? null : { acting, call, permit: judged.permit };
+async function endingFor(
+  world: McpProxyWorld,
+  made: Made & { readonly since: number },
+  until: Until,
+): Promise<Ending | null> {
+  const { acting, call, judged, since } = made;
+  const permitted = judged.permit === null ? null : { acting, call, permit: judged.permit, since };
   // Before it is denied, limited or left without a token, all of which say that it was not made.
-  const earlier = await earlierAttempts(world, call.id);
-  if (earlier !== 'unsent') return earlier === 'settled' ? null : unheard(permitted);
+  const earlier = await earlierAttempts(world, made);
+  if (earlier.status === 'settled') return null;
+  if (earlier.status === 'unknown') return unheard(permitted);
   if (permitted === null) {
     await recordDenial(world, acting, { call, judged });
     const { code, reason } = judged.decision;
     return failing('denied', reason, { came: { ...NOTHING_DONE, outcome: 'denied', error: code }, detail: code });
   }
+  if (earlier.status === 'untold') return endingOf(world, permitted, earlier);
   const subject = subjectOf(world, acting, { call, judged });
   await world.audit.record(acting.workspace, acting.key.session, intentOf(subject, judged));
   const attempted = await attempt(world, permitted, until);
@@ -115,7 +121,11 @@ async function endingFor(world: McpProxyWorld, made: Made, until: Until): Promis
 /** First what the session sees, then what auditors see, then the mark: whoever finds it done need look at neither. */
 async function conclude(world: McpProxyWorld, made: Made, ending: Ending): Promise<void> {
   const { acting, call } = made;
-  if (ending.do === 'suspend' && ending.suspension !== null) await world.marks.suspend(call.id, ending.suspension);
+  if (ending.do === 'suspend' && ending.suspension !== null) {
+    // With what the session is about to be told: if this process dies before, the next attempt tells it.
+    const { requests, state, causes } = ending.suspension;
+    await world.marks.suspend(call.id, { requests, state, causes, error: ending.error, since: ending.since });
+  }
   await tellSession(world, made, ending);
   const durationMs = Math.max(0, Date.parse(world.stamp.now()) - made.beganMs);
   const subject = subjectOf(world, acting, made);
@@ -133,7 +143,7 @@ async function tellSession(world: McpProxyWorld, { acting, call }: Made, ending:
   if (head === null) return;
   const { error } = ending;
   if (ending.do === 'suspend') {
-    await change(world, acting.key, head, { do: 'suspend', call: call.id, error: ending.error });
+    await change(world, acting.key, head, { do: 'suspend', call: call.id, since: ending.since, error: ending.error });
     return;
   }
   const { content, isError } = ending;

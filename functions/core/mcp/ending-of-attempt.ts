@@ -32,6 +32,11 @@ export async function endingOf(
       return withoutToken(world, permitted, attempted.why);
     case 'unknown':
       return unheard(permitted);
+    case 'untold': {
+      const { suspension } = attempted;
+      const came = cameOf(permitted, null, { outcome: 'suspended', error: 'attempt_died' });
+      return { do: 'suspend', error: suspension.error, suspension, since: permitted.since, came, detail: null };
+    }
     case 'interrupted': {
       const came = cameOf(permitted, attempted.carried, { outcome: 'unknown', error: 'interrupted' });
       return failing('interrupted', MAY_HAVE_HAD_AN_EFFECT, { came, detail: null });
@@ -59,7 +64,12 @@ async function withoutToken(world: McpProxyWorld, permitted: PermittedCall, why:
     detail: why.detail,
   });
   const url = why.status === 'needs_reauth' ? await linkFor(world, permitted, null) : null;
-  if (url !== null) return { do: 'suspend', error: withLink(error, url), suspension: null, ...said('suspended') };
+  if (url !== null) {
+    return {
+      ...{ do: 'suspend', error: withLink(error, url), suspension: null, since: permitted.since },
+      ...said('suspended'),
+    };
+  }
   return failing(
     'authentication',
     `${UNAUTHENTICATED[why.status]}${retryAfter(why.retryAfterMs)}`,

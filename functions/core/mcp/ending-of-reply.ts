@@ -110,6 +110,7 @@ function askingPeople(
     do: 'suspend',
     error: { type: 'mcp_authentication_failed_error', server, message: askToOpen(server, requests) },
     suspension,
+    since: permitted.since,
     came: cameOf(permitted, carried, { ...came, outcome: 'suspended', error: 'input_required' }),
     detail: null,
   };
@@ -141,14 +142,15 @@ async function failed(
   if (error !== undefined && url !== null) {
     const cause = `${wanted} ${stateOf(identity.match, carried.version())}`;
     const causes = before.causes.includes(cause) ? before.causes : [...before.causes, cause];
-    return { do: 'suspend', error: withLink(error, url), suspension: { ...before, causes }, ...said('suspended') };
+    const suspension = { ...before, causes };
+    return { do: 'suspend', error: withLink(error, url), suspension, since: permitted.since, ...said('suspended') };
   }
   return failing(reply.kind, textOf(reply, why), said('failed'), error);
 }
 
 /**
- * A consent that changed nothing is not asked for again. That there was one shows in the credential: an attempt that died
- * before anybody was asked, or a call that was confirmed without a consent, finds it as it was.
+ * A consent that changed nothing is not asked for again. That there was one shows in the credential: a call that was
+ * confirmed without a consent finds it as it was.
  */
 function askedInVain({ causes }: Suspension, wanted: string, match: Match | null): boolean {
   const unchanged = `${wanted} ${stateOf(match, null)}`;

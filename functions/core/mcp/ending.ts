@@ -31,6 +31,8 @@ export interface Suspended extends Said {
   readonly error: McpTrouble;
   /** What the next attempt goes on from; null when this one did not get as far as to be marked. */
   readonly suspension: Suspension | null;
+  /** Of the open call that is to wait. */
+  readonly since: number;
 }
 
 export type Ending = Result | Suspended;

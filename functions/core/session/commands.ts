@@ -61,8 +61,11 @@ export type Command =
       /** What people are told beside it. */
       readonly error?: McpTrouble;
     }
-  /** An open call of a hand goes on only when a person has done what `error` asks them for, outside the session. */
-  | { readonly do: 'suspend'; readonly call: EventId; readonly error: McpTrouble }
+  /**
+   * An open call of a hand goes on only when a person has done what `error` asks them for, outside the session. Its hand
+   * was given it at `since`: one that was given it later has its own word.
+   */
+  | { readonly do: 'suspend'; readonly call: EventId; readonly since: number; readonly error: McpTrouble }
   /**
    * They have: the call is its hand's again. Whoever resumes a call that does not wait for that changes nothing. Null for
    * what was listed without them: the run that goes on with it asks again.

@@ -26,10 +26,11 @@ export function decideListed(state: SessionState, command: CommandTo<'listed'>, 
   };
 }
 
-export function decideSuspend(state: SessionState, { call, error }: CommandTo<'suspend'>, stamp: Stamp): Decided {
-  const isAtHand = state.calls.some(({ id, waitsFor }) => id === call && waitsFor === 'hand');
-  // Answered, interrupted, or suspended by a twin of this hand.
-  if (!isAtHand) return NOTHING;
+export function decideSuspend(state: SessionState, command: CommandTo<'suspend'>, stamp: Stamp): Decided {
+  const { call, since, error } = command;
+  const open = state.calls.find(({ id }) => id === call);
+  // Answered, interrupted, or suspended by a twin of this hand, and perhaps resumed since.
+  if (open?.waitsFor !== 'hand' || open.since !== since) return NOTHING;
   return {
     status: 'decided',
     entries: [mcpTrouble(stamp, error), { record: { kind: 'call.suspended', call, at: stamp.now() } }],

@@ -154,10 +154,11 @@ function theatre(scheduler: fc.Scheduler) {
   async function callServer(act: Act, call: HandCall): Promise<void> {
     const log = logFor(act);
     const head = await log.head(KEY);
-    if (head === null || !head.state.calls.some(({ id, waitsFor }) => id === call.id && waitsFor === 'hand')) return;
+    const open = head?.state.calls.find(({ id, waitsFor }) => id === call.id && waitsFor === 'hand');
+    if (head === null || open === undefined) return;
     const needsPage = call.at % 2 === 0 && !sentToPage.has(call.id);
     const command: Command = needsPage
-      ? { do: 'suspend', call: call.id, error: TROUBLE }
+      ? { do: 'suspend', call: call.id, since: open.since, error: TROUBLE }
       : { do: 'result', call: call.id, content: [{ type: 'text', text: 'found' }], isError: false };
     const changed = await change({ log, stamp }, KEY, head, command);
     if (needsPage && changed.status === 'changed') sentToPage.add(call.id);

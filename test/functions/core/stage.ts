@@ -227,10 +227,11 @@ export async function createStage(initial: readonly EventInput[]) {
   async function callServer(actor: Actor, call: EventId, suspends: boolean): Promise<void> {
     const port = portFor(actor);
     const head = await port.head(KEY);
-    if (head === null || !head.state.calls.some(({ id, waitsFor }) => id === call && waitsFor === 'hand')) return;
+    const open = head?.state.calls.find(({ id, waitsFor }) => id === call && waitsFor === 'hand');
+    if (head === null || open === undefined) return;
     const content = [{ type: 'text' as const, text: 'found' }];
     const command: Command = suspends
-      ? { do: 'suspend', call, error: TROUBLE }
+      ? { do: 'suspend', call, since: open.since, error: TROUBLE }
       : { do: 'result', call, content, isError: false };
     await change({ log: port, stamp }, KEY, head, command);
   }

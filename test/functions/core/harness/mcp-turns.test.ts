@@ -301,7 +301,7 @@ describe('a call that its hand gave back', () => {
     const { turn: next } = await staged.turn();
     const [call] = next?.calls ?? [];
     if (call === undefined) throw new Error('no call');
-    await staged.apply({ do: 'suspend', call: call.id, error: TROUBLE });
+    await staged.apply({ do: 'suspend', call: call.id, since: call.since ?? 0, error: TROUBLE });
     const hands = [{ call: call.id, since: call.since, outcome: 'done' as const }];
     return { ...staged, call, hands };
   }

@@ -4,13 +4,13 @@ import { Fault } from '#core/errors.ts';
 import { callTool } from '#core/mcp/call-tool.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
 import { bucketOf } from '#core/requests/token-bucket.ts';
-import { ALLOW, failure, proxyStage, type ProxyStage } from '#test/functions/core/mcp/proxy-stage.ts';
+import { ALLOW, ANSWER, failure, proxyStage, type ProxyStage } from '#test/functions/core/mcp/proxy-stage.ts';
 
 class Killed extends Error {}
 
 const PAY = { id: 'pay', url: 'https://pay.example.com/', message: '' };
 
-type Effect = 'intent' | 'mark' | 'call' | 'append' | 'outcome' | 'done';
+type Effect = 'intent' | 'mark' | 'call' | 'suspend' | 'append' | 'outcome' | 'done';
 type Moment = 'before' | 'after';
 
 const EFFECTS: readonly Effect[] = ['intent', 'mark', 'call', 'append', 'outcome', 'done'];
@@ -39,7 +39,7 @@ function dying(stage: ProxyStage, effect: Effect, moment: Moment): McpProxyWorld
     marks: {
       find: at(null, world.marks.find),
       start: at('mark', world.marks.start),
-      suspend: at(null, world.marks.suspend),
+      suspend: at('suspend', world.marks.suspend),
       done: at('done', world.marks.done),
     },
     client: { ...world.client, callTool: at('call', world.client.callTool) },
@@ -127,6 +127,65 @@ describe('a call that was to wait for its user, and died', () => {
     const { calls } = await stage.state();
     expect(calls.every(({ waitsFor }) => waitsFor === 'confirmation')).toBe(true);
     expect(stage.results().length + calls.length).toBe(1);
+  });
+
+  const SUSPENDED = [{ waitsFor: 'confirmation', isSuspended: true }];
+  const asking = () => {
+    const stage = proxyStage();
+    stage.replies.splice(0, 1, { status: 'input_required', requests: [PAY], state: 'st4te' }, ANSWER);
+    return stage;
+  };
+
+  it.each([
+    ['after', 'suspend'],
+    ['before', 'append'],
+  ] as const)(
+    '%s the %s: people are asked by the next attempt, and nobody says yes for them',
+    async (moment, effect) => {
+      const stage = asking();
+      await attempts(stage, [dying(stage, effect, moment)]);
+      expect(stage.errors()).toEqual([]);
+      await attempts(stage, [stage.world]);
+      expect(stage.calls).toHaveLength(1);
+      expect(stage.errors()).toMatchObject([{ error: { message: expect.stringContaining(PAY.url) } }]);
+      expect((await stage.state()).calls).toMatchObject(SUSPENDED);
+      expect(stage.outcomes()).toMatchObject([{ outcome: 'suspended', error: 'attempt_died' }]);
+      await stage.when({ do: 'resume', call: stage.open.id });
+      await attempts(stage, [stage.world]);
+      expect(stage.calls[1]?.call.resume).toMatchObject({ requests: ['pay'], state: 'st4te' });
+      expect(stage.results()).toMatchObject([{ is_error: false }]);
+    },
+  );
+
+  it('asks people once, although the one that was to wait was only slow', async () => {
+    const stage = asking();
+    const { promise: isMarked, resolve: marked } = Promise.withResolvers<void>();
+    const { promise: goesOn, resolve: goOn } = Promise.withResolvers<void>();
+    const suspend = async (...[call, suspension]: Parameters<typeof stage.marks.suspend>) => {
+      await stage.marks.suspend(call, suspension);
+      marked();
+      await goesOn;
+    };
+    const slow = attempts(stage, [{ ...stage.world, marks: { ...stage.marks, suspend } }]);
+    await isMarked;
+    await attempts(stage, [stage.world]);
+    await stage.when({ do: 'resume', call: stage.open.id });
+    goOn();
+    await slow;
+    expect(stage.errors()).toHaveLength(1);
+    expect((await stage.state()).calls).toMatchObject([{ waitsFor: 'hand' }]);
+  });
+
+  it('is told by one that found nothing and came to send it a moment later', async () => {
+    const stage = asking();
+    const start = async (...args: Parameters<typeof stage.marks.start>) => {
+      await attempts(stage, [dying(stage, 'suspend', 'after')]);
+      return stage.marks.start(...args);
+    };
+    await attempts(stage, [{ ...stage.world, marks: { ...stage.marks, start } }]);
+    expect(stage.calls).toHaveLength(1);
+    expect((await stage.state()).calls).toMatchObject(SUSPENDED);
+    expect(stage.marks.all.get(stage.open.id)?.status).toBe('suspended');
   });
 });
 

@@ -11,7 +11,7 @@ import { ConnectId, CredentialId, EventId, VaultId, WorkspaceId } from '#contrac
 import type { McpTool, OfferedTool } from '#contract/mcp.ts';
 import { USER_KEY, type Vault } from '#contract/vaults.ts';
 import type { ConnectOffer } from '#core/connect/connect-links.ts';
-import type { CallMark, CallMarks, Suspension } from '#core/mcp/call-marks.ts';
+import type { CallMark, CallMarks, FoundMark, MarkedSuspension } from '#core/mcp/call-marks.ts';
 import type { CallRequest } from '#core/mcp/call-tool.ts';
 import { fingerprint } from '#core/mcp/manifest.ts';
 import type { McpCall, McpCalled, McpClient, McpFailure, McpListed, McpTarget } from '#core/mcp/mcp-client.ts';
@@ -346,7 +346,13 @@ export function memoryMarks(): CallMarks & { readonly all: Map<EventId, Mark> } 
     void all.set(id, { status: 'done', at: '', suspension: null, ...all.get(id), ...mark });
   return {
     all,
-    find: async (id) => all.get(id)?.status ?? null,
+    async find(id): Promise<FoundMark | null> {
+      const { status, suspension } = all.get(id) ?? {};
+      if (status === undefined) return null;
+      if (status !== 'suspended') return { status };
+      if (suspension == null) throw new Error('it was suspended with nothing to go on from');
+      return { status, ...suspension };
+    },
     async start(id, at): Promise<CallMark> {
       const mark = all.get(id);
       if (mark?.status === 'done') return { status: 'done' };
@@ -362,7 +368,7 @@ export function memoryMarks(): CallMarks & { readonly all: Map<EventId, Mark> } 
 interface Mark {
   readonly status: 'started' | 'suspended' | 'done';
   readonly at: string;
-  readonly suspension: Suspension | null;
+  readonly suspension: MarkedSuspension | null;
 }
 
 function memoryBuckets(nowMs: () => number): McpProxyWorld['buckets'] {

@@ -21,7 +21,12 @@ const result = (call = FIRST, error?: typeof TROUBLE): Command => ({
   isError: error !== undefined,
   ...(error === undefined ? {} : { error }),
 });
-const suspend = (call = FIRST): Command => ({ do: 'suspend', call, error: TROUBLE });
+const suspend =
+  (call = FIRST) =>
+  ({ head }: Scenario): Command => {
+    const since = head.state.calls.find(({ id }) => id === call)?.since ?? 0;
+    return { do: 'suspend', call, since, error: TROUBLE };
+  };
 const resume = (call = FIRST): Command => ({ do: 'resume', call });
 const decline = (call = FIRST): Command => ({ do: 'decline', call, reason: 'The user does not want it.' });
 const usesIn = ({ entries }: Scenario) =>
@@ -174,6 +179,8 @@ describe('a suspended call', () => {
     const called = asking().when(calling(['find', 'drop']));
     expect(called.when(suspend(SECOND)).then, 'waits for a confirmation').toEqual([]);
     expect(called.when(suspend()).when(suspend()).then, 'a twin was faster').toEqual([]);
+    const late = called.when(suspend()).when(resume()).when(suspend()(called));
+    expect(late.then, 'a twin was faster, and a person since').toEqual([]);
     expect(called.when(result()).when(suspend()).then, 'has its result').toEqual([]);
     expect(called.when(sends({ type: 'user.interrupt' })).when(suspend()).then, 'interrupted').toEqual([]);
   });

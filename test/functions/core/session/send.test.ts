@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { EventId } from '#contract/ids.ts';
 import { Fault } from '#core/errors.ts';
-import type { Append, Runs, SessionLog } from '#core/ports.ts';
+import type { Append, Head, Runs, SessionLog } from '#core/ports.ts';
 import { change } from '#core/session/change.ts';
 import type { Command } from '#core/session/commands.ts';
 import { fold } from '#core/session/evolve.ts';
@@ -47,6 +47,11 @@ function interrupted(log: MemoryLog, interrupt: () => Promise<unknown>): Session
     },
   };
 }
+
+const suspend = (head: Head | null): Command => {
+  const since = head?.state.calls[0]?.since ?? 0;
+  return { do: 'suspend', call: callId(0), since, error: TROUBLE };
+};
 
 async function act(log: MemoryLog, command: Parameters<typeof change>[3]) {
   const head = await log.head(KEY);
@@ -241,7 +246,7 @@ describe('resuming a suspended call', () => {
   function waiting() {
     const scenario = asking()
       .when(calling(['find']))
-      .when({ do: 'suspend', call: callId(0), error: TROUBLE })
+      .when(({ head }) => suspend(head))
       .when({ do: 'await action' });
     const log = memoryLog();
     log.create(KEY, scenario.head, scenario.entries);
@@ -275,7 +280,7 @@ describe('resuming a suspended call', () => {
     const runs = runsThat(() => 'started');
     await resumeCall({ log, runs, stamp }, to, callId(0));
     expect(await resumeCall({ log, runs, stamp }, to, callId(0))).toEqual({ run: 'early' });
-    await act(log, { do: 'suspend', call: callId(0), error: TROUBLE });
+    await act(log, suspend(await log.head(KEY)));
     await act(log, { do: 'await action' });
     expect(await resumeCall({ log, runs, stamp }, to, callId(0))).toEqual({ run: 'started' });
     await act(log, { do: 'result', call: callId(0), content: [], isError: false });
