@@ -7,13 +7,13 @@ import type { McpProxyRequest, WantedCall } from '#contract/mcp-proxy.ts';
 import type { WorkspaceId } from '#contract/ids.ts';
 import { Fault } from '#core/errors.ts';
 import { actingIn, type Acting } from '#core/mcp/acting.ts';
-import { attempt, earlierAttempts } from '#core/mcp/attempt.ts';
+import { attempt, type Earlier } from '#core/mcp/attempt.ts';
 import { intentOf, NOTHING_DONE, recordDenial, subjectOf } from '#core/mcp/audited.ts';
 import { endingOf, unheard } from '#core/mcp/ending-of-attempt.ts';
 import { failing, type Ending } from '#core/mcp/ending.ts';
-import { denial, judge, type Judged } from '#core/mcp/judge.ts';
+import { judge, type Judged } from '#core/mcp/judge.ts';
+import { judgeAtHand } from '#core/mcp/judge-at-hand.ts';
 import type { McpProxyWorld, Until } from '#core/mcp/proxy-world.ts';
-import { hookCall } from '#core/policy/hook-call.ts';
 import type { LogKey } from '#core/ports.ts';
 import { change } from '#core/session/change.ts';
 
@@ -38,10 +38,17 @@ export async function callTool(world: McpProxyWorld, request: CallRequest, until
   // It has its result, or an interrupt ended it, and its attempt has said all there was to say.
   if (open === undefined && !(await diedUnsaid(world, head.state.workspace, request))) return;
   const [call, acting] = await Promise.all([wantedCall(world, key, request), actingIn(world, key, head)]);
-  const judged = await judgeForHand(world, acting, { ...call, isConfirmed: open?.isConfirmed ?? true });
-  const made = { acting, call, judged, beganMs };
-  if (open === undefined) return conclude(world, made, UNSAID);
-  const ending = await endingFor(world, { ...made, since: open.since }, until);
+  if (open === undefined) {
+    // No hook hears of what is over.
+    const judged = await judge(world, acting, { ...call, isConfirmed: true });
+    return conclude(world, { acting, call, judged, beganMs }, UNSAID);
+  }
+  const { since, isConfirmed } = open;
+  const atHand = await judgeAtHand(world, acting, { call, since, isConfirmed });
+  // It is over by now, waits, or was given to its hand anew: each is what another attempt begins with.
+  if (atHand === null) return callTool(world, request, until);
+  const made = { acting, call, judged: atHand.judged, beganMs };
+  const ending = await endingFor(world, { ...made, earlier: atHand.earlier, since }, until);
   if (ending !== null) await conclude(world, made, ending);
 }
 
@@ -74,36 +81,14 @@ async function wantedCall({ log }: McpProxyWorld, key: LogKey, { call }: CallReq
   return { id: event.id, server: event.mcp_server_name, tool: event.name, input: event.input };
 }
 
-/** Policy may have changed since the call was told, and a customer's own hook has the last word. */
-async function judgeForHand(
-  world: McpProxyWorld,
-  acting: Acting,
-  wanted: WantedCall & { readonly isConfirmed: boolean },
-): Promise<Judged> {
-  const judged = await judge(world, acting, wanted);
-  const { permit } = judged;
-  if (permit === null) return judged;
-  // What has to be asked now was not asked then.
-  if (judged.decision.decision === 'ask' && !wanted.isConfirmed) {
-    const { policyIds, policySha256, mode, would } = judged.decision;
-    const decision = { ...denial('confirmation_missing'), policyIds, policySha256, mode, would };
-    return { ...judged, decision, permit: null };
-  }
-  const { facts } = permit;
-  const { decision, input } = await hookCall(world, { id: wanted.id, facts, input: permit.input }, judged.decision);
-  return { ...judged, decision, permit: decision.decision === 'deny' ? null : { ...permit, input: { ...input } } };
-}
-
 /** Null when another attempt has concluded it. */
 async function endingFor(
   world: McpProxyWorld,
-  made: Made & { readonly since: number },
+  made: Made & { readonly earlier: Earlier; readonly since: number },
   until: Until,
 ): Promise<Ending | null> {
-  const { acting, call, judged, since } = made;
+  const { acting, call, judged, earlier, since } = made;
   const permitted = judged.permit === null ? null : { acting, call, permit: judged.permit, since };
-  // Before it is denied, limited or left without a token, all of which say that it was not made.
-  const earlier = await earlierAttempts(world, made);
   if (earlier.status === 'settled') return null;
   if (earlier.status === 'unknown') return unheard(permitted);
   if (permitted === null) {

@@ -100,6 +100,7 @@ const REASONS = {
   tool_drift: 'The MCP server has changed this tool since it was approved, so it waits for a new approval.',
   two_users: 'The vaults of this session belong to different users, so nobody can tell for whom to act.',
   confirmation_missing: 'Policy wants a person to confirm this call, and did not when it was made. Make it again.',
+  credential_changed: 'Who acts towards this MCP server changed while the call was being checked. Make it again.',
 } as const;
 
 export type DenialCode = keyof typeof REASONS;

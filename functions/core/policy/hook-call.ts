@@ -6,6 +6,8 @@ export interface Hooked {
   readonly decision: Decision;
   /** What is to be sent. */
   readonly input: HookedCall['input'];
+  /** Whether a hook was asked, which takes seconds when it likes. */
+  readonly isAsked: boolean;
 }
 
 /** `decision` is policy's, on this very input; one that is not `allow` stays as it is, and no hook hears of the call. */
@@ -15,21 +17,23 @@ export async function hookCall(
   decision: Decision,
 ): Promise<Hooked> {
   const { facts, input } = call;
-  if (decision.decision !== 'allow') return { decision, input };
+  if (decision.decision !== 'allow') return { decision, input, isAsked: false };
   const asked = await hooks.before(call);
-  if (asked.status === 'none') return { decision, input };
+  if (asked.status === 'none') return { decision, input, isAsked: false };
+  const isAsked = true;
   if (asked.status === 'silent') {
     const silent = hooks.failOpen ? { ...decision, code: 'hook_silent' } : deny(decision, 'hook_silent', SILENT);
-    return { decision: silent, input };
+    return { decision: silent, input, isAsked };
   }
   const { code, error_message: message, override } = asked.answer;
-  if (code !== 'OK') return { decision: deny(decision, `hook:${code}`, message ?? REFUSED), input };
+  if (code !== 'OK') return { decision: deny(decision, `hook:${code}`, message ?? REFUSED), input, isAsked };
   const changed = override?.inputs ?? null;
-  if (changed === null) return { decision, input };
+  if (changed === null) return { decision, input, isAsked };
   // A person has confirmed what the model wanted, and that is not what would be sent.
-  if (facts.isConfirmed) return { decision: deny(decision, 'approval_mismatch', UNCONFIRMED), input };
+  if (facts.isConfirmed) return { decision: deny(decision, 'approval_mismatch', UNCONFIRMED), input, isAsked };
   const again = await policies.decide(facts, changed);
-  return { decision: again.decision === 'ask' ? deny(again, 'approval_mismatch', UNCONFIRMED) : again, input: changed };
+  const judged = again.decision === 'ask' ? deny(again, 'approval_mismatch', UNCONFIRMED) : again;
+  return { decision: judged, input: changed, isAsked };
 }
 
 /** `shown` is what the model may see: null for the result as it is. */
