@@ -31,9 +31,13 @@ export async function judgeAtHand(
   atHand: CallAtHand,
 ): Promise<JudgedAtHand | null> {
   const { call, isConfirmed } = atHand;
-  const { judged, isAsked } = await judgeWithHook(world, acting, { ...call, isConfirmed });
   // Before it is denied, limited or left without a token, all of which say that it was not made.
-  if (!isAsked) return { judged, earlier: await earlierAttempts(world, atHand) };
+  const [hooked, earlier] = await Promise.all([
+    judgeWithHook(world, acting, { ...call, isConfirmed }),
+    earlierAttempts(world, atHand),
+  ]);
+  const { judged, isAsked } = hooked;
+  if (!isAsked) return { judged, earlier };
   const head = await world.log.head(acting.key);
   if (head === null || !isStill(head, atHand)) return null;
   const input = judged.permit?.input ?? call.input;

@@ -132,4 +132,28 @@ describe('without a hook', () => {
     await callTool(stage.world, stage.request, stage.until);
     expect(seen).toEqual([1, 1, 1]);
   });
+
+  it('the mark of a call is looked for while the vaults are read', async () => {
+    const stage = proxyStage();
+    const { promise: isLookedFor, resolve: lookedFor } = Promise.withResolvers<void>();
+    const { marks, credentials } = stage.world;
+    const world: McpProxyWorld = {
+      ...stage.world,
+      marks: {
+        ...marks,
+        find(call) {
+          lookedFor();
+          return marks.find(call);
+        },
+      },
+      credentials: {
+        async match(...args) {
+          await isLookedFor;
+          return credentials.match(...args);
+        },
+      },
+    };
+    await callTool(world, stage.request, stage.until);
+    expect(stage.calls).toHaveLength(1);
+  });
 });
