@@ -304,7 +304,7 @@ describe('resuming a suspended call', () => {
     const decline = () => declineCall({ log, runs, stamp }, to, { call: callId(0), reason: 'No.' });
     await resumeCall({ log, runs, stamp }, to, callId(0));
     expect(await decline()).toEqual({ run: 'early' });
-    await act(log, { do: 'suspend', call: callId(0), error: TROUBLE });
+    await act(log, suspend(await log.head(KEY)));
     await act(log, { do: 'await action' });
     expect(await decline()).toEqual({ run: 'started' });
     const { length } = log.entries(KEY);
