@@ -5,13 +5,21 @@ import { Metadata, MetadataPatch } from './metadata.ts';
 
 const DisplayName = z.string().min(1).max(255);
 
+/** The person a vault belongs to, as the customer's identity provider names them (`sub`). */
+export const USER_KEY = 'external_user_id';
+
+/** Nobody is called nothing: the metadata of a vault of no user is without the key. */
+function naming<Pairs extends MetadataPatch>(metadata: z.ZodType<Pairs>) {
+  return metadata.refine((pairs) => pairs[USER_KEY] !== '', { path: [USER_KEY], error: 'must not be empty' });
+}
+
 export const VaultCreate = z
-  .strictObject({ display_name: DisplayName, metadata: Metadata.optional() })
+  .strictObject({ display_name: DisplayName, metadata: naming(Metadata).optional() })
   .meta({ id: 'VaultCreate' });
 export type VaultCreate = z.infer<typeof VaultCreate>;
 
 export const VaultUpdate = z
-  .strictObject({ display_name: DisplayName.nullish(), metadata: MetadataPatch.nullish() })
+  .strictObject({ display_name: DisplayName.nullish(), metadata: naming(MetadataPatch).nullish() })
   .meta({ id: 'VaultUpdate' });
 export type VaultUpdate = z.infer<typeof VaultUpdate>;
 
@@ -27,9 +35,6 @@ export const Vault = z
   })
   .meta({ id: 'Vault' });
 export type Vault = z.infer<typeof Vault>;
-
-/** The person a vault belongs to, as the customer's identity provider names them (`sub`). */
-export const USER_KEY = 'external_user_id';
 
 /** Quoted and named, it is as large as Secrets Manager takes a secret. */
 const MAX_QUOTED_BYTES = 65_000;

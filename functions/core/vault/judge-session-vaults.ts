@@ -2,6 +2,7 @@
 import type { VaultId, WorkspaceId } from '#contract/ids.ts';
 import { USER_KEY, type Vault } from '#contract/vaults.ts';
 import { refuse, type RequestRefusal } from '#core/requests/refusal.ts';
+import { namedUser } from '#core/vault/named-user.ts';
 import type { CredentialRecords, VaultRecords } from '#core/vault/vault-records.ts';
 
 export interface JudgingVaults {
@@ -40,7 +41,7 @@ const NO_VARIABLES =
 const ONE_USER = `must not belong to different users: metadata.${USER_KEY} of each must be the same, or absent`;
 
 function actsForTwo(vaults: readonly (Vault | null)[]): boolean {
-  const users = vaults.flatMap((vault) => vault?.metadata[USER_KEY] ?? []);
+  const users = vaults.flatMap((vault) => (vault === null ? [] : (namedUser(vault) ?? [])));
   return new Set(users).size > 1;
 }
 

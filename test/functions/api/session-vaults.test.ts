@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { WorkspaceId } from '#contract/ids.ts';
 import { startApi, type TestApi } from './api.ts';
 
 const VARIABLE = {
@@ -67,6 +68,13 @@ describe('the vaults of a session', () => {
     for (const [ids, message] of rules) {
       expect(await created(ids)).toMatchObject({ status: 400, ...refusal('invalid_request_error', message) });
     }
+  });
+
+  it('may name nobody with an empty text', async () => {
+    const nameless = { ...(await api.ask('GET', `/v1/vaults/${await vault()}`)).body, id: 'vlt_01nameless' };
+    const metadata = { external_user_id: '' };
+    await api.world.vaults.create(WorkspaceId.parse('wrkspc_tests'), { ...nameless, metadata });
+    expect(await created([await vault({ external_user_id: 'ada' }), nameless.id])).toMatchObject({ status: 200 });
   });
 
   it('hold no environment variable while nothing would put it in place', async () => {

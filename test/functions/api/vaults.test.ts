@@ -99,6 +99,26 @@ describe('vaults', () => {
   });
 });
 
+describe('the user of a vault', () => {
+  const USER = 'metadata.external_user_id';
+  const naming = (user: string | null) => ({ display_name: 'renamed', metadata: { external_user_id: user } });
+
+  it.each([
+    ['', `${USER}: must not be empty`],
+    ['x'.repeat(513), `${USER}: must have at most 512 character(s)`],
+  ])('is not called "%s"', async (user, message) => {
+    const id = await vault({ note: '' });
+    const answers = [
+      await api.ask('POST', '/v1/vaults', naming(user)),
+      await api.ask('POST', `/v1/vaults/${id}`, naming(user)),
+    ];
+    for (const answer of answers) {
+      expect(answer).toMatchObject({ status: 400, ...refusal('invalid_request_error', message) });
+    }
+    expect((await api.ask('GET', `/v1/vaults/${id}`)).body).toMatchObject({ metadata: { note: '' } });
+  });
+});
+
 describe('credentials', () => {
   it('tell everything but their secrets', async () => {
     const id = await vault();
