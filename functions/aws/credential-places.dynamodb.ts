@@ -38,12 +38,12 @@ export function createCredentialPlaces(dynamodb: DynamoDBClient, table: string):
   }
 
   return {
-    async create(created, key) {
+    async create(created, key, user) {
       try {
-        await transact(arrival(table, created, key));
+        await transact(arrival(table, { created, key, user }));
         return { status: 'created' };
       } catch (cause) {
-        return notCreated(cause) ?? recordsUnavailable(cause);
+        return notCreated(cause, user) ?? recordsUnavailable(cause);
       }
     },
 
@@ -81,43 +81,61 @@ export function createCredentialPlaces(dynamodb: DynamoDBClient, table: string):
   };
 }
 
-function arrival(table: string, created: NewCredential, key: string): TransactWriteItem[] {
+interface Arriving {
+  readonly created: NewCredential;
+  readonly key: string;
+  readonly user: string | undefined;
+}
+
+function arrival(table: string, arriving: Arriving): TransactWriteItem[] {
+  const { created, key } = arriving;
   const { workspace, credential } = created;
   const { id, vault_id: vault, auth } = credential;
-  const isOpen = 'workspace = :workspace AND attribute_not_exists(archivedAt)';
-  const hasRoom = '(attribute_not_exists(active) OR active < :max)';
-  const place = {
-    TableName: table,
-    Key: vaultKey(workspace, vault),
-    ConditionExpression: `${isOpen} AND ${hasRoom}`,
-    UpdateExpression: 'ADD active :one',
-    ExpressionAttributeValues: {
-      ':workspace': { S: workspace },
-      ':max': { N: String(MAX_CREDENTIALS) },
-      ':one': { N: '1' },
-    },
-    ReturnValuesOnConditionCheckFailure: 'ALL_OLD' as const,
-  };
   const unique = { ...uniqueKey(workspace, vault, key), credential: { S: id }, type: { S: auth.type } };
   const isNew = 'attribute_not_exists(pk)';
   return [
-    { Update: place },
+    { Update: placeFor(table, arriving) },
     { Put: { TableName: table, Item: unique, ConditionExpression: isNew } },
     { Put: { TableName: table, Item: newCredentialItem(created, key), ConditionExpression: isNew } },
   ];
 }
 
+function placeFor(table: string, { created, user }: Arriving) {
+  const { workspace, credential } = created;
+  const isOpen = 'workspace = :workspace AND attribute_not_exists(archivedAt)';
+  const hasRoom = '(attribute_not_exists(active) OR active < :max)';
+  // A row without the column was replaced by nobody: it names whom it named when it was read.
+  const namesUser = '(attribute_not_exists(namedUser) OR namedUser = :user)';
+  return {
+    TableName: table,
+    Key: vaultKey(workspace, credential.vault_id),
+    ConditionExpression: [isOpen, hasRoom, ...(user === undefined ? [] : [namesUser])].join(' AND '),
+    UpdateExpression: 'ADD active :one',
+    ExpressionAttributeValues: {
+      ':workspace': { S: workspace },
+      ':max': { N: String(MAX_CREDENTIALS) },
+      ':one': { N: '1' },
+      ...(user === undefined ? {} : { ':user': { S: user } }),
+    },
+    ReturnValuesOnConditionCheckFailure: 'ALL_OLD' as const,
+  };
+}
+
 /** Which of the conditions of `arrival` failed; null when none did. */
-function notCreated(cause: unknown): Created | null {
+function notCreated(cause: unknown, user: string | undefined): Created | null {
   if (!(cause instanceof TransactionCanceledException)) return null;
   const [place, unique] = (cause.CancellationReasons ?? []).map((reason) => ({
     failed: reason.Code === 'ConditionalCheckFailed',
     item: reason.Item,
   }));
-  const isOpen = place?.item !== undefined && archivedAtOf(place.item) === null;
-  if (place?.failed === true && !isOpen) return { status: 'closed' };
+  if (place?.failed === true && !isOpenTo(user, place.item)) return { status: 'closed' };
   if (unique?.failed === true) return { status: 'duplicate' };
   return place?.failed === true ? { status: 'full' } : null;
+}
+
+function isOpenTo(user: string | undefined, vault: Item | undefined): boolean {
+  if (vault === undefined || archivedAtOf(vault) !== null) return false;
+  return user === undefined || (vault['namedUser']?.S ?? user) === user;
 }
 
 /** What an active credential gives back. The key may be another's by now, if this loses. */

@@ -1,5 +1,6 @@
 /** Items of the vault table: what belongs to a vault shares its partition. */
 import { Vault } from '#contract/vaults.ts';
+import { namedUser } from '#core/vault/named-user.ts';
 import type { CredentialPlace } from '#core/vault/vault-records.ts';
 import { archivedAtOf } from '#aws/records-change.dynamodb.ts';
 import { bodyOf, type Item } from '#aws/records-item.ts';
@@ -30,6 +31,11 @@ export function credentialKey({ workspace, vault, credential }: Record<keyof Cre
 /** By its hash, for a URL may be longer than a sort key can be. */
 export function uniqueKey(workspace: string, vault: string, key: string): Item {
   return { pk: { S: partitionOf(workspace, vault) }, sk: { S: `${KEY_PREFIX}${sha256(key)}` } };
+}
+
+/** All that a replacement changes. Whom it names, or '', is in a column too, for conditions cannot look into a body. */
+export function vaultColumns(vault: Vault) {
+  return { body: { S: JSON.stringify(vault) }, namedUser: { S: namedUser(vault) ?? '' } };
 }
 
 export function vaultOf(item: Item): Vault {

@@ -1,21 +1,22 @@
 /** Vaults: one row each, and one beside it that tells whose it is. */
 import { TransactWriteItemsCommand, UpdateItemCommand, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { WorkspaceId, type VaultId } from '#contract/ids.ts';
-import { Vault } from '#contract/vaults.ts';
 import type { RevisedVault, VaultRecords } from '#core/vault/vault-records.ts';
 import { readRow } from '#aws/read-row.dynamodb.ts';
-import { archiveRow, archivedAtOf, contended, isLostRace } from '#aws/records-change.dynamodb.ts';
-import { bodyOf, isOf, listKeys, recordsUnavailable, textOf, type Item } from '#aws/records-item.ts';
+import { archiveRow, contended, isLostRace } from '#aws/records-change.dynamodb.ts';
+import { isOf, listKeys, recordsUnavailable, textOf, type Item } from '#aws/records-item.ts';
 import { listRows } from '#aws/records-list.dynamodb.ts';
-import { ownerKey, partitionOf, VAULT, vaultKey } from '#aws/vault-item.ts';
+import { ownerKey, partitionOf, VAULT, vaultColumns, vaultKey, vaultOf } from '#aws/vault-item.ts';
 
 export function createVaultRecords(dynamodb: DynamoDBClient, table: string): VaultRecords {
   const row = (Key: Item) => readRow(dynamodb, table, Key);
 
   async function findRevised(workspace: WorkspaceId, id: VaultId): Promise<RevisedVault | null> {
     const item = await row(vaultKey(workspace, id));
-    // A row that nothing has replaced yet carries no revision.
-    return isOf(item, workspace) ? { vault: vaultOf(item), revision: Number(item['revision']?.N ?? '0') } : null;
+    if (!isOf(item, workspace)) return null;
+    // A row that nothing has replaced yet carries no revision, and one that has never held a credential no count.
+    const counted = (name: 'revision' | 'active') => Number(item[name]?.N ?? '0');
+    return { vault: vaultOf(item), revision: counted('revision'), active: counted('active') };
   }
 
   return {
@@ -25,7 +26,7 @@ export function createVaultRecords(dynamodb: DynamoDBClient, table: string): Vau
         {
           ...vaultKey(workspace, vault.id),
           ...ours,
-          body: { S: JSON.stringify(vault) },
+          ...vaultColumns(vault),
           ...listKeys(workspace, 'vault', { createdAt: vault.created_at, id: vault.id }),
         },
         { ...ownerKey(vault.id), ...ours },
@@ -47,18 +48,22 @@ export function createVaultRecords(dynamodb: DynamoDBClient, table: string): Vau
       return listRows(dynamodb, { table, kind: 'vault', keyOf }, { request, read: vaultOf });
     },
 
-    async replace(workspace, { vault, revision }) {
+    async replace(workspace, { vault, revision, active }) {
       const isOurs = 'workspace = :workspace';
       const isOpen = 'attribute_not_exists(archivedAt)';
       const isUnchanged = revision === 0 ? 'attribute_not_exists(revision)' : 'revision = :revision';
+      const holdsAsMany = active === 0 ? '(attribute_not_exists(active) OR active = :active)' : 'active = :active';
+      const { body, namedUser } = vaultColumns(vault);
       const command = new UpdateItemCommand({
         TableName: table,
         Key: vaultKey(workspace, vault.id),
-        ConditionExpression: [isOurs, isOpen, isUnchanged].join(' AND '),
-        UpdateExpression: 'SET body = :body, revision = :next',
+        ConditionExpression: [isOurs, isOpen, isUnchanged, holdsAsMany].join(' AND '),
+        UpdateExpression: 'SET body = :body, namedUser = :user, revision = :next',
         ExpressionAttributeValues: {
           ':workspace': { S: workspace },
-          ':body': { S: JSON.stringify(vault) },
+          ':body': body,
+          ':user': namedUser,
+          ':active': { N: String(active) },
           ':next': { N: String(revision + 1) },
           ...(revision === 0 ? {} : { ':revision': { N: String(revision) } }),
         },
@@ -95,9 +100,4 @@ export function createVaultRecords(dynamodb: DynamoDBClient, table: string): Vau
       return owner === undefined ? null : WorkspaceId.parse(textOf(owner, 'workspace'));
     },
   };
-}
-
-/** A vault as its row has it. */
-export function vaultOf(item: Item): Vault {
-  return { ...bodyOf(item, 'body', Vault), archived_at: archivedAtOf(item) };
 }

@@ -1,10 +1,12 @@
+import { UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { VaultId, WorkspaceId } from '#contract/ids.ts';
-import type { CredentialAuth } from '#contract/vaults.ts';
+import { USER_KEY, type CredentialAuth, type Vault } from '#contract/vaults.ts';
 import { MAX_CREDENTIALS } from '#core/vault/vault-records.ts';
 import type { CredentialRecords, StoredCredential, VaultRecords } from '#core/vault/vault-records.ts';
 import { createCredentialRecords } from '#aws/credentials.dynamodb.ts';
 import { createRefreshLeases } from '#aws/refresh-leases.dynamodb.ts';
+import { vaultKey } from '#aws/vault-item.ts';
 import { createVaultRecords } from '#aws/vaults.dynamodb.ts';
 import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
 import {
@@ -60,6 +62,12 @@ describe('the records of credentials', () => {
     return { created, place: placeOf(created) };
   }
 
+  /** As decided on a row that nothing has replaced. */
+  function renamed(vault: Vault, user: string, active = 0) {
+    const metadata = { [USER_KEY]: user };
+    return vaults.replace(WORKSPACE, { vault: { ...vault, metadata }, revision: 0, active });
+  }
+
   async function every(workspace: WorkspaceId, vault: VaultId): Promise<readonly StoredCredential[]> {
     const all: StoredCredential[] = [];
     for await (const stored of credentials.ofVault(workspace, vault)) all.push(stored);
@@ -112,6 +120,48 @@ describe('the records of credentials', () => {
       expect(await credentials.create(created, SERVER)).toEqual({ status: 'closed' });
       expect(await credentials.find(placeOf(created))).toBeNull();
     }
+  });
+
+  it('come for a user into a vault that names this one only', async () => {
+    const [alices, nobodys] = [aVault('alice'), aVault()];
+    await Promise.all([alices, nobodys].map((vault) => vaults.create(WORKSPACE, vault)));
+    const create = async (vault: Vault, user?: string) =>
+      (await credentials.create(aCredential(vault.id), `${SERVER}/${crypto.randomUUID()}`, user)).status;
+    expect([await create(alices, 'alice'), await create(alices), await create(nobodys)]).toEqual(
+      Array(3).fill('created'),
+    );
+    expect([await create(alices, 'bob'), await create(nobodys, 'alice')]).toEqual(['closed', 'closed']);
+    expect(await renamed(nobodys, 'alice', 1)).toBe('saved');
+    expect([await create(nobodys, 'bob'), await create(nobodys, 'alice')]).toEqual(['closed', 'created']);
+    expect(await vaults.findRevised(WORKSPACE, nobodys.id)).toMatchObject({ active: 2 });
+    for (let index = 2; index < MAX_CREDENTIALS; index += 1) await create(alices);
+    expect([await create(alices, 'bob'), await create(alices, 'alice')]).toEqual(['closed', 'full']);
+  });
+
+  it('come for a user into a vault whose row tells whom it names in its body only', async () => {
+    const vault = aVault('alice');
+    await vaults.create(WORKSPACE, vault);
+    const forget = { UpdateExpression: 'REMOVE namedUser', Key: vaultKey(WORKSPACE, vault.id) };
+    await db.client.send(new UpdateItemCommand({ TableName: db.vaultTable, ...forget }));
+    expect(await credentials.create(aCredential(vault.id), `${SERVER}/1`, 'alice')).toEqual({ status: 'created' });
+    expect(await renamed(vault, 'bob', 1)).toBe('saved');
+    expect(await credentials.create(aCredential(vault.id), `${SERVER}/2`, 'alice')).toEqual({ status: 'closed' });
+  });
+
+  it('do not come for one user while the vault is handed to another, whoever is faster', async () => {
+    const race = async (index: number) => {
+      const vault = aVault('alice');
+      await vaults.create(WORKSPACE, vault);
+      const racing = [
+        async () => (await credentials.create(aCredential(vault.id), SERVER, 'alice')).status,
+        () => renamed(vault, 'bob'),
+      ];
+      const answers = await Promise.all((index % 2 === 0 ? racing : racing.toReversed()).map((run) => run()));
+      const [match] = await credentials.match(WORKSPACE, [vault.id], SERVER);
+      return `${answers.toSorted().join()}: ${match?.vault?.metadata[USER_KEY]}, ${match?.stored == null ? 0 : 1}`;
+    };
+    const ends = await Promise.all(Array.from({ length: 20 }, (_, index) => race(index)));
+    for (const end of ends) expect(['conflict,created: alice, 1', 'closed,saved: bob, 0']).toContain(end);
   });
 
   it('archive once, keep the first mark, and free the key', async () => {

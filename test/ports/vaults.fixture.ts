@@ -1,6 +1,6 @@
 /** Vaults and credentials as the tests of their ports begin with them. */
 import { CredentialId, VaultId, WorkspaceId } from '#contract/ids.ts';
-import type { Credential, CredentialAuth, Vault } from '#contract/vaults.ts';
+import { USER_KEY, type Credential, type CredentialAuth, type Vault } from '#contract/vaults.ts';
 import type { CredentialPlace, NewCredential } from '#core/vault/vault-records.ts';
 import { newToken } from '#aws/stamp.ts';
 
@@ -10,10 +10,17 @@ export const AT = '2026-11-21T10:00:00.000Z';
 export const LATER = '2026-11-21T11:00:00.000Z';
 export const SERVER = 'https://mcp.example.com/mcp';
 
-export function aVault(): Vault {
+/** Of a user, or of nobody. */
+export function aVault(user?: string): Vault {
   const id = VaultId.parse(`vlt_${newToken()}`);
   const marks = { created_at: AT, updated_at: AT, archived_at: null };
-  return { id, type: 'vault', display_name: 'keys', metadata: {}, ...marks };
+  return {
+    id,
+    type: 'vault',
+    display_name: 'keys',
+    metadata: user === undefined ? {} : { [USER_KEY]: user },
+    ...marks,
+  };
 }
 
 export const OAUTH: CredentialAuth = {

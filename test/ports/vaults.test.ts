@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { VaultRecords } from '#core/vault/vault-records.ts';
 import { createVaultRecords } from '#aws/vaults.dynamodb.ts';
 import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
-import { AT, aVault, LATER, STRANGER, WORKSPACE } from '#test/ports/vaults.fixture.ts';
+import { createCredentialRecords } from '#aws/credentials.dynamodb.ts';
+import { aCredential, AT, aVault, LATER, placeOf, SERVER, STRANGER, WORKSPACE } from '#test/ports/vaults.fixture.ts';
 
 describe('the records of vaults', () => {
   let db: TestDynamoDb;
@@ -29,19 +30,33 @@ describe('the records of vaults', () => {
 
   it('replace what was read, once', async () => {
     const vault = await created();
-    const revision = 0;
-    expect(await vaults.findRevised(WORKSPACE, vault.id)).toEqual({ vault, revision });
+    const unchanged = { revision: 0, active: 0 };
+    expect(await vaults.findRevised(WORKSPACE, vault.id)).toEqual({ vault, ...unchanged });
     const names = ['one', 'two', 'three'];
     const saved = await Promise.all(
-      names.map((name) => vaults.replace(WORKSPACE, { vault: { ...vault, display_name: name }, revision })),
+      names.map((name) => vaults.replace(WORKSPACE, { vault: { ...vault, display_name: name }, ...unchanged })),
     );
     expect(saved.toSorted()).toEqual(['conflict', 'conflict', 'saved']);
     expect(await vaults.findRevised(WORKSPACE, vault.id)).toMatchObject({
       vault: { display_name: names[saved.indexOf('saved')] },
       revision: 1,
     });
-    expect(await vaults.replace(WORKSPACE, { vault, revision: 1 })).toBe('saved');
-    expect(await vaults.replace(STRANGER, { vault, revision: 2 })).toBe('conflict');
+    expect(await vaults.replace(WORKSPACE, { vault, revision: 1, active: 0 })).toBe('saved');
+    expect(await vaults.replace(STRANGER, { vault, revision: 2, active: 0 })).toBe('conflict');
+  });
+
+  it('replace what held as many credentials, and count them', async () => {
+    const credentials = createCredentialRecords(db.client, db.vaultTable);
+    const vault = await created();
+    const credential = aCredential(vault.id);
+    const held = async () => (await vaults.findRevised(WORKSPACE, vault.id))?.active;
+    const replace = (revision: number, active: number) => vaults.replace(WORKSPACE, { vault, revision, active });
+    await credentials.create(credential, SERVER);
+    expect([await held(), await replace(0, 0), await replace(0, 1)]).toEqual([1, 'conflict', 'saved']);
+    await credentials.archive(placeOf(credential), AT);
+    expect([await held(), await replace(1, 1), await replace(1, 0)]).toEqual([0, 'conflict', 'saved']);
+    await credentials.create(aCredential(vault.id), SERVER);
+    expect([await held(), await replace(2, 0), await replace(2, 1)]).toEqual([1, 'conflict', 'saved']);
   });
 
   it('archive, keep the first mark, and replace nothing afterwards', async () => {
@@ -49,7 +64,7 @@ describe('the records of vaults', () => {
     expect(await vaults.archive(STRANGER, vault.id, AT)).toBeNull();
     expect(await vaults.archive(WORKSPACE, vault.id, AT)).toEqual({ ...vault, archived_at: AT });
     expect(await vaults.archive(WORKSPACE, vault.id, LATER)).toMatchObject({ archived_at: AT });
-    expect(await vaults.replace(WORKSPACE, { vault, revision: 0 })).toBe('conflict');
+    expect(await vaults.replace(WORKSPACE, { vault, revision: 0, active: 0 })).toBe('conflict');
   });
 
   it('remove a vault, and do not bring it back', async () => {
@@ -59,7 +74,7 @@ describe('the records of vaults', () => {
     expect(await vaults.remove(WORKSPACE, vault.id)).toBe(true);
     expect(await vaults.remove(WORKSPACE, vault.id)).toBe(false);
     expect(await vaults.ownerOf(vault.id)).toBeNull();
-    expect(await vaults.replace(WORKSPACE, { vault, revision: 0 })).toBe('conflict');
+    expect(await vaults.replace(WORKSPACE, { vault, revision: 0, active: 0 })).toBe('conflict');
     expect(await vaults.archive(WORKSPACE, vault.id, AT)).toBeNull();
     expect(await vaults.find(WORKSPACE, vault.id)).toBeNull();
   });

@@ -1,5 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startFlow, type Flow } from '#test/functions/connect/flow.ts';
+import type { VaultId } from '#contract/ids.ts';
+import { createStamp } from '#aws/stamp.ts';
+import { archiveCredential } from '#core/vault/retire.ts';
+import { createBrowser } from '#test/functions/connect/browser.ts';
+import { BASE_URL, startFlow, WORKSPACE, type Flow } from '#test/functions/connect/flow.ts';
+import { aCredential } from '#test/ports/vaults.fixture.ts';
+import { createConnectApp } from '../../functions/connect/app.ts';
 
 describe('scenario 26: phishing', () => {
   let flow: Flow;
@@ -58,14 +64,57 @@ describe('scenario 26: phishing', () => {
     flow.clock.now -= 3_600_000;
   });
 
+  async function handToCarol(id: VaultId) {
+    const revised = await flow.world.vaults.findRevised(WORKSPACE, id);
+    if (revised === null) throw new Error('the vault is gone');
+    const vault = { ...revised.vault, metadata: { external_user_id: 'carol' } };
+    expect(await flow.world.vaults.replace(WORKSPACE, { ...revised, vault })).toBe('saved');
+  }
+
+  /** Alice consents, and while her tokens are written somebody does something with the vault. */
+  async function consented(url: string, meanwhile: () => Promise<unknown>) {
+    const { writer } = flow.secrets;
+    const write: typeof writer.write = async (...secret) => {
+      await meanwhile();
+      return writer.write(...secret);
+    };
+    const app = createConnectApp({ ...flow.world, secrets: { ...writer, write } });
+    const browser = createBrowser({ baseUrl: BASE_URL, fetch: (request) => app.fetch(request) });
+    return browser.follow(await browser.submit(await browser.openAs('alice', url)));
+  }
+
+  it('stores nothing of Alice’s in a vault that becomes Carol’s in the same moment', async () => {
+    const link = await flow.link('alice');
+    const stopped = await consented(link.url, () => handToCarol(link.vault.id));
+    expect(stopped.text).toContain('vault_closed');
+    expect(await flow.credentials(link.vault)).toEqual([]);
+    expect([...flow.secrets.values.keys()]).toEqual([]);
+    expect(await flow.world.connects.find(link.id)).toMatchObject({ status: 'failed', error: 'vault_closed' });
+  });
+
+  it('puts nothing of Alice’s in the place of a credential that becomes Carol’s in the same moment', async () => {
+    const link = await flow.link('alice');
+    const { credentials } = flow.world;
+    const key = link.server.url;
+    const before = aCredential(link.vault.id);
+    const carols = aCredential(link.vault.id);
+    await credentials.create(before, key);
+    const stopped = await consented(link.url, async () => {
+      const place = { workspace: WORKSPACE, vault: link.vault.id, credential: before.credential.id };
+      await archiveCredential({ ...flow.world, stamp: createStamp() }, place);
+      await handToCarol(link.vault.id);
+      expect(await credentials.create(carols, key, 'carol')).toEqual({ status: 'created' });
+    });
+    expect(stopped.text).toContain('vault_closed');
+    const [match] = await credentials.match(WORKSPACE, [link.vault.id], key);
+    expect(match?.stored).toMatchObject({ version: 1, secrets: carols.secrets });
+  });
+
   it('stops when the vault is no longer Alice’s', async () => {
     const link = await flow.link('alice');
     const browser = flow.browser();
     const page = await browser.openAs('alice', link.url);
-    const revised = await flow.world.vaults.findRevised(link.workspace, link.vault.id);
-    if (revised === null) throw new Error('the vault is gone');
-    const vault = { ...revised.vault, metadata: { external_user_id: 'carol' } };
-    await flow.world.vaults.replace(link.workspace, { ...revised, vault });
+    await handToCarol(link.vault.id);
     const stopped = await browser.submit(page);
     expect(stopped.text).toContain('vault_closed');
     expect(await flow.world.connects.find(link.id)).toMatchObject({ flow: null, error: 'vault_closed' });

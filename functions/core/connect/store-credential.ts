@@ -73,6 +73,7 @@ async function add(world: StoreWorld, consent: Consent): Promise<'stored' | 'los
   const created = await world.credentials.create(
     { workspace, credential, secrets, grantedScopes: grantedScopes(consent), issuer },
     record.server.url,
+    record.user,
   );
   if (created.status === 'created') return 'stored';
   // Nothing points at them.
@@ -94,6 +95,7 @@ function newCredential({ newToken }: StoreWorld, { storing }: ConnectRecord): Cr
   return storing?.version === NEW ? storing.credential : CredentialId.parse(`vcrd_${newToken()}`);
 }
 
+/** The vault names the user of this consent until the credential is archived, and then nothing is put in its place. */
 async function renew(
   world: StoreWorld,
   consent: Consent,

@@ -1,8 +1,10 @@
 import { TOO_MANY_PAIRS } from '#contract/metadata.ts';
 import type { Instant, VaultId, WorkspaceId } from '#contract/ids.ts';
-import type { Vault, VaultUpdate } from '#contract/vaults.ts';
+import { USER_KEY, type Vault, type VaultUpdate } from '#contract/vaults.ts';
 import { patchMetadata } from '#core/requests/patch-metadata.ts';
 import { isRefusal, refuse, type RequestRefusal } from '#core/requests/refusal.ts';
+import { namedUser } from '#core/vault/named-user.ts';
+import type { RevisedVault } from '#core/vault/vault-records.ts';
 import type { VaultWorld } from '#core/vault/vault-world.ts';
 
 /** Null when there is no such vault. Decided anew whenever somebody else was faster. */
@@ -14,18 +16,31 @@ export async function updateVault(
   for (;;) {
     const found = await vaults.findRevised(workspace, id);
     if (found === null) return null;
-    const changed = changedVault(found.vault, update, stamp.now());
+    const changed = changedVault(found, update, stamp.now());
     if (changed === found.vault || isRefusal(changed)) return changed;
-    const replaced = await vaults.replace(workspace, { vault: changed, revision: found.revision });
+    const replaced = await vaults.replace(workspace, { ...found, vault: changed });
     if (replaced === 'saved') return changed;
   }
 }
 
 /** The vault itself when nothing changes. */
-function changedVault(vault: Vault, update: VaultUpdate, now: Instant): Vault | RequestRefusal {
+function changedVault({ vault, active }: RevisedVault, update: VaultUpdate, now: Instant): Vault | RequestRefusal {
   if (vault.archived_at !== null) return refuse('invalid_request_error', 'vault_id: is archived');
   const metadata = patchMetadata(vault.metadata, update.metadata);
   if (metadata === null) return refuse('invalid_request_error', `metadata: ${TOO_MANY_PAIRS}`);
   const changed = { ...vault, display_name: update.display_name ?? vault.display_name, metadata };
+  if (active > 0 && handsOver(vault, changed)) return NOT_WHILE_ACTIVE;
   return JSON.stringify(changed) === JSON.stringify(vault) ? vault : { ...changed, updated_at: now };
+}
+
+/** What one user has consented to would be another's to use. To name a user for the first time takes it from nobody. */
+const NOT_WHILE_ACTIVE = refuse(
+  'invalid_request_error',
+  `metadata.${USER_KEY}: stays while the vault has active credentials, which are this user's: archive or delete them ` +
+    'first, or create another vault',
+);
+
+function handsOver(vault: Vault, changed: Vault): boolean {
+  const user = namedUser(vault);
+  return user !== null && namedUser(changed) !== user;
 }

@@ -15,6 +15,8 @@ export interface RevisedVault {
   readonly vault: Vault;
   /** Moves on with each `replace`. */
   readonly revision: number;
+  /** How many active credentials it holds. */
+  readonly active: number;
 }
 
 export interface VaultRecords {
@@ -22,7 +24,7 @@ export interface VaultRecords {
   find(workspace: WorkspaceId, id: VaultId): Promise<Vault | null>;
   findRevised(workspace: WorkspaceId, id: VaultId): Promise<RevisedVault | null>;
   list(request: ListRequest): Promise<Rows<Vault>>;
-  /** Puts the vault in place of the one that had this revision. */
+  /** Puts the vault in place of the one that had this revision and held this many active credentials. */
   replace(workspace: WorkspaceId, revised: RevisedVault): Promise<Saved>;
   /** From here on no credential is added to it or used; the first mark stays. Null when there is no such vault. */
   archive(workspace: WorkspaceId, id: VaultId, at: Instant): Promise<Vault | null>;
@@ -74,7 +76,7 @@ export type Created =
   /** Another active credential of the vault has this key. */
   | { readonly status: 'duplicate' }
   | { readonly status: 'full' }
-  /** The vault is archived or gone. */
+  /** The vault is archived or gone, or names somebody else than the one it is for. */
   | { readonly status: 'closed' };
 
 /** A vault and its credential for a server, as they are at one moment. */
@@ -86,9 +88,9 @@ export interface Match {
 export interface CredentialRecords {
   /**
    * The row, its key and the vault's count: all or nothing. `key` is what must be unique in the vault: the server's
-   * canonical URL, or the variable's name.
+   * canonical URL, or the variable's name. With `user`, only in a vault that still names this one.
    */
-  create(credential: NewCredential, key: string): Promise<Created>;
+  create(credential: NewCredential, key: string, user?: string): Promise<Created>;
   find(place: CredentialPlace): Promise<StoredCredential | null>;
   /** Of one vault; rows of all of them, archived or not, for `includeArchived`. */
   list(vault: VaultId, request: ListRequest): Promise<Rows<Credential>>;

@@ -103,6 +103,36 @@ describe('the user of a vault', () => {
   const USER = 'metadata.external_user_id';
   const naming = (user: string | null) => ({ display_name: 'renamed', metadata: { external_user_id: user } });
 
+  it('is changed and removed only while it holds no active credential', async () => {
+    const id = await vault({ external_user_id: 'alice' });
+    const path = await credential(id);
+    const stays = `${USER}: stays while the vault has active credentials, which are this user's: archive or delete them first, or create another vault`;
+    const before = (await api.ask('GET', `/v1/vaults/${id}`)).body;
+    for (const user of ['bob', null]) {
+      const refused = await api.ask('POST', `/v1/vaults/${id}`, naming(user));
+      expect(refused).toMatchObject({ status: 400, ...refusal('invalid_request_error', stays) });
+    }
+    expect((await api.ask('GET', `/v1/vaults/${id}`)).body).toEqual(before);
+    expect((await audited(id)).slice(-2)).toMatchObject([
+      { action: 'vault.update', outcome: 'requested', reason: null },
+      { action: 'vault.update', outcome: 'denied', reason: `invalid_request_error: ${stays}` },
+    ]);
+    expect(await api.ask('POST', `/v1/vaults/${id}`, naming('alice'))).toMatchObject({ status: 200 });
+    await api.ask('POST', `${path}/archive`);
+    for (const user of ['bob', null]) {
+      expect(await api.ask('POST', `/v1/vaults/${id}`, naming(user))).toMatchObject({ status: 200 });
+    }
+    expect((await api.ask('GET', `/v1/vaults/${id}`)).body.metadata).toEqual({});
+  });
+
+  it('is named for the first time whatever it holds', async () => {
+    const id = await vault();
+    await credential(id);
+    const named = await api.ask('POST', `/v1/vaults/${id}`, naming('alice'));
+    expect(named).toMatchObject({ status: 200, body: { metadata: { external_user_id: 'alice' } } });
+    expect(await api.ask('POST', `/v1/vaults/${id}`, naming('bob'))).toMatchObject({ status: 400 });
+  });
+
   it.each([
     ['', `${USER}: must not be empty`],
     ['x'.repeat(513), `${USER}: must have at most 512 character(s)`],
