@@ -42,11 +42,18 @@ export function createCredentialSearch(dynamodb: DynamoDBClient, table: string):
     for await (const item of rowsOf(workspace, vault, CREDENTIAL_PREFIX)) yield storedOf(item);
   }
 
-  /** The key's row names the credential, whose own row tells whether it still is active. */
+  /**
+   * The key's row names the credential, whose own row tells whether it still is active. The vault's comes after the
+   * key's: a credential that is active before and after it is of the user whom it names, for who that is does not change
+   * while the vault holds one. Read at once, it could name a user who was gone before the credential came.
+   */
   async function matchIn(workspace: WorkspaceId, vault: VaultId, key: string) {
-    const [owner, unique] = await Promise.all([row(vaultKey(workspace, vault)), row(uniqueKey(workspace, vault, key))]);
-    const named = unique === undefined ? null : CredentialId.parse(textOf(unique, 'credential'));
-    const stored = named === null ? null : await find({ workspace, vault, credential: named });
+    const unique = await row(uniqueKey(workspace, vault, key));
+    const credential = unique === undefined ? null : CredentialId.parse(textOf(unique, 'credential'));
+    const [owner, stored] = await Promise.all([
+      row(vaultKey(workspace, vault)),
+      credential === null ? null : find({ workspace, vault, credential }),
+    ]);
     return {
       vault: owner === undefined ? null : vaultOf(owner),
       stored: stored?.credential.archived_at === null ? stored : null,

@@ -1,4 +1,4 @@
-import { UpdateItemCommand } from '@aws-sdk/client-dynamodb';
+import { UpdateItemCommand, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { VaultId, WorkspaceId } from '#contract/ids.ts';
 import { USER_KEY, type CredentialAuth, type Vault } from '#contract/vaults.ts';
@@ -8,6 +8,7 @@ import { createCredentialRecords } from '#aws/credentials.dynamodb.ts';
 import { createRefreshLeases } from '#aws/refresh-leases.dynamodb.ts';
 import { vaultKey } from '#aws/vault-item.ts';
 import { createVaultRecords } from '#aws/vaults.dynamodb.ts';
+import type { Item } from '#aws/records-item.ts';
 import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
 import {
   aCredential,
@@ -275,5 +276,28 @@ describe('the records of credentials', () => {
     expect(await credentials.match(WORKSPACE, [second], SERVER)).toMatchObject([{ vault: { archived_at: AT } }]);
     expect(await credentials.match(STRANGER, [second], SERVER)).toEqual([{ vault: null, stored: null }]);
     expect(await credentials.match(WORKSPACE, [second], 'another')).toMatchObject([{ stored: null }]);
+  });
+
+  it('match with the user of the vault that holds them, and not with one who was named before', async () => {
+    const vault = aVault('alice');
+    await vaults.create(WORKSPACE, vault);
+    let handedOver: Promise<unknown> | undefined;
+    const handOver = async () => {
+      await renamed(vault, 'bob');
+      await credentials.create(aCredential(vault.id), SERVER, 'bob');
+    };
+    // The vault goes to Bob, and his credential comes, as soon as its row has been read.
+    const send = async (command: Parameters<DynamoDBClient['send']>[0]) => {
+      const { Key } = command.input as { readonly Key?: Item };
+      if (Key?.['sk']?.S !== 'VAULT') await handedOver;
+      const answer = db.client.send(command as UpdateItemCommand);
+      if (Key?.['sk']?.S === 'VAULT') await (handedOver = answer.then(handOver));
+      return answer;
+    };
+    const slow = createCredentialRecords({ send } as unknown as DynamoDBClient, db.vaultTable);
+    expect(await slow.match(WORKSPACE, [vault.id], SERVER)).toMatchObject([{ stored: null }]);
+    expect(await slow.match(WORKSPACE, [vault.id], SERVER)).toMatchObject([
+      { vault: { metadata: { [USER_KEY]: 'bob' } }, stored: { version: 1 } },
+    ]);
   });
 });

@@ -114,7 +114,8 @@ export interface CredentialRecords {
   remove(place: CredentialPlace): Promise<boolean>;
   /**
    * For each vault, in this order, its row (null: there is none in this workspace) and its active credential with this
-   * key. Strongly consistent: what was archived before the call is not found.
+   * key. Strongly consistent: what was archived before the call is not found, and the row is of a moment at which the
+   * vault held the credential, so the one whom it names is the one whose credential it is.
    */
   match(
     workspace: WorkspaceId,
