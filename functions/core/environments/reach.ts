@@ -4,10 +4,12 @@ import type { Networking } from '#contract/environments.ts';
 import { covers } from '#core/outbound/destination.ts';
 import { refuse, type RequestRefusal } from '#core/requests/refusal.ts';
 
+/** `networking` is null when the environment has been deleted: nobody knows any more what lies within it. */
 export function refusedServer(
   { mcp_servers: servers }: Pick<SessionAgent, 'mcp_servers'>,
-  networking: Networking,
+  networking: Networking | null,
 ): RequestRefusal | null {
+  if (networking === null) return servers.length === 0 ? null : NO_ENVIRONMENT;
   if (networking.type === 'unrestricted' || networking.allow_mcp_servers) return null;
   const allowed = networking.allowed_hosts.map((host) => host.toLowerCase());
   const index = servers.findIndex(({ url }) => !allowed.some((pattern) => covers(pattern, hostOf(url))));
@@ -16,6 +18,11 @@ export function refusedServer(
   const rule = "its host must be among the environment's allowed_hosts, or allow_mcp_servers be true";
   return refuse('invalid_request_error', `${field}: ${rule}`);
 }
+
+const NO_ENVIRONMENT = refuse(
+  'invalid_request_error',
+  'agent.mcp_servers: may only be emptied, for the environment that says which hosts are allowed has been deleted',
+);
 
 function hostOf(url: string): string {
   return (URL.parse(url)?.hostname ?? '').replace(/\.$/, '');

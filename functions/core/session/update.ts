@@ -6,8 +6,9 @@ import type { SessionUpdate } from '#contract/sessions.ts';
 import type { WorkspaceId } from '#contract/ids.ts';
 import { TOO_MANY_PAIRS } from '#contract/metadata.ts';
 import { replaceTools } from '#core/agents/override.ts';
+import { refusedServer } from '#core/environments/reach.ts';
 import type { LogKey, SessionDetails, SessionLog, Stamp } from '#core/ports.ts';
-import type { SessionRecord, SessionRecords } from '#core/records.ts';
+import type { EnvironmentRecords, SessionRecord, SessionRecords } from '#core/records.ts';
 import { patchMetadata } from '#core/requests/patch-metadata.ts';
 import { isRefusal, refuse, type RequestRefusal } from '#core/requests/refusal.ts';
 import { prepare } from '#core/session/change.ts';
@@ -16,12 +17,13 @@ import type { Refusal, SessionChanges } from '#core/session/commands.ts';
 export interface Updating {
   readonly log: SessionLog;
   readonly sessions: Pick<SessionRecords, 'find'>;
+  readonly environments: Pick<EnvironmentRecords, 'find'>;
   readonly stamp: Stamp;
 }
 
 /** Null when the workspace has no such session. */
 export async function updateSession(
-  { log, sessions, stamp }: Updating,
+  { log, sessions, environments, stamp }: Updating,
   { workspace, key, cause }: { readonly workspace: WorkspaceId; readonly key: LogKey; readonly cause: string },
   update: SessionUpdate,
 ): Promise<SessionRecord | Refusal | RequestRefusal | null> {
@@ -31,6 +33,8 @@ export async function updateSession(
     if (head === null || record === null) return null;
     const changes = changesOf(record.details, update);
     if (isRefusal(changes)) return changes;
+    const unreachable = await refusedServers(environments, record, changes);
+    if (unreachable !== null) return unreachable;
     const append = prepare(key, head, { do: 'update', changes }, stamp);
     if (append === 'nothing') return record;
     if ('message' in append) return append;
@@ -52,6 +56,17 @@ function changesOf(details: SessionDetails, update: SessionUpdate): SessionChang
     ...(isSame(metadata, details.metadata) ? {} : { metadata }),
     ...(isSame(agent, details.agent) ? {} : { agent }),
   };
+}
+
+/** Other servers are judged by the environment as it is now, as those of a new session are. */
+async function refusedServers(
+  environments: Updating['environments'],
+  { workspace, details }: SessionRecord,
+  { agent }: SessionChanges,
+): Promise<RequestRefusal | null> {
+  if (agent === undefined || isSame(agent.mcp_servers, details.agent.mcp_servers)) return null;
+  const environment = await environments.find(workspace, details.environment_id);
+  return refusedServer(agent, environment?.config.networking ?? null);
 }
 
 /** Both were made by the same code, key by key in one order; metadata alone comes in its clients' order. */

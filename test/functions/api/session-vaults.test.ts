@@ -120,4 +120,57 @@ describe('MCP servers of a session in a limited environment', () => {
     expect(await inside({ type: 'limited', allowed_hosts: ['*.example.com'] })).toBe('idle');
     expect(await inside({ type: 'limited', allow_mcp_servers: true })).toBe('idle');
   });
+
+  describe('that are changed later', () => {
+    const files = (url: string) => ({
+      mcp_servers: [{ type: 'url', name: 'files', url }],
+      tools: [{ type: 'mcp_toolset', mcp_server_name: 'files' }],
+    });
+    const NOT_REACHED = files('https://elsewhere.example.org/mcp');
+
+    async function session(networking: object) {
+      const config = { type: 'cloud', networking };
+      const environment = await api.ask('POST', '/v1/environments', { name: 'box', config });
+      const agent = { name: 'Ada', model: 'claude-opus-5', ...files('https://mcp.example.com/mcp') };
+      const { body } = await api.ask('POST', '/v1/agents', agent);
+      const made = await api.ask('POST', '/v1/sessions', { agent: body.id, environment_id: environment.body.id });
+      return { path: `/v1/sessions/${made.body.id}`, environment: `/v1/environments/${environment.body.id}` };
+    }
+    const update = async (path: string, agent: object) => {
+      const { body } = await api.ask('POST', path, { title: 'changed', agent });
+      return body.error?.message ?? body.agent.mcp_servers.map(({ url }: { url: string }) => url);
+    };
+
+    it('must be among its hosts all the same, and nothing else of the request is done', async () => {
+      const { path } = await session({ type: 'limited', allowed_hosts: ['*.example.com'] });
+      const rule =
+        "agent.mcp_servers.0.url: its host must be among the environment's allowed_hosts, or allow_mcp_servers be true";
+      expect(await update(path, NOT_REACHED)).toBe(rule);
+      expect((await api.ask('GET', path)).body).toMatchObject({
+        title: null,
+        agent: { mcp_servers: [{ name: 'files' }] },
+      });
+      expect(await update(path, files('https://other.example.com/mcp'))).toEqual(['https://other.example.com/mcp']);
+      expect(await update(path, { mcp_servers: [], tools: [] })).toEqual([]);
+    });
+
+    it('may be anywhere where it allows them all', async () => {
+      const all = { type: 'limited', allow_mcp_servers: true };
+      for (const networking of [{ type: 'unrestricted' }, all]) {
+        expect(await update((await session(networking)).path, NOT_REACHED)).toEqual([
+          'https://elsewhere.example.org/mcp',
+        ]);
+      }
+    });
+
+    it('are judged by what it says by then, and kept without it', async () => {
+      const { path, environment } = await session({ type: 'unrestricted' });
+      await api.ask('POST', environment, { config: { type: 'cloud', networking: { type: 'limited' } } });
+      expect(await update(path, NOT_REACHED)).toContain('allowed_hosts');
+      await api.ask('DELETE', environment);
+      expect(await update(path, NOT_REACHED)).toContain('agent.mcp_servers: may only be emptied');
+      expect(await update(path, files('https://mcp.example.com/mcp'))).toEqual(['https://mcp.example.com/mcp']);
+      expect(await update(path, { mcp_servers: [], tools: [] })).toEqual([]);
+    });
+  });
 });
