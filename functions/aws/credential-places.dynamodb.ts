@@ -11,6 +11,7 @@ import {
 } from '@aws-sdk/client-dynamodb';
 import { MAX_CREDENTIALS } from '#core/vault/vault-records.ts';
 import type { Created, CredentialPlace, CredentialRecords, NewCredential } from '#core/vault/vault-records.ts';
+import { forgotten } from '#aws/credential-arrivals.dynamodb.ts';
 import { newCredentialItem, storedOf } from '#aws/credential-item.ts';
 import { readRow } from '#aws/read-row.dynamodb.ts';
 import { archivedAtOf, contended, isLostRace } from '#aws/records-change.dynamodb.ts';
@@ -97,6 +98,7 @@ function arrival(table: string, arriving: Arriving): TransactWriteItem[] {
     { Update: placeFor(table, arriving) },
     { Put: { TableName: table, Item: unique, ConditionExpression: isNew } },
     { Put: { TableName: table, Item: newCredentialItem(created, key), ConditionExpression: isNew } },
+    { Update: forgotten(table, { workspace, vault, credential: id }, credential.created_at) },
   ];
 }
 

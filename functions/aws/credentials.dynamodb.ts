@@ -1,6 +1,7 @@
 /** Credentials: their rows in the partition of their vault. */
 import { UpdateItemCommand, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { CredentialRecords } from '#core/vault/vault-records.ts';
+import { createCredentialArrivals } from '#aws/credential-arrivals.dynamodb.ts';
 import { assignment, columnsOf } from '#aws/credential-item.ts';
 import { createCredentialPlaces } from '#aws/credential-places.dynamodb.ts';
 import { createCredentialSearch } from '#aws/credential-search.dynamodb.ts';
@@ -21,6 +22,7 @@ export function createCredentialRecords(dynamodb: DynamoDBClient, table: string)
   return {
     ...createCredentialSearch(dynamodb, table),
     ...createCredentialPlaces(dynamodb, table),
+    ...createCredentialArrivals(dynamodb, table),
 
     replace(stored) {
       const { workspace, credential, version } = stored;

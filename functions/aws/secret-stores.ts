@@ -28,6 +28,12 @@ export function createSecretWriter(environment: Environment): SecretWriter {
   };
 }
 
+/** Of what is outside the rows: a sealed secret goes with its row. */
+export function createSecretRemover(environment: Environment): Pick<SecretWriter, 'remove'> {
+  const prefix = setting(environment, 'SECRETS_PREFIX');
+  return createSecretsManagerWriter(new SecretsManagerClient(PATIENTLY), prefix);
+}
+
 export function createSecretReader(environment: Environment): SecretReader {
   const prefix = setting(environment, 'SECRETS_PREFIX');
   const readers = new Map<string, SecretReader>([

@@ -36,6 +36,7 @@ import { runningSince } from '#aws/running-sessions.dynamodb.ts';
 import { createRuns } from '#aws/runs.step-functions.ts';
 import { createSandboxClient } from '#aws/sandbox-client.http.ts';
 import { createSandboxRecords } from '#aws/sandbox-records.dynamodb.ts';
+import { createSecretRemover } from '#aws/secret-stores.ts';
 import { createSessionLog } from '#aws/session-log.dynamodb.ts';
 import { sha256 } from '#aws/sha256.ts';
 import { jsonSetting, rateSetting, setting, urlSetting, type Environment } from '#aws/settings.ts';
@@ -145,12 +146,14 @@ export function sweepWorld(environment: Environment) {
     runs: createRuns(new SFNClient(), setting(environment, 'RUN_STATE_MACHINE_ARN')),
     stamp: createStamp(),
   };
+  const connecting = settleWorld(environment, sending);
   return {
     ...sending,
-    connecting: settleWorld(environment, sending),
+    connecting,
+    arriving: { credentials: connecting.credentials, secrets: createSecretRemover(environment) },
     runningSince: (instant) => runningSince(dynamodb, table, instant),
     journal: createJournal(),
-  } satisfies SweepWorld & Record<'connecting', unknown>;
+  } satisfies SweepWorld & Record<'connecting' | 'arriving', unknown>;
 }
 
 export function streamWorld(environment: Environment) {

@@ -8,7 +8,7 @@ import type { Journal } from '#core/ports.ts';
 import type { CredentialRecords } from '#core/vault/vault-records.ts';
 
 export interface ConnectWorld extends OpenWorld, AnswerWorld, KeepWorld {
-  readonly credentials: Pick<CredentialRecords, 'match' | 'find' | 'create' | 'replace'>;
+  readonly credentials: Pick<CredentialRecords, 'find' | 'match' | 'announce' | 'create' | 'replace'>;
   readonly clients: AnswerWorld['clients'];
   readonly servers: AuthorizationServers;
   readonly connects: AnswerWorld['connects'];

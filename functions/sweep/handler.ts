@@ -1,5 +1,10 @@
-/** Sweep: every minute, gives each active session that has no execution a new one, and finishes interrupted consents. */
+/**
+ * Sweep: every minute, gives each active session that has no execution a new one, finishes interrupted consents, and
+ * undoes creations of credentials that died half-way.
+ */
+import { later } from '#core/instant.ts';
 import { sweepWorld } from '#aws/world.ts';
+import { endArrivals } from './end-arrivals.ts';
 import { settleConsents } from './settle-consents.ts';
 import { sweep } from './sweep.ts';
 
@@ -9,7 +14,8 @@ const world = sweepWorld(process.env);
 const MIN_AGE_MS = 30_000;
 
 export async function handler(): Promise<void> {
-  const before = new Date(Date.now() - MIN_AGE_MS).toISOString();
-  const both = await Promise.allSettled([sweep(world, before), settleConsents(world, before)]);
-  for (const one of both) if (one.status === 'rejected') throw one.reason;
+  const now = world.stamp.now();
+  const before = later(now, -MIN_AGE_MS);
+  const all = await Promise.allSettled([sweep(world, before), settleConsents(world, before), endArrivals(world, now)]);
+  for (const one of all) if (one.status === 'rejected') throw one.reason;
 }

@@ -22,6 +22,8 @@ const UNSEAL = 'kms:Decrypt';
 
 /** Partitions of vaults, with their credentials. */
 const OF_VAULTS = '*#vlt_*';
+/** Of credentials that are being made. */
+const ARRIVALS = 'ARRIVING#*';
 
 /**
  * Vaults: the table of everything told of vaults, credentials, MCP servers and policies, and the two places of their
@@ -56,7 +58,7 @@ export class Vaults extends Construct {
   grantManage(api: EntryFunction): void {
     this.#grantRows(api, { actions: [...READ, ...WRITE, 'dynamodb:DeleteItem'] });
     api.receive({}, { actions: ['dynamodb:Query'], on: [`${this.table.tableArn}/index/list`] });
-    this.#grantSecrets(api, WRITE_SECRETS, [SEAL]);
+    this.#grantPlaces(api, WRITE_SECRETS, [SEAL]);
   }
 
   /** Credentials as calls use them: read, refreshed, and their rows kept in step. */
@@ -68,22 +70,26 @@ export class Vaults extends Construct {
     // An update makes the row that it does not find: of policies it may not be one.
     this.#grantRows(proxy, { actions: ['dynamodb:UpdateItem'], when: inPartitions([OF_VAULTS, ...added]) });
     const secrets = ['secretsmanager:GetSecretValue', 'secretsmanager:CreateSecret', 'secretsmanager:PutSecretValue'];
-    this.#grantSecrets(proxy, secrets, [SEAL, UNSEAL]);
+    this.#grantPlaces(proxy, secrets, [SEAL, UNSEAL]);
   }
 
   /** A user's consent, from the offer to the stored credential, whose secrets it writes and does not read. */
   grantConnect(connect: EntryFunction): void {
     this.#grantRows(connect, { actions: READ });
-    this.#grantRows(connect, { actions: WRITE, when: inPartitions([OF_VAULTS, 'CONNECT#*', '*#CLIENT#*']) });
-    this.#grantSecrets(connect, WRITE_SECRETS, [SEAL]);
+    this.#grantRows(connect, { actions: WRITE, when: inPartitions([OF_VAULTS, ARRIVALS, 'CONNECT#*', '*#CLIENT#*']) });
+    this.#grantPlaces(connect, WRITE_SECRETS, [SEAL]);
   }
 
-  /** Finishing consents that were cut short: their rows, and a look at the credential that proves them. */
+  /**
+   * Finishing consents that were cut short: their rows, and a look at the credential that proves them. Undoing creations
+   * that were: their announcements, and the secrets to which no row ever pointed.
+   */
   grantSettle(sweep: EntryFunction): void {
     this.#grantRows(sweep, { actions: ['dynamodb:GetItem'] });
-    const actions = ['dynamodb:Query', 'dynamodb:UpdateItem'];
-    this.#grantRows(sweep, { actions, when: inPartitions(['CONNECT#*']) });
+    this.#grantRows(sweep, { actions: ['dynamodb:Query'], when: inPartitions(['CONNECT#*']) });
+    this.#grantRows(sweep, { actions: ['dynamodb:UpdateItem'], when: inPartitions(['CONNECT#*', ARRIVALS]) });
     sweep.receive({}, { actions: ['dynamodb:Query'], on: [`${this.table.tableArn}/index/list`] });
+    this.#grantSecrets(sweep, ['secretsmanager:DeleteSecret']);
   }
 
   #makeKey(removalPolicy: RemovalPolicy): Key {
@@ -98,11 +104,16 @@ export class Vaults extends Construct {
     grantee.receive({ VAULT_TABLE: this.table.tableName }, { ...right, on: [this.table.tableArn] });
   }
 
-  #grantSecrets(grantee: EntryFunction, ofSecrets: readonly string[], ofKey: readonly string[]): void {
+  #grantSecrets(grantee: EntryFunction, actions: readonly string[]): void {
     const secrets = `${this.secretsPrefix}/*`;
-    const settings = { SECRETS_PREFIX: this.secretsPrefix, OAUTH_TOKENS: this.#oauthTokens };
-    grantee.receive(settings, { actions: ofSecrets, on: [secrets] });
+    grantee.receive({ SECRETS_PREFIX: this.secretsPrefix }, { actions, on: [secrets] });
     acknowledgePattern(grantee.role, secrets, 'A secret is made with its credential, below the name of these vaults.');
+  }
+
+  /** Of both places, whichever the tokens are in. */
+  #grantPlaces(grantee: EntryFunction, ofSecrets: readonly string[], ofKey: readonly string[]): void {
+    this.#grantSecrets(grantee, ofSecrets);
+    grantee.receive({ OAUTH_TOKENS: this.#oauthTokens });
     if (this.key === null) return;
     grantee.receive({ VAULT_KEY_ARN: this.key.keyArn }, { actions: ofKey, on: [this.key.keyArn] });
   }

@@ -1,18 +1,24 @@
 /** The sweep as its function does it, with its role's rights, for every session that runs by now. */
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { SFNClient } from '@aws-sdk/client-sfn';
+import { later } from '#core/instant.ts';
 import { createContentStore } from '#aws/content.s3.ts';
+import { createCredentialRecords } from '#aws/credentials.dynamodb.ts';
 import { createJournal } from '#aws/journal.powertools.ts';
 import { runningSince } from '#aws/running-sessions.dynamodb.ts';
 import { createRuns } from '#aws/runs.step-functions.ts';
+import { createSecretsManagerWriter } from '#aws/secrets.secrets-manager.ts';
 import { createSessionLog } from '#aws/session-log.dynamodb.ts';
 import { setting } from '#aws/settings.ts';
 import { createStamp } from '#aws/stamp.ts';
 import { serviceOf } from '#infra/local/lambda/environment.ts';
 import type { Service } from '#test/journeys/service.ts';
+import { endArrivals } from '../../functions/sweep/end-arrivals.ts';
 import { sweep } from '../../functions/sweep/sweep.ts';
 
-export async function sweepNow({ runtime }: Service): Promise<void> {
+/** The sweep's settings, and clients' with its role's rights. */
+function asSweep({ runtime }: Service) {
   const part = runtime.template.functions.find((one) => serviceOf(one) === 'sweep');
   if (part === undefined) throw new Error('the template has no sweep');
   const { endpoint } = runtime.aws;
@@ -21,6 +27,11 @@ export async function sweepNow({ runtime }: Service): Promise<void> {
     region: runtime.template.region,
     credentials: endpoint.credentialsFor({ functionName: part.name, roleArn: part.roleArn, worker: 'sweep-now' }),
   };
+  return { part, client };
+}
+
+export async function sweepNow(service: Service): Promise<void> {
+  const { part, client } = asSweep(service);
   const dynamodb = new DynamoDBClient(client);
   const recordsTable = setting(part.environment, 'RECORDS_TABLE');
   const log = createSessionLog({
@@ -47,4 +58,17 @@ export async function sweepNow({ runtime }: Service): Promise<void> {
     new Date(Date.now() + 1000).toISOString(),
   );
   for (const each of [dynamodb, sfn]) each.destroy();
+}
+
+/** As it will be done when this much time has passed. */
+export async function sweepArrivals(service: Service, afterMs: number): Promise<void> {
+  const { part, client } = asSweep(service);
+  const dynamodb = new DynamoDBClient(client);
+  const manager = new SecretsManagerClient(client);
+  const arriving = {
+    credentials: createCredentialRecords(dynamodb, setting(part.environment, 'VAULT_TABLE')),
+    secrets: createSecretsManagerWriter(manager, setting(part.environment, 'SECRETS_PREFIX')),
+  };
+  await endArrivals({ arriving, journal: createJournal() }, later(createStamp().now(), afterMs));
+  for (const each of [dynamodb, manager]) each.destroy();
 }

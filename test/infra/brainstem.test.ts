@@ -64,7 +64,7 @@ describe('settings: each function is given exactly what it reads', () => {
       'mcp-proxy',
       [log, records, content, audit, ...vaults, 'MCP_ALLOW', 'MCP_CALLS_PER_MINUTE', 'MCP_HOOKS', 'CONNECT_BASE_URL'],
     ],
-    ['sweep', [log, records, content, machine, 'VAULT_TABLE']],
+    ['sweep', [log, records, content, machine, 'VAULT_TABLE', 'SECRETS_PREFIX']],
     ['issue-key', [records, 'FIRST_API_KEY_SECRET_ARN']],
   ])('%s', (entry, names) => {
     const environment = lambda(entry)['Environment'];
@@ -147,6 +147,7 @@ describe('rights: each function may do exactly what its part of the design needs
         run: 'states:StartExecution',
         vaults: 'dynamodb:GetItem dynamodb:Query dynamodb:UpdateItem',
         'vaults/index/list': 'dynamodb:Query',
+        'secrets of vaults': 'secretsmanager:DeleteSecret',
       },
     ],
     ['issue-key', { records: 'dynamodb:PutItem', 'first key': 'secretsmanager:GetSecretValue' }],

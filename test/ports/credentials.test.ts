@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { VaultId, WorkspaceId } from '#contract/ids.ts';
 import { USER_KEY, type CredentialAuth, type Vault } from '#contract/vaults.ts';
 import { MAX_CREDENTIALS } from '#core/vault/vault-records.ts';
-import type { CredentialRecords, StoredCredential, VaultRecords } from '#core/vault/vault-records.ts';
+import type { CredentialRecords, VaultRecords } from '#core/vault/vault-records.ts';
 import { createCredentialRecords } from '#aws/credentials.dynamodb.ts';
 import { createRefreshLeases } from '#aws/refresh-leases.dynamodb.ts';
 import { vaultKey } from '#aws/vault-item.ts';
@@ -40,6 +40,12 @@ const LIST = {
   limit: 100,
 } as const;
 
+async function all<Value>(values: AsyncIterable<Value>): Promise<readonly Value[]> {
+  const found: Value[] = [];
+  for await (const value of values) found.push(value);
+  return found;
+}
+
 describe('the records of credentials', () => {
   let db: TestDynamoDb;
   let vaults: VaultRecords;
@@ -69,11 +75,7 @@ describe('the records of credentials', () => {
     return vaults.replace(WORKSPACE, { vault: { ...vault, metadata }, revision: 0, active });
   }
 
-  async function every(workspace: WorkspaceId, vault: VaultId): Promise<readonly StoredCredential[]> {
-    const all: StoredCredential[] = [];
-    for await (const stored of credentials.ofVault(workspace, vault)) all.push(stored);
-    return all;
-  }
+  const every = (workspace: WorkspaceId, vault: VaultId) => all(credentials.ofVault(workspace, vault));
 
   it('hold what they were created with', async () => {
     const { created, place } = await saved(await openVault());
@@ -256,6 +258,19 @@ describe('the records of credentials', () => {
     const all = await every(WORKSPACE, vault);
     expect(all.map(({ credential }) => credential.archived_at).toSorted()).toEqual([AT, null]);
     expect(await every(STRANGER, vault)).toEqual([]);
+  });
+
+  it('are overdue from their announcement on, until they come or are forgotten', async () => {
+    const [came, lost, late] = [aCredential(await openVault()), aCredential(aVault().id), aCredential(aVault().id)];
+    for (const one of [came, lost]) await credentials.announce(placeOf(one), AT);
+    await credentials.announce(placeOf(late), LATER);
+    const overdue = () => all(credentials.overdue(LATER));
+    expect(new Set(await overdue())).toEqual(new Set([placeOf(came), placeOf(lost)]));
+    expect(await credentials.create({ ...lost, workspace: STRANGER }, SERVER)).toEqual({ status: 'closed' });
+    await credentials.create(came, SERVER);
+    expect(await overdue()).toEqual([placeOf(lost)]);
+    for (const at of [AT, LATER]) await credentials.forget(placeOf(lost), at);
+    expect(await overdue()).toEqual([]);
   });
 
   it('match vaults in their order with their active credential', async () => {

@@ -13,7 +13,7 @@ import type { CredentialPlace, CredentialRecords, StoredCredential } from '#core
 
 export interface StoreWorld {
   readonly connects: Pick<ConnectRecords, 'storing'>;
-  readonly credentials: Pick<CredentialRecords, 'match' | 'create' | 'replace'>;
+  readonly credentials: Pick<CredentialRecords, 'match' | 'announce' | 'create' | 'replace'>;
   readonly secrets: SecretWriter;
   readonly audit: Audit;
   readonly stamp: Pick<Stamp, 'now'>;
@@ -60,13 +60,14 @@ const full: ConnectTrouble = { status: 'trouble', error: 'vault_full', detail: '
 
 async function add(world: StoreWorld, consent: Consent): Promise<'stored' | 'lost' | ConnectTrouble> {
   const { record, flow } = consent;
-  const place = placeIn(record, newCredential(world, record));
+  const place = placeIn(record, CredentialId.parse(`vcrd_${world.newToken()}`));
   const now = world.stamp.now();
   const credential: Credential = {
     ...{ id: place.credential, type: 'vault_credential', vault_id: record.vault },
     ...{ display_name: record.server.name, metadata: {}, auth: authOf(consent, now) },
     ...{ created_at: now, updated_at: now, archived_at: null },
   };
+  await world.credentials.announce(place, now);
   const secrets = await write(world, consent, { place, version: NEW, inForce: {} });
   const { workspace } = record;
   const { issuer } = flow;
@@ -88,11 +89,6 @@ async function add(world: StoreWorld, consent: Consent): Promise<'stored' | 'los
     default:
       return created satisfies never;
   }
-}
-
-/** The one that an attempt began with and did not store: its secrets are replaced, and not left behind. */
-function newCredential({ newToken }: StoreWorld, { storing }: ConnectRecord): CredentialId {
-  return storing?.version === NEW ? storing.credential : CredentialId.parse(`vcrd_${newToken()}`);
 }
 
 /** The vault names the user of this consent until the credential is archived, and then nothing is put in its place. */

@@ -1,4 +1,7 @@
-/** A new credential: its secrets are written first, and count from the row on that points at them. */
+/**
+ * A new credential: it is announced, its secrets are written, and they count from the row on that points at them. Of what
+ * dies in between, the sweep removes the secrets.
+ */
 import type { Credential, CredentialCreate } from '#contract/vaults.ts';
 import { isRefusal, refuse, type RequestRefusal } from '#core/requests/refusal.ts';
 import { separateAuth, type Separated } from '#core/vault/separate-auth.ts';
@@ -39,11 +42,12 @@ async function store(
   place: CredentialPlace,
   { credential, separated }: { readonly credential: Credential; readonly separated: Separated },
 ): Promise<Created> {
+  await credentials.announce(place, credential.created_at);
   const pointers = await secrets.write(place, separated.auth.type, separated.values);
   const { workspace } = place;
   const unconsented = { grantedScopes: null, issuer: null };
   const created = await credentials.create({ workspace, credential, secrets: pointers, ...unconsented }, separated.key);
-  // No row points at what was written, so nobody else would ever remove it.
+  // No row points at what was written.
   if (created.status !== 'created') await secrets.remove(place);
   return created;
 }

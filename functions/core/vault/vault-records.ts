@@ -85,10 +85,24 @@ export interface Match {
   readonly stored: StoredCredential;
 }
 
-export interface CredentialRecords {
+/**
+ * New credentials on their way. Their secrets are written before there is a row that points at them: what was announced
+ * and has not come tells where a process that died in between left some.
+ */
+export interface Arrivals {
+  /** Before the first secret of a new credential is written. Each is announced once. */
+  announce(place: CredentialPlace, at: Instant): Promise<void>;
+  /** Announced before this instant, and neither created nor forgotten. */
+  overdue(before: Instant): AsyncIterable<CredentialPlace>;
+  /** A repeat changes nothing. */
+  forget(place: CredentialPlace, at: Instant): Promise<void>;
+}
+
+export interface CredentialRecords extends Arrivals {
   /**
-   * The row, its key and the vault's count: all or nothing. `key` is what must be unique in the vault: the server's
-   * canonical URL, or the variable's name. With `user`, only in a vault that still names this one.
+   * The row, its key, the vault's count, and its announcement is forgotten: all or nothing. `key` is what must be unique
+   * in the vault: the server's canonical URL, or the variable's name. With `user`, only in a vault that still names this
+   * one.
    */
   create(credential: NewCredential, key: string, user?: string): Promise<Created>;
   find(place: CredentialPlace): Promise<StoredCredential | null>;

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { createSecretReader, createSecretWriter } from '#aws/secret-stores.ts';
+import { createSecretReader, createSecretRemover, createSecretWriter } from '#aws/secret-stores.ts';
 import { removeScratchDirs } from '#test/infra/local/aws/aws.fixture.ts';
 import { PREFIX, startSecretsWorld, type SecretsWorld } from '#test/ports/secrets-world.ts';
 import { newPlace } from '#test/ports/secrets.suite.ts';
@@ -51,6 +51,15 @@ describe('the store of a secret', () => {
     await expect(createSecretReader(sealed()).read(place, before)).rejects.toMatchObject({
       code: 'secret_unavailable',
     });
+  });
+
+  it('is emptied by who has no right or setting for anything else', async () => {
+    const place = newPlace();
+    const pointers = await createSecretWriter(managed).write(place, 'static_bearer', { token: 't' });
+    const remover = createSecretRemover({ SECRETS_PREFIX: PREFIX });
+    for (const _ of ['first', 'repeat']) await remover.remove(place);
+    const gone = { code: 'secret_unavailable' };
+    await expect(createSecretReader(managed).read(place, pointers)).rejects.toMatchObject(gone);
   });
 
   it('that the deployment does not have, or nobody knows, is said without the pointer', async () => {

@@ -74,7 +74,7 @@ describe.each(OAuthTokens.options)('the stack with OAuth tokens in %s', (oauthTo
 
 describe.each(OAuthTokens.options)('who is granted vaults with OAuth tokens in %s', (oauthTokens) => {
   type Grant = 'grantManage' | 'grantUse' | 'grantConnect' | 'grantSettle';
-  const GRANTS: readonly Grant[] = ['grantManage', 'grantUse', 'grantConnect'];
+  const GRANTS: readonly Grant[] = ['grantManage', 'grantUse', 'grantConnect', 'grantSettle'];
   let may: (grant: Grant, action: string, resource: string, leadingKey?: string) => boolean;
   let names: { readonly table: string; readonly secret: string; readonly key: string };
 
@@ -115,6 +115,7 @@ describe.each(OAuthTokens.options)('who is granted vaults with OAuth tokens in %
     ['grantManage', ['CreateSecret', 'PutSecretValue', 'DeleteSecret']],
     ['grantUse', ['CreateSecret', 'PutSecretValue', 'GetSecretValue']],
     ['grantConnect', ['CreateSecret', 'PutSecretValue', 'DeleteSecret']],
+    ['grantSettle', ['DeleteSecret']],
   ])('%s: of secrets %j', (grant, actions) => {
     const all = OF_SECRETS.map((action) => `secretsmanager:${action}`);
     expect(can(grant, all, names.secret)).toEqual(actions.map((action) => `secretsmanager:${action}`));
@@ -125,6 +126,7 @@ describe.each(OAuthTokens.options)('who is granted vaults with OAuth tokens in %
     ['grantManage', ['kms:GenerateDataKey']],
     ['grantUse', ['kms:GenerateDataKey', 'kms:Decrypt']],
     ['grantConnect', ['kms:GenerateDataKey']],
+    ['grantSettle', []],
   ])('%s: of the key, if there is one, %j', (grant, actions) => {
     const held = can(grant, ['kms:GenerateDataKey', 'kms:Encrypt', 'kms:Decrypt'], names.key);
     expect(held).toEqual(oauthTokens === 'dynamodb-kms' ? actions : []);
@@ -138,7 +140,16 @@ describe.each(OAuthTokens.options)('who is granted vaults with OAuth tokens in %
       expect(writers('wrkspc_1#CLIENT#0a')).toEqual(['grantManage', 'grantConnect']);
       expect(writers('CALL#sevt_1')).toEqual(['grantManage', 'grantUse']);
     }
-    expect(GRANTS.filter((grant) => may(grant, 'dynamodb:UpdateItem', names.table))).toEqual([...GRANTS]);
+    const ofVaults = GRANTS.filter((grant) => may(grant, 'dynamodb:UpdateItem', names.table));
+    expect(ofVaults).toEqual(['grantManage', 'grantUse', 'grantConnect']);
+  });
+
+  test('who makes credentials announces them, and the sweep ends what is announced', () => {
+    const able = (action: string) => GRANTS.filter((grant) => may(grant, action, names.table, 'ARRIVING#vcrd_1'));
+    expect(able('dynamodb:PutItem')).toEqual(['grantManage', 'grantConnect']);
+    expect(able('dynamodb:UpdateItem')).toEqual(['grantManage', 'grantConnect', 'grantSettle']);
+    expect(may('grantSettle', 'dynamodb:Query', `${names.table}/index/list`)).toBe(true);
+    expect(may('grantSettle', 'dynamodb:GetItem', names.table)).toBe(true);
   });
 
   test('the sweep looks for consents and changes them, and of everything else it reads single rows', () => {
@@ -158,7 +169,7 @@ describe.each(OAuthTokens.options)('who is granted vaults with OAuth tokens in %
     for (const rows of ['wrkspc_1#vlt_1', 'wrkspc_1#POLICY', 'wrkspc_1#CLIENT#0a']) {
       expect(may('grantUse', 'dynamodb:PutItem', names.table, rows)).toBe(false);
     }
-    for (const grant of ['grantUse', 'grantConnect'] as const) {
+    for (const grant of ['grantUse', 'grantConnect', 'grantSettle'] as const) {
       expect(may(grant, 'dynamodb:DeleteItem', names.table)).toBe(false);
     }
   });
