@@ -89,7 +89,7 @@ describe.each(OAuthTokens.options)('who is granted vaults with OAuth tokens in %
       logRetention: RetentionDays.ONE_DAY,
       reservedConcurrency: {},
     };
-    for (const grant of [...GRANTS, 'grantSettle'] as const) {
+    for (const grant of GRANTS) {
       const props = { entry: 'api' as const, defaults, timeout: Duration.seconds(3), memoryMb: 128 };
       vaults[grant](new EntryFunction(stack, grant, props));
     }
