@@ -44,7 +44,8 @@ describe('settings: each function is given exactly what it reads', () => {
   const previews = 'PREVIEWS_TABLE';
   const machine = 'RUN_STATE_MACHINE_ARN';
   const vaults = ['VAULT_TABLE', 'SECRETS_PREFIX', 'OAUTH_TOKENS'];
-  const links = ['CONNECT_BASE_URL', 'CONNECT_RETURN_URLS', 'MCP_ALLOW'];
+  const links = ['CONNECT_BASE_URL', 'CONNECT_RETURN_URLS', 'ENTERPRISE', 'MCP_ALLOW'];
+  const mcp = ['MCP_ALLOW', 'MCP_CALLS_PER_MINUTE', 'MCP_HOOKS', 'CONNECT_BASE_URL', 'CONNECT_ALLOW', 'ENTERPRISE'];
   const rates = ['CREATES_PER_MINUTE', 'READS_PER_MINUTE'];
   const proxy = 'MCP_PROXY_FUNCTION_NAME';
   const place = ['TASK_DEFINITION', 'CONTAINER', 'SUBNETS', 'SECURITY_GROUP'];
@@ -60,10 +61,7 @@ describe('settings: each function is given exactly what it reads', () => {
     ['provision', [records, content, ...sandbox, ...packages]],
     ['execute', [log, records, content]],
     ['web-fetch', [log, records, content, 'WEB_FETCH_ALLOW']],
-    [
-      'mcp-proxy',
-      [log, records, content, audit, ...vaults, 'MCP_ALLOW', 'MCP_CALLS_PER_MINUTE', 'MCP_HOOKS', 'CONNECT_BASE_URL'],
-    ],
+    ['mcp-proxy', [log, records, content, audit, ...vaults, ...mcp]],
     ['sweep', [log, records, content, machine, 'VAULT_TABLE', 'SECRETS_PREFIX']],
     ['issue-key', [records, 'FIRST_API_KEY_SECRET_ARN']],
   ])('%s', (entry, names) => {
