@@ -11,6 +11,13 @@ const JWT_BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer';
 /** What the MCP server's own authorization server was asked for. */
 const admissions = ({ flow }: Managed) => flow.as.tokenRequests.map(({ form }) => Object.fromEntries(form));
 
+/** In a browser, at the link that the session's call has led to. */
+async function signIn(managed: Managed): Promise<void> {
+  await managed.session.call();
+  const browser = managed.flow.browser();
+  await browser.follow(await browser.submit(await browser.openAs('alice', managed.asked())));
+}
+
 const bearers = ({ flow }: Managed) => flow.fx.requests.map(({ headers }) => headers['authorization'] ?? '');
 
 describe('scenario 30: an organisation consents for its users', () => {
@@ -78,6 +85,14 @@ describe('scenario 30: an organisation consents for its users', () => {
     managed.flow.idp.refuses(null);
     managed.flow.clock.now += 31_000;
     expect(await managed.bearer()).toEqual(expect.any(String));
+  });
+
+  it('nor is one that a renewed sign-in has met', async () => {
+    const managed = await managedSession();
+    await signIn(managed);
+    managed.flow.idp.refuses('invalid_grant');
+    for (let call = 0; call < 3; call += 1) expect(await managed.bearer()).toMatchObject({ status: 'access_denied' });
+    expect(managed.flow.idp.exchanges).toHaveLength(2);
   });
 
   it.each([
@@ -199,14 +214,14 @@ describe('scenario 30: a user who has not signed in yet', () => {
 
   it('and whose sign-in runs out while it can be renewed is not asked again', async () => {
     const managed = await managedSession();
-    const { flow, session } = managed;
-    await session.call();
-    const browser = flow.browser();
-    await browser.follow(await browser.submit(await browser.openAs('alice', managed.asked())));
+    const { flow } = managed;
+    await signIn(managed);
     const first = flow.idp.exchanges.length;
     // Past the end of the ID token; the refresh token lives on.
     flow.clock.now += 700_000;
-    expect(await managed.bearer()).toEqual(expect.any(String));
+    const token = await managed.bearer();
+    expect(token).toEqual(expect.any(String));
+    expect(await managed.bearer()).toBe(token);
     const subjects = flow.idp.exchanges.slice(first).map(({ subject_token: subject }) => subject);
     expect(subjects).toHaveLength(1);
     const [held] = [...flow.secrets.values.values()].slice(-1);

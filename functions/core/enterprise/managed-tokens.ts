@@ -10,7 +10,7 @@ import type { Admission } from '#core/enterprise/id-jag.ts';
 import { idTokenExpiry } from '#core/enterprise/id-token.ts';
 import type { Journal } from '#core/ports.ts';
 import type { Bearer, NoBearer, Tokens } from '#core/vault/tokens.ts';
-import type { Match } from '#core/vault/vault-records.ts';
+import type { Match, StoredCredential } from '#core/vault/vault-records.ts';
 
 export type ManagedTokens = (server: ManagedServer) => Tokens;
 
@@ -32,7 +32,9 @@ export function createManagedTokens(world: ManagedTokensWorld): ManagedTokens {
   const kept = new Map<string, { readonly answer: Bearer | NoBearer; readonly untilMs: number }>();
   const nowMs = () => Date.parse(world.stamp.now());
 
-  function keep(name: string, { answer, untilMs }: Exchanged): Bearer | NoBearer {
+  function keep(server: ManagedServer, { stored }: Match, exchanged: Exchanged): Bearer | NoBearer {
+    const { answer, version, untilMs } = exchanged;
+    const name = nameOf(stored, version, server);
     kept.delete(name);
     if (nowMs() < untilMs) kept.set(name, { answer, untilMs });
     const oldest = kept.size > MOST_ENTRIES ? kept.keys().next().value : undefined;
@@ -42,20 +44,19 @@ export function createManagedTokens(world: ManagedTokensWorld): ManagedTokens {
 
   return (server) => ({
     async bearer(match, signal) {
-      const name = nameOf(match, server);
-      const found = kept.get(name);
+      const found = kept.get(nameOf(match.stored, match.stored.version, server));
       if (found !== undefined && nowMs() < found.untilMs) return found.answer;
-      return keep(name, await exchange(world, { server, match, signal }));
+      return keep(server, match, await exchange(world, { server, match, signal }));
     },
     async renew(match, _refused, signal) {
-      return keep(nameOf(match, server), await exchange(world, { server, match, signal }));
+      return keep(server, match, await exchange(world, { server, match, signal }));
     },
   });
 }
 
-/** With the row's version: what an identity was good for ends when it changes. */
-function nameOf({ stored }: Match, { url }: ManagedServer): string {
-  return `${stored.workspace}/${stored.credential.id}/${stored.version}/${url}`;
+/** With the version of the row: what an identity was good for ends when it changes. */
+function nameOf({ workspace, credential }: StoredCredential, version: number, { url }: ManagedServer): string {
+  return `${workspace}/${credential.id}/${version}/${url}`;
 }
 
 interface Wanted {
@@ -66,22 +67,25 @@ interface Wanted {
 
 interface Exchanged {
   readonly answer: Bearer | NoBearer;
+  /** Of the identity's row, that it was had with: the exchange may have renewed it. */
+  readonly version: number;
   /** Epoch milliseconds, until which the answer holds. */
   readonly untilMs: number;
 }
 
 async function exchange(world: ManagedTokensWorld, wanted: Wanted): Promise<Exchanged> {
   const { match, signal } = wanted;
+  const { version } = match.stored;
   const identity = await world.tokens.bearer(match, signal);
-  if (identity.status !== 'bearer') return { answer: identity, untilMs: 0 };
+  if (identity.status !== 'bearer') return { answer: identity, version, untilMs: 0 };
   const first = await exchangeAs(world, wanted, identity);
   if (!first.isStale) return first;
   // Of an identity that came without its end, only the provider's no tells that it is over.
   if (match.stored.secrets.refresh_token === undefined) {
-    return isOver(identity.token, world.stamp.now()) ? { answer: SIGNED_OUT, untilMs: 0 } : first;
+    return isOver(identity.token, world.stamp.now()) ? { answer: SIGNED_OUT, version, untilMs: 0 } : first;
   }
   const renewed = await world.tokens.renew(match, identity, signal);
-  if (renewed.status !== 'bearer') return { answer: renewed, untilMs: 0 };
+  if (renewed.status !== 'bearer') return { answer: renewed, version, untilMs: 0 };
   return exchangeAs(world, wanted, renewed);
 }
 
@@ -101,6 +105,7 @@ async function exchangeAs(
   { server, match, signal }: Wanted,
   identity: Bearer,
 ): Promise<Exchanged & { readonly isStale: boolean }> {
+  const { version } = identity;
   const began = world.stamp.now();
   const assertion = await assertionOf(world, server, { idToken: identity.token, signal });
   const isStale = assertion.status === 'refused' && assertion.code === 'invalid_grant';
@@ -113,11 +118,13 @@ async function exchangeAs(
     detail: admission.status === 'admitted' ? null : admission.detail,
     duration_ms: Date.parse(world.stamp.now()) - Date.parse(began),
   });
-  if (admission.status !== 'admitted') return { ...without(admission, Date.parse(began)), isStale };
+  if (admission.status !== 'admitted') {
+    return { answer: without(admission), version, untilMs: Date.parse(began) + COOLDOWN_MS, isStale };
+  }
   const { token, expiresAt } = admission;
   const said = assertion.status === 'asserted' ? [assertion.assertion] : [];
   const answer: Bearer = { ...identity, token, inUse: [token, ...said, ...identity.inUse] };
-  return { answer, untilMs: lastMs(Date.parse(began), expiresAt), isStale: false };
+  return { answer, version, untilMs: lastMs(Date.parse(began), expiresAt), isStale: false };
 }
 
 function lastMs(nowMs: number, expiresAt: Instant | null): number {
@@ -129,9 +136,9 @@ function lastMs(nowMs: number, expiresAt: Instant | null): number {
 const OF_CLIENTS: readonly string[] = ['invalid_client', 'unsupported_grant_type'];
 
 /** A no is the organisation's: no consent of the user's would change it. What did not answer may do so later. */
-function without(answer: Exclude<Admission, { status: 'admitted' }>, nowMs: number): Exchanged {
+function without({ detail, ...answer }: Exclude<Admission, { status: 'admitted' }>): NoBearer {
   const isDenied = answer.status === 'refused' && !OF_CLIENTS.includes(answer.code);
-  const status = isDenied ? 'access_denied' : 'unavailable';
-  const retryAfterMs = status === 'unavailable' ? COOLDOWN_MS : null;
-  return { answer: { status, retryAfterMs, detail: answer.detail }, untilMs: nowMs + COOLDOWN_MS };
+  return isDenied
+    ? { status: 'access_denied', retryAfterMs: null, detail }
+    : { status: 'unavailable', retryAfterMs: COOLDOWN_MS, detail };
 }
