@@ -15,6 +15,7 @@ import {
 } from 'openid-client';
 import type { LoginSettings } from '#contract/connect.ts';
 import type { Identity, IdentityProvider } from '#core/connect/login.ts';
+import { claimedUser } from '#core/enterprise/id-token.ts';
 import { Fault } from '#core/errors.ts';
 import { HeaderText, secretMethod } from '#core/vault/token-endpoint.ts';
 import { OutboundError } from '#aws/outbound-error.ts';
@@ -61,7 +62,7 @@ export function createIdentityProvider(options: IdentityProviderOptions): Identi
       const checks = { expectedState: state, expectedNonce: nonce, pkceCodeVerifier: verifier };
       try {
         const tokens = await authorizationCodeGrant(provider, new URL(url), checks);
-        const user = claimed(tokens.claims(), options.login.userClaim);
+        const user = claimedUser(tokens.claims() ?? {}, options.login.userClaim);
         return user === null ? null : { user, identity: keeps ? await identityIn(options, provider, tokens) : null };
       } catch (cause) {
         if (isOutage(cause)) throw unavailable(cause);
@@ -129,13 +130,6 @@ function asSupported(secret: string): ClientAuth {
 function scopeFor(claim: string): string {
   if (claim === 'sub') return 'openid';
   return claim === 'email' ? 'openid email' : 'openid profile';
-}
-
-/** An address that nobody has verified names nobody. */
-function claimed(claims: Readonly<Record<string, unknown>> | undefined, name: string): string | null {
-  const value = claims?.[name];
-  if (name === 'email' && claims?.['email_verified'] !== true) return null;
-  return typeof value === 'string' && value !== '' ? value : null;
 }
 
 /** Answers that are none; everything else says that this login is not to be believed. */

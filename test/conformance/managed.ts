@@ -49,7 +49,7 @@ export async function admit(fetch: GuardedFetch, url: string, user: SignedIn): P
   const auth = { type: 'static_bearer', mcp_server_url: issuer } as const;
   const row = newCredential(auth, {}, createStamp().now());
   const stored = { ...row, version: 1, state: 'ok' as const, lease: null, cooldownUntil: null, failures: 0 };
-  const answer = await tokensFor(managed).bearer({ vault: VAULT, stored }, new AbortController().signal);
+  const answer = await tokensFor(managed, null).bearer({ vault: VAULT, stored }, new AbortController().signal);
   if (answer.status !== 'bearer') throw new Error(`${answer.status}: ${answer.detail}`);
   return { token: answer.token, scopes: [] };
 }

@@ -64,11 +64,11 @@ export async function managedSession({ tool = 'sum', ...options }: FlowOptions &
     flow,
     session,
     vault,
-    /** Alice's token for the server, as an instance asks for it. */
-    async bearer() {
+    /** Alice's token for the server, as an instance asks for it; or as if another vault had named another user. */
+    async bearer(user = 'alice') {
       const { url } = fx;
-      const { managed, match } = await known(identify(world, { workspace: WORKSPACE, vaults: [vault.id] }, url));
-      const carried = await carryBearer({ tokens, managedTokens }, { managed, match }, new AbortController().signal);
+      const identity = await known(identify(world, { workspace: WORKSPACE, vaults: [vault.id] }, url));
+      const carried = await carryBearer({ tokens, managedTokens }, { ...identity, user }, new AbortController().signal);
       return carried.status === 'carried' ? ((await carried.bearer?.token()) ?? null) : carried;
     },
     /** The customer's own application has signed its user in, and says so over the API. */

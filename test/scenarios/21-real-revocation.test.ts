@@ -35,7 +35,7 @@ it('scenario 21: each call after it is answered without the server or the author
       { is_error: true, content: [{ text: expect.stringMatching(/^authentic/) }] },
     ]);
     expect(session.errors()).toMatchObject([
-      { error: { type: 'mcp_authentication_failed_error', message: expect.stringContaining('connected again') } },
+      { error: { type: 'mcp_authentication_failed_error', message: expect.stringContaining('has to connect') } },
     ]);
     // Not `exhausted`: for the SDK that is a dead turn whose queued inputs are dropped, and this one goes on.
     expect(session.errors()).toMatchObject([{ error: { retry_status: { type: 'retrying' } } }]);

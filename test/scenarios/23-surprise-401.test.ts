@@ -30,7 +30,7 @@ it('scenario 23: a fresh-looking token that was refused is renewed once, and eve
 /** One call with the user's token, as the proxy makes it. */
 async function called(setup: Awaited<ReturnType<typeof connected>>, fx: Fx) {
   const match = { vault: VAULT, stored: await setup.row() };
-  const carried = await carryBearer(setup, { match, managed: null }, FOREVER);
+  const carried = await carryBearer(setup, { match, user: null, managed: null }, FOREVER);
   if (carried.status !== 'carried') return expect.fail(carried.detail);
   return clientForTests().callTool(targetOf(fx.url, { bearer: carried.bearer }), callOf('sum', { a: 1, b: 2 }), ON);
 }

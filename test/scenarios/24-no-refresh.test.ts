@@ -11,7 +11,11 @@ it('scenario 24: a token that may not do it is not refreshed, for a refresh cann
   const tools = FX_TOOLS.map((tool) => ({ ...tool, scope: 'files:write' }));
   const fx = await startFx({ tokens: { [first.access_token]: ['files:read'] }, tools });
   onTestFinished(fx.close);
-  const carried = await carryBearer(setup, { match: { vault: VAULT, stored: await row() }, managed: null }, FOREVER);
+  const carried = await carryBearer(
+    setup,
+    { match: { vault: VAULT, stored: await row() }, user: null, managed: null },
+    FOREVER,
+  );
   if (carried.status !== 'carried') return expect.fail(carried.detail);
   const target = targetOf(fx.url, { bearer: carried.bearer });
   expect(await clientForTests().callTool(target, callOf('sum', { a: 1, b: 2 }), ON)).toMatchObject({

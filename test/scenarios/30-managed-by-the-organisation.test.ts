@@ -68,6 +68,13 @@ describe('scenario 30: an organisation consents for its users', () => {
     expect(admissions(managed)).toHaveLength(2);
   });
 
+  it('but for a session of another user nothing is remembered', async () => {
+    const managed = await managedSession();
+    await managed.hold();
+    expect(await managed.bearer()).toEqual(expect.any(String));
+    expect(await managed.bearer('bob')).toMatchObject({ status: 'other_user' });
+  });
+
   it('for as long as the identity is in the vault', async () => {
     const managed = await managedSession();
     const place = await managed.hold();
@@ -259,6 +266,25 @@ describe('scenario 30: a user who has not signed in yet', () => {
     const other = await alice.openAs('mallory', alice.next(leaving) ?? '');
     expect(other.text).toContain('user_mismatch');
     expect(await flow.credentials(vault)).toEqual([]);
+  });
+
+  it.each([
+    ['somebody else', {}, 'mallory'],
+    ['nobody', { sub: undefined }, 'alice'],
+  ])('is asked to when the vault holds the sign-in of %s, which is shown to nobody', async (_whose, claims, user) => {
+    const managed = await managedSession();
+    const { flow, session } = managed;
+    const { credential } = await managed.hold({ access_token: flow.idp.idToken(user, claims) });
+    await session.call();
+    expect(flow.idp.exchanges).toEqual([]);
+    expect(session.errors().at(-1)?.error.message).toContain("is not its user's");
+    expect(session.outcomes()).toMatchObject([{ outcome: 'suspended', error: 'other_user', credential }]);
+
+    const browser = flow.browser();
+    await browser.follow(await browser.submit(await browser.openAs('alice', managed.asked())));
+    await session.when({ do: 'resume', call: session.open.id });
+    await session.call();
+    expect(session.results()).toMatchObject([{ is_error: false }]);
   });
 
   it('has not agreed by opening the page, nor by a form of somebody else', async () => {

@@ -7,12 +7,13 @@ import type { Instant } from '#contract/ids.ts';
 import type { ManagedServer } from '#contract/enterprise.ts';
 import { admissionOf, assertionOf, type ExchangeWorld } from '#core/enterprise/exchange-identity.ts';
 import type { Admission } from '#core/enterprise/id-jag.ts';
-import { idTokenExpiry } from '#core/enterprise/id-token.ts';
+import { idTokenExpiry, idTokenUser } from '#core/enterprise/id-token.ts';
 import type { Journal } from '#core/ports.ts';
 import type { Bearer, NoBearer, Tokens } from '#core/vault/tokens.ts';
-import type { Match, StoredCredential } from '#core/vault/vault-records.ts';
+import type { Match } from '#core/vault/vault-records.ts';
 
-export type ManagedTokens = (server: ManagedServer) => Tokens;
+/** For whom the session acts; null when no vault of it says so. */
+export type ManagedTokens = (server: ManagedServer, user: string | null) => Tokens;
 
 export interface ManagedTokensWorld extends ExchangeWorld {
   /** Of identities. */
@@ -32,9 +33,8 @@ export function createManagedTokens(world: ManagedTokensWorld): ManagedTokens {
   const kept = new Map<string, { readonly answer: Bearer | NoBearer; readonly untilMs: number }>();
   const nowMs = () => Date.parse(world.stamp.now());
 
-  function keep(server: ManagedServer, { stored }: Match, exchanged: Exchanged): Bearer | NoBearer {
-    const { answer, version, untilMs } = exchanged;
-    const name = nameOf(stored, version, server);
+  function keep(wanted: Wanted, { answer, version, untilMs }: Exchanged): Bearer | NoBearer {
+    const name = nameOf(wanted, version);
     kept.delete(name);
     if (nowMs() < untilMs) kept.set(name, { answer, untilMs });
     const oldest = kept.size > MOST_ENTRIES ? kept.keys().next().value : undefined;
@@ -42,25 +42,29 @@ export function createManagedTokens(world: ManagedTokensWorld): ManagedTokens {
     return answer;
   }
 
-  return (server) => ({
+  return (server, user) => ({
     async bearer(match, signal) {
-      const found = kept.get(nameOf(match.stored, match.stored.version, server));
+      const wanted = { server, user, match, signal };
+      const found = kept.get(nameOf(wanted, match.stored.version));
       if (found !== undefined && nowMs() < found.untilMs) return found.answer;
-      return keep(server, match, await exchange(world, { server, match, signal }));
+      return keep(wanted, await exchange(world, wanted));
     },
     async renew(match, _refused, signal) {
-      return keep(server, match, await exchange(world, { server, match, signal }));
+      const wanted = { server, user, match, signal };
+      return keep(wanted, await exchange(world, wanted));
     },
   });
 }
 
 /** With the version of the row: what an identity was good for ends when it changes. */
-function nameOf({ workspace, credential }: StoredCredential, version: number, { url }: ManagedServer): string {
-  return `${workspace}/${credential.id}/${version}/${url}`;
+function nameOf({ server, user, match }: Wanted, version: number): string {
+  const { workspace, credential } = match.stored;
+  return JSON.stringify([workspace, credential.id, version, user, server.url]);
 }
 
 interface Wanted {
   readonly server: ManagedServer;
+  readonly user: string | null;
   readonly match: Match;
   readonly signal: AbortSignal;
 }
@@ -102,10 +106,11 @@ const SIGNED_OUT: NoBearer = {
 
 async function exchangeAs(
   world: ManagedTokensWorld,
-  { server, match, signal }: Wanted,
+  { server, user, match, signal }: Wanted,
   identity: Bearer,
 ): Promise<Exchanged & { readonly isStale: boolean }> {
   const { version } = identity;
+  if (!isOf(world, user, identity)) return { answer: OTHER_USER, version, untilMs: 0, isStale: false };
   const began = world.stamp.now();
   const assertion = await assertionOf(world, server, { idToken: identity.token, signal });
   const isStale = assertion.status === 'refused' && assertion.code === 'invalid_grant';
@@ -126,6 +131,17 @@ async function exchangeAs(
   const answer: Bearer = { ...identity, token, inUse: [token, ...said, ...identity.inUse] };
   return { answer, version, untilMs: lastMs(Date.parse(began), expiresAt), isStale: false };
 }
+
+/** Whom the provider would vouch for is whom the session acts for: what was put into the wrong vault is of no use there. */
+function isOf({ enterprise }: ManagedTokensWorld, user: string | null, { token }: Bearer): boolean {
+  return user === null || enterprise === null || idTokenUser(token, enterprise.login.userClaim) === user;
+}
+
+const OTHER_USER: NoBearer = {
+  status: 'other_user',
+  retryAfterMs: null,
+  detail: 'the ID token does not name the user of the vault',
+};
 
 function lastMs(nowMs: number, expiresAt: Instant | null): number {
   const endsMs = expiresAt === null ? Number.POSITIVE_INFINITY : Date.parse(expiresAt) - SPARE_MS;

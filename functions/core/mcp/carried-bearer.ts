@@ -22,11 +22,11 @@ type Known = Extract<Identity, { status: 'known' }>;
 /** A vault that does not answer is a token that is not there, for now. */
 export async function carryBearer(
   world: Pick<McpProxyWorld, 'tokens' | 'managedTokens'>,
-  { match, managed }: Pick<Known, 'match' | 'managed'>,
+  { user, match, managed }: Pick<Known, 'user' | 'match' | 'managed'>,
   signal: AbortSignal,
 ): Promise<Carried | NoBearer> {
   if (match === null) return managed === null ? ANONYMOUS : NO_IDENTITY;
-  const tokens = managed === null ? world.tokens : world.managedTokens(managed);
+  const tokens = managed === null ? world.tokens : world.managedTokens(managed, user);
   const first = await tokens.bearer(match, signal).catch(unavailable);
   if (first.status !== 'bearer') return first;
   const held: Bearer[] = [first];

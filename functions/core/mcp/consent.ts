@@ -4,6 +4,7 @@ import { Fault } from '#core/errors.ts';
 import type { Acting, Identity, KnownServer } from '#core/mcp/acting.ts';
 import type { McpFailure } from '#core/mcp/mcp-client.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
+import type { NoBearer } from '#core/vault/tokens.ts';
 
 export interface Consent {
   readonly server: KnownServer;
@@ -12,6 +13,11 @@ export interface Consent {
   readonly challenge: Pick<McpFailure, 'scopes' | 'resourceMetadata'> | null;
   /** What goes on by itself afterwards; null for the list of tools. */
   readonly call: EventId | null;
+}
+
+/** Whether what keeps the session from a token is the user's to change. */
+export function consentHelps({ status }: NoBearer): boolean {
+  return status === 'needs_reauth' || status === 'other_user';
 }
 
 /** For people, never for the model. Null when no consent could help, or nobody can be asked for it here. */

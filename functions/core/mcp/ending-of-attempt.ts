@@ -1,6 +1,7 @@
 /** What an attempt at a call comes to. */
 import type { Attempted, PermittedCall } from '#core/mcp/attempt.ts';
 import { NOTHING_DONE } from '#core/mcp/audited.ts';
+import { consentHelps } from '#core/mcp/consent.ts';
 import { endingOfReply } from '#core/mcp/ending-of-reply.ts';
 import {
   cameOf,
@@ -63,7 +64,7 @@ async function withoutToken(world: McpProxyWorld, permitted: PermittedCall, why:
     came: cameOf(permitted, null, { outcome, error: why.status }),
     detail: why.detail,
   });
-  const url = why.status === 'needs_reauth' ? await linkFor(world, permitted, null) : null;
+  const url = consentHelps(why) ? await linkFor(world, permitted, null) : null;
   if (url !== null) {
     return {
       ...{ do: 'suspend', error: withLink(error, url), suspension: null, since: permitted.since },

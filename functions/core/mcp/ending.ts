@@ -65,7 +65,9 @@ export const retryAfter = (ms: number | null) => (ms === null ? '' : ` (retry_af
 
 /** For the model: why there is no token for a call. */
 export const UNAUTHENTICATED = {
-  needs_reauth: 'The user has to connect this MCP server again before it can be called.',
+  needs_reauth: 'The user has to connect this MCP server before it can be called.',
+  other_user:
+    'The sign-in that is kept for this MCP server is not that of the user, who has to sign in before it can be called.',
   access_denied: 'The organisation of the user does not give access to this MCP server. Asking again does not help.',
   unavailable: 'The access token for this MCP server cannot be had just now, so the call was not made. Try it later.',
 };

@@ -6,7 +6,7 @@ import type { SessionAgent } from '#contract/agents.ts';
 import type { McpServer, McpTool, ServerListing } from '#contract/mcp.ts';
 import { actingIn, identify, knownServer, type Acting, type Identity, type KnownServer } from '#core/mcp/acting.ts';
 import { carryBearer } from '#core/mcp/carried-bearer.ts';
-import { consentUrl } from '#core/mcp/consent.ts';
+import { consentHelps, consentUrl } from '#core/mcp/consent.ts';
 import { withoutUnseen } from '#core/mcp/manifest.ts';
 import type { McpFailure, McpListed } from '#core/mcp/mcp-client.ts';
 import { offerable } from '#core/mcp/offerable.ts';
@@ -97,7 +97,7 @@ async function failedListing(
   { server, identity, answer }: Asked & { readonly answer: McpFailure | NoBearer },
 ): Promise<ServerListing> {
   const trouble = troubleWith(server.name, answer, identity.match !== null);
-  const mayHelp = answer.status === 'failed' || answer.status === 'needs_reauth';
+  const mayHelp = answer.status === 'failed' || consentHelps(answer);
   if (trouble.type !== 'mcp_authentication_failed_error' || !mayHelp) {
     return failed(server.name, trouble);
   }

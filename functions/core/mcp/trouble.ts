@@ -27,7 +27,11 @@ export function tooMuch(server: string): Trouble {
 export function noToken(server: string, { status }: NoBearer): Trouble {
   switch (status) {
     case 'needs_reauth':
-      return { type: AUTHENTICATION, message: `The MCP server "${server}" has to be connected again.` };
+      return { type: AUTHENTICATION, message: `The user of this session has to connect the MCP server "${server}".` };
+    case 'other_user': {
+      const message = `Nobody acts towards the MCP server "${server}": the sign-in in this session's vault is not its user's.`;
+      return { type: AUTHENTICATION, message };
+    }
     case 'access_denied': {
       const message = `The organisation of this session's user does not give access to the MCP server "${server}".`;
       return { type: AUTHENTICATION, message };

@@ -13,10 +13,11 @@ export interface Bearer {
 
 export interface NoBearer {
   /**
-   * `needs_reauth`: the user has to consent, or to sign in, again. `access_denied`: the user's organisation says no, and
-   * no consent changes that. `unavailable`: later, after `retryAfterMs`.
+   * `needs_reauth`: the user has to consent, or to sign in. `other_user`: so, too, for it is somebody else who has signed
+   * in. `access_denied`: the user's organisation says no, and no consent changes that. `unavailable`: later, after
+   * `retryAfterMs`.
    */
-  readonly status: 'needs_reauth' | 'access_denied' | 'unavailable';
+  readonly status: 'needs_reauth' | 'other_user' | 'access_denied' | 'unavailable';
   readonly retryAfterMs: number | null;
   /** For logs: names endpoint host and error code, never a token or an answer's text. */
   readonly detail: string;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { idTokenExpiry } from '#core/enterprise/id-token.ts';
+import { idTokenExpiry, idTokenUser } from '#core/enterprise/id-token.ts';
 import { readAdmission, readAssertion } from '#core/enterprise/id-jag.ts';
 import { NOW } from '#test/functions/core/given.ts';
 
@@ -67,5 +67,24 @@ describe('the end of an ID token', () => {
     ['', null],
   ])('%s is at %s', (token, end) => {
     expect(idTokenExpiry(token)).toBe(end);
+  });
+});
+
+describe('whom an ID token is of', () => {
+  const token = (claims: unknown) => `e30.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.c2ln`;
+
+  it.each([
+    ['sub', token({ sub: 'alice' }), 'alice'],
+    ['oid', token({ sub: 'alice', oid: '7' }), '7'],
+    ['oid', token({ sub: 'alice' }), null],
+    ['sub', token({ sub: 7 }), null],
+    ['sub', token({ sub: '' }), null],
+    ['email', token({ email: 'alice@example.com', email_verified: true }), 'alice@example.com'],
+    ['email', token({ email: 'alice@example.com', email_verified: 'true' }), null],
+    ['email', token({ email: 'alice@example.com' }), null],
+    ['0', token(['alice']), null],
+    ['sub', 'opaque', null],
+  ])('by its %s, in %s, is %s', (claim, given, user) => {
+    expect(idTokenUser(given, claim)).toBe(user);
   });
 });

@@ -369,7 +369,7 @@ describe('a call that a user has to consent to', () => {
       return challenged;
     };
     await run(stage);
-    expect(stage.errors()).toMatchObject([{ error: { message: expect.stringMatching(/has to be connected again/) } }]);
+    expect(stage.errors()).toMatchObject([{ error: { message: expect.stringMatching(/has to connect/) } }]);
     expect(stage.lines).toMatchObject([{ detail: expect.stringContaining('as.example.com invalid_grant') }]);
   });
 });
