@@ -94,10 +94,10 @@ describe('scenario 30: an organisation consents for its users', () => {
     expect(await managed.bearer()).toEqual(expect.any(String));
   });
 
-  it('nor is one that a renewed sign-in has met', async () => {
+  it.each(['invalid_grant', 'invalid_request'])('nor is %s that a renewed sign-in has met', async (code) => {
     const managed = await managedSession();
     await signIn(managed);
-    managed.flow.idp.refuses('invalid_grant');
+    managed.flow.idp.refuses(code);
     for (let call = 0; call < 3; call += 1) expect(await managed.bearer()).toMatchObject({ status: 'access_denied' });
     expect(managed.flow.idp.exchanges).toHaveLength(2);
   });
@@ -106,7 +106,10 @@ describe('scenario 30: an organisation consents for its users', () => {
     ['access_denied', 'access_denied', 'The organisation of the user does not give access'],
     ['invalid_target', 'access_denied', 'The organisation of the user does not give access'],
     ['invalid_grant', 'access_denied', 'The organisation of the user does not give access'],
+    ['invalid_request', 'access_denied', 'The organisation of the user does not give access'],
     ['invalid_client', 'unavailable', 'cannot be had just now'],
+    ['temporarily_unavailable', 'unavailable', 'cannot be had just now'],
+    ['slow_down', 'unavailable', 'cannot be had just now'],
   ])(
     'what the identity provider refuses with %s is an error of the tool and in the trail, and no link is offered',
     async (code, error, text) => {
@@ -244,14 +247,23 @@ describe('scenario 30: a user who has not signed in yet', () => {
     expect(managed.flow.idp.exchanges).toEqual([]);
   });
 
-  it('is asked to sign in again also when nobody had said how long the sign-in lasts', async () => {
-    const managed = await managedSession();
-    const over = Math.floor(managed.flow.clock.now / 1000) - 60;
-    await managed.hold({ access_token: managed.flow.idp.idToken('alice', { exp: over }) });
-    await managed.session.call();
-    expect(managed.flow.idp.exchanges).toHaveLength(1);
-    expect(managed.asked()).toContain('/connect/conn_');
-  });
+  it.each([
+    ['invalid_grant', -60],
+    ['invalid_request', -60],
+    // By the clock of the provider, which is not ours.
+    ['invalid_grant', 30],
+  ])(
+    'is asked to sign in again also when only %s tells that the sign-in is over, of %i s to go',
+    async (code, endsIn) => {
+      const managed = await managedSession();
+      managed.flow.idp.refuses(code);
+      const exp = Math.floor(managed.flow.clock.now / 1000) + endsIn;
+      await managed.hold({ access_token: managed.flow.idp.idToken('alice', { exp }) });
+      await managed.session.call();
+      expect(managed.flow.idp.exchanges).toHaveLength(1);
+      expect(managed.asked()).toContain('/connect/conn_');
+    },
+  );
 
   it('is the only one whose sign-in is kept', async () => {
     const managed = await managedSession();

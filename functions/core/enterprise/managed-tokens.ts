@@ -8,6 +8,7 @@ import type { ManagedServer } from '#contract/enterprise.ts';
 import { admissionOf, assertionOf, type ExchangeWorld } from '#core/enterprise/exchange-identity.ts';
 import type { Admission } from '#core/enterprise/id-jag.ts';
 import { idTokenExpiry, idTokenUser } from '#core/enterprise/id-token.ts';
+import { later } from '#core/instant.ts';
 import type { Journal } from '#core/ports.ts';
 import type { Bearer, NoBearer, Tokens } from '#core/vault/tokens.ts';
 import type { Match } from '#core/vault/vault-records.ts';
@@ -93,9 +94,13 @@ async function exchange(world: ManagedTokensWorld, wanted: Wanted): Promise<Exch
   return exchangeAs(world, wanted, renewed);
 }
 
+/** What RFC 6749 and RFC 8693 (§2.2.2) have a provider say of a token that is no good, and of much else. */
+const OF_SUBJECTS: readonly string[] = ['invalid_grant', 'invalid_request'];
+
+/** By a clock that is not the provider's. */
 function isOver(idToken: string, now: Instant): boolean {
   const end = idTokenExpiry(idToken);
-  return end !== null && end <= now;
+  return end !== null && end <= later(now, SPARE_MS);
 }
 
 const SIGNED_OUT: NoBearer = {
@@ -113,7 +118,7 @@ async function exchangeAs(
   if (!isOf(world, user, identity)) return { answer: OTHER_USER, version, untilMs: 0, isStale: false };
   const began = world.stamp.now();
   const assertion = await assertionOf(world, server, { idToken: identity.token, signal });
-  const isStale = assertion.status === 'refused' && assertion.code === 'invalid_grant';
+  const isStale = assertion.status === 'refused' && OF_SUBJECTS.includes(assertion.code);
   const admission =
     assertion.status === 'asserted' ? await admissionOf(world, server, { ...assertion, signal }) : assertion;
   world.journal.line('managed access', {
@@ -148,12 +153,18 @@ function lastMs(nowMs: number, expiresAt: Instant | null): number {
   return Math.min(nowMs + MOST_MS, endsMs);
 }
 
-/** These say that we are set up wrongly there, and nothing of the user. */
-const OF_CLIENTS: readonly string[] = ['invalid_client', 'unsupported_grant_type'];
+/** These say nothing of the user: that we are set up wrongly there, or that it is not the moment. */
+const NOT_OF_USERS: readonly string[] = [
+  'invalid_client',
+  'unsupported_grant_type',
+  'server_error',
+  'temporarily_unavailable',
+  'slow_down',
+];
 
 /** A no is the organisation's: no consent of the user's would change it. What did not answer may do so later. */
 function without({ detail, ...answer }: Exclude<Admission, { status: 'admitted' }>): NoBearer {
-  const isDenied = answer.status === 'refused' && !OF_CLIENTS.includes(answer.code);
+  const isDenied = answer.status === 'refused' && !NOT_OF_USERS.includes(answer.code);
   return isDenied
     ? { status: 'access_denied', retryAfterMs: null, detail }
     : { status: 'unavailable', retryAfterMs: COOLDOWN_MS, detail };

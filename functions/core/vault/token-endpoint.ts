@@ -67,6 +67,9 @@ export type Told = z.infer<typeof Told>;
 /** RFC 6749 §5.2: a code is short, and anything else is text of a stranger. */
 const Refusal = z.looseObject({ error: z.string().regex(/^[a-z][a-z0-9_]{0,63}$/) });
 
+/** Whatever is said with it, it is no answer to what was asked. */
+const TOO_MANY_REQUESTS = 429;
+
 /** `detail` names host and rule, no text of the answer. */
 export type TokenReply =
   | { readonly status: 'told'; readonly host: string; readonly told: Told }
@@ -79,7 +82,7 @@ export function readTokenReply(reply: OutboundAnswer | OutboundFailure): TokenRe
   const host = new URL(reply.url).hostname;
   const body = jsonOf(reply.body);
   const refusal = Refusal.safeParse(body);
-  if (reply.code < 500 && refusal.success) {
+  if (reply.code < 500 && reply.code !== TOO_MANY_REQUESTS && refusal.success) {
     const { error } = refusal.data;
     return { status: 'refused', code: error, detail: `${host} answered ${error}` };
   }

@@ -28,6 +28,7 @@ describe('an assertion of the identity provider', () => {
     [{ error: 'access_denied', error_description: 'ring +1 555' }, 400, 'refused', 'access_denied'],
     [{ error: 'invalid_target' }, 403, 'refused', 'invalid_target'],
     [{ error: 'server_error' }, 500, 'failed', 'HTTP 500'],
+    [{ error: 'access_denied' }, 429, 'failed', 'HTTP 429'],
     ['<html>sorry</html>', 200, 'failed', 'no access_token'],
     [{ access_token: 'line\nbreak', issued_token_type: ID_JAG }, 200, 'failed', 'no access_token'],
   ])('answered as %o with HTTP %i is %s', (body, code, status, detail) => {
