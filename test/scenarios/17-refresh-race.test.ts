@@ -5,8 +5,11 @@ import { createStamp, newToken, pause } from '#aws/stamp.ts';
 import { createVaultRecords } from '#aws/vaults.dynamodb.ts';
 import { canonicalServerUrl } from '#core/vault/server-url.ts';
 import { createTokens } from '#core/vault/fresh-token.ts';
+import { NOW } from '#test/functions/core/given.ts';
 import {
+  connected,
   FOREVER,
+  IDENTITY,
   memorySecrets,
   newCredential,
   outboundHere,
@@ -80,4 +83,21 @@ it('scenario 17: 20 calls on 4 instances with an expired, rotating token make on
   expect(server.grants.accepts(tokens[0] ?? '')).not.toBeNull();
   expect(server.grants.isAlive(first.refresh_token)).toBe(true);
   expect(await credentials.find(PLACE)).toMatchObject({ version: 2, state: 'ok', lease: null, failures: 0 });
+});
+
+it('scenario 17: so do those of two instances with a sign-in that is over, and what is in force is its id_token', async () => {
+  const { server, engine, row, secrets } = await connected();
+  const payload = Buffer.from(JSON.stringify({ exp: Date.parse(NOW) / 1000 + 600 })).toString('base64url');
+  const idToken = `e30.${payload}.c2ln`;
+  server.answer({ do: 'grant', change: { id_token: idToken } });
+  const instances = [engine({ enterprise: IDENTITY }), engine({ enterprise: IDENTITY })];
+  const answers = await Promise.all([...instances, ...instances].map(({ bearer }) => bearer()));
+  expect(answers.map(tokenIn)).toEqual(Array.from({ length: 4 }, () => idToken));
+  expect(server.tokenRequests).toHaveLength(1);
+  expect(server.tokenRequests[0]?.form.has('resource')).toBe(false);
+  const { secrets: pointers, credential } = await row();
+  const values = await secrets.read(PLACE, pointers);
+  expect(values.access_token).toBe(idToken);
+  expect(server.grants.isAlive(values.refresh_token ?? '')).toBe(true);
+  expect(credential.auth).toMatchObject({ expires_at: '2026-11-21T10:10:00.000Z' });
 });

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { TokenAnswer } from '#test/mcp/authorization-server-script.ts';
-import { connected, tokenIn } from '#test/functions/core/vault/refresh.fixture.ts';
+import { connected, IDENTITY, tokenIn } from '#test/functions/core/vault/refresh.fixture.ts';
 
 it('scenario 18: without a new refresh token the old one stays in force', async () => {
   const { server, first, bearer, row, stamp } = await connected();
@@ -20,6 +20,17 @@ it('scenario 18: an id_token of another issuer is nobody’s business', async ()
   const { server, bearer } = await connected();
   server.answer({ do: 'grant', change: { id_token: 'eyJhbGciOiJub25lIn0.eyJpc3MiOiJodHRwczovL2V2aWwifQ.' } });
   expect(server.grants.accepts(tokenIn(await bearer()))).not.toBeNull();
+});
+
+it('scenario 18: a sign-in whose renewal brings no id_token is over, and its user is asked rather than put off', async () => {
+  const { server, engine, row, stamp, lines } = await connected();
+  const { bearer } = engine({ enterprise: IDENTITY });
+  expect(await bearer()).toMatchObject({ status: 'needs_reauth' });
+  stamp.advance(3_600_000);
+  expect(await bearer()).toMatchObject({ status: 'needs_reauth' });
+  expect(server.tokenRequests).toHaveLength(1);
+  expect((await row()).state).toBe('needs_reauth');
+  expect(lines).toMatchObject([{ outcome: 'revoked', detail: expect.stringContaining('no id_token') }]);
 });
 
 it('scenario 18: a lifetime told as text counts', async () => {

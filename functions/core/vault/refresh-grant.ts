@@ -67,7 +67,8 @@ export function readRefresh(
   const { host, told } = read;
   if (!isBearer(told)) return { status: 'failed', detail: `${host} answered a token that is no bearer token` };
   const token = tokenIn(told, takes, at);
-  if (token === null) return { status: 'failed', detail: `${host} answered no id_token that a header can carry` };
+  // OpenID Connect Core §12.2 lets a provider renew no ID token, and one that does not will not do so later.
+  if (token === null) return { status: 'revoked', detail: `${host} answered no id_token that a header can carry` };
   const { refresh_token: next, scope } = told;
   return {
     status: 'refreshed',

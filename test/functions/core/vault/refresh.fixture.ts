@@ -5,6 +5,7 @@ import { CredentialId, VaultId, WorkspaceId } from '#contract/ids.ts';
 import type { CredentialAuth, McpOAuth, Vault } from '#contract/vaults.ts';
 import { resolveBySystem } from '#aws/hops.https.ts';
 import { createOutbound } from '#aws/outbound.https.ts';
+import { enterpriseOf } from '#core/enterprise/enterprise.ts';
 import { Fault } from '#core/errors.ts';
 import { createTokens } from '#core/vault/fresh-token.ts';
 import type { RefreshWorld } from '#core/vault/refresh.ts';
@@ -33,6 +34,12 @@ export const VAULT: Vault = {
   updated_at: NOW,
   archived_at: null,
 };
+
+/** What the credential is for is no server, but its user's identity. */
+export const IDENTITY = enterpriseOf({
+  login: { issuer: SERVER_URL, clientId: 'client-1', clientSecretArn: null, userClaim: 'sub' },
+  servers: [],
+});
 
 export const outboundHere = createOutbound({ allow: ALLOW_HERE, resolve: resolveBySystem });
 
