@@ -78,6 +78,7 @@ function refreshWorld(environment: Environment, dynamodb: DynamoDBClient) {
     leases: createRefreshLeases(dynamodb, table),
     secrets: { ...createSecretWriter(environment), ...createSecretReader(environment) },
     outbound: createOutbound(wayOut(environment)),
+    identityOutbound: createOutbound(wayOut(environment, 'CONNECT_ALLOW')),
     stamp: createStamp(),
     pause,
     newName: randomUUID,

@@ -135,6 +135,7 @@ async function call({ db, secrets }: Stage, place: CredentialPlace): Promise<voi
     leases: createRefreshLeases(db.client, db.vaultTable),
     secrets,
     outbound: outboundHere,
+    identityOutbound: outboundHere,
     stamp: createStamp(),
     pause,
     newName: newToken,

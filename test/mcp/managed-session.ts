@@ -41,6 +41,7 @@ export async function managedSession({ tool = 'sum', ...options }: FlowOptions &
     leases: createRefreshLeases(db.client, db.vaultTable),
     secrets: flow.shelf,
     outbound: outboundHere,
+    identityOutbound: outboundHere,
     ...{ stamp: world.stamp, pause, newName: newToken, random: Math.random, journal: world.journal },
     enterprise: world.enterprise,
   });

@@ -11,6 +11,8 @@ import { clientForTests } from '#test/mcp/client.ts';
 import { startFx, type Fx } from '#test/mcp/fx.ts';
 import { ALLOW_HERE } from '#test/mcp/listening.ts';
 
+const WAYS = { outbound: outboundHere, identityOutbound: outboundHere };
+
 const WORKSPACE = WorkspaceId.parse('wrkspc_tests');
 const TOKEN = 'token-of-alice-0123456789';
 const PATIENCE_MS = 10_000;
@@ -27,7 +29,7 @@ afterAll(() => Promise.all([api.close(), fx.close()]));
 function warmProxy(vault: VaultId) {
   const { credentials, stamp, journal } = api.world;
   const leases = createRefreshLeases(api.dynamodb, api.vaultTable);
-  const world = { credentials, leases, secrets: api.secrets, outbound: outboundHere, stamp, pause, journal };
+  const world = { credentials, leases, secrets: api.secrets, ...WAYS, stamp, pause, journal };
   const tokens = createTokens({ ...world, newName: newToken, random: Math.random, enterprise: null });
   const client = clientForTests();
   /** What a session of this vault's user gets for `sum`, and with which tokens the server was asked meanwhile. */

@@ -58,6 +58,7 @@ async function expired() {
       leases: createRefreshLeases(db.client, db.vaultTable),
       secrets,
       outbound: outboundHere,
+      identityOutbound: outboundHere,
       stamp: createStamp(),
       pause,
       newName: newToken,

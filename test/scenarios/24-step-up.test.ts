@@ -26,6 +26,7 @@ async function reading(granted: (asked: readonly string[]) => readonly string[] 
     leases: createRefreshLeases(db.client, db.vaultTable),
     secrets: flow.shelf,
     outbound: outboundHere,
+    identityOutbound: outboundHere,
     ...{ stamp: createStamp(), pause, newName: newToken, random: Math.random, journal: world.journal },
     enterprise: null,
   };

@@ -21,6 +21,7 @@ function tokensOver(store: { isDown: boolean }) {
       write: NEVER,
     },
     outbound: { fetch: NEVER },
+    identityOutbound: { fetch: NEVER },
     stamp: { now: () => new Date().toISOString() },
     pause: async () => undefined,
     newName: () => 'holder',

@@ -28,6 +28,8 @@ export interface RefreshWorld {
   readonly leases: RefreshLeases;
   readonly secrets: SecretReader & Pick<SecretWriter, 'write'>;
   readonly outbound: Outbound;
+  /** To the customer's identity provider, which may live where no server of a stranger is reached. */
+  readonly identityOutbound: Outbound;
   readonly stamp: Pick<Stamp, 'now'>;
   readonly pause: Pause;
   /** Unique: names the holder of one lease. */
@@ -71,7 +73,8 @@ export async function refresh(world: RefreshWorld, stored: StoredCredential): Pr
   const now = world.stamp.now();
   const lease = { owner: world.newName(), now, until: later(now, LEASE_MS) };
   if ((await world.leases.take(place, stored.version, lease)) !== 'taken') return { status: 'ended', exchange: null };
-  const reply = await world.outbound.fetch(refreshRequest(grant));
+  const outbound = grant.takes === 'id_token' ? world.identityOutbound : world.outbound;
+  const reply = await outbound.fetch(refreshRequest(grant));
   const refreshed = readRefresh(reply, grant, now);
   const exchange = { reply, meaning: refreshed.status, inUse: secretsIn(values, refreshed) };
   const leased = { stored, place, owner: lease.owner, until: lease.until };

@@ -1,6 +1,13 @@
 import { expect, it } from 'vitest';
 import type { Bearer, NoBearer } from '#core/vault/tokens.ts';
-import { connected, newCredential, SERVER_URL, tokenIn, VAULT } from '#test/functions/core/vault/refresh.fixture.ts';
+import {
+  connected,
+  IDENTITY,
+  newCredential,
+  SERVER_URL,
+  tokenIn,
+  VAULT,
+} from '#test/functions/core/vault/refresh.fixture.ts';
 import { NOW } from '#test/functions/core/given.ts';
 
 const inUse = (answer: Bearer | NoBearer) => (answer.status === 'bearer' ? answer.inUse : []);
@@ -113,4 +120,13 @@ it('sends no token that is over and that nothing can refresh', async () => {
   const auth = { type: 'mcp_oauth' as const, mcp_server_url: SERVER_URL, expires_at: NOW, refresh: null };
   await rows.save(newCredential(auth, secrets.seed({ access_token: 'over' }), NOW));
   expect(await bearer()).toMatchObject({ status: 'needs_reauth' });
+});
+
+it('renews an identity by the way that leads to its provider, and nothing else by it', async () => {
+  const { engine, server } = await connected();
+  const nowhere = { fetch: async () => ({ status: 'failed', failure: 'blocked', message: 'is private' }) as const };
+  server.always({ do: 'grant', change: { id_token: 'e30.e30.c2ln' } });
+  expect(tokenIn(await engine({ outbound: nowhere, enterprise: IDENTITY }).bearer())).toBe('e30.e30.c2ln');
+  const other = await connected();
+  expect(tokenIn(await other.engine({ identityOutbound: nowhere }).bearer())).toEqual(expect.any(String));
 });

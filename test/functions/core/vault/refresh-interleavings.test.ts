@@ -120,6 +120,7 @@ function theatre(scheduler: fc.Scheduler, down: readonly boolean[]) {
             return reply;
           }),
       },
+      identityOutbound: { fetch: () => expect.fail('no identity is refreshed') },
       stamp,
       pause: async (ms) => {
         await scheduler.schedule(Promise.resolve());

@@ -120,6 +120,7 @@ export async function connected({ server: options, expiresInMs = -3_600_000, ...
     leases: rows.leases,
     secrets,
     outbound: outboundHere,
+    identityOutbound: outboundHere,
     stamp,
     // Time passes for all while one waits, and what is on the wire goes on.
     pause: async (ms) => {
