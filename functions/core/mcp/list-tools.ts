@@ -15,6 +15,7 @@ import { redact } from '#core/mcp/redact.ts';
 import type { McpProxyWorld, Until } from '#core/mcp/proxy-world.ts';
 import { badUrl, noToken, tooMuch, troubleOf, twoUsers, type Trouble } from '#core/mcp/trouble.ts';
 import type { LogKey } from '#core/ports.ts';
+import { unlessAborted } from '#core/unless-aborted.ts';
 import type { NoBearer } from '#core/vault/tokens.ts';
 
 export async function listTools(world: McpProxyWorld, key: LogKey, until: Until): Promise<readonly ServerListing[]> {
@@ -66,7 +67,7 @@ async function listingOf(
   const identity = await identify(world, acting, server.url);
   if (identity.status !== 'known') return failed(server.name, twoUsers(server.name));
   const asked = { server, identity };
-  const answer = await ask(world, asked, until);
+  const answer = await inTime(ask(world, asked, until), until);
   if (answer.status === 'listed') {
     const tools = await offerable(world, acting, { server, user: identity.user, tools: answer.tools });
     return { status: 'listed', server: server.name, tools: [...tools] };
@@ -74,6 +75,22 @@ async function listingOf(
   tell(world, acting, { server, answer });
   return failedListing(world, acting, { ...asked, answer });
 }
+
+/** Whoever is late with a token or with a list takes nothing away from the others. */
+async function inTime<Answer>(asking: Promise<Answer>, { signal }: Until): Promise<Answer | McpFailure> {
+  try {
+    return await unlessAborted(asking, signal);
+  } catch (error) {
+    if (signal.aborted) return LATE;
+    throw error;
+  }
+}
+
+const LATE: McpFailure = {
+  ...{ status: 'failed', kind: 'timeout', method: 'tools/list', sent: true },
+  ...{ message: 'It did not answer in time.', detail: 'the time for listings is over' },
+  ...{ http: null, retryAfterMs: null, scopes: [], resourceMetadata: null },
+};
 
 async function ask(
   world: McpProxyWorld,

@@ -3,6 +3,7 @@
  * server refuses is over for its user, but its row stays as it is: only the authorization server's word, never the MCP
  * server's, stops a credential from being used.
  */
+import { unlessAborted } from '#core/unless-aborted.ts';
 import type { RefreshWorld } from '#core/vault/refresh.ts';
 import { createObtainToken } from '#core/vault/obtain-token.ts';
 import type { Tokens } from '#core/vault/tokens.ts';
@@ -21,16 +22,4 @@ export function createTokens(world: RefreshWorld): Tokens {
       return answer;
     },
   };
-}
-
-/** The caller goes; the work goes on, unless it was not begun. Rejects with the signal's reason. */
-async function unlessAborted<Value>(work: Promise<Value>, signal: AbortSignal): Promise<Value> {
-  const aborted = Promise.withResolvers<never>();
-  const abort = () => aborted.reject(signal.reason);
-  signal.addEventListener('abort', abort, { once: true });
-  try {
-    return await Promise.race([work, aborted.promise]);
-  } finally {
-    signal.removeEventListener('abort', abort);
-  }
 }

@@ -63,6 +63,31 @@ describe('a listing', () => {
     expect(await list(stage)).toEqual([{ status: 'listed', server: 'fx', tools: [tool('more')] }]);
   });
 
+  it.each(['token', 'list'])('is of the other servers when the %s of one does not come in time', async (late) => {
+    const stage = proxyStage({ agent: agentWith({ fx: FX_URL, other: OTHER_URL }) });
+    stage.listed.set(OTHER_URL, listing(tool('one')));
+    const { client, pins, tokens } = stage.world;
+    const never = () => new Promise<never>(() => {});
+    const over = new AbortController();
+    const world: McpProxyWorld = {
+      ...stage.world,
+      tokens: late === 'token' ? { ...tokens, bearer: never } : tokens,
+      client: { ...client, listTools: (to, signal) => (to.url === FX_URL ? never() : client.listTools(to, signal)) },
+      // The other server has answered by then.
+      pins: { ...pins, find: async (...asked) => pins.find(...asked).finally(() => over.abort()) },
+    };
+    expect(await listTools(world, KEY, { ...stage.until, signal: over.signal })).toMatchObject([
+      {
+        status: 'failed',
+        server: 'fx',
+        error: 'mcp_connection_failed_error',
+        message: expect.stringContaining('time'),
+      },
+      { status: 'listed', tools: [{ name: 'one' }] },
+    ]);
+    expect(stage.lines).toMatchObject([{ message: 'tool list', server: 'fx', outcome: 'timeout' }]);
+  });
+
   it('shows what policy lets be seen', async () => {
     const stage = proxyStage();
     stage.listed.set(FX_URL, listing(SUM, tool('hidden')));
