@@ -99,7 +99,8 @@ export const ConnectOptions = z.strictObject({
     .optional(),
   /**
    * MCP servers for which the identity provider of `issuer` decides in place of the user (ID-JAG): nobody is asked for a
-   * consent, and where it says no there is none to be had. The client of `clientId` is the one that asks it.
+   * consent, and where it says no there is none to be had. The client of `clientId` is the one that asks it. What is below
+   * such a URL is managed with it.
    */
   managedServers: z
     .array(

@@ -151,6 +151,18 @@ describe('scenario 30: an organisation consents for its users', () => {
     expect(flow.fx.requests).toEqual([]);
   });
 
+  it('nor is it by an agent that spells the server’s URL in another way', async () => {
+    const { flow, vault, hold } = await managedSession();
+    const spelled = `${flow.fx.url}?profile=mine`;
+    await hold({ mcp_server_url: spelled, access_token: 'of-an-earlier-consent' });
+    const { credential } = await hold();
+    const acting = await identify(flow.world, { workspace: WORKSPACE, vaults: [vault.id] }, spelled);
+    expect(acting).toMatchObject({
+      managed: { url: flow.fx.url },
+      match: { stored: { credential: { id: credential } } },
+    });
+  });
+
   it('a token that the server echoes is taken out, as any other', async () => {
     const managed = await managedSession({ tool: 'echo_headers' });
     const { flow, session } = managed;

@@ -29,9 +29,36 @@ function canonical(text: string): string {
   return url;
 }
 
-/** Null for a server whose users consent themselves. `url` is canonical. */
+/**
+ * Null for a server whose users consent themselves. `url` is canonical. What is below a managed server is managed with
+ * it, however it is spelled: where a server takes two URLs for one, the other must be no way around the organisation.
+ */
 export function managedServer(enterprise: Enterprise | null, url: string): ManagedServer | null {
-  return enterprise?.servers.get(url) ?? null;
+  if (enterprise === null) return null;
+  const path = pathOf(url);
+  const above = [...enterprise.servers].flatMap(([at, server]) => {
+    const start = pathOf(at);
+    return start.every((segment, index) => segment === path[index]) ? [{ server, depth: start.length }] : [];
+  });
+  const [nearest] = above.toSorted((one, other) => other.depth - one.depth);
+  return enterprise.servers.get(url) ?? nearest?.server ?? null;
+}
+
+/** Host and segments, as the most lenient of servers reads them. */
+function pathOf(url: string): readonly string[] {
+  const { host, pathname } = new URL(url);
+  const plain = pathname.replaceAll(/%([0-9a-f]{2})/gi, (_, hex: string) =>
+    String.fromCharCode(Number.parseInt(hex, 16)),
+  );
+  const segments = plain.toLowerCase().split(/[/\\]/);
+  return segments.reduce<readonly string[]>(
+    (path, segment) => {
+      const name = segment.replace(/;.*$/, '');
+      if (name === '' || name === '.') return path;
+      return name === '..' ? path.slice(0, Math.max(1, path.length - 1)) : [...path, name];
+    },
+    [host],
+  );
 }
 
 /** Whether what a vault holds under this URL is its user's identity. */
