@@ -51,6 +51,16 @@ it('scenario 7: a token that the server takes is valid, and nothing is refreshed
   expect(server.requests).toEqual([]);
 });
 
+it('scenario 7: a credential for a server that the organisation manages is never used, not even to be tried', async () => {
+  const { fx, first, server, world, validate } = await stored();
+  fx.tokens?.set(first.access_token, []);
+  const login = { issuer: 'https://login.example.com', clientId: 'brainstem', clientSecretArn: null, userClaim: 'sub' };
+  const managed = { url: fx.url, resource: fx.url, issuer: server.issuer, clientId: 'client-1', clientSecretArn: null };
+  Object.assign(world, { enterprise: enterpriseOf({ login, servers: [{ ...managed, scopes: [] }] }) });
+  expect(await validate()).toEqual({ ...TOLD, status: 'unknown', mcp_probe: null, refresh: null });
+  expect([...fx.requests, ...server.requests]).toEqual([]);
+});
+
 it('scenario 7: an identity is for no server, so that it is sent to none to be tried', async () => {
   const { fx, world, validate } = await stored();
   const login = { issuer: fx.url, clientId: 'brainstem', clientSecretArn: null, userClaim: 'sub' };

@@ -2,11 +2,11 @@
  * Tries a credential at its server (contract §2.7): with the token that is in force, and once more with a fresh one when
  * that is refused. It keeps the rules of every refresh: one at a time, none in a cool-down, and what comes of it is saved.
  *
- * A credential for an environment variable has no server to be tried at, and an identity is for none: nothing is known
- * of them, which is `unknown`.
+ * A credential for an environment variable has no server to be tried at, an identity is for none, and one for a server
+ * that the organisation manages is not used there: nothing is known of them, which is `unknown`.
  */
 import type { CredentialValidation } from '#contract/vaults.ts';
-import { isIdentity } from '#core/enterprise/enterprise.ts';
+import { isIdentity, managedServer } from '#core/enterprise/enterprise.ts';
 import { Fault } from '#core/errors.ts';
 import type { McpClient, McpFailure } from '#core/mcp/mcp-client.ts';
 import type { Until } from '#core/mcp/proxy-world.ts';
@@ -54,7 +54,7 @@ export async function validateCredential(
 async function trial(world: ValidationWorld, stored: StoredCredential, until: Until): Promise<Told> {
   const { auth, archived_at: archivedAt } = stored.credential;
   const url = auth.type === 'environment_variable' ? null : canonicalServerUrl(auth.mcp_server_url);
-  if (url === null || isIdentity(world.enterprise, url)) return { status: 'unknown', ...UNTESTED };
+  if (url === null || isOfEnterprise(world, url)) return { status: 'unknown', ...UNTESTED };
   if (archivedAt !== null) return { status: 'invalid', ...UNTESTED };
   const values = await world.secrets.read(placeOf(stored), stored.secrets);
   const token = values.token ?? values.access_token;
@@ -68,6 +68,10 @@ async function trial(world: ValidationWorld, stored: StoredCredential, until: Un
     mcp_probe: listed.status === 'listed' ? null : probeOf(listed, inUse(values, obtained)),
     refresh: obtained === null ? null : refreshOf(stored, obtained),
   };
+}
+
+function isOfEnterprise({ enterprise }: ValidationWorld, url: string): boolean {
+  return isIdentity(enterprise, url) || managedServer(enterprise, url) !== null;
 }
 
 /** The token that is in force, until it is refused. */
