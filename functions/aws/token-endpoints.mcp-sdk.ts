@@ -31,9 +31,7 @@ export function createTokenEndpoints({ fetch, allow, nowMs }: TokenEndpointsOpti
 
   async function discover(issuer: string): Promise<FoundEndpoint | string> {
     const told = await metadataOf(fetch, issuer);
-    if (told === null) return 'has no metadata that can be read';
-    // RFC 8414 §3.3: whoever answers for another issuer could take what is meant for it.
-    if (bare(told.issuer) !== bare(issuer)) return 'names another issuer';
+    if (typeof told === 'string') return told;
     const { token_endpoint: url, token_endpoint_auth_methods_supported: authMethods = [] } = told;
     const judged = judgeUrl(url, allow);
     if (judged.status === 'blocked') return `names a token endpoint whose host ${judged.rule}`;
@@ -55,14 +53,20 @@ export function createTokenEndpoints({ fetch, allow, nowMs }: TokenEndpointsOpti
   };
 }
 
-/** The first that is one; an error page, in whatever format, is none. */
-async function metadataOf(fetch: FetchLike, issuer: string): Promise<z.infer<typeof Metadata> | null> {
+/**
+ * The first that is this issuer's, or why there is none. An error page, in whatever format, is none, and some hosts have
+ * one answer for all of their issuers. RFC 8414 §3.3: whoever answers for another one could take what is meant for it.
+ */
+async function metadataOf(fetch: FetchLike, issuer: string): Promise<z.infer<typeof Metadata> | string> {
+  let isOfAnother = false;
   for (const { url } of buildDiscoveryUrls(issuer)) {
     const response = await fetch(url, { headers: { accept: 'application/json' } });
     const { data } = Metadata.safeParse(jsonOf(await response.text()));
-    if (response.ok && data !== undefined) return data;
+    if (!response.ok || data === undefined) continue;
+    if (bare(data.issuer) === bare(issuer)) return data;
+    isOfAnother = true;
   }
-  return null;
+  return isOfAnother ? 'names another issuer' : 'has no metadata that can be read';
 }
 
 function jsonOf(text: string): unknown {

@@ -28,6 +28,15 @@ describe('the token endpoint of an issuer', () => {
     expect(await find()).toMatchObject({ status: 'found', url: as.tokenEndpoint });
   });
 
+  it('is found behind metadata that the host has for all of its issuers', async () => {
+    const { as } = await issuer({ metadata: 'oidc', path: '/tenant' });
+    const told = { issuer: new URL(as.issuer).origin, token_endpoint: `${as.issuer}/of-another` };
+    const ofHost: typeof fetch = async (url, init) =>
+      String(url).includes('/oauth-authorization-server') ? Response.json(told) : fetch(url, init);
+    const endpoints = createTokenEndpoints({ fetch: ofHost, allow: ALLOW_HERE, nowMs: Date.now });
+    expect(await endpoints.find(as.issuer)).toMatchObject({ status: 'found', url: as.tokenEndpoint });
+  });
+
   it('is remembered for an hour', async () => {
     const { as, clock, find } = await issuer();
     await find();
