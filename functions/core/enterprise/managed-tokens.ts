@@ -13,7 +13,7 @@ import type { Journal } from '#core/ports.ts';
 import type { Bearer, NoBearer, Tokens } from '#core/vault/tokens.ts';
 import type { Match } from '#core/vault/vault-records.ts';
 
-/** For whom the session acts; null when no vault of it says so. */
+/** `user`: for whom the session acts; null when no vault of it says so. */
 export type ManagedTokens = (server: ManagedServer, user: string | null) => Tokens;
 
 export interface ManagedTokensWorld extends ExchangeWorld {

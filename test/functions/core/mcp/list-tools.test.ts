@@ -225,6 +225,8 @@ describe('a server that does not list its tools', () => {
 
   it.each([
     ['needs_reauth', true],
+    ['other_user', true],
+    ['access_denied', false],
     ['unavailable', false],
   ] as const)('is not asked without its token: %s', async (status, hasLink) => {
     const stage = proxyStage();
