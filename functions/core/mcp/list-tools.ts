@@ -87,9 +87,16 @@ async function inTime<Answer>(asking: Promise<Answer>, { signal }: Until): Promi
 }
 
 const LATE: McpFailure = {
-  ...{ status: 'failed', kind: 'timeout', method: 'tools/list', sent: true },
-  ...{ message: 'It did not answer in time.', detail: 'the time for listings is over' },
-  ...{ http: null, retryAfterMs: null, scopes: [], resourceMetadata: null },
+  status: 'failed',
+  kind: 'timeout',
+  message: 'It did not answer in time.',
+  detail: 'the time for listings is over',
+  method: 'tools/list',
+  http: null,
+  retryAfterMs: null,
+  scopes: [],
+  resourceMetadata: null,
+  sent: true,
 };
 
 async function ask(
