@@ -25,7 +25,7 @@ import { jsonSetting, setting, type Environment } from '#aws/settings.ts';
 import { createStamp, newToken, pause } from '#aws/stamp.ts';
 import { createVaultRecords } from '#aws/vaults.dynamodb.ts';
 import { createProvisioner } from '#aws/provisioner.lambda.ts';
-import { linkWorld } from '#aws/world.connect-links.ts';
+import { enterpriseIn, linkWorld } from '#aws/world.connect-links.ts';
 import { governanceWorld } from '#aws/world.governance.ts';
 import { limiterOf } from '#aws/world.ts';
 
@@ -62,6 +62,10 @@ export function apiWorld(environment: Environment) {
     credentials: createCredentialRecords(dynamodb, vaultTable),
     secrets: createSecretWriter(environment),
     serversAllowed: jsonSetting(environment, 'MCP_ALLOW', AllowedHosts),
+    identities: {
+      enterprise: enterpriseIn(environment),
+      allow: jsonSetting(environment, 'CONNECT_ALLOW', AllowedHosts),
+    },
     trial: createMcpProxy(environment, {
       functionName: setting(environment, 'MCP_PROXY_FUNCTION_NAME'),
       pause,

@@ -106,7 +106,7 @@ export class Connect extends Construct {
   }
 
   #settings({ options, serversAllowed }: ConnectProps): Readonly<Record<string, string>> {
-    const { issuer, clientId, clientSecretArn = null, userClaim = 'sub', clients = [], allow = [] } = options;
+    const { issuer, clientId, clientSecretArn = null, userClaim = 'sub', clients = [] } = options;
     const known = clients.map(({ clientSecretArn: secretArn = null, ...client }) => ({ ...client, secretArn }));
     return {
       ...enterpriseSettings(options),
@@ -114,26 +114,31 @@ export class Connect extends Construct {
       CONNECT_APP_NAME: options.appName ?? 'Brainstem',
       CONNECT_LOGIN: JSON.stringify(LoginSettings.parse({ issuer, clientId, clientSecretArn, userClaim })),
       CONNECT_CLIENTS: JSON.stringify(KnownClients.parse(known)),
-      CONNECT_ALLOW: JSON.stringify(AllowedHosts.parse(allow)),
       MCP_ALLOW: JSON.stringify(AllowedHosts.parse(serversAllowed)),
     };
   }
 }
 
-/** Who acts for users has to know for which servers their organisation decides. `null` has to be said, too. */
-export function enterpriseSettings(options: ConnectOptions | undefined): Readonly<Record<'ENTERPRISE', string>> {
+/**
+ * Who acts for users, or stores what they act with, has to know for which servers their organisation decides, and where
+ * its identity provider may be. `null` has to be said, too.
+ */
+export function enterpriseSettings(
+  options: ConnectOptions | undefined,
+): Readonly<Record<'ENTERPRISE' | 'CONNECT_ALLOW', string>> {
   const { managedServers = [], issuer = '', clientId = '', clientSecretArn = null, userClaim = 'sub' } = options ?? {};
   const servers = managedServers.map(({ clientSecretArn: secretArn = null, scopes = [], ...server }) => {
     return { resource: server.url, ...server, clientSecretArn: secretArn, scopes };
   });
   const login = { issuer, clientId, clientSecretArn, userClaim };
-  return { ENTERPRISE: JSON.stringify(EnterpriseSettings.parse(servers.length === 0 ? null : { login, servers })) };
+  const enterprise = EnterpriseSettings.parse(servers.length === 0 ? null : { login, servers });
+  const allow = AllowedHosts.parse(options?.allow ?? []);
+  return { ENTERPRISE: JSON.stringify(enterprise), CONNECT_ALLOW: JSON.stringify(allow) };
 }
 
 /** In place of users' consents: it asks the identity provider, and the servers' authorization servers, as their clients. */
 export function grantManagedServers(proxy: EntryFunction, options: ConnectOptions | undefined): void {
-  const allow = AllowedHosts.parse(options?.allow ?? []);
-  proxy.receive({ ...enterpriseSettings(options), CONNECT_ALLOW: JSON.stringify(allow) });
+  proxy.receive(enterpriseSettings(options));
   const { managedServers = [], clientSecretArn } = options ?? {};
   if (managedServers.length === 0) return;
   const given = [clientSecretArn, ...managedServers.map((server) => server.clientSecretArn)];

@@ -77,7 +77,8 @@ export async function managedSession({ tool = 'sum', ...options }: FlowOptions &
       const place = { workspace: WORKSPACE, vault: vault.id, credential: CredentialId.parse(`vcrd_${newToken()}`) };
       const issuer = { type: 'mcp_oauth' as const, mcp_server_url: idp.login.issuer };
       const identity = { ...issuer, access_token: idp.idToken('alice'), ...auth };
-      const served = { ...world, secrets: flow.secrets.writer, serversAllowed: ALLOW_HERE, stamp: createStamp() };
+      const allowed = { identities: { enterprise, allow: ALLOW_HERE }, serversAllowed: ALLOW_HERE };
+      const served = { ...world, ...allowed, secrets: flow.secrets.writer, stamp: createStamp() };
       expect(await createCredential(served, place, { auth: identity })).toMatchObject({ id: place.credential });
       return { ...place, idToken: identity.access_token };
     },

@@ -1,5 +1,6 @@
 /** Where URLs of strangers are saved: who sends one that nobody may be sent to hears of it at once. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { enterpriseOf } from '#core/enterprise/enterprise.ts';
 import { startApi, type TestApi } from '#test/functions/api/api.ts';
 import { agentWith, holding } from '#test/functions/core/mcp/proxy-stage.ts';
 import { clientForTests } from '#test/mcp/client.ts';
@@ -25,6 +26,25 @@ describe('scenario 44: of hostile URLs over the API', () => {
   const refusal = (field: string) => ({
     status: 400,
     body: { error: { type: 'invalid_request_error', message: expect.stringContaining(field) } },
+  });
+
+  it('a private identity provider is one for identities, where the customer says so, and no server for anything else', async () => {
+    const path = `/v1/vaults/${vault}/credentials`;
+    const issuer = 'https://login.corp.internal';
+    const login = { issuer, clientId: 'brainstem', clientSecretArn: null, userClaim: 'sub' };
+    const refresh = {
+      ...{ client_id: 'brainstem', token_endpoint: `${issuer}/token`, refresh_token: 'refresh' },
+      token_endpoint_auth: { type: 'none' },
+    };
+    const identity = { type: 'mcp_oauth', mcp_server_url: `${issuer}/`, access_token: 'e30.e30.c2ln', refresh };
+    expect(await api.ask('POST', path, { auth: identity })).toMatchObject(refusal('public internet'));
+    const allow = [{ host: 'login.corp.internal', cidr: '10.0.0.0/8' }];
+    api.world.identities = { enterprise: enterpriseOf({ login, servers: [] }), allow };
+    const other = { ...identity, mcp_server_url: `${issuer}/mcp` };
+    expect(await api.ask('POST', path, { auth: other })).toMatchObject(refusal('public internet'));
+    const stored = await api.ask('POST', path, { auth: identity });
+    expect(stored.status).toBe(200);
+    await api.ask('DELETE', `${path}/${stored.body.id}`);
   });
 
   it.each(HOSTILE_URLS)('%s is the server of no credential, and no token endpoint', async (_what, url) => {

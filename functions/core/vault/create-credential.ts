@@ -3,6 +3,8 @@
  * dies in between, the sweep removes the secrets.
  */
 import type { Credential, CredentialCreate } from '#contract/vaults.ts';
+import type { AllowedHosts } from '#contract/outbound.ts';
+import { isIdentity } from '#core/enterprise/enterprise.ts';
 import { isRefusal, refuse, type RequestRefusal } from '#core/requests/refusal.ts';
 import { separateAuth, type Separated } from '#core/vault/separate-auth.ts';
 import { MAX_CREDENTIALS, type Created, type CredentialPlace } from '#core/vault/vault-records.ts';
@@ -15,7 +17,7 @@ export async function createCredential(
   input: CredentialCreate,
 ): Promise<Credential | RequestRefusal | null> {
   const now = world.stamp.now();
-  const separated = separateAuth(input.auth, { now, allow: world.serversAllowed });
+  const separated = separateAuth(input.auth, { now, allow: allowedFor(world, input.auth) });
   if (isRefusal(separated)) return separated;
   // Looked at before a secret is stored for nothing; what happens meanwhile, the row's transaction refuses.
   const [found] = await world.credentials.match(place.workspace, [place.vault], separated.key);
@@ -35,6 +37,12 @@ export async function createCredential(
   };
   const created = await store(world, place, { credential, separated });
   return created.status === 'created' ? credential : refusalOf(created, separated);
+}
+
+/** An identity goes to its provider alone, whose host is the customer's choice, and never to a server. */
+function allowedFor({ identities, serversAllowed }: VaultWorld, auth: CredentialCreate['auth']): AllowedHosts {
+  const url = auth.type === 'environment_variable' ? null : auth.mcp_server_url;
+  return url !== null && isIdentity(identities.enterprise, url) ? identities.allow : serversAllowed;
 }
 
 async function store(

@@ -1,5 +1,6 @@
 /** What managing vaults needs from the outside. */
 import type { AllowedHosts } from '#contract/outbound.ts';
+import type { Enterprise } from '#core/enterprise/enterprise.ts';
 import type { Stamp } from '#core/ports.ts';
 import type { SecretWriter } from '#core/vault/secrets.ts';
 import type { CredentialRecords, VaultRecords } from '#core/vault/vault-records.ts';
@@ -10,5 +11,7 @@ export interface VaultWorld {
   readonly secrets: SecretWriter;
   /** Servers of the customer's own: credentials may be for them although they are not public. */
   readonly serversAllowed: AllowedHosts;
+  /** Users' identities, and where their provider may be although it is not public. */
+  readonly identities: { readonly enterprise: Enterprise | null; readonly allow: AllowedHosts };
   readonly stamp: Stamp;
 }

@@ -23,6 +23,7 @@ import { createVaultRecords } from '#aws/vaults.dynamodb.ts';
 import type { WaitingCall } from '#core/connect/connect-links.ts';
 import { createToolPins } from '#aws/tool-pins.dynamodb.ts';
 import type { LogKey, MetricName } from '#core/ports.ts';
+import type { VaultWorld } from '#core/vault/vault-world.ts';
 import type { SecretWriter } from '#core/vault/secrets.ts';
 import type { CredentialPlace } from '#core/vault/vault-records.ts';
 import { createRateLimiter, type RateLimits } from '#core/requests/rate-limiter.ts';
@@ -112,6 +113,7 @@ export async function startApi(limits: RateLimits = { creates: null, reads: null
     credentials: createCredentialRecords(dynamodb, db.vaultTable),
     secrets: secrets as SecretWriter,
     serversAllowed: [] as AllowedHosts,
+    identities: { enterprise: null, allow: [] } as VaultWorld['identities'],
     trial: { validate: async (_place: CredentialPlace): Promise<CredentialValidation | null> => null },
     audit,
     auditTrail: createAuditTrail(dynamodb, db.auditTable),

@@ -29,7 +29,14 @@ describe('the sweep over credentials that are being made', () => {
     const vault = aVault();
     await vaults.create(WORKSPACE, vault);
     const stamp = { ...createStamp(), now: () => AT };
-    const world = { vaults, credentials, secrets, serversAllowed: [], stamp };
+    const world = {
+      vaults,
+      credentials,
+      secrets,
+      serversAllowed: [],
+      identities: { enterprise: null, allow: [] },
+      stamp,
+    };
     const told: string[] = [];
     const logger = {
       warn: () => undefined,
