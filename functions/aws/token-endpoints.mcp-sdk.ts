@@ -32,10 +32,10 @@ export function createTokenEndpoints({ fetch, allow, nowMs }: TokenEndpointsOpti
   async function discover(issuer: string): Promise<FoundEndpoint | string> {
     const told = await metadataOf(fetch, issuer);
     if (typeof told === 'string') return told;
-    const { token_endpoint: url, token_endpoint_auth_methods_supported: authMethods = [] } = told;
+    const { issuer: ownName, token_endpoint: url, token_endpoint_auth_methods_supported: authMethods = [] } = told;
     const judged = judgeUrl(url, allow);
     if (judged.status === 'blocked') return `names a token endpoint whose host ${judged.rule}`;
-    return { status: 'found', url, authMethods };
+    return { status: 'found', issuer: ownName, url, authMethods };
   }
 
   return {

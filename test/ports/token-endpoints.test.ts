@@ -37,6 +37,11 @@ describe('the token endpoint of an issuer', () => {
     expect(await endpoints.find(as.issuer)).toMatchObject({ status: 'found', url: as.tokenEndpoint });
   });
 
+  it('is told with the issuer as it calls itself', async () => {
+    const { as, find } = await issuer({ says: (honest) => ({ ...honest, issuer: `${String(honest['issuer'])}/` }) });
+    expect(await find()).toMatchObject({ status: 'found', issuer: `${as.issuer}/` });
+  });
+
   it('is remembered for an hour', async () => {
     const { as, clock, find } = await issuer();
     await find();

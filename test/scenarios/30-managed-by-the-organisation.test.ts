@@ -57,6 +57,15 @@ describe('scenario 30: an organisation consents for its users', () => {
     expect(session.outcomes()).toMatchObject([{ outcome: 'done', credential, credential_version: 1 }]);
   });
 
+  it('for the authorization server as it calls itself, whatever the setting does with the slash', async () => {
+    const managed = await managedSession({
+      authorizationServer: { says: (honest) => ({ ...honest, issuer: `${String(honest['issuer'])}/` }) },
+    });
+    await managed.hold();
+    await managed.bearer();
+    expect(managed.flow.idp.exchanges).toMatchObject([{ audience: `${managed.flow.as.issuer}/` }]);
+  });
+
   it('and the next call asks nobody again, until the token is about to end', async () => {
     const managed = await managedSession();
     await managed.hold();

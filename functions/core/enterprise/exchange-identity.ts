@@ -21,6 +21,8 @@ export interface TokenEndpoints {
 
 export interface FoundEndpoint {
   readonly status: 'found';
+  /** As it calls itself: issuers are written with and without a slash at the end. */
+  readonly issuer: string;
   readonly url: string;
   readonly authMethods: readonly string[];
 }
@@ -45,12 +47,15 @@ export async function assertionOf(
   server: ManagedServer,
   { idToken, signal }: { readonly idToken: string; readonly signal: AbortSignal },
 ): Promise<Assertion> {
-  const { enterprise, identityProviders } = world;
+  const { enterprise, identityProviders, authorizationServers } = world;
   if (enterprise === null) return { status: 'failed', detail: 'no identity provider is set up' };
-  const { issuer, clientId, clientSecretArn } = enterprise.login;
-  const asking = await askingAt(world, identityProviders, { issuer, clientId, clientSecretArn });
+  // For whom the assertion is has to be told in its own words: it compares them letter by letter.
+  const audience = await authorizationServers.endpoints.find(server.issuer);
+  if (audience.status === 'failed') return audience;
+  const asking = await askingAt(world, identityProviders, enterprise.login);
   if (asking.status === 'failed') return asking;
-  return readAssertion(await identityProviders.outbound.fetch(assertionRequest(asking, server, idToken), signal));
+  const request = assertionRequest(asking, { ...server, issuer: audience.issuer }, idToken);
+  return readAssertion(await identityProviders.outbound.fetch(request, signal));
 }
 
 export async function admissionOf(
