@@ -2,7 +2,7 @@
 import type { AttributeValue } from '@aws-sdk/client-dynamodb';
 import * as z from 'zod';
 import { WorkspaceId } from '#contract/ids.ts';
-import { Credential } from '#contract/vaults.ts';
+import { Credential } from '#contract/credentials.ts';
 import { SecretPointers } from '#core/vault/secrets.ts';
 import type { NewCredential, StoredCredential } from '#core/vault/vault-records.ts';
 import { archivedAtOf } from '#aws/records-change.dynamodb.ts';

@@ -1,7 +1,7 @@
 /** Finding credentials: by id, by key, and all of a vault. */
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { CredentialId, type VaultId, type WorkspaceId } from '#contract/ids.ts';
-import { CredentialAuth } from '#contract/vaults.ts';
+import { CredentialAuth } from '#contract/credentials.ts';
 import type { CredentialPlace, CredentialRecords, StoredCredential } from '#core/vault/vault-records.ts';
 import { credentialOf, storedOf } from '#aws/credential-item.ts';
 import { queryAll } from '#aws/query-all.dynamodb.ts';

@@ -1,7 +1,7 @@
 /** The MCP proxy as a port: what it answers is parsed like anything else that crosses a process. */
 import type * as z from 'zod';
 import { McpListings, McpVerdicts, type McpProxyRequest } from '#contract/mcp-proxy.ts';
-import { CredentialValidation } from '#contract/vaults.ts';
+import { CredentialValidation } from '#contract/credential-validation.ts';
 import { Fault } from '#core/errors.ts';
 import type { CredentialTrial, McpProxy } from '#core/mcp/mcp-proxy.ts';
 import type { Pause } from '#core/ports.ts';

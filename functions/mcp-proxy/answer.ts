@@ -1,6 +1,6 @@
 /** What each of those who ask the MCP proxy is answered. */
 import type { McpListings, McpProxyRequest, McpVerdicts } from '#contract/mcp-proxy.ts';
-import type { CredentialValidation } from '#contract/vaults.ts';
+import type { CredentialValidation } from '#contract/credential-validation.ts';
 import { callTool } from '#core/mcp/call-tool.ts';
 import { judgeCalls } from '#core/mcp/judge-calls.ts';
 import { listTools } from '#core/mcp/list-tools.ts';

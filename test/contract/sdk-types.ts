@@ -30,17 +30,10 @@ import type { PreviewFrame } from '#contract/previews.ts';
 import type { Session, SessionCreate, SessionDeleted, SessionUpdate } from '#contract/sessions.ts';
 import type { ToolName } from '#contract/tools.ts';
 import type { Usage } from '#contract/usage.ts';
-import type {
-  Credential,
-  CredentialCreate,
-  CredentialDeleted,
-  CredentialUpdate,
-  CredentialValidation,
-  Vault,
-  VaultCreate,
-  VaultDeleted,
-  VaultUpdate,
-} from '#contract/vaults.ts';
+import type { CredentialCreate, CredentialUpdate } from '#contract/credential-requests.ts';
+import type { CredentialValidation } from '#contract/credential-validation.ts';
+import type { Credential, CredentialDeleted } from '#contract/credentials.ts';
+import type { Vault, VaultCreate, VaultDeleted, VaultUpdate } from '#contract/vaults.ts';
 
 /** Of features that are not built: what a client sends in them is refused by name. */
 type LaterAgentField = 'multiagent' | 'skills';

@@ -4,7 +4,7 @@
  */
 import { expect, onTestFinished } from 'vitest';
 import { CredentialId } from '#contract/ids.ts';
-import type { McpOAuthCreate } from '#contract/vaults.ts';
+import type { McpOAuthCreate } from '#contract/credential-requests.ts';
 import type { TokenIssuers } from '#core/enterprise/exchange-identity.ts';
 import { createManagedTokens } from '#core/enterprise/managed-tokens.ts';
 import { identify, type Identity } from '#core/mcp/acting.ts';

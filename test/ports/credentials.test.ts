@@ -1,7 +1,8 @@
 import { UpdateItemCommand, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { VaultId, WorkspaceId } from '#contract/ids.ts';
-import { USER_KEY, type CredentialAuth, type Vault } from '#contract/vaults.ts';
+import type { CredentialAuth } from '#contract/credentials.ts';
+import { USER_KEY, type Vault } from '#contract/vaults.ts';
 import { MAX_CREDENTIALS } from '#core/vault/vault-records.ts';
 import type { CredentialRecords, VaultRecords } from '#core/vault/vault-records.ts';
 import { createCredentialRecords } from '#aws/credentials.dynamodb.ts';

@@ -1,6 +1,7 @@
 /** Vaults and credentials as the tests of their ports begin with them. */
 import { CredentialId, VaultId, WorkspaceId } from '#contract/ids.ts';
-import { USER_KEY, type Credential, type CredentialAuth, type Vault } from '#contract/vaults.ts';
+import type { Credential, CredentialAuth } from '#contract/credentials.ts';
+import { USER_KEY, type Vault } from '#contract/vaults.ts';
 import type { CredentialPlace, NewCredential } from '#core/vault/vault-records.ts';
 import { newToken } from '#aws/stamp.ts';
 

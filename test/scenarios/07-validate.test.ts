@@ -1,7 +1,7 @@
 import { expect, it, onTestFinished } from 'vitest';
 import { validateCredential } from '#core/vault/validate-credential.ts';
 import { CredentialId } from '#contract/ids.ts';
-import { CredentialValidation } from '#contract/vaults.ts';
+import { CredentialValidation } from '#contract/credential-validation.ts';
 import { enterpriseOf } from '#core/enterprise/enterprise.ts';
 import { NOW } from '#test/functions/core/given.ts';
 import { connected, FOREVER, newCredential, PLACE, type Setting } from '#test/functions/core/vault/refresh.fixture.ts';

@@ -2,13 +2,9 @@ import * as z from 'zod';
 import { CredentialId, VaultId, type WorkspaceId } from '#contract/ids.ts';
 import { ListQuery, pageOf } from '#contract/pages.ts';
 import { NoQuery } from '#contract/queries.ts';
-import {
-  Credential,
-  CredentialCreate,
-  CredentialDeleted,
-  CredentialUpdate,
-  CredentialValidation,
-} from '#contract/vaults.ts';
+import { CredentialCreate, CredentialUpdate } from '#contract/credential-requests.ts';
+import { CredentialValidation } from '#contract/credential-validation.ts';
+import { Credential, CredentialDeleted } from '#contract/credentials.ts';
 import { isRefusal, refuse, type RequestRefusal } from '#core/requests/refusal.ts';
 import { createCredential } from '#core/vault/create-credential.ts';
 import { archiveCredential, deleteCredential } from '#core/vault/retire.ts';

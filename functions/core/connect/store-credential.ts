@@ -1,6 +1,6 @@
 /** What consent gave becomes the vault's credential for this server: a new one, or new secrets of the one that is there. */
 import { CredentialId, type Instant } from '#contract/ids.ts';
-import type { Credential, McpOAuth } from '#contract/vaults.ts';
+import type { Credential, McpOAuth } from '#contract/credentials.ts';
 import type { Audit } from '#core/audit/audit.ts';
 import { administration } from '#core/connect/administration.ts';
 import type { ConnectTrouble, Granted } from '#core/connect/authorization-server.ts';

@@ -1,6 +1,6 @@
 /** Port of the client that speaks MCP over streamable HTTP, in both protocol eras, through the guarded way out. */
 import type { McpTool, ToolHints } from '#contract/mcp.ts';
-import type { HttpResponse } from '#contract/vaults.ts';
+import type { HttpResponse } from '#contract/credential-validation.ts';
 
 /** Where to, and with what. `token` is asked before each request; `onUnauthorized` once after a 401, then asked again. */
 export interface McpTarget {

@@ -1,7 +1,7 @@
 /** Ports of the MCP proxy, for those who ask it. */
 import type { ServerListing } from '#contract/mcp.ts';
 import type { McpVerdict, WantedCall } from '#contract/mcp-proxy.ts';
-import type { CredentialValidation } from '#contract/vaults.ts';
+import type { CredentialValidation } from '#contract/credential-validation.ts';
 import type { LogKey } from '#core/ports.ts';
 import type { CredentialPlace } from '#core/vault/vault-records.ts';
 

@@ -2,7 +2,8 @@
  * A new credential: it is announced, its secrets are written, and they count from the row on that points at them. Of what
  * dies in between, the sweep removes the secrets.
  */
-import type { Credential, CredentialCreate } from '#contract/vaults.ts';
+import type { CredentialCreate } from '#contract/credential-requests.ts';
+import type { Credential } from '#contract/credentials.ts';
 import type { AllowedHosts } from '#contract/outbound.ts';
 import { isIdentity } from '#core/enterprise/enterprise.ts';
 import { isRefusal, refuse, type RequestRefusal } from '#core/requests/refusal.ts';

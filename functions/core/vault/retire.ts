@@ -4,7 +4,8 @@
  * a repeat of the request finishes it.
  */
 import type { Instant, VaultId, WorkspaceId } from '#contract/ids.ts';
-import type { Credential, Vault } from '#contract/vaults.ts';
+import type { Credential } from '#contract/credentials.ts';
+import type { Vault } from '#contract/vaults.ts';
 import { placeOf, type CredentialPlace, type StoredCredential } from '#core/vault/vault-records.ts';
 import type { VaultWorld } from '#core/vault/vault-world.ts';
 

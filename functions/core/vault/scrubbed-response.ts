@@ -1,5 +1,5 @@
 /** What a server said, as people may read it who look for what is wrong with a credential. */
-import type { HttpResponse } from '#contract/vaults.ts';
+import type { HttpResponse } from '#contract/credential-validation.ts';
 import { redact } from '#core/mcp/redact.ts';
 
 const MAX_BODY_CHARS = 1000;

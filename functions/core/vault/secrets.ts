@@ -7,7 +7,7 @@
  * a secret is gone when both `remove` has been called and the row has forgotten its pointers.
  */
 import * as z from 'zod';
-import type { CredentialAuth } from '#contract/vaults.ts';
+import type { CredentialAuth } from '#contract/credentials.ts';
 import type { CredentialPlace } from '#core/vault/vault-records.ts';
 
 export const SecretField = z.enum(['access_token', 'refresh_token', 'client_secret', 'token', 'secret_value']);

@@ -1,7 +1,8 @@
 /** What a client sends of a credential, apart: what may be told, what is secret, and what is unique in the vault. */
 import type { Instant } from '#contract/ids.ts';
 import type { AllowedHosts } from '#contract/outbound.ts';
-import type { CredentialAuth, CredentialCreate, EnvironmentVariableCreate, McpOAuthCreate } from '#contract/vaults.ts';
+import type { CredentialCreate, EnvironmentVariableCreate, McpOAuthCreate } from '#contract/credential-requests.ts';
+import type { CredentialAuth } from '#contract/credentials.ts';
 import { judgeUrl } from '#core/outbound/destination.ts';
 import { instantOf } from '#core/instant.ts';
 import { isRefusal, refuse, type RequestRefusal } from '#core/requests/refusal.ts';

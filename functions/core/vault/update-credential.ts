@@ -1,6 +1,7 @@
 /** Changes of a credential. No secret is read for them: each new one is a version of its own, beside the others. */
 import { TOO_MANY_PAIRS } from '#contract/metadata.ts';
-import type { Credential, CredentialUpdate } from '#contract/vaults.ts';
+import type { CredentialUpdate } from '#contract/credential-requests.ts';
+import type { Credential } from '#contract/credentials.ts';
 import { patchMetadata } from '#core/requests/patch-metadata.ts';
 import { isRefusal, refuse, type RequestRefusal } from '#core/requests/refusal.ts';
 import { changeAuth } from '#core/vault/change-auth.ts';

@@ -5,7 +5,7 @@
  * A credential for an environment variable has no server to be tried at, an identity is for none, and one for a server
  * that the organisation manages is not used there: nothing is known of them, which is `unknown`.
  */
-import type { CredentialValidation } from '#contract/vaults.ts';
+import type { CredentialValidation } from '#contract/credential-validation.ts';
 import { isIdentity, managedServer } from '#core/enterprise/enterprise.ts';
 import { Fault } from '#core/errors.ts';
 import type { McpClient, McpFailure } from '#core/mcp/mcp-client.ts';

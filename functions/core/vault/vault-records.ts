@@ -4,7 +4,8 @@
  * who looks afterwards.
  */
 import type { CredentialId, Instant, VaultId, WorkspaceId } from '#contract/ids.ts';
-import type { Credential, CredentialAuth, Vault } from '#contract/vaults.ts';
+import type { Credential, CredentialAuth } from '#contract/credentials.ts';
+import type { Vault } from '#contract/vaults.ts';
 import type { ListRequest, Rows, Saved } from '#core/records.ts';
 import type { SecretPointers } from '#core/vault/secrets.ts';
 

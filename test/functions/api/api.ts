@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { ApiKeyId, WorkspaceId } from '#contract/ids.ts';
 import type { AllowedHosts } from '#contract/outbound.ts';
-import type { CredentialValidation } from '#contract/vaults.ts';
+import type { CredentialValidation } from '#contract/credential-validation.ts';
 import { createAgentRecords } from '#aws/agents.dynamodb.ts';
 import { createApiKeys } from '#aws/api-keys.dynamodb.ts';
 import { createAudit } from '#aws/audit.dynamodb.ts';

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Credential, Vault } from '#contract/vaults.ts';
+import { Credential } from '#contract/credentials.ts';
+import { Vault } from '#contract/vaults.ts';
 import { CredentialId, VaultId, WorkspaceId } from '#contract/ids.ts';
 import { Fault } from '#core/errors.ts';
 import { createCredential } from '#core/vault/create-credential.ts';

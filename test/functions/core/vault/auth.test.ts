@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { CredentialCreate, CredentialUpdate, type CredentialAuth } from '#contract/vaults.ts';
+import { CredentialCreate, CredentialUpdate } from '#contract/credential-requests.ts';
+import type { CredentialAuth } from '#contract/credentials.ts';
 import { parseBody } from '#core/requests/parse.ts';
 import { changeAuth } from '#core/vault/change-auth.ts';
 import { separateAuth } from '#core/vault/separate-auth.ts';

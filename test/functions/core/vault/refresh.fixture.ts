@@ -2,7 +2,8 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, onTestFinished } from 'vitest';
 import { CredentialId, VaultId, WorkspaceId } from '#contract/ids.ts';
-import type { CredentialAuth, McpOAuth, Vault } from '#contract/vaults.ts';
+import type { CredentialAuth, McpOAuth } from '#contract/credentials.ts';
+import type { Vault } from '#contract/vaults.ts';
 import { resolveBySystem } from '#aws/hops.https.ts';
 import { createOutbound } from '#aws/outbound.https.ts';
 import { enterpriseOf } from '#core/enterprise/enterprise.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { CredentialCreate } from '#contract/vaults.ts';
+import { CredentialCreate } from '#contract/credential-requests.ts';
 
 describe('a secret', () => {
   const created = (token: string) => {

@@ -1,0 +1,141 @@
+/** What clients send of credentials (contract §2.7): secrets too, which are in no shape that is kept or told. */
+import * as z from 'zod';
+import { Metadata, MetadataPatch } from './metadata.ts';
+
+/** Quoted and named, it is as large as Secrets Manager takes a secret. */
+const MAX_QUOTED_BYTES = 65_000;
+
+/** What a header, a form field or an environment variable may carry. */
+const Secret = z
+  .string()
+  .min(1)
+  .max(32_768)
+  .regex(/^[^\p{Cc}]*$/u, 'must not have control characters')
+  .refine((text) => new TextEncoder().encode(JSON.stringify(text)).length <= MAX_QUOTED_BYTES, {
+    error: `must have at most ${MAX_QUOTED_BYTES} bytes as JSON`,
+  })
+  .meta({ writeOnly: true });
+const HttpUrl = z.url({ protocol: /^https?$/, error: 'must be an http or https URL' }).max(2048);
+const Expiry = z.iso.datetime({ offset: true });
+const Scope = z.string().max(4096);
+
+const SecretTokenEndpointAuth = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('none') }),
+  z.strictObject({ type: z.literal('client_secret_basic'), client_secret: Secret }),
+  z.strictObject({ type: z.literal('client_secret_post'), client_secret: Secret }),
+]);
+
+export const McpOAuthCreate = z.strictObject({
+  type: z.literal('mcp_oauth'),
+  mcp_server_url: HttpUrl,
+  access_token: Secret,
+  expires_at: Expiry.nullish(),
+  refresh: z
+    .strictObject({
+      client_id: z.string().min(1).max(2048),
+      token_endpoint: HttpUrl,
+      refresh_token: Secret,
+      token_endpoint_auth: SecretTokenEndpointAuth,
+      resource: z.string().min(1).max(2048).nullish(),
+      scope: Scope.nullish(),
+    })
+    .nullish(),
+});
+export type McpOAuthCreate = z.infer<typeof McpOAuthCreate>;
+
+const StaticBearerCreate = z.strictObject({
+  type: z.literal('static_bearer'),
+  mcp_server_url: HttpUrl,
+  token: Secret,
+});
+
+const MAX_ALLOWED_HOSTS = 16;
+const LABEL = '[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?';
+const HOST = new RegExp(`^(?:\\*\\.)?${LABEL}(?:\\.${LABEL})*$`);
+
+const CredentialNetworking = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('unrestricted') }),
+  z.strictObject({
+    type: z.literal('limited'),
+    allowed_hosts: z
+      .array(
+        z
+          .string()
+          .min(1)
+          .max(253)
+          .regex(HOST, 'must be a host name, an IPv4 address or "*." and a domain, without scheme, port or path'),
+      )
+      .min(1)
+      .max(MAX_ALLOWED_HOSTS),
+  }),
+]);
+
+/** `undefined` is absent; null is refused (contract §2.7). */
+const InjectionLocation = z.strictObject({ header: z.boolean().optional(), body: z.boolean().optional() });
+
+export const EnvironmentVariableCreate = z.strictObject({
+  type: z.literal('environment_variable'),
+  secret_name: z
+    .string()
+    .min(1)
+    .max(255)
+    .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be the name of an environment variable'),
+  secret_value: Secret,
+  networking: CredentialNetworking,
+  injection_location: InjectionLocation.optional(),
+});
+export type EnvironmentVariableCreate = z.infer<typeof EnvironmentVariableCreate>;
+
+export const CredentialCreate = z
+  .strictObject({
+    auth: z.discriminatedUnion('type', [McpOAuthCreate, StaticBearerCreate, EnvironmentVariableCreate]),
+    display_name: z.string().max(255).nullish(),
+    metadata: Metadata.optional(),
+  })
+  .meta({ id: 'CredentialCreate' });
+export type CredentialCreate = z.infer<typeof CredentialCreate>;
+
+/** A field that stays for good is known, and refused by its own rule. */
+const Immutable = z.never('stays as it was created: archive the credential and create another').optional();
+
+/** Null keeps what is saved, but for an expiry and a credential's name, which it clears. */
+export const CredentialUpdate = z
+  .strictObject({
+    auth: z
+      .discriminatedUnion('type', [
+        z.strictObject({
+          type: z.literal('mcp_oauth'),
+          mcp_server_url: Immutable,
+          access_token: Secret.nullish(),
+          expires_at: Expiry.nullish(),
+          refresh: z
+            .strictObject({
+              client_id: Immutable,
+              token_endpoint: Immutable,
+              resource: Immutable,
+              refresh_token: Secret.nullish(),
+              scope: Scope.nullish(),
+              token_endpoint_auth: z
+                .discriminatedUnion('type', [
+                  z.strictObject({ type: z.literal('client_secret_basic'), client_secret: Secret.nullish() }),
+                  z.strictObject({ type: z.literal('client_secret_post'), client_secret: Secret.nullish() }),
+                ])
+                .optional(),
+            })
+            .nullish(),
+        }),
+        z.strictObject({ type: z.literal('static_bearer'), mcp_server_url: Immutable, token: Secret.nullish() }),
+        z.strictObject({
+          type: z.literal('environment_variable'),
+          secret_name: Immutable,
+          secret_value: Secret.nullish(),
+          networking: CredentialNetworking.nullish(),
+          injection_location: InjectionLocation.optional(),
+        }),
+      ])
+      .optional(),
+    display_name: z.string().min(1).max(255).nullish(),
+    metadata: MetadataPatch.nullish(),
+  })
+  .meta({ id: 'CredentialUpdate' });
+export type CredentialUpdate = z.infer<typeof CredentialUpdate>;
