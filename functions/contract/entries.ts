@@ -68,6 +68,7 @@ export const LogRecord = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('run.continued'), at: Instant, run: z.int(), reason: z.enum(['long', 'lost']) }),
 ]);
 export type LogRecord = z.infer<typeof LogRecord>;
+export type RecordOf<Kind extends LogRecord['kind']> = Extract<LogRecord, { kind: Kind }>;
 
 export const Entry = z.union([z.object({ event: SessionEvent }), z.object({ record: LogRecord })]);
 export type Entry = z.infer<typeof Entry>;

@@ -3,7 +3,7 @@
  * that becomes a context window. Nothing is ever deleted from the log by doing so.
  */
 import type { SessionAgent } from '#contract/agents.ts';
-import type { Entry, LogRecord } from '#contract/entries.ts';
+import type { Entry, RecordOf } from '#contract/entries.ts';
 import type { SessionEvent } from '#contract/events.ts';
 import type { OfferedTool } from '#contract/mcp.ts';
 import type { ContentBlock, ModelMessage, ModelRequest } from '#core/model.ts';
@@ -17,8 +17,6 @@ import { resultsIn, type ResultOf, type ToolResult } from '#core/harness/tool-re
 const BLANK_OUTPUT = { type: 'text', text: '(blank output)' } as const;
 
 const CACHE = { cache_control: { type: 'ephemeral' } } as const;
-
-type RecordOf<Kind extends LogRecord['kind']> = Extract<LogRecord, { kind: Kind }>;
 
 /** The agent a session works with: as it was created, as it was last changed, or as a compaction repeats it. */
 export function agentOf(entries: readonly Entry[]): SessionAgent {

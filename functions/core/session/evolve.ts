@@ -1,23 +1,14 @@
 /** The fold: one entry and the state before it make the state after it. */
-import type { Entry, LogRecord, SessionState } from '#contract/entries.ts';
+import type { Entry, LogRecord, RecordOf, SessionState } from '#contract/entries.ts';
 import type { QueuedMessage, SessionEvent } from '#contract/events.ts';
-import type { EventId } from '#contract/ids.ts';
-import type { ModelUsage, Usage } from '#contract/usage.ts';
-import { exceededTokens, fullTokens } from '#core/harness/room.ts';
+import { exceededTokens } from '#core/harness/room.ts';
 import { shownToModel } from '#core/harness/shorten.ts';
-import { estimateTokens, tokensOfText } from '#core/harness/token-estimate.ts';
+import { estimateTokens } from '#core/harness/token-estimate.ts';
 import type { Head } from '#core/ports.ts';
+import { answered, compacted, listed } from '#core/session/context-size.ts';
 import { withLargeResult } from '#core/session/large-results.ts';
 import { close, open, release, suspend } from '#core/session/open-calls.ts';
-
-export const NO_USAGE: Usage = {
-  input_tokens: 0,
-  output_tokens: 0,
-  cache_read_input_tokens: 0,
-  cache_creation: { ephemeral_5m_input_tokens: 0, ephemeral_1h_input_tokens: 0 },
-  active_seconds: 0,
-  server_tool_use: { web_search_requests: 0, web_fetch_requests: 0 },
-};
+import { addUsage, countWebUse, NO_USAGE } from '#core/session/usage.ts';
 
 /** Events that one turn adds to an execution's history: measured on the state machine, rounded up. */
 const TURN_HISTORY_EVENTS = 12;
@@ -39,7 +30,7 @@ export function evolve(state: SessionState | null, entry: Entry, position: numbe
   return 'event' in entry ? evolveEvent(state, entry.event, position) : evolveRecord(state, entry.record, position);
 }
 
-function begin(record: Extract<LogRecord, { kind: 'session.created' }>): SessionState {
+function begin(record: RecordOf<'session.created'>): SessionState {
   return {
     status: 'idle',
     workspace: record.workspace,
@@ -78,17 +69,14 @@ function evolveRecord(state: SessionState, record: LogRecord, position: number):
         // What kills execution after execution before a claim must come to an end like what kills it after one.
         failures: record.reason === 'lost' ? state.failures + 1 : state.failures,
       };
-    case 'model.answered': {
-      const contextTokens = record.contextTokens ?? state.contextTokens;
-      const compactions = contextTokens < fullTokens(state.model) ? 0 : state.compactions;
-      return { ...state, contextTokens, compactions, taken: null };
-    }
+    case 'model.answered':
+      return answered(state, record);
     case 'model.refused':
       return { ...state, taken: null };
     case 'context.exceeded':
       return { ...state, contextTokens: exceededTokens(state) };
     case 'context.compacted':
-      return compact(state, record, position);
+      return compacted(state, record, position);
     case 'mcp.listed':
       return listed(state, record, position);
     case 'mcp.outdated':
@@ -104,35 +92,6 @@ function evolveRecord(state: SessionState, record: LogRecord, position: number):
     default:
       return record satisfies never;
   }
-}
-
-/** What the model has not answered is no part of the summary, so the slice begins no later than that. */
-function compact(
-  state: SessionState,
-  record: Extract<LogRecord, { kind: 'context.compacted' }>,
-  position: number,
-): SessionState {
-  const unanswered = [state.taken, ...state.queued].flatMap((message) => (message === null ? [] : [message.at]));
-  return {
-    ...state,
-    contextTokens: tokensOfText(record.summary) + tokensOfText(JSON.stringify(record.agent)),
-    compactions: state.compactions + 1,
-    // The slice to come has to hold the tools, which a listing before this record need not be in.
-    mcp: null,
-    sliceFrom: Math.min(position, ...unanswered),
-  };
-}
-
-function listed(
-  state: SessionState,
-  { run, sha256, tools }: Extract<LogRecord, { kind: 'mcp.listed' }>,
-  position: number,
-): SessionState {
-  if (tools === null) return { ...state, mcp: state.mcp === null ? null : { ...state.mcp, run } };
-  // What was answered before was counted with its tools, but for an answer that a summary stands for.
-  const isUncounted = state.mcp === null && state.contextTokens > 0;
-  const added = isUncounted ? tokensOfText(JSON.stringify(tools)) : 0;
-  return { ...state, mcp: { run, sha256, at: position }, contextTokens: state.contextTokens + added };
 }
 
 function evolveEvent(state: SessionState, event: SessionEvent, position: number): SessionState {
@@ -225,36 +184,4 @@ function queueOrTake(state: SessionState, message: QueuedMessage, position: numb
   }
   const chars = JSON.stringify(message.content).length;
   return { ...state, queued: [...others, { id: message.id, type: message.type, at: position, chars, tokens }] };
-}
-
-function countWebUse(state: SessionState, id: EventId): SessionState {
-  const name = state.calls.find((call) => call.id === id)?.name;
-  const { server_tool_use: uses } = state.usage;
-  switch (name) {
-    case 'web_fetch':
-      return {
-        ...state,
-        usage: { ...state.usage, server_tool_use: { ...uses, web_fetch_requests: uses.web_fetch_requests + 1 } },
-      };
-    case 'web_search':
-      return {
-        ...state,
-        usage: { ...state.usage, server_tool_use: { ...uses, web_search_requests: uses.web_search_requests + 1 } },
-      };
-    default:
-      return state;
-  }
-}
-
-function addUsage(total: Usage, request: ModelUsage): Usage {
-  return {
-    ...total,
-    input_tokens: total.input_tokens + request.input_tokens,
-    output_tokens: total.output_tokens + request.output_tokens,
-    cache_read_input_tokens: total.cache_read_input_tokens + request.cache_read_input_tokens,
-    cache_creation: {
-      ...total.cache_creation,
-      ephemeral_5m_input_tokens: total.cache_creation.ephemeral_5m_input_tokens + request.cache_creation_input_tokens,
-    },
-  };
 }
