@@ -9,7 +9,7 @@ import type { WebFetchInput } from '#contract/run.ts';
 import { TOOLSET_TYPE } from '#contract/tools.ts';
 import { Fault } from '#core/errors.ts';
 import { showContent, type WebContent, type WebFetchError } from '#core/hands/web-content.ts';
-import { agentOf } from '#core/harness/context.ts';
+import { agentOf } from '#core/harness/slice.ts';
 import { isUnder } from '#core/outbound/destination.ts';
 import type { Outbound, OutboundAnswer, OutboundFailure, ReadPage } from '#core/outbound/outbound.ts';
 import type { Head, Journal, LogKey } from '#core/ports.ts';

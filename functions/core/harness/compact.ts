@@ -14,7 +14,7 @@ import {
   type Heard,
   type TurnWorld,
 } from '#core/harness/ask.ts';
-import { agentOf } from '#core/harness/context.ts';
+import { agentOf } from '#core/harness/slice.ts';
 import { queuedMessages, type Story } from '#core/harness/history.ts';
 import { MAX_FAILURES } from '#core/harness/next.ts';
 import { WINDOW_EXCEEDED } from '#core/harness/room.ts';

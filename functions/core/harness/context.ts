@@ -2,51 +2,19 @@
  * From log entries to a model request: the session's log is a context object, and this selects and shapes the slice
  * that becomes a context window. Nothing is ever deleted from the log by doing so.
  */
-import type { SessionAgent } from '#contract/agents.ts';
 import type { Entry, RecordOf } from '#contract/entries.ts';
 import type { SessionEvent } from '#contract/events.ts';
-import type { OfferedTool } from '#contract/mcp.ts';
 import type { ContentBlock, ModelMessage, ModelRequest } from '#core/model.ts';
 import { serverTools } from '#core/hands/server-tools.ts';
 import { toolDefinitions } from '#core/hands/tool-definitions.ts';
-import { agentIn } from '#core/harness/agent-in.ts';
+import { CACHE_BREAKPOINT, cachedTail, cachedTools } from '#core/harness/cache-breakpoints.ts';
+import { isThought, mergeMessages } from '#core/harness/merge-messages.ts';
 import { modelFields } from '#core/harness/models.ts';
+import { agentOf, offeredTools } from '#core/harness/slice.ts';
 import { resultsIn, type ResultOf, type ToolResult } from '#core/harness/tool-results.ts';
 
 /** A command may print spaces alone, and the provider refuses a text of nothing else. */
 const BLANK_OUTPUT = { type: 'text', text: '(blank output)' } as const;
-
-const CACHE = { cache_control: { type: 'ephemeral' } } as const;
-
-/** The agent a session works with: as it was created, as it was last changed, or as a compaction repeats it. */
-export function agentOf(entries: readonly Entry[]): SessionAgent {
-  const last = entries.findLast((entry) => agentIn(entry) !== undefined);
-  const agent = last === undefined ? undefined : agentIn(last);
-  if (agent === undefined) throw new TypeError('a slice begins with session.created or holds a context.compacted');
-  return agent;
-}
-
-/** What the agent's MCP servers offer, as it was listed last. */
-export function offeredTools(entries: readonly Entry[]): readonly OfferedTool[] {
-  const last = entries.findLast((entry) => toolsIn(entry) !== null);
-  return last === undefined ? [] : (toolsIn(last) ?? []);
-}
-
-function toolsIn(entry: Entry): readonly OfferedTool[] | null {
-  return 'record' in entry && entry.record.kind === 'mcp.listed' ? entry.record.tools : null;
-}
-
-/**
- * What the last answer said. Results of its calls of the provider's own tools may come in the next one: when it paused,
- * or when it made calls of ours beside them.
- */
-export function earlierBlocks(entries: readonly Entry[]): readonly ContentBlock[] {
-  const last = entries.findLast(
-    (entry) =>
-      'record' in entry && (entry.record.kind === 'model.answered' || entry.record.kind === 'context.compacted'),
-  );
-  return last !== undefined && 'record' in last && last.record.kind === 'model.answered' ? last.record.blocks : [];
-}
 
 /** From a slice of the log, which begins where the head's state says, to what the model is asked. */
 export function buildRequest(entries: readonly Entry[]): ModelRequest {
@@ -60,7 +28,10 @@ export function requestOf(entries: readonly Entry[], messages: readonly ModelMes
     model: agent.model.id,
     ...modelFields(agent.model),
     // The provider refuses a block without text, spaces aside.
-    system: agent.system === null || agent.system.trim() === '' ? [] : [{ type: 'text', text: agent.system, ...CACHE }],
+    system:
+      agent.system === null || agent.system.trim() === ''
+        ? []
+        : [{ type: 'text', text: agent.system, ...CACHE_BREAKPOINT }],
     tools: cachedTools([...toolDefinitions(agent, offeredTools(entries)), ...serverTools(agent)]),
     messages: cachedTail(messages),
   };
@@ -72,12 +43,12 @@ export function requestOf(entries: readonly Entry[], messages: readonly ModelMes
  */
 export function buildMessages(entries: readonly Entry[]): readonly ModelMessage[] {
   const { answered, said } = conversationIn(entries);
-  return merged([...answered, ...inOrder(said)]);
+  return mergeMessages([...answered, ...inOrder(said)]);
 }
 
 /** The same without what the model has not answered yet, which a compaction leaves as it is. */
 export function answeredMessages(entries: readonly Entry[]): readonly ModelMessage[] {
-  return merged(conversationIn(entries).answered);
+  return mergeMessages(conversationIn(entries).answered);
 }
 
 interface Conversation {
@@ -164,10 +135,6 @@ function answerOf(record: RecordOf<'model.answered'>, resultOf: ResultOf): reado
   return [assistant, { role: 'user', content: given }];
 }
 
-function isThought(block: ContentBlock): boolean {
-  return block.type === 'thinking' || block.type === 'redacted_thinking';
-}
-
 /** Models write such blocks around thinking and calls, and the provider refuses them when they come back. */
 function isBlank(block: ContentBlock): boolean {
   return block.type === 'text' && String(block['text'] ?? '').trim() === '';
@@ -177,59 +144,4 @@ function toolResult(providerId: string, result: ToolResult | undefined): Content
   if (result === undefined) throw new TypeError('the model is asked only when every call has a result');
   const content = result.content.map((block) => (isBlank(block) ? BLANK_OUTPUT : block));
   return { type: 'tool_result', tool_use_id: providerId, is_error: result.isError, content };
-}
-
-/** Consecutive messages of one role become one: queued messages are answered as one coherent turn. */
-export function merged(messages: readonly ModelMessage[]): readonly ModelMessage[] {
-  const joined = joinRoles(messages);
-  const kept = joined.flatMap((message, index) => (index < joined.length - 1 ? withoutAbandoned(message) : message));
-  return kept.length === joined.length ? kept : joinRoles(kept);
-}
-
-function joinRoles(messages: readonly ModelMessage[]): readonly ModelMessage[] {
-  const result: { role: ModelMessage['role']; content: ContentBlock[] }[] = [];
-  for (const message of messages) {
-    const last = result.at(-1);
-    const before = result.at(-2);
-    // An answer of nothing leaves no message between these; the provider takes the user's first, as in one request.
-    const isLate = message.role === 'user' && last?.role === 'system' && before?.role === 'user';
-    const same = isLate ? before : last;
-    if (same?.role === message.role) same.content.push(...message.content);
-    else result.push({ role: message.role, content: [...message.content] });
-  }
-  return result;
-}
-
-/**
- * A paused answer may end with calls of the provider's own tools that have no result yet: it makes them when the answer
- * is the last message, or beside a call of ours, and refuses them when somebody speaks in between.
- */
-function withoutAbandoned(message: ModelMessage): readonly ModelMessage[] {
-  const calls = new Set(message.content.map(({ type }) => type));
-  if (message.role !== 'assistant' || !calls.has('server_tool_use') || calls.has('tool_use')) return [message];
-  const answered = new Set(message.content.map((block) => block['tool_use_id']));
-  const content = message.content.filter(({ type, id }) => type !== 'server_tool_use' || answered.has(id));
-  return content.every(isThought) ? [] : [{ ...message, content }];
-}
-
-/** A breakpoint after the last tool: tools and system change least, so they are the longest stable prefix. */
-function cachedTools(tools: ModelRequest['tools']): ModelRequest['tools'] {
-  return tools.map((tool, index) => (index === tools.length - 1 ? { ...tool, ...CACHE } : tool));
-}
-
-/**
- * Breakpoints on the last block of the last two user messages: the newest writes the cache for the next request, the
- * one before reads what the previous request wrote, which the provider would not find by itself behind an answer of
- * many calls: it looks back over twenty blocks. With tools and system that makes its maximum of four.
- */
-function cachedTail(messages: readonly ModelMessage[]): readonly ModelMessage[] {
-  const users = messages.flatMap((message, index) => (message.role === 'user' ? [index] : []));
-  const marked = new Set(users.slice(-2));
-  return messages.map((message, index) => (marked.has(index) ? withBreakpoint(message) : message));
-}
-
-function withBreakpoint(message: ModelMessage): ModelMessage {
-  const last = message.content.at(-1);
-  if (last === undefined) return message;
-  return { ...message, content: [...message.content.slice(0, -1), { ...last, ...CACHE }] };
 }

@@ -2,7 +2,7 @@
 import type { ServerListing } from '#contract/mcp.ts';
 import { Fault } from '#core/errors.ts';
 import { storyAfter, type TurnWorld } from '#core/harness/ask.ts';
-import { agentOf } from '#core/harness/context.ts';
+import { agentOf } from '#core/harness/slice.ts';
 import type { Story } from '#core/harness/history.ts';
 import { offerTools } from '#core/mcp/offer-tools.ts';
 import type { LogKey } from '#core/ports.ts';

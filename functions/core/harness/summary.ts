@@ -1,7 +1,8 @@
 /** The request for a summary of the context, and what stands in the context's place afterwards (contract §7.6). */
 import type { Entry, SessionState } from '#contract/entries.ts';
 import type { ContentBlock, ModelAnswer, ModelMessage, ModelRequest } from '#core/model.ts';
-import { answeredMessages, merged, requestOf } from '#core/harness/context.ts';
+import { answeredMessages, requestOf } from '#core/harness/context.ts';
+import { mergeMessages } from '#core/harness/merge-messages.ts';
 import { summarisableTokens } from '#core/harness/room.ts';
 import { shorten } from '#core/harness/shorten.ts';
 import { estimateTokens } from '#core/harness/token-estimate.ts';
@@ -32,7 +33,7 @@ const LEAST_CHARS = 100;
 export function buildSummaryRequest(entries: readonly Entry[], state: SessionState): ModelRequest {
   const conversation = fitted(answeredMessages(entries), summarisableTokens(state.model) / state.contextTokens);
   const prompt: ModelMessage = { role: 'user', content: [{ type: 'text', text: PROMPT }] };
-  const request = requestOf(entries, merged([...conversation, prompt]));
+  const request = requestOf(entries, mergeMessages([...conversation, prompt]));
   if (state.failures === 0 || request.tools.length === 0) return request;
   return { ...request, extra: { ...request.extra, tool_choice: { type: 'none' } } };
 }

@@ -6,7 +6,7 @@ import { resultFile } from '#contract/hands.ts';
 import type { EventId } from '#contract/ids.ts';
 import type { ToolName } from '#contract/tools.ts';
 import { enabledTools } from '#core/hands/tool-definitions.ts';
-import { agentIn } from '#core/harness/agent-in.ts';
+import { agentIn } from '#core/harness/slice.ts';
 import { shorten, shownToModel } from '#core/harness/shorten.ts';
 import type { ContentBlock } from '#core/model.ts';
 

@@ -9,7 +9,7 @@ import type { McpServer } from '#contract/mcp.ts';
 import type { Vault } from '#contract/vaults.ts';
 import { isIdentity, managedServer } from '#core/enterprise/enterprise.ts';
 import { Fault } from '#core/errors.ts';
-import { agentOf } from '#core/harness/context.ts';
+import { agentOf } from '#core/harness/slice.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
 import type { Head, LogKey } from '#core/ports.ts';
 import { namedUser } from '#core/vault/named-user.ts';
