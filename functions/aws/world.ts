@@ -13,7 +13,7 @@ import type { ExecuteWorld } from '#core/hands/execute.ts';
 import type { ProvisionWorld } from '#core/hands/provision.ts';
 import type { WebFetchWorld } from '#core/hands/web-fetch.ts';
 import { createHistory } from '#core/harness/history.ts';
-import type { TurnWorld } from '#core/harness/ask.ts';
+import type { TurnWorld } from '#core/harness/turn-world.ts';
 import type { Instant } from '#contract/ids.ts';
 import { AllowedHosts } from '#contract/outbound.ts';
 import { PackageSources } from '#contract/packages.ts';

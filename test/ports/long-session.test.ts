@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { checkMessages } from '#infra/local/model/check-messages.ts';
 import { SessionId, ThreadId } from '#contract/ids.ts';
 import { createSessionLog, firstAppend } from '#aws/session-log.dynamodb.ts';
-import type { TurnWorld } from '#core/harness/ask.ts';
+import type { TurnWorld } from '#core/harness/turn-world.ts';
 import { createHistory } from '#core/harness/history.ts';
 import { fullTokens } from '#core/harness/room.ts';
 import { takeTurn } from '#core/harness/take-turn.ts';

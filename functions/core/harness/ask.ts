@@ -1,47 +1,21 @@
 /** Claim, ask, append: one model request (design §3). */
-import type { SessionState } from '#contract/entries.ts';
 import { SANDBOX_TOOLS } from '#contract/hands.ts';
 import type { EventId } from '#contract/ids.ts';
-import { Fault, errorClass } from '#core/errors.ts';
-import type { Model, ModelAnswer } from '#core/model.ts';
-import type { Head, Journal, LogKey, Pause, SessionLog, Stamp } from '#core/ports.ts';
-import type { Warming } from '#core/sandboxes.ts';
+import type { ModelAnswer } from '#core/model.ts';
+import type { LogKey } from '#core/ports.ts';
+import { failureOf, faultOf, overtaken, type Asked, type Heard } from '#core/harness/asked.ts';
 import { buildRequest } from '#core/harness/context.ts';
-import { agentOf, earlierBlocks, offeredTools } from '#core/harness/slice.ts';
-import { queuedMessages, type History, type Story } from '#core/harness/history.ts';
-import { judgeCalls, type JudgingWorld } from '#core/harness/judge.ts';
-import { MAX_FAILURES } from '#core/harness/next.ts';
+import { queuedMessages, storyAfter, type Story } from '#core/harness/history.ts';
+import { judgeCalls } from '#core/harness/judge.ts';
+import { reportTurn } from '#core/harness/report-turn.ts';
 import { canMakeRoom, WINDOW_EXCEEDED } from '#core/harness/room.ts';
-import { toldOf } from '#core/harness/provider-errors.ts';
+import { agentOf, earlierBlocks, offeredTools } from '#core/harness/slice.ts';
+import type { TurnWorld } from '#core/harness/turn-world.ts';
 import { toolRules } from '#core/hands/tool-rules.ts';
-import { createPreview, type Preview, type PreviewWorld } from '#core/previews/preview.ts';
+import { createPreview, type Preview } from '#core/previews/preview.ts';
 import type { AnswerIds, Command } from '#core/session/commands.ts';
-import { change, prepare, type Changed } from '#core/session/change.ts';
+import { change, prepare } from '#core/session/change.ts';
 import { whileItStands } from '#core/session/watch.ts';
-
-export interface TurnWorld extends PreviewWorld, JudgingWorld {
-  readonly log: SessionLog;
-  readonly history: History;
-  readonly model: Model;
-  readonly warming: Warming;
-  readonly stamp: Stamp;
-  readonly pause: Pause;
-  readonly sha256: (text: string) => string;
-  readonly journal: Journal;
-}
-
-export type Asked =
-  | { readonly status: 'answered'; readonly story: Story }
-  | { readonly status: 'compacted'; readonly story: Story }
-  | { readonly status: 'failed'; readonly story: Story; readonly retryAfterSeconds: number | null }
-  /** Something was appended before the claim, so the step is decided again. */
-  | { readonly status: 'overtaken'; readonly story: Story }
-  /** Another attempt owns the turn now: this one goes home. */
-  | { readonly status: 'fenced'; readonly run: number };
-
-export type Heard =
-  | { readonly status: 'answer'; readonly answer: ModelAnswer }
-  | { readonly status: 'error'; readonly error: unknown };
 
 /** A sandbox used within this time is still there; an older one may have stopped idle, so it is provisioned early again. */
 const WARM_FOR_MS = 25 * 60_000;
@@ -81,14 +55,6 @@ export async function ask(world: TurnWorld, key: LogKey, story: Story, signal: A
   const [asked] = await Promise.all([settle(world, key, { story: mine, request, ids, heard }), preview.end()]);
   listening.report(asked, mine.head.state.run);
   return asked;
-}
-
-export async function overtaken(world: TurnWorld, key: LogKey, before: Head, head: Head): Promise<Asked> {
-  const { request } = head.state;
-  if (request !== null && request.at > before.position) return { status: 'fenced', run: before.state.run };
-  const story = await world.history.load(key);
-  if (story === null || story.head.state.run !== before.state.run) return { status: 'fenced', run: before.state.run };
-  return { status: 'overtaken', story };
 }
 
 /** Asks the model and measures it; early provisioning starts with the first sandbox tool in the stream. */
@@ -174,78 +140,8 @@ function crowdedOut({ head }: Story, request: EventId, { stopReason, blocks, usa
   return { do: 'fail', request, error: 'model_request_failed_error', message, verdict: 'too large', usage };
 }
 
-/** The story with a change, and with what somebody else appended before it. */
-export async function storyAfter(
-  world: Pick<TurnWorld, 'history'>,
-  key: LogKey,
-  story: Story,
-  changed: Extract<Changed, { status: 'changed' }>,
-): Promise<Story> {
-  if (changed.before.position !== story.head.position) return (await world.history.load(key)) ?? story;
-  return world.history.extend(key, story, changed.head, changed.entries);
-}
-
-export function failureOf(story: Story, request: EventId, fault: Fault) {
-  const attempts = story.head.state.failures + 1;
-  return {
-    do: 'fail' as const,
-    request,
-    error: toldOf(fault).type,
-    message: toldOf(fault).message,
-    verdict: verdictOf(fault, story.head.state, attempts),
-  };
-}
-
-function verdictOf(
-  fault: Fault,
-  state: SessionState,
-  attempts: number,
-): 'retrying' | 'exhausted' | 'refused' | 'too large' {
-  if (fault.code === 'model_input_too_large') return canMakeRoom(state) ? 'too large' : 'refused';
-  if (fault.code === 'model_refused_input') return 'refused';
-  return fault.retryable && attempts < MAX_FAILURES ? 'retrying' : 'exhausted';
-}
-
-/** Only the model's own faults are told to the session; anything else is a bug and must stay visible as one. */
-export function faultOf(error: unknown): Fault {
-  if (error instanceof Fault) return error;
-  throw error;
-}
-
 function warmlyUsed(world: TurnWorld, story: Story): boolean {
   const last = story.entries.findLast((entry) => 'event' in entry && entry.event.type === 'agent.tool_result');
   if (last === undefined || !('event' in last) || last.event.processed_at === null) return false;
   return Date.parse(world.stamp.now()) - Date.parse(last.event.processed_at) < WARM_FOR_MS;
-}
-
-interface TurnReport {
-  readonly asked: Asked;
-  readonly run: number;
-  readonly result: Heard;
-  readonly ttftMs: number | null;
-  readonly durationMs: number;
-}
-
-export function reportTurn(world: TurnWorld, key: LogKey, report: TurnReport): void {
-  const { asked, result } = report;
-  const usage = result.status === 'answer' ? result.answer.usage : null;
-  world.journal.line('turn', {
-    session: key.session,
-    thread: key.thread,
-    run: report.run,
-    turn: 'story' in asked ? asked.story.head.state.turns : null,
-    outcome: asked.status,
-    stop_reason: result.status === 'answer' ? result.answer.stopReason : null,
-    error_class: result.status === 'error' ? errorClass(result.error) : null,
-    duration_ms: report.durationMs,
-    ttft_ms: report.ttftMs,
-    input_tokens: usage?.input_tokens ?? null,
-    output_tokens: usage?.output_tokens ?? null,
-  });
-  world.journal.metric('TurnDuration', 'Milliseconds', report.durationMs);
-  if (report.ttftMs !== null) world.journal.metric('TimeToFirstToken', 'Milliseconds', report.ttftMs);
-  if (usage !== null) world.journal.metric('InputTokens', 'Count', usage.input_tokens);
-  if (usage !== null) world.journal.metric('OutputTokens', 'Count', usage.output_tokens);
-  // A request that was cut off because it had ended in the log is nobody's failure.
-  if (asked.status === 'failed') world.journal.metric('ModelErrors', 'Count', 1);
 }

@@ -4,18 +4,11 @@
  */
 import type { EventId } from '#contract/ids.ts';
 import type { Fault } from '#core/errors.ts';
-import {
-  failureOf,
-  faultOf,
-  overtaken,
-  reportTurn,
-  storyAfter,
-  type Asked,
-  type Heard,
-  type TurnWorld,
-} from '#core/harness/ask.ts';
+import { failureOf, faultOf, overtaken, type Asked, type Heard } from '#core/harness/asked.ts';
+import { queuedMessages, storyAfter, type Story } from '#core/harness/history.ts';
+import { reportTurn } from '#core/harness/report-turn.ts';
+import type { TurnWorld } from '#core/harness/turn-world.ts';
 import { agentOf } from '#core/harness/slice.ts';
-import { queuedMessages, type Story } from '#core/harness/history.ts';
 import { MAX_FAILURES } from '#core/harness/next.ts';
 import { WINDOW_EXCEEDED } from '#core/harness/room.ts';
 import { buildSummaryRequest, summaryIn } from '#core/harness/summary.ts';

@@ -6,6 +6,7 @@
 import type { Entry } from '#contract/entries.ts';
 import type { QueuedMessage, SessionEvent } from '#contract/events.ts';
 import type { Head, LogKey, SessionLog } from '#core/ports.ts';
+import type { Changed } from '#core/session/change.ts';
 
 /** A slice of a log up to its head. */
 export interface Story {
@@ -103,4 +104,15 @@ function isQueued(event: SessionEvent): event is QueuedMessage {
 
 function nameOf(key: LogKey): string {
   return `${key.session}/${key.thread}`;
+}
+
+/** The story with a change, and with what somebody else appended before it. */
+export async function storyAfter(
+  { history }: { readonly history: History },
+  key: LogKey,
+  story: Story,
+  changed: Extract<Changed, { status: 'changed' }>,
+): Promise<Story> {
+  if (changed.before.position !== story.head.position) return (await history.load(key)) ?? story;
+  return history.extend(key, story, changed.head, changed.entries);
 }

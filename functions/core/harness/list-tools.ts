@@ -1,9 +1,9 @@
 /** Asks the agent's MCP servers what they offer: once in each run, and again when that was forgotten or is out of date. */
 import type { ServerListing } from '#contract/mcp.ts';
 import { Fault } from '#core/errors.ts';
-import { storyAfter, type TurnWorld } from '#core/harness/ask.ts';
+import { storyAfter, type Story } from '#core/harness/history.ts';
+import type { TurnWorld } from '#core/harness/turn-world.ts';
 import { agentOf } from '#core/harness/slice.ts';
-import type { Story } from '#core/harness/history.ts';
 import { offerTools } from '#core/mcp/offer-tools.ts';
 import type { LogKey } from '#core/ports.ts';
 import { change } from '#core/session/change.ts';

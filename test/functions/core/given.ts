@@ -4,7 +4,7 @@ import { EventId, SessionId, ThreadId, WorkspaceId, AgentId, EnvironmentId } fro
 import type { SessionAgent } from '#contract/agents.ts';
 import type { Entry } from '#contract/entries.ts';
 import type { EventInput, QueuedMessage } from '#contract/events.ts';
-import type { TurnWorld } from '#core/harness/ask.ts';
+import type { TurnWorld } from '#core/harness/turn-world.ts';
 import type { ModelAnswer } from '#core/model.ts';
 import type { Head, LogKey, Stamp } from '#core/ports.ts';
 import { toolRules } from '#core/hands/tool-rules.ts';

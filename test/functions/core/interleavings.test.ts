@@ -12,7 +12,7 @@ import type { EventInput } from '#contract/events.ts';
 import { execute, type ExecuteWorld } from '#core/hands/execute.ts';
 import { buildMessages } from '#core/harness/context.ts';
 import { createHistory } from '#core/harness/history.ts';
-import type { TurnWorld } from '#core/harness/ask.ts';
+import type { TurnWorld } from '#core/harness/turn-world.ts';
 import { takeTurn } from '#core/harness/take-turn.ts';
 import type { ModelRequest } from '#core/model.ts';
 import type { Journal, SessionLog } from '#core/ports.ts';

@@ -11,7 +11,7 @@ import type { HandCall, HandOutcome, RunState } from '#contract/run.ts';
 import { checkMessages } from '#infra/local/model/check-messages.ts';
 import { Fault } from '#core/errors.ts';
 import { execute, type ExecuteWorld } from '#core/hands/execute.ts';
-import type { TurnWorld } from '#core/harness/ask.ts';
+import type { TurnWorld } from '#core/harness/turn-world.ts';
 import { createHistory } from '#core/harness/history.ts';
 import { takeTurn } from '#core/harness/take-turn.ts';
 import type { ModelAnswer, ModelRequest } from '#core/model.ts';

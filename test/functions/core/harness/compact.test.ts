@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { checkMessages } from '#infra/local/model/check-messages.ts';
 import { Fault } from '#core/errors.ts';
-import type { TurnWorld } from '#core/harness/ask.ts';
+import type { TurnWorld } from '#core/harness/turn-world.ts';
 import { createHistory } from '#core/harness/history.ts';
 import { takeTurn } from '#core/harness/take-turn.ts';
 import type { ModelAnswer, ModelMessage, ModelRequest } from '#core/model.ts';

@@ -4,7 +4,7 @@ import type { ServerListing } from '#contract/mcp.ts';
 import type { McpVerdict, WantedCall } from '#contract/mcp-proxy.ts';
 import type { RunState } from '#contract/run.ts';
 import { Fault } from '#core/errors.ts';
-import type { TurnWorld } from '#core/harness/ask.ts';
+import type { TurnWorld } from '#core/harness/turn-world.ts';
 import { createHistory } from '#core/harness/history.ts';
 import { takeTurn } from '#core/harness/take-turn.ts';
 import type { McpProxy } from '#core/mcp/mcp-proxy.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { EventId } from '#contract/ids.ts';
 import type { RunState } from '#contract/run.ts';
-import type { TurnWorld } from '#core/harness/ask.ts';
+import type { TurnWorld } from '#core/harness/turn-world.ts';
 import { createHistory } from '#core/harness/history.ts';
 import { takeTurn } from '#core/harness/take-turn.ts';
 import { Fault } from '#core/errors.ts';
