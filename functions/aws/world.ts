@@ -3,26 +3,17 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { ECSClient } from '@aws-sdk/client-ecs';
 import { S3Client } from '@aws-sdk/client-s3';
-import {
-  GetSecretValueCommand,
-  ResourceNotFoundException,
-  SecretsManagerClient,
-} from '@aws-sdk/client-secrets-manager';
-import { SFNClient } from '@aws-sdk/client-sfn';
 import type { ExecuteWorld } from '#core/hands/execute.ts';
 import type { ProvisionWorld } from '#core/hands/provision.ts';
 import type { WebFetchWorld } from '#core/hands/web-fetch.ts';
 import { createHistory } from '#core/harness/history.ts';
 import type { TurnWorld } from '#core/harness/turn-world.ts';
-import type { Instant } from '#contract/ids.ts';
 import { AllowedHosts } from '#contract/outbound.ts';
 import { PackageSources } from '#contract/packages.ts';
-import { Fault } from '#core/errors.ts';
 import type { Model } from '#core/model.ts';
-import type { LogKey, SessionLog } from '#core/ports.ts';
+import type { SessionLog } from '#core/ports.ts';
 import type { Previews } from '#core/previews/previews.ts';
 import { createRateLimiter, type RateLimiter } from '#core/requests/rate-limiter.ts';
-import type { RepairWorld } from '#core/session/repair.ts';
 import { createApiKeys } from '#aws/api-keys.dynamodb.ts';
 import { createContentStore } from '#aws/content.s3.ts';
 import { resolveBySystem } from '#aws/hops.https.ts';
@@ -30,13 +21,11 @@ import { createJournal, type FunctionJournal } from '#aws/journal.powertools.ts'
 import { createAnthropicModel } from '#aws/model.anthropic.ts';
 import { createMcpProxy } from '#aws/mcp-proxy.lambda.ts';
 import { createOutbound } from '#aws/outbound.https.ts';
+import { modelKeyReader, requiredSecretReader } from '#aws/own-secrets.secrets-manager.ts';
 import { readPage } from '#aws/read-page.htmlparser2.ts';
 import { createPreviews } from '#aws/previews.dynamodb.ts';
-import { runningSince } from '#aws/running-sessions.dynamodb.ts';
-import { createRuns } from '#aws/runs.step-functions.ts';
 import { createSandboxClient } from '#aws/sandbox-client.http.ts';
 import { createSandboxRecords } from '#aws/sandbox-records.dynamodb.ts';
-import { createSecretRemover } from '#aws/secret-stores.ts';
 import { createSessionLog } from '#aws/session-log.dynamodb.ts';
 import { sha256 } from '#aws/sha256.ts';
 import { jsonSetting, rateSetting, setting, urlSetting, type Environment } from '#aws/settings.ts';
@@ -46,7 +35,6 @@ import { createPackageBuilds, createTasks } from '#aws/tasks.ecs.ts';
 import { createPackageArchives } from '#aws/package-archives.s3.ts';
 import { createPackageDelivery } from '#aws/package-delivery.http.ts';
 import { createProvisioner } from '#aws/provisioner.lambda.ts';
-import { settleWorld } from '#aws/world.connect-links.ts';
 
 export type HarnessWorld = TurnWorld & { readonly journal: FunctionJournal };
 
@@ -133,29 +121,6 @@ export function webFetchWorld(environment: Environment): WebFetchWorld & { reado
   };
 }
 
-export interface SweepWorld extends RepairWorld {
-  runningSince(instant: Instant): AsyncGenerator<LogKey>;
-  readonly journal: FunctionJournal;
-}
-
-export function sweepWorld(environment: Environment) {
-  const dynamodb = new DynamoDBClient();
-  const table = setting(environment, 'RECORDS_TABLE');
-  const sending = {
-    log: logOf(environment),
-    runs: createRuns(new SFNClient(), setting(environment, 'RUN_STATE_MACHINE_ARN')),
-    stamp: createStamp(),
-  };
-  const connecting = settleWorld(environment, sending);
-  return {
-    ...sending,
-    connecting,
-    arriving: { credentials: connecting.credentials, secrets: createSecretRemover(environment) },
-    runningSince: (instant) => runningSince(dynamodb, table, instant),
-    journal: createJournal(),
-  } satisfies SweepWorld & Record<'connecting' | 'arriving', unknown>;
-}
-
 export function streamWorld(environment: Environment) {
   const dynamodb = new DynamoDBClient();
   return {
@@ -195,7 +160,7 @@ export function limiterOf(
   });
 }
 
-function logOf(environment: Environment): SessionLog {
+export function logOf(environment: Environment): SessionLog {
   return createSessionLog({
     dynamodb: new DynamoDBClient(),
     logTable: setting(environment, 'LOG_TABLE'),
@@ -207,41 +172,4 @@ function logOf(environment: Environment): SessionLog {
 
 function previewsOf(environment: Environment): Previews {
   return createPreviews(new DynamoDBClient(), setting(environment, 'PREVIEWS_TABLE'));
-}
-
-/** What an HTTP header may carry. */
-const HEADER_TEXT = /^[\x21-\x7e]+$/;
-
-/** Reads the model's API key. A secret that was made and never given a value is the customer's to fill, and is told. */
-function modelKeyReader(secretArn: string): () => Promise<string> {
-  const read = secretReader(secretArn);
-  return async () => {
-    const apiKey = (await read())?.trim() ?? '';
-    if (HEADER_TEXT.test(apiKey)) return apiKey;
-    const message = `The model’s API key is not set, or is no key: put it into the secret ${secretArn}.`;
-    throw new Fault('model_refused_request', message);
-  };
-}
-
-/** The secret's text; null while it has none. */
-function secretReader(secretArn: string): () => Promise<string | null> {
-  const client = new SecretsManagerClient();
-  return async () => {
-    try {
-      const { SecretString } = await client.send(new GetSecretValueCommand({ SecretId: secretArn }));
-      return SecretString ?? null;
-    } catch (cause) {
-      if (cause instanceof ResourceNotFoundException) return null;
-      throw new Fault('secret_unavailable', `the secret ${secretArn} could not be read`, { cause });
-    }
-  };
-}
-
-function requiredSecretReader(secretArn: string): () => Promise<string> {
-  const read = secretReader(secretArn);
-  return async () => {
-    const text = await read();
-    if (text === null) throw new Fault('setting_missing', `the secret ${secretArn} holds no text`);
-    return text;
-  };
 }

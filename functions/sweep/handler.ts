@@ -3,7 +3,7 @@
  * undoes creations of credentials that died half-way.
  */
 import { later } from '#core/instant.ts';
-import { sweepWorld } from '#aws/world.ts';
+import { sweepWorld } from '#aws/world.sweep.ts';
 import { endArrivals } from './end-arrivals.ts';
 import { settleConsents } from './settle-consents.ts';
 import { sweep } from './sweep.ts';

@@ -3,7 +3,7 @@ import type { Instant } from '#contract/ids.ts';
 import { errorClass } from '#core/errors.ts';
 import type { LogKey } from '#core/ports.ts';
 import { repair } from '#core/session/repair.ts';
-import type { SweepWorld } from '#aws/world.ts';
+import type { SweepWorld } from '#aws/world.sweep.ts';
 
 /** At once: sessions wait for each other's calls to AWS no longer than the function has time for. */
 const PARALLEL_REPAIRS = 20;

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
+import { sweepWorld } from '#aws/world.sweep.ts';
 import {
   anthropicHarnessWorld,
   executeWorld,
   issueKeyWorld,
   provisionWorld,
   streamWorld,
-  sweepWorld,
   webFetchWorld,
 } from '#aws/world.ts';
 import { apiWorld } from '#aws/world.api.ts';

@@ -1,0 +1,37 @@
+/** The sweep's world: of everything it looks at, it holds as much as it takes to finish what others began. */
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { SFNClient } from '@aws-sdk/client-sfn';
+import type { Instant } from '#contract/ids.ts';
+import type { LogKey } from '#core/ports.ts';
+import type { RepairWorld } from '#core/session/repair.ts';
+import { createJournal, type FunctionJournal } from '#aws/journal.powertools.ts';
+import { runningSince } from '#aws/running-sessions.dynamodb.ts';
+import { createRuns } from '#aws/runs.step-functions.ts';
+import { createSecretRemover } from '#aws/secret-stores.ts';
+import { setting, type Environment } from '#aws/settings.ts';
+import { createStamp } from '#aws/stamp.ts';
+import { settleWorld } from '#aws/world.connect-links.ts';
+import { logOf } from '#aws/world.ts';
+
+export interface SweepWorld extends RepairWorld {
+  runningSince(instant: Instant): AsyncGenerator<LogKey>;
+  readonly journal: FunctionJournal;
+}
+
+export function sweepWorld(environment: Environment) {
+  const dynamodb = new DynamoDBClient();
+  const table = setting(environment, 'RECORDS_TABLE');
+  const sending = {
+    log: logOf(environment),
+    runs: createRuns(new SFNClient(), setting(environment, 'RUN_STATE_MACHINE_ARN')),
+    stamp: createStamp(),
+  };
+  const connecting = settleWorld(environment, sending);
+  return {
+    ...sending,
+    connecting,
+    arriving: { credentials: connecting.credentials, secrets: createSecretRemover(environment) },
+    runningSince: (instant) => runningSince(dynamodb, table, instant),
+    journal: createJournal(),
+  } satisfies SweepWorld & Record<'connecting' | 'arriving', unknown>;
+}
