@@ -1,15 +1,12 @@
 /** The API's world, in a file of its own: it holds most of the ports. */
-import { randomUUID } from 'node:crypto';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { S3Client } from '@aws-sdk/client-s3';
-import { SFNClient } from '@aws-sdk/client-sfn';
 import { AllowedHosts } from '#contract/outbound.ts';
 import type { Audit } from '#core/audit/audit.ts';
 import { createAgentRecords } from '#aws/agents.dynamodb.ts';
 import { createApiKeys } from '#aws/api-keys.dynamodb.ts';
 import { createAudit } from '#aws/audit.dynamodb.ts';
 import { createAuditTrail } from '#aws/audit-trail.dynamodb.ts';
-import { createContentStore } from '#aws/content.s3.ts';
 import { createContentRemover } from '#aws/content-remover.s3.ts';
 import { createCredentialRecords } from '#aws/credentials.dynamodb.ts';
 import { createEnvironmentRecords } from '#aws/environments.dynamodb.ts';
@@ -17,9 +14,7 @@ import { createJournal } from '#aws/journal.powertools.ts';
 import { createLogReader } from '#aws/log-reader.dynamodb.ts';
 import { createLogRemover } from '#aws/log-remover.dynamodb.ts';
 import { createMcpProxy } from '#aws/mcp-proxy.lambda.ts';
-import { createRuns } from '#aws/runs.step-functions.ts';
 import { createSecretWriter } from '#aws/secret-stores.ts';
-import { createSessionLog } from '#aws/session-log.dynamodb.ts';
 import { createSessionRecords } from '#aws/sessions.dynamodb.ts';
 import { jsonSetting, setting, type Environment } from '#aws/settings.ts';
 import { createStamp, newToken, pause } from '#aws/stamp.ts';
@@ -27,26 +22,16 @@ import { createVaultRecords } from '#aws/vaults.dynamodb.ts';
 import { createProvisioner } from '#aws/provisioner.lambda.ts';
 import { enterpriseIn, linkWorld } from '#aws/world.connect-links.ts';
 import { governanceWorld } from '#aws/world.governance.ts';
+import { sendingWorld, sessionTables } from '#aws/world.sessions.ts';
 import { limiterOf } from '#aws/world.ts';
 
 export function apiWorld(environment: Environment) {
   const dynamodb = new DynamoDBClient();
   const vaultTable = setting(environment, 'VAULT_TABLE');
-  const logTable = setting(environment, 'LOG_TABLE');
-  const recordsTable = setting(environment, 'RECORDS_TABLE');
+  const tables = sessionTables(environment, dynamodb);
+  const { logTable, recordsTable } = tables;
   const bucket = setting(environment, 'CONTENT_BUCKET');
-  const tables = {
-    dynamodb,
-    logTable,
-    recordsTable,
-    content: createContentStore(environment, bucket),
-    newName: randomUUID,
-  };
-  const sending = {
-    log: createSessionLog(tables),
-    runs: createRuns(new SFNClient(), setting(environment, 'RUN_STATE_MACHINE_ARN')),
-    stamp: createStamp(),
-  };
+  const sending = sendingWorld(environment, tables);
   const audit = auditOf(environment);
   return {
     ...sending,

@@ -1,8 +1,6 @@
 /** The world of the pages on which users consent. */
-import { randomUUID } from 'node:crypto';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
-import { SFNClient } from '@aws-sdk/client-sfn';
 import { KnownClients, LoginSettings } from '#contract/connect.ts';
 import { AllowedHosts } from '#contract/outbound.ts';
 import { redirectUrl } from '#core/connect/registration.ts';
@@ -10,18 +8,16 @@ import { createAudit } from '#aws/audit.dynamodb.ts';
 import { createAuthorizationServers } from '#aws/authorization-server.mcp-sdk.ts';
 import { createClientSecrets } from '#aws/client-secrets.secrets-manager.ts';
 import { createConnectClients } from '#aws/connect-clients.dynamodb.ts';
-import { createContentStore } from '#aws/content.s3.ts';
 import { createGuardedFetch, type FetchLimits } from '#aws/guarded-fetch.https.ts';
 import { resolveBySystem } from '#aws/hops.https.ts';
 import { createIdentityProvider } from '#aws/identity-provider.openid-client.ts';
 import { createJournal } from '#aws/journal.powertools.ts';
-import { createRuns } from '#aws/runs.step-functions.ts';
 import { createSeals } from '#aws/seals.hmac.ts';
 import { createSecretWriter } from '#aws/secret-stores.ts';
-import { createSessionLog } from '#aws/session-log.dynamodb.ts';
 import { jsonSetting, setting, urlSetting, type Environment } from '#aws/settings.ts';
-import { createStamp, newToken, pause } from '#aws/stamp.ts';
+import { newToken, pause } from '#aws/stamp.ts';
 import { enterpriseIn, settleWorld } from '#aws/world.connect-links.ts';
+import { sendingWorld, sessionTables } from '#aws/world.sessions.ts';
 
 /** Somebody waits at a browser, and API Gateway gives up after 29 seconds; a page asks several times. */
 const LIMITS: FetchLimits = { maxBytes: 1_000_000, totalMs: 6000, idleMs: 4000, maxRedirects: 3 };
@@ -32,7 +28,7 @@ export function connectWorld(environment: Environment) {
   const baseUrl = urlSetting(environment, 'CONNECT_BASE_URL');
   const signingSecret = setting(environment, 'CONNECT_SIGNING_SECRET_ARN');
   const secrets = createClientSecrets(new SecretsManagerClient(), setting(environment, 'CONNECT_SECRETS_PREFIX'));
-  const sending = sendingOf(environment, dynamodb);
+  const sending = sendingWorld(environment, sessionTables(environment, dynamodb));
   const allow = jsonSetting(environment, 'MCP_ALLOW', AllowedHosts);
   const servers = { fetch: createGuardedFetch({ allow, resolve: resolveBySystem }, LIMITS), allow };
   const clients = { dynamodb, table, secrets, redirectUrl: redirectUrl(baseUrl) };
@@ -56,20 +52,6 @@ export function connectWorld(environment: Environment) {
     baseUrl,
     newToken,
     journal: createJournal(),
-  };
-}
-
-function sendingOf(environment: Environment, dynamodb: DynamoDBClient) {
-  return {
-    log: createSessionLog({
-      dynamodb,
-      logTable: setting(environment, 'LOG_TABLE'),
-      recordsTable: setting(environment, 'RECORDS_TABLE'),
-      content: createContentStore(environment, setting(environment, 'CONTENT_BUCKET')),
-      newName: randomUUID,
-    }),
-    runs: createRuns(new SFNClient(), setting(environment, 'RUN_STATE_MACHINE_ARN')),
-    stamp: createStamp(),
   };
 }
 

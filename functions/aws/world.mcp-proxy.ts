@@ -14,7 +14,6 @@ import { createAudit } from '#aws/audit.dynamodb.ts';
 import { createAuditedCalls } from '#aws/audited-calls.dynamodb.ts';
 import { createCallMarks } from '#aws/call-marks.dynamodb.ts';
 import { readsClientSecrets } from '#aws/client-secrets.secrets-manager.ts';
-import { createContentStore } from '#aws/content.s3.ts';
 import { createCredentialRecords } from '#aws/credentials.dynamodb.ts';
 import { createGuardedFetch, type FetchLimits } from '#aws/guarded-fetch.https.ts';
 import { resolveBySystem } from '#aws/hops.https.ts';
@@ -35,6 +34,7 @@ import { createTokenBuckets } from '#aws/token-buckets.dynamodb.ts';
 import { createToolPins } from '#aws/tool-pins.dynamodb.ts';
 import { createTokenEndpoints } from '#aws/token-endpoints.mcp-sdk.ts';
 import { connectLinks, enterpriseIn } from '#aws/world.connect-links.ts';
+import { sessionTables } from '#aws/world.sessions.ts';
 
 /** Of one request to an MCP server. Tools may take their time before they say a word; the call's own deadline is below. */
 const LIMITS: FetchLimits = { maxBytes: 20_000_000, totalMs: 115_000, idleMs: 90_000, maxRedirects: 3 };
@@ -113,12 +113,6 @@ function wayOut(environment: Environment, allowed: 'CONNECT_ALLOW' | 'MCP_ALLOW'
 }
 
 function sessionsIn(environment: Environment, dynamodb: DynamoDBClient) {
-  const tables = {
-    dynamodb,
-    logTable: setting(environment, 'LOG_TABLE'),
-    recordsTable: setting(environment, 'RECORDS_TABLE'),
-    content: createContentStore(environment, setting(environment, 'CONTENT_BUCKET')),
-    newName: randomUUID,
-  };
+  const tables = sessionTables(environment, dynamodb);
   return { log: createSessionLog(tables), sessions: createSessionRecords(tables) };
 }

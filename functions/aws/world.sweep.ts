@@ -1,17 +1,14 @@
 /** The sweep's world: of everything it looks at, it holds as much as it takes to finish what others began. */
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { SFNClient } from '@aws-sdk/client-sfn';
 import type { Instant } from '#contract/ids.ts';
 import type { LogKey } from '#core/ports.ts';
 import type { RepairWorld } from '#core/session/repair.ts';
 import { createJournal, type FunctionJournal } from '#aws/journal.powertools.ts';
 import { runningSince } from '#aws/running-sessions.dynamodb.ts';
-import { createRuns } from '#aws/runs.step-functions.ts';
 import { createSecretRemover } from '#aws/secret-stores.ts';
 import { setting, type Environment } from '#aws/settings.ts';
-import { createStamp } from '#aws/stamp.ts';
 import { settleWorld } from '#aws/world.connect-links.ts';
-import { logOf } from '#aws/world.ts';
+import { sendingWorld, sessionTables } from '#aws/world.sessions.ts';
 
 export interface SweepWorld extends RepairWorld {
   runningSince(instant: Instant): AsyncGenerator<LogKey>;
@@ -21,11 +18,7 @@ export interface SweepWorld extends RepairWorld {
 export function sweepWorld(environment: Environment) {
   const dynamodb = new DynamoDBClient();
   const table = setting(environment, 'RECORDS_TABLE');
-  const sending = {
-    log: logOf(environment),
-    runs: createRuns(new SFNClient(), setting(environment, 'RUN_STATE_MACHINE_ARN')),
-    stamp: createStamp(),
-  };
+  const sending = sendingWorld(environment, sessionTables(environment, dynamodb));
   const connecting = settleWorld(environment, sending);
   return {
     ...sending,

@@ -1,5 +1,5 @@
 /** Each function's world: its settings read once, its clients made once, its ports bound to AWS. */
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { ECSClient } from '@aws-sdk/client-ecs';
 import { S3Client } from '@aws-sdk/client-s3';
@@ -15,7 +15,6 @@ import type { SessionLog } from '#core/ports.ts';
 import type { Previews } from '#core/previews/previews.ts';
 import { createRateLimiter, type RateLimiter } from '#core/requests/rate-limiter.ts';
 import { createApiKeys } from '#aws/api-keys.dynamodb.ts';
-import { createContentStore } from '#aws/content.s3.ts';
 import { resolveBySystem } from '#aws/hops.https.ts';
 import { createJournal, type FunctionJournal } from '#aws/journal.powertools.ts';
 import { createAnthropicModel } from '#aws/model.anthropic.ts';
@@ -35,6 +34,7 @@ import { createPackageBuilds, createTasks } from '#aws/tasks.ecs.ts';
 import { createPackageArchives } from '#aws/package-archives.s3.ts';
 import { createPackageDelivery } from '#aws/package-delivery.http.ts';
 import { createProvisioner } from '#aws/provisioner.lambda.ts';
+import { sessionTables } from '#aws/world.sessions.ts';
 
 export type HarnessWorld = TurnWorld & { readonly journal: FunctionJournal };
 
@@ -160,14 +160,8 @@ export function limiterOf(
   });
 }
 
-export function logOf(environment: Environment): SessionLog {
-  return createSessionLog({
-    dynamodb: new DynamoDBClient(),
-    logTable: setting(environment, 'LOG_TABLE'),
-    recordsTable: setting(environment, 'RECORDS_TABLE'),
-    content: createContentStore(environment, setting(environment, 'CONTENT_BUCKET')),
-    newName: randomUUID,
-  });
+function logOf(environment: Environment): SessionLog {
+  return createSessionLog(sessionTables(environment, new DynamoDBClient()));
 }
 
 function previewsOf(environment: Environment): Previews {
