@@ -1,10 +1,11 @@
 /** Deletes a session's log: its older items, then all content under its name, and at the very end its head. */
-import { DeleteItemCommand, QueryCommand, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { DeleteItemCommand, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { Fault } from '#core/errors.ts';
 import type { LogKey } from '#core/ports.ts';
 import type { LogRemover } from '#core/records.ts';
 import type { ContentRemover } from '#aws/content-remover.s3.ts';
 import { partition, type Item } from '#aws/log-item.ts';
+import { logPages } from '#aws/log-query.dynamodb.ts';
 
 const PARALLEL_DELETES = 25;
 
@@ -30,24 +31,14 @@ export function createLogRemover({ dynamodb, logTable, content }: LogRemoverOpti
   };
 
   async function itemsOf(key: LogKey): Promise<readonly Item[]> {
+    const pages = logPages(dynamodb, {
+      TableName: logTable,
+      KeyConditionExpression: 'pk = :pk',
+      ExpressionAttributeValues: { ':pk': { S: partition(key) } },
+      ProjectionExpression: 'pk, sk',
+    });
     const items: Item[] = [];
-    let after: Item | undefined;
-    do {
-      const page = await dynamodb
-        .send(
-          new QueryCommand({
-            TableName: logTable,
-            KeyConditionExpression: 'pk = :pk',
-            ExpressionAttributeValues: { ':pk': { S: partition(key) } },
-            ProjectionExpression: 'pk, sk',
-            ConsistentRead: true,
-            ...(after === undefined ? {} : { ExclusiveStartKey: after }),
-          }),
-        )
-        .catch(unavailable);
-      items.push(...(page.Items ?? []));
-      after = page.LastEvaluatedKey;
-    } while (after !== undefined);
+    for await (const page of pages) items.push(...page);
     return items;
   }
 

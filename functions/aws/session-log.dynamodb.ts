@@ -2,21 +2,19 @@
 import {
   ConditionalCheckFailedException,
   PutItemCommand,
-  QueryCommand,
   TransactWriteItemsCommand,
   TransactionCanceledException,
   TransactionConflictException,
   type DynamoDBClient,
-  type TransactWriteItem,
 } from '@aws-sdk/client-dynamodb';
-import type { Entry, SessionState } from '#contract/entries.ts';
-import type { Instant } from '#contract/ids.ts';
+import type { Entry } from '#contract/entries.ts';
 import type { Order } from '#contract/pages.ts';
 import { Fault } from '#core/errors.ts';
 import type { Append, Appended, Head, LogKey, PositionedEntry, SessionLog } from '#core/ports.ts';
-import { isActive } from '#core/session/waiting.ts';
 import type { ContentStore } from '#aws/content.s3.ts';
-import { appendOf, entriesOf, headOf, MAX_INLINE_BYTES, partition, rangeOf, toItem, type Item } from '#aws/log-item.ts';
+import { appendOf, entriesOf, headOf, partition, rangeOf, type Item } from '#aws/log-item.ts';
+import { logPages, logUnavailable, queryLog } from '#aws/log-query.dynamodb.ts';
+import { POSITION_IS_FREE, rowChanges, rowUpdate, storedItem } from '#aws/log-writes.dynamodb.ts';
 
 export interface SessionLogOptions {
   readonly dynamodb: DynamoDBClient;
@@ -26,9 +24,6 @@ export interface SessionLogOptions {
   /** Makes the name of an append; unique. */
   readonly newName: () => string;
 }
-
-/** The position is free: sk is the first position after the head, so whoever appended since holds this very key. */
-const POSITION_IS_FREE = 'attribute_not_exists(pk)';
 
 /** Two transactions on one row refuse each other at once; each refusal costs a round trip, so few are needed. */
 const MAX_CONTENDED = 10;
@@ -45,42 +40,26 @@ export function createSessionLog(options: SessionLogOptions): SessionLog {
   }
 
   async function lastItem(key: LogKey): Promise<Item | null> {
-    const page = await dynamodb
-      .send(
-        new QueryCommand({
-          TableName: logTable,
-          KeyConditionExpression: 'pk = :pk',
-          ExpressionAttributeValues: { ':pk': { S: partition(key) } },
-          // Waking needs the folded state only; the entries may be hundreds of kilobytes.
-          ProjectionExpression: 'pk, sk, #last, #state',
-          ExpressionAttributeNames: { '#last': 'last', '#state': 'state' },
-          ScanIndexForward: false,
-          Limit: 1,
-          ConsistentRead: true,
-        }),
-      )
-      .catch(unavailable);
-    return page.Items?.[0] ?? null;
+    const { items } = await queryLog(dynamodb, {
+      TableName: logTable,
+      KeyConditionExpression: 'pk = :pk',
+      ExpressionAttributeValues: { ':pk': { S: partition(key) } },
+      // Waking needs the folded state only; the entries may be hundreds of kilobytes.
+      ProjectionExpression: 'pk, sk, #last, #state',
+      ExpressionAttributeNames: { '#last': 'last', '#state': 'state' },
+      ScanIndexForward: false,
+      Limit: 1,
+    });
+    return items[0] ?? null;
   }
 
-  async function* pages(key: LogKey, from: number, order: Order): AsyncGenerator<readonly Item[]> {
-    let after: Item | undefined;
-    do {
-      const page = await dynamodb
-        .send(
-          new QueryCommand({
-            TableName: logTable,
-            KeyConditionExpression: 'pk = :pk AND sk >= :from',
-            ExpressionAttributeValues: { ':pk': { S: partition(key) }, ':from': { N: String(from) } },
-            ScanIndexForward: order === 'asc',
-            ConsistentRead: true,
-            ...(after === undefined ? {} : { ExclusiveStartKey: after }),
-          }),
-        )
-        .catch(unavailable);
-      yield page.Items ?? [];
-      after = page.LastEvaluatedKey;
-    } while (after !== undefined);
+  function pages(key: LogKey, from: number, order: Order): AsyncGenerator<readonly Item[]> {
+    return logPages(dynamodb, {
+      TableName: logTable,
+      KeyConditionExpression: 'pk = :pk AND sk >= :from',
+      ExpressionAttributeValues: { ':pk': { S: partition(key) }, ':from': { N: String(from) } },
+      ScanIndexForward: order === 'asc',
+    });
   }
 
   async function read(key: LogKey, from: number) {
@@ -111,19 +90,14 @@ export function createSessionLog(options: SessionLogOptions): SessionLog {
   }
 
   async function entryAt(key: LogKey, position: number): Promise<Entry | null> {
-    const page = await dynamodb
-      .send(
-        new QueryCommand({
-          TableName: logTable,
-          KeyConditionExpression: 'pk = :pk AND sk <= :position',
-          ExpressionAttributeValues: { ':pk': { S: partition(key) }, ':position': { N: String(position) } },
-          ScanIndexForward: false,
-          Limit: 1,
-          ConsistentRead: true,
-        }),
-      )
-      .catch(unavailable);
-    const item = page.Items?.[0];
+    const { items } = await queryLog(dynamodb, {
+      TableName: logTable,
+      KeyConditionExpression: 'pk = :pk AND sk <= :position',
+      ExpressionAttributeValues: { ':pk': { S: partition(key) }, ':position': { N: String(position) } },
+      ScanIndexForward: false,
+      Limit: 1,
+    });
+    const [item] = items;
     const entries: readonly PositionedEntry[] = item === undefined ? [] : await entriesOf(item, fetch);
     return entries.find((entry) => entry.position === position)?.entry ?? null;
   }
@@ -172,7 +146,7 @@ export function createSessionLog(options: SessionLogOptions): SessionLog {
     } catch (cause) {
       if (cause instanceof ConditionalCheckFailedException && cause.Item !== undefined) return cause.Item;
       if (cause instanceof TransactionConflictException) return 'contended';
-      return unavailable(cause);
+      return logUnavailable(cause);
     }
   }
 
@@ -190,7 +164,7 @@ export function createSessionLog(options: SessionLogOptions): SessionLog {
       );
       return 'stored';
     } catch (cause) {
-      if (!(cause instanceof TransactionCanceledException)) return unavailable(cause);
+      if (!(cause instanceof TransactionCanceledException)) return logUnavailable(cause);
       const [log, row] = cause.CancellationReasons ?? [];
       if (log?.Code === 'ConditionalCheckFailed' && log.Item !== undefined) return log.Item;
       if (log?.Code === 'TransactionConflict' || row?.Code === 'TransactionConflict') return 'contended';
@@ -199,7 +173,7 @@ export function createSessionLog(options: SessionLogOptions): SessionLog {
           cause,
         });
       }
-      return unavailable(cause);
+      return logUnavailable(cause);
     }
   }
 
@@ -208,71 +182,4 @@ export function createSessionLog(options: SessionLogOptions): SessionLog {
 
 function sliceBegin([newest]: readonly Item[], from: number): number {
   return newest === undefined ? from : Math.max(from, headOf(newest).state.sliceFrom);
-}
-
-interface NewItem {
-  readonly after: number;
-  readonly entries: readonly Entry[];
-  readonly state: SessionState;
-  readonly at: Instant;
-  readonly name: string;
-  readonly cause?: string;
-}
-
-async function storedItem(content: ContentStore, key: LogKey, item: NewItem): Promise<Item> {
-  const json = JSON.stringify(item.entries);
-  const first = item.after + 1;
-  const body = {
-    key,
-    first,
-    last: item.after + item.entries.length,
-    state: item.state,
-    at: item.at,
-    append: item.name,
-    ...(item.cause === undefined ? {} : { cause: item.cause }),
-  };
-  if (Buffer.byteLength(json) <= MAX_INLINE_BYTES) return toItem({ ...body, content: { in: 'item', json } });
-  const object = `${partition(key)}/${first}-${item.name}.json`;
-  await content.put(object, json);
-  return toItem({ ...body, content: { in: 'bucket', key: object } });
-}
-
-/** The write of a log's first item, for the transaction that creates a session together with its row. */
-export async function firstAppend(
-  { logTable, content }: Pick<SessionLogOptions, 'logTable' | 'content'>,
-  key: LogKey,
-  first: Omit<NewItem, 'after'>,
-): Promise<TransactWriteItem> {
-  const Item = await storedItem(content, key, { ...first, after: 0 });
-  return { Put: { TableName: logTable, Item, ConditionExpression: POSITION_IS_FREE } };
-}
-
-/** Only what `GET /v1/sessions` shows and `sweep` looks for makes an append pay for a transaction. */
-function rowChanges({ after, state, details }: Append): boolean {
-  return after.state.status !== state.status || after.state.run !== state.run || details !== undefined;
-}
-
-function rowUpdate(table: string, { key, state, at, details }: Append) {
-  const running = isActive(state);
-  const body = details === undefined ? '' : ', body = :body';
-  const index = running ? ', runningPk = :running, runningSk = :since' : ' REMOVE runningPk, runningSk';
-  return {
-    TableName: table,
-    Key: { pk: { S: key.session }, sk: { S: 'session' } },
-    ConditionExpression: 'attribute_exists(pk)',
-    UpdateExpression: `SET #status = :status, #usage = :usage, #run = :run, updatedAt = :at${body}${index}`,
-    ExpressionAttributeNames: { '#status': 'status', '#usage': 'usage', '#run': 'run' },
-    ExpressionAttributeValues: {
-      ':status': { S: state.status },
-      ':usage': { S: JSON.stringify(state.usage) },
-      ':run': { N: String(state.run) },
-      ':at': { S: at },
-      ...(details === undefined ? {} : { ':body': { S: JSON.stringify(details) } }),
-      ...(running ? { ':running': { S: 'running' }, ':since': { S: state.runningSince ?? at } } : {}),
-    },
-  };
-}
-
-function unavailable(cause: unknown): never {
-  throw new Fault('log_unavailable', 'the session log did not answer', { cause });
 }

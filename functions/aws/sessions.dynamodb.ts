@@ -21,7 +21,7 @@ import { bodyOf, isOf, listKeys, recordsUnavailable, textOf, type Item } from '#
 import { listRows, type Filter } from '#aws/records-list.dynamodb.ts';
 import type { ContentStore } from '#aws/content.s3.ts';
 import { plannedSandbox } from '#aws/sandbox-records.dynamodb.ts';
-import { firstAppend } from '#aws/session-log.dynamodb.ts';
+import { firstAppend } from '#aws/log-writes.dynamodb.ts';
 
 const SESSION = 'session';
 

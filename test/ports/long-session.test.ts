@@ -4,7 +4,8 @@ import { TransactWriteItemsCommand, type DynamoDBClient } from '@aws-sdk/client-
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { checkMessages } from '#infra/local/model/check-messages.ts';
 import { SessionId, ThreadId } from '#contract/ids.ts';
-import { createSessionLog, firstAppend } from '#aws/session-log.dynamodb.ts';
+import { firstAppend } from '#aws/log-writes.dynamodb.ts';
+import { createSessionLog } from '#aws/session-log.dynamodb.ts';
 import type { TurnWorld } from '#core/harness/turn-world.ts';
 import { createHistory } from '#core/harness/history.ts';
 import { fullTokens } from '#core/harness/room.ts';

@@ -3,7 +3,8 @@ import { GetItemCommand, PutItemCommand, TransactWriteItemsCommand } from '@aws-
 import { describe, expect, it } from 'vitest';
 import { fold } from '#core/session/evolve.ts';
 import type { ContentStore } from '#aws/content.s3.ts';
-import { createSessionLog, firstAppend } from '#aws/session-log.dynamodb.ts';
+import { firstAppend } from '#aws/log-writes.dynamodb.ts';
+import { createSessionLog } from '#aws/session-log.dynamodb.ts';
 import { startDynamoDb } from '#test/ports/dynamodb.ts';
 import { CREATED, KEY, NOW } from '#test/functions/core/given.ts';
 import { appendOf, saying, sessionLogSuite } from '#test/ports/session-log.suite.ts';
