@@ -6,7 +6,9 @@ import { startDynamoDb, type DynamoDb } from './aws/dynamodb.ts';
 import { serveAws } from './aws/endpoint.ts';
 import { lambdaService } from './aws/lambda.ts';
 import { createVerdicts, type Verdicts } from './iam/verdicts.ts';
-import type { AwsEndpoint, CallHook, Invoke, Service, Template } from './seams.ts';
+import type { AwsEndpoint, CallHook, Service } from './aws/service.ts';
+import type { Invoke } from './lambda/invoke.ts';
+import type { Template } from './template/parts.ts';
 
 export interface AwsOptions {
   readonly template: Template;

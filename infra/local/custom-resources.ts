@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import * as z from 'zod';
 import { replaceFile } from './aws/atomic-file.ts';
-import type { CustomResourcePart, Invoke, Template } from './seams.ts';
+import type { Invoke } from './lambda/invoke.ts';
+import type { CustomResourcePart, Template } from './template/parts.ts';
 
 /** What was done, by logical id. */
 const Done = z.record(z.string(), z.object({ physicalId: z.string(), properties: z.record(z.string(), z.unknown()) }));

@@ -1,7 +1,7 @@
 /** Faults for tests and demonstrations, and a record of what functions asked of AWS. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AwsFault, faultAnswer } from './aws/wire.ts';
-import type { AwsRequest, AwsResponse, CallHook, Consumed } from './seams.ts';
+import type { AwsRequest, AwsResponse, CallHook, Consumed } from './aws/service.ts';
 
 /** A long-running service keeps only the latest. */
 const MAX_TRACED = 10_000;

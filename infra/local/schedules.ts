@@ -1,4 +1,5 @@
-import type { Invoke, SchedulePart } from './seams.ts';
+import type { Invoke } from './lambda/invoke.ts';
+import type { SchedulePart } from './template/parts.ts';
 
 export interface Schedules {
   stop(): void;

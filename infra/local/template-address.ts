@@ -1,5 +1,5 @@
 /** Where the API is on this machine, in the place of where the deployed one would be. */
-import type { Template } from './seams.ts';
+import type { Template } from './template/parts.ts';
 
 /** Functions that send browsers somewhere know the API's address; those of customers' own domains stay what they are. */
 export function servedAt(template: Template, url: string): Template {

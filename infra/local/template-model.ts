@@ -1,5 +1,5 @@
 /** The model that was chosen, in the place of the one that the template names. */
-import type { Template } from './seams.ts';
+import type { Template } from './template/parts.ts';
 
 export interface TemplateModel {
   readonly baseUrl: string;

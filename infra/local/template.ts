@@ -1,4 +1,4 @@
-import type { Template } from './seams.ts';
+import type { Template } from './template/parts.ts';
 import { ACCOUNT, REGION } from './template/identities.ts';
 import { customResourceParts, functionParts } from './template/functions.ts';
 import { gatewayResponseParts } from './template/gateway-responses.ts';

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { Caller } from '../seams.ts';
+import type { Caller } from './service.ts';
 
 /** What a signed request says about itself: who signed it, and for which service. */
 export interface Credential {

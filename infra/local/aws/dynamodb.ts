@@ -1,4 +1,5 @@
-import type { Service, TablePart } from '../seams.ts';
+import type { Service } from './service.ts';
+import type { TablePart } from '../template/parts.ts';
 import { createAccesses } from './dynamodb/accesses.ts';
 import { measured } from './dynamodb/capacity.ts';
 import { startEngine } from './dynamodb/engine.ts';

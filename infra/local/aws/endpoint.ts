@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Verdicts } from '../iam/verdicts.ts';
-import type { AwsEndpoint, AwsRequest, AwsResponse, CallHook, Service } from '../seams.ts';
+import type { AwsEndpoint, AwsRequest, AwsResponse, CallHook, Service } from './service.ts';
 import { createCallers, readCredential, type Callers, type Credential } from './credentials.ts';
 import { checkPresigned, checkSigned, presignedCredential } from './signed.ts';
 import { AwsFault, deniedFault, faultAnswer } from './wire.ts';

@@ -1,4 +1,4 @@
-import type { Access, AwsRequest, AwsResponse, Service } from '../seams.ts';
+import type { Access, AwsRequest, AwsResponse, Service } from './service.ts';
 import { AwsFault, jsonAnswer } from './wire.ts';
 
 export type Input = Readonly<Record<string, unknown>>;

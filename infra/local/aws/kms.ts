@@ -1,7 +1,8 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import * as z from 'zod';
-import type { Access, KeyPart, Service } from '../seams.ts';
+import type { Access, Service } from './service.ts';
+import type { KeyPart } from '../template/parts.ts';
 import { jsonService, requiredText, type Input, type JsonOperation } from './json-service.ts';
 import { openKeyStore, type KeyStore } from './kms/store.ts';
 import { AwsFault } from './wire.ts';

@@ -1,4 +1,6 @@
-import type { AwsRequest, AwsResponse, FunctionPart, Invoke, Service } from '../seams.ts';
+import type { AwsRequest, AwsResponse, Service } from './service.ts';
+import type { Invoke } from '../lambda/invoke.ts';
+import type { FunctionPart } from '../template/parts.ts';
 import { readInput } from './json-service.ts';
 import { AwsFault } from './wire.ts';
 

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import type { Access, AwsRequest, AwsResponse, BucketPart, Caller, Service } from '../seams.ts';
+import type { Access, AwsRequest, AwsResponse, Caller, Service } from './service.ts';
+import type { BucketPart } from '../template/parts.ts';
 import { openObjects, type Head, type Objects } from './s3/objects.ts';
 import { readUpload } from './s3/upload.ts';
 import { AwsFault, escapeXml } from './wire.ts';

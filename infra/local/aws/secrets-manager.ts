@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import type { Access, SecretPart, Service } from '../seams.ts';
+import type { Access, Service } from './service.ts';
+import type { SecretPart } from '../template/parts.ts';
 import { ACCOUNT, REGION } from '../template/identities.ts';
 import { jsonService, optionalText, requiredText, type Input, type JsonOperation } from './json-service.ts';
 import { generateSecret } from './secrets-manager/generate.ts';

@@ -1,6 +1,6 @@
 /** Whether a request is what its signer signed: in its headers, or in the query of a presigned URL. */
 import { createHash, timingSafeEqual } from 'node:crypto';
-import type { AwsRequest } from '../seams.ts';
+import type { AwsRequest } from './service.ts';
 import { readScope, type Credential } from './credentials.ts';
 import { signatureOf } from './signature.ts';
 import { AwsFault } from './wire.ts';

@@ -1,6 +1,8 @@
 import { join } from 'node:path';
 import type { Verdicts } from '../iam/verdicts.ts';
-import type { FunctionPart, Invoke, MachinePart, Service } from '../seams.ts';
+import type { Service } from './service.ts';
+import type { Invoke } from '../lambda/invoke.ts';
+import type { FunctionPart, MachinePart } from '../template/parts.ts';
 import { jsonService, optionalText, requiredText, type Input, type JsonOperation } from './json-service.ts';
 import { createExecutions, type Execution, type Executions } from './step-functions/executions.ts';
 import { openJournal } from './step-functions/journal.ts';

@@ -1,6 +1,6 @@
 /** How each AWS protocol writes results and errors. */
 import { randomUUID } from 'node:crypto';
-import type { AwsResponse } from '../seams.ts';
+import type { AwsResponse } from './service.ts';
 
 /** An error that a caller of AWS sees: its code decides what the SDK throws. */
 export class AwsFault extends Error {

@@ -1,7 +1,7 @@
 /** What API Gateway answers in its own name, in the words that the template gives it. */
 import { randomUUID } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
-import type { GatewayResponsePart } from '../seams.ts';
+import type { GatewayResponsePart } from '../template/parts.ts';
 
 const REFUSALS = {
   noRoute: { type: 'MISSING_AUTHENTICATION_TOKEN', status: 403, message: 'Missing Authentication Token' },

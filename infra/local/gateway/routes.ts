@@ -1,4 +1,4 @@
-import type { RoutePart } from '../seams.ts';
+import type { RoutePart } from '../template/parts.ts';
 
 export interface RouteMatch {
   readonly route: RoutePart;

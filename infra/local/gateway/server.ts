@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { pipeline } from 'node:stream/promises';
 import type { LambdaPool } from '../lambda/pool.ts';
-import type { RoutePart, Template } from '../seams.ts';
+import type { RoutePart, Template } from '../template/parts.ts';
 import { ProxyAnswer, ProxyHead, sendBuffered, writeHead } from './answer.ts';
 import { createProxyEvent } from './event.ts';
 import { createRefusals, type Refusal, type SendRefusal } from './refusals.ts';

@@ -1,4 +1,5 @@
-import type { Access, Statement } from '../seams.ts';
+import type { Access } from '../aws/service.ts';
+import type { Statement } from '../template/parts.ts';
 import { matchesArn, matchesGlob } from './patterns.ts';
 
 /** `unknown`: the operator or the key is not known here, so nobody can say. */

@@ -1,4 +1,5 @@
-import type { Access, Statement } from '../seams.ts';
+import type { Access } from '../aws/service.ts';
+import type { Statement } from '../template/parts.ts';
 import { judgeConditions, type Judgement } from './conditions.ts';
 import { matchesAction, matchesArn } from './patterns.ts';
 

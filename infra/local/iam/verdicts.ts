@@ -1,4 +1,5 @@
-import type { Access, RolePart, Statement } from '../seams.ts';
+import type { Access } from '../aws/service.ts';
+import type { RolePart, Statement } from '../template/parts.ts';
 import { ACCOUNT, REGION } from '../template/identities.ts';
 import { candidates, decide, type Verdict } from './evaluate.ts';
 

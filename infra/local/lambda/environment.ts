@@ -1,4 +1,4 @@
-import type { FunctionPart } from '../seams.ts';
+import type { FunctionPart } from '../template/parts.ts';
 
 export interface Surroundings {
   readonly region: string;

@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { availableParallelism } from 'node:os';
-import type { Caller, FunctionPart } from '../seams.ts';
+import type { Caller } from '../aws/service.ts';
+import type { FunctionPart } from '../template/parts.ts';
 import { functionEnvironment, logGroupOf, serviceOf } from './environment.ts';
 import type { LogFiles } from './log-files.ts';
 import type { FunctionFailure } from './messages.ts';

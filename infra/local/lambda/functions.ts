@@ -1,4 +1,6 @@
-import type { AwsEndpoint, Invoke, Template } from '../seams.ts';
+import type { AwsEndpoint } from '../aws/service.ts';
+import type { Invoke } from './invoke.ts';
+import type { Template } from '../template/parts.ts';
 import type { LogFiles } from './log-files.ts';
 import { createPool, type LambdaPool } from './pool.ts';
 

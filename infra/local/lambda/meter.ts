@@ -1,5 +1,5 @@
 /** What functions are billed for: each invocation, and its time by the memory that its function has. */
-import type { FunctionPart } from '../seams.ts';
+import type { FunctionPart } from '../template/parts.ts';
 import { serviceOf } from './environment.ts';
 
 export interface FunctionUse {

@@ -3,7 +3,8 @@
  * one, the most recently used first, and those that nobody needs any more reclaimed.
  */
 import { randomBytes, randomUUID } from 'node:crypto';
-import type { Invoke, Template } from '../seams.ts';
+import type { Invoke } from './invoke.ts';
+import type { Template } from '../template/parts.ts';
 import { createStreamedInvocation, type StreamedAnswer } from './body-stream.ts';
 import { InvocationError, NOT_BUFFERED, throttledFailure, tooLargeFailure } from './failure.ts';
 import { createFleet, type Fleet, type FleetSurroundings } from './fleet.ts';

@@ -1,4 +1,4 @@
-import type { ContainerPart } from '../seams.ts';
+import type { ContainerPart } from '../template/parts.ts';
 import { bubblewrapUsable, createBubblewrapRunner } from './bubblewrap.ts';
 import { createDockerRunner, dockerUsable, type DockerRunnerOptions } from './docker.ts';
 import { createProcessRunner, NO_WALLS } from './process.ts';

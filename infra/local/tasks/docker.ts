@@ -6,7 +6,7 @@ import { execFile, spawn } from 'node:child_process';
 import { chown, mkdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
-import type { ContainerPart } from '../seams.ts';
+import type { ContainerPart } from '../template/parts.ts';
 import { startChild, stopWithin } from './child.ts';
 import type { ContainerStart, RunningContainer, TaskRunner, Usable } from './runner.ts';
 import { pipeToServer } from './socket-pipe.ts';

@@ -1,6 +1,7 @@
 /** What IAM is asked for each ECS call. */
 import { AwsFault } from '../aws/wire.ts';
-import type { Access, TaskDefinitionPart, Template } from '../seams.ts';
+import type { Access } from '../aws/service.ts';
+import type { TaskDefinitionPart, Template } from '../template/parts.ts';
 import type { RunTask } from './ecs-requests.ts';
 
 export type EcsTemplate = Pick<Template, 'tasks' | 'region' | 'account'>;

@@ -2,7 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import { jsonService } from '../aws/json-service.ts';
 import { AwsFault } from '../aws/wire.ts';
-import type { Service, Template } from '../seams.ts';
+import type { Service } from '../aws/service.ts';
+import type { Template } from '../template/parts.ts';
 import { pickAddress } from './addresses.ts';
 import { clusterArnOf, findDefinition, listAccesses, runTaskAccesses, taskAccesses } from './ecs-accesses.ts';
 import { DescribeTasks, invalidParameter, ListTasks, parseRequest, RunTask, StopTask } from './ecs-requests.ts';

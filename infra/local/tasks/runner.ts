@@ -1,5 +1,5 @@
 import { basename, dirname } from 'node:path';
-import type { ContainerPart } from '../seams.ts';
+import type { ContainerPart } from '../template/parts.ts';
 
 export const SANDBOX_KINDS = ['bwrap', 'docker', 'process'] as const;
 /** What a task's container runs in on this machine. */

@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import type { LogFiles } from '../lambda/log-files.ts';
-import type { Template } from '../seams.ts';
+import type { Template } from '../template/parts.ts';
 import { createTaskRunner } from './choose-sandbox.ts';
 import { createEcsService, type EcsService } from './ecs.ts';
 import type { SandboxKind } from './runner.ts';

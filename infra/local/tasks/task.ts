@@ -1,7 +1,7 @@
 /** A task from RunTask to STOPPED, and what DescribeTasks says of it. */
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ContainerPart, TaskDefinitionPart } from '../seams.ts';
+import type { ContainerPart, TaskDefinitionPart } from '../template/parts.ts';
 import type { RunningContainer, TaskRunner } from './runner.ts';
 
 export interface TaskRequest {

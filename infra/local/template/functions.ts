@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import * as z from 'zod';
-import type { CustomResourcePart, FunctionPart } from '../seams.ts';
+import type { CustomResourcePart, FunctionPart } from './parts.ts';
 import type { Resource, Stack } from './stack.ts';
 
 const FunctionProperties = z.object({

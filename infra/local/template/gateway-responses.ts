@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import type { GatewayResponsePart } from '../seams.ts';
+import type { GatewayResponsePart } from './parts.ts';
 import type { Stack } from './stack.ts';
 
 const Properties = z.object({

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import type { MachinePart } from '../seams.ts';
+import type { MachinePart } from './parts.ts';
 import { arnOf } from './functions.ts';
 import type { Stack } from './stack.ts';
 

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import type { SubnetPart } from '../seams.ts';
+import type { SubnetPart } from './parts.ts';
 import type { Stack } from './stack.ts';
 
 const Association = z.object({ SubnetId: z.string(), RouteTableId: z.string() });

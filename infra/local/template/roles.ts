@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import type { RolePart, Statement } from '../seams.ts';
+import type { RolePart, Statement } from './parts.ts';
 import { arnOf } from './functions.ts';
 import type { Resource, Stack } from './stack.ts';
 

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import type { RoutePart } from '../seams.ts';
+import type { RoutePart } from './parts.ts';
 import type { Stack } from './stack.ts';
 
 const MethodProperties = z.object({

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import type { SchedulePart } from '../seams.ts';
+import type { SchedulePart } from './parts.ts';
 import { ACCOUNT, REGION } from './identities.ts';
 import { arnOf } from './functions.ts';
 import type { Stack } from './stack.ts';

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import type { BucketPart, SecretPart } from '../seams.ts';
+import type { BucketPart, SecretPart } from './parts.ts';
 import { arnOf } from './functions.ts';
 import type { Stack } from './stack.ts';
 

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import type { TablePart } from '../seams.ts';
+import type { TablePart } from './parts.ts';
 import { arnOf } from './functions.ts';
 import type { Stack } from './stack.ts';
 

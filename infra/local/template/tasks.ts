@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import type { ContainerPart, TaskDefinitionPart } from '../seams.ts';
+import type { ContainerPart, TaskDefinitionPart } from './parts.ts';
 import type { Stack } from './stack.ts';
 
 const Container = z.object({

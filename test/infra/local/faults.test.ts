@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { createFaults } from '../../../infra/local/faults.ts';
-import type { AwsRequest, AwsResponse } from '../../../infra/local/seams.ts';
+import type { AwsRequest, AwsResponse } from '../../../infra/local/aws/service.ts';
 
 const OK: AwsResponse = { status: 200, headers: {}, body: '{}', consumed: { readUnits: 1.5, writeUnits: 0 } };
 

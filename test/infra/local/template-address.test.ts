@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Template } from '#infra/local/seams.ts';
+import type { Template } from '#infra/local/template/parts.ts';
 import { servedAt } from '#infra/local/template-address.ts';
 
 const DEPLOYED = 'https://abc.execute-api.us-east-1.amazonaws.com/prod';

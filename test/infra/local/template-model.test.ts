@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { FunctionPart, Template } from '../../../infra/local/seams.ts';
+import type { FunctionPart, Template } from '../../../infra/local/template/parts.ts';
 import { askingModel } from '../../../infra/local/template-model.ts';
 
 const asking = {

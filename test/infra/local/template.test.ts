@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
 import { afterEach, expect, test } from 'vitest';
 import { readTemplate } from '#infra/local/template.ts';
-import type { Template } from '#infra/local/seams.ts';
+import type { Template } from '#infra/local/template/parts.ts';
 import { writeCdkOut } from '#test/infra/local/cdk-out.fixture.ts';
 
 const PARAMETERS = { ModelBaseUrl: 'http://127.0.0.1:1' };

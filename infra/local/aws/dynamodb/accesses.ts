@@ -1,4 +1,5 @@
-import type { Access, TablePart } from '../../seams.ts';
+import type { Access } from '../service.ts';
+import type { TablePart } from '../../template/parts.ts';
 import { ACCOUNT, REGION } from '../../template/identities.ts';
 import { AwsFault } from '../wire.ts';
 import type { Input } from '../json-service.ts';

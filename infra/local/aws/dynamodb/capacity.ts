@@ -3,7 +3,7 @@
  * gets its answer without. Bytes are spliced and not parsed anew, because a page of a log may be a megabyte.
  */
 import { crc32 } from 'node:zlib';
-import type { AwsRequest, AwsResponse, Consumed } from '../../seams.ts';
+import type { AwsRequest, AwsResponse, Consumed } from '../service.ts';
 import { readInput, type Input } from '../json-service.ts';
 
 /** Operations that have capacity to tell of, and which kind it is. */

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod';
-import type { TablePart } from '../../seams.ts';
+import type { TablePart } from '../../template/parts.ts';
 import type { Upstream } from './upstream.ts';
 
 const Description = z.object({

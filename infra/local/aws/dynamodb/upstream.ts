@@ -1,6 +1,6 @@
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
-import type { AwsRequest, AwsResponse } from '../../seams.ts';
+import type { AwsRequest, AwsResponse } from '../service.ts';
 import { AwsFault } from '../wire.ts';
 
 /** A DynamoDB endpoint to which requests are passed on. */

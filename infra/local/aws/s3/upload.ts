@@ -1,4 +1,4 @@
-import type { AwsRequest } from '../../seams.ts';
+import type { AwsRequest } from '../service.ts';
 import { AwsFault } from '../wire.ts';
 
 /** Headers of an upload that belong to the object. */

@@ -3,7 +3,7 @@
  * would otherwise show up as odd behaviour in the middle of a run.
  */
 import type { StateMachineDefinition } from 'aws-local-stepfunctions';
-import type { MachinePart } from '../../seams.ts';
+import type { MachinePart } from '../../template/parts.ts';
 
 type State = Readonly<Record<string, unknown>>;
 

@@ -5,7 +5,7 @@ import {
   StateMachine,
   type StateMachineDefinition,
 } from 'aws-local-stepfunctions';
-import type { MachinePart } from '../../seams.ts';
+import type { MachinePart } from '../../template/parts.ts';
 import { forValidation, prepareDefinition, type TaskResource } from './definition.ts';
 import { TaskError } from './task-error.ts';
 import type { TaskRun } from './tasks.ts';

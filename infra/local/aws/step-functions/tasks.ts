@@ -1,7 +1,8 @@
 import * as z from 'zod';
 import { denialMessage } from '../endpoint.ts';
 import type { Verdicts } from '../../iam/verdicts.ts';
-import type { FunctionPart, Invoke, MachinePart } from '../../seams.ts';
+import type { Invoke } from '../../lambda/invoke.ts';
+import type { FunctionPart, MachinePart } from '../../template/parts.ts';
 import { AwsFault } from '../wire.ts';
 import type { TaskResource } from './definition.ts';
 import { TaskError } from './task-error.ts';

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startAws, type Aws, type AwsOptions } from '#infra/local/aws.ts';
-import type { Template } from '#infra/local/seams.ts';
+import type { Template } from '#infra/local/template/parts.ts';
 import { readTemplate } from '#infra/local/template.ts';
 import { writeCdkOut } from '#test/infra/local/cdk-out.fixture.ts';
 

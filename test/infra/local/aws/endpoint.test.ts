@@ -5,7 +5,7 @@ import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-sec
 import { SFNClient, StartExecutionCommand } from '@aws-sdk/client-sfn';
 import { ECSClient, ListTasksCommand } from '@aws-sdk/client-ecs';
 import { afterAll, afterEach, expect, test } from 'vitest';
-import type { AwsRequest, AwsResponse } from '#infra/local/seams.ts';
+import type { AwsRequest, AwsResponse } from '#infra/local/aws/service.ts';
 import { removeScratchDirs, RUN_ARN, startWorld, type AwsWorld } from '#test/infra/local/aws/aws.fixture.ts';
 
 const worlds: AwsWorld[] = [];

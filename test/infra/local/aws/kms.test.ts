@@ -3,7 +3,7 @@ import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { openKms } from '#infra/local/aws/kms.ts';
-import type { AwsRequest } from '#infra/local/seams.ts';
+import type { AwsRequest } from '#infra/local/aws/service.ts';
 import { removeScratchDirs, scratchDir, smallTemplate, startWorld } from '#test/infra/local/aws/aws.fixture.ts';
 import { vaultResources } from '#test/ports/secrets-world.ts';
 

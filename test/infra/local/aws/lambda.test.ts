@@ -1,6 +1,6 @@
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import { afterAll, afterEach, expect, test } from 'vitest';
-import type { Invoke } from '#infra/local/seams.ts';
+import type { Invoke } from '#infra/local/lambda/invoke.ts';
 import { removeScratchDirs, startWorld, type AwsWorld } from '#test/infra/local/aws/aws.fixture.ts';
 
 const worlds: AwsWorld[] = [];

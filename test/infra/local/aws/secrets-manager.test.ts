@@ -11,7 +11,8 @@ import { afterAll, expect, test } from 'vitest';
 import { openSecretsManager } from '#infra/local/aws/secrets-manager.ts';
 import { generateSecret } from '#infra/local/aws/secrets-manager/generate.ts';
 import { newSecret, withVersion } from '#infra/local/aws/secrets-manager/versions.ts';
-import type { AwsRequest, SecretPart } from '#infra/local/seams.ts';
+import type { AwsRequest } from '#infra/local/aws/service.ts';
+import type { SecretPart } from '#infra/local/template/parts.ts';
 import { removeScratchDirs, scratchDir, smallTemplate, startWorld } from '#test/infra/local/aws/aws.fixture.ts';
 
 afterAll(removeScratchDirs);

@@ -11,7 +11,9 @@ import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { prepareDefinition } from '#infra/local/aws/step-functions/definition.ts';
 import { openStepFunctions, type StepFunctions } from '#infra/local/aws/step-functions.ts';
 import { createVerdicts } from '#infra/local/iam/verdicts.ts';
-import type { AwsRequest, Invoke, Template } from '#infra/local/seams.ts';
+import type { AwsRequest } from '#infra/local/aws/service.ts';
+import type { Invoke } from '#infra/local/lambda/invoke.ts';
+import type { Template } from '#infra/local/template/parts.ts';
 import {
   removeScratchDirs,
   RUN_ARN,

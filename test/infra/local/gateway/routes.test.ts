@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { createRouter } from '../../../../infra/local/gateway/routes.ts';
-import type { RoutePart } from '../../../../infra/local/seams.ts';
+import type { RoutePart } from '../../../../infra/local/template/parts.ts';
 
 const route = (method: string, path: string): RoutePart => ({
   method,

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { serveGateway, type Gateway, type GatewayOptions } from '../../../../infra/local/gateway/server.ts';
-import type { RoutePart } from '../../../../infra/local/seams.ts';
+import type { RoutePart } from '../../../../infra/local/template/parts.ts';
 import { startPool, type FunctionFixture, type PoolFixture } from '../lambda/fixture.ts';
 
 const closers: (() => Promise<void>)[] = [];

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { evaluate } from '#infra/local/iam/evaluate.ts';
 import { createVerdicts } from '#infra/local/iam/verdicts.ts';
-import type { Access, Statement } from '#infra/local/seams.ts';
+import type { Access } from '#infra/local/aws/service.ts';
+import type { Statement } from '#infra/local/template/parts.ts';
 
 const TABLE = 'arn:aws:dynamodb:us-east-1:000000000000:table/Log';
 const PUT: Access = { action: 'dynamodb:PutItem', resource: TABLE, context: {} };

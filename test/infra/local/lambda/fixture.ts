@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openLogFiles } from '../../../../infra/local/lambda/log-files.ts';
 import { createPool, type LambdaPool, type PoolOptions } from '../../../../infra/local/lambda/pool.ts';
-import type { FunctionPart } from '../../../../infra/local/seams.ts';
+import type { FunctionPart } from '../../../../infra/local/template/parts.ts';
 
 export interface PoolFixture {
   readonly pool: LambdaPool;

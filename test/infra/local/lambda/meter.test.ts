@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { createMeter } from '#infra/local/lambda/meter.ts';
-import type { FunctionPart } from '#infra/local/seams.ts';
+import type { FunctionPart } from '#infra/local/template/parts.ts';
 
 const HARNESS: FunctionPart = {
   logicalId: 'Harness',

@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { ContainerPart } from '../../../../infra/local/seams.ts';
+import type { ContainerPart } from '../../../../infra/local/template/parts.ts';
 import type { ContainerStart } from '../../../../infra/local/tasks/runner.ts';
 
 /** A server that runs each request's body in a shell, to look at the walls from inside. */
