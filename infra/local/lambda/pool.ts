@@ -2,22 +2,18 @@
  * Runs the template's functions as Lambda does: each invocation alone in a worker, a worker kept warm for the next
  * one, the most recently used first, and those that nobody needs any more reclaimed.
  */
-import { randomBytes, randomUUID } from 'node:crypto';
-import type { Invoke } from './invoke.ts';
 import type { Template } from '../template/parts.ts';
-import { createStreamedInvocation, type StreamedAnswer } from './body-stream.ts';
-import { InvocationError, NOT_BUFFERED, throttledFailure, tooLargeFailure } from './failure.ts';
+import type { StreamedAnswer } from './body-stream.ts';
 import { createFleet, type Fleet, type FleetSurroundings } from './fleet.ts';
-import type { FunctionFailure } from './messages.ts';
-import { createMeter, type Ended, type FunctionUse, type Meter } from './meter.ts';
-import type { FunctionWorker, InvocationListener, Outcome } from './start-worker.ts';
+import { invokeBuffered, invokeStreamed, type Pool } from './invocation.ts';
+import type { Invoke } from './invoke.ts';
+import { createMeter, type Ended, type FunctionUse } from './meter.ts';
 import { createSaturation } from './saturation.ts';
+import type { FunctionWorker } from './start-worker.ts';
 import { workerCodeUrl } from './worker-code.ts';
 
 const CONCURRENCY = 1_000;
 const IDLE_MS = 5 * 60_000;
-/** Lambda's limit on a synchronous event and on a buffered answer. */
-export const MAX_JSON_BYTES = 6 * 1024 * 1024;
 
 export interface PoolOptions extends Omit<FleetSurroundings, 'code' | 'region' | 'isSaturated'> {
   readonly template: Pick<Template, 'functions' | 'region'>;
@@ -42,18 +38,6 @@ export interface LambdaPool {
   close(): Promise<void>;
 }
 
-interface Pool {
-  readonly options: PoolOptions;
-  readonly fleets: readonly Fleet[];
-  readonly byName: ReadonlyMap<string, Fleet>;
-  /** Busy worker → the request it works on. */
-  readonly requests: Map<string, string>;
-  readonly meter: Meter;
-  /** Invocations that run or wait for a worker. */
-  inFlight: number;
-  closed: boolean;
-}
-
 export function createPool(options: PoolOptions): LambdaPool {
   const around = {
     ...options,
@@ -63,10 +47,10 @@ export function createPool(options: PoolOptions): LambdaPool {
   };
   const fleets = options.template.functions.map((part) => createFleet(part, around));
   const pool: Pool = {
-    options,
+    concurrency: options.concurrency ?? CONCURRENCY,
+    logs: options.logs,
     fleets,
     byName: indexByName(fleets),
-    requests: new Map(),
     meter: createMeter(),
     inFlight: 0,
     closed: false,
@@ -99,99 +83,6 @@ function indexByName(fleets: readonly Fleet[]): ReadonlyMap<string, Fleet> {
   );
 }
 
-async function invokeBuffered(pool: Pool, functionArn: string, payload: unknown): Promise<unknown> {
-  const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-  const fail = (failure: FunctionFailure): void => reject(new InvocationError(failure));
-  begin(pool, { functionArn, payload }, () => ({
-    head: () => undefined,
-    chunk: (_bytes, taken) => taken(),
-    end: () => fail(NOT_BUFFERED),
-    done(outcome) {
-      if ('failure' in outcome) return fail(outcome.failure);
-      if (outcome.body.length > MAX_JSON_BYTES) return fail(tooLargeFailure('Function.ResponseSizeTooLarge'));
-      resolve(JSON.parse(outcome.body));
-    },
-  }));
-  return promise;
-}
-
-async function invokeStreamed(pool: Pool, functionArn: string, payload: unknown): Promise<StreamedAnswer> {
-  const { promise, resolve } = Promise.withResolvers<StreamedAnswer>();
-  begin(pool, { functionArn, payload }, (leave) => {
-    const streamed = createStreamedInvocation(leave);
-    resolve(streamed.answer);
-    return streamed.listener;
-  });
-  return promise;
-}
-
-/** `leave` tells the function that nobody reads its answer any more. */
-type Listen = (leave: () => void) => InvocationListener;
-
-function begin(pool: Pool, call: { functionArn: string; payload: unknown }, listen: Listen): void {
-  const fleet = findFleet(pool, call.functionArn);
-  const limit = pool.options.concurrency ?? CONCURRENCY;
-  if (pool.inFlight >= limit) throw new InvocationError(throttledFailure(limit));
-  const event = JSON.stringify(call.payload) ?? 'null';
-  if (event.length > MAX_JSON_BYTES) throw new InvocationError(tooLargeFailure('RequestEntityTooLargeException'));
-
-  const requestId = randomUUID();
-  const invocation = { requestId, traceId: createTraceId(), timeoutMs: fleet.part.timeoutMs, event };
-  let worker: FunctionWorker | null = null;
-  let left = false;
-  const listener = listen(() => {
-    left = true;
-    if (worker?.current() === requestId) worker.leave();
-  });
-  pool.inFlight += 1;
-  const done = (outcome: Outcome): void => {
-    pool.inFlight -= 1;
-    if ('failure' in outcome && !pool.closed) logFailure(pool, fleet.service, { requestId, failure: outcome.failure });
-    listener.done(outcome);
-  };
-  fleet.take({
-    fail: (failure) => done({ failure }),
-    run(free) {
-      worker = free;
-      pool.requests.set(free.id, requestId);
-      const stop = pool.meter.start(fleet.part);
-      free.run(invocation, {
-        ...listener,
-        done(outcome) {
-          stop();
-          pool.requests.delete(free.id);
-          fleet.giveBack(free);
-          done(outcome);
-        },
-      });
-      if (left) free.leave();
-    },
-  });
-}
-
-/** A qualifier (`…:function:name:$LATEST`) names the same code here. */
-function findFleet(pool: Pool, functionArn: string): Fleet {
-  const fleet = pool.byName.get(functionArn) ?? pool.byName.get(functionArn.split(':').slice(0, 7).join(':'));
-  if (fleet === undefined) {
-    const message = `Function not found: ${functionArn}`;
-    throw new InvocationError({ name: 'Lambda.ResourceNotFoundException', message, stack: [] });
-  }
-  if (pool.closed) throw new InvocationError({ name: 'Lambda.ServiceException', message: 'Shutting down.', stack: [] });
-  return fleet;
-}
-
-/** The line Lambda's runtime writes for a failed invocation, so that what would show in CloudWatch shows here. */
-function logFailure(pool: Pool, service: string, entry: { requestId: string; failure: FunctionFailure }): void {
-  const { name, message, stack } = entry.failure;
-  const line = {
-    timestamp: new Date().toISOString(),
-    level: 'ERROR',
-    requestId: entry.requestId,
-    message: { errorType: name, errorMessage: message, stackTrace: stack },
-  };
-  pool.options.logs.write(service, `${JSON.stringify(line)}\n`);
-}
-
 async function killWorkers(pool: Pool, target: string): Promise<number> {
   const fleet = pool.byName.get(target);
   const workers = fleet?.workers() ?? allWorkers(pool).filter((worker) => worker.id === target);
@@ -210,9 +101,4 @@ function initTimes(fleets: readonly Fleet[]): Readonly<Record<string, number>> {
       return middle === undefined ? [] : [[service, middle]];
     }),
   );
-}
-
-function createTraceId(): string {
-  const seconds = Math.floor(Date.now() / 1000).toString(16);
-  return `Root=1-${seconds}-${randomBytes(12).toString('hex')};Sampled=0`;
 }

@@ -1,0 +1,119 @@
+/** One invocation, from its event to its answer, buffered or as a stream. */
+import { randomBytes, randomUUID } from 'node:crypto';
+import { createStreamedInvocation, type StreamedAnswer } from './body-stream.ts';
+import { InvocationError, NOT_BUFFERED, throttledFailure, tooLargeFailure } from './failure.ts';
+import type { Fleet, FleetSurroundings } from './fleet.ts';
+import type { FunctionFailure } from './messages.ts';
+import type { Meter } from './meter.ts';
+import type { FunctionWorker, InvocationListener, Outcome } from './start-worker.ts';
+
+/** Lambda's limit on a synchronous event and on a buffered answer. */
+const MAX_JSON_BYTES = 6 * 1024 * 1024;
+
+/** What all invocations share. */
+export interface Pool {
+  /** Invocations at once. */
+  readonly concurrency: number;
+  readonly logs: FleetSurroundings['logs'];
+  readonly fleets: readonly Fleet[];
+  readonly byName: ReadonlyMap<string, Fleet>;
+  readonly meter: Meter;
+  /** Invocations that run or wait for a worker. */
+  inFlight: number;
+  closed: boolean;
+}
+
+export async function invokeBuffered(pool: Pool, functionArn: string, payload: unknown): Promise<unknown> {
+  const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+  const fail = (failure: FunctionFailure): void => reject(new InvocationError(failure));
+  begin(pool, { functionArn, payload }, () => ({
+    head: () => undefined,
+    chunk: (_bytes, taken) => taken(),
+    end: () => fail(NOT_BUFFERED),
+    done(outcome) {
+      if ('failure' in outcome) return fail(outcome.failure);
+      if (outcome.body.length > MAX_JSON_BYTES) return fail(tooLargeFailure('Function.ResponseSizeTooLarge'));
+      resolve(JSON.parse(outcome.body));
+    },
+  }));
+  return promise;
+}
+
+export async function invokeStreamed(pool: Pool, functionArn: string, payload: unknown): Promise<StreamedAnswer> {
+  const { promise, resolve } = Promise.withResolvers<StreamedAnswer>();
+  begin(pool, { functionArn, payload }, (leave) => {
+    const streamed = createStreamedInvocation(leave);
+    resolve(streamed.answer);
+    return streamed.listener;
+  });
+  return promise;
+}
+
+/** `leave` tells the function that nobody reads its answer any more. */
+type Listen = (leave: () => void) => InvocationListener;
+
+function begin(pool: Pool, call: { functionArn: string; payload: unknown }, listen: Listen): void {
+  const fleet = findFleet(pool, call.functionArn);
+  if (pool.inFlight >= pool.concurrency) throw new InvocationError(throttledFailure(pool.concurrency));
+  const event = JSON.stringify(call.payload) ?? 'null';
+  if (event.length > MAX_JSON_BYTES) throw new InvocationError(tooLargeFailure('RequestEntityTooLargeException'));
+
+  const requestId = randomUUID();
+  const invocation = { requestId, traceId: createTraceId(), timeoutMs: fleet.part.timeoutMs, event };
+  let worker: FunctionWorker | null = null;
+  let left = false;
+  const listener = listen(() => {
+    left = true;
+    if (worker?.current() === requestId) worker.leave();
+  });
+  pool.inFlight += 1;
+  const done = (outcome: Outcome): void => {
+    pool.inFlight -= 1;
+    if ('failure' in outcome && !pool.closed) logFailure(pool, fleet.service, { requestId, failure: outcome.failure });
+    listener.done(outcome);
+  };
+  fleet.take({
+    fail: (failure) => done({ failure }),
+    run(free) {
+      worker = free;
+      const stop = pool.meter.start(fleet.part);
+      free.run(invocation, {
+        ...listener,
+        done(outcome) {
+          stop();
+          fleet.giveBack(free);
+          done(outcome);
+        },
+      });
+      if (left) free.leave();
+    },
+  });
+}
+
+/** A qualifier (`…:function:name:$LATEST`) names the same code here. */
+function findFleet(pool: Pool, functionArn: string): Fleet {
+  const fleet = pool.byName.get(functionArn) ?? pool.byName.get(functionArn.split(':').slice(0, 7).join(':'));
+  if (fleet === undefined) {
+    const message = `Function not found: ${functionArn}`;
+    throw new InvocationError({ name: 'Lambda.ResourceNotFoundException', message, stack: [] });
+  }
+  if (pool.closed) throw new InvocationError({ name: 'Lambda.ServiceException', message: 'Shutting down.', stack: [] });
+  return fleet;
+}
+
+/** The line Lambda's runtime writes for a failed invocation, so that what would show in CloudWatch shows here. */
+function logFailure(pool: Pool, service: string, entry: { requestId: string; failure: FunctionFailure }): void {
+  const { name, message, stack } = entry.failure;
+  const line = {
+    timestamp: new Date().toISOString(),
+    level: 'ERROR',
+    requestId: entry.requestId,
+    message: { errorType: name, errorMessage: message, stackTrace: stack },
+  };
+  pool.logs.write(service, `${JSON.stringify(line)}\n`);
+}
+
+function createTraceId(): string {
+  const seconds = Math.floor(Date.now() / 1000).toString(16);
+  return `Root=1-${seconds}-${randomBytes(12).toString('hex')};Sampled=0`;
+}
