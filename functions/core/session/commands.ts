@@ -90,6 +90,8 @@ export type Command =
   | { readonly do: 'update'; readonly changes: SessionChanges }
   | { readonly do: 'archive' };
 
+export type CommandTo<Do extends Command['do']> = Extract<Command, { do: Do }>;
+
 /** What an MCP server did wrong, or wants of a person: for people, never for the model. */
 export interface McpTrouble {
   readonly type: McpErrorType;
@@ -132,6 +134,12 @@ export interface Refusal {
 export interface Decided {
   readonly status: 'decided';
   readonly entries: readonly Entry[];
+}
+
+export const NOTHING: Decided = { status: 'decided', entries: [] };
+
+export function decided(entries: readonly Entry[]): Decided {
+  return { status: 'decided', entries };
 }
 
 export type Decision = Decided | Refusal;

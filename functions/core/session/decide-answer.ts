@@ -7,7 +7,7 @@ import type { ToolRule } from '#core/hands/tool-rules.ts';
 import { exceededTokens, usedTokens, WINDOW_EXCEEDED } from '#core/harness/room.ts';
 import type { ContentBlock, ModelAnswer } from '#core/model.ts';
 import type { Stamp } from '#core/ports.ts';
-import type { Command, Decided } from '#core/session/commands.ts';
+import { NOTHING, type CommandTo, type Decided } from '#core/session/commands.ts';
 import { endOfRequest, event, goIdle, requiresAction, resultOf } from '#core/session/entries.ts';
 import { fold } from '#core/session/evolve.ts';
 import { permissionOf } from '#core/session/permission.ts';
@@ -17,7 +17,7 @@ import { blockedCalls, hasUserMessage, readyCalls } from '#core/session/waiting.
 /** What a call is told that nobody has judged. */
 const UNJUDGED = 'Whether this call is permitted could not be found out, so it was not executed. Try again later.';
 
-type Answer = Extract<Command, { do: 'answer' }>;
+type Answer = CommandTo<'answer'>;
 
 interface ToolCall {
   readonly id: EventId;
@@ -34,7 +34,7 @@ interface ToolCall {
 
 export function decideAnswer(state: SessionState, command: Answer, stamp: Stamp): Decided {
   // Another attempt closed this request and owns the turn now.
-  if (state.request?.id !== command.request) return { status: 'decided', entries: [] };
+  if (state.request?.id !== command.request) return NOTHING;
   const now = stamp.now();
   const calls = toolCalls(command, stamp);
   const said: readonly Entry[] = [

@@ -2,15 +2,11 @@
 import type { Entry, OpenCall, SessionState } from '#contract/entries.ts';
 import type { EventId } from '#contract/ids.ts';
 import type { Stamp } from '#core/ports.ts';
-import type { Command, Decided } from '#core/session/commands.ts';
+import { NOTHING, type CommandTo, type Decided } from '#core/session/commands.ts';
 import { conclude } from '#core/session/conclude.ts';
 import { mcpTrouble, resultOf } from '#core/session/entries.ts';
 import { fold } from '#core/session/evolve.ts';
 import { isActive } from '#core/session/waiting.ts';
-
-type CommandTo<Do extends Command['do']> = Extract<Command, { do: Do }>;
-
-const NOTHING: Decided = { status: 'decided', entries: [] };
 
 export function decideListed(state: SessionState, command: CommandTo<'listed'>, stamp: Stamp): Decided {
   const { run, sha256, tools, failed } = command;

@@ -1,0 +1,104 @@
+/** A model request from its claim on, when it comes to a summary or to nothing; an answer is for `decide-answer.ts`. */
+import type { Entry, SessionState } from '#contract/entries.ts';
+import type { QueuedMessage, TurnErrorType } from '#contract/events.ts';
+import type { Stamp } from '#core/ports.ts';
+import { decided, NOTHING, type CommandTo, type Decision, type GivingUp } from '#core/session/commands.ts';
+import {
+  beginRunning,
+  closeRequest,
+  endOfRequest,
+  event,
+  failure,
+  goIdle,
+  NO_MODEL_USAGE,
+  take,
+  threadOf,
+} from '#core/session/entries.ts';
+import { fold } from '#core/session/evolve.ts';
+import { hasUserMessage, isActive } from '#core/session/waiting.ts';
+
+export function decideClaim(state: SessionState, command: CommandTo<'claim'>, stamp: Stamp): Decision {
+  if (!isActive(state) || state.calls.length > 0) return NOTHING;
+  const now = stamp.now();
+  const resumed = state.status === 'rescheduling' ? beginRunning(state, stamp) : [];
+  return decided([
+    ...closeRequest(state, stamp),
+    ...resumed,
+    ...take(command.taken, stamp),
+    event({ id: command.request, type: 'span.model_request_start', processed_at: now }),
+    {
+      record: { kind: 'model.claimed', request: command.request, at: now, run: state.run, attempt: state.failures + 1 },
+    },
+  ]);
+}
+
+export function decideCompacted(state: SessionState, command: CommandTo<'compacted'>, stamp: Stamp): Decision {
+  // Another attempt closed this request and owns the turn now.
+  if (state.request?.id !== command.request) return NOTHING;
+  const { request, summary, agent, usage } = command;
+  const now = stamp.now();
+  return decided([
+    endOfRequest(request, { isError: false, usage }, stamp),
+    { record: { kind: 'context.compacted', request, at: now, summary, agent } },
+    event({ id: stamp.eventId(), type: 'agent.thread_context_compacted', processed_at: now }),
+  ]);
+}
+
+export function decideFail(state: SessionState, command: CommandTo<'fail'>, stamp: Stamp): Decision {
+  if (state.request?.id !== command.request) return NOTHING;
+  const ended = endOfRequest(command.request, { isError: true, usage: command.usage ?? NO_MODEL_USAGE }, stamp);
+  if (command.verdict === 'too large') {
+    return decided([ended, { record: { kind: 'context.exceeded', request: command.request, at: stamp.now() } }]);
+  }
+  // A message that still waits is asked about next: going idle now would leave it unanswered for ever.
+  const goesOn = command.verdict === 'retrying' || hasUserMessage({ queued: untaken(state, command.taken ?? []) });
+  const retryStatus = goesOn ? ('retrying' as const) : ('exhausted' as const);
+  const now = stamp.now();
+  const refused: readonly Entry[] =
+    command.verdict === 'refused' ? [{ record: { kind: 'model.refused', request: command.request, at: now } }] : [];
+  const failed = [ended, ...refused, failure(stamp, { type: command.error, message: command.message }, retryStatus)];
+  if (command.verdict === 'retrying') return decided([...failed, ...reschedule(state, stamp)]);
+  if (goesOn) return decided(failed);
+  const { state: after } = fold({ position: 0, state }, failed);
+  const taken = take(command.taken ?? [], stamp);
+  return decided([...failed, ...taken, ...goIdle(after, { type: 'retries_exhausted' }, stamp)]);
+}
+
+/** What waits beside what a command takes: it may have come after the command was made. */
+function untaken({ queued }: SessionState, taken: readonly QueuedMessage[]): SessionState['queued'] {
+  return queued.filter(({ id }) => !taken.some((message) => message.id === id));
+}
+
+const GIVING_UP: Readonly<Record<GivingUp, { readonly type: TurnErrorType; readonly message: string }>> = {
+  attempts: {
+    type: 'model_request_failed_error',
+    message: 'the model request did not complete in any of its attempts',
+  },
+  rounds: {
+    type: 'tool_use_limit_reached_error',
+    message: 'the agent used tools too many times in one turn',
+  },
+  compactions: {
+    type: 'compaction_limit_reached_error',
+    message: 'the context was summarised several times in a row and is full again',
+  },
+};
+
+export function decideGiveUp(state: SessionState, command: CommandTo<'give up'>, stamp: Stamp): Decision {
+  if (!isActive(state)) return NOTHING;
+  return decided([
+    ...closeRequest(state, stamp),
+    failure(stamp, GIVING_UP[command.cause], 'exhausted'),
+    ...take(command.taken, stamp),
+    ...goIdle(state, { type: 'retries_exhausted' }, stamp),
+  ]);
+}
+
+function reschedule(state: SessionState, stamp: Stamp): readonly Entry[] {
+  if (state.status === 'rescheduling') return [];
+  const now = stamp.now();
+  return [
+    event({ id: stamp.eventId(), type: 'session.thread_status_rescheduled', processed_at: now, ...threadOf(state) }),
+    event({ id: stamp.eventId(), type: 'session.status_rescheduled', processed_at: now }),
+  ];
+}
