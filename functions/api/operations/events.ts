@@ -10,9 +10,9 @@ import { send } from '#core/session/send.ts';
 import { carriedBytes, MAX_CARRIED_BYTES } from '../carried-bytes.ts';
 import { decodeCursor, encodeCursor } from '../cursor.ts';
 import { notFound, operation } from '../operation.ts';
+import { keyOf, ownHead } from '../own-session.ts';
 import { noteStart, refusedChange } from '../session-change.ts';
 import { NoBody } from './nothing.ts';
-import { keyOf, ownHead } from './sessions.ts';
 
 const Params = z.object({ session_id: SessionId });
 

@@ -1,26 +1,23 @@
 import * as z from 'zod';
-import type { Agent, SessionAgent } from '#contract/agents.ts';
-import { primaryThread, SessionId, type AgentId, type WorkspaceId } from '#contract/ids.ts';
+import { SessionId } from '#contract/ids.ts';
 import { bidirectionalPageOf } from '#contract/pages.ts';
 import { NoQuery, SessionsQuery } from '#contract/queries.ts';
-import { Session, SessionCreate, SessionDeleted, SessionUpdate, type AgentReference } from '#contract/sessions.ts';
-import { overrideAgent } from '#core/agents/override.ts';
-import { snapshotOf } from '#core/agents/resolve.ts';
+import { Session, SessionCreate, SessionDeleted, SessionUpdate } from '#contract/sessions.ts';
 import { refusedServer } from '#core/environments/reach.ts';
-import type { Head } from '#core/ports.ts';
 import { packageList } from '#core/hands/packages.ts';
-import { isRefusal, refuse, type RequestRefusal } from '#core/requests/refusal.ts';
+import { isRefusal, refuse } from '#core/requests/refusal.ts';
 import { change } from '#core/session/change.ts';
 import { closeForDeletion } from '#core/session/close-for-deletion.ts';
 import { createSession } from '#core/session/create.ts';
 import { storeAndStart } from '#core/session/send.ts';
 import { updateSession } from '#core/session/update.ts';
 import { viewSession } from '#core/session/view.ts';
-import type { ApiWorld } from '../api-world.ts';
-import { listRequest, recordPage } from '../record-page.ts';
-import { refusedVaults } from '../session-vaults.ts';
-import { noteStart, refusedChange } from '../session-change.ts';
 import { notFound, operation } from '../operation.ts';
+import { keyOf, ownHead } from '../own-session.ts';
+import { listRequest, recordPage } from '../record-page.ts';
+import { agentReference, ownAgent } from '../session-agent.ts';
+import { noteStart, refusedChange } from '../session-change.ts';
+import { refusedVaults } from '../session-vaults.ts';
 import { NoBody, NoParams } from './nothing.ts';
 
 const Params = z.object({ session_id: SessionId });
@@ -174,30 +171,5 @@ const remove = operation({
     return { id: params.session_id, type: 'session_deleted' as const };
   },
 });
-
-export function keyOf(session: SessionId) {
-  return { session, thread: primaryThread(session) };
-}
-
-/** The log's head, if the session is the caller's: its state names the workspace, so no row has to be read. */
-export async function ownHead(
-  world: Pick<ApiWorld, 'log'>,
-  workspace: WorkspaceId,
-  session: SessionId,
-): Promise<Head | null> {
-  const head = await world.log.head(keyOf(session));
-  return head?.state.workspace === workspace ? head : null;
-}
-
-function agentReference(agent: AgentReference): { readonly id: AgentId; readonly version?: number } {
-  if (typeof agent === 'string') return { id: agent };
-  return agent.version === undefined ? { id: agent.id } : { id: agent.id, version: agent.version };
-}
-
-/** The session's own snapshot: what becomes of the agent later does not reach it. */
-function ownAgent(agent: Agent, reference: AgentReference): SessionAgent | RequestRefusal {
-  const isOverridden = typeof reference !== 'string' && reference.type === 'agent_with_overrides';
-  return isOverridden ? overrideAgent(agent, reference) : snapshotOf(agent);
-}
 
 export const sessionOperations = [create, retrieve, update, list, archive, remove];
