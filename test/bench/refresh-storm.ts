@@ -1,22 +1,20 @@
 /** 200 sessions whose users' tokens have all ended, and that call at the same moment, each on an instance of its own. */
 import { CredentialId, VaultId, WorkspaceId } from '#contract/ids.ts';
 import { createCredentialRecords } from '#aws/credentials.dynamodb.ts';
-import { createRefreshLeases } from '#aws/refresh-leases.dynamodb.ts';
-import { createStamp, newToken, pause } from '#aws/stamp.ts';
+import { newToken } from '#aws/stamp.ts';
 import { createVaultRecords } from '#aws/vaults.dynamodb.ts';
-import { createTokens } from '#core/vault/fresh-token.ts';
 import type { CredentialPlace } from '#core/vault/vault-records.ts';
 import {
   FOREVER,
   memorySecrets,
   newCredential,
-  outboundHere,
   secretsOf,
   SERVER_URL,
   VAULT,
   type MemorySecrets,
 } from '#test/functions/core/vault/refresh.fixture.ts';
 import { startAuthorizationServer, type AuthorizationServer } from '#test/mcp/authorization-server.ts';
+import { tokensOver } from '#test/mcp/tokens-over-tables.ts';
 import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
 import { ms, now, spread, table, told } from './figures.ts';
 
@@ -130,19 +128,7 @@ async function storm(stage: Stage, users: number): Promise<Storm> {
 /** As the proxy does for each call: the row is read, then its token. */
 async function call({ db, secrets }: Stage, place: CredentialPlace): Promise<void> {
   const credentials = createCredentialRecords(db.client, db.vaultTable);
-  const tokens = createTokens({
-    credentials,
-    leases: createRefreshLeases(db.client, db.vaultTable),
-    secrets,
-    outbound: outboundHere,
-    identityOutbound: outboundHere,
-    stamp: createStamp(),
-    pause,
-    newName: newToken,
-    random: Math.random,
-    enterprise: null,
-    journal: { line: () => undefined, metric: () => undefined },
-  });
+  const tokens = tokensOver(db, { credentials, secrets });
   const stored = await credentials.find(place);
   if (stored === null) throw new Error('the credential is gone');
   const answer = await tokens.bearer({ vault: VAULT, stored }, FOREVER);

@@ -8,6 +8,7 @@ import { resolveBySystem } from '#aws/hops.https.ts';
 import { createOutbound } from '#aws/outbound.https.ts';
 import { createStamp } from '#aws/stamp.ts';
 import { createTokenEndpoints } from '#aws/token-endpoints.mcp-sdk.ts';
+import { SILENT } from '#test/functions/core/given.ts';
 import { newCredential, VAULT } from '#test/functions/core/vault/refresh.fixture.ts';
 import { ALLOW_HERE } from '#test/mcp/listening.ts';
 
@@ -44,7 +45,7 @@ export async function admit(fetch: GuardedFetch, url: string, user: SignedIn): P
     authorizationServers: issuers,
     clientSecret: async () => user.client.secret,
     stamp: createStamp(),
-    journal: { line: () => undefined, metric: () => undefined },
+    journal: SILENT,
   });
   const auth = { type: 'static_bearer', mcp_server_url: issuer } as const;
   const row = newCredential(auth, {}, createStamp().now());

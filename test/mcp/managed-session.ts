@@ -9,18 +9,17 @@ import type { TokenIssuers } from '#core/enterprise/exchange-identity.ts';
 import { createManagedTokens } from '#core/enterprise/managed-tokens.ts';
 import { identify, type Identity } from '#core/mcp/acting.ts';
 import { carryBearer } from '#core/mcp/carried-bearer.ts';
-import { createTokens } from '#core/vault/fresh-token.ts';
 import { createCredential } from '#core/vault/create-credential.ts';
 import { createGuardedFetch } from '#aws/guarded-fetch.https.ts';
 import { resolveBySystem } from '#aws/hops.https.ts';
-import { createRefreshLeases } from '#aws/refresh-leases.dynamodb.ts';
-import { createStamp, newToken, pause } from '#aws/stamp.ts';
+import { createStamp, newToken } from '#aws/stamp.ts';
 import { createTokenEndpoints } from '#aws/token-endpoints.mcp-sdk.ts';
 import { startFlow, WORKSPACE, type FlowOptions } from '#test/functions/connect/flow.ts';
 import { CLIENT_SECRET } from '#test/functions/connect/identity-provider.ts';
 import { outboundHere } from '#test/functions/core/vault/refresh.fixture.ts';
 import { ALLOW_HERE } from '#test/mcp/listening.ts';
 import { fxSession } from '#test/mcp/proxy-sessions.ts';
+import { tokensOver } from '#test/mcp/tokens-over-tables.ts';
 
 const LIMITS = { maxBytes: 1_000_000, totalMs: 10_000, idleMs: 10_000, maxRedirects: 3 };
 
@@ -36,15 +35,8 @@ export async function managedSession({ tool = 'sum', ...options }: FlowOptions &
     return undefined;
   };
   const vault = await flow.vaultOf('alice');
-  const tokens = createTokens({
-    credentials: world.credentials,
-    leases: createRefreshLeases(db.client, db.vaultTable),
-    secrets: flow.shelf,
-    outbound: outboundHere,
-    identityOutbound: outboundHere,
-    ...{ stamp: world.stamp, pause, newName: newToken, random: Math.random, journal: world.journal },
-    enterprise: world.enterprise,
-  });
+  const { credentials, enterprise, stamp, journal } = world;
+  const tokens = tokensOver(db, { credentials, secrets: flow.shelf, stamp, journal, enterprise });
   const managedTokens = createManagedTokens({
     enterprise: world.enterprise,
     tokens,
@@ -54,7 +46,6 @@ export async function managedSession({ tool = 'sum', ...options }: FlowOptions &
     stamp: world.stamp,
     journal: world.journal,
   });
-  const { credentials, enterprise } = world;
   const session = fxSession(fx, {
     ...{ tool, ...(tool === 'sum' ? {} : { input: {} }) },
     holdings: [{ vault, stored: [] }],

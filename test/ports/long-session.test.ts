@@ -14,7 +14,7 @@ import type { Model, ModelRequest } from '#core/model.ts';
 import { change } from '#core/session/change.ts';
 import type { Command } from '#core/session/commands.ts';
 import { fold } from '#core/session/evolve.ts';
-import { AGENT, answer, CREATED, NO_MCP, NOW, send, steadyStamp, toolUse } from '#test/functions/core/given.ts';
+import { AGENT, CREATED, NOW, NO_MCP, SILENT, answer, send, steadyStamp, toolUse } from '#test/functions/core/given.ts';
 import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
 import { memoryPreviews } from '#test/ports/previews.memory.ts';
 
@@ -116,7 +116,7 @@ describe('a session far longer than the model’s window', () => {
         previews: memoryPreviews(),
         stamp,
         pause: async () => new Promise(() => undefined),
-        journal: { line: () => undefined, metric: () => undefined },
+        journal: SILENT,
       };
       measured.take();
       const { turn: next } = await takeTurn(world, { ...key, run }, new AbortController().signal);

@@ -1,10 +1,7 @@
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { createCredentialRecords } from '#aws/credentials.dynamodb.ts';
-import { createRefreshLeases } from '#aws/refresh-leases.dynamodb.ts';
-import { createStamp, newToken, pause } from '#aws/stamp.ts';
 import { createVaultRecords } from '#aws/vaults.dynamodb.ts';
 import { canonicalServerUrl } from '#core/vault/server-url.ts';
-import { createTokens } from '#core/vault/fresh-token.ts';
 import { NOW } from '#test/functions/core/given.ts';
 import {
   connected,
@@ -12,7 +9,6 @@ import {
   IDENTITY,
   memorySecrets,
   newCredential,
-  outboundHere,
   PLACE,
   secretsOf,
   SERVER_URL,
@@ -20,6 +16,7 @@ import {
   VAULT,
 } from '#test/functions/core/vault/refresh.fixture.ts';
 import { startAuthorizationServer } from '#test/mcp/authorization-server.ts';
+import { tokensOver } from '#test/mcp/tokens-over-tables.ts';
 import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
 
 const CALLS = 20;
@@ -52,20 +49,7 @@ async function expired() {
     newCredential(auth, secrets.seed(secretsOf(first)), before),
     canonicalServerUrl(SERVER_URL) ?? '',
   );
-  const instance = () =>
-    createTokens({
-      credentials,
-      leases: createRefreshLeases(db.client, db.vaultTable),
-      secrets,
-      outbound: outboundHere,
-      identityOutbound: outboundHere,
-      stamp: createStamp(),
-      pause,
-      newName: newToken,
-      random: Math.random,
-      enterprise: null,
-      journal: { line: () => undefined, metric: () => undefined },
-    });
+  const instance = () => tokensOver(db, { credentials, secrets });
   const instances = Array.from({ length: INSTANCES }, instance);
   async function call(index: number): Promise<string> {
     const tokens = instances[index % INSTANCES] ?? instance();

@@ -1,6 +1,7 @@
 import { expect, it, onTestFinished } from 'vitest';
 import { Fault } from '#core/errors.ts';
 import { createTokens } from '#core/vault/fresh-token.ts';
+import { SILENT } from '#test/functions/core/given.ts';
 import { tokenOf } from '#test/functions/core/mcp/proxy-stage.ts';
 import { startFx } from '#test/mcp/fx.ts';
 import { fxSession, userOf } from '#test/mcp/proxy-sessions.ts';
@@ -27,7 +28,7 @@ function tokensOver(store: { isDown: boolean }) {
     newName: () => 'holder',
     random: () => 0,
     enterprise: null,
-    journal: { line: () => undefined, metric: () => undefined },
+    journal: SILENT,
   });
 }
 

@@ -7,11 +7,8 @@ import { endArrivals } from '../../../functions/sweep/end-arrivals.ts';
 import { createBrowser } from './browser.ts';
 import { BASE_URL, startFlow, waitingCall, WORKSPACE, type Flow } from './flow.ts';
 
-/** In the order in which the answer of the authorization server passes them. */
-const STEPS = [
-  'connects.take',
-  'clients.secretOf',
-  'servers.exchange',
+/** In the order in which a credential passes them, once there is one. */
+const STEPS_OF_KEEPING = [
   'credentials.announce',
   'audit.record',
   'connects.storing',
@@ -22,6 +19,9 @@ const STEPS = [
   'connects.resumed',
   'connects.settled',
 ] as const;
+
+/** In the order in which the answer of the authorization server passes them. */
+const STEPS = ['connects.take', 'clients.secretOf', 'servers.exchange', ...STEPS_OF_KEEPING] as const;
 
 /** In the order in which a no passes them. */
 const STEPS_OF_NO = ['audit.record', 'connects.fail', 'decline', 'connects.resumed', 'connects.settled'] as const;
@@ -107,18 +107,7 @@ describe('a function that dies while it takes an answer', () => {
 });
 
 /** The same, where the user's sign-in is what is kept. */
-const SIGN_IN_STEPS = [
-  'identity.loggedIn',
-  'credentials.announce',
-  'audit.record',
-  'connects.storing',
-  'secrets.write',
-  'credentials.create',
-  'connects.complete',
-  'resume',
-  'connects.resumed',
-  'connects.settled',
-] as const;
+const SIGN_IN_STEPS = ['identity.loggedIn', ...STEPS_OF_KEEPING] as const;
 
 describe('a function that dies while it keeps a sign-in', () => {
   let flow: Flow;

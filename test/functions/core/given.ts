@@ -6,7 +6,8 @@ import type { Entry } from '#contract/entries.ts';
 import type { EventInput, QueuedMessage } from '#contract/events.ts';
 import type { TurnWorld } from '#core/harness/turn-world.ts';
 import type { ModelAnswer } from '#core/model.ts';
-import type { Head, LogKey, Stamp } from '#core/ports.ts';
+import type { Head, Journal, LogKey, Stamp } from '#core/ports.ts';
+import type { SandboxRecord } from '#core/sandboxes.ts';
 import { toolRules } from '#core/hands/tool-rules.ts';
 import { queuedMessages } from '#core/harness/history.ts';
 import { fullTokens } from '#core/harness/room.ts';
@@ -50,6 +51,22 @@ export const createdWith = (agent: SessionAgent): Entry => ({
 });
 
 export const CREATED: Entry = createdWith(AGENT);
+
+/** Of whom nobody reads what was done. */
+export const SILENT: Journal = { line: () => undefined, metric: () => undefined };
+
+/** The session's first, which serves already. */
+export const SANDBOX: SandboxRecord = {
+  status: 'ready',
+  generation: 1,
+  token: 't',
+  task: 'task',
+  address: 'sandbox:1',
+  lastUsedAt: NOW,
+  packages: null,
+  archive: null,
+  readyAt: NOW,
+};
 
 /** Counts instead of being random; time stands still unless it is moved. */
 export function steadyStamp(start = 1): Stamp & { advance(ms: number): void } {

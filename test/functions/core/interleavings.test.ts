@@ -15,8 +15,7 @@ import { createHistory } from '#core/harness/history.ts';
 import type { TurnWorld } from '#core/harness/turn-world.ts';
 import { takeTurn } from '#core/harness/take-turn.ts';
 import type { ModelRequest } from '#core/model.ts';
-import type { Journal, SessionLog } from '#core/ports.ts';
-import type { SandboxRecord } from '#core/sandboxes.ts';
+import type { SessionLog } from '#core/ports.ts';
 import { Fault } from '#core/errors.ts';
 import { fold } from '#core/session/evolve.ts';
 import { repair } from '#core/session/repair.ts';
@@ -25,12 +24,13 @@ import type { Command } from '#core/session/commands.ts';
 import { resumeCall, send } from '#core/session/send.ts';
 import { blockedCalls } from '#core/session/waiting.ts';
 import {
-  answer,
-  createdWith,
   FULL,
   KEY,
   NO_MCP,
-  NOW,
+  SANDBOX,
+  SILENT,
+  answer,
+  createdWith,
   outline,
   says,
   steadyStamp,
@@ -46,19 +46,6 @@ class Killed extends Error {}
 
 /** How often an actor may call a port before it dies; 0 never dies. */
 type Life = number;
-
-const SILENT: Journal = { line: () => undefined, metric: () => undefined };
-const SANDBOX: SandboxRecord = {
-  status: 'ready',
-  generation: 1,
-  token: 't',
-  task: 'task',
-  address: 'sandbox:1',
-  lastUsedAt: NOW,
-  packages: null,
-  archive: null,
-  readyAt: NOW,
-};
 
 const BEGINNING: readonly Entry[] = [createdWith(TOOLED)];
 

@@ -15,15 +15,14 @@ import type { TurnWorld } from '#core/harness/turn-world.ts';
 import { createHistory } from '#core/harness/history.ts';
 import { takeTurn } from '#core/harness/take-turn.ts';
 import type { ModelAnswer, ModelRequest } from '#core/model.ts';
-import type { Append, Head, Journal, SessionLog } from '#core/ports.ts';
-import type { SandboxRecord } from '#core/sandboxes.ts';
+import type { Append, Head, SessionLog } from '#core/ports.ts';
 import { change } from '#core/session/change.ts';
 import type { Command } from '#core/session/commands.ts';
 import { createSession } from '#core/session/create.ts';
 import { fold } from '#core/session/evolve.ts';
 import { repair } from '#core/session/repair.ts';
 import { declineCall, resumeCall, send } from '#core/session/send.ts';
-import { AGENT, KEY, NO_MCP, NOW, steadyStamp } from '#test/functions/core/given.ts';
+import { AGENT, KEY, NO_MCP, SANDBOX, SILENT, steadyStamp } from '#test/functions/core/given.ts';
 import { judged, LISTING, SERVED, TROUBLE } from '#test/functions/core/served.ts';
 import { memoryPreviews } from '#test/ports/previews.memory.ts';
 import { memoryLog } from '#test/ports/session-log.memory.ts';
@@ -58,19 +57,6 @@ interface Actor {
 }
 
 const SECOND_MS = 1000;
-
-const SILENT: Journal = { line: () => undefined, metric: () => undefined };
-const SANDBOX: SandboxRecord = {
-  status: 'ready',
-  generation: 1,
-  token: 't',
-  task: 'task',
-  address: 'sandbox:1',
-  lastUsedAt: NOW,
-  packages: null,
-  archive: null,
-  readyAt: NOW,
-};
 
 /**
  * `bash` is a hand's to make, `read` has to be confirmed, `weather` is the client's to answer; `find` of the tracker is a

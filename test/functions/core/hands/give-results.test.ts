@@ -7,21 +7,10 @@ import { EventId } from '#contract/ids.ts';
 import { execute, type ExecuteWorld } from '#core/hands/execute.ts';
 import { change } from '#core/session/change.ts';
 import { fold } from '#core/session/evolve.ts';
-import type { SandboxRecord, SandboxReply } from '#core/sandboxes.ts';
-import { CREATED, KEY, NOW, send, sends, given, steadyStamp } from '#test/functions/core/given.ts';
+import type { SandboxReply } from '#core/sandboxes.ts';
+import { CREATED, KEY, NOW, SANDBOX, SILENT, given, send, sends, steadyStamp } from '#test/functions/core/given.ts';
 import { memoryLog } from '#test/ports/session-log.memory.ts';
 
-const READY: SandboxRecord = {
-  status: 'ready',
-  generation: 1,
-  token: 't',
-  task: 'task',
-  address: 'sandbox:1',
-  lastUsedAt: NOW,
-  packages: null,
-  archive: null,
-  readyAt: NOW,
-};
 const BASH = EventId.parse('sevt_bash');
 const A = EventId.parse('sevt_a');
 const B = EventId.parse('sevt_b');
@@ -66,12 +55,12 @@ function stage(entries: readonly Entry[], holds: readonly EventId[] = []) {
       },
     },
     records: {
-      find: async () => READY,
-      reserve: async () => READY,
-      ready: async () => READY,
+      find: async () => SANDBOX,
+      reserve: async () => SANDBOX,
+      ready: async () => SANDBOX,
       lost: async () => undefined,
-      failed: async () => READY,
-      send: async () => ({ record: READY, sentTo: 1, again: false }),
+      failed: async () => SANDBOX,
+      send: async () => ({ record: SANDBOX, sentTo: 1, again: false }),
     },
     client: {
       async execute(_place, request): Promise<SandboxReply> {
@@ -95,7 +84,7 @@ function stage(entries: readonly Entry[], holds: readonly EventId[] = []) {
     delivery: { deliver: async () => ({ status: 'delivered' }) },
     stamp,
     pause: async (ms) => (ms < 1000 ? stamp.advance(ms) : new Promise((resolve) => void (second = resolve))),
-    journal: { line: () => undefined, metric: () => undefined },
+    journal: SILENT,
   };
   const at = entries.length;
   return {

@@ -8,11 +8,12 @@ import { takeTurn } from '#core/harness/take-turn.ts';
 import type { ModelAnswer, ModelMessage, ModelRequest } from '#core/model.ts';
 import { change } from '#core/session/change.ts';
 import {
-  answer,
   FULL,
-  given,
   KEY,
   NO_MCP,
+  SILENT,
+  answer,
+  given,
   outline,
   says,
   send,
@@ -50,7 +51,7 @@ function stage(...replies: readonly Reply[]) {
     previews,
     stamp,
     pause: () => new Promise((resolve) => void setImmediate(resolve)),
-    journal: { line: () => undefined, metric: () => undefined },
+    journal: SILENT,
   });
   async function turn() {
     const head = await log.head(KEY);

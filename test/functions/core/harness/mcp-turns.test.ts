@@ -12,12 +12,13 @@ import type { ModelAnswer, ModelRequest } from '#core/model.ts';
 import { change } from '#core/session/change.ts';
 import type { Command } from '#core/session/commands.ts';
 import {
-  answer,
-  createdWith,
   FULL,
-  given,
   KEY,
   NO_MCP,
+  SILENT,
+  answer,
+  createdWith,
+  given,
   outline,
   send,
   sends,
@@ -75,7 +76,7 @@ function stage(replies: readonly ModelAnswer[], over: Partial<McpProxy> = {}) {
     previews: memoryPreviews(),
     stamp,
     pause: () => new Promise((resolve) => void setImmediate(resolve)),
-    journal: { line: () => undefined, metric: () => undefined },
+    journal: SILENT,
   });
   const head = async () => {
     const now = await log.head(KEY);

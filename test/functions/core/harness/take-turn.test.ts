@@ -7,18 +7,19 @@ import { takeTurn } from '#core/harness/take-turn.ts';
 import { Fault } from '#core/errors.ts';
 import { change } from '#core/session/change.ts';
 import {
+  KEY,
+  NO_MCP,
+  SILENT,
   answer,
   answerWith,
   claim,
   given,
-  KEY,
-  NO_MCP,
   outline,
-  type Scenario,
   send,
   sends,
   steadyStamp,
   toolUse,
+  type Scenario,
 } from '#test/functions/core/given.ts';
 import { memoryPreviews } from '#test/ports/previews.memory.ts';
 import { memoryLog } from '#test/ports/session-log.memory.ts';
@@ -36,7 +37,7 @@ function stage(scenario: Scenario, over: Partial<TurnWorld> = {}) {
     stamp: steadyStamp(1000),
     // A harness that watches its request looks again and again: the others must get their turn in between.
     pause: () => new Promise((resolve) => void setImmediate(resolve)),
-    journal: { line: () => undefined, metric: () => undefined },
+    journal: SILENT,
     ...over,
   };
   const turn = (run: number, more: Partial<RunState> = {}) =>

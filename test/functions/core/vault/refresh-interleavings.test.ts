@@ -10,7 +10,7 @@ import { createTokens } from '#core/vault/fresh-token.ts';
 import type { RefreshWorld } from '#core/vault/refresh.ts';
 import type { Bearer, NoBearer } from '#core/vault/tokens.ts';
 import type { RefreshLeases } from '#core/vault/vault-records.ts';
-import { NOW, steadyStamp } from '#test/functions/core/given.ts';
+import { NOW, SILENT, steadyStamp } from '#test/functions/core/given.ts';
 import {
   FOREVER,
   memorySecrets,
@@ -129,7 +129,7 @@ function theatre(scheduler: fc.Scheduler, down: readonly boolean[]) {
       newName: () => `instance-${self}`,
       random: () => 0.5,
       enterprise: null,
-      journal: { line: () => undefined, metric: () => undefined },
+      journal: SILENT,
     };
     const tokens = createTokens(world);
     return async function call(): Promise<Bearer | NoBearer | 'killed'> {
