@@ -9,8 +9,13 @@ import {
   type DynamoDBClient,
   type TransactWriteItem,
 } from '@aws-sdk/client-dynamodb';
-import { MAX_CREDENTIALS } from '#core/vault/vault-records.ts';
-import type { Created, CredentialPlace, CredentialRecords, NewCredential } from '#core/vault/vault-records.ts';
+import {
+  MAX_CREDENTIALS,
+  type Created,
+  type CredentialPlace,
+  type CredentialRecords,
+  type NewCredential,
+} from '#core/vault/vault-records.ts';
 import { forgotten } from '#aws/credential-arrivals.dynamodb.ts';
 import { newCredentialItem, storedOf } from '#aws/credential-item.ts';
 import { readRow } from '#aws/read-row.dynamodb.ts';

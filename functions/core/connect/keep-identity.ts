@@ -5,8 +5,7 @@
 import type { ConnectRecord } from '#core/connect/connect-records.ts';
 import { statusAt } from '#core/connect/link.ts';
 import type { Identity } from '#core/connect/login.ts';
-import type { StoreWorld } from '#core/connect/store-credential.ts';
-import { storeCredential } from '#core/connect/store-credential.ts';
+import { storeCredential, type StoreWorld } from '#core/connect/store-credential.ts';
 import { conclude, type ConcludeWorld, type Concluded } from '#core/connect/conclude.ts';
 
 export interface KeepWorld extends StoreWorld, ConcludeWorld {
