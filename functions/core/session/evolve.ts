@@ -1,6 +1,6 @@
 /** The fold: one entry and the state before it make the state after it. */
 import type { Entry, LogRecord, RecordOf, SessionState } from '#contract/entries.ts';
-import type { QueuedMessage, SessionEvent } from '#contract/events.ts';
+import type { EventOf, QueuedMessage, SessionEvent } from '#contract/events.ts';
 import { exceededTokens } from '#core/harness/room.ts';
 import { shownToModel } from '#core/harness/shorten.ts';
 import { estimateTokens } from '#core/harness/token-estimate.ts';
@@ -123,32 +123,11 @@ function evolveEvent(state: SessionState, event: SessionEvent, position: number)
         historyEvents: state.historyEvents + TURN_HISTORY_EVENTS,
       };
     case 'span.model_request_end':
-      return {
-        ...state,
-        request: null,
-        failures: event.is_error ? state.failures + 1 : 0,
-        turns: event.is_error ? state.turns : state.turns + 1,
-        rounds: event.is_error ? state.rounds : state.rounds + 1,
-        usage: addUsage(state.usage, event.model_usage),
-      };
-    case 'session.status_running': {
-      const begins = state.status === 'idle';
-      return {
-        ...state,
-        status: 'running',
-        stopReason: null,
-        run: begins ? state.run + 1 : state.run,
-        rounds: begins ? 0 : state.rounds,
-        compactions: begins ? 0 : state.compactions,
-        historyEvents: begins ? 0 : state.historyEvents,
-        runningSince: state.runningSince ?? event.processed_at,
-      };
-    }
-    case 'session.status_idle': {
-      // An exhausted turn drops what waits; in any other the messages go on waiting for the calls before them.
-      const queued = event.stop_reason.type === 'retries_exhausted' ? [] : state.queued;
-      return { ...state, status: 'idle', stopReason: event.stop_reason, failures: 0, queued, runningSince: null };
-    }
+      return endRequest(state, event);
+    case 'session.status_running':
+      return run(state, event);
+    case 'session.status_idle':
+      return rest(state, event);
     case 'session.status_rescheduled':
       return { ...state, status: 'rescheduling' };
     case 'session.status_terminated':
@@ -173,6 +152,27 @@ function evolveEvent(state: SessionState, event: SessionEvent, position: number)
     default:
       return event satisfies never;
   }
+}
+
+function endRequest(state: SessionState, event: EventOf<'span.model_request_end'>): SessionState {
+  const usage = addUsage(state.usage, event.model_usage);
+  return event.is_error
+    ? { ...state, request: null, failures: state.failures + 1, usage }
+    : { ...state, request: null, failures: 0, turns: state.turns + 1, rounds: state.rounds + 1, usage };
+}
+
+/** From rest it is the next run; otherwise the same one goes on after a pause. */
+function run(state: SessionState, event: EventOf<'session.status_running'>): SessionState {
+  const since = state.runningSince ?? event.processed_at;
+  const running: SessionState = { ...state, status: 'running', stopReason: null, runningSince: since };
+  if (state.status !== 'idle') return running;
+  return { ...running, run: state.run + 1, rounds: 0, compactions: 0, historyEvents: 0 };
+}
+
+function rest(state: SessionState, event: EventOf<'session.status_idle'>): SessionState {
+  // An exhausted turn drops what waits; in any other the messages go on waiting for the calls before them.
+  const queued = event.stop_reason.type === 'retries_exhausted' ? [] : state.queued;
+  return { ...state, status: 'idle', stopReason: event.stop_reason, failures: 0, queued, runningSince: null };
 }
 
 function queueOrTake(state: SessionState, message: QueuedMessage, position: number): SessionState {
