@@ -1,20 +1,13 @@
 /** The session log on DynamoDB: one append, one item (design §2). */
-import {
-  ConditionalCheckFailedException,
-  PutItemCommand,
-  TransactWriteItemsCommand,
-  TransactionCanceledException,
-  TransactionConflictException,
-  type DynamoDBClient,
-} from '@aws-sdk/client-dynamodb';
+import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { Entry } from '#contract/entries.ts';
 import type { Order } from '#contract/pages.ts';
 import { Fault } from '#core/errors.ts';
 import type { Append, Appended, Head, LogKey, PositionedEntry, SessionLog } from '#core/ports.ts';
 import type { ContentStore } from '#aws/content.s3.ts';
 import { appendOf, entriesOf, headOf, partition, rangeOf, type Item } from '#aws/log-item.ts';
-import { logPages, logUnavailable, queryLog } from '#aws/log-query.dynamodb.ts';
-import { POSITION_IS_FREE, rowChanges, rowUpdate, storedItem } from '#aws/log-writes.dynamodb.ts';
+import { logPages, queryLog } from '#aws/log-query.dynamodb.ts';
+import { itemOf, writeAppend } from '#aws/log-writes.dynamodb.ts';
 
 export interface SessionLogOptions {
   readonly dynamodb: DynamoDBClient;
@@ -104,9 +97,9 @@ export function createSessionLog(options: SessionLogOptions): SessionLog {
 
   async function append(append: Append): Promise<Appended> {
     const name = options.newName();
-    const item = await itemOf(append, name);
+    const item = await itemOf(content, append, name);
     for (let attempt = 1; ; attempt += 1) {
-      const stored = rowChanges(append) ? await putWithRow(append, item, name) : await put(item);
+      const stored = await writeAppend(options, append, { item, name });
       if (stored === 'stored' || (stored !== 'contended' && appendOf(stored) === name)) {
         const position = append.after.position + append.entries.length;
         return { status: 'appended', head: { position, state: append.state } };
@@ -116,64 +109,6 @@ export function createSessionLog(options: SessionLogOptions): SessionLog {
       if (now.position > append.after.position) return { status: 'conflict', head: now };
       if (attempt === MAX_CONTENDED)
         throw new Fault('log_unavailable', 'the session row stayed locked by transactions');
-    }
-  }
-
-  function itemOf(append: Append, name: string): Promise<Item> {
-    const { key, after, entries, state, at, cause } = append;
-    return storedItem(content, key, {
-      after: after.position,
-      entries,
-      state,
-      at,
-      name,
-      ...(cause === undefined ? {} : { cause }),
-    });
-  }
-
-  /** `stored`, or the item that holds the position already; `contended` while another transaction holds the row. */
-  async function put(item: Item): Promise<'stored' | 'contended' | Item> {
-    try {
-      await dynamodb.send(
-        new PutItemCommand({
-          TableName: logTable,
-          Item: item,
-          ConditionExpression: POSITION_IS_FREE,
-          ReturnValuesOnConditionCheckFailure: 'ALL_OLD',
-        }),
-      );
-      return 'stored';
-    } catch (cause) {
-      if (cause instanceof ConditionalCheckFailedException && cause.Item !== undefined) return cause.Item;
-      if (cause instanceof TransactionConflictException) return 'contended';
-      return logUnavailable(cause);
-    }
-  }
-
-  async function putWithRow(append: Append, item: Item, name: string): Promise<'stored' | 'contended' | Item> {
-    const put = { TableName: logTable, Item: item, ConditionExpression: POSITION_IS_FREE };
-    try {
-      await dynamodb.send(
-        new TransactWriteItemsCommand({
-          ClientRequestToken: name,
-          TransactItems: [
-            { Put: { ...put, ReturnValuesOnConditionCheckFailure: 'ALL_OLD' } },
-            { Update: rowUpdate(options.recordsTable, append) },
-          ],
-        }),
-      );
-      return 'stored';
-    } catch (cause) {
-      if (!(cause instanceof TransactionCanceledException)) return logUnavailable(cause);
-      const [log, row] = cause.CancellationReasons ?? [];
-      if (log?.Code === 'ConditionalCheckFailed' && log.Item !== undefined) return log.Item;
-      if (log?.Code === 'TransactionConflict' || row?.Code === 'TransactionConflict') return 'contended';
-      if (row?.Code === 'ConditionalCheckFailed') {
-        throw new Fault('stored_data_invalid', `the session ${append.key.session} has no row: it was deleted`, {
-          cause,
-        });
-      }
-      return logUnavailable(cause);
     }
   }
 
