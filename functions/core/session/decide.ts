@@ -2,6 +2,7 @@
 import type { SessionState } from '#contract/entries.ts';
 import type { Stamp } from '#core/ports.ts';
 import { decided, NOTHING, type Command, type CommandTo, type Decision } from '#core/session/commands.ts';
+import { conclude } from '#core/session/conclude.ts';
 import { decideAnswer } from '#core/session/decide-answer.ts';
 import { decideDecline, decideListed, decideResume, decideSuspend } from '#core/session/decide-mcp.ts';
 import { decideClaim, decideCompacted, decideFail, decideGiveUp } from '#core/session/decide-request.ts';
@@ -51,7 +52,9 @@ function decideResult(state: SessionState, command: CommandTo<'result'>, stamp: 
   const call = state.calls.find(({ id }) => id === command.call);
   if (call === undefined) return NOTHING;
   const trouble = command.error === undefined ? [] : [mcpTrouble(stamp, command.error)];
-  return decided([...trouble, resultOf(call, command, stamp)]);
+  const entries = [...trouble, resultOf(call, command, stamp)];
+  // A twin of this hand may have let the call wait for people, and the run have ended with that.
+  return decided([...entries, ...conclude(state, fold({ position: 0, state }, entries).state, stamp)]);
 }
 
 function decideAwaitAction(state: SessionState, stamp: Stamp): Decision {

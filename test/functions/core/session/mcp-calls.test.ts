@@ -264,6 +264,17 @@ describe('a suspended call', () => {
   });
 });
 
+describe('a suspended call that a twin of its hand has made', () => {
+  it('is over, and the session goes on after the last one', () => {
+    const one = suspended().when(result());
+    expect(outline(one.then)).toEqual(['agent.mcp_tool_result', ...IDLE]);
+    expect(one.head.state.stopReason).toEqual({ type: 'requires_action', event_ids: [SECOND] });
+    const both = one.when(result(SECOND));
+    expect(outline(both.then)).toEqual(['agent.mcp_tool_result', ...RUNNING]);
+    expect(both.head.state).toMatchObject({ status: 'running', run: 2, calls: [] });
+  });
+});
+
 describe('a listing', () => {
   const begun = () => asking().when(answerWith());
 
