@@ -44,8 +44,8 @@ export type Attempted =
   | { readonly status: 'limited'; readonly retryAfterMs: number }
   | { readonly status: 'no token'; readonly why: NoBearer }
   | Unfinished
-  /** The log stopped wanting it while it was under way. */
-  | { readonly status: 'interrupted'; readonly carried: Carried };
+  /** The log stopped wanting it while it was under way; nothing was sent when nothing was carried. */
+  | { readonly status: 'interrupted'; readonly carried: Carried | null };
 
 /** How often, and how long, an attempt that finds another one waits for what it says. */
 const LOOK_MS = 1000;
@@ -54,18 +54,35 @@ const LOOKS = 5;
 export async function attempt(world: McpProxyWorld, permitted: PermittedCall, until: Until): Promise<Attempted> {
   const limited = await limitedFor(world, permitted);
   if (limited !== null) return { status: 'limited', retryAfterMs: limited };
+  const cut = new AbortController();
+  return whileItStands(world, permitted.acting.key, {
+    stands: isOpen(permitted.call.id),
+    work: make(world, permitted, { until, cut: cut.signal }),
+    cutOff: () => cut.abort(),
+  });
+}
+
+interface Making {
+  readonly until: Until;
+  /** Aborts when the log does not want the call any more. */
+  readonly cut: AbortSignal;
+}
+
+async function make(world: McpProxyWorld, permitted: PermittedCall, { until, cut }: Making): Promise<Attempted> {
   const { call, permit } = permitted;
   const carried = await carryBearer(world, permit.identity, until.signal);
+  // A token that has to be renewed first takes seconds, in which people change their minds.
+  if (cut.aborted) return { status: 'interrupted', carried: null };
   if (carried.status !== 'carried') return { status: 'no token', why: carried };
   // From here on it may have been sent, so the mark comes last: what dies before it is simply tried again.
   const mark = await world.marks.start(call.id, world.stamp.now());
   switch (mark.status) {
     case 'started':
-      return send(world, permitted, { carried, before: NOTHING, deadline: until.deadline });
+      return send(world, permitted, { carried, before: NOTHING, deadline: until.deadline, cut });
     case 'resumed':
       return mark.since === permitted.since
         ? { status: 'untold', suspension: mark }
-        : send(world, permitted, { carried, before: mark, deadline: until.deadline });
+        : send(world, permitted, { carried, before: mark, deadline: until.deadline, cut });
     case 'found started': {
       // Begun since this one looked, by another, whose word it is to let it wait for its user, too.
       const other = await earlierAttempts(world, permitted);
@@ -112,30 +129,32 @@ function earlierIn(mark: Exclude<FoundMark, { status: 'started' }> | null, since
   return mark?.since === since ? { status: 'untold', suspension: mark } : { status: 'unsent' };
 }
 
+interface Sending {
+  readonly carried: Carried;
+  readonly before: Suspension;
+  /** Epoch milliseconds. */
+  readonly deadline: number;
+  readonly cut: AbortSignal;
+}
+
 async function send(
-  world: McpProxyWorld,
-  { acting, call, permit }: PermittedCall,
-  { carried, before, deadline }: { readonly carried: Carried; readonly before: Suspension; readonly deadline: number },
+  { client }: Pick<McpProxyWorld, 'client'>,
+  { permit }: PermittedCall,
+  { carried, before, deadline, cut }: Sending,
 ): Promise<Attempted> {
   const { server, tool, identity, input } = permit;
   const cacheKey = identity.match?.stored.credential.id ?? null;
   const resume = before.requests.length === 0 && before.state === null ? null : before;
-  const cut = new AbortController();
-  const work = world.client.callTool(
-    { url: server.url, bearer: carried.bearer, cacheKey, deadline },
-    { tool: tool.name, input, schema: tool.input_schema, hints: tool.hints, resume },
-    cut.signal,
-  );
   try {
-    const reply = await whileItStands(world, acting.key, {
-      stands: isOpen(call.id),
-      work,
-      cutOff: () => cut.abort(),
-    });
-    const isCut = cut.signal.aborted && reply.status === 'failed';
+    const reply = await client.callTool(
+      { url: server.url, bearer: carried.bearer, cacheKey, deadline },
+      { tool: tool.name, input, schema: tool.input_schema, hints: tool.hints, resume },
+      cut,
+    );
+    const isCut = cut.aborted && reply.status === 'failed';
     return isCut ? { status: 'interrupted', carried } : { status: 'replied', reply, carried, before };
   } catch (error) {
-    if (cut.signal.aborted) return { status: 'interrupted', carried };
+    if (cut.aborted) return { status: 'interrupted', carried };
     throw error;
   }
 }

@@ -39,7 +39,8 @@ export async function endingOf(
       return { do: 'suspend', error: suspension.error, suspension, since: permitted.since, came, detail: null };
     }
     case 'interrupted': {
-      const came = cameOf(permitted, attempted.carried, { outcome: 'unknown', error: 'interrupted' });
+      const outcome = attempted.carried === null ? 'failed' : 'unknown';
+      const came = cameOf(permitted, attempted.carried, { outcome, error: 'interrupted' });
       return failing('interrupted', MAY_HAVE_HAD_AN_EFFECT, { came, detail: null });
     }
     case 'replied':

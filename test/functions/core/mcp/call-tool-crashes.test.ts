@@ -241,3 +241,21 @@ describe('a vault that does not answer', () => {
     expect(stage.calls).toEqual([]);
   });
 });
+
+describe('a call that is interrupted before it is sent', () => {
+  it('is not sent any more, although its token was just being renewed', async () => {
+    const stage = proxyStage();
+    const { tokens } = stage.world;
+    const moment = () => new Promise<void>((resolve) => setImmediate(resolve));
+    const bearer: typeof tokens.bearer = async (match, signal) => {
+      await stage.when({ do: 'send', events: [{ type: 'user.interrupt' }] });
+      for (let moments = 0; moments < 3; moments += 1) await moment();
+      return tokens.bearer(match, signal);
+    };
+    await attempts(stage, [{ ...stage.world, pause: moment, tokens: { ...tokens, bearer } }]);
+    expect(stage.calls).toEqual([]);
+    expect(stage.results()).toHaveLength(1);
+    expect(stage.outcomes()).toMatchObject([{ outcome: 'failed', error: 'interrupted' }]);
+    expect(stage.marks.all.get(stage.open.id)?.status).toBe('done');
+  });
+});
