@@ -55,13 +55,14 @@ export function connectOf(item: Item): ConnectRecord {
   };
 }
 
-/** `<session>/<thread>/<call>`: none of them has a slash, and a list has no call. */
-export function waitingText({ session, thread, call }: WaitingCall): string {
-  return `${session}/${thread}/${call ?? ''}`;
+/** `<session>/<thread>/<call>/<since>`: none of them has a slash, and a list has neither a call nor a `since`. */
+export function waitingText({ session, thread, call, since }: WaitingCall): string {
+  return [session, thread, call ?? '', ...(since === null ? [] : [since])].join('/');
 }
 
 function waitingOf(text: string): WaitingCall {
-  const [session, thread, call] = text.split('/');
-  const waiting = { session: SessionId.parse(session), thread: ThreadId.parse(thread) };
+  const [session, thread, call, at] = text.split('/');
+  const since = at === undefined ? null : Number(at);
+  const waiting = { session: SessionId.parse(session), thread: ThreadId.parse(thread), since };
   return { ...waiting, call: call === '' ? null : EventId.parse(call) };
 }

@@ -8,6 +8,7 @@ import { createConnectLinks } from '#core/connect/offer-link.ts';
 import type { LinkWorld } from '#core/connect/request-link.ts';
 import type { SettleWorld } from '#core/connect/settle.ts';
 import { enterpriseOf, type Enterprise } from '#core/enterprise/enterprise.ts';
+import { isWaitSince } from '#core/session/waiting.ts';
 import { declineCall, resumeCall, type Sending } from '#core/session/send.ts';
 import { createAgentRecords } from '#aws/agents.dynamodb.ts';
 import { createConnectRecords } from '#aws/connect-records.dynamodb.ts';
@@ -67,14 +68,15 @@ function toldTo(sending: Sending): Pick<SettleWorld, 'resume' | 'decline'> {
     return { key: { session, thread }, cause: `connect for ${call ?? 'tools'}` };
   };
   return {
-    resume: (waiting) => resumeCall(sending, waiter(waiting), waiting.call),
-    decline: (waiting, reason) => declineCall(sending, waiter(waiting), { call: waiting.call, reason }),
+    resume: (waiting) => resumeCall(sending, waiter(waiting), { call: waiting.call, since: waiting.since }),
+    decline: (waiting, reason) =>
+      declineCall(sending, waiter(waiting), { call: waiting.call, since: waiting.since, reason }),
   };
 }
 
 function waitsIn({ log }: Sending) {
-  return async ({ session, thread, call }: WaitingCall) => {
+  return async ({ session, thread, call, since }: WaitingCall) => {
     const head = await log.head({ session, thread });
-    return head?.state.calls.some(({ id, isSuspended }) => id === call && isSuspended) ?? false;
+    return head?.state.calls.some((open) => open.id === call && open.isSuspended && isWaitSince(open, since)) ?? false;
   };
 }

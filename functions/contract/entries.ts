@@ -90,6 +90,8 @@ export const OpenCall = z.object({
   isConfirmed: z.boolean().default(false),
   /** Its hand gave it back, because a person has to do something elsewhere first. */
   isSuspended: z.boolean().default(false),
+  /** Which of its waits that is: its `since` while that hand had it. Null of one that is not suspended. */
+  gaveBack: z.int().nullable().default(null),
 });
 export type OpenCall = z.infer<typeof OpenCall>;
 

@@ -26,7 +26,7 @@ describe('the records of consents', () => {
     ...{ agent: null, scopes: [], returnUrl: null, createdAt: AT, expiresAt: LATER, ...changes },
   });
   const call = (name: string, session = SESSION): WaitingCall => {
-    return { session, thread: ThreadId.parse('sthr_1'), call: EventId.parse(`sevt_${name}`) };
+    return { session, thread: ThreadId.parse('sthr_1'), call: EventId.parse(`sevt_${name}`), since: 7 };
   };
   const flowOf = (nonce: string): Flow => ({
     ...{ nonce, until: LATER, issuer: 'https://as', namesItself: true, tokenEndpoint: 'https://as/token' },
@@ -100,7 +100,7 @@ describe('the records of consents', () => {
 
   it('give a list of tools the link of a call, until it waits no more', async () => {
     const session = SessionId.parse('sesn_list');
-    const [facts, list] = [factsOf(), { ...call('list', session), call: null }];
+    const [facts, list] = [factsOf(), { ...call('list', session), call: null, since: null }];
     await connects.createWaiting(facts, call('first', session), null);
     await connects.join(facts, list, AT);
     await connects.join(facts, list, AT);
@@ -109,6 +109,20 @@ describe('the records of consents', () => {
     expect(await waiting()).toHaveLength(2);
     await connects.resumed(facts.id, list);
     expect(await waiting()).toEqual([call('first', session)]);
+  });
+
+  it('tell one wait of a call from the next, and know those that were written down without', async () => {
+    const [facts, first] = [factsOf(), call('again', SessionId.parse('sesn_again'))];
+    const next = { ...first, since: 19 };
+    await connects.createWaiting(facts, first, null);
+    await connects.join(facts, next, AT);
+    await connects.join(facts, { ...first, since: null }, AT);
+    await connects.resumed(facts.id, first);
+    const waiting = (await connects.find(facts.id))?.waiting;
+    expect(waiting?.toSorted((one, other) => (one.since ?? 0) - (other.since ?? 0))).toEqual([
+      { ...first, since: null },
+      next,
+    ]);
   });
 
   it('let nobody join a link that is over, about to end, of another workspace, or asks for less', async () => {

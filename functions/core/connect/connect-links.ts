@@ -10,6 +10,8 @@ export interface WaitingCall {
   readonly session: SessionId;
   readonly thread: ThreadId;
   readonly call: EventId | null;
+  /** Which of its waits is meant: the call's `since` while its hand had it. Null of a list. */
+  readonly since: number | null;
 }
 
 /** Who wants to act for the user: the consent page names it. */

@@ -4,17 +4,7 @@
  */
 import * as z from 'zod';
 import type { ConnectError } from '#contract/connect.ts';
-import {
-  AgentId,
-  ConnectId,
-  CredentialId,
-  EventId,
-  Instant,
-  SessionId,
-  ThreadId,
-  VaultId,
-  WorkspaceId,
-} from '#contract/ids.ts';
+import { AgentId, ConnectId, CredentialId, Instant, VaultId, WorkspaceId, type SessionId } from '#contract/ids.ts';
 import type { WaitingCall } from '#core/connect/connect-links.ts';
 import type { Saved } from '#core/records.ts';
 
@@ -65,8 +55,6 @@ export type Flow = z.infer<typeof Flow>;
 /** Said before a credential is stored: its row at this version, or a later one, proves that it was. */
 export const Storing = z.object({ credential: CredentialId, version: z.int(), since: Instant });
 export type Storing = z.infer<typeof Storing>;
-
-export const Waiting = z.object({ session: SessionId, thread: ThreadId, call: EventId });
 
 export interface ConnectRecord extends ConnectFacts {
   readonly status: 'pending' | 'completed' | 'failed';

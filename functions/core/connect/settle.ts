@@ -57,10 +57,12 @@ const CLOSED =
 async function waitsElsewhere(
   { connects }: SettleWorld,
   { id, workspace }: ConnectRecord,
-  { session, call }: WaitingCall,
+  { session, call, since }: WaitingCall,
 ): Promise<boolean> {
   const links = await connects.ofSession(workspace, session);
-  return links.some((link) => link.id !== id && link.waiting.some((waiting) => waiting.call === call));
+  return links.some(
+    (link) => link.id !== id && link.waiting.some((waiting) => waiting.call === call && waiting.since === since),
+  );
 }
 
 async function provenComplete(world: SettleWorld, record: ConnectRecord): Promise<ConnectRecord> {

@@ -1,5 +1,5 @@
 /** Links with which a user lets the session act towards a server. */
-import type { EventId } from '#contract/ids.ts';
+import type { OpenCall } from '#contract/entries.ts';
 import { Fault } from '#core/errors.ts';
 import type { Acting, Identity, KnownServer } from '#core/mcp/acting.ts';
 import type { McpFailure } from '#core/mcp/mcp-client.ts';
@@ -12,7 +12,7 @@ export interface Consent {
   /** What the server said of it; null when it was not asked. */
   readonly challenge: Pick<McpFailure, 'scopes' | 'resourceMetadata'> | null;
   /** What goes on by itself afterwards; null for the list of tools. */
-  readonly call: EventId | null;
+  readonly call: Pick<OpenCall, 'id' | 'since'> | null;
 }
 
 /** Whether what keeps the session from a token is the user's to change. */
@@ -42,7 +42,7 @@ export async function consentUrl(
       agent: { id: agent.id, name: agent.name, version: agent.version },
       scopes: challenge?.scopes ?? [],
       resourceMetadata: challenge?.resourceMetadata ?? null,
-      resume: { ...key, call },
+      resume: { ...key, call: call?.id ?? null, since: call?.since ?? null },
     })
     .catch(noLink);
   return link?.url ?? null;

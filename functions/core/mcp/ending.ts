@@ -73,9 +73,13 @@ export const UNAUTHENTICATED = {
 };
 
 /** Where the user can consent, for people. */
-export function linkFor(world: McpProxyWorld, { acting, call, permit }: PermittedCall, challenge: McpFailure | null) {
+export function linkFor(
+  world: McpProxyWorld,
+  { acting, call: { id }, since, permit }: PermittedCall,
+  challenge: McpFailure | null,
+) {
   const { server, identity } = permit;
-  return consentUrl(world, acting, { server, identity, challenge, call: call.id });
+  return consentUrl(world, acting, { server, identity, challenge, call: { id, since } });
 }
 
 export function withLink({ message, ...error }: McpTrouble, url: string): McpTrouble {

@@ -70,9 +70,9 @@ export type Command =
    * They have: the call is its hand's again. Whoever resumes a call that does not wait for that changes nothing. Null for
    * what was listed without them: the run that goes on with it asks again.
    */
-  | { readonly do: 'resume'; readonly call: EventId | null }
+  | { readonly do: 'resume'; readonly call: EventId | null; readonly since?: WaitSince }
   /** They will not, or cannot: the call ends with `reason`, which the model is told. Of any other, too, it changes nothing. */
-  | { readonly do: 'decline'; readonly call: EventId; readonly reason: string }
+  | { readonly do: 'decline'; readonly call: EventId; readonly since?: WaitSince; readonly reason: string }
   /** What the agent's MCP servers offer in this run, and what those did wrong that offer nothing. */
   | {
       readonly do: 'listed';
@@ -91,6 +91,12 @@ export type Command =
   | { readonly do: 'archive' };
 
 export type CommandTo<Do extends Command['do']> = Extract<Command, { do: Do }>;
+
+/**
+ * Which wait of a call is over: of the one that its hand, which had it since there, began. A call may wait for one thing
+ * after another, and what was done or declined for the first says nothing of the next. Null for whichever it is.
+ */
+export type WaitSince = number | null;
 
 /** What an MCP server did wrong, or wants of a person: for people, never for the model. */
 export interface McpTrouble {

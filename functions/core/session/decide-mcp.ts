@@ -2,11 +2,11 @@
 import type { Entry, OpenCall, SessionState } from '#contract/entries.ts';
 import type { EventId } from '#contract/ids.ts';
 import type { Stamp } from '#core/ports.ts';
-import { NOTHING, type CommandTo, type Decided } from '#core/session/commands.ts';
+import { NOTHING, type CommandTo, type Decided, type WaitSince } from '#core/session/commands.ts';
 import { conclude } from '#core/session/conclude.ts';
 import { mcpTrouble, resultOf } from '#core/session/entries.ts';
 import { fold } from '#core/session/evolve.ts';
-import { isActive } from '#core/session/waiting.ts';
+import { isActive, isWaitSince } from '#core/session/waiting.ts';
 
 export function decideListed(state: SessionState, command: CommandTo<'listed'>, stamp: Stamp): Decided {
   const { run, sha256, tools, failed } = command;
@@ -33,23 +33,24 @@ export function decideSuspend(state: SessionState, command: CommandTo<'suspend'>
   };
 }
 
-export function decideResume(state: SessionState, { call }: CommandTo<'resume'>, stamp: Stamp): Decided {
+export function decideResume(state: SessionState, { call, since = null }: CommandTo<'resume'>, stamp: Stamp): Decided {
   if (call === null) return decideOutdated(state, stamp);
-  if (suspendedCall(state, call) === null) return NOTHING;
+  if (suspendedCall(state, call, since) === null) return NOTHING;
   return andGoOn(state, { record: { kind: 'call.resumed', call, at: stamp.now() } }, stamp);
 }
 
-export function decideDecline(state: SessionState, { call, reason }: CommandTo<'decline'>, stamp: Stamp): Decided {
-  const suspended = suspendedCall(state, call);
+export function decideDecline(state: SessionState, command: CommandTo<'decline'>, stamp: Stamp): Decided {
+  const { call, since = null, reason } = command;
+  const suspended = suspendedCall(state, call, since);
   if (suspended === null) return NOTHING;
   const content = [{ type: 'text' as const, text: `declined: ${reason}` }];
   return andGoOn(state, resultOf(suspended, { content, isError: true }, stamp), stamp);
 }
 
 /** Null for a call that does not wait for what a person does elsewhere, and in a session that is over. */
-function suspendedCall({ status, calls }: SessionState, call: EventId): OpenCall | null {
+function suspendedCall({ status, calls }: SessionState, call: EventId, since: WaitSince): OpenCall | null {
   if (status === 'terminated') return null;
-  return calls.find(({ id, isSuspended }) => id === call && isSuspended) ?? null;
+  return calls.find((open) => open.id === call && open.isSuspended && isWaitSince(open, since)) ?? null;
 }
 
 function andGoOn(state: SessionState, entry: Entry, stamp: Stamp): Decided {

@@ -17,7 +17,7 @@ export function open(
 ): SessionState {
   const { id, name } = use;
   const server = use.type === 'agent.mcp_tool_use' ? use.mcp_server_name : null;
-  const call = { id, name, at, waitsFor, server, since: at, isConfirmed: false, isSuspended: false };
+  const call = { id, name, at, waitsFor, server, since: at, isConfirmed: false, isSuspended: false, gaveBack: null };
   return {
     ...state,
     calls: [...state.calls, call],
@@ -31,14 +31,14 @@ export function release(
   id: EventId,
   { since, isConfirmed }: Pick<OpenCall, 'since' | 'isConfirmed'>,
 ): SessionState {
-  const released = { waitsFor: 'hand', since, isSuspended: false } as const;
+  const released = { waitsFor: 'hand', since, isSuspended: false, gaveBack: null } as const;
   return withCall(state, id, (call) => ({ ...call, ...released, isConfirmed: call.isConfirmed || isConfirmed }));
 }
 
 /** Its hand gave it back, and may be given it again. */
 export function suspend(state: SessionState, id: EventId, since: number): SessionState {
   const suspended = { waitsFor: 'confirmation', since, isSuspended: true } as const;
-  return withCall(state, id, (call) => ({ ...call, ...suspended }));
+  return withCall(state, id, (call) => ({ ...call, ...suspended, gaveBack: call.since }));
 }
 
 /** `shown`: the result, as the model will see it. */

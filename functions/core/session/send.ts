@@ -7,7 +7,7 @@
  */
 import type { Entry } from '#contract/entries.ts';
 import type { EventInput, SessionEvent } from '#contract/events.ts';
-import type { EventId, Instant } from '#contract/ids.ts';
+import type { Instant } from '#contract/ids.ts';
 import { errorClass } from '#core/errors.ts';
 import type { Head, LogKey, Runs, SessionLog, Stamp } from '#core/ports.ts';
 import type { Command, Refusal } from '#core/session/commands.ts';
@@ -56,34 +56,40 @@ export async function send(
  * a call joins a link while its user is using it for another one, and is let wait a moment later. With null for a call, a
  * run that goes on without a server's tools asks for them again.
  */
-export function resumeCall(ports: Sending, to: Destination, call: EventId | null): Promise<Resumed> {
-  return endWaiting(ports, to, { do: 'resume', call });
+export function resumeCall(
+  ports: Sending,
+  to: Destination,
+  resumed: Omit<CommandTo<'resume'>, 'do'>,
+): Promise<Resumed> {
+  return endWaiting(ports, to, { do: 'resume', ...resumed });
 }
 
 /** They will not do it: the call ends without having been made. The same holds for a repeat, and for coming too early. */
 export function declineCall(
   ports: Sending,
   to: Destination,
-  declined: { readonly call: EventId; readonly reason: string },
+  declined: Omit<CommandTo<'decline'>, 'do'>,
 ): Promise<Resumed> {
   return endWaiting(ports, to, { do: 'decline', ...declined });
 }
+
+type CommandTo<Do extends Command['do']> = Extract<Command, { do: Do }>;
 
 interface Destination {
   readonly key: LogKey;
   readonly cause: string;
 }
 
-async function endWaiting(
-  ports: Sending,
-  to: Destination,
-  command: Extract<Command, { do: 'resume' | 'decline' }>,
-): Promise<Resumed> {
+async function endWaiting(ports: Sending, to: Destination, command: CommandTo<'resume' | 'decline'>): Promise<Resumed> {
   const head = await ports.log.head(to.key);
   if (head === null) return { run: 'none' };
   const done = await changeAndStart(ports, { ...to, head }, command);
   if (done.status === 'refused') return { run: 'none' };
-  const isAtHand = done.head.state.calls.some(({ id, waitsFor }) => id === command.call && waitsFor === 'hand');
+  const { call, since = null } = command;
+  // One that its hand has been given since then has been let wait, and has gone on.
+  const isAtHand = done.head.state.calls.some(
+    (open) => open.id === call && open.waitsFor === 'hand' && (since === null || open.since === since),
+  );
   return done.entries.length === 0 && isAtHand ? { run: 'early' } : done.start;
 }
 

@@ -1,5 +1,6 @@
 /** Questions about a state that several rules ask. */
 import type { OpenCall, SessionState } from '#contract/entries.ts';
+import type { WaitSince } from '#core/session/commands.ts';
 
 /** Whether an agent is at work: the states in which only the harness, or an interrupt, may end a run. */
 export function isActive(state: SessionState): boolean {
@@ -9,6 +10,11 @@ export function isActive(state: SessionState): boolean {
 /** Calls that a person has to confirm or the client has to answer. */
 export function blockedCalls(state: SessionState): readonly OpenCall[] {
   return state.calls.filter((call) => call.waitsFor !== 'hand');
+}
+
+/** Whether what a suspended call waits for is what its hand, which had it since there, was stopped by. */
+export function isWaitSince({ gaveBack }: OpenCall, since: WaitSince): boolean {
+  return since === null || gaveBack === null || gaveBack === since;
 }
 
 /** Calls that a hand can make now. */

@@ -37,6 +37,7 @@ describe('links on which users consent', () => {
     session: SessionId.parse(session),
     thread: ThreadId.parse('sthr_1'),
     call: EventId.parse(`sevt_${call}`),
+    since: 3,
   });
 
   function offer(call: string, fields: Record<string, unknown> = {}) {

@@ -144,6 +144,7 @@ export function waitingCall(name: string): WaitingCall {
     session: SessionId.parse('sesn_01'),
     thread: ThreadId.parse('sthr_01'),
     call: EventId.parse(`sevt_${name}`),
+    since: 3,
   };
 }
 

@@ -214,7 +214,7 @@ function theatre(scheduler: fc.Scheduler) {
   /** What a person does there resumes the call, or asks for the tools again. */
   async function openPage(call: EventId | null): Promise<void> {
     const runs = { start: (_key: unknown, run: number) => start(run) };
-    await resumeCall({ log: logFor(mortal(0)), runs, stamp }, { key: KEY, cause: 'connect_1' }, call);
+    await resumeCall({ log: logFor(mortal(0)), runs, stamp }, { key: KEY, cause: 'connect_1' }, { call });
   }
 
   /** Answers what waits for people and clients, one request each; what was answered meanwhile is refused. */

@@ -354,7 +354,7 @@ export async function createStage(initial: readonly EventInput[]) {
     },
 
     async resume(call: EventId): Promise<void> {
-      await resumeCall({ ...client, runs }, { key: KEY, cause: 'connect_1' }, call);
+      await resumeCall({ ...client, runs }, { key: KEY, cause: 'connect_1' }, { call });
       await settled();
     },
 

@@ -272,6 +272,18 @@ describe('a call that a user has to consent to', () => {
     expect(stage.outcomes()).toMatchObject([{ outcome: 'suspended', error: 'authentication' }]);
   });
 
+  it('is told apart from what it waits for later: who consented has not been to the server’s page', async () => {
+    const stage = proxyStage();
+    const page = { id: 'pay', url: 'https://pay.example.com/', message: '' };
+    stage.replies.splice(0, 1, challenged, { status: 'input_required', requests: [page], state: null });
+    await run(stage);
+    const { call, since } = stage.offers[0]?.resume ?? { call: null, since: null };
+    await stage.when({ do: 'resume', call, since });
+    await run(stage);
+    await stage.when({ do: 'resume', call, since });
+    expect((await stage.state()).calls).toMatchObject([{ waitsFor: 'confirmation', isSuspended: true }]);
+  });
+
   it('goes on when they have, and is answered like any other', async () => {
     const stage = proxyStage();
     stage.replies.splice(0, 1, challenged, ANSWER);

@@ -247,6 +247,17 @@ describe('a suspended call', () => {
     expect(rests.when({ do: 'archive' }).when(decline()).then, 'of a session that was archived').toEqual([]);
   });
 
+  it('that waits for something else by now is not told that the first has been done, or declined', () => {
+    const first = asking().when(calling(['find']));
+    const since = first.head.state.calls[0]?.since ?? 0;
+    const again = first.when(suspend()).when(resume()).when(suspend());
+    expect(again.when({ ...resume(), since } as Command).then).toEqual([]);
+    expect(again.when({ ...decline(), since } as Command).then).toEqual([]);
+    const next = first.when(suspend()).when(resume()).head.state.calls[0]?.since ?? 0;
+    expect(outline(again.when({ ...resume(), since: next } as Command).then)).toEqual(['[call.resumed]']);
+    expect(outline(again.when({ ...decline(), since: next } as Command).then)).toEqual(['agent.mcp_tool_result']);
+  });
+
   it('goes on when its user says so, or ends', () => {
     const allowed = suspended().when(sends(confirms(0, 'allow'), confirms(1, 'deny')));
     expect(callsOf(allowed)).toEqual([[FIRST, 'hand']]);

@@ -256,9 +256,9 @@ describe('resuming a suspended call', () => {
   it('begins the next run, and a repeat changes nothing', async () => {
     const { log, stamp } = waiting();
     const runs = runsThat(() => 'started');
-    expect(await resumeCall({ log, runs, stamp }, to, callId(0))).toEqual({ run: 'started' });
+    expect(await resumeCall({ log, runs, stamp }, to, { call: callId(0) })).toEqual({ run: 'started' });
     const { length } = log.entries(KEY);
-    expect(await resumeCall({ log, runs, stamp }, to, callId(0))).toEqual({ run: 'early' });
+    expect(await resumeCall({ log, runs, stamp }, to, { call: callId(0) })).toEqual({ run: 'early' });
     expect([runs.asked, log.entries(KEY).length]).toEqual([[2], length]);
   });
 
@@ -271,29 +271,39 @@ describe('resuming a suspended call', () => {
         events: [{ type: 'user.tool_confirmation', tool_use_id: callId(0), result: 'allow' }],
       }),
     );
-    expect(await resumeCall({ log: racing, runs, stamp }, to, callId(0))).toEqual({ run: 'early' });
+    expect(await resumeCall({ log: racing, runs, stamp }, to, { call: callId(0) })).toEqual({ run: 'early' });
     expect((await log.head(KEY))?.state).toMatchObject({ run: 2, calls: [{ waitsFor: 'hand' }] });
   });
 
   it('says when it comes before the hand has let the call wait, and not when the call is over', async () => {
     const { log, stamp } = waiting();
     const runs = runsThat(() => 'started');
-    await resumeCall({ log, runs, stamp }, to, callId(0));
-    expect(await resumeCall({ log, runs, stamp }, to, callId(0))).toEqual({ run: 'early' });
+    await resumeCall({ log, runs, stamp }, to, { call: callId(0) });
+    expect(await resumeCall({ log, runs, stamp }, to, { call: callId(0) })).toEqual({ run: 'early' });
     await act(log, suspend(await log.head(KEY)));
     await act(log, { do: 'await action' });
-    expect(await resumeCall({ log, runs, stamp }, to, callId(0))).toEqual({ run: 'started' });
+    expect(await resumeCall({ log, runs, stamp }, to, { call: callId(0) })).toEqual({ run: 'started' });
     await act(log, { do: 'result', call: callId(0), content: [], isError: false });
-    expect(await resumeCall({ log, runs, stamp }, to, callId(0))).toEqual({ run: 'none' });
+    expect(await resumeCall({ log, runs, stamp }, to, { call: callId(0) })).toEqual({ run: 'none' });
+  });
+
+  it('is not too early for a wait that is over: its hand has the call for another time', async () => {
+    const { log, stamp } = waiting();
+    const runs = runsThat(() => 'started');
+    const since = (await log.head(KEY))?.state.calls[0]?.gaveBack ?? 0;
+    expect(await resumeCall({ log, runs, stamp }, to, { call: callId(0), since })).toEqual({ run: 'started' });
+    expect(await resumeCall({ log, runs, stamp }, to, { call: callId(0), since })).toEqual({ run: 'none' });
+    const now = (await log.head(KEY))?.state.calls[0]?.since ?? 0;
+    expect(await resumeCall({ log, runs, stamp }, to, { call: callId(0), since: now })).toEqual({ run: 'early' });
   });
 
   it('of a list alone begins no run, at work or at rest', async () => {
     const { log, stamp } = waiting();
     const runs = runsThat(() => 'started');
-    expect(await resumeCall({ log, runs, stamp }, to, null)).toEqual({ run: 'none' });
-    await resumeCall({ log, runs, stamp }, to, callId(0));
+    expect(await resumeCall({ log, runs, stamp }, to, { call: null })).toEqual({ run: 'none' });
+    await resumeCall({ log, runs, stamp }, to, { call: callId(0) });
     await act(log, listed(2));
-    expect(await resumeCall({ log, runs, stamp }, to, null)).toEqual({ run: 'none' });
+    expect(await resumeCall({ log, runs, stamp }, to, { call: null })).toEqual({ run: 'none' });
     expect(outline(log.entries(KEY)).at(-1)).toBe('[mcp.outdated]');
     expect(runs.asked).toEqual([2]);
   });
@@ -302,7 +312,7 @@ describe('resuming a suspended call', () => {
     const { log, stamp } = waiting();
     const runs = runsThat(() => 'started');
     const decline = () => declineCall({ log, runs, stamp }, to, { call: callId(0), reason: 'No.' });
-    await resumeCall({ log, runs, stamp }, to, callId(0));
+    await resumeCall({ log, runs, stamp }, to, { call: callId(0) });
     expect(await decline()).toEqual({ run: 'early' });
     await act(log, suspend(await log.head(KEY)));
     await act(log, { do: 'await action' });
@@ -316,9 +326,9 @@ describe('resuming a suspended call', () => {
   it('leaves a start that failed to the sweep, and a session that is gone alone', async () => {
     const { log, stamp } = waiting();
     const failing = runsThat(() => new Fault('run_not_started', 'no'));
-    expect(await resumeCall({ log, runs: failing, stamp }, to, callId(0))).toMatchObject({ run: 'failed' });
+    expect(await resumeCall({ log, runs: failing, stamp }, to, { call: callId(0) })).toMatchObject({ run: 'failed' });
     const runs = runsThat(() => 'started');
-    expect(await resumeCall({ log: memoryLog(), runs, stamp }, to, callId(0))).toEqual({ run: 'none' });
+    expect(await resumeCall({ log: memoryLog(), runs, stamp }, to, { call: callId(0) })).toEqual({ run: 'none' });
     expect(runs.asked).toEqual([]);
   });
 });
