@@ -63,7 +63,9 @@ describe('a call that has to wait for its user', () => {
       expect(sent()).toBe(1);
       await service.runtime.aws.stepFunctions.idle();
       await expectSound(service, session);
-      expect(told(await auditOf(service, session)).slice(-2)).toEqual(['intent', 'done']);
+      const audited = told(await auditOf(service, session));
+      expect(audited.slice(-2)).toEqual(['intent', 'done']);
+      expect(audited.filter((what) => what === 'suspended')).toHaveLength(1);
       follower.leave();
     },
     60_000,

@@ -48,8 +48,8 @@ export type Attempted =
   | { readonly status: 'interrupted'; readonly carried: Carried | null };
 
 /** How often, and how long, an attempt that finds another one waits for what it says. */
-const LOOK_MS = 1000;
-const LOOKS = 5;
+export const LOOK_MS = 1000;
+export const LOOKS = 5;
 
 export async function attempt(world: McpProxyWorld, permitted: PermittedCall, until: Until): Promise<Attempted> {
   const limited = await limitedFor(world, permitted);

@@ -4,7 +4,7 @@
  * sent before the intent is on record, and what may have been sent is never sent again.
  */
 import type { McpProxyRequest, WantedCall } from '#contract/mcp-proxy.ts';
-import type { WorkspaceId } from '#contract/ids.ts';
+import type { OpenCall } from '#contract/entries.ts';
 import { Fault } from '#core/errors.ts';
 import { actingIn, type Acting } from '#core/mcp/acting.ts';
 import { attempt, type Earlier } from '#core/mcp/attempt.ts';
@@ -14,7 +14,8 @@ import { failing, type Ending } from '#core/mcp/ending.ts';
 import { judge, type Judged } from '#core/mcp/judge.ts';
 import { judgeAtHand } from '#core/mcp/judge-at-hand.ts';
 import type { McpProxyWorld, Until } from '#core/mcp/proxy-world.ts';
-import type { LogKey } from '#core/ports.ts';
+import { unsaidOutcome } from '#core/mcp/unsaid-outcome.ts';
+import type { Head, LogKey } from '#core/ports.ts';
 import { change } from '#core/session/change.ts';
 
 export type CallRequest = Extract<McpProxyRequest, { do: 'call' }>;
@@ -33,16 +34,9 @@ export async function callTool(world: McpProxyWorld, request: CallRequest, until
   const head = await world.log.head(key);
   if (head === null) return;
   const open = head.state.calls.find(({ id }) => id === request.call.id);
-  // It waits for a person, since an attempt before this one or since another confirmation was asked for.
-  if (open !== undefined && open.waitsFor !== 'hand') return;
-  // It has its result, or an interrupt ended it, and its attempt has said all there was to say.
-  if (open === undefined && !(await diedUnsaid(world, head.state.workspace, request))) return;
+  // It waits for a person, has its result, or an interrupt ended it: an attempt before this one may owe the trail a word.
+  if (open?.waitsFor !== 'hand') return sayUnsaid(world, { head, request, open, beganMs });
   const [call, acting] = await Promise.all([wantedCall(world, key, request), actingIn(world, key, head)]);
-  if (open === undefined) {
-    // No hook hears of what is over.
-    const judged = await judge(world, acting, { ...call, isConfirmed: true });
-    return conclude(world, { acting, call, judged, beganMs }, UNSAID);
-  }
   const { since, isConfirmed } = open;
   const atHand = await judgeAtHand(world, acting, { call, since, isConfirmed });
   // It is over by now, waits, or was given to its hand anew: each is what another attempt begins with.
@@ -52,25 +46,27 @@ export async function callTool(world: McpProxyWorld, request: CallRequest, until
   if (ending !== null) await conclude(world, made, ending);
 }
 
-/** Whether an attempt at a call that is over died before the audit trail had its outcome. */
-async function diedUnsaid(
-  { marks, auditedCalls, stamp }: McpProxyWorld,
-  workspace: WorkspaceId,
-  { session, call }: CallRequest,
-): Promise<boolean> {
-  const mark = await marks.start(call.id, stamp.now());
-  if (mark.status === 'done') return false;
-  const isUnsaid =
-    mark.status === 'found started' && (await auditedCalls.lastOf(workspace, session, call.id)) !== 'outcome';
-  if (!isUnsaid) await marks.done(call.id);
-  return isUnsaid;
+interface NotAtHand {
+  readonly head: Head;
+  readonly request: CallRequest;
+  readonly open: OpenCall | undefined;
+  readonly beganMs: number;
 }
 
-/** The result is there already, or nobody waits for one. */
-const UNSAID: Ending = failing('outcome_unknown', '', {
-  came: { ...NOTHING_DONE, outcome: 'unknown', error: 'attempt_died' },
-  detail: null,
-});
+/** For auditors alone: the session has been told, or nobody waits for a word. */
+async function sayUnsaid(world: McpProxyWorld, { head, request, open, beganMs }: NotAtHand): Promise<void> {
+  const { session, thread, call: wanted } = request;
+  const { workspace } = head.state;
+  const outcome = await unsaidOutcome(world, { workspace, session, id: wanted.id, open });
+  if (outcome === null) return;
+  const key: LogKey = { session, thread };
+  const [call, acting] = await Promise.all([wantedCall(world, key, request), actingIn(world, key, head)]);
+  // No hook hears of it any more.
+  const judged = await judge(world, acting, { ...call, isConfirmed: true });
+  const came = { ...NOTHING_DONE, outcome, error: 'attempt_died' };
+  await tellAuditors(world, { acting, call, judged, beganMs }, { came, detail: null, isError: false });
+  if (open === undefined) await world.marks.done(call.id);
+}
 
 async function wantedCall({ log }: McpProxyWorld, key: LogKey, { call }: CallRequest): Promise<WantedCall> {
   const entry = await log.entryAt(key, call.at);
@@ -105,22 +101,15 @@ async function endingFor(
 
 /** First what the session sees, then what auditors see, then the mark: whoever finds it done need look at neither. */
 async function conclude(world: McpProxyWorld, made: Made, ending: Ending): Promise<void> {
-  const { acting, call } = made;
+  const { call } = made;
   if (ending.do === 'suspend' && ending.suspension !== null) {
     // With what the session is about to be told: if this process dies before, the next attempt tells it.
     const { requests, state, causes } = ending.suspension;
     await world.marks.suspend(call.id, { requests, state, causes, error: ending.error, since: ending.since });
   }
   await tellSession(world, made, ending);
-  const durationMs = Math.max(0, Date.parse(world.stamp.now()) - made.beganMs);
-  const subject = subjectOf(world, acting, made);
-  // A denial has had both of its records before anybody was told of it.
-  if (ending.came.outcome !== 'denied') {
-    const outcome = { kind: 'outcome' as const, ...subject, ...ending.came, duration_ms: durationMs };
-    await world.audit.record(acting.workspace, acting.key.session, outcome);
-  }
+  await tellAuditors(world, made, { ...ending, isError: ending.do === 'result' && ending.isError });
   if (ending.do === 'result') await world.marks.done(call.id);
-  tell(world, made, { ending, durationMs });
 }
 
 async function tellSession(world: McpProxyWorld, { acting, call }: Made, ending: Ending): Promise<void> {
@@ -136,13 +125,20 @@ async function tellSession(world: McpProxyWorld, { acting, call }: Made, ending:
   await change(world, acting.key, head, error === undefined ? result : { ...result, error });
 }
 
-function tell(
-  { journal }: McpProxyWorld,
-  { acting, call, judged }: Made,
-  { ending, durationMs }: { readonly ending: Ending; readonly durationMs: number },
-): void {
-  const { came, detail } = ending;
-  journal.line('tool call', {
+async function tellAuditors(
+  world: McpProxyWorld,
+  made: Made,
+  { came, detail, isError }: Pick<Ending, 'came' | 'detail'> & { readonly isError: boolean },
+): Promise<void> {
+  const { acting, call, judged, beganMs } = made;
+  const durationMs = Math.max(0, Date.parse(world.stamp.now()) - beganMs);
+  // A denial has had both of its records before anybody was told of it.
+  if (came.outcome !== 'denied') {
+    const subject = subjectOf(world, acting, made);
+    const outcome = { kind: 'outcome' as const, ...subject, ...came, duration_ms: durationMs };
+    await world.audit.record(acting.workspace, acting.key.session, outcome);
+  }
+  world.journal.line('tool call', {
     ...acting.key,
     call: call.id,
     tool: 'mcp',
@@ -152,8 +148,8 @@ function tell(
     error_class: came.error,
     detail,
     http_status: came.http_status,
-    is_error: ending.do === 'result' && ending.isError,
+    is_error: isError,
     duration_ms: durationMs,
   });
-  journal.metric('ToolDuration', 'Milliseconds', durationMs);
+  world.journal.metric('ToolDuration', 'Milliseconds', durationMs);
 }

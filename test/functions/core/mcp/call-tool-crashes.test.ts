@@ -242,6 +242,52 @@ describe('a vault that does not answer', () => {
   });
 });
 
+describe('a call whose attempt died before auditors had its outcome', () => {
+  const asking = (reply: ProxyStage['replies'][number]) => {
+    const stage = proxyStage();
+    stage.replies.splice(0, 1, reply);
+    return stage;
+  };
+  const interrupt = { do: 'send', events: [{ type: 'user.interrupt' }] } as const;
+
+  it.each([
+    ['a consent', failure({ kind: 'authentication' })],
+    ['its server’s page', { status: 'input_required', requests: [PAY], state: null }],
+  ] as const)('and that waits for %s has one by the next attempt', async (_what, reply) => {
+    const stage = asking(reply);
+    await attempts(stage, [dying(stage, 'outcome', 'before'), stage.world, stage.world]);
+    expect(stage.outcomes()).toMatchObject([{ outcome: 'suspended', error: 'attempt_died' }]);
+    expect((await stage.state()).calls).toMatchObject([{ isSuspended: true }]);
+    expect(stage.errors()).toHaveLength(1);
+  });
+
+  it('and that was interrupted before it was sent has one, and is never sent', async () => {
+    const stage = proxyStage();
+    await attempts(stage, [dying(stage, 'intent', 'after')]);
+    await stage.when(interrupt);
+    await attempts(stage, [stage.world, stage.world]);
+    expect(stage.outcomes()).toMatchObject([{ outcome: 'failed', error: 'attempt_died' }]);
+    expect(stage.calls).toEqual([]);
+  });
+
+  it('has none but that of the first when it was only slow', async () => {
+    const stage = proxyStage();
+    const { promise: isLate, resolve: late } = Promise.withResolvers<void>();
+    const record: McpProxyWorld['audit']['record'] = async (...args) => {
+      if (args[2].kind === 'outcome') await isLate;
+      return stage.world.audit.record(...args);
+    };
+    const slow = attempts(stage, [{ ...stage.world, audit: { record } }]);
+    await expect.poll(() => stage.results()).toHaveLength(1);
+    const pause = async () => {
+      late();
+      await slow;
+    };
+    await attempts(stage, [{ ...stage.world, pause }]);
+    expect(stage.outcomes()).toMatchObject([{ outcome: 'done' }]);
+  });
+});
+
 describe('a call that is interrupted before it is sent', () => {
   it('is not sent any more, although its token was just being renewed', async () => {
     const stage = proxyStage();
