@@ -83,16 +83,35 @@ async function make(world: McpProxyWorld, permitted: PermittedCall, { until, cut
       return mark.since === permitted.since
         ? { status: 'untold', suspension: mark }
         : send(world, permitted, { carried, before: mark, deadline: until.deadline, cut });
-    case 'found started': {
-      // Begun since this one looked, by another, whose word it is to let it wait for its user, too.
-      const other = await earlierAttempts(world, permitted);
-      return other.status === 'unsent' ? { status: 'settled' } : other;
-    }
+    case 'found started':
+      return anothers(world, permitted);
     case 'done':
       return { status: 'settled' };
     default:
       return mark satisfies never;
   }
+}
+
+/**
+ * Before it is said that a call was not made: whoever is about to make it finds the mark, and does not. Null when nobody
+ * has; what dies between this and its word leaves one that may have been sent, for all that anybody knows.
+ */
+export async function withhold(
+  world: Pick<McpProxyWorld, 'marks' | 'pause' | 'stamp'>,
+  call: Pick<PermittedCall, 'call' | 'since'>,
+): Promise<Unfinished | null> {
+  const mark = await world.marks.start(call.call.id, world.stamp.now());
+  if (mark.status === 'done') return { status: 'settled' };
+  return mark.status === 'found started' ? anothers(world, call) : null;
+}
+
+/** Begun since this attempt looked, by another, whose word it is to let it wait for its user, too. */
+async function anothers(
+  world: Pick<McpProxyWorld, 'marks' | 'pause'>,
+  call: Pick<PermittedCall, 'call' | 'since'>,
+): Promise<Unfinished> {
+  const other = await earlierAttempts(world, call);
+  return other.status === 'unsent' ? { status: 'settled' } : other;
 }
 
 const NOTHING: Suspension = { requests: [], state: null, causes: [] };

@@ -7,7 +7,7 @@ import type { McpProxyRequest, WantedCall } from '#contract/mcp-proxy.ts';
 import type { OpenCall } from '#contract/entries.ts';
 import { Fault } from '#core/errors.ts';
 import { actingIn, type Acting } from '#core/mcp/acting.ts';
-import { attempt, type Earlier } from '#core/mcp/attempt.ts';
+import { attempt, withhold, type Attempted, type Earlier, type PermittedCall } from '#core/mcp/attempt.ts';
 import { intentOf, NOTHING_DONE, recordDenial, subjectOf } from '#core/mcp/audited.ts';
 import { endingOf, unheard } from '#core/mcp/ending-of-attempt.ts';
 import { failing, type Ending } from '#core/mcp/ending.ts';
@@ -87,16 +87,38 @@ async function endingFor(
   const permitted = judged.permit === null ? null : { acting, call, permit: judged.permit, since };
   if (earlier.status === 'settled') return null;
   if (earlier.status === 'unknown') return unheard(permitted);
-  if (permitted === null) {
-    await recordDenial(world, acting, { call, judged });
-    const { code, reason } = judged.decision;
-    return failing('denied', reason, { came: { ...NOTHING_DONE, outcome: 'denied', error: code }, detail: code });
-  }
+  if (permitted === null) return unlessAnothers(world, made, () => denied(world, made));
   if (earlier.status === 'untold') return endingOf(world, permitted, earlier);
   const subject = subjectOf(world, acting, { call, judged });
   await world.audit.record(acting.workspace, acting.key.session, intentOf(subject, judged));
   const attempted = await attempt(world, permitted, until);
-  return attempted.status === 'settled' ? null : endingOf(world, permitted, attempted);
+  if (attempted.status === 'settled') return null;
+  const ending = await endingOf(world, permitted, attempted);
+  return isUnsent(attempted) && ending.do === 'result'
+    ? unlessAnothers(world, { ...made, permitted }, async () => ending)
+    : ending;
+}
+
+function isUnsent(attempted: Attempted): boolean {
+  if (attempted.status === 'interrupted') return attempted.carried === null;
+  return attempted.status === 'limited' || attempted.status === 'no token';
+}
+
+/** What says that the call was not made, once nobody else can make it. */
+async function unlessAnothers(
+  world: McpProxyWorld,
+  { call, since, permitted = null }: Made & { readonly since: number; readonly permitted?: PermittedCall | null },
+  ending: () => Promise<Ending>,
+): Promise<Ending | null> {
+  const other = await withhold(world, { call, since });
+  if (other === null) return ending();
+  return other.status === 'unknown' ? unheard(permitted) : null;
+}
+
+async function denied(world: McpProxyWorld, { acting, call, judged }: Made): Promise<Ending> {
+  await recordDenial(world, acting, { call, judged });
+  const { code, reason } = judged.decision;
+  return failing('denied', reason, { came: { ...NOTHING_DONE, outcome: 'denied', error: code }, detail: code });
 }
 
 /** First what the session sees, then what auditors see, then the mark: whoever finds it done need look at neither. */

@@ -201,6 +201,32 @@ describe('a call that died after it may have been sent', () => {
     ['there is no token any more', (world) => ({ ...world, tokens: { ...world.tokens, bearer: async () => GONE } })],
   ];
 
+  it.each(CHANGES)('is never told as one that was not made when another makes it while %s', async (_what, changed) => {
+    const stage = proxyStage();
+    const world = changed(stage.world);
+    const once = stage.world;
+    /** The other one comes after this one has looked for its mark. */
+    const meanwhile =
+      <Args extends readonly unknown[], Value>(work: (...args: Args) => Promise<Value>) =>
+      async (...args: Args): Promise<Value> => {
+        await attempts(stage, [once]);
+        return work(...args);
+      };
+    const slowly: McpProxyWorld = {
+      ...world,
+      policies:
+        world.policies === once.policies
+          ? once.policies
+          : { ...world.policies, decide: meanwhile(world.policies.decide) },
+      buckets: world.buckets === once.buckets ? once.buckets : { take: meanwhile(world.buckets.take) },
+      tokens: world.tokens === once.tokens ? once.tokens : { ...world.tokens, bearer: meanwhile(world.tokens.bearer) },
+    };
+    await attempts(stage, [slowly]);
+    expect(stage.calls).toHaveLength(1);
+    expect(stage.results()).toMatchObject([{ is_error: false }]);
+    expect(stage.outcomes()).toMatchObject([{ outcome: 'done' }]);
+  });
+
   it.each(CHANGES)('is never told as one that was not made, although %s by now', async (_what, changed) => {
     const stage = proxyStage();
     await attempts(stage, [dying(stage, 'call', 'after'), changed(stage.world)]);
