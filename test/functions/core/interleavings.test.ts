@@ -21,7 +21,7 @@ import { fold } from '#core/session/evolve.ts';
 import { repair } from '#core/session/repair.ts';
 import { change } from '#core/session/change.ts';
 import type { Command } from '#core/session/commands.ts';
-import { resumeCall, send } from '#core/session/send.ts';
+import { declineCall, resumeCall, send } from '#core/session/send.ts';
 import { blockedCalls } from '#core/session/waiting.ts';
 import {
   FULL,
@@ -61,6 +61,8 @@ function theatre(scheduler: fc.Scheduler) {
 
   /** MCP calls whose hand has sent somebody to open a page. */
   const sentToPage = new Set<EventId>();
+  /** The links to it, used or not: whoever looks at one later tells its wait again. */
+  const links: { readonly call: EventId; readonly since: number }[] = [];
 
   /** Each call of a port waits for its turn on the stage; a life that is used up throws, and keeps throwing. */
   function mortal(life: Life) {
@@ -148,7 +150,10 @@ function theatre(scheduler: fc.Scheduler) {
       ? { do: 'suspend', call: call.id, since: open.since, error: TROUBLE }
       : { do: 'result', call: call.id, content: [{ type: 'text', text: 'found' }], isError: false };
     const changed = await change({ log, stamp }, KEY, head, command);
-    if (needsPage && changed.status === 'changed') sentToPage.add(call.id);
+    if (needsPage && changed.status === 'changed') {
+      sentToPage.add(call.id);
+      links.push({ call: call.id, since: open.since });
+    }
   }
 
   /** Time passes for all while one waits. */
@@ -217,6 +222,16 @@ function theatre(scheduler: fc.Scheduler) {
     await resumeCall({ log: logFor(mortal(0)), runs, stamp }, { key: KEY, cause: 'connect_1' }, { call });
   }
 
+  /** A link is looked at after its user has said no, or once more after they said yes. */
+  async function lookAt(which: number, isDeclined: boolean): Promise<void> {
+    for (let turns = 0; links.length <= which && turns < 60; turns += 1) await scheduler.schedule(Promise.resolve());
+    const link = links[which % Math.max(1, links.length)];
+    if (link === undefined) return;
+    const ports = { log: logFor(mortal(0)), runs: { start: (_key: unknown, run: number) => start(run) }, stamp };
+    const to = { key: KEY, cause: 'connect_1' };
+    await (isDeclined ? declineCall(ports, to, { ...link, reason: 'No.' }) : resumeCall(ports, to, link));
+  }
+
   /** Answers what waits for people and clients, one request each; what was answered meanwhile is refused. */
   async function answerAll(allow: boolean): Promise<number> {
     const head = await log.head(KEY);
@@ -233,6 +248,7 @@ function theatre(scheduler: fc.Scheduler) {
     tell,
     answerAll,
     openPage,
+    lookAt,
     status: async () => (await log.head(KEY))?.state.status,
     setLives: (given: Life[]) => {
       lives = given;
@@ -310,7 +326,8 @@ type Act =
   | { readonly do: 'say'; readonly text: string; readonly interrupting: boolean }
   | { readonly do: 'interrupt' }
   | { readonly do: 'answer'; readonly allow: boolean }
-  | { readonly do: 'connect' };
+  | { readonly do: 'connect' }
+  | { readonly do: 'look'; readonly which: number; readonly isDeclined: boolean };
 
 const act: fc.Arbitrary<Act> = fc.oneof(
   {
@@ -324,6 +341,10 @@ const act: fc.Arbitrary<Act> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constant('interrupt' as const) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('answer' as const), allow: fc.boolean() }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('connect' as const) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ do: fc.constant('look' as const), which: fc.nat(2), isDeclined: fc.boolean() }),
+  },
 );
 
 const INTERRUPT: EventInput = { type: 'user.interrupt' };
@@ -351,6 +372,7 @@ describe('any interleaving of clients, executions and hands', () => {
             if (one.do === 'interrupt') return void expect(await stage.tell([INTERRUPT])).toBe(true);
             if (one.do === 'answer') return void (await stage.answerAll(one.allow));
             if (one.do === 'connect') return void (await stage.openPage(null));
+            if (one.do === 'look') return void (await stage.lookAt(one.which, one.isDeclined));
             // A message alone may come while the session requires an action, and is refused then.
             const told = await stage.tell([...(one.interrupting ? [INTERRUPT] : []), says(one.text)]);
             if (told) accepted += 1;
@@ -371,6 +393,7 @@ describe('any interleaving of clients, executions and hands', () => {
           }
           expectSound(stage.log.entries(KEY), accepted, stage.ran);
           for (const what of outline(stage.log.entries(KEY))) happened.add(what);
+          if (JSON.stringify(stage.log.entries(KEY)).includes('declined: No.')) happened.add('a decline');
         },
       ),
       { numRuns: 600 },
@@ -381,6 +404,7 @@ describe('any interleaving of clients, executions and hands', () => {
       '[call.resumed]',
       '[mcp.listed]',
       '[mcp.outdated]',
+      'a decline',
     ];
     expect(rare.filter((what) => !happened.has(what))).toEqual([]);
   });
