@@ -8,6 +8,7 @@ import { decideDecline, decideListed, decideResume, decideSuspend } from '#core/
 import { decideClaim, decideCompacted, decideFail, decideGiveUp } from '#core/session/decide-request.ts';
 import { decideSend } from '#core/session/decide-send.ts';
 import { event, goIdle, mcpTrouble, requiresAction, resultOf, threadOf } from '#core/session/entries.ts';
+import { fold } from '#core/session/evolve.ts';
 import { blockedCalls, isActive, readyCalls } from '#core/session/waiting.ts';
 
 export function decide(state: SessionState, command: Command, stamp: Stamp): Decision {
