@@ -41,7 +41,11 @@ export type Identity =
   | { readonly status: 'two users' };
 
 /** Throws `Fault` `session_gone` when there is no such session any more. */
-export async function actingIn(world: McpProxyWorld, key: LogKey, at?: Head): Promise<Acting> {
+export async function actingIn(
+  world: Pick<McpProxyWorld, 'log' | 'sessions'>,
+  key: LogKey,
+  at?: Head,
+): Promise<Acting> {
   const head = at ?? (await world.log.head(key));
   if (head === null) throw gone(key);
   const { workspace, agentAt } = head.state;

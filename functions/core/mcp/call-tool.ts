@@ -5,7 +5,6 @@
  */
 import type { McpProxyRequest, WantedCall } from '#contract/mcp-proxy.ts';
 import type { OpenCall } from '#contract/entries.ts';
-import { Fault } from '#core/errors.ts';
 import { actingIn, type Acting } from '#core/mcp/acting.ts';
 import { attempt, withhold, type Attempted, type Earlier, type PermittedCall } from '#core/mcp/attempt.ts';
 import { intentOf, NOTHING_DONE, recordDenial, subjectOf } from '#core/mcp/audited.ts';
@@ -15,6 +14,7 @@ import { judge, type Judged } from '#core/mcp/judge.ts';
 import { judgeAtHand } from '#core/mcp/judge-at-hand.ts';
 import type { McpProxyWorld, Until } from '#core/mcp/proxy-world.ts';
 import { unsaidOutcome } from '#core/mcp/unsaid-outcome.ts';
+import { wantedCall } from '#core/mcp/wanted-call.ts';
 import type { Head, LogKey } from '#core/ports.ts';
 import { change } from '#core/session/change.ts';
 
@@ -36,7 +36,7 @@ export async function callTool(world: McpProxyWorld, request: CallRequest, until
   const open = head.state.calls.find(({ id }) => id === request.call.id);
   // It waits for a person, has its result, or an interrupt ended it: an attempt before this one may owe the trail a word.
   if (open?.waitsFor !== 'hand') return sayUnsaid(world, { head, request, open, beganMs });
-  const [call, acting] = await Promise.all([wantedCall(world, key, request), actingIn(world, key, head)]);
+  const [call, acting] = await Promise.all([wantedCall(world, key, request.call), actingIn(world, key, head)]);
   const { since, isConfirmed } = open;
   const atHand = await judgeAtHand(world, acting, { call, since, isConfirmed });
   // It is over by now, waits, or was given to its hand anew: each is what another attempt begins with.
@@ -60,21 +60,12 @@ async function sayUnsaid(world: McpProxyWorld, { head, request, open, beganMs }:
   const outcome = await unsaidOutcome(world, { workspace, session, id: wanted.id, open });
   if (outcome === null) return;
   const key: LogKey = { session, thread };
-  const [call, acting] = await Promise.all([wantedCall(world, key, request), actingIn(world, key, head)]);
+  const [call, acting] = await Promise.all([wantedCall(world, key, wanted), actingIn(world, key, head)]);
   // No hook hears of it any more.
   const judged = await judge(world, acting, { ...call, isConfirmed: true });
   const came = { ...NOTHING_DONE, outcome, error: 'attempt_died' };
   await tellAuditors(world, { acting, call, judged, beganMs }, { came, detail: null, isError: false });
   if (open === undefined) await world.marks.done(call.id);
-}
-
-async function wantedCall({ log }: McpProxyWorld, key: LogKey, { call }: CallRequest): Promise<WantedCall> {
-  const entry = await log.entryAt(key, call.at);
-  const event = entry !== null && 'event' in entry ? entry.event : null;
-  if (event?.type !== 'agent.mcp_tool_use' || event.id !== call.id) {
-    throw new Fault('stored_data_invalid', `position ${call.at} of the log is not the MCP tool use ${call.id}`);
-  }
-  return { id: event.id, server: event.mcp_server_name, tool: event.name, input: event.input };
 }
 
 /** Null when another attempt has concluded it. */
