@@ -45,6 +45,8 @@ const judgement = {
   mode: z.enum(['none', 'shadow', 'enforce']),
   /** What a policy set in shadow mode would have decided. */
   would: z.enum(['allow', 'ask', 'deny']).nullable(),
+  /** Whether a person has allowed this very call. Optional, for a chain keeps records that were sealed without it. */
+  confirmed: z.boolean().optional(),
 };
 
 export const AuditEntry = z.discriminatedUnion('kind', [

@@ -80,7 +80,7 @@ describe('scenario 41: completeness', () => {
         kind: 'intent',
         ...subject,
         ...{ decision: 'allow', code: 'permitted', policy_ids: ['all'], policy_sha256: document.sha256 },
-        ...{ mode: 'enforce', would: null },
+        ...{ mode: 'enforce', would: null, confirmed: false },
       },
       {
         kind: 'outcome',

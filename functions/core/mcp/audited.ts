@@ -9,7 +9,8 @@ import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
 type Intent = Extract<AuditEntry, { kind: 'intent' }>;
 export type Outcome = Extract<AuditEntry, { kind: 'outcome' }>;
 
-type Subject = Omit<Intent, 'kind' | 'decision' | 'code' | 'policy_ids' | 'policy_sha256' | 'mode' | 'would'>;
+type Judgement = 'decision' | 'code' | 'policy_ids' | 'policy_sha256' | 'mode' | 'would' | 'confirmed';
+type Subject = Omit<Intent, 'kind' | Judgement>;
 /** What came of a call, apart from whose it was. */
 export type CallOutcome = Omit<Outcome, 'kind' | keyof Subject>;
 
@@ -44,7 +45,13 @@ export function subjectOf(
   };
 }
 
-export function intentOf(subject: Subject, { decision }: Judged): Intent {
+/** What became of the wish to make a call, and whether a person had confirmed it by then. */
+export interface JudgedIntent {
+  readonly judged: Pick<Judged, 'decision'>;
+  readonly isConfirmed: boolean;
+}
+
+export function intentOf(subject: Subject, { judged: { decision }, isConfirmed }: JudgedIntent): Intent {
   return {
     kind: 'intent',
     ...subject,
@@ -54,6 +61,7 @@ export function intentOf(subject: Subject, { decision }: Judged): Intent {
     policy_sha256: decision.policySha256,
     mode: decision.mode,
     would: decision.would,
+    confirmed: isConfirmed,
   };
 }
 
@@ -61,12 +69,12 @@ export function intentOf(subject: Subject, { decision }: Judged): Intent {
 export async function recordDenial(
   world: Pick<McpProxyWorld, 'audit' | 'sha256'>,
   acting: Acting,
-  denied: { readonly call: WantedCall; readonly judged: Judged },
+  denied: { readonly call: WantedCall; readonly judged: Judged; readonly isConfirmed: boolean },
 ): Promise<void> {
   const subject = subjectOf(world, acting, denied);
   const error = denied.judged.decision.code;
   const { workspace, key } = acting;
-  await world.audit.record(workspace, key.session, intentOf(subject, denied.judged));
+  await world.audit.record(workspace, key.session, intentOf(subject, denied));
   await world.audit.record(workspace, key.session, {
     kind: 'outcome',
     ...subject,

@@ -28,6 +28,12 @@ interface Made {
   readonly beganMs: number;
 }
 
+/** As its hand was given it. */
+interface MadeAtHand extends Made {
+  readonly since: number;
+  readonly isConfirmed: boolean;
+}
+
 export async function callTool(world: McpProxyWorld, request: CallRequest, until: Until): Promise<void> {
   const key: LogKey = { session: request.session, thread: request.thread };
   const beganMs = Date.parse(world.stamp.now());
@@ -42,7 +48,7 @@ export async function callTool(world: McpProxyWorld, request: CallRequest, until
   // It is over by now, waits, or was given to its hand anew: each is what another attempt begins with.
   if (atHand === null) return callTool(world, request, until);
   const made = { acting, call, judged: atHand.judged, beganMs };
-  const ending = await endingFor(world, { ...made, earlier: atHand.earlier, since }, until);
+  const ending = await endingFor(world, { ...made, earlier: atHand.earlier, since, isConfirmed }, until);
   if (ending !== null) await conclude(world, made, ending);
 }
 
@@ -71,17 +77,17 @@ async function sayUnsaid(world: McpProxyWorld, { head, request, open, beganMs }:
 /** Null when another attempt has concluded it. */
 async function endingFor(
   world: McpProxyWorld,
-  made: Made & { readonly earlier: Earlier; readonly since: number },
+  made: MadeAtHand & { readonly earlier: Earlier },
   until: Until,
 ): Promise<Ending | null> {
-  const { acting, call, judged, earlier, since } = made;
+  const { acting, call, judged, earlier, since, isConfirmed } = made;
   const permitted = judged.permit === null ? null : { acting, call, permit: judged.permit, since };
   if (earlier.status === 'settled') return null;
   if (earlier.status === 'unknown') return unheard(permitted);
   if (permitted === null) return unlessAnothers(world, made, () => denied(world, made));
   if (earlier.status === 'untold') return endingOf(world, permitted, earlier);
   const subject = subjectOf(world, acting, { call, judged });
-  await world.audit.record(acting.workspace, acting.key.session, intentOf(subject, judged));
+  await world.audit.record(acting.workspace, acting.key.session, intentOf(subject, { judged, isConfirmed }));
   const attempted = await attempt(world, permitted, until);
   if (attempted.status === 'settled') return null;
   const ending = await endingOf(world, permitted, attempted);
@@ -106,8 +112,8 @@ async function unlessAnothers(
   return other.status === 'unknown' ? unheard(permitted) : null;
 }
 
-async function denied(world: McpProxyWorld, { acting, call, judged }: Made): Promise<Ending> {
-  await recordDenial(world, acting, { call, judged });
+async function denied(world: McpProxyWorld, { acting, call, judged, isConfirmed }: MadeAtHand): Promise<Ending> {
+  await recordDenial(world, acting, { call, judged, isConfirmed });
   const { code, reason } = judged.decision;
   return failing('denied', reason, { came: { ...NOTHING_DONE, outcome: 'denied', error: code }, detail: code });
 }

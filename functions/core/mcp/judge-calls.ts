@@ -18,11 +18,12 @@ export async function judgeCalls(
 }
 
 async function verdictOn(world: McpProxyWorld, acting: Acting, call: WantedCall): Promise<McpVerdict> {
-  const judged = await judge(world, acting, { ...call, isConfirmed: false });
+  const isConfirmed = false;
+  const judged = await judge(world, acting, { ...call, isConfirmed });
   const { decision, reason } = judged.decision;
   if (decision !== 'deny') return { id: call.id, decision, reason: '' };
   try {
-    await recordDenial(world, acting, { call, judged });
+    await recordDenial(world, acting, { call, judged, isConfirmed });
   } catch (error) {
     if (!(error instanceof Fault) || error.code !== 'audit_unavailable') throw error;
     return { id: call.id, decision, reason: UNRECORDED };

@@ -101,7 +101,7 @@ describe('a call of an MCP tool', () => {
     expect(gone.calls).toEqual([]);
   });
 
-  it('tells policy whether a person has confirmed this very call', async () => {
+  it('tells policy, and auditors, whether a person has confirmed this very call', async () => {
     const stage = proxyStage({ asks: true });
     await stage.when({
       do: 'send',
@@ -110,6 +110,10 @@ describe('a call of an MCP tool', () => {
     await run(stage, { policies: askingPolicies(stage) });
     expect(stage.judged).toMatchObject([{ isConfirmed: true, user: 'alice', thread: { isPrimary: true, depth: 0 } }]);
     expect(stage.calls).toHaveLength(1);
+    expect(stage.intents()).toMatchObject([{ confirmed: true }]);
+    const unasked = proxyStage();
+    await run(unasked);
+    expect(unasked.intents()).toMatchObject([{ code: 'default_permit', confirmed: false }]);
   });
 
   it('is not made when policy has come to want a confirmation that nobody was asked for', async () => {
@@ -118,6 +122,7 @@ describe('a call of an MCP tool', () => {
     expect(stage.calls).toEqual([]);
     expect(textOf(stage)).toMatch(/^denied: .*Make it again/);
     expect(stage.outcomes()).toMatchObject([{ outcome: 'denied', error: 'confirmation_missing' }]);
+    expect(stage.intents()).toMatchObject([{ decision: 'deny', confirmed: false }]);
   });
 
   it('is denied when what was pinned of the tool is not what the model was told', async () => {
