@@ -1,4 +1,5 @@
 /** Who may say no to a call of an MCP tool: the person who is asked, and the workspace's policies. */
+import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Script } from '#infra/local/model/script.ts';
 import { auditOf } from '#test/faults/audit.ts';
@@ -8,6 +9,8 @@ import { ofType, textOf } from '#test/journeys/service.ts';
 import { confirmation } from '#test/mcp/consent-service.ts';
 import { ELICITATION } from '#test/mcp/fx-tools.ts';
 import { mcp, startMcpService, type McpService } from '#test/mcp/mcp-service.ts';
+
+const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 
 const TOKEN = 'token-of-alice-0123456789';
 
@@ -44,10 +47,12 @@ describe('a call that people are asked about', () => {
     expect(ofType(follower.since(), 'agent.message').map(textOf)).toEqual(['Results: 3']);
     await expect(send(session, confirmation(id, 'allow'))).rejects.toMatchObject({ status: 400 });
     expect(sent()).toBe(1);
+    const [intent] = await auditOf(service, session);
+    expect(intent).toMatchObject({ kind: 'intent', call: id, code: 'default_permit', confirmed: true });
     follower.leave();
   });
 
-  it('is not made when they deny it, and the model reads why', async () => {
+  it('is not made when they deny it, which is on record, and the model reads why', async () => {
     const { session, follower, id, sent } = await asked();
     await send(session, confirmation(id, 'deny', 'ask accounting first'));
     expect((await follower.idle()).stop_reason).toEqual({ type: 'end_turn' });
@@ -55,6 +60,11 @@ describe('a call that people are asked about', () => {
     expect(ofType(after, 'agent.mcp_tool_result')).toMatchObject([{ mcp_tool_use_id: id, is_error: true }]);
     expect(ofType(after, 'agent.message').map(textOf).join()).toContain('ask accounting first');
     expect(sent()).toBe(0);
+    const args_sha256 = sha256('{"a":1,"b":2}');
+    expect(await auditOf(service, session)).toMatchObject([
+      { kind: 'intent', call: id, tool: 'sum', user: 'alice', args_sha256, code: 'confirmation_denied' },
+      { kind: 'outcome', call: id, server_url: service.fx.url, outcome: 'denied', error: 'confirmation_denied' },
+    ]);
     follower.leave();
   });
 });

@@ -3,10 +3,13 @@ import { EventsSend, SessionEvent } from '#contract/events.ts';
 import { Instant, SessionId } from '#contract/ids.ts';
 import { Order, pageOf } from '#contract/pages.ts';
 import { EventsQuery, NoQuery } from '#contract/queries.ts';
+import { recordRefused } from '#core/mcp/record-refused.ts';
+import type { Append } from '#core/ports.ts';
 import { isWithin, rangeOf, type Range } from '#core/requests/created-range.ts';
 import { isRefusal, type RequestRefusal } from '#core/requests/refusal.ts';
 import { listEvents, type EventPlace, type ListedEvent } from '#core/session/list-events.ts';
 import { send } from '#core/session/send.ts';
+import type { ApiWorld } from '../api-world.ts';
 import { carriedBytes, MAX_CARRIED_BYTES } from '../carried-bytes.ts';
 import { decodeCursor, encodeCursor } from '../cursor.ts';
 import { notFound, operation } from '../operation.ts';
@@ -35,13 +38,20 @@ const sendEvents = operation({
   async handle({ world, workspace, params, body, note, requestId }) {
     const head = await ownHead(world, workspace, params.session_id);
     if (head === null) return notFound('session_id');
-    const sent = await send(world, { key: keyOf(params.session_id), head, cause: requestId }, body.events);
+    const to = { key: keyOf(params.session_id), head, cause: requestId, before: recordingRefusals(world) };
+    const sent = await send(world, to, body.events);
     if (sent.status === 'refused') return refusedChange(sent);
     note({ run: sent.head.state.run, events: sent.events.length });
     noteStart(note, sent.start);
     return { data: [...sent.events] };
   },
 });
+
+function recordingRefusals(world: ApiWorld): (append: Append) => Promise<void> {
+  const { enterprise } = world.identities;
+  const { sha256 } = world.governing;
+  return (append) => recordRefused({ ...world, enterprise, sha256 }, append);
+}
 
 const list = operation({
   method: 'GET',

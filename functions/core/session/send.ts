@@ -9,7 +9,7 @@ import type { Entry } from '#contract/entries.ts';
 import type { EventInput, SessionEvent } from '#contract/events.ts';
 import type { Instant } from '#contract/ids.ts';
 import { errorClass } from '#core/errors.ts';
-import type { Head, LogKey, Runs, SessionLog, Stamp } from '#core/ports.ts';
+import type { Append, Head, LogKey, Runs, SessionLog, Stamp } from '#core/ports.ts';
 import type { Command, Refusal } from '#core/session/commands.ts';
 import { prepare } from '#core/session/change.ts';
 import { continueLost } from '#core/session/repair.ts';
@@ -40,11 +40,7 @@ export type Sent =
 /** A harness waits longer than this for the append that begins its run, but not for ever. */
 const SLOW_APPEND_MS = 1000;
 
-export async function send(
-  ports: Sending,
-  to: { readonly key: LogKey; readonly head: Head; readonly cause: string },
-  events: readonly EventInput[],
-): Promise<Sent> {
+export async function send(ports: Sending, to: From, events: readonly EventInput[]): Promise<Sent> {
   const done = await changeAndStart(ports, to, { do: 'send', events });
   if (done.status === 'refused') return done;
   return { status: 'accepted', events: acceptedIn(done.entries, events), head: done.head, start: done.start };
@@ -80,6 +76,12 @@ interface Destination {
   readonly cause: string;
 }
 
+interface From extends Destination {
+  readonly head: Head;
+  /** Has to be done before what is decided is appended, at each head anew: when it throws, nothing is. */
+  readonly before?: (append: Append) => Promise<void>;
+}
+
 async function endWaiting(ports: Sending, to: Destination, command: CommandTo<'resume' | 'decline'>): Promise<Resumed> {
   const head = await ports.log.head(to.key);
   if (head === null) return { run: 'none' };
@@ -100,13 +102,14 @@ type Done =
 /** Decided anew at each head until nobody is faster; a run that begins with it is started. */
 async function changeAndStart(
   ports: Sending,
-  { key, head: from, cause }: { readonly key: LogKey; readonly head: Head; readonly cause: string },
+  { key, head: from, cause, before }: From,
   command: Command,
 ): Promise<Done> {
   for (let head = from; ;) {
     const append = prepare(key, head, command, ports.stamp);
     if (append === 'nothing') return { status: 'done', entries: [], head, start: { run: 'none' } };
     if ('message' in append) return append;
+    await before?.(append);
     const { run } = append.state;
     const begins = run === head.state.run ? null : { key, run, at: append.at };
     const { stored, start } = await storeAndStart(ports, ports.log.append({ ...append, cause }), begins);
