@@ -6,12 +6,16 @@ import { App, type AppProps, RemovalPolicy, Validations } from 'aws-cdk-lib';
 import recommendedFlags from 'aws-cdk-lib/recommended-feature-flags.json' with { type: 'json' };
 import { AwsSolutionsChecks } from 'cdk-nag';
 import type * as z from 'zod';
+import { brokenRule } from './broken-rule.ts';
 import type { ModelProps } from './constructs/model.ts';
 import { DesignRules } from './rules/design-rules.ts';
 import { BrainstemStack } from './stack.ts';
 
 /** What the CLI sets by itself, so that a plain run of this file makes the same template. */
 const CLI_CONTEXT = { 'aws:cdk:enable-path-metadata': true, 'aws:cdk:enable-asset-metadata': true };
+
+/** An option that is not as it must be: told in its own words, for no stack would help. */
+class ContextError extends Error {}
 
 /**
  * The app that `cdk` runs. Options come as context: `-c sandboxImage=<uri>` (deploys without Docker),
@@ -52,7 +56,7 @@ export function brainstemApp(props: AppProps = {}): App {
 function option(app: App, name: string): string | undefined {
   const value: unknown = app.node.tryGetContext(name);
   if (value === undefined || typeof value === 'string') return value;
-  throw new Error(`Context ${name} must be a string`);
+  throw new ContextError(`Context ${name} must be a string`);
 }
 
 function modelOf(app: App): ModelProps {
@@ -62,9 +66,9 @@ function modelOf(app: App): ModelProps {
   if (provider === 'anthropic') return { provider };
   if (provider === 'bedrock') return { provider, ...place };
   if (provider !== 'claude-platform-on-aws')
-    throw new Error('Context modelProvider must be anthropic, bedrock or claude-platform-on-aws');
+    throw new ContextError('Context modelProvider must be anthropic, bedrock or claude-platform-on-aws');
   const workspaceId = option(app, 'modelWorkspace');
-  if (workspaceId === undefined) throw new Error('Context modelWorkspace must name the workspace: wrkspc_…');
+  if (workspaceId === undefined) throw new ContextError('Context modelWorkspace must name the workspace: wrkspc_…');
   return { provider, workspaceId, ...place };
 }
 
@@ -78,16 +82,24 @@ function numberOption(app: App, name: string): number | undefined {
 function jsonOption<Schema extends z.ZodType>(app: App, name: string, schema: Schema): z.infer<Schema> | undefined {
   const value: unknown = app.node.tryGetContext(name);
   if (value === undefined) return undefined;
-  const parsed = schema.safeParse(typeof value === 'string' ? JSON.parse(value) : value);
+  const parsed = schema.safeParse(typeof value === 'string' ? parseJson(name, value) : value);
   if (parsed.success) return parsed.data;
-  const problems = parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
-  throw new Error(`Context ${name}: ${problems.join('; ')}`);
+  throw new ContextError(parsed.error.issues.map((issue) => `Context ${brokenRule(name, issue)}`).join('\n'));
+}
+
+function parseJson(name: string, text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // The parser's message quotes the text.
+    throw new ContextError(`Context ${name} must be JSON`);
+  }
 }
 
 function oauthTokens(store: string): OAuthTokens {
   const parsed = OAuthTokens.safeParse(store);
   if (parsed.success) return parsed.data;
-  throw new Error(`Context oauthTokens must be ${OAuthTokens.options.join(' or ')}`);
+  throw new ContextError(`Context oauthTokens must be ${OAuthTokens.options.join(' or ')}`);
 }
 
 function connectOf(app: App): { readonly connect?: ConnectOptions } {
@@ -98,7 +110,17 @@ function connectOf(app: App): { readonly connect?: ConnectOptions } {
 function removalPolicy(name: string): RemovalPolicy {
   if (name === 'retain') return RemovalPolicy.RETAIN;
   if (name === 'destroy') return RemovalPolicy.DESTROY;
-  throw new Error('Context removalPolicy must be retain or destroy');
+  throw new ContextError('Context removalPolicy must be retain or destroy');
 }
 
-if (import.meta.main) brainstemApp().synth();
+function main(): void {
+  try {
+    brainstemApp().synth();
+  } catch (error) {
+    if (!(error instanceof ContextError)) throw error;
+    console.error(error.message);
+    process.exitCode = 1;
+  }
+}
+
+if (import.meta.main) main();

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { Stack } from 'aws-cdk-lib';
 import type { CfnTaskDefinition } from 'aws-cdk-lib/aws-ecs';
 import { Construct } from 'constructs';
+import { brokenRule } from '../broken-rule.ts';
 import { confinedTask, type TaskPlatform } from './confined-task.ts';
 import type { Content } from './content.ts';
 import type { EntryFunction } from './entry-function.ts';
@@ -37,7 +38,7 @@ export class PackageBuild extends Construct {
   constructor(scope: Construct, id: string, props: PackageBuildProps) {
     super(scope, id);
     const [broken] = PackageSources.safeParse(props.sources).error?.issues ?? [];
-    if (broken !== undefined) throw new Error(`packages.${broken.path.join('.')}: ${broken.message}`);
+    if (broken !== undefined) throw new Error(brokenRule('packages', broken));
     this.#props = props;
     this.#network = new PackageNetwork(this, 'Network', { ports: portsOf(props.sources) });
     const { platform, image, cpu, memoryMb } = props;

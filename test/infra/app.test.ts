@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -51,11 +52,27 @@ test.each(['0', '1.5', 'many', '1000001'])('a rate limit of %s is refused by nam
 
 test('where packages come from is refused by the field’s name when it is no address, and never holds anything else', () => {
   const app = (packages: unknown) => () => brainstemApp({ context: { packages } });
-  expect(app('{"npmRegistry":"nowhere"}')).toThrow('Context packages: npmRegistry: ');
-  expect(app({ npmToken: 'secret' })).toThrow('npmToken');
+  expect(app('{"npmRegistry":"nowhere"}')).toThrow('Context packages.npmRegistry: ');
+  expect(app({ npmToken: 'secret' })).toThrow('Context packages.npmToken: is not a known field');
   expect(app({ goProxy: 'https://me:secret@go.example,direct' })).toThrow(
-    'Context packages: goProxy: must hold no user',
+    'Context packages.goProxy: must hold no user',
   );
+});
+
+test.each([
+  ['"login"', 'Context connect: expected object, received string'],
+  ['{"clientId":"brainstem"}', 'Context connect.issuer: '],
+  ['{"issuer":', 'Context connect must be JSON'],
+])('connect as %s is refused by option, path and rule', (connect, words) => {
+  expect(() => brainstemApp({ context: { connect } })).toThrow(words);
+});
+
+test('an option that is refused is told in one line, without a stack', () => {
+  const child = spawnSync(process.execPath, [join(import.meta.dirname, '../../infra/app.ts')], {
+    env: { ...process.env, CDK_CONTEXT_JSON: JSON.stringify({ connect: 'login' }) },
+    encoding: 'utf8',
+  });
+  expect(child).toMatchObject({ status: 1, stderr: 'Context connect must be JSON\n' });
 });
 
 test('a construct of one’s own is told the same of its sources', () => {
