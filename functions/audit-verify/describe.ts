@@ -1,9 +1,12 @@
 /** What a verification found, in words for people. */
 import type { ChainCheck } from '#core/audit/verify.ts';
-import { isIntact, type Verification } from './verify-export.ts';
+import { verdictOf, type Verification } from './verify-export.ts';
 
 export function describe(verification: Verification): readonly string[] {
   const { checks, unreadable } = verification;
+  const verdict = verdictOf(verification);
+  if (verdict === 'no export') return [NO_EXPORT];
+  if (verdict === 'nothing') return ['There are no records: nothing was verified.'];
   const sorted = checks.toSorted((a, b) => (a.chain < b.chain ? -1 : 1));
   const heads = sorted.flatMap(({ chain, head, flaw }) =>
     head === null || flaw !== null ? [] : [`  --expect ${chain.split(' ')[1]}=${head.position}:${head.hash}`],
@@ -11,11 +14,16 @@ export function describe(verification: Verification): readonly string[] {
   return [
     ...unreadable.map((where) => `✗ ${where}: is no audit record`),
     ...sorted.map(describeChain),
-    verdictOf(verification),
+    verdict === 'intact' ? intact(checks) : NOT_INTACT,
+    ...(checks.some(({ flaw }) => flaw?.rule === 'missing') ? [PARTS] : []),
     ...(heads.length === 0 ? [] : [HEADS, ...heads]),
   ];
 }
 
+const NO_EXPORT =
+  'This is no export of the audit trail: it must be records, one per line, or saved answers of GET /v1/x/audit or …/audit/chains/{chain}.';
+const NOT_INTACT = 'NOT intact: after the first record that is named of a chain, nothing of it is proven.';
+const PARTS = 'An export that was filtered, or begins later, lacks records too: only whole chains can be verified.';
 const HEADS =
   'Keep these heads where nobody can change them. Given back next time, they show also what was taken off a chain’s end:';
 
@@ -26,12 +34,9 @@ function describeChain({ chain, records, flaw, head }: ChainCheck): string {
   return `✗ ${place}: position ${flaw.position} is ${flaw.rule}: ${flaw.message}`;
 }
 
-function verdictOf(verification: Verification): string {
-  const { checks } = verification;
-  if (checks.length === 0 && isIntact(verification)) return 'There are no records.';
+function intact(checks: readonly ChainCheck[]): string {
   const records = checks.reduce((sum, check) => sum + check.records, 0);
-  if (isIntact(verification)) return `Intact: ${count(records, 'record')} in ${count(checks.length, 'chain')}.`;
-  return 'NOT intact: after the first record that is named of a chain, nothing of it is proven.';
+  return `Intact: ${count(records, 'record')} in ${count(checks.length, 'chain')}.`;
 }
 
 function count(number: number, noun: string): string {

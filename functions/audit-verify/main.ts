@@ -1,19 +1,20 @@
-/** `npm run audit:verify -- <export.jsonl | base URL> [--expect 07=123:<hash>]…` */
+/** `npm run audit:verify -- <export… | base URL> [--expect 07=123:<hash>]…` */
 import { createHash } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { AUDIT_CHAINS } from '#contract/audit.ts';
 import type { Checkpoint } from '#core/audit/verify.ts';
 import { describe } from './describe.ts';
-import { readFile, readService } from './read-export.ts';
-import { isIntact, verifyExport } from './verify-export.ts';
+import { readFiles, readService } from './read-export.ts';
+import { verdictOf, verifyExport, type Verdict } from './verify-export.ts';
 
 const USAGE = `Verifies that audit records are what was written.
 
-  npm run audit:verify -- export.jsonl            one record per line, oldest first
+  npm run audit:verify -- FILE…                   records, oldest first: one per line, or saved answers of
+                                                  GET /v1/x/audit or of …/audit/chains/{chain}, one per file or line
   npm run audit:verify -- https://…/v1-stage      all chains of a service; BRAINSTEM_API_KEY holds a key of the workspace
   --expect 07=123:<hash>                          a head that was kept: the chain must still go through it
 
-Ends with 0 when all is intact, 1 when something is not, 2 when it could not be read.`;
+Ends with 0 when all is intact, 1 when something is not, 2 when there is nothing to verify or it could not be read.`;
 
 /** An argument that is wrong, told in one line. */
 class UsageError extends Error {}
@@ -24,8 +25,16 @@ function checkpointOf(text: string): readonly [string, Checkpoint] {
   return [chain, { position: Number(position), hash }];
 }
 
-function sourceOf(target: string) {
-  if (!/^https?:\/\//.test(target)) return readFile(target);
+const SERVICE = /^https?:\/\//;
+const EXIT_CODES = { intact: 0, 'not intact': 1, nothing: 2, 'no export': 2 } as const satisfies Record<
+  Verdict,
+  number
+>;
+
+function sourceOf(targets: readonly string[]) {
+  const [target = ''] = targets;
+  if (!targets.some((one) => SERVICE.test(one))) return readFiles(targets);
+  if (targets.length > 1) throw new UsageError('a service is verified by itself, without files');
   const apiKey = process.env['BRAINSTEM_API_KEY'] ?? '';
   if (apiKey === '') throw new UsageError('BRAINSTEM_API_KEY: is not set');
   return readService(target, apiKey);
@@ -34,13 +43,12 @@ function sourceOf(target: string) {
 async function run(args: readonly string[]): Promise<number> {
   const options = { expect: { type: 'string', multiple: true }, help: { type: 'boolean' } } as const;
   const { positionals, values } = parseArgs({ args: [...args], options, allowPositionals: true });
-  const [target] = positionals;
-  if (values.help === true || target === undefined || positionals.length > 1) throw new UsageError(USAGE);
+  if (values.help === true || positionals.length === 0) throw new UsageError(USAGE);
   const checkpoints = new Map((values.expect ?? []).map(checkpointOf));
   const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
-  const verification = await verifyExport(sourceOf(target), checkpoints, sha256);
+  const verification = await verifyExport(sourceOf(positionals), checkpoints, sha256);
   for (const line of describe(verification)) console.log(line);
-  return isIntact(verification) ? 0 : 1;
+  return EXIT_CODES[verdictOf(verification)];
 }
 
 process.exitCode = await run(process.argv.slice(2)).catch((error: unknown) => {

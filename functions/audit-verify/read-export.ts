@@ -1,5 +1,6 @@
-/** Where an export comes from: a file with one record per line, or the service itself, chain by chain. */
+/** Where an export comes from: files of records or of saved answers, or the service itself, chain by chain. */
 import { createReadStream } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import * as z from 'zod';
 import { AUDIT_CHAINS } from '#contract/audit.ts';
@@ -7,13 +8,33 @@ import type { Exported } from './verify-export.ts';
 
 const Page = z.object({ data: z.array(z.unknown()), next_page: z.string().nullable() });
 
-/** Throws when the file can not be read. */
-export async function* readFile(path: string): AsyncGenerator<Exported> {
+/** In the order in which they are given. Throws when one can not be read. */
+export async function* readFiles(paths: readonly string[]): AsyncGenerator<Exported> {
+  for (const path of paths) {
+    for await (const { where, value } of readLines(path)) {
+      yield { where: paths.length === 1 ? where : `${path}, ${where}`, value };
+    }
+  }
+}
+
+async function* readLines(path: string): AsyncGenerator<Exported> {
   let line = 0;
   for await (const text of createInterface({ input: createReadStream(path), crlfDelay: Number.POSITIVE_INFINITY })) {
     line += 1;
-    if (text.trim() !== '') yield { where: `line ${line}`, value: parse(text) };
+    if (text.trim() === '') continue;
+    const value = parse(text);
+    // An answer that was laid out for people has its first line to itself.
+    const whole = line === 1 && value === undefined ? parse(await readFile(path, 'utf8')) : undefined;
+    yield* recordsIn(whole ?? value, `line ${line}`);
+    if (whole !== undefined) return;
   }
+}
+
+/** A record stands for itself, and an answer for the records in it. */
+function* recordsIn(value: unknown, where: string): Generator<Exported> {
+  const page = Page.safeParse(value).data;
+  if (page === undefined) return yield { where, value };
+  for (const [index, record] of page.data.entries()) yield { where: `${where}, record ${index + 1}`, value: record };
 }
 
 /** Throws when the service does not answer a page, with what it said instead. */

@@ -40,6 +40,10 @@ export async function verifyExport(
   return { checks: all.map(endCheck), unreadable };
 }
 
-export function isIntact({ checks, unreadable }: Verification): boolean {
-  return unreadable.length === 0 && checks.every(({ flaw }) => flaw === null);
+/** `no export`: there is something, and not one record in it. What is among records and is none may have been one. */
+export type Verdict = 'intact' | 'not intact' | 'nothing' | 'no export';
+
+export function verdictOf({ checks, unreadable }: Verification): Verdict {
+  if (checks.length === 0) return unreadable.length === 0 ? 'nothing' : 'no export';
+  return unreadable.length === 0 && checks.every(({ flaw }) => flaw === null) ? 'intact' : 'not intact';
 }

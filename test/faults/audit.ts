@@ -4,7 +4,7 @@ import { expect } from 'vitest';
 import { AuditRecord, type AuditEntry } from '#contract/audit.ts';
 import type { Service } from '#test/journeys/service.ts';
 import { readService } from '../../functions/audit-verify/read-export.ts';
-import { isIntact, verifyExport } from '../../functions/audit-verify/verify-export.ts';
+import { verdictOf, verifyExport } from '../../functions/audit-verify/verify-export.ts';
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 
@@ -13,7 +13,7 @@ type OfCall = Extract<AuditEntry, { kind: 'intent' | 'outcome' }>;
 /** The records of a session's calls, by chain position. */
 export async function auditOf({ runtime }: Service, session: string): Promise<readonly OfCall[]> {
   const { baseUrl, apiKey } = runtime;
-  expect(isIntact(await verifyExport(readService(baseUrl, apiKey), new Map(), sha256))).toBe(true);
+  expect(verdictOf(await verifyExport(readService(baseUrl, apiKey), new Map(), sha256))).toBe('intact');
   const entries: OfCall[] = [];
   for await (const { value } of readService(baseUrl, apiKey)) {
     const { entry } = AuditRecord.parse(value);

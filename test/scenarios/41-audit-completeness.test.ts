@@ -10,7 +10,7 @@ import { policiesOf, policyOf } from '#test/functions/core/policy/facts.ts';
 import { startFx } from '#test/mcp/fx.ts';
 import { fxSession } from '#test/mcp/proxy-sessions.ts';
 import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
-import { isIntact, verifyExport } from '../../functions/audit-verify/verify-export.ts';
+import { verdictOf, verifyExport } from '../../functions/audit-verify/verify-export.ts';
 
 const WORKSPACE = WorkspaceId.parse('wrkspc_audited');
 const CALLS = Array.from({ length: 100 }, (_, index) => ({ session: String(index % 9), call: String(index) }));
@@ -50,7 +50,7 @@ describe('scenario 41: completeness', () => {
       expect(calls.toSorted()).toEqual(CALLS.map(({ call }) => `sevt_${call}`).toSorted());
     }
     const lines = records.map((record) => JSON.stringify(record));
-    expect(isIntact(await verified(lines))).toBe(true);
+    expect(verdictOf(await verified(lines))).toBe('intact');
     const at = lines.findIndex((_, index) => records[index]?.position === 3);
     const { chain } = records[at] ?? expect.fail('no chain has three records');
     const named = (position: number, rule: string) => ({

@@ -76,15 +76,15 @@ function outOfPlace({ head, checkpoint }: ChainCheck, { position, id }: ChainLin
   const continues = head === null && checkpoint !== null && position === checkpoint.position + 1;
   const expected = (head?.position ?? 0) + 1;
   if (continues || position === expected) return null;
-  const gap = position === expected + 1 ? 'is not there' : `to ${position - 1} are not there`;
-  return { position: expected, rule: 'missing', message: `${gap}: the next record is ${id} at ${position}` };
+  const gap = position === expected + 1 ? '' : `nothing is there up to position ${position - 1}, and `;
+  return { position: expected, rule: 'missing', message: `${gap}the next record is ${id} at ${position}` };
 }
 
 function unlinked({ head, checkpoint }: ChainCheck, { position, previous, id }: ChainLink): Flaw | null {
   const before = head ?? (position === 1 ? null : checkpoint);
   if (previous === (before?.hash ?? null)) return null;
   if (before === null) return { position, rule: 'altered', message: `the first record ${id} follows another one` };
-  const message = `has a hash of its own and is not what ${id} at ${position} follows`;
+  const message = `the record there has a hash of its own, and is not the one that ${id} at ${position} follows`;
   return { position: before.position, rule: 'replaced', message };
 }
 

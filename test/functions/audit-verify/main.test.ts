@@ -58,6 +58,40 @@ describe('audit:verify', () => {
     expect(output).toContain('✗ line 7: is no audit record');
   });
 
+  it('takes saved answers of the API, one per file or per line, and laid out for people', async () => {
+    const page = (records: readonly unknown[]) => ({ data: records, next_page: null });
+    const [first, second] = [LINES.slice(0, 3), LINES.slice(3)].map((lines) =>
+      page(lines.map((line) => JSON.parse(line))),
+    );
+    const saved = [file([JSON.stringify(first)]), file([JSON.stringify(second, null, 2)])];
+    const intact = { code: 0, output: expect.stringContaining('Intact: 6 records in 2 chains.') };
+    expect(await verify(saved)).toMatchObject(intact);
+    expect(await verify([file([JSON.stringify(first), JSON.stringify(second)])])).toMatchObject(intact);
+    const backwards = await verify(saved.toReversed());
+    expect(backwards).toMatchObject({ code: 1, output: expect.stringContaining('chain 07: position 1 is') });
+  });
+
+  it.each([
+    ['an empty file', [''], 'nothing was verified'],
+    ['an answer without records', ['{"data":[],"next_page":null}'], 'nothing was verified'],
+    ['an error that was saved', ['{"type":"error"}'], 'This is no export of the audit trail'],
+    ['a text', ['Dear auditor,', '', 'all is well.'], 'This is no export of the audit trail'],
+  ])('ends with 2 on %s, and speaks of no record', async (_, lines, words) => {
+    const { code, output } = await verify([file(lines)]);
+    expect([code, output]).toEqual([2, expect.stringContaining(words)]);
+    expect(output).not.toMatch(/✗|NOT intact|✓/);
+  });
+
+  it('says in sentences what is missing, and that a part of a chain is no whole one', async () => {
+    const one = await verify([file(LINES.toSpliced(3, 1))]);
+    expect(one.output).toContain(`position 3 is missing: the next record is ${SEVEN[3]?.id} at 4`);
+    const several = await verify([file(LINES.slice(3))]);
+    expect(several.output).toContain(
+      `position 1 is missing: nothing is there up to position 2, and the next record is ${SEVEN[2]?.id} at 3`,
+    );
+    expect(several.output).toContain('only whole chains can be verified');
+  });
+
   it('sees a missing end by a head that was kept, also of a chain that is gone', async () => {
     const kept = ['--expect', `07=4:${SEVEN[3]?.hash}`, '--expect', `09=2:${NINE[1]?.hash}`];
     expect((await verify([file(LINES), ...kept])).code).toBe(0);
