@@ -36,10 +36,12 @@ function untilAborted(signal: AbortSignal): Promise<void> {
 
 function announce({ runtime, modelName }: Launched, { json }: StartOptions): void {
   const { baseUrl, apiKey, sandbox, data, resumed } = runtime;
+  const redirectUrl = runtime.template.outputs['ConnectLoginRedirectUrl'];
   if (resumed > 0) progress(`Took up ${resumed} unfinished ${resumed === 1 ? 'run' : 'runs'}`);
   if (json) {
     const line = { ready: true, base_url: baseUrl, api_key: apiKey, model: modelName, sandbox, data };
-    return void process.stdout.write(`${JSON.stringify(line)}\n`);
+    // Without `connect` there is none, and JSON leaves it out.
+    return void process.stdout.write(`${JSON.stringify({ ...line, connect_login_redirect_url: redirectUrl })}\n`);
   }
   const rows = [
     ['Base URL', baseUrl],
@@ -47,6 +49,9 @@ function announce({ runtime, modelName }: Launched, { json }: StartOptions): voi
     ['Model', modelName],
     ['Sandbox', sandbox],
     ['Data', data],
+    ...(redirectUrl === undefined
+      ? []
+      : [['Redirect', `${redirectUrl} (to register at the identity provider)`] as const]),
   ] as const;
   const lines = rows.map(([label, value]) => `  ${style(process.stdout, 'dim', label.padEnd(9))} ${value}`);
   process.stdout.write(

@@ -43,12 +43,13 @@ const OUTPUTS = {
   ModelApiKeySecretArn: { Value: { Ref: 'ModelApiKey' } },
 };
 
-/** @returns the folder of the synthesized template */
-export function writeRuntimeTemplate(): string {
+/** @returns the folder of the synthesized template, which has these outputs beside those that every one has */
+export function writeRuntimeTemplate(outputs: Readonly<Record<string, string>> = {}): string {
   const dir = writeCdkOut({ ModelApiKey: { Type: 'AWS::SecretsManager::Secret', Properties: {} } });
+  const added = Object.fromEntries(Object.entries(outputs).map(([name, Value]) => [name, { Value }]));
   const file = join(dir, 'Brainstem.template.json');
   const template = JSON.parse(readFileSync(file, 'utf8')) as Record<string, object>;
-  writeFileSync(file, JSON.stringify({ ...template, Outputs: { ...template['Outputs'], ...OUTPUTS } }));
+  writeFileSync(file, JSON.stringify({ ...template, Outputs: { ...template['Outputs'], ...OUTPUTS, ...added } }));
   writeFileSync(join(dir, `asset.${'a'.repeat(64)}`, 'index.mjs'), CODE);
   return dir;
 }

@@ -84,6 +84,17 @@ describe('npm start', () => {
     expect(lines).toHaveLength(1);
   });
 
+  test('says which URL to register at the identity provider, where users can connect', async () => {
+    const deployed = 'https://abc.execute-api.us-east-1.amazonaws.com/prod';
+    const connected = writeRuntimeTemplate({
+      BaseUrl: deployed,
+      ConnectLoginRedirectUrl: `${deployed}/connect/login/callback`,
+    });
+    const { ready } = await start(['--cdk-out', connected]);
+    rmSync(connected, { recursive: true });
+    expect(ready?.['connect_login_redirect_url']).toBe(`${ready?.base_url}/connect/login/callback`);
+  });
+
   test('continues on the same data after it was killed', async () => {
     const first = await start();
     await stop(first.child, 'SIGKILL');

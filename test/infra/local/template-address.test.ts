@@ -17,6 +17,14 @@ test('functions are told where the API is on this machine, and keep what is else
   });
 });
 
+test('outputs tell where things are on this machine', () => {
+  const outputs = { BaseUrl: DEPLOYED, ConnectLoginRedirectUrl: `${DEPLOYED}/connect/login/callback` };
+  expect(servedAt(template({}, outputs), 'http://127.0.0.1:8787').outputs).toEqual({
+    BaseUrl: 'http://127.0.0.1:8787',
+    ConnectLoginRedirectUrl: 'http://127.0.0.1:8787/connect/login/callback',
+  });
+});
+
 test('a template that does not say where its API is stays as it is', () => {
   const silent = template({ MODE: 'none' }, {});
   expect(servedAt(silent, 'http://127.0.0.1:8787')).toBe(silent);
