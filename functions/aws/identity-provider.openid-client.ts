@@ -140,11 +140,26 @@ const NO_ANSWER: readonly unknown[] = [
 ];
 
 function isOutage(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  if (error instanceof OutboundError) return true;
-  return ('code' in error && NO_ANSWER.includes(error.code)) || isOutage(error.cause);
+  return outboundIn(error) !== null || noAnswerIn(error) !== null;
+}
+
+/** The library wraps what its `fetch` threw, in classes whose names a bundle shortens. */
+function outboundIn(error: unknown): OutboundError | null {
+  if (error instanceof OutboundError) return error;
+  return error instanceof Error ? outboundIn(error.cause) : null;
+}
+
+function noAnswerIn(error: unknown): string | null {
+  if (!(error instanceof Error)) return null;
+  if ('code' in error && NO_ANSWER.includes(error.code)) return String(error.code);
+  return noAnswerIn(error.cause);
 }
 
 function unavailable(cause: unknown): Fault {
-  return new Fault('login_unavailable', 'the identity provider did not answer as one', { cause });
+  const outbound = outboundIn(cause);
+  const detail = outbound?.message ?? noAnswerIn(cause);
+  return new Fault('login_unavailable', 'the identity provider did not answer as one', {
+    cause: outbound ?? cause,
+    detail,
+  });
 }

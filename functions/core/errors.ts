@@ -31,14 +31,23 @@ const FAULTS = {
 
 export type FaultCode = keyof typeof FAULTS;
 
+interface FaultOptions {
+  readonly cause?: unknown;
+  readonly retryAfterSeconds?: number | null;
+  readonly detail?: string | null;
+}
+
 /** Carries a stable `code`; the message names the thing and the rule, never a secret or user content. */
 export class Fault extends Error {
   override readonly name = 'Fault';
   readonly code: FaultCode;
   readonly retryAfterSeconds: number | null;
+  /** For the log line: hosts and rules that an operator can act on, and nothing else. */
+  readonly detail: string | null;
 
-  constructor(code: FaultCode, message: string, options: { cause?: unknown; retryAfterSeconds?: number | null } = {}) {
+  constructor(code: FaultCode, message: string, options: FaultOptions = {}) {
     super(message, { cause: options.cause });
+    this.detail = options.detail ?? null;
     this.code = code;
     this.retryAfterSeconds = options.retryAfterSeconds ?? null;
   }

@@ -1,12 +1,17 @@
-/** What a line says of a fault: classes and a place, never a message, which may quote what the code was given. */
-import { errorClass } from '#core/errors.ts';
+/**
+ * What a line says of a fault: classes, a place, and the detail that was made for it. Never a message, which may quote
+ * what the code was given.
+ */
+import { errorClass, Fault } from '#core/errors.ts';
 
 export function faultFields(error: unknown): Readonly<Record<string, string>> {
   const cause = error instanceof Error ? error.cause : undefined;
+  const detail = error instanceof Fault ? error.detail : null;
   const place = error instanceof Error ? placeOf(error) : undefined;
   return {
     error_class: errorClass(error),
     ...(cause === undefined ? {} : { error_cause: errorClass(cause) }),
+    ...(detail === null ? {} : { error_detail: detail }),
     ...(place === undefined ? {} : { error_place: place }),
   };
 }

@@ -1,8 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createConnectApp } from '../../../functions/connect/app.ts';
+import { createGuardedFetch } from '#aws/guarded-fetch.https.ts';
+import { resolveBySystem } from '#aws/hops.https.ts';
+import { createIdentityProvider } from '#aws/identity-provider.openid-client.ts';
 import { Fault } from '#core/errors.ts';
 import { createBrowser } from './browser.ts';
 import { BASE_URL, startFlow, type Flow } from './flow.ts';
+
+const LIMITS = { maxBytes: 100_000, totalMs: 5000, idleMs: 5000, maxRedirects: 0 };
 
 describe('logging in', () => {
   let flow: Flow;
@@ -48,6 +53,23 @@ describe('logging in', () => {
     expect(page.text).toMatch(/logged as req_\w+/);
     expect(page.text).not.toContain('down');
     expect((await flow.browser().openAs('alice', link.url)).status).toBe(200);
+  });
+
+  it('logs which host was not reached by which rule, where our own forbids the identity provider’s', async () => {
+    const { login } = flow.idp;
+    const fetch = createGuardedFetch({ allow: [], resolve: resolveBySystem }, LIMITS);
+    const identity = createIdentityProvider({
+      login: { ...login, issuer: 'https://10.0.0.1' },
+      ...{ clientSecret: async () => 'canary', fetch },
+    });
+    const app = createConnectApp({ ...flow.world, identity });
+    const browser = createBrowser({ baseUrl: BASE_URL, fetch: (request) => app.fetch(request) });
+    expect((await browser.request((await flow.link()).url)).status).toBe(503);
+    expect(flow.lines.at(-1)).toMatchObject({
+      error_class: 'login_unavailable',
+      error_cause: 'OutboundError',
+      error_detail: expect.stringMatching(/^10\.0\.0\.1 .+/),
+    });
   });
 
   it('tells nothing of a link to somebody who is not logged in', async () => {

@@ -12,6 +12,12 @@ describe('the line of a fault', () => {
     });
   });
 
+  it('tells the detail that a fault has for it', () => {
+    const fault = new Fault('login_unavailable', 'canary', { detail: 'idp.example.com is blocked' });
+    expect(faultFields(fault)).toMatchObject({ error_detail: 'idp.example.com is blocked' });
+    expect(JSON.stringify(faultFields(fault))).not.toContain('canary');
+  });
+
   it('quotes no message, not even one that looks like a stack', () => {
     const fields = faultFields(new TypeError('canary\n    at canary (canary.ts:1:1)'));
     expect(JSON.stringify(fields)).not.toContain('canary');
