@@ -7,6 +7,7 @@ import { NoQuery } from '#contract/queries.ts';
 import { linksOfSession, linkStatus, requestLink } from '#core/connect/request-link.ts';
 import { administered } from '../administered.ts';
 import { notFound, operation } from '../operation.ts';
+import { ownHead } from '../own-session.ts';
 import { NoBody, NoParams } from './nothing.ts';
 
 const create = operation({
@@ -46,6 +47,7 @@ const list = operation({
   body: NoBody,
   response: pageOf(Connect),
   async handle({ world, workspace, query }) {
+    if ((await ownHead(world, workspace, query.session_id)) === null) return notFound('session_id');
     return { data: await linksOfSession(world.connecting, workspace, query.session_id), next_page: null };
   },
 });

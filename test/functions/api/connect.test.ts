@@ -40,6 +40,13 @@ describe('links on which users consent', () => {
     since: 3,
   });
 
+  async function newSession(): Promise<string> {
+    const agent = await api.ask('POST', '/v1/agents', { name: 'Ada', model: 'claude-opus-5' });
+    const environment = await api.ask('POST', '/v1/environments', { name: 'box' });
+    const made = await api.ask('POST', '/v1/sessions', { agent: agent.body.id, environment_id: environment.body.id });
+    return made.body.id as string;
+  }
+
   function offer(call: string, fields: Record<string, unknown> = {}) {
     return createConnectLinks(api.world.connecting).offer({
       ...{ workspace: WORKSPACE, vault, serverUrl: SERVER, serverName: 'files', scopes: [], resourceMetadata: null },
@@ -124,13 +131,23 @@ describe('links on which users consent', () => {
     const { body } = await connect();
     const other = { authorization: `Bearer ${OTHER_KEY}` };
     expect((await api.ask('GET', `/v1/x/connect/${body.id}`, undefined, other)).status).toBe(404);
-    await offer('theirs', { resume: waiting('theirs', 'sesn_9') });
-    expect((await api.ask('GET', '/v1/x/connect?session_id=sesn_9', undefined, other)).body.data).toEqual([]);
-    expect((await api.ask('GET', '/v1/x/connect?session_id=sesn_9')).body.data).toHaveLength(1);
+    const session = await newSession();
+    await offer('theirs', { resume: waiting('theirs', session) });
+    const listed = `/v1/x/connect?session_id=${session}`;
+    expect((await api.ask('GET', listed, undefined, other)).status).toBe(404);
+    expect((await api.ask('GET', listed)).body.data).toHaveLength(1);
+  });
+
+  it('are not listed of a session that is not there', async () => {
+    expect(await api.ask('GET', '/v1/x/connect?session_id=sesn_no')).toMatchObject({
+      status: 404,
+      body: { error: { type: 'not_found_error', message: 'session_id: there is no such session' } },
+    });
+    expect((await api.ask('GET', `/v1/x/connect?session_id=${await newSession()}`)).body.data).toEqual([]);
   });
 
   it('are listed by the session whose calls wait for them, while somebody can open them', async () => {
-    const session = 'sesn_listed';
+    const session = await newSession();
     const first = await offer('a', { resume: waiting('a', session) });
     const other = await offer('b', { resume: waiting('b', session), serverUrl: 'https://other.example.com/mcp' });
     const listed = async () => (await api.ask('GET', `/v1/x/connect?session_id=${session}`)).body.data;
@@ -143,7 +160,7 @@ describe('links on which users consent', () => {
   });
 
   it('are not listed when no call of the session waits for them any more', async () => {
-    const session = 'sesn_denied';
+    const session = await newSession();
     await offer('denied', { resume: waiting('denied', session) });
     const link = await offer('open', { resume: waiting('open', session), serverUrl: 'https://other.example.com/mcp' });
     const { isWaiting } = api.world.connecting;
