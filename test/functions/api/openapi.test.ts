@@ -1,4 +1,8 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import * as z from 'zod';
+import { ROUTES } from '../../../functions/api/routes.ts';
 import { startApi, type TestApi } from './api.ts';
 
 describe('the OpenAPI document', () => {
@@ -10,6 +14,18 @@ describe('the OpenAPI document', () => {
 
   // oxlint-disable-next-line typescript/no-explicit-any
   const load = async (): Promise<any> => (await api.ask('GET', '/openapi.json', undefined, { authorization: '' })).body;
+
+  it('has no operation or parameter beyond the SDK that the README’s table does not tell', () => {
+    const readme = readFileSync(join(import.meta.dirname, '../../../README.md'), 'utf8').split('\n');
+    for (const { method, path, query, ...rest } of ROUTES.filter((route) => route.path.startsWith('/v1/x/'))) {
+      const row = readme.find((line) => line.startsWith(`| \`${method} ${path}\` |`));
+      const fields = [query, 'body' in rest ? rest.body : null].flatMap((schema) =>
+        schema instanceof z.ZodObject ? Object.keys(schema.shape) : [],
+      );
+      const untold = fields.filter((name) => name !== 'beta' && row?.includes(`\`${name}\``) !== true);
+      expect([method, path, row === undefined, untold]).toEqual([method, path, false, []]);
+    }
+  });
 
   it('is served without a key and lists every operation that is built', async () => {
     const document = await load();
