@@ -3,6 +3,7 @@ import type * as Cedar from '@cedar-policy/cedar-wasm/nodejs';
 import { cedarSchema, type CedarSchema, type KnownTool } from '#core/policy/cedar-schema.ts';
 import type { CheckedPolicies, PolicyCheck } from '#core/policy/policy-check.ts';
 import { actionsOf } from '#core/policy/policy-set.ts';
+import { strayServers } from '#core/policy/server-literals.ts';
 import { loadCedar, problemsOf, readPolicies, type NumberedPolicy } from '#aws/cedar-text.ts';
 
 export function createPolicyCheck(): PolicyCheck {
@@ -35,11 +36,14 @@ function validate(cedar: typeof Cedar, { text, policies, tools }: Candidate): Ch
   const answer = cedar.validate({ schema: asCedar(schema), policies: { staticPolicies: text } });
   if (answer.type === 'failure') return { problems: problemsOf(answer.errors, text), unchecked };
   const byCedarId = new Map(policies.map((policy) => [policy.cedarId, policy.id]));
-  const problems = answer.validationErrors.flatMap(({ policyId, error }) => {
+  const mistyped = answer.validationErrors.flatMap(({ policyId, error }) => {
     const id = byCedarId.get(policyId) ?? policyId;
     return skipped.has(id) ? [] : problemsOf([error], text, id);
   });
-  return { problems, unchecked };
+  const stray = policies.flatMap((policy) =>
+    strayServers(policy).map((message) => ({ at: null, policy: policy.id, message })),
+  );
+  return { problems: [...mistyped, ...stray], unchecked };
 }
 
 /** What Cedar declares as a schema has the same shape, with fields that are not used here. */

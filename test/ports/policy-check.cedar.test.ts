@@ -93,6 +93,38 @@ describe('policies, before they are saved', () => {
     expect(told).toEqual([[null, text.includes('?') ? null : expect.any(String), expect.stringContaining(message)]]);
   });
 
+  const stray = 'HTTPS://Pay.Example.com:443/mcp/';
+  it.each([
+    ['as the resource', `forbid(principal, action, resource == MA::McpServer::"${stray}");`],
+    ['in which the resource is', `forbid(principal, action, resource in MA::McpServer::"${stray}");`],
+    ['of its type', `forbid(principal, action, resource is MA::McpServer in MA::McpServer::"${stray}");`],
+    ['in a condition', `forbid(principal, action, resource) when { resource == MA::McpServer::"${stray}" };`],
+    [
+      'among others',
+      `forbid(principal, action, resource) unless { resource in [MA::McpServer::"${PAY}", MA::McpServer::"${stray}"] };`,
+    ],
+    [
+      'beside a tool nobody has seen',
+      `forbid(principal, action == MA::Action::"x.example.com/y", resource == MA::McpServer::"${stray}");`,
+    ],
+  ])('are refused with a server that is not written in its canonical form, %s', async (_, text) => {
+    const message = `MA::McpServer::"${stray}" is the name of no server: write MA::McpServer::"${PAY}"`;
+    expect(await problems(text)).toEqual([[null, 'policy0', message]]);
+  });
+
+  it('are refused with a server whose name is no URL, or has a password in it, which is not repeated', async () => {
+    const text = (id: string) => `permit(principal, action, resource == MA::McpServer::"${id}");`;
+    const message = 'MA::McpServer: must be an http or https URL without user and password';
+    for (const id of ['payments', 'ftp://pay.example.com', 'https://me:hunter2@pay.example.com/mcp'])
+      expect(await problems(text(id))).toEqual([[null, 'policy0', message]]);
+  });
+
+  it('may say in text and annotations what would be no server’s name', async () => {
+    const text = `@type("MA::McpServer") @id("x") permit(principal, action, resource)
+      when { resource.name == "MA::McpServer::\\"${stray}\\"" };`;
+    expect(await problems(text)).toEqual([]);
+  });
+
   it('know of tools that share a host only what both say', async () => {
     const twin = {
       url: 'https://pay.example.com/v2',

@@ -16,6 +16,6 @@ export interface CheckedPolicies {
 }
 
 export interface PolicyCheck {
-  /** Syntax, and types against the schema of the known tools. */
+  /** Syntax, types against the schema of the known tools, and servers by their canonical URL. */
   check(policies: string, tools: readonly KnownTool[]): Promise<CheckedPolicies>;
 }

@@ -51,13 +51,20 @@ export function ruleBroken({ id, json }: NamedPolicy): string | null {
 }
 
 /** The names of all actions that a policy mentions, in its scope and in its conditions. */
-export function actionsOf({ json }: NamedPolicy): readonly string[] {
-  return [...new Set(collect(json))];
+export function actionsOf(policy: NamedPolicy): readonly string[] {
+  return entitiesOf(policy, 'MA::Action');
 }
 
-function collect(node: unknown): readonly string[] {
+/** The ids of all entities of one type that a policy mentions. Annotations are the author's own and mention none. */
+export function entitiesOf({ json }: NamedPolicy, type: string): readonly string[] {
+  const { principal, action, resource, conditions } = json;
+  const found = collect([principal, action, resource, conditions]);
+  return [...new Set(found.filter((entity) => entity.type === type).map(({ id }) => String(id)))];
+}
+
+function collect(node: unknown): readonly { readonly type: unknown; readonly id: unknown }[] {
   if (Array.isArray(node)) return node.flatMap(collect);
   if (typeof node !== 'object' || node === null) return [];
-  const own = 'type' in node && 'id' in node && node.type === 'MA::Action' ? [String(node.id)] : [];
+  const own = 'type' in node && 'id' in node ? [{ type: node.type, id: node.id }] : [];
   return [...own, ...Object.values(node).flatMap(collect)];
 }

@@ -82,6 +82,10 @@ describe('the policy API', () => {
       { policies: '@advice("maybe") permit(principal, action, resource);' },
       'policies: policy0: @advice: must be "ask"',
     ],
+    [
+      { policies: `@id("no-pay") forbid(principal, action, resource == MA::McpServer::"${PAY}/");` },
+      `policies: no-pay: MA::McpServer::"${PAY}/" is the name of no server: write MA::McpServer::"${PAY}"`,
+    ],
   ])('refuses %j', async (body, message) => {
     expect(await save(body)).toMatchObject({ status: 400, body: { error: { message } } });
   });
