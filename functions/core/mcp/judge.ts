@@ -80,9 +80,10 @@ async function usableTool(
     world.pins.find(acting.workspace, server.url),
   ]);
   const pinned = pins.get(name);
+  // Whoever has seen it change: what this session was offered before may be what was pinned, and is that no more.
+  if (pinned !== undefined && pinned.drifted !== null) return 'tool_drift';
   const tool = offered.find((offer) => offer.server === server.name && offer.tool.name === name)?.tool;
-  // A tool that has changed is not offered, and one that is called all the same is told why.
-  if (tool === undefined) return pinned?.drifted == null ? 'unknown_tool' : 'tool_drift';
+  if (tool === undefined) return 'unknown_tool';
   return pinned?.sha256 === fingerprint(tool, world.sha256) ? tool : 'tool_drift';
 }
 
