@@ -1,7 +1,7 @@
 /** MCP by its official SDK: streamable HTTP in both protocol eras, and its predecessor where a server has nothing else. */
 import { isInputRequiredResult, ProtocolError, type Tool } from '@modelcontextprotocol/client';
 import type { McpTool } from '#contract/mcp.ts';
-import type { McpCall, McpCalled, McpClient, McpFailure, McpTarget } from '#core/mcp/mcp-client.ts';
+import type { McpCall, McpCalled, McpClient, McpFailure, McpListed, McpTarget } from '#core/mcp/mcp-client.ts';
 import { createExpiring, type Expiring } from '#aws/expiring.ts';
 import type { GuardedFetch } from '#aws/guarded-fetch.https.ts';
 import { elicitationsOf, resumptionOf, wantedOf, type Forms, type Resumption } from '#aws/mcp-elicitation.ts';
@@ -24,7 +24,7 @@ export interface McpClientOptions {
 
 interface Memory {
   readonly ways: Expiring<Way>;
-  readonly tools: Expiring<readonly McpTool[]>;
+  readonly lists: Expiring<McpListed>;
 }
 
 interface Listing {
@@ -44,14 +44,15 @@ const URL_ELICITATION_REQUIRED = -32042;
 
 /** Remembers eras and tool lists, each for those who may share it; never a session, which is one user's. */
 export function createMcpClient({ fetch, now, maxBytes = MAX_BYTES, forms = 'decline' }: McpClientOptions): McpClient {
-  const memory: Memory = { ways: createExpiring(now, MAX_REMEMBERED), tools: createExpiring(now, MAX_REMEMBERED) };
+  const memory: Memory = { ways: createExpiring(now, MAX_REMEMBERED), lists: createExpiring(now, MAX_REMEMBERED) };
   const common = (target: McpTarget, signal: AbortSignal) => {
     return { target, signal, fetch, maxBytes, forms, now, bearer: refusedOnce(target.bearer) };
   };
   return {
     async listTools(target, signal) {
-      const known = memory.tools.find(keyOf(target)) ?? memory.tools.find(target.url);
-      if (known !== undefined) return { status: 'listed', tools: known };
+      const known = memory.lists.find(keyOf(target)) ?? memory.lists.find(target.url);
+      if (known !== undefined) return known;
+      const askedAt = new Date(now()).toISOString();
       const listing = await inSomeWay(memory, {
         ...common(target, signal),
         method: 'tools/list',
@@ -60,8 +61,9 @@ export function createMcpClient({ fetch, now, maxBytes = MAX_BYTES, forms = 'dec
       });
       if ('status' in listing) return listing;
       const { tools, ttlMs, isPublic } = listing;
-      if (ttlMs > 0) memory.tools.keep(isPublic ? target.url : keyOf(target), tools, Math.min(ttlMs, MAX_TOOLS_TTL_MS));
-      return { status: 'listed', tools };
+      const fresh: McpListed = { status: 'listed', tools, askedAt };
+      if (ttlMs > 0) memory.lists.keep(isPublic ? target.url : keyOf(target), fresh, Math.min(ttlMs, MAX_TOOLS_TTL_MS));
+      return fresh;
     },
     callTool(target, call, signal) {
       const work = (session: Session) => called(session, call, forms);

@@ -77,6 +77,19 @@ export function createToolPins(dynamodb: DynamoDBClient, table: string): ToolPin
       await unlessLate(dynamodb.send(command));
     },
 
+    async settle(workspace, url, { name, sha256 }, askedAt) {
+      const isPinned = 'sha256 = :sha256';
+      const isSeenBefore = 'driftedAt < :askedAt';
+      const command = new UpdateItemCommand({
+        TableName: table,
+        Key: toolKey(workspace, url, name),
+        ConditionExpression: [isPinned, isSeenBefore].join(' AND '),
+        UpdateExpression: 'REMOVE driftedSha256, driftedAt',
+        ExpressionAttributeValues: { ':sha256': { S: sha256 }, ':askedAt': { S: askedAt } },
+      });
+      await unlessLate(dynamodb.send(command));
+    },
+
     async approve(workspace, url, { name, sha256 }, at) {
       const Key = toolKey(workspace, url, name);
       const command = new UpdateItemCommand({
@@ -85,11 +98,12 @@ export function createToolPins(dynamodb: DynamoDBClient, table: string): ToolPin
         ConditionExpression: 'driftedSha256 = :sha256',
         UpdateExpression: 'SET sha256 = :sha256, pinnedAt = :at REMOVE driftedSha256, driftedAt',
         ExpressionAttributeValues: { ':sha256': { S: sha256 }, ':at': { S: at } },
+        ReturnValues: 'ALL_NEW',
       });
-      await unlessLate(dynamodb.send(command));
-      const found = await readRow(dynamodb, table, Key);
+      const written = await unlessLate(dynamodb.send(command));
+      const found = written?.Attributes ?? (await readRow(dynamodb, table, Key));
       const pinned = found === undefined ? null : pinnedTool(found);
-      return pinned?.sha256 === sha256 ? pinned : null;
+      return pinned?.sha256 === sha256 && pinned.drifted === null ? pinned : null;
     },
 
     async list(workspace) {
@@ -112,8 +126,8 @@ export function createToolPins(dynamodb: DynamoDBClient, table: string): ToolPin
 }
 
 /** A write whose condition does not hold has nothing to add: somebody else was first, or has moved on. */
-async function unlessLate(write: Promise<unknown>): Promise<void> {
-  await write.catch((cause: unknown) =>
+async function unlessLate<Answer>(write: Promise<Answer>): Promise<Answer | undefined> {
+  return write.catch((cause: unknown) =>
     cause instanceof ConditionalCheckFailedException ? undefined : recordsUnavailable(cause),
   );
 }

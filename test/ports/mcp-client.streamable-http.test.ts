@@ -301,8 +301,10 @@ describe('the MCP client', () => {
       let now = Date.now();
       const client = clientForTests({ now: () => now });
       const list = (cacheKey: string) => client.listTools(targetOf(fx.url, { cacheKey, deadline: now + 10_000 }), ON);
-      await list('a');
-      await list('a');
+      const fresh = await list('a');
+      expect(fresh).toMatchObject({ askedAt: new Date(now).toISOString() });
+      now += 1;
+      expect(await list('a')).toEqual(fresh);
       expect(listings(fx)).toBe(1);
       await list('b');
       expect(listings(fx)).toBe(2);

@@ -10,6 +10,7 @@ import { PAY, tool } from '#test/functions/core/policy/facts.ts';
 
 const AT = '2026-11-21T10:00:00.000Z';
 const LATER = '2026-11-21T11:00:00.000Z';
+const LATEST = '2026-11-21T12:00:00.000Z';
 const said = (one: McpTool) => ({ tool: one, sha256: fingerprint(one, sha256) });
 
 describe('pinned tools', () => {
@@ -72,8 +73,30 @@ describe('pinned tools', () => {
     await pins().drift(ws, PAY, after, AT);
     await pins().drift(ws, PAY, said({ ...tool('refund'), description: 'x' }), LATER);
     expect(await pins().approve(ws, PAY, { name: 'refund', sha256: after.sha256 }, LATER)).toBeNull();
+    expect(await pins().approve(ws, PAY, { name: 'refund', sha256: before.sha256 }, LATER)).toBeNull();
     expect(await pins().approve(ws, PAY, { name: 'none', sha256: after.sha256 }, LATER)).toBeNull();
     expect((await pins().find(ws, PAY)).get('refund')?.sha256).toBe(before.sha256);
+  });
+
+  it('are settled by a server that says again what is pinned, unless somebody has seen it change since it was asked', async () => {
+    const ws = workspace();
+    const settle = (one: typeof before, askedAt: string) =>
+      pins().settle(ws, PAY, { name: 'refund', sha256: one.sha256 }, askedAt);
+    const drifted = async () => (await pins().find(ws, PAY)).get('refund')?.drifted;
+    await settle(before, LATER);
+    expect((await pins().find(ws, PAY)).size).toBe(0);
+    await pins().pin(ws, PAY, [before], AT);
+    await settle(before, LATER);
+    await pins().drift(ws, PAY, after, AT);
+    await settle(before, AT);
+    await settle(after, LATER);
+    expect(await drifted()).toEqual({ sha256: after.sha256, seenAt: AT });
+    await pins().drift(ws, PAY, after, LATER);
+    await settle(before, LATER);
+    expect(await drifted()).toEqual({ sha256: after.sha256, seenAt: LATER });
+    for (const _repeat of [1, 2]) await settle(before, LATEST);
+    expect((await pins().find(ws, PAY)).get('refund')).toMatchObject({ sha256: before.sha256, drifted: null });
+    expect(await pins().approve(ws, PAY, { name: 'refund', sha256: after.sha256 }, LATEST)).toBeNull();
   });
 
   it('do not drift to what they are, nor before they are pinned', async () => {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { EventId } from '#contract/ids.ts';
+import { approveTool } from '#core/mcp/approve-tool.ts';
 import { callTool } from '#core/mcp/call-tool.ts';
 import { judgeCalls } from '#core/mcp/judge-calls.ts';
 import { listTools } from '#core/mcp/list-tools.ts';
@@ -56,4 +57,22 @@ it('scenario 37: a call that waited for a person is denied once another session 
   await callTool(world, request, until);
   expect(stage.calls).toEqual([]);
   expect(stage.outcomes()).toMatchObject([{ error: 'tool_drift' }, { outcome: 'denied', error: 'tool_drift' }]);
+});
+
+it('scenario 37: what a server says no more can not be approved, and its tool is called again as it was pinned', async () => {
+  const stage = proxyStage();
+  const world = { ...stage.world, pins: createToolPins(db.client, db.vaultTable) };
+  const approve = (said: typeof SUM) =>
+    approveTool(world, FACTS.workspace, { url: FX_URL, tool: 'sum', sha256: fingerprint(said, sha256) });
+  for (const said of [SUM, MAILING]) {
+    stage.listed.set(FX_URL, { status: 'listed', tools: [said] });
+    await listTools(world, KEY, stage.until);
+    stage.stamp.advance(1000);
+  }
+  expect(await approve(SUM)).toMatchObject({ refused: 'conflict_error' });
+  stage.listed.set(FX_URL, { status: 'listed', tools: [SUM] });
+  expect(await listTools(world, KEY, stage.until)).toMatchObject([{ tools: [SUM] }]);
+  expect(await approve(MAILING)).toMatchObject({ refused: 'conflict_error' });
+  await callTool(world, stage.request, stage.until);
+  expect(stage.calls).toMatchObject([{ call: { tool: 'sum' } }]);
 });

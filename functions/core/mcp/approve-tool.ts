@@ -16,7 +16,7 @@ export async function approveTool(
   if (url === null) return refuse('invalid_request_error', 'url: must be the http or https URL of an MCP server');
   const known = (await pins.find(workspace, url)).get(name);
   if (known === undefined) return refuse('not_found_error', 'tool: no agent has met such a tool of this server');
-  if (known.sha256 !== sha256 && known.drifted?.sha256 !== sha256) return CHANGED;
+  if ((known.drifted ?? known).sha256 !== sha256) return CHANGED;
   const what = `${url.replace(/\?.*$/, '')}: the tool with sha256 ${sha256}`;
   // On record before it is in force.
   await audit.record(workspace, url, deed('tool.approved', 'done', what));

@@ -69,7 +69,8 @@ async function listingOf(
   const asked = { server, identity };
   const answer = await inTime(ask(world, asked, until), until);
   if (answer.status === 'listed') {
-    const tools = await offerable(world, acting, { server, user: identity.user, tools: answer.tools });
+    const { tools: said, askedAt } = answer;
+    const tools = await offerable(world, acting, { server, user: identity.user, tools: said, askedAt });
     return { status: 'listed', server: server.name, tools: [...tools] };
   }
   tell(world, acting, { server, answer });

@@ -1,4 +1,5 @@
 /** Port of the client that speaks MCP over streamable HTTP, in both protocol eras, through the guarded way out. */
+import type { Instant } from '#contract/ids.ts';
 import type { McpTool, ToolHints } from '#contract/mcp.ts';
 import type { HttpResponse } from '#contract/credential-validation.ts';
 
@@ -50,7 +51,12 @@ export interface McpFailure {
   readonly sent: boolean;
 }
 
-export type McpListed = { readonly status: 'listed'; readonly tools: readonly McpTool[] };
+export interface McpListed {
+  readonly status: 'listed';
+  readonly tools: readonly McpTool[];
+  /** Before the server said so: long before, where a list is kept. */
+  readonly askedAt: Instant;
+}
 
 /** A content block of the server, checked and within the size limits, in MCP's own words. */
 export type McpBlock =

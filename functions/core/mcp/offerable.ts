@@ -1,4 +1,5 @@
 /** Which of a server's tools a session may be offered; those that changed since they were pinned are put aside. */
+import type { Instant } from '#contract/ids.ts';
 import type { McpTool } from '#contract/mcp.ts';
 import { effectiveMcpConfig } from '#core/agents/effective-config.ts';
 import { Fault } from '#core/errors.ts';
@@ -20,12 +21,14 @@ interface Offering {
   readonly server: KnownServer;
   readonly user: string | null;
   readonly tools: readonly McpTool[];
+  /** Before the server said so. */
+  readonly askedAt: Instant;
 }
 
 export async function offerable(
   world: McpProxyWorld,
   acting: Acting,
-  { server, user, tools }: Offering,
+  { server, user, tools, askedAt }: Offering,
 ): Promise<readonly McpTool[]> {
   const seen = withOwnName(tools)
     .filter(({ name }) => effectiveMcpConfig(acting.agent.tools, { server: server.name, tool: name })?.enabled === true)
@@ -40,8 +43,13 @@ export async function offerable(
   if (pinned.length > 0) await world.pins.pin(acting.workspace, server.url, pinned, world.stamp.now());
   const tooMany = new Set(unknown.slice(pinned.length));
   const drifted = seen.filter((one) => isDrifted(one, pins.get(one.tool.name)));
-  const news = drifted.filter(({ tool, sha256 }) => pins.get(tool.name)?.drifted?.sha256 !== sha256);
-  await Promise.all(news.map((one) => quarantine(world, acting, { server, user, ...one })));
+  const restored = seen.filter((one) => isRestored(one, pins.get(one.tool.name)));
+  await Promise.all([
+    ...drifted.map((one) => quarantine(world, acting, { server, user, ...one, pinned: pins.get(one.tool.name) })),
+    ...restored.map(({ tool: { name }, sha256 }) =>
+      world.pins.settle(acting.workspace, server.url, { name, sha256 }, askedAt),
+    ),
+  ]);
   const same = seen.flatMap((one) => (drifted.includes(one) || tooMany.has(one) ? [] : [one.tool]));
   const visible = await Promise.all(
     same.map((tool) => world.policies.isVisible(factsOf(world, acting, { server, user, tool, isConfirmed: false }))),
@@ -53,12 +61,30 @@ function isDrifted({ sha256 }: Seen, pinned: PinnedTool | undefined): boolean {
   return pinned !== undefined && pinned.sha256 !== sha256;
 }
 
-/** Recorded before it is remembered: what could not be recorded is news to the next listing, too. */
-async function quarantine(
-  { audit, pins, stamp }: McpProxyWorld,
+/** The server has gone back to what was pinned, so what it said between needs nobody's approval. */
+function isRestored({ sha256 }: Seen, pinned: PinnedTool | undefined): boolean {
+  return pinned?.sha256 === sha256 && pinned.drifted !== null;
+}
+
+interface Drifting extends Seen, Pick<Offering, 'server' | 'user'> {
+  readonly pinned: PinnedTool | undefined;
+}
+
+/**
+ * Recorded before it is remembered: what could not be recorded is news to the next listing, too. What is no news is
+ * remembered again, so that a listing which began before this one does not take it for settled.
+ */
+async function quarantine(world: McpProxyWorld, acting: Acting, drifting: Drifting): Promise<void> {
+  const { server, tool, sha256, pinned } = drifting;
+  if (pinned?.drifted?.sha256 !== sha256 && (await record(world, acting, drifting)) === 'unavailable') return;
+  await world.pins.drift(acting.workspace, server.url, { tool, sha256 }, world.stamp.now());
+}
+
+async function record(
+  { audit }: McpProxyWorld,
   { workspace, key }: Acting,
-  { server, user, tool, sha256 }: Seen & Omit<Offering, 'tools'>,
-): Promise<void> {
+  { server, user, tool, sha256 }: Drifting,
+): Promise<'recorded' | 'unavailable'> {
   try {
     await audit.record(workspace, key.session, {
       kind: 'administration',
@@ -70,9 +96,9 @@ async function quarantine(
       outcome: 'denied',
       reason: `${server.url.replace(/\?.*$/, '')} says of ${tool.name} what was not pinned: ${sha256}`,
     });
+    return 'recorded';
   } catch (error) {
-    if (error instanceof Fault && error.code === 'audit_unavailable') return;
+    if (error instanceof Fault && error.code === 'audit_unavailable') return 'unavailable';
     throw error;
   }
-  await pins.drift(workspace, server.url, { tool, sha256 }, stamp.now());
 }

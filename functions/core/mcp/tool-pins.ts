@@ -10,7 +10,7 @@ export interface PinnedTool {
   /** `fingerprint` of what it said then. */
   readonly sha256: string;
   readonly pinnedAt: Instant;
-  /** What the server says now, when it is something else. */
+  /** What the server says now, when it is something else, and when it was last seen to. */
   readonly drifted: { readonly sha256: string; readonly seenAt: Instant } | null;
 }
 
@@ -30,12 +30,22 @@ export interface ToolPins {
     tools: readonly { readonly tool: McpTool; readonly sha256: string }[],
     at: Instant,
   ): Promise<void>;
-  /** Remembers what an unapproved version looks like, so that it can be approved. */
+  /** Remembers what an unapproved version looks like, so that it can be approved. A repeat says that it was seen again. */
   drift(
     workspace: WorkspaceId,
     url: string,
     drifted: { readonly tool: McpTool; readonly sha256: string },
     at: Instant,
+  ): Promise<void>;
+  /**
+   * Forgets the drift of a tool of which the server, asked at `askedAt`, said what is pinned. A drift that was seen
+   * since then stays, and so does one from what somebody has approved meanwhile.
+   */
+  settle(
+    workspace: WorkspaceId,
+    url: string,
+    settled: { readonly name: string; readonly sha256: string },
+    askedAt: Instant,
   ): Promise<void>;
   /** Pins what it says now. A repeat changes nothing. Null when there is no such tool, or it says something else by now. */
   approve(

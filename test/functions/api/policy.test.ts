@@ -137,6 +137,7 @@ describe('the MCP server API', () => {
 
   it.each([
     [{ url: PAY, tool: 'refund', sha256: 'c'.repeat(64) }, 409, 'sha256: is not what the server says of this tool'],
+    [{ url: PAY, tool: 'refund', sha256: was }, 409, 'sha256: is not what the server says of this tool'],
     [{ url: PAY, tool: 'charge', sha256: is }, 404, 'tool: no agent has met such a tool'],
     [{ url: 'https://b.example.com', tool: 'refund', sha256: is }, 404, 'tool: no agent has met such a tool'],
     [{ url: 'ftp://pay.example.com', tool: 'refund', sha256: is }, 400, 'url: must be the http or https URL'],

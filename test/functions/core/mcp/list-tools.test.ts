@@ -169,6 +169,28 @@ describe('scenario 37: a tool that changed since it was pinned', () => {
     expect(stage.audited).toHaveLength(1);
   });
 
+  it('is shown again once its server says again what was pinned, and what it said between is forgotten', async () => {
+    const stage = drifting();
+    await list(stage);
+    stage.stamp.advance(1000);
+    stage.listed.set(FX_URL, listing(SUM));
+    expect(await list(stage)).toMatchObject([{ tools: [SUM] }]);
+    expect(stage.pins.of(FX_URL).get('sum')).toMatchObject({ sha256: fingerprint(SUM, sha256), drifted: null });
+  });
+
+  it('stays put aside when another session has seen it change since this one asked', async () => {
+    const stage = drifting();
+    await list(stage);
+    stage.stamp.advance(1000);
+    const asked = stage.stamp.now();
+    stage.stamp.advance(1000);
+    await list(stage);
+    const listTools = async () => ({ ...listing(SUM), askedAt: asked });
+    await list(stage, { client: { ...stage.world.client, listTools } });
+    expect(stage.pins.of(FX_URL).get('sum')?.drifted).toMatchObject({ sha256: fingerprint(changed, sha256) });
+    expect(stage.audited).toHaveLength(1);
+  });
+
   it.each([
     ['its schema', tool('sum', { input_schema: { type: 'object' } })],
     ['its hints', tool('sum', { hints: { destructiveHint: false } })],

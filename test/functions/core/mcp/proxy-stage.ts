@@ -174,7 +174,7 @@ export function proxyStage(options: StageOptions = {}) {
   const judged: CallFacts[] = [];
   const pins = memoryPins();
   const marks = memoryMarks();
-  const listed = new Map<string, McpListed | McpFailure>();
+  const listed = new Map<string, Omit<McpListed, 'askedAt'> | McpFailure>();
   /** What the server answers, one after the other; the last one for ever. */
   const replies: (McpCalled | McpFailure | (() => Promise<McpCalled | McpFailure>))[] = [ANSWER];
   for (const { url } of agent.mcp_servers) {
@@ -185,7 +185,8 @@ export function proxyStage(options: StageOptions = {}) {
   const client: McpClient = {
     async listTools(target) {
       lists.push(target);
-      return listed.get(target.url) ?? failure({ kind: 'unreachable', method: 'tools/list' });
+      const answer = listed.get(target.url) ?? failure({ kind: 'unreachable', method: 'tools/list' });
+      return answer.status === 'listed' ? { ...answer, askedAt: stamp.now() } : answer;
     },
     async callTool(target, call, signal) {
       calls.push({ target, call, token: await target.bearer?.token() });
@@ -327,7 +328,7 @@ export function memoryPins() {
   const of = (url: string) => pinned.get(url) ?? pinned.set(url, new Map()).get(url) ?? new Map<string, PinnedTool>();
   const put = (url: string, tool: McpTool, sha: string) =>
     void of(url).set(tool.name, { name: tool.name, sha256: sha, pinnedAt: NOW, drifted: null });
-  const port: Pick<ToolPins, 'find' | 'pin' | 'drift'> = {
+  const port: Pick<ToolPins, 'find' | 'pin' | 'drift' | 'settle'> = {
     find: async (_workspace, url) => new Map(of(url)),
     async pin(_workspace, url, tools) {
       for (const { tool, sha256: sha } of tools) if (!of(url).has(tool.name)) put(url, tool, sha);
@@ -335,6 +336,11 @@ export function memoryPins() {
     async drift(_workspace, url, { tool, sha256: sha }, at) {
       const before = of(url).get(tool.name);
       if (before !== undefined) of(url).set(tool.name, { ...before, drifted: { sha256: sha, seenAt: at } });
+    },
+    async settle(_workspace, url, { name, sha256: sha }, askedAt) {
+      const before = of(url).get(name);
+      if (before?.sha256 !== sha || before.drifted === null || before.drifted.seenAt >= askedAt) return;
+      of(url).set(name, { ...before, drifted: null });
     },
   };
   return { ...port, put, of };
