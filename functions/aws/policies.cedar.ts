@@ -9,7 +9,14 @@ import { Fault } from '#core/errors.ts';
 import { argumentTypes } from '#core/policy/argument-types.ts';
 import { normalizeArguments } from '#core/policy/arguments.ts';
 import { callRequest, toolRequest, type CedarRequest } from '#core/policy/cedar-request.ts';
-import { decisionOf, NO_POLICY, UNREADABLE, type Evaluation, type JudgingSet } from '#core/policy/decision.ts';
+import {
+  decisionOf,
+  NO_POLICY,
+  UNREADABLE,
+  type Evaluation,
+  type JudgingSet,
+  type PolicyError,
+} from '#core/policy/decision.ts';
 import type { CallFacts, Policies } from '#core/policy/policy.ts';
 import { policyHash } from '#core/policy/policy-hash.ts';
 import type { PolicyRecords } from '#core/policy/policy-records.ts';
@@ -102,13 +109,22 @@ function ask({ cedar, names }: CompiledSet, slot: () => string, request: CedarRe
     const answer = cedar.statefulIsAuthorized({ ...request, preparsedPolicySetId: slot() });
     if (answer.type === 'failure') return UNJUDGED;
     const { decision, diagnostics } = answer.response;
-    const named = (ids: readonly string[]) => ids.map((id) => names.get(id) ?? id).toSorted();
-    const errors = named(diagnostics.errors.map(({ policyId }) => policyId));
-    return { status: 'judged', decision, reason: named(diagnostics.reason), errors };
+    const named = (id: string) => names.get(id) ?? id;
+    const errors = diagnostics.errors
+      .map(({ policyId, error }) => policyError(named(policyId), error.message))
+      .toSorted((one, other) => (one.id < other.id ? -1 : 1));
+    return { status: 'judged', decision, reason: diagnostics.reason.map(named).toSorted(), errors };
   } catch {
     // Cedar throws for text that is none, among other things; whatever it was, nobody has judged the call.
     return UNJUDGED;
   }
+}
+
+const NO_NUMBER = /expected (?:decimal|long), got \(entity of type `MA::Opaque`\)/;
+
+/** Only Cedar's words say what a policy fails on; in others than these it is denied all the same. */
+function policyError(id: string, message: string): PolicyError {
+  return { id, why: NO_NUMBER.test(message) ? 'number' : 'other' };
 }
 
 function compile(cedar: typeof Cedar, pointer: PolicyPointer, text: string): CompiledSet {

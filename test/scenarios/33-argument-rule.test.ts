@@ -21,12 +21,28 @@ describe('scenario 33: a rule about an argument', () => {
     ['null', { amount: null }, 'deny', 'evaluation_failed'],
     ['what Cedar would read as an entity', { amount: ENTITY }, 'deny', 'evaluation_failed'],
     ['what Cedar would read as a decimal', { amount: EXTENSION }, 'deny', 'evaluation_failed'],
-    ['more decimals than policies have', { amount: 1.000001 }, 'deny', 'policy_error:small-refunds'],
-    ['more than policies can count', { amount: 1e300 }, 'deny', 'policy_error:small-refunds'],
+    ['more decimals than policies have', { amount: 99.99999 }, 'deny', 'policy_error:small-refunds:number'],
+    ['less than policies can tell from nothing', { amount: 0.00001 }, 'deny', 'policy_error:small-refunds:number'],
+    ['more than policies can count', { amount: 1.2e19 }, 'deny', 'policy_error:small-refunds:number'],
     ['an entity beside it, which is data', { amount: 1, note: 'x', more: ENTITY }, 'allow', 'permitted'],
     ['text that is none beside it', { amount: 1, note: '\ud800' }, 'allow', 'permitted'],
   ])('scenario 33: %s', async (_, input, decision, code) => {
     expect(await decide(FACTS, input)).toMatchObject({ decision, code });
+  });
+
+  it('scenario 33: says that it was for a number, and only of the policy that compares one', async () => {
+    const text = `@id("b") permit(principal, action, resource) when { context.args.count < 5 };
+      @id("a") permit(principal, action, resource) when { context.args.limit < 5 };`;
+    expect(await decide(FACTS, { amount: 99.99999 })).toMatchObject({
+      policyIds: ['small-refunds'],
+      reason:
+        'The policy small-refunds can not be evaluated for this call: ' +
+        'a number that it compares has more than four decimals, or is too large to be compared.',
+    });
+    const { decide: decideBoth } = policiesOf(policyOf(text));
+    const opaque = { amount: 1.000001, count: 2 ** 60 };
+    expect(await decideBoth(FACTS, opaque)).toMatchObject({ code: 'policy_error:a', policyIds: ['a', 'b'] });
+    expect(await decideBoth(FACTS, { ...opaque, limit: 1 })).toMatchObject({ code: 'policy_error:b:number' });
   });
 
   it('scenario 33: names the policy that decided', async () => {

@@ -11,8 +11,14 @@ export type Evaluation =
       /** Policies that decided. */
       readonly reason: readonly string[];
       /** Policies that could not be evaluated: Cedar leaves them out, and a forbid among them would then forbid nothing. */
-      readonly errors: readonly string[];
+      readonly errors: readonly PolicyError[];
     };
+
+export interface PolicyError {
+  readonly id: string;
+  /** `number`: it compares one that is no number to policies (`core/policy/arguments.ts`). */
+  readonly why: 'number' | 'other';
+}
 
 /** The set in force. */
 export interface JudgingSet {
@@ -57,15 +63,21 @@ function judge({ policies }: JudgingSet, evaluation: Evaluation, isConfirmed: bo
   }
   const { decision, reason: policyIds, errors } = evaluation;
   const [broken] = errors;
-  if (broken !== undefined) {
-    return deny(`policy_error:${broken}`, `The policy ${broken} can not be evaluated for this call.`, errors);
-  }
+  if (broken !== undefined) return failing(broken, errors);
   const deciding = policyIds.flatMap((id) => policies.get(id) ?? []);
   if (decision === 'deny') return denial(deciding, policyIds);
   const asking = deciding.filter(asks);
   if (asking.length === 0) return { decision: 'allow', code: permitCode(policyIds), reason: '', policyIds };
   if (isConfirmed) return { decision: 'allow', code: 'confirmed', reason: '', policyIds };
   return { decision: 'ask', code: 'asks', reason: reasonOf(asking) ?? 'A person has to confirm this call.', policyIds };
+}
+
+function failing({ id, why }: PolicyError, errors: readonly PolicyError[]): Judgement {
+  const policyIds = errors.map((error) => error.id);
+  const failed = `The policy ${id} can not be evaluated for this call`;
+  if (why === 'other') return deny(`policy_error:${id}`, `${failed}.`, policyIds);
+  const because = 'a number that it compares has more than four decimals, or is too large to be compared';
+  return deny(`policy_error:${id}:number`, `${failed}: ${because}.`, policyIds);
 }
 
 function denial(deciding: readonly NamedPolicy[], policyIds: readonly string[]): Judgement {

@@ -20,7 +20,8 @@ export interface Decision {
   readonly decision: 'allow' | 'ask' | 'deny';
   /**
    * `default_permit`, `permitted`, `confirmed`, `asks`, `forbidden`, `no_matching_permit`, `policy_error:<id>`,
-   * `evaluation_failed`, `policies_unreadable`; in shadow mode `would_allow`, `would_ask`, `would_deny`.
+   * `policy_error:<id>:number` (what it compares is no number to policies), `evaluation_failed`,
+   * `policies_unreadable`; in shadow mode `would_allow`, `would_ask`, `would_deny`.
    */
   readonly code: string;
   /** In words that are safe for the model. */
