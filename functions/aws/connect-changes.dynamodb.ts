@@ -133,13 +133,17 @@ export async function join(
   { waiting, until }: { readonly waiting: WaitingCall; readonly until: string },
 ): Promise<Item | null> {
   const lastsLongEnough = 'openUntil > :until';
+  const isCall = waiting.call !== null;
   const command = new UpdateItemCommand({
     TableName: table,
     Key: connectKey(id),
     ConditionExpression: `${isPending} AND ${lastsLongEnough}`,
-    UpdateExpression: 'ADD waiting :waiting',
+    UpdateExpression: `ADD waiting :waiting${isCall ? ' SET isForCall = :true' : ''}`,
     ExpressionAttributeNames: { '#status': 'status' },
-    ExpressionAttributeValues: { ...pending, ':until': { S: until }, ':waiting': { SS: [waitingText(waiting)] } },
+    ExpressionAttributeValues: {
+      ...{ ...pending, ':until': { S: until }, ':waiting': { SS: [waitingText(waiting)] } },
+      ...(isCall && { ':true': { BOOL: true } }),
+    },
     ReturnValues: 'ALL_NEW',
   });
   try {

@@ -39,6 +39,7 @@ export function factsItem(facts: ConnectFacts, waiting: readonly WaitingCall[]):
     openUntil: { S: facts.expiresAt },
     // DynamoDB has no empty set.
     ...(waiting.length > 0 && { waiting: { SS: waiting.map(waitingText) } }),
+    ...(waiting.some(({ call }) => call !== null) && { isForCall: { BOOL: true } }),
   };
 }
 
@@ -51,6 +52,7 @@ export function connectOf(item: Item): ConnectRecord {
     flow: item['flow'] === undefined ? null : bodyOf(item, 'flow', Flow),
     storing: item['storing'] === undefined ? null : bodyOf(item, 'storing', Storing),
     waiting: (item['waiting']?.SS ?? []).map(waitingOf),
+    isForCall: item['isForCall']?.BOOL ?? false,
     isSettled: item['listPk'] === undefined && item['waiting'] === undefined,
   };
 }

@@ -74,9 +74,11 @@ function toldTo(sending: Sending): Pick<SettleWorld, 'resume' | 'decline'> {
   };
 }
 
+/** A list waits for as long as there is a session that could use its tools. */
 function waitsIn({ log }: Sending) {
   return async ({ session, thread, call, since }: WaitingCall) => {
     const head = await log.head({ session, thread });
+    if (call === null) return head !== null;
     return head?.state.calls.some((open) => open.id === call && open.isSuspended && isWaitSince(open, since)) ?? false;
   };
 }

@@ -168,7 +168,10 @@ describe('a call that finds no credential of its user', () => {
     const first = await service.converse(session, 'Hello.');
     const [link = ''] = linksIn(first);
     expect(first.at(-1)).toMatchObject({ type: 'session.status_idle', stop_reason: { type: 'end_turn' } });
-    expect((await service.consent('bob', link)).text).toContain('is connected');
+    const open = async () => (await service.extension('GET', `/v1/x/connect?session_id=${session}`)).body;
+    expect(await open()).toMatchObject({ data: [{ status: 'pending', url: link, user_id: 'bob' }] });
+    expect((await service.consent('bob', link)).text).toContain('It is used from your next message on.');
+    expect(await open()).toMatchObject({ data: [] });
     service.standIn.script(calling(SUM));
     const second = await service.converse(session, 'Add one and two.');
     expect(ofType(second, 'agent.message').map(textOf).at(-1)).toBe('Results: 3');

@@ -44,6 +44,7 @@ describe('the records of consents', () => {
     expect(await connects.find(facts.id)).toEqual({
       ...facts,
       ...{ status: 'pending', endedAt: null, error: null, flow: null, storing: null, waiting: [], isSettled: true },
+      isForCall: false,
     });
     expect(await connects.find(ConnectId.parse('conn_unknown'))).toBeNull();
   });
@@ -123,6 +124,21 @@ describe('the records of consents', () => {
       { ...first, since: null },
       next,
     ]);
+  });
+
+  it('remember that a call waited, whoever made the link and when the call has been told', async () => {
+    const session = SessionId.parse('sesn_called');
+    const [facts, waits, list] = [factsOf(), call('waits', session), { ...call('list', session), call: null }];
+    const isForCall = async () => (await connects.find(facts.id))?.isForCall;
+    await connects.createWaiting(facts, list, null);
+    await connects.join(facts, list, AT);
+    expect(await isForCall()).toBe(false);
+    await connects.join(facts, waits, AT);
+    await connects.resumed(facts.id, waits);
+    expect(await isForCall()).toBe(true);
+    const other = factsOf({ server: { url: 'https://other', name: null, resourceMetadata: null } });
+    await connects.createWaiting(other, waits, null);
+    expect(await connects.find(other.id)).toMatchObject({ isForCall: true });
   });
 
   it('let nobody join a link that is over, about to end, of another workspace, or asks for less', async () => {

@@ -108,10 +108,20 @@ describe('scenario 25: connect', () => {
     const browser = flow.browser();
     const done = await browser.follow(await browser.submit(await browser.openAs('alice', url)));
     expect(done.text).toContain('is connected');
-    await browser.open(url);
+    for (const page of [done, await browser.open(url)]) expect(page.text).toContain('goes on by itself');
     const resumed = flow.resumed.filter(({ call }) => calls.some((one) => one.call === call));
     expect(resumed).toHaveLength(calls.length);
     expect(resumed).toEqual(expect.arrayContaining(calls));
+  });
+
+  it('promises nothing to go on by itself where only a list of tools waited, or nothing', async () => {
+    const list = { ...waitingCall('list'), call: null };
+    for (const { url } of [await offered(flow, await flow.vaultOf('alice'), [list]), await flow.link()]) {
+      const browser = flow.browser();
+      const done = await browser.follow(await browser.submit(await browser.openAs('alice', url)));
+      expect(done.text).toContain('It is used from your next message on.');
+      expect(done.text).not.toContain('goes on by itself');
+    }
   });
 
   it('ends the calls that wait when the user says no, here or there, each of them once', async () => {

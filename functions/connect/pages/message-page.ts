@@ -41,6 +41,8 @@ export const answerRefusedPage: Page = {
   </p>`,
 };
 
+const GOES_ON = 'What was waiting for you goes on by itself.';
+
 export function endPage(record: ConnectRecord, status: Exclude<Connect['status'], 'pending'>): Page {
   const back = record.returnUrl === null ? '' : button(record.returnUrl, `Back to ${placeOf(record.returnUrl)}`);
   const server = URL.parse(record.server.url)?.host ?? record.server.url;
@@ -49,7 +51,9 @@ export function endPage(record: ConnectRecord, status: Exclude<Connect['status']
       return {
         status: 200,
         title: `${server} is connected`,
-        body: html`<p>What was waiting for you goes on by itself. You can close this page.</p>
+        body: html`<p>
+            ${record.isForCall ? GOES_ON : 'It is used from your next message on.'} You can close this page.
+          </p>
           ${back}`,
       };
     case 'failed':

@@ -65,6 +65,8 @@ export interface ConnectRecord extends ConnectFacts {
   readonly storing: Storing | null;
   /** Calls that have not been told yet. */
   readonly waiting: readonly WaitingCall[];
+  /** A call, and not only a list, has waited for it, whether it has been told by now or not. */
+  readonly isForCall: boolean;
   /** Nobody has to look at it again, unless it is pending. */
   readonly isSettled: boolean;
 }

@@ -18,7 +18,7 @@ export interface LinkWorld extends SettleWorld {
   readonly connects: ConnectRecords;
   readonly vaults: Pick<VaultRecords, 'find'>;
   readonly agents: Pick<AgentRecords, 'find'>;
-  /** Whether the call still waits for its user: it may have been denied or interrupted meanwhile. */
+  /** Whether it still waits for its user: a call may have been denied or interrupted meanwhile, a session deleted. */
   readonly isWaiting: (call: WaitingCall) => Promise<boolean>;
   /** Where the pages are; null when the deployment has no identity provider. */
   readonly baseUrl: string | null;
@@ -69,7 +69,7 @@ export async function linkStatus(world: LinkWorld, workspace: WorkspaceId, id: C
   return connectView(await settle(world, found), world.baseUrl ?? '', world.stamp.now());
 }
 
-/** Those that somebody can still open so that a call of the session goes on. */
+/** Those that somebody can still open so that a call of the session goes on, or its tools are more. */
 export async function linksOfSession(world: LinkWorld, workspace: WorkspaceId, session: SessionId): Promise<Connect[]> {
   const found = await world.connects.ofSession(workspace, session);
   const settled = await Promise.all(found.map((record) => settle(world, record)));
@@ -113,6 +113,6 @@ async function agentOf(
 }
 
 function freshRecord(facts: ConnectFacts): ConnectRecord {
-  const nothing = { endedAt: null, error: null, flow: null, storing: null, waiting: [] };
+  const nothing = { endedAt: null, error: null, flow: null, storing: null, waiting: [], isForCall: false };
   return { ...facts, ...nothing, status: 'pending', isSettled: true };
 }
