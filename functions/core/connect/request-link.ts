@@ -5,12 +5,13 @@ import type { AllowedHosts } from '#contract/outbound.ts';
 import { USER_KEY } from '#contract/vaults.ts';
 import type { WaitingCall } from '#core/connect/connect-links.ts';
 import type { ConnectFacts, ConnectRecord, ConnectRecords } from '#core/connect/connect-records.ts';
-import { connectView, linkFacts, statusAt, userOfVault } from '#core/connect/link.ts';
+import { connectView, linkFacts, statusAt } from '#core/connect/link.ts';
 import { settle, type SettleWorld } from '#core/connect/settle.ts';
 import { isIdentity, managedServer, type Enterprise } from '#core/enterprise/enterprise.ts';
 import { judgeUrl } from '#core/outbound/destination.ts';
 import type { AgentRecords } from '#core/records.ts';
 import { isRefusal, refuse, type RequestRefusal } from '#core/requests/refusal.ts';
+import { namedUser } from '#core/vault/named-user.ts';
 import { canonicalServerUrl } from '#core/vault/server-url.ts';
 import type { VaultRecords } from '#core/vault/vault-records.ts';
 
@@ -42,10 +43,9 @@ export async function requestLink(
   if (world.baseUrl === null) return unconfigured;
   const vault = await world.vaults.find(workspace, body.vault_id);
   if (vault === null) return refuse('not_found_error', 'vault_id: there is no such vault');
-  const user = userOfVault(vault);
-  if (user === null) {
-    return refuse('invalid_request_error', `vault_id: is archived, or its metadata names no ${USER_KEY} to be asked`);
-  }
+  if (vault.archived_at !== null) return refuse('invalid_request_error', 'vault_id: is archived');
+  const user = namedUser(vault);
+  if (user === null) return refuse('invalid_request_error', `vault_id: its metadata names no ${USER_KEY} to be asked`);
   const server = serverOf(world, body.mcp_server_url);
   if (isRefusal(server)) return server;
   if (body.return_url !== undefined && !mayReturn(body.return_url, world.returnUrls)) {

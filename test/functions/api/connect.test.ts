@@ -93,8 +93,8 @@ describe('links on which users consent', () => {
     const archived = await vaultWith({ external_user_id: 'alice' });
     await api.world.connecting.vaults.archive(WORKSPACE, archived.id, new Date().toISOString());
     const refused: readonly (readonly [Record<string, unknown>, number, RegExp])[] = [
-      [{ vault_id: nobodys.id }, 400, /vault_id.*external_user_id/],
-      [{ vault_id: archived.id }, 400, /vault_id.*archived/],
+      [{ vault_id: nobodys.id }, 400, /^vault_id: its metadata names no external_user_id to be asked$/],
+      [{ vault_id: archived.id }, 400, /^vault_id: is archived$/],
       [{ vault_id: 'vlt_unknown' }, 404, /vault_id/],
       [{ agent_id: 'agent_unknown' }, 404, /agent_id/],
       [{ mcp_server_url: 'https://169.254.169.254/' }, 400, /mcp_server_url/],
