@@ -64,6 +64,31 @@ describe.each(['legacy', 'modern'] as const)('the MCP client with a server of th
     });
   });
 
+  it('hands over a text as one, also when it came as bytes', async () => {
+    const fx = await serving({ era });
+    const base64 = (bytes: string | Uint8Array) => Buffer.from(bytes).toString('base64');
+    const sent: readonly (readonly [mimeType: string | undefined, blob: string, text: string | null])[] = [
+      ['text/plain', base64('Grüße'), 'Grüße'],
+      ['application/json; charset=utf-8', base64('{}'), '{}'],
+      [undefined, base64('words'), 'words'],
+      ['text/plain', base64(Uint8Array.of(0x47, 0xfc)), null],
+      [undefined, base64('zero\0'), null],
+      ['application/zip', base64('words'), null],
+      ['text/plain', PDF, null],
+    ];
+    const content = sent.map(([mimeType, blob]) => ({
+      type: 'resource' as const,
+      resource: { uri: 'file:///a', blob, ...(mimeType !== undefined && { mimeType }) },
+    }));
+    fx.tools.set('sum', {
+      ...{ name: 'sum', description: '', inputSchema: { type: 'object' } },
+      run: () => ({ content }),
+    });
+    expect(await call(clientForTests(), fx, 'sum')).toMatchObject({
+      content: sent.map(([, blob, text]) => ({ text, blob: text === null ? blob : null })),
+    });
+  });
+
   it('sends these headers and no others', async () => {
     const fx = await serving({ era, tokens: { t0ken: [] }, sessions: true });
     await call(clientForTests(), fx, 'sum', { a: 1, b: 2 }, { bearer: bearer('t0ken') });

@@ -79,3 +79,33 @@ it('scenario 15: an image in whose bytes the token is hidden does not come throu
 });
 
 const base64 = (image: Buffer, more = '') => Buffer.concat([image, Buffer.from(more)]).toString('base64');
+
+it('scenario 15: a text that came as bytes is shown without the token that is in it', async () => {
+  const fx = await startFx();
+  onTestFinished(fx.close);
+  const alice = userOf(fx, 'alice');
+  fx.tools.set('resource', {
+    name: 'resource',
+    description: 'Answers a text as bytes',
+    inputSchema: { type: 'object', properties: {} },
+    run: () => ({
+      content: ['é ', 'x', 'xy'].map((before) => {
+        const blob = Buffer.from(`${before}${alice.token} and more`).toString('base64');
+        return { type: 'resource', resource: { uri: 'file:///a', mimeType: 'text/plain', blob } };
+      }),
+    }),
+  });
+  const session = fxSession(fx, { tool: 'resource', input: {} });
+
+  await session.call();
+
+  expect(session.results()).toMatchObject([
+    {
+      is_error: false,
+      content: ['é ', 'x', 'xy'].map((before) => ({
+        text: `the resource file:///a:\n\n${before}[redacted:vcrd_alice] and more`,
+      })),
+    },
+  ]);
+  expect(session.outcomes()).toMatchObject([{ outcome: 'done', secret_echo: true }]);
+});

@@ -40,9 +40,8 @@ export function showContent(answer: OutboundAnswer, showing: Showing): WebConten
   const media = showMedia(answer.body);
   if (media !== null) return media;
   const header = answer.headers['content-type'] ?? '';
-  const claimed = header.split(';')[0]?.trim().toLowerCase() ?? '';
-  const isText = HTML.test(claimed) || TEXT.test(claimed) || (UNKNOWN.test(claimed) && !hasZero(answer.body));
-  if (!isText) {
+  const claimed = claimedIn(header);
+  if (!isTextual(header, answer.body)) {
     const named = /^[\w.+-]{1,60}\/[\w.+-]{1,60}$/.test(claimed) ? claimed : 'binary content';
     return failed('unsupported_content_type', `${named} cannot be shown; text, HTML, PDF, JPEG, PNG, GIF and WebP can`);
   }
@@ -56,6 +55,16 @@ export function showMedia(body: Uint8Array): WebContent | null {
   const type = mediaTypeOf(body);
   if (type === 'application/pdf') return showDocument(body);
   return type === null ? null : showImage(body, type);
+}
+
+/** Whether the bytes can be a text of the type that they are said to be, or of none. */
+export function isTextual(contentType: string, body: Uint8Array): boolean {
+  const claimed = claimedIn(contentType);
+  return HTML.test(claimed) || TEXT.test(claimed) || (UNKNOWN.test(claimed) && !hasZero(body));
+}
+
+function claimedIn(contentType: string): string {
+  return contentType.split(';')[0]?.trim().toLowerCase() ?? '';
 }
 
 function pageText(html: string, url: string, readPage: ReadPage): string {
