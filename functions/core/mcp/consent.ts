@@ -1,5 +1,6 @@
 /** Links with which a user lets the session act towards a server. */
 import type { OpenCall } from '#contract/entries.ts';
+import type { CredentialId } from '#contract/ids.ts';
 import { Fault } from '#core/errors.ts';
 import type { Acting, Identity, KnownServer } from '#core/mcp/acting.ts';
 import type { McpFailure } from '#core/mcp/mcp-client.ts';
@@ -15,9 +16,19 @@ export interface Consent {
   readonly call: Pick<OpenCall, 'id' | 'since'> | null;
 }
 
+/** Whose credential it was, or would be. */
+export type Holder = Pick<Consent['identity'], 'user' | 'match'>;
+
 /** Whether what keeps the session from a token is the user's to change. */
 export function consentHelps({ status }: NoBearer): boolean {
   return status === 'needs_reauth' || status === 'other_user';
+}
+
+/** The credential whose token somebody pasted: it is theirs to replace, for a consent would bring one of another kind. */
+export function pastedCredential({ match }: Holder): CredentialId | null {
+  if (match === null) return null;
+  const { id, auth } = match.stored.credential;
+  return auth.type === 'mcp_oauth' ? null : id;
 }
 
 /** For people, never for the model. Null when no consent could help, or nobody can be asked for it here. */
@@ -26,12 +37,10 @@ export async function consentUrl(
   { key, workspace, agent }: Acting,
   { server, identity, challenge, call }: Consent,
 ): Promise<string | null> {
-  const { home, match, managed } = identity;
+  const { home, managed } = identity;
   // Where the organisation consents, its user can do no more than sign in, and that was not what was missing.
   if (managed !== null && challenge !== null) return null;
-  // A token that somebody pasted is theirs to replace: a consent would bring one of another kind.
-  const isPasted = match !== null && match.stored.credential.auth.type !== 'mcp_oauth';
-  if (home === null || isPasted) return null;
+  if (home === null || pastedCredential(identity) !== null) return null;
   const link = await links
     .offer({
       workspace,

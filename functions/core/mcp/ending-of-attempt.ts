@@ -9,7 +9,7 @@ import {
   linkFor,
   MAY_HAVE_HAD_AN_EFFECT,
   retryAfter,
-  UNAUTHENTICATED,
+  unauthenticated,
   withLink,
   type Came,
   type Ending,
@@ -59,8 +59,8 @@ export function unheard(permitted: PermittedCall | null): Ending {
 }
 
 async function withoutToken(world: McpProxyWorld, permitted: PermittedCall, why: NoBearer): Promise<Ending> {
-  const { server } = permitted.permit;
-  const error = { ...noToken(server.name, why), server: server.name };
+  const { server, identity } = permitted.permit;
+  const error = { ...noToken(server.name, why, identity), server: server.name };
   const said = (outcome: Came['outcome']) => ({
     came: cameOf(permitted, null, { outcome, error: why.status }),
     detail: why.detail,
@@ -72,10 +72,5 @@ async function withoutToken(world: McpProxyWorld, permitted: PermittedCall, why:
       ...said('suspended'),
     };
   }
-  return failing(
-    'authentication',
-    `${UNAUTHENTICATED[why.status]}${retryAfter(why.retryAfterMs)}`,
-    said('failed'),
-    error,
-  );
+  return failing('authentication', unauthenticated(why, identity), said('failed'), error);
 }

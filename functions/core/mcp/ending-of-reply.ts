@@ -6,13 +6,15 @@ import {
   failing,
   linkFor,
   MAY_HAVE_HAD_AN_EFFECT,
+  refusedCredential,
   retryAfter,
-  UNAUTHENTICATED,
+  unauthenticated,
   withLink,
   type Came,
   type Ending,
 } from '#core/mcp/ending.ts';
 import type { Suspension } from '#core/mcp/call-marks.ts';
+import type { Holder } from '#core/mcp/consent.ts';
 import type { McpCalled, McpFailure } from '#core/mcp/mcp-client.ts';
 import { hookResult } from '#core/policy/hook-call.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
@@ -124,7 +126,7 @@ async function failed(
   const { failure: reply, found } = redactFailure(told, carried.inUse());
   const { server, identity } = permitted.permit;
   const why = carried.notRenewed();
-  const trouble = why === null ? troubleOf(server.name, reply, identity.match !== null) : noToken(server.name, why);
+  const trouble = why === null ? troubleOf(server.name, reply, identity) : noToken(server.name, why, identity);
   const error = trouble === null ? undefined : { ...trouble, server: server.name };
   const said = (outcome: Came['outcome']) => ({
     came: cameOf(permitted, carried, {
@@ -145,7 +147,7 @@ async function failed(
     const suspension = { ...before, causes };
     return { do: 'suspend', error: withLink(error, url), suspension, since: permitted.since, ...said('suspended') };
   }
-  return failing(reply.kind, textOf(reply, why), said('failed'), error);
+  return failing(reply.kind, textOf(reply, why, identity), said('failed'), error);
 }
 
 /**
@@ -164,7 +166,8 @@ function stateOf(match: Match | null, version: number | null): string {
 
 const CONSENT_HELPS: ReadonlySet<McpFailure['kind']> = new Set(['authentication', 'scope_required']);
 
-function textOf({ message, retryAfterMs, sent }: McpFailure, why: NoBearer | null): string {
-  if (why !== null) return `${UNAUTHENTICATED[why.status]}${retryAfter(why.retryAfterMs)}`;
-  return `${message}${sent ? ` ${MAY_HAVE_HAD_AN_EFFECT}` : ''}${retryAfter(retryAfterMs)}`;
+function textOf({ kind, message, retryAfterMs, sent }: McpFailure, why: NoBearer | null, holder: Holder): string {
+  if (why !== null) return unauthenticated(why, holder);
+  const refusal = kind === 'authentication' ? refusedCredential(holder) : null;
+  return `${refusal ?? message}${sent ? ` ${MAY_HAVE_HAD_AN_EFFECT}` : ''}${retryAfter(retryAfterMs)}`;
 }

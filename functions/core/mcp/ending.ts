@@ -4,10 +4,11 @@ import type { PermittedCall } from '#core/mcp/attempt.ts';
 import { NOTHING_DONE, type CallOutcome } from '#core/mcp/audited.ts';
 import type { Suspension } from '#core/mcp/call-marks.ts';
 import type { Carried } from '#core/mcp/carried-bearer.ts';
-import { consentUrl } from '#core/mcp/consent.ts';
+import { consentUrl, pastedCredential, type Holder } from '#core/mcp/consent.ts';
 import type { McpFailure } from '#core/mcp/mcp-client.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
 import type { McpTrouble } from '#core/session/commands.ts';
+import type { NoBearer } from '#core/vault/tokens.ts';
 
 /** For the audit trail; how long it took is the caller's to know. */
 export type Came = Omit<CallOutcome, 'duration_ms'>;
@@ -64,7 +65,23 @@ export const MAY_HAVE_HAD_AN_EFFECT = 'It may or may not have had an effect: fin
 export const retryAfter = (ms: number | null) => (ms === null ? '' : ` (retry_after_ms: ${ms})`);
 
 /** For the model: why there is no token for a call. */
-export const UNAUTHENTICATED = {
+export function unauthenticated({ status, retryAfterMs }: NoBearer, holder: Holder): string {
+  const isPasted = pastedCredential(holder) !== null;
+  const refusal = status === 'needs_reauth' && isPasted ? refusedCredential(holder) : null;
+  return `${refusal ?? UNAUTHENTICATED[status]}${retryAfter(retryAfterMs)}`;
+}
+
+/** For the model: what a server refused, if there is more to say than that it did. */
+export function refusedCredential(holder: Holder): string | null {
+  if (holder.match === null) {
+    return 'The MCP server asks for a credential, and this session has none for it. One has to be added before it can be called.';
+  }
+  const pasted = pastedCredential(holder);
+  if (pasted === null) return null;
+  return `The MCP server refused the token of the credential ${pasted}, which has to be replaced before it can be called.`;
+}
+
+const UNAUTHENTICATED = {
   needs_reauth: 'The user has to connect this MCP server before it can be called.',
   other_user:
     'The sign-in that is kept for this MCP server is not that of the user, who has to sign in before it can be called.',

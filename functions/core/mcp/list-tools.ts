@@ -6,7 +6,7 @@ import type { SessionAgent } from '#contract/agents.ts';
 import type { McpServer, McpTool, ServerListing } from '#contract/mcp.ts';
 import { actingIn, identify, knownServer, type Acting, type Identity, type KnownServer } from '#core/mcp/acting.ts';
 import { carryBearer } from '#core/mcp/carried-bearer.ts';
-import { consentHelps, consentUrl } from '#core/mcp/consent.ts';
+import { consentHelps, consentUrl, type Holder } from '#core/mcp/consent.ts';
 import { withoutUnseen } from '#core/mcp/manifest.ts';
 import type { McpFailure, McpListed } from '#core/mcp/mcp-client.ts';
 import { offerable } from '#core/mcp/offerable.ts';
@@ -121,7 +121,7 @@ async function failedListing(
   acting: Acting,
   { server, identity, answer }: Asked & { readonly answer: McpFailure | NoBearer },
 ): Promise<ServerListing> {
-  const trouble = troubleWith(server.name, answer, identity.match !== null);
+  const trouble = troubleWith(server.name, answer, identity);
   const mayHelp = answer.status === 'failed' || consentHelps(answer);
   if (trouble.type !== 'mcp_authentication_failed_error' || !mayHelp) {
     return failed(server.name, trouble);
@@ -131,12 +131,12 @@ async function failedListing(
   return { ...failed(server.name, trouble), ...(url === null ? {} : { action_url: url }) };
 }
 
-function troubleWith(server: string, answer: McpFailure | NoBearer, hasCredential: boolean): Trouble {
-  if (answer.status !== 'failed') return noToken(server, answer);
+function troubleWith(server: string, answer: McpFailure | NoBearer, holder: Holder): Trouble {
+  if (answer.status !== 'failed') return noToken(server, answer, holder);
   const { message } = answer;
   // Without its list a server is of no use in this run, whatever the reason.
   return (
-    troubleOf(server, answer, hasCredential) ?? {
+    troubleOf(server, answer, holder) ?? {
       type: 'mcp_connection_failed_error',
       message: `The MCP server "${server}" did not list its tools. ${message}`,
     }

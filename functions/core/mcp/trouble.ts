@@ -1,6 +1,10 @@
 /** What is wrong with a server, in words for people: they name it as the agent does, and never quote it. */
+import type { CredentialId } from '#contract/ids.ts';
 import type { McpErrorType } from '#contract/mcp.ts';
+import { USER_KEY } from '#contract/vaults.ts';
+import { pastedCredential, type Holder } from '#core/mcp/consent.ts';
 import type { McpFailure } from '#core/mcp/mcp-client.ts';
+import { namedUser } from '#core/vault/named-user.ts';
 import type { NoBearer } from '#core/vault/tokens.ts';
 
 export interface Trouble {
@@ -24,10 +28,14 @@ export function tooMuch(server: string): Trouble {
   return { type: CONNECTION, message: `The MCP server "${server}" says more of its tools than can be offered.` };
 }
 
-export function noToken(server: string, { status }: NoBearer): Trouble {
+export function noToken(server: string, { status }: NoBearer, holder: Holder): Trouble {
   switch (status) {
-    case 'needs_reauth':
-      return { type: AUTHENTICATION, message: `The user of this session has to connect the MCP server "${server}".` };
+    case 'needs_reauth': {
+      const pasted = pastedCredential(holder);
+      if (pasted !== null) return refusedPasted(server, pasted);
+      const message = `The user of this session has to connect the MCP server "${server}".`;
+      return { type: AUTHENTICATION, message: `${message}${whyNoLink(holder)}` };
+    }
     case 'other_user': {
       const message = `Nobody acts towards the MCP server "${server}": the sign-in in this session's vault is not its user's.`;
       return { type: AUTHENTICATION, message };
@@ -47,14 +55,17 @@ export function noToken(server: string, { status }: NoBearer): Trouble {
 }
 
 /** Null for what one call met, and the next one need not meet. */
-export function troubleOf(server: string, failure: McpFailure, hasCredential: boolean): Trouble | null {
+export function troubleOf(server: string, failure: McpFailure, holder: Holder): Trouble | null {
   const { kind, message } = failure;
   switch (kind) {
     case 'authentication': {
-      const why = hasCredential
-        ? `refused the credential of this session's vault`
-        : `asks for a credential, and no vault of this session has one`;
-      return { type: AUTHENTICATION, message: `The MCP server "${server}" ${why}.` };
+      const pasted = pastedCredential(holder);
+      if (pasted !== null) return refusedPasted(server, pasted);
+      const why =
+        holder.match === null
+          ? 'asks for a credential, and no vault of this session has one.'
+          : "refused the credential of this session's vault.";
+      return { type: AUTHENTICATION, message: `The MCP server "${server}" ${why}${whyNoLink(holder)}` };
     }
     case 'scope_required':
       return {
@@ -77,6 +88,17 @@ export function troubleOf(server: string, failure: McpFailure, hasCredential: bo
     default:
       return kind satisfies never;
   }
+}
+
+function refusedPasted(server: string, credential: CredentialId): Trouble {
+  const message = `The MCP server "${server}" refused the token of the credential ${credential}, which has to be replaced.`;
+  return { type: AUTHENTICATION, message };
+}
+
+/** Where a consent would help, and the vault that it would go into does not say whom to ask. */
+function whyNoLink({ user, match }: Holder): string {
+  const asked = match === null ? user : namedUser(match.vault);
+  return asked === null ? ` A link to connect it needs a vault whose metadata names ${USER_KEY}.` : '';
 }
 
 function unusable(server: string, message: string): Trouble {

@@ -18,6 +18,7 @@ import {
   sha256,
   tokenOf,
   vaultOf,
+  type Holding,
   type ProxyStage,
 } from '#test/functions/core/mcp/proxy-stage.ts';
 
@@ -358,6 +359,55 @@ describe('a call that a user has to consent to', () => {
       ]);
       expect(JSON.stringify(stage.entries())).not.toContain(LINK);
     }
+  });
+
+  const NEEDS_NAME = 'A link to connect it needs a vault whose metadata names external_user_id.';
+  const namelessWith = (stored: Holding['stored']) => ({ vault: vaultOf('alice', null), stored });
+
+  it.each<[string, Holding[], string, string]>([
+    [
+      'no vault at all',
+      [],
+      'asks for a credential, and this session has none for it. One has to be added before it can be called.',
+      `asks for a credential, and no vault of this session has one. ${NEEDS_NAME}`,
+    ],
+    [
+      'a vault that names nobody',
+      [namelessWith([])],
+      'asks for a credential, and this session has none for it.',
+      NEEDS_NAME,
+    ],
+    [
+      'a consent in a vault that names nobody',
+      [namelessWith([credentialIn(ALICE.vault)])],
+      'It is authentication.',
+      `refused the credential of this session's vault. ${NEEDS_NAME}`,
+    ],
+    [
+      'a pasted token that is refused',
+      [{ vault: ALICE.vault, stored: [credentialIn(ALICE.vault, FX_URL, 'static_bearer')] }],
+      'refused the token of the credential vcrd_alice, which has to be replaced before it can be called.',
+      'refused the token of the credential vcrd_alice, which has to be replaced.',
+    ],
+  ])('with %s says what is missing, to the model and to people', async (_what, holdings, toModel, toPeople) => {
+    const stage = proxyStage({ holdings, links: 'none' });
+    stage.replies[0] = challenged;
+    await run(stage);
+    expect(textOf(stage)).toContain(toModel);
+    expect(stage.errors()).toMatchObject([{ error: { message: expect.stringMatching(new RegExp(`${toPeople}$`)) } }]);
+  });
+
+  it('names the pasted token also where it could not be renewed, for there is nothing to connect', async () => {
+    const stage = proxyStage({ holdings: [pasted()] });
+    stage.replies[0] = async () => {
+      await expect(stage.calls[0]?.target.bearer?.onUnauthorized()).rejects.toThrow(Fault);
+      return challenged;
+    };
+    await run(stage);
+    const said = 'refused the token of the credential vcrd_alice, which has to be replaced';
+    expect(textOf(stage)).toContain(said);
+    expect(stage.errors()).toMatchObject([{ error: { message: expect.stringContaining(said) } }]);
+    expect(stage.offers).toEqual([]);
   });
 
   const pasted = () => ({ vault: ALICE.vault, stored: [credentialIn(ALICE.vault, FX_URL, 'static_bearer')] });

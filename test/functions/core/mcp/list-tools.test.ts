@@ -17,6 +17,7 @@ import {
   SUM,
   tokenOf,
   vaultOf,
+  type Holding,
   type ProxyStage,
 } from '#test/functions/core/mcp/proxy-stage.ts';
 
@@ -234,6 +235,19 @@ describe('a server that does not list its tools', () => {
       { status: 'failed', error: 'mcp_authentication_failed_error', action_url: expect.stringContaining('conn_1') },
     ]);
     expect(stage.offers).toMatchObject([{ resume: { ...KEY, call: null }, scopes: ['read'] }]);
+  });
+
+  it('is told as what is missing, where no link can help or be made', async () => {
+    const told = async (holdings: readonly Holding[]) => {
+      const stage = proxyStage({ holdings, links: 'none' });
+      stage.listed.set(FX_URL, failure({ kind: 'authentication', method: 'tools/list' }));
+      const [listed] = await list(stage);
+      return listed?.status === 'failed' ? listed.message : '';
+    };
+    const pasted = { vault: ALICE.vault, stored: [credentialIn(ALICE.vault, FX_URL, 'static_bearer')] };
+    expect(await told([pasted])).toMatch(/refused the token of the credential vcrd_alice, which has to be replaced\.$/);
+    expect(await told([])).toMatch(/needs a vault whose metadata names external_user_id\.$/);
+    expect(await told([{ vault: ALICE.vault, stored: [] }])).toMatch(/no vault of this session has one\.$/);
   });
 
   it('has no link where nobody can be asked, or where the links cannot be made just now', async () => {
