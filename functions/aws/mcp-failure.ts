@@ -14,10 +14,12 @@ const METHOD_NOT_FOUND = -32601;
 /** For the model: what happened and what may help, in words that no server can choose. */
 const MESSAGES: Readonly<Record<McpFailureKind, string>> = {
   unreachable: 'The MCP server could not be reached. It may be down; trying again later may help.',
-  blocked: 'The MCP server, or where it points, must not be reached from here. Trying again does not help.',
+  blocked:
+    'The MCP server, or where it points, must not be reached from here. It has to be allowed, or to point elsewhere, first.',
   timeout: 'The MCP server did not answer in time.',
   too_large: 'The MCP server answered more than can be taken in. Asking for less may help.',
-  authentication: 'The MCP server did not accept the credential of this session’s user. Trying again does not help.',
+  authentication:
+    'The MCP server did not accept the credential of this session’s user. It has to be renewed or replaced first.',
   scope_required: 'The credential of this session’s user does not allow this. The user has to grant more access first.',
   rate_limited: 'The MCP server takes no more requests for now. Trying again later may help.',
   bad_request: 'The MCP server refused the request as wrong. Other arguments may help.',

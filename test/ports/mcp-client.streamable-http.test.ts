@@ -134,6 +134,7 @@ describe.each(['legacy', 'modern'] as const)('the MCP client with a server of th
     );
     expect(failed).toMatchObject({
       kind: 'authentication',
+      message: expect.stringMatching(/has to be renewed or replaced first\.$/),
       sent: false,
       http: { status_code: 401 },
       resourceMetadata: `${fx.origin}/.well-known/oauth-protected-resource/mcp`,
