@@ -44,11 +44,12 @@ export function noToken(server: string, { status }: NoBearer, holder: Holder): T
       const message = `The organisation of this session's user does not give access to the MCP server "${server}".`;
       return { type: AUTHENTICATION, message };
     }
-    case 'unavailable':
-      return {
-        type: AUTHENTICATION,
-        message: `The access token for the MCP server "${server}" could not be had just now.`,
-      };
+    case 'unavailable': {
+      // A row that cools down does not say for what: whoever can repair a setting has to be told that it may be one.
+      const then = 'its authorization server may be down, or refuse this service as a client.';
+      const message = `The access token for the MCP server "${server}" could not be had, and is asked for again later.`;
+      return { type: AUTHENTICATION, message: `${message} If that goes on, the log says why: ${then}` };
+    }
     default:
       return status satisfies never;
   }

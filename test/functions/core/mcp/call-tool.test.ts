@@ -426,6 +426,8 @@ describe('a call that a user has to consent to', () => {
     const later = { status: 'unavailable', retryAfterMs: 30_000, detail: 'as.example.com 503' } as const;
     await run(stage, { tokens: { ...stage.world.tokens, bearer: async () => later } });
     expect(textOf(stage)).toMatch(/^authentication: .*\(retry_after_ms: 30000\)$/);
+    const toPeople = expect.stringMatching(/asked for again later\. .*refuse this service as a client\.$/);
+    expect(stage.errors()).toMatchObject([{ error: { message: toPeople } }]);
     expect(stage.offers).toEqual([]);
   });
 
