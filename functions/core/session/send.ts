@@ -10,7 +10,7 @@ import type { EventInput, SessionEvent } from '#contract/events.ts';
 import type { Instant } from '#contract/ids.ts';
 import { errorClass } from '#core/errors.ts';
 import type { Append, Head, LogKey, Runs, SessionLog, Stamp } from '#core/ports.ts';
-import type { Command, Refusal } from '#core/session/commands.ts';
+import type { Command, CommandTo, Refusal } from '#core/session/commands.ts';
 import { prepare } from '#core/session/change.ts';
 import { continueLost } from '#core/session/repair.ts';
 
@@ -68,8 +68,6 @@ export function declineCall(
 ): Promise<Resumed> {
   return endWaiting(ports, to, { do: 'decline', ...declined });
 }
-
-type CommandTo<Do extends Command['do']> = Extract<Command, { do: Do }>;
 
 interface Destination {
   readonly key: LogKey;
