@@ -1,8 +1,8 @@
 /** MCP by its official SDK: streamable HTTP in both protocol eras, and its predecessor where a server has nothing else. */
 import { isInputRequiredResult, ProtocolError, type Tool } from '@modelcontextprotocol/client';
 import type { McpTool } from '#contract/mcp.ts';
+import { createExpiring, type Expiring } from '#core/expiring.ts';
 import type { McpCall, McpCalled, McpClient, McpFailure, McpListed, McpTarget } from '#core/mcp/mcp-client.ts';
-import { createExpiring, type Expiring } from '#aws/expiring.ts';
 import type { GuardedFetch } from '#aws/guarded-fetch.https.ts';
 import { elicitationsOf, resumptionOf, wantedOf, type Forms, type Resumption } from '#aws/mcp-elicitation.ts';
 import { BadAnswerError } from '#aws/mcp-exchange.ts';
@@ -62,7 +62,8 @@ export function createMcpClient({ fetch, now, maxBytes = MAX_BYTES, forms = 'dec
       if ('status' in listing) return listing;
       const { tools, ttlMs, isPublic } = listing;
       const fresh: McpListed = { status: 'listed', tools, askedAt };
-      if (ttlMs > 0) memory.lists.keep(isPublic ? target.url : keyOf(target), fresh, Math.min(ttlMs, MAX_TOOLS_TTL_MS));
+      const untilMs = now() + Math.min(ttlMs, MAX_TOOLS_TTL_MS);
+      memory.lists.keep(isPublic ? target.url : keyOf(target), fresh, untilMs);
       return fresh;
     },
     callTool(target, call, signal) {
@@ -79,7 +80,7 @@ async function inSomeWay<Value>(
   going: Omit<Visit<Value>, 'onConnected'>,
 ): Promise<Value | McpFailure> {
   const key = keyOf(going.target);
-  const onConnected = (way: Way) => ways.keep(key, way, WAY_TTL_MS);
+  const onConnected = (way: Way) => ways.keep(key, way, going.now() + WAY_TTL_MS);
   const known = ways.find(key);
   if (known !== undefined) {
     const visited = await visit({ ...going, onConnected }, known);

@@ -6,6 +6,7 @@ import { buildDiscoveryUrls, type FetchLike } from '@modelcontextprotocol/client
 import * as z from 'zod';
 import type { AllowedHosts } from '#contract/outbound.ts';
 import type { FoundEndpoint, TokenEndpoints } from '#core/enterprise/exchange-identity.ts';
+import { createExpiring } from '#core/expiring.ts';
 import { judgeUrl } from '#core/outbound/destination.ts';
 import { OutboundError } from '#aws/outbound-error.ts';
 
@@ -25,9 +26,11 @@ const Metadata = z.looseObject({
 
 /** An endpoint that has moved is found again after so long. */
 const MOST_MS = 3_600_000;
+/** Of one organisation's servers there are fewer. */
+const MOST_ENTRIES = 1000;
 
 export function createTokenEndpoints({ fetch, allow, nowMs }: TokenEndpointsOptions): TokenEndpoints {
-  const known = new Map<string, { readonly found: FoundEndpoint; readonly untilMs: number }>();
+  const known = createExpiring<FoundEndpoint>(nowMs, MOST_ENTRIES);
 
   async function discover(issuer: string): Promise<FoundEndpoint | string> {
     const told = await metadataOf(fetch, issuer);
@@ -40,14 +43,14 @@ export function createTokenEndpoints({ fetch, allow, nowMs }: TokenEndpointsOpti
 
   return {
     async find(issuer) {
-      const entry = known.get(issuer);
-      if (entry !== undefined && nowMs() < entry.untilMs) return entry.found;
+      const remembered = known.find(issuer);
+      if (remembered !== undefined) return remembered;
       const found = await discover(issuer).catch((error: unknown) => {
         if (error instanceof OutboundError) return `did not answer: ${error.message}`;
         throw error;
       });
       if (typeof found === 'string') return { status: 'failed', detail: `${new URL(issuer).host} ${found}` };
-      known.set(issuer, { found, untilMs: nowMs() + MOST_MS });
+      known.keep(issuer, found, nowMs() + MOST_MS);
       return found;
     },
   };

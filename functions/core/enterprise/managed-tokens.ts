@@ -8,8 +8,10 @@ import type { ManagedServer } from '#contract/enterprise.ts';
 import { admissionOf, assertionOf, type ExchangeWorld } from '#core/enterprise/exchange-identity.ts';
 import type { Admission } from '#core/enterprise/id-jag.ts';
 import { idTokenExpiry, idTokenUser } from '#core/enterprise/id-token.ts';
+import { createExpiring } from '#core/expiring.ts';
 import { later } from '#core/instant.ts';
 import type { Journal } from '#core/ports.ts';
+import { SPARE_MS, usableUntilMs } from '#core/vault/token-cache.ts';
 import type { Bearer, NoBearer, Tokens } from '#core/vault/tokens.ts';
 import type { Match } from '#core/vault/vault-records.ts';
 
@@ -22,33 +24,23 @@ export interface ManagedTokensWorld extends ExchangeWorld {
   readonly journal: Journal;
 }
 
-/** Whoever takes a right away sees it gone after so long. */
-const MOST_MS = 300_000;
-const SPARE_MS = 60_000;
 /** Before the same question is asked again after a no. */
 const COOLDOWN_MS = 30_000;
 /** Some kilobytes each: an instance serves few users at a time. */
 const MOST_ENTRIES = 1000;
 
 export function createManagedTokens(world: ManagedTokensWorld): ManagedTokens {
-  const kept = new Map<string, { readonly answer: Bearer | NoBearer; readonly untilMs: number }>();
-  const nowMs = () => Date.parse(world.stamp.now());
+  const kept = createExpiring<Bearer | NoBearer>(() => Date.parse(world.stamp.now()), MOST_ENTRIES);
 
   function keep(wanted: Wanted, { answer, version, untilMs }: Exchanged): Bearer | NoBearer {
-    const name = nameOf(wanted, version);
-    kept.delete(name);
-    if (nowMs() < untilMs) kept.set(name, { answer, untilMs });
-    const oldest = kept.size > MOST_ENTRIES ? kept.keys().next().value : undefined;
-    if (oldest !== undefined) kept.delete(oldest);
+    kept.keep(nameOf(wanted, version), answer, untilMs);
     return answer;
   }
 
   return (server, user) => ({
     async bearer(match, signal) {
       const wanted = { server, user, match, signal };
-      const found = kept.get(nameOf(wanted, match.stored.version));
-      if (found !== undefined && nowMs() < found.untilMs) return found.answer;
-      return keep(wanted, await exchange(world, wanted));
+      return kept.find(nameOf(wanted, match.stored.version)) ?? keep(wanted, await exchange(world, wanted));
     },
     async renew(match, _refused, signal) {
       const wanted = { server, user, match, signal };
@@ -134,7 +126,7 @@ async function exchangeAs(
   const { token, expiresAt } = admission;
   const said = assertion.status === 'asserted' ? [assertion.assertion] : [];
   const answer: Bearer = { ...identity, token, inUse: [token, ...said, ...identity.inUse] };
-  return { answer, version, untilMs: lastMs(Date.parse(began), expiresAt), isStale: false };
+  return { answer, version, untilMs: usableUntilMs(Date.parse(began), expiresAt), isStale: false };
 }
 
 /** Whom the provider would vouch for is whom the session acts for: what was put into the wrong vault is of no use there. */
@@ -147,11 +139,6 @@ const OTHER_USER: NoBearer = {
   retryAfterMs: null,
   detail: 'the ID token does not name the user of the vault',
 };
-
-function lastMs(nowMs: number, expiresAt: Instant | null): number {
-  const endsMs = expiresAt === null ? Number.POSITIVE_INFINITY : Date.parse(expiresAt) - SPARE_MS;
-  return Math.min(nowMs + MOST_MS, endsMs);
-}
 
 /** These say nothing of the user: that we are set up wrongly there, or that it is not the moment. */
 const NOT_OF_USERS: readonly string[] = [

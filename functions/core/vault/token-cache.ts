@@ -3,6 +3,7 @@
  * what was rotated, replaced or archived since is not found here.
  */
 import type { Instant } from '#contract/ids.ts';
+import { createExpiring } from '#core/expiring.ts';
 import type { Bearer } from '#core/vault/tokens.ts';
 import type { StoredCredential } from '#core/vault/vault-records.ts';
 
@@ -12,29 +13,27 @@ export interface TokenCache {
 }
 
 const MOST_MS = 300_000;
-const SPARE_MS = 60_000;
+/** Before its end a token is no longer begun with. */
+export const SPARE_MS = 60_000;
 /** Some hundred bytes each: an instance serves few users at a time. */
 const MOST_ENTRIES = 1000;
 
 export function createTokenCache(nowMs: () => number): TokenCache {
-  const entries = new Map<string, { readonly bearer: Bearer; readonly untilMs: number }>();
+  const entries = createExpiring<Bearer>(nowMs, MOST_ENTRIES);
   const nameOf = ({ workspace, credential }: StoredCredential, version: number) =>
     `${workspace}/${credential.id}/${version}`;
 
   return {
-    find(stored) {
-      const name = nameOf(stored, stored.version);
-      const entry = entries.get(name);
-      if (entry === undefined || nowMs() < entry.untilMs) return entry?.bearer ?? null;
-      entries.delete(name);
-      return null;
-    },
+    find: (stored) => entries.find(nameOf(stored, stored.version)) ?? null,
     keep(stored, bearer, expiresAt) {
-      const endsMs = expiresAt === null ? Number.POSITIVE_INFINITY : Date.parse(expiresAt) - SPARE_MS;
-      entries.delete(nameOf(stored, stored.version));
-      entries.set(nameOf(stored, bearer.version), { bearer, untilMs: Math.min(nowMs() + MOST_MS, endsMs) });
-      const oldest = entries.size > MOST_ENTRIES ? entries.keys().next().value : undefined;
-      if (oldest !== undefined) entries.delete(oldest);
+      entries.drop(nameOf(stored, stored.version));
+      entries.keep(nameOf(stored, bearer.version), bearer, usableUntilMs(nowMs(), expiresAt));
     },
   };
+}
+
+/** Of a token that ends at `expiresAt`, had at `nowMs`: whoever takes a right away sees it gone by then. Epoch milliseconds. */
+export function usableUntilMs(nowMs: number, expiresAt: Instant | null): number {
+  const endsMs = expiresAt === null ? Number.POSITIVE_INFINITY : Date.parse(expiresAt) - SPARE_MS;
+  return Math.min(nowMs + MOST_MS, endsMs);
 }
