@@ -106,17 +106,22 @@ export class Connect extends Construct {
   }
 
   #settings({ options, serversAllowed }: ConnectProps): Readonly<Record<string, string>> {
-    const { issuer, clientId, clientSecretArn = null, userClaim = 'sub', clients = [] } = options;
+    const { clients = [] } = options;
     const known = clients.map(({ clientSecretArn: secretArn = null, ...client }) => ({ ...client, secretArn }));
     return {
       ...enterpriseSettings(options),
       CONNECT_BASE_URL: this.baseUrl,
       CONNECT_APP_NAME: options.appName ?? 'Brainstem',
-      CONNECT_LOGIN: JSON.stringify(LoginSettings.parse({ issuer, clientId, clientSecretArn, userClaim })),
+      CONNECT_LOGIN: JSON.stringify(loginOf(options)),
       CONNECT_CLIENTS: JSON.stringify(KnownClients.parse(known)),
       MCP_ALLOW: JSON.stringify(AllowedHosts.parse(serversAllowed)),
     };
   }
+}
+
+function loginOf(options: ConnectOptions): LoginSettings {
+  const { issuer, clientId, clientSecretArn = null, userClaim = 'sub' } = options;
+  return LoginSettings.parse({ issuer, clientId, clientSecretArn, userClaim });
 }
 
 /**
@@ -126,14 +131,14 @@ export class Connect extends Construct {
 export function enterpriseSettings(
   options: ConnectOptions | undefined,
 ): Readonly<Record<'ENTERPRISE' | 'CONNECT_ALLOW', string>> {
-  const { managedServers = [], issuer = '', clientId = '', clientSecretArn = null, userClaim = 'sub' } = options ?? {};
+  const { managedServers = [], allow = [] } = options ?? {};
   const servers = managedServers.map(({ clientSecretArn: secretArn = null, scopes = [], ...server }) => {
     return { resource: server.url, ...server, clientSecretArn: secretArn, scopes };
   });
-  const login = { issuer, clientId, clientSecretArn, userClaim };
-  const enterprise = EnterpriseSettings.parse(servers.length === 0 ? null : { login, servers });
-  const allow = AllowedHosts.parse(options?.allow ?? []);
-  return { ENTERPRISE: JSON.stringify(enterprise), CONNECT_ALLOW: JSON.stringify(allow) };
+  const isManaged = options !== undefined && servers.length > 0;
+  const enterprise = EnterpriseSettings.parse(isManaged ? { login: loginOf(options), servers } : null);
+  const providerAllowed = AllowedHosts.parse(allow);
+  return { ENTERPRISE: JSON.stringify(enterprise), CONNECT_ALLOW: JSON.stringify(providerAllowed) };
 }
 
 /** In place of users' consents: it asks the identity provider, and the servers' authorization servers, as their clients. */
