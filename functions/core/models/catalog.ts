@@ -60,7 +60,11 @@ export const CATALOG: readonly ModelInfo[] = [
   deprecated(released('2026-04-07', null, ['claude-mythos-preview', 'Claude Mythos Preview']), '2026-06-09', null),
   released('2026-02-17', 'sonnet', ['claude-sonnet-4-6', 'Claude Sonnet 4.6']),
   released('2026-02-05', 'opus', ['claude-opus-4-6', 'Claude Opus 4.6']),
-  released('2025-11-24', 'opus', ['claude-opus-4-5-20251101', 'Claude Opus 4.5'], [200_000, 64_000]),
+  deprecated(
+    released('2025-11-24', 'opus', ['claude-opus-4-5-20251101', 'Claude Opus 4.5'], [200_000, 64_000]),
+    '2026-11-23',
+    '2027-01-22',
+  ),
   released('2025-10-15', 'haiku', ['claude-haiku-4-5-20251001', 'Claude Haiku 4.5'], [200_000, 64_000]),
   deprecated(
     released('2025-09-29', 'sonnet', ['claude-sonnet-4-5-20250929', 'Claude Sonnet 4.5'], [200_000, 64_000]),

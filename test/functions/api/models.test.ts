@@ -50,7 +50,11 @@ describe('models', () => {
   });
 
   it('are listed by their lifecycle', async () => {
-    expect(await list({ lifecycle: ['deprecated'] })).toEqual(['claude-mythos-preview', 'claude-sonnet-4-5-20250929']);
+    expect(await list({ lifecycle: ['deprecated'] })).toEqual([
+      'claude-mythos-preview',
+      'claude-opus-4-5-20251101',
+      'claude-sonnet-4-5-20250929',
+    ]);
     expect(await list({ lifecycle: ['retired'] })).toContain('claude-opus-4-1-20250805');
   });
 
