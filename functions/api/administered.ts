@@ -1,6 +1,6 @@
 /** Operations on vaults, for those who audit them. */
 import { administer, recordForeign, type Administration } from '#core/audit/administer.ts';
-import type { RequestRefusal } from '#core/requests/refusal.ts';
+import type { RequestRefusal } from '#core/ports/refusal.ts';
 import { notFound, type Call } from './operation.ts';
 
 interface Target extends Omit<Administration, 'workspace' | 'apiKey'> {

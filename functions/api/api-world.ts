@@ -1,10 +1,10 @@
 /** What the API needs from the outside. */
-import type { Audit, AuditTrail } from '#core/audit/audit.ts';
+import type { Audit, AuditTrail } from '#core/ports/audit.ts';
 import type { LinkWorld } from '#core/connect/request-link.ts';
-import type { CredentialTrial } from '#core/mcp/mcp-proxy.ts';
+import type { CredentialTrial } from '#core/ports/mcp-proxy.ts';
 import type { GovernanceWorld } from '#core/policy/governance.ts';
-import type { Journal } from '#core/ports.ts';
-import type { Releasing } from '#core/sandboxes.ts';
+import type { Journal } from '#core/ports/journal.ts';
+import type { Releasing } from '#core/ports/sandboxes.ts';
 import type {
   AgentRecords,
   ApiKeys,
@@ -12,7 +12,7 @@ import type {
   LogReader,
   LogRemover,
   SessionRecords,
-} from '#core/records.ts';
+} from '#core/ports/records.ts';
 import type { RateLimiter } from '#core/requests/rate-limiter.ts';
 import type { Sending } from '#core/session/send.ts';
 import type { VaultWorld } from '#core/vault/vault-world.ts';

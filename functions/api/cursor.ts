@@ -1,7 +1,8 @@
 /** Cursors: opaque to clients, and input like any other when they come back. */
 import type * as z from 'zod';
-import { isRefusal, refuse, type RequestRefusal } from '#core/requests/refusal.ts';
-import { isWithin, type Range } from '#core/requests/created-range.ts';
+import { isRefusal, refuse, type RequestRefusal } from '#core/ports/refusal.ts';
+import { isWithin } from '#core/requests/created-range.ts';
+import type { Range } from '#core/ports/records.ts';
 import type { Instant } from '#contract/ids.ts';
 import type { Order } from '#contract/pages.ts';
 

@@ -1,6 +1,6 @@
 /** Every buffered operation of the API, behind API Gateway. */
 import { GatewayEvent } from '#contract/gateway.ts';
-import { apiWorld } from '#aws/world.api.ts';
+import { apiWorld } from '#aws/worlds/api.ts';
 import { createApp } from './app.ts';
 import { toRequest, toResult, type GatewayResult } from './gateway.ts';
 

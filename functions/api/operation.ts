@@ -2,7 +2,7 @@
 import type * as z from 'zod';
 import type { ApiKeyId, WorkspaceId } from '#contract/ids.ts';
 import { parseBody, parseQuery } from '#core/requests/parse.ts';
-import { isRefusal, refuse, type RequestRefusal } from '#core/requests/refusal.ts';
+import { isRefusal, refuse, type RequestRefusal } from '#core/ports/refusal.ts';
 import type { ApiWorld } from './api-world.ts';
 
 export type Method = 'GET' | 'POST' | 'DELETE';

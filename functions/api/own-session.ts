@@ -1,6 +1,6 @@
 /** The session that a request names, if it is the caller's. */
 import { primaryThread, type SessionId, type WorkspaceId } from '#contract/ids.ts';
-import type { Head } from '#core/ports.ts';
+import type { Head } from '#core/ports/session-log.ts';
 import type { ApiWorld } from './api-world.ts';
 
 export function keyOf(session: SessionId) {

@@ -3,9 +3,9 @@ import * as z from 'zod';
 import { Instant, type WorkspaceId } from '#contract/ids.ts';
 import { Order } from '#contract/pages.ts';
 import type { CreatedRange } from '#contract/queries.ts';
-import type { ListRequest, Place, Row, Rows } from '#core/records.ts';
+import type { ListRequest, Place, Row, Rows } from '#core/ports/records.ts';
 import { rangeOf } from '#core/requests/created-range.ts';
-import { isRefusal, type RequestRefusal } from '#core/requests/refusal.ts';
+import { isRefusal, type RequestRefusal } from '#core/ports/refusal.ts';
 import { fitting } from './carried-bytes.ts';
 import { decodeCursor, encodeCursor } from './cursor.ts';
 

@@ -4,7 +4,7 @@ import type { AgentId } from '#contract/ids.ts';
 import type { AgentReference } from '#contract/sessions.ts';
 import { overrideAgent } from '#core/agents/override.ts';
 import { snapshotOf } from '#core/agents/resolve.ts';
-import type { RequestRefusal } from '#core/requests/refusal.ts';
+import type { RequestRefusal } from '#core/ports/refusal.ts';
 
 export function agentReference(agent: AgentReference): { readonly id: AgentId; readonly version?: number } {
   if (typeof agent === 'string') return { id: agent };

@@ -1,7 +1,7 @@
 /** How a change of a session, or the refusal of one, looks to the request that asked for it. */
 import type { Refusal } from '#core/session/commands.ts';
 import type { RunStart } from '#core/session/send.ts';
-import { refuse, type RequestRefusal } from '#core/requests/refusal.ts';
+import { refuse, type RequestRefusal } from '#core/ports/refusal.ts';
 import type { Note } from './operation.ts';
 
 /** `nameOf` tells what the request calls a field of the command. */

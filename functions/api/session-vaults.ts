@@ -1,7 +1,7 @@
 /** The vaults that a session is created with. */
 import type { VaultId } from '#contract/ids.ts';
 import { recordForeign } from '#core/audit/administer.ts';
-import { refuse, type RequestRefusal } from '#core/requests/refusal.ts';
+import { refuse, type RequestRefusal } from '#core/ports/refusal.ts';
 import { judgeSessionVaults } from '#core/vault/judge-session-vaults.ts';
 import type { Call } from './operation.ts';
 

@@ -1,6 +1,6 @@
 /** All chains of an export, each record once, in the order in which they come. */
 import { ChainLink, checkNext, endCheck, startCheck, type ChainCheck, type Checkpoint } from '#core/audit/verify.ts';
-import type { Sha256 } from '#core/canonical-json.ts';
+import type { Sha256 } from '#core/ports/canonical-json.ts';
 
 export interface Exported {
   /** Where it stands, for people: `line 12`. */

@@ -1,7 +1,7 @@
 /** Canonical log lines and EMF metrics, by Powertools: both are plain lines on stdout, so neither costs a call. */
 import { Logger } from '@aws-lambda-powertools/logger';
 import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
-import type { Journal } from '#core/ports.ts';
+import type { Journal } from '#core/ports/journal.ts';
 
 export interface FunctionJournal extends Journal {
   readonly logger: Logger;

@@ -1,6 +1,6 @@
 /** Settings of a function: read once at start, and a missing one stops it there, by name. */
 import type * as z from 'zod';
-import { Fault } from '#core/errors.ts';
+import { Fault } from '#core/ports/errors.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 

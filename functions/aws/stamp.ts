@@ -2,7 +2,7 @@
 import { randomFillSync } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EventId } from '#contract/ids.ts';
-import type { Pause, Stamp } from '#core/ports.ts';
+import type { Pause, Stamp } from '#core/ports/stamp.ts';
 
 const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 const TOKEN_LENGTH = 22;

@@ -1,11 +1,11 @@
 /** What the pages need from the outside. */
-import type { IdentityProvider } from '#core/connect/login.ts';
+import type { IdentityProvider } from '#core/ports/login.ts';
 import type { KeepWorld } from '#core/connect/keep-identity.ts';
 import type { OpenWorld } from '#core/connect/open-link.ts';
 import type { AnswerWorld } from '#core/connect/take-answer.ts';
-import type { AuthorizationServers } from '#core/connect/authorization-server.ts';
-import type { Journal } from '#core/ports.ts';
-import type { CredentialRecords } from '#core/vault/vault-records.ts';
+import type { AuthorizationServers } from '#core/ports/authorization-server.ts';
+import type { Journal } from '#core/ports/journal.ts';
+import type { CredentialRecords } from '#core/ports/vault-records.ts';
 
 export interface ConnectWorld extends OpenWorld, AnswerWorld, KeepWorld {
   readonly credentials: Pick<CredentialRecords, 'find' | 'match' | 'announce' | 'create' | 'replace'>;

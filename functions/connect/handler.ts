@@ -1,6 +1,6 @@
 /** The pages on which users consent, behind API Gateway. */
 import { GatewayEvent } from '#contract/gateway.ts';
-import { connectWorld } from '#aws/world.connect.ts';
+import { connectWorld } from '#aws/worlds/connect.ts';
 import { createConnectApp } from './app.ts';
 import { toRequest, toResult, type GatewayResult } from './gateway.ts';
 

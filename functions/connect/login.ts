@@ -11,7 +11,7 @@ import {
   visitFrom,
   type Visitor,
 } from '#core/connect/visitor.ts';
-import type { Identity } from '#core/connect/login.ts';
+import type { Identity } from '#core/ports/login.ts';
 import type { ConnectWorld } from './connect-world.ts';
 import { dropCookie, readCookie, writeCookie } from './cookies.ts';
 import { loginFailedPage } from './pages/message-page.ts';

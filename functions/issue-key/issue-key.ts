@@ -4,8 +4,8 @@
  */
 import { CustomResourceRequest, type CustomResourceResponse } from '#contract/custom-resource.ts';
 import { ApiKeyId, WorkspaceId, type Instant } from '#contract/ids.ts';
-import { errorClass } from '#core/errors.ts';
-import type { ApiKeys } from '#core/records.ts';
+import { errorClass } from '#core/ports/errors.ts';
+import type { ApiKeys } from '#core/ports/records.ts';
 
 /** The workspace of a deployment that nobody divided. */
 const DEFAULT_WORKSPACE = WorkspaceId.parse('wrkspc_default');

@@ -5,8 +5,8 @@ import { callTool } from '#core/mcp/call-tool.ts';
 import { judgeCalls } from '#core/mcp/judge-calls.ts';
 import { listTools } from '#core/mcp/list-tools.ts';
 import type { Until } from '#core/mcp/proxy-world.ts';
-import { validateCredential } from '#core/vault/validate-credential.ts';
-import type { ProxyWorld } from '#aws/world.mcp-proxy.ts';
+import { validateCredential } from '#core/mcp/validate-credential.ts';
+import type { ProxyWorld } from '#aws/worlds/mcp-proxy.ts';
 
 /** Left of the function's time to append what a call came to, and to record it. */
 const TIME_TO_CONCLUDE_MS = 3000;

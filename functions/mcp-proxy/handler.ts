@@ -4,7 +4,7 @@
  */
 import type { Context } from 'aws-lambda';
 import { McpProxyRequest } from '#contract/mcp-proxy.ts';
-import { mcpProxyWorld } from '#aws/world.mcp-proxy.ts';
+import { mcpProxyWorld } from '#aws/worlds/mcp-proxy.ts';
 import { answer } from './answer.ts';
 
 const world = mcpProxyWorld(process.env);

@@ -1,8 +1,9 @@
 /** Follows a log's tail and writes what it sees, until the session ends, the client leaves, or the time is up. */
 import { EventId } from '#contract/ids.ts';
 import type { SessionEvent } from '#contract/events.ts';
-import { Fault } from '#core/errors.ts';
-import type { Head, LogKey, Pause, SessionLog } from '#core/ports.ts';
+import { Fault } from '#core/ports/errors.ts';
+import type { Head, LogKey, SessionLog } from '#core/ports/session-log.ts';
+import type { Pause } from '#core/ports/stamp.ts';
 import { isActive } from '#core/session/waiting.ts';
 import { eventFrame, PING } from './frames.ts';
 import { createPace } from './pace.ts';

@@ -1,9 +1,9 @@
 /** Previews on one connection (contract §1.9): those of requests that began after it opened, while they last. */
 import type { EventId } from '#contract/ids.ts';
 import type { PreviewChunk, PreviewedType, PreviewFrame } from '#contract/previews.ts';
-import { Fault } from '#core/errors.ts';
-import type { Head, LogKey } from '#core/ports.ts';
-import type { Previews } from '#core/previews/previews.ts';
+import { Fault } from '#core/ports/errors.ts';
+import type { Head, LogKey } from '#core/ports/session-log.ts';
+import type { Previews } from '#core/ports/previews.ts';
 
 const REFRESH_MS = 30_000;
 /** The harness looks at the mark once per request, so it has to outlive a refresh that fails. */

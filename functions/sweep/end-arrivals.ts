@@ -1,6 +1,6 @@
 /** Removes the secrets of credentials whose creation died before there was a row for them. */
 import type { Instant } from '#contract/ids.ts';
-import { errorClass } from '#core/errors.ts';
+import { errorClass } from '#core/ports/errors.ts';
 import { endArrival, overdueAt, type ArrivalWorld } from '#core/vault/end-arrival.ts';
 
 type Logged = (message: string, fields: Readonly<Record<string, string>>) => void;

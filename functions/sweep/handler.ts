@@ -2,8 +2,8 @@
  * Sweep: every minute, gives each active session that has no execution a new one, finishes interrupted consents, and
  * undoes creations of credentials that died half-way.
  */
-import { later } from '#core/instant.ts';
-import { sweepWorld } from '#aws/world.sweep.ts';
+import { later } from '#core/ports/instant.ts';
+import { sweepWorld } from '#aws/worlds/sweep.ts';
 import { endArrivals } from './end-arrivals.ts';
 import { settleConsents } from './settle-consents.ts';
 import { sweep } from './sweep.ts';

@@ -1,8 +1,8 @@
 /** Finishes consents that were cut short between their yes or no and telling the waiting calls. */
 import type { Instant } from '#contract/ids.ts';
-import type { ConnectRecords } from '#core/connect/connect-records.ts';
+import type { ConnectRecords } from '#core/ports/connect-records.ts';
 import { settle, type SettleWorld } from '#core/connect/settle.ts';
-import { errorClass } from '#core/errors.ts';
+import { errorClass } from '#core/ports/errors.ts';
 
 export interface ConsentsWorld {
   readonly connecting: SettleWorld & { readonly connects: Pick<ConnectRecords, 'unsettled'> };

@@ -1,9 +1,9 @@
 /** One sweep over the active sessions: each that has no execution gets a new one. */
 import type { Instant } from '#contract/ids.ts';
-import { errorClass } from '#core/errors.ts';
-import type { LogKey } from '#core/ports.ts';
+import { errorClass } from '#core/ports/errors.ts';
+import type { LogKey } from '#core/ports/session-log.ts';
 import { repair } from '#core/session/repair.ts';
-import type { SweepWorld } from '#aws/world.sweep.ts';
+import type { SweepWorld } from '#aws/worlds/sweep.ts';
 
 /** At once: sessions wait for each other's calls to AWS no longer than the function has time for. */
 const PARALLEL_REPAIRS = 20;

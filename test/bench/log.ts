@@ -2,10 +2,10 @@
 import { randomUUID } from 'node:crypto';
 import type { Entry } from '#contract/entries.ts';
 import { EventId, SessionId, ThreadId } from '#contract/ids.ts';
-import { createSessionLog } from '#aws/session-log.dynamodb.ts';
+import { createSessionLog } from '#aws/session/session-log.dynamodb.ts';
 import { buildRequest } from '#core/harness/context.ts';
 import { createHistory } from '#core/harness/history.ts';
-import type { Head, LogKey, SessionLog } from '#core/ports.ts';
+import type { Head, LogKey, SessionLog } from '#core/ports/session-log.ts';
 import { fold } from '#core/session/evolve.ts';
 import { CREATED, NOW } from '#test/functions/core/given.ts';
 import { startDynamoDb } from '#test/ports/dynamodb.ts';

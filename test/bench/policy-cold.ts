@@ -1,6 +1,6 @@
 /** One decision in a process that has never made one: prints the milliseconds until it had Cedar, and until it decided. */
 import { FACTS } from '#test/functions/core/policy/facts.ts';
-import { loadCedar } from '#aws/cedar-text.ts';
+import { loadCedar } from '#aws/policy/cedar-text.ts';
 import { now } from './figures.ts';
 import { INPUT, workload } from './policy-workload.ts';
 

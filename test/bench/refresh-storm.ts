@@ -1,9 +1,9 @@
 /** 200 sessions whose users' tokens have all ended, and that call at the same moment, each on an instance of its own. */
 import { CredentialId, VaultId, WorkspaceId } from '#contract/ids.ts';
-import { createCredentialRecords } from '#aws/credentials.dynamodb.ts';
+import { createCredentialRecords } from '#aws/vault/credentials.dynamodb.ts';
 import { newToken } from '#aws/stamp.ts';
-import { createVaultRecords } from '#aws/vaults.dynamodb.ts';
-import type { CredentialPlace } from '#core/vault/vault-records.ts';
+import { createVaultRecords } from '#aws/vault/vaults.dynamodb.ts';
+import type { CredentialPlace } from '#core/ports/vault-records.ts';
 import {
   FOREVER,
   memorySecrets,

@@ -3,11 +3,11 @@
  * out, and our consent flow, or the exchange that stands for it, when that server wants one. It lists the tools and calls them.
  */
 import * as z from 'zod';
-import { createGuardedFetch } from '#aws/guarded-fetch.https.ts';
-import { resolveBySystem } from '#aws/hops.https.ts';
-import { createMcpClient } from '#aws/mcp-client.streamable-http.ts';
+import { createGuardedFetch } from '#aws/outbound/guarded-fetch.https.ts';
+import { resolveBySystem } from '#aws/outbound/hops.https.ts';
+import { createMcpClient } from '#aws/mcp/mcp-client.streamable-http.ts';
 import type { McpTool } from '#contract/mcp.ts';
-import type { McpFailure, McpTarget } from '#core/mcp/mcp-client.ts';
+import type { McpFailure, McpTarget } from '#core/ports/mcp-client.ts';
 import { createConsent, type Consented } from '#test/conformance/consent.ts';
 import { admit, type SignedIn } from '#test/conformance/managed.ts';
 import { callOf, ON } from '#test/mcp/client.ts';

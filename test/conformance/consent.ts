@@ -3,12 +3,12 @@
  * redirect, checks of the answer and exchange. The browser is a request that does not follow where it is sent.
  */
 import { randomUUID } from 'node:crypto';
-import { createAuthorizationServers } from '#aws/authorization-server.mcp-sdk.ts';
-import type { GuardedFetch } from '#aws/guarded-fetch.https.ts';
+import { createAuthorizationServers } from '#aws/connect/authorization-server.mcp-sdk.ts';
+import type { GuardedFetch } from '#aws/outbound/guarded-fetch.https.ts';
 import type { KnownClient } from '#contract/connect.ts';
 import { ConnectId, WorkspaceId } from '#contract/ids.ts';
-import type { ConnectTrouble } from '#core/connect/authorization-server.ts';
-import type { ConnectClients, Flow } from '#core/connect/connect-records.ts';
+import type { ConnectTrouble } from '#core/ports/authorization-server.ts';
+import type { ConnectClients, Flow } from '#core/ports/connect-records.ts';
 import { chooseScopes } from '#core/connect/plan.ts';
 import { chooseClient, redirectUrl } from '#core/connect/registration.ts';
 import { ALLOW_HERE } from '#test/mcp/listening.ts';

@@ -1,13 +1,13 @@
 /** A token as an organisation's identity provider gets it for a user who is signed in there, by our own exchange. */
 import { discoverOAuthServerInfo } from '@modelcontextprotocol/client';
-import { enterpriseOf } from '#core/enterprise/enterprise.ts';
-import { createManagedTokens } from '#core/enterprise/managed-tokens.ts';
-import type { Tokens } from '#core/vault/tokens.ts';
-import type { GuardedFetch } from '#aws/guarded-fetch.https.ts';
-import { resolveBySystem } from '#aws/hops.https.ts';
-import { createOutbound } from '#aws/outbound.https.ts';
+import { enterpriseOf } from '#core/vault/enterprise.ts';
+import { createManagedTokens } from '#core/vault/managed-tokens.ts';
+import type { Tokens } from '#core/ports/tokens.ts';
+import type { GuardedFetch } from '#aws/outbound/guarded-fetch.https.ts';
+import { resolveBySystem } from '#aws/outbound/hops.https.ts';
+import { createOutbound } from '#aws/outbound/outbound.https.ts';
 import { createStamp } from '#aws/stamp.ts';
-import { createTokenEndpoints } from '#aws/token-endpoints.mcp-sdk.ts';
+import { createTokenEndpoints } from '#aws/vault/token-endpoints.mcp-sdk.ts';
 import { SILENT } from '#test/functions/core/given.ts';
 import { newCredential, VAULT } from '#test/functions/core/vault/refresh.fixture.ts';
 import { ALLOW_HERE } from '#test/mcp/listening.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { habitsOf } from '#core/harness/models.ts';
+import { habitsOf } from '#core/model/habits.ts';
 import { expectSound } from '#test/faults/stored-log.ts';
 import type { ModelRequest, Reply } from '#infra/local/model/script.ts';
 import { bash, lastTexts } from '#test/journeys/scripts.ts';

@@ -11,7 +11,7 @@ import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import { App } from 'aws-cdk-lib';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { EventId, SessionId, ThreadId } from '#contract/ids.ts';
-import { createSessionLog } from '#aws/session-log.dynamodb.ts';
+import { createSessionLog } from '#aws/session/session-log.dynamodb.ts';
 import { createStamp } from '#aws/stamp.ts';
 import { change } from '#core/session/change.ts';
 import type { Command } from '#core/session/commands.ts';

@@ -1,8 +1,8 @@
 /** Our MCP client as the proxy holds it, with a way out that reaches the servers of tests. */
-import { createGuardedFetch, type FetchLimits } from '#aws/guarded-fetch.https.ts';
-import { resolveBySystem, type OutboundOptions } from '#aws/hops.https.ts';
-import { createMcpClient, type McpClientOptions } from '#aws/mcp-client.streamable-http.ts';
-import type { McpCall, McpClient, McpTarget } from '#core/mcp/mcp-client.ts';
+import { createGuardedFetch, type FetchLimits } from '#aws/outbound/guarded-fetch.https.ts';
+import { resolveBySystem, type OutboundOptions } from '#aws/outbound/hops.https.ts';
+import { createMcpClient, type McpClientOptions } from '#aws/mcp/mcp-client.streamable-http.ts';
+import type { McpCall, McpClient, McpTarget } from '#core/ports/mcp-client.ts';
 import { ALLOW_HERE } from '#test/mcp/listening.ts';
 
 const LIMITS: FetchLimits = { maxBytes: 10_000_000, totalMs: 60_000, idleMs: 20_000, maxRedirects: 3 };

@@ -1,8 +1,8 @@
 /** Fresh tokens as an instance of the proxy has them: leases in the table, authorization servers over real HTTP. */
 import { createTokens } from '#core/vault/fresh-token.ts';
 import type { RefreshWorld } from '#core/vault/refresh.ts';
-import type { Tokens } from '#core/vault/tokens.ts';
-import { createRefreshLeases } from '#aws/refresh-leases.dynamodb.ts';
+import type { Tokens } from '#core/ports/tokens.ts';
+import { createRefreshLeases } from '#aws/vault/refresh-leases.dynamodb.ts';
 import { createStamp, newToken, pause } from '#aws/stamp.ts';
 import { SILENT } from '#test/functions/core/given.ts';
 import { outboundHere } from '#test/functions/core/vault/refresh.fixture.ts';

@@ -3,8 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AgentCreate } from '#contract/agents.ts';
 import { AgentId, WorkspaceId } from '#contract/ids.ts';
 import { resolveAgent } from '#core/agents/resolve.ts';
-import type { AgentRecords, ListRequest } from '#core/records.ts';
-import { createAgentRecords } from '#aws/agents.dynamodb.ts';
+import type { AgentRecords, ListRequest } from '#core/ports/records.ts';
+import { createAgentRecords } from '#aws/records/agents.dynamodb.ts';
 import { createStamp, newToken } from '#aws/stamp.ts';
 import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
 

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { DeleteItemCommand, ScanCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ApiKeyId, WorkspaceId } from '#contract/ids.ts';
-import { createApiKeys } from '#aws/api-keys.dynamodb.ts';
+import { createApiKeys } from '#aws/records/api-keys.dynamodb.ts';
 import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
 
 const apiKey = (id: string) => ({

@@ -2,12 +2,12 @@ import { DynamoDBClient, PutItemCommand, QueryCommand } from '@aws-sdk/client-dy
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { AuditRecord } from '#contract/audit.ts';
 import { EventId, SessionId, WorkspaceId } from '#contract/ids.ts';
-import type { AuditExport } from '#core/audit/audit.ts';
+import type { AuditExport } from '#core/ports/audit.ts';
 import { chainOf } from '#core/audit/chain.ts';
 import { checkNext, endCheck, startCheck } from '#core/audit/verify.ts';
-import { createAudit } from '#aws/audit.dynamodb.ts';
-import { createAuditedCalls } from '#aws/audited-calls.dynamodb.ts';
-import { createAuditTrail } from '#aws/audit-trail.dynamodb.ts';
+import { createAudit } from '#aws/audit/audit.dynamodb.ts';
+import { createAuditedCalls } from '#aws/audit/audited-calls.dynamodb.ts';
+import { createAuditTrail } from '#aws/audit/audit-trail.dynamodb.ts';
 import { createStamp, newToken, pause } from '#aws/stamp.ts';
 import { intent, outcome, sha256 } from '#test/functions/core/audit/records.ts';
 import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { GetItemCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createCallMarks } from '#aws/call-marks.dynamodb.ts';
+import { createCallMarks } from '#aws/mcp/call-marks.dynamodb.ts';
 import { EventId } from '#contract/ids.ts';
-import type { MarkedSuspension } from '#core/mcp/call-marks.ts';
+import type { MarkedSuspension } from '#core/ports/call-marks.ts';
 import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
 
 const NOW = '2026-11-21T10:00:00.000Z';

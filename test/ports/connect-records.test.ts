@@ -1,9 +1,9 @@
 import { GetItemCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ConnectId, EventId, SessionId, ThreadId, VaultId, WorkspaceId } from '#contract/ids.ts';
-import type { WaitingCall } from '#core/connect/connect-links.ts';
-import type { ConnectFacts, ConnectRecords, Flow } from '#core/connect/connect-records.ts';
-import { createConnectRecords } from '#aws/connect-records.dynamodb.ts';
+import type { WaitingCall } from '#core/ports/connect-links.ts';
+import type { ConnectFacts, ConnectRecords, Flow } from '#core/ports/connect-records.ts';
+import { createConnectRecords } from '#aws/connect/connect-records.dynamodb.ts';
 import { newToken } from '#aws/stamp.ts';
 import { startDynamoDb, type TestDynamoDb } from './dynamodb.ts';
 

@@ -1,7 +1,7 @@
 import { ListObjectsV2Command, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createContentStore } from '#aws/content.s3.ts';
-import { createContentRemover } from '#aws/content-remover.s3.ts';
+import { createContentStore } from '#aws/session/content.s3.ts';
+import { createContentRemover } from '#aws/session/content-remover.s3.ts';
 import { removeScratchDirs, startWorld, type AwsWorld } from '#test/infra/local/aws/aws.fixture.ts';
 
 const Bucket = 'brainstem-content';

@@ -3,12 +3,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { VaultId, WorkspaceId } from '#contract/ids.ts';
 import type { CredentialAuth } from '#contract/credentials.ts';
 import { USER_KEY, type Vault } from '#contract/vaults.ts';
-import { MAX_CREDENTIALS, type CredentialRecords, type VaultRecords } from '#core/vault/vault-records.ts';
-import { createCredentialRecords } from '#aws/credentials.dynamodb.ts';
-import { createRefreshLeases } from '#aws/refresh-leases.dynamodb.ts';
-import { vaultKey } from '#aws/vault-item.ts';
-import { createVaultRecords } from '#aws/vaults.dynamodb.ts';
-import type { Item } from '#aws/records-item.ts';
+import { MAX_CREDENTIALS, type CredentialRecords, type VaultRecords } from '#core/ports/vault-records.ts';
+import { createCredentialRecords } from '#aws/vault/credentials.dynamodb.ts';
+import { createRefreshLeases } from '#aws/vault/refresh-leases.dynamodb.ts';
+import { vaultKey } from '#aws/vault/vault-item.ts';
+import { createVaultRecords } from '#aws/vault/vaults.dynamodb.ts';
+import type { Item } from '#aws/records/records-item.ts';
 import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
 import {
   aCredential,

@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Environment } from '#contract/environments.ts';
 import { EnvironmentId, WorkspaceId } from '#contract/ids.ts';
 import { resolveEnvironment } from '#core/environments/resolve.ts';
-import type { EnvironmentRecords } from '#core/records.ts';
-import { createEnvironmentRecords } from '#aws/environments.dynamodb.ts';
+import type { EnvironmentRecords } from '#core/ports/records.ts';
+import { createEnvironmentRecords } from '#aws/records/environments.dynamodb.ts';
 import { newToken } from '#aws/stamp.ts';
 import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
 

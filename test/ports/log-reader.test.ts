@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { TransactWriteItemsCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createLogReader } from '#aws/log-reader.dynamodb.ts';
-import { createLogRemover } from '#aws/log-remover.dynamodb.ts';
-import { firstAppend } from '#aws/log-writes.dynamodb.ts';
-import { createSessionLog } from '#aws/session-log.dynamodb.ts';
-import type { Head } from '#core/ports.ts';
+import { createLogReader } from '#aws/session/log-reader.dynamodb.ts';
+import { createLogRemover } from '#aws/session/log-remover.dynamodb.ts';
+import { firstAppend } from '#aws/session/log-writes.dynamodb.ts';
+import { createSessionLog } from '#aws/session/session-log.dynamodb.ts';
+import type { Head } from '#core/ports/session-log.ts';
 import { fold } from '#core/session/evolve.ts';
 import { CREATED, KEY, NOW } from '#test/functions/core/given.ts';
 import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';

@@ -4,13 +4,13 @@ import { TransactWriteItemsCommand, type DynamoDBClient } from '@aws-sdk/client-
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { checkMessages } from '#infra/local/model/check-messages.ts';
 import { SessionId, ThreadId } from '#contract/ids.ts';
-import { firstAppend } from '#aws/log-writes.dynamodb.ts';
-import { createSessionLog } from '#aws/session-log.dynamodb.ts';
+import { firstAppend } from '#aws/session/log-writes.dynamodb.ts';
+import { createSessionLog } from '#aws/session/session-log.dynamodb.ts';
 import type { TurnWorld } from '#core/harness/turn-world.ts';
 import { createHistory } from '#core/harness/history.ts';
-import { fullTokens } from '#core/harness/room.ts';
+import { fullTokens } from '#core/model/room.ts';
 import { takeTurn } from '#core/harness/take-turn.ts';
-import type { Model, ModelRequest } from '#core/model.ts';
+import type { Model, ModelRequest } from '#core/ports/model.ts';
 import { change } from '#core/session/change.ts';
 import type { Command } from '#core/session/commands.ts';
 import { fold } from '#core/session/evolve.ts';

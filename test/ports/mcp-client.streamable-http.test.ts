@@ -1,8 +1,8 @@
 import { fork } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { createMcpClient } from '#aws/mcp-client.streamable-http.ts';
-import type { McpClient, McpTarget } from '#core/mcp/mcp-client.ts';
+import { createMcpClient } from '#aws/mcp/mcp-client.streamable-http.ts';
+import type { McpClient, McpTarget } from '#core/ports/mcp-client.ts';
 import { bearer, callOf, clientForTests, ON, targetOf } from '#test/mcp/client.ts';
 import { ELICITATION, FX_TOOLS, PDF, PNG, type FxTool } from '#test/mcp/fx-tools.ts';
 import { startFx, type Fx, type FxOptions } from '#test/mcp/fx.ts';

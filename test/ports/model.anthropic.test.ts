@@ -1,8 +1,8 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, it, onTestFinished } from 'vitest';
-import { createAnthropicModel } from '#aws/model.anthropic.ts';
-import { Fault } from '#core/errors.ts';
+import { createAnthropicModel } from '#aws/model/model.anthropic.ts';
+import { Fault } from '#core/ports/errors.ts';
 import { startStandIn } from '#infra/local/model/stand-in.ts';
 import { ask, modelSuite, QUIET, REQUEST } from './model.suite.ts';
 

@@ -1,5 +1,5 @@
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { createBedrockModel } from '#aws/model.bedrock.ts';
+import { createBedrockModel } from '#aws/model/model.bedrock.ts';
 import { startStandIn } from '#infra/local/model/stand-in.ts';
 import { ask, modelSuite, REQUEST } from './model.suite.ts';
 

@@ -1,5 +1,5 @@
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { createClaudePlatformModel } from '#aws/model.claude-platform-on-aws.ts';
+import { createClaudePlatformModel } from '#aws/model/model.claude-platform-on-aws.ts';
 import { startStandIn } from '#infra/local/model/stand-in.ts';
 import { ask, modelSuite } from './model.suite.ts';
 

@@ -9,9 +9,9 @@ import { createServer as createTcpServer, type AddressInfo, type Server } from '
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { resolveBySystem, type Resolve } from '#aws/hops.https.ts';
-import { createOutbound } from '#aws/outbound.https.ts';
-import type { OutboundRequest } from '#core/outbound/outbound.ts';
+import { resolveBySystem, type Resolve } from '#aws/outbound/hops.https.ts';
+import { createOutbound } from '#aws/outbound/outbound.https.ts';
+import type { OutboundRequest } from '#core/ports/outbound.ts';
 import { certificateFor } from '#test/ports/certificate.ts';
 
 const LIMITS = { maxBytes: 1_000_000, totalMs: 5000, idleMs: 5000, maxRedirects: 5 };

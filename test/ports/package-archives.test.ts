@@ -2,8 +2,8 @@
 import { GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PackageOrder } from '#contract/packages.ts';
-import { createPackageArchives } from '#aws/package-archives.s3.ts';
-import type { PackageArchives } from '#core/sandboxes.ts';
+import { createPackageArchives } from '#aws/hands/package-archives.s3.ts';
+import type { PackageArchives } from '#core/ports/sandboxes.ts';
 import { removeScratchDirs, startWorld, type AwsWorld } from '#test/infra/local/aws/aws.fixture.ts';
 
 const Bucket = 'brainstem-content';

@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
-import { createPackageDelivery } from '#aws/package-delivery.http.ts';
-import { createSandboxClient } from '#aws/sandbox-client.http.ts';
+import { createPackageDelivery } from '#aws/hands/package-delivery.http.ts';
+import { createSandboxClient } from '#aws/hands/sandbox-client.http.ts';
 import { removeScratchDirs, startWorld, type AwsWorld } from '#test/infra/local/aws/aws.fixture.ts';
 import { callOf, startSandbox, TOKEN } from '#test/sandbox-task/running-sandbox.ts';
 

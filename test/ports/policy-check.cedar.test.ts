@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createPolicyCheck } from '#aws/policy-check.cedar.ts';
+import { createPolicyCheck } from '#aws/policy/policy-check.cedar.ts';
 import { PAY, REFUND, tool } from '#test/functions/core/policy/facts.ts';
 
 const TOOLS = [

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WorkspaceId } from '#contract/ids.ts';
-import { createPolicyRecords } from '#aws/policy-records.dynamodb.ts';
+import { createPolicyRecords } from '#aws/policy/policy-records.dynamodb.ts';
 import { newToken } from '#aws/stamp.ts';
 import { policyOf } from '#test/functions/core/policy/facts.ts';
 import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';

@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { DynamoDBClient, GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createPreviews } from '#aws/previews.dynamodb.ts';
+import { createPreviews } from '#aws/session/previews.dynamodb.ts';
 import { MAX_CHUNK_FRAMES } from '#core/previews/preview.ts';
 import { MAX_FRAME_CHARS } from '#core/previews/show.ts';
 import { KEY, NOW } from '#test/functions/core/given.ts';

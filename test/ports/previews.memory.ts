@@ -1,8 +1,8 @@
 /** The previews' contract in memory; it passes the port's suite like the real one. */
 import type { Instant } from '#contract/ids.ts';
 import type { PreviewChunk } from '#contract/previews.ts';
-import type { LogKey } from '#core/ports.ts';
-import type { Previews } from '#core/previews/previews.ts';
+import type { LogKey } from '#core/ports/session-log.ts';
+import type { Previews } from '#core/ports/previews.ts';
 
 export interface MemoryPreviews extends Previews {
   /** All chunks, in the order of their writes. */

@@ -2,8 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import { EventId, SessionId, ThreadId } from '#contract/ids.ts';
 import type { PreviewChunk } from '#contract/previews.ts';
-import type { LogKey } from '#core/ports.ts';
-import type { Previews } from '#core/previews/previews.ts';
+import type { LogKey } from '#core/ports/session-log.ts';
+import type { Previews } from '#core/ports/previews.ts';
 import { NOW } from '#test/functions/core/given.ts';
 
 const REQUEST = EventId.parse('sevt_request');

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { readPage } from '#aws/read-page.htmlparser2.ts';
+import { readPage } from '#aws/outbound/read-page.htmlparser2.ts';
 
 const read = (html: string) => readPage(html, 'https://www.example.com/docs/page?q=1');
 const textOf = (html: string) => read(html).text;

@@ -1,9 +1,9 @@
 import { BatchWriteItemCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WorkspaceId } from '#contract/ids.ts';
-import type { ListRequest } from '#core/records.ts';
-import { listKeys, textOf } from '#aws/records-item.ts';
-import { listRows } from '#aws/records-list.dynamodb.ts';
+import type { ListRequest } from '#core/ports/records.ts';
+import { listKeys, textOf } from '#aws/records/records-item.ts';
+import { listRows } from '#aws/records/records-list.dynamodb.ts';
 import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
 
 const WORKSPACE = WorkspaceId.parse('wrkspc_1');

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll } from 'vitest';
-import { createCredentialRecords } from '#aws/credentials.dynamodb.ts';
-import { createRefreshLeases } from '#aws/refresh-leases.dynamodb.ts';
-import { createVaultRecords } from '#aws/vaults.dynamodb.ts';
+import { createCredentialRecords } from '#aws/vault/credentials.dynamodb.ts';
+import { createRefreshLeases } from '#aws/vault/refresh-leases.dynamodb.ts';
+import { createVaultRecords } from '#aws/vault/vaults.dynamodb.ts';
 import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
 import { refreshLeasesSuite } from '#test/ports/refresh-leases.suite.ts';
 import { aVault, SERVER } from '#test/ports/vaults.fixture.ts';

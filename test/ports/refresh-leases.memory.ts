@@ -1,12 +1,12 @@
 /** The leases' contract in memory, over rows that tests can read and write; it passes the port's suite like the real one. */
-import type { Saved } from '#core/records.ts';
+import type { Saved } from '#core/ports/records.ts';
 import {
   placeOf,
   type CredentialPlace,
   type CredentialRecords,
   type RefreshLeases,
   type StoredCredential,
-} from '#core/vault/vault-records.ts';
+} from '#core/ports/vault-records.ts';
 import type { LeaseWorld } from '#test/ports/refresh-leases.suite.ts';
 
 export interface MemoryLeases extends LeaseWorld {

@@ -1,6 +1,6 @@
 /** The contract of the RefreshLeases port; every adapter passes it. */
 import { describe, expect, it } from 'vitest';
-import type { CredentialPlace, CredentialRecords, NewCredential, RefreshLeases } from '#core/vault/vault-records.ts';
+import type { CredentialPlace, CredentialRecords, NewCredential, RefreshLeases } from '#core/ports/vault-records.ts';
 import { aCredential, asNew, AT, aVault, LATER, placeOf } from '#test/ports/vaults.fixture.ts';
 
 const SOON = '2026-11-21T10:00:15.000Z';

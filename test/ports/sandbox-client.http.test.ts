@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { createSandboxClient } from '#aws/sandbox-client.http.ts';
+import { createSandboxClient } from '#aws/hands/sandbox-client.http.ts';
 import { EventId } from '#contract/ids.ts';
 import { callOf, startSandbox, TOKEN } from '#test/sandbox-task/running-sandbox.ts';
 

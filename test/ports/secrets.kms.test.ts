@@ -1,8 +1,8 @@
 import { createCipheriv } from 'node:crypto';
 import { GenerateDataKeyCommand } from '@aws-sdk/client-kms';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createKmsReader, createKmsWriter } from '#aws/secrets.kms.ts';
-import type { SecretPointers } from '#core/vault/secrets.ts';
+import { createKmsReader, createKmsWriter } from '#aws/vault/secrets.kms.ts';
+import type { SecretPointers } from '#core/ports/secrets.ts';
 import { removeScratchDirs } from '#test/infra/local/aws/aws.fixture.ts';
 import { startSecretsWorld, type SecretsWorld } from '#test/ports/secrets-world.ts';
 import { newPlace, secretsSuite, type Secrets } from '#test/ports/secrets.suite.ts';

@@ -1,6 +1,6 @@
 /** Secrets in memory, for tests that look at what is stored of which credential. */
-import { Fault } from '#core/errors.ts';
-import { SecretField, type SecretReader, type SecretValues, type SecretWriter } from '#core/vault/secrets.ts';
+import { Fault } from '#core/ports/errors.ts';
+import { SecretField, type SecretReader, type SecretValues, type SecretWriter } from '#core/ports/secrets.ts';
 
 export interface MemorySecrets extends SecretReader, SecretWriter {
   /** Credentials of which anything is stored. */

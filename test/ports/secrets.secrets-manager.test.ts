@@ -1,8 +1,8 @@
 import { DescribeSecretCommand, CreateSecretCommand, PutSecretValueCommand } from '@aws-sdk/client-secrets-manager';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createSecretsManagerReader, createSecretsManagerWriter } from '#aws/secrets.secrets-manager.ts';
-import type { SecretPointers } from '#core/vault/secrets.ts';
-import type { CredentialPlace } from '#core/vault/vault-records.ts';
+import { createSecretsManagerReader, createSecretsManagerWriter } from '#aws/vault/secrets.secrets-manager.ts';
+import type { SecretPointers } from '#core/ports/secrets.ts';
+import type { CredentialPlace } from '#core/ports/vault-records.ts';
 import { removeScratchDirs } from '#test/infra/local/aws/aws.fixture.ts';
 import { PREFIX, startSecretsWorld, type SecretsWorld } from '#test/ports/secrets-world.ts';
 import { newPlace, secretsSuite, type Secrets } from '#test/ports/secrets.suite.ts';

@@ -1,8 +1,8 @@
 /** The contract of the SecretWriter and SecretReader ports; every store passes it. */
 import { describe, expect, it } from 'vitest';
 import { CredentialId, VaultId, WorkspaceId } from '#contract/ids.ts';
-import type { SecretPointers, SecretReader, SecretWriter } from '#core/vault/secrets.ts';
-import type { CredentialPlace } from '#core/vault/vault-records.ts';
+import type { SecretPointers, SecretReader, SecretWriter } from '#core/ports/secrets.ts';
+import type { CredentialPlace } from '#core/ports/vault-records.ts';
 
 export interface Secrets {
   readonly writer: SecretWriter;

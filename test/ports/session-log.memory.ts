@@ -1,6 +1,6 @@
 /** The session log's contract in memory, for tests of the core; it passes the port's suite like the real one. */
 import type { Entry } from '#contract/entries.ts';
-import type { Append, Head, LogKey, PositionedEntry, SessionLog } from '#core/ports.ts';
+import type { Append, Head, LogKey, PositionedEntry, SessionLog } from '#core/ports/session-log.ts';
 
 export interface MemoryLog extends SessionLog {
   /** Begins a log, as creating a session does. */

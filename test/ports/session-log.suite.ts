@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EventId, SessionId, ThreadId } from '#contract/ids.ts';
 import type { Entry, SessionState } from '#contract/entries.ts';
-import type { Append, Head, LogKey, SessionLog } from '#core/ports.ts';
+import type { Append, Head, LogKey, SessionLog } from '#core/ports/session-log.ts';
 import { fold } from '#core/session/evolve.ts';
 import { AGENT, CREATED, NOW } from '#test/functions/core/given.ts';
 

@@ -1,7 +1,7 @@
 import { PutItemCommand, TransactionConflictException } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { SessionId, WorkspaceId } from '#contract/ids.ts';
-import { createSessionRecords } from '#aws/sessions.dynamodb.ts';
+import { createSessionRecords } from '#aws/records/sessions.dynamodb.ts';
 import { NO_USAGE } from '#core/session/usage.ts';
 import { AGENT } from '#test/functions/core/given.ts';
 import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';

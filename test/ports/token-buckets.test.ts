@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { GetItemCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createTokenBuckets } from '#aws/token-buckets.dynamodb.ts';
-import { bucketOf, LEASE_SECONDS } from '#core/requests/token-bucket.ts';
+import { createTokenBuckets } from '#aws/records/token-buckets.dynamodb.ts';
+import { bucketOf, LEASE_SECONDS } from '#core/ports/token-bucket.ts';
 import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
 
 const START_MS = Date.parse('2026-11-21T10:00:00.000Z');

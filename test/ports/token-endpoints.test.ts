@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { createGuardedFetch } from '#aws/guarded-fetch.https.ts';
-import { resolveBySystem } from '#aws/hops.https.ts';
-import { createTokenEndpoints } from '#aws/token-endpoints.mcp-sdk.ts';
+import { createGuardedFetch } from '#aws/outbound/guarded-fetch.https.ts';
+import { resolveBySystem } from '#aws/outbound/hops.https.ts';
+import { createTokenEndpoints } from '#aws/vault/token-endpoints.mcp-sdk.ts';
 import { startAuthorizationServer } from '#test/mcp/authorization-server.ts';
 import type { AuthorizationServerOptions } from '#test/mcp/authorization-server-script.ts';
 import { ALLOW_HERE } from '#test/mcp/listening.ts';

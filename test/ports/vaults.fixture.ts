@@ -2,7 +2,7 @@
 import { CredentialId, VaultId, WorkspaceId } from '#contract/ids.ts';
 import type { Credential, CredentialAuth } from '#contract/credentials.ts';
 import { USER_KEY, type Vault } from '#contract/vaults.ts';
-import type { CredentialPlace, NewCredential } from '#core/vault/vault-records.ts';
+import type { CredentialPlace, NewCredential } from '#core/ports/vault-records.ts';
 import { newToken } from '#aws/stamp.ts';
 
 export const WORKSPACE = WorkspaceId.parse('wrkspc_1');

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { VaultRecords } from '#core/vault/vault-records.ts';
-import { createVaultRecords } from '#aws/vaults.dynamodb.ts';
+import type { VaultRecords } from '#core/ports/vault-records.ts';
+import { createVaultRecords } from '#aws/vault/vaults.dynamodb.ts';
 import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
-import { createCredentialRecords } from '#aws/credentials.dynamodb.ts';
+import { createCredentialRecords } from '#aws/vault/credentials.dynamodb.ts';
 import { aCredential, AT, aVault, LATER, placeOf, SERVER, STRANGER, WORKSPACE } from '#test/ports/vaults.fixture.ts';
 
 describe('the records of vaults', () => {

@@ -2,8 +2,8 @@ import { ScanCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CredentialId, VaultId, WorkspaceId } from '#contract/ids.ts';
 import { OAuthTokens } from '#contract/secret-stores.ts';
-import { createKmsReader, createKmsWriter } from '#aws/secrets.kms.ts';
-import { createSecretsManagerReader, createSecretsManagerWriter } from '#aws/secrets.secrets-manager.ts';
+import { createKmsReader, createKmsWriter } from '#aws/vault/secrets.kms.ts';
+import { createSecretsManagerReader, createSecretsManagerWriter } from '#aws/vault/secrets.secrets-manager.ts';
 import { startApi, type Answer, type TestApi } from '#test/functions/api/api.ts';
 import { PREFIX, startSecretsWorld, type SecretsWorld } from '#test/ports/secrets-world.ts';
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { VaultId, WorkspaceId } from '#contract/ids.ts';
-import { createRefreshLeases } from '#aws/refresh-leases.dynamodb.ts';
+import { createRefreshLeases } from '#aws/vault/refresh-leases.dynamodb.ts';
 import { newToken, pause } from '#aws/stamp.ts';
 import { callTool } from '#core/mcp/call-tool.ts';
 import { createTokens } from '#core/vault/fresh-token.ts';

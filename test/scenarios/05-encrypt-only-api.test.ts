@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { CredentialId, VaultId, WorkspaceId } from '#contract/ids.ts';
 import { OAuthTokens } from '#contract/secret-stores.ts';
-import { createSecretReader, createSecretWriter } from '#aws/secret-stores.ts';
+import { createSecretReader, createSecretWriter } from '#aws/vault/secret-stores.ts';
 import { brainstemApp } from '#infra/app.ts';
 import { startAws, type Aws } from '#infra/local/aws.ts';
 import { functionEnvironment, serviceOf } from '#infra/local/lambda/environment.ts';

@@ -1,8 +1,8 @@
 import { expect, it, onTestFinished } from 'vitest';
-import { validateCredential } from '#core/vault/validate-credential.ts';
+import { validateCredential } from '#core/mcp/validate-credential.ts';
 import { CredentialId } from '#contract/ids.ts';
 import { CredentialValidation } from '#contract/credential-validation.ts';
-import { enterpriseOf } from '#core/enterprise/enterprise.ts';
+import { enterpriseOf } from '#core/vault/enterprise.ts';
 import { NOW } from '#test/functions/core/given.ts';
 import { connected, FOREVER, newCredential, PLACE, type Setting } from '#test/functions/core/vault/refresh.fixture.ts';
 import { clientForTests } from '#test/mcp/client.ts';

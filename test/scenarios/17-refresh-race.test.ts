@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
-import { createCredentialRecords } from '#aws/credentials.dynamodb.ts';
-import { createVaultRecords } from '#aws/vaults.dynamodb.ts';
+import { createCredentialRecords } from '#aws/vault/credentials.dynamodb.ts';
+import { createVaultRecords } from '#aws/vault/vaults.dynamodb.ts';
 import { canonicalServerUrl } from '#core/vault/server-url.ts';
 import { NOW } from '#test/functions/core/given.ts';
 import {

@@ -1,6 +1,6 @@
 import { expect, it, onTestFinished } from 'vitest';
 import { carryBearer } from '#core/mcp/carried-bearer.ts';
-import type { Bearer, NoBearer } from '#core/vault/tokens.ts';
+import type { Bearer, NoBearer } from '#core/ports/tokens.ts';
 import {
   connected,
   FOREVER,

@@ -1,6 +1,6 @@
 /** A token that may do too little, from the server's 403 over the user's consent to the same call. */
 import { expect, it, onTestFinished } from 'vitest';
-import { createRefreshLeases } from '#aws/refresh-leases.dynamodb.ts';
+import { createRefreshLeases } from '#aws/vault/refresh-leases.dynamodb.ts';
 import { createStamp, newToken, pause } from '#aws/stamp.ts';
 import { createTokens } from '#core/vault/fresh-token.ts';
 import { startFlow } from '#test/functions/connect/flow.ts';

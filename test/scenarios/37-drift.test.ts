@@ -5,7 +5,7 @@ import { callTool } from '#core/mcp/call-tool.ts';
 import { judgeCalls } from '#core/mcp/judge-calls.ts';
 import { listTools } from '#core/mcp/list-tools.ts';
 import { fingerprint } from '#core/mcp/manifest.ts';
-import { createToolPins } from '#aws/tool-pins.dynamodb.ts';
+import { createToolPins } from '#aws/policy/tool-pins.dynamodb.ts';
 import { sha256 } from '#aws/sha256.ts';
 import { KEY } from '#test/functions/core/given.ts';
 import { FX_URL, proxyStage, SUM } from '#test/functions/core/mcp/proxy-stage.ts';

@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, it, onTestFinished } from 'vitest';
 import { HookRequest } from '#contract/hooks.ts';
-import { createHooks } from '#aws/hooks.lambda.ts';
+import { createHooks } from '#aws/policy/hooks.lambda.ts';
 import { sha256 } from '#test/functions/core/mcp/proxy-stage.ts';
 import { policiesOf, policyOf } from '#test/functions/core/policy/facts.ts';
 import { startFx } from '#test/mcp/fx.ts';

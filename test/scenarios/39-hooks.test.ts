@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { EventId } from '#contract/ids.ts';
 import { HookRequest } from '#contract/hooks.ts';
 import { hookCall, hookResult } from '#core/policy/hook-call.ts';
-import { createHooks } from '#aws/hooks.lambda.ts';
+import { createHooks } from '#aws/policy/hooks.lambda.ts';
 import { FACTS, policiesOf, policyOf } from '#test/functions/core/policy/facts.ts';
 
 const SMALL = `@id("small") permit(principal, action, resource) when { context.args.amount.lessThan(decimal("100.0")) };`;

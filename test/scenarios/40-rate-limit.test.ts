@@ -1,5 +1,5 @@
 import { expect, it, onTestFinished } from 'vitest';
-import { bucketOf } from '#core/requests/token-bucket.ts';
+import { bucketOf } from '#core/ports/token-bucket.ts';
 import { startFx } from '#test/mcp/fx.ts';
 import { fxSession, userOf } from '#test/mcp/proxy-sessions.ts';
 

@@ -1,5 +1,5 @@
 import { expect, it, onTestFinished } from 'vitest';
-import { Fault } from '#core/errors.ts';
+import { Fault } from '#core/ports/errors.ts';
 import { callTool } from '#core/mcp/call-tool.ts';
 import { startFx } from '#test/mcp/fx.ts';
 import { fxSession } from '#test/mcp/proxy-sessions.ts';

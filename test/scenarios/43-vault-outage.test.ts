@@ -1,5 +1,5 @@
 import { expect, it, onTestFinished } from 'vitest';
-import { Fault } from '#core/errors.ts';
+import { Fault } from '#core/ports/errors.ts';
 import { createTokens } from '#core/vault/fresh-token.ts';
 import { SILENT } from '#test/functions/core/given.ts';
 import { tokenOf } from '#test/functions/core/mcp/proxy-stage.ts';

@@ -1,6 +1,6 @@
 /** Where URLs of strangers are saved: who sends one that nobody may be sent to hears of it at once. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { enterpriseOf } from '#core/enterprise/enterprise.ts';
+import { enterpriseOf } from '#core/vault/enterprise.ts';
 import { startApi, type TestApi } from '#test/functions/api/api.ts';
 import { agentWith, holding } from '#test/functions/core/mcp/proxy-stage.ts';
 import { clientForTests } from '#test/mcp/client.ts';

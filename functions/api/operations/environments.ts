@@ -5,7 +5,7 @@ import { ListQuery, pageOf } from '#contract/pages.ts';
 import { NoQuery } from '#contract/queries.ts';
 import { resolveEnvironment } from '#core/environments/resolve.ts';
 import { updateEnvironment } from '#core/environments/update.ts';
-import { isRefusal } from '#core/requests/refusal.ts';
+import { isRefusal } from '#core/ports/refusal.ts';
 import { listRequest, recordPage } from '../record-page.ts';
 import { notFound, operation } from '../operation.ts';
 import { NoBody, NoParams } from './nothing.ts';

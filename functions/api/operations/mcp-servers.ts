@@ -5,7 +5,7 @@ import { pageOf } from '#contract/pages.ts';
 import { NoQuery } from '#contract/queries.ts';
 import { approveTool } from '#core/mcp/approve-tool.ts';
 import { metServers } from '#core/mcp/met-servers.ts';
-import { isRefusal, type RequestRefusal } from '#core/requests/refusal.ts';
+import { isRefusal, type RequestRefusal } from '#core/ports/refusal.ts';
 import { fitting } from '../carried-bytes.ts';
 import { decodeCursor, encodeCursor } from '../cursor.ts';
 import { operation } from '../operation.ts';

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { ModelInfo, ModelPage, ModelsQuery } from '#contract/models.ts';
 import { NoQuery } from '#contract/queries.ts';
-import { findModel, listModels } from '#core/models/list.ts';
+import { findModel, listModels } from '#core/model/list.ts';
 import { notFound, operation } from '../operation.ts';
 import { NoBody, NoParams } from './nothing.ts';
 

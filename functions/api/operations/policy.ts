@@ -7,7 +7,7 @@ import { NoQuery, VersionsQuery } from '#contract/queries.ts';
 import type { GovernanceWorld } from '#core/policy/governance.ts';
 import { policyHash } from '#core/policy/policy-hash.ts';
 import { savePolicy } from '#core/policy/save-policy.ts';
-import { isRefusal, type RequestRefusal } from '#core/requests/refusal.ts';
+import { isRefusal, type RequestRefusal } from '#core/ports/refusal.ts';
 import { fitting } from '../carried-bytes.ts';
 import { decodeCursor, encodeCursor } from '../cursor.ts';
 import { operation } from '../operation.ts';

@@ -5,7 +5,7 @@ import { NoQuery, SessionsQuery } from '#contract/queries.ts';
 import { Session, SessionCreate, SessionDeleted, SessionUpdate } from '#contract/sessions.ts';
 import { refusedServer } from '#core/environments/reach.ts';
 import { packageList } from '#core/hands/packages.ts';
-import { isRefusal, refuse } from '#core/requests/refusal.ts';
+import { isRefusal, refuse } from '#core/ports/refusal.ts';
 import { change } from '#core/session/change.ts';
 import { closeForDeletion } from '#core/session/close-for-deletion.ts';
 import { createSession } from '#core/session/create.ts';

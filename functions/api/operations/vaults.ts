@@ -3,7 +3,7 @@ import { VaultId } from '#contract/ids.ts';
 import { ListQuery, pageOf } from '#contract/pages.ts';
 import { NoQuery } from '#contract/queries.ts';
 import { Vault, VaultCreate, VaultDeleted, VaultUpdate } from '#contract/vaults.ts';
-import { isRefusal } from '#core/requests/refusal.ts';
+import { isRefusal } from '#core/ports/refusal.ts';
 import { archiveVault, deleteVault } from '#core/vault/retire.ts';
 import { updateVault } from '#core/vault/update-vault.ts';
 import { absent, administered } from '../administered.ts';

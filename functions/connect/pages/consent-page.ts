@@ -1,6 +1,6 @@
 /** The page on which a user says yes or no: who wants what, where, and where it leads (governance P2). */
 import { html } from 'hono/html';
-import type { ConnectRecord } from '#core/connect/connect-records.ts';
+import type { ConnectRecord } from '#core/ports/connect-records.ts';
 import type { ConsentForm } from '#core/connect/open-link.ts';
 import type { ConnectPlan } from '#core/connect/plan.ts';
 import type { Markup, Page } from './page.ts';

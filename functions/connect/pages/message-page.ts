@@ -1,7 +1,7 @@
 /** Pages that only say something: how a consent ended, or why it cannot go on. */
 import { html } from 'hono/html';
 import type { Connect } from '#contract/connect.ts';
-import type { ConnectRecord } from '#core/connect/connect-records.ts';
+import type { ConnectRecord } from '#core/ports/connect-records.ts';
 import { MESSAGES } from '#core/connect/link.ts';
 import { placeOf } from './consent-page.ts';
 import type { Page } from './page.ts';

@@ -1,10 +1,10 @@
 /** A session's own version of its agent (contract §2.3): omitted is inherited, null and [] clear, a value replaces. */
 import type { Agent, AgentOverrides, SessionAgent } from '#contract/agents.ts';
-import { brokenModel, brokenServers, brokenTools, tooLarge } from '#core/agents/agent-rules.ts';
+import { brokenModel, brokenServers, brokenTools, tooLarge } from '#core/tools/agent-rules.ts';
 import { overrideModel } from '#core/agents/resolve-model.ts';
 import { resolveTools } from '#core/agents/resolve-tools.ts';
 import { emptyAsNull, snapshotOf } from '#core/agents/resolve.ts';
-import { isRefusal, refuse, type RequestRefusal } from '#core/requests/refusal.ts';
+import { isRefusal, refuse, type RequestRefusal } from '#core/ports/refusal.ts';
 
 export function overrideAgent(agent: Agent, overrides: AgentOverrides): SessionAgent | RequestRefusal {
   const { model, system, ...parts } = overrides;

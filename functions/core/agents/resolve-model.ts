@@ -1,6 +1,6 @@
 /** A model as it is saved: effort and speed decided. */
 import type { Model, ModelInput } from '#contract/agents.ts';
-import { defaultEffort } from '#core/models/check.ts';
+import { defaultEffort } from '#core/model/check.ts';
 
 type Effort = Model['effort']['type'];
 

@@ -2,14 +2,14 @@
 import { Agent, type AgentUpdate } from '#contract/agents.ts';
 import type { AgentId, Instant, WorkspaceId } from '#contract/ids.ts';
 import { TOO_MANY_PAIRS } from '#contract/metadata.ts';
-import { brokenModel, brokenServers, brokenTools, tooLarge } from '#core/agents/agent-rules.ts';
+import { brokenModel, brokenServers, brokenTools, tooLarge } from '#core/tools/agent-rules.ts';
 import { replaceModel } from '#core/agents/resolve-model.ts';
 import { resolveTools } from '#core/agents/resolve-tools.ts';
 import { emptyAsNull } from '#core/agents/resolve.ts';
-import type { Stamp } from '#core/ports.ts';
-import type { AgentRecords } from '#core/records.ts';
+import type { Stamp } from '#core/ports/stamp.ts';
+import type { AgentRecords } from '#core/ports/records.ts';
 import { patchMetadata } from '#core/requests/patch-metadata.ts';
-import { isRefusal, refuse, type RequestRefusal } from '#core/requests/refusal.ts';
+import { isRefusal, refuse, type RequestRefusal } from '#core/ports/refusal.ts';
 
 /** The agent itself when nothing changes. */
 export function nextVersion(agent: Agent, update: AgentUpdate, now: Instant): Agent | RequestRefusal {

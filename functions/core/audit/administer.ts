@@ -1,9 +1,9 @@
 /** What API keys do to vaults, in the audit trail. */
 import type { AuditEntry } from '#contract/audit.ts';
 import type { ApiKeyId, CredentialId, VaultId, WorkspaceId } from '#contract/ids.ts';
-import type { Audit } from '#core/audit/audit.ts';
-import { isRefusal, type RequestRefusal } from '#core/requests/refusal.ts';
-import type { VaultRecords } from '#core/vault/vault-records.ts';
+import type { Audit } from '#core/ports/audit.ts';
+import { isRefusal, type RequestRefusal } from '#core/ports/refusal.ts';
+import type { VaultRecords } from '#core/ports/vault-records.ts';
 
 export interface Administration {
   readonly workspace: WorkspaceId;

@@ -1,6 +1,6 @@
 /** How a record follows the one before it. */
 import { AUDIT_CHAINS, type AuditRecord } from '#contract/audit.ts';
-import { canonicalJson, type Sha256 } from '#core/canonical-json.ts';
+import { canonicalJson, type Sha256 } from '#core/ports/canonical-json.ts';
 
 /** The last record of a chain, as far as the next one needs it. */
 export type ChainHead = Pick<AuditRecord, 'position' | 'hash' | 'at'>;

@@ -4,7 +4,7 @@
  */
 import * as z from 'zod';
 import { recordHash } from '#core/audit/chain.ts';
-import type { Sha256 } from '#core/canonical-json.ts';
+import type { Sha256 } from '#core/ports/canonical-json.ts';
 
 export interface Checkpoint {
   readonly position: number;

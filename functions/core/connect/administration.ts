@@ -1,7 +1,7 @@
 /** What the audit trail says of a consent. */
 import type { AuditEntry } from '#contract/audit.ts';
 import type { CredentialId } from '#contract/ids.ts';
-import type { ConnectFacts } from '#core/connect/connect-records.ts';
+import type { ConnectFacts } from '#core/ports/connect-records.ts';
 
 interface Deed {
   readonly action: 'connect.approved' | 'connect.cancelled' | 'connect.declined' | 'connect.refused' | 'connect.stored';

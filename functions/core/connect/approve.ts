@@ -1,14 +1,14 @@
 /** The user approves: only now does anything exist with which the authorization server could be answered (governance P2). */
-import type { Audit } from '#core/audit/audit.ts';
-import type { AuthorizationServers, ConnectTrouble } from '#core/connect/authorization-server.ts';
-import type { ConnectRecord, ConnectRecords, Flow } from '#core/connect/connect-records.ts';
-import { later } from '#core/instant.ts';
-import type { Seals } from '#core/connect/login.ts';
+import type { Audit } from '#core/ports/audit.ts';
+import type { AuthorizationServers, ConnectTrouble } from '#core/ports/authorization-server.ts';
+import type { ConnectRecord, ConnectRecords, Flow } from '#core/ports/connect-records.ts';
+import { later } from '#core/ports/instant.ts';
+import type { Seals } from '#core/ports/login.ts';
 import type { ConnectPlan } from '#core/connect/plan.ts';
 import { chooseClient, redirectUrl, type RegistrationWorld } from '#core/connect/registration.ts';
 import { administration } from '#core/connect/administration.ts';
 import type { Visitor } from '#core/connect/visitor.ts';
-import type { Stamp } from '#core/ports.ts';
+import type { Stamp } from '#core/ports/stamp.ts';
 
 export interface ApproveWorld extends RegistrationWorld {
   readonly connects: Pick<ConnectRecords, 'begin' | 'registerAnew'>;

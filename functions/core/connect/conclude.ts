@@ -1,11 +1,11 @@
 /** What a link comes to once there was something to store. */
 import type { ConnectError } from '#contract/connect.ts';
-import type { Audit } from '#core/audit/audit.ts';
+import type { Audit } from '#core/ports/audit.ts';
 import { administration } from '#core/connect/administration.ts';
-import type { ConnectTrouble } from '#core/connect/authorization-server.ts';
-import type { ConnectRecord, ConnectRecords } from '#core/connect/connect-records.ts';
+import type { ConnectTrouble } from '#core/ports/authorization-server.ts';
+import type { ConnectRecord, ConnectRecords } from '#core/ports/connect-records.ts';
 import { settle, type SettleWorld } from '#core/connect/settle.ts';
-import { Fault } from '#core/errors.ts';
+import { Fault } from '#core/ports/errors.ts';
 
 export interface ConcludeWorld extends SettleWorld {
   readonly connects: SettleWorld['connects'] & Pick<ConnectRecords, 'fail' | 'trouble'>;

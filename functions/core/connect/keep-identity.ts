@@ -2,9 +2,9 @@
  * A user signs in so that their organisation can be asked about them: the identity goes into their vault, and what waited
  * for it goes on. As with any consent, the credential's row is the proof; who dies before it leaves a link to open again.
  */
-import type { ConnectRecord } from '#core/connect/connect-records.ts';
+import type { ConnectRecord } from '#core/ports/connect-records.ts';
 import { statusAt } from '#core/connect/link.ts';
-import type { Identity } from '#core/connect/login.ts';
+import type { Identity } from '#core/ports/login.ts';
 import { storeCredential, type StoreWorld } from '#core/connect/store-credential.ts';
 import { conclude, type ConcludeWorld, type Concluded } from '#core/connect/conclude.ts';
 

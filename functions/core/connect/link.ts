@@ -2,8 +2,8 @@
 import type { Connect, ConnectError } from '#contract/connect.ts';
 import type { Instant } from '#contract/ids.ts';
 import type { Vault } from '#contract/vaults.ts';
-import type { ConnectFacts, ConnectRecord } from '#core/connect/connect-records.ts';
-import { later } from '#core/instant.ts';
+import type { ConnectFacts, ConnectRecord } from '#core/ports/connect-records.ts';
+import { later } from '#core/ports/instant.ts';
 import { namedUser } from '#core/vault/named-user.ts';
 
 const LIFETIME_MS = 24 * 60 * 60_000;

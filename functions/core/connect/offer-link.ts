@@ -1,11 +1,11 @@
 /** Links for whoever found no credential, or one that may do too little. */
 import { ConnectId } from '#contract/ids.ts';
-import { Fault } from '#core/errors.ts';
-import type { ConnectLink, ConnectLinks, ConnectOffer, WaitingCall } from '#core/connect/connect-links.ts';
-import type { ConnectFacts, ConnectRecords } from '#core/connect/connect-records.ts';
+import { Fault } from '#core/ports/errors.ts';
+import type { ConnectLink, ConnectLinks, ConnectOffer, WaitingCall } from '#core/ports/connect-links.ts';
+import type { ConnectFacts, ConnectRecords } from '#core/ports/connect-records.ts';
 import { linkFacts, linkUrl, userOfVault } from '#core/connect/link.ts';
-import { later } from '#core/instant.ts';
-import type { Stamp } from '#core/ports.ts';
+import { later } from '#core/ports/instant.ts';
+import type { Stamp } from '#core/ports/stamp.ts';
 
 export interface OfferWorld {
   readonly connects: Pick<ConnectRecords, 'join' | 'createWaiting'>;

@@ -1,12 +1,12 @@
 /** Somebody opens a link, or presses a button on its page: who may see what, and what is to be done. */
 import { ConnectId } from '#contract/ids.ts';
 import type { Connect } from '#contract/connect.ts';
-import type { Audit } from '#core/audit/audit.ts';
+import type { Audit } from '#core/ports/audit.ts';
 import { administration } from '#core/connect/administration.ts';
 import { approve, type ApproveWorld } from '#core/connect/approve.ts';
-import type { ConnectTrouble } from '#core/connect/authorization-server.ts';
-import type { ConnectRecord, ConnectRecords } from '#core/connect/connect-records.ts';
-import { isIdentity, type Enterprise } from '#core/enterprise/enterprise.ts';
+import type { ConnectTrouble } from '#core/ports/authorization-server.ts';
+import type { ConnectRecord, ConnectRecords } from '#core/ports/connect-records.ts';
+import { isIdentity, type Enterprise } from '#core/vault/enterprise.ts';
 import { statusAt } from '#core/connect/link.ts';
 import { planConsent, planText, type ConnectPlan, type PlanWorld } from '#core/connect/plan.ts';
 import { settle, type SettleWorld } from '#core/connect/settle.ts';

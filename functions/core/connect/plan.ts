@@ -1,8 +1,8 @@
 /** What an approval would do, found out before it is asked for, so that people see where it leads. */
-import type { AuthorizationServers, ConnectTrouble, Discovered } from '#core/connect/authorization-server.ts';
-import type { ConnectRecord } from '#core/connect/connect-records.ts';
+import type { AuthorizationServers, ConnectTrouble, Discovered } from '#core/ports/authorization-server.ts';
+import type { ConnectRecord } from '#core/ports/connect-records.ts';
 import { userOfVault } from '#core/connect/link.ts';
-import type { CredentialRecords, StoredCredential } from '#core/vault/vault-records.ts';
+import type { CredentialRecords, StoredCredential } from '#core/ports/vault-records.ts';
 
 export interface ConnectPlan {
   readonly status: 'planned';

@@ -6,9 +6,9 @@ import type {
   ConnectTrouble,
   Discovered,
   Registration,
-} from '#core/connect/authorization-server.ts';
+} from '#core/ports/authorization-server.ts';
 import { secretMethod } from '#core/vault/token-endpoint.ts';
-import type { ConnectClients, ConnectRecord, ConnectRecords, Flow } from '#core/connect/connect-records.ts';
+import type { ConnectClients, ConnectRecord, ConnectRecords, Flow } from '#core/ports/connect-records.ts';
 
 export interface RegistrationWorld {
   readonly connects: Pick<ConnectRecords, 'registerAnew'>;

@@ -3,17 +3,17 @@ import type { Connect, ConnectCreate } from '#contract/connect.ts';
 import { ConnectId, type AgentId, type SessionId, type WorkspaceId } from '#contract/ids.ts';
 import type { AllowedHosts } from '#contract/outbound.ts';
 import { USER_KEY } from '#contract/vaults.ts';
-import type { WaitingCall } from '#core/connect/connect-links.ts';
-import type { ConnectFacts, ConnectRecord, ConnectRecords } from '#core/connect/connect-records.ts';
+import type { WaitingCall } from '#core/ports/connect-links.ts';
+import type { ConnectFacts, ConnectRecord, ConnectRecords } from '#core/ports/connect-records.ts';
 import { connectView, linkFacts, statusAt } from '#core/connect/link.ts';
 import { settle, type SettleWorld } from '#core/connect/settle.ts';
-import { isIdentity, managedServer, type Enterprise } from '#core/enterprise/enterprise.ts';
+import { isIdentity, managedServer, type Enterprise } from '#core/vault/enterprise.ts';
 import { judgeUrl } from '#core/outbound/destination.ts';
-import type { AgentRecords } from '#core/records.ts';
-import { isRefusal, refuse, type RequestRefusal } from '#core/requests/refusal.ts';
+import type { AgentRecords } from '#core/ports/records.ts';
+import { isRefusal, refuse, type RequestRefusal } from '#core/ports/refusal.ts';
 import { namedUser } from '#core/vault/named-user.ts';
 import { canonicalServerUrl } from '#core/vault/server-url.ts';
-import type { VaultRecords } from '#core/vault/vault-records.ts';
+import type { VaultRecords } from '#core/ports/vault-records.ts';
 
 export interface LinkWorld extends SettleWorld {
   readonly connects: ConnectRecords;

@@ -5,12 +5,12 @@
  * completed once, and a call that does not wait any more is not told.
  */
 import type { EventId } from '#contract/ids.ts';
-import type { WaitingCall } from '#core/connect/connect-links.ts';
-import type { ConnectRecord, ConnectRecords, Storing } from '#core/connect/connect-records.ts';
-import { later } from '#core/instant.ts';
-import type { Stamp } from '#core/ports.ts';
+import type { WaitingCall } from '#core/ports/connect-links.ts';
+import type { ConnectRecord, ConnectRecords, Storing } from '#core/ports/connect-records.ts';
+import { later } from '#core/ports/instant.ts';
+import type { Stamp } from '#core/ports/stamp.ts';
 import type { Resumed } from '#core/session/send.ts';
-import type { CredentialRecords } from '#core/vault/vault-records.ts';
+import type { CredentialRecords } from '#core/ports/vault-records.ts';
 
 export interface SettleWorld {
   readonly connects: Pick<ConnectRecords, 'find' | 'ofSession' | 'complete' | 'storing' | 'resumed' | 'settled'>;

@@ -1,15 +1,16 @@
 /** What consent gave becomes the vault's credential for this server: a new one, or new secrets of the one that is there. */
 import { CredentialId, type Instant } from '#contract/ids.ts';
 import type { Credential, McpOAuth } from '#contract/credentials.ts';
-import type { Audit } from '#core/audit/audit.ts';
+import type { Audit } from '#core/ports/audit.ts';
 import { administration } from '#core/connect/administration.ts';
-import type { ConnectTrouble, Granted } from '#core/connect/authorization-server.ts';
-import type { ConnectRecord, ConnectRecords, Flow } from '#core/connect/connect-records.ts';
+import type { ConnectTrouble, Granted } from '#core/ports/authorization-server.ts';
+import type { ConnectRecord, ConnectRecords } from '#core/ports/connect-records.ts';
+import type { Issued } from '#core/ports/login.ts';
 import { userOfVault } from '#core/connect/link.ts';
-import { later } from '#core/instant.ts';
-import type { Stamp } from '#core/ports.ts';
-import type { SecretPointers, SecretValues, SecretWriter } from '#core/vault/secrets.ts';
-import type { CredentialPlace, CredentialRecords, StoredCredential } from '#core/vault/vault-records.ts';
+import { later } from '#core/ports/instant.ts';
+import type { Stamp } from '#core/ports/stamp.ts';
+import type { SecretPointers, SecretValues, SecretWriter } from '#core/ports/secrets.ts';
+import type { CredentialPlace, CredentialRecords, StoredCredential } from '#core/ports/vault-records.ts';
 
 export interface StoreWorld {
   readonly connects: Pick<ConnectRecords, 'storing'>;
@@ -18,12 +19,6 @@ export interface StoreWorld {
   readonly audit: Audit;
   readonly stamp: Pick<Stamp, 'now'>;
   readonly newToken: () => string;
-}
-
-/** Who issued the tokens, and how they are refreshed there. */
-export interface Issued extends Pick<Flow, 'issuer' | 'tokenEndpoint' | 'scopes' | 'client'> {
-  /** Null for an identity provider, whose tokens are for their client. */
-  readonly resource: string | null;
 }
 
 export interface Consent {

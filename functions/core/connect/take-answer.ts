@@ -3,12 +3,12 @@
  * known to answer the one flow that this browser's user has approved, and to come from the server that was asked.
  */
 import { ConnectId, type Instant } from '#contract/ids.ts';
-import type { AuthorizationServers, ConnectTrouble } from '#core/connect/authorization-server.ts';
+import type { AuthorizationServers, ConnectTrouble } from '#core/ports/authorization-server.ts';
 import { verifierOf } from '#core/connect/approve.ts';
 import { conclude, type Concluded } from '#core/connect/conclude.ts';
-import type { ConnectClients, ConnectRecord, ConnectRecords, Flow } from '#core/connect/connect-records.ts';
+import type { ConnectClients, ConnectRecord, ConnectRecords, Flow } from '#core/ports/connect-records.ts';
 import { statusAt } from '#core/connect/link.ts';
-import type { Seals } from '#core/connect/login.ts';
+import type { Seals } from '#core/ports/login.ts';
 import { redirectUrl } from '#core/connect/registration.ts';
 import { settle, type SettleWorld } from '#core/connect/settle.ts';
 import { storeCredential, type StoreWorld } from '#core/connect/store-credential.ts';

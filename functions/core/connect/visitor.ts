@@ -1,8 +1,8 @@
 /** What a browser carries for us between two pages: sealed, so that it can be believed, and short-lived. */
 import * as z from 'zod';
 import { ConnectId, Instant } from '#contract/ids.ts';
-import { later } from '#core/instant.ts';
-import type { Seals } from '#core/connect/login.ts';
+import { later } from '#core/ports/instant.ts';
+import type { Seals } from '#core/ports/login.ts';
 
 /** Somebody whom the identity provider has named. `browser` tells two logins of one user apart. */
 const Visitor = z.object({ kind: z.literal('visitor'), user: z.string(), browser: z.string(), until: Instant });

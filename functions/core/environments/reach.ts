@@ -2,7 +2,7 @@
 import type { SessionAgent } from '#contract/agents.ts';
 import type { Networking } from '#contract/environments.ts';
 import { covers } from '#core/outbound/destination.ts';
-import { refuse, type RequestRefusal } from '#core/requests/refusal.ts';
+import { refuse, type RequestRefusal } from '#core/ports/refusal.ts';
 
 /** `networking` is null when the environment has been deleted: nobody knows any more what lies within it. */
 export function refusedServer(

@@ -3,10 +3,10 @@ import { Environment, type EnvironmentUpdate } from '#contract/environments.ts';
 import type { EnvironmentId, Instant, WorkspaceId } from '#contract/ids.ts';
 import { TOO_MANY_PAIRS, type MetadataPatch } from '#contract/metadata.ts';
 import { mergeConfig, refusedConfig } from '#core/environments/resolve.ts';
-import type { Stamp } from '#core/ports.ts';
-import type { EnvironmentRecords } from '#core/records.ts';
+import type { Stamp } from '#core/ports/stamp.ts';
+import type { EnvironmentRecords } from '#core/ports/records.ts';
 import { patchMetadata } from '#core/requests/patch-metadata.ts';
-import { isRefusal, refuse, type RequestRefusal } from '#core/requests/refusal.ts';
+import { isRefusal, refuse, type RequestRefusal } from '#core/ports/refusal.ts';
 
 /** The environment itself when nothing changes. */
 export function changedEnvironment(

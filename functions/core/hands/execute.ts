@@ -6,11 +6,13 @@ import { MAX_OUTPUT_CHARS, SandboxTool, type ExecuteRequest } from '#contract/ha
 import type { SessionState } from '#contract/entries.ts';
 import type { EventId } from '#contract/ids.ts';
 import type { ExecuteInput } from '#contract/run.ts';
-import { Fault } from '#core/errors.ts';
+import { Fault } from '#core/ports/errors.ts';
 import { giveResults } from '#core/hands/give-results.ts';
 import { handOver, type HandOverWorld } from '#core/hands/hand-over.ts';
-import type { Journal, LogKey, Pause, SessionLog, Stamp } from '#core/ports.ts';
-import type { SandboxClient, SandboxRecord, SandboxRecords, SandboxReply, SentMark } from '#core/sandboxes.ts';
+import type { Journal } from '#core/ports/journal.ts';
+import type { LogKey, SessionLog } from '#core/ports/session-log.ts';
+import type { Pause, Stamp } from '#core/ports/stamp.ts';
+import type { SandboxClient, SandboxRecord, SandboxRecords, SandboxReply, SentMark } from '#core/ports/sandboxes.ts';
 import { change } from '#core/session/change.ts';
 import { whileItStands } from '#core/session/watch.ts';
 

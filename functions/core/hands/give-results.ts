@@ -3,10 +3,10 @@
  * that may read them. A session without a sandbox has none made for this, and one that was replaced is given them anew.
  */
 import type { SessionState } from '#contract/entries.ts';
-import { Fault } from '#core/errors.ts';
-import { wholeText } from '#core/harness/shorten.ts';
-import type { LogKey, SessionLog } from '#core/ports.ts';
-import type { SandboxClient, SandboxPlace } from '#core/sandboxes.ts';
+import { Fault } from '#core/ports/errors.ts';
+import { wholeText } from '#core/model/shorten.ts';
+import type { LogKey, SessionLog } from '#core/ports/session-log.ts';
+import type { SandboxClient, SandboxPlace } from '#core/ports/sandboxes.ts';
 
 export interface GiveResultsWorld {
   readonly log: Pick<SessionLog, 'entryAt'>;

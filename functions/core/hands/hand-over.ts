@@ -1,6 +1,6 @@
 /** Gives a sandbox the packages it waits for: at most once in its life, and only when it says so itself. */
 import type { SessionId } from '#contract/ids.ts';
-import type { PackageDelivery, ReservedSandbox, SandboxRecords } from '#core/sandboxes.ts';
+import type { PackageDelivery, ReservedSandbox, SandboxRecords } from '#core/ports/sandboxes.ts';
 
 export interface HandOverWorld {
   readonly records: SandboxRecords;

@@ -4,9 +4,9 @@
  */
 import { PACKAGE_MANAGERS, type PackageFailure, type PackageList, type PackageSources } from '#contract/packages.ts';
 import type { Instant } from '#contract/ids.ts';
-import { Fault } from '#core/errors.ts';
-import type { Pause, Stamp } from '#core/ports.ts';
-import type { FoundArchive, PackageArchives, PackageBuilds } from '#core/sandboxes.ts';
+import { Fault } from '#core/ports/errors.ts';
+import type { Pause, Stamp } from '#core/ports/stamp.ts';
+import type { FoundArchive, PackageArchives, PackageBuilds } from '#core/ports/sandboxes.ts';
 
 export interface PackagesWorld {
   readonly archives: PackageArchives;

@@ -5,10 +5,10 @@
 import type { ProvisionInput, Provisioned } from '#contract/run.ts';
 import type { SessionId } from '#contract/ids.ts';
 import type { PackageFailure } from '#contract/packages.ts';
-import { Fault } from '#core/errors.ts';
+import { Fault } from '#core/ports/errors.ts';
 import { archiveOf, build, explainFailure, isFresh, type PackagesWorld, type Wanted } from '#core/hands/packages.ts';
-import type { Pause, Stamp } from '#core/ports.ts';
-import type { ReservedSandbox, SandboxRecord, SandboxRecords, Tasks } from '#core/sandboxes.ts';
+import type { Pause, Stamp } from '#core/ports/stamp.ts';
+import type { ReservedSandbox, SandboxRecord, SandboxRecords, Tasks } from '#core/ports/sandboxes.ts';
 
 export interface ProvisionWorld extends PackagesWorld {
   readonly records: SandboxRecords;

@@ -1,7 +1,7 @@
 /** From an answer of the web to what the model is shown of it. */
 import type { Content } from '#contract/content.ts';
 import { mediaTypeOf, sizeOf, type MediaType } from '#core/hands/media.ts';
-import type { OutboundAnswer, ReadPage } from '#core/outbound/outbound.ts';
+import type { OutboundAnswer, ReadPage } from '#core/ports/outbound.ts';
 
 /** The provider's own names for what can go wrong with a fetch: models know them. */
 export type WebFetchError =

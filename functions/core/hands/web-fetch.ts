@@ -7,12 +7,13 @@ import type { SessionAgent } from '#contract/agents.ts';
 import { MAX_OUTPUT_CHARS } from '#contract/hands.ts';
 import type { WebFetchInput } from '#contract/run.ts';
 import { TOOLSET_TYPE } from '#contract/tools.ts';
-import { Fault } from '#core/errors.ts';
+import { Fault } from '#core/ports/errors.ts';
 import { showContent, type WebContent, type WebFetchError } from '#core/hands/web-content.ts';
-import { agentOf } from '#core/harness/slice.ts';
+import { agentOf } from '#core/model/slice.ts';
 import { isUnder } from '#core/outbound/destination.ts';
-import type { Outbound, OutboundAnswer, OutboundFailure, ReadPage } from '#core/outbound/outbound.ts';
-import type { Head, Journal, LogKey } from '#core/ports.ts';
+import type { Outbound, OutboundAnswer, OutboundFailure, ReadPage } from '#core/ports/outbound.ts';
+import type { Head, LogKey } from '#core/ports/session-log.ts';
+import type { Journal } from '#core/ports/journal.ts';
 import { change, type Changing } from '#core/session/change.ts';
 
 export interface WebFetchWorld extends Changing {

@@ -1,17 +1,17 @@
 /** Claim, ask, append: one model request (design §3). */
 import { SANDBOX_TOOLS } from '#contract/hands.ts';
 import type { EventId } from '#contract/ids.ts';
-import type { ModelAnswer } from '#core/model.ts';
-import type { LogKey } from '#core/ports.ts';
+import type { ModelAnswer } from '#core/ports/model.ts';
+import type { LogKey } from '#core/ports/session-log.ts';
 import { failureOf, faultOf, overtaken, type Asked, type Heard } from '#core/harness/asked.ts';
 import { buildRequest } from '#core/harness/context.ts';
 import { queuedMessages, storyAfter, type Story } from '#core/harness/history.ts';
 import { judgeCalls } from '#core/harness/judge.ts';
 import { reportTurn } from '#core/harness/report-turn.ts';
-import { canMakeRoom, WINDOW_EXCEEDED } from '#core/harness/room.ts';
-import { agentOf, earlierBlocks, offeredTools } from '#core/harness/slice.ts';
+import { canMakeRoom, WINDOW_EXCEEDED } from '#core/model/room.ts';
+import { agentOf, earlierBlocks, offeredTools } from '#core/model/slice.ts';
 import type { TurnWorld } from '#core/harness/turn-world.ts';
-import { toolRules } from '#core/hands/tool-rules.ts';
+import { toolRules } from '#core/tools/tool-rules.ts';
 import { createPreview, type Preview } from '#core/previews/preview.ts';
 import type { AnswerIds, Command } from '#core/session/commands.ts';
 import { change, prepare } from '#core/session/change.ts';

@@ -1,14 +1,14 @@
 /** What comes of a model request, be it for an answer or for a summary. */
 import type { SessionState } from '#contract/entries.ts';
 import type { EventId } from '#contract/ids.ts';
-import { Fault } from '#core/errors.ts';
+import { Fault } from '#core/ports/errors.ts';
 import type { Story } from '#core/harness/history.ts';
-import { MAX_FAILURES } from '#core/harness/next.ts';
+import { MAX_FAILURES } from '#core/session/commands.ts';
 import { toldOf } from '#core/harness/provider-errors.ts';
-import { canMakeRoom } from '#core/harness/room.ts';
+import { canMakeRoom } from '#core/model/room.ts';
 import type { TurnWorld } from '#core/harness/turn-world.ts';
-import type { ModelAnswer } from '#core/model.ts';
-import type { Head, LogKey } from '#core/ports.ts';
+import type { ModelAnswer } from '#core/ports/model.ts';
+import type { Head, LogKey } from '#core/ports/session-log.ts';
 
 export type Asked =
   | { readonly status: 'answered'; readonly story: Story }

@@ -1,5 +1,5 @@
 /** Up to where the provider keeps what it has read of a request: it takes four breakpoints, and each has its place. */
-import type { ModelMessage, ModelRequest } from '#core/model.ts';
+import type { ModelMessage, ModelRequest } from '#core/ports/model.ts';
 
 export const CACHE_BREAKPOINT = { cache_control: { type: 'ephemeral' } } as const;
 

@@ -3,17 +3,17 @@
  * fenced, retried and counted like any other. Nobody waits for its words, so its claim is in the log before it is made.
  */
 import type { EventId } from '#contract/ids.ts';
-import type { Fault } from '#core/errors.ts';
+import type { Fault } from '#core/ports/errors.ts';
 import { failureOf, faultOf, overtaken, type Asked, type Heard } from '#core/harness/asked.ts';
 import { queuedMessages, storyAfter, type Story } from '#core/harness/history.ts';
 import { reportTurn } from '#core/harness/report-turn.ts';
 import type { TurnWorld } from '#core/harness/turn-world.ts';
-import { agentOf } from '#core/harness/slice.ts';
-import { MAX_FAILURES } from '#core/harness/next.ts';
-import { WINDOW_EXCEEDED } from '#core/harness/room.ts';
+import { agentOf } from '#core/model/slice.ts';
+import { MAX_FAILURES } from '#core/session/commands.ts';
+import { WINDOW_EXCEEDED } from '#core/model/room.ts';
 import { buildSummaryRequest, summaryIn } from '#core/harness/summary.ts';
-import type { ModelAnswer, ModelListener } from '#core/model.ts';
-import type { LogKey } from '#core/ports.ts';
+import type { ModelAnswer, ModelListener } from '#core/ports/model.ts';
+import type { LogKey } from '#core/ports/session-log.ts';
 import { change, prepare } from '#core/session/change.ts';
 import type { Command } from '#core/session/commands.ts';
 import { whileItStands } from '#core/session/watch.ts';

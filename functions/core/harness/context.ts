@@ -4,13 +4,13 @@
  */
 import type { Entry, RecordOf } from '#contract/entries.ts';
 import type { SessionEvent } from '#contract/events.ts';
-import type { ContentBlock, ModelMessage, ModelRequest } from '#core/model.ts';
-import { serverTools } from '#core/hands/server-tools.ts';
-import { toolDefinitions } from '#core/hands/tool-definitions.ts';
+import type { ContentBlock, ModelMessage, ModelRequest } from '#core/ports/model.ts';
+import { serverTools } from '#core/tools/server-tools.ts';
+import { toolDefinitions } from '#core/tools/tool-definitions.ts';
 import { CACHE_BREAKPOINT, cachedTail, cachedTools } from '#core/harness/cache-breakpoints.ts';
 import { isThought, mergeMessages } from '#core/harness/merge-messages.ts';
-import { modelFields } from '#core/harness/models.ts';
-import { agentOf, offeredTools } from '#core/harness/slice.ts';
+import { modelFields } from '#core/model/habits.ts';
+import { agentOf, offeredTools } from '#core/model/slice.ts';
 import { resultsIn, type ResultOf, type ToolResult } from '#core/harness/tool-results.ts';
 
 /** A command may print spaces alone, and the provider refuses a text of nothing else. */

@@ -5,7 +5,7 @@
  */
 import type { Entry } from '#contract/entries.ts';
 import type { QueuedMessage, SessionEvent } from '#contract/events.ts';
-import type { Head, LogKey, SessionLog } from '#core/ports.ts';
+import type { Head, LogKey, SessionLog } from '#core/ports/session-log.ts';
 import type { Changed } from '#core/session/change.ts';
 
 /** A slice of a log up to its head. */

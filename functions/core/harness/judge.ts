@@ -1,10 +1,11 @@
 /** May these calls be made? Asked before they are told, because what a client reads of a call has to be true. */
 import type { McpVerdict, WantedCall } from '#contract/mcp-proxy.ts';
-import { Fault } from '#core/errors.ts';
-import type { ToolRules } from '#core/hands/tool-rules.ts';
-import type { McpProxy } from '#core/mcp/mcp-proxy.ts';
-import type { ModelAnswer } from '#core/model.ts';
-import type { LogKey, Stamp } from '#core/ports.ts';
+import { Fault } from '#core/ports/errors.ts';
+import type { ToolRules } from '#core/tools/tool-rules.ts';
+import type { McpProxy } from '#core/ports/mcp-proxy.ts';
+import type { ModelAnswer } from '#core/ports/model.ts';
+import type { LogKey } from '#core/ports/session-log.ts';
+import type { Stamp } from '#core/ports/stamp.ts';
 import type { Verdicts } from '#core/session/commands.ts';
 import { isComplete } from '#core/session/decide-answer.ts';
 

@@ -1,13 +1,13 @@
 /** Asks the agent's MCP servers what they offer: once in each run, and again when that was forgotten or is out of date. */
 import type { ServerListing } from '#contract/mcp.ts';
-import { Fault } from '#core/errors.ts';
+import { Fault } from '#core/ports/errors.ts';
 import { storyAfter, type Story } from '#core/harness/history.ts';
 import type { TurnWorld } from '#core/harness/turn-world.ts';
-import { agentOf } from '#core/harness/slice.ts';
+import { agentOf } from '#core/model/slice.ts';
 import { offerTools } from '#core/mcp/offer-tools.ts';
-import type { LogKey } from '#core/ports.ts';
+import type { LogKey } from '#core/ports/session-log.ts';
 import { change } from '#core/session/change.ts';
-import type { McpTrouble } from '#core/session/commands.ts';
+import type { McpTrouble } from '#core/ports/call-marks.ts';
 
 /**
  * The story with the listing; as it is now when somebody else was faster, or null when it has gone on to another run. An

@@ -1,5 +1,5 @@
 /** Messages as the provider takes them: of one role there is one at a time, and no call is left behind. */
-import type { ContentBlock, ModelMessage } from '#core/model.ts';
+import type { ContentBlock, ModelMessage } from '#core/ports/model.ts';
 
 /** Consecutive messages of one role become one: queued messages are answered as one coherent turn. */
 export function mergeMessages(messages: readonly ModelMessage[]): readonly ModelMessage[] {

@@ -1,11 +1,8 @@
 /** From state to the next step of a run: the whole of the harness's judgement, as a pure function. */
 import type { OpenCall, SessionState } from '#contract/entries.ts';
-import type { GivingUp } from '#core/session/commands.ts';
-import { isFull, MAX_COMPACTIONS } from '#core/harness/room.ts';
+import { MAX_FAILURES, type GivingUp } from '#core/session/commands.ts';
+import { isFull, MAX_COMPACTIONS } from '#core/model/room.ts';
 import { isActive, readyCalls } from '#core/session/waiting.ts';
-
-/** Model requests in a row that may fail, by crashes or by the provider, before the turn ends `retries_exhausted`. */
-export const MAX_FAILURES = 8;
 
 /** Far below the 25,000 events at which Step Functions fails an execution: one answer may still add hundreds of calls. */
 export const MAX_HISTORY_EVENTS = 10_000;

@@ -1,6 +1,6 @@
 /** From a model fault to what the session's readers are told; messages carry no provider text, which may quote input. */
 import type { TurnErrorType } from '#contract/events.ts';
-import type { Fault, FaultCode } from '#core/errors.ts';
+import type { Fault, FaultCode } from '#core/ports/errors.ts';
 
 interface Told {
   readonly type: TurnErrorType;

@@ -1,8 +1,8 @@
 /** One model request as the journal has it: a line, and the metrics that the dashboard draws. */
-import { errorClass } from '#core/errors.ts';
+import { errorClass } from '#core/ports/errors.ts';
 import type { Asked, Heard } from '#core/harness/asked.ts';
 import type { TurnWorld } from '#core/harness/turn-world.ts';
-import type { LogKey } from '#core/ports.ts';
+import type { LogKey } from '#core/ports/session-log.ts';
 
 interface TurnReport {
   readonly asked: Asked;

@@ -4,8 +4,8 @@
  */
 import type { OpenCall } from '#contract/entries.ts';
 import type { HandCall, HandOutcome, Next, RunState } from '#contract/run.ts';
-import { Fault } from '#core/errors.ts';
-import type { LogKey } from '#core/ports.ts';
+import { Fault } from '#core/ports/errors.ts';
+import type { LogKey } from '#core/ports/session-log.ts';
 import { ask } from '#core/harness/ask.ts';
 import type { Asked } from '#core/harness/asked.ts';
 import { queuedMessages, storyAfter, type Story } from '#core/harness/history.ts';

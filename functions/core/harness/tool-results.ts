@@ -5,10 +5,10 @@ import type { SessionEvent } from '#contract/events.ts';
 import { resultFile } from '#contract/hands.ts';
 import type { EventId } from '#contract/ids.ts';
 import type { ToolName } from '#contract/tools.ts';
-import { enabledTools } from '#core/hands/tool-definitions.ts';
-import { agentIn } from '#core/harness/slice.ts';
-import { shorten, shownToModel } from '#core/harness/shorten.ts';
-import type { ContentBlock } from '#core/model.ts';
+import { enabledTools } from '#core/tools/tool-definitions.ts';
+import { agentIn } from '#core/model/slice.ts';
+import { shorten, shownToModel } from '#core/model/shorten.ts';
+import type { ContentBlock } from '#core/ports/model.ts';
 
 /** Results of the newest calls that are never trimmed; of those before them, a whole step at a time is. */
 const FRESH_CALLS = 40;

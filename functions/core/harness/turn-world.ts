@@ -1,9 +1,11 @@
 import type { History } from '#core/harness/history.ts';
 import type { JudgingWorld } from '#core/harness/judge.ts';
-import type { Model } from '#core/model.ts';
-import type { Journal, Pause, SessionLog, Stamp } from '#core/ports.ts';
+import type { Model } from '#core/ports/model.ts';
+import type { Journal } from '#core/ports/journal.ts';
+import type { Pause, Stamp } from '#core/ports/stamp.ts';
+import type { SessionLog } from '#core/ports/session-log.ts';
 import type { PreviewWorld } from '#core/previews/preview.ts';
-import type { Warming } from '#core/sandboxes.ts';
+import type { Warming } from '#core/ports/sandboxes.ts';
 
 export interface TurnWorld extends PreviewWorld, JudgingWorld {
   readonly log: SessionLog;

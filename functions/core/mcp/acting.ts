@@ -7,14 +7,14 @@ import type { VaultId, WorkspaceId } from '#contract/ids.ts';
 import type { ManagedServer } from '#contract/enterprise.ts';
 import type { McpServer } from '#contract/mcp.ts';
 import type { Vault } from '#contract/vaults.ts';
-import { isIdentity, managedServer } from '#core/enterprise/enterprise.ts';
-import { Fault } from '#core/errors.ts';
-import { agentOf } from '#core/harness/slice.ts';
+import { isIdentity, managedServer } from '#core/vault/enterprise.ts';
+import { Fault } from '#core/ports/errors.ts';
+import { agentOf } from '#core/model/slice.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
-import type { Head, LogKey } from '#core/ports.ts';
+import type { Head, LogKey } from '#core/ports/session-log.ts';
 import { namedUser } from '#core/vault/named-user.ts';
 import { canonicalServerUrl } from '#core/vault/server-url.ts';
-import type { Match } from '#core/vault/vault-records.ts';
+import type { Match } from '#core/ports/vault-records.ts';
 
 export interface Acting {
   readonly key: LogKey;

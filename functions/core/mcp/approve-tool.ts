@@ -2,7 +2,7 @@
 import type { WorkspaceId } from '#contract/ids.ts';
 import type { ApprovedTool, ToolApproval } from '#contract/mcp-servers.ts';
 import { deed, type GovernanceWorld } from '#core/policy/governance.ts';
-import { refuse, type RequestRefusal } from '#core/requests/refusal.ts';
+import { refuse, type RequestRefusal } from '#core/ports/refusal.ts';
 import { canonicalServerUrl } from '#core/vault/server-url.ts';
 
 type ApprovalWorld = Pick<GovernanceWorld, 'pins' | 'audit' | 'stamp'>;

@@ -3,13 +3,13 @@ import type { SessionState } from '#contract/entries.ts';
 import type { EventId } from '#contract/ids.ts';
 import type { WantedCall } from '#contract/mcp-proxy.ts';
 import type { Acting } from '#core/mcp/acting.ts';
-import type { FoundMark, MarkedSuspension, Suspension } from '#core/mcp/call-marks.ts';
+import type { FoundMark, MarkedSuspension, Suspension } from '#core/ports/call-marks.ts';
 import { carryBearer, type Carried } from '#core/mcp/carried-bearer.ts';
 import type { Permit } from '#core/mcp/judge.ts';
-import type { McpCalled, McpFailure } from '#core/mcp/mcp-client.ts';
+import type { McpCalled, McpFailure } from '#core/ports/mcp-client.ts';
 import type { McpProxyWorld, Until } from '#core/mcp/proxy-world.ts';
 import { whileItStands } from '#core/session/watch.ts';
-import type { NoBearer } from '#core/vault/tokens.ts';
+import type { NoBearer } from '#core/ports/tokens.ts';
 
 export interface PermittedCall {
   readonly acting: Acting;

@@ -1,7 +1,7 @@
 /** A call's records in the audit trail: who wanted what, how it was judged, what came of it. */
 import type { AuditEntry } from '#contract/audit.ts';
 import type { WantedCall } from '#contract/mcp-proxy.ts';
-import { canonicalJson } from '#core/canonical-json.ts';
+import { canonicalJson } from '#core/ports/canonical-json.ts';
 import type { Acting } from '#core/mcp/acting.ts';
 import type { Judged } from '#core/mcp/judge.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';

@@ -15,7 +15,7 @@ import { judgeAtHand } from '#core/mcp/judge-at-hand.ts';
 import type { McpProxyWorld, Until } from '#core/mcp/proxy-world.ts';
 import { unsaidOutcome } from '#core/mcp/unsaid-outcome.ts';
 import { wantedCall } from '#core/mcp/wanted-call.ts';
-import type { Head, LogKey } from '#core/ports.ts';
+import type { Head, LogKey } from '#core/ports/session-log.ts';
 import { change } from '#core/session/change.ts';
 
 export type CallRequest = Extract<McpProxyRequest, { do: 'call' }>;

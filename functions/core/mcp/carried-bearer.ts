@@ -1,9 +1,9 @@
 /** The token of one exchange with a server: read once, renewed once if the server refuses it. */
-import { Fault } from '#core/errors.ts';
+import { Fault } from '#core/ports/errors.ts';
 import type { Identity } from '#core/mcp/acting.ts';
-import type { McpTarget } from '#core/mcp/mcp-client.ts';
+import type { McpTarget } from '#core/ports/mcp-client.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
-import type { Bearer, NoBearer } from '#core/vault/tokens.ts';
+import type { Bearer, NoBearer } from '#core/ports/tokens.ts';
 
 export interface Carried {
   readonly status: 'carried';

@@ -1,11 +1,11 @@
 /** Links with which a user lets the session act towards a server. */
 import type { OpenCall } from '#contract/entries.ts';
 import type { CredentialId } from '#contract/ids.ts';
-import { Fault } from '#core/errors.ts';
+import { Fault } from '#core/ports/errors.ts';
 import type { Acting, Identity, KnownServer } from '#core/mcp/acting.ts';
-import type { McpFailure } from '#core/mcp/mcp-client.ts';
+import type { McpFailure } from '#core/ports/mcp-client.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
-import type { NoBearer } from '#core/vault/tokens.ts';
+import type { NoBearer } from '#core/ports/tokens.ts';
 
 export interface Consent {
   readonly server: KnownServer;

@@ -1,7 +1,7 @@
 /** From what an MCP server answered to what the model is shown of it. */
 import type { ToolContent } from '#contract/content.ts';
 import { showMedia } from '#core/hands/web-content.ts';
-import type { McpBlock } from '#core/mcp/mcp-client.ts';
+import type { McpBlock } from '#core/ports/mcp-client.ts';
 
 type Shown = ToolContent[number];
 

@@ -16,7 +16,7 @@ import {
 } from '#core/mcp/ending.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
 import { noToken } from '#core/mcp/trouble.ts';
-import type { NoBearer } from '#core/vault/tokens.ts';
+import type { NoBearer } from '#core/ports/tokens.ts';
 
 export async function endingOf(
   world: McpProxyWorld,

@@ -13,9 +13,9 @@ import {
   type Came,
   type Ending,
 } from '#core/mcp/ending.ts';
-import type { Suspension } from '#core/mcp/call-marks.ts';
+import type { Suspension } from '#core/ports/call-marks.ts';
 import type { Holder } from '#core/mcp/consent.ts';
-import type { McpCalled, McpFailure } from '#core/mcp/mcp-client.ts';
+import type { McpCalled, McpFailure } from '#core/ports/mcp-client.ts';
 import { hookResult } from '#core/policy/hook-call.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
 import { redactBlocks } from '#core/mcp/redact-blocks.ts';
@@ -23,8 +23,8 @@ import { redactFailure } from '#core/mcp/redact-failure.ts';
 import { redact } from '#core/mcp/redact.ts';
 import { askToOpen, openable, redactRequests } from '#core/mcp/suspend-for-url.ts';
 import { noToken, troubleOf } from '#core/mcp/trouble.ts';
-import type { NoBearer } from '#core/vault/tokens.ts';
-import type { Match } from '#core/vault/vault-records.ts';
+import type { NoBearer } from '#core/ports/tokens.ts';
+import type { Match } from '#core/ports/vault-records.ts';
 
 type Replied = Extract<Attempted, { status: 'replied' }>;
 type ReplyOf<Status extends McpCalled['status']> = Extract<McpCalled, { status: Status }>;

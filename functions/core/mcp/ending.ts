@@ -2,13 +2,13 @@
 import type { ToolContent } from '#contract/content.ts';
 import type { PermittedCall } from '#core/mcp/attempt.ts';
 import { NOTHING_DONE, type CallOutcome } from '#core/mcp/audited.ts';
-import type { Suspension } from '#core/mcp/call-marks.ts';
+import type { Suspension } from '#core/ports/call-marks.ts';
 import type { Carried } from '#core/mcp/carried-bearer.ts';
 import { consentUrl, pastedCredential, type Holder } from '#core/mcp/consent.ts';
-import type { McpFailure } from '#core/mcp/mcp-client.ts';
+import type { McpFailure } from '#core/ports/mcp-client.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
-import type { McpTrouble } from '#core/session/commands.ts';
-import type { NoBearer } from '#core/vault/tokens.ts';
+import type { McpTrouble } from '#core/ports/call-marks.ts';
+import type { NoBearer } from '#core/ports/tokens.ts';
 
 /** For the audit trail; how long it took is the caller's to know. */
 export type Came = Omit<CallOutcome, 'duration_ms'>;

@@ -8,7 +8,7 @@ import { earlierAttempts, type Earlier } from '#core/mcp/attempt.ts';
 import { denial, judge, type DenialCode, type Judged } from '#core/mcp/judge.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
 import { hookCall } from '#core/policy/hook-call.ts';
-import type { Head } from '#core/ports.ts';
+import type { Head } from '#core/ports/session-log.ts';
 
 type Wanted = WantedCall & { readonly isConfirmed: boolean };
 

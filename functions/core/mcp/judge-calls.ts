@@ -1,11 +1,11 @@
 /** Verdicts on the calls of an answer, before the answer is told: what is denied is never shown as allowed. */
 import type { McpVerdict, WantedCall } from '#contract/mcp-proxy.ts';
-import { Fault } from '#core/errors.ts';
+import { Fault } from '#core/ports/errors.ts';
 import { actingIn, type Acting } from '#core/mcp/acting.ts';
 import { recordDenial } from '#core/mcp/audited.ts';
 import { judge } from '#core/mcp/judge.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
-import type { LogKey } from '#core/ports.ts';
+import type { LogKey } from '#core/ports/session-log.ts';
 
 /** One verdict per call, in order. Refusals are in the audit trail by then, or denied for want of one. */
 export async function judgeCalls(

@@ -2,11 +2,11 @@
 import type { McpTool, OfferedTool } from '#contract/mcp.ts';
 import type { WantedCall } from '#contract/mcp-proxy.ts';
 import { primaryThread } from '#contract/ids.ts';
-import { effectiveMcpConfig } from '#core/agents/effective-config.ts';
+import { effectiveMcpConfig } from '#core/tools/effective-config.ts';
 import { identify, knownServer, type Acting, type Identity, type KnownServer } from '#core/mcp/acting.ts';
 import { fingerprint } from '#core/mcp/manifest.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
-import type { CallFacts, Decision } from '#core/policy/policy.ts';
+import type { CallFacts, Decision } from '#core/ports/policy.ts';
 
 export interface Judged {
   readonly decision: Decision;

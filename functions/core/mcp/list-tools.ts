@@ -8,15 +8,15 @@ import { actingIn, identify, knownServer, type Acting, type Identity, type Known
 import { carryBearer } from '#core/mcp/carried-bearer.ts';
 import { consentHelps, consentUrl, type Holder } from '#core/mcp/consent.ts';
 import { withoutUnseen } from '#core/mcp/manifest.ts';
-import type { McpFailure, McpListed } from '#core/mcp/mcp-client.ts';
+import type { McpFailure, McpListed } from '#core/ports/mcp-client.ts';
 import { offerable } from '#core/mcp/offerable.ts';
 import { redactFailure } from '#core/mcp/redact-failure.ts';
 import { redact } from '#core/mcp/redact.ts';
 import type { McpProxyWorld, Until } from '#core/mcp/proxy-world.ts';
 import { badUrl, noToken, tooMuch, troubleOf, twoUsers, type Trouble } from '#core/mcp/trouble.ts';
-import type { LogKey } from '#core/ports.ts';
-import { unlessAborted } from '#core/unless-aborted.ts';
-import type { NoBearer } from '#core/vault/tokens.ts';
+import type { LogKey } from '#core/ports/session-log.ts';
+import { unlessAborted } from '#core/ports/unless-aborted.ts';
+import type { NoBearer } from '#core/ports/tokens.ts';
 
 export async function listTools(world: McpProxyWorld, key: LogKey, until: Until): Promise<readonly ServerListing[]> {
   const acting = await actingIn(world, key);

@@ -1,6 +1,6 @@
 /** What a server says of its tools, as it may be shown, compared and pinned. */
 import type { McpTool } from '#contract/mcp.ts';
-import { canonicalJson, type Sha256 } from '#core/canonical-json.ts';
+import { canonicalJson, type Sha256 } from '#core/ports/canonical-json.ts';
 
 /** Control, format (bidirectional and zero-width among them) and unassigned characters: what a reader would not see. */
 const UNSEEN = /[^\P{C}\n\t]/gu;

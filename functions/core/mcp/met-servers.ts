@@ -1,7 +1,7 @@
 /** The servers that agents have met, and for what has changed both versions, so that they can be compared. */
 import type { WorkspaceId } from '#contract/ids.ts';
 import type { MetMcpServer } from '#contract/mcp-servers.ts';
-import type { PinnedServer, PinnedTool, ToolPins } from '#core/mcp/tool-pins.ts';
+import type { PinnedServer, PinnedTool, ToolPins } from '#core/ports/tool-pins.ts';
 
 export async function metServers(
   pins: Pick<ToolPins, 'list' | 'manifest'>,

@@ -1,13 +1,13 @@
 /** Which of a server's tools a session may be offered; those that changed since they were pinned are put aside. */
 import type { Instant } from '#contract/ids.ts';
 import type { McpTool } from '#contract/mcp.ts';
-import { effectiveMcpConfig } from '#core/agents/effective-config.ts';
-import { Fault } from '#core/errors.ts';
+import { effectiveMcpConfig } from '#core/tools/effective-config.ts';
+import { Fault } from '#core/ports/errors.ts';
 import type { Acting, KnownServer } from '#core/mcp/acting.ts';
 import { factsOf } from '#core/mcp/judge.ts';
 import { fingerprint, withoutUnseen, withOwnName } from '#core/mcp/manifest.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
-import type { PinnedTool } from '#core/mcp/tool-pins.ts';
+import type { PinnedTool } from '#core/ports/tool-pins.ts';
 
 /** Of one server: a server that thinks up names makes rows that every call reads, so the later ones are not offered. */
 const MAX_PINS = 4000;

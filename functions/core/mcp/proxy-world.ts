@@ -1,19 +1,22 @@
 /** What the MCP proxy is made of. */
-import type { Audit, AuditedCalls } from '#core/audit/audit.ts';
-import type { Sha256 } from '#core/canonical-json.ts';
-import type { ConnectLinks } from '#core/connect/connect-links.ts';
-import type { Enterprise } from '#core/enterprise/enterprise.ts';
-import type { ManagedTokens } from '#core/enterprise/managed-tokens.ts';
-import type { CallMarks } from '#core/mcp/call-marks.ts';
-import type { McpClient } from '#core/mcp/mcp-client.ts';
-import type { ToolPins } from '#core/mcp/tool-pins.ts';
-import type { Hooks } from '#core/policy/hooks.ts';
-import type { Policies } from '#core/policy/policy.ts';
-import type { Journal, Pause, SessionLog, Stamp, TokenBuckets } from '#core/ports.ts';
-import type { SessionRecords } from '#core/records.ts';
-import type { Bucket } from '#core/requests/token-bucket.ts';
-import type { Tokens } from '#core/vault/tokens.ts';
-import type { CredentialRecords } from '#core/vault/vault-records.ts';
+import type { Audit, AuditedCalls } from '#core/ports/audit.ts';
+import type { Sha256 } from '#core/ports/canonical-json.ts';
+import type { ConnectLinks } from '#core/ports/connect-links.ts';
+import type { Enterprise } from '#core/vault/enterprise.ts';
+import type { ManagedTokens } from '#core/vault/managed-tokens.ts';
+import type { CallMarks } from '#core/ports/call-marks.ts';
+import type { McpClient } from '#core/ports/mcp-client.ts';
+import type { ToolPins } from '#core/ports/tool-pins.ts';
+import type { Hooks } from '#core/ports/hooks.ts';
+import type { Policies } from '#core/ports/policy.ts';
+import type { Journal } from '#core/ports/journal.ts';
+import type { Pause, Stamp } from '#core/ports/stamp.ts';
+import type { SessionLog } from '#core/ports/session-log.ts';
+import type { TokenBuckets } from '#core/ports/token-bucket.ts';
+import type { SessionRecords } from '#core/ports/records.ts';
+import type { Bucket } from '#core/ports/token-bucket.ts';
+import type { Tokens } from '#core/ports/tokens.ts';
+import type { CredentialRecords } from '#core/ports/vault-records.ts';
 
 export interface McpProxyWorld {
   readonly log: SessionLog;

@@ -3,14 +3,14 @@
  * takes the answer records it.
  */
 import type { Entry, OpenCall, SessionState } from '#contract/entries.ts';
-import type { Enterprise } from '#core/enterprise/enterprise.ts';
+import type { Enterprise } from '#core/vault/enterprise.ts';
 import { actingIn, identify, knownServer, type Acting } from '#core/mcp/acting.ts';
 import { recordDenial } from '#core/mcp/audited.ts';
 import type { Judged } from '#core/mcp/judge.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
 import { wantedCall } from '#core/mcp/wanted-call.ts';
-import type { Decision } from '#core/policy/policy.ts';
-import type { Append } from '#core/ports.ts';
+import type { Decision } from '#core/ports/policy.ts';
+import type { Append } from '#core/ports/session-log.ts';
 
 export interface RefusalWorld extends Pick<McpProxyWorld, 'log' | 'sessions' | 'credentials' | 'audit' | 'sha256'> {
   readonly enterprise: Enterprise | null;

@@ -1,5 +1,5 @@
 /** Takes secrets out of what a server answered, before any of it is shaped or cut. */
-import type { McpBlock } from '#core/mcp/mcp-client.ts';
+import type { McpBlock } from '#core/ports/mcp-client.ts';
 import { redact } from '#core/mcp/redact.ts';
 
 export interface RedactedBlocks {

@@ -1,5 +1,5 @@
 /** Takes secrets out of what a server that refuses may say of why: what it wants of people, and where they find out. */
-import type { McpFailure } from '#core/mcp/mcp-client.ts';
+import type { McpFailure } from '#core/ports/mcp-client.ts';
 import { redact } from '#core/mcp/redact.ts';
 
 export interface RedactedFailure {

@@ -1,5 +1,5 @@
 /** A server wants a person to open a URL before it goes on (governance P4): the URL is for people alone. */
-import type { UrlRequest } from '#core/mcp/mcp-client.ts';
+import type { UrlRequest } from '#core/ports/mcp-client.ts';
 import { seen } from '#core/mcp/manifest.ts';
 import { redact } from '#core/mcp/redact.ts';
 

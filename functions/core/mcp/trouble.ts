@@ -3,9 +3,9 @@ import type { CredentialId } from '#contract/ids.ts';
 import type { McpErrorType } from '#contract/mcp.ts';
 import { USER_KEY } from '#contract/vaults.ts';
 import { pastedCredential, type Holder } from '#core/mcp/consent.ts';
-import type { McpFailure } from '#core/mcp/mcp-client.ts';
+import type { McpFailure } from '#core/ports/mcp-client.ts';
 import { namedUser } from '#core/vault/named-user.ts';
-import type { NoBearer } from '#core/vault/tokens.ts';
+import type { NoBearer } from '#core/ports/tokens.ts';
 
 export interface Trouble {
   readonly type: McpErrorType;

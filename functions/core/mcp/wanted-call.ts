@@ -1,7 +1,7 @@
 import type { OpenCall } from '#contract/entries.ts';
 import type { WantedCall } from '#contract/mcp-proxy.ts';
-import { Fault } from '#core/errors.ts';
-import type { LogKey, SessionLog } from '#core/ports.ts';
+import { Fault } from '#core/ports/errors.ts';
+import type { LogKey, SessionLog } from '#core/ports/session-log.ts';
 
 /** What the model wanted, from the log. Throws `Fault` `stored_data_invalid` when that position holds something else. */
 export async function wantedCall(

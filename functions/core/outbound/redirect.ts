@@ -1,5 +1,5 @@
 /** What a redirect makes of a request. The next hop is judged like the first; this is what may travel to it. */
-import type { OutboundRequest } from '#core/outbound/outbound.ts';
+import type { OutboundRequest } from '#core/ports/outbound.ts';
 
 export type Hop = Pick<OutboundRequest, 'url' | 'method' | 'headers' | 'body'>;
 

@@ -2,7 +2,7 @@
  * A call as a question to Cedar: may this session (an agent, for a user) use this tool of this server, with these
  * arguments? What a policy can rely on is named here; it comes from the session's record and the pinned manifest.
  */
-import type { CallFacts } from '#core/policy/policy.ts';
+import type { CallFacts } from '#core/ports/policy.ts';
 import type { CedarEntity, CedarId, CedarValue } from '#core/policy/cedar-value.ts';
 
 export interface CedarRequest {

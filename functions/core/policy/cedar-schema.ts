@@ -2,17 +2,10 @@
  * The schema against which policies are validated when they are uploaded: what every call has, and for each tool that
  * was pinned the types of its arguments. Made from what was approved, not from what a server says today.
  */
-import type { McpTool } from '#contract/mcp.ts';
+import type { KnownTool } from '#core/ports/policy-check.ts';
 import { argumentTypes, type ArgumentField, type ArgumentType } from '#core/policy/argument-types.ts';
 import { argumentName } from '#core/policy/arguments.ts';
 import { actionName, CALL_TOOL, hostOf } from '#core/policy/cedar-request.ts';
-
-/** A tool that somebody may write policies about. */
-export interface KnownTool {
-  /** Canonical. */
-  readonly url: string;
-  readonly tool: McpTool;
-}
 
 type CedarType =
   | { type: 'String' | 'Long' | 'Boolean' }

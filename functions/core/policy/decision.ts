@@ -1,5 +1,5 @@
 /** What Cedar answered, as a decision about a call. */
-import type { Decision } from '#core/policy/policy.ts';
+import type { Decision } from '#core/ports/policy.ts';
 import { asks, DEFAULT_PERMIT, type NamedPolicy } from '#core/policy/policy-set.ts';
 
 export type Evaluation =

@@ -1,11 +1,11 @@
 /** What saving policies and approving tools needs, and what the audit trail says of it. */
 import type { AuditEntry } from '#contract/audit.ts';
-import type { Audit } from '#core/audit/audit.ts';
-import type { Sha256 } from '#core/canonical-json.ts';
-import type { ToolPins } from '#core/mcp/tool-pins.ts';
-import type { PolicyCheck } from '#core/policy/policy-check.ts';
-import type { PolicyRecords } from '#core/policy/policy-records.ts';
-import type { Stamp } from '#core/ports.ts';
+import type { Audit } from '#core/ports/audit.ts';
+import type { Sha256 } from '#core/ports/canonical-json.ts';
+import type { ToolPins } from '#core/ports/tool-pins.ts';
+import type { PolicyCheck } from '#core/ports/policy-check.ts';
+import type { PolicyRecords } from '#core/ports/policy-records.ts';
+import type { Stamp } from '#core/ports/stamp.ts';
 
 export interface GovernanceWorld {
   readonly policies: PolicyRecords;

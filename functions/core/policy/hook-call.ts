@@ -1,6 +1,6 @@
 /** What hooks make of a call that policy allows, and of its result. */
-import type { Hooks, HookedCall } from '#core/policy/hooks.ts';
-import type { Decision, Policies } from '#core/policy/policy.ts';
+import type { Hooks, HookedCall } from '#core/ports/hooks.ts';
+import type { Decision, Policies } from '#core/ports/policy.ts';
 
 export interface Hooked {
   readonly decision: Decision;

@@ -2,9 +2,9 @@
 import type { WorkspaceId } from '#contract/ids.ts';
 import type { PolicyCreate, SavedPolicy, WorkspacePolicy } from '#contract/policy.ts';
 import { deed, type GovernanceWorld } from '#core/policy/governance.ts';
-import type { PolicyProblem } from '#core/policy/policy-check.ts';
+import type { PolicyProblem } from '#core/ports/policy-check.ts';
 import { policyHash } from '#core/policy/policy-hash.ts';
-import { refuse, type RequestRefusal } from '#core/requests/refusal.ts';
+import { refuse, type RequestRefusal } from '#core/ports/refusal.ts';
 
 /** An audit chain of its own: what was decided about decisions is read together. */
 const ABOUT = 'policies';

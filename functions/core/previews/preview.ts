@@ -1,8 +1,9 @@
 /** Writes previews of one answer while it streams, for the streams that asked for them; the answer never waits for it. */
 import type { EventId } from '#contract/ids.ts';
 import type { PreviewFrame } from '#contract/previews.ts';
-import type { LogKey, Pause, Stamp } from '#core/ports.ts';
-import type { Previews } from '#core/previews/previews.ts';
+import type { LogKey } from '#core/ports/session-log.ts';
+import type { Pause, Stamp } from '#core/ports/stamp.ts';
+import type { Previews } from '#core/ports/previews.ts';
 import { join, NOTHING_SHOWN, show, type Piece } from '#core/previews/show.ts';
 import type { AnswerIds } from '#core/session/commands.ts';
 

@@ -1,7 +1,7 @@
 /** Who asks: current SDKs send `Authorization: Bearer`, older ones and curl `x-api-key` (contract §1.1). */
 import type { ApiKey } from '#contract/api-keys.ts';
-import type { ApiKeys } from '#core/records.ts';
-import { refuse, type RequestRefusal } from '#core/requests/refusal.ts';
+import type { ApiKeys } from '#core/ports/records.ts';
+import { refuse, type RequestRefusal } from '#core/ports/refusal.ts';
 
 /** Header values by lower-case name. */
 export type Header = (name: string) => string | null | undefined;

@@ -1,13 +1,8 @@
 /** `created_at[…]` filters as the two ends of a range. Instants here have milliseconds; a filter may be finer. */
 import type { Instant } from '#contract/ids.ts';
 import type { CreatedRange } from '#contract/queries.ts';
-import type { Bound } from '#core/records.ts';
-import { instantOf } from '#core/instant.ts';
-
-export interface Range {
-  readonly from: Bound | null;
-  readonly to: Bound | null;
-}
+import type { Bound, Range } from '#core/ports/records.ts';
+import { instantOf } from '#core/ports/instant.ts';
 
 export function rangeOf(query: Partial<CreatedRange>): Range {
   const lowest = [lower(query['created_at[gte]'], true), lower(query['created_at[gt]'], false)];

@@ -2,7 +2,7 @@
  * What a line says of a fault: classes, a place, and the detail that was made for it. Never a message, which may quote
  * what the code was given.
  */
-import { errorClass, Fault } from '#core/errors.ts';
+import { errorClass, Fault } from '#core/ports/errors.ts';
 
 export function faultFields(error: unknown): Readonly<Record<string, string>> {
   const cause = error instanceof Error ? error.cause : undefined;

@@ -2,7 +2,7 @@
 import type * as z from 'zod';
 import { explain } from '#core/requests/explain.ts';
 import { findLostKey } from '#core/requests/lost-key.ts';
-import { refuse, type RequestRefusal } from '#core/requests/refusal.ts';
+import { refuse, type RequestRefusal } from '#core/ports/refusal.ts';
 
 export function parseBody<Schema extends z.ZodType>(schema: Schema, text: string): z.infer<Schema> | RequestRefusal {
   let value: unknown;

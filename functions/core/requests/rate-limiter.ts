@@ -7,9 +7,9 @@
  * nothing is asked.
  */
 import type { ApiKeyId } from '#contract/ids.ts';
-import type { TokenBuckets } from '#core/ports.ts';
-import { refuse, type RequestRefusal } from '#core/requests/refusal.ts';
-import { bucketOf, LEASE_SECONDS, type Bucket } from '#core/requests/token-bucket.ts';
+import type { TokenBuckets } from '#core/ports/token-bucket.ts';
+import { refuse, type RequestRefusal } from '#core/ports/refusal.ts';
+import { bucketOf, LEASE_SECONDS, type Bucket } from '#core/ports/token-bucket.ts';
 
 /** Requests per minute of one API key; null for no limit. Whatever is not a GET counts as a create. */
 export interface RateLimits {

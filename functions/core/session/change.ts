@@ -1,6 +1,7 @@
 /** The four lines around every change of a session: read, decide, fold, append; again when somebody else was faster. */
 import type { Entry } from '#contract/entries.ts';
-import type { Append, Head, LogKey, SessionLog, Stamp } from '#core/ports.ts';
+import type { Append, Head, LogKey, SessionLog } from '#core/ports/session-log.ts';
+import type { Stamp } from '#core/ports/stamp.ts';
 import type { Command, Refusal } from '#core/session/commands.ts';
 import { decide } from '#core/session/decide.ts';
 import { fold } from '#core/session/evolve.ts';

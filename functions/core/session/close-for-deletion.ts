@@ -3,7 +3,7 @@
  * streams learn of it. Refused while an agent is at work. A repeat closes it once more, which changes nothing.
  */
 import type { Entry } from '#contract/entries.ts';
-import type { Head, LogKey } from '#core/ports.ts';
+import type { Head, LogKey } from '#core/ports/session-log.ts';
 import type { Changing } from '#core/session/change.ts';
 import type { Refusal } from '#core/session/commands.ts';
 import { decide } from '#core/session/decide.ts';

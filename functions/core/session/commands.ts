@@ -4,12 +4,13 @@ import type { ToolContent } from '#contract/content.ts';
 import type { Entry } from '#contract/entries.ts';
 import type { EventInput, QueuedMessage, TurnErrorType } from '#contract/events.ts';
 import type { EventId } from '#contract/ids.ts';
-import type { McpErrorType, OfferedTool } from '#contract/mcp.ts';
+import type { OfferedTool } from '#contract/mcp.ts';
 import type { Metadata } from '#contract/metadata.ts';
 import type { McpVerdict } from '#contract/mcp-proxy.ts';
 import type { ModelUsage } from '#contract/usage.ts';
-import type { ToolRules } from '#core/hands/tool-rules.ts';
-import type { ContentBlock, ModelAnswer } from '#core/model.ts';
+import type { McpTrouble } from '#core/ports/call-marks.ts';
+import type { ToolRules } from '#core/tools/tool-rules.ts';
+import type { ContentBlock, ModelAnswer } from '#core/ports/model.ts';
 
 export type Command =
   /** A client's events, all or none: messages start a run or wait in the queue, the others take effect at once. */
@@ -98,14 +99,6 @@ export type CommandTo<Do extends Command['do']> = Extract<Command, { do: Do }>;
  */
 export type WaitSince = number | null;
 
-/** What an MCP server did wrong, or wants of a person: for people, never for the model. */
-export interface McpTrouble {
-  readonly type: McpErrorType;
-  /** Its name in the agent. */
-  readonly server: string;
-  readonly message: string;
-}
-
 /** What the MCP proxy said of an answer's calls, under the ids that their events will have. */
 export type Verdicts = ReadonlyMap<string, McpVerdict>;
 
@@ -114,6 +107,9 @@ export interface AnswerIds {
   readonly message: EventId;
   readonly thinking: EventId;
 }
+
+/** Model requests in a row that may fail, by crashes or by the provider, before the turn ends `retries_exhausted`. */
+export const MAX_FAILURES = 8;
 
 /**
  * `attempts`: used up, by crashes or by the provider. `rounds`: one turn used tools too often. `compactions`: the context

@@ -1,6 +1,6 @@
 /** What follows when calls stop waiting: the session begins to run, or goes on waiting for less. */
 import type { Entry, SessionState } from '#contract/entries.ts';
-import type { Stamp } from '#core/ports.ts';
+import type { Stamp } from '#core/ports/stamp.ts';
 import { beginRunning, goIdle, requiresAction } from '#core/session/entries.ts';
 import { blockedCalls, hasUserMessage, isActive } from '#core/session/waiting.ts';
 

@@ -1,7 +1,7 @@
 /** The fold of the model's context: how large it is, as far as that is known, and where the slice of the log begins. */
 import type { RecordOf, SessionState } from '#contract/entries.ts';
-import { fullTokens } from '#core/harness/room.ts';
-import { tokensOfText } from '#core/harness/token-estimate.ts';
+import { fullTokens } from '#core/model/room.ts';
+import { tokensOfText } from '#core/model/token-estimate.ts';
 
 export function answered(state: SessionState, record: RecordOf<'model.answered'>): SessionState {
   const contextTokens = record.contextTokens ?? state.contextTokens;

@@ -1,7 +1,7 @@
 /** What MCP servers do to a session: they offer tools, and they let calls wait for people. */
 import type { Entry, OpenCall, SessionState } from '#contract/entries.ts';
 import type { EventId } from '#contract/ids.ts';
-import type { Stamp } from '#core/ports.ts';
+import type { Stamp } from '#core/ports/stamp.ts';
 import { NOTHING, type CommandTo, type Decided, type WaitSince } from '#core/session/commands.ts';
 import { conclude } from '#core/session/conclude.ts';
 import { mcpTrouble, resultOf } from '#core/session/entries.ts';

@@ -1,7 +1,7 @@
 /** A model request from its claim on, when it comes to a summary or to nothing; an answer is for `decide-answer.ts`. */
 import type { Entry, SessionState } from '#contract/entries.ts';
 import type { QueuedMessage, TurnErrorType } from '#contract/events.ts';
-import type { Stamp } from '#core/ports.ts';
+import type { Stamp } from '#core/ports/stamp.ts';
 import { decided, NOTHING, type CommandTo, type Decision, type GivingUp } from '#core/session/commands.ts';
 import {
   beginRunning,

@@ -6,8 +6,8 @@
 import type { Entry, OpenCall, SessionState } from '#contract/entries.ts';
 import type { EventInput } from '#contract/events.ts';
 import type { EventId } from '#contract/ids.ts';
-import { habitsOf } from '#core/harness/models.ts';
-import type { Stamp } from '#core/ports.ts';
+import { habitsOf } from '#core/model/habits.ts';
+import type { Stamp } from '#core/ports/stamp.ts';
 import type { Decision, Refusal } from '#core/session/commands.ts';
 import { conclude } from '#core/session/conclude.ts';
 import { closeRequest, event, goIdle, resultOf } from '#core/session/entries.ts';

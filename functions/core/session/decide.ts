@@ -1,6 +1,6 @@
 /** The rules of a session: what a command makes happen, given what has happened. Pure but for the stamp it is given. */
 import type { SessionState } from '#contract/entries.ts';
-import type { Stamp } from '#core/ports.ts';
+import type { Stamp } from '#core/ports/stamp.ts';
 import { decided, NOTHING, type Command, type CommandTo, type Decision } from '#core/session/commands.ts';
 import { conclude } from '#core/session/conclude.ts';
 import { decideAnswer } from '#core/session/decide-answer.ts';

@@ -11,8 +11,8 @@ import type {
 } from '#contract/events.ts';
 import type { EventId, Instant } from '#contract/ids.ts';
 import type { ModelUsage, Usage } from '#contract/usage.ts';
-import type { Stamp } from '#core/ports.ts';
-import type { McpTrouble } from '#core/session/commands.ts';
+import type { Stamp } from '#core/ports/stamp.ts';
+import type { McpTrouble } from '#core/ports/call-marks.ts';
 
 export const NO_MODEL_USAGE: ModelUsage = {
   input_tokens: 0,

@@ -1,10 +1,10 @@
 /** The fold: one entry and the state before it make the state after it. */
 import type { Entry, LogRecord, RecordOf, SessionState } from '#contract/entries.ts';
 import type { EventOf, QueuedMessage, SessionEvent } from '#contract/events.ts';
-import { exceededTokens } from '#core/harness/room.ts';
-import { shownToModel } from '#core/harness/shorten.ts';
-import { estimateTokens } from '#core/harness/token-estimate.ts';
-import type { Head } from '#core/ports.ts';
+import { exceededTokens } from '#core/model/room.ts';
+import { shownToModel } from '#core/model/shorten.ts';
+import { estimateTokens } from '#core/model/token-estimate.ts';
+import type { Head } from '#core/ports/session-log.ts';
 import { answered, compacted, listed } from '#core/session/context-size.ts';
 import { withLargeResult } from '#core/session/large-results.ts';
 import { close, open, release, suspend } from '#core/session/open-calls.ts';

@@ -2,7 +2,7 @@
 import type { SessionState } from '#contract/entries.ts';
 import type { EventOf } from '#contract/events.ts';
 import { MAX_LARGE_RESULTS } from '#contract/hands.ts';
-import { isLarge } from '#core/harness/shorten.ts';
+import { isLarge } from '#core/model/shorten.ts';
 
 export function withLargeResult(
   state: SessionState,

@@ -4,8 +4,8 @@
  */
 import type { SessionEvent } from '#contract/events.ts';
 import type { Order } from '#contract/pages.ts';
-import type { Head, LogKey, PositionedEntry, SessionLog } from '#core/ports.ts';
-import type { LogReader } from '#core/records.ts';
+import type { Head, LogKey, PositionedEntry, SessionLog } from '#core/ports/session-log.ts';
+import type { LogReader } from '#core/ports/records.ts';
 
 /** Where an event stands in a listing: enough to go on behind it without reading what came before. */
 export interface EventPlace {

@@ -2,8 +2,8 @@
 import type { OpenCall, SessionState } from '#contract/entries.ts';
 import type { EventOf } from '#contract/events.ts';
 import type { EventId } from '#contract/ids.ts';
-import { estimateTokens } from '#core/harness/token-estimate.ts';
-import type { ContentBlock } from '#core/model.ts';
+import { estimateTokens } from '#core/model/token-estimate.ts';
+import type { ContentBlock } from '#core/ports/model.ts';
 
 /** Events that one call adds to an execution's history: measured on the state machine, rounded up. */
 const CALL_HISTORY_EVENTS = 24;

@@ -2,10 +2,12 @@
  * Makes sure that a session which the log calls active has an execution. A run is always known by its number, so a lost
  * execution is replaced by the next number: no name is ever used twice.
  */
-import { Fault } from '#core/errors.ts';
-import { MAX_FAILURES } from '#core/harness/next.ts';
-import type { LogKey, Runs, SessionLog, Stamp } from '#core/ports.ts';
+import { Fault } from '#core/ports/errors.ts';
+import type { LogKey, SessionLog } from '#core/ports/session-log.ts';
+import type { Runs } from '#core/ports/runs.ts';
+import type { Stamp } from '#core/ports/stamp.ts';
 import { change, prepare } from '#core/session/change.ts';
+import { MAX_FAILURES } from '#core/session/commands.ts';
 import { isActive } from '#core/session/waiting.ts';
 
 export interface RepairWorld {

@@ -8,8 +8,10 @@
 import type { Entry } from '#contract/entries.ts';
 import type { EventInput, SessionEvent } from '#contract/events.ts';
 import type { Instant } from '#contract/ids.ts';
-import { errorClass } from '#core/errors.ts';
-import type { Append, Head, LogKey, Runs, SessionLog, Stamp } from '#core/ports.ts';
+import { errorClass } from '#core/ports/errors.ts';
+import type { Append, Head, LogKey, SessionLog } from '#core/ports/session-log.ts';
+import type { Runs } from '#core/ports/runs.ts';
+import type { Stamp } from '#core/ports/stamp.ts';
 import type { Command, CommandTo, Refusal } from '#core/session/commands.ts';
 import { prepare } from '#core/session/change.ts';
 import { continueLost } from '#core/session/repair.ts';

@@ -1,6 +1,6 @@
 /** Calls that the model's provider made inside its answer, and what each came to. */
 import { MAX_BODY_BYTES, ToolContent } from '#contract/content.ts';
-import type { ContentBlock } from '#core/model.ts';
+import type { ContentBlock } from '#core/ports/model.ts';
 
 export interface ServerCall {
   readonly name: string;

@@ -7,10 +7,11 @@ import type { WorkspaceId } from '#contract/ids.ts';
 import { TOO_MANY_PAIRS } from '#contract/metadata.ts';
 import { replaceTools } from '#core/agents/override.ts';
 import { refusedServer } from '#core/environments/reach.ts';
-import type { LogKey, SessionDetails, SessionLog, Stamp } from '#core/ports.ts';
-import type { EnvironmentRecords, SessionRecord, SessionRecords } from '#core/records.ts';
+import type { LogKey, SessionDetails, SessionLog } from '#core/ports/session-log.ts';
+import type { Stamp } from '#core/ports/stamp.ts';
+import type { EnvironmentRecords, SessionRecord, SessionRecords } from '#core/ports/records.ts';
 import { patchMetadata } from '#core/requests/patch-metadata.ts';
-import { isRefusal, refuse, type RequestRefusal } from '#core/requests/refusal.ts';
+import { isRefusal, refuse, type RequestRefusal } from '#core/ports/refusal.ts';
 import { prepare } from '#core/session/change.ts';
 import type { Refusal, SessionChanges } from '#core/session/commands.ts';
 

@@ -1,7 +1,7 @@
 /** A session as its clients see it, now. */
 import type { Instant } from '#contract/ids.ts';
 import type { Session } from '#contract/sessions.ts';
-import type { SessionRecord } from '#core/records.ts';
+import type { SessionRecord } from '#core/ports/records.ts';
 
 export function viewSession(record: SessionRecord, now: Instant): Session {
   const { details, usage } = record;

@@ -1,6 +1,7 @@
 /** An interrupt ends a model request and the open calls in the log, and nobody tells who works on them: they look. */
 import type { SessionState } from '#contract/entries.ts';
-import type { LogKey, Pause, SessionLog } from '#core/ports.ts';
+import type { LogKey, SessionLog } from '#core/ports/session-log.ts';
+import type { Pause } from '#core/ports/stamp.ts';
 
 /** Between two looks: what goes on unwanted for so long costs a little money and nothing else. */
 const WATCH_MS = 1000;

@@ -1,8 +1,8 @@
 /** Changes of what a credential tells, and the secrets that come with them (contract §2.7). */
 import type { CredentialUpdate } from '#contract/credential-requests.ts';
 import type { CredentialAuth } from '#contract/credentials.ts';
-import { isRefusal, refuse, type RequestRefusal } from '#core/requests/refusal.ts';
-import type { SecretValues } from '#core/vault/secrets.ts';
+import { isRefusal, refuse, type RequestRefusal } from '#core/ports/refusal.ts';
+import type { SecretValues } from '#core/ports/secrets.ts';
 import { futureInstant, refusedLocation, scopeOf, type Rules } from '#core/vault/separate-auth.ts';
 
 type AuthUpdate = NonNullable<CredentialUpdate['auth']>;

@@ -5,10 +5,10 @@
 import type { CredentialCreate } from '#contract/credential-requests.ts';
 import type { Credential } from '#contract/credentials.ts';
 import type { AllowedHosts } from '#contract/outbound.ts';
-import { isIdentity } from '#core/enterprise/enterprise.ts';
-import { isRefusal, refuse, type RequestRefusal } from '#core/requests/refusal.ts';
+import { isIdentity } from '#core/vault/enterprise.ts';
+import { isRefusal, refuse, type RequestRefusal } from '#core/ports/refusal.ts';
 import { separateAuth, type Separated } from '#core/vault/separate-auth.ts';
-import { MAX_CREDENTIALS, type Created, type CredentialPlace } from '#core/vault/vault-records.ts';
+import { MAX_CREDENTIALS, type Created, type CredentialPlace } from '#core/ports/vault-records.ts';
 import type { VaultWorld } from '#core/vault/vault-world.ts';
 
 /** Null when there is no such vault. */

@@ -1,8 +1,8 @@
 /** Undoes the creation of a credential that died between its secrets and its row. */
-import { later } from '#core/instant.ts';
+import { later } from '#core/ports/instant.ts';
 import type { Instant } from '#contract/ids.ts';
-import type { SecretWriter } from '#core/vault/secrets.ts';
-import type { Arrivals, CredentialPlace, CredentialRecords } from '#core/vault/vault-records.ts';
+import type { SecretWriter } from '#core/ports/secrets.ts';
+import type { Arrivals, CredentialPlace, CredentialRecords } from '#core/ports/vault-records.ts';
 
 export interface ArrivalWorld {
   readonly credentials: Pick<Arrivals, 'overdue' | 'forget'> & Pick<CredentialRecords, 'find'>;

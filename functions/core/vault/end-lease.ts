@@ -1,8 +1,8 @@
 /** The end of a refresh's lease: what came of it is written to the row as that is by then. */
-import { Fault } from '#core/errors.ts';
-import type { Saved } from '#core/records.ts';
-import type { Pause, Stamp } from '#core/ports.ts';
-import type { CredentialPlace, CredentialRecords, StoredCredential } from '#core/vault/vault-records.ts';
+import { Fault } from '#core/ports/errors.ts';
+import type { Saved } from '#core/ports/records.ts';
+import type { Pause, Stamp } from '#core/ports/stamp.ts';
+import type { CredentialPlace, CredentialRecords, StoredCredential } from '#core/ports/vault-records.ts';
 
 /** A row as it was when its lease was taken. */
 export interface LeasedRow {

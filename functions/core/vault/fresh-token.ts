@@ -3,11 +3,11 @@
  * server refuses is over for its user, but its row stays as it is: only the authorization server's word, never the MCP
  * server's, stops a credential from being used.
  */
-import { unlessAborted } from '#core/unless-aborted.ts';
+import { unlessAborted } from '#core/ports/unless-aborted.ts';
 import type { RefreshWorld } from '#core/vault/refresh.ts';
 import { createObtainToken } from '#core/vault/obtain-token.ts';
-import type { Tokens } from '#core/vault/tokens.ts';
-import { placeOf } from '#core/vault/vault-records.ts';
+import type { Tokens } from '#core/ports/tokens.ts';
+import { placeOf } from '#core/ports/vault-records.ts';
 
 export function createTokens(world: RefreshWorld): Tokens {
   const obtain = createObtainToken(world);

@@ -1,9 +1,9 @@
 /** Which vaults a session may have (contract §2.3, governance §6 T4). */
 import type { VaultId, WorkspaceId } from '#contract/ids.ts';
 import { USER_KEY, type Vault } from '#contract/vaults.ts';
-import { refuse, type RequestRefusal } from '#core/requests/refusal.ts';
+import { refuse, type RequestRefusal } from '#core/ports/refusal.ts';
 import { namedUser } from '#core/vault/named-user.ts';
-import type { CredentialRecords, VaultRecords } from '#core/vault/vault-records.ts';
+import type { CredentialRecords, VaultRecords } from '#core/ports/vault-records.ts';
 
 export interface JudgingVaults {
   readonly vaults: Pick<VaultRecords, 'find'>;

@@ -1,8 +1,8 @@
 /** What a credential's row says is to be done for a token, at one moment (governance §8.5). */
 import type { Instant } from '#contract/ids.ts';
 import type { McpOAuth } from '#contract/credentials.ts';
-import type { NoBearer } from '#core/vault/tokens.ts';
-import type { StoredCredential } from '#core/vault/vault-records.ts';
+import type { NoBearer } from '#core/ports/tokens.ts';
+import type { StoredCredential } from '#core/ports/vault-records.ts';
 
 export type TokenStep =
   /** The token that is in force is good for this call. */

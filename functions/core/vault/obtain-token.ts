@@ -2,8 +2,8 @@
 import { nextTokenStep } from '#core/vault/next-token-step.ts';
 import { LEASE_MS, refresh, type Exchange, type Refresh, type RefreshWorld } from '#core/vault/refresh.ts';
 import { createTokenCache } from '#core/vault/token-cache.ts';
-import type { Bearer, NoBearer } from '#core/vault/tokens.ts';
-import { placeOf, type StoredCredential } from '#core/vault/vault-records.ts';
+import type { Bearer, NoBearer } from '#core/ports/tokens.ts';
+import { placeOf, type StoredCredential } from '#core/ports/vault-records.ts';
 
 export interface Obtaining {
   /** The version whose token the server would not take; null for none. */

@@ -3,8 +3,8 @@
  * wider than what the libraries take: a foreign id_token, no new refresh token, no token_type, an expiry as text.
  */
 import type { Instant } from '#contract/ids.ts';
-import { idTokenExpiry } from '#core/enterprise/id-token.ts';
-import type { OutboundAnswer, OutboundFailure, OutboundRequest } from '#core/outbound/outbound.ts';
+import { idTokenExpiry } from '#core/vault/id-token.ts';
+import type { OutboundAnswer, OutboundFailure, OutboundRequest } from '#core/ports/outbound.ts';
 import {
   expiryOf,
   isBearer,

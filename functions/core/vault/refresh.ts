@@ -7,21 +7,22 @@
  * `invalid_grant`, and the user has to consent again. After the row, everything is in force.
  */
 import type { Instant } from '#contract/ids.ts';
-import { isIdentity, type Enterprise } from '#core/enterprise/enterprise.ts';
-import { Fault } from '#core/errors.ts';
-import { later } from '#core/instant.ts';
-import type { Outbound, OutboundAnswer, OutboundFailure } from '#core/outbound/outbound.ts';
-import type { Journal, Pause, Stamp } from '#core/ports.ts';
+import { isIdentity, type Enterprise } from '#core/vault/enterprise.ts';
+import { Fault } from '#core/ports/errors.ts';
+import { later } from '#core/ports/instant.ts';
+import type { Outbound, OutboundAnswer, OutboundFailure } from '#core/ports/outbound.ts';
+import type { Journal } from '#core/ports/journal.ts';
+import type { Pause, Stamp } from '#core/ports/stamp.ts';
 import { endLease, type LeasedRow } from '#core/vault/end-lease.ts';
 import { readRefresh, refreshRequest, type Refreshed, type RefreshGrant } from '#core/vault/refresh-grant.ts';
 import { rotate } from '#core/vault/rotate.ts';
-import type { SecretReader, SecretValues, SecretWriter } from '#core/vault/secrets.ts';
+import type { SecretReader, SecretValues, SecretWriter } from '#core/ports/secrets.ts';
 import {
   placeOf,
   type CredentialRecords,
   type RefreshLeases,
   type StoredCredential,
-} from '#core/vault/vault-records.ts';
+} from '#core/ports/vault-records.ts';
 
 export interface RefreshWorld {
   readonly credentials: Pick<CredentialRecords, 'find'>;

@@ -6,7 +6,7 @@
 import type { Instant, VaultId, WorkspaceId } from '#contract/ids.ts';
 import type { Credential } from '#contract/credentials.ts';
 import type { Vault } from '#contract/vaults.ts';
-import { placeOf, type CredentialPlace, type StoredCredential } from '#core/vault/vault-records.ts';
+import { placeOf, type CredentialPlace, type StoredCredential } from '#core/ports/vault-records.ts';
 import type { VaultWorld } from '#core/vault/vault-world.ts';
 
 type Retiring = Pick<VaultWorld, 'vaults' | 'credentials' | 'secrets' | 'stamp'>;

@@ -1,9 +1,9 @@
 /** Puts the tokens of a refresh in force: the new version of the secrets first, then the row that points at it. */
-import { Fault } from '#core/errors.ts';
+import { Fault } from '#core/ports/errors.ts';
 import { endLease, persistently, type Ending, type LeasedRow } from '#core/vault/end-lease.ts';
 import type { Refreshed } from '#core/vault/refresh-grant.ts';
-import type { SecretWriter } from '#core/vault/secrets.ts';
-import type { RefreshLeases } from '#core/vault/vault-records.ts';
+import type { SecretWriter } from '#core/ports/secrets.ts';
+import type { RefreshLeases } from '#core/ports/vault-records.ts';
 
 export interface RotateWorld extends Ending {
   readonly leases: Pick<RefreshLeases, 'rotated'>;

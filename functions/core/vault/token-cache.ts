@@ -3,9 +3,9 @@
  * what was rotated, replaced or archived since is not found here.
  */
 import type { Instant } from '#contract/ids.ts';
-import { createExpiring } from '#core/expiring.ts';
-import type { Bearer } from '#core/vault/tokens.ts';
-import type { StoredCredential } from '#core/vault/vault-records.ts';
+import { createExpiring } from '#core/ports/expiring.ts';
+import type { Bearer } from '#core/ports/tokens.ts';
+import type { StoredCredential } from '#core/ports/vault-records.ts';
 
 export interface TokenCache {
   find(stored: StoredCredential): Bearer | null;

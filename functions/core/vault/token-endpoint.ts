@@ -1,7 +1,7 @@
 /** What a token endpoint is sent and says, whatever the grant (RFC 6749 §3.2, §5). */
 import * as z from 'zod';
 import type { Instant } from '#contract/ids.ts';
-import type { OutboundAnswer, OutboundFailure, OutboundRequest } from '#core/outbound/outbound.ts';
+import type { OutboundAnswer, OutboundFailure, OutboundRequest } from '#core/ports/outbound.ts';
 import { basicAuthorization } from '#core/vault/basic-authorization.ts';
 
 export interface TokenClient {

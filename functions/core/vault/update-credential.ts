@@ -3,11 +3,11 @@ import { TOO_MANY_PAIRS } from '#contract/metadata.ts';
 import type { CredentialUpdate } from '#contract/credential-requests.ts';
 import type { Credential } from '#contract/credentials.ts';
 import { patchMetadata } from '#core/requests/patch-metadata.ts';
-import { isRefusal, refuse, type RequestRefusal } from '#core/requests/refusal.ts';
+import { isRefusal, refuse, type RequestRefusal } from '#core/ports/refusal.ts';
 import { changeAuth } from '#core/vault/change-auth.ts';
-import type { SecretPointers, SecretValues } from '#core/vault/secrets.ts';
+import type { SecretPointers, SecretValues } from '#core/ports/secrets.ts';
 import type { Rules } from '#core/vault/separate-auth.ts';
-import type { CredentialPlace } from '#core/vault/vault-records.ts';
+import type { CredentialPlace } from '#core/ports/vault-records.ts';
 import type { VaultWorld } from '#core/vault/vault-world.ts';
 
 const ARCHIVED = refuse('invalid_request_error', 'credential_id: is archived');

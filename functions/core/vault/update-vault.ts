@@ -2,9 +2,9 @@ import { TOO_MANY_PAIRS } from '#contract/metadata.ts';
 import type { Instant, VaultId, WorkspaceId } from '#contract/ids.ts';
 import { USER_KEY, type Vault, type VaultUpdate } from '#contract/vaults.ts';
 import { patchMetadata } from '#core/requests/patch-metadata.ts';
-import { isRefusal, refuse, type RequestRefusal } from '#core/requests/refusal.ts';
+import { isRefusal, refuse, type RequestRefusal } from '#core/ports/refusal.ts';
 import { namedUser } from '#core/vault/named-user.ts';
-import type { RevisedVault } from '#core/vault/vault-records.ts';
+import type { RevisedVault } from '#core/ports/vault-records.ts';
 import type { VaultWorld } from '#core/vault/vault-world.ts';
 
 /** Null when there is no such vault. Decided anew whenever somebody else was faster. */

@@ -1,9 +1,9 @@
 /** What managing vaults needs from the outside. */
 import type { AllowedHosts } from '#contract/outbound.ts';
-import type { Enterprise } from '#core/enterprise/enterprise.ts';
-import type { Stamp } from '#core/ports.ts';
-import type { SecretWriter } from '#core/vault/secrets.ts';
-import type { CredentialRecords, VaultRecords } from '#core/vault/vault-records.ts';
+import type { Enterprise } from '#core/vault/enterprise.ts';
+import type { Stamp } from '#core/ports/stamp.ts';
+import type { SecretWriter } from '#core/ports/secrets.ts';
+import type { CredentialRecords, VaultRecords } from '#core/ports/vault-records.ts';
 
 export interface VaultWorld {
   readonly vaults: VaultRecords;

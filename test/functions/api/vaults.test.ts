@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Credential } from '#contract/credentials.ts';
 import { Vault } from '#contract/vaults.ts';
 import { CredentialId, VaultId, WorkspaceId } from '#contract/ids.ts';
-import { Fault } from '#core/errors.ts';
+import { Fault } from '#core/ports/errors.ts';
 import { createCredential } from '#core/vault/create-credential.ts';
 import { updateCredential } from '#core/vault/update-credential.ts';
 import { KEY, OTHER_KEY, startApi, type Line, type TestApi } from './api.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Fault } from '#core/errors.ts';
+import { Fault } from '#core/ports/errors.ts';
 import { createConnectApp } from '../../../functions/connect/app.ts';
 import type { ConnectWorld } from '../../../functions/connect/connect-world.ts';
 import { newToken } from '#aws/stamp.ts';

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createConnectApp } from '../../../functions/connect/app.ts';
-import { createGuardedFetch } from '#aws/guarded-fetch.https.ts';
-import { resolveBySystem } from '#aws/hops.https.ts';
-import { createIdentityProvider } from '#aws/identity-provider.openid-client.ts';
-import { Fault } from '#core/errors.ts';
+import { createGuardedFetch } from '#aws/outbound/guarded-fetch.https.ts';
+import { resolveBySystem } from '#aws/outbound/hops.https.ts';
+import { createIdentityProvider } from '#aws/connect/identity-provider.openid-client.ts';
+import { Fault } from '#core/ports/errors.ts';
 import { createBrowser } from './browser.ts';
 import { BASE_URL, startFlow, type Flow } from './flow.ts';
 

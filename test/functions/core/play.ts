@@ -2,9 +2,9 @@
 import { expect } from 'vitest';
 import type { EventInput, EventOf, SessionEvent } from '#contract/events.ts';
 import type { EventId } from '#contract/ids.ts';
-import { Fault } from '#core/errors.ts';
-import type { ModelAnswer, ModelRequest } from '#core/model.ts';
-import type { Head } from '#core/ports.ts';
+import { Fault } from '#core/ports/errors.ts';
+import type { ModelAnswer, ModelRequest } from '#core/ports/model.ts';
+import type { Head } from '#core/ports/session-log.ts';
 import { answer, says, toolUse } from '#test/functions/core/given.ts';
 import {
   archived,

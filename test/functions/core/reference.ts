@@ -5,7 +5,7 @@
 import type { StopReason } from '#contract/events.ts';
 import type { EventId } from '#contract/ids.ts';
 import type { SessionStatus } from '#contract/sessions.ts';
-import { MAX_FAILURES } from '#core/harness/next.ts';
+import { MAX_FAILURES } from '#core/session/commands.ts';
 
 export interface ReferenceCall {
   readonly id: EventId;

@@ -2,10 +2,11 @@
 import type { SessionAgent } from '#contract/agents.ts';
 import type { McpTool, ServerListing } from '#contract/mcp.ts';
 import type { McpVerdict, WantedCall } from '#contract/mcp-proxy.ts';
-import { toolRules } from '#core/hands/tool-rules.ts';
+import { toolRules } from '#core/tools/tool-rules.ts';
 import { offerTools } from '#core/mcp/offer-tools.ts';
-import type { McpProxy } from '#core/mcp/mcp-proxy.ts';
-import type { Command, McpTrouble, Verdicts } from '#core/session/commands.ts';
+import type { McpProxy } from '#core/ports/mcp-proxy.ts';
+import type { Command, Verdicts } from '#core/session/commands.ts';
+import type { McpTrouble } from '#core/ports/call-marks.ts';
 import { EventId } from '#contract/ids.ts';
 import {
   AGENT,

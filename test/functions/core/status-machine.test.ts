@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest';
 import type { SessionState } from '#contract/entries.ts';
 import type { SessionEvent } from '#contract/events.ts';
 import type { EventId } from '#contract/ids.ts';
-import type { Head } from '#core/ports.ts';
+import type { Head } from '#core/ports/session-log.ts';
 import { fold } from '#core/session/evolve.ts';
 import { listEvents } from '#core/session/list-events.ts';
 import { KEY } from '#test/functions/core/given.ts';

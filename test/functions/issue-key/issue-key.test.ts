@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { createApiKeys } from '#aws/api-keys.dynamodb.ts';
+import { createApiKeys } from '#aws/records/api-keys.dynamodb.ts';
 import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
 import { issueKey } from '../../../functions/issue-key/issue-key.ts';
 

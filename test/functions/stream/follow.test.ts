@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { Fault } from '#core/errors.ts';
-import type { SessionLog } from '#core/ports.ts';
+import { Fault } from '#core/ports/errors.ts';
+import type { SessionLog } from '#core/ports/session-log.ts';
 import { closeForDeletion } from '#core/session/close-for-deletion.ts';
 import { KEY, steadyStamp } from '#test/functions/core/given.ts';
 import { follow } from '../../../functions/stream/follow.ts';

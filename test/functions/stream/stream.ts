@@ -1,8 +1,8 @@
 /** A stream request in process: a log in memory, time that passes only in pauses, and the client's end. */
 import { GatewayEvent } from '#contract/gateway.ts';
 import { ApiKeyId, WorkspaceId } from '#contract/ids.ts';
-import type { SessionLog } from '#core/ports.ts';
-import type { Previews } from '#core/previews/previews.ts';
+import type { SessionLog } from '#core/ports/session-log.ts';
+import type { Previews } from '#core/ports/previews.ts';
 import type { RateLimiter } from '#core/requests/rate-limiter.ts';
 import { change } from '#core/session/change.ts';
 import type { Command } from '#core/session/commands.ts';

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { PreviewedType, PreviewFrame } from '#contract/previews.ts';
 import { EventId } from '#contract/ids.ts';
-import { Fault } from '#core/errors.ts';
-import type { Previews } from '#core/previews/previews.ts';
+import { Fault } from '#core/ports/errors.ts';
+import type { Previews } from '#core/ports/previews.ts';
 import type { Command } from '#core/session/commands.ts';
 import { answerWith, IDS, KEY, NOW, REQUEST } from '#test/functions/core/given.ts';
 import { memoryPreviews, type MemoryPreviews } from '#test/ports/previews.memory.ts';

@@ -1,12 +1,12 @@
 /** Creations that die between a secret and its row, on real rows, and what the sweep makes of them. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { VaultId } from '#contract/ids.ts';
-import { later } from '#core/instant.ts';
+import { later } from '#core/ports/instant.ts';
 import { createCredential } from '#core/vault/create-credential.ts';
-import type { CredentialPlace } from '#core/vault/vault-records.ts';
-import { createCredentialRecords } from '#aws/credentials.dynamodb.ts';
+import type { CredentialPlace } from '#core/ports/vault-records.ts';
+import { createCredentialRecords } from '#aws/vault/credentials.dynamodb.ts';
 import { createStamp } from '#aws/stamp.ts';
-import { createVaultRecords } from '#aws/vaults.dynamodb.ts';
+import { createVaultRecords } from '#aws/vault/vaults.dynamodb.ts';
 import { aCredential, AT, aVault, placeOf, SERVER, WORKSPACE } from '#test/ports/vaults.fixture.ts';
 import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
 import { createMemorySecrets } from '#test/ports/secrets.memory.ts';

@@ -1,7 +1,7 @@
 import { setImmediate as tick } from 'node:timers/promises';
 import { describe, expect, it, vi } from 'vitest';
 import { primaryThread, SessionId } from '#contract/ids.ts';
-import type { LogKey } from '#core/ports.ts';
+import type { LogKey } from '#core/ports/session-log.ts';
 import { createJournal } from '#aws/journal.powertools.ts';
 import { sweep } from '../../../functions/sweep/sweep.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { AUDIT_CHAINS, AuditRecord } from '#contract/audit.ts';
 import { chainOf, recordAfter, recordHash } from '#core/audit/chain.ts';
-import { canonicalJson } from '#core/canonical-json.ts';
+import { canonicalJson } from '#core/ports/canonical-json.ts';
 import { AUDITED, chainOfRecords, intent, sha256 } from './records.ts';
 
 describe('canonical JSON', () => {

@@ -7,7 +7,7 @@ import { EventId } from '#contract/ids.ts';
 import { execute, type ExecuteWorld } from '#core/hands/execute.ts';
 import { change } from '#core/session/change.ts';
 import { fold } from '#core/session/evolve.ts';
-import type { SandboxReply } from '#core/sandboxes.ts';
+import type { SandboxReply } from '#core/ports/sandboxes.ts';
 import { CREATED, KEY, NOW, SANDBOX, SILENT, given, send, sends, steadyStamp } from '#test/functions/core/given.ts';
 import { memoryLog } from '#test/ports/session-log.memory.ts';
 

@@ -1,6 +1,6 @@
 import { expect, it, describe } from 'vitest';
 import { handOver } from '#core/hands/hand-over.ts';
-import type { Delivered, ReservedSandbox, SandboxRecords } from '#core/sandboxes.ts';
+import type { Delivered, ReservedSandbox, SandboxRecords } from '#core/ports/sandboxes.ts';
 import { KEY, NOW } from '#test/functions/core/given.ts';
 
 const READY: Extract<ReservedSandbox, { status: 'ready' }> = {

@@ -1,7 +1,7 @@
 /** Archives and their builds as far as the ports go: a build takes some looks, and its outcome is the test's to say. */
 import type { PackageFailure } from '#contract/packages.ts';
-import type { Stamp } from '#core/ports.ts';
-import type { FoundArchive, PackageArchives, PackageBuilds } from '#core/sandboxes.ts';
+import type { Stamp } from '#core/ports/stamp.ts';
+import type { FoundArchive, PackageArchives, PackageBuilds } from '#core/ports/sandboxes.ts';
 
 /** How a build ends: with its archive, with a failure it stored, or without a word. */
 export type Ending = 'archive' | { readonly manager: PackageFailure['manager']; readonly message: string } | 'silence';

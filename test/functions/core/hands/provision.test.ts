@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SessionId, ThreadId } from '#contract/ids.ts';
-import { createSandboxRecords } from '#aws/sandbox-records.dynamodb.ts';
+import { createSandboxRecords } from '#aws/records/sandbox-records.dynamodb.ts';
 import { provision, type ProvisionWorld } from '#core/hands/provision.ts';
 import { release } from '#core/hands/release.ts';
-import type { Tasks } from '#core/sandboxes.ts';
+import type { Tasks } from '#core/ports/sandboxes.ts';
 import { warehouse } from '#test/functions/core/hands/packages.fixture.ts';
 import { steadyStamp } from '#test/functions/core/given.ts';
 import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';

@@ -5,7 +5,7 @@ import { MAX_OUTPUT_CHARS } from '#contract/hands.ts';
 import { EventId } from '#contract/ids.ts';
 import { MAX_MEDIA_BYTES } from '#core/hands/web-content.ts';
 import { webFetch, webFetchSettings, type WebFetchWorld } from '#core/hands/web-fetch.ts';
-import type { Outbound, OutboundAnswer, OutboundFailure, OutboundRequest } from '#core/outbound/outbound.ts';
+import type { Outbound, OutboundAnswer, OutboundFailure, OutboundRequest } from '#core/ports/outbound.ts';
 import { change } from '#core/session/change.ts';
 import {
   AGENT,

@@ -1,11 +1,11 @@
 /** Turns whose context fills the model's window: what the model is asked, and what comes of it. */
 import { describe, expect, it } from 'vitest';
 import { checkMessages } from '#infra/local/model/check-messages.ts';
-import { Fault } from '#core/errors.ts';
+import { Fault } from '#core/ports/errors.ts';
 import type { TurnWorld } from '#core/harness/turn-world.ts';
 import { createHistory } from '#core/harness/history.ts';
 import { takeTurn } from '#core/harness/take-turn.ts';
-import type { ModelAnswer, ModelMessage, ModelRequest } from '#core/model.ts';
+import type { ModelAnswer, ModelMessage, ModelRequest } from '#core/ports/model.ts';
 import { change } from '#core/session/change.ts';
 import {
   FULL,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { EventId } from '#contract/ids.ts';
-import type { ContentBlock } from '#core/model.ts';
+import type { ContentBlock } from '#core/ports/model.ts';
 import { buildMessages, buildRequest, requestOf } from '#core/harness/context.ts';
 import type { ToolContent } from '#contract/content.ts';
 import type { Command } from '#core/session/commands.ts';

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { EventId } from '#contract/ids.ts';
 import type { Entry } from '#contract/entries.ts';
 import { createHistory } from '#core/harness/history.ts';
-import type { LogKey, SessionLog } from '#core/ports.ts';
+import type { LogKey, SessionLog } from '#core/ports/session-log.ts';
 import { fold } from '#core/session/evolve.ts';
 import { answerWith, claim, CREATED, given, KEY, send, summarised, type Scenario } from '#test/functions/core/given.ts';
 import { memoryLog } from '#test/ports/session-log.memory.ts';

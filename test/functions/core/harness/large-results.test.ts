@@ -3,7 +3,7 @@ import type { SessionAgent } from '#contract/agents.ts';
 import type { ToolContent } from '#contract/content.ts';
 import { MAX_LARGE_RESULTS } from '#contract/hands.ts';
 import { EventId } from '#contract/ids.ts';
-import type { ContentBlock } from '#core/model.ts';
+import type { ContentBlock } from '#core/ports/model.ts';
 import { buildMessages } from '#core/harness/context.ts';
 import type { Entry } from '#contract/entries.ts';
 import type { Command } from '#core/session/commands.ts';

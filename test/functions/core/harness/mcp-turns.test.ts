@@ -3,12 +3,12 @@ import type { Entry } from '#contract/entries.ts';
 import type { ServerListing } from '#contract/mcp.ts';
 import type { McpVerdict, WantedCall } from '#contract/mcp-proxy.ts';
 import type { RunState } from '#contract/run.ts';
-import { Fault } from '#core/errors.ts';
+import { Fault } from '#core/ports/errors.ts';
 import type { TurnWorld } from '#core/harness/turn-world.ts';
 import { createHistory } from '#core/harness/history.ts';
 import { takeTurn } from '#core/harness/take-turn.ts';
-import type { McpProxy } from '#core/mcp/mcp-proxy.ts';
-import type { ModelAnswer, ModelRequest } from '#core/model.ts';
+import type { McpProxy } from '#core/ports/mcp-proxy.ts';
+import type { ModelAnswer, ModelRequest } from '#core/ports/model.ts';
 import { change } from '#core/session/change.ts';
 import type { Command } from '#core/session/commands.ts';
 import {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { EventId } from '#contract/ids.ts';
-import { backoffSeconds, MAX_FAILURES, MAX_HISTORY_EVENTS, MAX_ROUNDS, next } from '#core/harness/next.ts';
+import { backoffSeconds, MAX_HISTORY_EVENTS, MAX_ROUNDS, next } from '#core/harness/next.ts';
+import { MAX_FAILURES } from '#core/session/commands.ts';
 import { AGENT, answerWith, claim, createdWith, given, send, sends, toolUse } from '#test/functions/core/given.ts';
 import { asking, callId, calling, listed, SERVED } from '#test/functions/core/served.ts';
 

@@ -4,7 +4,7 @@ import type { RunState } from '#contract/run.ts';
 import type { TurnWorld } from '#core/harness/turn-world.ts';
 import { createHistory } from '#core/harness/history.ts';
 import { takeTurn } from '#core/harness/take-turn.ts';
-import { Fault } from '#core/errors.ts';
+import { Fault } from '#core/ports/errors.ts';
 import { change } from '#core/session/change.ts';
 import {
   KEY,

@@ -5,9 +5,9 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { WaitingCall } from '#core/connect/connect-links.ts';
+import type { WaitingCall } from '#core/ports/connect-links.ts';
 import { callTool } from '#core/mcp/call-tool.ts';
-import type { McpCalled, McpFailure } from '#core/mcp/mcp-client.ts';
+import type { McpCalled, McpFailure } from '#core/ports/mcp-client.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
 import { change } from '#core/session/change.ts';
 import type { Command } from '#core/session/commands.ts';

@@ -1,9 +1,9 @@
 /** Whatever a call dies of, and wherever: the server is asked at most once, and the log and the trail end in order. */
 import { describe, expect, it } from 'vitest';
-import { Fault } from '#core/errors.ts';
+import { Fault } from '#core/ports/errors.ts';
 import { callTool } from '#core/mcp/call-tool.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
-import { bucketOf } from '#core/requests/token-bucket.ts';
+import { bucketOf } from '#core/ports/token-bucket.ts';
 import { ALLOW, ANSWER, failure, proxyStage, type ProxyStage } from '#test/functions/core/mcp/proxy-stage.ts';
 
 class Killed extends Error {}

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { Fault } from '#core/errors.ts';
+import { Fault } from '#core/ports/errors.ts';
 import { callTool } from '#core/mcp/call-tool.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
-import { bucketOf } from '#core/requests/token-bucket.ts';
+import { bucketOf } from '#core/ports/token-bucket.ts';
 import { KEY } from '#test/functions/core/given.ts';
 import {
   ALICE,

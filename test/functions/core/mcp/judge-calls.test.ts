@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { EventId } from '#contract/ids.ts';
-import { Fault } from '#core/errors.ts';
+import { Fault } from '#core/ports/errors.ts';
 import { judgeCalls } from '#core/mcp/judge-calls.ts';
 import { fingerprint } from '#core/mcp/manifest.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
-import type { Decision } from '#core/policy/policy.ts';
+import type { Decision } from '#core/ports/policy.ts';
 import { KEY } from '#test/functions/core/given.ts';
 import { ALICE, ALLOW, FX_URL, holding, proxyStage, sha256, SUM } from '#test/functions/core/mcp/proxy-stage.ts';
 

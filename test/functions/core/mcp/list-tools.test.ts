@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { McpTool } from '#contract/mcp.ts';
-import { Fault } from '#core/errors.ts';
+import { Fault } from '#core/ports/errors.ts';
 import { listTools } from '#core/mcp/list-tools.ts';
 import { fingerprint } from '#core/mcp/manifest.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';

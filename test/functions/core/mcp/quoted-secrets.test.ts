@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest';
 import { callTool } from '#core/mcp/call-tool.ts';
 import { listTools } from '#core/mcp/list-tools.ts';
-import type { McpCalled, McpFailure } from '#core/mcp/mcp-client.ts';
+import type { McpCalled, McpFailure } from '#core/ports/mcp-client.ts';
 import { KEY } from '#test/functions/core/given.ts';
 import {
   ALICE,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { EventInput } from '#contract/events.ts';
-import { Fault } from '#core/errors.ts';
+import { Fault } from '#core/ports/errors.ts';
 import { recordRefused, type RefusalWorld } from '#core/mcp/record-refused.ts';
 import { send } from '#core/session/send.ts';
 import { KEY, says } from '#test/functions/core/given.ts';

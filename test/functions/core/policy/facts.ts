@@ -3,9 +3,9 @@ import { createHash } from 'node:crypto';
 import { AgentId, SessionId, ThreadId, WorkspaceId } from '#contract/ids.ts';
 import type { McpTool } from '#contract/mcp.ts';
 import type { WorkspacePolicy } from '#contract/policy.ts';
-import type { CallFacts, Policies } from '#core/policy/policy.ts';
+import type { CallFacts, Policies } from '#core/ports/policy.ts';
 import { policyHash } from '#core/policy/policy-hash.ts';
-import { createPolicies } from '#aws/policies.cedar.ts';
+import { createPolicies } from '#aws/policy/policies.cedar.ts';
 
 export const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { createPolicyCheck } from '#aws/policy-check.cedar.ts';
+import { createPolicyCheck } from '#aws/policy/policy-check.cedar.ts';
 import { FACTS, PAY, policiesOf, policyOf, REFUND } from './facts.ts';
 
 const README = readFileSync(join(import.meta.dirname, '../../../../README.md'), 'utf8');

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Fault } from '#core/errors.ts';
+import { Fault } from '#core/ports/errors.ts';
 import { faultFields } from '#core/requests/fault-fields.ts';
 
 describe('the line of a fault', () => {

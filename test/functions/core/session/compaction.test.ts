@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { EventId } from '#contract/ids.ts';
-import { MAX_COMPACTIONS } from '#core/harness/room.ts';
+import { MAX_COMPACTIONS } from '#core/model/room.ts';
 import { next } from '#core/harness/next.ts';
 import type { Command } from '#core/session/commands.ts';
 import {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { change } from '#core/session/change.ts';
 import { repair } from '#core/session/repair.ts';
-import type { Runs } from '#core/ports.ts';
-import { MAX_FAILURES } from '#core/harness/next.ts';
+import type { Runs } from '#core/ports/runs.ts';
+import { MAX_FAILURES } from '#core/session/commands.ts';
 import { given, KEY, outline, send, steadyStamp } from '#test/functions/core/given.ts';
 import { memoryLog } from '#test/ports/session-log.memory.ts';
 

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { EventId } from '#contract/ids.ts';
-import { Fault } from '#core/errors.ts';
-import type { Append, Head, Runs, SessionLog } from '#core/ports.ts';
+import { Fault } from '#core/ports/errors.ts';
+import type { Append, Head, SessionLog } from '#core/ports/session-log.ts';
+import type { Runs } from '#core/ports/runs.ts';
 import { change } from '#core/session/change.ts';
 import type { Command } from '#core/session/commands.ts';
 import { fold } from '#core/session/evolve.ts';

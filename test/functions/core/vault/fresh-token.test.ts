@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import type { Bearer, NoBearer } from '#core/vault/tokens.ts';
+import type { Bearer, NoBearer } from '#core/ports/tokens.ts';
 import {
   connected,
   IDENTITY,

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Instant } from '#contract/ids.ts';
 import { nextTokenStep, type TokenStep } from '#core/vault/next-token-step.ts';
-import type { StoredCredential } from '#core/vault/vault-records.ts';
+import type { StoredCredential } from '#core/ports/vault-records.ts';
 import { asNew, aCredential, AT, aVault, OAUTH } from '#test/ports/vaults.fixture.ts';
 
 const inSeconds = (seconds: number): Instant => new Date(Date.parse(AT) + seconds * 1000).toISOString();

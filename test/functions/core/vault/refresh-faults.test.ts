@@ -1,8 +1,8 @@
 /** What the next call finds when a refresh dies, or its stores fail, between any two of its steps. */
 import { describe, expect, it } from 'vitest';
-import { Fault } from '#core/errors.ts';
+import { Fault } from '#core/ports/errors.ts';
 import type { RefreshWorld } from '#core/vault/refresh.ts';
-import type { RefreshLeases } from '#core/vault/vault-records.ts';
+import type { RefreshLeases } from '#core/ports/vault-records.ts';
 import { connected, PLACE, tokenIn } from '#test/functions/core/vault/refresh.fixture.ts';
 
 /** What a dead process does at its next port call. */

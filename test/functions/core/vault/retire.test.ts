@@ -2,8 +2,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { VaultId } from '#contract/ids.ts';
 import { createStamp } from '#aws/stamp.ts';
-import { createCredentialRecords } from '#aws/credentials.dynamodb.ts';
-import { createVaultRecords } from '#aws/vaults.dynamodb.ts';
+import { createCredentialRecords } from '#aws/vault/credentials.dynamodb.ts';
+import { createVaultRecords } from '#aws/vault/vaults.dynamodb.ts';
 import { archiveCredential, archiveVault, deleteCredential, deleteVault } from '#core/vault/retire.ts';
 import { aCredential, aVault, placeOf, SERVER, WORKSPACE } from '#test/ports/vaults.fixture.ts';
 import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';

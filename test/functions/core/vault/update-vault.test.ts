@@ -1,9 +1,9 @@
 /** Changes of a vault on real rows, decided while somebody else is at it. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { USER_KEY, type Vault } from '#contract/vaults.ts';
-import { createCredentialRecords } from '#aws/credentials.dynamodb.ts';
+import { createCredentialRecords } from '#aws/vault/credentials.dynamodb.ts';
 import { createStamp } from '#aws/stamp.ts';
-import { createVaultRecords } from '#aws/vaults.dynamodb.ts';
+import { createVaultRecords } from '#aws/vault/vaults.dynamodb.ts';
 import { updateVault } from '#core/vault/update-vault.ts';
 import { aCredential, AT, aVault, placeOf, SERVER, WORKSPACE } from '#test/ports/vaults.fixture.ts';
 import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';

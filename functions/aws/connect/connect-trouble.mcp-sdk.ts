@@ -1,0 +1,20 @@
+/** What the SDK's helpers throw, as values: of what the other side says only its error code is kept. */
+import { IssuerMismatchError, OAuthError, RegistrationRejectedError } from '@modelcontextprotocol/client';
+import type { ConnectTrouble } from '#core/ports/authorization-server.ts';
+import { OutboundError } from '#aws/outbound/outbound-error.ts';
+
+export function refuse(error: ConnectTrouble['error'], detail: string): ConnectTrouble {
+  return { status: 'trouble', error, detail };
+}
+
+/** Everything else is text of strangers. */
+export function trouble(otherwise: ConnectTrouble['error'], error: unknown): ConnectTrouble {
+  if (error instanceof IssuerMismatchError) return refuse('issuer_mismatch', 'the metadata names another issuer');
+  if (error instanceof RegistrationRejectedError) return refuse(otherwise, `registration answered ${error.status}`);
+  if (error instanceof OAuthError) {
+    const code = /^[a-z_]{1,64}$/.test(error.code) ? error.code : 'an unknown error';
+    return { ...refuse(otherwise, code), isClientUnknown: error.code === 'invalid_client' };
+  }
+  if (error instanceof OutboundError) return refuse(otherwise, error.message);
+  return refuse(otherwise, error instanceof Error ? error.name : 'unknown');
+}

@@ -1,0 +1,87 @@
+/** Archives of packages in the content bucket, and the URLs with which a build reads its order and leaves its outcome. */
+import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
+import { AwsV4Signer } from 'aws4fetch';
+import { PackageFailure, type PackageOrder } from '#contract/packages.ts';
+import { Fault } from '#core/ports/errors.ts';
+import type { FoundArchive, PackageArchives } from '#core/ports/sandboxes.ts';
+import { archiveKey, PACKAGES_PREFIX } from '#aws/hands/package-keys.ts';
+import { roleCredentials, serviceEndpoint, setting, type Environment } from '#aws/settings.ts';
+
+/** A build reads its order when it starts, within a minute or two. */
+const ORDER_SECONDS = 900;
+/** A build ends itself before that. S3 refuses the URL earlier where the function's own credentials end earlier. */
+const OUTCOME_SECONDS = 3600;
+
+const failureKey = (archive: string) => `${PACKAGES_PREFIX}${archive}/failure.json`;
+const orderKey = (archive: string) => `${PACKAGES_PREFIX}orders/${archive}.json`;
+
+export interface PackageArchivesOptions {
+  readonly s3: S3Client;
+  readonly bucket: string;
+  readonly environment: Environment;
+}
+
+export function createPackageArchives({ s3, bucket, environment }: PackageArchivesOptions): PackageArchives {
+  const presign = presigner(environment, bucket);
+  const put = (Key: string, value: object) =>
+    s3
+      .send(new PutObjectCommand({ Bucket: bucket, Key, Body: JSON.stringify(value), ContentType: 'application/json' }))
+      .catch(unavailable);
+  return {
+    async find(archive) {
+      // A listing, because asking for an object that is missing needs the right to list the whole bucket.
+      const Prefix = `${PACKAGES_PREFIX}${archive}/`;
+      const { Contents = [] } = await s3.send(new ListObjectsV2Command({ Bucket: bucket, Prefix })).catch(unavailable);
+      if (Contents.some(({ Key }) => Key === archiveKey(archive))) return { status: 'built' };
+      const failed = Contents.find(({ Key }) => Key === failureKey(archive));
+      return failed === undefined ? { status: 'missing' } : readFailure(archive, failed.LastModified ?? new Date(0));
+    },
+    async order(archive, order) {
+      const stored: PackageOrder = {
+        ...order,
+        archiveUrl: await presign('PUT', archiveKey(archive), OUTCOME_SECONDS),
+        failureUrl: await presign('PUT', failureKey(archive), OUTCOME_SECONDS),
+      };
+      await put(orderKey(archive), stored);
+      return presign('GET', orderKey(archive), ORDER_SECONDS);
+    },
+    async fail(archive, failure) {
+      await put(failureKey(archive), failure);
+    },
+  };
+
+  async function readFailure(archive: string, at: Date): Promise<FoundArchive> {
+    const { Body } = await s3
+      .send(new GetObjectCommand({ Bucket: bucket, Key: failureKey(archive) }))
+      .catch(unavailable);
+    const failure = PackageFailure.safeParse(json(await Body?.transformToString()));
+    // The build runs strangers' code, which may have written this: what it is then counts as the first attempt.
+    const read = failure.data ?? { attempt: 1, manager: null, message: 'The build left no readable reason.' };
+    return { status: 'failed', failure: read, at: at.toISOString() };
+  }
+}
+
+/** Signed by hand, because the SDK's presigner would bring a package of its own for three URLs. */
+function presigner(environment: Environment, bucket: string) {
+  const region = setting(environment, 'AWS_REGION');
+  const endpoint = serviceEndpoint(environment, 's3', region);
+  const credentials = roleCredentials(environment);
+  return async (method: 'GET' | 'PUT', key: string, seconds: number): Promise<string> => {
+    const url = new URL(`/${bucket}/${key}`, endpoint);
+    url.searchParams.set('X-Amz-Expires', String(seconds));
+    const signer = new AwsV4Signer({ ...credentials, url: url.href, method, region, service: 's3', signQuery: true });
+    return (await signer.sign()).url.href;
+  };
+}
+
+function json(text: string | undefined): unknown {
+  try {
+    return JSON.parse(text ?? '');
+  } catch {
+    return null;
+  }
+}
+
+function unavailable(cause: unknown): never {
+  throw new Fault('content_unavailable', 'the content bucket did not answer', { cause });
+}

@@ -1,0 +1,30 @@
+/** The provision function as a port: early provisioning as an asynchronous invocation, and the end of a sandbox. */
+import { Fault } from '#core/ports/errors.ts';
+import type { ReleaseInput } from '#contract/run.ts';
+import type { Releasing, Warming } from '#core/ports/sandboxes.ts';
+import { createInvoke } from '#aws/invoke.lambda.ts';
+import type { Environment } from '#aws/settings.ts';
+
+/** A head start is not worth waiting for: the answer that asked for it is complete by then. */
+const WARM_TIMEOUT_MS = 2000;
+/** Below the API's own 29 s; a repeated delete goes on. */
+const RELEASE_TIMEOUT_MS = 15_000;
+
+export function createProvisioner(environment: Environment, functionName: string): Warming & Releasing {
+  const invoke = createInvoke(environment, { retries: 1 });
+  return {
+    async warm(key) {
+      await invoke(functionName, { type: 'Event', input: key, timeoutMs: WARM_TIMEOUT_MS }).catch((cause: unknown) => {
+        throw new Fault('sandbox_not_ready', 'early provisioning was not accepted', { cause });
+      });
+    },
+    async release(session) {
+      const input: ReleaseInput = { session, release: true };
+      await invoke(functionName, { type: 'RequestResponse', input, timeoutMs: RELEASE_TIMEOUT_MS }).catch(
+        (cause: unknown) => {
+          throw new Fault('sandbox_not_released', 'the sandbox of a session could not be ended', { cause });
+        },
+      );
+    },
+  };
+}

@@ -1,0 +1,137 @@
+/** Sandboxes, and builds of packages, as Fargate tasks. */
+import {
+  ConflictException,
+  DescribeTasksCommand,
+  InvalidParameterException,
+  RunTaskCommand,
+  StopTaskCommand,
+  type ECSClient,
+  type Failure,
+  type Task,
+} from '@aws-sdk/client-ecs';
+import { SANDBOX_PORT } from '#contract/hands.ts';
+import { Fault } from '#core/ports/errors.ts';
+import type { PackageBuilds, Tasks, TaskStatus } from '#core/ports/sandboxes.ts';
+
+/** Where a kind of task runs. */
+export interface EcsTasksOptions {
+  readonly ecs: ECSClient;
+  readonly cluster: string;
+  readonly taskDefinition: string;
+  readonly container: string;
+  readonly subnets: readonly string[];
+  readonly securityGroup: string;
+}
+
+export function createTasks(options: EcsTasksOptions): Tasks {
+  const { ecs, cluster } = options;
+  return {
+    run: (session, generation, { tokenSha256, archive }) =>
+      startTask(options, {
+        name: `${session}-${generation}`,
+        startedBy: session,
+        publicAddress: false,
+        environment: { SANDBOX_TOKEN_SHA256: tokenSha256, ...(archive !== null && { SANDBOX_PACKAGES: archive }) },
+      }),
+    status: (task) => taskStatus(options, task),
+    async stop(task) {
+      await ecs
+        .send(new StopTaskCommand({ cluster, task, reason: 'its session needs it no longer' }))
+        .catch(endedBefore);
+    },
+  };
+}
+
+/** Builds of packages run where there is a way out, and need an address of their own to use it. */
+export function createPackageBuilds(options: EcsTasksOptions): PackageBuilds {
+  return {
+    run: (archive, attempt, orderUrl) =>
+      startTask(options, {
+        // Two who ask at once bring orders with different signatures; ECS then names the task of the first.
+        name: `${archive.slice(0, 48)}-${attempt}`,
+        startedBy: `packages/${archive}`,
+        publicAddress: true,
+        environment: { PACKAGES_ORDER_URL: orderUrl },
+      }),
+    status: (task) => taskStatus(options, task),
+  };
+}
+
+interface TaskStart {
+  /** A repeat of a start under this name returns the task it started: that makes a crash after it harmless. */
+  readonly name: string;
+  readonly startedBy: string;
+  readonly publicAddress: boolean;
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+async function startTask(options: EcsTasksOptions, start: TaskStart): Promise<string> {
+  const environment = Object.entries(start.environment).map(([name, value]) => ({ name, value }));
+  const command = new RunTaskCommand({
+    cluster: options.cluster,
+    taskDefinition: options.taskDefinition,
+    launchType: 'FARGATE',
+    count: 1,
+    clientToken: start.name,
+    startedBy: start.startedBy,
+    enableExecuteCommand: false,
+    networkConfiguration: {
+      awsvpcConfiguration: {
+        subnets: [...options.subnets],
+        securityGroups: [options.securityGroup],
+        assignPublicIp: start.publicAddress ? 'ENABLED' : 'DISABLED',
+      },
+    },
+    overrides: { containerOverrides: [{ name: options.container, environment }] },
+  });
+  const { tasks, failures } = await options.ecs.send(command).catch(startedBefore);
+  const arn = tasks?.[0]?.taskArn;
+  if (arn === undefined) {
+    throw new Fault('sandbox_not_ready', `ECS started no task: ${failures?.[0]?.reason ?? 'no reason given'}`);
+  }
+  return arn;
+}
+
+async function taskStatus({ ecs, cluster }: EcsTasksOptions, task: string): Promise<TaskStatus> {
+  const { tasks } = await ecs.send(new DescribeTasksCommand({ cluster, tasks: [task] })).catch(notReady);
+  return statusOf(tasks?.[0]);
+}
+
+function statusOf(task: Task | undefined): TaskStatus {
+  if (task === undefined) return { status: 'unknown' };
+  if (task.lastStatus === 'RUNNING') {
+    const ip = addressOf(task);
+    return ip === undefined ? { status: 'starting' } : { status: 'running', address: `${ip}:${SANDBOX_PORT}` };
+  }
+  const ending = ['DEACTIVATING', 'STOPPING', 'DEPROVISIONING', 'STOPPED', 'DELETED'];
+  if (ending.includes(task.lastStatus ?? '')) return { status: 'stopped', reason: reasonOf(task) };
+  return { status: 'starting' };
+}
+
+/** ECS's own words: why it stopped, what it says of the container (out of memory, say), and the exit code. */
+function reasonOf({ stopCode, containers }: Task): string {
+  const [container] = containers ?? [];
+  const code = container?.exitCode === undefined ? undefined : `exit code ${container.exitCode}`;
+  return [stopCode ?? 'stopped', container?.reason, code].filter((part) => part !== undefined).join(', ');
+}
+
+function addressOf(task: Task): string | undefined {
+  const details = task.attachments?.flatMap((attachment) => attachment.details ?? []) ?? [];
+  return details.find((detail) => detail.name === 'privateIPv4Address')?.value;
+}
+
+/** The same start was asked for before, of an older task definition: its task is the one. */
+function startedBefore(cause: unknown): { tasks?: Task[]; failures?: Failure[] } {
+  const [taskArn] = cause instanceof ConflictException ? (cause.resourceIds ?? []) : [];
+  return taskArn === undefined ? notReady(cause) : { tasks: [{ taskArn }] };
+}
+
+/** ECS forgets a task some time after its end, and calls its name invalid then. */
+function endedBefore(cause: unknown): void {
+  if (cause instanceof InvalidParameterException) return;
+  throw new Fault('sandbox_not_released', 'ECS did not stop the task', { cause });
+}
+
+function notReady(cause: unknown): never {
+  throw new Fault('sandbox_not_ready', 'ECS did not answer', { cause });
+}

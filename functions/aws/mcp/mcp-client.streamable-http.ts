@@ -1,0 +1,163 @@
+/** MCP by its official SDK: streamable HTTP in both protocol eras, and its predecessor where a server has nothing else. */
+import { isInputRequiredResult, ProtocolError, type Tool } from '@modelcontextprotocol/client';
+import type { McpTool } from '#contract/mcp.ts';
+import { createExpiring, type Expiring } from '#core/ports/expiring.ts';
+import type { McpCall, McpCalled, McpClient, McpFailure, McpListed, McpTarget } from '#core/ports/mcp-client.ts';
+import type { GuardedFetch } from '#aws/outbound/guarded-fetch.https.ts';
+import { elicitationsOf, resumptionOf, wantedOf, type Forms, type Resumption } from '#aws/mcp/mcp-elicitation.ts';
+import { BadAnswerError } from '#aws/mcp/mcp-exchange.ts';
+import { answerOf, toolOf } from '#aws/mcp/mcp-results.ts';
+import { visit, type Session, type Visit } from '#aws/mcp/mcp-session.ts';
+import { EVENTS_WAY, UNKNOWN_WAY, type Way } from '#aws/mcp/mcp-way.ts';
+import { OutboundError } from '#aws/outbound/outbound-error.ts';
+
+export interface McpClientOptions {
+  /** The guarded way out. */
+  readonly fetch: GuardedFetch;
+  /** Epoch milliseconds. */
+  now(): number;
+  /** Of everything that one request of ours brings in. @default 20,000,000 */
+  readonly maxBytes?: number;
+  /** @default 'decline' */
+  readonly forms?: Forms;
+}
+
+interface Memory {
+  readonly ways: Expiring<Way>;
+  readonly lists: Expiring<McpListed>;
+}
+
+interface Listing {
+  readonly tools: readonly McpTool[];
+  readonly ttlMs: number;
+  readonly isPublic: boolean;
+}
+
+const MAX_BYTES = 20_000_000;
+const MAX_TOOLS = 2000;
+const MAX_TOOLS_TTL_MS = 300_000;
+const WAY_TTL_MS = 86_400_000;
+const MAX_REMEMBERED = 500;
+/** How often a server is told that nobody here fills in its forms. */
+const MAX_ROUNDS = 4;
+const URL_ELICITATION_REQUIRED = -32042;
+
+/** Remembers eras and tool lists, each for those who may share it; never a session, which is one user's. */
+export function createMcpClient({ fetch, now, maxBytes = MAX_BYTES, forms = 'decline' }: McpClientOptions): McpClient {
+  const memory: Memory = { ways: createExpiring(now, MAX_REMEMBERED), lists: createExpiring(now, MAX_REMEMBERED) };
+  const common = (target: McpTarget, signal: AbortSignal) => {
+    return { target, signal, fetch, maxBytes, forms, now, bearer: refusedOnce(target.bearer) };
+  };
+  return {
+    async listTools(target, signal) {
+      const known = memory.lists.find(keyOf(target)) ?? memory.lists.find(target.url);
+      if (known !== undefined) return known;
+      const askedAt = new Date(now()).toISOString();
+      const listing = await inSomeWay(memory, {
+        ...common(target, signal),
+        method: 'tools/list',
+        isResumed: false,
+        work: listed,
+      });
+      if ('status' in listing) return listing;
+      const { tools, ttlMs, isPublic } = listing;
+      const fresh: McpListed = { status: 'listed', tools, askedAt };
+      const untilMs = now() + Math.min(ttlMs, MAX_TOOLS_TTL_MS);
+      memory.lists.keep(isPublic ? target.url : keyOf(target), fresh, untilMs);
+      return fresh;
+    },
+    callTool(target, call, signal) {
+      const work = (session: Session) => called(session, call, forms);
+      const isResumed = call.resume !== null;
+      return inSomeWay(memory, { ...common(target, signal), method: 'tools/call', isResumed, work });
+    },
+  };
+}
+
+/** First as the server was spoken to last; then as its era turns out to be; then as servers were spoken to before. */
+async function inSomeWay<Value>(
+  { ways }: Memory,
+  going: Omit<Visit<Value>, 'onConnected'>,
+): Promise<Value | McpFailure> {
+  const key = keyOf(going.target);
+  const onConnected = (way: Way) => ways.keep(key, way, going.now() + WAY_TTL_MS);
+  const known = ways.find(key);
+  if (known !== undefined) {
+    const visited = await visit({ ...going, onConnected }, known);
+    if (visited.status !== 'another way') return visited.status === 'done' ? visited.value : visited.failure;
+    ways.drop(key);
+    // It may have been carried out, so it is the next one that begins by finding out how the server is spoken to.
+    if (visited.failure.sent) return visited.failure;
+  }
+  const visited = await visit({ ...going, onConnected }, UNKNOWN_WAY);
+  if (visited.status !== 'another way') return visited.status === 'done' ? visited.value : visited.failure;
+  const before = await visit({ ...going, onConnected }, EVENTS_WAY);
+  if (before.status === 'done') return before.value;
+  return before.status === 'failed' ? before.failure : visited.failure;
+}
+
+/** What a server says of its address, and to whom; a list for everybody is kept by its address alone. */
+function keyOf({ url, cacheKey }: McpTarget): string {
+  return `${url} ${cacheKey ?? ''}`;
+}
+
+/** A token that is refused twice is refused, however many requests are made with it. */
+function refusedOnce(bearer: McpTarget['bearer']): McpTarget['bearer'] {
+  if (bearer === null) return null;
+  let isRefused = false;
+  return {
+    token: () => bearer.token(),
+    async onUnauthorized() {
+      if (isRefused) throw new BadAnswerError('it refused a second token');
+      isRefused = true;
+      await bearer.onUnauthorized();
+    },
+  };
+}
+
+async function listed({ client, timeout }: Session): Promise<Listing> {
+  const result = await client.listTools(undefined, { timeout, cacheMode: 'bypass' });
+  if (result.tools.length > MAX_TOOLS) {
+    throw new OutboundError('too_large', null, `has more than ${MAX_TOOLS} tools`, { sent: true });
+  }
+  const { ttlMs, cacheScope } = result as { readonly ttlMs?: unknown; readonly cacheScope?: unknown };
+  return {
+    tools: result.tools.map(toolOf),
+    // Without a word of it, a list is stale as soon as it has come.
+    ttlMs: typeof ttlMs === 'number' ? ttlMs : 0,
+    isPublic: cacheScope === 'public',
+  };
+}
+
+async function called(session: Session, call: McpCall, forms: Forms): Promise<McpCalled> {
+  try {
+    return await asked(session, call, forms);
+  } catch (error) {
+    if (!(error instanceof ProtocolError) || error.code !== URL_ELICITATION_REQUIRED) throw error;
+    const requests = elicitationsOf(error.data);
+    if (requests.length === 0) throw new BadAnswerError('it asks for a URL that nobody can open');
+    return { status: 'input_required', requests, state: null };
+  }
+}
+
+async function asked({ client, pushed, timeout }: Session, call: McpCall, forms: Forms): Promise<McpCalled> {
+  let resumption: Resumption = client.getProtocolEra() === 'modern' ? resumptionOf(call.resume) : {};
+  for (let round = 0; round < MAX_ROUNDS; round += 1) {
+    const params = { name: call.tool, arguments: { ...call.input }, ...resumption };
+    const result = await client.callTool(params, { timeout, allowInputRequired: true, ...definitionOf(call) });
+    if (!isInputRequiredResult(result)) {
+      // What a server answers to a question that nobody has seen is not what it has to say.
+      return pushed.length > 0 ? { status: 'input_required', requests: pushed, state: null } : answerOf(result);
+    }
+    const { urls, answers } = wantedOf(result.inputRequests ?? {}, forms);
+    const state = result.requestState ?? null;
+    if (urls.length > 0) return { status: 'input_required', requests: urls, state };
+    resumption = { inputResponses: answers, ...(state === null ? {} : { requestState: state }) };
+  }
+  throw new BadAnswerError('it asks for input again and again');
+}
+
+/** Which headers mirror which arguments follows from the schema; the SDK reads no more of it than that. */
+function definitionOf({ tool, schema }: McpCall): { toolDefinition?: Tool } {
+  return schema === null ? {} : { toolDefinition: { name: tool, inputSchema: schema as Tool['inputSchema'] } };
+}

@@ -1,0 +1,87 @@
+/** The MCP proxy as a port: what it answers is parsed like anything else that crosses a process. */
+import type * as z from 'zod';
+import { McpListings, McpVerdicts, type McpProxyRequest } from '#contract/mcp-proxy.ts';
+import { CredentialValidation } from '#contract/credential-validation.ts';
+import { Fault } from '#core/ports/errors.ts';
+import type { CredentialTrial, McpProxy } from '#core/ports/mcp-proxy.ts';
+import type { Pause } from '#core/ports/stamp.ts';
+import { createInvoke, InvocationFailed } from '#aws/invoke.lambda.ts';
+import type { Environment } from '#aws/settings.ts';
+
+/** A turn waits for it, before it asks the model: servers that are slower than this have no tools in this run. */
+const LIST_TIMEOUT_MS = 60_000;
+/** Of the time that a turn keeps to append an answer it has heard. */
+const JUDGE_TIMEOUT_MS = 10_000;
+/** Below the API's own 29 s. */
+const VALIDATE_TIMEOUT_MS = 25_000;
+/**
+ * Before each repeat of what was throttled or has died: nothing that is asked here is done to a server, so it may be
+ * asked again. All repeats are within the time that the first one has.
+ */
+const PAUSES_MS = [100, 400, 1600] as const;
+
+interface Proxied {
+  readonly functionName: string;
+  readonly pause: Pause;
+}
+
+export function createMcpProxy(environment: Environment, proxied: Proxied): McpProxy & CredentialTrial {
+  const ask = asker(environment, proxied);
+  return {
+    async list({ session, thread }) {
+      const { servers } = await ask({ do: 'list', session, thread }, McpListings, LIST_TIMEOUT_MS);
+      return servers;
+    },
+    async judge({ session, thread }, calls) {
+      const { verdicts } = await ask(
+        { do: 'judge', session, thread, calls: [...calls] },
+        McpVerdicts,
+        JUDGE_TIMEOUT_MS,
+      );
+      return verdicts;
+    },
+    validate: ({ workspace, vault, credential }) =>
+      ask({ do: 'validate', workspace, vault, credential }, CredentialValidation.nullable(), VALIDATE_TIMEOUT_MS),
+  };
+}
+
+function asker(environment: Environment, { functionName, pause }: Proxied) {
+  const invoke = createInvoke(environment, { retries: 0 });
+  return async <Answer extends z.ZodType>(
+    request: McpProxyRequest,
+    answer: Answer,
+    timeoutMs: number,
+  ): Promise<z.infer<Answer>> => {
+    const deadline = Date.now() + timeoutMs;
+    const attempt = () => {
+      const leftMs = Math.max(1, deadline - Date.now());
+      return invoke(functionName, { type: 'RequestResponse', input: request, timeoutMs: leftMs });
+    };
+    const text = await repeated(attempt, pause, deadline).catch((cause: unknown) => unavailable(request, cause));
+    try {
+      return answer.parse(JSON.parse(text));
+    } catch (cause) {
+      // Such an error quotes the value it refuses, which is what a server said.
+      return unavailable(request, cause instanceof Error ? cause.name : 'unknown');
+    }
+  };
+}
+
+/** The last failure, when there is no time for another attempt, or none that could help. */
+async function repeated(attempt: () => Promise<string>, pause: Pause, deadline: number): Promise<string> {
+  for (const longestMs of PAUSES_MS) {
+    try {
+      return await attempt();
+    } catch (cause) {
+      const isFinal = cause instanceof InvocationFailed && !cause.retryable;
+      if (isFinal || Date.now() + longestMs >= deadline) throw cause;
+    }
+    // Those who were throttled together come back one by one.
+    await pause(longestMs * (0.5 + Math.random() / 2));
+  }
+  return attempt();
+}
+
+function unavailable(request: McpProxyRequest, cause: unknown): never {
+  throw new Fault('mcp_proxy_unavailable', `the MCP proxy did not do "${request.do}"`, { cause });
+}

@@ -1,0 +1,54 @@
+/** From the SDK's answers to ours. */
+import type { CallToolResult, ContentBlock, Tool } from '@modelcontextprotocol/client';
+import { ToolHints, type McpTool } from '#contract/mcp.ts';
+import { mediaTypeOf } from '#core/hands/media.ts';
+import { isTextual } from '#core/hands/web-content.ts';
+import type { McpBlock, McpCalled } from '#core/ports/mcp-client.ts';
+
+/** The schema goes on as it came: what a newer JSON Schema says in it is between the server and the model. */
+export function toolOf({ name, description, inputSchema, annotations }: Tool): McpTool {
+  const hints = ToolHints.safeParse(annotations ?? {});
+  return { name, description: description ?? '', input_schema: inputSchema, hints: hints.data ?? {} };
+}
+
+export function answerOf({ content, structuredContent, isError }: CallToolResult): McpCalled {
+  const blocks = content.flatMap(blockOf);
+  // A server should say in text what it says in structure, and some do not.
+  const isBare = blocks.length === 0 && structuredContent !== undefined;
+  const told: McpBlock[] = isBare ? [{ type: 'text', text: JSON.stringify(structuredContent) }] : blocks;
+  return { status: 'answered', content: told, isError: isError === true };
+}
+
+function blockOf(block: ContentBlock): McpBlock[] {
+  switch (block.type) {
+    case 'text':
+      return [{ type: 'text', text: block.text }];
+    case 'image':
+    case 'audio':
+      return [{ type: block.type, data: block.data, mimeType: block.mimeType }];
+    case 'resource_link':
+      return [{ type: 'resource_link', uri: block.uri, name: block.name }];
+    case 'resource': {
+      const { uri, mimeType } = block.resource;
+      const text = 'text' in block.resource ? block.resource.text : null;
+      const blob = 'blob' in block.resource ? block.resource.blob : null;
+      const told = { type: 'resource', uri, mimeType: mimeType ?? null } as const;
+      const coded = text ?? (blob === null ? null : codedText(blob, mimeType ?? ''));
+      return [coded === null ? { ...told, text, blob } : { ...told, text: coded, blob: null }];
+    }
+    default:
+      return block satisfies never;
+  }
+}
+
+/** A text that came as bytes is one, from here on: secrets are looked for in it and it is shown. Null for other bytes. */
+function codedText(blob: string, mimeType: string): string | null {
+  const bytes = Buffer.from(blob, 'base64');
+  if (bytes.length === 0 || mediaTypeOf(bytes) !== null || !isTextual(mimeType, bytes)) return null;
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    // In another encoding, or no text at all.
+    return null;
+  }
+}

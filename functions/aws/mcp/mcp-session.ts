@@ -1,0 +1,179 @@
+/** One connection to an MCP server: as long as one request of ours takes, and nobody else's. */
+import {
+  Client,
+  SSEClientTransport,
+  StreamableHTTPClientTransport,
+  type AuthProvider,
+} from '@modelcontextprotocol/client';
+import type { McpFailure, McpTarget, UrlRequest } from '#core/ports/mcp-client.ts';
+import type { GuardedFetch } from '#aws/outbound/guarded-fetch.https.ts';
+import { answerTo, capabilitiesFor, urlRequest, type Forms } from '#aws/mcp/mcp-elicitation.ts';
+import { startExchange, type Exchange, type ExchangeOptions } from '#aws/mcp/mcp-exchange.ts';
+import { failureOf } from '#aws/mcp/mcp-failure.ts';
+import { countRequestsFrom } from '#aws/mcp/mcp-request-ids.ts';
+import { isAnotherWay, wayOf, type Way } from '#aws/mcp/mcp-way.ts';
+
+export interface Session {
+  readonly client: Client;
+  /** URLs that the server asked people to open in the middle of a request, which is the older era's second way to ask. */
+  readonly pushed: readonly UrlRequest[];
+  /** For the SDK, in milliseconds. */
+  readonly timeout: number;
+}
+
+export interface Visit<Value> {
+  readonly target: McpTarget;
+  readonly method: 'tools/list' | 'tools/call';
+  readonly fetch: GuardedFetch;
+  /** Epoch milliseconds. */
+  now(): number;
+  readonly maxBytes: number;
+  readonly forms: Forms;
+  /** Whether people have done what an earlier visit was asked for. */
+  readonly isResumed: boolean;
+  readonly signal: AbortSignal;
+  /** Of this visit, however many ways are tried: a token is refused once. */
+  readonly bearer: McpTarget['bearer'];
+  onConnected(way: Way): void;
+  work(session: Session): Promise<Value>;
+}
+
+export type Visited<Value> =
+  | { readonly status: 'done'; readonly value: Value }
+  | { readonly status: 'failed'; readonly failure: McpFailure }
+  /** The server seems to be spoken to in another way. Unless the failure says so, nothing has begun. */
+  | { readonly status: 'another way'; readonly failure: McpFailure };
+
+const CLIENT = { name: 'brainstem', version: '0.1.0' };
+const MAX_PAGES = 20;
+const RECONNECTION = {
+  initialReconnectionDelay: 500,
+  maxReconnectionDelay: 5000,
+  reconnectionDelayGrowFactor: 2,
+  maxRetries: 2,
+};
+/** Saying goodbye is for the server's sake; nobody waits longer for it. */
+const GOODBYE_MS = 1000;
+/** By which the SDK's own clock comes second to ours. */
+const GRACE_MS = 1000;
+
+/** Rejects when the signal is aborted, and with what `bearer.token` throws; everything else is a value. */
+export async function visit<Value>(going: Visit<Value>, way: Way): Promise<Visited<Value>> {
+  const { target, signal, now } = going;
+  const host = new URL(target.url).hostname;
+  const totalMs = Math.max(0, target.deadline - now());
+  const timeout = totalMs + GRACE_MS;
+  const exchange = startExchange({ ...going, totalMs, streams: streamsOf(way, going.method) });
+  const credential = credentialOf(going.bearer, exchange);
+  const transport = transportOf(way, target.url, { exchange, authProvider: credential.provider });
+  countRequestsFrom(transport, now());
+  const pushed: UrlRequest[] = [];
+  const client = clientOf(going, pushed);
+  try {
+    const prior = way.transport === 'streamable' ? way.prior : ({ kind: 'legacy' } as const);
+    const connecting = client.connect(transport, { timeout, ...(prior === null ? {} : { prior }) });
+    await exchange.deadline.race(connecting);
+    going.onConnected(wayOf(client, way));
+    return { status: 'done', value: await exchange.deadline.race(going.work({ client, pushed, timeout })) };
+  } catch (error) {
+    signal.throwIfAborted();
+    if (credential.fault() !== undefined) throw credential.fault();
+    const last = exchange.last();
+    const why = exchange.deadline.over(host, last !== null) ?? error;
+    const failure = failureOf(why, { last, host, now: now(), method: going.method, tokens: [...credential.used] });
+    return { status: isAnotherWay(way, error, last) ? 'another way' : 'failed', failure };
+  } finally {
+    await leave(client, transport, exchange);
+  }
+}
+
+function streamsOf({ transport }: Way, method: Visit<unknown>['method']): ExchangeOptions['streams'] {
+  if (transport === 'events') return 'answers';
+  return method === 'tools/list' ? 'none' : 'aside';
+}
+
+function clientOf({ forms, isResumed }: Pick<Visit<unknown>, 'forms' | 'isResumed'>, pushed: UrlRequest[]): Client {
+  const client = new Client(CLIENT, {
+    capabilities: capabilitiesFor(forms),
+    versionNegotiation: { mode: 'auto' },
+    inputRequired: { autoFulfill: false },
+    listMaxPages: MAX_PAGES,
+  });
+  client.setRequestHandler('elicitation/create', ({ params }) => {
+    const url = urlRequest(`pushed-${pushed.length}`, params);
+    if (url === null) return { ...answerTo(params, forms) };
+    if (isResumed) return { action: 'accept' };
+    pushed.push(url);
+    // Nobody is there at this moment. The call is made again when somebody has been.
+    return { action: 'cancel' };
+  });
+  return client;
+}
+
+interface Wires {
+  readonly exchange: Exchange;
+  readonly authProvider: AuthProvider | undefined;
+}
+
+function transportOf(
+  way: Way,
+  url: string,
+  { exchange, authProvider }: Wires,
+): StreamableHTTPClientTransport | SSEClientTransport {
+  const options = { fetch: exchange.fetch, ...(authProvider === undefined ? {} : { authProvider }) };
+  if (way.transport === 'events') return new SSEClientTransport(new URL(url), options);
+  return new StreamableHTTPClientTransport(new URL(url), {
+    ...options,
+    onInsufficientScope: 'throw',
+    reconnectionOptions: RECONNECTION,
+    reconnectionScheduler(reconnect, delayMs) {
+      const { promise: waited, resolve } = Promise.withResolvers<void>();
+      const timer = setTimeout(() => {
+        reconnect();
+        resolve();
+      }, delayMs);
+      void exchange.during(() => waited);
+      return () => clearTimeout(timer);
+    },
+  });
+}
+
+/** Remembers which tokens went out, so that they can be taken out of what comes back, and what went wrong on our side. */
+function credentialOf(bearer: McpTarget['bearer'], exchange: Exchange) {
+  const used = new Set<string>();
+  let fault: unknown;
+  const provider: AuthProvider | undefined =
+    bearer === null
+      ? undefined
+      : {
+          async token() {
+            try {
+              const token = await exchange.during(() => bearer.token());
+              if (token !== undefined) used.add(token);
+              return token;
+            } catch (error) {
+              fault = error;
+              throw error;
+            }
+          },
+          onUnauthorized: () => exchange.during(() => bearer.onUnauthorized()),
+        };
+  return { provider, used, fault: () => fault };
+}
+
+async function leave(
+  client: Client,
+  transport: StreamableHTTPClientTransport | SSEClientTransport,
+  exchange: Exchange,
+): Promise<void> {
+  const isOver = exchange.deadline.signal.aborted;
+  exchange.end();
+  if (!isOver && transport instanceof StreamableHTTPClientTransport && transport.sessionId !== undefined) {
+    const { promise: late, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, GOODBYE_MS);
+    // A server need not let its sessions be ended.
+    await Promise.race([transport.terminateSession().catch(() => {}), late]);
+    clearTimeout(timer);
+  }
+  await client.close().catch(() => {});
+}

@@ -1,0 +1,135 @@
+/**
+ * The guarded way out as a `fetch`, for libraries that take one: the MCP SDK's transports and OAuth helpers, and
+ * openid-client. Rejects with `OutboundError` where the other side is at fault, and so does the body; with the signal's
+ * reason when that was aborted. No cookies come or go. Which headers go out is the caller's to say.
+ */
+import type { OutboundRequest } from '#core/ports/outbound.ts';
+import { startDeadline, type Deadline } from '#aws/deadline.ts';
+import { capped, travel, type Arrived, type Journey, type OutboundOptions } from '#aws/outbound/hops.https.ts';
+import { OutboundError } from '#aws/outbound/outbound-error.ts';
+
+/** All that is read of a `RequestInit`. */
+export interface GuardedInit {
+  readonly method?: string | undefined;
+  readonly headers?: RequestInit['headers'] | undefined;
+  readonly body?: RequestInit['body'] | undefined;
+  readonly redirect?: RequestInit['redirect'] | undefined;
+  readonly signal?: AbortSignal | null | undefined;
+}
+
+export type GuardedFetch = (input: string | URL | Request, init?: GuardedInit) => Promise<Response>;
+
+export type FetchLimits = OutboundRequest['limits'];
+
+/** What a body cannot be given to, by the Fetch standard. */
+const WITHOUT_BODY: readonly number[] = [204, 205, 304];
+/** True of the bytes as they came, and not of the body that is handed over; cookies are nobody's. */
+const NOT_HANDED_OVER: readonly string[] = ['content-encoding', 'content-length', 'transfer-encoding', 'set-cookie'];
+
+/** `limits` hold for each request, its redirects and its body together. */
+export function createGuardedFetch(options: OutboundOptions, limits: FetchLimits): GuardedFetch {
+  return async function guardedFetch(input, init = {}) {
+    if (input instanceof Request) return guardedFetch(input.url, { ...(await parts(input)), ...init });
+    const signal = init.signal ?? undefined;
+    const deadline = startDeadline(limits.totalMs, signal);
+    try {
+      const arrived = await travel(options, await journeyOf(String(input), init, limits), deadline);
+      return respond(arrived, { maxBytes: limits.maxBytes, deadline, signal });
+    } catch (error) {
+      deadline.clear();
+      signal?.throwIfAborted();
+      throw error;
+    }
+  };
+}
+
+async function parts(request: Request): Promise<GuardedInit> {
+  const { method, headers, redirect, signal } = request;
+  return { method, headers, redirect, signal, body: request.body === null ? null : await request.text() };
+}
+
+async function journeyOf(url: string, init: GuardedInit, limits: FetchLimits): Promise<Journey> {
+  // It reads every kind of body, and knows the content type of a form.
+  const sent = new Response(init.body ?? null);
+  const headers = new Headers(init.headers);
+  const type = sent.headers.get('content-type');
+  if (type !== null && !headers.has('content-type')) headers.set('content-type', type);
+  return {
+    url,
+    method: methodOf(init.method ?? 'GET'),
+    headers: Object.fromEntries(headers),
+    ...(sent.body === null ? {} : { body: await sent.text() }),
+    idleMs: limits.idleMs,
+    maxRedirects: redirectsOf(init.redirect ?? 'follow', limits.maxRedirects),
+  };
+}
+
+function methodOf(name: string): Journey['method'] {
+  const method = name.toUpperCase();
+  if (method === 'GET' || method === 'POST' || method === 'DELETE') return method;
+  throw new TypeError('the guarded way out sends GET, POST and DELETE only');
+}
+
+function redirectsOf(mode: NonNullable<RequestInit['redirect']>, maxRedirects: number): number | null {
+  switch (mode) {
+    case 'follow':
+      return maxRedirects;
+    case 'error':
+      return 0;
+    case 'manual':
+      return null;
+    default:
+      return mode satisfies never;
+  }
+}
+
+interface Reading {
+  readonly maxBytes: number;
+  readonly deadline: Deadline;
+  readonly signal: AbortSignal | undefined;
+}
+
+function respond(arrived: Arrived, { maxBytes, deadline, signal }: Reading): Response {
+  const { opened, destination } = arrived;
+  const { code: status } = opened;
+  const headers = Object.entries(opened.headers).filter(([name]) => !NOT_HANDED_OVER.includes(name));
+  const close = () => {
+    opened.close();
+    deadline.clear();
+  };
+  if (status < 200 || status > 599) {
+    close();
+    throw new OutboundError('unreadable', destination.host, `answered with status ${status}`, { sent: true });
+  }
+  if (WITHOUT_BODY.includes(status)) close();
+  const body = WITHOUT_BODY.includes(status) ? null : streamOf(capped(arrived, maxBytes), { close, signal });
+  const response = new Response(body, { status, headers });
+  // A response cannot be made with it; after redirects, what is relative is relative to here.
+  Object.defineProperty(response, 'url', { value: destination.url.href });
+  return response;
+}
+
+/** A body that nobody reads is closed by the deadline. */
+function streamOf(
+  chunks: AsyncGenerator<Uint8Array>,
+  { close, signal }: { readonly close: () => void; readonly signal: AbortSignal | undefined },
+): ReadableStream<Uint8Array> {
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        try {
+          const { done, value } = await chunks.next();
+          if (done !== true) return controller.enqueue(value);
+          close();
+          controller.close();
+        } catch (error) {
+          close();
+          controller.error(signal?.aborted === true ? signal.reason : error);
+        }
+      },
+      cancel: close,
+    },
+    // Nothing is read before somebody asks.
+    { highWaterMark: 0 },
+  );
+}

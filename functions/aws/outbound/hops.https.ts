@@ -1,0 +1,87 @@
+/**
+ * The hops of a request that goes out: one after another, each judged, resolved and connected to as if it were the
+ * first. The rules are the core's.
+ */
+import { lookup } from 'node:dns/promises';
+import type { AllowedHosts } from '#contract/outbound.ts';
+import { judgeUrl, ruleAgainstAddresses, type Destination } from '#core/outbound/destination.ts';
+import { isRedirect, redirected, type Hop } from '#core/outbound/redirect.ts';
+import type { Deadline } from '#aws/deadline.ts';
+import { knock, type Opened } from '#aws/outbound/knock.https.ts';
+import { OutboundError } from '#aws/outbound/outbound-error.ts';
+
+/** Every address of a name, as the system resolves it; none when there is no such name. */
+export type Resolve = (host: string) => Promise<readonly string[]>;
+
+export interface OutboundOptions {
+  readonly allow: AllowedHosts;
+  readonly resolve: Resolve;
+}
+
+export const resolveBySystem: Resolve = async (host) =>
+  (await lookup(host, { all: true })).map(({ address }) => address);
+
+export interface Journey extends Hop {
+  readonly idleMs: number;
+  /** How often to go where an answer points; null hands over the answer that points elsewhere. */
+  readonly maxRedirects: number | null;
+  /** A rule of the caller's own for the host of each hop: why it may not be asked, or null. */
+  readonly ruleAgainst?: ((host: string) => string | null) | undefined;
+}
+
+export interface Arrived {
+  readonly opened: Opened;
+  readonly destination: Destination;
+}
+
+/** Throws `OutboundError`, or whatever the signal of the deadline's caller says. */
+export async function travel(options: OutboundOptions, journey: Journey, deadline: Deadline): Promise<Arrived> {
+  const { idleMs, maxRedirects } = journey;
+  let hop: Hop = journey;
+  for (let redirects = 0; ; redirects += 1) {
+    const destination = judge(options.allow, journey, hop);
+    const addresses = await resolve(options.resolve, destination, deadline);
+    const opened = await knock({ destination, addresses, hop, deadline, idleMs });
+    const location = opened.headers['location'];
+    if (maxRedirects === null || !isRedirect(opened.code, location)) return { opened, destination };
+    opened.close();
+    if (redirects === maxRedirects) {
+      throw new OutboundError('redirects', destination.host, `redirects more than ${redirects} times`);
+    }
+    const next = redirected(hop, destination.url, { code: opened.code, location });
+    if (typeof next === 'string') throw new OutboundError('redirects', destination.host, next);
+    hop = next;
+  }
+}
+
+function judge(allow: AllowedHosts, { ruleAgainst }: Journey, hop: Hop): Destination {
+  const judged = judgeUrl(hop.url, allow);
+  if (judged.status === 'blocked') throw new OutboundError('blocked', judged.host, judged.rule);
+  const rule = ruleAgainst?.(judged.destination.host) ?? null;
+  if (rule !== null) throw new OutboundError('blocked', judged.destination.host, rule);
+  return judged.destination;
+}
+
+/** Asked once: a second answer could be another one than was judged. */
+async function resolve(ask: Resolve, destination: Destination, deadline: Deadline): Promise<readonly string[]> {
+  const { host } = destination;
+  const addresses = await deadline.race(ask(host)).catch((cause: unknown) => {
+    throw deadline.over(host) ?? new OutboundError('unreachable', host, 'could not be resolved', { cause });
+  });
+  if (addresses.length === 0) throw new OutboundError('unreachable', host, 'could not be resolved');
+  const rule = ruleAgainstAddresses(destination, addresses);
+  if (rule !== null) throw new OutboundError('blocked', host, rule);
+  return addresses;
+}
+
+/** What is read of a body, up to so many bytes of it. */
+export async function* capped({ opened, destination }: Arrived, maxBytes: number): AsyncGenerator<Uint8Array> {
+  let bytes = 0;
+  for await (const chunk of opened.body) {
+    bytes += chunk.length;
+    if (bytes > maxBytes) {
+      throw new OutboundError('too_large', destination.host, `answered more than ${maxBytes} bytes`, { sent: true });
+    }
+    yield chunk;
+  }
+}

@@ -1,0 +1,37 @@
+/**
+ * The guarded way out over node's own https: the only client here that lets us say which address it connects to. The
+ * rules are the core's; this resolves, connects, counts and stops.
+ */
+import type { Outbound, OutboundAnswer } from '#core/ports/outbound.ts';
+import { startDeadline } from '#aws/deadline.ts';
+import { capped, travel, type Arrived, type OutboundOptions } from '#aws/outbound/hops.https.ts';
+import { OutboundError } from '#aws/outbound/outbound-error.ts';
+
+export function createOutbound(options: OutboundOptions): Outbound {
+  return {
+    async fetch({ limits, ...request }, signal) {
+      const deadline = startDeadline(limits.totalMs, signal);
+      try {
+        return await answer(await travel(options, { ...request, ...limits }, deadline), limits.maxBytes);
+      } catch (error) {
+        signal?.throwIfAborted();
+        if (error instanceof OutboundError) return error.failed();
+        throw error;
+      } finally {
+        deadline.clear();
+      }
+    },
+  };
+}
+
+async function answer(arrived: Arrived, maxBytes: number): Promise<OutboundAnswer> {
+  const { opened, destination } = arrived;
+  try {
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of capped(arrived, maxBytes)) chunks.push(chunk);
+    const { code, headers } = opened;
+    return { status: 'answered', code, headers, body: Buffer.concat(chunks), url: destination.url.href };
+  } finally {
+    opened.close();
+  }
+}

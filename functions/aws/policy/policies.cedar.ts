@@ -1,0 +1,168 @@
+/**
+ * Policies judged by Cedar, in process. The text is parsed once per version; whether a newer version is in force is asked
+ * every few seconds, and while nobody can say, everything is denied.
+ */
+import type * as Cedar from '@cedar-policy/cedar-wasm/nodejs';
+import type { WorkspaceId } from '#contract/ids.ts';
+import type { PolicyPointer } from '#contract/policy.ts';
+import { Fault } from '#core/ports/errors.ts';
+import { argumentTypes } from '#core/policy/argument-types.ts';
+import { normalizeArguments } from '#core/policy/arguments.ts';
+import { callRequest, toolRequest, type CedarRequest } from '#core/policy/cedar-request.ts';
+import {
+  decisionOf,
+  NO_POLICY,
+  UNREADABLE,
+  type Evaluation,
+  type JudgingSet,
+  type PolicyError,
+} from '#core/policy/decision.ts';
+import type { CallFacts, Policies } from '#core/ports/policy.ts';
+import { policyHash } from '#core/policy/policy-hash.ts';
+import type { PolicyRecords } from '#core/ports/policy-records.ts';
+import { DEFAULT_PERMIT, type NamedPolicy } from '#core/policy/policy-set.ts';
+import { relax } from '#core/policy/visibility.ts';
+import { sha256 } from '#aws/sha256.ts';
+import { loadCedar, readPolicies } from '#aws/policy/cedar-text.ts';
+
+/** A switch to `enforce` is to hold within ten seconds on every instance. */
+const POLL_MS = 5000;
+
+interface CompiledSet extends JudgingSet {
+  readonly cedar: typeof Cedar;
+  /** From Cedar's numbers to the policies' own names. */
+  readonly names: ReadonlyMap<string, string>;
+  /** Where the set that knows no arguments is prepared: for whoever lists tools, and not for whoever calls one. */
+  readonly visibleSlot: () => string;
+}
+
+interface Watched {
+  readonly since: number;
+  /** Null while the workspace has no policy. */
+  readonly set: Promise<CompiledSet | null>;
+}
+
+export interface PoliciesOptions {
+  readonly records: Pick<PolicyRecords, 'pointer' | 'version'>;
+  readonly nowMs: () => number;
+}
+
+export function createPolicies({ records, nowMs }: PoliciesOptions): Policies {
+  const watched = new Map<WorkspaceId, Watched>();
+
+  function inForce(workspace: WorkspaceId): Promise<CompiledSet | null> {
+    const known = watched.get(workspace);
+    if (known !== undefined && nowMs() - known.since < POLL_MS) return known.set;
+    const set = read(workspace, known?.set);
+    const fresh = { since: nowMs(), set };
+    watched.set(workspace, fresh);
+    // What could not be read is asked for again by the very next call.
+    set.catch(() => watched.get(workspace) === fresh && watched.delete(workspace));
+    return set;
+  }
+
+  async function read(
+    workspace: WorkspaceId,
+    known: Promise<CompiledSet | null> | undefined,
+  ): Promise<CompiledSet | null> {
+    const [pointer, before] = await Promise.all([records.pointer(workspace), known?.catch(() => null)]);
+    if (pointer === null) return null;
+    if (before != null && before.sha256 === pointer.sha256) return { ...before, mode: pointer.mode };
+    const document = await records.version(workspace, pointer.version);
+    if (document === null || policyHash(document, sha256) !== pointer.sha256) throw notAsSaved(pointer);
+    return compile(await loadCedar(), pointer, document.policies);
+  }
+
+  return {
+    async decide(facts, input) {
+      const set = await inForce(facts.workspace).catch(() => 'unreadable' as const);
+      if (set === 'unreadable') return UNREADABLE;
+      return set === null ? NO_POLICY : decisionOf(set, evaluate(set, facts, input), facts.isConfirmed);
+    },
+
+    async isVisible(facts) {
+      const set = await inForce(facts.workspace).catch(() => 'unreadable' as const);
+      if (set === 'unreadable') return false;
+      if (set === null || set.mode === 'shadow') return true;
+      const judged = ask(set, set.visibleSlot, toolRequest(facts));
+      // A policy that can be judged only with arguments hides nothing.
+      return judged.status === 'judged' && (judged.decision === 'allow' || judged.errors.length > 0);
+    },
+
+    async prepare(workspace) {
+      // What cannot be read is for the judgement to deny.
+      await inForce(workspace).catch(() => null);
+    },
+  };
+}
+
+function evaluate(set: CompiledSet, facts: CallFacts, input: Readonly<Record<string, unknown>>): Evaluation {
+  const args = normalizeArguments(input, argumentTypes(facts.tool.input_schema));
+  if (args.status === 'unjudged') return { status: 'failed', why: args.why };
+  return ask(set, () => set.sha256, callRequest(facts, args));
+}
+
+const UNJUDGED: Evaluation = { status: 'failed', why: 'it can not be put to them' };
+
+function ask({ cedar, names }: CompiledSet, slot: () => string, request: CedarRequest): Evaluation {
+  try {
+    const answer = cedar.statefulIsAuthorized({ ...request, preparsedPolicySetId: slot() });
+    if (answer.type === 'failure') return UNJUDGED;
+    const { decision, diagnostics } = answer.response;
+    const named = (id: string) => names.get(id) ?? id;
+    const errors = diagnostics.errors
+      .map(({ policyId, error }) => policyError(named(policyId), error.message))
+      .toSorted((one, other) => (one.id < other.id ? -1 : 1));
+    return { status: 'judged', decision, reason: diagnostics.reason.map(named).toSorted(), errors };
+  } catch {
+    // Cedar throws for text that is none, among other things; whatever it was, nobody has judged the call.
+    return UNJUDGED;
+  }
+}
+
+const NO_NUMBER = /expected (?:decimal|long), got \(entity of type `MA::Opaque`\)/;
+
+/** Only Cedar's words say what a policy fails on; in others than these it is denied all the same. */
+function policyError(id: string, message: string): PolicyError {
+  return { id, why: NO_NUMBER.test(message) ? 'number' : 'other' };
+}
+
+function compile(cedar: typeof Cedar, pointer: PolicyPointer, text: string): CompiledSet {
+  const read = readPolicies(cedar, text);
+  if (read.status === 'broken') throw notAsSaved(pointer);
+  const { sha256: hash, mode } = pointer;
+  const byDefault = { ...DEFAULT_PERMIT, cedarId: `policy${read.policies.length}` };
+  const policies = pointer.default === 'permit' ? [...read.policies, byDefault] : read.policies;
+  // The text as a whole is read ten times as fast as its policies one by one. It is kept under what it says, so that
+  // whoever decides by an older version is not given a newer one halfway.
+  prepare(cedar, hash, pointer.default === 'permit' ? `${text}\n${DEFAULT_PERMIT_TEXT}` : text);
+  let isRelaxed = false;
+  return {
+    cedar,
+    sha256: hash,
+    mode,
+    policies: new Map(policies.map((policy) => [policy.id, policy])),
+    names: new Map(policies.map(({ cedarId, id }) => [cedarId, id])),
+    visibleSlot() {
+      const slot = `${hash} visible`;
+      if (!isRelaxed) prepare(cedar, slot, asCedar(relax(policies)));
+      isRelaxed = true;
+      return slot;
+    },
+  };
+}
+
+const DEFAULT_PERMIT_TEXT = 'permit(principal, action, resource);';
+
+function asCedar(policies: readonly NamedPolicy[]): Record<string, Cedar.PolicyJson> {
+  return Object.fromEntries(policies.map(({ id, json }) => [id, json as Cedar.PolicyJson]));
+}
+
+function prepare(cedar: typeof Cedar, slot: string, staticPolicies: string | Record<string, Cedar.PolicyJson>): void {
+  const prepared = cedar.preparsePolicySet(slot, { staticPolicies });
+  if (prepared.type === 'failure') throw new Fault('stored_data_invalid', 'Cedar does not read policies it has read');
+}
+
+function notAsSaved({ version }: PolicyPointer): Fault {
+  return new Fault('stored_data_invalid', `version ${version} of the policies is not what was saved`);
+}

@@ -1,0 +1,53 @@
+/** Policies validated by Cedar before they are saved. */
+import type * as Cedar from '@cedar-policy/cedar-wasm/nodejs';
+import { cedarSchema, type CedarSchema } from '#core/policy/cedar-schema.ts';
+import type { KnownTool } from '#core/ports/policy-check.ts';
+import type { CheckedPolicies, PolicyCheck } from '#core/ports/policy-check.ts';
+import { actionsOf } from '#core/policy/policy-set.ts';
+import { strayServers } from '#core/policy/server-literals.ts';
+import { loadCedar, problemsOf, readPolicies, type NumberedPolicy } from '#aws/policy/cedar-text.ts';
+
+export function createPolicyCheck(): PolicyCheck {
+  return {
+    async check(text, tools) {
+      const cedar = await loadCedar();
+      const read = readPolicies(cedar, text);
+      if (read.status === 'broken') return { problems: read.problems, unchecked: [] };
+      return validate(cedar, { text, policies: read.policies, tools });
+    },
+  };
+}
+
+interface Candidate {
+  readonly text: string;
+  readonly policies: readonly NumberedPolicy[];
+  readonly tools: readonly KnownTool[];
+}
+
+function validate(cedar: typeof Cedar, { text, policies, tools }: Candidate): CheckedPolicies {
+  const schema = cedarSchema(tools);
+  const known = new Set(Object.keys(schema.MA.actions));
+  const unchecked = policies
+    .map(({ id, ...policy }) => ({
+      policy: id,
+      actions: actionsOf({ id, ...policy }).filter((name) => !known.has(name)),
+    }))
+    .filter(({ actions }) => actions.length > 0);
+  const skipped = new Set(unchecked.map(({ policy }) => policy));
+  const answer = cedar.validate({ schema: asCedar(schema), policies: { staticPolicies: text } });
+  if (answer.type === 'failure') return { problems: problemsOf(answer.errors, text), unchecked };
+  const byCedarId = new Map(policies.map((policy) => [policy.cedarId, policy.id]));
+  const mistyped = answer.validationErrors.flatMap(({ policyId, error }) => {
+    const id = byCedarId.get(policyId) ?? policyId;
+    return skipped.has(id) ? [] : problemsOf([error], text, id);
+  });
+  const stray = policies.flatMap((policy) =>
+    strayServers(policy).map((message) => ({ at: null, policy: policy.id, message })),
+  );
+  return { problems: [...mistyped, ...stray], unchecked };
+}
+
+/** What Cedar declares as a schema has the same shape, with fields that are not used here. */
+function asCedar(schema: CedarSchema): Cedar.Schema {
+  return schema as unknown as Cedar.Schema;
+}

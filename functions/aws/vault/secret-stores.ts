@@ -1,0 +1,66 @@
+/** Which store keeps which secret: a writer asks the deployment's option, a reader the pointer. */
+import { KMSClient } from '@aws-sdk/client-kms';
+import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { OAuthTokens } from '#contract/secret-stores.ts';
+import { Fault } from '#core/ports/errors.ts';
+import type { SecretPointers, SecretReader, SecretWriter } from '#core/ports/secrets.ts';
+import { fieldsOf, secretInvalid, storeOf, type Store } from '#aws/vault/secret-pointers.ts';
+import { createKmsReader, createKmsWriter } from '#aws/vault/secrets.kms.ts';
+import { createSecretsManagerReader, createSecretsManagerWriter } from '#aws/vault/secrets.secrets-manager.ts';
+import { setting, type Environment } from '#aws/settings.ts';
+
+/** Whoever waits for a secret has a user waiting. */
+const PATIENTLY = { requestHandler: { connectionTimeout: 1000, requestTimeout: 4000 }, maxAttempts: 3 };
+
+export function createSecretWriter(environment: Environment): SecretWriter {
+  const prefix = setting(environment, 'SECRETS_PREFIX');
+  const manager = createSecretsManagerWriter(new SecretsManagerClient(PATIENTLY), prefix);
+  if (tokensIn(environment) === 'secrets-manager') return manager;
+  const sealed = createKmsWriter(new KMSClient(PATIENTLY), setting(environment, 'VAULT_KEY_ARN'));
+  return {
+    write(place, type, values, inForce) {
+      return (type === 'mcp_oauth' ? sealed : manager).write(place, type, values, inForce);
+    },
+    async remove(place) {
+      // Both: a credential that is older than the option has secrets in either.
+      await Promise.all([sealed.remove(place), manager.remove(place)]);
+    },
+  };
+}
+
+/** Of what is outside the rows: a sealed secret goes with its row. */
+export function createSecretRemover(environment: Environment): Pick<SecretWriter, 'remove'> {
+  const prefix = setting(environment, 'SECRETS_PREFIX');
+  return createSecretsManagerWriter(new SecretsManagerClient(PATIENTLY), prefix);
+}
+
+export function createSecretReader(environment: Environment): SecretReader {
+  const prefix = setting(environment, 'SECRETS_PREFIX');
+  const readers = new Map<string, SecretReader>([
+    ['secrets-manager' satisfies Store, createSecretsManagerReader(new SecretsManagerClient(PATIENTLY), prefix)],
+  ]);
+  if (tokensIn(environment) === 'dynamodb-kms') {
+    const keyArn = setting(environment, 'VAULT_KEY_ARN');
+    readers.set('dynamodb-kms' satisfies Store, createKmsReader(new KMSClient(PATIENTLY), keyArn));
+  }
+  return {
+    async read(place, pointers) {
+      const values = byStore(pointers).map(([store, ofStore]) => {
+        const reader = readers.get(store) ?? secretInvalid(place, 'is in no store of this deployment');
+        return reader.read(place, ofStore);
+      });
+      return Object.assign({}, ...(await Promise.all(values)));
+    },
+  };
+}
+
+function tokensIn(environment: Environment): OAuthTokens {
+  const parsed = OAuthTokens.safeParse(setting(environment, 'OAUTH_TOKENS'));
+  if (parsed.success) return parsed.data;
+  throw new Fault('setting_missing', 'the setting OAUTH_TOKENS names no store');
+}
+
+function byStore(pointers: SecretPointers): readonly (readonly [string, SecretPointers])[] {
+  const groups = Map.groupBy(fieldsOf(pointers), ([, pointer]) => storeOf(pointer));
+  return [...groups].map(([store, fields]) => [store, Object.fromEntries(fields)]);
+}

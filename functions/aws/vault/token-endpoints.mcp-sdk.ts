@@ -1,0 +1,86 @@
+/**
+ * Where issuers take token requests, in the places for metadata that the MCP SDK knows. No more of it is read than is
+ * used: identity providers leave out what the SDK's own reader insists on.
+ */
+import { buildDiscoveryUrls, type FetchLike } from '@modelcontextprotocol/client';
+import * as z from 'zod';
+import type { AllowedHosts } from '#contract/outbound.ts';
+import type { FoundEndpoint, TokenEndpoints } from '#core/vault/exchange-identity.ts';
+import { createExpiring } from '#core/ports/expiring.ts';
+import { judgeUrl } from '#core/outbound/destination.ts';
+import { OutboundError } from '#aws/outbound/outbound-error.ts';
+
+export interface TokenEndpointsOptions {
+  /** Guarded. */
+  readonly fetch: FetchLike;
+  readonly allow: AllowedHosts;
+  readonly nowMs: () => number;
+}
+
+/** RFC 8414 and OpenID Connect Discovery. */
+const Metadata = z.looseObject({
+  issuer: z.string(),
+  token_endpoint: z.string(),
+  token_endpoint_auth_methods_supported: z.array(z.string()).optional(),
+});
+
+/** An endpoint that has moved is found again after so long. */
+const MOST_MS = 3_600_000;
+/** Of one organisation's servers there are fewer. */
+const MOST_ENTRIES = 1000;
+
+export function createTokenEndpoints({ fetch, allow, nowMs }: TokenEndpointsOptions): TokenEndpoints {
+  const known = createExpiring<FoundEndpoint>(nowMs, MOST_ENTRIES);
+
+  async function discover(issuer: string): Promise<FoundEndpoint | string> {
+    const told = await metadataOf(fetch, issuer);
+    if (typeof told === 'string') return told;
+    const { issuer: ownName, token_endpoint: url, token_endpoint_auth_methods_supported: authMethods = [] } = told;
+    const judged = judgeUrl(url, allow);
+    if (judged.status === 'blocked') return `names a token endpoint whose host ${judged.rule}`;
+    return { status: 'found', issuer: ownName, url, authMethods };
+  }
+
+  return {
+    async find(issuer) {
+      const remembered = known.find(issuer);
+      if (remembered !== undefined) return remembered;
+      const found = await discover(issuer).catch((error: unknown) => {
+        if (error instanceof OutboundError) return `did not answer: ${error.message}`;
+        throw error;
+      });
+      if (typeof found === 'string') return { status: 'failed', detail: `${new URL(issuer).host} ${found}` };
+      known.keep(issuer, found, nowMs() + MOST_MS);
+      return found;
+    },
+  };
+}
+
+/**
+ * The first that is this issuer's, or why there is none. An error page, in whatever format, is none, and some hosts have
+ * one answer for all of their issuers. RFC 8414 §3.3: whoever answers for another one could take what is meant for it.
+ */
+async function metadataOf(fetch: FetchLike, issuer: string): Promise<z.infer<typeof Metadata> | string> {
+  let isOfAnother = false;
+  for (const { url } of buildDiscoveryUrls(issuer)) {
+    const response = await fetch(url, { headers: { accept: 'application/json' } });
+    const { data } = Metadata.safeParse(jsonOf(await response.text()));
+    if (!response.ok || data === undefined) continue;
+    if (bare(data.issuer) === bare(issuer)) return data;
+    isOfAnother = true;
+  }
+  return isOfAnother ? 'names another issuer' : 'has no metadata that can be read';
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+/** Issuers are written with and without a slash at the end. */
+function bare(issuer: string): string {
+  return issuer.replace(/\/$/, '');
+}

@@ -1,0 +1,70 @@
+/** The world of the pages on which users consent. */
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { KnownClients, LoginSettings } from '#contract/connect.ts';
+import { AllowedHosts } from '#contract/outbound.ts';
+import { redirectUrl } from '#core/connect/registration.ts';
+import { createAudit } from '#aws/audit/audit.dynamodb.ts';
+import { createAuthorizationServers } from '#aws/connect/authorization-server.mcp-sdk.ts';
+import { createClientSecrets } from '#aws/vault/client-secrets.secrets-manager.ts';
+import { createConnectClients } from '#aws/connect/connect-clients.dynamodb.ts';
+import { createGuardedFetch, type FetchLimits } from '#aws/outbound/guarded-fetch.https.ts';
+import { resolveBySystem } from '#aws/outbound/hops.https.ts';
+import { createIdentityProvider } from '#aws/connect/identity-provider.openid-client.ts';
+import { createJournal } from '#aws/journal.powertools.ts';
+import { createSeals } from '#aws/connect/seals.hmac.ts';
+import { createSecretWriter } from '#aws/vault/secret-stores.ts';
+import { jsonSetting, setting, urlSetting, type Environment } from '#aws/settings.ts';
+import { newToken, pause } from '#aws/stamp.ts';
+import { enterpriseIn, settleWorld } from '#aws/worlds/connect-links.ts';
+import { sendingWorld, sessionTables } from '#aws/worlds/sessions.ts';
+
+/** Somebody waits at a browser, and API Gateway gives up after 29 seconds; a page asks several times. */
+const LIMITS: FetchLimits = { maxBytes: 1_000_000, totalMs: 6000, idleMs: 4000, maxRedirects: 3 };
+
+export function connectWorld(environment: Environment) {
+  const dynamodb = new DynamoDBClient();
+  const table = setting(environment, 'VAULT_TABLE');
+  const baseUrl = urlSetting(environment, 'CONNECT_BASE_URL');
+  const signingSecret = setting(environment, 'CONNECT_SIGNING_SECRET_ARN');
+  const secrets = createClientSecrets(new SecretsManagerClient(), setting(environment, 'CONNECT_SECRETS_PREFIX'));
+  const sending = sendingWorld(environment, sessionTables(environment, dynamodb));
+  const allow = jsonSetting(environment, 'MCP_ALLOW', AllowedHosts);
+  const servers = { fetch: createGuardedFetch({ allow, resolve: resolveBySystem }, LIMITS), allow };
+  const clients = { dynamodb, table, secrets, redirectUrl: redirectUrl(baseUrl) };
+  return {
+    ...settleWorld(environment, sending),
+    clients: createConnectClients(clients),
+    secrets: createSecretWriter(environment),
+    servers: createAuthorizationServers(servers),
+    enterprise: enterpriseIn(environment),
+    identity: identityOf(environment, (id) => secrets.read(id)),
+    seals: createSeals(() => secrets.read(signingSecret)),
+    audit: createAudit({
+      dynamodb,
+      table: setting(environment, 'AUDIT_TABLE'),
+      now: sending.stamp.now,
+      newToken,
+      pause,
+    }),
+    knownClients: jsonSetting(environment, 'CONNECT_CLIENTS', KnownClients),
+    appName: setting(environment, 'CONNECT_APP_NAME'),
+    baseUrl,
+    newToken,
+    journal: createJournal(),
+  };
+}
+
+function identityOf(environment: Environment, read: (id: string) => Promise<string>) {
+  const login = jsonSetting(environment, 'CONNECT_LOGIN', LoginSettings);
+  const { clientSecretArn } = login;
+  return createIdentityProvider({
+    login,
+    clientSecret: async () => (clientSecretArn === null ? null : read(clientSecretArn)),
+    // The customer's own choice of hosts: a server of strangers has no way in by it.
+    fetch: createGuardedFetch(
+      { allow: jsonSetting(environment, 'CONNECT_ALLOW', AllowedHosts), resolve: resolveBySystem },
+      LIMITS,
+    ),
+  });
+}

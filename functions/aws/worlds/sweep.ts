@@ -1,0 +1,30 @@
+/** The sweep's world: of everything it looks at, it holds as much as it takes to finish what others began. */
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import type { Instant } from '#contract/ids.ts';
+import type { LogKey } from '#core/ports/session-log.ts';
+import type { RepairWorld } from '#core/session/repair.ts';
+import { createJournal, type FunctionJournal } from '#aws/journal.powertools.ts';
+import { runningSince } from '#aws/session/running-sessions.dynamodb.ts';
+import { createSecretRemover } from '#aws/vault/secret-stores.ts';
+import { setting, type Environment } from '#aws/settings.ts';
+import { settleWorld } from '#aws/worlds/connect-links.ts';
+import { sendingWorld, sessionTables } from '#aws/worlds/sessions.ts';
+
+export interface SweepWorld extends RepairWorld {
+  runningSince(instant: Instant): AsyncGenerator<LogKey>;
+  readonly journal: FunctionJournal;
+}
+
+export function sweepWorld(environment: Environment) {
+  const dynamodb = new DynamoDBClient();
+  const table = setting(environment, 'RECORDS_TABLE');
+  const sending = sendingWorld(environment, sessionTables(environment, dynamodb));
+  const connecting = settleWorld(environment, sending);
+  return {
+    ...sending,
+    connecting,
+    arriving: { credentials: connecting.credentials, secrets: createSecretRemover(environment) },
+    runningSince: (instant) => runningSince(dynamodb, table, instant),
+    journal: createJournal(),
+  } satisfies SweepWorld & Record<'connecting' | 'arriving', unknown>;
+}

@@ -1,0 +1,138 @@
+/**
+ * Tries a credential at its server (contract §2.7): with the token that is in force, and once more with a fresh one when
+ * that is refused. It keeps the rules of every refresh: one at a time, none in a cool-down, and what comes of it is saved.
+ *
+ * A credential for an environment variable has no server to be tried at, an identity is for none, and one for a server
+ * that the organisation manages is not used there: nothing is known of them, which is `unknown`.
+ */
+import type { CredentialValidation } from '#contract/credential-validation.ts';
+import { isIdentity, managedServer } from '#core/vault/enterprise.ts';
+import { Fault } from '#core/ports/errors.ts';
+import type { McpClient, McpFailure } from '#core/ports/mcp-client.ts';
+import type { Until } from '#core/mcp/proxy-world.ts';
+import type { OutboundFailure } from '#core/ports/outbound.ts';
+import { createObtainToken, type Obtained } from '#core/vault/obtain-token.ts';
+import type { Exchange, RefreshWorld } from '#core/vault/refresh.ts';
+import { scrubbedResponse } from '#core/mcp/scrubbed-response.ts';
+import type { SecretValues } from '#core/ports/secrets.ts';
+import { canonicalServerUrl } from '#core/vault/server-url.ts';
+import { placeOf, type CredentialPlace, type StoredCredential } from '#core/ports/vault-records.ts';
+
+export interface ValidationWorld extends RefreshWorld {
+  /** A client that remembers nothing: a list of tools that it knew would prove nothing. */
+  readonly newClient: () => McpClient;
+}
+
+type Told = Pick<CredentialValidation, 'status' | 'mcp_probe' | 'refresh'>;
+
+/** Time to say how far it came. */
+const SPARE_MS = 1000;
+const UNTESTED = { mcp_probe: null, refresh: null };
+/** A token endpoint that nobody spoke to; of the others something came back. */
+const CONNECT_ERRORS: readonly OutboundFailure['failure'][] = ['blocked', 'unreachable', 'timeout'];
+
+/** Null when there is no such credential. Throws `Fault`s, and the signal's reason. */
+export async function validateCredential(
+  world: ValidationWorld,
+  place: CredentialPlace,
+  until: Until,
+): Promise<CredentialValidation | null> {
+  const validatedAt = world.stamp.now();
+  const stored = await world.credentials.find(place);
+  if (stored === null) return null;
+  const told = await trial(world, stored, until);
+  return {
+    type: 'vault_credential_validation',
+    credential_id: place.credential,
+    vault_id: place.vault,
+    validated_at: validatedAt,
+    has_refresh_token: stored.secrets.refresh_token !== undefined,
+    ...told,
+  };
+}
+
+async function trial(world: ValidationWorld, stored: StoredCredential, until: Until): Promise<Told> {
+  const { auth, archived_at: archivedAt } = stored.credential;
+  const url = auth.type === 'environment_variable' ? null : canonicalServerUrl(auth.mcp_server_url);
+  if (url === null || isOfEnterprise(world, url)) return { status: 'unknown', ...UNTESTED };
+  if (archivedAt !== null) return { status: 'invalid', ...UNTESTED };
+  const values = await world.secrets.read(placeOf(stored), stored.secrets);
+  const token = values.token ?? values.access_token;
+  if (token === undefined) return { status: 'invalid', ...UNTESTED };
+  const carried = carry(world, stored, { token, signal: until.signal });
+  const target = { url, bearer: carried.bearer, cacheKey: null, deadline: until.deadline - SPARE_MS };
+  const listed = await world.newClient().listTools(target, until.signal);
+  const obtained = carried.obtained();
+  return {
+    status: listed.status === 'listed' ? 'valid' : verdict(listed, obtained),
+    mcp_probe: listed.status === 'listed' ? null : probeOf(listed, inUse(values, obtained)),
+    refresh: obtained === null ? null : refreshOf(stored, obtained),
+  };
+}
+
+function isOfEnterprise({ enterprise }: ValidationWorld, url: string): boolean {
+  return isIdentity(enterprise, url) || managedServer(enterprise, url) !== null;
+}
+
+/** The token that is in force, until it is refused. */
+function carry(
+  world: ValidationWorld,
+  stored: StoredCredential,
+  { token, signal }: { readonly token: string; readonly signal: AbortSignal },
+) {
+  let obtained: Obtained | null = null;
+  return {
+    obtained: () => obtained,
+    bearer: {
+      token: async () => (obtained?.answer.status === 'bearer' ? obtained.answer.token : token),
+      async onUnauthorized() {
+        obtained = await createObtainToken(world)(stored, { refused: stored.version, signal });
+        if (obtained.answer.status === 'bearer') return;
+        throw new Fault('secret_unavailable', 'the server refused the token, and there is no other one');
+      },
+    },
+  };
+}
+
+function verdict({ kind }: McpFailure, obtained: Obtained | null): Told['status'] {
+  if (kind === 'scope_required') return 'invalid';
+  if (kind !== 'authentication') return 'unknown';
+  // Refused in a way that a fresh token is not asked for, or with one; else it depends on why there is none.
+  if (obtained === null || obtained.answer.status !== 'unavailable') return 'invalid';
+  return isRefusal(obtained.exchange) ? 'invalid' : 'unknown';
+}
+
+/** The authorization server understood, and will not: asking again does not help. */
+function isRefusal(exchange: Exchange | null): boolean {
+  if (exchange === null || exchange.reply.status === 'failed') return false;
+  const { code } = exchange.reply;
+  return code >= 400 && code < 500 && code !== 408 && code !== 429;
+}
+
+function probeOf({ method, http }: McpFailure, secrets: readonly string[]): Told['mcp_probe'] {
+  return { method, http_response: http === null ? null : scrubbedResponse(http, secrets) };
+}
+
+/** Null when the token endpoint was not asked: somebody else was, or it is too early to ask again. */
+function refreshOf({ secrets }: StoredCredential, { exchange }: Obtained): Told['refresh'] {
+  if (secrets.refresh_token === undefined) return { status: 'no_refresh_token', http_response: null };
+  if (exchange === null) return null;
+  if (exchange.meaning === 'refreshed') return { status: 'succeeded', http_response: null };
+  const { reply } = exchange;
+  if (reply.status === 'failed') {
+    const status = CONNECT_ERRORS.includes(reply.failure) ? 'connect_error' : 'failed';
+    return { status, http_response: null };
+  }
+  const response = {
+    status_code: reply.code,
+    content_type: reply.headers['content-type'] ?? '',
+    body: new TextDecoder().decode(reply.body),
+    body_truncated: false,
+  };
+  return { status: 'failed', http_response: scrubbedResponse(response, exchange.inUse) };
+}
+
+function inUse(values: SecretValues, obtained: Obtained | null): readonly string[] {
+  const later = obtained?.answer.status === 'bearer' ? obtained.answer.inUse : [];
+  return [...Object.values(values), ...later, ...(obtained?.exchange?.inUse ?? [])];
+}

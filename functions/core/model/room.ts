@@ -1,0 +1,53 @@
+/** When a model's window is full (contract §7.6): everything that decides on a compaction, in one place. */
+import type { SessionState } from '#contract/entries.ts';
+import type { ModelUsage } from '#contract/usage.ts';
+import { habitsOf } from '#core/model/habits.ts';
+
+/** The provider's word for an answer that it ended because the window was full. */
+export const WINDOW_EXCEEDED = 'model_context_window_exceeded';
+
+/** Compactions in a row that may leave no room: a further one would not either. */
+export const MAX_COMPACTIONS = 3;
+
+/** Of the window; what the last answer's calls bring back comes on top, and is known only by an estimate. */
+const FULL_SHARE = 0.8;
+
+/** The request for a summary, and the summary. */
+const SUMMARY_TOKENS = 20_000;
+
+/** From this size on a context is summarised before the model is asked again: an answer and a summary still fit. */
+export function fullTokens(model: string): number {
+  const { windowTokens, maxTokens } = habitsOf(model);
+  return Math.min(windowTokens * FULL_SHARE, windowTokens - maxTokens - SUMMARY_TOKENS);
+}
+
+/** The most that a request for a summary may hold. */
+export function summarisableTokens(model: string): number {
+  const { windowTokens, maxTokens } = habitsOf(model);
+  return windowTokens - maxTokens;
+}
+
+/**
+ * Whether room has to be made before the model is asked. What it has not answered yet cannot be summarised, so it counts
+ * for no more than half: a large message must not cause one compaction after the other.
+ */
+export function isFull({ model, contextTokens, taken, queued }: SessionState): boolean {
+  const full = fullTokens(model);
+  const unanswered = queued.reduce((tokens, message) => tokens + message.tokens, taken?.tokens ?? 0);
+  return contextTokens > 0 && contextTokens + Math.min(unanswered, full / 2) >= full;
+}
+
+/** Whether a compaction can make a request smaller: of what nobody has answered, or summarised just now, it cannot. */
+export function canMakeRoom({ contextTokens, compactions }: SessionState): boolean {
+  return contextTokens > 0 && compactions === 0;
+}
+
+/** The context that an answer ends, as the provider counted it. */
+export function usedTokens(usage: ModelUsage): number {
+  return usage.input_tokens + usage.cache_read_input_tokens + usage.cache_creation_input_tokens + usage.output_tokens;
+}
+
+/** A context of which the provider says that it is too large, whatever was thought of it before. */
+export function exceededTokens({ model, contextTokens }: Pick<SessionState, 'model' | 'contextTokens'>): number {
+  return Math.max(habitsOf(model).windowTokens, contextTokens * 2);
+}

@@ -1,0 +1,147 @@
+/** Ports of the sandboxes: their records, tasks and packages, and the calls to them. */
+import type { ExecuteRequest, ExecuteResponse } from '#contract/hands.ts';
+import type { EventId, Instant, SessionId } from '#contract/ids.ts';
+import type { PackageFailure, PackageList, PackageOrder } from '#contract/packages.ts';
+import type { LogKey } from '#core/ports/session-log.ts';
+
+/** Starts provisioning a session's sandbox without waiting for it; the run's own Provision step repeats it. */
+export interface Warming {
+  warm(key: LogKey): Promise<void>;
+}
+
+/** Ends a session's sandbox, if it has one, before it answers. Idempotent. Throws `Fault` `sandbox_not_released`. */
+export interface Releasing {
+  release(session: SessionId): Promise<void>;
+}
+
+/**
+ * The record of a session's sandbox. `generation` counts the sandboxes of the session from 1; a lost one is never used
+ * again. `token` is what callers present; the task holds only its hash. `packages` is the session's for good: it was
+ * taken from the environment when the session was created. `archive` is where this generation gets them from.
+ */
+export type SandboxRecord =
+  /** No sandbox was asked for yet; only a session with packages has this record. */
+  { readonly status: 'planned'; readonly generation: 0; readonly packages: PackageList } | ReservedSandbox;
+
+export type ReservedSandbox = {
+  readonly generation: number;
+  readonly token: string;
+  readonly lastUsedAt: Instant;
+  readonly packages: PackageList | null;
+  readonly archive: string | null;
+} & (
+  | { readonly status: 'starting' }
+  | { readonly status: 'lost' }
+  /** There is no sandbox and `reason` says why, to the model: its packages could not be installed. */
+  | { readonly status: 'failed'; readonly reason: string; readonly failedAt: Instant }
+  /** `address` is `host:port`, reachable from the execute function only. */
+  | { readonly status: 'ready'; readonly task: string; readonly address: string; readonly readyAt: Instant }
+);
+
+export interface SentMark {
+  readonly record: SandboxRecord | null;
+  readonly sentTo: number;
+  readonly again: boolean;
+}
+
+/** Every write is conditional on the generation, so that of two writers one wins and the other sees the winner's record. */
+export interface SandboxRecords {
+  find(session: SessionId): Promise<SandboxRecord | null>;
+  /** Reserves the generation after `previous` (0: the first), unless somebody else has. */
+  reserve(
+    session: SessionId,
+    previous: number,
+    start: { token: string; archive: string | null; at: Instant },
+  ): Promise<SandboxRecord>;
+  ready(
+    session: SessionId,
+    generation: number,
+    place: { task: string; address: string; at: Instant },
+  ): Promise<SandboxRecord>;
+  lost(session: SessionId, generation: number): Promise<void>;
+  /** Ends a generation that is starting: it will not be. */
+  failed(session: SessionId, generation: number, why: { reason: string; at: Instant }): Promise<SandboxRecord>;
+  /**
+   * Marks that a call is about to be sent to a generation and reads the record, in one round trip. `sentTo` is the
+   * generation of the first mark: a call is never sent to another one. `again` tells that this is not the first.
+   */
+  send(session: SessionId, call: EventId, generation: number, at: Instant): Promise<SentMark>;
+}
+
+export type TaskStatus =
+  | { readonly status: 'starting' }
+  | { readonly status: 'running'; readonly address: string }
+  | { readonly status: 'stopped'; readonly reason: string }
+  /** Not known: for a moment after its start, and some time after its end. */
+  | { readonly status: 'unknown' };
+
+/** Runs sandbox tasks. `run` is idempotent by session and generation. Throws `Fault` `sandbox_not_ready`. */
+export interface Tasks {
+  run(
+    session: SessionId,
+    generation: number,
+    start: { readonly tokenSha256: string; readonly archive: string | null },
+  ): Promise<string>;
+  status(task: string): Promise<TaskStatus>;
+  /** Asks for the end of a task; one that has ended already stays so. */
+  stop(task: string): Promise<void>;
+}
+
+export type FoundArchive =
+  | { readonly status: 'built' }
+  | { readonly status: 'missing' }
+  /** The latest build failed, at that instant. */
+  | { readonly status: 'failed'; readonly failure: PackageFailure; readonly at: Instant };
+
+/** Installed packages, each archive under its hash. They live for some weeks: what is missing is built again. */
+export interface PackageArchives {
+  find(archive: string): Promise<FoundArchive>;
+  /** Stores an order; the answered URL shows it to whoever holds the URL, for some minutes. A repeat replaces it. */
+  order(archive: string, order: Omit<PackageOrder, 'archiveUrl' | 'failureUrl'>): Promise<string>;
+  /** Stores the failure of a build that could not do it by itself. */
+  fail(archive: string, failure: PackageFailure): Promise<void>;
+}
+
+/** Runs tasks that install packages. `run` is idempotent by archive and attempt. Throws `Fault` `sandbox_not_ready`. */
+export interface PackageBuilds {
+  run(archive: string, attempt: number, orderUrl: string): Promise<string>;
+  status(task: string): Promise<TaskStatus>;
+}
+
+export type Delivered =
+  | { readonly status: 'delivered' }
+  | { readonly status: 'missing' }
+  | { readonly status: 'refused' }
+  | { readonly status: 'interrupted' };
+
+/** Carries an archive into a sandbox. A repeat changes nothing there. */
+export interface PackageDelivery {
+  deliver(place: { readonly address: string; readonly token: string }, archive: string): Promise<Delivered>;
+}
+
+export type SandboxReply =
+  | { readonly status: 'answered'; readonly response: ExecuteResponse }
+  /** Nobody listens at the address. */
+  | { readonly status: 'unreachable' }
+  /** It waits for its packages and has not taken the call. */
+  | { readonly status: 'awaits packages' }
+  /** It lacks the results of these calls, which this one may read, and has not taken it. */
+  | { readonly status: 'awaits results'; readonly calls: readonly string[] }
+  /** It does not take this call: `reason` is for the model. */
+  | { readonly status: 'refused'; readonly reason: string }
+  /** The connection broke while the call was under way. */
+  | { readonly status: 'interrupted' };
+
+export interface SandboxPlace {
+  readonly address: string;
+  readonly token: string;
+}
+
+/** Carries one call to a sandbox, once; a repeated id joins or replays there. */
+export interface SandboxClient {
+  execute(place: SandboxPlace, request: ExecuteRequest): Promise<SandboxReply>;
+  /** Makes the file of a call that was made elsewhere, as a whole or not at all. A repeat writes it anew. */
+  give(place: SandboxPlace, call: EventId, text: string): Promise<'kept' | 'refused' | 'interrupted'>;
+  /** Asks for the end of a running call, whose `execute` then answers. Best effort: a call that is not running stays so. */
+  cancel(place: SandboxPlace, call: EventId): void;
+}

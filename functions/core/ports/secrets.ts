@@ -1,0 +1,44 @@
+/**
+ * Ports of the secrets themselves. Who may write is not who may read: the API's role holds `SecretWriter` alone and the
+ * proxy's both, and IAM makes it true. A write adds a version and takes nothing away, so the row that points at versions
+ * decides which one is in force, and a writer that died in between has changed nothing.
+ *
+ * A store may keep the secret sealed in the pointer itself. So pointers are kept with a row and are told to nobody, and
+ * a secret is gone when both `remove` has been called and the row has forgotten its pointers.
+ */
+import * as z from 'zod';
+import type { CredentialAuth } from '#contract/credentials.ts';
+import type { CredentialPlace } from '#core/ports/vault-records.ts';
+
+export const SecretField = z.enum(['access_token', 'refresh_token', 'client_secret', 'token', 'secret_value']);
+export type SecretField = z.infer<typeof SecretField>;
+
+export type SecretValues = Readonly<Partial<Record<SecretField, string>>>;
+
+/** Which version holds each field: opaque, made by the writer, and it tells the reader where to look. */
+export const SecretPointers = z.partialRecord(SecretField, z.string());
+export type SecretPointers = Readonly<z.infer<typeof SecretPointers>>;
+
+export interface SecretWriter {
+  /**
+   * Stores the fields as a new version and answers a pointer for each of them. Throws `Fault` `secret_unavailable`.
+   * `inForce` are the pointers of the row that was read; a new credential has none. A write that has them does not bring
+   * back what `remove` took away in the meantime.
+   */
+  write(
+    place: CredentialPlace,
+    type: CredentialAuth['type'],
+    values: SecretValues,
+    inForce?: SecretPointers,
+  ): Promise<SecretPointers>;
+  /** Ends everything that was stored for the credential outside its row, for good. A repeat changes nothing. */
+  remove(place: CredentialPlace): Promise<void>;
+}
+
+export interface SecretReader {
+  /**
+   * The value of every field that is pointed at. Throws `Fault` `secret_unavailable`, also when a version is gone, and
+   * `stored_data_invalid` for a pointer of another credential, another field or no store of this deployment.
+   */
+  read(place: CredentialPlace, pointers: SecretPointers): Promise<SecretValues>;
+}

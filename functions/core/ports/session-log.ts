@@ -1,0 +1,75 @@
+/** Port of the session log. */
+import type { Entry, SessionState } from '#contract/entries.ts';
+import type { Instant, SessionId, ThreadId } from '#contract/ids.ts';
+import type { Session } from '#contract/sessions.ts';
+
+/** Names one log: the partition of a thread. The primary thread's log is the session's own. */
+export interface LogKey {
+  readonly session: SessionId;
+  readonly thread: ThreadId;
+}
+
+/** The last position of a log and the state folded up to it. */
+export interface Head {
+  readonly position: number;
+  readonly state: SessionState;
+}
+
+export interface PositionedEntry {
+  readonly position: number;
+  readonly entry: Entry;
+}
+
+/** What a client gave a session, and may change: the row holds it, beside what follows from the log. */
+export type SessionDetails = Pick<
+  Session,
+  'id' | 'agent' | 'environment_id' | 'vault_ids' | 'title' | 'metadata' | 'created_at'
+>;
+
+export interface Append {
+  readonly key: LogKey;
+  /** The head on which the entries were decided. */
+  readonly after: Head;
+  readonly entries: readonly Entry[];
+  /** The state folded over `entries`; it is stored beside them. */
+  readonly state: SessionState;
+  readonly at: Instant;
+  /** The session's details as they are to be; absent while they stay. */
+  readonly details?: SessionDetails;
+  /** The request that asked for it, for whoever debugs: it is in the caller's response and in the request's log line. */
+  readonly cause?: string;
+}
+
+/** A lost race is a value: somebody else appended first, and `head` is where the log stands now. */
+export type Appended =
+  | { readonly status: 'appended'; readonly head: Head }
+  | { readonly status: 'conflict'; readonly head: Head };
+
+/**
+ * The durable, append-only log of a session (design §2).
+ * `append` is all or nothing at exactly `after.position + 1`; a repeat of the same append, its first answer lost, is
+ * `appended` and writes nothing. When status, run or details change, the session's row changes in the same transaction.
+ * Reads are strongly consistent. Nothing here ever deletes an entry but `remove`.
+ */
+export interface SessionLog {
+  head(key: LogKey): Promise<Head | null>;
+  /**
+   * All entries from position `from` on, in order, and the head they lead to; no entries and a null head when the log
+   * ends before `from`. `from` is 1 or the position after a head.
+   */
+  read(
+    key: LogKey,
+    from: number,
+  ): Promise<{ readonly entries: readonly PositionedEntry[]; readonly head: Head | null }>;
+  /**
+   * The same, and without what comes before the head's slice (`sliceFrom`), so that its cost does not grow with the log.
+   * A log that was never compacted is read as `read` does, in no more round trips.
+   */
+  slice(
+    key: LogKey,
+    from: number,
+  ): Promise<{ readonly entries: readonly PositionedEntry[]; readonly head: Head | null }>;
+  append(append: Append): Promise<Appended>;
+  /** The entry at a position, or null. */
+  entryAt(key: LogKey, position: number): Promise<Entry | null>;
+}

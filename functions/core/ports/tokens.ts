@@ -1,0 +1,31 @@
+/** Port of the engine that keeps access tokens fresh (governance §8.5). */
+import type { Match } from '#core/ports/vault-records.ts';
+
+/** A token to use once, now. Its lifetime is the call's. */
+export interface Bearer {
+  readonly status: 'bearer';
+  readonly token: string;
+  /** Of the row that it was read from: what `renew` is told was refused. */
+  readonly version: number;
+  /** Every secret value that this call could leak: to be taken out of whatever comes back. */
+  readonly inUse: readonly string[];
+}
+
+export interface NoBearer {
+  /**
+   * `needs_reauth`: the user has to consent, or to sign in. `other_user`: so, too, for it is somebody else who has signed
+   * in. `access_denied`: the user's organisation says no, and no consent changes that. `unavailable`: later, after
+   * `retryAfterMs`.
+   */
+  readonly status: 'needs_reauth' | 'other_user' | 'access_denied' | 'unavailable';
+  readonly retryAfterMs: number | null;
+  /** For logs: names endpoint host and error code, never a token or an answer's text. */
+  readonly detail: string;
+}
+
+export interface Tokens {
+  /** A token that is good for this call, refreshed before if it is about to expire. Only throws `Fault`s. */
+  bearer(match: Match, signal: AbortSignal): Promise<Bearer | NoBearer>;
+  /** The server refused what `bearer` gave: read again, and refreshed once if nobody else has. */
+  renew(match: Match, refused: Bearer, signal: AbortSignal): Promise<Bearer | NoBearer>;
+}

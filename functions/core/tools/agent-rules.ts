@@ -1,0 +1,42 @@
+/** Rules that only the whole of a resolved agent can break. */
+import type { Model, SessionAgent } from '#contract/agents.ts';
+import { unservedSetting } from '#core/tools/server-tools.ts';
+import { refusalOf } from '#core/model/check.ts';
+import { refuse, type RequestRefusal } from '#core/ports/refusal.ts';
+
+/** A session's row repeats its agent, beside title and metadata, in one DynamoDB item of 400 KB. */
+const MAX_AGENT_BYTES = 340_000;
+
+/** `field` is what of the request carries the agent. */
+export function tooLarge(agent: SessionAgent, field: string): RequestRefusal | null {
+  const bytes = new TextEncoder().encode(JSON.stringify(agent)).length;
+  return bytes <= MAX_AGENT_BYTES
+    ? null
+    : refuse('invalid_request_error', `${field}: the agent must take at most ${MAX_AGENT_BYTES} bytes as JSON`);
+}
+
+/** `parent` is the path of what holds the model: empty, or `agent.`. */
+export function brokenModel(model: Model, parent = ''): RequestRefusal | null {
+  const sentence = refusalOf(model);
+  return sentence === null ? null : refuse('invalid_request_error', `${parent}${sentence}`);
+}
+
+/** Servers without a toolset and toolsets without their server (contract §2.1); `parent` as above. */
+export function brokenServers(agent: Pick<SessionAgent, 'mcp_servers' | 'tools'>, parent = ''): RequestRefusal | null {
+  const declared = agent.mcp_servers.map(({ name }) => name);
+  const used = agent.tools.map((tool) => (tool.type === 'mcp_toolset' ? tool.mcp_server_name : null));
+  const missing = used.findIndex((name) => name !== null && !declared.includes(name));
+  if (missing >= 0) {
+    const field = `${parent}tools.${missing}.mcp_server_name`;
+    return refuse('invalid_request_error', `${field}: must name one of the agent's mcp_servers`);
+  }
+  const unused = declared.findIndex((name) => !used.includes(name));
+  if (unused < 0) return null;
+  return refuse('invalid_request_error', `${parent}mcp_servers.${unused}.name: must be named by an mcp_toolset`);
+}
+
+/** Web tools that the model's provider does not have; `parent` as above. */
+export function brokenTools(agent: Pick<SessionAgent, 'model' | 'tools'>, parent = ''): RequestRefusal | null {
+  const sentence = unservedSetting(agent);
+  return sentence === null ? null : refuse('invalid_request_error', `${parent}${sentence}`);
+}

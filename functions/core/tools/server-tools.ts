@@ -1,0 +1,87 @@
+/**
+ * Web tools (contract §4.1). Where the model's provider has them, it executes them inside its answer; where it has not,
+ * or where somebody is to be asked before, `web_fetch` is a call of ours and `web_search` is absent.
+ */
+import type { SessionAgent } from '#contract/agents.ts';
+import { TOOLSET_TYPE, type ToolConfig } from '#contract/tools.ts';
+import { effectiveConfig } from '#core/tools/effective-config.ts';
+import { habitsOf } from '#core/model/habits.ts';
+import type { ServerTool } from '#core/ports/model.ts';
+
+type Agent = Pick<SessionAgent, 'model' | 'tools'>;
+
+type ConfigOf<Name extends ToolConfig['name']> = Extract<ToolConfig, { name: Name }>;
+
+/** What the provider executes for this agent. */
+export function serverTools(agent: SessionAgent): readonly ServerTool[] {
+  return [...webFetch(agent), ...webSearch(agent)];
+}
+
+/**
+ * Whether `web_fetch` is a call for our own hand. Which URLs a conversation has shown is known to the provider alone,
+ * so where that matters and the provider does not fetch, nobody does.
+ */
+export function fetchesItself(agent: SessionAgent): boolean {
+  const enabled = effectiveConfig(agent.tools, 'web_fetch')?.enabled === true;
+  return enabled && !isServed(agent, 'web_fetch') && configOf(agent, 'web_fetch')?.url_sources == null;
+}
+
+/**
+ * What the agent's toolset asks for by name and nobody would do. Returns a sentence that starts with the field's path.
+ * Tools that are only enabled by default are left out of requests instead: the default enables all of them.
+ */
+export function unservedSetting(agent: Agent): string | null {
+  for (const [at, tool] of agent.tools.entries()) {
+    const configs = tool.type === TOOLSET_TYPE ? tool.configs : [];
+    for (const [index, config] of configs.entries()) {
+      const sentence = config.enabled ? unserved(agent, config) : null;
+      if (sentence !== null) return `tools.${at}.configs.${index}${sentence}`;
+    }
+  }
+  return null;
+}
+
+function unserved(agent: Agent, config: ToolConfig): string | null {
+  if (config.name === 'web_search' && habitsOf(agent.model.id).webSearch === null) {
+    return `: web_search is executed by the model's provider, and ${agent.model.id} has none that does: disable it`;
+  }
+  if (config.name !== 'web_fetch' || config.url_sources == null || isServed(agent, 'web_fetch')) return null;
+  const rule = 'which URLs a conversation has shown is known to the model’s provider alone';
+  return config.permission_policy.type === 'always_allow'
+    ? `.url_sources: ${rule}, and ${agent.model.id} has none that fetches: leave it out`
+    : `.url_sources: ${rule}, which fetches only what is always allowed: leave it out, or set always_allow`;
+}
+
+function webFetch(agent: SessionAgent): readonly ServerTool[] {
+  const type = habitsOf(agent.model.id).webFetch;
+  if (type === null || !isServed(agent, 'web_fetch')) return [];
+  const { allowed_domains, blocked_domains, max_content_tokens, url_sources } = configOf(agent, 'web_fetch') ?? {};
+  return [serverTool(type, 'web_fetch', { allowed_domains, blocked_domains, max_content_tokens, url_sources })];
+}
+
+function webSearch(agent: SessionAgent): readonly ServerTool[] {
+  const type = habitsOf(agent.model.id).webSearch;
+  if (type === null || !isServed(agent, 'web_search')) return [];
+  const { allowed_domains, blocked_domains, user_location } = configOf(agent, 'web_search') ?? {};
+  return [serverTool(type, 'web_search', { allowed_domains, blocked_domains, user_location })];
+}
+
+/** The provider asks nobody, so it executes only what is always allowed. */
+function isServed(agent: Agent, name: 'web_fetch' | 'web_search'): boolean {
+  const config = effectiveConfig(agent.tools, name);
+  const habits = habitsOf(agent.model.id);
+  const type = name === 'web_fetch' ? habits.webFetch : habits.webSearch;
+  return type !== null && config?.enabled === true && config.permission_policy.type === 'always_allow';
+}
+
+function configOf<Name extends ToolConfig['name']>(agent: SessionAgent, name: Name): ConfigOf<Name> | undefined {
+  const configs = agent.tools.flatMap((tool) => (tool.type === TOOLSET_TYPE ? tool.configs : []));
+  return configs.find((config): config is ConfigOf<Name> => config.name === name);
+}
+
+/** Only what is set; `direct`: the newer types would otherwise be called from code that the provider runs. */
+function serverTool(type: string, name: string, settings: Readonly<Record<string, unknown>>): ServerTool {
+  const given = Object.entries(settings).filter(([, value]) => value !== null && value !== undefined);
+  const callers = type.endsWith('_20260318') ? { allowed_callers: ['direct'] } : {};
+  return { type, name, ...callers, ...Object.fromEntries(given) };
+}

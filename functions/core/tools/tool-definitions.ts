@@ -1,0 +1,116 @@
+/**
+ * How the model sees its tools. Names and schemas are those of the SDK's agent toolset, which runs inside the
+ * sandbox; a test compares them, so that an SDK upgrade cannot change one side alone.
+ */
+import type { SessionAgent } from '#contract/agents.ts';
+import type { CustomTool } from '#contract/custom-tools.ts';
+import { SANDBOX_TOOLS, type SandboxTool } from '#contract/hands.ts';
+import type { OfferedTool } from '#contract/mcp.ts';
+import type { ToolName } from '#contract/tools.ts';
+import { effectiveConfig, effectiveMcpConfig } from '#core/tools/effective-config.ts';
+import { fetchesItself } from '#core/tools/server-tools.ts';
+import { WEB_FETCH } from '#core/tools/web-fetch-definition.ts';
+import type { ToolDefinition } from '#core/ports/model.ts';
+
+const TEXT = { type: 'string' } as const;
+
+const DEFINITIONS: Readonly<Record<SandboxTool, Omit<ToolDefinition, 'name'>>> = {
+  bash: {
+    description: 'Run a bash command in a persistent shell. State (cwd, env vars) persists across calls.',
+    input_schema: {
+      type: 'object',
+      properties: {
+        command: { type: 'string', description: 'The command to run' },
+        restart: { type: 'boolean', description: 'Restart the persistent shell before running' },
+        timeout_ms: { type: 'integer', description: 'Per-call timeout in milliseconds' },
+      },
+    },
+  },
+  read: {
+    description: 'Read a UTF-8 text file relative to the workdir.',
+    input_schema: {
+      type: 'object',
+      properties: {
+        file_path: TEXT,
+        view_range: {
+          type: 'array',
+          items: { type: 'integer' },
+          description: '[start_line, end_line] 1-indexed inclusive',
+        },
+      },
+      required: ['file_path'],
+    },
+  },
+  write: {
+    description: 'Write a UTF-8 text file relative to the workdir, creating parent directories as needed.',
+    input_schema: {
+      type: 'object',
+      properties: { file_path: TEXT, content: TEXT },
+      required: ['file_path', 'content'],
+    },
+  },
+  edit: {
+    description: 'Replace old_string with new_string in a file. old_string must be unique unless replace_all.',
+    input_schema: {
+      type: 'object',
+      properties: { file_path: TEXT, old_string: TEXT, new_string: TEXT, replace_all: { type: 'boolean' } },
+      required: ['file_path', 'old_string', 'new_string'],
+    },
+  },
+  glob: {
+    description: 'Match files under the workdir against a glob pattern. Results are mtime-sorted, newest first.',
+    input_schema: {
+      type: 'object',
+      properties: {
+        pattern: TEXT,
+        path: { type: 'string', description: 'Directory to search in. Defaults to the workdir.' },
+      },
+      required: ['pattern'],
+    },
+  },
+  grep: {
+    description: 'Search file contents for a regex. Uses ripgrep if available, otherwise a built-in walker.',
+    input_schema: { type: 'object', properties: { pattern: TEXT, path: TEXT }, required: ['pattern'] },
+  },
+};
+
+/** Built-in tools whose calls are ours to make, in the contract's order: the rest is the provider's, or off. */
+export function enabledTools(agent: SessionAgent): readonly ToolName[] {
+  const sandbox = SANDBOX_TOOLS.filter((name) => effectiveConfig(agent.tools, name)?.enabled === true);
+  return fetchesItself(agent) ? [...sandbox, 'web_fetch'] : sandbox;
+}
+
+/** Of what MCP servers offer, that which the agent's toolsets of them enable. */
+export function enabledMcpTools(agent: SessionAgent, offered: readonly OfferedTool[]): readonly OfferedTool[] {
+  return offered.filter(
+    ({ server, tool }) => effectiveMcpConfig(agent.tools, { server, tool: tool.name })?.enabled === true,
+  );
+}
+
+/** What the model is offered to call: the built-in tools, the client's own, then those of MCP servers, which change most. */
+export function toolDefinitions(agent: SessionAgent, offered: readonly OfferedTool[]): readonly ToolDefinition[] {
+  const custom = agent.tools.flatMap((tool) => (tool.type === 'custom' ? [definitionOf(tool)] : []));
+  const mcp = enabledMcpTools(agent, offered).map(({ as, tool: { description, input_schema } }) => ({
+    name: as,
+    description,
+    input_schema,
+  }));
+  return [...enabledTools(agent).flatMap(builtIn), ...custom, ...mcp];
+}
+
+function builtIn(name: ToolName): readonly ToolDefinition[] {
+  switch (name) {
+    case 'web_fetch':
+      return [WEB_FETCH];
+    case 'web_search':
+      return [];
+    default:
+      return [{ name, ...DEFINITIONS[name] }];
+  }
+}
+
+/** Null stands for absent in the contract, and is no schema to the provider. */
+function definitionOf({ name, description, input_schema }: CustomTool): ToolDefinition {
+  const fields = Object.entries(input_schema).filter(([, value]) => value !== null);
+  return { name, description, input_schema: Object.fromEntries(fields) };
+}

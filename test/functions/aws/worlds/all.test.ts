@@ -1,0 +1,171 @@
+import { describe, expect, it } from 'vitest';
+import { sweepWorld } from '#aws/worlds/sweep.ts';
+import {
+  anthropicHarnessWorld,
+  executeWorld,
+  issueKeyWorld,
+  provisionWorld,
+  streamWorld,
+  webFetchWorld,
+} from '#aws/worlds/all.ts';
+import { apiWorld } from '#aws/worlds/api.ts';
+import { bedrockHarnessWorld } from '#aws/worlds/harness.bedrock.ts';
+import { connectWorld } from '#aws/worlds/connect.ts';
+import { mcpProxyWorld } from '#aws/worlds/mcp-proxy.ts';
+import { claudePlatformHarnessWorld } from '#aws/worlds/harness.claude-platform-on-aws.ts';
+
+const COMPLETE: Readonly<Record<string, string>> = {
+  AWS_REGION: 'us-east-1',
+  AWS_ACCESS_KEY_ID: 'test',
+  AWS_SECRET_ACCESS_KEY: 'test',
+  LOG_TABLE: 'log',
+  RECORDS_TABLE: 'records',
+  PREVIEWS_TABLE: 'previews',
+  CONTENT_BUCKET: 'content',
+  RUN_STATE_MACHINE_ARN: 'arn:aws:states:us-east-1:000000000000:stateMachine:Run',
+  MODEL_BASE_URL: 'https://api.anthropic.com',
+  MODEL_REGION: 'eu-central-1',
+  MODEL_WORKSPACE_ID: 'wrkspc_1',
+  MODEL_API_KEY_SECRET_ARN: 'arn:aws:secretsmanager:us-east-1:000000000000:secret:model',
+  PROVISION_FUNCTION_NAME: 'provision',
+  MCP_PROXY_FUNCTION_NAME: 'mcp-proxy',
+  MCP_CALLS_PER_MINUTE: 'unlimited',
+  MCP_HOOKS: '{"pre":null,"post":null,"failOpen":false}',
+  SANDBOX_CLUSTER: 'cluster',
+  SANDBOX_TASK_DEFINITION: 'task',
+  SANDBOX_CONTAINER: 'sandbox',
+  SANDBOX_SUBNETS: 'subnet-1,subnet-2',
+  SANDBOX_SECURITY_GROUP: 'sg-1',
+  WEB_FETCH_ALLOW: '[]',
+  PACKAGES_TASK_DEFINITION: 'packages',
+  PACKAGES_CONTAINER: 'packages',
+  PACKAGES_SUBNETS: 'subnet-3,subnet-4',
+  PACKAGES_SECURITY_GROUP: 'sg-2',
+  PACKAGES_SOURCES: '{}',
+  PACKAGES_SYSTEM: 'bookworm',
+  FIRST_API_KEY_SECRET_ARN: 'arn:aws:secretsmanager:us-east-1:000000000000:secret:key',
+  AUDIT_TABLE: 'audit',
+  VAULT_TABLE: 'vaults',
+  SECRETS_PREFIX: 'arn:aws:secretsmanager:us-east-1:000000000000:secret:vaults',
+  OAUTH_TOKENS: 'secrets-manager',
+  MCP_ALLOW: '[]',
+  CONNECT_BASE_URL: 'https://agents.example.com/connect',
+  CONNECT_RETURN_URLS: '[]',
+  CONNECT_SIGNING_SECRET_ARN: 'arn:aws:secretsmanager:us-east-1:000000000000:secret:signing',
+  CONNECT_SECRETS_PREFIX: 'arn:aws:secretsmanager:us-east-1:000000000000:secret:clients',
+  CONNECT_LOGIN: '{"issuer":"https://idp.example.com","clientId":"x","clientSecretArn":null,"userClaim":"sub"}',
+  CONNECT_CLIENTS: '[]',
+  CONNECT_APP_NAME: 'Brainstem',
+  CONNECT_ALLOW: '[]',
+  ENTERPRISE: 'null',
+  CREATES_PER_MINUTE: '300',
+  READS_PER_MINUTE: 'unlimited',
+};
+
+const STORES = ['LOG_TABLE', 'RECORDS_TABLE', 'CONTENT_BUCKET'];
+const RATES = ['CREATES_PER_MINUTE', 'READS_PER_MINUTE'];
+const HARNESS = [
+  ...STORES,
+  ...['PREVIEWS_TABLE', 'MODEL_BASE_URL', 'PROVISION_FUNCTION_NAME', 'MCP_PROXY_FUNCTION_NAME'],
+];
+const worlds = [
+  {
+    name: 'api',
+    world: apiWorld,
+    needs: [
+      ...[...STORES, ...RATES, 'RUN_STATE_MACHINE_ARN', 'PROVISION_FUNCTION_NAME', 'AUDIT_TABLE'],
+      ...['VAULT_TABLE', 'SECRETS_PREFIX', 'OAUTH_TOKENS', 'MCP_ALLOW', 'MCP_PROXY_FUNCTION_NAME'],
+      ...['CONNECT_BASE_URL', 'CONNECT_RETURN_URLS', 'CONNECT_ALLOW', 'ENTERPRISE'],
+    ],
+  },
+  {
+    name: 'connect',
+    world: connectWorld,
+    needs: [
+      ...[...STORES, 'RUN_STATE_MACHINE_ARN', 'AUDIT_TABLE', 'VAULT_TABLE', 'SECRETS_PREFIX', 'OAUTH_TOKENS'],
+      ...['MCP_ALLOW', 'CONNECT_BASE_URL', 'CONNECT_SIGNING_SECRET_ARN', 'CONNECT_SECRETS_PREFIX', 'CONNECT_LOGIN'],
+      ...['CONNECT_CLIENTS', 'CONNECT_APP_NAME', 'CONNECT_ALLOW', 'ENTERPRISE'],
+    ],
+  },
+  { name: 'stream', world: streamWorld, needs: [...STORES, ...RATES, 'PREVIEWS_TABLE'] },
+  { name: 'harness', world: anthropicHarnessWorld, needs: [...HARNESS, 'MODEL_API_KEY_SECRET_ARN'] },
+  { name: 'harness on Bedrock', world: bedrockHarnessWorld, needs: [...HARNESS, 'MODEL_REGION', 'AWS_ACCESS_KEY_ID'] },
+  {
+    name: 'harness on Claude Platform on AWS',
+    world: claudePlatformHarnessWorld,
+    needs: [...HARNESS, 'MODEL_REGION', 'MODEL_WORKSPACE_ID', 'AWS_SECRET_ACCESS_KEY'],
+  },
+  {
+    name: 'provision',
+    world: provisionWorld,
+    needs: [
+      'RECORDS_TABLE',
+      'SANDBOX_CLUSTER',
+      'SANDBOX_TASK_DEFINITION',
+      'SANDBOX_CONTAINER',
+      'SANDBOX_SUBNETS',
+      'SANDBOX_SECURITY_GROUP',
+      'PACKAGES_TASK_DEFINITION',
+      'PACKAGES_CONTAINER',
+      'PACKAGES_SUBNETS',
+      'PACKAGES_SECURITY_GROUP',
+      'PACKAGES_SOURCES',
+      'PACKAGES_SYSTEM',
+      'CONTENT_BUCKET',
+    ],
+  },
+  { name: 'execute', world: executeWorld, needs: STORES },
+  { name: 'web-fetch', world: webFetchWorld, needs: [...STORES, 'WEB_FETCH_ALLOW'] },
+  {
+    name: 'mcp-proxy',
+    world: mcpProxyWorld,
+    needs: [
+      ...[...STORES, 'VAULT_TABLE', 'SECRETS_PREFIX', 'OAUTH_TOKENS', 'AUDIT_TABLE', 'MCP_ALLOW'],
+      ...['MCP_CALLS_PER_MINUTE', 'MCP_HOOKS', 'CONNECT_BASE_URL', 'CONNECT_ALLOW', 'ENTERPRISE'],
+    ],
+  },
+  { name: 'sweep', world: sweepWorld, needs: [...STORES, 'RUN_STATE_MACHINE_ARN', 'VAULT_TABLE'] },
+  { name: 'issue-key', world: issueKeyWorld, needs: ['RECORDS_TABLE', 'FIRST_API_KEY_SECRET_ARN'] },
+];
+
+describe('a function’s settings', () => {
+  it.each(worlds)('of $name are enough when complete', ({ world }) => {
+    expect(() => world(COMPLETE)).not.toThrow();
+  });
+
+  it.each(worlds.flatMap(({ name, world, needs }) => needs.map((missing) => ({ name, world, missing }))))(
+    'stop $name at its start when $missing is missing, by that name',
+    ({ world, missing }) => {
+      const { [missing]: _removed, ...rest } = COMPLETE;
+      expect(() => world(rest)).toThrow(missing);
+      expect(() => world({ ...COMPLETE, [missing]: '' })).toThrow(missing);
+    },
+  );
+
+  it('stop web-fetch at its start when the hosts that are allowed are not what they should be', () => {
+    const entry = { host: 'wiki.internal', cidr: '10.0.0.0/8' };
+    expect(() => webFetchWorld({ ...COMPLETE, WEB_FETCH_ALLOW: JSON.stringify([entry]) })).not.toThrow();
+    for (const wrong of ['', 'none', '{}', '[{}]', JSON.stringify([{ ...entry, cidr: '10.0.0.0' }])]) {
+      expect(() => webFetchWorld({ ...COMPLETE, WEB_FETCH_ALLOW: wrong })).toThrow('WEB_FETCH_ALLOW');
+    }
+  });
+
+  it('stop the API at its start when a rate is no rate, by that name', () => {
+    for (const wrong of ['0', '-1', '1.5', 'many']) {
+      expect(() => apiWorld({ ...COMPLETE, READS_PER_MINUTE: wrong })).toThrow('READS_PER_MINUTE');
+    }
+  });
+
+  it('stop provision at its start when the sources of packages have not their shape, by that name', () => {
+    for (const wrong of ['npm', '{"npmRegistry":"nowhere"}', '{"password":"x"}']) {
+      expect(() => provisionWorld({ ...COMPLETE, PACKAGES_SOURCES: wrong })).toThrow('PACKAGES_SOURCES');
+    }
+  });
+
+  it('stop the harness at its start when the model’s base URL is no URL, by that name', () => {
+    for (const wrong of ['api.anthropic.com', 'ftp://example.com', 'not a url']) {
+      for (const world of [anthropicHarnessWorld, bedrockHarnessWorld, claudePlatformHarnessWorld])
+        expect(() => world({ ...COMPLETE, MODEL_BASE_URL: wrong })).toThrow('MODEL_BASE_URL');
+    }
+  });
+});

@@ -1,0 +1,87 @@
+import { describe, expect, it } from 'vitest';
+import type { Model } from '#contract/agents.ts';
+import { habitsOf, modelFields } from '#core/model/habits.ts';
+import { CATALOG } from '#core/model/catalog.ts';
+
+const asked = (id: string, fields: Partial<Omit<Model, 'id'>> = {}) =>
+  modelFields({ id, effort: { type: 'high' }, speed: 'standard', ...fields });
+
+describe('the habits of a model', () => {
+  it.each([
+    'claude-haiku-4-5',
+    'claude-haiku-4-5-20251001',
+    'claude-haiku-4-5@20251001',
+    'anthropic.claude-haiku-4-5-20251001-v1:0',
+    'us.anthropic.claude-haiku-4-5-20251001-v1:0',
+    'global.anthropic.claude-haiku-4-5-20251001-v1:0',
+    'us-gov.anthropic.claude-haiku-4-5-20251001-v1:0:200k',
+    'arn:aws:bedrock:eu-west-1:123456789012:inference-profile/eu.anthropic.claude-haiku-4-5-20251001-v1:0',
+    'arn:aws:bedrock:eu-west-1::foundation-model/anthropic.claude-haiku-4-5-20251001-v1:0',
+  ])('are found by %s', (id) => {
+    expect(habitsOf(id).model).toBe('claude-haiku-4-5');
+  });
+
+  it('are not taken over from a model whose name is the beginning of another’s', () => {
+    expect(habitsOf('claude-opus-5-5')).toMatchObject({ model: 'claude-opus-5-5', defaultEffort: 'medium' });
+    expect(habitsOf('claude-opus-5').defaultEffort).toBe('high');
+    expect(habitsOf('claude-opus-5-9').model).toBeNull();
+  });
+
+  it('are told for every model in the catalogue that can be used, and agree with it', () => {
+    for (const { id, max_input_tokens, max_tokens } of CATALOG.filter(({ lifecycle }) => lifecycle !== 'retired')) {
+      const { model, windowTokens, maxTokens, reason, date } = habitsOf(id);
+      expect(id).toContain(model);
+      expect(windowTokens).toBe(max_input_tokens);
+      expect(maxTokens).toBeLessThanOrEqual(max_tokens ?? 0);
+      expect(reason).not.toBe('');
+      expect(date).toMatch(/^\d{4}-\d{2}-\d{2}$/);
+    }
+  });
+
+  it('leave out what Bedrock does not serve, also for a model that has no row', () => {
+    for (const id of ['global.anthropic.claude-opus-5-5', 'anthropic.claude-unheard-of-v1:0']) {
+      const { midConversationSystem, webSearch, webFetch } = habitsOf(id);
+      expect({ midConversationSystem, webSearch, webFetch }).toEqual({
+        midConversationSystem: false,
+        webSearch: null,
+        webFetch: null,
+      });
+    }
+    expect(habitsOf('claude-opus-5-5').webSearch).toBe('web_search_20260318');
+    expect(habitsOf('claude-haiku-4-5').webFetch).toBe('web_fetch_20250910');
+  });
+
+  it('say which models take system text within a conversation', () => {
+    const taking = CATALOG.map(({ id }) => id).filter((id) => habitsOf(id).model && habitsOf(id).midConversationSystem);
+    expect(taking).toEqual(
+      expect.arrayContaining(['claude-opus-4-8', 'claude-opus-5', 'claude-haiku-5-5', 'claude-fable-5-2']),
+    );
+    expect(taking).not.toContain('claude-sonnet-5');
+    expect(taking).not.toContain('claude-opus-4-7');
+  });
+});
+
+describe('a request', () => {
+  it('always states its output limit, and lets a current model decide when to think', () => {
+    expect(asked('claude-opus-5', { effort: { type: 'low' } })).toEqual({
+      max_tokens: 32_000,
+      extra: { thinking: { type: 'adaptive' }, output_config: { effort: 'low' } },
+    });
+  });
+
+  it('says nothing of thinking or effort to a model that answers 400 to it', () => {
+    expect(asked('us.anthropic.claude-haiku-4-5-20251001-v1:0').extra).toEqual({});
+    expect(asked('claude-opus-4-5').extra).toEqual({ output_config: { effort: 'high' } });
+  });
+
+  it('leaves out a level that the model does not know', () => {
+    expect(asked('claude-opus-4-6', { effort: { type: 'xhigh' } }).extra).toEqual({ thinking: { type: 'adaptive' } });
+  });
+
+  it('carries speed and place where they are asked for', () => {
+    expect(asked('claude-opus-5-5', { speed: 'fast', inference_geo: 'us' }).extra).toMatchObject({
+      speed: 'fast',
+      inference_geo: 'us',
+    });
+  });
+});
