@@ -1,24 +1,16 @@
-/**
- * Claim, ask for a summary, append: the model request that makes room in the model's window (contract §7.6). It is
- * fenced, retried and counted like any other. Nobody waits for its words, so its claim is in the log before it is made.
- */
+/** The model request for a summary, which makes room in the model's window. */
 import type { EventId } from '#contract/ids.ts';
-import type { Fault } from '#core/ports/errors.ts';
-import { failureOf, faultOf, overtaken, type Asked, type Heard } from '#core/harness/asked.ts';
-import { queuedMessages, storyAfter, type Story } from '#core/harness/history.ts';
-import { reportTurn } from '#core/harness/report-turn.ts';
-import type { TurnWorld } from '#core/harness/turn-world.ts';
-import { agentOf } from '#core/model/slice.ts';
-import { MAX_FAILURES } from '#core/session/commands.ts';
-import { WINDOW_EXCEEDED } from '#core/model/room.ts';
+import { queuedMessages, type Slice } from '#core/harness/history.ts';
+import { requestModel, type Asked, type Purpose } from '#core/harness/model-request.ts';
 import { buildSummaryRequest, summaryIn } from '#core/harness/summary.ts';
+import type { TurnWorld } from '#core/harness/turn-world.ts';
+import { WINDOW_EXCEEDED } from '#core/model/room.ts';
+import { agentOf } from '#core/model/slice.ts';
 import type { ModelAnswer, ModelListener } from '#core/ports/model.ts';
 import type { LogKey } from '#core/ports/session-log.ts';
-import { change, prepare } from '#core/session/change.ts';
-import type { Command } from '#core/session/commands.ts';
-import { whileItStands } from '#core/session/watch.ts';
+import { MAX_FAILURES, type Command } from '#core/session/commands.ts';
 
-/** Nobody sees a summary being written. */
+/** No client sees a summary being written. */
 const UNHEARD: ModelListener = {
   onFirstToken: () => undefined,
   onToolStart: () => undefined,
@@ -26,57 +18,35 @@ const UNHEARD: ModelListener = {
   onText: () => undefined,
 };
 
-export async function compact(world: TurnWorld, key: LogKey, story: Story, signal: AbortSignal): Promise<Asked> {
-  const request = world.stamp.eventId();
-  // What waits stays in the queue: the summary is of what was answered.
-  const claim = prepare(key, story.head, { do: 'claim', request, taken: [] }, world.stamp);
-  if (claim === 'nothing' || 'message' in claim) return { status: 'fenced', run: story.head.state.run };
-  const claimed = await world.log.append(claim);
-  if (claimed.status === 'conflict') return overtaken(world, key, story.head, claimed.head);
-  const mine = world.history.extend(key, story, claimed.head, claim.entries);
-  const began = Date.parse(world.stamp.now());
-  const cutOff = new AbortController();
-  const heard = await whileItStands(world, key, {
-    stands: (state) => state.request?.id === request,
-    work: summarise(world, mine, AbortSignal.any([signal, cutOff.signal])),
-    cutOff: () => cutOff.abort(),
-  });
-  const asked = await settle(world, key, { story: mine, request, heard });
-  const durationMs = Date.parse(world.stamp.now()) - began;
-  reportTurn(world, key, { asked, run: mine.head.state.run, result: heard, ttftMs: null, durationMs });
-  return asked;
+export function compact(world: TurnWorld, key: LogKey, slice: Slice, signal: AbortSignal): Promise<Asked> {
+  return requestModel(world, key, { slice, purpose: summarising(world.stamp.eventId()), signal });
 }
 
-function summarise(world: TurnWorld, { entries, head }: Story, signal: AbortSignal): Promise<Heard> {
-  return world.model.ask(buildSummaryRequest(entries, head.state), UNHEARD, signal).then<Heard, Heard>(
-    (answer) => ({ status: 'answer', answer }),
-    (error: unknown) => ({ status: 'error', error }),
-  );
+function summarising(request: EventId): Purpose {
+  return {
+    request,
+    // Queued messages stay in the queue: the summary is of what was answered.
+    taken: [],
+    listener: UNHEARD,
+    build: ({ entries, head }) => buildSummaryRequest(entries, head.state),
+    accept: (slice, answer) => accepting(slice, request, answer),
+    // Every part of the conversation was accepted before: only its size, or an attachment in it, can be refused.
+    fail: (slice, failure) => {
+      const verdict = failure.verdict === 'refused' ? 'too large' : failure.verdict;
+      return { ...failure, verdict, taken: queuedMessages(slice) };
+    },
+    end: () => Promise.resolve(),
+  };
 }
 
-async function settle(
-  world: TurnWorld,
-  key: LogKey,
-  { story, request, heard }: { readonly story: Story; readonly request: EventId; readonly heard: Heard },
-): Promise<Asked> {
-  const fault = heard.status === 'error' ? faultOf(heard.error) : null;
-  const command =
-    heard.status === 'answer' ? outcomeOf(story, request, heard.answer) : failed(story, request, faultOf(heard.error));
-  const changed = await change(world, key, story.head, command);
-  if (changed.status !== 'changed') return { status: 'fenced', run: story.head.state.run };
-  const after = await storyAfter(world, key, story, changed);
-  if (command.do === 'compacted') return { status: 'compacted', story: after };
-  return { status: 'failed', story: after, retryAfterSeconds: fault?.retryAfterSeconds ?? null };
-}
-
-function outcomeOf(story: Story, request: EventId, answer: ModelAnswer): Command {
+function accepting(slice: Slice, request: EventId, answer: ModelAnswer): Command {
   const { usage, stopReason } = answer;
   const summary = summaryIn(answer);
-  // What was cut off for want of room may lack what matters most: the next attempt shortens what is summarised.
+  // A summary that was cut off for want of room may lack what matters most: the next attempt shortens its input.
   if (summary !== null && stopReason !== WINDOW_EXCEEDED) {
-    return { do: 'compacted', request, summary, usage, agent: agentOf(story.entries) };
+    return { do: 'compacted', request, summary, usage, agent: agentOf(slice.entries) };
   }
-  const isLast = story.head.state.failures + 1 >= MAX_FAILURES;
+  const isLast = slice.head.state.failures + 1 >= MAX_FAILURES;
   return {
     do: 'fail',
     request,
@@ -84,12 +54,6 @@ function outcomeOf(story: Story, request: EventId, answer: ModelAnswer): Command
     message: 'The model gave no summary of the conversation.',
     verdict: stopReason === WINDOW_EXCEEDED ? 'too large' : isLast ? 'exhausted' : 'retrying',
     usage,
-    taken: queuedMessages(story),
+    taken: queuedMessages(slice),
   };
-}
-
-/** Of a conversation that was accepted piece by piece, only its size, or an attachment in it, can be refused. */
-function failed(story: Story, request: EventId, fault: Fault): Command {
-  const failure = { ...failureOf(story, request, fault), taken: queuedMessages(story) };
-  return failure.verdict === 'refused' ? { ...failure, verdict: 'too large' } : failure;
 }

@@ -9,7 +9,7 @@ import type { Head, LogKey, SessionLog } from '#core/ports/session-log.ts';
 import type { Changed } from '#core/session/change.ts';
 
 /** A slice of a log up to its head. */
-export interface Story {
+export interface Slice {
   /** Position of the first entry. */
   readonly first: number;
   readonly entries: readonly Entry[];
@@ -18,48 +18,48 @@ export interface Story {
 
 export interface History {
   /** The slice up to the log's present head; null when there is no log. */
-  load(key: LogKey): Promise<Story | null>;
+  load(key: LogKey): Promise<Slice | null>;
   /** Adds what this function appended itself. */
-  extend(key: LogKey, story: Story, head: Head, entries: readonly Entry[]): Story;
+  extend(key: LogKey, slice: Slice, head: Head, entries: readonly Entry[]): Slice;
 }
 
 /** A function serves few sessions at a time. */
-const MAX_STORIES = 16;
+const MAX_SLICES = 16;
 
 /** Of JSON, a share of the function's memory: a slice may hold attachments of many megabytes. */
 const MAX_CHARS = 48_000_000;
 
 interface Kept {
-  readonly story: Story;
+  readonly slice: Slice;
   readonly chars: number;
 }
 
 export function createHistory(log: SessionLog): History {
-  const stories = new Map<string, Kept>();
+  const slices = new Map<string, Kept>();
 
-  function keep(key: LogKey, grown: Story): Story {
-    const story = sliced(grown);
+  function keep(key: LogKey, grown: Slice): Slice {
+    const slice = sliced(grown);
     const name = nameOf(key);
-    const chars = charsOf(story, stories.get(name));
-    stories.delete(name);
-    stories.set(name, { story, chars });
+    const chars = charsOf(slice, slices.get(name));
+    slices.delete(name);
+    slices.set(name, { slice, chars });
     forgetOldest();
-    return story;
+    return slice;
   }
 
   /** Never the newest, which is being worked with. */
   function forgetOldest(): void {
-    let chars = [...stories.values()].reduce((sum, kept) => sum + kept.chars, 0);
-    for (const [name, kept] of stories) {
-      if (stories.size === 1 || (stories.size <= MAX_STORIES && chars <= MAX_CHARS)) return;
-      stories.delete(name);
+    let chars = [...slices.values()].reduce((sum, kept) => sum + kept.chars, 0);
+    for (const [name, kept] of slices) {
+      if (slices.size === 1 || (slices.size <= MAX_SLICES && chars <= MAX_CHARS)) return;
+      slices.delete(name);
       chars -= kept.chars;
     }
   }
 
   return {
     async load(key) {
-      const known = stories.get(nameOf(key))?.story;
+      const known = slices.get(nameOf(key))?.slice;
       const next = (known?.head.position ?? 0) + 1;
       const tail = await log.slice(key, next);
       if (tail.head === null) return known ?? null;
@@ -73,27 +73,27 @@ export function createHistory(log: SessionLog): History {
         head: tail.head,
       });
     },
-    extend: (key, story, head, entries) => keep(key, { ...story, entries: [...story.entries, ...entries], head }),
+    extend: (key, slice, head, entries) => keep(key, { ...slice, entries: [...slice.entries, ...entries], head }),
   };
 }
 
-function sliced(story: Story): Story {
-  const dropped = story.head.state.sliceFrom - story.first;
-  if (dropped <= 0) return story;
-  return { ...story, first: story.first + dropped, entries: story.entries.slice(dropped) };
+function sliced(slice: Slice): Slice {
+  const dropped = slice.head.state.sliceFrom - slice.first;
+  if (dropped <= 0) return slice;
+  return { ...slice, first: slice.first + dropped, entries: slice.entries.slice(dropped) };
 }
 
 /** Only what is new is measured, unless the slice begins anew. */
-function charsOf({ first, entries }: Story, before: Kept | undefined): number {
-  const grows = before !== undefined && before.story.first === first;
-  const added = grows ? entries.slice(before.story.entries.length) : entries;
+function charsOf({ first, entries }: Slice, before: Kept | undefined): number {
+  const grows = before !== undefined && before.slice.first === first;
+  const added = grows ? entries.slice(before.slice.entries.length) : entries;
   return added.reduce((sum, entry) => sum + JSON.stringify(entry).length, grows ? before.chars : 0);
 }
 
 /** The queued messages with their content, oldest first; a slice begins before all of them. */
-export function queuedMessages(story: Story): readonly QueuedMessage[] {
-  return story.head.state.queued.flatMap(({ at }) => {
-    const entry = story.entries[at - story.first];
+export function queuedMessages(slice: Slice): readonly QueuedMessage[] {
+  return slice.head.state.queued.flatMap(({ at }) => {
+    const entry = slice.entries[at - slice.first];
     return entry !== undefined && 'event' in entry && isQueued(entry.event) ? [entry.event] : [];
   });
 }
@@ -106,13 +106,13 @@ function nameOf(key: LogKey): string {
   return `${key.session}/${key.thread}`;
 }
 
-/** The story with a change, and with what somebody else appended before it. */
-export async function storyAfter(
+/** The slice with a change, and with what somebody else appended before it. */
+export async function sliceAfter(
   { history }: { readonly history: History },
   key: LogKey,
-  story: Story,
+  slice: Slice,
   changed: Extract<Changed, { status: 'changed' }>,
-): Promise<Story> {
-  if (changed.before.position !== story.head.position) return (await history.load(key)) ?? story;
-  return history.extend(key, story, changed.head, changed.entries);
+): Promise<Slice> {
+  if (changed.before.position !== slice.head.position) return (await history.load(key)) ?? slice;
+  return history.extend(key, slice, changed.head, changed.entries);
 }

@@ -1,28 +1,28 @@
 /** One model request as the journal has it: a line, and the metrics that the dashboard draws. */
 import { errorClass } from '#core/ports/errors.ts';
-import type { Asked, Heard } from '#core/harness/asked.ts';
+import type { Asked, Heard } from '#core/harness/model-request.ts';
 import type { TurnWorld } from '#core/harness/turn-world.ts';
 import type { LogKey } from '#core/ports/session-log.ts';
 
 interface TurnReport {
   readonly asked: Asked;
   readonly run: number;
-  readonly result: Heard;
+  readonly heard: Heard;
   readonly ttftMs: number | null;
   readonly durationMs: number;
 }
 
 export function reportTurn(world: Pick<TurnWorld, 'journal'>, key: LogKey, report: TurnReport): void {
-  const { asked, result } = report;
-  const usage = result.status === 'answer' ? result.answer.usage : null;
+  const { asked, heard } = report;
+  const usage = heard.status === 'answer' ? heard.answer.usage : null;
   world.journal.line('turn', {
     session: key.session,
     thread: key.thread,
     run: report.run,
-    turn: 'story' in asked ? asked.story.head.state.turns : null,
+    turn: 'slice' in asked ? asked.slice.head.state.turns : null,
     outcome: asked.status,
-    stop_reason: result.status === 'answer' ? result.answer.stopReason : null,
-    error_class: result.status === 'error' ? errorClass(result.error) : null,
+    stop_reason: heard.status === 'answer' ? heard.answer.stopReason : null,
+    error_class: heard.status === 'error' ? errorClass(heard.error) : null,
     duration_ms: report.durationMs,
     ttft_ms: report.ttftMs,
     input_tokens: usage?.input_tokens ?? null,

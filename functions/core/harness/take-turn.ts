@@ -7,11 +7,11 @@ import type { HandCall, HandOutcome, Next, RunState } from '#contract/run.ts';
 import { Fault } from '#core/ports/errors.ts';
 import type { LogKey } from '#core/ports/session-log.ts';
 import { ask } from '#core/harness/ask.ts';
-import type { Asked } from '#core/harness/asked.ts';
-import { queuedMessages, storyAfter, type Story } from '#core/harness/history.ts';
+import type { Asked } from '#core/harness/model-request.ts';
+import { queuedMessages, sliceAfter, type Slice } from '#core/harness/history.ts';
 import type { TurnWorld } from '#core/harness/turn-world.ts';
 import { compact } from '#core/harness/compact.ts';
-import { listTools } from '#core/harness/list-tools.ts';
+import { refreshTools } from '#core/harness/refresh-tools.ts';
 import { backoffSeconds, next, type Step } from '#core/harness/next.ts';
 import { change, prepare, type Changed } from '#core/session/change.ts';
 import type { Command } from '#core/session/commands.ts';
@@ -41,18 +41,18 @@ export async function takeTurn(world: TurnWorld, run: RunState, signal: AbortSig
 }
 
 async function begin(world: TurnWorld, key: LogKey, run: RunState, signal: AbortSignal): Promise<Ended> {
-  const story = await awaken(world, key, run.run);
-  if (story === null) return rest(run.run);
+  const slice = await awaken(world, key, run.run);
+  if (slice === null) return rest(run.run);
   // An earlier attempt counted the run up and was cut off before it could say so: nobody has started the next one.
-  if (story.head.state.run !== run.run) return { run: story.head.state.run, next: LONG };
-  return go(world, key, await reportHands(world, key, story, run), signal);
+  if (slice.head.state.run !== run.run) return { run: slice.head.state.run, next: LONG };
+  return go(world, key, await reportHands(world, key, slice, run), signal);
 }
 
 /** The log at this run, or just handed on by it; null when the run is over, was never begun, or is somebody else's. */
-async function awaken(world: TurnWorld, key: LogKey, run: number): Promise<Story | null> {
+async function awaken(world: TurnWorld, key: LogKey, run: number): Promise<Slice | null> {
   for (let look = 0; ; look += 1) {
-    const story = await world.history.load(key);
-    if (story !== null && story.head.state.run >= run) return isMine(story, run) ? story : null;
+    const slice = await world.history.load(key);
+    if (slice !== null && slice.head.state.run >= run) return isMine(slice, run) ? slice : null;
     const ms = PATIENCE_MS[look];
     // It goes right after a look: whoever starts the run while this waits is told that it is under way.
     if (ms === undefined) return null;
@@ -60,42 +60,42 @@ async function awaken(world: TurnWorld, key: LogKey, run: number): Promise<Story
   }
 }
 
-function isMine({ head, entries }: Story, run: number): boolean {
+function isMine({ head, entries }: Slice, run: number): boolean {
   if (head.state.run === run) return true;
   const last = entries.at(-1);
   if (last === undefined || !('record' in last) || last.record.kind !== 'run.continued') return false;
   return last.record.reason === 'long' && last.record.run === run + 1;
 }
 
-async function go(world: TurnWorld, key: LogKey, from: Story, signal: AbortSignal): Promise<Ended> {
+async function go(world: TurnWorld, key: LogKey, from: Slice, signal: AbortSignal): Promise<Ended> {
   const run = from.head.state.run;
-  for (let story = from; ;) {
-    const step = next(story.head.state);
+  for (let slice = from; ;) {
+    const step = next(slice.head.state);
     switch (step.do) {
       case 'rest':
         return rest(run);
       case 'use hands':
         return { run, next: { do: 'tools', calls: handCalls(step.calls), waitSeconds: 0 } };
       case 'continue':
-        return continueRun(world, key, story);
+        return continueRun(world, key, slice);
       case 'await action':
       case 'give up': {
-        const left = await endTurn(world, key, story, step);
+        const left = await endTurn(world, key, slice, step);
         if (left === null) return rest(run);
-        story = left;
+        slice = left;
         break;
       }
       case 'list tools': {
-        const listed = await listTools(world, key, story);
+        const listed = await refreshTools(world, key, slice);
         if (listed === null) return rest(run);
-        story = listed;
+        slice = listed;
         break;
       }
       case 'ask':
       case 'compact': {
-        const asked = await (step.do === 'ask' ? ask : compact)(world, key, story, signal);
+        const asked = await (step.do === 'ask' ? ask : compact)(world, key, slice, signal);
         if (asked.status !== 'overtaken') return conclude(world, key, asked);
-        story = asked.story;
+        slice = asked.slice;
         break;
       }
       default:
@@ -107,7 +107,7 @@ async function go(world: TurnWorld, key: LogKey, from: Story, signal: AbortSigna
 /** From the state after the model request to what the state machine does next. */
 async function conclude(world: TurnWorld, key: LogKey, asked: Exclude<Asked, { status: 'overtaken' }>): Promise<Ended> {
   if (asked.status === 'fenced') return rest(asked.run);
-  const { state } = asked.story.head;
+  const { state } = asked.slice.head;
   const step = next(state);
   switch (step.do) {
     case 'rest':
@@ -115,7 +115,7 @@ async function conclude(world: TurnWorld, key: LogKey, asked: Exclude<Asked, { s
     case 'use hands':
       return { run: state.run, next: { do: 'tools', calls: handCalls(step.calls), waitSeconds: 0 } };
     case 'continue':
-      return continueRun(world, key, asked.story);
+      return continueRun(world, key, asked.slice);
     case 'await action':
     case 'list tools':
     case 'ask':
@@ -129,23 +129,23 @@ async function conclude(world: TurnWorld, key: LogKey, asked: Exclude<Asked, { s
   }
 }
 
-/** Ends the turn as the step says; the story to judge anew when something was appended meanwhile. */
+/** Ends the turn as the step says; the slice to judge anew when something was appended meanwhile. */
 async function endTurn(
   world: TurnWorld,
   key: LogKey,
-  story: Story,
+  slice: Slice,
   step: Extract<Step, { do: 'await action' | 'give up' }>,
-): Promise<Story | null> {
-  const command: Command = step.do === 'give up' ? { ...step, taken: queuedMessages(story) } : step;
-  const append = prepare(key, story.head, command, world.stamp);
-  if (append === 'nothing' || 'message' in append) return null;
-  const appended = await world.log.append(append);
+): Promise<Slice | null> {
+  const command: Command = step.do === 'give up' ? { ...step, taken: queuedMessages(slice) } : step;
+  const prepared = prepare(key, slice.head, command, world.stamp);
+  if (prepared.status !== 'prepared') return null;
+  const appended = await world.log.append(prepared.append);
   return appended.status === 'appended' ? null : world.history.load(key);
 }
 
-async function continueRun(world: TurnWorld, key: LogKey, story: Story): Promise<Ended> {
-  const changed = await change(world, key, story.head, { do: 'continue', run: story.head.state.run, reason: 'long' });
-  if (changed.status !== 'changed') return rest(story.head.state.run);
+async function continueRun(world: TurnWorld, key: LogKey, slice: Slice): Promise<Ended> {
+  const changed = await change(world, key, slice.head, { do: 'continue', run: slice.head.state.run, reason: 'long' });
+  if (changed.status !== 'changed') return rest(slice.head.state.run);
   return { run: changed.head.state.run, next: LONG };
 }
 
@@ -153,30 +153,30 @@ async function continueRun(world: TurnWorld, key: LogKey, story: Story): Promise
  * A call that still waits for the hand that has ended has no result, and never will: the model is told. One that was
  * suspended waits for a person, and one that was resumed since waits for a hand that has not been used yet.
  */
-async function reportHands(world: TurnWorld, key: LogKey, from: Story, run: RunState): Promise<Story> {
-  let story = from;
+async function reportHands(world: TurnWorld, key: LogKey, from: Slice, run: RunState): Promise<Slice> {
+  let slice = from;
   for (const outcome of run.hands ?? []) {
-    if (!story.head.state.calls.some((call) => isUnfinished(call, outcome))) continue;
+    if (!slice.head.state.calls.some((call) => isUnfinished(call, outcome))) continue;
     const effect = outcome.error === NEVER_RAN ? 'It had no effect.' : 'It may or may not have had an effect.';
     const text = `The tool call was not completed (${outcome.error ?? 'no result'}). ${effect}`;
-    story = await apply(world, key, story, {
+    slice = await apply(world, key, slice, {
       do: 'result',
       call: outcome.call,
       content: [{ type: 'text', text }],
       isError: true,
     });
   }
-  return story;
+  return slice;
 }
 
 function isUnfinished(call: OpenCall, { call: id, since = call.since }: HandOutcome): boolean {
   return call.id === id && call.waitsFor === 'hand' && call.since === since;
 }
 
-async function apply(world: TurnWorld, key: LogKey, story: Story, command: Command): Promise<Story> {
-  const changed: Changed = await change(world, key, story.head, command);
-  if (changed.status !== 'changed') return (await world.history.load(key)) ?? story;
-  return storyAfter(world, key, story, changed);
+async function apply(world: TurnWorld, key: LogKey, slice: Slice, command: Command): Promise<Slice> {
+  const changed: Changed = await change(world, key, slice.head, command);
+  if (changed.status !== 'changed') return (await world.history.load(key)) ?? slice;
+  return sliceAfter(world, key, slice, changed);
 }
 
 function handCalls(calls: readonly OpenCall[]): Next['calls'] {

@@ -1,13 +1,24 @@
-/** The four lines around every change of a session: read, decide, fold, append; again when somebody else was faster. */
+/** The four steps of every change of a session: decide, fold, append, and again when another process appended first. */
 import type { Entry } from '#contract/entries.ts';
-import type { Append, Head, LogKey, SessionLog } from '#core/ports/session-log.ts';
+import type { Append, Appended, Head, LogKey, SessionLog } from '#core/ports/session-log.ts';
 import type { Stamp } from '#core/ports/stamp.ts';
 import type { Command, Refusal } from '#core/session/commands.ts';
 import { decide } from '#core/session/decide.ts';
-import { fold } from '#core/session/evolve.ts';
 
-export type Changed =
-  | { readonly status: 'changed'; readonly before: Head; readonly head: Head; readonly entries: readonly Entry[] }
+export type Prepared =
+  | { readonly status: 'prepared'; readonly append: Append }
+  /** At this head nothing is left to do. */
+  | { readonly status: 'nothing' }
+  | Refusal;
+
+export type Changed<Stored extends Appended = Appended> =
+  | {
+      readonly status: 'changed';
+      readonly before: Head;
+      readonly head: Head;
+      readonly entries: readonly Entry[];
+      readonly stored: Stored;
+    }
   /** Nothing was left to do at this head. */
   | { readonly status: 'unchanged'; readonly head: Head }
   | Refusal;
@@ -17,25 +28,35 @@ export interface Changing {
   readonly stamp: Stamp;
 }
 
-/** Decides on `head` and appends there, once: a conflict comes back as a value. */
-export function prepare(key: LogKey, head: Head, command: Command, stamp: Stamp): Append | 'nothing' | Refusal {
-  const decision = decide(head.state, command, stamp);
+/** The append that the command means at this head. */
+export function prepare(key: LogKey, head: Head, command: Command, stamp: Stamp): Prepared {
+  const decision = decide(head, command, stamp);
   if (decision.status === 'refused') return decision;
-  if (decision.entries.length === 0) return 'nothing';
-  const { state } = fold(head, decision.entries);
-  return { key, after: head, entries: decision.entries, state, at: stamp.now() };
+  const { entries } = decision;
+  if (entries.length === 0) return { status: 'nothing' };
+  return { status: 'prepared', append: { key, after: head, entries, state: decision.head.state, at: stamp.now() } };
 }
 
 /** Applies the command at the head, wherever that is by then; the command is decided anew after each lost race. */
-export async function change({ log, stamp }: Changing, key: LogKey, from: Head, command: Command): Promise<Changed> {
+export function change({ log, stamp }: Changing, key: LogKey, from: Head, command: Command): Promise<Changed> {
+  const decideAt = (head: Head) => prepare(key, head, command, stamp);
+  return appendDecided(from, decideAt, (append) => log.append(append));
+}
+
+/** Decides at each head anew until the append wins its race; `store` appends. */
+export async function appendDecided<Stored extends Appended>(
+  from: Head,
+  decideAt: (head: Head) => Prepared,
+  store: (append: Append) => Promise<Stored>,
+): Promise<Changed<Stored>> {
   for (let head = from; ;) {
-    const append = prepare(key, head, command, stamp);
-    if (append === 'nothing') return { status: 'unchanged', head };
-    if ('message' in append) return append;
-    const appended = await log.append(append);
-    if (appended.status === 'appended') {
-      return { status: 'changed', before: head, head: appended.head, entries: append.entries };
+    const prepared = decideAt(head);
+    if (prepared.status === 'refused') return prepared;
+    if (prepared.status === 'nothing') return { status: 'unchanged', head };
+    const stored = await store(prepared.append);
+    if (stored.status === 'appended') {
+      return { status: 'changed', before: head, head: stored.head, entries: prepared.append.entries, stored };
     }
-    head = appended.head;
+    head = stored.head;
   }
 }

@@ -11,6 +11,8 @@ import type { ModelUsage } from '#contract/usage.ts';
 import type { McpTrouble } from '#core/ports/call-marks.ts';
 import type { ToolRules } from '#core/tools/tool-rules.ts';
 import type { ContentBlock, ModelAnswer } from '#core/ports/model.ts';
+import type { Head } from '#core/ports/session-log.ts';
+import { fold } from '#core/session/evolve.ts';
 
 export type Command =
   /** A client's events, all or none: messages start a run or wait in the queue, the others take effect at once. */
@@ -132,16 +134,20 @@ export interface Refusal {
   readonly errorCode?: string;
 }
 
-/** Entries to append; none means that there is nothing to do, because it is done already or somebody else's. */
+/** Entries to append, and the head that they lead to. No entries: nothing is left to do, or another process does it. */
 export interface Decided {
   readonly status: 'decided';
   readonly entries: readonly Entry[];
+  readonly head: Head;
 }
 
-export const NOTHING: Decided = { status: 'decided', entries: [] };
+export function decided(from: Head, entries: readonly Entry[] = []): Decided {
+  return { status: 'decided', entries, head: entries.length === 0 ? from : fold(from, entries) };
+}
 
-export function decided(entries: readonly Entry[]): Decided {
-  return { status: 'decided', entries };
+/** The same decision with further entries, which were decided on the head that it leads to. */
+export function extended({ entries, head }: Decided, more: readonly Entry[]): Decided {
+  return { ...decided(head, more), entries: [...entries, ...more] };
 }
 
 export type Decision = Decided | Refusal;

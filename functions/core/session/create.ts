@@ -28,9 +28,8 @@ export function createSession(input: SessionCreate, parts: Parts, stamp: Stamp):
   const { workspace, environment, agent } = parts;
   const created: Entry = { record: { kind: 'session.created', at, workspace, thread, agent, environment } };
   // Its first messages are sent in the append that creates it, so a session is never seen without them.
-  const sent = decide(fold(null, [created]).state, { do: 'send', events: input.initial_events ?? [] }, stamp);
+  const sent = decide(fold(null, [created]), { do: 'send', events: input.initial_events ?? [] }, stamp);
   if (sent.status === 'refused') return sent;
-  const entries = [created, ...sent.entries];
   return {
     status: 'created',
     details: {
@@ -42,6 +41,6 @@ export function createSession(input: SessionCreate, parts: Parts, stamp: Stamp):
       metadata: input.metadata ?? {},
       created_at: at,
     },
-    first: { key: { session: parts.session, thread }, entries, state: fold(null, entries).state, at },
+    first: { key: { session: parts.session, thread }, entries: [created, ...sent.entries], state: sent.head.state, at },
   };
 }

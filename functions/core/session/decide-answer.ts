@@ -6,10 +6,10 @@ import type { McpVerdict } from '#contract/mcp-proxy.ts';
 import type { ToolRule } from '#core/tools/tool-rules.ts';
 import { exceededTokens, usedTokens, WINDOW_EXCEEDED } from '#core/model/room.ts';
 import type { ContentBlock, ModelAnswer } from '#core/ports/model.ts';
+import type { Head } from '#core/ports/session-log.ts';
 import type { Stamp } from '#core/ports/stamp.ts';
-import { NOTHING, type CommandTo, type Decided } from '#core/session/commands.ts';
+import { decided, extended, type CommandTo, type Decided } from '#core/session/commands.ts';
 import { endOfRequest, event, goIdle, requiresAction, resultOf } from '#core/session/entries.ts';
-import { fold } from '#core/session/evolve.ts';
 import { permissionOf } from '#core/session/permission.ts';
 import { serverCalls, type ServerCall } from '#core/session/server-calls.ts';
 import { blockedCalls, hasUserMessage, readyCalls } from '#core/session/waiting.ts';
@@ -32,21 +32,21 @@ interface ToolCall {
   readonly denial: string | null;
 }
 
-export function decideAnswer(state: SessionState, command: Answer, stamp: Stamp): Decided {
+export function decideAnswer(head: Head, command: Answer, stamp: Stamp): Decided {
+  const { state } = head;
   // Another attempt closed this request and owns the turn now.
-  if (state.request?.id !== command.request) return NOTHING;
+  if (state.request?.id !== command.request) return decided(head);
   const now = stamp.now();
   const calls = toolCalls(command, stamp);
-  const said: readonly Entry[] = [
+  const said = decided(head, [
     { record: answered(state, command, calls, now) },
     ...spoken(command, now),
     ...serverCalls(command.answer.blocks, command.earlier).flatMap((call) => served(call, stamp)),
     ...calls.map((call) => toolUse(call, now)),
     endOfRequest(command.request, { isError: false, usage: command.answer.usage }, stamp),
     ...calls.flatMap((call) => (call.denial === null ? [] : [denied(call, call.denial, stamp)])),
-  ];
-  const after = fold({ position: 0, state }, said).state;
-  return { status: 'decided', entries: [...said, ...ending(after, command.answer, stamp)] };
+  ]);
+  return extended(said, ending(said.head.state, command.answer, stamp));
 }
 
 /** Answers that the model has to go on with, for the latter when there is room again. */

@@ -1,50 +1,48 @@
 /** What MCP servers do to a session: they offer tools, and they let calls wait for people. */
 import type { Entry, OpenCall, SessionState } from '#contract/entries.ts';
 import type { EventId } from '#contract/ids.ts';
+import type { Head } from '#core/ports/session-log.ts';
 import type { Stamp } from '#core/ports/stamp.ts';
-import { NOTHING, type CommandTo, type Decided, type WaitSince } from '#core/session/commands.ts';
+import { decided, extended, type CommandTo, type Decided, type WaitSince } from '#core/session/commands.ts';
 import { conclude } from '#core/session/conclude.ts';
 import { mcpTrouble, resultOf } from '#core/session/entries.ts';
-import { fold } from '#core/session/evolve.ts';
 import { isActive, isWaitSince } from '#core/session/waiting.ts';
 
-export function decideListed(state: SessionState, command: CommandTo<'listed'>, stamp: Stamp): Decided {
+export function decideListed(head: Head, command: CommandTo<'listed'>, stamp: Stamp): Decided {
+  const { state } = head;
   const { run, sha256, tools, failed } = command;
   // A twin was faster, or what was listed is for a run that is over.
-  if (!isActive(state) || state.run !== run || state.mcp?.run === run) return NOTHING;
+  if (!isActive(state) || state.run !== run || state.mcp?.run === run) return decided(head);
   const isKnown = state.mcp?.sha256 === sha256;
-  return {
-    status: 'decided',
-    entries: [
-      ...failed.map((trouble) => mcpTrouble(stamp, trouble)),
-      { record: { kind: 'mcp.listed', at: stamp.now(), run, sha256, tools: isKnown ? null : [...tools] } },
-    ],
-  };
+  return decided(head, [
+    ...failed.map((trouble) => mcpTrouble(stamp, trouble)),
+    { record: { kind: 'mcp.listed', at: stamp.now(), run, sha256, tools: isKnown ? null : [...tools] } },
+  ]);
 }
 
-export function decideSuspend(state: SessionState, command: CommandTo<'suspend'>, stamp: Stamp): Decided {
+export function decideSuspend(head: Head, command: CommandTo<'suspend'>, stamp: Stamp): Decided {
+  const { state } = head;
   const { call, since, error } = command;
   const open = state.calls.find(({ id }) => id === call);
   // Answered, interrupted, or suspended by a twin of this hand, and perhaps resumed since.
-  if (open?.waitsFor !== 'hand' || open.since !== since) return NOTHING;
-  return {
-    status: 'decided',
-    entries: [mcpTrouble(stamp, error), { record: { kind: 'call.suspended', call, at: stamp.now() } }],
-  };
+  if (open?.waitsFor !== 'hand' || open.since !== since) return decided(head);
+  return decided(head, [mcpTrouble(stamp, error), { record: { kind: 'call.suspended', call, at: stamp.now() } }]);
 }
 
-export function decideResume(state: SessionState, { call, since = null }: CommandTo<'resume'>, stamp: Stamp): Decided {
-  if (call === null) return decideOutdated(state, stamp);
-  if (suspendedCall(state, call, since) === null) return NOTHING;
-  return andGoOn(state, { record: { kind: 'call.resumed', call, at: stamp.now() } }, stamp);
+export function decideResume(head: Head, { call, since = null }: CommandTo<'resume'>, stamp: Stamp): Decided {
+  const { state } = head;
+  if (call === null) return decideOutdated(head, stamp);
+  if (suspendedCall(state, call, since) === null) return decided(head);
+  return andGoOn(head, { record: { kind: 'call.resumed', call, at: stamp.now() } }, stamp);
 }
 
-export function decideDecline(state: SessionState, command: CommandTo<'decline'>, stamp: Stamp): Decided {
+export function decideDecline(head: Head, command: CommandTo<'decline'>, stamp: Stamp): Decided {
+  const { state } = head;
   const { call, since = null, reason } = command;
   const suspended = suspendedCall(state, call, since);
-  if (suspended === null) return NOTHING;
+  if (suspended === null) return decided(head);
   const content = [{ type: 'text' as const, text: `declined: ${reason}` }];
-  return andGoOn(state, resultOf(suspended, { content, isError: true }, stamp), stamp);
+  return andGoOn(head, resultOf(suspended, { content, isError: true }, stamp), stamp);
 }
 
 /** Null for a call that does not wait for what a person does elsewhere, and in a session that is over. */
@@ -53,13 +51,14 @@ function suspendedCall({ status, calls }: SessionState, call: EventId, since: Wa
   return calls.find((open) => open.id === call && open.isSuspended && isWaitSince(open, since)) ?? null;
 }
 
-function andGoOn(state: SessionState, entry: Entry, stamp: Stamp): Decided {
-  const { state: after } = fold({ position: 0, state }, [entry]);
-  return { status: 'decided', entries: [entry, ...conclude(state, after, stamp)] };
+function andGoOn(head: Head, entry: Entry, stamp: Stamp): Decided {
+  const gone = decided(head, [entry]);
+  return extended(gone, conclude(head.state, gone.head.state, stamp));
 }
 
-function decideOutdated(state: SessionState, stamp: Stamp): Decided {
+function decideOutdated(head: Head, stamp: Stamp): Decided {
+  const { state } = head;
   // The next run asks anyway, also when a listing that is under way in this one has just missed the consent.
-  if (!isActive(state) || state.mcp?.run !== state.run) return NOTHING;
-  return { status: 'decided', entries: [{ record: { kind: 'mcp.outdated', at: stamp.now() } }] };
+  if (!isActive(state) || state.mcp?.run !== state.run) return decided(head);
+  return decided(head, [{ record: { kind: 'mcp.outdated', at: stamp.now() } }]);
 }

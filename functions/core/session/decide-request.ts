@@ -1,8 +1,9 @@
 /** A model request from its claim on, when it comes to a summary or to nothing; an answer is for `decide-answer.ts`. */
 import type { Entry, SessionState } from '#contract/entries.ts';
 import type { QueuedMessage, TurnErrorType } from '#contract/events.ts';
+import type { Head } from '#core/ports/session-log.ts';
 import type { Stamp } from '#core/ports/stamp.ts';
-import { decided, NOTHING, type CommandTo, type Decision, type GivingUp } from '#core/session/commands.ts';
+import { decided, extended, type CommandTo, type Decision, type GivingUp } from '#core/session/commands.ts';
 import {
   beginRunning,
   closeRequest,
@@ -14,14 +15,14 @@ import {
   take,
   threadOf,
 } from '#core/session/entries.ts';
-import { fold } from '#core/session/evolve.ts';
 import { hasUserMessage, isActive } from '#core/session/waiting.ts';
 
-export function decideClaim(state: SessionState, command: CommandTo<'claim'>, stamp: Stamp): Decision {
-  if (!isActive(state) || state.calls.length > 0) return NOTHING;
+export function decideClaim(head: Head, command: CommandTo<'claim'>, stamp: Stamp): Decision {
+  const { state } = head;
+  if (!isActive(state) || state.calls.length > 0) return decided(head);
   const now = stamp.now();
   const resumed = state.status === 'rescheduling' ? beginRunning(state, stamp) : [];
-  return decided([
+  return decided(head, [
     ...closeRequest(state, stamp),
     ...resumed,
     ...take(command.taken, stamp),
@@ -32,23 +33,25 @@ export function decideClaim(state: SessionState, command: CommandTo<'claim'>, st
   ]);
 }
 
-export function decideCompacted(state: SessionState, command: CommandTo<'compacted'>, stamp: Stamp): Decision {
+export function decideCompacted(head: Head, command: CommandTo<'compacted'>, stamp: Stamp): Decision {
+  const { state } = head;
   // Another attempt closed this request and owns the turn now.
-  if (state.request?.id !== command.request) return NOTHING;
+  if (state.request?.id !== command.request) return decided(head);
   const { request, summary, agent, usage } = command;
   const now = stamp.now();
-  return decided([
+  return decided(head, [
     endOfRequest(request, { isError: false, usage }, stamp),
     { record: { kind: 'context.compacted', request, at: now, summary, agent } },
     event({ id: stamp.eventId(), type: 'agent.thread_context_compacted', processed_at: now }),
   ]);
 }
 
-export function decideFail(state: SessionState, command: CommandTo<'fail'>, stamp: Stamp): Decision {
-  if (state.request?.id !== command.request) return NOTHING;
+export function decideFail(head: Head, command: CommandTo<'fail'>, stamp: Stamp): Decision {
+  const { state } = head;
+  if (state.request?.id !== command.request) return decided(head);
   const ended = endOfRequest(command.request, { isError: true, usage: command.usage ?? NO_MODEL_USAGE }, stamp);
   if (command.verdict === 'too large') {
-    return decided([ended, { record: { kind: 'context.exceeded', request: command.request, at: stamp.now() } }]);
+    return decided(head, [ended, { record: { kind: 'context.exceeded', request: command.request, at: stamp.now() } }]);
   }
   // A message that still waits is asked about next: going idle now would leave it unanswered for ever.
   const goesOn = command.verdict === 'retrying' || hasUserMessage({ queued: untaken(state, command.taken ?? []) });
@@ -57,11 +60,11 @@ export function decideFail(state: SessionState, command: CommandTo<'fail'>, stam
   const refused: readonly Entry[] =
     command.verdict === 'refused' ? [{ record: { kind: 'model.refused', request: command.request, at: now } }] : [];
   const failed = [ended, ...refused, failure(stamp, { type: command.error, message: command.message }, retryStatus)];
-  if (command.verdict === 'retrying') return decided([...failed, ...reschedule(state, stamp)]);
-  if (goesOn) return decided(failed);
-  const { state: after } = fold({ position: 0, state }, failed);
+  if (command.verdict === 'retrying') return decided(head, [...failed, ...reschedule(state, stamp)]);
+  const ending = decided(head, failed);
+  if (goesOn) return ending;
   const taken = take(command.taken ?? [], stamp);
-  return decided([...failed, ...taken, ...goIdle(after, { type: 'retries_exhausted' }, stamp)]);
+  return extended(ending, [...taken, ...goIdle(ending.head.state, { type: 'retries_exhausted' }, stamp)]);
 }
 
 /** What waits beside what a command takes: it may have come after the command was made. */
@@ -84,9 +87,10 @@ const GIVING_UP: Readonly<Record<GivingUp, { readonly type: TurnErrorType; reado
   },
 };
 
-export function decideGiveUp(state: SessionState, command: CommandTo<'give up'>, stamp: Stamp): Decision {
-  if (!isActive(state)) return NOTHING;
-  return decided([
+export function decideGiveUp(head: Head, command: CommandTo<'give up'>, stamp: Stamp): Decision {
+  const { state } = head;
+  if (!isActive(state)) return decided(head);
+  return decided(head, [
     ...closeRequest(state, stamp),
     failure(stamp, GIVING_UP[command.cause], 'exhausted'),
     ...take(command.taken, stamp),

@@ -3,15 +3,15 @@
  * and results take effect in the very append that accepts them, so that nobody has to be alive to act on them: whoever
  * works on what they end loses its next append.
  */
-import type { Entry, OpenCall, SessionState } from '#contract/entries.ts';
+import type { OpenCall, SessionState } from '#contract/entries.ts';
 import type { EventInput } from '#contract/events.ts';
 import type { EventId } from '#contract/ids.ts';
 import { habitsOf } from '#core/model/habits.ts';
+import type { Head } from '#core/ports/session-log.ts';
 import type { Stamp } from '#core/ports/stamp.ts';
-import type { Decision, Refusal } from '#core/session/commands.ts';
+import { decided, extended, type Decided, type Decision, type Refusal } from '#core/session/commands.ts';
 import { conclude } from '#core/session/conclude.ts';
 import { closeRequest, event, goIdle, resultOf } from '#core/session/entries.ts';
-import { fold } from '#core/session/evolve.ts';
 import { blockedCalls, isActive } from '#core/session/waiting.ts';
 
 type InputOf<Type extends EventInput['type']> = Extract<EventInput, { type: Type }>;
@@ -23,83 +23,70 @@ const MAX_QUEUED_CHARS = 20_000_000;
 /** The contract's own words (§3.5). */
 const INTERRUPTED = 'Tool execution was interrupted before completion. Please retry.';
 
-export function decideSend(state: SessionState, inputs: readonly EventInput[], stamp: Stamp): Decision {
-  if (state.status === 'terminated') {
+export function decideSend(head: Head, inputs: readonly EventInput[], stamp: Stamp): Decision {
+  if (head.state.status === 'terminated') {
     return { status: 'refused', message: 'the session is terminated and accepts no further events' };
   }
-  const entries: Entry[] = [];
-  let current = state;
+  let accepted = decided(head);
   for (const [index, input] of inputs.entries()) {
-    const field = `events.${index}`;
-    const accepted =
-      input.type === 'system.message'
-        ? acceptSystemMessage(
-            current,
-            input,
-            { field, previous: inputs[index - 1], last: index === inputs.length - 1 },
-            stamp,
-          )
-        : accept(current, input, field, stamp);
-    if ('status' in accepted) return accepted;
-    entries.push(...accepted);
-    current = after(current, accepted);
+    const place = { field: `events.${index}`, previous: inputs[index - 1], last: index === inputs.length - 1 };
+    const next = accept(accepted, input, place, stamp);
+    if (next.status === 'refused') return next;
+    accepted = next;
   }
-  return { status: 'decided', entries: [...entries, ...conclude(state, current, stamp)] };
+  return extended(accepted, conclude(head.state, accepted.head.state, stamp));
 }
 
-function accept(
-  state: SessionState,
-  input: Exclude<EventInput, InputOf<'system.message'>>,
-  field: string,
-  stamp: Stamp,
-): readonly Entry[] | Refusal {
-  switch (input.type) {
-    case 'user.message':
-      return acceptMessage(state, input, field, stamp);
-    case 'user.interrupt':
-      return acceptInterrupt(state, input, field, stamp);
-    case 'user.tool_confirmation':
-      return acceptConfirmation(state, input, field, stamp);
-    case 'user.custom_tool_result':
-      return acceptCustomResult(state, input, field, stamp);
-    default:
-      return input satisfies never;
-  }
-}
-
-function acceptMessage(
-  state: SessionState,
-  input: InputOf<'user.message'>,
-  field: string,
-  stamp: Stamp,
-): readonly Entry[] | Refusal {
-  const blocked = isActive(state) ? [] : blockedCalls(state);
-  if (blocked.length > 0) {
-    const ids = blocked.map((call) => call.id).join(', ');
-    return refused(field, `the session requires action on ${ids}: answer these, or send user.interrupt first`);
-  }
-  return queueIsFull(state) ?? [event({ id: stamp.eventId(), processed_at: null, ...input })];
-}
-
-function queueIsFull({ queued }: SessionState): Refusal | null {
-  const waiting = queued.reduce((chars, message) => chars + message.chars, 0);
-  if (queued.length < MAX_QUEUED && waiting <= MAX_QUEUED_CHARS) return null;
-  return { status: 'refused', message: `too much waits for the agent: at most ${MAX_QUEUED} messages can` };
-}
-
-/** Where a system message stands in its request. */
-interface Standing {
+/** The place of an event in its request. */
+interface Place {
   readonly field: string;
   readonly previous: EventInput | undefined;
   readonly last: boolean;
 }
 
+function accept(before: Decided, input: EventInput, place: Place, stamp: Stamp): Decision {
+  switch (input.type) {
+    case 'user.message':
+      return acceptMessage(before, input, place, stamp);
+    case 'system.message':
+      return acceptSystemMessage(before, input, place, stamp);
+    case 'user.interrupt':
+      return acceptInterrupt(before, input, place, stamp);
+    case 'user.tool_confirmation':
+      return acceptConfirmation(before, input, place, stamp);
+    case 'user.custom_tool_result':
+      return acceptCustomResult(before, input, place, stamp);
+    default:
+      return input satisfies never;
+  }
+}
+
+function acceptMessage(before: Decided, input: InputOf<'user.message'>, { field }: Place, stamp: Stamp): Decision {
+  const { state } = before.head;
+  const blocked = isActive(state) ? [] : blockedCalls(state);
+  if (blocked.length > 0) {
+    const ids = blocked.map((call) => call.id).join(', ');
+    return refused(field, `the session requires action on ${ids}: answer these, or send user.interrupt first`);
+  }
+  return enqueued(before, input, stamp);
+}
+
+function enqueued(before: Decided, input: InputOf<'user.message' | 'system.message'>, stamp: Stamp): Decision {
+  const { queued } = before.head.state;
+  const waiting = queued.reduce((chars, message) => chars + message.chars, 0);
+  if (queued.length < MAX_QUEUED && waiting <= MAX_QUEUED_CHARS) {
+    return extended(before, [event({ id: stamp.eventId(), processed_at: null, ...input })]);
+  }
+  return { status: 'refused', message: `too much waits for the agent: at most ${MAX_QUEUED} messages can` };
+}
+
 function acceptSystemMessage(
-  state: SessionState,
+  before: Decided,
   input: InputOf<'system.message'>,
-  { field, previous, last }: Standing,
+  { field, previous, last }: Place,
   stamp: Stamp,
-): readonly Entry[] | Refusal {
+): Decision {
+  const { state } = before.head;
   if (!habitsOf(state.model).midConversationSystem) {
     const errorCode = 'model_does_not_support_mid_conversation_system';
     return { ...refused(field, `${state.model} takes no system messages in mid-conversation`), errorCode };
@@ -111,15 +98,11 @@ function acceptSystemMessage(
   if (!follows && !rests) {
     return refused(field, 'a system.message must directly follow a user.message or a user.custom_tool_result');
   }
-  return queueIsFull(state) ?? [event({ id: stamp.eventId(), processed_at: null, ...input })];
+  return enqueued(before, input, stamp);
 }
 
-function acceptInterrupt(
-  state: SessionState,
-  input: InputOf<'user.interrupt'>,
-  field: string,
-  stamp: Stamp,
-): readonly Entry[] | Refusal {
+function acceptInterrupt(before: Decided, input: InputOf<'user.interrupt'>, { field }: Place, stamp: Stamp): Decision {
+  const { state } = before.head;
   const thread = input.session_thread_id ?? null;
   if (thread !== null && thread !== state.thread) {
     return refused(`${field}.session_thread_id`, 'there is no such thread in this session');
@@ -129,24 +112,25 @@ function acceptInterrupt(
     type: input.type,
     ...(thread === null ? {} : { session_thread_id: thread }),
   };
-  const applied = [
+  const applied = extended(before, [
     event({ ...interrupt, processed_at: null }),
     ...closeRequest(state, stamp),
     ...state.calls.map((call) => resultOf(call, errorText(INTERRUPTED), stamp)),
     event({ ...interrupt, processed_at: stamp.now() }),
-  ];
+  ]);
   // Whose last call was answered in this very request is about to run: that is a turn to end, too.
   const rests = !isActive(state) && state.calls.length === 0 && state.stopReason?.type !== 'requires_action';
   if (rests) return applied;
-  return [...applied, ...goIdle(after(state, applied), { type: 'end_turn' }, stamp)];
+  return extended(applied, goIdle(applied.head.state, { type: 'end_turn' }, stamp));
 }
 
 function acceptConfirmation(
-  state: SessionState,
+  before: Decided,
   input: InputOf<'user.tool_confirmation'>,
-  field: string,
+  { field }: Place,
   stamp: Stamp,
-): readonly Entry[] | Refusal {
+): Decision {
+  const { state } = before.head;
   const call = openCall(state, input.tool_use_id, 'confirmation');
   if (call === null) {
     return refused(`${field}.tool_use_id`, 'is not a tool use that waits for a confirmation in this session');
@@ -159,24 +143,25 @@ function acceptConfirmation(
     result: input.result,
     ...(message === '' ? {} : { deny_message: message }),
   };
-  return [
+  return extended(before, [
     event({ ...confirmation, processed_at: null }),
     event({ ...confirmation, processed_at: stamp.now() }),
     ...(input.result === 'deny' ? [resultOf(call, errorText(denial(call, message)), stamp)] : []),
-  ];
+  ]);
 }
 
 function acceptCustomResult(
-  state: SessionState,
+  before: Decided,
   input: InputOf<'user.custom_tool_result'>,
-  field: string,
+  { field }: Place,
   stamp: Stamp,
-): readonly Entry[] | Refusal {
+): Decision {
+  const { state } = before.head;
   const call = openCall(state, input.custom_tool_use_id, 'client');
   if (call === null) {
     return refused(`${field}.custom_tool_use_id`, 'is not a custom tool use that waits for a result in this session');
   }
-  return [
+  return extended(before, [
     event({
       id: stamp.eventId(),
       type: input.type,
@@ -185,7 +170,7 @@ function acceptCustomResult(
       ...(input.content == null ? {} : { content: input.content }),
       ...(input.is_error == null ? {} : { is_error: input.is_error }),
     }),
-  ];
+  ]);
 }
 
 function openCall(state: SessionState, id: EventId, waitsFor: OpenCall['waitsFor']): OpenCall | null {
@@ -199,11 +184,6 @@ function denial(call: OpenCall, message: string): string {
 
 function errorText(text: string) {
   return { content: [{ type: 'text' as const, text }], isError: true };
-}
-
-/** The position matters to nobody here: it is folded anew where it is appended. */
-function after(state: SessionState, entries: readonly Entry[]): SessionState {
-  return fold({ position: 0, state }, entries).state;
 }
 
 function refused(field: string, message: string): Refusal {

@@ -1,71 +1,73 @@
 /** The rules of a session: what a command makes happen, given what has happened. Pure but for the stamp it is given. */
-import type { SessionState } from '#contract/entries.ts';
+import type { Head } from '#core/ports/session-log.ts';
 import type { Stamp } from '#core/ports/stamp.ts';
-import { decided, NOTHING, type Command, type CommandTo, type Decision } from '#core/session/commands.ts';
+import { decided, extended, type Command, type CommandTo, type Decision } from '#core/session/commands.ts';
 import { conclude } from '#core/session/conclude.ts';
 import { decideAnswer } from '#core/session/decide-answer.ts';
 import { decideDecline, decideListed, decideResume, decideSuspend } from '#core/session/decide-mcp.ts';
 import { decideClaim, decideCompacted, decideFail, decideGiveUp } from '#core/session/decide-request.ts';
 import { decideSend } from '#core/session/decide-send.ts';
 import { event, goIdle, mcpTrouble, requiresAction, resultOf, threadOf } from '#core/session/entries.ts';
-import { fold } from '#core/session/evolve.ts';
 import { blockedCalls, isActive, readyCalls } from '#core/session/waiting.ts';
 
-export function decide(state: SessionState, command: Command, stamp: Stamp): Decision {
+export function decide(head: Head, command: Command, stamp: Stamp): Decision {
   switch (command.do) {
     case 'send':
-      return decideSend(state, command.events, stamp);
+      return decideSend(head, command.events, stamp);
     case 'claim':
-      return decideClaim(state, command, stamp);
+      return decideClaim(head, command, stamp);
     case 'answer':
-      return decideAnswer(state, command, stamp);
+      return decideAnswer(head, command, stamp);
     case 'compacted':
-      return decideCompacted(state, command, stamp);
+      return decideCompacted(head, command, stamp);
     case 'fail':
-      return decideFail(state, command, stamp);
+      return decideFail(head, command, stamp);
     case 'give up':
-      return decideGiveUp(state, command, stamp);
+      return decideGiveUp(head, command, stamp);
     case 'result':
-      return decideResult(state, command, stamp);
+      return decideResult(head, command, stamp);
     case 'suspend':
-      return decideSuspend(state, command, stamp);
+      return decideSuspend(head, command, stamp);
     case 'resume':
-      return decideResume(state, command, stamp);
+      return decideResume(head, command, stamp);
     case 'decline':
-      return decideDecline(state, command, stamp);
+      return decideDecline(head, command, stamp);
     case 'listed':
-      return decideListed(state, command, stamp);
+      return decideListed(head, command, stamp);
     case 'await action':
-      return decideAwaitAction(state, stamp);
+      return decideAwaitAction(head, stamp);
     case 'update':
-      return decideUpdate(state, command, stamp);
+      return decideUpdate(head, command, stamp);
     case 'continue':
-      return decideContinue(state, command, stamp);
+      return decideContinue(head, command, stamp);
     case 'archive':
-      return decideArchive(state, stamp);
+      return decideArchive(head, stamp);
     default:
       return command satisfies never;
   }
 }
 
-function decideResult(state: SessionState, command: CommandTo<'result'>, stamp: Stamp): Decision {
+function decideResult(head: Head, command: CommandTo<'result'>, stamp: Stamp): Decision {
+  const { state } = head;
   // A call that is not open was answered by a twin of this hand: the first result stands.
   const call = state.calls.find(({ id }) => id === command.call);
-  if (call === undefined) return NOTHING;
+  if (call === undefined) return decided(head);
   const trouble = command.error === undefined ? [] : [mcpTrouble(stamp, command.error)];
-  const entries = [...trouble, resultOf(call, command, stamp)];
+  const answered = decided(head, [...trouble, resultOf(call, command, stamp)]);
   // A twin of this hand may have let the call wait for people, and the run have ended with that.
-  return decided([...entries, ...conclude(state, fold({ position: 0, state }, entries).state, stamp)]);
+  return extended(answered, conclude(state, answered.head.state, stamp));
 }
 
-function decideAwaitAction(state: SessionState, stamp: Stamp): Decision {
+function decideAwaitAction(head: Head, stamp: Stamp): Decision {
+  const { state } = head;
   const blocked = blockedCalls(state);
   // Somebody answered meanwhile, so that there is something to do again.
-  if (!isActive(state) || blocked.length === 0 || readyCalls(state).length > 0) return NOTHING;
-  return decided(goIdle(state, requiresAction(blocked), stamp));
+  if (!isActive(state) || blocked.length === 0 || readyCalls(state).length > 0) return decided(head);
+  return decided(head, goIdle(state, requiresAction(blocked), stamp));
 }
 
-function decideUpdate(state: SessionState, { changes }: CommandTo<'update'>, stamp: Stamp): Decision {
+function decideUpdate(head: Head, { changes }: CommandTo<'update'>, stamp: Stamp): Decision {
+  const { state } = head;
   if (state.status === 'terminated') {
     return { status: 'refused', message: 'the session is terminated and cannot be changed any more' };
   }
@@ -73,8 +75,8 @@ function decideUpdate(state: SessionState, { changes }: CommandTo<'update'>, sta
     return { status: 'refused', field: 'agent', message: 'the session is running: wait until it is idle' };
   }
   const { title, metadata, agent } = changes;
-  if (title === undefined && metadata === undefined && agent === undefined) return NOTHING;
-  return decided([
+  if (title === undefined && metadata === undefined && agent === undefined) return decided(head);
+  return decided(head, [
     event({
       id: stamp.eventId(),
       type: 'session.updated',
@@ -86,17 +88,21 @@ function decideUpdate(state: SessionState, { changes }: CommandTo<'update'>, sta
   ]);
 }
 
-function decideContinue(state: SessionState, command: CommandTo<'continue'>, stamp: Stamp): Decision {
+function decideContinue(head: Head, command: CommandTo<'continue'>, stamp: Stamp): Decision {
+  const { state } = head;
   // Of two that find a run at its end, the one that loses the append must not end the next run too.
-  if (!isActive(state) || state.run !== command.run) return NOTHING;
-  return decided([{ record: { kind: 'run.continued', at: stamp.now(), run: state.run + 1, reason: command.reason } }]);
+  if (!isActive(state) || state.run !== command.run) return decided(head);
+  return decided(head, [
+    { record: { kind: 'run.continued', at: stamp.now(), run: state.run + 1, reason: command.reason } },
+  ]);
 }
 
-function decideArchive(state: SessionState, stamp: Stamp): Decision {
+function decideArchive(head: Head, stamp: Stamp): Decision {
+  const { state } = head;
   if (isActive(state)) return { status: 'refused', message: 'the session is running: wait until it is idle' };
-  if (state.status === 'terminated') return NOTHING;
+  if (state.status === 'terminated') return decided(head);
   const now = stamp.now();
-  return decided([
+  return decided(head, [
     event({ id: stamp.eventId(), type: 'session.thread_status_terminated', processed_at: now, ...threadOf(state) }),
     event({ id: stamp.eventId(), type: 'session.status_terminated', processed_at: now }),
   ]);

@@ -38,10 +38,10 @@ export async function continueLost(world: RepairWorld, key: LogKey, lost: number
     if (head.state.run !== run) return 'alive';
     // The messages are not even read: they may be what kills each execution.
     if (head.state.failures >= MAX_FAILURES) {
-      const append = prepare(key, head, { do: 'give up', cause: 'attempts', taken: [] }, world.stamp);
-      if (append === 'nothing' || 'message' in append) return 'resting';
-      // Whoever appends meanwhile shows that the session can go on.
-      return (await world.log.append(append)).status === 'appended' ? 'resting' : 'alive';
+      const prepared = prepare(key, head, { do: 'give up', cause: 'attempts', taken: [] }, world.stamp);
+      if (prepared.status !== 'prepared') return 'resting';
+      // A process that appended meanwhile shows that the session can go on.
+      return (await world.log.append(prepared.append)).status === 'appended' ? 'resting' : 'alive';
     }
     const continued = await change(world, key, head, { do: 'continue', run, reason: 'lost' });
     if (continued.status !== 'changed') return 'alive';

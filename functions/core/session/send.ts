@@ -13,7 +13,7 @@ import type { Append, Head, LogKey, SessionLog } from '#core/ports/session-log.t
 import type { Runs } from '#core/ports/runs.ts';
 import type { Stamp } from '#core/ports/stamp.ts';
 import type { Command, CommandTo, Refusal } from '#core/session/commands.ts';
-import { prepare } from '#core/session/change.ts';
+import { appendDecided, prepare } from '#core/session/change.ts';
 import { continueLost } from '#core/session/repair.ts';
 
 export interface Sending {
@@ -99,24 +99,21 @@ type Done =
   | { readonly status: 'done'; readonly entries: readonly Entry[]; readonly head: Head; readonly start: RunStart }
   | Refusal;
 
-/** Decided anew at each head until nobody is faster; a run that begins with it is started. */
-async function changeAndStart(
-  ports: Sending,
-  { key, head: from, cause, before }: From,
-  command: Command,
-): Promise<Done> {
-  for (let head = from; ;) {
-    const append = prepare(key, head, command, ports.stamp);
-    if (append === 'nothing') return { status: 'done', entries: [], head, start: { run: 'none' } };
-    if ('message' in append) return append;
+/** Applies the command like `change`, and starts the run that begins with it. */
+async function changeAndStart(ports: Sending, { key, head, cause, before }: From, command: Command): Promise<Done> {
+  const decideAt = (at: Head) => prepare(key, at, command, ports.stamp);
+  const changed = await appendDecided(head, decideAt, async (append) => {
     await before?.(append);
     const { run } = append.state;
-    const begins = run === head.state.run ? null : { key, run, at: append.at };
+    const begins = run === append.after.state.run ? null : { key, run, at: append.at };
+    // The start that goes out with an append that loses its race does no harm: the winner runs that number, or no one.
     const { stored, start } = await storeAndStart(ports, ports.log.append({ ...append, cause }), begins);
-    if (stored.status === 'appended') return { status: 'done', entries: append.entries, head: stored.head, start };
-    // The start that went out with a lost append does no harm: the winner runs that number, or nobody does.
-    head = stored.head;
-  }
+    return { ...stored, start };
+  });
+  if (changed.status === 'refused') return changed;
+  if (changed.status === 'unchanged')
+    return { status: 'done', entries: [], head: changed.head, start: { run: 'none' } };
+  return { status: 'done', entries: changed.entries, head: changed.head, start: changed.stored.start };
 }
 
 /** A run that begins with what is being stored. */

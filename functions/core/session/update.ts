@@ -36,12 +36,12 @@ export async function updateSession(
     if (isRefusal(changes)) return changes;
     const unreachable = await refusedServers(environments, record, changes);
     if (unreachable !== null) return unreachable;
-    const append = prepare(key, head, { do: 'update', changes }, stamp);
-    if (append === 'nothing') return record;
-    if ('message' in append) return append;
+    const prepared = prepare(key, head, { do: 'update', changes }, stamp);
+    if (prepared.status === 'nothing') return record;
+    if (prepared.status === 'refused') return prepared;
     const details = { ...record.details, ...changes };
-    const appended = await log.append({ ...append, details, cause });
-    if (appended.status === 'appended') return { ...record, details, updatedAt: append.at };
+    const appended = await log.append({ ...prepared.append, details, cause });
+    if (appended.status === 'appended') return { ...record, details, updatedAt: prepared.append.at };
   }
 }
 

@@ -130,7 +130,7 @@ function scenario(entries: readonly Entry[], then: readonly Entry[], refusal: st
     then,
     refusal,
     when(command) {
-      const decision = decide(head.state, typeof command === 'function' ? command(self) : command, stamp);
+      const decision = decide(head, typeof command === 'function' ? command(self) : command, stamp);
       if (decision.status === 'refused') return scenario(entries, [], decision.message, stamp);
       return scenario([...entries, ...decision.entries], decision.entries, null, stamp);
     },

@@ -1,7 +1,7 @@
 /** Asks the agent's MCP servers what they offer: once in each run, and again when that was forgotten or is out of date. */
 import type { ServerListing } from '#contract/mcp.ts';
 import { Fault } from '#core/ports/errors.ts';
-import { storyAfter, type Story } from '#core/harness/history.ts';
+import { sliceAfter, type Slice } from '#core/harness/history.ts';
 import type { TurnWorld } from '#core/harness/turn-world.ts';
 import { agentOf } from '#core/model/slice.ts';
 import { offerTools } from '#core/mcp/offer-tools.ts';
@@ -10,20 +10,20 @@ import { change } from '#core/session/change.ts';
 import type { McpTrouble } from '#core/ports/call-marks.ts';
 
 /**
- * The story with the listing; as it is now when somebody else was faster, or null when it has gone on to another run. An
+ * The slice with the listing; as it is now when somebody else was faster, or null when it has gone on to another run. An
  * attempt that dies before the append has changed nothing: the next one asks again.
  */
-export async function listTools(world: TurnWorld, key: LogKey, story: Story): Promise<Story | null> {
-  const { run } = story.head.state;
-  const servers = await world.mcp.list(key).catch((error: unknown) => unlisted(story, error));
+export async function refreshTools(world: TurnWorld, key: LogKey, slice: Slice): Promise<Slice | null> {
+  const { run } = slice.head.state;
+  const servers = await world.mcp.list(key).catch((error: unknown) => unlisted(slice, error));
   const tools = offerTools(servers, world.sha256);
   const failed = servers.flatMap((server) => (server.status === 'failed' ? [troubleOf(server)] : []));
   const sha256 = world.sha256(JSON.stringify(tools));
-  const changed = await change(world, key, story.head, { do: 'listed', run, tools, sha256, failed });
+  const changed = await change(world, key, slice.head, { do: 'listed', run, tools, sha256, failed });
   const after =
     changed.status === 'changed'
-      ? await storyAfter(world, key, story, changed)
-      : ((await world.history.load(key)) ?? story);
+      ? await sliceAfter(world, key, slice, changed)
+      : ((await world.history.load(key)) ?? slice);
   return after.head.state.run === run ? after : null;
 }
 
@@ -32,7 +32,7 @@ function troubleOf({ server, error, message, action_url }: Extract<ServerListing
 }
 
 /** Without the proxy there are no tools in this run: that ends no session (contract §3.6), as no single server does. */
-function unlisted({ entries }: Story, error: unknown): readonly ServerListing[] {
+function unlisted({ entries }: Slice, error: unknown): readonly ServerListing[] {
   if (!(error instanceof Fault) || error.code !== 'mcp_proxy_unavailable') throw error;
   return agentOf(entries).mcp_servers.map(({ name }) => ({
     status: 'failed',

@@ -9,14 +9,14 @@ import type { Stamp } from '#core/ports/stamp.ts';
 import type { Verdicts } from '#core/session/commands.ts';
 import { isComplete } from '#core/session/decide-answer.ts';
 
-export interface JudgingWorld {
+export interface VerdictWorld {
   readonly mcp: McpProxy;
   readonly stamp: Stamp;
 }
 
 /** Of the answer's MCP calls, by the provider's id of each; the others need no verdict. */
-export async function judgeCalls(
-  { mcp, stamp }: JudgingWorld,
+export async function verdictsOf(
+  { mcp, stamp }: VerdictWorld,
   key: LogKey,
   { answer, rules }: { readonly answer: ModelAnswer; readonly rules: ToolRules },
 ): Promise<Verdicts> {
