@@ -2,7 +2,7 @@
 import type { Context } from 'aws-lambda';
 import { RunState } from '#contract/run.ts';
 import { takeTurn } from '#core/harness/take-turn.ts';
-import type { HarnessWorld } from '#aws/worlds/all.ts';
+import type { HarnessWorld } from '#aws/worlds/harness.ts';
 
 /** Left of the function's time to append what came of a request that is cut off. */
 const TIME_TO_APPEND_MS = 15_000;

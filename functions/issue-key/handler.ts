@@ -1,5 +1,5 @@
 /** The deployment's custom resource `Custom::FirstApiKey`. */
-import { issueKeyWorld } from '#aws/worlds/all.ts';
+import { issueKeyWorld } from '#aws/worlds/issue-key.ts';
 import { issueKey } from './issue-key.ts';
 
 const world = issueKeyWorld(process.env);

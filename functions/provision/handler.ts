@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { ProvisionInput, ReleaseInput, type Provisioned } from '#contract/run.ts';
 import { provision } from '#core/hands/provision.ts';
 import { release } from '#core/hands/release.ts';
-import { provisionWorld } from '#aws/worlds/all.ts';
+import { provisionWorld } from '#aws/worlds/provision.ts';
 
 const Input = z.union([ReleaseInput, ProvisionInput]);
 

@@ -1,6 +1,6 @@
 /** The stream routes, behind API Gateway in its streaming mode. */
 import { GatewayEvent } from '#contract/gateway.ts';
-import { streamWorld } from '#aws/worlds/all.ts';
+import { streamWorld } from '#aws/worlds/stream.ts';
 import { respond } from './respond.ts';
 import { createSink } from './sink.ts';
 

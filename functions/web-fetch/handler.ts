@@ -1,7 +1,7 @@
 /** Web fetch: one `web_fetch` call of a session; the result goes to the log, not to the state machine. */
 import { WebFetchInput } from '#contract/run.ts';
 import { webFetch } from '#core/hands/web-fetch.ts';
-import { webFetchWorld } from '#aws/worlds/all.ts';
+import { webFetchWorld } from '#aws/worlds/web-fetch.ts';
 
 const world = webFetchWorld(process.env);
 

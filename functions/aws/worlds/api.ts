@@ -1,11 +1,9 @@
-/** The API's world, in a file of its own: it holds most of the ports. */
+/** The API's world. */
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { S3Client } from '@aws-sdk/client-s3';
 import { AllowedHosts } from '#contract/outbound.ts';
-import type { Audit } from '#core/ports/audit.ts';
 import { createAgentRecords } from '#aws/records/agents.dynamodb.ts';
 import { createApiKeys } from '#aws/records/api-keys.dynamodb.ts';
-import { createAudit } from '#aws/audit/audit.dynamodb.ts';
 import { createAuditTrail } from '#aws/audit/audit-trail.dynamodb.ts';
 import { createContentRemover } from '#aws/session/content-remover.s3.ts';
 import { createCredentialRecords } from '#aws/vault/credentials.dynamodb.ts';
@@ -17,13 +15,16 @@ import { createMcpProxy } from '#aws/mcp/mcp-proxy.lambda.ts';
 import { createSecretWriter } from '#aws/vault/secret-stores.ts';
 import { createSessionRecords } from '#aws/records/sessions.dynamodb.ts';
 import { jsonSetting, setting, type Environment } from '#aws/settings.ts';
-import { createStamp, newToken, pause } from '#aws/stamp.ts';
+import { newToken, pause } from '#aws/stamp.ts';
 import { createVaultRecords } from '#aws/vault/vaults.dynamodb.ts';
 import { createProvisioner } from '#aws/hands/provisioner.lambda.ts';
-import { enterpriseIn, linkWorld } from '#aws/worlds/connect-links.ts';
+import { auditOf } from '#aws/worlds/audit.ts';
+import { enterpriseIn } from '#aws/worlds/connect-settings.ts';
 import { governanceWorld } from '#aws/worlds/governance.ts';
-import { sendingWorld, sessionTables } from '#aws/worlds/sessions.ts';
-import { limiterOf } from '#aws/worlds/all.ts';
+import { limiterOf } from '#aws/worlds/limits.ts';
+import { linkWorld } from '#aws/worlds/link-requests.ts';
+import { sendingWorld } from '#aws/worlds/sending.ts';
+import { sessionTables } from '#aws/worlds/sessions.ts';
 
 export function apiWorld(environment: Environment) {
   const dynamodb = new DynamoDBClient();
@@ -62,14 +63,4 @@ export function apiWorld(environment: Environment) {
     newToken,
     journal: createJournal(),
   };
-}
-
-function auditOf(environment: Environment): Audit {
-  return createAudit({
-    dynamodb: new DynamoDBClient(),
-    table: setting(environment, 'AUDIT_TABLE'),
-    now: createStamp().now,
-    newToken,
-    pause,
-  });
 }

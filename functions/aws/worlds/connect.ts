@@ -4,7 +4,6 @@ import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { KnownClients, LoginSettings } from '#contract/connect.ts';
 import { AllowedHosts } from '#contract/outbound.ts';
 import { redirectUrl } from '#core/connect/registration.ts';
-import { createAudit } from '#aws/audit/audit.dynamodb.ts';
 import { createAuthorizationServers } from '#aws/connect/authorization-server.mcp-sdk.ts';
 import { createClientSecrets } from '#aws/vault/client-secrets.secrets-manager.ts';
 import { createConnectClients } from '#aws/connect/connect-clients.dynamodb.ts';
@@ -15,9 +14,12 @@ import { createJournal } from '#aws/journal.powertools.ts';
 import { createSeals } from '#aws/connect/seals.hmac.ts';
 import { createSecretWriter } from '#aws/vault/secret-stores.ts';
 import { jsonSetting, setting, urlSetting, type Environment } from '#aws/settings.ts';
-import { newToken, pause } from '#aws/stamp.ts';
-import { enterpriseIn, settleWorld } from '#aws/worlds/connect-links.ts';
-import { sendingWorld, sessionTables } from '#aws/worlds/sessions.ts';
+import { newToken } from '#aws/stamp.ts';
+import { auditOf } from '#aws/worlds/audit.ts';
+import { enterpriseIn } from '#aws/worlds/connect-settings.ts';
+import { settleWorld } from '#aws/worlds/connecting.ts';
+import { sendingWorld } from '#aws/worlds/sending.ts';
+import { sessionTables } from '#aws/worlds/sessions.ts';
 
 /** Somebody waits at a browser, and API Gateway gives up after 29 seconds; a page asks several times. */
 const LIMITS: FetchLimits = { maxBytes: 1_000_000, totalMs: 6000, idleMs: 4000, maxRedirects: 3 };
@@ -40,13 +42,7 @@ export function connectWorld(environment: Environment) {
     enterprise: enterpriseIn(environment),
     identity: identityOf(environment, (id) => secrets.read(id)),
     seals: createSeals(() => secrets.read(signingSecret)),
-    audit: createAudit({
-      dynamodb,
-      table: setting(environment, 'AUDIT_TABLE'),
-      now: sending.stamp.now,
-      newToken,
-      pause,
-    }),
+    audit: auditOf(environment),
     knownClients: jsonSetting(environment, 'CONNECT_CLIENTS', KnownClients),
     appName: setting(environment, 'CONNECT_APP_NAME'),
     baseUrl,

@@ -1,17 +1,18 @@
-/** The MCP proxy's world, in a file of its own: its client and its policies are large, and nobody else's. */
+/** The MCP proxy's world. */
 import { randomUUID } from 'node:crypto';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { AllowedHosts } from '#contract/outbound.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
+import { createConnectLinks } from '#core/connect/offer-link.ts';
 import { bucketOf } from '#core/ports/token-bucket.ts';
 import { createManagedTokens } from '#core/vault/managed-tokens.ts';
 import { createTokens } from '#core/vault/fresh-token.ts';
 import type { RefreshWorld } from '#core/vault/refresh.ts';
 import type { Tokens } from '#core/ports/tokens.ts';
 import type { ValidationWorld } from '#core/mcp/validate-credential.ts';
-import { createAudit } from '#aws/audit/audit.dynamodb.ts';
 import { createAuditedCalls } from '#aws/audit/audited-calls.dynamodb.ts';
+import { createConnectRecords } from '#aws/connect/connect-records.dynamodb.ts';
 import { createCallMarks } from '#aws/mcp/call-marks.dynamodb.ts';
 import { readsClientSecrets } from '#aws/vault/client-secrets.secrets-manager.ts';
 import { createCredentialRecords } from '#aws/vault/credentials.dynamodb.ts';
@@ -33,7 +34,8 @@ import { createStamp, newToken, pause } from '#aws/stamp.ts';
 import { createTokenBuckets } from '#aws/records/token-buckets.dynamodb.ts';
 import { createToolPins } from '#aws/policy/tool-pins.dynamodb.ts';
 import { createTokenEndpoints } from '#aws/vault/token-endpoints.mcp-sdk.ts';
-import { connectLinks, enterpriseIn } from '#aws/worlds/connect-links.ts';
+import { auditOf } from '#aws/worlds/audit.ts';
+import { connectBaseUrl, enterpriseIn } from '#aws/worlds/connect-settings.ts';
 import { sessionTables } from '#aws/worlds/sessions.ts';
 
 /** Of one request to an MCP server. Tools may take their time before they say a word; the call's own deadline is below. */
@@ -46,7 +48,6 @@ export function mcpProxyWorld(environment: Environment): ProxyWorld {
   const refreshing = refreshWorld(environment, dynamodb);
   const vaults = setting(environment, 'VAULT_TABLE');
   const records = setting(environment, 'RECORDS_TABLE');
-  const audited = setting(environment, 'AUDIT_TABLE');
   const rate = rateSetting(environment, 'MCP_CALLS_PER_MINUTE');
   const { stamp } = refreshing;
   const tokens = createTokens(refreshing);
@@ -61,10 +62,15 @@ export function mcpProxyWorld(environment: Environment): ProxyWorld {
     pins: createToolPins(dynamodb, vaults),
     policies: createPolicies({ records: createPolicyRecords(dynamodb, vaults), nowMs: Date.now }),
     hooks: createHooks(environment),
-    audit: createAudit({ dynamodb, table: audited, now: stamp.now, newToken, pause }),
-    auditedCalls: createAuditedCalls(dynamodb, audited),
+    audit: auditOf(environment),
+    auditedCalls: createAuditedCalls(dynamodb, setting(environment, 'AUDIT_TABLE')),
     marks: createCallMarks({ dynamodb, table: vaults, now: stamp.now, newName: randomUUID }),
-    links: connectLinks(environment),
+    links: createConnectLinks({
+      connects: createConnectRecords(dynamodb, vaults),
+      stamp,
+      newToken,
+      baseUrl: connectBaseUrl(environment),
+    }),
     buckets: createTokenBuckets(dynamodb, records),
     callRate: rate === null ? null : bucketOf(rate),
     sha256,

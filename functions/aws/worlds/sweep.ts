@@ -7,8 +7,9 @@ import { createJournal, type FunctionJournal } from '#aws/journal.powertools.ts'
 import { runningSince } from '#aws/session/running-sessions.dynamodb.ts';
 import { createSecretRemover } from '#aws/vault/secret-stores.ts';
 import { setting, type Environment } from '#aws/settings.ts';
-import { settleWorld } from '#aws/worlds/connect-links.ts';
-import { sendingWorld, sessionTables } from '#aws/worlds/sessions.ts';
+import { settleWorld } from '#aws/worlds/connecting.ts';
+import { sendingWorld } from '#aws/worlds/sending.ts';
+import { sessionTables } from '#aws/worlds/sessions.ts';
 
 export interface SweepWorld extends RepairWorld {
   runningSince(instant: Instant): AsyncGenerator<LogKey>;

@@ -1,18 +1,16 @@
 import { describe, expect, it } from 'vitest';
-import { sweepWorld } from '#aws/worlds/sweep.ts';
-import {
-  anthropicHarnessWorld,
-  executeWorld,
-  issueKeyWorld,
-  provisionWorld,
-  streamWorld,
-  webFetchWorld,
-} from '#aws/worlds/all.ts';
 import { apiWorld } from '#aws/worlds/api.ts';
-import { bedrockHarnessWorld } from '#aws/worlds/harness.bedrock.ts';
 import { connectWorld } from '#aws/worlds/connect.ts';
-import { mcpProxyWorld } from '#aws/worlds/mcp-proxy.ts';
+import { executeWorld } from '#aws/worlds/execute.ts';
+import { anthropicHarnessWorld } from '#aws/worlds/harness.anthropic.ts';
+import { bedrockHarnessWorld } from '#aws/worlds/harness.bedrock.ts';
 import { claudePlatformHarnessWorld } from '#aws/worlds/harness.claude-platform-on-aws.ts';
+import { issueKeyWorld } from '#aws/worlds/issue-key.ts';
+import { mcpProxyWorld } from '#aws/worlds/mcp-proxy.ts';
+import { provisionWorld } from '#aws/worlds/provision.ts';
+import { streamWorld } from '#aws/worlds/stream.ts';
+import { sweepWorld } from '#aws/worlds/sweep.ts';
+import { webFetchWorld } from '#aws/worlds/web-fetch.ts';
 
 const COMPLETE: Readonly<Record<string, string>> = {
   AWS_REGION: 'us-east-1',

@@ -1,0 +1,31 @@
+/** What it takes to finish a consent: its row, the credential that it creates, and the sessions that wait for it. */
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import type { WaitingCall } from '#core/ports/connect-links.ts';
+import type { SettleWorld } from '#core/connect/settle.ts';
+import { declineCall, resumeCall, type Sending } from '#core/session/send.ts';
+import { createConnectRecords } from '#aws/connect/connect-records.dynamodb.ts';
+import { setting, type Environment } from '#aws/settings.ts';
+import { createCredentialRecords } from '#aws/vault/credentials.dynamodb.ts';
+
+export function settleWorld(environment: Environment, sending: Sending) {
+  const dynamodb = new DynamoDBClient();
+  const table = setting(environment, 'VAULT_TABLE');
+  return {
+    connects: createConnectRecords(dynamodb, table),
+    credentials: createCredentialRecords(dynamodb, table),
+    ...toldTo(sending),
+    stamp: sending.stamp,
+  } satisfies SettleWorld;
+}
+
+/** In the log, the call's own id says why it went on, or ended; a list has none. */
+function toldTo(sending: Sending): Pick<SettleWorld, 'resume' | 'decline'> {
+  const waiter = ({ session, thread, call }: WaitingCall) => {
+    return { key: { session, thread }, cause: `connect for ${call ?? 'tools'}` };
+  };
+  return {
+    resume: (waiting) => resumeCall(sending, waiter(waiting), { call: waiting.call, since: waiting.since }),
+    decline: (waiting, reason) =>
+      declineCall(sending, waiter(waiting), { call: waiting.call, since: waiting.since, reason }),
+  };
+}

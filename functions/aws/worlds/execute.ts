@@ -1,0 +1,23 @@
+/** The world of the function that sends tool calls to sandboxes. */
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { S3Client } from '@aws-sdk/client-s3';
+import type { ExecuteWorld } from '#core/hands/execute.ts';
+import { createPackageDelivery } from '#aws/hands/package-delivery.http.ts';
+import { createSandboxClient } from '#aws/hands/sandbox-client.http.ts';
+import { createJournal, type FunctionJournal } from '#aws/journal.powertools.ts';
+import { createSandboxRecords } from '#aws/records/sandbox-records.dynamodb.ts';
+import { setting, type Environment } from '#aws/settings.ts';
+import { createStamp, pause } from '#aws/stamp.ts';
+import { logOf } from '#aws/worlds/sessions.ts';
+
+export function executeWorld(environment: Environment): ExecuteWorld & { readonly journal: FunctionJournal } {
+  return {
+    log: logOf(environment),
+    records: createSandboxRecords(new DynamoDBClient(), setting(environment, 'RECORDS_TABLE')),
+    client: createSandboxClient(),
+    delivery: createPackageDelivery(new S3Client(), setting(environment, 'CONTENT_BUCKET')),
+    stamp: createStamp(),
+    pause,
+    journal: createJournal(),
+  };
+}

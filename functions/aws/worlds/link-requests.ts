@@ -1,0 +1,38 @@
+/** What the API needs to make a link on which a user consents, and to say what became of it. */
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import * as z from 'zod';
+import { AllowedHosts } from '#contract/outbound.ts';
+import type { WaitingCall } from '#core/ports/connect-links.ts';
+import type { LinkWorld } from '#core/connect/request-link.ts';
+import type { Sending } from '#core/session/send.ts';
+import { isWaitSince } from '#core/session/waiting.ts';
+import { createAgentRecords } from '#aws/records/agents.dynamodb.ts';
+import { jsonSetting, setting, type Environment } from '#aws/settings.ts';
+import { newToken } from '#aws/stamp.ts';
+import { createVaultRecords } from '#aws/vault/vaults.dynamodb.ts';
+import { connectBaseUrl, enterpriseIn } from '#aws/worlds/connect-settings.ts';
+import { settleWorld } from '#aws/worlds/connecting.ts';
+
+export function linkWorld(environment: Environment, sending: Sending): LinkWorld {
+  const dynamodb = new DynamoDBClient();
+  return {
+    ...settleWorld(environment, sending),
+    vaults: createVaultRecords(dynamodb, setting(environment, 'VAULT_TABLE')),
+    agents: createAgentRecords(dynamodb, setting(environment, 'RECORDS_TABLE')),
+    isWaiting: waitsIn(sending),
+    baseUrl: connectBaseUrl(environment),
+    enterprise: enterpriseIn(environment),
+    returnUrls: jsonSetting(environment, 'CONNECT_RETURN_URLS', z.array(z.string())),
+    serversAllowed: jsonSetting(environment, 'MCP_ALLOW', AllowedHosts),
+    newToken,
+  };
+}
+
+/** A list waits for as long as there is a session that could use its tools. */
+function waitsIn({ log }: Sending) {
+  return async ({ session, thread, call, since }: WaitingCall) => {
+    const head = await log.head({ session, thread });
+    if (call === null) return head !== null;
+    return head?.state.calls.some((open) => open.id === call && open.isSuspended && isWaitSince(open, since)) ?? false;
+  };
+}

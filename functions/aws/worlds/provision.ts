@@ -1,0 +1,46 @@
+/** The world of the function that starts and ends sandboxes, and builds packages for them. */
+import { randomBytes } from 'node:crypto';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { ECSClient } from '@aws-sdk/client-ecs';
+import { S3Client } from '@aws-sdk/client-s3';
+import { PackageSources } from '#contract/packages.ts';
+import type { ProvisionWorld } from '#core/hands/provision.ts';
+import { createPackageArchives } from '#aws/hands/package-archives.s3.ts';
+import { createPackageBuilds, createTasks } from '#aws/hands/tasks.ecs.ts';
+import { createJournal, type FunctionJournal } from '#aws/journal.powertools.ts';
+import { createSandboxRecords } from '#aws/records/sandbox-records.dynamodb.ts';
+import { jsonSetting, setting, type Environment } from '#aws/settings.ts';
+import { sha256 } from '#aws/sha256.ts';
+import { createStamp, pause } from '#aws/stamp.ts';
+
+export function provisionWorld(environment: Environment): ProvisionWorld & { readonly journal: FunctionJournal } {
+  const ecs = new ECSClient();
+  return {
+    records: createSandboxRecords(new DynamoDBClient(), setting(environment, 'RECORDS_TABLE')),
+    tasks: createTasks({ ...taskPlace(environment, 'SANDBOX'), ecs }),
+    builds: createPackageBuilds({ ...taskPlace(environment, 'PACKAGES'), ecs }),
+    archives: createPackageArchives({
+      s3: new S3Client(),
+      bucket: setting(environment, 'CONTENT_BUCKET'),
+      environment,
+    }),
+    system: setting(environment, 'PACKAGES_SYSTEM'),
+    sources: jsonSetting(environment, 'PACKAGES_SOURCES', PackageSources),
+    stamp: createStamp(),
+    pause,
+    newToken: () => randomBytes(32).toString('base64url'),
+    sha256,
+    journal: createJournal(),
+  };
+}
+
+/** Sandboxes and builds share one cluster, and have subnets, roles and security groups of their own. */
+function taskPlace(environment: Environment, kind: 'SANDBOX' | 'PACKAGES') {
+  return {
+    cluster: setting(environment, 'SANDBOX_CLUSTER'),
+    taskDefinition: setting(environment, `${kind}_TASK_DEFINITION`),
+    container: setting(environment, `${kind}_CONTAINER`),
+    subnets: setting(environment, `${kind}_SUBNETS`).split(','),
+    securityGroup: setting(environment, `${kind}_SECURITY_GROUP`),
+  };
+}

@@ -1,0 +1,23 @@
+/** The world of the function that fetches web pages for sessions. */
+import { AllowedHosts } from '#contract/outbound.ts';
+import type { WebFetchWorld } from '#core/hands/web-fetch.ts';
+import { createJournal, type FunctionJournal } from '#aws/journal.powertools.ts';
+import { resolveBySystem } from '#aws/outbound/hops.https.ts';
+import { createOutbound } from '#aws/outbound/outbound.https.ts';
+import { readPage } from '#aws/outbound/read-page.htmlparser2.ts';
+import { jsonSetting, type Environment } from '#aws/settings.ts';
+import { createStamp } from '#aws/stamp.ts';
+import { logOf } from '#aws/worlds/sessions.ts';
+
+export function webFetchWorld(environment: Environment): WebFetchWorld & { readonly journal: FunctionJournal } {
+  return {
+    log: logOf(environment),
+    outbound: createOutbound({
+      allow: jsonSetting(environment, 'WEB_FETCH_ALLOW', AllowedHosts),
+      resolve: resolveBySystem,
+    }),
+    readPage,
+    stamp: createStamp(),
+    journal: createJournal(),
+  };
+}
