@@ -113,6 +113,21 @@ const CORE_ROOMS = [
   'harness',
 ];
 
+/** The rooms of aws: each holds the adapters of the core's room of that name, and worlds puts them together. */
+const AWS_ROOMS = [
+  'audit',
+  'connect',
+  'hands',
+  'mcp',
+  'model',
+  'outbound',
+  'policy',
+  'records',
+  'session',
+  'vault',
+  'worlds',
+];
+
 const roomOf = (path: string) => path.split('/')[2] ?? '';
 
 const allowed = (target: string, may: readonly string[]) =>
@@ -136,6 +151,21 @@ describe('the architecture', () => {
         CORE_ROOMS.indexOf(roomOf(target)) > CORE_ROOMS.indexOf(roomOf(file)),
     );
     expect(told(backwards)).toEqual([]);
+  });
+
+  it('lets a file of aws know one room, besides the root files; worlds know all', () => {
+    // `aws/<room>/<file>`; a root file is in no room.
+    const awsRoomOf = (path: string) => (path.split('/').length > 3 ? roomOf(path) : null);
+    const rooms = new Set(SOURCES.filter((file) => file.startsWith('functions/aws/')).map(awsRoomOf));
+    expect([...rooms].filter((room) => room !== null).toSorted()).toEqual(AWS_ROOMS.toSorted());
+    const crossing = IMPORTS.filter(
+      ({ file, target }) =>
+        file.startsWith('functions/aws/') &&
+        target.startsWith('functions/aws/') &&
+        awsRoomOf(file) !== 'worlds' &&
+        ![null, awsRoomOf(file)].includes(awsRoomOf(target)),
+    );
+    expect(told(crossing)).toEqual([]);
   });
 
   it('keeps infra away from core and aws', () => {

@@ -1,5 +1,5 @@
 /** The time that a request which goes out has, over all of its hops. */
-import { OutboundError } from '#aws/outbound/outbound-error.ts';
+import { OutboundError } from '#core/ports/outbound.ts';
 
 export interface Deadline {
   /** Aborts when the time is over, or when the caller's own signal does. */

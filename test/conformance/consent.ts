@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { createAuthorizationServers } from '#aws/connect/authorization-server.mcp-sdk.ts';
-import type { GuardedFetch } from '#aws/outbound/guarded-fetch.https.ts';
+import type { GuardedFetch } from '#core/ports/outbound.ts';
 import type { KnownClient } from '#contract/connect.ts';
 import { ConnectId, WorkspaceId } from '#contract/ids.ts';
 import type { ConnectTrouble } from '#core/ports/authorization-server.ts';

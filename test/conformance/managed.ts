@@ -3,7 +3,7 @@ import { discoverOAuthServerInfo } from '@modelcontextprotocol/client';
 import { enterpriseOf } from '#core/vault/enterprise.ts';
 import { createManagedTokens } from '#core/vault/managed-tokens.ts';
 import type { Tokens } from '#core/ports/tokens.ts';
-import type { GuardedFetch } from '#aws/outbound/guarded-fetch.https.ts';
+import type { GuardedFetch } from '#core/ports/outbound.ts';
 import { resolveBySystem } from '#aws/outbound/hops.https.ts';
 import { createOutbound } from '#aws/outbound/outbound.https.ts';
 import { createStamp } from '#aws/stamp.ts';

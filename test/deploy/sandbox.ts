@@ -8,7 +8,7 @@ import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { createSandboxRecords } from '#aws/records/sandbox-records.dynamodb.ts';
+import { createSandboxRecords } from '#aws/hands/sandbox-records.dynamodb.ts';
 import { createStamp } from '#aws/stamp.ts';
 import { SessionId } from '#contract/ids.ts';
 import { BIN } from './ministack.ts';

@@ -8,7 +8,7 @@ import { createCredentialRecords } from '#aws/vault/credentials.dynamodb.ts';
 import { createRefreshLeases } from '#aws/vault/refresh-leases.dynamodb.ts';
 import { vaultKey } from '#aws/vault/vault-item.ts';
 import { createVaultRecords } from '#aws/vault/vaults.dynamodb.ts';
-import type { Item } from '#aws/records/records-item.ts';
+import type { Item } from '#aws/row.ts';
 import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
 import {
   aCredential,

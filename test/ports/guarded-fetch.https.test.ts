@@ -2,9 +2,9 @@ import type { RequestListener } from 'node:http';
 import { gzipSync } from 'node:zlib';
 import { allowInsecureRequests, customFetch, discovery } from 'openid-client';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { createGuardedFetch, type FetchLimits } from '#aws/outbound/guarded-fetch.https.ts';
+import { type FetchLimits, OutboundError } from '#core/ports/outbound.ts';
+import { createGuardedFetch } from '#aws/outbound/guarded-fetch.https.ts';
 import { resolveBySystem } from '#aws/outbound/hops.https.ts';
-import { OutboundError } from '#aws/outbound/outbound-error.ts';
 import { ALLOW_HERE, bodyOf, listenHere, type Listening } from '#test/mcp/listening.ts';
 
 const LIMITS: FetchLimits = { maxBytes: 100_000, totalMs: 5000, idleMs: 5000, maxRedirects: 3 };

@@ -2,7 +2,7 @@
 import { PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EventId, SessionId } from '#contract/ids.ts';
-import { createSandboxRecords, plannedSandbox } from '#aws/records/sandbox-records.dynamodb.ts';
+import { createSandboxRecords, plannedSandbox } from '#aws/hands/sandbox-records.dynamodb.ts';
 import type { SandboxRecords } from '#core/ports/sandboxes.ts';
 import { NOW } from '#test/functions/core/given.ts';
 import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';

@@ -1,7 +1,8 @@
 import { PutItemCommand, TransactionConflictException } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { SessionId, WorkspaceId } from '#contract/ids.ts';
-import { createSessionRecords } from '#aws/records/sessions.dynamodb.ts';
+import { plannedSandbox } from '#aws/hands/sandbox-records.dynamodb.ts';
+import { createSessionRecords } from '#aws/session/session-records.dynamodb.ts';
 import { NO_USAGE } from '#core/session/usage.ts';
 import { AGENT } from '#test/functions/core/given.ts';
 import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
@@ -29,7 +30,14 @@ it('a session whose row is just being written is archived when that is over', as
   await db.client.send(new PutItemCommand({ TableName: db.recordsTable, Item: Object.fromEntries(columns) }));
   const content = { put: async () => undefined, get: async () => '' };
   const { client: dynamodb, recordsTable, logTable } = db;
-  const sessions = createSessionRecords({ dynamodb, recordsTable, logTable, content, newName: () => 'name' });
+  const sessions = createSessionRecords({
+    dynamodb,
+    recordsTable,
+    logTable,
+    content,
+    newName: () => 'name',
+    plannedSandbox,
+  });
   db.client.middlewareStack.add(
     () => async () => {
       db.client.middlewareStack.remove('contention');

@@ -5,7 +5,7 @@ import {
 } from '@modelcontextprotocol/client';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { createGuardedFetch } from '#aws/outbound/guarded-fetch.https.ts';
-import { OutboundError } from '#aws/outbound/outbound-error.ts';
+import { OutboundError } from '#core/ports/outbound.ts';
 import { bearer, callOf, clientForTests, ON, targetOf } from '#test/mcp/client.ts';
 import { startFx } from '#test/mcp/fx.ts';
 import { HOSTILE_URLS, rebinding, socketsDuring } from '#test/mcp/hostile-urls.ts';

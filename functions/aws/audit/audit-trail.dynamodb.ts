@@ -11,7 +11,7 @@ import {
   recordOf,
   type AuditItem,
 } from '#aws/audit/audit-item.ts';
-import { highest, lowest } from '#aws/records/records-list.dynamodb.ts';
+import { highest, lowest } from '#aws/list-rows.ts';
 
 /** Records that one query looks at when a filter may refuse many of them. */
 const FILTERED_BATCH = 1000;

@@ -3,7 +3,7 @@ import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { AuditedCalls } from '#core/ports/audit.ts';
 import { chainOf } from '#core/audit/chain.ts';
 import { chainKey, recordOf } from '#aws/audit/audit-item.ts';
-import { queryAll } from '#aws/records/query-all.dynamodb.ts';
+import { queryAll } from '#aws/table.ts';
 import { sha256 } from '#aws/sha256.ts';
 
 const PAGE = 100;

@@ -17,7 +17,7 @@ import type { Flow } from '#core/ports/connect-records.ts';
 import { basicAuthorization } from '#core/vault/basic-authorization.ts';
 import { refuse, trouble } from '#aws/connect/connect-trouble.mcp-sdk.ts';
 import { discover, type DiscoveryOptions } from '#aws/connect/discovery.mcp-sdk.ts';
-import { OutboundError } from '#aws/outbound/outbound-error.ts';
+import { OutboundError } from '#core/ports/outbound.ts';
 
 export function createAuthorizationServers(options: DiscoveryOptions): AuthorizationServers {
   const { fetch } = options;

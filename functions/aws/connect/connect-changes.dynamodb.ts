@@ -5,8 +5,8 @@ import type { WaitingCall } from '#core/ports/connect-links.ts';
 import type { ConnectRecords } from '#core/ports/connect-records.ts';
 import type { Saved } from '#core/ports/records.ts';
 import { connectKey, UNSETTLED, waitingText } from '#aws/connect/connect-item.ts';
-import { isLostRace } from '#aws/records/records-change.dynamodb.ts';
-import { recordsUnavailable, type Item } from '#aws/records/records-item.ts';
+import { isLostRace } from '#aws/table.ts';
+import { recordsUnavailable, type Item } from '#aws/row.ts';
 
 type Changes = Pick<
   ConnectRecords,

@@ -2,10 +2,9 @@
 import { PutItemCommand, UpdateItemCommand, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { WorkspaceId } from '#contract/ids.ts';
 import { Flow, type ConnectClients } from '#core/ports/connect-records.ts';
-import type { ClientSecrets } from '#aws/vault/client-secrets.secrets-manager.ts';
-import { readRow } from '#aws/records/read-row.dynamodb.ts';
-import { isLostRace } from '#aws/records/records-change.dynamodb.ts';
-import { bodyOf, recordsUnavailable, type Item } from '#aws/records/records-item.ts';
+import type { ClientSecrets } from '#aws/connect/client-secrets.secrets-manager.ts';
+import { readRow, isLostRace } from '#aws/table.ts';
+import { bodyOf, recordsUnavailable, type Item } from '#aws/row.ts';
 import { sha256 } from '#aws/sha256.ts';
 
 export interface ConnectClientsOptions {

@@ -4,7 +4,7 @@ import { ConnectError } from '#contract/connect.ts';
 import { EventId, SessionId, ThreadId, type ConnectId, type VaultId } from '#contract/ids.ts';
 import type { WaitingCall } from '#core/ports/connect-links.ts';
 import { ConnectFacts, Flow, Storing, type ConnectRecord } from '#core/ports/connect-records.ts';
-import { bodyOf, textOf, type Item } from '#aws/records/records-item.ts';
+import { bodyOf, textOf, type Item } from '#aws/row.ts';
 import { sha256 } from '#aws/sha256.ts';
 
 const ROW = 'CONNECT';

@@ -15,10 +15,8 @@ import {
   sessionPartition,
   UNSETTLED,
 } from '#aws/connect/connect-item.ts';
-import { queryAll } from '#aws/records/query-all.dynamodb.ts';
-import { readRow } from '#aws/records/read-row.dynamodb.ts';
-import { isLostRace } from '#aws/records/records-change.dynamodb.ts';
-import { isOf, recordsUnavailable, textOf, type Item } from '#aws/records/records-item.ts';
+import { queryAll, readRow, isLostRace } from '#aws/table.ts';
+import { isOf, recordsUnavailable, textOf, type Item } from '#aws/row.ts';
 
 export function createConnectRecords(dynamodb: DynamoDBClient, table: string): ConnectRecords {
   const read = (Key: Item) => readRow(dynamodb, table, Key);

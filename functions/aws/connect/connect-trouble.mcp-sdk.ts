@@ -1,7 +1,7 @@
 /** What the SDK's helpers throw, as values: of what the other side says only its error code is kept. */
 import { IssuerMismatchError, OAuthError, RegistrationRejectedError } from '@modelcontextprotocol/client';
 import type { ConnectTrouble } from '#core/ports/authorization-server.ts';
-import { OutboundError } from '#aws/outbound/outbound-error.ts';
+import { OutboundError } from '#core/ports/outbound.ts';
 
 export function refuse(error: ConnectTrouble['error'], detail: string): ConnectTrouble {
   return { status: 'trouble', error, detail };

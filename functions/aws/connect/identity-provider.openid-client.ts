@@ -18,7 +18,7 @@ import type { Identity, IdentityProvider } from '#core/ports/login.ts';
 import { claimedUser } from '#core/vault/id-token.ts';
 import { Fault } from '#core/ports/errors.ts';
 import { HeaderText, secretMethod } from '#core/vault/token-endpoint.ts';
-import { OutboundError } from '#aws/outbound/outbound-error.ts';
+import { OutboundError } from '#core/ports/outbound.ts';
 
 export interface IdentityProviderOptions {
   readonly login: LoginSettings;

@@ -10,8 +10,8 @@ import type { EventId, Instant } from '#contract/ids.ts';
 import { McpErrorType } from '#contract/mcp.ts';
 import { Fault } from '#core/ports/errors.ts';
 import type { CallMark, CallMarks, MarkedSuspension } from '#core/ports/call-marks.ts';
-import { readRow } from '#aws/records/read-row.dynamodb.ts';
-import { recordsUnavailable, textOf, type Item } from '#aws/records/records-item.ts';
+import { readRow } from '#aws/table.ts';
+import { recordsUnavailable, textOf, type Item } from '#aws/row.ts';
 
 /** A person may take days to act; after that the call begins without what the server wanted to be reminded of. */
 const KEPT_SECONDS = 30 * 24 * 3600;

@@ -3,13 +3,12 @@ import { isInputRequiredResult, ProtocolError, type Tool } from '@modelcontextpr
 import type { McpTool } from '#contract/mcp.ts';
 import { createExpiring, type Expiring } from '#core/ports/expiring.ts';
 import type { McpCall, McpCalled, McpClient, McpFailure, McpListed, McpTarget } from '#core/ports/mcp-client.ts';
-import type { GuardedFetch } from '#aws/outbound/guarded-fetch.https.ts';
+import { type GuardedFetch, OutboundError } from '#core/ports/outbound.ts';
 import { elicitationsOf, resumptionOf, wantedOf, type Forms, type Resumption } from '#aws/mcp/mcp-elicitation.ts';
 import { BadAnswerError } from '#aws/mcp/mcp-exchange.ts';
 import { answerOf, toolOf } from '#aws/mcp/mcp-results.ts';
 import { visit, type Session, type Visit } from '#aws/mcp/mcp-session.ts';
 import { EVENTS_WAY, UNKNOWN_WAY, type Way } from '#aws/mcp/mcp-way.ts';
-import { OutboundError } from '#aws/outbound/outbound-error.ts';
 
 export interface McpClientOptions {
   /** The guarded way out. */

@@ -3,8 +3,7 @@
  * The MCP SDK turns most of it into words; here it is kept, because a failure is told by what happened.
  */
 import { startDeadline, type Deadline } from '#aws/deadline.ts';
-import type { GuardedFetch, GuardedInit } from '#aws/outbound/guarded-fetch.https.ts';
-import { OutboundError } from '#aws/outbound/outbound-error.ts';
+import { type GuardedFetch, type GuardedInit, OutboundError } from '#core/ports/outbound.ts';
 
 /** All that ever goes to an MCP server (governance T22), besides what HTTP itself needs. */
 const OUTBOUND_HEADERS =

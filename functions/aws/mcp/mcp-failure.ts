@@ -4,7 +4,7 @@ import type { McpFailure, McpFailureKind } from '#core/ports/mcp-client.ts';
 import { redact } from '#core/mcp/redact.ts';
 import { BadAnswerError, type Sighting } from '#aws/mcp/mcp-exchange.ts';
 import { refusalOf } from '#aws/mcp/mcp-refusal.ts';
-import { OutboundError } from '#aws/outbound/outbound-error.ts';
+import { OutboundError } from '#core/ports/outbound.ts';
 
 const MAX_RETRY_AFTER_MS = 3_600_000;
 const MAX_BODY_CHARS = 1000;

@@ -6,7 +6,7 @@ import {
   type AuthProvider,
 } from '@modelcontextprotocol/client';
 import type { McpFailure, McpTarget, UrlRequest } from '#core/ports/mcp-client.ts';
-import type { GuardedFetch } from '#aws/outbound/guarded-fetch.https.ts';
+import type { GuardedFetch } from '#core/ports/outbound.ts';
 import { answerTo, capabilitiesFor, urlRequest, type Forms } from '#aws/mcp/mcp-elicitation.ts';
 import { startExchange, type Exchange, type ExchangeOptions } from '#aws/mcp/mcp-exchange.ts';
 import { failureOf } from '#aws/mcp/mcp-failure.ts';

@@ -3,23 +3,9 @@
  * openid-client. Rejects with `OutboundError` where the other side is at fault, and so does the body; with the signal's
  * reason when that was aborted. No cookies come or go. Which headers go out is the caller's to say.
  */
-import type { OutboundRequest } from '#core/ports/outbound.ts';
+import { OutboundError, type FetchLimits, type GuardedFetch, type GuardedInit } from '#core/ports/outbound.ts';
 import { startDeadline, type Deadline } from '#aws/deadline.ts';
 import { capped, travel, type Arrived, type Journey, type OutboundOptions } from '#aws/outbound/hops.https.ts';
-import { OutboundError } from '#aws/outbound/outbound-error.ts';
-
-/** All that is read of a `RequestInit`. */
-export interface GuardedInit {
-  readonly method?: string | undefined;
-  readonly headers?: RequestInit['headers'] | undefined;
-  readonly body?: RequestInit['body'] | undefined;
-  readonly redirect?: RequestInit['redirect'] | undefined;
-  readonly signal?: AbortSignal | null | undefined;
-}
-
-export type GuardedFetch = (input: string | URL | Request, init?: GuardedInit) => Promise<Response>;
-
-export type FetchLimits = OutboundRequest['limits'];
 
 /** What a body cannot be given to, by the Fetch standard. */
 const WITHOUT_BODY: readonly number[] = [204, 205, 304];

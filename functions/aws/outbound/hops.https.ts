@@ -8,7 +8,7 @@ import { judgeUrl, ruleAgainstAddresses, type Destination } from '#core/outbound
 import { isRedirect, redirected, type Hop } from '#core/outbound/redirect.ts';
 import type { Deadline } from '#aws/deadline.ts';
 import { knock, type Opened } from '#aws/outbound/knock.https.ts';
-import { OutboundError } from '#aws/outbound/outbound-error.ts';
+import { OutboundError } from '#core/ports/outbound.ts';
 
 /** Every address of a name, as the system resolves it; none when there is no such name. */
 export type Resolve = (host: string) => Promise<readonly string[]>;

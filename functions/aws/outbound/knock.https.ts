@@ -7,7 +7,7 @@ import { createBrotliDecompress, createGunzip } from 'node:zlib';
 import type { Destination } from '#core/outbound/destination.ts';
 import type { Hop } from '#core/outbound/redirect.ts';
 import type { Deadline } from '#aws/deadline.ts';
-import { OutboundError } from '#aws/outbound/outbound-error.ts';
+import { OutboundError } from '#core/ports/outbound.ts';
 
 export interface Knock {
   readonly destination: Destination;

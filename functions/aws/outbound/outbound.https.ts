@@ -2,10 +2,9 @@
  * The guarded way out over node's own https: the only client here that lets us say which address it connects to. The
  * rules are the core's; this resolves, connects, counts and stops.
  */
-import type { Outbound, OutboundAnswer } from '#core/ports/outbound.ts';
+import { type Outbound, type OutboundAnswer, OutboundError } from '#core/ports/outbound.ts';
 import { startDeadline } from '#aws/deadline.ts';
 import { capped, travel, type Arrived, type OutboundOptions } from '#aws/outbound/hops.https.ts';
-import { OutboundError } from '#aws/outbound/outbound-error.ts';
 
 export function createOutbound(options: OutboundOptions): Outbound {
   return {

@@ -3,10 +3,9 @@ import { TransactWriteItemsCommand, type DynamoDBClient } from '@aws-sdk/client-
 import type { WorkspaceId } from '#contract/ids.ts';
 import { PolicyPointer, WorkspacePolicy } from '#contract/policy.ts';
 import type { PolicyRecords } from '#core/ports/policy-records.ts';
-import { readRow } from '#aws/records/read-row.dynamodb.ts';
-import { isLostRace } from '#aws/records/records-change.dynamodb.ts';
-import { bodyOf, recordsUnavailable } from '#aws/records/records-item.ts';
-import { versionKey, versionRows } from '#aws/records/version-rows.dynamodb.ts';
+import { readRow, isLostRace } from '#aws/table.ts';
+import { bodyOf, recordsUnavailable } from '#aws/row.ts';
+import { versionKey, versionRows } from '#aws/version-rows.ts';
 
 const ACTIVE = 'ACTIVE';
 const VERSION = 'VERSION#';

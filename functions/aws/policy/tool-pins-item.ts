@@ -3,7 +3,7 @@ import * as z from 'zod';
 import type { Instant, WorkspaceId } from '#contract/ids.ts';
 import type { McpTool } from '#contract/mcp.ts';
 import type { PinnedServer, PinnedTool } from '#core/ports/tool-pins.ts';
-import { bodyOf, textOf, type Item } from '#aws/records/records-item.ts';
+import { bodyOf, textOf, type Item } from '#aws/row.ts';
 import { sha256 } from '#aws/sha256.ts';
 
 /** Of the kilobyte that a sort key has. */

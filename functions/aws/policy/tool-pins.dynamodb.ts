@@ -12,9 +12,8 @@ import {
 import type { WorkspaceId } from '#contract/ids.ts';
 import { McpTool } from '#contract/mcp.ts';
 import type { ToolPins } from '#core/ports/tool-pins.ts';
-import { queryAll } from '#aws/records/query-all.dynamodb.ts';
-import { readRow } from '#aws/records/read-row.dynamodb.ts';
-import { bodyOf, recordsUnavailable, textOf, type Item } from '#aws/records/records-item.ts';
+import { queryAll, readRow } from '#aws/table.ts';
+import { bodyOf, recordsUnavailable, textOf, type Item } from '#aws/row.ts';
 import {
   isKept,
   manifestItem,

@@ -3,11 +3,10 @@ import { TransactWriteItemsCommand, type DynamoDBClient } from '@aws-sdk/client-
 import { Agent } from '#contract/agents.ts';
 import type { AgentId } from '#contract/ids.ts';
 import type { AgentRecords } from '#core/ports/records.ts';
-import { archiveRow, archivedAtOf, isLostRace } from '#aws/records/records-change.dynamodb.ts';
-import { bodyOf, isOf, listKeys, recordsUnavailable, type Item } from '#aws/records/records-item.ts';
-import { readRow } from '#aws/records/read-row.dynamodb.ts';
-import { listRows } from '#aws/records/records-list.dynamodb.ts';
-import { versionKey, versionRows } from '#aws/records/version-rows.dynamodb.ts';
+import { archiveRow, archivedAtOf, isLostRace, readRow } from '#aws/table.ts';
+import { bodyOf, isOf, listKeys, recordsUnavailable, type Item } from '#aws/row.ts';
+import { listRows } from '#aws/list-rows.ts';
+import { versionKey, versionRows } from '#aws/version-rows.ts';
 
 const LATEST = 'agent#latest';
 const VERSION = 'agent#v';

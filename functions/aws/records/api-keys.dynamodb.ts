@@ -8,7 +8,7 @@ import {
 import { ApiKey } from '#contract/api-keys.ts';
 import { Fault } from '#core/ports/errors.ts';
 import type { ApiKeys } from '#core/ports/records.ts';
-import { recordsUnavailable, type Item } from '#aws/records/records-item.ts';
+import { recordsUnavailable, type Item } from '#aws/row.ts';
 import { sha256 } from '#aws/sha256.ts';
 
 /** How long a revoked key may go on working in an instance that has seen it. */

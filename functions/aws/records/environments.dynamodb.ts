@@ -9,9 +9,9 @@ import {
 import { Environment } from '#contract/environments.ts';
 import type { EnvironmentId, WorkspaceId } from '#contract/ids.ts';
 import type { EnvironmentRecords, RevisedEnvironment } from '#core/ports/records.ts';
-import { archiveRow, archivedAtOf, isLostRace } from '#aws/records/records-change.dynamodb.ts';
-import { bodyOf, isOf, listKeys, recordsUnavailable, type Item } from '#aws/records/records-item.ts';
-import { listRows } from '#aws/records/records-list.dynamodb.ts';
+import { archiveRow, archivedAtOf, isLostRace } from '#aws/table.ts';
+import { bodyOf, isOf, listKeys, recordsUnavailable, type Item } from '#aws/row.ts';
+import { listRows } from '#aws/list-rows.ts';
 
 const ENVIRONMENT = 'environment';
 

@@ -12,7 +12,7 @@ import {
 import { Fault } from '#core/ports/errors.ts';
 import type { TokenBuckets } from '#core/ports/token-bucket.ts';
 import { take, type Bucket } from '#core/ports/token-bucket.ts';
-import { recordsUnavailable } from '#aws/records/records-item.ts';
+import { recordsUnavailable } from '#aws/row.ts';
 
 /** A bucket that nobody asks any more is full, and need not be kept. */
 const KEPT_SECONDS = 3600;

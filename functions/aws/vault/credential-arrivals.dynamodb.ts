@@ -2,8 +2,8 @@
 import { PutItemCommand, UpdateItemCommand, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { CredentialId, VaultId, WorkspaceId, type Instant } from '#contract/ids.ts';
 import type { Arrivals, CredentialPlace } from '#core/ports/vault-records.ts';
-import { queryAll } from '#aws/records/query-all.dynamodb.ts';
-import { recordsUnavailable, textOf, type Item } from '#aws/records/records-item.ts';
+import { queryAll } from '#aws/table.ts';
+import { recordsUnavailable, textOf, type Item } from '#aws/row.ts';
 
 /** Partition of the list index: those that have not come, by the instant of their announcement. */
 const ARRIVING = 'ARRIVING';

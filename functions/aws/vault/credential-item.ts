@@ -5,8 +5,8 @@ import { WorkspaceId } from '#contract/ids.ts';
 import { Credential } from '#contract/credentials.ts';
 import { SecretPointers } from '#core/ports/secrets.ts';
 import type { NewCredential, StoredCredential } from '#core/ports/vault-records.ts';
-import { archivedAtOf } from '#aws/records/records-change.dynamodb.ts';
-import { bodyOf, listKeys, textOf, type Item } from '#aws/records/records-item.ts';
+import { archivedAtOf } from '#aws/table.ts';
+import { bodyOf, listKeys, textOf, type Item } from '#aws/row.ts';
 import { credentialKey, partitionOf, uniqueKey } from '#aws/vault/vault-item.ts';
 
 /** Null for a column that is to be absent. */

@@ -18,9 +18,8 @@ import {
 } from '#core/ports/vault-records.ts';
 import { forgotten } from '#aws/vault/credential-arrivals.dynamodb.ts';
 import { newCredentialItem, storedOf } from '#aws/vault/credential-item.ts';
-import { readRow } from '#aws/records/read-row.dynamodb.ts';
-import { archivedAtOf, contended, isLostRace } from '#aws/records/records-change.dynamodb.ts';
-import { recordsUnavailable, textOf, type Item } from '#aws/records/records-item.ts';
+import { readRow, archivedAtOf, contended, isLostRace } from '#aws/table.ts';
+import { recordsUnavailable, textOf, type Item } from '#aws/row.ts';
 import { credentialKey, uniqueKey, vaultKey } from '#aws/vault/vault-item.ts';
 
 type CredentialPlaces = Pick<CredentialRecords, 'create' | 'archive' | 'remove'>;

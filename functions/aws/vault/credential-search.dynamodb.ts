@@ -4,10 +4,9 @@ import { CredentialId, type VaultId, type WorkspaceId } from '#contract/ids.ts';
 import { CredentialAuth } from '#contract/credentials.ts';
 import type { CredentialPlace, CredentialRecords, StoredCredential } from '#core/ports/vault-records.ts';
 import { credentialOf, storedOf } from '#aws/vault/credential-item.ts';
-import { queryAll } from '#aws/records/query-all.dynamodb.ts';
-import { readRow } from '#aws/records/read-row.dynamodb.ts';
-import { textOf, type Item } from '#aws/records/records-item.ts';
-import { listRows } from '#aws/records/records-list.dynamodb.ts';
+import { queryAll, readRow } from '#aws/table.ts';
+import { textOf, type Item } from '#aws/row.ts';
+import { listRows } from '#aws/list-rows.ts';
 import {
   CREDENTIAL_PREFIX,
   credentialKey,

@@ -5,8 +5,8 @@ import { createCredentialArrivals } from '#aws/vault/credential-arrivals.dynamod
 import { assignment, columnsOf } from '#aws/vault/credential-item.ts';
 import { createCredentialPlaces } from '#aws/vault/credential-places.dynamodb.ts';
 import { createCredentialSearch } from '#aws/vault/credential-search.dynamodb.ts';
-import { contended, isLostRace } from '#aws/records/records-change.dynamodb.ts';
-import { recordsUnavailable } from '#aws/records/records-item.ts';
+import { contended, isLostRace } from '#aws/table.ts';
+import { recordsUnavailable } from '#aws/row.ts';
 import { credentialKey } from '#aws/vault/vault-item.ts';
 
 export function createCredentialRecords(dynamodb: DynamoDBClient, table: string): CredentialRecords {

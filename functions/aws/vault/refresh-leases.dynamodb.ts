@@ -3,8 +3,8 @@ import { ConditionalCheckFailedException, UpdateItemCommand, type DynamoDBClient
 import type { Saved } from '#core/ports/records.ts';
 import type { CredentialPlace, RefreshLeases } from '#core/ports/vault-records.ts';
 import { assignment, text, texts, type Columns } from '#aws/vault/credential-item.ts';
-import { archivedAtOf, contended } from '#aws/records/records-change.dynamodb.ts';
-import { recordsUnavailable, type Item } from '#aws/records/records-item.ts';
+import { archivedAtOf, contended } from '#aws/table.ts';
+import { recordsUnavailable, type Item } from '#aws/row.ts';
 import { credentialKey } from '#aws/vault/vault-item.ts';
 
 const IS_VERSION = 'version = :read AND attribute_not_exists(archivedAt)';

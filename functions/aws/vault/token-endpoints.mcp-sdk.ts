@@ -8,7 +8,7 @@ import type { AllowedHosts } from '#contract/outbound.ts';
 import type { FoundEndpoint, TokenEndpoints } from '#core/vault/exchange-identity.ts';
 import { createExpiring } from '#core/ports/expiring.ts';
 import { judgeUrl } from '#core/outbound/destination.ts';
-import { OutboundError } from '#aws/outbound/outbound-error.ts';
+import { OutboundError } from '#core/ports/outbound.ts';
 
 export interface TokenEndpointsOptions {
   /** Guarded. */

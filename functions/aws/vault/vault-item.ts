@@ -2,8 +2,8 @@
 import { Vault } from '#contract/vaults.ts';
 import { namedUser } from '#core/vault/named-user.ts';
 import type { CredentialPlace } from '#core/ports/vault-records.ts';
-import { archivedAtOf } from '#aws/records/records-change.dynamodb.ts';
-import { bodyOf, type Item } from '#aws/records/records-item.ts';
+import { archivedAtOf } from '#aws/table.ts';
+import { bodyOf, type Item } from '#aws/row.ts';
 import { sha256 } from '#aws/sha256.ts';
 
 export const VAULT = 'VAULT';

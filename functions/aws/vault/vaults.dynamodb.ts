@@ -2,10 +2,9 @@
 import { TransactWriteItemsCommand, UpdateItemCommand, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { WorkspaceId, type VaultId } from '#contract/ids.ts';
 import type { RevisedVault, VaultRecords } from '#core/ports/vault-records.ts';
-import { readRow } from '#aws/records/read-row.dynamodb.ts';
-import { archiveRow, contended, isLostRace } from '#aws/records/records-change.dynamodb.ts';
-import { isOf, listKeys, recordsUnavailable, textOf, type Item } from '#aws/records/records-item.ts';
-import { listRows } from '#aws/records/records-list.dynamodb.ts';
+import { readRow, archiveRow, contended, isLostRace } from '#aws/table.ts';
+import { isOf, listKeys, recordsUnavailable, textOf, type Item } from '#aws/row.ts';
+import { listRows } from '#aws/list-rows.ts';
 import { ownerKey, partitionOf, VAULT, vaultColumns, vaultKey, vaultOf } from '#aws/vault/vault-item.ts';
 
 export function createVaultRecords(dynamodb: DynamoDBClient, table: string): VaultRecords {

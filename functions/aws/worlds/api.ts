@@ -13,7 +13,8 @@ import { createLogReader } from '#aws/session/log-reader.dynamodb.ts';
 import { createLogRemover } from '#aws/session/log-remover.dynamodb.ts';
 import { createMcpProxy } from '#aws/mcp/mcp-proxy.lambda.ts';
 import { createSecretWriter } from '#aws/vault/secret-stores.ts';
-import { createSessionRecords } from '#aws/records/sessions.dynamodb.ts';
+import { plannedSandbox } from '#aws/hands/sandbox-records.dynamodb.ts';
+import { createSessionRecords } from '#aws/session/session-records.dynamodb.ts';
 import { jsonSetting, setting, type Environment } from '#aws/settings.ts';
 import { newToken, pause } from '#aws/stamp.ts';
 import { createVaultRecords } from '#aws/vault/vaults.dynamodb.ts';
@@ -38,7 +39,7 @@ export function apiWorld(environment: Environment) {
     ...sending,
     agents: createAgentRecords(dynamodb, recordsTable),
     environments: createEnvironmentRecords(dynamodb, recordsTable),
-    sessions: createSessionRecords(tables),
+    sessions: createSessionRecords({ ...tables, plannedSandbox }),
     apiKeys: createApiKeys(dynamodb, recordsTable),
     limiter: limiterOf(environment, { dynamodb, maxLease: Number.POSITIVE_INFINITY }),
     reader: createLogReader(tables),

@@ -5,7 +5,7 @@ import type { ExecuteWorld } from '#core/hands/execute.ts';
 import { createPackageDelivery } from '#aws/hands/package-delivery.http.ts';
 import { createSandboxClient } from '#aws/hands/sandbox-client.http.ts';
 import { createJournal, type FunctionJournal } from '#aws/journal.powertools.ts';
-import { createSandboxRecords } from '#aws/records/sandbox-records.dynamodb.ts';
+import { createSandboxRecords } from '#aws/hands/sandbox-records.dynamodb.ts';
 import { setting, type Environment } from '#aws/settings.ts';
 import { createStamp, pause } from '#aws/stamp.ts';
 import { logOf } from '#aws/worlds/sessions.ts';

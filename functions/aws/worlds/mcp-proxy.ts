@@ -14,9 +14,10 @@ import type { ValidationWorld } from '#core/mcp/validate-credential.ts';
 import { createAuditedCalls } from '#aws/audit/audited-calls.dynamodb.ts';
 import { createConnectRecords } from '#aws/connect/connect-records.dynamodb.ts';
 import { createCallMarks } from '#aws/mcp/call-marks.dynamodb.ts';
-import { readsClientSecrets } from '#aws/vault/client-secrets.secrets-manager.ts';
+import { readsClientSecrets } from '#aws/connect/client-secrets.secrets-manager.ts';
 import { createCredentialRecords } from '#aws/vault/credentials.dynamodb.ts';
-import { createGuardedFetch, type FetchLimits } from '#aws/outbound/guarded-fetch.https.ts';
+import type { FetchLimits } from '#core/ports/outbound.ts';
+import { createGuardedFetch } from '#aws/outbound/guarded-fetch.https.ts';
 import { resolveBySystem } from '#aws/outbound/hops.https.ts';
 import { createHooks } from '#aws/policy/hooks.lambda.ts';
 import { createJournal, type FunctionJournal } from '#aws/journal.powertools.ts';
@@ -27,7 +28,8 @@ import { createPolicyRecords } from '#aws/policy/policy-records.dynamodb.ts';
 import { createRefreshLeases } from '#aws/vault/refresh-leases.dynamodb.ts';
 import { createSecretReader, createSecretWriter } from '#aws/vault/secret-stores.ts';
 import { createSessionLog } from '#aws/session/session-log.dynamodb.ts';
-import { createSessionRecords } from '#aws/records/sessions.dynamodb.ts';
+import { plannedSandbox } from '#aws/hands/sandbox-records.dynamodb.ts';
+import { createSessionRecords } from '#aws/session/session-records.dynamodb.ts';
 import { jsonSetting, rateSetting, setting, type Environment } from '#aws/settings.ts';
 import { sha256 } from '#aws/sha256.ts';
 import { createStamp, newToken, pause } from '#aws/stamp.ts';
@@ -120,5 +122,5 @@ function wayOut(environment: Environment, allowed: 'CONNECT_ALLOW' | 'MCP_ALLOW'
 
 function sessionsIn(environment: Environment, dynamodb: DynamoDBClient) {
   const tables = sessionTables(environment, dynamodb);
-  return { log: createSessionLog(tables), sessions: createSessionRecords(tables) };
+  return { log: createSessionLog(tables), sessions: createSessionRecords({ ...tables, plannedSandbox }) };
 }

@@ -8,7 +8,7 @@ import type { ProvisionWorld } from '#core/hands/provision.ts';
 import { createPackageArchives } from '#aws/hands/package-archives.s3.ts';
 import { createPackageBuilds, createTasks } from '#aws/hands/tasks.ecs.ts';
 import { createJournal, type FunctionJournal } from '#aws/journal.powertools.ts';
-import { createSandboxRecords } from '#aws/records/sandbox-records.dynamodb.ts';
+import { createSandboxRecords } from '#aws/hands/sandbox-records.dynamodb.ts';
 import { jsonSetting, setting, type Environment } from '#aws/settings.ts';
 import { sha256 } from '#aws/sha256.ts';
 import { createStamp, pause } from '#aws/stamp.ts';

@@ -1,20 +1,22 @@
 /** The port of the guarded way out. */
 
+export interface FetchLimits {
+  /** Of the body as it is read: decompressed. */
+  readonly maxBytes: number;
+  /** From the call to the last byte, over all redirects. */
+  readonly totalMs: number;
+  /** Without a byte from the other side, connecting included. */
+  readonly idleMs: number;
+  readonly maxRedirects: number;
+}
+
 /** A request to where a stranger says: a model, a user, a server's metadata, a redirect. */
 export interface OutboundRequest {
   readonly url: string;
   readonly method: 'GET' | 'POST' | 'DELETE';
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
-  readonly limits: {
-    /** Of the body as it is read: decompressed. */
-    readonly maxBytes: number;
-    /** From the call to the last byte, over all redirects. */
-    readonly totalMs: number;
-    /** Without a byte from the other side, connecting included. */
-    readonly idleMs: number;
-    readonly maxRedirects: number;
-  };
+  readonly limits: FetchLimits;
   /** A rule of the caller's own for the host of each hop: why it may not be asked, or null. */
   readonly ruleAgainst?: (host: string) => string | null;
 }
@@ -44,6 +46,49 @@ export interface OutboundAnswer {
  */
 export interface Outbound {
   fetch(request: OutboundRequest, signal?: AbortSignal): Promise<OutboundAnswer | OutboundFailure>;
+}
+
+/** The parts of a `RequestInit` that a guarded fetch reads. */
+export interface GuardedInit {
+  readonly method?: string | undefined;
+  readonly headers?: RequestInit['headers'] | undefined;
+  readonly body?: RequestInit['body'] | undefined;
+  readonly redirect?: RequestInit['redirect'] | undefined;
+  readonly signal?: AbortSignal | null | undefined;
+}
+
+/**
+ * The same guarded way out as a `fetch`, for libraries that take one. It rejects with `OutboundError` where the other
+ * side is at fault, and so does the body of its answer; it rejects with the signal's reason when the caller aborts.
+ */
+export type GuardedFetch = (input: string | URL | Request, init?: GuardedInit) => Promise<Response>;
+
+interface OutboundErrorOptions extends ErrorOptions {
+  /** @default false */
+  readonly sent?: boolean;
+}
+
+/** An `OutboundFailure` as an exception, for adapters that hand out streams: a stream can fail in no other way. */
+export class OutboundError extends Error {
+  override readonly name = 'OutboundError';
+  readonly failure: OutboundFailure['failure'];
+  /** Whether the other side may have read the request, and begun to act on it. */
+  readonly sent: boolean;
+
+  constructor(
+    failure: OutboundFailure['failure'],
+    host: string | null,
+    rule: string,
+    options: OutboundErrorOptions = {},
+  ) {
+    super(`${host ?? 'the URL'} ${rule}`, options);
+    this.failure = failure;
+    this.sent = options.sent ?? false;
+  }
+
+  failed(): OutboundFailure {
+    return { status: 'failed', failure: this.failure, message: this.message };
+  }
 }
 
 /** What a person would read of an HTML page, as Markdown; links are absolute, scripts and what is hidden are left out. */

@@ -15,7 +15,8 @@ import { createLogRemover } from '#aws/session/log-remover.dynamodb.ts';
 import { createPolicyCheck } from '#aws/policy/policy-check.cedar.ts';
 import { createPolicyRecords } from '#aws/policy/policy-records.dynamodb.ts';
 import { createSessionLog } from '#aws/session/session-log.dynamodb.ts';
-import { createSessionRecords } from '#aws/records/sessions.dynamodb.ts';
+import { plannedSandbox } from '#aws/hands/sandbox-records.dynamodb.ts';
+import { createSessionRecords } from '#aws/session/session-records.dynamodb.ts';
 import { sha256 } from '#aws/sha256.ts';
 import { createStamp, newToken, pause } from '#aws/stamp.ts';
 import { createTokenBuckets } from '#aws/records/token-buckets.dynamodb.ts';
@@ -104,7 +105,7 @@ export async function startApi(limits: RateLimits = { creates: null, reads: null
     stamp: createStamp(),
     agents: createAgentRecords(dynamodb, recordsTable),
     environments: createEnvironmentRecords(dynamodb, recordsTable),
-    sessions: createSessionRecords(tables),
+    sessions: createSessionRecords({ ...tables, plannedSandbox }),
     apiKeys,
     limiter,
     reader: createLogReader(tables),

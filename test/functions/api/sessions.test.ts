@@ -2,7 +2,7 @@ import { GetItemCommand, QueryCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { primaryThread, SessionId } from '#contract/ids.ts';
 import { Session } from '#contract/sessions.ts';
-import { createSandboxRecords } from '#aws/records/sandbox-records.dynamodb.ts';
+import { createSandboxRecords } from '#aws/hands/sandbox-records.dynamodb.ts';
 import { OTHER_KEY, startApi, type TestApi } from './api.ts';
 
 const stranger = { authorization: `Bearer ${OTHER_KEY}` };

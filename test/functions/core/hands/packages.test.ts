@@ -4,7 +4,7 @@ import { PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SessionId, ThreadId } from '#contract/ids.ts';
 import type { PackageList, PackageSources } from '#contract/packages.ts';
-import { createSandboxRecords, plannedSandbox } from '#aws/records/sandbox-records.dynamodb.ts';
+import { createSandboxRecords, plannedSandbox } from '#aws/hands/sandbox-records.dynamodb.ts';
 import { archiveOf, packageList } from '#core/hands/packages.ts';
 import { provision, type ProvisionWorld } from '#core/hands/provision.ts';
 import type { TaskStatus } from '#core/ports/sandboxes.ts';

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SessionId, ThreadId } from '#contract/ids.ts';
-import { createSandboxRecords } from '#aws/records/sandbox-records.dynamodb.ts';
+import { createSandboxRecords } from '#aws/hands/sandbox-records.dynamodb.ts';
 import { provision, type ProvisionWorld } from '#core/hands/provision.ts';
 import { release } from '#core/hands/release.ts';
 import type { Tasks } from '#core/ports/sandboxes.ts';

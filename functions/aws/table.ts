@@ -1,13 +1,16 @@
-/** What changes of rows share: losing a race, and the mark of an archived row. */
+/** Rows of a table: reading one, reading all of a query, losing a race, and the mark of an archived row. */
 import {
   ConditionalCheckFailedException,
+  GetItemCommand,
+  QueryCommand,
   TransactionCanceledException,
   TransactionConflictException,
   UpdateItemCommand,
   type DynamoDBClient,
+  type QueryCommandInput,
 } from '@aws-sdk/client-dynamodb';
 import type { Instant, WorkspaceId } from '#contract/ids.ts';
-import { recordsUnavailable, type Item } from '#aws/records/records-item.ts';
+import { recordsUnavailable, type Item } from '#aws/row.ts';
 
 /** Transactions on one row that a write waits for. */
 const MAX_CONTENDED = 20;
@@ -64,4 +67,21 @@ export async function archiveRow(
   } catch (cause) {
     return cause instanceof ConditionalCheckFailedException ? null : recordsUnavailable(cause);
   }
+}
+
+/** A row as it is now: every write that was answered is in it. */
+export async function readRow(dynamodb: DynamoDBClient, table: string, Key: Item): Promise<Item | undefined> {
+  const command = new GetItemCommand({ TableName: table, Key, ConsistentRead: true });
+  return (await dynamodb.send(command).catch(recordsUnavailable)).Item;
+}
+
+/** Every item of a query, page by page; whoever stops early reads no further page. */
+export async function* queryAll(dynamodb: DynamoDBClient, query: QueryCommandInput): AsyncGenerator<Item> {
+  let after: Item | undefined;
+  do {
+    const start = after === undefined ? {} : { ExclusiveStartKey: after };
+    const page = await dynamodb.send(new QueryCommand({ ...query, ...start })).catch(recordsUnavailable);
+    yield* page.Items ?? [];
+    after = page.LastEvaluatedKey;
+  } while (after !== undefined);
 }

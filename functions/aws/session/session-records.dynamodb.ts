@@ -13,14 +13,14 @@ import * as z from 'zod';
 import { SessionAgent } from '#contract/agents.ts';
 import { EnvironmentId, Instant, SessionId, VaultId, WorkspaceId } from '#contract/ids.ts';
 import { Metadata } from '#contract/metadata.ts';
+import type { PackageList } from '#contract/packages.ts';
 import { SessionStatus } from '#contract/sessions.ts';
 import { Usage } from '#contract/usage.ts';
 import type { SessionListRequest, SessionRecord, SessionRecords } from '#core/ports/records.ts';
-import { archiveRow } from '#aws/records/records-change.dynamodb.ts';
-import { bodyOf, isOf, listKeys, recordsUnavailable, textOf, type Item } from '#aws/records/records-item.ts';
-import { listRows, type Filter } from '#aws/records/records-list.dynamodb.ts';
+import { archiveRow } from '#aws/table.ts';
+import { bodyOf, isOf, listKeys, recordsUnavailable, textOf, type Item } from '#aws/row.ts';
+import { listRows, type Filter } from '#aws/list-rows.ts';
 import type { ContentStore } from '#aws/session/content.s3.ts';
-import { plannedSandbox } from '#aws/records/sandbox-records.dynamodb.ts';
 import { firstAppend } from '#aws/session/log-writes.dynamodb.ts';
 
 const SESSION = 'session';
@@ -43,6 +43,8 @@ export interface SessionRecordsOptions {
   readonly content: ContentStore;
   /** Makes the name of the first append; unique. */
   readonly newName: () => string;
+  /** The row of a sandbox with these packages, which is created together with its session. */
+  readonly plannedSandbox: (session: SessionId, packages: PackageList) => Item;
 }
 
 export function createSessionRecords(options: SessionRecordsOptions): SessionRecords {
@@ -69,7 +71,7 @@ export function createSessionRecords(options: SessionRecordsOptions): SessionRec
       };
       const row = { Put: { TableName: table, Item, ConditionExpression: 'attribute_not_exists(pk)' } };
       const planned =
-        packages === null ? [] : [{ Put: { TableName: table, Item: plannedSandbox(details.id, packages) } }];
+        packages === null ? [] : [{ Put: { TableName: table, Item: options.plannedSandbox(details.id, packages) } }];
       const name = options.newName();
       const log = await firstAppend(options, first.key, { ...first, name });
       await dynamodb

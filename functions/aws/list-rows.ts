@@ -1,7 +1,7 @@
 /** Lists over the index `list`: an owner's rows of one kind, by creation. */
 import { QueryCommand, type AttributeValue, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { Bound, ListRequest, Row, Rows } from '#core/ports/records.ts';
-import { listKeys, placeOf, recordsUnavailable, type Item, type Listed } from '#aws/records/records-item.ts';
+import { listKeys, placeOf, recordsUnavailable, type Item, type Listed } from '#aws/row.ts';
 
 /** Rows that one query looks at when a filter may refuse many of them. */
 const FILTERED_BATCH = 200;

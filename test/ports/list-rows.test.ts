@@ -2,8 +2,8 @@ import { BatchWriteItemCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WorkspaceId } from '#contract/ids.ts';
 import type { ListRequest } from '#core/ports/records.ts';
-import { listKeys, textOf } from '#aws/records/records-item.ts';
-import { listRows } from '#aws/records/records-list.dynamodb.ts';
+import { listKeys, textOf } from '#aws/row.ts';
+import { listRows } from '#aws/list-rows.ts';
 import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
 
 const WORKSPACE = WorkspaceId.parse('wrkspc_1');

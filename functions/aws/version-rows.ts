@@ -1,6 +1,6 @@
 /** Versions of one thing in one partition: a row each, by number. */
 import { QueryCommand, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { recordsUnavailable, type Item } from '#aws/records/records-item.ts';
+import { recordsUnavailable, type Item } from '#aws/row.ts';
 
 const DIGITS = 7;
 /** Beyond what a response carries; a page that is cut there goes on with the next one. */
