@@ -1,7 +1,8 @@
-/** Debian's Chromium, driven; and the pages over real HTTP, because a browser takes nothing less. */
+/** Chromium, driven; and the pages over real HTTP, because a browser takes nothing less. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { chromium } from 'playwright-core';
 import { bodyOf, listenHere } from '#test/mcp/listening.ts';
+import { npmChromium } from './npm-chromium.ts';
 import { startFlow, type FlowOptions } from './flow.ts';
 
 const ARGUMENTS = [
@@ -9,8 +10,8 @@ const ARGUMENTS = [
   ...['--disable-background-networking', '--disable-component-update', '--disable-sync'],
 ];
 
-export function launchChromium() {
-  return chromium.launch({ executablePath: '/usr/bin/chromium', args: ARGUMENTS });
+export async function launchChromium() {
+  return chromium.launch({ ...(await npmChromium()), args: ARGUMENTS });
 }
 
 /**

@@ -44,6 +44,8 @@ describe('the pages in a browser', () => {
     await page.fill('input[name=login]', user);
     await page.fill('input[name=password]', 'x');
     await page.click('button[type=submit]');
+    // The provider's next page has a button of the same kind.
+    await page.waitForSelector('input[name=login]', { state: 'detached' });
     await page.click('button[type=submit]');
   }
 
