@@ -8,6 +8,7 @@ const CORE_OPERATIONS = 'test/contract/core-operations.test.ts';
 
 export default defineConfig({
   test: {
+    globalSetup: 'test/needs.ts',
     projects: [
       {
         test: {

@@ -1,24 +1,20 @@
 /** `npm start`: runs the service until it is told to stop. */
 import { styleText } from 'node:util';
 import { launch, type Launched } from './launch.ts';
+import { stopSignal } from './stop-signals.ts';
 import { readStartOptions, USAGE, type StartOptions } from './start-options.ts';
 
 type Style = Parameters<typeof styleText>[0];
 
-/** Colours only where somebody is looking. */
+/** Colours only in a terminal. */
 const style = (stream: NodeJS.WriteStream, format: Style, text: string): string =>
   styleText(format, text, { stream, validateStream: true });
 
-const stopping = new AbortController();
+const signal = stopSignal();
 
 async function main(args: readonly string[]): Promise<void> {
   const options = readStartOptions(args);
   if (options.help) return void process.stdout.write(USAGE);
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    // Told a second time, it stops as it stands; the data folder bears that.
-    process.on(signal, () => (stopping.signal.aborted ? process.exit(1) : stopping.abort()));
-  }
-  const { signal } = stopping;
   const launched = await launch({ ...options, environment: process.env, signal, progress, report });
   announce(launched, options);
   await untilAborted(signal);
@@ -74,7 +70,7 @@ try {
   await main(process.argv.slice(2));
 } catch (error) {
   // Stopped while it started: that is what was asked for.
-  if (!stopping.signal.aborted) fail(error);
+  if (!signal.aborted) fail(error);
 }
 
 function fail(error: unknown): void {

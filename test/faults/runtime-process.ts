@@ -17,7 +17,7 @@ export interface RuntimeProcess {
 }
 
 export async function startProcess(data: string, modelUrl: string): Promise<RuntimeProcess> {
-  const options = ['--json', '--port', '0', '--data', data, '--cdk-out', CDK_OUT, '--sandbox', 'bwrap'];
+  const options = ['--json', '--port', '0', '--data', data, '--cdk-out', CDK_OUT];
   const child = spawn(process.execPath, [join(ROOT, 'infra/local/start.ts'), ...options], {
     cwd: ROOT,
     env: { ...process.env, ANTHROPIC_API_KEY: 'sk-test', ANTHROPIC_BASE_URL: modelUrl },

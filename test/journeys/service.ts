@@ -1,5 +1,5 @@
 /** The whole service on the synthesized template, with a model that follows a script, and the official SDK as client. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Anthropic from '@anthropic-ai/sdk';
@@ -7,6 +7,7 @@ import type { BetaManagedAgentsSessionEvent } from '@anthropic-ai/sdk/resources/
 import type { Script } from '#infra/local/model/script.ts';
 import { startStandIn, type StandIn } from '#infra/local/model/stand-in.ts';
 import { startRuntime, type Runtime } from '#infra/local/runtime.ts';
+import { chooseSandbox } from '#infra/local/tasks/choose-sandbox.ts';
 import { createContractFetch, type Fetch } from '#test/contract/contract-fetch.ts';
 import { CDK_OUT } from '#test/synth.ts';
 
@@ -52,7 +53,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
     cdkOut: options.cdkOut ?? CDK_OUT,
     data,
     port: options.port ?? 0,
-    sandbox: 'bwrap',
+    sandbox: await chooseSandbox({ asked: null, realModel: false }),
     model: { baseUrl: standIn.url, apiKey: 'sk-test' },
     ...(options.retryIntervalMs === undefined ? {} : { retryIntervalMs: options.retryIntervalMs }),
   });
@@ -122,19 +123,23 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
   };
 }
 
-/** Found by their command lines, which name the folder of their task. */
+/** The folders of the tasks that a process runs in: bubblewrap names it, and a plain process works in it. */
 function runningSandboxes(data: string): readonly string[] {
-  const folder = join(data, 'tasks');
-  const lines = readdirSync('/proc')
+  const tasks = `${join(data, 'tasks')}/`;
+  const places = readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
-    .map(commandLine)
-    .filter((line) => line.startsWith('bwrap') && line.includes(folder));
-  return [...new Set(lines)];
+    .map(
+      (pid) =>
+        `${readOf(() => readFileSync(`/proc/${pid}/cmdline`, 'utf8'))}\0${readOf(() => readlinkSync(`/proc/${pid}/cwd`))}`,
+    );
+  const folders = places.flatMap((place) => place.split('\0').filter((part) => part.startsWith(tasks)));
+  return [...new Set(folders.map((folder) => folder.slice(tasks.length).split('/')[0] ?? ''))];
 }
 
-function commandLine(pid: string): string {
+/** A process may end between two looks. */
+function readOf(read: () => string): string {
   try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
+    return read();
   } catch {
     return '';
   }

@@ -9,23 +9,25 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { AGENT_ID, asAgent, isRoot, namespaceArguments, sandboxArguments } from './bubblewrap-walls.ts';
 import { signal, startChild, stopWithin } from './child.ts';
-import { nodeBinary } from './node-binary.ts';
+import { nodeBinary, ripgrepBinary } from './programs.ts';
+import type { MemoryLimit, MemoryLimits } from './memory-limits.ts';
 import { programOf, type ContainerStart, type RunningContainer, type TaskRunner, type Usable } from './runner.ts';
 import { pipeToServer } from './socket-pipe.ts';
 
 const MAX_PROCESSES = 1024;
 const SOCKET = 'server.sock';
 
-export function createBubblewrapRunner(): TaskRunner {
-  return { kind: 'bwrap', start: startSandbox };
+export function createBubblewrapRunner(limits: MemoryLimits | null): TaskRunner {
+  return { kind: 'bwrap', start: (start) => startSandbox(start, limits?.limit(start.taskId, start.memoryMb) ?? null) };
 }
 
-async function startSandbox(start: ContainerStart): Promise<RunningContainer> {
+async function startSandbox(start: ContainerStart, memory: MemoryLimit | null): Promise<RunningContainer> {
   await prepareFolders(start.taskDir);
   const child = startChild({
     command: 'bwrap',
     arguments: [...sandboxArguments(start), ...containerArguments(start)],
     environment: containerEnvironment(start.environment),
+    memory,
     write: start.write,
   });
   const kill = (): void => killSandbox(child.process.pid);
@@ -54,13 +56,18 @@ async function prepareFolders(taskDir: string): Promise<void> {
   await writeFile(join(taskDir, 'etc', 'hosts'), '127.0.0.1 localhost sandbox\n');
 }
 
-/** What runs inside, under the limits of a task: processes, memory of each process, no core files. */
-function containerArguments({ container, memoryMb }: ContainerStart): readonly string[] {
+/**
+ * The program that runs inside, under a limit of processes and without core files. Memory is limited by the task's
+ * cgroup: a limit of one process's data ends V8 as soon as it starts a worker.
+ */
+function containerArguments({ container }: ContainerStart): readonly string[] {
   if (container.imageDir === null) throw new Error(`Container ${container.name} has no build folder to run from.`);
   const program = programOf(container);
-  const limits = ['prlimit', `--nproc=${MAX_PROCESSES}`, `--data=${memoryMb * 1024 * 1024}`, '--core=0', '--'];
+  const limits = ['prlimit', `--nproc=${MAX_PROCESSES}`, '--core=0', '--'];
+  const ripgrep = ripgrepBinary();
   return [
     ...['--ro-bind', nodeBinary(), '/opt/node/bin/node'],
+    ...(ripgrep === null ? [] : ['--ro-bind', ripgrep, '/opt/node/bin/rg']),
     ...['--ro-bind', join(container.imageDir, program), `/opt/brainstem/${program}`],
     // The root folder holds all these mounts and stays writable until now; they keep their own rights.
     ...['--remount-ro', '/', '--'],

@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { constants } from 'node:os';
+import type { MemoryLimit } from './memory-limits.ts';
 
 const STOP_GRACE_MS = 5_000;
 
@@ -8,6 +9,8 @@ export interface ChildStart {
   readonly arguments: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
   readonly workDir?: string;
+  /** Null where memory is not limited. */
+  readonly memory: MemoryLimit | null;
   readonly write: (text: Uint8Array) => void;
 }
 
@@ -19,7 +22,8 @@ export interface Child {
 
 /** Starts a program in a session of its own: Ctrl-C in the terminal is for the runtime, which then stops it in order. */
 export function startChild(start: ChildStart): Child {
-  const child = spawn(start.command, start.arguments, {
+  const [command, args] = withinLimit(start);
+  const child = spawn(command, args, {
     env: start.environment,
     ...(start.workDir === undefined ? {} : { cwd: start.workDir }),
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -29,11 +33,20 @@ export function startChild(start: ChildStart): Child {
   child.stderr.on('data', start.write);
   const exited = new Promise<number>((resolve, reject) => {
     child.once('error', reject);
-    child.once('exit', (code, signal) => resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal])));
+    child.once('exit', (code, signal) => {
+      start.memory?.remove();
+      resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal]));
+    });
   });
-  // Whoever awaits `exited` hears of a failed start; until then it must not count as unhandled.
+  // A caller that awaits `exited` hears of a failed start; until then the rejection must not count as unhandled.
   exited.catch(() => undefined);
   return { process: child, exited };
+}
+
+/** A shell enters the cgroup and becomes the program, so that no process of it is ever outside. */
+function withinLimit({ command, arguments: args, memory }: ChildStart): readonly [string, readonly string[]] {
+  if (memory === null) return [command, args];
+  return ['/bin/sh', ['-c', 'echo $$ > "$0" && exec "$@"', memory.procsFile, command, ...args]];
 }
 
 /** Sends the polite signal, waits, then the one that cannot be refused. */

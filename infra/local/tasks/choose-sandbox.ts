@@ -1,6 +1,7 @@
 import type { ContainerPart } from '../template/parts.ts';
 import { bubblewrapUsable, createBubblewrapRunner } from './bubblewrap.ts';
 import { createDockerRunner, dockerUsable, type DockerRunnerOptions } from './docker.ts';
+import { createMemoryLimits } from './memory-limits.ts';
 import { createProcessRunner, NO_WALLS } from './process.ts';
 import type { SandboxKind, TaskRunner, Usable } from './runner.ts';
 
@@ -45,13 +46,20 @@ export async function createTaskRunner(
 ): Promise<TaskRunner> {
   switch (kind) {
     case 'bwrap':
-      return createBubblewrapRunner();
+      return createBubblewrapRunner(memoryLimits(options.report));
     case 'docker':
       return createDockerRunner(containers, options);
     case 'process':
       options.report(NO_WALLS);
-      return createProcessRunner();
+      return createProcessRunner(memoryLimits(options.report));
     default:
       return kind satisfies never;
   }
+}
+
+function memoryLimits(report: (message: string) => void) {
+  const limits = createMemoryLimits();
+  if (limits === null)
+    report('The memory of sandboxes is not limited: that needs a cgroup, which only root can make here.');
+  return limits;
 }

@@ -41,6 +41,8 @@ async function startContainer(start: ContainerStart, data: string): Promise<Runn
     command: 'docker',
     arguments: runArguments(start, { name, data, user: ownUser() }),
     environment: dockerEnvironment(),
+    // Docker's own option limits it.
+    memory: null,
     write: start.write,
   });
   const kill = (): void => void run('docker', ['kill', name]).catch(() => child.process.kill('SIGKILL'));

@@ -2,20 +2,24 @@
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { connect } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { signal, startChild, stopWithin } from './child.ts';
-import { nodeBinary } from './node-binary.ts';
+import type { MemoryLimit, MemoryLimits } from './memory-limits.ts';
+import { nodeBinary, ripgrepBinary } from './programs.ts';
 import { programOf, type ContainerStart, type RunningContainer, type TaskRunner } from './runner.ts';
 import { waitUntilAccepts } from './socket-pipe.ts';
 
 export const NO_WALLS =
   'Sandboxes are plain processes: whatever the agent runs can read and change everything that you can.';
 
-export function createProcessRunner(): TaskRunner {
-  return { kind: 'process', start: startProcess };
+export function createProcessRunner(limits: MemoryLimits | null): TaskRunner {
+  return {
+    kind: 'process',
+    start: (start) => startProcess(start, limits?.limit(start.taskId, start.memoryMb) ?? null),
+  };
 }
 
-async function startProcess(start: ContainerStart): Promise<RunningContainer> {
+async function startProcess(start: ContainerStart, memory: MemoryLimit | null): Promise<RunningContainer> {
   const { container, taskDir, host } = start;
   if (container.imageDir === null) throw new Error(`Container ${container.name} has no build folder to run from.`);
   const [home, workspace] = [join(taskDir, 'home'), join(taskDir, 'workspace')];
@@ -25,7 +29,7 @@ async function startProcess(start: ContainerStart): Promise<RunningContainer> {
     command,
     arguments: [...leading, join(container.imageDir, programOf(container))],
     environment: {
-      PATH: process.env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin',
+      PATH: searchPath(),
       HOME: home,
       LANG: 'C.UTF-8',
       ...start.environment,
@@ -34,6 +38,7 @@ async function startProcess(start: ContainerStart): Promise<RunningContainer> {
       SANDBOX_LISTEN: `${host}:${container.port}`,
     },
     workDir: workspace,
+    memory,
     write: start.write,
   });
   const kill = (): void => killGroup(child.process.pid);
@@ -50,6 +55,13 @@ async function startProcess(start: ContainerStart): Promise<RunningContainer> {
     stop: () => stopWithin(exited, { ask: () => signal(child.process.pid, 'SIGTERM'), kill }),
     kill: () => stopWithin(exited, { ask: kill, kill }),
   };
+}
+
+/** The machine's own ripgrep goes first. */
+function searchPath(): string {
+  const ripgrep = ripgrepBinary();
+  const own = process.env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin';
+  return ripgrep === null ? own : `${own}:${dirname(ripgrep)}`;
 }
 
 /** Where possible the kernel kills it with us, also when we are killed ourselves. */

@@ -126,3 +126,26 @@ describe('npm start', () => {
     expect(ready?.['model']).toBe('http://127.0.0.1:9');
   });
 });
+
+describe('npm start', () => {
+  test.each(['SIGTERM', 'SIGINT', 'SIGKILL'] as const)(
+    'ends all that it started when npm alone gets %s',
+    async (name) => {
+      const npm = spawn(
+        'npm',
+        ['start', '--silent', '--', '--json', '--port', '0', '--data', data, '--cdk-out', cdkOut],
+        {
+          cwd: fileURLToPath(new URL('../../..', import.meta.url)),
+          stdio: ['ignore', 'pipe', 'inherit'],
+          detached: true,
+        },
+      );
+      started.push(npm);
+      const [line] = (await once(createInterface(npm.stdout), 'line')) as [string];
+      expect(JSON.parse(line)).toMatchObject({ ready: true });
+      await stop(npm, name);
+      // The next one finds the data folder free.
+      await expect.poll(async () => (await start()).ready !== null, { timeout: 20_000, interval: 500 }).toBe(true);
+    },
+  );
+});

@@ -12,12 +12,13 @@ import { writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
 import { type AwsFault, faultAnswer } from '../../../../infra/local/aws/wire.ts';
 import type { AwsRequest } from '../../../../infra/local/aws/service.ts';
 import type { ContainerPart, TaskDefinitionPart, Template } from '../../../../infra/local/template/parts.ts';
 import { createBubblewrapRunner } from '../../../../infra/local/tasks/bubblewrap.ts';
 import { createEcsService, type EcsService } from '../../../../infra/local/tasks/ecs.ts';
+import { createProcessRunner } from '../../../../infra/local/tasks/process.ts';
 import { createTaskFixture, shell, type TaskFixture } from './fixture.ts';
 
 const CLUSTER = 'arn:aws:ecs:us-east-1:123456789012:cluster/Hands';
@@ -73,7 +74,7 @@ function serviceOf(container: ContainerPart): EcsService {
   };
   return createEcsService({
     template: { tasks: [part], subnets: SUBNETS, region: 'us-east-1', account: '123456789012' },
-    runner: createBubblewrapRunner(),
+    runner: inject('hasBubblewrap') ? createBubblewrapRunner(null) : createProcessRunner(null),
     folder: join(fixture.folder, 'tasks'),
     write: () => undefined,
     report: () => undefined,

@@ -23,6 +23,9 @@ console.log('listening');
 
 export const PORT = 8086;
 
+/** A command whose program starts a worker. */
+export const WORKER = `node -e "const { Worker } = require('node:worker_threads'); new Worker('console.log(\\"from a worker\\")', { eval: true })"`;
+
 export interface TaskFixture {
   readonly folder: string;
   readonly container: ContainerPart;

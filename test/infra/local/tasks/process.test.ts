@@ -7,7 +7,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createProcessRunner } from '../../../../infra/local/tasks/process.ts';
 import { createTaskFixture, PORT, shell, type TaskFixture } from './fixture.ts';
 
-const runner = createProcessRunner();
+const runner = createProcessRunner(null);
 let fixture: TaskFixture;
 
 beforeEach(async () => {
@@ -40,7 +40,7 @@ test('it dies with the runtime, also when that is killed', async () => {
   await writeFile(
     script,
     `import { createProcessRunner } from ${JSON.stringify(source)};
-     await createProcessRunner().start({ ...${JSON.stringify(start)}, write: () => undefined });
+     await createProcessRunner(null).start({ ...${JSON.stringify(start)}, write: () => undefined });
      console.log('up');`,
   );
   const runtime = spawn(process.execPath, [script], { stdio: ['ignore', 'pipe', 'inherit'] });

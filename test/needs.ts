@@ -1,0 +1,31 @@
+/**
+ * What a part of the tests needs and npm cannot bring. Where it is missing, those tests are skipped, and one line at the
+ * end of the run says what was not tested and what to install; with `CI=true` the run fails instead.
+ */
+import type { TestProject } from 'vitest/node';
+import { bubblewrapUsable } from '#infra/local/tasks/bubblewrap.ts';
+import { createMemoryLimits } from '#infra/local/tasks/memory-limits.ts';
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** Whether bubblewrap makes sandboxes here: tests of the walls themselves cannot do without. */
+    readonly hasBubblewrap: boolean;
+    /** Whether cgroups that limit memory can be made here. */
+    readonly hasMemoryLimits: boolean;
+  }
+}
+
+export async function setup(project: TestProject): Promise<(() => void) | undefined> {
+  const bubblewrap = await bubblewrapUsable();
+  const hasMemoryLimits = createMemoryLimits() !== null;
+  project.provide('hasBubblewrap', bubblewrap.usable);
+  project.provide('hasMemoryLimits', hasMemoryLimits);
+  const missing = [
+    ...(bubblewrap.usable ? [] : [`the walls of sandboxes (${bubblewrap.reason})`]),
+    ...(hasMemoryLimits ? [] : ['their limit of memory (that needs root and a kernel with cgroups for memory)']),
+  ];
+  if (missing.length === 0) return undefined;
+  const message = `Not tested: ${missing.join('; ')}.`;
+  if (process.env['CI'] === 'true') throw new Error(message);
+  return () => void process.stderr.write(`\n${message}\n`);
+}
