@@ -1,8 +1,10 @@
-/** The catalogue as the API shows it. */
+/** The table of models as the API shows it. */
 import type { ModelInfo, ModelPage, ModelsQuery } from '#contract/models.ts';
-import { CATALOG } from '#core/model/catalog.ts';
 import { modelName, withoutPlace } from '#core/model/model-name.ts';
+import { MODELS } from '#core/model/model-table.ts';
 import { refuse, type RequestRefusal } from '#core/ports/refusal.ts';
+
+const CATALOG = MODELS.map(({ info }) => info);
 
 /** By id, by alias (the id without its date), and by what other providers call it. */
 export function findModel(id: string): ModelInfo | null {

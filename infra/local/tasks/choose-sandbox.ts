@@ -60,6 +60,6 @@ export async function createTaskRunner(
 function memoryLimits(report: (message: string) => void) {
   const limits = createMemoryLimits();
   if (limits === null)
-    report('The memory of sandboxes is not limited: that needs a cgroup, which only root can make here.');
+    report('The memory of sandboxes is not limited: that needs root and a kernel that offers cgroups for memory.');
   return limits;
 }

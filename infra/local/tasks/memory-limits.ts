@@ -1,6 +1,17 @@
 /** Limits the memory of each task by a cgroup of its own, where this process may make cgroups: in most cases as root. */
-import { accessSync, constants, existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
+
+const PREFIX = 'brainstem-';
 
 /** The cgroup of one task. */
 export interface MemoryLimit {
@@ -36,10 +47,12 @@ const VERSION_2: Hierarchy = {
   swapBytes: () => 0,
 };
 
-/** Null where no cgroup with a limit of memory can be made. */
+/** Null where no cgroup with a limit of memory can be made. Cgroups that a killed runtime left are removed. */
 export function createMemoryLimits(): MemoryLimits | null {
   const hierarchy = [VERSION_2, VERSION_1].find(isUsable);
   if (hierarchy === undefined) return null;
+  const left = readdirSync(hierarchy.folder).filter((name) => name.startsWith(PREFIX));
+  for (const name of left) removeCgroup(join(hierarchy.folder, name));
   return { limit: (taskId, memoryMb) => limitIn(hierarchy, taskId, memoryMb) };
 }
 
@@ -79,13 +92,14 @@ function limitIn(hierarchy: Hierarchy, taskId: string, memoryMb: number): Memory
 }
 
 function folderOf({ folder }: Hierarchy, name: string): string {
-  return join(folder, `brainstem-${name}`);
+  return join(folder, `${PREFIX}${name}`);
 }
 
+/** A cgroup in use stays, be it another runtime's or one whose last process is still ending. */
 function removeCgroup(folder: string): void {
   try {
     rmdirSync(folder);
   } catch {
-    // A process of the task that is still ending keeps it. An empty cgroup costs nothing and limits nothing.
+    // The next start looks again.
   }
 }

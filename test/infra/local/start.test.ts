@@ -122,7 +122,10 @@ describe('npm start', () => {
   });
 
   test('names the model’s endpoint where a key is given', async () => {
-    const { ready } = await start([], { ANTHROPIC_API_KEY: 'sk-test', ANTHROPIC_BASE_URL: 'http://127.0.0.1:9' });
+    const { ready } = await start(['--sandbox', 'process'], {
+      ANTHROPIC_API_KEY: 'sk-test',
+      ANTHROPIC_BASE_URL: 'http://127.0.0.1:9',
+    });
     expect(ready?.['model']).toBe('http://127.0.0.1:9');
   });
 });

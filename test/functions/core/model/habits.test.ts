@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Model } from '#contract/agents.ts';
 import { habitsOf, modelFields } from '#core/model/habits.ts';
-import { CATALOG } from '#core/model/catalog.ts';
+import { CONFIRMED, MODELS } from '#core/model/model-table.ts';
 
 const asked = (id: string, fields: Partial<Omit<Model, 'id'>> = {}) =>
   modelFields({ id, effort: { type: 'high' }, speed: 'standard', ...fields });
@@ -27,15 +27,15 @@ describe('the habits of a model', () => {
     expect(habitsOf('claude-opus-5-9').model).toBeNull();
   });
 
-  it('are told for every model in the catalogue that can be used, and agree with it', () => {
-    for (const { id, max_input_tokens, max_tokens } of CATALOG.filter(({ lifecycle }) => lifecycle !== 'retired')) {
-      const { model, windowTokens, maxTokens, reason, date } = habitsOf(id);
-      expect(id).toContain(model);
-      expect(windowTokens).toBe(max_input_tokens);
-      expect(maxTokens).toBeLessThanOrEqual(max_tokens ?? 0);
+  it('are told for every model in the table that can be used, and agree with it', () => {
+    for (const { info, reason } of MODELS.filter((row) => row.info.lifecycle !== 'retired')) {
+      const { model, windowTokens, maxTokens } = habitsOf(info.id);
+      expect(info.id).toContain(model);
+      expect(windowTokens).toBe(info.max_input_tokens);
+      expect(maxTokens).toBeLessThanOrEqual(info.max_tokens ?? 0);
       expect(reason).not.toBe('');
-      expect(date).toMatch(/^\d{4}-\d{2}-\d{2}$/);
     }
+    expect(CONFIRMED).toMatch(/^\d{4}-\d{2}-\d{2}$/);
   });
 
   it('leave out what Bedrock does not serve, also for a model that has no row', () => {
@@ -52,7 +52,9 @@ describe('the habits of a model', () => {
   });
 
   it('say which models take system text within a conversation', () => {
-    const taking = CATALOG.map(({ id }) => id).filter((id) => habitsOf(id).model && habitsOf(id).midConversationSystem);
+    const taking = MODELS.map(({ info }) => info.id).filter(
+      (id) => habitsOf(id).model && habitsOf(id).midConversationSystem,
+    );
     expect(taking).toEqual(
       expect.arrayContaining(['claude-opus-4-8', 'claude-opus-5', 'claude-haiku-5-5', 'claude-fable-5-2']),
     );

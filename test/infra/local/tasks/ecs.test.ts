@@ -172,7 +172,7 @@ describe('a task', () => {
     expect(task.stoppedReason).toContain('exited with code 7');
   });
 
-  test.each([
+  test.skipIf(!inject('hasBubblewrap')).each([
     ['subnet-1', 'ENABLED', false],
     ['subnet-public', 'DISABLED', false],
     ['subnet-public', 'ENABLED', true],

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createProcessRunner } from '../../../../infra/local/tasks/process.ts';
-import { createTaskFixture, PORT, shell, type TaskFixture } from './fixture.ts';
+import { createTaskFixture, PORT, shell, WORKER, type TaskFixture } from './fixture.ts';
 
 const runner = createProcessRunner(null);
 let fixture: TaskFixture;
@@ -23,6 +23,13 @@ test('the server answers at the task’s address, in the task’s own folder', a
   );
   await container.stop();
   expect(await container.exited).toBe(0);
+});
+
+test('its programs can start workers, and find ripgrep', async () => {
+  const container = await runner.start(await fixture.start('127.99.2.4'));
+  expect(await shell('127.99.2.4', WORKER)).toMatchObject({ code: 0, stdout: 'from a worker\n' });
+  expect((await shell('127.99.2.4', 'rg --version')).stdout).toMatch(/^ripgrep \d+/);
+  await container.kill();
 });
 
 test('killing it kills what it started, too', async () => {
