@@ -1,39 +1,227 @@
-/** Rows of a table: reading one, reading all of a query, losing a race, and the mark of an archived row. */
+/**
+ * A table of DynamoDB. Rows go in and come out as plain values, a condition that does not hold is a value, and DynamoDB's
+ * exceptions become faults here. In every expression, `#name` stands for the column of that name, and `:name` for the
+ * value of that name in `values`.
+ */
 import {
   ConditionalCheckFailedException,
+  DeleteItemCommand,
   GetItemCommand,
+  PutItemCommand,
   QueryCommand,
   TransactionCanceledException,
   TransactionConflictException,
+  TransactWriteItemsCommand,
   UpdateItemCommand,
+  type AttributeValue,
   type DynamoDBClient,
-  type QueryCommandInput,
+  type TransactWriteItem,
 } from '@aws-sdk/client-dynamodb';
-import type { Instant, WorkspaceId } from '#contract/ids.ts';
-import { recordsUnavailable, type Item } from '#aws/row.ts';
+import { marshall, unmarshall, type NativeAttributeValue } from '@aws-sdk/util-dynamodb';
+import { Fault } from '#core/ports/errors.ts';
 
-/** Transactions on one row that a write waits for. */
+/** A row as it is stored: parsed by its reader. */
+export type Row = Readonly<Record<string, unknown>>;
+
+export interface Key {
+  readonly pk: string;
+  readonly sk: string | number;
+}
+
+/** A column that is null is absent. */
+export type Columns = Readonly<Record<string, string | number | boolean | ReadonlySet<string> | null>>;
+
+export interface Condition {
+  /** All of them must hold. @default none */
+  readonly when?: readonly string[];
+  readonly values?: Columns;
+}
+
+export interface Change extends Condition {
+  /** A column that is set to null is removed. */
+  readonly set?: Columns;
+  /** Columns that keep the value that they have. */
+  readonly setOnce?: Columns;
+  /** To a number, or to a set; what is absent counts as zero, or as empty. */
+  readonly add?: Columns;
+  /** Members of sets. */
+  readonly subtract?: Columns;
+  /** Which state of the row an update that is saved returns. @default none */
+  readonly returns?: 'old' | 'new';
+}
+
+export interface Query {
+  /** Reads of an index are eventually consistent. @default the table itself */
+  readonly index?: string;
+  readonly where: string;
+  readonly values: Columns;
+  /** All of them must hold for a row that is returned. */
+  readonly filter?: readonly string[];
+  /** The columns to return. @default all */
+  readonly columns?: readonly string[];
+  /** By sort key. @default 'asc' */
+  readonly order?: 'asc' | 'desc';
+  /** Rows that one page looks at. @default as many as DynamoDB takes */
+  readonly limit?: number;
+  /** @default true for the table itself */
+  readonly consistent?: boolean;
+}
+
+export interface Page {
+  readonly rows: readonly Row[];
+  /** The key of the row after which the next page begins; null at the end. */
+  readonly after: Row | null;
+}
+
+/** `conflict`: the condition did not hold, and `row` is what is stored instead. */
+export interface Written {
+  readonly status: 'saved' | 'conflict';
+  readonly row: Row | null;
+}
+
+/** One write of a transaction. */
+export type Write = TransactWriteItem;
+
+/** In the order of the writes; null for a write whose condition held. */
+export type Transacted =
+  | { readonly status: 'saved' }
+  | { readonly status: 'conflict'; readonly lost: readonly (Pick<Written, 'row'> | null)[] };
+
+export interface Table {
+  /** The row, with every write that was answered. */
+  get(key: Key): Promise<Row | null>;
+  put(row: Key & Columns, condition?: Condition): Promise<Written>;
+  update(key: Key, change: Change): Promise<Written>;
+  /** A row that does not exist is removed too. */
+  remove(key: Key, condition?: Condition): Promise<Written>;
+  page(query: Query, after?: Row | null): Promise<Page>;
+  /** Page by page; a caller that stops early reads no further page. */
+  pages(query: Query): AsyncGenerator<readonly Row[]>;
+  /** Every row of all pages. */
+  rows(query: Query): AsyncGenerator<Row>;
+  /** Writes all or nothing. The writes may be another table's; a repeat with the same `token` writes nothing more. */
+  transact(writes: readonly Write[], token?: string): Promise<Transacted>;
+  putting(row: Key & Columns, condition?: Condition): Write;
+  updating(key: Key, change: Change): Write;
+  removing(key: Key, condition?: Condition): Write;
+}
+
+export interface TableOptions {
+  /** Throws the fault of a table that does not answer. @default records_unavailable */
+  readonly unavailable?: (cause: unknown) => never;
+  /** For one request and the client's own repeats. @default the client's */
+  readonly patienceMs?: number;
+}
+
+/** Of a row that does not exist. */
+export const IS_NEW = 'attribute_not_exists(pk)';
+export const EXISTS = 'attribute_exists(pk)';
+
+/** How often a write begins anew while transactions change its rows. */
 const MAX_CONTENDED = 20;
 
-const LOST = new Set(['ConditionalCheckFailed', 'TransactionConflict']);
+export function createTable(dynamodb: DynamoDBClient, name: string, options: TableOptions = {}): Table {
+  const { unavailable = recordsUnavailable, patienceMs } = options;
+  const http = () => (patienceMs === undefined ? {} : { abortSignal: AbortSignal.timeout(patienceMs) });
 
-/** Somebody else changed the row, or is just changing it. */
-export function isLostRace(cause: unknown): boolean {
-  if (cause instanceof ConditionalCheckFailedException || cause instanceof TransactionConflictException) return true;
-  if (!(cause instanceof TransactionCanceledException)) return false;
-  return (cause.CancellationReasons ?? []).some((reason) => LOST.has(reason.Code ?? ''));
+  async function written(send: () => Promise<{ readonly Attributes?: Item | undefined }>): Promise<Written> {
+    try {
+      return { status: 'saved', row: rowOf((await uncontended(send)).Attributes) };
+    } catch (cause) {
+      if (!(cause instanceof ConditionalCheckFailedException)) return unavailable(cause);
+      return { status: 'conflict', row: rowOf(cause.Item) };
+    }
+  }
+
+  const put = (row: Key & Columns, condition: Condition = {}) => ({
+    TableName: name,
+    Item: itemOf(row),
+    ...conditionOf(condition),
+  });
+  const update = (key: Key, change: Change) => ({ TableName: name, Key: keyOf(key), ...changeOf(change) });
+  const remove = (key: Key, condition: Condition = {}) => ({
+    TableName: name,
+    Key: keyOf(key),
+    ...conditionOf(condition),
+  });
+
+  async function page(query: Query, after: Row | null = null): Promise<Page> {
+    const command = new QueryCommand({
+      TableName: name,
+      ...queryOf(query),
+      ...(after && { ExclusiveStartKey: itemOf(after) }),
+    });
+    const { Items = [], LastEvaluatedKey } = await dynamodb.send(command, http()).catch(unavailable);
+    return { rows: Items.map((item) => unmarshall(item)), after: rowOf(LastEvaluatedKey) };
+  }
+
+  async function* pages(query: Query): AsyncGenerator<readonly Row[]> {
+    let after: Row | null = null;
+    do {
+      const next: Page = await page(query, after);
+      yield next.rows;
+      after = next.after;
+    } while (after !== null);
+  }
+
+  return {
+    async get(key) {
+      const command = new GetItemCommand({ TableName: name, Key: keyOf(key), ConsistentRead: true });
+      return rowOf((await dynamodb.send(command, http()).catch(unavailable)).Item);
+    },
+    put: (row, condition) => written(() => dynamodb.send(new PutItemCommand(put(row, condition)), http())),
+    update(key, change) {
+      const { returns } = change;
+      const ReturnValues = returns === undefined ? 'NONE' : returns === 'old' ? 'ALL_OLD' : 'ALL_NEW';
+      return written(() => dynamodb.send(new UpdateItemCommand({ ...update(key, change), ReturnValues }), http()));
+    },
+    remove: (key, condition) => written(() => dynamodb.send(new DeleteItemCommand(remove(key, condition)), http())),
+    page,
+    pages,
+    async *rows(query) {
+      for await (const rows of pages(query)) yield* rows;
+    },
+    async transact(writes, token) {
+      const command = () => new TransactWriteItemsCommand({ TransactItems: [...writes], ClientRequestToken: token });
+      try {
+        await uncontended(() => dynamodb.send(command(), http()));
+        return { status: 'saved' };
+      } catch (cause) {
+        const lost = lostIn(cause);
+        return lost.every((one) => one === null) ? unavailable(cause) : { status: 'conflict', lost };
+      }
+    },
+    putting: (row, condition) => ({ Put: put(row, condition) }),
+    updating: (key, change) => ({ Update: update(key, change) }),
+    removing: (key, condition) => ({ Delete: remove(key, condition) }),
+  };
 }
 
-/** Nothing is lost yet: other transactions are just changing a row of this one. */
-function isContended(cause: unknown): boolean {
-  if (cause instanceof TransactionConflictException) return true;
-  if (!(cause instanceof TransactionCanceledException)) return false;
-  const codes = (cause.CancellationReasons ?? []).map((reason) => reason.Code);
-  return codes.includes('TransactionConflict') && !codes.includes('ConditionalCheckFailed');
+/** For a write whose condition fails only where something is broken, such as a new id that is taken. */
+export function mustBeSaved({ status }: Pick<Written, 'status'>): void {
+  if (status === 'conflict') recordsUnavailable(new Error('a row is not as it must be for this write'));
 }
 
-/** Again, while others are just changing a row of it. */
-export async function contended<Value>(write: () => Promise<Value>): Promise<Value> {
+export function recordsUnavailable(cause: unknown): never {
+  throw new Fault('records_unavailable', 'the records did not answer', { cause });
+}
+
+type Item = Record<string, AttributeValue>;
+
+function rowOf(item: Item | undefined): Row | null {
+  return item === undefined ? null : unmarshall(item);
+}
+
+function itemOf(row: Row): Item {
+  return marshall(Object.fromEntries(Object.entries(row).filter(([, value]) => value !== null))) as Item;
+}
+
+function keyOf({ pk, sk }: Key): Item {
+  return itemOf({ pk, sk });
+}
+
+/** Nothing is lost yet: other transactions change a row at this moment, and refuse this write until they are done. */
+async function uncontended<Answer>(write: () => Promise<Answer>): Promise<Answer> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await write();
@@ -43,45 +231,91 @@ export async function contended<Value>(write: () => Promise<Value>): Promise<Val
   }
 }
 
-/** The mark is a column beside the body, so that it is lost to no update and no update to it. */
-export function archivedAtOf(item: Item): Instant | null {
-  return item['archivedAt']?.S ?? null;
+function isContended(cause: unknown): boolean {
+  if (cause instanceof TransactionConflictException) return true;
+  const codes = reasonsIn(cause).map(({ Code }) => Code);
+  return codes.includes('TransactionConflict') && !codes.includes('ConditionalCheckFailed');
 }
 
-/** The row with its first mark, or null when there is none of this workspace. */
-export async function archiveRow(
-  dynamodb: DynamoDBClient,
-  row: { readonly table: string; readonly pk: string; readonly sk: string },
-  { workspace, at }: { readonly workspace: WorkspaceId; readonly at: Instant },
-): Promise<Item | null> {
-  const command = new UpdateItemCommand({
-    TableName: row.table,
-    Key: { pk: { S: row.pk }, sk: { S: row.sk } },
-    ConditionExpression: 'workspace = :workspace',
-    UpdateExpression: 'SET archivedAt = if_not_exists(archivedAt, :at)',
-    ExpressionAttributeValues: { ':workspace': { S: workspace }, ':at': { S: at } },
-    ReturnValues: 'ALL_NEW',
-  });
-  try {
-    return (await contended(() => dynamodb.send(command))).Attributes ?? null;
-  } catch (cause) {
-    return cause instanceof ConditionalCheckFailedException ? null : recordsUnavailable(cause);
-  }
+function lostIn(cause: unknown): readonly (Pick<Written, 'row'> | null)[] {
+  return reasonsIn(cause).map(({ Code, Item }) => (Code === 'ConditionalCheckFailed' ? { row: rowOf(Item) } : null));
 }
 
-/** A row as it is now: every write that was answered is in it. */
-export async function readRow(dynamodb: DynamoDBClient, table: string, Key: Item): Promise<Item | undefined> {
-  const command = new GetItemCommand({ TableName: table, Key, ConsistentRead: true });
-  return (await dynamodb.send(command).catch(recordsUnavailable)).Item;
+function reasonsIn(cause: unknown) {
+  return cause instanceof TransactionCanceledException ? (cause.CancellationReasons ?? []) : [];
 }
 
-/** Every item of a query, page by page; whoever stops early reads no further page. */
-export async function* queryAll(dynamodb: DynamoDBClient, query: QueryCommandInput): AsyncGenerator<Item> {
-  let after: Item | undefined;
-  do {
-    const start = after === undefined ? {} : { ExclusiveStartKey: after };
-    const page = await dynamodb.send(new QueryCommand({ ...query, ...start })).catch(recordsUnavailable);
-    yield* page.Items ?? [];
-    after = page.LastEvaluatedKey;
-  } while (after !== undefined);
+function conditionOf({ when = [], values = {} }: Condition) {
+  if (when.length === 0) return {};
+  const ConditionExpression = joined(when);
+  return {
+    ConditionExpression,
+    ...placeholders(ConditionExpression, values),
+    ReturnValuesOnConditionCheckFailure: 'ALL_OLD' as const,
+  };
+}
+
+function changeOf({ set = {}, setOnce = {}, add = {}, subtract = {}, when = [], values = {} }: Change) {
+  const assigned = Object.keys(set).filter((column) => set[column] !== null);
+  const removed = Object.keys(set).filter((column) => set[column] === null);
+  const UpdateExpression = [
+    clause('SET', [
+      ...assigned.map((column) => `#${column} = :new_${column}`),
+      ...Object.keys(setOnce).map((column) => `#${column} = if_not_exists(#${column}, :new_${column})`),
+    ]),
+    clause(
+      'ADD',
+      Object.keys(add).map((column) => `#${column} :new_${column}`),
+    ),
+    clause(
+      'DELETE',
+      Object.keys(subtract).map((column) => `#${column} :new_${column}`),
+    ),
+    clause(
+      'REMOVE',
+      removed.map((column) => `#${column}`),
+    ),
+  ].join(' ');
+  const changed = Object.entries({ ...set, ...setOnce, ...add, ...subtract });
+  const all = { ...values, ...Object.fromEntries(changed.map(([column, value]) => [`new_${column}`, value])) };
+  const condition = conditionOf({ when, values });
+  return { ...condition, UpdateExpression, ...placeholders(`${UpdateExpression} ${joined(when)}`, all) };
+}
+
+function clause(word: string, parts: readonly string[]): string {
+  return parts.length === 0 ? '' : `${word} ${parts.join(', ')}`;
+}
+
+function queryOf(query: Query) {
+  const { index, where, values, filter = [], columns, order = 'asc', limit, consistent = index === undefined } = query;
+  const FilterExpression = joined(filter);
+  const ProjectionExpression = columns?.map((column) => `#${column}`).join(', ');
+  return {
+    IndexName: index,
+    KeyConditionExpression: where,
+    ...(filter.length > 0 && { FilterExpression }),
+    ProjectionExpression,
+    ...placeholders(`${where} ${FilterExpression} ${ProjectionExpression ?? ''}`, values),
+    ScanIndexForward: order === 'asc',
+    Limit: limit,
+    ConsistentRead: consistent,
+  };
+}
+
+/** Each in brackets, because a condition may be of several with OR. */
+function joined(conditions: readonly string[]): string {
+  return conditions.map((condition) => `(${condition})`).join(' AND ');
+}
+
+/** DynamoDB refuses a name or a value that no expression mentions. */
+function placeholders(expression: string, values: Columns) {
+  const columns = new Set(expression.match(/#\w+/g));
+  const mentioned = new Set(expression.match(/:\w+/g));
+  const used = [...mentioned].map((name): [string, NativeAttributeValue] => [name, values[name.slice(1)]]);
+  return {
+    ...(columns.size > 0 && {
+      ExpressionAttributeNames: Object.fromEntries([...columns].map((name) => [name, name.slice(1)])),
+    }),
+    ...(used.length > 0 && { ExpressionAttributeValues: marshall(Object.fromEntries(used)) as Item }),
+  };
 }

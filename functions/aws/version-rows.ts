@@ -1,6 +1,5 @@
 /** Versions of one thing in one partition: a row each, by number. */
-import { QueryCommand, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { recordsUnavailable, type Item } from '#aws/row.ts';
+import type { Row, Table } from '#aws/table.ts';
 
 const DIGITS = 7;
 /** Beyond what a response carries; a page that is cut there goes on with the next one. */
@@ -20,31 +19,24 @@ export interface VersionRange {
 }
 
 /** Newest first, and whether there are more than `limit`. */
-export async function versionRows(dynamodb: DynamoDBClient, table: string, range: VersionRange) {
-  const { pk, prefix, below, limit } = range;
-  const items: Item[] = [];
-  let after: Item | undefined;
+export async function versionRows(table: Table, { pk, prefix, below, limit }: VersionRange) {
+  const first = versionKey(prefix, 1);
+  const last = versionKey(prefix, (below ?? 10 ** DIGITS) - 1);
+  const rows: Row[] = [];
+  let after: Row | null = null;
   for (let queries = 0; queries < MAX_QUERIES; queries += 1) {
-    const page = await dynamodb
-      .send(
-        new QueryCommand({
-          TableName: table,
-          KeyConditionExpression: 'pk = :pk AND sk BETWEEN :first AND :last',
-          ExpressionAttributeValues: {
-            ':pk': { S: pk },
-            ':first': { S: versionKey(prefix, 1) },
-            ':last': { S: versionKey(prefix, (below ?? 10 ** DIGITS) - 1) },
-          },
-          ConsistentRead: true,
-          ScanIndexForward: false,
-          Limit: limit + 1,
-          ...(after === undefined ? {} : { ExclusiveStartKey: after }),
-        }),
-      )
-      .catch(recordsUnavailable);
-    items.push(...(page.Items ?? []));
-    after = page.LastEvaluatedKey;
-    if (after === undefined || items.length > limit) break;
+    const page = await table.page(
+      {
+        where: 'pk = :pk AND sk BETWEEN :first AND :last',
+        values: { pk, first, last },
+        order: 'desc',
+        limit: limit + 1,
+      },
+      after,
+    );
+    rows.push(...page.rows);
+    ({ after } = page);
+    if (after === null || rows.length > limit) break;
   }
-  return { items: items.slice(0, limit), more: after !== undefined || items.length > limit };
+  return { rows: rows.slice(0, limit), more: after !== null || rows.length > limit };
 }

@@ -119,10 +119,11 @@ describe('the records of agents', () => {
     expect(await agents.archive(WORKSPACE, id, AT)).toMatchObject({ id, archived_at: AT });
   });
 
-  it('take an update that met another for a lost race', async () => {
+  it('save an update that met another transaction, and do not hide a failure as a lost race', async () => {
     const agent = await created();
     const CancellationReasons = [{ Code: 'None' }, { Code: 'TransactionConflict' }];
     contend(new TransactionCanceledException({ message: 'held', $metadata: {}, CancellationReasons }));
+    expect(await agents.saveNext(WORKSPACE, following(agent, 2))).toBe('saved');
     expect(await agents.saveNext(WORKSPACE, following(agent, 2))).toBe('conflict');
     contend(new TransactionCanceledException({ message: 'broken', $metadata: {} }));
     await expect(agents.saveNext(WORKSPACE, following(agent, 2))).rejects.toMatchObject({

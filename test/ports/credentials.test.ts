@@ -1,4 +1,4 @@
-import { UpdateItemCommand, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import type { UpdateItemCommand, AttributeValue, DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { VaultId, WorkspaceId } from '#contract/ids.ts';
 import type { CredentialAuth } from '#contract/credentials.ts';
@@ -6,9 +6,9 @@ import { USER_KEY, type Vault } from '#contract/vaults.ts';
 import { MAX_CREDENTIALS, type CredentialRecords, type VaultRecords } from '#core/ports/vault-records.ts';
 import { createCredentialRecords } from '#aws/vault/credentials.dynamodb.ts';
 import { createRefreshLeases } from '#aws/vault/refresh-leases.dynamodb.ts';
-import { vaultKey } from '#aws/vault/vault-item.ts';
+import { vaultKey } from '#aws/vault/vault-row.ts';
 import { createVaultRecords } from '#aws/vault/vaults.dynamodb.ts';
-import type { Item } from '#aws/row.ts';
+import { createTable } from '#aws/table.ts';
 import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
 import {
   aCredential,
@@ -144,8 +144,7 @@ describe('the records of credentials', () => {
   it('come for a user into a vault whose row tells whom it names in its body only', async () => {
     const vault = aVault('alice');
     await vaults.create(WORKSPACE, vault);
-    const forget = { UpdateExpression: 'REMOVE namedUser', Key: vaultKey(WORKSPACE, vault.id) };
-    await db.client.send(new UpdateItemCommand({ TableName: db.vaultTable, ...forget }));
+    await createTable(db.client, db.vaultTable).update(vaultKey(WORKSPACE, vault.id), { set: { namedUser: null } });
     expect(await credentials.create(aCredential(vault.id), `${SERVER}/1`, 'alice')).toEqual({ status: 'created' });
     expect(await renamed(vault, 'bob', 1)).toBe('saved');
     expect(await credentials.create(aCredential(vault.id), `${SERVER}/2`, 'alice')).toEqual({ status: 'closed' });
@@ -303,7 +302,7 @@ describe('the records of credentials', () => {
     };
     // The vault goes to Bob, and his credential comes, as soon as its row has been read.
     const send = async (command: Parameters<DynamoDBClient['send']>[0]) => {
-      const { Key } = command.input as { readonly Key?: Item };
+      const { Key } = command.input as { readonly Key?: Readonly<Record<string, AttributeValue>> };
       if (Key?.['sk']?.S !== 'VAULT') await handedOver;
       const answer = db.client.send(command as UpdateItemCommand);
       if (Key?.['sk']?.S === 'VAULT') await (handedOver = answer.then(handOver));

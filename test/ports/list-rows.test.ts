@@ -1,9 +1,11 @@
 import { BatchWriteItemCommand } from '@aws-sdk/client-dynamodb';
+import { marshall } from '@aws-sdk/util-dynamodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WorkspaceId } from '#contract/ids.ts';
 import type { ListRequest } from '#core/ports/records.ts';
 import { listKeys, textOf } from '#aws/row.ts';
 import { listRows } from '#aws/list-rows.ts';
+import { createTable } from '#aws/table.ts';
 import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
 
 const WORKSPACE = WorkspaceId.parse('wrkspc_1');
@@ -14,9 +16,9 @@ const row = (number: number) => {
   const id = `sesn_${String(number).padStart(5, '0')}`;
   const createdAt = new Date(START + number).toISOString();
   return {
-    pk: { S: id },
-    sk: { S: 'session' },
-    colour: { S: number === 0 ? 'red' : 'blue' },
+    pk: id,
+    sk: 'session',
+    colour: number === 0 ? 'red' : 'blue',
     ...listKeys(WORKSPACE, 'session', { createdAt, id }),
   };
 };
@@ -26,7 +28,7 @@ describe('a list with a filter that matches almost nothing', () => {
   beforeAll(async () => {
     db = await startDynamoDb();
     for (let start = 0; start < ROWS; start += 25) {
-      const puts = Array.from({ length: 25 }, (_, index) => ({ PutRequest: { Item: row(start + index) } }));
+      const puts = Array.from({ length: 25 }, (_, index) => ({ PutRequest: { Item: marshall(row(start + index)) } }));
       await db.client.send(new BatchWriteItemCommand({ RequestItems: { [db.recordsTable]: puts } }));
     }
   });
@@ -34,8 +36,11 @@ describe('a list with a filter that matches almost nothing', () => {
 
   const list = (request: Partial<ListRequest>) =>
     listRows(
-      db.client,
-      { table: db.recordsTable, kind: 'session', keyOf: (id) => ({ pk: { S: id }, sk: { S: 'session' } }) },
+      {
+        table: createTable(db.client, db.recordsTable),
+        kind: 'session',
+        keyOf: (id) => ({ pk: id, sk: 'session' }),
+      },
       {
         request: {
           workspace: WORKSPACE,
@@ -48,8 +53,8 @@ describe('a list with a filter that matches almost nothing', () => {
           limit: 20,
           ...request,
         },
-        filter: { conditions: ['colour = :red'], names: {}, values: { ':red': { S: 'red' } } },
-        read: (item) => textOf(item, 'pk'),
+        filter: { conditions: ['colour = :red'], values: { red: 'red' } },
+        read: (found) => textOf(found, 'pk'),
       },
     );
 

@@ -1,10 +1,10 @@
 /** The contract of the SandboxRecords port, on DynamoDB. */
-import { PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EventId, SessionId } from '#contract/ids.ts';
 import { createSandboxRecords, plannedSandbox } from '#aws/hands/sandbox-records.dynamodb.ts';
 import type { SandboxRecords } from '#core/ports/sandboxes.ts';
 import { NOW } from '#test/functions/core/given.ts';
+import { createTable } from '#aws/table.ts';
 import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
 
 const CALL = EventId.parse('sevt_1');
@@ -70,8 +70,7 @@ describe('the sandbox records in DynamoDB', () => {
   it('begins with what a session has installed, and keeps it over every generation', async () => {
     const session = newSession();
     const packages = { apt: [], cargo: [], gem: [], go: [], npm: ['left-pad'], pip: [] };
-    const Item = plannedSandbox(session, packages);
-    await dynamodb.client.send(new PutItemCommand({ TableName: dynamodb.recordsTable, Item }));
+    await createTable(dynamodb.client, dynamodb.recordsTable).put(plannedSandbox(session, packages));
     expect(await records.find(session)).toEqual({ status: 'planned', generation: 0, packages });
     const all = await Promise.all(['a', 'b'].map((token) => records.reserve(session, 0, start(token, 'f00'))));
     for (const record of all) expect(record).toMatchObject({ generation: 1, packages, archive: 'f00' });

@@ -1,18 +1,14 @@
 /** Audit chains on DynamoDB: one record, one item, written at exactly the position after the last one. */
-import {
-  ConditionalCheckFailedException,
-  PutItemCommand,
-  QueryCommand,
-  type DynamoDBClient,
-} from '@aws-sdk/client-dynamodb';
+import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { AuditEntry, AuditRecord } from '#contract/audit.ts';
 import type { Instant, WorkspaceId } from '#contract/ids.ts';
 import type { Audit } from '#core/ports/audit.ts';
 import { chainOf, recordAfter, type ChainHead } from '#core/audit/chain.ts';
 import { Fault } from '#core/ports/errors.ts';
 import type { Pause } from '#core/ports/stamp.ts';
-import { auditUnavailable, chainKey, recordOf, toAuditItem } from '#aws/audit/audit-item.ts';
+import { auditTable, chainKey, recordOf, rowOf } from '#aws/audit/audit-row.ts';
 import { sha256 } from '#aws/sha256.ts';
+import { IS_NEW } from '#aws/table.ts';
 
 export interface AuditOptions {
   readonly dynamodb: DynamoDBClient;
@@ -23,49 +19,26 @@ export interface AuditOptions {
   readonly pause: Pause;
 }
 
-/** The position is free: whoever appended since the head was read holds this very key. */
-const POSITION_IS_FREE = 'attribute_not_exists(pk)';
-
 /** Of writers that meet at one head one gets on, so this many instances may write into one chain at the same moment. */
 const MAX_CONTENDED = 50;
 const MAX_PAUSE_MS = 20;
 
-export function createAudit({ dynamodb, table, now, newToken, pause }: AuditOptions): Audit {
+export function createAudit({ dynamodb, table: name, now, newToken, pause }: AuditOptions): Audit {
+  const table = auditTable(dynamodb, name);
   const heads = new Map<string, ChainHead | null>();
   const turns = new Map<string, Promise<void>>();
 
   async function lastOf(pk: string): Promise<ChainHead | null> {
-    const page = await dynamodb
-      .send(
-        new QueryCommand({
-          TableName: table,
-          KeyConditionExpression: 'pk = :pk',
-          ExpressionAttributeValues: { ':pk': { S: pk } },
-          ScanIndexForward: false,
-          Limit: 1,
-          ConsistentRead: true,
-        }),
-      )
-      .catch(auditUnavailable);
-    const item = page.Items?.[0];
-    return item === undefined ? null : recordOf(item);
+    const { rows } = await table.page({ where: 'pk = :pk', values: { pk }, order: 'desc', limit: 1 });
+    const [last] = rows;
+    return last === undefined ? null : recordOf(last);
   }
 
   /** `stored` also when it is there already: then an earlier answer to this very write was lost. */
   async function put(record: AuditRecord): Promise<'stored' | 'taken'> {
-    const command = new PutItemCommand({
-      TableName: table,
-      Item: toAuditItem(record),
-      ConditionExpression: POSITION_IS_FREE,
-      ReturnValuesOnConditionCheckFailure: 'ALL_OLD',
-    });
-    try {
-      await dynamodb.send(command);
-      return 'stored';
-    } catch (cause) {
-      if (!(cause instanceof ConditionalCheckFailedException)) return auditUnavailable(cause);
-      return cause.Item?.['id']?.S === record.id ? 'stored' : 'taken';
-    }
+    // A writer that appended since the head was read holds this very key.
+    const { status, row } = await table.put(rowOf(record), { when: [IS_NEW] });
+    return status === 'saved' || row?.['id'] === record.id ? 'stored' : 'taken';
   }
 
   async function append(workspace: WorkspaceId, chain: string, entry: AuditEntry): Promise<void> {

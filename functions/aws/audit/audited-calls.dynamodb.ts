@@ -2,27 +2,21 @@
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { AuditedCalls } from '#core/ports/audit.ts';
 import { chainOf } from '#core/audit/chain.ts';
-import { chainKey, recordOf } from '#aws/audit/audit-item.ts';
-import { queryAll } from '#aws/table.ts';
+import { auditTable, chainKey, recordOf } from '#aws/audit/audit-row.ts';
 import { sha256 } from '#aws/sha256.ts';
 
 const PAGE = 100;
 const MAX_LOOKED_AT = 1000;
 
-export function createAuditedCalls(dynamodb: DynamoDBClient, table: string): AuditedCalls {
+export function createAuditedCalls(dynamodb: DynamoDBClient, name: string): AuditedCalls {
+  const table = auditTable(dynamodb, name);
   return {
     async lastOf(workspace, session, call) {
-      const items = queryAll(dynamodb, {
-        TableName: table,
-        KeyConditionExpression: 'pk = :pk',
-        ExpressionAttributeValues: { ':pk': { S: chainKey(workspace, chainOf(session, sha256)) } },
-        ScanIndexForward: false,
-        ConsistentRead: true,
-        Limit: PAGE,
-      });
+      const pk = chainKey(workspace, chainOf(session, sha256));
+      const rows = table.rows({ where: 'pk = :pk', values: { pk }, order: 'desc', limit: PAGE });
       let lookedAt = 0;
-      for await (const item of items) {
-        const { entry } = recordOf(item);
+      for await (const row of rows) {
+        const { entry } = recordOf(row);
         if (entry.kind !== 'administration' && entry.call === call) return entry.kind;
         lookedAt += 1;
         if (lookedAt === MAX_LOOKED_AT) break;

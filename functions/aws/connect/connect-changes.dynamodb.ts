@@ -1,154 +1,75 @@
 /** What happens to a consent, each change conditional on what the row must still say. */
-import { ConditionalCheckFailedException, UpdateItemCommand, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { ConnectId, Instant } from '#contract/ids.ts';
-import type { WaitingCall } from '#core/ports/connect-links.ts';
 import type { ConnectRecords } from '#core/ports/connect-records.ts';
 import type { Saved } from '#core/ports/records.ts';
-import { connectKey, UNSETTLED, waitingText } from '#aws/connect/connect-item.ts';
-import { isLostRace } from '#aws/table.ts';
-import { recordsUnavailable, type Item } from '#aws/row.ts';
+import { connectKey, UNSETTLED, waitingText } from '#aws/connect/connect-row.ts';
+import { createTable, EXISTS, type Change } from '#aws/table.ts';
 
 type Changes = Pick<
   ConnectRecords,
   'begin' | 'registerAnew' | 'take' | 'storing' | 'complete' | 'fail' | 'trouble' | 'resumed' | 'settled'
 >;
 
-interface Change {
-  readonly update: string;
-  readonly when: readonly string[];
-  /** By the names that the expressions use. */
-  readonly values?: Item;
-}
-
 const isPending = '#status = :pending';
-const pending = { ':pending': { S: 'pending' } };
-const toSettle = 'listPk = :unsettled, listSk = :since';
-const unsettled = (id: ConnectId, since: Instant): Item => ({
-  ':unsettled': { S: UNSETTLED },
-  ':since': { S: `${since}#${id}` },
-});
-/** Words that DynamoDB keeps for itself. */
-const RESERVED: Readonly<Record<string, string>> = { '#status': 'status', '#error': 'error' };
+const pending = { pending: 'pending' };
+const noLogin = { flow: null, nonce: null };
+const unsettled = (id: ConnectId, since: Instant) => ({ listPk: UNSETTLED, listSk: `${since}#${id}` });
+const settled = { storing: null, listPk: null, listSk: null };
 
-export function createConnectChanges(dynamodb: DynamoDBClient, table: string): Changes {
-  async function change(id: ConnectId, { update, when, values = {} }: Change): Promise<Saved> {
-    const condition = when.join(' AND ');
-    const reserved = Object.entries(RESERVED).filter(([name]) => `${update} ${condition}`.includes(name));
-    const command = new UpdateItemCommand({
-      TableName: table,
-      Key: connectKey(id),
-      ConditionExpression: condition,
-      UpdateExpression: update,
-      ...(reserved.length > 0 && { ExpressionAttributeNames: Object.fromEntries(reserved) }),
-      ...(Object.keys(values).length > 0 && { ExpressionAttributeValues: values }),
-    });
-    try {
-      await dynamodb.send(command);
-      return 'saved';
-    } catch (cause) {
-      return isLostRace(cause) ? 'conflict' : recordsUnavailable(cause);
-    }
+export function createConnectChanges(dynamodb: DynamoDBClient, name: string): Changes {
+  const table = createTable(dynamodb, name);
+
+  async function change(id: ConnectId, { values, ...more }: Change): Promise<Saved> {
+    return (await table.update(connectKey(id), { ...more, values: { ...pending, ...values } })).status;
   }
 
   return {
-    begin: (id, flow) =>
-      change(id, {
-        update: 'SET flow = :flow, nonce = :nonce',
-        when: [isPending],
-        values: { ...pending, ':flow': { S: JSON.stringify(flow) }, ':nonce': { S: flow.nonce } },
-      }),
+    begin: (id, flow) => change(id, { when: [isPending], set: { flow: JSON.stringify(flow), nonce: flow.nonce } }),
 
-    registerAnew: (id) =>
-      change(id, {
-        update: 'SET registeredAnew = :true',
-        when: [isPending, 'attribute_not_exists(registeredAnew)'],
-        values: { ...pending, ':true': { BOOL: true } },
-      }),
+    registerAnew(id) {
+      const isFirst = 'attribute_not_exists(registeredAnew)';
+      return change(id, { when: [isPending, isFirst], set: { registeredAnew: true } });
+    },
 
-    take: (id, nonce) =>
-      change(id, {
-        update: 'REMOVE flow, nonce',
-        when: [isPending, 'nonce = :nonce'],
-        values: { ...pending, ':nonce': { S: nonce } },
-      }),
+    take(id, nonce) {
+      const isThisLogin = 'nonce = :nonce';
+      return change(id, { when: [isPending, isThisLogin], values: { nonce }, set: noLogin });
+    },
 
-    storing: (id, storing) =>
-      storing === null
-        ? change(id, { update: 'REMOVE storing, listPk, listSk', when: [isPending], values: pending })
-        : change(id, {
-            update: `SET storing = :storing, ${toSettle}`,
-            when: [isPending],
-            values: { ...pending, ...unsettled(id, storing.since), ':storing': { S: JSON.stringify(storing) } },
-          }),
+    storing(id, storing) {
+      const set = storing === null ? settled : { storing: JSON.stringify(storing), ...unsettled(id, storing.since) };
+      return change(id, { when: [isPending], set });
+    },
 
-    async complete(id, at) {
+    complete(id, at) {
       const isCompleted = '#status = :completed';
-      // The first instant stays.
       return change(id, {
-        update: 'SET #status = :completed, endedAt = if_not_exists(endedAt, :at) REMOVE #error, flow, nonce',
-        when: [`(${isPending} OR ${isCompleted})`],
-        values: { ...pending, ':completed': { S: 'completed' }, ':at': { S: at } },
+        when: [`${isPending} OR ${isCompleted}`],
+        values: { completed: 'completed' },
+        set: { status: 'completed', error: null, ...noLogin },
+        // The first instant stays.
+        setOnce: { endedAt: at },
       });
     },
 
     fail: (id, error, at) =>
       change(id, {
-        update: `SET #status = :failed, #error = :error, endedAt = :at, ${toSettle} REMOVE flow, nonce`,
         when: [isPending],
-        values: {
-          ...{ ...pending, ...unsettled(id, at) },
-          ...{ ':failed': { S: 'failed' }, ':error': { S: error }, ':at': { S: at } },
-        },
+        set: { status: 'failed', error, endedAt: at, ...unsettled(id, at), ...noLogin },
       }),
 
-    trouble: (id, error) =>
-      change(id, {
-        update: 'SET #error = :error',
-        when: [isPending],
-        values: { ...pending, ':error': { S: error } },
-      }),
+    trouble: (id, error) => change(id, { when: [isPending], set: { error } }),
 
     async resumed(id, waiting) {
-      await change(id, {
-        update: 'DELETE waiting :waiting',
-        when: ['attribute_exists(pk)'],
-        values: { ':waiting': { SS: [waitingText(waiting)] } },
-      });
+      await change(id, { when: [EXISTS], subtract: { waiting: new Set([waitingText(waiting)]) } });
     },
 
     async settled(id) {
-      await change(id, {
-        update: 'REMOVE storing, listPk, listSk',
-        // One that joined meanwhile is still to be resumed.
-        when: ['#status <> :pending', 'attribute_not_exists(waiting)'],
-        values: pending,
-      });
+      const isOver = '#status <> :pending';
+      // One that joined meanwhile is still to be resumed.
+      const isAwaitedByNone = 'attribute_not_exists(waiting)';
+      await change(id, { when: [isOver, isAwaitedByNone], set: settled });
     },
   };
-}
-
-export async function join(
-  dynamodb: DynamoDBClient,
-  { table, id }: { readonly table: string; readonly id: ConnectId },
-  { waiting, until }: { readonly waiting: WaitingCall; readonly until: string },
-): Promise<Item | null> {
-  const lastsLongEnough = 'openUntil > :until';
-  const isCall = waiting.call !== null;
-  const command = new UpdateItemCommand({
-    TableName: table,
-    Key: connectKey(id),
-    ConditionExpression: `${isPending} AND ${lastsLongEnough}`,
-    UpdateExpression: `ADD waiting :waiting${isCall ? ' SET isForCall = :true' : ''}`,
-    ExpressionAttributeNames: { '#status': 'status' },
-    ExpressionAttributeValues: {
-      ...{ ...pending, ':until': { S: until }, ':waiting': { SS: [waitingText(waiting)] } },
-      ...(isCall && { ':true': { BOOL: true } }),
-    },
-    ReturnValues: 'ALL_NEW',
-  });
-  try {
-    return (await dynamodb.send(command)).Attributes ?? null;
-  } catch (cause) {
-    return cause instanceof ConditionalCheckFailedException ? null : recordsUnavailable(cause);
-  }
 }

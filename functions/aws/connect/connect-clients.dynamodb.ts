@@ -1,11 +1,11 @@
 /** Clients that authorization servers have registered for us: a row each, and a secret in Secrets Manager if they have one. */
-import { PutItemCommand, UpdateItemCommand, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { WorkspaceId } from '#contract/ids.ts';
 import { Flow, type ConnectClients } from '#core/ports/connect-records.ts';
 import type { ClientSecrets } from '#aws/connect/client-secrets.secrets-manager.ts';
-import { readRow, isLostRace } from '#aws/table.ts';
-import { bodyOf, recordsUnavailable, type Item } from '#aws/row.ts';
+import { bodyOf } from '#aws/row.ts';
 import { sha256 } from '#aws/sha256.ts';
+import { createTable, IS_NEW, type Key } from '#aws/table.ts';
 
 export interface ConnectClientsOptions {
   readonly dynamodb: DynamoDBClient;
@@ -16,15 +16,16 @@ export interface ConnectClientsOptions {
 }
 
 export function createConnectClients(options: ConnectClientsOptions): ConnectClients {
-  const { dynamodb, table: TableName, secrets } = options;
-  const keyOf = (workspace: WorkspaceId, issuer: string): Item => ({
-    pk: { S: `${workspace}#CLIENT#${sha256(`${issuer}\n${options.redirectUrl}`)}` },
-    sk: { S: 'CLIENT' },
+  const { secrets } = options;
+  const table = createTable(options.dynamodb, options.table);
+  const keyOf = (workspace: WorkspaceId, issuer: string): Key => ({
+    pk: `${workspace}#CLIENT#${sha256(`${issuer}\n${options.redirectUrl}`)}`,
+    sk: 'CLIENT',
   });
 
   async function find(workspace: WorkspaceId, issuer: string): Promise<Flow['client'] | null> {
-    const row = await readRow(dynamodb, TableName, keyOf(workspace, issuer));
-    return row === undefined || row['forgotten'] !== undefined ? null : bodyOf(row, 'body', Flow.shape.client);
+    const row = await table.get(keyOf(workspace, issuer));
+    return row === null || row['forgotten'] === true ? null : bodyOf(row, 'body', Flow.shape.client);
   }
 
   return {
@@ -34,16 +35,10 @@ export function createConnectClients(options: ConnectClientsOptions): ConnectCli
       // Named after the client, so that of two registrations at once each has its own.
       const secret = value === null ? null : await secrets.keep(`${workspace}/${sha256(`${issuer}\n${id}`)}`, value);
       const client: Flow['client'] = { id, auth, secret };
-      const Item = { ...keyOf(workspace, issuer), workspace: { S: workspace }, body: { S: JSON.stringify(client) } };
-      const isFree = 'attribute_not_exists(pk) OR attribute_exists(forgotten)';
-      const command = new PutItemCommand({ TableName, Item, ConditionExpression: isFree });
-      try {
-        await dynamodb.send(command);
-        return client;
-      } catch (cause) {
-        if (!isLostRace(cause)) return recordsUnavailable(cause);
-        return (await find(workspace, issuer)) ?? client;
-      }
+      const row = { ...keyOf(workspace, issuer), workspace, body: JSON.stringify(client) };
+      const isForgotten = 'attribute_exists(forgotten)';
+      const { status } = await table.put(row, { when: [`${IS_NEW} OR ${isForgotten}`] });
+      return status === 'saved' ? client : ((await find(workspace, issuer)) ?? client);
     },
 
     async secretOf({ secret }) {
@@ -53,19 +48,13 @@ export function createConnectClients(options: ConnectClientsOptions): ConnectCli
     async forget(workspace, issuer, clientId) {
       const known = await find(workspace, issuer);
       if (known?.id !== clientId) return;
-      const command = new UpdateItemCommand({
-        TableName,
-        Key: keyOf(workspace, issuer),
-        ConditionExpression: 'body = :body',
-        UpdateExpression: 'SET forgotten = :true',
-        ExpressionAttributeValues: { ':body': { S: JSON.stringify(known) }, ':true': { BOOL: true } },
+      // If the condition does not hold, another function has registered anew already.
+      const isUnchanged = 'body = :body';
+      await table.update(keyOf(workspace, issuer), {
+        when: [isUnchanged],
+        values: { body: JSON.stringify(known) },
+        set: { forgotten: true },
       });
-      try {
-        await dynamodb.send(command);
-      } catch (cause) {
-        // Somebody has registered anew already.
-        if (!isLostRace(cause)) recordsUnavailable(cause);
-      }
     },
   };
 }

@@ -2,93 +2,75 @@
  * Consents: one row each, and a pointer per session, vault and server to the latest link that calls wait for. Both
  * disappear a week after the link has run out.
  */
-import { PutItemCommand, TransactWriteItemsCommand, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { ConnectId, type Instant } from '#contract/ids.ts';
 import type { ConnectFacts, ConnectRecord, ConnectRecords } from '#core/ports/connect-records.ts';
-import { createConnectChanges, join } from '#aws/connect/connect-changes.dynamodb.ts';
+import { createConnectChanges } from '#aws/connect/connect-changes.dynamodb.ts';
 import {
   connectKey,
   connectOf,
-  expiresAt,
-  factsItem,
+  factsRow,
   pointerKey,
+  removableAt,
   sessionPartition,
   UNSETTLED,
-} from '#aws/connect/connect-item.ts';
-import { queryAll, readRow, isLostRace } from '#aws/table.ts';
-import { isOf, recordsUnavailable, textOf, type Item } from '#aws/row.ts';
+  waitingText,
+} from '#aws/connect/connect-row.ts';
+import { isOf, textOf } from '#aws/row.ts';
+import { createTable, IS_NEW, mustBeSaved } from '#aws/table.ts';
 
-export function createConnectRecords(dynamodb: DynamoDBClient, table: string): ConnectRecords {
-  const read = (Key: Item) => readRow(dynamodb, table, Key);
+export function createConnectRecords(dynamodb: DynamoDBClient, name: string): ConnectRecords {
+  const table = createTable(dynamodb, name);
 
   async function find(id: ConnectId): Promise<ConnectRecord | null> {
-    const item = await read(connectKey(id));
-    return item === undefined ? null : connectOf(item);
+    const row = await table.get(connectKey(id));
+    return row === null ? null : connectOf(row);
   }
 
   return {
-    ...createConnectChanges(dynamodb, table),
+    ...createConnectChanges(dynamodb, name),
 
     async create(facts) {
-      const isNew = 'attribute_not_exists(pk)';
-      const command = new PutItemCommand({ TableName: table, Item: factsItem(facts, []), ConditionExpression: isNew });
-      await dynamodb.send(command).catch(recordsUnavailable);
+      mustBeSaved(await table.put(factsRow(facts, []), { when: [IS_NEW] }));
     },
 
     async join(facts, waiting, until) {
-      const pointer = await read(pointerKey(waiting.session, facts.vault, facts.server.url));
+      const pointer = await table.get(pointerKey(waiting.session, facts.vault, facts.server.url));
       if (!isOf(pointer, facts.workspace)) return { status: 'none', latest: null };
       const latest = ConnectId.parse(textOf(pointer, 'link'));
       const found = await find(latest);
       // What is asked for stays as it was offered, so it may be looked at before.
-      const fits = found !== null && asksForAll(found, facts);
-      const joined = fits ? await join(dynamodb, { table, id: latest }, { waiting, until }) : null;
-      return joined === null ? { status: 'none', latest } : { status: 'joined', record: connectOf(joined) };
+      if (found === null || !asksForAll(found, facts)) return { status: 'none', latest };
+      const isPending = '#status = :pending';
+      const lastsLongEnough = 'openUntil > :until';
+      const { status, row } = await table.update(connectKey(latest), {
+        when: [isPending, lastsLongEnough],
+        values: { pending: 'pending', until },
+        set: waiting.call === null ? {} : { isForCall: true },
+        add: { waiting: new Set([waitingText(waiting)]) },
+        returns: 'new',
+      });
+      if (status === 'conflict' || row === null) return { status: 'none', latest };
+      return { status: 'joined', record: connectOf(row) };
     },
 
     async createWaiting(facts, waiting, latest) {
-      const Key = pointerKey(waiting.session, facts.vault, facts.server.url);
-      const pointer = {
-        ...{ ...Key, ...expiresAt(facts) },
-        ...{ workspace: { S: facts.workspace }, link: { S: facts.id } },
-      };
-      const isUnchanged = latest === null ? 'attribute_not_exists(pk)' : 'link = :latest';
-      const TransactItems = [
-        {
-          Put: {
-            TableName: table,
-            Item: pointer,
-            ConditionExpression: isUnchanged,
-            ...(latest !== null && { ExpressionAttributeValues: { ':latest': { S: latest } } }),
-          },
-        },
-        {
-          Put: {
-            TableName: table,
-            Item: factsItem(facts, [waiting]),
-            ConditionExpression: 'attribute_not_exists(pk)',
-          },
-        },
-      ];
-      try {
-        await dynamodb.send(new TransactWriteItemsCommand({ TransactItems }));
-        return 'saved';
-      } catch (cause) {
-        return isLostRace(cause) ? 'conflict' : recordsUnavailable(cause);
-      }
+      const { workspace, id: link } = facts;
+      const key = pointerKey(waiting.session, facts.vault, facts.server.url);
+      const isUnchanged = latest === null ? IS_NEW : 'link = :latest';
+      const pointer = { ...key, expiresAt: removableAt(facts), workspace, link };
+      const saved = await table.transact([
+        table.putting(pointer, { when: [isUnchanged], values: { latest } }),
+        table.putting(factsRow(facts, [waiting]), { when: [IS_NEW] }),
+      ]);
+      return saved.status;
     },
 
     find,
 
     async ofSession(workspace, session) {
-      const pointers = queryAll(dynamodb, {
-        TableName: table,
-        KeyConditionExpression: 'pk = :pk',
-        ExpressionAttributeValues: { ':pk': { S: sessionPartition(session) } },
-        ConsistentRead: true,
-      });
       const records: ConnectRecord[] = [];
-      for await (const pointer of pointers) {
+      for await (const pointer of table.rows({ where: 'pk = :pk', values: { pk: sessionPartition(session) } })) {
         const found = isOf(pointer, workspace) ? await find(ConnectId.parse(textOf(pointer, 'link'))) : null;
         if (found !== null) records.push(found);
       }
@@ -96,13 +78,9 @@ export function createConnectRecords(dynamodb: DynamoDBClient, table: string): C
     },
 
     async *unsettled(before: Instant) {
-      const items = queryAll(dynamodb, {
-        TableName: table,
-        IndexName: 'list',
-        KeyConditionExpression: 'listPk = :unsettled AND listSk < :before',
-        ExpressionAttributeValues: { ':unsettled': { S: UNSETTLED }, ':before': { S: before } },
-      });
-      for await (const item of items) yield connectOf(item).id;
+      const where = 'listPk = :unsettled AND listSk < :before';
+      const rows = table.rows({ index: 'list', where, values: { unsettled: UNSETTLED, before } });
+      for await (const row of rows) yield connectOf(row).id;
     },
   };
 }

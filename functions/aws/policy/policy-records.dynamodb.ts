@@ -1,62 +1,48 @@
 /** A workspace's policies: one row per version, and one that says which is in force. */
-import { TransactWriteItemsCommand, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { WorkspaceId } from '#contract/ids.ts';
 import { PolicyPointer, WorkspacePolicy } from '#contract/policy.ts';
 import type { PolicyRecords } from '#core/ports/policy-records.ts';
-import { readRow, isLostRace } from '#aws/table.ts';
-import { bodyOf, recordsUnavailable } from '#aws/row.ts';
+import { bodyOf } from '#aws/row.ts';
+import { createTable, IS_NEW } from '#aws/table.ts';
 import { versionKey, versionRows } from '#aws/version-rows.ts';
 
 const ACTIVE = 'ACTIVE';
 const VERSION = 'VERSION#';
 
-export function createPolicyRecords(dynamodb: DynamoDBClient, table: string): PolicyRecords {
-  const row = (workspace: WorkspaceId, sk: string) =>
-    readRow(dynamodb, table, { pk: { S: partition(workspace) }, sk: { S: sk } });
+export function createPolicyRecords(dynamodb: DynamoDBClient, name: string): PolicyRecords {
+  const table = createTable(dynamodb, name);
+  const activeKey = (workspace: WorkspaceId) => ({ pk: partition(workspace), sk: ACTIVE });
+  const keyOf = (workspace: WorkspaceId, version: number) => {
+    return { pk: partition(workspace), sk: versionKey(VERSION, version) };
+  };
 
   return {
     async pointer(workspace) {
-      const found = await row(workspace, ACTIVE);
-      return found === undefined ? null : bodyOf(found, 'body', PolicyPointer);
+      const row = await table.get(activeKey(workspace));
+      return row === null ? null : bodyOf(row, 'body', PolicyPointer);
     },
 
     async version(workspace, version) {
-      const found = await row(workspace, versionKey(VERSION, version));
-      return found === undefined ? null : bodyOf(found, 'body', WorkspacePolicy);
+      const row = await table.get(keyOf(workspace, version));
+      return row === null ? null : bodyOf(row, 'body', WorkspacePolicy);
     },
 
     async saveNext(workspace, policy) {
-      const pk = { S: partition(workspace) };
-      const body = (value: object) => ({ S: JSON.stringify(value) });
-      // Of two that follow the same version, one finds its row taken.
-      const isNext = 'attribute_not_exists(pk)';
-      const version = { pk, sk: { S: versionKey(VERSION, policy.version) }, body: body(policy) };
-      const isFirst = policy.version === 1;
-      const follows = {
-        ConditionExpression: isFirst ? 'attribute_not_exists(pk)' : 'version = :before',
-        ...(isFirst ? {} : { ExpressionAttributeValues: { ':before': { N: String(policy.version - 1) } } }),
-      };
-      const active = { pk, sk: { S: ACTIVE }, version: { N: String(policy.version) } };
-      const TransactItems = [
-        { Put: { TableName: table, Item: version, ConditionExpression: isNext } },
-        { Put: { TableName: table, Item: { ...active, body: body(PolicyPointer.parse(policy)) }, ...follows } },
-      ];
-      try {
-        await dynamodb.send(new TransactWriteItemsCommand({ TransactItems }));
-        return 'saved';
-      } catch (cause) {
-        return isLostRace(cause) ? 'conflict' : recordsUnavailable(cause);
-      }
+      const { version } = policy;
+      const follows = version === 1 ? IS_NEW : 'version = :before';
+      const active = { ...activeKey(workspace), version, body: JSON.stringify(PolicyPointer.parse(policy)) };
+      const saved = await table.transact([
+        // Of two that follow the same version, one finds its row taken.
+        table.putting({ ...keyOf(workspace, version), body: JSON.stringify(policy) }, { when: [IS_NEW] }),
+        table.putting(active, { when: [follows], values: { before: version - 1 } }),
+      ]);
+      return saved.status;
     },
 
     async versions(workspace, { below, limit }) {
-      const { items, more } = await versionRows(dynamodb, table, {
-        pk: partition(workspace),
-        prefix: VERSION,
-        below,
-        limit,
-      });
-      return { policies: items.map((item) => bodyOf(item, 'body', WorkspacePolicy)), more };
+      const { rows, more } = await versionRows(table, { pk: partition(workspace), prefix: VERSION, below, limit });
+      return { policies: rows.map((row) => bodyOf(row, 'body', WorkspacePolicy)), more };
     },
   };
 }

@@ -1,83 +1,73 @@
 /** Agents: one row per version, and one for the latest, which is the one that lists show and that is archived. */
-import { TransactWriteItemsCommand, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { Agent } from '#contract/agents.ts';
-import type { AgentId } from '#contract/ids.ts';
 import type { AgentRecords } from '#core/ports/records.ts';
-import { archiveRow, archivedAtOf, isLostRace, readRow } from '#aws/table.ts';
-import { bodyOf, isOf, listKeys, recordsUnavailable, type Item } from '#aws/row.ts';
 import { listRows } from '#aws/list-rows.ts';
+import { archivedAtOf, archiveRow, bodyOf, isOf, listKeys } from '#aws/row.ts';
+import { createTable, IS_NEW, mustBeSaved, type Row } from '#aws/table.ts';
 import { versionKey, versionRows } from '#aws/version-rows.ts';
 
 const LATEST = 'agent#latest';
 const VERSION = 'agent#v';
 
-export function createAgentRecords(dynamodb: DynamoDBClient, table: string): AgentRecords {
-  const latestKey = (id: string): Item => ({ pk: { S: id }, sk: { S: LATEST } });
-
-  const row = (id: AgentId, sk: string) => readRow(dynamodb, table, { pk: { S: id }, sk: { S: sk } });
+export function createAgentRecords(dynamodb: DynamoDBClient, name: string): AgentRecords {
+  const table = createTable(dynamodb, name);
+  const latestKey = (id: string) => ({ pk: id, sk: LATEST });
+  const versionKeyOf = (id: string, version: number) => ({ pk: id, sk: versionKey(VERSION, version) });
 
   return {
     async create(workspace, agent) {
-      const place = { createdAt: agent.created_at, id: agent.id };
-      const content = { pk: { S: agent.id }, workspace: { S: workspace }, body: { S: JSON.stringify(agent) } };
+      const content = { workspace, body: JSON.stringify(agent) };
+      const listed = listKeys(workspace, 'agent', { createdAt: agent.created_at, id: agent.id });
       const rows = [
-        { ...content, sk: { S: versionKey(VERSION, agent.version) } },
-        { ...content, sk: { S: LATEST }, ...listKeys(workspace, 'agent', place) },
+        { ...versionKeyOf(agent.id, agent.version), ...content },
+        { ...latestKey(agent.id), ...content, ...listed },
       ];
-      const TransactItems = rows.map((Item) => ({
-        Put: { TableName: table, Item, ConditionExpression: 'attribute_not_exists(pk)' },
-      }));
-      await dynamodb.send(new TransactWriteItemsCommand({ TransactItems })).catch(recordsUnavailable);
+      mustBeSaved(await table.transact(rows.map((row) => table.putting(row, { when: [IS_NEW] }))));
     },
 
     async find(workspace, id, version) {
       const [latest, asked] = await Promise.all([
-        row(id, LATEST),
-        version === undefined ? undefined : row(id, versionKey(VERSION, version)),
+        table.get(latestKey(id)),
+        version === undefined ? null : table.get(versionKeyOf(id, version)),
       ]);
       const found = version === undefined ? latest : asked;
       return isOf(latest, workspace) && isOf(found, workspace) ? agentOf(found, latest) : null;
     },
 
     list: (request) =>
-      listRows(dynamodb, { table, kind: 'agent', keyOf: latestKey }, { request, read: (item) => agentOf(item, item) }),
+      listRows({ table, kind: 'agent', keyOf: latestKey }, { request, read: (row) => agentOf(row, row) }),
 
     async versions(workspace, id, { below, limit }) {
-      const latest = await row(id, LATEST);
+      const latest = await table.get(latestKey(id));
       if (!isOf(latest, workspace)) return null;
-      const { items, more } = await versionRows(dynamodb, table, { pk: id, prefix: VERSION, below, limit });
-      return { agents: items.map((item) => agentOf(item, latest)), more };
+      const { rows, more } = await versionRows(table, { pk: id, prefix: VERSION, below, limit });
+      return { agents: rows.map((row) => agentOf(row, latest)), more };
     },
 
     async saveNext(workspace, agent) {
-      const content = { workspace: { S: workspace }, body: { S: JSON.stringify(agent) } };
-      const Item = { pk: { S: agent.id }, sk: { S: versionKey(VERSION, agent.version) }, ...content };
-      // Of two that follow the same version, one finds its row taken.
-      const isNext = 'attribute_not_exists(pk)';
-      const isOpen = 'workspace = :workspace AND attribute_not_exists(archivedAt)';
-      const latest = {
-        TableName: table,
-        Key: { pk: { S: agent.id }, sk: { S: LATEST } },
-        ConditionExpression: isOpen,
-        UpdateExpression: 'SET body = :body',
-        ExpressionAttributeValues: { ':workspace': content.workspace, ':body': content.body },
-      };
-      const TransactItems = [{ Put: { TableName: table, Item, ConditionExpression: isNext } }, { Update: latest }];
-      try {
-        await dynamodb.send(new TransactWriteItemsCommand({ TransactItems }));
-        return 'saved';
-      } catch (cause) {
-        return isLostRace(cause) ? 'conflict' : recordsUnavailable(cause);
-      }
+      const content = { workspace, body: JSON.stringify(agent) };
+      const isOurs = 'workspace = :workspace';
+      const isOpen = 'attribute_not_exists(archivedAt)';
+      const saved = await table.transact([
+        // Of two that follow the same version, one finds its row taken.
+        table.putting({ ...versionKeyOf(agent.id, agent.version), ...content }, { when: [IS_NEW] }),
+        table.updating(latestKey(agent.id), {
+          when: [isOurs, isOpen],
+          values: { workspace },
+          set: { body: content.body },
+        }),
+      ]);
+      return saved.status;
     },
 
     async archive(workspace, id, at) {
-      const latest = await archiveRow(dynamodb, { table, pk: id, sk: LATEST }, { workspace, at });
+      const latest = await archiveRow(table, latestKey(id), { workspace, at });
       return latest === null ? null : agentOf(latest, latest);
     },
   };
 }
 
-function agentOf(item: Item, latest: Item): Agent {
-  return { ...bodyOf(item, 'body', Agent), archived_at: archivedAtOf(latest) };
+function agentOf(row: Row, latest: Row): Agent {
+  return { ...bodyOf(row, 'body', Agent), archived_at: archivedAtOf(latest) };
 }

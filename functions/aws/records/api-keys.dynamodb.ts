@@ -1,21 +1,17 @@
 /** API keys: a row per SHA-256 of a key. The keys are random and long, so a plain hash cannot be searched backwards. */
-import {
-  ConditionalCheckFailedException,
-  GetItemCommand,
-  PutItemCommand,
-  type DynamoDBClient,
-} from '@aws-sdk/client-dynamodb';
+import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { ApiKey } from '#contract/api-keys.ts';
-import { Fault } from '#core/ports/errors.ts';
 import type { ApiKeys } from '#core/ports/records.ts';
-import { recordsUnavailable, type Item } from '#aws/row.ts';
+import { parseRow } from '#aws/row.ts';
 import { sha256 } from '#aws/sha256.ts';
+import { createTable, IS_NEW } from '#aws/table.ts';
 
 /** How long a revoked key may go on working in an instance that has seen it. */
 const TRUST_MS = 60_000;
 const MAX_TRUSTED = 1000;
 
-export function createApiKeys(dynamodb: DynamoDBClient, table: string, nowMs: () => number = Date.now): ApiKeys {
+export function createApiKeys(dynamodb: DynamoDBClient, name: string, nowMs: () => number = Date.now): ApiKeys {
+  const table = createTable(dynamodb, name);
   const trusted = new Map<string, { readonly apiKey: ApiKey; readonly untilMs: number }>();
 
   function remember(hash: string, apiKey: ApiKey): void {
@@ -30,50 +26,21 @@ export function createApiKeys(dynamodb: DynamoDBClient, table: string, nowMs: ()
       const known = trusted.get(hash);
       if (known !== undefined && nowMs() < known.untilMs) return known.apiKey;
       trusted.delete(hash);
-      const { Item } = await dynamodb
-        .send(new GetItemCommand({ TableName: table, Key: keyOf(hash), ConsistentRead: true }))
-        .catch(recordsUnavailable);
-      if (Item === undefined) return null;
-      const apiKey = apiKeyOf(Item);
+      const row = await table.get(keyOf(hash));
+      if (row === null) return null;
+      const apiKey = parseRow(ApiKey, row);
       remember(hash, apiKey);
       return apiKey;
     },
 
-    async issue(secret, apiKey) {
-      const Item = {
-        ...keyOf(sha256(secret)),
-        id: { S: apiKey.id },
-        workspace: { S: apiKey.workspace },
-        createdAt: { S: apiKey.createdAt },
-      };
-      try {
-        await dynamodb.send(
-          new PutItemCommand({
-            TableName: table,
-            Item,
-            ConditionExpression: 'attribute_not_exists(pk)',
-            ReturnValuesOnConditionCheckFailure: 'ALL_OLD',
-          }),
-        );
-        return apiKey;
-      } catch (cause) {
-        if (cause instanceof ConditionalCheckFailedException && cause.Item !== undefined) return apiKeyOf(cause.Item);
-        return recordsUnavailable(cause);
-      }
+    async issue(secret, { id, workspace, createdAt }) {
+      const apiKey = { id, workspace, createdAt };
+      const { row } = await table.put({ ...keyOf(sha256(secret)), ...apiKey }, { when: [IS_NEW] });
+      return row === null ? apiKey : parseRow(ApiKey, row);
     },
   };
 }
 
-function keyOf(hash: string): Item {
-  return { pk: { S: `apikey#${hash}` }, sk: { S: 'apikey' } };
-}
-
-function apiKeyOf(item: Item): ApiKey {
-  const parsed = ApiKey.safeParse({
-    id: item['id']?.S,
-    workspace: item['workspace']?.S,
-    createdAt: item['createdAt']?.S,
-  });
-  if (!parsed.success) throw new Fault('stored_data_invalid', 'an API key record does not have its shape');
-  return parsed.data;
+function keyOf(hash: string) {
+  return { pk: `apikey#${hash}`, sk: 'apikey' };
 }

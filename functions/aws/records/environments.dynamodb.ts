@@ -1,44 +1,40 @@
 /** Environments: one row each. */
-import {
-  DeleteItemCommand,
-  GetItemCommand,
-  PutItemCommand,
-  UpdateItemCommand,
-  type DynamoDBClient,
-} from '@aws-sdk/client-dynamodb';
+import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import * as z from 'zod';
 import { Environment } from '#contract/environments.ts';
-import type { EnvironmentId, WorkspaceId } from '#contract/ids.ts';
+import { Instant, type EnvironmentId, type WorkspaceId } from '#contract/ids.ts';
 import type { EnvironmentRecords, RevisedEnvironment } from '#core/ports/records.ts';
-import { archiveRow, archivedAtOf, isLostRace } from '#aws/table.ts';
-import { bodyOf, isOf, listKeys, recordsUnavailable, type Item } from '#aws/row.ts';
 import { listRows } from '#aws/list-rows.ts';
+import { archiveRow, isOf, json, listKeys, optional, parseRow } from '#aws/row.ts';
+import { createTable, IS_NEW, mustBeSaved, type Row } from '#aws/table.ts';
 
 const ENVIRONMENT = 'environment';
 
-export function createEnvironmentRecords(dynamodb: DynamoDBClient, table: string): EnvironmentRecords {
-  const keyOf = (id: string): Item => ({ pk: { S: id }, sk: { S: ENVIRONMENT } });
+const Stored = z.object({
+  body: json(Environment),
+  archivedAt: optional(Instant),
+  // A row that nothing has replaced yet carries no revision.
+  revision: z.int().default(0),
+});
+
+export function createEnvironmentRecords(dynamodb: DynamoDBClient, name: string): EnvironmentRecords {
+  const table = createTable(dynamodb, name);
+  const keyOf = (id: string) => ({ pk: id, sk: ENVIRONMENT });
 
   async function findRevised(workspace: WorkspaceId, id: EnvironmentId): Promise<RevisedEnvironment | null> {
-    const { Item } = await dynamodb
-      .send(new GetItemCommand({ TableName: table, Key: keyOf(id), ConsistentRead: true }))
-      .catch(recordsUnavailable);
-    // A row that nothing has replaced yet carries no revision.
-    return isOf(Item, workspace)
-      ? { environment: environmentOf(Item), revision: Number(Item['revision']?.N ?? '0') }
-      : null;
+    const row = await table.get(keyOf(id));
+    return isOf(row, workspace) ? revisedOf(row) : null;
   }
 
   return {
     async create(workspace, environment) {
-      const Item = {
+      const row = {
         ...keyOf(environment.id),
-        workspace: { S: workspace },
-        body: { S: JSON.stringify(environment) },
+        workspace,
+        body: JSON.stringify(environment),
         ...listKeys(workspace, 'environment', { createdAt: environment.created_at, id: environment.id }),
       };
-      await dynamodb
-        .send(new PutItemCommand({ TableName: table, Item, ConditionExpression: 'attribute_not_exists(pk)' }))
-        .catch(recordsUnavailable);
+      mustBeSaved(await table.put(row, { when: [IS_NEW] }));
     },
 
     findRevised,
@@ -47,52 +43,40 @@ export function createEnvironmentRecords(dynamodb: DynamoDBClient, table: string
       return (await findRevised(workspace, id))?.environment ?? null;
     },
 
-    list: (request) => listRows(dynamodb, { table, kind: ENVIRONMENT, keyOf }, { request, read: environmentOf }),
+    list: (request) => listRows({ table, kind: ENVIRONMENT, keyOf }, { request, read: environmentOf }),
 
     async replace(workspace, { environment, revision }) {
       const isOurs = 'workspace = :workspace';
       const isOpen = 'attribute_not_exists(archivedAt)';
       const isUnchanged = revision === 0 ? 'attribute_not_exists(revision)' : 'revision = :revision';
-      const command = new UpdateItemCommand({
-        TableName: table,
-        Key: keyOf(environment.id),
-        ConditionExpression: [isOurs, isOpen, isUnchanged].join(' AND '),
-        UpdateExpression: 'SET body = :body, revision = :next',
-        ExpressionAttributeValues: {
-          ':workspace': { S: workspace },
-          ':body': { S: JSON.stringify(environment) },
-          ':next': { N: String(revision + 1) },
-          ...(revision === 0 ? {} : { ':revision': { N: String(revision) } }),
-        },
+      const written = await table.update(keyOf(environment.id), {
+        when: [isOurs, isOpen, isUnchanged],
+        values: { workspace, revision },
+        set: { body: JSON.stringify(environment), revision: revision + 1 },
       });
-      try {
-        await dynamodb.send(command);
-        return 'saved';
-      } catch (cause) {
-        return isLostRace(cause) ? 'conflict' : recordsUnavailable(cause);
-      }
+      return written.status;
     },
 
     async archive(workspace, id, at) {
-      const row = await archiveRow(dynamodb, { table, pk: id, sk: ENVIRONMENT }, { workspace, at });
+      const row = await archiveRow(table, keyOf(id), { workspace, at });
       return row === null ? null : environmentOf(row);
     },
 
     async remove(workspace, id) {
       if ((await findRevised(workspace, id)) === null) return false;
-      // A row that is gone by now was removed by a repeat of this call, or by somebody who wanted the same.
-      const command = new DeleteItemCommand({
-        TableName: table,
-        Key: keyOf(id),
-        ConditionExpression: 'attribute_not_exists(pk) OR workspace = :workspace',
-        ExpressionAttributeValues: { ':workspace': { S: workspace } },
-      });
-      await dynamodb.send(command).catch(recordsUnavailable);
+      // A row that is gone by now was removed by a repeat of this call, or by another caller.
+      const isOursOrGone = 'attribute_not_exists(pk) OR workspace = :workspace';
+      mustBeSaved(await table.remove(keyOf(id), { when: [isOursOrGone], values: { workspace } }));
       return true;
     },
   };
 }
 
-function environmentOf(item: Item): Environment {
-  return { ...bodyOf(item, 'body', Environment), archived_at: archivedAtOf(item) };
+function revisedOf(row: Row): RevisedEnvironment {
+  const { body, archivedAt, revision } = parseRow(Stored, row);
+  return { environment: { ...body, archived_at: archivedAt }, revision };
+}
+
+function environmentOf(row: Row): Environment {
+  return revisedOf(row).environment;
 }

@@ -3,27 +3,23 @@
  * spent, so leases of many instances do not disturb each other; only where the bucket is not as this instance last saw
  * it, a second one follows. Instances' clocks may disagree, by milliseconds: a bucket overspends by as much time.
  */
-import {
-  ConditionalCheckFailedException,
-  UpdateItemCommand,
-  type AttributeValue,
-  type DynamoDBClient,
-} from '@aws-sdk/client-dynamodb';
+import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { Fault } from '#core/ports/errors.ts';
 import type { TokenBuckets } from '#core/ports/token-bucket.ts';
 import { take, type Bucket } from '#core/ports/token-bucket.ts';
-import { recordsUnavailable } from '#aws/row.ts';
+import { createTable, type Change, type Row } from '#aws/table.ts';
 
-/** A bucket that nobody asks any more is full, and need not be kept. */
+/** A bucket that is asked for no token for so long is full, and need not be kept. */
 const KEPT_SECONDS = 3600;
 /** More than this many losses in a row mean that the bucket is all but empty. */
 const MAX_ATTEMPTS = 5;
 
 export function createTokenBuckets(
   dynamodb: DynamoDBClient,
-  table: string,
+  tableName: string,
   nowMs: () => number = Date.now,
 ): TokenBuckets {
+  const table = createTable(dynamodb, tableName);
   const seen = new Map<string, number>();
 
   return {
@@ -54,9 +50,9 @@ export function createTokenBuckets(
     const isRefilling = 'spentUntil > :now';
     const isEnough = 'spentUntil <= :latest';
     return update(name, nowUs, {
-      UpdateExpression: 'SET spentUntil = spentUntil + :cost, expiresAt = :expires',
-      ConditionExpression: [isRefilling, isEnough].join(' AND '),
-      values: { ':now': nowUs, ':latest': nowUs + bucket.burstUs - costUs, ':cost': costUs },
+      when: [isRefilling, isEnough],
+      values: { now: nowUs, latest: nowUs + bucket.burstUs - costUs },
+      add: { spentUntil: costUs },
     });
   }
 
@@ -65,47 +61,25 @@ export function createTokenBuckets(
     const isNew = 'attribute_not_exists(spentUntil)';
     const isFull = 'spentUntil <= :now';
     return update(name, nowUs, {
-      UpdateExpression: 'SET spentUntil = :spent, expiresAt = :expires',
-      ConditionExpression: [isNew, isFull].join(' OR '),
-      values: { ':now': nowUs, ':spent': nowUs + costUs },
+      when: [`${isNew} OR ${isFull}`],
+      values: { now: nowUs },
+      set: { spentUntil: nowUs + costUs },
     });
   }
 
-  interface Update {
-    readonly UpdateExpression: string;
-    readonly ConditionExpression: string;
-    readonly values: Readonly<Record<string, number>>;
-  }
-
-  /** `stands` is up to when the bucket is spent then, whoever spent it. */
-  async function update(name: string, nowUs: number, { values, ...expressions }: Update) {
-    const expires = Math.ceil(nowUs / 1_000_000) + KEPT_SECONDS;
-    try {
-      const { Attributes } = await dynamodb.send(
-        new UpdateItemCommand({
-          TableName: table,
-          Key: { pk: { S: `limit#${name}` }, sk: { S: 'limit' } },
-          ...expressions,
-          ExpressionAttributeValues: numbers({ ...values, ':expires': expires }),
-          ReturnValues: 'ALL_NEW',
-          ReturnValuesOnConditionCheckFailure: 'ALL_OLD',
-        }),
-      );
-      return { spent: true, stands: spentUntilOf(Attributes) };
-    } catch (cause) {
-      if (!(cause instanceof ConditionalCheckFailedException)) return recordsUnavailable(cause);
-      // No item: it expired, so the bucket is full.
-      return { spent: false, stands: cause.Item === undefined ? 0 : spentUntilOf(cause.Item) };
-    }
+  /** `stands` is up to when the bucket is spent then, by whichever instance. */
+  async function update(name: string, nowUs: number, { set, ...change }: Change) {
+    const expiresAt = Math.ceil(nowUs / 1_000_000) + KEPT_SECONDS;
+    const { status, row } = await table.update(
+      { pk: `limit#${name}`, sk: 'limit' },
+      { ...change, set: { ...set, expiresAt }, returns: 'new' },
+    );
+    // No row: it expired, so the bucket is full.
+    return { spent: status === 'saved', stands: row === null ? 0 : spentUntilOf(row) };
   }
 }
 
-function numbers(values: Readonly<Record<string, number>>): Record<string, AttributeValue> {
-  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, { N: String(value) }]));
-}
-
-function spentUntilOf(item: Readonly<Record<string, AttributeValue>> | undefined): number {
-  const spentUntilUs = Number(item?.['spentUntil']?.N);
-  if (Number.isSafeInteger(spentUntilUs)) return spentUntilUs;
+function spentUntilOf({ spentUntil }: Row): number {
+  if (typeof spentUntil === 'number' && Number.isSafeInteger(spentUntil)) return spentUntil;
   throw new Fault('stored_data_invalid', 'a token bucket does not have its shape');
 }

@@ -2,13 +2,7 @@
  * Session rows. Their status, usage, run, `updatedAt` and the keys of the index of running sessions are written by the
  * session log, together with the append that changes them; here they are created, read, archived and removed.
  */
-import {
-  DeleteItemCommand,
-  GetItemCommand,
-  QueryCommand,
-  TransactWriteItemsCommand,
-  type DynamoDBClient,
-} from '@aws-sdk/client-dynamodb';
+import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import * as z from 'zod';
 import { SessionAgent } from '#contract/agents.ts';
 import { EnvironmentId, Instant, SessionId, VaultId, WorkspaceId } from '#contract/ids.ts';
@@ -17,11 +11,11 @@ import type { PackageList } from '#contract/packages.ts';
 import { SessionStatus } from '#contract/sessions.ts';
 import { Usage } from '#contract/usage.ts';
 import type { SessionListRequest, SessionRecord, SessionRecords } from '#core/ports/records.ts';
-import { archiveRow } from '#aws/table.ts';
-import { bodyOf, isOf, listKeys, recordsUnavailable, textOf, type Item } from '#aws/row.ts';
 import { listRows, type Filter } from '#aws/list-rows.ts';
+import { archiveRow, isOf, json, listKeys, optional, parseRow, textOf } from '#aws/row.ts';
 import type { ContentStore } from '#aws/session/content.s3.ts';
 import { firstAppend } from '#aws/session/log-writes.dynamodb.ts';
+import { createTable, IS_NEW, mustBeSaved, type Columns, type Key, type Row } from '#aws/table.ts';
 
 const SESSION = 'session';
 
@@ -29,11 +23,20 @@ const Details = z.object({
   id: SessionId,
   agent: SessionAgent,
   environment_id: EnvironmentId,
-  // Rows of sessions that were created before there were vaults have none.
   vault_ids: z.array(VaultId).default([]),
   title: z.string().nullable(),
   metadata: Metadata,
   created_at: Instant,
+});
+
+const Stored = z.object({
+  workspace: WorkspaceId,
+  body: json(Details),
+  status: SessionStatus,
+  usage: json(Usage),
+  runningSk: optional(Instant),
+  updatedAt: Instant,
+  archivedAt: optional(Instant),
 });
 
 export interface SessionRecordsOptions {
@@ -44,110 +47,81 @@ export interface SessionRecordsOptions {
   /** Makes the name of the first append; unique. */
   readonly newName: () => string;
   /** The row of a sandbox with these packages, which is created together with its session. */
-  readonly plannedSandbox: (session: SessionId, packages: PackageList) => Item;
+  readonly plannedSandbox: (session: SessionId, packages: PackageList) => Key & Columns;
 }
 
 export function createSessionRecords(options: SessionRecordsOptions): SessionRecords {
-  const { dynamodb, recordsTable: table } = options;
-  const keyOf = (id: string): Item => ({ pk: { S: id }, sk: { S: SESSION } });
+  const table = createTable(options.dynamodb, options.recordsTable);
+  const keyOf = (id: string) => ({ pk: id, sk: SESSION });
 
   return {
     async create(workspace, details, first, packages) {
-      const Item = {
+      const { state } = first;
+      const row = {
         ...keyOf(details.id),
-        workspace: { S: workspace },
-        thread: { S: first.key.thread },
-        body: { S: JSON.stringify(details) },
-        agentId: { S: details.agent.id },
-        agentVersion: { N: String(details.agent.version) },
-        status: { S: first.state.status },
-        usage: { S: JSON.stringify(first.state.usage) },
-        run: { N: String(first.state.run) },
-        updatedAt: { S: first.at },
-        ...(first.state.runningSince === null
-          ? {}
-          : { runningPk: { S: 'running' }, runningSk: { S: first.state.runningSince } }),
+        workspace,
+        thread: first.key.thread,
+        body: JSON.stringify(details),
+        agentId: details.agent.id,
+        agentVersion: details.agent.version,
+        status: state.status,
+        usage: JSON.stringify(state.usage),
+        run: state.run,
+        updatedAt: first.at,
+        runningPk: state.runningSince === null ? null : 'running',
+        runningSk: state.runningSince,
         ...listKeys(workspace, SESSION, { createdAt: details.created_at, id: details.id }),
       };
-      const row = { Put: { TableName: table, Item, ConditionExpression: 'attribute_not_exists(pk)' } };
-      const planned =
-        packages === null ? [] : [{ Put: { TableName: table, Item: options.plannedSandbox(details.id, packages) } }];
       const name = options.newName();
       const log = await firstAppend(options, first.key, { ...first, name });
-      await dynamodb
-        .send(new TransactWriteItemsCommand({ TransactItems: [row, log, ...planned], ClientRequestToken: name }))
-        .catch(recordsUnavailable);
+      const planned = packages === null ? [] : [table.putting(options.plannedSandbox(details.id, packages))];
+      mustBeSaved(await table.transact([table.putting(row, { when: [IS_NEW] }), log, ...planned], name));
     },
 
     async find(workspace, id) {
-      const { Item } = await dynamodb
-        .send(new GetItemCommand({ TableName: table, Key: keyOf(id), ConsistentRead: true }))
-        .catch(recordsUnavailable);
-      return isOf(Item, workspace) ? recordOf(Item) : null;
+      const row = await table.get(keyOf(id));
+      return isOf(row, workspace) ? recordOf(row) : null;
     },
 
     list: (request) =>
-      listRows(dynamodb, { table, kind: SESSION, keyOf }, { request, filter: filterOf(request), read: recordOf }),
+      listRows({ table, kind: SESSION, keyOf }, { request, filter: filterOf(request), read: recordOf }),
 
     async archive(workspace, id, at) {
-      const row = await archiveRow(dynamodb, { table, pk: id, sk: SESSION }, { workspace, at });
+      const row = await archiveRow(table, keyOf(id), { workspace, at });
       return row === null ? null : recordOf(row);
     },
 
     async remove(id) {
       for (let keys = await keysOf(id); keys.length > 0; keys = await keysOf(id)) {
-        await Promise.all(
-          keys.map((Key) => dynamodb.send(new DeleteItemCommand({ TableName: table, Key })).catch(recordsUnavailable)),
-        );
+        await Promise.all(keys.map((key) => table.remove(key)));
       }
     },
   };
 
   /** Everything about a session shares its partition: the row, its sandbox, the marks of its calls. */
-  async function keysOf(id: SessionId): Promise<readonly Item[]> {
-    const page = await dynamodb
-      .send(
-        new QueryCommand({
-          TableName: table,
-          KeyConditionExpression: 'pk = :pk',
-          ExpressionAttributeValues: { ':pk': { S: id } },
-          ProjectionExpression: 'pk, sk',
-          ConsistentRead: true,
-          Limit: 100,
-        }),
-      )
-      .catch(recordsUnavailable);
-    return page.Items ?? [];
+  async function keysOf(id: SessionId): Promise<readonly Key[]> {
+    const query = { where: 'pk = :pk', values: { pk: id }, columns: ['pk', 'sk'], limit: 100 };
+    const { rows } = await table.page(query);
+    return rows.map((row) => ({ pk: id, sk: textOf(row, 'sk') }));
   }
 }
 
-function recordOf(item: Item): SessionRecord {
-  return {
-    details: bodyOf(item, 'body', Details),
-    workspace: WorkspaceId.parse(textOf(item, 'workspace')),
-    status: SessionStatus.parse(textOf(item, 'status')),
-    usage: bodyOf(item, 'usage', Usage),
-    runningSince: item['runningSk']?.S ?? null,
-    updatedAt: textOf(item, 'updatedAt'),
-    archivedAt: item['archivedAt']?.S ?? null,
-  };
+function recordOf(row: Row): SessionRecord {
+  const { body: details, runningSk: runningSince, ...columns } = parseRow(Stored, row);
+  return { details, runningSince, ...columns };
 }
 
 function filterOf(request: SessionListRequest): Filter {
-  const statuses = Object.fromEntries(
-    (request.statuses ?? []).map((status, index) => [`:status${index}`, { S: status }]),
-  );
+  const statuses = Object.fromEntries((request.statuses ?? []).map((status, index) => [`status${index}`, status]));
+  const isOfStatus = `#status IN (${Object.keys(statuses)
+    .map((name) => `:${name}`)
+    .join(', ')})`;
   return {
     conditions: [
-      ...(request.statuses === null ? [] : [`#status IN (${Object.keys(statuses).join(', ')})`]),
+      ...(request.statuses === null ? [] : [isOfStatus]),
       ...(request.agent === null ? [] : ['agentId = :agent']),
       ...(request.agentVersion === null ? [] : ['agentVersion = :version']),
     ],
-    names: request.statuses === null ? {} : { '#status': 'status' },
-    values: {
-      ...statuses,
-      ...(request.agent === null ? {} : { ':agent': { S: request.agent } }),
-      ...(request.agentVersion === null ? {} : { ':version': { N: String(request.agentVersion) } }),
-    },
+    values: { ...statuses, agent: request.agent, version: request.agentVersion },
   };
 }

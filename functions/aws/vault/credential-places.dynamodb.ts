@@ -2,13 +2,7 @@
  * Coming and going of credentials. A row, the row of its key while it is active, and its place in the vault's count
  * change in one transaction, so that of several that want the same key, or the last place, one gets it.
  */
-import {
-  DeleteItemCommand,
-  TransactionCanceledException,
-  TransactWriteItemsCommand,
-  type DynamoDBClient,
-  type TransactWriteItem,
-} from '@aws-sdk/client-dynamodb';
+import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import {
   MAX_CREDENTIALS,
   type Created,
@@ -16,70 +10,61 @@ import {
   type CredentialRecords,
   type NewCredential,
 } from '#core/ports/vault-records.ts';
-import { forgotten } from '#aws/vault/credential-arrivals.dynamodb.ts';
-import { newCredentialItem, storedOf } from '#aws/vault/credential-item.ts';
-import { readRow, archivedAtOf, contended, isLostRace } from '#aws/table.ts';
-import { recordsUnavailable, textOf, type Item } from '#aws/row.ts';
-import { credentialKey, uniqueKey, vaultKey } from '#aws/vault/vault-item.ts';
+import { archivedAtOf, textOf } from '#aws/row.ts';
+import {
+  createTable,
+  EXISTS,
+  IS_NEW,
+  recordsUnavailable,
+  type Change,
+  type Row,
+  type Table,
+  type Transacted,
+  type Write,
+} from '#aws/table.ts';
+import { arrivalKey, forgotten } from '#aws/vault/credential-arrivals.dynamodb.ts';
+import { newCredentialRow, storedOf } from '#aws/vault/credential-row.ts';
+import { credentialKey, uniqueKey, vaultKey } from '#aws/vault/vault-row.ts';
 
 type CredentialPlaces = Pick<CredentialRecords, 'create' | 'archive' | 'remove'>;
 
-const IS_ACTIVE = 'attribute_exists(pk) AND attribute_not_exists(archivedAt)';
-/** Losing means that somebody archived or removed it, which each credential outlives once. */
+const isOpen = 'attribute_not_exists(archivedAt)';
+/** A conflict means that another function archived or removed it, which each credential outlives once. */
 const MAX_READS = 4;
 
-export function createCredentialPlaces(dynamodb: DynamoDBClient, table: string): CredentialPlaces {
-  const row = (Key: Item) => readRow(dynamodb, table, Key);
+export function createCredentialPlaces(dynamodb: DynamoDBClient, name: string): CredentialPlaces {
+  const table = createTable(dynamodb, name);
 
-  async function transact(TransactItems: TransactWriteItem[]): Promise<void> {
-    await contended(() => dynamodb.send(new TransactWriteItemsCommand({ TransactItems })));
-  }
-
-  /** Somebody else may be faster: what stands afterwards is read again. */
-  async function leave(place: CredentialPlace, item: Item, going: TransactWriteItem): Promise<void> {
-    await transact([going, ...freed(table, place, item)]).catch((cause: unknown) =>
-      isLostRace(cause) ? undefined : recordsUnavailable(cause),
-    );
+  /** Another function may be faster: what stands afterwards is read again. */
+  async function leave(place: CredentialPlace, row: Row, going: Write): Promise<void> {
+    await table.transact([going, ...freed(table, place, row)]);
   }
 
   return {
     async create(created, key, user) {
-      try {
-        await transact(arrival(table, { created, key, user }));
-        return { status: 'created' };
-      } catch (cause) {
-        return notCreated(cause, user) ?? recordsUnavailable(cause);
-      }
+      const transacted = await table.transact(arrival(table, { created, key, user }));
+      return transacted.status === 'saved' ? { status: 'created' } : notCreated(transacted, user);
     },
 
     async archive(place, at) {
-      const Key = credentialKey(place);
+      const key = credentialKey(place);
       for (let reads = 0; reads < MAX_READS; reads += 1) {
-        const item = await row(Key);
-        if (item === undefined) return null;
-        if (archivedAtOf(item) !== null) return storedOf(item);
-        const mark = {
-          TableName: table,
-          Key,
-          ConditionExpression: IS_ACTIVE,
-          UpdateExpression: 'SET archivedAt = :at ADD version :one',
-          ExpressionAttributeValues: { ':at': { S: at }, ':one': { N: '1' } },
-        };
-        await leave(place, item, { Update: mark });
+        const row = await table.get(key);
+        if (row === null) return null;
+        if (archivedAtOf(row) !== null) return storedOf(row);
+        const mark = { when: [EXISTS, isOpen], set: { archivedAt: at }, add: { version: 1 } };
+        await leave(place, row, table.updating(key, mark));
       }
       return recordsUnavailable(new Error('a credential stays neither active nor archived'));
     },
 
     async remove(place) {
-      const Key = credentialKey(place);
+      const key = credentialKey(place);
       for (let reads = 0; reads < MAX_READS; reads += 1) {
-        const item = await row(Key);
-        if (item === undefined) return reads > 0;
-        if (archivedAtOf(item) === null) {
-          await leave(place, item, { Delete: { TableName: table, Key, ConditionExpression: IS_ACTIVE } });
-        } else {
-          await dynamodb.send(new DeleteItemCommand({ TableName: table, Key })).catch(recordsUnavailable);
-        }
+        const row = await table.get(key);
+        if (row === null) return reads > 0;
+        if (archivedAtOf(row) === null) await leave(place, row, table.removing(key, { when: [EXISTS, isOpen] }));
+        else await table.remove(key);
       }
       return recordsUnavailable(new Error('a credential comes back'));
     },
@@ -92,72 +77,50 @@ interface Arriving {
   readonly user: string | undefined;
 }
 
-function arrival(table: string, arriving: Arriving): TransactWriteItem[] {
+function arrival(table: Table, arriving: Arriving): readonly Write[] {
   const { created, key } = arriving;
   const { workspace, credential } = created;
   const { id, vault_id: vault, auth } = credential;
-  const unique = { ...uniqueKey(workspace, vault, key), credential: { S: id }, type: { S: auth.type } };
-  const isNew = 'attribute_not_exists(pk)';
+  const unique = { ...uniqueKey(workspace, vault, key), credential: id, type: auth.type };
   return [
-    { Update: placeFor(table, arriving) },
-    { Put: { TableName: table, Item: unique, ConditionExpression: isNew } },
-    { Put: { TableName: table, Item: newCredentialItem(created, key), ConditionExpression: isNew } },
-    { Update: forgotten(table, { workspace, vault, credential: id }, credential.created_at) },
+    table.updating(vaultKey(workspace, vault), placeFor(arriving)),
+    table.putting(unique, { when: [IS_NEW] }),
+    table.putting(newCredentialRow(created, key), { when: [IS_NEW] }),
+    table.updating(arrivalKey({ workspace, vault, credential: id }), forgotten(credential.created_at)),
   ];
 }
 
-function placeFor(table: string, { created, user }: Arriving) {
-  const { workspace, credential } = created;
-  const isOpen = 'workspace = :workspace AND attribute_not_exists(archivedAt)';
-  const hasRoom = '(attribute_not_exists(active) OR active < :max)';
-  // A row without the column was replaced by nobody: it names whom it named when it was read.
-  const namesUser = '(attribute_not_exists(namedUser) OR namedUser = :user)';
+function placeFor({ created: { workspace }, user }: Arriving): Change {
+  const isOurs = 'workspace = :workspace';
+  const hasRoom = 'attribute_not_exists(active) OR active < :max';
+  // A row without the column was never replaced: it names the user that it named when it was read.
+  const namesUser = 'attribute_not_exists(namedUser) OR namedUser = :user';
   return {
-    TableName: table,
-    Key: vaultKey(workspace, credential.vault_id),
-    ConditionExpression: [isOpen, hasRoom, ...(user === undefined ? [] : [namesUser])].join(' AND '),
-    UpdateExpression: 'ADD active :one',
-    ExpressionAttributeValues: {
-      ':workspace': { S: workspace },
-      ':max': { N: String(MAX_CREDENTIALS) },
-      ':one': { N: '1' },
-      ...(user === undefined ? {} : { ':user': { S: user } }),
-    },
-    ReturnValuesOnConditionCheckFailure: 'ALL_OLD' as const,
+    when: [isOurs, isOpen, hasRoom, ...(user === undefined ? [] : [namesUser])],
+    values: { workspace, max: MAX_CREDENTIALS, user: user ?? null },
+    add: { active: 1 },
   };
 }
 
-/** Which of the conditions of `arrival` failed; null when none did. */
-function notCreated(cause: unknown, user: string | undefined): Created | null {
-  if (!(cause instanceof TransactionCanceledException)) return null;
-  const [place, unique] = (cause.CancellationReasons ?? []).map((reason) => ({
-    failed: reason.Code === 'ConditionalCheckFailed',
-    item: reason.Item,
-  }));
-  if (place?.failed === true && !isOpenTo(user, place.item)) return { status: 'closed' };
-  if (unique?.failed === true) return { status: 'duplicate' };
-  return place?.failed === true ? { status: 'full' } : null;
+/** Which of the conditions of `arrival` did not hold. */
+function notCreated({ lost }: Extract<Transacted, { status: 'conflict' }>, user: string | undefined): Created {
+  const [place = null, unique = null] = lost;
+  if (place !== null && !isOpenTo(user, place.row)) return { status: 'closed' };
+  if (unique !== null) return { status: 'duplicate' };
+  return place === null ? recordsUnavailable(new Error('the id of a new credential is taken')) : { status: 'full' };
 }
 
-function isOpenTo(user: string | undefined, vault: Item | undefined): boolean {
-  if (vault === undefined || archivedAtOf(vault) !== null) return false;
-  return user === undefined || (vault['namedUser']?.S ?? user) === user;
+function isOpenTo(user: string | undefined, vault: Row | null): boolean {
+  if (vault === null || archivedAtOf(vault) !== null) return false;
+  return user === undefined || (vault['namedUser'] ?? user) === user;
 }
 
-/** What an active credential gives back. The key may be another's by now, if this loses. */
-function freed(table: string, { workspace, vault, credential }: CredentialPlace, item: Item): TransactWriteItem[] {
-  const unique = {
-    TableName: table,
-    Key: { ...vaultKey(workspace, vault), sk: { S: textOf(item, 'uniqueSk') } },
-    ConditionExpression: 'attribute_not_exists(pk) OR credential = :credential',
-    ExpressionAttributeValues: { ':credential': { S: credential } },
-  };
-  const place = {
-    TableName: table,
-    Key: vaultKey(workspace, vault),
-    ConditionExpression: 'attribute_exists(pk)',
-    UpdateExpression: 'ADD active :less',
-    ExpressionAttributeValues: { ':less': { N: '-1' } },
-  };
-  return [{ Delete: unique }, { Update: place }];
+/** What an active credential gives back. The key may be another credential's by now, if this write is too late. */
+function freed(table: Table, { workspace, vault, credential }: CredentialPlace, row: Row): readonly Write[] {
+  const { pk } = vaultKey(workspace, vault);
+  const isItsOwn = 'credential = :credential';
+  return [
+    table.removing({ pk, sk: textOf(row, 'uniqueSk') }, { when: [`${IS_NEW} OR ${isItsOwn}`], values: { credential } }),
+    table.updating(vaultKey(workspace, vault), { when: [EXISTS], add: { active: -1 } }),
+  ];
 }

@@ -1,6 +1,5 @@
 /** Provisioning of a session with packages, on real records; archives, builds and ECS are given. */
 import { createHash } from 'node:crypto';
-import { PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SessionId, ThreadId } from '#contract/ids.ts';
 import type { PackageList, PackageSources } from '#contract/packages.ts';
@@ -10,6 +9,7 @@ import { provision, type ProvisionWorld } from '#core/hands/provision.ts';
 import type { TaskStatus } from '#core/ports/sandboxes.ts';
 import { warehouse } from '#test/functions/core/hands/packages.fixture.ts';
 import { steadyStamp } from '#test/functions/core/given.ts';
+import { createTable } from '#aws/table.ts';
 import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
 
 const NONE: PackageList = { apt: [], cargo: [], gem: [], go: [], npm: [], pip: [] };
@@ -77,8 +77,7 @@ describe('provisioning with packages', () => {
     /** A new session of the environment, as the API creates it. */
     async function newSession(): Promise<SessionId> {
       const session = SessionId.parse(`sesn_${process.pid}y${(sessions += 1)}`);
-      const Item = plannedSandbox(session, PACKAGES);
-      await dynamodb.client.send(new PutItemCommand({ TableName: dynamodb.recordsTable, Item }));
+      await createTable(dynamodb.client, dynamodb.recordsTable).put(plannedSandbox(session, PACKAGES));
       return session;
     }
     const run = (session: SessionId, over: Partial<ProvisionWorld> = {}) =>

@@ -1,11 +1,14 @@
-/** Items of the audit table: keys, the columns that an export filters by, and the record as it was sealed. */
-import type { AttributeValue } from '@aws-sdk/client-dynamodb';
+/** Rows of the audit table: keys, the columns that an export filters by, and the record as it was sealed. */
+import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { AuditRecord } from '#contract/audit.ts';
 import type { WorkspaceId } from '#contract/ids.ts';
 import { Fault } from '#core/ports/errors.ts';
 import type { Place } from '#core/ports/records.ts';
+import { createTable, type Row, type Table } from '#aws/table.ts';
 
-export type AuditItem = Record<string, AttributeValue>;
+export function auditTable(dynamodb: DynamoDBClient, name: string): Table {
+  return createTable(dynamodb, name, { unavailable: auditUnavailable });
+}
 
 const POSITION_DIGITS = 12;
 
@@ -19,8 +22,8 @@ export function positionKey(position: number): string {
 }
 
 /** `<at>#<chain>.<position>`: records of one instant keep their chain's order in an export by time. */
-export function listKeysOf(workspace: WorkspaceId, { createdAt, id }: Place): AuditItem {
-  return { listPk: { S: `${workspace}#audit` }, listSk: { S: `${createdAt}#${id}` } };
+export function listKeysOf(workspace: WorkspaceId, { createdAt, id }: Place) {
+  return { listPk: `${workspace}#audit`, listSk: `${createdAt}#${id}` };
 }
 
 function listedId(record: Pick<AuditRecord, 'chain' | 'position'>): string {
@@ -28,33 +31,31 @@ function listedId(record: Pick<AuditRecord, 'chain' | 'position'>): string {
 }
 
 /** The keys of the record that an export has come to. */
-export function listedKeys(workspace: WorkspaceId, place: Place): AuditItem {
+export function listedKeys(workspace: WorkspaceId, place: Place) {
   const [chain = '', position = ''] = place.id.split('.');
-  return { ...listKeysOf(workspace, place), pk: { S: chainKey(workspace, chain) }, sk: { S: position } };
+  return { ...listKeysOf(workspace, place), pk: chainKey(workspace, chain), sk: position };
 }
 
-export function toAuditItem(record: AuditRecord): AuditItem {
+export function rowOf(record: AuditRecord) {
   const { workspace, entry } = record;
-  const session = 'session' in entry ? { session: { S: entry.session } } : {};
-  const user = entry.user === null ? {} : { user: { S: entry.user } };
   return {
-    pk: { S: chainKey(workspace, record.chain) },
-    sk: { S: positionKey(record.position) },
+    pk: chainKey(workspace, record.chain),
+    sk: positionKey(record.position),
     ...listKeysOf(workspace, { createdAt: record.at, id: listedId(record) }),
-    id: { S: record.id },
-    kind: { S: entry.kind },
-    ...session,
-    ...user,
-    body: { S: JSON.stringify(record) },
+    id: record.id,
+    kind: entry.kind,
+    session: 'session' in entry ? entry.session : null,
+    user: entry.user,
+    body: JSON.stringify(record),
   };
 }
 
 /** Not parsed further: it is evidence, and whether it still is what was written is for the verifier to say. */
-export function recordOf(item: AuditItem): AuditRecord {
+export function recordOf({ pk, sk, body }: Row): AuditRecord {
   try {
-    return JSON.parse(item['body']?.S ?? '') as AuditRecord;
+    return JSON.parse(String(body)) as AuditRecord;
   } catch (cause) {
-    throw new Fault('stored_data_invalid', `the audit record ${item['pk']?.S} ${item['sk']?.S} is no JSON`, {
+    throw new Fault('stored_data_invalid', `the audit record ${pk} ${sk} is no JSON`, {
       cause: cause instanceof Error ? cause.name : 'unknown',
     });
   }

@@ -1,0 +1,76 @@
+/** Rows of consents: facts that stay in one column, and a column for each thing that changes by itself. */
+import * as z from 'zod';
+import { ConnectError } from '#contract/connect.ts';
+import { EventId, Instant, SessionId, ThreadId, type ConnectId, type VaultId } from '#contract/ids.ts';
+import type { WaitingCall } from '#core/ports/connect-links.ts';
+import { ConnectFacts, Flow, Storing, type ConnectRecord } from '#core/ports/connect-records.ts';
+import { json, optional, parseRow } from '#aws/row.ts';
+import { sha256 } from '#aws/sha256.ts';
+import type { Columns, Key, Row } from '#aws/table.ts';
+
+const ROW = 'CONNECT';
+/** Partition of the list index: those that are not settled, by the instant since when. */
+export const UNSETTLED = 'CONNECT#unsettled';
+/** Long enough to ask what became of a link. */
+const KEPT_SECONDS = 7 * 86_400;
+
+export function connectKey(id: ConnectId): Key {
+  return { pk: `CONNECT#${id}`, sk: ROW };
+}
+
+export function sessionPartition(session: SessionId): string {
+  return `CONNECT#${session}`;
+}
+
+/** Of the latest link for a vault and a server that calls of the session wait for. */
+export function pointerKey(session: SessionId, vault: VaultId, url: string): Key {
+  return { pk: sessionPartition(session), sk: sha256(`${vault}\n${url}`) };
+}
+
+/** In epoch seconds: when DynamoDB may remove the row. */
+export function removableAt({ expiresAt: until }: Pick<ConnectFacts, 'expiresAt'>): number {
+  return Math.ceil(Date.parse(until) / 1000) + KEPT_SECONDS;
+}
+
+export function factsRow(facts: ConnectFacts, waiting: readonly WaitingCall[]): Key & Columns {
+  return {
+    ...connectKey(facts.id),
+    expiresAt: removableAt(facts),
+    body: JSON.stringify(ConnectFacts.parse(facts)),
+    status: 'pending',
+    openUntil: facts.expiresAt,
+    // DynamoDB has no empty set.
+    waiting: waiting.length === 0 ? null : new Set(waiting.map(waitingText)),
+    isForCall: waiting.some(({ call }) => call !== null) ? true : null,
+  };
+}
+
+const Stored = z.object({
+  body: json(ConnectFacts),
+  status: z.enum(['pending', 'completed', 'failed']),
+  endedAt: optional(Instant),
+  error: optional(ConnectError),
+  flow: optional(json(Flow)),
+  storing: optional(json(Storing)),
+  waiting: z.set(z.string()).default(new Set()),
+  isForCall: z.boolean().default(false),
+  listPk: optional(z.string()),
+});
+
+export function connectOf(row: Row): ConnectRecord {
+  const { body, waiting, listPk, ...columns } = parseRow(Stored, row);
+  const isSettled = listPk === null && waiting.size === 0;
+  return { ...body, ...columns, waiting: [...waiting].map(waitingOf), isSettled };
+}
+
+/** `<session>/<thread>/<call>/<since>`: none of them has a slash, and a list has neither a call nor a `since`. */
+export function waitingText({ session, thread, call, since }: WaitingCall): string {
+  return [session, thread, call ?? '', ...(since === null ? [] : [since])].join('/');
+}
+
+function waitingOf(text: string): WaitingCall {
+  const [session, thread, call, at] = text.split('/');
+  const since = at === undefined ? null : Number(at);
+  const waiting = { session: SessionId.parse(session), thread: ThreadId.parse(thread), since };
+  return { ...waiting, call: call === '' ? null : EventId.parse(call) };
+}

@@ -1,0 +1,58 @@
+/** Rows of the vault table: what belongs to a vault shares its partition. */
+import * as z from 'zod';
+import { Instant } from '#contract/ids.ts';
+import { Vault } from '#contract/vaults.ts';
+import { namedUser } from '#core/vault/named-user.ts';
+import type { CredentialPlace, RevisedVault } from '#core/ports/vault-records.ts';
+import type { Key, Row } from '#aws/table.ts';
+import { json, optional, parseRow } from '#aws/row.ts';
+import { sha256 } from '#aws/sha256.ts';
+
+export const VAULT = 'VAULT';
+export const CREDENTIAL_PREFIX = 'CRED#';
+export const KEY_PREFIX = 'KEY#';
+
+/** Ids are text here: a cursor's is whatever the client made of it. */
+export function partitionOf(workspace: string, vault: string): string {
+  return `${workspace}#${vault}`;
+}
+
+export function vaultKey(workspace: string, vault: string): Key {
+  return { pk: partitionOf(workspace, vault), sk: VAULT };
+}
+
+/** The one row that is found without knowing the workspace. */
+export function ownerKey(vault: string): Key {
+  return { pk: vault, sk: 'OWNER' };
+}
+
+export function credentialKey({ workspace, vault, credential }: Record<keyof CredentialPlace, string>): Key {
+  return { pk: partitionOf(workspace, vault), sk: `${CREDENTIAL_PREFIX}${credential}` };
+}
+
+/** By its hash, for a URL may be longer than a sort key can be. */
+export function uniqueKey(workspace: string, vault: string, key: string): Key {
+  return { pk: partitionOf(workspace, vault), sk: `${KEY_PREFIX}${sha256(key)}` };
+}
+
+/** All that a replacement changes. Whom it names, or '', is in a column too, for conditions cannot look into a body. */
+export function vaultColumns(vault: Vault) {
+  return { body: JSON.stringify(vault), namedUser: namedUser(vault) ?? '' };
+}
+
+const Stored = z.object({
+  body: json(Vault),
+  archivedAt: optional(Instant),
+  // A row that nothing has replaced yet carries no revision, and one that has never held a credential no count.
+  revision: z.int().default(0),
+  active: z.int().default(0),
+});
+
+export function revisedOf(row: Row): RevisedVault {
+  const { body, archivedAt, ...counted } = parseRow(Stored, row);
+  return { vault: { ...body, archived_at: archivedAt }, ...counted };
+}
+
+export function vaultOf(row: Row): Vault {
+  return revisedOf(row).vault;
+}
