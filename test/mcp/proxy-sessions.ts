@@ -4,7 +4,7 @@
  */
 import type { McpTool } from '#contract/mcp.ts';
 import { callTool } from '#core/mcp/call-tool.ts';
-import { withoutUnseen } from '#core/mcp/manifest.ts';
+import { withoutUnseen } from '#core/mcp/pins.ts';
 import type { McpClient } from '#core/ports/mcp-client.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
 import { canonicalServerUrl } from '#core/vault/server-url.ts';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WorkspaceId } from '#contract/ids.ts';
 import type { McpTool } from '#contract/mcp.ts';
-import { fingerprint } from '#core/mcp/manifest.ts';
+import { fingerprint } from '#core/mcp/pins.ts';
 import { createToolPins } from '#aws/policy/tool-pins.dynamodb.ts';
 import { sha256 } from '#aws/sha256.ts';
 import { newToken } from '#aws/stamp.ts';

@@ -1,10 +1,9 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { EventId } from '#contract/ids.ts';
-import { approveTool } from '#core/mcp/approve-tool.ts';
+import { approveTool, fingerprint } from '#core/mcp/pins.ts';
 import { callTool } from '#core/mcp/call-tool.ts';
 import { judgeCalls } from '#core/mcp/judge-calls.ts';
 import { listTools } from '#core/mcp/list-tools.ts';
-import { fingerprint } from '#core/mcp/manifest.ts';
 import { createToolPins } from '#aws/policy/tool-pins.dynamodb.ts';
 import { sha256 } from '#aws/sha256.ts';
 import { KEY } from '#test/functions/core/given.ts';

@@ -4,7 +4,7 @@ import type { WantedCall } from '#contract/mcp-proxy.ts';
 import { primaryThread } from '#contract/ids.ts';
 import { effectiveMcpConfig } from '#core/tools/effective-config.ts';
 import { identify, knownServer, type Acting, type Identity, type KnownServer } from '#core/mcp/acting.ts';
-import { fingerprint } from '#core/mcp/manifest.ts';
+import { fingerprint } from '#core/mcp/pins.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
 import type { CallFacts, Decision } from '#core/ports/policy.ts';
 

@@ -1,22 +1,21 @@
 /** The names under which the model is offered what MCP servers list. */
 import type { McpTool, OfferedTool, ServerListing } from '#contract/mcp.ts';
-import { isJsonSchema } from '#core/mcp/json-schema.ts';
 
 /** The provider's rule for the name of a tool. */
 const MAX_NAME_CHARS = 128;
 const FOREIGN = /[^A-Za-z0-9_-]/g;
 const HASH_CHARS = 8;
 
-/** The provider's rule for the names of arguments, below which it asks nothing of them. */
+/** The provider's rule for the names of arguments; it checks only those at the top level. */
 const ARGUMENT = /^[A-Za-z0-9_.-]{1,64}$/;
 const COMBINATORS = ['oneOf', 'anyOf', 'allOf'] as const;
-/** As JSON spells half a surrogate pair; an even number of backslashes before it would be a text about one. */
+/** Half a surrogate pair, as JSON spells it. After an even number of backslashes it is an ordinary text. */
 const HALF_A_PAIR = /(?<!\\)(?:\\\\)*\\ud[89a-f]/i;
 
 /**
- * `mcp__<server>__<tool>`, in the provider's letters. Whatever is too long, or would be the name of two, ends in a hash
- * of what it stands for, so that the name of a tool depends on no order. A tool that the provider would refuse is left
- * out: it refuses the whole request for it, and no server may end a session.
+ * `mcp__<server>__<tool>`, in the provider's letters. A name that is too long, or that two tools would have, ends in a
+ * hash of server and tool, so that it does not depend on the order of tools. A tool that the provider would refuse is
+ * left out: the provider would refuse the whole request, and a server could end a session.
  */
 export function offerTools(
   listings: readonly ServerListing[],
@@ -33,7 +32,7 @@ export function offerTools(
     const isClear = plain.length <= MAX_NAME_CHARS && uses.get(plain)?.length === 1;
     const hash = isClear ? '' : `_${sha256(JSON.stringify([server, tool.name])).slice(0, HASH_CHARS)}`;
     const as = `${plain.slice(0, MAX_NAME_CHARS - hash.length)}${hash}`;
-    // A server may list a tool twice, or one by the name that another is given here: the first has it.
+    // A server may list a tool twice, or a tool under the name that another one is given here: the first one keeps it.
     if (!offered.has(as)) offered.set(as, { as, server, tool });
   }
   return [...offered.values()];
@@ -48,4 +47,47 @@ function isTaken({ description, input_schema: schema }: McpTool): boolean {
   if (COMBINATORS.some((key) => Object.hasOwn(schema, key))) return false;
   if (!Object.keys(Object(schema['properties'])).every((name) => ARGUMENT.test(name))) return false;
   return !HALF_A_PAIR.test(JSON.stringify([description, schema]));
+}
+
+const TYPES: ReadonlySet<unknown> = new Set(['array', 'boolean', 'integer', 'null', 'number', 'object', 'string']);
+/** No real tool has deeper arguments; a deeper schema could exhaust the stack of a program that walks it. */
+const MAX_DEPTH = 32;
+
+type Holds = (value: unknown, depth: number) => boolean;
+
+const isText: Holds = (value) => typeof value === 'string';
+const isNumber: Holds = (value) => typeof value === 'number';
+const isCount: Holds = (value) => Number.isInteger(value) && Number(value) >= 0;
+const isType: Holds = (value) => [value].flat().every((one) => TYPES.has(one)) && [value].flat().length > 0;
+const isTexts: Holds = (value) => Array.isArray(value) && value.every((one) => typeof one === 'string');
+const isSchemas: Holds = (value, depth) =>
+  Array.isArray(value) && value.length > 0 && value.every((one) => isJsonSchema(one, depth));
+const isNamedSchemas: Holds = (value, depth) =>
+  isRecord(value) && Object.values(value).every((one) => isJsonSchema(one, depth));
+const keywords = (holds: Holds, ...names: readonly string[]) => names.map((name) => [name, holds] as const);
+
+const HOLDS: ReadonlyMap<string, Holds> = new Map([
+  ...keywords(isType, 'type'),
+  ...keywords(isTexts, 'required'),
+  ...keywords(Array.isArray, 'enum'),
+  ...keywords(isText, 'title', 'description', 'format', 'pattern', '$ref', '$id', '$comment'),
+  ...keywords(isNumber, 'minimum', 'maximum', 'exclusiveMinimum', 'exclusiveMaximum', 'multipleOf'),
+  ...keywords(isCount, 'minLength', 'maxLength', 'minItems', 'maxItems', 'minProperties', 'maxProperties'),
+  ...keywords(isSchemas, 'allOf', 'anyOf', 'oneOf', 'prefixItems'),
+  ...keywords(isNamedSchemas, 'properties', 'patternProperties', '$defs', 'definitions', 'dependentSchemas'),
+  ...keywords(isJsonSchema, 'items', 'contains', 'additionalProperties', 'propertyNames', 'not', 'if', 'then', 'else'),
+]);
+
+/**
+ * Whether a value has the form of a JSON Schema (draft 2020-12), as far as the model's provider checks a tool: what its
+ * keywords hold, not what they mean. Unknown keywords may hold anything.
+ */
+function isJsonSchema(value: unknown, depth = 0): boolean {
+  if (typeof value === 'boolean') return true;
+  if (!isRecord(value) || depth > MAX_DEPTH) return false;
+  return Object.entries(value).every(([keyword, held]) => HOLDS.get(keyword)?.(held, depth + 1) ?? true);
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

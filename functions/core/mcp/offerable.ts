@@ -5,7 +5,7 @@ import { effectiveMcpConfig } from '#core/tools/effective-config.ts';
 import { Fault } from '#core/ports/errors.ts';
 import type { Acting, KnownServer } from '#core/mcp/acting.ts';
 import { factsOf } from '#core/mcp/judge.ts';
-import { fingerprint, withoutUnseen, withOwnName } from '#core/mcp/manifest.ts';
+import { fingerprint, withoutUnseen, withOwnName } from '#core/mcp/pins.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
 import type { PinnedTool } from '#core/ports/tool-pins.ts';
 

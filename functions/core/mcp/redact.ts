@@ -1,22 +1,25 @@
 /**
- * Takes secrets out of what a server says (governance T1): a server may echo the token that it was called with, plain
- * or in a coat. Every coat is looked for that a program puts on without meaning to hide something, and backwards. One
- * that means to hide it has more ways than can be looked for: smaller pieces, one coat over another, a cipher.
+ * Takes secrets out of what a server says (`docs/security.md`, Secrets): a server may echo the token that it was called
+ * with. The search covers the encodings that programs use by habit (URL, form, JSON, hex, base64) and reversed text. A
+ * server that wants to hide a token can split it smaller, encode it twice or encrypt it: no search finds all of that.
  */
+import type { HttpResponse } from '#contract/credential-validation.ts';
+import { seen } from '#core/mcp/pins.ts';
+import type { McpBlock, McpFailure, UrlRequest } from '#core/ports/mcp-client.ts';
 
 export interface Redacted {
   readonly text: string;
   readonly found: boolean;
 }
 
-/** Shorter ones are in half of all texts by chance. */
+/** A shorter secret occurs in ordinary texts by chance. */
 const MIN_CHARS = 4;
-/** From here on half of a secret is worth something, and neither it nor what it is backwards is found by chance. */
+/** From this length on, half of a secret is of use to a thief, and it does not occur in texts by chance, nor backwards. */
 const MIN_CHARS_OF_HALVES = 16;
 
-/** `marker` goes where a secret was; it must not contain one. */
+/** Puts `marker`, which must not contain a secret, in the place of each secret. */
 export function redact(text: string, secretsInUse: readonly string[], marker: string): Redacted {
-  // The longest first: what is left of a long one would hide it from the search.
+  // The longest form goes first: a shorter form that is replaced inside a longer one would hide the longer one.
   const forms = [...new Set(secretsInUse.flatMap(formsOf))].toSorted((a, b) => b.length - a.length);
   const redacted = forms.reduce((rest, form) => rest.replaceAll(form, () => marker), text);
   return { text: redacted, found: redacted !== text };
@@ -24,33 +27,100 @@ export function redact(text: string, secretsInUse: readonly string[], marker: st
 
 function formsOf(secret: string): readonly string[] {
   if (secret.length < MIN_CHARS) return [];
-  if (secret.length < MIN_CHARS_OF_HALVES) return [secret, ...coatsOf(secret.toWellFormed())];
+  if (secret.length < MIN_CHARS_OF_HALVES) return [secret, ...encodingsOf(secret.toWellFormed())];
   const middle = Math.floor(secret.length / 2);
   const parts = [secret, secret.slice(0, middle), secret.slice(-middle)];
-  return parts.flatMap((part) => [part, backwards(part), ...coatsOf(part.toWellFormed())]);
+  return parts.flatMap((part) => [part, backwards(part), ...encodingsOf(part.toWellFormed())]);
 }
 
 function backwards(part: string): string {
   return [...part].toReversed().join('');
 }
 
-function coatsOf(part: string): readonly string[] {
+function encodingsOf(part: string): readonly string[] {
   const url = encodeURIComponent(part);
   const form = new URLSearchParams({ part }).toString().slice('part='.length);
-  const urls = [url, form].flatMap((coat) => [coat, coat.replaceAll(/%[0-9A-F]{2}/g, (hex) => hex.toLowerCase())]);
+  const urls = [url, form].flatMap((encoded) => [
+    encoded,
+    encoded.replaceAll(/%[0-9A-F]{2}/g, (hex) => hex.toLowerCase()),
+  ]);
   const json = JSON.stringify(part).slice(1, -1);
   const hex = Buffer.from(part, 'utf8').toString('hex');
   return [...urls, json, json.replaceAll('/', String.raw`\/`), hex, hex.toUpperCase(), ...base64Of(part)];
 }
 
-/** Wherever it begins in the bytes that were encoded: each of three beginnings looks different. */
+/** Base64 encodes three bytes at a time, so a part looks different for each of the three places where it may begin. */
 function base64Of(part: string): readonly string[] {
   const bytes = Buffer.from(part, 'utf8');
   return [0, 1, 2].flatMap((before) => {
     const coded = Buffer.concat([Buffer.alloc(before), bytes]).toString('base64url');
-    // A character that also carries bits of a neighbour is another one there.
+    // The first and last characters also carry bits of the bytes beside the part, so they differ there.
     const first = Math.ceil((before * 8) / 6);
     const own = coded.slice(first, Math.floor(((before + bytes.length) * 8) / 6));
     return own.length < MIN_CHARS ? [] : [own, own.replaceAll('-', '+').replaceAll('_', '/')];
   });
+}
+
+/** Redacts the blocks of an answer, before anything is shaped or cut: half of a secret would not be found. */
+export function redactBlocks(blocks: readonly McpBlock[], secretsInUse: readonly string[], marker: string) {
+  const redacted = blocks.map((block) => redactBlock(block, secretsInUse, marker));
+  return { blocks: redacted.map(({ block }) => block), found: redacted.some(({ found }) => found) };
+}
+
+/** A file or an image that contains a secret becomes empty: with a part taken out it would not be a valid file. */
+function redactBlock(block: McpBlock, secretsInUse: readonly string[], marker: string) {
+  const fields = Object.entries(block).map(([name, value]) => {
+    if (typeof value !== 'string') return { name, value, found: false };
+    if (name !== 'data' && name !== 'blob') {
+      const { text, found } = redact(value, secretsInUse, marker);
+      return { name, value: text, found };
+    }
+    const bytes = Buffer.from(value, 'base64').toString('latin1');
+    const { found } = redact(bytes, secretsInUse, marker);
+    return { name, value: found ? '' : value, found };
+  });
+  const found = fields.some((field) => field.found);
+  // The same names with texts for texts: still the block's type.
+  return { block: Object.fromEntries(fields.map(({ name, value }) => [name, value])) as McpBlock, found };
+}
+
+/** Redacts requests to open a page as people will see them, before anything is cut. */
+export function redactRequests(requests: readonly UrlRequest[], secretsInUse: readonly string[], marker: string) {
+  const redacted = requests.map(({ id, url, message }) => {
+    const page = redact(URL.parse(url)?.href ?? '', secretsInUse, marker);
+    const said = redact(seen(message), secretsInUse, marker);
+    return { request: { id, url: page.text, message: said.text }, found: page.found || said.found };
+  });
+  return { requests: redacted.map(({ request }) => request), found: redacted.some(({ found }) => found) };
+}
+
+/** Scopes are shown to people, kept with the call and sent to other servers: a scope that quotes a secret is dropped. */
+export function redactFailure(failure: McpFailure, secretsInUse: readonly string[]) {
+  const quotes = (text: string) => redact(text, secretsInUse, '').found;
+  const scopes = failure.scopes.filter((scope) => !quotes(scope));
+  const isQuotedIn = failure.resourceMetadata !== null && quotes(failure.resourceMetadata);
+  return {
+    failure: { ...failure, scopes, resourceMetadata: isQuotedIn ? null : failure.resourceMetadata },
+    found: isQuotedIn || scopes.length < failure.scopes.length,
+  };
+}
+
+const MAX_BODY_CHARS = 1000;
+const MARKER = '[redacted]';
+
+/** Finds by name the tokens in an answer that this service could not use, and whose values it does not know. */
+const TOKEN_FIELD = /((?:access_token|refresh_token|id_token)["']?\s*[=:]\s*["']?)[^"'&\s,}<]+/g;
+
+/**
+ * A server's answer for people who look for what is wrong with a credential. The body is scrubbed before it is cut, so
+ * that no half of a secret is left at its end.
+ */
+export function scrubbedResponse(response: HttpResponse, inUse: readonly string[]): HttpResponse {
+  const body = redact(response.body, inUse, MARKER).text.replaceAll(TOKEN_FIELD, `$1${MARKER}`);
+  return {
+    status_code: response.status_code,
+    content_type: redact(response.content_type, inUse, MARKER).text,
+    body: body.slice(0, MAX_BODY_CHARS),
+    body_truncated: response.body_truncated || body.length > MAX_BODY_CHARS,
+  };
 }

@@ -1,29 +1,8 @@
 /** A server wants a person to open a URL before it goes on (governance P4): the URL is for people alone. */
 import type { UrlRequest } from '#core/ports/mcp-client.ts';
-import { seen } from '#core/mcp/manifest.ts';
-import { redact } from '#core/mcp/redact.ts';
 
 const MAX_URL_CHARS = 4000;
 const MAX_MESSAGE_CHARS = 500;
-
-export interface RedactedRequests {
-  readonly requests: readonly UrlRequest[];
-  readonly found: boolean;
-}
-
-/** As people will see them, and before anything is cut: a part of a secret would not be found any more. */
-export function redactRequests(
-  requests: readonly UrlRequest[],
-  secretsInUse: readonly string[],
-  marker: string,
-): RedactedRequests {
-  const redacted = requests.map(({ id, url, message }) => {
-    const page = redact(URL.parse(url)?.href ?? '', secretsInUse, marker);
-    const said = redact(seen(message), secretsInUse, marker);
-    return { request: { id, url: page.text, message: said.text }, found: page.found || said.found };
-  });
-  return { requests: redacted.map(({ request }) => request), found: redacted.some(({ found }) => found) };
-}
 
 /** Those that a person may be sent to: with another scheme, a URL is a program. */
 export function openable(requests: readonly UrlRequest[]): readonly UrlRequest[] {

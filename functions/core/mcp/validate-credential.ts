@@ -13,7 +13,7 @@ import type { Until } from '#core/mcp/proxy-world.ts';
 import type { OutboundFailure } from '#core/ports/outbound.ts';
 import { createObtainToken, type Obtained } from '#core/vault/obtain-token.ts';
 import type { Exchange, RefreshWorld } from '#core/vault/refresh.ts';
-import { scrubbedResponse } from '#core/mcp/scrubbed-response.ts';
+import { scrubbedResponse } from '#core/mcp/redact.ts';
 import type { SecretValues } from '#core/ports/secrets.ts';
 import { canonicalServerUrl } from '#core/vault/server-url.ts';
 import { placeOf, type CredentialPlace, type StoredCredential } from '#core/ports/vault-records.ts';

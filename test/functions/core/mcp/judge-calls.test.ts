@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { EventId } from '#contract/ids.ts';
 import { Fault } from '#core/ports/errors.ts';
 import { judgeCalls } from '#core/mcp/judge-calls.ts';
-import { fingerprint } from '#core/mcp/manifest.ts';
+import { fingerprint } from '#core/mcp/pins.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
 import type { Decision } from '#core/ports/policy.ts';
 import { KEY } from '#test/functions/core/given.ts';

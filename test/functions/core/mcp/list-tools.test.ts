@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { McpTool } from '#contract/mcp.ts';
 import { Fault } from '#core/ports/errors.ts';
 import { listTools } from '#core/mcp/list-tools.ts';
-import { fingerprint } from '#core/mcp/manifest.ts';
+import { fingerprint } from '#core/mcp/pins.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
 import { KEY } from '#test/functions/core/given.ts';
 import {

@@ -13,7 +13,7 @@ import { USER_KEY, type Vault } from '#contract/vaults.ts';
 import type { ConnectOffer } from '#core/ports/connect-links.ts';
 import type { CallMark, CallMarks, FoundMark, MarkedSuspension } from '#core/ports/call-marks.ts';
 import type { CallRequest } from '#core/mcp/call-tool.ts';
-import { fingerprint } from '#core/mcp/manifest.ts';
+import { fingerprint } from '#core/mcp/pins.ts';
 import type { McpCall, McpCalled, McpClient, McpFailure, McpListed, McpTarget } from '#core/ports/mcp-client.ts';
 import type { McpProxyWorld, Until } from '#core/mcp/proxy-world.ts';
 import type { PinnedTool, ToolPins } from '#core/ports/tool-pins.ts';
