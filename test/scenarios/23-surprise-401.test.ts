@@ -1,5 +1,5 @@
 import { expect, it, onTestFinished } from 'vitest';
-import { carryBearer } from '#core/mcp/carried-bearer.ts';
+import { carryBearer } from '#core/mcp/caller.ts';
 import type { Bearer, NoBearer } from '#core/ports/tokens.ts';
 import {
   connected,

@@ -1,5 +1,5 @@
 import { expect, it, onTestFinished } from 'vitest';
-import { carryBearer } from '#core/mcp/carried-bearer.ts';
+import { carryBearer } from '#core/mcp/caller.ts';
 import { connected, FOREVER, VAULT } from '#test/functions/core/vault/refresh.fixture.ts';
 import { callOf, clientForTests, ON, targetOf } from '#test/mcp/client.ts';
 import { FX_TOOLS } from '#test/mcp/fx-tools.ts';

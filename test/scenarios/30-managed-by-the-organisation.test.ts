@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { identify } from '#core/mcp/acting.ts';
+import { identify } from '#core/mcp/caller.ts';
 import { WORKSPACE } from '#test/functions/connect/flow.ts';
 import { managedSession } from '#test/mcp/managed-session.ts';
 

@@ -2,9 +2,8 @@
 import type { SessionState } from '#contract/entries.ts';
 import type { EventId } from '#contract/ids.ts';
 import type { WantedCall } from '#contract/mcp-proxy.ts';
-import type { Acting } from '#core/mcp/acting.ts';
+import { carryBearer, type Caller, type Carried } from '#core/mcp/caller.ts';
 import type { FoundMark, MarkedSuspension, Suspension } from '#core/ports/call-marks.ts';
-import { carryBearer, type Carried } from '#core/mcp/carried-bearer.ts';
 import type { Permit } from '#core/mcp/judge.ts';
 import type { McpCalled, McpFailure } from '#core/ports/mcp-client.ts';
 import type { McpProxyWorld, Until } from '#core/mcp/proxy-world.ts';
@@ -12,7 +11,7 @@ import { whileItStands } from '#core/session/watch.ts';
 import type { NoBearer } from '#core/ports/tokens.ts';
 
 export interface PermittedCall {
-  readonly acting: Acting;
+  readonly caller: Caller;
   readonly call: WantedCall;
   readonly permit: Permit;
   /** Of the open call: position of what gave it to its hand. */
@@ -55,7 +54,7 @@ export async function attempt(world: McpProxyWorld, permitted: PermittedCall, un
   const limited = await limitedFor(world, permitted);
   if (limited !== null) return { status: 'limited', retryAfterMs: limited };
   const cut = new AbortController();
-  return whileItStands(world, permitted.acting.key, {
+  return whileItStands(world, permitted.caller.key, {
     stands: isOpen(permitted.call.id),
     work: make(world, permitted, { until, cut: cut.signal }),
     cutOff: () => cut.abort(),
@@ -119,12 +118,12 @@ const NOTHING: Suspension = { requests: [], state: null, causes: [] };
 /** After how long there is room for the call; null when there is. */
 async function limitedFor(
   { buckets, callRate, stamp }: McpProxyWorld,
-  { acting, permit }: PermittedCall,
+  { caller, permit }: PermittedCall,
 ): Promise<number | null> {
   if (callRate === null) return null;
   // Where no vault names a user, each session is its own.
-  const who = permit.identity.user ?? acting.key.session;
-  const taken = await buckets.take(`mcp#${acting.workspace}#${who}#${permit.server.url}`, callRate, 1);
+  const who = permit.identity.user ?? caller.key.session;
+  const taken = await buckets.take(`mcp#${caller.workspace}#${who}#${permit.server.url}`, callRate, 1);
   if (taken.status === 'taken') return null;
   return Math.max(0, Math.ceil(taken.untilUs / 1000) - Date.parse(stamp.now()));
 }

@@ -2,7 +2,7 @@
 import type { AuditEntry } from '#contract/audit.ts';
 import type { WantedCall } from '#contract/mcp-proxy.ts';
 import { canonicalJson } from '#core/ports/canonical-json.ts';
-import type { Acting } from '#core/mcp/acting.ts';
+import type { Caller } from '#core/mcp/caller.ts';
 import type { Judged } from '#core/mcp/judge.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
 
@@ -29,7 +29,7 @@ export const NOTHING_DONE: Omit<CallOutcome, 'outcome'> = {
 
 export function subjectOf(
   { sha256 }: Pick<McpProxyWorld, 'sha256'>,
-  { key, agent }: Acting,
+  { key, agent }: Caller,
   { call, judged }: { readonly call: WantedCall; readonly judged: Omit<Judged, 'decision'> },
 ): Subject {
   return {
@@ -68,12 +68,12 @@ export function intentOf(subject: Subject, { judged: { decision }, isConfirmed }
 /** A call that may not be made, in both of its records. Throws `Fault` `audit_unavailable`. */
 export async function recordDenial(
   world: Pick<McpProxyWorld, 'audit' | 'sha256'>,
-  acting: Acting,
+  caller: Caller,
   denied: { readonly call: WantedCall; readonly judged: Judged; readonly isConfirmed: boolean },
 ): Promise<void> {
-  const subject = subjectOf(world, acting, denied);
+  const subject = subjectOf(world, caller, denied);
   const error = denied.judged.decision.code;
-  const { workspace, key } = acting;
+  const { workspace, key } = caller;
   await world.audit.record(workspace, key.session, intentOf(subject, denied));
   await world.audit.record(workspace, key.session, {
     kind: 'outcome',

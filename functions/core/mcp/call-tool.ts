@@ -5,7 +5,7 @@
  */
 import type { McpProxyRequest, WantedCall } from '#contract/mcp-proxy.ts';
 import type { OpenCall } from '#contract/entries.ts';
-import { actingIn, type Acting } from '#core/mcp/acting.ts';
+import { callerOf, wantedCall, type Caller } from '#core/mcp/caller.ts';
 import { attempt, withhold, type Attempted, type Earlier, type PermittedCall } from '#core/mcp/attempt.ts';
 import { intentOf, NOTHING_DONE, recordDenial, subjectOf } from '#core/mcp/audited.ts';
 import { endingOf, unheard } from '#core/mcp/ending-of-attempt.ts';
@@ -14,14 +14,13 @@ import { judge, type Judged } from '#core/mcp/judge.ts';
 import { judgeAtHand } from '#core/mcp/judge-at-hand.ts';
 import type { McpProxyWorld, Until } from '#core/mcp/proxy-world.ts';
 import { unsaidOutcome } from '#core/mcp/unsaid-outcome.ts';
-import { wantedCall } from '#core/mcp/wanted-call.ts';
 import type { Head, LogKey } from '#core/ports/session-log.ts';
 import { change } from '#core/session/change.ts';
 
 export type CallRequest = Extract<McpProxyRequest, { do: 'call' }>;
 
 interface Made {
-  readonly acting: Acting;
+  readonly caller: Caller;
   readonly call: WantedCall;
   readonly judged: Judged;
   /** Epoch milliseconds. */
@@ -42,12 +41,12 @@ export async function callTool(world: McpProxyWorld, request: CallRequest, until
   const open = head.state.calls.find(({ id }) => id === request.call.id);
   // It waits for a person, has its result, or an interrupt ended it: an attempt before this one may owe the trail a word.
   if (open?.waitsFor !== 'hand') return sayUnsaid(world, { head, request, open, beganMs });
-  const [call, acting] = await Promise.all([wantedCall(world, key, request.call), actingIn(world, key, head)]);
+  const [call, caller] = await Promise.all([wantedCall(world, key, request.call), callerOf(world, key, head)]);
   const { since, isConfirmed } = open;
-  const atHand = await judgeAtHand(world, acting, { call, since, isConfirmed });
+  const atHand = await judgeAtHand(world, caller, { call, since, isConfirmed });
   // It is over by now, waits, or was given to its hand anew: each is what another attempt begins with.
   if (atHand === null) return callTool(world, request, until);
-  const made = { acting, call, judged: atHand.judged, beganMs };
+  const made = { caller, call, judged: atHand.judged, beganMs };
   const ending = await endingFor(world, { ...made, earlier: atHand.earlier, since, isConfirmed }, until);
   if (ending !== null) await conclude(world, made, ending);
 }
@@ -66,11 +65,11 @@ async function sayUnsaid(world: McpProxyWorld, { head, request, open, beganMs }:
   const outcome = await unsaidOutcome(world, { workspace, session, id: wanted.id, open });
   if (outcome === null) return;
   const key: LogKey = { session, thread };
-  const [call, acting] = await Promise.all([wantedCall(world, key, wanted), actingIn(world, key, head)]);
+  const [call, caller] = await Promise.all([wantedCall(world, key, wanted), callerOf(world, key, head)]);
   // No hook hears of it any more.
-  const judged = await judge(world, acting, { ...call, isConfirmed: true });
+  const judged = await judge(world, caller, { ...call, isConfirmed: true });
   const came = { ...NOTHING_DONE, outcome, error: 'attempt_died' };
-  await tellAuditors(world, { acting, call, judged, beganMs }, { came, detail: null, isError: false });
+  await tellAuditors(world, { caller, call, judged, beganMs }, { came, detail: null, isError: false });
   if (open === undefined) await world.marks.done(call.id);
 }
 
@@ -80,14 +79,14 @@ async function endingFor(
   made: MadeAtHand & { readonly earlier: Earlier },
   until: Until,
 ): Promise<Ending | null> {
-  const { acting, call, judged, earlier, since, isConfirmed } = made;
-  const permitted = judged.permit === null ? null : { acting, call, permit: judged.permit, since };
+  const { caller, call, judged, earlier, since, isConfirmed } = made;
+  const permitted = judged.permit === null ? null : { caller, call, permit: judged.permit, since };
   if (earlier.status === 'settled') return null;
   if (earlier.status === 'unknown') return unheard(permitted);
   if (permitted === null) return unlessAnothers(world, made, () => denied(world, made));
   if (earlier.status === 'untold') return endingOf(world, permitted, earlier);
-  const subject = subjectOf(world, acting, { call, judged });
-  await world.audit.record(acting.workspace, acting.key.session, intentOf(subject, { judged, isConfirmed }));
+  const subject = subjectOf(world, caller, { call, judged });
+  await world.audit.record(caller.workspace, caller.key.session, intentOf(subject, { judged, isConfirmed }));
   const attempted = await attempt(world, permitted, until);
   if (attempted.status === 'settled') return null;
   const ending = await endingOf(world, permitted, attempted);
@@ -112,8 +111,8 @@ async function unlessAnothers(
   return other.status === 'unknown' ? unheard(permitted) : null;
 }
 
-async function denied(world: McpProxyWorld, { acting, call, judged, isConfirmed }: MadeAtHand): Promise<Ending> {
-  await recordDenial(world, acting, { call, judged, isConfirmed });
+async function denied(world: McpProxyWorld, { caller, call, judged, isConfirmed }: MadeAtHand): Promise<Ending> {
+  await recordDenial(world, caller, { call, judged, isConfirmed });
   const { code, reason } = judged.decision;
   return failing('denied', reason, { came: { ...NOTHING_DONE, outcome: 'denied', error: code }, detail: code });
 }
@@ -131,17 +130,17 @@ async function conclude(world: McpProxyWorld, made: Made, ending: Ending): Promi
   if (ending.do === 'result') await world.marks.done(call.id);
 }
 
-async function tellSession(world: McpProxyWorld, { acting, call }: Made, ending: Ending): Promise<void> {
-  const head = await world.log.head(acting.key);
+async function tellSession(world: McpProxyWorld, { caller, call }: Made, ending: Ending): Promise<void> {
+  const head = await world.log.head(caller.key);
   if (head === null) return;
   const { error } = ending;
   if (ending.do === 'suspend') {
-    await change(world, acting.key, head, { do: 'suspend', call: call.id, since: ending.since, error: ending.error });
+    await change(world, caller.key, head, { do: 'suspend', call: call.id, since: ending.since, error: ending.error });
     return;
   }
   const { content, isError } = ending;
   const result = { do: 'result' as const, call: call.id, content, isError };
-  await change(world, acting.key, head, error === undefined ? result : { ...result, error });
+  await change(world, caller.key, head, error === undefined ? result : { ...result, error });
 }
 
 async function tellAuditors(
@@ -149,16 +148,16 @@ async function tellAuditors(
   made: Made,
   { came, detail, isError }: Pick<Ending, 'came' | 'detail'> & { readonly isError: boolean },
 ): Promise<void> {
-  const { acting, call, judged, beganMs } = made;
+  const { caller, call, judged, beganMs } = made;
   const durationMs = Math.max(0, Date.parse(world.stamp.now()) - beganMs);
   // A denial has had both of its records before anybody was told of it.
   if (came.outcome !== 'denied') {
-    const subject = subjectOf(world, acting, made);
+    const subject = subjectOf(world, caller, made);
     const outcome = { kind: 'outcome' as const, ...subject, ...came, duration_ms: durationMs };
-    await world.audit.record(acting.workspace, acting.key.session, outcome);
+    await world.audit.record(caller.workspace, caller.key.session, outcome);
   }
   world.journal.line('tool call', {
-    ...acting.key,
+    ...caller.key,
     call: call.id,
     tool: 'mcp',
     server: judged.server?.name ?? null,

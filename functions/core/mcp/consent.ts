@@ -2,14 +2,14 @@
 import type { OpenCall } from '#contract/entries.ts';
 import type { CredentialId } from '#contract/ids.ts';
 import { Fault } from '#core/ports/errors.ts';
-import type { Acting, Identity, KnownServer } from '#core/mcp/acting.ts';
+import type { Caller, KnownIdentity, KnownServer } from '#core/mcp/caller.ts';
 import type { McpFailure } from '#core/ports/mcp-client.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
 import type { NoBearer } from '#core/ports/tokens.ts';
 
 export interface Consent {
   readonly server: KnownServer;
-  readonly identity: Extract<Identity, { status: 'known' }>;
+  readonly identity: KnownIdentity;
   /** What the server said of it; null when it was not asked. */
   readonly challenge: Pick<McpFailure, 'scopes' | 'resourceMetadata'> | null;
   /** What goes on by itself afterwards; null for the list of tools. */
@@ -34,7 +34,7 @@ export function pastedCredential({ match }: Holder): CredentialId | null {
 /** For people, never for the model. Null when no consent could help, or nobody can be asked for it here. */
 export async function consentUrl(
   { links, enterprise }: Pick<McpProxyWorld, 'links' | 'enterprise'>,
-  { key, workspace, agent }: Acting,
+  { key, workspace, agent }: Caller,
   { server, identity, challenge, call }: Consent,
 ): Promise<string | null> {
   const { home, managed } = identity;

@@ -2,12 +2,11 @@
 import type { ToolContent } from '#contract/content.ts';
 import type { PermittedCall } from '#core/mcp/attempt.ts';
 import { NOTHING_DONE, type CallOutcome } from '#core/mcp/audited.ts';
-import type { Suspension } from '#core/ports/call-marks.ts';
-import type { Carried } from '#core/mcp/carried-bearer.ts';
+import type { McpTrouble, Suspension } from '#core/ports/call-marks.ts';
+import type { Carried } from '#core/mcp/caller.ts';
 import { consentUrl, pastedCredential, type Holder } from '#core/mcp/consent.ts';
 import type { McpFailure } from '#core/ports/mcp-client.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
-import type { McpTrouble } from '#core/ports/call-marks.ts';
 import type { NoBearer } from '#core/ports/tokens.ts';
 
 /** For the audit trail; how long it took is the caller's to know. */
@@ -92,11 +91,11 @@ const UNAUTHENTICATED = {
 /** Where the user can consent, for people. */
 export function linkFor(
   world: McpProxyWorld,
-  { acting, call: { id }, since, permit }: PermittedCall,
+  { caller, call: { id }, since, permit }: PermittedCall,
   challenge: McpFailure | null,
 ) {
   const { server, identity } = permit;
-  return consentUrl(world, acting, { server, identity, challenge, call: { id, since } });
+  return consentUrl(world, caller, { server, identity, challenge, call: { id, since } });
 }
 
 export function withLink({ message, ...error }: McpTrouble, url: string): McpTrouble {

@@ -3,7 +3,7 @@
  * the last word. While that takes its time everything else may change, so it is looked at again before anything is sent.
  */
 import type { WantedCall } from '#contract/mcp-proxy.ts';
-import type { Acting } from '#core/mcp/acting.ts';
+import type { Caller } from '#core/mcp/caller.ts';
 import { earlierAttempts, type Earlier } from '#core/mcp/attempt.ts';
 import { denial, judge, type DenialCode, type Judged } from '#core/mcp/judge.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
@@ -27,22 +27,22 @@ export interface JudgedAtHand {
 /** Null when it is not at this hand any more. Without a hook nothing is read twice. */
 export async function judgeAtHand(
   world: McpProxyWorld,
-  acting: Acting,
+  caller: Caller,
   atHand: CallAtHand,
 ): Promise<JudgedAtHand | null> {
   const { call, isConfirmed } = atHand;
   // Before it is denied, limited or left without a token, all of which say that it was not made.
   const [hooked, earlier] = await Promise.all([
-    judgeWithHook(world, acting, { ...call, isConfirmed }),
+    judgeWithHook(world, caller, { ...call, isConfirmed }),
     earlierAttempts(world, atHand),
   ]);
   const { judged, isAsked } = hooked;
   if (!isAsked) return { judged, earlier };
-  const head = await world.log.head(acting.key);
+  const head = await world.log.head(caller.key);
   if (head === null || !isStill(head, atHand)) return null;
   const input = judged.permit?.input ?? call.input;
   const [now, later] = await Promise.all([
-    judge(world, { ...acting, head }, { ...call, input, isConfirmed }),
+    judge(world, { ...caller, head }, { ...call, input, isConfirmed }),
     earlierAttempts(world, atHand),
   ]);
   return { judged: judged.permit === null ? judged : afterHook(judged, confirmed(now, isConfirmed)), earlier: later };
@@ -51,10 +51,10 @@ export async function judgeAtHand(
 /** `isAsked`: a hook was, which may have taken seconds. */
 async function judgeWithHook(
   world: McpProxyWorld,
-  acting: Acting,
+  caller: Caller,
   wanted: Wanted,
 ): Promise<{ readonly judged: Judged; readonly isAsked: boolean }> {
-  const judged = confirmed(await judge(world, acting, wanted), wanted.isConfirmed);
+  const judged = confirmed(await judge(world, caller, wanted), wanted.isConfirmed);
   const { permit } = judged;
   if (permit === null) return { judged, isAsked: false };
   const call = { id: wanted.id, facts: permit.facts, input: permit.input };

@@ -1,7 +1,7 @@
 /** Verdicts on the calls of an answer, before the answer is told: what is denied is never shown as allowed. */
 import type { McpVerdict, WantedCall } from '#contract/mcp-proxy.ts';
 import { Fault } from '#core/ports/errors.ts';
-import { actingIn, type Acting } from '#core/mcp/acting.ts';
+import { callerOf, type Caller } from '#core/mcp/caller.ts';
 import { recordDenial } from '#core/mcp/audited.ts';
 import { judge } from '#core/mcp/judge.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
@@ -13,17 +13,17 @@ export async function judgeCalls(
   key: LogKey,
   calls: readonly WantedCall[],
 ): Promise<readonly McpVerdict[]> {
-  const acting = await actingIn(world, key);
-  return Promise.all(calls.map((call) => verdictOn(world, acting, call)));
+  const caller = await callerOf(world, key);
+  return Promise.all(calls.map((call) => verdictOn(world, caller, call)));
 }
 
-async function verdictOn(world: McpProxyWorld, acting: Acting, call: WantedCall): Promise<McpVerdict> {
+async function verdictOn(world: McpProxyWorld, caller: Caller, call: WantedCall): Promise<McpVerdict> {
   const isConfirmed = false;
-  const judged = await judge(world, acting, { ...call, isConfirmed });
+  const judged = await judge(world, caller, { ...call, isConfirmed });
   const { decision, reason } = judged.decision;
   if (decision !== 'deny') return { id: call.id, decision, reason: '' };
   try {
-    await recordDenial(world, acting, { call, judged, isConfirmed });
+    await recordDenial(world, caller, { call, judged, isConfirmed });
   } catch (error) {
     if (!(error instanceof Fault) || error.code !== 'audit_unavailable') throw error;
     return { id: call.id, decision, reason: UNRECORDED };

@@ -3,7 +3,7 @@ import type { McpTool, OfferedTool } from '#contract/mcp.ts';
 import type { WantedCall } from '#contract/mcp-proxy.ts';
 import { primaryThread } from '#contract/ids.ts';
 import { effectiveMcpConfig } from '#core/tools/effective-config.ts';
-import { identify, knownServer, type Acting, type Identity, type KnownServer } from '#core/mcp/acting.ts';
+import { identify, knownServer, type Caller, type KnownIdentity, type KnownServer } from '#core/mcp/caller.ts';
 import { fingerprint } from '#core/mcp/pins.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
 import type { CallFacts, Decision } from '#core/ports/policy.ts';
@@ -20,30 +20,29 @@ export interface Judged {
 export interface Permit {
   readonly server: KnownServer;
   readonly tool: McpTool;
-  readonly identity: Known;
+  readonly identity: KnownIdentity;
   /** What policy was told. */
   readonly facts: CallFacts;
   /** What is to be sent. */
   readonly input: WantedCall['input'];
 }
 
-type Known = Extract<Identity, { status: 'known' }>;
 type Wanted = Pick<WantedCall, 'server' | 'tool' | 'input'> & { readonly isConfirmed: boolean };
 
-export async function judge(world: McpProxyWorld, acting: Acting, wanted: Wanted): Promise<Judged> {
-  const declared = acting.agent.mcp_servers.find(({ name }) => name === wanted.server);
+export async function judge(world: McpProxyWorld, caller: Caller, wanted: Wanted): Promise<Judged> {
+  const declared = caller.agent.mcp_servers.find(({ name }) => name === wanted.server);
   const server = declared === undefined ? null : knownServer(declared);
   if (server === null) return denied('unknown_server', null);
   // None of these reads needs what another finds, and the model's turn waits for all of them.
   const [identity, tool] = await Promise.all([
-    identify(world, acting, server.url),
-    usableTool(world, acting, { server, name: wanted.tool }),
-    world.policies.prepare(acting.workspace),
+    identify(world, caller, server.url),
+    usableTool(world, caller, { server, name: wanted.tool }),
+    world.policies.prepare(caller.workspace),
   ]);
   if (identity.status !== 'known') return denied('two_users', server);
   const { user } = identity;
   if (typeof tool === 'string') return denied(tool, server, user);
-  const facts = factsOf(world, acting, { server, user, tool, isConfirmed: wanted.isConfirmed });
+  const facts = factsOf(world, caller, { server, user, tool, isConfirmed: wanted.isConfirmed });
   const decision = await world.policies.decide(facts, wanted.input);
   const { input } = wanted;
   const permit = decision.decision === 'deny' ? null : { server, tool, identity, facts, input };
@@ -53,7 +52,7 @@ export async function judge(world: McpProxyWorld, acting: Acting, wanted: Wanted
 /** What policy is told, apart from the model's arguments. */
 export function factsOf(
   { stamp }: Pick<McpProxyWorld, 'stamp'>,
-  { key, workspace, agent }: Acting,
+  { key, workspace, agent }: Caller,
   call: Pick<CallFacts, 'server' | 'user' | 'tool' | 'isConfirmed'>,
 ): CallFacts {
   const isPrimary = key.thread === primaryThread(key.session);
@@ -70,14 +69,14 @@ export function factsOf(
 /** The tool as the model knows it, if the agent enables it and that is what was pinned; else why it may not be used. */
 async function usableTool(
   world: McpProxyWorld,
-  acting: Acting,
+  caller: Caller,
   { server, name }: { readonly server: KnownServer; readonly name: string },
 ): Promise<McpTool | 'unknown_tool' | 'tool_drift'> {
-  const config = effectiveMcpConfig(acting.agent.tools, { server: server.name, tool: name });
+  const config = effectiveMcpConfig(caller.agent.tools, { server: server.name, tool: name });
   if (config?.enabled !== true) return 'unknown_tool';
   const [offered, pins] = await Promise.all([
-    offeredTools(world, acting),
-    world.pins.find(acting.workspace, server.url),
+    offeredTools(world, caller),
+    world.pins.find(caller.workspace, server.url),
   ]);
   const pinned = pins.get(name);
   // Whoever has seen it change: what this session was offered before may be what was pinned, and is that no more.
@@ -88,7 +87,7 @@ async function usableTool(
 }
 
 /** The tools that the log says the model was offered last. */
-async function offeredTools({ log }: McpProxyWorld, { key, head }: Acting): Promise<readonly OfferedTool[]> {
+async function offeredTools({ log }: McpProxyWorld, { key, head }: Caller): Promise<readonly OfferedTool[]> {
   const { mcp } = head.state;
   const entry = mcp === null ? null : await log.entryAt(key, mcp.at);
   const record = entry !== null && 'record' in entry ? entry.record : null;

@@ -4,8 +4,15 @@
  */
 import type { SessionAgent } from '#contract/agents.ts';
 import type { McpServer, McpTool, ServerListing } from '#contract/mcp.ts';
-import { actingIn, identify, knownServer, type Acting, type Identity, type KnownServer } from '#core/mcp/acting.ts';
-import { carryBearer } from '#core/mcp/carried-bearer.ts';
+import {
+  callerOf,
+  carryBearer,
+  identify,
+  knownServer,
+  type Caller,
+  type KnownIdentity,
+  type KnownServer,
+} from '#core/mcp/caller.ts';
 import { consentHelps, consentUrl, type Holder } from '#core/mcp/consent.ts';
 import { withoutUnseen } from '#core/mcp/pins.ts';
 import type { McpFailure, McpListed } from '#core/ports/mcp-client.ts';
@@ -18,9 +25,9 @@ import { unlessAborted } from '#core/ports/unless-aborted.ts';
 import type { NoBearer } from '#core/ports/tokens.ts';
 
 export async function listTools(world: McpProxyWorld, key: LogKey, until: Until): Promise<readonly ServerListing[]> {
-  const acting = await actingIn(world, key);
-  const servers = usedServers(acting.agent);
-  const listings = await Promise.all(servers.map((server) => listingOf(world, acting, { server, until })));
+  const caller = await callerOf(world, key);
+  const servers = usedServers(caller.agent);
+  const listings = await Promise.all(servers.map((server) => listingOf(world, caller, { server, until })));
   return withinRoom(listings);
 }
 
@@ -53,27 +60,27 @@ function usedServers({ mcp_servers: servers, tools }: SessionAgent): readonly Mc
 
 interface Asked {
   readonly server: KnownServer;
-  readonly identity: Extract<Identity, { status: 'known' }>;
+  readonly identity: KnownIdentity;
 }
 
 async function listingOf(
   world: McpProxyWorld,
-  acting: Acting,
+  caller: Caller,
   { server: declared, until }: { readonly server: McpServer; readonly until: Until },
 ): Promise<ServerListing> {
   const server = knownServer(declared);
   if (server === null) return failed(declared.name, badUrl(declared.name));
-  const identity = await identify(world, acting, server.url);
+  const identity = await identify(world, caller, server.url);
   if (identity.status !== 'known') return failed(server.name, twoUsers(server.name));
   const asked = { server, identity };
   const answer = await inTime(ask(world, asked, until), until);
   if (answer.status === 'listed') {
     const { tools: said, askedAt } = answer;
-    const tools = await offerable(world, acting, { server, user: identity.user, tools: said, askedAt });
+    const tools = await offerable(world, caller, { server, user: identity.user, tools: said, askedAt });
     return { status: 'listed', server: server.name, tools: [...tools] };
   }
-  tell(world, acting, { server, answer });
-  return failedListing(world, acting, { ...asked, answer });
+  tell(world, caller, { server, answer });
+  return failedListing(world, caller, { ...asked, answer });
 }
 
 /** Whoever is late with a token or with a list takes nothing away from the others. */
@@ -117,7 +124,7 @@ async function ask(
 
 async function failedListing(
   world: McpProxyWorld,
-  acting: Acting,
+  caller: Caller,
   { server, identity, answer }: Asked & { readonly answer: McpFailure | NoBearer },
 ): Promise<ServerListing> {
   const trouble = troubleWith(server.name, answer, identity);
@@ -126,7 +133,7 @@ async function failedListing(
     return failed(server.name, trouble);
   }
   const challenge = answer.status === 'failed' ? answer : null;
-  const url = await consentUrl(world, acting, { server, identity, challenge, call: null });
+  const url = await consentUrl(world, caller, { server, identity, challenge, call: null });
   return { ...failed(server.name, trouble), ...(url === null ? {} : { action_url: url }) };
 }
 
@@ -148,7 +155,7 @@ function failed(server: string, { type, message }: Trouble): Extract<ServerListi
 
 function tell(
   { journal }: Pick<McpProxyWorld, 'journal'>,
-  { key }: Acting,
+  { key }: Caller,
   { server, answer }: { readonly server: KnownServer; readonly answer: McpFailure | NoBearer },
 ): void {
   journal.line('tool list', {

@@ -3,7 +3,7 @@ import type { Instant } from '#contract/ids.ts';
 import type { McpTool } from '#contract/mcp.ts';
 import { effectiveMcpConfig } from '#core/tools/effective-config.ts';
 import { Fault } from '#core/ports/errors.ts';
-import type { Acting, KnownServer } from '#core/mcp/acting.ts';
+import type { Caller, KnownServer } from '#core/mcp/caller.ts';
 import { factsOf } from '#core/mcp/judge.ts';
 import { fingerprint, withoutUnseen, withOwnName } from '#core/mcp/pins.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
@@ -27,32 +27,32 @@ interface Offering {
 
 export async function offerable(
   world: McpProxyWorld,
-  acting: Acting,
+  caller: Caller,
   { server, user, tools, askedAt }: Offering,
 ): Promise<readonly McpTool[]> {
   const seen = withOwnName(tools)
-    .filter(({ name }) => effectiveMcpConfig(acting.agent.tools, { server: server.name, tool: name })?.enabled === true)
+    .filter(({ name }) => effectiveMcpConfig(caller.agent.tools, { server: server.name, tool: name })?.enabled === true)
     .map(withoutUnseen)
     .map((tool) => ({ tool, sha256: fingerprint(tool, world.sha256) }));
   const [pins] = await Promise.all([
-    world.pins.find(acting.workspace, server.url),
-    world.policies.prepare(acting.workspace),
+    world.pins.find(caller.workspace, server.url),
+    world.policies.prepare(caller.workspace),
   ]);
   const unknown = seen.filter(({ tool }) => !pins.has(tool.name));
   const pinned = unknown.slice(0, Math.max(0, MAX_PINS - pins.size));
-  if (pinned.length > 0) await world.pins.pin(acting.workspace, server.url, pinned, world.stamp.now());
+  if (pinned.length > 0) await world.pins.pin(caller.workspace, server.url, pinned, world.stamp.now());
   const tooMany = new Set(unknown.slice(pinned.length));
   const drifted = seen.filter((one) => isDrifted(one, pins.get(one.tool.name)));
   const restored = seen.filter((one) => isRestored(one, pins.get(one.tool.name)));
   await Promise.all([
-    ...drifted.map((one) => quarantine(world, acting, { server, user, ...one, pinned: pins.get(one.tool.name) })),
+    ...drifted.map((one) => quarantine(world, caller, { server, user, ...one, pinned: pins.get(one.tool.name) })),
     ...restored.map(({ tool: { name }, sha256 }) =>
-      world.pins.settle(acting.workspace, server.url, { name, sha256 }, askedAt),
+      world.pins.settle(caller.workspace, server.url, { name, sha256 }, askedAt),
     ),
   ]);
   const same = seen.flatMap((one) => (drifted.includes(one) || tooMany.has(one) ? [] : [one.tool]));
   const visible = await Promise.all(
-    same.map((tool) => world.policies.isVisible(factsOf(world, acting, { server, user, tool, isConfirmed: false }))),
+    same.map((tool) => world.policies.isVisible(factsOf(world, caller, { server, user, tool, isConfirmed: false }))),
   );
   return same.filter((_tool, index) => visible[index] === true);
 }
@@ -74,15 +74,15 @@ interface Drifting extends Seen, Pick<Offering, 'server' | 'user'> {
  * Recorded before it is remembered: what could not be recorded is news to the next listing, too. What is no news is
  * remembered again, so that a listing which began before this one does not take it for settled.
  */
-async function quarantine(world: McpProxyWorld, acting: Acting, drifting: Drifting): Promise<void> {
+async function quarantine(world: McpProxyWorld, caller: Caller, drifting: Drifting): Promise<void> {
   const { server, tool, sha256, pinned } = drifting;
-  if (pinned?.drifted?.sha256 !== sha256 && (await record(world, acting, drifting)) === 'unavailable') return;
-  await world.pins.drift(acting.workspace, server.url, { tool, sha256 }, world.stamp.now());
+  if (pinned?.drifted?.sha256 !== sha256 && (await record(world, caller, drifting)) === 'unavailable') return;
+  await world.pins.drift(caller.workspace, server.url, { tool, sha256 }, world.stamp.now());
 }
 
 async function record(
   { audit }: McpProxyWorld,
-  { workspace, key }: Acting,
+  { workspace, key }: Caller,
   { server, user, tool, sha256 }: Drifting,
 ): Promise<'recorded' | 'unavailable'> {
   try {

@@ -12,9 +12,8 @@ import type { Policies } from '#core/ports/policy.ts';
 import type { Journal } from '#core/ports/journal.ts';
 import type { Pause, Stamp } from '#core/ports/stamp.ts';
 import type { SessionLog } from '#core/ports/session-log.ts';
-import type { TokenBuckets } from '#core/ports/token-bucket.ts';
+import type { Bucket, TokenBuckets } from '#core/ports/token-bucket.ts';
 import type { SessionRecords } from '#core/ports/records.ts';
-import type { Bucket } from '#core/ports/token-bucket.ts';
 import type { Tokens } from '#core/ports/tokens.ts';
 import type { CredentialRecords } from '#core/ports/vault-records.ts';
 

@@ -4,11 +4,10 @@
  */
 import type { Entry, OpenCall, SessionState } from '#contract/entries.ts';
 import type { Enterprise } from '#core/vault/enterprise.ts';
-import { actingIn, identify, knownServer, type Acting } from '#core/mcp/acting.ts';
+import { callerOf, identify, knownServer, wantedCall, type Caller } from '#core/mcp/caller.ts';
 import { recordDenial } from '#core/mcp/audited.ts';
 import type { Judged } from '#core/mcp/judge.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
-import { wantedCall } from '#core/mcp/wanted-call.ts';
 import type { Decision } from '#core/ports/policy.ts';
 import type { Append } from '#core/ports/session-log.ts';
 
@@ -37,8 +36,8 @@ export async function recordRefused(
 ): Promise<void> {
   const refused = refusedCalls(after.state, entries);
   if (refused.length === 0) return;
-  const acting = await actingIn(world, key, after);
-  await Promise.all(refused.map((open) => recordOne(world, acting, open)));
+  const caller = await callerOf(world, key, after);
+  await Promise.all(refused.map((open) => recordOne(world, caller, open)));
 }
 
 function refusedCalls({ calls }: SessionState, entries: readonly Entry[]): readonly OpenCall[] {
@@ -51,17 +50,17 @@ function refusedBy(entry: Entry): OpenCall['id'] | null {
   return entry.event.result === 'deny' ? entry.event.tool_use_id : null;
 }
 
-async function recordOne(world: RefusalWorld, acting: Acting, open: OpenCall): Promise<void> {
-  const call = await wantedCall(world, acting.key, open);
-  const judged = { decision: REFUSED, ...(await whoseCall(world, acting, call.server)), permit: null };
-  await recordDenial(world, acting, { call, judged, isConfirmed: false });
+async function recordOne(world: RefusalWorld, caller: Caller, open: OpenCall): Promise<void> {
+  const call = await wantedCall(world, caller.key, open);
+  const judged = { decision: REFUSED, ...(await whoseCall(world, caller, call.server)), permit: null };
+  await recordDenial(world, caller, { call, judged, isConfirmed: false });
 }
 
 /** As far as it can be told: an agent may have lost the server while the call waited. */
-async function whoseCall(world: RefusalWorld, acting: Acting, name: string): Promise<Pick<Judged, 'server' | 'user'>> {
-  const declared = acting.agent.mcp_servers.find((server) => server.name === name);
+async function whoseCall(world: RefusalWorld, caller: Caller, name: string): Promise<Pick<Judged, 'server' | 'user'>> {
+  const declared = caller.agent.mcp_servers.find((server) => server.name === name);
   const server = declared === undefined ? null : knownServer(declared);
   if (server === null) return { server, user: null };
-  const identity = await identify(world, acting, server.url);
+  const identity = await identify(world, caller, server.url);
   return { server, user: identity.status === 'known' ? identity.user : null };
 }
