@@ -3,7 +3,7 @@ import { EventsSend, SessionEvent } from '#contract/events.ts';
 import { Instant, SessionId } from '#contract/ids.ts';
 import { Order, pageOf } from '#contract/pages.ts';
 import { EventsQuery, NoQuery } from '#contract/queries.ts';
-import { recordRefused } from '#core/mcp/record-refused.ts';
+import { recordRefused } from '#core/mcp/judge-calls.ts';
 import type { Append } from '#core/ports/session-log.ts';
 import { isWithin, rangeOf } from '#core/requests/created-range.ts';
 import type { Range } from '#core/ports/records.ts';

@@ -1,33 +1,32 @@
-/** A call's records in the audit trail: who wanted what, how it was judged, what came of it. */
+/** A call's two records in the audit trail: the intent (who wanted what, how it was judged) and the outcome. */
 import type { AuditEntry } from '#contract/audit.ts';
 import type { WantedCall } from '#contract/mcp-proxy.ts';
-import { canonicalJson } from '#core/ports/canonical-json.ts';
 import type { Caller } from '#core/mcp/caller.ts';
 import type { Judged } from '#core/mcp/judge.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
+import { canonicalJson } from '#core/ports/canonical-json.ts';
 
 type Intent = Extract<AuditEntry, { kind: 'intent' }>;
-export type Outcome = Extract<AuditEntry, { kind: 'outcome' }>;
+type Outcome = Extract<AuditEntry, { kind: 'outcome' }>;
 
 type Judgement = 'decision' | 'code' | 'policy_ids' | 'policy_sha256' | 'mode' | 'would' | 'confirmed';
 type Subject = Omit<Intent, 'kind' | Judgement>;
-/** What came of a call, apart from whose it was. */
-export type CallOutcome = Omit<Outcome, 'kind' | keyof Subject>;
+/** What came of a call, apart from which call it was and how long it took. */
+export type Came = Omit<Outcome, 'kind' | 'duration_ms' | keyof Subject>;
 
-/** The model writes names of tools and servers that do not exist, as long as it likes. */
+/** The model may write names of tools and servers that do not exist, of any length. */
 const MAX_NAME_CHARS = 256;
 
-export const NOTHING_DONE: Omit<CallOutcome, 'outcome'> = {
+export const NOTHING_DONE: Omit<Came, 'outcome'> = {
   error: null,
   vault: null,
   credential: null,
   credential_version: null,
   http_status: null,
-  duration_ms: 0,
   secret_echo: false,
 };
 
-export function subjectOf(
+function subjectOf(
   { sha256 }: Pick<McpProxyWorld, 'sha256'>,
   { key, agent }: Caller,
   { call, judged }: { readonly call: WantedCall; readonly judged: Omit<Judged, 'decision'> },
@@ -45,41 +44,51 @@ export function subjectOf(
   };
 }
 
-/** What became of the wish to make a call, and whether a person had confirmed it by then. */
-export interface JudgedIntent {
-  readonly judged: Pick<Judged, 'decision'>;
+/** A call as it was judged, and whether a person had confirmed it by then. */
+export interface JudgedCall {
+  readonly call: WantedCall;
+  readonly judged: Judged;
   readonly isConfirmed: boolean;
 }
 
-export function intentOf(subject: Subject, { judged: { decision }, isConfirmed }: JudgedIntent): Intent {
-  return {
+/** Throws `Fault` `audit_unavailable`. */
+export async function recordIntent(
+  world: Pick<McpProxyWorld, 'audit' | 'sha256'>,
+  caller: Caller,
+  judgedCall: JudgedCall,
+): Promise<void> {
+  const { decision } = judgedCall.judged;
+  await world.audit.record(caller.workspace, caller.key.session, {
     kind: 'intent',
-    ...subject,
+    ...subjectOf(world, caller, judgedCall),
     decision: decision.decision,
     code: decision.code,
     policy_ids: [...decision.policyIds],
     policy_sha256: decision.policySha256,
     mode: decision.mode,
     would: decision.would,
-    confirmed: isConfirmed,
-  };
+    confirmed: judgedCall.isConfirmed,
+  });
 }
 
-/** A call that may not be made, in both of its records. Throws `Fault` `audit_unavailable`. */
+/** Both records of a call that may not be made. Throws `Fault` `audit_unavailable`. */
 export async function recordDenial(
   world: Pick<McpProxyWorld, 'audit' | 'sha256'>,
   caller: Caller,
-  denied: { readonly call: WantedCall; readonly judged: Judged; readonly isConfirmed: boolean },
+  denied: JudgedCall,
 ): Promise<void> {
-  const subject = subjectOf(world, caller, denied);
-  const error = denied.judged.decision.code;
-  const { workspace, key } = caller;
-  await world.audit.record(workspace, key.session, intentOf(subject, denied));
-  await world.audit.record(workspace, key.session, {
-    kind: 'outcome',
-    ...subject,
-    ...NOTHING_DONE,
-    outcome: 'denied',
-    error,
-  });
+  const { code } = denied.judged.decision;
+  await recordIntent(world, caller, denied);
+  await recordOutcome(world, caller, denied, { ...NOTHING_DONE, outcome: 'denied', error: code, duration_ms: 0 });
+}
+
+/** Throws `Fault` `audit_unavailable`. */
+export async function recordOutcome(
+  world: Pick<McpProxyWorld, 'audit' | 'sha256'>,
+  caller: Caller,
+  call: Pick<JudgedCall, 'call' | 'judged'>,
+  came: Came & Pick<Outcome, 'duration_ms'>,
+): Promise<void> {
+  const entry = { kind: 'outcome' as const, ...subjectOf(world, caller, call), ...came };
+  await world.audit.record(caller.workspace, caller.key.session, entry);
 }

@@ -1,36 +1,26 @@
 /**
- * One call of an MCP server's tool, as the session's user: judged, recorded, sent at most once, answered in the log and
- * recorded again (governance §8.4). Whatever dies in between, the next attempt knows what may have happened: nothing is
- * sent before the intent is on record, and what may have been sent is never sent again.
+ * One call of an MCP server's tool, as the session's user: it is judged, recorded, sent at most once, answered in the log
+ * and recorded again (`docs/design.md`, MCP calls). If the process dies at any point, the next attempt knows what may have
+ * happened: the intent is on record before anything is sent, and a call that may have been sent is never sent again.
  */
-import type { McpProxyRequest, WantedCall } from '#contract/mcp-proxy.ts';
 import type { OpenCall } from '#contract/entries.ts';
-import { callerOf, wantedCall, type Caller } from '#core/mcp/caller.ts';
-import { attempt, withhold, type Attempted, type Earlier, type PermittedCall } from '#core/mcp/attempt.ts';
-import { intentOf, NOTHING_DONE, recordDenial, subjectOf } from '#core/mcp/audited.ts';
-import { endingOf, unheard } from '#core/mcp/ending-of-attempt.ts';
-import { failing, type Ending } from '#core/mcp/ending.ts';
-import { judge, type Judged } from '#core/mcp/judge.ts';
-import { judgeAtHand } from '#core/mcp/judge-at-hand.ts';
+import type { McpProxyRequest } from '#contract/mcp-proxy.ts';
+import { attempt, type Attempted, type PermittedCall } from '#core/mcp/attempt.ts';
+import { NOTHING_DONE, recordDenial, recordIntent, recordOutcome } from '#core/mcp/audited.ts';
+import { callerOf, wantedCall } from '#core/mcp/caller.ts';
+import { unsaidOutcome, withhold } from '#core/mcp/earlier.ts';
+import { judge, judgeAtHand, type CallAtHand, type Judged, type JudgedAtHand } from '#core/mcp/judge.ts';
+import { failing, outcomeOf, unheard, type Outcome } from '#core/mcp/outcome.ts';
 import type { McpProxyWorld, Until } from '#core/mcp/proxy-world.ts';
-import { unsaidOutcome } from '#core/mcp/unsaid-outcome.ts';
 import type { Head, LogKey } from '#core/ports/session-log.ts';
 import { change } from '#core/session/change.ts';
 
 export type CallRequest = Extract<McpProxyRequest, { do: 'call' }>;
 
-interface Made {
-  readonly caller: Caller;
-  readonly call: WantedCall;
+interface Made extends Pick<CallAtHand, 'caller' | 'call'> {
   readonly judged: Judged;
   /** Epoch milliseconds. */
   readonly beganMs: number;
-}
-
-/** As its hand was given it. */
-interface MadeAtHand extends Made {
-  readonly since: number;
-  readonly isConfirmed: boolean;
 }
 
 export async function callTool(world: McpProxyWorld, request: CallRequest, until: Until): Promise<void> {
@@ -39,16 +29,15 @@ export async function callTool(world: McpProxyWorld, request: CallRequest, until
   const head = await world.log.head(key);
   if (head === null) return;
   const open = head.state.calls.find(({ id }) => id === request.call.id);
-  // It waits for a person, has its result, or an interrupt ended it: an attempt before this one may owe the trail a word.
-  if (open?.waitsFor !== 'hand') return sayUnsaid(world, { head, request, open, beganMs });
+  // The call waits for a person or is over, and an attempt that died may have left its outcome unrecorded.
+  if (open?.waitsFor !== 'hand') return recordUnsaid(world, { head, request, open, beganMs });
   const [call, caller] = await Promise.all([wantedCall(world, key, request.call), callerOf(world, key, head)]);
-  const { since, isConfirmed } = open;
-  const atHand = await judgeAtHand(world, caller, { call, since, isConfirmed });
-  // It is over by now, waits, or was given to its hand anew: each is what another attempt begins with.
-  if (atHand === null) return callTool(world, request, until);
-  const made = { caller, call, judged: atHand.judged, beganMs };
-  const ending = await endingFor(world, { ...made, earlier: atHand.earlier, since, isConfirmed }, until);
-  if (ending !== null) await conclude(world, made, ending);
+  const atHand: CallAtHand = { caller, call, since: open.since, isConfirmed: open.isConfirmed };
+  const judged = await judgeAtHand(world, atHand);
+  // Meanwhile the call ended, was suspended or was given to its hand anew: this attempt begins again from there.
+  if (judged === null) return callTool(world, request, until);
+  const outcome = await outcomeFor(world, { ...atHand, ...judged }, until);
+  if (outcome !== null) await conclude(world, { caller, call, judged: judged.judged, beganMs }, outcome);
 }
 
 interface NotAtHand {
@@ -58,41 +47,40 @@ interface NotAtHand {
   readonly beganMs: number;
 }
 
-/** For auditors alone: the session has been told, or nobody waits for a word. */
-async function sayUnsaid(world: McpProxyWorld, { head, request, open, beganMs }: NotAtHand): Promise<void> {
+/** Writes only to the audit trail: the session has been told, or does not wait for the call any more. */
+async function recordUnsaid(world: McpProxyWorld, { head, request, open, beganMs }: NotAtHand): Promise<void> {
   const { session, thread, call: wanted } = request;
   const { workspace } = head.state;
   const outcome = await unsaidOutcome(world, { workspace, session, id: wanted.id, open });
   if (outcome === null) return;
   const key: LogKey = { session, thread };
   const [call, caller] = await Promise.all([wantedCall(world, key, wanted), callerOf(world, key, head)]);
-  // No hook hears of it any more.
+  // Policy alone judges it for the record: hooks are asked only of calls that may be made.
   const judged = await judge(world, caller, { ...call, isConfirmed: true });
   const came = { ...NOTHING_DONE, outcome, error: 'attempt_died' };
   await tellAuditors(world, { caller, call, judged, beganMs }, { came, detail: null, isError: false });
   if (open === undefined) await world.marks.done(call.id);
 }
 
-/** Null when another attempt has concluded it. */
-async function endingFor(
+/** Null when another attempt has concluded the call. */
+async function outcomeFor(
   world: McpProxyWorld,
-  made: MadeAtHand & { readonly earlier: Earlier },
+  made: CallAtHand & JudgedAtHand,
   until: Until,
-): Promise<Ending | null> {
-  const { caller, call, judged, earlier, since, isConfirmed } = made;
+): Promise<Outcome | null> {
+  const { caller, call, judged, earlier, since } = made;
   const permitted = judged.permit === null ? null : { caller, call, permit: judged.permit, since };
   if (earlier.status === 'settled') return null;
   if (earlier.status === 'unknown') return unheard(permitted);
-  if (permitted === null) return unlessAnothers(world, made, () => denied(world, made));
-  if (earlier.status === 'untold') return endingOf(world, permitted, earlier);
-  const subject = subjectOf(world, caller, { call, judged });
-  await world.audit.record(caller.workspace, caller.key.session, intentOf(subject, { judged, isConfirmed }));
+  if (permitted === null) return unlessAnothers(world, { ...made, permitted }, () => denied(world, made));
+  if (earlier.status === 'untold') return outcomeOf(world, permitted, earlier);
+  await recordIntent(world, caller, made);
   const attempted = await attempt(world, permitted, until);
   if (attempted.status === 'settled') return null;
-  const ending = await endingOf(world, permitted, attempted);
-  return isUnsent(attempted) && ending.do === 'result'
-    ? unlessAnothers(world, { ...made, permitted }, async () => ending)
-    : ending;
+  const outcome = await outcomeOf(world, permitted, attempted);
+  return isUnsent(attempted) && outcome.tell.do === 'result'
+    ? unlessAnothers(world, { ...made, permitted }, async () => outcome)
+    : outcome;
 }
 
 function isUnsent(attempted: Attempted): boolean {
@@ -100,62 +88,47 @@ function isUnsent(attempted: Attempted): boolean {
   return attempted.status === 'limited' || attempted.status === 'no token';
 }
 
-/** What says that the call was not made, once nobody else can make it. */
+/** `unsent` says that the call was not made, so it is asked for only when no other attempt can make the call. */
 async function unlessAnothers(
   world: McpProxyWorld,
-  { call, since, permitted = null }: Made & { readonly since: number; readonly permitted?: PermittedCall | null },
-  ending: () => Promise<Ending>,
-): Promise<Ending | null> {
-  const other = await withhold(world, { call, since });
-  if (other === null) return ending();
+  { permitted, ...made }: CallAtHand & { readonly permitted: PermittedCall | null },
+  unsent: () => Promise<Outcome>,
+): Promise<Outcome | null> {
+  const other = await withhold(world, made);
+  if (other === null) return unsent();
   return other.status === 'unknown' ? unheard(permitted) : null;
 }
 
-async function denied(world: McpProxyWorld, { caller, call, judged, isConfirmed }: MadeAtHand): Promise<Ending> {
-  await recordDenial(world, caller, { call, judged, isConfirmed });
-  const { code, reason } = judged.decision;
+async function denied(world: McpProxyWorld, made: CallAtHand & Pick<Made, 'judged'>): Promise<Outcome> {
+  await recordDenial(world, made.caller, made);
+  const { code, reason } = made.judged.decision;
   return failing('denied', reason, { came: { ...NOTHING_DONE, outcome: 'denied', error: code }, detail: code });
 }
 
-/** First what the session sees, then what auditors see, then the mark: whoever finds it done need look at neither. */
-async function conclude(world: McpProxyWorld, made: Made, ending: Ending): Promise<void> {
-  const { call } = made;
-  if (ending.do === 'suspend' && ending.suspension !== null) {
-    // With what the session is about to be told: if this process dies before, the next attempt tells it.
-    const { requests, state, causes } = ending.suspension;
-    await world.marks.suspend(call.id, { requests, state, causes, error: ending.error, since: ending.since });
+/** The session is told first, then the audit trail, then the mark: an attempt that finds it done need look at neither. */
+async function conclude(world: McpProxyWorld, made: Made, outcome: Outcome): Promise<void> {
+  const { caller, call } = made;
+  const { tell, suspension } = outcome;
+  if (tell.do === 'suspend' && suspension !== null) {
+    const { requests, state, causes } = suspension;
+    // The mark holds what the session is about to be told: if this process dies before that, the next attempt tells it.
+    await world.marks.suspend(call.id, { requests, state, causes, error: tell.error, since: tell.since });
   }
-  await tellSession(world, made, ending);
-  await tellAuditors(world, made, { ...ending, isError: ending.do === 'result' && ending.isError });
-  if (ending.do === 'result') await world.marks.done(call.id);
-}
-
-async function tellSession(world: McpProxyWorld, { caller, call }: Made, ending: Ending): Promise<void> {
   const head = await world.log.head(caller.key);
-  if (head === null) return;
-  const { error } = ending;
-  if (ending.do === 'suspend') {
-    await change(world, caller.key, head, { do: 'suspend', call: call.id, since: ending.since, error: ending.error });
-    return;
-  }
-  const { content, isError } = ending;
-  const result = { do: 'result' as const, call: call.id, content, isError };
-  await change(world, caller.key, head, error === undefined ? result : { ...result, error });
+  if (head !== null) await change(world, caller.key, head, { ...tell, call: call.id });
+  await tellAuditors(world, made, { ...outcome, isError: tell.do === 'result' && tell.isError });
+  if (tell.do === 'result') await world.marks.done(call.id);
 }
 
 async function tellAuditors(
   world: McpProxyWorld,
   made: Made,
-  { came, detail, isError }: Pick<Ending, 'came' | 'detail'> & { readonly isError: boolean },
+  { came, detail, isError }: Pick<Outcome, 'came' | 'detail'> & { readonly isError: boolean },
 ): Promise<void> {
   const { caller, call, judged, beganMs } = made;
   const durationMs = Math.max(0, Date.parse(world.stamp.now()) - beganMs);
-  // A denial has had both of its records before anybody was told of it.
-  if (came.outcome !== 'denied') {
-    const subject = subjectOf(world, caller, made);
-    const outcome = { kind: 'outcome' as const, ...subject, ...came, duration_ms: durationMs };
-    await world.audit.record(caller.workspace, caller.key.session, outcome);
-  }
+  // A denial has had both of its records before the session was told.
+  if (came.outcome !== 'denied') await recordOutcome(world, caller, made, { ...came, duration_ms: durationMs });
   world.journal.line('tool call', {
     ...caller.key,
     call: call.id,

@@ -1,4 +1,4 @@
-/** Links with which a user lets the session act towards a server. */
+/** Links with which a user gives the session access to a server. */
 import type { OpenCall } from '#contract/entries.ts';
 import type { CredentialId } from '#contract/ids.ts';
 import { Fault } from '#core/ports/errors.ts';
@@ -10,35 +10,35 @@ import type { NoBearer } from '#core/ports/tokens.ts';
 export interface Consent {
   readonly server: KnownServer;
   readonly identity: KnownIdentity;
-  /** What the server said of it; null when it was not asked. */
+  /** How the server refused; null when it was not asked. */
   readonly challenge: Pick<McpFailure, 'scopes' | 'resourceMetadata'> | null;
-  /** What goes on by itself afterwards; null for the list of tools. */
+  /** The call that goes on after the consent; null for the list of tools. */
   readonly call: Pick<OpenCall, 'id' | 'since'> | null;
 }
 
-/** Whose credential it was, or would be. */
+/** The user, and the credential that the session has for the server. */
 export type Holder = Pick<Consent['identity'], 'user' | 'match'>;
 
-/** Whether what keeps the session from a token is the user's to change. */
+/** Whether the user can change what keeps the session from a token. */
 export function consentHelps({ status }: NoBearer): boolean {
   return status === 'needs_reauth' || status === 'other_user';
 }
 
-/** The credential whose token somebody pasted: it is theirs to replace, for a consent would bring one of another kind. */
+/** A credential whose token a person pasted; they have to replace it, because a consent brings another kind. */
 export function pastedCredential({ match }: Holder): CredentialId | null {
   if (match === null) return null;
   const { id, auth } = match.stored.credential;
   return auth.type === 'mcp_oauth' ? null : id;
 }
 
-/** For people, never for the model. Null when no consent could help, or nobody can be asked for it here. */
+/** For people, never for the model. Null when no consent could help, or when no user can be asked for it. */
 export async function consentUrl(
   { links, enterprise }: Pick<McpProxyWorld, 'links' | 'enterprise'>,
   { key, workspace, agent }: Caller,
   { server, identity, challenge, call }: Consent,
 ): Promise<string | null> {
   const { home, managed } = identity;
-  // Where the organisation consents, its user can do no more than sign in, and that was not what was missing.
+  // For a managed server the user can only sign in, and a refusal by the server shows that a sign-in was not missing.
   if (managed !== null && challenge !== null) return null;
   if (home === null || pastedCredential(identity) !== null) return null;
   const link = await links
@@ -57,7 +57,7 @@ export async function consentUrl(
   return link?.url ?? null;
 }
 
-/** Whoever waits for a link is told the trouble without one, and asks again with the next call. */
+/** While links cannot be stored, people are told of the trouble without one; the next call asks for a link again. */
 function noLink(error: unknown): null {
   if (error instanceof Fault && error.code === 'records_unavailable') return null;
   throw error;

@@ -1,13 +1,17 @@
-/** Verdicts on the calls of an answer, before the answer is told: what is denied is never shown as allowed. */
+/** Calls that are judged before a hand has them: the calls of a new answer, and those that a person refuses. */
+import type { Entry, OpenCall, SessionState } from '#contract/entries.ts';
 import type { McpVerdict, WantedCall } from '#contract/mcp-proxy.ts';
-import { Fault } from '#core/ports/errors.ts';
-import { callerOf, type Caller } from '#core/mcp/caller.ts';
 import { recordDenial } from '#core/mcp/audited.ts';
-import { judge } from '#core/mcp/judge.ts';
+import { callerOf, identify, knownServer, wantedCall, type Caller } from '#core/mcp/caller.ts';
+import { denial, judge, type Judged } from '#core/mcp/judge.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
-import type { LogKey } from '#core/ports/session-log.ts';
+import { Fault } from '#core/ports/errors.ts';
+import type { Append, LogKey } from '#core/ports/session-log.ts';
 
-/** One verdict per call, in order. Refusals are in the audit trail by then, or denied for want of one. */
+/**
+ * One verdict per call, in order. A denial is in the audit trail before its verdict is returned; while the trail takes no
+ * records, the verdict says so.
+ */
 export async function judgeCalls(
   world: McpProxyWorld,
   key: LogKey,
@@ -33,3 +37,49 @@ async function verdictOn(world: McpProxyWorld, caller: Caller, call: WantedCall)
 
 const UNRECORDED =
   'Calls of MCP tools cannot be recorded just now (audit_unavailable), so none is made. Try again later.';
+
+export type RefusalWorld = Pick<McpProxyWorld, 'log' | 'sessions' | 'credentials' | 'enterprise' | 'audit' | 'sha256'>;
+
+/**
+ * Records each call of an MCP tool that a person refuses with these entries, before the entries are appended and end it: no
+ * hand hears of a refused call. A repeat, or an append that loses its race, may leave the records twice. Throws `Fault`
+ * `audit_unavailable`: then nothing may be appended.
+ */
+export async function recordRefused(
+  world: RefusalWorld,
+  { key, after, entries }: Pick<Append, 'key' | 'after' | 'entries'>,
+): Promise<void> {
+  const refused = refusedCalls(after.state, entries);
+  if (refused.length === 0) return;
+  const caller = await callerOf(world, key, after);
+  await Promise.all(refused.map((open) => recordOne(world, caller, open)));
+}
+
+function refusedCalls({ calls }: SessionState, entries: readonly Entry[]): readonly OpenCall[] {
+  const ids = new Set(entries.flatMap((entry) => refusedBy(entry) ?? []));
+  return calls.filter(({ id, server }) => server !== null && ids.has(id));
+}
+
+function refusedBy(entry: Entry): OpenCall['id'] | null {
+  if (!('event' in entry) || entry.event.type !== 'user.tool_confirmation') return null;
+  return entry.event.result === 'deny' ? entry.event.tool_use_id : null;
+}
+
+async function recordOne(world: RefusalWorld, caller: Caller, open: OpenCall): Promise<void> {
+  const call = await wantedCall(world, caller.key, open);
+  const judged = {
+    decision: denial('confirmation_denied'),
+    ...(await whoseCall(world, caller, call.server)),
+    permit: null,
+  };
+  await recordDenial(world, caller, { call, judged, isConfirmed: false });
+}
+
+/** Both are null when they cannot be told: the agent may have lost the server while the call waited. */
+async function whoseCall(world: RefusalWorld, caller: Caller, name: string): Promise<Pick<Judged, 'server' | 'user'>> {
+  const declared = caller.agent.mcp_servers.find((server) => server.name === name);
+  const server = declared === undefined ? null : knownServer(declared);
+  if (server === null) return { server, user: null };
+  const identity = await identify(world, caller, server.url);
+  return { server, user: identity.status === 'known' ? identity.user : null };
+}

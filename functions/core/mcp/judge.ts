@@ -1,19 +1,22 @@
-/** Whether one call may be made: what the agent enables, what was pinned, and what policy says of both. */
+/** Whether one call may be made: what the agent enables, what was pinned, and what policy and hooks say of both. */
+import { primaryThread } from '#contract/ids.ts';
 import type { McpTool, OfferedTool } from '#contract/mcp.ts';
 import type { WantedCall } from '#contract/mcp-proxy.ts';
-import { primaryThread } from '#contract/ids.ts';
-import { effectiveMcpConfig } from '#core/tools/effective-config.ts';
 import { identify, knownServer, type Caller, type KnownIdentity, type KnownServer } from '#core/mcp/caller.ts';
+import { earlierAttempts, type Earlier } from '#core/mcp/earlier.ts';
 import { fingerprint } from '#core/mcp/pins.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
+import { hookCall } from '#core/policy/hook-call.ts';
 import type { CallFacts, Decision } from '#core/ports/policy.ts';
+import type { Head } from '#core/ports/session-log.ts';
+import { effectiveMcpConfig } from '#core/tools/effective-config.ts';
 
 export interface Judged {
   readonly decision: Decision;
-  /** Null when there is no such server, or nobody can tell who acts towards it. */
+  /** Null when the agent has no such server, or when its URL is not one that can be called. */
   readonly server: KnownServer | null;
   readonly user: string | null;
-  /** What is needed to make the call; null when it is denied. */
+  /** All that an attempt needs to make the call; null when the call is denied. */
   readonly permit: Permit | null;
 }
 
@@ -21,9 +24,9 @@ export interface Permit {
   readonly server: KnownServer;
   readonly tool: McpTool;
   readonly identity: KnownIdentity;
-  /** What policy was told. */
+  /** What policy judged, apart from the input. */
   readonly facts: CallFacts;
-  /** What is to be sent. */
+  /** The input to send. */
   readonly input: WantedCall['input'];
 }
 
@@ -33,7 +36,7 @@ export async function judge(world: McpProxyWorld, caller: Caller, wanted: Wanted
   const declared = caller.agent.mcp_servers.find(({ name }) => name === wanted.server);
   const server = declared === undefined ? null : knownServer(declared);
   if (server === null) return denied('unknown_server', null);
-  // None of these reads needs what another finds, and the model's turn waits for all of them.
+  // These reads are independent of each other, so they run at once: the model's turn waits for them.
   const [identity, tool] = await Promise.all([
     identify(world, caller, server.url),
     usableTool(world, caller, { server, name: wanted.tool }),
@@ -49,7 +52,7 @@ export async function judge(world: McpProxyWorld, caller: Caller, wanted: Wanted
   return { decision, server, user, permit };
 }
 
-/** What policy is told, apart from the model's arguments. */
+/** What policy judges, apart from the model's arguments. */
 export function factsOf(
   { stamp }: Pick<McpProxyWorld, 'stamp'>,
   { key, workspace, agent }: Caller,
@@ -66,7 +69,7 @@ export function factsOf(
   };
 }
 
-/** The tool as the model knows it, if the agent enables it and that is what was pinned; else why it may not be used. */
+/** The tool as the model knows it, if the agent enables it and it is the pinned one; else why it may not be used. */
 async function usableTool(
   world: McpProxyWorld,
   caller: Caller,
@@ -79,7 +82,7 @@ async function usableTool(
     world.pins.find(caller.workspace, server.url),
   ]);
   const pinned = pins.get(name);
-  // Whoever has seen it change: what this session was offered before may be what was pinned, and is that no more.
+  // A listing of another session may have seen the tool change: the version that this session was offered is gone then.
   if (pinned !== undefined && pinned.drifted !== null) return 'tool_drift';
   const tool = offered.find((offer) => offer.server === server.name && offer.tool.name === name)?.tool;
   if (tool === undefined) return 'unknown_tool';
@@ -94,11 +97,92 @@ async function offeredTools({ log }: McpProxyWorld, { key, head }: Caller): Prom
   return record?.kind === 'mcp.listed' ? (record.tools ?? []) : [];
 }
 
+/** A call that the log has given to its hand. */
+export interface CallAtHand {
+  readonly caller: Caller;
+  readonly call: WantedCall;
+  /** The position in the log of the entry that gave it to its hand. */
+  readonly since: number;
+  readonly isConfirmed: boolean;
+}
+
+export interface JudgedAtHand {
+  readonly judged: Judged;
+  readonly earlier: Earlier;
+}
+
+/**
+ * Judges a call once more when its hand has it: policy may have changed since the call was told, and a customer's hook
+ * has the last word. The hook takes time, in which everything else may change, so the log, the marks and the verdict are
+ * read again after it; without a hook nothing is read twice. Null when the call is not at this hand any more.
+ */
+export async function judgeAtHand(world: McpProxyWorld, atHand: CallAtHand): Promise<JudgedAtHand | null> {
+  const { caller, call, isConfirmed } = atHand;
+  // Earlier attempts are read before this one can be denied, limited or left without a token: those outcomes say that
+  // the call was not made.
+  const [hooked, earlier] = await Promise.all([
+    judgeWithHook(world, caller, { ...call, isConfirmed }),
+    earlierAttempts(world, atHand),
+  ]);
+  const { judged, isAsked } = hooked;
+  if (!isAsked) return { judged, earlier };
+  const head = await world.log.head(caller.key);
+  if (head === null || !isStill(head, atHand)) return null;
+  const input = judged.permit?.input ?? call.input;
+  const [now, later] = await Promise.all([
+    judge(world, { ...caller, head }, { ...call, input, isConfirmed }),
+    earlierAttempts(world, atHand),
+  ]);
+  return { judged: judged.permit === null ? judged : afterHook(judged, confirmed(now, isConfirmed)), earlier: later };
+}
+
+/** `isAsked`: a hook was asked, which may have taken seconds. */
+async function judgeWithHook(
+  world: McpProxyWorld,
+  caller: Caller,
+  wanted: WantedCall & { readonly isConfirmed: boolean },
+): Promise<{ readonly judged: Judged; readonly isAsked: boolean }> {
+  const judged = confirmed(await judge(world, caller, wanted), wanted.isConfirmed);
+  const { permit } = judged;
+  if (permit === null) return { judged, isAsked: false };
+  const call = { id: wanted.id, facts: permit.facts, input: permit.input };
+  const { decision, input, isAsked } = await hookCall(world, call, judged.decision);
+  const hooked = decision.decision === 'deny' ? null : { ...permit, input: { ...input } };
+  return { judged: { ...judged, decision, permit: hooked }, isAsked };
+}
+
+/** Denies a call that policy wants confirmed, and that was told without a question to a person. */
+function confirmed(judged: Judged, isConfirmed: boolean): Judged {
+  return judged.permit !== null && judged.decision.decision === 'ask' && !isConfirmed
+    ? overruled(judged, 'confirmation_missing')
+    : judged;
+}
+
+function isStill({ state }: Head, { call, since }: CallAtHand): boolean {
+  return state.calls.some((open) => open.id === call.id && open.waitsFor === 'hand' && open.since === since);
+}
+
+/** The call that the hook has let pass, unless another user or credential would make it. */
+function afterHook(hooked: Judged, now: Judged): Judged {
+  if (now.permit === null) return now;
+  const isSame = hooked.user === now.user && credentialIn(hooked) === credentialIn(now);
+  return isSame ? { ...hooked, permit: now.permit } : overruled(now, 'credential_changed');
+}
+
+const credentialIn = ({ permit }: Judged) => permit?.identity.match?.stored.credential.id ?? null;
+
+function overruled(judged: Judged, code: DenialCode): Judged {
+  const { policyIds, policySha256, mode, would } = judged.decision;
+  return { ...judged, decision: { ...denial(code), policyIds, policySha256, mode, would }, permit: null };
+}
+
 const REASONS = {
   unknown_server: 'The agent has no such MCP server.',
   unknown_tool: 'The MCP server offers no such tool to this session.',
   tool_drift: 'The MCP server has changed this tool since it was approved, so it waits for a new approval.',
   two_users: 'The vaults of this session belong to different users, so nobody can tell for whom to act.',
+  /** The reason is the person's, and stands in the log. */
+  confirmation_denied: '',
   confirmation_missing: 'Policy wants a person to confirm this call, and did not when it was made. Make it again.',
   credential_changed: 'Who acts towards this MCP server changed while the call was being checked. Make it again.',
 } as const;

@@ -1,9 +1,12 @@
-/** What is wrong with a server, in words for people: they name it as the agent does, and never quote it. */
+/**
+ * What is wrong with a server, in words for people and for the model. The texts name the server as the agent does, and
+ * never quote it.
+ */
 import type { CredentialId } from '#contract/ids.ts';
 import type { McpErrorType } from '#contract/mcp.ts';
 import { USER_KEY } from '#contract/vaults.ts';
 import { pastedCredential, type Holder } from '#core/mcp/consent.ts';
-import type { McpFailure } from '#core/ports/mcp-client.ts';
+import type { McpFailure, UrlRequest } from '#core/ports/mcp-client.ts';
 import { namedUser } from '#core/vault/named-user.ts';
 import type { NoBearer } from '#core/ports/tokens.ts';
 
@@ -28,6 +31,7 @@ export function tooMuch(server: string): Trouble {
   return { type: CONNECTION, message: `The MCP server "${server}" says more of its tools than can be offered.` };
 }
 
+/** For people: why there is no token for the server. */
 export function noToken(server: string, { status }: NoBearer, holder: Holder): Trouble {
   switch (status) {
     case 'needs_reauth': {
@@ -45,7 +49,7 @@ export function noToken(server: string, { status }: NoBearer, holder: Holder): T
       return { type: AUTHENTICATION, message };
     }
     case 'unavailable': {
-      // A row that cools down does not say for what: whoever can repair a setting has to be told that it may be one.
+      // A credential's row in its cool-down does not say why, and the cause may be a setting that an operator can repair.
       const then = 'its authorization server may be down, or refuse this service as a client.';
       const message = `The access token for the MCP server "${server}" could not be had, and is asked for again later.`;
       return { type: AUTHENTICATION, message: `${message} If that goes on, the log says why: ${then}` };
@@ -55,7 +59,7 @@ export function noToken(server: string, { status }: NoBearer, holder: Holder): T
   }
 }
 
-/** Null for what one call met, and the next one need not meet. */
+/** For people. Null for a failure of one call that says nothing of the next one. */
 export function troubleOf(server: string, failure: McpFailure, holder: Holder): Trouble | null {
   const { kind, message } = failure;
   switch (kind) {
@@ -78,7 +82,7 @@ export function troubleOf(server: string, failure: McpFailure, holder: Holder): 
     case 'timeout':
     case 'bad_answer':
       return unusable(server, message);
-    // Told in the protocol's own words, it is what one tool has met.
+    // An error in the protocol's own words concerns one tool.
     case 'server_error':
       return (failure.http?.status_code ?? 0) < 500 ? null : unusable(server, message);
     case 'not_found':
@@ -91,12 +95,24 @@ export function troubleOf(server: string, failure: McpFailure, holder: Holder): 
   }
 }
 
+const MAX_MESSAGE_CHARS = 500;
+
+/** For people. Shows whole URLs and their hosts, because a person decides by them; the service has not opened these pages. */
+export function askToOpen(server: string, requests: readonly UrlRequest[]): string {
+  const asked = requests.map(({ url, message }) => {
+    const said = message.slice(0, MAX_MESSAGE_CHARS).trim();
+    return `${URL.parse(url)?.host ?? ''}: ${url}${said === '' ? '' : ` ("${said}")`}`;
+  });
+  const then = 'Open it only if you trust it; when that is done, confirm the call.';
+  return `The MCP server "${server}" asks a person to open a page at ${asked.join(' and at ')}. ${then}`;
+}
+
 function refusedPasted(server: string, credential: CredentialId): Trouble {
   const message = `The MCP server "${server}" refused the token of the credential ${credential}, which has to be replaced.`;
   return { type: AUTHENTICATION, message };
 }
 
-/** Where a consent would help, and the vault that it would go into does not say whom to ask. */
+/** Said where a consent would help, and the vault that would hold it names no user to ask. */
 function whyNoLink({ user, match }: Holder): string {
   const asked = match === null ? user : namedUser(match.vault);
   return asked === null ? ` A link to connect it needs a vault whose metadata names ${USER_KEY}.` : '';
@@ -106,8 +122,46 @@ function unusable(server: string, message: string): Trouble {
   return { type: CONNECTION, message: `The MCP server "${server}" could not be used. ${message}` };
 }
 
-/** Scopes are the server's words: those that look like scopes, and no more of them than a person reads. */
+/** The server chooses these words, so only what looks like a scope is shown, and no more of them than a person reads. */
 function listed(scopes: readonly string[]): string {
   const shown = scopes.filter((scope) => /^[\x21-\x7e]{1,100}$/.test(scope)).slice(0, 20);
   return shown.length === 0 ? '' : `: ${shown.join(', ')}`;
 }
+
+export const MAY_HAVE_HAD_AN_EFFECT = 'It may or may not have had an effect: find out before you make it again.';
+
+/** For the model, at the end of a text. */
+export const retryAfter = (ms: number | null) => (ms === null ? '' : ` (retry_after_ms: ${ms})`);
+
+/** For the model: why a call failed; `why` says why a refused token was not renewed. */
+export function failureText(failure: McpFailure, why: NoBearer | null, holder: Holder): string {
+  if (why !== null) return unauthenticated(why, holder);
+  const { kind, message, retryAfterMs, sent } = failure;
+  const refusal = kind === 'authentication' ? refusedCredential(holder) : null;
+  return `${refusal ?? message}${sent ? ` ${MAY_HAVE_HAD_AN_EFFECT}` : ''}${retryAfter(retryAfterMs)}`;
+}
+
+/** For the model: why there is no token for a call. */
+export function unauthenticated({ status, retryAfterMs }: NoBearer, holder: Holder): string {
+  const isPasted = pastedCredential(holder) !== null;
+  const refusal = status === 'needs_reauth' && isPasted ? refusedCredential(holder) : null;
+  return `${refusal ?? UNAUTHENTICATED[status]}${retryAfter(retryAfterMs)}`;
+}
+
+/** For the model: what the server refused, where the session knows more than that it refused. */
+function refusedCredential(holder: Holder): string | null {
+  if (holder.match === null) {
+    return 'The MCP server asks for a credential, and this session has none for it. One has to be added before it can be called.';
+  }
+  const pasted = pastedCredential(holder);
+  if (pasted === null) return null;
+  return `The MCP server refused the token of the credential ${pasted}, which has to be replaced before it can be called.`;
+}
+
+const UNAUTHENTICATED = {
+  needs_reauth: 'The user has to connect this MCP server before it can be called.',
+  other_user:
+    'The sign-in that is kept for this MCP server is not that of the user, who has to sign in before it can be called.',
+  access_denied: 'The organisation of the user does not give access to this MCP server. Asking again does not help.',
+  unavailable: 'The access token for this MCP server cannot be had just now, so the call was not made. Try it later.',
+};

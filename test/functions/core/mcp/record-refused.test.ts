@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { EventInput } from '#contract/events.ts';
 import { Fault } from '#core/ports/errors.ts';
-import { recordRefused, type RefusalWorld } from '#core/mcp/record-refused.ts';
+import { recordRefused, type RefusalWorld } from '#core/mcp/judge-calls.ts';
 import { send } from '#core/session/send.ts';
 import { KEY, says } from '#test/functions/core/given.ts';
 import { agentWith, ALICE, FX_URL, holding, proxyStage, sha256, type ProxyStage } from './proxy-stage.ts';

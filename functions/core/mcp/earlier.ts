@@ -1,0 +1,108 @@
+/** What earlier attempts at a call have left: the next attempt begins with it, and records what a dead one could not. */
+import type { OpenCall } from '#contract/entries.ts';
+import type { EventId, SessionId, WorkspaceId } from '#contract/ids.ts';
+import type { WantedCall } from '#contract/mcp-proxy.ts';
+import type { Came } from '#core/mcp/audited.ts';
+import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
+import type { FoundMark, MarkedSuspension } from '#core/ports/call-marks.ts';
+
+/** What came of the attempts before one. */
+export type Earlier =
+  /** Nothing was sent, or people have done what the call waited for. */
+  { readonly status: 'unsent' } | Unfinished;
+
+export type Unfinished =
+  /** Another attempt has said what came of it. */
+  | { readonly status: 'settled' }
+  /** Another attempt began to send it and did not say what came of it. */
+  | { readonly status: 'unknown' }
+  /** Another attempt stopped for a person, and the session was not told of that. */
+  | { readonly status: 'untold'; readonly suspension: MarkedSuspension };
+
+interface Given {
+  readonly call: Pick<WantedCall, 'id'>;
+  /** The position in the log of the entry that gave the call to its hand. */
+  readonly since: number;
+}
+
+/** How long an attempt that finds another one under way waits between two looks at its mark, and how often it looks. */
+const LOOK_MS = 1000;
+const LOOKS = 5;
+
+/** Gives another attempt that is under way a moment to end: its own word is better than a guess. */
+export async function earlierAttempts(
+  { marks, pause }: Pick<McpProxyWorld, 'marks' | 'pause'>,
+  { call, since }: Given,
+): Promise<Earlier> {
+  for (let looks = 0; ; looks += 1) {
+    const mark = await marks.find(call.id);
+    if (mark?.status !== 'started') return earlierIn(mark, since);
+    if (looks === LOOKS) return { status: 'unknown' };
+    await pause(LOOK_MS);
+  }
+}
+
+function earlierIn(mark: Exclude<FoundMark, { status: 'started' }> | null, since: number): Earlier {
+  if (mark?.status === 'done') return { status: 'settled' };
+  // When the session was told and a person has acted, the log gives the call to its hand again, at another position.
+  return mark?.since === since ? { status: 'untold', suspension: mark } : { status: 'unsent' };
+}
+
+/**
+ * Marks a call before it is said that the call was not made: an attempt that is about to make it finds the mark and stops.
+ * Null when no other attempt had begun. If this process dies before it says so, the mark reads as one of a call that may
+ * have been sent.
+ */
+export async function withhold(
+  world: Pick<McpProxyWorld, 'marks' | 'pause' | 'stamp'>,
+  given: Given,
+): Promise<Unfinished | null> {
+  const mark = await world.marks.start(given.call.id, world.stamp.now());
+  if (mark.status === 'done') return { status: 'settled' };
+  return mark.status === 'found started' ? otherAttempt(world, given) : null;
+}
+
+/** Another attempt began after this one had looked. When it lets the call wait for its user, it tells the session itself. */
+export async function otherAttempt(world: Pick<McpProxyWorld, 'marks' | 'pause'>, given: Given): Promise<Unfinished> {
+  const other = await earlierAttempts(world, given);
+  return other.status === 'unsent' ? { status: 'settled' } : other;
+}
+
+export interface AuditedCall {
+  readonly workspace: WorkspaceId;
+  readonly session: SessionId;
+  readonly id: EventId;
+  /** Undefined for a call that has its result, or that an interrupt ended. */
+  readonly open: OpenCall | undefined;
+}
+
+/**
+ * The outcome that the audit trail lacks of a call that is not at its hand any more, because an attempt died before it
+ * recorded one; null when the trail lacks nothing. After this no attempt sends a call that is over.
+ */
+export async function unsaidOutcome(
+  world: Pick<McpProxyWorld, 'marks' | 'auditedCalls' | 'stamp' | 'pause'>,
+  call: AuditedCall,
+): Promise<Came['outcome'] | null> {
+  if (call.open !== undefined) return call.open.isSuspended && (await isUnsaid(world, call)) ? 'suspended' : null;
+  const mark = await world.marks.start(call.id, world.stamp.now());
+  if (mark.status === 'done') return null;
+  const isLacking = await isUnsaid(world, call, mark.status === 'found started');
+  if (isLacking) return mark.status === 'started' ? 'failed' : 'unknown';
+  await world.marks.done(call.id);
+  return null;
+}
+
+/** `isIntended`: the call was to be made, although no record of it is found. An attempt under way gets a moment to record. */
+async function isUnsaid(
+  { auditedCalls, pause }: Pick<McpProxyWorld, 'auditedCalls' | 'pause'>,
+  { workspace, session, id }: AuditedCall,
+  isIntended = false,
+): Promise<boolean> {
+  for (let looks = 0; ; looks += 1) {
+    const last = await auditedCalls.lastOf(workspace, session, id);
+    if (last === 'outcome' || (last === null && !isIntended)) return false;
+    if (looks === LOOKS) return true;
+    await pause(LOOK_MS);
+  }
+}
