@@ -1,7 +1,7 @@
 import { dirname } from 'node:path';
 import { betaAgentToolset20260401 } from '@anthropic-ai/sdk/tools/agent-toolset/node';
 import * as z from 'zod';
-import type { SandboxTool } from '../functions/contract/hands.ts';
+import { WORKDIR, type SandboxTool } from '../functions/contract/hands.ts';
 import { rejectOnAbort } from './abort.ts';
 import { capturingBash, type RunTool, type ToolCall, type ToolResult } from './bash.ts';
 import { outputsUnder } from './output.ts';
@@ -32,12 +32,29 @@ export function toolsIn(workdir: string, packagesDir: string | null): Tools {
   };
 
   async function run(name: SandboxTool, call: ToolCall, signal: AbortSignal): Promise<ToolResult> {
-    const result = await runners[name](call, signal).catch((error: unknown) => failed(name, error));
+    const result = await runners[name]({ ...call, input: located(call.input, workdir) }, signal).catch(
+      (error: unknown) => failed(name, error),
+    );
     const text = await outputs.bound(call.call, result.text.toWellFormed());
     return { text: text === '' ? '(no output)' : text, isError: result.isError };
   }
 
   return { run, close: async () => void (await Promise.all(sdkTools.map((tool) => tool.close?.()))) };
+}
+
+/** Input fields that name files. */
+const PATH_FIELDS = ['file_path', 'path', 'command'];
+
+/** A sandbox without a file system of its own cannot have its working directory where the session says it is. */
+function located(input: ToolCall['input'], workdir: string): ToolCall['input'] {
+  if (workdir === WORKDIR) return input;
+  const named = Object.entries(input).filter(([field]) => PATH_FIELDS.includes(field));
+  const here = named.map(([field, value]) => [field, typeof value === 'string' ? withWorkdir(value, workdir) : value]);
+  return { ...input, ...Object.fromEntries(here) };
+}
+
+function withWorkdir(text: string, workdir: string): string {
+  return text.replaceAll(/(?<![\w./-])\/workspace(?![\w.-])/g, () => workdir);
 }
 
 function runnerOf(sdkTools: readonly SdkTool[], name: SandboxTool): RunSdk {

@@ -21,7 +21,8 @@ export const SANDBOX_PORT = 8080;
 /** Longest result text that travels; the rest is in a file which the agent can read (contract §4.1). */
 export const MAX_OUTPUT_CHARS = 100_000;
 
-const WORKDIR = '/workspace';
+/** What a session calls its working directory, wherever a sandbox keeps it. */
+export const WORKDIR = '/workspace';
 
 /** Below the working directory, where the agent's own `read` and `grep` reach: what is too long to be shown as a whole. */
 export const OUTPUTS_FOLDER = '.brainstem/outputs';

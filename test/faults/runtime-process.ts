@@ -3,6 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { chooseSandbox } from '#infra/local/tasks/choose-sandbox.ts';
 import { CDK_OUT } from '#test/synth.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -17,7 +18,9 @@ export interface RuntimeProcess {
 }
 
 export async function startProcess(data: string, modelUrl: string): Promise<RuntimeProcess> {
-  const options = ['--json', '--port', '0', '--data', data, '--cdk-out', CDK_OUT];
+  // With a key set, `npm start` takes plain processes only when they are asked for by name.
+  const sandbox = await chooseSandbox({ asked: null, realModel: false });
+  const options = ['--json', '--port', '0', '--data', data, '--cdk-out', CDK_OUT, '--sandbox', sandbox];
   const child = spawn(process.execPath, [join(ROOT, 'infra/local/start.ts'), ...options], {
     cwd: ROOT,
     env: { ...process.env, ANTHROPIC_API_KEY: 'sk-test', ANTHROPIC_BASE_URL: modelUrl },

@@ -77,6 +77,18 @@ describe('what a tool must not do', () => {
   });
 });
 
+test('a working directory elsewhere is found under the name that the session has for it', async () => {
+  const sandbox = await startSandbox();
+  await sandbox.run('write', { file_path: '/workspace/notes/a.txt', content: 'kept in /workspace/notes' });
+  const there = 'cd /tmp && cat /workspace/notes/a.txt && ls -d /other/workspace 2>&1';
+  expect((await sandbox.run('bash', { command: there })).output).toMatch(
+    /^kept in \/workspace\/notes.*'\/other\/workspace'/s,
+  );
+  const search = await sandbox.run('grep', { pattern: 'kept in /workspace', path: '/workspace' });
+  expect(search.output).toContain('notes/a.txt');
+  await sandbox.close();
+});
+
 describe('results', () => {
   let sandbox: Sandbox;
   beforeEach(async () => {
