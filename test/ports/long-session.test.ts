@@ -94,7 +94,7 @@ describe('a session far longer than the model’s window', () => {
     const row = { TableName: recordsTable, Item: { pk: { S: key.session }, sk: { S: 'session' } } };
     await client.send(
       new TransactWriteItemsCommand({
-        TransactItems: [await firstAppend({ logTable, content }, key, first), { Put: row }],
+        TransactItems: [await firstAppend({ dynamodb: client, logTable, content }, key, first), { Put: row }],
       }),
     );
     const measured = measuring(client);

@@ -35,7 +35,7 @@ async function start() {
       await client.send(
         new TransactWriteItemsCommand({
           TransactItems: [
-            await firstAppend({ logTable, content }, key, first),
+            await firstAppend({ dynamodb: client, logTable, content }, key, first),
             { Put: { TableName: recordsTable, Item: row } },
           ],
         }),

@@ -1,22 +1,16 @@
 /** Previews in a table beside the log: one partition per log, the subscriber's mark and the chunks of its requests. */
-import {
-  GetItemCommand,
-  PutItemCommand,
-  QueryCommand,
-  type AttributeValue,
-  type DynamoDBClient,
-} from '@aws-sdk/client-dynamodb';
+import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import * as z from 'zod';
-import { PreviewChunk, PreviewFrame } from '#contract/previews.ts';
+import { PreviewChunk } from '#contract/previews.ts';
 import type { Instant } from '#contract/ids.ts';
 import { Fault } from '#core/ports/errors.ts';
 import type { LogKey } from '#core/ports/session-log.ts';
 import type { Previews } from '#core/ports/previews.ts';
-import { partition } from '#aws/session/log-item.ts';
+import { json, parseRow, textOf } from '#aws/row.ts';
+import { partition } from '#aws/session/log-row.ts';
+import { createTable, type Row } from '#aws/table.ts';
 
-type Item = Record<string, AttributeValue>;
-
-/** Long enough for a first connection, the client's retries included; what takes longer is of no use to who watches. */
+/** Long enough for a first connection, the client's retries included; a preview that takes longer is of no use to a watcher. */
 const PATIENCE_MS = 1000;
 const TTL_SECONDS = 5 * 60;
 const MARK = 'subscriber';
@@ -24,47 +18,33 @@ const LAST_SEQUENCE = 999_999;
 /** A stream that lags behind catches up in steps which it can hold in memory. */
 const MAX_CHUNKS = 20;
 
-const Frames = z.array(PreviewFrame);
+const Stored = z.object({ ...PreviewChunk.shape, frames: json(PreviewChunk.shape.frames) });
 
-export function createPreviews(dynamodb: DynamoDBClient, table: string): Previews {
-  const markOf = (key: LogKey) => ({ pk: { S: partition(key) }, sk: { S: MARK } });
-
-  async function put(item: Item): Promise<void> {
-    await dynamodb.send(new PutItemCommand({ TableName: table, Item: item }), patiently()).catch(unavailable);
-  }
+export function createPreviews(dynamodb: DynamoDBClient, name: string): Previews {
+  const table = createTable(dynamodb, name, { unavailable, patienceMs: PATIENCE_MS });
+  const markOf = (key: LogKey) => ({ pk: partition(key), sk: MARK });
 
   return {
     async subscribe(key, until) {
-      await put({ ...markOf(key), until: { S: until }, expiresAt: expiry(until) });
+      await table.put({ ...markOf(key), until, expiresAt: expiry(until) });
     },
     async isSubscribed(key, at) {
-      const get = new GetItemCommand({ TableName: table, Key: markOf(key), ConsistentRead: true });
-      const { Item } = await dynamodb.send(get, patiently()).catch(unavailable);
-      // DynamoDB removes an expired item when it gets to it, which may take days.
-      return Item?.['until']?.S !== undefined && Item['until'].S > at;
+      const row = await table.get(markOf(key));
+      // DynamoDB removes an expired row when it gets to it, which may take days.
+      return row !== null && textOf(row, 'until') > at;
     },
     async write(key, { request, sequence, at, frames }) {
-      await put({
-        pk: { S: partition(key) },
-        sk: { S: chunkName(request, sequence) },
-        at: { S: at },
-        frames: { S: JSON.stringify(frames) },
-        expiresAt: expiry(at),
-      });
+      const chunk = { at, frames: JSON.stringify(frames), expiresAt: expiry(at) };
+      await table.put({ pk: partition(key), sk: chunkName(request, sequence), ...chunk });
     },
     async read(key, request, after) {
-      const query = new QueryCommand({
-        TableName: table,
-        KeyConditionExpression: 'pk = :pk AND sk BETWEEN :next AND :last',
-        ExpressionAttributeValues: {
-          ':pk': { S: partition(key) },
-          ':next': { S: chunkName(request, after + 1) },
-          ':last': { S: chunkName(request, LAST_SEQUENCE) },
-        },
-        Limit: MAX_CHUNKS,
+      const { rows } = await table.page({
+        where: 'pk = :pk AND sk BETWEEN :next AND :last',
+        values: { pk: partition(key), next: chunkName(request, after + 1), last: chunkName(request, LAST_SEQUENCE) },
+        limit: MAX_CHUNKS,
+        consistent: false,
       });
-      const { Items = [] } = await dynamodb.send(query, patiently()).catch(unavailable);
-      const chunks = Items.map(chunkOf);
+      const chunks = rows.map(chunkOf);
       // Reads that are not strongly consistent cost half, and may not show a chunk that was written before another.
       const gap = chunks.findIndex(({ sequence }, index) => sequence !== after + 1 + index);
       return gap === -1 ? chunks : chunks.slice(0, gap);
@@ -76,32 +56,13 @@ function chunkName(request: string, sequence: number): string {
   return `${request}#${String(sequence).padStart(String(LAST_SEQUENCE).length, '0')}`;
 }
 
-function chunkOf(item: Item): PreviewChunk {
-  const [request, sequence] = item['sk']?.S?.split('#') ?? [];
-  const body = { request, sequence: Number(sequence), at: item['at']?.S, frames: framesOf(item) };
-  const parsed = PreviewChunk.safeParse(body);
-  return parsed.success ? parsed.data : unreadable(item);
+function chunkOf(row: Row): PreviewChunk {
+  const [request, sequence] = textOf(row, 'sk').split('#');
+  return parseRow(Stored, { ...row, request, sequence: Number(sequence) });
 }
 
-function framesOf(item: Item): readonly PreviewFrame[] {
-  try {
-    return Frames.parse(JSON.parse(item['frames']?.S ?? ''));
-  } catch {
-    // A zod or JSON error quotes the value it refuses, which is what the model said.
-    return unreadable(item);
-  }
-}
-
-function unreadable(item: Item): never {
-  throw new Fault('stored_data_invalid', `preview ${item['pk']?.S} ${item['sk']?.S} does not have its shape`);
-}
-
-function expiry(instant: Instant): AttributeValue {
-  return { N: String(Math.ceil(Date.parse(instant) / 1000) + TTL_SECONDS) };
-}
-
-function patiently() {
-  return { abortSignal: AbortSignal.timeout(PATIENCE_MS) };
+function expiry(instant: Instant): number {
+  return Math.ceil(Date.parse(instant) / 1000) + TTL_SECONDS;
 }
 
 function unavailable(cause: unknown): never {

@@ -1,13 +1,13 @@
-/** The session log on DynamoDB: one append, one item (design §2). */
+/** The session log on DynamoDB: one append, one row. */
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { Entry } from '#contract/entries.ts';
 import type { Order } from '#contract/pages.ts';
 import { Fault } from '#core/ports/errors.ts';
 import type { Append, Appended, Head, LogKey, PositionedEntry, SessionLog } from '#core/ports/session-log.ts';
 import type { ContentStore } from '#aws/session/content.s3.ts';
-import { appendOf, entriesOf, headOf, partition, rangeOf, type Item } from '#aws/session/log-item.ts';
-import { logPages, queryLog } from '#aws/session/log-query.dynamodb.ts';
-import { itemOf, writeAppend } from '#aws/session/log-writes.dynamodb.ts';
+import { entriesOf, headOf, logTableOf, partition, rangeOf } from '#aws/session/log-row.ts';
+import { appendRow, createLogWriter } from '#aws/session/log-writes.dynamodb.ts';
+import type { Query, Row } from '#aws/table.ts';
 
 export interface SessionLogOptions {
   readonly dynamodb: DynamoDBClient;
@@ -18,103 +18,79 @@ export interface SessionLogOptions {
   readonly newName: () => string;
 }
 
-/** Two transactions on one row refuse each other at once; each refusal costs a round trip, so few are needed. */
-const MAX_CONTENDED = 10;
-
 const NOTHING = { entries: [], head: null };
 
 export function createSessionLog(options: SessionLogOptions): SessionLog {
-  const { dynamodb, logTable, content } = options;
+  const { content } = options;
+  const table = logTableOf(options.dynamodb, options.logTable);
+  const write = createLogWriter(options);
   const fetch = (key: string) => content.get(key);
 
+  async function newest(query: Omit<Query, 'order' | 'limit'>): Promise<Row | undefined> {
+    const { rows } = await table.page({ ...query, order: 'desc', limit: 1 });
+    return rows[0];
+  }
+
   async function head(key: LogKey): Promise<Head | null> {
-    const item = await lastItem(key);
-    return item === null ? null : headOf(item);
+    // Waking needs the folded state only; the entries may be hundreds of kilobytes.
+    const columns = ['pk', 'sk', 'last', 'state'];
+    const row = await newest({ where: 'pk = :pk', values: { pk: partition(key) }, columns });
+    return row === undefined ? null : headOf(row);
   }
 
-  async function lastItem(key: LogKey): Promise<Item | null> {
-    const { items } = await queryLog(dynamodb, {
-      TableName: logTable,
-      KeyConditionExpression: 'pk = :pk',
-      ExpressionAttributeValues: { ':pk': { S: partition(key) } },
-      // Waking needs the folded state only; the entries may be hundreds of kilobytes.
-      ProjectionExpression: 'pk, sk, #last, #state',
-      ExpressionAttributeNames: { '#last': 'last', '#state': 'state' },
-      ScanIndexForward: false,
-      Limit: 1,
-    });
-    return items[0] ?? null;
-  }
-
-  function pages(key: LogKey, from: number, order: Order): AsyncGenerator<readonly Item[]> {
-    return logPages(dynamodb, {
-      TableName: logTable,
-      KeyConditionExpression: 'pk = :pk AND sk >= :from',
-      ExpressionAttributeValues: { ':pk': { S: partition(key) }, ':from': { N: String(from) } },
-      ScanIndexForward: order === 'asc',
-    });
+  function pages(key: LogKey, from: number, order: Order): AsyncGenerator<readonly Row[]> {
+    return table.pages({ where: 'pk = :pk AND sk >= :from', values: { pk: partition(key), from }, order });
   }
 
   async function read(key: LogKey, from: number) {
-    const items: Item[] = [];
-    for await (const page of pages(key, from, 'asc')) items.push(...page);
-    const last = items.at(-1);
-    return last === undefined ? NOTHING : { entries: await entriesIn(items), head: headOf(last) };
+    const rows: Row[] = [];
+    for await (const page of pages(key, from, 'asc')) rows.push(...page);
+    const last = rows.at(-1);
+    return last === undefined ? NOTHING : { entries: await entriesIn(rows), head: headOf(last) };
   }
 
-  /** Newest first, because the newest item tells how far back the slice goes. */
+  /** Newest first, because the newest row tells how far back the slice goes. */
   async function slice(key: LogKey, from: number) {
-    const items: Item[] = [];
+    const rows: Row[] = [];
     for await (const page of pages(key, from, 'desc')) {
-      items.push(...page);
-      const oldest = items.at(-1);
-      if (oldest !== undefined && rangeOf(oldest).first <= sliceBegin(items, from)) break;
+      rows.push(...page);
+      const oldest = rows.at(-1);
+      if (oldest !== undefined && rangeOf(oldest).first <= sliceBegin(rows, from)) break;
     }
-    const [newest] = items;
-    if (newest === undefined) return NOTHING;
-    const begin = sliceBegin(items, from);
+    const [newestRow] = rows;
+    if (newestRow === undefined) return NOTHING;
+    const begin = sliceBegin(rows, from);
     // The last page may reach far beyond the slice: what is not needed is not parsed, nor fetched from the bucket.
-    const entries = await entriesIn(items.filter((item) => rangeOf(item).last >= begin).toReversed());
-    return { entries: entries.filter(({ position }) => position >= begin), head: headOf(newest) };
+    const entries = await entriesIn(rows.filter((row) => rangeOf(row).last >= begin).toReversed());
+    return { entries: entries.filter(({ position }) => position >= begin), head: headOf(newestRow) };
   }
 
-  async function entriesIn(items: readonly Item[]): Promise<readonly PositionedEntry[]> {
-    return (await Promise.all(items.map((item) => entriesOf(item, fetch)))).flat();
+  async function entriesIn(rows: readonly Row[]): Promise<readonly PositionedEntry[]> {
+    return (await Promise.all(rows.map((row) => entriesOf(row, fetch)))).flat();
   }
 
   async function entryAt(key: LogKey, position: number): Promise<Entry | null> {
-    const { items } = await queryLog(dynamodb, {
-      TableName: logTable,
-      KeyConditionExpression: 'pk = :pk AND sk <= :position',
-      ExpressionAttributeValues: { ':pk': { S: partition(key) }, ':position': { N: String(position) } },
-      ScanIndexForward: false,
-      Limit: 1,
-    });
-    const [item] = items;
-    const entries: readonly PositionedEntry[] = item === undefined ? [] : await entriesOf(item, fetch);
+    const where = 'pk = :pk AND sk <= :position';
+    const row = await newest({ where, values: { pk: partition(key), position } });
+    const entries: readonly PositionedEntry[] = row === undefined ? [] : await entriesOf(row, fetch);
     return entries.find((entry) => entry.position === position)?.entry ?? null;
   }
 
   async function append(append: Append): Promise<Appended> {
     const name = options.newName();
-    const item = await itemOf(content, append, name);
-    for (let attempt = 1; ; attempt += 1) {
-      const stored = await writeAppend(options, append, { item, name });
-      if (stored === 'stored' || (stored !== 'contended' && appendOf(stored) === name)) {
-        const position = append.after.position + append.entries.length;
-        return { status: 'appended', head: { position, state: append.state } };
-      }
-      const now = await head(append.key);
-      if (now === null) throw new Fault('session_gone', `the session ${append.key.session} was deleted`);
-      if (now.position > append.after.position) return { status: 'conflict', head: now };
-      if (attempt === MAX_CONTENDED)
-        throw new Fault('log_unavailable', 'the session row stayed locked by transactions');
+    const written = await write(append, await appendRow(content, append, name), name);
+    if (written.status === 'saved' || written.row?.['append'] === name) {
+      const position = append.after.position + append.entries.length;
+      return { status: 'appended', head: { position, state: append.state } };
     }
+    const now = await head(append.key);
+    if (now === null) throw new Fault('session_gone', `the session ${append.key.session} was deleted`);
+    return { status: 'conflict', head: now };
   }
 
   return { head, read, slice, append, entryAt };
 }
 
-function sliceBegin([newest]: readonly Item[], from: number): number {
+function sliceBegin([newest]: readonly Row[], from: number): number {
   return newest === undefined ? from : Math.max(from, headOf(newest).state.sliceFrom);
 }
