@@ -1,6 +1,6 @@
 /**
- * What the functions ask the MCP proxy. Whose tools, as whom and with which credential is never among it: the proxy
- * reads that from the session's own record (design §6).
+ * The requests of other functions to the MCP proxy. They never name a user, a server's URL or a credential: the proxy
+ * reads these from the session's own record (`docs/security.md`, Users).
  */
 import * as z from 'zod';
 import { CredentialId, EventId, SessionId, ThreadId, VaultId, WorkspaceId } from './ids.ts';

@@ -5,7 +5,7 @@ import { pageOf } from '#contract/pages.ts';
 import { CurrentPolicy, PolicyCreate, SavedPolicy, WorkspacePolicy } from '#contract/policy.ts';
 import { NoQuery, VersionsQuery } from '#contract/queries.ts';
 import type { GovernanceWorld } from '#core/policy/governance.ts';
-import { policyHash } from '#core/policy/policy-hash.ts';
+import { policyHash } from '#core/policy/policy-set.ts';
 import { savePolicy } from '#core/policy/save-policy.ts';
 import { isRefusal, type RequestRefusal } from '#core/ports/refusal.ts';
 import { fitting } from '../carried-bytes.ts';

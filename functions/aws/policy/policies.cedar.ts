@@ -18,9 +18,8 @@ import {
   type PolicyError,
 } from '#core/policy/decision.ts';
 import type { CallFacts, Policies } from '#core/ports/policy.ts';
-import { policyHash } from '#core/policy/policy-hash.ts';
+import { DEFAULT_PERMIT, policyHash, type NamedPolicy } from '#core/policy/policy-set.ts';
 import type { PolicyRecords } from '#core/ports/policy-records.ts';
-import { DEFAULT_PERMIT, type NamedPolicy } from '#core/policy/policy-set.ts';
 import { relax } from '#core/policy/visibility.ts';
 import { sha256 } from '#aws/sha256.ts';
 import { loadCedar, readPolicies } from '#aws/policy/cedar-text.ts';

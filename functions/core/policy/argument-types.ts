@@ -1,6 +1,6 @@
 /**
- * What a tool's input schema says of its arguments, as far as policies can speak of it. Where it says nothing that they
- * could rely on (alternatives, foreign references, nothing at all) the type is `any`.
+ * The types of a tool's arguments, read from its input schema as far as policies can use them. Where the schema gives
+ * nothing to rely on (alternatives, references outside of it, no type) the type is `any`.
  */
 
 export type ArgumentType =
@@ -10,7 +10,7 @@ export type ArgumentType =
 
 export interface ArgumentField {
   readonly type: ArgumentType;
-  /** Always there, and never null. */
+  /** The argument is always present, and never null. */
   readonly required: boolean;
 }
 
@@ -18,7 +18,7 @@ type Schema = Readonly<Record<string, unknown>>;
 
 const ANY: ArgumentType = { kind: 'any' };
 
-/** Deeper than an argument may be nested, there is nothing to say. References may lead in circles. */
+/** The deepest nesting of an argument. It also ends references that lead in circles. */
 export const MAX_ARGUMENT_DEPTH = 8;
 
 export function argumentTypes(inputSchema: Schema): ReadonlyMap<string, ArgumentField> {
@@ -52,7 +52,7 @@ function typeOf(given: unknown, root: Schema, depth: number): Nullable {
   return others.length > 0 ? { type: ANY, nullable } : { type: named(name, given, { root, depth }), nullable };
 }
 
-/** `string | null` is how many servers say that an argument may be left out. */
+/** Many servers write `string | null` for an argument that may be left out. */
 function ofBranches(branches: readonly unknown[], root: Schema, depth: number): Nullable {
   const others = branches.filter((branch) => !(isSchema(branch) && branch['type'] === 'null'));
   if (others.length !== 1) return { type: ANY, nullable: true };
@@ -87,7 +87,7 @@ function typeOfValues(schema: Schema): unknown {
   return names.has('object') ? undefined : [...names];
 }
 
-/** Within the schema itself only; nothing is ever fetched. */
+/** Follows references within the schema only; it fetches nothing. */
 function referred(reference: string, root: Schema): unknown {
   const [, place = '', name = ''] = /^#\/(\$defs|definitions)\/([^/]+)$/.exec(reference) ?? [];
   const definitions = root[place];

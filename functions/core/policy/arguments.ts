@@ -1,27 +1,27 @@
 /**
- * A call's arguments as policies see them. The model wrote them, so nothing in them may become anything but a value:
- * not an entity, not another type than the tool's schema says, and nothing that makes a policy fail to be judged.
+ * A call's arguments as policies see them. The model wrote them, so each becomes a plain value: never an entity, never a
+ * type that differs from the tool's schema, and never something on which the evaluation of a policy fails.
  */
 import { MAX_ARGUMENT_DEPTH, type ArgumentField, type ArgumentType } from '#core/policy/argument-types.ts';
-import type { CedarValue } from '#core/policy/cedar-value.ts';
+import type { CedarValue } from '#core/policy/cedar-request.ts';
 
-/** `unjudged` says why, in words for the model; what cannot be judged is denied. */
+/** `why` is for the model. A call whose arguments cannot be judged is denied. */
 export type Arguments =
   | { readonly status: 'normal'; readonly args: Record<string, CedarValue>; readonly bytes: number }
   | { readonly status: 'unjudged'; readonly why: string };
 
 const MAX_ARGUMENT_BYTES = 256 * 1024;
 
-/** Decimals of policies have four places and 64 bits. */
+/** A Cedar decimal has four places and 64 bits. */
 const DECIMAL = /^-?\d+(?:\.\d{1,4})?$/;
 const MAX_DECIMAL = 922_337_203_685_477;
 
-/** What policies can only compare with itself. An entity, which no argument can be, so that none can pretend to be it. */
+/** A value that policies can compare only with itself. It is an entity: no argument can become one and imitate it. */
 const opaque = (what: 'number' | 'text'): CedarValue => ({ __entity: { type: 'MA::Opaque', id: what } });
 
 class Unjudged extends Error {}
 
-/** Null is as good as absent. `fields` are those of the tool's pinned schema; what it does not name is taken as it is. */
+/** Null counts as absent. `fields` are those of the tool's pinned schema; other arguments keep the type they have. */
 export function normalizeArguments(
   input: Readonly<Record<string, unknown>>,
   fields: ReadonlyMap<string, ArgumentField>,
@@ -38,8 +38,8 @@ export function normalizeArguments(
 }
 
 /**
- * Cedar reads `__entity` and `__extn` as more than data. What policies call `context.args["raw:__x"]` is the argument
- * `__x`, and nothing else is.
+ * Cedar gives `__entity` and `__extn` a meaning of their own. Policies find the argument `__x`, and only that one, as
+ * `context.args["raw:__x"]`.
  */
 export function argumentName(name: string): string {
   return name.startsWith('__') || name.startsWith('raw:') ? `raw:${name}` : name;
@@ -84,15 +84,15 @@ function valueOf(value: unknown, type: ArgumentType, path: readonly string[]): C
   }
 }
 
-/** Null in a list says nothing that a set could hold. */
+/** Drops null from a list: a Cedar set cannot hold it. */
 function itemsOf(values: readonly unknown[], type: ArgumentType, path: readonly string[]): CedarValue[] {
   const item: ArgumentType = type.kind === 'array' ? type.item : { kind: 'any' };
   return values.filter((one) => one !== null).map((one) => valueOf(one, item, [...path, '[]']));
 }
 
 /**
- * What the schema calls a number is a decimal also where it has no decimals, so that a policy's comparison fits each.
- * One that fits neither type is no longer a number to policies.
+ * An argument that the schema calls a number is always a decimal, also without a fraction, so that a policy can compare
+ * every value of it. A number that fits neither of Cedar's types becomes opaque.
  */
 function numberOf(value: number, as: 'decimal' | 'either'): CedarValue {
   if (as === 'either' && Number.isSafeInteger(value)) return value === 0 ? 0 : value;
@@ -122,7 +122,7 @@ function fieldsOf(type: ArgumentType): ReadonlyMap<string, ArgumentField> {
   return type.kind === 'object' ? type.fields : new Map();
 }
 
-/** Names of the tool's schema, or the model's own: both are short enough to be told back. */
+/** The name comes from the tool's schema or from the model, so it is cut before it goes into a message. */
 function nameOf(path: readonly string[]): string {
   return path.join('.').slice(0, 100);
 }

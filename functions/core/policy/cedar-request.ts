@@ -1,9 +1,21 @@
 /**
  * A call as a question to Cedar: may this session (an agent, for a user) use this tool of this server, with these
- * arguments? What a policy can rely on is named here; it comes from the session's record and the pinned manifest.
+ * arguments? All that a policy can rely on comes from the session's record and the pinned manifest.
  */
 import type { CallFacts } from '#core/ports/policy.ts';
-import type { CedarEntity, CedarId, CedarValue } from '#core/policy/cedar-value.ts';
+
+export type CedarValue = string | number | boolean | CedarValue[] | { [name: string]: CedarValue };
+
+export interface CedarId {
+  readonly type: string;
+  readonly id: string;
+}
+
+export interface CedarEntity {
+  readonly uid: CedarId;
+  readonly attrs: Record<string, CedarValue>;
+  readonly parents: CedarId[];
+}
 
 export interface CedarRequest {
   readonly principal: CedarId;
@@ -16,7 +28,10 @@ export interface CedarRequest {
 const idOf = (type: string, id: string): CedarId => ({ type: `MA::${type}`, id });
 const reference = (type: string, id: string): CedarValue => ({ __entity: { type: `MA::${type}`, id } });
 
-/** In which every tool is. Neither it nor a host has a slash, and every tool's action has one, so none can pass for another. */
+/**
+ * The action group of all tools. Neither it nor a host contains a slash, and every tool's action does, so that no name can
+ * be taken for another.
+ */
 export const CALL_TOOL = 'callTool';
 
 /** `<host of the server>/<tool>` */
@@ -24,12 +39,12 @@ export function actionName(url: string, tool: string): string {
   return `${hostOf(url)}/${tool}`;
 }
 
-/** With its port where that is no default one. */
+/** Contains the port unless it is the scheme's default. */
 export function hostOf(url: string): string {
   return new URL(url).host;
 }
 
-/** What is known of a call before its arguments are: enough to say whether the tool is of any use. */
+/** The question without arguments: it can tell whether any call of the tool could be allowed. */
 export function toolRequest(facts: CallFacts): CedarRequest {
   const { session, agent, user, server, tool } = facts;
   const action = idOf('Action', actionName(server.url, tool.name));
@@ -61,7 +76,7 @@ export function callRequest(
   return { ...request, context: { call: { ...call, approved_by_human: facts.isConfirmed }, args } };
 }
 
-/** What the server says of its own tool: pinned, and still only a claim. */
+/** What the server says of its own tool: it is pinned, but it stays a claim. */
 function hintsOf({ tool: { hints } }: CallFacts): Record<string, CedarValue> {
   const known = [
     ['read_only', hints.readOnlyHint],

@@ -1,6 +1,6 @@
 /**
- * The schema against which policies are validated when they are uploaded: what every call has, and for each tool that
- * was pinned the types of its arguments. Made from what was approved, not from what a server says today.
+ * The schema against which policies are validated when they are uploaded: the attributes of every call, and the argument
+ * types of each pinned tool. It is made from the approved manifests, not from what a server says today.
  */
 import type { KnownTool } from '#core/ports/policy-check.ts';
 import { argumentTypes, type ArgumentField, type ArgumentType } from '#core/policy/argument-types.ts';
@@ -30,8 +30,8 @@ export interface CedarSchema extends Record<string, unknown> {
 }
 
 /**
- * Stands for every tool that nobody has pinned: what a policy about all tools says of arguments, it must say so that
- * it can be judged for a tool that has none of them.
+ * Stands for every tool that is not pinned. A policy about all tools must check that an argument is present before it
+ * reads the argument, because this tool has none.
  */
 const ANOTHER_TOOL = 'another tool';
 
@@ -57,7 +57,7 @@ const CALL = record({
 const ENTITY_TYPES: CedarSchema['MA']['entityTypes'] = {
   Workspace: {},
   User: {},
-  /** What a number or a text is that no policy can judge. */
+  /** The type of a number or a text that policies cannot judge. */
   Opaque: {},
   Agent: { shape: record({ name: { type: 'String' }, version: { type: 'Long' } }) },
   McpServer: { shape: record({ host: { type: 'String' }, name: { type: 'String' } }) },
@@ -76,7 +76,7 @@ export function cedarSchema(tools: readonly KnownTool[]): CedarSchema {
     [CALL_TOOL, {}],
     [ANOTHER_TOOL, action([CALL_TOOL], new Map())],
   ]);
-  // Servers that differ in their path share a host, and tools of one name an action: only what both say holds.
+  // Servers with one host and different paths share the action of tools of one name: only what all of them say holds.
   const byAction = Map.groupBy(tools, ({ url, tool }) => actionName(url, tool.name));
   for (const [name, same] of byAction) {
     const host = hostOf(same[0]?.url ?? '');
@@ -98,7 +98,7 @@ function action(groups: readonly string[], fields: ReadonlyMap<string, ArgumentF
   };
 }
 
-/** An argument without a type that policies know is left out: nothing they said of it could be validated. */
+/** Leaves out an argument without a type that Cedar knows, because nothing that a policy says of it can be validated. */
 function argumentRecord(fields: ReadonlyMap<string, ArgumentField>): CedarRecord {
   const attributes = [...fields].flatMap(([name, { type, required }]) => {
     const cedar = cedarType(type);

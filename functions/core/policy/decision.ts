@@ -1,4 +1,4 @@
-/** What Cedar answered, as a decision about a call. */
+/** Turns Cedar's answer into a decision about a call. */
 import type { Decision } from '#core/ports/policy.ts';
 import { asks, DEFAULT_PERMIT, type NamedPolicy } from '#core/policy/policy-set.ts';
 
@@ -10,13 +10,13 @@ export type Evaluation =
       readonly decision: 'allow' | 'deny';
       /** Policies that decided. */
       readonly reason: readonly string[];
-      /** Policies that could not be evaluated: Cedar leaves them out, and a forbid among them would then forbid nothing. */
+      /** Policies that could not be evaluated. Cedar ignores them, and with them a forbid that should have applied. */
       readonly errors: readonly PolicyError[];
     };
 
 export interface PolicyError {
   readonly id: string;
-  /** `number`: it compares one that is no number to policies (`core/policy/arguments.ts`). */
+  /** `number`: it compares a number that does not fit Cedar's types (`core/policy/arguments.ts`). */
   readonly why: 'number' | 'other';
 }
 
@@ -29,7 +29,7 @@ export interface JudgingSet {
 
 type Judgement = Pick<Decision, 'decision' | 'code' | 'reason' | 'policyIds'>;
 
-/** Nobody has written a policy: the agent's own permission policies decide. */
+/** The workspace has no policy, so the agent's own permission policies decide. */
 export const NO_POLICY: Decision = {
   decision: 'allow',
   code: 'default_permit',
@@ -40,7 +40,7 @@ export const NO_POLICY: Decision = {
   would: null,
 };
 
-/** There may be policies, and what they say is not known. */
+/** The workspace may have policies, and they cannot be read. */
 export const UNREADABLE: Decision = {
   ...NO_POLICY,
   decision: 'deny',
@@ -92,7 +92,7 @@ function permitCode(policyIds: readonly string[]): string {
   return policyIds.every((id) => id === DEFAULT_PERMIT.id) ? 'default_permit' : 'permitted';
 }
 
-/** In the words of whoever wrote the policy. */
+/** The reason in the words of the policy's author. */
 function reasonOf(policies: readonly NamedPolicy[]): string | undefined {
   return policies
     .map(({ json }) => json.annotations?.['reason'])

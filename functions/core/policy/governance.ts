@@ -1,4 +1,4 @@
-/** What saving policies and approving tools needs, and what the audit trail says of it. */
+/** The ports with which people save policies and approve tools, and the audit entry of both. */
 import type { AuditEntry } from '#contract/audit.ts';
 import type { Audit } from '#core/ports/audit.ts';
 import type { Sha256 } from '#core/ports/canonical-json.ts';
@@ -16,7 +16,7 @@ export interface GovernanceWorld {
   readonly sha256: Sha256;
 }
 
-/** `what` names it by its hash: never by its content. */
+/** `what` names the policy or tool by its hash, never by its content. */
 export function deed(action: 'policy.saved' | 'tool.approved', outcome: 'done' | 'denied', what: string): AuditEntry {
   const nobody = { vault: null, credential: null, connect: null, user: null };
   return { kind: 'administration', action, ...nobody, outcome, reason: what };

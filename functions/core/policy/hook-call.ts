@@ -1,16 +1,16 @@
-/** What hooks make of a call that policy allows, and of its result. */
+/** Asks the customer's hooks about a call that policy allows, and about its result. */
 import type { Hooks, HookedCall } from '#core/ports/hooks.ts';
 import type { Decision, Policies } from '#core/ports/policy.ts';
 
 export interface Hooked {
   readonly decision: Decision;
-  /** What is to be sent. */
+  /** The input to send. */
   readonly input: HookedCall['input'];
-  /** Whether a hook was asked, which takes seconds when it likes. */
+  /** Whether a hook was asked, which may have taken seconds. */
   readonly isAsked: boolean;
 }
 
-/** `decision` is policy's, on this very input; one that is not `allow` stays as it is, and no hook hears of the call. */
+/** `decision` is policy's, on this input. A decision other than `allow` stays, and no hook is asked. */
 export async function hookCall(
   { hooks, policies }: { readonly hooks: Hooks; readonly policies: Policies },
   call: HookedCall,
@@ -29,19 +29,19 @@ export async function hookCall(
   if (code !== 'OK') return { decision: deny(decision, `hook:${code}`, message ?? REFUSED), input, isAsked };
   const changed = override?.inputs ?? null;
   if (changed === null) return { decision, input, isAsked };
-  // A person has confirmed what the model wanted, and that is not what would be sent.
+  // A person has confirmed the model's input, and the hook would send another one.
   if (facts.isConfirmed) return { decision: deny(decision, 'approval_mismatch', UNCONFIRMED), input, isAsked };
   const again = await policies.decide(facts, changed);
   const judged = again.decision === 'ask' ? deny(again, 'approval_mismatch', UNCONFIRMED) : again;
   return { decision: judged, input: changed, isAsked };
 }
 
-/** `shown` is what the model may see: null for the result as it is. */
+/** `output` replaces the result; null leaves the result as it is. */
 export type HookedResult =
   | { readonly status: 'shown'; readonly output: string | null; readonly isSilent: boolean }
   | { readonly status: 'withheld'; readonly code: string; readonly reason: string };
 
-/** The call has been made by then: what is withheld is the result, not the effect. */
+/** The call has been made before: a hook can withhold its result, not its effect. */
 export async function hookResult(
   hooks: Hooks,
   call: HookedCall,

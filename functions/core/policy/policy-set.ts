@@ -1,4 +1,7 @@
-/** A policy as Cedar's parser tells it, and what is to be known of a set before any call is judged. */
+/** Policies as Cedar's parser returns them, and the checks of a set before it judges any call. */
+import type { WorkspacePolicy } from '#contract/policy.ts';
+import { canonicalJson, type Sha256 } from '#core/ports/canonical-json.ts';
+import { canonicalServerUrl } from '#core/vault/server-url.ts';
 
 export interface PolicyJson {
   readonly effect: 'permit' | 'forbid';
@@ -20,7 +23,7 @@ export interface NamedPolicy {
   readonly json: PolicyJson;
 }
 
-/** What permits all that is not forbidden, where that is the workspace's default. */
+/** Permits all that no policy forbids, where the workspace's default is to permit. */
 export const DEFAULT_PERMIT: NamedPolicy = {
   id: 'default_permit',
   json: {
@@ -32,14 +35,14 @@ export const DEFAULT_PERMIT: NamedPolicy = {
   },
 };
 
-/** `@advice("ask")`: what this policy permits, a person has to confirm. */
+/** `@advice("ask")`: a person has to confirm what this policy permits. */
 export function asks({ json }: NamedPolicy): boolean {
   return json.annotations?.['advice'] === 'ask';
 }
 
 const MAX_REASON_CHARS = 500;
 
-/** Why a policy is bad although Cedar takes it; null when it is not. */
+/** The rule of this service that a policy breaks although Cedar accepts it; null when it breaks none. */
 export function ruleBroken({ id, json }: NamedPolicy): string | null {
   const { advice, reason = '' } = json.annotations ?? {};
   if (id === DEFAULT_PERMIT.id) return `@id: "${id}" is the built-in policy’s`;
@@ -55,8 +58,8 @@ export function actionsOf(policy: NamedPolicy): readonly string[] {
   return entitiesOf(policy, 'MA::Action');
 }
 
-/** The ids of all entities of one type that a policy mentions. Annotations are the author's own and mention none. */
-export function entitiesOf({ json }: NamedPolicy, type: string): readonly string[] {
+/** The ids of all entities of one type that a policy mentions, outside of its annotations. */
+function entitiesOf({ json }: NamedPolicy, type: string): readonly string[] {
   const { principal, action, resource, conditions } = json;
   const found = collect([principal, action, resource, conditions]);
   return [...new Set(found.filter((entity) => entity.type === type).map(({ id }) => String(id)))];
@@ -67,4 +70,29 @@ function collect(node: unknown): readonly { readonly type: unknown; readonly id:
   if (typeof node !== 'object' || node === null) return [];
   const own = 'type' in node && 'id' in node ? [{ type: node.type, id: node.id }] : [];
   return [...own, ...Object.values(node).flatMap(collect)];
+}
+
+const SERVER = 'MA::McpServer';
+
+/**
+ * What is wrong with the servers that a policy names. Cedar compares names letter by letter, and a server has one name: a
+ * URL in another form matches no call, and a forbid would forbid nothing.
+ */
+export function strayServers(policy: NamedPolicy): readonly string[] {
+  return entitiesOf(policy, SERVER).flatMap((url) => {
+    const canonical = canonicalServerUrl(url);
+    if (canonical === url) return [];
+    // The URL may hold a password, so the message does not repeat it.
+    if (canonical === null) return [`${SERVER}: must be an http or https URL without user and password`];
+    return [`${serverLiteral(url)} is the name of no server: write ${serverLiteral(canonical)}`];
+  });
+}
+
+function serverLiteral(url: string): string {
+  return `${SERVER}::${JSON.stringify(url)}`;
+}
+
+/** One hash of all that decides: the policies, and the default for calls that no policy matches. */
+export function policyHash(policy: Pick<WorkspacePolicy, 'policies' | 'default'>, sha256: Sha256): string {
+  return sha256(canonicalJson({ default: policy.default, policies: policy.policies }));
 }

@@ -1,12 +1,12 @@
-/** A new version of a workspace's policies: checked, on record, and then in force. */
+/** Saves a new version of a workspace's policies: it is checked, recorded in the audit trail, and then in force. */
 import type { WorkspaceId } from '#contract/ids.ts';
 import type { PolicyCreate, SavedPolicy, WorkspacePolicy } from '#contract/policy.ts';
 import { deed, type GovernanceWorld } from '#core/policy/governance.ts';
 import type { PolicyProblem } from '#core/ports/policy-check.ts';
-import { policyHash } from '#core/policy/policy-hash.ts';
+import { policyHash } from '#core/policy/policy-set.ts';
 import { refuse, type RequestRefusal } from '#core/ports/refusal.ts';
 
-/** An audit chain of its own: what was decided about decisions is read together. */
+/** The audit chain that holds all changes of policies, so that they can be read together. */
 const ABOUT = 'policies';
 const MAX_TOLD = 10;
 
@@ -22,7 +22,7 @@ export async function savePolicy(
   if (problems.length > 0) return refuse('invalid_request_error', `policies: ${told(problems)}`);
   const policy = versionAfter(world, latest, body);
   const what = `version ${policy.version}, ${policy.mode}, default ${policy.default}, sha256 ${policy.sha256}`;
-  // On record before it is in force, so that nothing is ever decided by policies that nobody can account for.
+  // The record comes first: every version that ever decided a call must be in the audit trail.
   await world.audit.record(workspace, ABOUT, deed('policy.saved', 'done', what));
   if ((await world.policies.saveNext(workspace, policy)) === 'saved') {
     return {

@@ -1,11 +1,11 @@
 /**
- * Policies that know nothing of a call's arguments and permit at least what the real ones could: what they deny is
- * denied with any arguments, so the tool need not be offered. They are judged as fast as the real ones, where Cedar's
- * partial evaluation would parse the whole set again for each tool.
+ * Relaxed policies know no arguments and permit at least what the real policies could permit. A tool that they deny is
+ * denied with any arguments, so it is not offered. Cedar judges them as fast as the real ones; its partial evaluation
+ * would parse the whole set again for each tool.
  */
 import type { Condition, NamedPolicy } from '#core/policy/policy-set.ts';
 
-/** What is the same for every call of a tool. */
+/** Attributes of the context that are the same for every call of a tool. */
 const STEADY = new Set(['thread_primary', 'hints']);
 
 export function relax(policies: readonly NamedPolicy[]): readonly NamedPolicy[] {
@@ -16,7 +16,7 @@ export function relax(policies: readonly NamedPolicy[]): readonly NamedPolicy[] 
   });
 }
 
-/** A condition of a permit without what depends on the call: fewer conditions permit more. */
+/** Drops the parts of a permit's condition that depend on the call: fewer conditions permit more. */
 function relaxCondition({ kind, body }: Condition): readonly Condition[] {
   if (!isOpen(body)) return [{ kind, body }];
   if (kind === 'unless') return [];
@@ -30,7 +30,7 @@ function conjuncts(node: unknown): readonly unknown[] {
   return both === null ? [node] : [...conjuncts(both['left']), ...conjuncts(both['right'])];
 }
 
-/** Whether an expression depends on anything of the context that differs from call to call. */
+/** Whether an expression depends on a part of the context that differs from call to call. */
 function isOpen(node: unknown): boolean {
   if (Array.isArray(node)) return node.some(isOpen);
   if (!isNode(node)) return false;

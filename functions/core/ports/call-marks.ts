@@ -1,41 +1,44 @@
-/** Port of the marks of calls with outside effects: at most once without the log knowing (design §3.4). */
+/**
+ * Port of the marks of calls with outside effects. A mark is set before a call is sent, so that the call is sent at most
+ * once although the log learns of it later (`docs/design.md`, MCP calls).
+ */
 import type { EventId, Instant } from '#contract/ids.ts';
 import type { McpErrorType } from '#contract/mcp.ts';
 
-/** What an MCP server did wrong, or wants of a person: for people, never for the model. */
+/** What an MCP server did wrong, or what it wants a person to do. Only people see it, never the model. */
 export interface McpTrouble {
   readonly type: McpErrorType;
-  /** Its name in the agent. */
+  /** The server's name in the agent. */
   readonly server: string;
   readonly message: string;
 }
 
-/** What an attempt that stopped for a person leaves to the next one. */
+/** What an attempt that stopped for a person leaves for the next one. */
 export interface Suspension {
-  /** Ids of what people were asked to do, and the server's own state: echoed to it as they came. */
+  /** Ids of the requests to people, and the server's own state: the server gets both back unchanged. */
   readonly requests: readonly string[];
   readonly state: string | null;
-  /** Why it stopped, one after the other: what stops a call in the same way again is not tried a third time. */
+  /** Why the attempts stopped, in order: a cause that comes back after a person has acted ends the call. */
   readonly causes: readonly string[];
 }
 
 /**
- * A suspension before the session was told of it. Who finds one whose `since` is still the call's tells it, instead of
- * going on as if a person had acted.
+ * A suspension, marked before the session is told of it. An attempt that finds one whose `since` is still the call's own
+ * tells the session: a person cannot have acted yet.
  */
 export interface MarkedSuspension extends Suspension {
   /** For people. */
   readonly error: McpTrouble;
-  /** Of the open call, as the attempt found it: it moves on when the session is told. */
+  /** The position of the entry that gave the open call to its hand; it changes after the session is told. */
   readonly since: number;
 }
 
 export type CallMark =
-  /** This attempt is the first, and may go on. */
+  /** This attempt is the first one, and may send the call. */
   | { readonly status: 'started' }
-  /** An earlier attempt stopped to let a person act. If somebody was asked, this one goes on from there. */
+  /** An earlier attempt stopped to let a person act. If a person was asked, this attempt goes on from there. */
   | ({ readonly status: 'resumed' } & MarkedSuspension)
-  /** Another attempt started it and did not say what came of it: it may be under way, or have died. */
+  /** Another attempt started it and left no outcome: it may be under way, or it died. */
   | { readonly status: 'found started'; readonly at: Instant }
   | { readonly status: 'done' };
 
@@ -45,11 +48,11 @@ export type FoundMark =
   | ({ readonly status: 'suspended' } & MarkedSuspension);
 
 export interface CallMarks {
-  /** What the last attempt left, strongly consistent; null when none got as far as to leave a mark. */
+  /** The mark of the last attempt, strongly consistent; null when no attempt has set one. */
   find(call: EventId): Promise<FoundMark | null>;
-  /** Of any number of attempts at once, one is told `started` or `resumed`. Throws `Fault` `records_unavailable`. */
+  /** Exactly one of several attempts at once gets `started` or `resumed`. Throws `Fault` `records_unavailable`. */
   start(call: EventId, at: Instant): Promise<CallMark>;
-  /** It was not sent, or waits for people: the next attempt may begin anew. */
+  /** The call was not sent, or it waits for people: the next attempt may start it again. */
   suspend(call: EventId, suspended: MarkedSuspension): Promise<void>;
   done(call: EventId): Promise<void>;
 }

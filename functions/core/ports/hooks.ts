@@ -1,6 +1,6 @@
 /**
- * Port of a customer's own word on a call. It is asked after policy has allowed the call, and can only take away: a
- * denial of policy is never put to it, and inputs that it changes are judged by policy again.
+ * Port of the customer's hooks, which check calls of MCP tools. A hook is asked after policy has allowed the call, and can
+ * only restrict: it cannot overrule a denial, and policy judges again the input that a hook changes.
  */
 import type { EventId } from '#contract/ids.ts';
 import type { PostHookAnswer, PreHookAnswer } from '#contract/hooks.ts';
@@ -12,13 +12,13 @@ export interface HookedCall {
   readonly input: Readonly<Record<string, unknown>>;
 }
 
-/** `silent`: it did not answer in time, or not as it should; `detail` is for the log and quotes nothing. */
+/** `silent`: it did not answer in time, or the answer is invalid; `detail` is for the log and quotes nothing. */
 export type Asked<Answer> =
   | { readonly status: 'none' }
   | { readonly status: 'answered'; readonly answer: Answer }
   | { readonly status: 'silent'; readonly detail: string };
 
-/** Asked at most once per attempt, and never throws. */
+/** Each is asked at most once per attempt, and never throws. */
 export interface Hooks {
   readonly failOpen: boolean;
   before(call: HookedCall): Promise<Asked<PreHookAnswer>>;

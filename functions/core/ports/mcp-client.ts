@@ -1,9 +1,9 @@
-/** Port of the client that speaks MCP over streamable HTTP, in both protocol eras, through the guarded way out. */
+/** Port of the client that speaks MCP over streamable HTTP, in both protocol eras, through the guarded fetch. */
 import type { Instant } from '#contract/ids.ts';
 import type { McpTool, ToolHints } from '#contract/mcp.ts';
 import type { HttpResponse } from '#contract/credential-validation.ts';
 
-/** Where to, and with what. `token` is asked before each request; `onUnauthorized` once after a 401, then asked again. */
+/** `token` is asked before each request; after a 401, `onUnauthorized` is asked once, and then `token` again. */
 export interface McpTarget {
   /** Canonical (`core/vault/server-url.ts`). */
   readonly url: string;
@@ -12,13 +12,12 @@ export interface McpTarget {
     /** Throws to give up. */
     onUnauthorized(): Promise<void>;
   } | null;
-  /** What a cache of this server's answers may be shared by: the credential's id, or null for nobody's. */
+  /** Only requests with the same key share cached answers: the credential's id, or null without a credential. */
   readonly cacheKey: string | null;
-  /** When everything has to be over, epoch milliseconds. */
+  /** When the exchange has to be over, epoch milliseconds. */
   readonly deadline: number;
 }
 
-/** The kinds of governance §1 row 21 that can happen here. */
 export type McpFailureKind =
   | 'unreachable'
   | 'blocked'
@@ -35,30 +34,30 @@ export type McpFailureKind =
 export interface McpFailure {
   readonly status: 'failed';
   readonly kind: McpFailureKind;
-  /** For the model: what happened and what may help. Nothing of the server's own words, no URL, no token. */
+  /** For the model: what happened and what may help. It holds no words of the server, no URL and no token. */
   readonly message: string;
-  /** For the log: host, method, code. No body, no query, no header. */
+  /** For the log: host, method and code, without body, query or headers. */
   readonly detail: string;
   /** The MCP method that failed: `initialize`, `server/discover`, `tools/list`, `tools/call`. */
   readonly method: string;
   readonly http: HttpResponse | null;
   readonly retryAfterMs: number | null;
-  /** Of a 403 `insufficient_scope`, and of a 401 that names some. */
+  /** The scopes that a 403 `insufficient_scope` or a 401 names. */
   readonly scopes: readonly string[];
-  /** From `WWW-Authenticate`, where consent begins; null when it was not told. */
+  /** The URL from `WWW-Authenticate` at which a consent begins; null when the server named none. */
   readonly resourceMetadata: string | null;
-  /** Whether the server may have begun to act on it. */
+  /** Whether the server may have begun to act on the call. */
   readonly sent: boolean;
 }
 
 export interface McpListed {
   readonly status: 'listed';
   readonly tools: readonly McpTool[];
-  /** Before the server said so: long before, where a list is kept. */
+  /** A moment before the server answered; long before, when the list comes from a cache. */
   readonly askedAt: Instant;
 }
 
-/** A content block of the server, checked and within the size limits, in MCP's own words. */
+/** A content block of the server, checked and within the size limits, with MCP's own names. */
 export type McpBlock =
   | { readonly type: 'text'; readonly text: string }
   | { readonly type: 'image'; readonly data: string; readonly mimeType: string }
@@ -75,7 +74,7 @@ export type McpBlock =
 export interface UrlRequest {
   readonly id: string;
   readonly url: string;
-  /** In the server's words, for people. */
+  /** The server's text for people. */
   readonly message: string;
 }
 
@@ -87,14 +86,14 @@ export type McpCalled =
 export interface McpCall {
   readonly tool: string;
   readonly input: Readonly<Record<string, unknown>>;
-  /** Of the tool that was listed: which headers mirror which arguments follows from it. */
+  /** The listed tool's input schema: it says which headers mirror which arguments. */
   readonly schema: Readonly<Record<string, unknown>> | null;
   readonly hints: ToolHints;
-  /** What an earlier `input_required` gave, once people have done what it asked for. */
+  /** The requests and state of an earlier `input_required`, after people have done what it asked for. */
   readonly resume: { readonly requests: readonly string[]; readonly state: string | null } | null;
 }
 
-/** What the other side does wrong is a value; nothing is retried but what a refused token, or another era, asks for. */
+/** A server's error is a value. The client repeats a request only after a refused token or for another protocol era. */
 export interface McpClient {
   listTools(target: McpTarget, signal: AbortSignal): Promise<McpListed | McpFailure>;
   callTool(target: McpTarget, call: McpCall, signal: AbortSignal): Promise<McpCalled | McpFailure>;

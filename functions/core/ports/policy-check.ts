@@ -1,7 +1,7 @@
-/** Port of what is said of policies before they are saved. */
+/** Port of the check of policies before they are saved. */
 import type { McpTool } from '#contract/mcp.ts';
 
-/** A tool that somebody may write policies about. */
+/** A tool that policies may name. */
 export interface KnownTool {
   /** Canonical. */
   readonly url: string;
@@ -9,20 +9,20 @@ export interface KnownTool {
 }
 
 export interface PolicyProblem {
-  /** From 1; null for what concerns the set as a whole. */
+  /** Counts from 1; null for a problem of the whole set. */
   readonly at: { readonly line: number; readonly column: number } | null;
-  /** Null where the text can not be read. */
+  /** Null when the text cannot be parsed. */
   readonly policy: string | null;
   readonly message: string;
 }
 
 export interface CheckedPolicies {
   readonly problems: readonly PolicyProblem[];
-  /** Policies that name tools which are not among the known ones: nothing can be said of what they say. */
+  /** Policies that name unknown tools: their types cannot be checked. */
   readonly unchecked: readonly { readonly policy: string; readonly actions: readonly string[] }[];
 }
 
 export interface PolicyCheck {
-  /** Syntax, types against the schema of the known tools, and servers by their canonical URL. */
+  /** Checks the syntax, the types against the schema of the known tools, and that servers are named by canonical URL. */
   check(policies: string, tools: readonly KnownTool[]): Promise<CheckedPolicies>;
 }

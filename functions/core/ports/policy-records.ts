@@ -4,12 +4,12 @@ import type { WorkspaceId } from '#contract/ids.ts';
 import type { Saved } from '#core/ports/records.ts';
 
 export interface PolicyRecords {
-  /** The version in force, or null when none was ever saved. */
+  /** The version in force; null when none was saved. */
   pointer(workspace: WorkspaceId): Promise<PolicyPointer | null>;
   version(workspace: WorkspaceId, version: number): Promise<WorkspacePolicy | null>;
   /** Adds the version that follows the latest and puts it into force, both or neither. */
   saveNext(workspace: WorkspaceId, policy: WorkspacePolicy): Promise<Saved>;
-  /** Newest first, those below `below`; null begins with the latest. */
+  /** The versions below `below`, newest first; null begins with the latest. */
   versions(
     workspace: WorkspaceId,
     page: { readonly below: number | null; readonly limit: number },

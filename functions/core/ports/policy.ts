@@ -2,7 +2,7 @@
 import type { AgentId, Instant, SessionId, ThreadId, WorkspaceId } from '#contract/ids.ts';
 import type { McpTool } from '#contract/mcp.ts';
 
-/** What is known of a call, from the session's record and the pinned manifest; of the model there is only `input`. */
+/** The facts of a call, from the session's record and the pinned manifest. The model supplies only `input`. */
 export interface CallFacts {
   readonly workspace: WorkspaceId;
   readonly session: SessionId;
@@ -11,7 +11,7 @@ export interface CallFacts {
   readonly user: string | null;
   readonly server: { readonly name: string; readonly url: string };
   readonly tool: McpTool;
-  /** A person has confirmed this very call. */
+  /** Whether a person has confirmed this call. */
   readonly isConfirmed: boolean;
   readonly at: Instant;
 }
@@ -20,25 +20,25 @@ export interface Decision {
   readonly decision: 'allow' | 'ask' | 'deny';
   /**
    * `default_permit`, `permitted`, `confirmed`, `asks`, `forbidden`, `no_matching_permit`, `policy_error:<id>`,
-   * `policy_error:<id>:number` (what it compares is no number to policies), `evaluation_failed`,
+   * `policy_error:<id>:number` (it compares a number that does not fit Cedar's types), `evaluation_failed`,
    * `policies_unreadable`; in shadow mode `would_allow`, `would_ask`, `would_deny`.
    */
   readonly code: string;
-  /** In words that are safe for the model. */
+  /** For the model. */
   readonly reason: string;
-  /** Those that decided. */
+  /** The policies that decided. */
   readonly policyIds: readonly string[];
   readonly policySha256: string | null;
   readonly mode: 'none' | 'shadow' | 'enforce';
-  /** What a set in shadow mode would have decided. */
+  /** The decision that a set in shadow mode would have made. */
   readonly would: 'allow' | 'ask' | 'deny' | null;
 }
 
-/** What cannot be judged is denied: these never throw for what a policy or an argument is. */
+/** A call that cannot be judged is denied: no policy and no argument makes these functions throw. */
 export interface Policies {
   decide(facts: CallFacts, input: Readonly<Record<string, unknown>>): Promise<Decision>;
-  /** Whether any input could be allowed. Cosmetic: `decide` has the last word. */
+  /** Whether any input could be allowed. It only filters the list of tools: `decide` decides about calls. */
   isVisible(facts: CallFacts): Promise<boolean>;
-  /** Reads what is in force, for whoever can do so beside other reads: the next judgement waits for it otherwise. */
+  /** Reads the policies in force. A caller uses it beside other reads, so that the next judgement need not wait. */
   prepare(workspace: WorkspaceId): Promise<void>;
 }

@@ -1,16 +1,17 @@
 /**
  * Port of the pinned tool manifests: what a server said of a tool when it was first seen, or last approved. A tool that
- * says something else now is quarantined until a person approves it (governance T13).
+ * says something else now is quarantined until a person approves it (`docs/security.md`,
+ * Policy and tools).
  */
 import type { Instant, WorkspaceId } from '#contract/ids.ts';
 import type { McpTool } from '#contract/mcp.ts';
 
 export interface PinnedTool {
   readonly name: string;
-  /** `fingerprint` of what it said then. */
+  /** The `fingerprint` of the pinned version. */
   readonly sha256: string;
   readonly pinnedAt: Instant;
-  /** What the server says now, when it is something else, and when it was last seen to. */
+  /** The version that the server offers instead, and when it was last seen; null while it is the pinned one. */
   readonly drifted: { readonly sha256: string; readonly seenAt: Instant } | null;
 }
 
@@ -21,16 +22,16 @@ export interface PinnedServer {
 }
 
 export interface ToolPins {
-  /** Strongly consistent, and small: hashes, not what the server said. */
+  /** Strongly consistent. The rows are small: they hold hashes, not what the server said. */
   find(workspace: WorkspaceId, url: string): Promise<ReadonlyMap<string, PinnedTool>>;
-  /** Pins tools that nobody has pinned; whoever was first stays. */
+  /** Pins tools that have no pin; a tool that has one keeps it. */
   pin(
     workspace: WorkspaceId,
     url: string,
     tools: readonly { readonly tool: McpTool; readonly sha256: string }[],
     at: Instant,
   ): Promise<void>;
-  /** Remembers what an unapproved version looks like, so that it can be approved. A repeat says that it was seen again. */
+  /** Stores an unapproved version, so that a person can approve it. A repeat updates when it was last seen. */
   drift(
     workspace: WorkspaceId,
     url: string,
@@ -38,8 +39,8 @@ export interface ToolPins {
     at: Instant,
   ): Promise<void>;
   /**
-   * Forgets the drift of a tool of which the server, asked at `askedAt`, said what is pinned. A drift that was seen
-   * since then stays, and so does one from what somebody has approved meanwhile.
+   * Removes the drift of a tool for which the server, asked at `askedAt`, gave the pinned version. A drift that was seen
+   * later stays, and so does a drift from a version that was approved meanwhile.
    */
   settle(
     workspace: WorkspaceId,
@@ -47,17 +48,17 @@ export interface ToolPins {
     settled: { readonly name: string; readonly sha256: string },
     askedAt: Instant,
   ): Promise<void>;
-  /** Pins what it says now. A repeat changes nothing. Null when there is no such tool, or it says something else by now. */
+  /** Pins the drifted version. A repeat changes nothing. Null when there is no such tool, or its version is another one. */
   approve(
     workspace: WorkspaceId,
     url: string,
     approved: { readonly name: string; readonly sha256: string },
     at: Instant,
   ): Promise<PinnedTool | null>;
-  /** By URL and name; it may trail a write by a moment. */
+  /** Sorted by URL and name; it may miss a write of the last moment. */
   list(workspace: WorkspaceId): Promise<readonly PinnedServer[]>;
-  /** What was said, pinned or drifted; null when nobody has, or when it was too large to be kept. */
+  /** The pinned or drifted version with this hash; null when there is none, or when it was too large to store. */
   manifest(workspace: WorkspaceId, url: string, sha256: string): Promise<McpTool | null>;
-  /** What all pinned tools of all servers were pinned for; it may trail a write by a moment. */
+  /** The pinned versions of all tools of all servers; it may miss a write of the last moment. */
   manifests(workspace: WorkspaceId): Promise<readonly { readonly url: string; readonly tool: McpTool }[]>;
 }

@@ -4,7 +4,7 @@ import { AgentId, SessionId, ThreadId, WorkspaceId } from '#contract/ids.ts';
 import type { McpTool } from '#contract/mcp.ts';
 import type { WorkspacePolicy } from '#contract/policy.ts';
 import type { CallFacts, Policies } from '#core/ports/policy.ts';
-import { policyHash } from '#core/policy/policy-hash.ts';
+import { policyHash } from '#core/policy/policy-set.ts';
 import { createPolicies } from '#aws/policy/policies.cedar.ts';
 
 export const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
