@@ -5,13 +5,12 @@ import { authenticate } from '#core/requests/authenticate.ts';
 import { replyToFault, replyToRefusal } from '#core/requests/error-envelope.ts';
 import { faultFields } from '#core/requests/fault-fields.ts';
 import { isRefusal, refuse } from '#core/ports/refusal.ts';
+import { journalRequest, type Fields } from '../http/journal-request.ts';
 import type { ApiWorld } from './api-world.ts';
 import { carriedBytes, MAX_CARRIED_BYTES } from './carried-bytes.ts';
 import { openApiDocument } from './openapi.ts';
 import type { Note, Operation } from './operation.ts';
 import { ROUTES, UNBUILT } from './routes.ts';
-
-type Fields = Readonly<Record<string, string | number>>;
 
 /** One request, while it is answered. */
 interface Exchange {
@@ -81,22 +80,14 @@ const unknown: Work = () =>
   Promise.resolve(refuse('not_found_error', 'there is no operation with this method and path'));
 
 async function respond(world: ApiWorld, context: Context, route: string, work: Work): Promise<Response> {
-  const began = performance.now();
-  const fields: Record<string, string | number> = {};
-  const id = `req_${world.newToken()}`;
-  const headers = new Headers({ 'content-type': 'application/json', 'request-id': id });
-  const reply = await answer(work, {
-    world,
-    id,
-    request: context.req,
-    headers,
-    note: (added) => void Object.assign(fields, added),
+  const { req: request } = context;
+  return journalRequest(world, { method: request.method, route }, async ({ requestId: id, note }) => {
+    const headers = new Headers({ 'content-type': 'application/json', 'request-id': id });
+    const reply = await answer(work, { world, id, request, headers, note });
+    note(reply.fields);
+    for (const [name, value] of Object.entries(reply.headers)) headers.set(name, value);
+    return new Response(JSON.stringify(reply.body), { status: reply.status, headers });
   });
-  for (const [name, value] of Object.entries(reply.headers)) headers.set(name, value);
-  const line = { request_id: id, method: context.req.method, route, status: reply.status, ...fields };
-  world.journal.line('request', { ...line, ...reply.fields, duration_ms: Math.round(performance.now() - began) });
-  if (reply.status >= 500) world.journal.metric('RequestErrors', 'Count', 1);
-  return new Response(JSON.stringify(reply.body), { status: reply.status, headers });
 }
 
 interface Reply {

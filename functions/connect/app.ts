@@ -5,9 +5,10 @@ import { linkUrl } from '#core/connect/link.ts';
 import { openLink, pressApprove, pressCancel, type Opened, type Pressed } from '#core/connect/open-link.ts';
 import { clientMetadataDocument } from '#core/connect/registration.ts';
 import { faultFields } from '#core/requests/fault-fields.ts';
+import { journalRequest } from '../http/journal-request.ts';
 import { answer, login } from './come-back.ts';
 import type { ConnectWorld } from './connect-world.ts';
-import type { Exchange, Fields, Work } from './exchange.ts';
+import type { Exchange, Work } from './exchange.ts';
 import { startLogin, visitorOf } from './login.ts';
 import { identityPage } from './pages/identity-page.ts';
 import { consentPage } from './pages/consent-page.ts';
@@ -40,19 +41,14 @@ async function respond(
   context: Context,
   { path, work }: { readonly path: string; readonly work: Work },
 ): Promise<Response> {
-  const began = performance.now();
-  const requestId = `req_${world.newToken()}`;
-  const fields: Record<string, string | number> = {};
-  const note = (added: Fields) => void Object.assign(fields, added);
-  const reply = await work({ world, context, requestId, note }).catch((error: unknown) => {
-    note(faultFields(error));
-    return { page: faultPage(requestId, error instanceof Fault && error.code === 'login_unavailable') };
+  const { method } = context.req;
+  const response = await journalRequest(world, { method, route: path }, async ({ requestId, note }) => {
+    const reply = await work({ world, context, requestId, note }).catch((error: unknown) => {
+      note(faultFields(error));
+      return { page: faultPage(requestId, error instanceof Fault && error.code === 'login_unavailable') };
+    });
+    return respondWith(reply, world.appName);
   });
-  const response = await respondWith(reply, world.appName);
-  const { status } = response;
-  const line = { request_id: requestId, method: context.req.method, route: path, status };
-  world.journal.line('request', { ...line, ...fields, duration_ms: Math.round(performance.now() - began) });
-  if (status >= 500) world.journal.metric('RequestErrors', 'Count', 1);
   // Cookies were set on the context, so the context makes the response.
   return context.newResponse(response.body, response);
 }

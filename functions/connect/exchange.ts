@@ -1,15 +1,12 @@
 import type { Context } from 'hono';
+import type { Answering } from '../http/journal-request.ts';
 import type { ConnectWorld } from './connect-world.ts';
 import type { Reply } from './reply.ts';
 
-export type Fields = Readonly<Record<string, string | number>>;
-
 /** One request, while it is answered. */
-export interface Exchange {
+export interface Exchange extends Answering {
   readonly world: ConnectWorld;
   readonly context: Context;
-  readonly requestId: string;
-  readonly note: (fields: Fields) => void;
 }
 
 export type Work = (exchange: Exchange) => Promise<Reply>;

@@ -1,16 +1,12 @@
 /** The pages on which users consent, behind API Gateway. */
-import { GatewayEvent } from '#contract/gateway.ts';
 import { connectWorld } from '#aws/worlds/connect.ts';
+import { gatewayHandler } from '../http/gateway.ts';
 import { createConnectApp } from './app.ts';
-import { toRequest, toResult, type GatewayResult } from './gateway.ts';
 
 const world = connectWorld(process.env);
-const app = createConnectApp(world);
 
-export async function handler(event: unknown): Promise<GatewayResult> {
-  try {
-    return await toResult(await app.fetch(toRequest(GatewayEvent.parse(event))));
-  } finally {
-    world.journal.flush();
-  }
-}
+export const handler = gatewayHandler(
+  // Where the pages are reached is a setting, and never what a client says in a header.
+  { prefix: '/connect', headers: ['cookie', 'content-type'] },
+  { fetch: createConnectApp(world).fetch, journal: world.journal },
+);

@@ -11,6 +11,8 @@ import { faultFields } from '#core/requests/fault-fields.ts';
 import type { RateLimiter } from '#core/requests/rate-limiter.ts';
 import { parseQuery } from '#core/requests/parse.ts';
 import { isRefusal, refuse, type RequestRefusal } from '#core/ports/refusal.ts';
+import { API_ROUTES, toRequest } from '../http/gateway.ts';
+import { journalRequest, type Fields } from '../http/journal-request.ts';
 import { follow, type Followed, type Following, type Subscription } from './follow.ts';
 import { errorFrame, OPENING } from './frames.ts';
 import type { Sink } from './sink.ts';
@@ -26,31 +28,28 @@ export interface StreamWorld extends Omit<Following, 'nowMs'> {
 /** Sends the status and the headers, and hands out what follows them. */
 export type Open = (status: number, headers: Readonly<Record<string, string>>) => Sink;
 
-type Fields = Readonly<Record<string, string | number>>;
-
 export async function respond(
   world: StreamWorld,
   event: GatewayEvent,
   out: { open: Open; untilMs: number },
 ): Promise<void> {
-  const began = performance.now();
-  const id = `req_${world.newToken()}`;
-  const fields = await deliver(world, event, { ...out, id });
-  const route = event.pathParameters?.['thread_id'] === undefined ? 'events/stream' : 'threads/{thread_id}/stream';
-  world.journal.line('request', {
-    request_id: id,
-    method: 'GET',
-    route: `/v1/sessions/{session_id}/${route}`,
-    ...fields,
-    duration_ms: Math.round(performance.now() - began),
+  const path = event.pathParameters?.['thread_id'] === undefined ? 'events/stream' : 'threads/{thread_id}/stream';
+  const about = { method: 'GET', route: `/v1/sessions/{session_id}/${path}` };
+  await journalRequest(world, about, async ({ requestId: id, note }) => {
+    const { status, ...fields } = await deliver(world, event, { ...out, id });
+    note(fields);
+    return { status };
   });
 }
+
+/** `status` is the one in the headers. */
+type Delivered = Fields & { readonly status: number };
 
 async function deliver(
   world: StreamWorld,
   event: GatewayEvent,
   { open, untilMs, id }: { readonly open: Open; readonly untilMs: number; readonly id: string },
-): Promise<Fields> {
+): Promise<Delivered> {
   let sink: Sink | null = null;
   try {
     // The subscription stands before the headers go out: clients send their first message once they see them.
@@ -69,9 +68,10 @@ async function deliver(
     sink.end();
     return { status: 200, session, ...followed };
   } catch (error) {
-    world.journal.metric('RequestErrors', 'Count', 1);
     const reply = replyToFault(error, id);
     if (sink === null) return refuseRequest(open, reply, faultFields(error));
+    // The headers are out: their status tells of no error.
+    world.journal.metric('RequestErrors', 'Count', 1);
     await sink.write(errorFrame(reply.body));
     sink.end();
     return { status: 200, ended: 'fault', ...faultFields(error) };
@@ -79,11 +79,12 @@ async function deliver(
 }
 
 async function subscribe(world: StreamWorld, event: GatewayEvent): Promise<Subscription | RequestRefusal> {
-  const apiKey = await authenticate((name) => headerOf(event, name), world.apiKeys);
+  const request = toRequest(event, API_ROUTES);
+  const apiKey = await authenticate((name) => request.headers.get(name), world.apiKeys);
   if (isRefusal(apiKey)) return apiKey;
   const admitted = await world.limiter.admit(apiKey.id, event.httpMethod);
   if (isRefusal(admitted)) return admitted;
-  const query = parseQuery(StreamQuery, queryOf(event));
+  const query = parseQuery(StreamQuery, new URL(request.url).searchParams);
   if (isRefusal(query)) return query;
   const session = SessionId.safeParse(event.pathParameters?.['session_id']);
   const unknown = refuse('not_found_error', 'session_id: there is no such session');
@@ -102,19 +103,10 @@ async function subscribe(world: StreamWorld, event: GatewayEvent): Promise<Subsc
   return { key, head, previews: await watchPreviews(watching, { key, head }, query.event_deltas ?? []) };
 }
 
-function refuseRequest(open: Open, reply: ErrorReply, fields: Fields): Fields {
+function refuseRequest(open: Open, reply: ErrorReply, fields: Fields): Delivered {
   const headers = { 'content-type': 'application/json', 'request-id': reply.body.request_id, ...reply.headers };
   const sink = open(reply.status, headers);
   void sink.write(JSON.stringify(reply.body));
   sink.end();
   return { status: reply.status, ...fields };
-}
-
-function headerOf(event: GatewayEvent, wanted: string): string | undefined {
-  return Object.entries(event.headers ?? {}).find(([name]) => name.toLowerCase() === wanted)?.[1];
-}
-
-function queryOf(event: GatewayEvent): URLSearchParams {
-  const pairs = Object.entries(event.multiValueQueryStringParameters ?? {});
-  return new URLSearchParams(pairs.flatMap(([name, values]) => values.map((value): [string, string] => [name, value])));
 }

@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { GatewayEvent } from '#contract/gateway.ts';
-import { toRequest, toResult } from '../../../functions/api/gateway.ts';
+import { API_ROUTES, toRequest as requestOf, toResult } from '../../../functions/http/gateway.ts';
 
 const event = (fields: object) => GatewayEvent.parse({ httpMethod: 'GET', path: '/v1/agents', ...fields });
+
+const toRequest = (parsed: GatewayEvent) => requestOf(parsed, API_ROUTES);
 
 describe('a gateway event', () => {
   it('keeps repeated and bracketed query parameters, decoded once', () => {
@@ -46,6 +48,25 @@ describe('a gateway event', () => {
     );
     expect(request.headers.get('authorization')).toBe('Bearer k?y?');
     expect(request.headers.get('x-other')).toBeNull();
+  });
+
+  it('gives each route its own headers and prefix', () => {
+    const request = requestOf(
+      event({ path: '/c/x', pathParameters: { proxy: 'x' }, headers: { Cookie: 'a=b', Host: 'h' } }),
+      {
+        prefix: '/connect',
+        headers: ['cookie'],
+      },
+    );
+    expect([new URL(request.url).pathname, ...request.headers]).toEqual(['/connect/x', ['cookie', 'a=b']]);
+  });
+
+  it('gets a result with every cookie apart', async () => {
+    const headers = new Headers({ location: '/' });
+    for (const cookie of ['a=1', 'b=2']) headers.append('set-cookie', cookie);
+    const result = await toResult(new Response(null, { status: 303, headers }));
+    expect(result.headers).toEqual({ location: '/' });
+    expect(result.multiValueHeaders).toEqual({ 'set-cookie': ['a=1', 'b=2'] });
   });
 
   it('gets a result with single headers and a text body', async () => {
