@@ -10,7 +10,7 @@ const PinnedMcpTool = z.object({
   name: z.string(),
   sha256: Sha256,
   pinned_at: Instant,
-  /** What the server says now, if that is something else: the tool is quarantined until somebody approves it. */
+  /** The version that the server offers instead; the tool is quarantined until a person approves this version. */
   drifted: z
     .object({
       sha256: Sha256,

@@ -1,4 +1,4 @@
-/** MCP servers of an agent, their toolsets, and what servers say of their tools (contract §2.1, §4.3). */
+/** MCP servers of an agent, their toolsets, and what servers say of their tools. */
 import * as z from 'zod';
 import { PermissionPolicy, PermissionPolicyInput } from './permission-policy.ts';
 import { isWellFormed, MALFORMED } from './unicode.ts';
@@ -7,7 +7,7 @@ export const MAX_MCP_SERVERS = 20;
 const MAX_TOOL_CONFIGS = 256;
 
 const ServerName = z.string().min(1).max(255).refine(isWellFormed, MALFORMED);
-/** It is told to whoever reads the agent, so nothing secret may be in it. */
+/** Everyone who reads the agent sees the URL, so that it must not hold a secret. */
 const ServerUrl = z
   .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
   .max(2048)

@@ -1,4 +1,4 @@
-/** A workspace's policies: which agent may call which MCP tool for whom, with what (not in the contract, hence `/v1/x`). */
+/** A workspace's policies: which agent may call which MCP tool, for which user, with what. The hosted API has none. */
 import * as z from 'zod';
 import { Instant } from './ids.ts';
 
@@ -27,7 +27,7 @@ export const PolicyCreate = z
   .meta({ id: 'PolicyCreate' });
 export type PolicyCreate = z.infer<typeof PolicyCreate>;
 
-/** What is asked every few seconds by whoever decides. */
+/** The version in force, small because each function that judges calls reads it every few seconds. */
 export const PolicyPointer = z.object({
   version: z.int().min(1),
   mode: PolicyMode,
@@ -51,7 +51,7 @@ export const CurrentPolicy = z
 export const SavedPolicy = z
   .object({
     ...WorkspacePolicy.shape,
-    /** Policies that name tools nobody has seen yet: whether they fit their arguments will show when they are called. */
+    /** Policies that name tools which no agent has met: their types are checked only when the tools are called. */
     unchecked: z.array(z.object({ policy: z.string(), actions: z.array(z.string()) })),
   })
   .meta({ id: 'SavedPolicy' });

@@ -1,15 +1,15 @@
-/** From what an MCP server answered to what the model is shown of it. */
+/** Turns the answer of an MCP server into what the model is shown. */
 import type { ToolContent } from '#contract/content.ts';
 import { showMedia } from '#core/hands/web-content.ts';
 import type { McpBlock } from '#core/ports/mcp-client.ts';
 
 type Shown = ToolContent[number];
 
-/** Of all texts of one result together. */
+/** For all texts of one result together. */
 const MAX_TEXT_CHARS = 1_000_000;
-/** Of all images and documents of one result together: what is left of one event besides the texts and the JSON. */
+/** For all images and documents of one result together: the room in one event beside the texts and the JSON. */
 const MAX_MEDIA_CHARS = 4_700_000;
-/** Of what a server says about its own blocks. */
+/** For names, URIs and types that the server gives its blocks. */
 const MAX_LABEL_CHARS = 500;
 
 interface Room {
@@ -17,7 +17,7 @@ interface Room {
   readonly mediaChars: number;
 }
 
-/** Within what one event may hold. What cannot be shown is told of, so that the model does not think it was not there. */
+/** Keeps within the limits of one event. A note tells the model of each block that cannot be shown. */
 export function contentOf(blocks: readonly McpBlock[]): ToolContent {
   let room: Room = { textChars: MAX_TEXT_CHARS, mediaChars: MAX_MEDIA_CHARS };
   const content: Shown[] = [];
@@ -49,7 +49,7 @@ function show(block: McpBlock): Shown {
   }
 }
 
-/** By what the bytes are and not by what they are said to be: the provider refuses what is something else. */
+/** Takes the type from the bytes, not from the server: the provider refuses media whose declared type is wrong. */
 function media(data: string, { what, mimeType }: { readonly what: string; readonly mimeType: string }): Shown {
   const bytes = Buffer.from(data, 'base64');
   const shown = showMedia(bytes);
@@ -59,7 +59,7 @@ function media(data: string, { what, mimeType }: { readonly what: string; readon
   return shown.content[0] ?? note(`${told} cannot be shown`);
 }
 
-/** Null for nothing: the provider refuses texts of nothing. */
+/** Null for an empty text, which the provider refuses. */
 function fitted(shown: Shown, room: Room): Shown | null {
   if (shown.type !== 'text') {
     return charsOf(shown) <= room.mediaChars
@@ -68,7 +68,7 @@ function fitted(shown: Shown, room: Room): Shown | null {
   }
   if (shown.text === '') return null;
   if (shown.text.length <= room.textChars) return shown;
-  // Half of a character would be refused by the provider.
+  // The provider refuses half of a surrogate pair.
   const kept = shown.text.slice(0, room.textChars).replace(/[\ud800-\udbff]$/, '');
   return text(`${kept}\n\n(cut: ${kept.length} of ${shown.text.length} characters are shown)`);
 }

@@ -37,14 +37,15 @@ export async function judge(world: McpProxyWorld, caller: Caller, wanted: Wanted
   const server = declared === undefined ? null : knownServer(declared);
   if (server === null) return denied('unknown_server', null);
   // These reads are independent of each other, so they run at once: the model's turn waits for them.
-  const [identity, tool] = await Promise.all([
+  const [identity, found] = await Promise.all([
     identify(world, caller, server.url),
     usableTool(world, caller, { server, name: wanted.tool }),
     world.policies.prepare(caller.workspace),
   ]);
   if (identity.status !== 'known') return denied('two_users', server);
   const { user } = identity;
-  if (typeof tool === 'string') return denied(tool, server, user);
+  if (found.status === 'unusable') return denied(found.code, server, user);
+  const { tool } = found;
   const facts = factsOf(world, caller, { server, user, tool, isConfirmed: wanted.isConfirmed });
   const decision = await world.policies.decide(facts, wanted.input);
   const { input } = wanted;
@@ -69,24 +70,30 @@ export function factsOf(
   };
 }
 
+type Usable =
+  | { readonly status: 'usable'; readonly tool: McpTool }
+  | { readonly status: 'unusable'; readonly code: 'unknown_tool' | 'tool_drift' };
+
+const unusable = (code: 'unknown_tool' | 'tool_drift'): Usable => ({ status: 'unusable', code });
+
 /** The tool as the model knows it, if the agent enables it and it is the pinned one; else why it may not be used. */
 async function usableTool(
   world: McpProxyWorld,
   caller: Caller,
   { server, name }: { readonly server: KnownServer; readonly name: string },
-): Promise<McpTool | 'unknown_tool' | 'tool_drift'> {
+): Promise<Usable> {
   const config = effectiveMcpConfig(caller.agent.tools, { server: server.name, tool: name });
-  if (config?.enabled !== true) return 'unknown_tool';
+  if (config?.enabled !== true) return unusable('unknown_tool');
   const [offered, pins] = await Promise.all([
     offeredTools(world, caller),
     world.pins.find(caller.workspace, server.url),
   ]);
   const pinned = pins.get(name);
   // A listing of another session may have seen the tool change: the version that this session was offered is gone then.
-  if (pinned !== undefined && pinned.drifted !== null) return 'tool_drift';
+  if (pinned !== undefined && pinned.drifted !== null) return unusable('tool_drift');
   const tool = offered.find((offer) => offer.server === server.name && offer.tool.name === name)?.tool;
-  if (tool === undefined) return 'unknown_tool';
-  return pinned?.sha256 === fingerprint(tool, world.sha256) ? tool : 'tool_drift';
+  if (tool === undefined) return unusable('unknown_tool');
+  return pinned?.sha256 === fingerprint(tool, world.sha256) ? { status: 'usable', tool } : unusable('tool_drift');
 }
 
 /** The tools that the log says the model was offered last. */

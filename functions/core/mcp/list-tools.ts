@@ -1,6 +1,6 @@
 /**
- * What each MCP server of a session's agent offers: tools that are enabled, visible to policy and not quarantined. A
- * server that does not answer is told as such, and takes nothing away from the others.
+ * Lists the tools that each MCP server of a session's agent offers: those that are enabled, visible to policy and not
+ * quarantined. A server that fails has a failed listing, and does not delay or change the listings of the others.
  */
 import type { SessionAgent } from '#contract/agents.ts';
 import type { McpServer, McpTool, ServerListing } from '#contract/mcp.ts';
@@ -31,10 +31,10 @@ export async function listTools(world: McpProxyWorld, key: LogKey, until: Until)
   return withinRoom(listings);
 }
 
-/** About 100,000 tokens: half of the smallest window of a model, which every request of the session gives to its tools. */
+/** About 100,000 tokens: every model request of the session holds the tools, and the smallest window is twice that. */
 const MAX_BYTES = 400_000;
 
-/** What the servers before it leave no room for is told as one that failed, and not as one without tools. */
+/** A server for whose tools the servers before it leave no room has a failed listing, not an empty one. */
 function withinRoom(listings: readonly ServerListing[]): readonly ServerListing[] {
   let room = MAX_BYTES;
   return listings.map((listing) => {
@@ -46,7 +46,7 @@ function withinRoom(listings: readonly ServerListing[]): readonly ServerListing[
   });
 }
 
-/** Those with a tool that may be used, in the agent's order. */
+/** The servers with a tool that the agent enables, in the agent's order. */
 function usedServers({ mcp_servers: servers, tools }: SessionAgent): readonly McpServer[] {
   return servers.filter(({ name }) =>
     tools.some(
@@ -83,7 +83,7 @@ async function listingOf(
   return failedListing(world, caller, { ...asked, answer });
 }
 
-/** Whoever is late with a token or with a list takes nothing away from the others. */
+/** A token or a list that comes too late does not delay the other servers' listings. */
 async function inTime<Answer>(asking: Promise<Answer>, { signal }: Until): Promise<Answer | McpFailure> {
   try {
     return await unlessAborted(asking, signal);
@@ -116,7 +116,7 @@ async function ask(
   const cacheKey = identity.match?.stored.credential.id ?? null;
   const answer = await world.client.listTools({ url: server.url, bearer: carried.bearer, cacheKey, deadline }, signal);
   if (answer.status === 'failed') return carried.notRenewed() ?? redactFailure(answer, carried.inUse()).failure;
-  // One that quotes the token could carry it into every request to the model; what is unseen may hide it from a search.
+  // A tool whose text quotes the token would carry it into every model request; unseen characters could hide it here.
   const quotes = (tool: McpTool) => redact(JSON.stringify(withoutUnseen(tool)), carried.inUse(), '').found;
   const tools = answer.tools.filter((tool) => !quotes(tool));
   return { ...answer, tools };
@@ -140,7 +140,7 @@ async function failedListing(
 function troubleWith(server: string, answer: McpFailure | NoBearer, holder: Holder): Trouble {
   if (answer.status !== 'failed') return noToken(server, answer, holder);
   const { message } = answer;
-  // Without its list a server is of no use in this run, whatever the reason.
+  // Without its list the server cannot be used in this run, whatever the reason.
   return (
     troubleOf(server, answer, holder) ?? {
       type: 'mcp_connection_failed_error',

@@ -1,4 +1,4 @@
-/** Which of a server's tools a session may be offered; those that changed since they were pinned are put aside. */
+/** Selects the tools of a server that a session may be offered; it quarantines tools that differ from their pins. */
 import type { Instant } from '#contract/ids.ts';
 import type { McpTool } from '#contract/mcp.ts';
 import { effectiveMcpConfig } from '#core/tools/effective-config.ts';
@@ -9,7 +9,7 @@ import { fingerprint, withoutUnseen, withOwnName } from '#core/mcp/pins.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
 import type { PinnedTool } from '#core/ports/tool-pins.ts';
 
-/** Of one server: a server that thinks up names makes rows that every call reads, so the later ones are not offered. */
+/** The limit for one server: each call reads all pins, and a server could invent names without end. */
 const MAX_PINS = 4000;
 
 interface Seen {
@@ -21,7 +21,7 @@ interface Offering {
   readonly server: KnownServer;
   readonly user: string | null;
   readonly tools: readonly McpTool[];
-  /** Before the server said so. */
+  /** A moment before the server answered. */
   readonly askedAt: Instant;
 }
 
@@ -61,7 +61,7 @@ function isDrifted({ sha256 }: Seen, pinned: PinnedTool | undefined): boolean {
   return pinned !== undefined && pinned.sha256 !== sha256;
 }
 
-/** The server has gone back to what was pinned, so what it said between needs nobody's approval. */
+/** The server offers the pinned version again, so that no person needs to approve the version between. */
 function isRestored({ sha256 }: Seen, pinned: PinnedTool | undefined): boolean {
   return pinned?.sha256 === sha256 && pinned.drifted !== null;
 }
@@ -71,8 +71,8 @@ interface Drifting extends Seen, Pick<Offering, 'server' | 'user'> {
 }
 
 /**
- * Recorded before it is remembered: what could not be recorded is news to the next listing, too. What is no news is
- * remembered again, so that a listing which began before this one does not take it for settled.
+ * Records a drift in the audit trail before it stores it: when the record fails, the next listing tries again. A known
+ * drift is stored again, so that a listing which began earlier does not remove it.
  */
 async function quarantine(world: McpProxyWorld, caller: Caller, drifting: Drifting): Promise<void> {
   const { server, tool, sha256, pinned } = drifting;

@@ -1,4 +1,4 @@
-/** What the MCP proxy is made of. */
+/** The ports of the MCP proxy; each of its functions takes those that it needs. */
 import type { Audit, AuditedCalls } from '#core/ports/audit.ts';
 import type { Sha256 } from '#core/ports/canonical-json.ts';
 import type { ConnectLinks } from '#core/ports/connect-links.ts';
@@ -33,7 +33,7 @@ export interface McpProxyWorld {
   readonly marks: CallMarks;
   readonly links: ConnectLinks;
   readonly buckets: TokenBuckets;
-  /** Calls of one user to one server; null for any number. */
+  /** The rate of one user's calls to one server; null for no limit. */
   readonly callRate: Bucket | null;
   readonly sha256: Sha256;
   readonly stamp: Stamp;
@@ -41,10 +41,10 @@ export interface McpProxyWorld {
   readonly journal: Journal;
 }
 
-/** When everything has to be over: the function stops a little later. */
+/** When the work has to be over: the function stops a little later. */
 export interface Until {
   /** Epoch milliseconds. */
   readonly deadline: number;
-  /** Aborts then. */
+  /** Aborts at the deadline. */
   readonly signal: AbortSignal;
 }

@@ -1,9 +1,9 @@
 /**
- * Tries a credential at its server (contract §2.7): with the token that is in force, and once more with a fresh one when
- * that is refused. It keeps the rules of every refresh: one at a time, none in a cool-down, and what comes of it is saved.
+ * Tries a credential at its server: with the token in force, and once more with a fresh token when the server refuses the
+ * first one. The refresh keeps the rules of every refresh: one at a time, none in a cool-down, and its outcome is saved.
  *
- * A credential for an environment variable has no server to be tried at, an identity is for none, and one for a server
- * that the organisation manages is not used there: nothing is known of them, which is `unknown`.
+ * The status is `unknown` for a credential that no server accepts by itself: one for an environment variable, an identity,
+ * and one for a server that the organisation manages.
  */
 import type { CredentialValidation } from '#contract/credential-validation.ts';
 import { isIdentity, managedServer } from '#core/vault/enterprise.ts';
@@ -19,16 +19,16 @@ import { canonicalServerUrl } from '#core/vault/server-url.ts';
 import { placeOf, type CredentialPlace, type StoredCredential } from '#core/ports/vault-records.ts';
 
 export interface ValidationWorld extends RefreshWorld {
-  /** A client that remembers nothing: a list of tools that it knew would prove nothing. */
+  /** Makes a client with an empty cache: a cached list of tools would prove nothing. */
   readonly newClient: () => McpClient;
 }
 
 type Told = Pick<CredentialValidation, 'status' | 'mcp_probe' | 'refresh'>;
 
-/** Time to say how far it came. */
+/** The time that remains for the answer. */
 const SPARE_MS = 1000;
 const UNTESTED = { mcp_probe: null, refresh: null };
-/** A token endpoint that nobody spoke to; of the others something came back. */
+/** With these failures the token endpoint was not reached; with the others it answered. */
 const CONNECT_ERRORS: readonly OutboundFailure['failure'][] = ['blocked', 'unreachable', 'timeout'];
 
 /** Null when there is no such credential. Throws `Fault`s, and the signal's reason. */
@@ -74,7 +74,7 @@ function isOfEnterprise({ enterprise }: ValidationWorld, url: string): boolean {
   return isIdentity(enterprise, url) || managedServer(enterprise, url) !== null;
 }
 
-/** The token that is in force, until it is refused. */
+/** Carries the token in force, and a fresh one after the server has refused it. */
 function carry(
   world: ValidationWorld,
   stored: StoredCredential,
@@ -97,12 +97,12 @@ function carry(
 function verdict({ kind }: McpFailure, obtained: Obtained | null): Told['status'] {
   if (kind === 'scope_required') return 'invalid';
   if (kind !== 'authentication') return 'unknown';
-  // Refused in a way that a fresh token is not asked for, or with one; else it depends on why there is none.
+  // The server refused the fresh token, or refused without asking for one. Else the reason decides why there is none.
   if (obtained === null || obtained.answer.status !== 'unavailable') return 'invalid';
   return isRefusal(obtained.exchange) ? 'invalid' : 'unknown';
 }
 
-/** The authorization server understood, and will not: asking again does not help. */
+/** The authorization server understood the request and refused it, so a repeat does not help. */
 function isRefusal(exchange: Exchange | null): boolean {
   if (exchange === null || exchange.reply.status === 'failed') return false;
   const { code } = exchange.reply;
@@ -113,7 +113,7 @@ function probeOf({ method, http }: McpFailure, secrets: readonly string[]): Told
   return { method, http_response: http === null ? null : scrubbedResponse(http, secrets) };
 }
 
-/** Null when the token endpoint was not asked: somebody else was, or it is too early to ask again. */
+/** Null when the token endpoint was not asked: another process asks it, or a cool-down forbids it. */
 function refreshOf({ secrets }: StoredCredential, { exchange }: Obtained): Told['refresh'] {
   if (secrets.refresh_token === undefined) return { status: 'no_refresh_token', http_response: null };
   if (exchange === null) return null;
