@@ -22,7 +22,7 @@ export function told(samples: readonly number[]): string {
   return `${ms(p50)} / ${ms(p95)} (n=${count})`;
 }
 
-/** A Markdown table with aligned columns, so that it reads the same on a terminal and in the README. */
+/** A Markdown table with aligned columns, so that it reads the same on a terminal and in `docs/numbers.md`. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = head.map((name, column) => Math.max(name.length, ...rows.map((row) => row[column]?.length ?? 0)));
   const line = (cells: readonly string[]) =>
@@ -31,3 +31,30 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
 }
 
 export const now = () => performance.timeOrigin + performance.now();
+
+const TIME = /(\d+(?:\.\d+)?) ms(?: \/ \d+(?:\.\d+)? ms)?/;
+
+/**
+ * Adds to each time in the tables of `text` how many turns of the bare SDK loop it lasts: machines of one kind differ by a
+ * factor of two, and this ratio much less. Of two times in a cell, p50 and another, the first one is compared.
+ */
+export function withRatios(text: string, bareTurnMs: number): string {
+  return text.replaceAll(/(?:^\|.*$\n?)+/gm, (lines) => {
+    const [head = [], , ...rows] = lines.trimEnd().split('\n').map(cellsOf);
+    const compared = rows.map((row) => row.map((cell) => compare(cell, bareTurnMs)));
+    return `${table(head, compared)}${lines.endsWith('\n') ? '\n' : ''}`;
+  });
+}
+
+function cellsOf(line: string): readonly string[] {
+  return line
+    .slice(1, -1)
+    .split('|')
+    .map((cell) => cell.trim());
+}
+
+function compare(cell: string, bareTurnMs: number): string {
+  return cell.replace(TIME, (times, first: string) => `${times} = ${ratio(Number(first) / bareTurnMs)}`);
+}
+
+const ratio = (value: number) => `${value < 10 ? value.toFixed(1) : value.toFixed(0)}×`;

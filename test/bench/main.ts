@@ -1,5 +1,4 @@
-/** `npm run bench`: every number the README states, measured here and now. Nothing in here passes or fails. */
-import { cpus, totalmem } from 'node:os';
+/** `npm run bench`: every number of `docs/numbers.md`, measured on this machine. Nothing in here passes or fails. */
 import { startMcpService } from '#test/mcp/mcp-service.ts';
 import { setup } from '#test/synth.ts';
 import { bundles } from './bundles.ts';
@@ -9,8 +8,9 @@ import { load } from './load.ts';
 import { log } from './log.ts';
 import { mcp } from './mcp.ts';
 import { mcpCost } from './mcp-cost.ts';
-import { overhead } from './overhead.ts';
+import { bareTurnMs, overhead } from './overhead.ts';
 import { previews } from './previews.ts';
+import { introduction, machine, section } from './page.ts';
 import { path } from './path.ts';
 import { refreshStorm } from './refresh-storm.ts';
 import { policy } from './policy.ts';
@@ -19,28 +19,27 @@ import { resume } from './resume.ts';
 const dim = process.stderr.isTTY ? (text: string) => `\u001b[2m${text}\u001b[22m` : (text: string) => text;
 const progress = (text: string) => void process.stderr.write(`${dim(`  ${text}`)}\n`);
 
-function print(title: string, text: string): void {
-  process.stdout.write(`\n### ${title}\n\n${text}\n`);
+/** Prints the page `docs/numbers.md`: `npm --silent run bench > docs/numbers.md`. */
+function print(text: string): void {
+  process.stdout.write(`${text}\n`);
 }
 
 progress('synthesizing the template');
 await setup();
-const machine = `${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}`;
-process.stdout.write(`## Numbers of ${new Date().toISOString().slice(0, 10)}\n\n${machine}\n`);
 
-/** In the README's order. `npm run bench -- Cost Interrupts` measures these only. */
+/** In the page's order. `npm run bench -- Cost Interrupts` measures these only. */
 const OF_SERVICE = {
   'The path of one message': path,
   Overhead: overhead,
   Previews: previews,
   Interrupts: interrupts,
   Load: load,
-  Mcp: mcp,
+  'MCP calls': mcp,
   Cost: cost,
   Bundles: bundles,
 };
-const BY_THEMSELVES = { Resume: resume, Log: log, Refresh: refreshStorm, Policy: policy, 'Mcp cost': mcpCost };
-/** Nobody logs in: that the pages are there is what makes them load. */
+const BY_THEMSELVES = { Resume: resume, Log: log, Refresh: refreshStorm, Policy: policy, 'Cost of MCP calls': mcpCost };
+/** With a login the connect pages are deployed and load. The bench itself never logs in. */
 const LOGIN = { issuer: 'https://login.example.com', clientId: 'brainstem' };
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((title) => !Object.keys({ ...OF_SERVICE, ...BY_THEMSELVES }).includes(title));
@@ -48,13 +47,16 @@ if (unknown.length > 0) throw new Error(`the bench has no part ${unknown.join(',
 const isWanted = (title: string) => wanted.length === 0 || wanted.includes(title);
 
 const service = await startMcpService({ unchecked: true, props: { connect: LOGIN } });
+const bareMs = await bareTurnMs(service);
+const command = ['npm run bench', ...(wanted.length === 0 ? [] : ['--', ...wanted])].join(' ');
+print(introduction({ machine: machine(), command, date: new Date().toISOString().slice(0, 10), bareMs }));
 try {
   for (const [title, measure] of Object.entries(OF_SERVICE)) {
-    if (isWanted(title)) print(title, await measure(service, progress));
+    if (isWanted(title)) print(section(title, await measure(service, progress), bareMs));
   }
 } finally {
   await service.close();
 }
 for (const [title, measure] of Object.entries(BY_THEMSELVES)) {
-  if (isWanted(title)) print(title, await measure(progress));
+  if (isWanted(title)) print(section(title, await measure(progress), bareMs));
 }

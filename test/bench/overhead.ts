@@ -1,7 +1,7 @@
 /** What durability costs: the service's turn beside the same turn in a bare SDK loop, alternating in one run. */
 import Anthropic from '@anthropic-ai/sdk';
 import type { Service } from '#test/journeys/service.ts';
-import { table, told } from './figures.ts';
+import { spread, table, told } from './figures.ts';
 import { bareTurn, follow, type TurnTimes } from './turns.ts';
 
 const TURNS = 200;
@@ -9,6 +9,18 @@ const WARM_UP = 20;
 
 /** A widely used open peer, one process and SQLite, on a machine like this: p50 in ms. */
 const PEER = { toModel: '15 ms', toText: '25 ms', whole: '29 ms' };
+
+/** How long one turn of the bare SDK loop lasts here: what the other times are compared with. */
+export async function bareTurnMs(service: Service): Promise<number> {
+  service.standIn.script(() => ({ text: 'ok' }));
+  const bare = new Anthropic({ baseURL: service.standIn.url, apiKey: 'sk-test' });
+  const samples: number[] = [];
+  for (let turn = 0; turn < WARM_UP + TURNS; turn += 1) {
+    const { whole } = await bareTurn(bare, service.standIn, 'hi');
+    if (turn >= WARM_UP) samples.push(whole);
+  }
+  return spread(samples).p50;
+}
 
 export async function overhead(service: Service, progress: (text: string) => void): Promise<string> {
   service.standIn.script(() => ({ text: 'ok' }));

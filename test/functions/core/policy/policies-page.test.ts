@@ -4,10 +4,10 @@ import { expect, it } from 'vitest';
 import { createPolicyCheck } from '#aws/policy/policy-check.cedar.ts';
 import { FACTS, PAY, policiesOf, policyOf, REFUND } from './facts.ts';
 
-const README = readFileSync(join(import.meta.dirname, '../../../../README.md'), 'utf8');
-const [, EXAMPLE = ''] = /```cedar\n([^`]+)```/.exec(README) ?? [];
+const PAGE = readFileSync(join(import.meta.dirname, '../../../../docs/policies.md'), 'utf8');
+const [, EXAMPLE = ''] = /```cedar\n([^`]+)```/.exec(PAGE) ?? [];
 
-it('the README’s policies pass the check, and decide as their names say', async () => {
+it('the policies of docs/policies.md pass the check, and decide as their names say', async () => {
   const tools = [{ url: PAY, tool: REFUND }];
   expect(await createPolicyCheck().check(EXAMPLE, tools)).toEqual({ problems: [], unchecked: [] });
   const { decide } = policiesOf(policyOf(EXAMPLE));

@@ -1,0 +1,43 @@
+/** The page `docs/numbers.md` around what the parts of the bench measure. */
+import { readFileSync } from 'node:fs';
+import { cpus, totalmem } from 'node:os';
+import { ms, withRatios } from './figures.ts';
+
+export interface Measured {
+  readonly machine: string;
+  readonly command: string;
+  readonly date: string;
+  /** How long one turn of the bare SDK loop lasts, p50. */
+  readonly bareMs: number;
+}
+
+export function machine(): string {
+  const cores = `${cpus().length} cores of ${cpus()[0]?.model.trim() ?? 'an unknown processor'}`;
+  return `${isVirtual() ? 'A virtual machine with ' : ''}${cores}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}`;
+}
+
+/** A hypervisor tells its guests with a flag of the processor. */
+function isVirtual(): boolean {
+  return process.platform === 'linux' && /^flags.*\bhypervisor\b/m.test(readFileSync('/proc/cpuinfo', 'utf8'));
+}
+
+export function introduction(measured: Measured): string {
+  return `# Numbers: how fast, and for how much
+
+| | |
+|---|---|
+| Machine | ${measured.machine} |
+| Command | \`${measured.command}\` |
+| Date | ${measured.date} |
+| One turn of the bare SDK loop (p50) | ${ms(measured.bareMs)} |
+
+Absolute times differ by a factor of two between machines of one kind. Each time is therefore also given as a multiple of
+one turn of the bare SDK loop in the same run (\`8.4×\`): the SDK's own streaming helper against the same stand-in for the model,
+with nothing kept. Sizes, counts and prices do not depend on the machine. Nothing here is a promise: measure on your own machine,
+with \`npm --silent run bench > docs/numbers.md\`. The open peer is a widely used agent server (one process, SQLite, loses a turn
+when it is killed), measured on a machine like this one.`;
+}
+
+export function section(title: string, text: string, bareMs: number): string {
+  return `\n## ${title}\n\n${withRatios(text, bareMs)}`;
+}
