@@ -1,7 +1,6 @@
 /** The browser comes back: from the identity provider, or from an authorization server. */
-import { keepIdentity } from '#core/connect/keep-identity.ts';
+import { keepIdentity, takeAnswer, type Taken } from '#core/connect/take-answer.ts';
 import { linkUrl } from '#core/connect/link.ts';
-import { takeAnswer, type Taken } from '#core/connect/take-answer.ts';
 import type { Exchange } from './exchange.ts';
 import { finishLogin, visitorOf } from './login.ts';
 import { answerRefusedPage, endPage, troublePage } from './pages/message-page.ts';

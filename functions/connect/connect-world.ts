@@ -1,8 +1,7 @@
 /** What the pages need from the outside. */
 import type { IdentityProvider } from '#core/ports/login.ts';
-import type { KeepWorld } from '#core/connect/keep-identity.ts';
+import type { AnswerWorld, KeepWorld } from '#core/connect/take-answer.ts';
 import type { OpenWorld } from '#core/connect/open-link.ts';
-import type { AnswerWorld } from '#core/connect/take-answer.ts';
 import type { AuthorizationServers } from '#core/ports/authorization-server.ts';
 import type { Journal } from '#core/ports/journal.ts';
 import type { CredentialRecords } from '#core/ports/vault-records.ts';

@@ -9,7 +9,7 @@ import type { KnownClient } from '#contract/connect.ts';
 import { ConnectId, WorkspaceId } from '#contract/ids.ts';
 import type { ConnectTrouble } from '#core/ports/authorization-server.ts';
 import type { ConnectClients, Flow } from '#core/ports/connect-records.ts';
-import { chooseScopes } from '#core/connect/plan.ts';
+import { chooseScopes } from '#core/connect/approve.ts';
 import { chooseClient, redirectUrl } from '#core/connect/registration.ts';
 import { ALLOW_HERE } from '#test/mcp/listening.ts';
 

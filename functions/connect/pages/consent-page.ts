@@ -2,7 +2,7 @@
 import { html } from 'hono/html';
 import type { ConnectRecord } from '#core/ports/connect-records.ts';
 import type { ConsentForm } from '#core/connect/open-link.ts';
-import type { ConnectPlan } from '#core/connect/plan.ts';
+import type { ConnectPlan } from '#core/connect/approve.ts';
 import type { Markup, Page } from './page.ts';
 
 export interface ConsentPage {

@@ -1,14 +1,72 @@
-/** The user approves: only now does anything exist with which the authorization server could be answered (governance P2). */
+/**
+ * The user's approval: what it would do, and doing it. Before the approval nothing exists that could answer an
+ * authorization server (`docs/security.md`, Consent).
+ */
+import { administration, userOfVault, VAULT_CLOSED } from '#core/connect/link.ts';
+import { chooseClient, redirectUrl, type RegistrationWorld } from '#core/connect/registration.ts';
+import type { Visitor } from '#core/connect/visitor.ts';
 import type { Audit } from '#core/ports/audit.ts';
-import type { AuthorizationServers, ConnectTrouble } from '#core/ports/authorization-server.ts';
+import type { AuthorizationServers, ConnectTrouble, Discovered } from '#core/ports/authorization-server.ts';
 import type { ConnectRecord, ConnectRecords, Flow } from '#core/ports/connect-records.ts';
 import { later } from '#core/ports/instant.ts';
 import type { Seals } from '#core/ports/login.ts';
-import type { ConnectPlan } from '#core/connect/plan.ts';
-import { chooseClient, redirectUrl, type RegistrationWorld } from '#core/connect/registration.ts';
-import { administration } from '#core/connect/administration.ts';
-import type { Visitor } from '#core/connect/visitor.ts';
 import type { Stamp } from '#core/ports/stamp.ts';
+import type { CredentialRecords, StoredCredential } from '#core/ports/vault-records.ts';
+
+export interface ConnectPlan {
+  readonly status: 'planned';
+  readonly discovered: Discovered;
+  readonly scopes: readonly string[];
+}
+
+export interface PlanWorld {
+  readonly credentials: Pick<CredentialRecords, 'match'>;
+  readonly servers: Pick<AuthorizationServers, 'discover'>;
+}
+
+/** Finds out what an approval would do before the user is asked, so that the page shows where it leads. */
+export async function planConsent(world: PlanWorld, record: ConnectRecord): Promise<ConnectPlan | ConnectTrouble> {
+  const [match] = await world.credentials.match(record.workspace, [record.vault], record.server.url);
+  // The vault may have been archived, or given to another user, since the link was made.
+  if (userOfVault(match?.vault ?? null) !== record.user) return VAULT_CLOSED;
+  const discovered = await world.servers.discover(record.server);
+  if (discovered.status === 'trouble') return discovered;
+  const granted = grantedThere(match?.stored ?? null, discovered);
+  return { status: 'planned', discovered, scopes: chooseScopes(discovered, { asked: record.scopes, granted }) };
+}
+
+/** The scopes that the credential has: only the authorization server that granted them may learn them. */
+function grantedThere(stored: StoredCredential | null, there: Discovered): readonly string[] {
+  if (stored === null) return [];
+  const { auth } = stored.credential;
+  const refresh = auth.type === 'mcp_oauth' ? auth.refresh : null;
+  // A credential that came over the API names its issuer only by the endpoint at which it is refreshed.
+  const isFrom =
+    stored.issuer === null ? refresh?.token_endpoint === there.tokenEndpoint : stored.issuer === there.issuer;
+  if (!isFrom) return [];
+  return stored.grantedScopes ?? refresh?.scope?.split(' ').filter((scope) => scope !== '') ?? [];
+}
+
+/**
+ * The scopes that were asked for, or else those that the server needs, or else none, which leaves the choice to the
+ * authorization server. The scopes granted before are added, because a new consent replaces the old one, and
+ * `offline_access` where the server knows it.
+ */
+export function chooseScopes(
+  { neededScopes, serverScopes }: Pick<Discovered, 'neededScopes' | 'serverScopes'>,
+  { asked, granted }: { readonly asked: readonly string[]; readonly granted: readonly string[] },
+): readonly string[] {
+  const wanted = asked.length > 0 ? asked : (neededScopes ?? []);
+  if (wanted.length === 0) return [];
+  const offline = serverScopes.includes('offline_access') ? ['offline_access'] : [];
+  return [...new Set([...granted, ...wanted, ...offline])];
+}
+
+/** Two plans with one text do the same. */
+export function planText(record: ConnectRecord, { discovered, scopes }: ConnectPlan): string {
+  const { issuer, authorizationEndpoint, resource } = discovered;
+  return JSON.stringify([record.id, issuer, authorizationEndpoint, resource, scopes]);
+}
 
 export interface ApproveWorld extends RegistrationWorld {
   readonly connects: Pick<ConnectRecords, 'begin' | 'registerAnew'>;
@@ -19,12 +77,12 @@ export interface ApproveWorld extends RegistrationWorld {
   readonly newToken: () => string;
 }
 
-/** How long the user may take at the authorization server. */
+/** The time that the user has at the authorization server. */
 const FLOW_MS = 10 * 60_000;
 
 export type Approved =
   | { readonly status: 'approved'; readonly url: string }
-  /** It is not pending any more. */
+  /** The link is not pending any more. */
   | { readonly status: 'over' }
   | ConnectTrouble;
 
@@ -55,7 +113,7 @@ export async function approve(
   return { status: 'approved', url };
 }
 
-/** Names the link and the flow, and holds in one browser only. */
+/** Names the link and the flow, and is valid in one browser only. */
 export async function stateOf(
   seals: Seals,
   { id, nonce, browser }: { readonly id: string; readonly nonce: string; readonly browser: string },
@@ -63,7 +121,7 @@ export async function stateOf(
   return `${id}.${nonce}.${await seals.seal('state', `${id}.${nonce}.${browser}`)}`;
 }
 
-/** PKCE's secret, derived when it is needed, so that it is kept nowhere. */
+/** PKCE's secret: it is derived when it is needed, so that it is not stored. */
 export function verifierOf(seals: Seals, id: string, nonce: string): Promise<string> {
   return seals.seal('verifier', `${id}.${nonce}`);
 }

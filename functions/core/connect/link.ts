@@ -1,7 +1,9 @@
-/** A link from its making to what is told of it. */
+/** What every step of a link uses: its facts, its status, its view for clients, and its entries in the audit trail. */
+import type { AuditEntry } from '#contract/audit.ts';
 import type { Connect, ConnectError } from '#contract/connect.ts';
-import type { Instant } from '#contract/ids.ts';
+import type { CredentialId, Instant } from '#contract/ids.ts';
 import type { Vault } from '#contract/vaults.ts';
+import type { ConnectTrouble } from '#core/ports/authorization-server.ts';
 import type { ConnectFacts, ConnectRecord } from '#core/ports/connect-records.ts';
 import { later } from '#core/ports/instant.ts';
 import { namedUser } from '#core/vault/named-user.ts';
@@ -19,12 +21,18 @@ export function linkUrl(baseUrl: string, { id }: Pick<ConnectFacts, 'id'>): stri
   return `${baseUrl}/${id}`;
 }
 
-/** Whom a vault belongs to; null when it does not say, or takes no credentials any more. */
+/** The user of a vault; null when it names none, or takes no more credentials. */
 export function userOfVault(vault: Vault | null): string | null {
   return vault === null || vault.archived_at !== null ? null : namedUser(vault);
 }
 
-/** A pending link is over when its time is, and nobody writes that down. */
+export const VAULT_CLOSED: ConnectTrouble = {
+  status: 'trouble',
+  error: 'vault_closed',
+  detail: 'the vault is archived, gone, or names another user',
+};
+
+/** A pending link past its time is expired; its record is not changed for that. */
 export function statusAt(record: Pick<ConnectRecord, 'status' | 'expiresAt'>, now: Instant): Connect['status'] {
   return record.status === 'pending' && now >= record.expiresAt ? 'expired' : record.status;
 }
@@ -45,7 +53,7 @@ export function connectView(record: ConnectRecord, baseUrl: string, now: Instant
   };
 }
 
-/** For people: on the page, and for whoever made the link. */
+/** For people: the page shows them, and the API tells them to the client that made the link. */
 export const MESSAGES: Readonly<Record<ConnectError, string>> = {
   cancelled: 'The request was cancelled before anything was shared.',
   access_denied: 'The authorization server says that access was declined.',
@@ -64,3 +72,26 @@ export const MESSAGES: Readonly<Record<ConnectError, string>> = {
   authorization_failed: 'The authorization server could not authorize the request.',
   exchange_failed: 'The authorization server did not give a token.',
 };
+
+interface Deed {
+  readonly action: 'connect.approved' | 'connect.cancelled' | 'connect.declined' | 'connect.refused' | 'connect.stored';
+  readonly credential?: CredentialId;
+  /** Who did it, when it was not the link's own user. */
+  readonly user?: string;
+  /** Why it was not done. */
+  readonly denied?: string;
+}
+
+/** The entry of the audit trail about a step of a link. */
+export function administration(facts: Pick<ConnectFacts, 'id' | 'vault' | 'user'>, deed: Deed): AuditEntry {
+  return {
+    kind: 'administration',
+    action: deed.action,
+    vault: facts.vault,
+    credential: deed.credential ?? null,
+    connect: facts.id,
+    user: deed.user ?? facts.user,
+    outcome: deed.denied === undefined ? 'done' : 'denied',
+    reason: deed.denied ?? null,
+  };
+}

@@ -1,14 +1,19 @@
-/** Somebody opens a link, or presses a button on its page: who may see what, and what is to be done. */
+/** A visitor opens a link, or presses a button on its page: who may see what, and what the press does. */
 import { ConnectId } from '#contract/ids.ts';
 import type { Connect } from '#contract/connect.ts';
 import type { Audit } from '#core/ports/audit.ts';
-import { administration } from '#core/connect/administration.ts';
-import { approve, type ApproveWorld } from '#core/connect/approve.ts';
+import {
+  approve,
+  planConsent,
+  planText,
+  type ApproveWorld,
+  type ConnectPlan,
+  type PlanWorld,
+} from '#core/connect/approve.ts';
 import type { ConnectTrouble } from '#core/ports/authorization-server.ts';
 import type { ConnectRecord, ConnectRecords } from '#core/ports/connect-records.ts';
 import { isIdentity, type Enterprise } from '#core/vault/enterprise.ts';
-import { statusAt } from '#core/connect/link.ts';
-import { planConsent, planText, type ConnectPlan, type PlanWorld } from '#core/connect/plan.ts';
+import { administration, statusAt } from '#core/connect/link.ts';
 import { settle, type SettleWorld } from '#core/connect/settle.ts';
 import type { Visitor } from '#core/connect/visitor.ts';
 
@@ -22,16 +27,16 @@ export interface OpenWorld extends ApproveWorld, SettleWorld, PlanWorld {
 
 /** What the page's form carries back. */
 export interface ConsentForm {
-  /** Ours, for this browser and this link: no other site can make the browser approve. */
+  /** Sealed for this browser and this link, so that no other site can make the browser approve. */
   readonly token: string;
-  /** What was shown: nothing else can be approved with it. */
+  /** Sealed for the plan that the page showed, so that no other plan can be approved with it. */
   readonly plan: string;
 }
 
 export type Opened =
   | { readonly show: 'unknown' }
   | { readonly show: 'login'; readonly id: ConnectId; readonly keeps: boolean }
-  /** Logged in as somebody for whom the link was not made. */
+  /** The visitor is logged in as another user than the link's. */
   | { readonly show: 'mismatch'; readonly record: ConnectRecord }
   | { readonly show: 'end'; readonly record: ConnectRecord; readonly status: Exclude<Connect['status'], 'pending'> }
   | { readonly show: 'trouble'; readonly record: ConnectRecord; readonly trouble: ConnectTrouble }
@@ -40,10 +45,10 @@ export type Opened =
       readonly record: ConnectRecord;
       readonly plan: ConnectPlan;
       readonly form: ConsentForm;
-      /** It is shown again because what it would do has changed, or the form was not believed. */
+      /** The page is shown again because the plan has changed, or because the form's token is not valid. */
       readonly again: boolean;
     }
-  /** Asked to sign in, so that the identity can be kept. */
+  /** The page asks the user to sign in, so that the identity can be kept. */
   | {
       readonly show: 'identity';
       readonly record: ConnectRecord;
@@ -55,7 +60,7 @@ export type Pressed = Opened | { readonly show: 'leave'; readonly url: string };
 
 export async function openLink(world: OpenWorld, id: string, visitor: Visitor | null): Promise<Opened> {
   const admitted = await admit(world, id, visitor);
-  if ('show' in admitted) return admitted;
+  if (admitted.status === 'turned away') return admitted.page;
   return consent(world, admitted, false);
 }
 
@@ -65,7 +70,7 @@ export async function pressApprove(
   form: ConsentForm,
 ): Promise<Pressed> {
   const admitted = await admit(world, link.id, link.visitor);
-  if ('show' in admitted) return admitted;
+  if (admitted.status === 'turned away') return admitted.page;
   const { record, visitor } = admitted;
   if (isIdentity(world.enterprise, record.server.url)) return agreeToKeep(world, admitted, form);
   const plan = await planConsent(world, record);
@@ -86,7 +91,7 @@ export async function pressApprove(
   }
 }
 
-/** What is kept is known when the user comes back from signing in: this only says that it may be. */
+/** Records only that the identity may be kept: it is known when the user comes back from signing in. */
 async function agreeToKeep(
   world: OpenWorld,
   admitted: Admitted,
@@ -104,7 +109,7 @@ export async function pressCancel(
   form: Pick<ConsentForm, 'token'>,
 ): Promise<Pressed> {
   const admitted = await admit(world, link.id, link.visitor);
-  if ('show' in admitted) return admitted;
+  if (admitted.status === 'turned away') return admitted.page;
   const { record } = admitted;
   if (!(await isForm(world, admitted, form.token))) return consent(world, admitted, true);
   await world.audit.record(record.workspace, record.vault, administration(record, { action: 'connect.cancelled' }));
@@ -113,24 +118,32 @@ export async function pressCancel(
 }
 
 interface Admitted {
+  readonly status: 'admitted';
   readonly record: ConnectRecord;
   readonly visitor: Visitor;
 }
 
-/** Nothing of a link is told to anybody but its user, who is known before anything else happens (governance P3). */
-async function admit(world: OpenWorld, id: string, visitor: Visitor | null): Promise<Admitted | Opened> {
+interface TurnedAway {
+  readonly status: 'turned away';
+  readonly page: Opened;
+}
+
+const turnedAway = (page: Opened): TurnedAway => ({ status: 'turned away', page });
+
+/** Only its user learns anything of a link, so the user is identified before all else (`docs/security.md`, Consent). */
+async function admit(world: OpenWorld, id: string, visitor: Visitor | null): Promise<Admitted | TurnedAway> {
   const { data } = ConnectId.safeParse(id);
   const found = data === undefined ? null : await world.connects.find(data);
-  if (found === null) return { show: 'unknown' };
-  if (visitor === null) return { show: 'login', id: found.id, keeps: false };
+  if (found === null) return turnedAway({ show: 'unknown' });
+  if (visitor === null) return turnedAway({ show: 'login', id: found.id, keeps: false });
   if (visitor.user !== found.user) {
     const refused = { action: 'connect.refused', user: visitor.user, denied: 'user_mismatch' } as const;
     await world.audit.record(found.workspace, found.vault, administration(found, refused));
-    return { show: 'mismatch', record: found };
+    return turnedAway({ show: 'mismatch', record: found });
   }
   const record = await settle(world, found);
   const status = statusAt(record, world.stamp.now());
-  return status === 'pending' ? { record, visitor } : { show: 'end', record, status };
+  return status === 'pending' ? { status: 'admitted', record, visitor } : turnedAway({ show: 'end', record, status });
 }
 
 async function consent(world: OpenWorld, admitted: Admitted, again: boolean): Promise<Opened> {

@@ -1,12 +1,17 @@
 /**
- * What is left to do for a link that is over, also by a process that died in the middle of it. The credential's row is
- * the proof that consent was given, and the record's own word that it was not: whoever looks next (the page, the API,
- * the sweep) completes the record and tells the waiting calls, which go on or end. Each step may be repeated: a record is
- * completed once, and a call that does not wait any more is not told.
+ * How a link ends, and what remains to do when a process died in the middle of that. The credential's row proves that
+ * consent was given; a failed record says that it was not. The next function that reads the record (the page, the API, the
+ * sweep) completes it and tells the waiting calls, which go on or end. Each step may be repeated: a record is completed
+ * once, and a call that does not wait any more is not told.
  */
+import type { ConnectError } from '#contract/connect.ts';
 import type { EventId } from '#contract/ids.ts';
+import { administration } from '#core/connect/link.ts';
+import type { Audit } from '#core/ports/audit.ts';
+import type { ConnectTrouble } from '#core/ports/authorization-server.ts';
 import type { WaitingCall } from '#core/ports/connect-links.ts';
 import type { ConnectRecord, ConnectRecords, Storing } from '#core/ports/connect-records.ts';
+import { Fault } from '#core/ports/errors.ts';
 import { later } from '#core/ports/instant.ts';
 import type { Stamp } from '#core/ports/stamp.ts';
 import type { Resumed } from '#core/session/send.ts';
@@ -22,7 +27,7 @@ export interface SettleWorld {
   readonly stamp: Pick<Stamp, 'now'>;
 }
 
-/** A function lives no longer than this: whoever was about to store will not any more. */
+/** A function lives no longer than this, so a process that announced a credential before it does not store it any more. */
 const ABANDONED_MS = 5 * 60_000;
 
 export async function settle(world: SettleWorld, record: ConnectRecord): Promise<ConnectRecord> {
@@ -33,7 +38,7 @@ export async function settle(world: SettleWorld, record: ConnectRecord): Promise
     if ((await tell(world, over, call)) === 'early') early.push(call);
     else await world.connects.resumed(over.id, call);
   }
-  // Whoever looks next tries these again: nobody else would tell them that their user has been here.
+  // The next reader of the record tells these calls: no other process knows that their user has answered.
   if (early.length > 0) return { ...over, waiting: early };
   await world.connects.settled(over.id);
   return { ...over, storing: null, waiting: [], isSettled: true };
@@ -42,18 +47,18 @@ export async function settle(world: SettleWorld, record: ConnectRecord): Promise
 async function tell(world: SettleWorld, record: ConnectRecord, waiting: WaitingCall): Promise<Resumed['run']> {
   if (record.status === 'completed') return (await world.resume(waiting)).run;
   const { call } = waiting;
-  // A list without the server's tools stays as it is.
+  // A list of tools does not wait: it stays without the server's tools.
   if (call === null || (await waitsElsewhere(world, record, waiting))) return 'none';
   return (await world.decline({ ...waiting, call }, record.error === 'vault_closed' ? CLOSED : DECLINED)).run;
 }
 
-/** For the model. The user has said so once: another call would only ask them again. */
+/** For the model. The user has declined once, and another call would ask them again. */
 const DECLINED =
   'The user declined to connect this MCP server, so the call was not made. Make it again only if they ask for it.';
 const CLOSED =
   'The vault of the user takes no credentials any more, so the call was not made. Trying again does not help.';
 
-/** A call that was confirmed without a consent may have been given a newer link, which its user can still say yes to. */
+/** A call that was confirmed without a consent may have a newer link, at which its user can still consent. */
 async function waitsElsewhere(
   { connects }: SettleWorld,
   { id, workspace }: ConnectRecord,
@@ -83,4 +88,56 @@ async function isStored(world: SettleWorld, record: ConnectRecord, { credential,
   const { workspace, vault } = record;
   const stored = await world.credentials.find({ workspace, vault, credential });
   return stored !== null && stored.version >= version && stored.credential.archived_at === null;
+}
+
+export interface ConcludeWorld extends SettleWorld {
+  readonly connects: SettleWorld['connects'] & Pick<ConnectRecords, 'fail' | 'trouble'>;
+  readonly audit: Audit;
+}
+
+export interface Stored {
+  readonly status: 'stored';
+}
+
+export type Concluded =
+  | { readonly status: 'trouble'; readonly record: ConnectRecord; readonly trouble: ConnectTrouble }
+  | { readonly status: 'connected'; readonly record: ConnectRecord };
+
+/** These errors end the link: the user declined, or the vault is closed. After others the user may open it again. */
+const FINAL: readonly ConnectError[] = ['access_denied', 'vault_closed'];
+
+/** Ends an attempt at a consent, after its credential was stored or not. */
+export async function conclude(
+  world: ConcludeWorld,
+  record: ConnectRecord,
+  outcome: Stored | ConnectTrouble,
+): Promise<Concluded> {
+  if (outcome.status === 'trouble') return end(world, record, outcome);
+  await world.connects.complete(record.id, world.stamp.now());
+  return { status: 'connected', record: await settled(world, record) };
+}
+
+async function end(world: ConcludeWorld, record: ConnectRecord, trouble: ConnectTrouble): Promise<Concluded> {
+  const { error } = trouble;
+  if (error === 'access_denied') {
+    await world.audit.record(record.workspace, record.vault, administration(record, { action: 'connect.declined' }));
+  }
+  await world.connects.storing(record.id, null);
+  if (!FINAL.includes(error)) {
+    await world.connects.trouble(record.id, error);
+    return { status: 'trouble', record, trouble };
+  }
+  await world.connects.fail(record.id, error, world.stamp.now());
+  return { status: 'trouble', record: await settled(world, record), trouble };
+}
+
+/** The record says how it ended, so a call that cannot be told at once is told by the next reader of the record. */
+async function settled(world: ConcludeWorld, record: ConnectRecord): Promise<ConnectRecord> {
+  const found = (await world.connects.find(record.id)) ?? record;
+  try {
+    return await settle(world, found);
+  } catch (error) {
+    if (error instanceof Fault) return found;
+    throw error;
+  }
 }

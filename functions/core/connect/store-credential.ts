@@ -1,12 +1,12 @@
-/** What consent gave becomes the vault's credential for this server: a new one, or new secrets of the one that is there. */
+/** Stores the granted tokens as the vault's credential for the server: as a new one, or as new secrets of an existing one. */
 import { CredentialId, type Instant } from '#contract/ids.ts';
 import type { Credential, McpOAuth } from '#contract/credentials.ts';
 import type { Audit } from '#core/ports/audit.ts';
-import { administration } from '#core/connect/administration.ts';
 import type { ConnectTrouble, Granted } from '#core/ports/authorization-server.ts';
 import type { ConnectRecord, ConnectRecords } from '#core/ports/connect-records.ts';
 import type { Issued } from '#core/ports/login.ts';
-import { userOfVault } from '#core/connect/link.ts';
+import { administration, userOfVault, VAULT_CLOSED } from '#core/connect/link.ts';
+import type { Stored } from '#core/connect/settle.ts';
 import { later } from '#core/ports/instant.ts';
 import type { Stamp } from '#core/ports/stamp.ts';
 import type { SecretPointers, SecretValues, SecretWriter } from '#core/ports/secrets.ts';
@@ -28,32 +28,32 @@ export interface Consent {
   readonly clientSecret: string | null;
 }
 
-/** Any row with the id of a new credential is ours. */
+/** The version of a new credential: its id is fresh, so a row with this id at any version proves that it was stored. */
 const NEW = 0;
 
-/** A refresh may be moving the row on, or another tab storing the same. */
+/** A refresh, or a consent in another tab, may change the row at the same time. */
 const MAX_RACES = 5;
 
-export async function storeCredential(world: StoreWorld, consent: Consent): Promise<'stored' | ConnectTrouble> {
+export async function storeCredential(world: StoreWorld, consent: Consent): Promise<Stored | ConnectTrouble> {
   const { record } = consent;
   for (let race = 0; race < MAX_RACES; race += 1) {
     const [match] = await world.credentials.match(record.workspace, [record.vault], record.server.url);
-    if (userOfVault(match?.vault ?? null) !== record.user) return closed;
+    if (userOfVault(match?.vault ?? null) !== record.user) return VAULT_CLOSED;
     const stored = match?.stored ?? null;
     const outcome = stored === null ? await add(world, consent) : await renew(world, consent, stored);
-    if (outcome !== 'lost') return outcome;
+    if (outcome.status !== 'lost') return outcome;
   }
   return { status: 'trouble', error: 'exchange_failed', detail: `the credential changed ${MAX_RACES} times meanwhile` };
 }
 
-const closed: ConnectTrouble = {
-  status: 'trouble',
-  error: 'vault_closed',
-  detail: 'the vault is archived, gone, or names another user',
-};
+interface Lost {
+  /** Another process changed the credential. */
+  readonly status: 'lost';
+}
+
 const full: ConnectTrouble = { status: 'trouble', error: 'vault_full', detail: 'the vault has as many as it may have' };
 
-async function add(world: StoreWorld, consent: Consent): Promise<'stored' | 'lost' | ConnectTrouble> {
+async function add(world: StoreWorld, consent: Consent): Promise<Stored | Lost | ConnectTrouble> {
   const { record, flow } = consent;
   const place = placeIn(record, CredentialId.parse(`vcrd_${world.newToken()}`));
   const now = world.stamp.now();
@@ -71,27 +71,27 @@ async function add(world: StoreWorld, consent: Consent): Promise<'stored' | 'los
     record.server.url,
     record.user,
   );
-  if (created.status === 'created') return 'stored';
-  // Nothing points at them.
+  if (created.status === 'created') return { status: 'stored' };
+  // No row points at these secrets.
   await world.secrets.remove(place);
   switch (created.status) {
     case 'duplicate':
-      return 'lost';
+      return { status: 'lost' };
     case 'full':
       return full;
     case 'closed':
-      return closed;
+      return VAULT_CLOSED;
     default:
       return created satisfies never;
   }
 }
 
-/** The vault names the user of this consent until the credential is archived, and then nothing is put in its place. */
+/** While the credential is not archived its vault names this user; an archived credential makes the replacement fail. */
 async function renew(
   world: StoreWorld,
   consent: Consent,
   stored: StoredCredential,
-): Promise<'stored' | 'lost' | ConnectTrouble> {
+): Promise<Stored | Lost | ConnectTrouble> {
   const now = world.stamp.now();
   const version = stored.version + 1;
   const place = placeIn(consent.record, stored.credential.id);
@@ -99,10 +99,10 @@ async function renew(
   const credential: Credential = { ...stored.credential, auth: authOf(consent, now), updated_at: now };
   const issued = { secrets, issuer: consent.flow.issuer, grantedScopes: grantedScopes(consent) };
   const saved = await world.credentials.replace({ ...stored, ...issued, credential, version });
-  return saved === 'saved' ? 'stored' : 'lost';
+  return { status: saved === 'saved' ? 'stored' : 'lost' };
 }
 
-/** The trail first, then where the proof will be, then the secrets: the row that points at them comes last. */
+/** Writes the audit trail first, then where the proof will be, then the secrets; the row that points at them is last. */
 async function write(
   world: StoreWorld,
   { record, granted, clientSecret }: Consent,
@@ -124,7 +124,7 @@ function secretsOf({ accessToken, refreshToken }: Granted, clientSecret: string 
   return {
     access_token: accessToken,
     ...(refreshToken !== null && { refresh_token: refreshToken }),
-    // It serves the refresh alone.
+    // Only a refresh uses it.
     ...(refreshToken !== null && clientSecret !== null && { client_secret: clientSecret }),
   };
 }
@@ -136,7 +136,7 @@ function authOf({ record, flow, granted }: Consent, now: Instant): McpOAuth {
     token_endpoint: flow.tokenEndpoint,
     token_endpoint_auth: { type: flow.client.auth },
     resource: flow.resource,
-    // Refreshing asks for what was granted, which needs no words.
+    // A refresh without a scope asks for what was granted.
     scope: null,
   };
   return {
@@ -147,7 +147,7 @@ function authOf({ record, flow, granted }: Consent, now: Instant): McpOAuth {
   };
 }
 
-/** RFC 6749 §5.1: a server that does not say has granted what was asked for. */
+/** RFC 6749 §5.1: a server that names no scopes has granted those that were asked for. */
 function grantedScopes({ granted, flow }: Consent): readonly string[] {
   return granted.scopes ?? flow.scopes;
 }

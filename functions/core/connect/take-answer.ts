@@ -1,16 +1,22 @@
 /**
- * The browser comes back from the authorization server. Nothing that it brings is believed, shown or used before it is
- * known to answer the one flow that this browser's user has approved, and to come from the server that was asked.
+ * The browser comes back from the authorization server or from a login. Nothing that it brings is shown or used before it
+ * is clear that it answers the one flow that this browser's user approved, and that the asked server sent it.
  */
 import { ConnectId, type Instant } from '#contract/ids.ts';
 import type { AuthorizationServers, ConnectTrouble } from '#core/ports/authorization-server.ts';
 import { verifierOf } from '#core/connect/approve.ts';
-import { conclude, type Concluded } from '#core/connect/conclude.ts';
 import type { ConnectClients, ConnectRecord, ConnectRecords, Flow } from '#core/ports/connect-records.ts';
 import { statusAt } from '#core/connect/link.ts';
-import type { Seals } from '#core/ports/login.ts';
+import type { Identity, Seals } from '#core/ports/login.ts';
 import { redirectUrl } from '#core/connect/registration.ts';
-import { settle, type SettleWorld } from '#core/connect/settle.ts';
+import {
+  conclude,
+  settle,
+  type Concluded,
+  type ConcludeWorld,
+  type SettleWorld,
+  type Stored,
+} from '#core/connect/settle.ts';
 import { storeCredential, type StoreWorld } from '#core/connect/store-credential.ts';
 import type { Visitor } from '#core/connect/visitor.ts';
 
@@ -27,19 +33,19 @@ export interface Answer {
   readonly state: string | null;
   readonly code: string | null;
   readonly iss: string | null;
-  /** Only its code, and only if it is one of those that we know. */
+  /** The error's code, and only a known one. */
   readonly error: string | null;
 }
 
 export type Taken =
-  /** It answers nothing that is open: replayed, late, altered, somebody else's, or from another server. */
+  /** It answers no open flow: it is replayed, late, altered, for another user or from another server. */
   { readonly status: 'refused'; readonly why: string } | Concluded;
 
 export async function takeAnswer(world: AnswerWorld, visitor: Visitor | null, answer: Answer): Promise<Taken> {
   const open = await openFlow(world, visitor, answer);
-  if ('why' in open) return open;
+  if (open.status === 'refused') return open;
   const { record, flow } = open;
-  // Before anything else is looked at: whatever comes of this answer, there is no second one.
+  // The flow ends before the answer is examined, so that a second answer finds it closed.
   if ((await world.connects.take(record.id, flow.nonce)) === 'conflict') return refused('the state was used before');
   if (!world.servers.isFrom(flow, answer.iss)) return refused('the answer names another issuer, or none');
   const outcome = await useAnswer(world, { record, flow }, answer);
@@ -49,6 +55,7 @@ export async function takeAnswer(world: AnswerWorld, visitor: Visitor | null, an
 const refused = (why: string) => ({ status: 'refused', why }) as const;
 
 interface OpenFlow {
+  readonly status: 'open';
   readonly record: ConnectRecord;
   readonly flow: Flow;
 }
@@ -71,14 +78,14 @@ function openIn(record: ConnectRecord, nonce: string, now: Instant): OpenFlow | 
   const { flow } = record;
   if (statusAt(record, now) !== 'pending') return refused('the link is over');
   if (flow === null || flow.nonce !== nonce) return refused('the state was used before, or a newer one replaced it');
-  return now < flow.until ? { record, flow } : refused('the state is too old');
+  return now < flow.until ? { status: 'open', record, flow } : refused('the state is too old');
 }
 
 async function useAnswer(
   world: AnswerWorld,
-  { record, flow }: OpenFlow,
+  { record, flow }: Omit<OpenFlow, 'status'>,
   { code, iss, error }: Answer,
-): Promise<'stored' | ConnectTrouble> {
+): Promise<Stored | ConnectTrouble> {
   if (code === null || error !== null) {
     const declined = error === 'access_denied';
     return {
@@ -94,7 +101,27 @@ async function useAnswer(
     redirectUrl: redirectUrl(world.baseUrl),
   });
   if (granted.status === 'granted') return storeCredential(world, { record, flow, granted, clientSecret });
-  // The next consent registers anew.
+  // The next consent registers a new client.
   if (granted.isClientUnknown) await world.clients.forget(record.workspace, flow.issuer, flow.client.id);
   return granted;
+}
+
+export interface KeepWorld extends StoreWorld, ConcludeWorld {
+  readonly connects: StoreWorld['connects'] & ConcludeWorld['connects'];
+  readonly credentials: StoreWorld['credentials'] & ConcludeWorld['credentials'];
+}
+
+/**
+ * A user has signed in so that their organisation can be asked about them: the identity goes into their vault, and the
+ * waiting calls go on. As with any consent, the credential's row is the proof; a process that dies before it is written
+ * leaves a link that can be opened again. `record` was just read, and its user is the one who signed in. Null for a link
+ * that is over.
+ */
+export async function keepIdentity(
+  world: KeepWorld,
+  record: ConnectRecord,
+  { issued, granted, clientSecret }: Identity,
+): Promise<Concluded | null> {
+  if (statusAt(record, world.stamp.now()) !== 'pending') return null;
+  return conclude(world, record, await storeCredential(world, { record, flow: issued, granted, clientSecret }));
 }

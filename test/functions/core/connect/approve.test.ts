@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { chooseScopes } from '#core/connect/plan.ts';
+import { chooseScopes } from '#core/connect/approve.ts';
 import { mayReturn } from '#core/connect/request-link.ts';
 
 describe('scopes that are asked for', () => {
