@@ -3,7 +3,7 @@
  * harness's bundle for them.
  */
 import { AwsClient } from 'aws4fetch';
-import { roleCredentials, serviceEndpoint, setting, type Environment } from '#aws/settings.ts';
+import { roleCredentials, serviceEndpoint, setting, type Env } from '#aws/settings.ts';
 
 export interface Invocation {
   /** `Event`: it is accepted, and nobody waits for it. */
@@ -28,10 +28,10 @@ export class InvocationFailed extends Error {
   }
 }
 
-export function createInvoke(environment: Environment, { retries }: { readonly retries: number }): Invoke {
-  const region = setting(environment, 'AWS_REGION');
-  const endpoint = serviceEndpoint(environment, 'lambda', region);
-  const client = new AwsClient({ ...roleCredentials(environment), region, service: 'lambda', retries });
+export function createInvoke(env: Env, { retries }: { readonly retries: number }): Invoke {
+  const region = setting(env, 'AWS_REGION');
+  const endpoint = serviceEndpoint(env, 'lambda', region);
+  const client = new AwsClient({ ...roleCredentials(env), region, service: 'lambda', retries });
   return async (functionName, { type, input, timeoutMs }) => {
     const url = new URL(`/2015-03-31/functions/${encodeURIComponent(functionName)}/invocations`, endpoint);
     const response = await client.fetch(url.href, {

@@ -20,13 +20,13 @@ describe('the archives of packages in S3', () => {
     world = await startWorld();
     const { region, endpoint, credentials } = world.as('Api');
     s3 = new S3Client(world.as('Api'));
-    const environment = {
+    const env = {
       AWS_REGION: region,
       AWS_ENDPOINT_URL: endpoint,
       AWS_ACCESS_KEY_ID: credentials.accessKeyId,
       AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
     };
-    archives = createPackageArchives({ s3, bucket: Bucket, environment });
+    archives = createPackageArchives({ s3, bucket: Bucket, env });
   });
   afterAll(async () => {
     await world.aws.close();
@@ -97,13 +97,13 @@ describe('the archives of packages in S3', () => {
 
     it('does not allow what its signer may not do', async () => {
       const { region, endpoint, credentials } = world.as('Harness');
-      const environment = {
+      const env = {
         AWS_REGION: region,
         AWS_ENDPOINT_URL: endpoint,
         AWS_ACCESS_KEY_ID: credentials.accessKeyId,
         AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
       };
-      const weak = createPackageArchives({ s3, bucket: Bucket, environment });
+      const weak = createPackageArchives({ s3, bucket: Bucket, env });
       const shown = PackageOrder.parse(await (await fetch(await weak.order(newArchive(), ORDER))).json());
       expect((await put(shown.archiveUrl, 'bytes')).status).toBe(403);
     });

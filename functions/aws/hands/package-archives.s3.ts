@@ -5,7 +5,7 @@ import { PackageFailure, type PackageOrder } from '#contract/packages.ts';
 import { Fault } from '#core/ports/errors.ts';
 import type { FoundArchive, PackageArchives } from '#core/ports/sandboxes.ts';
 import { archiveKey, PACKAGES_PREFIX } from '#aws/hands/package-keys.ts';
-import { roleCredentials, serviceEndpoint, setting, type Environment } from '#aws/settings.ts';
+import { roleCredentials, serviceEndpoint, setting, type Env } from '#aws/settings.ts';
 
 /** A build reads its order when it starts, within a minute or two. */
 const ORDER_SECONDS = 900;
@@ -18,11 +18,11 @@ const orderKey = (archive: string) => `${PACKAGES_PREFIX}orders/${archive}.json`
 export interface PackageArchivesOptions {
   readonly s3: S3Client;
   readonly bucket: string;
-  readonly environment: Environment;
+  readonly env: Env;
 }
 
-export function createPackageArchives({ s3, bucket, environment }: PackageArchivesOptions): PackageArchives {
-  const presign = presigner(environment, bucket);
+export function createPackageArchives({ s3, bucket, env }: PackageArchivesOptions): PackageArchives {
+  const presign = presigner(env, bucket);
   const put = (Key: string, value: object) =>
     s3
       .send(new PutObjectCommand({ Bucket: bucket, Key, Body: JSON.stringify(value), ContentType: 'application/json' }))
@@ -62,10 +62,10 @@ export function createPackageArchives({ s3, bucket, environment }: PackageArchiv
 }
 
 /** Signed by hand, because the SDK's presigner would bring a package of its own for three URLs. */
-function presigner(environment: Environment, bucket: string) {
-  const region = setting(environment, 'AWS_REGION');
-  const endpoint = serviceEndpoint(environment, 's3', region);
-  const credentials = roleCredentials(environment);
+function presigner(env: Env, bucket: string) {
+  const region = setting(env, 'AWS_REGION');
+  const endpoint = serviceEndpoint(env, 's3', region);
+  const credentials = roleCredentials(env);
   return async (method: 'GET' | 'PUT', key: string, seconds: number): Promise<string> => {
     const url = new URL(`/${bucket}/${key}`, endpoint);
     url.searchParams.set('X-Amz-Expires', String(seconds));

@@ -3,15 +3,15 @@ import { Fault } from '#core/ports/errors.ts';
 import type { ReleaseInput } from '#contract/run.ts';
 import type { Releasing, Warming } from '#core/ports/sandboxes.ts';
 import { createInvoke } from '#aws/invoke.lambda.ts';
-import type { Environment } from '#aws/settings.ts';
+import type { Env } from '#aws/settings.ts';
 
 /** A head start is not worth waiting for: the answer that asked for it is complete by then. */
 const WARM_TIMEOUT_MS = 2000;
 /** Below the API's own 29 s; a repeated delete goes on. */
 const RELEASE_TIMEOUT_MS = 15_000;
 
-export function createProvisioner(environment: Environment, functionName: string): Warming & Releasing {
-  const invoke = createInvoke(environment, { retries: 1 });
+export function createProvisioner(env: Env, functionName: string): Warming & Releasing {
+  const invoke = createInvoke(env, { retries: 1 });
   return {
     async warm(key) {
       await invoke(functionName, { type: 'Event', input: key, timeoutMs: WARM_TIMEOUT_MS }).catch((cause: unknown) => {

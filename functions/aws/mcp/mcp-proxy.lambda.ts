@@ -6,7 +6,7 @@ import { Fault } from '#core/ports/errors.ts';
 import type { CredentialTrial, McpProxy } from '#core/ports/mcp-proxy.ts';
 import type { Pause } from '#core/ports/stamp.ts';
 import { createInvoke, InvocationFailed } from '#aws/invoke.lambda.ts';
-import type { Environment } from '#aws/settings.ts';
+import type { Env } from '#aws/settings.ts';
 
 /** A turn waits for it, before it asks the model: servers that are slower than this have no tools in this run. */
 const LIST_TIMEOUT_MS = 60_000;
@@ -25,8 +25,8 @@ interface Proxied {
   readonly pause: Pause;
 }
 
-export function createMcpProxy(environment: Environment, proxied: Proxied): McpProxy & CredentialTrial {
-  const ask = asker(environment, proxied);
+export function createMcpProxy(env: Env, proxied: Proxied): McpProxy & CredentialTrial {
+  const ask = asker(env, proxied);
   return {
     async list({ session, thread }) {
       const { servers } = await ask({ do: 'list', session, thread }, McpListings, LIST_TIMEOUT_MS);
@@ -45,8 +45,8 @@ export function createMcpProxy(environment: Environment, proxied: Proxied): McpP
   };
 }
 
-function asker(environment: Environment, { functionName, pause }: Proxied) {
-  const invoke = createInvoke(environment, { retries: 0 });
+function asker(env: Env, { functionName, pause }: Proxied) {
+  const invoke = createInvoke(env, { retries: 0 });
   return async <Answer extends z.ZodType>(
     request: McpProxyRequest,
     answer: Answer,

@@ -3,14 +3,14 @@ import type * as z from 'zod';
 import { HookSettings, PostHookAnswer, PreHookAnswer, type HookRequest } from '#contract/hooks.ts';
 import type { Asked, HookedCall, Hooks } from '#core/ports/hooks.ts';
 import { createInvoke, InvocationFailed } from '#aws/invoke.lambda.ts';
-import { jsonSetting, type Environment } from '#aws/settings.ts';
+import { jsonSetting, type Env } from '#aws/settings.ts';
 
 const TIMEOUT_MS = 5000;
 
-export function createHooks(environment: Environment, timeoutMs = TIMEOUT_MS): Hooks {
-  const { pre, post, failOpen } = jsonSetting(environment, 'MCP_HOOKS', HookSettings);
+export function createHooks(env: Env, timeoutMs = TIMEOUT_MS): Hooks {
+  const { pre, post, failOpen } = jsonSetting(env, 'MCP_HOOKS', HookSettings);
   // A repeat would take as long again, and a hook may have an effect of its own.
-  const invoke = createInvoke(environment, { retries: 0 });
+  const invoke = createInvoke(env, { retries: 0 });
 
   async function ask<Answer extends z.ZodType>(
     name: string | null,

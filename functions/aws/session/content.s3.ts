@@ -5,7 +5,7 @@
  */
 import { AwsClient } from 'aws4fetch';
 import { Fault } from '#core/ports/errors.ts';
-import { roleCredentials, serviceEndpoint, setting, type Environment } from '#aws/settings.ts';
+import { roleCredentials, serviceEndpoint, setting, type Env } from '#aws/settings.ts';
 
 export interface ContentStore {
   put(key: string, content: string): Promise<void>;
@@ -16,10 +16,10 @@ const TIMEOUT_MS = 20_000;
 /** After the first try; each waits twice as long as the one before, from 50 ms on. */
 const RETRIES = 3;
 
-export function createContentStore(environment: Environment, bucket: string): ContentStore {
-  const region = setting(environment, 'AWS_REGION');
-  const endpoint = serviceEndpoint(environment, 's3', region);
-  const client = new AwsClient({ ...roleCredentials(environment), region, service: 's3', retries: RETRIES });
+export function createContentStore(env: Env, bucket: string): ContentStore {
+  const region = setting(env, 'AWS_REGION');
+  const endpoint = serviceEndpoint(env, 's3', region);
+  const client = new AwsClient({ ...roleCredentials(env), region, service: 's3', retries: RETRIES });
 
   async function request(key: string, init: RequestInit): Promise<string> {
     const url = new URL(`/${bucket}/${key}`, endpoint);

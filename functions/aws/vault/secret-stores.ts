@@ -7,16 +7,16 @@ import type { SecretPointers, SecretReader, SecretWriter } from '#core/ports/sec
 import { fieldsOf, secretInvalid, storeOf, type Store } from '#aws/vault/secret-pointers.ts';
 import { createKmsReader, createKmsWriter } from '#aws/vault/secrets.kms.ts';
 import { createSecretsManagerReader, createSecretsManagerWriter } from '#aws/vault/secrets.secrets-manager.ts';
-import { setting, type Environment } from '#aws/settings.ts';
+import { setting, type Env } from '#aws/settings.ts';
 
 /** Whoever waits for a secret has a user waiting. */
 const PATIENTLY = { requestHandler: { connectionTimeout: 1000, requestTimeout: 4000 }, maxAttempts: 3 };
 
-export function createSecretWriter(environment: Environment): SecretWriter {
-  const prefix = setting(environment, 'SECRETS_PREFIX');
+export function createSecretWriter(env: Env): SecretWriter {
+  const prefix = setting(env, 'SECRETS_PREFIX');
   const manager = createSecretsManagerWriter(new SecretsManagerClient(PATIENTLY), prefix);
-  if (tokensIn(environment) === 'secrets-manager') return manager;
-  const sealed = createKmsWriter(new KMSClient(PATIENTLY), setting(environment, 'VAULT_KEY_ARN'));
+  if (tokensIn(env) === 'secrets-manager') return manager;
+  const sealed = createKmsWriter(new KMSClient(PATIENTLY), setting(env, 'VAULT_KEY_ARN'));
   return {
     write(place, type, values, inForce) {
       return (type === 'mcp_oauth' ? sealed : manager).write(place, type, values, inForce);
@@ -29,18 +29,18 @@ export function createSecretWriter(environment: Environment): SecretWriter {
 }
 
 /** Of what is outside the rows: a sealed secret goes with its row. */
-export function createSecretRemover(environment: Environment): Pick<SecretWriter, 'remove'> {
-  const prefix = setting(environment, 'SECRETS_PREFIX');
+export function createSecretRemover(env: Env): Pick<SecretWriter, 'remove'> {
+  const prefix = setting(env, 'SECRETS_PREFIX');
   return createSecretsManagerWriter(new SecretsManagerClient(PATIENTLY), prefix);
 }
 
-export function createSecretReader(environment: Environment): SecretReader {
-  const prefix = setting(environment, 'SECRETS_PREFIX');
+export function createSecretReader(env: Env): SecretReader {
+  const prefix = setting(env, 'SECRETS_PREFIX');
   const readers = new Map<string, SecretReader>([
     ['secrets-manager' satisfies Store, createSecretsManagerReader(new SecretsManagerClient(PATIENTLY), prefix)],
   ]);
-  if (tokensIn(environment) === 'dynamodb-kms') {
-    const keyArn = setting(environment, 'VAULT_KEY_ARN');
+  if (tokensIn(env) === 'dynamodb-kms') {
+    const keyArn = setting(env, 'VAULT_KEY_ARN');
     readers.set('dynamodb-kms' satisfies Store, createKmsReader(new KMSClient(PATIENTLY), keyArn));
   }
   return {
@@ -54,8 +54,8 @@ export function createSecretReader(environment: Environment): SecretReader {
   };
 }
 
-function tokensIn(environment: Environment): OAuthTokens {
-  const parsed = OAuthTokens.safeParse(setting(environment, 'OAUTH_TOKENS'));
+function tokensIn(env: Env): OAuthTokens {
+  const parsed = OAuthTokens.safeParse(setting(env, 'OAUTH_TOKENS'));
   if (parsed.success) return parsed.data;
   throw new Fault('setting_missing', 'the setting OAUTH_TOKENS names no store');
 }

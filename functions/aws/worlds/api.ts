@@ -15,7 +15,7 @@ import { createMcpProxy } from '#aws/mcp/mcp-proxy.lambda.ts';
 import { createSecretWriter } from '#aws/vault/secret-stores.ts';
 import { plannedSandbox } from '#aws/hands/sandbox-records.dynamodb.ts';
 import { createSessionRecords } from '#aws/session/session-records.dynamodb.ts';
-import { jsonSetting, setting, type Environment } from '#aws/settings.ts';
+import { jsonSetting, setting, type Env } from '#aws/settings.ts';
 import { newToken, pause } from '#aws/stamp.ts';
 import { createVaultRecords } from '#aws/vault/vaults.dynamodb.ts';
 import { createProvisioner } from '#aws/hands/provisioner.lambda.ts';
@@ -27,40 +27,40 @@ import { linkWorld } from '#aws/worlds/link-requests.ts';
 import { sendingWorld } from '#aws/worlds/sending.ts';
 import { sessionTables } from '#aws/worlds/sessions.ts';
 
-export function apiWorld(environment: Environment) {
+export function apiWorld(env: Env) {
   const dynamodb = new DynamoDBClient();
-  const vaultTable = setting(environment, 'VAULT_TABLE');
-  const tables = sessionTables(environment, dynamodb);
+  const vaultTable = setting(env, 'VAULT_TABLE');
+  const tables = sessionTables(env, dynamodb);
   const { logTable, recordsTable } = tables;
-  const bucket = setting(environment, 'CONTENT_BUCKET');
-  const sending = sendingWorld(environment, tables);
-  const audit = auditOf(environment);
+  const bucket = setting(env, 'CONTENT_BUCKET');
+  const sending = sendingWorld(env, tables);
+  const audit = auditOf(env);
   return {
     ...sending,
     agents: createAgentRecords(dynamodb, recordsTable),
     environments: createEnvironmentRecords(dynamodb, recordsTable),
     sessions: createSessionRecords({ ...tables, plannedSandbox }),
     apiKeys: createApiKeys(dynamodb, recordsTable),
-    limiter: limiterOf(environment, { dynamodb, maxLease: Number.POSITIVE_INFINITY }),
+    limiter: limiterOf(env, { dynamodb, maxLease: Number.POSITIVE_INFINITY }),
     reader: createLogReader(tables),
-    sandboxes: createProvisioner(environment, setting(environment, 'PROVISION_FUNCTION_NAME')),
+    sandboxes: createProvisioner(env, setting(env, 'PROVISION_FUNCTION_NAME')),
     remover: createLogRemover({ dynamodb, logTable, content: createContentRemover(new S3Client(), bucket) }),
     vaults: createVaultRecords(dynamodb, vaultTable),
     credentials: createCredentialRecords(dynamodb, vaultTable),
-    secrets: createSecretWriter(environment),
-    serversAllowed: jsonSetting(environment, 'MCP_ALLOW', AllowedHosts),
+    secrets: createSecretWriter(env),
+    serversAllowed: jsonSetting(env, 'MCP_ALLOW', AllowedHosts),
     identities: {
-      enterprise: enterpriseIn(environment),
-      allow: jsonSetting(environment, 'CONNECT_ALLOW', AllowedHosts),
+      enterprise: enterpriseIn(env),
+      allow: jsonSetting(env, 'CONNECT_ALLOW', AllowedHosts),
     },
-    trial: createMcpProxy(environment, {
-      functionName: setting(environment, 'MCP_PROXY_FUNCTION_NAME'),
+    trial: createMcpProxy(env, {
+      functionName: setting(env, 'MCP_PROXY_FUNCTION_NAME'),
       pause,
     }),
     audit,
-    auditTrail: createAuditTrail(dynamodb, setting(environment, 'AUDIT_TABLE')),
-    connecting: linkWorld(environment, sending),
-    governing: governanceWorld(environment, audit),
+    auditTrail: createAuditTrail(dynamodb, setting(env, 'AUDIT_TABLE')),
+    connecting: linkWorld(env, sending),
+    governing: governanceWorld(env, audit),
     newToken,
     journal: createJournal(),
   };

@@ -1,13 +1,13 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { Audit } from '#core/ports/audit.ts';
 import { createAudit } from '#aws/audit/audit.dynamodb.ts';
-import { setting, type Environment } from '#aws/settings.ts';
+import { setting, type Env } from '#aws/settings.ts';
 import { createStamp, newToken, pause } from '#aws/stamp.ts';
 
-export function auditOf(environment: Environment): Audit {
+export function auditOf(env: Env): Audit {
   return createAudit({
     dynamodb: new DynamoDBClient(),
-    table: setting(environment, 'AUDIT_TABLE'),
+    table: setting(env, 'AUDIT_TABLE'),
     now: createStamp().now,
     newToken,
     pause,

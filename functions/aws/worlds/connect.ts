@@ -14,7 +14,7 @@ import { createIdentityProvider } from '#aws/connect/identity-provider.openid-cl
 import { createJournal } from '#aws/journal.powertools.ts';
 import { createSeals } from '#aws/connect/seals.hmac.ts';
 import { createSecretWriter } from '#aws/vault/secret-stores.ts';
-import { jsonSetting, setting, urlSetting, type Environment } from '#aws/settings.ts';
+import { jsonSetting, setting, urlSetting, type Env } from '#aws/settings.ts';
 import { newToken } from '#aws/stamp.ts';
 import { auditOf } from '#aws/worlds/audit.ts';
 import { enterpriseIn } from '#aws/worlds/connect-settings.ts';
@@ -25,42 +25,42 @@ import { sessionTables } from '#aws/worlds/sessions.ts';
 /** Somebody waits at a browser, and API Gateway gives up after 29 seconds; a page asks several times. */
 const LIMITS: FetchLimits = { maxBytes: 1_000_000, totalMs: 6000, idleMs: 4000, maxRedirects: 3 };
 
-export function connectWorld(environment: Environment) {
+export function connectWorld(env: Env) {
   const dynamodb = new DynamoDBClient();
-  const table = setting(environment, 'VAULT_TABLE');
-  const baseUrl = urlSetting(environment, 'CONNECT_BASE_URL');
-  const signingSecret = setting(environment, 'CONNECT_SIGNING_SECRET_ARN');
-  const secrets = createClientSecrets(new SecretsManagerClient(), setting(environment, 'CONNECT_SECRETS_PREFIX'));
-  const sending = sendingWorld(environment, sessionTables(environment, dynamodb));
-  const allow = jsonSetting(environment, 'MCP_ALLOW', AllowedHosts);
+  const table = setting(env, 'VAULT_TABLE');
+  const baseUrl = urlSetting(env, 'CONNECT_BASE_URL');
+  const signingSecret = setting(env, 'CONNECT_SIGNING_SECRET_ARN');
+  const secrets = createClientSecrets(new SecretsManagerClient(), setting(env, 'CONNECT_SECRETS_PREFIX'));
+  const sending = sendingWorld(env, sessionTables(env, dynamodb));
+  const allow = jsonSetting(env, 'MCP_ALLOW', AllowedHosts);
   const servers = { fetch: createGuardedFetch({ allow, resolve: resolveBySystem }, LIMITS), allow };
   const clients = { dynamodb, table, secrets, redirectUrl: redirectUrl(baseUrl) };
   return {
-    ...settleWorld(environment, sending),
+    ...settleWorld(env, sending),
     clients: createConnectClients(clients),
-    secrets: createSecretWriter(environment),
+    secrets: createSecretWriter(env),
     servers: createAuthorizationServers(servers),
-    enterprise: enterpriseIn(environment),
-    identity: identityOf(environment, (id) => secrets.read(id)),
+    enterprise: enterpriseIn(env),
+    identity: identityOf(env, (id) => secrets.read(id)),
     seals: createSeals(() => secrets.read(signingSecret)),
-    audit: auditOf(environment),
-    knownClients: jsonSetting(environment, 'CONNECT_CLIENTS', KnownClients),
-    appName: setting(environment, 'CONNECT_APP_NAME'),
+    audit: auditOf(env),
+    knownClients: jsonSetting(env, 'CONNECT_CLIENTS', KnownClients),
+    appName: setting(env, 'CONNECT_APP_NAME'),
     baseUrl,
     newToken,
     journal: createJournal(),
   };
 }
 
-function identityOf(environment: Environment, read: (id: string) => Promise<string>) {
-  const login = jsonSetting(environment, 'CONNECT_LOGIN', LoginSettings);
+function identityOf(env: Env, read: (id: string) => Promise<string>) {
+  const login = jsonSetting(env, 'CONNECT_LOGIN', LoginSettings);
   const { clientSecretArn } = login;
   return createIdentityProvider({
     login,
     clientSecret: async () => (clientSecretArn === null ? null : read(clientSecretArn)),
     // The customer's own choice of hosts: a server of strangers has no way in by it.
     fetch: createGuardedFetch(
-      { allow: jsonSetting(environment, 'CONNECT_ALLOW', AllowedHosts), resolve: resolveBySystem },
+      { allow: jsonSetting(env, 'CONNECT_ALLOW', AllowedHosts), resolve: resolveBySystem },
       LIMITS,
     ),
   });

@@ -4,12 +4,12 @@ import type { WaitingCall } from '#core/ports/connect-links.ts';
 import type { SettleWorld } from '#core/connect/settle.ts';
 import { declineCall, resumeCall, type Sending } from '#core/session/send.ts';
 import { createConnectRecords } from '#aws/connect/connect-records.dynamodb.ts';
-import { setting, type Environment } from '#aws/settings.ts';
+import { setting, type Env } from '#aws/settings.ts';
 import { createCredentialRecords } from '#aws/vault/credentials.dynamodb.ts';
 
-export function settleWorld(environment: Environment, sending: Sending) {
+export function settleWorld(env: Env, sending: Sending) {
   const dynamodb = new DynamoDBClient();
-  const table = setting(environment, 'VAULT_TABLE');
+  const table = setting(env, 'VAULT_TABLE');
   return {
     connects: createConnectRecords(dynamodb, table),
     credentials: createCredentialRecords(dynamodb, table),

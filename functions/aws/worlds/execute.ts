@@ -6,16 +6,16 @@ import { createPackageDelivery } from '#aws/hands/package-delivery.http.ts';
 import { createSandboxClient } from '#aws/hands/sandbox-client.http.ts';
 import { createJournal, type FunctionJournal } from '#aws/journal.powertools.ts';
 import { createSandboxRecords } from '#aws/hands/sandbox-records.dynamodb.ts';
-import { setting, type Environment } from '#aws/settings.ts';
+import { setting, type Env } from '#aws/settings.ts';
 import { createStamp, pause } from '#aws/stamp.ts';
 import { logOf } from '#aws/worlds/sessions.ts';
 
-export function executeWorld(environment: Environment): ExecuteWorld & { readonly journal: FunctionJournal } {
+export function executeWorld(env: Env): ExecuteWorld & { readonly journal: FunctionJournal } {
   return {
-    log: logOf(environment),
-    records: createSandboxRecords(new DynamoDBClient(), setting(environment, 'RECORDS_TABLE')),
+    log: logOf(env),
+    records: createSandboxRecords(new DynamoDBClient(), setting(env, 'RECORDS_TABLE')),
     client: createSandboxClient(),
-    delivery: createPackageDelivery(new S3Client(), setting(environment, 'CONTENT_BUCKET')),
+    delivery: createPackageDelivery(new S3Client(), setting(env, 'CONTENT_BUCKET')),
     stamp: createStamp(),
     pause,
     journal: createJournal(),

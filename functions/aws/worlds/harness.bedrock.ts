@@ -1,13 +1,13 @@
 /** The harness's world where Amazon Bedrock serves the model: its client is in no other function's bundle. */
 import { createBedrockModel } from '#aws/model/model.bedrock.ts';
-import { roleCredentials, setting, urlSetting, type Environment } from '#aws/settings.ts';
+import { roleCredentials, setting, urlSetting, type Env } from '#aws/settings.ts';
 import { harnessWorld, type HarnessWorld } from '#aws/worlds/harness.ts';
 
-export function bedrockHarnessWorld(environment: Environment): HarnessWorld {
+export function bedrockHarnessWorld(env: Env): HarnessWorld {
   const model = createBedrockModel({
-    baseUrl: urlSetting(environment, 'MODEL_BASE_URL'),
-    region: setting(environment, 'MODEL_REGION'),
-    credentials: roleCredentials(environment),
+    baseUrl: urlSetting(env, 'MODEL_BASE_URL'),
+    region: setting(env, 'MODEL_REGION'),
+    credentials: roleCredentials(env),
   });
-  return harnessWorld(environment, model);
+  return harnessWorld(env, model);
 }

@@ -7,26 +7,26 @@ import { createProvisioner } from '#aws/hands/provisioner.lambda.ts';
 import { createJournal, type FunctionJournal } from '#aws/journal.powertools.ts';
 import { createMcpProxy } from '#aws/mcp/mcp-proxy.lambda.ts';
 import { createPreviews } from '#aws/session/previews.dynamodb.ts';
-import { setting, type Environment } from '#aws/settings.ts';
+import { setting, type Env } from '#aws/settings.ts';
 import { sha256 } from '#aws/sha256.ts';
 import { createStamp, pause } from '#aws/stamp.ts';
 import { logOf } from '#aws/worlds/sessions.ts';
 
 export type HarnessWorld = TurnWorld & { readonly journal: FunctionJournal };
 
-export function harnessWorld(environment: Environment, model: Model): HarnessWorld {
-  const log = logOf(environment);
+export function harnessWorld(env: Env, model: Model): HarnessWorld {
+  const log = logOf(env);
   return {
     log,
     history: createHistory(log),
     model,
-    warming: createProvisioner(environment, setting(environment, 'PROVISION_FUNCTION_NAME')),
-    mcp: createMcpProxy(environment, {
-      functionName: setting(environment, 'MCP_PROXY_FUNCTION_NAME'),
+    warming: createProvisioner(env, setting(env, 'PROVISION_FUNCTION_NAME')),
+    mcp: createMcpProxy(env, {
+      functionName: setting(env, 'MCP_PROXY_FUNCTION_NAME'),
       pause,
     }),
     sha256,
-    previews: createPreviews(new DynamoDBClient(), setting(environment, 'PREVIEWS_TABLE')),
+    previews: createPreviews(new DynamoDBClient(), setting(env, 'PREVIEWS_TABLE')),
     stamp: createStamp(),
     pause,
     journal: createJournal(),

@@ -2,18 +2,18 @@
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { createRateLimiter, type RateLimiter } from '#core/requests/rate-limiter.ts';
 import { createTokenBuckets } from '#aws/records/token-buckets.dynamodb.ts';
-import { rateSetting, setting, type Environment } from '#aws/settings.ts';
+import { rateSetting, setting, type Env } from '#aws/settings.ts';
 
 export function limiterOf(
-  environment: Environment,
+  env: Env,
   { dynamodb, maxLease }: { readonly dynamodb: DynamoDBClient; readonly maxLease: number },
 ): RateLimiter {
   return createRateLimiter({
     limits: {
-      creates: rateSetting(environment, 'CREATES_PER_MINUTE'),
-      reads: rateSetting(environment, 'READS_PER_MINUTE'),
+      creates: rateSetting(env, 'CREATES_PER_MINUTE'),
+      reads: rateSetting(env, 'READS_PER_MINUTE'),
     },
-    buckets: createTokenBuckets(dynamodb, setting(environment, 'RECORDS_TABLE')),
+    buckets: createTokenBuckets(dynamodb, setting(env, 'RECORDS_TABLE')),
     nowMs: Date.now,
     maxLease,
   });

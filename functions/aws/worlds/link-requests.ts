@@ -7,23 +7,23 @@ import type { LinkWorld } from '#core/connect/request-link.ts';
 import type { Sending } from '#core/session/send.ts';
 import { isWaitSince } from '#core/session/waiting.ts';
 import { createAgentRecords } from '#aws/records/agents.dynamodb.ts';
-import { jsonSetting, setting, type Environment } from '#aws/settings.ts';
+import { jsonSetting, setting, type Env } from '#aws/settings.ts';
 import { newToken } from '#aws/stamp.ts';
 import { createVaultRecords } from '#aws/vault/vaults.dynamodb.ts';
 import { connectBaseUrl, enterpriseIn } from '#aws/worlds/connect-settings.ts';
 import { settleWorld } from '#aws/worlds/connecting.ts';
 
-export function linkWorld(environment: Environment, sending: Sending): LinkWorld {
+export function linkWorld(env: Env, sending: Sending): LinkWorld {
   const dynamodb = new DynamoDBClient();
   return {
-    ...settleWorld(environment, sending),
-    vaults: createVaultRecords(dynamodb, setting(environment, 'VAULT_TABLE')),
-    agents: createAgentRecords(dynamodb, setting(environment, 'RECORDS_TABLE')),
+    ...settleWorld(env, sending),
+    vaults: createVaultRecords(dynamodb, setting(env, 'VAULT_TABLE')),
+    agents: createAgentRecords(dynamodb, setting(env, 'RECORDS_TABLE')),
     isWaiting: waitsIn(sending),
-    baseUrl: connectBaseUrl(environment),
-    enterprise: enterpriseIn(environment),
-    returnUrls: jsonSetting(environment, 'CONNECT_RETURN_URLS', z.array(z.string())),
-    serversAllowed: jsonSetting(environment, 'MCP_ALLOW', AllowedHosts),
+    baseUrl: connectBaseUrl(env),
+    enterprise: enterpriseIn(env),
+    returnUrls: jsonSetting(env, 'CONNECT_RETURN_URLS', z.array(z.string())),
+    serversAllowed: jsonSetting(env, 'MCP_ALLOW', AllowedHosts),
     newToken,
   };
 }

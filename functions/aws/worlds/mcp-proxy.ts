@@ -30,7 +30,7 @@ import { createSecretReader, createSecretWriter } from '#aws/vault/secret-stores
 import { createSessionLog } from '#aws/session/session-log.dynamodb.ts';
 import { plannedSandbox } from '#aws/hands/sandbox-records.dynamodb.ts';
 import { createSessionRecords } from '#aws/session/session-records.dynamodb.ts';
-import { jsonSetting, rateSetting, setting, type Environment } from '#aws/settings.ts';
+import { jsonSetting, rateSetting, setting, type Env } from '#aws/settings.ts';
 import { sha256 } from '#aws/sha256.ts';
 import { createStamp, newToken, pause } from '#aws/stamp.ts';
 import { createTokenBuckets } from '#aws/records/token-buckets.dynamodb.ts';
@@ -45,33 +45,33 @@ const LIMITS: FetchLimits = { maxBytes: 20_000_000, totalMs: 115_000, idleMs: 90
 
 export type ProxyWorld = McpProxyWorld & ValidationWorld & { readonly journal: FunctionJournal };
 
-export function mcpProxyWorld(environment: Environment): ProxyWorld {
+export function mcpProxyWorld(env: Env): ProxyWorld {
   const dynamodb = new DynamoDBClient();
-  const refreshing = refreshWorld(environment, dynamodb);
-  const vaults = setting(environment, 'VAULT_TABLE');
-  const records = setting(environment, 'RECORDS_TABLE');
-  const rate = rateSetting(environment, 'MCP_CALLS_PER_MINUTE');
+  const refreshing = refreshWorld(env, dynamodb);
+  const vaults = setting(env, 'VAULT_TABLE');
+  const records = setting(env, 'RECORDS_TABLE');
+  const rate = rateSetting(env, 'MCP_CALLS_PER_MINUTE');
   const { stamp } = refreshing;
   const tokens = createTokens(refreshing);
-  const newClient = () => createMcpClient({ fetch: createGuardedFetch(wayOut(environment), LIMITS), now: Date.now });
+  const newClient = () => createMcpClient({ fetch: createGuardedFetch(wayOut(env), LIMITS), now: Date.now });
   return {
     ...refreshing,
-    ...sessionsIn(environment, dynamodb),
+    ...sessionsIn(env, dynamodb),
     tokens,
-    managedTokens: managedTokensFrom(environment, { ...refreshing, tokens }),
+    managedTokens: managedTokensFrom(env, { ...refreshing, tokens }),
     client: newClient(),
     newClient,
     pins: createToolPins(dynamodb, vaults),
     policies: createPolicies({ records: createPolicyRecords(dynamodb, vaults), nowMs: Date.now }),
-    hooks: createHooks(environment),
-    audit: auditOf(environment),
-    auditedCalls: createAuditedCalls(dynamodb, setting(environment, 'AUDIT_TABLE')),
+    hooks: createHooks(env),
+    audit: auditOf(env),
+    auditedCalls: createAuditedCalls(dynamodb, setting(env, 'AUDIT_TABLE')),
     marks: createCallMarks({ dynamodb, table: vaults, now: stamp.now, newName: randomUUID }),
     links: createConnectLinks({
       connects: createConnectRecords(dynamodb, vaults),
       stamp,
       newToken,
-      baseUrl: connectBaseUrl(environment),
+      baseUrl: connectBaseUrl(env),
     }),
     buckets: createTokenBuckets(dynamodb, records),
     callRate: rate === null ? null : bucketOf(rate),
@@ -79,29 +79,29 @@ export function mcpProxyWorld(environment: Environment): ProxyWorld {
   };
 }
 
-function refreshWorld(environment: Environment, dynamodb: DynamoDBClient) {
-  const table = setting(environment, 'VAULT_TABLE');
+function refreshWorld(env: Env, dynamodb: DynamoDBClient) {
+  const table = setting(env, 'VAULT_TABLE');
   return {
     credentials: createCredentialRecords(dynamodb, table),
     leases: createRefreshLeases(dynamodb, table),
-    secrets: { ...createSecretWriter(environment), ...createSecretReader(environment) },
-    outbound: createOutbound(wayOut(environment)),
-    identityOutbound: createOutbound(wayOut(environment, 'CONNECT_ALLOW')),
+    secrets: { ...createSecretWriter(env), ...createSecretReader(env) },
+    outbound: createOutbound(wayOut(env)),
+    identityOutbound: createOutbound(wayOut(env, 'CONNECT_ALLOW')),
     stamp: createStamp(),
     pause,
     newName: randomUUID,
     random: Math.random,
     journal: createJournal(),
-    enterprise: enterpriseIn(environment),
+    enterprise: enterpriseIn(env),
   } satisfies RefreshWorld;
 }
 
 /** The customer's own choice of hosts for the identity provider is none for servers of strangers, and none of theirs for it. */
-function managedTokensFrom(environment: Environment, world: RefreshWorld & { readonly tokens: Tokens }) {
+function managedTokensFrom(env: Env, world: RefreshWorld & { readonly tokens: Tokens }) {
   return createManagedTokens({
     ...world,
-    identityProviders: issuersAt(environment, 'CONNECT_ALLOW'),
-    authorizationServers: issuersAt(environment, 'MCP_ALLOW'),
+    identityProviders: issuersAt(env, 'CONNECT_ALLOW'),
+    authorizationServers: issuersAt(env, 'MCP_ALLOW'),
     clientSecret: readsClientSecrets(new SecretsManagerClient()),
   });
 }
@@ -109,18 +109,18 @@ function managedTokensFrom(environment: Environment, world: RefreshWorld & { rea
 /** Of one discovery: several places are asked, and a call waits. */
 const DISCOVERY_LIMITS: FetchLimits = { maxBytes: 1_000_000, totalMs: 6000, idleMs: 4000, maxRedirects: 3 };
 
-function issuersAt(environment: Environment, allowed: 'CONNECT_ALLOW' | 'MCP_ALLOW') {
-  const way = wayOut(environment, allowed);
+function issuersAt(env: Env, allowed: 'CONNECT_ALLOW' | 'MCP_ALLOW') {
+  const way = wayOut(env, allowed);
   const fetch = createGuardedFetch(way, DISCOVERY_LIMITS);
   const endpoints = createTokenEndpoints({ fetch, allow: way.allow, nowMs: Date.now });
   return { endpoints, outbound: createOutbound(way) };
 }
 
-function wayOut(environment: Environment, allowed: 'CONNECT_ALLOW' | 'MCP_ALLOW' = 'MCP_ALLOW') {
-  return { allow: jsonSetting(environment, allowed, AllowedHosts), resolve: resolveBySystem };
+function wayOut(env: Env, allowed: 'CONNECT_ALLOW' | 'MCP_ALLOW' = 'MCP_ALLOW') {
+  return { allow: jsonSetting(env, allowed, AllowedHosts), resolve: resolveBySystem };
 }
 
-function sessionsIn(environment: Environment, dynamodb: DynamoDBClient) {
-  const tables = sessionTables(environment, dynamodb);
+function sessionsIn(env: Env, dynamodb: DynamoDBClient) {
+  const tables = sessionTables(env, dynamodb);
   return { log: createSessionLog(tables), sessions: createSessionRecords({ ...tables, plannedSandbox }) };
 }

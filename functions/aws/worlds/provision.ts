@@ -9,23 +9,23 @@ import { createPackageArchives } from '#aws/hands/package-archives.s3.ts';
 import { createPackageBuilds, createTasks } from '#aws/hands/tasks.ecs.ts';
 import { createJournal, type FunctionJournal } from '#aws/journal.powertools.ts';
 import { createSandboxRecords } from '#aws/hands/sandbox-records.dynamodb.ts';
-import { jsonSetting, setting, type Environment } from '#aws/settings.ts';
+import { jsonSetting, setting, type Env } from '#aws/settings.ts';
 import { sha256 } from '#aws/sha256.ts';
 import { createStamp, pause } from '#aws/stamp.ts';
 
-export function provisionWorld(environment: Environment): ProvisionWorld & { readonly journal: FunctionJournal } {
+export function provisionWorld(env: Env): ProvisionWorld & { readonly journal: FunctionJournal } {
   const ecs = new ECSClient();
   return {
-    records: createSandboxRecords(new DynamoDBClient(), setting(environment, 'RECORDS_TABLE')),
-    tasks: createTasks({ ...taskPlace(environment, 'SANDBOX'), ecs }),
-    builds: createPackageBuilds({ ...taskPlace(environment, 'PACKAGES'), ecs }),
+    records: createSandboxRecords(new DynamoDBClient(), setting(env, 'RECORDS_TABLE')),
+    tasks: createTasks({ ...taskPlace(env, 'SANDBOX'), ecs }),
+    builds: createPackageBuilds({ ...taskPlace(env, 'PACKAGES'), ecs }),
     archives: createPackageArchives({
       s3: new S3Client(),
-      bucket: setting(environment, 'CONTENT_BUCKET'),
-      environment,
+      bucket: setting(env, 'CONTENT_BUCKET'),
+      env,
     }),
-    system: setting(environment, 'PACKAGES_SYSTEM'),
-    sources: jsonSetting(environment, 'PACKAGES_SOURCES', PackageSources),
+    system: setting(env, 'PACKAGES_SYSTEM'),
+    sources: jsonSetting(env, 'PACKAGES_SOURCES', PackageSources),
     stamp: createStamp(),
     pause,
     newToken: () => randomBytes(32).toString('base64url'),
@@ -35,12 +35,12 @@ export function provisionWorld(environment: Environment): ProvisionWorld & { rea
 }
 
 /** Sandboxes and builds share one cluster, and have subnets, roles and security groups of their own. */
-function taskPlace(environment: Environment, kind: 'SANDBOX' | 'PACKAGES') {
+function taskPlace(env: Env, kind: 'SANDBOX' | 'PACKAGES') {
   return {
-    cluster: setting(environment, 'SANDBOX_CLUSTER'),
-    taskDefinition: setting(environment, `${kind}_TASK_DEFINITION`),
-    container: setting(environment, `${kind}_CONTAINER`),
-    subnets: setting(environment, `${kind}_SUBNETS`).split(','),
-    securityGroup: setting(environment, `${kind}_SECURITY_GROUP`),
+    cluster: setting(env, 'SANDBOX_CLUSTER'),
+    taskDefinition: setting(env, `${kind}_TASK_DEFINITION`),
+    container: setting(env, `${kind}_CONTAINER`),
+    subnets: setting(env, `${kind}_SUBNETS`).split(','),
+    securityGroup: setting(env, `${kind}_SECURITY_GROUP`),
   };
 }

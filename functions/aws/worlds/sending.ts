@@ -3,13 +3,13 @@ import { SFNClient } from '@aws-sdk/client-sfn';
 import type { Sending } from '#core/session/send.ts';
 import { createRuns } from '#aws/session/runs.step-functions.ts';
 import { createSessionLog, type SessionLogOptions } from '#aws/session/session-log.dynamodb.ts';
-import { setting, type Environment } from '#aws/settings.ts';
+import { setting, type Env } from '#aws/settings.ts';
 import { createStamp } from '#aws/stamp.ts';
 
-export function sendingWorld(environment: Environment, tables: SessionLogOptions): Sending {
+export function sendingWorld(env: Env, tables: SessionLogOptions): Sending {
   return {
     log: createSessionLog(tables),
-    runs: createRuns(new SFNClient(), setting(environment, 'RUN_STATE_MACHINE_ARN')),
+    runs: createRuns(new SFNClient(), setting(env, 'RUN_STATE_MACHINE_ARN')),
     stamp: createStamp(),
   };
 }

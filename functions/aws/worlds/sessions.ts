@@ -4,18 +4,18 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { SessionLog } from '#core/ports/session-log.ts';
 import { createContentStore } from '#aws/session/content.s3.ts';
 import { createSessionLog, type SessionLogOptions } from '#aws/session/session-log.dynamodb.ts';
-import { setting, type Environment } from '#aws/settings.ts';
+import { setting, type Env } from '#aws/settings.ts';
 
-export function sessionTables(environment: Environment, dynamodb: DynamoDBClient): SessionLogOptions {
+export function sessionTables(env: Env, dynamodb: DynamoDBClient): SessionLogOptions {
   return {
     dynamodb,
-    logTable: setting(environment, 'LOG_TABLE'),
-    recordsTable: setting(environment, 'RECORDS_TABLE'),
-    content: createContentStore(environment, setting(environment, 'CONTENT_BUCKET')),
+    logTable: setting(env, 'LOG_TABLE'),
+    recordsTable: setting(env, 'RECORDS_TABLE'),
+    content: createContentStore(env, setting(env, 'CONTENT_BUCKET')),
     newName: randomUUID,
   };
 }
 
-export function logOf(environment: Environment): SessionLog {
-  return createSessionLog(sessionTables(environment, new DynamoDBClient()));
+export function logOf(env: Env): SessionLog {
+  return createSessionLog(sessionTables(env, new DynamoDBClient()));
 }

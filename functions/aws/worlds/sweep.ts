@@ -6,7 +6,7 @@ import type { RepairWorld } from '#core/session/repair.ts';
 import { createJournal, type FunctionJournal } from '#aws/journal.powertools.ts';
 import { runningSince } from '#aws/session/running-sessions.dynamodb.ts';
 import { createSecretRemover } from '#aws/vault/secret-stores.ts';
-import { setting, type Environment } from '#aws/settings.ts';
+import { setting, type Env } from '#aws/settings.ts';
 import { settleWorld } from '#aws/worlds/connecting.ts';
 import { sendingWorld } from '#aws/worlds/sending.ts';
 import { sessionTables } from '#aws/worlds/sessions.ts';
@@ -16,15 +16,15 @@ export interface SweepWorld extends RepairWorld {
   readonly journal: FunctionJournal;
 }
 
-export function sweepWorld(environment: Environment) {
+export function sweepWorld(env: Env) {
   const dynamodb = new DynamoDBClient();
-  const table = setting(environment, 'RECORDS_TABLE');
-  const sending = sendingWorld(environment, sessionTables(environment, dynamodb));
-  const connecting = settleWorld(environment, sending);
+  const table = setting(env, 'RECORDS_TABLE');
+  const sending = sendingWorld(env, sessionTables(env, dynamodb));
+  const connecting = settleWorld(env, sending);
   return {
     ...sending,
     connecting,
-    arriving: { credentials: connecting.credentials, secrets: createSecretRemover(environment) },
+    arriving: { credentials: connecting.credentials, secrets: createSecretRemover(env) },
     runningSince: (instant) => runningSince(dynamodb, table, instant),
     journal: createJournal(),
   } satisfies SweepWorld & Record<'connecting' | 'arriving', unknown>;

@@ -5,15 +5,15 @@ import { createJournal, type FunctionJournal } from '#aws/journal.powertools.ts'
 import { resolveBySystem } from '#aws/outbound/hops.https.ts';
 import { createOutbound } from '#aws/outbound/outbound.https.ts';
 import { readPage } from '#aws/outbound/read-page.htmlparser2.ts';
-import { jsonSetting, type Environment } from '#aws/settings.ts';
+import { jsonSetting, type Env } from '#aws/settings.ts';
 import { createStamp } from '#aws/stamp.ts';
 import { logOf } from '#aws/worlds/sessions.ts';
 
-export function webFetchWorld(environment: Environment): WebFetchWorld & { readonly journal: FunctionJournal } {
+export function webFetchWorld(env: Env): WebFetchWorld & { readonly journal: FunctionJournal } {
   return {
-    log: logOf(environment),
+    log: logOf(env),
     outbound: createOutbound({
-      allow: jsonSetting(environment, 'WEB_FETCH_ALLOW', AllowedHosts),
+      allow: jsonSetting(env, 'WEB_FETCH_ALLOW', AllowedHosts),
       resolve: resolveBySystem,
     }),
     readPage,
