@@ -1,4 +1,4 @@
-/** The time that a request which goes out has, over all of its hops. */
+/** The time that a request which goes out has, over all of its redirects. */
 import { OutboundError } from '#core/ports/outbound.ts';
 
 export interface Deadline {

@@ -4,7 +4,7 @@
  */
 import * as z from 'zod';
 import { createGuardedFetch } from '#aws/outbound/guarded-fetch.https.ts';
-import { resolveBySystem } from '#aws/outbound/hops.https.ts';
+import { resolveBySystem } from '#aws/outbound/redirects.https.ts';
 import { createMcpClient } from '#aws/mcp/mcp-client.streamable-http.ts';
 import type { McpTool } from '#contract/mcp.ts';
 import type { McpFailure, McpTarget } from '#core/ports/mcp-client.ts';

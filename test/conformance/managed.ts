@@ -4,7 +4,7 @@ import { enterpriseOf } from '#core/vault/enterprise.ts';
 import { createManagedTokens } from '#core/vault/managed-tokens.ts';
 import type { Tokens } from '#core/ports/tokens.ts';
 import type { GuardedFetch } from '#core/ports/outbound.ts';
-import { resolveBySystem } from '#aws/outbound/hops.https.ts';
+import { resolveBySystem } from '#aws/outbound/redirects.https.ts';
 import { createOutbound } from '#aws/outbound/outbound.https.ts';
 import { createStamp } from '#aws/stamp.ts';
 import { createTokenEndpoints } from '#aws/vault/token-endpoints.mcp-sdk.ts';

@@ -1,7 +1,7 @@
 /** Our MCP client as the proxy holds it, with a way out that reaches the servers of tests. */
 import type { FetchLimits } from '#core/ports/outbound.ts';
 import { createGuardedFetch } from '#aws/outbound/guarded-fetch.https.ts';
-import { resolveBySystem, type OutboundOptions } from '#aws/outbound/hops.https.ts';
+import { resolveBySystem, type OutboundOptions } from '#aws/outbound/redirects.https.ts';
 import { createMcpClient, type McpClientOptions } from '#aws/mcp/mcp-client.streamable-http.ts';
 import type { McpCall, McpClient, McpTarget } from '#core/ports/mcp-client.ts';
 import { ALLOW_HERE } from '#test/mcp/listening.ts';

@@ -1,6 +1,6 @@
 /** Where nobody outside may send us (governance T5): for every place that takes a URL from a stranger. */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
-import type { Resolve } from '#aws/outbound/hops.https.ts';
+import type { Resolve } from '#aws/outbound/redirects.https.ts';
 
 export const HOSTILE_URLS: readonly (readonly [what: string, url: string])[] = [
   ['loopback', 'https://127.0.0.1/mcp'],

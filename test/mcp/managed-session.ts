@@ -10,7 +10,7 @@ import { createManagedTokens } from '#core/vault/managed-tokens.ts';
 import { carryBearer, identify, type Identity } from '#core/mcp/caller.ts';
 import { createCredential } from '#core/vault/create-credential.ts';
 import { createGuardedFetch } from '#aws/outbound/guarded-fetch.https.ts';
-import { resolveBySystem } from '#aws/outbound/hops.https.ts';
+import { resolveBySystem } from '#aws/outbound/redirects.https.ts';
 import { createStamp, newToken } from '#aws/stamp.ts';
 import { createTokenEndpoints } from '#aws/vault/token-endpoints.mcp-sdk.ts';
 import { startFlow, WORKSPACE, type FlowOptions } from '#test/functions/connect/flow.ts';

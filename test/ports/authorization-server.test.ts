@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { createAuthorizationServers } from '#aws/connect/authorization-server.mcp-sdk.ts';
 import { createGuardedFetch } from '#aws/outbound/guarded-fetch.https.ts';
-import { resolveBySystem } from '#aws/outbound/hops.https.ts';
+import { resolveBySystem } from '#aws/outbound/redirects.https.ts';
 import { startAuthorizationServer, type AuthorizationServer } from '#test/mcp/authorization-server.ts';
 import type { AuthorizationServerOptions } from '#test/mcp/authorization-server-script.ts';
 import { startFx, type Fx, type FxOptions } from '#test/mcp/fx.ts';

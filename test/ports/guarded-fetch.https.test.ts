@@ -4,7 +4,7 @@ import { allowInsecureRequests, customFetch, discovery } from 'openid-client';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { type FetchLimits, OutboundError } from '#core/ports/outbound.ts';
 import { createGuardedFetch } from '#aws/outbound/guarded-fetch.https.ts';
-import { resolveBySystem } from '#aws/outbound/hops.https.ts';
+import { resolveBySystem } from '#aws/outbound/redirects.https.ts';
 import { ALLOW_HERE, bodyOf, listenHere, type Listening } from '#test/mcp/listening.ts';
 
 const LIMITS: FetchLimits = { maxBytes: 100_000, totalMs: 5000, idleMs: 5000, maxRedirects: 3 };
@@ -114,7 +114,7 @@ describe('the way out as a fetch', () => {
         outgoing.writeHead(307, { location: incoming.url === '/out' ? 'https://169.254.169.254/' : '/end' }).end();
       });
 
-    it('follows, and judges each hop', async () => {
+    it('follows, and judges each redirect', async () => {
       const { origin } = await pointing();
       const response = await wayOut()(`${origin}/`, { method: 'POST', body: 'b' });
       expect(response.url).toBe(`${origin}/end`);

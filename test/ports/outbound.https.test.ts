@@ -9,7 +9,7 @@ import { createServer as createTcpServer, type AddressInfo, type Server } from '
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { resolveBySystem, type Resolve } from '#aws/outbound/hops.https.ts';
+import { resolveBySystem, type Resolve } from '#aws/outbound/redirects.https.ts';
 import { createOutbound } from '#aws/outbound/outbound.https.ts';
 import type { OutboundRequest } from '#core/ports/outbound.ts';
 import { certificateFor } from '#test/ports/certificate.ts';
@@ -131,7 +131,7 @@ describe('the way out', () => {
       expect(questions).toEqual(['www.example.com']);
     });
 
-    it('to a rebound name at the second hop, which is judged by its own answer', async () => {
+    it('to a rebound name at the first redirect, which is judged by its own answer', async () => {
       const port = await serve(redirect('/again'));
       const { get, questions } = wayOut([[HERE], ['10.0.0.1']]);
       expect(await get(`https://www.example.com:${port}/`)).toMatchObject({
@@ -151,7 +151,7 @@ describe('the way out', () => {
       expect(await wayOut().get(`https://untrusted.example.com:${port}/`)).toMatchObject({ failure: 'unreachable' });
     });
 
-    it('to what the caller’s own rule excludes, at each hop', async () => {
+    it('to what the caller’s own rule excludes, at each redirect', async () => {
       const port = await serve((request, response) =>
         redirect(`https://other.example.com:${port}/`)(request, response),
       );
@@ -196,14 +196,14 @@ describe('the way out', () => {
     });
 
     it('five times and not once more', async () => {
-      let hops = 0;
-      const port = await serve((request, response) => redirect(`/${(hops += 1)}`)(request, response));
+      let redirects = 0;
+      const port = await serve((request, response) => redirect(`/${(redirects += 1)}`)(request, response));
       expect(await wayOut().get(`https://www.example.com:${port}/`)).toEqual({
         status: 'failed',
         failure: 'redirects',
         message: 'www.example.com redirects more than 5 times',
       });
-      expect(hops).toBe(6);
+      expect(redirects).toBe(6);
     });
 
     it('without credentials to another origin, with them to the same', async () => {

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { createGuardedFetch } from '#aws/outbound/guarded-fetch.https.ts';
-import { resolveBySystem } from '#aws/outbound/hops.https.ts';
+import { resolveBySystem } from '#aws/outbound/redirects.https.ts';
 import { createTokenEndpoints } from '#aws/vault/token-endpoints.mcp-sdk.ts';
 import { startAuthorizationServer } from '#test/mcp/authorization-server.ts';
 import type { AuthorizationServerOptions } from '#test/mcp/authorization-server-script.ts';

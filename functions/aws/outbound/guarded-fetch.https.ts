@@ -5,7 +5,13 @@
  */
 import { OutboundError, type FetchLimits, type GuardedFetch, type GuardedInit } from '#core/ports/outbound.ts';
 import { startDeadline, type Deadline } from '#aws/deadline.ts';
-import { capped, travel, type Arrived, type Journey, type OutboundOptions } from '#aws/outbound/hops.https.ts';
+import {
+  capped,
+  followRedirects,
+  type FinalAnswer,
+  type OutgoingRequest,
+  type OutboundOptions,
+} from '#aws/outbound/redirects.https.ts';
 
 /** What a body cannot be given to, by the Fetch standard. */
 const WITHOUT_BODY: readonly number[] = [204, 205, 304];
@@ -19,8 +25,8 @@ export function createGuardedFetch(options: OutboundOptions, limits: FetchLimits
     const signal = init.signal ?? undefined;
     const deadline = startDeadline(limits.totalMs, signal);
     try {
-      const arrived = await travel(options, await journeyOf(String(input), init, limits), deadline);
-      return respond(arrived, { maxBytes: limits.maxBytes, deadline, signal });
+      const answered = await followRedirects(options, await outgoingOf(String(input), init, limits), deadline);
+      return respond(answered, { maxBytes: limits.maxBytes, deadline, signal });
     } catch (error) {
       deadline.clear();
       signal?.throwIfAborted();
@@ -34,7 +40,7 @@ async function parts(request: Request): Promise<GuardedInit> {
   return { method, headers, redirect, signal, body: request.body === null ? null : await request.text() };
 }
 
-async function journeyOf(url: string, init: GuardedInit, limits: FetchLimits): Promise<Journey> {
+async function outgoingOf(url: string, init: GuardedInit, limits: FetchLimits): Promise<OutgoingRequest> {
   // It reads every kind of body, and knows the content type of a form.
   const sent = new Response(init.body ?? null);
   const headers = new Headers(init.headers);
@@ -50,7 +56,7 @@ async function journeyOf(url: string, init: GuardedInit, limits: FetchLimits): P
   };
 }
 
-function methodOf(name: string): Journey['method'] {
+function methodOf(name: string): OutgoingRequest['method'] {
   const method = name.toUpperCase();
   if (method === 'GET' || method === 'POST' || method === 'DELETE') return method;
   throw new TypeError('the guarded way out sends GET, POST and DELETE only');
@@ -75,8 +81,8 @@ interface Reading {
   readonly signal: AbortSignal | undefined;
 }
 
-function respond(arrived: Arrived, { maxBytes, deadline, signal }: Reading): Response {
-  const { opened, destination } = arrived;
+function respond(answered: FinalAnswer, { maxBytes, deadline, signal }: Reading): Response {
+  const { opened, destination } = answered;
   const { code: status } = opened;
   const headers = Object.entries(opened.headers).filter(([name]) => !NOT_HANDED_OVER.includes(name));
   const close = () => {
@@ -88,7 +94,7 @@ function respond(arrived: Arrived, { maxBytes, deadline, signal }: Reading): Res
     throw new OutboundError('unreadable', destination.host, `answered with status ${status}`, { sent: true });
   }
   if (WITHOUT_BODY.includes(status)) close();
-  const body = WITHOUT_BODY.includes(status) ? null : streamOf(capped(arrived, maxBytes), { close, signal });
+  const body = WITHOUT_BODY.includes(status) ? null : streamOf(capped(answered, maxBytes), { close, signal });
   const response = new Response(body, { status, headers });
   // A response cannot be made with it; after redirects, what is relative is relative to here.
   Object.defineProperty(response, 'url', { value: destination.url.href });

@@ -4,14 +4,14 @@
  */
 import { type Outbound, type OutboundAnswer, OutboundError } from '#core/ports/outbound.ts';
 import { startDeadline } from '#aws/deadline.ts';
-import { capped, travel, type Arrived, type OutboundOptions } from '#aws/outbound/hops.https.ts';
+import { capped, followRedirects, type FinalAnswer, type OutboundOptions } from '#aws/outbound/redirects.https.ts';
 
 export function createOutbound(options: OutboundOptions): Outbound {
   return {
     async fetch({ limits, ...request }, signal) {
       const deadline = startDeadline(limits.totalMs, signal);
       try {
-        return await answer(await travel(options, { ...request, ...limits }, deadline), limits.maxBytes);
+        return await answer(await followRedirects(options, { ...request, ...limits }, deadline), limits.maxBytes);
       } catch (error) {
         signal?.throwIfAborted();
         if (error instanceof OutboundError) return error.failed();
@@ -23,11 +23,11 @@ export function createOutbound(options: OutboundOptions): Outbound {
   };
 }
 
-async function answer(arrived: Arrived, maxBytes: number): Promise<OutboundAnswer> {
-  const { opened, destination } = arrived;
+async function answer(answered: FinalAnswer, maxBytes: number): Promise<OutboundAnswer> {
+  const { opened, destination } = answered;
   try {
     const chunks: Uint8Array[] = [];
-    for await (const chunk of capped(arrived, maxBytes)) chunks.push(chunk);
+    for await (const chunk of capped(answered, maxBytes)) chunks.push(chunk);
     const { code, headers } = opened;
     return { status: 'answered', code, headers, body: Buffer.concat(chunks), url: destination.url.href };
   } finally {

@@ -9,7 +9,7 @@ import { createClientSecrets } from '#aws/connect/client-secrets.secrets-manager
 import { createConnectClients } from '#aws/connect/connect-clients.dynamodb.ts';
 import type { FetchLimits } from '#core/ports/outbound.ts';
 import { createGuardedFetch } from '#aws/outbound/guarded-fetch.https.ts';
-import { resolveBySystem } from '#aws/outbound/hops.https.ts';
+import { resolveBySystem } from '#aws/outbound/redirects.https.ts';
 import { createIdentityProvider } from '#aws/connect/identity-provider.openid-client.ts';
 import { createJournal } from '#aws/journal.powertools.ts';
 import { createSeals } from '#aws/connect/seals.hmac.ts';

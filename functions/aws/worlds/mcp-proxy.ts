@@ -18,7 +18,7 @@ import { readsClientSecrets } from '#aws/connect/client-secrets.secrets-manager.
 import { createCredentialRecords } from '#aws/vault/credentials.dynamodb.ts';
 import type { FetchLimits } from '#core/ports/outbound.ts';
 import { createGuardedFetch } from '#aws/outbound/guarded-fetch.https.ts';
-import { resolveBySystem } from '#aws/outbound/hops.https.ts';
+import { resolveBySystem } from '#aws/outbound/redirects.https.ts';
 import { createHooks } from '#aws/policy/hooks.lambda.ts';
 import { createJournal, type FunctionJournal } from '#aws/journal.powertools.ts';
 import { createMcpClient } from '#aws/mcp/mcp-client.streamable-http.ts';

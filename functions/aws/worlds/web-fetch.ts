@@ -2,7 +2,7 @@
 import { AllowedHosts } from '#contract/outbound.ts';
 import type { WebFetchWorld } from '#core/hands/web-fetch.ts';
 import { createJournal, type FunctionJournal } from '#aws/journal.powertools.ts';
-import { resolveBySystem } from '#aws/outbound/hops.https.ts';
+import { resolveBySystem } from '#aws/outbound/redirects.https.ts';
 import { createOutbound } from '#aws/outbound/outbound.https.ts';
 import { readPage } from '#aws/outbound/read-page.htmlparser2.ts';
 import { jsonSetting, type Env } from '#aws/settings.ts';

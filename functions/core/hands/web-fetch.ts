@@ -107,7 +107,7 @@ async function show(world: WebFetchWorld, url: string | null, settings: WebFetch
   return showContent(reply, { readPage: world.readPage, maxChars });
 }
 
-/** Allowed and blocked domains hold for each hop: a redirect must not lead around them. */
+/** Allowed and blocked domains hold for each redirect too, because a redirect must not lead around them. */
 function ruleOfDomains(host: string, settings: WebFetchSettings): string | null {
   const among = (domains: readonly string[]) => domains.some((domain) => isUnder(host, domain.toLowerCase()));
   const { allowed_domains: allowed, blocked_domains: blocked } = settings;

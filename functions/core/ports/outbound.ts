@@ -17,7 +17,7 @@ export interface OutboundRequest {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
   readonly limits: FetchLimits;
-  /** A rule of the caller's own for the host of each hop: why it may not be asked, or null. */
+  /** A rule of the caller's own for the host of the request and of each redirect: why it may not be asked, or null. */
   readonly ruleAgainst?: (host: string) => string | null;
 }
 
@@ -40,7 +40,7 @@ export interface OutboundAnswer {
 }
 
 /**
- * The way out, guarded against requests to where nobody outside may send us (`core/outbound`). Each hop's name is
+ * The way out, guarded against requests to where nobody outside may send us (`core/outbound`). The name of each host, redirects included, is
  * resolved once, all of its addresses are judged, and the connection goes to one of those. No cookies, no cache, no
  * retries, no connection reused. What the other side does wrong is a value; aborting the signal rejects with its reason.
  */

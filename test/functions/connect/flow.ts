@@ -18,7 +18,7 @@ import { createConnectRecords } from '#aws/connect/connect-records.dynamodb.ts';
 import { createCredentialRecords } from '#aws/vault/credentials.dynamodb.ts';
 import { createGuardedFetch } from '#aws/outbound/guarded-fetch.https.ts';
 import { createIdentityProvider } from '#aws/connect/identity-provider.openid-client.ts';
-import { resolveBySystem } from '#aws/outbound/hops.https.ts';
+import { resolveBySystem } from '#aws/outbound/redirects.https.ts';
 import { createSeals } from '#aws/connect/seals.hmac.ts';
 import { newToken } from '#aws/stamp.ts';
 import { createVaultRecords } from '#aws/vault/vaults.dynamodb.ts';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createConnectApp } from '../../../functions/connect/app.ts';
 import { createGuardedFetch } from '#aws/outbound/guarded-fetch.https.ts';
-import { resolveBySystem } from '#aws/outbound/hops.https.ts';
+import { resolveBySystem } from '#aws/outbound/redirects.https.ts';
 import { createIdentityProvider } from '#aws/connect/identity-provider.openid-client.ts';
 import { Fault } from '#core/ports/errors.ts';
 import { createBrowser } from './browser.ts';

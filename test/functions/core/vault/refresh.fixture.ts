@@ -4,7 +4,7 @@ import { expect, onTestFinished } from 'vitest';
 import { CredentialId, VaultId, WorkspaceId } from '#contract/ids.ts';
 import type { CredentialAuth, McpOAuth } from '#contract/credentials.ts';
 import type { Vault } from '#contract/vaults.ts';
-import { resolveBySystem } from '#aws/outbound/hops.https.ts';
+import { resolveBySystem } from '#aws/outbound/redirects.https.ts';
 import { createOutbound } from '#aws/outbound/outbound.https.ts';
 import { enterpriseOf } from '#core/vault/enterprise.ts';
 import { Fault } from '#core/ports/errors.ts';

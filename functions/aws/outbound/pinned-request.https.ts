@@ -1,19 +1,19 @@
-/** One hop of a request that goes out: connect to an address that was judged, send, and hand over the answer's stream. */
+/** One request to an address that was judged: connect to it, send, and hand over the answer as a stream. */
 import { request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest, type RequestOptions } from 'node:https';
 import { isIPv6, type LookupFunction } from 'node:net';
 import { pipeline, type Readable } from 'node:stream';
 import { createBrotliDecompress, createGunzip } from 'node:zlib';
 import type { Destination } from '#core/outbound/destination.ts';
-import type { Hop } from '#core/outbound/redirect.ts';
+import type { RequestParts } from '#core/outbound/redirect.ts';
 import type { Deadline } from '#aws/deadline.ts';
 import { OutboundError } from '#core/ports/outbound.ts';
 
-export interface Knock {
+export interface PinnedRequest {
   readonly destination: Destination;
   /** Judged, all of them. */
   readonly addresses: readonly string[];
-  readonly hop: Hop;
+  readonly request: RequestParts;
   readonly deadline: Deadline;
   readonly idleMs: number;
 }
@@ -30,7 +30,7 @@ const MAX_HEADER_BYTES = 32_768;
 /** Codes of node's HTTP parser and of its decompressors. */
 const UNREADABLE = /^(?:HPE_|Z_|ERR__ERROR_|ERR_BROTLI)/;
 
-export async function knock(attempt: Knock): Promise<Opened> {
+export async function sendPinned(attempt: PinnedRequest): Promise<Opened> {
   const seen = { idle: false, sent: false };
   const outgoing = send(attempt);
   outgoing.on('timeout', () => {
@@ -52,14 +52,14 @@ export async function knock(attempt: Knock): Promise<Opened> {
   };
 }
 
-function send({ destination, addresses, hop, deadline, idleMs }: Knock): ClientRequest {
+function send({ destination, addresses, request, deadline, idleMs }: PinnedRequest): ClientRequest {
   const { url, host, port, secure } = destination;
   const options: RequestOptions = {
     host,
     port,
     path: url.pathname + url.search,
-    method: hop.method,
-    headers: { 'accept-encoding': 'gzip, br', ...hop.headers, host: url.port === '' ? host : `${host}:${port}` },
+    method: request.method,
+    headers: { 'accept-encoding': 'gzip, br', ...request.headers, host: url.port === '' ? host : `${host}:${port}` },
     lookup: answering(addresses),
     // An agent would hand out connections that were judged for somebody else, and follow the environment's proxies.
     agent: false,
@@ -68,7 +68,7 @@ function send({ destination, addresses, hop, deadline, idleMs }: Knock): ClientR
     signal: deadline.signal,
     maxHeaderSize: MAX_HEADER_BYTES,
   };
-  return (secure ? httpsRequest : httpRequest)(options).end(hop.body);
+  return (secure ? httpsRequest : httpRequest)(options).end(request.body);
 }
 
 /** In place of the resolver: what was judged is what is connected to. */
@@ -123,7 +123,7 @@ interface Seen {
   readonly sent: boolean;
 }
 
-function explained(error: unknown, { destination, deadline, idleMs }: Knock, { idle, sent }: Seen): Error {
+function explained(error: unknown, { destination, deadline, idleMs }: PinnedRequest, { idle, sent }: Seen): Error {
   const { host } = destination;
   if (error instanceof OutboundError) return error;
   const over = deadline.over(host, sent);

@@ -1,13 +1,13 @@
 /**
- * The hops of a request that goes out: one after another, each judged, resolved and connected to as if it were the
- * first. The rules are the core's.
+ * A request that goes out, and the redirects that it follows: each is judged, resolved and connected to like the first
+ * request. The rules are the core's.
  */
 import { lookup } from 'node:dns/promises';
 import type { AllowedHosts } from '#contract/outbound.ts';
 import { judgeUrl, ruleAgainstAddresses, type Destination } from '#core/outbound/destination.ts';
-import { isRedirect, redirected, type Hop } from '#core/outbound/redirect.ts';
+import { isRedirect, redirected, type RequestParts } from '#core/outbound/redirect.ts';
 import type { Deadline } from '#aws/deadline.ts';
-import { knock, type Opened } from '#aws/outbound/knock.https.ts';
+import { sendPinned, type Opened } from '#aws/outbound/pinned-request.https.ts';
 import { OutboundError } from '#core/ports/outbound.ts';
 
 /** Every address of a name, as the system resolves it; none when there is no such name. */
@@ -21,41 +21,45 @@ export interface OutboundOptions {
 export const resolveBySystem: Resolve = async (host) =>
   (await lookup(host, { all: true })).map(({ address }) => address);
 
-export interface Journey extends Hop {
+export interface OutgoingRequest extends RequestParts {
   readonly idleMs: number;
   /** How often to go where an answer points; null hands over the answer that points elsewhere. */
   readonly maxRedirects: number | null;
-  /** A rule of the caller's own for the host of each hop: why it may not be asked, or null. */
+  /** A rule of the caller's own for the host of each request: why it may not be asked, or null. */
   readonly ruleAgainst?: ((host: string) => string | null) | undefined;
 }
 
-export interface Arrived {
+export interface FinalAnswer {
   readonly opened: Opened;
   readonly destination: Destination;
 }
 
 /** Throws `OutboundError`, or whatever the signal of the deadline's caller says. */
-export async function travel(options: OutboundOptions, journey: Journey, deadline: Deadline): Promise<Arrived> {
-  const { idleMs, maxRedirects } = journey;
-  let hop: Hop = journey;
+export async function followRedirects(
+  options: OutboundOptions,
+  outgoing: OutgoingRequest,
+  deadline: Deadline,
+): Promise<FinalAnswer> {
+  const { idleMs, maxRedirects } = outgoing;
+  let request: RequestParts = outgoing;
   for (let redirects = 0; ; redirects += 1) {
-    const destination = judge(options.allow, journey, hop);
+    const destination = judge(options.allow, outgoing, request);
     const addresses = await resolve(options.resolve, destination, deadline);
-    const opened = await knock({ destination, addresses, hop, deadline, idleMs });
+    const opened = await sendPinned({ destination, addresses, request, deadline, idleMs });
     const location = opened.headers['location'];
     if (maxRedirects === null || !isRedirect(opened.code, location)) return { opened, destination };
     opened.close();
     if (redirects === maxRedirects) {
       throw new OutboundError('redirects', destination.host, `redirects more than ${redirects} times`);
     }
-    const next = redirected(hop, destination.url, { code: opened.code, location });
+    const next = redirected(request, destination.url, { code: opened.code, location });
     if (typeof next === 'string') throw new OutboundError('redirects', destination.host, next);
-    hop = next;
+    request = next;
   }
 }
 
-function judge(allow: AllowedHosts, { ruleAgainst }: Journey, hop: Hop): Destination {
-  const judged = judgeUrl(hop.url, allow);
+function judge(allow: AllowedHosts, { ruleAgainst }: OutgoingRequest, request: RequestParts): Destination {
+  const judged = judgeUrl(request.url, allow);
   if (judged.status === 'blocked') throw new OutboundError('blocked', judged.host, judged.rule);
   const rule = ruleAgainst?.(judged.destination.host) ?? null;
   if (rule !== null) throw new OutboundError('blocked', judged.destination.host, rule);
@@ -75,7 +79,7 @@ async function resolve(ask: Resolve, destination: Destination, deadline: Deadlin
 }
 
 /** What is read of a body, up to so many bytes of it. */
-export async function* capped({ opened, destination }: Arrived, maxBytes: number): AsyncGenerator<Uint8Array> {
+export async function* capped({ opened, destination }: FinalAnswer, maxBytes: number): AsyncGenerator<Uint8Array> {
   let bytes = 0;
   for await (const chunk of opened.body) {
     bytes += chunk.length;
