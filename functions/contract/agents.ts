@@ -1,4 +1,4 @@
-/** Agents (contract §2.1). Fields whose feature does not exist yet accept only their empty value, and say so. */
+/** Agents. Fields whose feature does not exist yet accept only their empty value, and say so. */
 import * as z from 'zod';
 import { AgentId, Instant } from './ids.ts';
 import { McpServer, McpServersInput } from './mcp.ts';
@@ -73,7 +73,7 @@ export const AgentUpdate = z
   .meta({ id: 'AgentUpdate' });
 export type AgentUpdate = z.infer<typeof AgentUpdate>;
 
-/** What a session says of its agent instead of what is saved. A null model is refused by name (contract §2.3). */
+/** What a session says of its agent instead of what is saved. A null model is refused by name. */
 export const AgentOverrides = z.strictObject({
   model: ModelInput.nullish(),
   system: System,

@@ -1,4 +1,4 @@
-/** Content blocks of events (contract §3.1). */
+/** Content blocks of events. */
 import * as z from 'zod';
 import { notYetType } from './not-yet.ts';
 import { wellFormed } from './unicode.ts';

@@ -1,4 +1,4 @@
-/** What clients send of credentials (contract §2.7): secrets too, which are in no shape that is kept or told. */
+/** What clients send of credentials: secrets too, which are in no shape that is kept or told. */
 import * as z from 'zod';
 import { Metadata, MetadataPatch } from './metadata.ts';
 
@@ -70,7 +70,7 @@ const CredentialNetworking = z.discriminatedUnion('type', [
   }),
 ]);
 
-/** `undefined` is absent; null is refused (contract §2.7). */
+/** `undefined` is absent; null is refused. */
 const InjectionLocation = z.strictObject({ header: z.boolean().optional(), body: z.boolean().optional() });
 
 export const EnvironmentVariableCreate = z.strictObject({

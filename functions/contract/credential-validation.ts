@@ -1,4 +1,4 @@
-/** Whether a credential is good for its MCP server, as that server said when it was asked (contract §2.7). */
+/** Whether a credential is good for its MCP server, as that server said when it was asked. */
 import * as z from 'zod';
 import { CredentialId, Instant, VaultId } from './ids.ts';
 

@@ -1,4 +1,4 @@
-/** Tools that the client executes (contract §4.4). */
+/** Tools that the client executes. */
 import * as z from 'zod';
 import { isWellFormed, MALFORMED } from './unicode.ts';
 

@@ -1,5 +1,5 @@
 /**
- * The session log at rest (design §2): entries are public events or internal records, and each append carries the
+ * The session log at rest: entries are public events or internal records, and each append carries the
  * folded state after it. Stored bytes are parsed on the way in like any other input, tolerant of extra fields.
  */
 import * as z from 'zod';

@@ -1,4 +1,4 @@
-/** Environments (contract §2.2). */
+/** Environments. */
 import * as z from 'zod';
 import { EnvironmentId, Instant } from './ids.ts';
 import { Metadata, MetadataPatch } from './metadata.ts';

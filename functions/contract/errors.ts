@@ -1,4 +1,4 @@
-/** The error envelope and the one table from error code to HTTP status (contract §1.5). */
+/** The error envelope and the one table from error code to HTTP status. */
 import * as z from 'zod';
 
 export const ERROR_STATUS = {

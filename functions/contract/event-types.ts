@@ -1,5 +1,5 @@
 /**
- * Every event type of contract §3. A list may be filtered by any of them, also by those that no session of this
+ * Every event type of the API. A list may be filtered by any of them, also by those that no session of this
  * service emits yet: the filter then matches nothing, which is true.
  */
 import * as z from 'zod';

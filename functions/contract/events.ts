@@ -1,4 +1,4 @@
-/** Session events: exactly the wire shapes of contract §3, for a session with one agent. */
+/** Session events: exactly the wire shapes of the API, for a session with one agent. */
 import * as z from 'zod';
 import { SessionAgent } from './agents.ts';
 import { Content, SystemContent, TextBlock, ToolContent, ToolResultInput, UserContent } from './content.ts';

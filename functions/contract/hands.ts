@@ -18,7 +18,7 @@ import { ArchiveHash, PACKAGES_DIR } from './packages.ts';
 /** Port on which the sandbox server listens, inside the task. */
 export const SANDBOX_PORT = 8080;
 
-/** Longest result text that travels; the rest is in a file which the agent can read (contract §4.1). */
+/** Longest result text that travels; the rest is in a file which the agent can read. */
 export const MAX_OUTPUT_CHARS = 100_000;
 
 /** What a session calls its working directory, wherever a sandbox keeps it. */

@@ -1,4 +1,4 @@
-/** Identifiers: a prefix that tells the kind, `01`, and 22 base-62 characters. Opaque to clients (contract §1.8). */
+/** Identifiers: a prefix that tells the kind, `01`, and 22 base-62 characters. Opaque to clients. */
 import * as z from 'zod';
 
 const idOf = <Prefix extends string>(prefix: Prefix) =>

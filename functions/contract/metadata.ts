@@ -6,7 +6,7 @@ export const TOO_MANY_PAIRS = `must have at most ${MAX_PAIRS} pairs`;
 const Key = z.string().min(1).max(64);
 const Value = z.string().max(512);
 
-/** Up to 16 pairs, keys of 1–64 and values of up to 512 characters (contract §2). */
+/** Up to 16 pairs, keys of 1–64 and values of up to 512 characters. */
 export const Metadata = z
   .record(Key, Value)
   .refine((pairs) => Object.keys(pairs).length <= MAX_PAIRS, TOO_MANY_PAIRS)

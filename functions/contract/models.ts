@@ -1,4 +1,4 @@
-/** Models (contract §2.14). */
+/** Models. */
 import * as z from 'zod';
 import { Instant } from './ids.ts';
 import { DEFAULT_LIMIT, limitUpTo } from './pages.ts';
@@ -25,7 +25,7 @@ export const ModelInfo = z
   .meta({ id: 'ModelInfo' });
 export type ModelInfo = z.infer<typeof ModelInfo>;
 
-/** The only list whose cursors are ids (contract §1.7). */
+/** The only list whose cursors are ids. */
 export const ModelPage = z.object({
   data: z.array(ModelInfo),
   has_more: z.boolean(),

@@ -1,5 +1,5 @@
 /**
- * The packages of an environment (contract §5.1), from the order to the sandbox. A build fetches its `PackageOrder` from
+ * The packages of an environment, from the order to the sandbox. A build fetches its `PackageOrder` from
  * the URL in its environment, installs everything below one folder, and puts that folder as a `.tar.gz` to
  * `archiveUrl`; where it cannot, it puts a `PackageFailure` to `failureUrl`.
  */

@@ -1,4 +1,4 @@
-/** Cursor pages (contract §1.7). */
+/** Cursor pages. */
 import * as z from 'zod';
 
 export const DEFAULT_LIMIT = 20;

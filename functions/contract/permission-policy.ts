@@ -1,4 +1,4 @@
-/** What an agent's owner wants done before a tool is used (contract §4.5). */
+/** What an agent's owner wants done before a tool is used. */
 import * as z from 'zod';
 
 const Policy = z.enum(['always_allow', 'always_ask', 'auto']);

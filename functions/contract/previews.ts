@@ -1,5 +1,5 @@
 /**
- * Previews of a model's answer while it streams (contract §1.9): frames that are on the wire only, never in the log. The
+ * Previews of a model's answer while it streams: frames that are on the wire only, never in the log. The
  * harness writes them in chunks, which the streams read.
  */
 import * as z from 'zod';

@@ -1,4 +1,4 @@
-/** Query parameters of the operations (contract §1.3, §1.7). `beta` is what SDKs before 1.3 append to every path. */
+/** Query parameters of the operations. `beta` is what SDKs before 1.3 append to every path. */
 import * as z from 'zod';
 import { EventType } from './event-types.ts';
 import { AgentId } from './ids.ts';

@@ -1,5 +1,5 @@
 /**
- * What the functions and the run's state machine tell each other (design §4): ids, counts and names, never user data,
+ * What the functions and the run's state machine tell each other: ids, counts and names, never user data,
  * because Step Functions keeps every input and output in the execution's history.
  */
 import * as z from 'zod';

@@ -1,4 +1,4 @@
-/** Sessions (contract §2.3). */
+/** Sessions. */
 import * as z from 'zod';
 import { AgentOverrides, SessionAgent } from './agents.ts';
 import { InitialEvents } from './events.ts';

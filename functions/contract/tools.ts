@@ -1,4 +1,4 @@
-/** An agent's tools: what a request may say and what a response resolves it to (contract §4.1, §4.3–§4.5). */
+/** An agent's tools: what a request may say and what a response resolves it to. */
 import * as z from 'zod';
 import { CustomTool, CustomToolInput } from './custom-tools.ts';
 import { SANDBOX_TOOLS } from './hands.ts';

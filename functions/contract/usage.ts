@@ -1,4 +1,4 @@
-/** Token counts (contract §2.3, §3.3). `input_tokens` counts uncached input only. */
+/** Token counts. `input_tokens` counts uncached input only. */
 import * as z from 'zod';
 
 /** What one model request used, as `span.model_request_end` tells it. */

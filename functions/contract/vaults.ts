@@ -1,4 +1,4 @@
-/** Vaults (contract §2.7): the credentials of one user, which are in `credentials.ts`. */
+/** Vaults: the credentials of one user, which are in `credentials.ts`. */
 import * as z from 'zod';
 import { Instant, VaultId } from './ids.ts';
 import { Metadata, MetadataPatch } from './metadata.ts';

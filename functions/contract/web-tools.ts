@@ -1,4 +1,4 @@
-/** Settings of `web_fetch` and `web_search` (contract §4.1). */
+/** Settings of `web_fetch` and `web_search`. */
 import * as z from 'zod';
 import { isWellFormed, MALFORMED } from './unicode.ts';
 

@@ -1,4 +1,4 @@
-/** Server-sent event frames (contract §1.9). Clients drop a frame without a name, so each has one. */
+/** Server-sent event frames. Clients drop a frame without a name, so each has one. */
 import type { ErrorEnvelope } from '#contract/errors.ts';
 import type { StreamFrame } from '#contract/previews.ts';
 

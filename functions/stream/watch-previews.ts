@@ -1,4 +1,4 @@
-/** Previews on one connection (contract §1.9): those of requests that began after it opened, while they last. */
+/** Previews on one connection: those of requests that began after it opened, while they last. */
 import type { EventId } from '#contract/ids.ts';
 import type { PreviewChunk, PreviewedType, PreviewFrame } from '#contract/previews.ts';
 import { Fault } from '#core/ports/errors.ts';

@@ -59,7 +59,7 @@ const ACCESS_LINE = {
   error: '$context.error.responseType',
 };
 
-/** The HTTP surface: a Regional REST API before two functions, one that answers and one that streams (design §7). */
+/** The HTTP surface: a Regional REST API before two functions, one that answers and one that streams. */
 export class Api extends Construct {
   readonly answer: EntryFunction;
   readonly stream: EntryFunction;

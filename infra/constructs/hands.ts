@@ -19,7 +19,7 @@ export interface HandsProps {
 
 /**
  * Sandboxes and the two functions that use them. `provision` speaks to ECS from outside the VPC; `execute` speaks to
- * sandboxes from inside it and has no way out (design §5).
+ * sandboxes from inside it and has no way out (docs/design.md#sandboxes).
  */
 export class Hands extends Construct {
   readonly network: SandboxNetwork;

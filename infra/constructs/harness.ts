@@ -15,7 +15,7 @@ export interface HarnessProps {
   readonly model: ModelProps;
 }
 
-/** The brain: one model request per invocation (design §3). The only function that may ask the model. */
+/** The brain: one model request per invocation (docs/design.md#turns). The only function that may ask the model. */
 export class Harness extends Construct {
   readonly turn: EntryFunction;
   /** Null where the model is asked with the function's own role. */

@@ -34,7 +34,7 @@ export interface McpProxyProps {
 
 /**
  * The hand that calls MCP servers as users. It alone reads their secrets, and is told ids alone: for whom and with what
- * is for it to find out (design §6). It stands outside the VPC, and has no way into it.
+ * is for it to find out (docs/design.md#mcp-calls). It stands outside the VPC, and has no way into it.
  */
 export class McpProxyFunction extends Construct {
   readonly call: EntryFunction;

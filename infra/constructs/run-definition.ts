@@ -1,5 +1,5 @@
 /**
- * The run in Amazon States Language (design §4): turns and hands until the session is idle. Ids, counts and names
+ * The run in Amazon States Language: turns and hands until the session is idle. Ids, counts and names
  * only, because an execution's history keeps every input and output. `${…}` is filled in by the deployment.
  */
 

@@ -22,7 +22,7 @@ export interface SandboxTaskProps {
 
 const CONTAINER = 'sandbox';
 
-/** The Fargate task in which an agent's tools run. It is untrusted: no role, no secret, no root (design §5). */
+/** The Fargate task in which an agent's tools run. It is untrusted: no role, no secret, no root. */
 export class SandboxTask extends Construct {
   readonly #props: SandboxTaskProps;
   readonly #definition: CfnTaskDefinition;

@@ -16,7 +16,7 @@ export interface SessionRunProps {
   readonly mcpProxy: EntryFunction;
 }
 
-/** One execution per run: from a user event until the session is idle (design §4). */
+/** One execution per run: from a user event until the session is idle (docs/design.md#runs). */
 export class SessionRun extends Construct {
   readonly machine: StateMachine;
 

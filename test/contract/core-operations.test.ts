@@ -1,5 +1,5 @@
 /**
- * Every CORE operation of contract §8 through the official SDK, on the whole service. What comes back is held against its
+ * Every operation of agents, environments, sessions, events and vaults through the official SDK, on the whole service. What comes back is held against its
  * strict schema on the way (`service.client`), and here against what was asked.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -10,7 +10,7 @@ import { VAULT_ROWS } from './vault-rows.ts';
 
 const ALL = [...ROWS, ...VAULT_ROWS];
 
-/** Rows 1 to 34 of contract §8. */
+/** The 34 operations. */
 const CORE = 34;
 
 describe('a CORE operation', () => {

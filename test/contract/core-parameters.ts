@@ -100,7 +100,7 @@ export const ENVIRONMENT_UPDATE: Everything<EnvironmentUpdateParams> = {
   config: { type: 'cloud', networking: { type: 'unrestricted' } },
   metadata: { team: null, floor: '7' },
 };
-/** A budget needs prices, which a service of one's own does not have (contract §7.7). */
+/** A budget needs prices, which a service of one's own does not have. */
 export const SESSION: Everything<SessionCreateParams, 'agent' | 'environment_id' | 'budget'> = {
   title: 'A session',
   metadata: { team: 'a' },
@@ -108,7 +108,7 @@ export const SESSION: Everything<SessionCreateParams, 'agent' | 'environment_id'
   vault_ids: [],
   initial_events: [MESSAGE],
 };
-/** `vault_ids` are always refused (contract §2.3). */
+/** `vault_ids` are always refused. */
 export const SESSION_UPDATE: Everything<SessionUpdateParams, 'budget' | 'vault_ids'> = {
   title: 'Another title',
   metadata: { team: null, floor: '7' },

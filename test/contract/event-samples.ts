@@ -1,5 +1,5 @@
 /**
- * Events as contract §3 has them: one sample per type, and one more for each variant that a client tells apart. That they
+ * Events as the API has them: one sample per type, and one more for each variant that a client tells apart. That they
  * have the SDK's types is checked by the compiler, and that our schema takes them, and no more than them, by the test.
  */
 import type { BetaManagedAgentsStreamSessionEvents } from '@anthropic-ai/sdk/resources/beta/sessions/events';

@@ -39,7 +39,7 @@ import type { Vault, VaultCreate, VaultDeleted, VaultUpdate } from '#contract/va
 type LaterAgentField = 'multiagent' | 'skills';
 /** Likewise: content in files, IAM roles. */
 type LaterVariant = 'file' | 'aws_role';
-/** Told, and never taken (contract §3.1). */
+/** Told, and never taken. */
 type ToldVariant = 'redacted';
 /** Where the SDK says string, the contract says which; of two scopes it refuses one. */
 type NarrowerField = 'inference_geo' | 'scope';

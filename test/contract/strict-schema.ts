@@ -1,6 +1,6 @@
 /**
  * A schema as its words have it, to the last field: stored bytes may carry more than a schema says, and are read all the
- * same (style §17), so the schemas are tolerant. What goes out carries exactly what they say.
+ * same, so the schemas are tolerant. What goes out carries exactly what they say.
  */
 import * as z from 'zod';
 

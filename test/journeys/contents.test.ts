@@ -1,4 +1,4 @@
-/** Images and documents reach the model as they were sent (contract §3.1). */
+/** Images and documents reach the model as they were sent. */
 import type { BetaManagedAgentsUserMessageEventParams } from '@anthropic-ai/sdk/resources/beta/sessions/events';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { closeUnrefused, createCases, rolesOf, WEATHER, type Roles } from '#test/journeys/cases.ts';

@@ -1,6 +1,6 @@
 /**
- * Every error that a client can meet (contract §1.5), through the official SDK as it comes: which status and type, under
- * which request id, and how many HTTP calls the SDK makes of one before it tells its caller (§1.6).
+ * Every error that a client can meet, through the official SDK as it comes: which status and type, under
+ * which request id, and how many HTTP calls the SDK makes of one before it tells its caller.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

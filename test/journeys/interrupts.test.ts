@@ -1,4 +1,4 @@
-/** `user.interrupt` in every state of a session (contract §3.5). */
+/** `user.interrupt` in every state of a session. */
 import { globSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';

@@ -1,4 +1,4 @@
-/** Sessions that are created with their first messages (contract §2.3). */
+/** Sessions that are created with their first messages. */
 import Anthropic from '@anthropic-ai/sdk';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sweepNow } from '#test/faults/sweep.ts';

@@ -1,4 +1,4 @@
-/** Lists of sessions, paged from both ends while more sessions are made (contract §1.7, §2.3). */
+/** Lists of sessions, paged from both ends while more sessions are made. */
 import type { BetaManagedAgentsSession, SessionListParams } from '@anthropic-ai/sdk/resources/beta/sessions';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { closeUnrefused, createCases, rolesOf, says, speechless, type Roles } from '#test/journeys/cases.ts';

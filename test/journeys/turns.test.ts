@@ -1,4 +1,4 @@
-/** Whole turns, event by event (contract §3.5), and the stops that are no ends (§3.4, §3.6). */
+/** Whole turns, event by event, and the stops that are no ends. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ReplyError } from '#infra/local/model/script.ts';
 import { closeUnrefused, createCases, rolesOf, says, type Roles } from '#test/journeys/cases.ts';

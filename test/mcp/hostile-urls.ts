@@ -1,4 +1,4 @@
-/** Where nobody outside may send us (governance T5): for every place that takes a URL from a stranger. */
+/** Where nobody outside may send us (docs/security.md#ways-out): for every place that takes a URL from a stranger. */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { Resolve } from '#aws/outbound/redirects.https.ts';
 

@@ -5,7 +5,7 @@
 import { startDeadline, type Deadline } from '#aws/deadline.ts';
 import { type GuardedFetch, type GuardedInit, OutboundError } from '#core/ports/outbound.ts';
 
-/** All that ever goes to an MCP server (governance T22), besides what HTTP itself needs. */
+/** All that ever goes to an MCP server (docs/security.md#users), besides what HTTP itself needs. */
 const OUTBOUND_HEADERS =
   /^(?:accept|authorization|content-type|last-event-id|mcp-(?:session-id|protocol-version|method|name|param-.+))$/;
 

@@ -1,4 +1,4 @@
-/** The page on which a user says yes or no: who wants what, where, and where it leads (governance P2). */
+/** The page on which a user says yes or no: who wants what, where, and where it leads (docs/security.md#consent). */
 import { html } from 'hono/html';
 import type { ConnectRecord } from '#core/ports/connect-records.ts';
 import type { ConsentForm } from '#core/connect/open-link.ts';

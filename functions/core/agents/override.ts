@@ -1,4 +1,4 @@
-/** A session's own version of its agent (contract §2.3): omitted is inherited, null and [] clear, a value replaces. */
+/** A session's own version of its agent: omitted is inherited, null and [] clear, a value replaces. */
 import type { Agent, AgentOverrides, SessionAgent } from '#contract/agents.ts';
 import { brokenModel, brokenServers, brokenTools, tooLarge } from '#core/tools/agent-rules.ts';
 import { overrideModel } from '#core/agents/resolve-model.ts';

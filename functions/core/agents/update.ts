@@ -1,4 +1,4 @@
-/** The next version of an agent (contract §2.1, update rules): omitted stays, null and empty clear, a value replaces. */
+/** The next version of an agent: omitted stays, null and empty clear, a value replaces. */
 import { Agent, type AgentUpdate } from '#contract/agents.ts';
 import type { AgentId, Instant, WorkspaceId } from '#contract/ids.ts';
 import { TOO_MANY_PAIRS } from '#contract/metadata.ts';

@@ -1,4 +1,4 @@
-/** Whether what an agent declares lies within its environment's networking (contract §2.3). */
+/** Whether what an agent declares lies within its environment's networking. */
 import type { SessionAgent } from '#contract/agents.ts';
 import type { Networking } from '#contract/environments.ts';
 import { covers } from '#core/outbound/destination.ts';

@@ -1,4 +1,4 @@
-/** Changes of an environment (contract §2.2). They count for sessions that are created afterwards. */
+/** Changes of an environment. They count for sessions that are created afterwards. */
 import { Environment, type EnvironmentUpdate } from '#contract/environments.ts';
 import type { EnvironmentId, Instant, WorkspaceId } from '#contract/ids.ts';
 import { TOO_MANY_PAIRS, type MetadataPatch } from '#contract/metadata.ts';

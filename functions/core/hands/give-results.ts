@@ -1,5 +1,5 @@
 /**
- * Gives a sandbox the files of large results (contract §4.1): those that it says it lacks, just before the first call
+ * Gives a sandbox the files of large results: those that it says it lacks, just before the first call
  * that may read them. A session without a sandbox has none made for this, and one that was replaced is given them anew.
  */
 import type { SessionState } from '#contract/entries.ts';

@@ -74,7 +74,7 @@ export async function webFetch(world: WebFetchWorld, input: WebFetchInput): Prom
   world.journal.metric('ToolDuration', 'Milliseconds', durationMs);
 }
 
-/** The settings of the agent's toolset (contract §4.1). */
+/** The settings of the agent's toolset. */
 export function webFetchSettings(agent: SessionAgent): WebFetchSettings {
   const configs = agent.tools.flatMap((tool) => (tool.type === TOOLSET_TYPE ? tool.configs : []));
   return WebFetchSettings.parse(configs.find((config) => config.name === 'web_fetch') ?? {});

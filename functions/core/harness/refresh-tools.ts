@@ -31,7 +31,7 @@ function troubleOf({ server, error, message, action_url }: Extract<ServerListing
   return { type: error, server, message: action_url === undefined ? message : `${message} ${action_url}` };
 }
 
-/** Without the proxy there are no tools in this run: that ends no session (contract §3.6), as no single server does. */
+/** Without the proxy there are no tools in this run: that ends no session, as no single server does. */
 function unlisted({ entries }: Slice, error: unknown): readonly ServerListing[] {
   if (!(error instanceof Fault) || error.code !== 'mcp_proxy_unavailable') throw error;
   return agentOf(entries).mcp_servers.map(({ name }) => ({

@@ -1,4 +1,4 @@
-/** The request for a summary of the context, and what stands in the context's place afterwards (contract §7.6). */
+/** The request for a summary of the context, and what stands in the context's place afterwards. */
 import type { Entry, SessionState } from '#contract/entries.ts';
 import type { ContentBlock, ModelAnswer, ModelMessage, ModelRequest } from '#core/ports/model.ts';
 import { answeredMessages, requestOf } from '#core/harness/context.ts';

@@ -1,4 +1,4 @@
-/** When a model's window is full (contract §7.6): everything that decides on a compaction, in one place. */
+/** When a model's window is full: everything that decides on a compaction, in one place. */
 import type { SessionState } from '#contract/entries.ts';
 import type { ModelUsage } from '#contract/usage.ts';
 import { habitsOf } from '#core/model/habits.ts';

@@ -9,7 +9,7 @@ export function shorten(blocks: readonly ContentBlock[], keepChars: number): rea
   return blocks.map((block) => shortenBlock(block, keepChars));
 }
 
-/** Of a result: more is in the event, for people, and the context has other uses for the room (contract §4.1). */
+/** Of a result: more is in the event, for people, and the context has other uses for the room. */
 const MAX_RESULT_CHARS = 100_000;
 
 /** Whether the model is shown a part of the result only. */

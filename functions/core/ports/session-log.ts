@@ -46,7 +46,7 @@ export type Appended =
   | { readonly status: 'conflict'; readonly head: Head };
 
 /**
- * The durable, append-only log of a session (design §2).
+ * The durable, append-only log of a session (docs/design.md#session-log).
  * `append` is all or nothing at exactly `after.position + 1`; a repeat of the same append, its first answer lost, is
  * `appended` and writes nothing. When status, run or details change, the session's row changes in the same transaction.
  * Reads are strongly consistent. Nothing here ever deletes an entry but `remove`.

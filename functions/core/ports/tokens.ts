@@ -1,4 +1,4 @@
-/** Port of the engine that keeps access tokens fresh (governance §8.5). */
+/** Port of the engine that keeps access tokens fresh (docs/design.md#token-refresh). */
 import type { Match } from '#core/ports/vault-records.ts';
 
 /** A token to use once, now. Its lifetime is the call's. */

@@ -1,4 +1,4 @@
-/** How a refusal or a fault looks on the wire (contract §1.5). Status comes from the one table, and from nowhere else. */
+/** How a refusal or a fault looks on the wire. Status comes from the one table, and from nowhere else. */
 import { ERROR_STATUS, type ErrorEnvelope } from '#contract/errors.ts';
 import { Fault } from '#core/ports/errors.ts';
 import { refuse, type RequestRefusal } from '#core/ports/refusal.ts';

@@ -1,4 +1,4 @@
-/** A merge patch on metadata (contract §2). */
+/** A merge patch on metadata. */
 import { MAX_PAIRS, type Metadata, type MetadataPatch } from '#contract/metadata.ts';
 
 /** Null when too many pairs would be left. Keys are the client's, so a refusal could not be told from metadata. */

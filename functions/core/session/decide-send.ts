@@ -20,7 +20,7 @@ type InputOf<Type extends EventInput['type']> = Extract<EventInput, { type: Type
 export const MAX_QUEUED = 200;
 const MAX_QUEUED_CHARS = 20_000_000;
 
-/** The contract's own words (§3.5). */
+/** The contract's own words. */
 const INTERRUPTED = 'Tool execution was interrupted before completion. Please retry.';
 
 export function decideSend(head: Head, inputs: readonly EventInput[], stamp: Stamp): Decision {

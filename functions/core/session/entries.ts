@@ -1,4 +1,4 @@
-/** Groups of entries that always go together, in the contract's order (§3.5). */
+/** Groups of entries that always go together, in the contract's order. */
 import type { ToolContent } from '#contract/content.ts';
 import type { Entry, OpenCall, SessionState } from '#contract/entries.ts';
 import type {

@@ -1,4 +1,4 @@
-/** What an agent's permission policy, and the workspace's, make of one call (contract §3.3, §4.5). */
+/** What an agent's permission policy, and the workspace's, make of one call. */
 import type { Evaluation, EventOf } from '#contract/events.ts';
 import type { McpVerdict } from '#contract/mcp-proxy.ts';
 import type { PermissionPolicy } from '#contract/permission-policy.ts';

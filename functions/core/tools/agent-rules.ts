@@ -21,7 +21,7 @@ export function brokenModel(model: Model, parent = ''): RequestRefusal | null {
   return sentence === null ? null : refuse('invalid_request_error', `${parent}${sentence}`);
 }
 
-/** Servers without a toolset and toolsets without their server (contract §2.1); `parent` as above. */
+/** Servers without a toolset and toolsets without their server; `parent` as above. */
 export function brokenServers(agent: Pick<SessionAgent, 'mcp_servers' | 'tools'>, parent = ''): RequestRefusal | null {
   const declared = agent.mcp_servers.map(({ name }) => name);
   const used = agent.tools.map((tool) => (tool.type === 'mcp_toolset' ? tool.mcp_server_name : null));

@@ -1,5 +1,5 @@
 /**
- * Web tools (contract §4.1). Where the model's provider has them, it executes them inside its answer; where it has not,
+ * Web tools. Where the model's provider has them, it executes them inside its answer; where it has not,
  * or where somebody is to be asked before, `web_fetch` is a call of ours and `web_search` is absent.
  */
 import type { SessionAgent } from '#contract/agents.ts';

@@ -1,4 +1,4 @@
-/** Changes of what a credential tells, and the secrets that come with them (contract §2.7). */
+/** Changes of what a credential tells, and the secrets that come with them. */
 import type { CredentialUpdate } from '#contract/credential-requests.ts';
 import type { CredentialAuth } from '#contract/credentials.ts';
 import { isRefusal, refuse, type RequestRefusal } from '#core/ports/refusal.ts';

@@ -1,5 +1,5 @@
 /**
- * Tokens that are fresh when they are used (governance §8.5). A static token, and one without a refresh token, that the
+ * Tokens that are fresh when they are used. A static token, and one without a refresh token, that the
  * server refuses is over for its user, but its row stays as it is: only the authorization server's word, never the MCP
  * server's, stops a credential from being used.
  */

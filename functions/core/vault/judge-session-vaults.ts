@@ -1,4 +1,4 @@
-/** Which vaults a session may have (contract §2.3, governance §6 T4). */
+/** Which vaults a session may have (docs/security.md#users). */
 import type { VaultId, WorkspaceId } from '#contract/ids.ts';
 import { USER_KEY, type Vault } from '#contract/vaults.ts';
 import { refuse, type RequestRefusal } from '#core/ports/refusal.ts';

@@ -86,7 +86,7 @@ async function exchange(world: ManagedTokensWorld, wanted: Wanted): Promise<Exch
   return exchangeAs(world, wanted, renewed);
 }
 
-/** What RFC 6749 and RFC 8693 (§2.2.2) have a provider say of a token that is no good, and of much else. */
+/** What RFC 6749 and RFC 8693 have a provider say of a token that is no good, and of much else. */
 const OF_SUBJECTS: readonly string[] = ['invalid_grant', 'invalid_request'];
 
 /** By a clock that is not the provider's. */

@@ -1,4 +1,4 @@
-/** What a credential's row says is to be done for a token, at one moment (governance §8.5). */
+/** What a credential's row says is to be done for a token, at one moment (docs/design.md#token-refresh). */
 import type { Instant } from '#contract/ids.ts';
 import type { McpOAuth } from '#contract/credentials.ts';
 import type { NoBearer } from '#core/ports/tokens.ts';

@@ -1,4 +1,4 @@
-/** The one form of a server's URL under which credentials, caches, pins and policies know it (contract §2.7). */
+/** The one form of a server's URL under which credentials, caches, pins and policies know it. */
 
 /**
  * Scheme and host in lower case, default port, trailing slash and fragment dropped; path, query and any other port

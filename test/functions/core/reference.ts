@@ -1,5 +1,5 @@
 /**
- * What the contract says of a session (§3.4, §3.5), as small as it can be said: which inputs are accepted in which
+ * What the contract says of a session, as small as it can be said: which inputs are accepted in which
  * status, and where they lead. The real core is compared with it step by step.
  */
 import type { StopReason } from '#contract/events.ts';
