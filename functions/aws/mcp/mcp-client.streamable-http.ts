@@ -8,21 +8,21 @@ import { elicitationsOf, resumptionOf, wantedOf, type Forms, type Resumption } f
 import { BadAnswerError } from '#aws/mcp/mcp-exchange.ts';
 import { answerOf, toolOf } from '#aws/mcp/mcp-results.ts';
 import { visit, type Session, type Visit } from '#aws/mcp/mcp-session.ts';
-import { EVENTS_WAY, UNKNOWN_WAY, type Way } from '#aws/mcp/mcp-way.ts';
+import { EVENTS_TRANSPORT, UNKNOWN_TRANSPORT, type Transport } from '#aws/mcp/mcp-transport.ts';
 
 export interface McpClientOptions {
-  /** The guarded way out. */
+  /** Guarded. */
   readonly fetch: GuardedFetch;
   /** Epoch milliseconds. */
   now(): number;
-  /** Of everything that one request of ours brings in. @default 20,000,000 */
+  /** Of all answers to one request of ours. @default 20,000,000 */
   readonly maxBytes?: number;
   /** @default 'decline' */
   readonly forms?: Forms;
 }
 
 interface Memory {
-  readonly ways: Expiring<Way>;
+  readonly transports: Expiring<Transport>;
   readonly lists: Expiring<McpListed>;
 }
 
@@ -35,15 +35,18 @@ interface Listing {
 const MAX_BYTES = 20_000_000;
 const MAX_TOOLS = 2000;
 const MAX_TOOLS_TTL_MS = 300_000;
-const WAY_TTL_MS = 86_400_000;
+const TRANSPORT_TTL_MS = 86_400_000;
 const MAX_REMEMBERED = 500;
-/** How often a server is told that nobody here fills in its forms. */
+/** How often a server is told that no form is filled in here. */
 const MAX_ROUNDS = 4;
 const URL_ELICITATION_REQUIRED = -32042;
 
-/** Remembers eras and tool lists, each for those who may share it; never a session, which is one user's. */
+/** Remembers transports and tool lists, each for the callers that may share it; never a session, which is one user's. */
 export function createMcpClient({ fetch, now, maxBytes = MAX_BYTES, forms = 'decline' }: McpClientOptions): McpClient {
-  const memory: Memory = { ways: createExpiring(now, MAX_REMEMBERED), lists: createExpiring(now, MAX_REMEMBERED) };
+  const memory: Memory = {
+    transports: createExpiring(now, MAX_REMEMBERED),
+    lists: createExpiring(now, MAX_REMEMBERED),
+  };
   const common = (target: McpTarget, signal: AbortSignal) => {
     return { target, signal, fetch, maxBytes, forms, now, bearer: refusedOnce(target.bearer) };
   };
@@ -52,7 +55,7 @@ export function createMcpClient({ fetch, now, maxBytes = MAX_BYTES, forms = 'dec
       const known = memory.lists.find(keyOf(target)) ?? memory.lists.find(target.url);
       if (known !== undefined) return known;
       const askedAt = new Date(now()).toISOString();
-      const listing = await inSomeWay(memory, {
+      const listing = await overSomeTransport(memory, {
         ...common(target, signal),
         method: 'tools/list',
         isResumed: false,
@@ -68,34 +71,34 @@ export function createMcpClient({ fetch, now, maxBytes = MAX_BYTES, forms = 'dec
     callTool(target, call, signal) {
       const work = (session: Session) => called(session, call, forms);
       const isResumed = call.resume !== null;
-      return inSomeWay(memory, { ...common(target, signal), method: 'tools/call', isResumed, work });
+      return overSomeTransport(memory, { ...common(target, signal), method: 'tools/call', isResumed, work });
     },
   };
 }
 
-/** First as the server was spoken to last; then as its era turns out to be; then as servers were spoken to before. */
-async function inSomeWay<Value>(
-  { ways }: Memory,
+/** First the transport that worked last; then streamable HTTP in the era that the server answers in; then server-sent events. */
+async function overSomeTransport<Value>(
+  { transports }: Memory,
   going: Omit<Visit<Value>, 'onConnected'>,
 ): Promise<Value | McpFailure> {
   const key = keyOf(going.target);
-  const onConnected = (way: Way) => ways.keep(key, way, going.now() + WAY_TTL_MS);
-  const known = ways.find(key);
+  const onConnected = (transport: Transport) => transports.keep(key, transport, going.now() + TRANSPORT_TTL_MS);
+  const known = transports.find(key);
   if (known !== undefined) {
     const visited = await visit({ ...going, onConnected }, known);
-    if (visited.status !== 'another way') return visited.status === 'done' ? visited.value : visited.failure;
-    ways.drop(key);
-    // It may have been carried out, so it is the next one that begins by finding out how the server is spoken to.
+    if (visited.status !== 'other transport') return visited.status === 'done' ? visited.value : visited.failure;
+    transports.drop(key);
+    // The request may have been carried out, so it is not sent again; the next request finds the transport anew.
     if (visited.failure.sent) return visited.failure;
   }
-  const visited = await visit({ ...going, onConnected }, UNKNOWN_WAY);
-  if (visited.status !== 'another way') return visited.status === 'done' ? visited.value : visited.failure;
-  const before = await visit({ ...going, onConnected }, EVENTS_WAY);
+  const visited = await visit({ ...going, onConnected }, UNKNOWN_TRANSPORT);
+  if (visited.status !== 'other transport') return visited.status === 'done' ? visited.value : visited.failure;
+  const before = await visit({ ...going, onConnected }, EVENTS_TRANSPORT);
   if (before.status === 'done') return before.value;
   return before.status === 'failed' ? before.failure : visited.failure;
 }
 
-/** What a server says of its address, and to whom; a list for everybody is kept by its address alone. */
+/** What a server says depends on its address and on the user; a public list is kept by the address alone. */
 function keyOf({ url, cacheKey }: McpTarget): string {
   return `${url} ${cacheKey ?? ''}`;
 }
@@ -122,7 +125,7 @@ async function listed({ client, timeout }: Session): Promise<Listing> {
   const { ttlMs, cacheScope } = result as { readonly ttlMs?: unknown; readonly cacheScope?: unknown };
   return {
     tools: result.tools.map(toolOf),
-    // Without a word of it, a list is stale as soon as it has come.
+    // A server that names no lifetime has a list that is stale at once.
     ttlMs: typeof ttlMs === 'number' ? ttlMs : 0,
     isPublic: cacheScope === 'public',
   };
@@ -134,7 +137,7 @@ async function called(session: Session, call: McpCall, forms: Forms): Promise<Mc
   } catch (error) {
     if (!(error instanceof ProtocolError) || error.code !== URL_ELICITATION_REQUIRED) throw error;
     const requests = elicitationsOf(error.data);
-    if (requests.length === 0) throw new BadAnswerError('it asks for a URL that nobody can open');
+    if (requests.length === 0) throw new BadAnswerError('it asks for a URL that no user can open');
     return { status: 'input_required', requests, state: null };
   }
 }
@@ -145,7 +148,7 @@ async function asked({ client, pushed, timeout }: Session, call: McpCall, forms:
     const params = { name: call.tool, arguments: { ...call.input }, ...resumption };
     const result = await client.callTool(params, { timeout, allowInputRequired: true, ...definitionOf(call) });
     if (!isInputRequiredResult(result)) {
-      // What a server answers to a question that nobody has seen is not what it has to say.
+      // The server was told `cancel` in a user's place, so its answer is not the result that the user would get.
       return pushed.length > 0 ? { status: 'input_required', requests: pushed, state: null } : answerOf(result);
     }
     const { urls, answers } = wantedOf(result.inputRequests ?? {}, forms);

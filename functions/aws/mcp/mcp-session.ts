@@ -1,4 +1,4 @@
-/** One connection to an MCP server: as long as one request of ours takes, and nobody else's. */
+/** One connection to an MCP server, for one request of ours and for one user. */
 import {
   Client,
   SSEClientTransport,
@@ -11,7 +11,7 @@ import { answerTo, capabilitiesFor, urlRequest, type Forms } from '#aws/mcp/mcp-
 import { startExchange, type Exchange, type ExchangeOptions } from '#aws/mcp/mcp-exchange.ts';
 import { failureOf } from '#aws/mcp/mcp-failure.ts';
 import { countRequestsFrom } from '#aws/mcp/mcp-request-ids.ts';
-import { isAnotherWay, wayOf, type Way } from '#aws/mcp/mcp-way.ts';
+import { isForOtherTransport, foundTransport, type Transport } from '#aws/mcp/mcp-transport.ts';
 
 export interface Session {
   readonly client: Client;
@@ -32,17 +32,17 @@ export interface Visit<Value> {
   /** Whether people have done what an earlier visit was asked for. */
   readonly isResumed: boolean;
   readonly signal: AbortSignal;
-  /** Of this visit, however many ways are tried: a token is refused once. */
+  /** Of this visit, however many transports are tried: a token is refused once. */
   readonly bearer: McpTarget['bearer'];
-  onConnected(way: Way): void;
+  onConnected(transport: Transport): void;
   work(session: Session): Promise<Value>;
 }
 
 export type Visited<Value> =
   | { readonly status: 'done'; readonly value: Value }
   | { readonly status: 'failed'; readonly failure: McpFailure }
-  /** The server seems to be spoken to in another way. Unless the failure says so, nothing has begun. */
-  | { readonly status: 'another way'; readonly failure: McpFailure };
+  /** The server seems to speak by another transport. Unless the failure says so, nothing has begun. */
+  | { readonly status: 'other transport'; readonly failure: McpFailure };
 
 const CLIENT = { name: 'brainstem', version: '0.1.0' };
 const MAX_PAGES = 20;
@@ -52,28 +52,28 @@ const RECONNECTION = {
   reconnectionDelayGrowFactor: 2,
   maxRetries: 2,
 };
-/** Saying goodbye is for the server's sake; nobody waits longer for it. */
+/** Ending the session is for the server's sake; the call waits no longer for it. */
 const GOODBYE_MS = 1000;
-/** By which the SDK's own clock comes second to ours. */
+/** The SDK's own time limit is longer than ours by this much, so that ours ends a request. */
 const GRACE_MS = 1000;
 
 /** Rejects when the signal is aborted, and with what `bearer.token` throws; everything else is a value. */
-export async function visit<Value>(going: Visit<Value>, way: Way): Promise<Visited<Value>> {
+export async function visit<Value>(going: Visit<Value>, tried: Transport): Promise<Visited<Value>> {
   const { target, signal, now } = going;
   const host = new URL(target.url).hostname;
   const totalMs = Math.max(0, target.deadline - now());
   const timeout = totalMs + GRACE_MS;
-  const exchange = startExchange({ ...going, totalMs, streams: streamsOf(way, going.method) });
+  const exchange = startExchange({ ...going, totalMs, streams: streamsOf(tried, going.method) });
   const credential = credentialOf(going.bearer, exchange);
-  const transport = transportOf(way, target.url, { exchange, authProvider: credential.provider });
+  const transport = transportOf(tried, target.url, { exchange, authProvider: credential.provider });
   countRequestsFrom(transport, now());
   const pushed: UrlRequest[] = [];
   const client = clientOf(going, pushed);
   try {
-    const prior = way.transport === 'streamable' ? way.prior : ({ kind: 'legacy' } as const);
+    const prior = tried.kind === 'streamable' ? tried.prior : ({ kind: 'legacy' } as const);
     const connecting = client.connect(transport, { timeout, ...(prior === null ? {} : { prior }) });
     await exchange.deadline.race(connecting);
-    going.onConnected(wayOf(client, way));
+    going.onConnected(foundTransport(client, tried));
     return { status: 'done', value: await exchange.deadline.race(going.work({ client, pushed, timeout })) };
   } catch (error) {
     signal.throwIfAborted();
@@ -81,14 +81,14 @@ export async function visit<Value>(going: Visit<Value>, way: Way): Promise<Visit
     const last = exchange.last();
     const why = exchange.deadline.over(host, last !== null) ?? error;
     const failure = failureOf(why, { last, host, now: now(), method: going.method, tokens: [...credential.used] });
-    return { status: isAnotherWay(way, error, last) ? 'another way' : 'failed', failure };
+    return { status: isForOtherTransport(tried, error, last) ? 'other transport' : 'failed', failure };
   } finally {
     await leave(client, transport, exchange);
   }
 }
 
-function streamsOf({ transport }: Way, method: Visit<unknown>['method']): ExchangeOptions['streams'] {
-  if (transport === 'events') return 'answers';
+function streamsOf({ kind }: Transport, method: Visit<unknown>['method']): ExchangeOptions['streams'] {
+  if (kind === 'events') return 'answers';
   return method === 'tools/list' ? 'none' : 'aside';
 }
 
@@ -104,7 +104,7 @@ function clientOf({ forms, isResumed }: Pick<Visit<unknown>, 'forms' | 'isResume
     if (url === null) return { ...answerTo(params, forms) };
     if (isResumed) return { action: 'accept' };
     pushed.push(url);
-    // Nobody is there at this moment. The call is made again when somebody has been.
+    // No user is there at this moment. The call is made again after a user has been at the URL.
     return { action: 'cancel' };
   });
   return client;
@@ -116,12 +116,12 @@ interface Wires {
 }
 
 function transportOf(
-  way: Way,
+  tried: Transport,
   url: string,
   { exchange, authProvider }: Wires,
 ): StreamableHTTPClientTransport | SSEClientTransport {
   const options = { fetch: exchange.fetch, ...(authProvider === undefined ? {} : { authProvider }) };
-  if (way.transport === 'events') return new SSEClientTransport(new URL(url), options);
+  if (tried.kind === 'events') return new SSEClientTransport(new URL(url), options);
   return new StreamableHTTPClientTransport(new URL(url), {
     ...options,
     onInsufficientScope: 'throw',
