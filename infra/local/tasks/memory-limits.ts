@@ -51,14 +51,13 @@ const VERSION_2: Hierarchy = {
 export function createMemoryLimits(): MemoryLimits | null {
   const hierarchy = [VERSION_2, VERSION_1].find(isUsable);
   if (hierarchy === undefined) return null;
-  const left = readdirSync(hierarchy.folder).filter((name) => name.startsWith(PREFIX));
-  for (const name of left) removeCgroup(join(hierarchy.folder, name));
+  for (const name of readdirSync(hierarchy.folder)) if (isLeft(name)) removeCgroup(join(hierarchy.folder, name));
   return { limit: (taskId, memoryMb) => limitIn(hierarchy, taskId, memoryMb) };
 }
 
 function isUsable(hierarchy: Hierarchy): boolean {
   if (hierarchy === VERSION_2 && !delegatesMemory(hierarchy)) return false;
-  const probe = folderOf(hierarchy, `probe-${process.pid}`);
+  const probe = folderOf(hierarchy, 'probe');
   try {
     accessSync(hierarchy.folder, constants.W_OK);
     mkdirSync(probe);
@@ -92,10 +91,16 @@ function limitIn(hierarchy: Hierarchy, taskId: string, memoryMb: number): Memory
 }
 
 function folderOf({ folder }: Hierarchy, name: string): string {
-  return join(folder, `${PREFIX}${name}`);
+  return join(folder, `${PREFIX}${process.pid}-${name}`);
 }
 
-/** A cgroup in use stays, be it another runtime's or one whose last process is still ending. */
+/** Whether the runtime that made a cgroup, which its name tells, has ended. */
+function isLeft(name: string): boolean {
+  const owner = new RegExp(`^${PREFIX}(\\d+)-`).exec(name)?.[1];
+  return owner !== undefined && !existsSync(`/proc/${owner}`);
+}
+
+/** A cgroup whose last process is still ending stays. */
 function removeCgroup(folder: string): void {
   try {
     rmdirSync(folder);
