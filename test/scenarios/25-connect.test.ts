@@ -181,7 +181,7 @@ describe('scenario 25: connect', () => {
     const declined = await browser.follow(await browser.submit(await browser.open(there.url)));
     flow.as.decides({});
     expect(declined.text).toContain('was not connected');
-    expect(declined.text).not.toContain('555');
+    expect(declined.text).not.toContain('+1 555');
     expect(await flow.world.connects.find(there.id)).toMatchObject({ status: 'failed', error: 'access_denied' });
     expect(await flow.credentials(here.vault)).toEqual([]);
     expect(await flow.credentials(there.vault)).toEqual([]);

@@ -133,7 +133,7 @@ describe('scenario 30: an organisation consents for its users', () => {
       const [told] = session.errors();
       expect(told?.error.type).toBe('mcp_authentication_failed_error');
       expect(told?.error.message).not.toMatch(/https?:/);
-      expect(JSON.stringify([session.entries(), session.audited, session.lines, flow.lines])).not.toContain('555');
+      expect(JSON.stringify([session.entries(), session.audited, session.lines, flow.lines])).not.toContain('+1 555');
       expect(admissions(managed)).toEqual([]);
       expect(flow.fx.requests).toEqual([]);
     },
