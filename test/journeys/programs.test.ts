@@ -1,0 +1,50 @@
+/** The programs of the documents, run as they stand but for the address and the key. */
+import { execFile } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startService, type Service } from '#test/journeys/service.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+
+describe('the programs of the documents', () => {
+  let service: Service;
+  let folder: string;
+  beforeAll(async () => {
+    service = await startService();
+    // Inside the repository, where the SDK is found. The programs have no types, so they run as JavaScript.
+    mkdirSync(join(ROOT, 'node_modules/.cache'), { recursive: true });
+    folder = mkdtempSync(join(ROOT, 'node_modules/.cache/programs-'));
+  });
+  afterAll(async () => {
+    rmSync(folder, { recursive: true, force: true });
+    await service.close();
+  });
+
+  async function run(page: string): Promise<string> {
+    const blocks = [...readFileSync(join(ROOT, page), 'utf8').matchAll(/^```ts\n([^]*?)^```/gm)];
+    const program = blocks.map(([, code = '']) => code).find((code) => code.startsWith('import Anthropic'));
+    if (program === undefined) throw new Error(`${page} has no program`);
+    const { baseUrl, apiKey } = service.runtime;
+    const client = `new Anthropic({ baseURL: 'http://127.0.0.1:8787', apiKey: '…' })`;
+    expect(program).toContain(client);
+    const file = join(folder, `${page.replaceAll('/', '-')}.mjs`);
+    writeFileSync(file, program.replace(client, `new Anthropic({ baseURL: '${baseUrl}', apiKey: '${apiKey}' })`));
+    return (await promisify(execFile)(process.execPath, [file], { timeout: 25_000 })).stdout;
+  }
+
+  it('README.md: the first program prints the events of one turn', async () => {
+    const types = (await run('README.md')).trim().split('\n');
+    expect(types.at(0)).toBe('user.message');
+    expect(types).toContain('agent.message');
+    expect(types.at(-1)).toBe('session.status_idle');
+  });
+
+  it('docs/vaults.md: the program makes a session with a vault and an MCP server', async () => {
+    await run('docs/vaults.md');
+    const [session] = (await service.client.beta.sessions.list({ limit: 1 })).data;
+    expect(session?.vault_ids).toHaveLength(1);
+    expect(session?.agent.mcp_servers).toMatchObject([{ name: 'example' }]);
+  });
+});
