@@ -9,7 +9,8 @@ export interface Invocation {
   /** `Event`: it is accepted, and nobody waits for it. */
   readonly type: 'Event' | 'RequestResponse';
   readonly input: object;
-  readonly timeoutMs: number;
+  /** Ends the wait for the answer. */
+  readonly signal: AbortSignal;
 }
 
 /** What the function answered, as text; rejects when it was not reached, or failed. */
@@ -32,13 +33,13 @@ export function createInvoke(env: Env, { retries }: { readonly retries: number }
   const region = setting(env, 'AWS_REGION');
   const endpoint = serviceEndpoint(env, 'lambda', region);
   const client = new AwsClient({ ...roleCredentials(env), region, service: 'lambda', retries });
-  return async (functionName, { type, input, timeoutMs }) => {
+  return async (functionName, { type, input, signal }) => {
     const url = new URL(`/2015-03-31/functions/${encodeURIComponent(functionName)}/invocations`, endpoint);
     const response = await client.fetch(url.href, {
       method: 'POST',
       headers: { 'X-Amz-Invocation-Type': type, 'Content-Type': 'application/json' },
       body: JSON.stringify(input),
-      signal: AbortSignal.timeout(timeoutMs),
+      signal,
     });
     const body = await response.text();
     // A function that failed answers 200 too, with this header.

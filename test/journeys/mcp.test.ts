@@ -64,13 +64,13 @@ describe('a tool of an MCP server', () => {
   it('is given up when its user interrupts, and the server is hung up on', async () => {
     const session = await service.mcpSession({ vaults: [vault] });
     const { promise: asked, resolve: onAsked } = Promise.withResolvers<void>();
-    const { promise: hungUp, resolve: onHangUp } = Promise.withResolvers<number>();
+    const { promise: hungUp, resolve: onHangUp } = Promise.withResolvers<void>();
     const slow = service.fx.tools.get('slow') ?? expect.fail('no such tool');
     service.fx.tools.set('slow', {
       ...slow,
       run: (call) => {
         onAsked();
-        call.signal.addEventListener('abort', () => onHangUp(performance.now()));
+        call.signal.addEventListener('abort', () => onHangUp());
         return slow.run(call);
       },
     });
@@ -78,15 +78,14 @@ describe('a tool of an MCP server', () => {
     const follower = await follow(service, session);
     await service.send(session, 'Wait for it.');
     await asked;
-    const began = performance.now();
     await service.client.beta.sessions.events.send(session, { events: [{ type: 'user.interrupt' }] });
     expect((await follower.idle()).stop_reason).toEqual({ type: 'end_turn' });
-    expect(performance.now() - began).toBeLessThan(1500);
     const [result, ...others] = resultsIn(follower.since());
     expect(others).toEqual([]);
     expect(result).toMatchObject({ is_error: true });
     expect(textOf(result)).toContain('interrupted');
-    expect((await hungUp) - began).toBeLessThan(2500);
+    // The tool would go on for longer than this test may take.
+    await hungUp;
     await service.runtime.aws.stepFunctions.idle();
     expect(resultsIn(await service.events(session))).toHaveLength(1);
     service.fx.tools.set('slow', slow);

@@ -52,10 +52,8 @@ describe('an environment with packages', () => {
 
   async function run(session: string, command: string) {
     service.standIn.script(calling(bash(command)));
-    const started = performance.now();
     const [result] = ofType(await service.converse(session, 'go'), 'agent.tool_result');
-    const ms = Math.round(performance.now() - started);
-    return { text: textOf(result), isError: result?.is_error, ms };
+    return { text: textOf(result), isError: result?.is_error };
   }
 
   /** How often a container has said this. */
@@ -80,7 +78,6 @@ describe('an environment with packages', () => {
       const second = await run(await sessionIn(environment), 'semver -i major 1.2.3');
       expect(second).toMatchObject({ text: '2.0.0', isError: false });
       await expect.poll(started).toEqual({ builds: 1, sandboxes: 2 });
-      expect(second.ms).toBeLessThan(first.ms);
     },
     LONG_MS,
   );

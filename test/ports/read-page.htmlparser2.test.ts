@@ -65,8 +65,9 @@ describe('a hostile page', () => {
     ['of one endless tag', `<a ${'b="c" '.repeat(1_000_000)}`],
     ['of entities', '&amp;&lt;&notanentity;'.repeat(300_000)],
   ])('%s costs little', (_what, html) => {
-    const began = performance.now();
+    const before = process.cpuUsage();
     expect(textOf(html).length).toBeLessThan(15_000_000);
-    expect(performance.now() - began).toBeLessThan(5000);
+    // The processor's own time: the wall's depends on what else the machine does.
+    expect(process.cpuUsage(before).user).toBeLessThan(5_000_000);
   });
 });

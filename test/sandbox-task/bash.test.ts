@@ -69,12 +69,11 @@ test("a command over the agent's own timeout fails with what it has printed, and
 });
 
 test('a command over the limit of its call is killed, whatever timeout the agent asked for', async () => {
-  const response = await bash('echo $$ > pid; sleep 30', { timeout_ms: 1e12 }, { timeoutMs: 300 });
+  const response = await bash('echo $$ > pid; sleep infinity', { timeout_ms: 1e12 }, { timeoutMs: 300 });
   expect(response).toMatchObject({
     isError: true,
     output: expect.stringContaining('stopped after its limit of 300 ms'),
   });
-  expect(response.durationMs).toBeLessThan(5_000);
   const pid = Number(await readFile(join(sandbox.workdir, 'pid'), 'utf8'));
   expect((await bash(`while kill -0 ${pid} 2>/dev/null; do :; done; echo dead`)).output).toBe('dead');
 });
@@ -143,10 +142,9 @@ test('output at the bound is not cut, and leaves no file', async () => {
 
 test('a command that would fill the disk with its output is stopped', async () => {
   // The hole in the file stands for the output: nothing is written.
-  const response = await bash('truncate -s 300M .brainstem/outputs/huge.txt; sleep 30', {}, { call: 'huge' });
+  const response = await bash('truncate -s 300M .brainstem/outputs/huge.txt; sleep infinity', {}, { call: 'huge' });
   expect(response).toMatchObject({ isError: true, output: expect.stringContaining('wrote more than 268435456 bytes') });
   expect(response.output.length).toBeLessThanOrEqual(100_000);
-  expect(response.durationMs).toBeLessThan(10_000);
 });
 
 test('long output of a command that times out is in the answer and in the file', async () => {

@@ -12,7 +12,7 @@ import { fxSession } from '#test/mcp/proxy-sessions.ts';
 const SMALL = `@id("small") permit(principal, action, resource) when { context.args.amount.lessThan(decimal("100.0")) };`;
 
 interface Asking {
-  /** What the hook before the call answers; null never does. */
+  /** What the hook before the call answers; null never does, and the wait for it ends once it has been asked. */
   readonly answer: unknown;
   readonly amount: number;
   readonly failOpen?: boolean;
@@ -23,10 +23,12 @@ async function refund({ answer, amount, failOpen = false }: Asking) {
   const fx = await startFx();
   onTestFinished(fx.close);
   const asked: HookRequest[] = [];
+  const waiting = new AbortController();
   const lambda = createServer((request, response) => {
     void request.toArray().then((chunks) => {
       asked.push(HookRequest.parse(JSON.parse(Buffer.concat(chunks).toString())));
-      if (answer !== null) response.writeHead(200).end(JSON.stringify(answer));
+      if (answer === null) waiting.abort();
+      else response.writeHead(200).end(JSON.stringify(answer));
     });
   });
   await new Promise<void>((resolve) => lambda.listen(0, '127.0.0.1', resolve));
@@ -41,7 +43,7 @@ async function refund({ answer, amount, failOpen = false }: Asking) {
     AWS_ENDPOINT_URL_LAMBDA: `http://127.0.0.1:${(lambda.address() as AddressInfo).port}`,
     MCP_HOOKS: JSON.stringify({ pre: 'arn:aws:lambda:::pre', post: null, failOpen }),
   };
-  const over = { hooks: createHooks(environment, 200), policies: policiesOf(policyOf(SMALL)) };
+  const over = { hooks: createHooks(environment, () => waiting.signal), policies: policiesOf(policyOf(SMALL)) };
   const session = fxSession(fx, { tool: 'refund', input: { amount }, over });
   await session.call();
   const sent = fx.calls('refund').map(({ rpc }) => rpc?.params?.['arguments']);

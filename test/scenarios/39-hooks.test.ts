@@ -17,15 +17,17 @@ afterEach(() => {
   server?.closeAllConnections();
 });
 
-/** Lambda's endpoint with one function behind it; null never answers. */
+/** Lambda's endpoint with one function behind it; null never answers, and the wait for it ends once it has been asked. */
 async function lambda(answer: unknown, { failOpen = false, headers = {} } = {}) {
   const asked: HookRequest[] = [];
+  const waiting = new AbortController();
   server = createServer((request, response) => {
     let body = '';
     request.on('data', (text) => (body += String(text)));
     request.on('end', () => {
       asked.push(HookRequest.parse(JSON.parse(body)));
-      if (answer !== null) response.writeHead(200, headers).end(JSON.stringify(answer));
+      if (answer === null) waiting.abort();
+      else response.writeHead(200, headers).end(JSON.stringify(answer));
     });
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -36,7 +38,7 @@ async function lambda(answer: unknown, { failOpen = false, headers = {} } = {}) 
     AWS_ENDPOINT_URL_LAMBDA: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     MCP_HOOKS: JSON.stringify({ pre: 'arn:aws:lambda:::pre', post: 'arn:aws:lambda:::post', failOpen }),
   };
-  return { hooks: createHooks(environment, 200), asked };
+  return { hooks: createHooks(environment, () => waiting.signal), asked };
 }
 
 async function hooked(hooks: Awaited<ReturnType<typeof lambda>>['hooks'], call = CALL, text = SMALL) {

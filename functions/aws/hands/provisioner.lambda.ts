@@ -14,17 +14,21 @@ export function createProvisioner(env: Env, functionName: string): Warming & Rel
   const invoke = createInvoke(env, { retries: 1 });
   return {
     async warm(key) {
-      await invoke(functionName, { type: 'Event', input: key, timeoutMs: WARM_TIMEOUT_MS }).catch((cause: unknown) => {
-        throw new Fault('sandbox_not_ready', 'early provisioning was not accepted', { cause });
-      });
+      await invoke(functionName, { type: 'Event', input: key, signal: AbortSignal.timeout(WARM_TIMEOUT_MS) }).catch(
+        (cause: unknown) => {
+          throw new Fault('sandbox_not_ready', 'early provisioning was not accepted', { cause });
+        },
+      );
     },
     async release(session) {
       const input: ReleaseInput = { session, release: true };
-      await invoke(functionName, { type: 'RequestResponse', input, timeoutMs: RELEASE_TIMEOUT_MS }).catch(
-        (cause: unknown) => {
-          throw new Fault('sandbox_not_released', 'the sandbox of a session could not be ended', { cause });
-        },
-      );
+      await invoke(functionName, {
+        type: 'RequestResponse',
+        input,
+        signal: AbortSignal.timeout(RELEASE_TIMEOUT_MS),
+      }).catch((cause: unknown) => {
+        throw new Fault('sandbox_not_released', 'the sandbox of a session could not be ended', { cause });
+      });
     },
   };
 }

@@ -55,7 +55,7 @@ function asker(env: Env, { functionName, pause }: Proxied) {
     const deadline = Date.now() + timeoutMs;
     const attempt = () => {
       const leftMs = Math.max(1, deadline - Date.now());
-      return invoke(functionName, { type: 'RequestResponse', input: request, timeoutMs: leftMs });
+      return invoke(functionName, { type: 'RequestResponse', input: request, signal: AbortSignal.timeout(leftMs) });
     };
     const text = await repeated(attempt, pause, deadline).catch((cause: unknown) => unavailable(request, cause));
     try {

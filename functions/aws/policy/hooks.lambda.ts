@@ -7,7 +7,9 @@ import { jsonSetting, type Env } from '#aws/settings.ts';
 
 const TIMEOUT_MS = 5000;
 
-export function createHooks(env: Env, timeoutMs = TIMEOUT_MS): Hooks {
+const patience = () => AbortSignal.timeout(TIMEOUT_MS);
+
+export function createHooks(env: Env, newSignal = patience): Hooks {
   const { pre, post, failOpen } = jsonSetting(env, 'MCP_HOOKS', HookSettings);
   // A repeat would take as long again, and a hook may have an effect of its own.
   const invoke = createInvoke(env, { retries: 0 });
@@ -19,7 +21,7 @@ export function createHooks(env: Env, timeoutMs = TIMEOUT_MS): Hooks {
   ): Promise<Asked<z.infer<Answer>>> {
     if (name === null) return { status: 'none' };
     try {
-      const text = await invoke(name, { type: 'RequestResponse', input: request, timeoutMs });
+      const text = await invoke(name, { type: 'RequestResponse', input: request, signal: newSignal() });
       const answer = schema.safeParse(JSON.parse(text));
       return answer.success ? { status: 'answered', answer: answer.data } : silent('answered something else');
     } catch (cause) {
