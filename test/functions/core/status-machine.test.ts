@@ -25,6 +25,7 @@ import {
 } from '#test/functions/core/play.ts';
 import { blocked, isActive, sent, type ClientEvent, type Reference } from '#test/functions/core/reference.ts';
 import type { Fate, Stage } from '#test/functions/core/stage.ts';
+import { propertyRuns } from '#test/property-runs.ts';
 import { follow } from '../../../functions/stream/follow.ts';
 import { NO_PREVIEWS } from '../../../functions/stream/watch-previews.ts';
 
@@ -304,7 +305,7 @@ describe('a session, whatever clients and faults do to it', () => {
           await expectAgreement(play);
         },
       ),
-      { numRuns: 300 },
+      { numRuns: propertyRuns(300) },
     );
   });
 });

@@ -13,6 +13,7 @@ import { change } from '#core/session/change.ts';
 import type { Command } from '#core/session/commands.ts';
 import { KEY } from '#test/functions/core/given.ts';
 import { ALLOW, ANSWER, failure, proxyStage } from '#test/functions/core/mcp/proxy-stage.ts';
+import { propertyRuns } from '#test/property-runs.ts';
 
 class Killed extends Error {}
 
@@ -235,7 +236,7 @@ describe('any interleaving of attempts at a call, its user and what changes mean
           for (const { outcome } of played.stage.outcomes()) happened.add(outcome);
         },
       ),
-      { numRuns: 2000 },
+      { numRuns: propertyRuns(2000) },
     );
     expect([...happened].toSorted()).toEqual(['denied', 'done', 'failed', 'suspended', 'unknown']);
   });

@@ -23,6 +23,7 @@ import {
   toolUse,
   type Scenario,
 } from '#test/functions/core/given.ts';
+import { propertyRuns } from '#test/property-runs.ts';
 
 /** What happens next: a client's message, or the harness's next step with this outcome. */
 type Event =
@@ -122,7 +123,7 @@ describe('the slice of a session', () => {
         }, given());
         compactions += last.head.state.sliceFrom > 1 ? 1 : 0;
       }),
-      { numRuns: 200 },
+      { numRuns: propertyRuns(200) },
     );
     expect(compactions).toBeGreaterThan(10);
   });
@@ -157,7 +158,7 @@ describe('requests one after the other', () => {
         expect(rewritten.every((made) => made >= 60)).toBe(true);
         expect(new Set(rewritten.map((made) => Math.floor(made / 20))).size).toBe(rewritten.length);
       }),
-      { numRuns: 50 },
+      { numRuns: propertyRuns(50) },
     );
   });
 });

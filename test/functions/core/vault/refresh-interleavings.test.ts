@@ -22,6 +22,7 @@ import {
 } from '#test/functions/core/vault/refresh.fixture.ts';
 import { createGrants } from '#test/mcp/grants.ts';
 import { memoryLeases } from '#test/ports/refresh-leases.memory.ts';
+import { propertyRuns } from '#test/property-runs.ts';
 
 class Killed extends Error {}
 
@@ -194,6 +195,6 @@ it('a family is lost only with who held its only token, and nobody loops', async
         if (last.status === 'needs_reauth') expect(stage.seen.asked).toBe(asked);
       },
     ),
-    { numRuns: 500 },
+    { numRuns: propertyRuns(500) },
   );
 });
