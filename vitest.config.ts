@@ -1,4 +1,6 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** Machines are noisy: what is waited for may take long, and what must not happen is asserted at once. */
 const common = { testTimeout: 30_000, hookTimeout: 60_000, allowOnly: false, expect: { poll: { timeout: 10_000 } } };
@@ -6,9 +8,21 @@ const common = { testTimeout: 30_000, hookTimeout: 60_000, allowOnly: false, exp
 /** Beside the contract's other tests, and alone among them in needing the whole service. */
 const CORE_OPERATIONS = 'test/contract/core-operations.test.ts';
 
+/** Files that start the whole service come first: they wait most of their time, and the short files fill the rest. */
+class ServiceFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    // oxlint-disable-next-line unicorn/no-array-sort -- a sequencer's method of the same name
+    const sorted = await super.sort(files);
+    return sorted.toSorted((a, b) => Number(b.project.name === 'service') - Number(a.project.name === 'service'));
+  }
+}
+
 export default defineConfig({
   test: {
     globalSetup: 'test/needs.ts',
+    // More than a small machine has cores, because a file of the service waits for retries and leases half of its time.
+    maxWorkers: Math.max(4, Math.floor(availableParallelism() * 1.5)),
+    sequence: { sequencer: ServiceFirst },
     projects: [
       {
         test: {
@@ -16,6 +30,8 @@ export default defineConfig({
           name: 'parts',
           include: ['test/**/*.test.ts'],
           exclude: ['test/deploy/**', 'test/journeys/**', 'test/faults/**', CORE_OPERATIONS],
+          // One worker loads a module once for all of its files.
+          isolate: false,
         },
       },
       {
