@@ -8,7 +8,7 @@ import type { GuardedFetch } from '#core/ports/outbound.ts';
 import type { KnownClient } from '#contract/connect.ts';
 import { ConnectId, WorkspaceId } from '#contract/ids.ts';
 import type { ConnectTrouble } from '#core/ports/authorization-server.ts';
-import type { ConnectClients, Flow } from '#core/ports/connect-records.ts';
+import type { ConnectClients, ConnectAttempt } from '#core/ports/connect-records.ts';
 import { chooseScopes } from '#core/connect/approve.ts';
 import { chooseClient, redirectUrl } from '#core/connect/registration.ts';
 import { ALLOW_HERE } from '#test/mcp/listening.ts';
@@ -16,7 +16,7 @@ import { ALLOW_HERE } from '#test/mcp/listening.ts';
 /** The runner's own name for where a client's metadata would be. */
 const BASE_URL = 'https://conformance-test.local';
 /** One that is used for the first time. */
-const LINK = { id: ConnectId.parse('conn_1'), workspace: WorkspaceId.parse('wrkspc_conformance'), flow: null };
+const LINK = { id: ConnectId.parse('conn_1'), workspace: WorkspaceId.parse('wrkspc_conformance'), attempt: null };
 
 export interface ConsentOptions {
   readonly fetch: GuardedFetch;
@@ -48,18 +48,20 @@ export function createConsent({ fetch, known }: ConsentOptions): (asked: Asked) 
     const connects = { registerAnew: async () => 'conflict' as const };
     const world = { connects, clients, servers, knownClients, baseUrl: BASE_URL, appName: 'Conformance' };
     const { client } = settled(await chooseClient(world, LINK, discovered));
-    const flow: Flow = {
-      ...{ nonce: randomUUID(), until: '9999-01-01T00:00:00.000Z' as Flow['until'] },
+    const attempt: ConnectAttempt = {
+      ...{ nonce: randomUUID(), until: '9999-01-01T00:00:00.000Z' as ConnectAttempt['until'] },
       ...{ issuer, namesItself, tokenEndpoint, resource, client, scopes: [...scopes] },
     };
     const verifier = randomUUID() + randomUUID();
-    const leave = { clientId: client.id, redirectUrl: redirectUrl(BASE_URL), state: flow.nonce, verifier, scopes };
+    const leave = { clientId: client.id, redirectUrl: redirectUrl(BASE_URL), state: attempt.nonce, verifier, scopes };
     const answer = await approve(fetch, await servers.authorizationUrl(discovered, leave));
     const iss = answer.get('iss');
-    if (answer.get('state') !== flow.nonce) throw new Error('the answer is to another question');
-    if (!servers.isFrom(flow, iss)) throw new Error('the answer names another issuer, or none');
+    if (answer.get('state') !== attempt.nonce) throw new Error('the answer is to another question');
+    if (!servers.isFrom(attempt, iss)) throw new Error('the answer names another issuer, or none');
     const exchange = { code: answer.get('code') ?? '', iss, verifier, redirectUrl: leave.redirectUrl };
-    const tokens = settled(await servers.exchange(flow, { ...exchange, clientSecret: await clients.secretOf(client) }));
+    const tokens = settled(
+      await servers.exchange(attempt, { ...exchange, clientSecret: await clients.secretOf(client) }),
+    );
     return { token: tokens.accessToken, scopes: tokens.scopes ?? scopes };
   };
 }
@@ -73,7 +75,7 @@ async function approve(fetch: GuardedFetch, url: string): Promise<URLSearchParam
 
 /** By issuer, so that no authorization server is told another one's. A secret stands for where it would be. */
 function rememberClients(known: ConsentOptions['known']): ConnectClients {
-  const clients = new Map<string, Flow['client']>();
+  const clients = new Map<string, ConnectAttempt['client']>();
   return {
     find: async (_workspace, issuer) => clients.get(issuer) ?? null,
     async save(_workspace, issuer, client) {

@@ -2,7 +2,7 @@ import { GetItemCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ConnectId, EventId, SessionId, ThreadId, VaultId, WorkspaceId } from '#contract/ids.ts';
 import type { WaitingCall } from '#core/ports/connect-links.ts';
-import type { ConnectFacts, ConnectRecords, Flow } from '#core/ports/connect-records.ts';
+import type { ConnectAttempt, ConnectFacts, ConnectRecords } from '#core/ports/connect-records.ts';
 import { createConnectRecords } from '#aws/connect/connect-records.dynamodb.ts';
 import { newToken } from '#aws/stamp.ts';
 import { startDynamoDb, type TestDynamoDb } from './dynamodb.ts';
@@ -28,7 +28,7 @@ describe('the records of consents', () => {
   const call = (name: string, session = SESSION): WaitingCall => {
     return { session, thread: ThreadId.parse('sthr_1'), call: EventId.parse(`sevt_${name}`), since: 7 };
   };
-  const flowOf = (nonce: string): Flow => ({
+  const attemptOf = (nonce: string): ConnectAttempt => ({
     ...{ nonce, until: LATER, issuer: 'https://as', namesItself: true, tokenEndpoint: 'https://as/token' },
     ...{ resource: 'https://x', scopes: [], client: { id: 'c', auth: 'none', secret: null } },
   });
@@ -43,20 +43,20 @@ describe('the records of consents', () => {
     const facts = await created({ scopes: ['a', 'b'], returnUrl: 'https://app' });
     expect(await connects.find(facts.id)).toEqual({
       ...facts,
-      ...{ status: 'pending', endedAt: null, error: null, flow: null, storing: null, waiting: [], isSettled: true },
+      ...{ status: 'pending', endedAt: null, error: null, attempt: null, storing: null, waiting: [], isSettled: true },
       isForCall: false,
     });
     expect(await connects.find(ConnectId.parse('conn_unknown'))).toBeNull();
   });
 
-  it('end a flow for one taker alone, and an older flow with the next', async () => {
+  it('end an attempt for one taker alone, and an older attempt with the next', async () => {
     const { id } = await created();
-    await connects.begin(id, flowOf('one'));
-    await connects.begin(id, flowOf('two'));
+    await connects.begin(id, attemptOf('one'));
+    await connects.begin(id, attemptOf('two'));
     expect(await connects.take(id, 'one')).toBe('conflict');
     const taken = await Promise.all([1, 2, 3].map(() => connects.take(id, 'two')));
     expect(taken.toSorted()).toEqual(['conflict', 'conflict', 'saved']);
-    expect(await connects.find(id)).toMatchObject({ flow: null });
+    expect(await connects.find(id)).toMatchObject({ attempt: null });
   });
 
   it('have their client registered anew once, while they are pending', async () => {
@@ -70,12 +70,12 @@ describe('the records of consents', () => {
 
   it('end once, as completed or as failed, and nothing begins afterwards', async () => {
     const { id } = await created();
-    await connects.begin(id, flowOf('one'));
+    await connects.begin(id, attemptOf('one'));
     expect(await connects.complete(id, AT)).toBe('saved');
     expect(await connects.complete(id, LATER)).toBe('saved');
-    expect(await connects.find(id)).toMatchObject({ status: 'completed', endedAt: AT, flow: null });
+    expect(await connects.find(id)).toMatchObject({ status: 'completed', endedAt: AT, attempt: null });
     expect(await connects.fail(id, 'cancelled', LATER)).toBe('conflict');
-    expect(await connects.begin(id, flowOf('two'))).toBe('conflict');
+    expect(await connects.begin(id, attemptOf('two'))).toBe('conflict');
     const { id: other } = await created();
     expect(await connects.fail(other, 'cancelled', AT)).toBe('saved');
     expect(await connects.complete(other, LATER)).toBe('conflict');

@@ -23,7 +23,7 @@ describe('scenario 25: connect', () => {
     for (const shown of ['Ada', server, 'files:read', leadsTo, 'agents.example.com', 'app.example.com']) {
       expect(page.text).toContain(shown);
     }
-    expect(await flow.world.connects.find(link.id)).toMatchObject({ status: 'pending', flow: null });
+    expect(await flow.world.connects.find(link.id)).toMatchObject({ status: 'pending', attempt: null });
     expect(flow.as.requests.some(({ path }) => path.endsWith('/authorize') || path.endsWith('/register'))).toBe(false);
   });
 
@@ -71,7 +71,7 @@ describe('scenario 25: connect', () => {
     });
     expect(flow.as.tokenRequests.at(-1)?.form.get('resource')).toBe(flow.fx.url);
     const record = await flow.world.connects.find(link.id);
-    expect(record).toMatchObject({ status: 'completed', error: null, flow: null, storing: null });
+    expect(record).toMatchObject({ status: 'completed', error: null, attempt: null, storing: null });
     const [stored] = [...flow.secrets.values.values()].slice(-1);
     expect(stored).toEqual({ access_token: expect.any(String), refresh_token: expect.any(String) });
     const told = JSON.stringify([record, credential, consent.text, leaving.text, done.text, flow.audited, flow.lines]);
@@ -196,7 +196,7 @@ describe('scenario 25: connect', () => {
       expect(answer.status).toBe(409);
       expect(answer.text).toContain('look at it again');
     }
-    expect(await flow.world.connects.find(link.id)).toMatchObject({ flow: null });
+    expect(await flow.world.connects.find(link.id)).toMatchObject({ attempt: null });
   });
 
   it('is over after 24 hours', async () => {

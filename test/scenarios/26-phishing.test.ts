@@ -37,7 +37,7 @@ describe('scenario 26: phishing', () => {
     for (const action of ['approve', 'cancel']) {
       expect((await bob.submit(page, {}, `${link.url}/${action}`)).status).toBe(403);
     }
-    expect(await flow.world.connects.find(link.id)).toMatchObject({ status: 'pending', flow: null });
+    expect(await flow.world.connects.find(link.id)).toMatchObject({ status: 'pending', attempt: null });
   });
 
   it('does not give Alice’s approval to the browser in which Bob logs in next', async () => {
@@ -117,6 +117,6 @@ describe('scenario 26: phishing', () => {
     await handToCarol(link.vault.id);
     const stopped = await browser.submit(page);
     expect(stopped.text).toContain('vault_closed');
-    expect(await flow.world.connects.find(link.id)).toMatchObject({ flow: null, error: 'vault_closed' });
+    expect(await flow.world.connects.find(link.id)).toMatchObject({ attempt: null, error: 'vault_closed' });
   });
 });

@@ -13,7 +13,7 @@ import {
   type AuthorizationServerMetadata,
 } from '@modelcontextprotocol/client';
 import type { AuthorizationServers, ConnectTrouble, Granted, Registration } from '#core/ports/authorization-server.ts';
-import type { Flow } from '#core/ports/connect-records.ts';
+import type { ConnectAttempt } from '#core/ports/connect-records.ts';
 import { basicAuthorization } from '#core/vault/basic-authorization.ts';
 import { refuse, trouble } from '#aws/connect/connect-trouble.mcp-sdk.ts';
 import { discover, type DiscoveryOptions } from '#aws/connect/discovery.mcp-sdk.ts';
@@ -73,16 +73,16 @@ export function createAuthorizationServers(options: DiscoveryOptions): Authoriza
       }
     },
 
-    async exchange(flow, { code, iss, verifier, redirectUrl, clientSecret }) {
+    async exchange(attempt, { code, iss, verifier, redirectUrl, clientSecret }) {
       try {
-        const tokens = await exchangeAuthorization(flow.issuer, {
-          metadata: { ...metadataOf(flow), authorization_response_iss_parameter_supported: flow.namesItself },
-          clientInformation: { client_id: flow.client.id },
+        const tokens = await exchangeAuthorization(attempt.issuer, {
+          metadata: { ...metadataOf(attempt), authorization_response_iss_parameter_supported: attempt.namesItself },
+          clientInformation: { client_id: attempt.client.id },
           authorizationCode: code,
           codeVerifier: verifier,
           redirectUri: redirectUrl,
-          resource: flow.resource,
-          addClientAuthentication: (headers, body) => authenticate(flow.client, clientSecret, { headers, body }),
+          resource: attempt.resource,
+          addClientAuthentication: (headers, body) => authenticate(attempt.client, clientSecret, { headers, body }),
           fetchFn: fetch,
           ...(iss !== null && { iss }),
         });
@@ -99,7 +99,9 @@ function metadataOf({
   issuer,
   tokenEndpoint,
   ...more
-}: Pick<Flow, 'issuer' | 'tokenEndpoint'> & { readonly authorizationEndpoint?: string }): AuthorizationServerMetadata {
+}: Pick<ConnectAttempt, 'issuer' | 'tokenEndpoint'> & {
+  readonly authorizationEndpoint?: string;
+}): AuthorizationServerMetadata {
   return {
     issuer,
     authorization_endpoint: more.authorizationEndpoint ?? issuer,
@@ -117,7 +119,7 @@ function registrationOf(id: string, secret: string | null, auth: string | undefi
 }
 
 function authenticate(
-  client: Flow['client'],
+  client: ConnectAttempt['client'],
   secret: string | null,
   { headers, body }: { readonly headers: Headers; readonly body: URLSearchParams },
 ): void {

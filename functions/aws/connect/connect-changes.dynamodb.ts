@@ -13,7 +13,7 @@ type Changes = Pick<
 
 const isPending = '#status = :pending';
 const pending = { pending: 'pending' };
-const noLogin = { flow: null, nonce: null };
+const noLogin = { attempt: null, nonce: null };
 const unsettled = (id: ConnectId, since: Instant) => ({ listPk: UNSETTLED, listSk: `${since}#${id}` });
 const settled = { storing: null, listPk: null, listSk: null };
 
@@ -25,7 +25,8 @@ export function createConnectChanges(dynamodb: DynamoDBClient, name: string): Ch
   }
 
   return {
-    begin: (id, flow) => change(id, { when: [isPending], set: { flow: JSON.stringify(flow), nonce: flow.nonce } }),
+    begin: (id, attempt) =>
+      change(id, { when: [isPending], set: { attempt: JSON.stringify(attempt), nonce: attempt.nonce } }),
 
     registerAnew(id) {
       const isFirst = 'attribute_not_exists(registeredAnew)';

@@ -1,7 +1,7 @@
 /** Clients that authorization servers have registered for us: a row each, and a secret in Secrets Manager if they have one. */
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { WorkspaceId } from '#contract/ids.ts';
-import { Flow, type ConnectClients } from '#core/ports/connect-records.ts';
+import { ConnectAttempt, type ConnectClients } from '#core/ports/connect-records.ts';
 import type { ClientSecrets } from '#aws/connect/client-secrets.secrets-manager.ts';
 import { bodyOf } from '#aws/row.ts';
 import { sha256 } from '#aws/sha256.ts';
@@ -23,9 +23,9 @@ export function createConnectClients(options: ConnectClientsOptions): ConnectCli
     sk: 'CLIENT',
   });
 
-  async function find(workspace: WorkspaceId, issuer: string): Promise<Flow['client'] | null> {
+  async function find(workspace: WorkspaceId, issuer: string): Promise<ConnectAttempt['client'] | null> {
     const row = await table.get(keyOf(workspace, issuer));
-    return row === null || row['forgotten'] === true ? null : bodyOf(row, 'body', Flow.shape.client);
+    return row === null || row['forgotten'] === true ? null : bodyOf(row, 'body', ConnectAttempt.shape.client);
   }
 
   return {
@@ -34,7 +34,7 @@ export function createConnectClients(options: ConnectClientsOptions): ConnectCli
     async save(workspace, issuer, { id, auth, secret: value }) {
       // Named after the client, so that of two registrations at once each has its own.
       const secret = value === null ? null : await secrets.keep(`${workspace}/${sha256(`${issuer}\n${id}`)}`, value);
-      const client: Flow['client'] = { id, auth, secret };
+      const client: ConnectAttempt['client'] = { id, auth, secret };
       const row = { ...keyOf(workspace, issuer), workspace, body: JSON.stringify(client) };
       const isForgotten = 'attribute_exists(forgotten)';
       const { status } = await table.put(row, { when: [`${IS_NEW} OR ${isForgotten}`] });

@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { ConnectError } from '#contract/connect.ts';
 import { EventId, Instant, SessionId, ThreadId, type ConnectId, type VaultId } from '#contract/ids.ts';
 import type { WaitingCall } from '#core/ports/connect-links.ts';
-import { ConnectFacts, Flow, Storing, type ConnectRecord } from '#core/ports/connect-records.ts';
+import { ConnectFacts, ConnectAttempt, Storing, type ConnectRecord } from '#core/ports/connect-records.ts';
 import { json, optional, parseRow } from '#aws/row.ts';
 import { sha256 } from '#aws/sha256.ts';
 import type { Columns, Key, Row } from '#aws/table.ts';
@@ -50,7 +50,7 @@ const Stored = z.object({
   status: z.enum(['pending', 'completed', 'failed']),
   endedAt: optional(Instant),
   error: optional(ConnectError),
-  flow: optional(json(Flow)),
+  attempt: optional(json(ConnectAttempt)),
   storing: optional(json(Storing)),
   waiting: z.set(z.string()).default(new Set()),
   isForCall: z.boolean().default(false),

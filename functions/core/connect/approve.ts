@@ -7,7 +7,7 @@ import { chooseClient, redirectUrl, type RegistrationWorld } from '#core/connect
 import type { Visitor } from '#core/connect/visitor.ts';
 import type { Audit } from '#core/ports/audit.ts';
 import type { AuthorizationServers, ConnectTrouble, Discovered } from '#core/ports/authorization-server.ts';
-import type { ConnectRecord, ConnectRecords, Flow } from '#core/ports/connect-records.ts';
+import type { ConnectRecord, ConnectRecords, ConnectAttempt } from '#core/ports/connect-records.ts';
 import { later } from '#core/ports/instant.ts';
 import type { Seals } from '#core/ports/login.ts';
 import type { Stamp } from '#core/ports/stamp.ts';
@@ -78,7 +78,7 @@ export interface ApproveWorld extends RegistrationWorld {
 }
 
 /** The time that the user has at the authorization server. */
-const FLOW_MS = 10 * 60_000;
+const ATTEMPT_MS = 10 * 60_000;
 
 export type Approved =
   | { readonly status: 'approved'; readonly url: string }
@@ -96,13 +96,13 @@ export async function approve(
   await world.audit.record(record.workspace, record.vault, administration(record, { action: 'connect.approved' }));
   const nonce = world.newToken();
   const { issuer, namesItself, tokenEndpoint, resource } = discovered;
-  const until = later(world.stamp.now(), FLOW_MS);
-  const flow: Flow = {
+  const until = later(world.stamp.now(), ATTEMPT_MS);
+  const attempt: ConnectAttempt = {
     ...{ nonce, until, issuer, namesItself, tokenEndpoint, resource },
     scopes: [...scopes],
     client: chosen.client,
   };
-  if ((await world.connects.begin(record.id, flow)) === 'conflict') return { status: 'over' };
+  if ((await world.connects.begin(record.id, attempt)) === 'conflict') return { status: 'over' };
   const url = await world.servers.authorizationUrl(discovered, {
     clientId: chosen.client.id,
     redirectUrl: redirectUrl(world.baseUrl),
@@ -113,7 +113,7 @@ export async function approve(
   return { status: 'approved', url };
 }
 
-/** Names the link and the flow, and is valid in one browser only. */
+/** Names the link and the attempt, and is valid in one browser only. */
 export async function stateOf(
   seals: Seals,
   { id, nonce, browser }: { readonly id: string; readonly nonce: string; readonly browser: string },

@@ -8,7 +8,7 @@ import type {
   Registration,
 } from '#core/ports/authorization-server.ts';
 import { secretMethod } from '#core/vault/token-endpoint.ts';
-import type { ConnectClients, ConnectRecord, ConnectRecords, Flow } from '#core/ports/connect-records.ts';
+import type { ConnectClients, ConnectRecord, ConnectRecords, ConnectAttempt } from '#core/ports/connect-records.ts';
 
 export interface RegistrationWorld {
   readonly connects: Pick<ConnectRecords, 'registerAnew'>;
@@ -19,12 +19,12 @@ export interface RegistrationWorld {
   readonly appName: string;
 }
 
-export type ChosenClient = { readonly status: 'chosen'; readonly client: Flow['client'] };
+export type ChosenClient = { readonly status: 'chosen'; readonly client: ConnectAttempt['client'] };
 
 /** Registered by an administrator, known by its metadata's URL, registered before, registered now; or not at all. */
 export async function chooseClient(
   world: RegistrationWorld,
-  record: Pick<ConnectRecord, 'id' | 'workspace' | 'flow'>,
+  record: Pick<ConnectRecord, 'id' | 'workspace' | 'attempt'>,
   discovered: Discovered,
 ): Promise<ChosenClient | ConnectTrouble> {
   const { workspace } = record;
@@ -44,7 +44,7 @@ export async function chooseClient(
   return chosen(await world.clients.save(workspace, issuer, answer));
 }
 
-const chosen = (client: Flow['client']): ChosenClient => ({ status: 'chosen', client });
+const chosen = (client: ConnectAttempt['client']): ChosenClient => ({ status: 'chosen', client });
 
 /**
  * A server that has forgotten a client says so on a page of its own, and the browser never comes back. A user who turned
@@ -52,10 +52,10 @@ const chosen = (client: Flow['client']): ChosenClient => ({ status: 'chosen', cl
  */
 async function mayBeForgotten(
   { connects }: Pick<RegistrationWorld, 'connects'>,
-  { id, flow }: Pick<ConnectRecord, 'id' | 'flow'>,
-  client: Flow['client'],
+  { id, attempt }: Pick<ConnectRecord, 'id' | 'attempt'>,
+  client: ConnectAttempt['client'],
 ): Promise<boolean> {
-  return flow?.client.id === client.id && (await connects.registerAnew(id)) === 'saved';
+  return attempt?.client.id === client.id && (await connects.registerAnew(id)) === 'saved';
 }
 
 async function register(world: RegistrationWorld, discovered: Discovered): Promise<Registration | ConnectTrouble> {
@@ -86,7 +86,7 @@ function clientMetadata(world: RegistrationWorld, { authMethods }: Discovered): 
 
 function metadataWith(
   { baseUrl, appName }: Pick<RegistrationWorld, 'baseUrl' | 'appName'>,
-  authMethod: Flow['client']['auth'],
+  authMethod: ConnectAttempt['client']['auth'],
 ): ClientMetadata {
   return {
     client_name: appName,
@@ -98,7 +98,7 @@ function metadataWith(
   };
 }
 
-function knownClient({ clientId, secretArn }: KnownClient, { authMethods }: Discovered): Flow['client'] {
+function knownClient({ clientId, secretArn }: KnownClient, { authMethods }: Discovered): ConnectAttempt['client'] {
   return { id: clientId, auth: secretArn === null ? 'none' : secretMethod(authMethods), secret: secretArn };
 }
 

@@ -113,6 +113,6 @@ async function agentOf(
 }
 
 function freshRecord(facts: ConnectFacts): ConnectRecord {
-  const nothing = { endedAt: null, error: null, flow: null, storing: null, waiting: [], isForCall: false };
+  const nothing = { endedAt: null, error: null, attempt: null, storing: null, waiting: [], isForCall: false };
   return { ...facts, ...nothing, status: 'pending', isSettled: true };
 }

@@ -23,7 +23,7 @@ export interface StoreWorld {
 
 export interface Consent {
   readonly record: ConnectRecord;
-  readonly flow: Issued;
+  readonly attempt: Issued;
   readonly granted: Granted;
   readonly clientSecret: string | null;
 }
@@ -54,7 +54,7 @@ interface Lost {
 const full: ConnectTrouble = { status: 'trouble', error: 'vault_full', detail: 'the vault has as many as it may have' };
 
 async function add(world: StoreWorld, consent: Consent): Promise<Stored | Lost | ConnectTrouble> {
-  const { record, flow } = consent;
+  const { record, attempt } = consent;
   const place = placeIn(record, CredentialId.parse(`vcrd_${world.newToken()}`));
   const now = world.stamp.now();
   const credential: Credential = {
@@ -65,7 +65,7 @@ async function add(world: StoreWorld, consent: Consent): Promise<Stored | Lost |
   await world.credentials.announce(place, now);
   const secrets = await write(world, consent, { place, version: NEW, inForce: {} });
   const { workspace } = record;
-  const { issuer } = flow;
+  const { issuer } = attempt;
   const created = await world.credentials.create(
     { workspace, credential, secrets, grantedScopes: grantedScopes(consent), issuer },
     record.server.url,
@@ -97,7 +97,7 @@ async function renew(
   const place = placeIn(consent.record, stored.credential.id);
   const secrets = await write(world, consent, { place, version, inForce: stored.secrets });
   const credential: Credential = { ...stored.credential, auth: authOf(consent, now), updated_at: now };
-  const issued = { secrets, issuer: consent.flow.issuer, grantedScopes: grantedScopes(consent) };
+  const issued = { secrets, issuer: consent.attempt.issuer, grantedScopes: grantedScopes(consent) };
   const saved = await world.credentials.replace({ ...stored, ...issued, credential, version });
   return { status: saved === 'saved' ? 'stored' : 'lost' };
 }
@@ -129,13 +129,13 @@ function secretsOf({ accessToken, refreshToken }: Granted, clientSecret: string 
   };
 }
 
-function authOf({ record, flow, granted }: Consent, now: Instant): McpOAuth {
+function authOf({ record, attempt, granted }: Consent, now: Instant): McpOAuth {
   const { expiresInSeconds, refreshToken } = granted;
   const refresh = {
-    client_id: flow.client.id,
-    token_endpoint: flow.tokenEndpoint,
-    token_endpoint_auth: { type: flow.client.auth },
-    resource: flow.resource,
+    client_id: attempt.client.id,
+    token_endpoint: attempt.tokenEndpoint,
+    token_endpoint_auth: { type: attempt.client.auth },
+    resource: attempt.resource,
     // A refresh without a scope asks for what was granted.
     scope: null,
   };
@@ -148,6 +148,6 @@ function authOf({ record, flow, granted }: Consent, now: Instant): McpOAuth {
 }
 
 /** RFC 6749 §5.1: a server that names no scopes has granted those that were asked for. */
-function grantedScopes({ granted, flow }: Consent): readonly string[] {
-  return granted.scopes ?? flow.scopes;
+function grantedScopes({ granted, attempt }: Consent): readonly string[] {
+  return granted.scopes ?? attempt.scopes;
 }

@@ -1,11 +1,11 @@
 /**
  * The browser comes back from the authorization server or from a login. Nothing that it brings is shown or used before it
- * is clear that it answers the one flow that this browser's user approved, and that the asked server sent it.
+ * is clear that it answers the one attempt that this browser's user approved, and that the asked server sent it.
  */
 import { ConnectId, type Instant } from '#contract/ids.ts';
 import type { AuthorizationServers, ConnectTrouble } from '#core/ports/authorization-server.ts';
 import { verifierOf } from '#core/connect/approve.ts';
-import type { ConnectClients, ConnectRecord, ConnectRecords, Flow } from '#core/ports/connect-records.ts';
+import type { ConnectClients, ConnectRecord, ConnectRecords, ConnectAttempt } from '#core/ports/connect-records.ts';
 import { statusAt } from '#core/connect/link.ts';
 import type { Identity, Seals } from '#core/ports/login.ts';
 import { redirectUrl } from '#core/connect/registration.ts';
@@ -38,32 +38,32 @@ export interface Answer {
 }
 
 export type Taken =
-  /** It answers no open flow: it is replayed, late, altered, for another user or from another server. */
+  /** It answers no open attempt: it is replayed, late, altered, for another user or from another server. */
   { readonly status: 'refused'; readonly why: string } | Concluded;
 
 export async function takeAnswer(world: AnswerWorld, visitor: Visitor | null, answer: Answer): Promise<Taken> {
-  const open = await openFlow(world, visitor, answer);
+  const open = await openAttempt(world, visitor, answer);
   if (open.status === 'refused') return open;
-  const { record, flow } = open;
-  // The flow ends before the answer is examined, so that a second answer finds it closed.
-  if ((await world.connects.take(record.id, flow.nonce)) === 'conflict') return refused('the state was used before');
-  if (!world.servers.isFrom(flow, answer.iss)) return refused('the answer names another issuer, or none');
-  const outcome = await useAnswer(world, { record, flow }, answer);
+  const { record, attempt } = open;
+  // The attempt ends before the answer is examined, so that a second answer finds it closed.
+  if ((await world.connects.take(record.id, attempt.nonce)) === 'conflict') return refused('the state was used before');
+  if (!world.servers.isFrom(attempt, answer.iss)) return refused('the answer names another issuer, or none');
+  const outcome = await useAnswer(world, { record, attempt }, answer);
   return conclude(world, record, outcome);
 }
 
 const refused = (why: string) => ({ status: 'refused', why }) as const;
 
-interface OpenFlow {
+interface OpenAttempt {
   readonly status: 'open';
   readonly record: ConnectRecord;
-  readonly flow: Flow;
+  readonly attempt: ConnectAttempt;
 }
 
 /** `<link>.<nonce>.<seal>`, as `stateOf` made it. */
 const STATE = /^(conn_\w{1,64})\.(\w{1,64})\.([\w-]{43})$/;
 
-async function openFlow(world: AnswerWorld, visitor: Visitor | null, { state }: Answer) {
+async function openAttempt(world: AnswerWorld, visitor: Visitor | null, { state }: Answer) {
   if (visitor === null) return refused('nobody is logged in');
   const [, id = '', nonce = '', seal = ''] = STATE.exec(state ?? '') ?? [];
   if (!(await world.seals.isSeal('state', `${id}.${nonce}.${visitor.browser}`, seal))) {
@@ -74,16 +74,17 @@ async function openFlow(world: AnswerWorld, visitor: Visitor | null, { state }: 
   return openIn(await settle(world, found), nonce, world.stamp.now());
 }
 
-function openIn(record: ConnectRecord, nonce: string, now: Instant): OpenFlow | ReturnType<typeof refused> {
-  const { flow } = record;
+function openIn(record: ConnectRecord, nonce: string, now: Instant): OpenAttempt | ReturnType<typeof refused> {
+  const { attempt } = record;
   if (statusAt(record, now) !== 'pending') return refused('the link is over');
-  if (flow === null || flow.nonce !== nonce) return refused('the state was used before, or a newer one replaced it');
-  return now < flow.until ? { status: 'open', record, flow } : refused('the state is too old');
+  if (attempt === null || attempt.nonce !== nonce)
+    return refused('the state was used before, or a newer one replaced it');
+  return now < attempt.until ? { status: 'open', record, attempt } : refused('the state is too old');
 }
 
 async function useAnswer(
   world: AnswerWorld,
-  { record, flow }: Omit<OpenFlow, 'status'>,
+  { record, attempt }: Omit<OpenAttempt, 'status'>,
   { code, iss, error }: Answer,
 ): Promise<Stored | ConnectTrouble> {
   if (code === null || error !== null) {
@@ -94,15 +95,15 @@ async function useAnswer(
       detail: error ?? 'no code',
     };
   }
-  const clientSecret = await world.clients.secretOf(flow.client);
-  const verifier = await verifierOf(world.seals, record.id, flow.nonce);
-  const granted = await world.servers.exchange(flow, {
+  const clientSecret = await world.clients.secretOf(attempt.client);
+  const verifier = await verifierOf(world.seals, record.id, attempt.nonce);
+  const granted = await world.servers.exchange(attempt, {
     ...{ code, iss, verifier, clientSecret },
     redirectUrl: redirectUrl(world.baseUrl),
   });
-  if (granted.status === 'granted') return storeCredential(world, { record, flow, granted, clientSecret });
+  if (granted.status === 'granted') return storeCredential(world, { record, attempt, granted, clientSecret });
   // The next consent registers a new client.
-  if (granted.isClientUnknown) await world.clients.forget(record.workspace, flow.issuer, flow.client.id);
+  if (granted.isClientUnknown) await world.clients.forget(record.workspace, attempt.issuer, attempt.client.id);
   return granted;
 }
 
@@ -123,5 +124,5 @@ export async function keepIdentity(
   { issued, granted, clientSecret }: Identity,
 ): Promise<Concluded | null> {
   if (statusAt(record, world.stamp.now()) !== 'pending') return null;
-  return conclude(world, record, await storeCredential(world, { record, flow: issued, granted, clientSecret }));
+  return conclude(world, record, await storeCredential(world, { record, attempt: issued, granted, clientSecret }));
 }

@@ -1,8 +1,8 @@
 /** Port of the authorization server behind an MCP server: discovery, registration, the redirect and the code's exchange. */
 import type { ConnectError } from '#contract/connect.ts';
-import type { Flow } from '#core/ports/connect-records.ts';
+import type { ConnectAttempt } from '#core/ports/connect-records.ts';
 
-/** What the MCP server's and its authorization server's metadata say, checked. */
+/** The checked metadata of the MCP server and of its authorization server. */
 export interface Discovered {
   readonly status: 'discovered';
   readonly issuer: string;
@@ -13,9 +13,9 @@ export interface Discovered {
   /** Takes a URL that holds a client's metadata as its id. */
   readonly takesMetadataUrl: boolean;
   readonly authMethods: readonly string[];
-  /** To be sent with each request: the MCP server, as its own metadata writes it. */
+  /** Names the MCP server in each request, as its own metadata writes it. */
   readonly resource: string;
-  /** Those that the MCP server challenges with, or else lists; null when it names none. */
+  /** The scopes in the MCP server's challenge, or else those that it lists; null when it names none. */
   readonly neededScopes: readonly string[] | null;
   readonly serverScopes: readonly string[];
 }
@@ -23,26 +23,26 @@ export interface Discovered {
 export interface ConnectTrouble {
   readonly status: 'trouble';
   readonly error: ConnectError;
-  /** For the log: hosts and codes, nothing that the other side wrote. */
+  /** For the log: hosts and codes, no text of the other side. */
   readonly detail: string;
-  /** The authorization server does not know the client that we said we are. */
+  /** Whether the authorization server does not know this service's client. */
   readonly isClientUnknown?: boolean;
 }
 
 export interface Registration {
   readonly status: 'registered';
   readonly id: string;
-  readonly auth: Flow['client']['auth'];
+  readonly auth: ConnectAttempt['client']['auth'];
   readonly secret: string | null;
 }
 
-/** What consent gave. The values go to the secret store and nowhere else. */
+/** The tokens that a consent gave. Their values go to the secret store and nowhere else. */
 export interface Granted {
   readonly status: 'granted';
   readonly accessToken: string;
   readonly refreshToken: string | null;
   readonly expiresInSeconds: number | null;
-  /** Null when the server does not say: what was asked for. */
+  /** Null when the server names none: then it granted those that were asked for. */
   readonly scopes: readonly string[] | null;
 }
 
@@ -56,7 +56,7 @@ export interface ClientMetadata {
   readonly application_type: 'web';
 }
 
-/** What the other side does wrong is a value. Every request goes through the guarded way out. */
+/** An error of the other side is a value. Every request goes through the guarded fetch. */
 export interface AuthorizationServers {
   /** Refuses metadata for another resource or issuer, without S256, and endpoints that may not be reached. */
   discover(server: {
@@ -64,7 +64,7 @@ export interface AuthorizationServers {
     readonly resourceMetadata: string | null;
   }): Promise<Discovered | ConnectTrouble>;
   register(discovered: Discovered, metadata: ClientMetadata): Promise<Registration | ConnectTrouble>;
-  /** Where the browser is sent; the challenge is the verifier's S256. */
+  /** The URL to which the browser is sent; its challenge is the S256 hash of the verifier. */
   authorizationUrl(
     discovered: Discovered,
     request: {
@@ -76,9 +76,9 @@ export interface AuthorizationServers {
     },
   ): Promise<string>;
   /** RFC 9207: whether an answer with this `iss` can be from the server that was asked. */
-  isFrom(flow: Flow, iss: string | null): boolean;
+  isFrom(attempt: ConnectAttempt, iss: string | null): boolean;
   exchange(
-    flow: Flow,
+    attempt: ConnectAttempt,
     answer: {
       readonly code: string;
       readonly iss: string | null;

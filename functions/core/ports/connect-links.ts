@@ -1,20 +1,20 @@
 /**
- * Port for whoever finds that a call needs a person's consent first: a link that only the vault's own user can open, and
- * at whose end the credential is in the vault.
+ * Port of links for calls that need a person's consent first. Only the vault's own user can open such a link, and when
+ * they have consented, the credential is in the vault.
  */
 import type { AgentId, ConnectId, EventId, SessionId, ThreadId, WorkspaceId } from '#contract/ids.ts';
 import type { Vault } from '#contract/vaults.ts';
 
-/** What goes on by itself once the user has consented: a call, or, with null, the list of what the session may call. */
+/** What goes on after the user has consented: a call, or, when `call` is null, the session's list of tools. */
 export interface WaitingCall {
   readonly session: SessionId;
   readonly thread: ThreadId;
   readonly call: EventId | null;
-  /** Which of its waits is meant: the call's `since` while its hand had it. Null of a list. */
+  /** The wait that is meant: the call's `since` while its hand had it. Null for a list. */
   readonly since: number | null;
 }
 
-/** Who wants to act for the user: the consent page names it. */
+/** The agent that wants to act for the user; the consent page names it. */
 export interface ConnectingAgent {
   readonly id: AgentId;
   readonly name: string;
@@ -23,31 +23,31 @@ export interface ConnectingAgent {
 
 export interface ConnectOffer {
   readonly workspace: WorkspaceId;
-  /** Its `external_user_id` is the only person who can use the link; the credential goes into it. */
+  /** Only the user in its `external_user_id` can use the link; the credential goes into this vault. */
   readonly vault: Vault;
   /** Canonical (`core/vault/server-url.ts`). */
   readonly serverUrl: string;
-  /** As the agent names it; null for the identity provider. */
+  /** The server's name in the agent; null for the identity provider. */
   readonly serverName: string | null;
   readonly agent: ConnectingAgent;
-  /** What the server asked for in its challenge; empty lets the server's metadata decide. Granted ones are added later. */
+  /** The scopes of the server's challenge; empty lets the server's metadata decide. Granted ones are added later. */
   readonly scopes: readonly string[];
   readonly resume: WaitingCall;
-  /** From the server's challenge: where discovery begins. */
+  /** The URL in the server's challenge at which discovery begins. */
   readonly resourceMetadata: string | null;
 }
 
 export interface ConnectLink {
   readonly id: ConnectId;
-  /** For people, never for the model. Good for 24 hours. */
+  /** For people, never for the model. It is valid for 24 hours. */
   readonly url: string;
 }
 
 export interface ConnectLinks {
   /**
-   * A link for this server. What waits in one session for the same server shares one, so that a person consents once; a
-   * repeat for the same call answers the same link. Null when the service has no identity provider to ask who
-   * somebody is, or the vault names no user. Throws `Fault` `records_unavailable`.
+   * A link for this server. Calls of one session that wait for the same server share one link, so that a person consents
+   * once; a repeat for the same call returns the same link. Null when the service has no identity provider, or when the
+   * vault names no user. Throws `Fault` `records_unavailable`.
    */
   offer(offer: ConnectOffer): Promise<ConnectLink | null>;
 }

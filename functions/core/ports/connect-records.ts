@@ -1,6 +1,6 @@
 /**
- * Ports of what is remembered of a consent. Every change of a record is conditional on what it must still be, and its
- * loser is told by a value, so that a repeat, a second tab and a sweep may all try the same step.
+ * Ports of the records of connecting a user. Every change of a record is conditional on the state it must still have, and
+ * a value tells the loser, so that a repeat, a second tab and a sweep may all try the same step.
  */
 import * as z from 'zod';
 import type { ConnectError } from '#contract/connect.ts';
@@ -8,19 +8,19 @@ import { AgentId, ConnectId, CredentialId, Instant, VaultId, WorkspaceId, type S
 import type { WaitingCall } from '#core/ports/connect-links.ts';
 import type { Saved } from '#core/ports/records.ts';
 
-/** What stays as it was offered. */
+/** The part of a record that never changes. */
 export const ConnectFacts = z.object({
   id: ConnectId,
   workspace: WorkspaceId,
   vault: VaultId,
-  /** The only person who may open it. */
+  /** The only person who may open the link. */
   user: z.string(),
   server: z.object({
     /** Canonical. */
     url: z.string(),
     /** As an agent names it; null when no agent asked. */
     name: z.string().nullable(),
-    /** Where its challenge said that discovery begins. */
+    /** The URL in its challenge at which discovery begins. */
     resourceMetadata: z.string().nullable(),
   }),
   agent: z.object({ id: AgentId, name: z.string(), version: z.int() }).nullable(),
@@ -32,10 +32,10 @@ export const ConnectFacts = z.object({
 });
 export type ConnectFacts = z.infer<typeof ConnectFacts>;
 
-/** One trip to the authorization server, begun by an approval: what its answer is judged by. Nothing in it is secret. */
-export const Flow = z.object({
+/** One visit to the authorization server after an approval, and all that its answer is checked against. Nothing is secret. */
+export const ConnectAttempt = z.object({
   nonce: z.string(),
-  /** No answer is taken from this instant on. */
+  /** From this instant on no answer is accepted. */
   until: Instant,
   issuer: z.string(),
   /** Whether the server says that its answers name it (RFC 9207). */
@@ -46,28 +46,28 @@ export const Flow = z.object({
   client: z.object({
     id: z.string(),
     auth: z.enum(['none', 'client_secret_basic', 'client_secret_post']),
-    /** Where its secret is; null for one without. */
+    /** The name of the client's secret; null for a client without one. */
     secret: z.string().nullable(),
   }),
 });
-export type Flow = z.infer<typeof Flow>;
+export type ConnectAttempt = z.infer<typeof ConnectAttempt>;
 
-/** Said before a credential is stored: its row at this version, or a later one, proves that it was. */
+/** Written before a credential is stored: the credential's row at this or a later version proves that it was. */
 export const Storing = z.object({ credential: CredentialId, version: z.int(), since: Instant });
 export type Storing = z.infer<typeof Storing>;
 
 export interface ConnectRecord extends ConnectFacts {
   readonly status: 'pending' | 'completed' | 'failed';
   readonly endedAt: Instant | null;
-  /** Of a pending one: why the last attempt led nowhere. */
+  /** Why the last attempt of a pending record failed. */
   readonly error: ConnectError | null;
-  readonly flow: Flow | null;
+  readonly attempt: ConnectAttempt | null;
   readonly storing: Storing | null;
-  /** Calls that have not been told yet. */
+  /** Calls that have not been told of the outcome. */
   readonly waiting: readonly WaitingCall[];
-  /** A call, and not only a list, has waited for it, whether it has been told by now or not. */
+  /** Whether a call, and not only a list of tools, has waited for it. It stays true after the call is told. */
   readonly isForCall: boolean;
-  /** Nobody has to look at it again, unless it is pending. */
+  /** Whether nothing is left to do, unless the record is pending. */
   readonly isSettled: boolean;
 }
 
@@ -78,52 +78,52 @@ export type Joined =
 export interface ConnectRecords {
   create(facts: ConnectFacts): Promise<void>;
   /**
-   * Adds the call to those that wait for the link of its session for this vault and server: if that is pending, asks
-   * for all of these scopes and lasts beyond `until`.
+   * Lets the call wait for the session's latest link for this vault and server, if that link is pending, asks for all of
+   * these scopes and lasts beyond `until`.
    */
   join(
     facts: Pick<ConnectFacts, 'workspace' | 'vault' | 'server' | 'scopes'>,
     waiting: WaitingCall,
     until: Instant,
   ): Promise<Joined>;
-  /** A new link that this call waits for, if the latest for its session, vault and server still is `latest`. */
+  /** Makes a link that this call waits for, if the latest link for its session, vault and server is still `latest`. */
   createWaiting(facts: ConnectFacts, waiting: WaitingCall, latest: ConnectId | null): Promise<Saved>;
   find(id: ConnectId): Promise<ConnectRecord | null>;
   /** The latest link for each vault and server of the session. */
   ofSession(workspace: WorkspaceId, session: SessionId): Promise<readonly ConnectRecord[]>;
-  /** Of a pending one; an earlier flow is over, so that an answer to it is refused. */
-  begin(id: ConnectId, flow: Flow): Promise<Saved>;
-  /** The one time that a pending link may have its client registered anew; afterwards it is `conflict`. */
+  /** Begins an attempt of a pending record. It replaces an earlier attempt, so that an answer to that one is refused. */
+  begin(id: ConnectId, attempt: ConnectAttempt): Promise<Saved>;
+  /** A pending link may have its client registered anew once; after that it is `conflict`. */
   registerAnew(id: ConnectId): Promise<Saved>;
-  /** Ends the flow with this nonce, which only one caller can. */
+  /** Ends the attempt with this nonce. Only one caller gets `saved`. */
   take(id: ConnectId, nonce: string): Promise<Saved>;
-  /** Null takes it back. */
+  /** Null removes it. */
   storing(id: ConnectId, storing: Storing | null): Promise<Saved>;
-  /** From pending. A repeat is `saved`. */
+  /** Completes a pending record. A repeat is `saved`. */
   complete(id: ConnectId, at: Instant): Promise<Saved>;
-  /** From pending. Its calls have to be told. */
+  /** Fails a pending record. Its calls have to be told. */
   fail(id: ConnectId, error: ConnectError, at: Instant): Promise<Saved>;
-  /** It stays pending, and tells why it is. */
+  /** Stores the error of the last attempt; the record stays pending. */
   trouble(id: ConnectId, error: ConnectError): Promise<Saved>;
-  /** This call waits for it no more. A repeat changes nothing. */
+  /** Removes a call that was told. A repeat changes nothing. */
   resumed(id: ConnectId, waiting: WaitingCall): Promise<void>;
   /** Nothing is left to do for a record that is over and that no call waits for. */
   settled(id: ConnectId): Promise<void>;
-  /** Those that failed, or whose credential was about to be stored, before this instant, and that are not settled. */
+  /** Records that are not settled, and that before this instant failed or began to store a credential. */
   unsettled(before: Instant): AsyncIterable<ConnectId>;
 }
 
-/** Clients of ours that authorization servers have registered on our request, one per workspace and issuer. */
+/** The clients that authorization servers have registered for this service, one per workspace and issuer. */
 export interface ConnectClients {
-  find(workspace: WorkspaceId, issuer: string): Promise<Flow['client'] | null>;
-  /** The first one stays, and is answered to everybody. `secret` is stored where only this function can read it. */
+  find(workspace: WorkspaceId, issuer: string): Promise<ConnectAttempt['client'] | null>;
+  /** The first client stays, and every caller gets it. Only this function can read the stored `secret`. */
   save(
     workspace: WorkspaceId,
     issuer: string,
-    client: { readonly id: string; readonly auth: Flow['client']['auth']; readonly secret: string | null },
-  ): Promise<Flow['client']>;
+    client: { readonly id: string; readonly auth: ConnectAttempt['client']['auth']; readonly secret: string | null },
+  ): Promise<ConnectAttempt['client']>;
   /** The value of a client's secret. Throws `Fault` `secret_unavailable`. */
-  secretOf(client: Flow['client']): Promise<string | null>;
-  /** An authorization server does not know it any more: the next consent registers anew. */
+  secretOf(client: ConnectAttempt['client']): Promise<string | null>;
+  /** Forgets a client that its authorization server does not know: the next consent registers a new one. */
   forget(workspace: WorkspaceId, issuer: string, clientId: string): Promise<void>;
 }

@@ -1,14 +1,14 @@
-/** Ports of who is at the browser: the customer's identity provider, and the seals on what browsers carry for us. */
+/** Ports that identify a browser's user: the customer's identity provider, and the seals on what a browser carries. */
 import type { Granted } from '#core/ports/authorization-server.ts';
-import type { Flow } from '#core/ports/connect-records.ts';
+import type { ConnectAttempt } from '#core/ports/connect-records.ts';
 
-/** Who issued the tokens, and how they are refreshed there. */
-export interface Issued extends Pick<Flow, 'issuer' | 'tokenEndpoint' | 'scopes' | 'client'> {
-  /** Null for an identity provider, whose tokens are for their client. */
+/** The issuer of tokens, and how they are refreshed there. */
+export interface Issued extends Pick<ConnectAttempt, 'issuer' | 'tokenEndpoint' | 'scopes' | 'client'> {
+  /** Null for an identity provider: its tokens are for the client itself. */
   readonly resource: string | null;
 }
 
-/** What is kept of a login so that the user's organisation can be asked about them later. */
+/** The part of a login that is kept, so that the user's organisation can be asked about them later. */
 export interface Identity {
   readonly issued: Issued;
   /** Its access token is the ID token. */
@@ -19,14 +19,14 @@ export interface Identity {
 export interface LoggedIn {
   /** The value of the claim that equals a vault's `external_user_id`. */
   readonly user: string;
-  /** Null for a login that only says who somebody is. */
+  /** Null for a login that only identifies the user. */
   readonly identity: Identity | null;
 }
 
 export interface IdentityProvider {
   /**
-   * Where a browser logs in. `another`: also if somebody is logged in already. `keeps`: so that the identity can be kept
-   * and refreshed. Throws `Fault` `login_unavailable`.
+   * The URL at which a browser logs in. `another`: the provider asks also a user who is logged in already. `keeps`: the
+   * identity can be kept and refreshed. Throws `Fault` `login_unavailable`.
    */
   loginUrl(login: {
     readonly redirectUrl: string;
@@ -37,8 +37,8 @@ export interface IdentityProvider {
     readonly keeps: boolean;
   }): Promise<string>;
   /**
-   * Who the provider's answer says it is, once it is verified; null when the answer is not to be believed or says no.
-   * Throws `Fault` `login_unavailable`.
+   * The user that the provider's verified answer names; null when the answer cannot be verified or declines. Throws `Fault`
+   * `login_unavailable`.
    */
   loggedIn(answer: {
     /** The redirect URL as the browser came back to it, parameters included. */
@@ -50,11 +50,11 @@ export interface IdentityProvider {
   }): Promise<LoggedIn | null>;
 }
 
-/** Keyed hashes with a secret of the deployment: what we said is known again, and what nobody else can derive. */
+/** Keyed hashes with a secret of the deployment: only this service can make them, and it recognises its own. */
 export interface Seals {
   /** Base64url, 43 characters. A text sealed for one purpose is not sealed for another. */
   seal(purpose: SealPurpose, text: string): Promise<string>;
-  /** In constant time. */
+  /** Compares in constant time. */
   isSeal(purpose: SealPurpose, text: string, seal: string): Promise<boolean>;
 }
 
