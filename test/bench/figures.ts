@@ -32,6 +32,9 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
 
 export const now = () => performance.timeOrigin + performance.now();
 
+/** The column of what another program did on another machine. */
+const PEER = 'open peer';
+
 const TIME = /(\d+(?:\.\d+)?) ms(?: \/ \d+(?:\.\d+)? ms)?/;
 
 /**
@@ -41,7 +44,9 @@ const TIME = /(\d+(?:\.\d+)?) ms(?: \/ \d+(?:\.\d+)? ms)?/;
 export function withRatios(text: string, bareTurnMs: number): string {
   return text.replaceAll(/(?:^\|.*$\n?)+/gm, (lines) => {
     const [head = [], , ...rows] = lines.trimEnd().split('\n').map(cellsOf);
-    const compared = rows.map((row) => row.map((cell) => compare(cell, bareTurnMs)));
+    const compared = rows.map((row) =>
+      row.map((cell, column) => (head[column]?.startsWith(PEER) === true ? cell : compare(cell, bareTurnMs))),
+    );
     return `${table(head, compared)}${lines.endsWith('\n') ? '\n' : ''}`;
   });
 }
