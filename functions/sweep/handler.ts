@@ -4,7 +4,7 @@
  */
 import { later } from '#core/ports/instant.ts';
 import { sweepWorld } from '#aws/worlds/sweep.ts';
-import { endArrivals } from './end-arrivals.ts';
+import { endPendingCredentials } from './end-pending-credentials.ts';
 import { settleConsents } from './settle-consents.ts';
 import { sweep } from './sweep.ts';
 
@@ -16,6 +16,10 @@ const MIN_AGE_MS = 30_000;
 export async function handler(): Promise<void> {
   const now = world.stamp.now();
   const before = later(now, -MIN_AGE_MS);
-  const all = await Promise.allSettled([sweep(world, before), settleConsents(world, before), endArrivals(world, now)]);
+  const all = await Promise.allSettled([
+    sweep(world, before),
+    settleConsents(world, before),
+    endPendingCredentials(world, now),
+  ]);
   for (const one of all) if (one.status === 'rejected') throw one.reason;
 }

@@ -23,7 +23,7 @@ const UNSEAL = 'kms:Decrypt';
 /** Partitions of vaults, with their credentials. */
 const OF_VAULTS = '*#vlt_*';
 /** Of credentials that are being made. */
-const ARRIVALS = 'ARRIVING#*';
+const PENDING_CREDENTIALS = 'PENDING#*';
 
 /**
  * Vaults: the table of everything told of vaults, credentials, MCP servers and policies, and the two places of their
@@ -76,7 +76,10 @@ export class Vaults extends Construct {
   /** A user's consent, from the offer to the stored credential, whose secrets it writes and does not read. */
   grantConnect(connect: EntryFunction): void {
     this.#grantRows(connect, { actions: READ });
-    this.#grantRows(connect, { actions: WRITE, when: inPartitions([OF_VAULTS, ARRIVALS, 'CONNECT#*', '*#CLIENT#*']) });
+    this.#grantRows(connect, {
+      actions: WRITE,
+      when: inPartitions([OF_VAULTS, PENDING_CREDENTIALS, 'CONNECT#*', '*#CLIENT#*']),
+    });
     this.#grantPlaces(connect, WRITE_SECRETS, [SEAL]);
   }
 
@@ -87,7 +90,10 @@ export class Vaults extends Construct {
   grantSettle(sweep: EntryFunction): void {
     this.#grantRows(sweep, { actions: ['dynamodb:GetItem'] });
     this.#grantRows(sweep, { actions: ['dynamodb:Query'], when: inPartitions(['CONNECT#*']) });
-    this.#grantRows(sweep, { actions: ['dynamodb:UpdateItem'], when: inPartitions(['CONNECT#*', ARRIVALS]) });
+    this.#grantRows(sweep, {
+      actions: ['dynamodb:UpdateItem'],
+      when: inPartitions(['CONNECT#*', PENDING_CREDENTIALS]),
+    });
     sweep.receive({}, { actions: ['dynamodb:Query'], on: [`${this.table.tableArn}/index/list`] });
     this.#grantSecrets(sweep, ['secretsmanager:DeleteSecret']);
   }

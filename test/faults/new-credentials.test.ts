@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import Anthropic from '@anthropic-ai/sdk';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { sweepArrivals } from '#test/faults/sweep.ts';
+import { sweepPendingCredentials } from '#test/faults/sweep.ts';
 import { startService, type Service } from '#test/journeys/service.ts';
 
 const MINUTE = 60_000;
@@ -33,9 +33,9 @@ describe('the API killed while it creates a credential', () => {
     const killed = faults.killDuring({ function: 'api', of, call: 1, phase });
     await expect(vaults.credentials.create(id, { auth })).rejects.toMatchObject({ status: 500 });
     await killed;
-    await sweepArrivals(service, 0);
+    await sweepPendingCredentials(service, 0);
     expect(secretsOf(id)).toBe(left);
-    await sweepArrivals(service, 16 * MINUTE);
+    await sweepPendingCredentials(service, 16 * MINUTE);
     expect(secretsOf(id)).toBe(kept);
     expect((await vaults.credentials.list(id)).data).toHaveLength(kept);
   });

@@ -14,7 +14,7 @@ import { setting } from '#aws/settings.ts';
 import { createStamp } from '#aws/stamp.ts';
 import { serviceOf } from '#infra/local/lambda/environment.ts';
 import type { Service } from '#test/journeys/service.ts';
-import { endArrivals } from '../../functions/sweep/end-arrivals.ts';
+import { endPendingCredentials } from '../../functions/sweep/end-pending-credentials.ts';
 import { sweep } from '../../functions/sweep/sweep.ts';
 
 /** The sweep's settings, and clients' with its role's rights. */
@@ -61,14 +61,14 @@ export async function sweepNow(service: Service): Promise<void> {
 }
 
 /** As it will be done when this much time has passed. */
-export async function sweepArrivals(service: Service, afterMs: number): Promise<void> {
+export async function sweepPendingCredentials(service: Service, afterMs: number): Promise<void> {
   const { part, client } = asSweep(service);
   const dynamodb = new DynamoDBClient(client);
   const manager = new SecretsManagerClient(client);
-  const arriving = {
+  const pending = {
     credentials: createCredentialRecords(dynamodb, setting(part.environment, 'VAULT_TABLE')),
     secrets: createSecretsManagerWriter(manager, setting(part.environment, 'SECRETS_PREFIX')),
   };
-  await endArrivals({ arriving, journal: createJournal() }, later(createStamp().now(), afterMs));
+  await endPendingCredentials({ pending, journal: createJournal() }, later(createStamp().now(), afterMs));
   for (const each of [dynamodb, manager]) each.destroy();
 }

@@ -22,7 +22,7 @@ import {
   type Transacted,
   type Write,
 } from '#aws/table.ts';
-import { arrivalKey, forgotten } from '#aws/vault/credential-arrivals.dynamodb.ts';
+import { pendingKey, forgotten } from '#aws/vault/pending-credentials.dynamodb.ts';
 import { newCredentialRow, storedOf } from '#aws/vault/credential-row.ts';
 import { credentialKey, uniqueKey, vaultKey } from '#aws/vault/vault-row.ts';
 
@@ -42,7 +42,7 @@ export function createCredentialPlaces(dynamodb: DynamoDBClient, name: string): 
 
   return {
     async create(created, key, user) {
-      const transacted = await table.transact(arrival(table, { created, key, user }));
+      const transacted = await table.transact(creation(table, { created, key, user }));
       return transacted.status === 'saved' ? { status: 'created' } : notCreated(transacted, user);
     },
 
@@ -71,26 +71,26 @@ export function createCredentialPlaces(dynamodb: DynamoDBClient, name: string): 
   };
 }
 
-interface Arriving {
+interface Creating {
   readonly created: NewCredential;
   readonly key: string;
   readonly user: string | undefined;
 }
 
-function arrival(table: Table, arriving: Arriving): readonly Write[] {
-  const { created, key } = arriving;
+function creation(table: Table, creating: Creating): readonly Write[] {
+  const { created, key } = creating;
   const { workspace, credential } = created;
   const { id, vault_id: vault, auth } = credential;
   const unique = { ...uniqueKey(workspace, vault, key), credential: id, type: auth.type };
   return [
-    table.updating(vaultKey(workspace, vault), placeFor(arriving)),
+    table.updating(vaultKey(workspace, vault), placeFor(creating)),
     table.putting(unique, { when: [IS_NEW] }),
     table.putting(newCredentialRow(created, key), { when: [IS_NEW] }),
-    table.updating(arrivalKey({ workspace, vault, credential: id }), forgotten(credential.created_at)),
+    table.updating(pendingKey({ workspace, vault, credential: id }), forgotten(credential.created_at)),
   ];
 }
 
-function placeFor({ created: { workspace }, user }: Arriving): Change {
+function placeFor({ created: { workspace }, user }: Creating): Change {
   const isOurs = 'workspace = :workspace';
   const hasRoom = 'attribute_not_exists(active) OR active < :max';
   // A row without the column was never replaced: it names the user that it named when it was read.
@@ -102,7 +102,7 @@ function placeFor({ created: { workspace }, user }: Arriving): Change {
   };
 }
 
-/** Which of the conditions of `arrival` did not hold. */
+/** Which of the conditions of `creation` did not hold. */
 function notCreated({ lost }: Extract<Transacted, { status: 'conflict' }>, user: string | undefined): Created {
   const [place = null, unique = null] = lost;
   if (place !== null && !isOpenTo(user, place.row)) return { status: 'closed' };

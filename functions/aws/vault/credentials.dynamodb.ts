@@ -2,7 +2,7 @@
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { CredentialRecords } from '#core/ports/vault-records.ts';
 import { createTable } from '#aws/table.ts';
-import { createCredentialArrivals } from '#aws/vault/credential-arrivals.dynamodb.ts';
+import { createPendingCredentials } from '#aws/vault/pending-credentials.dynamodb.ts';
 import { createCredentialPlaces } from '#aws/vault/credential-places.dynamodb.ts';
 import { columnsOf } from '#aws/vault/credential-row.ts';
 import { createCredentialSearch } from '#aws/vault/credential-search.dynamodb.ts';
@@ -13,7 +13,7 @@ export function createCredentialRecords(dynamodb: DynamoDBClient, name: string):
   return {
     ...createCredentialSearch(dynamodb, name),
     ...createCredentialPlaces(dynamodb, name),
-    ...createCredentialArrivals(dynamodb, name),
+    ...createPendingCredentials(dynamodb, name),
 
     async replace(stored) {
       const { workspace, credential, version } = stored;

@@ -24,8 +24,8 @@ export function sweepWorld(env: Env) {
   return {
     ...sending,
     connecting,
-    arriving: { credentials: connecting.credentials, secrets: createSecretRemover(env) },
+    pending: { credentials: connecting.credentials, secrets: createSecretRemover(env) },
     runningSince: (instant) => runningSince(dynamodb, table, instant),
     journal: createJournal(),
-  } satisfies SweepWorld & Record<'connecting' | 'arriving', unknown>;
+  } satisfies SweepWorld & Record<'connecting' | 'pending', unknown>;
 }

@@ -87,10 +87,10 @@ export interface Match {
 }
 
 /**
- * New credentials on their way. Their secrets are written before there is a row that points at them: what was announced
- * and has not come tells where a process that died in between left some.
+ * Pending credentials: announced, and not yet created. The secrets of a credential are written before the row that points
+ * at them, so an announcement that no creation follows tells where a process that died in between left secrets.
  */
-export interface Arrivals {
+export interface PendingCredentials {
   /** Before the first secret of a new credential is written. Each is announced once. */
   announce(place: CredentialPlace, at: Instant): Promise<void>;
   /** Announced before this instant, and neither created nor forgotten. */
@@ -99,7 +99,7 @@ export interface Arrivals {
   forget(place: CredentialPlace, at: Instant): Promise<void>;
 }
 
-export interface CredentialRecords extends Arrivals {
+export interface CredentialRecords extends PendingCredentials {
   /**
    * The row, its key, the vault's count, and its announcement is forgotten: all or nothing. `key` is what must be unique
    * in the vault: the server's canonical URL, or the variable's name. With `user`, only in a vault that still names this

@@ -3,7 +3,7 @@ import { Fault } from '#core/ports/errors.ts';
 import { createConnectApp } from '../../../functions/connect/app.ts';
 import type { ConnectWorld } from '../../../functions/connect/connect-world.ts';
 import { newToken } from '#aws/stamp.ts';
-import { endArrivals } from '../../../functions/sweep/end-arrivals.ts';
+import { endPendingCredentials } from '../../../functions/sweep/end-pending-credentials.ts';
 import { createBrowser } from './browser.ts';
 import { BASE_URL, startFlow, waitingCall, WORKSPACE, type Flow } from './flow.ts';
 
@@ -161,7 +161,7 @@ function timesOf(steps: readonly Step[]) {
 /** Of secrets that were written, none is left that no credential points at, once the sweep has been there. */
 async function expectNoOrphan({ clock, world, secrets }: Flow): Promise<void> {
   clock.now += AN_HOUR;
-  await endArrivals({ arriving: { ...world, secrets: secrets.writer }, journal }, world.stamp.now());
+  await endPendingCredentials({ pending: { ...world, secrets: secrets.writer }, journal }, world.stamp.now());
   expect(new Set([...secrets.values.keys()].map((name) => name.split('/')[0])).size).toBe(1);
   secrets.values.clear();
 }

@@ -145,7 +145,7 @@ describe.each(OAuthTokens.options)('who is granted vaults with OAuth tokens in %
   });
 
   test('who makes credentials announces them, and the sweep ends what is announced', () => {
-    const able = (action: string) => GRANTS.filter((grant) => may(grant, action, names.table, 'ARRIVING#vcrd_1'));
+    const able = (action: string) => GRANTS.filter((grant) => may(grant, action, names.table, 'PENDING#vcrd_1'));
     expect(able('dynamodb:PutItem')).toEqual(['grantManage', 'grantConnect']);
     expect(able('dynamodb:UpdateItem')).toEqual(['grantManage', 'grantConnect', 'grantSettle']);
     expect(may('grantSettle', 'dynamodb:Query', `${names.table}/index/list`)).toBe(true);

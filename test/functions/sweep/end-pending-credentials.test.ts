@@ -10,7 +10,7 @@ import { createVaultRecords } from '#aws/vault/vaults.dynamodb.ts';
 import { aCredential, AT, aVault, placeOf, SERVER, WORKSPACE } from '#test/ports/vaults.fixture.ts';
 import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
 import { createMemorySecrets } from '#test/ports/secrets.memory.ts';
-import { endArrivals } from '../../../functions/sweep/end-arrivals.ts';
+import { endPendingCredentials } from '../../../functions/sweep/end-pending-credentials.ts';
 
 const MINUTE = 60_000;
 const STEPS = ['credentials.announce', 'secrets.write', 'credentials.create'] as const;
@@ -42,8 +42,8 @@ describe('the sweep over credentials that are being made', () => {
       warn: () => undefined,
       error: (_message: string, { credential = '' }) => void told.push(credential),
     };
-    const sweep = (minutes: number, arriving: typeof world = world) =>
-      endArrivals({ arriving, journal: { logger } }, later(AT, minutes * MINUTE));
+    const sweep = (minutes: number, pending: typeof world = world) =>
+      endPendingCredentials({ pending, journal: { logger } }, later(AT, minutes * MINUTE));
     return { world, vault: vault.id, place: newPlace(vault.id), sweep, told };
   }
   type World = Awaited<ReturnType<typeof given>>['world'];

@@ -1,22 +1,25 @@
 /** Removes the secrets of credentials whose creation died before there was a row for them. */
 import type { Instant } from '#contract/ids.ts';
 import { errorClass } from '#core/ports/errors.ts';
-import { endArrival, overdueAt, type ArrivalWorld } from '#core/vault/end-arrival.ts';
+import { endPendingCredential, overdueAt, type PendingCredentialWorld } from '#core/vault/end-pending-credential.ts';
 
 type Logged = (message: string, fields: Readonly<Record<string, string>>) => void;
 
-export interface ArrivalsWorld {
-  readonly arriving: ArrivalWorld;
+export interface PendingCredentialsWorld {
+  readonly pending: PendingCredentialWorld;
   readonly journal: { readonly logger: { readonly warn: Logged; readonly error: Logged } };
 }
 
 /** One after the other: only a function that died, or a refused creation, leaves one. */
-export async function endArrivals({ arriving, journal: { logger } }: ArrivalsWorld, now: Instant): Promise<void> {
-  for await (const place of arriving.credentials.overdue(overdueAt(now))) {
+export async function endPendingCredentials(
+  { pending, journal: { logger } }: PendingCredentialsWorld,
+  now: Instant,
+): Promise<void> {
+  for await (const place of pending.credentials.overdue(overdueAt(now))) {
     const { credential } = place;
     try {
-      await endArrival(arriving, place, now);
-      logger.warn('sweep', { credential, outcome: 'arrival_ended' });
+      await endPendingCredential(pending, place, now);
+      logger.warn('sweep', { credential, outcome: 'pending_credential_ended' });
     } catch (error) {
       // One credential's trouble must not keep the others' secrets; the next sweep tries it again.
       logger.error('sweep', { credential, error_class: errorClass(error) });

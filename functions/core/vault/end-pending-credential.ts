@@ -2,10 +2,10 @@
 import { later } from '#core/ports/instant.ts';
 import type { Instant } from '#contract/ids.ts';
 import type { SecretWriter } from '#core/ports/secrets.ts';
-import type { Arrivals, CredentialPlace, CredentialRecords } from '#core/ports/vault-records.ts';
+import type { PendingCredentials, CredentialPlace, CredentialRecords } from '#core/ports/vault-records.ts';
 
-export interface ArrivalWorld {
-  readonly credentials: Pick<Arrivals, 'overdue' | 'forget'> & Pick<CredentialRecords, 'find'>;
+export interface PendingCredentialWorld {
+  readonly credentials: Pick<PendingCredentials, 'overdue' | 'forget'> & Pick<CredentialRecords, 'find'>;
   readonly secrets: Pick<SecretWriter, 'remove'>;
 }
 
@@ -17,7 +17,11 @@ export function overdueAt(now: Instant): Instant {
 }
 
 /** The secrets before the announcement, for it is what a repeat goes on from. */
-export async function endArrival(world: ArrivalWorld, place: CredentialPlace, now: Instant): Promise<void> {
+export async function endPendingCredential(
+  world: PendingCredentialWorld,
+  place: CredentialPlace,
+  now: Instant,
+): Promise<void> {
   const { credentials, secrets } = world;
   // The list may be older than the row, whose coming took it out of there.
   if ((await credentials.find(place)) === null) await secrets.remove(place);
