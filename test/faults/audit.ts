@@ -3,8 +3,8 @@ import { createHash } from 'node:crypto';
 import { expect } from 'vitest';
 import { AuditRecord, type AuditEntry } from '#contract/audit.ts';
 import type { Service } from '#test/journeys/service.ts';
-import { readService } from '../../functions/audit-verify/read-export.ts';
-import { verdictOf, verifyExport } from '../../functions/audit-verify/verify-export.ts';
+import { readService } from '../../infra/cli/audit-verify/read-export.ts';
+import { verdictOf, verifyExport } from '../../infra/cli/audit-verify/verify-export.ts';
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startService, type Service } from '#test/journeys/service.ts';
 
-const VERIFIER = join(import.meta.dirname, '../../functions/audit-verify/main.ts');
+const VERIFIER = join(import.meta.dirname, '../../infra/cli/audit-verify/main.ts');
 
 describe('policies, in the deployed bundles and with the deployed roles', () => {
   let service: Service;

@@ -10,7 +10,7 @@ import { policiesOf, policyOf } from '#test/functions/core/policy/facts.ts';
 import { startFx } from '#test/mcp/fx.ts';
 import { fxSession } from '#test/mcp/proxy-sessions.ts';
 import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
-import { verdictOf, verifyExport } from '../../functions/audit-verify/verify-export.ts';
+import { verdictOf, verifyExport } from '../../infra/cli/audit-verify/verify-export.ts';
 
 const WORKSPACE = WorkspaceId.parse('wrkspc_audited');
 const CALLS = Array.from({ length: 100 }, (_, index) => ({ session: String(index % 9), call: String(index) }));

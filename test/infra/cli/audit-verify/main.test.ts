@@ -9,7 +9,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import type { AuditRecord } from '#contract/audit.ts';
 import { chainOfRecords } from '#test/functions/core/audit/records.ts';
 
-const MAIN = join(import.meta.dirname, '../../../functions/audit-verify/main.ts');
+const MAIN = join(import.meta.dirname, '../../../../infra/cli/audit-verify/main.ts');
 const dir = mkdtempSync(join(tmpdir(), 'brainstem-audit-'));
 afterAll(() => rmSync(dir, { recursive: true }));
 
