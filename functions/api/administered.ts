@@ -20,7 +20,7 @@ export async function administered<Done>(
   return result ?? absent(call, target);
 }
 
-/** Not found; that it is somebody else's, only they are told. */
+/** Not found, also when it belongs to another workspace. */
 export async function absent(call: VaultCall, target: Target): Promise<RequestRefusal> {
   await recordForeign(call.world, administrationOf(call, target));
   return notFound(target.needs);

@@ -1,5 +1,5 @@
 /**
- * Operations of the contract that nobody has built. They answer 404 and say so, never a wrong success. A literal
+ * Operations of the contract that are not built. They answer 404 and say so, never a wrong success. A literal
  * segment stands before the parameter it could be taken for.
  */
 export const NOT_YET = [

@@ -80,7 +80,7 @@ export function operation<
   };
 }
 
-/** `name` is the field that holds the id; another workspace's record is told apart from none by nobody. */
+/** `name` is the field that holds the id; the reply does not tell another workspace's record from none. */
 export function notFound(name: string): RequestRefusal {
   return refuse('not_found_error', `${name}: there is no such ${name.replace(/_id$/, '').replaceAll('_', ' ')}`);
 }

@@ -6,7 +6,7 @@ import { AwsClient } from 'aws4fetch';
 import { roleCredentials, serviceEndpoint, setting, type Env } from '#aws/settings.ts';
 
 export interface Invocation {
-  /** `Event`: it is accepted, and nobody waits for it. */
+  /** `Event`: Lambda accepts it, and the caller does not wait for its result. */
   readonly type: 'Event' | 'RequestResponse';
   readonly input: object;
   /** Ends the wait for the answer. */

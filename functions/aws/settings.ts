@@ -54,7 +54,7 @@ export function roleCredentials(env: Env): RoleCredentials {
   };
 }
 
-/** A malformed one stops the function: an entry that was left out could be the one that somebody relies on. */
+/** A malformed one stops the function: an entry that was left out could be the one that protects something. */
 export function jsonSetting<Schema extends z.ZodType>(env: Env, name: string, schema: Schema): z.infer<Schema> {
   try {
     return schema.parse(JSON.parse(setting(env, name)));

@@ -13,7 +13,7 @@ export async function login(exchange: Exchange): Promise<Reply> {
   const { connect, visitor, identity } = finished;
   note({ connect });
   const record = await world.connects.find(connect);
-  // The link's own page says that it is over, or for somebody else.
+  // The link's own page says that it is over, or for another user.
   const kept = record?.user === visitor.user ? await keepIdentity(world, record, identity) : null;
   return kept === null ? { redirect: linkUrl(world.baseUrl, { id: connect }) } : takenReply(exchange, kept);
 }
@@ -69,7 +69,7 @@ function takenReply({ world, requestId, note }: Exchange, taken: Taken): Reply {
   }
 }
 
-/** Whoever made the link finds out what became of it by its id. */
+/** The program that made the link finds out by its id what became of it. */
 function withConnect(returnUrl: string, id: string): string {
   const url = new URL(returnUrl);
   url.searchParams.set('connect_id', id);

@@ -41,7 +41,7 @@ export async function startLogin(
   return { redirect: url };
 }
 
-/** Somebody who has agreed that their identity is kept, and has signed in for it. */
+/** A user who has agreed that their identity is kept, and has signed in for it. */
 export interface Kept {
   readonly connect: ConnectId;
   readonly visitor: Visitor;

@@ -7,7 +7,7 @@ import { ApiKeyId, WorkspaceId, type Instant } from '#contract/ids.ts';
 import { errorClass } from '#core/ports/errors.ts';
 import type { ApiKeys } from '#core/ports/records.ts';
 
-/** The workspace of a deployment that nobody divided. */
+/** The workspace of a deployment that is not divided into several. */
 const DEFAULT_WORKSPACE = WorkspaceId.parse('wrkspc_default');
 
 /** Never changes: another physical id would make CloudFormation replace the resource. */

@@ -14,7 +14,7 @@ export function createSink(writable: Writable): Sink {
   const gone = new AbortController();
   const leave = () => gone.abort();
   writable.on('close', leave);
-  // Writing to a client that has left is an error of the stream; it ends the loop and is nobody's fault.
+  // Writing to a client that has left is an error of the stream; it ends the loop and is not reported.
   writable.on('error', leave);
   return {
     isOpen: () => !gone.signal.aborted,

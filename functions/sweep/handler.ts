@@ -10,7 +10,7 @@ import { sweep } from './sweep.ts';
 
 const world = sweepWorld(process.env);
 
-/** Younger runs are still being started by whoever began them, and younger consents finished. */
+/** The functions that began younger runs and consents may still be at work on them. */
 const MIN_AGE_MS = 30_000;
 
 export async function handler(): Promise<void> {

@@ -10,7 +10,7 @@ const PARALLEL_REPAIRS = 20;
 
 export async function sweep(world: SweepWorld, before: Instant): Promise<void> {
   const keys = world.runningSince(before);
-  // All take from the same generator, so whoever is done takes the next key.
+  // All take from the same generator, so a repair that is done takes the next key.
   const repairing = await Promise.allSettled(Array.from({ length: PARALLEL_REPAIRS }, () => repairEach(world, keys)));
   // A listing that broke off fails the invocation, but only after the repairs that had begun.
   for (const one of repairing) if (one.status === 'rejected') throw one.reason;

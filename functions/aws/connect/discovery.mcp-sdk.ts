@@ -84,7 +84,7 @@ function isFor(url: string, resource: string): boolean {
   return URL.canParse(resource) && checkResourceAllowed({ requestedResource: url, configuredResource: resource });
 }
 
-/** The browser is sent to the first, so it is judged although nobody here asks it. */
+/** The browser is sent to the first, so it is judged although this function never asks it. */
 function insecure(server: AuthorizationServerMetadata, allow: AllowedHosts): ConnectTrouble | null {
   const { authorization_endpoint, token_endpoint, registration_endpoint } = server;
   for (const endpoint of [authorization_endpoint, token_endpoint, registration_endpoint]) {

@@ -44,7 +44,7 @@ async function send(place: { address: string; token: string }, parcel: Parcel): 
   answer.value.resume();
   const { statusCode = 0 } = answer.value;
   if (statusCode === 200) return { status: 'delivered' };
-  // 401: the address is somebody else's by now. 503: it is stopping. Both are found out by the call itself.
+  // 401: another sandbox has the address by now. 503: it is stopping. Both are found out by the call itself.
   return { status: statusCode === 401 || statusCode === 503 ? 'interrupted' : 'refused' };
 }
 

@@ -62,7 +62,7 @@ function give(
   outgoing.on('response', (incoming) => {
     incoming.resume();
     const { statusCode = 0 } = incoming;
-    // 401: the address is somebody else's by now. 503: it is stopping. Both are found out by the call itself.
+    // 401: another sandbox has the address by now. 503: it is stopping. Both are found out by the call itself.
     const isGone = statusCode === 401 || statusCode === 503;
     resolve(statusCode === 200 ? 'kept' : isGone ? 'interrupted' : 'refused');
   });
@@ -118,7 +118,7 @@ async function collect(incoming: IncomingMessage): Promise<Buffer | null> {
 /** The sandbox is where generated code runs: what it says is parsed like any stranger's word. */
 function replyOf(incoming: IncomingMessage, body: Buffer | null): SandboxReply {
   if (body === null) return { status: 'interrupted' };
-  // 503: it is stopping. 401: the address belongs to somebody else's sandbox by now.
+  // 503: it is stopping. 401: the address belongs to another sandbox by now.
   if (incoming.statusCode === 503 || incoming.statusCode === 401) return { status: 'unreachable' };
   if (incoming.statusCode === 425) return awaited(json(body));
   if (incoming.statusCode !== 200) {

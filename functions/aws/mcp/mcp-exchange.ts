@@ -9,9 +9,9 @@ import { type GuardedFetch, type GuardedInit, OutboundError } from '#core/ports/
 const OUTBOUND_HEADERS =
   /^(?:accept|authorization|content-type|last-event-id|mcp-(?:session-id|protocol-version|method|name|param-.+))$/;
 
-/** What of a body is kept, for the log and for whoever tries a credential. */
+/** What of a body is kept, for the log and for the validation of a credential. */
 const MAX_HEAD_CHARS = 2000;
-/** After an answer has ended, somebody reads it within this time, or it was no answer. */
+/** The SDK reads an answer within this time after its end, or it was no answer. */
 const READ_WITHIN_MS = 250;
 
 /** How one request of the exchange went. */

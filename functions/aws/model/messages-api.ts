@@ -1,5 +1,5 @@
 /**
- * The Messages API as the model port, whoever serves it: the request, the stream, the answer and the faults. A provider
+ * The Messages API as the model port, the same for every provider: the request, the stream, the answer and the faults. A provider
  * brings its client, which the SDK makes from one import each: its root would bring the whole API surface, 300 KB.
  */
 import type { ClientOptions } from '@anthropic-ai/sdk/client';

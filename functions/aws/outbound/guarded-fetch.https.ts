@@ -15,7 +15,7 @@ import {
 
 /** What a body cannot be given to, by the Fetch standard. */
 const WITHOUT_BODY: readonly number[] = [204, 205, 304];
-/** True of the bytes as they came, and not of the body that is handed over; cookies are nobody's. */
+/** They describe the bytes as they came, and not the body that is handed over; cookies are not kept. */
 const NOT_HANDED_OVER: readonly string[] = ['content-encoding', 'content-length', 'transfer-encoding', 'set-cookie'];
 
 /** `limits` hold for each request, its redirects and its body together. */
@@ -101,7 +101,7 @@ function respond(answered: FinalAnswer, { maxBytes, deadline, signal }: Reading)
   return response;
 }
 
-/** A body that nobody reads is closed by the deadline. */
+/** The deadline closes a body that is not read. */
 function streamOf(
   chunks: AsyncGenerator<Uint8Array>,
   { close, signal }: { readonly close: () => void; readonly signal: AbortSignal | undefined },
@@ -121,7 +121,7 @@ function streamOf(
       },
       cancel: close,
     },
-    // Nothing is read before somebody asks.
+    // Nothing is read before the caller asks.
     { highWaterMark: 0 },
   );
 }

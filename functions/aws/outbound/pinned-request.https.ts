@@ -61,7 +61,7 @@ function send({ destination, addresses, request, deadline, idleMs }: PinnedReque
     method: request.method,
     headers: { 'accept-encoding': 'gzip, br', ...request.headers, host: url.port === '' ? host : `${host}:${port}` },
     lookup: answering(addresses),
-    // An agent would hand out connections that were judged for somebody else, and follow the environment's proxies.
+    // An agent would hand out connections that were judged for another caller, and follow the environment's proxies.
     agent: false,
     rejectUnauthorized: true,
     timeout: idleMs,
@@ -98,7 +98,7 @@ function decoded(incoming: IncomingMessage, host: string): Readable {
       return incoming;
     case 'gzip':
     case 'x-gzip':
-      // Whoever reads the last stream gets its error; here nobody is left to be told.
+      // The reader of the last stream gets the error, so it is not told here.
       return pipeline(incoming, createGunzip(), () => {});
     case 'br':
       return pipeline(incoming, createBrotliDecompress(), () => {});

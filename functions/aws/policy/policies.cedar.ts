@@ -1,6 +1,6 @@
 /**
  * Policies judged by Cedar, in process. The text is parsed once per version; whether a newer version is in force is asked
- * every few seconds, and while nobody can say, everything is denied.
+ * every few seconds, and while that cannot be read, everything is denied.
  */
 import type * as Cedar from '@cedar-policy/cedar-wasm/nodejs';
 import type { WorkspaceId } from '#contract/ids.ts';
@@ -31,7 +31,7 @@ interface CompiledSet extends JudgingSet {
   readonly cedar: typeof Cedar;
   /** From Cedar's numbers to the policies' own names. */
   readonly names: ReadonlyMap<string, string>;
-  /** Where the set that knows no arguments is prepared: for whoever lists tools, and not for whoever calls one. */
+  /** Where the set that knows no arguments is prepared: for lists of tools, and not for calls. */
   readonly visibleSlot: () => string;
 }
 
@@ -114,7 +114,7 @@ function ask({ cedar, names }: CompiledSet, slot: () => string, request: CedarRe
       .toSorted((one, other) => (one.id < other.id ? -1 : 1));
     return { status: 'judged', decision, reason: diagnostics.reason.map(named).toSorted(), errors };
   } catch {
-    // Cedar throws for text that is none, among other things; whatever it was, nobody has judged the call.
+    // Cedar throws for text that is none, among other things; after any of them, the call is not judged.
     return UNJUDGED;
   }
 }
@@ -133,7 +133,7 @@ function compile(cedar: typeof Cedar, pointer: PolicyPointer, text: string): Com
   const byDefault = { ...DEFAULT_PERMIT, cedarId: `policy${read.policies.length}` };
   const policies = pointer.default === 'permit' ? [...read.policies, byDefault] : read.policies;
   // The text as a whole is read ten times as fast as its policies one by one. It is kept under what it says, so that
-  // whoever decides by an older version is not given a newer one halfway.
+  // a decision by an older version is not given a newer one halfway.
   prepare(cedar, hash, pointer.default === 'permit' ? `${text}\n${DEFAULT_PERMIT_TEXT}` : text);
   let isRelaxed = false;
   return {

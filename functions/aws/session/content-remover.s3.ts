@@ -2,7 +2,7 @@
 import { DeleteObjectsCommand, ListObjectsV2Command, type S3Client } from '@aws-sdk/client-s3';
 import { Fault } from '#core/ports/errors.ts';
 
-/** For the only one that deletes content: whoever removes a whole session. A repeat changes nothing. */
+/** For the removal of a whole session, which alone deletes content. A repeat changes nothing. */
 export interface ContentRemover {
   /** Removes every object whose key begins with the prefix, whether or not an item names it. */
   removeAll(prefix: string): Promise<void>;

@@ -9,7 +9,7 @@ import { createKmsReader, createKmsWriter } from '#aws/vault/secrets.kms.ts';
 import { createSecretsManagerReader, createSecretsManagerWriter } from '#aws/vault/secrets.secrets-manager.ts';
 import { setting, type Env } from '#aws/settings.ts';
 
-/** Whoever waits for a secret has a user waiting. */
+/** A caller that waits for a secret lets a user wait. */
 const PATIENTLY = { requestHandler: { connectionTimeout: 1000, requestTimeout: 4000 }, maxAttempts: 3 };
 
 export function createSecretWriter(env: Env): SecretWriter {

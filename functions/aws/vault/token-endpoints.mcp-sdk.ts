@@ -58,7 +58,7 @@ export function createTokenEndpoints({ fetch, allow, nowMs }: TokenEndpointsOpti
 
 /**
  * The first that is this issuer's, or why there is none. An error page, in whatever format, is none, and some hosts have
- * one answer for all of their issuers. RFC 8414 §3.3: whoever answers for another one could take what is meant for it.
+ * one answer for all of their issuers. RFC 8414 §3.3: a server that answers for another issuer could take what is meant for that one.
  */
 async function metadataOf(fetch: FetchLike, issuer: string): Promise<z.infer<typeof Metadata> | string> {
   let isOfAnother = false;

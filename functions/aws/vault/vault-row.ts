@@ -35,7 +35,7 @@ export function uniqueKey(workspace: string, vault: string, key: string): Key {
   return { pk: partitionOf(workspace, vault), sk: `${KEY_PREFIX}${sha256(key)}` };
 }
 
-/** All that a replacement changes. Whom it names, or '', is in a column too, for conditions cannot look into a body. */
+/** All that a replacement changes. The user that it names, or '', is in a column too, for conditions cannot look into a body. */
 export function vaultColumns(vault: Vault) {
   return { body: JSON.stringify(vault), namedUser: namedUser(vault) ?? '' };
 }

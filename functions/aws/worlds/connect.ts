@@ -22,7 +22,7 @@ import { settleWorld } from '#aws/worlds/connecting.ts';
 import { sendingWorld } from '#aws/worlds/sending.ts';
 import { sessionTables } from '#aws/worlds/sessions.ts';
 
-/** Somebody waits at a browser, and API Gateway gives up after 29 seconds; a page asks several times. */
+/** A user waits at a browser, and API Gateway gives up after 29 seconds; a page asks several times. */
 const LIMITS: FetchLimits = { maxBytes: 1_000_000, totalMs: 6000, idleMs: 4000, maxRedirects: 3 };
 
 export function connectWorld(env: Env) {

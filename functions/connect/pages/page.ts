@@ -41,7 +41,7 @@ const PAGE_HEADERS: Readonly<Record<string, string>> = {
   'strict-transport-security': 'max-age=31536000',
 };
 
-/** Its hash is of every character, so nobody may indent it. */
+/** Its hash is of every character, so it must not be indented. */
 const STYLE_ELEMENT = raw(`<style>${STYLE}</style>`);
 
 export async function respondPage(appName: string, { status, title, body, leadsTo }: Page): Promise<Response> {
