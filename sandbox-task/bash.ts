@@ -22,7 +22,7 @@ export interface ToolResult {
 export type RunTool = (call: ToolCall, signal: AbortSignal) => Promise<ToolResult>;
 
 /** The SDK's `bash`: throws for an exit status other than 0 and when its shell is lost (timeout, abort, `exit`). */
-export type SdkBash = (input: Readonly<Record<string, unknown>>, signal: AbortSignal) => Promise<string>;
+type SdkBash = (input: Readonly<Record<string, unknown>>, signal: AbortSignal) => Promise<string>;
 
 const BashInput = z.looseObject({
   command: z.string().nullish(),

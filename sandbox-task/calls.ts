@@ -3,9 +3,7 @@ import type { ExecuteRequest, ExecuteResponse } from '../functions/contract/hand
 import type { FinishedCalls, Outcome } from './finished-calls.ts';
 import type { Tools } from './tools.ts';
 
-export type Answer =
-  | { readonly status: 'answered'; readonly response: ExecuteResponse }
-  | { readonly status: 'mismatch' };
+type Answer = { readonly status: 'answered'; readonly response: ExecuteResponse } | { readonly status: 'mismatch' };
 
 /**
  * Calls by their id. A repeat of an id joins the running call or replays its outcome; the tool runs once, also when

@@ -1,10 +1,10 @@
-export interface IdleWatch {
+interface IdleWatch {
   /** Starts the waiting anew. */
   touch(): void;
   close(): void;
 }
 
-export interface IdleOptions {
+interface IdleOptions {
   readonly idleMs: number;
   readonly isBusy: () => boolean;
   readonly onIdle: () => void;

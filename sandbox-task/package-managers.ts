@@ -9,7 +9,7 @@ export type RunProgram = (
   environment?: Readonly<Record<string, string>>,
 ) => Promise<void>;
 
-export interface Installation {
+interface Installation {
   readonly names: readonly string[];
   readonly sources: PackageSources;
   /** The manager's own folder among the packages. */

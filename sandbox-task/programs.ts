@@ -27,7 +27,7 @@ export class ProgramFailure extends Error {
   }
 }
 
-export interface ProgramsOptions {
+interface ProgramsOptions {
   readonly packages: PackagePaths;
   readonly workDir: string;
   readonly signal: AbortSignal;

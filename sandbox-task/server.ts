@@ -13,7 +13,7 @@ import { awaitingResults, takeResult } from './results.ts';
 /** An archive of packages is the longest request; `execute` itself ends before that. */
 const REQUEST_TIMEOUT_MS = 900_000;
 
-export interface SandboxServerOptions {
+interface SandboxServerOptions {
   readonly tokenSha256: string;
   readonly calls: Calls;
   readonly packages: Packages;

@@ -137,6 +137,30 @@ const allowed = (target: string, may: readonly string[]) =>
   may.some((prefix) => target === prefix || target.startsWith(prefix));
 const told = (broken: readonly Import[]) => broken.map(({ file, target }) => `${file} imports ${target}`);
 
+/** Files whose exports are for Lambda, for CDK apps or for a bundle, and schemas, which describe the wire as a whole. */
+const EXPORTS_OUTWARD =
+  /handler\.ts$|^functions\/(harness|contract)\/|credentials\.lambda\.ts$|^infra\/(brainstem\.ts|constructs\/)/;
+
+function exportsOf(file: string): readonly string[] {
+  const declared = readFileSync(join(ROOT, file), 'utf8').matchAll(
+    /^export (?:async )?(?:const|function\*?|interface|type|class) (\w+)/gm,
+  );
+  return [...declared].map(([, name = '']) => name);
+}
+
+/** `<file> <name>` for each name; `<file> *` where all of a file may be used. */
+function namesImportedBy(file: string): readonly string[] {
+  const text = readFileSync(join(ROOT, file), 'utf8');
+  const named = text.matchAll(/^import (?:type )?\{([^}]*)\} from '([^']+)'/gm);
+  const whole = text.matchAll(/^import \* as \w+ from '([^']+)'|\bimport\('([^']+)'\)|new URL\('([^']+\.ts)'/gm);
+  return [
+    ...[...named].flatMap(([, names = '', specifier = '']) =>
+      names.split(',').map((name) => `${resolve(file, specifier)} ${(/^(?:type )?(\w+)/.exec(name.trim()) ?? [])[1]}`),
+    ),
+    ...[...whole].map(([, space, lazy, url]) => `${resolve(file, space ?? lazy ?? url ?? '')} *`),
+  ];
+}
+
 describe('the architecture', () => {
   it.each(TABLE)('lets $from import only what the table allows', ({ from, may }) => {
     const mine = IMPORTS.filter(({ file }) => file.startsWith(from));
@@ -212,6 +236,17 @@ describe('the architecture', () => {
       /isLocal|NODE_ENV|localhost|127\.0\.0\.1|LOCAL_/.test(readFileSync(join(ROOT, file), 'utf8')),
     );
     expect(local).toEqual([]);
+  });
+
+  it('exports only what another file imports', () => {
+    const importing = [...SOURCES, ...globSync('test/**/*.ts', { cwd: ROOT })];
+    const imported = new Set(importing.flatMap(namesImportedBy));
+    const unused = SOURCES.filter((file) => !EXPORTS_OUTWARD.test(file)).flatMap((file) =>
+      exportsOf(file)
+        .map((name) => `${file} ${name}`)
+        .filter((exported) => !imported.has(exported) && !imported.has(`${file} *`)),
+    );
+    expect(unused).toEqual([]);
   });
 
   it('names files in kebab-case, an adapter as port.technology', () => {

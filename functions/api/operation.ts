@@ -5,7 +5,7 @@ import { parseBody, parseQuery } from '#core/requests/parse.ts';
 import { isRefusal, refuse, type RequestRefusal } from '#core/ports/refusal.ts';
 import type { ApiWorld } from './api-world.ts';
 
-export type Method = 'GET' | 'POST' | 'DELETE';
+type Method = 'GET' | 'POST' | 'DELETE';
 
 /** Fields for the request's canonical line: ids, counts and names. */
 export type Note = (fields: Readonly<Record<string, string | number>>) => void;
@@ -25,7 +25,7 @@ export interface Call<Params, Query, Body> extends Caller {
   readonly body: Body;
 }
 
-export interface RawCall extends Caller {
+interface RawCall extends Caller {
   readonly params: Readonly<Record<string, string>>;
   readonly query: URLSearchParams;
   readonly text: string;

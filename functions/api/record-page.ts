@@ -37,7 +37,7 @@ export function listRequest(list: List, query: Query, workspace: WorkspaceId): L
   return { ...start, beyond: { createdAt: cursor.at, id: cursor.id }, direction: cursor.direction };
 }
 
-export interface RecordPage<View> {
+interface RecordPage<View> {
   readonly data: View[];
   readonly next_page: string | null;
   readonly prev_page: string | null;

@@ -5,7 +5,7 @@
 import { AwsClient } from 'aws4fetch';
 import { roleCredentials, serviceEndpoint, setting, type Env } from '#aws/settings.ts';
 
-export interface Invocation {
+interface Invocation {
   /** `Event`: Lambda accepts it, and the caller does not wait for its result. */
   readonly type: 'Event' | 'RequestResponse';
   readonly input: object;
@@ -14,7 +14,7 @@ export interface Invocation {
 }
 
 /** What the function answered, as text; rejects when it was not reached, or failed. */
-export type Invoke = (functionName: string, invocation: Invocation) => Promise<string>;
+type Invoke = (functionName: string, invocation: Invocation) => Promise<string>;
 
 /** The invocation was answered, with `message` and nothing of the body, which is for the function's own log. */
 export class InvocationFailed extends Error {

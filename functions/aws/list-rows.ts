@@ -14,7 +14,7 @@ export interface Filter {
   readonly values: Columns;
 }
 
-export interface ListedKind {
+interface ListedKind {
   readonly table: Table;
   readonly kind: Listed;
   /** What the rows belong to, inside the workspace. @default the workspace */

@@ -31,7 +31,7 @@ export interface Key {
 /** A column that is null is absent. */
 export type Columns = Readonly<Record<string, string | number | boolean | ReadonlySet<string> | null>>;
 
-export interface Condition {
+interface Condition {
   /** All of them must hold. @default none */
   readonly when?: readonly string[];
   readonly values?: Columns;
@@ -67,7 +67,7 @@ export interface Query {
   readonly consistent?: boolean;
 }
 
-export interface Page {
+interface Page {
   readonly rows: readonly Row[];
   /** The key of the row after which the next page begins; null at the end. */
   readonly after: Row | null;
@@ -106,7 +106,7 @@ export interface Table {
   removing(key: Key, condition?: Condition): Write;
 }
 
-export interface TableOptions {
+interface TableOptions {
   /** Throws the fault of a table that does not answer. @default records_unavailable */
   readonly unavailable?: (cause: unknown) => never;
   /** For one request and the client's own repeats. @default the client's */

@@ -10,7 +10,7 @@ export function versionKey(prefix: string, version: number): string {
   return `${prefix}${String(version).padStart(DIGITS, '0')}`;
 }
 
-export interface VersionRange {
+interface VersionRange {
   readonly pk: string;
   readonly prefix: string;
   /** Null begins with the latest. */

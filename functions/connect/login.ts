@@ -42,7 +42,7 @@ export async function startLogin(
 }
 
 /** A user who has agreed that their identity is kept, and has signed in for it. */
-export interface Kept {
+interface Kept {
   readonly connect: ConnectId;
   readonly visitor: Visitor;
   readonly identity: Identity;

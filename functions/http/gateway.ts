@@ -4,7 +4,7 @@
  */
 import { GatewayEvent } from '#contract/gateway.ts';
 
-export interface GatewayResult {
+interface GatewayResult {
   readonly statusCode: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly multiValueHeaders: Readonly<Record<string, readonly string[]>>;
@@ -12,7 +12,7 @@ export interface GatewayResult {
   readonly isBase64Encoded: false;
 }
 
-export interface Routes {
+interface Routes {
   /** Before the path that the proxy parameter holds. */
   readonly prefix: '/v1' | '/connect';
   /** The headers that mean something to the routes; a request has no others. */

@@ -3,7 +3,7 @@ import type { Journal } from '#core/ports/journal.ts';
 
 export type Fields = Readonly<Record<string, string | number>>;
 
-export interface RequestWorld {
+interface RequestWorld {
   /** The random part of a new id. */
   readonly newToken: () => string;
   readonly journal: Journal;

@@ -13,7 +13,7 @@ const DEFAULT_WORKSPACE = WorkspaceId.parse('wrkspc_default');
 /** Never changes: another physical id would make CloudFormation replace the resource. */
 const PHYSICAL_ID = 'first-api-key';
 
-export interface IssueKeyWorld {
+interface IssueKeyWorld {
   readonly apiKeys: ApiKeys;
   readonly newToken: () => string;
   readonly now: () => Instant;

@@ -9,7 +9,7 @@ const CAP_MS = { active: 100, idle: 500 } as const;
 /** A look that takes long tells of a busy log: streams leave it this many times as long alone as they kept it busy. */
 const BUSY_FACTOR = 6;
 
-export interface Pace {
+interface Pace {
   /** Something happened: the next look comes soon. */
   hurry(): void;
   /** Milliseconds until the next look, after one that took `lookMs`. */

@@ -18,7 +18,7 @@ import { errorFrame, OPENING } from './frames.ts';
 import type { Sink } from './sink.ts';
 import { watchPreviews } from './watch-previews.ts';
 
-export interface StreamWorld extends Omit<Following, 'nowMs'> {
+interface StreamWorld extends Omit<Following, 'nowMs'> {
   readonly apiKeys: ApiKeys;
   readonly previews: Pick<Previews, 'subscribe' | 'read'>;
   readonly limiter: RateLimiter;
@@ -26,7 +26,7 @@ export interface StreamWorld extends Omit<Following, 'nowMs'> {
 }
 
 /** Sends the status and the headers, and hands out what follows them. */
-export type Open = (status: number, headers: Readonly<Record<string, string>>) => Sink;
+type Open = (status: number, headers: Readonly<Record<string, string>>) => Sink;
 
 export async function respond(
   world: StreamWorld,

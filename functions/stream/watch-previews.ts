@@ -11,13 +11,13 @@ const MARK_MS = 90_000;
 /** Events are looked for beside previews, so a table that does not answer is left alone for a while. */
 const REST_MS = 5000;
 
-export interface Watching {
+interface Watching {
   readonly previews: Pick<Previews, 'subscribe' | 'read'>;
   readonly nowMs: () => number;
 }
 
 /** What was previewed of a request; it may be over by now. */
-export interface Previewed {
+interface Previewed {
   readonly request: EventId;
   readonly frames: readonly PreviewFrame[];
 }

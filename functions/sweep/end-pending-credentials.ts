@@ -5,7 +5,7 @@ import { endPendingCredential, overdueAt, type PendingCredentialWorld } from '#c
 
 type Logged = (message: string, fields: Readonly<Record<string, string>>) => void;
 
-export interface PendingCredentialsWorld {
+interface PendingCredentialsWorld {
   readonly pending: PendingCredentialWorld;
   readonly journal: { readonly logger: { readonly warn: Logged; readonly error: Logged } };
 }

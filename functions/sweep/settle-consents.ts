@@ -4,7 +4,7 @@ import type { ConnectRecords } from '#core/ports/connect-records.ts';
 import { settle, type SettleWorld } from '#core/connect/settle.ts';
 import { errorClass } from '#core/ports/errors.ts';
 
-export interface ConsentsWorld {
+interface ConsentsWorld {
   readonly connecting: SettleWorld & { readonly connects: Pick<ConnectRecords, 'unsettled'> };
   readonly journal: { readonly logger: { error(message: string, fields: Readonly<Record<string, string>>): void } };
 }

@@ -21,7 +21,7 @@ const Answer = z.object({
 });
 type Answer = z.infer<typeof Answer>;
 
-export interface CustomResourceOptions {
+interface CustomResourceOptions {
   readonly template: Pick<Template, 'customResources' | 'region' | 'account'>;
   readonly dataDir: string;
   readonly invoke: Invoke;

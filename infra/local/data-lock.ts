@@ -6,7 +6,7 @@ import { isAlive, markOf } from './aws/dynamodb/processes.ts';
 const Owner = z.object({ pid: z.int(), startedAt: z.string() });
 type Owner = z.infer<typeof Owner>;
 
-export interface DataLock {
+interface DataLock {
   release(): void;
 }
 

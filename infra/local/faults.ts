@@ -49,7 +49,7 @@ export interface Faults {
   disarm(): void;
 }
 
-export interface FaultsOptions {
+interface FaultsOptions {
   readonly serviceOf: (functionName: string) => string;
   readonly requestOf: (worker: string) => string | null;
   readonly kill: (target: string) => Promise<number>;

@@ -11,7 +11,7 @@ import type { SandboxKind } from './tasks/runner.ts';
 import { createTeardown, type Teardown } from './teardown.ts';
 import { asksWithRole } from './template-model.ts';
 
-export interface LaunchOptions {
+interface LaunchOptions {
   readonly port: number;
   readonly data: string;
   /** Null takes the best that works on this machine. */

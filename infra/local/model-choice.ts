@@ -1,7 +1,7 @@
 import { startStandIn } from './model/stand-in.ts';
 
 /** The model that the harness will ask. */
-export interface ModelChoice {
+interface ModelChoice {
   readonly baseUrl: string;
   readonly apiKey: string;
   /** A key of yours, as opposed to the scripted stand-in. */

@@ -23,7 +23,7 @@ import { asksWithRole, askingModel, type TemplateModel } from './template-model.
 import { servedAt } from './template-address.ts';
 import { readTemplate } from './template.ts';
 
-export interface RuntimeOptions {
+interface RuntimeOptions {
   /** Folder of the synthesized template. */
   readonly cdkOut: string;
   /** Everything that lasts is in here; made when missing. */

@@ -1,7 +1,7 @@
 import type { Invoke } from './lambda/invoke.ts';
 import type { SchedulePart } from './template/parts.ts';
 
-export interface Schedules {
+interface Schedules {
   stop(): void;
 }
 

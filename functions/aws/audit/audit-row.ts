@@ -61,6 +61,6 @@ export function recordOf({ pk, sk, body }: Row): AuditRecord {
   }
 }
 
-export function auditUnavailable(cause: unknown): never {
+function auditUnavailable(cause: unknown): never {
   throw new Fault('audit_unavailable', 'the audit trail did not answer', { cause });
 }

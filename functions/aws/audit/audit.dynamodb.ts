@@ -10,7 +10,7 @@ import { auditTable, chainKey, recordOf, rowOf } from '#aws/audit/audit-row.ts';
 import { sha256 } from '#aws/sha256.ts';
 import { IS_NEW } from '#aws/table.ts';
 
-export interface AuditOptions {
+interface AuditOptions {
   readonly dynamodb: DynamoDBClient;
   readonly table: string;
   readonly now: () => Instant;

@@ -7,7 +7,7 @@ import { bodyOf } from '#aws/row.ts';
 import { sha256 } from '#aws/sha256.ts';
 import { createTable, IS_NEW, type Key } from '#aws/table.ts';
 
-export interface ConnectClientsOptions {
+interface ConnectClientsOptions {
   readonly dynamodb: DynamoDBClient;
   readonly table: string;
   readonly secrets: ClientSecrets;

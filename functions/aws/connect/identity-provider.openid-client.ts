@@ -20,7 +20,7 @@ import { Fault } from '#core/ports/errors.ts';
 import { HeaderText, secretMethod } from '#core/vault/token-endpoint.ts';
 import { OutboundError } from '#core/ports/outbound.ts';
 
-export interface IdentityProviderOptions {
+interface IdentityProviderOptions {
   readonly login: LoginSettings;
   /** Null for a public client. */
   readonly clientSecret: () => Promise<string | null>;

@@ -15,7 +15,7 @@ const OUTCOME_SECONDS = 3600;
 const failureKey = (archive: string) => `${PACKAGES_PREFIX}${archive}/failure.json`;
 const orderKey = (archive: string) => `${PACKAGES_PREFIX}orders/${archive}.json`;
 
-export interface PackageArchivesOptions {
+interface PackageArchivesOptions {
   readonly s3: S3Client;
   readonly bucket: string;
   readonly env: Env;

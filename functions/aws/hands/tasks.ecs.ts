@@ -14,7 +14,7 @@ import { Fault } from '#core/ports/errors.ts';
 import type { PackageBuilds, Tasks, TaskStatus } from '#core/ports/sandboxes.ts';
 
 /** Where a kind of task runs. */
-export interface EcsTasksOptions {
+interface EcsTasksOptions {
   readonly ecs: ECSClient;
   readonly cluster: string;
   readonly taskDefinition: string;

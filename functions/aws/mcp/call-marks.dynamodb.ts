@@ -26,7 +26,7 @@ const Mark = z.discriminatedUnion('status', [
   z.object({ status: z.literal('done') }),
 ]);
 
-export interface CallMarksOptions {
+interface CallMarksOptions {
   readonly dynamodb: DynamoDBClient;
   readonly table: string;
   readonly now: () => Instant;

@@ -10,7 +10,7 @@ import { BadAnswerError } from '#aws/mcp/mcp-exchange.ts';
 /** What is said to a form: `defaults` accepts it with the defaults of its fields, and lets servers know that it will. */
 export type Forms = 'decline' | 'defaults';
 
-export interface ElicitationAnswer {
+interface ElicitationAnswer {
   readonly action: 'accept' | 'decline' | 'cancel';
   readonly content?: Record<string, string | number | boolean | string[]>;
 }
@@ -21,7 +21,7 @@ export interface Resumption {
   readonly requestState?: string;
 }
 
-export interface Wanted {
+interface Wanted {
   readonly urls: readonly UrlRequest[];
   /** To everything else. */
   readonly answers: Readonly<Record<string, ElicitationAnswer>>;

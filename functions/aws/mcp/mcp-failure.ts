@@ -28,7 +28,7 @@ const MESSAGES: Readonly<Record<McpFailureKind, string>> = {
   bad_answer: 'The MCP server answered what is not MCP, or not an answer to what was asked.',
 };
 
-export interface Circumstances {
+interface Circumstances {
   readonly last: Sighting | null;
   readonly host: string;
   /** What the caller was about, for when nothing was sent. */

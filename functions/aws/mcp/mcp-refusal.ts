@@ -34,7 +34,7 @@ const RpcError = z.object({
  * `unread`: before it came to what was asked. `understood`: what was asked is wrong, or cannot be done like this. Null:
  * it may have been carried out.
  */
-export type Refusal = 'unread' | 'understood' | null;
+type Refusal = 'unread' | 'understood' | null;
 
 export function refusalOf(error: unknown, last: Sighting): Refusal {
   if (error instanceof ProtocolError) return refusalIn(error.code);

@@ -38,7 +38,7 @@ export interface Visit<Value> {
   work(session: Session): Promise<Value>;
 }
 
-export type Visited<Value> =
+type Visited<Value> =
   | { readonly status: 'done'; readonly value: Value }
   | { readonly status: 'failed'; readonly failure: McpFailure }
   /** The server seems to speak by another transport. Unless the failure says so, nothing has begun. */

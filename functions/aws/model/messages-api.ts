@@ -14,7 +14,7 @@ import { RefusalCategory } from '#contract/events.ts';
 import { Fault, type FaultCode } from '#core/ports/errors.ts';
 import type { Model, ModelAnswer, ModelListener, ModelRequest } from '#core/ports/model.ts';
 
-export interface MessagesProvider {
+interface MessagesProvider {
   /** Makes the client with its credentials; called again after they were missing or refused. */
   connect(): Promise<Pick<Messages, 'stream'>>;
   /** What HTTP 401 and 403 refuse, and what is to be checked then. */

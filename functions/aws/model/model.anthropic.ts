@@ -4,7 +4,7 @@ import { Messages } from '@anthropic-ai/sdk/resources/messages/messages';
 import type { Model } from '#core/ports/model.ts';
 import { CLIENT_OPTIONS, createMessagesModel } from '#aws/model/messages-api.ts';
 
-export interface AnthropicOptions {
+interface AnthropicOptions {
   readonly baseUrl: string;
   /** Read when the first request is made, then kept: the secret's value never leaves this adapter. */
   readonly apiKey: () => Promise<string>;

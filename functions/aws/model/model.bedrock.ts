@@ -8,7 +8,7 @@ import type { Model } from '#core/ports/model.ts';
 import { CLIENT_OPTIONS, createMessagesModel } from '#aws/model/messages-api.ts';
 import type { RoleCredentials } from '#aws/settings.ts';
 
-export interface BedrockOptions {
+interface BedrockOptions {
   readonly baseUrl: string;
   readonly region: string;
   readonly credentials: RoleCredentials;

@@ -4,7 +4,7 @@ import type { Model } from '#core/ports/model.ts';
 import { CLIENT_OPTIONS, createMessagesModel } from '#aws/model/messages-api.ts';
 import type { RoleCredentials } from '#aws/settings.ts';
 
-export interface ClaudePlatformOptions {
+interface ClaudePlatformOptions {
   readonly baseUrl: string;
   readonly region: string;
   /** `wrkspc_…`, of the account and the Region. */

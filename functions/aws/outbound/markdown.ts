@@ -1,6 +1,6 @@
 /** Markdown as it is written from left to right: what stands between two words is decided when the second one comes. */
 
-export interface Markdown {
+interface Markdown {
   /** Text with HTML's white space, which counts as one space or as none. */
   say(chars: string): void;
   /** Ends the line, with empty ones up to `ends` line ends; nothing on a line that has not begun. */

@@ -9,7 +9,7 @@ import type { RequestParts } from '#core/outbound/redirect.ts';
 import type { Deadline } from '#aws/deadline.ts';
 import { OutboundError } from '#core/ports/outbound.ts';
 
-export interface PinnedRequest {
+interface PinnedRequest {
   readonly destination: Destination;
   /** Judged, all of them. */
   readonly addresses: readonly string[];

@@ -12,7 +12,7 @@ export interface NumberedPolicy extends NamedPolicy {
   readonly text: string;
 }
 
-export type PoliciesRead =
+type PoliciesRead =
   | { readonly status: 'read'; readonly policies: readonly NumberedPolicy[] }
   | { readonly status: 'broken'; readonly problems: readonly PolicyProblem[] };
 

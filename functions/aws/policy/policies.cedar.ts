@@ -41,7 +41,7 @@ interface Watched {
   readonly set: Promise<CompiledSet | null>;
 }
 
-export interface PoliciesOptions {
+interface PoliciesOptions {
   readonly records: Pick<PolicyRecords, 'pointer' | 'version'>;
   readonly nowMs: () => number;
 }

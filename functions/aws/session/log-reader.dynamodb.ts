@@ -9,7 +9,7 @@ import { entriesOf, logTableOf, partition, rangeOf } from '#aws/session/log-row.
 /** Items that one query reads: a page of a list seldom needs more, and a longer walk asks again. */
 const QUERY_ITEMS = 200;
 
-export interface LogReaderOptions {
+interface LogReaderOptions {
   readonly dynamodb: DynamoDBClient;
   readonly logTable: string;
   readonly content: Pick<ContentStore, 'get'>;

@@ -8,7 +8,7 @@ import type { Key } from '#aws/table.ts';
 
 const PARALLEL_DELETES = 25;
 
-export interface LogRemoverOptions {
+interface LogRemoverOptions {
   readonly dynamodb: DynamoDBClient;
   readonly logTable: string;
   readonly content: ContentRemover;

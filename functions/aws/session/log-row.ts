@@ -23,7 +23,7 @@ export function logTableOf(dynamodb: DynamoDBClient, name: string): Table {
   });
 }
 
-export interface AppendBody {
+interface AppendBody {
   readonly key: LogKey;
   readonly first: number;
   readonly last: number;

@@ -39,7 +39,7 @@ const Stored = z.object({
   archivedAt: optional(Instant),
 });
 
-export interface SessionRecordsOptions {
+interface SessionRecordsOptions {
   readonly dynamodb: DynamoDBClient;
   readonly recordsTable: string;
   readonly logTable: string;

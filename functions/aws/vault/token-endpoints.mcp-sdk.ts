@@ -10,7 +10,7 @@ import { createExpiring } from '#core/ports/expiring.ts';
 import { judgeUrl } from '#core/outbound/destination.ts';
 import { OutboundError } from '#core/ports/outbound.ts';
 
-export interface TokenEndpointsOptions {
+interface TokenEndpointsOptions {
   /** Guarded. */
   readonly fetch: FetchLike;
   readonly allow: AllowedHosts;

@@ -8,7 +8,7 @@ import type { Key, Row } from '#aws/table.ts';
 import { json, optional, parseRow } from '#aws/row.ts';
 import { sha256 } from '#aws/sha256.ts';
 
-export const VAULT = 'VAULT';
+const VAULT = 'VAULT';
 export const CREDENTIAL_PREFIX = 'CRED#';
 export const KEY_PREFIX = 'KEY#';
 

@@ -5,7 +5,7 @@ import type { ConsentForm } from '#core/connect/open-link.ts';
 import type { ConnectPlan } from '#core/connect/approve.ts';
 import type { Markup, Page } from './page.ts';
 
-export interface ConsentPage {
+interface ConsentPage {
   readonly record: ConnectRecord;
   readonly plan: ConnectPlan;
   readonly form: ConsentForm;

@@ -5,7 +5,7 @@ import type { ConsentForm } from '#core/connect/open-link.ts';
 import { backTo, consentForm, hostOf, lookAgain, row, whoAsks } from './consent-page.ts';
 import type { Page } from './page.ts';
 
-export interface IdentityPage {
+interface IdentityPage {
   readonly record: ConnectRecord;
   readonly form: Pick<ConsentForm, 'token'>;
   readonly again: boolean;

@@ -42,7 +42,7 @@ function changesOf(agent: Agent, update: AgentUpdate): Partial<Agent> {
   };
 }
 
-export interface UpdatingAgents {
+interface UpdatingAgents {
   readonly agents: Pick<AgentRecords, 'find' | 'saveNext'>;
   readonly stamp: Stamp;
 }

@@ -12,7 +12,7 @@ export interface Checkpoint {
 }
 
 /** The first thing that is wrong with a chain. */
-export interface Flaw {
+interface Flaw {
   readonly position: number;
   readonly rule: 'altered' | 'replaced' | 'missing' | 'reordered' | 'repeated' | 'not the checkpoint' | 'cut off';
   readonly message: string;

@@ -80,7 +80,7 @@ export interface ApproveWorld extends RegistrationWorld {
 /** The time that the user has at the authorization server. */
 const ATTEMPT_MS = 10 * 60_000;
 
-export type Approved =
+type Approved =
   | { readonly status: 'approved'; readonly url: string }
   /** The link is not pending any more. */
   | { readonly status: 'over' }
@@ -114,7 +114,7 @@ export async function approve(
 }
 
 /** Names the link and the attempt, and is valid in one browser only. */
-export async function stateOf(
+async function stateOf(
   seals: Seals,
   { id, nonce, browser }: { readonly id: string; readonly nonce: string; readonly browser: string },
 ): Promise<string> {

@@ -7,7 +7,7 @@ import { linkFacts, linkUrl, userOfVault } from '#core/connect/link.ts';
 import { later } from '#core/ports/instant.ts';
 import type { Stamp } from '#core/ports/stamp.ts';
 
-export interface OfferWorld {
+interface OfferWorld {
   readonly connects: Pick<ConnectRecords, 'join' | 'createWaiting'>;
   readonly stamp: Pick<Stamp, 'now'>;
   readonly newToken: () => string;

@@ -19,7 +19,7 @@ export interface RegistrationWorld {
   readonly appName: string;
 }
 
-export type ChosenClient = { readonly status: 'chosen'; readonly client: ConnectAttempt['client'] };
+type ChosenClient = { readonly status: 'chosen'; readonly client: ConnectAttempt['client'] };
 
 /** Registered by an administrator, known by its metadata's URL, registered before, registered now; or not at all. */
 export async function chooseClient(

@@ -21,7 +21,7 @@ export interface StoreWorld {
   readonly newToken: () => string;
 }
 
-export interface Consent {
+interface Consent {
   readonly record: ConnectRecord;
   readonly attempt: Issued;
   readonly granted: Granted;

@@ -29,7 +29,7 @@ export interface AnswerWorld extends StoreWorld, SettleWorld {
   readonly baseUrl: string;
 }
 
-export interface Answer {
+interface Answer {
   readonly state: string | null;
   readonly code: string | null;
   readonly iss: string | null;

@@ -18,7 +18,7 @@ const Login = z.object({
   keeps: z.boolean(),
   until: Instant,
 });
-export type Login = z.infer<typeof Login>;
+type Login = z.infer<typeof Login>;
 
 const Carried = z.discriminatedUnion('kind', [Visitor, Login]);
 type Carried = z.infer<typeof Carried>;

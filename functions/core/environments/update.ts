@@ -41,7 +41,7 @@ function emptyAsDelete(patch: MetadataPatch | null | undefined): MetadataPatch {
   return Object.fromEntries(Object.entries(patch ?? {}).map(([key, value]) => [key, value === '' ? null : value]));
 }
 
-export interface UpdatingEnvironments {
+interface UpdatingEnvironments {
   readonly environments: Pick<EnvironmentRecords, 'findRevised' | 'replace'>;
   readonly stamp: Stamp;
 }

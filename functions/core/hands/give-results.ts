@@ -8,7 +8,7 @@ import { wholeText } from '#core/model/shorten.ts';
 import type { LogKey, SessionLog } from '#core/ports/session-log.ts';
 import type { SandboxClient, SandboxPlace } from '#core/ports/sandboxes.ts';
 
-export interface GiveResultsWorld {
+interface GiveResultsWorld {
   readonly log: Pick<SessionLog, 'entryAt'>;
   readonly client: Pick<SandboxClient, 'give'>;
 }

@@ -5,7 +5,7 @@
 
 export type MediaType = 'image/jpeg' | 'image/png' | 'image/gif' | 'image/webp' | 'application/pdf';
 
-export interface Size {
+interface Size {
   readonly width: number;
   readonly height: number;
 }

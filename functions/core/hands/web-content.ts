@@ -16,7 +16,7 @@ export type WebContent =
   | { readonly status: 'fetched'; readonly content: Content }
   | { readonly status: 'failed'; readonly error: WebFetchError; readonly message: string };
 
-export interface Showing {
+interface Showing {
   readonly readPage: ReadPage;
   readonly maxChars: number;
 }

@@ -27,7 +27,7 @@ const WebFetchSettings = z.object({
   blocked_domains: z.array(z.string()).nullish(),
   max_content_tokens: z.int().min(1).nullish(),
 });
-export type WebFetchSettings = z.infer<typeof WebFetchSettings>;
+type WebFetchSettings = z.infer<typeof WebFetchSettings>;
 
 const LIMITS = { maxBytes: 10_000_000, totalMs: 30_000, idleMs: 10_000, maxRedirects: 5 };
 

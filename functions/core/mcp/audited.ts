@@ -45,7 +45,7 @@ function subjectOf(
 }
 
 /** A call as it was judged, and whether a person had confirmed it by then. */
-export interface JudgedCall {
+interface JudgedCall {
   readonly call: WantedCall;
   readonly judged: Judged;
   readonly isConfirmed: boolean;

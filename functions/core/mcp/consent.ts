@@ -7,7 +7,7 @@ import type { McpFailure } from '#core/ports/mcp-client.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
 import type { NoBearer } from '#core/ports/tokens.ts';
 
-export interface Consent {
+interface Consent {
   readonly server: KnownServer;
   readonly identity: KnownIdentity;
   /** How the server refused; null when it was not asked. */

@@ -68,7 +68,7 @@ export async function otherAttempt(world: Pick<McpProxyWorld, 'marks' | 'pause'>
   return other.status === 'unsent' ? { status: 'settled' } : other;
 }
 
-export interface AuditedCall {
+interface AuditedCall {
   readonly workspace: WorkspaceId;
   readonly session: SessionId;
   readonly id: EventId;

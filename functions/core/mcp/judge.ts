@@ -194,7 +194,7 @@ const REASONS = {
   credential_changed: 'Who acts towards this MCP server changed while the call was being checked. Make it again.',
 } as const;
 
-export type DenialCode = keyof typeof REASONS;
+type DenialCode = keyof typeof REASONS;
 
 export function denial(code: DenialCode): Decision {
   const reason = REASONS[code];

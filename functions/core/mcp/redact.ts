@@ -7,7 +7,7 @@ import type { HttpResponse } from '#contract/credential-validation.ts';
 import { seen } from '#core/mcp/pins.ts';
 import type { McpBlock, McpFailure, UrlRequest } from '#core/ports/mcp-client.ts';
 
-export interface Redacted {
+interface Redacted {
   readonly text: string;
   readonly found: boolean;
 }

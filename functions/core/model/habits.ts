@@ -18,7 +18,7 @@ const ON_BEDROCK = {
   webFetch: null,
 } as const satisfies Partial<ModelHabits>;
 
-export interface AskingHabits extends ModelHabits {
+interface AskingHabits extends ModelHabits {
   /** The model's name, whichever of its ids was asked for; null for a model that is not in the table, or is retired. */
   readonly model: string | null;
   readonly maxTokens: number;

@@ -26,7 +26,7 @@ export interface ModelHabits {
   readonly webFetch: 'web_fetch_20250910' | 'web_fetch_20260318' | null;
 }
 
-export interface ModelRow {
+interface ModelRow {
   readonly info: ModelInfo;
   /** Null for a retired model. */
   readonly habits: ModelHabits | null;

@@ -1,6 +1,6 @@
 /** IP addresses as numbers, and which of them are nobody's business: what is not known to be public is not public. */
 
-export interface Address {
+interface Address {
   readonly family: 4 | 6;
   readonly value: bigint;
 }
@@ -57,7 +57,7 @@ export function parseBlock(cidr: string): Block {
   return { family: address.family, prefix: address.value >> shift, shift };
 }
 
-export function isWithin(address: Address, block: Block): boolean {
+function isWithin(address: Address, block: Block): boolean {
   return address.family === block.family && address.value >> block.shift === block.prefix;
 }
 

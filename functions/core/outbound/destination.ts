@@ -15,7 +15,7 @@ export interface Destination {
   readonly admitted: readonly Block[];
 }
 
-export interface Blocked {
+interface Blocked {
   readonly status: 'blocked';
   /** Null when not even the host can be told. */
   readonly host: string | null;
@@ -23,9 +23,9 @@ export interface Blocked {
   readonly rule: string;
 }
 
-export type Judged = { readonly status: 'judged'; readonly destination: Destination } | Blocked;
+type Judged = { readonly status: 'judged'; readonly destination: Destination } | Blocked;
 
-export const MAX_URL_CHARS = 8192;
+const MAX_URL_CHARS = 8192;
 
 /** Below it live mail, shells and databases that might take a request for their own protocol. */
 const FIRST_FREE_PORT = 1024;

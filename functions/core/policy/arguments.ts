@@ -6,7 +6,7 @@ import { MAX_ARGUMENT_DEPTH, type ArgumentField, type ArgumentType } from '#core
 import type { CedarValue } from '#core/policy/cedar-request.ts';
 
 /** `why` is for the model. A call whose arguments cannot be judged is denied. */
-export type Arguments =
+type Arguments =
   | { readonly status: 'normal'; readonly args: Record<string, CedarValue>; readonly bytes: number }
   | { readonly status: 'unjudged'; readonly why: string };
 

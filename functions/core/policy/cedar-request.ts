@@ -6,12 +6,12 @@ import type { CallFacts } from '#core/ports/policy.ts';
 
 export type CedarValue = string | number | boolean | CedarValue[] | { [name: string]: CedarValue };
 
-export interface CedarId {
+interface CedarId {
   readonly type: string;
   readonly id: string;
 }
 
-export interface CedarEntity {
+interface CedarEntity {
   readonly uid: CedarId;
   readonly attrs: Record<string, CedarValue>;
   readonly parents: CedarId[];

@@ -2,7 +2,7 @@
 import type { Hooks, HookedCall } from '#core/ports/hooks.ts';
 import type { Decision, Policies } from '#core/ports/policy.ts';
 
-export interface Hooked {
+interface Hooked {
   readonly decision: Decision;
   /** The input to send. */
   readonly input: HookedCall['input'];
@@ -37,7 +37,7 @@ export async function hookCall(
 }
 
 /** `output` replaces the result; null leaves the result as it is. */
-export type HookedResult =
+type HookedResult =
   | { readonly status: 'shown'; readonly output: string | null; readonly isSilent: boolean }
   | { readonly status: 'withheld'; readonly code: string; readonly reason: string };
 

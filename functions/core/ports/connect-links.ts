@@ -15,7 +15,7 @@ export interface WaitingCall {
 }
 
 /** The agent that wants to act for the user; the consent page names it. */
-export interface ConnectingAgent {
+interface ConnectingAgent {
   readonly id: AgentId;
   readonly name: string;
   readonly version: number;

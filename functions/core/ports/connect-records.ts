@@ -71,7 +71,7 @@ export interface ConnectRecord extends ConnectFacts {
   readonly isSettled: boolean;
 }
 
-export type Joined =
+type Joined =
   | { readonly status: 'joined'; readonly record: ConnectRecord }
   | { readonly status: 'none'; readonly latest: ConnectId | null };
 

@@ -57,7 +57,7 @@ export interface Rows<Item> {
 export type Saved = 'saved' | 'conflict';
 
 /** Versions of one agent, newest first. */
-export interface AgentVersions {
+interface AgentVersions {
   readonly agents: readonly Agent[];
   /** Older versions exist. A page may be short before that, never empty. */
   readonly more: boolean;

@@ -30,7 +30,7 @@ export function bucketOf(perMinute: number): Bucket {
   };
 }
 
-export type Taken =
+type Taken =
   | { readonly status: 'taken'; readonly tokens: number; readonly spentUntilUs: number }
   | { readonly status: 'empty'; readonly untilUs: number };
 

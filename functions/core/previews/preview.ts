@@ -13,7 +13,7 @@ export interface PreviewWorld {
   readonly pause: Pause;
 }
 
-export interface Preview {
+interface Preview {
   /** `block` counts the answer's text blocks in order. */
   onText(block: number, text: string): void;
   onThinking(): void;

@@ -8,7 +8,7 @@ export type Piece =
   /** `block` counts the answer's text blocks in order. */
   | { readonly type: 'text'; readonly block: number; readonly text: string };
 
-export interface Shown {
+interface Shown {
   readonly started: readonly PreviewedType[];
   /** Text blocks with something to show so far. Blank ones do not count, for the message leaves them out. */
   readonly texts: number;

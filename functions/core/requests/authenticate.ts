@@ -4,7 +4,7 @@ import type { ApiKeys } from '#core/ports/records.ts';
 import { refuse, type RequestRefusal } from '#core/ports/refusal.ts';
 
 /** Header values by lower-case name. */
-export type Header = (name: string) => string | null | undefined;
+type Header = (name: string) => string | null | undefined;
 
 export async function authenticate(header: Header, apiKeys: ApiKeys): Promise<ApiKey | RequestRefusal> {
   const secret = secretOf(header);

@@ -17,7 +17,7 @@ export interface RateLimits {
   readonly reads: number | null;
 }
 
-export interface Admission {
+interface Admission {
   readonly status: 'admitted';
   /** To be awaited before the response, beside the work: an instance may be frozen after it. Never rejects. */
   readonly renewal: Promise<void>;
@@ -27,7 +27,7 @@ export interface RateLimiter {
   admit(apiKey: ApiKeyId, method: string): Promise<Admission | RequestRefusal>;
 }
 
-export interface Limiting {
+interface Limiting {
   readonly limits: RateLimits;
   readonly buckets: TokenBuckets;
   readonly nowMs: () => number;

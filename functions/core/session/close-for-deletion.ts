@@ -8,7 +8,7 @@ import { extended, type Refusal } from '#core/session/commands.ts';
 import { decide } from '#core/session/decide.ts';
 import { event } from '#core/session/entries.ts';
 
-export type Closed = { readonly status: 'closed'; readonly head: Head } | Refusal;
+type Closed = { readonly status: 'closed'; readonly head: Head } | Refusal;
 
 export async function closeForDeletion({ log, stamp }: Changing, key: LogKey, from: Head): Promise<Closed> {
   const closing = (head: Head): Prepared => {

@@ -9,13 +9,13 @@ import type { Refusal } from '#core/session/commands.ts';
 import { decide } from '#core/session/decide.ts';
 import { fold } from '#core/session/evolve.ts';
 
-export interface Created {
+interface Created {
   readonly status: 'created';
   readonly details: SessionDetails;
   readonly first: Pick<Append, 'key' | 'entries' | 'state' | 'at'>;
 }
 
-export interface Parts {
+interface Parts {
   readonly workspace: WorkspaceId;
   readonly session: SessionId;
   readonly agent: SessionAgent;

@@ -24,7 +24,7 @@ export function fold(head: Head | null, entries: readonly Entry[]): Head {
   return { position: start.position + entries.length, state };
 }
 
-export function evolve(state: SessionState | null, entry: Entry, position: number): SessionState {
+function evolve(state: SessionState | null, entry: Entry, position: number): SessionState {
   if ('record' in entry && entry.record.kind === 'session.created') return begin(entry.record);
   if (state === null) throw new TypeError('a log begins with session.created');
   return 'event' in entry ? evolveEvent(state, entry.event, position) : evolveRecord(state, entry.record, position);

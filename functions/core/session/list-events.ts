@@ -19,12 +19,12 @@ export interface ListedEvent {
   readonly place: EventPlace;
 }
 
-export interface Reading {
+interface Reading {
   readonly log: Pick<SessionLog, 'entryAt'>;
   readonly reader: LogReader;
 }
 
-export interface Listing {
+interface Listing {
   readonly key: LogKey;
   /** What is appended after it is not part of the listing. */
   readonly head: Head;

@@ -16,7 +16,7 @@ export interface RepairWorld {
   readonly stamp: Stamp;
 }
 
-export type Repair = 'resting' | 'alive' | 'restarted';
+type Repair = 'resting' | 'alive' | 'restarted';
 
 /** Starting a run that is under way changes nothing, so this is safe to repeat for every active session. */
 export async function repair(world: RepairWorld, key: LogKey): Promise<Repair> {

@@ -30,7 +30,7 @@ export type RunStart =
 /** `early`: the call is at its hand, which may be about to let it wait. */
 export type Resumed = RunStart | { readonly run: 'early' };
 
-export type Sent =
+type Sent =
   | {
       readonly status: 'accepted';
       readonly events: readonly SessionEvent[];
@@ -117,7 +117,7 @@ async function changeAndStart(ports: Sending, { key, head, cause, before }: From
 }
 
 /** A run that begins with what is being stored. */
-export interface Beginning {
+interface Beginning {
   readonly key: LogKey;
   readonly run: number;
   readonly at: Instant;

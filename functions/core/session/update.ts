@@ -15,7 +15,7 @@ import { isRefusal, refuse, type RequestRefusal } from '#core/ports/refusal.ts';
 import { prepare } from '#core/session/change.ts';
 import type { Refusal, SessionChanges } from '#core/session/commands.ts';
 
-export interface Updating {
+interface Updating {
   readonly log: SessionLog;
   readonly sessions: Pick<SessionRecords, 'find'>;
   readonly environments: Pick<EnvironmentRecords, 'find'>;

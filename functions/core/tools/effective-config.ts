@@ -2,7 +2,7 @@
 import type { PermissionPolicy } from '#contract/permission-policy.ts';
 import { canConfirm, TOOLSET_TYPE, type AgentTool, type ToolName } from '#contract/tools.ts';
 
-export interface EffectiveConfig {
+interface EffectiveConfig {
   readonly enabled: boolean;
   readonly permission_policy: PermissionPolicy;
 }

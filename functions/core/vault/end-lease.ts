@@ -18,7 +18,7 @@ export interface Ending {
   readonly pause: Pause;
 }
 
-export type LeaseEnd =
+type LeaseEnd =
   /** On the row as it was before. */
   | { readonly status: 'saved'; readonly row: StoredCredential }
   /** By somebody else, or by our own write whose answer was lost. Null: the row is gone. */

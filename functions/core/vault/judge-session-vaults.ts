@@ -5,12 +5,12 @@ import { refuse, type RequestRefusal } from '#core/ports/refusal.ts';
 import { namedUser } from '#core/vault/named-user.ts';
 import type { CredentialRecords, VaultRecords } from '#core/ports/vault-records.ts';
 
-export interface JudgingVaults {
+interface JudgingVaults {
   readonly vaults: Pick<VaultRecords, 'find'>;
   readonly credentials: Pick<CredentialRecords, 'types'>;
 }
 
-export type SessionVaults =
+type SessionVaults =
   | { readonly status: 'fit' }
   | { readonly status: 'missing'; readonly vault: VaultId; readonly index: number }
   | { readonly status: 'unfit'; readonly refusal: RequestRefusal };

@@ -18,7 +18,7 @@ import type { Match } from '#core/ports/vault-records.ts';
 /** `user`: for whom the session acts; null when no vault of it says so. */
 export type ManagedTokens = (server: ManagedServer, user: string | null) => Tokens;
 
-export interface ManagedTokensWorld extends ExchangeWorld {
+interface ManagedTokensWorld extends ExchangeWorld {
   /** Of identities. */
   readonly tokens: Tokens;
   readonly journal: Journal;

@@ -5,7 +5,7 @@ import { createTokenCache } from '#core/vault/token-cache.ts';
 import type { Bearer, NoBearer } from '#core/ports/tokens.ts';
 import { placeOf, type StoredCredential } from '#core/ports/vault-records.ts';
 
-export interface Obtaining {
+interface Obtaining {
   /** The version whose token the server would not take; null for none. */
   readonly refused: number | null;
   /** Ends the waiting for others; what this instance refreshes goes on. */
@@ -19,7 +19,7 @@ export interface Obtained {
 }
 
 /** `stored` has just been read; null for a row that is gone. */
-export type ObtainToken = (stored: StoredCredential | null, obtaining: Obtaining) => Promise<Obtained>;
+type ObtainToken = (stored: StoredCredential | null, obtaining: Obtaining) => Promise<Obtained>;
 
 /** A lease of somebody who died runs out within it, and the refresh after that fits too. */
 const PATIENCE_MS = 2 * LEASE_MS;

@@ -5,12 +5,12 @@ import type { Refreshed } from '#core/vault/refresh-grant.ts';
 import type { SecretWriter } from '#core/ports/secrets.ts';
 import type { RefreshLeases } from '#core/ports/vault-records.ts';
 
-export interface RotateWorld extends Ending {
+interface RotateWorld extends Ending {
   readonly leases: Pick<RefreshLeases, 'rotated'>;
   readonly secrets: Pick<SecretWriter, 'write'>;
 }
 
-export type Rotation =
+type Rotation =
   | { readonly status: 'rotated'; readonly version: number }
   /** The stores would not take it while the lease lasted: what it was to follow. The token is good for this call. */
   | { readonly status: 'unsaved'; readonly version: number }

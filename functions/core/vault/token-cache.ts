@@ -7,7 +7,7 @@ import { createExpiring } from '#core/ports/expiring.ts';
 import type { Bearer } from '#core/ports/tokens.ts';
 import type { StoredCredential } from '#core/ports/vault-records.ts';
 
-export interface TokenCache {
+interface TokenCache {
   find(stored: StoredCredential): Bearer | null;
   keep(stored: StoredCredential, bearer: Bearer, expiresAt: Instant | null): void;
 }

@@ -6,7 +6,7 @@ import { createCallers, readCredential, type Callers, type Credential } from './
 import { checkPresigned, checkSigned, presignedCredential } from './signed.ts';
 import { AwsFault, deniedFault, faultAnswer } from './wire.ts';
 
-export interface EndpointOptions {
+interface EndpointOptions {
   readonly verdicts: Verdicts;
   readonly services: readonly Service[];
   readonly hooks?: CallHook;

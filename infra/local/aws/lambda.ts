@@ -4,7 +4,7 @@ import type { FunctionPart } from '../template/parts.ts';
 import { readInput } from './json-service.ts';
 import { AwsFault } from './wire.ts';
 
-export interface LambdaOptions {
+interface LambdaOptions {
   readonly functions: readonly FunctionPart[];
   readonly invoke: Invoke;
   /** Told when an asynchronous invocation fails: its caller is gone and nobody else would know. */

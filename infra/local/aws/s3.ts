@@ -5,7 +5,7 @@ import { openObjects, type Head, type Objects } from './s3/objects.ts';
 import { readUpload } from './s3/upload.ts';
 import { AwsFault, escapeXml } from './wire.ts';
 
-export interface S3Options {
+interface S3Options {
   readonly buckets: readonly BucketPart[];
   readonly dataDir: string;
   /** Whether a caller's role allows an access: S3 hides whether an object exists from those who may not list. */

@@ -1,7 +1,7 @@
 /** Signature Version 4, as far as it is needed to judge one: AWS's `Signature` of a request that was signed. */
 import { createHash, createHmac } from 'node:crypto';
 
-export interface SignedRequest {
+interface SignedRequest {
   readonly method: string;
   /** As it is on the wire. */
   readonly path: string;

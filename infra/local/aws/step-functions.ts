@@ -9,7 +9,7 @@ import { openJournal } from './step-functions/journal.ts';
 import { loadMachine, type StateEvent } from './step-functions/machine.ts';
 import { createTasks } from './step-functions/tasks.ts';
 
-export interface StepFunctionsOptions {
+interface StepFunctionsOptions {
   readonly machines: readonly MachinePart[];
   readonly functions: readonly FunctionPart[];
   readonly verdicts: Verdicts;

@@ -15,7 +15,7 @@ interface Faults {
   killDuring(kill: KillDuring): Promise<{ readonly call: string; readonly atMs: number }>;
 }
 
-export interface Crash {
+interface Crash {
   /** Told each event; kills after the one it waits for. */
   observe(arrival: Arrival): void;
   /** What was killed so far. */

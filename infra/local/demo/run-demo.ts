@@ -10,7 +10,7 @@ export interface Arrival {
   readonly atMs: number;
 }
 
-export interface DemoOptions {
+interface DemoOptions {
   readonly model: string;
   readonly message: string;
   readonly timeoutMs: number;

@@ -11,7 +11,7 @@ import { summarize, type CallCounts, type Summary } from './summarize.ts';
 import type { Terminal } from './terminal.ts';
 
 /** The parts of the runtime that the demo sees. */
-export interface DemoRuntime {
+interface DemoRuntime {
   readonly baseUrl: string;
   readonly apiKey: string;
   readonly faults: Pick<Faults, 'killDuring' | 'trace'>;

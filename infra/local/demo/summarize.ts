@@ -17,7 +17,7 @@ export interface Summary {
 /** Calls that the AWS endpoint has answered since its start, by `service:Operation`. */
 export type CallCounts = Readonly<Record<string, number>>;
 
-export interface SessionCalls {
+interface SessionCalls {
   readonly before: CallCounts;
   readonly after: CallCounts;
   readonly following: number;

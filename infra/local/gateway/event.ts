@@ -9,7 +9,7 @@ const API_ID = 'local';
 
 type Multi = Record<string, string[]>;
 
-export interface EventSource {
+interface EventSource {
   readonly request: IncomingMessage;
   readonly path: string;
   readonly query: string;

@@ -10,7 +10,7 @@ export interface StreamedAnswer {
   readonly body: Readable;
 }
 
-export interface StreamedInvocation {
+interface StreamedInvocation {
   readonly answer: Promise<StreamedAnswer>;
   readonly listener: InvocationListener;
 }

@@ -1,6 +1,6 @@
 import type { FunctionPart } from '../template/parts.ts';
 
-export interface Surroundings {
+interface Surroundings {
   readonly region: string;
   readonly endpointUrl: string;
   readonly accessKeyId: string;

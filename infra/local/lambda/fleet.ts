@@ -25,7 +25,7 @@ export interface FleetSurroundings {
 }
 
 /** An invocation that needs a worker. */
-export interface Waiting {
+interface Waiting {
   run(worker: FunctionWorker): void;
   /** The worker that was started for it did not load. */
   fail(failure: FunctionFailure): void;

@@ -16,7 +16,7 @@ export interface WorkerStart {
   readonly ended: (failure: FunctionFailure, loaded: boolean) => void;
 }
 
-export interface Invocation {
+interface Invocation {
   readonly requestId: string;
   readonly traceId: string;
   readonly timeoutMs: number;

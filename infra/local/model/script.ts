@@ -48,7 +48,7 @@ export interface ReplyTool {
   readonly input: Readonly<Record<string, unknown>>;
 }
 
-export type ReplyUsage = Partial<
+type ReplyUsage = Partial<
   Pick<Usage, 'input_tokens' | 'output_tokens' | 'cache_read_input_tokens' | 'cache_creation_input_tokens'>
 >;
 

@@ -17,7 +17,7 @@ import { sendStream } from './send-stream.ts';
 import type { Wire } from './wire.ts';
 import { wireOf } from './wires.ts';
 
-export interface StandInOptions {
+interface StandInOptions {
   readonly script?: Script;
   /** 0, the default, takes any free port. */
   readonly port?: number;

@@ -3,13 +3,13 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Fields } from './fields.ts';
 import type { Frame } from './frames.ts';
 
-export interface WireError {
+interface WireError {
   readonly type: string;
   readonly message: string;
 }
 
 /** A request as the Claude API would have got it. */
-export interface Canonical {
+interface Canonical {
   readonly headers: IncomingHttpHeaders;
   readonly body: unknown;
 }

@@ -4,7 +4,7 @@ import type { MemoryLimit } from './memory-limits.ts';
 
 const STOP_GRACE_MS = 5_000;
 
-export interface ChildStart {
+interface ChildStart {
   readonly command: string;
   readonly arguments: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
@@ -14,7 +14,7 @@ export interface ChildStart {
   readonly write: (text: Uint8Array) => void;
 }
 
-export interface Child {
+interface Child {
   readonly process: ChildProcess;
   /** Rejects where the command could not be started. */
   readonly exited: Promise<number>;

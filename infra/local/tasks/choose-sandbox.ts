@@ -5,7 +5,7 @@ import { createMemoryLimits } from './memory-limits.ts';
 import { createProcessRunner, NO_WALLS } from './process.ts';
 import type { SandboxKind, TaskRunner, Usable } from './runner.ts';
 
-export interface SandboxChoice {
+interface SandboxChoice {
   /** Asked for by name; null takes the best that works here. */
   readonly asked: SandboxKind | null;
   /** A real model's key is in use: what the agent runs is then not from a script of ours. */

@@ -59,7 +59,7 @@ async function startContainer(start: ContainerStart, data: string): Promise<Runn
   }
 }
 
-export interface RunIdentity {
+interface RunIdentity {
   readonly name: string;
   readonly data: string;
   /** `uid:gid` of an ordinary user running this; null for root, who leaves the image's own user in place. */

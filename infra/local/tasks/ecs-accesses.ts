@@ -4,7 +4,7 @@ import type { Access } from '../aws/service.ts';
 import type { TaskDefinitionPart, Template } from '../template/parts.ts';
 import type { RunTask } from './ecs-requests.ts';
 
-export type EcsTemplate = Pick<Template, 'tasks' | 'region' | 'account'>;
+type EcsTemplate = Pick<Template, 'tasks' | 'region' | 'account'>;
 type Context = Access['context'];
 
 /** Besides RunTask itself: every role which the task will have must be one that the caller may pass to ECS. */

@@ -13,7 +13,7 @@ import { describeTask, launchTask, stopTask, type Task, type TaskWorld } from '.
 const REMEMBERED_S = 3600;
 const MAX_OVERRIDES_CHARS = 8192;
 
-export interface EcsOptions extends TaskWorld {
+interface EcsOptions extends TaskWorld {
   readonly template: Pick<Template, 'tasks' | 'subnets' | 'region' | 'account'>;
 }
 

@@ -7,7 +7,7 @@ import { createTaskRunner } from './choose-sandbox.ts';
 import { createEcsService, type EcsService } from './ecs.ts';
 import type { SandboxKind } from './runner.ts';
 
-export interface TasksOptions {
+interface TasksOptions {
   readonly template: Template;
   readonly sandbox: SandboxKind;
   readonly data: string;

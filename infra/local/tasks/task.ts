@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { ContainerPart, TaskDefinitionPart } from '../template/parts.ts';
 import type { RunningContainer, TaskRunner } from './runner.ts';
 
-export interface TaskRequest {
+interface TaskRequest {
   readonly id: string;
   readonly arn: string;
   readonly clusterArn: string;

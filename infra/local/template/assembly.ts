@@ -38,7 +38,7 @@ const Assets = z.object({
     .default({}),
 });
 
-export interface ImageAsset {
+interface ImageAsset {
   readonly dir: string;
   readonly target: string | null;
 }

@@ -4,7 +4,7 @@ import { ACCOUNT, REGION, identify, nameProperty, type Identity } from './identi
 /** Stands for `AWS::NoValue`: the property that holds it disappears. */
 const NO_VALUE = Symbol('AWS::NoValue');
 
-export interface Resolver {
+interface Resolver {
   /** @throws when an intrinsic function cannot be resolved; `where` (a logical id) is named */
   resolve(value: unknown, where: string): unknown;
   condition(name: string): boolean;

@@ -7,7 +7,7 @@ import { freePort } from '../../free-port.ts';
 import { isAlive, markOf, stopProcess, type ProcessMark } from './processes.ts';
 
 /** The native DynamoDB engine, running on a file of the data folder. */
-export interface Engine {
+interface Engine {
   readonly url: string;
   pid(): number;
   stop(): Promise<void>;

@@ -14,7 +14,7 @@ const Head = z.object({
 });
 export type Head = z.infer<typeof Head>;
 
-export interface StoredObject {
+interface StoredObject {
   readonly head: Head;
   readonly body: Buffer;
 }

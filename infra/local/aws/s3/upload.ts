@@ -5,7 +5,7 @@ import { AwsFault } from '../wire.ts';
 const KEPT =
   /^(content-type|content-encoding|content-disposition|content-language|cache-control|x-amz-meta-.*|x-amz-checksum-(crc32|crc32c|crc64nvme|sha1|sha256))$/;
 
-export interface Upload {
+interface Upload {
   readonly body: Buffer;
   readonly headers: Record<string, string>;
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Secret, Version } from './store.ts';
 
-export interface NewValue {
+interface NewValue {
   readonly value: string;
   readonly binary: boolean;
   /** The caller's token, which becomes the version's id: a repeat makes no second version. */

@@ -20,15 +20,15 @@ const UNKNOWN_TO_INTERPRETER = [
 ];
 
 /** Resources that a task can call here. */
-export const TASK_RESOURCES = ['arn:aws:states:::lambda:invoke', 'arn:aws:states:::states:startExecution'] as const;
+const TASK_RESOURCES = ['arn:aws:states:::lambda:invoke', 'arn:aws:states:::states:startExecution'] as const;
 export type TaskResource = (typeof TASK_RESOURCES)[number];
 
-export interface TaskState {
+interface TaskState {
   readonly name: string;
   readonly resource: TaskResource;
 }
 
-export interface Prepared {
+interface Prepared {
   readonly definition: StateMachineDefinition;
   readonly tasks: readonly TaskState[];
   /** Names of all states that retry. */

@@ -14,11 +14,11 @@ const End = z.object({
   cause: z.string().optional(),
 });
 const Line = z.union([Start, End]);
-export type StartLine = z.infer<typeof Start>;
+type StartLine = z.infer<typeof Start>;
 export type EndLine = z.infer<typeof End>;
 
 /** One execution as the journal knows it; no end means that it was running when the last runtime died. */
-export interface Journaled {
+interface Journaled {
   readonly start: StartLine;
   readonly end: EndLine | null;
 }

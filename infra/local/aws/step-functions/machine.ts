@@ -26,7 +26,7 @@ export interface Run {
   abort(): void;
 }
 
-export interface RunOptions {
+interface RunOptions {
   readonly execution: { readonly arn: string; readonly name: string };
   readonly onEvent: (event: StateEvent) => void;
 }

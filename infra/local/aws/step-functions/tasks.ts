@@ -7,7 +7,7 @@ import { AwsFault } from '../wire.ts';
 import type { TaskResource } from './definition.ts';
 import { TaskError } from './task-error.ts';
 
-export interface TaskWorld {
+interface TaskWorld {
   readonly functions: readonly FunctionPart[];
   readonly invoke: Invoke;
   readonly verdicts: Verdicts;
