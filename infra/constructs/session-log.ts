@@ -5,7 +5,7 @@ import type { EntryFunction } from './entry-function.ts';
 
 const READ = ['dynamodb:GetItem', 'dynamodb:Query'];
 
-/** The table of session logs: one partition per thread, one item per append. Nobody may update an item. */
+/** The table of session logs: one partition per thread, one item per append. No role may update an item. */
 export class SessionLog extends Construct {
   readonly table: TableV2;
 

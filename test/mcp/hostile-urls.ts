@@ -1,4 +1,4 @@
-/** Where nobody outside may send us (docs/security.md#ways-out): for every place that takes a URL from a stranger. */
+/** Addresses to which no URL from a stranger may send a request of ours (docs/security.md#ways-out). */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { Resolve } from '#aws/outbound/redirects.https.ts';
 

@@ -106,7 +106,7 @@ function nameOf(key: LogKey): string {
   return `${key.session}/${key.thread}`;
 }
 
-/** The slice with a change, and with what somebody else appended before it. */
+/** The slice with a change, and with the entries that other processes appended before it. */
 export async function sliceAfter(
   { history }: { readonly history: History },
   key: LogKey,
