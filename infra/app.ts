@@ -46,7 +46,7 @@ export function brainstemApp(props: AppProps = {}): App {
     ...(imageUri && { sandbox: { imageUri } }),
     oauthTokens: oauthTokens(option(app, 'oauthTokens') ?? 'secrets-manager'),
     model: modelOf(app),
-    ...connectOf(app),
+    ...connectionOf(app),
     mcp: { allow: jsonOption(app, 'mcpAllow', AllowedHosts) ?? [] },
   });
   Validations.of(app).addPlugins(new AwsSolutionsChecks(stack), new DesignRules());
@@ -102,7 +102,7 @@ function oauthTokens(store: string): OAuthTokens {
   throw new ContextError(`Context oauthTokens must be ${OAuthTokens.options.join(' or ')}`);
 }
 
-function connectOf(app: App): { readonly connect?: ConnectOptions } {
+function connectionOf(app: App): { readonly connect?: ConnectOptions } {
   const connect = jsonOption(app, 'connect', ConnectOptions);
   return connect === undefined ? {} : { connect };
 }

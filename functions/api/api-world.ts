@@ -1,6 +1,6 @@
 /** What the API needs from the outside. */
 import type { Audit, AuditTrail } from '#core/ports/audit.ts';
-import type { LinkWorld } from '#core/connect/request-link.ts';
+import type { RequestConnectionWorld } from '#core/connect/request-connection.ts';
 import type { CredentialTrial } from '#core/ports/mcp-proxy.ts';
 import type { GovernanceWorld } from '#core/policy/governance.ts';
 import type { Journal } from '#core/ports/journal.ts';
@@ -29,7 +29,7 @@ export interface ApiWorld extends Sending, VaultWorld {
   readonly sandboxes: Releasing;
   readonly audit: Audit;
   readonly auditTrail: AuditTrail;
-  readonly connecting: LinkWorld;
+  readonly connecting: RequestConnectionWorld;
   readonly governing: GovernanceWorld;
   /** The random part of a new id. */
   readonly newToken: () => string;

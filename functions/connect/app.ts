@@ -1,7 +1,7 @@
 /** The pages of a consent as a function from request to response. Lambda is one way to reach them, tests are another. */
 import { Hono, type Context } from 'hono';
 import { Fault } from '#core/ports/errors.ts';
-import { linkUrl } from '#core/connect/link.ts';
+import { linkUrl } from '#core/connect/connection.ts';
 import { openLink, pressApprove, pressCancel, type Opened, type Pressed } from '#core/connect/open-link.ts';
 import { clientMetadataDocument } from '#core/connect/registration.ts';
 import { faultFields } from '#core/requests/fault-fields.ts';

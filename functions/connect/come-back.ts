@@ -1,6 +1,6 @@
 /** The browser comes back: from the identity provider, or from an authorization server. */
 import { keepIdentity, takeAnswer, type Taken } from '#core/connect/take-answer.ts';
-import { linkUrl } from '#core/connect/link.ts';
+import { linkUrl } from '#core/connect/connection.ts';
 import type { Exchange } from './exchange.ts';
 import { finishLogin, visitorOf } from './login.ts';
 import { answerRefusedPage, endPage, troublePage } from './pages/message-page.ts';
@@ -12,7 +12,7 @@ export async function login(exchange: Exchange): Promise<Reply> {
   if (!('identity' in finished)) return finished;
   const { connect, visitor, identity } = finished;
   note({ connect });
-  const record = await world.connects.find(connect);
+  const record = await world.connections.find(connect);
   // The link's own page says that it is over, or for another user.
   const kept = record?.user === visitor.user ? await keepIdentity(world, record, identity) : null;
   return kept === null ? { redirect: linkUrl(world.baseUrl, { id: connect }) } : takenReply(exchange, kept);

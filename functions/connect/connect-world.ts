@@ -10,7 +10,7 @@ export interface ConnectWorld extends OpenWorld, AnswerWorld, KeepWorld {
   readonly credentials: Pick<CredentialRecords, 'find' | 'match' | 'announce' | 'create' | 'replace'>;
   readonly clients: AnswerWorld['clients'];
   readonly servers: AuthorizationServers;
-  readonly connects: AnswerWorld['connects'];
+  readonly connections: AnswerWorld['connections'];
   readonly identity: IdentityProvider;
   readonly journal: Journal;
 }

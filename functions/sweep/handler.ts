@@ -5,7 +5,7 @@
 import { later } from '#core/ports/instant.ts';
 import { sweepWorld } from '#aws/worlds/sweep.ts';
 import { endPendingCredentials } from './end-pending-credentials.ts';
-import { settleConsents } from './settle-consents.ts';
+import { settleConnections } from './settle-connections.ts';
 import { sweep } from './sweep.ts';
 
 const world = sweepWorld(process.env);
@@ -18,7 +18,7 @@ export async function handler(): Promise<void> {
   const before = later(now, -MIN_AGE_MS);
   const all = await Promise.allSettled([
     sweep(world, before),
-    settleConsents(world, before),
+    settleConnections(world, before),
     endPendingCredentials(world, now),
   ]);
   for (const one of all) if (one.status === 'rejected') throw one.reason;

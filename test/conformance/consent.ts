@@ -7,8 +7,8 @@ import { createAuthorizationServers } from '#aws/connect/authorization-server.mc
 import type { GuardedFetch } from '#core/ports/outbound.ts';
 import type { KnownClient } from '#contract/connect.ts';
 import { ConnectId, WorkspaceId } from '#contract/ids.ts';
-import type { ConnectTrouble } from '#core/ports/authorization-server.ts';
-import type { ConnectClients, ConnectAttempt } from '#core/ports/connect-records.ts';
+import type { ConnectionTrouble } from '#core/ports/authorization-server.ts';
+import type { RegisteredClients, ConnectionAttempt } from '#core/ports/connection-records.ts';
 import { chooseScopes } from '#core/connect/approve.ts';
 import { chooseClient, redirectUrl } from '#core/connect/registration.ts';
 import { ALLOW_HERE } from '#test/mcp/listening.ts';
@@ -45,11 +45,11 @@ export function createConsent({ fetch, known }: ConsentOptions): (asked: Asked) 
     const { issuer, namesItself, tokenEndpoint, resource } = discovered;
     const knownClients: KnownClient[] =
       known === null ? [] : [{ issuer, clientId: known.clientId, secretArn: known.clientSecret }];
-    const connects = { registerAnew: async () => 'conflict' as const };
-    const world = { connects, clients, servers, knownClients, baseUrl: BASE_URL, appName: 'Conformance' };
+    const connections = { registerAnew: async () => 'conflict' as const };
+    const world = { connections, clients, servers, knownClients, baseUrl: BASE_URL, appName: 'Conformance' };
     const { client } = settled(await chooseClient(world, LINK, discovered));
-    const attempt: ConnectAttempt = {
-      ...{ nonce: randomUUID(), until: '9999-01-01T00:00:00.000Z' as ConnectAttempt['until'] },
+    const attempt: ConnectionAttempt = {
+      ...{ nonce: randomUUID(), until: '9999-01-01T00:00:00.000Z' as ConnectionAttempt['until'] },
       ...{ issuer, namesItself, tokenEndpoint, resource, client, scopes: [...scopes] },
     };
     const verifier = randomUUID() + randomUUID();
@@ -74,8 +74,8 @@ async function approve(fetch: GuardedFetch, url: string): Promise<URLSearchParam
 }
 
 /** By issuer, so that no authorization server is told another one's. A secret stands for where it would be. */
-function rememberClients(known: ConsentOptions['known']): ConnectClients {
-  const clients = new Map<string, ConnectAttempt['client']>();
+function rememberClients(known: ConsentOptions['known']): RegisteredClients {
+  const clients = new Map<string, ConnectionAttempt['client']>();
   return {
     find: async (_workspace, issuer) => clients.get(issuer) ?? null,
     async save(_workspace, issuer, client) {
@@ -87,9 +87,9 @@ function rememberClients(known: ConsentOptions['known']): ConnectClients {
   };
 }
 
-function settled<Value extends { readonly status: string }>(value: Value | ConnectTrouble): Value {
+function settled<Value extends { readonly status: string }>(value: Value | ConnectionTrouble): Value {
   if (value.status === 'trouble') {
-    const { error, detail } = value as ConnectTrouble;
+    const { error, detail } = value as ConnectionTrouble;
     throw new Error(`${error}: ${detail}`);
   }
   return value as Value;

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CredentialId } from '#contract/ids.ts';
 import type { Vault } from '#contract/vaults.ts';
-import type { WaitingCall } from '#core/ports/connect-links.ts';
+import type { WaitingCall } from '#core/ports/connection-links.ts';
 import type { Browser } from '#test/functions/connect/browser.ts';
 import { BASE_URL, startFlow, waitingCall, WORKSPACE, type Flow } from '#test/functions/connect/flow.ts';
 
@@ -23,7 +23,7 @@ describe('scenario 25: connect', () => {
     for (const shown of ['Ada', server, 'files:read', leadsTo, 'agents.example.com', 'app.example.com']) {
       expect(page.text).toContain(shown);
     }
-    expect(await flow.world.connects.find(link.id)).toMatchObject({ status: 'pending', attempt: null });
+    expect(await flow.world.connections.find(link.id)).toMatchObject({ status: 'pending', attempt: null });
     expect(flow.as.requests.some(({ path }) => path.endsWith('/authorize') || path.endsWith('/register'))).toBe(false);
   });
 
@@ -70,7 +70,7 @@ describe('scenario 25: connect', () => {
       auth: { type: 'mcp_oauth', mcp_server_url: flow.fx.url, refresh: { resource: flow.fx.url } },
     });
     expect(flow.as.tokenRequests.at(-1)?.form.get('resource')).toBe(flow.fx.url);
-    const record = await flow.world.connects.find(link.id);
+    const record = await flow.world.connections.find(link.id);
     expect(record).toMatchObject({ status: 'completed', error: null, attempt: null, storing: null });
     const [stored] = [...flow.secrets.values.values()].slice(-1);
     expect(stored).toEqual({ access_token: expect.any(String), refresh_token: expect.any(String) });
@@ -147,7 +147,7 @@ describe('scenario 25: connect', () => {
         expect.stringMatching(/^The user declined/),
         expect.stringMatching(/^The user declined/),
       ]);
-      expect(await flow.world.connects.find(id)).toMatchObject({ status: 'failed', waiting: [], isSettled: true });
+      expect(await flow.world.connections.find(id)).toMatchObject({ status: 'failed', waiting: [], isSettled: true });
       expect(flow.audited.at(-1)).toMatchObject({ action: `connect.${action}`, connect: id, user: 'alice' });
     }
   });
@@ -161,9 +161,9 @@ describe('scenario 25: connect', () => {
     const browser = flow.browser();
     await browser.submit(await browser.openAs('alice', narrow.url), {}, `${narrow.url}/cancel`);
     expect(flow.declined.splice(0)).toMatchObject([[first, expect.stringMatching(/^The user declined/)]]);
-    expect(await flow.world.connects.find(wide.id)).toMatchObject({ status: 'pending', waiting: [both] });
+    expect(await flow.world.connections.find(wide.id)).toMatchObject({ status: 'pending', waiting: [both] });
 
-    await flow.world.connects.fail(wide.id, 'vault_closed', flow.world.stamp.now());
+    await flow.world.connections.fail(wide.id, 'vault_closed', flow.world.stamp.now());
     expect((await browser.open(wide.url)).text).toContain('was not connected');
     expect(flow.declined.splice(0)).toMatchObject([[both, expect.stringMatching(/^The vault/)]]);
   });
@@ -174,7 +174,7 @@ describe('scenario 25: connect', () => {
     const page = await browser.openAs('alice', here.url);
     const cancelled = await browser.submit(page, {}, `${here.url}/cancel`);
     expect(cancelled.text).toContain('was not connected');
-    expect(await flow.world.connects.find(here.id)).toMatchObject({ status: 'failed', error: 'cancelled' });
+    expect(await flow.world.connections.find(here.id)).toMatchObject({ status: 'failed', error: 'cancelled' });
 
     const there = await flow.link();
     flow.as.decides({ error: { code: 'access_denied', description: 'ring +1 555 for help' } });
@@ -182,7 +182,7 @@ describe('scenario 25: connect', () => {
     flow.as.decides({});
     expect(declined.text).toContain('was not connected');
     expect(declined.text).not.toContain('+1 555');
-    expect(await flow.world.connects.find(there.id)).toMatchObject({ status: 'failed', error: 'access_denied' });
+    expect(await flow.world.connections.find(there.id)).toMatchObject({ status: 'failed', error: 'access_denied' });
     expect(await flow.credentials(here.vault)).toEqual([]);
     expect(await flow.credentials(there.vault)).toEqual([]);
   });
@@ -196,7 +196,7 @@ describe('scenario 25: connect', () => {
       expect(answer.status).toBe(409);
       expect(answer.text).toContain('look at it again');
     }
-    expect(await flow.world.connects.find(link.id)).toMatchObject({ attempt: null });
+    expect(await flow.world.connections.find(link.id)).toMatchObject({ attempt: null });
   });
 
   it('is over after 24 hours', async () => {

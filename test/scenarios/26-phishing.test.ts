@@ -37,7 +37,7 @@ describe('scenario 26: phishing', () => {
     for (const action of ['approve', 'cancel']) {
       expect((await bob.submit(page, {}, `${link.url}/${action}`)).status).toBe(403);
     }
-    expect(await flow.world.connects.find(link.id)).toMatchObject({ status: 'pending', attempt: null });
+    expect(await flow.world.connections.find(link.id)).toMatchObject({ status: 'pending', attempt: null });
   });
 
   it('does not give Alice’s approval to the browser in which Bob logs in next', async () => {
@@ -89,7 +89,7 @@ describe('scenario 26: phishing', () => {
     expect(stopped.text).toContain('vault_closed');
     expect(await flow.credentials(link.vault)).toEqual([]);
     expect([...flow.secrets.values.keys()]).toEqual([]);
-    expect(await flow.world.connects.find(link.id)).toMatchObject({ status: 'failed', error: 'vault_closed' });
+    expect(await flow.world.connections.find(link.id)).toMatchObject({ status: 'failed', error: 'vault_closed' });
   });
 
   it('puts nothing of Alice’s in the place of a credential that becomes Carol’s in the same moment', async () => {
@@ -117,6 +117,6 @@ describe('scenario 26: phishing', () => {
     await handToCarol(link.vault.id);
     const stopped = await browser.submit(page);
     expect(stopped.text).toContain('vault_closed');
-    expect(await flow.world.connects.find(link.id)).toMatchObject({ attempt: null, error: 'vault_closed' });
+    expect(await flow.world.connections.find(link.id)).toMatchObject({ attempt: null, error: 'vault_closed' });
   });
 });

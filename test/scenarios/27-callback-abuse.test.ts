@@ -99,7 +99,10 @@ describe('scenario 27: callback abuse', () => {
     expect(page.text).not.toMatch(/555|<script/);
     expect(page.text).toContain('authorization_failed');
     // A server's trouble is not the user's choice: the link is still good.
-    expect(await flow.world.connects.find(link.id)).toMatchObject({ status: 'pending', error: 'authorization_failed' });
+    expect(await flow.world.connections.find(link.id)).toMatchObject({
+      status: 'pending',
+      error: 'authorization_failed',
+    });
     flow.as.decides({});
     const again = await browser.follow(await browser.submit(await browser.open(link.url)));
     expect(again.text).toContain('is connected');

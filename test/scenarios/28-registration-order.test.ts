@@ -164,6 +164,9 @@ describe('scenario 28: registration order', () => {
     expect(left.status).toBe(502);
     expect(left.text).toContain('registration_required');
     expect(left.text).toContain('connect.clients');
-    expect(await running.world.connects.find(link.id)).toMatchObject({ error: 'registration_required', attempt: null });
+    expect(await running.world.connections.find(link.id)).toMatchObject({
+      error: 'registration_required',
+      attempt: null,
+    });
   });
 });

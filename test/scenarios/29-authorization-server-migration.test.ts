@@ -56,6 +56,6 @@ describe('scenario 29: authorization server migration', () => {
     const again = await browser.submit(page);
     expect(again.status).toBe(409);
     expect(again.text).toContain(new URL(second.issuer).host);
-    expect(await flow.world.connects.find(link.id)).toMatchObject({ attempt: null });
+    expect(await flow.world.connections.find(link.id)).toMatchObject({ attempt: null });
   });
 });

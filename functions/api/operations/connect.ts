@@ -4,7 +4,7 @@ import { Connect, ConnectCreate, ConnectsQuery } from '#contract/connect.ts';
 import { ConnectId } from '#contract/ids.ts';
 import { pageOf } from '#contract/pages.ts';
 import { NoQuery } from '#contract/queries.ts';
-import { linksOfSession, linkStatus, requestLink } from '#core/connect/request-link.ts';
+import { connectionsOfSession, connectionStatus, requestConnection } from '#core/connect/request-connection.ts';
 import { administered } from '../administered.ts';
 import { notFound, operation } from '../operation.ts';
 import { ownHead } from '../own-session.ts';
@@ -21,7 +21,7 @@ const create = operation({
   handle(call) {
     const { world, workspace, body } = call;
     const target = { action: 'connect.create', vault: body.vault_id, credential: null, needs: 'vault_id' as const };
-    return administered(call, target, () => requestLink(world.connecting, workspace, body));
+    return administered(call, target, () => requestConnection(world.connecting, workspace, body));
   },
 });
 
@@ -34,7 +34,7 @@ const retrieve = operation({
   body: NoBody,
   response: Connect,
   async handle({ world, workspace, params }) {
-    return (await linkStatus(world.connecting, workspace, params.connect_id)) ?? notFound('connect_id');
+    return (await connectionStatus(world.connecting, workspace, params.connect_id)) ?? notFound('connect_id');
   },
 });
 
@@ -48,7 +48,7 @@ const list = operation({
   response: pageOf(Connect),
   async handle({ world, workspace, query }) {
     if ((await ownHead(world, workspace, query.session_id)) === null) return notFound('session_id');
-    return { data: await linksOfSession(world.connecting, workspace, query.session_id), next_page: null };
+    return { data: await connectionsOfSession(world.connecting, workspace, query.session_id), next_page: null };
   },
 });
 

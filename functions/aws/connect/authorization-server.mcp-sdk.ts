@@ -12,10 +12,15 @@ import {
   validateAuthorizationResponseIssuer,
   type AuthorizationServerMetadata,
 } from '@modelcontextprotocol/client';
-import type { AuthorizationServers, ConnectTrouble, Granted, Registration } from '#core/ports/authorization-server.ts';
-import type { ConnectAttempt } from '#core/ports/connect-records.ts';
+import type {
+  AuthorizationServers,
+  ConnectionTrouble,
+  Granted,
+  Registration,
+} from '#core/ports/authorization-server.ts';
+import type { ConnectionAttempt } from '#core/ports/connection-records.ts';
 import { basicAuthorization } from '#core/vault/basic-authorization.ts';
-import { refuse, trouble } from '#aws/connect/connect-trouble.mcp-sdk.ts';
+import { refuse, trouble } from '#aws/connect/connection-trouble.mcp-sdk.ts';
 import { discover, type DiscoveryOptions } from '#aws/connect/discovery.mcp-sdk.ts';
 import { OutboundError } from '#core/ports/outbound.ts';
 
@@ -99,7 +104,7 @@ function metadataOf({
   issuer,
   tokenEndpoint,
   ...more
-}: Pick<ConnectAttempt, 'issuer' | 'tokenEndpoint'> & {
+}: Pick<ConnectionAttempt, 'issuer' | 'tokenEndpoint'> & {
   readonly authorizationEndpoint?: string;
 }): AuthorizationServerMetadata {
   return {
@@ -119,7 +124,7 @@ function registrationOf(id: string, secret: string | null, auth: string | undefi
 }
 
 function authenticate(
-  client: ConnectAttempt['client'],
+  client: ConnectionAttempt['client'],
   secret: string | null,
   { headers, body }: { readonly headers: Headers; readonly body: URLSearchParams },
 ): void {
@@ -137,7 +142,13 @@ const MAX_LIFETIME_SECONDS = 10 * 365 * 86_400;
 
 type Tokens = Awaited<ReturnType<typeof exchangeAuthorization>>;
 
-function grantedOf({ access_token, refresh_token, token_type, expires_in, scope }: Tokens): Granted | ConnectTrouble {
+function grantedOf({
+  access_token,
+  refresh_token,
+  token_type,
+  expires_in,
+  scope,
+}: Tokens): Granted | ConnectionTrouble {
   if (token_type.toLowerCase() !== 'bearer') return refuse('exchange_failed', 'the token is not a bearer token');
   if (!TOKEN.test(access_token) || (refresh_token !== undefined && !TOKEN.test(refresh_token))) {
     return refuse('exchange_failed', 'a token has characters that no header carries, or too many');

@@ -9,9 +9,9 @@ import {
   type OAuthServerInfo,
 } from '@modelcontextprotocol/client';
 import type { AllowedHosts } from '#contract/outbound.ts';
-import type { ConnectTrouble, Discovered } from '#core/ports/authorization-server.ts';
+import type { ConnectionTrouble, Discovered } from '#core/ports/authorization-server.ts';
 import { judgeUrl } from '#core/outbound/destination.ts';
-import { refuse } from '#aws/connect/connect-trouble.mcp-sdk.ts';
+import { refuse } from '#aws/connect/connection-trouble.mcp-sdk.ts';
 
 export interface DiscoveryOptions {
   /** Guarded. */
@@ -23,7 +23,7 @@ export interface DiscoveryOptions {
 export async function discover(
   { fetch, allow }: DiscoveryOptions,
   { url, resourceMetadata }: { readonly url: string; readonly resourceMetadata: string | null },
-): Promise<Discovered | ConnectTrouble> {
+): Promise<Discovered | ConnectionTrouble> {
   const challenge = resourceMetadata === null ? await challengeOf(fetch, url) : {};
   const at = resourceMetadata === null ? challenge.resourceMetadataUrl : new URL(resourceMetadata);
   const info = await discoverOAuthServerInfo(url, {
@@ -85,7 +85,7 @@ function isFor(url: string, resource: string): boolean {
 }
 
 /** The browser is sent to the first, so it is judged although this function never asks it. */
-function insecure(server: AuthorizationServerMetadata, allow: AllowedHosts): ConnectTrouble | null {
+function insecure(server: AuthorizationServerMetadata, allow: AllowedHosts): ConnectionTrouble | null {
   const { authorization_endpoint, token_endpoint, registration_endpoint } = server;
   for (const endpoint of [authorization_endpoint, token_endpoint, registration_endpoint]) {
     const judged = endpoint === undefined ? null : judgeUrl(endpoint, allow);

@@ -23,7 +23,7 @@ import { auditOf } from '#aws/worlds/audit.ts';
 import { enterpriseIn } from '#aws/worlds/connect-settings.ts';
 import { governanceWorld } from '#aws/worlds/governance.ts';
 import { limiterOf } from '#aws/worlds/limits.ts';
-import { linkWorld } from '#aws/worlds/link-requests.ts';
+import { requestConnectionWorld } from '#aws/worlds/request-connection.ts';
 import { sendingWorld } from '#aws/worlds/sending.ts';
 import { sessionTables } from '#aws/worlds/sessions.ts';
 
@@ -59,7 +59,7 @@ export function apiWorld(env: Env) {
     }),
     audit,
     auditTrail: createAuditTrail(dynamodb, setting(env, 'AUDIT_TABLE')),
-    connecting: linkWorld(env, sending),
+    connecting: requestConnectionWorld(env, sending),
     governing: governanceWorld(env, audit),
     newToken,
     journal: createJournal(),

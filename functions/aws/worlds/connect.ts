@@ -6,7 +6,7 @@ import { AllowedHosts } from '#contract/outbound.ts';
 import { redirectUrl } from '#core/connect/registration.ts';
 import { createAuthorizationServers } from '#aws/connect/authorization-server.mcp-sdk.ts';
 import { createClientSecrets } from '#aws/connect/client-secrets.secrets-manager.ts';
-import { createConnectClients } from '#aws/connect/connect-clients.dynamodb.ts';
+import { createRegisteredClients } from '#aws/connect/registered-clients.dynamodb.ts';
 import type { FetchLimits } from '#core/ports/outbound.ts';
 import { createGuardedFetch } from '#aws/outbound/guarded-fetch.https.ts';
 import { resolveBySystem } from '#aws/outbound/redirects.https.ts';
@@ -37,7 +37,7 @@ export function connectWorld(env: Env) {
   const clients = { dynamodb, table, secrets, redirectUrl: redirectUrl(baseUrl) };
   return {
     ...settleWorld(env, sending),
-    clients: createConnectClients(clients),
+    clients: createRegisteredClients(clients),
     secrets: createSecretWriter(env),
     servers: createAuthorizationServers(servers),
     enterprise: enterpriseIn(env),

@@ -1,9 +1,9 @@
 /** What it takes to finish a consent: its row, the credential that it creates, and the sessions that wait for it. */
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import type { WaitingCall } from '#core/ports/connect-links.ts';
+import type { WaitingCall } from '#core/ports/connection-links.ts';
 import type { SettleWorld } from '#core/connect/settle.ts';
 import { declineCall, resumeCall, type Sending } from '#core/session/send.ts';
-import { createConnectRecords } from '#aws/connect/connect-records.dynamodb.ts';
+import { createConnectionRecords } from '#aws/connect/connection-records.dynamodb.ts';
 import { setting, type Env } from '#aws/settings.ts';
 import { createCredentialRecords } from '#aws/vault/credentials.dynamodb.ts';
 
@@ -11,7 +11,7 @@ export function settleWorld(env: Env, sending: Sending) {
   const dynamodb = new DynamoDBClient();
   const table = setting(env, 'VAULT_TABLE');
   return {
-    connects: createConnectRecords(dynamodb, table),
+    connections: createConnectionRecords(dynamodb, table),
     credentials: createCredentialRecords(dynamodb, table),
     ...toldTo(sending),
     stamp: sending.stamp,

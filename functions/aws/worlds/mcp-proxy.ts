@@ -4,7 +4,7 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { AllowedHosts } from '#contract/outbound.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
-import { createConnectLinks } from '#core/connect/offer-link.ts';
+import { createConnectionLinks } from '#core/connect/offer-link.ts';
 import { bucketOf } from '#core/ports/token-bucket.ts';
 import { createManagedTokens } from '#core/vault/managed-tokens.ts';
 import { createTokens } from '#core/vault/fresh-token.ts';
@@ -12,7 +12,7 @@ import type { RefreshWorld } from '#core/vault/refresh.ts';
 import type { Tokens } from '#core/ports/tokens.ts';
 import type { ValidationWorld } from '#core/mcp/validate-credential.ts';
 import { createAuditedCalls } from '#aws/audit/audited-calls.dynamodb.ts';
-import { createConnectRecords } from '#aws/connect/connect-records.dynamodb.ts';
+import { createConnectionRecords } from '#aws/connect/connection-records.dynamodb.ts';
 import { createCallMarks } from '#aws/mcp/call-marks.dynamodb.ts';
 import { readsClientSecrets } from '#aws/connect/client-secrets.secrets-manager.ts';
 import { createCredentialRecords } from '#aws/vault/credentials.dynamodb.ts';
@@ -67,8 +67,8 @@ export function mcpProxyWorld(env: Env): ProxyWorld {
     audit: auditOf(env),
     auditedCalls: createAuditedCalls(dynamodb, setting(env, 'AUDIT_TABLE')),
     marks: createCallMarks({ dynamodb, table: vaults, now: stamp.now, newName: randomUUID }),
-    links: createConnectLinks({
-      connects: createConnectRecords(dynamodb, vaults),
+    links: createConnectionLinks({
+      connections: createConnectionRecords(dynamodb, vaults),
       stamp,
       newToken,
       baseUrl: connectBaseUrl(env),

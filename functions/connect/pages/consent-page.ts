@@ -1,13 +1,13 @@
 /** The page on which a user says yes or no: who wants what, where, and where it leads (docs/security.md#consent). */
 import { html } from 'hono/html';
-import type { ConnectRecord } from '#core/ports/connect-records.ts';
+import type { Connection } from '#core/ports/connection-records.ts';
 import type { ConsentForm } from '#core/connect/open-link.ts';
-import type { ConnectPlan } from '#core/connect/approve.ts';
+import type { ConnectionPlan } from '#core/connect/approve.ts';
 import type { Markup, Page } from './page.ts';
 
 interface ConsentPage {
-  readonly record: ConnectRecord;
-  readonly plan: ConnectPlan;
+  readonly record: Connection;
+  readonly plan: ConnectionPlan;
   readonly form: ConsentForm;
   readonly again: boolean;
   readonly linkUrl: string;
@@ -53,7 +53,7 @@ export function row(name: string, value: string | Markup): Markup {
   </div>`;
 }
 
-export function whoAsks({ agent }: ConnectRecord): { readonly who: string; readonly agentRow: Markup | string } {
+export function whoAsks({ agent }: Connection): { readonly who: string; readonly agentRow: Markup | string } {
   if (agent === null) return { who: 'An agent', agentRow: '' };
   return { who: agent.name, agentRow: row('Agent', `${agent.name}, version ${agent.version}`) };
 }
@@ -65,7 +65,7 @@ function scopeList(scopes: readonly string[]): string | Markup {
   </ul>`;
 }
 
-export function backTo({ returnUrl }: ConnectRecord, linkUrl: string): string {
+export function backTo({ returnUrl }: Connection, linkUrl: string): string {
   const here = hostOf(linkUrl);
   return returnUrl === null ? here : `${here}, and then ${placeOf(returnUrl)}`;
 }

@@ -1,12 +1,12 @@
 /** The page on which a user agrees to sign in for agents, where it is their organisation that decides about servers. */
 import { html } from 'hono/html';
-import type { ConnectRecord } from '#core/ports/connect-records.ts';
+import type { Connection } from '#core/ports/connection-records.ts';
 import type { ConsentForm } from '#core/connect/open-link.ts';
 import { backTo, consentForm, hostOf, lookAgain, row, whoAsks } from './consent-page.ts';
 import type { Page } from './page.ts';
 
 interface IdentityPage {
-  readonly record: ConnectRecord;
+  readonly record: Connection;
   readonly form: Pick<ConsentForm, 'token'>;
   readonly again: boolean;
   readonly linkUrl: string;

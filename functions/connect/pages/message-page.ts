@@ -1,8 +1,8 @@
 /** Pages that only say something: how a consent ended, or why it cannot go on. */
 import { html } from 'hono/html';
 import type { Connect } from '#contract/connect.ts';
-import type { ConnectRecord } from '#core/ports/connect-records.ts';
-import { MESSAGES } from '#core/connect/link.ts';
+import type { Connection } from '#core/ports/connection-records.ts';
+import { MESSAGES } from '#core/connect/connection.ts';
 import { placeOf } from './consent-page.ts';
 import type { Page } from './page.ts';
 
@@ -43,7 +43,7 @@ export const answerRefusedPage: Page = {
 
 const GOES_ON = 'What was waiting for you goes on by itself.';
 
-export function endPage(record: ConnectRecord, status: Exclude<Connect['status'], 'pending'>): Page {
+export function endPage(record: Connection, status: Exclude<Connect['status'], 'pending'>): Page {
   const back = record.returnUrl === null ? '' : button(record.returnUrl, `Back to ${placeOf(record.returnUrl)}`);
   const server = URL.parse(record.server.url)?.host ?? record.server.url;
   switch (status) {
@@ -75,7 +75,7 @@ export function endPage(record: ConnectRecord, status: Exclude<Connect['status']
   }
 }
 
-export function troublePage(error: NonNullable<ConnectRecord['error']>, requestId: string, retryUrl: string): Page {
+export function troublePage(error: NonNullable<Connection['error']>, requestId: string, retryUrl: string): Page {
   return {
     status: 502,
     title: 'It cannot be connected now',

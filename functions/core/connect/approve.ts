@@ -2,18 +2,18 @@
  * The user's approval: what it would do, and doing it. Before the approval nothing exists that could answer an
  * authorization server (`docs/security.md`, Consent).
  */
-import { administration, userOfVault, VAULT_CLOSED } from '#core/connect/link.ts';
+import { administration, userOfVault, VAULT_CLOSED } from '#core/connect/connection.ts';
 import { chooseClient, redirectUrl, type RegistrationWorld } from '#core/connect/registration.ts';
 import type { Visitor } from '#core/connect/visitor.ts';
 import type { Audit } from '#core/ports/audit.ts';
-import type { AuthorizationServers, ConnectTrouble, Discovered } from '#core/ports/authorization-server.ts';
-import type { ConnectRecord, ConnectRecords, ConnectAttempt } from '#core/ports/connect-records.ts';
+import type { AuthorizationServers, ConnectionTrouble, Discovered } from '#core/ports/authorization-server.ts';
+import type { Connection, ConnectionRecords, ConnectionAttempt } from '#core/ports/connection-records.ts';
 import { later } from '#core/ports/instant.ts';
 import type { Seals } from '#core/ports/login.ts';
 import type { Stamp } from '#core/ports/stamp.ts';
 import type { CredentialRecords, StoredCredential } from '#core/ports/vault-records.ts';
 
-export interface ConnectPlan {
+export interface ConnectionPlan {
   readonly status: 'planned';
   readonly discovered: Discovered;
   readonly scopes: readonly string[];
@@ -25,7 +25,7 @@ export interface PlanWorld {
 }
 
 /** Finds out what an approval would do before the user is asked, so that the page shows where it leads. */
-export async function planConsent(world: PlanWorld, record: ConnectRecord): Promise<ConnectPlan | ConnectTrouble> {
+export async function planConsent(world: PlanWorld, record: Connection): Promise<ConnectionPlan | ConnectionTrouble> {
   const [match] = await world.credentials.match(record.workspace, [record.vault], record.server.url);
   // The vault may have been archived, or given to another user, since the link was made.
   if (userOfVault(match?.vault ?? null) !== record.user) return VAULT_CLOSED;
@@ -63,13 +63,13 @@ export function chooseScopes(
 }
 
 /** Two plans with one text do the same. */
-export function planText(record: ConnectRecord, { discovered, scopes }: ConnectPlan): string {
+export function planText(record: Connection, { discovered, scopes }: ConnectionPlan): string {
   const { issuer, authorizationEndpoint, resource } = discovered;
   return JSON.stringify([record.id, issuer, authorizationEndpoint, resource, scopes]);
 }
 
 export interface ApproveWorld extends RegistrationWorld {
-  readonly connects: Pick<ConnectRecords, 'begin' | 'registerAnew'>;
+  readonly connections: Pick<ConnectionRecords, 'begin' | 'registerAnew'>;
   readonly servers: Pick<AuthorizationServers, 'register' | 'authorizationUrl'>;
   readonly seals: Seals;
   readonly audit: Audit;
@@ -84,12 +84,12 @@ type Approved =
   | { readonly status: 'approved'; readonly url: string }
   /** The link is not pending any more. */
   | { readonly status: 'over' }
-  | ConnectTrouble;
+  | ConnectionTrouble;
 
 export async function approve(
   world: ApproveWorld,
-  { record, visitor }: { readonly record: ConnectRecord; readonly visitor: Visitor },
-  { discovered, scopes }: ConnectPlan,
+  { record, visitor }: { readonly record: Connection; readonly visitor: Visitor },
+  { discovered, scopes }: ConnectionPlan,
 ): Promise<Approved> {
   const chosen = await chooseClient(world, record, discovered);
   if (chosen.status === 'trouble') return chosen;
@@ -97,12 +97,12 @@ export async function approve(
   const nonce = world.newToken();
   const { issuer, namesItself, tokenEndpoint, resource } = discovered;
   const until = later(world.stamp.now(), ATTEMPT_MS);
-  const attempt: ConnectAttempt = {
+  const attempt: ConnectionAttempt = {
     ...{ nonce, until, issuer, namesItself, tokenEndpoint, resource },
     scopes: [...scopes],
     client: chosen.client,
   };
-  if ((await world.connects.begin(record.id, attempt)) === 'conflict') return { status: 'over' };
+  if ((await world.connections.begin(record.id, attempt)) === 'conflict') return { status: 'over' };
   const url = await world.servers.authorizationUrl(discovered, {
     clientId: chosen.client.id,
     redirectUrl: redirectUrl(world.baseUrl),

@@ -1,14 +1,14 @@
 /** Links for whoever found no credential, or one that may do too little. */
 import { ConnectId } from '#contract/ids.ts';
 import { Fault } from '#core/ports/errors.ts';
-import type { ConnectLink, ConnectLinks, ConnectOffer, WaitingCall } from '#core/ports/connect-links.ts';
-import type { ConnectFacts, ConnectRecords } from '#core/ports/connect-records.ts';
-import { linkFacts, linkUrl, userOfVault } from '#core/connect/link.ts';
+import type { ConnectionLink, ConnectionLinks, ConnectionOffer, WaitingCall } from '#core/ports/connection-links.ts';
+import type { ConnectionFacts, ConnectionRecords } from '#core/ports/connection-records.ts';
+import { connectionFacts, linkUrl, userOfVault } from '#core/connect/connection.ts';
 import { later } from '#core/ports/instant.ts';
 import type { Stamp } from '#core/ports/stamp.ts';
 
 interface OfferWorld {
-  readonly connects: Pick<ConnectRecords, 'join' | 'createWaiting'>;
+  readonly connections: Pick<ConnectionRecords, 'join' | 'createWaiting'>;
   readonly stamp: Pick<Stamp, 'now'>;
   readonly newToken: () => string;
   /** Null when the deployment has no identity provider. */
@@ -20,7 +20,7 @@ const MIN_REMAINING_MS = 60 * 60_000;
 /** Calls of one answer come at once, and each lost race means that another one made the link to join. */
 const MAX_RACES = 8;
 
-export function createConnectLinks(world: OfferWorld): ConnectLinks {
+export function createConnectionLinks(world: OfferWorld): ConnectionLinks {
   return {
     async offer(offer) {
       const user = userOfVault(offer.vault);
@@ -31,11 +31,11 @@ export function createConnectLinks(world: OfferWorld): ConnectLinks {
   };
 }
 
-function linkOf(baseUrl: string, record: ConnectFacts): ConnectLink {
+function linkOf(baseUrl: string, record: ConnectionFacts): ConnectionLink {
   return { id: record.id, url: linkUrl(baseUrl, record) };
 }
 
-function factsOf(world: OfferWorld, offer: ConnectOffer, user: string): ConnectFacts {
+function factsOf(world: OfferWorld, offer: ConnectionOffer, user: string): ConnectionFacts {
   const asked = {
     id: ConnectId.parse(`conn_${world.newToken()}`),
     workspace: offer.workspace,
@@ -46,15 +46,15 @@ function factsOf(world: OfferWorld, offer: ConnectOffer, user: string): ConnectF
     returnUrl: null,
     createdAt: world.stamp.now(),
   };
-  return linkFacts(asked, user);
+  return connectionFacts(asked, user);
 }
 
-async function shared(world: OfferWorld, facts: ConnectFacts, waiting: WaitingCall): Promise<ConnectFacts> {
+async function shared(world: OfferWorld, facts: ConnectionFacts, waiting: WaitingCall): Promise<ConnectionFacts> {
   const until = later(facts.createdAt, MIN_REMAINING_MS);
   for (let race = 0; race < MAX_RACES; race += 1) {
-    const joined = await world.connects.join(facts, waiting, until);
+    const joined = await world.connections.join(facts, waiting, until);
     if (joined.status === 'joined') return joined.record;
-    if ((await world.connects.createWaiting(facts, waiting, joined.latest)) === 'saved') return facts;
+    if ((await world.connections.createWaiting(facts, waiting, joined.latest)) === 'saved') return facts;
   }
   throw new Fault(
     'records_unavailable',

@@ -7,18 +7,18 @@ import {
   planConsent,
   planText,
   type ApproveWorld,
-  type ConnectPlan,
+  type ConnectionPlan,
   type PlanWorld,
 } from '#core/connect/approve.ts';
-import type { ConnectTrouble } from '#core/ports/authorization-server.ts';
-import type { ConnectRecord, ConnectRecords } from '#core/ports/connect-records.ts';
+import type { ConnectionTrouble } from '#core/ports/authorization-server.ts';
+import type { Connection, ConnectionRecords } from '#core/ports/connection-records.ts';
 import { isIdentity, type Enterprise } from '#core/vault/enterprise.ts';
-import { administration, statusAt } from '#core/connect/link.ts';
+import { administration, statusAt } from '#core/connect/connection.ts';
 import { settle, type SettleWorld } from '#core/connect/settle.ts';
 import type { Visitor } from '#core/connect/visitor.ts';
 
 export interface OpenWorld extends ApproveWorld, SettleWorld, PlanWorld {
-  readonly connects: ConnectRecords;
+  readonly connections: ConnectionRecords;
   readonly credentials: PlanWorld['credentials'] & SettleWorld['credentials'];
   readonly servers: ApproveWorld['servers'] & PlanWorld['servers'];
   readonly audit: Audit;
@@ -37,13 +37,13 @@ export type Opened =
   | { readonly show: 'unknown' }
   | { readonly show: 'login'; readonly id: ConnectId; readonly keeps: boolean }
   /** The visitor is logged in as another user than the link's. */
-  | { readonly show: 'mismatch'; readonly record: ConnectRecord }
-  | { readonly show: 'end'; readonly record: ConnectRecord; readonly status: Exclude<Connect['status'], 'pending'> }
-  | { readonly show: 'trouble'; readonly record: ConnectRecord; readonly trouble: ConnectTrouble }
+  | { readonly show: 'mismatch'; readonly record: Connection }
+  | { readonly show: 'end'; readonly record: Connection; readonly status: Exclude<Connect['status'], 'pending'> }
+  | { readonly show: 'trouble'; readonly record: Connection; readonly trouble: ConnectionTrouble }
   | {
       readonly show: 'consent';
-      readonly record: ConnectRecord;
-      readonly plan: ConnectPlan;
+      readonly record: Connection;
+      readonly plan: ConnectionPlan;
       readonly form: ConsentForm;
       /** The page is shown again because the plan has changed, or because the form's token is not valid. */
       readonly again: boolean;
@@ -51,7 +51,7 @@ export type Opened =
   /** The page asks the user to sign in, so that the identity can be kept. */
   | {
       readonly show: 'identity';
-      readonly record: ConnectRecord;
+      readonly record: Connection;
       readonly form: Pick<ConsentForm, 'token'>;
       readonly again: boolean;
     };
@@ -113,13 +113,13 @@ export async function pressCancel(
   const { record } = admitted;
   if (!(await isForm(world, admitted, form.token))) return consent(world, admitted, true);
   await world.audit.record(record.workspace, record.vault, administration(record, { action: 'connect.cancelled' }));
-  await world.connects.fail(record.id, 'cancelled', world.stamp.now());
+  await world.connections.fail(record.id, 'cancelled', world.stamp.now());
   return openLink(world, record.id, admitted.visitor);
 }
 
 interface Admitted {
   readonly status: 'admitted';
-  readonly record: ConnectRecord;
+  readonly record: Connection;
   readonly visitor: Visitor;
 }
 
@@ -133,7 +133,7 @@ const turnedAway = (page: Opened): TurnedAway => ({ status: 'turned away', page 
 /** Only its user learns anything of a link, so the user is identified before all else (`docs/security.md`, Consent). */
 async function admit(world: OpenWorld, id: string, visitor: Visitor | null): Promise<Admitted | TurnedAway> {
   const { data } = ConnectId.safeParse(id);
-  const found = data === undefined ? null : await world.connects.find(data);
+  const found = data === undefined ? null : await world.connections.find(data);
   if (found === null) return turnedAway({ show: 'unknown' });
   if (visitor === null) return turnedAway({ show: 'login', id: found.id, keeps: false });
   if (visitor.user !== found.user) {
@@ -158,7 +158,7 @@ async function consent(world: OpenWorld, admitted: Admitted, again: boolean): Pr
 async function ask(
   world: OpenWorld,
   { record, visitor }: Admitted,
-  { plan, again }: { readonly plan: ConnectPlan; readonly again: boolean },
+  { plan, again }: { readonly plan: ConnectionPlan; readonly again: boolean },
 ): Promise<Opened> {
   const form = {
     token: await world.seals.seal('form', formText(record, visitor)),
@@ -167,8 +167,8 @@ async function ask(
   return { show: 'consent', record, plan, form, again };
 }
 
-async function inTrouble(world: OpenWorld, record: ConnectRecord, trouble: ConnectTrouble): Promise<Opened> {
-  await world.connects.trouble(record.id, trouble.error);
+async function inTrouble(world: OpenWorld, record: Connection, trouble: ConnectionTrouble): Promise<Opened> {
+  await world.connections.trouble(record.id, trouble.error);
   return { show: 'trouble', record, trouble };
 }
 
@@ -176,6 +176,6 @@ function isForm(world: OpenWorld, { record, visitor }: Admitted, token: string):
   return world.seals.isSeal('form', formText(record, visitor), token);
 }
 
-function formText({ id }: ConnectRecord, { browser }: Visitor): string {
+function formText({ id }: Connection, { browser }: Visitor): string {
   return `${id}.${browser}`;
 }

@@ -3,30 +3,35 @@ import type { KnownClient } from '#contract/connect.ts';
 import type {
   AuthorizationServers,
   ClientMetadata,
-  ConnectTrouble,
+  ConnectionTrouble,
   Discovered,
   Registration,
 } from '#core/ports/authorization-server.ts';
 import { secretMethod } from '#core/vault/token-endpoint.ts';
-import type { ConnectClients, ConnectRecord, ConnectRecords, ConnectAttempt } from '#core/ports/connect-records.ts';
+import type {
+  RegisteredClients,
+  Connection,
+  ConnectionRecords,
+  ConnectionAttempt,
+} from '#core/ports/connection-records.ts';
 
 export interface RegistrationWorld {
-  readonly connects: Pick<ConnectRecords, 'registerAnew'>;
-  readonly clients: Pick<ConnectClients, 'find' | 'save' | 'forget'>;
+  readonly connections: Pick<ConnectionRecords, 'registerAnew'>;
+  readonly clients: Pick<RegisteredClients, 'find' | 'save' | 'forget'>;
   readonly servers: Pick<AuthorizationServers, 'register'>;
   readonly knownClients: readonly KnownClient[];
   readonly baseUrl: string;
   readonly appName: string;
 }
 
-type ChosenClient = { readonly status: 'chosen'; readonly client: ConnectAttempt['client'] };
+type ChosenClient = { readonly status: 'chosen'; readonly client: ConnectionAttempt['client'] };
 
 /** Registered by an administrator, known by its metadata's URL, registered before, registered now; or not at all. */
 export async function chooseClient(
   world: RegistrationWorld,
-  record: Pick<ConnectRecord, 'id' | 'workspace' | 'attempt'>,
+  record: Pick<Connection, 'id' | 'workspace' | 'attempt'>,
   discovered: Discovered,
-): Promise<ChosenClient | ConnectTrouble> {
+): Promise<ChosenClient | ConnectionTrouble> {
   const { workspace } = record;
   const { issuer } = discovered;
   const known = world.knownClients.find((one) => one.issuer === issuer);
@@ -44,21 +49,21 @@ export async function chooseClient(
   return chosen(await world.clients.save(workspace, issuer, answer));
 }
 
-const chosen = (client: ConnectAttempt['client']): ChosenClient => ({ status: 'chosen', client });
+const chosen = (client: ConnectionAttempt['client']): ChosenClient => ({ status: 'chosen', client });
 
 /**
  * A server that has forgotten a client says so on a page of its own, and the browser never comes back. A user who turned
  * round there looks the same, so that a link has its client registered anew at most once.
  */
 async function mayBeForgotten(
-  { connects }: Pick<RegistrationWorld, 'connects'>,
-  { id, attempt }: Pick<ConnectRecord, 'id' | 'attempt'>,
-  client: ConnectAttempt['client'],
+  { connections }: Pick<RegistrationWorld, 'connections'>,
+  { id, attempt }: Pick<Connection, 'id' | 'attempt'>,
+  client: ConnectionAttempt['client'],
 ): Promise<boolean> {
-  return attempt?.client.id === client.id && (await connects.registerAnew(id)) === 'saved';
+  return attempt?.client.id === client.id && (await connections.registerAnew(id)) === 'saved';
 }
 
-async function register(world: RegistrationWorld, discovered: Discovered): Promise<Registration | ConnectTrouble> {
+async function register(world: RegistrationWorld, discovered: Discovered): Promise<Registration | ConnectionTrouble> {
   if (discovered.registrationEndpoint === null) {
     const detail = `${hostOf(discovered.issuer)} registers nobody`;
     return { status: 'trouble', error: 'registration_required', detail };
@@ -86,7 +91,7 @@ function clientMetadata(world: RegistrationWorld, { authMethods }: Discovered): 
 
 function metadataWith(
   { baseUrl, appName }: Pick<RegistrationWorld, 'baseUrl' | 'appName'>,
-  authMethod: ConnectAttempt['client']['auth'],
+  authMethod: ConnectionAttempt['client']['auth'],
 ): ClientMetadata {
   return {
     client_name: appName,
@@ -98,7 +103,7 @@ function metadataWith(
   };
 }
 
-function knownClient({ clientId, secretArn }: KnownClient, { authMethods }: Discovered): ConnectAttempt['client'] {
+function knownClient({ clientId, secretArn }: KnownClient, { authMethods }: Discovered): ConnectionAttempt['client'] {
   return { id: clientId, auth: secretArn === null ? 'none' : secretMethod(authMethods), secret: secretArn };
 }
 

@@ -6,11 +6,11 @@
  */
 import type { ConnectError } from '#contract/connect.ts';
 import type { EventId } from '#contract/ids.ts';
-import { administration } from '#core/connect/link.ts';
+import { administration } from '#core/connect/connection.ts';
 import type { Audit } from '#core/ports/audit.ts';
-import type { ConnectTrouble } from '#core/ports/authorization-server.ts';
-import type { WaitingCall } from '#core/ports/connect-links.ts';
-import type { ConnectRecord, ConnectRecords, Storing } from '#core/ports/connect-records.ts';
+import type { ConnectionTrouble } from '#core/ports/authorization-server.ts';
+import type { WaitingCall } from '#core/ports/connection-links.ts';
+import type { Connection, ConnectionRecords, Storing } from '#core/ports/connection-records.ts';
 import { Fault } from '#core/ports/errors.ts';
 import { later } from '#core/ports/instant.ts';
 import type { Stamp } from '#core/ports/stamp.ts';
@@ -18,7 +18,7 @@ import type { Resumed } from '#core/session/send.ts';
 import type { CredentialRecords } from '#core/ports/vault-records.ts';
 
 export interface SettleWorld {
-  readonly connects: Pick<ConnectRecords, 'find' | 'ofSession' | 'complete' | 'storing' | 'resumed' | 'settled'>;
+  readonly connections: Pick<ConnectionRecords, 'find' | 'ofSession' | 'complete' | 'storing' | 'resumed' | 'settled'>;
   readonly credentials: Pick<CredentialRecords, 'find'>;
   /** Lets the call be made again, if it still waits for its user. A repeat changes nothing. */
   readonly resume: (call: WaitingCall) => Promise<Resumed>;
@@ -30,21 +30,21 @@ export interface SettleWorld {
 /** A function lives no longer than this, so a process that announced a credential before it does not store it any more. */
 const ABANDONED_MS = 5 * 60_000;
 
-export async function settle(world: SettleWorld, record: ConnectRecord): Promise<ConnectRecord> {
+export async function settle(world: SettleWorld, record: Connection): Promise<Connection> {
   const over = await provenComplete(world, record);
   if (over.status === 'pending' || over.isSettled) return over;
   const early: WaitingCall[] = [];
   for (const call of over.waiting) {
     if ((await tell(world, over, call)) === 'early') early.push(call);
-    else await world.connects.resumed(over.id, call);
+    else await world.connections.resumed(over.id, call);
   }
   // The next reader of the record tells these calls: no other process knows that their user has answered.
   if (early.length > 0) return { ...over, waiting: early };
-  await world.connects.settled(over.id);
+  await world.connections.settled(over.id);
   return { ...over, storing: null, waiting: [], isSettled: true };
 }
 
-async function tell(world: SettleWorld, record: ConnectRecord, waiting: WaitingCall): Promise<Resumed['run']> {
+async function tell(world: SettleWorld, record: Connection, waiting: WaitingCall): Promise<Resumed['run']> {
   if (record.status === 'completed') return (await world.resume(waiting)).run;
   const { call } = waiting;
   // A list of tools does not wait: it stays without the server's tools.
@@ -60,38 +60,38 @@ const CLOSED =
 
 /** A call that was confirmed without a consent may have a newer link, at which its user can still consent. */
 async function waitsElsewhere(
-  { connects }: SettleWorld,
-  { id, workspace }: ConnectRecord,
+  { connections }: SettleWorld,
+  { id, workspace }: Connection,
   { session, call, since }: WaitingCall,
 ): Promise<boolean> {
-  const links = await connects.ofSession(workspace, session);
+  const links = await connections.ofSession(workspace, session);
   return links.some(
     (link) => link.id !== id && link.waiting.some((waiting) => waiting.call === call && waiting.since === since),
   );
 }
 
-async function provenComplete(world: SettleWorld, record: ConnectRecord): Promise<ConnectRecord> {
+async function provenComplete(world: SettleWorld, record: Connection): Promise<Connection> {
   const { storing } = record;
   if (record.status !== 'pending' || storing === null) return record;
   const now = world.stamp.now();
   if (await isStored(world, record, storing)) {
-    await world.connects.complete(record.id, now);
+    await world.connections.complete(record.id, now);
     // A call may have joined since the record was read.
-    return (await world.connects.find(record.id)) ?? record;
+    return (await world.connections.find(record.id)) ?? record;
   }
   if (now < later(storing.since, ABANDONED_MS)) return record;
-  await world.connects.storing(record.id, null);
+  await world.connections.storing(record.id, null);
   return { ...record, storing: null };
 }
 
-async function isStored(world: SettleWorld, record: ConnectRecord, { credential, version }: Storing): Promise<boolean> {
+async function isStored(world: SettleWorld, record: Connection, { credential, version }: Storing): Promise<boolean> {
   const { workspace, vault } = record;
   const stored = await world.credentials.find({ workspace, vault, credential });
   return stored !== null && stored.version >= version && stored.credential.archived_at === null;
 }
 
 export interface ConcludeWorld extends SettleWorld {
-  readonly connects: SettleWorld['connects'] & Pick<ConnectRecords, 'fail' | 'trouble'>;
+  readonly connections: SettleWorld['connections'] & Pick<ConnectionRecords, 'fail' | 'trouble'>;
   readonly audit: Audit;
 }
 
@@ -100,8 +100,8 @@ export interface Stored {
 }
 
 export type Concluded =
-  | { readonly status: 'trouble'; readonly record: ConnectRecord; readonly trouble: ConnectTrouble }
-  | { readonly status: 'connected'; readonly record: ConnectRecord };
+  | { readonly status: 'trouble'; readonly record: Connection; readonly trouble: ConnectionTrouble }
+  | { readonly status: 'connected'; readonly record: Connection };
 
 /** These errors end the link: the user declined, or the vault is closed. After others the user may open it again. */
 const FINAL: readonly ConnectError[] = ['access_denied', 'vault_closed'];
@@ -109,31 +109,31 @@ const FINAL: readonly ConnectError[] = ['access_denied', 'vault_closed'];
 /** Ends an attempt at a consent, after its credential was stored or not. */
 export async function conclude(
   world: ConcludeWorld,
-  record: ConnectRecord,
-  outcome: Stored | ConnectTrouble,
+  record: Connection,
+  outcome: Stored | ConnectionTrouble,
 ): Promise<Concluded> {
   if (outcome.status === 'trouble') return end(world, record, outcome);
-  await world.connects.complete(record.id, world.stamp.now());
+  await world.connections.complete(record.id, world.stamp.now());
   return { status: 'connected', record: await settled(world, record) };
 }
 
-async function end(world: ConcludeWorld, record: ConnectRecord, trouble: ConnectTrouble): Promise<Concluded> {
+async function end(world: ConcludeWorld, record: Connection, trouble: ConnectionTrouble): Promise<Concluded> {
   const { error } = trouble;
   if (error === 'access_denied') {
     await world.audit.record(record.workspace, record.vault, administration(record, { action: 'connect.declined' }));
   }
-  await world.connects.storing(record.id, null);
+  await world.connections.storing(record.id, null);
   if (!FINAL.includes(error)) {
-    await world.connects.trouble(record.id, error);
+    await world.connections.trouble(record.id, error);
     return { status: 'trouble', record, trouble };
   }
-  await world.connects.fail(record.id, error, world.stamp.now());
+  await world.connections.fail(record.id, error, world.stamp.now());
   return { status: 'trouble', record: await settled(world, record), trouble };
 }
 
 /** The record says how it ended, so a call that cannot be told at once is told by the next reader of the record. */
-async function settled(world: ConcludeWorld, record: ConnectRecord): Promise<ConnectRecord> {
-  const found = (await world.connects.find(record.id)) ?? record;
+async function settled(world: ConcludeWorld, record: Connection): Promise<Connection> {
+  const found = (await world.connections.find(record.id)) ?? record;
   try {
     return await settle(world, found);
   } catch (error) {

@@ -2,10 +2,10 @@
 import { CredentialId, type Instant } from '#contract/ids.ts';
 import type { Credential, McpOAuth } from '#contract/credentials.ts';
 import type { Audit } from '#core/ports/audit.ts';
-import type { ConnectTrouble, Granted } from '#core/ports/authorization-server.ts';
-import type { ConnectRecord, ConnectRecords } from '#core/ports/connect-records.ts';
+import type { ConnectionTrouble, Granted } from '#core/ports/authorization-server.ts';
+import type { Connection, ConnectionRecords } from '#core/ports/connection-records.ts';
 import type { Issued } from '#core/ports/login.ts';
-import { administration, userOfVault, VAULT_CLOSED } from '#core/connect/link.ts';
+import { administration, userOfVault, VAULT_CLOSED } from '#core/connect/connection.ts';
 import type { Stored } from '#core/connect/settle.ts';
 import { later } from '#core/ports/instant.ts';
 import type { Stamp } from '#core/ports/stamp.ts';
@@ -13,7 +13,7 @@ import type { SecretPointers, SecretValues, SecretWriter } from '#core/ports/sec
 import type { CredentialPlace, CredentialRecords, StoredCredential } from '#core/ports/vault-records.ts';
 
 export interface StoreWorld {
-  readonly connects: Pick<ConnectRecords, 'storing'>;
+  readonly connections: Pick<ConnectionRecords, 'storing'>;
   readonly credentials: Pick<CredentialRecords, 'match' | 'announce' | 'create' | 'replace'>;
   readonly secrets: SecretWriter;
   readonly audit: Audit;
@@ -22,7 +22,7 @@ export interface StoreWorld {
 }
 
 interface Consent {
-  readonly record: ConnectRecord;
+  readonly record: Connection;
   readonly attempt: Issued;
   readonly granted: Granted;
   readonly clientSecret: string | null;
@@ -34,7 +34,7 @@ const NEW = 0;
 /** A refresh, or a consent in another tab, may change the row at the same time. */
 const MAX_RACES = 5;
 
-export async function storeCredential(world: StoreWorld, consent: Consent): Promise<Stored | ConnectTrouble> {
+export async function storeCredential(world: StoreWorld, consent: Consent): Promise<Stored | ConnectionTrouble> {
   const { record } = consent;
   for (let race = 0; race < MAX_RACES; race += 1) {
     const [match] = await world.credentials.match(record.workspace, [record.vault], record.server.url);
@@ -51,9 +51,13 @@ interface Lost {
   readonly status: 'lost';
 }
 
-const full: ConnectTrouble = { status: 'trouble', error: 'vault_full', detail: 'the vault has as many as it may have' };
+const full: ConnectionTrouble = {
+  status: 'trouble',
+  error: 'vault_full',
+  detail: 'the vault has as many as it may have',
+};
 
-async function add(world: StoreWorld, consent: Consent): Promise<Stored | Lost | ConnectTrouble> {
+async function add(world: StoreWorld, consent: Consent): Promise<Stored | Lost | ConnectionTrouble> {
   const { record, attempt } = consent;
   const place = placeIn(record, CredentialId.parse(`vcrd_${world.newToken()}`));
   const now = world.stamp.now();
@@ -91,7 +95,7 @@ async function renew(
   world: StoreWorld,
   consent: Consent,
   stored: StoredCredential,
-): Promise<Stored | Lost | ConnectTrouble> {
+): Promise<Stored | Lost | ConnectionTrouble> {
   const now = world.stamp.now();
   const version = stored.version + 1;
   const place = placeIn(consent.record, stored.credential.id);
@@ -112,11 +116,11 @@ async function write(
   const { credential } = place;
   const entry = administration(record, { action: 'connect.stored', credential });
   await world.audit.record(record.workspace, record.vault, entry);
-  await world.connects.storing(record.id, { credential, version, since: world.stamp.now() });
+  await world.connections.storing(record.id, { credential, version, since: world.stamp.now() });
   return world.secrets.write(place, 'mcp_oauth', secretsOf(granted, clientSecret), inForce);
 }
 
-function placeIn({ workspace, vault }: ConnectRecord, credential: CredentialId): CredentialPlace {
+function placeIn({ workspace, vault }: Connection, credential: CredentialId): CredentialPlace {
   return { workspace, vault, credential };
 }
 

@@ -3,10 +3,15 @@
  * is clear that it answers the one attempt that this browser's user approved, and that the asked server sent it.
  */
 import { ConnectId, type Instant } from '#contract/ids.ts';
-import type { AuthorizationServers, ConnectTrouble } from '#core/ports/authorization-server.ts';
+import type { AuthorizationServers, ConnectionTrouble } from '#core/ports/authorization-server.ts';
 import { verifierOf } from '#core/connect/approve.ts';
-import type { ConnectClients, ConnectRecord, ConnectRecords, ConnectAttempt } from '#core/ports/connect-records.ts';
-import { statusAt } from '#core/connect/link.ts';
+import type {
+  RegisteredClients,
+  Connection,
+  ConnectionRecords,
+  ConnectionAttempt,
+} from '#core/ports/connection-records.ts';
+import { statusAt } from '#core/connect/connection.ts';
 import type { Identity, Seals } from '#core/ports/login.ts';
 import { redirectUrl } from '#core/connect/registration.ts';
 import {
@@ -21,9 +26,9 @@ import { storeCredential, type StoreWorld } from '#core/connect/store-credential
 import type { Visitor } from '#core/connect/visitor.ts';
 
 export interface AnswerWorld extends StoreWorld, SettleWorld {
-  readonly connects: ConnectRecords;
+  readonly connections: ConnectionRecords;
   readonly credentials: StoreWorld['credentials'] & SettleWorld['credentials'];
-  readonly clients: ConnectClients;
+  readonly clients: RegisteredClients;
   readonly servers: Pick<AuthorizationServers, 'isFrom' | 'exchange'>;
   readonly seals: Seals;
   readonly baseUrl: string;
@@ -46,7 +51,8 @@ export async function takeAnswer(world: AnswerWorld, visitor: Visitor | null, an
   if (open.status === 'refused') return open;
   const { record, attempt } = open;
   // The attempt ends before the answer is examined, so that a second answer finds it closed.
-  if ((await world.connects.take(record.id, attempt.nonce)) === 'conflict') return refused('the state was used before');
+  if ((await world.connections.take(record.id, attempt.nonce)) === 'conflict')
+    return refused('the state was used before');
   if (!world.servers.isFrom(attempt, answer.iss)) return refused('the answer names another issuer, or none');
   const outcome = await useAnswer(world, { record, attempt }, answer);
   return conclude(world, record, outcome);
@@ -56,8 +62,8 @@ const refused = (why: string) => ({ status: 'refused', why }) as const;
 
 interface OpenAttempt {
   readonly status: 'open';
-  readonly record: ConnectRecord;
-  readonly attempt: ConnectAttempt;
+  readonly record: Connection;
+  readonly attempt: ConnectionAttempt;
 }
 
 /** `<link>.<nonce>.<seal>`, as `stateOf` made it. */
@@ -69,12 +75,12 @@ async function openAttempt(world: AnswerWorld, visitor: Visitor | null, { state 
   if (!(await world.seals.isSeal('state', `${id}.${nonce}.${visitor.browser}`, seal))) {
     return refused('the state is not one of ours for this browser');
   }
-  const found = await world.connects.find(ConnectId.parse(id));
+  const found = await world.connections.find(ConnectId.parse(id));
   if (found === null || found.user !== visitor.user) return refused('the link is not this user’s');
   return openIn(await settle(world, found), nonce, world.stamp.now());
 }
 
-function openIn(record: ConnectRecord, nonce: string, now: Instant): OpenAttempt | ReturnType<typeof refused> {
+function openIn(record: Connection, nonce: string, now: Instant): OpenAttempt | ReturnType<typeof refused> {
   const { attempt } = record;
   if (statusAt(record, now) !== 'pending') return refused('the link is over');
   if (attempt === null || attempt.nonce !== nonce)
@@ -86,7 +92,7 @@ async function useAnswer(
   world: AnswerWorld,
   { record, attempt }: Omit<OpenAttempt, 'status'>,
   { code, iss, error }: Answer,
-): Promise<Stored | ConnectTrouble> {
+): Promise<Stored | ConnectionTrouble> {
   if (code === null || error !== null) {
     const declined = error === 'access_denied';
     return {
@@ -108,7 +114,7 @@ async function useAnswer(
 }
 
 export interface KeepWorld extends StoreWorld, ConcludeWorld {
-  readonly connects: StoreWorld['connects'] & ConcludeWorld['connects'];
+  readonly connections: StoreWorld['connections'] & ConcludeWorld['connections'];
   readonly credentials: StoreWorld['credentials'] & ConcludeWorld['credentials'];
 }
 
@@ -120,7 +126,7 @@ export interface KeepWorld extends StoreWorld, ConcludeWorld {
  */
 export async function keepIdentity(
   world: KeepWorld,
-  record: ConnectRecord,
+  record: Connection,
   { issued, granted, clientSecret }: Identity,
 ): Promise<Concluded | null> {
   if (statusAt(record, world.stamp.now()) !== 'pending') return null;

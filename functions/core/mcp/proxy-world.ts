@@ -1,7 +1,7 @@
 /** The ports of the MCP proxy; each of its functions takes those that it needs. */
 import type { Audit, AuditedCalls } from '#core/ports/audit.ts';
 import type { Sha256 } from '#core/ports/canonical-json.ts';
-import type { ConnectLinks } from '#core/ports/connect-links.ts';
+import type { ConnectionLinks } from '#core/ports/connection-links.ts';
 import type { Enterprise } from '#core/vault/enterprise.ts';
 import type { ManagedTokens } from '#core/vault/managed-tokens.ts';
 import type { CallMarks } from '#core/ports/call-marks.ts';
@@ -31,7 +31,7 @@ export interface McpProxyWorld {
   readonly audit: Audit;
   readonly auditedCalls: AuditedCalls;
   readonly marks: CallMarks;
-  readonly links: ConnectLinks;
+  readonly links: ConnectionLinks;
   readonly buckets: TokenBuckets;
   /** The rate of one user's calls to one server; null for no limit. */
   readonly callRate: Bucket | null;

@@ -1,6 +1,6 @@
 /** Port of the authorization server behind an MCP server: discovery, registration, the redirect and the code's exchange. */
 import type { ConnectError } from '#contract/connect.ts';
-import type { ConnectAttempt } from '#core/ports/connect-records.ts';
+import type { ConnectionAttempt } from '#core/ports/connection-records.ts';
 
 /** The checked metadata of the MCP server and of its authorization server. */
 export interface Discovered {
@@ -20,7 +20,7 @@ export interface Discovered {
   readonly serverScopes: readonly string[];
 }
 
-export interface ConnectTrouble {
+export interface ConnectionTrouble {
   readonly status: 'trouble';
   readonly error: ConnectError;
   /** For the log: hosts and codes, no text of the other side. */
@@ -32,7 +32,7 @@ export interface ConnectTrouble {
 export interface Registration {
   readonly status: 'registered';
   readonly id: string;
-  readonly auth: ConnectAttempt['client']['auth'];
+  readonly auth: ConnectionAttempt['client']['auth'];
   readonly secret: string | null;
 }
 
@@ -62,8 +62,8 @@ export interface AuthorizationServers {
   discover(server: {
     readonly url: string;
     readonly resourceMetadata: string | null;
-  }): Promise<Discovered | ConnectTrouble>;
-  register(discovered: Discovered, metadata: ClientMetadata): Promise<Registration | ConnectTrouble>;
+  }): Promise<Discovered | ConnectionTrouble>;
+  register(discovered: Discovered, metadata: ClientMetadata): Promise<Registration | ConnectionTrouble>;
   /** The URL to which the browser is sent; its challenge is the S256 hash of the verifier. */
   authorizationUrl(
     discovered: Discovered,
@@ -76,9 +76,9 @@ export interface AuthorizationServers {
     },
   ): Promise<string>;
   /** RFC 9207: whether an answer with this `iss` can be from the server that was asked. */
-  isFrom(attempt: ConnectAttempt, iss: string | null): boolean;
+  isFrom(attempt: ConnectionAttempt, iss: string | null): boolean;
   exchange(
-    attempt: ConnectAttempt,
+    attempt: ConnectionAttempt,
     answer: {
       readonly code: string;
       readonly iss: string | null;
@@ -86,5 +86,5 @@ export interface AuthorizationServers {
       readonly redirectUrl: string;
       readonly clientSecret: string | null;
     },
-  ): Promise<Granted | ConnectTrouble>;
+  ): Promise<Granted | ConnectionTrouble>;
 }

@@ -1,9 +1,9 @@
 /** Ports that identify a browser's user: the customer's identity provider, and the seals on what a browser carries. */
 import type { Granted } from '#core/ports/authorization-server.ts';
-import type { ConnectAttempt } from '#core/ports/connect-records.ts';
+import type { ConnectionAttempt } from '#core/ports/connection-records.ts';
 
 /** The issuer of tokens, and how they are refreshed there. */
-export interface Issued extends Pick<ConnectAttempt, 'issuer' | 'tokenEndpoint' | 'scopes' | 'client'> {
+export interface Issued extends Pick<ConnectionAttempt, 'issuer' | 'tokenEndpoint' | 'scopes' | 'client'> {
   /** Null for an identity provider: its tokens are for the client itself. */
   readonly resource: string | null;
 }

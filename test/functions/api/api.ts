@@ -7,7 +7,7 @@ import { createAgentRecords } from '#aws/records/agents.dynamodb.ts';
 import { createApiKeys } from '#aws/records/api-keys.dynamodb.ts';
 import { createAudit } from '#aws/audit/audit.dynamodb.ts';
 import { createAuditTrail } from '#aws/audit/audit-trail.dynamodb.ts';
-import { createConnectRecords } from '#aws/connect/connect-records.dynamodb.ts';
+import { createConnectionRecords } from '#aws/connect/connection-records.dynamodb.ts';
 import { createCredentialRecords } from '#aws/vault/credentials.dynamodb.ts';
 import { createEnvironmentRecords } from '#aws/records/environments.dynamodb.ts';
 import { createLogReader } from '#aws/session/log-reader.dynamodb.ts';
@@ -21,7 +21,7 @@ import { sha256 } from '#aws/sha256.ts';
 import { createStamp, newToken, pause } from '#aws/stamp.ts';
 import { createTokenBuckets } from '#aws/records/token-buckets.dynamodb.ts';
 import { createVaultRecords } from '#aws/vault/vaults.dynamodb.ts';
-import type { WaitingCall } from '#core/ports/connect-links.ts';
+import type { WaitingCall } from '#core/ports/connection-links.ts';
 import { createToolPins } from '#aws/policy/tool-pins.dynamodb.ts';
 import type { LogKey } from '#core/ports/session-log.ts';
 import type { MetricName } from '#core/ports/journal.ts';
@@ -72,10 +72,10 @@ export async function startApi(limits: RateLimits = { creates: null, reads: null
   await apiKeys.issue(OTHER_KEY, { ...issued, id: ApiKeyId.parse('apikey_2'), workspace: OTHER_WORKSPACE });
   const buckets = createTokenBuckets(dynamodb, recordsTable);
   const limiter = createRateLimiter({ limits, buckets, nowMs: Date.now, maxLease: Number.POSITIVE_INFINITY });
-  const connects = createConnectRecords(dynamodb, db.vaultTable);
+  const connections = createConnectionRecords(dynamodb, db.vaultTable);
   const connecting = {
     ...{
-      connects,
+      connections,
       vaults: createVaultRecords(dynamodb, db.vaultTable),
       agents: createAgentRecords(dynamodb, recordsTable),
     },

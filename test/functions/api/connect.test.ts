@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { AgentId, CredentialId, EventId, SessionId, ThreadId, VaultId, WorkspaceId } from '#contract/ids.ts';
 import type { Vault } from '#contract/vaults.ts';
-import { createConnectLinks } from '#core/connect/offer-link.ts';
+import { createConnectionLinks } from '#core/connect/offer-link.ts';
 import { newToken } from '#aws/stamp.ts';
 import { OTHER_KEY, startApi, type TestApi } from './api.ts';
 
@@ -48,7 +48,7 @@ describe('links on which users consent', () => {
   }
 
   function offer(call: string, fields: Record<string, unknown> = {}) {
-    return createConnectLinks(api.world.connecting).offer({
+    return createConnectionLinks(api.world.connecting).offer({
       ...{ workspace: WORKSPACE, vault, serverUrl: SERVER, serverName: 'files', scopes: [], resourceMetadata: null },
       ...{ agent: { id: AgentId.parse('agent_1'), name: 'Ada', version: 1 }, resume: waiting(call), ...fields },
     });
@@ -154,7 +154,7 @@ describe('links on which users consent', () => {
     expect((await listed()).map((link: { id: string }) => link.id).toSorted()).toEqual(
       [first?.id, other?.id].toSorted(),
     );
-    if (other !== null) await api.world.connecting.connects.fail(other.id, 'cancelled', new Date().toISOString());
+    if (other !== null) await api.world.connecting.connections.fail(other.id, 'cancelled', new Date().toISOString());
     expect((await listed()).map((link: { id: string }) => link.id)).toEqual([first?.id]);
     expect((await api.ask('GET', '/v1/x/connect')).status).toBe(400);
   });
@@ -181,12 +181,12 @@ describe('links on which users consent', () => {
 
   it('tell the user’s decision and the reason for trouble', async () => {
     const { body } = await connect();
-    await api.world.connecting.connects.trouble(body.id, 'server_unreachable');
+    await api.world.connecting.connections.trouble(body.id, 'server_unreachable');
     expect((await api.ask('GET', `/v1/x/connect/${body.id}`)).body).toMatchObject({
       status: 'pending',
       error: { type: 'server_unreachable', message: expect.any(String) },
     });
-    await api.world.connecting.connects.fail(body.id, 'access_denied', new Date().toISOString());
+    await api.world.connecting.connections.fail(body.id, 'access_denied', new Date().toISOString());
     expect((await api.ask('GET', `/v1/x/connect/${body.id}`)).body).toMatchObject({
       status: 'failed',
       error: { type: 'access_denied' },
@@ -196,11 +196,11 @@ describe('links on which users consent', () => {
 
   describe('whose function died', () => {
     async function stored(link: { readonly id: string } | null) {
-      const { connects, credentials } = api.world.connecting;
-      const id = link?.id as Parameters<typeof connects.find>[0];
+      const { connections, credentials } = api.world.connecting;
+      const id = link?.id as Parameters<typeof connections.find>[0];
       const credential = CredentialId.parse(`vcrd_${newToken()}`);
       const at = new Date().toISOString();
-      await connects.storing(id, { credential, version: 0, since: at });
+      await connections.storing(id, { credential, version: 0, since: at });
       const auth = { type: 'mcp_oauth' as const, mcp_server_url: SERVER, expires_at: null, refresh: null };
       const row = {
         ...{ id: credential, type: 'vault_credential' as const, vault_id: vault.id, display_name: null, auth },
@@ -232,11 +232,11 @@ describe('links on which users consent', () => {
     it('after completing them resume what is left, and are found by the sweep until then', async () => {
       const { id, create, status } = await stored(await offer('last'));
       await create();
-      const { connects } = api.world.connecting;
-      await connects.complete(id, new Date().toISOString());
+      const { connections } = api.world.connecting;
+      await connections.complete(id, new Date().toISOString());
       const unsettled = async () => {
         const ids: string[] = [];
-        for await (const one of connects.unsettled(new Date(Date.now() + 1000).toISOString())) ids.push(one);
+        for await (const one of connections.unsettled(new Date(Date.now() + 1000).toISOString())) ids.push(one);
         return ids;
       };
       expect(await unsettled()).toContain(id);

@@ -11,20 +11,26 @@ import { BASE_URL, startFlow, waitingCall, WORKSPACE, type Flow } from './flow.t
 const STEPS_OF_KEEPING = [
   'credentials.announce',
   'audit.record',
-  'connects.storing',
+  'connections.storing',
   'secrets.write',
   'credentials.create',
-  'connects.complete',
+  'connections.complete',
   'resume',
-  'connects.resumed',
-  'connects.settled',
+  'connections.resumed',
+  'connections.settled',
 ] as const;
 
 /** In the order in which the answer of the authorization server passes them. */
-const STEPS = ['connects.take', 'clients.secretOf', 'servers.exchange', ...STEPS_OF_KEEPING] as const;
+const STEPS = ['connections.take', 'clients.secretOf', 'servers.exchange', ...STEPS_OF_KEEPING] as const;
 
 /** In the order in which a no passes them. */
-const STEPS_OF_NO = ['audit.record', 'connects.fail', 'decline', 'connects.resumed', 'connects.settled'] as const;
+const STEPS_OF_NO = [
+  'audit.record',
+  'connections.fail',
+  'decline',
+  'connections.resumed',
+  'connections.settled',
+] as const;
 
 const AN_HOUR = 3_600_000;
 const journal = { logger: { warn: () => undefined, error: () => undefined } };
@@ -69,7 +75,7 @@ describe('a function that dies while it takes an answer', () => {
       expect(await flow.credentials(vault)).toHaveLength(1);
       await expectNoOrphan(flow);
       expect(new Set(flow.resumed.filter((one) => one.call === call.call)).size).toBeGreaterThan(0);
-      expect(await flow.world.connects.find(link.id)).toMatchObject({
+      expect(await flow.world.connections.find(link.id)).toMatchObject({
         status: 'completed',
         waiting: [],
         storing: null,
@@ -86,7 +92,7 @@ describe('a function that dies while it takes an answer', () => {
     expect((await browser.submit(page, {}, `${link.url}/cancel`)).text).toContain('was not connected');
     expect(flow.declined.splice(0).map(([told]) => told)).toContainEqual(call);
     const ended = { status: 'failed', error: 'cancelled', waiting: [], isSettled: true };
-    expect(await flow.world.connects.find(link.id)).toMatchObject(ended);
+    expect(await flow.world.connections.find(link.id)).toMatchObject(ended);
   });
 
   it.each(timesOf(STEPS_OF_NO))('$when $step forgets no refusal that is on record', async ({ step, when }) => {
@@ -100,7 +106,7 @@ describe('a function that dies while it takes an answer', () => {
     expect(dying.armed).toBe(false);
     const again = await browser.open(link.url);
     // The answer is used up before it counts: whoever is asked again has not been heard.
-    const isAsked = step === 'audit.record' || (step === 'connects.fail' && when === 'before');
+    const isAsked = step === 'audit.record' || (step === 'connections.fail' && when === 'before');
     expect(again.text).toContain(isAsked ? 'Approve and continue' : 'was not connected');
     expect(flow.declined.splice(0).map(([told]) => told)).toEqual(isAsked ? [] : expect.arrayContaining([call]));
   });
@@ -142,7 +148,7 @@ describe('a function that dies while it keeps a sign-in', () => {
       expect(await flow.credentials(vault)).toHaveLength(1);
       await expectNoOrphan(flow);
       expect(flow.resumed.some((one) => one.call === call.call)).toBe(true);
-      expect(await flow.world.connects.find(link.id)).toMatchObject({
+      expect(await flow.world.connections.find(link.id)).toMatchObject({
         status: 'completed',
         waiting: [],
         storing: null,

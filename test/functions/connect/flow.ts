@@ -6,15 +6,15 @@ import type { AuditEntry } from '#contract/audit.ts';
 import type { KnownClients } from '#contract/connect.ts';
 import { AgentId, EventId, SessionId, ThreadId, VaultId, WorkspaceId } from '#contract/ids.ts';
 import { USER_KEY, type Vault } from '#contract/vaults.ts';
-import type { WaitingCall } from '#core/ports/connect-links.ts';
-import { createConnectLinks } from '#core/connect/offer-link.ts';
-import { linkUrl } from '#core/connect/link.ts';
-import type { ConnectFacts } from '#core/ports/connect-records.ts';
+import type { WaitingCall } from '#core/ports/connection-links.ts';
+import { createConnectionLinks } from '#core/connect/offer-link.ts';
+import { linkUrl } from '#core/connect/connection.ts';
+import type { ConnectionFacts } from '#core/ports/connection-records.ts';
 import { enterpriseOf } from '#core/vault/enterprise.ts';
 import type { SecretReader, SecretValues, SecretWriter } from '#core/ports/secrets.ts';
 import { createAuthorizationServers } from '#aws/connect/authorization-server.mcp-sdk.ts';
-import { createConnectClients } from '#aws/connect/connect-clients.dynamodb.ts';
-import { createConnectRecords } from '#aws/connect/connect-records.dynamodb.ts';
+import { createRegisteredClients } from '#aws/connect/registered-clients.dynamodb.ts';
+import { createConnectionRecords } from '#aws/connect/connection-records.dynamodb.ts';
 import { createCredentialRecords } from '#aws/vault/credentials.dynamodb.ts';
 import { createGuardedFetch } from '#aws/outbound/guarded-fetch.https.ts';
 import { createIdentityProvider } from '#aws/connect/identity-provider.openid-client.ts';
@@ -70,12 +70,12 @@ export async function startFlow(options: FlowOptions = {}) {
   const lines: object[] = [];
   const secrets = createSecretShelf();
   const fetch = createGuardedFetch({ allow: ALLOW_HERE, resolve: resolveBySystem }, LIMITS);
-  const connects = createConnectRecords(db.client, db.vaultTable);
+  const connections = createConnectionRecords(db.client, db.vaultTable);
   const world = {
-    connects,
+    connections,
     credentials: createCredentialRecords(db.client, db.vaultTable),
     vaults: createVaultRecords(db.client, db.vaultTable),
-    clients: createConnectClients({
+    clients: createRegisteredClients({
       ...{ dynamodb: db.client, table: db.vaultTable, redirectUrl: `${baseUrl}/callback` },
       secrets: secrets.ofClients,
     }),
@@ -92,7 +92,7 @@ export async function startFlow(options: FlowOptions = {}) {
     ...{ stamp, newToken, baseUrl, enterprise, appName: 'Acme agents' },
   };
   const app = createConnectApp(world);
-  const links = createConnectLinks(world);
+  const links = createConnectionLinks(world);
 
   async function vaultOf(user: string): Promise<Vault> {
     const at = stamp.now();
@@ -111,17 +111,17 @@ export async function startFlow(options: FlowOptions = {}) {
     browser: () => createBrowser({ baseUrl, fetch: (request) => app.fetch(request) }),
 
     /** A link of Alice's, or of somebody else. */
-    async link(user = 'alice', changes: Partial<ConnectFacts> = {}) {
+    async link(user = 'alice', changes: Partial<ConnectionFacts> = {}) {
       const vault = await vaultOf(user);
-      const facts: ConnectFacts = {
-        ...{ id: `conn_${newToken()}` as ConnectFacts['id'], workspace: WORKSPACE, vault: vault.id, user },
+      const facts: ConnectionFacts = {
+        ...{ id: `conn_${newToken()}` as ConnectionFacts['id'], workspace: WORKSPACE, vault: vault.id, user },
         server: { url: fx.url, name: 'files', resourceMetadata: null },
         agent: { id: AgentId.parse('agent_01'), name: 'Ada', version: 3 },
         ...{ scopes: [], returnUrl: null, createdAt: stamp.now() },
         expiresAt: new Date(clock.now + 86_400_000).toISOString(),
         ...changes,
       };
-      await connects.create(facts);
+      await connections.create(facts);
       return { ...facts, url: linkUrl(baseUrl, facts), vault };
     },
 

@@ -122,7 +122,7 @@ describe('the pages in a browser', () => {
     await logIn(page, 'alice');
     await page.getByRole('button', { name: 'Cancel' }).click();
     await page.getByRole('heading', { name: 'was not connected' }).waitFor();
-    expect(await flow.world.connects.find(link.id)).toMatchObject({ status: 'failed', error: 'cancelled' });
+    expect(await flow.world.connections.find(link.id)).toMatchObject({ status: 'failed', error: 'cancelled' });
     expect(flow.declined).toMatchObject([[call, expect.stringContaining('declined')]]);
     expect(complaints).toEqual([]);
   });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { chooseScopes } from '#core/connect/approve.ts';
-import { mayReturn } from '#core/connect/request-link.ts';
+import { mayReturn } from '#core/connect/request-connection.ts';
 
 describe('scopes that are asked for', () => {
   const server = { neededScopes: ['read'], serverScopes: ['read', 'write'] };

@@ -5,7 +5,7 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { WaitingCall } from '#core/ports/connect-links.ts';
+import type { WaitingCall } from '#core/ports/connection-links.ts';
 import { callTool } from '#core/mcp/call-tool.ts';
 import type { McpCalled, McpFailure } from '#core/ports/mcp-client.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';

@@ -10,7 +10,7 @@ import type { Entry } from '#contract/entries.ts';
 import { ConnectId, CredentialId, EventId, VaultId, WorkspaceId } from '#contract/ids.ts';
 import type { McpTool, OfferedTool } from '#contract/mcp.ts';
 import { USER_KEY, type Vault } from '#contract/vaults.ts';
-import type { ConnectOffer } from '#core/ports/connect-links.ts';
+import type { ConnectionOffer } from '#core/ports/connection-links.ts';
 import type { CallMark, CallMarks, FoundMark, MarkedSuspension } from '#core/ports/call-marks.ts';
 import type { CallRequest } from '#core/mcp/call-tool.ts';
 import { fingerprint } from '#core/mcp/pins.ts';
@@ -170,7 +170,7 @@ export function proxyStage(options: StageOptions = {}) {
   const lines: Readonly<Record<string, unknown>>[] = [];
   const calls: { readonly target: McpTarget; readonly call: McpCall; readonly token: string | undefined }[] = [];
   const lists: McpTarget[] = [];
-  const offers: ConnectOffer[] = [];
+  const offers: ConnectionOffer[] = [];
   const judged: CallFacts[] = [];
   const pins = memoryPins();
   const marks = memoryMarks();

@@ -3,9 +3,9 @@ import type { Connect, ConnectCreate } from '#contract/connect.ts';
 import { ConnectId, type AgentId, type SessionId, type WorkspaceId } from '#contract/ids.ts';
 import type { AllowedHosts } from '#contract/outbound.ts';
 import { USER_KEY } from '#contract/vaults.ts';
-import type { WaitingCall } from '#core/ports/connect-links.ts';
-import type { ConnectFacts, ConnectRecord, ConnectRecords } from '#core/ports/connect-records.ts';
-import { connectView, linkFacts, statusAt } from '#core/connect/link.ts';
+import type { WaitingCall } from '#core/ports/connection-links.ts';
+import type { ConnectionFacts, Connection, ConnectionRecords } from '#core/ports/connection-records.ts';
+import { connectionView, connectionFacts, statusAt } from '#core/connect/connection.ts';
 import { settle, type SettleWorld } from '#core/connect/settle.ts';
 import { isIdentity, managedServer, type Enterprise } from '#core/vault/enterprise.ts';
 import { judgeUrl } from '#core/outbound/destination.ts';
@@ -15,8 +15,8 @@ import { namedUser } from '#core/vault/named-user.ts';
 import { canonicalServerUrl } from '#core/vault/server-url.ts';
 import type { VaultRecords } from '#core/ports/vault-records.ts';
 
-export interface LinkWorld extends SettleWorld {
-  readonly connects: ConnectRecords;
+export interface RequestConnectionWorld extends SettleWorld {
+  readonly connections: ConnectionRecords;
   readonly vaults: Pick<VaultRecords, 'find'>;
   readonly agents: Pick<AgentRecords, 'find'>;
   /** Whether it still waits for its user: a call may have been denied or interrupted meanwhile, a session deleted. */
@@ -35,8 +35,8 @@ const unconfigured = refuse(
   'connecting users is not set up: give the construct its `connect`, the identity provider at which users log in',
 );
 
-export async function requestLink(
-  world: LinkWorld,
+export async function requestConnection(
+  world: RequestConnectionWorld,
   workspace: WorkspaceId,
   body: ConnectCreate,
 ): Promise<Connect | RequestRefusal> {
@@ -57,33 +57,44 @@ export async function requestLink(
     ...{ id: ConnectId.parse(`conn_${world.newToken()}`), workspace, vault: vault.id, server, agent },
     ...{ scopes: body.scopes ?? [], returnUrl: body.return_url ?? null, createdAt: world.stamp.now() },
   };
-  const facts = linkFacts(asked, user);
-  await world.connects.create(facts);
-  return connectView(freshRecord(facts), world.baseUrl, facts.createdAt);
+  const facts = connectionFacts(asked, user);
+  await world.connections.create(facts);
+  return connectionView(freshRecord(facts), world.baseUrl, facts.createdAt);
 }
 
 /** Null when there is no such link in this workspace. */
-export async function linkStatus(world: LinkWorld, workspace: WorkspaceId, id: ConnectId): Promise<Connect | null> {
-  const found = await world.connects.find(id);
+export async function connectionStatus(
+  world: RequestConnectionWorld,
+  workspace: WorkspaceId,
+  id: ConnectId,
+): Promise<Connect | null> {
+  const found = await world.connections.find(id);
   if (found === null || found.workspace !== workspace) return null;
-  return connectView(await settle(world, found), world.baseUrl ?? '', world.stamp.now());
+  return connectionView(await settle(world, found), world.baseUrl ?? '', world.stamp.now());
 }
 
 /** Those that somebody can still open so that a call of the session goes on, or its tools are more. */
-export async function linksOfSession(world: LinkWorld, workspace: WorkspaceId, session: SessionId): Promise<Connect[]> {
-  const found = await world.connects.ofSession(workspace, session);
+export async function connectionsOfSession(
+  world: RequestConnectionWorld,
+  workspace: WorkspaceId,
+  session: SessionId,
+): Promise<Connect[]> {
+  const found = await world.connections.ofSession(workspace, session);
   const settled = await Promise.all(found.map((record) => settle(world, record)));
   const now = world.stamp.now();
   const open = settled.filter((record) => statusAt(record, now) === 'pending');
   const awaited = await Promise.all(open.map(({ waiting }) => anyWaits(world, waiting)));
-  return open.filter((_, index) => awaited[index]).map((record) => connectView(record, world.baseUrl ?? '', now));
+  return open.filter((_, index) => awaited[index]).map((record) => connectionView(record, world.baseUrl ?? '', now));
 }
 
-async function anyWaits({ isWaiting }: LinkWorld, calls: readonly WaitingCall[]): Promise<boolean> {
+async function anyWaits({ isWaiting }: RequestConnectionWorld, calls: readonly WaitingCall[]): Promise<boolean> {
   return (await Promise.all(calls.map(isWaiting))).includes(true);
 }
 
-function serverOf({ enterprise, serversAllowed }: LinkWorld, url: string): ConnectFacts['server'] | RequestRefusal {
+function serverOf(
+  { enterprise, serversAllowed }: RequestConnectionWorld,
+  url: string,
+): ConnectionFacts['server'] | RequestRefusal {
   const canonical = canonicalServerUrl(url);
   if (canonical === null) return refuse('invalid_request_error', 'mcp_server_url: must not carry credentials');
   // What the user can do for a server that their organisation manages is to sign in, once for all of them.
@@ -103,16 +114,16 @@ export function mayReturn(text: string, allowed: readonly string[]): boolean {
 }
 
 async function agentOf(
-  { agents }: LinkWorld,
+  { agents }: RequestConnectionWorld,
   workspace: WorkspaceId,
   id: AgentId,
-): Promise<ConnectFacts['agent'] | RequestRefusal> {
+): Promise<ConnectionFacts['agent'] | RequestRefusal> {
   const agent = await agents.find(workspace, id);
   if (agent === null) return refuse('not_found_error', 'agent_id: there is no such agent');
   return { id: agent.id, name: agent.name, version: agent.version };
 }
 
-function freshRecord(facts: ConnectFacts): ConnectRecord {
+function freshRecord(facts: ConnectionFacts): Connection {
   const nothing = { endedAt: null, error: null, attempt: null, storing: null, waiting: [], isForCall: false };
   return { ...facts, ...nothing, status: 'pending', isSettled: true };
 }

@@ -5,11 +5,11 @@
 import * as z from 'zod';
 import type { ConnectError } from '#contract/connect.ts';
 import { AgentId, ConnectId, CredentialId, Instant, VaultId, WorkspaceId, type SessionId } from '#contract/ids.ts';
-import type { WaitingCall } from '#core/ports/connect-links.ts';
+import type { WaitingCall } from '#core/ports/connection-links.ts';
 import type { Saved } from '#core/ports/records.ts';
 
 /** The part of a record that never changes. */
-export const ConnectFacts = z.object({
+export const ConnectionFacts = z.object({
   id: ConnectId,
   workspace: WorkspaceId,
   vault: VaultId,
@@ -30,10 +30,10 @@ export const ConnectFacts = z.object({
   createdAt: Instant,
   expiresAt: Instant,
 });
-export type ConnectFacts = z.infer<typeof ConnectFacts>;
+export type ConnectionFacts = z.infer<typeof ConnectionFacts>;
 
 /** One visit to the authorization server after an approval, and all that its answer is checked against. Nothing is secret. */
-export const ConnectAttempt = z.object({
+export const ConnectionAttempt = z.object({
   nonce: z.string(),
   /** From this instant on no answer is accepted. */
   until: Instant,
@@ -50,18 +50,18 @@ export const ConnectAttempt = z.object({
     secret: z.string().nullable(),
   }),
 });
-export type ConnectAttempt = z.infer<typeof ConnectAttempt>;
+export type ConnectionAttempt = z.infer<typeof ConnectionAttempt>;
 
 /** Written before a credential is stored: the credential's row at this or a later version proves that it was. */
 export const Storing = z.object({ credential: CredentialId, version: z.int(), since: Instant });
 export type Storing = z.infer<typeof Storing>;
 
-export interface ConnectRecord extends ConnectFacts {
+export interface Connection extends ConnectionFacts {
   readonly status: 'pending' | 'completed' | 'failed';
   readonly endedAt: Instant | null;
   /** Why the last attempt of a pending record failed. */
   readonly error: ConnectError | null;
-  readonly attempt: ConnectAttempt | null;
+  readonly attempt: ConnectionAttempt | null;
   readonly storing: Storing | null;
   /** Calls that have not been told of the outcome. */
   readonly waiting: readonly WaitingCall[];
@@ -72,27 +72,27 @@ export interface ConnectRecord extends ConnectFacts {
 }
 
 type Joined =
-  | { readonly status: 'joined'; readonly record: ConnectRecord }
+  | { readonly status: 'joined'; readonly record: Connection }
   | { readonly status: 'none'; readonly latest: ConnectId | null };
 
-export interface ConnectRecords {
-  create(facts: ConnectFacts): Promise<void>;
+export interface ConnectionRecords {
+  create(facts: ConnectionFacts): Promise<void>;
   /**
    * Lets the call wait for the session's latest link for this vault and server, if that link is pending, asks for all of
    * these scopes and lasts beyond `until`.
    */
   join(
-    facts: Pick<ConnectFacts, 'workspace' | 'vault' | 'server' | 'scopes'>,
+    facts: Pick<ConnectionFacts, 'workspace' | 'vault' | 'server' | 'scopes'>,
     waiting: WaitingCall,
     until: Instant,
   ): Promise<Joined>;
   /** Makes a link that this call waits for, if the latest link for its session, vault and server is still `latest`. */
-  createWaiting(facts: ConnectFacts, waiting: WaitingCall, latest: ConnectId | null): Promise<Saved>;
-  find(id: ConnectId): Promise<ConnectRecord | null>;
+  createWaiting(facts: ConnectionFacts, waiting: WaitingCall, latest: ConnectId | null): Promise<Saved>;
+  find(id: ConnectId): Promise<Connection | null>;
   /** The latest link for each vault and server of the session. */
-  ofSession(workspace: WorkspaceId, session: SessionId): Promise<readonly ConnectRecord[]>;
+  ofSession(workspace: WorkspaceId, session: SessionId): Promise<readonly Connection[]>;
   /** Begins an attempt of a pending record. It replaces an earlier attempt, so that an answer to that one is refused. */
-  begin(id: ConnectId, attempt: ConnectAttempt): Promise<Saved>;
+  begin(id: ConnectId, attempt: ConnectionAttempt): Promise<Saved>;
   /** A pending link may have its client registered anew once; after that it is `conflict`. */
   registerAnew(id: ConnectId): Promise<Saved>;
   /** Ends the attempt with this nonce. Only one caller gets `saved`. */
@@ -114,16 +114,16 @@ export interface ConnectRecords {
 }
 
 /** The clients that authorization servers have registered for this service, one per workspace and issuer. */
-export interface ConnectClients {
-  find(workspace: WorkspaceId, issuer: string): Promise<ConnectAttempt['client'] | null>;
+export interface RegisteredClients {
+  find(workspace: WorkspaceId, issuer: string): Promise<ConnectionAttempt['client'] | null>;
   /** The first client stays, and every caller gets it. Only this function can read the stored `secret`. */
   save(
     workspace: WorkspaceId,
     issuer: string,
-    client: { readonly id: string; readonly auth: ConnectAttempt['client']['auth']; readonly secret: string | null },
-  ): Promise<ConnectAttempt['client']>;
+    client: { readonly id: string; readonly auth: ConnectionAttempt['client']['auth']; readonly secret: string | null },
+  ): Promise<ConnectionAttempt['client']>;
   /** The value of a client's secret. Throws `Fault` `secret_unavailable`. */
-  secretOf(client: ConnectAttempt['client']): Promise<string | null>;
+  secretOf(client: ConnectionAttempt['client']): Promise<string | null>;
   /** Forgets a client that its authorization server does not know: the next consent registers a new one. */
   forget(workspace: WorkspaceId, issuer: string, clientId: string): Promise<void>;
 }

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CredentialId } from '#contract/ids.ts';
 import { newToken } from '#aws/stamp.ts';
-import { settleConsents } from '../../../functions/sweep/settle-consents.ts';
+import { settleConnections } from '../../../functions/sweep/settle-connections.ts';
 import { startFlow, waitingCall, WORKSPACE, type Flow } from '#test/functions/connect/flow.ts';
 
 describe('the sweep over consents', () => {
@@ -25,7 +25,7 @@ describe('the sweep over consents', () => {
     if (offered === null) throw new Error('no link was offered');
     const credential = CredentialId.parse(`vcrd_${newToken()}`);
     const since = flow.world.stamp.now();
-    await flow.world.connects.storing(offered.id, { credential, version: 0, since });
+    await flow.world.connections.storing(offered.id, { credential, version: 0, since });
     if (!isStored) return { id: offered.id, call };
     const auth = { type: 'mcp_oauth' as const, mcp_server_url: flow.fx.url, expires_at: null, refresh: null };
     const row = {
@@ -44,30 +44,30 @@ describe('the sweep over consents', () => {
     const lost = await interrupted('lost', false);
     const connecting = flow.world;
     flow.clock.now += 60_000;
-    await settleConsents({ connecting, journal: { logger } }, flow.world.stamp.now());
-    await settleConsents({ connecting, journal: { logger } }, flow.world.stamp.now());
+    await settleConnections({ connecting, journal: { logger } }, flow.world.stamp.now());
+    await settleConnections({ connecting, journal: { logger } }, flow.world.stamp.now());
     expect(flow.resumed).toEqual([stored.call]);
-    expect(await flow.world.connects.find(stored.id)).toMatchObject({
+    expect(await flow.world.connections.find(stored.id)).toMatchObject({
       status: 'completed',
       storing: null,
       waiting: [],
     });
-    expect(await flow.world.connects.find(lost.id)).toMatchObject({ status: 'pending', waiting: [lost.call] });
+    expect(await flow.world.connections.find(lost.id)).toMatchObject({ status: 'pending', waiting: [lost.call] });
     flow.clock.now += 10 * 60_000;
-    await settleConsents({ connecting, journal: { logger } }, flow.world.stamp.now());
-    expect(await flow.world.connects.find(lost.id)).toMatchObject({ status: 'pending', storing: null });
+    await settleConnections({ connecting, journal: { logger } }, flow.world.stamp.now());
+    expect(await flow.world.connections.find(lost.id)).toMatchObject({ status: 'pending', storing: null });
   });
 
   it('ends the calls of a user who said no, once, when the function died that was to tell them', async () => {
     const { id, call } = await interrupted('refused', false);
-    await flow.world.connects.storing(id, null);
-    await flow.world.connects.fail(id, 'cancelled', flow.world.stamp.now());
+    await flow.world.connections.storing(id, null);
+    await flow.world.connections.fail(id, 'cancelled', flow.world.stamp.now());
     const connecting = flow.world;
     flow.clock.now += 60_000;
-    await settleConsents({ connecting, journal: { logger } }, flow.world.stamp.now());
-    await settleConsents({ connecting, journal: { logger } }, flow.world.stamp.now());
+    await settleConnections({ connecting, journal: { logger } }, flow.world.stamp.now());
+    await settleConnections({ connecting, journal: { logger } }, flow.world.stamp.now());
     expect(flow.declined).toEqual([[call, expect.stringMatching(/^The user declined/)]]);
-    expect(await flow.world.connects.find(id)).toMatchObject({ status: 'failed', waiting: [], isSettled: true });
+    expect(await flow.world.connections.find(id)).toMatchObject({ status: 'failed', waiting: [], isSettled: true });
   });
 
   it('goes on with the next one when a call cannot be resumed, and tries again', async () => {
@@ -84,10 +84,10 @@ describe('the sweep over consents', () => {
         return { run: 'started' } as const;
       },
     };
-    await settleConsents({ connecting, journal: { logger } }, flow.world.stamp.now());
+    await settleConnections({ connecting, journal: { logger } }, flow.world.stamp.now());
     expect(resumed).toEqual([second.call.call]);
     broken = false;
-    await settleConsents({ connecting, journal: { logger } }, flow.world.stamp.now());
+    await settleConnections({ connecting, journal: { logger } }, flow.world.stamp.now());
     expect(resumed).toEqual([second.call.call, first.call.call]);
   });
 
@@ -96,23 +96,23 @@ describe('the sweep over consents', () => {
     let run: 'early' | 'started' = 'early';
     const connecting = { ...flow.world, resume: async () => ({ run }) };
     flow.clock.now += 60_000;
-    await settleConsents({ connecting, journal: { logger } }, flow.world.stamp.now());
-    expect(await flow.world.connects.find(id)).toMatchObject({ status: 'completed', waiting: [call] });
+    await settleConnections({ connecting, journal: { logger } }, flow.world.stamp.now());
+    expect(await flow.world.connections.find(id)).toMatchObject({ status: 'completed', waiting: [call] });
     run = 'started';
-    await settleConsents({ connecting, journal: { logger } }, flow.world.stamp.now());
-    expect(await flow.world.connects.find(id)).toMatchObject({ status: 'completed', waiting: [] });
+    await settleConnections({ connecting, journal: { logger } }, flow.world.stamp.now());
+    expect(await flow.world.connections.find(id)).toMatchObject({ status: 'completed', waiting: [] });
   });
 
   it('nor one whose user said no as fast', async () => {
     const { id, call } = await interrupted('earlyNo', false);
-    await flow.world.connects.fail(id, 'access_denied', flow.world.stamp.now());
+    await flow.world.connections.fail(id, 'access_denied', flow.world.stamp.now());
     let run: 'early' | 'started' = 'early';
     const connecting = { ...flow.world, decline: async () => ({ run }) };
     flow.clock.now += 60_000;
-    await settleConsents({ connecting, journal: { logger } }, flow.world.stamp.now());
-    expect(await flow.world.connects.find(id)).toMatchObject({ waiting: [call], isSettled: false });
+    await settleConnections({ connecting, journal: { logger } }, flow.world.stamp.now());
+    expect(await flow.world.connections.find(id)).toMatchObject({ waiting: [call], isSettled: false });
     run = 'started';
-    await settleConsents({ connecting, journal: { logger } }, flow.world.stamp.now());
-    expect(await flow.world.connects.find(id)).toMatchObject({ waiting: [], isSettled: true });
+    await settleConnections({ connecting, journal: { logger } }, flow.world.stamp.now());
+    expect(await flow.world.connections.find(id)).toMatchObject({ waiting: [], isSettled: true });
   });
 });

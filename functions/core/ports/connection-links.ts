@@ -21,7 +21,7 @@ interface ConnectingAgent {
   readonly version: number;
 }
 
-export interface ConnectOffer {
+export interface ConnectionOffer {
   readonly workspace: WorkspaceId;
   /** Only the user in its `external_user_id` can use the link; the credential goes into this vault. */
   readonly vault: Vault;
@@ -37,17 +37,17 @@ export interface ConnectOffer {
   readonly resourceMetadata: string | null;
 }
 
-export interface ConnectLink {
+export interface ConnectionLink {
   readonly id: ConnectId;
   /** For people, never for the model. It is valid for 24 hours. */
   readonly url: string;
 }
 
-export interface ConnectLinks {
+export interface ConnectionLinks {
   /**
    * A link for this server. Calls of one session that wait for the same server share one link, so that a person consents
    * once; a repeat for the same call returns the same link. Null when the service has no identity provider, or when the
    * vault names no user. Throws `Fault` `records_unavailable`.
    */
-  offer(offer: ConnectOffer): Promise<ConnectLink | null>;
+  offer(offer: ConnectionOffer): Promise<ConnectionLink | null>;
 }

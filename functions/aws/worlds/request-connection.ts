@@ -2,8 +2,8 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import * as z from 'zod';
 import { AllowedHosts } from '#contract/outbound.ts';
-import type { WaitingCall } from '#core/ports/connect-links.ts';
-import type { LinkWorld } from '#core/connect/request-link.ts';
+import type { WaitingCall } from '#core/ports/connection-links.ts';
+import type { RequestConnectionWorld } from '#core/connect/request-connection.ts';
 import type { Sending } from '#core/session/send.ts';
 import { isWaitSince } from '#core/session/waiting.ts';
 import { createAgentRecords } from '#aws/records/agents.dynamodb.ts';
@@ -13,7 +13,7 @@ import { createVaultRecords } from '#aws/vault/vaults.dynamodb.ts';
 import { connectBaseUrl, enterpriseIn } from '#aws/worlds/connect-settings.ts';
 import { settleWorld } from '#aws/worlds/connecting.ts';
 
-export function linkWorld(env: Env, sending: Sending): LinkWorld {
+export function requestConnectionWorld(env: Env, sending: Sending): RequestConnectionWorld {
   const dynamodb = new DynamoDBClient();
   return {
     ...settleWorld(env, sending),

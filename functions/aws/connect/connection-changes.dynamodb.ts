@@ -1,13 +1,13 @@
 /** What happens to a consent, each change conditional on what the row must still say. */
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { ConnectId, Instant } from '#contract/ids.ts';
-import type { ConnectRecords } from '#core/ports/connect-records.ts';
+import type { ConnectionRecords } from '#core/ports/connection-records.ts';
 import type { Saved } from '#core/ports/records.ts';
-import { connectKey, UNSETTLED, waitingText } from '#aws/connect/connect-row.ts';
+import { connectionKey, UNSETTLED, waitingText } from '#aws/connect/connection-row.ts';
 import { createTable, EXISTS, type Change } from '#aws/table.ts';
 
 type Changes = Pick<
-  ConnectRecords,
+  ConnectionRecords,
   'begin' | 'registerAnew' | 'take' | 'storing' | 'complete' | 'fail' | 'trouble' | 'resumed' | 'settled'
 >;
 
@@ -17,11 +17,11 @@ const noLogin = { attempt: null, nonce: null };
 const unsettled = (id: ConnectId, since: Instant) => ({ listPk: UNSETTLED, listSk: `${since}#${id}` });
 const settled = { storing: null, listPk: null, listSk: null };
 
-export function createConnectChanges(dynamodb: DynamoDBClient, name: string): Changes {
+export function createConnectionChanges(dynamodb: DynamoDBClient, name: string): Changes {
   const table = createTable(dynamodb, name);
 
   async function change(id: ConnectId, { values, ...more }: Change): Promise<Saved> {
-    return (await table.update(connectKey(id), { ...more, values: { ...pending, ...values } })).status;
+    return (await table.update(connectionKey(id), { ...more, values: { ...pending, ...values } })).status;
   }
 
   return {

@@ -3,21 +3,21 @@ import type { AuditEntry } from '#contract/audit.ts';
 import type { Connect, ConnectError } from '#contract/connect.ts';
 import type { CredentialId, Instant } from '#contract/ids.ts';
 import type { Vault } from '#contract/vaults.ts';
-import type { ConnectTrouble } from '#core/ports/authorization-server.ts';
-import type { ConnectFacts, ConnectRecord } from '#core/ports/connect-records.ts';
+import type { ConnectionTrouble } from '#core/ports/authorization-server.ts';
+import type { ConnectionFacts, Connection } from '#core/ports/connection-records.ts';
 import { later } from '#core/ports/instant.ts';
 import { namedUser } from '#core/vault/named-user.ts';
 
 const LIFETIME_MS = 24 * 60 * 60_000;
 
-export function linkFacts(
-  asked: Omit<ConnectFacts, 'expiresAt'> | Omit<ConnectFacts, 'expiresAt' | 'user'>,
+export function connectionFacts(
+  asked: Omit<ConnectionFacts, 'expiresAt'> | Omit<ConnectionFacts, 'expiresAt' | 'user'>,
   user: string,
-): ConnectFacts {
+): ConnectionFacts {
   return { ...asked, user, expiresAt: later(asked.createdAt, LIFETIME_MS) };
 }
 
-export function linkUrl(baseUrl: string, { id }: Pick<ConnectFacts, 'id'>): string {
+export function linkUrl(baseUrl: string, { id }: Pick<ConnectionFacts, 'id'>): string {
   return `${baseUrl}/${id}`;
 }
 
@@ -26,18 +26,18 @@ export function userOfVault(vault: Vault | null): string | null {
   return vault === null || vault.archived_at !== null ? null : namedUser(vault);
 }
 
-export const VAULT_CLOSED: ConnectTrouble = {
+export const VAULT_CLOSED: ConnectionTrouble = {
   status: 'trouble',
   error: 'vault_closed',
   detail: 'the vault is archived, gone, or names another user',
 };
 
 /** A pending link past its time is expired; its record is not changed for that. */
-export function statusAt(record: Pick<ConnectRecord, 'status' | 'expiresAt'>, now: Instant): Connect['status'] {
+export function statusAt(record: Pick<Connection, 'status' | 'expiresAt'>, now: Instant): Connect['status'] {
   return record.status === 'pending' && now >= record.expiresAt ? 'expired' : record.status;
 }
 
-export function connectView(record: ConnectRecord, baseUrl: string, now: Instant): Connect {
+export function connectionView(record: Connection, baseUrl: string, now: Instant): Connect {
   return {
     id: record.id,
     type: 'connect',
@@ -83,7 +83,7 @@ interface Deed {
 }
 
 /** The entry of the audit trail about a step of a link. */
-export function administration(facts: Pick<ConnectFacts, 'id' | 'vault' | 'user'>, deed: Deed): AuditEntry {
+export function administration(facts: Pick<ConnectionFacts, 'id' | 'vault' | 'user'>, deed: Deed): AuditEntry {
   return {
     kind: 'administration',
     action: deed.action,

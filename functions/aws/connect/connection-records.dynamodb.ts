@@ -4,31 +4,31 @@
  */
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { ConnectId, type Instant } from '#contract/ids.ts';
-import type { ConnectFacts, ConnectRecord, ConnectRecords } from '#core/ports/connect-records.ts';
-import { createConnectChanges } from '#aws/connect/connect-changes.dynamodb.ts';
+import type { ConnectionFacts, Connection, ConnectionRecords } from '#core/ports/connection-records.ts';
+import { createConnectionChanges } from '#aws/connect/connection-changes.dynamodb.ts';
 import {
-  connectKey,
-  connectOf,
+  connectionKey,
+  connectionOf,
   factsRow,
   pointerKey,
   removableAt,
   sessionPartition,
   UNSETTLED,
   waitingText,
-} from '#aws/connect/connect-row.ts';
+} from '#aws/connect/connection-row.ts';
 import { isOf, textOf } from '#aws/row.ts';
 import { createTable, IS_NEW, mustBeSaved } from '#aws/table.ts';
 
-export function createConnectRecords(dynamodb: DynamoDBClient, name: string): ConnectRecords {
+export function createConnectionRecords(dynamodb: DynamoDBClient, name: string): ConnectionRecords {
   const table = createTable(dynamodb, name);
 
-  async function find(id: ConnectId): Promise<ConnectRecord | null> {
-    const row = await table.get(connectKey(id));
-    return row === null ? null : connectOf(row);
+  async function find(id: ConnectId): Promise<Connection | null> {
+    const row = await table.get(connectionKey(id));
+    return row === null ? null : connectionOf(row);
   }
 
   return {
-    ...createConnectChanges(dynamodb, name),
+    ...createConnectionChanges(dynamodb, name),
 
     async create(facts) {
       mustBeSaved(await table.put(factsRow(facts, []), { when: [IS_NEW] }));
@@ -43,7 +43,7 @@ export function createConnectRecords(dynamodb: DynamoDBClient, name: string): Co
       if (found === null || !asksForAll(found, facts)) return { status: 'none', latest };
       const isPending = '#status = :pending';
       const lastsLongEnough = 'openUntil > :until';
-      const { status, row } = await table.update(connectKey(latest), {
+      const { status, row } = await table.update(connectionKey(latest), {
         when: [isPending, lastsLongEnough],
         values: { pending: 'pending', until },
         set: waiting.call === null ? {} : { isForCall: true },
@@ -51,7 +51,7 @@ export function createConnectRecords(dynamodb: DynamoDBClient, name: string): Co
         returns: 'new',
       });
       if (status === 'conflict' || row === null) return { status: 'none', latest };
-      return { status: 'joined', record: connectOf(row) };
+      return { status: 'joined', record: connectionOf(row) };
     },
 
     async createWaiting(facts, waiting, latest) {
@@ -69,7 +69,7 @@ export function createConnectRecords(dynamodb: DynamoDBClient, name: string): Co
     find,
 
     async ofSession(workspace, session) {
-      const records: ConnectRecord[] = [];
+      const records: Connection[] = [];
       for await (const pointer of table.rows({ where: 'pk = :pk', values: { pk: sessionPartition(session) } })) {
         const found = isOf(pointer, workspace) ? await find(ConnectId.parse(textOf(pointer, 'link'))) : null;
         if (found !== null) records.push(found);
@@ -80,12 +80,12 @@ export function createConnectRecords(dynamodb: DynamoDBClient, name: string): Co
     async *unsettled(before: Instant) {
       const where = 'listPk = :unsettled AND listSk < :before';
       const rows = table.rows({ index: 'list', where, values: { unsettled: UNSETTLED, before } });
-      for await (const row of rows) yield connectOf(row).id;
+      for await (const row of rows) yield connectionOf(row).id;
     },
   };
 }
 
-function asksForAll(record: ConnectRecord, { scopes, server }: Pick<ConnectFacts, 'scopes' | 'server'>): boolean {
+function asksForAll(record: Connection, { scopes, server }: Pick<ConnectionFacts, 'scopes' | 'server'>): boolean {
   const asked = new Set(record.scopes);
   const sameBeginning = record.server.resourceMetadata === server.resourceMetadata;
   return sameBeginning && scopes.every((scope) => asked.has(scope));

@@ -1,13 +1,13 @@
 /** Clients that authorization servers have registered for us: a row each, and a secret in Secrets Manager if they have one. */
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { WorkspaceId } from '#contract/ids.ts';
-import { ConnectAttempt, type ConnectClients } from '#core/ports/connect-records.ts';
+import { ConnectionAttempt, type RegisteredClients } from '#core/ports/connection-records.ts';
 import type { ClientSecrets } from '#aws/connect/client-secrets.secrets-manager.ts';
 import { bodyOf } from '#aws/row.ts';
 import { sha256 } from '#aws/sha256.ts';
 import { createTable, IS_NEW, type Key } from '#aws/table.ts';
 
-interface ConnectClientsOptions {
+interface RegisteredClientsOptions {
   readonly dynamodb: DynamoDBClient;
   readonly table: string;
   readonly secrets: ClientSecrets;
@@ -15,7 +15,7 @@ interface ConnectClientsOptions {
   readonly redirectUrl: string;
 }
 
-export function createConnectClients(options: ConnectClientsOptions): ConnectClients {
+export function createRegisteredClients(options: RegisteredClientsOptions): RegisteredClients {
   const { secrets } = options;
   const table = createTable(options.dynamodb, options.table);
   const keyOf = (workspace: WorkspaceId, issuer: string): Key => ({
@@ -23,9 +23,9 @@ export function createConnectClients(options: ConnectClientsOptions): ConnectCli
     sk: 'CLIENT',
   });
 
-  async function find(workspace: WorkspaceId, issuer: string): Promise<ConnectAttempt['client'] | null> {
+  async function find(workspace: WorkspaceId, issuer: string): Promise<ConnectionAttempt['client'] | null> {
     const row = await table.get(keyOf(workspace, issuer));
-    return row === null || row['forgotten'] === true ? null : bodyOf(row, 'body', ConnectAttempt.shape.client);
+    return row === null || row['forgotten'] === true ? null : bodyOf(row, 'body', ConnectionAttempt.shape.client);
   }
 
   return {
@@ -34,7 +34,7 @@ export function createConnectClients(options: ConnectClientsOptions): ConnectCli
     async save(workspace, issuer, { id, auth, secret: value }) {
       // Named after the client, so that of two registrations at once each has its own.
       const secret = value === null ? null : await secrets.keep(`${workspace}/${sha256(`${issuer}\n${id}`)}`, value);
-      const client: ConnectAttempt['client'] = { id, auth, secret };
+      const client: ConnectionAttempt['client'] = { id, auth, secret };
       const row = { ...keyOf(workspace, issuer), workspace, body: JSON.stringify(client) };
       const isForgotten = 'attribute_exists(forgotten)';
       const { status } = await table.put(row, { when: [`${IS_NEW} OR ${isForgotten}`] });

@@ -1,14 +1,14 @@
 /** What the SDK's helpers throw, as values: of what the other side says only its error code is kept. */
 import { IssuerMismatchError, OAuthError, RegistrationRejectedError } from '@modelcontextprotocol/client';
-import type { ConnectTrouble } from '#core/ports/authorization-server.ts';
+import type { ConnectionTrouble } from '#core/ports/authorization-server.ts';
 import { OutboundError } from '#core/ports/outbound.ts';
 
-export function refuse(error: ConnectTrouble['error'], detail: string): ConnectTrouble {
+export function refuse(error: ConnectionTrouble['error'], detail: string): ConnectionTrouble {
   return { status: 'trouble', error, detail };
 }
 
 /** Everything else is text of strangers. */
-export function trouble(otherwise: ConnectTrouble['error'], error: unknown): ConnectTrouble {
+export function trouble(otherwise: ConnectionTrouble['error'], error: unknown): ConnectionTrouble {
   if (error instanceof IssuerMismatchError) return refuse('issuer_mismatch', 'the metadata names another issuer');
   if (error instanceof RegistrationRejectedError) return refuse(otherwise, `registration answered ${error.status}`);
   if (error instanceof OAuthError) {

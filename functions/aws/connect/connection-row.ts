@@ -2,8 +2,8 @@
 import * as z from 'zod';
 import { ConnectError } from '#contract/connect.ts';
 import { EventId, Instant, SessionId, ThreadId, type ConnectId, type VaultId } from '#contract/ids.ts';
-import type { WaitingCall } from '#core/ports/connect-links.ts';
-import { ConnectFacts, ConnectAttempt, Storing, type ConnectRecord } from '#core/ports/connect-records.ts';
+import type { WaitingCall } from '#core/ports/connection-links.ts';
+import { ConnectionFacts, ConnectionAttempt, Storing, type Connection } from '#core/ports/connection-records.ts';
 import { json, optional, parseRow } from '#aws/row.ts';
 import { sha256 } from '#aws/sha256.ts';
 import type { Columns, Key, Row } from '#aws/table.ts';
@@ -14,7 +14,7 @@ export const UNSETTLED = 'CONNECT#unsettled';
 /** Long enough to ask what became of a link. */
 const KEPT_SECONDS = 7 * 86_400;
 
-export function connectKey(id: ConnectId): Key {
+export function connectionKey(id: ConnectId): Key {
   return { pk: `CONNECT#${id}`, sk: ROW };
 }
 
@@ -28,15 +28,15 @@ export function pointerKey(session: SessionId, vault: VaultId, url: string): Key
 }
 
 /** In epoch seconds: when DynamoDB may remove the row. */
-export function removableAt({ expiresAt: until }: Pick<ConnectFacts, 'expiresAt'>): number {
+export function removableAt({ expiresAt: until }: Pick<ConnectionFacts, 'expiresAt'>): number {
   return Math.ceil(Date.parse(until) / 1000) + KEPT_SECONDS;
 }
 
-export function factsRow(facts: ConnectFacts, waiting: readonly WaitingCall[]): Key & Columns {
+export function factsRow(facts: ConnectionFacts, waiting: readonly WaitingCall[]): Key & Columns {
   return {
-    ...connectKey(facts.id),
+    ...connectionKey(facts.id),
     expiresAt: removableAt(facts),
-    body: JSON.stringify(ConnectFacts.parse(facts)),
+    body: JSON.stringify(ConnectionFacts.parse(facts)),
     status: 'pending',
     openUntil: facts.expiresAt,
     // DynamoDB has no empty set.
@@ -46,18 +46,18 @@ export function factsRow(facts: ConnectFacts, waiting: readonly WaitingCall[]): 
 }
 
 const Stored = z.object({
-  body: json(ConnectFacts),
+  body: json(ConnectionFacts),
   status: z.enum(['pending', 'completed', 'failed']),
   endedAt: optional(Instant),
   error: optional(ConnectError),
-  attempt: optional(json(ConnectAttempt)),
+  attempt: optional(json(ConnectionAttempt)),
   storing: optional(json(Storing)),
   waiting: z.set(z.string()).default(new Set()),
   isForCall: z.boolean().default(false),
   listPk: optional(z.string()),
 });
 
-export function connectOf(row: Row): ConnectRecord {
+export function connectionOf(row: Row): Connection {
   const { body, waiting, listPk, ...columns } = parseRow(Stored, row);
   const isSettled = listPk === null && waiting.size === 0;
   return { ...body, ...columns, waiting: [...waiting].map(waitingOf), isSettled };

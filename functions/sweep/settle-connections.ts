@@ -1,19 +1,22 @@
 /** Finishes consents that were cut short between their yes or no and telling the waiting calls. */
 import type { Instant } from '#contract/ids.ts';
-import type { ConnectRecords } from '#core/ports/connect-records.ts';
+import type { ConnectionRecords } from '#core/ports/connection-records.ts';
 import { settle, type SettleWorld } from '#core/connect/settle.ts';
 import { errorClass } from '#core/ports/errors.ts';
 
-interface ConsentsWorld {
-  readonly connecting: SettleWorld & { readonly connects: Pick<ConnectRecords, 'unsettled'> };
+interface SettleConnectionsWorld {
+  readonly connecting: SettleWorld & { readonly connections: Pick<ConnectionRecords, 'unsettled'> };
   readonly journal: { readonly logger: { error(message: string, fields: Readonly<Record<string, string>>): void } };
 }
 
 /** One after the other: only a function that died leaves one. */
-export async function settleConsents({ connecting, journal }: ConsentsWorld, before: Instant): Promise<void> {
-  for await (const id of connecting.connects.unsettled(before)) {
+export async function settleConnections(
+  { connecting, journal }: SettleConnectionsWorld,
+  before: Instant,
+): Promise<void> {
+  for await (const id of connecting.connections.unsettled(before)) {
     try {
-      const record = await connecting.connects.find(id);
+      const record = await connecting.connections.find(id);
       if (record !== null) await settle(connecting, record);
     } catch (error) {
       // One consent's trouble must not keep the others waiting; the next sweep tries it again.
