@@ -3,6 +3,7 @@
  * exceptions become faults here. In every expression, `#name` stands for the column of that name, and `:name` for the
  * value of that name in `values`.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   ConditionalCheckFailedException,
   DeleteItemCommand,
@@ -19,6 +20,7 @@ import {
 } from '@aws-sdk/client-dynamodb';
 import { marshall, unmarshall, type NativeAttributeValue } from '@aws-sdk/util-dynamodb';
 import { Fault } from '#core/ports/errors.ts';
+import type { Pause } from '#core/ports/stamp.ts';
 
 /** A row as it is stored: parsed by its reader. */
 export type Row = Readonly<Record<string, unknown>>;
@@ -111,6 +113,8 @@ interface TableOptions {
   readonly unavailable?: (cause: unknown) => never;
   /** For one request and the client's own repeats. @default the client's */
   readonly patienceMs?: number;
+  /** Waits before a contended write begins anew. @default a timer */
+  readonly pause?: Pause;
 }
 
 /** Of a row that does not exist. */
@@ -119,14 +123,17 @@ export const EXISTS = 'attribute_exists(pk)';
 
 /** How often a write begins anew while transactions change its rows. */
 const MAX_CONTENDED = 20;
+/** The first pause is shorter than this, and the limit doubles with every attempt. */
+const FIRST_PAUSE_MS = 10;
+const MAX_PAUSE_MS = 200;
 
 export function createTable(dynamodb: DynamoDBClient, name: string, options: TableOptions = {}): Table {
-  const { unavailable = recordsUnavailable, patienceMs } = options;
+  const { unavailable = recordsUnavailable, patienceMs, pause = sleep } = options;
   const http = () => (patienceMs === undefined ? {} : { abortSignal: AbortSignal.timeout(patienceMs) });
 
   async function written(send: () => Promise<{ readonly Attributes?: Item | undefined }>): Promise<Written> {
     try {
-      return { status: 'saved', row: rowOf((await uncontended(send)).Attributes) };
+      return { status: 'saved', row: rowOf((await uncontended(send, pause)).Attributes) };
     } catch (cause) {
       if (!(cause instanceof ConditionalCheckFailedException)) return unavailable(cause);
       return { status: 'conflict', row: rowOf(cause.Item) };
@@ -184,7 +191,7 @@ export function createTable(dynamodb: DynamoDBClient, name: string, options: Tab
     async transact(writes, token) {
       const command = () => new TransactWriteItemsCommand({ TransactItems: [...writes], ClientRequestToken: token });
       try {
-        await uncontended(() => dynamodb.send(command(), http()));
+        await uncontended(() => dynamodb.send(command(), http()), pause);
         return { status: 'saved' };
       } catch (cause) {
         const lost = lostIn(cause);
@@ -220,14 +227,18 @@ function keyOf({ pk, sk }: Key): Item {
   return itemOf({ pk, sk });
 }
 
-/** Nothing is lost yet: other transactions change a row at this moment, and refuse this write until they are done. */
-async function uncontended<Answer>(write: () => Promise<Answer>): Promise<Answer> {
+/**
+ * Begins a write anew while other transactions change its rows, because nothing is lost yet. The pauses are random, so that
+ * two writers that refused each other do not meet again.
+ */
+async function uncontended<Answer>(write: () => Promise<Answer>, pause: Pause): Promise<Answer> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await write();
     } catch (cause) {
       if (!isContended(cause) || attempt === MAX_CONTENDED) throw cause;
     }
+    await pause(Math.random() * Math.min(FIRST_PAUSE_MS * 2 ** (attempt - 1), MAX_PAUSE_MS));
   }
 }
 
