@@ -356,7 +356,7 @@ const life = fc.oneof(
 );
 
 describe('any interleaving of clients, executions and hands', () => {
-  it('takes every message and ends every call, once, whoever dies', async () => {
+  it('takes every message once and ends every call once, at whatever point processes die', async () => {
     const happened = new Set<string>();
     await fc.assert(
       fc.asyncProperty(

@@ -22,7 +22,7 @@ const AGENT = Agent.parse(
   ),
 );
 
-describe("a session's agent", () => {
+describe('an agent that a session overrides', () => {
   const model = (id: string, fields: object = {}) => ({ id, effort: { type: 'high' }, speed: 'standard', ...fields });
   it.each([
     ['inherits what is omitted', {}, {}],
@@ -46,7 +46,7 @@ describe("a session's agent", () => {
     expect(SessionAgent.parse(agent)).toEqual(agent);
   });
 
-  it('has a model', () => {
+  it('cannot lose its model', () => {
     expect(overrideAgent(AGENT, { model: null })).toEqual({
       refused: 'invalid_request_error',
       message: 'agent_model_required: agent.model: an agent must have a model',
@@ -54,14 +54,14 @@ describe("a session's agent", () => {
     });
   });
 
-  it('fits in a row', () => {
+  it('is refused when it is too large for a row', () => {
     const tools = [{ ...CUSTOM, description: 'x'.repeat(350_000) }];
     expect(overrideAgent(AGENT, AgentOverrides.parse({ tools }))).toMatchObject({
       message: expect.stringMatching(/^agent: .*340000 bytes/),
     });
   });
 
-  it('has its tools replaced whole, cleared or kept', () => {
+  it('has its tools replaced as a whole, cleared or kept', () => {
     const agent = snapshotOf(AGENT);
     expect(replaceTools(agent, {})).toEqual(agent);
     expect(replaceTools(agent, { tools: null, mcp_servers: [] })).toEqual({ ...agent, tools: [] });
@@ -69,7 +69,7 @@ describe("a session's agent", () => {
     expect(replaceTools(agent, { tools })).toEqual({ ...agent, tools: [CUSTOM] });
   });
 
-  it('has a toolset for each of its MCP servers, and a server for each toolset', () => {
+  it('has a toolset for each MCP server, and an MCP server for each MCP toolset', () => {
     const overridden = (overrides: object) => overrideAgent(AGENT, AgentOverrides.parse(overrides));
     const served = overridden({ tools: [MCP], mcp_servers: [SERVER] });
     if (isRefusal(served)) throw new TypeError(served.message);

@@ -11,14 +11,14 @@ const resolved = (...tools: readonly unknown[]) => {
 const ALLOW = { type: 'always_allow' };
 const ASK = { type: 'always_ask' };
 
-describe('tools as they are saved', () => {
-  it('have a toolset of which all is on, and only the entries that were given', () => {
+describe('the tools of a saved agent', () => {
+  it('hold a toolset with every tool on, and only the entries that the request gave', () => {
     expect(resolved({ type: TOOLSET_TYPE })).toEqual([
       { type: TOOLSET_TYPE, default_config: { enabled: true, permission_policy: ALLOW }, configs: [] },
     ]);
   });
 
-  it('have entries that take from the default what they do not say', () => {
+  it('take the fields that an entry leaves out from the default', () => {
     const [toolset] = resolved({
       type: TOOLSET_TYPE,
       default_config: { enabled: false, permission_policy: ASK },
@@ -35,7 +35,7 @@ describe('tools as they are saved', () => {
     });
   });
 
-  it('have web settings in their full form', () => {
+  it('hold web settings in their full form', () => {
     const [toolset] = resolved({
       type: TOOLSET_TYPE,
       configs: [
@@ -64,7 +64,7 @@ describe('tools as they are saved', () => {
     expect(toolset).not.toHaveProperty('configs.1.allowed_domains');
   });
 
-  it('are read also without web settings, which came later', () => {
+  it('are read also from rows that were stored without web settings', () => {
     const policy = { enabled: false, permission_policy: ALLOW };
     const entry = (name: string) => ({ type: name, name, ...policy });
     const configs = [entry('web_fetch'), entry('web_search')];
@@ -73,7 +73,7 @@ describe('tools as they are saved', () => {
     });
   });
 
-  it('have custom tools as they were sent', () => {
+  it('hold custom tools as the request gave them', () => {
     const tool = {
       type: 'custom',
       name: 'get_weather',
@@ -91,13 +91,13 @@ describe('the configuration of one tool', () => {
     configs: [{ name: 'read', permission_policy: ALLOW }],
   });
 
-  it('is its entry, else the default', () => {
+  it('is its own entry, and without one the default', () => {
     expect(effectiveConfig(asking, 'read')).toEqual({ enabled: true, permission_policy: ALLOW });
     expect(effectiveConfig(asking, 'bash')).toEqual({ enabled: true, permission_policy: ASK });
     expect(effectiveConfig([], 'bash')).toBeNull();
   });
 
-  it('is off for a search that would have to be confirmed', () => {
+  it('is disabled for a web search that would need a confirmation', () => {
     expect(effectiveConfig(asking, 'web_search')).toEqual({ enabled: false, permission_policy: ASK });
     expect(effectiveConfig(asking, 'web_fetch')).toEqual({ enabled: true, permission_policy: ASK });
     expect(effectiveConfig(resolved({ type: TOOLSET_TYPE }), 'web_search')).toMatchObject({ enabled: true });

@@ -71,7 +71,7 @@ describe('an update of an agent', () => {
       { metadata: { team: null, stage: 'live', owner: '' } },
       { metadata: { stage: 'live', owner: '' } },
     ],
-  ])('with %s makes a version of it', (_what, update, changed) => {
+  ])('that sets %s makes a new version', (_what, update, changed) => {
     const agent = given();
     expect(when(agent, update)).toEqual({ ...agent, ...changed, version: 2, updated_at: LATER });
   });
@@ -91,7 +91,7 @@ describe('an update of an agent', () => {
     [{ execution_identity: { type: 'service_account' } }],
     [{ metadata: null }],
     [{ metadata: { team: 'blue', nobody: null } }],
-  ])('of %j changes nothing', (update) => {
+  ])('to %j changes nothing', (update) => {
     const agent = given();
     expect(when(agent, update)).toBe(agent);
   });
@@ -113,12 +113,12 @@ describe('an update of an agent', () => {
     ],
     [{ execution_identity: { type: 'aws_role', role_arn: 'x' } }, /^execution_identity: .*not supported yet/],
     [{ colour: 'red' }, /^colour: is not a known field/],
-  ])('of %j is refused', (update, message) => {
+  ])('to %j is refused', (update, message) => {
     const parsed = AgentUpdate.safeParse(update);
     expect(parsed.success ? 'accepted' : explain(parsed.error, 'body')).toMatch(message);
   });
 
-  describe('of one with an MCP server', () => {
+  describe('an update of an agent with an MCP server', () => {
     const served = () => given({ tools: [MCP], mcp_servers: [SERVER] });
     const calendar = { ...SERVER, name: 'calendar' };
     const twice = { tools: [MCP, { ...MCP, mcp_server_name: 'calendar' }], mcp_servers: [SERVER, calendar] };
@@ -143,7 +143,7 @@ describe('an update of an agent', () => {
       expect(when(agent, update)).toEqual({ ...agent, ...changed, version: 2, updated_at: LATER });
     });
 
-    it('changes nothing when it says what is saved', () => {
+    it('changes nothing when it repeats what is saved', () => {
       const agent = served();
       expect(when(agent, { tools: [{ ...MCP, default_config: {} }], mcp_servers: [SERVER] })).toBe(agent);
     });
@@ -160,13 +160,13 @@ describe('an update of an agent', () => {
     });
   });
 
-  it('of another version is a conflict, even when it would change nothing', () => {
+  it('that names another version is a conflict, even when it would change nothing', () => {
     const refusal = { refused: 'conflict_error', message: 'version: the agent is at version 1' };
     expect(when(given(), { version: 2, name: 'Bob' })).toEqual(refusal);
     expect(when(given(), { version: 2 })).toEqual(refusal);
   });
 
-  it('is refused once the agent is archived', () => {
+  it('is refused when the agent is archived', () => {
     const archived = { ...given(), archived_at: CREATED };
     expect(when(archived, { name: 'Bob' })).toMatchObject({ refused: 'invalid_request_error' });
     expect(when(archived, {})).toMatchObject({ refused: 'invalid_request_error' });
@@ -181,7 +181,7 @@ describe('an update of an agent', () => {
     expect(when(full, { metadata: { one: 'more', key0: null } })).toMatchObject({ version: 2 });
   });
 
-  it('is not misled by metadata that is named like a refusal', () => {
+  it('accepts metadata keys that are named like the fields of a refusal', () => {
     expect(when(given(), { metadata: { refused: 'yes', message: 'no' } })).toMatchObject({ version: 2 });
   });
 

@@ -22,8 +22,8 @@ const at = (position: number): Checkpoint => {
   return { position, hash };
 };
 
-describe('verifying a chain', () => {
-  it('passes what was written, and tells its head', () => {
+describe('the verification of an audit chain', () => {
+  it('passes an unchanged chain and returns its head', () => {
     expect(verified(RECORDS)).toEqual({ flaw: null, head: at(5) });
     expect(verified([])).toEqual({ flaw: null, head: null });
   });
@@ -37,22 +37,22 @@ describe('verifying a chain', () => {
     ['two records that are not there', RECORDS.filter(({ position }) => position > 2), [1, 'missing']],
     ['records in another order', [0, 2, 1, 3, 4].map((index) => RECORDS[index] ?? {}), [2, 'reordered']],
     ['a record twice', [0, 1, 1, 2].map((index) => RECORDS[index] ?? {}), [2, 'repeated']],
-  ])('names the first record of %s', (_, records, flaw) => {
+  ])('names the first record of a chain with %s', (_, records, flaw) => {
     expect(verified(records).flaw).toEqual(flaw);
   });
 
-  it('names a record that was changed together with its hash, by the one that follows', () => {
+  it('finds a record that was changed together with its hash, and names the record after it', () => {
     const forged = { ...RECORDS[2], entry: intent('2') };
     const rehashed = { ...forged, hash: recordHash(forged, sha256) };
     expect(verified(changed(3, rehashed)).flaw).toEqual([3, 'replaced']);
   });
 
-  it('names the first of several', () => {
+  it('names the first of several broken records', () => {
     const records = changed(2, { at: '2026-11-20T10:00:00.000Z' }).filter((_, index) => index !== 3);
     expect(verified(records).flaw).toEqual([2, 'altered']);
   });
 
-  it('can not see that the end is missing, unless it is told how far the chain went', () => {
+  it('sees that records at the end are missing only when it is given the expected head', () => {
     const shortened = RECORDS.slice(0, 3);
     expect(verified(shortened).flaw).toBeNull();
     expect(verified(shortened, at(5)).flaw).toEqual([4, 'cut off']);
@@ -60,7 +60,7 @@ describe('verifying a chain', () => {
     expect(verified([], at(1)).flaw).toEqual([1, 'cut off']);
   });
 
-  it('tells a chain that was written anew from the one that was there at the checkpoint', () => {
+  it('refuses a chain that was written anew and does not contain the checkpoint', () => {
     const rewritten = [RECORDS[0], RECORDS[1]].flatMap((record) => (record === undefined ? [] : [record]));
     for (let position = 3; position <= 5; position += 1) {
       const { id, workspace, chain, at } = RECORDS[position - 1] ?? RECORDS[0] ?? expect.fail();
@@ -70,7 +70,7 @@ describe('verifying a chain', () => {
     expect(verified(rewritten, at(4)).flaw).toEqual([4, 'not the checkpoint']);
   });
 
-  it('goes on where an earlier export was verified to', () => {
+  it('goes on from the head of an export that was verified earlier', () => {
     expect(verified(RECORDS.slice(3), at(3))).toEqual({ flaw: null, head: at(5) });
     expect(verified(RECORDS.slice(3), { position: 3, hash: sha256('x') }).flaw).toEqual([3, 'replaced']);
     expect(verified(RECORDS.slice(3), at(2)).flaw).toEqual([1, 'missing']);

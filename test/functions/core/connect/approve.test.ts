@@ -2,18 +2,18 @@ import { describe, expect, it } from 'vitest';
 import { chooseScopes } from '#core/connect/approve.ts';
 import { mayReturn } from '#core/connect/request-connection.ts';
 
-describe('scopes that are asked for', () => {
+describe('the scopes of an authorization request', () => {
   const server = { neededScopes: ['read'], serverScopes: ['read', 'write'] };
   const nothing = { asked: [], granted: [] };
 
-  it('are the caller’s, else those that the server needs, else left to the authorization server', () => {
+  it('are those of the caller, else those that the server needs, else left to the authorization server', () => {
     expect(chooseScopes(server, { asked: ['write'], granted: [] })).toEqual(['write']);
     expect(chooseScopes(server, nothing)).toEqual(['read']);
     expect(chooseScopes({ ...server, neededScopes: null }, nothing)).toEqual([]);
     expect(chooseScopes({ neededScopes: null, serverScopes: ['offline_access'] }, nothing)).toEqual([]);
   });
 
-  it('go with those that were granted before, each once', () => {
+  it('include the scopes that were granted before, each once', () => {
     expect(chooseScopes(server, { asked: ['write', 'read'], granted: ['admin', 'read'] })).toEqual([
       ...['admin', 'read', 'write'],
     ]);
@@ -29,12 +29,15 @@ describe('scopes that are asked for', () => {
   });
 });
 
-describe('where a browser may be sent back to', () => {
+describe('a return URL of a connection', () => {
   const allowed = ['http://app.internal:3000', 'myapp://connected'];
 
-  it.each(['https://app.example.com/x?y=1', 'http://app.internal:3000/any/where', 'myapp://connected'])('%s', (url) => {
-    expect(mayReturn(url, allowed)).toBe(true);
-  });
+  it.each(['https://app.example.com/x?y=1', 'http://app.internal:3000/any/where', 'myapp://connected'])(
+    'may be %s',
+    (url) => {
+      expect(mayReturn(url, allowed)).toBe(true);
+    },
+  );
 
   it.each([
     'http://app.example.com/',
@@ -46,7 +49,7 @@ describe('where a browser may be sent back to', () => {
     'https://user@app.example.com/',
     '/relative',
     '',
-  ])('not %s', (url) => {
+  ])('may not be %s', (url) => {
     expect(mayReturn(url, allowed)).toBe(false);
   });
 });

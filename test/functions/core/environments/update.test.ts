@@ -50,13 +50,13 @@ describe('a new environment', () => {
         },
       },
     ],
-  ])('of %j has every default decided', (fields, config) => {
+  ])('from %j has every default filled in', (fields, config) => {
     const environment = resolved(fields);
     expect(environment).toMatchObject({ config: { type: 'cloud', ...config } });
     expect(Environment.parse(environment)).toEqual(environment);
   });
 
-  it('with limited networking installs no packages that it cannot reach', () => {
+  it('with limited networking cannot list packages whose registries it cannot reach', () => {
     const config = { type: 'cloud', networking: { type: 'limited' }, packages: { pip: ['pandas'] } };
     expect(resolved({ config })).toMatchObject({
       refused: 'invalid_request_error',
@@ -85,7 +85,7 @@ describe('a new environment', () => {
   const hosts = (allowed_hosts: readonly string[]) =>
     rule(EnvironmentCreate, { name: 'box', ...cloud({ networking: { type: 'limited', allowed_hosts } }) });
 
-  it.each(['example.com', 'api.example.com', '*.example.com', 'intranet'])('may allow %s', (host) => {
+  it.each(['example.com', 'api.example.com', '*.example.com', 'intranet'])('may allow the host %s', (host) => {
     expect(hosts([host])).toBe('accepted');
   });
 
@@ -129,7 +129,7 @@ describe('an update of an environment', () => {
       cloud({ networking: { type: 'unrestricted' } }),
       { config: { ...CONFIG, networking: { type: 'unrestricted' } } },
     ],
-  ])('with %s keeps the rest', (_what, update, changed) => {
+  ])('that sets %s keeps the other fields', (_what, update, changed) => {
     const environment = given();
     expect(when(environment, update)).toEqual({ ...environment, ...changed, updated_at: LATER });
   });
@@ -141,17 +141,17 @@ describe('an update of an environment', () => {
     [cloud({ networking: null, packages: null })],
     [cloud({ networking: { type: 'limited', allowed_hosts: null }, packages: { pip: null } })],
     [{ name: 'box', metadata: { team: 'blue', nobody: '' } }],
-  ])('of %j changes nothing', (update) => {
+  ])('to %j changes nothing', (update) => {
     const environment = given();
     expect(when(environment, update)).toBe(environment);
   });
 
-  it('cannot make packages unreachable', () => {
+  it('is refused when it would make registries of its packages unreachable', () => {
     const update = cloud({ networking: { type: 'limited', allow_package_managers: false } });
     expect(when(given(), update)).toMatchObject({ refused: 'invalid_request_error' });
   });
 
-  it('cannot change the type', () => {
+  it('that changes the type is refused', () => {
     expect(when(given(), { config: { type: 'self_hosted' } })).toMatchObject({
       refused: 'invalid_request_error',
       errorCode: 'invalid_config_type_change',
@@ -159,7 +159,7 @@ describe('an update of an environment', () => {
     });
   });
 
-  it('is refused once it is archived', () => {
+  it('is refused when the environment is archived', () => {
     expect(when({ ...given(), archived_at: CREATED }, {})).toMatchObject({
       refused: 'invalid_request_error',
       errorCode: 'environment_archived',

@@ -117,7 +117,7 @@ function stage(entries: readonly Entry[], holds: readonly EventId[] = []) {
 const DONE = { event: { type: 'agent.tool_result', tool_use_id: BASH, content: [{ text: 'ok' }] } };
 
 describe('a call in the sandbox of a session with large results', () => {
-  it('finds the whole text of each that the model is shown in part', async () => {
+  it('finds the full text of every result that the model is shown in part', async () => {
     const { run, files, asked, result } = stage(
       entriesWith([
         [A, LARGE],
@@ -134,7 +134,7 @@ describe('a call in the sandbox of a session with large results', () => {
     expect(result()).toMatchObject(DONE);
   });
 
-  it('asks nobody for what the sandbox has, and gives what it lacks', async () => {
+  it('sends the sandbox only the results that it lacks', async () => {
     const { run, given, asked } = stage(
       entriesWith([
         [A, LARGE],
@@ -154,7 +154,7 @@ describe('a call in the sandbox of a session with large results', () => {
     });
   });
 
-  it('says nothing of results where none is large', async () => {
+  it('sends no list of results when none is large', async () => {
     const { run, asked, read } = stage(entriesWith([[SMALL, [{ type: 'text', text: 'few' }]]]));
     await run();
     expect(asked).toHaveLength(1);
@@ -162,7 +162,7 @@ describe('a call in the sandbox of a session with large results', () => {
     expect(read).toHaveLength(1);
   });
 
-  it('is made without a result that the sandbox cannot keep', async () => {
+  it('is made without a result that the sandbox cannot store', async () => {
     const { run, next, files, result } = stage(
       entriesWith([
         [A, LARGE],
@@ -175,7 +175,7 @@ describe('a call in the sandbox of a session with large results', () => {
     expect(result()).toMatchObject(DONE);
   });
 
-  it('is made without them where the sandbox knows of no results', async () => {
+  it('is made without results in a sandbox that has no route for them', async () => {
     const { run, age, given, result } = stage(entriesWith([[A, LARGE]]));
     age();
     await run();
@@ -183,7 +183,7 @@ describe('a call in the sandbox of a session with large results', () => {
     expect(result()).toMatchObject(DONE);
   });
 
-  it('is tried again when the connection broke while a result was given', async () => {
+  it('is retried when the connection breaks while a result is sent', async () => {
     const { run, next, given, asked, result } = stage(entriesWith([[A, LARGE]]));
     next('interrupted');
     await run();
@@ -192,7 +192,7 @@ describe('a call in the sandbox of a session with large results', () => {
     expect(result()).toMatchObject(DONE);
   });
 
-  it('is not made when it was interrupted meanwhile', async () => {
+  it('is not made when it is interrupted while a result is sent', async () => {
     const { run, interrupt, given, asked } = stage(entriesWith([[A, LARGE]]));
     interrupt();
     await run();
@@ -200,7 +200,7 @@ describe('a call in the sandbox of a session with large results', () => {
     expect(asked).toHaveLength(1);
   });
 
-  it('is made by whoever comes after a death between the file and the call', async () => {
+  it('is made by the next attempt when a process dies between the file and the call', async () => {
     const { run, next, asked, given, result } = stage(
       entriesWith([
         [A, LARGE],

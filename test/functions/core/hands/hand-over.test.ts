@@ -37,7 +37,7 @@ describe('a sandbox that waits for its packages', () => {
   });
 
   it.each(['missing', 'refused'] as const)(
-    'is given up when its archive is %s, and the model is told',
+    'is ended when its archive is %s, and the model reads the reason',
     async (status) => {
       const { world, lost } = stage(status);
       expect(await handOver(world, KEY.session, READY)).toContain('This call had no effect.');
@@ -45,7 +45,7 @@ describe('a sandbox that waits for its packages', () => {
     },
   );
 
-  it('is given up when its record knows of no archive', async () => {
+  it('is ended when its record knows no archive', async () => {
     const { world, lost, delivered } = stage('delivered');
     expect(await handOver(world, KEY.session, { ...READY, archive: null })).not.toBeNull();
     expect({ lost, delivered }).toEqual({ lost: [3], delivered: [] });

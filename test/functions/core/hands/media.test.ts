@@ -16,7 +16,7 @@ describe('an image', () => {
     ['image/webp', riff('VP8X', '0a000000000000007f0200df0100')],
     ['image/webp', riff('VP8 ', '000000000000009d012a8002e001')],
     ['image/webp', riff('VP8L', '000000002f7fc27700')],
-  ] as const)('of %s says how large it is', (type, bytes) => {
+  ] as const)('of type %s has the size that its header states', (type, bytes) => {
     expect(mediaTypeOf(bytes)).toBe(type);
     expect(sizeOf(bytes, type)).toEqual({ width: 640, height: 480 });
   });
@@ -26,11 +26,11 @@ describe('an image', () => {
     ['image/jpeg', JPEG.subarray(0, 12)],
     ['image/jpeg', hex('ffd8', '0000')],
     ['image/webp', riff('XXXX', '')],
-  ] as const)('of %s that is cut short or wrong does not', (type, bytes) => {
+  ] as const)('of type %s that is cut short or malformed has no size', (type, bytes) => {
     expect(sizeOf(bytes, type)).toBeNull();
   });
 
-  it('is nothing that only claims to be one', () => {
+  it('has no size when only its media type says that it is an image', () => {
     expect(mediaTypeOf(Buffer.from('<html>'))).toBeNull();
     expect(mediaTypeOf(Buffer.from(''))).toBeNull();
     expect(mediaTypeOf(Buffer.from('%PDF-1.4'))).toBe('application/pdf');

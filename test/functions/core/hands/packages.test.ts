@@ -17,14 +17,14 @@ const PACKAGES: PackageList = { ...NONE, npm: ['left-pad'] };
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 const NPM_FAILED = { manager: 'npm', message: 'E404' } as const;
 
-describe('what is installed', () => {
-  it('is each name once, in one order, so that equal environments share an archive', () => {
+describe('the package list of an environment', () => {
+  it('holds each name once and in one order, so that equal environments share an archive', () => {
     const list = packageList({ ...NONE, npm: ['b', 'a', 'b'], pip: ['c'] });
     expect(list).toEqual({ ...NONE, npm: ['a', 'b'], pip: ['c'] });
     expect(packageList({ ...NONE })).toBeNull();
   });
 
-  it('is kept under another name for other packages, other sources and another system', () => {
+  it('gets another archive name for other packages, other sources or another system', () => {
     const at = (sources: PackageSources, list: PackageList, system = 'bookworm') =>
       archiveOf({ sha256, sources, system } as ProvisionWorld, list);
     const names = [
@@ -85,7 +85,7 @@ describe('provisioning with packages', () => {
     return { world, stamp, store, records, running, started, archive, newSession, run };
   }
 
-  it('builds once for however many sessions ask at once, and gives each sandbox the archive’s name', async () => {
+  it('starts one build when many sessions ask at once, and gives each sandbox the archive’s name', async () => {
     const { store, started, archive, newSession, run } = await stage();
     const all = await Promise.all([newSession(), newSession(), newSession()]);
     expect(await Promise.all(all.map((session) => run(session)))).toEqual(all.map(() => ({ generation: 1 })));
@@ -93,7 +93,7 @@ describe('provisioning with packages', () => {
     expect(started).toEqual([archive, archive, archive]);
   });
 
-  it('starts no build for a second session, and asks only whether the archive is there', async () => {
+  it('starts no build when the archive exists, which one lookup tells', async () => {
     const { store, archive, newSession, run } = await stage();
     await run(await newSession());
     store.asked.length = 0;
@@ -102,7 +102,7 @@ describe('provisioning with packages', () => {
     expect(store.asked).toEqual([`find ${archive}`]);
   });
 
-  it('is not ready before the packages are, and goes on with the same build and sandbox after a crash', async () => {
+  it('is not ready before the packages are, and after a crash goes on with the same build and sandbox', async () => {
     const { store, records, started, newSession, run } = await stage();
     const session = await newSession();
     const builds = { ...store.builds, status: () => Promise.reject(new Error('killed')) };
@@ -113,7 +113,7 @@ describe('provisioning with packages', () => {
     expect(started).toHaveLength(1);
   });
 
-  it('goes on after a crash between the order and the build’s start', async () => {
+  it('goes on after a crash between the build’s record and its start', async () => {
     const { store, newSession, run } = await stage();
     const session = await newSession();
     const builds = { ...store.builds, run: () => Promise.reject(new Error('killed')) };
@@ -132,7 +132,7 @@ describe('provisioning with packages', () => {
     expect(running.get(`${session}-1`)).toMatchObject({ status: 'stopped' });
   });
 
-  it('tells a failure of a moment ago to other sessions without a sandbox or a build, and later tries again', async () => {
+  it('reports a recent build failure to other sessions without a sandbox or a build, and builds again later', async () => {
     const { stamp, store, records, started, archive, newSession, run } = await stage();
     store.endWith(NPM_FAILED);
     await run(await newSession());
@@ -148,7 +148,7 @@ describe('provisioning with packages', () => {
     expect(await records.find(second)).toMatchObject({ status: 'ready', archive });
   });
 
-  it('asks nothing at all for a repeated call while its own failure is fresh', async () => {
+  it('looks up nothing for a repeated call while the failure of its own build is recent', async () => {
     const { store, newSession, run } = await stage();
     store.endWith(NPM_FAILED);
     const session = await newSession();
@@ -158,7 +158,7 @@ describe('provisioning with packages', () => {
     expect(store.asked).toEqual([]);
   });
 
-  it('takes a build that ended without a word for failed, so that the next one has another name', async () => {
+  it('counts a build that ended without a report as failed, and names the next one differently', async () => {
     const { stamp, store, records, archive, newSession, run } = await stage();
     store.endWith('silence');
     const session = await newSession();
@@ -170,7 +170,7 @@ describe('provisioning with packages', () => {
     expect(store.built()).toEqual([`${archive}-1`, `${archive}-2`]);
   });
 
-  it('builds anew for the next sandbox when the archive is gone', async () => {
+  it('builds again for the next sandbox when the archive is gone', async () => {
     const { store, records, newSession, run } = await stage();
     const session = await newSession();
     await run(session);

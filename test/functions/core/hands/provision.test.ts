@@ -32,7 +32,7 @@ function ecs() {
   return { tasks, started: () => [...looks.keys()], stop: (task: string) => void stopped.add(task) };
 }
 
-describe('provisioning', () => {
+describe('provisioning a sandbox', () => {
   let dynamodb: TestDynamoDb;
   let sessions = 0;
   beforeAll(async () => {
@@ -61,20 +61,20 @@ describe('provisioning', () => {
     return { session, stamp, cloud, store, world, run: (over = world) => provision(over, { session, thread: THREAD }) };
   }
 
-  it('starts one task, however many ask at once', async () => {
+  it('starts one task when many attempts run at once', async () => {
     const { cloud, run } = stage();
     const all = await Promise.all([run(), run(), run(), run()]);
     expect(all).toEqual(Array.from({ length: 4 }, () => ({ generation: 1 })));
     expect(cloud.started()).toHaveLength(1);
   });
 
-  it('asks nothing about packages for a session that has none', async () => {
+  it('looks up no packages for a session that has none', async () => {
     const { store, run } = stage();
     await run();
     expect({ asked: store.asked, built: store.built() }).toEqual({ asked: [], built: [] });
   });
 
-  it('goes on from a provisioner that died after reserving, with the same task', async () => {
+  it('goes on with the same task after an attempt died behind its reservation', async () => {
     const { cloud, session, world, run } = stage();
     const dying = { ...world, tasks: { ...cloud.tasks, status: () => Promise.reject(new Error('killed')) } };
     await expect(run(dying)).rejects.toThrow('killed');
@@ -82,7 +82,7 @@ describe('provisioning', () => {
     expect(cloud.started()).toEqual([`${session}-1`]);
   });
 
-  it('believes in a sandbox that was used a moment ago, and looks after one that was not', async () => {
+  it('checks the task of a sandbox only when it was not used recently', async () => {
     const { cloud, session, stamp, run } = stage();
     await run();
     cloud.stop(`${session}-1`);
@@ -91,13 +91,13 @@ describe('provisioning', () => {
     expect(await run()).toEqual({ generation: 2 });
   });
 
-  it('tries another task when one stops before it runs', async () => {
+  it('starts another task when one stops before it runs', async () => {
     const { cloud, session, run } = stage();
     cloud.stop(`${session}-1`);
     expect(await run()).toEqual({ generation: 2 });
   });
 
-  it('waits for ECS to know a task that it has just started', async () => {
+  it('waits until ECS knows a task that it has just started', async () => {
     const { cloud, session, world, run } = stage();
     let looks = 0;
     const status: Tasks['status'] = async (task) =>
@@ -106,7 +106,7 @@ describe('provisioning', () => {
     expect(cloud.started()).toEqual([`${session}-1`]);
   });
 
-  it('is undone once: the task stops, and a repeat finds nothing left to end', async () => {
+  it('is undone once: the task stops, and a repeat finds no task to stop', async () => {
     const { cloud, session, world, run } = stage();
     await run();
     await release(world, session);
@@ -115,14 +115,14 @@ describe('provisioning', () => {
     expect(await run()).toEqual({ generation: 2 });
   });
 
-  it('is undone also while the task is still starting', async () => {
+  it('is undone also while the task is starting', async () => {
     const { cloud, session, world } = stage();
     await world.records.reserve(session, 0, { token: 'token', archive: null, at: world.stamp.now() });
     await release(world, session);
     expect(await cloud.tasks.status(`${session}-1`)).toMatchObject({ status: 'stopped' });
   });
 
-  it('ends with a fault when no task comes up in time', async () => {
+  it('ends with a fault when no task is ready in time', async () => {
     const { cloud, world, run } = stage();
     const never: Tasks = { ...cloud.tasks, status: async () => ({ status: 'starting' }) };
     await expect(run({ ...world, tasks: never })).rejects.toMatchObject({ code: 'sandbox_not_ready' });

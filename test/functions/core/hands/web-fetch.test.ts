@@ -102,8 +102,8 @@ const textOf = (result: Awaited<ReturnType<ReturnType<typeof stage>['run']>>): s
   return block?.type === 'text' ? block.text : `a ${block?.type}`;
 };
 
-describe('one fetch', () => {
-  it('appends what the page says, as the result of its call', async () => {
+describe('one web fetch', () => {
+  it('appends the text of the page as the result of its call', async () => {
     const { run, input, requests, lines } = stage(answering());
     expect(await run()).toMatchObject({
       tool_use_id: input.call.id,
@@ -115,14 +115,14 @@ describe('one fetch', () => {
     expect(JSON.stringify(lines)).not.toContain('example.com');
   });
 
-  it('is not made for a call that has its result already', async () => {
+  it('is not made for a call that has a result', async () => {
     const { run, requests, results } = stage(answering());
     await run();
     await run();
     expect([requests.length, results().length]).toEqual([1, 1]);
   });
 
-  it('leaves the first result standing when two run at once', async () => {
+  it('keeps the first result when two attempts run at once', async () => {
     const { run, world, input, log, results } = stage(answering());
     const outbound: Outbound = {
       async fetch() {
@@ -137,20 +137,20 @@ describe('one fetch', () => {
     expect(results()).toHaveLength(1);
   });
 
-  it('leaves nothing behind when it dies, so that a repeat can make it', async () => {
+  it('appends nothing when its attempt dies, so that a repeat can make it', async () => {
     const { run, results } = stage(() => Promise.reject(new Error('killed')));
     await expect(run()).rejects.toThrow('killed');
     expect(results()).toEqual([]);
     expect(textOf(await run({ outbound: { fetch: async () => answering() } }))).toBe('hello');
   });
 
-  it('is a fault when the log does not hold the call where the run says', async () => {
+  it('ends with a fault when the log does not hold the call that the run names', async () => {
     const { world, input } = stage(answering());
     const elsewhere = { ...input, call: { ...input.call, at: 1 } };
     await expect(webFetch(world, elsewhere)).rejects.toMatchObject({ code: 'stored_data_invalid' });
   });
 
-  it('is nobody’s concern in a session that is gone', async () => {
+  it('does nothing for a session that is deleted', async () => {
     const { world, input, requests } = stage(answering());
     await webFetch(world, { ...input, call: { ...input.call, id: EventId.parse('sevt_other') } });
     await webFetch({ ...world, log: memoryLog() }, input);
@@ -158,7 +158,7 @@ describe('one fetch', () => {
   });
 });
 
-describe('a fetch that fails is a result which the model can act on', () => {
+describe('a web fetch that fails', () => {
   it.each([
     ['blocked', 'url_not_allowed'],
     ['unreachable', 'url_not_accessible'],
@@ -166,7 +166,7 @@ describe('a fetch that fails is a result which the model can act on', () => {
     ['redirects', 'url_not_accessible'],
     ['unreadable', 'url_not_accessible'],
     ['too_large', 'content_too_large'],
-  ] as const)('%s is %s', async (failure, error) => {
+  ] as const)('with %s ends in the result %s', async (failure, error) => {
     const { run, lines } = stage({ status: 'failed', failure, message: 'www.example.com is not there' });
     const result = await run();
     expect(result).toMatchObject({ is_error: true });
@@ -178,25 +178,28 @@ describe('a fetch that fails is a result which the model can act on', () => {
     [404, 'url_not_accessible: www.example.com answered HTTP 404'],
     [429, 'too_many_requests: www.example.com answered HTTP 429'],
     [304, 'url_not_accessible: www.example.com answered HTTP 304'],
-  ])('HTTP %i', async (code, text) => {
+  ])('with HTTP %i ends in a result that names the status', async (code, text) => {
     expect(textOf(await stage(answering({ code })).run())).toBe(text);
   });
 
-  it.each([{}, { url: 7 }, { uri: URL_ASKED }])('input %j', async (input) => {
-    const { run, requests } = stage(answering(), { input });
-    expect(textOf(await run())).toBe('invalid_tool_input: url: must be a string');
-    expect(requests).toEqual([]);
-  });
+  it.each([{}, { url: 7 }, { uri: URL_ASKED }])(
+    'with the input %j ends in a result that names the field',
+    async (input) => {
+      const { run, requests } = stage(answering(), { input });
+      expect(textOf(await run())).toBe('invalid_tool_input: url: must be a string');
+      expect(requests).toEqual([]);
+    },
+  );
 });
 
-describe('the toolset’s settings', () => {
+describe('the settings of web_fetch', () => {
   const ruleFor = async (settings: object, host: string) => {
     const { run, requests } = stage(answering(), { agent: agentWith(settings) });
     await run();
     return requests[0]?.ruleAgainst?.(host) ?? null;
   };
 
-  it('allow some domains and what is under them', async () => {
+  it('can allow some domains with their subdomains', async () => {
     const settings = { allowed_domains: ['docs.example.com', 'Example.ORG'] };
     expect(await ruleFor(settings, 'docs.example.com')).toBeNull();
     expect(await ruleFor(settings, 'a.docs.example.com')).toBeNull();
@@ -205,32 +208,32 @@ describe('the toolset’s settings', () => {
     expect(await ruleFor(settings, 'evildocs.example.com')).not.toBeNull();
   });
 
-  it('or block some, or neither', async () => {
+  it('can block some domains, or name none', async () => {
     expect(await ruleFor({ blocked_domains: ['ads.example.com'] }, 'x.ads.example.com')).toMatch(/must not fetch/);
     expect(await ruleFor({ blocked_domains: ['ads.example.com'] }, 'example.com')).toBeNull();
     expect(await ruleFor({ blocked_domains: null, allowed_domains: null }, 'example.com')).toBeNull();
   });
 
-  it('cut a text to about as many tokens as are allowed', async () => {
+  it('cut a text to about the allowed number of tokens', async () => {
     const { run } = stage(answering({ body: 'x'.repeat(1000) }), { agent: agentWith({ max_content_tokens: 100 }) });
     expect(textOf(await run())).toBe(`${'x'.repeat(400)}\n\n(cut: the first 400 of 1000 characters)`);
   });
 
-  it('let a text be longer than other tools’ output, or leave it at that', async () => {
+  it('can allow a longer text than other tools’ output, or keep that limit', async () => {
     const body = 'x'.repeat(MAX_OUTPUT_CHARS * 2);
     const longer = agentWith({ max_content_tokens: MAX_OUTPUT_CHARS });
     expect(textOf(await stage(answering({ body }), { agent: longer }).run())).toBe(body);
     expect(textOf(await stage(answering({ body })).run())).toContain(`(cut: the first ${MAX_OUTPUT_CHARS} of`);
   });
 
-  it('are all unset without an entry', () => {
+  it('are all unset when the agent has no entry for it', () => {
     expect(webFetchSettings(AGENT)).toEqual({});
     expect(webFetchSettings({ ...AGENT, tools: [] })).toEqual({});
     expect(webFetchSettings(agentWith({ max_content_tokens: null }))).toEqual({ max_content_tokens: null });
   });
 });
 
-describe('what the model is shown', () => {
+describe('the result of a web fetch', () => {
   const shown = async (type: string | undefined, body: string | Uint8Array) => {
     const headers: Record<string, string> = type === undefined ? {} : { 'content-type': type };
     const result = await stage(answering({ headers, body })).run();
@@ -238,7 +241,7 @@ describe('what the model is shown', () => {
   };
   const text = (expected: string) => [{ type: 'text', text: expected }];
 
-  it('of HTML is what can be read of it, with its title', async () => {
+  it('holds the readable text of an HTML page with its title', async () => {
     const page = text(`Title: T\n\n${URL_ASKED} 10`);
     expect(await shown('text/html; charset=utf-8', '<p>hi</p>\n')).toEqual(page);
     expect(await shown('application/xhtml+xml', '<p>hi</p>\n')).toEqual(page);
@@ -252,11 +255,11 @@ describe('what the model is shown', () => {
     'application/ld+json',
     'application/rss+xml',
     'image/svg+xml',
-  ])('of %s is the text itself', async (type) => {
+  ])('holds text of the type %s unchanged', async (type) => {
     expect(await shown(type, '<a>1</a>')).toEqual(text('<a>1</a>'));
   });
 
-  it('of bytes of an unknown kind is text, unless they are none', async () => {
+  it('holds bytes of an unknown kind as text if they are text, else says that they are not', async () => {
     expect(await shown('application/octet-stream', 'plain')).toEqual(text('plain'));
     expect(await shown('application/octet-stream', 'a\0b')).toMatch(
       /^unsupported_content_type: application\/octet-stream/,
@@ -265,7 +268,7 @@ describe('what the model is shown', () => {
     expect(await shown('x"<y>', 'PK')).toMatch(/^unsupported_content_type: binary content cannot/);
   });
 
-  it('is in the encoding that mark, header or page declare', async () => {
+  it('is decoded as the byte order mark, the header or the page declares', async () => {
     const latin = Buffer.from('caf\xe9', 'latin1');
     expect(await shown('text/plain; charset=ISO-8859-1', latin)).toEqual(text('café'));
     expect(await shown('text/plain; charset="nonsense"', Buffer.from('café'))).toEqual(text('café'));
@@ -274,7 +277,7 @@ describe('what the model is shown', () => {
     expect(await shown('text/xml', page)).toEqual(text('<html><meta charset="iso-8859-1">café'));
   });
 
-  it('is never blank, nor half a character', async () => {
+  it('is never blank and never ends within a character', async () => {
     expect(await shown('text/plain', ' \n')).toEqual(text('(nothing to read there)'));
     const agent = agentWith({ max_content_tokens: 1 });
     expect(textOf(await stage(answering({ body: 'abc😀def' }), { agent }).run())).toBe(
@@ -282,7 +285,7 @@ describe('what the model is shown', () => {
     );
   });
 
-  it('of a PDF is the document, whatever the server calls it', async () => {
+  it('holds a PDF as a document, whatever media type the server declares', async () => {
     const pdf = Buffer.from('%PDF-1.7\n…');
     const source = { type: 'base64', media_type: 'application/pdf', data: pdf.toString('base64') };
     expect(await shown('application/pdf', pdf)).toEqual([{ type: 'document', source }]);
@@ -292,13 +295,13 @@ describe('what the model is shown', () => {
     expect(await shown('application/pdf', Buffer.alloc(MAX_MEDIA_BYTES + 1, '%PDF-1.7'))).toMatch(/^content_too_large/);
   });
 
-  it('of an image is the image, whatever the server calls it', async () => {
+  it('holds an image as an image, whatever media type the server declares', async () => {
     const source = { type: 'base64', media_type: 'image/png', data: png(640, 480).toString('base64') };
     expect(await shown('image/whatever', png(640, 480))).toEqual([{ type: 'image', source }]);
     expect(await shown('text/plain', png(640, 480))).toEqual([{ type: 'image', source }]);
   });
 
-  it('is no image that the provider would refuse', async () => {
+  it('holds no image that the provider would refuse', async () => {
     expect(await shown('image/png', png(640, 480).subarray(0, 20))).toMatch(/damaged/);
     expect(await shown('image/png', png(0, 480))).toMatch(/damaged/);
     expect(await shown('image/jpeg', Buffer.from('ffd8ff00', 'hex'))).toMatch(/damaged/);

@@ -95,8 +95,8 @@ function plain(messages: readonly ModelMessage[] = []) {
 }
 const textIn = (request: ModelRequest | undefined) => JSON.stringify(request?.messages);
 
-describe('a turn with a full context', () => {
-  it('asks for a summary at the end of the very request that filled it, so that its cache is read', async () => {
+describe('a turn that fills the context', () => {
+  it('asks for a summary at the end of the same request, so that the provider’s cache is read', async () => {
     const { requests, turn, say } = stage(full, summary);
     await say('remember 42');
     await turn();
@@ -112,7 +112,7 @@ describe('a turn with a full context', () => {
     expect(asked?.messages[0]?.content.at(-1)).toHaveProperty('cache_control');
   });
 
-  it('goes on from the summary, and the message that waited is answered as it was sent', async () => {
+  it('continues from the summary, and the waiting message is answered as it was sent', async () => {
     const { requests, turn, say, log } = stage(full, summary, () => answer());
     await say('remember 42');
     await turn();
@@ -127,7 +127,7 @@ describe('a turn with a full context', () => {
     expect(outline(log.entries(KEY)).filter((type) => type === 'agent.thread_context_compacted')).toHaveLength(1);
   });
 
-  it('goes on with the turn that the summary interrupted', async () => {
+  it('continues the work that the summary interrupted', async () => {
     const { requests, turn, say, answerCalls } = stage(calls, summary, () => answer());
     await say('look');
     expect(await turn()).toBe('tools');
@@ -139,7 +139,7 @@ describe('a turn with a full context', () => {
     expect(textIn(requests[2])).toContain('Summary');
   });
 
-  it('tries again without tools when the model gave no summary, and counts what that cost', async () => {
+  it('asks again without tools when the model gave no summary, and counts the usage of both', async () => {
     const working: Reply = () =>
       answer({ stopReason: 'tool_use', blocks: [{ type: 'text', text: 'I look.' }, toolUse('toolu_2')] });
     const { requests, turn, say, log } = stage(full, working, summary);
@@ -153,7 +153,7 @@ describe('a turn with a full context', () => {
     expect((await log.head(KEY))?.state.usage.output_tokens).toBe(15);
   });
 
-  it('takes no words for a summary that the model paused in', async () => {
+  it('does not take the text of a paused answer for a summary', async () => {
     const pausing: Reply = () => answer({ stopReason: 'pause_turn', blocks: [{ type: 'text', text: 'I search.' }] });
     const { turn, say, log } = stage(full, pausing);
     await say('hi');
@@ -163,7 +163,7 @@ describe('a turn with a full context', () => {
     expect(outline(log.entries(KEY))).not.toContain('[context.compacted]');
   });
 
-  it('shortens what the model was given, and nothing else, when the context may not fit as it is', async () => {
+  it('shortens tool results only, when the context may not fit', async () => {
     const { requests, turn, say, answerCalls } = stage(calls, summary);
     await say('look');
     await turn();
@@ -177,7 +177,7 @@ describe('a turn with a full context', () => {
     expect(text).toContain('look');
   });
 
-  it('leaves out what the provider fetched itself when that is what filled it', async () => {
+  it('leaves out the provider’s own fetched content when that fills the context', async () => {
     const use = { type: 'server_tool_use', id: 'srvtoolu_1', name: 'web_search', input: { query: 'keys' } };
     const found = {
       type: 'web_search_tool_result',
@@ -202,7 +202,7 @@ describe('a turn with a full context', () => {
     });
   });
 
-  it('shortens more with each time that the provider refuses the size, and leaves attachments out', async () => {
+  it('shortens more at each refusal of the size, and leaves attachments out', async () => {
     const source = { type: 'base64', media_type: 'image/png', data: 'QUJD' } as const;
     const { requests, turn, apply } = stage(
       full,
@@ -232,7 +232,7 @@ describe('a turn with a full context', () => {
     expect(textIn(requests[2])).not.toContain('QUJD');
   });
 
-  it('ends at once when no attempt can help, and what waited is asked about in the next turn', async () => {
+  it('ends at once when no attempt can help, and the waiting messages belong to the next turn', async () => {
     const { requests, turn, say, log } = stage(full, refuses('model_billing'), summary, () => answer());
     await say('hi');
     await turn();
@@ -245,7 +245,7 @@ describe('a turn with a full context', () => {
     expect(requests[3]?.messages[0]?.content.slice(1).map((block) => block['text'])).toEqual(['pay first', 'paid']);
   });
 
-  it('leaves out a call of the provider’s own that only the paused answer could have completed', async () => {
+  it('leaves out a provider call that only the paused answer could have completed', async () => {
     const searching = { type: 'server_tool_use', id: 'srvtoolu_1', name: 'web_search', input: { query: 'q' } };
     const paused: Reply = () =>
       answer({ usage: FULL, stopReason: 'pause_turn', blocks: [{ type: 'text', text: 'I search.' }, searching] });
@@ -258,7 +258,7 @@ describe('a turn with a full context', () => {
     expect(await turn()).toBe('idle');
   });
 
-  it('shows nobody the summary while it is written', async () => {
+  it('streams no preview of the summary', async () => {
     const { previews, turn, say } = stage(full, summary, () => answer());
     await previews.subscribe(KEY, '2026-11-21T11:00:00.000Z');
     await say('hi');
@@ -283,7 +283,7 @@ describe('a turn with a full context', () => {
 });
 
 describe('a request that the provider finds too large', () => {
-  it('is made again when there is room, with the message that it was about', async () => {
+  it('is made again after a compaction, with the message that was too much', async () => {
     const { requests, turn, say } = stage(
       () => answer(),
       refuses('model_input_too_large'),
@@ -301,7 +301,7 @@ describe('a request that the provider finds too large', () => {
     expect(textIn(requests[3])).toContain('the last straw');
   });
 
-  it('is refused when no summary can make it smaller', async () => {
+  it('ends the turn when no summary can make it smaller', async () => {
     const first = stage(refuses('model_input_too_large'));
     await first.say('too much');
     expect(await first.turn()).toBe('idle');
@@ -318,7 +318,7 @@ describe('a request that the provider finds too large', () => {
     expect(textIn(second.requests.at(-1))).not.toContain('too much');
   });
 
-  it('and was answered with nothing for want of room, is made again too', async () => {
+  it('is also made again when the model’s answer was empty for lack of room', async () => {
     const nothing: Reply = () => answer({ stopReason: 'model_context_window_exceeded', blocks: [] });
     const { requests, turn, say } = stage(
       () => answer(),
@@ -336,8 +336,8 @@ describe('a request that the provider finds too large', () => {
   });
 });
 
-describe('a message sent while the context is being summarised', () => {
-  it('is answered after it', async () => {
+describe('a message sent during a compaction', () => {
+  it('is answered after the compaction', async () => {
     const { requests, turn, say } = stage(
       full,
       async () => {
@@ -355,7 +355,7 @@ describe('a message sent while the context is being summarised', () => {
     expect(said).toEqual(['again', 'and this']);
   });
 
-  it('is not dropped when that fails for good, but asked about with the rest', async () => {
+  it('stays in the queue when the compaction fails finally, and is part of the next request', async () => {
     const { turn, say, log } = stage(
       full,
       async () => {
@@ -381,7 +381,7 @@ describe('a message sent while the context is being summarised', () => {
     expect((await log.head(KEY))?.state).toMatchObject({ status: 'idle', stopReason: { type: 'retries_exhausted' } });
   });
 
-  it('as an interrupt ends the turn, and its summary is dropped', async () => {
+  it('ends the turn when an interrupt comes with it, and the summary is dropped', async () => {
     const { turn, say, apply, log } = stage(full, async () => {
       await apply(sends({ type: 'user.interrupt' }, says('new plan')));
       return answer({ blocks: [{ type: 'text', text: 'Summary.' }] });

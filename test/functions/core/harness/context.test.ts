@@ -52,25 +52,25 @@ const REFUSED: Extract<Command, { do: 'fail' }> = {
 const breakpoints = (blocks: readonly ContentBlock[]) => blocks.filter((block) => 'cache_control' in block).length;
 
 describe('the context of a model request', () => {
-  it('puts each answer’s results directly after it, in the order of its calls', () => {
+  it('has the results of each answer directly after it, in the order of its calls', () => {
     const messages = buildMessages(afterTools().entries);
     expect(messages.map((message) => message.role)).toEqual(['user', 'assistant', 'user']);
     expect(messages[2]?.content.map((block) => block['tool_use_id'])).toEqual(['toolu_a', 'toolu_b']);
   });
 
-  it('joins a message sent meanwhile to the results, as one user message', () => {
+  it('joins a message sent during the calls to their results, as one user message', () => {
     const scenario = afterTools().when(send('and hurry')).when(claim(second));
     const messages = buildMessages(scenario.entries);
     expect(messages.map((message) => message.role)).toEqual(['user', 'assistant', 'user']);
     expect(messages[2]?.content.map((block) => block.type)).toEqual(['tool_result', 'tool_result', 'text']);
   });
 
-  it('leaves out what still waits in the queue', () => {
+  it('leaves out messages that wait in the queue', () => {
     const scenario = afterTools().when(send('later'));
     expect(buildMessages(scenario.entries)[2]?.content).toHaveLength(2);
   });
 
-  it('replays the provider’s blocks untouched, thinking signatures included', () => {
+  it('repeats the provider’s blocks unchanged, thinking signatures included', () => {
     const blocks = [
       { type: 'thinking', thinking: 'hm', signature: 'sig==' },
       { type: 'text', text: 'Done.' },
@@ -91,7 +91,7 @@ describe('the context of a model request', () => {
     expect(request.messages.map((message) => breakpoints(message.content))).toEqual([1, 0, 1]);
   });
 
-  it('does not send back output that is blank', () => {
+  it('leaves out blank output', () => {
     const asked = given()
       .when(send('look'))
       .when(claim())
@@ -112,7 +112,7 @@ describe('the context of a model request', () => {
     expect(buildMessages(done.entries)[1]?.content.map((block) => block.type)).toEqual(['tool_use']);
   });
 
-  it('leaves out what the provider refused, and nothing else, so that the session can go on', () => {
+  it('leaves out only the content that the provider refused, so that the session can go on', () => {
     const scenario = afterTools()
       .when(send('poison'))
       .when(claim())
@@ -124,7 +124,7 @@ describe('the context of a model request', () => {
     expect(said.filter((block) => block.type === 'tool_result')).toHaveLength(2);
   });
 
-  it('skips an answer of nothing, which the provider would refuse', () => {
+  it('leaves out an empty answer, which the provider would refuse', () => {
     const scenario = given()
       .when(send('hm'))
       .when(claim())
@@ -132,7 +132,7 @@ describe('the context of a model request', () => {
     expect(buildMessages(scenario.entries).map((message) => message.role)).toEqual(['user']);
   });
 
-  it('keeps system messages behind all that users said before the next answer', () => {
+  it('puts system messages behind all user messages that came before the next answer', () => {
     const instructed = (text: string) =>
       sends(says(text), { type: 'system.message', content: [{ type: 'text', text: `about ${text}` }] });
     const scenario = given()
@@ -192,7 +192,7 @@ describe('the context of a paused answer', () => {
       .when(claim())
       .when(answerWith({ stopReason: 'pause_turn', blocks: [said, search] }));
 
-  it('ends with it as it is, and the next answer goes on from there', () => {
+  it('ends with that answer unchanged, and the next answer continues it', () => {
     const asked = paused().when(claim(second));
     expect(buildMessages(asked.entries).at(-1)).toEqual({ role: 'assistant', content: [said, search] });
     const answered = asked.when(answerWith({ blocks: [found] }, second));
@@ -215,7 +215,7 @@ describe('the context of a paused answer', () => {
     ]);
   });
 
-  it('keeps a call of the provider’s that waits for the results of calls beside it', () => {
+  it('keeps a provider call that waits for the results of calls beside it', () => {
     const asked = given()
       .when(send('search'))
       .when(claim())
@@ -229,7 +229,7 @@ describe('the context of a paused answer', () => {
 describe('the context after a compaction', () => {
   const compacted = () => afterTools().when({ do: 'claim', request: second, taken: [] }).when(summarised('S.', second));
 
-  it('begins with the summary, told apart from what the user says, and ends where the model goes on', () => {
+  it('begins with the summary, marked as different from user text, and ends where the model continues', () => {
     const [message, ...others] = buildMessages(compacted().entries);
     expect(others).toEqual([]);
     expect(message?.role).toBe('user');
@@ -238,7 +238,7 @@ describe('the context after a compaction', () => {
     expect(text).toContain('not a message from the user');
   });
 
-  it('is joined by what is said and answered since, and by nothing from before', () => {
+  it('holds what was said and answered since, and nothing from before', () => {
     const scenario = compacted()
       .when(send('and now?'))
       .when(claim())
@@ -251,7 +251,7 @@ describe('the context after a compaction', () => {
     expect(JSON.stringify(messages)).not.toContain('look');
   });
 
-  it('knows the agent from the slice alone, as it was last changed', () => {
+  it('has the agent as it was last changed, read from the slice alone', () => {
     const { entries, head } = compacted();
     expect(buildRequest(entries.slice(head.state.sliceFrom - 1)).system).toMatchObject([{ text: AGENT.system }]);
     const idle = compacted().when(claim()).when(answerWith());
@@ -260,7 +260,7 @@ describe('the context after a compaction', () => {
   });
 });
 
-describe('the results of old calls', () => {
+describe('the results of old calls in a context', () => {
   /** One call after the other, all with the same result. */
   function afterCalls(count: number, content: ToolContent) {
     return Array.from({ length: count }).reduce<ReturnType<typeof given>>(
@@ -281,11 +281,11 @@ describe('the results of old calls', () => {
   const trimmed = (results: readonly string[]) => results.filter((text) => text.includes('left out')).length;
   const long: ToolContent = [{ type: 'text', text: `begin${'🙂'.repeat(10_000)}end` }];
 
-  it('are trimmed a step at a time, and never those of the newest forty', () => {
+  it('are shortened in steps, and never the newest forty', () => {
     expect([59, 60, 79, 80].map((count) => trimmed(resultsIn(count, long)))).toEqual([0, 20, 20, 40]);
   });
 
-  it('keep how they began and how they ended, in text that the provider takes', () => {
+  it('keep their beginning and their end, in text that the provider accepts', () => {
     const [oldest = ''] = resultsIn(60, long);
     expect(oldest.length).toBeLessThan(5000);
     expect(oldest).toMatch(/begin.*characters left out.*end/);

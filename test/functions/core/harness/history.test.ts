@@ -28,7 +28,7 @@ function watched() {
 }
 
 describe('the history of a session', () => {
-  it('is read once, and then only where it grew', async () => {
+  it('is read once, and later reads fetch only what was appended', async () => {
     const { log, reads, history } = watched();
     const before = talked();
     const now = before.when(send('more'));
@@ -42,7 +42,7 @@ describe('the history of a session', () => {
     ]);
   });
 
-  it('forgets what came before a compaction, whoever made it', async () => {
+  it('drops what came before a compaction, also one that another process made', async () => {
     const { log, history } = watched();
     const before = talked();
     const now = compacted(before);
@@ -62,7 +62,7 @@ describe('the history of a session', () => {
     expect(await history.load(KEY)).toEqual(slice);
   });
 
-  it('is read anew from where the slice begins when others went on for long', async () => {
+  it('is read again from the slice’s beginning when other processes appended much', async () => {
     const { log, reads, history } = watched();
     const before = talked();
     log.create(KEY, before.head, before.entries);
@@ -74,7 +74,7 @@ describe('the history of a session', () => {
     expect(reads.at(-1)?.entries).toBe(now.head.position - now.head.state.sliceFrom + 1);
   });
 
-  it('keeps a few large sessions, the newest always', async () => {
+  it('keeps a few large sessions, and always the newest', async () => {
     const { log, reads, history } = watched();
     const keys = ['a', 'b', 'c'].map((name): LogKey => ({ ...KEY, session: `sesn_${name}` as LogKey['session'] }));
     const large: Entry = {

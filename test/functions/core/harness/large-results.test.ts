@@ -51,8 +51,8 @@ const noteIn = (blocks: readonly ContentBlock[] | undefined) => String(blocks?.[
 const callsIn = ({ entries }: Scenario) =>
   entries.flatMap((entry) => ('event' in entry && entry.event.type === 'agent.mcp_tool_use' ? [entry.event.id] : []));
 
-describe('what the model is shown of a large result', () => {
-  it('says how much there is, and in which file', () => {
+describe('a large result as the model sees it', () => {
+  it('states its full length and its file', () => {
     const scenario = withCalls(SERVED, [LARGE]);
     const [blocks = []] = shown(scenario);
     expect(noteIn(blocks)).toBe(
@@ -62,13 +62,13 @@ describe('what the model is shown of a large result', () => {
     expect(blocks[1]?.['text']).toMatch(/^HEADx+\n\[… \d+ characters left out …\]\nx+TAIL$/);
   });
 
-  it('names no file to an agent that could not read it', () => {
+  it('names no file when the agent cannot read files', () => {
     const note = noteIn(shown(withCalls(ONLY_MCP, [LARGE]))[0]);
     expect(note).toContain('150008 characters');
     expect(note).not.toContain('file');
   });
 
-  it.each(['glob', 'write', 'edit'] as const)('names no file to an agent that has but %s', (name) => {
+  it.each(['glob', 'write', 'edit'] as const)('names no file when the agent has only %s', (name) => {
     const config = { enabled: true, permission_policy: { type: 'always_allow' as const } };
     const toolset = {
       type: 'agent_toolset_20260401' as const,
@@ -79,7 +79,7 @@ describe('what the model is shown of a large result', () => {
     expect(noteIn(shown(withCalls(agent, [LARGE]))[0])).not.toContain('file');
   });
 
-  it('stays what it was when the agent is changed later, for the provider’s cache', () => {
+  it('is unchanged when the agent changes later, which the provider’s cache needs', () => {
     const before = withCalls(SERVED, [LARGE]);
     const event = { id: EventId.parse('sevt_update'), type: 'session.updated', processed_at: NOW, agent: ONLY_MCP };
     const after = withCall(given([...before.entries, { event } as Entry]), LARGE, 1);
@@ -88,14 +88,14 @@ describe('what the model is shown of a large result', () => {
     expect(noteIn(second)).not.toContain('file');
   });
 
-  it('still names the file when the call is so old that its result is trimmed', () => {
+  it('still names its file when the call is old and the result is shortened', () => {
     const scenario = withCalls(SERVED, [LARGE, ...Array.from({ length: 59 }, () => SHORT)]);
     const [oldest = []] = shown(scenario);
     expect(JSON.stringify(oldest).length).toBeLessThan(6000);
     expect(noteIn(oldest)).toContain(`${callsIn(scenario)[0]}.txt`);
   });
 
-  it('is all of one that is short enough', () => {
+  it('is the whole text when that is short enough', () => {
     const content: ToolContent = [{ type: 'text', text: 'x'.repeat(100_000) }];
     const scenario = withCalls(SERVED, [content]);
     expect(shown(scenario)).toMatchObject([content]);
@@ -104,7 +104,7 @@ describe('what the model is shown of a large result', () => {
 });
 
 describe('the state of a session', () => {
-  it('knows where its large results are, and nothing of what is in them', () => {
+  it('knows where its large results are, and holds none of their text', () => {
     const scenario = withCalls(SERVED, [LARGE, SHORT, LARGE]);
     const [first, , third] = callsIn(scenario);
     const { largeResults } = scenario.head.state;
@@ -115,7 +115,7 @@ describe('the state of a session', () => {
     ]);
   });
 
-  it('forgets the oldest of very many', () => {
+  it('forgets the oldest large results when there are very many', () => {
     const scenario = withCalls(
       SERVED,
       Array.from({ length: MAX_LARGE_RESULTS + 1 }, () => LARGE),

@@ -107,7 +107,7 @@ const toolsOf = (request: ModelRequest | undefined) =>
   (request?.tools ?? []).flatMap(({ name }) => (name.startsWith('mcp__') ? [name] : []));
 
 describe('the tools of MCP servers', () => {
-  it('are asked for before the first request of a run, and offered as they were told, but for what is off', async () => {
+  it('are listed before the first request of a run, and offered except for disabled ones', async () => {
     const { log, requests, turn, listings, apply } = stage([]);
     await turn();
     expect(outline(log.entries(KEY)).filter((one) => one === '[mcp.listed]')).toHaveLength(1);
@@ -122,7 +122,7 @@ describe('the tools of MCP servers', () => {
     expect(records).toMatchObject([{ record: { tools: expect.any(Array) } }, { record: { tools: null } }]);
   });
 
-  it('are asked for once in a run of many requests', async () => {
+  it('are listed once in a run of many requests', async () => {
     const { turn, listings, apply, head } = stage([FIND]);
     await turn();
     const [call] = (await head()).state.calls;
@@ -132,7 +132,7 @@ describe('the tools of MCP servers', () => {
     expect(listings()).toBe(1);
   });
 
-  it('of a run are those that its listing told, also when the run before had others', async () => {
+  it('are those of the run’s own listing, also when the run before had others', async () => {
     const found = [listing('find'), listing('drop')];
     const { requests, turn, apply } = stage([], { list: async () => found.splice(0, 1) });
     await turn();
@@ -141,7 +141,7 @@ describe('the tools of MCP servers', () => {
     expect(requests.map(toolsOf)).toEqual([['mcp__tracker__find'], ['mcp__tracker__drop']]);
   });
 
-  it('are asked for again in a run in which the user has connected a server', async () => {
+  it('are listed again in a run in which the user has connected a server', async () => {
     const found: ServerListing[] = [{ status: 'failed', server: 'tracker', error: TROUBLE.type, message: 'No.' }];
     const again = answer({ stopReason: 'tool_use', blocks: [toolUse('toolu_1', 'mcp__tracker__find')] });
     const staged = stage([again, FIND], { list: async () => found.splice(0, 1, LISTING) });
@@ -152,7 +152,7 @@ describe('the tools of MCP servers', () => {
     expect(staged.requests.map(toolsOf).map(({ length }) => length)).toEqual([0, 3]);
   });
 
-  it('are asked for again after a compaction, whose slice begins behind the listing', async () => {
+  it('are listed again after a compaction, whose slice begins behind the listing', async () => {
     const summary = answer({ blocks: [{ type: 'text', text: 'They greeted.' }] });
     const { requests, turn, apply, listings } = stage([answer({ usage: FULL }), summary]);
     await turn();
@@ -181,7 +181,7 @@ describe('the tools of MCP servers', () => {
       'No way in. https://c/1',
     ],
     ['a proxy that fails', { list: () => Promise.reject(UNAVAILABLE) }, 'The tools of tracker could not be listed.'],
-  ])('are absent with %s: people are told, and the session goes on', async (_what, over, message) => {
+  ])('are absent with %s: the client is told, and the session goes on', async (_what, over, message) => {
     const { log, requests, turn, apply, listings } = stage([], over);
     expect((await turn()).turn?.do).toBe('idle');
     expect(ofType(log.entries(KEY), 'session.error')).toMatchObject([
@@ -195,7 +195,7 @@ describe('the tools of MCP servers', () => {
     expect(listings(), 'it is tried again at the next run').toBe(2);
   });
 
-  it('are asked for again by whoever comes after a death before they were written down', async () => {
+  it('are listed again by the next attempt when a process dies before it stores them', async () => {
     const { log, turn, die, revive, listings } = stage([]);
     die(0);
     await expect(turn()).rejects.toThrow('killed');
@@ -205,7 +205,7 @@ describe('the tools of MCP servers', () => {
     expect(outline(log.entries(KEY)).filter((one) => one === '[mcp.listed]')).toHaveLength(1);
   });
 
-  it('are of no use to a session that was interrupted meanwhile', async () => {
+  it('are not stored when the session was interrupted during the listing', async () => {
     const staged: ReturnType<typeof stage> = stage([], {
       list: async (): Promise<readonly ServerListing[]> => {
         await staged.apply(sends({ type: 'user.interrupt' }));
@@ -219,7 +219,7 @@ describe('the tools of MCP servers', () => {
 });
 
 describe('an answer with calls of MCP servers', () => {
-  it('is judged before it is told, under the ids of the events to come', async () => {
+  it('is judged before it is appended, under the ids of its events', async () => {
     const { log, turn, judged } = stage([FIND]);
     const { turn: next } = await turn();
     expect(judged).toEqual([[{ id: expect.any(String), server: 'tracker', tool: 'find', input: { id: '7' } }]]);
@@ -232,7 +232,7 @@ describe('an answer with calls of MCP servers', () => {
     ['cannot be judged', () => Promise.reject(UNAVAILABLE)],
     ['got no verdict', async () => []],
   ])(
-    'has calls that %s: they are told as the agent has it, for the proxy to judge them when it makes them',
+    'with calls that %s is appended with the agent’s permissions, and the proxy judges the calls when it makes them',
     async (_what, judge) => {
       const calls = ['find', 'drop', 'guess'].map((tool) => toolUse(`toolu_${tool}`, `mcp__tracker__${tool}`, {}));
       const many = answer({ stopReason: 'tool_use', blocks: calls });
@@ -252,7 +252,7 @@ describe('an answer with calls of MCP servers', () => {
     },
   );
 
-  it('has a call that is denied by the proxy: the model reads why, and nobody makes it', async () => {
+  it('holds a call that the proxy denies: the model reads the reason, and the call is not made', async () => {
     const judge: McpProxy['judge'] = async (_key, calls) =>
       calls.map(({ id }) => ({ id, decision: 'deny', reason: 'No.' }));
     const { log, turn, requests } = stage([FIND], { judge });
@@ -263,14 +263,14 @@ describe('an answer with calls of MCP servers', () => {
     expect(requests[1]?.messages.at(-1)?.content).toMatchObject([{ type: 'tool_result', is_error: true }]);
   });
 
-  it('fails loudly on a fault that is not the proxy’s', async () => {
+  it('ends the turn with a fault when the judgement fails for another reason', async () => {
     await expect(stage([FIND], { judge: () => Promise.reject(new TypeError('a bug')) }).turn()).rejects.toThrow(
       'a bug',
     );
     await expect(stage([], { list: () => Promise.reject(new TypeError('a bug')) }).turn()).rejects.toThrow('a bug');
   });
 
-  it('is asked for and judged again after a death between the verdict and the append', async () => {
+  it('is requested and judged again when a process dies between verdict and append', async () => {
     const { log, turn, die, revive, judged, requests } = stage([FIND, FIND]);
     // The listing, then the claim; the answer is not appended.
     die(2);
@@ -284,7 +284,7 @@ describe('an answer with calls of MCP servers', () => {
     expect(ofType(log.entries(KEY), 'span.model_request_end')).toMatchObject([{ is_error: true }, { is_error: false }]);
   });
 
-  it('is nothing when its request was interrupted while it was judged', async () => {
+  it('is dropped when its request is interrupted during the judgement', async () => {
     const staged: ReturnType<typeof stage> = stage([FIND], {
       judge: async (_key, calls) => {
         await staged.apply(sends({ type: 'user.interrupt' }));
@@ -296,7 +296,7 @@ describe('an answer with calls of MCP servers', () => {
   });
 });
 
-describe('a call that its hand gave back', () => {
+describe('a suspended call', () => {
   async function suspended() {
     const staged = stage([FIND]);
     const { turn: next } = await staged.turn();
@@ -307,14 +307,14 @@ describe('a call that its hand gave back', () => {
     return { ...staged, call, hands };
   }
 
-  it('has no result when its hand has ended: the run ends, and waits for a person', async () => {
+  it('has no result when its hand has ended: the run ends and the session requires an action', async () => {
     const { turn, hands, head, log, call } = await suspended();
     expect((await turn({ hands })).turn?.do).toBe('idle');
     expect((await head()).state.stopReason).toEqual({ type: 'requires_action', event_ids: [call.id] });
     expect(ofType(log.entries(KEY), 'agent.mcp_tool_result')).toEqual([]);
   });
 
-  it('and that was resumed meanwhile goes to a hand again, whatever came of the first', async () => {
+  it('that was resumed meanwhile is given to a hand again, whatever its first attempt returned', async () => {
     const { turn, hands, apply, call, log } = await suspended();
     await apply({ do: 'resume', call: call.id });
     for (const outcome of ['done', 'failed'] as const) {
@@ -331,7 +331,7 @@ describe('a call that its hand gave back', () => {
     ]);
   });
 
-  it('says nothing to the model of what it asks of people', async () => {
+  it('shows the model nothing of what it asks the user to do', async () => {
     const { turn, hands, apply, call, requests } = await suspended();
     await turn({ hands });
     await apply({ do: 'resume', call: call.id });
@@ -346,7 +346,7 @@ describe('a long result of an MCP call', () => {
   const text = `HEAD${'x'.repeat(150_000)}TAIL`;
   const image = { type: 'image', source: { type: 'base64', media_type: 'image/png', data: 'aGk=' } } as const;
 
-  it('is shown to the model in part, and kept whole', async () => {
+  it('is shown to the model in part and kept whole', async () => {
     const { turn, apply, head, log, requests } = stage([FIND]);
     await turn();
     const before = (await head()).state;

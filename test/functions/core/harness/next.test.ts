@@ -8,16 +8,16 @@ import { asking, callId, calling, listed, SERVED } from '#test/functions/core/se
 const started = () => given().when(send('hi'));
 
 describe('the next step of a run', () => {
-  it('rests when the session does not run', () => {
+  it('is to rest when the session does not run', () => {
     expect(next(given().head.state)).toEqual({ do: 'rest' });
     expect(next(given().when({ do: 'archive' }).head.state)).toEqual({ do: 'rest' });
   });
 
-  it('asks the model when something waits for an answer', () => {
+  it('is to ask the model when a message waits for an answer', () => {
     expect(next(started().head.state)).toEqual({ do: 'ask' });
   });
 
-  it('uses hands while calls are open, and asks when all are answered', () => {
+  it('is to use hands while calls are open, and to ask the model when all have results', () => {
     const asked = started()
       .when(claim())
       .when(answerWith({ stopReason: 'tool_use', blocks: [toolUse('toolu_1')] }));
@@ -27,7 +27,7 @@ describe('the next step of a run', () => {
     expect(next(done.head.state)).toEqual({ do: 'ask' });
   });
 
-  it('lists the tools of MCP servers before the first request of a run, when no call is open', () => {
+  it('is to list the tools of MCP servers before the first request, when no call is open', () => {
     const begun = given([createdWith(SERVED)]).when(send('hi'));
     expect(next(begun.head.state)).toEqual({ do: 'list tools' });
     expect(next(begun.when(listed()).head.state)).toEqual({ do: 'ask' });
@@ -40,14 +40,14 @@ describe('the next step of a run', () => {
     expect(next(done.when(listed(2)).head.state)).toEqual({ do: 'ask' });
   });
 
-  it('lists tools of the agent as it is now', () => {
+  it('is to list the tools of the agent as it was last changed', () => {
     const changed = given().when({ do: 'update', changes: { agent: SERVED } });
     expect(next(changed.when(send('hi')).head.state)).toEqual({ do: 'list tools' });
     const back = changed.when({ do: 'update', changes: { agent: AGENT } });
     expect(next(back.when(send('hi')).head.state)).toEqual({ do: 'ask' });
   });
 
-  it('gives up when attempt after attempt left its request open', () => {
+  it('is to give up when several attempts left the same request open', () => {
     let scenario = started();
     for (let attempt = 1; attempt < MAX_FAILURES; attempt += 1) {
       expect(next(scenario.head.state)).toEqual({ do: 'ask' });
@@ -59,7 +59,7 @@ describe('the next step of a run', () => {
     });
   });
 
-  it('gives up on a turn that uses tools without an end, and counts anew for each message', () => {
+  it('is to give up on a turn that calls tools without end, counted anew for each message', () => {
     const used = given()
       .when(send('hi'))
       .when(claim())
@@ -78,7 +78,7 @@ describe('the next step of a run', () => {
     expect(ended.head.state.stopReason).toEqual({ type: 'retries_exhausted' });
   });
 
-  it('goes on in a new execution far below the limit of an execution’s history', () => {
+  it('is to go on in a new execution long before the execution’s history is full', () => {
     const state = { ...started().head.state, historyEvents: MAX_HISTORY_EVENTS };
     expect(next(state)).toEqual({ do: 'continue' });
     expect(MAX_HISTORY_EVENTS).toBeLessThan(25_000 / 2);
@@ -86,7 +86,7 @@ describe('the next step of a run', () => {
 });
 
 describe('the wait before another attempt', () => {
-  it('doubles up to a minute, or lasts as long as the provider asks', () => {
+  it('doubles up to a minute, or is as long as the provider asks', () => {
     expect([1, 2, 3, 4, 20].map((failures) => backoffSeconds(failures, null))).toEqual([1, 2, 4, 8, 60]);
     expect(backoffSeconds(1, 12.3)).toBe(13);
     expect(backoffSeconds(1, 9999)).toBe(300);

@@ -48,11 +48,11 @@ function stage(scenario: Scenario, over: Partial<TurnWorld> = {}) {
 const started = () => given().when(send('hi'));
 
 describe('a turn', () => {
-  it('of a run that never began finds nothing to do', async () => {
+  it('of a run that never began ends as idle', async () => {
     expect((await stage(given()).turn(1)).turn?.do).toBe('idle');
   });
 
-  it('of a run that begins while it waits is taken, however late that is', async () => {
+  it('is taken when its run begins while the harness waits, however late that is', async () => {
     let waits = 0;
     await stage(given(), { pause: async () => void (waits += 1) }).turn(1);
     expect(waits).toBeGreaterThan(0);
@@ -70,17 +70,17 @@ describe('a turn', () => {
     }
   });
 
-  it('of a run that went on under another number goes home', async () => {
+  it('of a run that was replaced by the next number ends as idle', async () => {
     const lost = started().when({ do: 'continue', run: 1, reason: 'lost' });
     expect((await stage(lost).turn(1)).turn?.do).toBe('idle');
   });
 
-  it('repeated after it handed the run on still has the next one started', async () => {
+  it('that is repeated after it handed the run on still starts the next execution', async () => {
     const long = started().when({ do: 'continue', run: 1, reason: 'long' });
     expect(await stage(long).turn(1)).toMatchObject({ run: 2, turn: { do: 'long' } });
   });
 
-  it('cuts its model request off when its claim cannot be written', async () => {
+  it('cancels its model request when its claim cannot be written', async () => {
     const scenario = started();
     const log = memoryLog();
     log.create(KEY, scenario.head, scenario.entries);
@@ -101,7 +101,7 @@ describe('a turn', () => {
     expect(cutOff).toBe(true);
   });
 
-  it('previews its answer under the ids of the events to come', async () => {
+  it('previews its answer under the ids of the events that it will append', async () => {
     const previews = memoryPreviews();
     await previews.subscribe(KEY, '2026-11-21T11:00:00.000Z');
     const { log, turn } = stage(started(), {
@@ -132,7 +132,7 @@ describe('a turn', () => {
     ]);
   });
 
-  it('tells of a search that the provider made when the call beside it had its result', async () => {
+  it('appends the provider’s web search beside a call when that call has its result', async () => {
     const search = { type: 'server_tool_use', id: 'srvtoolu_1', name: 'web_search', input: { query: 'weather' } };
     const found = { type: 'web_search_tool_result', tool_use_id: 'srvtoolu_1', content: [] };
     const called = started()
@@ -149,7 +149,7 @@ describe('a turn', () => {
     expect((await log.head(KEY))?.state.usage.server_tool_use?.web_search_requests).toBe(1);
   });
 
-  it('keeps neither its model request nor its answer waiting for previews', async () => {
+  it('waits for previews neither before its model request nor before its append', async () => {
     const scenario = started();
     const log = memoryLog();
     log.create(KEY, scenario.head, scenario.entries);
@@ -195,7 +195,7 @@ describe('a turn', () => {
     expect(steps).toEqual(['write', 'written']);
   });
 
-  it('that is interrupted cuts its model request off, and counts it as no error of the model', async () => {
+  it('that is interrupted cancels its model request, which counts as no model error', async () => {
     const metrics: string[] = [];
     const interrupted = stage(started(), {
       pause: async () => {
@@ -220,7 +220,7 @@ describe('a turn', () => {
   it.each([
     ['SandboxUnavailable', 'It had no effect.'],
     ['Lambda.Unknown', 'It may or may not have had an effect.'],
-  ])('tells the model what a hand that failed with %s leaves behind', async (error, told) => {
+  ])('gives the model a result for a call that a hand left with %s', async (error, told) => {
     const asked = started()
       .when(claim())
       .when(answerWith({ stopReason: 'tool_use', blocks: [toolUse('toolu_1')] }));

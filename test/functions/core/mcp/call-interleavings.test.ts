@@ -207,8 +207,8 @@ function expectSound({ stage, timeline }: Theatre, isTwofold: boolean): void {
   if (!isTwofold && count('intent') > 0) expect(timeline.at(-1)).toBe('outcome');
 }
 
-describe('any interleaving of attempts at a call, its user and what changes meanwhile', () => {
-  it('carries it out at most once, says no less than is known, and ends with an outcome on record', async () => {
+describe('any interleaving of attempts at one MCP call with its user, policy changes and token loss', () => {
+  it('makes the call at most once, reports no less than is known, and records an outcome', async () => {
     const happened = new Set<string>();
     await fc.assert(
       fc.asyncProperty(

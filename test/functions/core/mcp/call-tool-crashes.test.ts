@@ -55,8 +55,8 @@ async function attempts(stage: ProxyStage, worlds: readonly McpProxyWorld[]): Pr
   }
 }
 
-describe('a call whose process is killed', () => {
-  it.each(DEATHS)('$moment the $effect ends in order with the next attempt', async ({ effect, moment }) => {
+describe('an MCP call whose process is killed', () => {
+  it.each(DEATHS)('$moment the $effect is completed by the next attempt', async ({ effect, moment }) => {
     const stage = proxyStage();
     await attempts(stage, [dying(stage, effect, moment), stage.world]);
     expect(stage.calls.length).toBeLessThanOrEqual(1);
@@ -67,7 +67,7 @@ describe('a call whose process is killed', () => {
     expect(stage.marks.all.get(stage.open.id)?.status).toBe('done');
   });
 
-  it.each(DEATHS)('$moment the $effect never tells more than is known', async ({ effect, moment }) => {
+  it.each(DEATHS)('$moment the $effect is not reported as more certain than it is', async ({ effect, moment }) => {
     const stage = proxyStage();
     await attempts(stage, [dying(stage, effect, moment), stage.world]);
     const wasHeard = !stage.results()[0]?.is_error;
@@ -80,20 +80,20 @@ describe('a call whose process is killed', () => {
     }
   });
 
-  it.each(DEATHS)('$moment the $effect twice in a row is still made at most once', async ({ effect, moment }) => {
+  it.each(DEATHS)('$moment the $effect, twice in a row, is made at most once', async ({ effect, moment }) => {
     const stage = proxyStage();
     await attempts(stage, [dying(stage, effect, moment), dying(stage, effect, moment), stage.world]);
     expect(stage.calls.length).toBeLessThanOrEqual(1);
     expect(stage.results()).toHaveLength(1);
   });
 
-  it.each(DEATHS)('$moment the $effect has one outcome on record', async ({ effect, moment }) => {
+  it.each(DEATHS)('$moment the $effect has one outcome in the audit trail', async ({ effect, moment }) => {
     const stage = proxyStage();
     await attempts(stage, [dying(stage, effect, moment), stage.world]);
     expect(stage.outcomes()).toHaveLength(1);
   });
 
-  it('is never sent without an intent on record before', async () => {
+  it('is never sent without an intent in the audit trail', async () => {
     for (const { effect, moment } of DEATHS) {
       const stage = proxyStage();
       await attempts(stage, [dying(stage, effect, moment)]);
@@ -102,15 +102,15 @@ describe('a call whose process is killed', () => {
   });
 });
 
-describe('two attempts at once', () => {
-  it('make the call once, and the one that did not make it waits for what the other says', async () => {
+describe('two concurrent attempts at an MCP call', () => {
+  it('make it once, and the other one waits for the result', async () => {
     const stage = proxyStage();
     await Promise.all([attempts(stage, [stage.world]), attempts(stage, [stage.world])]);
     expect(stage.calls).toHaveLength(1);
     expect(stage.results()).toMatchObject([{ is_error: false }]);
   });
 
-  it('let the call wait for its user once: the other does not go on as if somebody had been there', async () => {
+  it('suspend it once: the second attempt does not resume it in the user’s place', async () => {
     const stage = proxyStage();
     stage.replies[0] = { status: 'input_required', requests: [PAY], state: null };
     await Promise.all([attempts(stage, [stage.world]), attempts(stage, [stage.world])]);
@@ -119,15 +119,18 @@ describe('two attempts at once', () => {
   });
 });
 
-describe('a call that was to wait for its user, and died', () => {
-  it.each(['before', 'after'] as const)('%s the session was told is over or waits, and is not lost', async (moment) => {
-    const stage = proxyStage();
-    stage.replies[0] = failure({ kind: 'authentication' });
-    await attempts(stage, [dying(stage, 'append', moment), stage.world]);
-    const { calls } = await stage.state();
-    expect(calls.every(({ waitsFor }) => waitsFor === 'confirmation')).toBe(true);
-    expect(stage.results().length + calls.length).toBe(1);
-  });
+describe('an MCP call whose attempt died before it was suspended', () => {
+  it.each(['before', 'after'] as const)(
+    'ends or waits for its user, when it died %s the append to the session',
+    async (moment) => {
+      const stage = proxyStage();
+      stage.replies[0] = failure({ kind: 'authentication' });
+      await attempts(stage, [dying(stage, 'append', moment), stage.world]);
+      const { calls } = await stage.state();
+      expect(calls.every(({ waitsFor }) => waitsFor === 'confirmation')).toBe(true);
+      expect(stage.results().length + calls.length).toBe(1);
+    },
+  );
 
   const SUSPENDED = [{ waitsFor: 'confirmation', isSuspended: true }];
   const asking = () => {
@@ -140,7 +143,7 @@ describe('a call that was to wait for its user, and died', () => {
     ['after', 'suspend'],
     ['before', 'append'],
   ] as const)(
-    '%s the %s: people are asked by the next attempt, and nobody says yes for them',
+    'died %s the %s: the next attempt tells the client the URL, and only the user resumes the call',
     async (moment, effect) => {
       const stage = asking();
       await attempts(stage, [dying(stage, effect, moment)]);
@@ -157,7 +160,7 @@ describe('a call that was to wait for its user, and died', () => {
     },
   );
 
-  it('asks people once, although the one that was to wait was only slow', async () => {
+  it('tells the client the URL once, when the attempt that suspends it was only slow', async () => {
     const stage = asking();
     const { promise: isMarked, resolve: marked } = Promise.withResolvers<void>();
     const { promise: goesOn, resolve: goOn } = Promise.withResolvers<void>();
@@ -176,7 +179,7 @@ describe('a call that was to wait for its user, and died', () => {
     expect((await stage.state()).calls).toMatchObject([{ waitsFor: 'hand' }]);
   });
 
-  it('is told by one that found nothing and came to send it a moment later', async () => {
+  it('is suspended by a second attempt that read no mark and then came to send it', async () => {
     const stage = asking();
     const start = async (...args: Parameters<typeof stage.marks.start>) => {
       await attempts(stage, [dying(stage, 'suspend', 'after')]);
@@ -189,7 +192,7 @@ describe('a call that was to wait for its user, and died', () => {
   });
 });
 
-describe('a call that died after it may have been sent', () => {
+describe('an MCP call whose attempt died after it may have been sent', () => {
   const GONE = { status: 'unavailable', retryAfterMs: null, detail: 'as.example.com' } as const;
   const SPENT = { take: async () => ({ status: 'empty', untilUs: 0 }) as const };
   const CHANGES: readonly (readonly [what: string, world: (world: McpProxyWorld) => McpProxyWorld])[] = [
@@ -201,7 +204,7 @@ describe('a call that died after it may have been sent', () => {
     ['there is no token any more', (world) => ({ ...world, tokens: { ...world.tokens, bearer: async () => GONE } })],
   ];
 
-  it.each(CHANGES)('is never told as one that was not made when another makes it while %s', async (_what, changed) => {
+  it.each(CHANGES)('is not reported as unsent by a second attempt that runs while %s', async (_what, changed) => {
     const stage = proxyStage();
     const world = changed(stage.world);
     const once = stage.world;
@@ -227,7 +230,7 @@ describe('a call that died after it may have been sent', () => {
     expect(stage.outcomes()).toMatchObject([{ outcome: 'done' }]);
   });
 
-  it.each(CHANGES)('is never told as one that was not made, although %s by now', async (_what, changed) => {
+  it.each(CHANGES)('is not reported as unsent, although %s on the second attempt', async (_what, changed) => {
     const stage = proxyStage();
     await attempts(stage, [dying(stage, 'call', 'after'), changed(stage.world)]);
     expect(stage.calls).toHaveLength(1);
@@ -240,7 +243,7 @@ describe('a call that died after it may have been sent', () => {
 describe('an audit trail that cannot be written', () => {
   const down = async () => Promise.reject(new Fault('audit_unavailable', 'the audit table did not answer'));
 
-  it('scenario 42: stops every call before anything is sent, in a way that is repeated', async () => {
+  it('scenario 42: stops every MCP call before it is sent, with a retryable fault', async () => {
     const stage = proxyStage();
     const world = { ...stage.world, audit: { record: down } };
     await expect(callTool(world, stage.request, stage.until)).rejects.toMatchObject({
@@ -255,7 +258,7 @@ describe('an audit trail that cannot be written', () => {
 });
 
 describe('a vault that does not answer', () => {
-  it('scenario 43: is an error of a kind, which names neither a store nor a secret', async () => {
+  it('scenario 43: makes the call fail with an error that names neither a store nor a secret', async () => {
     const stage = proxyStage();
     const broken = async () => {
       throw new Fault('secret_unavailable', 'arn:aws:secretsmanager:eu-west-1:1:secret:x could not be read');
@@ -268,7 +271,7 @@ describe('a vault that does not answer', () => {
   });
 });
 
-describe('a call whose attempt died before auditors had its outcome', () => {
+describe('an MCP call whose attempt died before the audit trail had its outcome', () => {
   const asking = (reply: ProxyStage['replies'][number]) => {
     const stage = proxyStage();
     stage.replies.splice(0, 1, reply);
@@ -279,7 +282,7 @@ describe('a call whose attempt died before auditors had its outcome', () => {
   it.each([
     ['a consent', failure({ kind: 'authentication' })],
     ['its server’s page', { status: 'input_required', requests: [PAY], state: null }],
-  ] as const)('and that waits for %s has one by the next attempt', async (_what, reply) => {
+  ] as const)('gets the outcome from the next attempt when it waits for %s', async (_what, reply) => {
     const stage = asking(reply);
     await attempts(stage, [dying(stage, 'outcome', 'before'), stage.world, stage.world]);
     expect(stage.outcomes()).toMatchObject([{ outcome: 'suspended', error: 'attempt_died' }]);
@@ -287,7 +290,7 @@ describe('a call whose attempt died before auditors had its outcome', () => {
     expect(stage.errors()).toHaveLength(1);
   });
 
-  it('and that was interrupted before it was sent has one, and is never sent', async () => {
+  it('gets the outcome and is never sent when it was interrupted before', async () => {
     const stage = proxyStage();
     await attempts(stage, [dying(stage, 'intent', 'after')]);
     await stage.when(interrupt);
@@ -296,7 +299,7 @@ describe('a call whose attempt died before auditors had its outcome', () => {
     expect(stage.calls).toEqual([]);
   });
 
-  it('has none but that of the first when it was only slow', async () => {
+  it('gets no second outcome when the first attempt was only slow', async () => {
     const stage = proxyStage();
     const { promise: isLate, resolve: late } = Promise.withResolvers<void>();
     const record: McpProxyWorld['audit']['record'] = async (...args) => {
@@ -314,8 +317,8 @@ describe('a call whose attempt died before auditors had its outcome', () => {
   });
 });
 
-describe('a call that is interrupted before it is sent', () => {
-  it('is not sent any more, although its token was just being renewed', async () => {
+describe('an MCP call that is interrupted before it is sent', () => {
+  it('is not sent, although its token was being renewed at that moment', async () => {
     const stage = proxyStage();
     const { tokens } = stage.world;
     const moment = () => new Promise<void>((resolve) => setImmediate(resolve));

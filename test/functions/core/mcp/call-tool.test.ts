@@ -32,7 +32,7 @@ const textOf = (stage: ProxyStage) => {
 const TOKEN = tokenOf(credentialIn(ALICE.vault));
 
 describe('a call of an MCP tool', () => {
-  it('is made with the token of the session’s user and answered in the log, between an intent and its outcome', async () => {
+  it('is made with the token of the session’s user and appended, between an audit intent and its outcome', async () => {
     const stage = proxyStage();
     await run(stage);
     expect(stage.calls).toMatchObject([{ token: TOKEN, call: { tool: 'sum', input: { a: 1, b: 2 }, resume: null } }]);
@@ -52,7 +52,7 @@ describe('a call of an MCP tool', () => {
     expect(stage.lines).toMatchObject([{ message: 'tool call', outcome: 'done', is_error: false }]);
   });
 
-  it('passes on that the tool failed, as what it said', async () => {
+  it('appends the server’s text when the tool fails', async () => {
     const stage = proxyStage();
     stage.replies[0] = { status: 'answered', content: [{ type: 'text', text: 'no such row' }], isError: true };
     await run(stage);
@@ -68,7 +68,7 @@ describe('a call of an MCP tool', () => {
     expect(stage.outcomes()).toMatchObject([{ outcome: 'done', user: null, vault: null, credential: null }]);
   });
 
-  it('uses the first vault that has a credential, and none that is archived', async () => {
+  it('uses the first vault that has an active credential', async () => {
     const archived = vaultOf('old', 'alice', '2026-11-20T00:00:00.000Z');
     const second = holding('second', 'alice');
     const stage = proxyStage({ holdings: [{ vault: archived, stored: [credentialIn(archived)] }, second, ALICE] });
@@ -76,7 +76,7 @@ describe('a call of an MCP tool', () => {
     expect(stage.calls[0]?.target.cacheKey).toBe('vcrd_second');
   });
 
-  it('is denied when its vaults are two people’s', async () => {
+  it('is denied when its vaults name two users', async () => {
     const stage = proxyStage({ holdings: [ALICE, holding('bob', 'bob')] });
     await run(stage);
     expect(stage.calls).toEqual([]);
@@ -87,7 +87,7 @@ describe('a call of an MCP tool', () => {
     ]);
   });
 
-  it('does nothing for a call that has its result, waits for a person, or is of a session that is gone', async () => {
+  it('is not made when it has a result, waits for a person, or its session is deleted', async () => {
     const answered = proxyStage();
     await run(answered);
     await run(answered);
@@ -102,7 +102,7 @@ describe('a call of an MCP tool', () => {
     expect(gone.calls).toEqual([]);
   });
 
-  it('tells policy, and auditors, whether a person has confirmed this very call', async () => {
+  it('tells policy and the audit trail whether a person confirmed it', async () => {
     const stage = proxyStage({ asks: true });
     await stage.when({
       do: 'send',
@@ -117,7 +117,7 @@ describe('a call of an MCP tool', () => {
     expect(unasked.intents()).toMatchObject([{ code: 'default_permit', confirmed: false }]);
   });
 
-  it('is not made when policy has come to want a confirmation that nobody was asked for', async () => {
+  it('is denied when policy wants a confirmation that was never asked for', async () => {
     const stage = proxyStage();
     await run(stage, { policies: askingPolicies(stage) });
     expect(stage.calls).toEqual([]);
@@ -126,7 +126,7 @@ describe('a call of an MCP tool', () => {
     expect(stage.intents()).toMatchObject([{ decision: 'deny', confirmed: false }]);
   });
 
-  it('is denied when what was pinned of the tool is not what the model was told', async () => {
+  it('is denied when the pinned tool differs from the one that the model was shown', async () => {
     const stage = proxyStage();
     stage.pins.put(FX_URL, { ...stage.world, name: 'sum' } as never, 'f'.repeat(64));
     await run(stage);
@@ -143,13 +143,13 @@ const askingPolicies = (stage: ProxyStage): McpProxyWorld['policies'] => ({
   },
 });
 
-describe('a customer’s own hooks', () => {
+describe('a customer’s hooks', () => {
   const answering = (parts: Partial<McpProxyWorld['hooks']>) => ({ hooks: { ...NO_HOOKS, ...parts } });
   const saying =
     <Answer>(answer: Answer) =>
     async () => ({ status: 'answered' as const, answer });
 
-  it('refuse a call that policy allows, before anything is sent', async () => {
+  it('refuse a call that policy allows, before it is sent', async () => {
     const stage = proxyStage();
     await run(stage, answering({ before: saying({ code: 'CHECK_FAILED', error_message: 'Not on Sundays.' }) }));
     expect(stage.calls).toEqual([]);
@@ -157,7 +157,7 @@ describe('a customer’s own hooks', () => {
     expect(stage.outcomes()).toMatchObject([{ outcome: 'denied', error: 'hook:CHECK_FAILED' }]);
   });
 
-  it('change what is sent, and that is what is on record', async () => {
+  it('change the arguments that are sent, and the audit trail has the changed ones', async () => {
     const stage = proxyStage();
     const override = { inputs: { a: 5 } };
     await run(stage, answering({ before: saying({ code: 'OK', override }) }));
@@ -165,7 +165,7 @@ describe('a customer’s own hooks', () => {
     expect(stage.intents()).toMatchObject([{ args_sha256: sha256('{"a":5}') }]);
   });
 
-  it('see what the model would see, and change or withhold it, which is on record too', async () => {
+  it('see the result as the model would, and change or withhold it, which the audit trail records', async () => {
     const heard: string[] = [];
     const stage = proxyStage();
     stage.replies[0] = { status: 'answered', content: [{ type: 'text', text: `Paid with ${TOKEN}` }], isError: false };
@@ -185,9 +185,9 @@ describe('a customer’s own hooks', () => {
   });
 });
 
-describe('what goes wrong with a server', () => {
+describe('a failure of an MCP server', () => {
   it.each(['unreachable', 'blocked', 'timeout', 'bad_answer'] as const)(
-    'is a result, and told to people, when it is %s',
+    'is a result for the model and an error for the client, when it is %s',
     async (kind) => {
       const stage = proxyStage();
       stage.replies[0] = failure({ kind });
@@ -208,7 +208,7 @@ describe('what goes wrong with a server', () => {
   );
 
   it.each(['too_large', 'rate_limited', 'bad_request', 'not_found', 'server_error'] as const)(
-    'is the model’s alone to know when one call met it: %s',
+    'that concerns one call only is a result for the model alone: %s',
     async (kind) => {
       const stage = proxyStage();
       stage.replies[0] = failure({ kind, retryAfterMs: 7000 });
@@ -219,14 +219,14 @@ describe('what goes wrong with a server', () => {
     },
   );
 
-  it('says that a call which was sent may have had an effect', async () => {
+  it('after the request was sent says that the call may have had an effect', async () => {
     const stage = proxyStage();
     stage.replies[0] = failure({ kind: 'timeout', sent: true });
     await run(stage);
     expect(textOf(stage)).toContain('may or may not have had an effect');
   });
 
-  it('keeps the details for the log', async () => {
+  it('has its details in the function’s log', async () => {
     const stage = proxyStage();
     stage.replies[0] = failure({ kind: 'unreachable', detail: 'fx.example.com tools/call ECONNRESET' });
     await run(stage);
@@ -235,8 +235,8 @@ describe('what goes wrong with a server', () => {
   });
 });
 
-describe('a limit of calls', () => {
-  it('scenario 40: of a user and server refuses what exceeds it, says when there is room, and sends nothing', async () => {
+describe('a limit on calls', () => {
+  it('scenario 40: for a user and server refuses excess calls with the time to wait, and sends nothing', async () => {
     const rate = bucketOf(1);
     const first = proxyStage({ rate });
     await run(first);
@@ -251,7 +251,7 @@ describe('a limit of calls', () => {
   });
 });
 
-describe('a call that a user has to consent to', () => {
+describe('an MCP call that needs its user’s consent', () => {
   const LINK = 'https://brainstem.example.com/connect/conn_1';
   const challenged = failure({
     kind: 'authentication',
@@ -259,7 +259,7 @@ describe('a call that a user has to consent to', () => {
     resourceMetadata: 'https://fx.example.com/.well-known/x',
   });
 
-  it('waits, and the user has a link to the place where the server says that consent begins', async () => {
+  it('is suspended, and the client gets a link to the connect page with the scopes that the server asked for', async () => {
     const empty = { vault: vaultOf('alice', 'alice'), stored: [] };
     const stage = proxyStage({ holdings: [empty] });
     stage.replies[0] = challenged;
@@ -278,7 +278,7 @@ describe('a call that a user has to consent to', () => {
     expect(stage.outcomes()).toMatchObject([{ outcome: 'suspended', error: 'authentication' }]);
   });
 
-  it('is told apart from what it waits for later: who consented has not been to the server’s page', async () => {
+  it('is not resumed from a later wait for the server’s page by the link of the earlier consent', async () => {
     const stage = proxyStage();
     const page = { id: 'pay', url: 'https://pay.example.com/', message: '' };
     stage.replies.splice(0, 1, challenged, { status: 'input_required', requests: [page], state: null });
@@ -290,7 +290,7 @@ describe('a call that a user has to consent to', () => {
     expect((await stage.state()).calls).toMatchObject([{ waitsFor: 'confirmation', isSuspended: true }]);
   });
 
-  it('goes on when they have, and is answered like any other', async () => {
+  it('is made after the consent, and its result is appended', async () => {
     const stage = proxyStage();
     stage.replies.splice(0, 1, challenged, ANSWER);
     await run(stage);
@@ -306,7 +306,7 @@ describe('a call that a user has to consent to', () => {
     ]);
   });
 
-  it('waits for the same consent again when somebody confirms the call before there is one', async () => {
+  it('is suspended for the same consent again when a client resumes it before there is a credential', async () => {
     const stage = proxyStage({ holdings: [{ vault: vaultOf('alice', 'alice'), stored: [] }] });
     stage.replies.splice(0, 1, challenged, challenged);
     await run(stage);
@@ -324,7 +324,7 @@ describe('a call that a user has to consent to', () => {
     return { credentials: memoryCredentials([{ vault: ALICE.vault, stored: [renewed] }]) };
   };
 
-  it('scenario 24: a third failure of the same kind is not attempted: the second one is the result', async () => {
+  it('scenario 24: ends with an error when the server asks for the same consent a second time', async () => {
     const stage = proxyStage();
     stage.replies[0] = wantsMore;
     await run(stage);
@@ -337,7 +337,7 @@ describe('a call that a user has to consent to', () => {
     expect(stage.offers).toHaveLength(1);
   });
 
-  it('waits for a wider consent also when the attempt that found it out dies before anybody was asked', async () => {
+  it('is suspended also when the attempt that met the challenge dies before its append', async () => {
     const stage = proxyStage();
     stage.replies[0] = wantsMore;
     const dies = async () => Promise.reject(new Error('killed'));
@@ -348,7 +348,7 @@ describe('a call that a user has to consent to', () => {
     expect(stage.errors()).toMatchObject([{ error: { message: expect.stringContaining(LINK) } }]);
   });
 
-  it('is answered with an error where nobody can be asked', async () => {
+  it('ends with an error where no link can be made', async () => {
     for (const options of [{ links: 'none' as const }, { holdings: [] }, { holdings: [pasted()] }]) {
       const stage = proxyStage(options);
       stage.replies[0] = challenged;
@@ -389,7 +389,7 @@ describe('a call that a user has to consent to', () => {
       'refused the token of the credential vcrd_alice, which has to be replaced before it can be called.',
       'refused the token of the credential vcrd_alice, which has to be replaced.',
     ],
-  ])('with %s says what is missing, to the model and to people', async (_what, holdings, toModel, toPeople) => {
+  ])('with %s tells the model and the client what is missing', async (_what, holdings, toModel, toPeople) => {
     const stage = proxyStage({ holdings, links: 'none' });
     stage.replies[0] = challenged;
     await run(stage);
@@ -397,7 +397,7 @@ describe('a call that a user has to consent to', () => {
     expect(stage.errors()).toMatchObject([{ error: { message: expect.stringMatching(new RegExp(`${toPeople}$`)) } }]);
   });
 
-  it('names the pasted token also where it could not be renewed, for there is nothing to connect', async () => {
+  it('names the static token, also when its renewal was tried, because there is nothing to connect', async () => {
     const stage = proxyStage({ holdings: [pasted()] });
     stage.replies[0] = async () => {
       await expect(stage.calls[0]?.target.bearer?.onUnauthorized()).rejects.toThrow(Fault);
@@ -412,7 +412,7 @@ describe('a call that a user has to consent to', () => {
 
   const pasted = () => ({ vault: ALICE.vault, stored: [credentialIn(ALICE.vault, FX_URL, 'static_bearer')] });
 
-  it('is not sent with a credential that was revoked: the user is asked to connect again', async () => {
+  it('is not sent with a revoked credential: the user is asked to connect again', async () => {
     const stage = proxyStage();
     const gone = { status: 'needs_reauth', retryAfterMs: null, detail: 'as.example.com invalid_grant' } as const;
     await run(stage, { tokens: { ...stage.world.tokens, bearer: async () => gone } });
@@ -421,7 +421,7 @@ describe('a call that a user has to consent to', () => {
     expect(stage.outcomes()).toMatchObject([{ outcome: 'suspended', error: 'needs_reauth' }]);
   });
 
-  it('is told to come back when the token cannot be renewed just now, and nobody is asked for a consent', async () => {
+  it('ends with the time to wait when the token cannot be renewed at this moment, and asks for no consent', async () => {
     const stage = proxyStage();
     const later = { status: 'unavailable', retryAfterMs: 30_000, detail: 'as.example.com 503' } as const;
     await run(stage, { tokens: { ...stage.world.tokens, bearer: async () => later } });
@@ -431,7 +431,7 @@ describe('a call that a user has to consent to', () => {
     expect(stage.offers).toEqual([]);
   });
 
-  it('asks for a consent when a refused token could not be renewed because it was revoked', async () => {
+  it('asks for a consent when the refused token cannot be renewed because it was revoked', async () => {
     const stage = proxyStage();
     stage.replies[0] = async () => {
       await expect(stage.calls[0]?.target.bearer?.onUnauthorized()).rejects.toThrow(Fault);
@@ -443,7 +443,7 @@ describe('a call that a user has to consent to', () => {
   });
 });
 
-describe('a server that wants a person to open a URL', () => {
+describe('a server that asks a person to open a URL', () => {
   const URL_ASKED = 'https://pay.example.com/confirm?order=7';
   const asking = (url: string, state: string | null = 'st4te') => ({
     status: 'input_required' as const,
@@ -451,7 +451,7 @@ describe('a server that wants a person to open a URL', () => {
     state,
   });
 
-  it('scenario 31: is waited for: people are told where, the model is not, and its state is echoed as it came', async () => {
+  it('scenario 31: suspends the call: the client is told the URL, the model is not, and the state is sent back unchanged', async () => {
     const stage = proxyStage();
     stage.replies.splice(0, 1, asking(URL_ASKED), ANSWER);
     await run(stage);
@@ -470,7 +470,7 @@ describe('a server that wants a person to open a URL', () => {
   });
 
   it.each(['javascript:alert(1)', 'data:text/html,x', 'file:///etc/passwd', 'nothing'])(
-    'scenario 31: is not followed to %s',
+    'scenario 31: makes the call fail when the URL is %s',
     async (url) => {
       const stage = proxyStage();
       stage.replies[0] = asking(url);
@@ -487,7 +487,7 @@ describe('a server that wants a person to open a URL', () => {
       Array.from({ length: 6 }, (_, page) => ({ id: `p${page}`, url: URL_ASKED, message: '' })),
     ],
     ['to a page with a name without end', [{ id: 'x'.repeat(70_000), url: URL_ASKED, message: '' }]],
-  ])('is not followed %s, which nobody could be told or the call’s mark hold', async (_where, requests) => {
+  ])('makes the call fail when it leads %s, which is more than an event or a mark holds', async (_where, requests) => {
     const stage = proxyStage();
     stage.replies[0] = { ...asking(URL_ASKED), requests };
     await run(stage);
@@ -495,7 +495,7 @@ describe('a server that wants a person to open a URL', () => {
     expect((await stage.state()).calls).toEqual([]);
   });
 
-  it('is not followed from page to page for ever', async () => {
+  it('makes the call fail when it asks for page after page', async () => {
     const stage = proxyStage();
     stage.replies[0] = asking(URL_ASKED);
     for (let round = 0; round < 10 && stage.results().length === 0; round += 1) {
@@ -506,7 +506,7 @@ describe('a server that wants a person to open a URL', () => {
     expect(stage.calls.length).toBeLessThan(10);
   });
 
-  it('finds no token in what people are told', async () => {
+  it('has a token redacted from what the client is told', async () => {
     const stage = proxyStage();
     stage.replies[0] = asking(`https://pay.example.com/?t=${TOKEN}`);
     await run(stage);
@@ -516,7 +516,7 @@ describe('a server that wants a person to open a URL', () => {
 });
 
 describe('an interrupt', () => {
-  it('cuts off the call that is under way, and its outcome is on record', async () => {
+  it('cancels the call that is being made, and the audit trail has its outcome', async () => {
     const stage = proxyStage();
     const client: McpProxyWorld['client'] = {
       ...stage.world.client,

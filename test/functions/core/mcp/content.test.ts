@@ -7,7 +7,7 @@ const resource = { type: 'resource', uri: 'file:///a', mimeType: null, text: nul
 const texts = (content: ToolContent) => content.map((block) => (block.type === 'text' ? block.text : block.type));
 
 describe('the content of an MCP result', () => {
-  it('shows texts, images and PDFs as what they are', () => {
+  it('holds texts, images and PDFs as blocks of their kind', () => {
     const content = contentOf([
       { type: 'text', text: 'hello' },
       { type: 'image', data: PNG, mimeType: 'image/png' },
@@ -23,7 +23,7 @@ describe('the content of an MCP result', () => {
     expect(ToolContent.parse(content)).toEqual(content);
   });
 
-  it('tells of what cannot be shown, with its type and size', () => {
+  it('names the type and size of what cannot be shown', () => {
     const data = Buffer.from('RIFF....WAVE').toString('base64');
     expect(
       texts(
@@ -42,7 +42,7 @@ describe('the content of an MCP result', () => {
     ]);
   });
 
-  it('believes the bytes of an image and not its name', () => {
+  it('has the media type that the bytes of an image show, not the declared one', () => {
     expect(contentOf([{ type: 'image', data: PNG, mimeType: 'image/svg+xml' }])).toMatchObject([
       { source: { media_type: 'image/png' } },
     ]);
@@ -50,7 +50,7 @@ describe('the content of an MCP result', () => {
     expect(texts(contentOf([{ type: 'image', data: script, mimeType: 'image/png' }]))[0]).toContain('cannot be shown');
   });
 
-  it('cuts texts where a million characters are full, and not within a character', () => {
+  it('is cut where the text reaches a million characters, and not within a character', () => {
     const [first, second] = texts(
       contentOf([
         { type: 'text', text: 'x'.repeat(999_999) },
@@ -61,7 +61,7 @@ describe('the content of an MCP result', () => {
     expect(second).toBe('\n\n(cut: 0 of 11 characters are shown)');
   });
 
-  it('shows no media beyond what one event holds', () => {
+  it('holds no more media than one event may have', () => {
     const image = Buffer.concat([Buffer.from(PNG, 'base64'), Buffer.alloc(2_000_000)]).toString('base64');
     const block = { type: 'image', data: image, mimeType: 'image/png' } as const;
     expect(texts(contentOf([block, block]))).toEqual([
@@ -74,7 +74,7 @@ describe('the content of an MCP result', () => {
     );
   });
 
-  it('is nothing for nothing, and well-formed for broken characters', () => {
+  it('is empty for an empty result, and well-formed for broken characters', () => {
     expect(contentOf([])).toEqual([]);
     expect(contentOf([{ type: 'text', text: '' }])).toEqual([]);
     expect(contentOf([{ type: 'text', text: 'a\ud800' }])).toEqual([{ type: 'text', text: 'a\ufffd' }]);

@@ -41,7 +41,7 @@ const nothing = async () => {};
 const { promise: never } = Promise.withResolvers<void>();
 const holds = (holdings: readonly Holding[]) => ({ credentials: memoryCredentials(holdings) });
 
-describe('while a hook takes its time', () => {
+describe('when, during a hook before an MCP call,', () => {
   const archived = { vault: vaultOf('alice', 'alice', '2026-11-21T00:00:00.000Z'), stored: ALICE.stored };
 
   it.each([
@@ -49,7 +49,7 @@ describe('while a hook takes its time', () => {
     ['its vault is archived', [archived]],
     ['its vault comes to be somebody else’s', [{ vault: vaultOf('alice', 'bob'), stored: ALICE.stored }]],
     ['another credential takes the place of its own', [{ ...ALICE, stored: holding('other', 'alice').stored }]],
-  ])('%s: the call is denied, and nothing reaches the server', async (_what, holdings) => {
+  ])('%s, the call is denied, and nothing reaches the server', async (_what, holdings) => {
     const stage = await during(nothing, holds(holdings));
     expect(stage.calls).toEqual([]);
     expect(stage.results()).toMatchObject([
@@ -61,7 +61,7 @@ describe('while a hook takes its time', () => {
     ]);
   });
 
-  it('the session is interrupted: nothing reaches the server, and nothing is said of it', async () => {
+  it('the session is interrupted, nothing reaches the server, and the audit trail stays empty', async () => {
     const stage = await during(async ({ when }) => when({ do: 'send', events: [{ type: 'user.interrupt' }] }));
     expect(stage.calls).toEqual([]);
     expect(stage.results()).toHaveLength(1);
@@ -69,7 +69,7 @@ describe('while a hook takes its time', () => {
     expect(stage.marks.all.get(stage.open.id)?.status).toBe('done');
   });
 
-  it('the session is interrupted after an attempt that died: auditors have that one’s outcome', async () => {
+  it('the session is interrupted after an attempt died, the audit trail has the outcome of that attempt', async () => {
     const stage = await during(async ({ when, marks, open, world, request, until }) => {
       const dies = async () => Promise.reject(new Error('killed'));
       const dying = callTool({ ...world, client: { ...world.client, callTool: dies } }, request, until);
@@ -83,20 +83,20 @@ describe('while a hook takes its time', () => {
   it.each([
     ['denies it', { ...ALLOW, decision: 'deny', code: 'forbidden' }, 'forbidden'],
     ['wants a person to confirm it', { ...ALLOW, decision: 'ask', code: 'asks' }, 'confirmation_missing'],
-  ] as const)('policy comes to be one that %s: it is denied', async (_what, decision, code) => {
+  ] as const)('policy changes to one that %s, the call is denied', async (_what, decision, code) => {
     const { policies } = proxyStage().world;
     const stage = await during(nothing, { policies: { ...policies, decide: async () => decision } });
     expect(stage.calls).toEqual([]);
     expect(stage.outcomes()).toMatchObject([{ outcome: 'denied', error: code }]);
   });
 
-  it('its token is renewed: the call is made with the new one', async () => {
+  it('the token is renewed, the call is made with the new one', async () => {
     const renewed = { ...credentialIn(ALICE.vault), version: 4 };
     const stage = await during(nothing, holds([{ vault: ALICE.vault, stored: [renewed] }]));
     expect(stage.outcomes()).toMatchObject([{ outcome: 'done', credential_version: 4 }]);
   });
 
-  it('another attempt makes the call: a hook that refuses it then does not say that it was not made', async () => {
+  it('another attempt makes the call, a refusal by the hook does not report it as unsent', async () => {
     const stage = proxyStage();
     const { promise: isSent, resolve: sent } = Promise.withResolvers<void>();
     const { promise: reply, resolve: answers } = Promise.withResolvers<typeof ANSWER>();
@@ -118,8 +118,8 @@ describe('while a hook takes its time', () => {
   });
 });
 
-describe('without a hook', () => {
-  it('neither the log nor the vaults are read twice before a call is sent', async () => {
+describe('an MCP call without a hook', () => {
+  it('reads neither the log nor the vaults twice before it is sent', async () => {
     const stage = proxyStage();
     const head = vi.spyOn(stage.world.log, 'head');
     const match = vi.spyOn(stage.world.credentials, 'match');
@@ -134,7 +134,7 @@ describe('without a hook', () => {
     expect(seen).toEqual([1, 1, 1]);
   });
 
-  it('the mark of a call is looked for while the vaults are read', async () => {
+  it('reads its mark while the vaults are read', async () => {
     const stage = proxyStage();
     const { promise: isLookedFor, resolve: lookedFor } = Promise.withResolvers<void>();
     const { marks, credentials } = stage.world;

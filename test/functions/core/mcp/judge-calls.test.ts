@@ -24,8 +24,8 @@ const policies = (decision: Decision): McpProxyWorld['policies'] => ({
   prepare: async () => {},
 });
 
-describe('the verdict on a call', () => {
-  it('is policy’s, and one that allows or asks leaves no record before the call is made', async () => {
+describe('the verdict on an MCP call', () => {
+  it('is that of policy, and one that allows or asks leaves no audit record before the call is made', async () => {
     const stage = proxyStage();
     for (const decision of ['allow', 'ask'] as const) {
       const world = { ...stage.world, policies: policies({ ...ALLOW, decision }) };
@@ -34,7 +34,7 @@ describe('the verdict on a call', () => {
     expect(stage.audited).toEqual([]);
   });
 
-  it('is on record with its intent and its outcome when it is a denial', async () => {
+  it('is recorded with an intent and an outcome when it denies', async () => {
     const stage = proxyStage();
     const verdicts = await judgeCalls({ ...stage.world, policies: policies(DENY) }, KEY, [wanted()]);
     expect(verdicts).toEqual([{ id: 'sevt_wanted', decision: 'deny', reason: 'Not on Sundays.' }]);
@@ -44,7 +44,7 @@ describe('the verdict on a call', () => {
     ]);
   });
 
-  it('stays a denial when the audit trail cannot be written, and says why there is no other reason', async () => {
+  it('stays a denial when the audit trail cannot be written, which is then the stated reason', async () => {
     const stage = proxyStage();
     const record = async () => Promise.reject(new Fault('audit_unavailable', 'down'));
     const world = { ...stage.world, policies: policies(DENY), audit: { record } };
@@ -53,7 +53,7 @@ describe('the verdict on a call', () => {
     ]);
   });
 
-  it('asks who acts, what was pinned and what is in force at the same time', async () => {
+  it('is made from caller, pins and policies, which are read at the same time', async () => {
     const { world } = proxyStage();
     const asked = Array.from({ length: 3 }, () => Promise.withResolvers<void>());
     const all = Promise.all(asked.map(({ promise }) => promise));
@@ -71,7 +71,7 @@ describe('the verdict on a call', () => {
     expect(await judgeCalls(beside, KEY, [wanted()])).toMatchObject([{ decision: 'allow' }]);
   });
 
-  it('comes in the order of the calls', async () => {
+  it('is returned in the order of the calls', async () => {
     const stage = proxyStage();
     const verdicts = await judgeCalls(stage.world, KEY, [wanted(), wanted({ tool: 'nothing' }), wanted()]);
     expect(verdicts.map(({ decision }) => decision)).toEqual(['allow', 'deny', 'allow']);
@@ -87,7 +87,7 @@ describe('the verdict on a call', () => {
     expect(stage.judged).toEqual([]);
   });
 
-  it('denies a tool that the agent has switched off since it was offered', async () => {
+  it('denies a tool that the agent has disabled since it was offered', async () => {
     const stage = proxyStage();
     const off = stage.agent.tools.map((tool) => ({
       ...tool,
@@ -103,7 +103,7 @@ describe('the verdict on a call', () => {
     expect(stage.outcomes()).toMatchObject([{ error: 'unknown_tool' }]);
   });
 
-  it('scenario 37: denies a tool that says something else than was pinned, until that is approved', async () => {
+  it('scenario 37: denies a tool that differs from its pin, until a person approves the change', async () => {
     const stage = proxyStage();
     const changed = { ...SUM, description: 'Adds two numbers and mails them' };
     stage.pins.put(FX_URL, changed, fingerprint(changed, sha256));
@@ -113,13 +113,13 @@ describe('the verdict on a call', () => {
     expect(await judgeCalls(stage.world, KEY, [wanted()])).toMatchObject([{ decision: 'allow' }]);
   });
 
-  it('denies everything when nobody can tell for whom to act', async () => {
+  it('denies every call when the caller cannot be determined', async () => {
     const stage = proxyStage({ holdings: [ALICE, holding('bob', 'bob')] });
     await judgeCalls(stage.world, KEY, [wanted()]);
     expect(stage.outcomes()).toMatchObject([{ error: 'two_users', user: null }]);
   });
 
-  it('never puts more of a made-up name on record than a name may have', async () => {
+  it('records at most as many characters of an invented tool name as a name may have', async () => {
     const stage = proxyStage();
     await judgeCalls(stage.world, KEY, [wanted({ server: 's'.repeat(9999), tool: 't'.repeat(9999) })]);
     expect(JSON.stringify(stage.audited).length).toBeLessThan(3000);

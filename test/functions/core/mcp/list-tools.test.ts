@@ -27,8 +27,8 @@ const tool = (name: string, parts: Partial<McpTool> = {}): McpTool => ({ ...SUM,
 const listing = (...tools: readonly McpTool[]) => ({ status: 'listed' as const, tools });
 const OTHER_URL = 'https://other.example.com/mcp';
 
-describe('a listing', () => {
-  it('asks every server of the agent as its user, and pins what is seen for the first time', async () => {
+describe('a listing of MCP tools', () => {
+  it('asks every server of the agent with its user’s token, and pins tools that are seen for the first time', async () => {
     const stage = proxyStage({ agent: agentWith({ fx: FX_URL, other: OTHER_URL }) });
     stage.listed.set(OTHER_URL, listing(tool('one')));
     expect(await list(stage)).toEqual([
@@ -42,7 +42,7 @@ describe('a listing', () => {
     expect(stage.pins.of(OTHER_URL).get('one')).toMatchObject({ sha256: fingerprint(tool('one'), sha256) });
   });
 
-  it('offers no tools beyond those that are pinned, of a server that thinks up ever more names', async () => {
+  it('offers only tools that it can pin, of a server that invents more and more names', async () => {
     const stage = proxyStage({ agent: agentWith({ fx: FX_URL }) });
     for (let count = stage.pins.of(FX_URL).size; count < 3999; count += 1) {
       stage.pins.put(FX_URL, tool(`old-${count}`), 'old');
@@ -52,7 +52,7 @@ describe('a listing', () => {
     expect([...stage.pins.of(FX_URL).keys()].filter((name) => name.startsWith('new'))).toEqual(['new-1']);
   });
 
-  it('asks no server whose tools are all switched off, and shows no tool that is', async () => {
+  it('asks no server whose tools are all disabled, and shows no disabled tool', async () => {
     const agent = agentWith({ fx: FX_URL, other: OTHER_URL });
     const policy = { permission_policy: { type: 'always_allow' as const } };
     const tools = [
@@ -64,32 +64,35 @@ describe('a listing', () => {
     expect(await list(stage)).toEqual([{ status: 'listed', server: 'fx', tools: [tool('more')] }]);
   });
 
-  it.each(['token', 'list'])('is of the other servers when the %s of one does not come in time', async (late) => {
-    const stage = proxyStage({ agent: agentWith({ fx: FX_URL, other: OTHER_URL }) });
-    stage.listed.set(OTHER_URL, listing(tool('one')));
-    const { client, pins, tokens } = stage.world;
-    const never = () => new Promise<never>(() => {});
-    const over = new AbortController();
-    const world: McpProxyWorld = {
-      ...stage.world,
-      tokens: late === 'token' ? { ...tokens, bearer: never } : tokens,
-      client: { ...client, listTools: (to, signal) => (to.url === FX_URL ? never() : client.listTools(to, signal)) },
-      // The other server has answered by then.
-      pins: { ...pins, find: async (...asked) => pins.find(...asked).finally(() => over.abort()) },
-    };
-    expect(await listTools(world, KEY, { ...stage.until, signal: over.signal })).toMatchObject([
-      {
-        status: 'failed',
-        server: 'fx',
-        error: 'mcp_connection_failed_error',
-        message: expect.stringContaining('time'),
-      },
-      { status: 'listed', tools: [{ name: 'one' }] },
-    ]);
-    expect(stage.lines).toMatchObject([{ message: 'tool list', server: 'fx', outcome: 'timeout' }]);
-  });
+  it.each(['token', 'list'])(
+    'holds the tools of the other servers when the %s of one does not come in time',
+    async (late) => {
+      const stage = proxyStage({ agent: agentWith({ fx: FX_URL, other: OTHER_URL }) });
+      stage.listed.set(OTHER_URL, listing(tool('one')));
+      const { client, pins, tokens } = stage.world;
+      const never = () => new Promise<never>(() => {});
+      const over = new AbortController();
+      const world: McpProxyWorld = {
+        ...stage.world,
+        tokens: late === 'token' ? { ...tokens, bearer: never } : tokens,
+        client: { ...client, listTools: (to, signal) => (to.url === FX_URL ? never() : client.listTools(to, signal)) },
+        // The other server has answered by then.
+        pins: { ...pins, find: async (...asked) => pins.find(...asked).finally(() => over.abort()) },
+      };
+      expect(await listTools(world, KEY, { ...stage.until, signal: over.signal })).toMatchObject([
+        {
+          status: 'failed',
+          server: 'fx',
+          error: 'mcp_connection_failed_error',
+          message: expect.stringContaining('time'),
+        },
+        { status: 'listed', tools: [{ name: 'one' }] },
+      ]);
+      expect(stage.lines).toMatchObject([{ message: 'tool list', server: 'fx', outcome: 'timeout' }]);
+    },
+  );
 
-  it('shows what policy lets be seen', async () => {
+  it('shows the tools that policy permits', async () => {
     const stage = proxyStage();
     stage.listed.set(FX_URL, listing(SUM, tool('hidden')));
     const policies = {
@@ -99,20 +102,20 @@ describe('a listing', () => {
     expect(await list(stage, { policies })).toMatchObject([{ tools: [{ name: 'sum' }] }]);
   });
 
-  it('shows and pins descriptions without what nobody would see in them', async () => {
+  it('shows and pins descriptions without invisible characters', async () => {
     const stage = proxyStage();
     stage.listed.set(FX_URL, listing(tool('odd', { description: 'Adds\u200b \u202eup\u0007\nand\tdown\u{e0041}' })));
     expect(await list(stage)).toMatchObject([{ tools: [{ description: 'Adds up\nand\tdown' }] }]);
   });
 
-  it('leaves out a tool whose name nobody would read to its end, or keep', async () => {
+  it('leaves out a tool whose name is too long to read or to store', async () => {
     const stage = proxyStage();
     stage.listed.set(FX_URL, listing(SUM, tool('x'.repeat(257)), tool('x'.repeat(256))));
     expect(await list(stage)).toMatchObject([{ tools: [SUM, { name: 'x'.repeat(256) }] }]);
     expect([...stage.pins.of(FX_URL).keys()]).not.toContain('x'.repeat(257));
   });
 
-  it('shows what is said of arguments without it too, and leaves their names and values to the server', async () => {
+  it('shows descriptions of arguments without invisible characters, and keeps their names and values', async () => {
     const city = (description: string) => ({
       type: 'string',
       title: 'Ci\u{e0041}ty',
@@ -126,13 +129,13 @@ describe('a listing', () => {
     expect(await list(stage)).toMatchObject([{ tools: [{ input_schema: { properties: { description: shown } } }] }]);
   });
 
-  it('leaves out a tool that is listed twice: which one was pinned would be chance', async () => {
+  it('leaves out a tool that is listed twice, because it is undefined which one was pinned', async () => {
     const stage = proxyStage();
     stage.listed.set(FX_URL, listing(SUM, tool('sum', { description: 'Takes all you have' }), tool('more')));
     expect(await list(stage)).toMatchObject([{ tools: [{ name: 'more' }] }]);
   });
 
-  it('leaves out a tool that quotes the token', async () => {
+  it('leaves out a tool whose text contains the token', async () => {
     const stage = proxyStage();
     const token = tokenOf(credentialIn(ALICE.vault));
     const hidden = [...token].join('\u200b');
@@ -152,7 +155,7 @@ describe('scenario 37: a tool that changed since it was pinned', () => {
     return stage;
   };
 
-  it('is not shown, and what it says now is remembered and on record, once', async () => {
+  it('is not shown, and its new form is stored and recorded once', async () => {
     const stage = drifting();
     for (const _time of [1, 2]) expect(await list(stage)).toMatchObject([{ tools: [] }]);
     expect(stage.pins.of(FX_URL).get('sum')?.drifted).toMatchObject({ sha256: fingerprint(changed, sha256) });
@@ -161,7 +164,7 @@ describe('scenario 37: a tool that changed since it was pinned', () => {
     ]);
   });
 
-  it('is not shown either while that cannot be put on record, and is news until it can', async () => {
+  it('is not shown when the change cannot be recorded, and is recorded by a later listing', async () => {
     const stage = drifting();
     const record = async () => Promise.reject(new Fault('audit_unavailable', 'down'));
     expect(await list(stage, { audit: { record } })).toMatchObject([{ tools: [] }]);
@@ -170,7 +173,7 @@ describe('scenario 37: a tool that changed since it was pinned', () => {
     expect(stage.audited).toHaveLength(1);
   });
 
-  it('is shown again once its server says again what was pinned, and what it said between is forgotten', async () => {
+  it('is shown again when its server lists the pinned form again, and the other form is forgotten', async () => {
     const stage = drifting();
     await list(stage);
     stage.stamp.advance(1000);
@@ -179,7 +182,7 @@ describe('scenario 37: a tool that changed since it was pinned', () => {
     expect(stage.pins.of(FX_URL).get('sum')).toMatchObject({ sha256: fingerprint(SUM, sha256), drifted: null });
   });
 
-  it('stays put aside when another session has seen it change since this one asked', async () => {
+  it('stays withheld when another session saw the change after this listing was requested', async () => {
     const stage = drifting();
     await list(stage);
     stage.stamp.advance(1000);
@@ -195,7 +198,7 @@ describe('scenario 37: a tool that changed since it was pinned', () => {
   it.each([
     ['its schema', tool('sum', { input_schema: { type: 'object' } })],
     ['its hints', tool('sum', { hints: { destructiveHint: false } })],
-  ])('is noticed by %s', async (_what, other) => {
+  ])('is detected by a change of %s', async (_what, other) => {
     const stage = proxyStage();
     stage.listed.set(FX_URL, listing(other));
     expect(await list(stage)).toMatchObject([{ tools: [] }]);
@@ -203,7 +206,7 @@ describe('scenario 37: a tool that changed since it was pinned', () => {
 });
 
 describe('a server that does not list its tools', () => {
-  it('takes nothing away from the others', async () => {
+  it('takes no tools from the other servers', async () => {
     const stage = proxyStage({ agent: agentWith({ down: OTHER_URL, fx: FX_URL }) });
     stage.listed.set(OTHER_URL, failure({ kind: 'unreachable', method: 'tools/list' }));
     stage.listed.set(FX_URL, listing(SUM));
@@ -218,7 +221,7 @@ describe('a server that does not list its tools', () => {
   it.each([
     ['Latin', 'x'.repeat(400_000)],
     ['Chinese', '語'.repeat(140_000)],
-  ])('is one whose tools would fill half of a model’s window, in %s', async (_script, description) => {
+  ])('is also one whose tools would fill half of a model’s window, in %s', async (_script, description) => {
     const stage = proxyStage({ agent: agentWith({ fx: FX_URL, big: OTHER_URL }) });
     stage.pins.of(OTHER_URL).clear();
     stage.listed.set(OTHER_URL, listing(tool('big', { description })));
@@ -228,7 +231,7 @@ describe('a server that does not list its tools', () => {
     ]);
   });
 
-  it('is told as what the user can do something about, with a link, when it wants a credential', async () => {
+  it('is reported with a link when it needs a credential that the user can give', async () => {
     const stage = proxyStage({ holdings: [{ vault: vaultOf('alice', 'alice'), stored: [] }] });
     stage.listed.set(FX_URL, failure({ kind: 'authentication', scopes: ['read'], method: 'tools/list' }));
     expect(await list(stage)).toMatchObject([
@@ -237,7 +240,7 @@ describe('a server that does not list its tools', () => {
     expect(stage.offers).toMatchObject([{ resume: { ...KEY, call: null }, scopes: ['read'] }]);
   });
 
-  it('is told as what is missing, where no link can help or be made', async () => {
+  it('is reported with what is missing when no link can help or be made', async () => {
     const told = async (holdings: readonly Holding[]) => {
       const stage = proxyStage({ holdings, links: 'none' });
       stage.listed.set(FX_URL, failure({ kind: 'authentication', method: 'tools/list' }));
@@ -250,7 +253,7 @@ describe('a server that does not list its tools', () => {
     expect(await told([{ vault: ALICE.vault, stored: [] }])).toMatch(/no vault of this session has one\.$/);
   });
 
-  it('has no link where nobody can be asked, or where the links cannot be made just now', async () => {
+  it('is reported without a link when no user can be asked or links cannot be made at this moment', async () => {
     const stage = proxyStage();
     stage.listed.set(FX_URL, failure({ kind: 'authentication' }));
     const offer = async () => Promise.reject(new Fault('records_unavailable', 'down'));
@@ -273,7 +276,7 @@ describe('a server that does not list its tools', () => {
     expect(listed !== undefined && 'action_url' in listed).toBe(hasLink);
   });
 
-  it('is not asked when the vaults are two people’s', async () => {
+  it('is not asked when the vaults name two users', async () => {
     const stage = proxyStage({ holdings: [ALICE, holding('bob', 'bob')] });
     expect(await list(stage)).toMatchObject([{ status: 'failed', error: 'mcp_authentication_failed_error' }]);
     expect(stage.lists).toEqual([]);

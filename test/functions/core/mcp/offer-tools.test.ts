@@ -24,7 +24,7 @@ const FAILED: ServerListing = {
 };
 
 describe('the tools of MCP servers', () => {
-  it('are named after their server and themselves, in letters that the provider takes', () => {
+  it('are named after their server and their tool, in characters that the provider accepts', () => {
     expect(names(listed('tracker', 'find'), FAILED, listed('my server', 'list.all', 'größe'))).toEqual([
       'mcp__tracker__find',
       'mcp__my_server__list_all',
@@ -37,7 +37,7 @@ describe('the tools of MCP servers', () => {
     expect(tool).toEqual({ as: 'mcp__tracker__find', server: 'tracker', tool: mcpTool('find') });
   });
 
-  it('are told apart by a hash when they would share a name, whatever their order', () => {
+  it('differ by a hash when they would share a name, in whatever order they are listed', () => {
     const one = listed('a', 'b__c', 'x.y');
     const other = listed('a__b', 'c');
     const forward = offered(one, other, listed('a', 'x_y'));
@@ -49,14 +49,14 @@ describe('the tools of MCP servers', () => {
     expect(byTool(backward)).toEqual(byTool(forward));
   });
 
-  it('have names of at most 128 letters, each its own', () => {
+  it('have different names of at most 128 characters', () => {
     const long = 'x'.repeat(200);
     const cut = names(listed('tracker', `${long}1`, `${long}2`));
     expect(cut.map((name) => name.length)).toEqual([128, 128]);
     expect(new Set(cut).size).toBe(2);
   });
 
-  it('never share a name, even when a server lists one by the name that another is given', () => {
+  it('never share a name, even when a server lists one under the name that another is given', () => {
     const [taken] = names(listed('a', 'b.c'), listed('a', 'b_c'));
     const sly = names(listed('a', 'b.c', 'b_c', String(taken).replace('mcp__a__', '')));
     expect(new Set(sly).size).toBe(sly.length);
@@ -79,18 +79,18 @@ describe('the tools of MCP servers', () => {
     ['has an argument with a name of 65 letters', withArgument('x'.repeat(65))],
     ['has half a character', mcpTool('bad', { description: 'half \ud83d' })],
     ['has half a character in its schema', mcpTool('bad', { input_schema: { type: 'object', title: '\udc00' } })],
-  ])('are without one that %s: the provider would refuse all for it', (_why, bad) => {
+  ])('leave out a tool that %s, because the provider would refuse the whole request', (_why, bad) => {
     expect(names(listed('tracker', bad, 'find'))).toEqual(['mcp__tracker__find']);
   });
 
-  it('may have arguments with dots, dashes and 64 letters, and any below them', () => {
+  it('may have arguments with dots, dashes and 64 characters, and any names below them', () => {
     const deep = { type: 'object', properties: { $top: {} } };
     const properties = { 'projects.any': deep, 'a-b': {}, [`a_${'x'.repeat(62)}`]: {} };
     const fine = mcpTool('fine', { input_schema: { type: 'object', properties } });
     expect(names(listed('tracker', fine))).toEqual(['mcp__tracker__fine']);
   });
 
-  it('may use whatever the draft allows, and keywords that it does not know', () => {
+  it('may use every keyword of the JSON Schema draft and unknown ones', () => {
     const rich = withSchema({
       type: ['string', 'null'],
       enum: ['a', null],
@@ -104,7 +104,7 @@ describe('the tools of MCP servers', () => {
     expect(names(listed('tracker', rich))).toEqual(['mcp__tracker__bad']);
   });
 
-  it('may speak of half a character', () => {
+  it('may contain half a surrogate pair', () => {
     const description = String.raw`escapes \ud83d`;
     expect(names(listed('tracker', mcpTool('find', { description: `${description} 😀` })))).toHaveLength(1);
   });

@@ -34,7 +34,7 @@ const asking = (parts: { readonly url?: string; readonly message?: string; reado
 const kept = (stage: ProxyStage) =>
   JSON.stringify([stage.entries(), stage.offers, [...stage.marks.all.values()], stage.audited, stage.lines]);
 
-it('a scope that quotes the token is no scope: people are not told of it, and no consent asks for it', async () => {
+it('a scope that contains the token is dropped: the client is not told of it, and no consent asks for it', async () => {
   const resourceMetadata = `https://fx.example.com/${TOKEN}`;
   const refusal = failure({ kind: 'scope_required', scopes: ['files:read', TOKEN], resourceMetadata });
   const stage = await answeredWith(refusal);
@@ -44,7 +44,7 @@ it('a scope that quotes the token is no scope: people are not told of it, and no
   expect(kept(stage)).not.toContain(TOKEN);
 });
 
-it('nor when tools are listed', async () => {
+it('a scope that contains the token is dropped also when tools are listed', async () => {
   const stage = proxyStage();
   stage.listed.set(FX_URL, failure({ kind: 'scope_required', scopes: ['files:read', TOKEN], method: 'tools/list' }));
   const listings = await listTools(stage.world, KEY, stage.until);
@@ -52,7 +52,7 @@ it('nor when tools are listed', async () => {
   expect(JSON.stringify([listings, stage.offers])).not.toContain(TOKEN);
 });
 
-it('a state that quotes the token is not kept, so that the call cannot wait', async () => {
+it('a state that contains the token is not stored, so that the call cannot be suspended', async () => {
   const stage = await answeredWith(asking({ state: `for ${TOKEN}` }));
   expect(stage.results()).toMatchObject([{ is_error: true }]);
   expect(stage.outcomes()).toMatchObject([{ outcome: 'failed', error: 'input_refused', secret_echo: true }]);
@@ -66,7 +66,7 @@ it('a message that is cut in the middle of the token ends without a part of it',
 });
 
 it.each([`https://${TOKEN}.example.com/`, `https://pay.example.com/${TOKEN.slice(0, 9)}\t${TOKEN.slice(9)}`])(
-  'a URL hides no token from the search, and people are sent nowhere that has it for a name: %s',
+  'a URL that hides the token is found, and the client is sent to no host with it in the name: %s',
   async (url) => {
     const stage = await answeredWith(asking({ url }));
     expect(stage.outcomes()).toMatchObject([{ secret_echo: true }]);

@@ -36,8 +36,8 @@ const nothingRead: Partial<RefusalWorld> = {
   audit: { record: () => expect.fail('nothing has to be recorded') },
 };
 
-describe('a call that a person refuses', () => {
-  it('leaves an intent and an outcome that say whose it was', async () => {
+describe('an MCP call that a person refuses', () => {
+  it('leaves an audit intent and an outcome that name its user', async () => {
     const stage = await waiting({ agent: agentWith({ fx: `${FX_URL}?key=1` }), holdings: [holding('alice', 'alice')] });
     expect(await sent(stage, [answered(stage, 'deny')])).toMatchObject({ status: 'accepted' });
     const { id, version } = stage.agent;
@@ -53,7 +53,7 @@ describe('a call that a person refuses', () => {
     expect(stage.results()).toMatchObject([{ is_error: true }]);
   });
 
-  it('is on record before anybody is told, and not refused when it cannot be', async () => {
+  it('is recorded before the refusal is appended, and not refused when it cannot be recorded', async () => {
     const stage = await waiting();
     const before = stage.entries().length;
     const seen: number[] = [];
@@ -67,7 +67,7 @@ describe('a call that a person refuses', () => {
     expect(seen).toEqual([before, before]);
   });
 
-  it('is on record for each attempt when the process died before the answer was in the log', async () => {
+  it('is recorded for each attempt when a process died before the append', async () => {
     const stage = await waiting();
     const dying = { ...stage, log: { ...stage.log, append: () => Promise.reject(new Error('died')) } };
     await expect(sent(dying, [answered(stage, 'deny')])).rejects.toThrow('died');
@@ -76,7 +76,7 @@ describe('a call that a person refuses', () => {
     expect(stage.results()).toHaveLength(1);
   });
 
-  it('is on record although a yes was faster, and is then not accepted', async () => {
+  it('is recorded also when an approval was faster, and is then not accepted', async () => {
     const stage = await waiting();
     const { append } = stage.log;
     const overtaken: typeof append = async (late) => {
@@ -89,7 +89,7 @@ describe('a call that a person refuses', () => {
     expect(stage.outcomes()).toMatchObject([{ outcome: 'denied' }]);
   });
 
-  it('is on record also when it was suspended, and names nobody where the vaults are two people’s', async () => {
+  it('is recorded also when it was suspended, and names no user where the vaults name two', async () => {
     const stage = proxyStage({ holdings: [ALICE, holding('bob', 'bob')] });
     const error = { type: 'mcp_authentication_failed_error' as const, server: 'fx', message: 'Connect to fx.' };
     await stage.when({ do: 'suspend', call: stage.open.id, since: stage.open.since, error });
@@ -101,8 +101,8 @@ describe('a call that a person refuses', () => {
   });
 });
 
-describe('what refuses no call', () => {
-  it('costs nothing: a message, an interrupt, a yes, and a no to what does not wait', async () => {
+describe('a request that refuses no MCP call', () => {
+  it('writes no audit record: a message, an interrupt, an approval, a refusal of a call that does not wait', async () => {
     const stage = await waiting();
     expect(await sent(stage, [{ type: 'user.interrupt' }], nothingRead)).toMatchObject({ status: 'accepted' });
     expect(await sent(stage, [answered(stage, 'deny')], nothingRead)).toMatchObject({ status: 'refused' });

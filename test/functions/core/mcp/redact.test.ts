@@ -8,7 +8,7 @@ const base64 = (text: string) => Buffer.from(text).toString('base64');
 const hex = (text: string) => Buffer.from(text).toString('hex');
 const backwards = (text: string) => [...text].toReversed().join('');
 
-describe('redact', () => {
+describe('the redaction of secrets', () => {
   it.each([
     ['as it is', SECRET],
     ['in base64', base64(SECRET)],
@@ -28,7 +28,7 @@ describe('redact', () => {
     ['its last half in hex', hex(SECRET.slice(-15))],
     ['backwards', backwards(SECRET)],
     ['its first half backwards', backwards(SECRET.slice(0, 15))],
-  ])('finds a secret %s', (_how, echo) => {
+  ])('finds a secret in this form: %s', (_how, echo) => {
     const { text, found } = redact(`before ${echo} after`, ['other', SECRET], '[gone]');
     expect(found).toBe(true);
     expect(text).toContain('[gone]');
@@ -38,12 +38,12 @@ describe('redact', () => {
     expect(tracesIn(text, [SECRET])).toEqual([]);
   });
 
-  it('leaves other texts as they are', () => {
+  it('leaves other texts unchanged', () => {
     const text = 'tok/en and 0123456 and nothing else';
     expect(redact(text, [SECRET, '', 'no'], '[gone]')).toEqual({ text, found: false });
   });
 
-  it.each(['hunter', 'desserts, part 3'])('looks for a short secret neither in halves nor backwards: %s', (text) => {
+  it.each(['hunter', 'desserts, part 3'])('does not search for a short secret in halves or reversed: %s', (text) => {
     expect(redact(text, ['hunter2 and 3', 'stressed'], '[gone]')).toEqual({ text, found: false });
   });
 
@@ -51,16 +51,16 @@ describe('redact', () => {
     ['a third', SECRET.slice(0, 10)],
     ['one coat over another', base64(backwards(SECRET))],
     ['letters apart', [...SECRET].join(' ')],
-  ])('does not find what nobody writes who does not hide it: %s', (_how, text) => {
+  ])('does not find a secret that is deliberately disguised: %s', (_how, text) => {
     expect(redact(text, [SECRET], '[gone]')).toEqual({ text, found: false });
   });
 
-  it('puts a marker as it is written, whatever a pattern would make of it', () => {
+  it('writes the marker literally, without replacement patterns', () => {
     expect(redact(SECRET, [SECRET], '[$&$1]').text).toBe('[$&$1]');
   });
 
   const secret = fc.string({ minLength: 16, maxLength: 80, unit: 'grapheme' });
-  it('lets no secret through, wherever it stands', () => {
+  it('finds a secret at every position of a text', () => {
     const coat = fc.constantFrom<(text: string) => string>(
       (text) => text,
       base64,

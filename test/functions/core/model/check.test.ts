@@ -9,14 +9,14 @@ const model = (id: string, fields: Partial<Omit<Model, 'id'>> = {}): Model => ({
   ...fields,
 });
 
-describe('a model’s configuration', () => {
+describe('the model of an agent', () => {
   it.each([
     ['claude-opus-5', 'high'],
     ['claude-opus-5-5', 'medium'],
     ['global.anthropic.claude-opus-5-5', 'medium'],
     ['claude-haiku-4-5-20251001', 'high'],
     ['somebody-else/model', 'high'],
-  ])('of %s defaults to the effort %s', (id, effort) => {
+  ])('of %s has by default the effort %s', (id, effort) => {
     expect(defaultEffort(id)).toBe(effort);
   });
 
@@ -26,11 +26,11 @@ describe('a model’s configuration', () => {
     model('claude-haiku-4-5'),
     model('us.anthropic.claude-sonnet-4-5-20250929-v1:0'),
     model('claude-sonnet-4-5-20250929'),
-  ])('of $id holds', (held) => {
+  ])('of $id is accepted', (held) => {
     expect(refusalOf(held)).toBeNull();
   });
 
-  it('of a model that nobody knows is the provider’s to judge', () => {
+  it('that the table does not know is left for the provider to check', () => {
     const anything = { effort: { type: 'max' }, speed: 'fast', inference_geo: 'us' } as const;
     for (const id of ['claude-opus-9', 'claude-opus-5-9', 'somebody-else/model'])
       expect(refusalOf(model(id, anything))).toBeNull();
@@ -63,11 +63,11 @@ describe('a model’s configuration', () => {
       'model.inference_geo: on Amazon Bedrock the model’s id says where it runs',
     ],
     [model('claude-opus-4-1'), 'model.id: claude-opus-4-1 was retired on 2026-08-05'],
-  ])('of $id is refused, and told why', (broken, message) => {
+  ])('of $id is refused with the reason', (broken, message) => {
     expect(refusalOf(broken)).toBe(message);
   });
 
-  it('of a model that the Claude API has retired may still hold elsewhere', () => {
+  it('that the Claude API has retired is accepted for another provider', () => {
     expect(refusalOf(model('us.anthropic.claude-opus-4-1-20250805-v1:0'))).toBeNull();
   });
 });

@@ -17,17 +17,17 @@ describe('the habits of a model', () => {
     'us-gov.anthropic.claude-haiku-4-5-20251001-v1:0:200k',
     'arn:aws:bedrock:eu-west-1:123456789012:inference-profile/eu.anthropic.claude-haiku-4-5-20251001-v1:0',
     'arn:aws:bedrock:eu-west-1::foundation-model/anthropic.claude-haiku-4-5-20251001-v1:0',
-  ])('are found by %s', (id) => {
+  ])('are found by the id %s', (id) => {
     expect(habitsOf(id).model).toBe('claude-haiku-4-5');
   });
 
-  it('are not taken over from a model whose name is the beginning of another’s', () => {
+  it('do not apply to a model whose name only begins like another one’s', () => {
     expect(habitsOf('claude-opus-5-5')).toMatchObject({ model: 'claude-opus-5-5', defaultEffort: 'medium' });
     expect(habitsOf('claude-opus-5').defaultEffort).toBe('high');
     expect(habitsOf('claude-opus-5-9').model).toBeNull();
   });
 
-  it('are told for every model in the table that can be used, and agree with it', () => {
+  it('are stated for every model of the catalog, and agree with it', () => {
     for (const { info, reason } of MODELS.filter((row) => row.info.lifecycle !== 'retired')) {
       const { model, windowTokens, maxTokens } = habitsOf(info.id);
       expect(info.id).toContain(model);
@@ -38,7 +38,7 @@ describe('the habits of a model', () => {
     expect(CONFIRMED).toMatch(/^\d{4}-\d{2}-\d{2}$/);
   });
 
-  it('leave out what Bedrock does not serve, also for a model that has no row', () => {
+  it('leave out what Bedrock does not serve, also for an unknown model', () => {
     for (const id of ['global.anthropic.claude-opus-5-5', 'anthropic.claude-unheard-of-v1:0']) {
       const { midConversationSystem, webSearch, webFetch } = habitsOf(id);
       expect({ midConversationSystem, webSearch, webFetch }).toEqual({
@@ -51,7 +51,7 @@ describe('the habits of a model', () => {
     expect(habitsOf('claude-haiku-4-5').webFetch).toBe('web_fetch_20250910');
   });
 
-  it('say which models take system text within a conversation', () => {
+  it('state which models accept system text within a conversation', () => {
     const taking = MODELS.map(({ info }) => info.id).filter(
       (id) => habitsOf(id).model && habitsOf(id).midConversationSystem,
     );
@@ -63,7 +63,7 @@ describe('the habits of a model', () => {
   });
 });
 
-describe('a request', () => {
+describe('a model request', () => {
   it('always states its output limit, and lets a current model decide when to think', () => {
     expect(asked('claude-opus-5', { effort: { type: 'low' } })).toEqual({
       max_tokens: 32_000,
@@ -71,16 +71,16 @@ describe('a request', () => {
     });
   });
 
-  it('says nothing of thinking or effort to a model that answers 400 to it', () => {
+  it('names neither thinking nor effort to a model that answers 400 to it', () => {
     expect(asked('us.anthropic.claude-haiku-4-5-20251001-v1:0').extra).toEqual({});
     expect(asked('claude-opus-4-5').extra).toEqual({ output_config: { effort: 'high' } });
   });
 
-  it('leaves out a level that the model does not know', () => {
+  it('leaves out an effort that the model does not know', () => {
     expect(asked('claude-opus-4-6', { effort: { type: 'xhigh' } }).extra).toEqual({ thinking: { type: 'adaptive' } });
   });
 
-  it('carries speed and place where they are asked for', () => {
+  it('carries speed and inference location where the agent sets them', () => {
     expect(asked('claude-opus-5-5', { speed: 'fast', inference_geo: 'us' }).extra).toMatchObject({
       speed: 'fast',
       inference_geo: 'us',

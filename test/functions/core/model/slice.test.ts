@@ -103,7 +103,7 @@ function blocksOf({ messages }: ModelRequest): readonly string[] {
 }
 
 describe('the slice of a session', () => {
-  it('makes the same requests as the whole log, which the provider takes', () => {
+  it('yields the same requests as the whole log, and the provider accepts them', () => {
     let compactions = 0;
     fc.assert(
       fc.property(fc.array(happening, { minLength: 1, maxLength: 80, size: 'max' }), (events) => {
@@ -129,7 +129,7 @@ describe('the slice of a session', () => {
   });
 });
 
-describe('requests one after the other', () => {
+describe('successive model requests', () => {
   /** Calls of each answer of one long turn, and the length of their results. */
   const turn = fc.array(
     fc.record({ calls: fc.integer({ min: 1, max: 5 }), chars: fc.integer({ max: 20_000, min: 0 }) }),
@@ -139,7 +139,7 @@ describe('requests one after the other', () => {
     },
   );
 
-  it('only grow at their end, but when old results are trimmed, which is seldom', () => {
+  it('differ only at their end, except where old results are shortened, which is rare', () => {
     fc.assert(
       fc.property(turn, (answers) => {
         let scenario = given().when(send('work'));
