@@ -103,7 +103,7 @@ async function answer(work: Work, exchange: Exchange): Promise<Reply> {
     if (!isRefusal(result)) return { status: 200, headers: {}, body: result, fields: {} };
     return {
       ...replyToRefusal(result, exchange.id),
-      fields: { error_class: result.refused },
+      fields: { error_class: result.type },
     };
   } catch (error) {
     return { ...replyToFault(error, exchange.id), fields: faultFields(error) };

@@ -1,7 +1,9 @@
-/** The session that a request names, if it is the caller's. */
+/** The session that a request names, if it is the caller's, and what the request's line says of its run. */
 import { primaryThread, type SessionId, type WorkspaceId } from '#contract/ids.ts';
 import type { Head } from '#core/ports/session-log.ts';
+import type { RunStart } from '#core/session/send.ts';
 import type { ApiWorld } from './api-world.ts';
+import type { Note } from './operation.ts';
 
 export function keyOf(session: SessionId) {
   return { session, thread: primaryThread(session) };
@@ -15,4 +17,9 @@ export async function ownHead(
 ): Promise<Head | null> {
   const head = await world.log.head(keyOf(session));
   return head?.state.workspace === workspace ? head : null;
+}
+
+export function noteStart(note: Note, start: RunStart): void {
+  note({ run_start: start.run });
+  if (start.run === 'failed') note({ error_class: start.errorClass });
 }

@@ -55,7 +55,7 @@ async function deliver(
     // The subscription stands before the headers go out: clients send their first message once they see them.
     const subscription = await subscribe(world, event);
     if (isRefusal(subscription))
-      return refuseRequest(open, replyToRefusal(subscription, id), { error_class: subscription.refused });
+      return refuseRequest(open, replyToRefusal(subscription, id), { error_class: subscription.type });
     const { session } = subscription.key;
     sink = open(200, {
       'content-type': 'text/event-stream',

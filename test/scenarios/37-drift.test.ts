@@ -68,10 +68,10 @@ it('scenario 37: what a server says no more can not be approved, and its tool is
     await listTools(world, KEY, stage.until);
     stage.stamp.advance(1000);
   }
-  expect(await approve(SUM)).toMatchObject({ refused: 'conflict_error' });
+  expect(await approve(SUM)).toMatchObject({ type: 'conflict_error' });
   stage.listed.set(FX_URL, { status: 'listed', tools: [SUM] });
   expect(await listTools(world, KEY, stage.until)).toMatchObject([{ tools: [SUM] }]);
-  expect(await approve(MAILING)).toMatchObject({ refused: 'conflict_error' });
+  expect(await approve(MAILING)).toMatchObject({ type: 'conflict_error' });
   await callTool(world, stage.request, stage.until);
   expect(stage.calls).toMatchObject([{ call: { tool: 'sum' } }]);
 });

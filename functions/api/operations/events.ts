@@ -8,14 +8,14 @@ import type { Append } from '#core/ports/session-log.ts';
 import { isWithin, rangeOf } from '#core/requests/created-range.ts';
 import type { Range } from '#core/ports/records.ts';
 import { isRefusal, type RequestRefusal } from '#core/ports/refusal.ts';
+import { refusedRequest } from '#core/session/commands.ts';
 import { listEvents, type EventPlace, type ListedEvent } from '#core/session/list-events.ts';
 import { send } from '#core/session/send.ts';
 import type { ApiWorld } from '../api-world.ts';
 import { carriedBytes, MAX_CARRIED_BYTES } from '../carried-bytes.ts';
 import { decodeCursor, encodeCursor } from '../cursor.ts';
 import { notFound, operation } from '../operation.ts';
-import { keyOf, ownHead } from '../own-session.ts';
-import { noteStart, refusedChange } from '../session-change.ts';
+import { keyOf, noteStart, ownHead } from '../own-session.ts';
 import { NoBody } from './nothing.ts';
 
 const Params = z.object({ session_id: SessionId });
@@ -41,7 +41,7 @@ const sendEvents = operation({
     if (head === null) return notFound('session_id');
     const to = { key: keyOf(params.session_id), head, cause: requestId, before: recordingRefusals(world) };
     const sent = await send(world, to, body.events);
-    if (sent.status === 'refused') return refusedChange(sent);
+    if (sent.status === 'refused') return refusedRequest(sent);
     note({ run: sent.head.state.run, events: sent.events.length });
     noteStart(note, sent.start);
     return { data: [...sent.events] };

@@ -8,15 +8,15 @@ import { packageList } from '#core/hands/packages.ts';
 import { isRefusal, refuse } from '#core/ports/refusal.ts';
 import { change } from '#core/session/change.ts';
 import { closeForDeletion } from '#core/session/close-for-deletion.ts';
+import { refusedRequest } from '#core/session/commands.ts';
 import { createSession } from '#core/session/create.ts';
 import { storeAndStart } from '#core/session/send.ts';
 import { updateSession } from '#core/session/update.ts';
 import { viewSession } from '#core/session/view.ts';
 import { notFound, operation } from '../operation.ts';
-import { keyOf, ownHead } from '../own-session.ts';
+import { keyOf, noteStart, ownHead } from '../own-session.ts';
 import { listRequest, recordPage } from '../record-page.ts';
 import { agentReference, ownAgent } from '../session-agent.ts';
-import { noteStart, refusedChange } from '../session-change.ts';
 import { refusedVaults } from '../session-vaults.ts';
 import { NoBody, NoParams } from './nothing.ts';
 
@@ -56,7 +56,7 @@ const create = operation({
     note({ session });
     const created = createSession(body, { workspace, session, agent: own, environment: environment.id }, world.stamp);
     if (created.status === 'refused')
-      return refusedChange(created, (field) => field.replace(/^events/, 'initial_events'));
+      return refusedRequest(created, (field) => field.replace(/^events/, 'initial_events'));
     const { details, first } = created;
     const begins = first.state.run === 0 ? null : { key: first.key, run: first.state.run, at: first.at };
     // Kept with the session, because its environment may change or be deleted.
@@ -99,8 +99,7 @@ const update = operation({
     const to = { workspace, key: keyOf(params.session_id), cause: requestId };
     const updated = await updateSession(world, to, body);
     if (updated === null) return notFound('session_id');
-    if ('refused' in updated) return updated;
-    return 'message' in updated ? refusedChange(updated) : viewSession(updated, world.stamp.now());
+    return isRefusal(updated) ? updated : viewSession(updated, world.stamp.now());
   },
 });
 
@@ -141,7 +140,7 @@ const archive = operation({
     const head = await ownHead(world, workspace, params.session_id);
     if (head === null) return notFound('session_id');
     const changed = await change(world, key, head, { do: 'archive' });
-    if (changed.status === 'refused') return refusedChange(changed);
+    if (changed.status === 'refused') return refusedRequest(changed);
     // A crash before this line leaves the session terminated and unmarked; a repeat marks it.
     const now = world.stamp.now();
     const record = await world.sessions.archive(workspace, params.session_id, now);
@@ -162,7 +161,7 @@ const remove = operation({
     const head = await ownHead(world, workspace, params.session_id);
     if (head === null) return notFound('session_id');
     const closed = await closeForDeletion(world, key, head);
-    if (closed.status === 'refused') return refusedChange(closed);
+    if (closed.status === 'refused') return refusedRequest(closed);
     // The sandbox before the records, for they are what names it.
     await world.sandboxes.release(params.session_id);
     // The row first, so that the session is gone at once; the log last, for it is what a repeat goes on from.

@@ -45,7 +45,7 @@ type Ended = Pick<Extract<AuditEntry, { kind: 'administration' }>, 'outcome' | '
 function outcomeOf(result: unknown): Ended {
   if (result === null) return { outcome: 'denied', reason: 'not_found' };
   return isRefusal(result)
-    ? { outcome: 'denied', reason: `${result.refused}: ${result.message}` }
+    ? { outcome: 'denied', reason: `${result.type}: ${result.message}` }
     : { outcome: 'done', reason: null };
 }
 

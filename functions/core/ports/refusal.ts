@@ -2,7 +2,8 @@
 import type { ErrorType } from '#contract/errors.ts';
 
 export interface RequestRefusal {
-  readonly refused: ErrorType;
+  readonly status: 'refused';
+  readonly type: ErrorType;
   readonly message: string;
   readonly errorCode?: string;
   /** When a repeat can succeed, at least 1. */
@@ -10,10 +11,13 @@ export interface RequestRefusal {
 }
 
 /** `errorCode` is for rules that the contract names; the message begins with it. */
-export function refuse(refused: ErrorType, message: string, errorCode?: string): RequestRefusal {
-  return errorCode === undefined ? { refused, message } : { refused, message: `${errorCode}: ${message}`, errorCode };
+export function refuse(type: ErrorType, message: string, errorCode?: string): RequestRefusal {
+  const refusal = { status: 'refused', type } as const;
+  return errorCode === undefined
+    ? { ...refusal, message }
+    : { ...refusal, message: `${errorCode}: ${message}`, errorCode };
 }
 
 export function isRefusal(value: unknown): value is RequestRefusal {
-  return typeof value === 'object' && value !== null && 'refused' in value;
+  return typeof value === 'object' && value !== null && 'status' in value && value.status === 'refused';
 }

@@ -11,10 +11,10 @@ export interface ErrorReply {
 
 export function replyToRefusal(refusal: RequestRefusal, requestId: string): ErrorReply {
   return {
-    status: ERROR_STATUS[refusal.refused],
+    status: ERROR_STATUS[refusal.type],
     headers: {
       // Clients retry 409 by themselves; ours are about facts that a repeat does not change.
-      ...(refusal.refused === 'conflict_error' && { 'x-should-retry': 'false' }),
+      ...(refusal.type === 'conflict_error' && { 'x-should-retry': 'false' }),
       ...(refusal.retryAfterSeconds !== undefined && { 'retry-after': String(refusal.retryAfterSeconds) }),
     },
     body: envelope(refusal, requestId),
@@ -34,7 +34,7 @@ export function replyToFault(error: unknown, requestId: string): ErrorReply {
   };
 }
 
-function envelope({ refused, message, errorCode }: RequestRefusal, requestId: string): ErrorEnvelope {
+function envelope({ type, message, errorCode }: RequestRefusal, requestId: string): ErrorEnvelope {
   const details = errorCode === undefined ? {} : { details: { error_code: errorCode } };
-  return { type: 'error', error: { type: refused, message, ...details }, request_id: requestId };
+  return { type: 'error', error: { type, message, ...details }, request_id: requestId };
 }

@@ -11,6 +11,7 @@ import type { ModelUsage } from '#contract/usage.ts';
 import type { McpTrouble } from '#core/ports/call-marks.ts';
 import type { ToolRules } from '#core/tools/tool-rules.ts';
 import type { ContentBlock, ModelAnswer } from '#core/ports/model.ts';
+import { refuse, type RequestRefusal } from '#core/ports/refusal.ts';
 import type { Head } from '#core/ports/session-log.ts';
 import { fold } from '#core/session/evolve.ts';
 
@@ -132,6 +133,14 @@ export interface Refusal {
   readonly field?: string;
   readonly message: string;
   readonly errorCode?: string;
+}
+
+/** The refusal of the request that asked for it; `nameOf` tells what the request calls a field of the command. */
+export function refusedRequest(
+  { field = 'session_id', message, errorCode }: Refusal,
+  nameOf: (field: string) => string = (name) => name,
+): RequestRefusal {
+  return refuse('invalid_request_error', `${nameOf(field)}: ${message}`, errorCode);
 }
 
 /** Entries to append, and the head that they lead to. No entries: nothing is left to do, or another process does it. */

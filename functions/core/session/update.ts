@@ -13,7 +13,7 @@ import type { EnvironmentRecords, SessionRecord, SessionRecords } from '#core/po
 import { patchMetadata } from '#core/requests/patch-metadata.ts';
 import { isRefusal, refuse, type RequestRefusal } from '#core/ports/refusal.ts';
 import { prepare } from '#core/session/change.ts';
-import type { Refusal, SessionChanges } from '#core/session/commands.ts';
+import { refusedRequest, type SessionChanges } from '#core/session/commands.ts';
 
 interface Updating {
   readonly log: SessionLog;
@@ -27,7 +27,7 @@ export async function updateSession(
   { log, sessions, environments, stamp }: Updating,
   { workspace, key, cause }: { readonly workspace: WorkspaceId; readonly key: LogKey; readonly cause: string },
   update: SessionUpdate,
-): Promise<SessionRecord | Refusal | RequestRefusal | null> {
+): Promise<SessionRecord | RequestRefusal | null> {
   for (;;) {
     const head = await log.head(key);
     const record = head === null ? null : await sessions.find(workspace, key.session);
@@ -38,7 +38,7 @@ export async function updateSession(
     if (unreachable !== null) return unreachable;
     const prepared = prepare(key, head, { do: 'update', changes }, stamp);
     if (prepared.status === 'nothing') return record;
-    if (prepared.status === 'refused') return prepared;
+    if (prepared.status === 'refused') return refusedRequest(prepared);
     const details = { ...record.details, ...changes };
     const appended = await log.append({ ...prepared.append, details, cause });
     if (appended.status === 'appended') return { ...record, details, updatedAt: prepared.append.at };

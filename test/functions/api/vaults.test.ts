@@ -260,7 +260,7 @@ describe('credentials', () => {
     const match = async () => [{ vault: await api.world.vaults.find(place.workspace, place.vault), stored: null }];
     const world = { ...api.world, credentials: { ...api.world.credentials, match } };
     const created = await createCredential(world, place, { auth: { ...BEARER, type: 'static_bearer' } });
-    expect(created).toMatchObject({ refused: 'conflict_error' });
+    expect(created).toMatchObject({ type: 'conflict_error' });
     expect(api.secrets.held()).toHaveLength(held);
   });
 

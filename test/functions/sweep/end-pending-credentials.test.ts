@@ -112,7 +112,7 @@ describe('the sweep over credentials that are being made', () => {
     const match: World['credentials']['match'] = async (...asked) =>
       (await world.credentials.match(...asked)).map((found) => ({ ...found, stored: null }));
     const refused = await make({ ...world, credentials: { ...world.credentials, match } }, newPlace(vault));
-    expect(refused).toMatchObject({ refused: 'conflict_error' });
+    expect(refused).toMatchObject({ type: 'conflict_error' });
     await sweep(16);
     expect(world.secrets.held()).toEqual([place.credential]);
   });

@@ -48,7 +48,8 @@ describe('an agent that a session overrides', () => {
 
   it('cannot lose its model', () => {
     expect(overrideAgent(AGENT, { model: null })).toEqual({
-      refused: 'invalid_request_error',
+      status: 'refused',
+      type: 'invalid_request_error',
       message: 'agent_model_required: agent.model: an agent must have a model',
       errorCode: 'agent_model_required',
     });

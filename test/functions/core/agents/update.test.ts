@@ -161,15 +161,15 @@ describe('an update of an agent', () => {
   });
 
   it('that names another version is a conflict, even when it would change nothing', () => {
-    const refusal = { refused: 'conflict_error', message: 'version: the agent is at version 1' };
+    const refusal = { status: 'refused', type: 'conflict_error', message: 'version: the agent is at version 1' };
     expect(when(given(), { version: 2, name: 'Bob' })).toEqual(refusal);
     expect(when(given(), { version: 2 })).toEqual(refusal);
   });
 
   it('is refused when the agent is archived', () => {
     const archived = { ...given(), archived_at: CREATED };
-    expect(when(archived, { name: 'Bob' })).toMatchObject({ refused: 'invalid_request_error' });
-    expect(when(archived, {})).toMatchObject({ refused: 'invalid_request_error' });
+    expect(when(archived, { name: 'Bob' })).toMatchObject({ type: 'invalid_request_error' });
+    expect(when(archived, {})).toMatchObject({ type: 'invalid_request_error' });
   });
 
   it('is refused when it leaves more metadata than an agent may have', () => {
@@ -182,7 +182,7 @@ describe('an update of an agent', () => {
   });
 
   it('accepts metadata keys that are named like the fields of a refusal', () => {
-    expect(when(given(), { metadata: { refused: 'yes', message: 'no' } })).toMatchObject({ version: 2 });
+    expect(when(given(), { metadata: { status: 'refused', message: 'no' } })).toMatchObject({ version: 2 });
   });
 
   it('is refused when the agent would be too large for a row', () => {

@@ -59,7 +59,8 @@ describe('a new environment', () => {
   it('with limited networking cannot list packages whose registries it cannot reach', () => {
     const config = { type: 'cloud', networking: { type: 'limited' }, packages: { pip: ['pandas'] } };
     expect(resolved({ config })).toMatchObject({
-      refused: 'invalid_request_error',
+      status: 'refused',
+      type: 'invalid_request_error',
       message: 'config.networking.allow_package_managers: must be true to install packages',
     });
     expect(resolved({ config: { ...config, packages: { pip: [] } } })).toMatchObject({ name: 'box' });
@@ -148,12 +149,13 @@ describe('an update of an environment', () => {
 
   it('is refused when it would make registries of its packages unreachable', () => {
     const update = cloud({ networking: { type: 'limited', allow_package_managers: false } });
-    expect(when(given(), update)).toMatchObject({ refused: 'invalid_request_error' });
+    expect(when(given(), update)).toMatchObject({ type: 'invalid_request_error' });
   });
 
   it('that changes the type is refused', () => {
     expect(when(given(), { config: { type: 'self_hosted' } })).toMatchObject({
-      refused: 'invalid_request_error',
+      status: 'refused',
+      type: 'invalid_request_error',
       errorCode: 'invalid_config_type_change',
       message: expect.stringMatching(/^invalid_config_type_change: config\.type: /),
     });
@@ -161,7 +163,8 @@ describe('an update of an environment', () => {
 
   it('is refused when the environment is archived', () => {
     expect(when({ ...given(), archived_at: CREATED }, {})).toMatchObject({
-      refused: 'invalid_request_error',
+      status: 'refused',
+      type: 'invalid_request_error',
       errorCode: 'environment_archived',
     });
   });

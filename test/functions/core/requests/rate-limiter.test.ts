@@ -82,7 +82,8 @@ describe('a rate limit', () => {
     while (admitted < 1000 && (await one.admits())) admitted += 1;
     expect(admitted).toBe(60 - LEASE_SECONDS);
     expect(await one.ask()).toEqual({
-      refused: 'rate_limit_error',
+      status: 'refused',
+      type: 'rate_limit_error',
       message: "the API key's rate limit of reads per minute is reached: send it again in 1 s",
       retryAfterSeconds: 1,
     });

@@ -54,7 +54,7 @@ describe('a web tool that the model’s provider does not have', () => {
 
   it('is refused to an update and to a session that bring it about, and to no other', () => {
     const agent = given('claude-opus-5', SEARCH);
-    const refused = { refused: 'invalid_request_error' };
+    const refused = { type: 'invalid_request_error' };
     expect(nextVersion(agent, AgentUpdate.parse({ model: BEDROCK }), NOW)).toMatchObject(refused);
     expect(overrideAgent(agent, AgentOverrides.parse({ model: BEDROCK }))).toMatchObject({
       message: expect.stringMatching(/^agent\.tools\.0\.configs\.0: /),

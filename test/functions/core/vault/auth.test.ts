@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { CredentialCreate, CredentialUpdate } from '#contract/credential-requests.ts';
 import type { CredentialAuth } from '#contract/credentials.ts';
+import { isRefusal } from '#core/ports/refusal.ts';
 import { parseBody } from '#core/requests/parse.ts';
 import { changeAuth } from '#core/vault/change-auth.ts';
 import { separateAuth } from '#core/vault/separate-auth.ts';
@@ -30,12 +31,12 @@ const NO_HOSTS = ['https://a.example.com', 'a.example.com:443', 'a.example.com/x
 /** As a request has it: parsed by the schema first. */
 function separated(auth: unknown, allow: Parameters<typeof separateAuth>[1]['allow'] = []) {
   const body = parseBody(CredentialCreate, JSON.stringify({ auth }));
-  return 'refused' in body ? body : separateAuth(body.auth, { now: NOW, allow });
+  return isRefusal(body) ? body : separateAuth(body.auth, { now: NOW, allow });
 }
 
 function changed(saved: CredentialAuth, auth: unknown) {
   const body = parseBody(CredentialUpdate, JSON.stringify({ auth }));
-  return 'refused' in body ? body : changeAuth(saved, body.auth, rules);
+  return isRefusal(body) ? body : changeAuth(saved, body.auth, rules);
 }
 
 describe('a new credential', () => {
@@ -107,7 +108,7 @@ describe('a new credential', () => {
 
   it('may be for a private server that the customer lists', () => {
     const inside = { ...bearer, mcp_server_url: 'http://mcp.internal:8080/mcp' };
-    expect(separated(inside)).toMatchObject({ refused: 'invalid_request_error' });
+    expect(separated(inside)).toMatchObject({ type: 'invalid_request_error' });
     expect(separated(inside, [{ host: 'mcp.internal', cidr: '10.0.0.0/8', http: true }])).toMatchObject({
       key: 'http://mcp.internal:8080/mcp',
     });
@@ -158,7 +159,7 @@ describe('a new credential', () => {
   ];
   it.each(refused)('is refused: %j', (auth, message) => {
     expect(separated(auth)).toMatchObject({
-      refused: 'invalid_request_error',
+      type: 'invalid_request_error',
       message: typeof message === 'string' ? message : expect.stringMatching(message),
     });
   });
@@ -264,6 +265,6 @@ describe('a change of a credential', () => {
       'auth.refresh.token_endpoint_auth.client_secret: the credential\'s token_endpoint_auth stays of type "none"',
     ],
   ])('is refused: %j to %j', (before, update, message) => {
-    expect(changed(before as CredentialAuth, update)).toMatchObject({ refused: 'invalid_request_error', message });
+    expect(changed(before as CredentialAuth, update)).toMatchObject({ type: 'invalid_request_error', message });
   });
 });

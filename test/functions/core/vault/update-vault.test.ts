@@ -44,7 +44,7 @@ describe('the user of a vault', () => {
   it.each(['bob', null])('stays when a credential comes while it changes to %s', async (user) => {
     const { vault, credentials, credential } = await given('alice');
     const refused = await renamed(vault, user, () => credentials.create(credential, SERVER));
-    expect(refused).toMatchObject({ refused: 'invalid_request_error', message: expect.stringContaining(USER_KEY) });
+    expect(refused).toMatchObject({ type: 'invalid_request_error', message: expect.stringContaining(USER_KEY) });
     expect(await credentials.match(WORKSPACE, [vault.id], SERVER)).toMatchObject([{ vault, stored: {} }]);
   });
 
@@ -52,7 +52,7 @@ describe('the user of a vault', () => {
     const { vault, credentials, credential } = await given('alice');
     await credentials.create(credential, SERVER);
     const refused = await renamed(vault, 'bob', () => credentials.archive(placeOf(credential), AT));
-    expect(refused).toMatchObject({ refused: 'invalid_request_error' });
+    expect(refused).toMatchObject({ type: 'invalid_request_error' });
     expect(await renamed(vault, 'bob', async () => undefined)).toMatchObject({ metadata: { [USER_KEY]: 'bob' } });
   });
 
@@ -66,7 +66,7 @@ describe('the user of a vault', () => {
     const { vault, credentials, credential } = await given();
     await credentials.create(credential, SERVER);
     const refused = await renamed(vault, 'bob', () => renamed(vault, 'alice', async () => undefined));
-    expect(refused).toMatchObject({ refused: 'invalid_request_error' });
+    expect(refused).toMatchObject({ type: 'invalid_request_error' });
     expect(await credentials.match(WORKSPACE, [vault.id], SERVER)).toMatchObject([
       { vault: { metadata: { [USER_KEY]: 'alice' } } },
     ]);
