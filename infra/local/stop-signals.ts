@@ -1,13 +1,13 @@
-/** Tells a program when it is to stop: by a signal, or because npm, which started it, has ended. */
+/** Tells a program when to stop: at a signal, or when npm, which started the program, has ended. */
 
-/** Ctrl-C in a terminal reaches the program twice: from the terminal, and from npm, which passes signals on. */
+/** A Ctrl-C reaches the program twice: from the terminal, and from npm, which passes signals on. */
 const SAME_SIGNAL_MS = 500;
 
 const PARENT_LOOK_MS = 500;
 
 /**
- * Aborts at the first SIGINT or SIGTERM. A later one ends the process as it stands, which the data folder bears. A killed
- * npm passes no signal on, so its end counts as one; a program that was started without npm may outlive its parent.
+ * Aborts at the first SIGINT or SIGTERM. A later one ends the process at once; the data folder survives that. A killed npm
+ * passes no signal on, so its end aborts too. A program that was started without npm may outlive its parent.
  */
 export function stopSignal(): AbortSignal {
   const stopping = new AbortController();
@@ -19,12 +19,13 @@ export function stopSignal(): AbortSignal {
     stopping.abort();
   };
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, stop);
-  if (process.env['npm_lifecycle_event'] !== undefined) watchParent(stopping);
+  const npm = process.env['NPM_PID'];
+  if (npm !== undefined) watchParent(Number(npm), stopping);
   return stopping.signal;
 }
 
-function watchParent(stopping: AbortController): void {
-  const parent = process.ppid;
+/** `package.json` names npm's process, because an npm that is killed early is no longer the parent when this looks. */
+function watchParent(parent: number, stopping: AbortController): void {
   const look = setInterval(() => {
     if (process.ppid === parent) return;
     clearInterval(look);

@@ -151,4 +151,10 @@ describe('npm start', () => {
       await expect.poll(async () => (await start()).ready !== null, { timeout: 20_000, interval: 500 }).toBe(true);
     },
   );
+
+  test('ends when npm was killed before the program looked at its parent', async () => {
+    const { child } = await start([], { NPM_PID: String(2 ** 22 + 1) });
+    if (child.exitCode === null) await once(child, 'exit');
+    expect(child.exitCode).toBe(0);
+  });
 });
