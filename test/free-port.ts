@@ -1,11 +1,11 @@
 import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 
-/** Below the ports that systems give to whoever asks for any, so that nobody is given it before it is listened at. */
+/** Below the ports that the system gives to programs that ask for any port, so that it gives none of these away. */
 const FIRST = 15_000;
 const COUNT = 15_000;
 
-/** For who must be told a port before anybody listens there. */
+/** A port that must be known before a server listens at it. */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = FIRST + randomInt(COUNT);

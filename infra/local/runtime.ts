@@ -5,7 +5,6 @@ import { startAws, type Aws } from './aws.ts';
 import { runCustomResources } from './custom-resources.ts';
 import { lockData } from './data-lock.ts';
 import { createFaults, type Faults } from './faults.ts';
-import { freePort } from './free-port.ts';
 import { serveGateway } from './gateway/server.ts';
 import { serviceOf } from './lambda/environment.ts';
 import { createFunctions, type Functions } from './lambda/functions.ts';
@@ -86,21 +85,31 @@ async function compose(options: RuntimeOptions, teardown: Teardown): Promise<Run
   const { data } = options;
   mkdirSync(data, { recursive: true });
   teardown.add(lockData(data).release);
-  const { model } = options;
-  const port = options.port === 0 ? await freePort() : options.port;
-  const deployed = askingModel(readTemplate(options.cdkOut, { ModelBaseUrl: model.baseUrl }), model);
-  const template = servedAt(deployed, `http://127.0.0.1:${port}`);
   const logs = openLogFiles(join(data, 'logs'));
   teardown.add(logs.close);
   const report = createReport(logs, options.report);
+  const functions = createFunctions(logs);
+
+  const { model } = options;
+  const deployed = askingModel(readTemplate(options.cdkOut, { ModelBaseUrl: model.baseUrl }), model);
+  // First of all, because functions are told their address. A request that comes before them is refused.
+  const gateway = await serveGateway({
+    template: deployed,
+    lambda: {
+      invoke: async (...call) => functions.pool().invoke(...call),
+      stream: async (...call) => functions.pool().stream(...call),
+    },
+    port: options.port,
+  });
+  teardown.add(gateway.close);
+  const template = servedAt(deployed, gateway.url);
 
   const ecs = await startTasks({ template, sandbox: options.sandbox, data, logs, report });
-  const functions = createFunctions(template, logs);
   const faults = createRuntimeFaults(template, functions, ecs);
   const { invoke } = functions;
   const aws = await startAwsServices(options, { template, ecs, hooks: faults.hooks, invoke, report });
   teardown.add(aws.close);
-  const pool = functions.open(aws.endpoint);
+  const pool = functions.open(template, aws.endpoint);
   teardown.add(functions.close);
   // Before the functions: an execution that goes on without them would use up its retries and be journalled as failed.
   teardown.add(aws.stepFunctions.close);
@@ -111,7 +120,7 @@ async function compose(options: RuntimeOptions, teardown: Teardown): Promise<Run
   if (apiKey === null) throw new Error('The secret of the first API key has no value.');
 
   teardown.add(startSchedules(template.schedules, { invoke, report }).stop);
-  const gateway = await serveGateway({ template, lambda: pool, port });
+  // Here again, because a runtime that stops must take no request that its functions do not answer.
   teardown.add(gateway.close);
   const resumed = aws.stepFunctions.resume();
   return {

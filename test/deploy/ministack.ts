@@ -5,7 +5,7 @@ import { closeSync, existsSync, openSync, readFileSync, rmSync, writeFileSync } 
 import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { setDefaultCACertificates } from 'node:tls';
-import { freePort } from '#infra/local/free-port.ts';
+import { freePort } from '#test/free-port.ts';
 import { lastLines, mustRun, run, say } from './run.ts';
 
 const ROOT = join(import.meta.dirname, '../..');

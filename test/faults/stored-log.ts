@@ -13,7 +13,7 @@ interface StoredItem {
 export async function storedItems(service: Service, session: string): Promise<readonly StoredItem[]> {
   const { runtime } = service;
   const client = new DynamoDBClient({
-    endpoint: runtime.aws.dynamoDb.upstream,
+    endpoint: runtime.aws.dynamoDb.upstream(),
     region: runtime.template.region,
     credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
   });

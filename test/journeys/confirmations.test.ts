@@ -131,7 +131,7 @@ describe('an answer with calls to allow, to confirm and to answer', () => {
     const { aws, template } = service.runtime;
     const table = template.functions.flatMap(({ environment }) => environment['RECORDS_TABLE'] ?? [])[0];
     const client = new DynamoDBClient({
-      endpoint: aws.dynamoDb.upstream,
+      endpoint: aws.dynamoDb.upstream(),
       region: template.region,
       credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
     });

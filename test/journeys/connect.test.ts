@@ -6,7 +6,7 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { VaultId, WorkspaceId } from '#contract/ids.ts';
 import type { Vault } from '#contract/vaults.ts';
-import { freePort } from '#infra/local/free-port.ts';
+import { freePort } from '#test/free-port.ts';
 import { brainstemApp } from '#infra/app.ts';
 import { createCredentialRecords } from '#aws/vault/credentials.dynamodb.ts';
 import { newToken } from '#aws/stamp.ts';
@@ -55,7 +55,7 @@ describe('connecting a user through the service', () => {
   function rows() {
     const { runtime } = service;
     const dynamodb = new DynamoDBClient({
-      endpoint: runtime.aws.dynamoDb.upstream,
+      endpoint: runtime.aws.dynamoDb.upstream(),
       region: runtime.template.region,
       credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
     });

@@ -65,7 +65,7 @@ async function expectError(
 async function breakAgent({ runtime }: Service, agent: string): Promise<void> {
   const table = runtime.template.tables.find(({ name }) => name !== runtime.template.outputs['LogTableName']);
   const client = new DynamoDBClient({
-    endpoint: runtime.aws.dynamoDb.upstream,
+    endpoint: runtime.aws.dynamoDb.upstream(),
     region: runtime.template.region,
     credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
   });

@@ -71,7 +71,7 @@ async function asking(url: string) {
   const { environment: settings } = part().lambda;
   const log = createSessionLog({
     dynamodb: new DynamoDBClient({
-      endpoint: runtime.aws.dynamoDb.upstream,
+      endpoint: runtime.aws.dynamoDb.upstream(),
       region: runtime.template.region,
       credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
     }),

@@ -3,7 +3,7 @@
  * that asks its users; users log in at a certified identity provider.
  */
 import type { EventId } from '#contract/ids.ts';
-import { freePort } from '#infra/local/free-port.ts';
+import { freePort } from '#test/free-port.ts';
 import type { BrainstemProps } from '#infra/brainstem.ts';
 import { browserOf } from '#test/functions/connect/http-browser.ts';
 import { startIdentityProvider, type TestIdentityProvider } from '#test/functions/connect/identity-provider.ts';

@@ -131,7 +131,7 @@ function filesBelow(root: string, isWanted: (name: string) => boolean): Readonly
 /** Of the engine itself, so that no right of anybody's hides one. */
 async function rowsOf({ runtime }: Service): Promise<ReadonlyMap<string, string>> {
   const dynamodb = new DynamoDBClient({
-    endpoint: runtime.aws.dynamoDb.upstream,
+    endpoint: runtime.aws.dynamoDb.upstream(),
     region: runtime.template.region,
     credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
   });

@@ -17,7 +17,7 @@ export interface DynamoDbOptions {
 
 export interface DynamoDb extends Service {
   /** Where requests are passed on to. */
-  readonly upstream: string;
+  upstream(): string;
   /** Process id of the native engine; null when an endpoint was given. */
   enginePid(): number | null;
 }
@@ -26,7 +26,7 @@ export interface DynamoDb extends Service {
 export async function startDynamoDb(options: DynamoDbOptions): Promise<DynamoDb> {
   const report = options.report ?? (() => {});
   const engine = options.endpoint === undefined ? await startEngine({ dataDir: options.dataDir, report }) : null;
-  const address = engine?.url ?? options.endpoint ?? '';
+  const address = (): string => engine?.url() ?? options.endpoint ?? '';
   const upstream = createUpstream(address);
   const stop = async (): Promise<void> => {
     upstream.close();

@@ -7,12 +7,15 @@ import { createPool, type LambdaPool } from './pool.ts';
 export interface Functions {
   readonly invoke: Invoke;
   readonly pool: () => LambdaPool;
-  open(endpoint: AwsEndpoint): LambdaPool;
+  open(template: Template, endpoint: AwsEndpoint): LambdaPool;
   close(): Promise<void>;
 }
 
-/** Functions need the AWS endpoint's address and AWS needs to invoke functions: AWS starts first, with this promise of them. */
-export function createFunctions(template: Template, logs: LogFiles): Functions {
+/**
+ * Functions need the addresses of the gateway and of AWS, and both need to invoke functions: they start first, and a function
+ * that is invoked before `open` fails.
+ */
+export function createFunctions(logs: LogFiles): Functions {
   let opened: LambdaPool | null = null;
   let closing = false;
   const pool = (): LambdaPool => {
@@ -30,7 +33,7 @@ export function createFunctions(template: Template, logs: LogFiles): Functions {
         throw error;
       }
     },
-    open(endpoint) {
+    open(template, endpoint) {
       opened = createPool({ template, endpointUrl: endpoint.url, credentialsFor: endpoint.credentialsFor, logs });
       return opened;
     },

@@ -1,14 +1,15 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { randomInt } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import * as z from 'zod';
-import { freePort } from '../../free-port.ts';
 import { isAlive, markOf, stopProcess, type ProcessMark } from './processes.ts';
 
 /** The native DynamoDB engine, running on a file of the data folder. */
 interface Engine {
-  readonly url: string;
+  /** Another one after each start. */
+  url(): string;
   pid(): number;
   stop(): Promise<void>;
 }
@@ -24,47 +25,31 @@ const PidFile = z.object({ engine: Mark, owner: Mark });
 /** A crash loop means a broken file or machine, and no amount of starting mends that. */
 const MAX_RESTARTS_PER_MINUTE = 5;
 
+/** Below the ports that the system gives to connections, and above those of well-known services. */
+const PORTS = { first: 15_000, end: 30_000 } as const;
+
+interface Started {
+  readonly child: ChildProcess;
+  readonly port: number;
+}
+
 /**
- * Starts the engine and starts it again, on the same address, if it dies. The engine syncs each commit to disk before it
+ * Starts the engine and starts it again if it dies. The engine syncs each commit to disk before it
  * answers, so a write that was acknowledged survives the death of the engine, of this runtime, or of both.
  */
 export async function startEngine({ dataDir, report }: EngineOptions): Promise<Engine> {
   mkdirSync(dataDir, { recursive: true });
   const pidFile = join(dataDir, 'dynamodb.pid');
   await stopLeftover(pidFile);
-  const port = await freePort();
-  const launchNext = (): Promise<ChildProcess> => launch(dataDir, port);
-  const supervised = supervise(await launchNext(), {
-    launchNext,
-    onStart: (child) => writePidFile(pidFile, child),
-    report,
-  });
-  return {
-    url: `http://127.0.0.1:${port}`,
-    pid: supervised.pid,
-    stop: async () => {
-      await supervised.stop();
-      rmSync(pidFile, { force: true });
-    },
-  };
-}
-
-interface Supervision {
-  readonly launchNext: () => Promise<ChildProcess>;
-  readonly onStart: (child: ChildProcess) => void;
-  readonly report: (message: string) => void;
-}
-
-function supervise(first: ChildProcess, { launchNext, onStart, report }: Supervision): Pick<Engine, 'pid' | 'stop'> {
-  const state = { child: first, stopping: false, endings: [] as readonly number[] };
+  const state = { ...(await launch(dataDir)), stopping: false, endings: [] as readonly number[] };
   const restart = async (): Promise<void> => {
-    const next = await launchNext();
-    if (state.stopping) next.kill('SIGTERM');
-    else adopt(next);
+    const next = await launch(dataDir);
+    if (state.stopping) return void next.child.kill('SIGTERM');
+    Object.assign(state, next);
+    watch(next.child);
   };
-  const adopt = (child: ChildProcess): void => {
-    state.child = child;
-    onStart(child);
+  const watch = (child: ChildProcess): void => {
+    writePidFile(pidFile, child);
     child.once('exit', (code, signal) => {
       if (state.stopping) return;
       state.endings = [...state.endings.filter((at) => at > Date.now() - 60_000), Date.now()];
@@ -73,15 +58,29 @@ function supervise(first: ChildProcess, { launchNext, onStart, report }: Supervi
       if (again) restart().catch((error: Error) => report(error.message));
     });
   };
-  adopt(first);
+  watch(state.child);
   return {
+    url: () => `http://127.0.0.1:${state.port}`,
     pid: () => pidOf(state.child),
     stop: async () => {
       state.stopping = true;
       const mark = markOf(pidOf(state.child));
       if (mark !== null) await stopProcess(mark);
+      rmSync(pidFile, { force: true });
     },
   };
+}
+
+/** The engine does not tell which port the system gave it, so it is told one, until it gets one that is free. */
+async function launch(dataDir: string): Promise<Started> {
+  for (;;) {
+    const port = randomInt(PORTS.first, PORTS.end);
+    try {
+      return { child: await launchAt(port, dataDir), port };
+    } catch (error) {
+      if (!(error instanceof Error && error.message.includes(`port ${port} is already in use`))) throw error;
+    }
+  }
 }
 
 /** @throws when no engine exists for this machine; the message says what to do instead */
@@ -102,7 +101,7 @@ export function engineBinary(): string {
  * The kernel kills the engine when the runtime dies, however it dies: that is what `setpriv --pdeathsig` asks for. It runs
  * in a group of its own, so that Ctrl-C in a terminal reaches the runtime first, which then stops it in order.
  */
-function launch(dataDir: string, port: number): Promise<ChildProcess> {
+function launchAt(port: number, dataDir: string): Promise<ChildProcess> {
   const serve = ['serve', '--host', '127.0.0.1', '--port', String(port), '--db-path', join(dataDir, 'dynamodb.sqlite')];
   const setpriv = ['/usr/bin/setpriv', '/bin/setpriv'].find((path) => existsSync(path));
   const [command, args] =
@@ -142,7 +141,7 @@ function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    // A pid file torn by a kill names nobody.
+    // A kill in the middle of a write leaves a torn file.
     return null;
   }
 }

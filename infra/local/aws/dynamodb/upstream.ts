@@ -20,12 +20,10 @@ const PASSED_BACK = ['content-type', 'x-amzn-requestid', 'x-amz-crc32'] as const
  */
 const ACCESS_KEY = process.env['AWS_ACCESS_KEY_ID'] ?? 'local';
 
-export function createUpstream(endpoint: string): Upstream {
-  const url = new URL(endpoint);
-  const secure = url.protocol === 'https:';
+export function createUpstream(endpoint: () => string): Upstream {
+  const secure = endpoint().startsWith('https:');
   const agent = secure ? new HttpsAgent({ keepAlive: true }) : new HttpAgent({ keepAlive: true });
   const request = secure ? httpsRequest : httpRequest;
-  const target = { agent, host: url.hostname, port: url.port || (secure ? 443 : 80), method: 'POST', path: '/' };
   const send: Upstream['send'] = (headers, body) =>
     new Promise((answered, failed) => {
       const passed: Record<string, string | number> = { 'content-length': body.length };
@@ -33,7 +31,9 @@ export function createUpstream(endpoint: string): Upstream {
         const value = headers[name];
         if (value !== undefined) passed[name] = name === 'authorization' ? underOneKey(String(value)) : String(value);
       }
-      const outgoing = request({ ...target, headers: passed }, (incoming) => collect(incoming, answered, failed));
+      const outgoing = request(endpoint(), { agent, method: 'POST', path: '/', headers: passed }, (incoming) =>
+        collect(incoming, answered, failed),
+      );
       // The SDK retries a 500, which is also what DynamoDB answers when a node of it goes away.
       outgoing.on('error', () =>
         failed(new AwsFault('InternalServerError', 'the DynamoDB engine did not answer', 500)),

@@ -84,7 +84,7 @@ test('requests to a given endpoint all go under one access key: DynamoDB Local k
     response.setHeader('x-amz-crc32', '1').end('{}');
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
-  const upstream = createUpstream(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  const upstream = createUpstream(() => `http://127.0.0.1:${(server.address() as AddressInfo).port}`);
   for (const worker of ['AKIAONE', 'AKIATWO']) {
     const authorization = `AWS4-HMAC-SHA256 Credential=${worker}/20260101/us-east-1/dynamodb/aws4_request, Signature=x`;
     const answer = await upstream.send(

@@ -184,6 +184,6 @@ test('tables with other keys or indexes than the template has are refused', asyn
   const [table] = smallTemplate().tables;
   const createTable = { ...table?.createTable, GlobalSecondaryIndexes: [] };
   const other = { name: TABLE, arn: '', ttlAttribute: null, createTable };
-  const again = startDynamoDb({ tables: [other], dataDir: scratchDir(), endpoint: first.upstream });
+  const again = startDynamoDb({ tables: [other], dataDir: scratchDir(), endpoint: first.upstream() });
   await expect(again).rejects.toThrow(`table ${TABLE} exists with other keys or indexes`);
 });
