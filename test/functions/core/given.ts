@@ -1,4 +1,4 @@
-/** Given entries, when a command, then entries or a refusal: the core's tests need no more than this. */
+/** Test language of the core: given entries, when a command runs, then it returns entries or a refusal. */
 import { createHash } from 'node:crypto';
 import { EventId, SessionId, ThreadId, WorkspaceId, AgentId, EnvironmentId } from '#contract/ids.ts';
 import type { SessionAgent } from '#contract/agents.ts';
@@ -54,10 +54,10 @@ export const createdWith = (agent: SessionAgent): Entry => ({
 
 export const CREATED: Entry = createdWith(AGENT);
 
-/** Of whom nobody reads what was done. */
+/** A journal that drops its lines and metrics. */
 export const SILENT: Journal = { line: () => undefined, metric: () => undefined };
 
-/** The session's first, which serves already. */
+/** The session's first environment. */
 export const SANDBOX: SandboxRecord = {
   status: 'ready',
   generation: 1,
@@ -70,7 +70,7 @@ export const SANDBOX: SandboxRecord = {
   readyAt: NOW,
 };
 
-/** Counts instead of being random; time stands still unless it is moved. */
+/** Ids are counted instead of random, and time stands still unless a test moves it. */
 export function steadyStamp(start = 1): Stamp & { advance(ms: number): void } {
   let count = start;
   let now = Date.parse(NOW);
@@ -115,7 +115,7 @@ export interface Scenario {
   when(command: Command | ((scenario: Scenario) => Command)): Scenario;
 }
 
-/** What AGENT's tools make of each call. */
+/** The rules that AGENT's tools have. */
 export const RULES = toolRules(AGENT, []);
 
 export function given(entries: readonly Entry[] = [CREATED], stamp = steadyStamp()): Scenario {
@@ -178,11 +178,11 @@ export const answerWith = (parts: Partial<ModelAnswer> = {}, request = REQUEST):
   earlier: [],
 });
 
-/** For agents without MCP servers, who must never ask the proxy. */
+/** For agents without MCP servers: a call of the proxy makes the test fail. */
 export const NO_MCP: Pick<TurnWorld, 'mcp' | 'sha256'> = {
   mcp: {
-    list: () => Promise.reject(new Error('nobody has MCP servers here')),
-    judge: () => Promise.reject(new Error('nobody has MCP servers here')),
+    list: () => Promise.reject(new Error('this agent has no MCP servers')),
+    judge: () => Promise.reject(new Error('this agent has no MCP servers')),
   },
   sha256: (text) => createHash('sha256').update(text).digest('hex'),
 };

@@ -1,7 +1,7 @@
 /**
- * Random interleavings of clients, executions and hands over one log, with any of them dying at any port call. However
- * it goes: the log has no gap and no repeat, every message is taken, every call has one result, and every command ran
- * at most once.
+ * Random interleavings of clients, executions and hands over one log, in which each of them may die at any port call.
+ * In every case the log has no gap and no repeat, every message is taken, every call has one result, and every command
+ * runs at most once.
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -41,7 +41,7 @@ import { TOOLED } from '#test/functions/core/stage.ts';
 import { memoryPreviews } from '#test/ports/previews.memory.ts';
 import { memoryLog } from '#test/ports/session-log.memory.ts';
 
-/** What a dead process does at its next port call. */
+/** The error of a dead process at its next port call. */
 class Killed extends Error {}
 
 /** How often an actor may call a port before it dies; 0 never dies. */
@@ -59,12 +59,14 @@ function theatre(scheduler: fc.Scheduler) {
   const executions: Promise<void>[] = [];
   let lives: Life[] = [];
 
-  /** MCP calls whose hand has sent somebody to open a page. */
+  /** MCP calls that were suspended until a person opens a page. */
   const sentToPage = new Set<EventId>();
-  /** The links to it, used or not: whoever looks at one later tells its wait again. */
+  /** The links to those pages, used or not. A link that is opened later resumes the same wait again. */
   const links: { readonly call: EventId; readonly since: number }[] = [];
 
-  /** Each call of a port waits for its turn on the stage; a life that is used up throws, and keeps throwing. */
+  /**
+   * Each port call waits until the scheduler lets it run. An actor without lives throws at this and every later call.
+   */
   function mortal(life: Life) {
     let left = life === 0 ? Number.POSITIVE_INFINITY : life;
     return async function act<Value>(work: () => Promise<Value>): Promise<Value> {
@@ -139,7 +141,7 @@ function theatre(scheduler: fc.Scheduler) {
     };
   }
 
-  /** As the MCP proxy does: every other call needs a person first, who is asked once. */
+  /** As in the MCP proxy, every second call needs a person first, who is asked once. */
   async function callServer(act: Act, call: HandCall): Promise<void> {
     const log = logFor(act);
     const head = await log.head(KEY);
@@ -156,7 +158,7 @@ function theatre(scheduler: fc.Scheduler) {
     }
   }
 
-  /** Time passes for all while one waits. */
+  /** While one actor waits, time passes for all. */
   async function waiting(ms: number): Promise<void> {
     await scheduler.schedule(Promise.resolve());
     stamp.advance(ms);
@@ -164,7 +166,7 @@ function theatre(scheduler: fc.Scheduler) {
 
   const life = () => lives.shift() ?? 0;
 
-  /** Step Functions: invokes again what died, a few times, then the execution fails. */
+  /** As in Step Functions, an invocation that dies is repeated a few times, and then the execution fails. */
   async function persistently<Value>(work: (act: Act) => Promise<Value>): Promise<Value> {
     for (let attempt = 1; ; attempt += 1) {
       try {
@@ -216,13 +218,13 @@ function theatre(scheduler: fc.Scheduler) {
     return sent.status === 'accepted';
   }
 
-  /** What a person does there resumes the call, or asks for the tools again. */
+  /** A person who acts at the page resumes the call, or makes the session list its tools again. */
   async function openPage(call: EventId | null): Promise<void> {
     const runs = { start: (_key: unknown, run: number) => start(run) };
     await resumeCall({ log: logFor(mortal(0)), runs, stamp }, { key: KEY, cause: 'connect_1' }, { call });
   }
 
-  /** A link is looked at after its user has said no, or once more after they said yes. */
+  /** A link is opened after its user has declined, or a second time after they approved. */
   async function lookAt(which: number, isDeclined: boolean): Promise<void> {
     for (let turns = 0; links.length <= which && turns < 60; turns += 1) await scheduler.schedule(Promise.resolve());
     const link = links[which % Math.max(1, links.length)];
@@ -232,7 +234,7 @@ function theatre(scheduler: fc.Scheduler) {
     await (isDeclined ? declineCall(ports, to, { ...link, reason: 'No.' }) : resumeCall(ports, to, link));
   }
 
-  /** Answers what waits for people and clients, one request each; what was answered meanwhile is refused. */
+  /** Answers what waits for people and clients, one request each. An answer to a closed call is refused. */
   async function answerAll(allow: boolean): Promise<number> {
     const head = await log.head(KEY);
     const blocked = head === null ? [] : blockedCalls(head.state);
@@ -253,7 +255,7 @@ function theatre(scheduler: fc.Scheduler) {
     setLives: (given: Life[]) => {
       lives = given;
     },
-    /** A second execution for a run that has one: what idempotent names are there to prevent. */
+    /** Starts a second execution for a run that has one, as would happen without idempotent names. */
     double: (run: number) => void executions.push(runExecution({ ...KEY, run }).catch(() => undefined)),
     async settle() {
       for (let seen = -1; seen !== executions.length;) {
@@ -349,7 +351,7 @@ const act: fc.Arbitrary<Act> = fc.oneof(
 
 const INTERRUPT: EventInput = { type: 'user.interrupt' };
 
-/** Mostly immortal; the mortal ones die within the calls that a turn makes. */
+/** Most actors never die; the others die within the calls that a turn makes. */
 const life = fc.oneof(
   { weight: 2, arbitrary: fc.constant(0) },
   { weight: 3, arbitrary: fc.integer({ min: 1, max: 9 }) },
@@ -382,7 +384,7 @@ describe('any interleaving of clients, executions and hands', () => {
           await stage.settle();
           if (lives.every((one) => one === 0) && !doubled)
             expect(await stage.status(), 'a wake-up was lost').toBe('idle');
-          // Executions that died for good are what sweep is for; by then the killer has no lives left to take.
+          // Sweep repairs executions that have failed. By then no actor that can die has lives left.
           for (let left = 1; left > 0;) {
             for (let minute = 0; minute < 3; minute += 1) {
               await stage.settle();

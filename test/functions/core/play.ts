@@ -1,4 +1,4 @@
-/** The steps of a play: each is made on the stage and in the reference, and both must answer alike. */
+/** The steps of a play. Each one is made on the stage and in the reference, and both must give the same answer. */
 import { expect } from 'vitest';
 import type { EventInput, EventOf, SessionEvent } from '#contract/events.ts';
 import type { EventId } from '#contract/ids.ts';
@@ -43,7 +43,7 @@ export type Action =
       readonly start: 'started' | 'lost';
     }
   | { readonly do: 'archive' | 'rename' | 'sweep' | 'second' }
-  /** Whatever an execution has to do next: a Turn, hearing the model, a hand. */
+  /** The next step of an execution: a turn, the model's answer, or a hand. */
   | {
       readonly do: 'work';
       readonly of: number;
@@ -52,19 +52,19 @@ export type Action =
       /** Whether the hand of an MCP call gives it back. */
       readonly suspends: boolean;
     }
-  /** What a call waits for elsewhere is done, or will not be; of any other this changes nothing. */
+  /** The thing that a call waits for is done, or is declined. A step for any other wait changes nothing. */
   | { readonly do: 'resume' | 'decline'; readonly of: number }
   | { readonly do: 'kill' | 'double' | 'lose' | 'fail hand'; readonly of: number };
 
 export interface Play {
   readonly stage: Stage;
   now: Reference;
-  /** What a slow request may have read. */
+  /** The head that a slow request may have read. */
   before: { readonly head: Head; readonly then: Reference };
   messages: number;
-  /** What a follower saw, by id, as last told. */
+  /** The events that a follower received, by id, each in its last form. */
   readonly seen: Map<string, SessionEvent>;
-  /** How often a call had been given to its hand, when it was given under this name of the occasion. */
+  /** How often a call had been given to its hand when a step used this name for its wait. */
   readonly given: Map<string, number>;
   followed: Head;
 }
@@ -133,7 +133,7 @@ export async function perform(play: Play, what: Action): Promise<void> {
   play.before = before;
 }
 
-/** Nobody runs it: it goes on under the next number, or is given up. */
+/** A run without an execution is continued under the next number, or given up. */
 export function revived({ stage, now }: Play): Reference {
   let next = now;
   while (isActive(next) && stage.isOver(next.run)) next = lost(next);
@@ -146,7 +146,7 @@ async function performSend(play: Play, what: Extract<Action, { do: 'send' }>): P
   if (events.length === 0) return;
   const { run } = play.now;
   const { head, then } = what.stale ? play.before : { head: await stage.head(), then: play.now };
-  // What is refused is refused as things stood when they were looked at; what is accepted, as they stand.
+  // A refusal holds for the state that the request read; an acceptance holds for the present state.
   const next = sent(then, events) === 'refused' ? 'refused' : sent(play.now, events);
   expect(await stage.send(events.map(inputOf), head, what.start)).toBe(next === 'refused' ? next : 'accepted');
   if (next === 'refused') return;
@@ -197,7 +197,7 @@ async function performIn(play: Play, execution: Execution, what: WorkAction): Pr
       else if (hand !== undefined) {
         const before = waits(play.now, hand.id, 'hand');
         await stage.useHand(execution, hand, what);
-        // Whoever was interrupted, or answered by a twin, is not asked for anything any more.
+        // A call that was interrupted, or that another attempt has closed, is not made.
         if (!before || what.fate === 'dies before') break;
         play.now = hand.hand === 'mcp' && what.suspends ? suspended(play.now, hand.id) : closed(play.now, hand.id);
       }
@@ -236,7 +236,7 @@ async function performTurn(play: Play, execution: Execution, dies: Fate): Promis
   const [first] = unfinished;
   noteGiven(play, execution);
   if (dies === 'lives' || (await stage.head()).position === position) {
-    // A turn with nothing to append cannot die at it.
+    // A turn that appends nothing cannot die at its append.
     if (dies !== 'dies before') play.now = next;
   } else if (dies === 'dies after') {
     const lists = next.asking === execution.id && play.now.listed !== next.listed;
@@ -247,7 +247,7 @@ async function performTurn(play: Play, execution: Execution, dies: Fate): Promis
   if (asked !== undefined) expect(textsIn(asked)).toEqual(play.now.said);
 }
 
-/** Of each call that is now to be made: the first time that this occasion is named, which none may share. */
+/** For each call that can be made: a name for this wait, which no other wait may have. */
 function noteGiven({ given, now }: Play, { hands }: Execution): void {
   for (const { id, since } of hands) {
     const call = now.open.find((open) => open.id === id);

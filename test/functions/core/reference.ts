@@ -1,6 +1,6 @@
 /**
- * What the contract says of a session, as small as it can be said: which inputs are accepted in which
- * status, and where they lead. The real core is compared with it step by step.
+ * The rules of a session in their shortest form: which inputs are accepted in which status, and which status follows.
+ * Tests compare the real core with this model after every step.
  */
 import type { StopReason } from '#contract/events.ts';
 import type { EventId } from '#contract/ids.ts';
@@ -9,7 +9,7 @@ import { MAX_FAILURES } from '#core/session/commands.ts';
 
 export interface ReferenceCall {
   readonly id: EventId;
-  /** `page`: a person has to do something elsewhere, after which the call goes on; it may be confirmed just as well. */
+  /** `page`: a person has to act elsewhere before the call can be made; a confirmation has the same effect. */
   readonly waitsFor: 'hand' | 'confirmation' | 'client' | 'page';
   /** How often it was given to its hand. */
   readonly given: number;
@@ -22,16 +22,16 @@ export interface Reference {
   /** The run for which the tools of MCP servers were listed last. */
   readonly listed: number;
   readonly failures: number;
-  /** The turn whose model request is open. */
+  /** The turn that has an open model request. */
   readonly asking: number | null;
   readonly open: readonly ReferenceCall[];
-  /** Accepted and not taken. */
+  /** Messages that were accepted and not taken. */
   readonly queue: readonly string[];
-  /** What the model has to read, in this order. */
+  /** The texts that the model has to read, in this order. */
   readonly said: readonly string[];
-  /** How much of it came since the model last answered. */
+  /** How many of these texts came after the model's last answer. */
   readonly unanswered: number;
-  /** Messages that an exhausted turn gave up unread. */
+  /** Messages that an exhausted turn took and did not answer. */
   readonly dropped: readonly string[];
 }
 
@@ -41,7 +41,7 @@ export type ClientEvent =
   | { readonly type: 'confirmation'; readonly call: EventId; readonly allow: boolean }
   | { readonly type: 'result'; readonly call: EventId };
 
-/** What comes of a model request. */
+/** How a model request ends. */
 export type Heard =
   | { readonly type: 'text' | 'refusal' }
   /** `open` are those of its calls that can be made or answered. */
@@ -76,13 +76,13 @@ export function sent(before: Reference, events: readonly ClientEvent[]): Referen
   return concluded(before, now);
 }
 
-/** A person did what the call waited for; nothing comes of it for any other. */
+/** A person did what the call waited for. This has no effect on any other call. */
 export function resumed(before: Reference, call: EventId): Reference {
   if (before.status === 'terminated' || !waits(before, call, 'page')) return before;
   return concluded(before, released(before, call));
 }
 
-/** Or will not do it. */
+/** The person declined what the call waited for. */
 export function declined(before: Reference, call: EventId): Reference {
   if (before.status === 'terminated' || !waits(before, call, 'page')) return before;
   return concluded(before, closed(before, call));
@@ -101,7 +101,7 @@ function accepted(now: Reference, event: ClientEvent): Reference | 'refused' {
       if (!isActive(now) && blocked(now).length > 0) return 'refused';
       return { ...now, queue: [...now.queue, event.text] };
     case 'interrupt':
-      // Whose last call was answered in this very request does not rest either.
+      // A session whose last call is answered in this request does not become idle before the interrupt.
       if (!isActive(now) && now.stop !== 'requires_action') return now;
       return idle({ ...now, open: [] }, 'end_turn');
     case 'confirmation':
@@ -119,7 +119,7 @@ export function archived(now: Reference): Reference | 'refused' {
   return { ...now, status: 'terminated' };
 }
 
-/** A turn of a run begins; `unfinished` are the calls whose hands have ended. */
+/** A turn of a run begins; the hands of the calls in `unfinished` have ended. */
 export function turned(
   before: Reference,
   { turn, run, unfinished }: { readonly turn: number; readonly run: number; readonly unfinished: readonly EventId[] },
@@ -133,7 +133,7 @@ export function turned(
   return { ...taken(now), status: 'running', listed: run, asking: turn, failures };
 }
 
-/** What a turn heard from the model; nothing comes of it when its request has ended meanwhile. */
+/** The model's answer to a turn. It has no effect when its request has ended meanwhile. */
 export function heard(before: Reference, turn: number, what: Heard): Reference {
   if (before.asking !== turn) return before;
   const now = { ...before, asking: null };
@@ -165,7 +165,7 @@ function called(now: Reference): Reference {
   return idle(now, 'requires_action');
 }
 
-/** The execution of the present run has ended and the run has not. */
+/** The execution of the present run has ended, and the run has not. */
 export function lost(now: Reference): Reference {
   if (!isActive(now)) return now;
   if (now.failures < MAX_FAILURES) return { ...now, run: now.run + 1, failures: now.failures + 1 };
@@ -181,7 +181,7 @@ function released(now: Reference, id: EventId): Reference {
   return { ...now, open: now.open.map((call) => (call.id === id ? given(call) : call)) };
 }
 
-/** Its hand gave it back. */
+/** The hand suspended the call. */
 export function suspended(now: Reference, id: EventId): Reference {
   return { ...now, open: now.open.map((call) => (call.id === id ? { ...call, waitsFor: 'page' } : call)) };
 }
@@ -199,7 +199,7 @@ function taken(now: Reference): Reference {
   return { ...now, said: [...said, ...queue], queue: [], unanswered: unanswered + queue.length };
 }
 
-/** Nothing is left to do, unless something waits. */
+/** The session becomes idle unless a message waits. */
 function rested(now: Reference, stop: StopReason['type']): Reference {
   return now.queue.length > 0 ? now : idle(now, stop);
 }

@@ -1,4 +1,4 @@
-/** An agent with MCP servers, what those offer, and what the proxy says of their calls. */
+/** An agent with MCP servers, the tools that those list, and the proxy's verdicts on calls. */
 import type { SessionAgent } from '#contract/agents.ts';
 import type { McpTool, ServerListing } from '#contract/mcp.ts';
 import type { McpVerdict, WantedCall } from '#contract/mcp-proxy.ts';
@@ -22,7 +22,7 @@ import {
 
 const config = (type: 'always_allow' | 'always_ask' | 'auto') => ({ enabled: true, permission_policy: { type } });
 
-/** `find` runs, `drop` has to be confirmed, `guess` is left to a judge, `hidden` is off. */
+/** `find` is allowed, `drop` has to be confirmed, `guess` has the policy `auto`, `hidden` is disabled. */
 export const SERVED: SessionAgent = {
   ...AGENT,
   mcp_servers: [{ type: 'url', name: 'tracker', url: 'https://tracker.example/mcp' }],
@@ -61,11 +61,11 @@ export const OFFERED = offerTools([LISTING], NO_MCP.sha256);
 
 export const RULES = toolRules(SERVED, OFFERED);
 
-/** What the proxy says of a session's calls unless a test says otherwise. */
+/** The proxy's answers for a session, unless a test gives others. */
 export const allowing = (calls: readonly WantedCall[]): readonly McpVerdict[] =>
   calls.map(({ id }) => ({ id, decision: 'allow', reason: '' }));
 
-/** Denies what would drop something. */
+/** Denies each call of `drop`. */
 export const judged = (calls: readonly WantedCall[]): readonly McpVerdict[] =>
   calls.map(({ id, tool }) => ({ id, decision: tool === 'drop' ? 'deny' : 'allow', reason: 'No.' }));
 
@@ -87,7 +87,7 @@ export const listed = (run = 1, tools = OFFERED, failed: readonly McpTrouble[] =
   failed,
 });
 
-/** A session that listed the tools and asks its model. */
+/** A session that has listed its tools and sends a model request. */
 export const asking = (): Scenario =>
   given([createdWith(SERVED)])
     .when(send('hi'))

@@ -1,6 +1,7 @@
 /**
- * A session and everybody who works on it, in process, one step at a time: clients, executions of its runs, harnesses
- * that wait for the model, hands, the sweep. Whoever is told to dies at its append, before or after it took effect.
+ * A session and all actors around it, in one process, one step at a time: clients, executions of its runs, harnesses
+ * that wait for the model, hands, and sweep. A test can make an actor die at its append, before or after it takes
+ * effect.
  */
 import { setImmediate as settled } from 'node:timers/promises';
 import type { SessionState } from '#contract/entries.ts';
@@ -32,14 +33,14 @@ export type Fate = 'lives' | 'dies before' | 'dies after';
 
 class Killed extends Error {}
 
-/** One of the run's executions, or of what was delivered twice. */
+/** One of the run's executions, or a second delivery of one. */
 export interface Execution {
   readonly id: number;
   readonly run: number;
-  /** What its next Turn is given. */
+  /** The input of its next turn. */
   input: RunState;
   at: 'turn' | 'asking' | 'hands' | 'over';
-  /** Calls whose hands are at work, and what came of the others. */
+  /** Calls that hands are making, and the outcomes of the others. */
   hands: readonly HandCall[];
   outcomes: readonly HandOutcome[];
   asking: Asking | null;
@@ -59,8 +60,8 @@ interface Actor {
 const SECOND_MS = 1000;
 
 /**
- * `bash` is a hand's to make, `read` has to be confirmed, `weather` is the client's to answer; `find` of the tracker is a
- * hand's, and `drop` is what the proxy denies.
+ * `bash` is executed by a hand, `read` has to be confirmed, `weather` is answered by the client; `find` of the tracker
+ * is executed by a hand, and `drop` is denied by the proxy.
  */
 export const TOOLED: SessionAgent = {
   ...AGENT,
@@ -76,7 +77,7 @@ export const TOOLED: SessionAgent = {
   ],
 };
 
-/** What the session's row takes over from the log, which is when status or run change. */
+/** What the session's row copies from the log: the appends that change status or run. */
 const rowOf = ({ status, run, usage, runningSince }: SessionState) => ({ status, run, usage, runningSince });
 
 export type Stage = Awaited<ReturnType<typeof createStage>>;
@@ -84,7 +85,7 @@ export type Stage = Awaited<ReturnType<typeof createStage>>;
 export async function createStage(initial: readonly EventInput[]) {
   const stamp = steadyStamp();
   const log = memoryLog();
-  /** First positions of the appends, which is how listings walk the log. */
+  /** First positions of the appends, by which listings page through the log. */
   const appends: number[] = [1];
   const executions: Execution[] = [];
   const started = new Map<number, Execution>();
@@ -182,13 +183,13 @@ export async function createStage(initial: readonly EventInput[]) {
       mcp: { list: async () => [LISTING], judge: async (_key, calls) => judged(calls) },
       previews: memoryPreviews(),
       stamp,
-      // A harness that watches its request looks when a step lets a second pass; nobody else has to wait.
+      // A harness that watches its request looks again when a step lets a second pass. All other pauses end at once.
       pause: (ms) => (ms === SECOND_MS ? new Promise((resolve) => void seconds.push(resolve)) : Promise.resolve()),
       journal: SILENT,
     };
   }
 
-  /** The rest of a Turn, as Step Functions sees it: an answer to go on with, or a death to be repeated. */
+  /** The end of a turn, as Step Functions sees it: a state to continue with, or a failure to repeat. */
   function follow(execution: Execution, turn: Promise<RunState>): void {
     void turn.then(
       (state) => {
@@ -209,7 +210,7 @@ export async function createStage(initial: readonly EventInput[]) {
     );
   }
 
-  /** As the MCP proxy does, which gives a call back when a person has to open a page first. */
+  /** As the MCP proxy does, suspends a call for which a person has to open a page first. */
   async function callServer(actor: Actor, call: EventId, suspends: boolean): Promise<void> {
     const port = portFor(actor);
     const head = await port.head(KEY);
@@ -275,11 +276,11 @@ export async function createStage(initial: readonly EventInput[]) {
     row: () => row,
     appends,
     events: (): readonly SessionEvent[] => log.entries(KEY).flatMap((entry) => ('event' in entry ? [entry.event] : [])),
-    /** Whether an execution of that name has come and gone. */
+    /** Whether an execution of that name has ended. */
     isOver: (run: number) => started.get(run)?.at === 'over',
     live: () => executions.filter((execution) => execution.at !== 'over'),
 
-    /** `from`: a head that may be old by now. `lost`: the client's request dies before it starts the run. */
+    /** `from`: a head that may be out of date. `lost`: the client's request dies before it starts the run. */
     async send(events: readonly EventInput[], from: Head, start: 'started' | 'lost'): Promise<'accepted' | 'refused'> {
       const ports = { ...client, runs: start === 'started' ? runs : { start: async () => 'started' as const } };
       const result = await send(ports, { key: KEY, head: from, cause: 'req_1' }, events);
@@ -292,7 +293,7 @@ export async function createStage(initial: readonly EventInput[]) {
       return changed.status === 'refused' ? 'refused' : 'accepted';
     },
 
-    /** The next Turn of an execution, until it waits for the model or has ended. */
+    /** Takes the next turn of an execution, until it waits for the model or has ended. */
     async turn(execution: Execution, fate: Fate): Promise<void> {
       const actor: Actor = { fate };
       execution.at = 'asking';
@@ -340,7 +341,7 @@ export async function createStage(initial: readonly EventInput[]) {
     failHand: (execution: Execution, call: HandCall) =>
       handDone(execution, { call: call.id, since: call.since, outcome: 'failed', error: 'SandboxUnavailable' }),
 
-    /** Delivers again what an execution has under way. */
+    /** Delivers a second time what an execution is doing. */
     double(execution: Execution): void {
       const twin = enter(execution.input, execution.run);
       twin.at = execution.at === 'asking' ? 'turn' : execution.at;
@@ -365,7 +366,7 @@ export async function createStage(initial: readonly EventInput[]) {
 
     sweep: () => repair({ ...client, runs }, KEY),
 
-    /** A second passes for all who wait for it. */
+    /** A second passes for every actor that waits for it. */
     async second(): Promise<void> {
       const due = seconds;
       seconds = [];

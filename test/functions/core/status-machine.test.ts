@@ -1,6 +1,6 @@
 /**
- * Random steps of clients, harnesses, hands and faults, one after the other, compared with the reference. After each:
- * the stream, the list and the state agree with it and with each other.
+ * Random steps of clients, harnesses, hands and faults, one after the other, compared with the reference model. After
+ * each step the stream, the list and the state agree with the model and with each other.
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -101,7 +101,7 @@ const STATUS: Partial<Record<SessionEvent['type'], Reference['status']>> = {
   'session.status_terminated': 'terminated',
 };
 
-/** What holds after every step. */
+/** The invariants that hold after every step. */
 async function expectAgreement(play: Play): Promise<void> {
   const { stage, now } = play;
   const { state } = await stage.head();
@@ -135,7 +135,7 @@ async function expectAgreement(play: Play): Promise<void> {
   await expectOneHistory(play, events);
 }
 
-/** The row is never behind; what a run has used so far, it learns at the run's end. */
+/** The row is never behind the log; it gets the usage of a run when the run ends. */
 function expectRow(stage: Stage, { status, run, usage, runningSince }: SessionState): void {
   const row = stage.row();
   expect(row).toMatchObject({ status, run, runningSince });
@@ -161,7 +161,7 @@ function expectOrder(events: readonly SessionEvent[]): void {
   }
 }
 
-/** One result for each use, and none is missing but those of open calls; one end for each request but the open one. */
+/** Each use has one result, except open calls, and each request has one end, except the open one. */
 function expectPairs(events: readonly SessionEvent[], now: Reference): void {
   const results = resultsIn(events);
   expect(new Set(results).size).toBe(results.length);
@@ -178,7 +178,7 @@ function expectPairs(events: readonly SessionEvent[], now: Reference): void {
   expect(spans).toHaveLength(now.asking === null ? 0 : 1);
 }
 
-/** Whoever follows and whoever lists know the same events, each as it was last told. */
+/** The stream and the list contain the same events, each in its last form. */
 async function expectOneHistory(play: Play, events: readonly SessionEvent[]): Promise<void> {
   const { stage, now, seen } = play;
   for (const event of await tailAfter(stage, play.followed)) seen.set(event.id, event);
@@ -231,7 +231,7 @@ async function list(stage: Stage, head: Head, order: 'asc' | 'desc'): Promise<re
   return listed;
 }
 
-/** Everybody does what is left to do, and the client answers what it is asked. */
+/** Every actor does what is left to do, and the client answers each question. */
 async function finish(play: Play, faults: boolean): Promise<void> {
   const { stage } = play;
   for (let step = 0; step < 300; step += 1) {
@@ -261,7 +261,7 @@ async function finish(play: Play, faults: boolean): Promise<void> {
   throw new Error('the session does not come to rest');
 }
 
-/** Everything that was accepted has its place; at rest, nothing is left over. */
+/** Every accepted message is in the context, and an idle session has nothing left to do. */
 async function expectRest({ stage, now }: Play): Promise<void> {
   const said = stage.events().filter((event) => event.type === 'user.message');
   const taken = said.filter((event) => event.processed_at !== null).map(({ id }) => id);
@@ -286,8 +286,8 @@ function isFaulty(action: Action): boolean {
   }
 }
 
-describe('a session, whatever clients and faults do to it', () => {
-  it('does what the status machine says, and everybody sees the same', async () => {
+describe('a session under random commands of clients and faults', () => {
+  it('follows the status machine, and streams and lists show the same events', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.nat({ max: 2 }),

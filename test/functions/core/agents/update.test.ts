@@ -62,7 +62,7 @@ describe('an update of an agent', () => {
       { model: { id: 'claude-opus-5', ...effort('max'), speed: 'standard', inference_geo: 'us' } },
     ],
     [
-      'another model, whose default effort it takes',
+      'another model, with that model’s default effort',
       { model: { id: 'claude-sonnet-5' } },
       { model: { id: 'claude-sonnet-5', ...effort('high'), speed: 'standard' } },
     ],
@@ -90,7 +90,7 @@ describe('an update of an agent', () => {
     [{ mcp_servers: null, skills: [], multiagent: null, execution_identity: null }],
     [{ execution_identity: { type: 'service_account' } }],
     [{ metadata: null }],
-    [{ metadata: { team: 'blue', nobody: null } }],
+    [{ metadata: { team: 'blue', absent: null } }],
   ])('to %j changes nothing', (update) => {
     const agent = given();
     expect(when(agent, update)).toBe(agent);

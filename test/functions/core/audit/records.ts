@@ -1,4 +1,4 @@
-/** Audit records as they are sealed, without a table. */
+/** Sealed audit records, made without a table. */
 import { createHash } from 'node:crypto';
 import type { AuditEntry, AuditRecord } from '#contract/audit.ts';
 import { AgentId, EventId, primaryThread, SessionId, WorkspaceId } from '#contract/ids.ts';

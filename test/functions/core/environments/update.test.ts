@@ -56,7 +56,7 @@ describe('a new environment', () => {
     expect(Environment.parse(environment)).toEqual(environment);
   });
 
-  it('with limited networking cannot list packages whose registries it cannot reach', () => {
+  it('with limited networking cannot list packages from registries that it cannot reach', () => {
     const config = { type: 'cloud', networking: { type: 'limited' }, packages: { pip: ['pandas'] } };
     expect(resolved({ config })).toMatchObject({
       status: 'refused',
@@ -141,7 +141,7 @@ describe('an update of an environment', () => {
     [cloud({})],
     [cloud({ networking: null, packages: null })],
     [cloud({ networking: { type: 'limited', allowed_hosts: null }, packages: { pip: null } })],
-    [{ name: 'box', metadata: { team: 'blue', nobody: '' } }],
+    [{ name: 'box', metadata: { team: 'blue', absent: '' } }],
   ])('to %j changes nothing', (update) => {
     const environment = given();
     expect(when(environment, update)).toBe(environment);

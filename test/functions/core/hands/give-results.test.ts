@@ -33,7 +33,7 @@ function entriesWith(results: readonly (readonly [EventId, ToolContent])[]): rea
   return [...given([CREATED]).when(send('hi')).entries, ...events];
 }
 
-/** A sandbox that holds these results, and what it was asked and given. */
+/** A sandbox that holds these results, and a record of the requests that it receives. */
 function stage(entries: readonly Entry[], holds: readonly EventId[] = []) {
   const log = memoryLog();
   log.create(KEY, fold(null, entries), entries);
@@ -93,9 +93,9 @@ function stage(entries: readonly Entry[], holds: readonly EventId[] = []) {
     given,
     read,
     next: (now: typeof outcome) => (outcome = now),
-    /** It is a sandbox of a version that knows of no results. */
+    /** Makes the sandbox one of a version that has no route for results. */
     age: () => (isOld = true),
-    /** Somebody interrupts while a result is on its way, and a second passes. */
+    /** Makes a client interrupt while a result is sent, and lets a second pass. */
     interrupt() {
       whileGiving = async () => {
         const head = (await log.head(KEY)) ?? expect.fail('no log');

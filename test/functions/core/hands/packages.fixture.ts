@@ -1,9 +1,9 @@
-/** Archives and their builds as far as the ports go: a build takes some looks, and its outcome is the test's to say. */
+/** Archives and their builds, in memory: a build ends after a few looks, with the outcome that the test chooses. */
 import type { PackageFailure } from '#contract/packages.ts';
 import type { Stamp } from '#core/ports/stamp.ts';
 import type { FoundArchive, PackageArchives, PackageBuilds } from '#core/ports/sandboxes.ts';
 
-/** How a build ends: with its archive, with a failure it stored, or without a word. */
+/** How a build ends: with its archive, with a failure that it stored, or without a report. */
 export type Ending = 'archive' | { readonly manager: PackageFailure['manager']; readonly message: string } | 'silence';
 
 export function warehouse(stamp: Pick<Stamp, 'now'>) {
@@ -53,7 +53,7 @@ export function warehouse(stamp: Pick<Stamp, 'now'>) {
     endWith: (how: Ending) => void (ending = how),
     /** The builds that ran, by archive and attempt. */
     built: () => [...looks.keys()],
-    /** What was asked of the bucket. */
+    /** The requests to the bucket. */
     asked,
     forget: () => objects.clear(),
   };

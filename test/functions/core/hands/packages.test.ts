@@ -1,4 +1,4 @@
-/** Provisioning of a session with packages, on real records; archives, builds and ECS are given. */
+/** Provisioning of a session with packages, on real records. Archives, builds and ECS are in memory. */
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SessionId, ThreadId } from '#contract/ids.ts';

@@ -11,7 +11,7 @@ import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
 
 const THREAD = ThreadId.parse('sthr_1');
 
-/** ECS as far as the port goes: `run` is idempotent by its name, a task runs at the second look. */
+/** ECS as the port sees it: `run` is idempotent by its name, and a task runs at the second look. */
 function ecs() {
   const looks = new Map<string, number>();
   const stopped = new Set<string>();

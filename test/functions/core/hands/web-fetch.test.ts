@@ -23,7 +23,7 @@ import { memoryLog } from '#test/ports/session-log.memory.ts';
 const URL_ASKED = 'https://www.example.com/page?key=1';
 const POLICY = { type: 'always_allow' } as const;
 
-/** As the toolset of an agent says it. */
+/** The entry of `web_fetch` in the toolset of an agent. */
 function agentWith(settings: object): SessionAgent {
   const config = { type: 'web_fetch', name: 'web_fetch', enabled: true, permission_policy: POLICY, url_sources: null };
   const toolset = {
@@ -48,7 +48,7 @@ const answering = (
   };
 };
 
-/** A session whose model has just asked for a page. */
+/** A session in which the model has just called `web_fetch`. */
 function stage(
   reply: OutboundAnswer | OutboundFailure | (() => Promise<never>),
   options: { input?: unknown; agent?: SessionAgent } = {},

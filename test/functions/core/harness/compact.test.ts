@@ -1,4 +1,4 @@
-/** Turns whose context fills the model's window: what the model is asked, and what comes of it. */
+/** Turns in which the context fills the model's window: the requests to the model, and the entries that follow. */
 import { describe, expect, it } from 'vitest';
 import { checkMessages } from '#infra/local/model/check-messages.ts';
 import { Fault } from '#core/ports/errors.ts';
@@ -26,7 +26,7 @@ import { memoryLog } from '#test/ports/session-log.memory.ts';
 
 type Reply = (request: ModelRequest) => ModelAnswer | Promise<ModelAnswer>;
 
-/** A session whose every Turn is taken by a function that knows nothing of the one before. */
+/** A session in which each turn is taken by a new harness that remembers nothing of the turn before. */
 function stage(...replies: readonly Reply[]) {
   const log = memoryLog();
   const scenario = given();
@@ -108,7 +108,7 @@ describe('a turn that fills the context', () => {
     expect(asked?.extra).toEqual(before?.extra);
     expect(textIn(asked)).not.toContain('what was it?');
     expect(asked?.messages.map((message) => message.role)).toEqual(['user', 'assistant', 'user']);
-    // The first reads what the last request wrote, the second is of no further use.
+    // The first breakpoint reads what the last request wrote. The second one serves no later request.
     expect(asked?.messages[0]?.content.at(-1)).toHaveProperty('cache_control');
   });
 

@@ -12,7 +12,7 @@ const SECOND = EventId.parse('sevt_second');
 const talked = () => given().when(send('hi')).when(claim()).when(answerWith());
 const compacted = (scenario: Scenario) => scenario.when(send('more')).when(claim(SECOND)).when(summarised('…', SECOND));
 
-/** A log that tells from where it was read, and how much of it. */
+/** A log that records from which position it was read, and how many entries it returned. */
 function watched() {
   const log = memoryLog();
   const reads: { readonly from: number; readonly entries: number }[] = [];

@@ -41,7 +41,7 @@ function withCalls(agent: SessionAgent, contents: readonly ToolContent[]): Scena
   return contents.reduce<Scenario>(withCall, begun(agent));
 }
 
-/** The blocks of each result, as the model is shown them. */
+/** The blocks of each result, as they are sent to the model. */
 function shown({ entries }: Scenario): readonly (readonly ContentBlock[])[] {
   const blocks = buildMessages(entries).flatMap(({ content }) => content);
   return blocks.flatMap(({ type, content }) => (type === 'tool_result' && Array.isArray(content) ? [content] : []));

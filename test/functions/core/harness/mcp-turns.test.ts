@@ -32,7 +32,7 @@ import { memoryLog } from '#test/ports/session-log.memory.ts';
 const UNAVAILABLE = new Fault('mcp_proxy_unavailable', 'no proxy');
 const FIND = answer({ stopReason: 'tool_use', blocks: [toolUse('toolu_1', 'mcp__tracker__find', { id: '7' })] });
 
-/** A session of an agent with an MCP server; each Turn is taken by a function that knows nothing of the one before. */
+/** A session of an agent with an MCP server. Each turn is taken by a new harness that remembers nothing. */
 function stage(replies: readonly ModelAnswer[], over: Partial<McpProxy> = {}) {
   const log = memoryLog();
   const begun = given([createdWith(SERVED)]).when(send('hi'));
@@ -41,7 +41,7 @@ function stage(replies: readonly ModelAnswer[], over: Partial<McpProxy> = {}) {
   const requests: ModelRequest[] = [];
   const judged: (readonly WantedCall[])[] = [];
   let listings = 0;
-  /** The append with this number, from now, is the last thing that its function does not do. */
+  /** The harness dies before its append with this number, counted from this moment. */
   let deathAt = Number.POSITIVE_INFINITY;
   const mortal = {
     ...log,
@@ -152,7 +152,7 @@ describe('the tools of MCP servers', () => {
     expect(staged.requests.map(toolsOf).map(({ length }) => length)).toEqual([0, 3]);
   });
 
-  it('are listed again after a compaction, whose slice begins behind the listing', async () => {
+  it('are listed again after a compaction, because its slice begins behind the listing', async () => {
     const summary = answer({ blocks: [{ type: 'text', text: 'They greeted.' }] });
     const { requests, turn, apply, listings } = stage([answer({ usage: FULL }), summary]);
     await turn();

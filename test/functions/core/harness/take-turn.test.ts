@@ -35,7 +35,7 @@ function stage(scenario: Scenario, over: Partial<TurnWorld> = {}) {
     ...NO_MCP,
     previews: memoryPreviews(),
     stamp: steadyStamp(1000),
-    // A harness that watches its request looks again and again: the others must get their turn in between.
+    // A harness that watches its request polls without end, so the other actors must run between two polls.
     pause: () => new Promise((resolve) => void setImmediate(resolve)),
     journal: SILENT,
     ...over,

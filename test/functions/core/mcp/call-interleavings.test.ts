@@ -1,7 +1,7 @@
 /**
- * Random interleavings of attempts at one call, its user, and whoever changes policy or takes the token away, with any
- * attempt dying at any port call. However it goes: the server carries the call out at most once, nothing is sent without
- * an intent on record, nobody is told that it was not made when it was, and it ends with an outcome on record.
+ * Random interleavings of attempts at one call, its user, and changes of policy and token, in which each attempt may
+ * die at any port call. In every case the server makes the call at most once, no request is sent without an intent in
+ * the audit trail, a call that was made is never reported as unsent, and the audit trail ends with an outcome.
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -28,7 +28,7 @@ const REPLIES = {
 } as const satisfies Record<string, McpCalled | McpFailure>;
 
 const GONE = { status: 'needs_reauth', retryAfterMs: null, detail: 'as.example.com' } as const;
-/** What is told of a call that nobody has made. */
+/** The results of a call that was not made. */
 const NOT_MADE = /^(denied|rate_limited|authentication|declined): |was not executed/;
 
 function theatre(scheduler: fc.Scheduler, replies: readonly (keyof typeof REPLIES)[]) {
@@ -39,7 +39,9 @@ function theatre(scheduler: fc.Scheduler, replies: readonly (keyof typeof REPLIE
   const now = { permits: true, hasToken: true };
   const attempts: Promise<void>[] = [];
 
-  /** Each call of a port waits for its turn; a life that is used up throws, and keeps throwing. */
+  /**
+   * Each port call waits until the scheduler lets it run. An attempt without lives throws at this and every later call.
+   */
   function mortal(life: number) {
     let left = life === 0 ? Number.POSITIVE_INFINITY : life;
     return async <Value>(work: () => Promise<Value>): Promise<Value> => {
@@ -111,12 +113,12 @@ function theatre(scheduler: fc.Scheduler, replies: readonly (keyof typeof REPLIE
     });
   }
 
-  /** Meanwhile those who are at work go on. */
+  /** Attempts that were begun run on. */
   async function pass(steps: number): Promise<void> {
     for (let step = 0; step < steps; step += 1) await scheduler.schedule(Promise.resolve());
   }
 
-  /** Refused or of no effect is as good. */
+  /** A command that is refused or has no effect is accepted here. */
   async function tell(command: Command): Promise<void> {
     await scheduler.schedule(Promise.resolve());
     const head = await stage.log.head(KEY);
@@ -126,7 +128,7 @@ function theatre(scheduler: fc.Scheduler, replies: readonly (keyof typeof REPLIE
   const call = stage.open.id;
   const acts = {
     attempt: (life: number) => void attempts.push(attempt(life)),
-    /** Any link that there has been, as a page, the API and the sweep may all look at it. */
+    /** Any link that was made, because the page, the API and sweep may all use it. */
     connect: (which: number) => tell({ do: 'resume', ...(links[which % Math.max(1, links.length)] ?? { call }) }),
     decline: (which: number) =>
       tell({ do: 'decline', reason: 'No.', call, since: links[which % Math.max(1, links.length)]?.since ?? null }),
@@ -186,7 +188,7 @@ async function perform({ acts }: Theatre, one: Act): Promise<void> {
   }
 }
 
-/** `isTwofold`: attempts may have been under way at once. */
+/** `isTwofold`: two attempts may have run at the same time. */
 function expectSound({ stage, timeline }: Theatre, isTwofold: boolean): void {
   const count = (what: (typeof timeline)[number], until = timeline.length) =>
     timeline.slice(0, until).filter((one) => one === what).length;
@@ -198,12 +200,12 @@ function expectSound({ stage, timeline }: Theatre, isTwofold: boolean): void {
   expect(others).toEqual([]);
   const text = result?.content[0]?.type === 'text' ? result.content[0].text : '';
   if (count('carried out') > 0) expect(text).not.toMatch(NOT_MADE);
-  // That nobody knows whether it was sent holds also when it was sent a moment later, by one that died of it.
+  // An outcome "unknown" stays true when an attempt sends the call a moment later and dies.
   const isUnknown = stage.outcomes().some(({ outcome }) => outcome === 'unknown');
   if (!isUnknown && count('sent') > 0) {
     expect(timeline.lastIndexOf('outcome')).toBeGreaterThan(timeline.lastIndexOf('sent'));
   }
-  // One that comes when another has ended the call may put its intent on record, and then makes nothing of it.
+  // An attempt that begins after another one has ended the call may record an intent, and then sends nothing.
   if (!isTwofold && count('intent') > 0) expect(timeline.at(-1)).toBe('outcome');
 }
 
@@ -219,7 +221,7 @@ describe('any interleaving of attempts at one MCP call with its user, policy cha
         async (scheduler, acts, replies, isTwofold) => {
           const played = theatre(scheduler, replies);
           for (const { one, after } of acts) {
-            // What is begun goes on beside what comes next.
+            // Steps that were begun run on beside the next one.
             if (!isTwofold && one.do === 'attempt') await scheduler.waitFor(Promise.all(played.attempts));
             await scheduler.waitFor(played.pass(after));
             await scheduler.waitFor(perform(played, one));

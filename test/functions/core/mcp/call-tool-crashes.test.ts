@@ -1,4 +1,4 @@
-/** Whatever a call dies of, and wherever: the server is asked at most once, and the log and the trail end in order. */
+/** An attempt dies at any of its effects: the server is asked at most once, and log and audit trail end in order. */
 import { describe, expect, it } from 'vitest';
 import { Fault } from '#core/ports/errors.ts';
 import { callTool } from '#core/mcp/call-tool.ts';
@@ -16,7 +16,7 @@ type Moment = 'before' | 'after';
 const EFFECTS: readonly Effect[] = ['intent', 'mark', 'call', 'append', 'outcome', 'done'];
 const DEATHS = EFFECTS.flatMap((effect) => (['before', 'after'] as const).map((moment) => ({ effect, moment })));
 
-/** Nothing of a process that died does anything any more. */
+/** A port of a process that has died never answers again. */
 function dying(stage: ProxyStage, effect: Effect, moment: Moment): McpProxyWorld {
   const { world } = stage;
   let isDead = false;
@@ -55,7 +55,7 @@ async function attempts(stage: ProxyStage, worlds: readonly McpProxyWorld[]): Pr
   }
 }
 
-describe('an MCP call whose process is killed', () => {
+describe('an MCP call with a process that is killed', () => {
   it.each(DEATHS)('$moment the $effect is completed by the next attempt', async ({ effect, moment }) => {
     const stage = proxyStage();
     await attempts(stage, [dying(stage, effect, moment), stage.world]);
@@ -119,7 +119,7 @@ describe('two concurrent attempts at an MCP call', () => {
   });
 });
 
-describe('an MCP call whose attempt died before it was suspended', () => {
+describe('an MCP call after an attempt died before suspending it', () => {
   it.each(['before', 'after'] as const)(
     'ends or waits for its user, when it died %s the append to the session',
     async (moment) => {
@@ -192,7 +192,7 @@ describe('an MCP call whose attempt died before it was suspended', () => {
   });
 });
 
-describe('an MCP call whose attempt died after it may have been sent', () => {
+describe('an MCP call after an attempt died that may have sent it', () => {
   const GONE = { status: 'unavailable', retryAfterMs: null, detail: 'as.example.com' } as const;
   const SPENT = { take: async () => ({ status: 'empty', untilUs: 0 }) as const };
   const CHANGES: readonly (readonly [what: string, world: (world: McpProxyWorld) => McpProxyWorld])[] = [
@@ -208,7 +208,7 @@ describe('an MCP call whose attempt died after it may have been sent', () => {
     const stage = proxyStage();
     const world = changed(stage.world);
     const once = stage.world;
-    /** The other one comes after this one has looked for its mark. */
+    /** The other attempt runs after this one has read the mark. */
     const meanwhile =
       <Args extends readonly unknown[], Value>(work: (...args: Args) => Promise<Value>) =>
       async (...args: Args): Promise<Value> => {
@@ -271,7 +271,7 @@ describe('a vault that does not answer', () => {
   });
 });
 
-describe('an MCP call whose attempt died before the audit trail had its outcome', () => {
+describe('an MCP call after an attempt died before it recorded the outcome', () => {
   const asking = (reply: ProxyStage['replies'][number]) => {
     const stage = proxyStage();
     stage.replies.splice(0, 1, reply);

@@ -318,7 +318,7 @@ describe('an MCP call that needs its user’s consent', () => {
   });
 
   const wantsMore = failure({ kind: 'scope_required', scopes: ['files:write'] });
-  /** What a consent leaves. */
+  /** The credential after a consent. */
   const consented = () => {
     const renewed = { ...credentialIn(ALICE.vault), version: 4 };
     return { credentials: memoryCredentials([{ vault: ALICE.vault, stored: [renewed] }]) };
@@ -372,19 +372,19 @@ describe('an MCP call that needs its user’s consent', () => {
       `asks for a credential, and no vault of this session has one. ${NEEDS_NAME}`,
     ],
     [
-      'a vault that names nobody',
+      'a vault without a user',
       [namelessWith([])],
       'asks for a credential, and this session has none for it.',
       NEEDS_NAME,
     ],
     [
-      'a consent in a vault that names nobody',
+      'a consent in a vault without a user',
       [namelessWith([credentialIn(ALICE.vault)])],
       'It is authentication.',
       `refused the credential of this session's vault. ${NEEDS_NAME}`,
     ],
     [
-      'a pasted token that is refused',
+      'a static token that is refused',
       [{ vault: ALICE.vault, stored: [credentialIn(ALICE.vault, FX_URL, 'static_bearer')] }],
       'refused the token of the credential vcrd_alice, which has to be replaced before it can be called.',
       'refused the token of the credential vcrd_alice, which has to be replaced.',

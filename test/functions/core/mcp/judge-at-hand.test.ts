@@ -1,4 +1,4 @@
-/** What changes while a customer's hook takes its time is seen before anything is sent. */
+/** A change that happens while a customer's hook runs takes effect before the call is sent. */
 import { describe, expect, it, vi } from 'vitest';
 import { callTool } from '#core/mcp/call-tool.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
@@ -19,7 +19,10 @@ import {
 
 const OK = { status: 'answered', answer: { code: 'OK' } } as const;
 
-/** A call during whose hook something happens; what is asked of the vaults and policies afterwards is `then`'s. */
+/**
+ * A call during which, while its hook runs, `happens` is executed. From then on vaults and policies answer as `then`
+ * says.
+ */
 async function during(
   happens: (stage: ProxyStage) => Promise<unknown>,
   then: Partial<McpProxyWorld> = {},
@@ -47,7 +50,7 @@ describe('when, during a hook before an MCP call,', () => {
   it.each([
     ['its credential is archived', [{ vault: ALICE.vault, stored: [] }]],
     ['its vault is archived', [archived]],
-    ['its vault comes to be somebody else’s', [{ vault: vaultOf('alice', 'bob'), stored: ALICE.stored }]],
+    ['its vault changes to another user', [{ vault: vaultOf('alice', 'bob'), stored: ALICE.stored }]],
     ['another credential takes the place of its own', [{ ...ALICE, stored: holding('other', 'alice').stored }]],
   ])('%s, the call is denied, and nothing reaches the server', async (_what, holdings) => {
     const stage = await during(nothing, holds(holdings));
@@ -129,7 +132,8 @@ describe('an MCP call without a hook', () => {
       seen.push(...[head, match, find].map(({ mock }) => mock.calls.length));
       return ANSWER;
     };
-    // Whoever looks whether the call is still wanted does so beside what is done for it, once a second.
+    // The check that the call is still wanted runs beside the call once a second. Here it never begins, so only the
+    // call reads.
     await callTool({ ...stage.world, pause: () => new Promise(() => undefined) }, stage.request, stage.until);
     expect(seen).toEqual([1, 1, 1]);
   });

@@ -52,7 +52,7 @@ describe('a listing of MCP tools', () => {
     expect([...stage.pins.of(FX_URL).keys()].filter((name) => name.startsWith('new'))).toEqual(['new-1']);
   });
 
-  it('asks no server whose tools are all disabled, and shows no disabled tool', async () => {
+  it('asks no server that has all its tools disabled, and shows no disabled tool', async () => {
     const agent = agentWith({ fx: FX_URL, other: OTHER_URL });
     const policy = { permission_policy: { type: 'always_allow' as const } };
     const tools = [
@@ -108,7 +108,7 @@ describe('a listing of MCP tools', () => {
     expect(await list(stage)).toMatchObject([{ tools: [{ description: 'Adds up\nand\tdown' }] }]);
   });
 
-  it('leaves out a tool whose name is too long to read or to store', async () => {
+  it('leaves out a tool with a name that is too long to read or to store', async () => {
     const stage = proxyStage();
     stage.listed.set(FX_URL, listing(SUM, tool('x'.repeat(257)), tool('x'.repeat(256))));
     expect(await list(stage)).toMatchObject([{ tools: [SUM, { name: 'x'.repeat(256) }] }]);
@@ -135,7 +135,7 @@ describe('a listing of MCP tools', () => {
     expect(await list(stage)).toMatchObject([{ tools: [{ name: 'more' }] }]);
   });
 
-  it('leaves out a tool whose text contains the token', async () => {
+  it('leaves out a tool with the token in its text', async () => {
     const stage = proxyStage();
     const token = tokenOf(credentialIn(ALICE.vault));
     const hidden = [...token].join('\u200b');
@@ -221,7 +221,7 @@ describe('a server that does not list its tools', () => {
   it.each([
     ['Latin', 'x'.repeat(400_000)],
     ['Chinese', '語'.repeat(140_000)],
-  ])('is also one whose tools would fill half of a model’s window, in %s', async (_script, description) => {
+  ])('is also one with tools that would fill half of a model’s window, in %s', async (_script, description) => {
     const stage = proxyStage({ agent: agentWith({ fx: FX_URL, big: OTHER_URL }) });
     stage.pins.of(OTHER_URL).clear();
     stage.listed.set(OTHER_URL, listing(tool('big', { description })));

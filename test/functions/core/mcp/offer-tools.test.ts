@@ -64,7 +64,7 @@ describe('the tools of MCP servers', () => {
   });
 
   it.each([
-    ['has an argument whose schema is none', withSchema(5)],
+    ['has an argument with an invalid schema', withSchema(5)],
     ['has a type that does not exist', withSchema({ type: 'strnig' })],
     ['has a tuple in the words of an older draft', withSchema({ type: 'array', items: [{}] })],
     ['has a bound in the words of an older draft', withSchema({ type: 'number', exclusiveMinimum: true })],

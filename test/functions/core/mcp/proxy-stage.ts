@@ -1,6 +1,6 @@
 /**
- * The MCP proxy with everything around it in memory: a session whose log, vaults, policies and audit trail are here to be
- * looked at, and servers that answer what a test says. Faults are injected where a test replaces a port.
+ * The MCP proxy with all its ports in memory: a session with log, vaults, policies and audit trail that a test can
+ * read, and servers that answer as the test says. A test injects a fault by replacing a port.
  */
 import { expect } from 'vitest';
 import { createHash } from 'node:crypto';
@@ -38,7 +38,7 @@ export const SUM: McpTool = {
 
 export const FX_URL = 'https://fx.example.com/mcp';
 
-/** One MCP server named `fx`, whose tools need no confirmation. */
+/** One MCP server named `fx`, with tools that need no confirmation. */
 export function agentWith(servers: Readonly<Record<string, string>> = { fx: FX_URL }): SessionAgent {
   const policy = { enabled: true, permission_policy: { type: 'always_allow' as const } };
   return {
@@ -154,7 +154,7 @@ export interface StageOptions {
 
 export type ProxyStage = ReturnType<typeof proxyStage>;
 
-/** A session whose model has just called `sum` of `fx`. */
+/** A session in which the model has just called `sum` of `fx`. */
 export function proxyStage(options: StageOptions = {}) {
   const { agent = agentWith(), holdings = [ALICE], tool = SUM, asks = false } = options;
   const stamp = steadyStamp(1000);
@@ -175,7 +175,7 @@ export function proxyStage(options: StageOptions = {}) {
   const pins = memoryPins();
   const marks = memoryMarks();
   const listed = new Map<string, Omit<McpListed, 'askedAt'> | McpFailure>();
-  /** What the server answers, one after the other; the last one for ever. */
+  /** The server's answers in their order; the last one is repeated. */
   const replies: (McpCalled | McpFailure | (() => Promise<McpCalled | McpFailure>))[] = [ANSWER];
   for (const { url } of agent.mcp_servers) {
     listed.set(url, { status: 'listed', tools: [tool] });

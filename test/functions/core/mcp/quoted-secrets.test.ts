@@ -1,4 +1,4 @@
-/** Servers that quote the token where an answer has room for words beside its content. */
+/** Servers that quote the token in fields of an answer other than its content. */
 import { expect, it } from 'vitest';
 import { callTool } from '#core/mcp/call-tool.ts';
 import { listTools } from '#core/mcp/list-tools.ts';
@@ -30,7 +30,7 @@ const asking = (parts: { readonly url?: string; readonly message?: string; reado
   state: parts.state ?? null,
 });
 
-/** All that is kept of a call, and shown. */
+/** Everything about a call that is stored or shown. */
 const kept = (stage: ProxyStage) =>
   JSON.stringify([stage.entries(), stage.offers, [...stage.marks.all.values()], stage.audited, stage.lines]);
 

@@ -12,7 +12,7 @@ const answered = (stage: ProxyStage, result: 'allow' | 'deny'): EventInput => ({
   result,
 });
 
-/** A session that waits: its model was answered by one call that asks. */
+/** A session that waits for the confirmation of one call. */
 async function waiting(options: Parameters<typeof proxyStage>[0] = {}) {
   const stage = proxyStage({ asks: true, ...options });
   await stage.when({ do: 'await action' });

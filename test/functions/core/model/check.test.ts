@@ -15,7 +15,7 @@ describe('the model of an agent', () => {
     ['claude-opus-5-5', 'medium'],
     ['global.anthropic.claude-opus-5-5', 'medium'],
     ['claude-haiku-4-5-20251001', 'high'],
-    ['somebody-else/model', 'high'],
+    ['other-provider/model', 'high'],
   ])('of %s has by default the effort %s', (id, effort) => {
     expect(defaultEffort(id)).toBe(effort);
   });
@@ -32,7 +32,7 @@ describe('the model of an agent', () => {
 
   it('that the table does not know is left for the provider to check', () => {
     const anything = { effort: { type: 'max' }, speed: 'fast', inference_geo: 'us' } as const;
-    for (const id of ['claude-opus-9', 'claude-opus-5-9', 'somebody-else/model'])
+    for (const id of ['claude-opus-9', 'claude-opus-5-9', 'other-provider/model'])
       expect(refusalOf(model(id, anything))).toBeNull();
   });
 

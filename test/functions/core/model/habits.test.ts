@@ -21,7 +21,7 @@ describe('the habits of a model', () => {
     expect(habitsOf(id).model).toBe('claude-haiku-4-5');
   });
 
-  it('do not apply to a model whose name only begins like another one’s', () => {
+  it('do not apply to a model with a name that only begins like another one’s', () => {
     expect(habitsOf('claude-opus-5-5')).toMatchObject({ model: 'claude-opus-5-5', defaultEffort: 'medium' });
     expect(habitsOf('claude-opus-5').defaultEffort).toBe('high');
     expect(habitsOf('claude-opus-5-9').model).toBeNull();

@@ -1,4 +1,7 @@
-/** Random sessions with compactions: what a model is asked follows from the slice, and grows at its end only. */
+/**
+ * Random sessions with compactions: a model request depends on the slice only, and differs from the one before at its
+ * end.
+ */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { checkMessages } from '#infra/local/model/check-messages.ts';
@@ -25,7 +28,7 @@ import {
 } from '#test/functions/core/given.ts';
 import { propertyRuns } from '#test/property-runs.ts';
 
-/** What happens next: a client's message, or the harness's next step with this outcome. */
+/** The next step: a client's message, or the harness's next step with this outcome. */
 type Event =
   | { readonly do: 'say'; readonly text: string }
   | { readonly do: 'interrupt' }
@@ -95,7 +98,7 @@ function asked(scenario: Scenario, step: 'ask' | 'compact', { end, calls, share 
 
 const sliceOf = ({ entries, head }: Scenario) => entries.slice(head.state.sliceFrom - 1);
 
-/** Blocks one after the other, as the provider's cache compares them. */
+/** The blocks in their order, as the provider's cache compares them. */
 function blocksOf({ messages }: ModelRequest): readonly string[] {
   return messages.flatMap(({ role, content }) =>
     content.map(({ cache_control: _breakpoint, ...block }: ContentBlock) => JSON.stringify([role, block])),
@@ -130,7 +133,7 @@ describe('the slice of a session', () => {
 });
 
 describe('successive model requests', () => {
-  /** Calls of each answer of one long turn, and the length of their results. */
+  /** The number of calls in each answer of one long turn, and the length of their results. */
   const turn = fc.array(
     fc.record({ calls: fc.integer({ min: 1, max: 5 }), chars: fc.integer({ max: 20_000, min: 0 }) }),
     {
@@ -154,7 +157,7 @@ describe('successive model requests', () => {
           if (!isExtension) rewritten.push(made);
           before = { blocks, made };
         }
-        // Every twenty calls at most, and only when all of the newest forty stay as they are.
+        // Old results are shortened at most every twenty calls, and only when the newest forty stay whole.
         expect(rewritten.every((made) => made >= 60)).toBe(true);
         expect(new Set(rewritten.map((made) => Math.floor(made / 20))).size).toBe(rewritten.length);
       }),

@@ -12,7 +12,7 @@ const kindOf = (text: string) => {
   return address === null ? 'no address' : forbiddenKind(address);
 };
 
-describe('a URL is refused before anything is resolved', () => {
+describe('a URL is refused before its name is resolved, when it has', () => {
   it.each([
     ['a loopback address', 'https://127.0.0.1/', /loopback/],
     ['the runtime API of a Lambda function', 'https://127.0.0.1:9001/2018-06-01/runtime', /loopback/],
@@ -63,11 +63,11 @@ describe('a URL is refused before anything is resolved', () => {
     ['a mail port', 'https://example.com:25/', /port below 1024/],
     ['no URL at all', 'example.com', /not a valid URL/],
     ['a URL without end', `https://example.com/${'a'.repeat(9000)}`, /not a valid URL/],
-  ])('%s', (_what, url, rule) => {
+  ])('a form that the rules exclude: %s', (_what, url, rule) => {
     expect(blocked(url)).toMatch(rule);
   });
 
-  it('and neither its path nor its query nor its credentials are repeated', () => {
+  it('any such form, and the refusal repeats neither its path nor its query nor its credentials', () => {
     for (const url of [
       'http://example.com/a?token=hunter2',
       'https://u:hunter2@example.com/',
@@ -78,7 +78,7 @@ describe('a URL is refused before anything is resolved', () => {
   });
 });
 
-describe('a URL is judged good', () => {
+describe('a URL is admitted to name resolution', () => {
   it.each([
     ['https://example.com', 'example.com', 443],
     ['https://Example.COM./path?q=1#f', 'example.com', 443],
@@ -86,12 +86,12 @@ describe('a URL is judged good', () => {
     ['https://bücher.example.com/', 'xn--bcher-kva.example.com', 443],
     ['https://127.0.0.1.nip.io/', '127.0.0.1.nip.io', 443],
     ['https://example.com\\@10.0.0.1/', 'example.com', 443],
-  ])('%s', (url, host, port) => {
+  ])('with the host and port that it connects to: %s', (url, host, port) => {
     expect(judgeUrl(url, [])).toMatchObject({ status: 'judged', destination: { host, port, secure: true } });
   });
 });
 
-describe('the addresses of a name', () => {
+describe('the addresses that a host name resolves to', () => {
   const rule = (addresses: readonly string[], allow: AllowedHosts = []) => {
     const judged = judgeUrl('https://www.example.com/', allow);
     return judged.status === 'judged' ? ruleAgainstAddresses(judged.destination, addresses) : 'blocked';
@@ -104,7 +104,7 @@ describe('the addresses of a name', () => {
     expect(rule(['fe80::1%eth0'])).toBe('resolves to an address of an unknown form');
   });
 
-  it('may lie where the customer has this host, and nowhere else', () => {
+  it('may be private only for a host and in a range that the customer allows', () => {
     const allow = [{ host: 'www.example.com', cidr: '10.1.0.0/16' }];
     expect(rule(['10.1.2.3'], allow)).toBeNull();
     expect(rule(['::ffff:10.1.2.3'], allow)).toBeNull();
@@ -115,7 +115,7 @@ describe('the addresses of a name', () => {
     );
   });
 
-  it('are never the cloud’s own, whatever a customer allows', () => {
+  it('are never the cloud’s metadata endpoint, whatever a customer allows', () => {
     for (const [cidr, address] of [
       ['0.0.0.0/0', '169.254.169.254'],
       ['169.254.0.0/16', '169.254.170.23'],
@@ -126,21 +126,21 @@ describe('the addresses of a name', () => {
   });
 });
 
-describe('a customer’s own host', () => {
+describe('an allowed host of a customer', () => {
   const allow: AllowedHosts = [
     { host: '*.corp.internal', cidr: '10.0.0.0/8' },
     { host: 'tools', cidr: '10.0.0.0/8', http: true },
     { host: '10.9.8.7', cidr: '10.9.8.7/32' },
   ];
 
-  it('may have a private name, an address, or plain http where that is said', () => {
+  it('may be a private name, an address, or use plain http where the entry says so', () => {
     expect(blocked('https://a.corp.internal/', allow)).toBe('judged');
     expect(blocked('https://a.b.corp.internal/', allow)).toBe('judged');
     expect(blocked('http://tools/', allow)).toBe('judged');
     expect(blocked('https://10.9.8.7/', allow)).toBe('judged');
   });
 
-  it('is admitted by its exact name or under its wildcard, and by nothing that resembles it', () => {
+  it('is matched by its exact name or its wildcard, and by no similar name', () => {
     expect(blocked('https://corp.internal/', allow)).toMatch(/public internet/);
     expect(blocked('https://acorp.internal/', allow)).toMatch(/public internet/);
     expect(blocked('https://tools.example.internal/', allow)).toMatch(/public internet/);
@@ -148,7 +148,7 @@ describe('a customer’s own host', () => {
     expect(blocked('https://10.9.8.6/', allow)).toMatch(/private/);
   });
 
-  it('is written in a form that cannot be misread', () => {
+  it('has one unambiguous form', () => {
     const parses = (host: string, cidr = '10.0.0.0/8') => AllowedHosts.safeParse([{ host, cidr }]).success;
     expect(['tools', 'a.corp', '*.corp.internal', '10.9.8.7'].map((host) => parses(host))).toEqual([
       true,
@@ -163,7 +163,7 @@ describe('a customer’s own host', () => {
   });
 });
 
-describe('addresses', () => {
+describe('the kind of an address', () => {
   it.each([
     ['8.8.8.8', null],
     ['172.32.0.1', null],
@@ -179,7 +179,7 @@ describe('addresses', () => {
     ['0.1.2.3', 'an unspecified address'],
     ['240.0.0.1', 'a reserved address'],
     ['64:ff9b:1::1', 'an address that stands for another one'],
-  ])('%s is %s', (text, kind) => {
+  ])('of %s is %s', (text, kind) => {
     expect(kindOf(text)).toBe(kind);
   });
 
@@ -194,12 +194,12 @@ describe('addresses', () => {
     '1::2::3',
     '1:2:3:4:5:6:7',
     'fe80::1%1',
-  ])('"%s" is none', (text) => {
+  ])('of "%s" is none, because the text is no address', (text) => {
     expect(kindOf(text)).toBe('no address');
   });
 });
 
-it('a domain covers itself and what is under it', () => {
+it('a domain covers itself and its subdomains only', () => {
   expect(isUnder('example.com', 'example.com')).toBe(true);
   expect(isUnder('docs.example.com', 'example.com')).toBe(true);
   expect(isUnder('badexample.com', 'example.com')).toBe(false);

@@ -10,7 +10,7 @@ function normal(input: Record<string, unknown>, schema: Record<string, unknown> 
   return result.status === 'normal' ? result.args : result.why;
 }
 
-describe('arguments without a schema', () => {
+describe('arguments of a call without a schema', () => {
   it.each([
     ['text, truth and safe integers as they are', { a: 'x', b: true, c: 42 }, { a: 'x', b: true, c: 42 }],
     ['null as absent', { a: null, b: { c: null }, d: [null, 1] }, { b: {}, d: [1] }],
@@ -28,11 +28,11 @@ describe('arguments without a schema', () => {
       { 'raw:__entity': { type: 'MA::User', id: 'root' }, a: { 'raw:__extn': 1 } },
     ],
     ['names that look like those', { 'raw:__x': 1, __x: 2 }, { 'raw:raw:__x': 1, 'raw:__x': 2 }],
-  ])('are told as %s', (_, input, args) => {
+  ])('are given to policies as %s', (_, input, args) => {
     expect(normal(input)).toEqual(args);
   });
 
-  it('keep a key that would be a prototype', () => {
+  it('keep a key with the name __proto__', () => {
     const args = normal(JSON.parse('{"a":{"__proto__":{"admin":true}}}'));
     expect(args).toEqual({ a: { 'raw:__proto__': { admin: true } } });
   });
@@ -44,12 +44,12 @@ describe('arguments without a schema', () => {
     expect(normal({ a: 'x'.repeat(256 * 1024) })).toBe('the arguments have more than 262144 bytes');
   });
 
-  it('are not judged when the name of one is no text', () => {
+  it('are not judged when the name of one is not well-formed text', () => {
     expect(normal({ 'a\ud800': 1 })).toBe('the name of an argument is no text');
   });
 });
 
-describe('arguments with a schema', () => {
+describe('arguments of a call with a schema', () => {
   const schema = {
     type: 'object',
     properties: {
@@ -65,7 +65,7 @@ describe('arguments with a schema', () => {
     $defs: { Place: { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] } },
   };
 
-  it('are decimals wherever the schema says number, so that one rule fits all of them', () => {
+  it('are decimals wherever the schema says number, so that one policy fits all numbers', () => {
     expect(normal({ amount: 100 }, schema)).toEqual({ amount: decimal('100.0') });
     expect(normal({ amount: -0, count: 7 }, schema)).toEqual({ amount: decimal('0.0'), count: 7 });
   });
@@ -91,7 +91,7 @@ describe('arguments with a schema', () => {
     expect(normal(input, schema)).toContain(why);
   });
 
-  it('may be left out where null is allowed, and are free where the schema leaves it open', () => {
+  it('may be missing where the schema allows null, and are untyped where the schema leaves the type open', () => {
     expect(normal({ amount: 1, maybe: null, either: 'x', more: [1] }, schema)).toEqual({
       amount: decimal('1.0'),
       either: 'x',
@@ -99,7 +99,7 @@ describe('arguments with a schema', () => {
     });
   });
 
-  it('follow no reference out of the schema, nor in circles', () => {
+  it('resolve no reference that leads out of the schema or in a circle', () => {
     const circle = {
       properties: { a: { $ref: '#/$defs/A' }, b: { $ref: 'https://evil.example/x' }, c: { $ref: '#/$defs/__proto__' } },
       $defs: { A: { type: 'object', properties: { a: { $ref: '#/$defs/A' } } } },

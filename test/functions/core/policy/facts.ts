@@ -1,4 +1,4 @@
-/** A call of a payments tool, as the proxy would put it to the policies. */
+/** A call of a payments tool, as the proxy describes it to the policies. */
 import { createHash } from 'node:crypto';
 import { AgentId, SessionId, ThreadId, WorkspaceId } from '#contract/ids.ts';
 import type { McpTool } from '#contract/mcp.ts';
@@ -44,7 +44,7 @@ export function policyOf(policies: string, fields: Partial<WorkspacePolicy> = {}
   return { type: 'policy', version: 1, mode: 'enforce', sha256: hash, created_at: FACTS.at, ...policy };
 }
 
-/** Policies over one document, and how often it was asked for; time stands still unless it is moved. */
+/** Policies from one document, and a count of its reads. Time stands still unless a test moves it. */
 export function policiesOf(first: WorkspacePolicy | null) {
   const stored = { document: first, nowMs: 0, pointers: 0, versions: 0, fails: false };
   const policies: Policies = createPolicies({

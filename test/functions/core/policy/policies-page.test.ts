@@ -7,7 +7,7 @@ import { FACTS, PAY, policiesOf, policyOf, REFUND } from './facts.ts';
 const PAGE = readFileSync(join(import.meta.dirname, '../../../../docs/policies.md'), 'utf8');
 const [, EXAMPLE = ''] = /```cedar\n([^`]+)```/.exec(PAGE) ?? [];
 
-it('the policies of docs/policies.md pass the check, and decide as their names say', async () => {
+it('the policies in docs/policies.md pass the check and decide as their names say', async () => {
   const tools = [{ url: PAY, tool: REFUND }];
   expect(await createPolicyCheck().check(EXAMPLE, tools)).toEqual({ problems: [], unchecked: [] });
   const { decide } = policiesOf(policyOf(EXAMPLE));

@@ -6,7 +6,7 @@ const at = (nowMs: number) => {
   return { clock, expiring: createExpiring<string>(() => clock.nowMs, 2) };
 };
 
-it('finds what it keeps until its time is over', () => {
+it('an expiring map returns what it holds until its time is over', () => {
   const { clock, expiring } = at(1000);
   expiring.keep('a', 'first', 1010);
   clock.nowMs = 1009;
@@ -15,7 +15,7 @@ it('finds what it keeps until its time is over', () => {
   expect(expiring.find('a')).toBeUndefined();
 });
 
-it('keeps nothing whose time is over already, nor what it stands for', () => {
+it('an expiring map does not store an expired value, and drops the value that it replaces', () => {
   const { expiring } = at(1000);
   expiring.keep('a', 'first', 2000);
   expiring.keep('b', 'second', 2000);
@@ -25,7 +25,7 @@ it('keeps nothing whose time is over already, nor what it stands for', () => {
   expect(expiring.find('a')).toBeUndefined();
 });
 
-it('forgets the one that was kept longest ago when there are too many', () => {
+it('an expiring map drops its oldest value when it has too many', () => {
   const { expiring } = at(1000);
   expiring.keep('a', 'first', 2000);
   expiring.keep('b', 'second', 2000);

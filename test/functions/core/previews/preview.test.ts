@@ -10,7 +10,7 @@ import { memoryPreviews } from '#test/ports/previews.memory.ts';
 
 const LATER = '2026-11-21T11:00:00.000Z';
 
-/** Everything that can happen without time passing has happened. */
+/** Everything that can happen without a pause ending has happened. */
 const settled = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 async function stage(over: Partial<Previews> = {}) {
@@ -32,7 +32,7 @@ async function stage(over: Partial<Previews> = {}) {
     chunks: () => memory.chunks,
     shown: () => textOf(memory.chunks),
     write: memory.write,
-    /** The pauses that were begun end. */
+    /** Ends the pauses that were begun. */
     async pass() {
       const ended = pauses;
       pauses = [];
@@ -47,7 +47,7 @@ function textOf(chunks: readonly PreviewChunk[]): string {
   return frames.map((frame) => (frame.type === 'event_delta' ? frame.delta.content.text : '')).join('');
 }
 
-/** A promise and the hand that resolves it. */
+/** A promise, and the function that resolves it. */
 function gate() {
   let open = () => {};
   const opened = new Promise<void>((resolve) => {
@@ -59,7 +59,7 @@ function gate() {
 const unavailable = () => Promise.reject(new Fault('previews_unavailable', 'no answer'));
 
 describe('the preview of an answer', () => {
-  it('is not written when nobody asked for it', async () => {
+  it('is not written when no stream subscribed to it', async () => {
     let asked = 0;
     const memory = memoryPreviews();
     const { preview, chunks, pass } = await stage({
@@ -77,7 +77,7 @@ describe('the preview of an answer', () => {
     expect(asked).toBe(1);
   });
 
-  it('goes out at once, and then every tenth of a second with all that came meanwhile', async () => {
+  it('is written at once, and then every tenth of a second with all text that came since', async () => {
     const { preview, chunks, waits, shown, pass } = await stage();
     preview.onThinking();
     await settled();
@@ -95,7 +95,7 @@ describe('the preview of an answer', () => {
     expect(waits).toEqual([100, 100, 100]);
   });
 
-  it('waits for the mark, without losing what came before it was read', async () => {
+  it('waits until the subscription is read, and keeps the text that comes before', async () => {
     const mark = gate();
     const { preview, shown, pass } = await stage({ isSubscribed: () => mark.opened.then(() => true) });
     preview.onText(0, 'early');
@@ -108,7 +108,7 @@ describe('the preview of an answer', () => {
     await pass();
   });
 
-  it('is written one chunk after the other, however slow the table is', async () => {
+  it('is written one chunk after the other, also when the table is slow', async () => {
     const slow = gate();
     const begun: number[] = [];
     const { preview, pass } = await stage({
@@ -127,7 +127,7 @@ describe('the preview of an answer', () => {
     expect(begun).toEqual([1, 2]);
   });
 
-  it('ends with a write that fails, because the next one would leave a gap', async () => {
+  it('ends with a write that fails, because the next chunk would follow a gap', async () => {
     let writes = 0;
     const { preview, pass } = await stage({
       write: () => {
@@ -143,7 +143,7 @@ describe('the preview of an answer', () => {
     expect(writes).toBe(1);
   });
 
-  it('does not begin when the mark cannot be read', async () => {
+  it('does not begin when the subscription cannot be read', async () => {
     const { preview, chunks, pass } = await stage({ isSubscribed: unavailable });
     preview.onText(0, 'a');
     await settled();
@@ -152,7 +152,7 @@ describe('the preview of an answer', () => {
     expect(chunks()).toEqual([]);
   });
 
-  it('ends with the answer: what waits is dropped, what is under way is awaited, and no pause is', async () => {
+  it('ends with the answer: waiting text is dropped, and a write in progress is awaited', async () => {
     const slow = gate();
     const begun: number[] = [];
     const { preview, pass } = await stage({
@@ -175,7 +175,7 @@ describe('the preview of an answer', () => {
     expect(begun).toEqual([1]);
   });
 
-  it('catches up in chunks of a bounded size', async () => {
+  it('writes a backlog in chunks of a bounded size', async () => {
     const { preview, chunks, shown, pass } = await stage();
     preview.onText(0, 'a');
     await settled();
@@ -186,7 +186,7 @@ describe('the preview of an answer', () => {
     expect(chunks().map(({ frames }) => frames.length)).toEqual([2, MAX_CHUNK_FRAMES, MAX_CHUNK_FRAMES]);
   });
 
-  it('is a beginning of the answer without a gap, whatever the table does and whenever it does it', async () => {
+  it('is a prefix of the answer without a gap, whichever writes fail', async () => {
     const step = fc.oneof(
       {
         weight: 4,
@@ -199,7 +199,7 @@ describe('the preview of an answer', () => {
       fc.asyncProperty(fc.array(step, { maxLength: 20 }), async (steps) => {
         let failing = false;
         const set = await stage({
-          // A failure may be a lost answer, so the chunk is there.
+          // A write may fail after it took effect, so the chunk is stored.
           write: (key, chunk) => set.write(key, chunk).then(() => (failing ? unavailable() : undefined)),
         });
         let said = '';

@@ -6,7 +6,7 @@ import { answerWith, claim, given, IDS, send } from '#test/functions/core/given.
 
 const text = (block: number, piece: string): Piece => ({ type: 'text', block, text: piece });
 
-/** The frames of each piece. */
+/** The frames that each piece of text adds. */
 function framesOf(pieces: readonly Piece[]): readonly (readonly PreviewFrame[])[] {
   let shown = NOTHING_SHOWN;
   return pieces.map((piece) => {
@@ -16,7 +16,9 @@ function framesOf(pieces: readonly Piece[]): readonly (readonly PreviewFrame[])[
   });
 }
 
-/** Texts by index, as a client accumulates them; an index that skips, or text before the start, is an error of ours. */
+/**
+ * Texts by index, as a client accumulates them. A skipped index, or text before the start, is an error of the service.
+ */
 function accumulate(frames: readonly PreviewFrame[]): readonly string[] {
   const texts: string[] = [];
   let started = false;
@@ -31,7 +33,7 @@ function accumulate(frames: readonly PreviewFrame[]): readonly string[] {
   return texts;
 }
 
-/** What the session's log says in the end, by the code that decides it. */
+/** The texts of the final message, made by the code that decides the answer. */
 function said(blocks: readonly string[]): readonly string[] {
   const { then } = given()
     .when(send('hi'))
@@ -42,8 +44,8 @@ function said(blocks: readonly string[]): readonly string[] {
   );
 }
 
-describe('what is shown of an answer', () => {
-  it('begins with the start of the event to come, once, under its id', () => {
+describe('the frames of a preview', () => {
+  it('begin once with the start of the coming event, under its id', () => {
     const [first, second] = framesOf([text(0, 'He'), text(0, 'llo')]);
     expect(first).toEqual([
       { type: 'event_start', event: { type: 'agent.message', id: IDS.message } },
@@ -56,26 +58,26 @@ describe('what is shown of an answer', () => {
     expect(second).toHaveLength(1);
   });
 
-  it('is of thinking only that it began', () => {
+  it('show of thinking only that it began', () => {
     expect(framesOf([{ type: 'thinking' }, { type: 'thinking' }])).toEqual([
       [{ type: 'event_start', event: { type: 'agent.thinking', id: IDS.thinking } }],
       [],
     ]);
   });
 
-  it('counts blocks as the message will: without the blank ones', () => {
+  it('number text blocks as the message will, without blank ones', () => {
     const frames = framesOf([text(0, ' \n'), text(1, ' '), text(1, '\t'), text(1, 'one'), text(2, ''), text(3, 'two')]);
     expect(frames.slice(0, 3)).toEqual([[], [], []]);
     expect(accumulate(frames.flat())).toEqual([' \tone', 'two']);
   });
 
-  it('never ends in half a character', () => {
+  it('never end within a character', () => {
     const [half, whole] = framesOf([text(0, 'a\ud83d'), text(0, '\ude00b')]);
     expect(accumulate(half ?? [])).toEqual(['a']);
     expect(whole).toMatchObject([{ delta: { content: { text: '\ud83d\ude00b' } } }]);
   });
 
-  it('is at every moment the beginning of what is then said', () => {
+  it('are at every moment a prefix of the message that the answer becomes', () => {
     const piece = fc.string({
       unit: fc.constantFrom('a', 'ä', ' ', '\n', '\ufeff', '\ud83d', '\ude00', '\ud83d\ude00'),
     });
@@ -97,7 +99,7 @@ describe('what is shown of an answer', () => {
     );
   });
 
-  it('comes in frames of a bounded size, none of them cut through a character', () => {
+  it('have a bounded size, and no frame ends within a character', () => {
     const long = '\ud83d\ude00'.repeat(MAX_FRAME_CHARS);
     const frames = join([], framesOf([text(0, 'x'), text(0, long)]).flat());
     expect(accumulate(frames)).toEqual([`x${long}`]);
@@ -108,7 +110,7 @@ describe('what is shown of an answer', () => {
     }
   });
 
-  it('becomes one frame when it waits', () => {
+  it('are joined into one while they wait', () => {
     const frames = framesOf([text(0, 'a'), text(0, 'b'), text(1, 'c'), text(1, 'd')]).reduce<readonly PreviewFrame[]>(
       join,
       [],

@@ -22,7 +22,7 @@ describe('a created_at range', () => {
     [{ 'created_at[gte]': BEFORE, 'created_at[gt]': AT }, [AFTER]],
     [{ 'created_at[gte]': AT, 'created_at[gt]': AT }, [AFTER]],
     [{ 'created_at[lte]': AT, 'created_at[lt]': AFTER }, [BEFORE, AT]],
-  ])('of %j holds %j', (query, expected) => {
+  ])('of %j includes %j', (query, expected) => {
     expect(within(query)).toEqual(expected);
   });
 });

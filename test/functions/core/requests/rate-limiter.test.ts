@@ -9,7 +9,7 @@ import { LEASE_SECONDS, take } from '#core/ports/token-bucket.ts';
 const KEY = ApiKeyId.parse('apikey_1');
 const START_MS = Date.parse('2026-11-21T10:00:00.000Z');
 
-/** Instances that share buckets and a clock, which stands still unless it is moved. */
+/** Instances that share buckets and a clock, which stands still unless a test moves it. */
 function instances(limits: Partial<RateLimits>, count = 1, maxLease = Number.POSITIVE_INFINITY) {
   let nowMs = START_MS;
   let calls = 0;
@@ -31,7 +31,7 @@ function instances(limits: Partial<RateLimits>, count = 1, maxLease = Number.POS
     pass: (ms: number) => void (nowMs += ms),
     nowMs: () => nowMs,
     calls: () => calls,
-    /** Until it is released, the bucket does not answer. */
+    /** The bucket does not answer until the test releases it. */
     hold() {
       const { promise, resolve } = Promise.withResolvers<void>();
       [held, release] = [promise, resolve];
@@ -49,7 +49,7 @@ function instances(limits: Partial<RateLimits>, count = 1, maxLease = Number.POS
 }
 
 describe('a rate limit', () => {
-  it('is never exceeded by more than its burst, by any number of instances, in any stretch of time', async () => {
+  it('is exceeded by no more than its burst, with any number of instances and in any period', async () => {
     const request = fc.record({ instance: fc.nat(4), afterMs: fc.oneof(fc.constant(0), fc.nat(200), fc.nat(20_000)) });
     await fc.assert(
       fc.asyncProperty(fc.integer({ min: 1, max: 600 }), fc.array(request, { maxLength: 200 }), async (rate, asked) => {
@@ -68,7 +68,7 @@ describe('a rate limit', () => {
     );
   });
 
-  it('lets through what stays below it, however long', async () => {
+  it('admits all traffic below it for any time', async () => {
     const one = instances({ reads: 60 });
     for (let second = 0; second < 300; second += 1) {
       expect(await one.admits()).toBe(true);
@@ -76,7 +76,7 @@ describe('a rate limit', () => {
     }
   });
 
-  it('gives a minute’s worth at once, and says when there is more', async () => {
+  it('admits a minute’s requests at once, and then says when to send the next', async () => {
     const one = instances({ reads: 60 });
     let admitted = 0;
     while (admitted < 1000 && (await one.admits())) admitted += 1;
@@ -92,7 +92,7 @@ describe('a rate limit', () => {
     expect(await one.admits()).toBe(false);
   });
 
-  it('names whole seconds, also where the next token is far', async () => {
+  it('states the wait in whole seconds, also when the next token is far away', async () => {
     const one = instances({ creates: 1 });
     expect(await one.admits(0, 'POST')).toBe(true);
     one.pass(500);
@@ -102,7 +102,7 @@ describe('a rate limit', () => {
     expect(await one.admits(0, 'DELETE')).toBe(true);
   });
 
-  it('asks nothing where none is set, and nothing again while the bucket is known to be empty', async () => {
+  it('reads no bucket where none is set, and not again while the bucket is known to be empty', async () => {
     const one = instances({ creates: 1 });
     for (let n = 0; n < 100; n += 1) expect(await one.admits(0, 'GET')).toBe(true);
     expect(one.calls()).toBe(0);
@@ -114,7 +114,7 @@ describe('a rate limit', () => {
   });
 
   it.each([50, 67, 200, 900])(
-    'lets no request of steady traffic wait but the first: one every %i ms',
+    'makes only the first request of steady traffic wait: one every %i ms',
     async (everyMs) => {
       const one = instances({ reads: 1200 });
       let waits = 0;
@@ -130,12 +130,12 @@ describe('a rate limit', () => {
         one.pass(everyMs);
       }
       expect(waits).toBe(1);
-      // A lease every four seconds, and a few small ones at first.
+      // The limiter takes a lease every four seconds, and a few small ones at first.
       expect(one.calls()).toBeLessThanOrEqual(120 / 4 + 10);
     },
   );
 
-  it('does not serve from a lease after its time, for what is kept for long could be spent all at once', async () => {
+  it('admits nothing from an expired lease, because old leases could be spent all at once', async () => {
     const one = instances({ reads: 1200 });
     await one.admits();
     const waits = async (): Promise<boolean> => {
@@ -153,14 +153,14 @@ describe('a rate limit', () => {
     expect(await waits()).toBe(false);
   });
 
-  it('takes one token at a time where more would run out unused', async () => {
+  it('takes one token at a time when more would expire unused', async () => {
     const one = instances({ reads: 1200 }, 1, 1);
     await one.admits();
     await one.admits();
     expect(one.calls()).toBe(2);
   });
 
-  it('is counted per key and apart for creates and reads', async () => {
+  it('is counted per key, and separately for creates and reads', async () => {
     const one = instances({ creates: 1, reads: 1 });
     expect([await one.admits(0, 'GET'), await one.admits(0, 'POST'), await one.admits(0, 'GET')]).toEqual([
       true,
@@ -169,7 +169,7 @@ describe('a rate limit', () => {
     ]);
   });
 
-  it('is judged by the next request when a lease beside one failed', async () => {
+  it('is checked by the next request when a lease in the background failed', async () => {
     let fail = false;
     const buckets: TokenBuckets = {
       take: async (_name, bucket, wanted) =>

@@ -17,14 +17,14 @@ function given() {
 const types = (log: ReturnType<typeof memoryLog>) =>
   log.entries(KEY).flatMap((entry) => ('event' in entry ? [entry.event.type] : []));
 
-describe('closing a session for its deletion', () => {
-  it('ends it and tells open streams', async () => {
+describe('a session that is closed for its deletion', () => {
+  it('is terminated, and open streams are told', async () => {
     const { log, head, stamp } = given();
     expect(await closeForDeletion({ log, stamp }, KEY, head)).toMatchObject({ status: 'closed' });
     expect(types(log)).toEqual(['session.thread_status_terminated', 'session.status_terminated', 'session.deleted']);
   });
 
-  it('leaves it closed to messages', async () => {
+  it('takes no more messages', async () => {
     const { log, head, stamp } = given();
     await closeForDeletion({ log, stamp }, KEY, head);
     const closed = (await log.head(KEY)) ?? head;
@@ -33,14 +33,14 @@ describe('closing a session for its deletion', () => {
     });
   });
 
-  it('is refused while the session runs, also when it began to run a moment ago', async () => {
+  it('is not closed while it runs, also when its run began a moment ago', async () => {
     const { log, head, stamp } = given();
     await change({ log, stamp }, KEY, head, { do: 'send', events: MESSAGES });
     expect(await closeForDeletion({ log, stamp }, KEY, head)).toMatchObject({ status: 'refused' });
     expect(types(log)).not.toContain('session.deleted');
   });
 
-  it('can be repeated', async () => {
+  it('may be closed again', async () => {
     const { log, head, stamp } = given();
     await closeForDeletion({ log, stamp }, KEY, head);
     expect(await closeForDeletion({ log, stamp }, KEY, (await log.head(KEY)) ?? head)).toMatchObject({

@@ -48,12 +48,12 @@ function done(asked: Scenario, text: string): Scenario {
 }
 
 describe('a context that is nearly as large as the model’s window', () => {
-  it('is summarised before the model is asked again', () => {
+  it('is compacted before the model is asked again', () => {
     expect(next(full().when(send('more')).head.state)).toEqual({ do: 'compact' });
     expect(next(fullInMidTurn().head.state)).toEqual({ do: 'compact' });
   });
 
-  it('does not keep the calls of the answer that filled it from being made first', () => {
+  it('is compacted only after the calls of the answer that filled it are made', () => {
     const asked = given()
       .when(send('look'))
       .when(claim())
@@ -61,7 +61,7 @@ describe('a context that is nearly as large as the model’s window', () => {
     expect(next(asked.head.state)).toMatchObject({ do: 'use hands' });
   });
 
-  it('is full of results as well as of answers', () => {
+  it('may be full because of results as well as of answers', () => {
     const asked = given()
       .when(send('look'))
       .when(claim())
@@ -70,7 +70,7 @@ describe('a context that is nearly as large as the model’s window', () => {
     expect(next(done(asked, 'x'.repeat(4 * FULL.input_tokens)).head.state)).toEqual({ do: 'compact' });
   });
 
-  it('is not full for one message that is large by itself, which no summary would make smaller', () => {
+  it('does not count as full for one large message, which no summary would make smaller', () => {
     const large = 'x'.repeat(4 * FULL.input_tokens);
     expect(next(given().when(send(large)).head.state)).toEqual({ do: 'ask' });
     const talked = given().when(send('hi')).when(claim()).when(answerWith());
@@ -78,7 +78,7 @@ describe('a context that is nearly as large as the model’s window', () => {
     expect(next(talked.when(send(large)).when(claim()).when(claim(SECOND)).head.state)).toEqual({ do: 'ask' });
   });
 
-  it('is counted with images as the provider counts them, not by their bytes', () => {
+  it('is measured with images as the provider counts them, not by their bytes', () => {
     const source = { type: 'base64', media_type: 'image/png', data: 'A'.repeat(1_000_000) } as const;
     const shown = halfFull().when(sends({ type: 'user.message', content: [{ type: 'image', source }] }));
     expect(next(shown.head.state)).toEqual({ do: 'ask' });
@@ -93,7 +93,7 @@ const halfFull = () =>
     .when(answerWith({ usage: { ...FULL, input_tokens: FULL.input_tokens / 2 } }));
 
 describe('a compaction', () => {
-  it('ends its request, keeps the summary, and tells that there was one', () => {
+  it('closes its request, keeps the summary, and appends the event that reports it', () => {
     const compacted = fullInMidTurn().when(claimSummary()).when(summarised());
     expect(outline(compacted.then)).toEqual([
       'span.model_request_end',
@@ -109,14 +109,14 @@ describe('a compaction', () => {
     expect(next(compacted.head.state)).toEqual({ do: 'ask' });
   });
 
-  it('is paid for like any other model request', () => {
+  it('has its usage counted like any other model request', () => {
     const before = fullInMidTurn();
     const { usage, turns } = before.when(claimSummary()).when(summarised()).head.state;
     expect(usage.input_tokens).toBe(before.head.state.usage.input_tokens + answer().usage.input_tokens);
     expect(turns).toBe(2);
   });
 
-  it('leaves what waits in the queue, and the slice begins no later than that', () => {
+  it('leaves queued messages in the queue, and the slice begins no later than those', () => {
     const waiting = full().when(send('one')).when(send('two'));
     const compacted = waiting.when(claimSummary()).when(summarised());
     expect(queuedIn(compacted)).toEqual(queuedIn(waiting));
@@ -125,7 +125,7 @@ describe('a compaction', () => {
     expect(quiet.head.state.sliceFrom).toBe(quiet.head.position - 1);
   });
 
-  it('leaves what was taken and never answered, too', () => {
+  it('keeps messages that were taken and not answered, too', () => {
     const taken = halfFull().when(send('never answered')).when(claim());
     const crowded = taken.when({
       do: 'fail',
@@ -140,7 +140,7 @@ describe('a compaction', () => {
     expect(taken.entries[sliceFrom - 1]).toMatchObject({ event: { type: 'user.message' } });
   });
 
-  it('that died before its append is made again, and its span is closed', () => {
+  it('is made again when its process died before the append, and the span is closed', () => {
     const again = fullInMidTurn().when(claimSummary());
     expect(next(again.head.state)).toEqual({ do: 'compact' });
     const { then } = again.when(claimSummary(SECOND));
@@ -148,7 +148,7 @@ describe('a compaction', () => {
     expect(then[0]).toMatchObject({ event: { is_error: true } });
   });
 
-  it('whose request another attempt has closed writes nothing', () => {
+  it('writes nothing when another attempt has closed its request', () => {
     const lost = fullInMidTurn().when(claimSummary()).when(claimSummary(SECOND));
     expect(lost.when(summarised()).then).toEqual([]);
   });
@@ -169,7 +169,7 @@ describe('a compaction', () => {
     expect(next(interrupted.when(send('go on')).head.state)).toEqual({ do: 'compact' });
   });
 
-  it('counts the usage of a summary that was of no use', () => {
+  it('has its usage counted also when its summary cannot be used', () => {
     const failed: Command = {
       do: 'fail',
       request: REQUEST,
@@ -184,7 +184,7 @@ describe('a compaction', () => {
   });
 });
 
-describe('compactions in a row', () => {
+describe('successive compactions', () => {
   /** A summary, and an answer that is as full as the one before. */
   const round = (scenario: Scenario) =>
     done(
@@ -210,7 +210,7 @@ describe('compactions in a row', () => {
     expect(head.state).toMatchObject({ status: 'idle', stopReason: { type: 'retries_exhausted' } });
   });
 
-  it('are counted anew when an answer leaves room, and in each run', () => {
+  it('are counted from zero after an answer that leaves room, and in each run', () => {
     const answered = rounds(2).when(claimSummary()).when(summarised()).when(claim()).when(answerWith());
     expect(answered.head.state.compactions).toBe(0);
     const ended = rounds(MAX_COMPACTIONS).when({ do: 'give up', cause: 'compactions', taken: [] });
@@ -221,13 +221,13 @@ describe('compactions in a row', () => {
 describe('an answer that the provider cut off because the window was full', () => {
   const crowded = { stopReason: 'model_context_window_exceeded' } as const;
 
-  it('is gone on with when there is room again', () => {
+  it('is continued after a compaction', () => {
     const { then, head } = given().when(send('hi')).when(claim()).when(answerWith(crowded));
     expect(outline(then)).not.toContain('session.status_idle');
     expect(next(head.state)).toEqual({ do: 'compact' });
   });
 
-  it('has no call of it made, for the last may be incomplete', () => {
+  it('has none of its calls made, because the last one may be incomplete', () => {
     const { then, head } = given()
       .when(send('hi'))
       .when(claim())
@@ -236,7 +236,7 @@ describe('an answer that the provider cut off because the window was full', () =
     expect(next(head.state)).toEqual({ do: 'compact' });
   });
 
-  it('is not gone on with for ever', () => {
+  it('is continued only a limited number of times', () => {
     let scenario = given()
       .when(sends(says('hi')))
       .when(claim())

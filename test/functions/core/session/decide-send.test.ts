@@ -62,11 +62,11 @@ const answers = (scenario: Scenario, index: number): EventInput => ({
 });
 const stopOf = (scenario: Scenario) => scenario.head.state.stopReason;
 
-describe('an interrupt in the request that answers the last call', () => {
+describe('an interrupt in the request that answers the last open call', () => {
   it.each([
     ['a denial', 'bash', (scenario: Scenario) => confirms(scenario, 0, 'no')],
     ['a result', 'weather', (scenario: Scenario) => answers(scenario, 0)],
-  ])('ends the turn instead of going on with it: %s', (_name, tool, reply) => {
+  ])('ends the turn: %s', (_name, tool, reply) => {
     const scenario = asked(tool);
     const { then, head } = scenario.when(sends(reply(scenario), interrupt));
     expect(outline(then).slice(-4)).toEqual(['user.interrupt', ...IDLE]);
@@ -75,7 +75,7 @@ describe('an interrupt in the request that answers the last call', () => {
 });
 
 describe('a call that has to be confirmed', () => {
-  it('ends the run: the session requires action on it', () => {
+  it('ends the run, and the session requires an action for it', () => {
     const scenario = asked('bash');
     expect(outline(scenario.then).slice(-3)).toEqual(IDLE);
     expect(scenario.head.state.status).toBe('idle');
@@ -87,7 +87,7 @@ describe('a call that has to be confirmed', () => {
     );
   });
 
-  it('lets the calls beside it be made first', () => {
+  it('does not keep the calls beside it from being made first', () => {
     const scenario = asked('bash', 'read');
     expect(scenario.head.state.status).toBe('running');
     const done = scenario
@@ -97,7 +97,7 @@ describe('a call that has to be confirmed', () => {
     expect(stopOf(done)).toEqual({ type: 'requires_action', event_ids: [callOf(scenario, 0)] });
   });
 
-  it('that was confirmed meanwhile is made, and the run does not end', () => {
+  it('is made in the same run when it is confirmed before the run ends', () => {
     const scenario = asked('bash', 'read');
     const confirmed = scenario.when(sends(confirms(scenario, 0)));
     expect(outline(confirmed.then)).toEqual(['user.tool_confirmation', 'user.tool_confirmation']);
@@ -106,7 +106,7 @@ describe('a call that has to be confirmed', () => {
     expect(done.head.state.calls).toEqual([expect.objectContaining({ name: 'bash', waitsFor: 'hand' })]);
   });
 
-  it('begins the next run when it is allowed', () => {
+  it('begins the next run when a client allows it', () => {
     const scenario = asked('bash');
     const allowed = scenario.when(sends(confirms(scenario, 0)));
     expect(outline(allowed.then)).toEqual(['user.tool_confirmation', 'user.tool_confirmation', ...RUNNING]);
@@ -114,7 +114,7 @@ describe('a call that has to be confirmed', () => {
     expect(allowed.head.state.calls).toEqual([expect.objectContaining({ waitsFor: 'hand' })]);
   });
 
-  it('is told to the model as rejected, with the reason, when it is denied', () => {
+  it('has the rejection and its reason as the result when a client denies it', () => {
     const scenario = asked('bash');
     const denied = scenario.when(sends(confirms(scenario, 0, 'too risky')));
     expect(outline(denied.then)).toEqual([
@@ -129,7 +129,7 @@ describe('a call that has to be confirmed', () => {
     expect(denied.head.state.calls).toEqual([]);
   });
 
-  it('can be answered one by one: each answer tells what is left', () => {
+  it('is confirmed alone, and the session states which calls still wait', () => {
     const scenario = asked('bash', 'weather');
     const first = scenario.when(sends(answers(scenario, 1)));
     expect(outline(first.then)).toEqual(['user.custom_tool_result', ...IDLE]);
@@ -152,20 +152,20 @@ describe('a call that has to be confirmed', () => {
 });
 
 describe('a request of several events', () => {
-  it('changes nothing when one of them is refused', () => {
+  it('changes nothing when one event is refused', () => {
     const scenario = asked('bash', 'weather');
     const { refusal, then } = scenario.when(sends(confirms(scenario, 0), says('and now?')));
     expect(refusal).toContain(callOf(scenario, 1));
     expect(then).toEqual([]);
   });
 
-  it('may answer the last open call and say something', () => {
+  it('may answer the last open call and send a message', () => {
     const scenario = asked('weather');
     const both = scenario.when(sends(answers(scenario, 0), says('and now?')));
     expect(outline(both.then)).toEqual(['user.custom_tool_result', 'user.message', ...RUNNING]);
   });
 
-  it('may interrupt and say something else, which begins the next run', () => {
+  it('may interrupt and send a message, which begins the next run', () => {
     const scenario = asked('bash');
     const both = scenario.when(sends(interrupt, says('something else')));
     expect(outline(both.then)).toEqual([
@@ -180,12 +180,12 @@ describe('a request of several events', () => {
   });
 });
 
-describe('a message', () => {
-  it('is refused while the session waits for an action', () => {
+describe('a user message', () => {
+  it('is refused while the session requires an action', () => {
     expect(asked('bash').when(send('hello?')).refusal).toContain('requires action');
   });
 
-  it('that was queued before goes on waiting while the session requires action', () => {
+  it('that was queued earlier stays queued while the session requires an action', () => {
     const scenario = given().when(send('one')).when(claim()).when(send('two'));
     const blocked = scenario.when({
       ...answerWith({ stopReason: 'tool_use', blocks: [toolUse('toolu_1', 'weather')] }),
@@ -206,11 +206,11 @@ describe('an interrupt', () => {
     expect(head.state).toMatchObject({ status: 'idle', request: null, stopReason: { type: 'end_turn' } });
   });
 
-  it('makes the answer of the interrupted request worth nothing', () => {
+  it('makes a later answer to the interrupted request have no effect', () => {
     expect(running().when(sends(interrupt)).when(answerWith()).then).toEqual([]);
   });
 
-  it('closes the open calls with the contract’s text', () => {
+  it('closes the open calls with the text that the contract defines', () => {
     const scenario = running().when(answerWith({ stopReason: 'tool_use', blocks: [toolUse('toolu_1')] }));
     const { then, head } = scenario.when(sends(interrupt));
     expect(then[1]).toMatchObject({
@@ -223,7 +223,7 @@ describe('an interrupt', () => {
     expect(head.state.calls).toEqual([]);
   });
 
-  it('answers a custom tool’s call in its client’s stead, so that no runner makes it later', () => {
+  it('gives a custom tool’s call a result, so that its client does not run it later', () => {
     const scenario = asked('weather');
     const { then, head } = scenario.when(sends(interrupt));
     expect(then[1]).toMatchObject({
@@ -232,19 +232,19 @@ describe('an interrupt', () => {
     expect(head.state.calls).toEqual([]);
   });
 
-  it('starts the next run with what is queued', () => {
+  it('starts the next run with the queued messages', () => {
     const { then, head } = running().when(send('and this?')).when(sends(interrupt));
     expect(outline(then)).toEqual(['user.interrupt', 'span.model_request_end', 'user.interrupt', ...IDLE, ...RUNNING]);
     expect(head.state).toMatchObject({ status: 'running', run: 2, queued: [{ type: 'user.message' }] });
   });
 
-  it('of an idle session changes nothing but is told', () => {
+  it('of an idle session is echoed and changes nothing else', () => {
     const { then, head } = given().when(sends(interrupt));
     expect(outline(then)).toEqual(['user.interrupt', 'user.interrupt']);
     expect(head.state).toMatchObject({ status: 'idle', run: 0 });
   });
 
-  it('of a session that waits to try again ends the turn', () => {
+  it('of a session that waits before a retry ends the turn', () => {
     const failed = running().when({
       do: 'fail',
       request: EventId.parse('sevt_request'),
@@ -260,19 +260,19 @@ describe('an interrupt', () => {
 describe('a system message', () => {
   const system: EventInput = { type: 'system.message', content: [{ type: 'text', text: 'be brief' }] };
 
-  it('behind a message is taken with it', () => {
+  it('behind a user message is taken together with it', () => {
     const sent = given().when(sends(says('hi'), system));
     expect(outline(sent.then)).toEqual(['user.message', 'system.message', ...RUNNING]);
     expect(outline(sent.when(claim()).then).slice(0, 2)).toEqual(['user.message', 'system.message']);
   });
 
-  it('alone waits in an idle session for the message that asks for something', () => {
+  it('alone waits in an idle session for the next user message', () => {
     const alone = given().when(sends(system));
     expect(alone.head.state).toMatchObject({ status: 'idle', queued: [{ type: 'system.message' }] });
     expect(alone.when(send('hi')).head.state.status).toBe('running');
   });
 
-  it('is refused alone while the session is at work or requires action', () => {
+  it('alone is refused while the session runs or requires an action', () => {
     expect(given().when(send('hi')).when(sends(system)).refusal).toContain('must directly follow');
     expect(asked('bash').when(sends(system)).refusal).toContain('must directly follow');
   });
@@ -282,7 +282,7 @@ describe('a system message', () => {
     expect(scenario.when(sends(answers(scenario, 0), system)).refusal).toBeNull();
   });
 
-  it('is refused for a model that takes none', () => {
+  it('is refused when the model accepts none', () => {
     const [created] = given().entries;
     if (created === undefined || !('record' in created) || created.record.kind !== 'session.created')
       throw new TypeError();

@@ -28,14 +28,14 @@ describe('sending messages', () => {
     expect(head.state.queued).toHaveLength(1);
   });
 
-  it('queues behind a running turn and changes no status', () => {
+  it('that comes during a turn is queued and changes no status', () => {
     const { then, head } = running().when(send('and another'));
     expect(outline(then)).toEqual(['user.message']);
     expect(head.state.run).toBe(1);
     expect(head.state.queued).toHaveLength(1);
   });
 
-  it('is refused when too much waits already', () => {
+  it('is refused when the queue is full', () => {
     const crowd = Array.from({ length: MAX_QUEUED }).reduce<ReturnType<typeof running>>(
       (scenario) => scenario.when(send('x')),
       running(),
@@ -52,7 +52,7 @@ describe('sending messages', () => {
 });
 
 describe('claiming a model request', () => {
-  it('takes the queued messages, echoing each with the same id and a time, and opens the span', () => {
+  it('takes the queued messages, repeats each under its id with processed_at, and opens the span', () => {
     const sent = given().when(send('one')).when(send('two'));
     const { then, head } = sent.when(claim());
     expect(outline(then)).toEqual(['user.message', 'user.message', 'span.model_request_start', '[model.claimed]']);
@@ -65,21 +65,21 @@ describe('claiming a model request', () => {
     expect(head.state.request?.id).toBe(REQUEST);
   });
 
-  it('closes the request that a dead attempt left open, as an error, before it opens its own', () => {
+  it('closes the request that a dead attempt left open as an error, before it opens its own', () => {
     const { then, head } = running().when(claim(EventId.parse('sevt_second')));
     expect(outline(then)).toEqual(['span.model_request_end', 'span.model_request_start', '[model.claimed]']);
     expect(then[0]).toMatchObject({ event: { is_error: true, model_request_start_id: REQUEST } });
     expect(head.state).toMatchObject({ failures: 1, request: { id: 'sevt_second' } });
   });
 
-  it('does nothing in an idle session or while calls are open', () => {
+  it('has no effect in an idle session or while calls are open', () => {
     expect(given().when(claim()).then).toEqual([]);
     expect(withCalls('toolu_1').when(claim()).then).toEqual([]);
   });
 });
 
 describe('an answer', () => {
-  it('goes to rest in the same append when nothing is left to do, usage directly before idle', () => {
+  it('makes the session idle in the same append when nothing is left to do, with the usage directly before', () => {
     const { then, head } = running().when(answerWith());
     expect(outline(then)).toEqual([
       '[model.answered]',
@@ -93,13 +93,13 @@ describe('an answer', () => {
     expect(head.state.usage).toMatchObject({ input_tokens: 10, output_tokens: 5, cache_read_input_tokens: 2 });
   });
 
-  it('does not go idle over a message that slipped in', () => {
+  it('does not make the session idle when a message was queued meanwhile', () => {
     const { then, head } = running().when(send('wait!')).when(answerWith());
     expect(outline(then)).toEqual(['[model.answered]', 'agent.message', 'span.model_request_end']);
     expect(head.state.status).toBe('running');
   });
 
-  it('keeps thinking before the message and tool uses after it', () => {
+  it('has its thinking before the message, and its tool uses after it', () => {
     const blocks = [
       { type: 'thinking', thinking: 'hm', signature: 's' },
       { type: 'text', text: 'I look.' },
@@ -116,7 +116,7 @@ describe('an answer', () => {
     expect(head.state.calls).toHaveLength(1);
   });
 
-  it('gives message and thinking the ids under which they were previewed', () => {
+  it('gives message and thinking the ids of their previews', () => {
     const blocks = [
       { type: 'thinking', thinking: 'hm', signature: 's' },
       { type: 'text', text: 'Yes.' },
@@ -126,7 +126,7 @@ describe('an answer', () => {
     expect(ids.slice(0, 2)).toEqual([IDS.thinking, IDS.message]);
   });
 
-  it('denies a tool that the agent does not have, with a result the model sees', () => {
+  it('has a call of a tool that the agent lacks denied with a result that the model sees', () => {
     const { then, head } = running().when(
       answerWith({ stopReason: 'tool_use', blocks: [toolUse('toolu_1', 'launch')] }),
     );
@@ -136,7 +136,7 @@ describe('an answer', () => {
   });
 
   it.each(['max_tokens', 'model_context_window_exceeded'])(
-    'does not execute a call that %s cut short',
+    'has a call that %s cut short, which is not executed',
     (stopReason) => {
       const { then, head } = running().when(answerWith({ stopReason, blocks: [toolUse('toolu_1')] }));
       expect(then.at(-1)).toMatchObject({ event: { type: 'agent.tool_result', is_error: true } });
@@ -158,7 +158,7 @@ describe('an answer', () => {
     expect(head.state).toMatchObject({ calls: [], status: 'idle', stopReason: { type: 'refusal' } });
   });
 
-  it('asks no client to make a call that the token limit cut short', () => {
+  it('with a custom call that the token limit cut short does not ask the client for it', () => {
     const cutShort = answerWith({ stopReason: 'max_tokens', blocks: [toolUse('toolu_1', 'weather', {})] });
     const { then, head } = running().when({
       ...cutShort,
@@ -172,14 +172,14 @@ describe('an answer', () => {
     expect(head.state).toMatchObject({ calls: [], status: 'running' });
   });
 
-  it('is dropped when another attempt owns the turn', () => {
+  it('is dropped when another attempt has claimed the turn', () => {
     const { then } = running()
       .when(claim(EventId.parse('sevt_second')))
       .when(answerWith({}, REQUEST));
     expect(then).toEqual([]);
   });
 
-  it('ends a refused turn with the reason and its details', () => {
+  it('that is refused ends the turn with the reason and its details', () => {
     const { then } = running().when(
       answerWith({ stopReason: 'refusal', blocks: [], stopDetails: { category: 'cyber', explanation: null } }),
     );
@@ -191,7 +191,7 @@ describe('an answer', () => {
     });
   });
 
-  it('counts the seconds that the session ran', () => {
+  it('adds the seconds that the session was active', () => {
     const stamp = steadyStamp();
     const begun = given(undefined, stamp).when(send('hi')).when(claim());
     stamp.advance(2500);
@@ -200,7 +200,7 @@ describe('an answer', () => {
 });
 
 describe('a result', () => {
-  it('closes its call once: a twin of the same call adds nothing', () => {
+  it('closes its call once: a second result of the same call is dropped', () => {
     const asked = withCalls('toolu_1', 'toolu_2');
     const call = callIds(asked)[0] ?? EventId.parse('sevt_none');
     const result: Command = { do: 'result', call, content: [{ type: 'text', text: 'ok' }], isError: false };
@@ -221,7 +221,7 @@ describe('a failed model request', () => {
       verdict,
     }) as const;
 
-  it('that is retried reschedules the session', () => {
+  it('that will be retried reschedules the session', () => {
     const { then, head } = running().when(fail('retrying'));
     expect(outline(then)).toEqual([
       'span.model_request_end',
@@ -232,7 +232,7 @@ describe('a failed model request', () => {
     expect(head.state).toMatchObject({ status: 'rescheduling', failures: 1 });
   });
 
-  it('returns to running with the next claim', () => {
+  it('is followed by session.status_running with the next claim', () => {
     const { then, head } = running()
       .when(fail('retrying'))
       .when(claim(EventId.parse('sevt_second')));
@@ -240,7 +240,7 @@ describe('a failed model request', () => {
     expect(head.state).toMatchObject({ status: 'running', run: 1 });
   });
 
-  it('that is not retried ends the turn with retries_exhausted', () => {
+  it('that will not be retried ends the turn with retries_exhausted', () => {
     const { then, head } = running().when(fail('exhausted'));
     expect(outline(then)).toEqual([
       'span.model_request_end',
@@ -252,14 +252,14 @@ describe('a failed model request', () => {
     expect(head.state).toMatchObject({ status: 'idle', stopReason: { type: 'retries_exhausted' }, failures: 0 });
   });
 
-  it('leaves a waiting message to the next request instead of going idle over it', () => {
+  it('leaves a waiting message to the next request and does not make the session idle', () => {
     const { then, head } = running().when(send('still there?')).when(fail('exhausted'));
     expect(outline(then)).toEqual(['span.model_request_end', 'session.error']);
     expect(then.at(-1)).toMatchObject({ event: { error: { retry_status: { type: 'retrying' } } } });
     expect(head.state.status).toBe('running');
   });
 
-  it('whose input the provider refuses, says so in the log', () => {
+  it('because of the input is stored in the log as such', () => {
     expect(outline(running().when(fail('refused')).then)).toContain('[model.refused]');
   });
 });
@@ -269,7 +269,7 @@ describe('archiving', () => {
     expect(running().when({ do: 'archive' }).refusal).toContain('running');
   });
 
-  it('terminates an idle session once', () => {
+  it('terminates an idle session, and a repeat changes nothing', () => {
     const archived = given().when({ do: 'archive' });
     expect(outline(archived.then)).toEqual(['session.thread_status_terminated', 'session.status_terminated']);
     expect(archived.when({ do: 'archive' }).then).toEqual([]);
@@ -277,13 +277,13 @@ describe('archiving', () => {
 });
 
 describe('continuing a run', () => {
-  it('gives it the next number and forgets the old execution’s history', () => {
+  it('counts one more execution and resets the length of the execution’s history', () => {
     const { then, head } = running().when({ do: 'continue', run: 1, reason: 'lost' });
     expect(outline(then)).toEqual(['[run.continued]']);
     expect(head.state).toMatchObject({ run: 2, historyEvents: 0, status: 'running' });
   });
 
-  it('counts a lost execution as a failure, so that what kills each one comes to an end', () => {
+  it('counts a lost execution as a failure, so that a session is given up when all its executions die', () => {
     const lost = running()
       .when({ do: 'continue', run: 1, reason: 'lost' })
       .when({ do: 'continue', run: 2, reason: 'lost' });

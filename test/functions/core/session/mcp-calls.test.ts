@@ -32,7 +32,7 @@ const decline = (call = FIRST): Command => ({ do: 'decline', call, reason: 'The 
 const usesIn = ({ entries }: Scenario) =>
   entries.flatMap((entry) => ('event' in entry && entry.event.type === 'agent.mcp_tool_use' ? [entry.event] : []));
 const callsOf = ({ head }: Scenario) => head.state.calls.map(({ id, waitsFor }) => [id, waitsFor]);
-/** Two calls whose hand gave both back, and the run has ended. */
+/** A session with two suspended calls and no active run. */
 const suspended = () =>
   asking()
     .when(calling(['find', 'find']))
@@ -41,7 +41,7 @@ const suspended = () =>
     .when({ do: 'await action' });
 
 describe('a call of an MCP server', () => {
-  it('is told under the server’s own names, and ends in a result of its kind', () => {
+  it('is appended under the server’s own names, and ends in a result of its kind', () => {
     const called = asking().when(calling(['find']));
     expect(usesIn(called)).toEqual([
       {
@@ -73,12 +73,12 @@ describe('a call of an MCP server', () => {
     ['drop', 'ask', 'ask', { type: 'always_ask' }],
     ['find', 'deny', 'deny', undefined],
     ['drop', 'deny', 'deny', undefined],
-  ] as const)('to %s that the proxy says "%s" of is told as "%s"', (name, decision, permission, evaluation) => {
+  ] as const)('to %s that the proxy judges as "%s" is appended as "%s"', (name, decision, permission, evaluation) => {
     const [use] = usesIn(asking().when(calling([name], new Map([verdict(decision)]))));
     expect([use?.evaluated_permission, use?.evaluation]).toEqual([permission, evaluation]);
   });
 
-  it('that is denied has the reason as its result, and the model goes on with it', () => {
+  it('that is denied has the reason as its result, and the model continues', () => {
     const { then, head } = asking().when(calling(['find'], new Map([verdict('deny')])));
     expect(then.at(-1)).toMatchObject({
       event: {
@@ -91,7 +91,7 @@ describe('a call of an MCP server', () => {
     expect(head.state).toMatchObject({ calls: [], status: 'running' });
   });
 
-  it('that nobody judged is denied', () => {
+  it('without a verdict is denied', () => {
     const { then, head } = asking().when(calling(['find'], new Map()));
     expect(then.find((entry) => 'event' in entry && entry.event.type === 'agent.mcp_tool_use')).toMatchObject({
       event: { evaluated_permission: 'deny' },
@@ -100,7 +100,7 @@ describe('a call of an MCP server', () => {
     expect(head.state.calls).toEqual([]);
   });
 
-  it('that was cut short is not made, whatever the proxy would say', () => {
+  it('that was cut short is not made, whatever its verdict', () => {
     const blocks = [toolUse('toolu_0', 'mcp__tracker__find', { id: '1' })];
     const cut = { ...answerWith({ stopReason: 'max_tokens', blocks }), rules: RULES } as Command;
     const { then, head } = asking().when(cut);
@@ -109,7 +109,7 @@ describe('a call of an MCP server', () => {
     expect(head.state.calls).toEqual([]);
   });
 
-  it('that the agent’s toolset has disabled does not exist', () => {
+  it('of a tool that the agent’s toolset disables counts as unknown', () => {
     const { then } = asking().when(calling(['hidden']));
     expect(JSON.stringify(then)).toContain('There is no tool named mcp__tracker__hidden');
   });
@@ -126,7 +126,7 @@ describe('a call of an MCP server', () => {
     expect(denied.head.state.calls).toEqual([]);
   });
 
-  it('is ended by an interrupt with a result of its kind', () => {
+  it('that is interrupted ends with a result of its kind', () => {
     const { then, head } = asking()
       .when(calling(['find', 'drop']))
       .when(sends({ type: 'user.interrupt' }));
@@ -137,7 +137,7 @@ describe('a call of an MCP server', () => {
     expect(head.state).toMatchObject({ status: 'idle', calls: [] });
   });
 
-  it('may fail with words for people, which the model is not told', () => {
+  it('may fail with a message for the client that the model does not see', () => {
     const { then, head } = asking()
       .when(calling(['find']))
       .when(result(FIRST, TROUBLE));
@@ -160,7 +160,7 @@ describe('a call of an MCP server', () => {
 });
 
 describe('a suspended call', () => {
-  it('waits for people while the others go on, and the run ends when nothing else is left to do', () => {
+  it('waits for people while the others are made, and the run ends when nothing else is left to do', () => {
     const called = asking()
       .when(calling(['find', 'find']))
       .when(suspend());
@@ -175,7 +175,7 @@ describe('a suspended call', () => {
     expect(rests.head.state.stopReason).toEqual({ type: 'requires_action', event_ids: [FIRST] });
   });
 
-  it('is suspended by one of two hands, and only while it is at a hand', () => {
+  it('is suspended once by one of two hands, and only while a hand has it', () => {
     const called = asking().when(calling(['find', 'drop']));
     expect(called.when(suspend(SECOND)).then, 'waits for a confirmation').toEqual([]);
     expect(called.when(suspend()).when(suspend()).then, 'a twin was faster').toEqual([]);
@@ -185,7 +185,7 @@ describe('a suspended call', () => {
     expect(called.when(sends({ type: 'user.interrupt' })).when(suspend()).then, 'interrupted').toEqual([]);
   });
 
-  it('is resumed like one that is confirmed: the last one begins a run', () => {
+  it('is resumed like a confirmed one: the last one begins a run', () => {
     const rests = suspended();
     expect(rests.head.state.stopReason).toMatchObject({ event_ids: [FIRST, SECOND] });
     const one = rests.when(resume());
@@ -197,7 +197,7 @@ describe('a suspended call', () => {
     expect(next(both.head.state)).toMatchObject({ do: 'use hands', calls: [{ id: FIRST }, { id: SECOND }] });
   });
 
-  it('goes back to its hand at once while the run goes on', () => {
+  it('goes back to its hand at once while the run is active', () => {
     const { then, head } = asking()
       .when(calling(['find', 'find']))
       .when(suspend())
@@ -206,7 +206,7 @@ describe('a suspended call', () => {
     expect(head.state).toMatchObject({ run: 1, calls: [{ waitsFor: 'hand', isSuspended: false }, {}] });
   });
 
-  it('is resumed once, and nothing else is', () => {
+  it('is resumed once, and no other call is', () => {
     const rests = suspended();
     expect(rests.when(resume()).when(resume()).then).toEqual([]);
     expect(
@@ -238,7 +238,7 @@ describe('a suspended call', () => {
     expect(both.head.state).toMatchObject({ status: 'running', run: 2, calls: [] });
   });
 
-  it('is declined once, and nothing else is', () => {
+  it('is declined once, and no other call is', () => {
     const rests = suspended();
     expect(rests.when(decline()).when(decline()).then).toEqual([]);
     expect(rests.when(resume()).when(decline()).then, 'is at a hand').toEqual([]);
@@ -247,7 +247,7 @@ describe('a suspended call', () => {
     expect(rests.when({ do: 'archive' }).when(decline()).then, 'of a session that was archived').toEqual([]);
   });
 
-  it('that waits for something else by now is not told that the first has been done, or declined', () => {
+  it('that waits for another reason is not resumed or declined by the link of the first reason', () => {
     const first = asking().when(calling(['find']));
     const since = first.head.state.calls[0]?.since ?? 0;
     const again = first.when(suspend()).when(resume()).when(suspend());
@@ -258,14 +258,14 @@ describe('a suspended call', () => {
     expect(outline(again.when({ ...decline(), since: next } as Command).then)).toEqual(['agent.mcp_tool_result']);
   });
 
-  it('goes on when its user says so, or ends', () => {
+  it('is made when a client allows it, and ends when a client denies it', () => {
     const allowed = suspended().when(sends(confirms(0, 'allow'), confirms(1, 'deny')));
     expect(callsOf(allowed)).toEqual([[FIRST, 'hand']]);
     expect(allowed.head.state).toMatchObject({ run: 2, calls: [{ isSuspended: false }] });
     expect(outline(allowed.then)).toContain('agent.mcp_tool_result');
   });
 
-  it('may be suspended again, and its confirmation is not forgotten', () => {
+  it('may be suspended again, and keeps its confirmation', () => {
     const confirmed = asking()
       .when(calling(['drop']))
       .when(sends(confirms(0, 'allow')));
@@ -275,8 +275,8 @@ describe('a suspended call', () => {
   });
 });
 
-describe('a suspended call that a twin of its hand has made', () => {
-  it('is over, and the session goes on after the last one', () => {
+describe('a suspended call that a second attempt has made', () => {
+  it('is closed, and the session goes on after the last one', () => {
     const one = suspended().when(result());
     expect(outline(one.then)).toEqual(['agent.mcp_tool_result', ...IDLE]);
     expect(one.head.state.stopReason).toEqual({ type: 'requires_action', event_ids: [SECOND] });
@@ -286,10 +286,10 @@ describe('a suspended call that a twin of its hand has made', () => {
   });
 });
 
-describe('a listing', () => {
+describe('a listing of MCP tools', () => {
   const begun = () => asking().when(answerWith());
 
-  it('is kept in the log, once for each run, with what failed', () => {
+  it('is appended once for each run, with the servers that failed', () => {
     const rested = begun().when(sends({ type: 'user.message', content: [{ type: 'text', text: 'more' }] }));
     const failed = rested.when(listed(2, OFFERED.slice(0, 1), [TROUBLE]));
     expect(outline(failed.then)).toEqual(['session.error', '[mcp.listed]']);
@@ -297,17 +297,17 @@ describe('a listing', () => {
     expect(failed.head.state.mcp).toMatchObject({ run: 2, at: failed.entries.length });
     expect(failed.when(listed(2)).then, 'a twin was faster').toEqual([]);
     expect(rested.when(listed(1)).then, 'of a run that is over').toEqual([]);
-    expect(begun().when(listed(2)).then, 'nobody is at work').toEqual([]);
+    expect(begun().when(listed(2)).then, 'the session is idle').toEqual([]);
   });
 
-  it('that is as it was takes a line', () => {
+  it('that equals the one before is appended in short form', () => {
     const rested = begun().when(sends({ type: 'user.message', content: [{ type: 'text', text: 'more' }] }));
     const again = rested.when(listed(2));
     expect(again.then).toMatchObject([{ record: { kind: 'mcp.listed', tools: null } }]);
     expect(again.head.state.mcp).toMatchObject({ run: 2, at: rested.head.state.mcp?.at });
   });
 
-  it('is out of date when a server was connected since, and is asked for again in the same run', () => {
+  it('is out of date when a server was connected since, and is made again in the same run', () => {
     const connected: Command = { do: 'resume', call: null };
     const outdated = asking().when(connected);
     expect(outline(outdated.then)).toEqual(['[mcp.outdated]']);
@@ -322,7 +322,7 @@ describe('a listing', () => {
     expect(begun().when(connected).then, 'the next run asks anyway').toEqual([]);
   });
 
-  it('is forgotten by a compaction, and counts as part of the context after it', () => {
+  it('is dropped by a compaction, and later counts as part of the context', () => {
     const compacted = asking().when(summarised('They greeted.', REQUEST));
     expect(compacted.head.state.mcp).toBeNull();
     expect(next(compacted.head.state)).toEqual({ do: 'list tools' });

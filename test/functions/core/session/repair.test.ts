@@ -21,27 +21,27 @@ function stage(taken: (run: number) => boolean) {
   return { log, started, sweep: () => repair({ log, runs, stamp: steadyStamp(1000) }, KEY) };
 }
 
-describe('repairing a session that the log calls active', () => {
-  it('starts a run that nobody started', async () => {
+describe('the repair of a session that the log calls active', () => {
+  it('starts a run that has no execution yet', async () => {
     const { sweep, started } = stage(() => false);
     expect(await sweep()).toBe('alive');
     expect(started).toEqual([1]);
   });
 
-  it('goes on under the next number that is free when the execution has ended', async () => {
+  it('continues under the next free number when the execution has ended', async () => {
     const { sweep, started, log } = stage((run) => run < 3);
     expect(await sweep()).toBe('restarted');
     expect(started).toEqual([3]);
     expect((await log.head(KEY))?.state.run).toBe(3);
   });
 
-  it('goes on under one number, however many repair it at once', async () => {
+  it('continues under one number, however many repairs run at once', async () => {
     const { sweep, log } = stage((run) => run < 2);
     await Promise.all([sweep(), sweep(), sweep()]);
     expect((await log.head(KEY))?.state).toMatchObject({ run: 2, failures: 1 });
   });
 
-  it('gives up on a session whose every execution dies before its first claim', async () => {
+  it('gives up a session when each execution dies before its first claim', async () => {
     const dead = new Set<number>();
     const { sweep, log, started } = stage((run) => dead.has(run));
     for (let minute = 0; minute < MAX_FAILURES + 2; minute += 1) {
@@ -62,7 +62,7 @@ describe('repairing a session that the log calls active', () => {
     expect(started.length).toBeLessThanOrEqual(MAX_FAILURES + 1);
   });
 
-  it('does not give up on a session to which something is appended in that moment', async () => {
+  it('does not give up a session to which an entry is appended at that moment', async () => {
     const { log } = stage(() => true);
     for (let run = 1; run <= MAX_FAILURES; run += 1) {
       const head = await log.head(KEY);

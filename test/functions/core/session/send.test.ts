@@ -13,7 +13,7 @@ import { memoryLog, type MemoryLog } from '#test/ports/session-log.memory.ts';
 
 const MESSAGES = [{ type: 'user.message' as const, content: [{ type: 'text' as const, text: 'hello' }] }];
 
-/** Runs by number: what a start answers. */
+/** Runs with the answer to each start, by number. */
 function runsThat(answer: (run: number) => 'started' | 'taken' | Error): Runs & { readonly asked: number[] } {
   const asked: number[] = [];
   return {
@@ -34,7 +34,7 @@ function given() {
   return { log, head, stamp: steadyStamp() };
 }
 
-/** Somebody acts between the reading of the head and the append. */
+/** A log in which `interrupt` happens between the reading of the head and the append. */
 function interrupted(log: MemoryLog, interrupt: () => Promise<unknown>): SessionLog {
   let first = true;
   return {
@@ -60,7 +60,7 @@ async function act(log: MemoryLog, command: Parameters<typeof change>[3]) {
   return change({ log, stamp: steadyStamp(500) }, KEY, head, command);
 }
 
-/** The harness takes what is queued and ends the run. */
+/** The harness takes the queued messages and ends the run. */
 async function finish(log: MemoryLog) {
   const taken = log
     .entries(KEY)
@@ -69,7 +69,7 @@ async function finish(log: MemoryLog) {
 }
 
 describe('sending messages', () => {
-  it('to an idle session appends and starts the next run', async () => {
+  it('to an idle session appends them and starts the next run', async () => {
     const { log, head, stamp } = given();
     const runs = runsThat(() => 'started');
     const sent = await send({ log, runs, stamp }, { key: KEY, head, cause: 'req_1' }, MESSAGES);
@@ -77,7 +77,7 @@ describe('sending messages', () => {
     expect(runs.asked).toEqual([1]);
   });
 
-  it('starts the run beside the append, not after it', async () => {
+  it('starts the run at the same time as the append', async () => {
     const { log, head, stamp } = given();
     const order: string[] = [];
     const slow: SessionLog = {
@@ -94,7 +94,7 @@ describe('sending messages', () => {
     expect(order).toEqual(['append', 'start', 'appended']);
   });
 
-  it('to a running session queues them and starts nothing', async () => {
+  it('to a running session queues them and starts no run', async () => {
     const { log, head, stamp } = given();
     const runs = runsThat(() => 'started');
     await send({ log, runs, stamp }, { key: KEY, head, cause: 'req_1' }, MESSAGES);
@@ -106,7 +106,7 @@ describe('sending messages', () => {
     expect((await log.head(KEY))?.state.queued).toHaveLength(2);
   });
 
-  it('answers with each event of a request under its own id, also with two of a kind', async () => {
+  it('returns each event of a request under its own id, also two of one kind', async () => {
     const { log, head, stamp } = given();
     const interrupts = [{ type: 'user.interrupt' as const }, { type: 'user.interrupt' as const }];
     const ports = { log, runs: runsThat(() => 'started'), stamp };
@@ -117,7 +117,7 @@ describe('sending messages', () => {
     expect(sent).toMatchObject({ events: first });
   });
 
-  it('that loses the race to another message joins the run which that one began', async () => {
+  it('joins the run that another message began when it loses the race to it', async () => {
     const { log, head, stamp } = given();
     const runs = runsThat(() => 'started');
     const raced = interrupted(log, () => act(log, { do: 'send', events: MESSAGES }));
@@ -129,7 +129,7 @@ describe('sending messages', () => {
     expect(after?.state.queued).toHaveLength(2);
   });
 
-  it('that loses the race to the end of the run begins the next one', async () => {
+  it('begins the next run when it loses the race to the end of the run', async () => {
     const { log, head, stamp } = given();
     const runs = runsThat(() => 'started');
     await send({ log, runs, stamp }, { key: KEY, head, cause: 'req_1' }, MESSAGES);
@@ -141,7 +141,7 @@ describe('sending messages', () => {
     expect((await log.head(KEY))?.state).toMatchObject({ run: 2, status: 'running' });
   });
 
-  it('that loses the race to an archive is refused, and nothing is written', async () => {
+  it('is refused and writes nothing when it loses the race to an archive', async () => {
     const { log, head, stamp } = given();
     const raced = interrupted(log, () => act(log, { do: 'archive' }));
     expect(
@@ -152,7 +152,7 @@ describe('sending messages', () => {
     expect((await log.head(KEY))?.state.queued).toEqual([]);
   });
 
-  it('whose execution came and went before the append goes on under the next number', async () => {
+  it('continues under the next number when its execution ended before the append', async () => {
     const { log, head, stamp } = given();
     const runs = runsThat((run) => (run === 1 ? 'taken' : 'started'));
     expect(await send({ log, runs, stamp }, { key: KEY, head, cause: 'req_1' }, MESSAGES)).toMatchObject({
@@ -162,11 +162,11 @@ describe('sending messages', () => {
     expect((await log.head(KEY))?.state).toMatchObject({ run: 2, status: 'running' });
   });
 
-  it('whose run was taken and has ended meanwhile repairs nothing', async () => {
+  it('repairs nothing when its run was taken and has ended meanwhile', async () => {
     const { log, head, stamp } = given();
     const runs: Runs = {
       async start() {
-        // The harness was faster than the answer: the whole turn is over.
+        // The harness has ended the turn before the append returns.
         await Promise.resolve();
         await finish(log);
         return 'taken';
@@ -178,7 +178,7 @@ describe('sending messages', () => {
     expect((await log.head(KEY))?.state).toMatchObject({ run: 1, status: 'idle' });
   });
 
-  it('asks again for the run when the append took longer than a harness waits', async () => {
+  it('starts the run again when the append took longer than a harness waits', async () => {
     const { log, head, stamp } = given();
     const slow: SessionLog = { ...log, append: async (append) => (stamp.advance(3000), log.append(append)) };
     let starts = 0;
@@ -189,7 +189,7 @@ describe('sending messages', () => {
     expect(runs.asked).toEqual([1, 1, 2]);
   });
 
-  it('is accepted although nothing could be started, and says why', async () => {
+  it('succeeds although no execution could be started, and logs why', async () => {
     const { log, head, stamp } = given();
     const runs = runsThat(() => new Fault('run_not_started', 'throttled'));
     expect(await send({ log, runs, stamp }, { key: KEY, head, cause: 'req_1' }, MESSAGES)).toMatchObject({
@@ -198,7 +198,7 @@ describe('sending messages', () => {
     });
   });
 
-  it('answers with what was sent, in its order, and with nothing that followed from it', async () => {
+  it('returns the sent events in their order and no other events', async () => {
     const { log, head, stamp } = given();
     const runs = runsThat(() => 'started');
     await send({ log, runs, stamp }, { key: KEY, head, cause: 'req_1' }, MESSAGES);
@@ -221,7 +221,7 @@ describe('sending messages', () => {
     });
   });
 
-  it('fails when the append fails, after the start has been waited for', async () => {
+  it('fails when the append fails, after it waited for the start', async () => {
     const { log, head, stamp } = given();
     let settled = false;
     const runs: Runs = {
@@ -263,7 +263,7 @@ describe('resuming a suspended call', () => {
     expect([runs.asked, log.entries(KEY).length]).toEqual([[2], length]);
   });
 
-  it('is decided anew when the user confirmed the call in between', async () => {
+  it('is decided again when the user confirmed the call in between', async () => {
     const { log, stamp } = waiting();
     const runs = runsThat(() => 'started');
     const racing = interrupted(log, () =>
@@ -276,7 +276,7 @@ describe('resuming a suspended call', () => {
     expect((await log.head(KEY))?.state).toMatchObject({ run: 2, calls: [{ waitsFor: 'hand' }] });
   });
 
-  it('says when it comes before the hand has let the call wait, and not when the call is over', async () => {
+  it('reports that it came before the call was suspended, and reports nothing when the call is closed', async () => {
     const { log, stamp } = waiting();
     const runs = runsThat(() => 'started');
     await resumeCall({ log, runs, stamp }, to, { call: callId(0) });
@@ -288,7 +288,7 @@ describe('resuming a suspended call', () => {
     expect(await resumeCall({ log, runs, stamp }, to, { call: callId(0) })).toEqual({ run: 'none' });
   });
 
-  it('is not too early for a wait that is over: its hand has the call for another time', async () => {
+  it('reports nothing when the wait is over, because the hand has the call for another attempt', async () => {
     const { log, stamp } = waiting();
     const runs = runsThat(() => 'started');
     const since = (await log.head(KEY))?.state.calls[0]?.gaveBack ?? 0;
@@ -298,7 +298,7 @@ describe('resuming a suspended call', () => {
     expect(await resumeCall({ log, runs, stamp }, to, { call: callId(0), since: now })).toEqual({ run: 'early' });
   });
 
-  it('of a list alone begins no run, at work or at rest', async () => {
+  it('with only a changed listing begins no run, whether the session runs or not', async () => {
     const { log, stamp } = waiting();
     const runs = runsThat(() => 'started');
     expect(await resumeCall({ log, runs, stamp }, to, { call: null })).toEqual({ run: 'none' });
@@ -309,7 +309,7 @@ describe('resuming a suspended call', () => {
     expect(runs.asked).toEqual([2]);
   });
 
-  it('is over when it is declined, which says when it comes too early, and a repeat changes nothing', async () => {
+  it('has no effect after a decline, which reports when it came too early, and a repeat changes nothing', async () => {
     const { log, stamp } = waiting();
     const runs = runsThat(() => 'started');
     const decline = () => declineCall({ log, runs, stamp }, to, { call: callId(0), reason: 'No.' });
@@ -324,7 +324,7 @@ describe('resuming a suspended call', () => {
     expect((await log.head(KEY))?.state).toMatchObject({ status: 'running', run: 3, calls: [] });
   });
 
-  it('leaves a start that failed to the sweep, and a session that is gone alone', async () => {
+  it('leaves a failed start to sweep, and ignores a session that is deleted', async () => {
     const { log, stamp } = waiting();
     const failing = runsThat(() => new Fault('run_not_started', 'no'));
     expect(await resumeCall({ log, runs: failing, stamp }, to, { call: callId(0) })).toMatchObject({ run: 'failed' });

@@ -32,8 +32,8 @@ const resultsIn = (entries: readonly object[]) =>
     .flatMap((entry) => ('event' in entry ? [entry.event as { type: string }] : []))
     .filter(({ type }) => type === 'agent.tool_use' || type === 'agent.tool_result');
 
-describe('a call that the provider made inside its answer', () => {
-  it('is told as a use that was allowed, and its result, before the request ends', () => {
+describe('a call that the provider made within its answer', () => {
+  it('is appended as an allowed use with its result, before the request ends', () => {
     const { then, head } = running().when(answerWith({ blocks: [SEARCH, FOUND, FETCH, FETCHED, TEXT] }));
     expect(outline(then)).toEqual([
       '[model.answered]',
@@ -57,7 +57,7 @@ describe('a call that the provider made inside its answer', () => {
     expect(head.state.calls).toEqual([]);
   });
 
-  it('that failed is told with the provider’s own code, and is not counted', () => {
+  it('that failed is appended with the provider’s error code, and is not counted', () => {
     const failed = {
       type: 'web_fetch_tool_result',
       tool_use_id: 'srvtoolu_2',
@@ -68,7 +68,7 @@ describe('a call that the provider made inside its answer', () => {
     expect(head.state.usage.server_tool_use.web_fetch_requests).toBe(0);
   });
 
-  it('whose result comes after a pause is told when it comes, once, with what it asked for', () => {
+  it('with a result that comes after a pause is appended when the result comes, once, with its input', () => {
     const paused = running().when(answerWith({ stopReason: 'pause_turn', blocks: [SEARCH] }));
     expect(resultsIn(paused.then)).toEqual([]);
     expect(paused.head.state.status).toBe('running');
@@ -90,8 +90,8 @@ const fetched = (source: object, title: string | null = 'A') => ({
 const pdf = (data: string) => fetched({ type: 'base64', media_type: 'application/pdf', data });
 const text = (data: string) => fetched({ type: 'text', media_type: 'text/plain', data });
 
-describe('what the provider fetched', () => {
-  it('is told as a document', () => {
+describe('content that the provider fetched', () => {
+  it('is appended as a document', () => {
     expect(serverCalls([FETCH, pdf('QUJD')], [])).toMatchObject([
       { name: 'web_fetch', input: FETCH.input, isError: false, content: [{ source: { data: 'QUJD' }, title: 'A' }] },
     ]);
@@ -103,21 +103,21 @@ describe('what the provider fetched', () => {
     ['a text larger than a listing carries', text('"'.repeat(2_000_000))],
     ['a PDF without content', pdf('')],
     ['a PDF in lines', pdf('QUJD\nQUJD')],
-  ])('is told so that every event can be read again: %s', (_name, result) => {
+  ])('is appended in a form that can be read again: %s', (_name, result) => {
     const [call] = serverCalls([FETCH, result], []);
     expect(ToolContent.safeParse(call?.content).success).toBe(true);
     expect(JSON.stringify(call?.content).length).toBeLessThan(1000);
     expect(call?.isError).toBe(false);
   });
 
-  it('is told with what it came to when it failed', () => {
+  it('is appended with its error code when it failed', () => {
     const failed = { type: 'web_fetch_tool_result_error', error_code: 'url_not_allowed' };
     expect(serverCalls([FETCH, { ...fetched({}), content: failed }], [])).toMatchObject([
       { isError: true, content: [{ type: 'text', text: 'url_not_allowed' }] },
     ]);
   });
 
-  it('is told once its result is there, whichever answer made the call', () => {
+  it('is appended when its result is there, whichever answer made the call', () => {
     expect(serverCalls([FETCH], [])).toEqual([]);
     expect(serverCalls([text('ABC')], [FETCH])).toHaveLength(1);
     expect(serverCalls([text('ABC')], [])).toEqual([]);

@@ -32,7 +32,7 @@ describe('a web tool that the model’s provider does not have', () => {
       [ASKING],
       /^tools\.0\.configs\.0\.url_sources: .*always_allow/,
     ],
-  ])('is refused when an agent names it: %s', (_what, model, configs, message) => {
+  ])('is refused when an agent enables it: %s', (_what, model, configs, message) => {
     expect(brokenTools(given(model, ...configs))).toMatchObject({ message: expect.stringMatching(message) });
   });
 
@@ -48,11 +48,11 @@ describe('a web tool that the model’s provider does not have', () => {
     ],
     ['fetched by us', BEDROCK, [{ name: 'web_fetch', blocked_domains: ['a.com'] }]],
     ['the provider’s', 'claude-opus-5', [SEARCH, SOURCES]],
-  ])('is refused to nobody else: %s', (_what, model, configs) => {
+  ])('is accepted when it is not asked of that provider: %s', (_what, model, configs) => {
     expect(brokenTools(given(model, ...configs))).toBeNull();
   });
 
-  it('is refused to an update and to a session that bring it about, and to no other', () => {
+  it('is refused in an update or session that enables it, and in no other', () => {
     const agent = given('claude-opus-5', SEARCH);
     const refused = { type: 'invalid_request_error' };
     expect(nextVersion(agent, AgentUpdate.parse({ model: BEDROCK }), NOW)).toMatchObject(refused);

@@ -5,8 +5,8 @@ import { AGENT } from '#test/functions/core/given.ts';
 
 const POLICY = { type: 'always_allow' } as const;
 
-describe('the tools the model is offered', () => {
-  it('are those which the sandbox executes, schema for schema', () => {
+describe('the tools that the model is offered', () => {
+  it('have the schemas that the sandbox executes', () => {
     const executed = betaAgentToolset20260401({ workdir: '/tmp' }).map((tool) => ({
       name: 'name' in tool ? tool.name : '',
       description: 'description' in tool ? tool.description : '',
@@ -15,7 +15,7 @@ describe('the tools the model is offered', () => {
     expect(toolDefinitions(AGENT, [])).toEqual(executed);
   });
 
-  it('follow the toolset: an entry overrides the default', () => {
+  it('follow the toolset, where an entry overrides the default', () => {
     const tools = [
       {
         type: 'agent_toolset_20260401' as const,

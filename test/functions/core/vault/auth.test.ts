@@ -28,7 +28,7 @@ const variable = {
 
 const NO_HOSTS = ['https://a.example.com', 'a.example.com:443', 'a.example.com/x', '::1', '[::1]', '*', 'a.*.com', ''];
 
-/** As a request has it: parsed by the schema first. */
+/** A request after the schema parsed it. */
 function separated(auth: unknown, allow: Parameters<typeof separateAuth>[1]['allow'] = []) {
   const body = parseBody(CredentialCreate, JSON.stringify({ auth }));
   return isRefusal(body) ? body : separateAuth(body.auth, { now: NOW, allow });
@@ -40,7 +40,7 @@ function changed(saved: CredentialAuth, auth: unknown) {
 }
 
 describe('a new credential', () => {
-  it('is told without its secrets, defaults decided', () => {
+  it('is shown without its secrets and with its defaults filled in', () => {
     expect(separated(oauth)).toEqual({
       auth: { type: 'mcp_oauth', mcp_server_url: SERVER, expires_at: null, refresh: null },
       values: { access_token: 'access' },
@@ -86,7 +86,7 @@ describe('a new credential', () => {
     });
   });
 
-  it('is known by the canonical form of its URL and shown with the one that was sent', () => {
+  it('is identified by the canonical form of its URL and shown with the URL that was sent', () => {
     const sent = 'HTTPS://MCP.EXAMPLE.COM:443/mcp/';
     expect(separated({ ...bearer, mcp_server_url: sent })).toMatchObject({
       auth: { mcp_server_url: sent },
@@ -95,7 +95,7 @@ describe('a new credential', () => {
     expect(separated({ ...bearer, mcp_server_url: `${SERVER}?team=a` })).toMatchObject({ key: `${SERVER}?team=a` });
   });
 
-  it('is injected where it says, and nowhere else', () => {
+  it('is injected only in the places that it names', () => {
     const locations = [{ header: true }, { body: true }, { header: true, body: false }].map((injection_location) =>
       separated({ ...variable, injection_location }),
     );
@@ -106,7 +106,7 @@ describe('a new credential', () => {
     ]);
   });
 
-  it('may be for a private server that the customer lists', () => {
+  it('may be for a private server that the customer allows', () => {
     const inside = { ...bearer, mcp_server_url: 'http://mcp.internal:8080/mcp' };
     expect(separated(inside)).toMatchObject({ type: 'invalid_request_error' });
     expect(separated(inside, [{ host: 'mcp.internal', cidr: '10.0.0.0/8', http: true }])).toMatchObject({
@@ -169,7 +169,7 @@ describe('a new credential', () => {
   });
 });
 
-describe('a change of a credential', () => {
+describe('an update of a credential', () => {
   const saved: Extract<CredentialAuth, { type: 'mcp_oauth' }> = {
     type: 'mcp_oauth',
     mcp_server_url: SERVER,
@@ -184,7 +184,7 @@ describe('a change of a credential', () => {
   };
   const auth = saved;
 
-  it('brings new secrets one by one, and keeps what it does not name', () => {
+  it('replaces single secrets and keeps those that it does not name', () => {
     expect(changed(saved, { type: 'mcp_oauth' })).toEqual({ auth, values: {} });
     const nulls = { access_token: null, refresh: { refresh_token: null, scope: null } };
     expect(changed(saved, { type: 'mcp_oauth', ...nulls })).toEqual({ auth, values: {} });
@@ -208,7 +208,7 @@ describe('a change of a credential', () => {
     });
   });
 
-  it('clears a scope by an empty one, and an expiry by null', () => {
+  it('clears a scope by an empty text, and an expiry by null', () => {
     expect(changed(saved, { type: 'mcp_oauth', refresh: { scope: '' } })).toMatchObject({
       auth: { refresh: { scope: null } },
     });
@@ -228,7 +228,7 @@ describe('a change of a credential', () => {
     injection_location: { header: true, body: false },
   };
 
-  it('replaces networking as a whole and merges where a secret is injected', () => {
+  it('replaces networking as a whole and merges injection places', () => {
     const type = 'environment_variable';
     const networking = { type: 'limited', allowed_hosts: ['c.example.com'] };
     expect(changed(env, { type, networking, injection_location: { body: true }, secret_value: 'v' })).toEqual({

@@ -29,11 +29,11 @@ describe('a server that the organisation manages', () => {
     'https://mcp.example.com/Team/mcp/mine',
     'https://mcp.example.com/Team/mcp/%',
     'http://mcp.example.com/Team/mcp',
-  ])('is no other one at %s', (url) => {
+  ])('is also meant by the URL %s', (url) => {
     expect(resourceAt(url)).toBe('https://MCP.example.com:443/Team/mcp/');
   });
 
-  it('is the nearest above, and all of a host when nothing else is said', () => {
+  it('is the one with the longest matching path, and covers a whole host when it names no path', () => {
     expect(resourceAt('https://mcp.example.com/team/mcp/FILES/7')).toBe('https://mcp.example.com/team/mcp/files');
     expect(resourceAt('https://all.example.com/any?x')).toBe('https://all.example.com');
   });
@@ -45,7 +45,7 @@ describe('a server that the organisation manages', () => {
     'https://mcp.example.com:8443/Team/mcp',
     'https://a.mcp.example.com/Team/mcp',
     'https://other.example.com/Team/mcp',
-  ])('is not what is at %s', (url) => {
+  ])('is not meant by the URL %s', (url) => {
     expect(resourceAt(url)).toBeNull();
   });
 });

@@ -12,7 +12,7 @@ import { NOW } from '#test/functions/core/given.ts';
 
 const inUse = (answer: Bearer | NoBearer) => (answer.status === 'bearer' ? answer.inUse : []);
 
-it('reads the secrets of a version once in five minutes', async () => {
+it('the token engine reads the secrets of a version once in five minutes', async () => {
   const { bearer, secrets, stamp } = await connected({ expiresInMs: 3_000_000 });
   for (let call = 0; call < 3; call += 1) await bearer();
   expect(secrets.reads).toBe(1);
@@ -24,7 +24,7 @@ it('reads the secrets of a version once in five minutes', async () => {
   expect(secrets.reads).toBe(2);
 });
 
-it('keeps no token that ends within a minute', async () => {
+it('the token engine caches no token that ends within a minute', async () => {
   const { bearer, secrets, server } = await connected({ expiresInMs: 59_000 });
   server.always({ do: 'say', code: 503, body: '' });
   for (let call = 0; call < 2; call += 1) tokenIn(await bearer());
@@ -33,7 +33,7 @@ it('keeps no token that ends within a minute', async () => {
   expect(secrets.reads).toBe(reads + 1);
 });
 
-it('uses what it refreshed without reading it again', async () => {
+it('the token engine uses the token that it refreshed without reading it again', async () => {
   const { bearer, secrets } = await connected();
   const token = tokenIn(await bearer());
   const reads = secrets.reads;
@@ -41,7 +41,7 @@ it('uses what it refreshed without reading it again', async () => {
   expect(secrets.reads).toBe(reads);
 });
 
-it('finds nothing of an older version', async () => {
+it('the token engine finds nothing for an older version', async () => {
   const { bearer, engine } = await connected({ expiresInMs: 3_000_000 });
   const first = await bearer();
   if (first.status !== 'bearer') expect.fail(first.detail);
@@ -49,7 +49,7 @@ it('finds nothing of an older version', async () => {
   expect(tokenIn(await bearer())).toBe(newer);
 });
 
-it('names every secret that the call could leak: old tokens, new tokens, and the client’s', async () => {
+it('the token engine names every secret that a call could leak: old tokens, new tokens, and the client’s', async () => {
   const { bearer, first, row, secrets, world } = await connected({ clientSecret: 'the-client-secret' });
   const values = inUse(await bearer());
   const { workspace, credential } = await row();
@@ -59,7 +59,7 @@ it('names every secret that the call could leak: old tokens, new tokens, and the
   expect(new Set(values)).toEqual(new Set([first.access_token, first.refresh_token, 'the-client-secret', ...now]));
 });
 
-it('asks once for all calls of one instance', async () => {
+it('the token engine makes one token request for all calls of one instance', async () => {
   const { bearer, server, secrets } = await connected();
   const tokens = await Promise.all(Array.from({ length: 20 }, async () => tokenIn(await bearer())));
   expect(new Set(tokens).size).toBe(1);
@@ -67,7 +67,7 @@ it('asks once for all calls of one instance', async () => {
   expect(secrets.reads).toBe(1);
 });
 
-it('uses a token that is still valid while somebody else refreshes it', async () => {
+it('the token engine uses a token that is still valid while another instance refreshes it', async () => {
   const { bearer, engine, server, first } = await connected({ expiresInMs: 30_000 });
   const asking = Promise.withResolvers<void>();
   server.answer({ do: 'grant', change: {}, after: asking.promise });
@@ -78,7 +78,7 @@ it('uses a token that is still valid while somebody else refreshes it', async ()
   expect(tokenIn(await refreshing)).not.toBe(first.access_token);
 });
 
-it('lets a caller go and finishes what it began', async () => {
+it('the token engine finishes a refresh that it began when the caller has left', async () => {
   const { tokens, server, row, engine } = await connected();
   const asking = Promise.withResolvers<void>();
   server.answer({ do: 'grant', change: {}, after: asking.promise });
@@ -93,7 +93,7 @@ it('lets a caller go and finishes what it began', async () => {
   expect(server.tokenRequests).toHaveLength(1);
 });
 
-it('asks for nobody who has left before it began', async () => {
+it('the token engine begins no refresh for a caller that has left', async () => {
   const { tokens, server, row } = await connected();
   const left = tokens.bearer({ vault: VAULT, stored: await row() }, AbortSignal.abort(new RangeError('gone')));
   await expect(left).rejects.toThrow('gone');
@@ -101,7 +101,7 @@ it('asks for nobody who has left before it began', async () => {
   expect(server.tokenRequests).toEqual([]);
 });
 
-it('gives up after a while on others who refresh and never get there', async () => {
+it('the token engine stops waiting after 30 seconds for an instance that never ends its refresh', async () => {
   const { engine, world, rows, row, server } = await connected();
   const until = '2026-11-21T23:00:00.000Z';
   rows.put({ ...(await row()), lease: { owner: 'other', until } });
@@ -115,14 +115,14 @@ it('gives up after a while on others who refresh and never get there', async () 
   expect(server.requests).toEqual([]);
 });
 
-it('sends no token that is over and that nothing can refresh', async () => {
+it('the token engine sends no expired token that cannot be refreshed', async () => {
   const { rows, secrets, bearer } = await connected();
   const auth = { type: 'mcp_oauth' as const, mcp_server_url: SERVER_URL, expires_at: NOW, refresh: null };
   await rows.save(newCredential(auth, secrets.seed({ access_token: 'over' }), NOW));
   expect(await bearer()).toMatchObject({ status: 'needs_reauth' });
 });
 
-it('renews an identity by the way that leads to its provider, and nothing else by it', async () => {
+it('the token engine reaches the identity provider through its own outbound port, and other servers not', async () => {
   const { engine, server } = await connected();
   const nowhere = { fetch: async () => ({ status: 'failed', failure: 'blocked', message: 'is private' }) as const };
   server.always({ do: 'grant', change: { id_token: 'e30.e30.c2ln' } });

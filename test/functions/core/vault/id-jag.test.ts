@@ -10,14 +10,14 @@ const answered = (body: unknown, code = 200) => ({
   body: new TextEncoder().encode(typeof body === 'string' ? body : JSON.stringify(body)),
 });
 
-describe('an assertion of the identity provider', () => {
-  it('is taken with whatever type it calls the token', () => {
+describe('an answer of the identity provider to a token exchange', () => {
+  it('is an assertion whatever token_type it states', () => {
     const told = { access_token: 'a.b.c', issued_token_type: ID_JAG, token_type: 'N_A' };
     expect(readAssertion(answered(told))).toEqual({ status: 'asserted', assertion: 'a.b.c' });
   });
 
   it.each([undefined, null, 7, 'urn:ietf:params:oauth:token-type:access_token', `${ID_JAG} `])(
-    'is none when what was issued is called %s: it could open more than one server',
+    'with the issued type %s is no assertion, because such a token could open more than one server',
     (issued) => {
       const read = readAssertion(answered({ access_token: 'a.b.c', issued_token_type: issued }));
       expect(read).toEqual({ status: 'failed', detail: 'idp.example.com issued a token that is no ID-JAG' });
@@ -31,15 +31,15 @@ describe('an assertion of the identity provider', () => {
     [{ error: 'access_denied' }, 429, 'failed', 'HTTP 429'],
     ['<html>sorry</html>', 200, 'failed', 'no access_token'],
     [{ access_token: 'line\nbreak', issued_token_type: ID_JAG }, 200, 'failed', 'no access_token'],
-  ])('answered as %o with HTTP %i is %s', (body, code, status, detail) => {
+  ])('of %o with HTTP %i is %s', (body, code, status, detail) => {
     const read = readAssertion(answered(body, code));
     expect(read).toMatchObject({ status, detail: expect.stringContaining(detail) });
     expect(JSON.stringify(read)).not.toContain('555');
   });
 });
 
-describe('an admission of the authorization server', () => {
-  it('is a bearer token, with its end if that was told', () => {
+describe('an answer of the authorization server to an assertion', () => {
+  it('is a bearer token, with its end if the answer states it', () => {
     const told = { access_token: 'token', token_type: 'bearer' };
     expect(readAdmission(answered({ ...told, expires_in: 600 }), NOW)).toEqual({
       ...{ status: 'admitted', token: 'token', expiresAt: '2026-11-21T10:10:00.000Z' },
@@ -47,7 +47,7 @@ describe('an admission of the authorization server', () => {
     expect(readAdmission(answered(told), NOW)).toMatchObject({ expiresAt: null });
   });
 
-  it('is none with a token of another type', () => {
+  it('with a token of another type is refused', () => {
     expect(readAdmission(answered({ access_token: 'token', token_type: 'DPoP' }), NOW).status).toBe('failed');
   });
 });
@@ -71,7 +71,7 @@ describe('the end of an ID token', () => {
   });
 });
 
-describe('whom an ID token is of', () => {
+describe('the user of an ID token', () => {
   const token = (claims: unknown) => `e30.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.c2ln`;
 
   it.each([
@@ -85,7 +85,7 @@ describe('whom an ID token is of', () => {
     ['email', token({ email: 'alice@example.com' }), null],
     ['0', token(['alice']), null],
     ['sub', 'opaque', null],
-  ])('by its %s, in %s, is %s', (claim, given, user) => {
+  ])('according to %s, in %s, is %s', (claim, given, user) => {
     expect(idTokenUser(given, claim)).toBe(user);
   });
 });

@@ -1,11 +1,11 @@
-/** What the next call finds when a refresh dies, or its stores fail, between any two of its steps. */
+/** A refresh dies, or its stores fail, between any two of its steps: what the next call finds. */
 import { describe, expect, it } from 'vitest';
 import { Fault } from '#core/ports/errors.ts';
 import type { RefreshWorld } from '#core/vault/refresh.ts';
 import type { RefreshLeases } from '#core/ports/vault-records.ts';
 import { connected, PLACE, tokenIn } from '#test/functions/core/vault/refresh.fixture.ts';
 
-/** What a dead process does at its next port call. */
+/** The error of a dead process at its next port call. */
 const die = async (): Promise<never> => {
   throw new TypeError('killed');
 };
@@ -20,7 +20,7 @@ const secretsWith = ({ world }: Setup, write: RefreshWorld['secrets']['write']):
 });
 
 describe('a refresh that is killed', () => {
-  it('before the request: the next call waits for the lease to run out, and refreshes', async () => {
+  it('before the request makes the next call wait for the end of the lease, and refresh', async () => {
     const setup = await connected();
     await expect(setup.engine({ outbound: { fetch: die } }).bearer()).rejects.toThrow('killed');
     expect((await setup.row()).lease).not.toBeNull();
@@ -32,7 +32,7 @@ describe('a refresh that is killed', () => {
   it.each<[string, (setup: Setup) => Partial<RefreshWorld>]>([
     ['between the answer and the secrets', (setup) => secretsWith(setup, die)],
     ['between the secrets and the row', (setup) => leasesWith(setup, { rotated: die })],
-  ])('%s: the next call asks once, needs a new consent, and does not loop', async (_name, killed) => {
+  ])('%s makes the next call ask once and then need a new consent, without a loop', async (_name, killed) => {
     const setup = await connected();
     const { server, bearer, engine, row, lines } = setup;
     await expect(engine(killed(setup)).bearer()).rejects.toThrow('killed');
@@ -44,13 +44,13 @@ describe('a refresh that is killed', () => {
     expect(lines.map(({ outcome }) => outcome)).toEqual(['revoked']);
   });
 
-  it('between the answer and the row, by a server that forgives a second use: the next call goes on', async () => {
+  it('between the answer and the row, with a server that forgives a second use, makes the next call succeed', async () => {
     const setup = await connected({ server: { rotation: false } });
     await expect(setup.engine(secretsWith(setup, die)).bearer()).rejects.toThrow('killed');
     expect(setup.server.grants.accepts(tokenIn(await setup.bearer()))).not.toBeNull();
   });
 
-  it('after the row: the new token is in force, and nobody asks again', async () => {
+  it('after the row leaves the new token in force, and no call asks again', async () => {
     const setup = await connected();
     const { leases } = setup.world;
     const rotated: RefreshLeases['rotated'] = async (...args) => {
@@ -62,7 +62,7 @@ describe('a refresh that is killed', () => {
     expect(setup.server.tokenRequests).toHaveLength(1);
   });
 
-  it('by a connection that broke after the server had rotated: one more request, then a new consent', async () => {
+  it('by a broken connection after the server has rotated leads to one more request and a new consent', async () => {
     const { server, bearer, stamp, row } = await connected();
     server.answer({ do: 'rotate and drop' });
     expect(await bearer()).toMatchObject({ status: 'unavailable', retryAfterMs: 30_000 });
@@ -74,10 +74,10 @@ describe('a refresh that is killed', () => {
   });
 });
 
-describe('a store that fails after the server has rotated', () => {
+describe('a secret store that fails after the server has rotated the tokens', () => {
   const throttled = () => new Fault('secret_unavailable', 'throttled');
 
-  it('and takes it at last: the tokens are in force, for one request', async () => {
+  it('and then recovers has the tokens in force after one token request', async () => {
     const setup = await connected();
     const left = [throttled(), throttled()];
     const write: RefreshWorld['secrets']['write'] = async (...args) => {
@@ -91,7 +91,7 @@ describe('a store that fails after the server has rotated', () => {
     expect(setup.server.tokenRequests).toHaveLength(1);
   });
 
-  it('for as long as the lease lasts: the token is good for this call, and nothing claims to be saved', async () => {
+  it('for the whole lease leaves the token usable for this call, and the row says that it is not stored', async () => {
     const setup = await connected();
     const { row, stamp, lines, server } = setup;
     const before = await row();
@@ -103,7 +103,7 @@ describe('a store that fails after the server has rotated', () => {
     expect(lines).toMatchObject([{ outcome: 'unsaved' }]);
   });
 
-  it('and loses only its answer: the repeat finds its own tokens in force', async () => {
+  it('and loses only its answer finds its own tokens in force on the repeat', async () => {
     const setup = await connected();
     let lost = 0;
     const rotated: RefreshLeases['rotated'] = async (...args) => {
@@ -118,7 +118,7 @@ describe('a store that fails after the server has rotated', () => {
     expect(setup.server.tokenRequests).toHaveLength(1);
   });
 
-  it('before it was asked: the fault is the caller’s, and no lease is left behind', async () => {
+  it('and cannot be read before the request fails the call, and leaves no lease behind', async () => {
     const setup = await connected();
     const read = async () => Promise.reject(throttled());
     await expect(setup.engine({ secrets: { ...setup.secrets, read } }).bearer()).rejects.toThrow('throttled');
@@ -127,8 +127,8 @@ describe('a store that fails after the server has rotated', () => {
   });
 });
 
-describe('a credential that a client changes while it is refreshed', () => {
-  /** Runs when the server is asked. */
+describe('a credential that a client changes during a refresh', () => {
+  /** `happens` runs when the server is asked. */
   function meanwhile(setup: Setup, change: () => Promise<unknown>): Partial<RefreshWorld> {
     const { outbound } = setup.world;
     return {
@@ -141,7 +141,7 @@ describe('a credential that a client changes while it is refreshed', () => {
     };
   }
 
-  it('in name only gets its new tokens under the new name', async () => {
+  it('to another name gets its new tokens under the new name', async () => {
     const setup = await connected();
     const rename = async () => {
       const now = await setup.row();
@@ -154,7 +154,7 @@ describe('a credential that a client changes while it is refreshed', () => {
     expect(setup.server.tokenRequests).toHaveLength(1);
   });
 
-  it('by archiving it is used by nobody, and not brought back', async () => {
+  it('to archived is not used and stays archived', async () => {
     const setup = await connected();
     const archive = () => setup.rows.credentials.archive(PLACE, '2026-11-21T10:00:01.000Z');
     const answer = await setup.engine(meanwhile(setup, archive)).bearer();
@@ -162,7 +162,7 @@ describe('a credential that a client changes while it is refreshed', () => {
     expect(await setup.row()).toMatchObject({ version: 2, credential: { archived_at: '2026-11-21T10:00:01.000Z' } });
   });
 
-  it('by removing it is used by nobody', async () => {
+  it('by deleting it is not used', async () => {
     const setup = await connected();
     const remove = () => setup.rows.credentials.remove(PLACE);
     const answer = await setup.engine(meanwhile(setup, remove)).bearer();

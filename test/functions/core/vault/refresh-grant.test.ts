@@ -15,7 +15,7 @@ const read = (told: Readonly<Record<string, unknown>>, code = 200) =>
     NOW,
   );
 
-describe('what a token endpoint answers', () => {
+describe('an answer of a token endpoint', () => {
   it.each([
     { told: 600, expiresAt: '2026-11-21T10:10:00.000Z' },
     { told: '600', expiresAt: '2026-11-21T10:10:00.000Z' },
@@ -25,7 +25,7 @@ describe('what a token endpoint answers', () => {
     { told: -1, expiresAt: null },
     { told: 'soon', expiresAt: null },
     { told: null, expiresAt: null },
-  ])('as a lifetime of $told means an end at $expiresAt', ({ told, expiresAt }) => {
+  ])('with the lifetime $told has the end $expiresAt', ({ told, expiresAt }) => {
     expect(read({ expires_in: told })).toMatchObject({ status: 'refreshed', expiresAt });
   });
 
@@ -35,11 +35,11 @@ describe('what a token endpoint answers', () => {
     { told: '', refreshToken: null },
     { told: null, refreshToken: null },
     { told: 7, refreshToken: null },
-  ])('as a refresh token of $told means $refreshToken', ({ told, refreshToken }) => {
+  ])('with the refresh token $told yields the refresh token $refreshToken', ({ told, refreshToken }) => {
     expect(read({ refresh_token: told })).toMatchObject({ status: 'refreshed', refreshToken });
   });
 
-  it('as scopes replaces them, and as nothing leaves them', () => {
+  it('with scopes replaces the stored scopes, and without scopes keeps them', () => {
     expect(read({ scope: 'a  b' })).toMatchObject({ scopes: ['a', 'b'] });
     expect(read({})).toMatchObject({ scopes: null });
   });
@@ -53,11 +53,11 @@ describe('what a token endpoint answers', () => {
     'invalid_target',
     'temporarily_unavailable',
     'slow_down',
-  ])('as %s is no revocation', (error) => {
+  ])('with the error %s does not count as a revocation', (error) => {
     expect(read({ error }, 400)).toEqual({ status: 'failed', detail: `auth.example.com answered ${error}` });
   });
 
-  it('is told by host and code, and never in its own words', () => {
+  it('is reported by host and code, and never with its own text', () => {
     const words = 'the token "sent" of alice@example.com';
     expect(read({ error: words, error_description: words }, 400)).toEqual({
       status: 'failed',

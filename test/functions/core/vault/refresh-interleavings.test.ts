@@ -1,7 +1,7 @@
 /**
- * Random interleavings of instances that need one credential's token, a client that renames it and a server that is down
- * now and then, with any instance dying at any port call. However it goes: a family of tokens is lost only where an
- * instance died between the server's answer and the row, and then nobody loops.
+ * Random interleavings of instances that need one credential's token, a client that renames the credential, and a
+ * server that is down at times; each instance may die at any port call. In every case the token family is lost only
+ * when an instance died between the server's answer and the row, and then no instance asks in a loop.
  */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
@@ -45,9 +45,12 @@ function theatre(scheduler: fc.Scheduler, down: readonly boolean[]) {
     scope: null,
   };
   const auth = { type: 'mcp_oauth' as const, mcp_server_url: SERVER_URL, expires_at: NOW, refresh };
-  /** Living holders of a lease: time does not run out on them, for a lease is longer than a refresh can take. */
+  /**
+   * Instances that hold a lease and live. Time does not pass while there is one, because a lease is longer than a
+   * refresh.
+   */
   const holders = new Set<number>();
-  /** Instances that hold an answer which no row knows yet. */
+  /** Instances that have an answer which is not stored in the row yet. */
   const owing = new Set<number>();
   const seen = { asked: 0, lost: false, isOver: false };
   let names = 0;
@@ -81,7 +84,7 @@ function theatre(scheduler: fc.Scheduler, down: readonly boolean[]) {
       if (left <= 0) return killed();
       left -= 1;
       const value = await work();
-      // Dying after the effect and before its answer is the worst moment.
+      // A death after the effect and before its answer is the hardest case.
       return left <= 0 ? killed() : value;
     }
 
@@ -164,7 +167,7 @@ function theatre(scheduler: fc.Scheduler, down: readonly boolean[]) {
   };
 }
 
-it('a family is lost only with who held its only token, and nobody loops', async () => {
+it('in any interleaving of refreshes, the token family is lost only when the holder of its only token dies, without a loop', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.scheduler(),

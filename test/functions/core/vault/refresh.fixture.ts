@@ -1,4 +1,6 @@
-/** One user's credential for a server, its authorization server over real HTTP, and engines that share its row. */
+/**
+ * One user's credential for a server, its authorization server over real HTTP, and token engines that share its row.
+ */
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, onTestFinished } from 'vitest';
 import { CredentialId, VaultId, WorkspaceId } from '#contract/ids.ts';
@@ -36,7 +38,7 @@ export const VAULT: Vault = {
   archived_at: null,
 };
 
-/** What the credential is for is no server, but its user's identity. */
+/** This credential is for its user's identity, not for a server. */
 export const IDENTITY = enterpriseOf({
   login: { issuer: SERVER_URL, clientId: 'client-1', clientSecretArn: null, userClaim: 'sub' },
   servers: [],
@@ -83,13 +85,13 @@ export function memorySecrets(): MemorySecrets {
 
 export interface Setting {
   readonly server?: AuthorizationServerOptions;
-  /** From now; null: nobody knows. @default an hour ago */
+  /** Counted from the start; null: the lifetime is unknown. @default an hour ago */
   readonly expiresInMs?: number | null;
   readonly refresh?: Partial<NonNullable<McpOAuth['refresh']>>;
   readonly clientSecret?: string;
 }
 
-/** A credential whose user has just consented, an hour before its token ends. */
+/** A credential that its user consented to just before; its token lasts an hour. */
 export async function connected({ server: options, expiresInMs = -3_600_000, ...setting }: Setting = {}) {
   const stamp = steadyStamp();
   const nowMs = () => Date.parse(stamp.now());
@@ -123,7 +125,7 @@ export async function connected({ server: options, expiresInMs = -3_600_000, ...
     outbound: outboundHere,
     identityOutbound: outboundHere,
     stamp,
-    // Time passes for all while one waits, and what is on the wire goes on.
+    // While one actor waits, time passes for all, and requests in progress continue.
     pause: async (ms) => {
       stamp.advance(ms);
       await turn();
@@ -140,7 +142,7 @@ export async function connected({ server: options, expiresInMs = -3_600_000, ...
     return found;
   }
 
-  /** Another instance: its cache and its flights are its own. */
+  /** Another instance, with its own cache and its own refreshes in progress. */
   function engine(changed: Partial<RefreshWorld> = {}) {
     const tokens = createTokens({ ...world, ...changed });
     const match = async () => ({ vault: VAULT, stored: await row() });
@@ -180,7 +182,7 @@ function hourBefore(auth: CredentialAuth): string {
   return ends === null ? NOW : new Date(Date.parse(ends) - 3_600_000).toISOString();
 }
 
-/** The token, or a failure that says what came instead. */
+/** The token, or a test failure that shows the other status. */
 export function tokenIn(answer: Bearer | NoBearer): string {
   if (answer.status === 'bearer') return answer.token;
   throw new Error(`no bearer: ${answer.status}, ${answer.detail}`);

@@ -10,10 +10,10 @@ import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
 import { createMemorySecrets, type MemorySecrets } from '#test/ports/secrets.memory.ts';
 
 const EFFECTS = ['archive', 'purged', 'remove'];
-/** To delete a vault with two credentials takes ten. */
+/** The deletion of a vault with two credentials has ten effects. */
 const MOST = 11;
 
-describe('what is retired', () => {
+describe('archiving and deleting', () => {
   let db: TestDynamoDb;
   beforeAll(async () => {
     db = await startDynamoDb();
@@ -74,7 +74,7 @@ describe('what is retired', () => {
   );
 
   it.each(moments)(
-    'as a credential, $moment effect $last: is unusable once marked, and a repeat finishes',
+    'a credential, with a death $moment effect $last, makes it unusable, and a repeat finishes',
     async (death) => {
       const { world, secrets, vault, places } = await given();
       const doomed = mortal(world, death.last, death.moment);
@@ -90,44 +90,50 @@ describe('what is retired', () => {
     },
   );
 
-  it.each(moments)('as a vault, $moment effect $last: takes nothing in, and a repeat finishes', async (death) => {
-    const { world, secrets, vault, places } = await given();
-    const id = { workspace: WORKSPACE, id: vault };
-    await archiveVault(mortal(world, death.last, death.moment), id).catch(String);
-    if (death.last > 1 || death.moment === 'after') {
-      expect(await world.credentials.create(aCredential(vault), 'new')).toEqual({ status: 'closed' });
-    }
-    expect(await archiveVault(world, id)).toMatchObject({ archived_at: expect.any(String) });
-    expect(secrets.held()).toEqual([]);
-    for (const place of places) {
-      expect(await world.credentials.find(place)).toMatchObject({
-        secrets: {},
-        credential: { archived_at: expect.any(String) },
-      });
-    }
-  });
+  it.each(moments)(
+    'a vault, with a death $moment effect $last, makes it refuse new credentials, and a repeat finishes',
+    async (death) => {
+      const { world, secrets, vault, places } = await given();
+      const id = { workspace: WORKSPACE, id: vault };
+      await archiveVault(mortal(world, death.last, death.moment), id).catch(String);
+      if (death.last > 1 || death.moment === 'after') {
+        expect(await world.credentials.create(aCredential(vault), 'new')).toEqual({ status: 'closed' });
+      }
+      expect(await archiveVault(world, id)).toMatchObject({ archived_at: expect.any(String) });
+      expect(secrets.held()).toEqual([]);
+      for (const place of places) {
+        expect(await world.credentials.find(place)).toMatchObject({
+          secrets: {},
+          credential: { archived_at: expect.any(String) },
+        });
+      }
+    },
+  );
 
-  it.each(moments)('as a vault that is deleted, $moment effect $last: leaves nothing in the end', async (death) => {
-    const { world, secrets, vault, places } = await given();
-    const id = { workspace: WORKSPACE, id: vault };
-    const first = await deleteVault(mortal(world, death.last, death.moment), id).catch(() => false);
-    if (!first) await deleteVault(world, id);
-    expect(await world.vaults.find(WORKSPACE, vault)).toBeNull();
-    for (const place of places) expect(await world.credentials.find(place)).toBeNull();
-    expect(secrets.held()).toEqual([]);
-    expect(await deleteVault(world, id)).toBe(false);
-  });
+  it.each(moments)(
+    'a vault that is then deleted, with a death $moment effect $last, leaves nothing in the end',
+    async (death) => {
+      const { world, secrets, vault, places } = await given();
+      const id = { workspace: WORKSPACE, id: vault };
+      const first = await deleteVault(mortal(world, death.last, death.moment), id).catch(() => false);
+      if (!first) await deleteVault(world, id);
+      expect(await world.vaults.find(WORKSPACE, vault)).toBeNull();
+      for (const place of places) expect(await world.credentials.find(place)).toBeNull();
+      expect(secrets.held()).toEqual([]);
+      expect(await deleteVault(world, id)).toBe(false);
+    },
+  );
 
-  it('is told from what never was', async () => {
+  it('report an unknown credential or vault differently from an archived one', async () => {
     const { world, places } = await given();
-    const nobody = { ...places[0], vault: aVault().id };
-    expect(await archiveCredential(world, nobody)).toBeNull();
-    expect(await deleteCredential(world, nobody)).toBe(false);
-    expect(await archiveVault(world, { workspace: WORKSPACE, id: nobody.vault })).toBeNull();
-    expect(await deleteVault(world, { workspace: WORKSPACE, id: nobody.vault })).toBe(false);
+    const unknown = { ...places[0], vault: aVault().id };
+    expect(await archiveCredential(world, unknown)).toBeNull();
+    expect(await deleteCredential(world, unknown)).toBe(false);
+    expect(await archiveVault(world, { workspace: WORKSPACE, id: unknown.vault })).toBeNull();
+    expect(await deleteVault(world, { workspace: WORKSPACE, id: unknown.vault })).toBe(false);
   });
 
-  it('keeps its first mark, and loses a secret that came after the last removal', async () => {
+  it('a credential twice keeps the first time, and removes a secret that was written after the last removal', async () => {
     const { world, secrets, places } = await given();
     const marked = await archiveCredential(world, places[0]);
     await secrets.write(places[0], 'mcp_oauth', { access_token: 'late' });

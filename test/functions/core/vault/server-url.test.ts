@@ -14,7 +14,7 @@ describe('the canonical URL of a server', () => {
     expect(canonicalServerUrl(text)).toBe(canonical);
   });
 
-  test.each(['ftp://example.com', 'https://user:pass@example.com', 'example.com', ''])('%s is none', (text) => {
+  test.each(['ftp://example.com', 'https://user:pass@example.com', 'example.com', ''])('%s is not accepted', (text) => {
     expect(canonicalServerUrl(text)).toBeNull();
   });
 });

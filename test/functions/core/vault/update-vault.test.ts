@@ -1,4 +1,4 @@
-/** Changes of a vault on real rows, decided while somebody else is at it. */
+/** Updates of a vault on real rows, while another request changes the vault. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { USER_KEY, type Vault } from '#contract/vaults.ts';
 import { createCredentialRecords } from '#aws/vault/credentials.dynamodb.ts';
@@ -15,7 +15,7 @@ describe('the user of a vault', () => {
   });
   afterAll(() => db.close());
 
-  /** Renames it, and lets the others do theirs once its row has been read. */
+  /** Updates the vault, and runs `others` once the row has been read. */
   async function renamed(vault: Vault, user: string | null, meanwhile: () => Promise<unknown>) {
     const records = createVaultRecords(db.client, db.vaultTable);
     let reads = 0;
@@ -41,14 +41,14 @@ describe('the user of a vault', () => {
     return { vault, credentials: createCredentialRecords(db.client, db.vaultTable), credential: aCredential(vault.id) };
   }
 
-  it.each(['bob', null])('stays when a credential comes while it changes to %s', async (user) => {
+  it.each(['bob', null])('is kept when a credential is added while it changes to %s', async (user) => {
     const { vault, credentials, credential } = await given('alice');
     const refused = await renamed(vault, user, () => credentials.create(credential, SERVER));
     expect(refused).toMatchObject({ type: 'invalid_request_error', message: expect.stringContaining(USER_KEY) });
     expect(await credentials.match(WORKSPACE, [vault.id], SERVER)).toMatchObject([{ vault, stored: {} }]);
   });
 
-  it('stays as long as the row that was read held a credential, and changes afterwards', async () => {
+  it('is kept as long as the row that was read had a credential, and changes afterwards', async () => {
     const { vault, credentials, credential } = await given('alice');
     await credentials.create(credential, SERVER);
     const refused = await renamed(vault, 'bob', () => credentials.archive(placeOf(credential), AT));
@@ -56,13 +56,13 @@ describe('the user of a vault', () => {
     expect(await renamed(vault, 'bob', async () => undefined)).toMatchObject({ metadata: { [USER_KEY]: 'bob' } });
   });
 
-  it('is named for the first time beside a credential that comes meanwhile', async () => {
+  it('is set for the first time also while a credential is added', async () => {
     const { vault, credentials, credential } = await given();
     const named = await renamed(vault, 'alice', () => credentials.create(credential, SERVER));
     expect(named).toMatchObject({ metadata: { [USER_KEY]: 'alice' } });
   });
 
-  it('is one when two are named for the first time at once', async () => {
+  it('is the first of two that are set for the first time at once', async () => {
     const { vault, credentials, credential } = await given();
     await credentials.create(credential, SERVER);
     const refused = await renamed(vault, 'bob', () => renamed(vault, 'alice', async () => undefined));
