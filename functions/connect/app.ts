@@ -8,7 +8,7 @@ import { faultFields } from '#core/requests/fault-fields.ts';
 import { journalRequest } from '../http/journal-request.ts';
 import { answer, login } from './come-back.ts';
 import type { ConnectWorld } from './connect-world.ts';
-import type { Exchange, Work } from './exchange.ts';
+import type { PageRequest, Work } from './page-request.ts';
 import { startLogin, visitorOf } from './login.ts';
 import { identityPage } from './pages/identity-page.ts';
 import { consentPage } from './pages/consent-page.ts';
@@ -53,28 +53,28 @@ async function respond(
   return context.newResponse(response.body, response);
 }
 
-async function open(exchange: Exchange): Promise<Reply> {
-  const { world, context } = exchange;
+async function open(request: PageRequest): Promise<Reply> {
+  const { world, context } = request;
   const id = idIn(context);
   if (context.req.query('account') === 'other') {
     const opened = await openLink(world, id, null);
     if (opened.show === 'login') return startLogin(world, context, { connect: opened.id, another: true, keeps: false });
   }
-  return shown(exchange, await openLink(world, id, await visitorOf(world, context)));
+  return shown(request, await openLink(world, id, await visitorOf(world, context)));
 }
 
-async function approve(exchange: Exchange): Promise<Reply> {
-  const { world, context } = exchange;
+async function approve(request: PageRequest): Promise<Reply> {
+  const { world, context } = request;
   const visitor = await visitorOf(world, context);
   const { token, plan } = await formOf(context);
-  return shown(exchange, await pressApprove(world, { id: idIn(context), visitor }, { token, plan }));
+  return shown(request, await pressApprove(world, { id: idIn(context), visitor }, { token, plan }));
 }
 
-async function cancel(exchange: Exchange): Promise<Reply> {
-  const { world, context } = exchange;
+async function cancel(request: PageRequest): Promise<Reply> {
+  const { world, context } = request;
   const visitor = await visitorOf(world, context);
   const { token } = await formOf(context);
-  return shown(exchange, await pressCancel(world, { id: idIn(context), visitor }, { token }));
+  return shown(request, await pressCancel(world, { id: idIn(context), visitor }, { token }));
 }
 
 function idIn(context: Context): string {
@@ -86,14 +86,14 @@ async function formOf(context: Context): Promise<{ readonly token: string; reado
   return { token: form.get('token') ?? '', plan: form.get('plan') ?? '' };
 }
 
-async function shown(exchange: Exchange, pressed: Pressed | Opened): Promise<Reply> {
-  const { world, requestId, note } = exchange;
+async function shown(request: PageRequest, pressed: Pressed | Opened): Promise<Reply> {
+  const { world, requestId, note } = request;
   if ('record' in pressed) note({ connect: pressed.record.id });
   switch (pressed.show) {
     case 'unknown':
       return { page: unknownPage };
     case 'login':
-      return loginAfter(exchange, pressed);
+      return loginAfter(request, pressed);
     case 'mismatch':
       note({ refused: 'user_mismatch' });
       return { page: mismatchPage(linkUrl(world.baseUrl, pressed.record)) };
@@ -116,7 +116,7 @@ async function shown(exchange: Exchange, pressed: Pressed | Opened): Promise<Rep
 }
 
 /** After a form it is a page that leads on: browsers hold what a form may lead to against redirects, too. */
-async function loginAfter({ world, context }: Exchange, { id, keeps }: Login): Promise<Reply> {
+async function loginAfter({ world, context }: PageRequest, { id, keeps }: Login): Promise<Reply> {
   const { redirect } = await startLogin(world, context, { connect: id, another: false, keeps });
   return keeps ? { page: leavePage(redirect, 'You sign in there.') } : { redirect };
 }

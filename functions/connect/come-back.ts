@@ -1,13 +1,13 @@
 /** The browser comes back: from the identity provider, or from an authorization server. */
 import { keepIdentity, takeAnswer, type Taken } from '#core/connect/take-answer.ts';
 import { linkUrl } from '#core/connect/connection.ts';
-import type { Exchange } from './exchange.ts';
+import type { PageRequest } from './page-request.ts';
 import { finishLogin, visitorOf } from './login.ts';
 import { answerRefusedPage, endPage, troublePage } from './pages/message-page.ts';
 import type { Reply } from './reply.ts';
 
-export async function login(exchange: Exchange): Promise<Reply> {
-  const { world, context, note } = exchange;
+export async function login(request: PageRequest): Promise<Reply> {
+  const { world, context, note } = request;
   const finished = await finishLogin(world, context);
   if (!('identity' in finished)) return finished;
   const { connect, visitor, identity } = finished;
@@ -15,7 +15,7 @@ export async function login(exchange: Exchange): Promise<Reply> {
   const record = await world.connections.find(connect);
   // The link's own page says that it is over, or for another user.
   const kept = record?.user === visitor.user ? await keepIdentity(world, record, identity) : null;
-  return kept === null ? { redirect: linkUrl(world.baseUrl, { id: connect }) } : takenReply(exchange, kept);
+  return kept === null ? { redirect: linkUrl(world.baseUrl, { id: connect }) } : takenReply(request, kept);
 }
 
 /** RFC 6749 §4.1.2.1, RFC 8707 and OpenID Connect: any other text is a stranger's and says nothing to us. */
@@ -33,8 +33,8 @@ const KNOWN_ERRORS: readonly string[] = [
   'interaction_required',
 ];
 
-export async function answer(exchange: Exchange): Promise<Reply> {
-  const { world, context, note } = exchange;
+export async function answer(request: PageRequest): Promise<Reply> {
+  const { world, context, note } = request;
   const said = (name: string) => context.req.query(name) ?? null;
   const error = said('error');
   const taken = await takeAnswer(world, await visitorOf(world, context), {
@@ -44,10 +44,10 @@ export async function answer(exchange: Exchange): Promise<Reply> {
     error: error === null || KNOWN_ERRORS.includes(error) ? error : 'unknown',
   });
   if ('record' in taken) note({ connect: taken.record.id });
-  return takenReply(exchange, taken);
+  return takenReply(request, taken);
 }
 
-function takenReply({ world, requestId, note }: Exchange, taken: Taken): Reply {
+function takenReply({ world, requestId, note }: PageRequest, taken: Taken): Reply {
   switch (taken.status) {
     case 'refused':
       note({ refused: taken.why });

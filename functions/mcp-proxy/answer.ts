@@ -1,9 +1,9 @@
 /** What each of those who ask the MCP proxy is answered. */
 import type { McpListings, McpProxyRequest, McpVerdicts } from '#contract/mcp-proxy.ts';
 import type { CredentialValidation } from '#contract/credential-validation.ts';
-import { callTool } from '#core/mcp/call-tool.ts';
+import { makeCall } from '#core/mcp/make-call.ts';
 import { judgeCalls } from '#core/mcp/judge-calls.ts';
-import { listTools } from '#core/mcp/list-tools.ts';
+import { listServers } from '#core/mcp/list-servers.ts';
 import type { Until } from '#core/mcp/proxy-world.ts';
 import { validateCredential } from '#core/mcp/validate-credential.ts';
 import type { ProxyWorld } from '#aws/worlds/mcp-proxy.ts';
@@ -24,11 +24,11 @@ export async function answer(
   const until = untilOf(Math.min(remainingMs - TIME_TO_CONCLUDE_MS, MOST_MS[request.do]));
   switch (request.do) {
     case 'list':
-      return { servers: [...(await listTools(world, request, until))] };
+      return { servers: [...(await listServers(world, request, until))] };
     case 'judge':
       return { verdicts: [...(await judgeCalls(world, request, request.calls))] };
     case 'call':
-      await callTool(world, request, until);
+      await makeCall(world, request, until);
       return null;
     case 'validate':
       return validateCredential(world, request, until);

@@ -1,7 +1,7 @@
 /** Finishes consents that were cut short between their yes or no and telling the waiting calls. */
 import type { Instant } from '#contract/ids.ts';
 import type { ConnectionRecords } from '#core/ports/connection-records.ts';
-import { settle, type SettleWorld } from '#core/connect/settle.ts';
+import { settleConnection, type SettleWorld } from '#core/connect/settle-connection.ts';
 import { errorClass } from '#core/ports/errors.ts';
 
 interface SettleConnectionsWorld {
@@ -17,7 +17,7 @@ export async function settleConnections(
   for await (const id of connecting.connections.unsettled(before)) {
     try {
       const record = await connecting.connections.find(id);
-      if (record !== null) await settle(connecting, record);
+      if (record !== null) await settleConnection(connecting, record);
     } catch (error) {
       // One consent's trouble must not keep the others waiting; the next sweep tries it again.
       journal.logger.error('sweep', { connect: id, error_class: errorClass(error) });

@@ -3,7 +3,7 @@
  * real, and what is around them is in memory.
  */
 import type { McpTool } from '#contract/mcp.ts';
-import { callTool } from '#core/mcp/call-tool.ts';
+import { makeCall } from '#core/mcp/make-call.ts';
 import { withoutUnseen } from '#core/mcp/pins.ts';
 import type { McpClient } from '#core/ports/mcp-client.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
@@ -50,7 +50,7 @@ export function fxSession(fx: Pick<Fx, 'url'>, options: FxSessionOptions = {}) {
   // A real one: who watches a call without it would leave the wire no moment to be read.
   const world = { ...stage.world, client, pause, ...over };
   const until = { deadline: Date.now() + PATIENCE_MS, signal: new AbortController().signal };
-  return { ...stage, world, until, call: () => callTool(world, stage.request, until) };
+  return { ...stage, world, until, call: () => makeCall(world, stage.request, until) };
 }
 
 /** As the client lists it. */

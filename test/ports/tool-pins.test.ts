@@ -80,21 +80,21 @@ describe('pinned tools', () => {
 
   it('are settled by a server that says again what is pinned, unless somebody has seen it change since it was asked', async () => {
     const ws = workspace();
-    const settle = (one: typeof before, askedAt: string) =>
-      pins().settle(ws, PAY, { name: 'refund', sha256: one.sha256 }, askedAt);
+    const clearDrift = (one: typeof before, askedAt: string) =>
+      pins().clearDrift(ws, PAY, { name: 'refund', sha256: one.sha256 }, askedAt);
     const drifted = async () => (await pins().find(ws, PAY)).get('refund')?.drifted;
-    await settle(before, LATER);
+    await clearDrift(before, LATER);
     expect((await pins().find(ws, PAY)).size).toBe(0);
     await pins().pin(ws, PAY, [before], AT);
-    await settle(before, LATER);
+    await clearDrift(before, LATER);
     await pins().drift(ws, PAY, after, AT);
-    await settle(before, AT);
-    await settle(after, LATER);
+    await clearDrift(before, AT);
+    await clearDrift(after, LATER);
     expect(await drifted()).toEqual({ sha256: after.sha256, seenAt: AT });
     await pins().drift(ws, PAY, after, LATER);
-    await settle(before, LATER);
+    await clearDrift(before, LATER);
     expect(await drifted()).toEqual({ sha256: after.sha256, seenAt: LATER });
-    for (const _repeat of [1, 2]) await settle(before, LATEST);
+    for (const _repeat of [1, 2]) await clearDrift(before, LATEST);
     expect((await pins().find(ws, PAY)).get('refund')).toMatchObject({ sha256: before.sha256, drifted: null });
     expect(await pins().approve(ws, PAY, { name: 'refund', sha256: after.sha256 }, LATEST)).toBeNull();
   });

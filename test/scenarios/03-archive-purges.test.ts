@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { VaultId, WorkspaceId } from '#contract/ids.ts';
 import { createRefreshLeases } from '#aws/vault/refresh-leases.dynamodb.ts';
 import { newToken, pause } from '#aws/stamp.ts';
-import { callTool } from '#core/mcp/call-tool.ts';
+import { makeCall } from '#core/mcp/make-call.ts';
 import { createTokens } from '#core/vault/fresh-token.ts';
 import { startApi, type TestApi } from '#test/functions/api/api.ts';
 import { agentWith, proxyStage, SUM } from '#test/functions/core/mcp/proxy-stage.ts';
@@ -39,7 +39,7 @@ function warmProxy(vault: VaultId) {
     const match = (_workspace: unknown, _vaults: unknown, key: string) => credentials.match(WORKSPACE, [vault], key);
     const until = { deadline: Date.now() + PATIENCE_MS, signal: new AbortController().signal };
     // The stage's own pause takes no time: who watches a call with it leaves the wire no moment to be read.
-    await callTool({ ...stage.world, client, tokens, credentials: { match }, pause }, stage.request, until);
+    await makeCall({ ...stage.world, client, tokens, credentials: { match }, pause }, stage.request, until);
     const seen = fx.requests.slice(before).map(({ headers }) => headers['authorization']);
     return { content: stage.results()[0]?.content, seen };
   };

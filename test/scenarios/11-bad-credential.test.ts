@@ -1,5 +1,5 @@
 import { expect, it, onTestFinished } from 'vitest';
-import { listTools } from '#core/mcp/list-tools.ts';
+import { listServers } from '#core/mcp/list-servers.ts';
 import { KEY } from '#test/functions/core/given.ts';
 import { agentWith } from '#test/functions/core/mcp/proxy-stage.ts';
 import { startFx } from '#test/mcp/fx.ts';
@@ -14,7 +14,7 @@ it('scenario 11: a server that refuses the token is named, the other works, and 
   const agent = agentWith({ X: x.url, Y: y.url });
   const session = fxSession(x, { agent, holdings, links: 'none' });
 
-  expect(await listTools(session.world, KEY, session.until)).toMatchObject([
+  expect(await listServers(session.world, KEY, session.until)).toMatchObject([
     { status: 'failed', server: 'X', error: 'mcp_authentication_failed_error' },
     { status: 'listed', server: 'Y' },
   ]);
@@ -35,5 +35,5 @@ it('scenario 11: a server that refuses the token is named, the other works, and 
   expect(other.results()).toMatchObject([{ is_error: false, content: [{ text: '3' }] }]);
 
   x.tokens = new Map([[atX.token, []]]);
-  expect(await listTools(session.world, KEY, session.until)).toMatchObject([{ status: 'listed', server: 'X' }, {}]);
+  expect(await listServers(session.world, KEY, session.until)).toMatchObject([{ status: 'listed', server: 'X' }, {}]);
 });

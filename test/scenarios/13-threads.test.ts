@@ -1,6 +1,6 @@
 import { expect, it, onTestFinished } from 'vitest';
 import { ThreadId } from '#contract/ids.ts';
-import { callTool } from '#core/mcp/call-tool.ts';
+import { makeCall } from '#core/mcp/make-call.ts';
 import { KEY } from '#test/functions/core/given.ts';
 import { holding } from '#test/functions/core/mcp/proxy-stage.ts';
 import { policiesOf, policyOf } from '#test/functions/core/policy/facts.ts';
@@ -28,7 +28,7 @@ async function session(policies: string) {
     append: (append) => log.append({ ...append, key: KEY }),
   };
   const asSubagent = () =>
-    callTool({ ...world, log: elsewhere }, { ...running.request, thread: SUBAGENT }, running.until);
+    makeCall({ ...world, log: elsewhere }, { ...running.request, thread: SUBAGENT }, running.until);
   return { ...running, fx, first, asSubagent };
 }
 

@@ -1,5 +1,5 @@
 import { expect, it, onTestFinished } from 'vitest';
-import { callTool } from '#core/mcp/call-tool.ts';
+import { makeCall } from '#core/mcp/make-call.ts';
 import { clientForTests, ON, targetOf } from '#test/mcp/client.ts';
 import { ELICITATION } from '#test/mcp/fx-tools.ts';
 import { startFx } from '#test/mcp/fx.ts';
@@ -51,7 +51,7 @@ it.each(['legacy', 'modern'] as const)(
     const session = fxSession(fx, { tool: 'url_elicitation', input: {}, client });
     const dies = async () => Promise.reject(new Error('killed'));
     const dying = { ...session.world, log: { ...session.world.log, append: dies } };
-    await expect(callTool(dying, session.request, session.until)).rejects.toThrow('killed');
+    await expect(makeCall(dying, session.request, session.until)).rejects.toThrow('killed');
 
     await session.call();
     expect(fx.calls('url_elicitation')).toHaveLength(1);

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { EventId } from '#contract/ids.ts';
 import { approveTool, fingerprint } from '#core/mcp/pins.ts';
-import { callTool } from '#core/mcp/call-tool.ts';
+import { makeCall } from '#core/mcp/make-call.ts';
 import { judgeCalls } from '#core/mcp/judge-calls.ts';
-import { listTools } from '#core/mcp/list-tools.ts';
+import { listServers } from '#core/mcp/list-servers.ts';
 import { createToolPins } from '#aws/policy/tool-pins.dynamodb.ts';
 import { sha256 } from '#aws/sha256.ts';
 import { KEY } from '#test/functions/core/given.ts';
@@ -48,12 +48,12 @@ it('scenario 37: a call that waited for a person is denied once another session 
   const stage = proxyStage({ asks: true });
   const { world, request, until } = stage;
   stage.listed.set(FX_URL, { status: 'listed', tools: [MAILING] });
-  expect(await listTools(world, KEY, until)).toMatchObject([{ tools: [] }]);
+  expect(await listServers(world, KEY, until)).toMatchObject([{ tools: [] }]);
   const confirmation = { type: 'user.tool_confirmation', tool_use_id: stage.open.id, result: 'allow' } as const;
   await stage.when({ do: 'send', events: [confirmation] });
   const again = { id: EventId.parse('sevt_again'), server: 'fx', tool: 'sum', input: { a: 1 } };
   expect(await judgeCalls(world, KEY, [again])).toMatchObject([{ decision: 'deny' }]);
-  await callTool(world, request, until);
+  await makeCall(world, request, until);
   expect(stage.calls).toEqual([]);
   expect(stage.outcomes()).toMatchObject([{ error: 'tool_drift' }, { outcome: 'denied', error: 'tool_drift' }]);
 });
@@ -65,13 +65,13 @@ it('scenario 37: what a server says no more can not be approved, and its tool is
     approveTool(world, FACTS.workspace, { url: FX_URL, tool: 'sum', sha256: fingerprint(said, sha256) });
   for (const said of [SUM, MAILING]) {
     stage.listed.set(FX_URL, { status: 'listed', tools: [said] });
-    await listTools(world, KEY, stage.until);
+    await listServers(world, KEY, stage.until);
     stage.stamp.advance(1000);
   }
   expect(await approve(SUM)).toMatchObject({ type: 'conflict_error' });
   stage.listed.set(FX_URL, { status: 'listed', tools: [SUM] });
-  expect(await listTools(world, KEY, stage.until)).toMatchObject([{ tools: [SUM] }]);
+  expect(await listServers(world, KEY, stage.until)).toMatchObject([{ tools: [SUM] }]);
   expect(await approve(MAILING)).toMatchObject({ type: 'conflict_error' });
-  await callTool(world, stage.request, stage.until);
+  await makeCall(world, stage.request, stage.until);
   expect(stage.calls).toMatchObject([{ call: { tool: 'sum' } }]);
 });

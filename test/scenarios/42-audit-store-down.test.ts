@@ -1,6 +1,6 @@
 import { expect, it, onTestFinished } from 'vitest';
 import { Fault } from '#core/ports/errors.ts';
-import { callTool } from '#core/mcp/call-tool.ts';
+import { makeCall } from '#core/mcp/make-call.ts';
 import { startFx } from '#test/mcp/fx.ts';
 import { fxSession } from '#test/mcp/proxy-sessions.ts';
 
@@ -10,7 +10,7 @@ it('scenario 42: while the audit trail cannot be written nothing reaches the ser
   const session = fxSession(fx);
   const record = async () => Promise.reject(new Fault('audit_unavailable', 'the audit table did not answer'));
 
-  const denied = callTool({ ...session.world, audit: { record } }, session.request, session.until);
+  const denied = makeCall({ ...session.world, audit: { record } }, session.request, session.until);
   await expect(denied).rejects.toMatchObject({ code: 'audit_unavailable', retryable: true });
   expect(fx.requests).toEqual([]);
   expect(session.results()).toEqual([]);

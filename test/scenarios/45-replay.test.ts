@@ -1,7 +1,7 @@
 import { expect, it, onTestFinished } from 'vitest';
 import { McpProxyRequest } from '#contract/mcp-proxy.ts';
 import { EventId, SessionId } from '#contract/ids.ts';
-import { callTool } from '#core/mcp/call-tool.ts';
+import { makeCall } from '#core/mcp/make-call.ts';
 import { startFx } from '#test/mcp/fx.ts';
 import { fxSession } from '#test/mcp/proxy-sessions.ts';
 
@@ -30,11 +30,11 @@ it('scenario 45: a call is made in its own session only, as its log says it', as
   onTestFinished(fx.close);
   const session = fxSession(fx);
   const elsewhere = { ...session.request, session: SessionId.parse('sesn_2') };
-  await callTool(session.world, elsewhere, session.until);
+  await makeCall(session.world, elsewhere, session.until);
   const another = { ...session.request, call: { ...session.request.call, id: EventId.parse('sevt_other') } };
-  await callTool(session.world, another, session.until);
+  await makeCall(session.world, another, session.until);
   const misplaced = { ...session.request, call: { ...session.request.call, at: 1 } };
-  await expect(callTool(session.world, misplaced, session.until)).rejects.toMatchObject({
+  await expect(makeCall(session.world, misplaced, session.until)).rejects.toMatchObject({
     code: 'stored_data_invalid',
   });
 

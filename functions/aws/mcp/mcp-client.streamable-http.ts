@@ -5,7 +5,7 @@ import { createExpiring, type Expiring } from '#core/ports/expiring.ts';
 import type { McpCall, McpCalled, McpClient, McpFailure, McpListed, McpTarget } from '#core/ports/mcp-client.ts';
 import { type GuardedFetch, OutboundError } from '#core/ports/outbound.ts';
 import { elicitationsOf, resumptionOf, wantedOf, type Forms, type Resumption } from '#aws/mcp/mcp-elicitation.ts';
-import { BadAnswerError } from '#aws/mcp/mcp-exchange.ts';
+import { BadAnswerError } from '#aws/mcp/mcp-traffic.ts';
 import { answerOf, toolOf } from '#aws/mcp/mcp-results.ts';
 import { visit, type Session, type Visit } from '#aws/mcp/mcp-session.ts';
 import { EVENTS_TRANSPORT, UNKNOWN_TRANSPORT, type Transport } from '#aws/mcp/mcp-transport.ts';

@@ -5,7 +5,7 @@
 import type { ClientCapabilities } from '@modelcontextprotocol/client';
 import * as z from 'zod';
 import type { McpCall, UrlRequest } from '#core/ports/mcp-client.ts';
-import { BadAnswerError } from '#aws/mcp/mcp-exchange.ts';
+import { BadAnswerError } from '#aws/mcp/mcp-traffic.ts';
 
 /** What is said to a form: `defaults` accepts it with the defaults of its fields, and lets servers know that it will. */
 export type Forms = 'decline' | 'defaults';

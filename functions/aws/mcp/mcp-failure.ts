@@ -2,7 +2,7 @@
 import { extractWWWAuthenticateParams, ProtocolError, SdkError, SdkErrorCode } from '@modelcontextprotocol/client';
 import type { McpFailure, McpFailureKind } from '#core/ports/mcp-client.ts';
 import { redact } from '#core/mcp/redact.ts';
-import { BadAnswerError, type Sighting } from '#aws/mcp/mcp-exchange.ts';
+import { BadAnswerError, type SentRequest } from '#aws/mcp/mcp-traffic.ts';
 import { refusalOf } from '#aws/mcp/mcp-refusal.ts';
 import { OutboundError } from '#core/ports/outbound.ts';
 
@@ -29,7 +29,7 @@ const MESSAGES: Readonly<Record<McpFailureKind, string>> = {
 };
 
 interface Circumstances {
-  readonly last: Sighting | null;
+  readonly last: SentRequest | null;
   readonly host: string;
   /** What the caller was about, for when nothing was sent. */
   readonly method: string;
@@ -58,7 +58,7 @@ export function failureOf(error: unknown, circumstances: Circumstances): McpFail
   };
 }
 
-function kindOf(error: unknown, last: Sighting | null, challenge: Challenge | null): McpFailureKind {
+function kindOf(error: unknown, last: SentRequest | null, challenge: Challenge | null): McpFailureKind {
   const fault = error instanceof OutboundError ? error : (last?.fault ?? null);
   if (fault !== null) return kindOfFault(fault.failure);
   const status = last?.response?.status ?? 200;
@@ -108,14 +108,14 @@ function kindOfSdk(code: SdkErrorCode): McpFailureKind {
 }
 
 /** Codes and rules only: the words of an error may be the server's. */
-function reasonOf(error: unknown, last: Sighting | null): string {
+function reasonOf(error: unknown, last: SentRequest | null): string {
   const fault = error instanceof OutboundError ? error : last?.fault;
   if (fault) return `, ${fault.message}`;
   if (error instanceof BadAnswerError) return `, ${error.message}`;
   return error instanceof ProtocolError || SdkError.isInstance(error) ? `, ${error.code}` : '';
 }
 
-function mayHaveBegun(error: unknown, last: Sighting | null): boolean {
+function mayHaveBegun(error: unknown, last: SentRequest | null): boolean {
   if (last === null) return false;
   return last.response === null ? (last.fault?.sent ?? true) : refusalOf(error, last) === null;
 }
@@ -139,7 +139,7 @@ interface Challenge {
   readonly resourceMetadata: string | null;
 }
 
-function challengeOf({ response }: Sighting): Challenge {
+function challengeOf({ response }: SentRequest): Challenge {
   if (response === null) return { error: undefined, scopes: [], resourceMetadata: null };
   const { error, scope, resourceMetadataUrl } = extractWWWAuthenticateParams(response);
   return {

@@ -4,7 +4,7 @@
  */
 import { ProtocolError } from '@modelcontextprotocol/client';
 import * as z from 'zod';
-import type { Sighting } from '#aws/mcp/mcp-exchange.ts';
+import type { SentRequest } from '#aws/mcp/mcp-traffic.ts';
 
 const PARSE_ERROR = -32700;
 const INVALID_REQUEST = -32600;
@@ -36,7 +36,7 @@ const RpcError = z.object({
  */
 type Refusal = 'unread' | 'understood' | null;
 
-export function refusalOf(error: unknown, last: Sighting): Refusal {
+export function refusalOf(error: unknown, last: SentRequest): Refusal {
   if (error instanceof ProtocolError) return refusalIn(error.code);
   const status = last.response?.status ?? 200;
   if (status < 300 || status >= 500) return null;

@@ -8,7 +8,7 @@ import {
 import type { McpFailure, McpTarget, UrlRequest } from '#core/ports/mcp-client.ts';
 import type { GuardedFetch } from '#core/ports/outbound.ts';
 import { answerTo, capabilitiesFor, urlRequest, type Forms } from '#aws/mcp/mcp-elicitation.ts';
-import { startExchange, type Exchange, type ExchangeOptions } from '#aws/mcp/mcp-exchange.ts';
+import { startTraffic, type McpTraffic, type TrafficOptions } from '#aws/mcp/mcp-traffic.ts';
 import { failureOf } from '#aws/mcp/mcp-failure.ts';
 import { countRequestsFrom } from '#aws/mcp/mcp-request-ids.ts';
 import { isForOtherTransport, foundTransport, type Transport } from '#aws/mcp/mcp-transport.ts';
@@ -63,31 +63,31 @@ export async function visit<Value>(going: Visit<Value>, tried: Transport): Promi
   const host = new URL(target.url).hostname;
   const totalMs = Math.max(0, target.deadline - now());
   const timeout = totalMs + GRACE_MS;
-  const exchange = startExchange({ ...going, totalMs, streams: streamsOf(tried, going.method) });
-  const credential = credentialOf(going.bearer, exchange);
-  const transport = transportOf(tried, target.url, { exchange, authProvider: credential.provider });
+  const traffic = startTraffic({ ...going, totalMs, streams: streamsOf(tried, going.method) });
+  const credential = credentialOf(going.bearer, traffic);
+  const transport = transportOf(tried, target.url, { traffic, authProvider: credential.provider });
   countRequestsFrom(transport, now());
   const pushed: UrlRequest[] = [];
   const client = clientOf(going, pushed);
   try {
     const prior = tried.kind === 'streamable' ? tried.prior : ({ kind: 'legacy' } as const);
     const connecting = client.connect(transport, { timeout, ...(prior === null ? {} : { prior }) });
-    await exchange.deadline.race(connecting);
+    await traffic.deadline.race(connecting);
     going.onConnected(foundTransport(client, tried));
-    return { status: 'done', value: await exchange.deadline.race(going.work({ client, pushed, timeout })) };
+    return { status: 'done', value: await traffic.deadline.race(going.work({ client, pushed, timeout })) };
   } catch (error) {
     signal.throwIfAborted();
     if (credential.fault() !== undefined) throw credential.fault();
-    const last = exchange.last();
-    const why = exchange.deadline.over(host, last !== null) ?? error;
+    const last = traffic.last();
+    const why = traffic.deadline.over(host, last !== null) ?? error;
     const failure = failureOf(why, { last, host, now: now(), method: going.method, tokens: [...credential.used] });
     return { status: isForOtherTransport(tried, error, last) ? 'other transport' : 'failed', failure };
   } finally {
-    await leave(client, transport, exchange);
+    await leave(client, transport, traffic);
   }
 }
 
-function streamsOf({ kind }: Transport, method: Visit<unknown>['method']): ExchangeOptions['streams'] {
+function streamsOf({ kind }: Transport, method: Visit<unknown>['method']): TrafficOptions['streams'] {
   if (kind === 'events') return 'answers';
   return method === 'tools/list' ? 'none' : 'aside';
 }
@@ -111,16 +111,16 @@ function clientOf({ forms, isResumed }: Pick<Visit<unknown>, 'forms' | 'isResume
 }
 
 interface Wires {
-  readonly exchange: Exchange;
+  readonly traffic: McpTraffic;
   readonly authProvider: AuthProvider | undefined;
 }
 
 function transportOf(
   tried: Transport,
   url: string,
-  { exchange, authProvider }: Wires,
+  { traffic, authProvider }: Wires,
 ): StreamableHTTPClientTransport | SSEClientTransport {
-  const options = { fetch: exchange.fetch, ...(authProvider === undefined ? {} : { authProvider }) };
+  const options = { fetch: traffic.fetch, ...(authProvider === undefined ? {} : { authProvider }) };
   if (tried.kind === 'events') return new SSEClientTransport(new URL(url), options);
   return new StreamableHTTPClientTransport(new URL(url), {
     ...options,
@@ -132,14 +132,14 @@ function transportOf(
         reconnect();
         resolve();
       }, delayMs);
-      void exchange.during(() => waited);
+      void traffic.during(() => waited);
       return () => clearTimeout(timer);
     },
   });
 }
 
 /** Remembers which tokens went out, so that they can be taken out of what comes back, and what went wrong on our side. */
-function credentialOf(bearer: McpTarget['bearer'], exchange: Exchange) {
+function credentialOf(bearer: McpTarget['bearer'], traffic: McpTraffic) {
   const used = new Set<string>();
   let fault: unknown;
   const provider: AuthProvider | undefined =
@@ -148,7 +148,7 @@ function credentialOf(bearer: McpTarget['bearer'], exchange: Exchange) {
       : {
           async token() {
             try {
-              const token = await exchange.during(() => bearer.token());
+              const token = await traffic.during(() => bearer.token());
               if (token !== undefined) used.add(token);
               return token;
             } catch (error) {
@@ -156,7 +156,7 @@ function credentialOf(bearer: McpTarget['bearer'], exchange: Exchange) {
               throw error;
             }
           },
-          onUnauthorized: () => exchange.during(() => bearer.onUnauthorized()),
+          onUnauthorized: () => traffic.during(() => bearer.onUnauthorized()),
         };
   return { provider, used, fault: () => fault };
 }
@@ -164,10 +164,10 @@ function credentialOf(bearer: McpTarget['bearer'], exchange: Exchange) {
 async function leave(
   client: Client,
   transport: StreamableHTTPClientTransport | SSEClientTransport,
-  exchange: Exchange,
+  traffic: McpTraffic,
 ): Promise<void> {
-  const isOver = exchange.deadline.signal.aborted;
-  exchange.end();
+  const isOver = traffic.deadline.signal.aborted;
+  traffic.end();
   if (!isOver && transport instanceof StreamableHTTPClientTransport && transport.sessionId !== undefined) {
     const { promise: late, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, GOODBYE_MS);

@@ -1,6 +1,6 @@
 /** The transport by which a server is spoken to, and the era of the protocol. */
 import { ProtocolError, type Client, type PriorDiscovery } from '@modelcontextprotocol/client';
-import type { Sighting } from '#aws/mcp/mcp-exchange.ts';
+import type { SentRequest } from '#aws/mcp/mcp-traffic.ts';
 import { refusalOf } from '#aws/mcp/mcp-refusal.ts';
 
 export type Transport =
@@ -28,7 +28,7 @@ export function foundTransport(client: Client, tried: Transport): Transport {
  * Whether the server seems to refuse the request because it speaks by another transport. A request that seems to be
  * refused may have been carried out all the same.
  */
-export function isForOtherTransport(tried: Transport, error: unknown, last: Sighting | null): boolean {
+export function isForOtherTransport(tried: Transport, error: unknown, last: SentRequest | null): boolean {
   if (last === null) return false;
   const status = last.response?.status ?? 200;
   const isRefused = OTHER_TRANSPORT.includes(status) && refusalOf(error, last) !== 'understood';

@@ -43,7 +43,7 @@ export async function followRedirects(
   const { idleMs, maxRedirects } = outgoing;
   let request: RequestParts = outgoing;
   for (let redirects = 0; ; redirects += 1) {
-    const destination = judge(options.allow, outgoing, request);
+    const destination = judgeRequest(options.allow, outgoing, request);
     const addresses = await resolve(options.resolve, destination, deadline);
     const opened = await sendPinned({ destination, addresses, request, deadline, idleMs });
     const location = opened.headers['location'];
@@ -58,7 +58,7 @@ export async function followRedirects(
   }
 }
 
-function judge(allow: AllowedHosts, { ruleAgainst }: OutgoingRequest, request: RequestParts): Destination {
+function judgeRequest(allow: AllowedHosts, { ruleAgainst }: OutgoingRequest, request: RequestParts): Destination {
   const judged = judgeUrl(request.url, allow);
   if (judged.status === 'blocked') throw new OutboundError('blocked', judged.host, judged.rule);
   const rule = ruleAgainst?.(judged.destination.host) ?? null;

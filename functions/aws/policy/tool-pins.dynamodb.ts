@@ -64,7 +64,7 @@ export function createToolPins(dynamodb: DynamoDBClient, name: string): ToolPins
       });
     },
 
-    async settle(workspace, url, { name: tool, sha256 }, askedAt) {
+    async clearDrift(workspace, url, { name: tool, sha256 }, askedAt) {
       const isPinned = 'sha256 = :sha256';
       const isSeenBefore = 'driftedAt < :askedAt';
       await table.update(toolKey(workspace, url, tool), {

@@ -67,7 +67,7 @@ function scopeList(scopes: readonly string[]): string | Markup {
 
 export function backTo({ returnUrl }: Connection, linkUrl: string): string {
   const here = hostOf(linkUrl);
-  return returnUrl === null ? here : `${here}, and then ${placeOf(returnUrl)}`;
+  return returnUrl === null ? here : `${here}, and then ${destinationName(returnUrl)}`;
 }
 
 export function hostOf(url: string): string {
@@ -75,7 +75,7 @@ export function hostOf(url: string): string {
 }
 
 /** An app's own scheme has no host. */
-export function placeOf(url: string): string {
+export function destinationName(url: string): string {
   const { host = '', protocol = '' } = URL.parse(url) ?? {};
   return host === '' ? `the app behind ${protocol}` : host;
 }

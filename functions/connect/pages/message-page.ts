@@ -3,7 +3,7 @@ import { html } from 'hono/html';
 import type { Connect } from '#contract/connect.ts';
 import type { Connection } from '#core/ports/connection-records.ts';
 import { MESSAGES } from '#core/connect/connection.ts';
-import { placeOf } from './consent-page.ts';
+import { destinationName } from './consent-page.ts';
 import type { Page } from './page.ts';
 
 export const unknownPage: Page = {
@@ -44,7 +44,8 @@ export const answerRefusedPage: Page = {
 const GOES_ON = 'What was waiting for you goes on by itself.';
 
 export function endPage(record: Connection, status: Exclude<Connect['status'], 'pending'>): Page {
-  const back = record.returnUrl === null ? '' : button(record.returnUrl, `Back to ${placeOf(record.returnUrl)}`);
+  const back =
+    record.returnUrl === null ? '' : button(record.returnUrl, `Back to ${destinationName(record.returnUrl)}`);
   const server = URL.parse(record.server.url)?.host ?? record.server.url;
   switch (status) {
     case 'completed':

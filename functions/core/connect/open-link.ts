@@ -14,7 +14,7 @@ import type { ConnectionTrouble } from '#core/ports/authorization-server.ts';
 import type { Connection, ConnectionRecords } from '#core/ports/connection-records.ts';
 import { isIdentity, type Enterprise } from '#core/vault/enterprise.ts';
 import { administration, statusAt } from '#core/connect/connection.ts';
-import { settle, type SettleWorld } from '#core/connect/settle.ts';
+import { settleConnection, type SettleWorld } from '#core/connect/settle-connection.ts';
 import type { Visitor } from '#core/connect/visitor.ts';
 
 export interface OpenWorld extends ApproveWorld, SettleWorld, PlanWorld {
@@ -141,7 +141,7 @@ async function admit(world: OpenWorld, id: string, visitor: Visitor | null): Pro
     await world.audit.record(found.workspace, found.vault, administration(found, refused));
     return turnedAway({ show: 'mismatch', record: found });
   }
-  const record = await settle(world, found);
+  const record = await settleConnection(world, found);
   const status = statusAt(record, world.stamp.now());
   return status === 'pending' ? { status: 'admitted', record, visitor } : turnedAway({ show: 'end', record, status });
 }

@@ -6,7 +6,7 @@ import { USER_KEY } from '#contract/vaults.ts';
 import type { WaitingCall } from '#core/ports/connection-links.ts';
 import type { ConnectionFacts, Connection, ConnectionRecords } from '#core/ports/connection-records.ts';
 import { connectionView, connectionFacts, statusAt } from '#core/connect/connection.ts';
-import { settle, type SettleWorld } from '#core/connect/settle.ts';
+import { settleConnection, type SettleWorld } from '#core/connect/settle-connection.ts';
 import { isIdentity, managedServer, type Enterprise } from '#core/vault/enterprise.ts';
 import { judgeUrl } from '#core/outbound/destination.ts';
 import type { AgentRecords } from '#core/ports/records.ts';
@@ -70,7 +70,7 @@ export async function connectionStatus(
 ): Promise<Connect | null> {
   const found = await world.connections.find(id);
   if (found === null || found.workspace !== workspace) return null;
-  return connectionView(await settle(world, found), world.baseUrl ?? '', world.stamp.now());
+  return connectionView(await settleConnection(world, found), world.baseUrl ?? '', world.stamp.now());
 }
 
 /** Those that somebody can still open so that a call of the session goes on, or its tools are more. */
@@ -80,7 +80,7 @@ export async function connectionsOfSession(
   session: SessionId,
 ): Promise<Connect[]> {
   const found = await world.connections.ofSession(workspace, session);
-  const settled = await Promise.all(found.map((record) => settle(world, record)));
+  const settled = await Promise.all(found.map((record) => settleConnection(world, record)));
   const now = world.stamp.now();
   const open = settled.filter((record) => statusAt(record, now) === 'pending');
   const awaited = await Promise.all(open.map(({ waiting }) => anyWaits(world, waiting)));

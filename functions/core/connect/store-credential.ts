@@ -6,7 +6,7 @@ import type { ConnectionTrouble, Granted } from '#core/ports/authorization-serve
 import type { Connection, ConnectionRecords } from '#core/ports/connection-records.ts';
 import type { Issued } from '#core/ports/login.ts';
 import { administration, userOfVault, VAULT_CLOSED } from '#core/connect/connection.ts';
-import type { Stored } from '#core/connect/settle.ts';
+import type { Stored } from '#core/connect/settle-connection.ts';
 import { later } from '#core/ports/instant.ts';
 import type { Stamp } from '#core/ports/stamp.ts';
 import type { SecretPointers, SecretValues, SecretWriter } from '#core/ports/secrets.ts';

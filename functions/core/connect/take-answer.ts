@@ -15,13 +15,13 @@ import { statusAt } from '#core/connect/connection.ts';
 import type { Identity, Seals } from '#core/ports/login.ts';
 import { redirectUrl } from '#core/connect/registration.ts';
 import {
-  conclude,
-  settle,
-  type Concluded,
-  type ConcludeWorld,
+  endAttempt,
+  settleConnection,
+  type EndedAttempt,
+  type EndAttemptWorld,
   type SettleWorld,
   type Stored,
-} from '#core/connect/settle.ts';
+} from '#core/connect/settle-connection.ts';
 import { storeCredential, type StoreWorld } from '#core/connect/store-credential.ts';
 import type { Visitor } from '#core/connect/visitor.ts';
 
@@ -44,7 +44,7 @@ interface Answer {
 
 export type Taken =
   /** It answers no open attempt: it is replayed, late, altered, for another user or from another server. */
-  { readonly status: 'refused'; readonly why: string } | Concluded;
+  { readonly status: 'refused'; readonly why: string } | EndedAttempt;
 
 export async function takeAnswer(world: AnswerWorld, visitor: Visitor | null, answer: Answer): Promise<Taken> {
   const open = await openAttempt(world, visitor, answer);
@@ -55,7 +55,7 @@ export async function takeAnswer(world: AnswerWorld, visitor: Visitor | null, an
     return refused('the state was used before');
   if (!world.servers.isFrom(attempt, answer.iss)) return refused('the answer names another issuer, or none');
   const outcome = await useAnswer(world, { record, attempt }, answer);
-  return conclude(world, record, outcome);
+  return endAttempt(world, record, outcome);
 }
 
 const refused = (why: string) => ({ status: 'refused', why }) as const;
@@ -77,7 +77,7 @@ async function openAttempt(world: AnswerWorld, visitor: Visitor | null, { state 
   }
   const found = await world.connections.find(ConnectId.parse(id));
   if (found === null || found.user !== visitor.user) return refused('the link is not this user’s');
-  return openIn(await settle(world, found), nonce, world.stamp.now());
+  return openIn(await settleConnection(world, found), nonce, world.stamp.now());
 }
 
 function openIn(record: Connection, nonce: string, now: Instant): OpenAttempt | ReturnType<typeof refused> {
@@ -113,9 +113,9 @@ async function useAnswer(
   return granted;
 }
 
-export interface KeepWorld extends StoreWorld, ConcludeWorld {
-  readonly connections: StoreWorld['connections'] & ConcludeWorld['connections'];
-  readonly credentials: StoreWorld['credentials'] & ConcludeWorld['credentials'];
+export interface KeepWorld extends StoreWorld, EndAttemptWorld {
+  readonly connections: StoreWorld['connections'] & EndAttemptWorld['connections'];
+  readonly credentials: StoreWorld['credentials'] & EndAttemptWorld['credentials'];
 }
 
 /**
@@ -128,7 +128,7 @@ export async function keepIdentity(
   world: KeepWorld,
   record: Connection,
   { issued, granted, clientSecret }: Identity,
-): Promise<Concluded | null> {
+): Promise<EndedAttempt | null> {
   if (statusAt(record, world.stamp.now()) !== 'pending') return null;
-  return conclude(world, record, await storeCredential(world, { record, attempt: issued, granted, clientSecret }));
+  return endAttempt(world, record, await storeCredential(world, { record, attempt: issued, granted, clientSecret }));
 }

@@ -2,17 +2,17 @@
 import type { AuditEntry } from '#contract/audit.ts';
 import type { WantedCall } from '#contract/mcp-proxy.ts';
 import type { Caller } from '#core/mcp/caller.ts';
-import type { Judged } from '#core/mcp/judge.ts';
+import type { Judged } from '#core/mcp/judge-call.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
 import { canonicalJson } from '#core/ports/canonical-json.ts';
 
-type Intent = Extract<AuditEntry, { kind: 'intent' }>;
-type Outcome = Extract<AuditEntry, { kind: 'outcome' }>;
+type IntentEntry = Extract<AuditEntry, { kind: 'intent' }>;
+type OutcomeEntry = Extract<AuditEntry, { kind: 'outcome' }>;
 
 type Judgement = 'decision' | 'code' | 'policy_ids' | 'policy_sha256' | 'mode' | 'would' | 'confirmed';
-type Subject = Omit<Intent, 'kind' | Judgement>;
+type Subject = Omit<IntentEntry, 'kind' | Judgement>;
 /** What came of a call, apart from which call it was and how long it took. */
-export type Came = Omit<Outcome, 'kind' | 'duration_ms' | keyof Subject>;
+export type Came = Omit<OutcomeEntry, 'kind' | 'duration_ms' | keyof Subject>;
 
 /** The model may write names of tools and servers that do not exist, of any length. */
 const MAX_NAME_CHARS = 256;
@@ -87,7 +87,7 @@ export async function recordOutcome(
   world: Pick<McpProxyWorld, 'audit' | 'sha256'>,
   caller: Caller,
   call: Pick<JudgedCall, 'call' | 'judged'>,
-  came: Came & Pick<Outcome, 'duration_ms'>,
+  came: Came & Pick<OutcomeEntry, 'duration_ms'>,
 ): Promise<void> {
   const entry = { kind: 'outcome' as const, ...subjectOf(world, caller, call), ...came };
   await world.audit.record(caller.workspace, caller.key.session, entry);

@@ -3,7 +3,7 @@ import type { Entry, OpenCall, SessionState } from '#contract/entries.ts';
 import type { McpVerdict, WantedCall } from '#contract/mcp-proxy.ts';
 import { recordDenial } from '#core/mcp/audited.ts';
 import { callerOf, identify, knownServer, wantedCall, type Caller } from '#core/mcp/caller.ts';
-import { denial, judge, type Judged } from '#core/mcp/judge.ts';
+import { denial, judgeCall, type Judged } from '#core/mcp/judge-call.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
 import { Fault } from '#core/ports/errors.ts';
 import type { Append, LogKey } from '#core/ports/session-log.ts';
@@ -23,7 +23,7 @@ export async function judgeCalls(
 
 async function verdictOn(world: McpProxyWorld, caller: Caller, call: WantedCall): Promise<McpVerdict> {
   const isConfirmed = false;
-  const judged = await judge(world, caller, { ...call, isConfirmed });
+  const judged = await judgeCall(world, caller, { ...call, isConfirmed });
   const { decision, reason } = judged.decision;
   if (decision !== 'deny') return { id: call.id, decision, reason: '' };
   try {

@@ -4,7 +4,7 @@ import type { McpTool } from '#contract/mcp.ts';
 import { effectiveMcpConfig } from '#core/tools/effective-config.ts';
 import { Fault } from '#core/ports/errors.ts';
 import type { Caller, KnownServer } from '#core/mcp/caller.ts';
-import { factsOf } from '#core/mcp/judge.ts';
+import { factsOf } from '#core/mcp/judge-call.ts';
 import { fingerprint, withoutUnseen, withOwnName } from '#core/mcp/pins.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
 import type { PinnedTool } from '#core/ports/tool-pins.ts';
@@ -47,7 +47,7 @@ export async function offerable(
   await Promise.all([
     ...drifted.map((one) => quarantine(world, caller, { server, user, ...one, pinned: pins.get(one.tool.name) })),
     ...restored.map(({ tool: { name }, sha256 }) =>
-      world.pins.settle(caller.workspace, server.url, { name, sha256 }, askedAt),
+      world.pins.clearDrift(caller.workspace, server.url, { name, sha256 }, askedAt),
     ),
   ]);
   const same = seen.flatMap((one) => (drifted.includes(one) || tooMany.has(one) ? [] : [one.tool]));

@@ -1,8 +1,8 @@
 /** What an attempt comes to: a result for the model, or a call that waits until a person has acted. */
-import type { Attempted, PermittedCall, Replied } from '#core/mcp/attempt.ts';
+import type { Attempted, PermittedCall, Replied } from '#core/mcp/attempt-call.ts';
 import { NOTHING_DONE, type Came } from '#core/mcp/audited.ts';
 import type { Carried } from '#core/mcp/caller.ts';
-import { consentHelps, consentUrl } from '#core/mcp/consent.ts';
+import { connectingHelps, connectionUrl } from '#core/mcp/connection-link.ts';
 import { contentOf } from '#core/mcp/content.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
 import { redact, redactBlocks, redactFailure, redactRequests } from '#core/mcp/redact.ts';
@@ -23,7 +23,7 @@ import type { NoBearer } from '#core/ports/tokens.ts';
 import type { Match } from '#core/ports/vault-records.ts';
 import type { CommandTo } from '#core/session/commands.ts';
 
-export interface Outcome extends Said {
+export interface CallOutcome extends Said {
   /** What the session is told of the call. */
   readonly tell: Omit<CommandTo<'result'>, 'call'> | Omit<CommandTo<'suspend'>, 'call'>;
   /** What the next attempt goes on from; null for a result, and when this attempt stopped before it set a mark. */
@@ -43,7 +43,7 @@ export function failing(
   text: string,
   said: Said,
   trouble?: Trouble & { readonly server: string },
-): Outcome {
+): CallOutcome {
   const content = [{ type: 'text' as const, text: `${kind}: ${text}` }];
   const error = trouble === undefined ? {} : { error: trouble };
   return { tell: { do: 'result', content, isError: true, ...error }, suspension: null, ...said };
@@ -64,7 +64,7 @@ export async function outcomeOf(
   world: Pick<McpProxyWorld, 'hooks' | 'links' | 'enterprise'>,
   permitted: PermittedCall,
   attempted: Exclude<Attempted, { status: 'settled' }>,
-): Promise<Outcome> {
+): Promise<CallOutcome> {
   switch (attempted.status) {
     case 'limited': {
       const text = `The user's calls of this MCP server are limited, and the limit is reached.`;
@@ -94,7 +94,7 @@ export async function outcomeOf(
 }
 
 /** A call that an earlier attempt may have sent; `permitted` is null for a call that may not be made any more. */
-export function unheard(permitted: PermittedCall | null): Outcome {
+export function unheard(permitted: PermittedCall | null): CallOutcome {
   const text = `An earlier attempt at this call ended before its result was known. ${MAY_HAVE_HAD_AN_EFFECT}`;
   const died = { outcome: 'unknown', error: 'attempt_died' } as const;
   const came = permitted === null ? { ...NOTHING_DONE, ...died } : cameOf(permitted, null, died);
@@ -105,14 +105,14 @@ async function withoutToken(
   world: Pick<McpProxyWorld, 'links' | 'enterprise'>,
   permitted: PermittedCall,
   why: NoBearer,
-): Promise<Outcome> {
+): Promise<CallOutcome> {
   const { server, identity } = permitted.permit;
   const error = { ...noToken(server.name, why, identity), server: server.name };
   const said = (outcome: Came['outcome']) => ({
     came: cameOf(permitted, null, { outcome, error: why.status }),
     detail: why.detail,
   });
-  const tell = consentHelps(why) ? await untilConsent(world, permitted, { error, challenge: null }) : null;
+  const tell = connectingHelps(why) ? await untilConsent(world, permitted, { error, challenge: null }) : null;
   if (tell !== null) return { tell, suspension: null, ...said('suspended') };
   return failing('authentication', unauthenticated(why, identity), said('failed'), error);
 }
@@ -122,8 +122,8 @@ async function untilConsent(
   world: Pick<McpProxyWorld, 'links' | 'enterprise'>,
   { caller, call, since, permit: { server, identity } }: PermittedCall,
   { error, challenge }: { readonly error: CommandTo<'suspend'>['error']; readonly challenge: McpFailure | null },
-): Promise<Extract<Outcome['tell'], { do: 'suspend' }> | null> {
-  const url = await consentUrl(world, caller, { server, identity, challenge, call: { id: call.id, since } });
+): Promise<Extract<CallOutcome['tell'], { do: 'suspend' }> | null> {
+  const url = await connectionUrl(world, caller, { server, identity, challenge, call: { id: call.id, since } });
   if (url === null) return null;
   return {
     do: 'suspend',
@@ -136,7 +136,7 @@ function outcomeOfReply(
   world: Pick<McpProxyWorld, 'hooks' | 'links' | 'enterprise'>,
   permitted: PermittedCall,
   replied: Replied,
-): Outcome | Promise<Outcome> {
+): CallOutcome | Promise<CallOutcome> {
   const { reply } = replied;
   switch (reply.status) {
     case 'answered':
@@ -159,7 +159,7 @@ async function answered(
   { hooks }: Pick<McpProxyWorld, 'hooks'>,
   permitted: PermittedCall,
   { carried, reply }: Replied<ReplyOf<'answered'>>,
-): Promise<Outcome> {
+): Promise<CallOutcome> {
   const { blocks, found } = redactBlocks(reply.content, carried.inUse(), markerOf(permitted));
   const content = contentOf(blocks);
   const { isError } = reply;
@@ -190,7 +190,7 @@ const MAX_URL_CHARS = 4000;
 function askingPeople(
   permitted: PermittedCall,
   { carried, before, reply }: Replied<ReplyOf<'input_required'>>,
-): Outcome {
+): CallOutcome {
   const { permit, since } = permitted;
   const { requests: shown, found } = redactRequests(reply.requests, carried.inUse(), markerOf(permitted));
   const requests = shown.filter(isOpenable);
@@ -227,7 +227,7 @@ async function failed(
   world: Pick<McpProxyWorld, 'links' | 'enterprise'>,
   permitted: PermittedCall,
   { carried, before, reply: told }: Replied<McpFailure>,
-): Promise<Outcome> {
+): Promise<CallOutcome> {
   const { failure: reply, found } = redactFailure(told, carried.inUse());
   const { kind } = reply;
   const { server, identity } = permitted.permit;

@@ -25,7 +25,7 @@ export interface McpProxyWorld {
   readonly managedTokens: ManagedTokens;
   readonly enterprise: Enterprise | null;
   readonly client: McpClient;
-  readonly pins: Pick<ToolPins, 'find' | 'pin' | 'drift' | 'settle'>;
+  readonly pins: Pick<ToolPins, 'find' | 'pin' | 'drift' | 'clearDrift'>;
   readonly policies: Policies;
   readonly hooks: Hooks;
   readonly audit: Audit;

@@ -5,7 +5,7 @@
 import type { CredentialId } from '#contract/ids.ts';
 import type { McpErrorType } from '#contract/mcp.ts';
 import { USER_KEY } from '#contract/vaults.ts';
-import { pastedCredential, type Holder } from '#core/mcp/consent.ts';
+import { pastedCredential, type Holder } from '#core/mcp/connection-link.ts';
 import type { McpFailure, UrlRequest } from '#core/ports/mcp-client.ts';
 import { namedUser } from '#core/vault/named-user.ts';
 import type { NoBearer } from '#core/ports/tokens.ts';

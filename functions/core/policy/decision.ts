@@ -50,14 +50,14 @@ export const UNREADABLE: Decision = {
 };
 
 export function decisionOf(set: JudgingSet, evaluation: Evaluation, isConfirmed: boolean): Decision {
-  const judgement = judge(set, evaluation, isConfirmed);
+  const judgement = judgementOf(set, evaluation, isConfirmed);
   const { sha256: policySha256, mode } = set;
   if (mode === 'enforce') return { ...judgement, policySha256, mode, would: null };
   const { policyIds, decision: would } = judgement;
   return { decision: 'allow', code: `would_${would}`, reason: '', policyIds, policySha256, mode, would };
 }
 
-function judge({ policies }: JudgingSet, evaluation: Evaluation, isConfirmed: boolean): Judgement {
+function judgementOf({ policies }: JudgingSet, evaluation: Evaluation, isConfirmed: boolean): Judgement {
   if (evaluation.status === 'failed') {
     return deny('evaluation_failed', `The policies of this workspace can not judge this call: ${evaluation.why}.`, []);
   }

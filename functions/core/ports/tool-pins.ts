@@ -42,10 +42,10 @@ export interface ToolPins {
    * Removes the drift of a tool for which the server, asked at `askedAt`, gave the pinned version. A drift that was seen
    * later stays, and so does a drift from a version that was approved meanwhile.
    */
-  settle(
+  clearDrift(
     workspace: WorkspaceId,
     url: string,
-    settled: { readonly name: string; readonly sha256: string },
+    pinned: { readonly name: string; readonly sha256: string },
     askedAt: Instant,
   ): Promise<void>;
   /** Pins the drifted version. A repeat changes nothing. Null when there is no such tool, or its version is another one. */

@@ -6,7 +6,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { WaitingCall } from '#core/ports/connection-links.ts';
-import { callTool } from '#core/mcp/call-tool.ts';
+import { makeCall } from '#core/mcp/make-call.ts';
 import type { McpCalled, McpFailure } from '#core/ports/mcp-client.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
 import { change } from '#core/session/change.ts';
@@ -108,7 +108,7 @@ function theatre(scheduler: fc.Scheduler, replies: readonly (keyof typeof REPLIE
   }
 
   async function attempt(life: number): Promise<void> {
-    await callTool(worldOf(mortal(life)), stage.request, stage.until).catch((error: unknown) => {
+    await makeCall(worldOf(mortal(life)), stage.request, stage.until).catch((error: unknown) => {
       if (!(error instanceof Killed)) throw error;
     });
   }

@@ -1,6 +1,6 @@
 /** A change that happens while a customer's hook runs takes effect before the call is sent. */
 import { describe, expect, it, vi } from 'vitest';
-import { callTool } from '#core/mcp/call-tool.ts';
+import { makeCall } from '#core/mcp/make-call.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
 import {
   ALICE,
@@ -36,7 +36,7 @@ async function during(
     return OK;
   };
   Object.assign(world, { hooks: { ...NO_HOOKS, before } });
-  await callTool(world, stage.request, stage.until);
+  await makeCall(world, stage.request, stage.until);
   return stage;
 }
 
@@ -75,7 +75,7 @@ describe('when, during a hook before an MCP call,', () => {
   it('the session is interrupted after an attempt died, the audit trail has the outcome of that attempt', async () => {
     const stage = await during(async ({ when, marks, open, world, request, until }) => {
       const dies = async () => Promise.reject(new Error('killed'));
-      const dying = callTool({ ...world, client: { ...world.client, callTool: dies } }, request, until);
+      const dying = makeCall({ ...world, client: { ...world.client, callTool: dies } }, request, until);
       await expect(dying).rejects.toThrow('killed');
       expect(marks.all.get(open.id)?.status).toBe('started');
       await when({ do: 'send', events: [{ type: 'user.interrupt' }] });
@@ -109,11 +109,11 @@ describe('when, during a hook before an MCP call,', () => {
     };
     const others: Promise<void>[] = [];
     const before = async () => {
-      others.push(callTool({ ...stage.world, pause: () => never }, stage.request, stage.until));
+      others.push(makeCall({ ...stage.world, pause: () => never }, stage.request, stage.until));
       await isSent;
       return { status: 'answered', answer: { code: 'CHECK_FAILED' } } as const;
     };
-    await callTool({ ...stage.world, hooks: { ...NO_HOOKS, before } }, stage.request, stage.until);
+    await makeCall({ ...stage.world, hooks: { ...NO_HOOKS, before } }, stage.request, stage.until);
     expect(stage.results()).toMatchObject([{ content: [{ text: expect.stringMatching(/^outcome_unknown: /) }] }]);
     answers(ANSWER);
     await Promise.all(others);
@@ -134,7 +134,7 @@ describe('an MCP call without a hook', () => {
     };
     // The check that the call is still wanted runs beside the call once a second. Here it never begins, so only the
     // call reads.
-    await callTool({ ...stage.world, pause: () => new Promise(() => undefined) }, stage.request, stage.until);
+    await makeCall({ ...stage.world, pause: () => new Promise(() => undefined) }, stage.request, stage.until);
     expect(seen).toEqual([1, 1, 1]);
   });
 
@@ -158,7 +158,7 @@ describe('an MCP call without a hook', () => {
         },
       },
     };
-    await callTool(world, stage.request, stage.until);
+    await makeCall(world, stage.request, stage.until);
     expect(stage.calls).toHaveLength(1);
   });
 });

@@ -12,7 +12,7 @@ import type { McpTool, OfferedTool } from '#contract/mcp.ts';
 import { USER_KEY, type Vault } from '#contract/vaults.ts';
 import type { ConnectionOffer } from '#core/ports/connection-links.ts';
 import type { CallMark, CallMarks, FoundMark, MarkedSuspension } from '#core/ports/call-marks.ts';
-import type { CallRequest } from '#core/mcp/call-tool.ts';
+import type { CallRequest } from '#core/mcp/make-call.ts';
 import { fingerprint } from '#core/mcp/pins.ts';
 import type { McpCall, McpCalled, McpClient, McpFailure, McpListed, McpTarget } from '#core/ports/mcp-client.ts';
 import type { McpProxyWorld, Until } from '#core/mcp/proxy-world.ts';
@@ -328,7 +328,7 @@ export function memoryPins() {
   const of = (url: string) => pinned.get(url) ?? pinned.set(url, new Map()).get(url) ?? new Map<string, PinnedTool>();
   const put = (url: string, tool: McpTool, sha: string) =>
     void of(url).set(tool.name, { name: tool.name, sha256: sha, pinnedAt: NOW, drifted: null });
-  const port: Pick<ToolPins, 'find' | 'pin' | 'drift' | 'settle'> = {
+  const port: Pick<ToolPins, 'find' | 'pin' | 'drift' | 'clearDrift'> = {
     find: async (_workspace, url) => new Map(of(url)),
     async pin(_workspace, url, tools) {
       for (const { tool, sha256: sha } of tools) if (!of(url).has(tool.name)) put(url, tool, sha);
@@ -337,7 +337,7 @@ export function memoryPins() {
       const before = of(url).get(tool.name);
       if (before !== undefined) of(url).set(tool.name, { ...before, drifted: { sha256: sha, seenAt: at } });
     },
-    async settle(_workspace, url, { name, sha256: sha }, askedAt) {
+    async clearDrift(_workspace, url, { name, sha256: sha }, askedAt) {
       const before = of(url).get(name);
       if (before?.sha256 !== sha || before.drifted === null || before.drifted.seenAt >= askedAt) return;
       of(url).set(name, { ...before, drifted: null });

@@ -1,7 +1,7 @@
 /** Servers that quote the token in fields of an answer other than its content. */
 import { expect, it } from 'vitest';
-import { callTool } from '#core/mcp/call-tool.ts';
-import { listTools } from '#core/mcp/list-tools.ts';
+import { makeCall } from '#core/mcp/make-call.ts';
+import { listServers } from '#core/mcp/list-servers.ts';
 import type { McpCalled, McpFailure } from '#core/ports/mcp-client.ts';
 import { KEY } from '#test/functions/core/given.ts';
 import {
@@ -20,7 +20,7 @@ const BEGINNING = TOKEN.slice(0, 8);
 async function answeredWith(reply: McpCalled | McpFailure): Promise<ProxyStage> {
   const stage = proxyStage();
   stage.replies[0] = reply;
-  await callTool(stage.world, stage.request, stage.until);
+  await makeCall(stage.world, stage.request, stage.until);
   return stage;
 }
 
@@ -47,7 +47,7 @@ it('a scope that contains the token is dropped: the client is not told of it, an
 it('a scope that contains the token is dropped also when tools are listed', async () => {
   const stage = proxyStage();
   stage.listed.set(FX_URL, failure({ kind: 'scope_required', scopes: ['files:read', TOKEN], method: 'tools/list' }));
-  const listings = await listTools(stage.world, KEY, stage.until);
+  const listings = await listServers(stage.world, KEY, stage.until);
   expect(listings).toMatchObject([{ status: 'failed', message: expect.stringContaining(': files:read.') }]);
   expect(JSON.stringify([listings, stage.offers])).not.toContain(TOKEN);
 });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { McpTool } from '#contract/mcp.ts';
 import { Fault } from '#core/ports/errors.ts';
-import { listTools } from '#core/mcp/list-tools.ts';
+import { listServers } from '#core/mcp/list-servers.ts';
 import { fingerprint } from '#core/mcp/pins.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
 import { KEY } from '#test/functions/core/given.ts';
@@ -22,7 +22,7 @@ import {
 } from '#test/functions/core/mcp/proxy-stage.ts';
 
 const list = (stage: ProxyStage, over: Partial<McpProxyWorld> = {}) =>
-  listTools({ ...stage.world, ...over }, KEY, stage.until);
+  listServers({ ...stage.world, ...over }, KEY, stage.until);
 const tool = (name: string, parts: Partial<McpTool> = {}): McpTool => ({ ...SUM, name, ...parts });
 const listing = (...tools: readonly McpTool[]) => ({ status: 'listed' as const, tools });
 const OTHER_URL = 'https://other.example.com/mcp';
@@ -79,7 +79,7 @@ describe('a listing of MCP tools', () => {
         // The other server has answered by then.
         pins: { ...pins, find: async (...asked) => pins.find(...asked).finally(() => over.abort()) },
       };
-      expect(await listTools(world, KEY, { ...stage.until, signal: over.signal })).toMatchObject([
+      expect(await listServers(world, KEY, { ...stage.until, signal: over.signal })).toMatchObject([
         {
           status: 'failed',
           server: 'fx',

@@ -14,8 +14,8 @@ const MAX_HEAD_CHARS = 2000;
 /** The SDK reads an answer within this time after its end, or it was no answer. */
 const READ_WITHIN_MS = 250;
 
-/** How one request of the exchange went. */
-export interface Sighting {
+/** How one HTTP request went. */
+export interface SentRequest {
   /** JSON-RPC method, or `GET` of a stream. */
   readonly method: string;
   response: Response | null;
@@ -25,17 +25,17 @@ export interface Sighting {
   fault: OutboundError | null;
 }
 
-export interface Exchange {
+export interface McpTraffic {
   readonly fetch: GuardedFetch;
   readonly deadline: Deadline;
   /** Something of ours that has to be waited for before the next request, such as a token. */
   during<Value>(work: () => Promise<Value>): Promise<Value>;
   /** Of the last request that wanted an answer. */
-  last(): Sighting | null;
+  last(): SentRequest | null;
   end(): void;
 }
 
-export interface ExchangeOptions {
+export interface TrafficOptions {
   readonly fetch: GuardedFetch;
   readonly signal: AbortSignal;
   readonly totalMs: number;
@@ -53,22 +53,22 @@ export class BadAnswerError extends Error {
   override readonly name = 'BadAnswerError';
 }
 
-export function startExchange(options: ExchangeOptions): Exchange {
+export function startTraffic(options: TrafficOptions): McpTraffic {
   const over = new AbortController();
   const deadline = startDeadline(options.totalMs, AbortSignal.any([options.signal, over.signal]));
   // Where all answers come on one stream, silence says nothing but that there is none yet.
   const silence = createSilence(options.streams === 'answers' ? null : over);
   const take = createRoom(options.maxBytes, over);
-  let last: Sighting | null = null;
+  let last: SentRequest | null = null;
 
-  async function send(url: string | URL, init: GuardedInit, { sighting, ended }: Sending): Promise<Response> {
+  async function send(url: string | URL, init: GuardedInit, { sent, ended }: Sending): Promise<Response> {
     try {
       const response = await options.fetch(url, { ...init, headers: allowed(init.headers) });
-      sighting.response = response;
+      sent.response = response;
       if (response.body === null) ended();
-      return response.body === null ? response : withBody(response, watched(response.body, { sighting, ended, take }));
+      return response.body === null ? response : withBody(response, watched(response.body, { sent, ended, take }));
     } catch (error) {
-      if (error instanceof OutboundError) sighting.fault = error;
+      if (error instanceof OutboundError) sent.fault = error;
       ended();
       throw error;
     }
@@ -95,15 +95,15 @@ export function startExchange(options: ExchangeOptions): Exchange {
       const isAside = isStream && !new Headers(init.headers).has('last-event-id');
       if (isAside && options.streams === 'none') return NOTHING_TO_LISTEN_FOR();
       const method = isStream ? 'GET' : methodOf(init);
-      const sighting: Sighting = { method: method ?? 'notification', response: null, head: '', fault: null };
-      if (method !== null && (!isStream || options.streams === 'answers')) last = sighting;
-      return send(url, init, { sighting, ended: isAside ? () => {} : silence.begun() });
+      const sent: SentRequest = { method: method ?? 'notification', response: null, head: '', fault: null };
+      if (method !== null && (!isStream || options.streams === 'answers')) last = sent;
+      return send(url, init, { sent, ended: isAside ? () => {} : silence.begun() });
     },
   };
 }
 
 interface Sending {
-  readonly sighting: Sighting;
+  readonly sent: SentRequest;
   /** Its answer has come to its end. */
   ended(): void;
 }
@@ -128,7 +128,7 @@ function createSilence(over: AbortController | null) {
   };
 }
 
-type Take = (bytes: number, sighting: Sighting) => void;
+type Take = (bytes: number, sent: SentRequest) => void;
 
 /** Many small answers are not to be more than one large one. */
 function createRoom(maxBytes: number, over: AbortController): Take {
@@ -145,17 +145,17 @@ function createRoom(maxBytes: number, over: AbortController): Take {
 
 async function* watched(
   body: AsyncIterable<Uint8Array>,
-  { sighting, ended, take }: Sending & { readonly take: Take },
+  { sent, ended, take }: Sending & { readonly take: Take },
 ): AsyncGenerator<Uint8Array> {
   const decoder = new TextDecoder();
   try {
     for await (const chunk of body) {
-      take(chunk.length, sighting);
-      if (sighting.head.length < MAX_HEAD_CHARS) sighting.head += decoder.decode(chunk, { stream: true });
+      take(chunk.length, sent);
+      if (sent.head.length < MAX_HEAD_CHARS) sent.head += decoder.decode(chunk, { stream: true });
       yield chunk;
     }
   } catch (error) {
-    if (error instanceof OutboundError) sighting.fault = error;
+    if (error instanceof OutboundError) sent.fault = error;
     throw error;
   } finally {
     ended();

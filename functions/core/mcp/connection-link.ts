@@ -20,7 +20,7 @@ interface Consent {
 export type Holder = Pick<Consent['identity'], 'user' | 'match'>;
 
 /** Whether the user can change what keeps the session from a token. */
-export function consentHelps({ status }: NoBearer): boolean {
+export function connectingHelps({ status }: NoBearer): boolean {
   return status === 'needs_reauth' || status === 'other_user';
 }
 
@@ -32,7 +32,7 @@ export function pastedCredential({ match }: Holder): CredentialId | null {
 }
 
 /** For people, never for the model. Null when no consent could help, or when no user can be asked for it. */
-export async function consentUrl(
+export async function connectionUrl(
   { links, enterprise }: Pick<McpProxyWorld, 'links' | 'enterprise'>,
   { key, workspace, agent }: Caller,
   { server, identity, challenge, call }: Consent,

@@ -30,7 +30,7 @@ export interface SettleWorld {
 /** A function lives no longer than this, so a process that announced a credential before it does not store it any more. */
 const ABANDONED_MS = 5 * 60_000;
 
-export async function settle(world: SettleWorld, record: Connection): Promise<Connection> {
+export async function settleConnection(world: SettleWorld, record: Connection): Promise<Connection> {
   const over = await provenComplete(world, record);
   if (over.status === 'pending' || over.isSettled) return over;
   const early: WaitingCall[] = [];
@@ -90,7 +90,7 @@ async function isStored(world: SettleWorld, record: Connection, { credential, ve
   return stored !== null && stored.version >= version && stored.credential.archived_at === null;
 }
 
-export interface ConcludeWorld extends SettleWorld {
+export interface EndAttemptWorld extends SettleWorld {
   readonly connections: SettleWorld['connections'] & Pick<ConnectionRecords, 'fail' | 'trouble'>;
   readonly audit: Audit;
 }
@@ -99,7 +99,7 @@ export interface Stored {
   readonly status: 'stored';
 }
 
-export type Concluded =
+export type EndedAttempt =
   | { readonly status: 'trouble'; readonly record: Connection; readonly trouble: ConnectionTrouble }
   | { readonly status: 'connected'; readonly record: Connection };
 
@@ -107,17 +107,17 @@ export type Concluded =
 const FINAL: readonly ConnectError[] = ['access_denied', 'vault_closed'];
 
 /** Ends an attempt at a consent, after its credential was stored or not. */
-export async function conclude(
-  world: ConcludeWorld,
+export async function endAttempt(
+  world: EndAttemptWorld,
   record: Connection,
   outcome: Stored | ConnectionTrouble,
-): Promise<Concluded> {
+): Promise<EndedAttempt> {
   if (outcome.status === 'trouble') return end(world, record, outcome);
   await world.connections.complete(record.id, world.stamp.now());
   return { status: 'connected', record: await settled(world, record) };
 }
 
-async function end(world: ConcludeWorld, record: Connection, trouble: ConnectionTrouble): Promise<Concluded> {
+async function end(world: EndAttemptWorld, record: Connection, trouble: ConnectionTrouble): Promise<EndedAttempt> {
   const { error } = trouble;
   if (error === 'access_denied') {
     await world.audit.record(record.workspace, record.vault, administration(record, { action: 'connect.declined' }));
@@ -132,10 +132,10 @@ async function end(world: ConcludeWorld, record: Connection, trouble: Connection
 }
 
 /** The record says how it ended, so a call that cannot be told at once is told by the next reader of the record. */
-async function settled(world: ConcludeWorld, record: Connection): Promise<Connection> {
+async function settled(world: EndAttemptWorld, record: Connection): Promise<Connection> {
   const found = (await world.connections.find(record.id)) ?? record;
   try {
-    return await settle(world, found);
+    return await settleConnection(world, found);
   } catch (error) {
     if (error instanceof Fault) return found;
     throw error;

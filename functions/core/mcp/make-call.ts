@@ -5,12 +5,12 @@
  */
 import type { OpenCall } from '#contract/entries.ts';
 import type { McpProxyRequest } from '#contract/mcp-proxy.ts';
-import { attempt, type Attempted, type PermittedCall } from '#core/mcp/attempt.ts';
+import { attemptCall, type Attempted, type PermittedCall } from '#core/mcp/attempt-call.ts';
 import { NOTHING_DONE, recordDenial, recordIntent, recordOutcome } from '#core/mcp/audited.ts';
 import { callerOf, wantedCall } from '#core/mcp/caller.ts';
 import { unsaidOutcome, withhold } from '#core/mcp/earlier.ts';
-import { judge, judgeAtHand, type CallAtHand, type Judged, type JudgedAtHand } from '#core/mcp/judge.ts';
-import { failing, outcomeOf, unheard, type Outcome } from '#core/mcp/outcome.ts';
+import { judgeCall, judgeAtHand, type CallAtHand, type Judged, type JudgedAtHand } from '#core/mcp/judge-call.ts';
+import { failing, outcomeOf, unheard, type CallOutcome } from '#core/mcp/outcome.ts';
 import type { McpProxyWorld, Until } from '#core/mcp/proxy-world.ts';
 import type { Head, LogKey } from '#core/ports/session-log.ts';
 import { change } from '#core/session/change.ts';
@@ -23,7 +23,7 @@ interface Made extends Pick<CallAtHand, 'caller' | 'call'> {
   readonly beganMs: number;
 }
 
-export async function callTool(world: McpProxyWorld, request: CallRequest, until: Until): Promise<void> {
+export async function makeCall(world: McpProxyWorld, request: CallRequest, until: Until): Promise<void> {
   const key: LogKey = { session: request.session, thread: request.thread };
   const beganMs = Date.parse(world.stamp.now());
   const head = await world.log.head(key);
@@ -35,9 +35,9 @@ export async function callTool(world: McpProxyWorld, request: CallRequest, until
   const atHand: CallAtHand = { caller, call, since: open.since, isConfirmed: open.isConfirmed };
   const judged = await judgeAtHand(world, atHand);
   // Meanwhile the call ended, was suspended or was given to its hand anew: this attempt begins again from there.
-  if (judged === null) return callTool(world, request, until);
+  if (judged === null) return makeCall(world, request, until);
   const outcome = await outcomeFor(world, { ...atHand, ...judged }, until);
-  if (outcome !== null) await conclude(world, { caller, call, judged: judged.judged, beganMs }, outcome);
+  if (outcome !== null) await finishCall(world, { caller, call, judged: judged.judged, beganMs }, outcome);
 }
 
 interface NotAtHand {
@@ -56,7 +56,7 @@ async function recordUnsaid(world: McpProxyWorld, { head, request, open, beganMs
   const key: LogKey = { session, thread };
   const [call, caller] = await Promise.all([wantedCall(world, key, wanted), callerOf(world, key, head)]);
   // Policy alone judges it for the record: hooks are asked only of calls that may be made.
-  const judged = await judge(world, caller, { ...call, isConfirmed: true });
+  const judged = await judgeCall(world, caller, { ...call, isConfirmed: true });
   const came = { ...NOTHING_DONE, outcome, error: 'attempt_died' };
   await tellAuditors(world, { caller, call, judged, beganMs }, { came, detail: null, isError: false });
   if (open === undefined) await world.marks.done(call.id);
@@ -67,7 +67,7 @@ async function outcomeFor(
   world: McpProxyWorld,
   made: CallAtHand & JudgedAtHand,
   until: Until,
-): Promise<Outcome | null> {
+): Promise<CallOutcome | null> {
   const { caller, call, judged, earlier, since } = made;
   const permitted = judged.permit === null ? null : { caller, call, permit: judged.permit, since };
   if (earlier.status === 'settled') return null;
@@ -75,7 +75,7 @@ async function outcomeFor(
   if (permitted === null) return unlessAnothers(world, { ...made, permitted }, () => denied(world, made));
   if (earlier.status === 'untold') return outcomeOf(world, permitted, earlier);
   await recordIntent(world, caller, made);
-  const attempted = await attempt(world, permitted, until);
+  const attempted = await attemptCall(world, permitted, until);
   if (attempted.status === 'settled') return null;
   const outcome = await outcomeOf(world, permitted, attempted);
   return isUnsent(attempted) && outcome.tell.do === 'result'
@@ -92,21 +92,21 @@ function isUnsent(attempted: Attempted): boolean {
 async function unlessAnothers(
   world: McpProxyWorld,
   { permitted, ...made }: CallAtHand & { readonly permitted: PermittedCall | null },
-  unsent: () => Promise<Outcome>,
-): Promise<Outcome | null> {
+  unsent: () => Promise<CallOutcome>,
+): Promise<CallOutcome | null> {
   const other = await withhold(world, made);
   if (other === null) return unsent();
   return other.status === 'unknown' ? unheard(permitted) : null;
 }
 
-async function denied(world: McpProxyWorld, made: CallAtHand & Pick<Made, 'judged'>): Promise<Outcome> {
+async function denied(world: McpProxyWorld, made: CallAtHand & Pick<Made, 'judged'>): Promise<CallOutcome> {
   await recordDenial(world, made.caller, made);
   const { code, reason } = made.judged.decision;
   return failing('denied', reason, { came: { ...NOTHING_DONE, outcome: 'denied', error: code }, detail: code });
 }
 
 /** The session is told first, then the audit trail, then the mark: an attempt that finds it done need look at neither. */
-async function conclude(world: McpProxyWorld, made: Made, outcome: Outcome): Promise<void> {
+async function finishCall(world: McpProxyWorld, made: Made, outcome: CallOutcome): Promise<void> {
   const { caller, call } = made;
   const { tell, suspension } = outcome;
   if (tell.do === 'suspend' && suspension !== null) {
@@ -123,7 +123,7 @@ async function conclude(world: McpProxyWorld, made: Made, outcome: Outcome): Pro
 async function tellAuditors(
   world: McpProxyWorld,
   made: Made,
-  { came, detail, isError }: Pick<Outcome, 'came' | 'detail'> & { readonly isError: boolean },
+  { came, detail, isError }: Pick<CallOutcome, 'came' | 'detail'> & { readonly isError: boolean },
 ): Promise<void> {
   const { caller, call, judged, beganMs } = made;
   const durationMs = Math.max(0, Date.parse(world.stamp.now()) - beganMs);

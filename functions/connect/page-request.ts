@@ -4,9 +4,9 @@ import type { ConnectWorld } from './connect-world.ts';
 import type { Reply } from './reply.ts';
 
 /** One request, while it is answered. */
-export interface Exchange extends Answering {
+export interface PageRequest extends Answering {
   readonly world: ConnectWorld;
   readonly context: Context;
 }
 
-export type Work = (exchange: Exchange) => Promise<Reply>;
+export type Work = (request: PageRequest) => Promise<Reply>;

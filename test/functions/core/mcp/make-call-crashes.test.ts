@@ -1,7 +1,7 @@
 /** An attempt dies at any of its effects: the server is asked at most once, and log and audit trail end in order. */
 import { describe, expect, it } from 'vitest';
 import { Fault } from '#core/ports/errors.ts';
-import { callTool } from '#core/mcp/call-tool.ts';
+import { makeCall } from '#core/mcp/make-call.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
 import { bucketOf } from '#core/ports/token-bucket.ts';
 import { ALLOW, ANSWER, failure, proxyStage, type ProxyStage } from '#test/functions/core/mcp/proxy-stage.ts';
@@ -49,7 +49,7 @@ function dying(stage: ProxyStage, effect: Effect, moment: Moment): McpProxyWorld
 
 async function attempts(stage: ProxyStage, worlds: readonly McpProxyWorld[]): Promise<void> {
   for (const world of worlds) {
-    await callTool(world, stage.request, stage.until).catch((error: unknown) => {
+    await makeCall(world, stage.request, stage.until).catch((error: unknown) => {
       if (!(error instanceof Killed)) throw error;
     });
   }
@@ -246,13 +246,13 @@ describe('an audit trail that cannot be written', () => {
   it('scenario 42: stops every MCP call before it is sent, with a retryable fault', async () => {
     const stage = proxyStage();
     const world = { ...stage.world, audit: { record: down } };
-    await expect(callTool(world, stage.request, stage.until)).rejects.toMatchObject({
+    await expect(makeCall(world, stage.request, stage.until)).rejects.toMatchObject({
       code: 'audit_unavailable',
       retryable: true,
     });
     expect(stage.calls).toEqual([]);
     expect(stage.results()).toEqual([]);
-    await callTool(stage.world, stage.request, stage.until);
+    await makeCall(stage.world, stage.request, stage.until);
     expect(stage.results()).toMatchObject([{ is_error: false }]);
   });
 });
@@ -263,7 +263,7 @@ describe('a vault that does not answer', () => {
     const broken = async () => {
       throw new Fault('secret_unavailable', 'arn:aws:secretsmanager:eu-west-1:1:secret:x could not be read');
     };
-    await callTool({ ...stage.world, tokens: { bearer: broken, renew: broken } }, stage.request, stage.until);
+    await makeCall({ ...stage.world, tokens: { bearer: broken, renew: broken } }, stage.request, stage.until);
     expect(stage.results()).toMatchObject([{ is_error: true }]);
     expect(JSON.stringify(stage.results())).toContain('authentication: ');
     expect(JSON.stringify([stage.entries(), stage.lines, stage.audited])).not.toContain('arn:');

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Fault } from '#core/ports/errors.ts';
-import { callTool } from '#core/mcp/call-tool.ts';
+import { makeCall } from '#core/mcp/make-call.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
 import { bucketOf } from '#core/ports/token-bucket.ts';
 import { KEY } from '#test/functions/core/given.ts';
@@ -23,7 +23,7 @@ import {
 } from '#test/functions/core/mcp/proxy-stage.ts';
 
 const run = (stage: ProxyStage, over: Partial<McpProxyWorld> = {}) =>
-  callTool({ ...stage.world, ...over }, stage.request, stage.until);
+  makeCall({ ...stage.world, ...over }, stage.request, stage.until);
 
 const textOf = (stage: ProxyStage) => {
   const content = stage.results().at(-1)?.content[0];

@@ -13,7 +13,7 @@ import {
   type KnownIdentity,
   type KnownServer,
 } from '#core/mcp/caller.ts';
-import { consentHelps, consentUrl, type Holder } from '#core/mcp/consent.ts';
+import { connectingHelps, connectionUrl, type Holder } from '#core/mcp/connection-link.ts';
 import { withoutUnseen } from '#core/mcp/pins.ts';
 import type { McpFailure, McpListed } from '#core/ports/mcp-client.ts';
 import { offerable } from '#core/mcp/offerable.ts';
@@ -24,7 +24,7 @@ import type { LogKey } from '#core/ports/session-log.ts';
 import { unlessAborted } from '#core/ports/unless-aborted.ts';
 import type { NoBearer } from '#core/ports/tokens.ts';
 
-export async function listTools(world: McpProxyWorld, key: LogKey, until: Until): Promise<readonly ServerListing[]> {
+export async function listServers(world: McpProxyWorld, key: LogKey, until: Until): Promise<readonly ServerListing[]> {
   const caller = await callerOf(world, key);
   const servers = usedServers(caller.agent);
   const listings = await Promise.all(servers.map((server) => listingOf(world, caller, { server, until })));
@@ -128,12 +128,12 @@ async function failedListing(
   { server, identity, answer }: Asked & { readonly answer: McpFailure | NoBearer },
 ): Promise<ServerListing> {
   const trouble = troubleWith(server.name, answer, identity);
-  const mayHelp = answer.status === 'failed' || consentHelps(answer);
+  const mayHelp = answer.status === 'failed' || connectingHelps(answer);
   if (trouble.type !== 'mcp_authentication_failed_error' || !mayHelp) {
     return failed(server.name, trouble);
   }
   const challenge = answer.status === 'failed' ? answer : null;
-  const url = await consentUrl(world, caller, { server, identity, challenge, call: null });
+  const url = await connectionUrl(world, caller, { server, identity, challenge, call: null });
   return { ...failed(server.name, trouble), ...(url === null ? {} : { action_url: url }) };
 }
 

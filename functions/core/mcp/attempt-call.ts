@@ -4,7 +4,7 @@ import type { EventId } from '#contract/ids.ts';
 import type { WantedCall } from '#contract/mcp-proxy.ts';
 import { carryBearer, type Caller, type Carried } from '#core/mcp/caller.ts';
 import { otherAttempt, type Unfinished } from '#core/mcp/earlier.ts';
-import type { Permit } from '#core/mcp/judge.ts';
+import type { Permit } from '#core/mcp/judge-call.ts';
 import type { McpProxyWorld, Until } from '#core/mcp/proxy-world.ts';
 import type { Suspension } from '#core/ports/call-marks.ts';
 import type { McpCalled, McpFailure } from '#core/ports/mcp-client.ts';
@@ -36,7 +36,7 @@ export type Attempted =
   /** The log stopped wanting the call during the attempt; nothing was sent when `carried` is null. */
   | { readonly status: 'interrupted'; readonly carried: Carried | null };
 
-export async function attempt(world: McpProxyWorld, permitted: PermittedCall, until: Until): Promise<Attempted> {
+export async function attemptCall(world: McpProxyWorld, permitted: PermittedCall, until: Until): Promise<Attempted> {
   const limited = await limitedFor(world, permitted);
   if (limited !== null) return { status: 'limited', retryAfterMs: limited };
   const cut = new AbortController();

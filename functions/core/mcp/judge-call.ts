@@ -32,7 +32,7 @@ export interface Permit {
 
 type Wanted = Pick<WantedCall, 'server' | 'tool' | 'input'> & { readonly isConfirmed: boolean };
 
-export async function judge(world: McpProxyWorld, caller: Caller, wanted: Wanted): Promise<Judged> {
+export async function judgeCall(world: McpProxyWorld, caller: Caller, wanted: Wanted): Promise<Judged> {
   const declared = caller.agent.mcp_servers.find(({ name }) => name === wanted.server);
   const server = declared === undefined ? null : knownServer(declared);
   if (server === null) return denied('unknown_server', null);
@@ -137,7 +137,7 @@ export async function judgeAtHand(world: McpProxyWorld, atHand: CallAtHand): Pro
   if (head === null || !isStill(head, atHand)) return null;
   const input = judged.permit?.input ?? call.input;
   const [now, later] = await Promise.all([
-    judge(world, { ...caller, head }, { ...call, input, isConfirmed }),
+    judgeCall(world, { ...caller, head }, { ...call, input, isConfirmed }),
     earlierAttempts(world, atHand),
   ]);
   return { judged: judged.permit === null ? judged : afterHook(judged, confirmed(now, isConfirmed)), earlier: later };
@@ -149,7 +149,7 @@ async function judgeWithHook(
   caller: Caller,
   wanted: WantedCall & { readonly isConfirmed: boolean },
 ): Promise<{ readonly judged: Judged; readonly isAsked: boolean }> {
-  const judged = confirmed(await judge(world, caller, wanted), wanted.isConfirmed);
+  const judged = confirmed(await judgeCall(world, caller, wanted), wanted.isConfirmed);
   const { permit } = judged;
   if (permit === null) return { judged, isAsked: false };
   const call = { id: wanted.id, facts: permit.facts, input: permit.input };
