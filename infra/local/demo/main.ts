@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { launch, type Launched } from '../launch.ts';
+import { stopSignal } from '../stop-signals.ts';
 import { clean, paint } from './format-line.ts';
 import { readDemoOptions, USAGE, type DemoOptions } from './options.ts';
 import { showDemo, type Outcome } from './show-demo.ts';
@@ -15,46 +16,37 @@ async function main(args: readonly string[]): Promise<void> {
   if (options.help) return void process.stdout.write(USAGE);
   const terminal = openTerminal(options.json ? process.stderr : process.stdout);
   const data = await mkdtemp(join(tmpdir(), 'brainstem-demo-'));
-  const stopping = new AbortController();
+  const place = { data, terminal, stopping: stopSignal() };
   try {
-    const failure = await runOnce(options, { data, terminal, stopping });
+    const failure = await runOnce(options, place);
     if (failure !== null) throw new Error(failure);
     await rm(data, { recursive: true, force: true });
   } catch (error) {
-    terminal.done();
-    if (stopping.signal.aborted) return;
-    terminal.line(paint('red', clean(messageOf(error)), terminal.screen));
-    // Without logs nothing was started, and the folder has nothing to tell.
-    const logs = join(data, 'logs');
-    if (existsSync(logs)) terminal.line(`The logs of every function are in ${logs}.`);
-    else await rm(data, { recursive: true, force: true });
-    process.exitCode = 1;
+    await explain(error, place);
   }
 }
 
 interface Place {
   readonly data: string;
   readonly terminal: Terminal;
-  readonly stopping: AbortController;
+  readonly stopping: AbortSignal;
 }
 
 /** Returns what went wrong with the session, as a sentence. */
 async function runOnce(options: DemoOptions, { data, terminal, stopping }: Place): Promise<string | null> {
-  const launching = launch({
+  const launched = await launch({
     port: 0,
     data,
     sandbox: options.sandbox,
     cdkOut: null,
     environment: process.env,
-    signal: stopping.signal,
+    signal: stopping,
     progress: (message) => terminal.wait(message),
     report: (message) => terminal.line(paint('yellow', message, terminal.screen)),
   });
-  stopOnSignal(launching, data, stopping);
-  const launched = await launching;
   try {
     announce(launched, terminal);
-    const outcome = await showDemo(launched.runtime, terminal, options);
+    const outcome = await showDemo(launched.runtime, terminal, { ...options, stopping });
     conclude(outcome, options, terminal);
     return outcome.failure;
   } finally {
@@ -64,16 +56,14 @@ async function runOnce(options: DemoOptions, { data, terminal, stopping }: Place
   }
 }
 
-/** Ctrl-C stops everything that was started, and leaves nothing behind; a second one does not wait for that. */
-function stopOnSignal(launching: Promise<Launched>, data: string, stopping: AbortController): void {
-  const stop = async (): Promise<void> => {
-    if (stopping.signal.aborted) process.exit(130);
-    stopping.abort();
-    await launching.then((launched) => launched.close()).catch(() => {});
-    await rm(data, { recursive: true, force: true });
-    process.exit(130);
-  };
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => void stop());
+/** A demo that was told to stop leaves nothing behind; of one that failed, the logs stay. */
+async function explain(error: unknown, { data, terminal, stopping }: Place): Promise<void> {
+  terminal.done();
+  process.exitCode = stopping.aborted ? 130 : 1;
+  if (!stopping.aborted) terminal.line(paint('red', clean(messageOf(error)), terminal.screen));
+  const logs = join(data, 'logs');
+  if (!stopping.aborted && existsSync(logs)) terminal.line(`The logs of every function are in ${logs}.`);
+  else await rm(data, { recursive: true, force: true });
 }
 
 function announce({ runtime, modelName }: Launched, terminal: Terminal): void {

@@ -14,6 +14,8 @@ interface DemoOptions {
   readonly model: string;
   readonly message: string;
   readonly timeoutMs: number;
+  /** Ends the demo before its session has ended. */
+  readonly stopping?: AbortSignal;
   /** Previews show the first token before the message is complete. Writing them takes calls that nobody can count. */
   readonly previews: boolean;
   /** Called for each event, with all events before it. */
@@ -22,11 +24,12 @@ interface DemoOptions {
 
 /**
  * Follows a session from its first message until it is idle or terminated, or its stream ends.
- * @throws when it is out of time
+ * @throws when it is out of time or told to stop
  */
 export async function runDemo(client: Anthropic, options: DemoOptions): Promise<readonly Arrival[]> {
   const session = await openSession(client, options.model);
-  const signal = AbortSignal.timeout(options.timeoutMs);
+  const timeout = AbortSignal.timeout(options.timeoutMs);
+  const signal = options.stopping === undefined ? timeout : AbortSignal.any([timeout, options.stopping]);
   // The stream is live only: opened after the message it would miss the first events.
   const stream = await openStream(client, session, { previews: options.previews, signal });
   const sentAt = performance.now();
@@ -40,6 +43,7 @@ export async function runDemo(client: Anthropic, options: DemoOptions): Promise<
     arrivals.push(arrival);
   }).catch((error: unknown) => (signal.aborted ? 'cut off' : Promise.reject(error)));
   if (ended === 'finished' || !signal.aborted) return arrivals;
+  options.stopping?.throwIfAborted();
   const last = arrivals.at(-1)?.event.type ?? 'no event';
   throw new Error(`The session did not finish within ${options.timeoutMs / 1000} s; its last event was ${last}.`);
 }

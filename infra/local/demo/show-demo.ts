@@ -33,7 +33,7 @@ const TIMEOUT_MS = 5 * 60_000;
 export async function showDemo(
   runtime: DemoRuntime,
   terminal: Terminal,
-  options: { readonly crash: boolean; readonly model: string },
+  options: { readonly crash: boolean; readonly model: string; readonly stopping: AbortSignal },
 ): Promise<Outcome> {
   const show = (line: EventLine, atMs: number): void => terminal.line(formatLine(line, atMs, terminal.screen));
   const client = new Anthropic({ baseURL: runtime.baseUrl, apiKey: runtime.apiKey });
@@ -45,6 +45,7 @@ export async function showDemo(
     model: options.model,
     message: MESSAGE,
     timeoutMs: TIMEOUT_MS,
+    stopping: options.stopping,
     previews: crash === null,
     onArrival(arrival, earlier) {
       const line = describeEvent(arrival, earlier);

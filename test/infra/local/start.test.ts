@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { writeRuntimeTemplate } from './runtime.fixture.ts';
 
+const REPOSITORY = fileURLToPath(new URL('../../..', import.meta.url));
 const START = fileURLToPath(new URL('../../../infra/local/start.ts', import.meta.url));
 
 let cdkOut: string;
@@ -138,7 +139,7 @@ describe('npm start', () => {
         'npm',
         ['start', '--silent', '--', '--json', '--port', '0', '--data', data, '--cdk-out', cdkOut],
         {
-          cwd: fileURLToPath(new URL('../../..', import.meta.url)),
+          cwd: REPOSITORY,
           stdio: ['ignore', 'pipe', 'inherit'],
           detached: true,
         },
@@ -158,3 +159,22 @@ describe('npm start', () => {
     expect(child.exitCode).toBe(0);
   });
 });
+
+test('npm run demo ends all that it started, and removes its data, when npm alone gets SIGTERM', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'brainstem-npm-demo-'));
+  const npm = spawn('npm', ['run', 'demo', '--silent'], {
+    cwd: REPOSITORY,
+    env: { ...process.env, ANTHROPIC_API_KEY: '', TMPDIR: folder },
+    stdio: ['ignore', 'pipe', 'inherit'],
+    detached: true,
+  });
+  started.push(npm);
+  const [line] = (await once(createInterface(npm.stdout), 'line')) as [string];
+  const url = /http:[^ ]+/.exec(line)?.[0] ?? expect.fail(line);
+  await fetch(url);
+  await stop(npm, 'SIGTERM');
+  const left = (): readonly string[] => readdirSync(folder).filter((entry) => entry.startsWith('brainstem-demo-'));
+  await expect.poll(left, { timeout: 20_000 }).toEqual([]);
+  await expect(fetch(url)).rejects.toThrow('fetch failed');
+  rmSync(folder, { recursive: true });
+}, 90_000);
