@@ -1,14 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startApi, type TestApi } from './api.ts';
 
-describe('agents', () => {
+describe('an agent that the API creates', () => {
   let api: TestApi;
   beforeAll(async () => {
     api = await startApi();
   });
   afterAll(() => api.close());
 
-  it('whose model does not do what they ask of it are refused, and its own effort is the default', async () => {
+  it('is refused when its model lacks what it asks for, and takes the model’s own default effort', async () => {
     const made = await api.ask('POST', '/v1/agents', {
       name: 'Ada',
       model: { id: 'claude-haiku-4-5', effort: 'max' },

@@ -2,14 +2,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Agent } from '#contract/agents.ts';
 import { OTHER_KEY, startApi, type Answer, type TestApi } from './api.ts';
 
-describe('agents', () => {
+describe('the agents API', () => {
   let api: TestApi;
   beforeAll(async () => {
     api = await startApi();
   });
   afterAll(() => api.close());
 
-  it('are saved with every default decided', async () => {
+  it('creates an agent with every default filled in', async () => {
     const toolset = {
       type: 'agent_toolset_20260401',
       default_config: { enabled: false },
@@ -43,7 +43,7 @@ describe('agents', () => {
     });
   });
 
-  it('keep the effort that was asked for, in either spelling', async () => {
+  it('keeps the requested effort, in either spelling', async () => {
     for (const effort of ['low', { type: 'low' }]) {
       const made = await api.ask('POST', '/v1/agents', {
         name: 'Ada',
@@ -53,21 +53,21 @@ describe('agents', () => {
     }
   });
 
-  it('are read back as they were saved, also by version', async () => {
+  it('returns an agent as it was saved, also by version', async () => {
     const { body } = await api.ask('POST', '/v1/agents', { name: 'Ada', model: 'claude-opus-5' });
     expect((await api.ask('GET', `/v1/agents/${body.id}`)).body).toEqual(body);
     expect((await api.ask('GET', `/v1/agents/${body.id}?version=1`)).body).toEqual(body);
     expect((await api.ask('GET', `/v1/agents/${body.id}?version=2`)).status).toBe(404);
   });
 
-  it('of another workspace do not exist', async () => {
+  it('answers 404 for an agent of another workspace', async () => {
     const { body } = await api.ask('POST', '/v1/agents', { name: 'Ada', model: 'claude-opus-5' });
     const stranger = { authorization: `Bearer ${OTHER_KEY}` };
     expect((await api.ask('GET', `/v1/agents/${body.id}`, undefined, stranger)).status).toBe(404);
     expect((await api.ask('GET', '/v1/agents', undefined, stranger)).body.data).toEqual([]);
   });
 
-  it('are listed newest first, page by page, with the filters the client repeats', async () => {
+  it('lists newest first, in pages, with the filters that the client repeats', async () => {
     const names = ['one', 'two', 'three', 'four', 'five'];
     const since = new Date().toISOString();
     for (const name of names) await api.ask('POST', '/v1/agents', { name, model: 'claude-opus-5' });
@@ -82,7 +82,7 @@ describe('agents', () => {
     expect(seen).toEqual(names.toReversed());
   });
 
-  it.each(['metadata', 'tools.0.input_schema.properties'])('lose no key of %s in silence', async (path) => {
+  it.each(['metadata', 'tools.0.input_schema.properties'])('refuses a key of %s that it cannot keep', async (path) => {
     const properties = path === 'metadata' ? '{}' : '{"__proto__":{"type":"string"}}';
     const tool = `{"type":"custom","name":"t","description":"T","input_schema":{"type":"object","properties":${properties}}}`;
     const metadata = path === 'metadata' ? '{"constructor":"a","__proto__":"b"}' : '{"constructor":"a"}';
@@ -101,7 +101,7 @@ describe('agents', () => {
       { mcp_servers: [] },
       "tools.0.mcp_server_name: must name one of the agent's mcp_servers",
     ],
-  ])('are refused with %s', async (_what, fields, message) => {
+  ])('refuses %s', async (_what, fields, message) => {
     const served = {
       tools: [{ type: 'mcp_toolset', mcp_server_name: 'tracker' }],
       mcp_servers: [{ type: 'url', name: 'tracker', url: 'https://tracker.example/mcp' }],
@@ -112,7 +112,7 @@ describe('agents', () => {
     expect([refused.status, refused.body.error.message]).toEqual([400, message]);
   });
 
-  it('never have a system prompt that the provider could not read', async () => {
+  it('refuses a system prompt with malformed Unicode', async () => {
     const refused = await api.ask('POST', '/v1/agents', { name: 'Ada', model: 'm', system: 'half \ud83d' });
     expect([refused.status, refused.body.error.message]).toEqual([400, 'system: must be well-formed Unicode']);
   });
@@ -121,12 +121,12 @@ describe('agents', () => {
     ['ends before it begins', 'created_at%5Bgte%5D=2026-02-01T00:00:00Z&created_at%5Blte%5D=2026-01-01T00:00:00Z'],
     ['ends before the first year', `created_at%5Blte%5D=${encodeURIComponent('0000-01-01T00:00:00+10:00')}`],
     ['begins after the last year', `created_at%5Bgte%5D=${encodeURIComponent('9999-12-31T23:59:59-10:00')}`],
-  ])('are none in a range that %s', async (_what, query) => {
+  ])('lists no agent for a range that %s', async (_what, query) => {
     await api.ask('POST', '/v1/agents', { name: 'Ada', model: 'claude-opus-5' });
     expect(await api.ask('GET', `/v1/agents?${query}`)).toMatchObject({ status: 200, body: { data: [] } });
   });
 
-  it('too large for a row are refused before anything is written', async () => {
+  it('refuses an agent that is too large for a row before it writes anything', async () => {
     const { status, body } = await api.ask('POST', '/v1/agents', {
       name: 'Ada',
       model: 'm',
@@ -137,7 +137,7 @@ describe('agents', () => {
   });
 });
 
-describe('an agent that changes', () => {
+describe('an update of an agent by the API', () => {
   let api: TestApi;
   beforeAll(async () => {
     api = await startApi();
@@ -148,7 +148,7 @@ describe('an agent that changes', () => {
     (await api.ask('POST', '/v1/agents', { name: 'Ada', model: 'claude-opus-5' })).body;
   const update = (id: string, body: object) => api.ask('POST', `/v1/agents/${id}`, body);
 
-  it('gets a version of it, and every version stays readable', async () => {
+  it('makes a new version, and every version stays readable', async () => {
     const agent = await create();
     const next = (await update(agent.id, { name: 'Bob', version: 1 })).body;
     expect(next).toMatchObject({ version: 2, name: 'Bob', created_at: agent.created_at });
@@ -161,12 +161,12 @@ describe('an agent that changes', () => {
     });
   });
 
-  it('stays as it is when nothing changes', async () => {
+  it('that changes nothing makes no version', async () => {
     const agent = await create();
     expect((await update(agent.id, { name: 'Ada', metadata: {} })).body).toEqual(agent);
   });
 
-  it('takes every update that comes at the same time, one after the other', async () => {
+  it('is applied also when others come at the same time, one after the other', async () => {
     const { id } = await create();
     const keys = Array.from({ length: 8 }, (_, at) => `key${at}`);
     const answers = await Promise.all(keys.map((key) => update(id, { metadata: { [key]: 'x' } })));
@@ -176,7 +176,7 @@ describe('an agent that changes', () => {
     expect(Object.keys(latest.metadata).toSorted()).toEqual(keys);
   });
 
-  it('takes one of the updates that name the same version, and a conflict is not to be repeated', async () => {
+  it('is the only one of several for the same version, and the others get a conflict that is not retryable', async () => {
     const { id } = await create();
     const names = ['one', 'two', 'three', 'four'];
     const answers = await Promise.all(names.map((name) => update(id, { name, version: 1 })));
@@ -191,7 +191,7 @@ describe('an agent that changes', () => {
     }
   });
 
-  it('is archived for good: readable, hidden, closed to updates and to new sessions', async () => {
+  it('is refused after archiving, which hides the agent, keeps it readable and refuses new sessions', async () => {
     const agent = await create();
     await update(agent.id, { name: 'Bob' });
     const archived = await api.ask('POST', `/v1/agents/${agent.id}/archive`);
@@ -209,7 +209,7 @@ describe('an agent that changes', () => {
     }
   });
 
-  it('has its versions listed page by page, with a cursor of its own', async () => {
+  it('adds to the list of versions, which has pages and a cursor of its own', async () => {
     const [agent, other] = [await create(), await create()];
     for (const name of ['two', 'three', 'four', 'five']) await update(agent.id, { name });
     const path = `/v1/agents/${agent.id}/versions?limit=2`;
@@ -227,7 +227,7 @@ describe('an agent that changes', () => {
     expect(seen).toEqual([5, 4, 3, 2, 1]);
   });
 
-  it('is nobody else’s to change', async () => {
+  it('is refused to another workspace', async () => {
     const { id } = await create();
     const stranger = { authorization: `Bearer ${OTHER_KEY}` };
     expect((await api.ask('POST', `/v1/agents/${id}`, { name: 'Eve' }, stranger)).status).toBe(404);
@@ -237,8 +237,8 @@ describe('an agent that changes', () => {
   });
 });
 
-describe('pages of large rows', () => {
-  it('end before the response is larger than Lambda carries, and go on', async () => {
+describe('a page of large rows', () => {
+  it('ends before the response is larger than Lambda carries, and the next page follows', async () => {
     const api = await startApi();
     const system = '"'.repeat(100_000);
     for (let count = 0; count < 20; count += 1)

@@ -1,4 +1,6 @@
-/** The API in process, on a real DynamoDB engine; only the bucket, the state machine and the secrets are played. */
+/**
+ * The API in one process on a real DynamoDB engine. Only the bucket, the state machine and the secrets are in memory.
+ */
 import { randomUUID } from 'node:crypto';
 import { ApiKeyId, WorkspaceId } from '#contract/ids.ts';
 import type { AllowedHosts } from '#contract/outbound.ts';
@@ -41,7 +43,7 @@ const OTHER_WORKSPACE = WorkspaceId.parse('wrkspc_others');
 export interface Answer {
   readonly status: number;
   readonly headers: Headers;
-  // A response is looked at freely here: whether it has its shape is what is tested.
+  // Tests read responses untyped, because the shape is what they test.
   // oxlint-disable-next-line typescript/no-explicit-any
   readonly body: any;
 }

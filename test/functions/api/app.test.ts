@@ -12,15 +12,15 @@ afterAll(() => api.close());
 
 const AGENT = { name: 'Ada', model: 'claude-opus-5' };
 
-describe('every answer', () => {
-  it('is JSON, names its request and its workspace', async () => {
+describe('every response of the API', () => {
+  it('is JSON and names its request and its workspace', async () => {
     const { headers } = await api.ask('GET', '/v1/agents');
     expect(headers.get('content-type')).toBe('application/json');
     expect(headers.get('request-id')).toMatch(/^req_01\w{22}$/);
     expect(headers.get('anthropic-workspace-id')).toBe('wrkspc_tests');
   });
 
-  it('leaves one line of ids, counts and names', async () => {
+  it('writes one log line of ids, counts and names', async () => {
     const { headers } = await api.ask('GET', `/v1/sessions/${session}`);
     expect(api.lines.at(-1)).toEqual({
       message: 'request',
@@ -35,7 +35,7 @@ describe('every answer', () => {
   });
 });
 
-describe('keys', () => {
+describe('API keys', () => {
   const status = async (headers: Record<string, string>) =>
     (await api.ask('GET', '/v1/agents', undefined, { authorization: '', ...headers })).status;
 
@@ -55,7 +55,7 @@ describe('keys', () => {
     expect(JSON.stringify(body)).not.toContain('wrong');
   });
 
-  it('act in their own workspace only', async () => {
+  it('give access to their own workspace only', async () => {
     expect(await status({ 'x-api-key': KEY, 'anthropic-workspace-id': 'wrkspc_tests' })).toBe(200);
     expect(await status({ 'x-api-key': OTHER_KEY, 'anthropic-workspace-id': 'wrkspc_tests' })).toBe(403);
   });
@@ -67,7 +67,7 @@ describe('keys', () => {
   });
 });
 
-describe('what is not there', () => {
+describe('a request for something that does not exist', () => {
   it.each([
     ['GET', '/v1/agents/agent_01nobody', /^agent_id: /],
     ['GET', '/v1/agents/sesn_01nobody', /^agent_id: /],
@@ -100,7 +100,7 @@ describe('what is not there', () => {
     ['GET', '/v1/sessions/sesn_01nobody/threads', /not built yet/],
     ['GET', '/v1/environments/env_1/work/poll', /work\/poll is not built yet/],
     ['GET', '/v1/environments/env_1/work/work_1', /\{work_id\} is not built yet/],
-  ])('answers 404: %s %s', async (method, path, message) => {
+  ])('is answered 404: %s %s', async (method, path, message) => {
     const { status, body } = await api.ask(method, path);
     expect(status).toBe(404);
     expect(ErrorEnvelope.parse(body).error).toMatchObject({
@@ -110,7 +110,7 @@ describe('what is not there', () => {
   });
 });
 
-describe('a body', () => {
+describe('a request body', () => {
   const text = (value: string) => ({ events: [{ type: 'user.message', content: [{ type: 'text', text: value }] }] });
   const toSession = (fields: object) => ({ agent: 'agent_1', environment_id: 'env_1', ...fields });
 
@@ -250,7 +250,7 @@ describe('a body', () => {
       'events.0.content.0.source.url: must be a valid url',
     ],
     ['archive', { force: true }, 'force: is not a known field'],
-  ])('for %s that breaks a rule is refused by name: %j', async (path, body, message) => {
+  ])('for %s that breaks a rule is refused with the name of the field: %j', async (path, body, message) => {
     const full = path.startsWith('/') ? path : `/v1/sessions/${session}/${path}`;
     const answer = await api.ask('POST', full, body);
     expect([answer.status, answer.body.error.message]).toEqual([400, message]);
@@ -258,7 +258,7 @@ describe('a body', () => {
     expect((await api.ask('GET', `/v1/sessions/${session}/events`)).body.data).toEqual([]);
   });
 
-  it('too large is refused by 413, also when only its escapes are', async () => {
+  it('that is too large is refused by 413, also when only its escapes make it so', async () => {
     const large = await api.ask('POST', `/v1/sessions/${session}/events`, text('x'.repeat(5_000_001)));
     expect([large.status, large.body.error.type]).toEqual([413, 'request_too_large']);
     const escaped = await api.ask('POST', `/v1/sessions/${session}/events`, text('"'.repeat(2_000_000)));
@@ -266,7 +266,7 @@ describe('a body', () => {
   });
 });
 
-describe('a rate limit', () => {
+describe('the API’s rate limit', () => {
   it('is answered by 429 with the seconds to wait, before the request has any effect', async () => {
     const limited = await startApi({ creates: 1, reads: null });
     expect((await limited.ask('POST', '/v1/agents', AGENT)).status).toBe(200);
@@ -295,20 +295,20 @@ describe('a query', () => {
     ['/v1/sessions?agent_version=1', 'agent_version: needs agent_id beside it'],
     ['/v1/sessions?deployment_id=vlt_1', 'deployment_id: must be an id that starts with "depl_"'],
     ['/v1/agents/agent_1?version=zero', 'version: must be an integer from 1'],
-  ])('that breaks a rule is refused by name: %s', async (path, message) => {
+  ])('that breaks a rule is refused with the name of the parameter: %s', async (path, message) => {
     const { status, body } = await api.ask('GET', path);
     expect([status, body.error.message]).toEqual([400, message]);
   });
 
-  it('may carry what old clients append', async () => {
+  it('may have the parameters that old clients append', async () => {
     expect((await api.ask('GET', '/v1/agents?beta=true')).status).toBe(200);
   });
 });
 
-describe('a fault', () => {
+describe('a fault of the API', () => {
   const CANARY = 'canary-7f3a';
 
-  it('answers 500 with the id it is logged under, and nothing of its inside', async () => {
+  it('is answered 500 with the id under which it is logged, and without its message', async () => {
     const { list } = api.world.agents;
     Object.assign(api.world.agents, { list: () => Promise.reject(new TypeError(`broke on ${CANARY}`)) });
     const { status, headers, body } = await api.ask('GET', '/v1/agents');
@@ -324,7 +324,7 @@ describe('a fault', () => {
     expect(api.metrics).toContain('RequestErrors');
   });
 
-  it('or a refusal tells nothing of what was sent, in the answer or in a line', async () => {
+  it('quotes nothing of the request in the response or in a log line, and neither does a refusal', async () => {
     const asked = [
       await api.ask('POST', '/v1/agents', `{"name":"${CANARY}`),
       await api.ask('POST', '/v1/agents', { name: 'a', model: 'm', tools: CANARY }),

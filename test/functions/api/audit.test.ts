@@ -17,7 +17,7 @@ describe('the audit API', () => {
   });
   afterAll(() => api.close());
 
-  it('exports by time in pages, and filtered', async () => {
+  it('exports records by time, in pages and filtered', async () => {
     const first = await api.ask('GET', '/v1/x/audit?limit=5');
     expect(first.status).toBe(200);
     expect(first.body.data).toHaveLength(5);
@@ -40,7 +40,7 @@ describe('the audit API', () => {
     expect(rest.body.next_page).toBeNull();
   });
 
-  it('shows nothing of another workspace', async () => {
+  it('shows no records of another workspace', async () => {
     const headers = { authorization: `Bearer ${OTHER_KEY}` };
     expect((await api.ask('GET', '/v1/x/audit', undefined, headers)).body.data).toEqual([]);
     for (let shard = 0; shard < 16; shard += 1) {

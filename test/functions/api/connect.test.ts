@@ -8,7 +8,7 @@ import { OTHER_KEY, startApi, type TestApi } from './api.ts';
 const WORKSPACE = WorkspaceId.parse('wrkspc_tests');
 const SERVER = 'https://mcp.example.com/mcp';
 
-describe('links on which users consent', () => {
+describe('connections of the API', () => {
   let api: TestApi;
   let vault: Vault;
   beforeAll(async () => {
@@ -54,7 +54,7 @@ describe('links on which users consent', () => {
     });
   }
 
-  it('are on record before they are made', async () => {
+  it('are recorded in the audit trail before they are created', async () => {
     await connect();
     await connect({ mcp_server_url: 'http://10.0.0.1/mcp' });
     const { body } = await api.ask('GET', '/v1/x/audit?kind=administration&limit=500');
@@ -68,7 +68,7 @@ describe('links on which users consent', () => {
     ]);
   });
 
-  it('are made for the vault’s own user, with a URL of ours, and are pending for 24 hours', async () => {
+  it('are created for the vault’s user, with a URL of this service, and are pending for 24 hours', async () => {
     const { status, body } = await connect({ mcp_server_url: 'HTTPS://MCP.example.com:443/mcp/' });
     expect(status).toBe(200);
     expect(body).toEqual({
@@ -88,12 +88,12 @@ describe('links on which users consent', () => {
     expect((await api.ask('GET', `/v1/x/connect/${body.id}`)).body).toEqual(body);
   });
 
-  it('are refused, by name of the field, where they would lead nowhere or astray', async () => {
-    const nobodys = await vaultWith({});
+  it('are refused with the name of the field when a user, vault, server or return URL is not acceptable', async () => {
+    const userless = await vaultWith({});
     const archived = await vaultWith({ external_user_id: 'alice' });
     await api.world.connecting.vaults.archive(WORKSPACE, archived.id, new Date().toISOString());
     const refused: readonly (readonly [Record<string, unknown>, number, RegExp])[] = [
-      [{ vault_id: nobodys.id }, 400, /^vault_id: its metadata names no external_user_id to be asked$/],
+      [{ vault_id: userless.id }, 400, /^vault_id: its metadata names no external_user_id to be asked$/],
       [{ vault_id: archived.id }, 400, /^vault_id: is archived$/],
       [{ vault_id: 'vlt_unknown' }, 404, /vault_id/],
       [{ agent_id: 'agent_unknown' }, 404, /agent_id/],
@@ -116,7 +116,7 @@ describe('links on which users consent', () => {
     }
   });
 
-  it('say which property of the construct is missing where nobody can log in', async () => {
+  it('name the missing property of the construct when no user can log in', async () => {
     const { baseUrl } = api.world.connecting;
     api.world.connecting.baseUrl = null;
     const answer = await connect();
@@ -124,10 +124,10 @@ describe('links on which users consent', () => {
     expect(answer.body.error.message).toContain('`connect`');
     expect(await offer('unconfigured')).toBeNull();
     api.world.connecting.baseUrl = baseUrl;
-    expect(await offer('nobody', { vault: await vaultWith({}) })).toBeNull();
+    expect(await offer('userless', { vault: await vaultWith({}) })).toBeNull();
   });
 
-  it('are nobody’s in another workspace', async () => {
+  it('are not visible to another workspace', async () => {
     const { body } = await connect();
     const other = { authorization: `Bearer ${OTHER_KEY}` };
     expect((await api.ask('GET', `/v1/x/connect/${body.id}`, undefined, other)).status).toBe(404);
@@ -138,7 +138,7 @@ describe('links on which users consent', () => {
     expect((await api.ask('GET', listed)).body.data).toHaveLength(1);
   });
 
-  it('are not listed of a session that is not there', async () => {
+  it('are not listed for a session that does not exist', async () => {
     expect(await api.ask('GET', '/v1/x/connect?session_id=sesn_no')).toMatchObject({
       status: 404,
       body: { error: { type: 'not_found_error', message: 'session_id: there is no such session' } },
@@ -146,7 +146,7 @@ describe('links on which users consent', () => {
     expect((await api.ask('GET', `/v1/x/connect?session_id=${await newSession()}`)).body.data).toEqual([]);
   });
 
-  it('are listed by the session whose calls wait for them, while somebody can open them', async () => {
+  it('are listed for the session with calls that wait for them, as long as a user can open them', async () => {
     const session = await newSession();
     const first = await offer('a', { resume: waiting('a', session) });
     const other = await offer('b', { resume: waiting('b', session), serverUrl: 'https://other.example.com/mcp' });
@@ -159,7 +159,7 @@ describe('links on which users consent', () => {
     expect((await api.ask('GET', '/v1/x/connect')).status).toBe(400);
   });
 
-  it('are not listed when no call of the session waits for them any more', async () => {
+  it('are not listed when no call of the session waits for them', async () => {
     const session = await newSession();
     await offer('denied', { resume: waiting('denied', session) });
     const link = await offer('open', { resume: waiting('open', session), serverUrl: 'https://other.example.com/mcp' });
@@ -170,7 +170,7 @@ describe('links on which users consent', () => {
     expect(body.data.map((one: { id: string }) => one.id)).toEqual([link?.id]);
   });
 
-  it('are shared by calls that ask for the same, and not by one that asks for more', async () => {
+  it('are shared by calls that ask for the same scopes or fewer, and not by one that asks for more', async () => {
     const first = await offer('same');
     expect(await offer('same')).toEqual(first);
     expect(await offer('another')).toEqual(first);
@@ -179,7 +179,7 @@ describe('links on which users consent', () => {
     expect(await offer('less')).toEqual(more);
   });
 
-  it('tell the user’s decision and the reason for trouble', async () => {
+  it('show the user’s decision and the reason of a failure', async () => {
     const { body } = await connect();
     await api.world.connecting.connections.trouble(body.id, 'server_unreachable');
     expect((await api.ask('GET', `/v1/x/connect/${body.id}`)).body).toMatchObject({
@@ -194,7 +194,7 @@ describe('links on which users consent', () => {
     });
   });
 
-  describe('whose function died', () => {
+  describe('after a function died while it created them,', () => {
     async function stored(link: { readonly id: string } | null) {
       const { connections, credentials } = api.world.connecting;
       const id = link?.id as Parameters<typeof connections.find>[0];
@@ -214,7 +214,7 @@ describe('links on which users consent', () => {
       return { id, create, status: async () => (await api.ask('GET', `/v1/x/connect/${id}`)).body.status };
     }
 
-    it('after storing the credential are completed, and their calls resumed, by whoever asks', async () => {
+    it('that have a stored credential are completed by the next request, which resumes their calls', async () => {
       const { create, status } = await stored(await offer('left'));
       await create();
       expect(await status()).toBe('completed');
@@ -223,13 +223,13 @@ describe('links on which users consent', () => {
       expect(api.resumed).toHaveLength(1);
     });
 
-    it('before storing it stay pending', async () => {
+    it('that have no stored credential stay pending', async () => {
       const { status } = await stored(await offer('early'));
       expect(await status()).toBe('pending');
       expect(api.resumed).toEqual([]);
     });
 
-    it('after completing them resume what is left, and are found by the sweep until then', async () => {
+    it('that are completed resume the remaining calls, and sweep finds them until then', async () => {
       const { id, create, status } = await stored(await offer('last'));
       await create();
       const { connections } = api.world.connecting;

@@ -2,14 +2,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Environment } from '#contract/environments.ts';
 import { OTHER_KEY, startApi, type TestApi } from './api.ts';
 
-describe('environments', () => {
+describe('the environments API', () => {
   let api: TestApi;
   beforeAll(async () => {
     api = await startApi();
   });
   afterAll(() => api.close());
 
-  it('default to the cloud, unrestricted, without packages', async () => {
+  it('creates a cloud environment with unrestricted network and no packages by default', async () => {
     const made = await api.ask('POST', '/v1/environments', { name: 'box', description: '' });
     expect(made.status).toBe(200);
     expect(Environment.parse(made.body)).toMatchObject({
@@ -24,13 +24,13 @@ describe('environments', () => {
     expect((await api.ask('GET', `/v1/environments/${made.body.id}`)).body).toEqual(made.body);
   });
 
-  it('of another workspace do not exist', async () => {
+  it('answers 404 for an environment of another workspace', async () => {
     const { body } = await api.ask('POST', '/v1/environments', { name: 'box' });
     const stranger = { authorization: `Bearer ${OTHER_KEY}` };
     expect((await api.ask('GET', `/v1/environments/${body.id}`, undefined, stranger)).status).toBe(404);
   });
 
-  it('are listed newest first', async () => {
+  it('lists newest first', async () => {
     const first = await api.ask('POST', '/v1/environments', { name: 'first' });
     const second = await api.ask('POST', '/v1/environments', { name: 'second' });
     const { body } = await api.ask('GET', '/v1/environments?limit=2&include_archived=true&beta=true');
@@ -41,7 +41,7 @@ describe('environments', () => {
   const create = async (body: object = {}) =>
     (await api.ask('POST', '/v1/environments', { name: 'box', ...body })).body;
 
-  it('change in part', async () => {
+  it('updates single fields', async () => {
     const made = await create({ description: 'A box.', config: { type: 'cloud', packages: { pip: ['pandas'] } } });
     const path = `/v1/environments/${made.id}`;
     const { status, body } = await api.ask('POST', path, {
@@ -55,20 +55,20 @@ describe('environments', () => {
     expect((await api.ask('GET', path)).body).toEqual(body);
   });
 
-  it('take every update that comes at the same time', async () => {
+  it('applies updates that come at the same time, one after the other', async () => {
     const { id } = await create();
     const keys = Array.from({ length: 8 }, (_, at) => `key${at}`);
     await Promise.all(keys.map((key) => api.ask('POST', `/v1/environments/${id}`, { metadata: { [key]: 'x' } })));
     expect(Object.keys((await api.ask('GET', `/v1/environments/${id}`)).body.metadata).toSorted()).toEqual(keys);
   });
 
-  it('keep their type, by a code', async () => {
+  it('refuses a change of type with an error code', async () => {
     const { id } = await create();
     const { status, body } = await api.ask('POST', `/v1/environments/${id}`, { config: { type: 'self_hosted' } });
     expect([status, body.error.details]).toEqual([400, { error_code: 'invalid_config_type_change' }]);
   });
 
-  it('are archived for good: readable, hidden, closed to updates and to new sessions', async () => {
+  it('archives finally: readable, hidden, closed to updates and to new sessions', async () => {
     const { id } = await create();
     const archived = await api.ask('POST', `/v1/environments/${id}/archive`);
     expect([archived.status, archived.body.archived_at]).toEqual([200, expect.any(String)]);
@@ -85,7 +85,7 @@ describe('environments', () => {
     expect((await api.ask('POST', '/v1/sessions', { agent: agent.id, environment_id: id })).status).toBe(400);
   });
 
-  it('are deleted, archived or not, and their sessions stay readable', async () => {
+  it('deletes an environment, archived or not, and its sessions stay readable', async () => {
     const session = await api.session();
     const { environment_id: used } = (await api.ask('GET', `/v1/sessions/${session}`)).body;
     const { id: archived } = await create();
@@ -98,7 +98,7 @@ describe('environments', () => {
     expect((await api.ask('GET', `/v1/sessions/${session}`)).body).toMatchObject({ environment_id: used });
   });
 
-  it('are nobody else’s to change', async () => {
+  it('refuses changes by another workspace', async () => {
     const { id } = await create();
     const stranger = { authorization: `Bearer ${OTHER_KEY}` };
     expect((await api.ask('POST', `/v1/environments/${id}`, { name: 'lab' }, stranger)).status).toBe(404);

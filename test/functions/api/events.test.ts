@@ -5,7 +5,7 @@ import { change } from '#core/session/change.ts';
 import type { Command } from '#core/session/commands.ts';
 import { startApi, type TestApi } from './api.ts';
 
-describe('events', () => {
+describe('the events API', () => {
   let api: TestApi;
   let session: string;
   beforeAll(async () => {
@@ -23,7 +23,7 @@ describe('events', () => {
   };
   const types = (page: { readonly data: readonly SessionEvent[] }) => page.data.map((event) => event.type);
 
-  /** What the harness would do. */
+  /** Does what the harness would do. */
   const act = async (command: (id: UserMessage['id']) => Command) => {
     const key = { session: SessionId.parse(session), thread: primaryThread(SessionId.parse(session)) };
     const head = await api.world.log.head(key);
@@ -32,7 +32,7 @@ describe('events', () => {
   };
   const claim = (taken: readonly UserMessage[]) => act((request) => ({ do: 'claim', request, taken }));
 
-  it('are stored in order, answered with their ids, and start one run', async () => {
+  it('stores events in order, returns their ids, and starts one run', async () => {
     const { status, body } = await api.send(session, 'one', 'two');
     expect(status).toBe(200);
     expect(body.data).toMatchObject([
@@ -49,7 +49,7 @@ describe('events', () => {
     expect(api.started.filter((name) => name.startsWith(session))).toEqual([`${session}-1`]);
   });
 
-  it('are one record per id: queued ones last, taken ones where they were taken', async () => {
+  it('lists one event per id: queued ones last, taken ones where they were taken', async () => {
     const first = await api.send(session, 'one');
     expect(types(await list())).toEqual(['session.status_running', 'session.thread_status_running', 'user.message']);
     await claim(first.body.data);
@@ -67,7 +67,7 @@ describe('events', () => {
     expect((await list('order=desc')).data).toEqual(page.data.toReversed());
   });
 
-  it.each(['asc', 'desc'])('are paged without gap or repeat, queued ones included (%s)', async (order) => {
+  it.each(['asc', 'desc'])('lists pages without gap or repeat, queued events included (%s)', async (order) => {
     const first = await api.send(session, 'a', 'b', 'c');
     await claim(first.body.data);
     await api.send(session, 'd', 'e');
@@ -86,7 +86,7 @@ describe('events', () => {
     }
   });
 
-  it('are filtered by exact type, known to this service or not', async () => {
+  it('filters by exact type, known to this service or not', async () => {
     const first = await api.send(session, 'one');
     await claim(first.body.data);
     expect(types(await list('types%5B%5D=user.message&types%5B%5D=span.model_request_start'))).toEqual([
@@ -101,9 +101,9 @@ describe('events', () => {
     ]);
   });
 
-  it('are filtered by processing instant, which a queued one does not have', async () => {
+  it('filters by processing time, which a queued event does not have', async () => {
     const first = await api.send(session, 'one');
-    // Instants have milliseconds: the message is taken in a later one than the session began to run in.
+    // Instants have milliseconds, so the message is taken in a later one than the start of the run.
     for (const sent = Date.now(); Date.now() === sent;);
     await claim(first.body.data);
     await api.send(session, 'two');
@@ -119,7 +119,7 @@ describe('events', () => {
     expect(refused.status).toBe(400);
   });
 
-  it('too large for an item travel through the bucket, and go with the session', async () => {
+  it('stores events that are too large for an item in the bucket, and deletes them with the session', async () => {
     const text = `${'x'.repeat(300_000)} \u2713`;
     const sent = await api.send(session, text);
     expect(sent.body.data[0].content[0].text).toBe(text);
@@ -133,7 +133,7 @@ describe('events', () => {
     expect([...api.objects.keys()].filter((key) => key.startsWith(session))).toEqual([]);
   });
 
-  it('end a page before the response is larger than Lambda carries', async () => {
+  it('ends a page before the response is larger than Lambda carries', async () => {
     const text = '"'.repeat(1_300_000);
     for (let count = 0; count < 4; count += 1) expect((await api.send(session, text)).status).toBe(200);
     const page = await list('types[]=user.message');
@@ -143,7 +143,7 @@ describe('events', () => {
     expect(page.data.length + rest.data.length).toBeLessThanOrEqual(4);
   });
 
-  it('are accepted even when the run cannot be started, for sweep starts it', async () => {
+  it('accepts events although the run cannot be started, because sweep starts it', async () => {
     const { start } = api.world.runs;
     Object.assign(api.world.runs, { start: () => Promise.reject(new Error('throttled')) });
     const sent = await api.send(session, 'one');

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, expectTypeOf, it } from 'vitest'
 import type { ModelInfo } from '#contract/models.ts';
 import { OTHER_KEY, startApi, type TestApi } from './api.ts';
 
-describe('models', () => {
+describe('the models API', () => {
   let api: TestApi;
   let client: Anthropic;
   beforeAll(async () => {
@@ -21,11 +21,11 @@ describe('models', () => {
     return ids;
   }
 
-  it('have the shape that the SDK expects', () => {
+  it('returns models in the shape that the SDK expects', () => {
     expectTypeOf<ModelInfo>().toExtend<WireModelInfo>();
   });
 
-  it('are listed newest first, without what is retired', async () => {
+  it('lists newest first, without retired models', async () => {
     const page = await client.models.list({ limit: 1000 });
     const released = page.data.map(({ created_at }) => created_at);
     expect(released).toEqual(released.toSorted().toReversed());
@@ -33,13 +33,13 @@ describe('models', () => {
     expect(page).toMatchObject({ has_more: false, first_id: page.data[0]?.id, last_id: page.data.at(-1)?.id });
   });
 
-  it('come twenty to a page', async () => {
+  it('lists twenty models in a page', async () => {
     const lifecycle = ['active', 'deprecated', 'retired'] as const;
     const page = await client.models.list({ lifecycle: [...lifecycle] });
     expect(page).toMatchObject({ data: { length: 20 }, has_more: true });
   });
 
-  it.each([1, 3, 7])('are the same in pages of %i, forwards and backwards', async (limit) => {
+  it.each([1, 3, 7])('lists the same models in pages of %i, forwards and backwards', async (limit) => {
     const all = await list({ limit: 1000 });
     expect(await list({ limit })).toEqual(all);
     const last = all.at(-1) ?? '';
@@ -49,7 +49,7 @@ describe('models', () => {
     expect([...pages.flat(), last]).toEqual(all);
   });
 
-  it('are listed by their lifecycle', async () => {
+  it('filters by lifecycle', async () => {
     expect(await list({ lifecycle: ['deprecated'] })).toEqual([
       'claude-mythos-preview',
       'claude-opus-4-5-20251101',
@@ -58,14 +58,14 @@ describe('models', () => {
     expect(await list({ lifecycle: ['retired'] })).toContain('claude-opus-4-1-20250805');
   });
 
-  it('can be listed from one that the list does not show', async () => {
+  it('lists from a model that the list itself leaves out', async () => {
     expect(await list({ lifecycle: ['active'], after_id: 'claude-mythos-preview', limit: 1000 })).toContain(
       'claude-opus-4-6',
     );
   });
 
   it.each(['claude-haiku-4-5-20251001', 'claude-haiku-4-5', 'global.anthropic.claude-haiku-4-5-20251001-v1:0'])(
-    'are found as %s',
+    'finds a model as %s',
     async (id) => {
       expect(await client.models.retrieve(id)).toEqual({
         id: 'claude-haiku-4-5-20251001',
@@ -83,7 +83,7 @@ describe('models', () => {
     },
   );
 
-  it('that are retired tell since when', async () => {
+  it('states since when a model is retired', async () => {
     expect(await client.models.retrieve('claude-opus-4-1-20250805')).toMatchObject({
       lifecycle: 'retired',
       deprecated_at: '2026-06-05T00:00:00Z',
@@ -91,19 +91,19 @@ describe('models', () => {
     });
   });
 
-  it('that nobody knows are not found', async () => {
-    await expect(client.models.retrieve('claude-nobody')).rejects.toThrow(/^404 .*model_id: there is no such model/);
+  it('answers 404 for an unknown model', async () => {
+    await expect(client.models.retrieve('claude-unknown')).rejects.toThrow(/^404 .*model_id: there is no such model/);
   });
 
   it.each([
     ['limit=0', /limit: /],
     ['limit=1001', /limit: /],
-    ['after_id=claude-nobody', /^after_id: there is no such model$/],
-    ['before_id=claude-nobody', /^before_id: there is no such model$/],
+    ['after_id=claude-unknown', /^after_id: there is no such model$/],
+    ['before_id=claude-unknown', /^before_id: there is no such model$/],
     ['after_id=claude-opus-5&before_id=claude-opus-5', /^before_id: cannot be combined with after_id$/],
     ['lifecycle[]=legacy', /^lifecycle/],
     ['page=page_1', /page/],
-  ])('are not listed with %s', async (query, message) => {
+  ])('refuses a list with %s', async (query, message) => {
     const { status, body } = await api.ask('GET', `/v1/models?${query}`);
     expect({ status, type: body.error?.type }).toEqual({ status: 400, type: 'invalid_request_error' });
     expect(body.error.message).toMatch(message);

@@ -15,7 +15,7 @@ describe('the OpenAPI document', () => {
   // oxlint-disable-next-line typescript/no-explicit-any
   const load = async (): Promise<any> => (await api.ask('GET', '/openapi.json', undefined, { authorization: '' })).body;
 
-  it('has no operation or parameter beyond the SDK that docs/extensions.md does not list', () => {
+  it('has no operation or parameter beyond the SDK except those in docs/extensions.md', () => {
     const page = readFileSync(join(import.meta.dirname, '../../../docs/extensions.md'), 'utf8').split('\n');
     for (const { method, path, query, ...rest } of ROUTES.filter((route) => route.path.startsWith('/v1/x/'))) {
       const row = page.find((line) => line.startsWith(`| \`${method} ${path}\` |`));
@@ -87,7 +87,7 @@ describe('the OpenAPI document', () => {
     expect(operations.length - ours.length + document['x-not-built-yet'].length).toBe(120);
   });
 
-  it('refers only to components that it has', async () => {
+  it('refers only to components that it contains', async () => {
     const document = await load();
     const references = [...JSON.stringify(document).matchAll(/"\$ref":"([^"]+)"/g)].map((match) => match[1] ?? '');
     expect(references.length).toBeGreaterThan(20);
@@ -96,7 +96,7 @@ describe('the OpenAPI document', () => {
     }
   });
 
-  it('says what a stream sends: events, and previews of them', async () => {
+  it('describes the frames of a stream: events and previews of them', async () => {
     const document = await load();
     const { schema } =
       document.paths['/v1/sessions/{session_id}/events/stream'].get.responses[200].content['text/event-stream'];
@@ -105,7 +105,7 @@ describe('the OpenAPI document', () => {
     for (const name of ['SessionEvent', 'EventStart', 'EventDelta']) expect(sent).toContain(`/schemas/${name}"`);
   });
 
-  it('tells apart what is sent from what is answered, and how lists are asked', async () => {
+  it('distinguishes requests from responses, and describes the query of lists', async () => {
     const document = await load();
     const create = document.paths['/v1/agents'].post;
     expect(create.requestBody.content['application/json'].schema).toEqual({ $ref: '#/components/schemas/AgentCreate' });

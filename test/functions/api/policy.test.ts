@@ -15,14 +15,14 @@ describe('the policy API', () => {
 
   const save = (body: object) => api.ask('POST', '/v1/x/policy', { mode: 'enforce', ...body });
 
-  it('tells what is in force before anybody has saved a policy', async () => {
+  it('returns the policy set in force before one is saved', async () => {
     expect(await api.ask('GET', '/v1/x/policy')).toMatchObject({
       status: 200,
       body: { type: 'policy', version: 0, policies: '', mode: 'enforce', default: 'permit', created_at: null },
     });
   });
 
-  it('saves versions, and keeps each of them', async () => {
+  it('saves versions and keeps each of them', async () => {
     const first = await save({ policies: PERMIT, default: 'deny', if_version: 0 });
     expect(first).toMatchObject({ status: 200, body: { version: 1, default: 'deny', unchecked: [] } });
     const second = await save({ policies: '', mode: 'shadow' });
@@ -36,7 +36,7 @@ describe('the policy API', () => {
     expect(rest.body).toMatchObject({ data: [{ version: 1, policies: PERMIT }], next_page: null });
   });
 
-  it('saves nothing on top of what the caller has not seen', async () => {
+  it('refuses a set when the caller has not seen the latest version', async () => {
     await save({ policies: PERMIT });
     const late = await save({ policies: '', if_version: 0 });
     expect(late).toMatchObject({ status: 409, body: { error: { type: 'conflict_error' } } });
@@ -46,7 +46,7 @@ describe('the policy API', () => {
     expect((await api.ask('GET', '/v1/x/policy')).body.version).toBe(2);
   });
 
-  it('names by line and column what can not be read or judged, and saves nothing', async () => {
+  it('names line and column of a policy that cannot be parsed or checked, and saves nothing', async () => {
     const text = `${PERMIT}\nforbid(principal, action, resource) when { principal.usr == MA::User::"x" };`;
     const refused = await save({ policies: text });
     expect(refused).toMatchObject({ status: 400, body: { error: { type: 'invalid_request_error' } } });
@@ -55,7 +55,7 @@ describe('the policy API', () => {
     expect((await api.ask('GET', '/v1/x/policy')).body.version).toBe(0);
   });
 
-  it('validates against the tools that were pinned in the workspace, and says which are not', async () => {
+  it('checks policies against the pinned tools of the workspace, and names those that are not pinned', async () => {
     const rule = (host: string, type: string) =>
       `permit(principal, action == MA::Action::"${host}/refund", resource) when { ${type} };`;
     const decimal = 'context.args.amount.lessThan(decimal("1.0"))';
@@ -90,7 +90,7 @@ describe('the policy API', () => {
     expect(await save(body)).toMatchObject({ status: 400, body: { error: { message } } });
   });
 
-  it('leaves a record before anything is in force, also of what came too late', async () => {
+  it('writes an audit record before a set is in force, also for a refused one', async () => {
     const saved = await save({ policies: PERMIT });
     const records = await api.ask('GET', '/v1/x/audit?kind=administration');
     expect(records.body.data).toMatchObject([
@@ -109,7 +109,7 @@ describe('the policy API', () => {
 
 describe('the MCP server API', () => {
   let api: TestApi;
-  const NOW = { ...REFUND, description: 'Pays money back, to anybody.' };
+  const NOW = { ...REFUND, description: 'Pays money back.' };
   const [was, is] = ['a'.repeat(64), 'b'.repeat(64)];
   beforeAll(async () => {
     api = await startApi();
@@ -123,7 +123,7 @@ describe('the MCP server API', () => {
 
   const approve = (body: object) => api.ask('POST', '/v1/x/mcp_servers/approve', body);
 
-  it('lists servers in pages, and shows both versions of what has changed', async () => {
+  it('lists servers in pages, and shows both forms of a tool that has changed', async () => {
     const first = await api.ask('GET', '/v1/x/mcp_servers?limit=1');
     expect(first.body.data).toMatchObject([
       { type: 'mcp_server', url: 'https://a.example.com/mcp', tools: [{ name: 'refund', sha256: was, drifted: null }] },
@@ -142,14 +142,14 @@ describe('the MCP server API', () => {
     [{ url: 'https://b.example.com', tool: 'refund', sha256: is }, 404, 'tool: no agent has met such a tool'],
     [{ url: 'ftp://pay.example.com', tool: 'refund', sha256: is }, 400, 'url: must be the http or https URL'],
     [{ url: PAY, tool: 'refund', sha256: 'x' }, 400, 'sha256: must be the SHA-256 of a tool'],
-  ])('approves nothing else: %j', async (body, status, message) => {
+  ])('refuses this approval: %j', async (body, status, message) => {
     expect(await approve(body)).toMatchObject({
       status,
       body: { error: { message: expect.stringContaining(message) } },
     });
   });
 
-  it('approves by hash what the server says now, on record', async () => {
+  it('approves the present form of a tool by its hash, with an audit record', async () => {
     const body = { url: 'HTTPS://PAY.example.com:443/mcp/', tool: 'refund', sha256: is };
     expect(await approve(body)).toMatchObject({
       status: 200,

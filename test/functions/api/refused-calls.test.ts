@@ -19,7 +19,7 @@ afterAll(() => api.close());
 
 const made = async (path: string, body: object) => (await api.ask('POST', path, body)).body.id as string;
 
-/** A session of Alice whose model called a tool of an MCP server and one of a sandbox, both to be confirmed. */
+/** A session of Alice in which the model called a tool of an MCP server and one of a sandbox, both to be confirmed. */
 async function asked() {
   const agent = await made('/v1/agents', {
     name: 'Ada',
@@ -64,7 +64,7 @@ async function audited(session: string): Promise<readonly Line[]> {
   return (body.data as readonly { entry: Line }[]).map(({ entry }) => entry);
 }
 
-it('a call of an MCP tool that a person refuses is in the audit trail, and one of a sandbox is not', async () => {
+it('a refused call of an MCP tool is in the audit trail, and a refused call of a sandbox is not', async () => {
   const { session, mcp, builtIn, refuse, waiting } = await asked();
   expect(await refuse(builtIn)).toMatchObject({ status: 200 });
   expect(await audited(session)).toEqual([]);
@@ -76,7 +76,7 @@ it('a call of an MCP tool that a person refuses is in the audit trail, and one o
   ]);
 });
 
-it('a call of an MCP tool is not refused while the audit trail cannot say so, and one of a sandbox is', async () => {
+it('the refusal of an MCP call is rejected while the audit trail cannot be written, and that of a sandbox call is not', async () => {
   const { mcp, builtIn, refuse, waiting } = await asked();
   const { record } = api.world.audit;
   const unavailable = () => Promise.reject(new Fault('audit_unavailable', 'it does not answer'));

@@ -5,7 +5,7 @@ import { startApi, type Answer, type TestApi } from './api.ts';
 const TOOLSET = { type: 'agent_toolset_20260401' };
 const WEATHER = { type: 'custom', name: 'weather', description: 'Tells it.', input_schema: { type: 'object' } };
 
-describe('a session’s agent and details', () => {
+describe('agent and details of a session', () => {
   let api: TestApi;
   beforeAll(async () => {
     api = await startApi();
@@ -30,7 +30,7 @@ describe('a session’s agent and details', () => {
     return body.data.map(({ id: _id, processed_at: _at, ...rest }: Record<string, unknown>) => rest);
   };
 
-  it('take what overrides replace and clear, and inherit the rest', async () => {
+  it('take the replacements and deletions of overrides, and inherit the rest', async () => {
     const { agent, environment_id } = await agentAndEnvironment();
     const made = await api.ask('POST', '/v1/sessions', {
       agent: { type: 'agent_with_overrides', id: agent, system: 'Be brief.', tools: [WEATHER] },
@@ -60,7 +60,7 @@ describe('a session’s agent and details', () => {
     expect([refused.status, refused.body.error.details]).toEqual([400, { error_code: 'agent_model_required' }]);
   });
 
-  it('are patched, and say what changed in one event', async () => {
+  it('are updated by a patch, and one event shows the changes', async () => {
     const id = await session({ title: 'Old', metadata: { keep: '1', drop: '2' } });
     const updated = await update(id, { title: 'New', metadata: { drop: null, add: '3' } });
     expect(updated.body).toMatchObject({ title: 'New', metadata: { keep: '1', add: '3' } });
@@ -71,7 +71,7 @@ describe('a session’s agent and details', () => {
     expect(await updates(id)).toEqual([{ type: 'session.updated', title: 'New', metadata: { keep: '1', add: '3' } }]);
   });
 
-  it('that stay as they are leave no trace', async () => {
+  it('that stay equal leave no event', async () => {
     const id = await session({ title: 'Same', metadata: { a: '1' } });
     const before = (await api.ask('GET', `/v1/sessions/${id}`)).body;
     const updated = await update(id, { title: 'Same', metadata: { a: '1', b: null }, agent: { tools: [TOOLSET] } });
@@ -79,7 +79,7 @@ describe('a session’s agent and details', () => {
     expect(await updates(id)).toEqual([]);
   });
 
-  it('of two updates at once are both kept', async () => {
+  it('keep both of two updates at the same time', async () => {
     const id = await session();
     const answers = await Promise.all(
       Array.from({ length: 8 }, (_, index) => update(id, { metadata: { [`key${index}`]: 'x' } })),
@@ -89,7 +89,7 @@ describe('a session’s agent and details', () => {
     expect(await updates(id)).toHaveLength(8);
   });
 
-  it('take other tools while it is idle, and the event holds the whole agent', async () => {
+  it('take other tools while the session is idle, and the event holds the whole agent', async () => {
     const id = await session();
     const updated = await update(id, { agent: { tools: [TOOLSET, WEATHER] } });
     expect(updated.body.agent.tools).toHaveLength(2);
@@ -97,7 +97,7 @@ describe('a session’s agent and details', () => {
     expect((await update(id, { agent: { tools: [] } })).body.agent.tools).toEqual([]);
   });
 
-  it('take other tools not while it runs, and then nothing of the request is applied', async () => {
+  it('refuse other tools while the session runs, and then apply no part of the request', async () => {
     const id = await session();
     const message = { type: 'user.message', content: [{ type: 'text', text: 'hi' }] };
     await api.ask('POST', `/v1/sessions/${id}/events`, { events: [message] });
@@ -128,13 +128,13 @@ describe('a session’s agent and details', () => {
     expect([refused.status, refused.body.error.message, refused.body.error.details]).toEqual([400, message, details]);
   });
 
-  it('of a terminated session stay', async () => {
+  it('are not changed in a terminated session', async () => {
     const id = await session();
     await api.ask('POST', `/v1/sessions/${id}/archive`);
     expect((await update(id, { title: 'late' })).status).toBe(400);
   });
 
-  it('are nobody else’s to change', async () => {
+  it('are not changed by another workspace', async () => {
     expect((await update('sesn_01nobody', { title: 'x' })).status).toBe(404);
   });
 });

@@ -33,7 +33,7 @@ describe('the vaults of a session', () => {
     return api.ask('POST', '/v1/sessions', { agent: agent.body.id, environment_id: environment.body.id, vault_ids });
   }
 
-  it('are told in their order', async () => {
+  it('are returned in their order', async () => {
     const vault_ids = [
       await vault({ external_user_id: 'ada' }),
       await vault(),
@@ -47,7 +47,7 @@ describe('the vaults of a session', () => {
     expect(await api.ask('POST', `/v1/sessions/${made.body.id}`, { vault_ids })).toMatchObject({ status: 400 });
   });
 
-  it('must be there, open, and of one user', async () => {
+  it('must exist, be active, and be of one user', async () => {
     const fit = await vault({ external_user_id: 'ada' });
     const archived = await vault();
     await api.ask('POST', `/v1/vaults/${archived}/archive`);
@@ -70,14 +70,14 @@ describe('the vaults of a session', () => {
     }
   });
 
-  it('may name nobody with an empty text', async () => {
+  it('name no user when the text is empty', async () => {
     const nameless = { ...(await api.ask('GET', `/v1/vaults/${await vault()}`)).body, id: 'vlt_01nameless' };
     const metadata = { external_user_id: '' };
     await api.world.vaults.create(WorkspaceId.parse('wrkspc_tests'), { ...nameless, metadata });
     expect(await created([await vault({ external_user_id: 'ada' }), nameless.id])).toMatchObject({ status: 200 });
   });
 
-  it('hold no environment variable while nothing would put it in place', async () => {
+  it('hold no environment_variable credential, because the egress proxy is not built', async () => {
     const id = await vault();
     const path = await variable(id);
     expect(await created([id])).toMatchObject({
@@ -92,8 +92,8 @@ describe('the vaults of a session', () => {
   });
 });
 
-describe('MCP servers of a session in a limited environment', () => {
-  it('must be among its hosts, unless it allows them all', async () => {
+describe('the MCP servers of a session in a limited environment', () => {
+  it('must be among its hosts, unless it allows all MCP servers', async () => {
     const agent = await api.ask('POST', '/v1/agents', {
       name: 'Ada',
       model: 'claude-opus-5',
@@ -121,7 +121,7 @@ describe('MCP servers of a session in a limited environment', () => {
     expect(await inside({ type: 'limited', allow_mcp_servers: true })).toBe('idle');
   });
 
-  describe('that are changed later', () => {
+  describe('that an update changes', () => {
     const files = (url: string) => ({
       mcp_servers: [{ type: 'url', name: 'files', url }],
       tools: [{ type: 'mcp_toolset', mcp_server_name: 'files' }],
@@ -141,7 +141,7 @@ describe('MCP servers of a session in a limited environment', () => {
       return body.error?.message ?? body.agent.mcp_servers.map(({ url }: { url: string }) => url);
     };
 
-    it('must be among its hosts all the same, and nothing else of the request is done', async () => {
+    it('must be among its hosts too, and no other part of the request is applied', async () => {
       const { path } = await session({ type: 'limited', allowed_hosts: ['*.example.com'] });
       const rule =
         "agent.mcp_servers.0.url: its host must be among the environment's allowed_hosts, or allow_mcp_servers be true";
@@ -154,7 +154,7 @@ describe('MCP servers of a session in a limited environment', () => {
       expect(await update(path, { mcp_servers: [], tools: [] })).toEqual([]);
     });
 
-    it('may be anywhere where it allows them all', async () => {
+    it('may be anywhere where the environment allows all MCP servers', async () => {
       const all = { type: 'limited', allow_mcp_servers: true };
       for (const networking of [{ type: 'unrestricted' }, all]) {
         expect(await update((await session(networking)).path, NOT_REACHED)).toEqual([
@@ -163,7 +163,7 @@ describe('MCP servers of a session in a limited environment', () => {
       }
     });
 
-    it('are judged by what it says by then, and kept without it', async () => {
+    it('are checked against the environment as it is then, and accepted when it is deleted', async () => {
       const { path, environment } = await session({ type: 'unrestricted' });
       await api.ask('POST', environment, { config: { type: 'cloud', networking: { type: 'limited' } } });
       expect(await update(path, NOT_REACHED)).toContain('allowed_hosts');

@@ -7,7 +7,7 @@ import { OTHER_KEY, startApi, type TestApi } from './api.ts';
 
 const stranger = { authorization: `Bearer ${OTHER_KEY}` };
 
-describe('sessions', () => {
+describe('the sessions API', () => {
   let api: TestApi;
   beforeAll(async () => {
     api = await startApi();
@@ -26,7 +26,7 @@ describe('sessions', () => {
     return page.Items ?? [];
   };
 
-  it('keep the packages of their environment from their beginning, each once, and take them along when deleted', async () => {
+  it('keeps the packages of the environment as they were at creation, each once, and deletes them with the session', async () => {
     const records = createSandboxRecords(api.dynamodb, api.recordsTable);
     const agent = await api.ask('POST', '/v1/agents', { name: 'Ada', model: 'claude-opus-5' });
     const config = { type: 'cloud', packages: { npm: ['b', 'a', 'b'], pip: ['c'] } };
@@ -42,12 +42,12 @@ describe('sessions', () => {
     expect(await records.find(session)).toBeNull();
   });
 
-  it('have no record of a sandbox at first in an environment without packages', async () => {
+  it('writes no sandbox record at creation in an environment without packages', async () => {
     const records = createSandboxRecords(api.dynamodb, api.recordsTable);
     expect(await records.find(SessionId.parse(await api.session()))).toBeNull();
   });
 
-  it('begin idle, with a copy of their agent and a log of one record', async () => {
+  it('creates an idle session with a copy of its agent and a log of one record', async () => {
     const agent = await api.ask('POST', '/v1/agents', { name: 'Ada', model: 'claude-opus-5', metadata: { team: 'x' } });
     const environment = await api.ask('POST', '/v1/environments', { name: 'box' });
     const made = await api.ask('POST', '/v1/sessions', {
@@ -72,7 +72,7 @@ describe('sessions', () => {
     expect(await logItems(made.body.id)).toHaveLength(1);
   });
 
-  it('need an agent and an environment that exist', async () => {
+  it('requires an agent and an environment that exist', async () => {
     const agent = await api.ask('POST', '/v1/agents', { name: 'Ada', model: 'claude-opus-5' });
     const environment = await api.ask('POST', '/v1/environments', { name: 'box' });
     const noAgent = await api.ask('POST', '/v1/sessions', {
@@ -89,7 +89,7 @@ describe('sessions', () => {
     expect((await api.ask('POST', '/v1/sessions', theirs, stranger)).status).toBe(404);
   });
 
-  it('show the status that the log has', async () => {
+  it('shows the status that the log has', async () => {
     const session = await api.session();
     await api.send(session, 'hello');
     const { body } = await api.ask('GET', `/v1/sessions/${session}`);
@@ -97,7 +97,7 @@ describe('sessions', () => {
     expect(body.stats.active_seconds).toBeGreaterThanOrEqual(0);
   });
 
-  it('are archived once, and then take no more events', async () => {
+  it('archives a session once, which then takes no more events', async () => {
     const session = await api.session();
     const archived = await api.ask('POST', `/v1/sessions/${session}/archive`);
     expect(archived.body).toMatchObject({ status: 'terminated', archived_at: expect.any(String) });
@@ -109,7 +109,7 @@ describe('sessions', () => {
     expect(events.body.data.map((event: { type: string }) => event.type)).toContain('session.status_terminated');
   });
 
-  it('are not archived and not deleted while they run', async () => {
+  it('refuses to archive or delete a running session', async () => {
     const session = await api.session();
     await api.send(session, 'hello');
     for (const [method, path] of [
@@ -125,7 +125,7 @@ describe('sessions', () => {
     expect((await api.ask('GET', `/v1/sessions/${session}`)).body.status).toBe('running');
   });
 
-  it('of another workspace do not exist, whatever is asked of them', async () => {
+  it('answers every request for a session of another workspace with 404', async () => {
     const session = await api.session();
     const requests = [
       ['GET', ''],
@@ -141,7 +141,7 @@ describe('sessions', () => {
     expect((await api.ask('GET', `/v1/sessions/${session}`)).body.status).toBe('idle');
   });
 
-  it('are deleted with their row, their log and its content', async () => {
+  it('deletes a session with its row, its log and its content', async () => {
     const session = await api.session();
     const big = 'x'.repeat(300_000);
     await api.ask('POST', `/v1/sessions/${session}/archive`);
@@ -159,14 +159,14 @@ describe('sessions', () => {
     expect((await api.ask('GET', `/v1/sessions/${other}`)).status).toBe(200);
   });
 
-  it('are deleted by a repeat when the first attempt died in the middle', async () => {
+  it('deletes a session by a repeat when the first attempt died in the middle', async () => {
     const session = await api.session();
     const removal = api.world.remover.remove;
     Object.assign(api.world.remover, { remove: () => Promise.reject(new Error('killed')) });
     expect((await api.ask('DELETE', `/v1/sessions/${session}`)).status).toBe(500);
     Object.assign(api.world.remover, { remove: removal });
     expect((await api.ask('GET', `/v1/sessions/${session}`)).status).toBe(404);
-    expect((await api.send(session, 'anybody?')).status).toBe(400);
+    expect((await api.send(session, 'hello?')).status).toBe(400);
     expect((await api.ask('DELETE', `/v1/sessions/${session}`)).status).toBe(200);
     expect(await logItems(session)).toEqual([]);
     const Key = { pk: { S: session }, sk: { S: 'session' } };
@@ -174,7 +174,7 @@ describe('sessions', () => {
   });
 });
 
-describe('lists of sessions', () => {
+describe('the list of sessions', () => {
   let api: TestApi;
   const ids: string[] = [];
   let agent = '';
@@ -193,12 +193,12 @@ describe('lists of sessions', () => {
     return { ids: body.data.map((session: Session) => session.id), next: body.next_page, prev: body.prev_page };
   };
 
-  it('leave out the archived ones unless asked', async () => {
+  it('leaves out archived ones unless the query includes them', async () => {
     expect((await list('')).ids).toEqual(ids.filter((id) => id !== ids[2]).toReversed());
     expect((await list('include_archived=true')).ids).toEqual(ids.toReversed());
   });
 
-  it('go both ways, in both orders', async () => {
+  it('goes forwards and backwards, in both orders', async () => {
     for (const order of ['asc', 'desc']) {
       const all = order === 'asc' ? ids : ids.toReversed();
       const first = await list(`include_archived=true&order=${order}&limit=3`);
@@ -214,7 +214,7 @@ describe('lists of sessions', () => {
     }
   });
 
-  it('filter by status, agent and version', async () => {
+  it('filters by status, agent and version', async () => {
     expect((await list('statuses%5B%5D=running')).ids).toEqual([ids[1]]);
     expect((await list('statuses=running&statuses=idle')).ids).toHaveLength(6);
     expect((await list('statuses[]=terminated&include_archived=true')).ids).toEqual([ids[2]]);
@@ -222,7 +222,7 @@ describe('lists of sessions', () => {
     expect((await list(`agent_id=${agent}&agent_version=2`)).ids).toEqual([]);
   });
 
-  it('filter by the instant of creation, to the millisecond and finer', async () => {
+  it('filters by creation time, to the millisecond and finer', async () => {
     const at = (await api.ask('GET', `/v1/sessions/${ids[3]}`)).body.created_at as string;
     const finer = at.replace('Z', '9Z');
     const of = async (filter: string, instant = at) =>
@@ -236,7 +236,7 @@ describe('lists of sessions', () => {
     expect(await of('gte', at.replace('Z', '+00:00'))).toEqual(ids.slice(3));
   });
 
-  it('refuse a cursor of another order, list or range, and what is no cursor', async () => {
+  it('refuses a cursor of another order, list or range, and text that is no cursor', async () => {
     const { next } = await list('limit=2');
     const late = '2100-01-01T00:00:00Z';
     const refused = async (path: string) => {
@@ -257,7 +257,7 @@ describe('lists of sessions', () => {
     }
   });
 
-  it('of a deployment or a memory store are none, for neither exists', async () => {
+  it('of a deployment or a memory store is empty, because neither exists', async () => {
     for (const filter of ['deployment_id=depl_1', 'memory_store_id=memstore_1']) {
       const { status, body } = await api.ask('GET', `/v1/sessions?${filter}`);
       expect([status, body]).toEqual([200, { data: [], next_page: null, prev_page: null }]);

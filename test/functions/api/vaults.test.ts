@@ -44,13 +44,13 @@ const placeOf = (path: string) => {
   return { workspace, vault: VaultId.parse(of), credential: CredentialId.parse(id) };
 };
 
-/** The secrets that the credential's row points at. */
+/** The secrets that the credential's row points to. */
 async function inForce(path: string) {
   const stored = await api.world.credentials.find(placeOf(path));
   return stored === null ? null : api.secrets.read(placeOf(path), stored.secrets);
 }
 
-/** What the audit trail says of a vault, in order. */
+/** The audit records of a vault, in order. */
 async function audited(of: string, key = KEY): Promise<readonly Line[]> {
   const { body } = await api.ask('GET', '/v1/x/audit?kind=administration&limit=500', undefined, {
     authorization: `Bearer ${key}`,
@@ -59,8 +59,8 @@ async function audited(of: string, key = KEY): Promise<readonly Line[]> {
   return entries.filter((entry) => entry['vault'] === of);
 }
 
-describe('vaults', () => {
-  it('are created, retrieved, updated by a patch, and listed', async () => {
+describe('the vaults API', () => {
+  it('creates, returns, patches and lists vaults', async () => {
     const made = await api.ask('POST', '/v1/vaults', { display_name: 'keys', metadata: { a: '1', b: '2' } });
     expect(Vault.parse(made.body)).toMatchObject({
       display_name: 'keys',
@@ -79,7 +79,7 @@ describe('vaults', () => {
     expect(await api.ask('POST', path, { metadata })).toMatchObject({ status: 400 });
   });
 
-  it('are archived with their credentials, and then take no change', async () => {
+  it('archives a vault with its credentials, which then refuses changes', async () => {
     const id = await vault();
     const path = await credential(id);
     const archived = await api.ask('POST', `/v1/vaults/${id}/archive`);
@@ -100,11 +100,11 @@ describe('vaults', () => {
   });
 });
 
-describe('the user of a vault', () => {
+describe('the user of a vault in the API', () => {
   const USER = 'metadata.external_user_id';
   const naming = (user: string | null) => ({ display_name: 'renamed', metadata: { external_user_id: user } });
 
-  it('is changed and removed only while it holds no active credential', async () => {
+  it('is changed and removed only while the vault holds no active credential', async () => {
     const id = await vault({ external_user_id: 'alice' });
     const path = await credential(id);
     const stays = `${USER}: stays while the vault has active credentials, which are this user's: archive or delete them first, or create another vault`;
@@ -126,7 +126,7 @@ describe('the user of a vault', () => {
     expect((await api.ask('GET', `/v1/vaults/${id}`)).body.metadata).toEqual({});
   });
 
-  it('is named for the first time whatever it holds', async () => {
+  it('is set for the first time whatever the vault holds', async () => {
     const id = await vault();
     await credential(id);
     const named = await api.ask('POST', `/v1/vaults/${id}`, naming('alice'));
@@ -137,7 +137,7 @@ describe('the user of a vault', () => {
   it.each([
     ['', `${USER}: must not be empty`],
     ['x'.repeat(513), `${USER}: must have at most 512 character(s)`],
-  ])('is not called "%s"', async (user, message) => {
+  ])('cannot be "%s"', async (user, message) => {
     const id = await vault({ note: '' });
     const answers = [
       await api.ask('POST', '/v1/vaults', naming(user)),
@@ -150,8 +150,8 @@ describe('the user of a vault', () => {
   });
 });
 
-describe('credentials', () => {
-  it('tell everything but their secrets', async () => {
+describe('the credentials API', () => {
+  it('returns everything but the secrets', async () => {
     const id = await vault();
     const made = await api.ask('POST', `/v1/vaults/${id}/credentials`, {
       auth: { ...OAUTH, expires_at: '2100-01-01T00:00:00Z' },
@@ -180,20 +180,20 @@ describe('credentials', () => {
     expect((await api.ask('GET', `/v1/vaults/${id}/credentials`)).body).toEqual({ data: [made.body], next_page: null });
   });
 
-  it('are of the vault that the path names', async () => {
+  it('finds a credential only in the vault that the path names', async () => {
     const path = await credential(await vault());
     const other = path.replace(/vlt_\w+/, await vault());
     for (const method of ['GET', 'POST', 'DELETE'] as const) {
       expect(await api.ask(method, other)).toMatchObject({ status: 404 });
     }
     expect(await api.ask('POST', `${other}/archive`)).toMatchObject({ status: 404 });
-    const nobody = 'vlt_01nobody';
+    const unknown = 'vlt_01unknown';
     const missing = { status: 404, ...refusal('not_found_error', 'vault_id: there is no such vault') };
-    expect(await api.ask('GET', `/v1/vaults/${nobody}/credentials`)).toMatchObject(missing);
-    expect(await api.ask('POST', `/v1/vaults/${nobody}/credentials`, { auth: BEARER })).toMatchObject(missing);
+    expect(await api.ask('GET', `/v1/vaults/${unknown}/credentials`)).toMatchObject(missing);
+    expect(await api.ask('POST', `/v1/vaults/${unknown}/credentials`, { auth: BEARER })).toMatchObject(missing);
   });
 
-  it('change one secret at a time, in a version of its own', async () => {
+  it('updates one secret at a time, as a version of its own', async () => {
     const path = await credential(await vault());
     expect(await inForce(path)).toEqual({
       access_token: 'access-1',
@@ -212,7 +212,7 @@ describe('credentials', () => {
     expect(api.secrets.versions(placeOf(path).credential)).toBe(2);
   });
 
-  it('write no version for what is no secret, and nothing for what changes nothing', async () => {
+  it('writes no secret for other fields, and nothing for an update without a change', async () => {
     const path = await credential(await vault());
     const before = await api.world.credentials.find(placeOf(path));
     expect((await api.ask('POST', path, { auth: { type: 'mcp_oauth' } })).body).toEqual(before?.credential);
@@ -223,7 +223,7 @@ describe('credentials', () => {
     expect(api.secrets.versions(placeOf(path).credential)).toBe(1);
   });
 
-  it('are archived for good: purged, shown, and their key is free', async () => {
+  it('archives finally: the secret is removed, the row stays, and its key is free', async () => {
     const id = await vault();
     const path = await credential(id);
     const archived = await api.ask('POST', `${path}/archive`);
@@ -238,7 +238,7 @@ describe('credentials', () => {
     expect((await api.ask('GET', `/v1/vaults/${id}/credentials?include_archived=true`)).body.data).toHaveLength(2);
   });
 
-  it('are deleted, active or archived', async () => {
+  it('deletes a credential, active or archived', async () => {
     const id = await vault();
     for (const archived of [false, true]) {
       const path = await credential(id);
@@ -251,12 +251,12 @@ describe('credentials', () => {
     }
   });
 
-  it('leave no secret behind when they lose a race', async () => {
+  it('leaves no secret behind when a creation loses a race', async () => {
     const id = await vault();
     await credential(id);
     const held = api.secrets.held().length;
     const place = { ...placeOf(`/v1/vaults/${id}/credentials/vcrd_1`), credential: CredentialId.parse('vcrd_1') };
-    // As one that looked before the other was there.
+    // The second request reads before the first one has written.
     const match = async () => [{ vault: await api.world.vaults.find(place.workspace, place.vault), stored: null }];
     const world = { ...api.world, credentials: { ...api.world.credentials, match } };
     const created = await createCredential(world, place, { auth: { ...BEARER, type: 'static_bearer' } });
@@ -264,7 +264,7 @@ describe('credentials', () => {
     expect(api.secrets.held()).toHaveLength(held);
   });
 
-  it('decide an update anew when somebody else was faster, with the secret that was written once', async () => {
+  it('decides an update again when another one was faster, and keeps the secret that it wrote once', async () => {
     const path = await credential(await vault());
     let reads = 0;
     const find = async (place: ReturnType<typeof placeOf>) => {
@@ -281,7 +281,7 @@ describe('credentials', () => {
     expect(api.secrets.versions(placeOf(path).credential)).toBe(2);
   });
 
-  it('are tried by whoever may read them', async () => {
+  it('validates a credential for each key that may read it', async () => {
     const id = await vault();
     const path = await credential(id);
     const place = placeOf(path);
@@ -312,7 +312,7 @@ describe('credentials', () => {
 });
 
 describe('the audit trail of vaults', () => {
-  it('tells of a trial before a user’s token is used for it', async () => {
+  it('has a record of a validation before the user’s token is used', async () => {
     const id = await vault();
     const path = await credential(id);
     const known: unknown[] = [];
@@ -324,7 +324,7 @@ describe('the audit trail of vaults', () => {
     expect(known).toMatchObject([{ credential: placeOf(path).credential, outcome: 'requested', api_key: 'apikey_1' }]);
   });
 
-  it('tells what was asked for before it is done, and how it ended', async () => {
+  it('has a record of each change before it is made, and of its end', async () => {
     const id = await vault();
     const path = await credential(id);
     await api.ask('POST', path, { auth: { type: 'static_bearer', token: 'x' } });
@@ -348,7 +348,7 @@ describe('the audit trail of vaults', () => {
     ]);
   });
 
-  it('must take the record before anything is done', async () => {
+  it('must be written before a change is made', async () => {
     const id = await vault();
     const { record } = api.world.audit;
     api.world.audit.record = () => Promise.reject(new Error('the audit trail is down'));
@@ -365,7 +365,7 @@ describe('the audit trail of vaults', () => {
 });
 
 describe('another workspace', () => {
-  it('is told nothing of a vault, and its owner is', async () => {
+  it('is refused a vault, and the audit trail of the owner records it', async () => {
     const id = await vault();
     const stranger = { authorization: `Bearer ${OTHER_KEY}` };
     expect(await api.ask('GET', `/v1/vaults/${id}`, undefined, stranger)).toMatchObject({ status: 404 });

@@ -9,10 +9,10 @@ describe('the journal', () => {
     vi.restoreAllMocks();
   });
 
-  /** Whatever a flush writes, warnings included. */
+  /** Everything that a flush writes, warnings included. */
   function written(measure: (journal: ReturnType<typeof createJournal>) => void): readonly unknown[] {
     vi.stubEnv(NAMESPACE, 'Brainstem');
-    // By itself Powertools writes through a console of its own, and in development no metrics.
+    // By default Powertools writes through a console of its own, and in development no metrics.
     vi.stubEnv('POWERTOOLS_DEV', 'true');
     vi.stubEnv('POWERTOOLS_METRICS_DISABLED', 'false');
     const lines: unknown[] = [];
@@ -25,11 +25,11 @@ describe('the journal', () => {
     return lines;
   }
 
-  it('writes nothing when nothing was measured', () => {
+  it('writes no metrics when none were measured', () => {
     expect(written(() => undefined)).toEqual([]);
   });
 
-  it('writes what was measured', () => {
+  it('writes the metrics that were measured', () => {
     const lines = written((journal) => journal.metric('RequestErrors', 'Count', 1));
     expect(lines).toHaveLength(1);
     expect(String(lines[0])).toContain('"RequestErrors":1');

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createTable } from '#aws/table.ts';
 import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
 
-describe('a write whose rows a transaction is changing', () => {
+describe('a conditional write to rows that a transaction holds', () => {
   let db: TestDynamoDb;
   let paused: number[] = [];
   beforeAll(async () => {
@@ -17,7 +17,7 @@ describe('a write whose rows a transaction is changing', () => {
 
   const table = () => createTable(db.client, db.recordsTable, { pause: async (ms) => void paused.push(ms) });
 
-  /** The next `times` commands find their rows held. */
+  /** A transaction holds the rows of the next `times` commands. */
   function contend(times: number) {
     let left = times;
     db.client.middlewareStack.add(
@@ -39,13 +39,13 @@ describe('a write whose rows a transaction is changing', () => {
     expect(await table().get({ pk: 'contended', sk: 'row' })).toMatchObject({ pk: 'contended' });
   });
 
-  it('is given up as records that do not answer after twenty attempts', async () => {
+  it('fails as unavailable records after twenty attempts', async () => {
     contend(20);
     await expect(table().remove({ pk: 'contended', sk: 'row' })).rejects.toMatchObject({ code: 'records_unavailable' });
     expect(paused).toHaveLength(19);
   });
 
-  it('begins at once where no transaction is in its way', async () => {
+  it('is made at once when no transaction holds the rows', async () => {
     expect(await table().put({ pk: 'free', sk: 'row' })).toMatchObject({ status: 'saved' });
     expect(paused).toEqual([]);
   });

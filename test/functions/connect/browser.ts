@@ -1,4 +1,4 @@
-/** As much of a browser as the flow needs: cookies per host, redirects, a page that leads on, and forms. */
+/** The parts of a browser that the flow needs: cookies per host, redirects, a page that leads on, and forms. */
 
 export interface Visit {
   readonly url: string;
@@ -33,7 +33,7 @@ export function createBrowser(app: InProcess) {
     }
   }
 
-  /** One request; where it leads is in the answer. */
+  /** Sends one request. The response tells where it leads. */
   async function request(url: string, form?: Readonly<Record<string, string>>): Promise<Visit> {
     const cookie = [...jarOf(url)].map(([name, value]) => `${name}=${value}`).join('; ');
     const init = {
@@ -49,13 +49,13 @@ export function createBrowser(app: InProcess) {
     return { url, status: response.status, headers: response.headers, text: await response.text() };
   }
 
-  /** Where a visit leads by itself; null for a page that stays. */
+  /** The URL to which a response leads without a click; null for a page that stays. */
   function next({ url, headers, text }: Visit): string | null {
     const location = headers.get('location') ?? /http-equiv="refresh" content="0; url=([^"]+)"/.exec(text)?.[1];
     return location === undefined ? null : new URL(location.replaceAll('&amp;', '&'), url).href;
   }
 
-  /** Goes on until a page stays, or until it would go to `stopAt`. */
+  /** Follows until a page stays, or until the next URL would be `stopAt`. */
   async function follow(from: Visit, stopAt?: string): Promise<Visit> {
     let visit = from;
     for (let hop = 0; hop < MAX_HOPS; hop += 1) {
@@ -66,7 +66,7 @@ export function createBrowser(app: InProcess) {
     throw new Error(`still going on after ${MAX_HOPS} hops, at ${visit.url}`);
   }
 
-  /** Sends the page's form, with what is typed into it. */
+  /** Submits the page's form with these fields filled in. */
   async function submit(page: Visit, typed: Readonly<Record<string, string>> = {}, action?: string): Promise<Visit> {
     const [, given = page.url] = /<form[^>]* action="([^"]+)"/.exec(page.text) ?? [];
     const hidden = [...page.text.matchAll(/<input type="hidden" name="([^"]+)" value="([^"]*)"/g)];
@@ -78,12 +78,12 @@ export function createBrowser(app: InProcess) {
     return follow(await request(url), stopAt);
   }
 
-  /** Opens a link of ours, and is somebody if the identity provider asks. */
+  /** Opens a link of the service, and logs in as this user if the identity provider asks. */
   async function openAs(user: string, url: string): Promise<Visit> {
     let page = await open(url);
     if (page.url.startsWith(app.baseUrl)) return page;
     page = await follow(await submit(page, { prompt: 'login', login: user, password: 'x' }));
-    // The provider asks whether we may know who they are.
+    // The provider asks whether the service may know who the user is.
     return page.url.startsWith(app.baseUrl) ? page : follow(await submit(page, { prompt: 'consent' }));
   }
 

@@ -1,4 +1,4 @@
-/** Chromium, driven; and the pages over real HTTP, because a browser takes nothing less. */
+/** A driven Chromium, and the pages over real HTTP, which a browser needs. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { chromium } from 'playwright-core';
 import { bodyOf, listenHere } from '#test/mcp/listening.ts';
@@ -15,8 +15,8 @@ export async function launchChromium() {
 }
 
 /**
- * The stage is in the path, as API Gateway has it. The host is one to which browsers keep `Secure` cookies over http;
- * identity provider, authorization server and MCP server are at other origins.
+ * The stage is in the path, as in API Gateway. Browsers keep `Secure` cookies over http for this host. Identity
+ * provider, authorization server and MCP server have other origins.
  */
 export async function startServedFlow(options: FlowOptions = {}) {
   let serve = async (_request: IncomingMessage, response: ServerResponse) => void response.writeHead(503).end();

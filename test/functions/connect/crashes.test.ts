@@ -7,7 +7,7 @@ import { endPendingCredentials } from '../../../functions/sweep/end-pending-cred
 import { createBrowser } from './browser.ts';
 import { BASE_URL, startFlow, waitingCall, WORKSPACE, type Flow } from './flow.ts';
 
-/** In the order in which a credential passes them, once there is one. */
+/** The steps that follow an approval, in their order. */
 const STEPS_OF_KEEPING = [
   'credentials.announce',
   'audit.record',
@@ -20,10 +20,10 @@ const STEPS_OF_KEEPING = [
   'connections.settled',
 ] as const;
 
-/** In the order in which the answer of the authorization server passes them. */
+/** The steps that take the answer of the authorization server, in their order. */
 const STEPS = ['connections.take', 'clients.secretOf', 'servers.exchange', ...STEPS_OF_KEEPING] as const;
 
-/** In the order in which a no passes them. */
+/** The steps that follow a refusal, in their order. */
 const STEPS_OF_NO = [
   'audit.record',
   'connections.fail',
@@ -37,7 +37,7 @@ const journal = { logger: { warn: () => undefined, error: () => undefined } };
 
 type Step = (typeof STEPS)[number] | (typeof STEPS_OF_NO)[number] | (typeof SIGN_IN_STEPS)[number];
 
-describe('a function that dies while it takes an answer', () => {
+describe('the connect function, when it dies during a callback,', () => {
   let flow: Flow;
   beforeAll(async () => {
     flow = await startFlow();
@@ -60,7 +60,7 @@ describe('a function that dies while it takes an answer', () => {
   };
 
   it.each(timesOf(STEPS))(
-    '$when $step leaves nothing that opening the link again does not finish',
+    '$when $step, leaves a connection that opening the link again completes',
     async ({ step, when }) => {
       const { vault, call, link, dying, browser } = await opened(step, when);
       const leaving = await browser.submit(await browser.openAs('alice', link.url));
@@ -83,19 +83,22 @@ describe('a function that dies while it takes an answer', () => {
     },
   );
 
-  it.each(timesOf(STEPS_OF_NO))('$when $step leaves a no that cancelling again finishes', async ({ step, when }) => {
-    const { call, link, dying, browser } = await opened(step, when);
-    const page = await browser.openAs('alice', link.url);
-    dying.armed = true;
-    await browser.submit(page, {}, `${link.url}/cancel`);
-    expect(dying.armed).toBe(false);
-    expect((await browser.submit(page, {}, `${link.url}/cancel`)).text).toContain('was not connected');
-    expect(flow.declined.splice(0).map(([told]) => told)).toContainEqual(call);
-    const ended = { status: 'failed', error: 'cancelled', waiting: [], isSettled: true };
-    expect(await flow.world.connections.find(link.id)).toMatchObject(ended);
-  });
+  it.each(timesOf(STEPS_OF_NO))(
+    '$when $step, leaves a cancellation that cancelling again completes',
+    async ({ step, when }) => {
+      const { call, link, dying, browser } = await opened(step, when);
+      const page = await browser.openAs('alice', link.url);
+      dying.armed = true;
+      await browser.submit(page, {}, `${link.url}/cancel`);
+      expect(dying.armed).toBe(false);
+      expect((await browser.submit(page, {}, `${link.url}/cancel`)).text).toContain('was not connected');
+      expect(flow.declined.splice(0).map(([told]) => told)).toContainEqual(call);
+      const ended = { status: 'failed', error: 'cancelled', waiting: [], isSettled: true };
+      expect(await flow.world.connections.find(link.id)).toMatchObject(ended);
+    },
+  );
 
-  it.each(timesOf(STEPS_OF_NO))('$when $step forgets no refusal that is on record', async ({ step, when }) => {
+  it.each(timesOf(STEPS_OF_NO))('$when $step, keeps a refusal that is recorded', async ({ step, when }) => {
     const { call, link, dying, browser } = await opened(step, when);
     const leaving = await browser.submit(await browser.openAs('alice', link.url));
     flow.as.decides({ error: { code: 'access_denied', description: '' } });
@@ -105,17 +108,17 @@ describe('a function that dies while it takes an answer', () => {
     await browser.open(browser.next(answer) ?? '');
     expect(dying.armed).toBe(false);
     const again = await browser.open(link.url);
-    // The answer is used up before it counts: whoever is asked again has not been heard.
+    // An answer is used up before it takes effect, so a user who is asked again has not been refused.
     const isAsked = step === 'audit.record' || (step === 'connections.fail' && when === 'before');
     expect(again.text).toContain(isAsked ? 'Approve and continue' : 'was not connected');
     expect(flow.declined.splice(0).map(([told]) => told)).toEqual(isAsked ? [] : expect.arrayContaining([call]));
   });
 });
 
-/** The same, where the user's sign-in is what is kept. */
+/** The same for a server that needs the user's sign-in. */
 const SIGN_IN_STEPS = ['identity.loggedIn', ...STEPS_OF_KEEPING] as const;
 
-describe('a function that dies while it keeps a sign-in', () => {
+describe('the connect function, when it dies while it stores a sign-in,', () => {
   let flow: Flow;
   beforeAll(async () => {
     flow = await startFlow({ isManaged: true });
@@ -123,7 +126,7 @@ describe('a function that dies while it keeps a sign-in', () => {
   afterAll(() => flow.close());
 
   it.each(timesOf(SIGN_IN_STEPS))(
-    '$when $step leaves nothing that opening the link again does not finish',
+    '$when $step, leaves a connection that opening the link again completes',
     async ({ step, when }) => {
       const vault = await flow.vaultOf('alice');
       const call = waitingCall(`signin${step.replace('.', '')}${when}`);
@@ -164,7 +167,7 @@ function timesOf(steps: readonly Step[]) {
   ]);
 }
 
-/** Of secrets that were written, none is left that no credential points at, once the sweep has been there. */
+/** After a sweep, every stored secret belongs to a credential. */
 async function expectNoOrphan({ clock, world, secrets }: Flow): Promise<void> {
   clock.now += AN_HOUR;
   await endPendingCredentials({ pending: { ...world, secrets: secrets.writer }, journal }, world.stamp.now());
@@ -172,7 +175,7 @@ async function expectNoOrphan({ clock, world, secrets }: Flow): Promise<void> {
   secrets.values.clear();
 }
 
-/** Once armed, the next use of the step is the last thing that happens. */
+/** Once armed, the process dies before or after its next use of the step. */
 function mortal(
   world: ConnectWorld,
   step: Step,

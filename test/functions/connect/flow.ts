@@ -1,6 +1,6 @@
 /**
- * The whole of a consent in one process: our pages, DynamoDB, a certified identity provider, an authorization server
- * and an MCP server over real HTTP, and a clock that can be moved.
+ * The whole consent in one process: the connect pages, DynamoDB, a certified identity provider, an authorization server
+ * and an MCP server over real HTTP, and a clock that a test can move.
  */
 import type { AuditEntry } from '#contract/audit.ts';
 import type { KnownClients } from '#contract/connect.ts';
@@ -39,9 +39,9 @@ export interface FlowOptions {
   readonly server?: FxOptions;
   readonly authorizationServer?: AuthorizationServerOptions;
   readonly knownClients?: KnownClients;
-  /** The MCP server is one for which users' organisation decides. @default false */
+  /** The users' organisation decides about the MCP server. @default false */
   readonly isManaged?: boolean;
-  /** @default BASE_URL, which nobody listens at */
+  /** @default BASE_URL, where no server listens */
   readonly baseUrl?: string;
 }
 
@@ -106,11 +106,11 @@ export async function startFlow(options: FlowOptions = {}) {
 
   return {
     ...{ db, as, fx, idp, clock, audited, resumed, declined, lines, secrets, world, links, vaultOf, app },
-    /** What the pages have stored, as whoever may read it does. */
+    /** The credentials and secrets that the pages have stored. */
     shelf: { write: secrets.writer.write, read: secrets.read },
     browser: () => createBrowser({ baseUrl, fetch: (request) => app.fetch(request) }),
 
-    /** A link of Alice's, or of somebody else. */
+    /** A link of Alice's, or of another user. */
     async link(user = 'alice', changes: Partial<ConnectionFacts> = {}) {
       const vault = await vaultOf(user);
       const facts: ConnectionFacts = {
@@ -161,7 +161,7 @@ function createSecretShelf() {
       for (const name of values.keys()) if (name.startsWith(`${credential}/`)) values.delete(name);
     },
   };
-  /** By its pointers. */
+  /** Reads secrets by their pointers. */
   const read: SecretReader['read'] = async ({ credential }, pointers) =>
     Object.fromEntries(
       Object.entries(pointers).map(([field, pointer]) => {

@@ -1,6 +1,6 @@
 import { createBrowser, type Browser } from './browser.ts';
 
-/** A browser whose pages come from a service that runs, as its gateway serves them. */
+/** A browser with pages from a running service, as its gateway serves them. */
 export function browserOf(service: { readonly baseUrl: string }): Browser {
   return createBrowser({
     baseUrl: `${service.baseUrl}/connect`,

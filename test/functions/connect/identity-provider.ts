@@ -1,6 +1,6 @@
 /**
- * A certified OpenID provider as the customer's: whoever types a name is that person. It consents for its users, too: an
- * ID token is exchanged for an ID-JAG, unless it was told to refuse.
+ * A certified OpenID provider in the role of the customer's. A name that is typed in is the user who logs in. It
+ * exchanges an ID token for an ID-JAG unless a test makes it refuse.
  */
 import { generateKeyPairSync, randomUUID, type KeyObject } from 'node:crypto';
 import { errors, Provider, type GrantContext } from 'oidc-provider';
@@ -14,21 +14,21 @@ const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
 const ID_JAG = 'urn:ietf:params:oauth:token-type:id-jag';
 const ASKED = ['requested_token_type', 'audience', 'resource', 'subject_token', 'subject_token_type', 'scope'];
 
-/** What a token exchange was asked for. */
+/** The parameters of a token exchange. */
 export type Exchange = Readonly<Record<string, string | undefined>>;
 
 export interface TestIdentityProvider extends Listening {
   readonly login: LoginSettings;
-  /** Of its ID tokens, and of what it asserts of users. */
+  /** Verifies the signatures of its ID tokens and of its assertions. */
   readonly publicKey: KeyObject;
   readonly exchanges: readonly Exchange[];
-  /** Every exchange from now on: with this OAuth error; null for none. */
+  /** Every later exchange ends with this OAuth error; null: none does. */
   refuses(code: string | null): void;
-  /** As of a user who has signed in, for an hour. */
+  /** The tokens of a user who has signed in, valid for an hour. */
   idToken(user: string, claims?: Readonly<Record<string, unknown>>): string;
 }
 
-/** `public`: our client there has no secret. */
+/** `public`: the client of this service has no secret there. */
 export async function startIdentityProvider(
   redirectUrl: string,
   client: 'confidential' | 'public' = 'confidential',
@@ -46,7 +46,7 @@ export async function startIdentityProvider(
     ttl: { Interaction: 600, Session: 600, Grant: 600, AccessToken: 600, IdToken: 600, RefreshToken: 600 },
     jwks: { keys: [privateKey.export({ format: 'jwk' })] },
     pkce: { required: () => true },
-    // As an organisation does for a client of its own: without asking each user.
+    // An organisation that trusts its own client does not ask each user.
     issueRefreshToken: async () => true,
   });
   const exchanges: Exchange[] = [];
@@ -86,5 +86,5 @@ export async function startIdentityProvider(
   };
 }
 
-/** As the provider's administrator knows our client at the servers' authorization server. */
+/** The id of this service's client at the servers' authorization server, as the provider's administrator entered it. */
 const CLIENT_AT_SERVER = 'client-1';

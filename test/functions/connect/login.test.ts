@@ -9,14 +9,14 @@ import { BASE_URL, startFlow, type Flow } from './flow.ts';
 
 const LIMITS = { maxBytes: 100_000, totalMs: 5000, idleMs: 5000, maxRedirects: 0 };
 
-describe('logging in', () => {
+describe('the login on the connect page', () => {
   let flow: Flow;
   beforeAll(async () => {
     flow = await startFlow();
   });
   afterAll(() => flow.close());
 
-  it('asks the provider with PKCE, state and nonce', async () => {
+  it('asks the identity provider with PKCE, state and nonce', async () => {
     const link = await flow.link();
     const browser = flow.browser();
     const asked = new URL(browser.next(await browser.request(link.url)) ?? '');
@@ -29,7 +29,7 @@ describe('logging in', () => {
       expect(asked.searchParams.get(name)?.length).toBeGreaterThan(20);
   });
 
-  it('is refused with somebody else’s answer, and with one that was used before', async () => {
+  it('refuses the answer to another login, and an answer that was used before', async () => {
     const link = await flow.link('mallory');
     const mallory = flow.browser();
     await mallory.openAs('mallory', link.url);
@@ -42,7 +42,7 @@ describe('logging in', () => {
     expect((await alice.open(victims.url)).url).toContain(flow.idp.login.issuer);
   });
 
-  it('says that the identity provider does not answer, and where that is logged, and works when it is back', async () => {
+  it('reports that the identity provider does not answer and where that is logged, and works when it is back', async () => {
     const link = await flow.link();
     const down = new Fault('login_unavailable', 'down');
     const identity = { ...flow.world.identity, loginUrl: () => Promise.reject(down) };
@@ -55,7 +55,7 @@ describe('logging in', () => {
     expect((await flow.browser().openAs('alice', link.url)).status).toBe(200);
   });
 
-  it('logs which host was not reached by which rule, where our own forbids the identity provider’s', async () => {
+  it('logs the host and the rule when this service’s own rules refuse the identity provider', async () => {
     const { login } = flow.idp;
     const fetch = createGuardedFetch({ allow: [], resolve: resolveBySystem }, LIMITS);
     const identity = createIdentityProvider({
@@ -72,7 +72,7 @@ describe('logging in', () => {
     });
   });
 
-  it('tells nothing of a link to somebody who is not logged in', async () => {
+  it('shows nothing of a connection to a user who is not logged in', async () => {
     const link = await flow.link();
     const first = await flow.browser().request(link.url);
     expect(first.text).toBe('');

@@ -1,4 +1,4 @@
-/** The Chromium that an npm package brings, with the libraries that it needs: no browser of the machine is used. */
+/** The Chromium of an npm package with the libraries that it needs. No browser of the machine is used. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
@@ -7,10 +7,10 @@ import Packed, { inflate } from '@sparticuz/chromium';
 const PACKAGE = join(dirname(createRequire(import.meta.url).resolve('@sparticuz/chromium')), '..');
 const FOLDER = join(PACKAGE, '../../.cache/chromium');
 
-/** The package's own configuration names a folder for fonts that is right on Lambda; without fonts Chromium crashes. */
+/** The package's own setting names a folder for fonts that exists on Lambda only; without fonts Chromium crashes. */
 const FONTS = join(FOLDER, 'fonts.conf');
 
-/** Unpacks it where it is not unpacked yet (about 3 s). */
+/** Unpacks Chromium if that has not been done (about 3 s). */
 export async function npmChromium(): Promise<{ readonly executablePath: string; readonly env: NodeJS.ProcessEnv }> {
   mkdirSync(FOLDER, { recursive: true });
   // The package unpacks into the folder for temporary files, which other users of the machine may share.

@@ -1,4 +1,4 @@
-/** As much of `oidc-provider`, which has no types of its own, as the tests use. */
+/** Types for the parts of `oidc-provider` that the tests use. The package has none. */
 declare module 'oidc-provider' {
   import type { RequestListener } from 'node:http';
 

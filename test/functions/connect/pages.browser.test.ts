@@ -8,10 +8,10 @@ import { AgentId } from '#contract/ids.ts';
 import { waitingCall, WORKSPACE } from './flow.ts';
 import { launchChromium, startServedFlow, type ServedFlow } from './chromium.ts';
 
-/** Looked at by people when a page has changed. */
+/** Screenshots for people who have changed a page. */
 const SHOTS = process.env['SCREENSHOTS'] ?? mkdtempSync(join(tmpdir(), 'connect-pages-'));
 
-describe('the pages in a browser', () => {
+describe('the connect pages in a browser', () => {
   let flow: ServedFlow;
   let chromium: Browser;
   let app: Listening;
@@ -25,14 +25,14 @@ describe('the pages in a browser', () => {
     await Promise.all([flow.close(), app.close()]);
   });
 
-  /** What the page does that it must not is what the browser complains about. */
+  /** The browser's complaints, among them every violation of the page's security policy. */
   async function newPage(options: Parameters<Browser['newContext']>[0] = {}) {
     const context = await chromium.newContext(options);
     const page = await context.newPage();
     const complaints: string[] = [];
     page.on('console', (message) => {
       const { url } = message.location();
-      // Browsers ask every host for an icon, and the identity provider's own page would like fonts from the internet.
+      // Browsers ask every host for an icon, and the identity provider's own page loads fonts from the internet.
       const isElsewhere = url.includes('fonts') || url.endsWith('/favicon.ico');
       if (message.type() === 'error' && !isElsewhere) complaints.push(message.text());
     });
@@ -44,7 +44,7 @@ describe('the pages in a browser', () => {
     await page.fill('input[name=login]', user);
     await page.fill('input[name=password]', 'x');
     await page.click('button[type=submit]');
-    // The provider's next page has a button of the same kind.
+    // The provider's next page has the same button.
     await page.waitForSelector('input[name=login]', { state: 'detached' });
     await page.click('button[type=submit]');
   }
@@ -67,7 +67,7 @@ describe('the pages in a browser', () => {
     expect(cookies).toMatchObject([{ httpOnly: true, secure: true, sameSite: 'Lax', path: '/' }]);
   });
 
-  it('lead by clicks to a sign-in that is kept, where the organisation decides', async () => {
+  it('lead by clicks to a stored sign-in for a server that the organisation manages', async () => {
     const vault = await flow.vaultOf('alice');
     const server = { url: flow.world.enterprise?.identityUrl ?? '', name: null, resourceMetadata: null };
     const link = await flow.link('alice', { vault: vault.id, server, returnUrl: `${app.origin}/done` });
@@ -84,7 +84,7 @@ describe('the pages in a browser', () => {
     expect(complaints).toEqual([]);
   });
 
-  it('say that it is done, and go on saying it when the user comes back', async () => {
+  it('show that the server is connected, also when the user opens the link again', async () => {
     const link = await flow.link();
     const { page, complaints } = await newPage();
     await page.goto(link.url);
@@ -97,7 +97,7 @@ describe('the pages in a browser', () => {
     expect(complaints).toEqual([]);
   });
 
-  it('stop somebody else, who may log in as the right user', async () => {
+  it('stop a user that the connection does not name, and let the right one log in', async () => {
     const link = await flow.link('alice');
     const { page } = await newPage();
     await page.goto(link.url);
@@ -109,7 +109,7 @@ describe('the pages in a browser', () => {
     await page.getByRole('heading', { name: 'Let Ada use' }).waitFor();
   });
 
-  it('take no for an answer, also of the calls that wait for it', async () => {
+  it('accept a cancellation and end the calls that wait for the connection', async () => {
     const call = waitingCall('browser');
     const link = await flow.links.offer({
       ...{ workspace: WORKSPACE, vault: await flow.vaultOf('alice'), serverUrl: flow.fx.url, serverName: 'files' },
@@ -127,7 +127,7 @@ describe('the pages in a browser', () => {
     expect(complaints).toEqual([]);
   });
 
-  it('can be read and used by keyboard, on a phone, in the dark, and by a screen reader', async () => {
+  it('can be read and used by keyboard, on a phone, in dark mode and by a screen reader', async () => {
     const link = await flow.link('alice', { scopes: ['files:read', 'files:write', 'profile'] });
     const { page } = await newPage({ viewport: { width: 360, height: 740 }, colorScheme: 'dark' });
     await page.goto(link.url);
@@ -159,20 +159,20 @@ describe('the pages in a browser', () => {
     }
   });
 
-  it('are shown in no frame', async () => {
+  it('are not shown in a frame of another page', async () => {
     const link = await flow.link();
     const { page, complaints } = await newPage();
     await page.goto(link.url);
     await logIn(page, 'alice');
     await page.waitForURL(link.url);
-    // Another origin of the same site, so that the cookies come along.
+    // Another origin of the same site, so that the browser sends the cookies.
     await page.goto(`http://localhost:${app.port}/`);
     await page.setContent(`<iframe src="${link.url}"></iframe>`);
     await expect.poll(() => complaints.join()).toContain("frame-ancestors 'none'");
   });
 });
 
-/** WCAG's ratio between an element's text and what is behind it. */
+/** The contrast ratio, as WCAG defines it, between an element's text and its background. */
 function contrast(page: Page, selector: string): Promise<number> {
   return page
     .locator(selector)

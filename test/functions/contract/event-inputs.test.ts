@@ -27,7 +27,7 @@ const denial = (deny_message: string) => ({
   deny_message,
 });
 
-describe('half of a character, which would spoil every model request after it,', () => {
+describe('half of a surrogate pair, which would make every later model request fail,', () => {
   it.each([
     ['a denial', denial, 'events.0.deny_message'],
     ['the title of a document', (title: string) => message({ title }), 'events.0.content.0.title'],

@@ -10,7 +10,7 @@ function verdict(event: object): string {
   return parsed.success ? 'accepted' : explain(parsed.error, 'body');
 }
 
-describe('text that the model provider could not read', () => {
+describe('text that the model provider cannot read', () => {
   const said = (...content: readonly object[]) => ({ type: 'user.message', content });
   const document = { type: 'document', source: { type: 'text', media_type: 'text/plain', data: 'Hi.' } };
   const searched = { type: 'search_result', source: 's', title: 't', content: [], citations: { enabled: true } };
@@ -32,7 +32,7 @@ describe('text that the model provider could not read', () => {
     expect(verdict(event)).toBe(`events.0.${path}: must be well-formed Unicode`);
   });
 
-  it('is no other text', () => {
+  it('is only that: all other text is accepted', () => {
     const events = [said({ ...document, title: '😀', context: null }), found({}), { ...denial, deny_message: '😀' }];
     expect(events.map(verdict)).toEqual(['accepted', 'accepted', 'accepted']);
   });

@@ -27,7 +27,7 @@ const nested = (depth: number): unknown => {
   return schema;
 };
 
-describe('a toolset', () => {
+describe('a toolset of an agent', () => {
   it.each([
     ['all eight tools', toolset()],
     ['every policy', toolset({ name: 'bash', permission_policy: { type: 'auto' } })],
@@ -49,26 +49,26 @@ describe('a toolset', () => {
     ],
     [searching({ max_content_tokens: 5 }), /max_content_tokens: is not a known field/],
     [{ type: 'computer' }, /^tools\.0\.type: must be one of/],
-  ])('%j is refused', (tool, message) => {
+  ])('with %j is refused', (tool, message) => {
     expect(verdict(tool)).toMatch(message);
   });
 
-  it('comes once', () => {
+  it('may occur once', () => {
     expect(verdict(toolset(), toolset())).toBe('tools: must contain at most one agent_toolset_20260401');
   });
 });
 
-describe('a web search', () => {
+describe('the web_search tool', () => {
   const ask = { permission_policy: { type: 'always_ask' } };
   it.each([
     ['says so', searching(ask)],
     ['is left to the judge', searching({ permission_policy: { type: 'auto' } })],
     ['inherits it', { ...searching({}), default_config: ask }],
-  ])('that would wait for a confirmation is refused when its entry %s', (_how, tool) => {
+  ])('is refused when it needs a confirmation, because its entry %s', (_how, tool) => {
     expect(verdict(tool)).toMatch(/^tools\.0\.configs\.0\.permission_policy: .*provider executes web searches/);
   });
 
-  it('that never runs may have any policy', () => {
+  it('may have any permission policy when it is disabled', () => {
     expect(verdict({ ...searching({ enabled: false }), default_config: ask })).toBe('accepted');
     expect(verdict({ ...searching({ permission_policy: { type: 'always_allow' } }), default_config: ask })).toBe(
       'accepted',
@@ -76,7 +76,7 @@ describe('a web search', () => {
   });
 });
 
-describe('domains', () => {
+describe('domains of a web tool', () => {
   it.each(['example.com', 'docs.example.com', 'xn--bcher-kva.example.com', 'EXAMPLE.org'])('may be %s', (domain) => {
     expect(verdict(fetching({ allowed_domains: [domain] }))).toBe('accepted');
     expect(verdict(searching({ blocked_domains: [domain] }))).toBe('accepted');
@@ -99,13 +99,13 @@ describe('domains', () => {
     ['example.com/docs', /path/],
     ['', /at least 1/],
     [`${'a.'.repeat(127)}com`, /at most 255/],
-  ])('are not %s', (domain, message) => {
+  ])('must not be %s', (domain, message) => {
     const refusal = verdict(fetching({ allowed_domains: ['example.com', domain] }));
     expect(refusal).toMatch(/^tools\.0\.configs\.0\.allowed_domains\.1: /);
     expect(refusal).toMatch(message);
   });
 
-  it('of a search may end in a path', () => {
+  it('of web_search may end in a path', () => {
     expect(verdict(searching({ allowed_domains: ['example.com/docs'] }))).toBe('accepted');
     expect(verdict(searching({ allowed_domains: ['https://example.com/docs'] }))).toMatch(/scheme/);
     expect(verdict(searching({ allowed_domains: ['example.com/bücher'] }))).toMatch(/ASCII/);
@@ -120,12 +120,12 @@ describe('domains', () => {
     [{ allowed_domains: ['a.com', 'A.com'] }, /once/],
     [{ allowed_domains: Array.from({ length: 65 }, (_, at) => `a${at}.com`) }, /at most 64/],
     [{ max_content_tokens: 0 }, /max_content_tokens: must be at least 1/],
-  ])('%j are refused', (settings, message) => {
+  ])('in the combination %j are refused', (settings, message) => {
     expect(verdict(fetching(settings))).toMatch(message);
   });
 });
 
-describe('URL sources', () => {
+describe('URL sources of web_fetch', () => {
   const only = (...names: readonly string[]) => ({
     type: 'only',
     tools: names.map((name) => ({ type: 'tool_reference', name })),
@@ -147,7 +147,7 @@ describe('URL sources', () => {
     [{ client_tool_results: only('get_time') }, /client_tool_results\.tools: must name custom tools/],
     [{ server_tool_results: only('bash') }, /server_tool_results: .*web_search and web_fetch/],
     [{ user_input: 'none', client_tool_results: 'none', server_tool_results: 'none' }, /must not all be "none"/],
-  ])('%j are refused', (given, message) => {
+  ])('in the form %j are refused', (given, message) => {
     expect(verdict(sources(given), custom())).toMatch(message);
   });
 });
@@ -155,7 +155,7 @@ describe('URL sources', () => {
 describe('a toolset of an MCP server', () => {
   const mcp = (fields: object = {}) => ({ type: 'mcp_toolset', mcp_server_name: 'tracker', ...fields });
 
-  it('stands beside others of other servers', () => {
+  it('may stand beside others of other servers', () => {
     expect(verdict(toolset(), mcp(), mcp({ mcp_server_name: 'calendar' }))).toBe('accepted');
     expect(verdict(mcp({ default_config: null, configs: [{ name: 'list.issues', enabled: null }] }))).toBe('accepted');
   });
@@ -169,7 +169,7 @@ describe('a toolset of an MCP server', () => {
     [{ configs: [{ name: 'a', type: 'a' }] }, /type: is not a known field/],
     [{ configs: [{ name: 'a' }, { name: 'a' }] }, 'tools.0.configs: must name each tool once'],
     [{ default_config: { permission_policy: { type: 'never' } } }, /permission_policy\.type: must be one of always_/],
-  ])('is refused with %j', (fields, message) => {
+  ])('with %j is refused', (fields, message) => {
     expect(verdict(mcp(fields))).toMatch(message);
   });
 
@@ -178,10 +178,10 @@ describe('a toolset of an MCP server', () => {
   });
 });
 
-describe('a user location', () => {
+describe('a user location of web_search', () => {
   const at = (place: object) => searching({ user_location: { type: 'approximate', ...place } });
 
-  it('names real places', () => {
+  it('accepts real places', () => {
     expect(verdict(at({ city: 'Berlin', country: 'DE', timezone: 'Europe/Berlin' }))).toBe('accepted');
   });
 
@@ -190,13 +190,13 @@ describe('a user location', () => {
     [{ timezone: 'Europe/Atlantis' }, /IANA/],
     [{ timezone: '+02:00' }, /IANA/],
     [{ type: 'exact' }, /user_location\.type/],
-  ])('%j is refused', (place, message) => {
+  ])('with %j is refused', (place, message) => {
     expect(verdict(at(place))).toMatch(message);
   });
 });
 
-describe('a custom tool', () => {
-  it('stands beside the toolset and others', () => {
+describe('a custom tool of an agent', () => {
+  it('may stand beside the toolset and other custom tools', () => {
     expect(verdict(toolset(), custom(), custom({ name: 'get_time' }))).toBe('accepted');
     expect(verdict(custom({ input_schema: { type: 'object', additionalProperties: false } }))).toBe('accepted');
   });
@@ -216,16 +216,16 @@ describe('a custom tool', () => {
     [{ input_schema: { type: 'object', properties: { 'a b': {} } } }, /^tools\.0\.input_schema\.properties: /],
     [{ input_schema: { type: 'object', properties: { a: { $ref: '#/x' } } } }, /^tools\.0\.input_schema: .*\$ref/],
     [{ permission_policy: { type: 'auto' } }, /permission_policy: is not a known field/],
-  ])('is refused with %j', (fields, message) => {
+  ])('with %j is refused', (fields, message) => {
     expect(verdict(custom(fields))).toMatch(message);
   });
 
-  it('has a schema that nobody has to go deep for', () => {
+  it('has a schema of limited depth', () => {
     const input_schema = { type: 'object', properties: { a: nested(100_000) } };
     expect(verdict(custom({ input_schema }))).toBe('tools.0.input_schema: must have at most 64 levels');
   });
 
-  it('is unique by name', () => {
+  it('has a unique name', () => {
     expect(verdict(custom(), custom())).toBe('tools.0.name: must be unique in the agent');
   });
 

@@ -6,7 +6,7 @@ const event = (fields: object) => GatewayEvent.parse({ httpMethod: 'GET', path: 
 
 const toRequest = (parsed: GatewayEvent) => requestOf(parsed, API_ROUTES);
 
-describe('a gateway event', () => {
+describe('the HTTP request made from a gateway event', () => {
   it('keeps repeated and bracketed query parameters, decoded once', () => {
     const request = toRequest(
       event({
@@ -21,20 +21,20 @@ describe('a gateway event', () => {
     expect(query.get('created_at[gte]')).toBe('2026-11-21T10:00:00+01:00');
   });
 
-  it('takes single query parameters where there are only those', () => {
+  it('takes single query parameters when the event has no repeated ones', () => {
     expect(new URL(toRequest(event({ queryStringParameters: { limit: '2' } })).url).search).toBe('?limit=2');
   });
 
-  it('leaves a base path out of the route', () => {
+  it('has a path without the base path', () => {
     const request = toRequest(event({ path: '/base/v1/agents', pathParameters: { proxy: 'agents' } }));
     expect(new URL(request.url).pathname).toBe('/v1/agents');
   });
 
-  it('stays on its host whatever the path', () => {
+  it('has the service’s host, whatever its path', () => {
     expect(new URL(toRequest(event({ path: '//elsewhere.example/v1' })).url).pathname).toBe('/elsewhere.example/v1');
   });
 
-  it('decodes a body, and drops one that a GET carries', async () => {
+  it('has a decoded body, and none when the method is GET', async () => {
     const body = Buffer.from('{"name":"\u2713"}').toString('base64');
     expect(await toRequest(event({ httpMethod: 'POST', body, isBase64Encoded: true })).text()).toBe(
       '{"name":"\u2713"}',
@@ -42,7 +42,7 @@ describe('a gateway event', () => {
     expect(await toRequest(event({ body: '{}' })).text()).toBe('');
   });
 
-  it('survives headers that no key can have', () => {
+  it('is made also from header names and values that HTTP does not allow', () => {
     const request = toRequest(
       event({ headers: { Authorization: 'Bearer k\u00e9y\n', 'X-Other': '\u2713', Empty: undefined } }),
     );
@@ -50,7 +50,7 @@ describe('a gateway event', () => {
     expect(request.headers.get('x-other')).toBeNull();
   });
 
-  it('gives each route its own headers and prefix', () => {
+  it('has the headers and the prefix of its route', () => {
     const request = requestOf(
       event({ path: '/c/x', pathParameters: { proxy: 'x' }, headers: { Cookie: 'a=b', Host: 'h' } }),
       {
@@ -61,7 +61,7 @@ describe('a gateway event', () => {
     expect([new URL(request.url).pathname, ...request.headers]).toEqual(['/connect/x', ['cookie', 'a=b']]);
   });
 
-  it('gets a result with every cookie apart', async () => {
+  it('is answered with every cookie in a header of its own', async () => {
     const headers = new Headers({ location: '/' });
     for (const cookie of ['a=1', 'b=2']) headers.append('set-cookie', cookie);
     const result = await toResult(new Response(null, { status: 303, headers }));
@@ -69,7 +69,7 @@ describe('a gateway event', () => {
     expect(result.multiValueHeaders).toEqual({ 'set-cookie': ['a=1', 'b=2'] });
   });
 
-  it('gets a result with single headers and a text body', async () => {
+  it('is answered with single headers and a text body', async () => {
     const result = await toResult(new Response('{}', { status: 404, headers: { 'request-id': 'req_1' } }));
     expect(result).toMatchObject({
       statusCode: 404,

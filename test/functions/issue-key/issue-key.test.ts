@@ -13,7 +13,7 @@ interface Put {
   readonly body: Record<string, unknown>;
 }
 
-describe('issuing the first key', () => {
+describe('the issue of the first API key', () => {
   let db: TestDynamoDb;
   let server: Server;
   let secret: () => Promise<string>;
@@ -58,7 +58,7 @@ describe('issuing the first key', () => {
     return puts.at(-1);
   }
 
-  it('makes the secret a key, and a repeat changes nothing', async () => {
+  it('makes a key from the secret, and a repeat changes nothing', async () => {
     secret = () => Promise.resolve(SECRET);
     const first = await ask('Create');
     expect(first?.body).toEqual({
@@ -72,14 +72,14 @@ describe('issuing the first key', () => {
     expect(await createApiKeys(db.client, db.recordsTable).find(SECRET)).toMatchObject({ workspace: 'wrkspc_default' });
   });
 
-  it('answers a failure without the secret', async () => {
+  it('reports a failure without the secret', async () => {
     secret = () => Promise.reject(new TypeError(`no ${SECRET}`));
     const failed = await ask('Create');
     expect(failed?.body).toMatchObject({ Status: 'FAILED', Reason: expect.stringMatching(/TypeError/) });
     expect(JSON.stringify(failed)).not.toContain(SECRET);
   });
 
-  it('does nothing on Delete but answer, under the id it was given', async () => {
+  it('does nothing on Delete except to answer, under the physical id of the request', async () => {
     secret = () => Promise.reject(new Error('not to be asked'));
     expect((await ask('Delete', { PhysicalResourceId: 'other' }))?.body).toMatchObject({
       Status: 'SUCCESS',
@@ -87,7 +87,7 @@ describe('issuing the first key', () => {
     });
   });
 
-  it('fails when the answer is not taken, so that Lambda asks again, and keeps the signed URL to itself', async () => {
+  it('throws when CloudFormation does not take the answer, so that Lambda retries, and logs no signed URL', async () => {
     status = 500;
     await expect(ask('Delete')).rejects.toThrow(/answered 500/);
     await expect(ask('Delete')).rejects.not.toThrow(/signature/);

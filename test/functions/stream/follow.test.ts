@@ -24,8 +24,8 @@ async function run(
   return { followed, reader };
 }
 
-describe('following a session', () => {
-  it('delivers what happens after the subscription, in order', async () => {
+describe('a stream of a session', () => {
+  it('delivers in order what is appended after the subscription', async () => {
     const opened = openLog();
     const reader = client();
     const time = clock([() => opened.act(MESSAGE), () => undefined, () => reader.leave()]);
@@ -42,7 +42,7 @@ describe('following a session', () => {
     );
   });
 
-  it('ends after the session is terminated or deleted, the last events included', async () => {
+  it('ends after the session is terminated or deleted, with the last events included', async () => {
     const opened = openLog();
     const remove = async () => {
       const head = await opened.log.head(KEY);
@@ -53,7 +53,7 @@ describe('following a session', () => {
     expect(followed.ended).toBe('session ended');
   });
 
-  it('tells of the deletion although the log went before it was seen', async () => {
+  it('sends the deletion although the log was deleted before it was read', async () => {
     const opened = openLog();
     const gone = { head: async () => null, read: async () => ({ entries: [], head: null }) };
     const { followed, reader } = await run(opened, clock(), { log: gone });
@@ -61,7 +61,7 @@ describe('following a session', () => {
     expect(followed.ended).toBe('session ended');
   });
 
-  it('looks soon after an event and ever less in silence: to 500 ms when idle', async () => {
+  it('reads soon after an event and more and more rarely in silence, down to every 500 ms when idle', async () => {
     const opened = openLog();
     const reader = client();
     const time = clock(Array.from({ length: 30 }, (_, index) => () => (index === 20 ? reader.leave() : undefined)));
@@ -70,7 +70,7 @@ describe('following a session', () => {
     expect(time.waits.at(-1)).toBe(500);
   });
 
-  it('keeps to 100 ms while an agent works', async () => {
+  it('reads at least every 100 ms while the agent works', async () => {
     const opened = openLog();
     await opened.act(MESSAGE);
     const reader = client();
@@ -79,7 +79,7 @@ describe('following a session', () => {
     expect(Math.max(...time.waits)).toBe(100);
   });
 
-  it('pings every 15 s of silence and ends cleanly when the time is up', async () => {
+  it('sends a ping after 15 s of silence and ends cleanly when its time is up', async () => {
     const opened = openLog();
     const time = clock();
     const { followed, reader } = await run(opened, time, { untilMs: time.nowMs() + 62_000 });
@@ -87,7 +87,7 @@ describe('following a session', () => {
     expect(followed).toEqual({ ended: 'time is up', events: 0 });
   });
 
-  it('bears a log that does not answer for a moment, and no longer', async () => {
+  it('survives a log that does not answer for a short time, and not for longer', async () => {
     const opened = openLog();
     let failures = 0;
     const flaky = (times: number) => ({
@@ -104,7 +104,7 @@ describe('following a session', () => {
     await expect(run(openLog(), clock(), { log: flaky(5) })).rejects.toMatchObject({ code: 'log_unavailable' });
   });
 
-  it('outlives looks that fail now and then, however long the session is silent', async () => {
+  it('survives single failed reads, however long the session is silent', async () => {
     const opened = openLog();
     let looks = 0;
     const flaky = {

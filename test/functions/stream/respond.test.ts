@@ -26,7 +26,7 @@ async function open(
 }
 
 describe('a stream request', () => {
-  it('is answered with headers and something to flush them, at once', async () => {
+  it('is answered at once with headers and a first chunk that flushes them', async () => {
     const { reader, head, heads, lines } = await open(request());
     expect(heads).toHaveLength(1);
     expect(head).toMatchObject({
@@ -47,7 +47,7 @@ describe('a stream request', () => {
     ]);
   });
 
-  it('reads the head before the headers go out, so nothing is lost after them', async () => {
+  it('has the head read before the headers are sent, so that no later event is missed', async () => {
     const opened = openLog();
     const reader = client();
     await respond(world(opened.log, clock()), request(), {
@@ -60,7 +60,7 @@ describe('a stream request', () => {
     expect(reader.names()).toContain('session.status_terminated');
   });
 
-  it('for the primary thread is the same', async () => {
+  it('for the primary thread gets the same stream', async () => {
     const { reader } = await open(request({ pathParameters: { session_id: KEY.session, thread_id: KEY.thread } }));
     expect(reader.names()).toContain('session.status_terminated');
   });
@@ -126,8 +126,8 @@ describe('a stream request', () => {
   });
 });
 
-describe('a client that', () => {
-  it('reads slowly holds the writer back', async () => {
+describe('a client of a stream that', () => {
+  it('reads slowly makes the writer wait', async () => {
     const stream = new PassThrough({ highWaterMark: 8 });
     const sink = createSink(stream);
     let written = false;
@@ -139,7 +139,7 @@ describe('a client that', () => {
     expect(written).toBe(true);
   });
 
-  it('leaves ends the stream, also in the middle of a write', async () => {
+  it('disconnects ends the stream, also in the middle of a write', async () => {
     const stream = new PassThrough({ highWaterMark: 8 });
     const sink = createSink(stream);
     const writing = sink.write('more than eight bytes');

@@ -1,4 +1,4 @@
-/** A stream request in process: a log in memory, time that passes only in pauses, and the client's end. */
+/** A stream request in one process: a log in memory, time that passes only in pauses, and the client's end. */
 import { GatewayEvent } from '#contract/gateway.ts';
 import { ApiKeyId, WorkspaceId } from '#contract/ids.ts';
 import type { SessionLog } from '#core/ports/session-log.ts';
@@ -30,7 +30,7 @@ export function openLog() {
   };
 }
 
-/** `during` happens in the pauses: each is called once, in order, in the pause of its turn. */
+/** Each function of `during` is called once, in its order, one in each pause. */
 export function clock(during: readonly (() => unknown)[] = []) {
   let nowMs = Date.parse(NOW);
   let pauses = 0;

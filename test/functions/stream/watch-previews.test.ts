@@ -25,7 +25,10 @@ const FIRST = [start('agent.thinking', IDS.thinking), start('agent.message', IDS
 const write = (previews: Previews, sequence: number, frames: readonly PreviewFrame[], of = REQUEST) =>
   previews.write(KEY, { request: of, sequence, at: NOW, frames: [...frames] });
 
-/** Follows with previews; each of `during` happens in a pause between two looks, and then the client leaves. */
+/**
+ * Follows a session with previews. Each function of `during` is called in a pause between two reads; then the client
+ * leaves.
+ */
 async function run(
   during: readonly ((opened: ReturnType<typeof openLog>, previews: MemoryPreviews) => unknown)[],
   { wanted = BOTH, over = {} as Partial<Previews>, before = [MESSAGE] as readonly Command[] } = {},
@@ -66,7 +69,7 @@ describe('previews on a stream', () => {
     expect(reader.text()).toContain(`event: event_delta\ndata: ${JSON.stringify(delta('lo.'))}\n\n`);
   });
 
-  it('never come after it, though they were written before it', async () => {
+  it('never come after that event, although they were written before it', async () => {
     const both = async (opened: ReturnType<typeof openLog>, previews: MemoryPreviews) => {
       await write(previews, 2, [delta('lo.')]);
       await sayHello(opened);
@@ -94,7 +97,7 @@ describe('previews on a stream', () => {
     expect(reader.text()).toContain(message);
   });
 
-  it('do not come for a request that began before the connection opened, but the event does', async () => {
+  it('do not come for a request that began before the connection opened, but its event does', async () => {
     const { reader } = await run([(_opened, previews) => write(previews, 1, FIRST), nothing, sayHello, nothing], {
       before: [MESSAGE, CLAIM],
     });
@@ -105,7 +108,7 @@ describe('previews on a stream', () => {
   it.each([
     ['agent.message', ['event_start', 'event_delta']],
     ['agent.thinking', ['event_start']],
-  ] as const)('are of %s alone when that is what was asked for', async (wanted, names) => {
+  ] as const)('are of %s alone when the client asked for that', async (wanted, names) => {
     const { reader } = await run([claim, (_opened, previews) => write(previews, 1, FIRST), nothing], {
       wanted: [wanted],
     });
@@ -113,18 +116,18 @@ describe('previews on a stream', () => {
     expect(reader.text()).toContain(`"type":"${wanted}"`);
   });
 
-  it('start once, whatever was written', async () => {
+  it('have one start, also when it was written twice', async () => {
     const { reader } = await run([claim, (_opened, previews) => write(previews, 1, [...FIRST, ...FIRST]), nothing]);
     expect(reader.names().filter((name) => name === 'event_start')).toHaveLength(2);
   });
 
-  it('count as something that happened: the next look comes soon', async () => {
+  it('make the next read come soon', async () => {
     const quiet = Array.from({ length: 8 }, () => nothing);
     const { time } = await run([claim, ...quiet, (_opened, previews) => write(previews, 1, FIRST), nothing]);
     expect(time.waits.slice(8, 12)).toEqual([100, 100, 5, 10]);
   });
 
-  it('cost nothing where nobody asked: no mark, no look', async () => {
+  it('make no subscription and no read when the client did not ask for them', async () => {
     const never = () => Promise.reject(new Error('asked'));
     const { reader, memory } = await run([claim, (_opened, previews) => write(previews, 1, FIRST), nothing], {
       wanted: [],
@@ -134,7 +137,7 @@ describe('previews on a stream', () => {
     expect(memory.marks).toEqual([]);
   });
 
-  it('are looked for only while a request is open', async () => {
+  it('are read only while a request is open', async () => {
     let looks = 0;
     const read = async () => {
       looks += 1;
@@ -144,7 +147,7 @@ describe('previews on a stream', () => {
     expect(looks).toBe(2);
   });
 
-  it('leave the events alone when their table does not answer, and come again when it does', async () => {
+  it('stop while their table does not answer and come again later, and events go on', async () => {
     let looks = 0;
     const memory = memoryPreviews();
     await write(memory, 1, FIRST);
@@ -167,10 +170,10 @@ describe('previews on a stream', () => {
   });
 });
 
-describe('the mark of a connection that wants previews', () => {
+describe('the subscription of a connection to previews', () => {
   const after = (ms: number) => new Date(Date.parse(NOW) + ms).toISOString();
 
-  it('is renewed while the connection lasts, long before it ends', async () => {
+  it('is renewed during the connection, long before it expires', async () => {
     const { memory } = await run(
       Array.from({ length: 150 }, () => nothing),
       { before: [] },
@@ -180,7 +183,7 @@ describe('the mark of a connection that wants previews', () => {
     expect(ends.slice(1).map((ms) => Math.floor(ms / 1000))).toEqual([30, 60]);
   });
 
-  it('is there before the headers go out', async () => {
+  it('is written before the headers are sent', async () => {
     const opened = openLog();
     const memory = memoryPreviews();
     const marks: number[] = [];
@@ -199,7 +202,7 @@ describe('the mark of a connection that wants previews', () => {
     expect(marks).toEqual([1]);
   });
 
-  it('is not set by a key of another workspace', async () => {
+  it('is not written for a key of another workspace', async () => {
     const memory = memoryPreviews();
     const reader = client();
     await respond(

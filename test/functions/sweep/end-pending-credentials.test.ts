@@ -1,4 +1,4 @@
-/** Creations that die between a secret and its row, on real rows, and what the sweep makes of them. */
+/** Creations that die between a secret and its row, on real rows, and the sweep that removes what they left. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { VaultId } from '#contract/ids.ts';
 import { later } from '#core/ports/instant.ts';
@@ -15,7 +15,7 @@ import { endPendingCredentials } from '../../../functions/sweep/end-pending-cred
 const MINUTE = 60_000;
 const STEPS = ['credentials.announce', 'secrets.write', 'credentials.create'] as const;
 
-describe('the sweep over credentials that are being made', () => {
+describe('sweep over pending credentials', () => {
   let db: TestDynamoDb;
   beforeAll(async () => {
     db = await startDynamoDb();
@@ -55,7 +55,7 @@ describe('the sweep over credentials that are being made', () => {
 
   const cases = STEPS.flatMap((step) => (['before', 'after'] as const).map((when) => ({ step, when })));
 
-  it.each(cases)('leaves a secret only with its row when a creation dies $when $step', async ({ step, when }) => {
+  it.each(cases)('removes a secret that has no row when a creation dies $when $step', async ({ step, when }) => {
     const { world, place, sweep } = await given();
     await expect(make(mortal(world, step, when), place)).rejects.toThrow('died');
     const isMade = step === 'credentials.create' && when === 'after';
@@ -69,7 +69,7 @@ describe('the sweep over credentials that are being made', () => {
     if (stored !== null) expect(await world.secrets.read(place, stored.secrets)).toEqual({ token: 'bearer-1' });
   });
 
-  it('finishes what a sweep left that died half-way', async () => {
+  it('finishes what an earlier sweep left when it died', async () => {
     const { world, place, sweep, told } = await given();
     await expect(make(mortal(world, 'credentials.create', 'before'), place)).rejects.toThrow('died');
     await sweep(16, mortal(world, 'credentials.forget', 'before'));
@@ -84,7 +84,7 @@ describe('the sweep over credentials that are being made', () => {
     expect(await overdue()).toBe(false);
   });
 
-  it('goes on with the next one when a secret cannot be removed', async () => {
+  it('goes on with the next credential when a secret cannot be removed', async () => {
     const { world, vault, place, sweep, told } = await given();
     const other = newPlace(vault);
     for (const one of [place, other]) {
@@ -96,7 +96,7 @@ describe('the sweep over credentials that are being made', () => {
     expect(world.secrets.held()).toEqual([]);
   });
 
-  it('touches nothing of a credential that has come, though an old list has it', async () => {
+  it('removes nothing of a credential that has its row, although an old list names it', async () => {
     const { world, place, sweep } = await given();
     await make(world, place);
     const overdue = async function* () {
@@ -106,7 +106,7 @@ describe('the sweep over credentials that are being made', () => {
     expect(world.secrets.held()).toEqual([place.credential]);
   });
 
-  it('forgets a creation that was refused, and touches none that was not', async () => {
+  it('removes the pending entry of a refused creation, and of no other', async () => {
     const { world, vault, place, sweep } = await given();
     await make(world, place);
     const match: World['credentials']['match'] = async (...asked) =>
@@ -118,7 +118,7 @@ describe('the sweep over credentials that are being made', () => {
   });
 });
 
-/** A process whose next use of the step is the last thing that it does. */
+/** The world of a process that dies at its next use of the step. */
 function mortal<World extends object>(world: World, step: string, when: 'before' | 'after'): World {
   const [part = '', method = ''] = step.split('.');
   const ports = world as Record<string, Record<string, (...given: unknown[]) => Promise<unknown>>>;

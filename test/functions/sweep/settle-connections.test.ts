@@ -4,7 +4,7 @@ import { newToken } from '#aws/stamp.ts';
 import { settleConnections } from '../../../functions/sweep/settle-connections.ts';
 import { startFlow, waitingCall, WORKSPACE, type Flow } from '#test/functions/connect/flow.ts';
 
-describe('the sweep over consents', () => {
+describe('sweep over connections', () => {
   let flow: Flow;
   beforeAll(async () => {
     flow = await startFlow();
@@ -13,7 +13,7 @@ describe('the sweep over consents', () => {
 
   const logger = { error: () => undefined };
 
-  /** A function wrote this down, and died before or after it stored the credential. */
+  /** A connection with a function that died before or after it stored the credential. */
   async function interrupted(name: string, isStored: boolean) {
     const link = await flow.link();
     const call = waitingCall(name);
@@ -39,7 +39,7 @@ describe('the sweep over consents', () => {
     return { id: offered.id, call };
   }
 
-  it('completes what was stored and lets its call go on, once, and leaves what was not', async () => {
+  it('completes a connection with a stored credential and resumes its call once, and leaves others pending', async () => {
     const stored = await interrupted('stored', true);
     const lost = await interrupted('lost', false);
     const connecting = flow.world;
@@ -58,7 +58,7 @@ describe('the sweep over consents', () => {
     expect(await flow.world.connections.find(lost.id)).toMatchObject({ status: 'pending', storing: null });
   });
 
-  it('ends the calls of a user who said no, once, when the function died that was to tell them', async () => {
+  it('ends the calls of a declined connection once, when the function died before it did', async () => {
     const { id, call } = await interrupted('refused', false);
     await flow.world.connections.storing(id, null);
     await flow.world.connections.fail(id, 'cancelled', flow.world.stamp.now());
@@ -70,7 +70,7 @@ describe('the sweep over consents', () => {
     expect(await flow.world.connections.find(id)).toMatchObject({ status: 'failed', waiting: [], isSettled: true });
   });
 
-  it('goes on with the next one when a call cannot be resumed, and tries again', async () => {
+  it('goes on with the next connection when a call cannot be resumed, and tries that one again later', async () => {
     const first = await interrupted('first', true);
     const second = await interrupted('second', true);
     flow.clock.now += 60_000;
@@ -91,7 +91,7 @@ describe('the sweep over consents', () => {
     expect(resumed).toEqual([second.call.call, first.call.call]);
   });
 
-  it('does not lose a call whose user was faster than the hand that lets it wait', async () => {
+  it('tries again when the user approved before the call was suspended', async () => {
     const { id, call } = await interrupted('early', true);
     let run: 'early' | 'started' = 'early';
     const connecting = { ...flow.world, resume: async () => ({ run }) };
@@ -103,7 +103,7 @@ describe('the sweep over consents', () => {
     expect(await flow.world.connections.find(id)).toMatchObject({ status: 'completed', waiting: [] });
   });
 
-  it('nor one whose user said no as fast', async () => {
+  it('tries again when the user declined before the call was suspended', async () => {
     const { id, call } = await interrupted('earlyNo', false);
     await flow.world.connections.fail(id, 'access_denied', flow.world.stamp.now());
     let run: 'early' | 'started' = 'early';

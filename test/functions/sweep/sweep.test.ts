@@ -11,7 +11,7 @@ const KEYS = Array.from({ length: 45 }, (_, index) => {
   return { session, thread: primaryThread(session) };
 });
 
-/** Sessions that rest by the time the sweep looks at them; `head` is how it looks. */
+/** Sessions that are idle when sweep reads them; `head` is how it reads. */
 function worldOf(head: (key: LogKey) => Promise<null>, keys: () => AsyncGenerator<LogKey>) {
   const journal = createJournal();
   const failures = vi.spyOn(journal.logger, 'error').mockImplementation(() => undefined);
@@ -32,8 +32,8 @@ async function* all(): AsyncGenerator<LogKey> {
   yield* KEYS;
 }
 
-describe('a sweep', () => {
-  it('looks at twenty sessions at once, and at all of them', async () => {
+describe('sweep over sessions', () => {
+  it('repairs all sessions, twenty at once', async () => {
     const { promise: released, resolve: release } = Promise.withResolvers<void>();
     const looked: string[] = [];
     const { world } = worldOf(async ({ session }) => {
@@ -49,7 +49,7 @@ describe('a sweep', () => {
     expect(looked.toSorted()).toEqual(KEYS.map(({ session }) => session).toSorted());
   });
 
-  it('goes on past sessions that cannot be repaired, and says which', async () => {
+  it('goes on after a session that cannot be repaired, and logs which one', async () => {
     const looked: string[] = [];
     const { world, failures } = worldOf(async ({ session }) => {
       looked.push(session);
@@ -63,7 +63,7 @@ describe('a sweep', () => {
     expect(told).toHaveLength(5);
   });
 
-  it('fails with the listing of sessions, after the repairs that had begun', async () => {
+  it('fails when the listing of sessions fails, after the repairs that had begun', async () => {
     const finished: string[] = [];
     const { world } = worldOf(
       async ({ session }) => {

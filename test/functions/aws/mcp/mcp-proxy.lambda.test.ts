@@ -24,7 +24,7 @@ afterEach(() => {
 
 const FAILED: Reply = { headers: { 'x-amz-function-error': 'Unhandled' }, body: { errorMessage: 'a secret' } };
 
-/** Lambda, as far as an invocation goes: these replies in turn, the last one for ever; null hangs up. */
+/** A Lambda endpoint that gives these replies in turn and repeats the last one. null ends the connection. */
 async function proxyAnswering(replies: readonly (Reply | null)[], passing = async () => {}) {
   const asked: { path: string; type: unknown; body: unknown }[] = [];
   const lambda = createServer((request, response) => {
@@ -62,8 +62,8 @@ const PLACE = {
   credential: CredentialId.parse('vcrd_1'),
 };
 
-describe('the MCP proxy, asked', () => {
-  it('is invoked and waited for, with ids alone', async () => {
+describe('the client of the MCP proxy', () => {
+  it('invokes the proxy with ids alone and waits for the answer', async () => {
     const { proxy, asked } = await proxyAnswering([{ body: { servers: [LISTING] } }]);
     expect(await proxy.list({ ...KEY })).toEqual([LISTING]);
     expect(asked).toEqual([
@@ -75,14 +75,14 @@ describe('the MCP proxy, asked', () => {
     ]);
   });
 
-  it('judges calls', async () => {
+  it('returns the verdicts on calls', async () => {
     const verdicts = [{ id: CALL.id, decision: 'deny', reason: 'No.' }];
     const { proxy, asked } = await proxyAnswering([{ body: { verdicts } }]);
     expect(await proxy.judge(KEY, [CALL])).toEqual(verdicts);
     expect(asked[0]?.body).toEqual({ do: 'judge', ...KEY, calls: [CALL] });
   });
 
-  it('tells of a credential that does not exist', async () => {
+  it('reports a credential that does not exist', async () => {
     const { proxy, asked } = await proxyAnswering([{ body: null }]);
     expect(await proxy.validate(PLACE)).toBeNull();
     expect(asked[0]?.body).toEqual({ do: 'validate', ...PLACE });
@@ -93,7 +93,7 @@ describe('the MCP proxy, asked', () => {
     ['may not be invoked', { status: 403, body: { message: 'no' } }],
     ['answers something else', { body: { servers: [{ status: 'maybe' }] } }],
     ['hangs up', null],
-  ])('is unavailable when it %s', async (_what, reply) => {
+  ])('throws mcp_proxy_unavailable when the proxy %s', async (_what, reply) => {
     const { proxy } = await proxyAnswering([reply]);
     await expect(proxy.list(KEY)).rejects.toMatchObject({
       code: 'mcp_proxy_unavailable',
@@ -102,7 +102,7 @@ describe('the MCP proxy, asked', () => {
   });
 });
 
-describe('the MCP proxy, lost on the way', () => {
+describe('the client of an MCP proxy that failed once', () => {
   const listed = { body: { servers: [LISTING] } };
   const verdicts = [{ id: CALL.id, decision: 'allow', reason: '' }];
 
@@ -111,7 +111,7 @@ describe('the MCP proxy, lost on the way', () => {
     ['was throttled', { status: 429, body: {} }],
     ['met a failure of Lambda', { status: 503, body: {} }],
     ['was cut off', null],
-  ])('is asked the same again when it %s', async (_what, reply) => {
+  ])('repeats the same request when the proxy %s', async (_what, reply) => {
     const listing = await proxyAnswering([reply, reply, reply, listed]);
     expect(await listing.proxy.list(KEY)).toEqual([LISTING]);
     expect(listing.asked).toHaveLength(4);
@@ -122,7 +122,7 @@ describe('the MCP proxy, lost on the way', () => {
     expect(judging.asked).toHaveLength(2);
   });
 
-  it('is given longer and longer to come back, and is given up after three repeats', async () => {
+  it('waits longer before each repeat, and gives up after three', async () => {
     const { proxy, asked, paused } = await proxyAnswering([FAILED]);
     await expect(proxy.judge(KEY, [CALL])).rejects.toMatchObject({ code: 'mcp_proxy_unavailable' });
     expect(asked).toHaveLength(4);
@@ -139,13 +139,13 @@ describe('the MCP proxy, lost on the way', () => {
     ['is not there', { status: 404, body: {} }],
     ['was asked too much at once', { status: 413, body: {} }],
     ['answers something else', { body: { servers: [{ status: 'maybe' }] } }],
-  ])('is asked once when it %s, which no repeat changes', async (_what, reply) => {
+  ])('does not repeat a request when the proxy %s', async (_what, reply) => {
     const { proxy, asked, paused } = await proxyAnswering([reply, listed]);
     await expect(proxy.list(KEY)).rejects.toMatchObject({ code: 'mcp_proxy_unavailable' });
     expect([asked.length, paused.length]).toEqual([1, 0]);
   });
 
-  it('is not waited for beyond the time of the first attempt', async () => {
+  it('does not wait longer than the time of the first attempt', async () => {
     vi.useFakeTimers({ toFake: ['Date'] });
     // A verdict has ten seconds.
     const { proxy, asked } = await proxyAnswering([FAILED], async () => void vi.advanceTimersByTime(9900));

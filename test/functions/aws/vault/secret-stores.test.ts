@@ -24,7 +24,7 @@ const sealed = () => ({ SECRETS_PREFIX: PREFIX, OAUTH_TOKENS: 'dynamodb-kms', VA
 const storesOf = (pointers: object) => Object.values(pointers).map((pointer: string) => pointer.split(':')[0]);
 
 describe('the store of a secret', () => {
-  it('is Secrets Manager, but for OAuth tokens where they are to be sealed', async () => {
+  it('is Secrets Manager, except for OAuth tokens in a deployment that seals them', async () => {
     const tokens = { access_token: 'a', refresh_token: 'r' };
     expect(storesOf(await createSecretWriter(managed).write(newPlace(), 'mcp_oauth', tokens))).toEqual([
       'secrets-manager',
@@ -37,7 +37,7 @@ describe('the store of a secret', () => {
     expect(storesOf(await writer.write(newPlace(), 'environment_variable', variable))).toEqual(['secrets-manager']);
   });
 
-  it('moves with the next write, and what was not written is read where it is', async () => {
+  it('changes with the next write, and secrets that were not written again are read from the old store', async () => {
     const place = newPlace();
     const before = await createSecretWriter(managed).write(place, 'mcp_oauth', {
       access_token: 'a1',
@@ -53,7 +53,7 @@ describe('the store of a secret', () => {
     });
   });
 
-  it('is emptied by who has no right or setting for anything else', async () => {
+  it('is emptied by a function that has only the right to remove secrets', async () => {
     const place = newPlace();
     const pointers = await createSecretWriter(managed).write(place, 'static_bearer', { token: 't' });
     const remover = createSecretRemover({ SECRETS_PREFIX: PREFIX });
@@ -62,7 +62,7 @@ describe('the store of a secret', () => {
     await expect(createSecretReader(managed).read(place, pointers)).rejects.toMatchObject(gone);
   });
 
-  it('that the deployment does not have, or nobody knows, is said without the pointer', async () => {
+  it('is named in a fault without the pointer, when the deployment lacks the store or the pointer is unknown', async () => {
     const place = newPlace();
     const pointers = await createSecretWriter(sealed()).write(place, 'mcp_oauth', { access_token: 'a' });
     for (const one of [pointers, { access_token: 'elsewhere:canary' }, { access_token: 'canary' }]) {
@@ -74,7 +74,7 @@ describe('the store of a secret', () => {
     }
   });
 
-  it('that a setting does not name stops the function by the setting’s name', () => {
+  it('stops the function at its start when a setting for it is missing, with the setting’s name', () => {
     for (const make of [createSecretWriter, createSecretReader]) {
       expect(() => make({ ...managed, OAUTH_TOKENS: 'memory' })).toThrow('OAUTH_TOKENS');
       expect(() => make({ ...managed, SECRETS_PREFIX: '' })).toThrow('SECRETS_PREFIX');

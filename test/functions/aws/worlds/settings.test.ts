@@ -126,8 +126,8 @@ const worlds = [
   { name: 'issue-key', world: issueKeyWorld, needs: ['RECORDS_TABLE', 'FIRST_API_KEY_SECRET_ARN'] },
 ];
 
-describe('a function’s settings', () => {
-  it.each(worlds)('of $name are enough when complete', ({ world }) => {
+describe('the settings of a function', () => {
+  it.each(worlds)('start $name when they are complete', ({ world }) => {
     expect(() => world(COMPLETE)).not.toThrow();
   });
 
@@ -140,7 +140,7 @@ describe('a function’s settings', () => {
     },
   );
 
-  it('stop web-fetch at its start when the hosts that are allowed are not what they should be', () => {
+  it('stop web-fetch at its start when the allowed hosts are malformed', () => {
     const entry = { host: 'wiki.internal', cidr: '10.0.0.0/8' };
     expect(() => webFetchWorld({ ...COMPLETE, WEB_FETCH_ALLOW: JSON.stringify([entry]) })).not.toThrow();
     for (const wrong of ['', 'none', '{}', '[{}]', JSON.stringify([{ ...entry, cidr: '10.0.0.0' }])]) {
@@ -148,19 +148,19 @@ describe('a function’s settings', () => {
     }
   });
 
-  it('stop the API at its start when a rate is no rate, by that name', () => {
+  it('stop the API at its start when a rate is no number, with the setting’s name', () => {
     for (const wrong of ['0', '-1', '1.5', 'many']) {
       expect(() => apiWorld({ ...COMPLETE, READS_PER_MINUTE: wrong })).toThrow('READS_PER_MINUTE');
     }
   });
 
-  it('stop provision at its start when the sources of packages have not their shape, by that name', () => {
+  it('stop provision at its start when the package sources are malformed, with the setting’s name', () => {
     for (const wrong of ['npm', '{"npmRegistry":"nowhere"}', '{"password":"x"}']) {
       expect(() => provisionWorld({ ...COMPLETE, PACKAGES_SOURCES: wrong })).toThrow('PACKAGES_SOURCES');
     }
   });
 
-  it('stop the harness at its start when the model’s base URL is no URL, by that name', () => {
+  it('stop the harness at its start when the model’s base URL is malformed, with the setting’s name', () => {
     for (const wrong of ['api.anthropic.com', 'ftp://example.com', 'not a url']) {
       for (const world of [anthropicHarnessWorld, bedrockHarnessWorld, claudePlatformHarnessWorld])
         expect(() => world({ ...COMPLETE, MODEL_BASE_URL: wrong })).toThrow('MODEL_BASE_URL');
