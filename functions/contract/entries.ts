@@ -5,7 +5,7 @@
 import * as z from 'zod';
 import { SessionAgent } from './agents.ts';
 import { SessionEvent, StopReason } from './events.ts';
-import { EnvironmentId, EventId, Instant, ThreadId, WorkspaceId } from './ids.ts';
+import { EnvironmentId, EventId, Instant, Position, ThreadId, WorkspaceId } from './ids.ts';
 import { OfferedTool } from './mcp.ts';
 import { SessionStatus } from './sessions.ts';
 import { Usage } from './usage.ts';
@@ -74,24 +74,24 @@ export const Entry = z.union([z.object({ event: SessionEvent }), z.object({ reco
 export type Entry = z.infer<typeof Entry>;
 
 /**
- * A tool call without a result; `at` is the position of its tool use. It waits for a hand to make it, for a person to
- * confirm it, or for the client to answer it.
+ * A tool call without a result; `position` is that of its tool use. It waits for a hand to make it, for a person to confirm
+ * it, or for the client to answer it.
  */
 export const OpenCall = z.object({
   id: EventId,
   name: z.string(),
-  at: z.int(),
+  position: Position,
   waitsFor: z.enum(['hand', 'confirmation', 'client']),
   /** Of an MCP call, the agent's name of the server; null of any other. */
-  server: z.string().nullable().default(null),
-  /** Position of what made it wait for what it waits for now: a call may go to its hand more than once. */
-  since: z.int().default(0),
+  server: z.string().nullable(),
+  /** Where the call began to wait for what it waits for: at its tool use, or later, also more than once for its hand. */
+  sincePosition: Position,
   /** A person has allowed this very call. */
-  isConfirmed: z.boolean().default(false),
+  isConfirmed: z.boolean(),
   /** Its hand gave it back, because a person has to do something elsewhere first. */
-  isSuspended: z.boolean().default(false),
-  /** Which of its waits that is: its `since` while that hand had it. Null of one that is not suspended. */
-  gaveBack: z.int().nullable().default(null),
+  isSuspended: z.boolean(),
+  /** Of a suspended call: its `sincePosition` while it waited for the hand that gave it back. Null of any other. */
+  handSincePosition: Position.nullable(),
 });
 export type OpenCall = z.infer<typeof OpenCall>;
 
@@ -103,17 +103,17 @@ export const SessionState = z.object({
   agentName: z.string(),
   model: z.string(),
   /** Position of the entry that holds the agent as it is now. */
-  agentAt: z.int().min(1),
+  agentPosition: Position,
   /** How many MCP servers that agent has. */
-  mcpServers: z.int().min(0).default(0),
+  mcpServers: z.int().min(0),
   /** What the slice holds of their tools: the run they were listed for last, and where they are. */
-  mcp: z.object({ run: z.int(), sha256: z.string(), at: z.int() }).nullable().default(null),
+  mcp: z.object({ run: z.int(), sha256: z.string(), position: Position }).nullable(),
   /** The last stop reason; null before the first turn ends and while one runs. */
   stopReason: StopReason.nullable(),
   /** Number of the current or last run; 0 before the first. */
   run: z.int().min(0),
   /** The open model request, claimed by the log but not answered. */
-  request: z.object({ id: EventId, at: z.int(), since: Instant }).nullable(),
+  request: z.object({ id: EventId, position: Position }).nullable(),
   /** Failed model requests and lost executions since the last answer. */
   failures: z.int().min(0),
   /** Model requests answered since the session's first. */
@@ -128,25 +128,22 @@ export const SessionState = z.object({
     z.object({
       id: EventId,
       type: z.enum(['user.message', 'system.message']),
-      at: z.int(),
+      position: Position,
       chars: z.int().min(0),
       /** What it is estimated to take of the model's window. */
-      tokens: z.int().min(0).default(0),
+      tokens: z.int().min(0),
     }),
   ),
   /** Size of the context that was answered last, and of the tool results since, tokens; 0 before the first answer. */
-  contextTokens: z.int().min(0).default(0),
+  contextTokens: z.int().min(0),
   /** What the agent took since that answer: where it begins, and its estimated size. */
-  taken: z
-    .object({ at: z.int(), tokens: z.int().min(0) })
-    .nullable()
-    .default(null),
+  taken: z.object({ from: Position, tokens: z.int().min(0) }).nullable(),
   /** Compactions of this run without an answer since that left room in the model's window. */
-  compactions: z.int().min(0).default(0),
+  compactions: z.int().min(0),
   /** MCP calls whose results are too long for the model, oldest first, and where those are: for a sandbox to be given. */
-  largeResults: z.array(z.object({ call: EventId, at: z.int() })).default([]),
+  largeResults: z.array(z.object({ call: EventId, position: Position })),
   /** Where the slice begins that a model request is made of: what came before is in its summary. */
-  sliceFrom: z.int().min(1).default(1),
+  sliceFrom: Position,
   usage: Usage,
   /** When the session last began to run; null while it does not. */
   runningSince: Instant.nullable(),

@@ -30,6 +30,16 @@ export type ApiKeyId = z.infer<typeof ApiKeyId>;
 export const Instant = z.iso.datetime();
 export type Instant = z.infer<typeof Instant>;
 
+/** The place of an entry in its session's log: 1 for the first entry; 0 is the beginning, before all entries. */
+export const Position = z.int().min(0).brand<'Position'>();
+export type Position = z.infer<typeof Position>;
+export const LOG_START = Position.parse(0);
+export const FIRST_POSITION = Position.parse(1);
+
+export function positionAfter(position: Position, count = 1): Position {
+  return Position.parse(position + count);
+}
+
 /** The primary thread's id follows from its session's, so that the key of a session's log is known without a read. */
 export function primaryThread(session: SessionId): ThreadId {
   return ThreadId.parse(session.replace(/^sesn_/, 'sthr_'));

@@ -3,17 +3,17 @@
  * because Step Functions keeps every input and output in the execution's history.
  */
 import * as z from 'zod';
-import { EventId, SessionId, ThreadId } from './ids.ts';
+import { EventId, Position, SessionId, ThreadId } from './ids.ts';
 
 /**
- * One tool call to be made by a hand; `at` is the position of its tool use in the log, and `since` of what gave it to the
- * hand, which for one that had to wait comes later, and may come more than once.
+ * One tool call to be made by a hand. `position` is that of its tool use in the log; `sincePosition` is where the call was
+ * given to the hand, which is later for a call that had to wait, and may happen more than once.
  */
 export const HandCall = z.object({
   hand: z.enum(['sandbox', 'web', 'mcp']),
   id: EventId,
-  at: z.int().min(1),
-  since: z.int().min(0).optional(),
+  position: Position,
+  sincePosition: Position,
 });
 export type HandCall = z.infer<typeof HandCall>;
 
@@ -21,7 +21,7 @@ export type HandCall = z.infer<typeof HandCall>;
 export const HandOutcome = z.object({
   call: EventId,
   /** Of the call that was made. */
-  since: z.int().min(0).optional(),
+  sincePosition: Position,
   outcome: z.enum(['done', 'failed']),
   error: z.string().optional(),
 });

@@ -1,5 +1,5 @@
 /** Follows a log's tail and writes what it sees, until the session ends, the client leaves, or the time is up. */
-import { EventId } from '#contract/ids.ts';
+import { EventId, positionAfter } from '#contract/ids.ts';
 import type { SessionEvent } from '#contract/events.ts';
 import { Fault } from '#core/ports/errors.ts';
 import type { Head, LogKey, SessionLog } from '#core/ports/session-log.ts';
@@ -96,7 +96,7 @@ function createLook({ log }: Following, key: LogKey): (head: Head, quiet: boolea
         failures = 0;
         return null;
       }
-      const tail = await log.read(key, head.position + 1);
+      const tail = await log.read(key, positionAfter(head.position));
       failures = 0;
       if (tail.head === null) return null;
       return { head: tail.head, events: tail.entries.flatMap(({ entry }) => ('event' in entry ? [entry.event] : [])) };

@@ -60,7 +60,7 @@ export async function watchPreviews(
   await refresh();
   return {
     async look({ state: { request } }) {
-      const previewed = request !== null && request.at > opened.position ? request.id : null;
+      const previewed = request !== null && request.position > opened.position ? request.id : null;
       const [chunks] = await Promise.all([previewed === null ? [] : chunksOf(previewed), refresh()]);
       const frames = chunks.flatMap((chunk) => chunk.frames).filter(shows);
       return previewed === null || frames.length === 0 ? null : { request: previewed, frames };

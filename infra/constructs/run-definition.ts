@@ -24,7 +24,7 @@ const WEB_TIMEOUT_SECONDS = 75;
 const MCP_TIMEOUT_SECONDS = 135;
 
 /** Which call an outcome is of: one that had to wait goes to its hand again, from another position of the log on. */
-const CALL = { 'call.$': '$.call.id', 'since.$': '$.call.since' };
+const CALL = { 'call.$': '$.call.id', 'sincePosition.$': '$.call.sincePosition' };
 
 const useHand = {
   ProcessorConfig: { Mode: 'INLINE' },

@@ -1,7 +1,7 @@
 /** The log by itself: appends on one session, and waking and context building as it grows. */
 import { randomUUID } from 'node:crypto';
 import type { Entry } from '#contract/entries.ts';
-import { EventId, SessionId, ThreadId } from '#contract/ids.ts';
+import { EventId, LOG_START, SessionId, ThreadId } from '#contract/ids.ts';
 import { createSessionLog } from '#aws/session/session-log.dynamodb.ts';
 import { buildRequest } from '#core/harness/context.ts';
 import { createHistory } from '#core/harness/history.ts';
@@ -32,7 +32,7 @@ export async function log(progress: (text: string) => void): Promise<string> {
 async function grow(sessionLog: SessionLog, size: number) {
   const token = randomUUID().replaceAll('-', '');
   const key: LogKey = { session: SessionId.parse(`sesn_${token}`), thread: ThreadId.parse(`sthr_${token}`) };
-  let head: Head = { position: 0, state: fold(null, [CREATED]).state };
+  let head: Head = { position: LOG_START, state: fold(null, [CREATED]).state };
   head = await appended(sessionLog, key, head, [CREATED]);
   const began = now();
   let appends = 0;

@@ -102,7 +102,7 @@ async function asking(url: string) {
   }
   const [call] = (await log.head(key))?.state.calls ?? [];
   if (call === undefined) throw new Error('the model made no call');
-  return { ...key, call: { hand: 'web', id: call.id, at: call.at } };
+  return { ...key, call: { ...call, hand: 'web' } };
 }
 
 /** Invokes with the run's own rights, and returns what is in the session afterwards. */

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { GetItemCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createCallMarks } from '#aws/mcp/call-marks.dynamodb.ts';
-import { EventId } from '#contract/ids.ts';
+import { EventId, Position } from '#contract/ids.ts';
 import type { MarkedSuspension } from '#core/ports/call-marks.ts';
 import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
 
@@ -14,7 +14,7 @@ const NOTHING: MarkedSuspension = {
   state: null,
   causes: [],
   error: { type: 'mcp_authentication_failed_error', server: 'fx', message: 'Open https://pay.example.com/' },
-  since: 7,
+  sincePosition: Position.parse(7),
 };
 
 describe('marks of calls', () => {

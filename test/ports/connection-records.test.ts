@@ -1,6 +1,6 @@
 import { GetItemCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ConnectId, EventId, SessionId, ThreadId, VaultId, WorkspaceId } from '#contract/ids.ts';
+import { ConnectId, EventId, Position, SessionId, ThreadId, VaultId, WorkspaceId } from '#contract/ids.ts';
 import type { WaitingCall } from '#core/ports/connection-links.ts';
 import type { ConnectionAttempt, ConnectionFacts, ConnectionRecords } from '#core/ports/connection-records.ts';
 import { createConnectionRecords } from '#aws/connect/connection-records.dynamodb.ts';
@@ -26,7 +26,12 @@ describe('the records of consents', () => {
     ...{ agent: null, scopes: [], returnUrl: null, createdAt: AT, expiresAt: LATER, ...changes },
   });
   const call = (name: string, session = SESSION): WaitingCall => {
-    return { session, thread: ThreadId.parse('sthr_1'), call: EventId.parse(`sevt_${name}`), since: 7 };
+    return {
+      session,
+      thread: ThreadId.parse('sthr_1'),
+      call: EventId.parse(`sevt_${name}`),
+      sincePosition: Position.parse(7),
+    };
   };
   const attemptOf = (nonce: string): ConnectionAttempt => ({
     ...{ nonce, until: LATER, issuer: 'https://as', namesItself: true, tokenEndpoint: 'https://as/token' },
@@ -101,7 +106,7 @@ describe('the records of consents', () => {
 
   it('give a list of tools the link of a call, until it waits no more', async () => {
     const session = SessionId.parse('sesn_list');
-    const [facts, list] = [factsOf(), { ...call('list', session), call: null, since: null }];
+    const [facts, list] = [factsOf(), { ...call('list', session), call: null, sincePosition: null }];
     await connections.createWaiting(facts, call('first', session), null);
     await connections.join(facts, list, AT);
     await connections.join(facts, list, AT);
@@ -114,14 +119,14 @@ describe('the records of consents', () => {
 
   it('tell one wait of a call from the next, and know those that were written down without', async () => {
     const [facts, first] = [factsOf(), call('again', SessionId.parse('sesn_again'))];
-    const next = { ...first, since: 19 };
+    const next = { ...first, sincePosition: Position.parse(19) };
     await connections.createWaiting(facts, first, null);
     await connections.join(facts, next, AT);
-    await connections.join(facts, { ...first, since: null }, AT);
+    await connections.join(facts, { ...first, sincePosition: null }, AT);
     await connections.resumed(facts.id, first);
     const waiting = (await connections.find(facts.id))?.waiting;
-    expect(waiting?.toSorted((one, other) => (one.since ?? 0) - (other.since ?? 0))).toEqual([
-      { ...first, since: null },
+    expect(waiting?.toSorted((one, other) => (one.sincePosition ?? 0) - (other.sincePosition ?? 0))).toEqual([
+      { ...first, sincePosition: null },
       next,
     ]);
   });

@@ -1,3 +1,4 @@
+import { Position } from '#contract/ids.ts';
 import { randomUUID } from 'node:crypto';
 import { TransactWriteItemsCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -52,7 +53,8 @@ describe('a log of many appends', () => {
 
   const firsts = async (order: 'asc' | 'desc', from: number) => {
     const seen: number[] = [];
-    for await (const append of createLogReader(tables()).appends(KEY, order, from)) seen.push(append.first);
+    for await (const append of createLogReader(tables()).appends(KEY, order, Position.parse(from)))
+      seen.push(append.first);
     return seen;
   };
   const all = [1, ...Array.from({ length: APPENDS - 1 }, (_, index) => 2 + 2 * index)];
@@ -68,7 +70,7 @@ describe('a log of many appends', () => {
   });
 
   it('is read no further than the reader goes', async () => {
-    for await (const append of createLogReader(tables()).appends(KEY, 'asc', 14)) {
+    for await (const append of createLogReader(tables()).appends(KEY, 'asc', Position.parse(14))) {
       expect(append.entries).toHaveLength(2);
       break;
     }

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { TransactWriteItemsCommand, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { checkMessages } from '#infra/local/model/check-messages.ts';
-import { SessionId, ThreadId } from '#contract/ids.ts';
+import { FIRST_POSITION, LOG_START, SessionId, ThreadId } from '#contract/ids.ts';
 import { firstAppend } from '#aws/session/log-writes.dynamodb.ts';
 import { createSessionLog } from '#aws/session/session-log.dynamodb.ts';
 import type { TurnWorld } from '#core/harness/turn-world.ts';
@@ -101,7 +101,7 @@ describe('a session far longer than the model’s window', () => {
     const stamp = steadyStamp();
     const histories = [createHistory(log)];
     const reads: Read[] = [];
-    const head = async () => (await log.head(key)) ?? { position: 0, state };
+    const head = async () => (await log.head(key)) ?? { position: LOG_START, state };
     const apply = async (command: Command) => change({ log, stamp }, key, await head(), command);
 
     async function turn(): Promise<string | undefined> {
@@ -135,7 +135,7 @@ describe('a session far longer than the model’s window', () => {
     /** What it takes to read all of it. */
     async function whole() {
       measured.take();
-      const { entries } = await log.read(key, 1);
+      const { entries } = await log.read(key, FIRST_POSITION);
       return { entries, read: measured.take() };
     }
     return { reads, head, apply, work, whole };

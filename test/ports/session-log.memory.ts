@@ -1,4 +1,5 @@
 /** The session log's contract in memory, for tests of the core; it passes the port's suite like the real one. */
+import { Position, positionAfter } from '#contract/ids.ts';
 import type { Entry } from '#contract/entries.ts';
 import type { Append, Head, LogKey, PositionedEntry, SessionLog } from '#core/ports/session-log.ts';
 
@@ -19,11 +20,11 @@ export function memoryLog(): MemoryLog {
   const logs = new Map<string, Stored>();
   const stored = (key: LogKey) => logs.get(nameOf(key)) ?? null;
 
-  async function read(key: LogKey, from: number) {
+  async function read(key: LogKey, from: Position) {
     const log = stored(key);
     if (log === null || log.head.position < from) return { entries: [], head: null };
     const entries: PositionedEntry[] = log.entries
-      .map((entry, index) => ({ position: index + 1, entry }))
+      .map((entry, index) => ({ position: Position.parse(index + 1), entry }))
       .filter(({ position }) => position >= from);
     return { entries, head: log.head };
   }
@@ -37,7 +38,7 @@ export function memoryLog(): MemoryLog {
       return stored(key)?.head ?? null;
     },
     read,
-    slice: (key, from) => read(key, Math.max(from, stored(key)?.head.state.sliceFrom ?? from)),
+    slice: (key, from) => read(key, Position.parse(Math.max(from, stored(key)?.head.state.sliceFrom ?? from))),
     async entryAt(key, position) {
       return stored(key)?.entries[position - 1] ?? null;
     },
@@ -45,7 +46,7 @@ export function memoryLog(): MemoryLog {
       const log = stored(key);
       if (log === null) throw new RangeError('no such log');
       if (log.head.position !== after.position) return { status: 'conflict', head: log.head };
-      const head = { position: after.position + entries.length, state };
+      const head = { position: positionAfter(after.position, entries.length), state };
       logs.set(nameOf(key), { head, entries: [...log.entries, ...entries] });
       return { status: 'appended', head };
     },

@@ -1,6 +1,6 @@
 /** The contract of the SessionLog port; every adapter passes it. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { EventId, SessionId, ThreadId } from '#contract/ids.ts';
+import { EventId, FIRST_POSITION, Position, positionAfter, SessionId, ThreadId } from '#contract/ids.ts';
 import type { Entry, SessionState } from '#contract/entries.ts';
 import type { Append, Head, LogKey, SessionLog } from '#core/ports/session-log.ts';
 import { fold } from '#core/session/evolve.ts';
@@ -65,7 +65,7 @@ export function sessionLogSuite(name: string, start: () => Promise<LogUnderTest>
 
     it('has no head before it is created', async () => {
       expect(await under.log.head(newKey())).toBeNull();
-      expect(await under.log.read(newKey(), 1)).toEqual({ entries: [], head: null });
+      expect(await under.log.read(newKey(), FIRST_POSITION)).toEqual({ entries: [], head: null });
     });
 
     it('appends at the next position and folds on', async () => {
@@ -82,7 +82,7 @@ export function sessionLogSuite(name: string, start: () => Promise<LogUnderTest>
       const won = await under.log.append(appendOf(key, created, [saying('first')]));
       const lost = await under.log.append(appendOf(key, created, [saying('second')]));
       expect(lost).toEqual({ status: 'conflict', head: won.head });
-      const { entries } = await under.log.read(key, 1);
+      const { entries } = await under.log.read(key, Position.parse(1));
       expect(entries.map(({ entry }) => entry)).toEqual([CREATED, saying('first')]);
     });
 
@@ -98,7 +98,7 @@ export function sessionLogSuite(name: string, start: () => Promise<LogUnderTest>
       };
       const positions = await Promise.all(Array.from({ length: 12 }, (_, id) => racer(id)));
       expect(positions.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 12 }, (_, index) => index + 2));
-      const { entries, head } = await under.log.read(key, 1);
+      const { entries, head } = await under.log.read(key, Position.parse(1));
       expect(entries.map(({ position }) => position)).toEqual(Array.from({ length: 13 }, (_, index) => index + 1));
       expect(head?.state.queued).toHaveLength(12);
     });
@@ -119,10 +119,10 @@ export function sessionLogSuite(name: string, start: () => Promise<LogUnderTest>
       const created = await under.create(key, [CREATED]);
       const appended = await under.log.append(appendOf(key, created, [saying('a'), saying('b', 'sevt_n')]));
       await under.log.append(appendOf(key, appended.head, [saying('c', 'sevt_o')]));
-      const tail = await under.log.read(key, appended.head.position + 1);
+      const tail = await under.log.read(key, positionAfter(appended.head.position));
       expect(tail.entries).toEqual([{ position: 4, entry: saying('c', 'sevt_o') }]);
-      expect(await under.log.entryAt(key, 3)).toEqual(saying('b', 'sevt_n'));
-      expect(await under.log.entryAt(key, 9)).toBeNull();
+      expect(await under.log.entryAt(key, Position.parse(3))).toEqual(saying('b', 'sevt_n'));
+      expect(await under.log.entryAt(key, Position.parse(9))).toBeNull();
     });
 
     it('reads the whole of a log that was never compacted as its slice, and its tail', async () => {
@@ -130,9 +130,9 @@ export function sessionLogSuite(name: string, start: () => Promise<LogUnderTest>
       const created = await under.create(key, [CREATED]);
       const { head } = await under.log.append(appendOf(key, created, [saying('a')]));
       await under.log.append(appendOf(key, head, [saying('b', 'sevt_n'), saying('c', 'sevt_o')]));
-      expect(await under.log.slice(key, 1)).toEqual(await under.log.read(key, 1));
-      expect(await under.log.slice(key, 3)).toEqual(await under.log.read(key, 3));
-      expect(await under.log.slice(key, 5)).toEqual({ entries: [], head: null });
+      expect(await under.log.slice(key, Position.parse(1))).toEqual(await under.log.read(key, Position.parse(1)));
+      expect(await under.log.slice(key, Position.parse(3))).toEqual(await under.log.read(key, Position.parse(3)));
+      expect(await under.log.slice(key, Position.parse(5))).toEqual({ entries: [], head: null });
     });
 
     it('reads no more of a compacted log than its slice, which may begin within an append', async () => {
@@ -143,13 +143,13 @@ export function sessionLogSuite(name: string, start: () => Promise<LogUnderTest>
       const compacted = await under.log.append(appendOf(key, answered.head, [RUNNING, COMPACTED]));
       const { head } = await under.log.append(appendOf(key, compacted.head, [saying('b', 'sevt_n')]));
       expect(head.state.sliceFrom).toBe(6);
-      const slice = await under.log.slice(key, 1);
+      const slice = await under.log.slice(key, Position.parse(1));
       expect(slice.entries).toEqual([
         { position: 6, entry: COMPACTED },
         { position: 7, entry: saying('b', 'sevt_n') },
       ]);
       expect(slice.head).toEqual(head);
-      expect((await under.log.slice(key, 7)).entries.map(({ position }) => position)).toEqual([7]);
+      expect((await under.log.slice(key, Position.parse(7))).entries.map(({ position }) => position)).toEqual([7]);
     });
 
     it('finds what waited before a compaction in the slice', async () => {
@@ -158,9 +158,9 @@ export function sessionLogSuite(name: string, start: () => Promise<LogUnderTest>
       const waiting = await under.log.append(appendOf(key, created, [ANSWERED, saying('waits')]));
       const running = await under.log.append(appendOf(key, waiting.head, [RUNNING]));
       const { head } = await under.log.append(appendOf(key, running.head, [COMPACTED]));
-      const { entries } = await under.log.slice(key, 1);
+      const { entries } = await under.log.slice(key, Position.parse(1));
       expect(entries.map(({ position }) => position)).toEqual([3, 4, 5]);
-      expect(head.state.queued.map(({ at }) => at)).toEqual([3]);
+      expect(head.state.queued.map(({ position }) => position)).toEqual([3]);
     });
 
     it('keeps an entry far larger than an item can be', async () => {
@@ -169,7 +169,7 @@ export function sessionLogSuite(name: string, start: () => Promise<LogUnderTest>
       const large = saying('x'.repeat(900_000));
       const appended = await under.log.append(appendOf(key, created, [large]));
       expect(appended.status).toBe('appended');
-      expect(await under.log.entryAt(key, 2)).toEqual(large);
+      expect(await under.log.entryAt(key, Position.parse(2))).toEqual(large);
     });
 
     it('reads a log longer than one page of answers, whole and in order', async () => {
@@ -178,7 +178,7 @@ export function sessionLogSuite(name: string, start: () => Promise<LogUnderTest>
       for (let index = 0; index < 12; index += 1) {
         head = (await under.log.append(appendOf(key, head, [saying('y'.repeat(150_000), `sevt_${index}`)]))).head;
       }
-      const { entries } = await under.log.read(key, 1);
+      const { entries } = await under.log.read(key, Position.parse(1));
       expect(entries.map(({ position }) => position)).toEqual(Array.from({ length: 13 }, (_, index) => index + 1));
     });
   });

@@ -103,7 +103,10 @@ describe('scenario 25: connect', () => {
   });
 
   it('lets everything that waits for the server go on, once', async () => {
-    const calls = [...['one', 'two', 'three'].map(waitingCall), { ...waitingCall('list'), call: null, since: null }];
+    const calls = [
+      ...['one', 'two', 'three'].map(waitingCall),
+      { ...waitingCall('list'), call: null, sincePosition: null },
+    ];
     const { url } = await offered(flow, await flow.vaultOf('alice'), calls);
     const browser = flow.browser();
     const done = await browser.follow(await browser.submit(await browser.openAs('alice', url)));
@@ -136,7 +139,7 @@ describe('scenario 25: connect', () => {
     };
     for (const [action, sayNo] of [['cancelled', noHere] as const, ['declined', noThere] as const]) {
       const waiting = ['one', 'two'].map((name) => waitingCall(`${action}${name}`));
-      const list = { ...waitingCall('list'), call: null, since: null };
+      const list = { ...waitingCall('list'), call: null, sincePosition: null };
       const { url, id } = await offered(flow, await flow.vaultOf('alice'), [...waiting, list]);
       const browser = flow.browser();
       expect((await sayNo(browser, url)).text).toContain('was not connected');

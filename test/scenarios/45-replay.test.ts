@@ -1,6 +1,6 @@
 import { expect, it, onTestFinished } from 'vitest';
 import { McpProxyRequest } from '#contract/mcp-proxy.ts';
-import { EventId, SessionId } from '#contract/ids.ts';
+import { EventId, FIRST_POSITION, SessionId } from '#contract/ids.ts';
 import { makeCall } from '#core/mcp/make-call.ts';
 import { startFx } from '#test/mcp/fx.ts';
 import { fxSession } from '#test/mcp/proxy-sessions.ts';
@@ -33,7 +33,7 @@ it('scenario 45: a call is made in its own session only, as its log says it', as
   await makeCall(session.world, elsewhere, session.until);
   const another = { ...session.request, call: { ...session.request.call, id: EventId.parse('sevt_other') } };
   await makeCall(session.world, another, session.until);
-  const misplaced = { ...session.request, call: { ...session.request.call, at: 1 } };
+  const misplaced = { ...session.request, call: { ...session.request.call, position: FIRST_POSITION } };
   await expect(makeCall(session.world, misplaced, session.until)).rejects.toMatchObject({
     code: 'stored_data_invalid',
   });

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { EventsSend, SessionEvent } from '#contract/events.ts';
-import { Instant, SessionId } from '#contract/ids.ts';
+import { Instant, Position, SessionId } from '#contract/ids.ts';
 import { Order, pageOf } from '#contract/pages.ts';
 import { EventsQuery, NoQuery } from '#contract/queries.ts';
 import { recordRefused } from '#core/mcp/judge-calls.ts';
@@ -24,8 +24,8 @@ const Cursor = z.strictObject({
   list: SessionId,
   order: Order,
   at: Instant.nullable(),
-  position: z.int().min(1),
-  append: z.int().min(1).nullable(),
+  position: Position,
+  append: Position.nullable(),
 });
 
 const sendEvents = operation({

@@ -1,7 +1,7 @@
 /** Rows of consents: facts that stay in one column, and a column for each thing that changes by itself. */
 import * as z from 'zod';
 import { ConnectError } from '#contract/connect.ts';
-import { EventId, Instant, SessionId, ThreadId, type ConnectId, type VaultId } from '#contract/ids.ts';
+import { EventId, Instant, Position, SessionId, ThreadId, type ConnectId, type VaultId } from '#contract/ids.ts';
 import type { WaitingCall } from '#core/ports/connection-links.ts';
 import { ConnectionFacts, ConnectionAttempt, Storing, type Connection } from '#core/ports/connection-records.ts';
 import { json, optional, parseRow } from '#aws/row.ts';
@@ -63,14 +63,14 @@ export function connectionOf(row: Row): Connection {
   return { ...body, ...columns, waiting: [...waiting].map(waitingOf), isSettled };
 }
 
-/** `<session>/<thread>/<call>/<since>`: none of them has a slash, and a list has neither a call nor a `since`. */
-export function waitingText({ session, thread, call, since }: WaitingCall): string {
-  return [session, thread, call ?? '', ...(since === null ? [] : [since])].join('/');
+/** `<session>/<thread>/<call>/<sincePosition>`: none of them has a slash, and a list has neither a call nor a position. */
+export function waitingText({ session, thread, call, sincePosition }: WaitingCall): string {
+  return [session, thread, call ?? '', ...(sincePosition === null ? [] : [sincePosition])].join('/');
 }
 
 function waitingOf(text: string): WaitingCall {
-  const [session, thread, call, at] = text.split('/');
-  const since = at === undefined ? null : Number(at);
-  const waiting = { session: SessionId.parse(session), thread: ThreadId.parse(thread), since };
+  const [session, thread, call, position] = text.split('/');
+  const sincePosition = position === undefined ? null : Position.parse(Number(position));
+  const waiting = { session: SessionId.parse(session), thread: ThreadId.parse(thread), sincePosition };
   return { ...waiting, call: call === '' ? null : EventId.parse(call) };
 }

@@ -1,7 +1,7 @@
 /** Marks of MCP calls: one item each, which moves between started, suspended and done by conditional updates. */
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import * as z from 'zod';
-import { Instant, type EventId } from '#contract/ids.ts';
+import { Instant, Position, type EventId } from '#contract/ids.ts';
 import { McpErrorType } from '#contract/mcp.ts';
 import type { CallMark, CallMarks } from '#core/ports/call-marks.ts';
 import { json, optional, parseRow } from '#aws/row.ts';
@@ -15,7 +15,7 @@ const Suspension = z.object({
   state: z.string().nullable(),
   causes: z.array(z.string()),
   error: z.object({ type: McpErrorType, server: z.string(), message: z.string() }),
-  since: z.int(),
+  sincePosition: Position,
 });
 
 const Left = z.object({ suspension: optional(json(Suspension)) });

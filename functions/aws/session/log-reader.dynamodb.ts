@@ -1,5 +1,6 @@
 /** The session log as those who list it walk it: page by page, from either end. */
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import type { Position } from '#contract/ids.ts';
 import type { Order } from '#contract/pages.ts';
 import type { LogKey } from '#core/ports/session-log.ts';
 import type { LogReader, PastAppend } from '#core/ports/records.ts';
@@ -18,7 +19,7 @@ interface LogReaderOptions {
 export function createLogReader({ dynamodb, logTable, content }: LogReaderOptions): LogReader {
   const table = logTableOf(dynamodb, logTable);
   return {
-    async *appends(key: LogKey, order: Order, from: number): AsyncGenerator<PastAppend> {
+    async *appends(key: LogKey, order: Order, from: Position): AsyncGenerator<PastAppend> {
       const where = `pk = :pk AND sk ${order === 'asc' ? '>=' : '<='} :from`;
       const rows = table.rows({ where, values: { pk: partition(key), from }, order, limit: QUERY_ITEMS });
       for await (const row of rows) {

@@ -2,7 +2,7 @@
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import * as z from 'zod';
 import { Entry, SessionState } from '#contract/entries.ts';
-import type { Instant } from '#contract/ids.ts';
+import { Position, positionAfter, type Instant } from '#contract/ids.ts';
 import { Fault } from '#core/ports/errors.ts';
 import type { Head, LogKey, PositionedEntry } from '#core/ports/session-log.ts';
 import { bodyOf, json, parseRow } from '#aws/row.ts';
@@ -12,8 +12,8 @@ import { createTable, type Columns, type Key, type Row, type Table } from '#aws/
 export const MAX_INLINE_BYTES = 200_000;
 
 const Entries = z.array(Entry);
-const Last = z.object({ last: z.int(), state: json(SessionState) });
-const Range = z.object({ sk: z.int(), last: z.int() });
+const Last = z.object({ last: Position, state: json(SessionState) });
+const Range = z.object({ sk: Position, last: Position });
 
 export function logTableOf(dynamodb: DynamoDBClient, name: string): Table {
   return createTable(dynamodb, name, {
@@ -25,8 +25,8 @@ export function logTableOf(dynamodb: DynamoDBClient, name: string): Table {
 
 interface AppendBody {
   readonly key: LogKey;
-  readonly first: number;
-  readonly last: number;
+  readonly first: Position;
+  readonly last: Position;
   /** JSON of the entries, or the key of the object that holds it. */
   readonly content: { readonly in: 'item'; readonly json: string } | { readonly in: 'bucket'; readonly key: string };
   readonly state: SessionState;
@@ -55,7 +55,7 @@ export function headOf(row: Row): Head {
 }
 
 /** Positions of the first and the last entry. */
-export function rangeOf(row: Row): { readonly first: number; readonly last: number } {
+export function rangeOf(row: Row): { readonly first: Position; readonly last: Position } {
   const { sk, last } = parseRow(Range, row);
   return { first: sk, last };
 }
@@ -67,5 +67,8 @@ export async function entriesOf(
   const entriesKey = row['entriesKey'];
   const entries = typeof entriesKey === 'string' ? await fetch(entriesKey) : row['entries'];
   const { first } = rangeOf(row);
-  return bodyOf({ ...row, entries }, 'entries', Entries).map((entry, index) => ({ position: first + index, entry }));
+  return bodyOf({ ...row, entries }, 'entries', Entries).map((entry, index) => ({
+    position: positionAfter(first, index),
+    entry,
+  }));
 }

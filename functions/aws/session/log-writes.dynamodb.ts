@@ -1,7 +1,7 @@
 /** How an append is written: as a row of the log, and in one transaction with the session's row where that changes. */
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { Entry, SessionState } from '#contract/entries.ts';
-import type { Instant } from '#contract/ids.ts';
+import { LOG_START, positionAfter, type Instant, type Position } from '#contract/ids.ts';
 import { Fault } from '#core/ports/errors.ts';
 import type { Append, LogKey } from '#core/ports/session-log.ts';
 import { isActive } from '#core/session/waiting.ts';
@@ -57,7 +57,7 @@ export function appendRow(content: ContentStore, append: Append, name: string): 
 }
 
 interface NewRow {
-  readonly after: number;
+  readonly after: Position;
   readonly entries: readonly Entry[];
   readonly state: SessionState;
   readonly at: Instant;
@@ -67,11 +67,11 @@ interface NewRow {
 
 async function storedRow(content: ContentStore, key: LogKey, item: NewRow): Promise<Key & Columns> {
   const json = JSON.stringify(item.entries);
-  const first = item.after + 1;
+  const first = positionAfter(item.after);
   const body = {
     key,
     first,
-    last: item.after + item.entries.length,
+    last: positionAfter(item.after, item.entries.length),
     state: item.state,
     at: item.at,
     append: item.name,
@@ -89,7 +89,7 @@ export async function firstAppend(
   key: LogKey,
   first: Omit<NewRow, 'after'>,
 ): Promise<Write> {
-  const row = await storedRow(content, key, { ...first, after: 0 });
+  const row = await storedRow(content, key, { ...first, after: LOG_START });
   return logTableOf(dynamodb, logTable).putting(row, { when: [IS_NEW] });
 }
 

@@ -1,6 +1,7 @@
 /** The session log on DynamoDB: one append, one row. */
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { Entry } from '#contract/entries.ts';
+import { Position, positionAfter } from '#contract/ids.ts';
 import type { Order } from '#contract/pages.ts';
 import { Fault } from '#core/ports/errors.ts';
 import type { Append, Appended, Head, LogKey, PositionedEntry, SessionLog } from '#core/ports/session-log.ts';
@@ -38,11 +39,11 @@ export function createSessionLog(options: SessionLogOptions): SessionLog {
     return row === undefined ? null : headOf(row);
   }
 
-  function pages(key: LogKey, from: number, order: Order): AsyncGenerator<readonly Row[]> {
+  function pages(key: LogKey, from: Position, order: Order): AsyncGenerator<readonly Row[]> {
     return table.pages({ where: 'pk = :pk AND sk >= :from', values: { pk: partition(key), from }, order });
   }
 
-  async function read(key: LogKey, from: number) {
+  async function read(key: LogKey, from: Position) {
     const rows: Row[] = [];
     for await (const page of pages(key, from, 'asc')) rows.push(...page);
     const last = rows.at(-1);
@@ -50,7 +51,7 @@ export function createSessionLog(options: SessionLogOptions): SessionLog {
   }
 
   /** Newest first, because the newest row tells how far back the slice goes. */
-  async function slice(key: LogKey, from: number) {
+  async function slice(key: LogKey, from: Position) {
     const rows: Row[] = [];
     for await (const page of pages(key, from, 'desc')) {
       rows.push(...page);
@@ -69,7 +70,7 @@ export function createSessionLog(options: SessionLogOptions): SessionLog {
     return (await Promise.all(rows.map((row) => entriesOf(row, fetch)))).flat();
   }
 
-  async function entryAt(key: LogKey, position: number): Promise<Entry | null> {
+  async function entryAt(key: LogKey, position: Position): Promise<Entry | null> {
     const where = 'pk = :pk AND sk <= :position';
     const row = await newest({ where, values: { pk: partition(key), position } });
     const entries: readonly PositionedEntry[] = row === undefined ? [] : await entriesOf(row, fetch);
@@ -80,7 +81,7 @@ export function createSessionLog(options: SessionLogOptions): SessionLog {
     const name = options.newName();
     const written = await write(append, await appendRow(content, append, name), name);
     if (written.status === 'saved' || written.row?.['append'] === name) {
-      const position = append.after.position + append.entries.length;
+      const position = positionAfter(append.after.position, append.entries.length);
       return { status: 'appended', head: { position, state: append.state } };
     }
     const now = await head(append.key);
@@ -91,6 +92,6 @@ export function createSessionLog(options: SessionLogOptions): SessionLog {
   return { head, read, slice, append, entryAt };
 }
 
-function sliceBegin([newest]: readonly Row[], from: number): number {
-  return newest === undefined ? from : Math.max(from, headOf(newest).state.sliceFrom);
+function sliceBegin([newest]: readonly Row[], from: Position): number {
+  return newest === undefined ? from : Position.parse(Math.max(from, headOf(newest).state.sliceFrom));
 }

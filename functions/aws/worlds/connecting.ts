@@ -24,8 +24,9 @@ function toldTo(sending: Sending): Pick<SettleWorld, 'resume' | 'decline'> {
     return { key: { session, thread }, cause: `connect for ${call ?? 'tools'}` };
   };
   return {
-    resume: (waiting) => resumeCall(sending, waiter(waiting), { call: waiting.call, since: waiting.since }),
+    resume: (waiting) =>
+      resumeCall(sending, waiter(waiting), { call: waiting.call, sincePosition: waiting.sincePosition }),
     decline: (waiting, reason) =>
-      declineCall(sending, waiter(waiting), { call: waiting.call, since: waiting.since, reason }),
+      declineCall(sending, waiter(waiting), { call: waiting.call, sincePosition: waiting.sincePosition, reason }),
   };
 }

@@ -30,9 +30,12 @@ export function requestConnectionWorld(env: Env, sending: Sending): RequestConne
 
 /** A list waits for as long as there is a session that could use its tools. */
 function waitsIn({ log }: Sending) {
-  return async ({ session, thread, call, since }: WaitingCall) => {
+  return async ({ session, thread, call, sincePosition }: WaitingCall) => {
     const head = await log.head({ session, thread });
     if (call === null) return head !== null;
-    return head?.state.calls.some((open) => open.id === call && open.isSuspended && isWaitSince(open, since)) ?? false;
+    return (
+      head?.state.calls.some((open) => open.id === call && open.isSuspended && isWaitSince(open, sincePosition)) ??
+      false
+    );
   };
 }

@@ -62,11 +62,13 @@ const CLOSED =
 async function waitsElsewhere(
   { connections }: SettleWorld,
   { id, workspace }: Connection,
-  { session, call, since }: WaitingCall,
+  { session, call, sincePosition }: WaitingCall,
 ): Promise<boolean> {
   const links = await connections.ofSession(workspace, session);
   return links.some(
-    (link) => link.id !== id && link.waiting.some((waiting) => waiting.call === call && waiting.since === since),
+    (link) =>
+      link.id !== id &&
+      link.waiting.some((waiting) => waiting.call === call && waiting.sincePosition === sincePosition),
   );
 }
 

@@ -81,14 +81,17 @@ export async function execute(world: ExecuteWorld, input: ExecuteInput): Promise
 }
 
 async function requestOf(world: ExecuteWorld, key: LogKey, input: ExecuteInput): Promise<ExecuteRequest> {
-  const entry = await world.log.entryAt(key, input.call.at);
+  const entry = await world.log.entryAt(key, input.call.position);
   if (
     entry === null ||
     !('event' in entry) ||
     entry.event.type !== 'agent.tool_use' ||
     entry.event.id !== input.call.id
   ) {
-    throw new Fault('stored_data_invalid', `position ${input.call.at} of the log is not the tool use ${input.call.id}`);
+    throw new Fault(
+      'stored_data_invalid',
+      `position ${input.call.position} of the log is not the tool use ${input.call.id}`,
+    );
   }
   const asked = entry.event.input['timeout_ms'];
   const timeoutMs =

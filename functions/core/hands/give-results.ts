@@ -30,11 +30,11 @@ export async function giveResults(
   return true;
 }
 
-async function textOf({ log }: GiveResultsWorld, key: LogKey, { call, at }: LargeResult): Promise<string> {
-  const entry = await log.entryAt(key, at);
+async function textOf({ log }: GiveResultsWorld, key: LogKey, { call, position }: LargeResult): Promise<string> {
+  const entry = await log.entryAt(key, position);
   const event = entry !== null && 'event' in entry ? entry.event : null;
   if (event?.type !== 'agent.mcp_tool_result' || event.mcp_tool_use_id !== call) {
-    throw new Fault('stored_data_invalid', `position ${at} of the log is not the result of ${call}`);
+    throw new Fault('stored_data_invalid', `position ${position} of the log is not the result of ${call}`);
   }
   return wholeText(event.content);
 }

@@ -82,15 +82,15 @@ export function webFetchSettings(agent: SessionAgent): WebFetchSettings {
 
 /** The agent as it is at this head. */
 async function agentNow({ log }: WebFetchWorld, key: LogKey, head: Head): Promise<SessionAgent> {
-  const entry = await log.entryAt(key, head.state.agentAt);
+  const entry = await log.entryAt(key, head.state.agentPosition);
   return agentOf(entry === null ? [] : [entry]);
 }
 
 /** What the model asked for; null when it is no text. */
 async function urlOf({ log }: WebFetchWorld, key: LogKey, { call }: WebFetchInput): Promise<string | null> {
-  const entry = await log.entryAt(key, call.at);
+  const entry = await log.entryAt(key, call.position);
   if (entry === null || !('event' in entry) || entry.event.type !== 'agent.tool_use' || entry.event.id !== call.id) {
-    throw new Fault('stored_data_invalid', `position ${call.at} of the log is not the tool use ${call.id}`);
+    throw new Fault('stored_data_invalid', `position ${call.position} of the log is not the tool use ${call.id}`);
   }
   const url = entry.event.input['url'];
   return typeof url === 'string' ? url.trim() : null;

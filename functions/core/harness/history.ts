@@ -4,6 +4,7 @@
  * a longer read and nothing else, and the longest is that of a slice.
  */
 import type { Entry } from '#contract/entries.ts';
+import { LOG_START, positionAfter, type Position } from '#contract/ids.ts';
 import type { QueuedMessage, SessionEvent } from '#contract/events.ts';
 import type { Head, LogKey, SessionLog } from '#core/ports/session-log.ts';
 import type { Changed } from '#core/session/change.ts';
@@ -11,7 +12,7 @@ import type { Changed } from '#core/session/change.ts';
 /** A slice of a log up to its head. */
 export interface Slice {
   /** Position of the first entry. */
-  readonly first: number;
+  readonly first: Position;
   readonly entries: readonly Entry[];
   readonly head: Head;
 }
@@ -60,7 +61,7 @@ export function createHistory(log: SessionLog): History {
   return {
     async load(key) {
       const known = slices.get(nameOf(key))?.slice;
-      const next = (known?.head.position ?? 0) + 1;
+      const next = positionAfter(known?.head.position ?? LOG_START);
       const tail = await log.slice(key, next);
       if (tail.head === null) return known ?? null;
       const first = tail.entries[0]?.position ?? next;
@@ -80,7 +81,7 @@ export function createHistory(log: SessionLog): History {
 function sliced(slice: Slice): Slice {
   const dropped = slice.head.state.sliceFrom - slice.first;
   if (dropped <= 0) return slice;
-  return { ...slice, first: slice.first + dropped, entries: slice.entries.slice(dropped) };
+  return { ...slice, first: slice.head.state.sliceFrom, entries: slice.entries.slice(dropped) };
 }
 
 /** Only what is new is measured, unless the slice begins anew. */
@@ -92,8 +93,8 @@ function charsOf({ first, entries }: Slice, before: Kept | undefined): number {
 
 /** The queued messages with their content, oldest first; a slice begins before all of them. */
 export function queuedMessages(slice: Slice): readonly QueuedMessage[] {
-  return slice.head.state.queued.flatMap(({ at }) => {
-    const entry = slice.entries[at - slice.first];
+  return slice.head.state.queued.flatMap(({ position }) => {
+    const entry = slice.entries[position - slice.first];
     return entry !== undefined && 'event' in entry && isQueued(entry.event) ? [entry.event] : [];
   });
 }

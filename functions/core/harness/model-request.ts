@@ -108,7 +108,7 @@ function listen(
 /** The state of the log that a lost claim found. */
 async function overtaken(world: TurnWorld, key: LogKey, before: Head, head: Head): Promise<Asked> {
   const { request } = head.state;
-  if (request !== null && request.at > before.position) return { status: 'fenced', run: before.state.run };
+  if (request !== null && request.position > before.position) return { status: 'fenced', run: before.state.run };
   const slice = await world.history.load(key);
   if (slice === null || slice.head.state.run !== before.state.run) return { status: 'fenced', run: before.state.run };
   return { status: 'overtaken', slice };

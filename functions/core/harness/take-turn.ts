@@ -169,8 +169,8 @@ async function reportHands(world: TurnWorld, key: LogKey, from: Slice, run: RunS
   return slice;
 }
 
-function isUnfinished(call: OpenCall, { call: id, since = call.since }: HandOutcome): boolean {
-  return call.id === id && call.waitsFor === 'hand' && call.since === since;
+function isUnfinished(call: OpenCall, { call: id, sincePosition }: HandOutcome): boolean {
+  return call.id === id && call.waitsFor === 'hand' && call.sincePosition === sincePosition;
 }
 
 async function apply(world: TurnWorld, key: LogKey, slice: Slice, command: Command): Promise<Slice> {
@@ -180,7 +180,12 @@ async function apply(world: TurnWorld, key: LogKey, slice: Slice, command: Comma
 }
 
 function handCalls(calls: readonly OpenCall[]): Next['calls'] {
-  return calls.map((call) => ({ hand: handOf(call), id: call.id, at: call.at, since: call.since }));
+  return calls.map((call) => ({
+    hand: handOf(call),
+    id: call.id,
+    position: call.position,
+    sincePosition: call.sincePosition,
+  }));
 }
 
 function handOf({ server, name }: OpenCall): HandCall['hand'] {

@@ -1,6 +1,6 @@
 /** One attempt at a call that may be made: it takes a token, sets the mark and calls the server. `outcome.ts` judges. */
 import type { SessionState } from '#contract/entries.ts';
-import type { EventId } from '#contract/ids.ts';
+import type { EventId, Position } from '#contract/ids.ts';
 import type { WantedCall } from '#contract/mcp-proxy.ts';
 import { carryBearer, type Caller, type Carried } from '#core/mcp/caller.ts';
 import { otherAttempt, type Unfinished } from '#core/mcp/earlier.ts';
@@ -16,7 +16,7 @@ export interface PermittedCall {
   readonly call: WantedCall;
   readonly permit: Permit;
   /** The position in the log of the entry that gave the call to its hand. */
-  readonly since: number;
+  readonly sincePosition: Position;
 }
 
 export interface Replied<Reply = McpCalled | McpFailure> {
@@ -54,7 +54,7 @@ interface Making {
 }
 
 async function make(world: McpProxyWorld, permitted: PermittedCall, making: Making): Promise<Attempted> {
-  const { call, permit, since } = permitted;
+  const { call, permit, sincePosition } = permitted;
   const carried = await carryBearer(world, permit.identity, making.until.signal);
   // The renewal of a token takes seconds, in which the call may be interrupted.
   if (making.cut.aborted) return { status: 'interrupted', carried: null };
@@ -65,7 +65,7 @@ async function make(world: McpProxyWorld, permitted: PermittedCall, making: Maki
     case 'started':
       return send(world, permitted, { ...making, carried, before: NOTHING });
     case 'resumed':
-      return mark.since === since
+      return mark.sincePosition === sincePosition
         ? { status: 'untold', suspension: mark }
         : send(world, permitted, { ...making, carried, before: mark });
     case 'found started':

@@ -53,9 +53,9 @@ export async function callerOf(
 ): Promise<Caller> {
   const head = at ?? (await world.log.head(key));
   if (head === null) throw gone(key);
-  const { workspace, agentAt } = head.state;
+  const { workspace, agentPosition } = head.state;
   const [entry, row] = await Promise.all([
-    world.log.entryAt(key, agentAt),
+    world.log.entryAt(key, agentPosition),
     world.sessions.find(workspace, key.session),
   ]);
   if (entry === null || row === null) throw gone(key);
@@ -104,12 +104,12 @@ export function knownServer({ name, url }: McpServer): KnownServer | null {
 export async function wantedCall(
   { log }: { readonly log: Pick<SessionLog, 'entryAt'> },
   key: LogKey,
-  { id, at }: Pick<OpenCall, 'id' | 'at'>,
+  { id, position }: Pick<OpenCall, 'id' | 'position'>,
 ): Promise<WantedCall> {
-  const entry = await log.entryAt(key, at);
+  const entry = await log.entryAt(key, position);
   const event = entry !== null && 'event' in entry ? entry.event : null;
   if (event?.type !== 'agent.mcp_tool_use' || event.id !== id) {
-    throw new Fault('stored_data_invalid', `position ${at} of the log is not the MCP tool use ${id}`);
+    throw new Fault('stored_data_invalid', `position ${position} of the log is not the MCP tool use ${id}`);
   }
   return { id: event.id, server: event.mcp_server_name, tool: event.name, input: event.input };
 }

@@ -13,7 +13,7 @@ interface Consent {
   /** How the server refused; null when it was not asked. */
   readonly challenge: Pick<McpFailure, 'scopes' | 'resourceMetadata'> | null;
   /** The call that goes on after the consent; null for the list of tools. */
-  readonly call: Pick<OpenCall, 'id' | 'since'> | null;
+  readonly call: Pick<OpenCall, 'id' | 'sincePosition'> | null;
 }
 
 /** The user, and the credential that the session has for the server. */
@@ -51,7 +51,7 @@ export async function connectionUrl(
       agent: { id: agent.id, name: agent.name, version: agent.version },
       scopes: challenge?.scopes ?? [],
       resourceMetadata: challenge?.resourceMetadata ?? null,
-      resume: { ...key, call: call?.id ?? null, since: call?.since ?? null },
+      resume: { ...key, call: call?.id ?? null, sincePosition: call?.sincePosition ?? null },
     })
     .catch(noLink);
   return link?.url ?? null;

@@ -1,6 +1,6 @@
 /** What earlier attempts at a call have left: the next attempt begins with it, and records what a dead one could not. */
 import type { OpenCall } from '#contract/entries.ts';
-import type { EventId, SessionId, WorkspaceId } from '#contract/ids.ts';
+import type { EventId, Position, SessionId, WorkspaceId } from '#contract/ids.ts';
 import type { WantedCall } from '#contract/mcp-proxy.ts';
 import type { Came } from '#core/mcp/audited.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
@@ -22,7 +22,7 @@ export type Unfinished =
 interface Given {
   readonly call: Pick<WantedCall, 'id'>;
   /** The position in the log of the entry that gave the call to its hand. */
-  readonly since: number;
+  readonly sincePosition: Position;
 }
 
 /** How long an attempt that finds another one under way waits between two looks at its mark, and how often it looks. */
@@ -32,20 +32,22 @@ const LOOKS = 5;
 /** Gives another attempt that is under way a moment to end: its own word is better than a guess. */
 export async function earlierAttempts(
   { marks, pause }: Pick<McpProxyWorld, 'marks' | 'pause'>,
-  { call, since }: Given,
+  { call, sincePosition }: Given,
 ): Promise<Earlier> {
   for (let looks = 0; ; looks += 1) {
     const mark = await marks.find(call.id);
-    if (mark?.status !== 'started') return earlierIn(mark, since);
+    if (mark?.status !== 'started') return earlierIn(mark, sincePosition);
     if (looks === LOOKS) return { status: 'unknown' };
     await pause(LOOK_MS);
   }
 }
 
-function earlierIn(mark: Exclude<FoundMark, { status: 'started' }> | null, since: number): Earlier {
+function earlierIn(mark: Exclude<FoundMark, { status: 'started' }> | null, sincePosition: Position): Earlier {
   if (mark?.status === 'done') return { status: 'settled' };
   // When the session was told and a person has acted, the log gives the call to its hand again, at another position.
-  return mark?.since === since ? { status: 'untold', suspension: mark } : { status: 'unsent' };
+  return mark !== null && mark.sincePosition === sincePosition
+    ? { status: 'untold', suspension: mark }
+    : { status: 'unsent' };
 }
 
 /**

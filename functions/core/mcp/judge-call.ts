@@ -1,5 +1,5 @@
 /** Whether one call may be made: what the agent enables, what was pinned, and what policy and hooks say of both. */
-import { primaryThread } from '#contract/ids.ts';
+import { primaryThread, type Position } from '#contract/ids.ts';
 import type { McpTool, OfferedTool } from '#contract/mcp.ts';
 import type { WantedCall } from '#contract/mcp-proxy.ts';
 import { identify, knownServer, type Caller, type KnownIdentity, type KnownServer } from '#core/mcp/caller.ts';
@@ -99,7 +99,7 @@ async function usableTool(
 /** The tools that the log says the model was offered last. */
 async function offeredTools({ log }: McpProxyWorld, { key, head }: Caller): Promise<readonly OfferedTool[]> {
   const { mcp } = head.state;
-  const entry = mcp === null ? null : await log.entryAt(key, mcp.at);
+  const entry = mcp === null ? null : await log.entryAt(key, mcp.position);
   const record = entry !== null && 'record' in entry ? entry.record : null;
   return record?.kind === 'mcp.listed' ? (record.tools ?? []) : [];
 }
@@ -109,7 +109,7 @@ export interface CallAtHand {
   readonly caller: Caller;
   readonly call: WantedCall;
   /** The position in the log of the entry that gave it to its hand. */
-  readonly since: number;
+  readonly sincePosition: Position;
   readonly isConfirmed: boolean;
 }
 
@@ -165,8 +165,10 @@ function confirmed(judged: Judged, isConfirmed: boolean): Judged {
     : judged;
 }
 
-function isStill({ state }: Head, { call, since }: CallAtHand): boolean {
-  return state.calls.some((open) => open.id === call.id && open.waitsFor === 'hand' && open.since === since);
+function isStill({ state }: Head, { call, sincePosition }: CallAtHand): boolean {
+  return state.calls.some(
+    (open) => open.id === call.id && open.waitsFor === 'hand' && open.sincePosition === sincePosition,
+  );
 }
 
 /** The call that the hook has let pass, unless another user or credential would make it. */

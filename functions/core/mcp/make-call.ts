@@ -32,7 +32,7 @@ export async function makeCall(world: McpProxyWorld, request: CallRequest, until
   // The call waits for a person or is over, and an attempt that died may have left its outcome unrecorded.
   if (open?.waitsFor !== 'hand') return recordUnsaid(world, { head, request, open, beganMs });
   const [call, caller] = await Promise.all([wantedCall(world, key, request.call), callerOf(world, key, head)]);
-  const atHand: CallAtHand = { caller, call, since: open.since, isConfirmed: open.isConfirmed };
+  const atHand: CallAtHand = { caller, call, sincePosition: open.sincePosition, isConfirmed: open.isConfirmed };
   const judged = await judgeAtHand(world, atHand);
   // Meanwhile the call ended, was suspended or was given to its hand anew: this attempt begins again from there.
   if (judged === null) return makeCall(world, request, until);
@@ -68,8 +68,8 @@ async function outcomeFor(
   made: CallAtHand & JudgedAtHand,
   until: Until,
 ): Promise<CallOutcome | null> {
-  const { caller, call, judged, earlier, since } = made;
-  const permitted = judged.permit === null ? null : { caller, call, permit: judged.permit, since };
+  const { caller, call, judged, earlier, sincePosition } = made;
+  const permitted = judged.permit === null ? null : { caller, call, permit: judged.permit, sincePosition };
   if (earlier.status === 'settled') return null;
   if (earlier.status === 'unknown') return unheard(permitted);
   if (permitted === null) return unlessAnothers(world, { ...made, permitted }, () => denied(world, made));
@@ -112,7 +112,13 @@ async function finishCall(world: McpProxyWorld, made: Made, outcome: CallOutcome
   if (tell.do === 'suspend' && suspension !== null) {
     const { requests, state, causes } = suspension;
     // The mark holds what the session is about to be told: if this process dies before that, the next attempt tells it.
-    await world.marks.suspend(call.id, { requests, state, causes, error: tell.error, since: tell.since });
+    await world.marks.suspend(call.id, {
+      requests,
+      state,
+      causes,
+      error: tell.error,
+      sincePosition: tell.sincePosition,
+    });
   }
   const head = await world.log.head(caller.key);
   if (head !== null) await change(world, caller.key, head, { ...tell, call: call.id });

@@ -78,7 +78,7 @@ export async function outcomeOf(
     case 'untold': {
       const { suspension } = attempted;
       const came = cameOf(permitted, null, { outcome: 'suspended', error: 'attempt_died' });
-      const tell = { do: 'suspend' as const, since: permitted.since, error: suspension.error };
+      const tell = { do: 'suspend' as const, sincePosition: permitted.sincePosition, error: suspension.error };
       return { tell, suspension, came, detail: null };
     }
     case 'interrupted': {
@@ -120,14 +120,14 @@ async function withoutToken(
 /** Lets the call wait for its user's consent; null when the user cannot be asked for one. */
 async function untilConsent(
   world: Pick<McpProxyWorld, 'links' | 'enterprise'>,
-  { caller, call, since, permit: { server, identity } }: PermittedCall,
+  { caller, call, sincePosition, permit: { server, identity } }: PermittedCall,
   { error, challenge }: { readonly error: CommandTo<'suspend'>['error']; readonly challenge: McpFailure | null },
 ): Promise<Extract<CallOutcome['tell'], { do: 'suspend' }> | null> {
-  const url = await connectionUrl(world, caller, { server, identity, challenge, call: { id: call.id, since } });
+  const url = await connectionUrl(world, caller, { server, identity, challenge, call: { id: call.id, sincePosition } });
   if (url === null) return null;
   return {
     do: 'suspend',
-    since,
+    sincePosition,
     error: { ...error, message: `${error.message} To let the session go on, open ${url}` },
   };
 }
@@ -191,7 +191,7 @@ function askingPeople(
   permitted: PermittedCall,
   { carried, before, reply }: Replied<ReplyOf<'input_required'>>,
 ): CallOutcome {
-  const { permit, since } = permitted;
+  const { permit, sincePosition } = permitted;
   const { requests: shown, found } = redactRequests(reply.requests, carried.inUse(), markerOf(permitted));
   const requests = shown.filter(isOpenable);
   const suspension = {
@@ -215,7 +215,7 @@ function askingPeople(
   }
   const server = permit.server.name;
   const error = { type: 'mcp_authentication_failed_error' as const, server, message: askToOpen(server, requests) };
-  return { tell: { do: 'suspend', error, since }, suspension, came, detail: null };
+  return { tell: { do: 'suspend', error, sincePosition }, suspension, came, detail: null };
 }
 
 /** A URL with another scheme is a program. */

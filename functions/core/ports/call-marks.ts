@@ -2,7 +2,7 @@
  * Port of the marks of calls with outside effects. A mark is set before a call is sent, so that the call is sent at most
  * once although the log learns of it later (`docs/design.md`, MCP calls).
  */
-import type { EventId, Instant } from '#contract/ids.ts';
+import type { EventId, Instant, Position } from '#contract/ids.ts';
 import type { McpErrorType } from '#contract/mcp.ts';
 
 /** What an MCP server did wrong, or what it wants a person to do. Only people see it, never the model. */
@@ -23,14 +23,14 @@ export interface Suspension {
 }
 
 /**
- * A suspension, marked before the session is told of it. An attempt that finds one whose `since` is still the call's own
- * tells the session: a person cannot have acted yet.
+ * A suspension, marked before the session is told of it. An attempt that finds one whose `sincePosition` is still the call's
+ * own tells the session: a person cannot have acted yet.
  */
 export interface MarkedSuspension extends Suspension {
   /** For people. */
   readonly error: McpTrouble;
   /** The position of the entry that gave the open call to its hand; it changes after the session is told. */
-  readonly since: number;
+  readonly sincePosition: Position;
 }
 
 export type CallMark =

@@ -2,7 +2,7 @@
  * Port of links for calls that need a person's consent first. Only the vault's own user can open such a link, and when
  * they have consented, the credential is in the vault.
  */
-import type { AgentId, ConnectId, EventId, SessionId, ThreadId, WorkspaceId } from '#contract/ids.ts';
+import type { AgentId, ConnectId, EventId, Position, SessionId, ThreadId, WorkspaceId } from '#contract/ids.ts';
 import type { Vault } from '#contract/vaults.ts';
 
 /** What goes on after the user has consented: a call, or, when `call` is null, the session's list of tools. */
@@ -10,8 +10,8 @@ export interface WaitingCall {
   readonly session: SessionId;
   readonly thread: ThreadId;
   readonly call: EventId | null;
-  /** The wait that is meant: the call's `since` while its hand had it. Null for a list. */
-  readonly since: number | null;
+  /** The wait that is meant: the call's `sincePosition` while its hand had it. Null for a list. */
+  readonly sincePosition: Position | null;
 }
 
 /** The agent that wants to act for the user; the consent page names it. */

@@ -5,7 +5,7 @@
 import type { Agent } from '#contract/agents.ts';
 import type { ApiKey } from '#contract/api-keys.ts';
 import type { Environment } from '#contract/environments.ts';
-import type { AgentId, EnvironmentId, Instant, SessionId, WorkspaceId } from '#contract/ids.ts';
+import type { AgentId, EnvironmentId, Instant, Position, SessionId, WorkspaceId } from '#contract/ids.ts';
 import type { PackageList } from '#contract/packages.ts';
 import type { Order } from '#contract/pages.ts';
 import type { SessionStatus } from '#contract/sessions.ts';
@@ -140,7 +140,7 @@ export interface ApiKeys {
 
 /** One append of a log, as those who list it see it. */
 export interface PastAppend {
-  readonly first: number;
+  readonly first: Position;
   readonly entries: readonly PositionedEntry[];
 }
 
@@ -149,7 +149,7 @@ export interface LogReader {
    * Appends one at a time from either end: `asc` begins with the append whose first position is `from`, `desc` with the
    * last one that begins at `from` or before. Reads ahead by one page at most, so stopping early is cheap.
    */
-  appends(key: LogKey, order: Order, from: number): AsyncIterable<PastAppend>;
+  appends(key: LogKey, order: Order, from: Position): AsyncIterable<PastAppend>;
 }
 
 export interface LogRemover {

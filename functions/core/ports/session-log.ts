@@ -1,6 +1,6 @@
 /** Port of the session log. */
 import type { Entry, SessionState } from '#contract/entries.ts';
-import type { Instant, SessionId, ThreadId } from '#contract/ids.ts';
+import type { Instant, Position, SessionId, ThreadId } from '#contract/ids.ts';
 import type { Session } from '#contract/sessions.ts';
 
 /** Names one log: the partition of a thread. The primary thread's log is the session's own. */
@@ -11,12 +11,12 @@ export interface LogKey {
 
 /** The last position of a log and the state folded up to it. */
 export interface Head {
-  readonly position: number;
+  readonly position: Position;
   readonly state: SessionState;
 }
 
 export interface PositionedEntry {
-  readonly position: number;
+  readonly position: Position;
   readonly entry: Entry;
 }
 
@@ -59,7 +59,7 @@ export interface SessionLog {
    */
   read(
     key: LogKey,
-    from: number,
+    from: Position,
   ): Promise<{ readonly entries: readonly PositionedEntry[]; readonly head: Head | null }>;
   /**
    * The same, and without what comes before the head's slice (`sliceFrom`), so that its cost does not grow with the log.
@@ -67,9 +67,9 @@ export interface SessionLog {
    */
   slice(
     key: LogKey,
-    from: number,
+    from: Position,
   ): Promise<{ readonly entries: readonly PositionedEntry[]; readonly head: Head | null }>;
   append(append: Append): Promise<Appended>;
   /** The entry at a position, or null. */
-  entryAt(key: LogKey, position: number): Promise<Entry | null>;
+  entryAt(key: LogKey, position: Position): Promise<Entry | null>;
 }

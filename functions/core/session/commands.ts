@@ -3,7 +3,7 @@ import type { SessionAgent } from '#contract/agents.ts';
 import type { ToolContent } from '#contract/content.ts';
 import type { Entry } from '#contract/entries.ts';
 import type { EventInput, QueuedMessage, TurnErrorType } from '#contract/events.ts';
-import type { EventId } from '#contract/ids.ts';
+import type { EventId, Position } from '#contract/ids.ts';
 import type { OfferedTool } from '#contract/mcp.ts';
 import type { Metadata } from '#contract/metadata.ts';
 import type { McpVerdict } from '#contract/mcp-proxy.ts';
@@ -67,16 +67,21 @@ export type Command =
     }
   /**
    * An open call of a hand goes on only when a person has done what `error` asks them for, outside the session. Its hand
-   * was given it at `since`: one that was given it later has its own word.
+   * was given it at `sincePosition`: one that was given it later has its own word.
    */
-  | { readonly do: 'suspend'; readonly call: EventId; readonly since: number; readonly error: McpTrouble }
+  | { readonly do: 'suspend'; readonly call: EventId; readonly sincePosition: Position; readonly error: McpTrouble }
   /**
    * They have: the call is its hand's again. Whoever resumes a call that does not wait for that changes nothing. Null for
    * what was listed without them: the run that goes on with it asks again.
    */
-  | { readonly do: 'resume'; readonly call: EventId | null; readonly since?: WaitSince }
+  | { readonly do: 'resume'; readonly call: EventId | null; readonly sincePosition?: Position | null }
   /** They will not, or cannot: the call ends with `reason`, which the model is told. Of any other, too, it changes nothing. */
-  | { readonly do: 'decline'; readonly call: EventId; readonly since?: WaitSince; readonly reason: string }
+  | {
+      readonly do: 'decline';
+      readonly call: EventId;
+      readonly sincePosition?: Position | null;
+      readonly reason: string;
+    }
   /** What the agent's MCP servers offer in this run, and what those did wrong that offer nothing. */
   | {
       readonly do: 'listed';
@@ -95,12 +100,6 @@ export type Command =
   | { readonly do: 'archive' };
 
 export type CommandTo<Do extends Command['do']> = Extract<Command, { do: Do }>;
-
-/**
- * Which wait of a call is over: of the one that its hand, which had it since there, began. A call may wait for one thing
- * after another, and what was done or declined for the first says nothing of the next. Null for whichever it is.
- */
-export type WaitSince = number | null;
 
 /** What the MCP proxy said of an answer's calls, under the ids that their events will have. */
 export type Verdicts = ReadonlyMap<string, McpVerdict>;

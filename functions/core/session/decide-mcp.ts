@@ -1,9 +1,9 @@
 /** What MCP servers do to a session: they offer tools, and they let calls wait for people. */
 import type { Entry, OpenCall, SessionState } from '#contract/entries.ts';
-import type { EventId } from '#contract/ids.ts';
+import type { EventId, Position } from '#contract/ids.ts';
 import type { Head } from '#core/ports/session-log.ts';
 import type { Stamp } from '#core/ports/stamp.ts';
-import { decided, extended, type CommandTo, type Decided, type WaitSince } from '#core/session/commands.ts';
+import { decided, extended, type CommandTo, type Decided } from '#core/session/commands.ts';
 import { conclude } from '#core/session/conclude.ts';
 import { mcpTrouble, resultOf } from '#core/session/entries.ts';
 import { isActive, isWaitSince } from '#core/session/waiting.ts';
@@ -22,33 +22,37 @@ export function decideListed(head: Head, command: CommandTo<'listed'>, stamp: St
 
 export function decideSuspend(head: Head, command: CommandTo<'suspend'>, stamp: Stamp): Decided {
   const { state } = head;
-  const { call, since, error } = command;
+  const { call, sincePosition, error } = command;
   const open = state.calls.find(({ id }) => id === call);
   // Answered, interrupted, or suspended by a twin of this hand, and perhaps resumed since.
-  if (open?.waitsFor !== 'hand' || open.since !== since) return decided(head);
+  if (open?.waitsFor !== 'hand' || open.sincePosition !== sincePosition) return decided(head);
   return decided(head, [mcpTrouble(stamp, error), { record: { kind: 'call.suspended', call, at: stamp.now() } }]);
 }
 
-export function decideResume(head: Head, { call, since = null }: CommandTo<'resume'>, stamp: Stamp): Decided {
+export function decideResume(head: Head, { call, sincePosition = null }: CommandTo<'resume'>, stamp: Stamp): Decided {
   const { state } = head;
   if (call === null) return decideOutdated(head, stamp);
-  if (suspendedCall(state, call, since) === null) return decided(head);
+  if (suspendedCall(state, call, sincePosition) === null) return decided(head);
   return andGoOn(head, { record: { kind: 'call.resumed', call, at: stamp.now() } }, stamp);
 }
 
 export function decideDecline(head: Head, command: CommandTo<'decline'>, stamp: Stamp): Decided {
   const { state } = head;
-  const { call, since = null, reason } = command;
-  const suspended = suspendedCall(state, call, since);
+  const { call, sincePosition = null, reason } = command;
+  const suspended = suspendedCall(state, call, sincePosition);
   if (suspended === null) return decided(head);
   const content = [{ type: 'text' as const, text: `declined: ${reason}` }];
   return andGoOn(head, resultOf(suspended, { content, isError: true }, stamp), stamp);
 }
 
 /** Null for a call that does not wait for what a person does elsewhere, and in a session that is over. */
-function suspendedCall({ status, calls }: SessionState, call: EventId, since: WaitSince): OpenCall | null {
+function suspendedCall(
+  { status, calls }: SessionState,
+  call: EventId,
+  sincePosition: Position | null,
+): OpenCall | null {
   if (status === 'terminated') return null;
-  return calls.find((open) => open.id === call && open.isSuspended && isWaitSince(open, since)) ?? null;
+  return calls.find((open) => open.id === call && open.isSuspended && isWaitSince(open, sincePosition)) ?? null;
 }
 
 function andGoOn(head: Head, entry: Entry, stamp: Stamp): Decided {

@@ -1,5 +1,6 @@
 /** The fold: one entry and the state before it make the state after it. */
 import type { Entry, LogRecord, RecordOf, SessionState } from '#contract/entries.ts';
+import { FIRST_POSITION, LOG_START, positionAfter, type Position } from '#contract/ids.ts';
 import type { EventOf, QueuedMessage, SessionEvent } from '#contract/events.ts';
 import { exceededTokens } from '#core/model/room.ts';
 import { shownToModel } from '#core/model/shorten.ts';
@@ -15,16 +16,16 @@ const TURN_HISTORY_EVENTS = 12;
 
 /** Folds entries onto a head; `null` is the head of an empty log, whose first entry must be `session.created`. */
 export function fold(head: Head | null, entries: readonly Entry[]): Head {
-  const start = head ?? { position: 0, state: null };
+  const start = head?.position ?? LOG_START;
   const state = entries.reduce<SessionState | null>(
-    (current, entry, index) => evolve(current, entry, start.position + index + 1),
-    start.state,
+    (current, entry, index) => evolve(current, entry, positionAfter(start, index + 1)),
+    head?.state ?? null,
   );
   if (state === null) throw new TypeError('a log begins with session.created');
-  return { position: start.position + entries.length, state };
+  return { position: positionAfter(start, entries.length), state };
 }
 
-function evolve(state: SessionState | null, entry: Entry, position: number): SessionState {
+function evolve(state: SessionState | null, entry: Entry, position: Position): SessionState {
   if ('record' in entry && entry.record.kind === 'session.created') return begin(entry.record);
   if (state === null) throw new TypeError('a log begins with session.created');
   return 'event' in entry ? evolveEvent(state, entry.event, position) : evolveRecord(state, entry.record, position);
@@ -37,7 +38,7 @@ function begin(record: RecordOf<'session.created'>): SessionState {
     thread: record.thread,
     agentName: record.agent.name,
     model: record.agent.model.id,
-    agentAt: 1,
+    agentPosition: FIRST_POSITION,
     mcpServers: record.agent.mcp_servers.length,
     mcp: null,
     stopReason: null,
@@ -53,13 +54,13 @@ function begin(record: RecordOf<'session.created'>): SessionState {
     taken: null,
     compactions: 0,
     largeResults: [],
-    sliceFrom: 1,
+    sliceFrom: FIRST_POSITION,
     usage: NO_USAGE,
     runningSince: null,
   };
 }
 
-function evolveRecord(state: SessionState, record: LogRecord, position: number): SessionState {
+function evolveRecord(state: SessionState, record: LogRecord, position: Position): SessionState {
   switch (record.kind) {
     case 'run.continued':
       return {
@@ -85,7 +86,7 @@ function evolveRecord(state: SessionState, record: LogRecord, position: number):
     case 'call.suspended':
       return suspend(state, record.call, position);
     case 'call.resumed':
-      return release(state, record.call, { since: position, isConfirmed: false });
+      return release(state, record.call, { sincePosition: position, isConfirmed: false });
     case 'session.created':
     case 'model.claimed':
       return state;
@@ -94,7 +95,7 @@ function evolveRecord(state: SessionState, record: LogRecord, position: number):
   }
 }
 
-function evolveEvent(state: SessionState, event: SessionEvent, position: number): SessionState {
+function evolveEvent(state: SessionState, event: SessionEvent, position: Position): SessionState {
   switch (event.type) {
     case 'user.message':
     case 'system.message':
@@ -102,15 +103,15 @@ function evolveEvent(state: SessionState, event: SessionEvent, position: number)
     case 'user.tool_confirmation':
       return event.processed_at === null || event.result === 'deny'
         ? state
-        : release(state, event.tool_use_id, { since: position, isConfirmed: true });
+        : release(state, event.tool_use_id, { sincePosition: position, isConfirmed: true });
     case 'user.custom_tool_result':
       return close(state, event.custom_tool_use_id, event.content ?? []);
     case 'agent.custom_tool_use':
-      return open(state, event, { at: position, waitsFor: 'client' });
+      return open(state, event, { position, waitsFor: 'client' });
     case 'agent.tool_use':
     case 'agent.mcp_tool_use': {
       const waitsFor = event.evaluated_permission === 'ask' ? 'confirmation' : 'hand';
-      return open(state, event, { at: position, waitsFor });
+      return open(state, event, { position, waitsFor });
     }
     case 'agent.mcp_tool_result':
       return close(withLargeResult(state, event, position), event.mcp_tool_use_id, shownToModel(event.content));
@@ -119,7 +120,7 @@ function evolveEvent(state: SessionState, event: SessionEvent, position: number)
     case 'span.model_request_start':
       return {
         ...state,
-        request: { id: event.id, at: position, since: event.processed_at },
+        request: { id: event.id, position },
         historyEvents: state.historyEvents + TURN_HISTORY_EVENTS,
       };
     case 'span.model_request_end':
@@ -135,7 +136,7 @@ function evolveEvent(state: SessionState, event: SessionEvent, position: number)
     case 'session.updated':
       return event.agent === undefined
         ? state
-        : { ...state, agentAt: position, mcpServers: event.agent.mcp_servers.length };
+        : { ...state, agentPosition: position, mcpServers: event.agent.mcp_servers.length };
     case 'session.usage':
       return { ...state, usage: event.usage };
     case 'user.interrupt':
@@ -175,13 +176,13 @@ function rest(state: SessionState, event: EventOf<'session.status_idle'>): Sessi
   return { ...state, status: 'idle', stopReason: event.stop_reason, failures: 0, queued, runningSince: null };
 }
 
-function queueOrTake(state: SessionState, message: QueuedMessage, position: number): SessionState {
+function queueOrTake(state: SessionState, message: QueuedMessage, position: Position): SessionState {
   const others = state.queued.filter(({ id }) => id !== message.id);
   const tokens = estimateTokens(message.content);
   if (message.processed_at !== null) {
-    const { at, tokens: before } = state.taken ?? { at: position, tokens: 0 };
-    return { ...state, queued: others, rounds: 0, taken: { at, tokens: before + tokens } };
+    const { from, tokens: before } = state.taken ?? { from: position, tokens: 0 };
+    return { ...state, queued: others, rounds: 0, taken: { from, tokens: before + tokens } };
   }
   const chars = JSON.stringify(message.content).length;
-  return { ...state, queued: [...others, { id: message.id, type: message.type, at: position, chars, tokens }] };
+  return { ...state, queued: [...others, { id: message.id, type: message.type, position, chars, tokens }] };
 }

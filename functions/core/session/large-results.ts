@@ -1,14 +1,15 @@
 /** The fold of results that the model is shown in part: where the newest are, for the session's sandboxes to be given. */
 import type { SessionState } from '#contract/entries.ts';
 import type { EventOf } from '#contract/events.ts';
+import type { Position } from '#contract/ids.ts';
 import { MAX_LARGE_RESULTS } from '#contract/hands.ts';
 import { isLarge } from '#core/model/shorten.ts';
 
 export function withLargeResult(
   state: SessionState,
   { mcp_tool_use_id: call, content }: EventOf<'agent.mcp_tool_result'>,
-  at: number,
+  position: Position,
 ): SessionState {
   if (!isLarge(content)) return state;
-  return { ...state, largeResults: [...state.largeResults, { call, at }].slice(-MAX_LARGE_RESULTS) };
+  return { ...state, largeResults: [...state.largeResults, { call, position }].slice(-MAX_LARGE_RESULTS) };
 }

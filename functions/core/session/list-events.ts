@@ -3,15 +3,16 @@
  * still waits in the queue, it comes after everything else.
  */
 import type { SessionEvent } from '#contract/events.ts';
+import { FIRST_POSITION, type Position } from '#contract/ids.ts';
 import type { Order } from '#contract/pages.ts';
 import type { Head, LogKey, PositionedEntry, SessionLog } from '#core/ports/session-log.ts';
 import type { LogReader } from '#core/ports/records.ts';
 
 /** Where an event stands in a listing: enough to go on behind it without reading what came before. */
 export interface EventPlace {
-  readonly position: number;
+  readonly position: Position;
   /** First position of the append which holds the event; null for a queued message. */
-  readonly append: number | null;
+  readonly append: Position | null;
 }
 
 export interface ListedEvent {
@@ -43,8 +44,8 @@ export async function* listEvents(ports: Reading, listing: Listing): AsyncGenera
 }
 
 async function* settled({ reader }: Reading, { key, head, order, beyond }: Listing): AsyncGenerator<ListedEvent> {
-  const start = beyond?.append ?? (order === 'asc' ? 1 : head.position);
-  const isBeyond = (position: number) =>
+  const start = beyond?.append ?? (order === 'asc' ? FIRST_POSITION : head.position);
+  const isBeyond = (position: Position) =>
     position <= head.position &&
     (beyond === null || beyond.append === null || isAfter(position, beyond.position, order));
   for await (const append of reader.appends(key, order, start)) {
@@ -58,10 +59,10 @@ async function* settled({ reader }: Reading, { key, head, order, beyond }: Listi
 }
 
 async function* queued({ log }: Reading, { key, head, order, beyond }: Listing): AsyncGenerator<ListedEvent> {
-  for (const { at } of inOrder(head.state.queued, order)) {
-    if (beyond !== null && beyond.append === null && !isAfter(at, beyond.position, order)) continue;
-    const entry = await log.entryAt(key, at);
-    if (entry !== null && 'event' in entry) yield { event: entry.event, place: { position: at, append: null } };
+  for (const { position } of inOrder(head.state.queued, order)) {
+    if (beyond !== null && beyond.append === null && !isAfter(position, beyond.position, order)) continue;
+    const entry = await log.entryAt(key, position);
+    if (entry !== null && 'event' in entry) yield { event: entry.event, place: { position, append: null } };
   }
 }
 
@@ -74,6 +75,6 @@ function inOrder<Item>(items: readonly Item[], order: Order): readonly Item[] {
   return order === 'asc' ? items : items.toReversed();
 }
 
-function isAfter(position: number, other: number, order: Order): boolean {
+function isAfter(position: Position, other: Position, order: Order): boolean {
   return order === 'asc' ? position > other : position < other;
 }

@@ -1,7 +1,7 @@
 /** The fold of open calls: from a tool use to its result, by way of hands, people and clients. */
 import type { OpenCall, SessionState } from '#contract/entries.ts';
 import type { EventOf } from '#contract/events.ts';
-import type { EventId } from '#contract/ids.ts';
+import type { EventId, Position } from '#contract/ids.ts';
 import { estimateTokens } from '#core/model/token-estimate.ts';
 import type { ContentBlock } from '#core/ports/model.ts';
 
@@ -13,11 +13,12 @@ type ToolUse = EventOf<'agent.tool_use' | 'agent.mcp_tool_use' | 'agent.custom_t
 export function open(
   state: SessionState,
   use: ToolUse,
-  { at, waitsFor }: Pick<OpenCall, 'at' | 'waitsFor'>,
+  { position, waitsFor }: Pick<OpenCall, 'position' | 'waitsFor'>,
 ): SessionState {
   const { id, name } = use;
   const server = use.type === 'agent.mcp_tool_use' ? use.mcp_server_name : null;
-  const call = { id, name, at, waitsFor, server, since: at, isConfirmed: false, isSuspended: false, gaveBack: null };
+  const unasked = { sincePosition: position, isConfirmed: false, isSuspended: false, handSincePosition: null };
+  const call = { id, name, position, waitsFor, server, ...unasked };
   return {
     ...state,
     calls: [...state.calls, call],
@@ -29,16 +30,16 @@ export function open(
 export function release(
   state: SessionState,
   id: EventId,
-  { since, isConfirmed }: Pick<OpenCall, 'since' | 'isConfirmed'>,
+  { sincePosition, isConfirmed }: Pick<OpenCall, 'sincePosition' | 'isConfirmed'>,
 ): SessionState {
-  const released = { waitsFor: 'hand', since, isSuspended: false, gaveBack: null } as const;
+  const released = { waitsFor: 'hand', sincePosition, isSuspended: false, handSincePosition: null } as const;
   return withCall(state, id, (call) => ({ ...call, ...released, isConfirmed: call.isConfirmed || isConfirmed }));
 }
 
 /** Its hand gave it back, and may be given it again. */
-export function suspend(state: SessionState, id: EventId, since: number): SessionState {
-  const suspended = { waitsFor: 'confirmation', since, isSuspended: true } as const;
-  return withCall(state, id, (call) => ({ ...call, ...suspended, gaveBack: call.since }));
+export function suspend(state: SessionState, id: EventId, sincePosition: Position): SessionState {
+  const suspended = { waitsFor: 'confirmation', sincePosition, isSuspended: true } as const;
+  return withCall(state, id, (call) => ({ ...call, ...suspended, handSincePosition: call.sincePosition }));
 }
 
 /** `shown`: the result, as the model will see it. */

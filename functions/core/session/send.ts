@@ -87,10 +87,11 @@ async function endWaiting(ports: Sending, to: Destination, command: CommandTo<'r
   if (head === null) return { run: 'none' };
   const done = await changeAndStart(ports, { ...to, head }, command);
   if (done.status === 'refused') return { run: 'none' };
-  const { call, since = null } = command;
+  const { call, sincePosition = null } = command;
   // One that its hand has been given since then has been let wait, and has gone on.
   const isAtHand = done.head.state.calls.some(
-    (open) => open.id === call && open.waitsFor === 'hand' && (since === null || open.since === since),
+    (open) =>
+      open.id === call && open.waitsFor === 'hand' && (sincePosition === null || open.sincePosition === sincePosition),
   );
   return done.entries.length === 0 && isAtHand ? { run: 'early' } : done.start;
 }

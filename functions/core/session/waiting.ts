@@ -1,6 +1,6 @@
 /** Questions about a state that several rules ask. */
 import type { OpenCall, SessionState } from '#contract/entries.ts';
-import type { WaitSince } from '#core/session/commands.ts';
+import type { Position } from '#contract/ids.ts';
 
 /** Whether an agent is at work: the states in which only the harness, or an interrupt, may end a run. */
 export function isActive(state: SessionState): boolean {
@@ -12,9 +12,12 @@ export function blockedCalls(state: SessionState): readonly OpenCall[] {
   return state.calls.filter((call) => call.waitsFor !== 'hand');
 }
 
-/** Whether what a suspended call waits for is what its hand, which had it since there, was stopped by. */
-export function isWaitSince({ gaveBack }: OpenCall, since: WaitSince): boolean {
-  return since === null || gaveBack === null || gaveBack === since;
+/**
+ * Whether a suspended call waits because of the hand that was given it at `sincePosition`. A call may wait for one thing
+ * after another, and what a person did or declined for the first says nothing of the next. Null stands for any wait.
+ */
+export function isWaitSince({ handSincePosition }: OpenCall, sincePosition: Position | null): boolean {
+  return sincePosition === null || handSincePosition === sincePosition;
 }
 
 /** Calls that a hand can make now. */

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { AgentId, CredentialId, EventId, SessionId, ThreadId, VaultId, WorkspaceId } from '#contract/ids.ts';
+import { AgentId, CredentialId, EventId, Position, SessionId, ThreadId, VaultId, WorkspaceId } from '#contract/ids.ts';
 import type { Vault } from '#contract/vaults.ts';
 import { createConnectionLinks } from '#core/connect/offer-link.ts';
 import { newToken } from '#aws/stamp.ts';
@@ -37,7 +37,7 @@ describe('connections of the API', () => {
     session: SessionId.parse(session),
     thread: ThreadId.parse('sthr_1'),
     call: EventId.parse(`sevt_${call}`),
-    since: 3,
+    sincePosition: Position.parse(3),
   });
 
   async function newSession(): Promise<string> {

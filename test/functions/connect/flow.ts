@@ -4,7 +4,7 @@
  */
 import type { AuditEntry } from '#contract/audit.ts';
 import type { KnownClients } from '#contract/connect.ts';
-import { AgentId, EventId, SessionId, ThreadId, VaultId, WorkspaceId } from '#contract/ids.ts';
+import { AgentId, EventId, Position, SessionId, ThreadId, VaultId, WorkspaceId } from '#contract/ids.ts';
 import { USER_KEY, type Vault } from '#contract/vaults.ts';
 import type { WaitingCall } from '#core/ports/connection-links.ts';
 import { createConnectionLinks } from '#core/connect/offer-link.ts';
@@ -144,7 +144,7 @@ export function waitingCall(name: string): WaitingCall {
     session: SessionId.parse('sesn_01'),
     thread: ThreadId.parse('sthr_01'),
     call: EventId.parse(`sevt_${name}`),
-    since: 3,
+    sincePosition: Position.parse(3),
   };
 }
 

@@ -1,6 +1,6 @@
 /** Test language of the core: given entries, when a command runs, then it returns entries or a refusal. */
 import { createHash } from 'node:crypto';
-import { EventId, SessionId, ThreadId, WorkspaceId, AgentId, EnvironmentId } from '#contract/ids.ts';
+import { AgentId, EnvironmentId, EventId, FIRST_POSITION, SessionId, ThreadId, WorkspaceId } from '#contract/ids.ts';
 import type { SessionAgent } from '#contract/agents.ts';
 import type { Entry } from '#contract/entries.ts';
 import type { EventInput, QueuedMessage } from '#contract/events.ts';
@@ -140,7 +140,7 @@ function scenario(entries: readonly Entry[], then: readonly Entry[], refusal: st
 
 /** The queued messages, as the harness hands them to a claim. */
 export function queuedIn({ entries, head }: Scenario): readonly QueuedMessage[] {
-  return queuedMessages({ first: 1, entries, head });
+  return queuedMessages({ first: FIRST_POSITION, entries, head });
 }
 
 export const says = (text: string): EventInput => ({ type: 'user.message', content: [{ type: 'text', text }] });

@@ -5,7 +5,7 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { EventId } from '#contract/ids.ts';
+import type { EventId, Position } from '#contract/ids.ts';
 import type { HandCall, HandOutcome, RunState } from '#contract/run.ts';
 import type { Entry, OpenCall } from '#contract/entries.ts';
 import type { EventInput } from '#contract/events.ts';
@@ -62,7 +62,7 @@ function theatre(scheduler: fc.Scheduler) {
   /** MCP calls that were suspended until a person opens a page. */
   const sentToPage = new Set<EventId>();
   /** The links to those pages, used or not. A link that is opened later resumes the same wait again. */
-  const links: { readonly call: EventId; readonly since: number }[] = [];
+  const links: { readonly call: EventId; readonly sincePosition: Position }[] = [];
 
   /**
    * Each port call waits until the scheduler lets it run. An actor without lives throws at this and every later call.
@@ -147,14 +147,14 @@ function theatre(scheduler: fc.Scheduler) {
     const head = await log.head(KEY);
     const open = head?.state.calls.find(({ id, waitsFor }) => id === call.id && waitsFor === 'hand');
     if (head === null || open === undefined) return;
-    const needsPage = call.at % 2 === 0 && !sentToPage.has(call.id);
+    const needsPage = call.position % 2 === 0 && !sentToPage.has(call.id);
     const command: Command = needsPage
-      ? { do: 'suspend', call: call.id, since: open.since, error: TROUBLE }
+      ? { do: 'suspend', call: call.id, sincePosition: open.sincePosition, error: TROUBLE }
       : { do: 'result', call: call.id, content: [{ type: 'text', text: 'found' }], isError: false };
     const changed = await change({ log, stamp }, KEY, head, command);
     if (needsPage && changed.status === 'changed') {
       sentToPage.add(call.id);
-      links.push({ call: call.id, since: open.since });
+      links.push({ call: call.id, sincePosition: open.sincePosition });
     }
   }
 
@@ -188,7 +188,7 @@ function theatre(scheduler: fc.Scheduler) {
   }
 
   async function useHand(call: HandCall): Promise<HandOutcome> {
-    const made = { call: call.id, since: call.since };
+    const made = { call: call.id, sincePosition: call.sincePosition };
     try {
       await persistently((act) =>
         call.hand === 'mcp'

@@ -223,9 +223,9 @@ async function performTurn(play: Play, execution: Execution, dies: Fate): Promis
   const { stage } = play;
   const isMine = execution.input.run === play.now.run && isActive(play.now);
   const unfinished = (isMine ? (execution.input.hands ?? []) : [])
-    .filter(({ call: id, since }) =>
+    .filter(({ call: id, sincePosition }) =>
       play.now.open.some(
-        (call) => call.id === id && call.waitsFor === 'hand' && play.given.get(`${id}@${since}`) === call.given,
+        (call) => call.id === id && call.waitsFor === 'hand' && play.given.get(`${id}@${sincePosition}`) === call.given,
       ),
     )
     .map(({ call }) => call);
@@ -249,9 +249,9 @@ async function performTurn(play: Play, execution: Execution, dies: Fate): Promis
 
 /** For each call that can be made: a name for this wait, which no other wait may have. */
 function noteGiven({ given, now }: Play, { hands }: Execution): void {
-  for (const { id, since } of hands) {
+  for (const { id, sincePosition } of hands) {
     const call = now.open.find((open) => open.id === id);
-    const name = `${id}@${since}`;
+    const name = `${id}@${sincePosition}`;
     if (call !== undefined && !given.has(name)) given.set(name, call.given);
   }
 }

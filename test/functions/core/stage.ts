@@ -218,7 +218,7 @@ export async function createStage(initial: readonly EventInput[]) {
     if (head === null || open === undefined) return;
     const content = [{ type: 'text' as const, text: 'found' }];
     const command: Command = suspends
-      ? { do: 'suspend', call, since: open.since, error: TROUBLE }
+      ? { do: 'suspend', call, sincePosition: open.sincePosition, error: TROUBLE }
       : { do: 'result', call, content, isError: false };
     await change({ log: port, stamp }, KEY, head, command);
   }
@@ -332,14 +332,19 @@ export async function createStage(initial: readonly EventInput[]) {
       try {
         if (call.hand === 'mcp') await callServer({ fate }, call.id, suspends);
         else await execute(executeWorld({ fate }), { ...KEY, call, sandbox: { generation: 1 } });
-        handDone(execution, { call: call.id, since: call.since, outcome: 'done' });
+        handDone(execution, { call: call.id, sincePosition: call.sincePosition, outcome: 'done' });
       } catch (error) {
         if (!(error instanceof Killed)) throw error;
       }
     },
 
     failHand: (execution: Execution, call: HandCall) =>
-      handDone(execution, { call: call.id, since: call.since, outcome: 'failed', error: 'SandboxUnavailable' }),
+      handDone(execution, {
+        call: call.id,
+        sincePosition: call.sincePosition,
+        outcome: 'failed',
+        error: 'SandboxUnavailable',
+      }),
 
     /** Delivers a second time what an execution is doing. */
     double(execution: Execution): void {

@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { SessionState } from '#contract/entries.ts';
 import type { SessionEvent } from '#contract/events.ts';
-import type { EventId } from '#contract/ids.ts';
+import { Position, type EventId } from '#contract/ids.ts';
 import type { Head } from '#core/ports/session-log.ts';
 import { fold } from '#core/session/evolve.ts';
 import { listEvents } from '#core/session/list-events.ts';
@@ -216,10 +216,10 @@ async function list(stage: Stage, head: Head, order: 'asc' | 'desc'): Promise<re
     async *appends() {
       const entries = stage.log.entries(KEY);
       const appends = stage.appends.map((first, index) => ({
-        first,
+        first: Position.parse(first),
         entries: entries
           .slice(first - 1, (stage.appends[index + 1] ?? entries.length + 1) - 1)
-          .map((entry, offset) => ({ position: first + offset, entry })),
+          .map((entry, offset) => ({ position: Position.parse(first + offset), entry })),
       }));
       yield* order === 'asc' ? appends : appends.toReversed();
     },

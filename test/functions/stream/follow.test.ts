@@ -1,3 +1,4 @@
+import type { Position } from '#contract/ids.ts';
 import { describe, expect, it } from 'vitest';
 import { Fault } from '#core/ports/errors.ts';
 import type { SessionLog } from '#core/ports/session-log.ts';
@@ -92,7 +93,7 @@ describe('a stream of a session', () => {
     let failures = 0;
     const flaky = (times: number) => ({
       head: opened.log.head,
-      read: async (key: typeof KEY, from: number) => {
+      read: async (key: typeof KEY, from: Position) => {
         failures += 1;
         if (failures <= times) throw new Fault('log_unavailable', 'no answer');
         return opened.log.read(key, from);

@@ -27,7 +27,11 @@ describe('hands', () => {
   test('a failure or an unknown hand is an outcome with the call’s id, never a failed execution', () => {
     expect(hand.Execute.Catch).toEqual([{ ErrorEquals: ['States.ALL'], ResultPath: '$.failure', Next: 'HandFailed' }]);
     for (const state of [hand.HandFailed, hand.NotProvisioned, hand.UnknownHand]) {
-      expect(state.Parameters).toMatchObject({ 'call.$': '$.call.id', 'since.$': '$.call.since', outcome: 'failed' });
+      expect(state.Parameters).toMatchObject({
+        'call.$': '$.call.id',
+        'sincePosition.$': '$.call.sincePosition',
+        outcome: 'failed',
+      });
       expect(state.End).toBe(true);
     }
     expect(hand.HandFailed.Parameters['error.$']).toBe('$.failure.Error');

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { ToolContent } from '#contract/content.ts';
 import type { Entry } from '#contract/entries.ts';
 import type { ExecuteRequest } from '#contract/hands.ts';
-import { EventId } from '#contract/ids.ts';
+import { EventId, Position } from '#contract/ids.ts';
 import { execute, type ExecuteWorld } from '#core/hands/execute.ts';
 import { change } from '#core/session/change.ts';
 import { fold } from '#core/session/evolve.ts';
@@ -86,7 +86,7 @@ function stage(entries: readonly Entry[], holds: readonly EventId[] = []) {
     pause: async (ms) => (ms < 1000 ? stamp.advance(ms) : new Promise((resolve) => void (second = resolve))),
     journal: SILENT,
   };
-  const at = entries.length;
+  const position = Position.parse(entries.length);
   return {
     files,
     asked,
@@ -107,7 +107,7 @@ function stage(entries: readonly Entry[], holds: readonly EventId[] = []) {
     run: () =>
       execute(world, {
         ...KEY,
-        call: { hand: 'sandbox', id: BASH, at },
+        call: { hand: 'sandbox', id: BASH, position, sincePosition: position },
         sandbox: { generation: 1 },
       }),
     result: () => log.entries(KEY).at(-1),

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { SessionAgent } from '#contract/agents.ts';
 import type { Entry } from '#contract/entries.ts';
 import { MAX_OUTPUT_CHARS } from '#contract/hands.ts';
-import { EventId } from '#contract/ids.ts';
+import { EventId, FIRST_POSITION } from '#contract/ids.ts';
 import { MAX_MEDIA_BYTES } from '#core/hands/web-content.ts';
 import { webFetch, webFetchSettings, type WebFetchWorld } from '#core/hands/web-fetch.ts';
 import type { Outbound, OutboundAnswer, OutboundFailure, OutboundRequest } from '#core/ports/outbound.ts';
@@ -85,7 +85,7 @@ function stage(
     readPage: (html, url) => ({ title: 'T', text: `${url} ${html.length}` }),
     journal: { line: (_message, fields) => void lines.push(fields), metric: () => {} },
   };
-  const input = { ...KEY, call: { hand: 'web' as const, id: call.id, at: call.at } };
+  const input = { ...KEY, call: { ...call, hand: 'web' as const } };
   const results = () =>
     log
       .entries(KEY)
@@ -146,7 +146,7 @@ describe('one web fetch', () => {
 
   it('ends with a fault when the log does not hold the call that the run names', async () => {
     const { world, input } = stage(answering());
-    const elsewhere = { ...input, call: { ...input.call, at: 1 } };
+    const elsewhere = { ...input, call: { ...input.call, position: FIRST_POSITION } };
     await expect(webFetch(world, elsewhere)).rejects.toMatchObject({ code: 'stored_data_invalid' });
   });
 

@@ -34,7 +34,7 @@ function afterTools() {
         : scenario.when({
             do: 'result',
             call: call.id,
-            content: [{ type: 'text', text: `of ${call.at}` }],
+            content: [{ type: 'text', text: `of ${call.position}` }],
             isError: false,
           }),
     asked,

@@ -109,7 +109,7 @@ describe('the state of a session', () => {
     const [first, , third] = callsIn(scenario);
     const { largeResults } = scenario.head.state;
     expect(largeResults.map(({ call }) => call)).toEqual([first, third]);
-    expect(largeResults.map(({ at }) => scenario.entries[at - 1])).toMatchObject([
+    expect(largeResults.map(({ position }) => scenario.entries[position - 1])).toMatchObject([
       { event: { type: 'agent.mcp_tool_result', mcp_tool_use_id: first } },
       { event: { type: 'agent.mcp_tool_result', mcp_tool_use_id: third } },
     ]);

@@ -302,8 +302,8 @@ describe('a suspended call', () => {
     const { turn: next } = await staged.turn();
     const [call] = next?.calls ?? [];
     if (call === undefined) throw new Error('no call');
-    await staged.apply({ do: 'suspend', call: call.id, since: call.since ?? 0, error: TROUBLE });
-    const hands = [{ call: call.id, since: call.since, outcome: 'done' as const }];
+    await staged.apply({ do: 'suspend', call: call.id, sincePosition: call.sincePosition, error: TROUBLE });
+    const hands = [{ call: call.id, sincePosition: call.sincePosition, outcome: 'done' as const }];
     return { ...staged, call, hands };
   }
 
@@ -320,12 +320,13 @@ describe('a suspended call', () => {
     for (const outcome of ['done', 'failed'] as const) {
       const { turn: next } = await turn({ hands: hands.map((hand) => ({ ...hand, outcome })) });
       expect(next).toMatchObject({ do: 'tools', calls: [{ hand: 'mcp', id: call.id }] });
-      expect(next?.calls[0]?.since).toBeGreaterThan(call.since ?? 0);
+      expect(next?.calls[0]?.sincePosition).toBeGreaterThan(call.sincePosition);
     }
     expect(ofType(log.entries(KEY), 'agent.mcp_tool_result')).toEqual([]);
     const { turn: again } = await turn();
     const [second] = again?.calls ?? [];
-    await turn({ hands: [{ call: call.id, since: second?.since, outcome: 'failed', error: 'States.Timeout' }] });
+    const sincePosition = second?.sincePosition ?? expect.fail('no call');
+    await turn({ hands: [{ call: call.id, sincePosition, outcome: 'failed', error: 'States.Timeout' }] });
     expect(ofType(log.entries(KEY), 'agent.mcp_tool_result')).toMatchObject([
       { is_error: true, content: [{ text: expect.stringContaining('States.Timeout') }] },
     ]);

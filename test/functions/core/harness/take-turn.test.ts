@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { EventId } from '#contract/ids.ts';
 import type { RunState } from '#contract/run.ts';
 import type { TurnWorld } from '#core/harness/turn-world.ts';
 import { createHistory } from '#core/harness/history.ts';
@@ -224,9 +223,9 @@ describe('a turn', () => {
     const asked = started()
       .when(claim())
       .when(answerWith({ stopReason: 'tool_use', blocks: [toolUse('toolu_1')] }));
-    const call = asked.head.state.calls[0]?.id ?? EventId.parse('sevt_none');
+    const { id: call, sincePosition } = asked.head.state.calls[0] ?? expect.fail('no call');
     const { log, turn } = stage(asked);
-    await turn(1, { hands: [{ call, outcome: 'failed', error }] });
+    await turn(1, { hands: [{ call, sincePosition, outcome: 'failed', error }] });
     const result = log.entries(KEY).find((entry) => 'event' in entry && entry.event.type === 'agent.tool_result');
     expect(JSON.stringify(result)).toContain(told);
   });

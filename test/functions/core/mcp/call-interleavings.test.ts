@@ -131,7 +131,12 @@ function theatre(scheduler: fc.Scheduler, replies: readonly (keyof typeof REPLIE
     /** Any link that was made, because the page, the API and sweep may all use it. */
     connect: (which: number) => tell({ do: 'resume', ...(links[which % Math.max(1, links.length)] ?? { call }) }),
     decline: (which: number) =>
-      tell({ do: 'decline', reason: 'No.', call, since: links[which % Math.max(1, links.length)]?.since ?? null }),
+      tell({
+        do: 'decline',
+        reason: 'No.',
+        call,
+        sincePosition: links[which % Math.max(1, links.length)]?.sincePosition ?? null,
+      }),
     confirm: (result: 'allow' | 'deny') =>
       tell({ do: 'send', events: [{ type: 'user.tool_confirmation', tool_use_id: call, result }] }),
     interrupt: () => tell({ do: 'send', events: [{ type: 'user.interrupt' }] }),

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { EventId } from '#contract/ids.ts';
+import { EventId, FIRST_POSITION, type Position } from '#contract/ids.ts';
 import { Fault } from '#core/ports/errors.ts';
 import { judgeCalls } from '#core/mcp/judge-calls.ts';
 import { fingerprint } from '#core/mcp/pins.ts';
@@ -97,7 +97,8 @@ describe('the verdict on an MCP call', () => {
     const entry = { event: { type: 'session.updated', agent } } as never;
     const log = {
       ...stage.log,
-      entryAt: async (key: typeof KEY, at: number) => (at === 1 ? entry : stage.log.entryAt(key, at)),
+      entryAt: async (key: typeof KEY, position: Position) =>
+        position === FIRST_POSITION ? entry : stage.log.entryAt(key, position),
     };
     await judgeCalls({ ...stage.world, log }, KEY, [wanted()]);
     expect(stage.outcomes()).toMatchObject([{ error: 'unknown_tool' }]);

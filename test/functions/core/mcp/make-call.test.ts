@@ -283,10 +283,10 @@ describe('an MCP call that needs its user’s consent', () => {
     const page = { id: 'pay', url: 'https://pay.example.com/', message: '' };
     stage.replies.splice(0, 1, challenged, { status: 'input_required', requests: [page], state: null });
     await run(stage);
-    const { call, since } = stage.offers[0]?.resume ?? { call: null, since: null };
-    await stage.when({ do: 'resume', call, since });
+    const { call, sincePosition } = stage.offers[0]?.resume ?? { call: null, sincePosition: null };
+    await stage.when({ do: 'resume', call, sincePosition });
     await run(stage);
-    await stage.when({ do: 'resume', call, since });
+    await stage.when({ do: 'resume', call, sincePosition });
     expect((await stage.state()).calls).toMatchObject([{ waitsFor: 'confirmation', isSuspended: true }]);
   });
 

@@ -92,7 +92,7 @@ describe('an MCP call that a person refuses', () => {
   it('is recorded also when it was suspended, and names no user where the vaults name two', async () => {
     const stage = proxyStage({ holdings: [ALICE, holding('bob', 'bob')] });
     const error = { type: 'mcp_authentication_failed_error' as const, server: 'fx', message: 'Connect to fx.' };
-    await stage.when({ do: 'suspend', call: stage.open.id, since: stage.open.since, error });
+    await stage.when({ do: 'suspend', call: stage.open.id, sincePosition: stage.open.sincePosition, error });
     await sent(stage, [answered(stage, 'deny')]);
     expect(stage.audited).toMatchObject([
       { kind: 'intent', user: null, server_url: FX_URL, code: 'confirmation_denied' },

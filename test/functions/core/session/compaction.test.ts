@@ -120,7 +120,7 @@ describe('a compaction', () => {
     const waiting = full().when(send('one')).when(send('two'));
     const compacted = waiting.when(claimSummary()).when(summarised());
     expect(queuedIn(compacted)).toEqual(queuedIn(waiting));
-    expect(compacted.head.state.sliceFrom).toBe(compacted.head.state.queued[0]?.at);
+    expect(compacted.head.state.sliceFrom).toBe(compacted.head.state.queued[0]?.position);
     const quiet = fullInMidTurn().when(claimSummary()).when(summarised());
     expect(quiet.head.state.sliceFrom).toBe(quiet.head.position - 1);
   });

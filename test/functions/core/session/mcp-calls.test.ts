@@ -1,3 +1,4 @@
+import { LOG_START } from '#contract/ids.ts';
 import { describe, expect, it } from 'vitest';
 import type { EventInput } from '#contract/events.ts';
 import { next } from '#core/harness/next.ts';
@@ -24,8 +25,8 @@ const result = (call = FIRST, error?: typeof TROUBLE): Command => ({
 const suspend =
   (call = FIRST) =>
   ({ head }: Scenario): Command => {
-    const since = head.state.calls.find(({ id }) => id === call)?.since ?? 0;
-    return { do: 'suspend', call, since, error: TROUBLE };
+    const sincePosition = head.state.calls.find(({ id }) => id === call)?.sincePosition ?? LOG_START;
+    return { do: 'suspend', call, sincePosition, error: TROUBLE };
   };
 const resume = (call = FIRST): Command => ({ do: 'resume', call });
 const decline = (call = FIRST): Command => ({ do: 'decline', call, reason: 'The user does not want it.' });
@@ -249,13 +250,15 @@ describe('a suspended call', () => {
 
   it('that waits for another reason is not resumed or declined by the link of the first reason', () => {
     const first = asking().when(calling(['find']));
-    const since = first.head.state.calls[0]?.since ?? 0;
+    const sincePosition = first.head.state.calls[0]?.sincePosition ?? LOG_START;
     const again = first.when(suspend()).when(resume()).when(suspend());
-    expect(again.when({ ...resume(), since } as Command).then).toEqual([]);
-    expect(again.when({ ...decline(), since } as Command).then).toEqual([]);
-    const next = first.when(suspend()).when(resume()).head.state.calls[0]?.since ?? 0;
-    expect(outline(again.when({ ...resume(), since: next } as Command).then)).toEqual(['[call.resumed]']);
-    expect(outline(again.when({ ...decline(), since: next } as Command).then)).toEqual(['agent.mcp_tool_result']);
+    expect(again.when({ ...resume(), sincePosition } as Command).then).toEqual([]);
+    expect(again.when({ ...decline(), sincePosition } as Command).then).toEqual([]);
+    const next = first.when(suspend()).when(resume()).head.state.calls[0]?.sincePosition ?? LOG_START;
+    expect(outline(again.when({ ...resume(), sincePosition: next } as Command).then)).toEqual(['[call.resumed]']);
+    expect(outline(again.when({ ...decline(), sincePosition: next } as Command).then)).toEqual([
+      'agent.mcp_tool_result',
+    ]);
   });
 
   it('is made when a client allows it, and ends when a client denies it', () => {
@@ -294,7 +297,7 @@ describe('a listing of MCP tools', () => {
     const failed = rested.when(listed(2, OFFERED.slice(0, 1), [TROUBLE]));
     expect(outline(failed.then)).toEqual(['session.error', '[mcp.listed]']);
     expect(failed.then[1]).toMatchObject({ record: { run: 2, tools: OFFERED.slice(0, 1) } });
-    expect(failed.head.state.mcp).toMatchObject({ run: 2, at: failed.entries.length });
+    expect(failed.head.state.mcp).toMatchObject({ run: 2, position: failed.entries.length });
     expect(failed.when(listed(2)).then, 'a twin was faster').toEqual([]);
     expect(rested.when(listed(1)).then, 'of a run that is over').toEqual([]);
     expect(begun().when(listed(2)).then, 'the session is idle').toEqual([]);
@@ -304,7 +307,7 @@ describe('a listing of MCP tools', () => {
     const rested = begun().when(sends({ type: 'user.message', content: [{ type: 'text', text: 'more' }] }));
     const again = rested.when(listed(2));
     expect(again.then).toMatchObject([{ record: { kind: 'mcp.listed', tools: null } }]);
-    expect(again.head.state.mcp).toMatchObject({ run: 2, at: rested.head.state.mcp?.at });
+    expect(again.head.state.mcp).toMatchObject({ run: 2, position: rested.head.state.mcp?.position });
   });
 
   it('is out of date when a server was connected since, and is made again in the same run', () => {

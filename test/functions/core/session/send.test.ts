@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { EventId } from '#contract/ids.ts';
+import { EventId, LOG_START } from '#contract/ids.ts';
 import { Fault } from '#core/ports/errors.ts';
 import type { Append, Head, SessionLog } from '#core/ports/session-log.ts';
 import type { Runs } from '#core/ports/runs.ts';
@@ -50,8 +50,8 @@ function interrupted(log: MemoryLog, interrupt: () => Promise<unknown>): Session
 }
 
 const suspend = (head: Head | null): Command => {
-  const since = head?.state.calls[0]?.since ?? 0;
-  return { do: 'suspend', call: callId(0), since, error: TROUBLE };
+  const sincePosition = head?.state.calls[0]?.sincePosition ?? LOG_START;
+  return { do: 'suspend', call: callId(0), sincePosition, error: TROUBLE };
 };
 
 async function act(log: MemoryLog, command: Parameters<typeof change>[3]) {
@@ -291,11 +291,13 @@ describe('resuming a suspended call', () => {
   it('reports nothing when the wait is over, because the hand has the call for another attempt', async () => {
     const { log, stamp } = waiting();
     const runs = runsThat(() => 'started');
-    const since = (await log.head(KEY))?.state.calls[0]?.gaveBack ?? 0;
-    expect(await resumeCall({ log, runs, stamp }, to, { call: callId(0), since })).toEqual({ run: 'started' });
-    expect(await resumeCall({ log, runs, stamp }, to, { call: callId(0), since })).toEqual({ run: 'none' });
-    const now = (await log.head(KEY))?.state.calls[0]?.since ?? 0;
-    expect(await resumeCall({ log, runs, stamp }, to, { call: callId(0), since: now })).toEqual({ run: 'early' });
+    const sincePosition = (await log.head(KEY))?.state.calls[0]?.handSincePosition ?? LOG_START;
+    expect(await resumeCall({ log, runs, stamp }, to, { call: callId(0), sincePosition })).toEqual({ run: 'started' });
+    expect(await resumeCall({ log, runs, stamp }, to, { call: callId(0), sincePosition })).toEqual({ run: 'none' });
+    const now = (await log.head(KEY))?.state.calls[0]?.sincePosition ?? LOG_START;
+    expect(await resumeCall({ log, runs, stamp }, to, { call: callId(0), sincePosition: now })).toEqual({
+      run: 'early',
+    });
   });
 
   it('with only a changed listing begins no run, whether the session runs or not', async () => {
