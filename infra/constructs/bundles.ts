@@ -1,6 +1,6 @@
 import { copyFileSync, cpSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { Code } from 'aws-cdk-lib/aws-lambda';
 import { buildSync } from 'esbuild';
 import type { ModelProvider } from './model.ts';
@@ -51,8 +51,8 @@ const PACKAGE_DIR = join(import.meta.dirname, '../..');
 
 /**
  * Bundles every function and the sandbox's server in one esbuild pass, because what they share is then parsed once
- * (0.5 s for all; NodejsFunction starts a package manager and a compiler for each). Sizes in bytes are written
- * beside the bundles, to `bundles/sizes.json`.
+ * (NodejsFunction starts a package manager and a compiler for each). Sizes in bytes are written beside the bundles, to
+ * `bundles/sizes.json`.
  */
 export function bundle(props: BundlesProps): Bundles {
   const functionsDir = props.functionsDir ?? join(PACKAGE_DIR, 'functions');
@@ -63,14 +63,48 @@ export function bundle(props: BundlesProps): Bundles {
     `${entry}/index`,
     join(functionsDir, entry, entry === 'harness' ? harness : 'handler.ts'),
   ]);
+  const modules = build({
+    ...Object.fromEntries(functions),
+    'sandbox/server': join(sandboxTaskDir, 'main.ts'),
+    'sandbox/build-packages': join(sandboxTaskDir, 'build-packages.ts'),
+  });
+  for (const { name, code, importsCedar } of modules) {
+    const file = join(outdir, name);
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, code);
+    if (importsCedar) bringCedar(dirname(file));
+  }
+  copyFileSync(join(sandboxTaskDir, 'Dockerfile'), join(outdir, 'sandbox/Dockerfile'));
+  const sizes = ENTRIES.map((entry) => [entry, statSync(join(outdir, entry, 'index.mjs')).size]);
+  writeFileSync(join(outdir, 'sizes.json'), JSON.stringify(Object.fromEntries(sizes), null, 2));
+  return { code: (entry) => Code.fromAsset(join(outdir, entry)), sandboxImageDir: join(outdir, 'sandbox') };
+}
+
+interface Module {
+  /** Path below the folder of the bundles. */
+  readonly name: string;
+  readonly code: Uint8Array;
+  readonly importsCedar: boolean;
+}
+
+/** By their sources: an app that holds the construct several times, one stage per Region say, builds them once. */
+const built = new Map<string, readonly Module[]>();
+
+function build(entryPoints: Readonly<Record<string, string>>): readonly Module[] {
+  const sources = JSON.stringify(entryPoints);
+  const modules = built.get(sources) ?? runEsbuild(entryPoints);
+  built.set(sources, modules);
+  return modules;
+}
+
+function runEsbuild(entryPoints: Readonly<Record<string, string>>): readonly Module[] {
   const credentials = join(PACKAGE_DIR, 'functions/aws/credentials.lambda.ts');
-  const { metafile } = buildSync({
-    entryPoints: Object.fromEntries([
-      ...functions,
-      ['sandbox/server', join(sandboxTaskDir, 'main.ts')],
-      ['sandbox/build-packages', join(sandboxTaskDir, 'build-packages.ts')],
-    ]),
-    outdir,
+  const { metafile, outputFiles } = buildSync({
+    entryPoints: { ...entryPoints },
+    absWorkingDir: PACKAGE_DIR,
+    // Nothing is written there: the files are returned, with their paths.
+    outdir: PACKAGE_DIR,
+    write: false,
     outExtension: { '.js': '.mjs' },
     bundle: true,
     format: 'esm',
@@ -85,14 +119,11 @@ export function bundle(props: BundlesProps): Bundles {
     legalComments: 'none',
     logLevel: 'warning',
   });
-  const judging = Object.entries(metafile.outputs).filter(([, { imports }]) =>
-    imports.some(({ path }) => path === CEDAR),
-  );
-  for (const [file] of judging) bringCedar(dirname(file));
-  copyFileSync(join(sandboxTaskDir, 'Dockerfile'), join(outdir, 'sandbox/Dockerfile'));
-  const sizes = ENTRIES.map((entry) => [entry, statSync(join(outdir, entry, 'index.mjs')).size]);
-  writeFileSync(join(outdir, 'sizes.json'), JSON.stringify(Object.fromEntries(sizes), null, 2));
-  return { code: (entry) => Code.fromAsset(join(outdir, entry)), sandboxImageDir: join(outdir, 'sandbox') };
+  return outputFiles.map(({ path, contents }) => {
+    const name = relative(PACKAGE_DIR, path);
+    const imports = metafile.outputs[name]?.imports ?? [];
+    return { name, code: contents, importsCedar: imports.some((imported) => imported.path === CEDAR) };
+  });
 }
 
 /** As a package, which an import finds from the function's folder as it does from this repository. */
