@@ -1,24 +1,23 @@
 /** The browser comes back: from the identity provider, or from an authorization server. */
 import { keepIdentity, takeAnswer, type Taken } from '#core/connect/take-answer.ts';
 import { linkUrl } from '#core/connect/connection.ts';
-import type { PageRequest } from './page-request.ts';
+import { redirectTo, type PageRequest } from './page-request.ts';
 import { finishLogin, visitorOf } from './login.ts';
-import { answerRefusedPage, endPage, troublePage } from './pages/message-page.ts';
-import type { Reply } from './reply.ts';
+import { answerRefusedPage, endPage, loginFailedPage, troublePage } from './pages/message-page.ts';
 
-export async function login(request: PageRequest): Promise<Reply> {
-  const { world, context, note } = request;
+export async function login(request: PageRequest): Promise<Response> {
+  const { world, context, note, show } = request;
   const finished = await finishLogin(world, context);
-  if (!('identity' in finished)) return finished;
-  const { connect, visitor, identity } = finished;
+  if (finished.status === 'failed') return show(loginFailedPage(finished.retryUrl));
+  const { connect, user, identity } = finished;
   note({ connect });
-  const record = await world.connections.find(connect);
-  // The link's own page says that it is over, or for another user.
-  const kept = record?.user === visitor.user ? await keepIdentity(world, record, identity) : null;
-  return kept === null ? { redirect: linkUrl(world.baseUrl, { id: connect }) } : takenReply(request, kept);
+  const record = identity === null ? null : await world.connections.find(connect);
+  // The link's own page says that the connection is over, or is another user's.
+  const kept = identity !== null && record?.user === user ? await keepIdentity(world, record, identity) : null;
+  return kept === null ? redirectTo(linkUrl(world.baseUrl, { id: connect })) : showTaken(request, kept);
 }
 
-/** RFC 6749 §4.1.2.1, RFC 8707 and OpenID Connect: any other text is a stranger's and says nothing to us. */
+/** RFC 6749 §4.1.2.1, RFC 8707 and OpenID Connect: any other text is of unknown origin, and is neither shown nor logged. */
 const KNOWN_ERRORS: readonly string[] = [
   'access_denied',
   'invalid_request',
@@ -33,8 +32,8 @@ const KNOWN_ERRORS: readonly string[] = [
   'interaction_required',
 ];
 
-export async function answer(request: PageRequest): Promise<Reply> {
-  const { world, context, note } = request;
+export async function answer(request: PageRequest): Promise<Response> {
+  const { world, context } = request;
   const said = (name: string) => context.req.query(name) ?? null;
   const error = said('error');
   const taken = await takeAnswer(world, await visitorOf(world, context), {
@@ -43,33 +42,33 @@ export async function answer(request: PageRequest): Promise<Reply> {
     iss: said('iss'),
     error: error === null || KNOWN_ERRORS.includes(error) ? error : 'unknown',
   });
-  if ('record' in taken) note({ connect: taken.record.id });
-  return takenReply(request, taken);
+  return showTaken(request, taken);
 }
 
-function takenReply({ world, requestId, note }: PageRequest, taken: Taken): Reply {
+async function showTaken({ world, requestId, note, show }: PageRequest, taken: Taken): Promise<Response> {
+  if (taken.record !== null) note({ connect: taken.record.id });
   switch (taken.status) {
     case 'refused':
       note({ refused: taken.why });
-      return { page: answerRefusedPage };
+      return show(answerRefusedPage);
     case 'trouble': {
       const { record, trouble } = taken;
       note({ trouble: trouble.error, detail: trouble.detail });
-      if (trouble.error === 'access_denied') return { page: endPage({ ...record, error: trouble.error }, 'failed') };
-      return { page: troublePage(trouble.error, requestId, linkUrl(world.baseUrl, record)) };
+      if (trouble.error === 'access_denied') return show(endPage({ ...record, error: trouble.error }, 'failed'));
+      return show(troublePage(trouble.error, requestId, linkUrl(world.baseUrl, record)));
     }
     case 'connected': {
       const { record } = taken;
       return record.returnUrl === null
-        ? { page: endPage(record, 'completed') }
-        : { redirect: withConnect(record.returnUrl, record.id) };
+        ? show(endPage(record, 'completed'))
+        : redirectTo(withConnect(record.returnUrl, record.id));
     }
     default:
       return taken satisfies never;
   }
 }
 
-/** The program that made the link finds out by its id what became of it. */
+/** The program that made the link finds out by its id how the connection ended. */
 function withConnect(returnUrl: string, id: string): string {
   const url = new URL(returnUrl);
   url.searchParams.set('connect_id', id);

@@ -1,12 +1,15 @@
 import type { Context } from 'hono';
 import type { Answering } from '../http/journal-request.ts';
 import type { ConnectWorld } from './connect-world.ts';
-import type { Reply } from './reply.ts';
+import { PRIVATE_HEADERS, type Page } from './pages/page.ts';
 
-/** One request, while it is answered. */
+/** One request of a browser, while it is answered. */
 export interface PageRequest extends Answering {
   readonly world: ConnectWorld;
   readonly context: Context;
+  readonly show: (page: Page) => Promise<Response>;
 }
 
-export type Work = (request: PageRequest) => Promise<Reply>;
+export function redirectTo(url: string): Response {
+  return new Response(null, { status: 303, headers: { ...PRIVATE_HEADERS, location: url } });
+}

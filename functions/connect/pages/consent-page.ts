@@ -1,9 +1,9 @@
-/** The page on which a user says yes or no: who wants what, where, and where it leads (docs/security.md#consent). */
+/** The pages on which a user says yes or no: they name the agent, the server and where a yes leads (docs/security.md#consent). */
 import { html } from 'hono/html';
 import type { Connection } from '#core/ports/connection-records.ts';
 import type { ConsentForm } from '#core/connect/open-link.ts';
 import type { ConnectionPlan } from '#core/connect/approve.ts';
-import type { Markup, Page } from './page.ts';
+import { destinationName, hostOf, type Markup, type Page } from './page.ts';
 
 interface ConsentPage {
   readonly record: Connection;
@@ -31,7 +31,25 @@ export function consentPage({ record, plan, form, again, linkUrl }: ConsentPage)
   };
 }
 
-export function consentForm(linkUrl: string, { token, plan }: ConsentForm, approve: string): Markup {
+/** A user agrees to sign in for agents, where their organisation decides about servers. */
+export function identityPage({ record, form, again, linkUrl }: Omit<ConsentPage, 'plan'>): Page {
+  const provider = hostOf(record.server.url);
+  const { who, agentRow } = whoAsks(record);
+  return {
+    status: again ? 409 : 200,
+    title: `Sign in for ${who}?`,
+    body: html`${again ? lookAgain : ''}
+      <p>
+        Your organisation decides which servers ${who} can use in your name. If you approve, it is asked about you
+        whenever that is needed, until you or an administrator disconnect it.
+      </p>
+      <dl>${agentRow} ${row('You sign in at', provider)} ${row('You come back to', backTo(record, linkUrl))}</dl>
+      ${consentForm(linkUrl, form, 'Approve and sign in')}
+      <p class="small">Signed in as ${record.user}. Nothing is kept before you approve.</p>`,
+  };
+}
+
+function consentForm(linkUrl: string, { token, plan }: ConsentForm, approve: string): Markup {
   return html`<form method="post" action="${linkUrl}/approve">
     <input type="hidden" name="token" value="${token}" />
     <input type="hidden" name="plan" value="${plan}" />
@@ -42,18 +60,18 @@ export function consentForm(linkUrl: string, { token, plan }: ConsentForm, appro
   </form>`;
 }
 
-export const lookAgain = html`<p class="note" role="status">
+const lookAgain = html`<p class="note" role="status">
   What this would do has changed, or this page was open for too long. Please look at it again.
 </p>`;
 
-export function row(name: string, value: string | Markup): Markup {
+function row(name: string, value: string | Markup): Markup {
   return html`<div>
     <dt>${name}</dt>
     <dd>${value}</dd>
   </div>`;
 }
 
-export function whoAsks({ agent }: Connection): { readonly who: string; readonly agentRow: Markup | string } {
+function whoAsks({ agent }: Connection): { readonly who: string; readonly agentRow: Markup | string } {
   if (agent === null) return { who: 'An agent', agentRow: '' };
   return { who: agent.name, agentRow: row('Agent', `${agent.name}, version ${agent.version}`) };
 }
@@ -65,17 +83,7 @@ function scopeList(scopes: readonly string[]): string | Markup {
   </ul>`;
 }
 
-export function backTo({ returnUrl }: Connection, linkUrl: string): string {
+function backTo({ returnUrl }: Connection, linkUrl: string): string {
   const here = hostOf(linkUrl);
   return returnUrl === null ? here : `${here}, and then ${destinationName(returnUrl)}`;
-}
-
-export function hostOf(url: string): string {
-  return URL.parse(url)?.host ?? url;
-}
-
-/** An app's own scheme has no host. */
-export function destinationName(url: string): string {
-  const { host = '', protocol = '' } = URL.parse(url) ?? {};
-  return host === '' ? `the app behind ${protocol}` : host;
 }

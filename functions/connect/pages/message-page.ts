@@ -1,10 +1,9 @@
-/** Pages that only say something: how a consent ended, or why it cannot go on. */
+/** Pages that only say something: how a connection ended, or why it cannot go on. */
 import { html } from 'hono/html';
 import type { Connect } from '#contract/connect.ts';
 import type { Connection } from '#core/ports/connection-records.ts';
 import { MESSAGES } from '#core/connect/connection.ts';
-import { destinationName } from './consent-page.ts';
-import type { Page } from './page.ts';
+import { destinationName, hostOf, type Page } from './page.ts';
 
 export const unknownPage: Page = {
   status: 404,
@@ -46,7 +45,7 @@ const GOES_ON = 'What was waiting for you goes on by itself.';
 export function endPage(record: Connection, status: Exclude<Connect['status'], 'pending'>): Page {
   const back =
     record.returnUrl === null ? '' : button(record.returnUrl, `Back to ${destinationName(record.returnUrl)}`);
-  const server = URL.parse(record.server.url)?.host ?? record.server.url;
+  const server = hostOf(record.server.url);
   switch (status) {
     case 'completed':
       return {
@@ -86,7 +85,7 @@ export function troublePage(error: NonNullable<Connection['error']>, requestId: 
   };
 }
 
-/** Nothing of the fault is told but where to look it up. */
+/** Tells nothing of the fault but the id with which an operator finds it in the log. */
 export function faultPage(requestId: string, isLogin: boolean): Page {
   return {
     status: isLogin ? 503 : 500,
@@ -99,10 +98,9 @@ export function faultPage(requestId: string, isLogin: boolean): Page {
 }
 
 export function leavePage(url: string, toDo = 'You approve the access there.'): Page {
-  const host = URL.parse(url)?.host ?? 'the server';
   return {
     status: 200,
-    title: `Taking you to ${host}`,
+    title: `Taking you to ${hostOf(url)}`,
     body: html`<p>${toDo}</p>
       ${button(url, 'Continue')}`,
     leadsTo: url,

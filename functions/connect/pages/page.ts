@@ -1,4 +1,4 @@
-/** The frame of every page, and the headers that keep it ours: nothing is loaded, framed, cached or told to others. */
+/** The frame of every page, and its headers: the browser loads nothing else, frames, caches and refers nothing. */
 import { html, raw } from 'hono/html';
 import { STYLE, STYLE_HASH } from './style.ts';
 
@@ -8,14 +8,14 @@ export interface Page {
   readonly status: number;
   readonly title: string;
   readonly body: Markup;
-  /** Where the browser goes by itself. */
+  /** The URL to which the browser goes by itself. */
   readonly leadsTo?: string;
 }
 
 /**
- * Forms may only be sent to us. The way to the authorization server begins with a page, not with a redirect, because
- * browsers apply `form-action` to every redirect that follows a form: the server's own hops to other hosts, and ours to
- * where the user came from, would be stopped.
+ * Forms may only be sent to this service. A page, not a redirect, leads to the authorization server, because browsers
+ * apply `form-action` to every redirect that follows a form: they would stop the server's own redirects to other hosts,
+ * and this service's redirect to where the user came from.
  */
 const POLICY = [
   "default-src 'none'",
@@ -65,4 +65,14 @@ export async function respondPage(appName: string, { status, title, body, leadsT
       </body>
     </html>`;
   return new Response(text.toString(), { status, headers: PAGE_HEADERS });
+}
+
+export function hostOf(url: string): string {
+  return URL.parse(url)?.host ?? url;
+}
+
+/** An app's own scheme has no host. */
+export function destinationName(url: string): string {
+  const { host = '', protocol = '' } = URL.parse(url) ?? {};
+  return host === '' ? `the app behind ${protocol}` : host;
 }

@@ -1,4 +1,4 @@
-/** A visitor opens a link, or presses a button on its page: who may see what, and what the press does. */
+/** A visitor opens the link of a connection, or presses a button on its page: what they may see, and what the press does. */
 import { ConnectId } from '#contract/ids.ts';
 import type { Connect } from '#contract/connect.ts';
 import type { Audit } from '#core/ports/audit.ts';
@@ -27,16 +27,16 @@ export interface OpenWorld extends ApproveWorld, SettleWorld, PlanWorld {
 
 /** What the page's form carries back. */
 export interface ConsentForm {
-  /** Sealed for this browser and this link, so that no other site can make the browser approve. */
+  /** Sealed for this browser and this connection, so that no other site can make the browser approve. */
   readonly token: string;
-  /** Sealed for the plan that the page showed, so that no other plan can be approved with it. */
+  /** Sealed for the plan that the page showed, so that no other plan can be approved with it; empty without a plan. */
   readonly plan: string;
 }
 
-export type Opened =
-  | { readonly show: 'unknown' }
-  | { readonly show: 'login'; readonly id: ConnectId; readonly keeps: boolean }
-  /** The visitor is logged in as another user than the link's. */
+type Opened =
+  | { readonly show: 'unknown'; readonly record: null }
+  | { readonly show: 'login'; readonly record: Connection; readonly keeps: boolean }
+  /** The visitor is not the connection's user. */
   | { readonly show: 'mismatch'; readonly record: Connection }
   | { readonly show: 'end'; readonly record: Connection; readonly status: Exclude<Connect['status'], 'pending'> }
   | { readonly show: 'trouble'; readonly record: Connection; readonly trouble: ConnectionTrouble }
@@ -49,39 +49,39 @@ export type Opened =
       readonly again: boolean;
     }
   /** The page asks the user to sign in, so that the identity can be kept. */
-  | {
-      readonly show: 'identity';
-      readonly record: Connection;
-      readonly form: Pick<ConsentForm, 'token'>;
-      readonly again: boolean;
-    };
+  | { readonly show: 'identity'; readonly record: Connection; readonly form: ConsentForm; readonly again: boolean };
 
-export type Pressed = Opened | { readonly show: 'leave'; readonly url: string };
+export type Pressed = Opened | { readonly show: 'leave'; readonly record: Connection; readonly url: string };
 
-export async function openLink(world: OpenWorld, id: string, visitor: Visitor | null): Promise<Opened> {
-  const admitted = await admit(world, id, visitor);
-  if (admitted.status === 'turned away') return admitted.page;
-  return consent(world, admitted, false);
+interface OpenedBy {
+  readonly id: string;
+  readonly visitor: Visitor | null;
 }
 
-export async function pressApprove(
-  world: OpenWorld,
-  link: { readonly id: string; readonly visitor: Visitor | null },
-  form: ConsentForm,
-): Promise<Pressed> {
-  const admitted = await admit(world, link.id, link.visitor);
+export async function openLink(world: OpenWorld, id: string, visitor: Visitor | null): Promise<Opened> {
+  const admitted = await admit(world, { id, visitor });
+  return admitted.status === 'turned away' ? admitted.page : askConsent(world, admitted, false);
+}
+
+export async function pressApprove(world: OpenWorld, link: OpenedBy, form: ConsentForm): Promise<Pressed> {
+  const admitted = await admit(world, link);
   if (admitted.status === 'turned away') return admitted.page;
   const { record, visitor } = admitted;
-  if (isIdentity(world.enterprise, record.server.url)) return agreeToKeep(world, admitted, form);
+  const isMeant = await isForm(world, admitted, form.token);
+  if (isIdentity(world.enterprise, record.server.url)) {
+    if (!isMeant) return askConsent(world, admitted, true);
+    // The user comes back from signing in with the identity that may then be kept.
+    await world.audit.record(record.workspace, record.vault, administration(record, { action: 'connect.approved' }));
+    return { show: 'login', record, keeps: true };
+  }
   const plan = await planConsent(world, record);
   if (plan.status === 'trouble') return inTrouble(world, record, plan);
-  const isMeant = await isForm(world, admitted, form.token);
   const isShown = await world.seals.isSeal('plan', planText(record, plan), form.plan);
-  if (!isMeant || !isShown) return ask(world, admitted, { plan, again: true });
+  if (!isMeant || !isShown) return askAbout(world, admitted, { plan, again: true });
   const approved = await approve(world, { record, visitor }, plan);
   switch (approved.status) {
     case 'approved':
-      return { show: 'leave', url: approved.url };
+      return { show: 'leave', record, url: approved.url };
     case 'over':
       return openLink(world, link.id, visitor);
     case 'trouble':
@@ -91,27 +91,15 @@ export async function pressApprove(
   }
 }
 
-/** Records only that the identity may be kept: it is known when the user comes back from signing in. */
-async function agreeToKeep(
-  world: OpenWorld,
-  admitted: Admitted,
-  { token }: Pick<ConsentForm, 'token'>,
-): Promise<Pressed> {
-  const { record } = admitted;
-  if (!(await isForm(world, admitted, token))) return consent(world, admitted, true);
-  await world.audit.record(record.workspace, record.vault, administration(record, { action: 'connect.approved' }));
-  return { show: 'login', id: record.id, keeps: true };
-}
-
 export async function pressCancel(
   world: OpenWorld,
-  link: { readonly id: string; readonly visitor: Visitor | null },
+  link: OpenedBy,
   form: Pick<ConsentForm, 'token'>,
 ): Promise<Pressed> {
-  const admitted = await admit(world, link.id, link.visitor);
+  const admitted = await admit(world, link);
   if (admitted.status === 'turned away') return admitted.page;
   const { record } = admitted;
-  if (!(await isForm(world, admitted, form.token))) return consent(world, admitted, true);
+  if (!(await isForm(world, admitted, form.token))) return askConsent(world, admitted, true);
   await world.audit.record(record.workspace, record.vault, administration(record, { action: 'connect.cancelled' }));
   await world.connections.fail(record.id, 'cancelled', world.stamp.now());
   return openLink(world, record.id, admitted.visitor);
@@ -130,12 +118,12 @@ interface TurnedAway {
 
 const turnedAway = (page: Opened): TurnedAway => ({ status: 'turned away', page });
 
-/** Only its user learns anything of a link, so the user is identified before all else (`docs/security.md`, Consent). */
-async function admit(world: OpenWorld, id: string, visitor: Visitor | null): Promise<Admitted | TurnedAway> {
+/** Only its user learns anything of a connection, so the user is identified first (`docs/security.md`, Consent). */
+async function admit(world: OpenWorld, { id, visitor }: OpenedBy): Promise<Admitted | TurnedAway> {
   const { data } = ConnectId.safeParse(id);
   const found = data === undefined ? null : await world.connections.find(data);
-  if (found === null) return turnedAway({ show: 'unknown' });
-  if (visitor === null) return turnedAway({ show: 'login', id: found.id, keeps: false });
+  if (found === null) return turnedAway({ show: 'unknown', record: null });
+  if (visitor === null) return turnedAway({ show: 'login', record: found, keeps: false });
   if (visitor.user !== found.user) {
     const refused = { action: 'connect.refused', user: visitor.user, denied: 'user_mismatch' } as const;
     await world.audit.record(found.workspace, found.vault, administration(found, refused));
@@ -146,25 +134,23 @@ async function admit(world: OpenWorld, id: string, visitor: Visitor | null): Pro
   return status === 'pending' ? { status: 'admitted', record, visitor } : turnedAway({ show: 'end', record, status });
 }
 
-async function consent(world: OpenWorld, admitted: Admitted, again: boolean): Promise<Opened> {
-  if (isIdentity(world.enterprise, admitted.record.server.url)) {
-    const form = { token: await world.seals.seal('form', formText(admitted.record, admitted.visitor)) };
-    return { show: 'identity', record: admitted.record, form, again };
+async function askConsent(world: OpenWorld, admitted: Admitted, again: boolean): Promise<Opened> {
+  const { record } = admitted;
+  if (isIdentity(world.enterprise, record.server.url)) {
+    return { show: 'identity', record, form: { token: await formToken(world, admitted), plan: '' }, again };
   }
-  const plan = await planConsent(world, admitted.record);
-  return plan.status === 'trouble' ? inTrouble(world, admitted.record, plan) : ask(world, admitted, { plan, again });
+  const plan = await planConsent(world, record);
+  return plan.status === 'trouble' ? inTrouble(world, record, plan) : askAbout(world, admitted, { plan, again });
 }
 
-async function ask(
+async function askAbout(
   world: OpenWorld,
-  { record, visitor }: Admitted,
+  admitted: Admitted,
   { plan, again }: { readonly plan: ConnectionPlan; readonly again: boolean },
 ): Promise<Opened> {
-  const form = {
-    token: await world.seals.seal('form', formText(record, visitor)),
-    plan: await world.seals.seal('plan', planText(record, plan)),
-  };
-  return { show: 'consent', record, plan, form, again };
+  const { record } = admitted;
+  const sealed = await world.seals.seal('plan', planText(record, plan));
+  return { show: 'consent', record, plan, form: { token: await formToken(world, admitted), plan: sealed }, again };
 }
 
 async function inTrouble(world: OpenWorld, record: Connection, trouble: ConnectionTrouble): Promise<Opened> {
@@ -172,10 +158,12 @@ async function inTrouble(world: OpenWorld, record: Connection, trouble: Connecti
   return { show: 'trouble', record, trouble };
 }
 
-function isForm(world: OpenWorld, { record, visitor }: Admitted, token: string): Promise<boolean> {
-  return world.seals.isSeal('form', formText(record, visitor), token);
+const formText = ({ record, visitor }: Admitted) => `${record.id}.${visitor.browser}`;
+
+function formToken({ seals }: OpenWorld, admitted: Admitted): Promise<string> {
+  return seals.seal('form', formText(admitted));
 }
 
-function formText({ id }: Connection, { browser }: Visitor): string {
-  return `${id}.${browser}`;
+function isForm({ seals }: OpenWorld, admitted: Admitted, token: string): Promise<boolean> {
+  return seals.isSeal('form', formText(admitted), token);
 }

@@ -42,9 +42,14 @@ interface Answer {
   readonly error: string | null;
 }
 
-export type Taken =
-  /** It answers no open attempt: it is replayed, late, altered, for another user or from another server. */
-  { readonly status: 'refused'; readonly why: string } | EndedAttempt;
+interface Refused {
+  readonly status: 'refused';
+  readonly record: null;
+  readonly why: string;
+}
+
+/** `refused`: it answers no open attempt. It is replayed, late, altered, for another user or from another server. */
+export type Taken = Refused | EndedAttempt;
 
 export async function takeAnswer(world: AnswerWorld, visitor: Visitor | null, answer: Answer): Promise<Taken> {
   const open = await openAttempt(world, visitor, answer);
@@ -58,7 +63,7 @@ export async function takeAnswer(world: AnswerWorld, visitor: Visitor | null, an
   return endAttempt(world, record, outcome);
 }
 
-const refused = (why: string) => ({ status: 'refused', why }) as const;
+const refused = (why: string): Refused => ({ status: 'refused', record: null, why });
 
 interface OpenAttempt {
   readonly status: 'open';
@@ -70,19 +75,19 @@ interface OpenAttempt {
 const STATE = /^(conn_\w{1,64})\.(\w{1,64})\.([\w-]{43})$/;
 
 async function openAttempt(world: AnswerWorld, visitor: Visitor | null, { state }: Answer) {
-  if (visitor === null) return refused('nobody is logged in');
+  if (visitor === null) return refused('no user is logged in');
   const [, id = '', nonce = '', seal = ''] = STATE.exec(state ?? '') ?? [];
   if (!(await world.seals.isSeal('state', `${id}.${nonce}.${visitor.browser}`, seal))) {
     return refused('the state is not one of ours for this browser');
   }
   const found = await world.connections.find(ConnectId.parse(id));
-  if (found === null || found.user !== visitor.user) return refused('the link is not this user’s');
+  if (found === null || found.user !== visitor.user) return refused('the connection is not this user’s');
   return openIn(await settleConnection(world, found), nonce, world.stamp.now());
 }
 
-function openIn(record: Connection, nonce: string, now: Instant): OpenAttempt | ReturnType<typeof refused> {
+function openIn(record: Connection, nonce: string, now: Instant): OpenAttempt | Refused {
   const { attempt } = record;
-  if (statusAt(record, now) !== 'pending') return refused('the link is over');
+  if (statusAt(record, now) !== 'pending') return refused('the connection is over');
   if (attempt === null || attempt.nonce !== nonce)
     return refused('the state was used before, or a newer one replaced it');
   return now < attempt.until ? { status: 'open', record, attempt } : refused('the state is too old');
@@ -94,17 +99,16 @@ async function useAnswer(
   { code, iss, error }: Answer,
 ): Promise<Stored | ConnectionTrouble> {
   if (code === null || error !== null) {
-    const declined = error === 'access_denied';
-    return {
-      status: 'trouble',
-      error: declined ? 'access_denied' : 'authorization_failed',
-      detail: error ?? 'no code',
-    };
+    const known = error === 'access_denied' ? error : 'authorization_failed';
+    return { status: 'trouble', error: known, detail: error ?? 'no code' };
   }
   const clientSecret = await world.clients.secretOf(attempt.client);
   const verifier = await verifierOf(world.seals, record.id, attempt.nonce);
   const granted = await world.servers.exchange(attempt, {
-    ...{ code, iss, verifier, clientSecret },
+    code,
+    iss,
+    verifier,
+    clientSecret,
     redirectUrl: redirectUrl(world.baseUrl),
   });
   if (granted.status === 'granted') return storeCredential(world, { record, attempt, granted, clientSecret });
@@ -120,9 +124,8 @@ export interface KeepWorld extends StoreWorld, EndAttemptWorld {
 
 /**
  * A user has signed in so that their organisation can be asked about them: the identity goes into their vault, and the
- * waiting calls go on. As with any consent, the credential's row is the proof; a process that dies before it is written
- * leaves a link that can be opened again. `record` was just read, and its user is the one who signed in. Null for a link
- * that is over.
+ * waiting calls go on. The credential's row is the proof; a process that dies before it writes the row leaves a link that
+ * can be opened again. `record` was just read, and its user is the one who signed in. Null for a connection that is over.
  */
 export async function keepIdentity(
   world: KeepWorld,

@@ -16,7 +16,7 @@ export interface Identity {
   readonly clientSecret: string | null;
 }
 
-interface LoggedIn {
+export interface LoggedIn {
   /** The value of the claim that equals a vault's `external_user_id`. */
   readonly user: string;
   /** Null for a login that only identifies the user. */
