@@ -20,7 +20,7 @@ function appWithStack() {
   return { app, stack };
 }
 
-test('options of a deployment without Docker, for a short time, into a place without saved queries', () => {
+test('a deployment may use a given sandbox image, delete its data with the stack, and have no saved queries', () => {
   const imageUri = '123456789012.dkr.ecr.eu-west-1.amazonaws.com/sandbox:1';
   const { template, assets } = synthesize({ sandboxImage: imageUri, removalPolicy: 'destroy', savedQueries: 'no' });
   const resources = Object.values(template.Resources);
@@ -32,25 +32,28 @@ test('options of a deployment without Docker, for a short time, into a place wit
   expect(kept.map(({ Type }) => Type).toSorted()).toEqual(['AWS::ApiGateway::Account', 'AWS::IAM::Role']);
 });
 
-test('a removal policy that does not exist is refused by name', () => {
+test('an unknown removal policy is refused with the option’s name', () => {
   expect(() => brainstemApp({ context: { removalPolicy: 'keep' } })).toThrow(
     'Context removalPolicy must be retain or destroy',
   );
 });
 
-test('a store for OAuth tokens that does not exist is refused by name', () => {
+test('an unknown store for OAuth tokens is refused with the option’s name', () => {
   expect(() => brainstemApp({ context: { oauthTokens: 'dynamodb' } })).toThrow(
     'Context oauthTokens must be secrets-manager or dynamodb-kms',
   );
 });
 
-test.each(['0', '1.5', 'many', '1000001'])('a rate limit of %s is refused by name', (createsPerMinute) => {
-  expect(() => brainstemApp({ context: { createsPerMinute } })).toThrow(
-    'createsPerMinute must be an integer from 1 to 1000000',
-  );
-});
+test.each(['0', '1.5', 'many', '1000001'])(
+  'the rate limit %s is refused with the option’s name',
+  (createsPerMinute) => {
+    expect(() => brainstemApp({ context: { createsPerMinute } })).toThrow(
+      'createsPerMinute must be an integer from 1 to 1000000',
+    );
+  },
+);
 
-test('where packages come from is refused by the field’s name when it is no address, and never holds anything else', () => {
+test('a package source that is no address is refused with the field’s name, and so is a source with a user or password', () => {
   const app = (packages: unknown) => () => brainstemApp({ context: { packages } });
   expect(app('{"npmRegistry":"nowhere"}')).toThrow('Context packages.npmRegistry: ');
   expect(app({ npmToken: 'secret' })).toThrow('Context packages.npmToken: is not a known field');
@@ -63,11 +66,11 @@ test.each([
   ['"login"', 'Context connect: expected object, received string'],
   ['{"clientId":"brainstem"}', 'Context connect.issuer: '],
   ['{"issuer":', 'Context connect must be JSON'],
-])('connect as %s is refused by option, path and rule', (connect, words) => {
+])('the option connect with the value %s is refused with option, path and rule', (connect, words) => {
   expect(() => brainstemApp({ context: { connect } })).toThrow(words);
 });
 
-test('an option that is refused is told in one line, without a stack', () => {
+test('a refused option ends the app with one line and no stack trace', () => {
   const child = spawnSync(process.execPath, [join(import.meta.dirname, '../../infra/app.ts')], {
     env: { ...process.env, CDK_CONTEXT_JSON: JSON.stringify({ connect: 'login' }) },
     encoding: 'utf8',
@@ -75,7 +78,7 @@ test('an option that is refused is told in one line, without a stack', () => {
   expect(child).toMatchObject({ status: 1, stderr: 'Context connect must be JSON\n' });
 });
 
-test('a construct of one’s own is told the same of its sources', () => {
+test('the construct refuses package sources by the same rules as the app', () => {
   const { stack } = appWithStack();
   const packages = { pipIndexUrl: 'https://me:secret@pip.example/simple' };
   const make = () => new Brainstem(stack, 'Mine', { packages, setAccountLogRole: false });
@@ -85,17 +88,17 @@ test('a construct of one’s own is told the same of its sources', () => {
 test('a right that AwsSolutions finds too wide stops synthesis until it is acknowledged', () => {
   const { app, stack } = appWithStack();
   const role = new Role(stack, 'Wide', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') });
-  role.addToPolicy(new PolicyStatement({ actions: ['s3:*'], resources: ['arn:aws:s3:::somebody-elses'] }));
+  role.addToPolicy(new PolicyStatement({ actions: ['s3:*'], resources: ['arn:aws:s3:::another-bucket'] }));
   expect(() => app.synth()).toThrow('AwsSolutions-IAM5[Action::s3:*]');
 });
 
-test('a template that breaks one of our own rules is not synthesized', () => {
+test('a template that breaks a rule of infra/rules is not synthesized', () => {
   const { app, stack } = appWithStack();
   new LogGroup(stack, 'ForEver', { retention: RetentionDays.INFINITE });
   expect(() => app.synth()).toThrow('brainstem-design::log-group-expires');
 });
 
-test('the construct fits an app of one’s own, in a stack whose account and Region are known', () => {
+test('the construct can be used in another app, in a stack with a known account and Region', () => {
   const outdir = mkdtempSync(join(tmpdir(), 'brainstem-own-'));
   onTestFinished(() => rmSync(outdir, { recursive: true }));
   const app = new App({ outdir });

@@ -36,7 +36,7 @@ function lambda(entry: string): Properties {
   return properties(found);
 }
 
-describe('settings: each function is given exactly what it reads', () => {
+describe('settings: each function gets exactly the environment variables that it reads', () => {
   const log = 'LOG_TABLE';
   const records = 'RECORDS_TABLE';
   const audit = 'AUDIT_TABLE';
@@ -73,7 +73,7 @@ describe('settings: each function is given exactly what it reads', () => {
   });
 });
 
-describe('rights: each function may do exactly what its part of the design needs', () => {
+describe('rights: each function may do exactly what the design says', () => {
   const read = 'dynamodb:GetItem dynamodb:Query';
   const append = 'dynamodb:GetItem dynamodb:PutItem dynamodb:Query';
   const write = 'dynamodb:ConditionCheckItem dynamodb:PutItem dynamodb:UpdateItem';
@@ -153,7 +153,7 @@ describe('rights: each function may do exactly what its part of the design needs
     expect(rightsOf(entry)).toEqual(rights);
   });
 
-  test('provision: tasks of two families in one cluster, and no role but the platform’s', () => {
+  test('provision may start tasks of two families in one cluster, and pass only the execution role', () => {
     const statements = statementsOf('provision');
     const run = statements.find(({ Action }) => Action.includes('ecs:RunTask'));
     expect(run?.Action).toEqual(['ecs:RunTask']);
@@ -172,7 +172,7 @@ describe('rights: each function may do exactly what its part of the design needs
     expect(passed.map(({ Resource }) => Resource)).toEqual([[definition?.['ExecutionRoleArn']]]);
   });
 
-  test('the stream function writes to no record but the buckets of a rate limit, where one is set', () => {
+  test('the stream function writes no record except the buckets of a configured rate limit', () => {
     const { template } = synthesize({ createsPerMinute: '300', readsPerMinute: '1200' });
     const stream = functionOf(template, 'stream') ?? { Type: '' };
     const records = target(setting(stream, 'RECORDS_TABLE')) ?? '';
@@ -194,14 +194,14 @@ describe('rights: each function may do exactly what its part of the design needs
     }
   });
 
-  test('provision reads, writes and lists archives of packages, and nothing else of the bucket', () => {
+  test('provision may read, write and list package archives, and nothing else of the bucket', () => {
     const onBucket = statementsOf('provision').filter(({ Action }) => Action.some((one) => one.startsWith('s3:')));
     expect(onBucket.map(({ Action }) => Action)).toEqual([['s3:GetObject', 's3:PutObject'], ['s3:ListBucket']]);
     expect(JSON.stringify(onBucket[0]?.Resource)).toContain('"/packages/*"');
     expect(onBucket[1]?.Condition).toEqual({ StringLike: { 's3:prefix': 'packages/*' } });
   });
 
-  test('the API lists the content of one session at a time, never the bucket', () => {
+  test('the API may list the content of one session at a time, and never the whole bucket', () => {
     const listing = statementsOf('api').filter(({ Action }) => Action.includes('s3:ListBucket'));
     expect(listing.map(({ Condition }) => Condition)).toEqual([{ StringLike: { 's3:prefix': 'sesn_*/' } }]);
   });
@@ -236,7 +236,7 @@ describe('rights: each function may do exactly what its part of the design needs
     return ownRights((roles) => roles.some((role) => entryWithRole(stack.template, role) === entry));
   }
 
-  /** Actions by the resource they are allowed on, in the design's words; telemetry and network interfaces left out. */
+  /** Actions by resource, with the names of resources in the design. Telemetry and network interfaces are left out. */
   function ownRights(held: (roles: (string | undefined)[]) => boolean): Record<string, string> {
     const names = resourceNames();
     const rights: Record<string, string[]> = {};
@@ -254,7 +254,7 @@ describe('rights: each function may do exactly what its part of the design needs
     return Object.fromEntries(named.map(([name, actions]) => [name, [...new Set(actions)].toSorted().join(' ')]));
   }
 
-  /** The one right that is for names to come. */
+  /** The secrets of vaults, which are created later, are named by a prefix. */
   function belowPrefix(resource: unknown): boolean {
     return /:secret:[\w-]+\/\*"/.test(JSON.stringify(resource));
   }
@@ -284,14 +284,14 @@ describe('rights: each function may do exactly what its part of the design needs
   }
 });
 
-describe('what is remembered', () => {
-  /** By the setting of the API or of the stream that names it. */
+describe('stored data', () => {
+  /** The table that a setting of the API or of the stream function names. */
   const table = (name: string) => {
     const id = target(setting({ Type: '', Properties: lambda(name === 'PREVIEWS_TABLE' ? 'stream' : 'api') }, name));
     return stack.template.Resources[id ?? ''];
   };
 
-  test('tables are billed on demand and encrypted; all but the previews are recoverable and outlive the stack', () => {
+  test('is in encrypted tables that are billed on demand; all except previews are recoverable and outlive the stack', () => {
     for (const name of ['LOG_TABLE', 'RECORDS_TABLE', 'VAULT_TABLE', 'AUDIT_TABLE']) {
       expect(table(name)).toMatchObject({
         DeletionPolicy: 'Retain',
@@ -304,7 +304,7 @@ describe('what is remembered', () => {
     }
   });
 
-  test('previews are forgotten: by `expiresAt`, with the stack, and without a backup', () => {
+  test('of previews expires by `expiresAt`, is deleted with the stack, and has no backup', () => {
     const previews = table('PREVIEWS_TABLE');
     expect(previews).toMatchObject({
       DeletionPolicy: 'Delete',
@@ -317,11 +317,11 @@ describe('what is remembered', () => {
     expect(JSON.stringify(previews)).not.toContain('PointInTimeRecoveryEnabled');
   });
 
-  test('no audit record expires', () => {
+  test('of the audit trail never expires', () => {
     expect(table('AUDIT_TABLE')?.Properties).not.toHaveProperty('TimeToLiveSpecification');
   });
 
-  test('an entry’s position is a number, so that the log sorts by it', () => {
+  test('of the log has the position as a number, so that DynamoDB sorts by it', () => {
     const [log] = all('AWS::DynamoDB::GlobalTable');
     expect(log?.['AttributeDefinitions']).toEqual([
       { AttributeName: 'pk', AttributeType: 'S' },
@@ -329,27 +329,27 @@ describe('what is remembered', () => {
     ]);
   });
 
-  test('records are listed and found running through sparse indexes, and expire by `expiresAt`', () => {
+  test('of records is listed and found by status through sparse indexes, and expires by `expiresAt`', () => {
     const [, records] = all('AWS::DynamoDB::GlobalTable');
     expect(list(records?.['GlobalSecondaryIndexes'])).toMatchObject([{ IndexName: 'list' }, { IndexName: 'running' }]);
     expect(records?.['TimeToLiveSpecification']).toEqual({ AttributeName: 'expiresAt', Enabled: true });
   });
 
-  test('vaults are listed through an index, and marks beside them expire by `expiresAt`', () => {
+  test('of vaults is listed through an index, and the marks beside them expire by `expiresAt`', () => {
     const vaults = table('VAULT_TABLE')?.Properties;
     expect(list(vaults?.['GlobalSecondaryIndexes'])).toMatchObject([{ IndexName: 'list' }]);
     expect(vaults?.['TimeToLiveSpecification']).toEqual({ AttributeName: 'expiresAt', Enabled: true });
   });
 });
 
-describe('time limits nest', () => {
+describe('time limits: an inner limit ends before the outer one', () => {
   const SECONDS = { api: 29, stream: 900, harness: 900, execute: 900, 'web-fetch': 60, 'mcp-proxy': 120 };
 
   test.each(Object.entries(SECONDS))('%s ends after %i seconds', (entry, seconds) => {
     expect(lambda(entry)['Timeout']).toBe(seconds);
   });
 
-  test('execute outlives the longest call that a sandbox accepts', () => {
+  test('execute ends after the longest call that a sandbox accepts', () => {
     const timeoutMs = Number(lambda('execute')['Timeout']) * 1000;
     const request = { call: 'sevt_1', name: 'bash', input: {} };
     expect(ExecuteRequest.safeParse({ ...request, timeoutMs: 1 }).success).toBe(true);
@@ -357,15 +357,15 @@ describe('time limits nest', () => {
   });
 });
 
-describe('the API', () => {
-  test('is Regional and throttled as a whole', () => {
+describe('the API in the template', () => {
+  test('is regional and throttled as a whole', () => {
     expect(all('AWS::ApiGateway::RestApi')).toMatchObject([{ EndpointConfiguration: { Types: ['REGIONAL'] } }]);
     expect(all('AWS::ApiGateway::Stage')).toMatchObject([
       { MethodSettings: [{ ThrottlingRateLimit: 500, ThrottlingBurstLimit: 1000 }] },
     ]);
   });
 
-  test('has four routes; what only leads to one has no method and falls through', () => {
+  test('has four routes, and a resource that only leads to one has no method', () => {
     const methods = all('AWS::ApiGateway::Method').map(
       ({ HttpMethod, ResourceId }) => `${HttpMethod} ${pathOf(ResourceId)}`,
     );
@@ -377,13 +377,13 @@ describe('the API', () => {
     ]);
   });
 
-  test('writes neither paths nor queries nor headers into its access log', () => {
+  test('writes no paths, queries or headers into its access log', () => {
     const formats = all('AWS::ApiGateway::Stage').map((stage) => JSON.stringify(stage['AccessLogSetting']));
     expect(formats).toHaveLength(1);
     expect(formats[0]).not.toMatch(/\$context\.path|querystring|header|authorizer|body/i);
   });
 
-  test('answers what it refuses by itself in the contract’s envelope', () => {
+  test('answers its own refusals in the envelope of the contract', () => {
     for (const response of all('AWS::ApiGateway::GatewayResponse')) {
       const templates = response['ResponseTemplates'] as Record<string, string>;
       expect(JSON.parse(templates['application/json'] ?? '')).toMatchObject({
@@ -394,7 +394,7 @@ describe('the API', () => {
     }
   });
 
-  test('refuses a body with the size that a client may send', () => {
+  test('refuses a body with a message that names the maximum size', () => {
     const tooLarge = all('AWS::ApiGateway::GatewayResponse').find(
       (response) => response['ResponseType'] === 'REQUEST_TOO_LARGE',
     );
@@ -409,8 +409,8 @@ describe('the API', () => {
   }
 });
 
-describe('the sandbox', () => {
-  test('may write to its mounted folders only, and the image makes each of them a volume of the agent’s', () => {
+describe('the sandbox in the template', () => {
+  test('may write to its mounted folders only, and the image makes each of them a volume of the agent user', () => {
     const dockerfile = readFileSync(join(import.meta.dirname, '../../sandbox-task/Dockerfile'), 'utf8');
     const volumes = [...dockerfile.matchAll(/^VOLUME (\[.*\])$/gm)].flatMap(
       ([, json = '[]']) => JSON.parse(json) as string[],
@@ -424,10 +424,10 @@ describe('the sandbox', () => {
   });
 });
 
-describe('a build of packages', () => {
+describe('a build of packages in the template', () => {
   const groups = () => all('AWS::EC2::SecurityGroup');
 
-  test('is in a VPC of its own, which alone has a way out', () => {
+  test('is in a VPC of its own, which alone has a route to the internet', () => {
     const vpcs = all('AWS::EC2::VPCGatewayAttachment').map(({ VpcId }) => JSON.stringify(VpcId));
     const build = groups().find(({ GroupDescription }) => String(GroupDescription).startsWith('Builds'));
     const others = groups().filter((group) => group !== build);
@@ -436,7 +436,7 @@ describe('a build of packages', () => {
     expect(all('AWS::EC2::NatGateway')).toEqual([]);
   });
 
-  test('reaches the ports of the customer’s own sources too', () => {
+  test('may also connect to the ports of the customer’s own sources', () => {
     const sources = { npmRegistry: 'https://npm.example:8443/', goProxy: 'http://go.example:3000,direct' };
     const { template } = synthesize({ packages: JSON.stringify(sources) });
     const ports = Object.values(template.Resources)
@@ -449,15 +449,15 @@ describe('a build of packages', () => {
     expect(JSON.parse(String(provision && setting(provision, 'PACKAGES_SOURCES')))).toEqual(sources);
   });
 
-  test('and its archives end with the month', () => {
+  test('leaves archives that expire after a month', () => {
     expect(all('AWS::S3::Bucket')).toMatchObject([
       { LifecycleConfiguration: { Rules: [{ Prefix: 'packages/', ExpirationInDays: 30 }] } },
     ]);
   });
 });
 
-describe('keys', () => {
-  test('the first API key is generated, and issued by a custom resource that is the function itself', () => {
+describe('keys in the template', () => {
+  test('include a generated first API key, which a custom resource issues through the function issue-key', () => {
     const [issued] = all('Custom::FirstApiKey');
     expect(stack.template.Resources[target(issued?.['ServiceToken']) ?? '']).toBe(
       functionOf(stack.template, 'issue-key'),
@@ -466,7 +466,7 @@ describe('keys', () => {
     expect(generated.filter(Boolean)).toEqual([{ ExcludePunctuation: true, PasswordLength: 48 }]);
   });
 
-  test('the model’s key is an empty secret until somebody sets it', () => {
+  test('include an empty secret for the model’s key, which the operator fills', () => {
     const key =
       stack.template.Resources[
         target(setting({ Type: '', Properties: lambda('harness') }, 'MODEL_API_KEY_SECRET_ARN')) ?? ''
@@ -475,7 +475,7 @@ describe('keys', () => {
   });
 });
 
-describe('observability', () => {
+describe('observability in the template', () => {
   const metrics = [
     'TimeToFirstToken',
     'TurnDuration',
@@ -486,30 +486,30 @@ describe('observability', () => {
     'RequestErrors',
   ];
 
-  test.each(metrics)('%s is on the dashboard', (metric) => {
+  test.each(metrics)('has the metric %s on the dashboard', (metric) => {
     expect(JSON.stringify(all('AWS::CloudWatch::Dashboard'))).toContain(metric);
   });
 
-  test.each(['execute', 'web-fetch', 'mcp-proxy'])('how long calls of %s take is on the dashboard', (service) => {
+  test.each(['execute', 'web-fetch', 'mcp-proxy'])('has the duration of calls of %s on the dashboard', (service) => {
     const body = JSON.stringify(all('AWS::CloudWatch::Dashboard'));
     expect(body).toContain(`\\"ToolDuration\\",\\"service\\",\\"${service}\\"`);
   });
 
-  test('three saved queries read the logs of every function', () => {
+  test('has three saved queries over the logs of every function', () => {
     const queries = all('AWS::Logs::QueryDefinition');
     expect(queries).toHaveLength(3);
-    // Of the first key's nothing is asked, and users are connected only where they can log in.
+    // The function issue-key has no saved query, and the connect function is absent without an identity provider.
     for (const query of queries) expect(list(query['LogGroupNames'])).toHaveLength(ENTRIES.length - 2);
   });
 });
 
-test('a sweep runs every minute and is not repeated', () => {
+test('sweep runs every minute and a failed run is not retried', () => {
   expect(all('AWS::Events::Rule')).toMatchObject([
     { ScheduleExpression: 'rate(1 minute)', Targets: [{ RetryPolicy: { MaximumRetryAttempts: 0 } }] },
   ]);
 });
 
-test('the outputs say where it is, and how to read and set the keys', () => {
+test('the outputs tell the base URL and how to read and set the keys', () => {
   expect(Object.keys(stack.template.Outputs).toSorted()).toEqual([
     'BaseUrl',
     'DashboardUrl',
@@ -521,11 +521,11 @@ test('the outputs say where it is, and how to read and set the keys', () => {
   ]);
 });
 
-test('nothing has to be looked up in an account', () => {
+test('synthesis looks up nothing in an account', () => {
   expect(stack.missing).toBeUndefined();
 });
 
-test('no resource waits for itself', () => {
+test('no resource of the template depends on itself', () => {
   const { Resources } = stack.template;
   const done = new Set<string>();
   const visit = (id: string, path: readonly string[]): void => {
@@ -539,6 +539,6 @@ test('no resource waits for itself', () => {
   for (const id of Object.keys(Resources)) visit(id, []);
 });
 
-test('the harness starts from a bundle of at most 700 KB', () => {
+test('the bundle of the harness has at most 700 KB', () => {
   expect(stack.sizes['harness']).toBeLessThanOrEqual(700_000);
 });

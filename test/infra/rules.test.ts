@@ -3,7 +3,7 @@ import { RULES } from '#infra/rules/rules.ts';
 import { functionOf, type Template } from '#infra/rules/template.ts';
 import { synthesize } from './synthesized.ts';
 
-// A template is changed here in ways no type foresees.
+// The tests change templates in ways that no type describes.
 // oxlint-disable-next-line typescript/no-explicit-any
 type Draft = Record<string, any>;
 
@@ -313,7 +313,7 @@ function streamMethod(resources: Draft): Draft {
   return methods.find(({ Properties }) => Properties.Integration.ResponseTransferMode === 'STREAM').Properties;
 }
 
-/** What they forbid, or bound, is not in the stack at all. */
+/** Rules about resources that the stack does not have at all. */
 const UNUSED = ['only-harness-asks-the-model'];
 
 let template: Template;
@@ -322,28 +322,28 @@ beforeAll(() => {
   ({ template } = synthesize());
 }, 30_000);
 
-describe.each(RULES)('$id', ({ id, judge }) => {
+describe.each(RULES)('the rule $id', ({ id, judge }) => {
   const verdicts = (judged: Template) => Object.values(judged.Resources).map((resource) => judge(resource, judged));
 
-  test('the stack keeps it', () => {
+  test('passes the stack', () => {
     expect(verdicts(template)).not.toContain('not-compliant');
     if (!UNUSED.includes(id)) expect(verdicts(template)).toContain('compliant');
   });
 
   const breakages = BREAKAGES[id] ?? [];
 
-  test.each(breakages)('$what breaks it', ({ change }) => {
+  test.each(breakages)('fails a template with this change: $what', ({ change }) => {
     const changed = structuredClone(template);
     change(changed.Resources as Draft, changed);
     expect(verdicts(changed)).toContain('not-compliant');
   });
 
-  test('something breaks it', () => {
+  test('has a failing case', () => {
     expect(breakages).not.toHaveLength(0);
   });
 });
 
-describe('rights that keep the rules about secrets', () => {
+describe('the rules about secrets', () => {
   const verdictsWith = (change: Breakage['change']): readonly string[] => {
     const changed = structuredClone(template);
     change(changed.Resources as Draft, changed);
@@ -351,7 +351,7 @@ describe('rights that keep the rules about secrets', () => {
     return RULES.map(({ judge }) => judge(added, changed));
   };
 
-  test('the MCP proxy may read the secrets of vaults, which are not the model’s key', () => {
+  test('let the MCP proxy read the secrets of vaults, which do not contain the model’s key', () => {
     const verdicts = verdictsWith((resources, changed) => {
       resources.Proxy = structuredClone(functionOf(changed, 'sweep'));
       resources.Proxy.Properties.Role = { 'Fn::GetAtt': ['ProxyRole', 'Arn'] };
@@ -361,7 +361,7 @@ describe('rights that keep the rules about secrets', () => {
     expect(verdicts).not.toContain('not-compliant');
   });
 
-  test('the harness may read a model’s key that the customer has named', () => {
+  test('let the harness read a model’s key that the customer has named', () => {
     const named = 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:model-key-??????';
     const verdicts = verdictsWith((resources, changed) => {
       allow(resources, roleOf(changed, 'harness'), 'secretsmanager:GetSecretValue', named);

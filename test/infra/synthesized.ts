@@ -12,11 +12,11 @@ export interface Synthesized {
   readonly assets: { readonly files: object; readonly dockerImages: object };
   /** Bytes of each bundle, by entry. */
   readonly sizes: Readonly<Record<string, number>>;
-  /** Context that the CLI would have to look up in an account. */
+  /** The context that the CLI would have to look up in an account. */
   readonly missing: unknown;
 }
 
-/** The app as `cdk synth` makes it, every validation included; throws when one of them refuses it. */
+/** The app as `cdk synth` makes it, with every validation. Throws when one of them refuses the app. */
 export function synthesize(context: Readonly<Record<string, string>> = {}): Synthesized {
   const outdir = mkdtempSync(join(tmpdir(), 'brainstem-synth-'));
   const read = (file: string) => JSON.parse(readFileSync(join(outdir, file), 'utf8'));

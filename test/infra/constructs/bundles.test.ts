@@ -31,7 +31,7 @@ function bundled(modelProvider?: ModelProvider) {
   });
 }
 
-test('each entry becomes one module with its handler, and nothing that it does not use', async () => {
+test('each entry becomes one module with its handler, without code that it does not use', async () => {
   bundled();
   for (const entry of ENTRIES) {
     const file = join(dir, 'out/bundles', entry, 'index.mjs');
@@ -41,28 +41,28 @@ test('each entry becomes one module with its handler, and nothing that it does n
   }
 });
 
-test('the sandbox image is built from a folder with the server, the build of packages and their Dockerfile', () => {
+test('the sandbox image is built from a folder with the server, the package build and their Dockerfile', () => {
   const { sandboxImageDir } = bundled();
   expect(existsSync(join(sandboxImageDir, 'server.mjs'))).toBe(true);
   expect(existsSync(join(sandboxImageDir, 'build-packages.mjs'))).toBe(true);
   expect(readFileSync(join(sandboxImageDir, 'Dockerfile'), 'utf8')).toBe('FROM scratch\n');
 });
 
-test('the size of each bundle is written beside them', () => {
+test('the sizes of the bundles are written to a file beside them', () => {
   bundled();
   const sizes = JSON.parse(readFileSync(join(dir, 'out/bundles/sizes.json'), 'utf8'));
   expect(Object.keys(sizes)).toEqual([...ENTRIES]);
   expect(sizes.api).toBe(readFileSync(join(dir, 'out/bundles/api/index.mjs')).length);
 });
 
-test('the harness’s bundle is made from its provider’s source', async () => {
+test('the harness’s bundle is made from the source of its model provider', async () => {
   writeFileSync(join(dir, 'functions/harness/bedrock.ts'), "export const handler = () => 'signed';\n");
   bundled('bedrock');
   const module = (await import(join(dir, 'out/bundles/harness/index.mjs'))) as { handler: () => string };
   expect(module.handler()).toBe('signed');
 });
 
-test('what judges policies brings Cedar along, beside the bundle, and nothing else does', async () => {
+test('only the functions that evaluate policies have Cedar’s WebAssembly file beside their bundle', async () => {
   const source = `export const handler = async () => {
     const cedar = await import('@cedar-policy/cedar-wasm/nodejs');
     return cedar.checkParsePolicySet({ staticPolicies: 'permit(principal, action, resource);' }).type;
@@ -75,7 +75,7 @@ test('what judges policies brings Cedar along, beside the bundle, and nothing el
   expect(ENTRIES.filter((entry) => existsSync(join(dir, 'out/bundles', entry, 'node_modules')))).toEqual(['api']);
 });
 
-test('an entry without a handler is named', () => {
+test('an entry without a handler is refused with its name', () => {
   rmSync(join(dir, 'functions/sweep/handler.ts'));
   expect(() => bundled()).toThrow(/sweep\/handler\.ts/);
 });

@@ -26,7 +26,7 @@ function rightsOf(template: Template, entry: string) {
     .flatMap(allowed);
 }
 
-describe('the connect pages', () => {
+describe('the connect pages in the template', () => {
   let stack: Synthesized;
   beforeAll(() => {
     stack = synthesize({ connect: JSON.stringify(OPTIONS) });
@@ -35,7 +35,7 @@ describe('the connect pages', () => {
   const lambda = (entry: string) => named(stack.template, entry);
   const rights = () => rightsOf(stack.template, 'connect');
 
-  it('are served by every method below /connect, without a key, behind the same API', () => {
+  it('are served by every method below /connect, without a key, by the same API', () => {
     const [resource] = Object.entries(stack.template.Resources).find(([, { Type, Properties }]) => {
       return Type === 'AWS::ApiGateway::Resource' && Properties?.['PathPart'] === 'connect';
     }) ?? [''];
@@ -49,7 +49,7 @@ describe('the connect pages', () => {
     expect(methods.map(({ Properties }) => Properties?.['HttpMethod'])).toEqual(['ANY']);
   });
 
-  it('say where they are to everybody who makes links, with the stage in it', () => {
+  it('and the API know the base URL of the pages, with the stage in it', () => {
     const baseUrl = JSON.stringify(setting(lambda('connect'), 'CONNECT_BASE_URL'));
     expect(baseUrl).toContain('/prod/connect');
     expect(JSON.stringify(setting(lambda('api'), 'CONNECT_BASE_URL'))).toBe(baseUrl);
@@ -57,7 +57,7 @@ describe('the connect pages', () => {
     expect(JSON.stringify(stack.template.Outputs['ConnectLoginRedirectUrl'])).toContain('/prod/connect/login/callback');
   });
 
-  it('read the secrets of clients and their own, and none of a user', () => {
+  it('may read the secrets of OAuth clients and their own, and no user’s secret', () => {
     const reading = rights().filter(({ Action }) => Action.includes('secretsmanager:GetSecretValue'));
     const resources = reading.flatMap(({ Resource }) => Resource);
     expect(resources.filter((one) => typeof one === 'string').toSorted()).toEqual([CLIENT_SECRET, IDP_SECRET]);
@@ -68,14 +68,14 @@ describe('the connect pages', () => {
     expect(rights().some(({ Action }) => Action.includes('kms:Decrypt'))).toBe(false);
   });
 
-  it('may write credentials and append to logs, and remove nothing', () => {
+  it('may write credentials and append to logs, and may remove nothing', () => {
     const actions = rights().flatMap(({ Action }) => Action);
     expect(actions).toEqual(expect.arrayContaining(['secretsmanager:PutSecretValue', 'states:StartExecution']));
     expect(actions).not.toContain('dynamodb:DeleteItem');
     expect(actions).not.toContain('lambda:InvokeFunction');
   });
 
-  it('and all that act for users, are told for which servers the organisation decides', () => {
+  it('and every function that acts for users know the managed servers', () => {
     const managed = { url: 'https://MCP.example.com/', issuer: 'https://as.example.com', clientId: 'known' };
     const servers = [{ ...managed, clientSecretArn: MANAGED_SECRET }];
     const { template } = synthesize({ connect: JSON.stringify({ ...OPTIONS, managedServers: servers }) });
@@ -101,12 +101,12 @@ describe('the connect pages', () => {
     expect(rightsOf(template, 'api').flatMap(({ Resource }) => Resource)).not.toContain(MANAGED_SECRET);
   });
 
-  it('leave the proxy without the login’s secret where the organisation decides for no server', () => {
+  it('leave the proxy without the login’s secret when there are no managed servers', () => {
     expect(rightsOf(stack.template, 'mcp-proxy').flatMap(({ Resource }) => Resource)).not.toContain(IDP_SECRET);
     expect(setting(lambda('mcp-proxy'), 'ENTERPRISE')).toBe('null');
   });
 
-  it('are refused when two managed servers are one', () => {
+  it('are refused when two managed servers have the same URL', () => {
     const one = { url: 'https://mcp.example.com/', issuer: 'https://as.example.com', clientId: 'known' };
     const managedServers = [one, { ...one, url: 'https://mcp.example.com' }];
     expect(() => synthesize({ connect: JSON.stringify({ ...OPTIONS, managedServers }) })).toThrow(
@@ -114,14 +114,14 @@ describe('the connect pages', () => {
     );
   });
 
-  it('do not exist without an identity provider, and links are said to be none', () => {
+  it('do not exist without an identity provider, and the API has no base URL for them', () => {
     const without = synthesize();
     expect(functionOf(without.template, 'connect')).toBeUndefined();
     const api = functionOf(without.template, 'api');
     expect(api && setting(api, 'CONNECT_BASE_URL')).toBe('none');
   });
 
-  it('are refused at synthesis, by the option’s name, when they are not set up right', () => {
+  it('are refused at synthesis with the option’s name when an option is malformed', () => {
     for (const wrong of ['{}', '{"issuer":"x","clientId":"y"}', '{"issuer":"https://x.org","clientId":"y","more":1}']) {
       expect(() => synthesize({ connect: wrong })).toThrow('Context connect');
     }

@@ -21,7 +21,7 @@ import {
 
 const PLACE = ':secretsmanager:eu-central-1:123456789012:secret:';
 
-/** What the rights of each entry's role are in a stack whose model key is the customer's, every validation included. */
+/** The rights of each entry's role in a stack with the customer's model key, after every validation. */
 function rightsWith(modelApiKey: (stack: Stack) => ISecret): (entry: string) => readonly PolicyStatement[] {
   const outdir = mkdtempSync(join(tmpdir(), 'brainstem-key-'));
   onTestFinished(() => rmSync(outdir, { recursive: true }));
@@ -43,7 +43,7 @@ function rightsWith(modelApiKey: (stack: Stack) => ISecret): (entry: string) => 
 const about = (statements: readonly PolicyStatement[], action: string) =>
   statements.filter((statement) => allows(statement, action)).map(({ Resource }) => JSON.stringify(Resource));
 
-test('a model key known by its name is readable under the six characters that end its ARN', () => {
+test('the harness may read a model key that is given by its name, with the six characters that end the ARN', () => {
   const rights = rightsWith((stack) => Secret.fromSecretNameV2(stack, 'Key', 'models/anthropic'));
   const [readable, ...others] = about(rights('harness'), 'secretsmanager:GetSecretValue');
   expect(readable).toContain(`${PLACE}models/anthropic-??????`);
@@ -51,13 +51,13 @@ test('a model key known by its name is readable under the six characters that en
   expect(about(rights('api'), 'secretsmanager:GetSecretValue')).toEqual([]);
 });
 
-test('a model key known by a part of its ARN is readable too', () => {
+test('the harness may read a model key that is given by a partial ARN', () => {
   const partial = `arn:aws${PLACE}models/anthropic`;
   const rights = rightsWith((stack) => Secret.fromSecretPartialArn(stack, 'Key', partial));
   expect(about(rights('harness'), 'secretsmanager:GetSecretValue')).toEqual([`["${partial}-??????"]`]);
 });
 
-test('a model key under a key of the customer’s can be opened, through Secrets Manager only', () => {
+test('the harness may decrypt a model key under the customer’s KMS key through Secrets Manager only', () => {
   const keyArn = 'arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555';
   const rights = rightsWith((stack) =>
     Secret.fromSecretAttributes(stack, 'Key', {

@@ -16,19 +16,19 @@ function stackWith(mcp?: McpOptions): Synthesized {
   return Template.fromStack(stack).toJSON() as Synthesized;
 }
 
-test('no private server is called, and no user is limited, unless the customer says so', () => {
+test('by default the proxy calls no private server and limits no user', () => {
   const proxy = functionOf(stackWith(), 'mcp-proxy') ?? { Type: '' };
   expect(setting(proxy, 'MCP_ALLOW')).toBe('[]');
   expect(setting(proxy, 'MCP_CALLS_PER_MINUTE')).toBe('unlimited');
   expect(properties(proxy)).not.toHaveProperty('VpcConfig');
 });
 
-test('a limit of calls reaches the function, with the right to count them and nothing else of the records', () => {
+test('a call limit gives the proxy its setting and the right to count calls in the records table only', () => {
   const template = stackWith({ callsPerMinute: 10 });
   expect(setting(functionOf(template, 'mcp-proxy') ?? { Type: '' }, 'MCP_CALLS_PER_MINUTE')).toBe('10');
   expect(JSON.stringify(template.Resources)).toContain('"dynamodb:LeadingKeys":"limit#*"');
 });
 
-test.each([0, -1, 1.5, 1_000_001])('a limit of %s is not deployed', (callsPerMinute) => {
+test.each([0, -1, 1.5, 1_000_001])('a call limit of %s is refused at synthesis', (callsPerMinute) => {
   expect(() => stackWith({ callsPerMinute })).toThrow(/callsPerMinute must be an integer/);
 });

@@ -1,4 +1,4 @@
-/** The harness's rights and bundle, by who serves the model; every validation is run. */
+/** The harness's rights and bundle for each model provider. Every validation is run. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,7 +13,7 @@ import { synthesize, type Synthesized } from '../synthesized.ts';
 
 const WORKSPACE = 'wrkspc_01abc';
 
-/** Settings and rights that differ from the other entries': what the model needs. */
+/** The harness's settings and rights for its model, which no other entry has. */
 function modelOf({ template }: Synthesized) {
   const environment = properties(functionOf(template, 'harness') ?? { Type: '' })['Environment'];
   const variables = isObject(environment) && isObject(environment['Variables']) ? environment['Variables'] : {};
@@ -48,13 +48,13 @@ const keySecrets = ({ template }: Synthesized) =>
 const verdicts = ({ judge }: Rule, { template }: Synthesized) =>
   new Set(Object.values(template.Resources).map((resource) => judge(resource, template)));
 
-describe('with Amazon Bedrock', () => {
+describe('a stack with Amazon Bedrock as the model provider', () => {
   let stack: Synthesized;
   beforeAll(() => {
     stack = synthesize({ modelProvider: 'bedrock' });
   });
 
-  test('the harness may ask models of one maker, as a stream, and is told where', () => {
+  test('lets the harness stream answers from models of one maker, and tells it the endpoint', () => {
     expect(modelOf(stack)).toEqual({
       settings: { MODEL_BASE_URL: 'https://bedrock-runtime.{Region}.amazonaws.com', MODEL_REGION: '{Region}' },
       rights: [
@@ -69,7 +69,7 @@ describe('with Amazon Bedrock', () => {
     });
   });
 
-  test('there is no key, nothing to set one, and nobody else who may ask', () => {
+  test('has no model key, no command to set one, and no other role that may invoke models', () => {
     expect(keySecrets(stack)).toEqual([]);
     expect(Object.keys(stack.template.Outputs)).not.toContain('SetModelApiKey');
     expect(Object.keys(stack.template.Parameters)).not.toContain('ModelBaseUrl');
@@ -77,11 +77,11 @@ describe('with Amazon Bedrock', () => {
     expect(verdicts(onlyHarnessReadsModelKey, stack)).toEqual(new Set(['not-applicable']));
   });
 
-  test('the harness starts from a bundle of at most 1,050 KB', () => {
+  test('has a harness bundle of at most 1,050 KB', () => {
     expect(stack.sizes['harness']).toBeLessThanOrEqual(1_050_000);
   });
 
-  test('another Region can serve it', () => {
+  test('may use another Region for the model', () => {
     const { settings, rights } = modelOf(synthesize({ modelProvider: 'bedrock', modelRegion: 'eu-west-1' }));
     expect(settings).toEqual({
       MODEL_BASE_URL: 'https://bedrock-runtime.eu-west-1.amazonaws.com',
@@ -91,13 +91,13 @@ describe('with Amazon Bedrock', () => {
   });
 });
 
-describe('with Claude Platform on AWS', () => {
+describe('a stack with Claude Platform on AWS as the model provider', () => {
   let stack: Synthesized;
   beforeAll(() => {
     stack = synthesize({ modelProvider: 'claude-platform-on-aws', modelWorkspace: WORKSPACE });
   });
 
-  test('the harness may ask in one workspace, and is told which', () => {
+  test('lets the harness send requests in one workspace, and tells it which', () => {
     expect(modelOf(stack)).toEqual({
       settings: {
         MODEL_BASE_URL: 'https://aws-external-anthropic.{Region}.api.aws',
@@ -113,17 +113,17 @@ describe('with Claude Platform on AWS', () => {
     });
   });
 
-  test('there is no key, and nobody else who may ask', () => {
+  test('has no model key, and no other role that may send requests', () => {
     expect(keySecrets(stack)).toEqual([]);
     expect(verdicts(onlyHarnessAsksTheModel, stack)).toEqual(new Set(['compliant', 'not-applicable']));
   });
 
-  test('the harness starts from a bundle of at most 1,050 KB', () => {
+  test('has a harness bundle of at most 1,050 KB', () => {
     expect(stack.sizes['harness']).toBeLessThanOrEqual(1_050_000);
   });
 });
 
-test('a VPC endpoint can stand in front of Bedrock', () => {
+test('a stack may reach Bedrock through a VPC endpoint', () => {
   const outdir = mkdtempSync(join(tmpdir(), 'brainstem-model-'));
   onTestFinished(() => rmSync(outdir, { recursive: true }));
   const app = new App({ outdir });
@@ -135,7 +135,7 @@ test('a VPC endpoint can stand in front of Bedrock', () => {
   );
 });
 
-test('a provider that nobody knows, or a workspace that is missing, is named', () => {
+test('an unknown provider or a missing workspace is refused with its name', () => {
   expect(() => synthesize({ modelProvider: 'elsewhere' })).toThrow(
     'Context modelProvider must be anthropic, bedrock or',
   );

@@ -27,7 +27,7 @@ afterAll(() => dirs.forEach((dir) => rmSync(dir, { recursive: true })));
 
 const OF_SECRETS = ['CreateSecret', 'PutSecretValue', 'DeleteSecret', 'GetSecretValue', 'BatchGetSecretValue'];
 
-describe.each(OAuthTokens.options)('the stack with OAuth tokens in %s', (oauthTokens) => {
+describe.each(OAuthTokens.options)('a stack with OAuth tokens in %s', (oauthTokens) => {
   let template: Template;
   beforeAll(() => {
     const outdir = scratchDir();
@@ -35,7 +35,7 @@ describe.each(OAuthTokens.options)('the stack with OAuth tokens in %s', (oauthTo
     template = readTemplate(outdir, {});
   }, 30_000);
 
-  /** Entries whose function's role may do this, and roles of no function. */
+  /** Entries that may do this by the role of their function, and roles of no function. */
   function holders(action: string, resource: string): readonly string[] {
     const verdicts = createVerdicts(template.roles);
     const able = template.roles.filter(({ arn }) => verdicts.judge(arn, { action, resource, context: {} }).allowed);
@@ -47,16 +47,16 @@ describe.each(OAuthTokens.options)('the stack with OAuth tokens in %s', (oauthTo
 
   const settingsOf = (entry: Entry) => template.functions.find((part) => serviceOf(part) === entry)?.environment ?? {};
   const secret = () => `${settingsOf('api')['SECRETS_PREFIX']}/wrkspc_1/vlt_1/vcrd_1-a1b2c3`;
-  /** Once there is one. */
+  /** The MCP proxy, as a list. */
   const theProxy = (ENTRIES as readonly string[]).filter((entry) => entry === 'mcp-proxy');
 
-  test('lets the MCP proxy read the secrets of vaults, and nobody else', () => {
+  test('lets only the MCP proxy read the secrets of vaults', () => {
     expect(holders('secretsmanager:GetSecretValue', secret())).toEqual(theProxy);
     expect(holders('secretsmanager:BatchGetSecretValue', secret())).toEqual([]);
     expect(holders('secretsmanager:PutSecretValue', secret())).toContain('api');
   });
 
-  test('has a key that turns by itself where tokens are sealed, with which the MCP proxy alone opens them', () => {
+  test('has a rotating KMS key where tokens are sealed, and lets only the MCP proxy decrypt with it', () => {
     const arns = template.keys.map(({ arn }) => arn);
     expect(arns).toHaveLength(oauthTokens === 'dynamodb-kms' ? 1 : 0);
     expect(arns).toEqual([settingsOf('api')['VAULT_KEY_ARN']].filter(Boolean));
@@ -72,7 +72,7 @@ describe.each(OAuthTokens.options)('the stack with OAuth tokens in %s', (oauthTo
   });
 });
 
-describe.each(OAuthTokens.options)('who is granted vaults with OAuth tokens in %s', (oauthTokens) => {
+describe.each(OAuthTokens.options)('the grants of vaults with OAuth tokens in %s', (oauthTokens) => {
   type Grant = 'grantManage' | 'grantUse' | 'grantConnect' | 'grantSettle';
   const GRANTS: readonly Grant[] = ['grantManage', 'grantUse', 'grantConnect', 'grantSettle'];
   let may: (grant: Grant, action: string, resource: string, leadingKey?: string) => boolean;
@@ -116,7 +116,7 @@ describe.each(OAuthTokens.options)('who is granted vaults with OAuth tokens in %
     ['grantUse', ['CreateSecret', 'PutSecretValue', 'GetSecretValue']],
     ['grantConnect', ['CreateSecret', 'PutSecretValue', 'DeleteSecret']],
     ['grantSettle', ['DeleteSecret']],
-  ])('%s: of secrets %j', (grant, actions) => {
+  ])('%s gives these rights on secrets: %j', (grant, actions) => {
     const all = OF_SECRETS.map((action) => `secretsmanager:${action}`);
     expect(can(grant, all, names.secret)).toEqual(actions.map((action) => `secretsmanager:${action}`));
     expect(can(grant, all, 'arn:aws:secretsmanager:us-east-1:000000000000:secret:Own-Vaults2/x-a1b2c3')).toEqual([]);
@@ -127,12 +127,12 @@ describe.each(OAuthTokens.options)('who is granted vaults with OAuth tokens in %
     ['grantUse', ['kms:GenerateDataKey', 'kms:Decrypt']],
     ['grantConnect', ['kms:GenerateDataKey']],
     ['grantSettle', []],
-  ])('%s: of the key, if there is one, %j', (grant, actions) => {
+  ])('%s gives these rights on the key, if there is one: %j', (grant, actions) => {
     const held = can(grant, ['kms:GenerateDataKey', 'kms:Encrypt', 'kms:Decrypt'], names.key);
     expect(held).toEqual(oauthTokens === 'dynamodb-kms' ? actions : []);
   });
 
-  test('the API alone writes what decides over calls: neither who meets servers nor who meets browsers does', () => {
+  test('let only the API write policies, pins’ approvals and OAuth clients that decide over calls', () => {
     for (const action of ['dynamodb:PutItem', 'dynamodb:UpdateItem']) {
       const writers = (rows: string) => GRANTS.filter((grant) => may(grant, action, names.table, rows));
       expect(writers('wrkspc_1#POLICY')).toEqual(['grantManage']);
@@ -144,7 +144,7 @@ describe.each(OAuthTokens.options)('who is granted vaults with OAuth tokens in %
     expect(ofVaults).toEqual(['grantManage', 'grantUse', 'grantConnect']);
   });
 
-  test('who makes credentials announces them, and the sweep ends what is announced', () => {
+  test('let the creators of credentials write pending entries, and sweep end them', () => {
     const able = (action: string) => GRANTS.filter((grant) => may(grant, action, names.table, 'PENDING#vcrd_1'));
     expect(able('dynamodb:PutItem')).toEqual(['grantManage', 'grantConnect']);
     expect(able('dynamodb:UpdateItem')).toEqual(['grantManage', 'grantConnect', 'grantSettle']);
@@ -152,14 +152,14 @@ describe.each(OAuthTokens.options)('who is granted vaults with OAuth tokens in %
     expect(may('grantSettle', 'dynamodb:GetItem', names.table)).toBe(true);
   });
 
-  test('the sweep looks for consents and changes them, and of everything else it reads single rows', () => {
+  test('let sweep query and update connections, and read single rows of everything else', () => {
     const all = ['GetItem', 'Query', 'PutItem', 'UpdateItem', 'DeleteItem'].map((action) => `dynamodb:${action}`);
     const settling = (rows: string) => all.filter((action) => may('grantSettle', action, names.table, rows));
     expect(settling('CONNECT#sesn_1')).toEqual(['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:UpdateItem']);
     expect(settling('wrkspc_1#vlt_1')).toEqual(['dynamodb:GetItem']);
   });
 
-  test('the API removes rows; who uses a credential adds none, and removes none', () => {
+  test('let the API delete rows, and a user of credentials neither add nor delete them', () => {
     expect(may('grantManage', 'dynamodb:DeleteItem', names.table)).toBe(true);
     expect(may('grantManage', 'dynamodb:Query', `${names.table}/index/list`)).toBe(true);
     expect(may('grantUse', 'dynamodb:UpdateItem', names.table)).toBe(true);

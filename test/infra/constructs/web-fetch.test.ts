@@ -16,23 +16,23 @@ function stackWith(allow?: AllowedHosts): Synthesized {
   return Template.fromStack(stack).toJSON() as Synthesized;
 }
 
-test('no private host may be fetched unless the customer says so', () => {
+test('web-fetch reaches no private host by default', () => {
   const fetch = functionOf(stackWith(), 'web-fetch');
   expect(fetch && setting(fetch, 'WEB_FETCH_ALLOW')).toBe('[]');
 });
 
-test('the function that meets strangers is outside the VPC', () => {
+test('web-fetch is outside the VPC, because it connects to unknown hosts', () => {
   const fetch = functionOf(stackWith(), 'web-fetch');
   expect(fetch && properties(fetch)).not.toHaveProperty('VpcConfig');
 });
 
-test('what the customer allows reaches the function as it was said', () => {
+test('the allowed private hosts reach the function as they were given', () => {
   const allow = [{ host: '*.corp.internal', cidr: '10.0.0.0/8', http: true }];
   const fetch = functionOf(stackWith(allow), 'web-fetch');
   expect(JSON.parse(String(fetch && setting(fetch, 'WEB_FETCH_ALLOW')))).toEqual(allow);
 });
 
-test('a malformed entry is not deployed', () => {
+test('a malformed allowed host is refused at synthesis', () => {
   expect(() => stackWith([{ host: 'https://wiki', cidr: '10.0.0.0/8' }])).toThrow(/host name/);
   expect(() => stackWith([{ host: 'wiki.internal', cidr: '10.0.0.1' }])).toThrow(/CIDR/);
 });

@@ -34,8 +34,8 @@ async function run(properties: Record<string, unknown>, answer: unknown): Promis
 
 const SUCCESS = { Status: 'SUCCESS', PhysicalResourceId: 'key-1' };
 
-describe('a custom resource', () => {
-  test('is created once, as CloudFormation would ask for it', async () => {
+describe('a custom resource of the local runtime', () => {
+  test('is created once, with the request that CloudFormation would send', async () => {
     const [event, ...others] = await run({ SecretArn: 'a' }, SUCCESS);
     expect(others).toEqual([]);
     expect(event).toMatchObject({
@@ -54,14 +54,14 @@ describe('a custom resource', () => {
     ]);
   });
 
-  test('that fails says why, and is asked again at the next start', async () => {
+  test('that fails is reported with its reason, and requested again at the next start', async () => {
     await expect(run({}, { Status: 'FAILED', Reason: 'no table' })).rejects.toThrow(
       'Custom resource Issued failed: no table',
     );
     expect(await run({}, SUCCESS)).toMatchObject([{ RequestType: 'Create' }]);
   });
 
-  test('that gives no answer is an error', async () => {
+  test('that sends no answer stops the start with an error', async () => {
     await expect(run({}, null)).rejects.toThrow('ended without an answer');
   });
 });

@@ -13,20 +13,20 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(data, { recursive: true }));
 
-describe('a data folder', () => {
-  test('that a living process owns is refused, naming the process and the option', () => {
+describe('the lock of a data folder', () => {
+  test('refuses a second process, and names the first one and the option --data', () => {
     lockData(data);
     expect(() => lockData(data)).toThrow(`process ${process.pid}`);
     expect(() => lockData(data)).toThrow('--data');
   });
 
-  test('is free again after its release', () => {
+  test('is free after its release', () => {
     lockData(data).release();
     expect(existsSync(join(data, 'runtime.pid'))).toBe(false);
     lockData(data);
   });
 
-  test('of a dead process is taken over, also when its id was given to another', async () => {
+  test('is taken over from a dead process, also when its process id belongs to another one', async () => {
     const child = spawn(process.execPath, ['--version']);
     await once(child, 'exit');
     writeFileSync(join(data, 'runtime.pid'), JSON.stringify({ pid: child.pid, startedAt: '1' }));
@@ -36,7 +36,7 @@ describe('a data folder', () => {
     expect(readFileSync(join(data, 'runtime.pid'), 'utf8')).toContain(`"pid":${process.pid}`);
   });
 
-  test('with an unreadable lock file is taken over', () => {
+  test('is taken over when its file is unreadable', () => {
     writeFileSync(join(data, 'runtime.pid'), '{"pi');
     lockData(data);
   });

@@ -12,7 +12,7 @@ function setup() {
     kill: async (target) => killed.push(target),
     loseSandbox: async () => 1,
   });
-  /** One AWS call: true when it reached its service. */
+  /** Makes one AWS call. The result is true when the call reached its service. */
   const call = async (
     operation: string,
     functionName = 'Stack-harness',
@@ -36,7 +36,7 @@ function setup() {
 }
 
 describe('killDuring', () => {
-  test('before a call kills the worker that makes it, and the call has no effect', async () => {
+  test('kills the worker before a call, which then has no effect', async () => {
     const { faults, killed, call } = setup();
     const fired = faults.killDuring({ function: 'harness', call: 2, phase: 'before' });
     expect(await call('Query')).toBe('served');
@@ -46,7 +46,7 @@ describe('killDuring', () => {
     expect(await fired).toMatchObject({ function: 'harness', call: 'dynamodb:PutItem', request: 'request-1' });
   });
 
-  test('of one kind of call counts no other', async () => {
+  test('counts only the kind of call that it names', async () => {
     const { faults, killed, call } = setup();
     void faults.killDuring({ function: 'harness', of: 'dynamodb:PutItem', call: 1, phase: 'before' });
     expect(await call('Query')).toBe('served');
@@ -55,7 +55,7 @@ describe('killDuring', () => {
     expect(killed).toEqual(['w1']);
   });
 
-  test('after a call kills the worker once the call has had its effect', async () => {
+  test('kills the worker after a call, which has had its effect', async () => {
     const { faults, killed, call } = setup();
     const fired = faults.killDuring({ function: 'harness', call: 1, phase: 'after' });
     expect(await call('PutItem')).toBe('served');
@@ -63,7 +63,7 @@ describe('killDuring', () => {
     await fired;
   });
 
-  test('fires once', async () => {
+  test('kills once', async () => {
     const { faults, killed, call } = setup();
     void faults.killDuring({ function: 'harness', call: 1, phase: 'before' });
     await call('PutItem');
@@ -72,7 +72,7 @@ describe('killDuring', () => {
   });
 });
 
-test('throttled calls answer an error that the SDK repeats, as often as asked', async () => {
+test('throttled calls fail as often as the test says, with an error that the SDK retries', async () => {
   const { faults, call } = setup();
   faults.throttle('dynamodb:PutItem', 2);
   expect(await call('Query')).toBe('served');
@@ -82,7 +82,7 @@ test('throttled calls answer an error that the SDK repeats, as often as asked', 
   expect(await call('PutItem')).toBe('served');
 });
 
-test('delayed calls are held back', async () => {
+test('delayed calls wait before they reach their service', async () => {
   const { faults, call } = setup();
   faults.delay('dynamodb', 50);
   const startedAt = performance.now();
@@ -90,7 +90,7 @@ test('delayed calls are held back', async () => {
   expect(performance.now() - startedAt).toBeGreaterThan(45);
 });
 
-test('the trace tells which function asked what, in order, until it is disarmed', async () => {
+test('the trace lists which function made which calls, in order, until it ends', async () => {
   const { faults, killed, call } = setup();
   void faults.killDuring({ function: 'harness', call: 3, phase: 'before' });
   await call('Query');
@@ -106,7 +106,7 @@ test('the trace tells which function asked what, in order, until it is disarmed'
   expect(killed).toEqual([]);
 });
 
-test('the trace tells what a call consumed of DynamoDB, and nothing for one that never arrived', async () => {
+test('the trace has the DynamoDB capacity of a call, and none for a call that did not arrive', async () => {
   const { faults, call } = setup();
   await call('Query');
   faults.throttle('dynamodb:Query', 1);

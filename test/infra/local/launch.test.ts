@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { launch } from '../../../infra/local/launch.ts';
 import { writeRuntimeTemplate } from './runtime.fixture.ts';
 
-test('a launch that is stopped ends without a runtime and frees the data folder', async () => {
+test('a launch that is stopped starts no runtime and frees the data folder', async () => {
   const cdkOut = writeRuntimeTemplate();
   const data = mkdtempSync(join(tmpdir(), 'brainstem-launch-'));
   const stopping = new AbortController();

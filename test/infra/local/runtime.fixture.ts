@@ -1,4 +1,4 @@
-/** A small template with everything a runtime has to play, and functions that do what a test asks of them. */
+/** A small template with every part that a runtime plays, and functions that do what a test asks of them. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeCdkOut } from './cdk-out.fixture.ts';
@@ -43,7 +43,7 @@ const OUTPUTS = {
   ModelApiKeySecretArn: { Value: { Ref: 'ModelApiKey' } },
 };
 
-/** @returns the folder of the synthesized template, which has these outputs beside those that every one has */
+/** @returns the folder of the synthesized template with the outputs of every template and these */
 export function writeRuntimeTemplate(outputs: Readonly<Record<string, string>> = {}): string {
   const dir = writeCdkOut({ ModelApiKey: { Type: 'AWS::SecretsManager::Secret', Properties: {} } });
   const added = Object.fromEntries(Object.entries(outputs).map(([name, Value]) => [name, { Value }]));

@@ -44,8 +44,8 @@ async function call(baseUrl: string, service: string, target: string, body: unkn
 
 const log = (name: string): string => readFileSync(join(data, 'logs', `${name}.log`), 'utf8');
 
-describe('a runtime', () => {
-  test('runs a function behind the template’s route, with AWS behind the function', async () => {
+describe('a local runtime', () => {
+  test('runs a function behind the template’s route, with the AWS services behind it', async () => {
     const { baseUrl, counts } = await start();
     const secret = await call(baseUrl, 'secretsmanager', 'secretsmanager.GetSecretValue', {
       SecretId: 'Brainstem-Key',
@@ -54,7 +54,7 @@ describe('a runtime', () => {
     expect(counts()).toMatchObject({ 'secretsmanager:GetSecretValue': 1 });
   });
 
-  test('tells what AWS would bill: requests, invocations, transitions, and the units of each call', async () => {
+  test('reports what AWS would bill: requests, invocations, transitions, and the units of each call', async () => {
     const { baseUrl, template, faults, aws, use } = await start();
     faults.disarm();
     const before = use();
@@ -80,7 +80,7 @@ describe('a runtime', () => {
     ]);
   });
 
-  test('refuses what the function’s role does not allow, and reports the missing statement', async () => {
+  test('denies a call that the function’s role does not allow, and reports the missing statement', async () => {
     const { baseUrl } = await start();
     const target = 'secretsmanager.DeleteSecret';
     const denied = await call(baseUrl, 'secretsmanager', target, { SecretId: 'Brainstem-Key' });
@@ -88,20 +88,20 @@ describe('a runtime', () => {
     expect(reports.join('\n')).toContain('secretsmanager:DeleteSecret');
   });
 
-  test('gives the model’s key to its secret and reads the first API key from its own', async () => {
+  test('puts the model’s key into its secret and reads the first API key from its own', async () => {
     const { apiKey, aws } = await start();
     expect(aws.secrets.readSecret('ModelApiKey')).toBe('sk-model');
     expect(apiKey).toBe(aws.secrets.readSecret('Key'));
     expect(apiKey).toHaveLength(40);
   });
 
-  test('keeps keys and runs custom resources once over restarts', async () => {
+  test('keeps keys over restarts and runs each custom resource once', async () => {
     const { apiKey } = await start();
     expect((await restart()).apiKey).toBe(apiKey);
     expect(log('api').match(/custom resource/g)).toHaveLength(1);
   });
 
-  test('takes up executions that were running when it was closed', async () => {
+  test('continues executions that were running when it was closed', async () => {
     const hold = join(data, 'hold');
     writeFileSync(hold, '');
     const { baseUrl, template } = await start();
@@ -119,14 +119,14 @@ describe('a runtime', () => {
     await expect.poll(() => log('harness')).toBe('turn\nturn\n');
   });
 
-  test('on data that is in use is refused', async () => {
+  test('refuses a data folder that is in use', async () => {
     await start();
     await expect(startRuntime({ cdkOut, data, port: 0, sandbox: 'process', model: MODEL })).rejects.toThrow(
       'is in use',
     );
   });
 
-  test('that can not start leaves nothing behind, so that the next one can', async () => {
+  test('that cannot start releases everything, so that the next one can start', async () => {
     const { baseUrl } = await start();
     const port = Number(new URL(baseUrl).port);
     const other = mkdtempSync(join(tmpdir(), 'brainstem-runtime-'));
@@ -136,14 +136,14 @@ describe('a runtime', () => {
     rmSync(other, { recursive: true });
   });
 
-  test('warns loudly where sandboxes have no walls', async () => {
+  test('warns when sandboxes have no isolation', async () => {
     await start();
     expect(reports.join('\n')).toContain('plain processes');
   });
 });
 
-describe('faults', () => {
-  test('kill a function at the AWS call a test names', async () => {
+describe('faults of a local runtime', () => {
+  test('kill a function at the AWS call that the test names', async () => {
     const { baseUrl, faults } = await start();
     faults.disarm();
     const killed = faults.killDuring({ function: 'api', call: 1, phase: 'before' });

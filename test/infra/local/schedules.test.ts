@@ -6,7 +6,7 @@ afterEach(() => void vi.useRealTimers());
 
 const sweep = { name: 'Sweep', everyMs: 60_000, functionArn: 'arn:sweep', input: { source: 'aws.events', detail: {} } };
 
-test('a schedule invokes its function at its rate, with an event of its time, until it is stopped', async () => {
+test('a schedule invokes its function at its rate with an event of the time, until it is stopped', async () => {
   const events: unknown[] = [];
   const invoke = async (_arn: string, event: unknown): Promise<unknown> => events.push(event);
   const schedules = startSchedules([sweep], { invoke, report: () => undefined });
@@ -20,7 +20,7 @@ test('a schedule invokes its function at its rate, with an event of its time, un
   expect(events).toHaveLength(2);
 });
 
-test('a failed invocation is reported and the schedule goes on', async () => {
+test('a schedule reports a failed invocation and goes on', async () => {
   const reports: string[] = [];
   const invoke = (): Promise<unknown> => Promise.reject(Object.assign(new Error('late'), { name: 'Sandbox.Timedout' }));
   const schedules = startSchedules([sweep], { invoke, report: (message) => void reports.push(message) });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { readStartOptions } from '../../../infra/local/start-options.ts';
 
-test('without options, the service starts on port 8787 with the data folder of this directory', () => {
+test('without options the service starts on port 8787 with a data folder in this directory', () => {
   expect(readStartOptions([])).toEqual({
     port: 8787,
     data: '.brainstem',
@@ -12,7 +12,7 @@ test('without options, the service starts on port 8787 with the data folder of t
   });
 });
 
-test('every option can be given', () => {
+test('npm start takes each of its options', () => {
   const args = ['--port', '0', '--data', '/d', '--sandbox', 'process', '--json', '--cdk-out', 'out'];
   expect(readStartOptions(args)).toEqual({
     port: 0,
@@ -24,13 +24,13 @@ test('every option can be given', () => {
   });
 });
 
-describe('refused is', () => {
+describe('npm start refuses', () => {
   test.each([
     [['--port', 'eighty'], '--port must be a number from 0 to 65535.'],
     [['--port', '65536'], '--port must be'],
     [['--sandbox', 'chroot'], '--sandbox must be one of bwrap, docker, process.'],
     [['--nonsense'], "Unknown option '--nonsense'"],
-  ])('%j', (args, message) => {
+  ])('the options %j', (args, message) => {
     expect(() => readStartOptions(args)).toThrow(message);
   });
 });

@@ -42,7 +42,7 @@ interface Started {
   readonly lines: readonly string[];
 }
 
-/** Resolves when it is ready, or has ended without having been. */
+/** Resolves when the program is ready, or ends before that. */
 async function start(args: readonly string[] = [], environment: Record<string, string> = {}): Promise<Started> {
   const child = spawn(
     process.execPath,
@@ -70,7 +70,7 @@ async function stop(child: ChildProcess, signal: NodeJS.Signals): Promise<number
 }
 
 describe('npm start', () => {
-  test('prints one JSON line when it is ready, and ends with code 0 when it is told to stop', async () => {
+  test('prints one JSON line when it is ready, and ends with code 0 on a signal', async () => {
     const { child, ready, lines } = await start();
     expect(ready).toEqual({
       ready: true,
@@ -85,7 +85,7 @@ describe('npm start', () => {
     expect(lines).toHaveLength(1);
   });
 
-  test('says which URL to register at the identity provider, where users can connect', async () => {
+  test('names the URL to register at the identity provider when connect is configured', async () => {
     const deployed = 'https://abc.execute-api.us-east-1.amazonaws.com/prod';
     const connected = writeRuntimeTemplate({
       BaseUrl: deployed,
@@ -103,7 +103,7 @@ describe('npm start', () => {
     expect(second.ready?.api_key).toBe(first.ready?.api_key);
   });
 
-  test('refuses data that another one uses', async () => {
+  test('refuses a data folder that another process uses', async () => {
     const first = await start();
     const second = await start();
     expect(second.ready).toBeNull();
@@ -111,7 +111,7 @@ describe('npm start', () => {
     expect(second.child.exitCode).toBe(1);
   });
 
-  test('says which option helps where the port is taken', async () => {
+  test('names the option to use when the port is taken', async () => {
     const taken = createServer().listen(0, '127.0.0.1');
     await once(taken, 'listening');
     const address = taken.address();
@@ -122,7 +122,7 @@ describe('npm start', () => {
     expect(child.exitCode).toBe(1);
   });
 
-  test('names the model’s endpoint where a key is given', async () => {
+  test('names the model’s endpoint when a key is given', async () => {
     const { ready } = await start(['--sandbox', 'process'], {
       ANTHROPIC_API_KEY: 'sk-test',
       ANTHROPIC_BASE_URL: 'http://127.0.0.1:9',
@@ -133,7 +133,7 @@ describe('npm start', () => {
 
 describe('npm start', () => {
   test.each(['SIGTERM', 'SIGINT', 'SIGKILL'] as const)(
-    'ends all that it started when npm alone gets %s',
+    'ends every process that it started when only npm gets %s',
     async (name) => {
       const npm = spawn(
         'npm',
@@ -148,19 +148,19 @@ describe('npm start', () => {
       const [line] = (await once(createInterface(npm.stdout), 'line')) as [string];
       expect(JSON.parse(line)).toMatchObject({ ready: true });
       await stop(npm, name);
-      // The next one finds the data folder free.
+      // A second start finds the data folder free.
       await expect.poll(async () => (await start()).ready !== null, { timeout: 20_000, interval: 500 }).toBe(true);
     },
   );
 
-  test('ends when npm was killed before the program looked at its parent', async () => {
+  test('ends when npm was killed before the program looked for its parent', async () => {
     const { child } = await start([], { NPM_PID: String(2 ** 22 + 1) });
     if (child.exitCode === null) await once(child, 'exit');
     expect(child.exitCode).toBe(0);
   });
 });
 
-test('npm run demo ends all that it started, and removes its data, when npm alone gets SIGTERM', async () => {
+test('npm run demo ends every process that it started and removes its data when only npm gets SIGTERM', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'brainstem-npm-demo-'));
   const npm = spawn('npm', ['run', 'demo', '--silent'], {
     cwd: REPOSITORY,

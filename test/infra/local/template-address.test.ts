@@ -7,7 +7,7 @@ const DEPLOYED = 'https://abc.execute-api.us-east-1.amazonaws.com/prod';
 const template = (environment: Readonly<Record<string, string>>, outputs: Readonly<Record<string, string>>) =>
   ({ outputs, functions: [{ logicalId: 'Pages', environment }] }) as unknown as Template;
 
-test('functions are told where the API is on this machine, and keep what is elsewhere', () => {
+test('functions get the API’s address on this machine, and other URLs stay', () => {
   const environment = { CONNECT_BASE_URL: `${DEPLOYED}/connect`, ISSUER: 'https://idp.example.com', MODE: 'none' };
   const served = servedAt(template(environment, { BaseUrl: DEPLOYED }), 'http://127.0.0.1:8787');
   expect(served.functions[0]?.environment).toEqual({
@@ -17,7 +17,7 @@ test('functions are told where the API is on this machine, and keep what is else
   });
 });
 
-test('outputs tell where things are on this machine', () => {
+test('outputs have addresses on this machine', () => {
   const outputs = { BaseUrl: DEPLOYED, ConnectLoginRedirectUrl: `${DEPLOYED}/connect/login/callback` };
   expect(servedAt(template({}, outputs), 'http://127.0.0.1:8787').outputs).toEqual({
     BaseUrl: 'http://127.0.0.1:8787',
@@ -25,7 +25,7 @@ test('outputs tell where things are on this machine', () => {
   });
 });
 
-test('a template that does not say where its API is stays as it is', () => {
+test('a template without the API’s address stays unchanged', () => {
   const silent = template({ MODE: 'none' }, {});
   expect(servedAt(silent, 'http://127.0.0.1:8787')).toBe(silent);
 });

@@ -7,7 +7,7 @@ const asking = {
 };
 const other = { environment: { LOG_TABLE: 'log' } };
 
-/** Of a template, what is looked at here. */
+/** The parts of a template that these tests read. */
 function template(outputs: Template['outputs']): Template {
   const functions = [asking, other] as readonly Pick<FunctionPart, 'environment'>[];
   return { functions, outputs } as Template;
@@ -16,7 +16,7 @@ function template(outputs: Template['outputs']): Template {
 const KEYLESS = template({ BaseUrl: 'https://api' });
 const WITH_KEY = template({ ModelApiKeySecretArn: 'arn' });
 
-test('the model is asked where it was chosen to be, whatever provider the template is made for', () => {
+test('model requests go to the chosen endpoint, whatever provider the template names', () => {
   for (const made of [KEYLESS, WITH_KEY]) {
     const { functions } = askingModel(made, { baseUrl: 'http://127.0.0.1:1' });
     expect(functions).toEqual([
@@ -26,7 +26,7 @@ test('the model is asked where it was chosen to be, whatever provider the templa
   }
 });
 
-test('a key of somebody’s is not sent to where a role is asked for, and it is said what to do', () => {
+test('an API key is not sent where the template expects a role, and the message says what to do', () => {
   const real = { baseUrl: 'https://api.anthropic.com', real: true };
   expect(() => askingModel(KEYLESS, real)).toThrow(/only the scripted stand-in answers .* unset ANTHROPIC_API_KEY/);
   expect(() => askingModel(WITH_KEY, real)).not.toThrow();

@@ -20,7 +20,7 @@ afterEach(() => {
   for (const dir of dirs.splice(0)) rmSync(dir, { recursive: true });
 });
 
-test('a function has its code folder, environment and role', () => {
+test('a function part has its code folder, environment and role', () => {
   const harness = read().functions.find(({ logicalId }) => logicalId === 'Harness');
   expect(harness).toMatchObject({
     arn: 'arn:aws:lambda:us-east-1:000000000000:function:Brainstem-Harness',
@@ -33,7 +33,7 @@ test('a function has its code folder, environment and role', () => {
   expect(harness?.codeDir).toMatch(/asset\.a{64}$/);
 });
 
-test('a subnet’s way out is that of its route table', () => {
+test('the internet access of a subnet follows from its route table', () => {
   const subnet = (VpcId: string) => ({ Type: 'AWS::EC2::Subnet', Properties: { VpcId } });
   const association = (SubnetId: string, RouteTableId: string) => ({
     Type: 'AWS::EC2::SubnetRouteTableAssociation',
@@ -73,7 +73,7 @@ test('a global table becomes the input of CreateTable', () => {
   ]);
 });
 
-test('a role has the statements of its own policies, of attached ones, and only logging from AWS', () => {
+test('a role has the statements of its own and attached policies, and of AWS policies only logging', () => {
   const harness = read().roles.find(({ name }) => name === 'Brainstem-HarnessRole');
   expect(harness?.statements.map(({ actions }) => actions)).toEqual([
     ['dynamodb:GetItem'],
@@ -86,7 +86,7 @@ test('a role has the statements of its own policies, of attached ones, and only 
   });
 });
 
-test('a machine has its substitutions in place', () => {
+test('a state machine has its substitutions filled in', () => {
   const [machine] = read().machines;
   expect(JSON.stringify(machine?.definition)).toContain(
     '"FunctionName":"arn:aws:lambda:us-east-1:000000000000:function:Brainstem-Execute"',
@@ -94,14 +94,14 @@ test('a machine has its substitutions in place', () => {
   expect(JSON.stringify(machine?.definition)).not.toContain('${');
 });
 
-test('routes tell streamed from buffered methods', () => {
+test('routes distinguish streamed and buffered methods', () => {
   expect(read().routes.map(({ method, path, transfer }) => [method, path, transfer])).toEqual([
     ['ANY', '/v1/{proxy+}', 'buffered'],
     ['GET', '/v1', 'stream'],
   ]);
 });
 
-test('a container knows the folder its image is built from', () => {
+test('a container knows the folder that its image is built from', () => {
   const [task] = read().tasks;
   expect(task).toMatchObject({ family: 'Sandbox', cpu: 1024, memoryMb: 2048 });
   expect(task?.arn).toBe('arn:aws:ecs:us-east-1:000000000000:task-definition/Sandbox:1');
@@ -109,7 +109,7 @@ test('a container knows the folder its image is built from', () => {
   expect(task?.containers[0]?.imageDir).toMatch(/asset\.b{64}$/);
 });
 
-test('schedules, custom resources and outputs are resolved, and resources whose condition fails are not there', () => {
+test('schedules, custom resources and outputs are resolved, and resources with a false condition are left out', () => {
   const template = read();
   expect(template.schedules).toMatchObject([
     { everyMs: 60_000, functionArn: expect.stringContaining('Brainstem-Execute') },
@@ -155,7 +155,7 @@ test('AWS::NoValue removes the property', () => {
 
 test.each([
   [
-    'an attribute nobody knows',
+    'an unknown attribute',
     { 'Fn::GetAtt': ['Content', 'WebsiteURL'] },
     /^Probe: cannot resolve Fn::GetAtt Content\.WebsiteURL/,
   ],
@@ -164,17 +164,17 @@ test.each([
     { Ref: 'Missing' },
     /^Probe: cannot resolve Missing: the template has no such resource/,
   ],
-  ['a function nobody knows', { 'Fn::ImportValue': 'x' }, /^Probe: cannot resolve Fn::ImportValue/],
-  ['a type nobody knows', { Ref: 'VpcDefault' }, /^Probe: cannot resolve VpcDefault: .*Custom::VpcRestrictDefaultSG/],
+  ['an unknown function', { 'Fn::ImportValue': 'x' }, /^Probe: cannot resolve Fn::ImportValue/],
+  ['an unknown type', { Ref: 'VpcDefault' }, /^Probe: cannot resolve VpcDefault: .*Custom::VpcRestrictDefaultSG/],
 ])('%s is an error that names the resource', (_name, value, message) => {
   expect(() => read(machineSaying(value))).toThrow(message);
 });
 
-test('a parameter without a value is an error that names it', () => {
+test('a parameter without a value is an error with its name', () => {
   expect(() => read({}, {})).toThrow(/^Harness: cannot resolve parameter ModelBaseUrl/);
 });
 
-test('a missing property is an error that names resource and property', () => {
+test('a missing property is an error with the names of resource and property', () => {
   const broken = { Broken: { Type: 'AWS::StepFunctions::StateMachine', Properties: { DefinitionString: '{}' } } };
   expect(() => read(broken)).toThrow(/^Broken \(AWS::StepFunctions::StateMachine\): RoleArn/);
 });

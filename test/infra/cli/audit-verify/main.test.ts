@@ -31,8 +31,8 @@ function file(lines: readonly string[]): string {
   return path;
 }
 
-describe('audit:verify', () => {
-  it('passes an export, and prints the heads to keep', async () => {
+describe('npm run audit:verify', () => {
+  it('passes an export and prints the heads to keep', async () => {
     const { code, output } = await verify([file(LINES)]);
     expect(code).toBe(0);
     expect(output).toContain('✓ wrkspc_1 chain 07: 4 records, intact up to position 4');
@@ -44,7 +44,7 @@ describe('audit:verify', () => {
     ['an altered byte', LINES.with(2, (LINES[2] ?? '').replace('alice', 'alicf')), 'position 2 is altered'],
     ['a dropped line', LINES.toSpliced(3, 1), 'position 3 is missing'],
     ['lines in another order', LINES.with(2, LINES[3] ?? '').with(3, LINES[2] ?? ''), 'position 2 is reordered'],
-  ])('ends with 1 on %s and names the record', async (_, lines, words) => {
+  ])('ends with code 1 on %s and names the record', async (_, lines, words) => {
     const { code, output } = await verify([file(lines)]);
     expect(code).toBe(1);
     expect(output).toContain(`✗ wrkspc_1 chain 07: ${words}`);
@@ -52,13 +52,13 @@ describe('audit:verify', () => {
     expect(output).toContain('NOT intact');
   });
 
-  it('ends with 1 on a line that is no record', async () => {
+  it('ends with code 1 on a line that is not a record', async () => {
     const { code, output } = await verify([file([...LINES, '{"id":'])]);
     expect(code).toBe(1);
     expect(output).toContain('✗ line 7: is no audit record');
   });
 
-  it('takes saved answers of the API, one per file or per line, and laid out for people', async () => {
+  it('reads saved responses of the API, one per file or line, compact or indented', async () => {
     const page = (records: readonly unknown[]) => ({ data: records, next_page: null });
     const [first, second] = [LINES.slice(0, 3), LINES.slice(3)].map((lines) =>
       page(lines.map((line) => JSON.parse(line))),
@@ -76,13 +76,13 @@ describe('audit:verify', () => {
     ['an answer without records', ['{"data":[],"next_page":null}'], 'nothing was verified'],
     ['an error that was saved', ['{"type":"error"}'], 'This is no export of the audit trail'],
     ['a text', ['Dear auditor,', '', 'all is well.'], 'This is no export of the audit trail'],
-  ])('ends with 2 on %s, and speaks of no record', async (_, lines, words) => {
+  ])('ends with code 2 on %s and names no record', async (_, lines, words) => {
     const { code, output } = await verify([file(lines)]);
     expect([code, output]).toEqual([2, expect.stringContaining(words)]);
     expect(output).not.toMatch(/✗|NOT intact|✓/);
   });
 
-  it('says in sentences what is missing, and that a part of a chain is no whole one', async () => {
+  it('says in sentences which records are missing, and that a part of a chain is not the whole chain', async () => {
     const one = await verify([file(LINES.toSpliced(3, 1))]);
     expect(one.output).toContain(`position 3 is missing: the next record is ${SEVEN[3]?.id} at 4`);
     const several = await verify([file(LINES.slice(3))]);
@@ -92,7 +92,7 @@ describe('audit:verify', () => {
     expect(several.output).toContain('only whole chains can be verified');
   });
 
-  it('sees a missing end by a head that was kept, also of a chain that is gone', async () => {
+  it('finds missing last records with a saved head, also when the whole chain is gone', async () => {
     const kept = ['--expect', `07=4:${SEVEN[3]?.hash}`, '--expect', `09=2:${NINE[1]?.hash}`];
     expect((await verify([file(LINES), ...kept])).code).toBe(0);
     const shorter = await verify([file(LINES.slice(0, -1)), ...kept]);
@@ -101,7 +101,7 @@ describe('audit:verify', () => {
     expect(gone).toMatchObject({ code: 1, output: expect.stringContaining('chain 09: position 1 is cut off') });
   });
 
-  it('ends with 2 when there is nothing to verify, and says why', async () => {
+  it('ends with code 2 and the reason when there is nothing to verify', async () => {
     expect(await verify([])).toMatchObject({ code: 2, output: expect.stringContaining('--expect') });
     expect((await verify([join(dir, 'none.jsonl')])).code).toBe(2);
     expect(await verify([file(LINES), '--expect', '07=x'])).toMatchObject({
@@ -114,7 +114,7 @@ describe('audit:verify', () => {
     });
   });
 
-  it('reads a service chain by chain and page by page, with the key', async () => {
+  it('reads a service chain by chain and page by page with the API key', async () => {
     const chains: Record<string, readonly AuditRecord[]> = { '07': SEVEN, '09': NINE };
     const server = createServer((request, response) => {
       const url = new URL(request.url ?? '', 'http://service');

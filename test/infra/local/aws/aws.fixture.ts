@@ -1,4 +1,4 @@
-/** The AWS services over the small stack, with invocations answered by the test, and clients signed as one function each. */
+/** The AWS services of the small stack. The test answers invocations, and each client signs as one function. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,9 +11,9 @@ export interface AwsWorld {
   readonly aws: Aws;
   readonly template: Template;
   readonly dataDir: string;
-  /** Everything the runtime reported. */
+  /** Everything that the runtime reported. */
   readonly reports: readonly string[];
-  /** What an SDK client needs to call as this function. */
+  /** The settings with which an SDK client calls as this function. */
   as(functionId: string): {
     region: string;
     endpoint: string;

@@ -71,13 +71,13 @@ test.each([
     { TransactItems: [{ Get: { TableName, Key: key('a') } }] },
     [['dynamodb:GetItem', ARN, leading('a')]],
   ],
-])('%s touches %j', (operation, input, expected) => {
+])('%s needs the rights %j', (operation, input, expected) => {
   expect(accesses(operation, input).map(({ action, resource, context }) => [action, resource, context])).toEqual(
     expected,
   );
 });
 
-test('requests to a given endpoint all go under one access key: DynamoDB Local keeps a database per key', async () => {
+test('all requests to an external endpoint have one access key, because DynamoDB Local keeps a database per key', async () => {
   const seen: IncomingHttpHeaders[] = [];
   const server = createServer((request, response) => {
     seen.push(request.headers);

@@ -41,33 +41,33 @@ const isNew = { ConditionExpression: 'attribute_not_exists(pk)' };
 const written = (writeUnits: number) => ({ readUnits: 0, writeUnits });
 const taken = (readUnits: number) => ({ readUnits, writeUnits: 0 });
 
-describe('what a call consumes', () => {
-  test('writing: a unit per started KB, and the same again for each index that the item is in', async () => {
+describe('the DynamoDB capacity that a call consumes', () => {
+  test('is one unit per started KB for a write, and as much for each index that holds the item', async () => {
     expect((await put(row('w1', 1))).consumed).toEqual(written(1));
     expect((await put(row('w2', 3))).consumed).toEqual(written(3));
     expect((await put({ ...row('w3', 3), ...listed })).consumed).toEqual(written(6));
   });
 
-  test('writing over a larger item is billed by the larger one, and so is an update of a part of it', async () => {
+  test('is that of the larger item when a write replaces or updates an item', async () => {
     await put(row('o1', 5));
     const update = { UpdateExpression: 'SET n = :n', ExpressionAttributeValues: { ':n': { N: '1' } } };
     expect((await read('UpdateItem', { Key: key('o1'), ...update })).consumed).toEqual(written(5));
     expect((await put(row('o1', 1))).consumed).toEqual(written(5));
   });
 
-  test('a transaction consumes twice', async () => {
+  test('is twofold in a transaction', async () => {
     const check = { ConditionCheck: { TableName, Key: key('absent'), ...isNew } };
     const transaction = { TransactItems: [{ Put: { TableName, Item: row('t1', 3) } }, check] };
     expect((await call('TransactWriteItems', transaction)).consumed).toEqual(written(2 * 3 + 2 * 1));
   });
 
-  test('a transaction that was done before is read, not written', async () => {
+  test('is that of reads when a transaction is repeated', async () => {
     const transaction = { ClientRequestToken: 'again', TransactItems: [{ Put: { TableName, Item: row('t2', 3) } }] };
     await call('TransactWriteItems', transaction);
     expect((await call('TransactWriteItems', transaction)).consumed).toMatchObject({ writeUnits: 0 });
   });
 
-  test('reading: a unit per started 4 KB, half of it where an old answer will do, and one for nothing', async () => {
+  test('is one unit per started 4 KB for a read, half for an eventually consistent one, and one for an empty result', async () => {
     await put(row('r1', 9));
     expect((await query('r1', { ConsistentRead: true })).consumed).toEqual(taken(3));
     expect((await query('r1')).consumed).toEqual(taken(1.5));
@@ -75,12 +75,12 @@ describe('what a call consumes', () => {
     expect((await read('GetItem', { Key: key('r1') })).consumed).toEqual(taken(1.5));
   });
 
-  test('a projection changes nothing about it', async () => {
+  test('does not depend on a projection', async () => {
     await put(row('p1', 9));
     expect((await query('p1', { ConsistentRead: true, ProjectionExpression: 'pk' })).consumed).toEqual(taken(3));
   });
 
-  test('a refused write consumes as much as the larger of what was sent and what is there', async () => {
+  test('is that of the larger item when a write is refused', async () => {
     await put(row('f1', 5));
     const shown = { ...isNew, ReturnValuesOnConditionCheckFailure: 'ALL_OLD' };
     expect(await put(row('f1', 2), shown)).toMatchObject({ status: 400, consumed: written(5) });
@@ -89,14 +89,14 @@ describe('what a call consumes', () => {
     expect(await call('TransactWriteItems', transaction)).toMatchObject({ status: 400, consumed: written(10) });
   });
 
-  test('a call that is wrong consumes nothing', async () => {
+  test('is zero for an invalid call', async () => {
     expect(await put({ pk: { S: 'no sort key' } })).not.toHaveProperty('consumed');
     expect(await call('ListTables', {})).not.toHaveProperty('consumed');
   });
 });
 
-describe('the answer', () => {
-  test('is what the function asked for, with a checksum that fits it', async () => {
+describe('the DynamoDB response that a function gets', () => {
+  test('is what the function asked for, with the right checksum', async () => {
     const stored = row('a1', 1);
     await put(stored);
     const { answer, body, headers } = await query('a1', { ConsistentRead: true });
@@ -105,19 +105,19 @@ describe('the answer', () => {
     expect((await put(stored)).answer).toEqual({});
   });
 
-  test('goes on where a page ends', async () => {
+  test('continues where a page ends', async () => {
     for (const sk of ['1', '2']) await put({ pk: { S: 'page' }, sk: { S: sk } });
     const { answer } = await query('page', { Limit: 1 });
     expect(answer.LastEvaluatedKey).toEqual({ pk: { S: 'page' }, sk: { S: '1' } });
   });
 
-  test('has the capacity if the function asked for it', async () => {
+  test('has the consumed capacity only when the function asked for it', async () => {
     const { answer, consumed } = await put(row('a2', 2), { ReturnConsumedCapacity: 'TOTAL' });
     expect(answer).toEqual({ ConsumedCapacity: { TableName, CapacityUnits: 2 } });
     expect(consumed).toEqual(written(2));
   });
 
-  test('keeps an attribute which is named like the capacity', async () => {
+  test('keeps an attribute with the name of the capacity field', async () => {
     const stored = { ...key('a3'), ConsumedCapacity: { N: '7' }, text: { S: '"ConsumedCapacity":{}' } };
     await put(stored);
     const { answer, consumed } = await read('GetItem', { Key: key('a3') });
@@ -125,14 +125,14 @@ describe('the answer', () => {
     expect(consumed).toEqual(taken(0.5));
   });
 
-  test('of an engine that tells no capacity is passed on as it is', async () => {
+  test('of an engine that returns no capacity is passed on unchanged', async () => {
     const told: AwsResponse = { status: 200, headers: {}, body: '{"Item":{"ConsumedCapacity":{"N":"7"}}}' };
     const request = { operation: 'GetItem', body: Buffer.from('{"TableName":"t"}') };
     expect(await measured(request, async () => told)).toBe(told);
   });
 });
 
-test('an item’s size is that of its names and values', () => {
+test('the size of an item is that of its names and values', () => {
   expect(itemBytes({ pk: { S: 'ü' } })).toBe(2 + 2);
   expect(itemBytes({ n: { N: '12345' } })).toBe(1 + 4);
   expect(itemBytes({ n: { N: '-0.5' } })).toBe(1 + 2);

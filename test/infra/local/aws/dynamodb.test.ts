@@ -45,7 +45,7 @@ afterAll(removeScratchDirs);
 
 const item = (pk: string, sk = 'row') => ({ pk: { S: pk }, sk: { S: sk }, listPk: { S: 'all' }, listSk: { S: pk } });
 
-test('items are written, queried by key and by index, and conditional writes lose', async () => {
+test('DynamoDB writes items, queries by key and index, and refuses a failed condition', async () => {
   const client = new DynamoDBClient((await start()).as('Api'));
   const put = { TableName: TABLE, Item: item('sesn_1'), ConditionExpression: 'attribute_not_exists(pk)' };
   await client.send(new PutItemCommand(put));
@@ -59,7 +59,7 @@ test('items are written, queried by key and by index, and conditional writes los
   expect((await client.send(new QueryCommand(query))).Items).toEqual([item('sesn_1')]);
 });
 
-test('each item of a transaction needs the action that would do the same alone', async () => {
+test('each item of a transaction needs the right for the same single write', async () => {
   const client = new DynamoDBClient((await start()).as('Api'));
   const check = {
     TableName: TABLE,
@@ -72,7 +72,7 @@ test('each item of a transaction needs the action that would do the same alone',
   await expect(denied).rejects.toThrow('is not authorized to perform: dynamodb:DeleteItem');
 });
 
-test('a role that may touch some partitions only is held to them', async () => {
+test('a role that is limited to some partitions cannot reach another one', async () => {
   const client = new DynamoDBClient((await start()).as('Harness'));
   const update = (pk: string) => ({
     TableName: TABLE,
@@ -87,7 +87,7 @@ test('a role that may touch some partitions only is held to them', async () => {
   );
 });
 
-test('what was written is there after a restart on the same data', async () => {
+test('written items are there after a restart on the same data', async () => {
   const first = await start();
   await new DynamoDBClient(first.as('Api')).send(new PutItemCommand({ TableName: TABLE, Item: item('sesn_3') }));
   await first.aws.close();
@@ -97,7 +97,7 @@ test('what was written is there after a restart on the same data', async () => {
   expect((await new DynamoDBClient(second.as('Harness')).send(read)).Item).toEqual(item('sesn_3'));
 });
 
-test('killing the engine loses no write that was acknowledged, and it comes back by itself', async () => {
+test('a kill of the DynamoDB engine loses no acknowledged write, and the engine restarts by itself', async () => {
   const dynamo = await startEngine(scratchDir());
   const upstream = createUpstream(dynamo.upstream);
   const acknowledged = new Set<string>();
@@ -132,7 +132,7 @@ test('killing the engine loses no write that was acknowledged, and it comes back
   expect(missing).toEqual([]);
 });
 
-test('the engine dies with a runtime that is killed', async () => {
+test('the DynamoDB engine dies with a runtime that is killed', async () => {
   const dataDir = scratchDir();
   const script = `
     const { startDynamoDb } = await import(${JSON.stringify(new URL('../../../../infra/local/aws/dynamodb.ts', import.meta.url).href)});
@@ -151,7 +151,7 @@ test('the engine dies with a runtime that is killed', async () => {
   await expect.poll(() => engine !== null && isAlive(engine)).toBe(false);
 });
 
-test('an engine that outlived its runtime is stopped by the next run', async () => {
+test('the next runtime stops a DynamoDB engine that outlived its own', async () => {
   const dataDir = scratchDir();
   const first = await startEngine(dataDir);
   const pidFile = join(dataDir, 'dynamodb.pid');
@@ -171,14 +171,14 @@ test('a data folder that another runtime uses is refused', async () => {
   await expect(startEngine(dataDir)).rejects.toThrow(`the data folder is in use by process ${process.ppid}`);
 });
 
-test('a process that merely got the same id is left alone', async () => {
+test('an unrelated process that got the engine’s old process id is left alone', async () => {
   const dataDir = scratchDir();
   const bystander = { pid: process.pid, startedAt: 'before this process' };
   writeFileSync(join(dataDir, 'dynamodb.pid'), JSON.stringify({ engine: bystander, owner: bystander }));
   await startEngine(dataDir);
 });
 
-test('tables with other keys or indexes than the template has are refused', async () => {
+test('stored tables with other keys or indexes than the template’s are refused', async () => {
   const dataDir = scratchDir();
   const first = await startEngine(dataDir);
   const [table] = smallTemplate().tables;

@@ -23,7 +23,7 @@ afterAll(removeScratchDirs);
 const ITEM: Record<string, AttributeValue> = { pk: { S: 'sesn_1' }, sk: { S: 'row' } };
 const PUT = { TableName: 'Brainstem-Records', Item: ITEM };
 
-test('a call that the role does not allow is denied, and the message names the missing statement', async () => {
+test('a call that the role does not allow is denied with the missing statement in the message', async () => {
   const world = await start();
   const denied = new DynamoDBClient(world.as('Harness')).send(new PutItemCommand(PUT));
   await expect(denied).rejects.toMatchObject({
@@ -38,7 +38,7 @@ test('a call that the role does not allow is denied, and the message names the m
   expect(world.reports).toHaveLength(1);
 });
 
-test('each service says that access is denied in its own way', async () => {
+test('each AWS service denies access in its own error format', async () => {
   const world = await start();
   const harness = world.as('Harness');
   const secretArn = world.template.secrets[0]?.arn ?? '';
@@ -61,7 +61,7 @@ test('each service says that access is denied in its own way', async () => {
     expect(String(one.status === 'rejected' && one.reason.message)).toContain('Missing statement: {"Effect":"Allow"');
 });
 
-test('an access key that was issued to nobody is not recognised', async () => {
+test('an unknown access key is refused', async () => {
   const world = await start();
   const credentials = { accessKeyId: 'AKIAUNKNOWN', secretAccessKey: 'x' };
   const stranger = new DynamoDBClient({ ...world.as('Api'), credentials, maxAttempts: 1 });
@@ -69,7 +69,7 @@ test('an access key that was issued to nobody is not recognised', async () => {
   await expect(stranger.send(new PutItemCommand(PUT))).rejects.toMatchObject({ name: 'UnrecognizedClientException' });
 });
 
-test('workers have credentials of their own, and the same worker always the same', async () => {
+test('each worker has credentials of its own, which never change', async () => {
   const { aws, template } = await start();
   const [part] = template.functions;
   const caller = { functionName: part?.name ?? '', roleArn: part?.roleArn ?? '', worker: '1' };
@@ -78,13 +78,13 @@ test('workers have credentials of their own, and the same worker always the same
   expect(aws.endpoint.credentialsFor({ ...caller, worker: '2' }).accessKeyId).not.toBe(first.accessKeyId);
 });
 
-test('a service that nobody plays is an error that names it', async () => {
+test('a call to a service that the runtime lacks fails with the service’s name', async () => {
   const world = await start();
   const listed = new ECSClient(world.as('Api')).send(new ListTasksCommand({}));
   await expect(listed).rejects.toThrow('ecs is not among the services played here');
 });
 
-test('hooks see each call and its answer, and may answer in place of the service', async () => {
+test('a hook sees each call and its response, and may answer instead of the service', async () => {
   const seen: string[] = [];
   const throttle: AwsResponse = {
     status: 400,
@@ -111,7 +111,7 @@ test('hooks see each call and its answer, and may answer in place of the service
   ]);
 });
 
-test('calls are counted by service and operation, denied ones too', async () => {
+test('calls are counted by service and operation, denied ones included', async () => {
   const world = await start();
   await new DynamoDBClient(world.as('Api')).send(new PutItemCommand(PUT));
   await new DynamoDBClient(world.as('Api'))
@@ -120,7 +120,7 @@ test('calls are counted by service and operation, denied ones too', async () => 
   expect(world.aws.endpoint.counts()).toEqual({ 'dynamodb:GetItem': 1, 'dynamodb:PutItem': 1 });
 });
 
-test('a missing object is hidden from a role that may not list the bucket', async () => {
+test('a missing S3 object is answered 403 to a role that may not list the bucket', async () => {
   const world = await start();
   const missing = { Bucket: 'brainstem-content', Key: 'nothing' };
   await expect(new S3Client(world.as('Api')).send(new GetObjectCommand(missing))).rejects.toMatchObject({

@@ -12,7 +12,7 @@ afterAll(removeScratchDirs);
 const KEYS = smallTemplate(vaultResources()).keys;
 const [KEY = { id: '', arn: '' }, OTHER = { id: '', arn: '' }] = KEYS;
 
-/** Calls an operation as the endpoint would, once access is granted. */
+/** Calls an operation as the endpoint does after it granted access. */
 function caller(dataDir = scratchDir()) {
   const service = openKms(KEYS, dataDir);
   return async (operation: string, input: object) => {
@@ -23,7 +23,7 @@ function caller(dataDir = scratchDir()) {
 
 const CONTEXT = { EncryptionContext: { ws: 'w', field: 'f' } };
 
-test('a data key is opened with its key and its context, in any order, also after a restart', async () => {
+test('KMS decrypts a data key with its key and context, in any order, also after a restart', async () => {
   const dataDir = scratchDir();
   const { CiphertextBlob, Plaintext, KeyId } = await caller(dataDir)('GenerateDataKey', {
     KeyId: KEY.id,
@@ -36,7 +36,7 @@ test('a data key is opened with its key and its context, in any order, also afte
   expect(await caller(dataDir)('Decrypt', { CiphertextBlob, EncryptionContext })).toMatchObject({ Plaintext, KeyId });
 });
 
-test('another context, another key or another blob opens nothing', async () => {
+test('KMS decrypts nothing with another context, another key or another blob', async () => {
   const call = caller();
   const { CiphertextBlob } = await call('GenerateDataKey', { KeyId: KEY.arn, KeySpec: 'AES_256', ...CONTEXT });
   const invalid = { code: 'InvalidCiphertextException' };
@@ -51,7 +51,7 @@ test('another context, another key or another blob opens nothing', async () => {
   await expect(withOther).rejects.toMatchObject({ code: 'IncorrectKeyException' });
 });
 
-test('a key that is not there, a size that is none and a context that is no map are refused by name', async () => {
+test('KMS refuses an unknown key, an invalid size and a malformed context by name', async () => {
   const call = caller();
   await expect(call('GenerateDataKey', { KeyId: 'none', KeySpec: 'AES_256' })).rejects.toMatchObject({
     code: 'NotFoundException',
@@ -63,7 +63,7 @@ test('a key that is not there, a size that is none and a context that is no map 
   await expect(call('GenerateDataKey', context)).rejects.toThrow('EncryptionContext must be a map of strings');
 });
 
-test('keys are in files nobody else can read', async () => {
+test('KMS keys are in files that only their owner can read', async () => {
   const dataDir = scratchDir();
   await caller(dataDir)('GenerateDataKey', { KeyId: KEY.id, KeySpec: 'AES_256' });
   expect(statSync(join(dataDir, 'kms')).mode & 0o777).toBe(0o700);
@@ -72,7 +72,7 @@ test('keys are in files nobody else can read', async () => {
   ]);
 });
 
-test('a role may be bound to an encryption context, and one that may only make keys opens none', async () => {
+test('a role may be limited to an encryption context, and a role that may only make data keys decrypts none', async () => {
   const bound = {
     Effect: 'Allow',
     Action: 'kms:Decrypt',
@@ -100,7 +100,7 @@ test('a role may be bound to an encryption context, and one that may only make k
   await world.aws.close();
 });
 
-test('a key whose policy does not leave everything to the roles is not played', () => {
+test('a key with a policy that does not delegate to IAM is refused at the start', () => {
   const { TokenKey } = vaultResources();
   const { Properties } = TokenKey as { Properties: { KeyPolicy: { Statement: object[] } } };
   const Statement = [...Properties.KeyPolicy.Statement, { Effect: 'Allow', Action: 'kms:Decrypt', Principal: '*' }];

@@ -16,7 +16,7 @@ afterAll(removeScratchDirs);
 
 const text = (payload: Uint8Array | undefined): unknown => JSON.parse(Buffer.from(payload ?? []).toString());
 
-test('an invocation waits for the result', async () => {
+test('a synchronous Lambda invocation returns the result', async () => {
   const world = await start(async (arn, payload) => ({ arn, payload }));
   const command = new InvokeCommand({ FunctionName: 'Brainstem-Execute', Payload: Buffer.from('{"n":1}') });
   const answer = await new LambdaClient(world.as('Api')).send(command);
@@ -27,7 +27,7 @@ test('an invocation waits for the result', async () => {
   expect(answer.FunctionError).toBeUndefined();
 });
 
-test('a function that throws answers with its error name', async () => {
+test('a Lambda function that throws is answered with the name of its error', async () => {
   const world = await start(async () => {
     throw Object.assign(new Error('said why'), { name: 'Sandbox.Timedout' });
   });
@@ -36,7 +36,7 @@ test('a function that throws answers with its error name', async () => {
   expect(text(answer.Payload)).toEqual({ errorType: 'Sandbox.Timedout', errorMessage: 'said why' });
 });
 
-test('an asynchronous invocation is accepted at once, and its failure is reported', async () => {
+test('an asynchronous Lambda invocation is accepted at once, and its failure is reported', async () => {
   const failing = Promise.withResolvers<unknown>();
   const world = await start(() => failing.promise);
   const command = new InvokeCommand({
@@ -49,8 +49,8 @@ test('an asynchronous invocation is accepted at once, and its failure is reporte
   await expect.poll(() => world.reports).toEqual(['Brainstem-Execute: asynchronous invocation failed: Lambda.Unknown']);
 });
 
-test('a function that the template does not have is not found', async () => {
+test('a Lambda function that the template lacks is not found', async () => {
   const world = await start(async () => null);
-  const unknown = new LambdaClient(world.as('Api')).send(new InvokeCommand({ FunctionName: 'nobody' }));
+  const unknown = new LambdaClient(world.as('Api')).send(new InvokeCommand({ FunctionName: 'unknown' }));
   await expect(unknown).rejects.toMatchObject({ name: 'ResourceNotFoundException' });
 });

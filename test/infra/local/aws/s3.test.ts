@@ -29,7 +29,7 @@ const read = async (Key: string): Promise<string> => {
   return (await Body?.transformToString()) ?? '';
 };
 
-test('an object comes back with its type and metadata', async () => {
+test('S3 returns an object with its type and metadata', async () => {
   const put = {
     Bucket,
     Key: 'sesn_1/7',
@@ -45,7 +45,7 @@ test('an object comes back with its type and metadata', async () => {
   expect(head).toMatchObject({ ETag, ContentLength: Buffer.byteLength('häł\u0000lo') });
 });
 
-test('an upload in chunks with a checksum behind it is put together', async () => {
+test('S3 joins an upload in chunks with a trailing checksum', async () => {
   const parts = ['x'.repeat(70_000), 'y'.repeat(70_000), '\r\n0\r\n'];
   const Body = Readable.from(parts.map((part) => Buffer.from(part)));
   await client.send(
@@ -60,14 +60,14 @@ test('an upload in chunks with a checksum behind it is put together', async () =
   expect(await read('chunked')).toBe(parts.join(''));
 });
 
-test('If-None-Match keeps the first object', async () => {
+test('S3 keeps the first object under If-None-Match', async () => {
   const put = (Body: string) => client.send(new PutObjectCommand({ Bucket, Key: 'once', Body, IfNoneMatch: '*' }));
   await put('first');
   await expect(put('second')).rejects.toMatchObject({ name: 'PreconditionFailed', $metadata: { httpStatusCode: 412 } });
   expect(await read('once')).toBe('first');
 });
 
-test('a key is never a path', async () => {
+test('an S3 key is never used as a file path', async () => {
   const keys = ['../../escape', 'a', 'a/b', 'a//b', 'ümläut +&=?#%', 'k'.repeat(900), '.'];
   for (const key of keys) await client.send(new PutObjectCommand({ Bucket, Key: `paths/${key}`, Body: key }));
   for (const key of keys) expect(await read(`paths/${key}`)).toBe(key);
@@ -75,7 +75,7 @@ test('a key is never a path', async () => {
   expect(listed.Contents?.map(({ Key }) => Key)).toEqual(keys.map((key) => `paths/${key}`).toSorted());
 });
 
-test('a listing is paged in the order of keys', async () => {
+test('S3 lists keys in their order, in pages', async () => {
   for (const n of [3, 1, 2]) await client.send(new PutObjectCommand({ Bucket, Key: `list/${n}`, Body: 'x'.repeat(n) }));
   const first = await client.send(new ListObjectsV2Command({ Bucket, Prefix: 'list/', MaxKeys: 2 }));
   expect(first).toMatchObject({
@@ -91,7 +91,7 @@ test('a listing is paged in the order of keys', async () => {
   expect(second).toMatchObject({ IsTruncated: false, Contents: [{ Key: 'list/3' }] });
 });
 
-test('objects are deleted one by one or together', async () => {
+test('S3 deletes objects one by one or together', async () => {
   for (const key of ['one', 't&w<o', 'three'])
     await client.send(new PutObjectCommand({ Bucket, Key: `gone/${key}`, Body: key }));
   await client.send(new DeleteObjectCommand({ Bucket, Key: 'gone/one' }));
@@ -102,7 +102,7 @@ test('objects are deleted one by one or together', async () => {
   expect((await client.send(new ListObjectsV2Command({ Bucket, Prefix: 'gone/' }))).KeyCount).toBe(0);
 });
 
-test('a role may list only the prefixes that its policy names', async () => {
+test('a role may list only the S3 prefixes that its policy names', async () => {
   const listing = {
     Action: 's3:ListBucket',
     Condition: { StringLike: { 's3:prefix': 'sesn_*/' } },
@@ -123,7 +123,7 @@ test('a role may list only the prefixes that its policy names', async () => {
   }
 });
 
-test('a bucket that the template does not have does not exist', async () => {
+test('an S3 bucket that the template lacks is not found', async () => {
   const elsewhere = client.send(new GetObjectCommand({ Bucket: 'elsewhere', Key: 'k' }));
   await expect(elsewhere).rejects.toMatchObject({ name: 'AccessDenied' });
 });

@@ -20,7 +20,7 @@ afterAll(removeScratchDirs);
 const SECRETS = smallTemplate().secrets;
 const ARN = SECRETS[0]?.arn ?? '';
 
-test('a value is put and read, and the one before keeps its stage', async () => {
+test('Secrets Manager stores and returns a value, and the one before keeps its stage', async () => {
   const world = await startWorld();
   const client = new SecretsManagerClient(world.as('Api'));
   const first = await client.send(new GetSecretValueCommand({ SecretId: ARN }));
@@ -42,7 +42,7 @@ test('a value is put and read, and the one before keeps its stage', async () => 
   await world.aws.close();
 });
 
-test('a generated value survives a restart, in files nobody else can read', () => {
+test('a generated secret survives a restart, in files that only their owner can read', () => {
   const dataDir = scratchDir();
   const first = openSecretsManager(SECRETS, dataDir).readSecret('Key');
   expect(openSecretsManager(SECRETS, dataDir).readSecret('Key')).toBe(first);
@@ -51,13 +51,13 @@ test('a generated value survives a restart, in files nobody else can read', () =
   expect(readdirSync(dir).map((file) => statSync(join(dir, file)).mode & 0o777)).toEqual([0o600]);
 });
 
-test('a value set from outside replaces the generated one', () => {
+test('a secret that an operator sets replaces the generated one', () => {
   const dataDir = scratchDir();
   openSecretsManager(SECRETS, dataDir).setSecret('Key', 'sk-given');
   expect(openSecretsManager(SECRETS, dataDir).readSecret(ARN)).toBe('sk-given');
 });
 
-/** Calls an operation as the endpoint would, once access is granted. */
+/** Calls an operation as the endpoint does after it granted access. */
 function caller(secrets: readonly SecretPart[] = []) {
   const service = openSecretsManager(secrets, scratchDir());
   return async (operation: string, input: object) => {
@@ -66,7 +66,7 @@ function caller(secrets: readonly SecretPart[] = []) {
   };
 }
 
-test('secrets are created, updated and deleted', async () => {
+test('Secrets Manager creates, updates and deletes secrets', async () => {
   const call = caller();
   const { ARN: arn } = await call('CreateSecret', { Name: 'vault/a', SecretString: 'one' });
   await expect(call('CreateSecret', { Name: 'vault/a', SecretString: 'two' })).rejects.toMatchObject({
@@ -79,7 +79,7 @@ test('secrets are created, updated and deleted', async () => {
   await expect(call('GetSecretValue', { SecretId: arn })).rejects.toMatchObject({ code: 'ResourceNotFoundException' });
 });
 
-test('a repeat of a put makes no second version, and the same token with another value is refused', async () => {
+test('a repeated put makes no second version, and the same token with another value is refused', async () => {
   const call = caller();
   await call('CreateSecret', { Name: 'a', SecretString: 'one' });
   const put = { SecretId: 'a', SecretString: 'two', ClientRequestToken: 'token' };
@@ -89,7 +89,7 @@ test('a repeat of a put makes no second version, and the same token with another
   });
 });
 
-test('a pending version does not take the current stage', async () => {
+test('a pending secret version does not take the current stage', async () => {
   const call = caller();
   await call('CreateSecret', { Name: 'a', SecretString: 'one' });
   await call('PutSecretValue', { SecretId: 'a', SecretString: 'next', VersionStages: ['AWSPENDING'] });
@@ -99,7 +99,7 @@ test('a pending version does not take the current stage', async () => {
   });
 });
 
-test('a stage moves to the version that is given it, and a version without one is outdated and still read', async () => {
+test('a stage moves to the version that gets it, and a version without a stage can still be read', async () => {
   const call = caller();
   await call('CreateSecret', { Name: 'a/b/c' });
   await expect(call('GetSecretValue', { SecretId: 'a/b/c' })).rejects.toMatchObject({
@@ -117,7 +117,7 @@ test('a stage moves to the version that is given it, and a version without one i
   expect(await call('GetSecretValue', { SecretId: 'a/b/c', VersionId: 'v1' })).toMatchObject({ SecretString: 'v1' });
 });
 
-test('of more than a hundred versions the outdated ones are removed, once they are a day old', () => {
+test('of more than a hundred secret versions, those without a stage are removed after a day', () => {
   const old = (id: string, stages: string[] = []) => ({ id, value: id, binary: false, stages, createdAt: 0 });
   const versions = [old('staged', ['x']), old('outdated'), ...Array.from({ length: 99 }, (_, n) => old(`v${n}`))];
   const before = { ...newSecret({ name: 'a', arn: 'arn', description: null }), versions };
@@ -128,7 +128,7 @@ test('of more than a hundred versions the outdated ones are removed, once they a
   expect(ids).not.toContain('outdated');
 });
 
-test('a repeated creation answers as the first did, and deleting what is not there is no error when it is forced', async () => {
+test('a repeated creation has the same answer, and a forced deletion of an unknown secret succeeds', async () => {
   const call = caller();
   const create = { Name: 'a', SecretString: 'one', ClientRequestToken: 'token' };
   expect(await call('CreateSecret', create)).toEqual(await call('CreateSecret', create));
@@ -137,21 +137,21 @@ test('a repeated creation answers as the first did, and deleting what is not the
   await expect(call('DeleteSecret', { SecretId: 'a' })).rejects.toMatchObject({ code: 'ResourceNotFoundException' });
 });
 
-test('a value larger than AWS takes is refused', async () => {
+test('a secret that is larger than AWS allows is refused', async () => {
   const call = caller();
   await call('CreateSecret', { Name: 'a', SecretString: 'x'.repeat(65_536) });
   const put = call('PutSecretValue', { SecretId: 'a', SecretString: 'x'.repeat(65_537) });
   await expect(put).rejects.toMatchObject({ code: 'ValidationException' });
 });
 
-test('a secret that comes with tags needs the right to tag', () => {
+test('the creation of a secret with tags needs the right to tag', () => {
   const service = openSecretsManager([], scratchDir());
   const body = Buffer.from(JSON.stringify({ Name: 'a', Tags: [{ Key: 'k', Value: 'v' }] }));
   const actions = service.accesses({ operation: 'CreateSecret', body } as AwsRequest).map(({ action }) => action);
   expect(actions).toEqual(['secretsmanager:CreateSecret', 'secretsmanager:TagResource']);
 });
 
-test('generated passwords have each kind of character that is not excluded', () => {
+test('a generated password has characters of each kind that is not excluded', () => {
   const password = generateSecret({ PasswordLength: 12, ExcludeCharacters: '"@/\\\'', IncludeSpace: true });
   for (const kind of [/[a-z]/, /[A-Z]/, /[0-9]/, /[!-/:-@[-`{-~]/, / /]) expect(password).toMatch(kind);
   expect(password).not.toMatch(/["@/\\']/);
@@ -160,7 +160,7 @@ test('generated passwords have each kind of character that is not excluded', () 
   );
 });
 
-test('a generated password can stand inside a template', () => {
+test('a generated password can be part of a JSON template', () => {
   const options = { SecretStringTemplate: '{"user":"admin"}', GenerateStringKey: 'password', PasswordLength: 8 };
   expect(JSON.parse(generateSecret(options))).toEqual({ user: 'admin', password: expect.stringMatching(/^.{8}$/) });
 });

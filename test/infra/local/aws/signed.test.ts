@@ -25,7 +25,7 @@ async function presigned(path: string, seconds = 60, more: Record<string, string
 }
 
 test.each(['/bucket/key', '/bucket/packages/ab-1_2.tar.gz', '/bucket/%C3%A4%20%26%2B~(1)*'])(
-  'what another implementation signed for %s is accepted until it expires',
+  'a presigned URL that another implementation made for %s is accepted until it expires',
   async (path) => {
     const request = await presigned(path);
     expect(() => checkPresigned(request, SECRET, SIGNED_AT + 60_000)).not.toThrow();
@@ -33,21 +33,21 @@ test.each(['/bucket/key', '/bucket/packages/ab-1_2.tar.gz', '/bucket/%C3%A4%20%2
   },
 );
 
-test('a signature of another key is refused', async () => {
+test('a presigned URL with the signature of another key is refused', async () => {
   expect(() => checkPresigned({ ...request }, 'another', SIGNED_AT)).toThrow('not the one that was signed');
 });
 
-test('a query beside the signed one is refused', async () => {
+test('a presigned URL with an additional query parameter is refused', async () => {
   const more = new URLSearchParams([...request.query, ['response-content-type', 'text/html']]);
   expect(() => checkPresigned({ ...request, query: more }, SECRET, SIGNED_AT)).toThrow('not the one that was signed');
 });
 
-test.each([0, 604_801, Number.NaN])('a lifetime of %d seconds is refused', async (seconds) => {
+test.each([0, 604_801, Number.NaN])('a presigned URL with a lifetime of %d seconds is refused', async (seconds) => {
   const unbounded = await presigned('/bucket/key', seconds);
   expect(() => checkPresigned(unbounded, SECRET, SIGNED_AT)).toThrow('X-Amz-Expires');
 });
 
-describe('a request signed in its headers', () => {
+describe('a request with a signature in its headers', () => {
   async function signed(service: string, path: string) {
     const body = Buffer.from('{"a":1}');
     const signer = new AwsV4Signer({
@@ -69,7 +69,7 @@ describe('a request signed in its headers', () => {
     ['dynamodb', '/'],
     ['lambda', '/2015-03-31/functions/arn%3Aaws%3Alambda/invocations?Qualifier=1'],
     ['s3', '/bucket/a%20key?list-type=2&prefix=packages%2F'],
-  ])('for %s is accepted as it is and not otherwise', async (service, path) => {
+  ])('for %s is accepted unchanged and refused when it is changed', async (service, path) => {
     const asked = await signed(service, path);
     expect(() => checkSigned(asked, SECRET)).not.toThrow();
     const changes = [
@@ -77,7 +77,7 @@ describe('a request signed in its headers', () => {
       { ...asked, path: '/elsewhere' },
       { ...asked, query: new URLSearchParams('other=1') },
       { ...asked, headers: { ...asked.headers, 'x-amz-target': 'Service.Other' } },
-      // What S3 may leave unsigned is the body alone.
+      // Only the body of an S3 request may be unsigned.
       ...(service === 's3' ? [] : [{ ...asked, body: Buffer.from('{}') }]),
     ];
     for (const changed of changes) expect(() => checkSigned(changed, SECRET)).toThrow('not the one that was signed');

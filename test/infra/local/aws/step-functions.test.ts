@@ -85,8 +85,8 @@ function harness(answers: readonly unknown[], execute: Invoke = async () => null
   return { payloads, invoke };
 }
 
-describe('a run', () => {
-  test('goes through turns and hands, with each answer in its place', async () => {
+describe('an execution of the state machine', () => {
+  test('runs turns and hands, with each answer in its place', async () => {
     const { payloads, invoke } = harness([calls('a', 'b'), idle]);
     const { finish } = open({ invoke });
     expect(await finish('sesn_1-1')).toMatchObject({ status: 'SUCCEEDED', output: JSON.stringify(idle), input: INPUT });
@@ -112,7 +112,7 @@ describe('a run', () => {
     ]);
   });
 
-  test('is counted as AWS bills it: each state entered, those inside a Map too', async () => {
+  test('is counted as AWS bills it: each state entered, also within a Map', async () => {
     const { service, finish } = open({ invoke: harness([calls('a', 'b'), idle]).invoke });
     await finish('sesn_1-1');
     const hand = ['Execute', 'HandDone'];
@@ -120,14 +120,14 @@ describe('a run', () => {
     await expect.poll(service.transitions).toBe(entered.length);
   });
 
-  test('waits for as long as the turn says', async () => {
+  test('waits as long as the turn says', async () => {
     const waiting = { ...idle, turn: { do: 'retry', waitSeconds: 0 } };
     const { payloads, invoke } = harness([waiting, waiting, idle]);
     await open({ invoke }).finish('sesn_1-1');
     expect(payloads).toHaveLength(3);
   });
 
-  test('starts the next run with the machine itself, once', async () => {
+  test('starts the next run of the same machine once', async () => {
     const long = { ...idle, run: 2, turn: { do: 'long' } };
     const { service, finish, call } = open({ invoke: harness([long, idle]).invoke });
     expect(await finish('sesn_1-1')).toMatchObject({ status: 'SUCCEEDED' });
@@ -142,7 +142,7 @@ describe('a run', () => {
     expect(taken).toBe('ExecutionAlreadyExists');
   });
 
-  test('ends well when its next run exists already', async () => {
+  test('succeeds when its next run exists already', async () => {
     const long = { ...idle, run: 1, turn: { do: 'long' } };
     const { finish } = open({ invoke: harness([idle, long]).invoke });
     await finish('sesn_1-1');
@@ -150,8 +150,8 @@ describe('a run', () => {
   });
 });
 
-describe('errors of a function', () => {
-  test('are retried, and then the answer counts', async () => {
+describe('an error of a function in an execution', () => {
+  test('is retried, and a later answer counts', async () => {
     const { payloads, invoke } = harness([named('Lambda.Unknown'), named('Sandbox.Timedout'), idle]);
     const { service, finish } = open({ invoke });
     expect(await finish('sesn_1-1')).toMatchObject({ status: 'SUCCEEDED' });
@@ -160,7 +160,7 @@ describe('errors of a function', () => {
     await expect.poll(service.transitions).toBe(['Turn', 'retry', 'retry', 'Next', 'Done'].length);
   });
 
-  test('end the execution after the last retry, under their own name', async () => {
+  test('ends the execution after the last retry, under its own name', async () => {
     const { payloads, invoke } = harness([named('LogUnreachable', 'no content here')]);
     const ended = await open({ invoke }).finish('sesn_1-1');
     expect(payloads).toHaveLength(7);
@@ -168,7 +168,7 @@ describe('errors of a function', () => {
     expect(JSON.parse(ended.cause)).toEqual({ errorType: 'LogUnreachable', errorMessage: 'no content here' });
   });
 
-  test('are caught by name inside a Map, and the other items are not disturbed', async () => {
+  test('is caught by name within a Map, and the other items continue', async () => {
     const tries: string[] = [];
     const { payloads, invoke } = harness([calls('good', 'bad'), idle], async (_arn, payload) => {
       const { id } = (payload as { call: { id: string } }).call;
@@ -187,7 +187,7 @@ describe('errors of a function', () => {
     });
   });
 
-  test('an answer above the quota ends the execution without a retry', async () => {
+  test('for an answer above the quota ends the execution without a retry', async () => {
     const { payloads, invoke } = harness([{ ...idle, text: 'x'.repeat(262_144) }]);
     expect(await open({ invoke }).finish('sesn_1-1')).toMatchObject({
       status: 'FAILED',
@@ -196,14 +196,14 @@ describe('errors of a function', () => {
     expect(payloads).toHaveLength(1);
   });
 
-  test('a function that the machine may not invoke is denied, with the missing statement in the report', async () => {
+  test('is reported with the missing statement when the machine may not invoke the function', async () => {
     const roles = template.roles.filter(({ name }) => name !== 'Brainstem-RunRole');
     const { finish, reports } = open({ invoke: async () => idle, template: { ...template, roles } });
     expect(await finish('sesn_1-1')).toMatchObject({ status: 'FAILED', error: 'Lambda.AWSLambdaException' });
     expect(reports[0]).toContain('Missing statement: {"Effect":"Allow","Action":"lambda:InvokeFunction"');
   });
 
-  test('retries wait, each time longer', async () => {
+  test('is retried after waits that grow', async () => {
     const { invoke } = harness([named('Lambda.Unknown'), idle]);
     const service = openStepFunctions({
       ...template,
@@ -220,8 +220,8 @@ describe('errors of a function', () => {
   });
 });
 
-describe('starting', () => {
-  test('the same name and input while it runs is the same execution; later, or with other input, it is refused', async () => {
+describe('the start of an execution', () => {
+  test('with the name and input of a running one returns that one; a later start or another input is refused', async () => {
     const turn = Promise.withResolvers<unknown>();
     const { service, start } = open({ invoke: () => turn.promise });
     const first = await start('sesn_1-1');
@@ -236,12 +236,12 @@ describe('starting', () => {
     ['an input that is not JSON', { name: 'a', input: '{' }, 'InvalidExecutionInput'],
     ['a name with a slash', { name: 'a/b' }, 'InvalidName'],
     ['a machine that is not there', { name: 'a', stateMachineArn: 'arn:x' }, 'StateMachineDoesNotExist'],
-  ])('%s is refused', async (_name, input, code) => {
+  ])('with %s is refused', async (_name, input, code) => {
     const { call } = open({ invoke: async () => idle });
     await expect(call('StartExecution', { stateMachineArn: RUN_ARN, ...input })).rejects.toMatchObject({ code });
   });
 
-  test('through the SDK: started, described, listed and stopped', async () => {
+  test('through the SDK works, and so do describe, list and stop', async () => {
     const turn = Promise.withResolvers<unknown>();
     const world = await startWorld({ invoke: () => turn.promise });
     const client = new SFNClient(world.as('Api'));
@@ -263,7 +263,7 @@ describe('starting', () => {
     await world.aws.close();
   });
 
-  test('a stopped execution runs no further task, also when it was waiting to retry one', async () => {
+  test('can be undone: a stopped execution runs no further task, also one that waits before a retry', async () => {
     const invoked: string[] = [];
     const invoke: Invoke = async (arn) => {
       invoked.push(arn);
@@ -281,10 +281,10 @@ describe('starting', () => {
   });
 });
 
-describe('a restart', () => {
+describe('executions after a restart of the runtime', () => {
   const never: Invoke = () => new Promise(() => {});
 
-  test('starts again what was running, with the same input, and remembers what had ended', async () => {
+  test('start again with the same input when they were running, and stay ended when they had ended', async () => {
     const dataDir = scratchDir();
     const first = open({
       invoke: async (_arn, payload) => (JSON.stringify(payload).includes('sesn_2') ? never('', null) : idle),
@@ -306,7 +306,7 @@ describe('a restart', () => {
     expect(open({ invoke, dataDir }).service.resume()).toBe(0);
   });
 
-  test('resumes what a runtime left running when it was closed in order', async () => {
+  test('continue also when the runtime was closed in order', async () => {
     const dataDir = scratchDir();
     const first = open({ invoke: never, dataDir });
     await first.start('sesn_1-1');
@@ -315,7 +315,7 @@ describe('a restart', () => {
     expect(open({ invoke: never, dataDir }).service.resume()).toBe(1);
   });
 
-  test('keeps a journal of starts and ends only, one line each', async () => {
+  test('are read from a journal of starts and ends, one line each', async () => {
     const dataDir = scratchDir();
     await open({ invoke: async () => idle, dataDir }).finish('sesn_1-1');
     open({ invoke: never, dataDir });
@@ -324,7 +324,7 @@ describe('a restart', () => {
   });
 });
 
-test('the history tells what each state was given and gave', async () => {
+test('the history of an execution has the input and output of each state', async () => {
   const { service, start } = open({ invoke: harness([calls('a'), idle]).invoke });
   const executionArn = await start('sesn_1-1');
   await service.idle();
@@ -341,7 +341,7 @@ test('the history tells what each state was given and gave', async () => {
   ]);
 });
 
-test('a task without a limit of its own has the longest that a timer can hold, not the 60 s of the interpreter', () => {
+test('a task without a limit has the longest possible timer, not the 60 s of the interpreter', () => {
   const task = { Type: 'Task', Resource: 'arn:aws:states:::lambda:invoke', Parameters: {}, End: true };
   const States = {
     Unlimited: task,
@@ -359,7 +359,7 @@ test('a task without a limit of its own has the longest that a timer can hold, n
   ]);
 });
 
-describe('a machine that cannot be interpreted', () => {
+describe('a state machine that cannot be interpreted', () => {
   const withState = (state: unknown): Template => {
     const [machine] = template.machines;
     if (machine === undefined) throw new Error('the small stack has a machine');
@@ -368,7 +368,7 @@ describe('a machine that cannot be interpreted', () => {
 
   test.each([
     [
-      'a resource nobody plays',
+      'an unsupported resource',
       { Type: 'Task', Resource: 'arn:aws:states:::sqs:sendMessage', End: true },
       /state Odd calls arn:aws:states:::sqs:sendMessage/,
     ],
@@ -378,7 +378,7 @@ describe('a machine that cannot be interpreted', () => {
       /uses "\$\$\.State/,
     ],
     ['a target that does not exist', { Type: 'Pass', Next: 'Nowhere' }, /Nowhere/],
-  ])('%s is an error at start', (_name, state, message) => {
+  ])('because of %s is refused at the start', (_name, state, message) => {
     expect(() => open({ invoke: async () => null, template: withState(state) })).toThrow(message);
   });
 });

@@ -1,4 +1,4 @@
-/** A session as it reaches the client, for the demo's tests. */
+/** The events of a session as they reach the client, for the demo's tests. */
 import type { Arrival, SessionEvent } from '#infra/local/demo/run-demo.ts';
 
 const AT = '2026-11-20T10:00:00Z';
@@ -46,7 +46,7 @@ export function idle(stopReason: string): SessionEvent {
   return event('sevt_11', 'session.status_idle', { stop_reason: { type: stopReason }, stop_details: null });
 }
 
-/** Each event one second after the one before, by the service's clock and at the client. */
+/** Each event comes one second after the one before, by the service's clock and at the client. */
 export function arrive(...events: readonly SessionEvent[]): readonly Arrival[] {
   return events.map((event, index) => ({ event: at(event, index * 1000), atMs: index * 1000 }));
 }

@@ -5,7 +5,7 @@ import * as given from './arrivals.ts';
 
 const SAVING = { call: 'dynamodb:PutItem', atMs: performance.timeOrigin + performance.now() + 500 };
 
-test('the harness is killed once, as it saves the turn after the first tool call', async () => {
+test('--crash kills the harness once, when it saves the turn after the first tool call', async () => {
   const armed: KillDuring[] = [];
   const told: Kill[] = [];
   const killDuring = async (kill: KillDuring) => {
@@ -25,7 +25,7 @@ test('the harness is killed once, as it saves the turn after the first tool call
   expect(crash.killed()?.atMs).toBeGreaterThan(1_000);
 });
 
-test('what was killed and that the run went on is told in plain words', () => {
+test('--crash prints which process was killed and that the run went on', () => {
   expect(tellCrash({ call: 'dynamodb:PutItem', atMs: 600 }, 1_800)).toBe(
     'The harness was killed in the middle of a turn, 0.60 s after the message, before its dynamodb:PutItem took effect. ' +
       'The run went on from the log and was done 1.20 s later.',

@@ -5,11 +5,11 @@ import * as given from './arrivals.ts';
 
 const END = given.idle('end_turn');
 
-describe('the demo', () => {
+describe('the check at the end of the demo', () => {
   test.each<[string, SessionEvent[]]>([
     ['a finished session with the right sum', [given.CALL, given.RESULT, given.ANSWER, END]],
     ['a failed call before the right one', [given.CALL, given.RESULT, given.FAILED, given.ANSWER, END]],
-  ])('accepts %s', (_name, events) => {
+  ])('accepts this output: %s', (_name, events) => {
     expect(judge(given.arrive(...events))).toBeNull();
   });
 
@@ -23,7 +23,7 @@ describe('the demo', () => {
     ['a sum that no tool computed', [given.CALL, given.result('42'), given.ANSWER, END], /No tool result/],
     ['a sum from a failed tool', [given.CALL, given.result('24133', true), given.ANSWER, END], /No tool result/],
     ['an answer without the sum', [given.CALL, given.RESULT, END], /last message/],
-  ])('rejects %s', (_name, events, reason) => {
+  ])('rejects this output: %s', (_name, events, reason) => {
     expect(judge(given.arrive(...events))).toMatch(reason);
   });
 });

@@ -5,10 +5,10 @@ import { expect, test } from 'vitest';
 
 const MAIN = fileURLToPath(import.meta.resolve('#infra/local/demo/main.ts'));
 
-/** Without a key of the machine's own: the demo then asks the stand-in. */
+/** Without an API key of this machine, so that the demo asks the stand-in. */
 const ENVIRONMENT = { ...process.env, ANTHROPIC_API_KEY: '', ANTHROPIC_BASE_URL: '' };
 
-test('the demo finishes with the right answer although the harness is killed in the middle of a turn', async () => {
+test('the demo ends with the right answer although the harness is killed during a turn', async () => {
   const { stdout, stderr } = await promisify(execFile)(process.execPath, [MAIN, '--crash', '--json'], {
     env: ENVIRONMENT,
   });
@@ -17,7 +17,7 @@ test('the demo finishes with the right answer although the harness is killed in 
   expect(stderr).toContain('The session finished and its answer is right.');
 }, 120_000);
 
-test('the demo fails with a sentence when it can not start', async () => {
+test('the demo ends with a sentence when it cannot start', async () => {
   const demo = promisify(execFile)(process.execPath, [MAIN, '--sandbox', 'cellar']);
   await expect(demo).rejects.toMatchObject({ code: 1, stderr: '--sandbox must be one of bwrap, docker, process.\n' });
 });

@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest';
 import { readDemoOptions } from '#infra/local/demo/options.ts';
 
-test('without options the demo shows a plain session in the best sandbox', () => {
+test('without options the demo shows a session without a crash in the best sandbox', () => {
   expect(readDemoOptions([])).toMatchObject({ crash: false, json: false, help: false, sandbox: null });
 });
 
-test('options are read', () => {
+test('the demo takes its options', () => {
   const options = readDemoOptions(['--crash', '--json', '--sandbox', 'process', '--model', 'claude-haiku-4-5']);
   expect(options).toEqual({ crash: true, json: true, help: false, sandbox: 'process', model: 'claude-haiku-4-5' });
 });
@@ -13,6 +13,6 @@ test('options are read', () => {
 test.each([
   [['--sandbox', 'vm'], /--sandbox must be one of/],
   [['--fast'], /--fast/],
-])('%s is refused by name', (args, message) => {
+])('the demo refuses the option %s by name', (args, message) => {
   expect(() => readDemoOptions(args)).toThrow(message);
 });

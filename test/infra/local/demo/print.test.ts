@@ -13,7 +13,7 @@ function printed(...events: SessionEvent[]): string | null {
   return line === null || last === undefined ? null : formatLine(line, last.atMs, PLAIN);
 }
 
-describe('an event is one line', () => {
+describe('the demo prints each event as one line', () => {
   test.each<[string, SessionEvent[], string]>([
     ['your message', [given.ASKED], '  0.00 s  you      add up the primes'],
     ['your message, taken up', [given.TAKEN], '  0.00 s  you      the agent took up your message'],
@@ -40,25 +40,25 @@ describe('an event is one line', () => {
     expect(printed(...events)).toBe(line);
   });
 
-  test('but a preview has none', () => {
+  test('except a preview, which has no line', () => {
     expect(printed(given.PREVIEW)).toBeNull();
   });
 });
 
-describe('a line', () => {
+describe('a line of the demo', () => {
   test('is never wider than the screen', () => {
     const line = formatLine({ tone: 'tool', actor: 'bash', text: 'x'.repeat(500), tookMs: 12_345 }, 1_000, PLAIN);
     expect(line).toHaveLength(PLAIN.columns);
     expect(line).toMatch(/x…  12\.3 s$/);
   });
 
-  test('is coloured only on a screen with colours', () => {
+  test('has colours only on a terminal with colours', () => {
     const line = { tone: 'bad' as const, actor: 'session', text: 'error' };
     expect(formatLine(line, 0, PLAIN)).not.toContain('\u001b');
     expect(formatLine(line, 0, { ...PLAIN, colour: true })).toContain('\u001b[31m');
   });
 
-  test('lets no control sequence of a tool through', () => {
+  test('contains no control sequence that a tool printed', () => {
     expect(clip('a\u001b[2Jb\u0007\nc\u001b]0;title\u0007', 80)).toBe('ab c');
   });
 });

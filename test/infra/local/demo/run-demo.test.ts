@@ -9,7 +9,7 @@ const FRAMES = [given.TAKEN, given.ANSWER, given.idle('end_turn'), given.RUNNING
 
 const FIRST_FRAME = FRAMES.slice(0, FRAMES.indexOf('\n\n') + 2);
 
-/** With a signal the body stays open until that is aborted, as a live connection does. */
+/** With a signal, the body stays open until the signal is aborted, as a live connection does. */
 function bodyOf(frames: string, signal: AbortSignal | null | undefined): ReadableStream<Uint8Array> {
   return new ReadableStream({
     start(body) {
@@ -24,7 +24,7 @@ function json(body: unknown, status = 200): Response {
   return Response.json(body, { status });
 }
 
-/** A service as far as the demo uses it; notes what it is asked, in order. */
+/** The parts of a service that the demo uses. It records the requests in order. */
 function service({ previews = true, frames = FRAMES, endless = false } = {}) {
   const asked: string[] = [];
   const fetch = async (input: string | URL | Request, init?: RequestInit): Promise<Response> => {
@@ -48,7 +48,7 @@ function run(client: Anthropic, onArrival: (arrival: Arrival) => void = () => {}
   return runDemo(client, { model: 'claude-test-1', message: 'hello', timeoutMs, previews: true, onArrival });
 }
 
-test('the stream is open before the message is sent, and followed until the session is idle', async () => {
+test('the demo opens the stream before it sends the message, and follows until the session is idle', async () => {
   const { client, asked } = service({});
   const seen: string[] = [];
   const arrivals = await run(client, ({ event }) => seen.push(event.type));
@@ -63,7 +63,7 @@ test('the stream is open before the message is sent, and followed until the sess
   expect(arrivals.map(({ event }) => event.type)).toEqual(seen);
 });
 
-test('a service without previews is followed without them', async () => {
+test('the demo follows a service without previews', async () => {
   const { client, asked } = service({ previews: false });
   await run(client);
   expect(asked.slice(3, 5)).toEqual([
@@ -72,7 +72,7 @@ test('a service without previews is followed without them', async () => {
   ]);
 });
 
-test('previews are not asked for where every call counts', async () => {
+test('the demo asks for no previews when it counts calls', async () => {
   const { client, asked } = service({});
   await runDemo(client, {
     model: 'claude-test-1',
@@ -84,13 +84,13 @@ test('previews are not asked for where every call counts', async () => {
   expect(asked).toContain('GET /v1/sessions/sessions_1/events/stream');
 });
 
-test('a session that never ends is given up with a sentence that names its last event', async () => {
+test('the demo gives up a session that never ends, with a sentence that names the last event', async () => {
   const { client } = service({ frames: FIRST_FRAME, endless: true });
   const given = 'did not finish within 0.1 s; its last event was user.message';
   await expect(run(client, () => {}, 100)).rejects.toThrow(given);
 });
 
-test('a stream that ends without the end of the session gives what came so far', async () => {
+test('the demo shows the events that came when the stream ends too early', async () => {
   const { client } = service({ frames: FIRST_FRAME });
   expect((await run(client)).map(({ event }) => event.type)).toEqual(['user.message']);
 });

@@ -14,7 +14,7 @@ const session = given.arrive(
   given.idle('end_turn'),
 );
 
-test('a summary counts turns, lost turns, tool calls and the AWS calls of this session only', () => {
+test('the demo’s summary counts turns, lost turns, tool calls and AWS calls of its own session only', () => {
   const before = { 'dynamodb:PutItem': 3, 's3:GetObject': 1 };
   const after = { 'dynamodb:PutItem': 8, 'dynamodb:Query': 4, 'states:StartExecution': 1, 's3:GetObject': 1 };
   expect(summarize(session, { before, after, following: 4 })).toEqual({
@@ -28,7 +28,7 @@ test('a summary counts turns, lost turns, tool calls and the AWS calls of this s
   });
 });
 
-test('a summary is printed as one row per number', () => {
+test('the demo prints its summary as one row per number', () => {
   const rows = formatSummary(summarize(session, { before: {}, after: { 'dynamodb:Query': 5 }, following: 3 }), {
     columns: 80,
     colour: false,
@@ -42,6 +42,6 @@ test('a summary is printed as one row per number', () => {
   ]);
 });
 
-test('a session without an answer has no first token', () => {
+test('the demo shows no time to first token for a session without an answer', () => {
   expect(summarize([], { before: {}, after: {}, following: 0 })).toMatchObject({ firstTokenMs: null, wallMs: 0 });
 });

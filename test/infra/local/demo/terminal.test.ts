@@ -13,7 +13,7 @@ function screen(fields: Partial<WriteStream>) {
   return { written, terminal: openTerminal(out) };
 }
 
-test('a pipe gets lines only, without progress and colour', () => {
+test('output to a pipe has lines only, without progress and colours', () => {
   const { written, terminal } = screen({});
   terminal.wait('waiting');
   terminal.line('one');
@@ -22,7 +22,7 @@ test('a pipe gets lines only, without progress and colour', () => {
   expect(terminal.screen).toEqual({ columns: 120, colour: false });
 });
 
-test('a terminal shows progress below the lines and removes it in the end', () => {
+test('output to a terminal has a progress line below, which is removed at the end', () => {
   const { written, terminal } = screen({ isTTY: true, columns: 80 });
   terminal.wait('model answers');
   vi.advanceTimersByTime(200);

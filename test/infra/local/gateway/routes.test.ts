@@ -17,7 +17,7 @@ const find = createRouter([
   route('GET', '/v1/{kind}/all'),
 ]);
 
-describe('a request is answered by', () => {
+describe('the gateway routes a request to', () => {
   test.each([
     ['GET', '/openapi.json', 'GET /openapi.json', {}],
     ['POST', '/v1/agents', 'ANY /v1/{proxy+}', { proxy: 'agents' }],
@@ -32,23 +32,23 @@ describe('a request is answered by', () => {
     ['GET', '/v1/agents/all', 'GET /v1/{kind}/all', { kind: 'agents' }],
     ['GET', '/v1/sessions/a%20b/events/stream', 'GET /v1/sessions/{session_id}/events/stream', { session_id: 'a b' }],
     ['GET', '/v1/agents/', 'ANY /v1/{proxy+}', { proxy: 'agents/' }],
-  ])('%s %s: the most specific resource', (method, path, functionArn, parameters) => {
+  ])('the most specific resource: %s %s', (method, path, functionArn, parameters) => {
     expect(find(method, path)).toEqual({ route: expect.objectContaining({ functionArn }), parameters });
   });
 });
 
-describe('a request finds nothing', () => {
+describe('the gateway finds no method', () => {
   test.each([
     ['GET', '/'],
     ['GET', '/v1'],
     ['GET', '/v2/agents'],
     ['POST', '/openapi.json'],
     ['GET', '/openapiXjson'],
-  ])('at %s %s', (method, path) => {
+  ])('for a request of %s %s', (method, path) => {
     expect(find(method, path)).toBeNull();
   });
 
-  test('when its method is missing on the most specific resource, even beside a greedy one', () => {
+  test('when the most specific resource lacks it, even beside a greedy one', () => {
     expect(find('POST', '/v1/sessions/s1/events/stream')).toBeNull();
   });
 });

@@ -48,8 +48,8 @@ async function start(
   return { gateway, pool };
 }
 
-describe('an event', () => {
-  test('carries path, parameters, headers, query and body as a REST API gives them', async () => {
+describe('the event that the gateway sends to a function', () => {
+  test('has path, parameters, headers, query and body in the format of a REST API', async () => {
     const { gateway } = await start({ api: ECHO });
     const response = await fetch(`${gateway.url}/v1/agents/a1?limit=2&id=x&id=y`, {
       method: 'POST',
@@ -76,7 +76,7 @@ describe('an event', () => {
     });
   });
 
-  test('has null where there is nothing, and base64 where the body is no text', async () => {
+  test('has null for absent parts, and base64 for a body that is not text', async () => {
     const { gateway } = await start({ api: ECHO });
     expect(await (await fetch(`${gateway.url}/v1/x`)).json()).toMatchObject({
       queryStringParameters: null,
@@ -87,8 +87,8 @@ describe('an event', () => {
   });
 });
 
-describe('a buffered answer', () => {
-  test('keeps status, headers, several values and bytes', async () => {
+describe('a buffered response of the gateway', () => {
+  test('has the function’s status, repeated headers and bytes', async () => {
     const { gateway } = await start({
       api: API(`return { statusCode: 201, headers: { 'request-id': 'r1' }, multiValueHeaders: { 'set-cookie': ['a=1', 'b=2'] },
         body: Buffer.from([1, 2, 255]).toString('base64'), isBase64Encoded: true };`),
@@ -101,11 +101,11 @@ describe('a buffered answer', () => {
   });
 
   test.each([
-    ['a route nobody has', '/nowhere', 403, 'Missing Authentication Token'],
+    ['an unknown route', '/nowhere', 403, 'Missing Authentication Token'],
     ['a function that fails', '/v1/fail', 502, 'Internal server error'],
     ['an answer without status', '/v1/shape', 502, 'Internal server error'],
     ['a function that takes too long', '/v1/slow', 504, 'Endpoint request timed out'],
-  ])('to %s is what API Gateway says', async (_what, path, status, message) => {
+  ])('to %s is the one that API Gateway gives', async (_what, path, status, message) => {
     const api = API(`
       if (event.path === '/v1/fail') throw new Error('x');
       if (event.path === '/v1/shape') return { hello: 1 };
@@ -116,7 +116,7 @@ describe('a buffered answer', () => {
     expect([response.status, await response.json()]).toEqual([status, { message }]);
   });
 
-  test('that is API Gateway’s own is in the words of the template', async () => {
+  test('to a request that the gateway refuses has the text that the template defines', async () => {
     const part = {
       responseType: 'DEFAULT_4XX',
       status: 404,
@@ -136,15 +136,15 @@ describe('a buffered answer', () => {
     });
   });
 
-  test('to more than 10 MB is 413, also when the client is still sending', async () => {
+  test('to more than 10 MB is 413, also while the client is sending', async () => {
     const { gateway } = await start({ api: ECHO });
     const response = await fetch(`${gateway.url}/v1/x`, { method: 'POST', body: 'x'.repeat(11 * 1024 * 1024) });
     expect([response.status, await response.json()]).toEqual([413, { message: 'Request Too Long' }]);
   });
 });
 
-describe('a streamed answer', () => {
-  test('sends headers and first bytes before the function is done', async () => {
+describe('a streamed response of the gateway', () => {
+  test('has headers and first bytes before the function ends', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'brainstem-gate-'));
     closers.push(async () => rm(folder, { recursive: true }));
     const open = (gate: string) => writeFile(join(folder, gate), '');
@@ -164,7 +164,7 @@ describe('a streamed answer', () => {
     expect((await reader.read()).done).toBe(true);
   });
 
-  test('ends for the function when the client leaves', async () => {
+  test('ends the function’s stream when the client disconnects', async () => {
     const { gateway, pool } = await start({
       stream: STREAM(
         `stream.on('close', () => console.log('reader left')); stream.write('x'); while (!stream.destroyed) await sleep(5);`,
@@ -177,7 +177,7 @@ describe('a streamed answer', () => {
     await expect.poll(log).toBe('reader left\n');
   });
 
-  test('is cut where the function fails in the middle, and 502 where it fails before', async () => {
+  test('is cut when the function fails after the headers, and is 502 when it fails before', async () => {
     const { gateway } = await start({
       stream: STREAM(
         `if (event.pathParameters.id === 'early') throw new Error('x'); stream.write('1'); await sleep(50); throw new Error('y');`,
@@ -195,14 +195,14 @@ describe('a streamed answer', () => {
   });
 });
 
-test('connections are kept for the next request', async () => {
+test('the gateway keeps a connection open for the next request', async () => {
   const { gateway } = await start({ api: ECHO });
   const response = await fetch(`${gateway.url}/v1/x`);
   expect(response.headers.get('connection')).toBe('keep-alive');
   await response.text();
 });
 
-test('a port that is taken is an error with its code', async () => {
+test('the gateway fails with the error code when its port is taken', async () => {
   const taken = createServer().listen(0, '127.0.0.1');
   await once(taken, 'listening');
   const address = taken.address();
@@ -213,7 +213,7 @@ test('a port that is taken is an error with its code', async () => {
   await expect(serveGateway(options)).rejects.toMatchObject({ code: 'EADDRINUSE' });
 });
 
-test('closing cuts open streams and frees the port', async () => {
+test('the gateway cuts open streams and frees the port when it closes', async () => {
   const { gateway } = await start({ stream: STREAM(`stream.write('1'); await sleep(5000);`) });
   const response = await fetch(`${gateway.url}/v1/a/stream`);
   await gateway.close();

@@ -26,7 +26,7 @@ const deny = (...given: Parameters<typeof allow>): Statement => ({ ...allow(...g
 const allowed = (statements: readonly Statement[], access: Access = PUT): boolean =>
   evaluate(statements, access).allowed;
 
-describe('action and resource', () => {
+describe('an IAM policy’s action and resource', () => {
   test.each<[string, Statement[], boolean]>([
     ['no statement', [], false],
     ['the exact action and resource', [allow('dynamodb:PutItem', TABLE)], true],
@@ -52,12 +52,12 @@ describe('action and resource', () => {
     ['NotAction that names another', [{ ...allow([], '*'), notActions: ['s3:*'] }], true],
     ['NotResource that names it', [{ ...allow('*', []), notResources: [TABLE] }], false],
     ['NotResource that names another', [{ ...allow('*', []), notResources: ['arn:aws:s3:::*'] }], true],
-  ])('%s', (_name, statements, expected) => {
+  ])('are matched as IAM does: %s', (_name, statements, expected) => {
     expect(allowed(statements)).toBe(expected);
   });
 });
 
-describe('conditions', () => {
+describe('an IAM policy’s condition', () => {
   const leading = (values: readonly string[]): Access => ({ ...PUT, context: { 'dynamodb:LeadingKeys': values } });
   const on = (operator: string, expected: string[]): Statement[] => [
     allow('*', '*', { [operator]: { 'dynamodb:LeadingKeys': expected } }),
@@ -91,19 +91,19 @@ describe('conditions', () => {
     ['one value not listed', 'ForAllValues:StringLike', ['sesn_*'], ['sesn_1', 'agent_1'], false],
     ['any value listed', 'ForAnyValue:StringEquals', ['a'], ['b', 'a'], true],
     ['no value listed', 'ForAnyValue:StringEquals', ['a'], ['b', 'c'], false],
-    ['an operator nobody knows', 'DateLessThan', ['2030-01-01'], ['2020-01-01'], false],
+    ['an unknown operator', 'DateLessThan', ['2030-01-01'], ['2020-01-01'], false],
     ['a policy variable as value', 'StringEquals', ['${aws:username}'], ['a'], false],
-  ])('%s', (_name, operator, expected, actual, verdict) => {
+  ])('is evaluated as IAM does: %s', (_name, operator, expected, actual, verdict) => {
     expect(allowed(on(operator, expected), leading(actual))).toBe(verdict);
   });
 
-  test('a key that the call does not carry never allows', () => {
+  test('on a key that the call lacks never allows', () => {
     expect(allowed([allow('*', '*', { StringEquals: { 'aws:Unknown': ['x'] } })])).toBe(false);
     expect(allowed([allow('*', '*', { StringEqualsIfExists: { 'aws:Unknown': ['x'] } })])).toBe(false);
     expect(allowed([allow('*', '*', { 'ForAllValues:StringEquals': { 'aws:Unknown': ['x'] } })])).toBe(false);
   });
 
-  test('a denial that cannot be judged denies, and one that is judged false does not', () => {
+  test('that cannot be evaluated makes a deny statement deny, and a false one does not', () => {
     const unless = (key: string): Statement[] => [
       allow('*', '*'),
       deny('*', '*', { StringEquals: { [key]: ['other'] } }),
@@ -113,12 +113,12 @@ describe('conditions', () => {
     expect(allowed(unless('dynamodb:LeadingKeys'), leading(['other']))).toBe(false);
   });
 
-  test('keys are compared without regard to letters', () => {
+  test('has keys that match in upper and lower case', () => {
     expect(allowed([allow('*', '*', { StringEquals: { 'DYNAMODB:leadingkeys': ['a'] } })], leading(['a']))).toBe(true);
   });
 });
 
-test('a denial names the statement that is missing', () => {
+test('a denial names the missing statement', () => {
   expect(evaluate([], PUT)).toEqual({
     allowed: false,
     denial: 'implicit',
@@ -126,14 +126,14 @@ test('a denial names the statement that is missing', () => {
   });
 });
 
-describe('verdicts by role', () => {
+describe('the rights of a role', () => {
   const role = { arn: 'arn:aws:iam::000000000000:role/R', name: 'R' };
 
-  test('a role nobody knows may do nothing', () => {
+  test('are none for an unknown role', () => {
     expect(createVerdicts([]).judge(role.arn, PUT).allowed).toBe(false);
   });
 
-  test('a condition is judged for each call, also after another call was remembered', () => {
+  test('are judged by condition for each call, also after another call was cached', () => {
     const statements = [allow('*', '*', { StringEquals: { 'dynamodb:LeadingKeys': ['a'] } })];
     const verdicts = createVerdicts([{ ...role, statements }]);
     const judge = (key: string): boolean =>
@@ -141,7 +141,7 @@ describe('verdicts by role', () => {
     expect([judge('a'), judge('b'), judge('a')]).toEqual([true, false, true]);
   });
 
-  test('what is denied without TLS is not denied here', () => {
+  test('are not limited by a statement that denies requests without TLS', () => {
     const statements = [allow('*', '*'), deny('*', '*', { Bool: { 'aws:SecureTransport': ['false'] } })];
     expect(createVerdicts([{ ...role, statements }]).judge(role.arn, PUT).allowed).toBe(true);
   });

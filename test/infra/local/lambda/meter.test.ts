@@ -14,7 +14,7 @@ const HARNESS: FunctionPart = {
   roleArn: 'role',
 };
 
-test('time is billed by memory and by the started millisecond, and an invocation as soon as it begins', () => {
+test('Lambda time is billed by memory and started millisecond, and an invocation when it begins', () => {
   let nowMs = 0;
   const meter = createMeter(() => nowMs);
   const first = meter.start(HARNESS);
@@ -28,7 +28,7 @@ test('time is billed by memory and by the started millisecond, and an invocation
   expect(meter.use()).toEqual({ harness: { invocations: 2, gbSeconds: 2 } });
 });
 
-test('what an invocation took is told once it has ended, in the order of the ends', () => {
+test('the duration of an invocation is reported when it ends, in the order of the ends', () => {
   let nowMs = 0;
   const meter = createMeter(() => nowMs);
   const first = meter.start(HARNESS);

@@ -15,8 +15,8 @@ async function start(functions: Record<string, FunctionFixture>, options = {}): 
   return fixture;
 }
 
-describe('an invocation', () => {
-  test('passes event and result as JSON, so that nothing is shared and undefined disappears', async () => {
+describe('a Lambda invocation', () => {
+  test('passes event and result as JSON, so that no object is shared and undefined fields are dropped', async () => {
     const { pool, arn } = await start({ echo: { code: 'export const handler = async (event) => event;' } });
     expect(await pool.invoke(arn('echo'), { a: [1, undefined], b: undefined, at: new Date(0) })).toEqual({
       a: [1, null],
@@ -24,12 +24,12 @@ describe('an invocation', () => {
     });
   });
 
-  test('answers null where the handler returns nothing', async () => {
+  test('returns null when the handler returns nothing', async () => {
     const { pool, arn } = await start({ none: { code: 'export const handler = async () => undefined;' } });
     expect(await pool.invoke(arn('none'), {})).toBeNull();
   });
 
-  test('sees its own environment and nothing of this process', async () => {
+  test('sees its own environment and none of this process', async () => {
     process.env['PRIVATE_TO_THE_RUNTIME'] = 'yes';
     const code = 'export const handler = async () => process.env;';
     const { pool, arn } = await start({ env: { code, environment: { LOG_TABLE: 'log' } } });
@@ -46,7 +46,7 @@ describe('an invocation', () => {
     expect(environment).not.toHaveProperty('HOME');
   });
 
-  test('gets a context with its request id, its ARN and the time that is left', async () => {
+  test('has a context with request id, ARN and remaining time', async () => {
     const code = `export const handler = async (event, context) =>
       ({ ...context, left: context.getRemainingTimeInMillis() });`;
     const { pool, arn } = await start({ ctx: { code, timeoutMs: 60_000 } });
@@ -62,12 +62,12 @@ describe('an invocation', () => {
   });
 });
 
-describe('workers', () => {
+describe('Lambda workers', () => {
   const counting = {
     code: 'let n = 0; export const handler = async ({ ms }) => { n += 1; await new Promise((r) => setTimeout(r, ms)); return n; };',
   };
 
-  test('are reused when warm', async () => {
+  test('are reused while warm', async () => {
     const { pool, arn } = await start({ count: counting });
     expect(await pool.invoke(arn('count'), { ms: 0 })).toBe(1);
     expect(await pool.invoke(arn('count'), { ms: 0 })).toBe(2);
@@ -79,7 +79,7 @@ describe('workers', () => {
     expect(results).toEqual([1, 1, 1]);
   });
 
-  test('beyond the limit are refused as Lambda throttles', async () => {
+  test('beyond the limit are refused with the error of Lambda’s throttling', async () => {
     const { pool, arn } = await start({ count: counting }, { concurrency: 1 });
     const first = pool.invoke(arn('count'), { ms: 50 });
     await expect(pool.invoke(arn('count'), { ms: 0 })).rejects.toMatchObject({
@@ -88,7 +88,7 @@ describe('workers', () => {
     expect(await first).toBe(1);
   });
 
-  test('that are idle for long are reclaimed', async () => {
+  test('are removed after a long idle time', async () => {
     const { pool, arn } = await start({ count: counting }, { idleMs: 20 });
     await pool.invoke(arn('count'), { ms: 0 });
     await expect.poll(() => pool.kill('count')).toBe(0);
@@ -101,7 +101,7 @@ describe('workers', () => {
     expect(pool.initTimes()).toEqual({ count: expect.any(Number) });
   });
 
-  test('that are killed fail their invocation, and the next one starts afresh', async () => {
+  test('that are killed fail their invocation, and the next invocation has a new worker', async () => {
     const { pool, arn } = await start({ count: counting });
     const running = pool.invoke(arn('count'), { ms: 10_000 });
     running.catch(() => undefined);
@@ -112,18 +112,18 @@ describe('workers', () => {
   });
 });
 
-describe('a failing function', () => {
+describe('a Lambda function', () => {
   const thrower = `class HeadMoved extends Error { name = 'HeadMoved' }
     let n = 0;
     export const handler = async () => { n += 1; if (n === 1) throw new HeadMoved('at 7'); return n; };`;
 
-  test('fails with the name and message of its error and stays warm', async () => {
+  test('that throws fails with the name and message of its error and stays warm', async () => {
     const { pool, arn } = await start({ boom: { code: thrower } });
     await expect(pool.invoke(arn('boom'), {})).rejects.toMatchObject({ name: 'HeadMoved', message: 'at 7' });
     expect(await pool.invoke(arn('boom'), {})).toBe(2);
   });
 
-  test('that runs out of time is stopped and answers Sandbox.Timedout', async () => {
+  test('that runs out of time is stopped and fails with Sandbox.Timedout', async () => {
     const code = 'export const handler = async ({ spin }) => { while (spin) {} return 1; };';
     const { pool, arn } = await start({ slow: { code, timeoutMs: 100 } });
     await expect(pool.invoke(arn('slow'), { spin: true })).rejects.toMatchObject({ name: 'Sandbox.Timedout' });
@@ -133,12 +133,12 @@ describe('a failing function', () => {
   test.each([
     ['exits', 'process.exit(3)'],
     ['throws outside the handler', 'setTimeout(() => { throw new Error("late") }); await new Promise(() => {})'],
-  ])('that %s answers Lambda.Unknown', async (_how, body) => {
+  ])('that %s fails with Lambda.Unknown', async (_how, body) => {
     const { pool, arn } = await start({ dies: { code: `export const handler = async () => { ${body} };` } });
     await expect(pool.invoke(arn('dies'), {})).rejects.toMatchObject({ name: 'Lambda.Unknown' });
   });
 
-  test('that does not load answers with the error of its module', async () => {
+  test('that does not load fails with the error of its module', async () => {
     const { pool, arn } = await start({ unset: { code: `throw new RangeError('LOG_TABLE is not set');` } });
     await expect(pool.invoke(arn('unset'), {})).rejects.toMatchObject({
       name: 'RangeError',
@@ -146,13 +146,13 @@ describe('a failing function', () => {
     });
   });
 
-  test('that answers more than 6 MB fails', async () => {
+  test('that returns more than 6 MB fails', async () => {
     const { pool, arn } = await start({ big: { code: `export const handler = async () => 'x'.repeat(7e6);` } });
     await expect(pool.invoke(arn('big'), {})).rejects.toMatchObject({ name: 'Function.ResponseSizeTooLarge' });
   });
 });
 
-test('what a function prints, and why it failed, is in the log file of its entry', async () => {
+test('the log file of an entry has the output of its function and the reason of a failure', async () => {
   const code = `export const handler = async () => { console.log('{"turn":1}'); console.error('oops'); throw new TypeError('no'); };`;
   const { pool, arn, folder } = await start({ harness: { code } });
   await expect(pool.invoke(arn('harness'), {})).rejects.toThrow('no');
@@ -162,7 +162,7 @@ test('what a function prints, and why it failed, is in the log file of its entry
   await expect.poll(read).toContain('"errorType":"TypeError"');
 });
 
-test('an unknown function is an error that names it', async () => {
+test('an unknown function fails with its name', async () => {
   const { pool } = await start({});
-  await expect(pool.invoke('arn:nobody', {})).rejects.toMatchObject({ name: 'Lambda.ResourceNotFoundException' });
+  await expect(pool.invoke('arn:unknown', {})).rejects.toMatchObject({ name: 'Lambda.ResourceNotFoundException' });
 });

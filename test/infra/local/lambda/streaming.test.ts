@@ -26,8 +26,8 @@ async function text(body: AsyncIterable<unknown>): Promise<string> {
   return chunks.join('');
 }
 
-describe('a streamed answer', () => {
-  test('gives its metadata with the first write, before the body is complete', async () => {
+describe('a streamed Lambda response', () => {
+  test('has its metadata with the first write, before the body is complete', async () => {
     const { pool, arn, folder } = await start(`${WITH_HEAD}
       const { existsSync } = await import('node:fs');
       stream.write('one'); while (!existsSync(event.gate)) await sleep(5); stream.write('two'); stream.end();`);
@@ -44,7 +44,7 @@ describe('a streamed answer', () => {
     expect(await text(body)).toBe('x');
   });
 
-  test('that is never written to is a failure, as in Lambda', async () => {
+  test('to which the function never writes is a failure, as in Lambda', async () => {
     const { pool, arn } = await start(`${WITH_HEAD} stream.end();`);
     await expect(pool.stream(arn('stream'), {})).rejects.toMatchObject({ name: 'Runtime.InvalidStreamingResponse' });
   });
@@ -77,7 +77,7 @@ describe('a streamed answer', () => {
     await expect(text(body)).rejects.toMatchObject({ name: 'Sandbox.Timedout' });
   });
 
-  test('makes the writer wait for its reader', async () => {
+  test('makes the function wait for a slow reader', async () => {
     const { pool, arn, folder } = await start(`${WITH_HEAD}
       const chunk = 'x'.repeat(100_000);
       for (let n = 0; n < 50; n += 1) {
@@ -93,7 +93,7 @@ describe('a streamed answer', () => {
   });
 });
 
-test('a function whose reader left sees its stream closed and can end early', async () => {
+test('a streaming function sees its stream closed when the reader disconnects, and can end early', async () => {
   const { pool, arn, folder } = await start(`${WITH_HEAD}
     stream.on('close', () => console.log('reader left'));
     stream.write('one');
@@ -105,7 +105,7 @@ test('a function whose reader left sees its stream closed and can end early', as
   await expect.poll(log).toBe('reader left\nERR_STREAM_DESTROYED\n');
 });
 
-test('a streaming function invoked for a buffered answer fails', async () => {
+test('a streaming function fails when it is invoked for a buffered response', async () => {
   const { pool, arn } = await start(`${WITH_HEAD} stream.write('x'); stream.end();`);
   await expect(pool.invoke(arn('stream'), {})).rejects.toMatchObject({ name: 'Runtime.InvalidStreamingResponse' });
 });

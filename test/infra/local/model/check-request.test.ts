@@ -25,7 +25,7 @@ function toolRound(...answers: unknown[]): Record<string, unknown> {
   return conversation(ask, { role: 'assistant', content: [use] }, { role: 'user', content: answers });
 }
 
-describe('accepts', () => {
+describe('the stand-in for the Messages API accepts', () => {
   test.each<[string, unknown]>([
     ['a plain question', request({})],
     ['a stream with thinking and tools', request({ stream: true, thinking: { type: 'adaptive' }, tools: [tool] })],
@@ -62,16 +62,16 @@ describe('accepts', () => {
       conversation(ask, { role: 'assistant', content: [search, use] }, { role: 'user', content: [result] }),
     ],
     ['a system message after a user message', conversation(ask, { role: 'system', content: 'new rule' })],
-  ])('%s', (_name, body) => {
+  ])('a request with %s', (_name, body) => {
     expect(checkRequest(HEADERS, body)).toBeNull();
   });
 
-  test('the key as x-api-key', () => {
+  test('a key in the header x-api-key', () => {
     expect(checkRequest({ 'x-api-key': 'k', 'anthropic-version': '2023-06-01' }, request({}))).toBeNull();
   });
 });
 
-describe('refuses, naming the field:', () => {
+describe('the stand-in for the Messages API refuses, with the field’s name,', () => {
   test.each<[string, unknown]>([
     ['max_tokens', request({ max_tokens: undefined })],
     ['max_tokens', request({ max_tokens: 0 })],
@@ -119,13 +119,13 @@ describe('refuses, naming the field:', () => {
     ['messages.0.content.0.tool_use_id', conversation({ role: 'user', content: [result] })],
     ['messages.1.content', conversation(ask, { role: 'assistant', content: [search] }, ask)],
     ['request body', []],
-  ])('%s', (field, body) => {
+  ])('a request with %s', (field, body) => {
     const refusal = checkRequest(HEADERS, body);
     expect(refusal).toMatchObject({ status: 400, type: 'invalid_request_error' });
     expect(refusal?.message.split(': ')[0]).toBe(field);
   });
 
-  test('a missing key is 401, a missing version 400', () => {
+  test('a missing key with 401, and a missing version with 400', () => {
     expect(checkRequest({ 'anthropic-version': '2026-10-21' }, request({}))).toMatchObject({ status: 401 });
     expect(checkRequest({ 'x-api-key': 'k' }, request({}))?.message).toMatch(/^anthropic-version: /);
   });

@@ -15,7 +15,7 @@ const TOOLS = ['bash', 'read', 'write', 'edit', 'glob', 'grep'].map(tool);
 
 type Hand = (call: ReplyTool) => Promise<Omit<ToolResultBlockParam, 'type' | 'tool_use_id'>>;
 
-/** Plays a message to its end as a harness would; returns every reply and the grown conversation. */
+/** Plays a conversation to its end as a harness would. Returns every reply and the whole conversation. */
 async function converse(
   message: string,
   options: { hand?: Hand; history?: MessageParam[]; tools?: typeof TOOLS } = {},
@@ -49,8 +49,8 @@ function toolsOf(replies: readonly Reply[]) {
   return replies.flatMap(({ tools }) => tools ?? []).map(({ name, input }) => ({ name, input }));
 }
 
-describe('a first message', () => {
-  test('gets a program written, run and its result read, and quotes that result', async () => {
+describe('a first message to the scripted stand-in', () => {
+  test('makes it write a program, run it, read the result and quote that', async () => {
     const dir = await mkdtemp(join(tmpdir(), 'stand-in-'));
     const hand: Hand = async ({ name, input }) => {
       const file = join(dir, String(input.file_path));
@@ -67,26 +67,26 @@ describe('a first message', () => {
     expect(text).toContain(`The tool said:\nThe sum of the first 100 primes is ${PRIME_SUM}.`);
   });
 
-  test('stops at the first tool that fails, and says so', async () => {
+  test('makes it stop at the first tool that fails, and say so', async () => {
     const { replies, text } = await converse('go', { hand: async () => ({ content: 'disk full', is_error: true }) });
     expect(replies).toHaveLength(2);
     expect(text).toContain('The tool failed:\ndisk full');
   });
 
-  test('is answered in text only when no tools are offered', async () => {
+  test('is answered with text only when no tools are offered', async () => {
     const { replies } = await converse('do something', { tools: [] });
     expect(toolsOf(replies)).toEqual([]);
   });
 });
 
-test('a later message is answered briefly with what can be asked', async () => {
+test('a later message to the scripted stand-in is answered with a short list of commands', async () => {
   const { messages } = await converse('first');
   const { replies, text } = await converse('and now?', { history: messages });
   expect(replies).toHaveLength(1);
   expect(text).toContain('run: COMMAND');
 });
 
-describe('commands', () => {
+describe('commands to the scripted stand-in', () => {
   test.each<[string, string, Record<string, string>]>([
     ['run: ls -l | wc', 'bash', { command: 'ls -l | wc' }],
     ['RUN: ls', 'bash', { command: 'ls' }],
@@ -95,13 +95,13 @@ describe('commands', () => {
     ['edit: a.txt hello => good bye', 'edit', { file_path: 'a.txt', old_string: 'hello', new_string: 'good bye' }],
     ['glob: **/*.ts', 'glob', { pattern: '**/*.ts' }],
     ['grep: foo bar', 'grep', { pattern: 'foo bar' }],
-  ])('%s', async (message, name, input) => {
+  ])('become a tool call: %s', async (message, name, input) => {
     const { replies, text } = await converse(message, { hand: async () => ({ content: 'tool output' }) });
     expect(toolsOf(replies)).toEqual([{ name, input }]);
     expect(text).toBe('The tool said:\ntool output');
   });
 
-  test('call any tool that is offered, with an input in JSON or with none', async () => {
+  test('call any offered tool, with JSON input or without input', async () => {
     const tools = [tool('mcp__fx__sum')];
     const { replies } = await converse('call: mcp__fx__sum {"a": 1}\ncall: mcp__fx__sum', { tools });
     expect(toolsOf(replies)).toEqual([
@@ -113,13 +113,13 @@ describe('commands', () => {
     expect(broken.text).toContain('call: TOOL');
   });
 
-  test('on several lines are several calls in one answer', async () => {
+  test('on several lines become several calls of one answer', async () => {
     const { replies } = await converse('please\nrun: a\nrun: b\nread: c');
     expect(replies[0]?.tools).toHaveLength(3);
     expect(replies).toHaveLength(2);
   });
 
-  test('quote a long output only in part and an empty one as nothing', async () => {
+  test('have a long output quoted in part, and an empty one named as empty', async () => {
     const long = await converse('run: x', { hand: async () => ({ content: 'y'.repeat(5_000) }) });
     const empty = await converse('run: x', { hand: async () => ({}) });
     expect(long.text.length).toBeLessThan(2_100);

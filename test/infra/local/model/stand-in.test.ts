@@ -28,8 +28,8 @@ async function eventsOf(reply: Reply): Promise<RawMessageStreamEvent[]> {
   return events;
 }
 
-describe('a streamed answer', () => {
-  test('arrives in the official client as thinking with its signature, text and tool use', async () => {
+describe('a streamed answer of the stand-in', () => {
+  test('reaches the official client as thinking with its signature, text and tool use', async () => {
     answerWith({
       thinking: 'let me see',
       text: ['one ', 'two'],
@@ -48,7 +48,7 @@ describe('a streamed answer', () => {
     ]);
   });
 
-  test('sends the frames of the API in its order, one delta per chunk', async () => {
+  test('has the frames of the API in order, one delta per chunk', async () => {
     const events = await eventsOf({ text: ['a', 'b'] });
     expect(events.map((event) => event.type)).toEqual([
       'message_start',
@@ -71,14 +71,14 @@ describe('a streamed answer', () => {
     expect(deltas.join('')).toBe('{"command":"ls"}');
   });
 
-  test('carries the usage and stop reason the script gives, and an estimate otherwise', async () => {
+  test('has the usage and stop reason of the script, and an estimate without them', async () => {
     answerWith({ text: 'x', stopReason: 'max_tokens', usage: { input_tokens: 7, cache_read_input_tokens: 5 } });
     const message = await client.messages.stream(hello).finalMessage();
     expect(message.stop_reason).toBe('max_tokens');
     expect(message.usage).toMatchObject({ input_tokens: 7, cache_read_input_tokens: 5, output_tokens: 1 });
   });
 
-  test('waits before the frame it is told to hold', async () => {
+  test('waits before the frame that the script holds back', async () => {
     const gate = Promise.withResolvers<void>();
     answerWith({ text: 'late', hold: gate.promise });
     const stream = client.messages.stream(hello);
@@ -91,22 +91,22 @@ describe('a streamed answer', () => {
     expect(await stream.finalText()).toBe('late');
   });
 
-  test('spreads its deltas over time when told to', async () => {
+  test('spreads its deltas over the time that the script sets', async () => {
     const started = performance.now();
     await eventsOf({ text: ['a', 'b', 'c'], chunkDelayMs: 10, delayMs: 10 });
     expect(performance.now() - started).toBeGreaterThanOrEqual(35);
   });
 });
 
-test('an answer without stream is one JSON message', async () => {
+test('a request without stream is answered by one JSON message', async () => {
   answerWith({ text: ['o', 'k'], tools: [{ name: 'bash', input: { command: 'ls' } }] });
   const message = await client.messages.create(hello);
   expect(message.content.map((block) => block.type)).toEqual(['text', 'tool_use']);
   expect(message.model).toBe('claude-test-1');
 });
 
-describe('a failing answer', () => {
-  test('is the error envelope with its status and headers', async () => {
+describe('an answer of the stand-in that fails', () => {
+  test('has the error envelope with its status and headers', async () => {
     answerWith({
       error: { status: 429, type: 'rate_limit_error', message: 'slow down', headers: { 'retry-after': '3' } },
     });
@@ -115,7 +115,7 @@ describe('a failing answer', () => {
     expect(error.headers?.get('retry-after')).toBe('3');
   });
 
-  test('in mid-stream is an error event after the frames before it', async () => {
+  test('in the middle of a stream is an error event after the earlier frames', async () => {
     answerWith({
       text: ['partly'],
       error: { status: 529, type: 'overloaded_error', message: 'Overloaded', afterFrames: 4 },
@@ -127,7 +127,7 @@ describe('a failing answer', () => {
     expect(text).toBe('partly');
   });
 
-  test('cut in mid-stream is a lost connection after the frames before it', async () => {
+  test('by a cut in the middle of a stream is a lost connection after the earlier frames', async () => {
     answerWith({ text: ['kept', 'lost'], cutAfter: 4 });
     const stream = client.messages.stream(hello);
     let text = '';
@@ -136,7 +136,7 @@ describe('a failing answer', () => {
     expect(text).toBe('kept');
   });
 
-  test('is a 500 when the script itself throws', async () => {
+  test('because the script throws is a 500', async () => {
     standIn.script(() => {
       throw new Error('no such scene');
     });
@@ -144,8 +144,8 @@ describe('a failing answer', () => {
   });
 });
 
-describe('a refused request', () => {
-  test('answers 400 naming the field, and neither reaches the script nor counts as a request', async () => {
+describe('a request that the stand-in refuses', () => {
+  test('gets 400 with the field’s name, and neither reaches the script nor is counted', async () => {
     const error = await failure(client.messages.create(requestOf([{ role: 'user', content: '' }])));
     expect(error).toMatchObject({ status: 400, type: 'invalid_request_error' });
     expect(error.apiMessage).toMatch(/^messages\.0\.content/);
@@ -153,7 +153,7 @@ describe('a refused request', () => {
     expect(standIn.refusals).toHaveLength(1);
   });
 
-  test('answers 400 to a body that is not JSON and 404 to another path', async () => {
+  test('gets 400 for a body that is not JSON and 404 for another path', async () => {
     const headers = { 'x-api-key': 'k', 'anthropic-version': '2023-06-01' };
     const broken = await fetch(`${standIn.url}/v1/messages`, { method: 'POST', headers, body: '{' });
     const elsewhere = await fetch(`${standIn.url}/v1/complete`, { method: 'POST', headers, body: '{}' });
@@ -162,8 +162,8 @@ describe('a refused request', () => {
   });
 });
 
-describe('recorded requests', () => {
-  test('keep what was asked and when, newest 200 only', async () => {
+describe('the requests that the stand-in records', () => {
+  test('have content and time, and the newest 200 are kept', async () => {
     answerWith({ text: 'ok' });
     const before = Date.now();
     for (let n = 0; n < 201; n += 1) await client.messages.create(hello);
@@ -174,7 +174,7 @@ describe('recorded requests', () => {
     await expect(standIn.waitForRequest(1)).rejects.toThrow(/request 1 is not kept/);
   });
 
-  test('wake who waits for a request that has not come yet', async () => {
+  test('can be waited for before they come', async () => {
     answerWith({ text: 'ok' });
     const waiting = [standIn.waitForRequest(1), standIn.waitForRequest(1)];
     await client.messages.create(hello);
@@ -182,7 +182,7 @@ describe('recorded requests', () => {
   });
 });
 
-test('a recorded request tells when it ended, and whether the client left before its answer', async () => {
+test('tell when they ended, and whether the client left before the answer', async () => {
   answerWith({ text: 'all of it' });
   await client.messages.create(hello);
   const answered = await standIn.waitForRequest(1);
@@ -196,7 +196,7 @@ test('a recorded request tells when it ended, and whether the client left before
   expect(await left.ended).toMatchObject({ by: 'client' });
 });
 
-test('closing ends held streams and frees the port', async () => {
+test('the stand-in ends held streams and frees the port when it closes', async () => {
   answerWith({ text: 'never', hold: new Promise(() => {}) });
   const stream = client.messages.stream(hello);
   await standIn.waitForRequest(1);

@@ -29,12 +29,12 @@ describe.skipIf(!inject('hasBubblewrap'))('inside a bubblewrap sandbox', () => {
   });
   afterAll(() => running.kill());
 
-  test('the server answers at the task’s address as user 1000, in /workspace', async () => {
+  test('the server answers at the task’s address as user 1000 in /workspace', async () => {
     const { stdout } = await shell(HOST, 'id -u; id -g; id -un; pwd; node --version');
     expect(stdout).toMatch(/^1000\n1000\nagent\n\/workspace\nv\d+/);
   });
 
-  test('there is no network: not to this machine, not to the outside', async () => {
+  test('there is no network to this machine or outside', async () => {
     const server = createServer((_request, response) => response.end('reached')).listen(0, '127.0.0.1');
     await once(server, 'listening');
     const address = server.address();
@@ -53,7 +53,7 @@ describe.skipIf(!inject('hasBubblewrap'))('inside a bubblewrap sandbox', () => {
     expect(stdout).toBe('');
   });
 
-  test('the environment is the container’s and nothing else', async () => {
+  test('the environment has only the container’s variables', async () => {
     const { stdout } = await shell(HOST, 'env -u _ -u SHLVL -u PWD -u OLDPWD | cut -d= -f1 | sort');
     expect(stdout.trim().split('\n')).toEqual([
       'HOME',
@@ -74,7 +74,7 @@ describe.skipIf(!inject('hasBubblewrap'))('inside a bubblewrap sandbox', () => {
     expect(existsSync(join(fixture.folder, 'tasks', HOST, 'workspace', 'probe'))).toBe(true);
   });
 
-  test('other processes of this machine cannot be seen, and nothing can become root', async () => {
+  test('other processes of this machine are invisible, and no program can become root', async () => {
     const { stdout } = await shell(
       HOST,
       'ls /proc | grep -c "^[0-9]"; grep -E "^(CapEff|CapBnd|NoNewPrivs)" /proc/self/status',
@@ -85,23 +85,23 @@ describe.skipIf(!inject('hasBubblewrap'))('inside a bubblewrap sandbox', () => {
     expect(status).toContain('NoNewPrivs:\t1');
   });
 
-  test('processes are limited', async () => {
+  test('the number of processes is limited', async () => {
     const { stdout } = await shell(HOST, 'bash -c "ulimit -u; ulimit -c; ulimit -d"');
     expect(stdout).toBe('1024\n0\nunlimited\n');
   });
 
-  test('a program can start a worker, which a limit of its data would end', async () => {
+  test('a program can start a worker, which a limit of the data segment would kill', async () => {
     expect(await shell(HOST, WORKER)).toMatchObject({ code: 0, stdout: 'from a worker\n' });
   });
 
-  test('ripgrep is there, whether this machine has it or not', async () => {
+  test('ripgrep is there, also when this machine lacks it', async () => {
     const { stdout } = await shell(HOST, '/opt/node/bin/rg --version');
     expect(stdout).toMatch(/^ripgrep \d+/);
   });
 });
 
 describe.skipIf(!inject('hasBubblewrap'))('a bubblewrap sandbox', () => {
-  test('that is stopped is asked first', async () => {
+  test('that is stopped gets SIGTERM first', async () => {
     const container = await runner.start(await fixture.start('127.99.1.2'));
     await container.stop();
     expect(await container.exited).toBe(0);
@@ -117,12 +117,12 @@ describe.skipIf(!inject('hasBubblewrap'))('a bubblewrap sandbox', () => {
     await expect.poll(() => isRunning('sleep 4242')).toBe(false);
   });
 
-  test('that ends before it serves is an error with its exit code', async () => {
+  test('that ends before it serves fails with its exit code', async () => {
     const start = await fixture.start('127.99.1.4', { FAIL_START: '1' });
     await expect(runner.start(start)).rejects.toThrow('exited with code 7');
   });
 
-  test('dies with the runtime, also when that is killed', async () => {
+  test('dies with its runtime, also when that is killed', async () => {
     const script = join(fixture.folder, 'runtime.mts');
     const source = fileURLToPath(new URL('../../../../infra/local/tasks/bubblewrap.ts', import.meta.url));
     const start = { ...(await fixture.start('127.99.1.5')), write: undefined };
@@ -141,7 +141,7 @@ describe.skipIf(!inject('hasBubblewrap'))('a bubblewrap sandbox', () => {
   });
 });
 
-/** Looks for a process by its exact command line. */
+/** Finds a process by its exact command line. */
 async function isRunning(command: string): Promise<boolean> {
   const { readdir, readFile } = await import('node:fs/promises');
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));

@@ -4,7 +4,7 @@ import { createTaskFixture } from './fixture.ts';
 
 const identity = { name: 'brainstem-t1', data: '/data', user: null };
 
-test('a container gets no network, no rights, the task’s limits and a socket in the task’s folder', async () => {
+test('a Docker sandbox gets no network, no capabilities, the task’s limits and a socket in the task’s folder', async () => {
   const fixture = await createTaskFixture();
   const start = await fixture.start('127.99.3.1', { SANDBOX_TOKEN_SHA256: 'ab' });
   await fixture.close();
@@ -19,26 +19,26 @@ test('a container gets no network, no rights, the task’s limits and a socket i
   expect(line).toMatch(/ brainstem-sandbox:0a1b$/);
 });
 
-test('an ordinary user’s container runs as that user, who owns the socket', async () => {
+test('a Docker sandbox of an ordinary user runs as that user, who owns the socket', async () => {
   const fixture = await createTaskFixture();
   const start = await fixture.start('127.99.3.2');
   await fixture.close();
   expect(runArguments(start, { ...identity, user: '501:20' }).join(' ')).toContain('--user 501:20');
 });
 
-test('a container whose subnet has a way out gets this machine’s network, and as few rights', async () => {
+test('a Docker task in a subnet with a route to the internet gets this machine’s network, and no more capabilities', async () => {
   const fixture = await createTaskFixture();
   const start = await fixture.start('127.99.3.3', {}, 'internet');
   await fixture.close();
   expect(runArguments(start, identity).join(' ')).toContain('--network host --cap-drop ALL');
 });
 
-test('stages of one Dockerfile are images of their own', () => {
+test('each stage of one Dockerfile is an image of its own', () => {
   const image = { image: 'sandbox:1', imageDir: '/out/asset.0a1b' };
   expect(imageOf({ ...image, imageTarget: 'packages' })).toBe('brainstem-packages:0a1b');
   expect(imageOf({ ...image, imageTarget: 'sandbox' })).toBe('brainstem-sandbox:0a1b');
 });
 
-test('an image without a build folder is used by its own name', () => {
+test('an image without a build folder is used by its name', () => {
   expect(imageOf({ image: 'registry/image:1', imageDir: null })).toBe('registry/image:1');
 });

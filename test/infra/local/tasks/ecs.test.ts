@@ -120,7 +120,7 @@ async function whenStatus(arn: string | undefined, status: string): Promise<Task
 const addressOf = (task: Task): string =>
   task.attachments?.[0]?.details?.find(({ name }) => name === 'privateIPv4Address')?.value ?? '';
 
-describe('a task', () => {
+describe('an ECS task', () => {
   test('runs with its overrides and answers at its private address', async () => {
     const { taskArn, lastStatus } = await run();
     expect(taskArn).toMatch(/^arn:aws:ecs:us-east-1:123456789012:task\/Hands\/[0-9a-f]{32}$/);
@@ -131,7 +131,7 @@ describe('a task', () => {
     expect((await shell(addressOf(task), 'echo $SANDBOX_TOKEN_SHA256')).stdout).toBe('ab\n');
   });
 
-  test('is the same for the same client token, and a conflict for other parameters', async () => {
+  test('is the same for the same client token, and a conflict with other parameters', async () => {
     const first = await run();
     expect((await run()).taskArn).toBe(first.taskArn);
     await expect(run({ startedBy: 'sesn_2' })).rejects.toMatchObject({
@@ -141,7 +141,7 @@ describe('a task', () => {
     expect((await run({ clientToken: 'sesn_1-2' })).taskArn).not.toBe(first.taskArn);
   });
 
-  test('that is stopped says who stopped it, and leaves no folder', async () => {
+  test('that is stopped names the reason, and leaves no folder', async () => {
     const { taskArn } = await run();
     await whenStatus(taskArn, 'RUNNING');
     await ecs.send(new StopTaskCommand({ cluster: CLUSTER, task: taskArn ?? '', reason: 'session deleted' }));
@@ -164,7 +164,7 @@ describe('a task', () => {
     expect(task.containers?.[0]?.exitCode).toBe(137);
   });
 
-  test('whose container does not start is stopped and says why', async () => {
+  test('that cannot start its container is stopped with the reason', async () => {
     const environment = [{ name: 'FAIL_START', value: '1' }];
     const { taskArn } = await run({ overrides: { containerOverrides: [{ name: 'sandbox', environment }] } });
     const task = await whenStatus(taskArn, 'STOPPED');
@@ -186,7 +186,7 @@ describe('a task', () => {
     expect(stdout.trim() === readlinkSync('/proc/self/ns/net')).toBe(reaches);
   });
 
-  test('without a port runs at once, and ends by itself', async () => {
+  test('without a port runs at once and ends by itself', async () => {
     await service.close();
     service = serviceOf({ ...fixture.container, port: 0, command: ['node', '/opt/brainstem/job.mjs'] });
     await writeFile(join(fixture.container.imageDir ?? '', 'job.mjs'), 'process.exitCode = 3;');
@@ -196,7 +196,7 @@ describe('a task', () => {
     expect(task.containers?.[0]?.exitCode).toBe(3);
   });
 
-  test('is listed by who started it', async () => {
+  test('is listed by the name that started it', async () => {
     const { taskArn } = await run();
     const list = async (startedBy: string): Promise<unknown> =>
       (await ecs.send(new ListTasksCommand({ cluster: CLUSTER, startedBy }))).taskArns;
@@ -205,11 +205,11 @@ describe('a task', () => {
   });
 });
 
-describe('a request is refused', () => {
+describe('an ECS request that is refused', () => {
   test.each([
     ['without a network', { networkConfiguration: undefined }, 'InvalidParameterException'],
     [
-      'for a container nobody defined',
+      'for an undefined container',
       { overrides: { containerOverrides: [{ name: 'other' }] } },
       'InvalidParameterException',
     ],
@@ -220,18 +220,18 @@ describe('a request is refused', () => {
       },
       'InvalidParameterException',
     ],
-    ['for an unknown task definition', { taskDefinition: 'Nobody' }, 'ClientException'],
-  ])('%s', async (_how, input, name) => {
+    ['for an unknown task definition', { taskDefinition: 'Unknown' }, 'ClientException'],
+  ])('is one %s', async (_how, input, name) => {
     await expect(run(input)).rejects.toMatchObject({ name });
   });
 
-  test('as missing where a described task does not exist', async () => {
+  test('does not include one for an unknown task, which is reported as missing', async () => {
     const { failures } = await ecs.send(new DescribeTasksCommand({ cluster: CLUSTER, tasks: ['gone'] }));
     expect(failures).toEqual([{ arn: 'gone', reason: 'MISSING' }]);
   });
 });
 
-test('RunTask asks IAM for the task definition in its cluster, and for each role it passes', () => {
+test('RunTask needs rights for the task definition in its cluster and for each role that it passes', () => {
   const body = Buffer.from(
     JSON.stringify(runInput({ overrides: { taskRoleArn: 'arn:aws:iam::123456789012:role/Admin' } })),
   );

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { ContainerPart } from '../../../../infra/local/template/parts.ts';
 import type { ContainerStart } from '../../../../infra/local/tasks/runner.ts';
 
-/** A server that runs each request's body in a shell, to look at the walls from inside. */
+/** A server that runs the body of each request in a shell, to test the isolation from inside. */
 const SERVER = `
 import { createServer } from 'node:http';
 import { exec } from 'node:child_process';
@@ -23,7 +23,7 @@ console.log('listening');
 
 export const PORT = 8086;
 
-/** A command whose program starts a worker. */
+/** A command with a program that starts a worker. */
 export const WORKER = `node -e "const { Worker } = require('node:worker_threads'); new Worker('console.log(\\"from a worker\\")', { eval: true })"`;
 
 export interface TaskFixture {

@@ -13,7 +13,7 @@ beforeEach(async () => {
 afterEach(() => fixture.close());
 
 test.skipIf(!inject('hasMemoryLimits'))(
-  'a program that fills a task’s memory is killed, and its server goes on',
+  'a program that fills a task’s memory is killed, and the task’s server goes on',
   async () => {
     const runner = createProcessRunner(createMemoryLimits());
     const container = await runner.start({ ...(await fixture.start(HOST)), memoryMb: 256 });

@@ -15,7 +15,7 @@ beforeEach(async () => {
 });
 afterEach(() => fixture.close());
 
-test('the server answers at the task’s address, in the task’s own folder', async () => {
+test('a process sandbox answers at the task’s address, in the task’s own folder', async () => {
   const start = await fixture.start('127.99.2.1');
   const container = await runner.start(start);
   expect((await shell(start.host, 'pwd; echo $SANDBOX_WORKDIR')).stdout).toBe(
@@ -25,14 +25,14 @@ test('the server answers at the task’s address, in the task’s own folder', a
   expect(await container.exited).toBe(0);
 });
 
-test('its programs can start workers, and find ripgrep', async () => {
+test('programs of a process sandbox can start workers and find ripgrep', async () => {
   const container = await runner.start(await fixture.start('127.99.2.4'));
   expect(await shell('127.99.2.4', WORKER)).toMatchObject({ code: 0, stdout: 'from a worker\n' });
   expect((await shell('127.99.2.4', 'rg --version')).stdout).toMatch(/^ripgrep \d+/);
   await container.kill();
 });
 
-test('killing it kills what it started, too', async () => {
+test('a kill of a process sandbox kills every process that it started', async () => {
   const container = await runner.start(await fixture.start('127.99.2.2'));
   void shell('127.99.2.2', 'sleep 30; touch outlived').catch(() => undefined);
   await container.kill();
@@ -40,7 +40,7 @@ test('killing it kills what it started, too', async () => {
   await expect(shell('127.99.2.2', 'true')).rejects.toThrow('fetch failed');
 });
 
-test('it dies with the runtime, also when that is killed', async () => {
+test('a process sandbox dies with its runtime, also when that is killed', async () => {
   const script = join(fixture.folder, 'runtime.mts');
   const source = fileURLToPath(new URL('../../../../infra/local/tasks/process.ts', import.meta.url));
   const start = { ...(await fixture.start('127.99.2.3')), write: undefined };
