@@ -1,16 +1,18 @@
-/** Operations on vaults, for those who audit them. */
+/** Operations that name vaults leave records in the audit trail. */
+import type { VaultId } from '#contract/ids.ts';
 import { administer, recordForeign, type Administration } from '#core/audit/administer.ts';
-import type { RequestRefusal } from '#core/ports/refusal.ts';
+import { refuse, type RequestRefusal } from '#core/ports/refusal.ts';
+import { judgeSessionVaults } from '#core/vault/judge-session-vaults.ts';
 import { notFound, type Call } from './operation.ts';
 
 interface Target extends Omit<Administration, 'workspace' | 'apiKey'> {
-  /** What of the request names that without which nothing is done. */
+  /** The field of the request that is told to name nothing when the operation finds nothing. */
   readonly needs: 'vault_id' | 'credential_id';
 }
 
 type VaultCall = Pick<Call<unknown, unknown, unknown>, 'world' | 'workspace' | 'apiKey'>;
 
-/** Does it and records it; what is not there is answered as `absent` does. */
+/** Acts, and records that; `act` answers null when there is no such vault or credential. */
 export async function administered<Done>(
   call: VaultCall,
   target: Target,
@@ -20,7 +22,7 @@ export async function administered<Done>(
   return result ?? absent(call, target);
 }
 
-/** Not found, also when it belongs to another workspace. */
+/** The answer is the same for another workspace's vault, whose auditors find the attempt in their trail. */
 export async function absent(call: VaultCall, target: Target): Promise<RequestRefusal> {
   await recordForeign(call.world, administrationOf(call, target));
   return notFound(target.needs);
@@ -28,4 +30,25 @@ export async function absent(call: VaultCall, target: Target): Promise<RequestRe
 
 function administrationOf({ workspace, apiKey }: VaultCall, { action, vault, credential }: Target): Administration {
   return { workspace, apiKey, action, vault, credential };
+}
+
+/** Null when the session may be created with these vaults. */
+export async function refusedVaults(
+  { world, workspace, apiKey }: VaultCall,
+  ids: readonly VaultId[],
+): Promise<RequestRefusal | null> {
+  const judged = await judgeSessionVaults(world, workspace, ids);
+  switch (judged.status) {
+    case 'fit':
+      return null;
+    case 'refused':
+      return judged;
+    case 'missing': {
+      const { vault, index } = judged;
+      await recordForeign(world, { workspace, apiKey, action: 'session.create', vault, credential: null });
+      return refuse('not_found_error', `vault_ids.${index}: there is no such vault`);
+    }
+    default:
+      return judged satisfies never;
+  }
 }

@@ -13,7 +13,7 @@ import type { Note, Operation } from './operation.ts';
 import { ROUTES, UNBUILT } from './routes.ts';
 
 /** One request, while it is answered. */
-interface Exchange {
+interface Answering {
   readonly world: ApiWorld;
   readonly id: string;
   readonly request: Context['req'];
@@ -22,7 +22,7 @@ interface Exchange {
 }
 
 /** Resolves with what the response's body is to be, or with a refusal. */
-type Work = (exchange: Exchange) => Promise<unknown>;
+type Work = (answering: Answering) => Promise<unknown>;
 
 export function createApp(world: ApiWorld): Hono {
   const app = new Hono();
@@ -31,11 +31,14 @@ export function createApp(world: ApiWorld): Hono {
     app.on(route.method, honoPath(route.path), (context) => respond(world, context, route.path, perform(route.run)));
   }
   for (const { method, path } of UNBUILT) {
-    app.on(method, honoPath(path), (context) => respond(world, context, path, unbuilt(method, path)));
+    app.on(method, honoPath(path), (context) =>
+      respond(world, context, path, notThere(`${method} ${path} is not built yet in this service`)),
+    );
   }
   app.get('/openapi.json', (context) =>
     respond(world, context, '/openapi.json', () => Promise.resolve(openApiDocument())),
   );
+  const unknown = notThere('there is no operation with this method and path');
   app.notFound((context) => respond(world, context, 'unknown', unknown));
   return app;
 }
@@ -65,19 +68,16 @@ const perform =
     return result;
   };
 
-/** What is accepted is told back, so it must also fit into the response. */
+/** A response repeats what a request stores, so the body must also fit into a response. */
 function isTooLarge(text: string): boolean {
   const bytes = Buffer.byteLength(text);
   return bytes > MAX_BODY_BYTES || (2 * bytes > MAX_CARRIED_BYTES && carriedBytes(text) > MAX_CARRIED_BYTES);
 }
 
-const unbuilt =
-  (method: string, path: string): Work =>
+const notThere =
+  (message: string): Work =>
   () =>
-    Promise.resolve(refuse('not_found_error', `${method} ${path} is not built yet in this service`));
-
-const unknown: Work = () =>
-  Promise.resolve(refuse('not_found_error', 'there is no operation with this method and path'));
+    Promise.resolve(refuse('not_found_error', message));
 
 async function respond(world: ApiWorld, context: Context, route: string, work: Work): Promise<Response> {
   const { req: request } = context;
@@ -97,15 +97,12 @@ interface Reply {
   readonly fields: Fields;
 }
 
-async function answer(work: Work, exchange: Exchange): Promise<Reply> {
+async function answer(work: Work, answering: Answering): Promise<Reply> {
   try {
-    const result = await work(exchange);
+    const result = await work(answering);
     if (!isRefusal(result)) return { status: 200, headers: {}, body: result, fields: {} };
-    return {
-      ...replyToRefusal(result, exchange.id),
-      fields: { error_class: result.type },
-    };
+    return { ...replyToRefusal(result, answering.id), fields: { error_class: result.type } };
   } catch (error) {
-    return { ...replyToFault(error, exchange.id), fields: faultFields(error) };
+    return { ...replyToFault(error, answering.id), fields: faultFields(error) };
   }
 }

@@ -1,10 +1,11 @@
 /** Cursors: opaque to clients, and input like any other when they come back. */
-import type * as z from 'zod';
+import * as z from 'zod';
 import { isRefusal, refuse, type RequestRefusal } from '#core/ports/refusal.ts';
 import { isWithin } from '#core/requests/created-range.ts';
 import type { Range } from '#core/ports/records.ts';
 import type { Instant } from '#contract/ids.ts';
 import type { Order } from '#contract/pages.ts';
+import { fitting } from './carried-bytes.ts';
 
 const PREFIX = 'page_';
 
@@ -19,15 +20,17 @@ interface Bound {
   readonly at: Instant | null;
 }
 
-export function encodeCursor(cursor: Bound): string {
+export function encodeCursor<Cursor extends Bound>(cursor: Cursor): string {
   return PREFIX + Buffer.from(JSON.stringify(cursor)).toString('base64url');
 }
 
+/** Null for the first page, which has no cursor. */
 export function decodeCursor<Cursor extends Bound>(
   schema: z.ZodType<Cursor>,
-  text: string,
+  text: string | undefined,
   listing: { readonly list: string; readonly order: Order; readonly range: Range },
-): Cursor | RequestRefusal {
+): Cursor | null | RequestRefusal {
+  if (text === undefined) return null;
   const cursor = parseCursor(schema, text);
   if (isRefusal(cursor)) return cursor;
   if (cursor.list !== listing.list) return MALFORMED;
@@ -48,4 +51,30 @@ function parseCursor<Cursor>(schema: z.ZodType<Cursor>, text: string): Cursor | 
   } catch {
     return MALFORMED;
   }
+}
+
+/** Pages of rows that each have one key of their own, such as a version. Their cursors hold the key of the last row. */
+export function keyedPages<Key extends string | number>(order: Order, key: z.ZodType<Key>) {
+  const Cursor = z.strictObject({ list: z.string(), order: z.literal(order), at: z.null(), key });
+  const range = { from: null, to: null };
+  const cursorAt = (list: string, last: Key) => encodeCursor({ list, order, at: null, key: last });
+  return {
+    cursorAt,
+    /** The key that the page follows; null for the first page. */
+    follows(list: string, page: string | undefined): Key | null | RequestRefusal {
+      const cursor = decodeCursor(Cursor, page, { list, order, range });
+      return cursor === null || isRefusal(cursor) ? cursor : cursor.key;
+    },
+    /** As many of the rows as a response carries. `more`: others follow them. */
+    page<Row>(
+      list: string,
+      { rows, more }: { readonly rows: readonly Row[]; readonly more: boolean },
+      keyOf: (row: Row) => Key,
+    ) {
+      const data = [...fitting(rows, (row) => row)];
+      const last = data.at(-1);
+      const goesOn = more || data.length < rows.length;
+      return { data, next_page: goesOn && last !== undefined ? cursorAt(list, keyOf(last)) : null };
+    },
+  };
 }

@@ -1,8 +1,8 @@
 /** The OpenAPI 3.1 document, from the same table and schemas that serve the requests. */
 import * as z from 'zod';
 import { ERROR_STATUS, ErrorEnvelope } from '#contract/errors.ts';
+import { NoBody } from './operation.ts';
 import { ROUTES, UNBUILT, type Route } from './routes.ts';
-import { NoBody } from './operations/nothing.ts';
 
 type Json = Record<string, unknown>;
 

@@ -1,6 +1,7 @@
 /** One row of the route table: what an operation takes, gives and does. Routes and the OpenAPI document come from it. */
-import type * as z from 'zod';
+import * as z from 'zod';
 import type { ApiKeyId, WorkspaceId } from '#contract/ids.ts';
+import { NoQuery } from '#contract/queries.ts';
 import { parseBody, parseQuery } from '#core/requests/parse.ts';
 import { isRefusal, refuse, type RequestRefusal } from '#core/ports/refusal.ts';
 import type { ApiWorld } from './api-world.ts';
@@ -43,15 +44,20 @@ export interface Operation {
   readonly run: (call: RawCall) => Promise<unknown>;
 }
 
-interface Spec<
-  Params extends z.ZodObject,
-  Query extends z.ZodObject,
-  Body extends z.ZodType,
-  Response extends z.ZodType,
-> extends Omit<Operation, 'run'> {
-  readonly params: Params;
-  readonly query: Query;
-  readonly body: Body;
+/** An operation without path parameters, or without a body: an empty object is accepted, a field is not. */
+const NoParams = z.object({});
+export const NoBody = z.strictObject({});
+
+interface Spec<Params extends z.ZodType, Query extends z.ZodType, Body extends z.ZodType, Response extends z.ZodType> {
+  /** The method, and the path with `{name}` for parameters, as the contract writes it. */
+  readonly route: `${Method} /${string}`;
+  readonly summary: string;
+  /** @default none */
+  readonly params?: Params;
+  /** @default none */
+  readonly query?: Query;
+  /** @default none */
+  readonly body?: Body;
   readonly response: Response;
   readonly handle: (
     call: Call<z.infer<Params>, z.infer<Query>, z.infer<Body>>,
@@ -60,24 +66,35 @@ interface Spec<
 
 /** The border: each part is parsed here, once, and the handler trusts it. */
 export function operation<
-  Params extends z.ZodObject,
-  Query extends z.ZodObject,
-  Body extends z.ZodType,
   Response extends z.ZodType,
->({ handle, ...described }: Spec<Params, Query, Body, Response>): Operation {
+  Params extends z.ZodObject = typeof NoParams,
+  Query extends z.ZodObject = typeof NoQuery,
+  Body extends z.ZodType = typeof NoBody,
+>({ route, summary, response, handle, ...given }: Spec<Params, Query, Body, Response>): Operation {
+  // A part that is left out has the type that its parameter has by default.
+  const params = (given.params ?? NoParams) as Params;
+  const query = (given.query ?? NoQuery) as Query;
+  const body = (given.body ?? NoBody) as Body;
   return {
-    ...described,
+    ...routeOf(route),
+    ...{ summary, params, query, body, response },
     async run({ params: givenParams, query: givenQuery, text, ...caller }) {
-      const params = described.params.safeParse(givenParams);
+      const parsedParams = params.safeParse(givenParams);
       // An id that cannot be one of ours is as unknown as one that we never issued.
-      if (!params.success) return notFound(String(params.error.issues[0]?.path[0]));
-      const query = parseQuery(described.query, givenQuery);
-      if (isRefusal(query)) return query;
-      const body = parseBody(described.body, text);
-      if (isRefusal(body)) return body;
-      return handle({ ...caller, params: params.data, query, body });
+      if (!parsedParams.success) return notFound(String(parsedParams.error.issues[0]?.path[0]));
+      const parsedQuery = parseQuery(query, givenQuery);
+      if (isRefusal(parsedQuery)) return parsedQuery;
+      const parsedBody = parseBody(body, text);
+      if (isRefusal(parsedBody)) return parsedBody;
+      return handle({ ...caller, params: parsedParams.data, query: parsedQuery, body: parsedBody });
     },
   };
+}
+
+/** `POST /v1/agents` */
+export function routeOf(route: `${Method} /${string}`): Pick<Operation, 'method' | 'path'> {
+  const [method, path] = route.split(' ') as [Method, string];
+  return { method, path };
 }
 
 /** `name` is the field that holds the id; the reply does not tell another workspace's record from none. */

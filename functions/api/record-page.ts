@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { Instant, type WorkspaceId } from '#contract/ids.ts';
 import { Order } from '#contract/pages.ts';
 import type { CreatedRange } from '#contract/queries.ts';
-import type { ListRequest, Place, Row, Rows } from '#core/ports/records.ts';
+import type { ListRequest, Place, Rows } from '#core/ports/records.ts';
 import { rangeOf } from '#core/requests/created-range.ts';
 import { isRefusal, type RequestRefusal } from '#core/ports/refusal.ts';
 import { fitting } from './carried-bytes.ts';
@@ -30,11 +30,11 @@ interface Query extends Partial<CreatedRange> {
 export function listRequest(list: List, query: Query, workspace: WorkspaceId): ListRequest | RequestRefusal {
   const order = query.order ?? 'desc';
   const range = rangeOf(query);
-  const start = { workspace, order, ...range, includeArchived: query.include_archived, limit: query.limit };
-  if (query.page === undefined) return { ...start, beyond: null, direction: 'next' };
   const cursor = decodeCursor(Cursor, query.page, { list, order, range });
   if (isRefusal(cursor)) return cursor;
-  return { ...start, beyond: { createdAt: cursor.at, id: cursor.id }, direction: cursor.direction };
+  const beyond = cursor && { createdAt: cursor.at, id: cursor.id };
+  const direction = cursor?.direction ?? 'next';
+  return { workspace, order, ...range, includeArchived: query.include_archived, limit: query.limit, beyond, direction };
 }
 
 interface RecordPage<View> {
@@ -48,11 +48,10 @@ export function recordPage<Item, View>(
   request: ListRequest,
   { found, view }: { readonly found: Rows<Item>; readonly view: (item: Item) => View },
 ): RecordPage<View> {
+  const { order } = request;
   const cursor = (direction: 'next' | 'prev', place: Place | undefined | null) =>
-    place === undefined || place === null
-      ? null
-      : encodeCursor({ list, order: request.order, at: place.createdAt, ...{ id: place.id, direction } });
-  const viewed = found.rows.map((row: Row<Item>) => ({ view: view(row.item), place: row.place }));
+    place == null ? null : encodeCursor({ list, order, at: place.createdAt, id: place.id, direction });
+  const viewed = found.rows.map((row) => ({ view: view(row.item), place: row.place }));
   const walked = fitting(viewed, (row) => row.view);
   const onward = walked.length < viewed.length ? walked.at(-1)?.place : found.more;
   if (request.direction === 'prev') {
@@ -68,4 +67,16 @@ export function recordPage<Item, View>(
     next_page: cursor('next', onward),
     prev_page: request.beyond === null ? null : cursor('prev', walked[0]?.place),
   };
+}
+
+/** A page of a list that is read from its start to its end only. */
+export async function forwardPage<Item>(
+  list: List,
+  { workspace, query }: { readonly workspace: WorkspaceId; readonly query: Query },
+  read: (request: ListRequest) => Promise<Rows<Item>>,
+): Promise<Pick<RecordPage<Item>, 'data' | 'next_page'> | RequestRefusal> {
+  const request = listRequest(list, query, workspace);
+  if (isRefusal(request)) return request;
+  const { data, next_page } = recordPage(list, request, { found: await read(request), view: (item) => item });
+  return { data, next_page };
 }

@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { SessionId, ThreadId } from '#contract/ids.ts';
 import { StreamFrame } from '#contract/previews.ts';
 import { StreamQuery } from '#contract/queries.ts';
-import type { Operation } from './operation.ts';
+import { routeOf, type Operation } from './operation.ts';
 import { agentOperations } from './operations/agents.ts';
 import { auditOperations } from './operations/audit.ts';
 import { connectOperations } from './operations/connect.ts';
@@ -26,24 +26,16 @@ export type Route = Pick<Operation, 'method' | 'path' | 'summary' | 'params' | '
 
 const streams: readonly Route[] = [
   {
-    status: 'streamed',
-    method: 'GET',
-    path: '/v1/sessions/{session_id}/events/stream',
+    ...routeOf('GET /v1/sessions/{session_id}/events/stream'),
     summary: "Follow a session's events as they happen",
     params: z.object({ session_id: SessionId }),
-    query: StreamQuery,
-    response: StreamFrame,
   },
   {
-    status: 'streamed',
-    method: 'GET',
-    path: '/v1/sessions/{session_id}/threads/{thread_id}/stream',
+    ...routeOf('GET /v1/sessions/{session_id}/threads/{thread_id}/stream'),
     summary: "Follow a thread's events as they happen",
     params: z.object({ session_id: SessionId, thread_id: ThreadId }),
-    query: StreamQuery,
-    response: StreamFrame,
   },
-];
+].map((route) => ({ ...route, status: 'streamed', query: StreamQuery, response: StreamFrame }));
 
 const built = [
   ...agentOperations,
@@ -64,7 +56,4 @@ export const ROUTES: readonly Route[] = [
   ...streams,
 ];
 
-export const UNBUILT: readonly { readonly method: string; readonly path: string }[] = NOT_YET.map((line) => {
-  const [method = '', path = ''] = line.split(' ');
-  return { method, path };
-});
+export const UNBUILT = NOT_YET.map(routeOf);

@@ -3,19 +3,14 @@ import * as z from 'zod';
 import { Connect, ConnectCreate, ConnectsQuery } from '#contract/connect.ts';
 import { ConnectId } from '#contract/ids.ts';
 import { pageOf } from '#contract/pages.ts';
-import { NoQuery } from '#contract/queries.ts';
 import { connectionsOfSession, connectionStatus, requestConnection } from '#core/connect/request-connection.ts';
 import { administered } from '../administered.ts';
 import { notFound, operation } from '../operation.ts';
 import { ownHead } from '../own-session.ts';
-import { NoBody, NoParams } from './nothing.ts';
 
 const create = operation({
-  method: 'POST',
-  path: '/v1/x/connect',
+  route: 'POST /v1/x/connect',
   summary: 'Make a link on which the user of a vault lets agents use an MCP server',
-  params: NoParams,
-  query: NoQuery,
   body: ConnectCreate,
   response: Connect,
   handle(call) {
@@ -26,12 +21,9 @@ const create = operation({
 });
 
 const retrieve = operation({
-  method: 'GET',
-  path: '/v1/x/connect/{connect_id}',
+  route: 'GET /v1/x/connect/{connect_id}',
   summary: 'Retrieve what has become of a link; never a token',
   params: z.object({ connect_id: ConnectId }),
-  query: NoQuery,
-  body: NoBody,
   response: Connect,
   async handle({ world, workspace, params }) {
     return (await connectionStatus(world.connecting, workspace, params.connect_id)) ?? notFound('connect_id');
@@ -39,12 +31,9 @@ const retrieve = operation({
 });
 
 const list = operation({
-  method: 'GET',
-  path: '/v1/x/connect',
+  route: 'GET /v1/x/connect',
   summary: 'List the open links that calls of a session wait for',
-  params: NoParams,
   query: ConnectsQuery,
-  body: NoBody,
   response: pageOf(Connect),
   async handle({ world, workspace, query }) {
     if ((await ownHead(world, workspace, query.session_id)) === null) return notFound('session_id');

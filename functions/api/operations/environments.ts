@@ -2,22 +2,17 @@ import * as z from 'zod';
 import { Environment, EnvironmentCreate, EnvironmentUpdate } from '#contract/environments.ts';
 import { EnvironmentId } from '#contract/ids.ts';
 import { ListQuery, pageOf } from '#contract/pages.ts';
-import { NoQuery } from '#contract/queries.ts';
 import { resolveEnvironment } from '#core/environments/resolve.ts';
 import { updateEnvironment } from '#core/environments/update.ts';
 import { isRefusal } from '#core/ports/refusal.ts';
-import { listRequest, recordPage } from '../record-page.ts';
 import { notFound, operation } from '../operation.ts';
-import { NoBody, NoParams } from './nothing.ts';
+import { forwardPage } from '../record-page.ts';
 
 const Params = z.object({ environment_id: EnvironmentId });
 
 const create = operation({
-  method: 'POST',
-  path: '/v1/environments',
+  route: 'POST /v1/environments',
   summary: 'Create an environment; its networking is saved and opens nothing yet: sandboxes have no network',
-  params: NoParams,
-  query: NoQuery,
   body: EnvironmentCreate,
   response: Environment,
   async handle({ world, workspace, body }) {
@@ -30,12 +25,9 @@ const create = operation({
 });
 
 const retrieve = operation({
-  method: 'GET',
-  path: '/v1/environments/{environment_id}',
+  route: 'GET /v1/environments/{environment_id}',
   summary: 'Retrieve an environment',
   params: Params,
-  query: NoQuery,
-  body: NoBody,
   response: Environment,
   async handle({ world, workspace, params }) {
     return (await world.environments.find(workspace, params.environment_id)) ?? notFound('environment_id');
@@ -43,28 +35,17 @@ const retrieve = operation({
 });
 
 const list = operation({
-  method: 'GET',
-  path: '/v1/environments',
+  route: 'GET /v1/environments',
   summary: 'List environments, newest first',
-  params: NoParams,
   query: ListQuery,
-  body: NoBody,
   response: pageOf(Environment),
-  async handle({ world, workspace, query }) {
-    const request = listRequest('environments', query, workspace);
-    if (isRefusal(request)) return request;
-    const found = await world.environments.list(request);
-    const { data, next_page } = recordPage('environments', request, { found, view: (environment) => environment });
-    return { data, next_page };
-  },
+  handle: (call) => forwardPage('environments', call, (request) => call.world.environments.list(request)),
 });
 
 const update = operation({
-  method: 'POST',
-  path: '/v1/environments/{environment_id}',
+  route: 'POST /v1/environments/{environment_id}',
   summary: 'Update an environment, for sessions that are created afterwards',
   params: Params,
-  query: NoQuery,
   body: EnvironmentUpdate,
   response: Environment,
   async handle({ world, workspace, params: { environment_id: id }, body }) {
@@ -73,12 +54,9 @@ const update = operation({
 });
 
 const archive = operation({
-  method: 'POST',
-  path: '/v1/environments/{environment_id}/archive',
+  route: 'POST /v1/environments/{environment_id}/archive',
   summary: 'Archive an environment: its sessions go on, new ones are refused',
   params: Params,
-  query: NoQuery,
-  body: NoBody,
   response: Environment,
   async handle({ world, workspace, params: { environment_id: id } }) {
     return (await world.environments.archive(workspace, id, world.stamp.now())) ?? notFound('environment_id');
@@ -86,12 +64,9 @@ const archive = operation({
 });
 
 const remove = operation({
-  method: 'DELETE',
-  path: '/v1/environments/{environment_id}',
+  route: 'DELETE /v1/environments/{environment_id}',
   summary: 'Delete an environment, archived or not; its sessions stay readable',
   params: Params,
-  query: NoQuery,
-  body: NoBody,
   response: z.object({ id: EnvironmentId, type: z.literal('environment_deleted') }).meta({ id: 'EnvironmentDeleted' }),
   async handle({ world, workspace, params: { environment_id: id } }) {
     const removed = await world.environments.remove(workspace, id);

@@ -2,21 +2,20 @@ import * as z from 'zod';
 import { EventsSend, SessionEvent } from '#contract/events.ts';
 import { Instant, Position, SessionId } from '#contract/ids.ts';
 import { Order, pageOf } from '#contract/pages.ts';
-import { EventsQuery, NoQuery } from '#contract/queries.ts';
+import { EventsQuery } from '#contract/queries.ts';
 import { recordRefused } from '#core/mcp/judge-calls.ts';
 import type { Append } from '#core/ports/session-log.ts';
 import { isWithin, rangeOf } from '#core/requests/created-range.ts';
 import type { Range } from '#core/ports/records.ts';
-import { isRefusal, type RequestRefusal } from '#core/ports/refusal.ts';
+import { isRefusal } from '#core/ports/refusal.ts';
 import { refusedRequest } from '#core/session/commands.ts';
-import { listEvents, type EventPlace, type ListedEvent } from '#core/session/list-events.ts';
+import { listEvents, type ListedEvent } from '#core/session/list-events.ts';
 import { send } from '#core/session/send.ts';
 import type { ApiWorld } from '../api-world.ts';
 import { carriedBytes, MAX_CARRIED_BYTES } from '../carried-bytes.ts';
 import { decodeCursor, encodeCursor } from '../cursor.ts';
 import { notFound, operation } from '../operation.ts';
 import { keyOf, noteStart, ownHead } from '../own-session.ts';
-import { NoBody } from './nothing.ts';
 
 const Params = z.object({ session_id: SessionId });
 
@@ -29,11 +28,9 @@ const Cursor = z.strictObject({
 });
 
 const sendEvents = operation({
-  method: 'POST',
-  path: '/v1/sessions/{session_id}/events',
+  route: 'POST /v1/sessions/{session_id}/events',
   summary: 'Send events to a session: all of them or none',
   params: Params,
-  query: NoQuery,
   body: EventsSend,
   response: z.object({ data: z.array(SessionEvent) }),
   async handle({ world, workspace, params, body, note, requestId }) {
@@ -55,26 +52,27 @@ function recordingRefusals(world: ApiWorld): (append: Append) => Promise<void> {
 }
 
 const list = operation({
-  method: 'GET',
-  path: '/v1/sessions/{session_id}/events',
+  route: 'GET /v1/sessions/{session_id}/events',
   summary: "List a session's events, oldest first unless asked otherwise",
   params: Params,
   query: EventsQuery,
-  body: NoBody,
   response: pageOf(SessionEvent),
   async handle({ world, workspace, params, query }) {
     const session = params.session_id;
     const range = rangeOf(query);
-    const beyond = placeOf(session, query, range);
-    if (isRefusal(beyond)) return beyond;
+    const { order } = query;
+    const cursor = decodeCursor(Cursor, query.page, { list: session, order, range });
+    if (isRefusal(cursor)) return cursor;
     const head = await ownHead(world, workspace, session);
     if (head === null) return notFound('session_id');
-    const listing = listEvents(world, { key: keyOf(session), head, order: query.order, beyond });
+    const beyond = cursor && { position: cursor.position, append: cursor.append };
+    const listing = listEvents(world, { key: keyOf(session), head, order, beyond });
     const { page, more } = await take(listing, query, range);
     const last = page.at(-1);
+    const goesOn = more && last !== undefined;
     return {
       data: page.map((listed) => listed.event),
-      next_page: more && last !== undefined ? cursorOf(session, query.order, last) : null,
+      next_page: goesOn ? encodeCursor({ list: session, order, at: last.event.processed_at, ...last.place }) : null,
     };
   },
 });
@@ -103,17 +101,6 @@ async function take(
 function isInRange(range: Range, processedAt: Instant | null): boolean {
   if (processedAt === null) return range.from === null && range.to === null;
   return isWithin(range, processedAt);
-}
-
-function placeOf(session: SessionId, query: EventsQuery, range: Range): EventPlace | null | RequestRefusal {
-  if (query.page === undefined) return null;
-  const cursor = decodeCursor(Cursor, query.page, { list: session, order: query.order, range });
-  return isRefusal(cursor) ? cursor : { position: cursor.position, append: cursor.append };
-}
-
-function cursorOf(session: SessionId, order: Order, { event, place }: ListedEvent): string {
-  const cursor: z.infer<typeof Cursor> = { list: session, order, at: event.processed_at, ...place };
-  return encodeCursor(cursor);
 }
 
 export const eventOperations = [sendEvents, list];

@@ -3,30 +3,19 @@ import * as z from 'zod';
 import type { WorkspaceId } from '#contract/ids.ts';
 import { pageOf } from '#contract/pages.ts';
 import { CurrentPolicy, PolicyCreate, SavedPolicy, WorkspacePolicy } from '#contract/policy.ts';
-import { NoQuery, VersionsQuery } from '#contract/queries.ts';
+import { VersionsQuery } from '#contract/queries.ts';
 import type { GovernanceWorld } from '#core/policy/governance.ts';
 import { policyHash } from '#core/policy/policy-set.ts';
 import { savePolicy } from '#core/policy/save-policy.ts';
-import { isRefusal, type RequestRefusal } from '#core/ports/refusal.ts';
-import { fitting } from '../carried-bytes.ts';
-import { decodeCursor, encodeCursor } from '../cursor.ts';
+import { isRefusal } from '#core/ports/refusal.ts';
+import { keyedPages } from '../cursor.ts';
 import { operation } from '../operation.ts';
-import { NoBody, NoParams } from './nothing.ts';
 
-const VersionCursor = z.strictObject({
-  list: z.literal('policies'),
-  order: z.literal('desc'),
-  at: z.null(),
-  version: z.int().min(2),
-});
+const versionPages = keyedPages('desc', z.int().min(2));
 
 const retrieve = operation({
-  method: 'GET',
-  path: '/v1/x/policy',
+  route: 'GET /v1/x/policy',
   summary: 'Retrieve the policies that are in force',
-  params: NoParams,
-  query: NoQuery,
-  body: NoBody,
   response: CurrentPolicy,
   handle: ({ world, workspace }) => current(world.governing, workspace),
 });
@@ -44,44 +33,24 @@ async function current(
 }
 
 const save = operation({
-  method: 'POST',
-  path: '/v1/x/policy',
+  route: 'POST /v1/x/policy',
   summary: 'Save policies as a new version and put it into force; every instance follows within ten seconds',
-  params: NoParams,
-  query: NoQuery,
   body: PolicyCreate,
   response: SavedPolicy,
   handle: ({ world, workspace, body }) => savePolicy(world.governing, workspace, body),
 });
 
 const listVersions = operation({
-  method: 'GET',
-  path: '/v1/x/policy/versions',
+  route: 'GET /v1/x/policy/versions',
   summary: 'List all versions of the policies, newest first',
-  params: NoParams,
   query: VersionsQuery,
-  body: NoBody,
   response: pageOf(WorkspacePolicy),
   async handle({ world, workspace, query }) {
-    const below = query.page === undefined ? null : placeOf(query.page);
+    const below = versionPages.follows('policies', query.page);
     if (isRefusal(below)) return below;
     const found = await world.governing.policies.versions(workspace, { below, limit: query.limit });
-    const data = [...fitting(found.policies, (policy) => policy)];
-    const last = data.at(-1);
-    const more = found.more || data.length < found.policies.length;
-    return { data, next_page: more && last !== undefined ? cursorOf(last.version) : null };
+    return versionPages.page('policies', { rows: found.policies, more: found.more }, (policy) => policy.version);
   },
 });
-
-function placeOf(page: string): number | RequestRefusal {
-  const listing = { list: 'policies', order: 'desc', range: { from: null, to: null } } as const;
-  const cursor = decodeCursor(VersionCursor, page, listing);
-  return isRefusal(cursor) ? cursor : cursor.version;
-}
-
-function cursorOf(version: number): string {
-  const cursor: z.infer<typeof VersionCursor> = { list: 'policies', order: 'desc', at: null, version };
-  return encodeCursor(cursor);
-}
 
 export const policyOperations = [retrieve, save, listVersions];

@@ -1,11 +1,14 @@
 import * as z from 'zod';
-import { SessionId } from '#contract/ids.ts';
+import type { Agent, SessionAgent } from '#contract/agents.ts';
+import { SessionId, type AgentId } from '#contract/ids.ts';
 import { bidirectionalPageOf } from '#contract/pages.ts';
-import { NoQuery, SessionsQuery } from '#contract/queries.ts';
-import { Session, SessionCreate, SessionDeleted, SessionUpdate } from '#contract/sessions.ts';
+import { SessionsQuery } from '#contract/queries.ts';
+import { Session, SessionCreate, SessionDeleted, SessionUpdate, type AgentReference } from '#contract/sessions.ts';
+import { overrideAgent } from '#core/agents/override.ts';
+import { snapshotOf } from '#core/agents/resolve.ts';
 import { refusedServer } from '#core/environments/reach.ts';
 import { packageList } from '#core/hands/packages.ts';
-import { isRefusal, refuse } from '#core/ports/refusal.ts';
+import { isRefusal, refuse, type RequestRefusal } from '#core/ports/refusal.ts';
 import { change } from '#core/session/change.ts';
 import { closeForDeletion } from '#core/session/close-for-deletion.ts';
 import { refusedRequest } from '#core/session/commands.ts';
@@ -13,12 +16,10 @@ import { createSession } from '#core/session/create.ts';
 import { storeAndStart } from '#core/session/send.ts';
 import { updateSession } from '#core/session/update.ts';
 import { viewSession } from '#core/session/view.ts';
+import { refusedVaults } from '../administered.ts';
 import { notFound, operation } from '../operation.ts';
 import { keyOf, noteStart, ownHead } from '../own-session.ts';
 import { listRequest, recordPage } from '../record-page.ts';
-import { agentReference, ownAgent } from '../session-agent.ts';
-import { refusedVaults } from '../session-vaults.ts';
-import { NoBody, NoParams } from './nothing.ts';
 
 const Params = z.object({ session_id: SessionId });
 
@@ -28,11 +29,8 @@ const NOT_BUDGETABLE = refuse('invalid_request_error', 'budget: budgets are not 
 const NO_BUDGET = refuse('invalid_request_error', 'budget: the session was created without one', 'budget_create_only');
 
 const create = operation({
-  method: 'POST',
-  path: '/v1/sessions',
+  route: 'POST /v1/sessions',
   summary: 'Create a session',
-  params: NoParams,
-  query: NoQuery,
   body: SessionCreate,
   response: Session,
   async handle(call) {
@@ -72,13 +70,21 @@ const create = operation({
   },
 });
 
+function agentReference(agent: AgentReference): { readonly id: AgentId; readonly version?: number } {
+  if (typeof agent === 'string') return { id: agent };
+  return agent.version === undefined ? { id: agent.id } : { id: agent.id, version: agent.version };
+}
+
+/** The session's own snapshot: a later change of the agent does not reach it. */
+function ownAgent(agent: Agent, reference: AgentReference): SessionAgent | RequestRefusal {
+  const isOverridden = typeof reference !== 'string' && reference.type === 'agent_with_overrides';
+  return isOverridden ? overrideAgent(agent, reference) : snapshotOf(agent);
+}
+
 const retrieve = operation({
-  method: 'GET',
-  path: '/v1/sessions/{session_id}',
+  route: 'GET /v1/sessions/{session_id}',
   summary: 'Retrieve a session',
   params: Params,
-  query: NoQuery,
-  body: NoBody,
   response: Session,
   async handle({ world, workspace, params }) {
     const record = await world.sessions.find(workspace, params.session_id);
@@ -87,11 +93,9 @@ const retrieve = operation({
 });
 
 const update = operation({
-  method: 'POST',
-  path: '/v1/sessions/{session_id}',
+  route: 'POST /v1/sessions/{session_id}',
   summary: "Update a session's title or metadata, or, while it is idle, its agent's tools",
   params: Params,
-  query: NoQuery,
   body: SessionUpdate,
   response: Session,
   async handle({ world, workspace, params, body, requestId }) {
@@ -104,12 +108,9 @@ const update = operation({
 });
 
 const list = operation({
-  method: 'GET',
-  path: '/v1/sessions',
+  route: 'GET /v1/sessions',
   summary: 'List sessions, newest first unless asked otherwise',
-  params: NoParams,
   query: SessionsQuery,
-  body: NoBody,
   response: bidirectionalPageOf(Session),
   async handle({ world, workspace, query }) {
     const request = listRequest('sessions', query, workspace);
@@ -128,12 +129,9 @@ const list = operation({
 });
 
 const archive = operation({
-  method: 'POST',
-  path: '/v1/sessions/{session_id}/archive',
+  route: 'POST /v1/sessions/{session_id}/archive',
   summary: 'Archive a session that is not running; its history stays readable',
   params: Params,
-  query: NoQuery,
-  body: NoBody,
   response: Session,
   async handle({ world, workspace, params }) {
     const key = keyOf(params.session_id);
@@ -149,12 +147,9 @@ const archive = operation({
 });
 
 const remove = operation({
-  method: 'DELETE',
-  path: '/v1/sessions/{session_id}',
+  route: 'DELETE /v1/sessions/{session_id}',
   summary: 'Delete a session that is not running, with its history and its sandbox',
   params: Params,
-  query: NoQuery,
-  body: NoBody,
   response: SessionDeleted,
   async handle({ world, workspace, params }) {
     const key = keyOf(params.session_id);

@@ -1,15 +1,12 @@
 import * as z from 'zod';
 import { VaultId } from '#contract/ids.ts';
 import { ListQuery, pageOf } from '#contract/pages.ts';
-import { NoQuery } from '#contract/queries.ts';
 import { Vault, VaultCreate, VaultDeleted, VaultUpdate } from '#contract/vaults.ts';
-import { isRefusal } from '#core/ports/refusal.ts';
 import { archiveVault, deleteVault } from '#core/vault/retire.ts';
 import { updateVault } from '#core/vault/update-vault.ts';
 import { absent, administered } from '../administered.ts';
 import { operation } from '../operation.ts';
-import { listRequest, recordPage } from '../record-page.ts';
-import { NoBody, NoParams } from './nothing.ts';
+import { forwardPage } from '../record-page.ts';
 
 const Params = z.object({ vault_id: VaultId });
 
@@ -17,11 +14,8 @@ const target = (action: string, vault: VaultId) =>
   ({ action: `vault.${action}`, vault, credential: null, needs: 'vault_id' }) as const;
 
 const create = operation({
-  method: 'POST',
-  path: '/v1/vaults',
+  route: 'POST /v1/vaults',
   summary: 'Create a vault; its metadata.external_user_id names the user for whom sessions with it act',
-  params: NoParams,
-  query: NoQuery,
   body: VaultCreate,
   response: Vault,
   async handle(call) {
@@ -39,12 +33,9 @@ const create = operation({
 });
 
 const retrieve = operation({
-  method: 'GET',
-  path: '/v1/vaults/{vault_id}',
+  route: 'GET /v1/vaults/{vault_id}',
   summary: 'Retrieve a vault',
   params: Params,
-  query: NoQuery,
-  body: NoBody,
   response: Vault,
   async handle(call) {
     const { world, workspace, params } = call;
@@ -54,28 +45,17 @@ const retrieve = operation({
 });
 
 const list = operation({
-  method: 'GET',
-  path: '/v1/vaults',
+  route: 'GET /v1/vaults',
   summary: 'List vaults, newest first',
-  params: NoParams,
   query: ListQuery,
-  body: NoBody,
   response: pageOf(Vault),
-  async handle({ world, workspace, query }) {
-    const request = listRequest('vaults', query, workspace);
-    if (isRefusal(request)) return request;
-    const found = await world.vaults.list(request);
-    const { data, next_page } = recordPage('vaults', request, { found, view: (vault) => vault });
-    return { data, next_page };
-  },
+  handle: (call) => forwardPage('vaults', call, (request) => call.world.vaults.list(request)),
 });
 
 const update = operation({
-  method: 'POST',
-  path: '/v1/vaults/{vault_id}',
+  route: 'POST /v1/vaults/{vault_id}',
   summary: "Update a vault's name or metadata",
   params: Params,
-  query: NoQuery,
   body: VaultUpdate,
   response: Vault,
   async handle(call) {
@@ -86,12 +66,9 @@ const update = operation({
 });
 
 const archive = operation({
-  method: 'POST',
-  path: '/v1/vaults/{vault_id}/archive',
+  route: 'POST /v1/vaults/{vault_id}/archive',
   summary: 'Archive a vault and its credentials, whose secrets are removed for good',
   params: Params,
-  query: NoQuery,
-  body: NoBody,
   response: Vault,
   async handle(call) {
     const { world, workspace, params } = call;
@@ -101,12 +78,9 @@ const archive = operation({
 });
 
 const remove = operation({
-  method: 'DELETE',
-  path: '/v1/vaults/{vault_id}',
+  route: 'DELETE /v1/vaults/{vault_id}',
   summary: 'Delete a vault with its credentials and their secrets',
   params: Params,
-  query: NoQuery,
-  body: NoBody,
   response: VaultDeleted,
   async handle(call) {
     const { world, workspace, params } = call;

@@ -9,7 +9,7 @@ import type { Head, LogKey, PositionedEntry, SessionLog } from '#core/ports/sess
 import type { LogReader } from '#core/ports/records.ts';
 
 /** Where an event stands in a listing: enough to go on behind it without reading what came before. */
-export interface EventPlace {
+interface EventPlace {
   readonly position: Position;
   /** First position of the append which holds the event; null for a queued message. */
   readonly append: Position | null;

@@ -13,7 +13,7 @@ interface JudgingVaults {
 type SessionVaults =
   | { readonly status: 'fit' }
   | { readonly status: 'missing'; readonly vault: VaultId; readonly index: number }
-  | { readonly status: 'unfit'; readonly refusal: RequestRefusal };
+  | RequestRefusal;
 
 export async function judgeSessionVaults(
   { vaults, credentials }: JudgingVaults,
@@ -45,6 +45,6 @@ function actsForTwo(vaults: readonly (Vault | null)[]): boolean {
   return new Set(users).size > 1;
 }
 
-function unfit(message: string): SessionVaults {
-  return { status: 'unfit', refusal: refuse('invalid_request_error', message) };
+function unfit(message: string): RequestRefusal {
+  return refuse('invalid_request_error', message);
 }
