@@ -1,4 +1,4 @@
-/** A workspace's audit trail as auditors get it: through the API, and only when no record of a chain is amiss. */
+/** A workspace's audit trail, read through the API as auditors do. A broken chain makes the test fail. */
 import { createHash } from 'node:crypto';
 import { expect } from 'vitest';
 import { AuditRecord, type AuditEntry } from '#contract/audit.ts';
@@ -22,6 +22,6 @@ export async function auditOf({ runtime }: Service, session: string): Promise<re
   return entries;
 }
 
-/** `intent`, or what an outcome says. */
+/** `intent`, or the outcome of a record. */
 export const told = (entries: readonly OfCall[]) =>
   entries.map((entry) => (entry.kind === 'intent' ? 'intent' : entry.outcome));

@@ -1,4 +1,4 @@
-/** Hands die while a command runs; the command runs once, and the session finishes. */
+/** Functions and sandboxes die while a command runs. The command runs once, and the session finishes. */
 import { readdirSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -8,7 +8,7 @@ import { ofType, startService, textOf, type Service } from '#test/journeys/servi
 
 const SLOW_MARK = 'touch started; sleep 1; echo x >> f';
 
-describe('hands killed while a command runs', () => {
+describe('a running command', () => {
   let service: Service;
   beforeAll(async () => {
     service = await startService({ script: marking(SLOW_MARK), retryIntervalMs: 20 });
@@ -32,7 +32,7 @@ describe('hands killed while a command runs', () => {
     return session;
   }
 
-  it('execute: the next one joins the running command', async () => {
+  it('is joined by the next attempt when execute is killed', async () => {
     const session = await begin();
     expect(await service.runtime.faults.kill('execute')).toBeGreaterThan(0);
     await service.idle(session);
@@ -40,18 +40,15 @@ describe('hands killed while a command runs', () => {
     expect(textOf(ofType(events, 'agent.message').at(-1))).toBe('marks: 1');
   });
 
-  it.each(['before', 'after'] as const)(
-    'execute, %s it appends the result: the result is there once',
-    async (phase) => {
-      const session = await begin();
-      await service.runtime.faults.killDuring({ function: 'execute', of: 'dynamodb:PutItem', call: 1, phase });
-      await service.idle(session);
-      const events = await expectSound(service, session);
-      expect(textOf(ofType(events, 'agent.message').at(-1))).toBe('marks: 1');
-    },
-  );
+  it.each(['before', 'after'] as const)('has one result when execute is killed %s its append', async (phase) => {
+    const session = await begin();
+    await service.runtime.faults.killDuring({ function: 'execute', of: 'dynamodb:PutItem', call: 1, phase });
+    await service.idle(session);
+    const events = await expectSound(service, session);
+    expect(textOf(ofType(events, 'agent.message').at(-1))).toBe('marks: 1');
+  });
 
-  it('the sandbox: the model is told, and the next call gets a new one', async () => {
+  it('is reported as lost when the sandbox is killed, and the next call gets a new sandbox', async () => {
     const session = await begin();
     expect(await service.runtime.faults.loseSandbox()).toBeGreaterThan(0);
     await service.idle(session);
@@ -59,11 +56,11 @@ describe('hands killed while a command runs', () => {
     const [lost, next] = ofType(events, 'agent.tool_result');
     expect(lost).toMatchObject({ is_error: true });
     expect(textOf(lost)).toContain('sandbox stopped');
-    // A new sandbox has no file f: the command was not repeated in it.
+    // The new sandbox has no file f, so the command was not repeated in it.
     expect(textOf(next)).toContain('0');
   }, 60_000);
 
-  it('provision: another one finds its task', async () => {
+  it('runs in the task that a killed provision has started', async () => {
     const session = await service.session();
     const killed = service.runtime.faults.killDuring({ function: 'provision', call: 3, phase: 'after' });
     await service.send(session, 'mark');

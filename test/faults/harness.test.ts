@@ -1,13 +1,13 @@
 /**
- * The harness dies at each of its await points: before and after each AWS call, and between any two frames of the
- * model's answer. Each time the session finishes, its log is sound, and its command ran once.
+ * The harness dies before and after each AWS call, and between any two frames of the model's answer. Each time the
+ * session finishes, its log is complete, and its command ran once.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { expectSound } from '#test/faults/stored-log.ts';
 import { marking } from '#test/faults/side-effect.ts';
 import { ofType, startService, textOf, type Service } from '#test/journeys/service.ts';
 
-describe('the harness killed', () => {
+describe('a killed harness', () => {
   let service: Service;
   let clean: readonly string[];
   beforeAll(async () => {
@@ -28,7 +28,7 @@ describe('the harness killed', () => {
     expect(ofType(events, 'session.status_idle')).toHaveLength(1);
   }
 
-  it('before and after each of its AWS calls, leaves a session that finishes as if nothing had been', async () => {
+  it('before and after each of its AWS calls leaves a session that ends as without the kill', async () => {
     expect(clean).toContain('dynamodb:PutItem');
     expect(clean.length).toBeGreaterThan(8);
     for (const phase of ['before', 'after'] as const) {
@@ -38,7 +38,7 @@ describe('the harness killed', () => {
         const session = await service.session();
         const killed = service.runtime.faults.killDuring({ function: 'harness', call, phase });
         await service.send(session, 'mark');
-        // A worker that is warm does not read the model's key again, so a session may end before its last call is due.
+        // A warm worker does not read the model's key again, so a session may end before its last call is due.
         const fired = await Promise.race([killed, service.idle(session)]);
         if (fired !== undefined) kills.push(fired.call);
         await expectFinished(session);
@@ -48,7 +48,7 @@ describe('the harness killed', () => {
     }
   }, 240_000);
 
-  it('between any two frames of an answer, asks again and shows the broken request as failed', async () => {
+  it('between any two frames of an answer asks again and shows the broken request as failed', async () => {
     const FRAMES = 9;
     for (let frame = 1; frame <= FRAMES; frame += 1) {
       const { promise: released, resolve: release } = Promise.withResolvers<void>();

@@ -1,4 +1,4 @@
-/** Whoever's input begins a run may die before it can start one: the sweep does, and nothing is done twice. */
+/** The API dies between the append that begins a run and its start. Sweep starts the run, and nothing is done twice. */
 import Anthropic from '@anthropic-ai/sdk';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { expectSound } from '#test/faults/stored-log.ts';
@@ -10,7 +10,7 @@ import { ofType, startService, type Service } from '#test/journeys/service.ts';
 
 type Input = Parameters<Anthropic['beta']['sessions']['events']['send']>[1]['events'][number];
 
-describe('the API killed between the append that begins a run and its start', () => {
+describe('a run is started by sweep when the API is killed between the append and the start', () => {
   const cases = createCases();
   let service: Service;
   let roles: Roles;
@@ -20,7 +20,7 @@ describe('the API killed between the append that begins a run and its start', ()
   });
   afterAll(async () => service.close());
 
-  /** The start is throttled, and its repeat, by when the append is long done, is what the API dies of. */
+  /** The API dies at the second attempt of a throttled start, when the append is done. */
   async function sendAndDie(session: string, input: Input): Promise<void> {
     const { faults } = service.runtime;
     const client = new Anthropic({ baseURL: service.runtime.baseUrl, apiKey: service.runtime.apiKey, maxRetries: 0 });
@@ -33,7 +33,7 @@ describe('the API killed between the append that begins a run and its start', ()
     expect(await service.client.beta.sessions.retrieve(session)).toMatchObject({ status: 'running' });
   }
 
-  it('by the last answer that the session waits for', async () => {
+  it('of the last answer that the session waits for', async () => {
     cases.on('answered', { tools: [{ name: 'weather', input: {} }] });
     const { id } = await service.client.beta.sessions.create(roles);
     const follower = await follow(service, id);
@@ -50,14 +50,14 @@ describe('the API killed between the append that begins a run and its start', ()
     follower.leave();
   });
 
-  it('by an interrupt, with a message in the queue', async () => {
+  it('of an interrupt with a message in the queue', async () => {
     cases.on('interrupted', speechless);
     const { id } = await service.client.beta.sessions.create({ ...roles, initial_events: [says('interrupted')] });
     const follower = await follow(service, id);
     await cases.asked('interrupted', 1);
     await service.send(id, 'queued');
     await sendAndDie(id, { type: 'user.interrupt' });
-    // The harness of the run that was interrupted leaves the next one to whoever is started for it.
+    // The harness of the interrupted run leaves the next run to its own execution.
     await service.runtime.aws.stepFunctions.idle();
     expect(cases.requests('interrupted')).toHaveLength(1);
     await sweepNow(service);

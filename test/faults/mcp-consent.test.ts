@@ -1,4 +1,7 @@
-/** Whoever lets a call wait for its user dies, or whoever lets it go on: it is made once, and nobody is asked in vain. */
+/**
+ * The proxy dies while it suspends a call, or the connect function while it resumes one. The call is made at most once,
+ * and a user is asked only when the consent is of use.
+ */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { auditOf, told } from '#test/faults/audit.ts';
 import { expectSound } from '#test/faults/stored-log.ts';
@@ -9,7 +12,7 @@ import { ofType, textOf } from '#test/journeys/service.ts';
 import { linksIn, startConsentService, type ConsentService } from '#test/mcp/consent-service.ts';
 import { mcp } from '#test/mcp/mcp-service.ts';
 
-/** With tools that are pinned already, a call that is to wait writes these and nothing else, in this order. */
+/** The calls to AWS, in order, of a call that is suspended, when its tools are pinned. */
 const AUDIT_INTENT = { of: 'dynamodb:PutItem', call: 1 };
 const MARK_STARTED = { of: 'dynamodb:UpdateItem', call: 1 };
 const LINK = { of: 'dynamodb:TransactWriteItems', call: 1 };
@@ -17,7 +20,7 @@ const MARK_SUSPENDED = { of: 'dynamodb:UpdateItem', call: 2 };
 const LOG_SUSPENDED = { of: 'dynamodb:PutItem', call: 2 };
 const AUDIT_OUTCOME = { of: 'dynamodb:PutItem', call: 3 };
 
-describe('a call that has to wait for its user', () => {
+describe('an MCP call that waits for its user', () => {
   let service: ConsentService;
   beforeAll(async () => {
     service = await startConsentService();
@@ -77,7 +80,7 @@ describe('a call that has to wait for its user', () => {
     ['after', 'there is a link', LINK],
     ['before', 'it is marked as one that waits', MARK_SUSPENDED],
   ] as const)(
-    'ends, and nobody is asked, when the proxy is killed %s %s',
+    'ends without a link for its user when the proxy is killed %s %s',
     async (phase, _what, effect) => {
       const { session, follower, sent } = await begin();
       const killed = service.runtime.faults.killDuring({ function: 'mcp-proxy', ...effect, phase });
@@ -100,7 +103,7 @@ describe('a call that has to wait for its user', () => {
     ['the run is started', 'before', { of: 'states:StartExecution', call: 1 }],
     ['the run is started', 'after', { of: 'states:StartExecution', call: 1 }],
   ] as const)(
-    'goes on although the page was killed when %s (%s), once somebody looks',
+    'is made although the connect function was killed when %s (%s), once a client or sweep reads the connection',
     async (_what, phase, effect) => {
       const { session, follower, sent } = await begin();
       await service.send(session, 'refund');
@@ -110,7 +113,7 @@ describe('a call that has to wait for its user', () => {
       await service.consent('alice', link).catch(() => undefined);
       await killed;
       await service.extension('GET', `/v1/x/connect?session_id=${session}`);
-      // For a run that was appended and not started.
+      // Starts a run that was appended and not started.
       await sweepNow(service);
       expect(await follower.idle()).toMatchObject({ stop_reason: { type: 'end_turn' } });
       expect(ofType(follower.since(), 'agent.message').map(textOf)).toEqual(['Results: refunded 5']);

@@ -1,6 +1,6 @@
 /**
- * The MCP proxy dies at each of the effects of a call, and before it: while it lists and judges. Each time the session
- * finishes, the server has seen the call at most once, and the model is told when nobody knows whether it had an effect.
+ * The MCP proxy dies at each of the effects of a call, and while it lists and judges. Each time the session finishes,
+ * the server gets the call at most once, and the model reads when the outcome is unknown.
  */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { auditOf, told } from '#test/faults/audit.ts';
@@ -14,7 +14,7 @@ const TOKEN = 'token-of-alice-0123456789';
 const REFUND = mcp('refund', { amount: 5 });
 const UNKNOWN = /^outcome_unknown: .*may or may not have had an effect/;
 
-/** With tools that are pinned already, a call writes these and nothing else, in this order. */
+/** The calls to AWS, in order, of a call to a pinned tool. */
 const AUDIT_INTENT = { of: 'dynamodb:PutItem', call: 1 };
 const MARK_STARTED = { of: 'dynamodb:UpdateItem', call: 1 };
 const LOG_RESULT = { of: 'dynamodb:PutItem', call: 2 };
@@ -22,10 +22,10 @@ const AUDIT_OUTCOME = { of: 'dynamodb:PutItem', call: 3 };
 const MARK_DONE = { of: 'dynamodb:UpdateItem', call: 2 };
 
 const LISTING = { of: 'dynamodb:Query', call: 1 };
-/** Three are the listing's. */
+/** The listing makes three calls of this kind. */
 const JUDGING = { of: 'dynamodb:Query', call: 4 };
 
-describe('the MCP proxy killed', () => {
+describe('an MCP call, when the proxy is killed', () => {
   let service: McpService;
   let vault: string;
   beforeAll(async () => {
@@ -40,7 +40,7 @@ describe('the MCP proxy killed', () => {
     service.fx.intercept = () => undefined;
   });
 
-  /** What the model was told of the call, how often the server was asked to make it, and what is on record of it. */
+  /** The result that the model got, how often the server got the call, and the call's audit records. */
   async function refundKilled(kill: () => Promise<unknown>) {
     await service.runtime.aws.stepFunctions.idle();
     const session = await service.mcpSession({ vaults: [vault] });
@@ -65,7 +65,7 @@ describe('the MCP proxy killed', () => {
     };
   }
 
-  /** The proxy dies at this call and, each time it is asked again, at its first one: so often that it is given up. */
+  /** The proxy dies at this call, and at the first call of each repeat, until the harness gives it up. */
   async function killEachTime(kill: Pick<KillDuring, 'of' | 'call'>) {
     const { faults } = service.runtime;
     await faults.killDuring({ function: 'mcp-proxy', ...kill, phase: 'before' });
@@ -84,7 +84,7 @@ describe('the MCP proxy killed', () => {
     ['after', 'the intent is on record', AUDIT_INTENT, ['intent', 'intent', 'done']],
     ['before', 'the call is marked', MARK_STARTED, ['intent', 'intent', 'done']],
   ] as const)(
-    '%s %s: the next attempt makes the call',
+    '%s %s, is made by the next attempt',
     async (phase, _effect, effect, audited) => {
       const { faults } = service.runtime;
       const seen = await refundKilled(() => faults.killDuring({ function: 'mcp-proxy', ...effect, phase }));
@@ -93,7 +93,7 @@ describe('the MCP proxy killed', () => {
     60_000,
   );
 
-  it('after the call is marked: nothing was sent, which the next attempt cannot know', async () => {
+  it('after the call is marked, has an unknown outcome, although nothing was sent', async () => {
     const { faults } = service.runtime;
     const kill = { function: 'mcp-proxy', ...MARK_STARTED, phase: 'after' } as const;
     const seen = await refundKilled(() => faults.killDuring(kill));
@@ -101,7 +101,7 @@ describe('the MCP proxy killed', () => {
     expect(seen.text).toMatch(UNKNOWN);
   }, 60_000);
 
-  it('while the server works: the call is not made again', async () => {
+  it('while the server works, is not made again', async () => {
     const seen = await refundKilled(async () => {
       const { promise: asked, resolve } = Promise.withResolvers<void>();
       const { promise: never } = Promise.withResolvers<undefined>();
@@ -117,7 +117,7 @@ describe('the MCP proxy killed', () => {
     expect(seen.text).toMatch(UNKNOWN);
   }, 60_000);
 
-  it('before the result is in the log: the result is lost, and the call is not made again', async () => {
+  it('before the result is in the log, has an unknown outcome and is not made again', async () => {
     const { faults } = service.runtime;
     const kill = { function: 'mcp-proxy', ...LOG_RESULT, phase: 'before' } as const;
     const seen = await refundKilled(() => faults.killDuring(kill));
@@ -132,7 +132,7 @@ describe('the MCP proxy killed', () => {
     ['before', 'the call is marked as done', MARK_DONE, ['intent', 'done']],
     ['after', 'the call is marked as done', MARK_DONE, ['intent', 'done']],
   ] as const)(
-    '%s %s: the session has its result, once, and auditors one outcome',
+    '%s %s, has one result and one outcome in the audit trail',
     async (phase, _e, effect, audited) => {
       const { faults } = service.runtime;
       const seen = await refundKilled(() => faults.killDuring({ function: 'mcp-proxy', ...effect, phase }));
@@ -146,7 +146,7 @@ describe('the MCP proxy killed', () => {
     ['was judged', 'lambda:InvokeFunction', 2, 'after'],
     ['is told', 'dynamodb:PutItem', 3, 'before'],
   ] as const)(
-    'spared, and the harness killed when a call %s: it is made once',
+    'never and the harness instead when a call %s, is made once',
     async (_when, of, call, phase) => {
       const { faults } = service.runtime;
       const seen = await refundKilled(() => faults.killDuring({ function: 'harness', of, call, phase }));
@@ -159,7 +159,7 @@ describe('the MCP proxy killed', () => {
     ['lists tools', LISTING],
     ['judges a call', JUDGING],
   ])(
-    'while it %s: it is asked again, and the call is made',
+    'once while it %s, is made after the proxy is asked again',
     async (_what, effect) => {
       const { faults } = service.runtime;
       const seen = await refundKilled(() => faults.killDuring({ function: 'mcp-proxy', ...effect, phase: 'before' }));
@@ -170,7 +170,7 @@ describe('the MCP proxy killed', () => {
     60_000,
   );
 
-  it('each time it lists tools: the run goes on without them, and people are told', async () => {
+  it('each time it lists tools, is not possible: the run goes on without them, and the client is told', async () => {
     const { sent, events } = await refundKilled(() => killEachTime(LISTING));
     expect(sent).toBe(0);
     expect(ofType(events, 'session.error')).toMatchObject([
@@ -179,25 +179,25 @@ describe('the MCP proxy killed', () => {
     expect(textOf(ofType(events, 'agent.tool_result')[0])).toContain('There is no tool named mcp__fx__refund');
   }, 60_000);
 
-  it('each time it judges a call: that is judged when it is made', async () => {
+  it('each time it judges a call, is judged when it is made', async () => {
     const seen = await refundKilled(() => killEachTime(JUDGING));
     expect(seen).toMatchObject({ text: 'refunded 5', sent: 1, audited: ['intent', 'done'] });
   }, 60_000);
 
-  describe('where policy forbids the call', () => {
+  describe('and policy forbids the call,', () => {
     beforeAll(async () => {
       await enforce('forbid(principal, action, resource) when { context.args has amount };');
     });
     afterAll(async () => enforce(''));
 
-    it('each time it judges that: nothing is sent, and auditors read of the refusal', async () => {
+    it('each time it judges the call, is not sent, and the audit trail has the denial', async () => {
       const seen = await refundKilled(() => killEachTime(JUDGING));
       expect(seen).toMatchObject({ sent: 0, audited: ['intent', 'denied'] });
       expect(ofType(seen.events, 'agent.mcp_tool_use')).toMatchObject([{ evaluated_permission: 'allow' }]);
       expect(ofType(seen.events, 'agent.mcp_tool_result')).toMatchObject([{ is_error: true }]);
     }, 60_000);
 
-    it('after the refusal is on record: it is there once more, of the same call', async () => {
+    it('after the denial is recorded, is recorded as denied once more under the same id', async () => {
       const { faults } = service.runtime;
       const recorded = { of: 'dynamodb:PutItem', call: 2, phase: 'after' } as const;
       const seen = await refundKilled(() => faults.killDuring({ function: 'mcp-proxy', ...recorded }));

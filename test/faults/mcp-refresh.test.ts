@@ -1,4 +1,4 @@
-/** Tokens that end while many want them, and a proxy that dies with the only one that works. */
+/** Tokens that end while many calls need them, and a proxy that dies with the only valid one. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { auditOf, told } from '#test/faults/audit.ts';
@@ -10,7 +10,7 @@ import { linksIn, startConsentService, type ConsentService } from '#test/mcp/con
 import { mcp } from '#test/mcp/mcp-service.ts';
 
 const CALLS = 20;
-/** Longer than a session takes to begin and to list its tools. */
+/** Longer than a session needs to begin and to list its tools. */
 const LIFE_MS = 4000;
 
 describe.each([
@@ -24,7 +24,7 @@ describe.each([
   }, 120_000);
   afterAll(async () => service.close());
 
-  /** A vault of Alice's with a token of the authorization server that rotates, and that ends soon or later. */
+  /** A vault of Alice's with a token of the rotating authorization server, which ends after `seconds`. */
   async function connected(lifeMs: number) {
     const vault = await service.vaultOf('alice');
     const { access_token, refresh_token } = service.as.consented();
@@ -46,13 +46,13 @@ describe.each([
     const before = service.as.tokenRequests.length;
     return {
       ...{ vault, id, access_token, refresh_token },
-      /** Until the token has ended. */
+      /** Waits until the token has ended. */
       ended: () => sleep(Math.max(0, expires - Date.now() + 1)),
       tokenRequests: () => service.as.tokenRequests.length - before,
     };
   }
 
-  /** Makes the calls when the token of the listing is over. */
+  /** Makes the calls when the listing's token has ended. */
   function callingAfter(ended: () => Promise<void>, count: number): Script {
     const calls = Array.from({ length: count }, (_, index) => mcp('sum', { a: index, b: 0 }));
     return async (request, index) => {
@@ -61,7 +61,7 @@ describe.each([
     };
   }
 
-  /** How many instances of the proxy have made calls to AWS. */
+  /** The number of proxy instances that have called AWS. */
   function proxies(): number {
     const calls = service.runtime.faults.trace().filter((call) => call.function === 'mcp-proxy');
     return new Set(calls.map(({ worker }) => worker)).size;
@@ -71,13 +71,13 @@ describe.each([
     while (proxies() < 2) await sleep(20);
   }
 
-  it(`scenario 17: that ends before ${CALLS} calls at once is refreshed once, and all are made with the new one`, async () => {
+  it(`scenario 17: that ends before ${CALLS} concurrent calls is refreshed once, and all calls are made with the new one`, async () => {
     const { vault, ended, access_token, refresh_token, tokenRequests } = await connected(LIFE_MS);
     const before = service.admitted('sum').length;
     service.standIn.script(callingAfter(ended, CALLS));
     const session = await service.mcpSession({ vaults: [vault] });
     service.runtime.faults.disarm();
-    // Until a second instance wants it too.
+    // Holds the first request until a second instance needs the token too.
     service.as.answer({ do: 'grant', change: {}, after: ended().then(severalProxies) });
     const seen = await service.converse(session, 'Add.');
     const sums = Array.from({ length: CALLS }, (_, index) => String(index));
@@ -108,7 +108,7 @@ describe.each([
     expect(service.as.grants.isAlive(refresh_token)).toBe(true);
   }, 60_000);
 
-  it('is lost with a proxy that dies between its arrival and our write: the user is asked, and nobody loops', async () => {
+  it('is lost with a proxy that dies before it stores the new one: the user is asked again, without a loop of refreshes', async () => {
     const { vault, ended, tokenRequests } = await connected(LIFE_MS);
     const before = service.admitted('sum').length;
     service.standIn.script(callingAfter(ended, 1));
@@ -124,7 +124,7 @@ describe.each([
     expect(tokenRequests()).toBe(2);
     expect(service.admitted('sum')).toHaveLength(before);
 
-    // Another call meets a credential that nobody tries to refresh any more.
+    // A further call does not try to refresh the credential.
     const other = await service.mcpSession({ vaults: [vault] });
     expect(linksIn(await service.converse(other, 'Add.'))).toHaveLength(1);
     expect(tokenRequests()).toBe(2);
@@ -136,7 +136,7 @@ describe.each([
     follower.leave();
   }, 90_000);
 
-  it('is validated by asking its server, and the authorization server when that refuses it', async () => {
+  it('is validated by a request to its server, and then to the authorization server when the server refuses it', async () => {
     const { vault, id, access_token, refresh_token, tokenRequests } = await connected(3_600_000);
     const validate = () => service.client.beta.vaults.credentials.mcpOAuthValidate(id, { vault_id: vault });
     expect(await validate()).toMatchObject({

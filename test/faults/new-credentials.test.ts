@@ -1,4 +1,4 @@
-/** The API dies between a new credential's secret and its row: the sweep, with no right but to remove, removes the secret. */
+/** The API dies between a new credential's secret and its row. Sweep removes the secret. */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import Anthropic from '@anthropic-ai/sdk';
@@ -9,7 +9,7 @@ import { startService, type Service } from '#test/journeys/service.ts';
 const MINUTE = 60_000;
 const auth = { type: 'static_bearer', mcp_server_url: 'https://mcp.example.com/mcp', token: 'bearer-1' } as const;
 
-describe('the API killed while it creates a credential', () => {
+describe('the API, when it is killed while it creates a credential,', () => {
   let service: Service;
   beforeAll(async () => {
     service = await startService({ retryIntervalMs: 20 });
@@ -17,7 +17,7 @@ describe('the API killed while it creates a credential', () => {
   afterAll(async () => service.close());
   afterEach(() => service.runtime.faults.disarm());
 
-  /** How many secrets there are of a vault. */
+  /** The number of secrets of a vault. */
   const secretsOf = (vault: string) =>
     readdirSync(join(service.data, 'secrets')).filter((file) => file.includes(vault)).length;
 
@@ -26,7 +26,7 @@ describe('the API killed while it creates a credential', () => {
     ['after', 'secretsmanager:PutSecretValue', 1, 0],
     ['before', 'dynamodb:TransactWriteItems', 1, 0],
     ['after', 'dynamodb:TransactWriteItems', 1, 1],
-  ] as const)('%s %s leaves %i secret, and %i when it has been swept', async (phase, of, left, kept) => {
+  ] as const)('%s %s leaves %i secret, and %i after sweep', async (phase, of, left, kept) => {
     const { baseUrl: baseURL, apiKey, faults } = service.runtime;
     const { vaults } = new Anthropic({ baseURL, apiKey, maxRetries: 0 }).beta;
     const { id } = await vaults.create({ display_name: 'keys' });

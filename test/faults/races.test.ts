@@ -1,4 +1,4 @@
-/** Things that happen at once. No wake-up is lost, and hands are used once. */
+/** Requests and executions at the same time. No wake-up is lost, and hands are used once. */
 import { SFNClient, StartExecutionCommand } from '@aws-sdk/client-sfn';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { expectSound } from '#test/faults/stored-log.ts';
@@ -20,7 +20,7 @@ describe('a race', () => {
     return taken.map(textOf);
   }
 
-  it('of many messages at once ends with each of them taken, once', async () => {
+  it('of many messages ends with each of them taken once', async () => {
     service.standIn.script(echo);
     const session = await service.session();
     const texts = Array.from({ length: 8 }, (_, index) => `message ${index}`);
@@ -31,12 +31,12 @@ describe('a race', () => {
     expect(JSON.stringify(last?.messages)).toContain('message 7');
   });
 
-  it('of a message with the turn going idle never leaves the message unanswered', async () => {
+  it('between a message and the end of a turn never leaves the message unanswered', async () => {
     service.standIn.script(echo);
     const session = await service.session();
     for (let round = 0; round < 40; round += 1) {
       const quick = service.send(session, `first ${round}`);
-      // Spread over the turn's few milliseconds, its last append included.
+      // The sends are spread over the turn's few milliseconds, its last append included.
       await new Promise((resolve) => setTimeout(resolve, round));
       await Promise.all([quick, service.send(session, `second ${round}`)]);
       await service.idle(session);
@@ -46,7 +46,7 @@ describe('a race', () => {
     expect(events.at(-1)?.type).toBe('session.status_idle');
   }, 60_000);
 
-  it('of two executions for one run uses hands once', async () => {
+  it('between two executions of one run uses hands once', async () => {
     service.standIn.script(marking());
     const { runtime } = service;
     const machine = runtime.template.machines[0];

@@ -1,4 +1,4 @@
-/** `npm start` as a process of its own, to be killed like one. */
+/** `npm start` as a process of its own, which a test can kill. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -13,12 +13,12 @@ export interface RuntimeProcess {
   readonly apiKey: string;
   readonly pid: number;
   kill(): Promise<void>;
-  /** Stops as Ctrl-C does; the exit code. */
+  /** Stops it as Ctrl-C does, and returns the exit code. */
   interrupt(): Promise<number | null>;
 }
 
 export async function startProcess(data: string, modelUrl: string): Promise<RuntimeProcess> {
-  // With a key set, `npm start` takes plain processes only when they are asked for by name.
+  // With a model key set, `npm start` uses plain processes only when they are chosen by name.
   const sandbox = await chooseSandbox({ asked: null, realModel: false });
   const options = ['--json', '--port', '0', '--data', data, '--cdk-out', CDK_OUT, '--sandbox', sandbox];
   const child = spawn(process.execPath, [join(ROOT, 'infra/local/start.ts'), ...options], {

@@ -9,7 +9,7 @@ import { startProcess, type RuntimeProcess } from '#test/faults/runtime-process.
 import { marking } from '#test/faults/side-effect.ts';
 import { ofType, textOf, type Event } from '#test/journeys/service.ts';
 
-describe('the whole runtime', () => {
+describe('the whole local runtime', () => {
   let standIn: StandIn;
   let data: string;
   let runtime: RuntimeProcess | null = null;
@@ -51,7 +51,7 @@ describe('the whole runtime', () => {
     return events;
   }
 
-  it('killed in the middle of a model request, asks again and finishes', async () => {
+  it('killed during a model request asks again after its restart and finishes', async () => {
     const { promise: asked, resolve: onAsked } = Promise.withResolvers<void>();
     standIn.script(() => {
       onAsked();
@@ -68,7 +68,7 @@ describe('the whole runtime', () => {
     expect(ofType(events, 'span.model_request_end').map((end) => end.is_error)).toEqual([true, false, false, false]);
   }, 60_000);
 
-  it('killed while a command runs, tells the model and never runs the command again', async () => {
+  it('killed while a command runs tells the model and never runs the command again', async () => {
     standIn.script(marking('echo x >> f; sleep 30'));
     runtime = await startProcess(data, standIn.url);
     const session = await begin(clientOf(runtime));
@@ -83,7 +83,7 @@ describe('the whole runtime', () => {
     expect(textOf(next)).toContain('0');
   }, 60_000);
 
-  it('stopped by Ctrl-C, leaves nothing behind and continues with the same key', async () => {
+  it('stopped by Ctrl-C leaves no process, and continues with the same key', async () => {
     standIn.script(marking());
     runtime = await startProcess(data, standIn.url);
     const key = runtime.apiKey;

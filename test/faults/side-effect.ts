@@ -1,4 +1,4 @@
-/** An agent whose work leaves a mark that can be counted: one command appends a line, the next counts the lines. */
+/** An agent with a side effect that can be counted: one command appends a line, the next counts the lines. */
 import type { Script } from '#infra/local/model/script.ts';
 import { bash, lastTexts } from '#test/journeys/scripts.ts';
 

@@ -1,4 +1,4 @@
-/** A session's log as it lies in the table, and what must hold for it however the session was cut. */
+/** A session's log as it is stored, and the rules that it keeps after every fault. */
 import { DynamoDBClient, QueryCommand } from '@aws-sdk/client-dynamodb';
 import { expect } from 'vitest';
 import { ofType, type Event, type Service } from '#test/journeys/service.ts';
@@ -6,7 +6,7 @@ import { ofType, type Event, type Service } from '#test/journeys/service.ts';
 interface StoredItem {
   readonly first: number;
   readonly last: number;
-  /** The request that asked for the append. */
+  /** The id of the request that caused the append. */
   readonly cause: string | undefined;
 }
 
@@ -33,7 +33,7 @@ export async function storedItems(service: Service, session: string): Promise<re
   }));
 }
 
-/** No gap and no repeat: in the items, in the events, in the results, and every request that began has ended. */
+/** Items, events and results have no gap and no repeat, and every request that began has ended. */
 export async function expectSound(service: Service, session: string): Promise<readonly Event[]> {
   const items = await storedItems(service, session);
   const expected = items.reduce<{ next: number; ok: boolean }>(

@@ -1,4 +1,4 @@
-/** The sweep as its function does it, with its role's rights, for every session that runs by now. */
+/** Runs sweep as its function does, with its role's rights, over every session that runs at this moment. */
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { SFNClient } from '@aws-sdk/client-sfn';
@@ -17,7 +17,7 @@ import type { Service } from '#test/journeys/service.ts';
 import { endPendingCredentials } from '../../functions/sweep/end-pending-credentials.ts';
 import { sweep } from '../../functions/sweep/sweep.ts';
 
-/** The sweep's settings, and clients' with its role's rights. */
+/** The settings of sweep, and SDK clients with its role's rights. */
 function asSweep({ runtime }: Service) {
   const part = runtime.template.functions.find((one) => serviceOf(one) === 'sweep');
   if (part === undefined) throw new Error('the template has no sweep');
@@ -60,7 +60,7 @@ export async function sweepNow(service: Service): Promise<void> {
   for (const each of [dynamodb, sfn]) each.destroy();
 }
 
-/** As it will be done when this much time has passed. */
+/** Runs sweep as if this much time had passed. */
 export async function sweepPendingCredentials(service: Service, afterMs: number): Promise<void> {
   const { part, client } = asSweep(service);
   const dynamodb = new DynamoDBClient(client);

@@ -1,4 +1,4 @@
-/** What users say, what agents are told and what commands print is in the log, and nowhere else. */
+/** Texts of users, prompts and command outputs are in the log and nowhere else. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -8,7 +8,7 @@ import { ofType, startService, textOf, type Service } from '#test/journeys/servi
 
 const CANARY = 'canary-7f3a91';
 
-describe('a canary sent as message, system prompt and tool output', () => {
+describe('a canary text in a message, a system prompt and a tool output', () => {
   let service: Service;
   const errors: string[] = [];
   const results: string[] = [];
@@ -28,7 +28,7 @@ describe('a canary sent as message, system prompt and tool output', () => {
     const seen = await service.converse(id, `message ${CANARY}`);
     results.push(...ofType(seen, 'agent.tool_result').map(textOf));
 
-    // The same on the failing paths: a provider that quotes the request, a function that dies, a request that is wrong.
+    // The failing paths too: a provider that quotes the request, a function that dies, an invalid request.
     service.standIn.script(() => ({
       error: { status: 400, type: 'invalid_request_error', message: `bad input: ${CANARY}` },
     }));
@@ -79,12 +79,12 @@ describe('a canary sent as message, system prompt and tool output', () => {
     expect(readFileSync(join(service.data, 'executions.jsonl'), 'utf8')).not.toContain(CANARY);
   });
 
-  it('is in no error body', () => {
+  it('is in no body of an error response', () => {
     expect(errors).toHaveLength(5);
     expect(errors.filter((body) => body.includes(CANARY))).toEqual([]);
   });
 
-  it('leaves lines to debug by: one per turn, tool call and request, with what belongs together', () => {
+  it('comes with log lines for each turn, tool call and request, which name ids that belong together', () => {
     const linesOf = (name: string) =>
       readFileSync(join(service.data, 'logs', `${name}.log`), 'utf8')
         .split('\n')
@@ -107,7 +107,7 @@ describe('a canary sent as message, system prompt and tool output', () => {
     expect(request).toMatchObject({ request_id: expect.stringMatching(/^req_/), status: 200, method: 'POST' });
   });
 
-  it('leaves a way from a response to its log entry and its execution', async () => {
+  it('can be traced from a response to its log lines and its execution by ids', async () => {
     const session = await service.session();
     service.standIn.script(() => ({ text: 'ok' }));
     const content = [{ type: 'text' as const, text: 'hi' }];

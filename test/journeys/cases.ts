@@ -1,6 +1,6 @@
 /**
- * Cases that share a service and run at the same time: the first word that the user says names the case, and so the
- * replies which the model gives in it.
+ * Cases that share a service and run at the same time. The first word of the user's message names the case, which
+ * chooses the model's replies.
  */
 import type { BetaManagedAgentsUserMessageEventParams } from '@anthropic-ai/sdk/resources/beta/sessions/events';
 import type { AgentCreateParams } from '@anthropic-ai/sdk/resources/beta/agents';
@@ -63,7 +63,7 @@ export const says = (text: string): BetaManagedAgentsUserMessageEventParams => (
   content: [{ type: 'text', text }],
 });
 
-/** A model that has begun to speak and says no more until somebody cuts it off. */
+/** A model that begins to answer and then waits until the harness cuts the connection. */
 export const speechless: Reply = { text: ['never', ' heard'], hold: new Promise(() => undefined), holdBefore: 3 };
 
 export const WEATHER = {
@@ -78,14 +78,14 @@ export interface Roles {
   readonly environment_id: string;
 }
 
-/** An agent and an environment to create sessions with. */
+/** Creates an agent and an environment for sessions. */
 export async function rolesOf({ client }: Service, tools: AgentCreateParams['tools'] = []): Promise<Roles> {
   const agent = await client.beta.agents.create({ name: 'Ada', model: 'claude-opus-5', tools });
   const environment = await client.beta.environments.create({ name: 'lab' });
   return { agent: agent.id, environment_id: environment.id };
 }
 
-/** Ends the service of cases that ran at the same time: in none of them may the provider have refused anything. */
+/** Ends the service of concurrent cases. The stand-in must not have refused a request in any of them. */
 export async function closeUnrefused({ standIn, close }: Service): Promise<void> {
   const refusals = standIn.refusals.map(({ message }) => message);
   await close();

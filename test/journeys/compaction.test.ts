@@ -5,12 +5,12 @@ import type { ModelRequest, Reply } from '#infra/local/model/script.ts';
 import { bash, lastTexts } from '#test/journeys/scripts.ts';
 import { ofType, startService, textOf, types, type Service } from '#test/journeys/service.ts';
 
-/** What an answer uses that fills the window of the service's agent. */
+/** The usage of an answer that fills the window of the agent's model. */
 const FULL = { input_tokens: habitsOf('claude-opus-5').windowTokens - 10_000 };
 
 const sentIn = (request: ModelRequest | undefined) => JSON.stringify(request?.messages);
 
-/** Remembers only what its context holds: a word it was told, or read in a file, until a summary of it. */
+/** A model that knows only what its context holds: a word from a message or a file, until a summary contains it. */
 function remembering(request: ModelRequest): Reply {
   const heard = sentIn(request);
   const word = /the word is (\w+)/.exec(heard)?.[1] ?? 'nothing';
@@ -21,7 +21,7 @@ function remembering(request: ModelRequest): Reply {
   return { text: `The word is ${word}.` };
 }
 
-describe('a session whose context fills the model’s window', () => {
+describe('a session that fills the model’s window', () => {
   let service: Service;
   beforeAll(async () => {
     service = await startService({ script: remembering });
@@ -65,7 +65,7 @@ describe('a session whose context fills the model’s window', () => {
     expect(JSON.stringify(listed)).not.toContain('Summary:');
   });
 
-  it('is summarised in the middle of a turn, and the agent goes on with it', async () => {
+  it('is summarised during a turn, and the agent continues that turn', async () => {
     const session = await service.session();
     const seen = await service.converse(session, 'read the file');
     const order = types(seen).filter((type) => type.startsWith('agent.'));

@@ -1,4 +1,4 @@
-/** Calls that people confirm and clients answer, one by one, for as long as it takes: also across a restart. */
+/** Calls that people confirm and clients answer one by one, also over a restart. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ import { ofType, startService, textOf, types, type Service } from '#test/journey
 
 const IDLE = ['session.thread_status_idle', 'session.usage', 'session.status_idle'];
 
-/** `bash` is asked about by default, `glob` by its own entry, `write` is allowed. */
+/** `bash` needs a confirmation by default, `glob` by its own entry, `write` is allowed. */
 const TOOLS = [
   {
     type: 'agent_toolset_20260401' as const,
@@ -25,7 +25,7 @@ const TOOLS = [
   WEATHER,
 ];
 
-describe('an answer with calls to allow, to confirm and to answer', () => {
+describe('an answer with calls to execute, to confirm and to be answered by the client', () => {
   const cases = createCases();
   let standIn: StandIn;
   let data: string;
@@ -50,7 +50,7 @@ describe('an answer with calls to allow, to confirm and to answer', () => {
     ...(deny === undefined ? {} : { deny_message: deny }),
   });
 
-  it('waits for each of them, across a restart, and then goes on', async () => {
+  it('waits for each call, also over a restart, and then continues', async () => {
     cases.on('mixed', {
       text: 'Four things.',
       tools: [
@@ -76,7 +76,7 @@ describe('an answer with calls to allow, to confirm and to answer', () => {
       ['glob', 'ask', { type: 'always_ask' }],
     ]);
     expect(weather).not.toHaveProperty('evaluated_permission');
-    // What nobody has to be asked about is done by then.
+    // The calls that need no confirmation are done by then.
     expect(ofType(begun, 'agent.tool_result')).toMatchObject([{ tool_use_id: write.id, is_error: false }]);
     expect(stop.stop_reason).toEqual({ type: 'requires_action', event_ids: [shell.id, glob.id, weather.id] });
 
@@ -101,7 +101,7 @@ describe('an answer with calls to allow, to confirm and to answer', () => {
     const denied = second.since();
     expect(types(denied)).toEqual(['user.tool_confirmation', 'user.tool_confirmation', 'agent.tool_result', ...IDLE]);
     expect(denied[2]).toMatchObject({ tool_use_id: glob.id, is_error: true });
-    // A confirmation is given once.
+    // A confirmation is accepted once.
     await expect(send(id, confirm(glob.id))).rejects.toMatchObject({
       status: 400,
       message: expect.stringContaining('events.0.tool_use_id'),
@@ -126,7 +126,7 @@ describe('an answer with calls to allow, to confirm and to answer', () => {
     await expectResults(id);
   }, 60_000);
 
-  /** Since its sandbox was last used: whoever is asked may be at lunch, and the sandbox is gone when they come back. */
+  /** Makes the sandbox look unused for long, so that it is replaced when the confirmation comes. */
   async function anHourPasses(session: string): Promise<void> {
     const { aws, template } = service.runtime;
     const table = template.functions.flatMap(({ environment }) => environment['RECORDS_TABLE'] ?? [])[0];
@@ -148,7 +148,7 @@ describe('an answer with calls to allow, to confirm and to answer', () => {
     client.destroy();
   }
 
-  /** The functions that did anything since the trace was emptied: nobody works while nobody has to. */
+  /** The functions that ran since the trace was emptied. None may run while the session only waits. */
   function expectAtRest(functions: readonly string[]): void {
     const busy = new Set(service.runtime.faults.trace().map((call) => call.function));
     expect([...busy].filter((name) => !functions.includes(name))).toEqual([]);

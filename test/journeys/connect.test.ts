@@ -1,4 +1,6 @@
-/** A consent through the whole service: the deployed routes, functions, rights and secrets, and a certified provider. */
+/**
+ * A consent through the whole service: the deployed routes, functions, rights and secrets, and a certified provider.
+ */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,7 +20,7 @@ import { startFx, type Fx } from '#test/mcp/fx.ts';
 import { ALLOW_HERE } from '#test/mcp/listening.ts';
 import { startService, type Service } from './service.ts';
 
-describe('connecting a user through the service', () => {
+describe('connecting a user through the whole service', () => {
   let service: Service;
   let idp: TestIdentityProvider;
   let as: AuthorizationServer;
@@ -27,7 +29,7 @@ describe('connecting a user through the service', () => {
   beforeAll(async () => {
     const port = await freePort();
     idp = await startIdentityProvider(`http://127.0.0.1:${port}/connect/login/callback`, 'public');
-    // A server that wants a secret of its clients, so that one is registered, kept and read again.
+    // A server that gives its clients a secret, so that one is registered, stored and read again.
     const says = (honest: object) => ({ ...honest, token_endpoint_auth_methods_supported: ['client_secret_basic'] });
     as = await startAuthorizationServer({ says });
     fx = await startFx({ tokens: {}, authorizationServers: [as.issuer], scopesSupported: ['files:read'] });
@@ -63,7 +65,7 @@ describe('connecting a user through the service', () => {
     return { vaults: createVaultRecords(dynamodb, table), credentials: createCredentialRecords(dynamodb, table) };
   }
 
-  it('goes from the API’s link over login and consent to a credential whose secrets nobody here can read', async () => {
+  it('leads from the API’s link over login and consent to a credential with secrets that the client cannot read', async () => {
     const workspace = WorkspaceId.parse((await ask('GET', '/v1/agents')).headers.get('anthropic-workspace-id'));
     const at = new Date().toISOString();
     const vault: Vault = {
@@ -95,7 +97,7 @@ describe('connecting a user through the service', () => {
     });
   });
 
-  it('says the page’s own 404 for a link that does not exist, and the API’s for what is no page', async () => {
+  it('answers an unknown link with a 404 page, and a path that is no page with the API’s 404', async () => {
     const page = await fetch(`${service.runtime.baseUrl}/connect/conn_unknown`);
     expect(page.status).toBe(404);
     expect(page.headers.get('content-type')).toContain('text/html');

@@ -1,4 +1,4 @@
-/** Images and documents reach the model as they were sent. */
+/** Images and documents reach the model unchanged. */
 import type { BetaManagedAgentsUserMessageEventParams } from '@anthropic-ai/sdk/resources/beta/sessions/events';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { closeUnrefused, createCases, rolesOf, WEATHER, type Roles } from '#test/journeys/cases.ts';
@@ -21,7 +21,7 @@ const BLOCKS = [
   },
 ] satisfies Content;
 
-describe.concurrent('content', () => {
+describe.concurrent('content sent by a client', () => {
   const cases = createCases();
   let service: Service;
   let roles: Roles;
@@ -34,7 +34,7 @@ describe.concurrent('content', () => {
   const send = (session: string, ...events: Parameters<typeof service.client.beta.sessions.events.send>[1]['events']) =>
     service.client.beta.sessions.events.send(session, { events });
 
-  it('of a message is what the model reads, and what is listed', async () => {
+  it('of a message is sent to the model and listed unchanged', async () => {
     const { id } = await service.client.beta.sessions.create(roles);
     const follower = await follow(service, id);
     const content: Content = [{ type: 'text', text: 'message' }, ...BLOCKS];
@@ -46,7 +46,7 @@ describe.concurrent('content', () => {
     follower.leave();
   });
 
-  it('of a custom tool’s result is, too', async () => {
+  it('of a custom tool’s result is sent to the model and listed unchanged', async () => {
     cases.on('result', { tools: [{ name: 'weather', input: {} }] });
     const { id } = await service.client.beta.sessions.create(roles);
     const follower = await follow(service, id);
@@ -70,7 +70,7 @@ describe.concurrent('content', () => {
   });
 
   it.for(['image', 'document'] as const)(
-    'in a file is refused, %s or other, by its place',
+    'that refers to a file is refused with its position, %s or another kind',
     async (type, { expect }) => {
       const { id } = await service.client.beta.sessions.create(roles);
       const source = { type: 'file' as const, file_id: 'file_1' };

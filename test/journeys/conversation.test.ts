@@ -9,7 +9,7 @@ describe('a conversation through the official SDK', () => {
   });
   afterAll(async () => service.close());
 
-  it('streams the first turn in the contract’s order', async () => {
+  it('streams the events of the first turn in the contract’s order', async () => {
     service.standIn.script(() => ({ thinking: 'hm', text: 'Hello.' }));
     const session = await service.session();
     const seen = await service.converse(session, 'hi');
@@ -33,7 +33,7 @@ describe('a conversation through the official SDK', () => {
     expect(await service.client.beta.sessions.retrieve(session)).toMatchObject({ status: 'idle' });
   });
 
-  it('sends the model what was said before, and continues the session with a second message', async () => {
+  it('sends the model the earlier messages, and continues the session with a second message', async () => {
     service.standIn.script(echo);
     const session = await service.session();
     await service.converse(session, 'one');
@@ -44,7 +44,7 @@ describe('a conversation through the official SDK', () => {
     expect(last).toMatchObject({ model: 'claude-opus-5', stream: true, max_tokens: expect.any(Number) });
   });
 
-  it('lists each event once, ready to be joined with a stream that was opened late', async () => {
+  it('lists each event once, in a form that can be joined with a stream that was opened late', async () => {
     service.standIn.script(echo);
     const session = await service.session();
     await service.converse(session, 'early');
@@ -63,7 +63,7 @@ describe('a conversation through the official SDK', () => {
     expect(after.map((event) => event.id).toSorted()).toEqual([...new Set(joined)].toSorted());
   });
 
-  it('runs three calls of one answer and gives their results back in the order of the calls', async () => {
+  it('runs three calls of one answer and gives the model their results in the order of the calls', async () => {
     service.standIn.script(calling(bash('echo one'), bash('echo two'), { name: 'glob', input: { pattern: '*' } }));
     const session = await service.session();
     const seen = await service.converse(session, 'look');

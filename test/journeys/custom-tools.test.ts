@@ -1,4 +1,4 @@
-/** Tools that the client executes: answered early, late, and wrongly. */
+/** Tools that the client executes, with answers that come early, late or wrong. */
 import { globSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { betaTool } from '@anthropic-ai/sdk/helpers/beta/json-schema';
@@ -10,7 +10,7 @@ import { ofType, startService, types, type Service } from '#test/journeys/servic
 
 const weatherIn = (place: string) => ({ name: 'weather', input: { place } });
 
-describe.concurrent('custom tools', () => {
+describe.concurrent('calls of custom tools', () => {
   const cases = createCases();
   let service: Service;
   let roles: Roles;
@@ -35,7 +35,7 @@ describe.concurrent('custom tools', () => {
     return follower;
   }
 
-  it('answered while another call still runs never make the session idle', async ({ expect: expectHere }) => {
+  it('that are answered while another call runs never make the session idle', async ({ expect: expectHere }) => {
     cases.on('early', {
       tools: [
         bash('touch begun; until [ -e go ]; do sleep 0.02; done; echo slow'),
@@ -61,7 +61,7 @@ describe.concurrent('custom tools', () => {
     follower.leave();
   });
 
-  it('answered late begin the next run, which knows what the others came to', async () => {
+  it('that are answered late begin the next run, which has the results of the other calls', async () => {
     cases.on('late', { tools: [weatherIn('Oslo'), bash('echo quick')] });
     const follower = await begin('late');
     const use = await follower.next('agent.custom_tool_use');
@@ -82,7 +82,7 @@ describe.concurrent('custom tools', () => {
     follower.leave();
   });
 
-  it('answered in one request with a message, or with a system message behind it', async () => {
+  it('are answered in one request with a message, or with a system message behind it', async () => {
     cases.on('together', { tools: [weatherIn('Kyiv')] }, { tools: [weatherIn('Lima')] });
     const follower = await begin('together');
     const kyiv = await follower.next('agent.custom_tool_use');
@@ -102,7 +102,7 @@ describe.concurrent('custom tools', () => {
     follower.leave();
   });
 
-  it('are executed by the SDK’s tool runner, which may come when the session already waits', async () => {
+  it('are executed by the SDK’s tool runner, also when it starts after the session began to wait', async () => {
     cases.on('runner', { tools: [weatherIn('Nice'), weatherIn('Linz')] }, { tools: [weatherIn('Graz')] });
     const { sessions } = service.client.beta;
     const { id } = await sessions.create({ ...roles, initial_events: [says('runner')] });
@@ -126,7 +126,7 @@ describe.concurrent('custom tools', () => {
     expect(await sessions.retrieve(id)).toMatchObject({ status: 'idle' });
   });
 
-  it('are answered by their own ids alone', async () => {
+  it('are answered by their own ids only', async () => {
     cases.on('wrong', { tools: [weatherIn('Riga')] });
     const follower = await begin('wrong');
     const use = await follower.next('agent.custom_tool_use');
@@ -134,7 +134,7 @@ describe.concurrent('custom tools', () => {
     const before = await service.events(follower.session);
     const confirmation = { type: 'user.tool_confirmation' as const, tool_use_id: use.id, result: 'allow' as const };
     await expect(send(follower.session, confirmation)).rejects.toMatchObject({ status: 400 });
-    // All or none: the first of them alone would be right.
+    // The request is refused as a whole; its first event alone would be accepted.
     await expect(send(follower.session, result(use.id, 'ice'), result(use.id, 'ice'))).rejects.toMatchObject({
       status: 400,
       message: expect.stringContaining('events.1.custom_tool_use_id'),

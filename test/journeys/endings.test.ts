@@ -5,7 +5,7 @@ import { openObjects, type Objects } from '#infra/local/aws/s3/objects.ts';
 import { bash, calling, echo } from '#test/journeys/scripts.ts';
 import { ofType, startService, types, type Event, type Service } from '#test/journeys/service.ts';
 
-describe('how sessions end', () => {
+describe('a session', () => {
   let service: Service;
   beforeAll(async () => {
     service = await startService({ script: echo });
@@ -20,7 +20,7 @@ describe('how sessions end', () => {
     return seen;
   }
 
-  /** The service's only bucket, as its files. */
+  /** The files of the service's only bucket. */
   function bucket(): Objects {
     const dir = join(service.data, 's3');
     const [name = '', ...others] = readdirSync(dir);
@@ -28,7 +28,7 @@ describe('how sessions end', () => {
     return openObjects(join(dir, name));
   }
 
-  it('archived: terminated on the stream, which ends, and still readable', async () => {
+  it('that is archived is terminated on the stream, which ends, and stays readable', async () => {
     const session = await service.session();
     await service.converse(session, 'hi');
     const seen = await until(session, () => service.client.beta.sessions.archive(session));
@@ -39,13 +39,13 @@ describe('how sessions end', () => {
     expect(await service.client.beta.sessions.archive(session)).toEqual(archived);
   });
 
-  it('deleted: told to open streams, then gone for everybody', async () => {
+  it('that is deleted sends the event to open streams, and is then not found by any request', async () => {
     const session = await service.session();
     await service.send(session, 'x'.repeat(250_000));
     await service.idle(session);
     const content = bucket();
     expect(content.list(`${session}/`)).not.toEqual([]);
-    // What a crash between an object and its item leaves.
+    // An object without an item, as a crash between the two leaves it.
     const lost = { body: Buffer.from('[]'), headers: {} };
     expect(content.write(`${session}/${session.replace('sesn', 'sthr')}/9-lost.json`, lost, true)).not.toBeNull();
     const { sessions } = service.client.beta;
@@ -61,7 +61,7 @@ describe('how sessions end', () => {
     expect(listed).not.toContain(session);
   });
 
-  it('deleted, with the sandbox and what ran in it', async () => {
+  it('that is deleted loses its sandbox and the processes in it', async () => {
     service.standIn.script(calling(bash('sleep 300 & echo started')));
     const session = await service.session();
     await service.converse(session, 'go');
@@ -72,7 +72,7 @@ describe('how sessions end', () => {
     service.standIn.script(echo);
   });
 
-  it('neither, while it runs', async () => {
+  it('is neither archived nor deleted while it runs', async () => {
     const { promise: released, resolve: release } = Promise.withResolvers<void>();
     service.standIn.script(() => ({ text: ['a', 'b'], hold: released }));
     const session = await service.session();
@@ -84,7 +84,7 @@ describe('how sessions end', () => {
     service.standIn.script(echo);
   });
 
-  it('with an error that is told, when the model provider refuses for good', async () => {
+  it('ends its turn with an error that the client reads when the model provider refuses for good', async () => {
     service.standIn.script(() => ({ error: { status: 400, type: 'invalid_request_error', message: 'no' } }));
     const session = await service.session();
     const seen: readonly Event[] = await service.converse(session, 'hi');
@@ -97,7 +97,7 @@ describe('how sessions end', () => {
     expect(types(await service.converse(session, 'better now?'))).toContain('agent.message');
   });
 
-  it('not by an overloaded provider: the session is rescheduled and goes on', async () => {
+  it('is rescheduled and continues when the provider is overloaded', async () => {
     let asked = 0;
     service.standIn.script((request, index) => {
       asked += 1;

@@ -1,6 +1,6 @@
 /**
- * Every error that a client can meet, through the official SDK as it comes: which status and type, under
- * which request id, and how many HTTP calls the SDK makes of one before it tells its caller.
+ * Every error that a client can meet, through the official SDK: status, type and request id, and how many HTTP calls
+ * the SDK makes before it throws.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -20,7 +20,9 @@ interface Seen {
   readonly body: unknown;
 }
 
-/** The SDK with its own number of retries. It is told to wait a millisecond before each, after what was sent is noted. */
+/**
+ * The SDK with its default number of retries. The test records each request, and shortens each wait to a millisecond.
+ */
 function noting({
   fetch,
   ...options
@@ -61,7 +63,7 @@ async function expectError(
   return error;
 }
 
-/** As no version of this service writes it. */
+/** A record that no version of this service writes. */
 async function breakAgent({ runtime }: Service, agent: string): Promise<void> {
   const table = runtime.template.tables.find(({ name }) => name !== runtime.template.outputs['LogTableName']);
   const client = new DynamoDBClient({
@@ -84,7 +86,7 @@ async function breakAgent({ runtime }: Service, agent: string): Promise<void> {
 const AGENT = { name: 'Ada', model: 'claude-opus-5' };
 const ENVIRONMENT = { name: 'lab' };
 
-describe('an error of the service', () => {
+describe('the SDK, for an error of the service,', () => {
   let service: Service;
   beforeAll(async () => {
     service = await startService({ script: echo });
@@ -94,18 +96,18 @@ describe('an error of the service', () => {
   const as = (apiKey = service.runtime.apiKey, defaultHeaders = {}) =>
     noting({ baseURL: service.runtime.baseUrl, apiKey, defaultHeaders, fetch: service.fetch });
 
-  it('400: a request that breaks a rule is not repeated', async () => {
+  it('does not repeat a request that breaks a rule: 400', async () => {
     await expectError(as(), ({ beta }) => beta.agents.create({ ...AGENT, name: '' }), {
       type: 'invalid_request_error',
       calls: 1,
     });
   });
 
-  it('401: neither is one with a wrong key', async () => {
+  it('does not repeat a request with a wrong key: 401', async () => {
     await expectError(as('wrong'), ({ beta }) => beta.agents.list(), { type: 'authentication_error', calls: 1 });
   });
 
-  it('403: nor one for another workspace', async () => {
+  it('does not repeat a request for another workspace: 403', async () => {
     const stranger = as(undefined, { 'anthropic-workspace-id': 'wrkspc_other' });
     await expectError(stranger, ({ beta }) => beta.agents.list(), { type: 'permission_error', calls: 1 });
   });
@@ -116,11 +118,11 @@ describe('an error of the service', () => {
     ['a path of the API', (client) => client.get('/v1/nowhere')],
     ['a path of the gateway', (client) => client.get('/nowhere')],
     ['a method of the gateway', (client) => client.post('/v1/sessions/sesn_1/events/stream')],
-  ])('404: nor one for %s that does not exist', async (_what, ask) => {
+  ])('does not repeat a request for %s that does not exist: 404', async (_what, ask) => {
     await expectError(as(), ask, { type: 'not_found_error', calls: 1 });
   });
 
-  it('409: nor one that was decided on what is no longer so', async () => {
+  it('does not repeat a request that was decided on an old version: 409', async () => {
     const { id } = await service.client.beta.agents.create(AGENT);
     const ask = ({ beta }: Anthropic) => beta.agents.update(id, { name: 'Eve', version: 7 });
     await expectError(as(), ask, { type: 'conflict_error', calls: 1 });
@@ -130,19 +132,19 @@ describe('an error of the service', () => {
     ['the service', 5_200_000],
     ['its function', 7_000_000],
     ['the gateway', 11_000_000],
-  ])('413: nor one that is larger than %s takes, which is told the limit', async (_who, bytes) => {
+  ])('does not repeat a request larger than %s accepts, and shows the limit: 413', async (_who, bytes) => {
     const ask = ({ beta }: Anthropic) => beta.environments.create({ ...ENVIRONMENT, description: 'x'.repeat(bytes) });
     const error = await expectError(as(), ask, { type: 'request_too_large', calls: 1 });
     expect(error.apiMessage).toMatch(/5000000|5 MB/);
   });
 
-  it('500: nor one that met a record which is broken, for it stays so', async () => {
+  it('does not repeat a request that meets a malformed record: 500', async () => {
     const { id } = await service.client.beta.agents.create(AGENT);
     await breakAgent(service, id);
     await expectError(as(), ({ beta }) => beta.agents.retrieve(id), { type: 'api_error', calls: 1 });
   });
 
-  it('500: but one whose function died is repeated, and answered', async () => {
+  it('repeats a request when the function died, and gets the answer: 500', async () => {
     const { client, seen } = as();
     const killed = service.runtime.faults.killDuring({ function: 'api', call: 1, phase: 'before' });
     await client.beta.environments.list();
@@ -151,7 +153,7 @@ describe('an error of the service', () => {
   });
 });
 
-describe('an error of the gateway alone', () => {
+describe('the SDK, for an error of the gateway,', () => {
   let service: Service;
   const gateways: Gateway[] = [];
   beforeAll(async () => {
@@ -162,7 +164,7 @@ describe('an error of the gateway alone', () => {
     await service.close();
   });
 
-  /** The template's gateway before a function that does this. */
+  /** The template's gateway in front of a function with this behaviour. */
   async function before(invoke: GatewayOptions['lambda']['invoke']) {
     const lambda = { invoke, stream: () => Promise.reject(new Error('no streams here')) };
     const gateway = await serveGateway({ template: service.runtime.template, lambda, port: 0, bufferedLimitMs: 20 });
@@ -170,25 +172,25 @@ describe('an error of the gateway alone', () => {
     return noting({ baseURL: gateway.url, apiKey: 'any', fetch: service.fetch });
   }
 
-  it('429: too many invocations at once are repeated after a second', async () => {
+  it('repeats after a second when there are too many invocations: 429', async () => {
     const busy = Object.assign(new Error('busy'), { name: 'Lambda.TooManyRequestsException' });
     const noted = await before(() => Promise.reject(busy));
     await expectError(noted, ({ beta }) => beta.agents.list(), { type: 'rate_limit_error', calls: 3 });
     expect(noted.seen.map(({ retryAfter }) => retryAfter)).toEqual(['1', '1', '1']);
   });
 
-  it('500: a function that fails is asked again', async () => {
+  it('repeats when the function fails: 500', async () => {
     const noted = await before(() => Promise.reject(new Error('broken')));
     await expectError(noted, ({ beta }) => beta.agents.list(), { type: 'api_error', calls: 3 });
   });
 
-  it('504: one that takes too long, too', async () => {
+  it('repeats when the function takes too long: 504', async () => {
     const noted = await before(() => new Promise(() => {}));
     await expectError(noted, ({ beta }) => beta.agents.list(), { type: 'timeout_error', calls: 3 });
   });
 });
 
-describe('an error of a rate limit', () => {
+describe('the SDK, for an exceeded rate limit,', () => {
   const cdkOut = mkdtempSync(join(tmpdir(), 'brainstem-limits-'));
   let service: Service;
   beforeAll(async () => {
@@ -200,13 +202,13 @@ describe('an error of a rate limit', () => {
     rmSync(cdkOut, { recursive: true });
   });
 
-  it('429: is told with the seconds to wait, on buffered routes and on streams, and repeated', async () => {
+  it('repeats after the seconds that the response states, on buffered routes and on streams: 429', async () => {
     const session = await service.session();
     const noted = () =>
       noting({ baseURL: service.runtime.baseUrl, apiKey: service.runtime.apiKey, fetch: service.fetch });
     const creates = noted();
     await expectError(creates, ({ beta }) => beta.agents.create(AGENT), { type: 'rate_limit_error', calls: 3 });
-    // Of two reads per minute one opens a stream, in a function of its own, and one is answered at once.
+    // The limit is two reads per minute: one opens a stream in its own function, the other gets a buffered answer.
     const stream = await service.client.beta.sessions.events.stream(session);
     await service.client.beta.sessions.retrieve(session);
     const reads = noted();

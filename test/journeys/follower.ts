@@ -1,17 +1,17 @@
-/** A client that follows a session, and waits for what it wants to see next. */
+/** A client that follows a session and can wait for an event. */
 import type { Event, Service } from '#test/journeys/service.ts';
 
 type Idle = Extract<Event, { type: 'session.status_idle' }>;
 
 export interface Follower {
   readonly session: string;
-  /** What was told so far, in order; some events are told twice. */
+  /** Every event so far in order. Some events come twice. */
   readonly seen: readonly Event[];
-  /** The first event of a type behind the one that was waited for last. */
+  /** Waits for the first event of a type behind the last one that was waited for. */
   next<Type extends Event['type']>(type: Type): Promise<Extract<Event, { type: Type }>>;
-  /** The next stop. */
+  /** Waits for the next session.status_idle. */
   idle(): Promise<Idle>;
-  /** What was told since the last call of `since`, up to what was waited for last. */
+  /** The events since the last call of `since`, up to the last one that was waited for. */
   since(): readonly Event[];
   leave(): void;
 }
@@ -34,7 +34,7 @@ export async function follow({ client }: Service, session: string): Promise<Foll
     ended = true;
     waiting.resolve();
   };
-  // A stream that breaks off ends, too: whoever still waits is told so.
+  // When the stream ends, every waiting caller gets an error.
   void read.then(end, end);
 
   async function next<Type extends Event['type']>(type: Type): Promise<Extract<Event, { type: Type }>> {

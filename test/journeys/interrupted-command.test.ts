@@ -3,7 +3,7 @@ import type { Script } from '#infra/local/model/script.ts';
 import { bash, lastTexts } from '#test/journeys/scripts.ts';
 import { ofType, startService, textOf, types, type Service } from '#test/journeys/service.ts';
 
-/** What it is told to run, and then its last word. */
+/** A model that runs the given command, and then answers with text. */
 const obedient: Script = (request) => {
   const said = lastTexts(request).at(-1) ?? '';
   return said.startsWith('run ') ? { text: '', tools: [bash(said.slice('run '.length))] } : { text: 'Done.' };
@@ -16,7 +16,7 @@ describe('an interrupt while a command runs', () => {
   });
   afterAll(async () => service.close());
 
-  it('ends the turn at once, and the command soon, so that the next one finds a free shell', async () => {
+  it('ends the turn at once and the command soon after, so that the next command finds a free shell', async () => {
     const session = await service.session();
     const { events } = service.client.beta.sessions;
     const stream = await events.stream(session);
@@ -33,7 +33,7 @@ describe('an interrupt while a command runs', () => {
     expect(types(seen).slice(-3)).toEqual(['session.thread_status_idle', 'session.usage', 'session.status_idle']);
     expect(seen.at(-1)).toMatchObject({ stop_reason: { type: 'end_turn' } });
 
-    // A shell runs one command at a time: this one would wait for the other's 300 seconds.
+    // A shell runs one command at a time, so this one would wait for the other's 300 seconds.
     const next = await service.converse(session, 'run echo free');
     expect(ofType(next, 'agent.tool_result').map(textOf)).toEqual(['free']);
   });

@@ -11,7 +11,7 @@ const INTERRUPTED = 'Tool execution was interrupted before completion. Please re
 const IDLE = ['session.thread_status_idle', 'session.usage', 'session.status_idle'];
 const interrupt = { type: 'user.interrupt' as const };
 
-describe.concurrent('an interrupt', () => {
+describe.concurrent('an interrupt of a session', () => {
   const cases = createCases();
   let service: Service;
   let roles: Roles;
@@ -39,7 +39,7 @@ describe.concurrent('an interrupt', () => {
     return all.filter(({ name }) => name.startsWith(session));
   };
 
-  it('of a streaming answer ends the turn at once, and the model is cut off', async ({ expect }) => {
+  it('during a streamed answer ends the turn at once, and the model’s connection is cut', async ({ expect }) => {
     cases.on('streaming', speechless);
     const follower = await begin('streaming');
     await cases.asked('streaming', 1);
@@ -53,7 +53,7 @@ describe.concurrent('an interrupt', () => {
     expect(ofType(told, 'user.interrupt').map(({ id }) => id)).toEqual([data[0]?.id, data[0]?.id]);
     expect(ofType(told, 'user.interrupt')[1]?.processed_at).not.toBeNull();
     expect(told[1]).toMatchObject({ model_request_start_id: start.id, is_error: true });
-    // The stand-in would hold the answer for ever: the execution ends because the harness has hung up.
+    // The stand-in holds the answer for ever, so the execution ends only when the harness closes the connection.
     await expect.poll(() => executionsOf(follower.session)[0]?.end).toMatchObject({ status: 'SUCCEEDED' });
     await send(follower.session, says('go on'));
     await follower.idle();
@@ -62,7 +62,7 @@ describe.concurrent('an interrupt', () => {
     follower.leave();
   });
 
-  it('starts the next turn with everything that is queued, in its order', async () => {
+  it('starts the next turn with all queued messages in their order', async () => {
     cases.on('queued', speechless);
     const follower = await begin('queued');
     await cases.asked('queued', 1);
@@ -99,7 +99,7 @@ describe.concurrent('an interrupt', () => {
     follower.leave();
   });
 
-  it('closes the calls that a client was asked to answer, without asking the model', async () => {
+  it('closes the calls that a client was asked to answer, without a model request', async () => {
     cases.on('waiting', { tools: [{ name: 'weather', input: { place: 'Bern' } }] });
     const follower = await begin('waiting');
     expect((await follower.idle()).stop_reason.type).toBe('requires_action');
@@ -119,7 +119,7 @@ describe.concurrent('an interrupt', () => {
     follower.leave();
   });
 
-  it('of an idle session does no harm', async () => {
+  it('that is idle changes nothing', async () => {
     const follower = await begin();
     const { data = [] } = await send(follower.session, interrupt);
     await send(follower.session, interrupt, says('idle'), interrupt);
@@ -132,7 +132,7 @@ describe.concurrent('an interrupt', () => {
     follower.leave();
   });
 
-  it('of a session that waits to try again ends the wait', async () => {
+  it('that waits before a retry ends the wait', async () => {
     const busy = { status: 529, type: 'overloaded_error', message: 'busy', headers: { 'retry-after': '250' } };
     cases.on('backoff', { error: busy });
     const follower = await begin('backoff');
@@ -165,7 +165,7 @@ describe.concurrent('an interrupt', () => {
     follower.leave();
   });
 
-  it('while a command runs ends the turn at once; its late output is nobody’s', async ({ expect }) => {
+  it('while a command runs ends the turn at once, and the command’s late output is dropped', async ({ expect }) => {
     cases.on('command', { tools: [bash('touch begun; sleep 1; echo late')] });
     const follower = await begin('command');
     const use = await follower.next('agent.tool_use');
@@ -181,7 +181,7 @@ describe.concurrent('an interrupt', () => {
     follower.leave();
   });
 
-  it('while its sandbox is made keeps the command from running', async ({ expect }) => {
+  it('while its sandbox starts keeps the command from running', async ({ expect }) => {
     service.runtime.faults.delay('provision ecs:RunTask', 500);
     cases.on('unmade', { tools: [bash('touch unwanted')] });
     const follower = await begin('unmade');
@@ -193,7 +193,7 @@ describe.concurrent('an interrupt', () => {
     follower.leave();
   });
 
-  it('names a thread of the session, or none', async () => {
+  it('may name the session’s thread or none', async () => {
     const follower = await begin();
     const thread = follower.session.replace(/^sesn_/, 'sthr_');
     await send(follower.session, { ...interrupt, session_thread_id: thread });

@@ -1,4 +1,4 @@
-/** Results of MCP tools that are too long for the model: it finds the whole text in its sandbox. */
+/** Results of MCP tools that are too long for the model. Their whole text is a file in the sandbox. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ModelRequest, ReplyTool, Script } from '#infra/local/model/script.ts';
 import { bash, lastTexts } from '#test/journeys/scripts.ts';
@@ -11,13 +11,13 @@ const LINES = Array.from({ length: 30_000 }, (_, line) => `line ${line} ü`);
 LINES[15_000] = 'here is the needle';
 const TEXT = LINES.join('\n');
 
-/** Where the model was told to look. */
+/** The path of the file that the model was told. */
 function fileTold(request: ModelRequest): string {
   const told = /\/workspace\/\S+?\.txt/.exec(JSON.stringify(request.messages))?.[0];
   return told ?? expect.fail('no file was told');
 }
 
-/** One call after the other, each made of what was told before, and then a quote of the last result. */
+/** A model that makes the calls one after the other, each from the last result, and then quotes the last result. */
 function steps(...calls: readonly ((file: () => string) => ReplyTool)[]): Script {
   let made = 0;
   return (request) => {
@@ -45,11 +45,11 @@ describe('a large result of an MCP tool', () => {
   afterAll(async () => service.close());
 
   const session = () => service.mcpSession({ vaults: [vault] });
-  /** The AWS calls that `execute` made since. */
+  /** The AWS calls of `execute` since this moment. */
   const executeCalls = () =>
     service.runtime.faults.trace().flatMap((call) => (call.function === 'execute' ? [call.call] : []));
 
-  it('starts no sandbox, and is whole in the one that the next command runs in', async () => {
+  it('starts no sandbox, and is a whole file in the sandbox of the next command', async () => {
     const id = await session();
     service.standIn.script(steps(() => BIG));
     const first = await service.converse(id, 'Say much.');
@@ -62,7 +62,7 @@ describe('a large result of an MCP tool', () => {
     expect(found).toEqual([`${Buffer.byteLength(TEXT)}\n15001:here is the needle`]);
   }, 60_000);
 
-  it('is found by the file tools too, and in the sandbox after one that was lost', async () => {
+  it('is found by the file tools too, and again in the sandbox that replaces a lost one', async () => {
     const id = await session();
     service.standIn.script(
       steps(
@@ -87,7 +87,7 @@ describe('a large result of an MCP tool', () => {
     expect(again).toContain('15001:here is the needle');
   }, 60_000);
 
-  it('costs one look at the log, once, and a call beside it nothing', async () => {
+  it('costs one read of the log once, and nothing for a call beside it', async () => {
     const id = await session();
     const command = async () => {
       service.runtime.faults.disarm();

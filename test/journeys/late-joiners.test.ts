@@ -1,11 +1,11 @@
-/** The recipe for a client that comes late: open the stream, list the history, and drop what was told by its id. */
+/** How a client joins late: it opens the stream, lists the history, and drops events that it knows by id. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { closeUnrefused, createCases, rolesOf, says } from '#test/journeys/cases.ts';
 import { follow } from '#test/journeys/follower.ts';
 import { bash } from '#test/journeys/scripts.ts';
 import { startService, type Event, type Service } from '#test/journeys/service.ts';
 
-describe('a client that joins late', () => {
+describe('a client that opens a stream late', () => {
   const cases = createCases();
   let service: Service;
   beforeAll(async () => {
@@ -13,19 +13,19 @@ describe('a client that joins late', () => {
   });
   afterAll(async () => closeUnrefused(service));
 
-  /** Joins, and answers at the end what it knows then: each event by its id, as it was told last. */
+  /** Joins, and returns at the end each event by id in its last form. */
   async function join(session: string): Promise<() => Promise<ReadonlyMap<string, Event>>> {
     const stream = await follow(service, session);
     const history = await service.events(session);
     return async () => {
-      // Whoever came after the end has it in the history.
+      // A client that joins after the end has every event in the history.
       if (!history.some((event) => event.type === 'session.status_idle')) await stream.idle();
       stream.leave();
       return new Map([...history, ...stream.seen].map((event) => [event.id, event]));
     };
   }
 
-  it('knows the whole history, each event once, whenever it joins', async () => {
+  it('knows the whole history with each event once, whenever it joins', async () => {
     const joiners: ReturnType<typeof join>[] = [];
     const { id } = await service.client.beta.sessions.create(
       await rolesOf(service, [{ type: 'agent_toolset_20260401' }]),
@@ -39,7 +39,7 @@ describe('a client that joins late', () => {
       },
       async () => {
         arrives();
-        // It waits in the queue while the next ones join, and is taken under their eyes.
+        // This message waits in the queue while the next clients join, and is taken while they follow.
         await service.send(id, 'and more');
         arrives();
         return { text: ['I ', 'look ', 'again.'], tools: [bash('echo three')], chunkDelayMs: 20 };

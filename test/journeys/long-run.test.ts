@@ -4,10 +4,10 @@ import { bash } from '#test/journeys/scripts.ts';
 import { ofType, startService, type Service } from '#test/journeys/service.ts';
 
 const TURNS = 60;
-/** Parallel calls of each turn: enough that the execution's history would outgrow the design's bound. */
+/** Parallel calls of each turn, enough for a history longer than one execution may have. */
 const CALLS = 8;
 
-describe('a run longer than one execution may be', () => {
+describe('a run that is longer than one execution may be', () => {
   let service: Service;
   beforeAll(async () => {
     let turn = 0;
@@ -21,7 +21,7 @@ describe('a run longer than one execution may be', () => {
   });
   afterAll(async () => service.close());
 
-  it('goes on in the next execution, and nobody notices', async () => {
+  it('continues in the next execution, and the client sees no difference', async () => {
     const session = await service.session();
     await service.send(session, 'work');
     await service.idle(session);

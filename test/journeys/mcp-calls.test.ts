@@ -13,7 +13,7 @@ import { ALLOW_HERE } from '#test/mcp/listening.ts';
 
 const CANARY = 'canary-0f9e8d7c6b5a493827161504f3e2d1c0';
 
-describe('MCP tools', () => {
+describe('calls of MCP tools', () => {
   const cases = createCases();
   let service: Service;
   let fx: Fx;
@@ -71,7 +71,7 @@ describe('MCP tools', () => {
     return data;
   }
 
-  it('are offered, called as the session’s user and on record, and the token is nowhere but on the wire', async () => {
+  it('are made as the session’s user and recorded, and the token is only in the request to the server', async () => {
     cases.on('sum', { tools: [{ name: 'mcp__fx__sum', input: { a: 20, b: 22 } }] }, { text: ['It is 42.'] });
     const follower = await begin('sum');
     const use = await follower.next('agent.mcp_tool_use');
@@ -91,7 +91,7 @@ describe('MCP tools', () => {
     for (const file of readdirSync(logs)) expect(readFileSync(join(logs, file), 'utf8')).not.toContain(CANARY);
   });
 
-  it('that somebody has to confirm are called once, when they have', async () => {
+  it('that need a confirmation are made once after it', async () => {
     cases.on('refund', { tools: [{ name: 'mcp__fx__refund', input: { amount: 5 } }] }, { text: ['Done.'] });
     const follower = await begin('refund');
     const use = await follower.next('agent.mcp_tool_use');
@@ -103,7 +103,7 @@ describe('MCP tools', () => {
     expect(fx.calls('refund')).toHaveLength(1);
   });
 
-  it('whose server wants a person to open a page wait for them, and go on', async () => {
+  it('with a server that wants a person to open a page wait for that person, and are then made', async () => {
     cases.on('pay', { tools: [{ name: 'mcp__fx__url_elicitation', input: {} }] }, { text: ['Paid.'] });
     const follower = await begin('pay');
     const use = await follower.next('agent.mcp_tool_use');
@@ -117,7 +117,7 @@ describe('MCP tools', () => {
     expect(JSON.stringify(cases.requests('pay'))).not.toContain('pay.example.com');
   });
 
-  it('that fail are told as what happened, and never as what the server said', async () => {
+  it('that fail are reported with the kind of failure, and never with the server’s text', async () => {
     fx.intercept = ({ rpc }) =>
       rpc?.method === 'tools/call' ? new Response(`<html>${CANARY}</html>`, { status: 502 }) : undefined;
     cases.on('down', { tools: [{ name: 'mcp__fx__sum', input: { a: 1, b: 1 } }] }, { text: ['A pity.'] });
@@ -130,7 +130,7 @@ describe('MCP tools', () => {
     expect(JSON.stringify(follower.seen)).not.toContain('<html>');
   });
 
-  it('whose function is killed in mid-call are not called again, and the model is told that nobody knows', async () => {
+  it('with a proxy that is killed during the call are not repeated, and the model reads that the outcome is unknown', async () => {
     cases.on('slow', { tools: [{ name: 'mcp__fx__slow', input: { ms: 60_000 } }] }, { text: ['Hm.'] });
     const follower = await begin('slow');
     await expect.poll(() => fx.calls('slow')).toHaveLength(1);
@@ -143,7 +143,7 @@ describe('MCP tools', () => {
     expect(outcomes).toEqual(['intent', 'unknown']);
   }, 30_000);
 
-  it('that are interrupted are cut off, and that nobody knows what came of them is on record', async () => {
+  it('that are interrupted are cancelled, and the audit trail has the outcome unknown', async () => {
     cases.on('stop', { tools: [{ name: 'mcp__fx__slow', input: { ms: 60_000 } }] });
     const follower = await begin('stop');
     await expect.poll(() => fx.calls('slow')).toHaveLength(2);

@@ -1,4 +1,4 @@
-/** A tool of a server that nobody has connected yet: the session waits for its user, and goes on by itself. */
+/** A tool of a server without a credential: the session waits for its user, and continues by itself. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ReplyTool } from '#infra/local/model/script.ts';
 import { browserOf } from '#test/functions/connect/http-browser.ts';
@@ -10,7 +10,7 @@ import { mcp } from '#test/mcp/mcp-service.ts';
 
 const SUM = mcp('sum', { a: 1, b: 2 });
 
-describe('a call that finds no credential of its user', () => {
+describe('an MCP call that finds no credential of its user', () => {
   let service: ConsentService;
   beforeAll(async () => {
     service = await startConsentService();
@@ -38,7 +38,7 @@ describe('a call that finds no credential of its user', () => {
     return follower.since();
   }
 
-  it('waits with a link that only people see, and goes on by itself once the user has consented', async () => {
+  it('waits with a link that only the client gets, and is made by itself once the user has consented', async () => {
     const { session, follower, stop, seen, link, uses, vault } = await waiting();
     const [use] = uses;
     expect(uses).toMatchObject([{ name: 'sum', evaluated_permission: 'allow' }]);
@@ -68,7 +68,7 @@ describe('a call that finds no credential of its user', () => {
     expect(JSON.stringify(service.standIn.requests)).not.toContain('access-');
   }, 60_000);
 
-  it('is answered with an error when somebody denies it, and the server has let nothing in', async () => {
+  it('ends with an error when the client denies it, and nothing was sent to the server', async () => {
     const before = service.admitted('sum').length;
     const { session, follower, uses } = await waiting();
     await say(session, confirmation(uses[0]?.id ?? '', 'deny', 'not today'));
@@ -79,7 +79,7 @@ describe('a call that finds no credential of its user', () => {
     expect((await service.extension('GET', `/v1/x/connect?session_id=${session}`)).body).toMatchObject({ data: [] });
   }, 60_000);
 
-  it('is over, with all that wait for the link, when its user cancels on the page, and the session goes on by itself', async () => {
+  it('ends with all calls that wait for the link when its user cancels on the page, and the session continues by itself', async () => {
     const before = service.admitted('sum').length;
     const { vault, session, follower, link, uses } = await waiting([SUM, mcp('sum', { a: 3, b: 4 })]);
     const browser = browserOf(service.runtime);
@@ -104,7 +104,7 @@ describe('a call that finds no credential of its user', () => {
     follower.leave();
   }, 60_000);
 
-  it('is offered once more when somebody allows it before there is a consent, and goes on after it', async () => {
+  it('is offered the link again when the client allows it before a consent, and is made after the consent', async () => {
     const before = service.admitted('sum').length;
     const { session, follower, uses, link } = await waiting();
     await say(session, confirmation(uses[0]?.id ?? '', 'allow'));
@@ -115,19 +115,19 @@ describe('a call that finds no credential of its user', () => {
     expect(service.admitted('sum')).toHaveLength(before + 1);
   }, 60_000);
 
-  it('waits with the others of its answer for one consent, and each is made once', async () => {
+  it('waits with the other calls of its answer for one consent, and each is made once', async () => {
     const before = service.admitted('sum').length;
     const { follower, stop, link, uses } = await waiting([SUM, mcp('sum', { a: 3, b: 4 }), mcp('sum', { a: 5, b: 6 })]);
     expect(stop).toEqual({ type: 'requires_action', event_ids: uses.map(({ id }) => id) });
     await service.consent('alice', link);
-    // Each call that goes on may be the start of a run.
+    // Each resumed call may start a run.
     for (;;) if ((await follower.idle()).stop_reason.type === 'end_turn') break;
     expect(ofType(follower.since(), 'agent.message').map(textOf)).toEqual(['Results: 3 | 7 | 11']);
     expect(service.admitted('sum')).toHaveLength(before + 3);
     follower.leave();
   }, 60_000);
 
-  it('scenario 24: waits for a wider consent where the first one does not reach, and goes on with both', async () => {
+  it('scenario 24: waits for a wider consent when the first one does not suffice, and is made with both', async () => {
     const { vault, session, follower, link } = await waiting();
     await service.consent('alice', link);
     await ended(follower);
@@ -150,7 +150,7 @@ describe('a call that finds no credential of its user', () => {
     expect((await service.client.beta.vaults.credentials.list(vault)).data).toHaveLength(1);
   }, 60_000);
 
-  it('is over when its user interrupts, also for a consent that comes later', async () => {
+  it('is closed when its user interrupts, also when a consent comes later', async () => {
     const before = service.admitted('sum').length;
     const { session, follower, link } = await waiting();
     await service.client.beta.sessions.events.send(session, { events: [{ type: 'user.interrupt' }] });
@@ -161,7 +161,7 @@ describe('a call that finds no credential of its user', () => {
     expect(service.admitted('sum')).toHaveLength(before);
   }, 60_000);
 
-  it('is for the next run where strangers cannot even list tools: the failed listing left the link', async () => {
+  it('is possible in the next run when even the listing needs the credential, with the link that the failed listing left', async () => {
     service.closed = true;
     service.standIn.script(echo);
     const session = await service.mcpSession({ vaults: [await service.vaultOf('bob')] });
@@ -179,7 +179,7 @@ describe('a call that finds no credential of its user', () => {
     service.closed = false;
   }, 60_000);
 
-  it('is for the same run where that goes on until the user has consented, with the link of the runs before', async () => {
+  it('is possible in the same run when the user consents during it, with the link of the runs before', async () => {
     service.closed = true;
     service.standIn.script(echo);
     const session = await service.mcpSession({ vaults: [await service.vaultOf('carol')] });

@@ -1,4 +1,4 @@
-/** An MCP server about which the user's organisation decides, through the whole service as it is deployed. */
+/** An MCP server that the user's organisation manages, through the whole service as it is deployed. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { follow } from '#test/journeys/follower.ts';
 import { calling } from '#test/journeys/scripts.ts';
@@ -22,7 +22,7 @@ describe('a server that the organisation of its users manages', () => {
     return { session, follower };
   }
 
-  /** With the SDK as it is: the application has signed its user in, and hands the identity over. */
+  /** Uses only the SDK: the application has signed its user in and stores the identity in a vault. */
   async function vaultOfSignedIn(user: string) {
     const vault = await service.vaultOf(user);
     const { issuer } = service.idp.login;
@@ -31,7 +31,7 @@ describe('a server that the organisation of its users manages', () => {
     return { vault, idToken: auth.access_token };
   }
 
-  it('is used by who has signed in, without a link, a page or a consent', async () => {
+  it('is used by a user who has signed in, without a link, a page or a consent', async () => {
     const { vault, idToken } = await vaultOfSignedIn('alice');
     const { follower, session } = await asked(vault);
     expect(await follower.idle()).toMatchObject({ stop_reason: { type: 'end_turn' } });
@@ -51,7 +51,7 @@ describe('a server that the organisation of its users manages', () => {
     }
   }, 60_000);
 
-  it('is used by who signs in at the link that the listing of its tools has led to', async () => {
+  it('is used by a user who signs in at the link of the failed listing', async () => {
     const { follower, session } = await asked(await service.vaultOf('bob'));
     await follower.idle();
     const [link = ''] = linksIn(follower.since());
@@ -68,7 +68,7 @@ describe('a server that the organisation of its users manages', () => {
     expect(result).toMatchObject({ is_error: false, content: [{ type: 'text', text: '3' }] });
   }, 60_000);
 
-  it('is closed to who is refused by the identity provider, and says so', async () => {
+  it('is closed to a user that the identity provider refuses, and the client reads why', async () => {
     service.idp.refuses('access_denied');
     const before = service.fx.requests.length;
     const { vault } = await vaultOfSignedIn('carol');

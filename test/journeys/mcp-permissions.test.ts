@@ -1,4 +1,4 @@
-/** Who may say no to a call of an MCP tool: the person who is asked, and the workspace's policies. */
+/** What can deny a call of an MCP tool: the person who is asked, and the workspace's policies. */
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Script } from '#infra/local/model/script.ts';
@@ -22,7 +22,7 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(async () => service.close());
 
-describe('a call that people are asked about', () => {
+describe('an MCP call that needs a confirmation', () => {
   async function asked() {
     const before = service.fx.calls('sum').length;
     service.standIn.script(calling(mcp('sum', { a: 1, b: 2 })));
@@ -40,7 +40,7 @@ describe('a call that people are asked about', () => {
   const send = (session: string, answer: ReturnType<typeof confirmation>) =>
     service.client.beta.sessions.events.send(session, { events: [answer] });
 
-  it('is made once when they allow it, and only once', async () => {
+  it('is made once when the client allows it', async () => {
     const { session, follower, id, sent } = await asked();
     await send(session, confirmation(id, 'allow'));
     expect((await follower.idle()).stop_reason).toEqual({ type: 'end_turn' });
@@ -52,7 +52,7 @@ describe('a call that people are asked about', () => {
     follower.leave();
   });
 
-  it('is not made when they deny it, which is on record, and the model reads why', async () => {
+  it('is not made when the client denies it, which is recorded, and the model reads why', async () => {
     const { session, follower, id, sent } = await asked();
     await send(session, confirmation(id, 'deny', 'ask accounting first'));
     expect((await follower.idle()).stop_reason).toEqual({ type: 'end_turn' });
@@ -69,7 +69,7 @@ describe('a call that people are asked about', () => {
   });
 });
 
-it('scenario 31: a call whose server wants a person to open a page waits, and the page is nothing for the model', async () => {
+it('scenario 31: an MCP call waits when its server wants a person to open a page, and the model does not see the page', async () => {
   service.standIn.script(calling(mcp('url_elicitation')));
   const session = await service.mcpSession({ vaults });
   const follower = await follow(service, session);
@@ -89,7 +89,7 @@ it('scenario 31: a call whose server wants a person to open a page waits, and th
 });
 
 describe('policies of the workspace', () => {
-  /** For an instance that has read nothing yet, and so at once. */
+  /** Ends the proxy's instances, so that the next one reads the policies at once. */
   async function inForce(policy: object): Promise<void> {
     const saved = await service.extension('POST', '/v1/x/policy', { mode: 'enforce', policies: '', ...policy });
     expect(saved).toMatchObject({ status: 200 });
@@ -105,10 +105,10 @@ describe('policies of the workspace', () => {
     return { uses, results, sent: service.fx.calls('refund').length - before };
   }
 
-  it('scenario 32: deny what they do not permit, which is told, not made and on record; and hide it from then on', async () => {
+  it('scenario 32: deny what they do not permit: it is reported, not sent, recorded, and hidden in later listings', async () => {
     const session = await service.mcpSession({ vaults });
     const { uses, results, sent } = await refunded(session, async (request, index) => {
-      // Between the listing and the judgement.
+      // The policy changes between the listing and the judgement.
       if (request.messages.length === 1) await inForce({ default: 'deny' });
       return calling(mcp('refund', { amount: 1 }))(request, index);
     });
@@ -127,7 +127,7 @@ describe('policies of the workspace', () => {
     expect(JSON.stringify(service.standIn.requests.at(-1)?.request.tools)).not.toContain('mcp__fx__');
   });
 
-  it('scenario 33: permit by an argument, call by call of one answer', async () => {
+  it('scenario 33: permit calls of one answer by their arguments', async () => {
     const action = `MA::Action::"${new URL(service.fx.url).host}/refund"`;
     const small = `permit(principal, action == ${action}, resource) when { context.args.amount.lessThan(decimal("100.0")) };`;
     await inForce({ default: 'deny', policies: small });
@@ -143,7 +143,7 @@ describe('policies of the workspace', () => {
     expect(service.fx.calls('refund').at(-1)?.rpc?.params).toMatchObject({ arguments: { amount: 99.99 } });
   });
 
-  it('leave it to the agent again when they are switched back', async () => {
+  it('leave the decision to the agent’s permissions again when an empty set is saved', async () => {
     await inForce({ default: 'permit' });
     const session = await service.mcpSession({ vaults });
     const { uses, results } = await refunded(session, calling(mcp('refund', { amount: 100 })));

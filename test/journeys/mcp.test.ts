@@ -22,7 +22,7 @@ describe('a tool of an MCP server', () => {
 
   const resultsIn = (events: readonly Event[]) => ofType(events, 'agent.mcp_tool_result');
 
-  it('is offered, called with the user’s token, and its result read by the model', async () => {
+  it('is offered and called with the user’s token, and the model reads its result', async () => {
     const session = await service.mcpSession({ vaults: [vault] });
     service.standIn.script(calling(SUM));
     const seen = await service.converse(session, 'Add one and two.');
@@ -45,7 +45,7 @@ describe('a tool of an MCP server', () => {
     expect(results).toMatchObject([{ type: 'tool_result', content: [image] }]);
   });
 
-  it('has its whole result in the event, of which the model reads the beginning', async () => {
+  it('has its whole result in the event, and the model reads the beginning', async () => {
     const session = await service.mcpSession({ vaults: [vault] });
     service.standIn.script(calling(mcp('big', { chars: 300_000 })));
     const seen = await service.converse(session, 'Say much.');
@@ -61,7 +61,7 @@ describe('a tool of an MCP server', () => {
     expect(read).not.toMatch(/^x+$/);
   });
 
-  it('is given up when its user interrupts, and the server is hung up on', async () => {
+  it('is ended when its user interrupts, and the connection to the server is closed', async () => {
     const session = await service.mcpSession({ vaults: [vault] });
     const { promise: asked, resolve: onAsked } = Promise.withResolvers<void>();
     const { promise: hungUp, resolve: onHangUp } = Promise.withResolvers<void>();
@@ -84,7 +84,7 @@ describe('a tool of an MCP server', () => {
     expect(others).toEqual([]);
     expect(result).toMatchObject({ is_error: true });
     expect(textOf(result)).toContain('interrupted');
-    // The tool would go on for longer than this test may take.
+    // The tool would run for longer than this test may take.
     await hungUp;
     await service.runtime.aws.stepFunctions.idle();
     expect(resultsIn(await service.events(session))).toHaveLength(1);
@@ -92,7 +92,7 @@ describe('a tool of an MCP server', () => {
     follower.leave();
   });
 
-  it('is called without a token from the moment at which the credential is archived', async () => {
+  it('is called without a token as soon as the credential is archived', async () => {
     const session = await service.mcpSession({ vaults: [vault] });
     service.standIn.script(calling(SUM));
     await service.converse(session, 'Add one and two.');

@@ -3,7 +3,7 @@ import { WEATHER } from '#test/journeys/cases.ts';
 import { echo } from '#test/journeys/scripts.ts';
 import { ofType, startService, type Service } from '#test/journeys/service.ts';
 
-describe('a session’s own agent', () => {
+describe('the agent of a session', () => {
   let service: Service;
   let agent: string;
   let environment_id: string;
@@ -21,7 +21,7 @@ describe('a session’s own agent', () => {
   });
   afterAll(async () => service.close());
 
-  /** What the model is sent when the session is spoken to. */
+  /** The model request that a message to the session causes. */
   async function asked(session: string) {
     const known = service.standIn.requests.length;
     await service.converse(session, 'hi');
@@ -32,7 +32,7 @@ describe('a session’s own agent', () => {
     return { model, system: text, tools: tools.map((tool) => ('name' in tool ? tool.name : tool.type)) };
   }
 
-  it('replaces what it overrides, clears what it nulls, and inherits the rest', async () => {
+  it('replaces what the session overrides, clears what it sets to null, and inherits the rest', async () => {
     const { sessions } = service.client.beta;
     const overridden = await sessions.create({
       agent: {
@@ -56,7 +56,7 @@ describe('a session’s own agent', () => {
     expect(tools).not.toContain('bash');
   });
 
-  it('is the version it was pinned to, and stays what it was when the agent changes', async () => {
+  it('is the version that the session names, and stays so when the agent changes', async () => {
     const { agents, sessions } = service.client.beta;
     const versioned = await agents.create({ name: 'Eve', model: 'claude-opus-5', system: 'one' });
     const before = await sessions.create({ agent: versioned.id, environment_id });
@@ -68,7 +68,7 @@ describe('a session’s own agent', () => {
     ).toEqual(['one', 'one', 'two']);
   });
 
-  it('gets other tools while it is idle, and the model has them in the next turn', async () => {
+  it('gets other tools while the session is idle, and the model has them in the next turn', async () => {
     const { sessions } = service.client.beta;
     const { id } = await sessions.create({ agent, environment_id });
     await asked(id);

@@ -1,6 +1,6 @@
 /**
- * Packages for real: fetched from the registries that this machine is set up for, installed by a build, unpacked in a
- * sandbox without a network, and used by an agent's command.
+ * Real packages: fetched from the registries of this machine, installed by a build, unpacked in a sandbox without a
+ * network, and used by a command of an agent.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -14,7 +14,7 @@ import { ofType, startService, textOf, type Service } from '#test/journeys/servi
 
 const LONG_MS = 120_000;
 
-/** Where this machine's own managers look. */
+/** The registries that this machine's package managers use. */
 function sourcesOfThisMachine(): PackageSources {
   const npmRegistry = execFileSync('npm', ['config', 'get', 'registry'], { encoding: 'utf8' }).trim();
   const pipIndexUrl = process.env['PIP_INDEX_URL'];
@@ -56,7 +56,7 @@ describe('an environment with packages', () => {
     return { text: textOf(result), isError: result?.is_error };
   }
 
-  /** How often a container has said this. */
+  /** How often the containers have logged this text. */
   const said = (container: string, message: string) => {
     const file = join(service.data, 'logs', `${container}.log`);
     const log = existsSync(file) ? readFileSync(file, 'utf8') : '';
@@ -68,7 +68,7 @@ describe('an environment with packages', () => {
   });
 
   it(
-    'lets commands use what was installed, and a second session starts no build',
+    'lets commands use the installed packages, and a second session starts no build',
     async () => {
       const environment = await environmentWith({ npm: ['semver@7.6.3'] });
       const command = `semver -i minor 1.2.3 && node -p 'require("semver").major("3.1.4")'`;
@@ -83,7 +83,7 @@ describe('an environment with packages', () => {
   );
 
   it(
-    'tells the model which manager failed and what it said, once, and starts no sandbox for it again at once',
+    'reports the failed manager and its output to the model once, and starts no second sandbox for it',
     async () => {
       const environment = await environmentWith({ npm: ['semver@0.0.0-never-was'] });
       const session = await sessionIn(environment);
@@ -100,7 +100,7 @@ describe('an environment with packages', () => {
   );
 
   it(
-    'has those of apt and pip too, each where its programs find it',
+    'offers those of apt and pip too, each where its programs look for them',
     async () => {
       const session = await sessionIn(await environmentWith({ apt: ['hello'], pip: ['six==1.16.0'] }));
       const { text, isError } = await run(session, 'hello -g "$(python3 -c "import six; print(six.__version__)")"');

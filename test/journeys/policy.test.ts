@@ -6,7 +6,7 @@ import { startService, type Service } from '#test/journeys/service.ts';
 
 const VERIFIER = join(import.meta.dirname, '../../infra/cli/audit-verify/main.ts');
 
-describe('policies, in the deployed bundles and with the deployed roles', () => {
+describe('policies in the deployed bundles with the deployed roles', () => {
   let service: Service;
   beforeAll(async () => {
     service = await startService();
@@ -23,7 +23,7 @@ describe('policies, in the deployed bundles and with the deployed roles', () => 
     return { status: response.status, body: (await response.json()) as unknown };
   }
 
-  it('are checked, saved, and on a record that the verifier finds whole', async () => {
+  it('are checked, saved, and recorded in chains that the verifier accepts', async () => {
     expect(await save('permit(principal, action')).toMatchObject({
       status: 400,
       body: { error: { message: expect.stringContaining('policies: line 1, column 25') } },

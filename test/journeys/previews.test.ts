@@ -26,7 +26,7 @@ async function readTurn(stream: Stream): Promise<readonly Frame[]> {
   return frames;
 }
 
-/** What a client has folded of an answer after each of its frames. */
+/** The message that a client has accumulated after each frame. */
 function snapshots(frames: readonly Frame[]): readonly string[] {
   const texts: string[] = [];
   let folded: AccumulatedEvent | undefined;
@@ -51,12 +51,13 @@ describe('previews through the official SDK', () => {
   const writesOf = (name: string) =>
     service.runtime.faults.trace().filter((call) => call.function === name && call.call === 'dynamodb:PutItem').length;
 
-  // Before any case whose harness is still about to notice that it was interrupted: its last append would be counted.
-  it('are not written while nobody asks for them', async () => {
+  // This test runs before those that interrupt, because it counts appends, and a harness that notices an interrupt
+  // appends later.
+  it('are not written while no stream subscribes to them', async () => {
     service.standIn.script(() => ({ text: WORDS, chunkDelayMs: 20 }));
     const session = await service.session();
     await service.converse(session, 'hi');
-    // The claim; the answer ends the run, which is a transaction with the session's row.
+    // The claim is one append; the answer ends the run in a transaction with the session's row.
     expect(writesOf('harness')).toBe(1);
     expect(writesOf('stream')).toBe(0);
     const stream = await open(session, ['agent.message']);
@@ -66,7 +67,7 @@ describe('previews through the official SDK', () => {
     expect(writesOf('stream')).toBe(1);
   });
 
-  it('show an answer while it streams to the connections that asked, and fold to what it says', async () => {
+  it('show an answer while it streams to the connections that subscribed, and add up to the message', async () => {
     service.standIn.script(() => ({ thinking: 'hm', text: WORDS, chunkDelayMs: 30 }));
     const session = await service.session();
     const thread = session.replace('sesn_', 'sthr_');
@@ -94,7 +95,7 @@ describe('previews through the official SDK', () => {
       const first = frames.findIndex(isPreview);
       expect(frames[first - 1]?.type).toBe('span.model_request_start');
       expect(frames.slice(frames.findLastIndex(isPreview) + 1).map(({ type }) => type)).toContain('agent.message');
-      // Apart from its previews, each connection sees the same.
+      // Apart from the previews, each connection gets the same events.
       expect(frames.filter((frame) => !isPreview(frame))).toEqual(none);
     }
     const history = await service.events(session);
@@ -102,7 +103,7 @@ describe('previews through the official SDK', () => {
     expect(history.some((event) => isPreview(event))).toBe(false);
   });
 
-  it('do not come to who joins during the answer, but the answer does', async () => {
+  it('are not sent to a client that joins during the answer, but the answer is', async () => {
     let finish = () => {};
     const hold = new Promise<void>((resolve) => {
       finish = resolve;
@@ -141,7 +142,7 @@ describe('previews through the official SDK', () => {
     expect(snapshots(frames.slice(end)).at(-1)).toBe(TEXT);
   });
 
-  it('of a request that is interrupted end with its span, and nothing of it comes afterwards', async () => {
+  it('of an interrupted request end with its span, and none comes afterwards', async () => {
     service.standIn.script(() => ({ text: WORDS, hold: new Promise(() => undefined), holdBefore: 8 }));
     const session = await service.session();
     const stream = await open(session, ['agent.message']);
@@ -160,7 +161,7 @@ describe('previews through the official SDK', () => {
     expect(idsOf(frames, 'agent.message')).toEqual([]);
   });
 
-  it('that cannot be written or read cost nothing else', async () => {
+  it('that cannot be written or read have no other effect', async () => {
     service.standIn.script(() => ({ text: WORDS, chunkDelayMs: 20 }));
     const session = await service.session();
     service.runtime.faults.delay('harness dynamodb:GetItem', 2000);

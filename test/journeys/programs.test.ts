@@ -1,4 +1,4 @@
-/** The programs of the documents, run as they stand but for the address and the key. */
+/** Runs the programs of the documents unchanged except for address and key. */
 import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,12 +8,13 @@ import { startService, type Service } from '#test/journeys/service.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 
-describe('the programs of the documents', () => {
+describe('the programs in the documents', () => {
   let service: Service;
   let folder: string;
   beforeAll(async () => {
     service = await startService();
-    // Inside the repository, where the SDK is found. The programs have no types, so they run as JavaScript.
+    // The file is inside the repository, where Node finds the SDK. The programs have no types, so they run as
+    // JavaScript.
     mkdirSync(join(ROOT, 'node_modules/.cache'), { recursive: true });
     folder = mkdtempSync(join(ROOT, 'node_modules/.cache/programs-'));
   });
@@ -34,14 +35,14 @@ describe('the programs of the documents', () => {
     return (await promisify(execFile)(process.execPath, [file], { timeout: 25_000 })).stdout;
   }
 
-  it('README.md: the first program prints the events of one turn', async () => {
+  it('of README.md: the first program prints the events of one turn', async () => {
     const types = (await run('README.md')).trim().split('\n');
     expect(types.at(0)).toBe('user.message');
     expect(types).toContain('agent.message');
     expect(types.at(-1)).toBe('session.status_idle');
   });
 
-  it('docs/vaults.md: the program makes a session with a vault and an MCP server', async () => {
+  it('of docs/vaults.md: the program makes a session with a vault and an MCP server', async () => {
     await run('docs/vaults.md');
     const [session] = (await service.client.beta.sessions.list({ limit: 1 })).data;
     expect(session?.vault_ids).toHaveLength(1);

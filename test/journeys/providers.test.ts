@@ -1,4 +1,4 @@
-/** A conversation with each other provider of the model: its template, its bundle, its wire. */
+/** A conversation with each other model provider: its template, its bundle and its wire protocol. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,7 +21,7 @@ const PROVIDERS = [
   },
 ];
 
-describe.each(PROVIDERS)('with $modelProvider', ({ modelProvider, model, signedFor }) => {
+describe.each(PROVIDERS)('a service with $modelProvider', ({ modelProvider, model, signedFor }) => {
   const cdkOut = mkdtempSync(join(tmpdir(), 'brainstem-provider-'));
   let service: Service;
   beforeAll(async () => {
@@ -34,7 +34,7 @@ describe.each(PROVIDERS)('with $modelProvider', ({ modelProvider, model, signedF
     rmSync(cdkOut, { recursive: true });
   });
 
-  it('an agent uses its tools and answers, asked with the harness’s role', async () => {
+  it('runs an agent that uses its tools, with requests signed by the harness’s role', async () => {
     const { client } = service;
     const agent = await client.beta.agents.create({ name: 'Ada', model, tools: [{ type: 'agent_toolset_20260401' }] });
     const environment = await client.beta.environments.create({ name: 'lab' });
@@ -44,13 +44,13 @@ describe.each(PROVIDERS)('with $modelProvider', ({ modelProvider, model, signedF
     expect(seen.at(-1)).toMatchObject({ type: 'session.status_idle', stop_reason: { type: 'end_turn' } });
     const [asked] = service.standIn.requests;
     expect(asked?.request).toMatchObject({ model, max_tokens: 32_000 });
-    // It predates thinking and effort, whatever it is called here.
+    // The model predates thinking and effort, whatever its id is at this provider.
     expect(asked?.request.thinking).toBeUndefined();
     expect(asked?.headers.authorization).toMatch(signedFor);
     expect(service.standIn.refusals).toEqual([]);
   });
 
-  it('npm start says who answers, and refuses a key that could not be used', async () => {
+  it('names the model’s endpoint at npm start, and refuses an API key that it could not use', async () => {
     const data = join(cdkOut, 'started');
     const options = { port: 0, data, cdkOut, sandbox: 'process', progress: () => {}, report: () => {} } as const;
     const launched = await launch({ ...options, environment: {} });

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { echo } from '#test/journeys/scripts.ts';
 import { startService, type Service } from '#test/journeys/service.ts';
 
-describe('what the service refuses', () => {
+describe('the service refuses', () => {
   let service: Service;
   beforeAll(async () => {
     service = await startService({ script: echo });
@@ -20,18 +20,18 @@ describe('what the service refuses', () => {
       },
     });
 
-  it('is a wrong key, by 401, and no key at all', async () => {
+  it('a wrong or missing key by 401', async () => {
     const stranger = new Anthropic({ baseURL: service.runtime.baseUrl, apiKey: 'wrong', maxRetries: 0 });
     await expect(stranger.beta.agents.list()).rejects.toMatchObject({ status: 401, type: 'authentication_error' });
     expect((await raw('/v1/agents', { headers: { authorization: '' } })).status).toBe(401);
   });
 
-  it('is not the older way to send a key', async () => {
+  it('the older way to send a key', async () => {
     const response = await raw('/v1/agents', { headers: { authorization: '', 'x-api-key': service.runtime.apiKey } });
     expect(response.status).toBe(200);
   });
 
-  it('is an unknown id, by 404, also on the stream', async () => {
+  it('an unknown id by 404, also on the stream', async () => {
     const { sessions, agents } = service.client.beta;
     await expect(agents.retrieve('agent_01nobody')).rejects.toMatchObject({ status: 404, type: 'not_found_error' });
     await expect(sessions.retrieve('sesn_01nobody')).rejects.toMatchObject({ status: 404 });
@@ -46,7 +46,7 @@ describe('what the service refuses', () => {
     ['a wrong type', '{"name":7,"model":"m"}', /^name: .*string/],
     ['an over-long string', JSON.stringify({ name: 'x'.repeat(257), model: 'm' }), /^name: .*256/],
     ['a feature that does not exist yet', '{"name":"a","model":"m","skills":[{}]}', /^skills: .*not supported yet/],
-  ])('is %s, by 400 with the field and the rule', async (_what, body, message) => {
+  ])('%s by 400 with the field and the rule', async (_what, body, message) => {
     const before = (await service.client.beta.agents.list()).data.length;
     const response = await raw('/v1/agents', { method: 'POST', body });
     const { error, request_id } = (await response.json()) as {
@@ -60,7 +60,7 @@ describe('what the service refuses', () => {
     expect((await service.client.beta.agents.list()).data).toHaveLength(before);
   });
 
-  it('is a request of which one event is wrong, whole', async () => {
+  it('a request as a whole when one event is invalid', async () => {
     const session = await service.session();
     const events = [
       { type: 'user.message', content: [{ type: 'text', text: 'fine' }] },
@@ -72,13 +72,13 @@ describe('what the service refuses', () => {
     expect(await service.events(session)).toEqual([]);
   });
 
-  it('is an event for an archived session', async () => {
+  it('an event for an archived session', async () => {
     const session = await service.session();
     await service.client.beta.sessions.archive(session);
     await expect(service.send(session, 'hello?')).rejects.toMatchObject({ status: 400 });
   });
 
-  it('is a body larger than the service takes, by 413', async () => {
+  it('a body larger than the service takes by 413', async () => {
     const session = await service.session();
     const body = JSON.stringify({
       events: [{ type: 'user.message', content: [{ type: 'text', text: 'x'.repeat(5_500_000) }] }],
@@ -87,7 +87,7 @@ describe('what the service refuses', () => {
     expect(await service.events(session)).toEqual([]);
   });
 
-  it('is an operation that is not built yet, by an error that says so', async () => {
+  it('an operation that is not built yet by an error that says so', async () => {
     await expect(service.client.beta.memoryStores.list()).rejects.toMatchObject({
       status: 404,
       message: expect.stringContaining('not'),

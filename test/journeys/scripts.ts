@@ -1,4 +1,4 @@
-/** Scripts for the stand-in model: what a test's agent does. */
+/** Scripts for the stand-in model: the behaviour of a test's agent. */
 import type { ModelRequest, Reply, ReplyTool, Script } from '#infra/local/model/script.ts';
 
 /** Texts of the last user message, tool results included. */
@@ -13,7 +13,7 @@ export function lastTexts(request: ModelRequest): readonly string[] {
   });
 }
 
-/** Repeats what it was told last. */
+/** Repeats the last message. */
 export const echo: Script = (request) => ({ text: `You said: ${lastTexts(request).join(' | ')}` });
 
 /** Makes the given calls for a message, and quotes their results after them. */

@@ -28,7 +28,7 @@ describe('a session with initial events', () => {
     return ids;
   }
 
-  it('runs from the start, and answers them in one turn', async () => {
+  it('runs from its creation, and answers them in one turn', async () => {
     const created = await service.client.beta.sessions.create({
       ...roles,
       title: 'seeded',
@@ -56,7 +56,7 @@ describe('a session with initial events', () => {
     expect(executions()).toContain(`${created.id}-2`);
   });
 
-  it('rests when there are none', async () => {
+  it('is idle when the list is empty', async () => {
     const created = await service.client.beta.sessions.create({ ...roles, initial_events: [] });
     expect(created.status).toBe('idle');
     expect(await service.events(created.id)).toEqual([]);
@@ -72,7 +72,7 @@ describe('a session with initial events', () => {
     ['an interrupt', { type: 'user.interrupt' }, 'initial_events.1.type'],
     ['an unknown type', { type: 'user.shout' }, 'initial_events.1.type'],
     ['an outcome', { type: 'user.define_outcome', description: 'done' }, 'initial_events.1'],
-  ])('is not created when one of them is wrong: %s', async (_what, wrong, path) => {
+  ])('is not created when one of them is invalid: %s', async (_what, wrong, path) => {
     const before = await sessions();
     const initial_events = [says('fine'), wrong as ReturnType<typeof says>];
     await expect(service.client.beta.sessions.create({ ...roles, initial_events })).rejects.toMatchObject({
@@ -82,9 +82,9 @@ describe('a session with initial events', () => {
     expect(await sessions()).toEqual(before);
   });
 
-  it('is started by the sweep when whoever created it died before it could', async () => {
+  it('is started by sweep when the API died before it could start the run', async () => {
     const { faults } = service.runtime;
-    // The start is throttled, and its repeat is what the API dies of.
+    // The API dies at the second attempt of a throttled start.
     const before = new Set(await sessions());
     faults.disarm();
     faults.throttle('states:StartExecution', 1);

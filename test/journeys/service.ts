@@ -16,7 +16,7 @@ export type Event = BetaManagedAgentsSessionEvent;
 export interface Service {
   readonly runtime: Runtime;
   readonly standIn: StandIn;
-  /** Lets through only what keeps the contract, and so do clients of the tests' own that use this `fetch`. */
+  /** A `fetch` that checks every response against the contract, as the SDK client of this service does. */
   readonly client: Anthropic;
   readonly fetch: Fetch;
   readonly data: string;
@@ -27,7 +27,7 @@ export interface Service {
   converse(session: string, text: string): Promise<readonly Event[]>;
   events(session: string): Promise<readonly Event[]>;
   idle(session: string): Promise<void>;
-  /** The task folders of the sandboxes that run. */
+  /** The task folders of the running sandboxes. */
   sandboxes(): readonly string[];
   close(): Promise<void>;
 }
@@ -36,12 +36,12 @@ export interface ServiceOptions {
   readonly script?: Script;
   readonly data?: string;
   readonly standIn?: StandIn;
-  /** A template of other options. */
+  /** Uses a template with other options. */
   readonly cdkOut?: string;
   readonly retryIntervalMs?: number;
-  /** @default any free one */
+  /** @default a free port */
   readonly port?: number;
-  /** The client is the SDK's alone: for measuring, where looking at every answer would be measured too. */
+  /** The client is the plain SDK. Measurements need this, because the contract check would be measured too. */
   readonly unchecked?: true;
 }
 
@@ -117,13 +117,13 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
       await runtime.close();
       if (options.standIn === undefined) await standIn.close();
       if (options.data === undefined) rmSync(data, { recursive: true, force: true });
-      // Also where a test did not look at an answer, or expected an error.
+      // Responses that a test did not read, or errors that it expected, are checked too.
       if (contract.breaches.length > 0) throw new Error(`the contract is broken:\n${contract.breaches.join('\n')}`);
     },
   };
 }
 
-/** The folders of the tasks that a process runs in: bubblewrap names it, and a plain process works in it. */
+/** The task folders that a process runs in: bubblewrap names it as an argument, a plain process works in it. */
 function runningSandboxes(data: string): readonly string[] {
   const tasks = `${join(data, 'tasks')}/`;
   const places = readdirSync('/proc')
@@ -136,7 +136,7 @@ function runningSandboxes(data: string): readonly string[] {
   return [...new Set(folders.map((folder) => folder.slice(tasks.length).split('/')[0] ?? ''))];
 }
 
-/** A process may end between two looks. */
+/** A process may end between the two reads. */
 function readOf(read: () => string): string {
   try {
     return read();

@@ -9,11 +9,11 @@ type Session = BetaManagedAgentsSession;
 const MADE_BEFORE = 14;
 const MADE_MEANWHILE = 24;
 
-describe('lists of sessions', () => {
+describe('a list of sessions', () => {
   const cases = createCases();
   let service: Service;
   let roles: Roles;
-  /** In the order in which they were made. */
+  /** Ids in the order of creation. */
   const before: Session[] = [];
   beforeAll(async () => {
     service = await startService({ script: cases.script });
@@ -24,7 +24,7 @@ describe('lists of sessions', () => {
 
   const idsOf = (sessions: readonly Session[]) => sessions.map(({ id }) => id);
 
-  /** To the end, and back to the start. */
+  /** Pages to the end, and back to the start. */
   async function walk(query: SessionListParams): Promise<{ forth: readonly Session[]; back: readonly Session[] }> {
     const { sessions } = service.client.beta;
     const forth: Session[] = [];
@@ -42,7 +42,7 @@ describe('lists of sessions', () => {
     return { forth, back: back.flat() };
   }
 
-  it('have each session once, in both orders and from both ends, while others are made', async () => {
+  it('has each session once, in both orders and directions, while others are created', async () => {
     const making = Promise.all(
       Array.from({ length: 4 }, async () => {
         for (let made = 0; made < MADE_MEANWHILE / 4; made += 1) await service.client.beta.sessions.create(roles);
@@ -69,7 +69,7 @@ describe('lists of sessions', () => {
     expect(idsOf(back)).toEqual(idsOf(forth));
   });
 
-  it('are cut by when their sessions were made, ends included or not', async () => {
+  it('is limited by creation time, with and without the ends', async () => {
     const at = (index: number) => before[index]?.created_at ?? '';
     const ranges: readonly [SessionListParams, number, number][] = [
       [{ 'created_at[gte]': at(3), 'created_at[lte]': at(8) }, 3, 9],
@@ -87,7 +87,7 @@ describe('lists of sessions', () => {
     }
   });
 
-  it('know the statuses, and hide what is archived unless it is asked for', async () => {
+  it('filters by status, and hides archived sessions unless the query includes them', async () => {
     cases.on('running', speechless);
     const { sessions } = service.client.beta;
     const initial_events = [says('running')];

@@ -3,7 +3,7 @@ import type { ReplyTool } from '#infra/local/model/script.ts';
 import { bash, calling } from '#test/journeys/scripts.ts';
 import { ofType, startService, textOf, type Service } from '#test/journeys/service.ts';
 
-describe('each tool, in a real sandbox', () => {
+describe('each sandbox tool, in a real sandbox,', () => {
   let service: Service;
   let session: string;
   beforeAll(async () => {
@@ -37,14 +37,14 @@ describe('each tool, in a real sandbox', () => {
     expect(await resultOf(bash('echo "$COLOUR in $PWD"'))).toMatchObject({ text: 'blue in /tmp' });
   });
 
-  it('tells the model of a failing command instead of failing itself', async () => {
+  it('reports a failing command to the model and does not fail itself', async () => {
     expect(await resultOf(bash('echo oh no >&2; exit 3'))).toMatchObject({
       text: expect.stringContaining('oh no'),
       isError: true,
     });
   });
 
-  it('cuts a long output short and leaves the whole where the agent can read it', async () => {
+  it('cuts a long output and leaves the whole in a file that the agent can read', async () => {
     const { text } = await resultOf(bash('seq 1 100000'));
     expect(text.length).toBeLessThanOrEqual(100_000);
     const path = /\S*\.brainstem\/outputs\/\S+?\.txt/.exec(text)?.[0] ?? 'no path was told';
@@ -52,7 +52,7 @@ describe('each tool, in a real sandbox', () => {
     expect((await resultOf({ name: 'read', input: range })).text).toContain('77777');
   });
 
-  it('gives commands an environment without anything of the service', async () => {
+  it('gives commands an environment without variables of the service', async () => {
     const { text } = await resultOf(bash('env'));
     expect(text).not.toMatch(/AWS_|ANTHROPIC|SANDBOX_|TOKEN|SECRET/i);
   });

@@ -1,4 +1,4 @@
-/** Whole turns, event by event, and the stops that are no ends. */
+/** Whole turns, event by event, and stops that do not end the session. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ReplyError } from '#infra/local/model/script.ts';
 import { closeUnrefused, createCases, rolesOf, says, type Roles } from '#test/journeys/cases.ts';
@@ -46,7 +46,7 @@ describe.concurrent('a turn', () => {
     return follower;
   }
 
-  it('with two calls tells everything once, in the contract’s order', async () => {
+  it('with two calls appends each event once, in the contract’s order', async () => {
     const usage = { input_tokens: 7, output_tokens: 3, cache_read_input_tokens: 2, cache_creation_input_tokens: 1 };
     cases.on(
       'two',
@@ -88,12 +88,12 @@ describe.concurrent('a turn', () => {
     const session = await service.client.beta.sessions.retrieve(follower.session);
     expect(session).toMatchObject({ status: 'idle', usage: told?.usage });
     expect(told?.usage).toMatchObject({ input_tokens: 14, output_tokens: 6, cache_read_input_tokens: 4 });
-    // The list tells each event once: the message where the agent took it.
+    // The list has each event once: the message at the position where the agent took it.
     expect(types(await service.events(follower.session))).toEqual(types(follower.seen).slice(1));
     follower.leave();
   });
 
-  it('that pauses for a search of the provider’s goes on from there, and is told once', async () => {
+  it('that pauses for a search of the provider continues from there, and the search is listed once', async () => {
     const found = {
       type: 'web_search_result' as const,
       title: 'Weather',
@@ -134,7 +134,7 @@ describe.concurrent('a turn', () => {
     follower.leave();
   });
 
-  it('that pauses and is interrupted goes on with the next message, without the search', async () => {
+  it('that pauses and is interrupted continues with the next message, without the search', async () => {
     cases.on('abandoned', { served: [SEARCH], text: 'I search.', stopReason: 'pause_turn' }, async () => {
       await service.client.beta.sessions.events.send(follower.session, {
         events: [{ type: 'user.interrupt' }, says('something else')],
@@ -150,7 +150,7 @@ describe.concurrent('a turn', () => {
     follower.leave();
   });
 
-  it('that the model refuses says why, and the session can be talked to again', async () => {
+  it('that the model refuses shows why, and the session takes the next message', async () => {
     const details = { type: 'refusal' as const, category: 'cyber' as const, explanation: 'That would do harm.' };
     cases.on('refused', { text: 'No.', stopReason: 'refusal', stopDetails: details });
     const follower = await begin('refused');
@@ -167,7 +167,7 @@ describe.concurrent('a turn', () => {
     follower.leave();
   });
 
-  it('that meets a busy provider is rescheduled each time, and goes on', async () => {
+  it('that meets an overloaded provider is rescheduled each time, and continues', async () => {
     const busy: ReplyError = { status: 529, type: 'overloaded_error', message: 'busy' };
     const limited: ReplyError = { status: 429, type: 'rate_limit_error', message: 'slow down' };
     cases.on('busy', { error: busy }, { error: limited });
@@ -183,7 +183,7 @@ describe.concurrent('a turn', () => {
     follower.leave();
   });
 
-  it('that the provider will never take ends exhausted, and the next one is not spoiled by it', async () => {
+  it('that the provider refuses finally ends with retries_exhausted, and the next turn works', async () => {
     cases.on('broke', { error: { status: 402, type: 'billing_error', message: 'no' } });
     const follower = await begin('broke');
     expect(await follower.idle()).toMatchObject({ stop_reason: { type: 'retries_exhausted' }, stop_details: null });

@@ -9,7 +9,7 @@ beforeAll(async () => {
 });
 afterAll(() => service.close());
 
-it('a session whose MCP server is nowhere says so at each run, answers, and denies calls of tools that it lacks', async () => {
+it('a session with an unreachable MCP server reports it in each run, answers, and denies calls of its tools', async () => {
   const client = service.client.beta;
   const agent = await client.agents.create({
     name: 'Ada',

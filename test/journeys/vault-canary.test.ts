@@ -1,4 +1,4 @@
-/** Secrets of vaults, through everything that is done with them: they are in their store, and nowhere else. */
+/** Secrets of vaults in every operation: they are in their store and nowhere else. */
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { USER_KEY } from '#contract/vaults.ts';
@@ -13,7 +13,7 @@ import { startMcpService, type McpService } from '#test/mcp/mcp-service.ts';
 import { QUOTED_IN, quoteInHttp, QUOTING_TOOL } from '#test/mcp/quoting.ts';
 import { placesWith } from '#test/mcp/traces.ts';
 
-/** Said in the same requests as the secrets, and no secret: a search that does not find it would find nothing. */
+/** A text beside the secrets that is no secret. A search that does not find it would not find a secret either. */
 const MARKER = 'marker5d1f';
 const SERVERS = { bearer: `${MARKER}-bearer`, oauth: `${MARKER}-oauth` };
 
@@ -26,7 +26,7 @@ describe.each<OAuthTokens>(['secrets-manager', 'dynamodb-kms'])(
       canaries.set(canary, kind);
       return canary;
     };
-    /** Every answer of the API. */
+    /** Every response of the API. */
     const told: string[] = [];
     const streamed: Event[] = [];
     const previewed: string[] = [];
@@ -74,7 +74,7 @@ describe.each<OAuthTokens>(['secrets-manager', 'dynamodb-kms'])(
       return { status: response.status, text, id: String((JSON.parse(text) as { id?: unknown }).id) };
     }
 
-    /** One of each type, changed once, and one of them archived. */
+    /** Creates a credential of each type, changes each once, and archives one. */
     async function keepSecrets() {
       const about = { display_name: MARKER, metadata: { [USER_KEY]: MARKER } };
       const { id: vault } = await ask('POST', '/v1/vaults', about);
@@ -113,7 +113,7 @@ describe.each<OAuthTokens>(['secrets-manager', 'dynamodb-kms'])(
       return { vault, oauth: String(second) };
     }
 
-    /** In a vault of its own, for no session takes one that has it. */
+    /** Creates the environment variable in a vault of its own, because no session may use such a vault. */
     async function keepVariable(about: object): Promise<void> {
       const { id: vault } = await ask('POST', '/v1/vaults', about);
       const variable = { type: 'environment_variable', secret_name: 'API_KEY', networking: { type: 'unrestricted' } };
@@ -152,7 +152,9 @@ describe.each<OAuthTokens>(['secrets-manager', 'dynamodb-kms'])(
       expect((await ask('GET', `${path}/vcrd_${canary()}?token=${canary()}`)).status).toBeGreaterThanOrEqual(400);
     }
 
-    /** In calls that go well, badly and to an end; with tokens that have to be fetched; and in a sandbox that looks for them. */
+    /**
+     * Makes calls that succeed, fail and break off, with tokens that must be refreshed, and a search in the sandbox.
+     */
     async function useThem(vault: string): Promise<void> {
       session = await newSession(vault);
       const mcp = (server: keyof typeof SERVERS, tool: string, input: Readonly<Record<string, unknown>> = {}) => ({
@@ -171,7 +173,7 @@ describe.each<OAuthTokens>(['secrets-manager', 'dynamodb-kms'])(
       });
       await run(mcp('bearer', 'echo_headers'));
       await died;
-      // Each of these waits for a person, and nobody comes.
+      // Each of these waits for a person, and no person comes.
       for (const place of ['elicitation', 'state']) {
         session = await newSession(vault);
         await run(mcp('oauth', 'quote', { in: place }));
@@ -201,10 +203,10 @@ describe.each<OAuthTokens>(['secrets-manager', 'dynamodb-kms'])(
       return id;
     }
 
-    /** Watched with previews. */
+    /** Runs a turn and reads its previews. */
     async function run(...tools: readonly ReplyTool[]): Promise<void> {
       const reply = calling(...tools);
-      // Slowly enough to be shown while it is written.
+      // The answer is slow enough that previews of it are sent.
       service.standIn.script(async (request, index) => {
         const { text = '', ...rest } = await reply(request, index);
         return { ...rest, text: [`${MARKER}: `, ...[text].flat()], chunkDelayMs: 100 };
@@ -218,7 +220,7 @@ describe.each<OAuthTokens>(['secrets-manager', 'dynamodb-kms'])(
       }
     }
 
-    /** While it is good, when a fresh one has to be fetched, and when the authorization server quotes what it was sent. */
+    /** Validates a valid token, an expired one, and one for which the authorization server quotes the request. */
     async function validate(vault: string, credential: string): Promise<void> {
       const path = `/v1/vaults/${vault}/credentials/${credential}/mcp_oauth_validate`;
       expect((await ask('POST', path)).text).toContain('"status":"valid"');
@@ -240,24 +242,24 @@ describe.each<OAuthTokens>(['secrets-manager', 'dynamodb-kms'])(
     const found = (places: Iterable<readonly [string, string]>) => placesWith(secrets(), places);
     const kindsIn = (text: string) => secrets().flatMap((one) => (text.includes(one) ? [canaries.get(one)] : []));
 
-    it('reached who they are for, and those who look for them here would find them', () => {
+    it('reached the servers that they are for, and these searches would find them', () => {
       const sent = JSON.stringify([service.fx.requests, oauthFx.requests, as.requests]);
       expect(new Set(kindsIn(sent))).toEqual(new Set(['access', 'bearer', 'refresh']));
       const basic = as.tokenRequests.map(({ headers }) => basicPair(String(headers['authorization']))?.secret);
       expect(new Set(basic)).toEqual(new Set([clientSecret]));
-      // Each was sent, each came back in every coat, and what came of it says so.
+      // Each secret was sent, came back in every encoding, and was redacted.
       const redacted = JSON.stringify(streamed).split('[redacted:vcrd_').length - 1;
       expect(redacted).toBeGreaterThan(2 * QUOTED_IN.length);
     });
 
-    it('are in the store of secrets, as far as they belong there', () => {
+    it('are in the store of secrets that they belong in', () => {
       const stored = kindsIn([...service.secretFiles().values()].join());
       const inDynamoDb = new Set(['access', 'refresh', 'clientsecret']);
       const kinds = oauthTokens === 'secrets-manager' ? ['bearer', 'variable', ...inDynamoDb] : ['bearer', 'variable'];
       expect(new Set(stored)).toEqual(new Set(kinds));
     });
 
-    it('are in no answer of the API', () => {
+    it('are in no response of the API', () => {
       expect(told.length).toBeGreaterThan(40);
       for (const marked of ['vault_credential', '"kind":"intent"', 'secret_echo', 'is not valid JSON', MARKER]) {
         expect(told.join('\n')).toContain(marked);
@@ -265,7 +267,7 @@ describe.each<OAuthTokens>(['secrets-manager', 'dynamodb-kms'])(
       expect(found([['answers', told.join('\n')]])).toEqual([]);
     });
 
-    it('are in no event, no preview and no request to the model', () => {
+    it('are in no event, no preview and no model request', () => {
       const places = [
         ['events', JSON.stringify(streamed)],
         ['previews', previewed.join('\n')],
@@ -275,14 +277,14 @@ describe.each<OAuthTokens>(['secrets-manager', 'dynamodb-kms'])(
       expect(found(places)).toEqual([]);
     });
 
-    it('are in no row of any table, whole or as parts', async () => {
+    it('are in no row of any table, whole or in parts', async () => {
       const rows = await service.rows();
       const marked = [...rows].filter(([, text]) => text.includes(MARKER)).map(([name]) => name);
       expect(marked.length).toBeGreaterThanOrEqual(4);
       expect(found(rows)).toEqual([]);
     });
 
-    it('are in no file: no log line, no object of S3, nothing that the tables’ engine has written or forgotten', () => {
+    it('are in no file: no log line, no object of S3, no page of the tables’ engine', () => {
       const files = service.written();
       const marked = [...files].filter(([, text]) => text.includes(MARKER)).map(([name]) => name);
       for (const name of ['dynamodb.sqlite', 'logs/mcp-proxy.log']) expect(marked).toContain(name);
@@ -293,17 +295,17 @@ describe.each<OAuthTokens>(['secrets-manager', 'dynamodb-kms'])(
       expect(found(files)).toEqual([]);
     });
 
-    it('are in nothing that the state machine was given or gave', () => {
+    it('are in no input or output of the state machine', () => {
       expect(service.executed()).toContain(session);
       expect(found([['executions', service.executed()]])).toEqual([]);
     });
 
-    it.skipIf(!inject('hasBubblewrap'))('are nowhere in a sandbox that looks for them', () => {
+    it.skipIf(!inject('hasBubblewrap'))('are nowhere in a sandbox that searches for them', () => {
       const results = ofType(streamed, 'agent.tool_result').map(textOf);
       expect(results.toSorted()).toEqual(['0\n0\nsearched', MARKER]);
     });
 
-    it('were sent at most once in a call whose proxy died, and the session went on', () => {
+    it('were sent at most once in a call with a proxy that died, and the session continued', () => {
       const unknown = ofType(streamed, 'agent.mcp_tool_result')
         .map(textOf)
         .filter((text) => text.startsWith('outcome_'));
@@ -313,6 +315,6 @@ describe.each<OAuthTokens>(['secrets-manager', 'dynamodb-kms'])(
   },
 );
 
-/** Whatever the sandbox's user can read. The pattern does not find itself. */
+/** Searches everything that the sandbox's user can read. The pattern does not find itself. */
 const SEARCH = `env | grep -c '[c]nry-'; cat /proc/*/environ /proc/*/cmdline 2>/dev/null | grep -ac '[c]nry-'; \
 timeout 20 grep -rsal '[c]nry-' /etc /home /opt /root /run /srv /tmp /var /workspace "$HOME" "$PWD"; echo searched`;

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { echo } from '#test/journeys/scripts.ts';
 import { startService, type Service } from '#test/journeys/service.ts';
 
-describe('an agent and an environment that change', () => {
+describe('updates of agents and environments', () => {
   let service: Service;
   beforeAll(async () => {
     service = await startService({ script: echo });
@@ -12,7 +12,7 @@ describe('an agent and an environment that change', () => {
 
   const create = () => service.client.beta.agents.create({ name: 'Ada', model: 'claude-opus-5' });
 
-  it('leave the versions and the sessions before them as they were', async () => {
+  it('leave earlier versions and sessions as they were', async () => {
     const { agents, environments, sessions } = service.client.beta;
     const first = await create();
     const environment = await environments.create({ name: 'lab' });
@@ -28,7 +28,7 @@ describe('an agent and an environment that change', () => {
     expect(latest.agent).toMatchObject({ version: 2, name: 'Bob' });
   });
 
-  it('have all their versions listed by the client, page after page', async () => {
+  it('are listed as versions by the client, page after page', async () => {
     const { agents } = service.client.beta;
     const { id } = await create();
     for (const name of ['two', 'three', 'four', 'five']) await agents.update(id, { name });
@@ -37,7 +37,7 @@ describe('an agent and an environment that change', () => {
     expect(names).toEqual(['five', 'four', 'three', 'two', 'Ada']);
   });
 
-  it('are refused an update of an old version at once: the client calls no second time', async () => {
+  it('of an old version are refused, and the SDK does not repeat them', async () => {
     const { id } = await create();
     await service.client.beta.agents.update(id, { name: 'Bob' });
     let calls = 0;
@@ -57,7 +57,7 @@ describe('an agent and an environment that change', () => {
     expect(await counting.beta.agents.retrieve(id)).toMatchObject({ version: 2, name: 'Bob' });
   });
 
-  it('lose no update of many clients at once', async () => {
+  it('from many clients at once are all applied', async () => {
     const { agents, environments } = service.client.beta;
     const [agent, environment] = [await create(), await environments.create({ name: 'lab' })];
     const keys = ['a', 'b', 'c', 'd', 'e'];
@@ -68,7 +68,7 @@ describe('an agent and an environment that change', () => {
     expect(await environments.retrieve(environment.id)).toMatchObject({ metadata });
   });
 
-  it('are archived: what runs goes on, nothing new begins', async () => {
+  it('that archive them let active sessions continue and refuse new ones', async () => {
     const { agents, environments, sessions } = service.client.beta;
     const [agent, environment] = [await create(), await environments.create({ name: 'lab' })];
     const session = await sessions.create({ agent: agent.id, environment_id: environment.id });
@@ -80,7 +80,7 @@ describe('an agent and an environment that change', () => {
     expect(seen.at(-1)).toMatchObject({ type: 'session.status_idle' });
   });
 
-  it('tell by an error of its own that an environment is archived or of another type', async () => {
+  it('fail with an error code of their own for an archived environment or another type', async () => {
     const { environments } = service.client.beta;
     const { id } = await environments.create({ name: 'lab' });
     const selfHosted = environments.update(id, { config: { type: 'self_hosted' } });

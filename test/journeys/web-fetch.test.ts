@@ -1,4 +1,4 @@
-/** The web's hand as it deploys: its bundle, its settings and its rights, invoked as the run invokes it. */
+/** The function web-fetch as it is deployed, with its bundle, settings and rights, invoked as the run does. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { randomUUID } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
@@ -39,7 +39,7 @@ beforeAll(async () => {
   await new Promise<void>((resolve) => wiki.listen(0, HERE, resolve));
   const outdir = join(data, 'cdk.out');
   const app = new App({ outdir });
-  // What a customer says of a wiki in the company's network.
+  // The entry with which a customer allows a wiki in the company's network.
   new BrainstemStack(app, 'Brainstem', { webFetch: { allow: [{ host: HERE, cidr: `${HERE}/32`, http: true }] } });
   app.synth();
   const model = { baseUrl: `http://${HERE}:9`, apiKey: 'sk-test' };
@@ -62,7 +62,7 @@ const part = () => {
   return { machine, lambda };
 };
 
-/** A session whose model has asked for a page; it is told to the log, for no model is asked here. */
+/** A session in which the model has called web_fetch. The entries are appended directly, without a model. */
 async function asking(url: string) {
   const agent = await client.beta.agents.create({ name: 'Ada', model: 'claude-opus-5' });
   const environment = await client.beta.environments.create({ name: 'lab' });
@@ -105,7 +105,7 @@ async function asking(url: string) {
   return { ...key, call: { ...call, hand: 'web' } };
 }
 
-/** Invokes with the run's own rights, and returns what is in the session afterwards. */
+/** Invokes the function with the state machine's rights, and returns the session's events afterwards. */
 async function invoked(input: Awaited<ReturnType<typeof asking>>) {
   const { machine, lambda } = part();
   const caller = { functionName: machine.name, roleArn: machine.roleArn, worker: 'run' };
@@ -121,14 +121,14 @@ async function invoked(input: Awaited<ReturnType<typeof asking>>) {
 
 const wikiAt = (path: string) => `http://${HERE}:${(wiki.address() as AddressInfo).port}${path}`;
 
-it('reads a page of a server that the customer allows, once', async () => {
+it('web-fetch reads a page of a server that the customer allows, once', async () => {
   const input = await asking(wikiAt('/'));
   const read = { text: `Title: Wiki\n\n# Welcome\n\nAsk [Bob](${wikiAt('/bob')}).`, isError: false };
   expect(await invoked(input)).toEqual([read]);
   expect(await invoked(input)).toEqual([read]);
 });
 
-it('stores what is too large for the log beside it', async () => {
+it('web-fetch stores a page that is too large for the log beside it', async () => {
   const [result] = await invoked(await asking(wikiAt('/large')));
   expect(result?.text).toContain('(cut: the first 100000 of 400000 characters)');
 });
@@ -141,11 +141,11 @@ it.each([
     'url_not_allowed: 127.0.0.2 is a loopback address',
   ],
   ['a name of this machine', 'https://localhost/', 'url_not_allowed: localhost is not a name of the public internet'],
-])('tells the model that it does not read %s', async (_what, url, text) => {
+])('web-fetch tells the model that it does not read %s', async (_what, url, text) => {
   expect(await invoked(await asking(url))).toEqual([{ text: expect.stringContaining(text), isError: true }]);
 });
 
-it('does not follow an allowed server to where it may not go', async () => {
+it('web-fetch does not follow a redirect of an allowed server to a forbidden address', async () => {
   const [result] = await invoked(await asking(wikiAt('/away')));
   expect(result?.text).toBe('url_not_allowed: 169.254.169.254 may be reached over https only');
 });
