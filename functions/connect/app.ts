@@ -7,7 +7,7 @@ import { clientMetadataDocument } from '#core/connect/registration.ts';
 import { faultFields } from '#core/requests/fault-fields.ts';
 import { journalRequest } from '../http/journal-request.ts';
 import { answer, login } from './come-back.ts';
-import type { ConnectWorld } from './connect-world.ts';
+import type { ConnectWorld } from '#core/connect/connect-world.ts';
 import { startLogin, visitorOf } from './login.ts';
 import { redirectTo, type PageRequest } from './page-request.ts';
 import { consentPage, identityPage } from './pages/consent-page.ts';

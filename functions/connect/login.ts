@@ -4,7 +4,7 @@ import type { ConnectId } from '#contract/ids.ts';
 import { linkUrl } from '#core/connect/connection.ts';
 import { carriedAs, carry, LASTS_MS, type Visitor } from '#core/connect/visitor.ts';
 import type { LoggedIn } from '#core/ports/login.ts';
-import type { ConnectWorld } from './connect-world.ts';
+import type { ConnectWorld } from '#core/connect/connect-world.ts';
 import { dropCookie, readCookie, writeCookie } from './cookies.ts';
 
 export function visitorOf({ seals, stamp }: ConnectWorld, context: Context): Promise<Visitor | null> {

@@ -1,6 +1,6 @@
 import type { Context } from 'hono';
 import type { Answering } from '../http/journal-request.ts';
-import type { ConnectWorld } from './connect-world.ts';
+import type { ConnectWorld } from '#core/connect/connect-world.ts';
 import { PRIVATE_HEADERS, type Page } from './pages/page.ts';
 
 /** One request of a browser, while it is answered. */

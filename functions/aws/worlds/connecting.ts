@@ -1,7 +1,7 @@
-/** What it takes to finish a consent: its row, the credential that it creates, and the sessions that wait for it. */
+/** The ports that finish a connection: its record, the credential that it stores, and the sessions that wait for it. */
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { WaitingCall } from '#core/ports/connection-links.ts';
-import type { SettleWorld } from '#core/connect/settle-connection.ts';
+import type { SettleWorld } from '#core/connect/connect-world.ts';
 import { declineCall, resumeCall, type Sending } from '#core/session/send.ts';
 import { createConnectionRecords } from '#aws/connect/connection-records.dynamodb.ts';
 import { setting, type Env } from '#aws/settings.ts';

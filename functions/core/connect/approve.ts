@@ -1,17 +1,16 @@
 /**
- * The user's approval: what it would do, and doing it. Before the approval nothing exists that could answer an
- * authorization server (`docs/security.md`, Consent).
+ * The plan that the user is asked to approve, and what their approval does. Before the approval nothing exists that could
+ * answer an authorization server (`docs/security.md`, Consent).
  */
-import { administration, userOfVault, VAULT_CLOSED } from '#core/connect/connection.ts';
-import { chooseClient, redirectUrl, type RegistrationWorld } from '#core/connect/registration.ts';
+import { recordStep, userOfVault, VAULT_CLOSED } from '#core/connect/connection.ts';
+import { chooseClient, redirectUrl } from '#core/connect/registration.ts';
 import type { Visitor } from '#core/connect/visitor.ts';
-import type { Audit } from '#core/ports/audit.ts';
-import type { AuthorizationServers, ConnectionTrouble, Discovered } from '#core/ports/authorization-server.ts';
-import type { Connection, ConnectionRecords, ConnectionAttempt } from '#core/ports/connection-records.ts';
+import type { ConnectWorld } from '#core/connect/connect-world.ts';
+import type { ConnectionTrouble, Discovered } from '#core/ports/authorization-server.ts';
+import type { Connection, ConnectionAttempt } from '#core/ports/connection-records.ts';
 import { later } from '#core/ports/instant.ts';
 import type { Seals } from '#core/ports/login.ts';
-import type { Stamp } from '#core/ports/stamp.ts';
-import type { CredentialRecords, StoredCredential } from '#core/ports/vault-records.ts';
+import type { StoredCredential } from '#core/ports/vault-records.ts';
 
 export interface ConnectionPlan {
   readonly status: 'planned';
@@ -19,13 +18,11 @@ export interface ConnectionPlan {
   readonly scopes: readonly string[];
 }
 
-export interface PlanWorld {
-  readonly credentials: Pick<CredentialRecords, 'match'>;
-  readonly servers: Pick<AuthorizationServers, 'discover'>;
-}
-
 /** Finds out what an approval would do before the user is asked, so that the page shows where it leads. */
-export async function planConsent(world: PlanWorld, record: Connection): Promise<ConnectionPlan | ConnectionTrouble> {
+export async function planConsent(
+  world: ConnectWorld,
+  record: Connection,
+): Promise<ConnectionPlan | ConnectionTrouble> {
   const [match] = await world.credentials.match(record.workspace, [record.vault], record.server.url);
   // The vault may have been archived, or given to another user, since the link was made.
   if (userOfVault(match?.vault ?? null) !== record.user) return VAULT_CLOSED;
@@ -49,7 +46,7 @@ function grantedThere(stored: StoredCredential | null, there: Discovered): reado
 
 /**
  * The scopes that were asked for, or else those that the server needs, or else none, which leaves the choice to the
- * authorization server. The scopes granted before are added, because a new consent replaces the old one, and
+ * authorization server. The scopes granted before are added, because what is granted now replaces what was granted before, and
  * `offline_access` where the server knows it.
  */
 export function chooseScopes(
@@ -68,43 +65,32 @@ export function planText(record: Connection, { discovered, scopes }: ConnectionP
   return JSON.stringify([record.id, issuer, authorizationEndpoint, resource, scopes]);
 }
 
-export interface ApproveWorld extends RegistrationWorld {
-  readonly connections: Pick<ConnectionRecords, 'begin' | 'registerAnew'>;
-  readonly servers: Pick<AuthorizationServers, 'register' | 'authorizationUrl'>;
-  readonly seals: Seals;
-  readonly audit: Audit;
-  readonly stamp: Pick<Stamp, 'now'>;
-  readonly newToken: () => string;
-}
-
 /** The time that the user has at the authorization server. */
 const ATTEMPT_MS = 10 * 60_000;
 
 type Approved =
   | { readonly status: 'approved'; readonly url: string }
-  /** The link is not pending any more. */
+  /** The connection is not pending any more. */
   | { readonly status: 'over' }
   | ConnectionTrouble;
 
 export async function approve(
-  world: ApproveWorld,
+  world: ConnectWorld,
   { record, visitor }: { readonly record: Connection; readonly visitor: Visitor },
   { discovered, scopes }: ConnectionPlan,
 ): Promise<Approved> {
   const chosen = await chooseClient(world, record, discovered);
   if (chosen.status === 'trouble') return chosen;
-  await world.audit.record(record.workspace, record.vault, administration(record, { action: 'connect.approved' }));
+  await recordStep(world, record, { action: 'connect.approved' });
   const nonce = world.newToken();
   const { issuer, namesItself, tokenEndpoint, resource } = discovered;
   const until = later(world.stamp.now(), ATTEMPT_MS);
-  const attempt: ConnectionAttempt = {
-    ...{ nonce, until, issuer, namesItself, tokenEndpoint, resource },
-    scopes: [...scopes],
-    client: chosen.client,
-  };
+  const { client } = chosen;
+  const asked = { issuer, namesItself, tokenEndpoint, resource, scopes: [...scopes] };
+  const attempt: ConnectionAttempt = { nonce, until, client, ...asked };
   if ((await world.connections.begin(record.id, attempt)) === 'conflict') return { status: 'over' };
   const url = await world.servers.authorizationUrl(discovered, {
-    clientId: chosen.client.id,
+    clientId: client.id,
     redirectUrl: redirectUrl(world.baseUrl),
     state: await stateOf(world.seals, { id: record.id, nonce, browser: visitor.browser }),
     verifier: await verifierOf(world.seals, record.id, nonce),
@@ -113,7 +99,7 @@ export async function approve(
   return { status: 'approved', url };
 }
 
-/** Names the link and the attempt, and is valid in one browser only. */
+/** Names the connection and the attempt, and is valid in one browser only. */
 async function stateOf(
   seals: Seals,
   { id, nonce, browser }: { readonly id: string; readonly nonce: string; readonly browser: string },

@@ -1,8 +1,8 @@
-/** What every step of a link uses: its facts, its status, its view for clients, and its entries in the audit trail. */
-import type { AuditEntry } from '#contract/audit.ts';
+/** What every step of a connection uses: its facts, status, link, view for clients, and entries in the audit trail. */
 import type { Connect, ConnectError } from '#contract/connect.ts';
-import type { CredentialId, Instant } from '#contract/ids.ts';
+import { ConnectId, type CredentialId, type Instant } from '#contract/ids.ts';
 import type { Vault } from '#contract/vaults.ts';
+import type { ConnectWorld } from '#core/connect/connect-world.ts';
 import type { ConnectionTrouble } from '#core/ports/authorization-server.ts';
 import type { ConnectionFacts, Connection } from '#core/ports/connection-records.ts';
 import { later } from '#core/ports/instant.ts';
@@ -10,11 +10,14 @@ import { namedUser } from '#core/vault/named-user.ts';
 
 const LIFETIME_MS = 24 * 60 * 60_000;
 
+/** A new connection. */
 export function connectionFacts(
-  asked: Omit<ConnectionFacts, 'expiresAt'> | Omit<ConnectionFacts, 'expiresAt' | 'user'>,
-  user: string,
+  { newToken, stamp }: Pick<ConnectWorld, 'newToken' | 'stamp'>,
+  asked: Omit<ConnectionFacts, 'id' | 'createdAt' | 'expiresAt'>,
 ): ConnectionFacts {
-  return { ...asked, user, expiresAt: later(asked.createdAt, LIFETIME_MS) };
+  const createdAt = stamp.now();
+  const id = ConnectId.parse(`conn_${newToken()}`);
+  return { ...asked, id, createdAt, expiresAt: later(createdAt, LIFETIME_MS) };
 }
 
 export function linkUrl(baseUrl: string, { id }: Pick<ConnectionFacts, 'id'>): string {
@@ -32,7 +35,7 @@ export const VAULT_CLOSED: ConnectionTrouble = {
   detail: 'the vault is archived, gone, or names another user',
 };
 
-/** A pending link past its time is expired; its record is not changed for that. */
+/** A pending connection past its time is expired; its record is not changed for that. */
 export function statusAt(record: Pick<Connection, 'status' | 'expiresAt'>, now: Instant): Connect['status'] {
   return record.status === 'pending' && now >= record.expiresAt ? 'expired' : record.status;
 }
@@ -53,7 +56,7 @@ export function connectionView(record: Connection, baseUrl: string, now: Instant
   };
 }
 
-/** For people: the page shows them, and the API tells them to the client that made the link. */
+/** For people: the page shows them, and the API tells them to the client that asked for the connection. */
 export const MESSAGES: Readonly<Record<ConnectError, string>> = {
   cancelled: 'The request was cancelled before anything was shared.',
   access_denied: 'The authorization server says that access was declined.',
@@ -73,25 +76,29 @@ export const MESSAGES: Readonly<Record<ConnectError, string>> = {
   exchange_failed: 'The authorization server did not give a token.',
 };
 
-interface Deed {
+interface Step {
   readonly action: 'connect.approved' | 'connect.cancelled' | 'connect.declined' | 'connect.refused' | 'connect.stored';
   readonly credential?: CredentialId;
-  /** Who did it, when it was not the link's own user. */
+  /** The user who did it, when that is not the connection's own user. */
   readonly user?: string;
-  /** Why it was not done. */
+  /** The reason why it was not done. */
   readonly denied?: string;
 }
 
-/** The entry of the audit trail about a step of a link. */
-export function administration(facts: Pick<ConnectionFacts, 'id' | 'vault' | 'user'>, deed: Deed): AuditEntry {
-  return {
+/** Records a step of a connection in the audit trail. Throws `Fault` `audit_unavailable`: then the step must not be done. */
+export function recordStep(
+  { audit }: Pick<ConnectWorld, 'audit'>,
+  { id, workspace, vault, user }: Pick<ConnectionFacts, 'id' | 'workspace' | 'vault' | 'user'>,
+  step: Step,
+): Promise<void> {
+  return audit.record(workspace, vault, {
     kind: 'administration',
-    action: deed.action,
-    vault: facts.vault,
-    credential: deed.credential ?? null,
-    connect: facts.id,
-    user: deed.user ?? facts.user,
-    outcome: deed.denied === undefined ? 'done' : 'denied',
-    reason: deed.denied ?? null,
-  };
+    action: step.action,
+    vault,
+    credential: step.credential ?? null,
+    connect: id,
+    user: step.user ?? user,
+    outcome: step.denied === undefined ? 'done' : 'denied',
+    reason: step.denied ?? null,
+  });
 }

@@ -1,29 +1,14 @@
 /** A visitor opens the link of a connection, or presses a button on its page: what they may see, and what the press does. */
 import { ConnectId } from '#contract/ids.ts';
 import type { Connect } from '#contract/connect.ts';
-import type { Audit } from '#core/ports/audit.ts';
-import {
-  approve,
-  planConsent,
-  planText,
-  type ApproveWorld,
-  type ConnectionPlan,
-  type PlanWorld,
-} from '#core/connect/approve.ts';
+import type { ConnectWorld } from '#core/connect/connect-world.ts';
+import { approve, planConsent, planText, type ConnectionPlan } from '#core/connect/approve.ts';
 import type { ConnectionTrouble } from '#core/ports/authorization-server.ts';
-import type { Connection, ConnectionRecords } from '#core/ports/connection-records.ts';
-import { isIdentity, type Enterprise } from '#core/vault/enterprise.ts';
-import { administration, statusAt } from '#core/connect/connection.ts';
-import { settleConnection, type SettleWorld } from '#core/connect/settle-connection.ts';
+import type { Connection } from '#core/ports/connection-records.ts';
+import { isIdentity } from '#core/vault/enterprise.ts';
+import { recordStep, statusAt } from '#core/connect/connection.ts';
+import { settleConnection } from '#core/connect/settle-connection.ts';
 import type { Visitor } from '#core/connect/visitor.ts';
-
-export interface OpenWorld extends ApproveWorld, SettleWorld, PlanWorld {
-  readonly connections: ConnectionRecords;
-  readonly credentials: PlanWorld['credentials'] & SettleWorld['credentials'];
-  readonly servers: ApproveWorld['servers'] & PlanWorld['servers'];
-  readonly audit: Audit;
-  readonly enterprise: Enterprise | null;
-}
 
 /** What the page's form carries back. */
 export interface ConsentForm {
@@ -58,12 +43,12 @@ interface OpenedBy {
   readonly visitor: Visitor | null;
 }
 
-export async function openLink(world: OpenWorld, id: string, visitor: Visitor | null): Promise<Opened> {
+export async function openLink(world: ConnectWorld, id: string, visitor: Visitor | null): Promise<Opened> {
   const admitted = await admit(world, { id, visitor });
   return admitted.status === 'turned away' ? admitted.page : askConsent(world, admitted, false);
 }
 
-export async function pressApprove(world: OpenWorld, link: OpenedBy, form: ConsentForm): Promise<Pressed> {
+export async function pressApprove(world: ConnectWorld, link: OpenedBy, form: ConsentForm): Promise<Pressed> {
   const admitted = await admit(world, link);
   if (admitted.status === 'turned away') return admitted.page;
   const { record, visitor } = admitted;
@@ -71,7 +56,7 @@ export async function pressApprove(world: OpenWorld, link: OpenedBy, form: Conse
   if (isIdentity(world.enterprise, record.server.url)) {
     if (!isMeant) return askConsent(world, admitted, true);
     // The user comes back from signing in with the identity that may then be kept.
-    await world.audit.record(record.workspace, record.vault, administration(record, { action: 'connect.approved' }));
+    await recordStep(world, record, { action: 'connect.approved' });
     return { show: 'login', record, keeps: true };
   }
   const plan = await planConsent(world, record);
@@ -92,7 +77,7 @@ export async function pressApprove(world: OpenWorld, link: OpenedBy, form: Conse
 }
 
 export async function pressCancel(
-  world: OpenWorld,
+  world: ConnectWorld,
   link: OpenedBy,
   form: Pick<ConsentForm, 'token'>,
 ): Promise<Pressed> {
@@ -100,7 +85,7 @@ export async function pressCancel(
   if (admitted.status === 'turned away') return admitted.page;
   const { record } = admitted;
   if (!(await isForm(world, admitted, form.token))) return askConsent(world, admitted, true);
-  await world.audit.record(record.workspace, record.vault, administration(record, { action: 'connect.cancelled' }));
+  await recordStep(world, record, { action: 'connect.cancelled' });
   await world.connections.fail(record.id, 'cancelled', world.stamp.now());
   return openLink(world, record.id, admitted.visitor);
 }
@@ -119,14 +104,14 @@ interface TurnedAway {
 const turnedAway = (page: Opened): TurnedAway => ({ status: 'turned away', page });
 
 /** Only its user learns anything of a connection, so the user is identified first (`docs/security.md`, Consent). */
-async function admit(world: OpenWorld, { id, visitor }: OpenedBy): Promise<Admitted | TurnedAway> {
+async function admit(world: ConnectWorld, { id, visitor }: OpenedBy): Promise<Admitted | TurnedAway> {
   const { data } = ConnectId.safeParse(id);
   const found = data === undefined ? null : await world.connections.find(data);
   if (found === null) return turnedAway({ show: 'unknown', record: null });
   if (visitor === null) return turnedAway({ show: 'login', record: found, keeps: false });
   if (visitor.user !== found.user) {
     const refused = { action: 'connect.refused', user: visitor.user, denied: 'user_mismatch' } as const;
-    await world.audit.record(found.workspace, found.vault, administration(found, refused));
+    await recordStep(world, found, refused);
     return turnedAway({ show: 'mismatch', record: found });
   }
   const record = await settleConnection(world, found);
@@ -134,7 +119,7 @@ async function admit(world: OpenWorld, { id, visitor }: OpenedBy): Promise<Admit
   return status === 'pending' ? { status: 'admitted', record, visitor } : turnedAway({ show: 'end', record, status });
 }
 
-async function askConsent(world: OpenWorld, admitted: Admitted, again: boolean): Promise<Opened> {
+async function askConsent(world: ConnectWorld, admitted: Admitted, again: boolean): Promise<Opened> {
   const { record } = admitted;
   if (isIdentity(world.enterprise, record.server.url)) {
     return { show: 'identity', record, form: { token: await formToken(world, admitted), plan: '' }, again };
@@ -144,7 +129,7 @@ async function askConsent(world: OpenWorld, admitted: Admitted, again: boolean):
 }
 
 async function askAbout(
-  world: OpenWorld,
+  world: ConnectWorld,
   admitted: Admitted,
   { plan, again }: { readonly plan: ConnectionPlan; readonly again: boolean },
 ): Promise<Opened> {
@@ -153,17 +138,17 @@ async function askAbout(
   return { show: 'consent', record, plan, form: { token: await formToken(world, admitted), plan: sealed }, again };
 }
 
-async function inTrouble(world: OpenWorld, record: Connection, trouble: ConnectionTrouble): Promise<Opened> {
+async function inTrouble(world: ConnectWorld, record: Connection, trouble: ConnectionTrouble): Promise<Opened> {
   await world.connections.trouble(record.id, trouble.error);
   return { show: 'trouble', record, trouble };
 }
 
 const formText = ({ record, visitor }: Admitted) => `${record.id}.${visitor.browser}`;
 
-function formToken({ seals }: OpenWorld, admitted: Admitted): Promise<string> {
+function formToken({ seals }: ConnectWorld, admitted: Admitted): Promise<string> {
   return seals.seal('form', formText(admitted));
 }
 
-function isForm({ seals }: OpenWorld, admitted: Admitted, token: string): Promise<boolean> {
+function isForm({ seals }: ConnectWorld, admitted: Admitted, token: string): Promise<boolean> {
   return seals.isSeal('form', formText(admitted), token);
 }

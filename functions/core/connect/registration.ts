@@ -1,32 +1,17 @@
-/** As which client the service goes to an authorization server. A client of one issuer is never shown to another. */
+/** Chooses the OAuth client as which the service asks an authorization server. It never shows a client to another issuer. */
 import type { KnownClient } from '#contract/connect.ts';
-import type {
-  AuthorizationServers,
-  ClientMetadata,
-  ConnectionTrouble,
-  Discovered,
-  Registration,
-} from '#core/ports/authorization-server.ts';
+import type { ConnectWorld } from '#core/connect/connect-world.ts';
+import type { ClientMetadata, ConnectionTrouble, Discovered, Registration } from '#core/ports/authorization-server.ts';
 import { secretMethod } from '#core/vault/token-endpoint.ts';
-import type {
-  RegisteredClients,
-  Connection,
-  ConnectionRecords,
-  ConnectionAttempt,
-} from '#core/ports/connection-records.ts';
+import type { Connection, ConnectionRecords, ConnectionAttempt } from '#core/ports/connection-records.ts';
 
-export interface RegistrationWorld {
+type RegistrationWorld = Pick<ConnectWorld, 'clients' | 'servers' | 'knownClients' | 'baseUrl' | 'appName'> & {
   readonly connections: Pick<ConnectionRecords, 'registerAnew'>;
-  readonly clients: Pick<RegisteredClients, 'find' | 'save' | 'forget'>;
-  readonly servers: Pick<AuthorizationServers, 'register'>;
-  readonly knownClients: readonly KnownClient[];
-  readonly baseUrl: string;
-  readonly appName: string;
-}
+};
 
 type ChosenClient = { readonly status: 'chosen'; readonly client: ConnectionAttempt['client'] };
 
-/** Registered by an administrator, known by its metadata's URL, registered before, registered now; or not at all. */
+/** In this order: a client of the settings, the client's metadata URL, the registered client, a new registration. */
 export async function chooseClient(
   world: RegistrationWorld,
   record: Pick<Connection, 'id' | 'workspace' | 'attempt'>,
@@ -53,7 +38,7 @@ const chosen = (client: ConnectionAttempt['client']): ChosenClient => ({ status:
 
 /**
  * A server that has forgotten a client says so on a page of its own, and the browser never comes back. A user who turned
- * round there looks the same, so that a link has its client registered anew at most once.
+ * back at the server looks the same, so a connection has its client registered anew at most once.
  */
 async function mayBeForgotten(
   { connections }: Pick<RegistrationWorld, 'connections'>,
@@ -65,7 +50,7 @@ async function mayBeForgotten(
 
 async function register(world: RegistrationWorld, discovered: Discovered): Promise<Registration | ConnectionTrouble> {
   if (discovered.registrationEndpoint === null) {
-    const detail = `${hostOf(discovered.issuer)} registers nobody`;
+    const detail = `${hostOf(discovered.issuer)} registers no clients`;
     return { status: 'trouble', error: 'registration_required', detail };
   }
   return world.servers.register(discovered, clientMetadata(world, discovered));
@@ -79,12 +64,12 @@ export function redirectUrl(baseUrl: string): string {
   return `${baseUrl}/callback`;
 }
 
-/** What the metadata's URL answers; `client_id` is that URL itself, byte for byte. */
+/** The document at the metadata URL; `client_id` is that URL itself, byte for byte. */
 export function clientMetadataDocument(world: Pick<RegistrationWorld, 'baseUrl' | 'appName'>) {
   return { client_id: clientMetadataUrl(world.baseUrl), ...metadataWith(world, 'none') };
 }
 
-/** Without a secret where that is possible: PKCE protects the code, and what is not kept cannot leak. */
+/** Without a secret where that is possible: PKCE protects the code, and a secret that does not exist cannot leak. */
 function clientMetadata(world: RegistrationWorld, { authMethods }: Discovered): ClientMetadata {
   return metadataWith(world, authMethods.includes('none') ? 'none' : secretMethod(authMethods));
 }

@@ -1,13 +1,14 @@
-/** Links that are asked for by who runs the agents, and what has become of links. */
+/** Connections that a client of the API asks for, and how connections stand. */
+import type { ConnectWorld, SettleWorld } from '#core/connect/connect-world.ts';
 import type { Connect, ConnectCreate } from '#contract/connect.ts';
-import { ConnectId, type AgentId, type SessionId, type WorkspaceId } from '#contract/ids.ts';
+import type { AgentId, ConnectId, SessionId, WorkspaceId } from '#contract/ids.ts';
 import type { AllowedHosts } from '#contract/outbound.ts';
 import { USER_KEY } from '#contract/vaults.ts';
 import type { WaitingCall } from '#core/ports/connection-links.ts';
-import type { ConnectionFacts, Connection, ConnectionRecords } from '#core/ports/connection-records.ts';
+import type { ConnectionFacts, Connection } from '#core/ports/connection-records.ts';
 import { connectionView, connectionFacts, statusAt } from '#core/connect/connection.ts';
-import { settleConnection, type SettleWorld } from '#core/connect/settle-connection.ts';
-import { isIdentity, managedServer, type Enterprise } from '#core/vault/enterprise.ts';
+import { settleConnection } from '#core/connect/settle-connection.ts';
+import { isIdentity, managedServer } from '#core/vault/enterprise.ts';
 import { judgeUrl } from '#core/outbound/destination.ts';
 import type { AgentRecords } from '#core/ports/records.ts';
 import { isRefusal, refuse, type RequestRefusal } from '#core/ports/refusal.ts';
@@ -15,19 +16,16 @@ import { namedUser } from '#core/vault/named-user.ts';
 import { canonicalServerUrl } from '#core/vault/server-url.ts';
 import type { VaultRecords } from '#core/ports/vault-records.ts';
 
-export interface RequestConnectionWorld extends SettleWorld {
-  readonly connections: ConnectionRecords;
-  readonly vaults: Pick<VaultRecords, 'find'>;
-  readonly agents: Pick<AgentRecords, 'find'>;
-  /** Whether it still waits for its user: a call may have been denied or interrupted meanwhile, a session deleted. */
+export interface RequestConnectionWorld extends SettleWorld, Pick<ConnectWorld, 'enterprise' | 'newToken'> {
+  readonly vaults: VaultRecords;
+  readonly agents: AgentRecords;
+  /** Whether the call still waits: it may have been denied or interrupted meanwhile, or its session deleted. */
   readonly isWaiting: (call: WaitingCall) => Promise<boolean>;
   /** Where the pages are; null when the deployment has no identity provider. */
   readonly baseUrl: string | null;
   /** Places beside https ones to which a browser may be sent. */
   readonly returnUrls: readonly string[];
   readonly serversAllowed: AllowedHosts;
-  readonly enterprise: Enterprise | null;
-  readonly newToken: () => string;
 }
 
 const unconfigured = refuse(
@@ -53,16 +51,20 @@ export async function requestConnection(
   }
   const agent = body.agent_id === undefined ? null : await agentOf(world, workspace, body.agent_id);
   if (isRefusal(agent)) return agent;
-  const asked = {
-    ...{ id: ConnectId.parse(`conn_${world.newToken()}`), workspace, vault: vault.id, server, agent },
-    ...{ scopes: body.scopes ?? [], returnUrl: body.return_url ?? null, createdAt: world.stamp.now() },
-  };
-  const facts = connectionFacts(asked, user);
+  const facts = connectionFacts(world, {
+    workspace,
+    vault: vault.id,
+    user,
+    server,
+    agent,
+    scopes: body.scopes ?? [],
+    returnUrl: body.return_url ?? null,
+  });
   await world.connections.create(facts);
   return connectionView(freshRecord(facts), world.baseUrl, facts.createdAt);
 }
 
-/** Null when there is no such link in this workspace. */
+/** Null when there is no such connection in this workspace. */
 export async function connectionStatus(
   world: RequestConnectionWorld,
   workspace: WorkspaceId,
@@ -73,7 +75,7 @@ export async function connectionStatus(
   return connectionView(await settleConnection(world, found), world.baseUrl ?? '', world.stamp.now());
 }
 
-/** Those that somebody can still open so that a call of the session goes on, or its tools are more. */
+/** Those that their user can still open, so that a call of the session goes on or the session has more tools. */
 export async function connectionsOfSession(
   world: RequestConnectionWorld,
   workspace: WorkspaceId,

@@ -1,31 +1,18 @@
 /**
- * How a link ends, and what remains to do when a process died in the middle of that. The credential's row proves that
- * consent was given; a failed record says that it was not. The next function that reads the record (the page, the API, the
+ * The end of a connection, also when a process died in the middle of it. The credential's row proves that the user has
+ * approved; a failed record says that they have not. The next function that reads the record (the page, the API, the
  * sweep) completes it and tells the waiting calls, which go on or end. Each step may be repeated: a record is completed
  * once, and a call that does not wait any more is not told.
  */
 import type { ConnectError } from '#contract/connect.ts';
-import type { EventId } from '#contract/ids.ts';
-import { administration } from '#core/connect/connection.ts';
-import type { Audit } from '#core/ports/audit.ts';
+import { recordStep } from '#core/connect/connection.ts';
+import type { ConnectWorld, SettleWorld } from '#core/connect/connect-world.ts';
 import type { ConnectionTrouble } from '#core/ports/authorization-server.ts';
 import type { WaitingCall } from '#core/ports/connection-links.ts';
-import type { Connection, ConnectionRecords, Storing } from '#core/ports/connection-records.ts';
+import type { Connection, Storing } from '#core/ports/connection-records.ts';
 import { Fault } from '#core/ports/errors.ts';
 import { later } from '#core/ports/instant.ts';
-import type { Stamp } from '#core/ports/stamp.ts';
 import type { Resumed } from '#core/session/send.ts';
-import type { CredentialRecords } from '#core/ports/vault-records.ts';
-
-export interface SettleWorld {
-  readonly connections: Pick<ConnectionRecords, 'find' | 'ofSession' | 'complete' | 'storing' | 'resumed' | 'settled'>;
-  readonly credentials: Pick<CredentialRecords, 'find'>;
-  /** Lets the call be made again, if it still waits for its user. A repeat changes nothing. */
-  readonly resume: (call: WaitingCall) => Promise<Resumed>;
-  /** Ends the call with the reason, if it still waits for its user. A repeat changes nothing. */
-  readonly decline: (call: WaitingCall & { readonly call: EventId }, reason: string) => Promise<Resumed>;
-  readonly stamp: Pick<Stamp, 'now'>;
-}
 
 /** A function lives no longer than this, so a process that announced a credential before it does not store it any more. */
 const ABANDONED_MS = 5 * 60_000;
@@ -58,17 +45,16 @@ const DECLINED =
 const CLOSED =
   'The vault of the user takes no credentials any more, so the call was not made. Trying again does not help.';
 
-/** A call that was confirmed without a consent may have a newer link, at which its user can still consent. */
+/** A call that a person confirmed while it waited may wait for a newer connection, which its user can still approve. */
 async function waitsElsewhere(
   { connections }: SettleWorld,
   { id, workspace }: Connection,
   { session, call, sincePosition }: WaitingCall,
 ): Promise<boolean> {
-  const links = await connections.ofSession(workspace, session);
-  return links.some(
-    (link) =>
-      link.id !== id &&
-      link.waiting.some((waiting) => waiting.call === call && waiting.sincePosition === sincePosition),
+  const others = await connections.ofSession(workspace, session);
+  return others.some(
+    (other) =>
+      other.id !== id && other.waiting.some((waits) => waits.call === call && waits.sincePosition === sincePosition),
   );
 }
 
@@ -92,11 +78,6 @@ async function isStored(world: SettleWorld, record: Connection, { credential, ve
   return stored !== null && stored.version >= version && stored.credential.archived_at === null;
 }
 
-export interface EndAttemptWorld extends SettleWorld {
-  readonly connections: SettleWorld['connections'] & Pick<ConnectionRecords, 'fail' | 'trouble'>;
-  readonly audit: Audit;
-}
-
 export interface Stored {
   readonly status: 'stored';
 }
@@ -105,12 +86,12 @@ export type EndedAttempt =
   | { readonly status: 'trouble'; readonly record: Connection; readonly trouble: ConnectionTrouble }
   | { readonly status: 'connected'; readonly record: Connection };
 
-/** These errors end the link: the user declined, or the vault is closed. After others the user may open it again. */
+/** These errors end the connection: the user declined, or the vault is closed. After others the user may try again. */
 const FINAL: readonly ConnectError[] = ['access_denied', 'vault_closed'];
 
-/** Ends an attempt at a consent, after its credential was stored or not. */
+/** Ends an attempt, after its credential was stored or not. */
 export async function endAttempt(
-  world: EndAttemptWorld,
+  world: ConnectWorld,
   record: Connection,
   outcome: Stored | ConnectionTrouble,
 ): Promise<EndedAttempt> {
@@ -119,10 +100,10 @@ export async function endAttempt(
   return { status: 'connected', record: await settled(world, record) };
 }
 
-async function end(world: EndAttemptWorld, record: Connection, trouble: ConnectionTrouble): Promise<EndedAttempt> {
+async function end(world: ConnectWorld, record: Connection, trouble: ConnectionTrouble): Promise<EndedAttempt> {
   const { error } = trouble;
   if (error === 'access_denied') {
-    await world.audit.record(record.workspace, record.vault, administration(record, { action: 'connect.declined' }));
+    await recordStep(world, record, { action: 'connect.declined' });
   }
   await world.connections.storing(record.id, null);
   if (!FINAL.includes(error)) {
@@ -134,7 +115,7 @@ async function end(world: EndAttemptWorld, record: Connection, trouble: Connecti
 }
 
 /** The record says how it ended, so a call that cannot be told at once is told by the next reader of the record. */
-async function settled(world: EndAttemptWorld, record: Connection): Promise<Connection> {
+async function settled(world: ConnectWorld, record: Connection): Promise<Connection> {
   const found = (await world.connections.find(record.id)) ?? record;
   try {
     return await settleConnection(world, found);

@@ -1,27 +1,17 @@
 /** Stores the granted tokens as the vault's credential for the server: as a new one, or as new secrets of an existing one. */
 import { CredentialId, type Instant } from '#contract/ids.ts';
 import type { Credential, McpOAuth } from '#contract/credentials.ts';
-import type { Audit } from '#core/ports/audit.ts';
+import type { ConnectWorld } from '#core/connect/connect-world.ts';
 import type { ConnectionTrouble, Granted } from '#core/ports/authorization-server.ts';
-import type { Connection, ConnectionRecords } from '#core/ports/connection-records.ts';
+import type { Connection } from '#core/ports/connection-records.ts';
 import type { Issued } from '#core/ports/login.ts';
-import { administration, userOfVault, VAULT_CLOSED } from '#core/connect/connection.ts';
+import { recordStep, userOfVault, VAULT_CLOSED } from '#core/connect/connection.ts';
 import type { Stored } from '#core/connect/settle-connection.ts';
 import { later } from '#core/ports/instant.ts';
-import type { Stamp } from '#core/ports/stamp.ts';
-import type { SecretPointers, SecretValues, SecretWriter } from '#core/ports/secrets.ts';
-import type { CredentialPlace, CredentialRecords, StoredCredential } from '#core/ports/vault-records.ts';
+import type { SecretPointers, SecretValues } from '#core/ports/secrets.ts';
+import type { CredentialPlace, StoredCredential } from '#core/ports/vault-records.ts';
 
-export interface StoreWorld {
-  readonly connections: Pick<ConnectionRecords, 'storing'>;
-  readonly credentials: Pick<CredentialRecords, 'match' | 'announce' | 'create' | 'replace'>;
-  readonly secrets: SecretWriter;
-  readonly audit: Audit;
-  readonly stamp: Pick<Stamp, 'now'>;
-  readonly newToken: () => string;
-}
-
-interface Consent {
+interface Grant {
   readonly record: Connection;
   readonly attempt: Issued;
   readonly granted: Granted;
@@ -31,16 +21,16 @@ interface Consent {
 /** The version of a new credential: its id is fresh, so a row with this id at any version proves that it was stored. */
 const NEW = 0;
 
-/** A refresh, or a consent in another tab, may change the row at the same time. */
+/** A refresh, or an attempt in another tab, may change the row at the same time. */
 const MAX_RACES = 5;
 
-export async function storeCredential(world: StoreWorld, consent: Consent): Promise<Stored | ConnectionTrouble> {
-  const { record } = consent;
+export async function storeCredential(world: ConnectWorld, grant: Grant): Promise<Stored | ConnectionTrouble> {
+  const { record } = grant;
   for (let race = 0; race < MAX_RACES; race += 1) {
     const [match] = await world.credentials.match(record.workspace, [record.vault], record.server.url);
     if (userOfVault(match?.vault ?? null) !== record.user) return VAULT_CLOSED;
     const stored = match?.stored ?? null;
-    const outcome = stored === null ? await add(world, consent) : await renew(world, consent, stored);
+    const outcome = stored === null ? await add(world, grant) : await renew(world, grant, stored);
     if (outcome.status !== 'lost') return outcome;
   }
   return { status: 'trouble', error: 'exchange_failed', detail: `the credential changed ${MAX_RACES} times meanwhile` };
@@ -51,27 +41,26 @@ interface Lost {
   readonly status: 'lost';
 }
 
-const full: ConnectionTrouble = {
-  status: 'trouble',
-  error: 'vault_full',
-  detail: 'the vault has as many as it may have',
-};
-
-async function add(world: StoreWorld, consent: Consent): Promise<Stored | Lost | ConnectionTrouble> {
-  const { record, attempt } = consent;
+async function add(world: ConnectWorld, grant: Grant): Promise<Stored | Lost | ConnectionTrouble> {
+  const { record, attempt } = grant;
   const place = placeIn(record, CredentialId.parse(`vcrd_${world.newToken()}`));
   const now = world.stamp.now();
   const credential: Credential = {
-    ...{ id: place.credential, type: 'vault_credential', vault_id: record.vault },
-    ...{ display_name: record.server.name, metadata: {}, auth: authOf(consent, now) },
-    ...{ created_at: now, updated_at: now, archived_at: null },
+    id: place.credential,
+    type: 'vault_credential',
+    vault_id: record.vault,
+    display_name: record.server.name,
+    metadata: {},
+    auth: authOf(grant, now),
+    created_at: now,
+    updated_at: now,
+    archived_at: null,
   };
   await world.credentials.announce(place, now);
-  const secrets = await write(world, consent, { place, version: NEW, inForce: {} });
-  const { workspace } = record;
-  const { issuer } = attempt;
+  const secrets = await write(world, grant, { place, version: NEW, inForce: {} });
+  const issued = { secrets, issuer: attempt.issuer, grantedScopes: grantedScopes(grant) };
   const created = await world.credentials.create(
-    { workspace, credential, secrets, grantedScopes: grantedScopes(consent), issuer },
+    { workspace: record.workspace, credential, ...issued },
     record.server.url,
     record.user,
   );
@@ -82,7 +71,7 @@ async function add(world: StoreWorld, consent: Consent): Promise<Stored | Lost |
     case 'duplicate':
       return { status: 'lost' };
     case 'full':
-      return full;
+      return { status: 'trouble', error: 'vault_full', detail: 'the vault has as many as it may have' };
     case 'closed':
       return VAULT_CLOSED;
     default:
@@ -92,30 +81,29 @@ async function add(world: StoreWorld, consent: Consent): Promise<Stored | Lost |
 
 /** While the credential is not archived its vault names this user; an archived credential makes the replacement fail. */
 async function renew(
-  world: StoreWorld,
-  consent: Consent,
+  world: ConnectWorld,
+  grant: Grant,
   stored: StoredCredential,
 ): Promise<Stored | Lost | ConnectionTrouble> {
   const now = world.stamp.now();
   const version = stored.version + 1;
-  const place = placeIn(consent.record, stored.credential.id);
-  const secrets = await write(world, consent, { place, version, inForce: stored.secrets });
-  const credential: Credential = { ...stored.credential, auth: authOf(consent, now), updated_at: now };
-  const issued = { secrets, issuer: consent.attempt.issuer, grantedScopes: grantedScopes(consent) };
+  const place = placeIn(grant.record, stored.credential.id);
+  const secrets = await write(world, grant, { place, version, inForce: stored.secrets });
+  const credential: Credential = { ...stored.credential, auth: authOf(grant, now), updated_at: now };
+  const issued = { secrets, issuer: grant.attempt.issuer, grantedScopes: grantedScopes(grant) };
   const saved = await world.credentials.replace({ ...stored, ...issued, credential, version });
   return { status: saved === 'saved' ? 'stored' : 'lost' };
 }
 
-/** Writes the audit trail first, then where the proof will be, then the secrets; the row that points at them is last. */
+/** Writes the audit trail first, then which row will be the proof, then the secrets. The caller writes that row last. */
 async function write(
-  world: StoreWorld,
-  { record, granted, clientSecret }: Consent,
+  world: ConnectWorld,
+  { record, granted, clientSecret }: Grant,
   to: { readonly place: CredentialPlace; readonly version: number; readonly inForce: SecretPointers },
 ) {
   const { place, version, inForce } = to;
   const { credential } = place;
-  const entry = administration(record, { action: 'connect.stored', credential });
-  await world.audit.record(record.workspace, record.vault, entry);
+  await recordStep(world, record, { action: 'connect.stored', credential });
   await world.connections.storing(record.id, { credential, version, since: world.stamp.now() });
   return world.secrets.write(place, 'mcp_oauth', secretsOf(granted, clientSecret), inForce);
 }
@@ -133,7 +121,7 @@ function secretsOf({ accessToken, refreshToken }: Granted, clientSecret: string 
   };
 }
 
-function authOf({ record, attempt, granted }: Consent, now: Instant): McpOAuth {
+function authOf({ record, attempt, granted }: Grant, now: Instant): McpOAuth {
   const { expiresInSeconds, refreshToken } = granted;
   const refresh = {
     client_id: attempt.client.id,
@@ -152,6 +140,6 @@ function authOf({ record, attempt, granted }: Consent, now: Instant): McpOAuth {
 }
 
 /** RFC 6749 §5.1: a server that names no scopes has granted those that were asked for. */
-function grantedScopes({ granted, attempt }: Consent): readonly string[] {
+function grantedScopes({ granted, attempt }: Grant): readonly string[] {
   return granted.scopes ?? attempt.scopes;
 }

@@ -1,38 +1,18 @@
 /**
- * The browser comes back from the authorization server or from a login. Nothing that it brings is shown or used before it
- * is clear that it answers the one attempt that this browser's user approved, and that the asked server sent it.
+ * The browser comes back from the authorization server or from a login. Nothing that it brings is shown or used until it
+ * is clear that it answers the one attempt that this browser's user approved, and that the server that was asked sent it.
  */
 import { ConnectId, type Instant } from '#contract/ids.ts';
-import type { AuthorizationServers, ConnectionTrouble } from '#core/ports/authorization-server.ts';
+import type { ConnectionTrouble } from '#core/ports/authorization-server.ts';
+import type { ConnectWorld } from '#core/connect/connect-world.ts';
 import { verifierOf } from '#core/connect/approve.ts';
-import type {
-  RegisteredClients,
-  Connection,
-  ConnectionRecords,
-  ConnectionAttempt,
-} from '#core/ports/connection-records.ts';
+import type { Connection, ConnectionAttempt } from '#core/ports/connection-records.ts';
 import { statusAt } from '#core/connect/connection.ts';
-import type { Identity, Seals } from '#core/ports/login.ts';
+import type { Identity } from '#core/ports/login.ts';
 import { redirectUrl } from '#core/connect/registration.ts';
-import {
-  endAttempt,
-  settleConnection,
-  type EndedAttempt,
-  type EndAttemptWorld,
-  type SettleWorld,
-  type Stored,
-} from '#core/connect/settle-connection.ts';
-import { storeCredential, type StoreWorld } from '#core/connect/store-credential.ts';
+import { endAttempt, settleConnection, type EndedAttempt, type Stored } from '#core/connect/settle-connection.ts';
+import { storeCredential } from '#core/connect/store-credential.ts';
 import type { Visitor } from '#core/connect/visitor.ts';
-
-export interface AnswerWorld extends StoreWorld, SettleWorld {
-  readonly connections: ConnectionRecords;
-  readonly credentials: StoreWorld['credentials'] & SettleWorld['credentials'];
-  readonly clients: RegisteredClients;
-  readonly servers: Pick<AuthorizationServers, 'isFrom' | 'exchange'>;
-  readonly seals: Seals;
-  readonly baseUrl: string;
-}
 
 interface Answer {
   readonly state: string | null;
@@ -51,7 +31,7 @@ interface Refused {
 /** `refused`: it answers no open attempt. It is replayed, late, altered, for another user or from another server. */
 export type Taken = Refused | EndedAttempt;
 
-export async function takeAnswer(world: AnswerWorld, visitor: Visitor | null, answer: Answer): Promise<Taken> {
+export async function takeAnswer(world: ConnectWorld, visitor: Visitor | null, answer: Answer): Promise<Taken> {
   const open = await openAttempt(world, visitor, answer);
   if (open.status === 'refused') return open;
   const { record, attempt } = open;
@@ -74,7 +54,7 @@ interface OpenAttempt {
 /** `<link>.<nonce>.<seal>`, as `stateOf` made it. */
 const STATE = /^(conn_\w{1,64})\.(\w{1,64})\.([\w-]{43})$/;
 
-async function openAttempt(world: AnswerWorld, visitor: Visitor | null, { state }: Answer) {
+async function openAttempt(world: ConnectWorld, visitor: Visitor | null, { state }: Answer) {
   if (visitor === null) return refused('no user is logged in');
   const [, id = '', nonce = '', seal = ''] = STATE.exec(state ?? '') ?? [];
   if (!(await world.seals.isSeal('state', `${id}.${nonce}.${visitor.browser}`, seal))) {
@@ -94,7 +74,7 @@ function openIn(record: Connection, nonce: string, now: Instant): OpenAttempt | 
 }
 
 async function useAnswer(
-  world: AnswerWorld,
+  world: ConnectWorld,
   { record, attempt }: Omit<OpenAttempt, 'status'>,
   { code, iss, error }: Answer,
 ): Promise<Stored | ConnectionTrouble> {
@@ -112,14 +92,9 @@ async function useAnswer(
     redirectUrl: redirectUrl(world.baseUrl),
   });
   if (granted.status === 'granted') return storeCredential(world, { record, attempt, granted, clientSecret });
-  // The next consent registers a new client.
+  // The next attempt registers a new client.
   if (granted.isClientUnknown) await world.clients.forget(record.workspace, attempt.issuer, attempt.client.id);
   return granted;
-}
-
-export interface KeepWorld extends StoreWorld, EndAttemptWorld {
-  readonly connections: StoreWorld['connections'] & EndAttemptWorld['connections'];
-  readonly credentials: StoreWorld['credentials'] & EndAttemptWorld['credentials'];
 }
 
 /**
@@ -128,7 +103,7 @@ export interface KeepWorld extends StoreWorld, EndAttemptWorld {
  * can be opened again. `record` was just read, and its user is the one who signed in. Null for a connection that is over.
  */
 export async function keepIdentity(
-  world: KeepWorld,
+  world: ConnectWorld,
   record: Connection,
   { issued, granted, clientSecret }: Identity,
 ): Promise<EndedAttempt | null> {

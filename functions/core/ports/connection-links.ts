@@ -37,7 +37,7 @@ export interface ConnectionOffer {
   readonly resourceMetadata: string | null;
 }
 
-export interface ConnectionLink {
+interface ConnectionLink {
   readonly id: ConnectId;
   /** For people, never for the model. It is valid for 24 hours. */
   readonly url: string;

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Fault } from '#core/ports/errors.ts';
 import { createConnectApp } from '../../../functions/connect/app.ts';
-import type { ConnectWorld } from '../../../functions/connect/connect-world.ts';
+import type { ConnectWorld } from '#core/connect/connect-world.ts';
 import { newToken } from '#aws/stamp.ts';
 import { endPendingCredentials } from '../../../functions/sweep/end-pending-credentials.ts';
 import { createBrowser } from './browser.ts';
