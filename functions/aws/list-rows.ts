@@ -1,6 +1,6 @@
 /** Lists over the index `list`: an owner's rows of one kind, by creation. */
 import type { Bound, ListRequest, Row as ListedRow, Rows } from '#core/ports/records.ts';
-import { listKeys, placeOf, type Listed } from '#aws/row.ts';
+import { listKeys, listedPlace, type Listed } from '#aws/row.ts';
 import type { Columns, Key, Query, Row, Table } from '#aws/table.ts';
 
 /** Rows that one query looks at when a filter may refuse many of them. */
@@ -36,13 +36,13 @@ export async function listRows<Value>(
   let after: Row | null = beyond === null ? null : { ...listKeys(owner, kind, beyond), ...keyOf(beyond.id) };
   for (let queries = 0; queries < MAX_QUERIES; queries += 1) {
     const page = await table.page(input, after);
-    rows.push(...page.rows.map((row) => ({ item: read(row), place: placeOf(row) })));
+    rows.push(...page.rows.map((row) => ({ item: read(row), place: listedPlace(row) })));
     // One row more than asked for tells that a next page exists.
     if (rows.length > request.limit) return cut(rows, request.limit);
     ({ after } = page);
     if (after === null) return { rows, more: null };
   }
-  return { rows, more: after === null ? null : placeOf(after) };
+  return { rows, more: after === null ? null : listedPlace(after) };
 }
 
 function cut<Value>(rows: readonly ListedRow<Value>[], limit: number): Rows<Value> {

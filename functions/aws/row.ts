@@ -12,7 +12,7 @@ export function listKeys(owner: string, kind: Listed, place: Place) {
   return { listPk: `${owner}#${kind}`, listSk: `${place.createdAt}#${place.id}` };
 }
 
-export function placeOf(row: Row): Place {
+export function listedPlace(row: Row): Place {
   const [createdAt = '', id = ''] = textOf(row, 'listSk').split('#');
   return { createdAt, id };
 }

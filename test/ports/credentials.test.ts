@@ -17,11 +17,11 @@ import {
   aVault,
   LATER,
   OAUTH,
-  placeOf,
   SERVER,
   STRANGER,
   WORKSPACE,
 } from '#test/ports/vaults.fixture.ts';
+import { credentialPlace } from '#core/ports/vault-records.ts';
 
 const VARIABLE: CredentialAuth = {
   type: 'environment_variable',
@@ -66,7 +66,7 @@ describe('the records of credentials', () => {
   async function saved(vault: VaultId, key: string = SERVER, auth: CredentialAuth = OAUTH) {
     const created = aCredential(vault, auth);
     expect(await credentials.create(created, key)).toEqual({ status: 'created' });
-    return { created, place: placeOf(created) };
+    return { created, place: credentialPlace(created) };
   }
 
   /** As decided on a row that nothing has replaced. */
@@ -121,7 +121,7 @@ describe('the records of credentials', () => {
       { ...aCredential(vault), workspace: STRANGER },
     ]) {
       expect(await credentials.create(created, SERVER)).toEqual({ status: 'closed' });
-      expect(await credentials.find(placeOf(created))).toBeNull();
+      expect(await credentials.find(credentialPlace(created))).toBeNull();
     }
   });
 
@@ -261,14 +261,14 @@ describe('the records of credentials', () => {
 
   it('are overdue from their announcement on, until they come or are forgotten', async () => {
     const [came, lost, late] = [aCredential(await openVault()), aCredential(aVault().id), aCredential(aVault().id)];
-    for (const one of [came, lost]) await credentials.announce(placeOf(one), AT);
-    await credentials.announce(placeOf(late), LATER);
+    for (const one of [came, lost]) await credentials.announce(credentialPlace(one), AT);
+    await credentials.announce(credentialPlace(late), LATER);
     const overdue = () => all(credentials.overdue(LATER));
-    expect(new Set(await overdue())).toEqual(new Set([placeOf(came), placeOf(lost)]));
+    expect(new Set(await overdue())).toEqual(new Set([credentialPlace(came), credentialPlace(lost)]));
     expect(await credentials.create({ ...lost, workspace: STRANGER }, SERVER)).toEqual({ status: 'closed' });
     await credentials.create(came, SERVER);
-    expect(await overdue()).toEqual([placeOf(lost)]);
-    for (const at of [AT, LATER]) await credentials.forget(placeOf(lost), at);
+    expect(await overdue()).toEqual([credentialPlace(lost)]);
+    for (const at of [AT, LATER]) await credentials.forget(credentialPlace(lost), at);
     expect(await overdue()).toEqual([]);
   });
 

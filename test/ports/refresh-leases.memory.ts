@@ -1,7 +1,7 @@
 /** The leases' contract in memory, over rows that tests can read and write; it passes the port's suite like the real one. */
 import type { Saved } from '#core/ports/records.ts';
 import {
-  placeOf,
+  credentialPlace,
   type CredentialPlace,
   type CredentialRecords,
   type RefreshLeases,
@@ -18,7 +18,7 @@ type Held = { readonly version: number; readonly owner: string };
 export function memoryLeases(): MemoryLeases {
   const rows = new Map<string, StoredCredential>();
   const nameOf = ({ workspace, vault, credential }: CredentialPlace) => `${workspace}/${vault}/${credential}`;
-  const put = (stored: StoredCredential) => void rows.set(nameOf(placeOf(stored)), stored);
+  const put = (stored: StoredCredential) => void rows.set(nameOf(credentialPlace(stored)), stored);
 
   function end(place: CredentialPlace, held: Held, ended: (row: StoredCredential) => StoredCredential): Saved {
     const row = rows.get(nameOf(place));
@@ -31,7 +31,7 @@ export function memoryLeases(): MemoryLeases {
   const credentials: Pick<CredentialRecords, 'find' | 'replace' | 'archive' | 'remove'> = {
     find: async (place) => rows.get(nameOf(place)) ?? null,
     async replace(stored) {
-      const row = rows.get(nameOf(placeOf(stored)));
+      const row = rows.get(nameOf(credentialPlace(stored)));
       if (row?.version !== stored.version - 1 || row.credential.archived_at !== null) return 'conflict';
       put({ ...stored, lease: row.lease, state: 'ok', cooldownUntil: null, failures: 0 });
       return 'saved';

@@ -1,7 +1,8 @@
 /** The contract of the RefreshLeases port; every adapter passes it. */
 import { describe, expect, it } from 'vitest';
 import type { CredentialPlace, CredentialRecords, NewCredential, RefreshLeases } from '#core/ports/vault-records.ts';
-import { aCredential, asNew, AT, aVault, LATER, placeOf } from '#test/ports/vaults.fixture.ts';
+import { aCredential, asNew, AT, aVault, LATER } from '#test/ports/vaults.fixture.ts';
+import { credentialPlace } from '#core/ports/vault-records.ts';
 
 const SOON = '2026-11-21T10:00:15.000Z';
 const MUCH_LATER = '2026-11-21T12:00:00.000Z';
@@ -22,7 +23,7 @@ export function refreshLeasesSuite(world: string, open: () => LeaseWorld): void 
       await save(created);
       const take = (place: CredentialPlace, owner: string, now = AT) =>
         leases.take(place, 1, { owner, now, until: now === AT ? SOON : MUCH_LATER });
-      return { leases, credentials, created, place: placeOf(created), take };
+      return { leases, credentials, created, place: credentialPlace(created), take };
     }
 
     it('are given to one of twenty', async () => {

@@ -2,7 +2,7 @@
 import { CredentialId, VaultId, WorkspaceId } from '#contract/ids.ts';
 import type { Credential, CredentialAuth } from '#contract/credentials.ts';
 import { USER_KEY, type Vault } from '#contract/vaults.ts';
-import type { CredentialPlace, NewCredential } from '#core/ports/vault-records.ts';
+import type { NewCredential } from '#core/ports/vault-records.ts';
 import { newToken } from '#aws/stamp.ts';
 
 export const WORKSPACE = WorkspaceId.parse('wrkspc_1');
@@ -51,10 +51,6 @@ export function aCredential(vault: VaultId, auth: CredentialAuth = OAUTH): NewCr
   };
   const secrets = { access_token: 'sm:1', refresh_token: 'sm:1' };
   return { workspace: WORKSPACE, credential, secrets, grantedScopes: ['read'], issuer: 'https://auth.example.com' };
-}
-
-export function placeOf({ workspace, credential }: NewCredential): CredentialPlace {
-  return { workspace, vault: credential.vault_id, credential: credential.id };
 }
 
 /** What a credential is saved as when it is new. */

@@ -3,7 +3,8 @@ import type { VaultRecords } from '#core/ports/vault-records.ts';
 import { createVaultRecords } from '#aws/vault/vaults.dynamodb.ts';
 import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
 import { createCredentialRecords } from '#aws/vault/credentials.dynamodb.ts';
-import { aCredential, AT, aVault, LATER, placeOf, SERVER, STRANGER, WORKSPACE } from '#test/ports/vaults.fixture.ts';
+import { aCredential, AT, aVault, LATER, SERVER, STRANGER, WORKSPACE } from '#test/ports/vaults.fixture.ts';
+import { credentialPlace } from '#core/ports/vault-records.ts';
 
 describe('the records of vaults', () => {
   let db: TestDynamoDb;
@@ -53,7 +54,7 @@ describe('the records of vaults', () => {
     const replace = (revision: number, active: number) => vaults.replace(WORKSPACE, { vault, revision, active });
     await credentials.create(credential, SERVER);
     expect([await held(), await replace(0, 0), await replace(0, 1)]).toEqual([1, 'conflict', 'saved']);
-    await credentials.archive(placeOf(credential), AT);
+    await credentials.archive(credentialPlace(credential), AT);
     expect([await held(), await replace(1, 1), await replace(1, 0)]).toEqual([0, 'conflict', 'saved']);
     await credentials.create(aCredential(vault.id), SERVER);
     expect([await held(), await replace(2, 0), await replace(2, 1)]).toEqual([1, 'conflict', 'saved']);

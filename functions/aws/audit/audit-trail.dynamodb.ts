@@ -3,7 +3,7 @@ import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { AuditExport, AuditTrail } from '#core/ports/audit.ts';
 import { auditTable, chainKey, listedKeys, listKeysOf, positionKey, recordOf } from '#aws/audit/audit-row.ts';
 import { highest, lowest } from '#aws/list-rows.ts';
-import { placeOf } from '#aws/row.ts';
+import { listedPlace } from '#aws/row.ts';
 import type { Query, Row } from '#aws/table.ts';
 
 /** Records that one query looks at when a filter may refuse many of them. */
@@ -38,7 +38,7 @@ export function createAuditTrail(dynamodb: DynamoDBClient, name: string): AuditT
       if (lowest(query.from) > highest(query.to)) return { records: [], next: null };
       const from = query.beyond === null ? null : listedKeys(query.workspace, query.beyond);
       const { rows, after } = await walk(exportQuery(query), from, query.limit);
-      return { records: rows.map(recordOf), next: after === null ? null : placeOf(after) };
+      return { records: rows.map(recordOf), next: after === null ? null : listedPlace(after) };
     },
 
     async chain(workspace, chain, { after: position, limit }) {

@@ -16,7 +16,7 @@ import type { Exchange, RefreshWorld } from '#core/vault/refresh.ts';
 import { scrubbedResponse } from '#core/mcp/redact.ts';
 import type { SecretValues } from '#core/ports/secrets.ts';
 import { canonicalServerUrl } from '#core/vault/server-url.ts';
-import { placeOf, type CredentialPlace, type StoredCredential } from '#core/ports/vault-records.ts';
+import { credentialPlace, type CredentialPlace, type StoredCredential } from '#core/ports/vault-records.ts';
 
 export interface ValidationWorld extends RefreshWorld {
   /** Makes a client with an empty cache: a cached list of tools would prove nothing. */
@@ -56,7 +56,7 @@ async function trial(world: ValidationWorld, stored: StoredCredential, until: Un
   const url = auth.type === 'environment_variable' ? null : canonicalServerUrl(auth.mcp_server_url);
   if (url === null || isOfEnterprise(world, url)) return { status: 'unknown', ...UNTESTED };
   if (archivedAt !== null) return { status: 'invalid', ...UNTESTED };
-  const values = await world.secrets.read(placeOf(stored), stored.secrets);
+  const values = await world.secrets.read(credentialPlace(stored), stored.secrets);
   const token = values.token ?? values.access_token;
   if (token === undefined) return { status: 'invalid', ...UNTESTED };
   const carried = carry(world, stored, { token, signal: until.signal });

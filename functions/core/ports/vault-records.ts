@@ -62,7 +62,7 @@ export interface StoredCredential {
   readonly issuer: string | null;
 }
 
-export function placeOf({
+export function credentialPlace({
   workspace,
   credential,
 }: Pick<StoredCredential, 'workspace' | 'credential'>): CredentialPlace {

@@ -7,7 +7,7 @@ import { errorClass, Fault } from '#core/ports/errors.ts';
 export function faultFields(error: unknown): Readonly<Record<string, string>> {
   const cause = error instanceof Error ? error.cause : undefined;
   const detail = error instanceof Fault ? error.detail : null;
-  const place = error instanceof Error ? placeOf(error) : undefined;
+  const place = error instanceof Error ? innermostFrame(error) : undefined;
   return {
     error_class: errorClass(error),
     ...(cause === undefined ? {} : { error_cause: errorClass(cause) }),
@@ -16,8 +16,8 @@ export function faultFields(error: unknown): Readonly<Record<string, string>> {
   };
 }
 
-/** The innermost frame. The stack begins with the message, which is skipped. */
-function placeOf({ stack = '', message }: Error): string | undefined {
+/** The stack begins with the message, which is skipped. */
+function innermostFrame({ stack = '', message }: Error): string | undefined {
   const frames = stack.slice(stack.indexOf(message) + message.length);
   return /\n\s+at (.+)/.exec(frames)?.[1];
 }

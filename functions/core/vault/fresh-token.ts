@@ -7,7 +7,7 @@ import { unlessAborted } from '#core/ports/unless-aborted.ts';
 import type { RefreshWorld } from '#core/vault/refresh.ts';
 import { createObtainToken } from '#core/vault/obtain-token.ts';
 import type { Tokens } from '#core/ports/tokens.ts';
-import { placeOf } from '#core/ports/vault-records.ts';
+import { credentialPlace } from '#core/ports/vault-records.ts';
 
 export function createTokens(world: RefreshWorld): Tokens {
   const obtain = createObtainToken(world);
@@ -17,7 +17,7 @@ export function createTokens(world: RefreshWorld): Tokens {
       return answer;
     },
     async renew({ stored }, { version }, signal) {
-      const now = await world.credentials.find(placeOf(stored));
+      const now = await world.credentials.find(credentialPlace(stored));
       const { answer } = await unlessAborted(obtain(now, { refused: version, signal }), signal);
       return answer;
     },

@@ -3,7 +3,7 @@ import { nextTokenStep } from '#core/vault/next-token-step.ts';
 import { LEASE_MS, refresh, type Exchange, type Refresh, type RefreshWorld } from '#core/vault/refresh.ts';
 import { createTokenCache } from '#core/vault/token-cache.ts';
 import type { Bearer, NoBearer } from '#core/ports/tokens.ts';
-import { placeOf, type StoredCredential } from '#core/ports/vault-records.ts';
+import { credentialPlace, type StoredCredential } from '#core/ports/vault-records.ts';
 
 interface Obtaining {
   /** The version whose token the server would not take; null for none. */
@@ -43,7 +43,7 @@ export function createObtainToken(world: RefreshWorld): ObtainToken {
   async function inForce(stored: StoredCredential): Promise<Bearer | NoBearer> {
     const kept = cache.find(stored);
     if (kept !== null) return kept;
-    const values = await world.secrets.read(placeOf(stored), stored.secrets);
+    const values = await world.secrets.read(credentialPlace(stored), stored.secrets);
     const { auth } = stored.credential;
     const token = auth.type === 'static_bearer' ? values.token : values.access_token;
     if (token === undefined) return noBearer('needs_reauth', 'no token is stored');
@@ -62,7 +62,7 @@ export function createObtainToken(world: RefreshWorld): ObtainToken {
   return async function obtainToken(stored, { refused, signal }) {
     const untilMs = nowMs() + PATIENCE_MS;
     let exchange: Exchange | null = null;
-    for (let row = stored; row !== null; row = await world.credentials.find(placeOf(row))) {
+    for (let row = stored; row !== null; row = await world.credentials.find(credentialPlace(row))) {
       signal.throwIfAborted();
       const step = nextTokenStep(row, stamp.now(), refused);
       if (step.do === 'use') return { answer: await inForce(row), exchange };

@@ -18,7 +18,7 @@ import { readRefresh, refreshRequest, type Refreshed, type RefreshGrant } from '
 import { rotate } from '#core/vault/rotate.ts';
 import type { SecretReader, SecretValues, SecretWriter } from '#core/ports/secrets.ts';
 import {
-  placeOf,
+  credentialPlace,
   type CredentialRecords,
   type RefreshLeases,
   type StoredCredential,
@@ -67,7 +67,7 @@ const FIRST_COOLDOWN_MS = 30_000;
 const MOST_COOLDOWN_MS = 900_000;
 
 export async function refresh(world: RefreshWorld, stored: StoredCredential): Promise<Refresh> {
-  const place = placeOf(stored);
+  const place = credentialPlace(stored);
   // Before the lease: a store that fails now leaves nobody waiting.
   const values = await world.secrets.read(place, stored.secrets);
   const grant = grantOf(world, stored, values);

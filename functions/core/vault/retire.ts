@@ -6,7 +6,7 @@
 import type { Instant, VaultId, WorkspaceId } from '#contract/ids.ts';
 import type { Credential } from '#contract/credentials.ts';
 import type { Vault } from '#contract/vaults.ts';
-import { placeOf, type CredentialPlace, type StoredCredential } from '#core/ports/vault-records.ts';
+import { credentialPlace, type CredentialPlace, type StoredCredential } from '#core/ports/vault-records.ts';
 import type { VaultWorld } from '#core/vault/vault-world.ts';
 
 type Retiring = Pick<VaultWorld, 'vaults' | 'credentials' | 'secrets' | 'stamp'>;
@@ -32,7 +32,7 @@ export async function archiveVault(world: Retiring, { workspace, id }: VaultPlac
   const vault = await world.vaults.archive(workspace, id, world.stamp.now());
   if (vault === null) return null;
   for await (const stored of world.credentials.ofVault(workspace, id)) {
-    if (!isPurged(stored)) await purge(world, placeOf(stored), vault.archived_at ?? world.stamp.now());
+    if (!isPurged(stored)) await purge(world, credentialPlace(stored), vault.archived_at ?? world.stamp.now());
   }
   return vault;
 }
@@ -40,7 +40,8 @@ export async function archiveVault(world: Retiring, { workspace, id }: VaultPlac
 /** With its credentials, whose rows go before its own. Whether there was one. */
 export async function deleteVault(world: Retiring, { workspace, id }: VaultPlace): Promise<boolean> {
   if ((await world.vaults.archive(workspace, id, world.stamp.now())) === null) return false;
-  for await (const stored of world.credentials.ofVault(workspace, id)) await deleteCredential(world, placeOf(stored));
+  for await (const stored of world.credentials.ofVault(workspace, id))
+    await deleteCredential(world, credentialPlace(stored));
   return world.vaults.remove(workspace, id);
 }
 

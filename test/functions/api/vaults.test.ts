@@ -38,7 +38,7 @@ async function credential(of: string, auth: object = OAUTH): Promise<string> {
   return `/v1/vaults/${of}/credentials/${made.body.id}`;
 }
 
-const placeOf = (path: string) => {
+const placeAt = (path: string) => {
   const [, , , of = '', , id = ''] = path.split('/');
   const workspace = WorkspaceId.parse('wrkspc_tests');
   return { workspace, vault: VaultId.parse(of), credential: CredentialId.parse(id) };
@@ -46,8 +46,8 @@ const placeOf = (path: string) => {
 
 /** The secrets that the credential's row points to. */
 async function inForce(path: string) {
-  const stored = await api.world.credentials.find(placeOf(path));
-  return stored === null ? null : api.secrets.read(placeOf(path), stored.secrets);
+  const stored = await api.world.credentials.find(placeAt(path));
+  return stored === null ? null : api.secrets.read(placeAt(path), stored.secrets);
 }
 
 /** The audit records of a vault, in order. */
@@ -85,7 +85,7 @@ describe('the vaults API', () => {
     const archived = await api.ask('POST', `/v1/vaults/${id}/archive`);
     expect(archived.body.archived_at).not.toBeNull();
     expect((await api.ask('GET', path)).body.archived_at).toBe(archived.body.archived_at);
-    expect(api.secrets.held()).not.toContain(placeOf(path).credential);
+    expect(api.secrets.held()).not.toContain(placeAt(path).credential);
     expect((await api.ask('POST', `/v1/vaults/${id}/archive`)).body).toEqual(archived.body);
     const closed = { status: 400, ...refusal('invalid_request_error', 'vault_id: is archived') };
     expect(await api.ask('POST', `/v1/vaults/${id}`, { display_name: 'x' })).toMatchObject(closed);
@@ -209,18 +209,18 @@ describe('the credentials API', () => {
       refresh_token: 'refresh-2',
       client_secret: 'client-secret-1',
     });
-    expect(api.secrets.versions(placeOf(path).credential)).toBe(2);
+    expect(api.secrets.versions(placeAt(path).credential)).toBe(2);
   });
 
   it('writes no secret for other fields, and nothing for an update without a change', async () => {
     const path = await credential(await vault());
-    const before = await api.world.credentials.find(placeOf(path));
+    const before = await api.world.credentials.find(placeAt(path));
     expect((await api.ask('POST', path, { auth: { type: 'mcp_oauth' } })).body).toEqual(before?.credential);
-    expect(await api.world.credentials.find(placeOf(path))).toEqual(before);
+    expect(await api.world.credentials.find(placeAt(path))).toEqual(before);
     const named = await api.ask('POST', path, { display_name: 'mine', metadata: { a: '1' } });
     expect(named.body).toMatchObject({ display_name: 'mine', metadata: { a: '1' } });
     expect((await api.ask('POST', path, { display_name: null })).body).toMatchObject({ display_name: null });
-    expect(api.secrets.versions(placeOf(path).credential)).toBe(1);
+    expect(api.secrets.versions(placeAt(path).credential)).toBe(1);
   });
 
   it('archives finally: the secret is removed, the row stays, and its key is free', async () => {
@@ -229,10 +229,10 @@ describe('the credentials API', () => {
     const archived = await api.ask('POST', `${path}/archive`);
     expect(archived.body).toMatchObject({ auth: { mcp_server_url: SERVER }, archived_at: expect.any(String) });
     expect(await inForce(path)).toEqual({});
-    expect(api.secrets.held()).not.toContain(placeOf(path).credential);
+    expect(api.secrets.held()).not.toContain(placeAt(path).credential);
     const late = await api.ask('POST', path, { auth: { type: 'mcp_oauth', access_token: 'late' } });
     expect(late).toMatchObject({ status: 400, ...refusal('invalid_request_error', 'credential_id: is archived') });
-    expect(api.secrets.held()).not.toContain(placeOf(path).credential);
+    expect(api.secrets.held()).not.toContain(placeAt(path).credential);
     await credential(id, BEARER);
     expect((await api.ask('GET', `/v1/vaults/${id}/credentials`)).body.data).toHaveLength(1);
     expect((await api.ask('GET', `/v1/vaults/${id}/credentials?include_archived=true`)).body.data).toHaveLength(2);
@@ -243,11 +243,11 @@ describe('the credentials API', () => {
     for (const archived of [false, true]) {
       const path = await credential(id);
       if (archived) await api.ask('POST', `${path}/archive`);
-      const deleted = { id: placeOf(path).credential, type: 'vault_credential_deleted' };
+      const deleted = { id: placeAt(path).credential, type: 'vault_credential_deleted' };
       expect((await api.ask('DELETE', path)).body).toEqual(deleted);
       expect(await api.ask('GET', path)).toMatchObject({ status: 404 });
       expect(await api.ask('DELETE', path)).toMatchObject({ status: 404 });
-      expect(api.secrets.held()).not.toContain(placeOf(path).credential);
+      expect(api.secrets.held()).not.toContain(placeAt(path).credential);
     }
   });
 
@@ -255,7 +255,7 @@ describe('the credentials API', () => {
     const id = await vault();
     await credential(id);
     const held = api.secrets.held().length;
-    const place = { ...placeOf(`/v1/vaults/${id}/credentials/vcrd_1`), credential: CredentialId.parse('vcrd_1') };
+    const place = { ...placeAt(`/v1/vaults/${id}/credentials/vcrd_1`), credential: CredentialId.parse('vcrd_1') };
     // The second request reads before the first one has written.
     const match = async () => [{ vault: await api.world.vaults.find(place.workspace, place.vault), stored: null }];
     const world = { ...api.world, credentials: { ...api.world.credentials, match } };
@@ -267,7 +267,7 @@ describe('the credentials API', () => {
   it('decides an update again when another one was faster, and keeps the secret that it wrote once', async () => {
     const path = await credential(await vault());
     let reads = 0;
-    const find = async (place: ReturnType<typeof placeOf>) => {
+    const find = async (place: ReturnType<typeof placeAt>) => {
       const stored = await api.world.credentials.find(place);
       reads += 1;
       if (reads === 1) await api.ask('POST', path, { metadata: { other: 'first' } });
@@ -275,16 +275,16 @@ describe('the credentials API', () => {
     };
     const world = { ...api.world, credentials: { ...api.world.credentials, find } };
     const auth = { type: 'mcp_oauth' as const, access_token: 'access-2' };
-    const updated = await updateCredential(world, placeOf(path), { auth, metadata: { mine: 'second' } });
+    const updated = await updateCredential(world, placeAt(path), { auth, metadata: { mine: 'second' } });
     expect(updated).toMatchObject({ metadata: { other: 'first', mine: 'second' } });
     expect(await inForce(path)).toMatchObject({ access_token: 'access-2', refresh_token: 'refresh-1' });
-    expect(api.secrets.versions(placeOf(path).credential)).toBe(2);
+    expect(api.secrets.versions(placeAt(path).credential)).toBe(2);
   });
 
   it('validates a credential for each key that may read it', async () => {
     const id = await vault();
     const path = await credential(id);
-    const place = placeOf(path);
+    const place = placeAt(path);
     const verdict = {
       type: 'vault_credential_validation' as const,
       credential_id: place.credential,
@@ -321,7 +321,7 @@ describe('the audit trail of vaults', () => {
       throw new Fault('mcp_proxy_unavailable', 'the MCP proxy did not do "validate"');
     };
     expect((await api.ask('POST', `${path}/mcp_oauth_validate`)).status).toBeGreaterThanOrEqual(500);
-    expect(known).toMatchObject([{ credential: placeOf(path).credential, outcome: 'requested', api_key: 'apikey_1' }]);
+    expect(known).toMatchObject([{ credential: placeAt(path).credential, outcome: 'requested', api_key: 'apikey_1' }]);
   });
 
   it('has a record of each change before it is made, and of its end', async () => {
@@ -333,7 +333,7 @@ describe('the audit trail of vaults', () => {
     await api.ask('DELETE', path);
     await api.ask('GET', `/v1/vaults/${id}`);
     const entries = await audited(id);
-    const { credential: credentialId } = placeOf(path);
+    const { credential: credentialId } = placeAt(path);
     const pair = (action: string, of: string | null, outcome = 'done', reason: unknown = null) => [
       expect.objectContaining({ action, credential: of, outcome: 'requested', reason: null, api_key: 'apikey_1' }),
       expect.objectContaining({ action, credential: of, outcome, reason, api_key: 'apikey_1' }),

@@ -7,7 +7,8 @@ import type { CredentialPlace } from '#core/ports/vault-records.ts';
 import { createCredentialRecords } from '#aws/vault/credentials.dynamodb.ts';
 import { createStamp } from '#aws/stamp.ts';
 import { createVaultRecords } from '#aws/vault/vaults.dynamodb.ts';
-import { aCredential, AT, aVault, placeOf, SERVER, WORKSPACE } from '#test/ports/vaults.fixture.ts';
+import { aCredential, AT, aVault, SERVER, WORKSPACE } from '#test/ports/vaults.fixture.ts';
+import { credentialPlace } from '#core/ports/vault-records.ts';
 import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
 import { createMemorySecrets } from '#test/ports/secrets.memory.ts';
 import { endPendingCredentials } from '../../../functions/sweep/end-pending-credentials.ts';
@@ -48,7 +49,7 @@ describe('sweep over pending credentials', () => {
   }
   type World = Awaited<ReturnType<typeof given>>['world'];
 
-  const newPlace = (vault: VaultId): CredentialPlace => placeOf(aCredential(vault));
+  const newPlace = (vault: VaultId): CredentialPlace => credentialPlace(aCredential(vault));
   const make = (world: World, place: CredentialPlace, url: string = SERVER) =>
     createCredential(world, place, { auth: { type: 'static_bearer', mcp_server_url: url, token: 'bearer-1' } });
   const rows = async ({ credentials }: World, place: CredentialPlace) => (await credentials.find(place)) !== null;

@@ -5,7 +5,8 @@ import { createStamp } from '#aws/stamp.ts';
 import { createCredentialRecords } from '#aws/vault/credentials.dynamodb.ts';
 import { createVaultRecords } from '#aws/vault/vaults.dynamodb.ts';
 import { archiveCredential, archiveVault, deleteCredential, deleteVault } from '#core/vault/retire.ts';
-import { aCredential, aVault, placeOf, SERVER, WORKSPACE } from '#test/ports/vaults.fixture.ts';
+import { aCredential, aVault, SERVER, WORKSPACE } from '#test/ports/vaults.fixture.ts';
+import { credentialPlace } from '#core/ports/vault-records.ts';
 import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
 import { createMemorySecrets, type MemorySecrets } from '#test/ports/secrets.memory.ts';
 
@@ -59,9 +60,9 @@ describe('archiving and deleting', () => {
     await world.vaults.create(WORKSPACE, vault);
     const added = async (key: string) => {
       const created = aCredential(vault.id);
-      const pointers = await secrets.write(placeOf(created), 'mcp_oauth', { access_token: 'a' });
+      const pointers = await secrets.write(credentialPlace(created), 'mcp_oauth', { access_token: 'a' });
       await world.credentials.create({ ...created, secrets: pointers }, key);
-      return placeOf(created);
+      return credentialPlace(created);
     };
     return { world, secrets, vault: vault.id, places: [await added(SERVER), await added('another')] as const };
   }

@@ -5,7 +5,8 @@ import { createCredentialRecords } from '#aws/vault/credentials.dynamodb.ts';
 import { createStamp } from '#aws/stamp.ts';
 import { createVaultRecords } from '#aws/vault/vaults.dynamodb.ts';
 import { updateVault } from '#core/vault/update-vault.ts';
-import { aCredential, AT, aVault, placeOf, SERVER, WORKSPACE } from '#test/ports/vaults.fixture.ts';
+import { aCredential, AT, aVault, SERVER, WORKSPACE } from '#test/ports/vaults.fixture.ts';
+import { credentialPlace } from '#core/ports/vault-records.ts';
 import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
 
 describe('the user of a vault', () => {
@@ -51,7 +52,7 @@ describe('the user of a vault', () => {
   it('is kept as long as the row that was read had a credential, and changes afterwards', async () => {
     const { vault, credentials, credential } = await given('alice');
     await credentials.create(credential, SERVER);
-    const refused = await renamed(vault, 'bob', () => credentials.archive(placeOf(credential), AT));
+    const refused = await renamed(vault, 'bob', () => credentials.archive(credentialPlace(credential), AT));
     expect(refused).toMatchObject({ type: 'invalid_request_error' });
     expect(await renamed(vault, 'bob', async () => undefined)).toMatchObject({ metadata: { [USER_KEY]: 'bob' } });
   });
