@@ -6,7 +6,7 @@ import { startDynamoDb, type DynamoDb } from './aws/dynamodb.ts';
 import { serveAws } from './aws/endpoint.ts';
 import { lambdaService } from './aws/lambda.ts';
 import { createVerdicts, type Verdicts } from './iam/verdicts.ts';
-import type { AwsEndpoint, CallHook, Service } from './aws/service.ts';
+import type { AroundCall, AwsEndpoint, Service } from './aws/service.ts';
 import type { Invoke } from './lambda/invoke.ts';
 import type { Template } from './template/parts.ts';
 
@@ -16,7 +16,8 @@ export interface AwsOptions {
   readonly invoke: Invoke;
   /** Services beside the ones made here (ECS). */
   readonly services?: readonly Service[];
-  readonly hooks?: CallHook;
+  /** @default passes every call on as it came */
+  readonly aroundCall?: AroundCall;
   /** A DynamoDB to use instead of the native engine (`AWS_ENDPOINT_URL_DYNAMODB`). */
   readonly dynamoDbEndpoint?: string;
   /** Told about denied calls, failed asynchronous work and faults of this runtime; never about content. */
@@ -56,7 +57,7 @@ export async function startAws(options: AwsOptions): Promise<Aws> {
   });
   const lambda = lambdaService({ functions: template.functions, invoke, report });
   const services = [dynamoDb, secrets, kms, stepFunctions, s3, lambda, ...(options.services ?? [])];
-  const hooks = options.hooks === undefined ? {} : { hooks: options.hooks };
-  const served = await serveAws({ services, verdicts, report, ...hooks });
+  const around = options.aroundCall === undefined ? {} : { aroundCall: options.aroundCall };
+  const served = await serveAws({ services, verdicts, report, ...around });
   return { endpoint: served, dynamoDb, secrets, stepFunctions, verdicts, close: served.close };
 }

@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { engineBinary } from './aws/dynamodb/engine.ts';
 import { lockData } from './data-lock.ts';
 import { chooseModel, type ModelEnvironment } from './model-choice.ts';
-import { startRuntime, type Runtime } from './runtime.ts';
+import { startRuntime, type Runtime, type RuntimeOptions } from './runtime.ts';
 import { synthesize } from './synthesize.ts';
 import { chooseSandbox } from './tasks/choose-sandbox.ts';
 import type { SandboxKind } from './tasks/runner.ts';
@@ -21,6 +21,7 @@ interface LaunchOptions {
   readonly environment: ModelEnvironment & { readonly AWS_ENDPOINT_URL_DYNAMODB?: string | undefined };
   /** Ends the launch; what was started by then is stopped. */
   readonly signal?: AbortSignal;
+  readonly aroundCalls?: RuntimeOptions['aroundCalls'];
   /** Told what is going on, one short sentence each. */
   readonly progress: (message: string) => void;
   /** Told what somebody should know. */
@@ -65,6 +66,7 @@ async function start(options: LaunchOptions, teardown: Teardown): Promise<Launch
     model,
     report,
     ...(dynamodbEndpoint === undefined ? {} : { dynamodbEndpoint }),
+    ...(options.aroundCalls === undefined ? {} : { aroundCalls: options.aroundCalls }),
   }).catch((error: unknown) => Promise.reject(explain(error, options.port)));
   teardown.add(runtime.close);
   options.signal?.throwIfAborted();

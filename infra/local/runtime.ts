@@ -4,14 +4,12 @@ import { join, resolve } from 'node:path';
 import { startAws, type Aws } from './aws.ts';
 import { runCustomResources } from './custom-resources.ts';
 import { lockData } from './data-lock.ts';
-import { createFaults, type Faults } from './faults.ts';
 import { serveGateway } from './gateway/server.ts';
 import { serviceOf } from './lambda/environment.ts';
-import { createFunctions, type Functions } from './lambda/functions.ts';
-import type { Ended, FunctionUse } from './lambda/meter.ts';
+import { createFunctions, type Functions, type PoolListeners } from './lambda/functions.ts';
 import { openLogFiles, type LogFiles } from './lambda/log-files.ts';
 import { startSchedules } from './schedules.ts';
-import type { CallHook } from './aws/service.ts';
+import type { AroundCall } from './aws/service.ts';
 import type { Invoke } from './lambda/invoke.ts';
 import type { Template } from './template/parts.ts';
 import type { EcsService } from './tasks/ecs.ts';
@@ -22,7 +20,7 @@ import { asksWithRole, askingModel, type TemplateModel } from './template-model.
 import { servedAt } from './template-address.ts';
 import { readTemplate } from './template.ts';
 
-interface RuntimeOptions {
+export interface RuntimeOptions extends PoolListeners {
   /** Folder of the synthesized template. */
   readonly cdkOut: string;
   /** Everything that lasts is in here; made when missing. */
@@ -37,14 +35,20 @@ interface RuntimeOptions {
   readonly report?: (message: string) => void;
   /** Replaces the pauses before a state machine's retries; for tests. */
   readonly retryIntervalMs?: number;
+  /** Makes what stands between the functions and AWS. */
+  readonly aroundCalls?: (controls: Controls) => AroundCall;
 }
 
-/** What AWS would bill since start, beside what each call in the faults' trace consumed of DynamoDB. */
-export interface Use {
-  readonly transitions: number;
-  readonly requests: number;
-  /** By entry name. */
-  readonly functions: Readonly<Record<string, FunctionUse>>;
+/** What a caller of the runtime may do to what runs in it. */
+export interface Controls {
+  /** The entry name, for example `harness`, of the function with this name. */
+  entryOf(functionName: string): string;
+  /** The request that a worker handles; null while the worker loads or waits. */
+  requestOf(worker: string): string | null;
+  /** Kills every worker of a function (by entry name, name or ARN), or one worker by its id. Resolves with their number. */
+  kill(target: string): Promise<number>;
+  /** Kills a sandbox by its task's ARN, or all sandboxes. Resolves with their number. */
+  loseSandbox(taskArn?: string): Promise<number>;
 }
 
 export interface Runtime {
@@ -55,17 +59,9 @@ export interface Runtime {
   readonly sandbox: SandboxKind;
   readonly data: string;
   readonly template: Template;
-  readonly faults: Faults;
   readonly aws: Aws;
   /** How many executions of the runtime before this one were taken up again. */
   readonly resumed: number;
-  /** AWS calls since start, by service and operation. */
-  counts(): Readonly<Record<string, number>>;
-  use(): Use;
-  /** The latest invocations that have ended, in that order. */
-  ended(): readonly Ended[];
-  /** Milliseconds each function took to load, by entry name. */
-  initTimes(): Readonly<Record<string, number>>;
   /** Stops everything that was started. Unfinished executions go on with the next runtime on the same data. */
   close(): Promise<void>;
 }
@@ -88,7 +84,7 @@ async function compose(options: RuntimeOptions, teardown: Teardown): Promise<Run
   const logs = openLogFiles(join(data, 'logs'));
   teardown.add(logs.close);
   const report = createReport(logs, options.report);
-  const functions = createFunctions(logs);
+  const functions = createFunctions(logs, options);
 
   const { model } = options;
   const deployed = askingModel(readTemplate(options.cdkOut, { ModelBaseUrl: model.baseUrl }), model);
@@ -105,11 +101,11 @@ async function compose(options: RuntimeOptions, teardown: Teardown): Promise<Run
   const template = servedAt(deployed, gateway.url);
 
   const ecs = await startTasks({ template, sandbox: options.sandbox, data, logs, report });
-  const faults = createRuntimeFaults(template, functions, ecs);
+  const aroundCall = options.aroundCalls?.(createControls(template, functions, ecs));
   const { invoke } = functions;
-  const aws = await startAwsServices(options, { template, ecs, hooks: faults.hooks, invoke, report });
+  const aws = await startAwsServices(options, { template, ecs, aroundCall, invoke, report });
   teardown.add(aws.close);
-  const pool = functions.open(template, aws.endpoint);
+  functions.open(template, aws.endpoint);
   teardown.add(functions.close);
   // Before the functions: an execution that goes on without them would use up its retries and be journalled as failed.
   teardown.add(aws.stepFunctions.close);
@@ -130,17 +126,8 @@ async function compose(options: RuntimeOptions, teardown: Teardown): Promise<Run
     sandbox: options.sandbox,
     data,
     template,
-    faults,
     aws,
     resumed,
-    counts: aws.endpoint.counts,
-    use: () => ({
-      transitions: aws.stepFunctions.transitions(),
-      requests: gateway.requests(),
-      functions: pool.use(),
-    }),
-    ended: pool.ended,
-    initTimes: pool.initTimes,
     close: teardown.run,
   };
 }
@@ -154,37 +141,33 @@ function createReport(logs: LogFiles, listener: RuntimeOptions['report']): Repor
   };
 }
 
-function createRuntimeFaults(
-  template: Template,
-  { pool }: Functions,
-  ecs: EcsService,
-): ReturnType<typeof createFaults> {
-  const services = new Map(template.functions.map((part) => [part.name, serviceOf(part)]));
-  return createFaults({
-    serviceOf: (functionName) => services.get(functionName) ?? functionName,
+function createControls(template: Template, { pool }: Functions, ecs: EcsService): Controls {
+  const entries = new Map(template.functions.map((part) => [part.name, serviceOf(part)]));
+  return {
+    entryOf: (functionName) => entries.get(functionName) ?? functionName,
     requestOf: (worker) => pool().requestOf(worker),
     kill: (target) => pool().kill(target),
     loseSandbox: ecs.lose,
-  });
+  };
 }
 
 interface AwsParts {
   readonly template: Template;
   readonly ecs: EcsService;
-  readonly hooks: CallHook;
+  readonly aroundCall: AroundCall | undefined;
   readonly invoke: Invoke;
   readonly report: Report;
 }
 
 function startAwsServices(options: RuntimeOptions, parts: AwsParts): Promise<Aws> {
-  const { template, ecs, hooks, invoke, report } = parts;
+  const { template, ecs, aroundCall, invoke, report } = parts;
   return startAws({
     template,
     dataDir: options.data,
     invoke,
     services: [ecs],
-    hooks,
     report,
+    ...(aroundCall === undefined ? {} : { aroundCall }),
     ...(options.dynamodbEndpoint === undefined ? {} : { dynamoDbEndpoint: options.dynamodbEndpoint }),
     ...(options.retryIntervalMs === undefined ? {} : { retryIntervalMs: options.retryIntervalMs }),
   });

@@ -1,8 +1,8 @@
 /** Measures what work used of AWS, apart from what streams that stand open and the sweep use meanwhile. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { TracedCall } from '#infra/local/faults.ts';
-import type { Use } from '#infra/local/runtime.ts';
+import type { TracedCall } from '#test/runtime/faults.ts';
 import type { Service } from '#test/journeys/service.ts';
+import type { Use } from '#test/runtime/watched-runtime.ts';
 import type { Used } from './prices.ts';
 
 /** The functions on the path of a turn: the stream polls for as long as it is open, and the sweep runs by the clock. */

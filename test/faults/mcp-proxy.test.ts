@@ -5,7 +5,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { auditOf, told } from '#test/faults/audit.ts';
 import { expectSound } from '#test/faults/stored-log.ts';
-import type { KillDuring } from '#infra/local/faults.ts';
+import type { KillDuring } from '#test/runtime/faults.ts';
 import { calling } from '#test/journeys/scripts.ts';
 import { ofType, textOf } from '#test/journeys/service.ts';
 import { mcp, startMcpService, type McpService } from '#test/mcp/mcp-service.ts';

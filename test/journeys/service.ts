@@ -6,15 +6,15 @@ import Anthropic from '@anthropic-ai/sdk';
 import type { BetaManagedAgentsSessionEvent } from '@anthropic-ai/sdk/resources/beta/sessions/events';
 import type { Script } from '#infra/local/model/script.ts';
 import { startStandIn, type StandIn } from '#infra/local/model/stand-in.ts';
-import { startRuntime, type Runtime } from '#infra/local/runtime.ts';
 import { chooseSandbox } from '#infra/local/tasks/choose-sandbox.ts';
 import { createContractFetch, type Fetch } from '#test/contract/contract-fetch.ts';
+import { startWatchedRuntime, type WatchedRuntime } from '#test/runtime/watched-runtime.ts';
 import { CDK_OUT } from '#test/synth.ts';
 
 export type Event = BetaManagedAgentsSessionEvent;
 
 export interface Service {
-  readonly runtime: Runtime;
+  readonly runtime: WatchedRuntime;
   readonly standIn: StandIn;
   /** A `fetch` that checks every response against the contract, as the SDK client of this service does. */
   readonly client: Anthropic;
@@ -49,7 +49,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
   const standIn =
     options.standIn ?? (await startStandIn(options.script === undefined ? {} : { script: options.script }));
   const data = options.data ?? mkdtempSync(join(tmpdir(), 'brainstem-'));
-  const runtime = await startRuntime({
+  const runtime = await startWatchedRuntime({
     cdkOut: options.cdkOut ?? CDK_OUT,
     data,
     port: options.port ?? 0,

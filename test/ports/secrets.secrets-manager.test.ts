@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createSecretsManagerReader, createSecretsManagerWriter } from '#aws/vault/secrets.secrets-manager.ts';
 import type { SecretPointers } from '#core/ports/secrets.ts';
 import type { CredentialPlace } from '#core/ports/vault-records.ts';
+import type { AroundCall } from '#infra/local/aws/service.ts';
 import { removeScratchDirs } from '#test/infra/local/aws/aws.fixture.ts';
 import { PREFIX, startSecretsWorld, type SecretsWorld } from '#test/ports/secrets-world.ts';
 import { newPlace, secretsSuite, type Secrets } from '#test/ports/secrets.suite.ts';
@@ -12,8 +13,12 @@ let secrets: SecretsWorld;
 let afterCall: (operation: string) => void = () => {};
 
 beforeAll(async () => {
-  const after = async ({ operation }: { readonly operation: string }) => afterCall(operation);
-  secrets = await startSecretsWorld({ hooks: { before: async () => null, after } });
+  const aroundCall: AroundCall = async (request, pass) => {
+    const response = await pass(request);
+    afterCall(request.operation);
+    return response;
+  };
+  secrets = await startSecretsWorld({ aroundCall });
 });
 afterAll(async () => {
   await secrets.close();

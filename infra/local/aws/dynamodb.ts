@@ -1,7 +1,6 @@
 import type { Service } from './service.ts';
 import type { TablePart } from '../template/parts.ts';
 import { createAccesses } from './dynamodb/accesses.ts';
-import { measured } from './dynamodb/capacity.ts';
 import { startEngine } from './dynamodb/engine.ts';
 import { ensureTables } from './dynamodb/tables.ts';
 import { createUpstream } from './dynamodb/upstream.ts';
@@ -22,7 +21,7 @@ export interface DynamoDb extends Service {
   enginePid(): number | null;
 }
 
-/** Starts DynamoDB with the template's tables. Requests pass through, judged by what they touch and measured by what they consume. */
+/** Starts DynamoDB with the template's tables. Requests pass through, judged by what they touch. */
 export async function startDynamoDb(options: DynamoDbOptions): Promise<DynamoDb> {
   const report = options.report ?? (() => {});
   const engine = options.endpoint === undefined ? await startEngine({ dataDir: options.dataDir, report }) : null;
@@ -45,7 +44,7 @@ export async function startDynamoDb(options: DynamoDbOptions): Promise<DynamoDb>
     enginePid: () => engine?.pid() ?? null,
     operation: ({ headers }) => targetOperation(headers),
     accesses: (request) => accesses(request.operation, readInput(request.body)),
-    handle: (request) => measured(request, (body) => upstream.send(request.headers, body)),
+    handle: (request) => upstream.send(request.headers, request.body),
     close: stop,
   };
 }

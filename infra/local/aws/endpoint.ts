@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Verdicts } from '../iam/verdicts.ts';
-import type { AwsEndpoint, AwsRequest, AwsResponse, CallHook, Service } from './service.ts';
+import type { AroundCall, AwsEndpoint, AwsRequest, AwsResponse, Service } from './service.ts';
 import { createCallers, readCredential, type Callers, type Credential } from './credentials.ts';
 import { checkPresigned, checkSigned, presignedCredential } from './signed.ts';
 import { AwsFault, deniedFault, faultAnswer } from './wire.ts';
@@ -9,7 +9,8 @@ import { AwsFault, deniedFault, faultAnswer } from './wire.ts';
 interface EndpointOptions {
   readonly verdicts: Verdicts;
   readonly services: readonly Service[];
-  readonly hooks?: CallHook;
+  /** @default passes every call on as it came */
+  readonly aroundCall?: AroundCall;
   /** Told about every denied call and every fault of this runtime itself; never about content. */
   readonly report?: (message: string) => void;
 }
@@ -18,12 +19,9 @@ interface Endpoint {
   readonly services: ReadonlyMap<string, Service>;
   readonly callers: Callers;
   readonly verdicts: Verdicts;
-  readonly hooks: CallHook;
+  readonly aroundCall: AroundCall;
   readonly report: (message: string) => void;
-  readonly counts: Map<string, number>;
 }
-
-const NO_HOOKS: CallHook = { before: async () => null, after: async () => {} };
 
 /** Serves the AWS APIs which the functions call, on one loopback address, judged by each caller's role. */
 export async function serveAws(options: EndpointOptions): Promise<AwsEndpoint> {
@@ -31,9 +29,8 @@ export async function serveAws(options: EndpointOptions): Promise<AwsEndpoint> {
     services: new Map(options.services.map((service) => [service.name, service])),
     callers: createCallers(),
     verdicts: options.verdicts,
-    hooks: options.hooks ?? NO_HOOKS,
+    aroundCall: options.aroundCall ?? ((request, pass) => pass(request)),
     report: options.report ?? (() => {}),
-    counts: new Map(),
   };
   // Idle connections stay open for as long as a worker lives: closing them would race with the worker's next call.
   const server = createServer({ keepAliveTimeout: 0, requestTimeout: 0, noDelay: true }, (incoming, outgoing) => {
@@ -46,7 +43,6 @@ export async function serveAws(options: EndpointOptions): Promise<AwsEndpoint> {
   return {
     url: `http://127.0.0.1:${port}`,
     credentialsFor: endpoint.callers.issue,
-    counts: () => Object.fromEntries([...endpoint.counts].toSorted(([left], [right]) => left.localeCompare(right))),
     close: async () => {
       const closed = new Promise<void>((done) => server.close(() => done()));
       server.closeAllConnections();
@@ -85,13 +81,8 @@ async function answer(endpoint: Endpoint, incoming: IncomingMessage, body: Buffe
   const unnamed = { service: credential.service, method: incoming.method ?? 'GET', path, query, headers, body };
   checkSignature(endpoint, unnamed, credential);
   const request: AwsRequest = { ...unnamed, operation: service.operation(unnamed), caller };
-  const name = `${request.service}:${request.operation}`;
-  endpoint.counts.set(name, (endpoint.counts.get(name) ?? 0) + 1);
   authorize(endpoint, service, request);
-  const injected = await endpoint.hooks.before(request);
-  const response = injected ?? (await handle(service, request));
-  await endpoint.hooks.after(request, response);
-  return response;
+  return endpoint.aroundCall(request, (passed) => handle(service, passed));
 }
 
 function credentialOf(incoming: IncomingMessage): Credential | null {
@@ -116,7 +107,7 @@ function placeOf({ url = '/' }: IncomingMessage): { readonly path: string; reado
   return { path: mark === -1 ? url : url.slice(0, mark), query };
 }
 
-/** A refusal by the service is an answer like any other: hooks see it. */
+/** A refusal by the service is an answer like any other: `aroundCall` sees it. */
 async function handle(service: Service, request: AwsRequest): Promise<AwsResponse> {
   try {
     return await service.handle(request);

@@ -24,14 +24,6 @@ export interface AwsResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Buffer | string;
-  /** What DynamoDB bills for the call; absent where it bills nothing. */
-  readonly consumed?: Consumed;
-}
-
-/** Request units of an on-demand table, its indexes included. */
-export interface Consumed {
-  readonly readUnits: number;
-  readonly writeUnits: number;
 }
 
 /** What a call needs to be allowed to do: every access must be allowed, else the call answers AccessDenied. */
@@ -52,20 +44,18 @@ export interface Service {
 }
 
 /**
- * Called around each AWS call of a worker; faults (kill, delay, throttle) are injected here.
- * `before` may return a response to answer instead of the service (a throttle, an error).
+ * Stands between the functions and the services. It gets each call that the caller's role allows, and passes the call on,
+ * as it came or changed, or answers in place of the service.
  */
-export interface CallHook {
-  before(request: AwsRequest): Promise<AwsResponse | null>;
-  after(request: AwsRequest, response: AwsResponse): Promise<void>;
-}
+export type AroundCall = (
+  request: AwsRequest,
+  pass: (request: AwsRequest) => Promise<AwsResponse>,
+) => Promise<AwsResponse>;
 
 /** The running AWS endpoint. */
 export interface AwsEndpoint {
   readonly url: string;
   /** Credentials that name the caller; the access key id is unique per worker. */
   credentialsFor(caller: Caller): { readonly accessKeyId: string; readonly secretAccessKey: string };
-  /** Calls answered since start, by service and operation. */
-  counts(): Readonly<Record<string, number>>;
   close(): Promise<void>;
 }

@@ -1,5 +1,5 @@
 /** Kills the harness in the middle of a turn. */
-import type { KillDuring } from '../faults.ts';
+import type { Calls } from './calls.ts';
 import type { EventLine } from './describe-event.ts';
 import { seconds } from './format-line.ts';
 import type { Arrival } from './run-demo.ts';
@@ -10,10 +10,8 @@ export interface Kill {
   readonly atMs: number;
 }
 
-/** The fault injection, as far as it is used here. */
-interface Faults {
-  killDuring(kill: KillDuring): Promise<{ readonly call: string; readonly atMs: number }>;
-}
+/** What the harness saves a turn with. */
+const SAVING = { by: 'harness', name: 'dynamodb:PutItem' } as const;
 
 interface Crash {
   /** Told each event; kills after the one it waits for. */
@@ -27,16 +25,16 @@ interface Crash {
  * puts two items, its claim and its answer. The second turn, because by then there is a sandbox with state in it. The
  * kill is armed at the first tool call, which reaches the client before that turn: a sandbox has to start first.
  */
-export function planCrash(faults: Faults, onKill: (kill: Kill) => void): Crash {
+export function planCrash(calls: Pick<Calls, 'killAt'>, onKill: (kill: Kill) => void): Crash {
   let armed = false;
   let kill: Kill | null = null;
   return {
     observe({ event, atMs }) {
       if (armed || event.type !== 'agent.tool_use') return;
       armed = true;
-      const sentAt = performance.timeOrigin + performance.now() - atMs;
-      void faults.killDuring({ function: 'harness', of: 'dynamodb:PutItem', call: 2, phase: 'before' }).then((call) => {
-        kill = { call: call.call, atMs: call.atMs - sentAt };
+      const sentAt = performance.now() - atMs;
+      void calls.killAt(SAVING, 2).then(() => {
+        kill = { call: SAVING.name, atMs: performance.now() - sentAt };
         onKill(kill);
       });
     },

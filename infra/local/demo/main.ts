@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { launch, type Launched } from '../launch.ts';
+import { watchCalls } from './calls.ts';
 import { stopSignal } from '../stop-signals.ts';
 import { clean, paint } from './format-line.ts';
 import { readDemoOptions, USAGE, type DemoOptions } from './options.ts';
@@ -34,6 +35,7 @@ interface Place {
 
 /** Returns what went wrong with the session, as a sentence. */
 async function runOnce(options: DemoOptions, { data, terminal, stopping }: Place): Promise<string | null> {
+  const calls = watchCalls();
   const launched = await launch({
     port: 0,
     data,
@@ -41,12 +43,13 @@ async function runOnce(options: DemoOptions, { data, terminal, stopping }: Place
     cdkOut: null,
     environment: process.env,
     signal: stopping,
+    aroundCalls: calls.aroundCalls,
     progress: (message) => terminal.wait(message),
     report: (message) => terminal.line(paint('yellow', message, terminal.screen)),
   });
   try {
     announce(launched, terminal);
-    const outcome = await showDemo(launched.runtime, terminal, { ...options, stopping });
+    const outcome = await showDemo({ ...launched.runtime, calls }, terminal, { ...options, stopping });
     conclude(outcome, options, terminal);
     return outcome.failure;
   } finally {

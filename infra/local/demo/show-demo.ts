@@ -1,21 +1,20 @@
 /** Runs the session and shows it while it happens. */
 import Anthropic from '@anthropic-ai/sdk';
-import type { Faults } from '../faults.ts';
+import type { Calls } from './calls.ts';
 import { describeKill, planCrash, tellCrash } from './crash.ts';
 import { describeEvent, textOf, type EventLine } from './describe-event.ts';
 import { clean, formatLine } from './format-line.ts';
 import { judge, MESSAGE } from './judge.ts';
 import { progressAfter } from './progress.ts';
 import { runDemo, type Arrival } from './run-demo.ts';
-import { summarize, type CallCounts, type Summary } from './summarize.ts';
+import { summarize, type Summary } from './summarize.ts';
 import type { Terminal } from './terminal.ts';
 
 /** The parts of the runtime that the demo sees. */
 interface DemoRuntime {
   readonly baseUrl: string;
   readonly apiKey: string;
-  readonly faults: Pick<Faults, 'killDuring' | 'trace'>;
-  counts(): CallCounts;
+  readonly calls: Calls;
 }
 
 export interface Outcome {
@@ -37,9 +36,8 @@ export async function showDemo(
 ): Promise<Outcome> {
   const show = (line: EventLine, atMs: number): void => terminal.line(formatLine(line, atMs, terminal.screen));
   const client = new Anthropic({ baseURL: runtime.baseUrl, apiKey: runtime.apiKey });
-  const crash = options.crash ? planCrash(runtime.faults, (kill) => show(describeKill(kill), kill.atMs)) : null;
-  const before = runtime.counts();
-  const startedAt = performance.timeOrigin + performance.now();
+  const crash = options.crash ? planCrash(runtime.calls, (kill) => show(describeKill(kill), kill.atMs)) : null;
+  const before = runtime.calls.made.length;
   terminal.wait('Opening a session');
   const arrivals = await runDemo(client, {
     model: options.model,
@@ -56,10 +54,7 @@ export async function showDemo(
     },
   });
   terminal.done();
-  const following = runtime.faults
-    .trace()
-    .filter((call) => call.function === 'stream' && call.atMs >= startedAt).length;
-  const summary = summarize(arrivals, { before, after: runtime.counts(), following });
+  const summary = summarize(arrivals, runtime.calls.made.slice(before));
   const kill = crash?.killed() ?? null;
   return {
     failure: judge(arrivals) ?? (options.crash && kill === null ? 'The harness was not killed.' : null),

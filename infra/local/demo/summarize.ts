@@ -1,3 +1,4 @@
+import type { Call } from './calls.ts';
 import { paint, seconds, type Screen } from './format-line.ts';
 import type { Arrival } from './run-demo.ts';
 
@@ -14,16 +15,7 @@ export interface Summary {
   readonly wallMs: number;
 }
 
-/** Calls that the AWS endpoint has answered since its start, by `service:Operation`. */
-export type CallCounts = Readonly<Record<string, number>>;
-
-interface SessionCalls {
-  readonly before: CallCounts;
-  readonly after: CallCounts;
-  readonly following: number;
-}
-
-export function summarize(arrivals: readonly Arrival[], calls: SessionCalls): Summary {
+export function summarize(arrivals: readonly Arrival[], calls: readonly Call[]): Summary {
   const ends = arrivals.flatMap(({ event }) => (event.type === 'span.model_request_end' ? [event] : []));
   const lost = ends.filter((end) => end.is_error).length;
   return {
@@ -32,7 +24,7 @@ export function summarize(arrivals: readonly Arrival[], calls: SessionCalls): Su
     lostTurns: lost,
     toolCalls: arrivals.filter(({ event }) => event.type === 'agent.tool_use').length,
     awsCalls: callsByService(calls),
-    followingCalls: calls.following,
+    followingCalls: calls.filter(({ by }) => by === 'stream').length,
     wallMs: arrivals.at(-1)?.atMs ?? 0,
   };
 }
@@ -40,14 +32,13 @@ export function summarize(arrivals: readonly Arrival[], calls: SessionCalls): Su
 /** Without previews the first whole message is the first that a client sees of the model's answer. */
 const FIRST_TOKEN: ReadonlySet<string> = new Set(['event_start', 'event_delta', 'agent.message', 'agent.tool_use']);
 
-function callsByService({ before, after }: SessionCalls): CallCounts {
-  const calls = new Map<string, number>();
-  for (const [name, count] of Object.entries(after)) {
-    const made = count - (before[name] ?? 0);
+function callsByService(calls: readonly Call[]): Summary['awsCalls'] {
+  const counts = new Map<string, number>();
+  for (const { name } of calls) {
     const service = name.split(':', 1)[0] ?? name;
-    if (made > 0) calls.set(service, (calls.get(service) ?? 0) + made);
+    counts.set(service, (counts.get(service) ?? 0) + 1);
   }
-  return Object.fromEntries([...calls].toSorted(([, a], [, b]) => b - a));
+  return Object.fromEntries([...counts].toSorted(([, a], [, b]) => b - a));
 }
 
 export function formatSummary(summary: Summary, screen: Screen): readonly string[] {

@@ -29,8 +29,6 @@ export interface GatewayOptions {
 
 export interface Gateway {
   readonly url: string;
-  /** Requests since start, also those that no route takes. */
-  requests(): number;
   close(): Promise<void>;
 }
 
@@ -44,11 +42,9 @@ interface Api {
 export async function serveGateway(options: GatewayOptions): Promise<Gateway> {
   const { routes, gatewayResponses = [] } = options.template;
   const api: Api = { options, findRoute: createRouter(routes), refuse: createRefusals(gatewayResponses) };
-  let requests = 0;
   const server = createServer(
     { keepAliveTimeout: KEEP_ALIVE_MS, maxHeaderSize: MAX_HEADER_BYTES, noDelay: true, requestTimeout: 0 },
     (request, response) => {
-      requests += 1;
       void serve(api, request, response);
     },
   );
@@ -56,7 +52,6 @@ export async function serveGateway(options: GatewayOptions): Promise<Gateway> {
   const { port } = server.address() as AddressInfo;
   return {
     url: `http://127.0.0.1:${port}`,
-    requests: () => requests,
     async close() {
       const closed = new Promise((resolve) => server.close(resolve));
       server.closeAllConnections();

@@ -22,6 +22,7 @@ export interface FleetSurroundings {
   readonly logs: LogFiles;
   readonly code: URL;
   readonly isSaturated: () => boolean;
+  readonly onLoad: (part: FunctionPart, initMs: number) => void;
 }
 
 /** An invocation that needs a worker. */
@@ -35,8 +36,6 @@ interface Waiting {
 export interface Fleet {
   readonly part: FunctionPart;
   readonly service: string;
-  /** How long each worker took to load the bundle. */
-  readonly initMs: readonly number[];
   /** Gives it the most recently used idle worker, else the first that becomes free or has loaded. */
   take(waiting: Waiting): void;
   giveBack(worker: FunctionWorker): void;
@@ -45,14 +44,16 @@ export interface Fleet {
 }
 
 interface FleetState {
+  readonly part: FunctionPart;
   readonly around: FleetSurroundings;
   readonly workers: Set<FunctionWorker>;
   readonly idle: { readonly worker: FunctionWorker; readonly since: number }[];
   readonly busySince: Map<FunctionWorker, number>;
   readonly waiting: { readonly next: Waiting; readonly since: number }[];
-  readonly initMs: number[];
   readonly startWorker: (events: WorkerEvents) => FunctionWorker;
   loading: number;
+  /** What the latest worker took to load the function. */
+  initMs: number;
   /** Until it is known, an invocation may take as long as a model needs to answer. */
   usualMs: number;
   checking: boolean;
@@ -60,21 +61,21 @@ interface FleetState {
 
 export function createFleet(part: FunctionPart, around: FleetSurroundings): Fleet {
   const fleet: FleetState = {
+    part,
     around,
     workers: new Set(),
     idle: [],
     busySince: new Map(),
     waiting: [],
-    initMs: [],
     startWorker: (events) => startFunctionWorker(part, around, events),
     loading: 0,
+    initMs: 0,
     usualMs: Number.POSITIVE_INFINITY,
     checking: false,
   };
   return {
     part,
     service: serviceOf(part),
-    initMs: fleet.initMs,
     take: (next) => take(fleet, next),
     giveBack: (worker) => giveBack(fleet, worker),
     workers: () => [...fleet.workers],
@@ -125,7 +126,7 @@ function isWorthLoading(fleet: FleetState): boolean {
   if (fleet.busySince.size === 0) return true;
   const oldest = fleet.waiting[0];
   if (oldest === undefined || performance.now() - oldest.since > PATIENCE_MS) return true;
-  return !fleet.around.isSaturated() && !isOneSoonFree(fleet, fleet.initMs.at(-1) ?? 0);
+  return !fleet.around.isSaturated() && !isOneSoonFree(fleet, fleet.initMs);
 }
 
 function isOneSoonFree({ usualMs, busySince }: FleetState, withinMs: number): boolean {
@@ -148,7 +149,8 @@ function start(fleet: FleetState): void {
   const worker = fleet.startWorker({
     ready(ms) {
       fleet.loading -= 1;
-      fleet.initMs.push(ms);
+      fleet.initMs = ms;
+      fleet.around.onLoad(fleet.part, ms);
       offer(fleet, worker);
       startSome(fleet);
     },

@@ -2,7 +2,10 @@ import type { AwsEndpoint } from '../aws/service.ts';
 import type { Invoke } from './invoke.ts';
 import type { Template } from '../template/parts.ts';
 import type { LogFiles } from './log-files.ts';
-import { createPool, type LambdaPool } from './pool.ts';
+import { createPool, type LambdaPool, type PoolOptions } from './pool.ts';
+
+/** Told what workers do, for those who measure it. */
+export type PoolListeners = Pick<PoolOptions, 'onLoad' | 'onInvocation'>;
 
 export interface Functions {
   readonly invoke: Invoke;
@@ -15,7 +18,7 @@ export interface Functions {
  * Functions need the addresses of the gateway and of AWS, and both need to invoke functions: they start first, and a function
  * that is invoked before `open` fails.
  */
-export function createFunctions(logs: LogFiles): Functions {
+export function createFunctions(logs: LogFiles, listeners: PoolListeners): Functions {
   let opened: LambdaPool | null = null;
   let closing = false;
   const pool = (): LambdaPool => {
@@ -34,7 +37,8 @@ export function createFunctions(logs: LogFiles): Functions {
       }
     },
     open(template, endpoint) {
-      opened = createPool({ template, endpointUrl: endpoint.url, credentialsFor: endpoint.credentialsFor, logs });
+      const { url: endpointUrl, credentialsFor } = endpoint;
+      opened = createPool({ ...listeners, template, endpointUrl, credentialsFor, logs });
       return opened;
     },
     async close() {

@@ -4,7 +4,7 @@ import { createStreamedInvocation, type StreamedAnswer } from './body-stream.ts'
 import { InvocationError, NOT_BUFFERED, throttledFailure, tooLargeFailure } from './failure.ts';
 import type { Fleet, FleetSurroundings } from './fleet.ts';
 import type { FunctionFailure } from './messages.ts';
-import type { Meter } from './meter.ts';
+import type { FunctionPart } from '../template/parts.ts';
 import type { FunctionWorker, InvocationListener, Outcome } from './start-worker.ts';
 
 /** Lambda's limit on a synchronous event and on a buffered answer. */
@@ -17,7 +17,7 @@ export interface Pool {
   readonly logs: FleetSurroundings['logs'];
   readonly fleets: readonly Fleet[];
   readonly byName: ReadonlyMap<string, Fleet>;
-  readonly meter: Meter;
+  readonly onInvocation: (part: FunctionPart) => () => void;
   /** Invocations that run or wait for a worker. */
   inFlight: number;
   closed: boolean;
@@ -76,11 +76,11 @@ function begin(pool: Pool, call: { functionArn: string; payload: unknown }, list
     fail: (failure) => done({ failure }),
     run(free) {
       worker = free;
-      const stop = pool.meter.start(fleet.part);
+      const ended = pool.onInvocation(fleet.part);
       free.run(invocation, {
         ...listener,
         done(outcome) {
-          stop();
+          ended();
           fleet.giveBack(free);
           done(outcome);
         },

@@ -2,12 +2,11 @@
  * Runs the template's functions as Lambda does: each invocation alone in a worker, a worker kept warm for the next
  * one, the most recently used first, and those that nobody needs any more reclaimed.
  */
-import type { Template } from '../template/parts.ts';
+import type { FunctionPart, Template } from '../template/parts.ts';
 import type { StreamedAnswer } from './body-stream.ts';
 import { createFleet, type Fleet, type FleetSurroundings } from './fleet.ts';
 import { invokeBuffered, invokeStreamed, type Pool } from './invocation.ts';
 import type { Invoke } from './invoke.ts';
-import { createMeter, type Ended, type FunctionUse } from './meter.ts';
 import { createSaturation } from './saturation.ts';
 import type { FunctionWorker } from './start-worker.ts';
 import { workerCodeUrl } from './worker-code.ts';
@@ -15,10 +14,14 @@ import { workerCodeUrl } from './worker-code.ts';
 const CONCURRENCY = 1_000;
 const IDLE_MS = 5 * 60_000;
 
-export interface PoolOptions extends Omit<FleetSurroundings, 'code' | 'region' | 'isSaturated'> {
+export interface PoolOptions extends Pick<FleetSurroundings, 'endpointUrl' | 'credentialsFor' | 'logs'> {
   readonly template: Pick<Template, 'functions' | 'region'>;
   readonly concurrency?: number;
   readonly idleMs?: number;
+  /** Called when a worker has loaded its function. */
+  readonly onLoad?: (part: FunctionPart, initMs: number) => void;
+  /** Called when a loaded worker begins an invocation; the result is called when the invocation ends. */
+  readonly onInvocation?: (part: FunctionPart) => () => void;
 }
 
 export interface LambdaPool {
@@ -29,12 +32,6 @@ export interface LambdaPool {
   kill(target: string): Promise<number>;
   /** The request a worker is busy with. */
   requestOf(worker: string): string | null;
-  /** Median time to load each function's bundle, by service, in milliseconds. */
-  initTimes(): Readonly<Record<string, number>>;
-  /** What each function would be billed for since start, by service. */
-  use(): Readonly<Record<string, FunctionUse>>;
-  /** The latest invocations that have ended, in that order. */
-  ended(): readonly Ended[];
   close(): Promise<void>;
 }
 
@@ -44,6 +41,7 @@ export function createPool(options: PoolOptions): LambdaPool {
     region: options.template.region,
     code: workerCodeUrl(),
     isSaturated: createSaturation(),
+    onLoad: options.onLoad ?? (() => undefined),
   };
   const fleets = options.template.functions.map((part) => createFleet(part, around));
   const pool: Pool = {
@@ -51,7 +49,7 @@ export function createPool(options: PoolOptions): LambdaPool {
     logs: options.logs,
     fleets,
     byName: indexByName(fleets),
-    meter: createMeter(),
+    onInvocation: options.onInvocation ?? (() => () => undefined),
     inFlight: 0,
     closed: false,
   };
@@ -66,9 +64,6 @@ export function createPool(options: PoolOptions): LambdaPool {
       allWorkers(pool)
         .find((worker) => worker.id === id)
         ?.current() ?? null,
-    initTimes: () => initTimes(fleets),
-    use: () => pool.meter.use(),
-    ended: () => pool.meter.ended(),
     async close() {
       pool.closed = true;
       clearInterval(reclaiming);
@@ -92,13 +87,4 @@ async function killWorkers(pool: Pool, target: string): Promise<number> {
 
 function allWorkers(pool: Pool): readonly FunctionWorker[] {
   return pool.fleets.flatMap((fleet) => fleet.workers());
-}
-
-function initTimes(fleets: readonly Fleet[]): Readonly<Record<string, number>> {
-  return Object.fromEntries(
-    fleets.flatMap(({ service, initMs }) => {
-      const middle = initMs.toSorted((a, b) => a - b)[Math.floor(initMs.length / 2)];
-      return middle === undefined ? [] : [[service, middle]];
-    }),
-  );
 }

@@ -2,14 +2,15 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { startRuntime, type Runtime } from '../../../infra/local/runtime.ts';
+import { startRuntime } from '../../../infra/local/runtime.ts';
+import { startWatchedRuntime, type WatchedRuntime } from '#test/runtime/watched-runtime.ts';
 import { writeRuntimeTemplate } from './runtime.fixture.ts';
 
 const MODEL = { baseUrl: 'http://127.0.0.1:9', apiKey: 'sk-model' };
 
 let cdkOut: string;
 let data: string;
-let runtime: Runtime | null = null;
+let runtime: WatchedRuntime | null = null;
 const reports: string[] = [];
 
 beforeAll(() => {
@@ -26,13 +27,13 @@ afterEach(async () => {
   rmSync(data, { recursive: true });
 });
 
-async function start(): Promise<Runtime> {
+async function start(): Promise<WatchedRuntime> {
   const report = (message: string): void => void reports.push(message);
-  runtime = await startRuntime({ cdkOut, data, port: 0, sandbox: 'process', model: MODEL, report });
+  runtime = await startWatchedRuntime({ cdkOut, data, port: 0, sandbox: 'process', model: MODEL, report });
   return runtime;
 }
 
-async function restart(): Promise<Runtime> {
+async function restart(): Promise<WatchedRuntime> {
   await runtime?.close();
   return start();
 }
@@ -46,12 +47,12 @@ const log = (name: string): string => readFileSync(join(data, 'logs', `${name}.l
 
 describe('a local runtime', () => {
   test('runs a function behind the template’s route, with the AWS services behind it', async () => {
-    const { baseUrl, counts } = await start();
+    const { baseUrl, faults } = await start();
     const secret = await call(baseUrl, 'secretsmanager', 'secretsmanager.GetSecretValue', {
       SecretId: 'Brainstem-Key',
     });
     expect(await secret.json()).toMatchObject({ status: 200, answer: { SecretString: expect.any(String) } });
-    expect(counts()).toMatchObject({ 'secretsmanager:GetSecretValue': 1 });
+    expect(faults.trace().map(({ call: name }) => name)).toEqual(['secretsmanager:GetSecretValue']);
   });
 
   test('reports what AWS would bill: requests, invocations, transitions, and the units of each call', async () => {

@@ -14,10 +14,13 @@ const session = given.arrive(
   given.idle('end_turn'),
 );
 
+const call = (by: string, name: string) => ({ by, name });
+const FOLLOWING = call('stream', 'dynamodb:Query');
+const SAVING = call('harness', 'dynamodb:PutItem');
+
 test('the demo’s summary counts turns, lost turns, tool calls and AWS calls of its own session only', () => {
-  const before = { 'dynamodb:PutItem': 3, 's3:GetObject': 1 };
-  const after = { 'dynamodb:PutItem': 8, 'dynamodb:Query': 4, 'states:StartExecution': 1, 's3:GetObject': 1 };
-  expect(summarize(session, { before, after, following: 4 })).toEqual({
+  const calls = [call('api', 'states:StartExecution'), ...Array(4).fill(FOLLOWING), ...Array(5).fill(SAVING)];
+  expect(summarize(session, calls)).toEqual({
     firstTokenMs: 4000,
     turns: 1,
     lostTurns: 1,
@@ -29,7 +32,7 @@ test('the demo’s summary counts turns, lost turns, tool calls and AWS calls of
 });
 
 test('the demo prints its summary as one row per number', () => {
-  const rows = formatSummary(summarize(session, { before: {}, after: { 'dynamodb:Query': 5 }, following: 3 }), {
+  const rows = formatSummary(summarize(session, [FOLLOWING, FOLLOWING, FOLLOWING, SAVING, SAVING]), {
     columns: 80,
     colour: false,
   });
@@ -43,5 +46,5 @@ test('the demo prints its summary as one row per number', () => {
 });
 
 test('the demo shows no time to first token for a session without an answer', () => {
-  expect(summarize([], { before: {}, after: {}, following: 0 })).toMatchObject({ firstTokenMs: null, wallMs: 0 });
+  expect(summarize([], [])).toMatchObject({ firstTokenMs: null, wallMs: 0 });
 });

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
+import type { PoolOptions } from '#infra/local/lambda/pool.ts';
 import { startPool, type FunctionFixture, type PoolFixture } from './fixture.ts';
 
 let fixture: PoolFixture | null = null;
@@ -96,16 +97,20 @@ describe('Lambda workers', () => {
   });
 
   test('report how long the bundle took to load', async () => {
-    const { pool, arn } = await start({ count: counting });
+    const loads: [string, number][] = [];
+    const onLoad: PoolOptions['onLoad'] = ({ logicalId }, initMs) => void loads.push([logicalId, initMs]);
+    const { pool, arn } = await start({ count: counting }, { onLoad });
     await pool.invoke(arn('count'), { ms: 0 });
-    expect(pool.initTimes()).toEqual({ count: expect.any(Number) });
+    expect(loads).toEqual([['count', expect.any(Number)]]);
   });
 
   test('that are killed fail their invocation, and the next invocation has a new worker', async () => {
-    const { pool, arn } = await start({ count: counting });
+    const begun = Promise.withResolvers<void>();
+    const onInvocation = () => (begun.resolve(), () => undefined);
+    const { pool, arn } = await start({ count: counting }, { onInvocation });
     const running = pool.invoke(arn('count'), { ms: 10_000 });
     running.catch(() => undefined);
-    await expect.poll(() => pool.initTimes()).toHaveProperty('count');
+    await begun.promise;
     expect(await pool.kill('count')).toBe(1);
     await expect(running).rejects.toMatchObject({ name: 'Lambda.Unknown' });
     expect(await pool.invoke(arn('count'), { ms: 0 })).toBe(1);

@@ -1,7 +1,7 @@
 import { crc32 } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startDynamoDb, type DynamoDb } from '#infra/local/aws/dynamodb.ts';
-import { itemBytes, measured } from '#infra/local/aws/dynamodb/capacity.ts';
+import { itemBytes, measured } from './capacity.ts';
 import type { AwsRequest, AwsResponse } from '#infra/local/aws/service.ts';
 import { removeScratchDirs, scratchDir, smallTemplate } from '#test/infra/local/aws/aws.fixture.ts';
 
@@ -24,8 +24,13 @@ async function call(operation: string, input: object) {
     authorization:
       'AWS4-HMAC-SHA256 Credential=a/20260101/us-east-1/dynamodb/aws4_request, SignedHeaders=host, Signature=0',
   };
-  const request = { operation, headers, body: Buffer.from(JSON.stringify(input)) } as unknown as AwsRequest;
-  const response = await dynamodb.handle(request);
+  const request = {
+    service: 'dynamodb',
+    operation,
+    headers,
+    body: Buffer.from(JSON.stringify(input)),
+  } as unknown as AwsRequest;
+  const response = await measured(request, dynamodb.handle);
   return { ...response, answer: JSON.parse(String(response.body)) };
 }
 
@@ -127,7 +132,8 @@ describe('the DynamoDB response that a function gets', () => {
 
   test('of an engine that returns no capacity is passed on unchanged', async () => {
     const told: AwsResponse = { status: 200, headers: {}, body: '{"Item":{"ConsumedCapacity":{"N":"7"}}}' };
-    const request = { operation: 'GetItem', body: Buffer.from('{"TableName":"t"}') };
+    const body = Buffer.from('{"TableName":"t"}');
+    const request = { service: 'dynamodb', operation: 'GetItem', body } as unknown as AwsRequest;
     expect(await measured(request, async () => told)).toBe(told);
   });
 });

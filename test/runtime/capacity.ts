@@ -3,8 +3,17 @@
  * gets its answer without. Bytes are spliced and not parsed anew, because a page of a log may be a megabyte.
  */
 import { crc32 } from 'node:zlib';
-import type { AwsRequest, AwsResponse, Consumed } from '../service.ts';
-import { readInput, type Input } from '../json-service.ts';
+import { readInput, type Input } from '#infra/local/aws/json-service.ts';
+import type { AwsRequest, AwsResponse } from '#infra/local/aws/service.ts';
+
+/** Request units of an on-demand table, its indexes included. */
+export interface Consumed {
+  readonly readUnits: number;
+  readonly writeUnits: number;
+}
+
+/** `consumed` is what DynamoDB bills for the call; it is absent where DynamoDB bills nothing. */
+export type Measured = AwsResponse & { readonly consumed?: Consumed };
 
 /** Operations that have capacity to tell of, and which kind it is. */
 const KINDS: Readonly<Record<string, 'read' | 'write'>> = {
@@ -23,15 +32,16 @@ const KINDS: Readonly<Record<string, 'read' | 'write'>> = {
 const QUESTION = '"ReturnConsumedCapacity":';
 const ANSWER = '"ConsumedCapacity":';
 
-/** Sends a call and measures it; a call that consumes nothing that is known comes back as it is. */
+/** Passes a call on and measures it; a call whose consumption is not known comes back as it is. */
 export async function measured(
-  { operation, body }: Pick<AwsRequest, 'operation' | 'body'>,
-  send: (body: Buffer) => Promise<AwsResponse>,
-): Promise<AwsResponse> {
-  const kind = KINDS[operation];
-  if (kind === undefined) return send(body);
+  request: AwsRequest,
+  pass: (request: AwsRequest) => Promise<AwsResponse>,
+): Promise<Measured> {
+  const { service, operation, body } = request;
+  const kind = service === 'dynamodb' ? KINDS[operation] : undefined;
+  if (kind === undefined) return pass(request);
   const asksItself = body.includes(QUESTION);
-  const response = await send(asksItself ? body : asking(body));
+  const response = await pass(asksItself ? request : { ...request, body: asking(body) });
   const answer = Buffer.from(response.body);
   if (response.status !== 200) {
     const writeUnits = refusedUnits(operation, body, answer);

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createMeter } from '#infra/local/lambda/meter.ts';
+import { createMeter } from './meter.ts';
 import type { FunctionPart } from '#infra/local/template/parts.ts';
 
 const HARNESS: FunctionPart = {

@@ -1,7 +1,9 @@
-/** Faults for tests and demonstrations, and a record of what functions asked of AWS. */
+/** Faults, and a record of what functions asked of AWS. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { AwsFault, faultAnswer } from './aws/wire.ts';
-import type { AwsRequest, AwsResponse, CallHook, Consumed } from './aws/service.ts';
+import type { AroundCall, AwsRequest, AwsResponse } from '#infra/local/aws/service.ts';
+import { AwsFault, faultAnswer } from '#infra/local/aws/wire.ts';
+import type { Controls } from '#infra/local/runtime.ts';
+import { measured, type Consumed, type Measured } from './capacity.ts';
 
 /** A long-running service keeps only the latest. */
 const MAX_TRACED = 10_000;
@@ -28,7 +30,7 @@ export interface KillDuring {
   readonly of?: string;
   /** Which of them from now on, counted from 1 over all the function's workers. */
   readonly call: number;
-  /** `before`: the call has no effect. `after`: it has, and nobody hears of it. */
+  /** `before`: the call has no effect. `after`: the call has its effect, and the worker ends before the answer comes. */
   readonly phase: 'before' | 'after';
 }
 
@@ -49,13 +51,6 @@ export interface Faults {
   disarm(): void;
 }
 
-interface FaultsOptions {
-  readonly serviceOf: (functionName: string) => string;
-  readonly requestOf: (worker: string) => string | null;
-  readonly kill: (target: string) => Promise<number>;
-  readonly loseSandbox: (taskArn?: string) => Promise<number>;
-}
-
 interface ArmedKill extends KillDuring {
   readonly fired: (call: TracedCall) => void;
   seen: number;
@@ -68,31 +63,18 @@ interface Armed {
   trace: TracedCall[];
 }
 
-export function createFaults(options: FaultsOptions): Faults & { readonly hooks: CallHook } {
+export function createFaults(controls: Controls): Faults & { readonly aroundCall: AroundCall } {
   const armed: Armed = { kills: [], delays: new Map(), throttles: new Map(), trace: [] };
-  const due = new WeakMap<AwsRequest, ArmedKill>();
-  const traced = new WeakMap<AwsRequest, TracedCall>();
   return {
-    hooks: {
-      before: (request) => before(armed, request, { options, due, traced }),
-      after: async (request, response) => {
-        const call = traced.get(request);
-        if (call !== undefined) {
-          call.doneMs = nowMs();
-          call.consumed = response.consumed ?? null;
-        }
-        const kill = due.get(request);
-        if (kill !== undefined) await fire(kill, request, options);
-      },
-    },
+    aroundCall: (request, pass) => answer(armed, controls, { request, pass }),
     killDuring: (kill) =>
       new Promise((resolve) => {
         armed.kills.push({ ...kill, fired: resolve, seen: 0 });
       }),
-    kill: options.kill,
+    kill: controls.kill,
     delay: (call, ms) => void armed.delays.set(call, ms),
     throttle: (call, times) => void armed.throttles.set(call, times),
-    loseSandbox: options.loseSandbox,
+    loseSandbox: controls.loseSandbox,
     trace: () => [...armed.trace],
     disarm() {
       armed.kills = [];
@@ -103,27 +85,19 @@ export function createFaults(options: FaultsOptions): Faults & { readonly hooks:
   };
 }
 
-interface Context {
-  readonly options: FaultsOptions;
-  /** Kills that wait for their call's answer. */
-  readonly due: WeakMap<AwsRequest, ArmedKill>;
-  /** Calls that wait for their answer. */
-  readonly traced: WeakMap<AwsRequest, TracedCall>;
+interface Call {
+  readonly request: AwsRequest;
+  readonly pass: (request: AwsRequest) => Promise<AwsResponse>;
 }
 
-async function before(
-  armed: Armed,
-  request: AwsRequest,
-  { options, due, traced }: Context,
-): Promise<AwsResponse | null> {
-  const call = traceCall(request, options);
-  traced.set(request, call);
+async function answer(armed: Armed, controls: Controls, { request, pass }: Call): Promise<AwsResponse> {
+  const call = traceCall(request, controls);
   armed.trace.push(call);
   if (armed.trace.length > MAX_TRACED) armed.trace.splice(0, MAX_TRACED / 2);
   const kill = findKill(armed, call);
-  if (kill?.phase === 'after') due.set(request, kill);
   if (kill?.phase === 'before') {
-    await fire(kill, request, options);
+    await fire(kill, request, controls);
+    call.doneMs = nowMs();
     return unavailable(request);
   }
   const delayMs =
@@ -131,15 +105,19 @@ async function before(
     armed.delays.get(call.call) ??
     armed.delays.get(request.service);
   if (delayMs !== undefined) await sleep(delayMs);
-  return throttled(armed, request, call.call);
+  const { consumed, ...response } = throttled(armed, request, call.call) ?? (await measured(request, pass));
+  call.doneMs = nowMs();
+  call.consumed = consumed ?? null;
+  if (kill !== undefined) await fire(kill, request, controls);
+  return response;
 }
 
-function traceCall(request: AwsRequest, options: FaultsOptions): TracedCall {
+function traceCall(request: AwsRequest, controls: Controls): TracedCall {
   const { functionName, worker } = request.caller;
   return {
-    function: options.serviceOf(functionName),
+    function: controls.entryOf(functionName),
     worker,
-    request: options.requestOf(worker),
+    request: controls.requestOf(worker),
     call: `${request.service}:${request.operation}`,
     atMs: nowMs(),
     doneMs: null,
@@ -158,13 +136,13 @@ function findKill(armed: Armed, made: TracedCall): ArmedKill | undefined {
   return kill;
 }
 
-async function fire(kill: ArmedKill, request: AwsRequest, options: FaultsOptions): Promise<void> {
-  const call = traceCall(request, options);
-  await options.kill(request.caller.worker);
+async function fire(kill: ArmedKill, request: AwsRequest, controls: Controls): Promise<void> {
+  const call = traceCall(request, controls);
+  await controls.kill(request.caller.worker);
   kill.fired(call);
 }
 
-function throttled(armed: Armed, request: AwsRequest, call: string): AwsResponse | null {
+function throttled(armed: Armed, request: AwsRequest, call: string): Measured | null {
   const key = armed.throttles.has(call) ? call : request.service;
   const left = armed.throttles.get(key) ?? 0;
   if (left === 0) return null;
@@ -172,7 +150,7 @@ function throttled(armed: Armed, request: AwsRequest, call: string): AwsResponse
   return faultAnswer(request.service, new AwsFault('ThrottlingException', 'Rate exceeded'));
 }
 
-/** For nobody: the worker that asked is dead. */
+/** No one reads it, because the worker that asked is dead. */
 function unavailable(request: AwsRequest): AwsResponse {
   return faultAnswer(request.service, new AwsFault('ServiceUnavailable', 'the caller was killed', 503));
 }

@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { createFaults } from '../../../infra/local/faults.ts';
-import type { AwsRequest, AwsResponse } from '../../../infra/local/aws/service.ts';
+import type { AwsRequest, AwsResponse } from '#infra/local/aws/service.ts';
+import { createFaults } from './faults.ts';
 
-const OK: AwsResponse = { status: 200, headers: {}, body: '{}', consumed: { readUnits: 1.5, writeUnits: 0 } };
+const OK: AwsResponse = { status: 200, headers: {}, body: '{"ConsumedCapacity":{"CapacityUnits":1.5}}' };
 
 function setup() {
   const killed: string[] = [];
   const faults = createFaults({
-    serviceOf: (name) => name.replace('Stack-', ''),
+    entryOf: (name) => name.replace('Stack-', ''),
     requestOf: () => 'request-1',
     kill: async (target) => killed.push(target),
     loseSandbox: async () => 1,
@@ -25,12 +25,15 @@ function setup() {
       path: '/',
       query: new URLSearchParams(),
       headers: {},
-      body: Buffer.from(''),
+      body: Buffer.from('{}'),
       caller: { functionName, roleArn: 'r', worker },
     };
-    const injected = await faults.hooks.before(request);
-    await faults.hooks.after(request, injected ?? OK);
-    return injected ?? 'served';
+    let isServed = false;
+    const response = await faults.aroundCall(request, async () => {
+      isServed = true;
+      return OK;
+    });
+    return isServed ? 'served' : response;
   };
   return { faults, killed, call };
 }

@@ -1,6 +1,6 @@
 /** What functions are billed for: each invocation, and its time by the memory that its function has. */
-import type { FunctionPart } from '../template/parts.ts';
-import { serviceOf } from './environment.ts';
+import { serviceOf } from '#infra/local/lambda/environment.ts';
+import type { FunctionPart } from '#infra/local/template/parts.ts';
 
 export interface FunctionUse {
   /** Begun. */
@@ -20,7 +20,7 @@ export interface Ended {
 /** A long-running service keeps only the latest. */
 const MAX_ENDED = 10_000;
 
-export interface Meter {
+interface Meter {
   /** Called when an invocation begins; the result, when it ends. */
   start(part: FunctionPart): () => void;
   /** Since start, by entry name. */
