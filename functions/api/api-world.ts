@@ -14,10 +14,10 @@ import type {
   SessionRecords,
 } from '#core/ports/records.ts';
 import type { RateLimiter } from '#core/requests/rate-limiter.ts';
-import type { Sending } from '#core/session/send.ts';
+import type { RunPorts } from '#core/session/repair.ts';
 import type { VaultWorld } from '#core/vault/vault-world.ts';
 
-export interface ApiWorld extends Sending, VaultWorld {
+export interface ApiWorld extends RunPorts, VaultWorld {
   readonly agents: AgentRecords;
   readonly environments: EnvironmentRecords;
   readonly sessions: SessionRecords;
@@ -26,7 +26,7 @@ export interface ApiWorld extends Sending, VaultWorld {
   readonly limiter: RateLimiter;
   readonly reader: LogReader;
   readonly remover: LogRemover;
-  readonly sandboxes: Releasing;
+  readonly releasing: Releasing;
   readonly audit: Audit;
   readonly auditTrail: AuditTrail;
   readonly connecting: RequestConnectionWorld;

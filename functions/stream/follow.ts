@@ -2,8 +2,8 @@
 import { EventId, positionAfter } from '#contract/ids.ts';
 import type { SessionEvent } from '#contract/events.ts';
 import { Fault } from '#core/ports/errors.ts';
-import type { Head, LogKey, SessionLog } from '#core/ports/session-log.ts';
-import type { Pause } from '#core/ports/stamp.ts';
+import type { Head, LogKey } from '#core/ports/session-log.ts';
+import type { Ports } from '#core/ports/ports.ts';
 import { isActive } from '#core/session/waiting.ts';
 import { eventFrame, PING } from './frames.ts';
 import { createPace } from './pace.ts';
@@ -17,12 +17,7 @@ const QUIET_MS = 1000;
 /** A log that does not answer so often in a row will not soon; the client is told and comes back later. */
 const MAX_FAILURES = 5;
 
-export interface Following {
-  readonly log: Pick<SessionLog, 'head' | 'read'>;
-  readonly pause: Pause;
-  readonly nowMs: () => number;
-  readonly newToken: () => string;
-}
+type Following = Pick<Ports, 'log' | 'pause' | 'nowMs' | 'newToken'>;
 
 export interface Followed {
   readonly ended: 'session ended' | 'client left' | 'time is up';

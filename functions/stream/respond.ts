@@ -2,9 +2,7 @@
 import type { GatewayEvent } from '#contract/gateway.ts';
 import { primaryThread, SessionId } from '#contract/ids.ts';
 import { StreamQuery } from '#contract/queries.ts';
-import type { Journal } from '#core/ports/journal.ts';
-import type { Previews } from '#core/ports/previews.ts';
-import type { ApiKeys } from '#core/ports/records.ts';
+import type { Ports } from '#core/ports/ports.ts';
 import { authenticate } from '#core/requests/authenticate.ts';
 import { replyToFault, replyToRefusal, type ErrorReply } from '#core/requests/error-envelope.ts';
 import { faultFields } from '#core/requests/fault-fields.ts';
@@ -13,16 +11,13 @@ import { parseQuery } from '#core/requests/parse.ts';
 import { isRefusal, refuse, type RequestRefusal } from '#core/ports/refusal.ts';
 import { API_ROUTES, toRequest } from '../http/gateway.ts';
 import { journalRequest, type Fields } from '../http/journal-request.ts';
-import { follow, type Followed, type Following, type Subscription } from './follow.ts';
+import { follow, type Followed, type Subscription } from './follow.ts';
 import { errorFrame, OPENING } from './frames.ts';
 import type { Sink } from './sink.ts';
 import { watchPreviews } from './watch-previews.ts';
 
-interface StreamWorld extends Omit<Following, 'nowMs'> {
-  readonly apiKeys: ApiKeys;
-  readonly previews: Pick<Previews, 'subscribe' | 'read'>;
+interface StreamWorld extends Pick<Ports, 'log' | 'apiKeys' | 'previews' | 'pause' | 'newToken' | 'journal'> {
   readonly limiter: RateLimiter;
-  readonly journal: Journal;
 }
 
 /** Sends the status and the headers, and hands out what follows them. */

@@ -3,18 +3,13 @@ import type { EventId } from '#contract/ids.ts';
 import type { PreviewChunk, PreviewedType, PreviewFrame } from '#contract/previews.ts';
 import { Fault } from '#core/ports/errors.ts';
 import type { Head, LogKey } from '#core/ports/session-log.ts';
-import type { Previews } from '#core/ports/previews.ts';
+import type { Ports } from '#core/ports/ports.ts';
 
 const REFRESH_MS = 30_000;
 /** The harness looks at the mark once per request, so it has to outlive a refresh that fails. */
 const MARK_MS = 90_000;
 /** Events are looked for beside previews, so a table that does not answer is left alone for a while. */
 const REST_MS = 5000;
-
-interface Watching {
-  readonly previews: Pick<Previews, 'subscribe' | 'read'>;
-  readonly nowMs: () => number;
-}
 
 /** What was previewed of a request; it may be over by now. */
 interface Previewed {
@@ -32,7 +27,7 @@ export const NO_PREVIEWS: PreviewWatch = { look: async () => null };
 
 /** Resolves once the harness can know of this connection. */
 export async function watchPreviews(
-  { previews, nowMs }: Watching,
+  { previews, nowMs }: Pick<Ports, 'previews' | 'nowMs'>,
   { key, head: opened }: { readonly key: LogKey; readonly head: Head },
   wanted: readonly PreviewedType[],
 ): Promise<PreviewWatch> {

@@ -1,18 +1,12 @@
 /** Removes the secrets of credentials whose creation died before there was a row for them. */
 import type { Instant } from '#contract/ids.ts';
 import { errorClass } from '#core/ports/errors.ts';
-import { endPendingCredential, overdueAt, type PendingCredentialWorld } from '#core/vault/end-pending-credential.ts';
-
-type Logged = (message: string, fields: Readonly<Record<string, string>>) => void;
-
-interface PendingCredentialsWorld {
-  readonly pending: PendingCredentialWorld;
-  readonly journal: { readonly logger: { readonly warn: Logged; readonly error: Logged } };
-}
+import { endPendingCredential, overdueAt } from '#core/vault/end-pending-credential.ts';
+import type { SweepWorld } from '#aws/worlds/sweep.ts';
 
 /** One after the other: only a function that died, or a refused creation, leaves one. */
 export async function endPendingCredentials(
-  { pending, journal: { logger } }: PendingCredentialsWorld,
+  { pending, journal: { logger } }: Pick<SweepWorld, 'pending' | 'journal'>,
   now: Instant,
 ): Promise<void> {
   for await (const place of pending.credentials.overdue(overdueAt(now))) {

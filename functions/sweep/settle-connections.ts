@@ -1,17 +1,12 @@
 /** Finishes connections whose process died between their user's yes or no and telling the waiting calls. */
 import type { Instant } from '#contract/ids.ts';
-import type { SettleWorld } from '#core/connect/connect-world.ts';
 import { settleConnection } from '#core/connect/settle-connection.ts';
 import { errorClass } from '#core/ports/errors.ts';
-
-interface SettleConnectionsWorld {
-  readonly connecting: SettleWorld;
-  readonly journal: { readonly logger: { error(message: string, fields: Readonly<Record<string, string>>): void } };
-}
+import type { SweepWorld } from '#aws/worlds/sweep.ts';
 
 /** One after the other: there are few, because only a function that died leaves one. */
 export async function settleConnections(
-  { connecting, journal }: SettleConnectionsWorld,
+  { connecting, journal }: Pick<SweepWorld, 'connecting' | 'journal'>,
   before: Instant,
 ): Promise<void> {
   for await (const id of connecting.connections.unsettled(before)) {

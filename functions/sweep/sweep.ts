@@ -5,10 +5,12 @@ import type { LogKey } from '#core/ports/session-log.ts';
 import { repair } from '#core/session/repair.ts';
 import type { SweepWorld } from '#aws/worlds/sweep.ts';
 
+type SessionsWorld = Omit<SweepWorld, 'connecting' | 'pending'>;
+
 /** At once: sessions wait for each other's calls to AWS no longer than the function has time for. */
 const PARALLEL_REPAIRS = 20;
 
-export async function sweep(world: SweepWorld, before: Instant): Promise<void> {
+export async function sweep(world: SessionsWorld, before: Instant): Promise<void> {
   const keys = world.runningSince(before);
   // All take from the same generator, so a repair that is done takes the next key.
   const repairing = await Promise.allSettled(Array.from({ length: PARALLEL_REPAIRS }, () => repairEach(world, keys)));
@@ -16,11 +18,11 @@ export async function sweep(world: SweepWorld, before: Instant): Promise<void> {
   for (const one of repairing) if (one.status === 'rejected') throw one.reason;
 }
 
-async function repairEach(world: SweepWorld, keys: AsyncIterable<LogKey>): Promise<void> {
+async function repairEach(world: SessionsWorld, keys: AsyncIterable<LogKey>): Promise<void> {
   for await (const key of keys) await repairOne(world, key);
 }
 
-async function repairOne(world: SweepWorld, key: LogKey): Promise<void> {
+async function repairOne(world: SessionsWorld, key: LogKey): Promise<void> {
   try {
     const outcome = await repair(world, key);
     if (outcome === 'restarted') world.journal.logger.warn('sweep', { session: key.session, outcome });

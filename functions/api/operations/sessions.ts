@@ -158,7 +158,7 @@ const remove = operation({
     const closed = await closeForDeletion(world, key, head);
     if (closed.status === 'refused') return refusedRequest(closed);
     // The sandbox before the records, for they are what names it.
-    await world.sandboxes.release(params.session_id);
+    await world.releasing.release(params.session_id);
     // The row first, so that the session is gone at once; the log last, for it is what a repeat goes on from.
     await world.sessions.remove(params.session_id);
     await world.remover.remove(key);

@@ -24,7 +24,7 @@ import { enterpriseIn } from '#aws/worlds/connect-settings.ts';
 import { governanceWorld } from '#aws/worlds/governance.ts';
 import { limiterOf } from '#aws/worlds/limits.ts';
 import { requestConnectionWorld } from '#aws/worlds/request-connection.ts';
-import { sendingWorld } from '#aws/worlds/sending.ts';
+import { runPorts } from '#aws/worlds/runs.ts';
 import { sessionTables } from '#aws/worlds/sessions.ts';
 
 export function apiWorld(env: Env) {
@@ -33,17 +33,17 @@ export function apiWorld(env: Env) {
   const tables = sessionTables(env, dynamodb);
   const { logTable, recordsTable } = tables;
   const bucket = setting(env, 'CONTENT_BUCKET');
-  const sending = sendingWorld(env, tables);
+  const ports = runPorts(env, tables);
   const audit = auditOf(env);
   return {
-    ...sending,
+    ...ports,
     agents: createAgentRecords(dynamodb, recordsTable),
     environments: createEnvironmentRecords(dynamodb, recordsTable),
     sessions: createSessionRecords({ ...tables, plannedSandbox }),
     apiKeys: createApiKeys(dynamodb, recordsTable),
     limiter: limiterOf(env, { dynamodb, maxLease: Number.POSITIVE_INFINITY }),
     reader: createLogReader(tables),
-    sandboxes: createProvisioner(env, setting(env, 'PROVISION_FUNCTION_NAME')),
+    releasing: createProvisioner(env, setting(env, 'PROVISION_FUNCTION_NAME')),
     remover: createLogRemover({ dynamodb, logTable, content: createContentRemover(new S3Client(), bucket) }),
     vaults: createVaultRecords(dynamodb, vaultTable),
     credentials: createCredentialRecords(dynamodb, vaultTable),
@@ -59,7 +59,7 @@ export function apiWorld(env: Env) {
     }),
     audit,
     auditTrail: createAuditTrail(dynamodb, setting(env, 'AUDIT_TABLE')),
-    connecting: requestConnectionWorld(env, sending),
+    connecting: requestConnectionWorld(env, ports),
     governing: governanceWorld(env, audit),
     newToken,
     journal: createJournal(),

@@ -19,7 +19,7 @@ import { newToken } from '#aws/stamp.ts';
 import { auditOf } from '#aws/worlds/audit.ts';
 import { enterpriseIn } from '#aws/worlds/connect-settings.ts';
 import { settleWorld } from '#aws/worlds/connecting.ts';
-import { sendingWorld } from '#aws/worlds/sending.ts';
+import { runPorts } from '#aws/worlds/runs.ts';
 import { sessionTables } from '#aws/worlds/sessions.ts';
 
 /** A user waits at a browser, and API Gateway gives up after 29 seconds; a page asks several times. */
@@ -31,12 +31,12 @@ export function connectWorld(env: Env) {
   const baseUrl = urlSetting(env, 'CONNECT_BASE_URL');
   const signingSecret = setting(env, 'CONNECT_SIGNING_SECRET_ARN');
   const secrets = createClientSecrets(new SecretsManagerClient(), setting(env, 'CONNECT_SECRETS_PREFIX'));
-  const sending = sendingWorld(env, sessionTables(env, dynamodb));
+  const ports = runPorts(env, sessionTables(env, dynamodb));
   const allow = jsonSetting(env, 'MCP_ALLOW', AllowedHosts);
   const servers = { fetch: createGuardedFetch({ allow, resolve: resolveBySystem }, LIMITS), allow };
   const clients = { dynamodb, table, secrets, redirectUrl: redirectUrl(baseUrl) };
   return {
-    ...settleWorld(env, sending),
+    ...settleWorld(env, ports),
     clients: createRegisteredClients(clients),
     secrets: createSecretWriter(env),
     servers: createAuthorizationServers(servers),

@@ -2,31 +2,32 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { WaitingCall } from '#core/ports/connection-links.ts';
 import type { SettleWorld } from '#core/connect/connect-world.ts';
-import { declineCall, resumeCall, type Sending } from '#core/session/send.ts';
+import type { RunPorts } from '#core/session/repair.ts';
+import { declineCall, resumeCall } from '#core/session/send.ts';
 import { createConnectionRecords } from '#aws/connect/connection-records.dynamodb.ts';
 import { setting, type Env } from '#aws/settings.ts';
 import { createCredentialRecords } from '#aws/vault/credentials.dynamodb.ts';
 
-export function settleWorld(env: Env, sending: Sending) {
+export function settleWorld(env: Env, ports: RunPorts) {
   const dynamodb = new DynamoDBClient();
   const table = setting(env, 'VAULT_TABLE');
   return {
     connections: createConnectionRecords(dynamodb, table),
     credentials: createCredentialRecords(dynamodb, table),
-    ...toldTo(sending),
-    stamp: sending.stamp,
+    ...toldTo(ports),
+    stamp: ports.stamp,
   } satisfies SettleWorld;
 }
 
 /** In the log, the call's own id says why it went on, or ended; a list has none. */
-function toldTo(sending: Sending): Pick<SettleWorld, 'resume' | 'decline'> {
+function toldTo(ports: RunPorts): Pick<SettleWorld, 'resume' | 'decline'> {
   const waiter = ({ session, thread, call }: WaitingCall) => {
     return { key: { session, thread }, cause: `connect for ${call ?? 'tools'}` };
   };
   return {
     resume: (waiting) =>
-      resumeCall(sending, waiter(waiting), { call: waiting.call, sincePosition: waiting.sincePosition }),
+      resumeCall(ports, waiter(waiting), { call: waiting.call, sincePosition: waiting.sincePosition }),
     decline: (waiting, reason) =>
-      declineCall(sending, waiter(waiting), { call: waiting.call, sincePosition: waiting.sincePosition, reason }),
+      declineCall(ports, waiter(waiting), { call: waiting.call, sincePosition: waiting.sincePosition, reason }),
   };
 }

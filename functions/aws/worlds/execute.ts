@@ -13,8 +13,8 @@ import { logOf } from '#aws/worlds/sessions.ts';
 export function executeWorld(env: Env): ExecuteWorld & { readonly journal: FunctionJournal } {
   return {
     log: logOf(env),
-    records: createSandboxRecords(new DynamoDBClient(), setting(env, 'RECORDS_TABLE')),
-    client: createSandboxClient(),
+    sandboxes: createSandboxRecords(new DynamoDBClient(), setting(env, 'RECORDS_TABLE')),
+    sandboxClient: createSandboxClient(),
     delivery: createPackageDelivery(new S3Client(), setting(env, 'CONTENT_BUCKET')),
     stamp: createStamp(),
     pause,

@@ -16,7 +16,7 @@ import { createStamp, pause } from '#aws/stamp.ts';
 export function provisionWorld(env: Env): ProvisionWorld & { readonly journal: FunctionJournal } {
   const ecs = new ECSClient();
   return {
-    records: createSandboxRecords(new DynamoDBClient(), setting(env, 'RECORDS_TABLE')),
+    sandboxes: createSandboxRecords(new DynamoDBClient(), setting(env, 'RECORDS_TABLE')),
     tasks: createTasks({ ...taskPlace(env, 'SANDBOX'), ecs }),
     builds: createPackageBuilds({ ...taskPlace(env, 'PACKAGES'), ecs }),
     archives: createPackageArchives({

@@ -4,7 +4,7 @@ import * as z from 'zod';
 import { AllowedHosts } from '#contract/outbound.ts';
 import type { WaitingCall } from '#core/ports/connection-links.ts';
 import type { RequestConnectionWorld } from '#core/connect/request-connection.ts';
-import type { Sending } from '#core/session/send.ts';
+import type { RunPorts } from '#core/session/repair.ts';
 import { isWaitSince } from '#core/session/waiting.ts';
 import { createAgentRecords } from '#aws/records/agents.dynamodb.ts';
 import { jsonSetting, setting, type Env } from '#aws/settings.ts';
@@ -13,13 +13,13 @@ import { createVaultRecords } from '#aws/vault/vaults.dynamodb.ts';
 import { connectBaseUrl, enterpriseIn } from '#aws/worlds/connect-settings.ts';
 import { settleWorld } from '#aws/worlds/connecting.ts';
 
-export function requestConnectionWorld(env: Env, sending: Sending): RequestConnectionWorld {
+export function requestConnectionWorld(env: Env, ports: RunPorts): RequestConnectionWorld {
   const dynamodb = new DynamoDBClient();
   return {
-    ...settleWorld(env, sending),
+    ...settleWorld(env, ports),
     vaults: createVaultRecords(dynamodb, setting(env, 'VAULT_TABLE')),
     agents: createAgentRecords(dynamodb, setting(env, 'RECORDS_TABLE')),
-    isWaiting: waitsIn(sending),
+    isWaiting: waitsIn(ports),
     baseUrl: connectBaseUrl(env),
     enterprise: enterpriseIn(env),
     returnUrls: jsonSetting(env, 'CONNECT_RETURN_URLS', z.array(z.string())),
@@ -29,7 +29,7 @@ export function requestConnectionWorld(env: Env, sending: Sending): RequestConne
 }
 
 /** A list waits for as long as there is a session that could use its tools. */
-function waitsIn({ log }: Sending) {
+function waitsIn({ log }: RunPorts) {
   return async ({ session, thread, call, sincePosition }: WaitingCall) => {
     const head = await log.head({ session, thread });
     if (call === null) return head !== null;

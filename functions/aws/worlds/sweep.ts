@@ -1,31 +1,37 @@
 /** The sweep's world: of everything it looks at, it holds as much as it takes to finish what others began. */
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { Instant } from '#contract/ids.ts';
+import type { SettleWorld } from '#core/connect/connect-world.ts';
 import type { LogKey } from '#core/ports/session-log.ts';
-import type { RepairWorld } from '#core/session/repair.ts';
-import { createJournal, type FunctionJournal } from '#aws/journal.powertools.ts';
+import type { RunPorts } from '#core/session/repair.ts';
+import type { PendingCredentialWorld } from '#core/vault/end-pending-credential.ts';
+import { createJournal } from '#aws/journal.powertools.ts';
 import { runningSince } from '#aws/session/running-sessions.dynamodb.ts';
 import { createSecretRemover } from '#aws/vault/secret-stores.ts';
 import { setting, type Env } from '#aws/settings.ts';
 import { settleWorld } from '#aws/worlds/connecting.ts';
-import { sendingWorld } from '#aws/worlds/sending.ts';
+import { runPorts } from '#aws/worlds/runs.ts';
 import { sessionTables } from '#aws/worlds/sessions.ts';
 
-export interface SweepWorld extends RepairWorld {
+type Logged = (message: string, fields: Readonly<Record<string, string>>) => void;
+
+export interface SweepWorld extends RunPorts {
+  readonly connecting: SettleWorld;
+  readonly pending: PendingCredentialWorld;
   runningSince(instant: Instant): AsyncGenerator<LogKey>;
-  readonly journal: FunctionJournal;
+  readonly journal: { readonly logger: { readonly warn: Logged; readonly error: Logged } };
 }
 
-export function sweepWorld(env: Env) {
+export function sweepWorld(env: Env): SweepWorld {
   const dynamodb = new DynamoDBClient();
   const table = setting(env, 'RECORDS_TABLE');
-  const sending = sendingWorld(env, sessionTables(env, dynamodb));
-  const connecting = settleWorld(env, sending);
+  const ports = runPorts(env, sessionTables(env, dynamodb));
+  const connecting = settleWorld(env, ports);
   return {
-    ...sending,
+    ...ports,
     connecting,
     pending: { credentials: connecting.credentials, secrets: createSecretRemover(env) },
     runningSince: (instant) => runningSince(dynamodb, table, instant),
     journal: createJournal(),
-  } satisfies SweepWorld & Record<'connecting' | 'pending', unknown>;
+  };
 }

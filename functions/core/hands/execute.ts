@@ -8,22 +8,17 @@ import type { EventId } from '#contract/ids.ts';
 import type { ExecuteInput } from '#contract/run.ts';
 import { Fault } from '#core/ports/errors.ts';
 import { giveResults } from '#core/hands/give-results.ts';
-import { handOver, type HandOverWorld } from '#core/hands/hand-over.ts';
-import type { Journal } from '#core/ports/journal.ts';
-import type { LogKey, SessionLog } from '#core/ports/session-log.ts';
-import type { Pause, Stamp } from '#core/ports/stamp.ts';
-import type { SandboxClient, SandboxRecord, SandboxRecords, SandboxReply, SentMark } from '#core/ports/sandboxes.ts';
+import { handOver } from '#core/hands/hand-over.ts';
+import type { Ports } from '#core/ports/ports.ts';
+import type { LogKey } from '#core/ports/session-log.ts';
+import type { SandboxRecord, SandboxReply, SentMark } from '#core/ports/sandboxes.ts';
 import { change } from '#core/session/change.ts';
 import { whileItStands } from '#core/session/watch.ts';
 
-export interface ExecuteWorld extends HandOverWorld {
-  readonly log: SessionLog;
-  readonly records: SandboxRecords;
-  readonly client: SandboxClient;
-  readonly stamp: Stamp;
-  readonly pause: Pause;
-  readonly journal: Journal;
-}
+export type ExecuteWorld = Pick<
+  Ports,
+  'log' | 'sandboxes' | 'sandboxClient' | 'delivery' | 'stamp' | 'pause' | 'journal'
+>;
 
 type ReadySandbox = Extract<SandboxRecord, { status: 'ready' }>;
 type LargeResults = SessionState['largeResults'];
@@ -59,7 +54,7 @@ export async function execute(world: ExecuteWorld, input: ExecuteInput): Promise
   const [asked, head, sent] = await Promise.all([
     requestOf(world, key, input),
     world.log.head(key),
-    world.records.send(input.session, input.call.id, input.sandbox.generation, world.stamp.now()),
+    world.sandboxes.send(input.session, input.call.id, input.sandbox.generation, world.stamp.now()),
   ]);
   // An interrupt closed it before it began.
   if (head === null || !isOpen(input.call.id)(head.state)) return;
@@ -119,11 +114,11 @@ async function resultOf(world: ExecuteWorld, input: ExecuteInput, sending: Sendi
     work: reach(world, record, { key, ...sending, signal: cutOff.signal }),
     cutOff: () => {
       cutOff.abort();
-      world.client.cancel(record, input.call.id);
+      world.sandboxClient.cancel(record, input.call.id);
     },
   });
   if (response === null) {
-    await world.records.lost(input.session, record.generation);
+    await world.sandboxes.lost(input.session, record.generation);
     return LOST;
   }
   return { text: response.output.slice(0, MAX_OUTPUT_CHARS), isError: response.isError, served: response.served };
@@ -141,7 +136,7 @@ async function reach(
   const until = Math.max(now + PATIENCE_MS, sent.again ? 0 : Date.parse(sandbox.readyAt) + START_GRACE_MS);
   const deadline = now + request.timeoutMs + OVERTIME_MS;
   for (let listened = false; ;) {
-    const reply = await world.client.execute(sandbox, request);
+    const reply = await world.sandboxClient.execute(sandbox, request);
     if (reply.status === 'answered') return reply.response;
     const next = await nextRequest(world, sandbox, { key, reply, request, largeResults });
     if (typeof next === 'string') return { output: next, isError: true, served: 'refused' };

@@ -5,32 +5,28 @@
 import type { SessionState } from '#contract/entries.ts';
 import { Fault } from '#core/ports/errors.ts';
 import { wholeText } from '#core/model/shorten.ts';
-import type { LogKey, SessionLog } from '#core/ports/session-log.ts';
-import type { SandboxClient, SandboxPlace } from '#core/ports/sandboxes.ts';
-
-interface GiveResultsWorld {
-  readonly log: Pick<SessionLog, 'entryAt'>;
-  readonly client: Pick<SandboxClient, 'give'>;
-}
+import type { Ports } from '#core/ports/ports.ts';
+import type { LogKey } from '#core/ports/session-log.ts';
+import type { SandboxPlace } from '#core/ports/sandboxes.ts';
 
 type LargeResult = SessionState['largeResults'][number];
 
 /** False when the sandbox could not be reached: whether it still listens is for the call to find out. */
 export async function giveResults(
-  world: GiveResultsWorld,
+  ports: Pick<Ports, 'log' | 'sandboxClient'>,
   key: LogKey,
   { sandbox, results }: { readonly sandbox: SandboxPlace; readonly results: readonly LargeResult[] },
 ): Promise<boolean> {
   // One after the other: each may be a megabyte.
   for (const result of results) {
-    const given = await world.client.give(sandbox, result.call, await textOf(world, key, result));
+    const given = await ports.sandboxClient.give(sandbox, result.call, await textOf(ports, key, result));
     if (given === 'interrupted') return false;
     // On a full disk the agent must still be able to make room, so a result that was refused holds no call up.
   }
   return true;
 }
 
-async function textOf({ log }: GiveResultsWorld, key: LogKey, { call, position }: LargeResult): Promise<string> {
+async function textOf({ log }: Pick<Ports, 'log'>, key: LogKey, { call, position }: LargeResult): Promise<string> {
   const entry = await log.entryAt(key, position);
   const event = entry !== null && 'event' in entry ? entry.event : null;
   if (event?.type !== 'agent.mcp_tool_result' || event.mcp_tool_use_id !== call) {

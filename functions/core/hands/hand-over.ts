@@ -1,21 +1,17 @@
 /** Gives a sandbox the packages it waits for: at most once in its life, and only when it says so itself. */
 import type { SessionId } from '#contract/ids.ts';
-import type { PackageDelivery, ReservedSandbox, SandboxRecords } from '#core/ports/sandboxes.ts';
-
-export interface HandOverWorld {
-  readonly records: SandboxRecords;
-  readonly delivery: PackageDelivery;
-}
+import type { Ports } from '#core/ports/ports.ts';
+import type { ReservedSandbox } from '#core/ports/sandboxes.ts';
 
 type ReadySandbox = Extract<ReservedSandbox, { status: 'ready' }>;
 
 /** Null when the call may be repeated; else the words for the model, with the sandbox given up. */
 export async function handOver(
-  world: HandOverWorld,
+  { sandboxes, delivery }: Pick<Ports, 'sandboxes' | 'delivery'>,
   session: SessionId,
   sandbox: ReadySandbox,
 ): Promise<string | null> {
-  const { status } = sandbox.archive === null ? NONE : await world.delivery.deliver(sandbox, sandbox.archive);
+  const { status } = sandbox.archive === null ? NONE : await delivery.deliver(sandbox, sandbox.archive);
   switch (status) {
     case 'delivered':
     // Whether it still listens is for the repeated call to find out.
@@ -24,7 +20,7 @@ export async function handOver(
     case 'missing':
     case 'refused':
       // Without packages this sandbox takes no call, ever: the next provisioning looks for the archive anew.
-      await world.records.lost(session, sandbox.generation);
+      await sandboxes.lost(session, sandbox.generation);
       return `${WHY[status]} This call had no effect. The next call gets a new sandbox.`;
     default:
       return status satisfies never;

@@ -5,18 +5,13 @@
 import { PACKAGE_MANAGERS, type PackageFailure, type PackageList, type PackageSources } from '#contract/packages.ts';
 import type { Instant } from '#contract/ids.ts';
 import { Fault } from '#core/ports/errors.ts';
-import type { Pause, Stamp } from '#core/ports/stamp.ts';
-import type { FoundArchive, PackageArchives, PackageBuilds } from '#core/ports/sandboxes.ts';
+import type { Ports } from '#core/ports/ports.ts';
+import type { FoundArchive } from '#core/ports/sandboxes.ts';
 
-export interface PackagesWorld {
-  readonly archives: PackageArchives;
-  readonly builds: PackageBuilds;
+export interface PackagePorts extends Pick<Ports, 'archives' | 'builds' | 'stamp' | 'pause' | 'sha256'> {
   readonly sources: PackageSources;
   /** Names the system that packages are installed on: what is made for one need not run on the next. */
   readonly system: string;
-  readonly stamp: Stamp;
-  readonly pause: Pause;
-  readonly sha256: (text: string) => string;
 }
 
 /** Changes whenever a build of the same list would make another archive. */
@@ -38,7 +33,7 @@ export function packageList(wanted: PackageList): PackageList | null {
 }
 
 /** The name under which these packages from these sources are kept; null for no packages. */
-export function archiveOf(world: PackagesWorld, packages: PackageList | null): string | null {
+export function archiveOf(world: PackagePorts, packages: PackageList | null): string | null {
   if (packages === null) return null;
   const lists = PACKAGE_MANAGERS.map((manager) => [manager, packages[manager]]);
   const sources = Object.entries(world.sources).toSorted(([a], [b]) => (a < b ? -1 : 1));
@@ -46,7 +41,7 @@ export function archiveOf(world: PackagesWorld, packages: PackageList | null): s
 }
 
 /** Whether a failure is of a moment ago: what was tried then is not tried again yet. */
-export function isFresh({ stamp }: Pick<PackagesWorld, 'stamp'>, failedAt: Instant): boolean {
+export function isFresh({ stamp }: Pick<PackagePorts, 'stamp'>, failedAt: Instant): boolean {
   return Date.parse(stamp.now()) - Date.parse(failedAt) < FAILURE_LASTS_MS;
 }
 
@@ -59,7 +54,7 @@ export interface Wanted {
 }
 
 /** Builds an archive, or joins who does. Null when it is there; else why not. */
-export async function build(world: PackagesWorld, wanted: Wanted): Promise<PackageFailure | null> {
+export async function build(world: PackagePorts, wanted: Wanted): Promise<PackageFailure | null> {
   const { archive, packages, found } = wanted;
   const attempt = found.status === 'failed' ? found.failure.attempt + 1 : 1;
   const url = await world.archives.order(archive, { attempt, packages, sources: world.sources });
@@ -74,7 +69,7 @@ export async function build(world: PackagesWorld, wanted: Wanted): Promise<Packa
   return failure;
 }
 
-async function untilEnded(world: PackagesWorld, task: string, deadline: number): Promise<string> {
+async function untilEnded(world: PackagePorts, task: string, deadline: number): Promise<string> {
   const unknownUntil = Date.parse(world.stamp.now()) + UNKNOWN_MS;
   for (let look = 0; Date.parse(world.stamp.now()) <= deadline; look += 1) {
     const now = await world.builds.status(task);

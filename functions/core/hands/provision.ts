@@ -6,19 +6,12 @@ import type { ProvisionInput, Provisioned } from '#contract/run.ts';
 import type { SessionId } from '#contract/ids.ts';
 import type { PackageFailure } from '#contract/packages.ts';
 import { Fault } from '#core/ports/errors.ts';
-import { archiveOf, build, explainFailure, isFresh, type PackagesWorld, type Wanted } from '#core/hands/packages.ts';
-import type { Pause, Stamp } from '#core/ports/stamp.ts';
-import type { ReservedSandbox, SandboxRecord, SandboxRecords, Tasks } from '#core/ports/sandboxes.ts';
+import { archiveOf, build, explainFailure, isFresh, type PackagePorts, type Wanted } from '#core/hands/packages.ts';
+import type { Ports } from '#core/ports/ports.ts';
+import type { ReservedSandbox, SandboxRecord } from '#core/ports/sandboxes.ts';
 
-export interface ProvisionWorld extends PackagesWorld {
-  readonly records: SandboxRecords;
-  readonly tasks: Tasks;
-  readonly stamp: Stamp;
-  readonly pause: Pause;
-  /** A new bearer token and its SHA-256 come from here: the core has no randomness. */
-  readonly newToken: () => string;
-  readonly sha256: (text: string) => string;
-}
+/** `newToken` makes the bearer token of a sandbox. */
+export type ProvisionWorld = PackagePorts & Pick<Ports, 'sandboxes' | 'tasks' | 'newToken'>;
 
 /** Between two looks at a starting task; a Fargate task needs 20–60 s, and ECS allows 20 looks a second per account. */
 const POLL_MS = [50, 100, 200, 400, 800] as const;
@@ -33,7 +26,7 @@ const UNKNOWN_MS = 60_000;
 const FRESH_MS = 60_000;
 
 export async function provision(world: ProvisionWorld, input: ProvisionInput): Promise<Provisioned> {
-  let record = await world.records.find(input.session);
+  let record = await world.sandboxes.find(input.session);
   const patienceMs = (record?.packages ?? null) === null ? PATIENCE_MS : PACKAGES_PATIENCE_MS;
   const deadline = Date.parse(world.stamp.now()) + patienceMs;
   for (;;) {
@@ -77,7 +70,7 @@ async function bringUp(
 function reserve(world: ProvisionWorld, session: SessionId, record: SandboxRecord | null): Promise<SandboxRecord> {
   const archive = archiveOf(world, record?.packages ?? null);
   const start = { token: world.newToken(), archive, at: world.stamp.now() };
-  return world.records.reserve(session, record?.generation ?? 0, start);
+  return world.sandboxes.reserve(session, record?.generation ?? 0, start);
 }
 
 async function start(
@@ -134,7 +127,7 @@ async function settle(
 ): Promise<SandboxRecord> {
   switch (up.status) {
     case 'running':
-      return world.records.ready(session, record.generation, {
+      return world.sandboxes.ready(session, record.generation, {
         task: up.task,
         address: up.address,
         at: world.stamp.now(),
@@ -166,10 +159,10 @@ function fail(
   failure: PackageFailure,
 ): Promise<SandboxRecord> {
   const why = { reason: explainFailure(failure), at: world.stamp.now() };
-  return world.records.failed(session, record.generation, why);
+  return world.sandboxes.failed(session, record.generation, why);
 }
 
 async function abandon(world: ProvisionWorld, session: SessionId, record: ReservedSandbox): Promise<SandboxRecord> {
-  await world.records.lost(session, record.generation);
+  await world.sandboxes.lost(session, record.generation);
   return { ...record, status: 'lost' };
 }

@@ -3,7 +3,7 @@ import type { SessionId } from '#contract/ids.ts';
 import type { ProvisionWorld } from '#core/hands/provision.ts';
 
 export async function release(world: ProvisionWorld, session: SessionId): Promise<void> {
-  const record = await world.records.find(session);
+  const record = await world.sandboxes.find(session);
   if (record === null || (record.status !== 'ready' && record.status !== 'starting')) return;
   const { generation, archive } = record;
   // A task that is still starting is known by its name only: asking for it once more tells which it is.
@@ -12,5 +12,5 @@ export async function release(world: ProvisionWorld, session: SessionId): Promis
       ? record.task
       : await world.tasks.run(session, generation, { tokenSha256: world.sha256(record.token), archive });
   await world.tasks.stop(task);
-  await world.records.lost(session, generation);
+  await world.sandboxes.lost(session, generation);
 }

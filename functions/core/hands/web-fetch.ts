@@ -11,16 +11,12 @@ import { Fault } from '#core/ports/errors.ts';
 import { showContent, type WebContent, type WebFetchError } from '#core/hands/web-content.ts';
 import { agentOf } from '#core/model/slice.ts';
 import { isUnder } from '#core/outbound/destination.ts';
-import type { Outbound, OutboundAnswer, OutboundFailure, ReadPage } from '#core/ports/outbound.ts';
+import type { OutboundAnswer, OutboundFailure } from '#core/ports/outbound.ts';
 import type { Head, LogKey } from '#core/ports/session-log.ts';
-import type { Journal } from '#core/ports/journal.ts';
-import { change, type Changing } from '#core/session/change.ts';
+import type { Ports } from '#core/ports/ports.ts';
+import { change } from '#core/session/change.ts';
 
-export interface WebFetchWorld extends Changing {
-  readonly outbound: Outbound;
-  readonly readPage: ReadPage;
-  readonly journal: Journal;
-}
+export type WebFetchWorld = Pick<Ports, 'log' | 'stamp' | 'outbound' | 'readPage' | 'journal'>;
 
 const WebFetchSettings = z.object({
   allowed_domains: z.array(z.string()).nullish(),

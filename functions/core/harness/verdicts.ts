@@ -2,21 +2,15 @@
 import type { McpVerdict, WantedCall } from '#contract/mcp-proxy.ts';
 import { Fault } from '#core/ports/errors.ts';
 import type { ToolRules } from '#core/tools/tool-rules.ts';
-import type { McpProxy } from '#core/ports/mcp-proxy.ts';
 import type { ModelAnswer } from '#core/ports/model.ts';
 import type { LogKey } from '#core/ports/session-log.ts';
-import type { Stamp } from '#core/ports/stamp.ts';
+import type { Ports } from '#core/ports/ports.ts';
 import type { Verdicts } from '#core/session/commands.ts';
 import { isComplete } from '#core/session/decide-answer.ts';
 
-export interface VerdictWorld {
-  readonly mcp: McpProxy;
-  readonly stamp: Stamp;
-}
-
 /** Of the answer's MCP calls, by the provider's id of each; the others need no verdict. */
 export async function verdictsOf(
-  { mcp, stamp }: VerdictWorld,
+  { mcp, stamp }: Pick<Ports, 'mcp' | 'stamp'>,
   key: LogKey,
   { answer, rules }: { readonly answer: ModelAnswer; readonly rules: ToolRules },
 ): Promise<Verdicts> {

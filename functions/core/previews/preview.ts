@@ -2,16 +2,9 @@
 import type { EventId } from '#contract/ids.ts';
 import type { PreviewFrame } from '#contract/previews.ts';
 import type { LogKey } from '#core/ports/session-log.ts';
-import type { Pause, Stamp } from '#core/ports/stamp.ts';
-import type { Previews } from '#core/ports/previews.ts';
+import type { Ports } from '#core/ports/ports.ts';
 import { join, NOTHING_SHOWN, show, type Piece } from '#core/previews/show.ts';
 import type { AnswerIds } from '#core/session/commands.ts';
-
-export interface PreviewWorld {
-  readonly previews: Pick<Previews, 'isSubscribed' | 'write'>;
-  readonly stamp: Pick<Stamp, 'now'>;
-  readonly pause: Pause;
-}
 
 interface Preview {
   /** `block` counts the answer's text blocks in order. */
@@ -31,7 +24,7 @@ export const MAX_CHUNK_FRAMES = 16;
  * a gap before it. Chunks are found under the request, so those of a request that was never claimed are never seen.
  */
 export function createPreview(
-  world: PreviewWorld,
+  ports: Pick<Ports, 'previews' | 'stamp' | 'pause'>,
   key: LogKey,
   { request, ids }: { readonly request: EventId; readonly ids: AnswerIds },
 ): Preview {
@@ -44,8 +37,8 @@ export function createPreview(
     status = 'over';
     waiting = [];
   };
-  let underWay: Promise<void> = world.previews
-    .isSubscribed(key, world.stamp.now())
+  let underWay: Promise<void> = ports.previews
+    .isSubscribed(key, ports.stamp.now())
     .then((wanted) => (wanted ? undefined : finish()), finish);
 
   function hear(piece: Piece): void {
@@ -61,7 +54,7 @@ export function createPreview(
     await underWay;
     while (!isOver() && waiting.length > 0) {
       underWay = writeChunk();
-      await Promise.all([underWay, world.pause(COALESCE_MS)]);
+      await Promise.all([underWay, ports.pause(COALESCE_MS)]);
     }
     if (!isOver()) status = 'resting';
   }
@@ -70,7 +63,7 @@ export function createPreview(
     const frames = waiting.slice(0, MAX_CHUNK_FRAMES);
     waiting = waiting.slice(MAX_CHUNK_FRAMES);
     sequence += 1;
-    return world.previews.write(key, { request, sequence, at: world.stamp.now(), frames }).catch(finish);
+    return ports.previews.write(key, { request, sequence, at: ports.stamp.now(), frames }).catch(finish);
   }
 
   return {

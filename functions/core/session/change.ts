@@ -1,6 +1,7 @@
 /** The four steps of every change of a session: decide, fold, append, and again when another process appended first. */
 import type { Entry } from '#contract/entries.ts';
-import type { Append, Appended, Head, LogKey, SessionLog } from '#core/ports/session-log.ts';
+import type { Ports } from '#core/ports/ports.ts';
+import type { Append, Appended, Head, LogKey } from '#core/ports/session-log.ts';
 import type { Stamp } from '#core/ports/stamp.ts';
 import type { Command, Refusal } from '#core/session/commands.ts';
 import { decide } from '#core/session/decide.ts';
@@ -23,11 +24,6 @@ export type Changed<Stored extends Appended = Appended> =
   | { readonly status: 'unchanged'; readonly head: Head }
   | Refusal;
 
-export interface Changing {
-  readonly log: SessionLog;
-  readonly stamp: Stamp;
-}
-
 /** The append that the command means at this head. */
 export function prepare(key: LogKey, head: Head, command: Command, stamp: Stamp): Prepared {
   const decision = decide(head, command, stamp);
@@ -38,7 +34,12 @@ export function prepare(key: LogKey, head: Head, command: Command, stamp: Stamp)
 }
 
 /** Applies the command at the head, wherever that is by then; the command is decided anew after each lost race. */
-export function change({ log, stamp }: Changing, key: LogKey, from: Head, command: Command): Promise<Changed> {
+export function change(
+  { log, stamp }: Pick<Ports, 'log' | 'stamp'>,
+  key: LogKey,
+  from: Head,
+  command: Command,
+): Promise<Changed> {
   const decideAt = (head: Head) => prepare(key, head, command, stamp);
   return appendDecided(from, decideAt, (append) => log.append(append));
 }

@@ -2,15 +2,20 @@
  * The first step of a session's deletion: its log is closed, so that nobody appends while it is removed, and open
  * streams learn of it. Refused while an agent is at work. A repeat closes it once more, which changes nothing.
  */
+import type { Ports } from '#core/ports/ports.ts';
 import type { Head, LogKey } from '#core/ports/session-log.ts';
-import { appendDecided, type Changing, type Prepared } from '#core/session/change.ts';
+import { appendDecided, type Prepared } from '#core/session/change.ts';
 import { extended, type Refusal } from '#core/session/commands.ts';
 import { decide } from '#core/session/decide.ts';
 import { event } from '#core/session/entries.ts';
 
 type Closed = { readonly status: 'closed'; readonly head: Head } | Refusal;
 
-export async function closeForDeletion({ log, stamp }: Changing, key: LogKey, from: Head): Promise<Closed> {
+export async function closeForDeletion(
+  { log, stamp }: Pick<Ports, 'log' | 'stamp'>,
+  key: LogKey,
+  from: Head,
+): Promise<Closed> {
   const closing = (head: Head): Prepared => {
     const ended = decide(head, { do: 'archive' }, stamp);
     if (ended.status === 'refused') return ended;

@@ -5,8 +5,8 @@
 import type { SessionEvent } from '#contract/events.ts';
 import { FIRST_POSITION, type Position } from '#contract/ids.ts';
 import type { Order } from '#contract/pages.ts';
-import type { Head, LogKey, PositionedEntry, SessionLog } from '#core/ports/session-log.ts';
-import type { LogReader } from '#core/ports/records.ts';
+import type { Head, LogKey, PositionedEntry } from '#core/ports/session-log.ts';
+import type { Ports } from '#core/ports/ports.ts';
 
 /** Where an event stands in a listing: enough to go on behind it without reading what came before. */
 interface EventPlace {
@@ -20,10 +20,7 @@ export interface ListedEvent {
   readonly place: EventPlace;
 }
 
-interface Reading {
-  readonly log: Pick<SessionLog, 'entryAt'>;
-  readonly reader: LogReader;
-}
+type Reading = Pick<Ports, 'log' | 'reader'>;
 
 interface Listing {
   readonly key: LogKey;

@@ -3,49 +3,45 @@
  * execution is replaced by the next number: no name is ever used twice.
  */
 import { Fault } from '#core/ports/errors.ts';
-import type { LogKey, SessionLog } from '#core/ports/session-log.ts';
-import type { Runs } from '#core/ports/runs.ts';
-import type { Stamp } from '#core/ports/stamp.ts';
+import type { Ports } from '#core/ports/ports.ts';
+import type { LogKey } from '#core/ports/session-log.ts';
 import { change, prepare } from '#core/session/change.ts';
 import { MAX_FAILURES } from '#core/session/commands.ts';
 import { isActive } from '#core/session/waiting.ts';
 
-export interface RepairWorld {
-  readonly log: SessionLog;
-  readonly runs: Runs;
-  readonly stamp: Stamp;
-}
+/** What changes a session and runs it. */
+export type RunPorts = Pick<Ports, 'log' | 'runs' | 'stamp'>;
 
 type Repair = 'resting' | 'alive' | 'restarted';
 
 /** Starting a run that is under way changes nothing, so this is safe to repeat for every active session. */
-export async function repair(world: RepairWorld, key: LogKey): Promise<Repair> {
-  const head = await world.log.head(key);
+export async function repair(ports: RunPorts, key: LogKey): Promise<Repair> {
+  const head = await ports.log.head(key);
   if (head === null || !isActive(head.state)) return 'resting';
-  if ((await world.runs.start(key, head.state.run)) === 'started') return 'alive';
-  return continueLost(world, key, head.state.run);
+  if ((await ports.runs.start(key, head.state.run)) === 'started') return 'alive';
+  return continueLost(ports, key, head.state.run);
 }
 
 /** Numbers in a row whose executions have ended before the log knew them: more than one takes a crash between each. */
 const MAX_NUMBERS = 5;
 
 /** The execution of `run` has ended and the run has not: the log goes on under the next number, which is started. */
-export async function continueLost(world: RepairWorld, key: LogKey, lost: number): Promise<Repair> {
+export async function continueLost(ports: RunPorts, key: LogKey, lost: number): Promise<Repair> {
   for (let run = lost; run < lost + MAX_NUMBERS; run += 1) {
-    const head = await world.log.head(key);
+    const head = await ports.log.head(key);
     if (head === null || !isActive(head.state)) return 'resting';
     // Somebody else continued it meanwhile and starts it, or is found by the next sweep.
     if (head.state.run !== run) return 'alive';
     // The messages are not even read: they may be what kills each execution.
     if (head.state.failures >= MAX_FAILURES) {
-      const prepared = prepare(key, head, { do: 'give up', cause: 'attempts', taken: [] }, world.stamp);
+      const prepared = prepare(key, head, { do: 'give up', cause: 'attempts', taken: [] }, ports.stamp);
       if (prepared.status !== 'prepared') return 'resting';
       // A process that appended meanwhile shows that the session can go on.
-      return (await world.log.append(prepared.append)).status === 'appended' ? 'resting' : 'alive';
+      return (await ports.log.append(prepared.append)).status === 'appended' ? 'resting' : 'alive';
     }
-    const continued = await change(world, key, head, { do: 'continue', run, reason: 'lost' });
+    const continued = await change(ports, key, head, { do: 'continue', run, reason: 'lost' });
     if (continued.status !== 'changed') return 'alive';
-    if ((await world.runs.start(key, continued.head.state.run)) === 'started') return 'restarted';
+    if ((await ports.runs.start(key, continued.head.state.run)) === 'started') return 'restarted';
   }
   throw new Fault('run_not_started', `${MAX_NUMBERS} runs of ${key.session} in a row had ended before they began`);
 }

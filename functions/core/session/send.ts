@@ -9,18 +9,10 @@ import type { Entry } from '#contract/entries.ts';
 import type { EventInput, SessionEvent } from '#contract/events.ts';
 import type { Instant } from '#contract/ids.ts';
 import { errorClass } from '#core/ports/errors.ts';
-import type { Append, Head, LogKey, SessionLog } from '#core/ports/session-log.ts';
-import type { Runs } from '#core/ports/runs.ts';
-import type { Stamp } from '#core/ports/stamp.ts';
+import type { Append, Head, LogKey } from '#core/ports/session-log.ts';
 import type { Command, CommandTo, Refusal } from '#core/session/commands.ts';
 import { appendDecided, prepare } from '#core/session/change.ts';
-import { continueLost } from '#core/session/repair.ts';
-
-export interface Sending {
-  readonly log: SessionLog;
-  readonly runs: Runs;
-  readonly stamp: Stamp;
-}
+import { continueLost, type RunPorts } from '#core/session/repair.ts';
 
 /** `none`: nothing has to run, or the run that is under way takes it. `repaired`: its execution had ended already. `failed` is left to `sweep`. */
 export type RunStart =
@@ -42,7 +34,7 @@ type Sent =
 /** A harness waits longer than this for the append that begins its run, but not for ever. */
 const SLOW_APPEND_MS = 1000;
 
-export async function send(ports: Sending, to: From, events: readonly EventInput[]): Promise<Sent> {
+export async function send(ports: RunPorts, to: From, events: readonly EventInput[]): Promise<Sent> {
   const done = await changeAndStart(ports, to, { do: 'send', events });
   if (done.status === 'refused') return done;
   return { status: 'accepted', events: acceptedIn(done.entries, events), head: done.head, start: done.start };
@@ -55,7 +47,7 @@ export async function send(ports: Sending, to: From, events: readonly EventInput
  * run that goes on without a server's tools asks for them again.
  */
 export function resumeCall(
-  ports: Sending,
+  ports: RunPorts,
   to: Destination,
   resumed: Omit<CommandTo<'resume'>, 'do'>,
 ): Promise<Resumed> {
@@ -64,7 +56,7 @@ export function resumeCall(
 
 /** They will not do it: the call ends without having been made. The same holds for a repeat, and for coming too early. */
 export function declineCall(
-  ports: Sending,
+  ports: RunPorts,
   to: Destination,
   declined: Omit<CommandTo<'decline'>, 'do'>,
 ): Promise<Resumed> {
@@ -82,7 +74,11 @@ interface From extends Destination {
   readonly before?: (append: Append) => Promise<void>;
 }
 
-async function endWaiting(ports: Sending, to: Destination, command: CommandTo<'resume' | 'decline'>): Promise<Resumed> {
+async function endWaiting(
+  ports: RunPorts,
+  to: Destination,
+  command: CommandTo<'resume' | 'decline'>,
+): Promise<Resumed> {
   const head = await ports.log.head(to.key);
   if (head === null) return { run: 'none' };
   const done = await changeAndStart(ports, { ...to, head }, command);
@@ -101,7 +97,7 @@ type Done =
   | Refusal;
 
 /** Applies the command like `change`, and starts the run that begins with it. */
-async function changeAndStart(ports: Sending, { key, head, cause, before }: From, command: Command): Promise<Done> {
+async function changeAndStart(ports: RunPorts, { key, head, cause, before }: From, command: Command): Promise<Done> {
   const decideAt = (at: Head) => prepare(key, at, command, ports.stamp);
   const changed = await appendDecided(head, decideAt, async (append) => {
     await before?.(append);
@@ -126,7 +122,7 @@ interface Beginning {
 
 /** Starts the run beside the write that makes it true. */
 export async function storeAndStart<Stored extends { readonly status: string }>(
-  ports: Sending,
+  ports: RunPorts,
   storing: Promise<Stored>,
   begins: Beginning | null,
 ): Promise<{ readonly stored: Stored; readonly start: RunStart }> {
@@ -142,7 +138,7 @@ export async function storeAndStart<Stored extends { readonly status: string }>(
 
 /** A fault is a value from here on: the events are in the log, and an error would make the client send them again. */
 async function settle(
-  ports: Sending,
+  ports: RunPorts,
   { key, run, at }: Beginning,
   first: PromiseSettledResult<'started' | 'taken' | undefined>,
 ): Promise<RunStart> {

@@ -7,24 +7,17 @@ import type { WorkspaceId } from '#contract/ids.ts';
 import { TOO_MANY_PAIRS } from '#contract/metadata.ts';
 import { replaceTools } from '#core/agents/override.ts';
 import { refusedServer } from '#core/environments/reach.ts';
-import type { LogKey, SessionDetails, SessionLog } from '#core/ports/session-log.ts';
-import type { Stamp } from '#core/ports/stamp.ts';
-import type { EnvironmentRecords, SessionRecord, SessionRecords } from '#core/ports/records.ts';
+import type { Ports } from '#core/ports/ports.ts';
+import type { LogKey, SessionDetails } from '#core/ports/session-log.ts';
+import type { SessionRecord } from '#core/ports/records.ts';
 import { patchMetadata } from '#core/requests/patch-metadata.ts';
 import { isRefusal, refuse, type RequestRefusal } from '#core/ports/refusal.ts';
 import { prepare } from '#core/session/change.ts';
 import { refusedRequest, type SessionChanges } from '#core/session/commands.ts';
 
-interface Updating {
-  readonly log: SessionLog;
-  readonly sessions: Pick<SessionRecords, 'find'>;
-  readonly environments: Pick<EnvironmentRecords, 'find'>;
-  readonly stamp: Stamp;
-}
-
 /** Null when the workspace has no such session. */
 export async function updateSession(
-  { log, sessions, environments, stamp }: Updating,
+  { log, sessions, environments, stamp }: Pick<Ports, 'log' | 'sessions' | 'environments' | 'stamp'>,
   { workspace, key, cause }: { readonly workspace: WorkspaceId; readonly key: LogKey; readonly cause: string },
   update: SessionUpdate,
 ): Promise<SessionRecord | RequestRefusal | null> {
@@ -61,7 +54,7 @@ function changesOf(details: SessionDetails, update: SessionUpdate): SessionChang
 
 /** Other servers are judged by the environment as it is now, as those of a new session are. */
 async function refusedServers(
-  environments: Updating['environments'],
+  environments: Ports['environments'],
   { workspace, details }: SessionRecord,
   { agent }: SessionChanges,
 ): Promise<RequestRefusal | null> {

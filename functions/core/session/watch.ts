@@ -1,15 +1,10 @@
 /** An interrupt ends a model request and the open calls in the log, and nobody tells who works on them: they look. */
 import type { SessionState } from '#contract/entries.ts';
-import type { LogKey, SessionLog } from '#core/ports/session-log.ts';
-import type { Pause } from '#core/ports/stamp.ts';
+import type { Ports } from '#core/ports/ports.ts';
+import type { LogKey } from '#core/ports/session-log.ts';
 
 /** Between two looks: what goes on unwanted for so long costs a little money and nothing else. */
 const WATCH_MS = 1000;
-
-interface Watching {
-  readonly log: Pick<SessionLog, 'head'>;
-  readonly pause: Pause;
-}
 
 interface Standing<Result> {
   /** Whether the log still wants it. */
@@ -21,12 +16,12 @@ interface Standing<Result> {
 
 /** What the work comes to; it is cut off when the log says that it is not wanted any more. */
 export async function whileItStands<Result>(
-  world: Watching,
+  ports: Pick<Ports, 'log' | 'pause'>,
   key: LogKey,
   { stands, work, cutOff }: Standing<Result>,
 ): Promise<Result> {
   const over = new AbortController();
-  void watch(world, key, { stands, cutOff, over: over.signal });
+  void watch(ports, key, { stands, cutOff, over: over.signal });
   try {
     return await work;
   } finally {
@@ -35,7 +30,7 @@ export async function whileItStands<Result>(
 }
 
 async function watch(
-  { log, pause }: Watching,
+  { log, pause }: Pick<Ports, 'log' | 'pause'>,
   key: LogKey,
   { stands, cutOff, over }: Omit<Standing<never>, 'work'> & { readonly over: AbortSignal },
 ): Promise<void> {

@@ -112,7 +112,7 @@ export async function startApi(limits: RateLimits = { creates: null, reads: null
     limiter,
     reader: createLogReader(tables),
     remover: createLogRemover(tables),
-    sandboxes: { release: async (session: string) => void released.push(session) },
+    releasing: { release: async (session: string) => void released.push(session) },
     vaults: createVaultRecords(dynamodb, db.vaultTable),
     credentials: createCredentialRecords(dynamodb, db.vaultTable),
     secrets: secrets as SecretWriter,

@@ -114,7 +114,7 @@ function theatre(scheduler: fc.Scheduler) {
   function executeWorld(act: Act): ExecuteWorld {
     return {
       log: logFor(act),
-      records: {
+      sandboxes: {
         find: async () => SANDBOX,
         reserve: async () => SANDBOX,
         ready: async () => SANDBOX,
@@ -122,7 +122,7 @@ function theatre(scheduler: fc.Scheduler) {
         failed: async () => SANDBOX,
         send: (_session, _call, generation) => act(async () => ({ record: SANDBOX, sentTo: generation, again: false })),
       },
-      client: {
+      sandboxClient: {
         execute: (_place, call) =>
           act(async () => {
             // The sandbox server's own rule: a call it has seen is joined or replayed.

@@ -226,7 +226,7 @@ export async function createStage(initial: readonly EventInput[]) {
   function executeWorld(actor: Actor): ExecuteWorld {
     return {
       log: portFor(actor),
-      records: {
+      sandboxes: {
         find: async () => SANDBOX,
         reserve: async () => SANDBOX,
         ready: async () => SANDBOX,
@@ -234,7 +234,7 @@ export async function createStage(initial: readonly EventInput[]) {
         failed: async () => SANDBOX,
         send: async (_session, _call, generation) => ({ record: SANDBOX, sentTo: generation, again: false }),
       },
-      client: {
+      sandboxClient: {
         execute: async (_place, { call }) => {
           const id = call as EventId;
           const served = ran.includes(id) ? ('replayed' as const) : ('ran' as const);

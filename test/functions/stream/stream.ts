@@ -81,9 +81,9 @@ export function world(
   const lines: Record<string, unknown>[] = [];
   let tokens = 0;
   return {
-    log,
+    log: { ...memoryLog(), ...log },
     lines,
-    previews,
+    previews: { ...memoryPreviews(), ...previews },
     pause: time.pause,
     nowMs: time.nowMs,
     newToken: () => `01${tokens++}`,

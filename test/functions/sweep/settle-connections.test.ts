@@ -11,7 +11,7 @@ describe('sweep over connections', () => {
   });
   afterAll(() => flow.close());
 
-  const logger = { error: () => undefined };
+  const logger = { warn: () => undefined, error: () => undefined };
 
   /** A connection with a function that died before or after it stored the credential. */
   async function interrupted(name: string, isStored: boolean) {

@@ -54,7 +54,7 @@ function stage(entries: readonly Entry[], holds: readonly EventId[] = []) {
         return log.entryAt(key, position);
       },
     },
-    records: {
+    sandboxes: {
       find: async () => SANDBOX,
       reserve: async () => SANDBOX,
       ready: async () => SANDBOX,
@@ -62,7 +62,7 @@ function stage(entries: readonly Entry[], holds: readonly EventId[] = []) {
       failed: async () => SANDBOX,
       send: async () => ({ record: SANDBOX, sentTo: 1, again: false }),
     },
-    client: {
+    sandboxClient: {
       async execute(_place, request): Promise<SandboxReply> {
         asked.push(request);
         if (isOld && request.results !== undefined) return { status: 'refused', reason: 'HTTP 400' };

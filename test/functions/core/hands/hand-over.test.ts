@@ -18,14 +18,14 @@ const READY: Extract<ReservedSandbox, { status: 'ready' }> = {
 function stage(status: Delivered['status']) {
   const lost: number[] = [];
   const delivered: string[] = [];
-  const records = { lost: async (_session: string, generation: number) => void lost.push(generation) };
+  const sandboxes = { lost: async (_session: string, generation: number) => void lost.push(generation) };
   const delivery = {
     async deliver(_place: object, archive: string) {
       delivered.push(archive);
       return { status };
     },
   };
-  return { lost, delivered, world: { records: records as unknown as SandboxRecords, delivery } };
+  return { lost, delivered, world: { sandboxes: sandboxes as unknown as SandboxRecords, delivery } };
 }
 
 describe('a sandbox that waits for its packages', () => {

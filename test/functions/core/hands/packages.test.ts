@@ -53,7 +53,7 @@ describe('provisioning with packages', () => {
     const started: (string | null)[] = [];
     const records = createSandboxRecords(dynamodb.client, dynamodb.recordsTable);
     const world: ProvisionWorld = {
-      records,
+      sandboxes: records,
       tasks: {
         async run(session, generation, { archive }) {
           const task = `${session}-${generation}`;

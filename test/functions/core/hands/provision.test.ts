@@ -47,7 +47,7 @@ describe('provisioning a sandbox', () => {
     const store = warehouse(stamp);
     let tokens = 0;
     const world: ProvisionWorld = {
-      records: createSandboxRecords(dynamodb.client, dynamodb.recordsTable),
+      sandboxes: createSandboxRecords(dynamodb.client, dynamodb.recordsTable),
       tasks: cloud.tasks,
       stamp,
       pause: async (ms) => stamp.advance(ms),
@@ -117,7 +117,7 @@ describe('provisioning a sandbox', () => {
 
   it('is undone also while the task is starting', async () => {
     const { cloud, session, world } = stage();
-    await world.records.reserve(session, 0, { token: 'token', archive: null, at: world.stamp.now() });
+    await world.sandboxes.reserve(session, 0, { token: 'token', archive: null, at: world.stamp.now() });
     await release(world, session);
     expect(await cloud.tasks.status(`${session}-1`)).toMatchObject({ status: 'stopped' });
   });

@@ -171,6 +171,7 @@ describe('a turn', () => {
       },
       history: createHistory(log),
       previews: {
+        ...memoryPreviews(),
         isSubscribed: async () => {
           await asking;
           return true;

@@ -1,12 +1,12 @@
-/** What it takes to send a session an event, and to start the run that answers it. */
+/** Changes a session, and starts the run that answers. */
 import { SFNClient } from '@aws-sdk/client-sfn';
-import type { Sending } from '#core/session/send.ts';
+import type { RunPorts } from '#core/session/repair.ts';
 import { createRuns } from '#aws/session/runs.step-functions.ts';
 import { createSessionLog, type SessionLogOptions } from '#aws/session/session-log.dynamodb.ts';
 import { setting, type Env } from '#aws/settings.ts';
 import { createStamp } from '#aws/stamp.ts';
 
-export function sendingWorld(env: Env, tables: SessionLogOptions): Sending {
+export function runPorts(env: Env, tables: SessionLogOptions): RunPorts {
   return {
     log: createSessionLog(tables),
     runs: createRuns(new SFNClient(), setting(env, 'RUN_STATE_MACHINE_ARN')),

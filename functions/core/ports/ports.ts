@@ -1,0 +1,115 @@
+/**
+ * All ports, under the names by which the core is given them. A function names those that it uses:
+ * `Pick<Ports, 'log' | 'stamp'>`. A world is the ports and settings of one Lambda function.
+ */
+import type { Audit, AuditedCalls, AuditTrail } from '#core/ports/audit.ts';
+import type { AuthorizationServers } from '#core/ports/authorization-server.ts';
+import type { CallMarks } from '#core/ports/call-marks.ts';
+import type { Sha256 } from '#core/ports/canonical-json.ts';
+import type { ConnectionLinks } from '#core/ports/connection-links.ts';
+import type { ConnectionRecords, RegisteredClients } from '#core/ports/connection-records.ts';
+import type { Hooks } from '#core/ports/hooks.ts';
+import type { Journal } from '#core/ports/journal.ts';
+import type { IdentityProvider, Seals } from '#core/ports/login.ts';
+import type { McpClient } from '#core/ports/mcp-client.ts';
+import type { CredentialTrial, McpProxy } from '#core/ports/mcp-proxy.ts';
+import type { Model } from '#core/ports/model.ts';
+import type { Outbound, ReadPage } from '#core/ports/outbound.ts';
+import type { PolicyCheck } from '#core/ports/policy-check.ts';
+import type { PolicyRecords } from '#core/ports/policy-records.ts';
+import type { Policies } from '#core/ports/policy.ts';
+import type { Previews } from '#core/ports/previews.ts';
+import type {
+  AgentRecords,
+  ApiKeys,
+  EnvironmentRecords,
+  LogReader,
+  LogRemover,
+  SessionRecords,
+} from '#core/ports/records.ts';
+import type { Runs } from '#core/ports/runs.ts';
+import type {
+  PackageArchives,
+  PackageBuilds,
+  PackageDelivery,
+  Releasing,
+  SandboxClient,
+  SandboxRecords,
+  Tasks,
+  Warming,
+} from '#core/ports/sandboxes.ts';
+import type { SecretReader, SecretWriter } from '#core/ports/secrets.ts';
+import type { SessionLog } from '#core/ports/session-log.ts';
+import type { Pause, Stamp } from '#core/ports/stamp.ts';
+import type { TokenBuckets } from '#core/ports/token-bucket.ts';
+import type { Tokens } from '#core/ports/tokens.ts';
+import type { ToolPins } from '#core/ports/tool-pins.ts';
+import type { CredentialRecords, RefreshLeases, VaultRecords } from '#core/ports/vault-records.ts';
+
+export interface Ports {
+  // Time, names and the journal.
+  readonly stamp: Stamp;
+  readonly nowMs: () => number;
+  readonly pause: Pause;
+  /** The random part of a new id, or a secret of that many bits. */
+  readonly newToken: () => string;
+  readonly sha256: Sha256;
+  readonly journal: Journal;
+
+  // The API's records.
+  readonly agents: AgentRecords;
+  readonly environments: EnvironmentRecords;
+  readonly sessions: SessionRecords;
+  readonly apiKeys: ApiKeys;
+  readonly buckets: TokenBuckets;
+
+  // A session's log, and what works on it.
+  readonly log: SessionLog;
+  readonly reader: LogReader;
+  readonly remover: LogRemover;
+  readonly runs: Runs;
+  readonly model: Model;
+  readonly previews: Previews;
+  readonly outbound: Outbound;
+  readonly readPage: ReadPage;
+
+  // Sandboxes and their packages.
+  readonly sandboxes: SandboxRecords;
+  readonly sandboxClient: SandboxClient;
+  readonly tasks: Tasks;
+  readonly warming: Warming;
+  readonly releasing: Releasing;
+  readonly archives: PackageArchives;
+  readonly builds: PackageBuilds;
+  readonly delivery: PackageDelivery;
+
+  // Vaults and their secrets. IAM separates who writes from who reads.
+  readonly vaults: VaultRecords;
+  readonly credentials: CredentialRecords;
+  readonly secrets: SecretWriter;
+  readonly secretReader: SecretReader;
+  readonly leases: RefreshLeases;
+  readonly tokens: Tokens;
+
+  // Connecting users.
+  readonly connections: ConnectionRecords;
+  readonly links: ConnectionLinks;
+  readonly clients: RegisteredClients;
+  readonly servers: AuthorizationServers;
+  readonly identity: IdentityProvider;
+  readonly seals: Seals;
+
+  // MCP calls, policy and audit.
+  readonly mcp: McpProxy;
+  readonly mcpClient: McpClient;
+  readonly trial: CredentialTrial;
+  readonly marks: CallMarks;
+  readonly pins: ToolPins;
+  readonly policies: Policies;
+  readonly policyRecords: PolicyRecords;
+  readonly policyCheck: PolicyCheck;
+  readonly hooks: Hooks;
+  readonly audit: Audit;
+  readonly auditedCalls: AuditedCalls;
+  readonly auditTrail: AuditTrail;
+}
