@@ -180,7 +180,7 @@ describe('the architecture', () => {
     expect(told(backwards)).toEqual([]);
   });
 
-  it('lets a file of aws know one room, besides the root files; worlds know all', () => {
+  it('lets a file of aws know one room besides the root files; worlds know all', () => {
     // `aws/<room>/<file>`; a root file is in no room.
     const awsRoomOf = (path: string) => (path.split('/').length > 3 ? roomOf(path) : null);
     const rooms = new Set(SOURCES.filter((file) => file.startsWith('functions/aws/')).map(awsRoomOf));
@@ -195,7 +195,7 @@ describe('the architecture', () => {
     expect(told(crossing)).toEqual([]);
   });
 
-  it('keeps infra away from core and aws; programs for operators may use the rules of core', () => {
+  it('keeps infra away from core and aws; programs in infra/cli may import core', () => {
     const broken = IMPORTS.filter(
       ({ file, target }) =>
         file.startsWith('infra/') &&
@@ -205,24 +205,24 @@ describe('the architecture', () => {
     expect(told(broken)).toEqual([]);
   });
 
-  it('keeps the parts that are deployed away from the local runtime and the tests', () => {
+  it('keeps the deployed parts away from the local runtime and the tests', () => {
     const deployed = IMPORTS.filter(({ file }) => !file.startsWith('infra/local/'));
     expect(told(deployed.filter(({ target }) => /^(infra\/local|test)\//.test(target)))).toEqual([]);
   });
 
-  it('imports zod as a namespace, which is a fifth of its size in a bundle', () => {
+  it('imports zod as a namespace, which makes bundles five times smaller', () => {
     const named = SOURCES.filter((file) => /import \{[^}]*\} from 'zod'/.test(readFileSync(join(ROOT, file), 'utf8')));
     expect(named).toEqual([]);
   });
 
-  it('has no drawer for everything', () => {
+  it('has no file for unrelated things: utils, helpers, common, shared, types', () => {
     const drawers = SOURCES.filter((file) =>
       /(^|\/)(utils?|helpers?|common|shared|types|misc|base)(\/|\.ts$)/.test(file),
     );
     expect(drawers).toEqual([]);
   });
 
-  it('reads the environment, the clock and randomness only where they enter', () => {
+  it('reads the environment, the clock and randomness only at the named places', () => {
     const impure = SOURCES.filter((file) => /^functions\/(core|contract)\//.test(file)).filter((file) =>
       /process\.|Date\.now\(\)|new Date\(\)|Math\.random|randomUUID|setTimeout/.test(
         readFileSync(join(ROOT, file), 'utf8'),
@@ -231,7 +231,7 @@ describe('the architecture', () => {
     expect(impure).toEqual([]);
   });
 
-  it('has no branch in product code that knows whether it runs locally', () => {
+  it('has no branch in product code that depends on running locally', () => {
     const local = SOURCES.filter((file) => file.startsWith('functions/')).filter((file) =>
       /isLocal|NODE_ENV|localhost|127\.0\.0\.1|LOCAL_/.test(readFileSync(join(ROOT, file), 'utf8')),
     );
@@ -249,7 +249,7 @@ describe('the architecture', () => {
     expect(unused).toEqual([]);
   });
 
-  it('names files in kebab-case, an adapter as port.technology', () => {
+  it('names files in kebab-case, and an adapter port.technology', () => {
     const odd = SOURCES.filter((file) => !/^[a-z0-9/-]+(\.[a-z0-9-]+)?\.ts$/.test(file));
     expect(odd).toEqual([]);
   });

@@ -54,12 +54,12 @@ describe('the documents', () => {
     expect(named.filter((name) => !patterns.includes(name) && !isThere(name))).toEqual([]);
   });
 
-  it('are all found from the README', () => {
+  it('are all linked from the README', () => {
     const readme = read('README.md');
     expect(PAGES.filter((page) => page !== 'README.md' && !readme.includes(`(${page})`))).toEqual([]);
   });
 
-  it('are short where they are read first: the README has 220 lines, the page of words forty', () => {
+  it('have a README of at most 220 lines and at most forty words on the page of words', () => {
     expect(read('README.md').trimEnd().split('\n').length).toBeLessThanOrEqual(220);
     const rows = read('docs/words.md').match(/^\| (?!Word )/gm) ?? [];
     expect(rows.length).toBeLessThanOrEqual(40);
@@ -82,7 +82,7 @@ describe('citations in code', () => {
     expect(broken).toEqual([]);
   });
 
-  it('name no document outside the repository but public standards', () => {
+  it('name no document outside the repository except public standards', () => {
     const outside = lines.filter(
       ({ text }) =>
         (text.includes('§') && !/RFC \d|OpenID Connect/.test(text)) ||

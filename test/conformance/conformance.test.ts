@@ -37,9 +37,9 @@ async function run(revision: string): Promise<Ran> {
   return { code, output, passed: told('✓'), failed: told('✗') };
 }
 
-describe('scenario 46: the MCP client conforms', () => {
+describe('scenario 46: the MCP client conforms to the protocol', () => {
   it.each(['2025-11-25', '2026-07-28'])(
-    'to revision %s: all that it requires, and nothing but extensions is missing',
+    'of revision %s: every required case passes, and only extensions are missing',
     async (revision) => {
       const { code, output, passed, failed } = await run(revision);
       const required = clientList(join(SUITE, `requirements/${revision}.yaml`));

@@ -35,20 +35,20 @@ async function fetched(path: string, body: unknown, head: { status?: number; hea
   return { status: response.status, read, breaches };
 }
 
-describe('a response that keeps the contract', () => {
+describe('a response that keeps the contract, checked by contractFetch,', () => {
   it.each([
     ['an object', '/v1/agents/agent_01', AGENT, {}],
     ['a page', '/v1/agents', { data: [AGENT], next_page: null }, {}],
     ['an error', '/v1/agents/agent_02', ERROR, { status: 404 }],
     ['an error where nobody knows the path', '/v1/nowhere', ERROR, { status: 404 }],
-  ])('is passed on as it is: %s', async (_what, path, body, head) => {
+  ])('is passed on unchanged: %s', async (_what, path, body, head) => {
     const { read, breaches } = await fetched(path, body, head);
     expect(breaches).toEqual([]);
     expect(JSON.parse(read)).toEqual(body);
   });
 });
 
-describe('a response that breaks it', () => {
+describe('a response that breaks the contract, checked by contractFetch,', () => {
   const { system: _missing, ...short } = AGENT;
   it.each([
     ['a missing field', '/v1/agents/agent_01', short, {}, 'GET /v1/agents/{agent_id} answers 200: system: '],
@@ -82,20 +82,23 @@ describe('a response that breaks it', () => {
     ['another id', '/v1/agents/agent_02', { ...ERROR, request_id: 'req_02' }, { status: 404 }, 'request_id is not'],
     ['no envelope', '/v1/agents/agent_02', { message: 'no' }, { status: 404 }, 'error: '],
     ['an unknown type', '/v1/agents', { ...ERROR, error: { type: 'x', message: '' } }, { status: 404 }, 'error.type: '],
-  ])('is told by operation and path, and not repeated: %s', async (_what, path, body, head, told) => {
-    const { status, read, breaches } = await fetched(path, body, head);
-    expect(breaches).toEqual([expect.stringContaining(told)]);
-    expect([status, JSON.parse(read).error.message]).toEqual([599, breaches[0]]);
-  });
+  ])(
+    'is reported by operation and path, and the request is not repeated: %s',
+    async (_what, path, body, head, told) => {
+      const { status, read, breaches } = await fetched(path, body, head);
+      expect(breaches).toEqual([expect.stringContaining(told)]);
+      expect([status, JSON.parse(read).error.message]).toEqual([599, breaches[0]]);
+    },
+  );
 });
 
-describe('a stream', () => {
+describe('a stream, checked by contractFetch,', () => {
   const STREAM = '/v1/sessions/sesn_1/events/stream';
   const headers = { ...HEADERS, 'content-type': 'text/event-stream' };
   const event = { id: 'sevt_1', type: 'session.status_running', processed_at: '2026-11-21T10:00:00.000Z' };
   const frame = (name: string, body: object) => `event: ${name}\ndata: ${JSON.stringify(body)}\n\n`;
 
-  it('of comments, pings, events and an error is passed on as it is', async () => {
+  it('is passed on unchanged with comments, pings, events and an error', async () => {
     const text = `: open\n\n${frame('ping', { type: 'ping' })}${frame(event.type, event)}${frame('error', ERROR)}`;
     expect(await fetched(STREAM, text, { headers })).toEqual({ status: 200, read: text, breaches: [] });
   });
@@ -106,7 +109,7 @@ describe('a stream', () => {
     ['a field more', frame(event.type, { ...event, colour: 'red' }), 'colour'],
     ['a field less', frame(event.type, { ...event, id: undefined }), 'id: '],
     ['a type that nobody knows', frame('session.tired', { ...event, type: 'session.tired' }), 'type: '],
-  ])('breaks at a frame with %s', async (_what, text, told) => {
+  ])('ends with an error at a frame with %s', async (_what, text, told) => {
     const { read, breaches } = await fetched(STREAM, text, { headers });
     expect(breaches).toEqual([
       expect.stringMatching(/^GET \/v1\/sessions\/\{session_id\}\/events\/stream answers 200: a frame/),

@@ -13,18 +13,18 @@ const ALL = [...ROWS, ...VAULT_ROWS];
 /** The 34 operations. */
 const CORE = 34;
 
-describe('a CORE operation', () => {
+describe('an operation of the contract', () => {
   let service: Service;
   beforeAll(async () => {
     service = await startService({ script: echo });
   });
   afterAll(async () => service.close());
 
-  it.each(ALL)('answers as the contract says: $name', async ({ call, shows }) => {
+  it.each(ALL)('answers as the contract defines: $name', async ({ call, shows }) => {
     expect(await call(givenBy(service))).toMatchObject(shows as object);
   });
 
-  it('of the contract has its rows, each once', () => {
+  it('has a row in the tables of this test, and only one', () => {
     const names = ALL.map(({ name }) => name);
     expect(new Set(names).size).toBe(names.length);
     expect(new Set(names.map((name) => name.split(', ')[0])).size).toBe(CORE);

@@ -22,11 +22,11 @@ const LATER: readonly string[] = [
 const taken = EVENT_SAMPLES.filter(({ name }) => !LATER.includes(name));
 
 describe('an event of the contract', () => {
-  it.each(taken)('is taken as it is: $name', ({ event }) => {
+  it.each(taken)('is accepted unchanged: $name', ({ event }) => {
     expect(breachesOf(SessionEvent, event)).toEqual([]);
   });
 
-  it.each(taken)('is refused with a field more: $name', ({ event }) => {
+  it.each(taken)('is refused with an unknown field: $name', ({ event }) => {
     expect(breachesOf(SessionEvent, { ...event, colour: 'red' })).toEqual([expect.stringContaining('colour')]);
   });
 
@@ -40,13 +40,13 @@ describe('an event of the contract', () => {
     expect(breachesOf(SessionEvent, rest)).toEqual([expect.stringContaining(`${field}: `)]);
   });
 
-  it.fails.each(EVENT_SAMPLES.filter(({ name }) => LATER.includes(name)))('is not taken yet: $name', ({ event }) => {
+  it.fails.each(EVENT_SAMPLES.filter(({ name }) => LATER.includes(name)))('is not accepted yet: $name', ({ event }) => {
     expect(breachesOf(SessionEvent, event)).toEqual([]);
   });
 });
 
-describe('the samples', () => {
-  it('name each type that the SDK can filter by, workflow runs aside, and no variant twice', () => {
+describe('the samples of events', () => {
+  it('cover each type that the SDK can filter by except workflow runs, and no variant twice', () => {
     const types = new Set<string>(EVENT_SAMPLES.map(({ event }) => event.type));
     expect(EventType.options.filter((type) => !type.startsWith('workflow_run.') && !types.has(type))).toEqual([]);
     const names = EVENT_SAMPLES.map(({ name }) => name);

@@ -63,7 +63,7 @@ describe.skipIf(installed === false)('the deployed service', () => {
     return events;
   }
 
-  it('is made by cdk bootstrap and cdk deploy', async () => {
+  it('is deployed by cdk bootstrap and cdk deploy', async () => {
     // Thrown in here it counts as a failed test; outside it would be a file without tests.
     if (installed instanceof Error) throw installed;
     deployed = await startDeployed();
@@ -71,7 +71,7 @@ describe.skipIf(installed === false)('the deployed service', () => {
     say('deployed');
   });
 
-  it('knows its first API key, which only the custom resource can have written down, and no other', async () => {
+  it('accepts its first API key, which only the custom resource can have stored, and no other key', async () => {
     expect((await service().client.beta.agents.list()).data).toEqual([]);
     const stranger = new Anthropic({ baseURL: service().baseUrl, apiKey: 'wrong', maxRetries: 0 });
     await expect(stranger.beta.agents.list()).rejects.toMatchObject({ status: 401, type: 'authentication_error' });
@@ -115,7 +115,7 @@ describe.skipIf(installed === false)('the deployed service', () => {
     }
   });
 
-  it('has one succeeded execution for each message, and no word of the conversation in it', async () => {
+  it('has one succeeded execution for each message, without any text of the conversation', async () => {
     const { stepFunctions } = service();
     const { stateMachines = [] } = await stepFunctions.send(new ListStateMachinesCommand());
     expect(stateMachines).toHaveLength(1);
@@ -133,7 +133,7 @@ describe.skipIf(installed === false)('the deployed service', () => {
     }
   });
 
-  it('logs a line for each turn, tool call and request, and no word of the conversation', async () => {
+  it('logs a line for each turn, tool call and request, without any text of the conversation', async () => {
     const lines = await logLines(service());
     for (const kind of ['turn', 'tool call', 'request']) {
       expect(lines.some((line) => line.includes(`"message":"${kind}"`))).toBe(true);

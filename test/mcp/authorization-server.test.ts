@@ -48,7 +48,7 @@ async function connect(options: AuthorizationServerOptions = {}) {
 }
 
 it.each([{ metadata: 'oauth' as const }, { metadata: 'oidc' as const }, { path: '/tenant' }])(
-  'takes a client of the SDK from discovery to tokens: %o',
+  'the test authorization server leads a client of the SDK from discovery to tokens: %o',
   async (options) => {
     const { server, back, codeVerifier, exchange } = await connect({ ...options, resources: [RESOURCE.href] });
     expect(Object.fromEntries(back.searchParams)).toMatchObject({ state: 'state-1', iss: server.issuer });
@@ -57,7 +57,7 @@ it.each([{ metadata: 'oauth' as const }, { metadata: 'oidc' as const }, { path: 
   },
 );
 
-it('gives no token for the wrong verifier, or for a code that was used', async () => {
+it('the test authorization server gives no token for a wrong verifier or a used code', async () => {
   const wrong = await connect();
   await expect(wrong.exchange('x'.repeat(43))).rejects.toThrow('the grant is not good for a token');
   const used = await connect();
@@ -65,7 +65,7 @@ it('gives no token for the wrong verifier, or for a code that was used', async (
   await expect(used.exchange(used.codeVerifier)).rejects.toThrow('the grant is not good for a token');
 });
 
-it('rotates, and lets a family die with the first token that comes twice', async () => {
+it('the test authorization server rotates refresh tokens, and revokes the family when one comes twice', async () => {
   const { server, metadata, clientInformation, codeVerifier, exchange } = await connect();
   const first = await exchange(codeVerifier);
   const refresh = (refreshToken: string | undefined) =>
@@ -77,7 +77,7 @@ it('rotates, and lets a family die with the first token that comes twice', async
   expect(server.grants.accepts(second.access_token)).toBeNull();
 });
 
-it('keeps the old refresh token in force when it does not tell a new one', async () => {
+it('the test authorization server keeps the old refresh token in force when its answer has no new one', async () => {
   const server = await start();
   const { refresh_token } = server.consented();
   server.answer({ do: 'grant', change: { refresh_token: undefined } });

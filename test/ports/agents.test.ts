@@ -36,7 +36,7 @@ describe('the records of agents', () => {
   });
   const names = (found: Awaited<ReturnType<AgentRecords['versions']>>) => found?.agents.map((agent) => agent.name);
 
-  it('keep every version, and show the latest', async () => {
+  it('keep every version and return the latest', async () => {
     const agent = await created();
     expect(await agents.saveNext(WORKSPACE, following(agent, 2))).toBe('saved');
     expect(await agents.find(WORKSPACE, agent.id)).toEqual(following(agent, 2));
@@ -46,7 +46,7 @@ describe('the records of agents', () => {
     expect(await agents.find(STRANGER, agent.id, 2)).toBeNull();
   });
 
-  it('let one of two be the next version', async () => {
+  it('let one of two concurrent updates make the next version', async () => {
     const agent = await created();
     const next = [1, 2, 3, 4].map((count) => ({ ...following(agent, 2), name: `try ${count}` }));
     const saved = await Promise.all(next.map((each) => agents.saveNext(WORKSPACE, each)));
@@ -66,7 +66,7 @@ describe('the records of agents', () => {
     expect(await agents.versions(STRANGER, agent.id, { below: null, limit: 2 })).toBeNull();
   });
 
-  it('list versions that are larger than one answer of the table', async () => {
+  it('list versions that are larger than one response of the table', async () => {
     const agent = await created();
     const system = 'x'.repeat(300_000);
     for (let version = 2; version <= 9; version += 1)
@@ -75,7 +75,7 @@ describe('the records of agents', () => {
     expect([found?.agents.length, found?.more]).toEqual([8, true]);
   });
 
-  it('archive an agent with all its versions, and keep the first mark', async () => {
+  it('archive an agent with all its versions, and a repeat keeps the first time', async () => {
     const agent = await created();
     await agents.saveNext(WORKSPACE, following(agent, 2));
     const archived = { ...following(agent, 2), archived_at: AT };
@@ -90,7 +90,7 @@ describe('the records of agents', () => {
     expect(await agents.archive(WORKSPACE, AgentId.parse('agent_nobody'), AT)).toBeNull();
   });
 
-  it('lose neither an update nor the mark when both come at once', async () => {
+  it('lose neither an update nor the archive time when both come at once', async () => {
     for (let round = 0; round < 10; round += 1) {
       const agent = await created();
       const [saved] = await Promise.all([
@@ -113,13 +113,13 @@ describe('the records of agents', () => {
     );
   }
 
-  it('archive an agent that is just being updated', async () => {
+  it('archive an agent while it is being updated', async () => {
     const { id } = await created();
     contend(new TransactionConflictException({ message: 'held', $metadata: {} }));
     expect(await agents.archive(WORKSPACE, id, AT)).toMatchObject({ id, archived_at: AT });
   });
 
-  it('save an update that met another transaction, and do not hide a failure as a lost race', async () => {
+  it('save an update that conflicted with another transaction, and throw a failure that is no lost race', async () => {
     const agent = await created();
     const CancellationReasons = [{ Code: 'None' }, { Code: 'TransactionConflict' }];
     contend(new TransactionCanceledException({ message: 'held', $metadata: {}, CancellationReasons }));
@@ -131,7 +131,7 @@ describe('the records of agents', () => {
     });
   });
 
-  it('list archived agents only when asked to', async () => {
+  it('list archived agents only on request', async () => {
     const [kept, archived] = [await created(), await created()];
     await agents.archive(WORKSPACE, archived.id, AT);
     const request: ListRequest = {

@@ -11,7 +11,7 @@ const apiKey = (id: string) => ({
   createdAt: '2026-11-21T10:00:00.000Z',
 });
 
-describe('API keys', () => {
+describe('the store of API keys', () => {
   let db: TestDynamoDb;
   beforeAll(async () => {
     db = await startDynamoDb();
@@ -29,21 +29,21 @@ describe('API keys', () => {
     }
   }
 
-  it('are found by the secret, and an unknown one is nobody', async () => {
+  it('finds a key by its secret, and nothing for an unknown secret', async () => {
     const secret = randomUUID();
     await under().issue(secret, apiKey('1'));
     expect(await under().find(secret)).toEqual(apiKey('1'));
     expect(await under().find(`${secret}x`)).toBeNull();
   });
 
-  it('keep what the first issue stored when it is repeated', async () => {
+  it('keeps what the first issue stored when the issue is repeated', async () => {
     const secret = randomUUID();
     await under().issue(secret, apiKey('1'));
     expect(await under().issue(secret, apiKey('2'))).toEqual(apiKey('1'));
     expect(await under().find(secret)).toEqual(apiKey('1'));
   });
 
-  it('are trusted for a minute at most after they are gone', async () => {
+  it('caches a key for at most a minute after it is removed', async () => {
     let now = 0;
     const secret = randomUUID();
     const apiKeys = under(() => now);
@@ -56,7 +56,7 @@ describe('API keys', () => {
     expect(await apiKeys.find(secret)).toBeNull();
   });
 
-  it('are looked up again after they were unknown', async () => {
+  it('looks an unknown key up again', async () => {
     const secret = randomUUID();
     const apiKeys = under();
     expect(await apiKeys.find(secret)).toBeNull();

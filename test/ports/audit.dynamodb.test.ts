@@ -66,8 +66,8 @@ async function clientThat(once: () => never): Promise<DynamoDBClient> {
   return client;
 }
 
-describe('the audit', () => {
-  it('appends to the chain of what a record is about', async () => {
+describe('the audit trail in DynamoDB', () => {
+  it('appends to the chain of the record’s subject', async () => {
     const ws = workspace();
     const audit = writer();
     for (const entry of [intent(), outcome(), intent('1', '2')]) await audit.record(ws, SESSION, entry);
@@ -83,14 +83,14 @@ describe('the audit', () => {
     expect(await chainIn(ws, 'sesn_2')).toHaveLength(1);
   });
 
-  it('goes on after a start, from what the table holds', async () => {
+  it('continues its chains after a restart from the table', async () => {
     const ws = workspace();
     await writer().record(ws, SESSION, intent());
     await writer().record(ws, SESSION, outcome());
     expect(isIntact(await chainIn(ws, SESSION))).toBe(true);
   });
 
-  it('keeps one chain without a gap or a fork when many instances write into it at once', async () => {
+  it('keeps a chain without gaps and forks when many instances write to it', async () => {
     const ws = workspace();
     const instances = Array.from({ length: 12 }, () => writer());
     const calls = instances.flatMap((audit, instance) =>
@@ -115,7 +115,7 @@ describe('the audit', () => {
     client.destroy();
   });
 
-  it('scenario 42: says that it could not record when writing is denied, and records again afterwards', async () => {
+  it('scenario 42: throws when writing is denied, and records again afterwards', async () => {
     const ws = workspace();
     const client = await clientThat(() => {
       throw Object.assign(new Error('not authorized'), { name: 'AccessDeniedException', $fault: 'client' });
@@ -127,7 +127,7 @@ describe('the audit', () => {
     client.destroy();
   });
 
-  it('gives up on a chain that never lets it in', async () => {
+  it('throws when every write of a record loses its race', async () => {
     const ws = workspace();
     const rival = writer();
     await rival.record(ws, SESSION, intent());
@@ -153,7 +153,7 @@ describe('the audit', () => {
   });
 });
 
-describe('the last record of a call', () => {
+describe('the last audit record of a call', () => {
   it('is found among those of other calls, and from before the last page', async () => {
     const ws = workspace();
     const audit = writer();
@@ -169,7 +169,7 @@ describe('the last record of a call', () => {
 });
 
 describe('the export of the audit trail', () => {
-  it('is by time, in pages, and keeps each chain’s order', async () => {
+  it('is limited by time, in pages, and keeps each chain’s order', async () => {
     const ws = workspace();
     const audit = writer();
     for (let call = 1; call <= 20; call += 1)
@@ -231,7 +231,7 @@ describe('the export of the audit trail', () => {
     expect(isIntact([...first.records, ...second.records])).toBe(true);
   });
 
-  it('tells a record that somebody changed in the table as it is now', async () => {
+  it('returns a record that was changed in the table as it is there', async () => {
     const ws = workspace();
     await writer().record(ws, SESSION, intent());
     const pk = { S: `${ws}#${chainOf(SESSION, sha256)}` };

@@ -12,7 +12,7 @@ const fetch = createGuardedFetch({ allow: ALLOW_HERE, resolve: resolveBySystem }
 const servers = createAuthorizationServers({ fetch, allow: ALLOW_HERE });
 const METADATA = '/.well-known/oauth-protected-resource';
 
-describe('authorization servers', () => {
+describe('the discovery of an authorization server', () => {
   const open: { close(): Promise<void> }[] = [];
   afterEach(async () => {
     await Promise.all(open.splice(0).map((one) => one.close()));
@@ -41,7 +41,7 @@ describe('authorization servers', () => {
     return { ...here, asked: paths };
   }
 
-  it('C1: discovery begins where the challenge says', async () => {
+  it('begins at the URL of the challenge', async () => {
     const { fx, found } = await both();
     expect(found).toMatchObject({ status: 'discovered', resource: fx.url });
     expect(asked(fx)).toEqual(['POST /mcp', `GET ${METADATA}/mcp`]);
@@ -50,7 +50,7 @@ describe('authorization servers', () => {
     expect(asked(fx).slice(2)).toEqual([`GET ${METADATA}/hint`]);
   });
 
-  it('C2: without a challenge it is looked for below the path, then at the root', async () => {
+  it('without a challenge looks below the path and then at the root', async () => {
     const { as } = await both();
     const answers: Record<string, unknown> = {};
     const here = await answering(answers);
@@ -60,7 +60,7 @@ describe('authorization servers', () => {
     expect(here.asked).toEqual(['POST /mcp', `GET ${METADATA}/mcp`, `GET ${METADATA}`]);
   });
 
-  it('C3: metadata of another resource is refused', async () => {
+  it('refuses metadata of another resource', async () => {
     const { as } = await both();
     const resource = 'https://evil.example.com/mcp';
     const here = await answering({ [`${METADATA}/mcp`]: { resource, authorization_servers: [as.issuer] } });
@@ -68,7 +68,7 @@ describe('authorization servers', () => {
     expect(found).toMatchObject({ status: 'trouble', error: 'resource_mismatch' });
   });
 
-  it('C4: metadata is looked for in the order of the specification', async () => {
+  it('looks for metadata in the order of the specification', async () => {
     const { as, found } = await both({ path: '/tenant', metadata: 'oidc' });
     expect(found).toMatchObject({ status: 'discovered', issuer: as.issuer });
     expect(asked(as)).toEqual([
@@ -77,18 +77,21 @@ describe('authorization servers', () => {
     ]);
   });
 
-  it('C5: metadata of another issuer is refused', async () => {
+  it('refuses metadata of another issuer', async () => {
     const { found } = await both({ says: (honest) => ({ ...honest, issuer: 'https://evil.example.com' }) });
     expect(found).toMatchObject({ status: 'trouble', error: 'issuer_mismatch' });
     expect(JSON.stringify(found)).not.toContain('evil');
   });
 
-  it.each([{ methods: undefined }, { methods: ['plain'] }])('C6: $methods is no S256', async ({ methods }) => {
-    const { found } = await both({ says: (honest) => ({ ...honest, code_challenge_methods_supported: methods }) });
-    expect(found).toMatchObject({ status: 'trouble', error: 'pkce_unsupported' });
-  });
+  it.each([{ methods: undefined }, { methods: ['plain'] }])(
+    'refuses a server without PKCE S256: $methods',
+    async ({ methods }) => {
+      const { found } = await both({ says: (honest) => ({ ...honest, code_challenge_methods_supported: methods }) });
+      expect(found).toMatchObject({ status: 'trouble', error: 'pkce_unsupported' });
+    },
+  );
 
-  it('C11: an answer is from the issuer that was asked, compared as text, and says so where that is promised', () => {
+  it('finds the issuer that was asked, compared as text, and whether it promises to name itself', () => {
     const flow = {
       ...{ nonce: 'n', until: '', issuer: 'https://as.example.com', tokenEndpoint: '', resource: '', scopes: [] },
       client: { id: 'c', auth: 'none' as const, secret: null },
@@ -101,7 +104,7 @@ describe('authorization servers', () => {
     }
   });
 
-  it('C13: the scopes of a challenge come before those that the metadata lists', async () => {
+  it('prefers the scopes of a challenge to those of the metadata', async () => {
     const { fx } = await both({}, { scopesSupported: ['files:read', 'files:write'] });
     const hinted = `Bearer resource_metadata="${fx.origin}${METADATA}/mcp", scope="files:read profile"`;
     fx.intercept = () => new Response(null, { status: 401, headers: { 'www-authenticate': hinted } });
@@ -112,7 +115,7 @@ describe('authorization servers', () => {
   });
 
   it.each(['authorization_endpoint', 'token_endpoint', 'registration_endpoint'])(
-    'C17: a %s that may not be reached is refused before anybody is sent there',
+    'refuses a forbidden %s before a user is sent there',
     async (name) => {
       for (const url of ['http://as.example.com/x', 'https://169.254.169.254/x', 'javascript:alert(1)']) {
         const { found } = await both({ says: (honest) => ({ ...honest, [name]: url }) });
@@ -121,7 +124,7 @@ describe('authorization servers', () => {
     },
   );
 
-  it('are not found at a server that names none, and say so', async () => {
+  it('reports a server that names no authorization server', async () => {
     const here = await answering({ [`${METADATA}/mcp`]: { resource: 'x' } });
     const found = await servers.discover({ url: `${here.origin}/mcp`, resourceMetadata: null });
     expect(found).toMatchObject({ status: 'trouble', error: 'no_authorization_server' });
@@ -133,7 +136,7 @@ describe('authorization servers', () => {
     });
   });
 
-  it('give tokens that are none to nobody, and what they say to no log', async () => {
+  it('is followed by an exchange that passes on no malformed token and quotes no answer', async () => {
     const { as } = await both();
     const flow = {
       ...{ nonce: 'n', until: '', issuer: as.issuer, tokenEndpoint: as.tokenEndpoint, resource: 'x', scopes: [] },

@@ -17,7 +17,7 @@ const NOTHING: MarkedSuspension = {
   sincePosition: Position.parse(7),
 };
 
-describe('marks of calls', () => {
+describe('the marks of MCP calls', () => {
   let db: TestDynamoDb;
   beforeAll(async () => {
     db = await startDynamoDb();
@@ -28,7 +28,7 @@ describe('marks of calls', () => {
     createCallMarks({ dynamodb: db.client, table: db.vaultTable, now: () => NOW, newName });
   const newCall = () => EventId.parse(`sevt_${randomUUID().replaceAll('-', '')}`);
 
-  it('let one of any number of attempts begin, and tell the others since when', async () => {
+  it('let one of many concurrent attempts start, and tell the others when it started', async () => {
     const call = newCall();
     const marks = await Promise.all(Array.from({ length: 20 }, () => instance().start(call, NOW)));
     expect(marks.filter(({ status }) => status === 'started')).toHaveLength(1);
@@ -36,7 +36,7 @@ describe('marks of calls', () => {
     expect(await instance().start(call, LATER)).toEqual({ status: 'found started', at: NOW });
   });
 
-  it('are found as they were left, by whoever looks', async () => {
+  it('are found by every instance in their latest state', async () => {
     const call = newCall();
     const marks = instance();
     const found = [await marks.find(call)];
@@ -50,7 +50,7 @@ describe('marks of calls', () => {
     expect(found).toEqual([null, { status: 'started' }, suspended, { status: 'done' }]);
   });
 
-  it('give what a suspended attempt left to one that goes on from it', async () => {
+  it('give the stored suspension to one attempt that resumes', async () => {
     const call = newCall();
     const suspension = { ...NOTHING, requests: ['pay'], state: 'st4te/+= "ü"\u2028', causes: ['input_required'] };
     await instance().start(call, NOW);
@@ -60,7 +60,7 @@ describe('marks of calls', () => {
     expect(marks).toContainEqual({ status: 'found started', at: LATER });
   });
 
-  it('end with the call: nothing begins it again', async () => {
+  it('stay done: no attempt starts the call again', async () => {
     const call = newCall();
     await instance().start(call, NOW);
     await instance().done(call);
@@ -71,7 +71,7 @@ describe('marks of calls', () => {
     expect(await instance().start(suspended, LATER)).toEqual({ status: 'done' });
   });
 
-  it('know the write of an attempt whose answer was lost for its own', async () => {
+  it('recognise the own write of an attempt after a lost answer', async () => {
     const call = newCall();
     const same = instance(() => 'attempt-1');
     expect(await same.start(call, NOW)).toEqual({ status: 'started' });
@@ -79,7 +79,7 @@ describe('marks of calls', () => {
     expect(await instance().start(call, NOW)).toMatchObject({ status: 'found started' });
   });
 
-  it('are kept for as long as somebody may take to act, and forgotten then', async () => {
+  it('expire after 30 days, the longest time that a user has to act', async () => {
     const call = newCall();
     await instance().start(call, NOW);
     const Key = { pk: { S: `CALL#${call}` }, sk: { S: 'CALL' } };

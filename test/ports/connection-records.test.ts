@@ -11,7 +11,7 @@ const AT = '2026-11-21T10:00:00.000Z';
 const LATER = '2026-11-22T10:00:00.000Z';
 const SESSION = SessionId.parse('sesn_1');
 
-describe('the records of consents', () => {
+describe('the records of connections', () => {
   let db: TestDynamoDb;
   let connections: ConnectionRecords;
   beforeAll(async () => {
@@ -44,7 +44,7 @@ describe('the records of consents', () => {
     return facts;
   }
 
-  it('begin pending and keep what was offered', async () => {
+  it('begin as pending with the facts of the link', async () => {
     const facts = await created({ scopes: ['a', 'b'], returnUrl: 'https://app' });
     expect(await connections.find(facts.id)).toEqual({
       ...facts,
@@ -54,7 +54,7 @@ describe('the records of consents', () => {
     expect(await connections.find(ConnectId.parse('conn_unknown'))).toBeNull();
   });
 
-  it('end an attempt for one taker alone, and an older attempt with the next', async () => {
+  it('end an attempt for one caller only, and an older attempt when the next begins', async () => {
     const { id } = await created();
     await connections.begin(id, attemptOf('one'));
     await connections.begin(id, attemptOf('two'));
@@ -64,7 +64,7 @@ describe('the records of consents', () => {
     expect(await connections.find(id)).toMatchObject({ attempt: null });
   });
 
-  it('have their client registered anew once, while they are pending', async () => {
+  it('have their client registered again once, while they are pending', async () => {
     const { id } = await created();
     const all = await Promise.all([1, 2, 3].map(() => connections.registerAnew(id)));
     expect(all.toSorted()).toEqual(['conflict', 'conflict', 'saved']);
@@ -73,7 +73,7 @@ describe('the records of consents', () => {
     expect(await connections.registerAnew(over)).toBe('conflict');
   });
 
-  it('end once, as completed or as failed, and nothing begins afterwards', async () => {
+  it('end once, as completed or failed, and take no attempt afterwards', async () => {
     const { id } = await created();
     await connections.begin(id, attemptOf('one'));
     expect(await connections.complete(id, AT)).toBe('saved');
@@ -87,7 +87,7 @@ describe('the records of consents', () => {
     expect(await connections.trouble(other, 'vault_full')).toBe('conflict');
   });
 
-  it('give calls that come at once one link, and tell the losers which', async () => {
+  it('give concurrent calls one link, and return it to the later ones', async () => {
     const offers = Array.from({ length: 5 }, () =>
       factsOf({ server: { url: 'https://x', name: null, resourceMetadata: null } }),
     );
@@ -104,7 +104,7 @@ describe('the records of consents', () => {
     expect(await connections.ofSession(WorkspaceId.parse('wrkspc_2'), SESSION)).toEqual([]);
   });
 
-  it('give a list of tools the link of a call, until it waits no more', async () => {
+  it('let a listing join the link of a call until it is resumed', async () => {
     const session = SessionId.parse('sesn_list');
     const [facts, list] = [factsOf(), { ...call('list', session), call: null, sincePosition: null }];
     await connections.createWaiting(facts, call('first', session), null);
@@ -117,7 +117,7 @@ describe('the records of consents', () => {
     expect(await waiting()).toEqual([call('first', session)]);
   });
 
-  it('tell one wait of a call from the next, and know those that were written down without', async () => {
+  it('distinguish one wait of a call from the next, and read waits that were stored without a position', async () => {
     const [facts, first] = [factsOf(), call('again', SessionId.parse('sesn_again'))];
     const next = { ...first, sincePosition: Position.parse(19) };
     await connections.createWaiting(facts, first, null);
@@ -131,7 +131,7 @@ describe('the records of consents', () => {
     ]);
   });
 
-  it('remember that a call waited, whoever made the link and when the call has been told', async () => {
+  it('remember that a call waited, also when a listing made the link and the call is resumed', async () => {
     const session = SessionId.parse('sesn_called');
     const [facts, waits, list] = [factsOf(), call('waits', session), { ...call('list', session), call: null }];
     const isForCall = async () => (await connections.find(facts.id))?.isForCall;
@@ -146,7 +146,7 @@ describe('the records of consents', () => {
     expect(await connections.find(other.id)).toMatchObject({ isForCall: true });
   });
 
-  it('let nobody join a link that is over, about to end, of another workspace, or asks for less', async () => {
+  it('let no call join a link that has ended, ends soon, is of another workspace or has fewer scopes', async () => {
     const session = SessionId.parse('sesn_join');
     const facts = factsOf({ scopes: ['a'] });
     const { server } = facts;
@@ -163,7 +163,7 @@ describe('the records of consents', () => {
     expect(await connections.createWaiting(factsOf({ server }), call('third', session), facts.id)).toBe('saved');
   });
 
-  it('are unsettled from when a credential is about to be stored until no call waits', async () => {
+  it('are unsettled from the moment before a credential is stored until no call waits', async () => {
     const facts = factsOf();
     await connections.createWaiting(facts, call('waits', SessionId.parse('sesn_unsettled')), null);
     const { id } = facts;
@@ -187,7 +187,7 @@ describe('the records of consents', () => {
     expect(await connections.find(id)).toMatchObject({ waiting: [], storing: null });
   });
 
-  it('are unsettled from when they fail, also when nobody has told the calls that wait', async () => {
+  it('are unsettled from a failure until the waiting calls are resumed', async () => {
     const session = SessionId.parse('sesn_failed');
     const facts = factsOf();
     await connections.createWaiting(facts, call('waits', session), null);
@@ -207,7 +207,7 @@ describe('the records of consents', () => {
     expect(await look()).toEqual([false, true]);
   });
 
-  it('are forgotten a week after they run out', async () => {
+  it('expire a week after the link does', async () => {
     const { id } = await created();
     const { Item } = await db.client.send(
       new GetItemCommand({ TableName: db.vaultTable, Key: { pk: { S: `CONNECT#${id}` }, sk: { S: 'CONNECT' } } }),

@@ -43,21 +43,21 @@ const contentAs = (functionId: string) => {
   );
 };
 
-test('content that is not there is a fault, which another try may mend', async () => {
+test('content that is missing is a retryable fault', async () => {
   await expect(contentAs('Api').get('sesn_0/sthr_0/9-z.json')).rejects.toMatchObject({
     code: 'content_unavailable',
     retryable: true,
   });
 });
 
-test('content comes back under the key it was put under', async () => {
+test('content is returned under the key that it was stored under', async () => {
   const content = contentAs('Api');
   await content.put('sesn_0/sthr_0/1-a.json', '["ä"]');
   expect(await content.get('sesn_0/sthr_0/1-a.json')).toBe('["ä"]');
   await createContentRemover(s3, Bucket).removeAll('sesn_0/');
 });
 
-test('all content under a prefix is removed, over all pages of the listing, and nothing beside it', async () => {
+test('all content under a prefix is removed over all pages of the listing, and no other content', async () => {
   await fill(Array.from({ length: 1003 }, (_, index) => `sesn_1/sthr_1/${index}-a.json`));
   await fill(['sesn_10/sthr_10/1-a.json']);
   const remover = createContentRemover(s3, Bucket);
@@ -66,7 +66,7 @@ test('all content under a prefix is removed, over all pages of the listing, and 
   await remover.removeAll('sesn_1/');
 });
 
-test('an object that S3 does not delete is a fault, though the request as a whole succeeds', async () => {
+test('an object that S3 does not delete is a fault, although the request as a whole succeeds', async () => {
   const refusing = new S3Client(world.as('Api'));
   refusing.middlewareStack.add(
     (next, { commandName }) =>

@@ -77,14 +77,14 @@ describe('the records of credentials', () => {
 
   const every = (workspace: WorkspaceId, vault: VaultId) => all(credentials.ofVault(workspace, vault));
 
-  it('hold what they were created with', async () => {
+  it('hold what was stored at the creation', async () => {
     const { created, place } = await saved(await openVault());
     expect(await credentials.find(place)).toEqual(asNew(created));
     expect(await credentials.find({ ...place, workspace: STRANGER })).toBeNull();
     expect(await credentials.find({ ...place, vault: await openVault() })).toBeNull();
   });
 
-  it('let one of ten that want the same key at once have it', async () => {
+  it('let one of ten concurrent creations have the same key', async () => {
     const vault = await openVault();
     const answers = await Promise.all(Array.from({ length: 10 }, () => credentials.create(aCredential(vault), SERVER)));
     const statuses = answers.map(({ status }) => status);
@@ -93,7 +93,7 @@ describe('the records of credentials', () => {
     expect((await credentials.list(vault, LIST)).rows).toHaveLength(1);
   });
 
-  it('take as many as a vault holds, and again one for each that left', async () => {
+  it('take as many as a vault may hold, and one more after one is archived', async () => {
     const vault = await openVault();
     const asked = Array.from({ length: MAX_CREDENTIALS + 5 }, (_, index) => `${SERVER}/${index}`);
     const answers = await Promise.all(asked.map((key) => credentials.create(aCredential(vault), key)));
@@ -111,7 +111,7 @@ describe('the records of credentials', () => {
     }
   });
 
-  it('take none for a vault that is archived, gone or of another workspace', async () => {
+  it('take none for a vault that is archived, deleted or of another workspace', async () => {
     const archived = await openVault();
     await vaults.archive(WORKSPACE, archived, AT);
     const vault = await openVault();
@@ -125,7 +125,7 @@ describe('the records of credentials', () => {
     }
   });
 
-  it('come for a user into a vault that names this one only', async () => {
+  it('take one for a user only in a vault that names this user or none', async () => {
     const [alices, nobodys] = [aVault('alice'), aVault()];
     await Promise.all([alices, nobodys].map((vault) => vaults.create(WORKSPACE, vault)));
     const create = async (vault: Vault, user?: string) =>
@@ -141,7 +141,7 @@ describe('the records of credentials', () => {
     expect([await create(alices, 'bob'), await create(alices, 'alice')]).toEqual(['closed', 'full']);
   });
 
-  it('come for a user into a vault whose row tells whom it names in its body only', async () => {
+  it('take one for a user also in a vault with a row that names its user only in the body', async () => {
     const vault = aVault('alice');
     await vaults.create(WORKSPACE, vault);
     await createTable(db.client, db.vaultTable).update(vaultKey(WORKSPACE, vault.id), { set: { namedUser: null } });
@@ -150,7 +150,7 @@ describe('the records of credentials', () => {
     expect(await credentials.create(aCredential(vault.id), `${SERVER}/2`, 'alice')).toEqual({ status: 'closed' });
   });
 
-  it('do not come for one user while the vault is handed to another, whoever is faster', async () => {
+  it('take none for one user while the vault changes to another user', async () => {
     const race = async (index: number) => {
       const vault = aVault('alice');
       await vaults.create(WORKSPACE, vault);
@@ -166,7 +166,7 @@ describe('the records of credentials', () => {
     for (const end of ends) expect(['conflict,created: alice, 1', 'closed,saved: bob, 0']).toContain(end);
   });
 
-  it('archive once, keep the first mark, and free the key', async () => {
+  it('archive once, keep the first time, and free the key', async () => {
     const vault = await openVault();
     const { created, place } = await saved(vault);
     const archived = { ...asNew(created), version: 2, credential: { ...created.credential, archived_at: AT } };
@@ -181,7 +181,7 @@ describe('the records of credentials', () => {
     expect((await credentials.match(WORKSPACE, [vault], SERVER))[0]?.stored?.credential.id).toBe(second.credential);
   });
 
-  it('forget where the secrets of an archived credential were, and of no other', async () => {
+  it('drop the pointers of an archived credential, and of no other', async () => {
     const { place } = await saved(await openVault());
     await credentials.purged(place);
     expect(await credentials.find(place)).toMatchObject({ secrets: { access_token: 'sm:1' } });
@@ -194,7 +194,7 @@ describe('the records of credentials', () => {
     expect(await credentials.find(place)).toBeNull();
   });
 
-  it('remove a credential, archived or not, and free its key', async () => {
+  it('delete a credential, archived or active, and free its key', async () => {
     const vault = await openVault();
     for (const archived of [false, true]) {
       const { place } = await saved(vault);
@@ -207,7 +207,7 @@ describe('the records of credentials', () => {
     await saved(vault);
   });
 
-  it('replace what was read, once, and clear what a refresh had left', async () => {
+  it('replace the row that was read, once, and clear the state of a refresh', async () => {
     const { created, place } = await saved(await openVault());
     const leases = createRefreshLeases(db.client, db.vaultTable);
     await leases.take(place, 1, { owner: 'a', now: AT, until: LATER });
@@ -220,7 +220,7 @@ describe('the records of credentials', () => {
     expect(await credentials.find(place)).toEqual({ ...next, state: 'ok' });
   });
 
-  it('replace nothing that is archived or gone', async () => {
+  it('replace no row that is archived or deleted', async () => {
     const { created, place } = await saved(await openVault());
     const next = { ...asNew(created), state: 'ok' } as const;
     await credentials.archive(place, AT);
@@ -246,7 +246,7 @@ describe('the records of credentials', () => {
     expect([first.rows[0]?.item.id, ...rest]).toEqual(await ids({ includeArchived: true }));
   });
 
-  it('tell all of a vault, and of which types the active ones are', async () => {
+  it('list all credentials of a vault, and the types of the active ones', async () => {
     const vault = await openVault();
     const { place } = await saved(vault, 'TOKEN', VARIABLE);
     await saved(vault);
@@ -259,7 +259,7 @@ describe('the records of credentials', () => {
     expect(await every(STRANGER, vault)).toEqual([]);
   });
 
-  it('are overdue from their announcement on, until they come or are forgotten', async () => {
+  it('are overdue from the announcement until the row is created or the announcement is removed', async () => {
     const [came, lost, late] = [aCredential(await openVault()), aCredential(aVault().id), aCredential(aVault().id)];
     for (const one of [came, lost]) await credentials.announce(credentialPlace(one), AT);
     await credentials.announce(credentialPlace(late), LATER);
@@ -292,7 +292,7 @@ describe('the records of credentials', () => {
     expect(await credentials.match(WORKSPACE, [second], 'another')).toMatchObject([{ stored: null }]);
   });
 
-  it('match with the user of the vault that holds them, and not with one who was named before', async () => {
+  it('match with the present user of the vault, not with the one before', async () => {
     const vault = aVault('alice');
     await vaults.create(WORKSPACE, vault);
     let handedOver: Promise<unknown> | undefined;

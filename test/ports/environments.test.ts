@@ -28,7 +28,7 @@ describe('the records of environments', () => {
     return environment;
   }
 
-  it('replace what was read, once', async () => {
+  it('replace the row that was read, once', async () => {
     const environment = await created();
     const revision = 0;
     expect(await environments.findRevised(WORKSPACE, environment.id)).toEqual({ environment, revision });
@@ -45,7 +45,7 @@ describe('the records of environments', () => {
     expect(await environments.replace(STRANGER, { environment, revision: 2 })).toBe('conflict');
   });
 
-  it('archive, keep the first mark, and replace nothing afterwards', async () => {
+  it('archive, keep the first time, and replace nothing afterwards', async () => {
     const environment = await created();
     expect(await environments.archive(STRANGER, environment.id, AT)).toBeNull();
     expect(await environments.archive(WORKSPACE, environment.id, AT)).toEqual({ ...environment, archived_at: AT });
@@ -54,7 +54,7 @@ describe('the records of environments', () => {
     expect(await environments.replace(WORKSPACE, { environment, revision: 0 })).toBe('conflict');
   });
 
-  it('remove an environment of the workspace, archived or not', async () => {
+  it('delete an environment of the workspace, archived or not', async () => {
     for (const archived of [false, true]) {
       const { id } = await created();
       if (archived) await environments.archive(WORKSPACE, id, AT);
@@ -66,7 +66,7 @@ describe('the records of environments', () => {
     }
   });
 
-  it('do not bring back what was removed', async () => {
+  it('do not restore a deleted environment', async () => {
     const environment = await created();
     await environments.remove(WORKSPACE, environment.id);
     expect(await environments.replace(WORKSPACE, { environment, revision: 0 })).toBe('conflict');

@@ -30,8 +30,8 @@ const failureOf = async (promise: Promise<unknown>) => {
   return error instanceof OutboundError ? { failure: error.failure, sent: error.sent, message: error.message } : error;
 };
 
-describe('the way out as a fetch', () => {
-  it('sends method, headers and body, and nothing that nobody asked for', async () => {
+describe('the guarded fetch', () => {
+  it('sends method, headers and body, and no other headers', async () => {
     const { origin, port } = await serve(echo);
     const response = await wayOut()(`${origin}/a?b=c`, { method: 'POST', headers: { 'X-A': '1' }, body: '{}' });
     expect(response).toMatchObject({ status: 200, ok: true, url: `${origin}/a?b=c` });
@@ -69,7 +69,7 @@ describe('the way out as a fetch', () => {
     });
   });
 
-  it('brings no cookies, and no headers that the unpacked body would belie', async () => {
+  it('returns no cookies and no headers that are wrong for the decoded body', async () => {
     const { origin } = await serve((_incoming, outgoing) => {
       outgoing.writeHead(200, { 'content-encoding': 'gzip', 'set-cookie': 'a=b', 'x-a': 'b' }).end(gzipSync('packed'));
     });
@@ -79,7 +79,7 @@ describe('the way out as a fetch', () => {
     expect(await response.text()).toBe('packed');
   });
 
-  it('hands over a body while it is still being written', async () => {
+  it('returns a body while it is being sent', async () => {
     const { promise: seen, resolve } = Promise.withResolvers<void>();
     const { origin } = await serve((_incoming, outgoing) => {
       outgoing.write('first');
@@ -92,7 +92,7 @@ describe('the way out as a fetch', () => {
     expect(await reader?.read()).toMatchObject({ done: true });
   });
 
-  it('hangs up when the body is cancelled', async () => {
+  it('closes the connection when the body is cancelled', async () => {
     const { promise: gone, resolve } = Promise.withResolvers<void>();
     const { origin } = await serve((_incoming, outgoing) => {
       outgoing.on('close', resolve).write('on and on');
@@ -101,20 +101,20 @@ describe('the way out as a fetch', () => {
     await gone;
   });
 
-  it.each([204, 205, 304])('answers %i without a body', async (status) => {
+  it.each([204, 205, 304])('returns %i without a body', async (status) => {
     const { origin } = await serve((_incoming, outgoing) => void outgoing.writeHead(status).end());
     const response = await wayOut()(origin, { method: 'DELETE' });
     expect(response).toMatchObject({ status, body: null });
   });
 
-  describe('where an answer points elsewhere', () => {
+  describe('for a redirect', () => {
     const pointing = () =>
       serve((incoming, outgoing) => {
         if (incoming.url === '/end') return echo(incoming, outgoing);
         outgoing.writeHead(307, { location: incoming.url === '/out' ? 'https://169.254.169.254/' : '/end' }).end();
       });
 
-    it('follows, and judges each redirect', async () => {
+    it('follows it after judging its target', async () => {
       const { origin } = await pointing();
       const response = await wayOut()(`${origin}/`, { method: 'POST', body: 'b' });
       expect(response.url).toBe(`${origin}/end`);
@@ -122,37 +122,37 @@ describe('the way out as a fetch', () => {
       expect(await failureOf(wayOut()(`${origin}/out`))).toMatchObject({ failure: 'blocked' });
     });
 
-    it('hands the answer over when told to leave it', async () => {
+    it('returns the response with the option manual', async () => {
       const { origin } = await pointing();
       const response = await wayOut()(`${origin}/out`, { redirect: 'manual' });
       expect(response.status).toBe(307);
       expect(response.headers.get('location')).toBe('https://169.254.169.254/');
     });
 
-    it('fails when told to', async () => {
+    it('fails with the option error', async () => {
       const { origin } = await pointing();
       expect(await failureOf(wayOut()(`${origin}/`, { redirect: 'error' }))).toMatchObject({ failure: 'redirects' });
     });
   });
 
-  describe('rejects with what went wrong', () => {
+  describe('rejects', () => {
     it.each([
       ['http://metadata.internal/', 'blocked'],
       ['https://10.0.0.1/', 'blocked'],
       ['file:///etc/passwd', 'blocked'],
       ['https://user:password@www.example.com/', 'blocked'],
       ['nonsense', 'blocked'],
-    ])('%s', async (url, failure) => {
+    ])('the URL %s', async (url, failure) => {
       expect(await failureOf(wayOut()(url))).toMatchObject({ failure, sent: false });
     });
 
-    it('a port where nobody listens, which never got the request', async () => {
+    it('for a port where no server listens, with sent: false', async () => {
       const { origin, close } = await listenHere(echo);
       await close();
       expect(await failureOf(wayOut()(origin))).toMatchObject({ failure: 'unreachable', sent: false });
     });
 
-    it('a server that says nothing, and one that breaks off: both may have read it', async () => {
+    it('for a server that does not answer or breaks off, with sent: true', async () => {
       const silent = await serve(() => {});
       expect(await failureOf(wayOut({ idleMs: 50 })(silent.origin))).toMatchObject({ failure: 'timeout', sent: true });
       expect(await failureOf(wayOut({ totalMs: 50 })(silent.origin))).toMatchObject({ failure: 'timeout', sent: true });
@@ -160,7 +160,7 @@ describe('the way out as a fetch', () => {
       expect(await failureOf(wayOut()(broken.origin))).toMatchObject({ failure: 'unreachable', sent: true });
     });
 
-    it('a body that is too large, drips too slowly or breaks off', async () => {
+    it('for a body that is too large, too slow or breaks off', async () => {
       const large = await serve((_incoming, outgoing) => void outgoing.end('x'.repeat(100_001)));
       expect(await failureOf((await wayOut()(large.origin)).text())).toMatchObject({
         failure: 'too_large',
@@ -178,7 +178,7 @@ describe('the way out as a fetch', () => {
       expect(await failureOf((await wayOut()(broken.origin)).text())).toMatchObject({ failure: 'unreachable' });
     });
 
-    it('the reason of a signal, before and while the body comes', async () => {
+    it('with the reason of a signal, before and during the body', async () => {
       const { origin } = await serve((_incoming, outgoing) => void outgoing.write('on and on'));
       const stop = new AbortController();
       const { body } = await wayOut()(origin, { signal: stop.signal });
@@ -190,12 +190,12 @@ describe('the way out as a fetch', () => {
       await expect(wayOut()(origin, { signal: stop.signal })).rejects.toThrow('enough');
     });
 
-    it('a method that is not among those which are sent', async () => {
+    it('for a method that it does not send', async () => {
       await expect(wayOut()('https://www.example.com/', { method: 'PUT' })).rejects.toThrow(TypeError);
     });
   });
 
-  it('serves openid-client as its fetch', async () => {
+  it('works as the fetch of openid-client', async () => {
     const { origin } = await serve((_incoming, outgoing) => {
       outgoing.writeHead(200, { 'content-type': 'application/json' });
       outgoing.end(JSON.stringify({ issuer: origin, token_endpoint: `${origin}/token` }));

@@ -23,7 +23,7 @@ const row = (number: number) => {
   };
 };
 
-describe('a list with a filter that matches almost nothing', () => {
+describe('a list with a filter that matches almost no row', () => {
   let db: TestDynamoDb;
   beforeAll(async () => {
     db = await startDynamoDb();
@@ -58,7 +58,7 @@ describe('a list with a filter that matches almost nothing', () => {
       },
     );
 
-  it('ends a page early, and goes on from there', async () => {
+  it('ends a page early, and the next page continues there', async () => {
     const first = await list({});
     expect(first.rows).toEqual([]);
     expect(first.more).not.toBeNull();
@@ -66,7 +66,7 @@ describe('a list with a filter that matches almost nothing', () => {
     expect(second).toMatchObject({ rows: [{ item: 'sesn_00000' }], more: null });
   });
 
-  it('looks at nothing outside the range', async () => {
+  it('reads no row outside the range', async () => {
     const at = new Date(START).toISOString();
     const found = await list({ from: { at, inclusive: true }, to: { at, inclusive: true } });
     expect(found).toMatchObject({ rows: [{ item: 'sesn_00000' }], more: null });

@@ -59,24 +59,24 @@ describe('a log of many appends', () => {
   };
   const all = [1, ...Array.from({ length: APPENDS - 1 }, (_, index) => 2 + 2 * index)];
 
-  it('is walked from either end, across the pages of the queries', async () => {
+  it('is read from either end, across the pages of the queries', async () => {
     expect(await firsts('asc', 1)).toEqual(all);
     expect(await firsts('desc', 2 * APPENDS)).toEqual(all.toReversed());
   });
 
-  it('is walked from where a reader stopped', async () => {
+  it('is read on from where a reader stopped', async () => {
     expect(await firsts('asc', 800)).toEqual(all.filter((first) => first >= 800));
     expect(await firsts('desc', 9)).toEqual([8, 6, 4, 2, 1]);
   });
 
-  it('is read no further than the reader goes', async () => {
+  it('is read only as far as the reader goes', async () => {
     for await (const append of createLogReader(tables()).appends(KEY, 'asc', Position.parse(14))) {
       expect(append.entries).toHaveLength(2);
       break;
     }
   });
 
-  it('is removed with all content under its name, and begun again at its head after a crash in between', async () => {
+  it('is deleted with all its content, and from its beginning again after a crash in between', async () => {
     objects.set(`${KEY.session}/${KEY.thread}/3-of-a-lost-append.json`, '[]');
     objects.set(`${KEY.session}0/of-another-session.json`, '[]');
     expect(objects.size).toBe(3);

@@ -75,7 +75,7 @@ function measuring(client: DynamoDBClient) {
 type Read = ReturnType<ReturnType<typeof measuring>['take']>;
 const most = (reads: readonly Read[], name: keyof Read) => Math.max(...reads.map((read) => read[name]));
 
-describe('a session far longer than the model’s window', () => {
+describe('a session much longer than the model’s window', () => {
   let dynamodb: TestDynamoDb;
   beforeAll(async () => {
     dynamodb = await startDynamoDb();
@@ -147,7 +147,7 @@ describe('a session far longer than the model’s window', () => {
     );
 
   it.each(['one', 'many'] as const)(
-    'answers each of 200 messages from all before, and reads no more for the last than for the others: %s function(s)',
+    'answers each of 200 messages with the knowledge of all before, and reads no more for the last: %s function(s)',
     async (functions) => {
       const { reads, head, apply, work, whole } = await begin(chatter(), functions);
       for (let count = 1; count <= 200; count += 1) {
@@ -172,7 +172,7 @@ describe('a session far longer than the model’s window', () => {
     60_000,
   );
 
-  it('works through one turn of 2,000 events without losing count of its calls', async () => {
+  it('completes one turn of 2,000 events with every call counted', async () => {
     const CALLS = 720;
     const worker = counting(/"tool_result"/g, (count) => {
       if (count >= CALLS) return answer({ blocks: [{ type: 'text', text: `Made ${count}.` }] });

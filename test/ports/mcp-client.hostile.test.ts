@@ -28,7 +28,7 @@ const ENDINGS: readonly (readonly [Hostility, list: string, call: string])[] = [
 ];
 
 describe('an MCP server that answers with', () => {
-  it.each(ENDINGS)('%s is a failure within the deadline', async (hostility, list, call) => {
+  it.each(ENDINGS)('%s is a failure before the deadline', async (hostility, list, call) => {
     const evil = await listenHere((_incoming, outgoing) => void outgoing.end('caught'));
     onTestFinished(evil.close);
     const { url } = await startHostile(hostility, evil.origin);
@@ -53,7 +53,7 @@ describe('an MCP server that answers with', () => {
     expect(told.join('\n')).not.toMatch(/Please log in|s3cr3t|127\.0\.0\.1:\d+\/mcp/);
   });
 
-  it('gigabytes holds no more of them than it may', async () => {
+  it('gigabytes is cut off at the size limit', async () => {
     const { url } = await startHostile('gigabytes');
     const before = process.memoryUsage().rss;
     await clientForTests().callTool(targetOf(url), callOf('sum'), ON);
@@ -61,7 +61,7 @@ describe('an MCP server that answers with', () => {
   });
 });
 
-describe('a known server of the newer era that refuses a call with', () => {
+describe('an MCP call that a known server of the newer revision refuses with', () => {
   /** What becomes of the call, how often the server was asked to make it, and of the next one. */
   async function refused(answer: (id: unknown) => Response) {
     const fx = await startFx({ era: 'modern' });
@@ -89,7 +89,7 @@ describe('a known server of the newer era that refuses a call with', () => {
     ['HTTP 400 and an error of its own making', 400, (id: unknown) => rpcError(-32000, id)],
     ['HTTP 404 and an error in the middle of it', 404, (id: unknown) => rpcError(-32603, id)],
   ] as const)(
-    '%s is not asked again: it may have made it, and the next call finds out',
+    '%s is not repeated, because it may have been made; the next call looks for the revision again',
     async (_what, status, body) => {
       const { first, times, next, asked } = await refused((id) => new Response(body(id), { status }));
       expect(times).toBe(1);
@@ -107,17 +107,20 @@ describe('a known server of the newer era that refuses a call with', () => {
     ['a method that it does not know', 404, (id: unknown) => rpcError(-32601, id)],
     ['what no request was read from', 400, () => rpcError(-32000, null)],
     ['what it takes for no request', 400, () => rpcError(-32600, 'server-error')],
-  ] as const)('%s has not made it, and is asked in the way it is spoken to by now', async (_what, status, body) => {
-    const { first, times } = await refused((id) => new Response(body(id), { status }));
-    expect(times).toBe(2);
-    expect(first).toMatchObject(DONE);
-  });
+  ] as const)(
+    '%s was not made, and is repeated in the revision that the server speaks now',
+    async (_what, status, body) => {
+      const { first, times } = await refused((id) => new Response(body(id), { status }));
+      expect(times).toBe(2);
+      expect(first).toMatchObject(DONE);
+    },
+  );
 
   it.each([
     ['arguments that are wrong', -32602],
     ['headers that say something else', -32020],
     ['something that this client cannot do', -32021],
-  ] as const)('%s has not made it, and is not asked again', async (_what, code) => {
+  ] as const)('%s was not made and is not repeated', async (_what, code) => {
     const { first, times, asked } = await refused((id) => new Response(rpcError(code, id), { status: 400 }));
     expect(times).toBe(1);
     expect(first).toMatchObject({ status: 'failed', kind: 'bad_request', sent: false });

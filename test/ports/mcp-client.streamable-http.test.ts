@@ -18,8 +18,8 @@ const call = (client: McpClient, fx: Fx, tool: string, input = {}, more: Partial
   client.callTool(targetOf(fx.url, more), callOf(tool, input), ON);
 const said = (text: string) => ({ status: 'answered', isError: false, content: [{ type: 'text', text }] });
 
-describe.each(['legacy', 'modern'] as const)('the MCP client with a server of the %s era', (era) => {
-  it('lists tools with their schemas untouched and hints that are known', async () => {
+describe.each(['legacy', 'modern'] as const)('the MCP client with a server of the %s revision', (era) => {
+  it('lists tools with their schemas unchanged and with known hints', async () => {
     const inputSchema: FxTool['inputSchema'] = {
       $schema: 'https://json-schema.org/draft/2020-12/schema',
       type: 'object',
@@ -47,7 +47,7 @@ describe.each(['legacy', 'modern'] as const)('the MCP client with a server of th
     });
   });
 
-  it('calls tools, and hands over what they answer', async () => {
+  it('calls tools and returns their results', async () => {
     const fx = await serving({ era });
     const client = clientForTests();
     expect(await call(client, fx, 'sum', { a: 1, b: 2 })).toEqual(said('3'));
@@ -64,7 +64,7 @@ describe.each(['legacy', 'modern'] as const)('the MCP client with a server of th
     });
   });
 
-  it('hands over a text as one, also when it came as bytes', async () => {
+  it('returns a text as text, also when it came as bytes', async () => {
     const fx = await serving({ era });
     const base64 = (bytes: string | Uint8Array) => Buffer.from(bytes).toString('base64');
     const sent: readonly (readonly [mimeType: string | undefined, blob: string, text: string | null])[] = [
@@ -89,7 +89,7 @@ describe.each(['legacy', 'modern'] as const)('the MCP client with a server of th
     });
   });
 
-  it('sends these headers and no others', async () => {
+  it('sends the expected headers and no others', async () => {
     const fx = await serving({ era, tokens: { t0ken: [] }, sessions: true });
     await call(clientForTests(), fx, 'sum', { a: 1, b: 2 }, { bearer: bearer('t0ken') });
     const http = ['accept', 'accept-encoding', 'connection', 'content-length', 'content-type', 'host'];
@@ -100,7 +100,7 @@ describe.each(['legacy', 'modern'] as const)('the MCP client with a server of th
     expect(Object.keys(fx.calls()[0]?.headers ?? {}).toSorted()).toEqual(['authorization', ...http, ...mcp].toSorted());
   });
 
-  it('asks for the token before each request, and once more when it was refused', async () => {
+  it('reads the token before each request, and once more when the server refused it', async () => {
     const fx = await serving({ era, tokens: { good: [] } });
     const onUnauthorized = vi.fn<() => Promise<void>>(async () => {
       token = 'good';
@@ -120,7 +120,7 @@ describe.each(['legacy', 'modern'] as const)('the MCP client with a server of th
     expect(fx.calls()).toHaveLength(1);
   });
 
-  it('is refused for good when the second token is', async () => {
+  it('fails when the server refuses the second token', async () => {
     const fx = await serving({ era, tokens: { good: [] } });
     const onUnauthorized = vi.fn<() => Promise<void>>(async () => {});
     const failed = await call(
@@ -143,14 +143,14 @@ describe.each(['legacy', 'modern'] as const)('the MCP client with a server of th
     expect(JSON.stringify(failed)).not.toContain('bad"');
   });
 
-  it('rejects with what the token’s own side throws', async () => {
+  it('rejects with the error of the token’s source', async () => {
     const fx = await serving({ era });
     const broken = { token: () => Promise.reject(new Error('the vault is closed')), onUnauthorized: async () => {} };
     await expect(call(clientForTests(), fx, 'sum', {}, { bearer: broken })).rejects.toThrow('the vault is closed');
     expect(fx.requests).toHaveLength(0);
   });
 
-  it('tells which scopes are missing, and does not call again', async () => {
+  it('reports the missing scopes and does not repeat the call', async () => {
     const fx = await serving({ era, tokens: { t: ['files:read'] } });
     const failed = await call(clientForTests(), fx, 'files_write', { path: 'a' }, { bearer: bearer('t') });
     expect(failed).toMatchObject({
@@ -162,7 +162,7 @@ describe.each(['legacy', 'modern'] as const)('the MCP client with a server of th
     expect(fx.calls()).toHaveLength(1);
   });
 
-  it('hands over the URL that people have to open, and goes on when they have', async () => {
+  it('returns the URL that a person has to open, and continues when they have', async () => {
     const fx = await serving({ era });
     const client = clientForTests();
     const waiting = await call(client, fx, 'url_elicitation');
@@ -180,7 +180,7 @@ describe.each(['legacy', 'modern'] as const)('the MCP client with a server of th
     expect(first?.rpc?.params).not.toHaveProperty('requestState');
   });
 
-  it('tells when a server takes no more requests, and when it will', async () => {
+  it('reports when a server takes no more requests, and when it will', async () => {
     const fx = await serving({ era });
     const now = Date.parse('2026-01-01T00:00:00Z');
     const client = clientForTests({ now: () => now });
@@ -193,7 +193,7 @@ describe.each(['legacy', 'modern'] as const)('the MCP client with a server of th
     expect(await client.listTools(target, ON)).toMatchObject({ kind: 'server_error', retryAfterMs: 9000 });
   });
 
-  it('is patient with a slow token, a slow refresh and a server that is slow to take note', async () => {
+  it('waits for a slow token, a slow refresh and a server that takes the notification slowly', async () => {
     const fx = await serving({ era, tokens: { good: [] } });
     const slowly = () => new Promise<undefined>((resolve) => setTimeout(resolve, 400, undefined));
     fx.intercept = ({ rpc }) => (rpc?.method === 'notifications/initialized' ? slowly() : undefined);
@@ -208,28 +208,28 @@ describe.each(['legacy', 'modern'] as const)('the MCP client with a server of th
     expect(await call(clientForTests(), fx, 'sum', { a: 1, b: 1 }, { bearer })).toEqual(said('2'));
   });
 
-  it('gives up at the deadline, and says that the call may have begun', async () => {
+  it('stops at the deadline and reports that the call may have begun', async () => {
     const fx = await serving({ era });
     const target = targetOf(fx.url, { deadline: Date.now() + 500 });
     const failed = await clientForTests().callTool(target, callOf('slow'), ON);
     expect(failed).toMatchObject({ kind: 'timeout', method: 'tools/call', sent: true });
   });
 
-  it('rejects with the reason of the signal', async () => {
+  it('rejects with the reason of its signal', async () => {
     const fx = await serving({ era });
     const stop = new AbortController();
     fx.intercept = () => void stop.abort(new Error('enough'));
     await expect(clientForTests().callTool(targetOf(fx.url), callOf('sum'), stop.signal)).rejects.toThrow('enough');
   });
 
-  it('takes the token out of what a refusal says', async () => {
+  it('redacts the token from the text of a refusal', async () => {
     const fx = await serving({ era });
     fx.intercept = ({ headers }) => new Response(`no to ${headers['authorization']}`, { status: 418 });
     const failed = await call(clientForTests(), fx, 'sum', {}, { bearer: bearer('s3cr3t-t0ken-value') });
     expect(failed).toMatchObject({ kind: 'bad_request', http: { body: 'no to Bearer [redacted]' } });
   });
 
-  it('takes out the token before it, too, which is refused and not forgotten', async () => {
+  it('redacts also the token before, which was refused', async () => {
     const fx = await serving({ era, tokens: { 's3cr3t-t0ken-value': [] } });
     const refused = '0ld-0ld-t0ken-value';
     fx.intercept = ({ rpc }) =>
@@ -248,7 +248,7 @@ describe.each(['legacy', 'modern'] as const)('the MCP client with a server of th
 });
 
 describe('the MCP client', () => {
-  it('learns a server’s era once, and then makes one request per call to a modern one', async () => {
+  it('finds a server’s revision once, and then makes one request per call to a newer server', async () => {
     const fx = await serving({ era: 'modern' });
     const client = clientForTests();
     await call(client, fx, 'sum', { a: 1, b: 2 });
@@ -257,7 +257,7 @@ describe('the MCP client', () => {
   });
 
   it.each([400, 404, 405, 406, 415])(
-    'does not make a call again that a known older server answers with HTTP %i: it may have been made',
+    'does not repeat a call that a known older server answers with HTTP %i, because it may have been made',
     async (status) => {
       const fx = await serving({ era: 'legacy' });
       const client = clientForTests();
@@ -268,7 +268,7 @@ describe('the MCP client', () => {
     },
   );
 
-  it('does not try the newer era again with an older server, for a day', async () => {
+  it('does not try the newer revision again with an older server for a day', async () => {
     const fx = await serving({ era: 'legacy' });
     let now = Date.now();
     const client = clientForTests({ now: () => now });
@@ -285,7 +285,7 @@ describe('the MCP client', () => {
   it.each([
     ['modern', 'legacy'],
     ['legacy', 'modern'],
-  ] as const)('notices when a %s server has become a %s one, in the middle of a call', async (before, after) => {
+  ] as const)('detects during a call that a %s server has become a %s one', async (before, after) => {
     const old = await serving({ era: before });
     const fx = await serving({ era: after });
     const url = 'http://127.0.0.1/mcp';
@@ -297,7 +297,7 @@ describe('the MCP client', () => {
     expect(fx.calls('sum').filter(({ rpc }) => rpc !== null)).not.toHaveLength(0);
   });
 
-  it('ends the session that an older server began, and shares none', async () => {
+  it('ends each session with an older server, and shares none', async () => {
     const fx = await serving({ era: 'legacy', sessions: true });
     const client = clientForTests();
     await Promise.all(
@@ -309,7 +309,7 @@ describe('the MCP client', () => {
     expect(new Set(ended.map(({ headers }) => headers['mcp-session-id']))).toEqual(new Set(sessions.keys()));
   });
 
-  it('listens to what an older server may ask in the middle of a call, and not while it lists', async () => {
+  it('reads the requests of an older server during a call, and not during a listing', async () => {
     const fx = await serving({ era: 'legacy' });
     const streams = () => fx.requests.filter(({ method }) => method === 'GET').length;
     const client = clientForTests();
@@ -319,10 +319,10 @@ describe('the MCP client', () => {
     await expect.poll(streams).toBe(1);
   });
 
-  describe('keeps a list of tools', () => {
+  describe('caches a list of tools', () => {
     const listings = (fx: Fx) => rpcs(fx).filter((method) => method === 'tools/list').length;
 
-    it('as long as the server says, for the credential that it was asked with', async () => {
+    it('as long as the server says, for the credential that listed them', async () => {
       const fx = await serving({ cache: { ttlMs: 60_000, cacheScope: 'private' } });
       let now = Date.now();
       const client = clientForTests({ now: () => now });
@@ -339,7 +339,7 @@ describe('the MCP client', () => {
       expect(listings(fx)).toBe(3);
     });
 
-    it('for everybody when the server says so, and for five minutes at most', async () => {
+    it('for every credential when the server says so, and for five minutes at most', async () => {
       const fx = await serving({ cache: { ttlMs: 86_400_000, cacheScope: 'public' } });
       let now = Date.now();
       const client = clientForTests({ now: () => now });
@@ -370,13 +370,13 @@ describe('the MCP client', () => {
     run: ({ headers }) => ({ content: [{ type: 'text', text: String(headers['mcp-param-region']) }] }),
   };
 
-  it('mirrors arguments into headers where the tool’s schema says so', async () => {
+  it('sends arguments as headers when the tool’s schema says so', async () => {
     const fx = await serving({ tools: [region] });
     const called = callOf('region', { region: 'eu' }, { schema: region.inputSchema });
     expect(await clientForTests().callTool(targetOf(fx.url), called, ON)).toEqual(said('eu'));
   });
 
-  it('leaves out tools that want arguments in headers in a way that is not allowed', async () => {
+  it('leaves out tools with forbidden header names for arguments', async () => {
     const broken = { ...region, name: 'broken', inputSchema: structuredClone(region.inputSchema) };
     Object.assign(broken.inputSchema.properties?.['region'] ?? {}, { 'x-mcp-header': 'a b\r\n' });
     const warn = vi.spyOn(console, 'warn').mockImplementation(() => {});
@@ -386,7 +386,7 @@ describe('the MCP client', () => {
     expect(listed).toMatchObject({ tools: [{ name: 'region' }] });
   });
 
-  it('shows people no URL that is not http, and declines what it does not offer', async () => {
+  it('returns only http URLs for people, and declines requests that it does not support', async () => {
     const url = { method: 'elicitation/create', params: { mode: 'url', url: 'javascript:alert(1)', message: 'm' } };
     const asking: FxTool = {
       name: 'asking',
@@ -403,7 +403,7 @@ describe('the MCP client', () => {
     expect(second?.rpc?.id).not.toBe(first?.rpc?.id);
   });
 
-  it('falls back to HTTP with server-sent events, where a server has nothing else', async () => {
+  it('uses HTTP with server-sent events when a server has no other transport', async () => {
     const url = await everything('sse');
     const client = clientForTests();
     for (const b of [2, 3]) {
@@ -413,7 +413,7 @@ describe('the MCP client', () => {
     }
   });
 
-  it('tells that such a server wants a credential', async () => {
+  it('reports that such a server needs a credential', async () => {
     const fx = await serving();
     fx.intercept = ({ method }) => new Response('', { status: method === 'GET' ? 401 : 405 });
     const target = targetOf(fx.url, { bearer: bearer('t') });
@@ -422,7 +422,7 @@ describe('the MCP client', () => {
     expect(await clientForTests().listTools(target, ON)).toMatchObject({ kind: 'bad_request', method: 'initialize' });
   });
 
-  it('speaks with the server of the MCP project', async () => {
+  it('works with the example server of the MCP project', async () => {
     const url = await everything('streamableHttp');
     const client = clientForTests();
     const listed = await client.listTools(targetOf(url), ON);

@@ -16,14 +16,14 @@ modelSuite({
   errors: { rateLimited: 'rate_limit_error', refused: 'invalid_request_error' },
 });
 
-it('the Claude API is asked with the key', async () => {
+it('the Claude API gets requests with the API key', async () => {
   const standIn = await startStandIn({ script: () => ({ text: 'ok' }) });
   onTestFinished(standIn.close);
   await ask(create(standIn.url));
   expect(standIn.requests[0]?.headers).toMatchObject({ authorization: 'Bearer sk-test' });
 });
 
-it('fast answers are asked for where they are wanted, also of models for which that is a preview', async () => {
+it('fast answers are requested for agents that want them, with the preview’s header for models that need it', async () => {
   const standIn = await startStandIn({ script: () => ({ text: 'ok' }) });
   onTestFinished(standIn.close);
   await ask(create(standIn.url));
@@ -36,7 +36,7 @@ it('fast answers are asked for where they are wanted, also of models for which t
   });
 });
 
-it('a key that was missing is read again by the next request, and one that was refused too', async () => {
+it('a missing or refused model key is read again by the next request', async () => {
   const keys = [null, 'sk-old', 'sk-new'];
   const standIn = await startStandIn({
     script: (_request, index) =>
@@ -60,7 +60,7 @@ it('a key that was missing is read again by the next request, and one that was r
   ]);
 });
 
-it('counts that a gateway leaves out are filled in, so that what is stored can be read again', async () => {
+it('counts that a gateway leaves out are zero, so that the usage can be read again', async () => {
   const standIn = await startStandIn({ script: () => ({ text: 'ok' }) });
   onTestFinished(standIn.close);
   expect((await ask(create(standIn.url))).usage.input_tokens).toBeGreaterThan(0);
@@ -73,7 +73,7 @@ it('counts that a gateway leaves out are filled in, so that what is stored can b
 it.each([
   ['bio', 'bio'],
   ['a_category_of_tomorrow', null],
-])('a refusal in the category %s is told as %s, which clients know', async (sent, told) => {
+])('a refusal in the category %s is reported as %s, which clients know', async (sent, told) => {
   const standIn = await startStandIn({ script: () => ({ text: 'ok', stopReason: 'refusal' }) });
   onTestFinished(standIn.close);
   const details = JSON.stringify({ type: 'refusal', category: sent, explanation: 'no' });
@@ -105,7 +105,7 @@ async function relay(
   response.writeHead(answer.status, { 'content-type': answer.headers.get('content-type') ?? '' }).end(text);
 }
 
-it('the texts of an answer are counted, whatever stands between them, and heard from their first piece', async () => {
+it('the texts of an answer are numbered without the blocks between them, and streamed from their first piece', async () => {
   const message = { id: 'msg_1', type: 'message', role: 'assistant', model: 'claude-opus-5', content: [] };
   const usage = { input_tokens: 1, output_tokens: 1 };
   const frames = [

@@ -16,7 +16,7 @@ modelSuite({
   errors: { rateLimited: 'throttlingException', refused: 'validationException' },
 });
 
-it('Bedrock is asked with the role’s signature, for its Region, and with no key of the environment', async () => {
+it('Bedrock gets requests signed by the role for its Region, without a key from the environment', async () => {
   vi.stubEnv('AWS_BEARER_TOKEN_BEDROCK', 'a-key');
   vi.stubEnv('ANTHROPIC_API_KEY', 'another-key');
   onTestFinished(() => void vi.unstubAllEnvs());
@@ -31,7 +31,7 @@ it('Bedrock is asked with the role’s signature, for its Region, and with no ke
   expect(JSON.stringify(headers)).not.toMatch(/a-key|another-key/);
 });
 
-it('Bedrock that refuses the role says what is to be checked', async () => {
+it('a Bedrock refusal of the role names what the operator has to check', async () => {
   const error = { status: 403, type: 'AccessDeniedException', message: 'canary' };
   const standIn = await startStandIn({ script: () => ({ error }) });
   onTestFinished(standIn.close);

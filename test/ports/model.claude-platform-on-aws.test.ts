@@ -19,7 +19,7 @@ modelSuite({
   errors: { rateLimited: 'rate_limit_error', refused: 'invalid_request_error' },
 });
 
-it('Claude Platform on AWS is asked with the role’s signature and the workspace, and with no key of the environment', async () => {
+it('Claude Platform on AWS gets requests signed by the role, with the workspace and without a key from the environment', async () => {
   vi.stubEnv('ANTHROPIC_AWS_API_KEY', 'a-key');
   vi.stubEnv('ANTHROPIC_API_KEY', 'another-key');
   onTestFinished(() => void vi.unstubAllEnvs());

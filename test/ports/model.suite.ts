@@ -51,7 +51,7 @@ export function modelSuite({ name, create, modelId, contentType, errors }: Provi
       return create(standIn.url);
     }
 
-    it('sends what the request says, with its output limit and everything decided for the model', async () => {
+    it('sends the request with its output limit and every setting of the model', async () => {
       const model = await modelWith(() => ({ text: 'ok' }));
       const extra = { thinking: { type: 'adaptive' }, output_config: { effort: 'low' } };
       await ask(model, { request: { ...request, extra } });
@@ -63,7 +63,7 @@ export function modelSuite({ name, create, modelId, contentType, errors }: Provi
       });
     });
 
-    it('returns the raw blocks, thinking signature included, and the usage', async () => {
+    it('returns the raw blocks, thinking signatures included, and the usage', async () => {
       const model = await modelWith(() => ({ thinking: 'hm', text: ['Hel', 'lo. ✓'] }));
       const answer = await ask(model, { request });
       expect(answer.blocks.map((block) => block.type)).toEqual(['thinking', 'text']);
@@ -72,7 +72,7 @@ export function modelSuite({ name, create, modelId, contentType, errors }: Provi
       expect(answer).toMatchObject({ stopReason: 'end_turn', usage: { output_tokens: expect.any(Number) } });
     });
 
-    it('tells of the first token and of a tool as soon as it begins to stream', async () => {
+    it('reports the first token, and a tool as soon as it begins to stream', async () => {
       const model = await modelWith(() => ({ tools: [{ name: 'bash', input: { command: 'ls' } }] }));
       const heard: string[] = [];
       const listener = {
@@ -85,7 +85,7 @@ export function modelSuite({ name, create, modelId, contentType, errors }: Provi
       expect(answer.blocks.at(-1)).toMatchObject({ type: 'tool_use', name: 'bash', input: { command: 'ls' } });
     });
 
-    it('tells of text as it arrives, by the number of its block among the texts, and of thinking', async () => {
+    it('reports text as it arrives, by the number of its text block, and thinking', async () => {
       const tools = [{ name: 'bash', input: { command: 'ls' } }];
       const model = await modelWith(() => ({ thinking: 'hm', text: ['one ', 'two'], tools }));
       const heard: unknown[] = [];
@@ -119,7 +119,7 @@ export function modelSuite({ name, create, modelId, contentType, errors }: Provi
       'prompt is too long: 208310 tokens > 200000 maximum',
       'input length and `max_tokens` exceed context limit: 188240 + 32000 > 200000',
       'Input is too long for requested model.',
-    ])('knows a request that is larger than the window by what is said of it: %s', async (message) => {
+    ])('recognises a request that is larger than the window: %s', async (message) => {
       const error = { status: 400, type: errors.refused, message };
       const refused = await modelWith(() => ({ error }));
       await expect(ask(refused, { request })).rejects.toMatchObject({
@@ -144,7 +144,7 @@ export function modelSuite({ name, create, modelId, contentType, errors }: Provi
       expect(String(fault)).not.toContain('canary');
     });
 
-    it('hands on how long the provider asks to wait', async () => {
+    it('reports how long the provider asks to wait', async () => {
       const headers = { 'retry-after': '7' };
       const model = await modelWith(() => ({
         error: { status: 429, type: 'rate_limit_error', message: 'slow down', headers },
@@ -152,18 +152,18 @@ export function modelSuite({ name, create, modelId, contentType, errors }: Provi
       await expect(ask(model, { request })).rejects.toMatchObject({ retryAfterSeconds: 7 });
     });
 
-    it('never asks twice by itself', async () => {
+    it('makes no request twice by itself', async () => {
       const model = await modelWith(() => ({ error: { status: 500, type: 'api_error', message: 'broken' } }));
       await expect(ask(model, { request })).rejects.toMatchObject({ code: 'model_unreachable' });
       expect(standIn?.requests).toHaveLength(1);
     });
 
-    it('can be tried again after an answer that breaks off', async () => {
+    it('throws a retryable fault when an answer breaks off', async () => {
       const model = await modelWith(() => ({ text: ['a', 'b', 'c'], cutAfter: 4 }));
       await expect(ask(model, { request })).rejects.toMatchObject({ code: 'model_unreachable' });
     });
 
-    it('is cut off by its signal', async () => {
+    it('is cancelled by its signal', async () => {
       const model = await modelWith(() => ({ text: 'never', hold: new Promise(() => undefined) }));
       const cutOff = new AbortController();
       const answering = ask(model, { request, signal: cutOff.signal });
@@ -172,7 +172,7 @@ export function modelSuite({ name, create, modelId, contentType, errors }: Provi
       await expect(answering).rejects.toMatchObject({ code: 'model_unreachable' });
     });
 
-    it('writes no line about a frame it cannot read, which may be an answer', async () => {
+    it('logs no frame that it cannot parse, because it may be an answer', async () => {
       const server = createServer((_request, response) => {
         response.writeHead(200, { 'content-type': contentType });
         response.end('event: content_block_delta\ndata: {"canary": tru\n\n');
@@ -188,7 +188,7 @@ export function modelSuite({ name, create, modelId, contentType, errors }: Provi
       expect(written).not.toHaveBeenCalled();
     });
 
-    it('can be tried again when nobody listens', async () => {
+    it('throws a retryable fault when no server listens', async () => {
       await expect(ask(create('http://127.0.0.1:9'), { request })).rejects.toMatchObject({ code: 'model_unreachable' });
     });
   });

@@ -61,12 +61,12 @@ const redirect =
   (_request: IncomingMessage, response: ServerResponse) =>
     void response.writeHead(code, { location }).end('moved');
 
-describe('the way out', () => {
+describe('the outbound port', () => {
   const before = getCACertificates('default');
   beforeAll(() => setDefaultCACertificates([...before, trusted.cert]));
   afterAll(() => setDefaultCACertificates(before));
 
-  it('answers with code, headers, body and where they came from', async () => {
+  it('returns code, headers, body and final URL', async () => {
     const port = await serve((request, response) => {
       response.writeHead(200, { 'content-type': 'text/plain', 'x-a': ['1', '2'] });
       response.end(`${request.method} ${request.url} ${request.headers.host}`);
@@ -82,7 +82,7 @@ describe('the way out', () => {
     expect(bodyOf(reply)).toBe(`GET /a?b=c www.example.com:${port}`);
   });
 
-  it('sends a body, and hands over whatever code comes back', async () => {
+  it('sends a body, and returns every status code', async () => {
     const port = await serve((request, response) => {
       response.writeHead(401, { 'www-authenticate': 'Bearer' });
       request.pipe(response);
@@ -95,19 +95,19 @@ describe('the way out', () => {
   it.each([
     ['gzip', gzipSync],
     ['br', brotliCompressSync],
-  ] as const)('reads %s', async (encoding, compress) => {
+  ] as const)('decodes %s', async (encoding, compress) => {
     const port = await serve((_request, response) => {
       response.writeHead(200, { 'content-encoding': encoding }).end(compress('packed'));
     });
     expect(bodyOf(await wayOut().get(`https://www.example.com:${port}/`))).toBe('packed');
   });
 
-  it('resolves by the system in the product', async () => {
+  it('resolves names by the system in the product', async () => {
     expect(await resolveBySystem('localhost')).toContain(HERE);
   });
 
-  describe('is closed', () => {
-    it('to a name that resolves to a private address, and makes no connection', async () => {
+  describe('refuses', () => {
+    it('a name that resolves to a private address, and opens no connection', async () => {
       let connections = 0;
       const port = await serve(() => (connections += 1));
       const { get } = wayOut([[HERE]], []);
@@ -119,19 +119,19 @@ describe('the way out', () => {
       expect(connections).toBe(0);
     });
 
-    it('when any one address of a name is private', async () => {
+    it('a name with any private address', async () => {
       const reply = await wayOut([['93.184.216.34', '10.0.0.1']]).get('https://www.example.com/');
       expect(reply).toMatchObject({ failure: 'blocked', message: expect.stringContaining('private address') });
     });
 
-    it('to a rebound name: it is asked about once, and what was judged is what is connected to', async () => {
+    it('a rebound name: it is resolved once, and the judged address is the one connected to', async () => {
       const port = await serve((_request, response) => response.end('ok'));
       const { get, questions } = wayOut([[HERE], ['10.0.0.1']]);
       expect(await get(`https://www.example.com:${port}/`)).toMatchObject({ code: 200 });
       expect(questions).toEqual(['www.example.com']);
     });
 
-    it('to a rebound name at the first redirect, which is judged by its own answer', async () => {
+    it('a rebound name at the first redirect, which is judged by its own resolution', async () => {
       const port = await serve(redirect('/again'));
       const { get, questions } = wayOut([[HERE], ['10.0.0.1']]);
       expect(await get(`https://www.example.com:${port}/`)).toMatchObject({
@@ -141,7 +141,7 @@ describe('the way out', () => {
       expect(questions).toHaveLength(2);
     });
 
-    it('to a name under another one’s certificate, and to a certificate of nobody’s', async () => {
+    it('a name with another name’s certificate, and a self-signed certificate', async () => {
       const own = await serve((_request, response) => response.end('ok'));
       expect(await wayOut().get(`https://untrusted.example.com:${own}/`)).toMatchObject({
         failure: 'unreachable',
@@ -151,7 +151,7 @@ describe('the way out', () => {
       expect(await wayOut().get(`https://untrusted.example.com:${port}/`)).toMatchObject({ failure: 'unreachable' });
     });
 
-    it('to what the caller’s own rule excludes, at each redirect', async () => {
+    it('what the caller’s own rule excludes, at each redirect', async () => {
       const port = await serve((request, response) =>
         redirect(`https://other.example.com:${port}/`)(request, response),
       );
@@ -164,7 +164,7 @@ describe('the way out', () => {
       expect(questions).toEqual(['www.example.com']);
     });
 
-    it('to plain http, unless the customer says so of this host', async () => {
+    it('plain http, unless the customer allows it for this host', async () => {
       const server = createHttpServer((_request, response) => response.end('plain'));
       onTestFinished(() => void server.close());
       const url = `http://www.example.com:${await listen(server)}/`;
@@ -175,7 +175,7 @@ describe('the way out', () => {
   });
 
   describe('follows redirects', () => {
-    it('to where they lead', async () => {
+    it('to their targets', async () => {
       const port = await serve((request, response) =>
         request.url === '/end' ? response.end('there') : redirect('/end', 308)(request, response),
       );
@@ -190,12 +190,12 @@ describe('the way out', () => {
       ['a file', 'file:///etc/passwd', 'blocked'],
       ['plain http', 'http://www.example.com/', 'redirects'],
       ['nowhere', 'https://[', 'redirects'],
-    ])('but not to %s', async (_what, location, failure) => {
+    ])('except %s', async (_what, location, failure) => {
       const port = await serve(redirect(location));
       expect(await wayOut().get(`https://www.example.com:${port}/`)).toMatchObject({ status: 'failed', failure });
     });
 
-    it('five times and not once more', async () => {
+    it('at most five times', async () => {
       let redirects = 0;
       const port = await serve((request, response) => redirect(`/${(redirects += 1)}`)(request, response));
       expect(await wayOut().get(`https://www.example.com:${port}/`)).toEqual({
@@ -206,7 +206,7 @@ describe('the way out', () => {
       expect(redirects).toBe(6);
     });
 
-    it('without credentials to another origin, with them to the same', async () => {
+    it('with credentials to the same origin, and without to another one', async () => {
       const seen: (string | undefined)[] = [];
       const port = await serve((request, response) => {
         seen.push(`${request.headers['authorization']} ${request.headers['x-key']} ${request.headers['accept']}`);
@@ -219,7 +219,7 @@ describe('the way out', () => {
       expect(seen).toEqual(['Bearer t k text/html', 'Bearer t k text/html', 'undefined undefined text/html']);
     });
 
-    it('with a body to the same origin only, and as a GET where the code says so', async () => {
+    it('with a body to the same origin only, and as a GET where the code demands it', async () => {
       const seen: (string | undefined)[] = [];
       const port = await serve((request, response) => {
         seen.push(`${request.method} ${request.url} ${request.headers['content-type']}`);
@@ -238,7 +238,7 @@ describe('the way out', () => {
   });
 
   describe('gives up', () => {
-    it('on a name that does not exist, and on a port where nobody listens', async () => {
+    it('on a name that does not exist, and on a port where no server listens', async () => {
       expect(await wayOut([[]]).get('https://www.example.com/')).toEqual({
         status: 'failed',
         failure: 'unreachable',
@@ -254,13 +254,13 @@ describe('the way out', () => {
       });
     });
 
-    it('on a resolver that never answers', async () => {
+    it('on a resolver that does not answer', async () => {
       const outbound = createOutbound({ allow: [], resolve: () => new Promise(() => {}) });
       const request = asked({ url: 'https://www.example.com/', limits: { ...LIMITS, totalMs: 50 } });
       expect(await outbound.fetch(request)).toMatchObject({ failure: 'timeout' });
     });
 
-    it('on a server that accepts and says nothing', async () => {
+    it('on a server that accepts and sends nothing', async () => {
       const server = createTcpServer((socket) => void onTestFinished(() => void socket.destroy()));
       onTestFinished(() => void server.close());
       const port = await listen(server);
@@ -271,7 +271,7 @@ describe('the way out', () => {
       });
     });
 
-    it('on a slow drip that never stays silent long enough', async () => {
+    it('on a body that comes too slowly', async () => {
       const port = await serve((_request, response) => {
         const drip = setInterval(() => response.write('.'), 5);
         response.on('close', () => clearInterval(drip));
@@ -283,7 +283,7 @@ describe('the way out', () => {
       });
     });
 
-    it('on a body without end, as soon as it is too large', async () => {
+    it('on a body that is too large, as soon as the limit is reached', async () => {
       let closed = () => {};
       const gone = new Promise<void>((resolve) => (closed = resolve));
       const port = await serve((_request, response) => {
@@ -300,7 +300,7 @@ describe('the way out', () => {
     it.each([
       ['gzip', gzipSync],
       ['br', (bytes: Buffer) => brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: 3 } })],
-    ] as const)('on a %s bomb, before it is unpacked', async (encoding, compress) => {
+    ] as const)('on a %s bomb, before it is decompressed', async (encoding, compress) => {
       const bomb = compress(Buffer.alloc(200_000_000));
       expect(bomb.length).toBeLessThan(LIMITS.maxBytes);
       const port = await serve((_request, response) => {
@@ -327,7 +327,7 @@ describe('the way out', () => {
       expect(await wayOut().get(`https://www.example.com:${port}/`)).toMatchObject({ failure: 'unreachable' });
     });
 
-    it('when the caller does, with the caller’s reason', async () => {
+    it('when its caller does, with the caller’s reason', async () => {
       const stop = new AbortController();
       const port = await serve(() => stop.abort(new Error('enough')));
       const request = asked({ url: `https://www.example.com:${port}/` });

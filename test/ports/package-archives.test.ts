@@ -37,11 +37,11 @@ describe('the archives of packages in S3', () => {
     PackageOrder.parse(await (await fetch(await archives.order(archive, ORDER))).json());
   const put = (url: string, body: string) => fetch(url, { method: 'PUT', body });
 
-  it('shows an order to who has its URL, with the URLs for the outcome', async () => {
+  it('returns the order to a holder of its URL, with the URLs for the outcome', async () => {
     expect(await order(newArchive())).toMatchObject(ORDER);
   });
 
-  it('knows an archive once it was put to its URL', async () => {
+  it('finds an archive once it is uploaded to its URL', async () => {
     const archive = newArchive();
     expect(await archives.find(archive)).toEqual({ status: 'missing' });
     expect((await put((await order(archive)).archiveUrl, 'bytes')).status).toBe(200);
@@ -50,7 +50,7 @@ describe('the archives of packages in S3', () => {
     expect(await Body?.transformToString()).toBe('bytes');
   });
 
-  it('knows a failure that a build left, or that was stored for it, and when', async () => {
+  it('finds a failure that a build or provision stored, with its time', async () => {
     const failure = { attempt: 3, manager: 'npm', message: 'E404' } as const;
     const [left, stored] = [newArchive(), newArchive()];
     await put((await order(left)).failureUrl, JSON.stringify(failure));
@@ -62,26 +62,26 @@ describe('the archives of packages in S3', () => {
     }
   });
 
-  it('takes an archive that came after a failure for what it is', async () => {
+  it('finds an archive that was uploaded after a failure as built', async () => {
     const archive = newArchive();
     await archives.fail(archive, { attempt: 1, manager: null, message: '' });
     await put((await order(archive)).archiveUrl, 'bytes');
     expect(await archives.find(archive)).toEqual({ status: 'built' });
   });
 
-  it('survives a failure that is no failure', async () => {
+  it('reads a malformed failure as a failure without details', async () => {
     const archive = newArchive();
     await put((await order(archive)).failureUrl, 'not json');
     expect(await archives.find(archive)).toMatchObject({ status: 'failed', failure: { attempt: 1, manager: null } });
   });
 
-  describe('a URL', () => {
+  describe('a presigned URL of it', () => {
     it.each([
       ['another object', (url: string) => url.replace('archive.tar.gz', 'other.tar.gz')],
       ['a longer time', (url: string) => url.replace('X-Amz-Expires=3600', 'X-Amz-Expires=7200')],
       ['another signer', (url: string) => url.replace(/AKIA[0-9A-F]{4}/, 'AKIA0000')],
       ['no signature', (url: string) => url.replace(/&?X-Amz-Signature=\w+/, '')],
-    ])('changed to %s is refused', async (_what, change) => {
+    ])('with %s instead is refused', async (_what, change) => {
       const archive = newArchive();
       const { archiveUrl } = await order(archive);
       expect(change(archiveUrl)).not.toBe(archiveUrl);
@@ -109,7 +109,7 @@ describe('the archives of packages in S3', () => {
     });
   });
 
-  it('goes on with the calls of a signer whose URL was used, and takes no other with the id that the URL shows', async () => {
+  it('refuses a request that forges a signature with the access key id of such a URL, and continues to work', async () => {
     const { archiveUrl } = await order(newArchive());
     const { origin, searchParams } = new URL(archiveUrl);
     const credential = searchParams.get('X-Amz-Credential');
@@ -121,7 +121,7 @@ describe('the archives of packages in S3', () => {
     expect(await archives.find(newArchive())).toEqual({ status: 'missing' });
   });
 
-  it('leaves other content alone', async () => {
+  it('leaves other content in the bucket unchanged', async () => {
     const Key = 'sesn_1/a';
     await s3.send(new PutObjectCommand({ Bucket, Key, Body: 'x' }));
     await order(newArchive());

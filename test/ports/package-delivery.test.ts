@@ -44,7 +44,7 @@ describe('the delivery of packages', () => {
     return `127.0.0.1:${sandbox.address.port}`;
   }
 
-  it('ends the sandbox’s waiting', async () => {
+  it('makes a waiting sandbox take calls', async () => {
     const address = await sandboxAt(ARCHIVE);
     const client = createSandboxClient();
     const call = callOf('bash', { command: 'python3 -m seven' });
@@ -57,17 +57,17 @@ describe('the delivery of packages', () => {
     });
   });
 
-  it('says when there is no archive', async () => {
+  it('reports that there is no archive', async () => {
     expect(await deliver(await sandboxAt(ARCHIVE), 'ef'.repeat(32))).toEqual({ status: 'missing' });
   });
 
-  it('says when the sandbox does not take it', async () => {
+  it('reports that the sandbox refuses the archive', async () => {
     expect(await deliver(await sandboxAt('ef'.repeat(32)))).toEqual({ status: 'refused' });
     await store(Buffer.alloc(20_000_000, 'no archive'));
     expect(await deliver(await sandboxAt(ARCHIVE))).toEqual({ status: 'refused' });
   });
 
-  it('leaves it to the call to find out that nobody is there, or somebody else', async () => {
+  it('ends as interrupted when no sandbox or another one is at the address', async () => {
     expect(await deliver('127.0.0.1:1')).toEqual({ status: 'interrupted' });
     expect(await deliver(await sandboxAt(ARCHIVE), ARCHIVE, 'another token')).toEqual({ status: 'interrupted' });
   });

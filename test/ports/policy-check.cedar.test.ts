@@ -12,7 +12,7 @@ const problems = async (text: string, tools = TOOLS) => {
   return checked.problems.map(({ at, policy, message }) => [at && `${at.line}:${at.column}`, policy, message]);
 };
 
-describe('policies, before they are saved', () => {
+describe('the check of policies before they are saved', () => {
   it.each([
     '',
     'permit(principal, action, resource);',
@@ -24,11 +24,11 @@ describe('policies, before they are saved', () => {
     'forbid(principal, action, resource) when { context.args has amount && context.args.amount.greaterThan(decimal("1.0")) };',
     'forbid(principal, action, resource) when { context.call.hints has destructive && context.call.hints.destructive };',
     '@id("a") @advice("ask") @reason("why") permit(principal, action, resource) when { context.call.now > datetime("2026-01-01") };',
-  ])('pass: %s', async (text) => {
+  ])('passes: %s', async (text) => {
     expect(await problems(text)).toEqual([]);
   });
 
-  it('are told by line and column where they can not be read', async () => {
+  it('names line and column of a syntax error', async () => {
     expect(
       await problems('// äöü €\npermit(principal, action, resource);\n  forbid(principal, actoin, resource);'),
     ).toEqual([['3:21', null, expect.stringContaining('invalid variable in the policy scope: actoin')]]);
@@ -45,18 +45,18 @@ describe('policies, before they are saved', () => {
     ['another type', 'context.args.amount > 5', 'expected Long but saw decimal'],
     ['an argument the tool does not have', 'context.args.total > 5', 'attribute `args.total`'],
     ['an optional argument as if it were there', 'context.args.note == "x"', 'optional attribute `args.note`'],
-  ])('are told by line, column and name when they speak of %s', async (_, condition, message) => {
+  ])('names line, column and policy for %s', async (_, condition, message) => {
     const text = `@id("rule")\npermit(principal, action == MA::Action::"pay.example.com/refund", resource)\nwhen { ${condition} };`;
     expect(await problems(text)).toEqual([[expect.stringMatching(/^3:/), 'rule', expect.stringContaining(message)]]);
   });
 
-  it('must say of all tools only what can be judged for each', async () => {
+  it('demands that a policy over all tools uses only what each of them has', async () => {
     const text = 'permit(principal, action, resource) when { context.args.amount.lessThan(decimal("1.0")) };';
     expect((await problems(text)).length).toBeGreaterThan(0);
     expect((await problems(text, [])).length).toBeGreaterThan(0);
   });
 
-  it('may be about tools that nobody has seen, and it is said which', async () => {
+  it('passes policies about tools that were never listed, and names them', async () => {
     const text = `@id("new") permit(principal, action == MA::Action::"new.example.com/x", resource) when { context.args.y > 1 };
       @id("host") permit(principal, action in [MA::Action::"callTool", MA::Action::"other.example.com"], resource);
       @id("known") permit(principal, action in MA::Action::"callTool", resource);`;
@@ -70,7 +70,7 @@ describe('policies, before they are saved', () => {
     });
   });
 
-  it('keep their own names beyond ten of them', async () => {
+  it('keeps the names of more than ten policies', async () => {
     const good = Array.from({ length: 11 }, (_, index) => `@id("p${index}") permit(principal, action, resource);`);
     const text = [...good, '@id("bad") permit(principal, action, resource) when { principal.x };'].join('\n');
     expect(await problems(text)).toEqual([[expect.stringMatching(/^12:/), 'bad', expect.stringContaining('`x`')]]);
@@ -88,7 +88,7 @@ describe('policies, before they are saved', () => {
     ['advice on a forbid', '@advice("ask") forbid(principal, action, resource);', 'is for a permit'],
     ['a template', 'permit(principal == ?principal, action, resource);', 'templates'],
     ['too long a reason', `@reason("${'x'.repeat(501)}") permit(principal, action, resource);`, 'at most 500'],
-  ])('are refused with %s', async (_, text, message) => {
+  ])('refuses %s', async (_, text, message) => {
     const told = await problems(text);
     expect(told).toEqual([[null, text.includes('?') ? null : expect.any(String), expect.stringContaining(message)]]);
   });
@@ -104,28 +104,28 @@ describe('policies, before they are saved', () => {
       `forbid(principal, action, resource) unless { resource in [MA::McpServer::"${PAY}", MA::McpServer::"${stray}"] };`,
     ],
     [
-      'beside a tool nobody has seen',
+      'beside an unknown tool',
       `forbid(principal, action == MA::Action::"x.example.com/y", resource == MA::McpServer::"${stray}");`,
     ],
-  ])('are refused with a server that is not written in its canonical form, %s', async (_, text) => {
+  ])('refuses a server URL that is not canonical, %s', async (_, text) => {
     const message = `MA::McpServer::"${stray}" is the name of no server: write MA::McpServer::"${PAY}"`;
     expect(await problems(text)).toEqual([[null, 'policy0', message]]);
   });
 
-  it('are refused with a server whose name is no URL, or has a password in it, which is not repeated', async () => {
+  it('refuses a server that is no URL or has a password, and does not repeat it', async () => {
     const text = (id: string) => `permit(principal, action, resource == MA::McpServer::"${id}");`;
     const message = 'MA::McpServer: must be an http or https URL without user and password';
     for (const id of ['payments', 'ftp://pay.example.com', 'https://me:hunter2@pay.example.com/mcp'])
       expect(await problems(text(id))).toEqual([[null, 'policy0', message]]);
   });
 
-  it('may say in text and annotations what would be no server’s name', async () => {
+  it('passes text and annotations that contain a malformed server URL', async () => {
     const text = `@type("MA::McpServer") @id("x") permit(principal, action, resource)
       when { resource.name == "MA::McpServer::\\"${stray}\\"" };`;
     expect(await problems(text)).toEqual([]);
   });
 
-  it('know of tools that share a host only what both say', async () => {
+  it('knows of tools that share a host only the fields that both have', async () => {
     const twin = {
       url: 'https://pay.example.com/v2',
       tool: tool('refund', { properties: { amount: { type: 'number' } } }),

@@ -16,12 +16,12 @@ describe('the records of policies', () => {
   const records = () => createPolicyRecords(db.client, db.vaultTable);
   const version = (number: number) => policyOf(`// ${number}`, { version: number });
 
-  it('have none before one is saved', async () => {
+  it('are empty before a set is saved', async () => {
     expect(await records().pointer(workspace())).toBeNull();
     expect(await records().version(workspace(), 1)).toBeNull();
   });
 
-  it('put into force what they save, and keep what was', async () => {
+  it('put the saved set into force, and keep the earlier ones', async () => {
     const ws = workspace();
     for (const number of [1, 2]) expect(await records().saveNext(ws, version(number))).toBe('saved');
     const { policies: _text, type: _type, ...pointer } = version(2);
@@ -31,7 +31,7 @@ describe('the records of policies', () => {
     expect(await records().pointer(workspace())).toBeNull();
   });
 
-  it('let one of several that follow the same version win', async () => {
+  it('let one of several sets that follow the same version win', async () => {
     const ws = workspace();
     for (const number of [1, 2]) {
       const saved = await Promise.all([1, 2, 3].map(() => records().saveNext(ws, version(number))));
@@ -43,7 +43,7 @@ describe('the records of policies', () => {
     expect(await records().version(ws, 4)).toBeNull();
   });
 
-  it('list versions newest first, also where they are large', async () => {
+  it('list versions newest first, also when they are large', async () => {
     const ws = workspace();
     const large = 'x'.repeat(100_000);
     for (let number = 1; number <= 25; number += 1) {

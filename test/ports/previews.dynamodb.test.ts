@@ -18,11 +18,11 @@ afterAll(async () => db.close());
 
 previewsSuite('in DynamoDB', () => createPreviews(db.client, db.previewsTable));
 
-describe('the previews table', () => {
+describe('the table of previews', () => {
   const pk = { S: `${KEY.session}/${KEY.thread}` };
   const { request } = chunk(1, '');
 
-  it('is told of the end of every item, minutes after it is of use', async () => {
+  it('gets an expiry with every item, minutes after its use', async () => {
     const previews = createPreviews(db.client, db.previewsTable);
     await previews.subscribe(KEY, NOW);
     await previews.write(KEY, chunk(1, 'text'));
@@ -33,7 +33,7 @@ describe('the previews table', () => {
     }
   });
 
-  it('takes the largest chunk that is ever written', async () => {
+  it('takes the largest chunk that is written', async () => {
     const previews = createPreviews(db.client, db.previewsTable);
     const [frame] = chunk(1, '\u0001'.repeat(MAX_FRAME_CHARS)).frames;
     const largest = { ...chunk(2, ''), frames: Array.from({ length: MAX_CHUNK_FRAMES }, () => frame ?? expect.fail()) };
@@ -42,7 +42,7 @@ describe('the previews table', () => {
     expect(await previews.read(KEY, request, 1)).toEqual([largest]);
   });
 
-  it('that holds something else says so without quoting it', async () => {
+  it('is reported without quoting when it holds something else', async () => {
     const Item = { pk, sk: { S: `${request}#000003` }, at: { S: NOW }, frames: { S: '[{"type":"canary"}]' } };
     await db.client.send(new PutItemCommand({ TableName: db.previewsTable, Item }));
     const error = await createPreviews(db.client, db.previewsTable)
@@ -52,7 +52,7 @@ describe('the previews table', () => {
     expect(String(error)).not.toContain('canary');
   });
 
-  it('that does not answer is not waited for', async () => {
+  it('is not waited for when it does not answer', async () => {
     const silent = createServer(() => undefined).listen(0, '127.0.0.1');
     await once(silent, 'listening');
     const { port } = silent.address() as AddressInfo;

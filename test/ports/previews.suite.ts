@@ -24,7 +24,7 @@ export function previewsSuite(world: string, open: () => Previews): void {
       return { session: SessionId.parse(`sesn_${token}`), thread: ThreadId.parse(`sthr_${token}`) };
     };
 
-    it('knows whether somebody follows: until the end that was said last, and no longer', async () => {
+    it('know whether a stream is subscribed, until the latest end that was written', async () => {
       const previews = open();
       const key = newKey();
       expect(await previews.isSubscribed(key, NOW)).toBe(false);
@@ -36,7 +36,7 @@ export function previewsSuite(world: string, open: () => Previews): void {
       expect(await previews.isSubscribed(key, NOW)).toBe(false);
     });
 
-    it('returns the chunks of a request that follow a number, in order, each as it was written', async () => {
+    it('return the chunks of a request after a number, in order and unchanged', async () => {
       const previews = open();
       const key = newKey();
       const chunks = Array.from({ length: 12 }, (_, index) => chunk(index + 1, `piece ${index} \ud83d\ude00`));
@@ -46,7 +46,7 @@ export function previewsSuite(world: string, open: () => Previews): void {
       expect(await previews.read(key, REQUEST, 12)).toEqual([]);
     });
 
-    it('keeps requests and logs apart, and the mark out of the chunks', async () => {
+    it('keep requests and logs apart, and the subscription out of the chunks', async () => {
       const previews = open();
       const key = newKey();
       const other = EventId.parse('sevt_request2');
@@ -58,7 +58,7 @@ export function previewsSuite(world: string, open: () => Previews): void {
       expect(await previews.read(newKey(), REQUEST, 0)).toEqual([]);
     });
 
-    it('shows nothing that comes after a gap', async () => {
+    it('return no chunk after a gap', async () => {
       const previews = open();
       const key = newKey();
       for (const sequence of [1, 2, 4]) await previews.write(key, chunk(sequence, 'x'));
@@ -66,7 +66,7 @@ export function previewsSuite(world: string, open: () => Previews): void {
       expect(await previews.read(key, REQUEST, 2)).toEqual([]);
     });
 
-    it('holds a repeated write once', async () => {
+    it('hold a repeated write once', async () => {
       const previews = open();
       const key = newKey();
       await previews.write(key, chunk(1, 'once'));

@@ -4,7 +4,7 @@ import { readPage } from '#aws/outbound/read-page.htmlparser2.ts';
 const read = (html: string) => readPage(html, 'https://www.example.com/docs/page?q=1');
 const textOf = (html: string) => read(html).text;
 
-describe('a page as a person would read it', () => {
+describe('the text of an HTML page', () => {
   it('has its title, headings, paragraphs and absolute links', () => {
     const html = `<!doctype html><html><head><title> The  &amp; page </title></head><body>
       <h1>Hello <em>there</em></h1><p>One<br>two, see <a href="../more">the rest&nbsp;of it</a>.</p>
@@ -25,36 +25,36 @@ describe('a page as a person would read it', () => {
     expect(textOf('<table><tr><th>k</th><th>v</th></tr><tr><td>1<td>2</table>')).toBe('k | v\n1 | 2');
   });
 
-  it('keeps code as it was written', () => {
+  it('keeps code unchanged', () => {
     expect(textOf('<p>Run</p><pre><code>if (a &lt; b) {\n  go();\n}</code></pre>then')).toBe(
       'Run\n\n```\nif (a < b) {\n  go();\n}\n```\n\nthen',
     );
   });
 
-  it('names images by what they show', () => {
+  it('names images by their alternative text', () => {
     expect(textOf('<img src="data:image/png;base64,AAAA" alt="A cat"><img src="pixel.gif">')).toBe('[image: A cat]');
   });
 
-  it('is without scripts, styles, forms and what is hidden', () => {
+  it('leaves out scripts, styles, forms and hidden elements', () => {
     const html =
       '<style>p{}</style><script>let a = "<p>no</p>";</script><p hidden>no <b>no</b></p>yes' +
       '<svg><title>no</title><path/></svg><div aria-hidden="true">no<div>no</div></div><!-- no --> and yes';
     expect(textOf(html)).toBe('yes and yes');
   });
 
-  it('links only to where a request could go', () => {
+  it('has links only to URLs that a request could reach', () => {
     const html = '<a href="javascript:alert(1)">a</a> <a href="#top">b</a> <a href="mailto:x@y.z">c</a> <a>d</a>';
     expect(textOf(html)).toBe('a b c d');
     expect(textOf('<base href="/base/"><a href="x">e</a><a href="y"></a>')).toBe('[e](https://www.example.com/base/x)');
   });
 
-  it('is read as far as it can be when it is broken', () => {
+  it('is read as far as possible when the HTML is malformed', () => {
     expect(textOf('<p>a</div></p></table><b>b<p>c')).toBe('a\n\nb\n\nc');
     expect(textOf('')).toBe('');
   });
 });
 
-describe('a hostile page', () => {
+describe('a hostile HTML page', () => {
   it.each([
     ['that only opens elements', '<i>'.repeat(1_000_000) + '</b>'.repeat(1_000_000)],
     ['of lists within lists', '<ul>'.repeat(4900) + '<li>x'.repeat(1_000_000)],
@@ -64,7 +64,7 @@ describe('a hostile page', () => {
     ],
     ['of one endless tag', `<a ${'b="c" '.repeat(1_000_000)}`],
     ['of entities', '&amp;&lt;&notanentity;'.repeat(300_000)],
-  ])('%s costs little', (_what, html) => {
+  ])('with %s takes little time', (_what, html) => {
     const before = process.cpuUsage();
     expect(textOf(html).length).toBeLessThan(15_000_000);
     // The processor's own time: the wall's depends on what else the machine does.

@@ -16,7 +16,7 @@ export interface LeaseWorld {
 }
 
 export function refreshLeasesSuite(world: string, open: () => LeaseWorld): void {
-  describe(`leases of refreshes ${world}`, () => {
+  describe(`refresh leases ${world}`, () => {
     async function saved() {
       const { leases, credentials, save } = open();
       const created = aCredential(aVault().id);
@@ -26,7 +26,7 @@ export function refreshLeasesSuite(world: string, open: () => LeaseWorld): void 
       return { leases, credentials, created, place: credentialPlace(created), take };
     }
 
-    it('are given to one of twenty', async () => {
+    it('are given to one of twenty callers', async () => {
       const { credentials, place, take } = await saved();
       const answers = await Promise.all(Array.from({ length: 20 }, (_, index) => take(place, `worker-${index}`)));
       expect(answers.filter((answer) => answer === 'taken')).toHaveLength(1);
@@ -35,7 +35,7 @@ export function refreshLeasesSuite(world: string, open: () => LeaseWorld): void 
       expect(await credentials.find(place)).toMatchObject({ version: 1, lease: { owner, until: SOON } });
     });
 
-    it('are given again to their holder, and to another once they have run out', async () => {
+    it('are given again to their holder, and to another caller after they expire', async () => {
       const { leases, credentials, place, take } = await saved();
       expect(await take(place, 'a')).toBe('taken');
       expect(await take(place, 'a')).toBe('taken');
@@ -45,7 +45,7 @@ export function refreshLeasesSuite(world: string, open: () => LeaseWorld): void 
       expect(await credentials.find(place)).toMatchObject({ version: 1, lease: { owner: 'b', until: MUCH_LATER } });
     });
 
-    it('that have run out are still their holder’s, as long as nobody else wants them', async () => {
+    it('stay their holder’s after they expire, until another caller takes them', async () => {
       const { leases, credentials, place, take } = await saved();
       await take(place, 'a');
       expect(await leases.rotated(place, { version: 1, owner: 'a' }, { ...ROTATION, at: MUCH_LATER })).toBe('saved');
@@ -86,7 +86,7 @@ export function refreshLeasesSuite(world: string, open: () => LeaseWorld): void 
       expect(await credentials.find(place)).toMatchObject({ version: 3, state: 'ok' });
     });
 
-    it('end with a cool-down, which the next tokens clear', async () => {
+    it('end with a cool-down, which new tokens clear', async () => {
       const { leases, credentials, created, place, take } = await saved();
       await take(place, 'a');
       expect(await leases.failed(place, { version: 1, owner: 'b' }, { until: LATER, failures: 1 })).toBe('conflict');
@@ -102,7 +102,7 @@ export function refreshLeasesSuite(world: string, open: () => LeaseWorld): void 
       });
     });
 
-    it('outlive a replacement, and their holder loses to it', async () => {
+    it('survive a replacement of the row, and their holder’s write is then refused', async () => {
       const { leases, credentials, created, place, take } = await saved();
       await take(place, 'a');
       expect(await credentials.replace({ ...asNew(created), state: 'ok', version: 2 })).toBe('saved');
@@ -110,7 +110,7 @@ export function refreshLeasesSuite(world: string, open: () => LeaseWorld): void 
       expect(await leases.rotated(place, { version: 2, owner: 'a' }, ROTATION)).toBe('saved');
     });
 
-    it('are lost to archiving and removal', async () => {
+    it('end with an archived or deleted credential', async () => {
       const { leases, credentials, place, take } = await saved();
       await take(place, 'a');
       await credentials.archive(place, AT);

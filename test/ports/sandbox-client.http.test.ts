@@ -16,8 +16,8 @@ async function started() {
   return { sandbox, place: { address: `127.0.0.1:${sandbox.address.port}`, token: TOKEN } };
 }
 
-describe('the result of a call that was made elsewhere', () => {
-  it('is named by a call that may read it and lacks it, which runs when it was given', async () => {
+describe('the result of an earlier call that the sandbox needs', () => {
+  it('is named by a call that lacks it, which runs after the result was sent', async () => {
     const { sandbox, place } = await started();
     const text = '😀'.repeat(500_000);
     const call = callOf('bash', { command: 'wc -c < .brainstem/outputs/sevt_a.txt' }, { results: [A] });
@@ -28,7 +28,7 @@ describe('the result of a call that was made elsewhere', () => {
     expect(await readFile(join(sandbox.workdir, '.brainstem/outputs/sevt_a.txt'), 'utf8')).toBe(text);
   });
 
-  it('may be too much for the sandbox, and the connection may end', async () => {
+  it('may be refused by the sandbox as too large, and the connection may end', async () => {
     const { place } = await started();
     expect(await client.give(place, A, 'x'.repeat(17_000_000))).toBe('refused');
     expect(await client.give({ ...place, token: 'another' }, A, 'x')).toBe('interrupted');

@@ -22,14 +22,14 @@ describe('the sandbox records in DynamoDB', () => {
   });
   afterAll(async () => dynamodb.close());
 
-  it('gives one generation to one of many who reserve it, and shows it to the others', async () => {
+  it('give one generation to one of many callers, and return it to the others', async () => {
     const session = newSession();
     const all = await Promise.all(['a', 'b', 'c', 'd'].map((token) => records.reserve(session, 0, start(token))));
     expect(new Set(all.map((record) => 'token' in record && record.token)).size).toBe(1);
     expect(all.every((record) => record.generation === 1 && record.status === 'starting')).toBe(true);
   });
 
-  it('becomes ready once, and stays what it is when a late writer comes', async () => {
+  it('become ready once, and a late writer changes nothing', async () => {
     const session = newSession();
     await records.reserve(session, 0, start('token'));
     const ready = await records.ready(session, 1, PLACE);
@@ -37,7 +37,7 @@ describe('the sandbox records in DynamoDB', () => {
     expect(await records.ready(session, 1, { ...PLACE, address: 'elsewhere:1' })).toEqual(ready);
   });
 
-  it('follows a lost generation with the next, and ignores news of the old one', async () => {
+  it('count a new generation after a loss, and ignore reports about the old one', async () => {
     const session = newSession();
     await records.reserve(session, 0, start('old'));
     await records.lost(session, 1);
@@ -50,7 +50,7 @@ describe('the sandbox records in DynamoDB', () => {
     expect(await records.ready(session, 1, PLACE)).toMatchObject({ generation: 2, status: 'starting' });
   });
 
-  it('remembers the first generation that a call was sent to', async () => {
+  it('remember the first generation that a call was sent to', async () => {
     const session = newSession();
     await records.reserve(session, 0, start('old'));
     expect(await records.send(session, CALL, 1, NOW)).toMatchObject({
@@ -67,7 +67,7 @@ describe('the sandbox records in DynamoDB', () => {
     });
   });
 
-  it('begins with what a session has installed, and keeps it over every generation', async () => {
+  it('begin with the packages of the session, and keep them in every generation', async () => {
     const session = newSession();
     const packages = { apt: [], cargo: [], gem: [], go: [], npm: ['left-pad'], pip: [] };
     await createTable(dynamodb.client, dynamodb.recordsTable).put(plannedSandbox(session, packages));
@@ -78,7 +78,7 @@ describe('the sandbox records in DynamoDB', () => {
     expect(await records.reserve(session, 1, start('c', null))).toMatchObject({ packages, archive: null });
   });
 
-  it('fails once and only while it starts, and forgets the reason with the next generation', async () => {
+  it('fail once and only while the sandbox starts, and drop the reason in the next generation', async () => {
     const session = newSession();
     const why = { reason: 'npm failed', at: NOW };
     await records.reserve(session, 0, start('token'));
@@ -95,7 +95,7 @@ describe('the sandbox records in DynamoDB', () => {
     expect(await records.failed(session, 2, why)).toMatchObject({ status: 'ready' });
   });
 
-  it('tells of no sandbox where there is none', async () => {
+  it('are empty for a session without a sandbox', async () => {
     const session = newSession();
     expect(await records.find(session)).toBeNull();
     expect(await records.send(session, CALL, 1, NOW)).toMatchObject({ record: null });

@@ -29,8 +29,8 @@ secretsSuite('pointers sealed by KMS', open);
 const partsOf = (pointer = '') => pointer.split('.') as [string, string, string];
 const INVALID = { code: 'stored_data_invalid', cause: undefined };
 
-describe('a sealed secret', () => {
-  it('is in its pointer and shows nothing of itself', async () => {
+describe('a secret sealed by KMS', () => {
+  it('is in its pointer and unreadable there', async () => {
     const { writer } = open();
     const { token = '' } = await writer.write(newPlace(), 'static_bearer', { token: 'canary' });
     expect(token).toMatch(/^dynamodb-kms:[0-9a-f-]{36}\.[\w-]+\.[\w-]+$/);
@@ -38,7 +38,7 @@ describe('a sealed secret', () => {
     expect(parts.join()).not.toContain('canary');
   });
 
-  it('T18: does not open when it is moved to another row, field or version', async () => {
+  it('cannot be opened in another row, field or version', async () => {
     const { writer, reader } = open();
     const place = newPlace();
     const other = newPlace();
@@ -54,7 +54,7 @@ describe('a sealed secret', () => {
     for (const swapped of swaps) await expect(reader.read(place, swapped)).rejects.toMatchObject(INVALID);
   });
 
-  it('T18: does not open with another one’s data key or box, cut short, or changed', async () => {
+  it('cannot be opened with another data key or box, cut short, or changed', async () => {
     const { writer, reader } = open();
     const place = newPlace();
     const { access_token } = await writer.write(place, 'mcp_oauth', { access_token: 'one' });
@@ -76,7 +76,7 @@ describe('a sealed secret', () => {
     }
   });
 
-  it('is bound to its row, field and version a second time, by the cipher', async () => {
+  it('is bound to its row, field and version also by the cipher', async () => {
     const place = newPlace();
     const version = '00000000-0000-4000-8000-000000000000';
     const context = { app: 'brainstem', ws: place.workspace, vlt: place.vault, vcrd: place.credential, field: 'token' };
@@ -97,7 +97,7 @@ describe('a sealed secret', () => {
     await expect(reader.read(place, { token: pointerWith('') })).rejects.toMatchObject(INVALID);
   });
 
-  it('does not open with another key of the account', async () => {
+  it('cannot be opened with another key of the account', async () => {
     const { reader } = open();
     const place = newPlace();
     const writer = createKmsWriter(secrets.as.writer.kms, secrets.otherKeyArn);

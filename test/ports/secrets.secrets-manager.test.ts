@@ -34,12 +34,12 @@ function open(): Secrets {
 
 secretsSuite('Secrets Manager', open);
 
-describe('the secret of a credential', () => {
+describe('a credential’s secret in Secrets Manager', () => {
   const nameOf = ({ workspace, vault, credential }: CredentialPlace) => `vaults/${workspace}/${vault}/${credential}`;
   const describeSecret = (place: CredentialPlace) =>
     secrets.as.reader.manager.send(new DescribeSecretCommand({ SecretId: nameOf(place) }));
 
-  it('is named after workspace, vault and credential, and has a stage on every version in force', async () => {
+  it('is named after workspace, vault and credential, and each version in force has a stage', async () => {
     const { writer } = open();
     const place = newPlace();
     let inForce: SecretPointers = await writer.write(place, 'mcp_oauth', { client_secret: 'c', refresh_token: 'r' });
@@ -58,13 +58,13 @@ describe('the secret of a credential', () => {
     });
   });
 
-  it('is not made for nothing', async () => {
+  it('is not created for no fields', async () => {
     const place = newPlace();
     await open().writer.write(place, 'mcp_oauth', {});
     await expect(describeSecret(place)).rejects.toMatchObject({ name: 'ResourceNotFoundException' });
   });
 
-  it('is gone with all of its versions when it is removed', async () => {
+  it('is removed with all its versions', async () => {
     const { writer, reader } = open();
     const place = newPlace();
     const pointers = await writer.write(place, 'static_bearer', { token: 't' });
@@ -72,7 +72,7 @@ describe('the secret of a credential', () => {
     await expect(reader.read(place, pointers)).rejects.toMatchObject({ code: 'secret_unavailable' });
   });
 
-  it('is not brought back by a refresh that was under way when it was removed', async () => {
+  it('is not created again by a refresh that was running when it was removed', async () => {
     const { writer } = open();
     const place = newPlace();
     const inForce = await writer.write(place, 'mcp_oauth', { access_token: 'a1' });
@@ -82,7 +82,7 @@ describe('the secret of a credential', () => {
     await expect(describeSecret(place)).rejects.toMatchObject({ name: 'ResourceNotFoundException' });
   });
 
-  it('is filled by the next writer where the first died after making it', async () => {
+  it('is filled by the next writer when the first died after the creation', async () => {
     const { writer, reader } = open();
     const place = newPlace();
     await secrets.as.writer.manager.send(new CreateSecretCommand({ Name: nameOf(place) }));
@@ -90,7 +90,7 @@ describe('the secret of a credential', () => {
     expect(await reader.read(place, pointers)).toEqual({ token: 't' });
   });
 
-  it('gets one version from a write whose answer was lost', async () => {
+  it('gets one version from a write with a lost answer', async () => {
     const { writer } = open();
     const place = newPlace();
     let lost = 0;
@@ -106,7 +106,7 @@ describe('the secret of a credential', () => {
     expect(Object.keys(VersionIdsToStages ?? {})).toEqual([pointers.token?.split(':')[1]]);
   });
 
-  it('that holds something else says so without quoting it', async () => {
+  it('is reported without quoting when it holds something else', async () => {
     const { reader } = open();
     const place = newPlace();
     await secrets.as.writer.manager.send(new CreateSecretCommand({ Name: nameOf(place) }));

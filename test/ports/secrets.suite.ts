@@ -35,7 +35,7 @@ export function secretsSuite(store: string, open: () => Secrets): void {
       }
     });
 
-    it('of one field are replaced, and the others stay what they were', async () => {
+    it('are replaced field by field, and the others stay', async () => {
       const { writer, reader } = open();
       const place = newPlace();
       const first = await writer.write(place, 'mcp_oauth', { access_token: 'a1', refresh_token: 'r1' });
@@ -44,7 +44,7 @@ export function secretsSuite(store: string, open: () => Secrets): void {
       expect(await reader.read(place, { ...first, ...second })).toEqual({ access_token: 'a2', refresh_token: 'r1' });
     });
 
-    it('stay in force until a row points at others: a writer that died has changed nothing', async () => {
+    it('stay in force until a row points to others, so that a writer that died changes nothing', async () => {
       const { writer, reader } = open();
       const place = newPlace();
       const inForce = await writer.write(place, 'mcp_oauth', { access_token: 'a1', refresh_token: 'r1' });
@@ -52,7 +52,7 @@ export function secretsSuite(store: string, open: () => Secrets): void {
       expect(await reader.read(place, inForce)).toEqual({ access_token: 'a1', refresh_token: 'r1' });
     });
 
-    it('that are written at once are versions of their own', async () => {
+    it('that are written at the same time are separate versions', async () => {
       const { writer, reader } = open();
       const place = newPlace();
       const values = Array.from({ length: 8 }, (_, index) => ({ token: `bearer ${index}` }));
@@ -60,7 +60,7 @@ export function secretsSuite(store: string, open: () => Secrets): void {
       expect(await Promise.all(written.map((pointers) => reader.read(place, pointers)))).toEqual(values);
     });
 
-    it('that are seldom written outlast many refreshes of the others', async () => {
+    it('that are rarely written survive many refreshes of the others', async () => {
       const { writer, reader } = open();
       const place = newPlace();
       let inForce: SecretPointers = await writer.write(place, 'mcp_oauth', { client_secret: 'c', refresh_token: 'r' });
@@ -79,14 +79,14 @@ export function secretsSuite(store: string, open: () => Secrets): void {
       expect(await reader.read(place, await writer.write(place, 'mcp_oauth', values))).toEqual(values);
     });
 
-    it('of nothing are nothing', async () => {
+    it('may be no fields at all', async () => {
       const { writer, reader } = open();
       const place = newPlace();
       expect(await writer.write(place, 'mcp_oauth', {})).toEqual({});
       expect(await reader.read(place, {})).toEqual({});
     });
 
-    it('are not read for another credential, nor as another field', async () => {
+    it('are not read for another credential or as another field', async () => {
       const { writer, reader } = open();
       const place = newPlace();
       const mine = await writer.write(place, 'mcp_oauth', { access_token: 'a' });
@@ -98,7 +98,7 @@ export function secretsSuite(store: string, open: () => Secrets): void {
       await expect(reader.read(place, swapped)).rejects.toMatchObject({ code: 'stored_data_invalid' });
     });
 
-    it('are removed as often as one likes, also when there are none', async () => {
+    it('are removed by any number of repeats, also when there are none', async () => {
       const { writer } = open();
       const place = newPlace();
       await writer.write(place, 'mcp_oauth', { access_token: 'a' });

@@ -74,7 +74,7 @@ describe('the session log in DynamoDB', () => {
     await under.close();
   });
 
-  it('refuses stored bytes that do not have the log’s shape, without quoting them', async () => {
+  it('refuses stored bytes that are not a log’s, without quoting them', async () => {
     const under = await start();
     const item = {
       pk: { S: `${KEY.session}/${KEY.thread}` },

@@ -68,7 +68,7 @@ export function sessionLogSuite(name: string, start: () => Promise<LogUnderTest>
       expect(await under.log.read(newKey(), FIRST_POSITION)).toEqual({ entries: [], head: null });
     });
 
-    it('appends at the next position and folds on', async () => {
+    it('appends at the next position and folds the entries', async () => {
       const key = newKey();
       const created = await under.create(key, [CREATED]);
       const appended = await under.log.append(appendOf(key, created, [saying('a'), saying('b', 'sevt_n')]));
@@ -76,7 +76,7 @@ export function sessionLogSuite(name: string, start: () => Promise<LogUnderTest>
       expect(await under.log.head(key)).toEqual(appended.head);
     });
 
-    it('tells the loser of a race where the log stands, and writes nothing of his', async () => {
+    it('returns the latest head to the loser of a race, and writes none of its entries', async () => {
       const key = newKey();
       const created = await under.create(key, [CREATED]);
       const won = await under.log.append(appendOf(key, created, [saying('first')]));
@@ -125,7 +125,7 @@ export function sessionLogSuite(name: string, start: () => Promise<LogUnderTest>
       expect(await under.log.entryAt(key, Position.parse(9))).toBeNull();
     });
 
-    it('reads the whole of a log that was never compacted as its slice, and its tail', async () => {
+    it('reads the whole of a log without compactions as its slice, and its tail', async () => {
       const key = newKey();
       const created = await under.create(key, [CREATED]);
       const { head } = await under.log.append(appendOf(key, created, [saying('a')]));
@@ -135,7 +135,7 @@ export function sessionLogSuite(name: string, start: () => Promise<LogUnderTest>
       expect(await under.log.slice(key, Position.parse(5))).toEqual({ entries: [], head: null });
     });
 
-    it('reads no more of a compacted log than its slice, which may begin within an append', async () => {
+    it('reads only the slice of a compacted log, which may begin within an append', async () => {
       const key = newKey();
       const created = await under.create(key, [CREATED]);
       const early = await under.log.append(appendOf(key, created, [saying('a'), taking('a')]));
@@ -152,7 +152,7 @@ export function sessionLogSuite(name: string, start: () => Promise<LogUnderTest>
       expect((await under.log.slice(key, Position.parse(7))).entries.map(({ position }) => position)).toEqual([7]);
     });
 
-    it('finds what waited before a compaction in the slice', async () => {
+    it('finds messages that waited before a compaction in the slice', async () => {
       const key = newKey();
       const created = await under.create(key, [CREATED]);
       const waiting = await under.log.append(appendOf(key, created, [ANSWERED, saying('waits')]));
@@ -163,7 +163,7 @@ export function sessionLogSuite(name: string, start: () => Promise<LogUnderTest>
       expect(head.state.queued.map(({ position }) => position)).toEqual([3]);
     });
 
-    it('keeps an entry far larger than an item can be', async () => {
+    it('keeps an entry much larger than an item may be', async () => {
       const key = newKey();
       const created = await under.create(key, [CREATED]);
       const large = saying('x'.repeat(900_000));
@@ -172,7 +172,7 @@ export function sessionLogSuite(name: string, start: () => Promise<LogUnderTest>
       expect(await under.log.entryAt(key, Position.parse(2))).toEqual(large);
     });
 
-    it('reads a log longer than one page of answers, whole and in order', async () => {
+    it('reads a log longer than one response, whole and in order', async () => {
       const key = newKey();
       let head = await under.create(key, [CREATED]);
       for (let index = 0; index < 12; index += 1) {

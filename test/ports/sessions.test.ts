@@ -17,7 +17,7 @@ beforeAll(async () => {
 });
 afterAll(() => db.close());
 
-it('a session whose row is just being written is archived when that is over', async () => {
+it('a session is archived after a concurrent write of its row has ended', async () => {
   const details = { id: SESSION, agent: AGENT, environment_id: 'env_1', title: null, metadata: {}, created_at: AT };
   const texts = {
     workspace: WORKSPACE,

@@ -7,7 +7,7 @@ import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
 
 const START_MS = Date.parse('2026-11-21T10:00:00.000Z');
 
-describe('token buckets', () => {
+describe('token buckets in DynamoDB', () => {
   let db: TestDynamoDb;
   beforeAll(async () => {
     db = await startDynamoDb();
@@ -23,14 +23,14 @@ describe('token buckets', () => {
     return taken.status === 'taken' ? taken.tokens : 0;
   };
 
-  it('are full at first, give what is left of what is wanted, and say when there is more', async () => {
+  it('begin full, give at most what is left, and tell when there is more', async () => {
     const [one, name] = [instance(), randomUUID()];
     expect(await tokens(one, name, FULL - 3)).toBe(FULL - 3);
     expect(await tokens(one, name, 10)).toBe(3);
     expect(await one.take(name, bucket, 1)).toEqual({ status: 'empty', untilUs: (START_MS + 1000) * 1000 });
   });
 
-  it('are shared by instances that know nothing of each other, to the last token', async () => {
+  it('are shared by independent instances to the last token', async () => {
     const name = randomUUID();
     const taken = await Promise.all(Array.from({ length: 40 }, () => tokens(instance(), name, 2)));
     const given = taken.reduce((sum, one) => sum + one, 0);
@@ -56,7 +56,7 @@ describe('token buckets', () => {
     ).toBe(0);
   });
 
-  it('are forgotten when nobody has asked for an hour, for they are full then', async () => {
+  it('expire after an hour without requests, when they are full again', async () => {
     const name = randomUUID();
     await tokens(instance(), name, FULL);
     const Key = { pk: { S: `limit#${name}` }, sk: { S: 'limit' } };

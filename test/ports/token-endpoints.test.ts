@@ -28,7 +28,7 @@ describe('the token endpoint of an issuer', () => {
     expect(await find()).toMatchObject({ status: 'found', url: as.tokenEndpoint });
   });
 
-  it('is found behind metadata that the host has for all of its issuers', async () => {
+  it('is found when the host has one metadata document for all its issuers', async () => {
     const { as } = await issuer({ metadata: 'oidc', path: '/tenant' });
     const told = { issuer: new URL(as.issuer).origin, token_endpoint: `${as.issuer}/of-another` };
     const ofHost: typeof fetch = async (url, init) =>
@@ -37,12 +37,12 @@ describe('the token endpoint of an issuer', () => {
     expect(await endpoints.find(as.issuer)).toMatchObject({ status: 'found', url: as.tokenEndpoint });
   });
 
-  it('is told with the issuer as it calls itself', async () => {
+  it('is returned with the issuer’s own spelling of its name', async () => {
     const { as, find } = await issuer({ says: (honest) => ({ ...honest, issuer: `${String(honest['issuer'])}/` }) });
     expect(await find()).toMatchObject({ status: 'found', issuer: `${as.issuer}/` });
   });
 
-  it('is remembered for an hour', async () => {
+  it('is cached for an hour', async () => {
     const { as, clock, find } = await issuer();
     await find();
     await find();
@@ -57,7 +57,7 @@ describe('the token endpoint of an issuer', () => {
     ['at a private address', (honest) => ({ ...honest, token_endpoint: 'https://10.0.0.1/token' }), 'token endpoint'],
     ['over http', (honest) => ({ ...honest, token_endpoint: 'http://as.example.com/token' }), 'token endpoint'],
     ['that is none', (honest) => ({ ...honest, token_endpoint: undefined }), '127.0.0.1'],
-  ])('%s is not used, and is asked for again', async (_what, says, detail) => {
+  ])('is not used in the case "%s", and is looked up again', async (_what, says, detail) => {
     const { as, find } = await issuer({ ...(says !== undefined && { says }) });
     expect(await find()).toEqual({ status: 'failed', detail: expect.stringContaining(detail) });
     const asked = as.requests.length;
@@ -65,7 +65,7 @@ describe('the token endpoint of an issuer', () => {
     expect(as.requests.length).toBeGreaterThan(asked);
   });
 
-  it('of an issuer that nobody reaches is a failure that names the host', async () => {
+  it('is a failure that names the host when the issuer is unreachable', async () => {
     const { as, find } = await issuer();
     await as.close();
     expect(await find()).toEqual({ status: 'failed', detail: expect.stringContaining('127.0.0.1') });

@@ -21,7 +21,7 @@ describe('the records of vaults', () => {
     return vault;
   }
 
-  it('are found in their workspace only', async () => {
+  it('are found in their own workspace only', async () => {
     const vault = await created();
     expect(await vaults.find(WORKSPACE, vault.id)).toEqual(vault);
     expect(await vaults.find(STRANGER, vault.id)).toBeNull();
@@ -29,7 +29,7 @@ describe('the records of vaults', () => {
     expect(await vaults.ownerOf(aVault().id)).toBeNull();
   });
 
-  it('replace what was read, once', async () => {
+  it('replace the row that was read, once', async () => {
     const vault = await created();
     const unchanged = { revision: 0, active: 0 };
     expect(await vaults.findRevised(WORKSPACE, vault.id)).toEqual({ vault, ...unchanged });
@@ -46,7 +46,7 @@ describe('the records of vaults', () => {
     expect(await vaults.replace(STRANGER, { vault, revision: 2, active: 0 })).toBe('conflict');
   });
 
-  it('replace what held as many credentials, and count them', async () => {
+  it('replace a row on the condition of its number of credentials', async () => {
     const credentials = createCredentialRecords(db.client, db.vaultTable);
     const vault = await created();
     const credential = aCredential(vault.id);
@@ -60,7 +60,7 @@ describe('the records of vaults', () => {
     expect([await held(), await replace(2, 0), await replace(2, 1)]).toEqual([1, 'conflict', 'saved']);
   });
 
-  it('archive, keep the first mark, and replace nothing afterwards', async () => {
+  it('archive, keep the first time, and replace nothing afterwards', async () => {
     const vault = await created();
     expect(await vaults.archive(STRANGER, vault.id, AT)).toBeNull();
     expect(await vaults.archive(WORKSPACE, vault.id, AT)).toEqual({ ...vault, archived_at: AT });
@@ -68,7 +68,7 @@ describe('the records of vaults', () => {
     expect(await vaults.replace(WORKSPACE, { vault, revision: 0, active: 0 })).toBe('conflict');
   });
 
-  it('remove a vault, and do not bring it back', async () => {
+  it('delete a vault and do not restore it', async () => {
     const vault = await created();
     expect(await vaults.remove(STRANGER, vault.id)).toBe(false);
     expect(await vaults.ownerOf(vault.id)).toBe(WORKSPACE);
@@ -80,7 +80,7 @@ describe('the records of vaults', () => {
     expect(await vaults.find(WORKSPACE, vault.id)).toBeNull();
   });
 
-  it('are listed by pages, without the archived ones unless they are asked for', async () => {
+  it('are listed in pages, without archived ones unless the caller includes them', async () => {
     const [first, second, third] = [await created(), await created(), await created()];
     await vaults.archive(WORKSPACE, second.id, AT);
     const request = {

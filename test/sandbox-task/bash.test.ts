@@ -18,25 +18,25 @@ const bash = (
   limits: { timeoutMs?: number; call?: string } = {},
 ) => sandbox.run('bash', { command, ...more }, limits);
 
-test('directory, variables and functions stay for the next command', async () => {
+test('bash keeps directory, variables and functions for the next command', async () => {
   await bash('mkdir d; cd d; export A=1; f() { echo "f $A"; }');
   expect((await bash('pwd; f')).output).toBe(`${join(sandbox.workdir, 'd')}\nf 1`);
 });
 
-test('restart gives a new shell', async () => {
+test('bash restart begins a new shell', async () => {
   await bash('A=1');
   expect((await sandbox.run('bash', { restart: true })).output).toBe('bash session restarted');
   expect((await bash('echo "A=$A"')).output).toBe('A=');
 });
 
-test('a status other than 0 is an error with the output, or with the status where there is none', async () => {
+test('a bash status other than 0 is an error with the output, or with the status when there is no output', async () => {
   expect(await bash('echo out; exit_with() { return 3; }; exit_with')).toMatchObject({ output: 'out', isError: true });
   expect(await bash('(exit 7)')).toMatchObject({ output: 'exit 7', isError: true });
   expect(await sandbox.run('bash', {})).toMatchObject({ output: 'bash: command is required', isError: true });
 });
 
 test.each(['echo "unclosed', 'echo )', 'if true; then', "echo 'it''s"])(
-  'a syntax error fails at once: %s',
+  'a bash syntax error fails at once: %s',
   async (command) => {
     await bash('A=kept');
     const response = await bash(command);
@@ -45,30 +45,30 @@ test.each(['echo "unclosed', 'echo )', 'if true; then', "echo 'it''s"])(
   },
 );
 
-test('quotes, here-documents, trailing backslashes and comments arrive as they are', async () => {
+test('bash gets quotes, here-documents, trailing backslashes and comments unchanged', async () => {
   expect((await bash(`echo 'a'"'"'b' # comment`)).output).toBe("a'b");
   expect((await bash('cat <<EOF\nline $((1+1))\nEOF')).output).toBe('line 2');
   expect((await bash('echo a \\')).output).toBe('a');
 });
 
-test('shell options of the agent do not disturb the results', async () => {
+test('shell options that the agent sets do not disturb the results of bash', async () => {
   expect((await bash('set -x; set -C; set -u; echo() { builtin echo mine; }; true')).isError).toBe(false);
   expect(await bash('echo hi 2>/dev/null')).toMatchObject({ isError: false, output: expect.stringMatching(/mine$/) });
   expect(await bash('(exit 4) 2>/dev/null')).toMatchObject({ isError: true });
 });
 
-test('control sequences and trailing newlines are removed', async () => {
+test('bash output has no control sequences and no trailing newlines', async () => {
   expect((await bash(String.raw`printf '\033[31mred\033[0m\n\n\n'`)).output).toBe('red');
 });
 
-test("a command over the agent's own timeout fails with what it has printed, and the next one works", async () => {
+test('a bash command over the agent’s own timeout fails with its output so far, and the next one works', async () => {
   const response = await bash('echo before; sleep 30', { timeout_ms: 300 });
   expect(response.isError).toBe(true);
   expect(response.output).toMatch(/^before\nbash: .*timed out after 300ms\n\[The next command gets a new shell/);
   expect(await bash('echo after')).toMatchObject({ output: 'after', isError: false });
 });
 
-test('a command over the limit of its call is killed, whatever timeout the agent asked for', async () => {
+test('a bash command over the limit of its call is killed, whatever timeout the agent set', async () => {
   const response = await bash('echo $$ > pid; sleep infinity', { timeout_ms: 1e12 }, { timeoutMs: 300 });
   expect(response).toMatchObject({
     isError: true,
@@ -78,7 +78,7 @@ test('a command over the limit of its call is killed, whatever timeout the agent
   expect((await bash(`while kill -0 ${pid} 2>/dev/null; do :; done; echo dead`)).output).toBe('dead');
 });
 
-test('a call whose time runs out while it waits for its turn does not cost the shell its state', async () => {
+test('a bash call that times out while it waits for its turn keeps the shell’s state', async () => {
   await bash('A=kept; mkfifo gate');
   const arrived = sandbox.nextCall();
   const first = bash('read line < gate; echo "$line"');
@@ -93,7 +93,7 @@ test('a call whose time runs out while it waits for its turn does not cost the s
   expect(existsSync(join(sandbox.workdir, 'ran'))).toBe(false);
 });
 
-test('a command that ends the shell is an error with its output', async () => {
+test('a bash command that ends the shell is an error with its output', async () => {
   const response = await bash('echo bye; exit 3');
   expect(response).toMatchObject({
     isError: true,
@@ -102,7 +102,7 @@ test('a command that ends the shell is an error with its output', async () => {
   expect((await bash('echo again')).output).toBe('again');
 });
 
-test('a background job does not hold its command up, and the answer tells where its output goes', async () => {
+test('a bash background job does not delay its command, and the result tells where its output goes', async () => {
   const response = await bash(
     '(read < /dev/zero; echo never) & mkfifo gate; (read line < gate; echo "$line"; echo > done) & echo hi',
     {},
@@ -115,7 +115,7 @@ test('a background job does not hold its command up, and the answer tells where 
   expect((await bash(`cat ${path}`)).output).toContain('from the job');
 });
 
-test('output over the bound is cut in the middle, and all of it is in a file that read and grep reach', async () => {
+test('bash output over the limit is cut in the middle, and all of it is in a file that read and grep can open', async () => {
   const response = await bash('seq 1 200000', {}, { call: 'long' });
   const path = join(sandbox.workdir, '.brainstem/outputs/long.txt');
   expect(response.isError).toBe(false);
@@ -135,33 +135,33 @@ test('output over the bound is cut in the middle, and all of it is in a file tha
   expect(await readFile(path, 'utf8')).toHaveLength(1_288_895);
 });
 
-test('output at the bound is not cut, and leaves no file', async () => {
+test('bash output at the limit is not cut and leaves no file', async () => {
   expect((await bash("head -c 100000 /dev/zero | tr '\\0' x")).output).toBe('x'.repeat(100_000));
   expect(await readdir(join(sandbox.workdir, '.brainstem/outputs'))).toEqual([]);
 });
 
-test('a command that would fill the disk with its output is stopped', async () => {
+test('a bash command that would fill the disk with its output is stopped', async () => {
   // The hole in the file stands for the output: nothing is written.
   const response = await bash('truncate -s 300M .brainstem/outputs/huge.txt; sleep infinity', {}, { call: 'huge' });
   expect(response).toMatchObject({ isError: true, output: expect.stringContaining('wrote more than 268435456 bytes') });
   expect(response.output.length).toBeLessThanOrEqual(100_000);
 });
 
-test('long output of a command that times out is in the answer and in the file', async () => {
+test('long output of a bash command that times out is in the result and in the file', async () => {
   const response = await bash('seq 1 200000; sleep 30', { timeout_ms: 2_000 }, { call: 'late' });
   expect(response.output.length).toBeLessThanOrEqual(100_000);
   expect(response.output).toContain('timed out');
   expect(await readFile(join(sandbox.workdir, '.brainstem/outputs/late.txt'), 'utf8')).toHaveLength(1_288_895);
 });
 
-test('a command that cleans the working directory keeps its output', async () => {
+test('a bash command that empties the working directory keeps its output', async () => {
   expect((await bash('echo hi; rm -rf .brainstem; echo bye')).output).toBe('hi\nbye');
   const long = await bash('seq 1 200000; rm -rf .brainstem');
   expect(long.output).toContain('its file was removed');
   expect((await bash('echo next')).output).toBe('next');
 });
 
-test('a command runs although its output cannot be captured', async () => {
+test('a bash command runs although its output cannot be captured', async () => {
   await writeFile(join(sandbox.workdir, '.brainstem'), 'a file where the folder belongs');
   expect(await bash('echo hi')).toMatchObject({ output: 'hi', isError: false });
   expect(await bash('echo "no; false')).toMatchObject({ isError: true });
@@ -169,7 +169,7 @@ test('a command runs although its output cannot be captured', async () => {
   expect(long.output).toMatch(/^\[output truncated\]/);
 });
 
-test('captured output does not show up as a change of a repository', async () => {
+test('captured bash output does not appear as a change in a git repository', async () => {
   await bash('git init -q . && seq 1 200000');
   const { stdout } = await promisify(execFile)('git', ['status', '--porcelain'], { cwd: sandbox.workdir });
   expect(stdout).toBe('');

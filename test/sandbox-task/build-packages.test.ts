@@ -85,7 +85,7 @@ async function build(packages: Partial<PackageList>, path: string, sources = {})
 
 const SYSTEM = '/usr/bin:/bin';
 
-test('what managers install becomes the archive, in the order of the contract, and each sees what came before', async () => {
+test('a build makes an archive of what the managers install, in the contract’s order, and each sees the earlier ones', async () => {
   const log = join(folder, 'log');
   const bin = managers({
     cargo: `echo "cargo $*" >> ${log}; mkdir -p "$3/bin"; printf '#!/bin/sh\\necho tool' > "$3/bin/tool"; chmod +x "$3/bin/tool"`,
@@ -102,7 +102,7 @@ test('what managers install becomes the archive, in the order of the contract, a
   expect(second).toMatch(/^npm tool install --global .* -- b$/);
 });
 
-test('a failing manager is named with its last words; those are not in the log, and no later manager runs', async () => {
+test('a build reports a failing manager with its last output, which is not logged, and runs no later manager', async () => {
   const bin = managers({
     cargo: 'echo "no such crate: secret-project, at https://me:pass@crates.example/x" >&2; exit 101',
     npm: `touch ${join(folder, 'npm-ran')}`,
@@ -119,13 +119,13 @@ test('a failing manager is named with its last words; those are not in the log, 
 });
 
 const PROGRAM_OF = { apt: 'apt-get', cargo: 'cargo', gem: 'gem', go: 'go', npm: 'npm', pip: 'python3' };
-test.each(PACKAGE_MANAGERS)('%s without its program is a failure that says so', async (manager) => {
+test.each(PACKAGE_MANAGERS)('a build without the program of %s is a failure that says so', async (manager) => {
   const { failure } = await build({ [manager]: ['x'] }, managers({}));
   expect(failure).toMatchObject({ manager, message: `${PROGRAM_OF[manager]} is not in the image of this build` });
 });
 
 test.each(['-r', '--index-url=https://elsewhere', '', 'a\nb', '../folder', '/folder'])(
-  'a name like %j reaches no manager',
+  'a build passes no package name like %j to its manager',
   async (name) => {
     const { failure } = await build({ npm: [name] }, managers({ npm: 'exit 0' }));
     expect(failure).toMatchObject({ manager: 'npm', message: `${JSON.stringify(name)} is not the name of a package` });
@@ -138,12 +138,12 @@ test.each([
   'requests >= 2.0',
   'name[extra]==1',
   'golang.org/x/tools/cmd/stringer@v0.1',
-])('a name like %j does', async (name) => {
+])('a build passes a package name like %j to its manager', async (name) => {
   const bin = managers({ npm: 'exit 0' });
   expect(await build({ npm: [name] }, `${bin}:${SYSTEM}`)).toMatchObject({ code: 0, failure: null });
 });
 
-test('sources are handed to their managers', async () => {
+test('a build passes the configured sources to the managers', async () => {
   const log = join(folder, 'log');
   const say = `echo "$(basename $0) $* $GOPROXY" >> ${log}`;
   const bin = managers({ cargo: say, gem: say, go: say, npm: say, python3: say });
@@ -167,14 +167,14 @@ test('sources are handed to their managers', async () => {
   }
 });
 
-test('an order that is gone ends the build at once', async () => {
+test('a build with a missing order ends at once', async () => {
   const env = { PATH: SYSTEM, HOME: folder, PACKAGES_ORDER_URL: `${url}/nowhere` };
   const child = spawn(process.execPath, [MAIN], { env, stdio: 'ignore' });
   expect((await once(child, 'close'))[0]).toBe(1);
 });
 
-describe('last words', () => {
-  test('are the end of what was said, bounded, without colours', () => {
+describe('the last output of a manager', () => {
+  test('is the end of its text, of bounded length and without colours', () => {
     const words = lastWords(`start ${'x'.repeat(10_000)} \u001b[31mend\u001b[0m\n`);
     expect(words).toHaveLength(4000);
     expect(words).toMatch(/ end$/);

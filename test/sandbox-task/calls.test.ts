@@ -7,7 +7,7 @@ import { idempotentCalls } from '../../sandbox-task/calls.ts';
 import { finishedCalls } from '../../sandbox-task/finished-calls.ts';
 import { callOf, execute, type Sandbox, startSandbox, withToken } from './running-sandbox.ts';
 
-describe('a repeated call', () => {
+describe('a repeated call to the sandbox', () => {
   let sandbox: Sandbox;
   beforeEach(async () => {
     sandbox = await startSandbox();
@@ -20,7 +20,7 @@ describe('a repeated call', () => {
   const gated = () => callOf('bash', { command: 'echo x >> f; read line < gate; echo "$line"' });
   const openGate = () => writeFile(join(sandbox.workdir, 'gate'), 'opened\n');
 
-  test('joins the one that runs', async () => {
+  test('joins the running one', async () => {
     const call = gated();
     const arrived = sandbox.nextCall();
     const first = execute(sandbox.address, call);
@@ -34,7 +34,7 @@ describe('a repeated call', () => {
     expect(await effects()).toBe('x\n');
   });
 
-  test('replays the one that has finished, failures too', async () => {
+  test('returns the outcome of the finished one, failures too', async () => {
     const call = callOf('bash', { command: 'echo x >> f; echo failed; false' });
     const first = await execute(sandbox.address, call);
     expect(first).toMatchObject({ output: 'failed', isError: true, served: 'ran' });
@@ -42,7 +42,7 @@ describe('a repeated call', () => {
     expect(await effects()).toBe('x\n');
   });
 
-  test('finds the outcome of a call whose first caller went away', async () => {
+  test('returns the outcome of a call that lost its first caller', async () => {
     const call = gated();
     const arrived = sandbox.nextCall();
     const path = '/execute';
@@ -60,14 +60,14 @@ describe('a repeated call', () => {
   });
 });
 
-describe('outcomes', () => {
+describe('outcomes of calls in the sandbox', () => {
   const answerOf = (calls: ReturnType<typeof idempotentCalls>, call: string) =>
     calls.answer(callOf('bash', {}, { call }));
   const tools = {
     run: async (_name: string, { call }: { call: string }) => ({ text: `output of ${call}`, isError: false }),
   };
 
-  test('replay after thousands of calls, from files once memory is full', async () => {
+  test('are returned after thousands of calls, from files when memory is full', async () => {
     const finished = finishedCalls(100);
     const calls = idempotentCalls(tools, finished);
     const ids = Array.from({ length: 2_000 }, (_, index) => `sevt_${index}/../${index}`);
@@ -79,7 +79,7 @@ describe('outcomes', () => {
     finished.close();
   });
 
-  test('that are gone from their file are reported as gone, and the call is not run again', async () => {
+  test('are reported as lost when their file is gone, and the call is not run again', async () => {
     let runs = 0;
     const finished = finishedCalls(0);
     const run = async () => ({ text: `run ${(runs += 1)}`, isError: false });
@@ -93,7 +93,7 @@ describe('outcomes', () => {
     expect(runs).toBe(1);
   });
 
-  test('stay in memory when there is no room for files', async () => {
+  test('stay in memory when files cannot be written', async () => {
     const finished = finishedCalls(0);
     finished.close();
     const calls = idempotentCalls(tools, finished);

@@ -31,7 +31,7 @@ function spawnWith(settings: Record<string, string> = {}, script?: string) {
   return sandbox;
 }
 
-describe('a wrong setting stops the server at start', () => {
+describe('a wrong setting stops the sandbox server at its start', () => {
   test.each([
     ['SANDBOX_TOKEN_SHA256', 'not-a-hash'],
     ['SANDBOX_TOKEN_SHA256', ''],
@@ -41,18 +41,18 @@ describe('a wrong setting stops the server at start', () => {
     ['SANDBOX_LISTEN', '/no/such/folder/server.sock'],
     ['SANDBOX_WORKDIR', '/dev/null/workspace'],
     ['SANDBOX_PACKAGES', 'not-a-hash'],
-  ])('%s=%s', async (name, value) => {
+  ])('when it is %s=%s', async (name, value) => {
     const sandbox = spawnWith({ [name]: value });
     expect(await sandbox.exitCode).toBe(1);
     expect(sandbox.logged.map((line) => line.message)).toEqual([expect.stringMatching(`^${name}: `)]);
   });
 
-  test('a missing token is named', () => {
+  test('when the token is missing, with its name', () => {
     expect(() => settingsFrom({})).toThrow(/^SANDBOX_TOKEN_SHA256: /);
   });
 });
 
-test('defaults are the port of the task, its workspace and half an hour', () => {
+test('the sandbox server’s defaults are the task’s port, its workspace and half an hour', () => {
   expect(settingsFrom({ SANDBOX_TOKEN_SHA256: TOKEN_SHA256 })).toEqual({
     tokenSha256: TOKEN_SHA256,
     workdir: '/workspace',
@@ -82,18 +82,22 @@ test('SIGTERM lets a running command finish, refuses new calls and answers known
   expect(await sandbox.exitCode).toBe(0);
 });
 
-test('a command that outlasts the grace after SIGTERM is stopped and answered for', { timeout: 20_000 }, async () => {
-  const sandbox = spawnWith();
-  const address = await sandbox.listening();
-  await execute(address, callOf('bash', { command: 'mkfifo ready' }));
-  const answer = execute(address, callOf('bash', { command: 'echo > ready; sleep 60' }, { timeoutMs: 60_000 }));
-  await readFile(join(folder, 'workspace', 'ready'));
-  sandbox.child.kill('SIGTERM');
-  expect(await answer).toMatchObject({ isError: true, output: expect.stringContaining('the sandbox stops') });
-  expect(await sandbox.exitCode).toBe(0);
-});
+test(
+  'a command that runs longer than the grace period after SIGTERM is stopped, and its call is answered',
+  { timeout: 20_000 },
+  async () => {
+    const sandbox = spawnWith();
+    const address = await sandbox.listening();
+    await execute(address, callOf('bash', { command: 'mkfifo ready' }));
+    const answer = execute(address, callOf('bash', { command: 'echo > ready; sleep 60' }, { timeoutMs: 60_000 }));
+    await readFile(join(folder, 'workspace', 'ready'));
+    sandbox.child.kill('SIGTERM');
+    expect(await answer).toMatchObject({ isError: true, output: expect.stringContaining('the sandbox stops') });
+    expect(await sandbox.exitCode).toBe(0);
+  },
+);
 
-test('stops at once when nothing runs, and leaves nothing behind but the workspace', async () => {
+test('the sandbox server stops at once when no call runs, and leaves only the workspace', async () => {
   const SANDBOX_LISTEN = join(folder, 'server.sock');
   const sandbox = spawnWith({ SANDBOX_LISTEN });
   const address = await sandbox.listening();
@@ -107,7 +111,7 @@ test('stops at once when nothing runs, and leaves nothing behind but the workspa
   await expect.poll(state).toMatch(/^gone$|\) Z /);
 });
 
-test('exits by itself after the idle time, but not while a call runs', async () => {
+test('the sandbox server exits by itself after the idle time, but not while a call runs', async () => {
   const sandbox = spawnWith({ SANDBOX_IDLE_SECONDS: '1' });
   const address = await sandbox.listening();
   expect(await execute(address, callOf('bash', { command: 'sleep 1.5; echo done' }))).toMatchObject({ output: 'done' });
@@ -115,7 +119,7 @@ test('exits by itself after the idle time, but not while a call runs', async () 
   expect(sandbox.logged.at(-1)).toMatchObject({ message: 'stopping', reason: 'idle', running: 0 });
 });
 
-test('survives a shell that is killed while it takes in a long command', async () => {
+test('the sandbox server survives a shell that is killed while it reads a long command', async () => {
   const sandbox = spawnWith();
   const address = await sandbox.listening();
   const killer = '(until [ -e .brainstem/outputs/long.txt ]; do :; done; kill -9 $$) &';
@@ -127,7 +131,7 @@ test('survives a shell that is killed while it takes in a long command', async (
   expect(sandbox.logged).toContainEqual(expect.objectContaining({ message: 'a pipe to the shell broke' }));
 });
 
-test('goes on, and stops when asked, after the reader of its lines is gone', async () => {
+test('the sandbox server goes on without a reader of its log, and then stops on a signal', async () => {
   const sandbox = spawnWith();
   const address = await sandbox.listening();
   sandbox.child.stdout.destroy();
@@ -138,7 +142,7 @@ test('goes on, and stops when asked, after the reader of its lines is gone', asy
   expect(await exited).toEqual([0, null]);
 });
 
-test('the bundle of the image is one small file that runs on its own', async () => {
+test('the bundle in the image is one small file that runs alone', async () => {
   const outfile = join(folder, 'server.mjs');
   const entryPoints = [new URL('../../sandbox-task/main.ts', import.meta.url).pathname];
   await build({ entryPoints, outfile, bundle: true, minify: true, platform: 'node', format: 'esm', target: 'node24' });

@@ -11,7 +11,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(workdir, { recursive: true, force: true }));
 
-test('a file that is too long for an answer is cut, and the rest is within reach', async () => {
+test('a file that is too long for a result is cut, and its rest can be read', async () => {
   const sandbox = await startSandbox();
   const text = Array.from({ length: 20_000 }, (_, line) => `line ${line}`).join('\n');
   await writeFile(join(sandbox.workdir, 'big.txt'), text);
@@ -25,7 +25,7 @@ test('a file that is too long for an answer is cut, and the rest is within reach
 });
 
 test.each(['../../etc/passwd', '.', '..', 'a/b', 'ä', '-rf'])(
-  'the call id %s does not choose the folder',
+  'the call id %s cannot choose the folder of the output',
   async (call) => {
     const bounded = await outputsUnder(workdir).bound(call, 'x'.repeat(100_001));
     const path = /in (\S+) \(use/.exec(bounded)?.[1] ?? '';
@@ -34,7 +34,7 @@ test.each(['../../etc/passwd', '.', '..', 'a/b', 'ä', '-rf'])(
   },
 );
 
-test('text is never cut into half characters', async () => {
+test('output is never cut within a character', async () => {
   const bounded = await outputsUnder(workdir).bound('emoji', `x${'😀'.repeat(60_000)}`);
   expect(bounded.length).toBeLessThanOrEqual(100_000);
   expect(bounded.isWellFormed()).toBe(true);

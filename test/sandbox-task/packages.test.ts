@@ -55,14 +55,14 @@ const post = () =>
   });
 const AWAITED = { status: 425, body: { error: 'packages_awaited' } };
 
-test('no call is taken before the packages, and then commands find them', async () => {
+test('a sandbox takes no call before its packages, and then commands find them', async () => {
   expect(await post()).toMatchObject(AWAITED);
   const archive = archiveOf({ 'npm/bin/tool': 'of npm', 'apt/usr/bin/other': 'of apt', 'go/bin/third': 'of go' });
   expect(await put(archive)).toEqual({ status: 200, body: { status: 'taken' } });
   expect((await run('tool; other; third')).output).toBe('of npm\nof apt\nof go');
 });
 
-test('the variables by which libraries are found name the packages', async () => {
+test('the variables for finding libraries name the packages', async () => {
   await put(archiveOf({ 'pip/seven.py': '7' }));
   const { output } = await run('env');
   for (const [name, path] of [
@@ -76,7 +76,7 @@ test('the variables by which libraries are found name the packages', async () =>
   }
 });
 
-test('a sandbox without packages has none of those variables, and takes none', async () => {
+test('a sandbox without packages has none of those variables, and refuses packages', async () => {
   const plain = await startSandbox();
   const { output } = await plain.run('bash', { command: 'env' });
   expect(output).not.toMatch(/PYTHONPATH|LD_LIBRARY_PATH|GEM_HOME/);
@@ -90,20 +90,20 @@ test('a sandbox without packages has none of those variables, and takes none', a
   await plain.close();
 });
 
-test('a repeat changes nothing', async () => {
+test('a repeated delivery of packages changes nothing', async () => {
   await put(archiveOf({ 'npm/bin/tool': 'first' }));
   expect(await put(archiveOf({ 'npm/bin/tool': 'second' }))).toMatchObject({ status: 200 });
   expect((await run('tool')).output).toBe('first');
 });
 
-test('two archives at once are unpacked once', async () => {
+test('two deliveries of packages at the same time are unpacked once', async () => {
   const archive = archiveOf({ 'npm/bin/tool': 'once' });
   const replies = await Promise.all([put(archive), put(archive), put(archive)]);
   expect(replies.map(({ status }) => status)).toEqual([200, 200, 200]);
   expect(sandbox.lines.filter((line) => line.includes('"packages"'))).toHaveLength(3);
 });
 
-test('other packages than the awaited ones, and a wrong token, are refused', async () => {
+test('other packages than the expected ones, and a wrong token, are refused', async () => {
   const archive = archiveOf({ 'npm/bin/tool': 'x' });
   expect(await put(archive, 'cd'.repeat(32))).toMatchObject({ status: 404 });
   expect(await put(archive, ARCHIVE, { authorization: 'Bearer another' })).toMatchObject({ status: 401 });
@@ -115,7 +115,7 @@ test.each([
   ['nothing', () => Buffer.alloc(0)],
   ['half an archive', () => archiveOf({ a: 'x'.repeat(100) }).subarray(0, 60)],
   ['no archive and many megabytes', () => Buffer.alloc(10_000_000, 'x')],
-])('what is %s is refused, and the packages are still awaited', async (_what, body) => {
+])('a body that is %s is refused, and the sandbox still waits for its packages', async (_what, body) => {
   expect(await put(body())).toMatchObject({ status: 422, body: { error: 'archive_invalid' } });
   expect(await post()).toMatchObject(AWAITED);
   expect(await put(archiveOf({ 'npm/bin/tool': 'whole' }))).toMatchObject({ status: 200 });
@@ -134,7 +134,7 @@ test('an archive over the limit is refused', async () => {
 test.each([
   ['a path that leads out of the folder', ['--transform', 's#^./escaped#../escaped#', '--absolute-names']],
   ['an absolute path', ['--transform', 's#^./escaped#/tmp/brainstem-escaped#', '--absolute-names']],
-])('%s is refused, and nothing is written there', async (_what, options) => {
+])('an archive with %s is refused, and no file is written there', async (_what, options) => {
   const reply = await put(archiveOf({ escaped: 'x' }, ...options));
   expect(reply).toMatchObject({ status: 422, body: { error: 'archive_invalid' } });
   expect(existsSync(join(folder, 'escaped'))).toBe(false);
@@ -142,7 +142,7 @@ test.each([
   expect(await post()).toMatchObject(AWAITED);
 });
 
-test('a file behind a link that leads out of the folder is refused, and nothing is written there', async () => {
+test('an archive with a file behind a link that leads out of the folder is refused, and no file is written there', async () => {
   const outside = join(folder, 'outside');
   mkdirSync(outside);
   const links = mkdtempSync(join(folder, 'links-'));
@@ -158,7 +158,7 @@ test('a file behind a link that leads out of the folder is refused, and nothing 
   expect(reply).toMatchObject({ status: 422 });
 });
 
-test('an archive whose sender dies is awaited again', async () => {
+test('an archive with a sender that dies is expected again', async () => {
   const bytes = archiveOf({ 'npm/bin/tool': 'x' });
   const { address } = sandbox;
   const sent = request({

@@ -17,7 +17,7 @@ const post = (call: object) =>
   send(sandbox.address, { method: 'POST', path: '/execute', headers: withToken, body: JSON.stringify(call) });
 const reading = (...results: string[]) => callOf('bash', { command: 'cat .brainstem/outputs/sevt_a.txt' }, { results });
 
-test('a call that may read results is not taken before they are there, and is told which it lacks', async () => {
+test('a call that needs earlier results is answered with those that are missing, and runs after they came', async () => {
   const call = reading('sevt_a', 'sevt_b');
   const lacking = (calls: string[]) => ({ status: 425, body: { error: 'results_awaited', calls } });
   expect(await post(call)).toMatchObject(lacking(['sevt_a', 'sevt_b']));
@@ -27,14 +27,14 @@ test('a call that may read results is not taken before they are there, and is to
   expect(await post(call)).toMatchObject({ status: 200, body: { output: 'of a', served: 'ran' } });
 });
 
-test('a result is there as it was, to the last character of many bytes', async () => {
+test('a result is stored unchanged, to the last of many multi-byte characters', async () => {
   const text = `${'é😀\u2028'.repeat(250_000)}\n\n`;
   expect(await put('sevt_a', text)).toMatchObject({ status: 200 });
   expect(await readFile(join(outputs(), 'sevt_a.txt'), 'utf8')).toBe(text);
   expect(await readdir(outputs())).toEqual(['sevt_a.txt']);
 });
 
-test('a result that the agent has removed is asked for again, but not by the call that removed it', async () => {
+test('a result that the agent removed is requested again by a later call, but not by the one that removed it', async () => {
   await put('sevt_a', 'of a');
   const removing = callOf('bash', { command: 'rm -r .brainstem; echo gone' }, { results: ['sevt_a'] });
   expect(await post(removing)).toMatchObject({ status: 200, body: { output: 'gone' } });
@@ -42,7 +42,7 @@ test('a result that the agent has removed is asked for again, but not by the cal
   expect(await post(reading('sevt_a'))).toMatchObject({ status: 425 });
 });
 
-test('half a result leaves nothing behind', async () => {
+test('a result that breaks off leaves no file', async () => {
   await mkdir(outputs(), { recursive: true });
   const options = { method: 'PUT', path: '/results/sevt_a', headers: { ...withToken, 'content-length': 1000 } };
   const sent = request({ ...sandbox.address, ...options });
@@ -68,18 +68,21 @@ test('a result that cannot be written is refused, and commands run without it', 
   expect(await readdir(outputs())).toEqual(['sevt_a.txt']);
 });
 
-test.each(['..%2F..%2Fescaped', '..', '%2e%2e'])('the call id %s does not choose the folder', async (call) => {
-  await put(call, 'x');
-  expect(await readdir(outputs())).toEqual([expect.stringMatching(/^[0-9a-f]{64}\.txt$/)]);
-  expect(await readdir(sandbox.workdir)).toEqual(['.brainstem']);
-});
+test.each(['..%2F..%2Fescaped', '..', '%2e%2e'])(
+  'the call id %s cannot choose the folder of a result',
+  async (call) => {
+    await put(call, 'x');
+    expect(await readdir(outputs())).toEqual([expect.stringMatching(/^[0-9a-f]{64}\.txt$/)]);
+    expect(await readdir(sandbox.workdir)).toEqual(['.brainstem']);
+  },
+);
 
-test('a result needs the token, and is no longer than any body', async () => {
+test('a result needs the token, and has the size limit of any body', async () => {
   expect(await put('sevt_a', 'x', {})).toMatchObject({ status: 401 });
   expect(await put('sevt_a', Buffer.alloc(16 * 1024 * 1024 + 1, 'x'))).toMatchObject({ status: 413 });
 });
 
-test('log lines name the call and hold nothing of its result', async () => {
+test('log lines about a result name the call and hold none of its text', async () => {
   await put('sevt_logged', 'canary');
   const lines = sandbox.lines.filter((line) => line.includes('sevt_logged'));
   expect(lines).toHaveLength(1);

@@ -10,7 +10,7 @@ afterAll(() => sandbox.close());
 const post = (body: string | Buffer, headers: Record<string, string> = withToken) =>
   send(sandbox.address, { method: 'POST', path: '/execute', headers, body });
 
-test('health is ready without a token', async () => {
+test('the health check is answered without a token', async () => {
   const reply = await send(sandbox.address, { method: 'GET', path: '/health' });
   expect(reply).toEqual({ status: 200, body: { status: 'ready' } });
 });
@@ -19,7 +19,7 @@ test.each([
   ['missing', {}],
   ['wrong', { authorization: 'Bearer another-token' }],
   ['of another scheme', { authorization: withToken.authorization.replace('Bearer', 'Basic') }],
-])('a token that is %s is refused before the body is looked at', async (_kind, headers: Record<string, string>) => {
+])('a token that is %s is refused before the body is read', async (_kind, headers: Record<string, string>) => {
   const reply = await post('not json', headers);
   expect(reply).toMatchObject({ status: 401, body: { error: 'unauthorized' } });
 });
@@ -60,7 +60,7 @@ test.each([
   expect(reply).toMatchObject({ status: 404, body: { error: 'not_found' } });
 });
 
-test('a call id used for another input or tool is refused, the order of keys does not matter', async () => {
+test('a call id that is used for another input or tool is refused, in whatever order its keys are', async () => {
   const call = callOf('write', { file_path: 'a', content: 'b' });
   expect(await post(JSON.stringify(call))).toMatchObject({ status: 200, body: { served: 'ran' } });
   for (const other of [{ input: { file_path: 'a', content: 'c' } }, { name: 'edit' }]) {
@@ -71,7 +71,7 @@ test('a call id used for another input or tool is refused, the order of keys doe
   expect(await post(JSON.stringify(reordered))).toMatchObject({ status: 200, body: { served: 'replayed' } });
 });
 
-test('log lines name the call and hold nothing of its input or output', async () => {
+test('log lines about a call name it and hold none of its input or output', async () => {
   const { call } = { call: 'sevt_logged' };
   await post(JSON.stringify(callOf('bash', { command: 'echo canary-$((1+1))' }, { call })));
   const lines = sandbox.lines.filter((line) => line.includes(call));
@@ -79,7 +79,7 @@ test('log lines name the call and hold nothing of its input or output', async ()
   expect(lines[0]).not.toContain('canary');
 });
 
-test('a running call is ended by a cancel, and its repeat is told the same', async () => {
+test('a running call is ended by a cancel, and its repeat gets the same result', async () => {
   const call = callOf('bash', { command: 'sleep 600' }, { timeoutMs: 800_000 });
   const running = post(JSON.stringify(call));
   const cancel = { method: 'POST', path: '/cancel', headers: withToken, body: JSON.stringify({ call: call.call }) };
@@ -94,7 +94,7 @@ test('a running call is ended by a cancel, and its repeat is told the same', asy
   expect(await send(sandbox.address, cancel)).toEqual({ status: 200, body: { stopped: false } });
 });
 
-test('a cancel needs the token, and a call that is named', async () => {
+test('a cancel needs the token and the id of a call', async () => {
   const body = JSON.stringify({ call: 'sevt_1' });
   const at = { method: 'POST', path: '/cancel' };
   expect(await send(sandbox.address, { ...at, body })).toMatchObject({ status: 401 });

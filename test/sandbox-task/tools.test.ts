@@ -15,7 +15,7 @@ describe.each(['tcp', 'socket'] as const)('the six tools over %s', (listen) => {
     expect(response).toMatchObject({ output: 'hi\nthere', isError: false, served: 'ran' });
   });
 
-  test('write makes a file and its folders, read gives it back', async () => {
+  test('write makes a file with its folders, and read returns it', async () => {
     const written = await sandbox.run('write', { file_path: 'src/a.txt', content: 'one\ntwo\nthree' });
     expect(written).toMatchObject({ output: 'wrote 13 bytes to src/a.txt', isError: false });
     expect((await sandbox.run('read', { file_path: 'src/a.txt' })).output).toBe('one\ntwo\nthree');
@@ -42,7 +42,7 @@ describe.each(['tcp', 'socket'] as const)('the six tools over %s', (listen) => {
   });
 });
 
-describe('what a tool must not do', () => {
+describe('the sandbox tools keep to their limits:', () => {
   let sandbox: Sandbox;
   beforeEach(async () => {
     vi.stubEnv('SANDBOX_TOKEN_SHA256', 'canary-of-the-server');
@@ -67,7 +67,7 @@ describe('what a tool must not do', () => {
     expect((await sandbox.run('bash', { command: 'pwd' })).output).toBe(sandbox.workdir);
   });
 
-  test('file tools stay inside the working directory', async () => {
+  test('file tools stay within the working directory', async () => {
     await symlink('/etc', join(sandbox.workdir, 'link'));
     for (const file_path of ['/etc/hostname', '../outside', 'link/hostname']) {
       const response = await sandbox.run('read', { file_path });
@@ -77,7 +77,7 @@ describe('what a tool must not do', () => {
   });
 });
 
-test('a working directory elsewhere is found under the name that the session has for it', async () => {
+test('the tools use the session’s name for a working directory that lies elsewhere', async () => {
   const sandbox = await startSandbox();
   await sandbox.run('write', { file_path: '/workspace/notes/a.txt', content: 'kept in /workspace/notes' });
   const there = 'cd /tmp && cat /workspace/notes/a.txt && ls -d /other/workspace 2>&1';
@@ -89,31 +89,31 @@ test('a working directory elsewhere is found under the name that the session has
   await sandbox.close();
 });
 
-describe('results', () => {
+describe('the result of a sandbox tool', () => {
   let sandbox: Sandbox;
   beforeEach(async () => {
     sandbox = await startSandbox();
   });
   afterEach(() => sandbox.close());
 
-  test('a tool that fails is a result with its text', async () => {
+  test('is the text of the failure when the tool fails', async () => {
     const response = await sandbox.run('read', { file_path: 'missing.txt' });
     expect(response).toMatchObject({ output: 'read: missing.txt: no such file or directory', isError: true });
   });
 
-  test('input of a wrong type is a result that names the field', async () => {
+  test('names the field when an input has a wrong type', async () => {
     const response = await sandbox.run('bash', { command: 5 });
     expect(response).toMatchObject({ output: expect.stringMatching(/^bash: command: /), isError: true });
     expect((await sandbox.run('read', { file_path: 5 })).isError).toBe(true);
   });
 
-  test('an empty result says so', async () => {
+  test('says that it is empty when it is', async () => {
     expect((await sandbox.run('bash', { command: 'true' })).output).toBe('(no output)');
     await writeFile(join(sandbox.workdir, 'empty'), '');
     expect((await sandbox.run('read', { file_path: 'empty' })).output).toBe('(no output)');
   });
 
-  test('calls at the same time do not disturb each other', async () => {
+  test('is the right one when calls run at the same time', async () => {
     const numbers = [1, 2, 3, 4, 5, 6];
     const outputs = await Promise.all([
       ...numbers.map((n) => sandbox.run('bash', { command: `echo ${n}` })),

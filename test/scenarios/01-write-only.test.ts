@@ -49,7 +49,7 @@ describe.each(OAuthTokens.options)('scenario 1: secrets are write-only, with OAu
     return JSON.stringify([pages.map(({ Items }) => Items), [...api.objects]]);
   }
 
-  it('scenario 1: they are in no response, table, log line or record, and whoever may read them finds them', async () => {
+  it('they are in no response, table, log line or record, and the functions that may read them find them', async () => {
     const { body: vault } = await ask('POST', '/v1/vaults', { display_name: 'keys' });
     const path = `/v1/vaults/${vault.id}/credentials`;
     const refresh = (values: typeof first, type: string) => ({
@@ -101,7 +101,7 @@ describe.each(OAuthTokens.options)('scenario 1: secrets are write-only, with OAu
     ]);
   });
 
-  it('scenario 1: a store that fails tells none either', async () => {
+  it('a store that fails does not reveal them either', async () => {
     const { body: vault } = await ask('POST', '/v1/vaults', { display_name: 'keys' });
     const { write } = api.world.secrets;
     api.world.secrets.write = (place, type) =>

@@ -40,7 +40,7 @@ it('scenario 2: another spelling of a server’s URL is the same server', async 
   }
 });
 
-it('scenario 2: of ten creations at once for one URL, one succeeds', async () => {
+it('scenario 2: one of ten concurrent creations for one URL succeeds', async () => {
   const create = await created();
   const before = api.secrets.held().length;
   const answers = await Promise.all(Array.from({ length: 10 }, () => create('https://mcp.example.com/mcp')));

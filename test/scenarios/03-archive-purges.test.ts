@@ -46,7 +46,7 @@ function warmProxy(vault: VaultId) {
 }
 
 it.each(['the credential', 'its vault'])(
-  'scenario 3: once %s is archived, a warm proxy has no token any more and the store no secret',
+  'scenario 3: after %s is archived, a warm proxy has no token and the store no secret',
   async (what) => {
     const vault = await api.ask('POST', '/v1/vaults', {
       display_name: 'keys',

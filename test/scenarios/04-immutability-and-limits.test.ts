@@ -31,7 +31,7 @@ it.each([
   [OAUTH, { type: 'mcp_oauth', refresh: { token_endpoint: 'https://other.example.com/token' } }],
   [VARIABLE, { type: 'environment_variable', secret_name: 'OTHER' }],
   [VARIABLE, { type: 'environment_variable', injection_location: NOWHERE }],
-])('scenario 4: of %j, %j is no update, and the row is as it was', async (auth, update) => {
+])('scenario 4: an update of %j to %j is refused, and the row is unchanged', async (auth, update) => {
   const path = await credentialsOf();
   const { body: before } = await api.ask('POST', path, { auth });
   const refused = await api.ask('POST', `${path}/${before.id}`, { auth: update, display_name: 'changed' });
@@ -44,7 +44,7 @@ it.each([
   [{ ...OAUTH, expires_at: '2020-01-01T00:00:00Z' }],
   [{ ...VARIABLE, injection_location: NOWHERE }],
   [{ ...VARIABLE, injection_location: {} }],
-])('scenario 4: %j makes no credential', async (auth) => {
+])('scenario 4: a creation with %j is refused', async (auth) => {
   const path = await credentialsOf();
   const before = api.secrets.held().length;
   const refused = await api.ask('POST', path, { auth });
@@ -53,7 +53,7 @@ it.each([
   expect(api.secrets.held()).toHaveLength(before);
 });
 
-it('scenario 4: a vault has 20 active credentials, and room again when one is archived', async () => {
+it('scenario 4: a vault holds 20 active credentials, and takes another one after one is archived', async () => {
   const path = await credentialsOf();
   const create = (index: number) =>
     api.ask('POST', path, { auth: { ...BEARER, mcp_server_url: `${SERVER}/${index}` } });

@@ -19,7 +19,7 @@ const PLACE = {
 };
 
 describe.each(OAuthTokens.options)(
-  'scenario 5: the API cannot read what it takes, with OAuth tokens in %s',
+  'scenario 5: the API cannot read the secrets that it stores, with OAuth tokens in %s',
   (store) => {
     const dir = mkdtempSync(join(tmpdir(), 'brainstem-encrypt-only-'));
     let aws: Aws;
@@ -54,7 +54,7 @@ describe.each(OAuthTokens.options)(
       rmSync(dir, { recursive: true });
     });
 
-    test('replaces one token without reading any, and is refused when it tries', async () => {
+    test('it replaces one token without reading any, and is refused when it tries to read', async () => {
       const writer = createSecretWriter(environment);
       const first = await writer.write(PLACE, 'mcp_oauth', { access_token: 'a1', refresh_token: 'r1' });
       const inForce = { ...first, ...(await writer.write(PLACE, 'mcp_oauth', { refresh_token: 'r2' }, first)) };
@@ -68,7 +68,7 @@ describe.each(OAuthTokens.options)(
       });
     });
 
-    test('nor is a secret that is always in Secrets Manager readable by it', async () => {
+    test('it is also refused a secret that is always in Secrets Manager', async () => {
       const place = { ...PLACE, credential: CredentialId.parse('vcrd_2') };
       const writer = createSecretWriter(environment);
       const { token = '' } = await writer.write(place, 'static_bearer', { token: 'bearer' });

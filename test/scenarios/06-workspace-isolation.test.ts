@@ -10,7 +10,7 @@ afterAll(() => api.close());
 
 const STRANGER = { authorization: `Bearer ${OTHER_KEY}` };
 
-it('scenario 6: to a key of another workspace a vault does not exist, and its owner hears of the attempts', async () => {
+it('scenario 6: a vault does not exist for a key of another workspace, and the owner’s audit trail has the attempts', async () => {
   const { body: vault } = await api.ask('POST', '/v1/vaults', { display_name: 'keys' });
   const path = `/v1/vaults/${vault.id}`;
   const auth = { type: 'static_bearer', mcp_server_url: 'https://mcp.example.com/mcp', token: 'token' };

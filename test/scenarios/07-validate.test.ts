@@ -44,14 +44,14 @@ const REFUSED = {
   body_truncated: false,
 };
 
-it('scenario 7: a token that the server takes is valid, and nothing is refreshed', async () => {
+it('scenario 7: a token that the server accepts is valid, and nothing is refreshed', async () => {
   const { fx, first, server, validate } = await stored();
   fx.tokens?.set(first.access_token, []);
   expect(await validate()).toEqual({ ...TOLD, status: 'valid', mcp_probe: null, refresh: null });
   expect(server.requests).toEqual([]);
 });
 
-it('scenario 7: a credential for a server that the organisation manages is never used, not even to be tried', async () => {
+it('scenario 7: the validation of a credential for a server that the organisation manages never uses it', async () => {
   const { fx, first, server, world, validate } = await stored();
   fx.tokens?.set(first.access_token, []);
   const login = { issuer: 'https://login.example.com', clientId: 'brainstem', clientSecretArn: null, userClaim: 'sub' };
@@ -61,7 +61,7 @@ it('scenario 7: a credential for a server that the organisation manages is never
   expect([...fx.requests, ...server.requests]).toEqual([]);
 });
 
-it('scenario 7: an identity is for no server, so that it is sent to none to be tried', async () => {
+it('scenario 7: the validation of an identity sends it to no server', async () => {
   const { fx, world, validate } = await stored();
   const login = { issuer: fx.url, clientId: 'brainstem', clientSecretArn: null, userClaim: 'sub' };
   Object.assign(world, { enterprise: enterpriseOf({ login, servers: [] }) });
@@ -69,7 +69,7 @@ it('scenario 7: an identity is for no server, so that it is sent to none to be t
   expect(fx.requests).toEqual([]);
 });
 
-it('scenario 7: with the authorization server up, a refused token is refreshed and the new one is tried', async () => {
+it('scenario 7: a refused token is refreshed when the authorization server is up, and the new one is tried', async () => {
   const { trust, server, row, validate } = await stored();
   trust();
   const refresh = { status: 'succeeded', http_response: null };
@@ -78,7 +78,7 @@ it('scenario 7: with the authorization server up, a refused token is refreshed a
   expect((await row()).version).toBe(2);
 });
 
-it('scenario 7: a server that refuses the new token too finds the credential invalid', async () => {
+it('scenario 7: a credential is invalid when the server refuses the new token too', async () => {
   const { server, validate } = await stored();
   const told = (await validate()) ?? expect.fail('no answer');
   expect(told).toMatchObject({ status: 'invalid', refresh: { status: 'succeeded', http_response: null } });
@@ -87,7 +87,7 @@ it('scenario 7: a server that refuses the new token too finds the credential inv
   expect(server.tokenRequests).toHaveLength(1);
 });
 
-it('scenario 7: with a 400 of the authorization server it is invalid, and its words come without secrets', async () => {
+it('scenario 7: a credential is invalid when the authorization server answers 400, and its text is shown without secrets', async () => {
   const { server, first, row, validate } = await stored({ clientSecret: 'client-secret-value' });
   const words = `no ${first.refresh_token} of client-secret-value, ${'x'.repeat(2000)}`;
   const body = JSON.stringify({ error: 'invalid_grant', error_description: words });
@@ -101,7 +101,7 @@ it('scenario 7: with a 400 of the authorization server it is invalid, and its wo
   expect((await row()).state).toBe('needs_reauth');
 });
 
-it('scenario 7: with the authorization server down it is unknown', async () => {
+it('scenario 7: a credential has the status unknown when the authorization server is down', async () => {
   const { server, validate, stamp } = await stored();
   server.answer({ do: 'say', code: 503, type: 'text/plain', body: 'later' });
   const response = { status_code: 503, content_type: 'text/plain', body: 'later', body_truncated: false };
@@ -116,7 +116,7 @@ it('scenario 7: with the authorization server down it is unknown', async () => {
   });
 });
 
-it('scenario 7: with its server unreachable it is unknown, and nothing is refreshed', async () => {
+it('scenario 7: a credential has the status unknown when its server is unreachable, and nothing is refreshed', async () => {
   const { fx, server, validate } = await stored();
   await fx.close();
   const told = await validate();
@@ -124,7 +124,7 @@ it('scenario 7: with its server unreachable it is unknown, and nothing is refres
   expect(server.requests).toEqual([]);
 });
 
-it('scenario 7: a token in an answer that could not be used is not told', async () => {
+it('scenario 7: a token in a malformed answer is not shown', async () => {
   const { server, validate, stamp } = await stored();
   const told = async () => (await validate())?.refresh?.http_response?.body ?? '';
   server.answer({ do: 'grant', change: { token_type: 'DPoP', refresh_token: undefined } });
@@ -134,7 +134,7 @@ it('scenario 7: a token in an answer that could not be used is not told', async 
   expect(await told()).toBe('access_token=[redacted]&scope=a');
 });
 
-it('scenario 7: without a refresh token there is none to try', async () => {
+it('scenario 7: a credential without a refresh token is not refreshed', async () => {
   const { rows, fx, secrets, validate } = await stored();
   const auth = { type: 'static_bearer' as const, mcp_server_url: fx.url };
   await rows.save(newCredential(auth, secrets.seed({ token: 'static-token' }), NOW));
@@ -149,7 +149,7 @@ it('scenario 7: without a refresh token there is none to try', async () => {
   expect(await validate()).toMatchObject({ status: 'valid', mcp_probe: null, refresh: null });
 });
 
-it('scenario 7: a credential whose consent was revoked is tried with the token it has, and nobody else is asked', async () => {
+it('scenario 7: a credential with a revoked consent is tried with the token that it has, without a token request', async () => {
   const { rows, row, fx, first, server, validate } = await stored();
   rows.put({ ...(await row()), state: 'needs_reauth' });
   expect(await validate()).toMatchObject({
@@ -162,7 +162,7 @@ it('scenario 7: a credential whose consent was revoked is tried with the token i
   expect(server.requests).toEqual([]);
 });
 
-it('scenario 7: what has no server, no secret or no row is told as such', async () => {
+it('scenario 7: a credential without a server, a secret or a row is reported as such', async () => {
   const { rows, secrets, validate, fx } = await stored();
   await rows.credentials.archive(PLACE, NOW);
   expect(await validate()).toMatchObject({ status: 'invalid', mcp_probe: null, refresh: null });

@@ -5,7 +5,7 @@ import { startFx } from '#test/mcp/fx.ts';
 const SUM = { status: 'answered', isError: false, content: [{ type: 'text', text: '3' }] };
 const VERSION = 'io.modelcontextprotocol/protocolVersion';
 
-it('scenario 8: a legacy server is initialized, then called with its version and the user’s token', async () => {
+it('scenario 8: an older server is initialized, then called with its version and the user’s token', async () => {
   const fx = await startFx({ era: 'legacy', tokens: { 'alices-t0ken': [] } });
   onTestFinished(fx.close);
   const target = targetOf(fx.url, { bearer: bearer('alices-t0ken') });
@@ -22,7 +22,7 @@ it('scenario 8: a legacy server is initialized, then called with its version and
   expect(fx.requests.every(({ headers }) => headers['authorization'] === 'Bearer alices-t0ken')).toBe(true);
 });
 
-it('scenario 8: a modern server gets the call in one request that says in its headers what it is', async () => {
+it('scenario 8: a newer server gets the call in one request with headers that describe it', async () => {
   const fx = await startFx({ era: 'modern', tokens: { 'alices-t0ken': [] } });
   onTestFinished(fx.close);
   const client = clientForTests();

@@ -5,7 +5,7 @@ import { agentWith } from '#test/functions/core/mcp/proxy-stage.ts';
 import { startFx } from '#test/mcp/fx.ts';
 import { fxSession, userOf } from '#test/mcp/proxy-sessions.ts';
 
-it('scenario 11: a server that refuses the token is named, the other works, and it is tried again in the next run', async () => {
+it('scenario 11: a server that refuses the token is named, the other one works, and it is tried again in the next run', async () => {
   const [x, y] = await Promise.all([startFx({ tokens: {} }), startFx()]);
   onTestFinished(async () => void (await Promise.all([x.close(), y.close()])));
   const [atX, atY] = [userOf(x, 'alice'), userOf(y, 'alice')];

@@ -14,7 +14,7 @@ const INPUT = {
 };
 
 it.each(['legacy', 'modern'] as const)(
-  'scenario 12: what the model says of identity reaches a %s server as arguments and nothing else',
+  'scenario 12: users and vaults that the model names reach a %s server as arguments and have no other effect',
   async (era) => {
     const fx = await startFx({ era });
     onTestFinished(fx.close);

@@ -32,7 +32,7 @@ async function session(policies: string) {
   return { ...running, fx, first, asSubagent };
 }
 
-it('scenario 13: a rule for the primary thread denies the same call in another thread', async () => {
+it('scenario 13: a policy for the primary thread denies the same call in another thread', async () => {
   const { fx, asSubagent, results, audited } = await session(PRIMARY_ONLY);
   await asSubagent();
   expect(results()).toMatchObject([{ is_error: true, content: [{ text: expect.stringMatching(/^denied: /) }] }]);
@@ -43,7 +43,7 @@ it('scenario 13: a rule for the primary thread denies the same call in another t
   expect(fx.requests).toEqual([]);
 });
 
-it('scenario 13: the primary thread may, and what it says names no thread', async () => {
+it('scenario 13: the primary thread may call, and its events name no thread', async () => {
   const { fx, call, results, entries } = await session(PRIMARY_ONLY);
   await call();
   expect(results()).toMatchObject([{ is_error: false }]);
@@ -54,7 +54,7 @@ it('scenario 13: the primary thread may, and what it says names no thread', asyn
   for (const event of ofMcp) expect(event).not.toHaveProperty('session_thread_id');
 });
 
-it('scenario 13: a thread that may call does so with the vaults of its session, in their order', async () => {
+it('scenario 13: a permitted thread calls with the vaults of its session, in their order', async () => {
   const { fx, first, asSubagent, outcomes } = await session('permit(principal, action, resource);');
   await asSubagent();
   expect(outcomes()).toMatchObject([{ thread: SUBAGENT, outcome: 'done', user: 'alice', vault: first.vault.id }]);

@@ -5,7 +5,7 @@ import { listenHere } from '#test/mcp/listening.ts';
 import { fxSession } from '#test/mcp/proxy-sessions.ts';
 
 it.each([301, 302, 303, 307, 308])(
-  'scenario 14: %i to another origin is refused, and the evil host sees no connection',
+  'scenario 14: %i to another origin is refused, and the other host sees no connection',
   async (status) => {
     const [fx, evil] = await Promise.all([startFx(), listenHere((_incoming, outgoing) => void outgoing.end())]);
     onTestFinished(async () => void (await Promise.all([fx.close(), evil.close()])));
@@ -22,7 +22,7 @@ it.each([301, 302, 303, 307, 308])(
   },
 );
 
-it('scenario 14: a call that was redirected is told to people as a failed connection', async () => {
+it('scenario 14: a call that was redirected is reported to the client as a failed connection', async () => {
   const [fx, evil] = await Promise.all([startFx(), listenHere((_incoming, outgoing) => void outgoing.end())]);
   onTestFinished(async () => void (await Promise.all([fx.close(), evil.close()])));
   fx.intercept = () => new Response(null, { status: 307, headers: { location: `${evil.origin}/mcp` } });
@@ -37,7 +37,7 @@ it('scenario 14: a call that was redirected is told to people as a failed connec
   expect(evil.connections()).toBe(0);
 });
 
-it('scenario 14: within the server’s own origin a redirect that keeps the method is followed', async () => {
+it('scenario 14: a redirect within the server’s origin that keeps the method is followed', async () => {
   const fx = await startFx({ tokens: { t0ken: [] } });
   onTestFinished(fx.close);
   fx.intercept = ({ path }) => (path === '/mcp' ? Response.redirect(`${fx.origin}/mcp/here`, 307) : undefined);

@@ -5,7 +5,7 @@ import { startFx } from '#test/mcp/fx.ts';
 import { fxSession, userOf } from '#test/mcp/proxy-sessions.ts';
 
 it.each(['legacy', 'modern'] as const)(
-  'scenario 15: a token that a %s server echoes is taken out of the result, and that it was is on record',
+  'scenario 15: a token that a %s server echoes is redacted from the result, and the audit trail says so',
   async (era) => {
     const fx = await startFx({ era });
     onTestFinished(fx.close);
@@ -23,7 +23,7 @@ it.each(['legacy', 'modern'] as const)(
   },
 );
 
-it('scenario 15: a token that was refused, and rotated away before it is echoed, is taken out too', async () => {
+it('scenario 15: a token that was refused and rotated before the echo is redacted too', async () => {
   const { server, first, tokens, row, bearer, engine } = await connected({ expiresInMs: 3_000_000 });
   const refused = await bearer();
   const fx = await startFx({ tokens: {} });
@@ -52,7 +52,7 @@ it('scenario 15: a token that was refused, and rotated away before it is echoed,
   expect(session.outcomes()).toMatchObject([{ outcome: 'done', secret_echo: true }]);
 });
 
-it('scenario 15: an image in whose bytes the token is hidden does not come through', async () => {
+it('scenario 15: an image with the token in its bytes is withheld', async () => {
   const fx = await startFx();
   onTestFinished(fx.close);
   const alice = userOf(fx, 'alice');
@@ -80,7 +80,7 @@ it('scenario 15: an image in whose bytes the token is hidden does not come throu
 
 const base64 = (image: Buffer, more = '') => Buffer.concat([image, Buffer.from(more)]).toString('base64');
 
-it('scenario 15: a text that came as bytes is shown without the token that is in it', async () => {
+it('scenario 15: a text that came as bytes is shown with the token redacted', async () => {
   const fx = await startFx();
   onTestFinished(fx.close);
   const alice = userOf(fx, 'alice');

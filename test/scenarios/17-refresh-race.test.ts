@@ -70,7 +70,7 @@ it('scenario 17: 20 calls on 4 instances with an expired, rotating token make on
   expect(await credentials.find(PLACE)).toMatchObject({ version: 2, state: 'ok', lease: null, failures: 0 });
 });
 
-it('scenario 17: so do those of two instances with a sign-in that is over, and what is in force is its id_token', async () => {
+it('scenario 17: two instances with an expired sign-in make one token request, and its id_token is in force', async () => {
   const { server, engine, row, secrets } = await connected();
   const payload = Buffer.from(JSON.stringify({ exp: Date.parse(NOW) / 1000 + 600 })).toString('base64url');
   const idToken = `e30.${payload}.c2ln`;

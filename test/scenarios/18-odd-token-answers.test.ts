@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import type { TokenAnswer } from '#test/mcp/authorization-server-script.ts';
 import { connected, IDENTITY, tokenIn } from '#test/functions/core/vault/refresh.fixture.ts';
 
-it('scenario 18: without a new refresh token the old one stays in force', async () => {
+it('scenario 18: an answer without a refresh token leaves the old one in force', async () => {
   const { server, first, bearer, row, stamp } = await connected();
   const before = await row();
   server.answer({ do: 'grant', change: { refresh_token: undefined } });
@@ -16,13 +16,13 @@ it('scenario 18: without a new refresh token the old one stays in force', async 
   ]);
 });
 
-it('scenario 18: an id_token of another issuer is nobody’s business', async () => {
+it('scenario 18: an id_token of another issuer is ignored', async () => {
   const { server, bearer } = await connected();
   server.answer({ do: 'grant', change: { id_token: 'eyJhbGciOiJub25lIn0.eyJpc3MiOiJodHRwczovL2V2aWwifQ.' } });
   expect(server.grants.accepts(tokenIn(await bearer()))).not.toBeNull();
 });
 
-it('scenario 18: a sign-in whose renewal brings no id_token is over, and its user is asked rather than put off', async () => {
+it('scenario 18: a sign-in that is renewed without an id_token has ended, and its user is asked to sign in again', async () => {
   const { server, engine, row, stamp, lines } = await connected();
   const { bearer } = engine({ enterprise: IDENTITY });
   expect(await bearer()).toMatchObject({ status: 'needs_reauth' });
@@ -33,14 +33,14 @@ it('scenario 18: a sign-in whose renewal brings no id_token is over, and its use
   expect(lines).toMatchObject([{ outcome: 'revoked', detail: expect.stringContaining('no id_token') }]);
 });
 
-it('scenario 18: a lifetime told as text counts', async () => {
+it('scenario 18: a lifetime that is given as text is used', async () => {
   const { server, bearer, row } = await connected();
   server.answer({ do: 'grant', change: { expires_in: '600' } });
   tokenIn(await bearer());
   expect((await row()).credential.auth).toMatchObject({ expires_at: '2026-11-21T10:10:00.000Z' });
 });
 
-it('scenario 18: a token without a type is a bearer token, with a warning', async () => {
+it('scenario 18: an access token without a type is a bearer token, with a warning', async () => {
   const { server, bearer, lines } = await connected();
   server.answer({ do: 'grant', change: { token_type: undefined } });
   expect(server.grants.accepts(tokenIn(await bearer()))).not.toBeNull();

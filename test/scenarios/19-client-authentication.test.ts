@@ -16,7 +16,7 @@ async function refreshedAs(auth: 'none' | 'client_secret_basic' | 'client_secret
   return server.tokenRequests[0] ?? expect.fail('no token request');
 }
 
-it('scenario 19: basic carries id and secret as a form would, and the body neither', async () => {
+it('scenario 19: client_secret_basic sends id and secret form-encoded in the header, and neither in the body', async () => {
   const { headers, form } = await refreshedAs('client_secret_basic');
   const header = String(headers['authorization']);
   expect(basicPair(header)).toEqual({ id: ID, secret: SECRET });
@@ -26,13 +26,13 @@ it('scenario 19: basic carries id and secret as a form would, and the body neith
   expect([form.has('client_id'), form.has('client_secret')]).toEqual([false, false]);
 });
 
-it('scenario 19: post carries both in the body only', async () => {
+it('scenario 19: client_secret_post sends both in the body only', async () => {
   const { headers, form } = await refreshedAs('client_secret_post');
   expect(headers['authorization']).toBeUndefined();
   expect([form.get('client_id'), form.get('client_secret')]).toEqual([ID, SECRET]);
 });
 
-it('scenario 19: a public client says its id in the body only', async () => {
+it('scenario 19: a public client sends its id in the body only', async () => {
   const { headers, form } = await refreshedAs('none');
   expect(headers['authorization']).toBeUndefined();
   expect([form.get('client_id'), form.has('client_secret')]).toEqual([ID, false]);

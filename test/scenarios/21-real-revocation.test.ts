@@ -3,7 +3,7 @@ import { connected, secretsOf, tokenIn, VAULT } from '#test/functions/core/vault
 import { startFx } from '#test/mcp/fx.ts';
 import { fxSession } from '#test/mcp/proxy-sessions.ts';
 
-it('scenario 21: a revoked consent is asked about once, told once, and needs a new consent', async () => {
+it('scenario 21: a revoked consent causes one token request and one error, and needs a new consent', async () => {
   const { server, first, bearer, engine, row, rows, secrets, lines } = await connected({ expiresInMs: 30_000 });
   server.grants.revoke(first.refresh_token);
   expect(await bearer()).toEqual({ status: 'needs_reauth', retryAfterMs: null, detail: 'the consent was revoked' });
@@ -22,7 +22,7 @@ it('scenario 21: a revoked consent is asked about once, told once, and needs a n
   expect(server.grants.accepts(tokenIn(await bearer()))).not.toBeNull();
 });
 
-it('scenario 21: each call after it is answered without the server or the authorization server being asked', async () => {
+it('scenario 21: later calls end without a request to the server or the authorization server', async () => {
   const { server, first, tokens, row } = await connected();
   server.grants.revoke(first.refresh_token);
   const fx = await startFx();
@@ -46,7 +46,7 @@ it('scenario 21: each call after it is answered without the server or the author
   expect(fx.requests).toEqual([]);
 });
 
-it('scenario 21: a refresh token that is refused leaves all secrets where they are', async () => {
+it('scenario 21: a refused refresh token leaves all secrets in their store', async () => {
   const { server, first, bearer, row, secrets } = await connected();
   const before = await row();
   server.grants.revoke(first.refresh_token);

@@ -19,30 +19,27 @@ it.each(DOWN)('scenario 22: with %s a token that is still valid is used', async 
   expect(await row()).toMatchObject({ version: 1, state: 'ok', lease: null, failures: 1 });
 });
 
-it.each(DOWN)(
-  'scenario 22: with %s an expired token is for later, and never for a new consent',
-  async (_name, down) => {
-    const { server, bearer, engine, row, stamp } = await connected();
-    server.always(down);
-    const waits: (number | null)[] = [];
-    for (let round = 0; round < 8; round += 1) {
-      const answer = await bearer();
-      if (answer.status !== 'unavailable') expect.fail(`not ${answer.status}`);
-      waits.push((answer.retryAfterMs ?? 0) / 1000);
-      expect(await engine().bearer()).toMatchObject({ status: 'unavailable' });
-      expect(server.tokenRequests).toHaveLength(round + 1);
-      stamp.advance(answer.retryAfterMs ?? 0);
-    }
-    expect(waits).toEqual([30, 60, 120, 240, 480, 900, 900, 900]);
-    expect(await row()).toMatchObject({ state: 'ok', lease: null });
+it.each(DOWN)('scenario 22: with %s an expired token is retried later, without a new consent', async (_name, down) => {
+  const { server, bearer, engine, row, stamp } = await connected();
+  server.always(down);
+  const waits: (number | null)[] = [];
+  for (let round = 0; round < 8; round += 1) {
+    const answer = await bearer();
+    if (answer.status !== 'unavailable') expect.fail(`not ${answer.status}`);
+    waits.push((answer.retryAfterMs ?? 0) / 1000);
+    expect(await engine().bearer()).toMatchObject({ status: 'unavailable' });
+    expect(server.tokenRequests).toHaveLength(round + 1);
+    stamp.advance(answer.retryAfterMs ?? 0);
+  }
+  expect(waits).toEqual([30, 60, 120, 240, 480, 900, 900, 900]);
+  expect(await row()).toMatchObject({ state: 'ok', lease: null });
 
-    server.always(null);
-    expect(server.grants.accepts(tokenIn(await bearer()))).not.toBeNull();
-    expect(await row()).toMatchObject({ failures: 0, cooldownUntil: null });
-  },
-);
+  server.always(null);
+  expect(server.grants.accepts(tokenIn(await bearer()))).not.toBeNull();
+  expect(await row()).toMatchObject({ failures: 0, cooldownUntil: null });
+});
 
-it('scenario 22: a call with an expired token is not sent, people hear that it is for later, and nobody is asked', async () => {
+it('scenario 22: a call with an expired token is not sent, and the client reads when to retry, without a link', async () => {
   const { server, tokens, row } = await connected();
   server.always({ do: 'say', code: 503, body: '' });
   const fx = await startFx();
@@ -61,7 +58,7 @@ it('scenario 22: a call with an expired token is not sent, people hear that it i
   expect(server.tokenRequests).toHaveLength(1);
 });
 
-it('scenario 22: a server that does not answer is given up after its time, without a new consent', async () => {
+it('scenario 22: a token endpoint that does not answer is given up after its time limit, without a new consent', async () => {
   const { server, bearer, world, engine, row } = await connected();
   server.always({ do: 'hang' });
   const { outbound } = world;
@@ -74,7 +71,7 @@ it('scenario 22: a server that does not answer is given up after its time, witho
   expect(await row()).toMatchObject({ state: 'ok', lease: null, failures: 1 });
 });
 
-it('scenario 22: the token endpoint has eight seconds, and its answer is not given up before', async () => {
+it('scenario 22: a token endpoint that answers within eight seconds is waited for', async () => {
   const { engine } = await connected();
   const limits: unknown[] = [];
   const outbound = {

@@ -16,7 +16,7 @@ import { NOW } from '#test/functions/core/given.ts';
 const held = (answer: Bearer | NoBearer): Bearer =>
   answer.status === 'bearer' ? answer : expect.fail(`no bearer: ${answer.detail}`);
 
-it('scenario 23: a fresh-looking token that was refused is renewed once, and every call that saw it refused shares that', async () => {
+it('scenario 23: a token that is refused before its end is renewed once, and all calls with it share the new one', async () => {
   const { server, first, bearer, renew, engine } = await connected({ expiresInMs: 3_000_000 });
   const refused = held(await bearer());
   expect(refused.token).toBe(first.access_token);
@@ -35,7 +35,7 @@ async function called(setup: Awaited<ReturnType<typeof connected>>, fx: Fx) {
   return clientForTests().callTool(targetOf(fx.url, { bearer: carried.bearer }), callOf('sum', { a: 1, b: 2 }), ON);
 }
 
-it('scenario 23: a server that refuses every token sees two of them, and the call ends there', async () => {
+it('scenario 23: a server that refuses every token gets two of them, and the call ends', async () => {
   const setup = await connected({ expiresInMs: 3_000_000 });
   const fx = await startFx({ tokens: {} });
   onTestFinished(fx.close);
@@ -46,7 +46,7 @@ it('scenario 23: a server that refuses every token sees two of them, and the cal
   expect(seen[0]).toBe(`Bearer ${setup.first.access_token}`);
 });
 
-it('scenario 23: a server that wanted a fresher token is called with it', async () => {
+it('scenario 23: a server that wants a newer token is called with it', async () => {
   const setup = await connected({ expiresInMs: 3_000_000 });
   const fx = await startFx({ tokens: {} });
   onTestFinished(fx.close);
@@ -60,7 +60,7 @@ it('scenario 23: a server that wanted a fresher token is called with it', async 
   expect(fx.calls('sum')).not.toHaveLength(0);
 });
 
-it('scenario 23: where the row has moved on, its token is the answer', async () => {
+it('scenario 23: a newer token in the row is used without a token request', async () => {
   const { server, bearer, renew, engine } = await connected({ expiresInMs: 3_000_000 });
   const refused = held(await bearer());
   const newer = tokenIn(await engine().renew(refused));
@@ -68,7 +68,7 @@ it('scenario 23: where the row has moved on, its token is the answer', async () 
   expect(server.tokenRequests).toHaveLength(1);
 });
 
-it('scenario 23: while the authorization server cools down, a refused token is not used again', async () => {
+it('scenario 23: during a cool-down of the authorization server a refused token is not used again', async () => {
   const { server, bearer, renew } = await connected({ expiresInMs: 3_000_000 });
   const refused = held(await bearer());
   server.always({ do: 'say', code: 503, body: '' });
@@ -77,7 +77,7 @@ it('scenario 23: while the authorization server cools down, a refused token is n
   expect(server.tokenRequests).toHaveLength(1);
 });
 
-it('scenario 23: a token that nothing can refresh is over for its user, and its row stays as it is', async () => {
+it('scenario 23: a refused token without a refresh needs a new one from its user, and its row is unchanged', async () => {
   const { rows, secrets, row, bearer, renew, server } = await connected();
   const auth = { type: 'static_bearer' as const, mcp_server_url: SERVER_URL };
   await rows.save(newCredential(auth, secrets.seed({ token: 'static-token' }), NOW));
@@ -90,7 +90,7 @@ it('scenario 23: a token that nothing can refresh is over for its user, and its 
   expect(server.requests).toEqual([]);
 });
 
-it('scenario 23: a static token that was replaced since it was refused is the answer', async () => {
+it('scenario 23: a static token that was replaced since its refusal is used', async () => {
   const { rows, secrets, row, tokens } = await connected();
   const auth = { type: 'static_bearer' as const, mcp_server_url: SERVER_URL };
   await rows.save(newCredential(auth, secrets.seed({ token: 'old' }), NOW));

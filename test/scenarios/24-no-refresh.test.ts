@@ -5,7 +5,7 @@ import { callOf, clientForTests, ON, targetOf } from '#test/mcp/client.ts';
 import { FX_TOOLS } from '#test/mcp/fx-tools.ts';
 import { startFx } from '#test/mcp/fx.ts';
 
-it('scenario 24: a token that may not do it is not refreshed, for a refresh cannot widen it', async () => {
+it('scenario 24: a token with too few scopes is not refreshed, because a refresh cannot add scopes', async () => {
   const setup = await connected({ expiresInMs: 3_000_000 });
   const { first, row, server } = setup;
   const tools = FX_TOOLS.map((tool) => ({ ...tool, scope: 'files:write' }));

@@ -45,7 +45,7 @@ async function reading(granted: (asked: readonly string[]) => readonly string[] 
   return { flow, link, browser, session, grantTypes, asked };
 }
 
-it('scenario 24: the user is asked for what they granted and what is wanted, and then the same call passes', async () => {
+it('scenario 24: the user is asked for granted and missing scopes together, and then the same call succeeds', async () => {
   const { flow, link, browser, session, grantTypes, asked } = await reading();
   await session.call();
   expect(grantTypes()).toEqual(['authorization_code']);
@@ -70,7 +70,7 @@ it('scenario 24: the user is asked for what they granted and what is wanted, and
   expect(await flow.credentials(link.vault)).toHaveLength(1);
 });
 
-it('scenario 24: a consent that changed nothing is not asked for again, and the call is over', async () => {
+it('scenario 24: a consent that adds no scope is not asked for again, and the call ends', async () => {
   const { flow, browser, session, grantTypes, asked } = await reading(() => ['files:read']);
   await session.call();
   await browser.follow(await browser.submit(await browser.open(asked())));
@@ -89,7 +89,7 @@ it.each([
   ['its own authorization server', 'files:read files:write'],
   ['another one', 'files:write'],
 ])(
-  'scenario 24: a token that came over the API counts as the scopes that it is refreshed with, at %s',
+  'scenario 24: a token stored by the API has the scopes of its refresh settings, with the token endpoint of %s',
   async (where, scope) => {
     const flow = await startFlow();
     onTestFinished(() => flow.close());

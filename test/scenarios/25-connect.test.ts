@@ -7,14 +7,14 @@ import { BASE_URL, startFlow, waitingCall, WORKSPACE, type Flow } from '#test/fu
 
 const RETURN_URL = 'https://app.example.com/done?tab=2';
 
-describe('scenario 25: connect', () => {
+describe('scenario 25: a connection', () => {
   let flow: Flow;
   beforeAll(async () => {
     flow = await startFlow();
   });
   afterAll(() => flow.close());
 
-  it('shows who wants what and where it leads, and has nothing that could be answered before approval', async () => {
+  it('shows the agent, the server and the target of the redirect, and starts no attempt before approval', async () => {
     const link = await flow.link('alice', { returnUrl: RETURN_URL });
     const page = await flow.browser().openAs('alice', link.url);
     expect(page.status).toBe(200);
@@ -27,7 +27,7 @@ describe('scenario 25: connect', () => {
     expect(flow.as.requests.some(({ path }) => path.endsWith('/authorize') || path.endsWith('/register'))).toBe(false);
   });
 
-  it('cannot be framed, cached, or load anything, and its cookies are of its host alone', async () => {
+  it('has pages without frames, caches and foreign content, and cookies of one host only', async () => {
     const link = await flow.link();
     const browser = flow.browser();
     const first = await browser.request(link.url);
@@ -47,7 +47,7 @@ describe('scenario 25: connect', () => {
     expect(first.headers.getSetCookie()).not.toEqual([]);
   });
 
-  it('leads from approval to a credential, goes back to where the user came from, and tells nobody a token', async () => {
+  it('leads from approval to a credential and back to the return URL, and shows no token', async () => {
     const link = await flow.link('alice', { returnUrl: RETURN_URL });
     const browser = flow.browser();
     const consent = await browser.openAs('alice', link.url);
@@ -82,7 +82,7 @@ describe('scenario 25: connect', () => {
     ]);
   });
 
-  it('replaces the credential that is there, with the scopes that were granted before', async () => {
+  it('replaces an existing credential, with the scopes that were granted before', async () => {
     const link = await flow.link();
     const browser = flow.browser();
     await browser.follow(await browser.submit(await browser.openAs('alice', link.url)));
@@ -102,7 +102,7 @@ describe('scenario 25: connect', () => {
     });
   });
 
-  it('lets everything that waits for the server go on, once', async () => {
+  it('resumes every call and listing that waits for the server once', async () => {
     const calls = [
       ...['one', 'two', 'three'].map(waitingCall),
       { ...waitingCall('list'), call: null, sincePosition: null },
@@ -117,7 +117,7 @@ describe('scenario 25: connect', () => {
     expect(resumed).toEqual(expect.arrayContaining(calls));
   });
 
-  it('promises nothing to go on by itself where only a list of tools waited, or nothing', async () => {
+  it('promises no automatic continuation when only a listing or nothing waited', async () => {
     const list = { ...waitingCall('list'), call: null };
     for (const { url } of [await offered(flow, await flow.vaultOf('alice'), [list]), await flow.link()]) {
       const browser = flow.browser();
@@ -127,7 +127,7 @@ describe('scenario 25: connect', () => {
     }
   });
 
-  it('ends the calls that wait when the user says no, here or there, each of them once', async () => {
+  it('ends each waiting call once when the user declines here or at the authorization server', async () => {
     const noHere = async (browser: Browser, url: string) => {
       return browser.submit(await browser.openAs('alice', url), {}, `${url}/cancel`);
     };
@@ -155,7 +155,7 @@ describe('scenario 25: connect', () => {
     }
   });
 
-  it('leaves a call alone that has been given a newer link, and ends one whose vault was closed', async () => {
+  it('does not end a call that has a newer link, and ends one when its vault is closed', async () => {
     const vault = await flow.vaultOf('alice');
     const [both, first] = [waitingCall('both'), waitingCall('first')];
     const narrow = await offered(flow, vault, [both, first]);
@@ -171,7 +171,7 @@ describe('scenario 25: connect', () => {
     expect(flow.declined.splice(0)).toMatchObject([[both, expect.stringMatching(/^The vault/)]]);
   });
 
-  it('ends when the user cancels, here or there, and stores nothing', async () => {
+  it('ends when the user cancels here or at the authorization server, and stores nothing', async () => {
     const here = await flow.link();
     const browser = flow.browser();
     const page = await browser.openAs('alice', here.url);
@@ -190,7 +190,7 @@ describe('scenario 25: connect', () => {
     expect(await flow.credentials(there.vault)).toEqual([]);
   });
 
-  it('is approved by nothing but the form that was shown', async () => {
+  it('is approved only by the form that was shown', async () => {
     const link = await flow.link();
     const browser = flow.browser();
     const page = await browser.openAs('alice', link.url);
@@ -202,7 +202,7 @@ describe('scenario 25: connect', () => {
     expect(await flow.world.connections.find(link.id)).toMatchObject({ attempt: null });
   });
 
-  it('is over after 24 hours', async () => {
+  it('expires after 24 hours', async () => {
     const link = await flow.link();
     const browser = flow.browser();
     await browser.openAs('alice', link.url);

@@ -14,7 +14,7 @@ describe('scenario 26: phishing', () => {
   });
   afterAll(() => flow.close());
 
-  it('refuses a link that was made for somebody else, before anybody is asked anything', async () => {
+  it('a link that was made for another user is refused before a consent is asked for', async () => {
     const link = await flow.link('alice');
     const bob = flow.browser();
     const page = await bob.openAs('bob', link.url);
@@ -29,7 +29,7 @@ describe('scenario 26: phishing', () => {
     ]);
   });
 
-  it('lets Bob neither approve nor cancel with a form of Alice’s page', async () => {
+  it('Bob can neither approve nor cancel with a form of Alice’s page', async () => {
     const link = await flow.link('alice');
     const [alice, bob] = [flow.browser(), flow.browser()];
     const page = await alice.openAs('alice', link.url);
@@ -40,7 +40,7 @@ describe('scenario 26: phishing', () => {
     expect(await flow.world.connections.find(link.id)).toMatchObject({ status: 'pending', attempt: null });
   });
 
-  it('does not give Alice’s approval to the browser in which Bob logs in next', async () => {
+  it('Alice’s approval is not valid when Bob logs in next in the same browser', async () => {
     const link = await flow.link('alice');
     const browser = flow.browser();
     const leaving = await browser.submit(await browser.openAs('alice', link.url));
@@ -51,7 +51,7 @@ describe('scenario 26: phishing', () => {
     expect(flow.as.tokenRequests).toEqual([]);
   });
 
-  it('believes no cookie that it did not seal, and none that is too old', async () => {
+  it('a cookie that the service did not seal, or that is too old, is refused', async () => {
     const link = await flow.link('alice');
     const browser = flow.browser();
     await browser.openAs('alice', link.url);
@@ -83,7 +83,7 @@ describe('scenario 26: phishing', () => {
     return browser.follow(await browser.submit(await browser.openAs('alice', url)));
   }
 
-  it('stores nothing of Alice’s in a vault that becomes Carol’s in the same moment', async () => {
+  it('no token of Alice is stored in a vault that becomes Carol’s at the same moment', async () => {
     const link = await flow.link('alice');
     const stopped = await consented(link.url, () => handToCarol(link.vault.id));
     expect(stopped.text).toContain('vault_closed');
@@ -92,7 +92,7 @@ describe('scenario 26: phishing', () => {
     expect(await flow.world.connections.find(link.id)).toMatchObject({ status: 'failed', error: 'vault_closed' });
   });
 
-  it('puts nothing of Alice’s in the place of a credential that becomes Carol’s in the same moment', async () => {
+  it('no token of Alice replaces a credential that becomes Carol’s at the same moment', async () => {
     const link = await flow.link('alice');
     const { credentials } = flow.world;
     const key = link.server.url;
@@ -110,7 +110,7 @@ describe('scenario 26: phishing', () => {
     expect(match?.stored).toMatchObject({ version: 1, secrets: carols.secrets });
   });
 
-  it('stops when the vault is no longer Alice’s', async () => {
+  it('a connection ends when the vault is no longer Alice’s', async () => {
     const link = await flow.link('alice');
     const browser = flow.browser();
     const page = await browser.openAs('alice', link.url);

@@ -32,7 +32,7 @@ describe('scenario 27: callback abuse', () => {
     expect(flow.as.tokenRequests.length).toBe(before);
   }
 
-  it('takes an answer once', async () => {
+  it('an answer is accepted once', async () => {
     const { link, url } = await wayBack();
     expect((await browser.open(url.href)).text).toContain('is connected');
     await refused(url);
@@ -43,14 +43,14 @@ describe('scenario 27: callback abuse', () => {
     expect(await flow.credentials(second.vault)).toHaveLength(1);
   });
 
-  it('takes none after ten minutes', async () => {
+  it('an answer is refused after ten minutes', async () => {
     const { url } = await wayBack();
     flow.clock.now += 10 * 60_000;
     await refused(url);
     flow.clock.now -= 10 * 60_000;
   });
 
-  it('takes none whose state is altered, missing, or from before the approval', async () => {
+  it('an answer is refused when its state is altered, missing, or from before the approval', async () => {
     const { link, url } = await wayBack();
     const [id = '', nonce = '', seal = ''] = (url.searchParams.get('state') ?? '').split('.');
     for (const state of ['', `${id}.${nonce}`, `${id}.${nonce}x.${seal}`, `${id}.${nonce}.${'A'.repeat(43)}`]) {
@@ -65,7 +65,7 @@ describe('scenario 27: callback abuse', () => {
     expect(await flow.credentials(link.vault)).toEqual([]);
   });
 
-  it('takes none in another browser, even of the same user', async () => {
+  it('an answer is refused in another browser, even of the same user', async () => {
     const { url, link } = await wayBack();
     const mine = browser;
     browser = flow.browser();
@@ -75,7 +75,7 @@ describe('scenario 27: callback abuse', () => {
     expect((await mine.open(url.href)).text).toContain('is connected');
   });
 
-  it('takes none from another issuer, and none without one where one is promised', async () => {
+  it('an answer is refused from another issuer, and without one where the server promised one', async () => {
     for (const iss of ['https://evil.example.com', `${flow.as.issuer}/`, null]) {
       const { link, url } = await wayBack({ iss });
       await refused(url);
@@ -86,7 +86,7 @@ describe('scenario 27: callback abuse', () => {
     }
   });
 
-  it('shows nothing of what an error says', async () => {
+  it('the text of an error is not shown', async () => {
     const description = '<b>Call +1 555 0100</b>';
     const { url: wrong } = await wayBack({
       iss: 'https://evil.example.com',
@@ -108,7 +108,7 @@ describe('scenario 27: callback abuse', () => {
     expect(again.text).toContain('is connected');
   });
 
-  it('lets a second approval end the first', async () => {
+  it('a second approval ends the first attempt', async () => {
     const { link, url } = await wayBack();
     const leaving = await browser.submit(await browser.open(link.url));
     await refused(url);

@@ -31,7 +31,7 @@ describe('scenario 28: registration order', () => {
 
   const paths = (of: Flow | undefined) => of?.as.requests.map(({ path }) => path) ?? [];
 
-  it('takes the client that an administrator has registered, with its secret rightly encoded', async () => {
+  it('a client that the deployment names is used, with its secret rightly encoded', async () => {
     // Its issuer is known only once it runs, so the deployment is told afterwards.
     const knownClients: NonNullable<FlowOptions['knownClients']> = [];
     const authorizationServer: AuthorizationServerOptions = { clients: [KNOWN], cimd: true };
@@ -53,7 +53,7 @@ describe('scenario 28: registration order', () => {
     expect([...flow.secrets.values.values()]).toMatchObject([{ client_secret: KNOWN.secret }]);
   });
 
-  it('is known by the URL of its metadata where that is understood, and the document repeats it byte for byte', async () => {
+  it('a server that supports metadata documents gets the URL of one, which contains that URL byte for byte', async () => {
     const {
       flow: running,
       clientId,
@@ -77,7 +77,7 @@ describe('scenario 28: registration order', () => {
     expect(registrations()).toEqual([]);
   });
 
-  it('registers itself as a web application, once', async () => {
+  it('the service registers as a web application, once', async () => {
     const { flow: running, clientId, registrations, browser, left } = await consent({});
     const body = JSON.parse(running.as.requests.find(({ path }) => path === '/register')?.body ?? '{}') as object;
     expect(body).toMatchObject({ application_type: 'web', redirect_uris: [`${BASE_URL}/callback`] });
@@ -89,7 +89,7 @@ describe('scenario 28: registration order', () => {
     expect(registrations()).toHaveLength(1);
   });
 
-  it('keeps the secret that it was registered with, and goes with it', async () => {
+  it('the service keeps the secret of its registration, and uses it', async () => {
     const says = (honest: Record<string, unknown>) => ({
       ...honest,
       token_endpoint_auth_methods_supported: ['client_secret_post'],
@@ -101,7 +101,7 @@ describe('scenario 28: registration order', () => {
     expect(running.as.tokenRequests[0]?.headers['authorization']).toBeUndefined();
   });
 
-  it('registers anew when the authorization server has forgotten it', async () => {
+  it('the service registers again when the authorization server has forgotten the client', async () => {
     const { flow: running, browser, left, link, registrations } = await consent({});
     running.as.answer({ do: 'say', code: 401, body: '{"error":"invalid_client"}' });
     expect((await browser.follow(left)).text).toContain('exchange_failed');
@@ -111,7 +111,7 @@ describe('scenario 28: registration order', () => {
     expect((await browser.follow(again)).text).toContain('is connected');
   });
 
-  it('registers anew, once, when a server that shows forgotten clients a page of its own never sent the user back', async () => {
+  it('the service registers again once when a server shows its own page for an unknown client and the user never returns', async () => {
     const { flow: running, browser, left, link, registrations } = await consent({});
     const clientOf = (page: Visit) => new URL(browser.next(page) ?? '').searchParams.get('client_id');
     running.as.forgets('registered-1');
@@ -133,7 +133,7 @@ describe('scenario 28: registration order', () => {
     expect(credential?.auth).toMatchObject({ refresh: { client_id: 'registered-3' } });
   });
 
-  it('goes on with the client that it has when no other one is to be had', async () => {
+  it('the service keeps its client when a new registration fails', async () => {
     const { flow: running, link, registrations } = await consent({});
     const trouble = { status: 'trouble', error: 'registration_failed', detail: 'too many' } as const;
     const servers = { ...running.world.servers, register: async () => trouble };
@@ -145,7 +145,7 @@ describe('scenario 28: registration order', () => {
     expect(registrations()).toHaveLength(1);
   });
 
-  it.each([['by hand'], ['by its metadata']])('never registers a client that is known %s', async (how) => {
+  it.each([['by hand'], ['by its metadata']])('the service never registers a client that is known %s', async (how) => {
     const knownClients: NonNullable<FlowOptions['knownClients']> = [];
     flow = await startFlow({
       authorizationServer: { clients: [KNOWN], cimd: how === 'by its metadata' },
@@ -159,7 +159,7 @@ describe('scenario 28: registration order', () => {
     expect(paths(flow)).not.toContain('/register');
   });
 
-  it('asks for an administrator where nothing else is left', async () => {
+  it('the page asks for an administrator when there is no way to a client', async () => {
     const { left, link, flow: running } = await consent({ authorizationServer: { registration: false } });
     expect(left.status).toBe(502);
     expect(left.text).toContain('registration_required');

@@ -19,7 +19,7 @@ describe('scenario 29: authorization server migration', () => {
     await second.close();
   });
 
-  it('registers anew, and shows neither client nor token nor scopes of the first to the second', async () => {
+  it('the service registers again, and sends the second server no client, token or scope of the first', async () => {
     const link = await flow.link('alice', { scopes: ['files:write'] });
     const browser = flow.browser();
     await browser.follow(await browser.submit(await browser.openAs('alice', link.url)));
@@ -47,7 +47,7 @@ describe('scenario 29: authorization server migration', () => {
     expect(toSecond).not.toContain('registered-1');
   });
 
-  it('does not approve at the second what was shown of the first', async () => {
+  it('an approval that was given for the first server is not valid for the second', async () => {
     authorizationServers.splice(0, 1, flow.as.issuer);
     const link = await flow.link();
     const browser = flow.browser();

@@ -20,8 +20,8 @@ async function signIn(managed: Managed): Promise<void> {
 
 const bearers = ({ flow }: Managed) => flow.fx.requests.map(({ headers }) => headers['authorization'] ?? '');
 
-describe('scenario 30: an organisation consents for its users', () => {
-  it('without a browser: the identity provider is asked, then the authorization server, with what the protocol says', async () => {
+describe('scenario 30: a server that the organisation manages', () => {
+  it('is called without a browser: with an assertion of the identity provider and a token of the authorization server', async () => {
     const managed = await managedSession();
     const { flow, session } = managed;
     const { idToken, credential } = await managed.hold();
@@ -57,7 +57,7 @@ describe('scenario 30: an organisation consents for its users', () => {
     expect(session.outcomes()).toMatchObject([{ outcome: 'done', credential, credential_version: 1 }]);
   });
 
-  it('for the authorization server as it calls itself, whatever the setting does with the slash', async () => {
+  it('has its token requested with the authorization server’s own spelling of its issuer', async () => {
     const managed = await managedSession({
       authorizationServer: { says: (honest) => ({ ...honest, issuer: `${String(honest['issuer'])}/` }) },
     });
@@ -66,7 +66,7 @@ describe('scenario 30: an organisation consents for its users', () => {
     expect(managed.flow.idp.exchanges).toMatchObject([{ audience: `${managed.flow.as.issuer}/` }]);
   });
 
-  it('and the next call asks nobody again, until the token is about to end', async () => {
+  it('is called again with the same token until that is about to end', async () => {
     const managed = await managedSession();
     await managed.hold();
     const first = await managed.bearer();
@@ -77,14 +77,14 @@ describe('scenario 30: an organisation consents for its users', () => {
     expect(admissions(managed)).toHaveLength(2);
   });
 
-  it('but for a session of another user nothing is remembered', async () => {
+  it('is not called with that token for a session of another user', async () => {
     const managed = await managedSession();
     await managed.hold();
     expect(await managed.bearer()).toEqual(expect.any(String));
     expect(await managed.bearer('bob')).toMatchObject({ status: 'other_user' });
   });
 
-  it('for as long as the identity is in the vault', async () => {
+  it('is called only as long as the identity is in the vault', async () => {
     const managed = await managedSession();
     const place = await managed.hold();
     expect(await managed.bearer()).toEqual(expect.any(String));
@@ -92,7 +92,7 @@ describe('scenario 30: an organisation consents for its users', () => {
     expect(await managed.bearer()).toMatchObject({ status: 'needs_reauth' });
   });
 
-  it('a no is not asked for again at once', async () => {
+  it('is closed after a denial without another request for 30 seconds', async () => {
     const managed = await managedSession();
     await managed.hold();
     managed.flow.idp.refuses('access_denied');
@@ -103,13 +103,16 @@ describe('scenario 30: an organisation consents for its users', () => {
     expect(await managed.bearer()).toEqual(expect.any(String));
   });
 
-  it.each(['invalid_grant', 'invalid_request'])('nor is %s that a renewed sign-in has met', async (code) => {
-    const managed = await managedSession();
-    await signIn(managed);
-    managed.flow.idp.refuses(code);
-    for (let call = 0; call < 3; call += 1) expect(await managed.bearer()).toMatchObject({ status: 'access_denied' });
-    expect(managed.flow.idp.exchanges).toHaveLength(2);
-  });
+  it.each(['invalid_grant', 'invalid_request'])(
+    'is closed in the same way after the denial %s of a renewed sign-in',
+    async (code) => {
+      const managed = await managedSession();
+      await signIn(managed);
+      managed.flow.idp.refuses(code);
+      for (let call = 0; call < 3; call += 1) expect(await managed.bearer()).toMatchObject({ status: 'access_denied' });
+      expect(managed.flow.idp.exchanges).toHaveLength(2);
+    },
+  );
 
   it.each([
     ['access_denied', 'access_denied', 'The organisation of the user does not give access'],
@@ -120,7 +123,7 @@ describe('scenario 30: an organisation consents for its users', () => {
     ['temporarily_unavailable', 'unavailable', 'cannot be had just now'],
     ['slow_down', 'unavailable', 'cannot be had just now'],
   ])(
-    'what the identity provider refuses with %s is an error of the tool and in the trail, and no link is offered',
+    'cannot be called after the identity provider’s error %s, which is the result and recorded, without a link',
     async (code, error, text) => {
       const managed = await managedSession();
       const { flow, session } = managed;
@@ -139,7 +142,7 @@ describe('scenario 30: an organisation consents for its users', () => {
     },
   );
 
-  it('also what the authorization server refuses', async () => {
+  it('cannot be called after an error of the authorization server', async () => {
     const managed = await managedSession({ authorizationServer: { clients: [] } });
     const { flow, session } = managed;
     await managed.hold();
@@ -149,7 +152,7 @@ describe('scenario 30: an organisation consents for its users', () => {
     expect(flow.fx.requests).toEqual([]);
   });
 
-  it('a credential that the user has for the server beside it is not used in its place', async () => {
+  it('is not called with a credential that the user has for it', async () => {
     const managed = await managedSession();
     const { flow, session } = managed;
     await managed.hold();
@@ -160,7 +163,7 @@ describe('scenario 30: an organisation consents for its users', () => {
     expect(flow.fx.requests).toEqual([]);
   });
 
-  it('nor is it by an agent that spells the server’s URL in another way', async () => {
+  it('is not called with such a credential by an agent that spells its URL differently', async () => {
     const { flow, vault, hold } = await managedSession();
     const spelled = `${flow.fx.url}?profile=mine`;
     await hold({ mcp_server_url: spelled, access_token: 'of-an-earlier-consent' });
@@ -172,7 +175,7 @@ describe('scenario 30: an organisation consents for its users', () => {
     });
   });
 
-  it('a token that the server echoes is taken out, as any other', async () => {
+  it('has its token redacted from results', async () => {
     const managed = await managedSession({ tool: 'echo_headers' });
     const { flow, session } = managed;
     const { credential } = await managed.hold();
@@ -187,7 +190,7 @@ describe('scenario 30: an organisation consents for its users', () => {
     expect(told).not.toContain(bearer.replace('Bearer ', ''));
   });
 
-  it('a server that refuses the token is asked once more with a new one, and its user is not asked at all', async () => {
+  it('that refuses the token gets one new token, and the user is not asked', async () => {
     const managed = await managedSession();
     const { flow, session } = managed;
     await managed.hold();
@@ -199,7 +202,7 @@ describe('scenario 30: an organisation consents for its users', () => {
     expect(session.errors().map(({ error }) => error.message)).toEqual([expect.not.stringMatching(/https?:/)]);
   });
 
-  it('an agent that calls the identity provider a server of its own is given no token for it', async () => {
+  it('does not exist at the identity provider’s own URL: an agent that names it gets no token', async () => {
     const { flow, vault, hold } = await managedSession();
     await hold();
     const url = flow.world.enterprise?.identityUrl ?? expect.fail('there is none');
@@ -208,8 +211,8 @@ describe('scenario 30: an organisation consents for its users', () => {
   });
 });
 
-describe('scenario 30: a user who has not signed in yet', () => {
-  it('is asked to, once, and what waited goes on', async () => {
+describe('scenario 30: a user of a managed server', () => {
+  it('who has not signed in is asked once, and the waiting call is made', async () => {
     const managed = await managedSession();
     const { flow, session, vault } = managed;
     await session.call();
@@ -243,7 +246,7 @@ describe('scenario 30: a user who has not signed in yet', () => {
     expect(session.outcomes()).toMatchObject([{ outcome: 'suspended' }, { outcome: 'done', credential: held?.id }]);
   });
 
-  it('and whose sign-in runs out while it can be renewed is not asked again', async () => {
+  it('is not asked again when the sign-in expires and can be renewed', async () => {
     const managed = await managedSession();
     const { flow } = managed;
     await signIn(managed);
@@ -259,7 +262,7 @@ describe('scenario 30: a user who has not signed in yet', () => {
     expect(held?.access_token).toBe(subjects[0]);
   });
 
-  it('is asked to sign in again when it cannot be renewed', async () => {
+  it('is asked to sign in again when the sign-in cannot be renewed', async () => {
     const managed = await managedSession();
     await managed.hold({ expires_at: new Date(managed.flow.clock.now + 60_000).toISOString() });
     managed.flow.clock.now += 61_000;
@@ -274,7 +277,7 @@ describe('scenario 30: a user who has not signed in yet', () => {
     // By the clock of the provider, which is not ours.
     ['invalid_grant', 30],
   ])(
-    'is asked to sign in again also when only %s tells that the sign-in is over, of %i s to go',
+    'is asked to sign in again when %s is the only sign that the sign-in has ended, with %i s left',
     async (code, endsIn) => {
       const managed = await managedSession();
       managed.flow.idp.refuses(code);
@@ -286,7 +289,7 @@ describe('scenario 30: a user who has not signed in yet', () => {
     },
   );
 
-  it('is the only one whose sign-in is kept', async () => {
+  it('is the only person with a stored sign-in', async () => {
     const managed = await managedSession();
     const { flow, session, vault } = managed;
     await session.call();
@@ -302,25 +305,28 @@ describe('scenario 30: a user who has not signed in yet', () => {
   });
 
   it.each([
-    ['somebody else', {}, 'mallory'],
-    ['nobody', { sub: undefined }, 'alice'],
-  ])('is asked to when the vault holds the sign-in of %s, which is shown to nobody', async (_whose, claims, user) => {
-    const managed = await managedSession();
-    const { flow, session } = managed;
-    const { credential } = await managed.hold({ access_token: flow.idp.idToken(user, claims) });
-    await session.call();
-    expect(flow.idp.exchanges).toEqual([]);
-    expect(session.errors().at(-1)?.error.message).toContain("is not its user's");
-    expect(session.outcomes()).toMatchObject([{ outcome: 'suspended', error: 'other_user', credential }]);
+    ['another user', {}, 'mallory'],
+    ['no user', { sub: undefined }, 'alice'],
+  ])(
+    'is asked to sign in when the vault holds the sign-in of %s, which is sent to no server',
+    async (_user, claims, user) => {
+      const managed = await managedSession();
+      const { flow, session } = managed;
+      const { credential } = await managed.hold({ access_token: flow.idp.idToken(user, claims) });
+      await session.call();
+      expect(flow.idp.exchanges).toEqual([]);
+      expect(session.errors().at(-1)?.error.message).toContain("is not its user's");
+      expect(session.outcomes()).toMatchObject([{ outcome: 'suspended', error: 'other_user', credential }]);
 
-    const browser = flow.browser();
-    await browser.follow(await browser.submit(await browser.openAs('alice', managed.asked())));
-    await session.when({ do: 'resume', call: session.open.id });
-    await session.call();
-    expect(session.results()).toMatchObject([{ is_error: false }]);
-  });
+      const browser = flow.browser();
+      await browser.follow(await browser.submit(await browser.openAs('alice', managed.asked())));
+      await session.when({ do: 'resume', call: session.open.id });
+      await session.call();
+      expect(session.results()).toMatchObject([{ is_error: false }]);
+    },
+  );
 
-  it('has not agreed by opening the page, nor by a form of somebody else', async () => {
+  it('has not agreed by opening the page or by a forged form', async () => {
     const managed = await managedSession();
     const { flow, session, vault } = managed;
     await session.call();

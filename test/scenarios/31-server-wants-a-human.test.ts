@@ -6,7 +6,7 @@ import { startFx } from '#test/mcp/fx.ts';
 import { fxSession } from '#test/mcp/proxy-sessions.ts';
 
 it.each(['legacy', 'modern'] as const)(
-  'scenario 31: a %s server’s URL goes to people, the call waits, and goes on as the server wants it',
+  'scenario 31: the URL of a %s server is shown to people, the call waits, and is resumed as the server wants it',
   async (era) => {
     const fx = await startFx({ era });
     onTestFinished(fx.close);
@@ -42,7 +42,7 @@ it.each(['legacy', 'modern'] as const)(
 );
 
 it.each(['legacy', 'modern'] as const)(
-  'scenario 31: a %s server is told yes only after a person was asked, although the one who was to ask died',
+  'scenario 31: a %s server gets the approval only after a person was asked, although an attempt died before asking',
   async (era) => {
     const fx = await startFx({ era });
     onTestFinished(fx.close);

@@ -13,14 +13,14 @@ it('scenario 32: a workspace that denies by default denies what no policy permit
   expect(await isVisible(FACTS)).toBe(false);
 });
 
-it('scenario 32: one that nobody wrote a policy for leaves it to the agent’s own permissions', async () => {
+it('scenario 32: a workspace without a policy set leaves calls to the agent’s own permissions', async () => {
   const { decide, isVisible } = policiesOf(null);
   const decision = await decide(FACTS, { amount: 1 });
   expect(decision).toMatchObject({ decision: 'allow', code: 'default_permit', mode: 'none', policySha256: null });
   expect(await isVisible(FACTS)).toBe(true);
 });
 
-it('scenario 32: one that permits by default permits what no policy forbids', async () => {
+it('scenario 32: a workspace that permits by default permits what no policy forbids', async () => {
   const text =
     '@reason("Refunds are for people.") forbid(principal, action == MA::Action::"pay.example.com/refund", resource);';
   const { decide } = policiesOf(policyOf(text, { default: 'permit' }));

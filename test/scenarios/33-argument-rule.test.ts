@@ -8,7 +8,7 @@ when { context.args.amount.lessThan(decimal("100.0")) };`;
 const ENTITY = { __entity: { type: 'MA::User', id: 'root' } };
 const EXTENSION = { __extn: { fn: 'decimal', arg: '1.0' } };
 
-describe('scenario 33: a rule about an argument', () => {
+describe('scenario 33: a policy about an argument', () => {
   const { decide } = policiesOf(policyOf(RULE));
 
   it.each([
@@ -26,11 +26,11 @@ describe('scenario 33: a rule about an argument', () => {
     ['more than policies can count', { amount: 1.2e19 }, 'deny', 'policy_error:small-refunds:number'],
     ['an entity beside it, which is data', { amount: 1, note: 'x', more: ENTITY }, 'allow', 'permitted'],
     ['text that is none beside it', { amount: 1, note: '\ud800' }, 'allow', 'permitted'],
-  ])('scenario 33: %s', async (_, input, decision, code) => {
+  ])('decides: %s', async (_, input, decision, code) => {
     expect(await decide(FACTS, input)).toMatchObject({ decision, code });
   });
 
-  it('scenario 33: says that it was for a number, and only of the policy that compares one', async () => {
+  it('names the expected number type, and only for the policy that compares one', async () => {
     const text = `@id("b") permit(principal, action, resource) when { context.args.count < 5 };
       @id("a") permit(principal, action, resource) when { context.args.limit < 5 };`;
     expect(await decide(FACTS, { amount: 99.99999 })).toMatchObject({
@@ -45,11 +45,11 @@ describe('scenario 33: a rule about an argument', () => {
     expect(await decideBoth(FACTS, { ...opaque, limit: 1 })).toMatchObject({ code: 'policy_error:b:number' });
   });
 
-  it('scenario 33: names the policy that decided', async () => {
+  it('is named when it decided', async () => {
     expect(await decide(FACTS, { amount: 1 })).toMatchObject({ policyIds: ['small-refunds'] });
   });
 
-  it('scenario 33: where the schema says nothing, an argument that looks like an entity is a record like any other', async () => {
+  it('treats an argument that looks like an entity as a record when the schema does not name its type', async () => {
     const text = `permit(principal, action, resource) when { context.args.who == MA::User::"root" };
       forbid(principal, action, resource) when { context.args.who has "raw:__entity" && context.args.flag };`;
     const untyped = { ...FACTS, tool: { ...FACTS.tool, input_schema: { type: 'object' } } };

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { FACTS, policiesOf, policyOf } from '#test/functions/core/policy/facts.ts';
 
-it('scenario 34: a forbid that can not be evaluated denies, although Cedar leaves it out', async () => {
+it('scenario 34: a forbid that fails on a call denies it, although Cedar would leave it out', async () => {
   const text = `permit(principal, action, resource);
     @id("no-big-ones") forbid(principal, action, resource) when { context.args.limit > 10 };`;
   const { decide } = policiesOf(policyOf(text));

@@ -3,7 +3,7 @@ import { FACTS, policiesOf, policyOf } from '#test/functions/core/policy/facts.t
 
 const ASK = '@id("big") @advice("ask") @reason("Big refunds are confirmed.") permit(principal, action, resource);';
 
-it('scenario 35: what a policy wants asked is asked, and allowed once a person has confirmed this very call', async () => {
+it('scenario 35: a call that a policy wants confirmed waits, and is allowed after a person has confirmed it', async () => {
   const { decide } = policiesOf(policyOf(ASK));
   const asked = await decide(FACTS, { amount: 1 });
   expect(asked).toMatchObject({
@@ -18,7 +18,7 @@ it('scenario 35: what a policy wants asked is asked, and allowed once a person h
   });
 });
 
-it('scenario 35: a permit beside it does not make the question go away', async () => {
+it('scenario 35: a permit beside that policy does not remove the confirmation', async () => {
   for (const fields of [{}, { default: 'permit' as const }]) {
     const { decide } = policiesOf(policyOf(`${ASK} permit(principal, action, resource);`, fields));
     expect(await decide(FACTS, { amount: 1 })).toMatchObject({ decision: 'ask' });
@@ -33,7 +33,7 @@ it('scenario 35: a confirmation does not overrule a forbid', async () => {
   });
 });
 
-it('scenario 35: a policy can tell calls that a person has confirmed', async () => {
+it('scenario 35: a policy can distinguish calls that a person has confirmed', async () => {
   const { decide } = policiesOf(
     policyOf('permit(principal, action, resource) when { context.call.approved_by_human };'),
   );

@@ -19,21 +19,21 @@ async function shown(policies: ReturnType<typeof policiesOf>, user: string): Pro
   return TOOLS.flatMap(({ name }, index) => (visible[index] === true ? [name] : []));
 }
 
-describe('scenario 36: tools that nothing permits', () => {
-  it('scenario 36: a user who may call 3 of 10 is shown 3, and the other user’s list is their own', async () => {
+describe('scenario 36: the filter of listed tools', () => {
+  it('shows a user who may call 3 of 10 tools those 3, and another user their own', async () => {
     const policies = policiesOf(policyOf(THREE_OF_TEN));
     expect(await shown(policies, 'alice')).toEqual(['t1', 't2', 't3']);
     expect(await shown(policies, 'bob')).toEqual(TOOLS.map(({ name }) => name).filter((name) => name !== 't4'));
     expect(await shown(policies, 'carol')).toEqual([]);
   });
 
-  it('scenario 36: a hidden tool that is called all the same is denied', async () => {
+  it('does not replace the check: a hidden tool that is called is denied', async () => {
     const { decide } = policiesOf(policyOf(THREE_OF_TEN));
     expect(await decide(forTool(7), {})).toMatchObject({ decision: 'deny' });
     expect(await decide(forTool(4), {})).toMatchObject({ decision: 'deny', code: 'forbidden' });
   });
 
-  it('scenario 36: one parse and one read serve a whole list', async () => {
+  it('needs one parse and one read for a whole list', async () => {
     const policies = policiesOf(policyOf(THREE_OF_TEN));
     await shown(policies, 'alice');
     expect(policies.stored).toMatchObject({ pointers: 1, versions: 1 });
@@ -73,7 +73,7 @@ describe('scenario 36: tools that nothing permits', () => {
       'permit(principal, action, resource) when { principal.tenant == "x" };',
       true,
     ],
-  ])('scenario 36: hides nothing that some arguments could make possible: %s', async (_, text, visible) => {
+  ])('hides no tool that some arguments could permit: %s', async (_, text, visible) => {
     expect(await policiesOf(policyOf(text)).isVisible(FACTS)).toBe(visible);
   });
 });

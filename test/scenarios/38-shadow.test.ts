@@ -3,8 +3,8 @@ import { FACTS, policiesOf, policyOf } from '#test/functions/core/policy/facts.t
 
 const FORBID = '@id("never") forbid(principal, action, resource);';
 
-describe('scenario 38: a set in shadow mode', () => {
-  it('scenario 38: allows what it would deny, and says so', async () => {
+describe('scenario 38: a policy set', () => {
+  it('in shadow mode allows what it would deny, and reports the denial', async () => {
     const { decide, isVisible } = policiesOf(policyOf(FORBID, { mode: 'shadow' }));
     expect(await decide(FACTS, { amount: 1 })).toMatchObject({
       decision: 'allow',
@@ -16,7 +16,7 @@ describe('scenario 38: a set in shadow mode', () => {
     expect(await isVisible(FACTS)).toBe(true);
   });
 
-  it('scenario 38: is in force at most ten seconds after it was switched to enforce', async () => {
+  it('is in force at most ten seconds after it is switched to enforce', async () => {
     const { decide, stored } = policiesOf(policyOf(FORBID, { mode: 'shadow' }));
     expect(await decide(FACTS, { amount: 1 })).toMatchObject({ decision: 'allow' });
     stored.document = policyOf(FORBID, { mode: 'enforce', version: 2 });
@@ -26,7 +26,7 @@ describe('scenario 38: a set in shadow mode', () => {
     expect(stored).toMatchObject({ pointers: 2, versions: 1 });
   });
 
-  it('scenario 38: is asked for no more often than every few seconds', async () => {
+  it('is read at most every five seconds', async () => {
     const { decide, stored } = policiesOf(policyOf(FORBID));
     for (const nowMs of [0, 1000, 2000, 4999]) {
       stored.nowMs = nowMs;
@@ -35,7 +35,7 @@ describe('scenario 38: a set in shadow mode', () => {
     expect(stored.pointers).toBe(1);
   });
 
-  it('scenario 38: is read beforehand by whoever prepares it, and denies all the same when that failed', async () => {
+  it('is read in advance by prepare, and denies when that read failed', async () => {
     const { decide, prepare, stored } = policiesOf(policyOf(FORBID));
     await prepare(FACTS.workspace);
     await decide(FACTS, { amount: 1 });
@@ -46,8 +46,8 @@ describe('scenario 38: a set in shadow mode', () => {
   });
 });
 
-describe('scenario 38: a set that can not be read', () => {
-  it('scenario 38: denies everything, and is asked for again by the next call', async () => {
+describe('scenario 38: a policy set that cannot be read', () => {
+  it('denies everything, and is read again by the next call', async () => {
     const { decide, isVisible, stored } = policiesOf(policyOf('permit(principal, action, resource);'));
     stored.fails = true;
     expect(await decide(FACTS, { amount: 1 })).toMatchObject({ decision: 'deny', code: 'policies_unreadable' });
@@ -56,7 +56,7 @@ describe('scenario 38: a set that can not be read', () => {
     expect(await decide(FACTS, { amount: 1 })).toMatchObject({ decision: 'allow' });
   });
 
-  it('scenario 38: denies as soon as nobody can say any more what is in force', async () => {
+  it('denies as soon as the cached set is too old', async () => {
     const { decide, stored } = policiesOf(policyOf('permit(principal, action, resource);'));
     expect(await decide(FACTS, { amount: 1 })).toMatchObject({ decision: 'allow' });
     stored.fails = true;
@@ -67,7 +67,7 @@ describe('scenario 38: a set that can not be read', () => {
   it.each([
     ['is not the text that was saved', { ...policyOf('permit(principal, action, resource);'), policies: '' }],
     ['is no Cedar', policyOf('permit(everybody);')],
-  ])('scenario 38: denies what %s', async (_, document) => {
+  ])('denies when the stored text %s', async (_, document) => {
     const { decide } = policiesOf({ ...document, mode: 'shadow' });
     expect(await decide(FACTS, { amount: 1 })).toMatchObject({ decision: 'deny', code: 'policies_unreadable' });
   });

@@ -50,7 +50,7 @@ async function refund({ answer, amount, failOpen = false }: Asking) {
   return { ...session, asked, sent };
 }
 
-it('scenario 39: a call whose hook does not answer is denied, and nothing is sent', async () => {
+it('scenario 39: a call is denied and not sent when its hook does not answer', async () => {
   const { sent, asked, results, audited } = await refund({ answer: null, amount: 50 });
   expect(asked).toHaveLength(1);
   expect(sent).toEqual([]);
@@ -61,7 +61,7 @@ it('scenario 39: a call whose hook does not answer is denied, and nothing is sen
   ]);
 });
 
-it('scenario 39: where the customer chose so, it goes on, and the trail says that nobody answered', async () => {
+it('scenario 39: a call is made without the hook’s answer when the customer chose that, and the audit trail says so', async () => {
   const { sent, results, audited } = await refund({ answer: null, amount: 50, failOpen: true });
   expect(sent).toEqual([{ amount: 50 }]);
   expect(results()).toMatchObject([{ is_error: false }]);
@@ -71,7 +71,7 @@ it('scenario 39: where the customer chose so, it goes on, and the trail says tha
   ]);
 });
 
-it('scenario 39: inputs that a hook changes are what is sent and on record, if policy allows them', async () => {
+it('scenario 39: inputs that a hook changes are sent and recorded, if policy allows them', async () => {
   const changed = await refund({ answer: { code: 'OK', override: { inputs: { amount: 20 } } }, amount: 50 });
   expect(changed.sent).toEqual([{ amount: 20 }]);
   expect(changed.intents()).toMatchObject([{ decision: 'allow', args_sha256: sha256('{"amount":20}') }]);
@@ -84,7 +84,7 @@ it('scenario 39: inputs that a hook changes are what is sent and on record, if p
   ]);
 });
 
-it('scenario 39: a hook that would say OK to what policy denies is not asked', async () => {
+it('scenario 39: a hook is not asked about a call that policy denies', async () => {
   const { sent, asked, audited } = await refund({ answer: { code: 'OK' }, amount: 500 });
   expect(sent).toEqual([]);
   expect(asked).toEqual([]);

@@ -47,7 +47,7 @@ async function hooked(hooks: Awaited<ReturnType<typeof lambda>>['hooks'], call =
 }
 
 describe('scenario 39: a hook before the call', () => {
-  it('scenario 39: that says OK leaves policy’s word as it is, and hears who wants what', async () => {
+  it('that says OK leaves the verdict of policy, and gets the facts of the call', async () => {
     const { hooks, asked } = await lambda({ code: 'OK' });
     expect(await hooked(hooks)).toMatchObject({
       decision: { decision: 'allow', code: 'permitted' },
@@ -70,7 +70,7 @@ describe('scenario 39: a hook before the call', () => {
     ]);
   });
 
-  it('scenario 39: that says OK to what policy denies, or wants asked, is not even asked', async () => {
+  it('is not asked when policy denies the call or wants a confirmation', async () => {
     const { hooks, asked } = await lambda({ code: 'OK' });
     expect(await hooked(hooks, { ...CALL, input: { amount: 500 } })).toMatchObject({ decision: { decision: 'deny' } });
     const ask = '@advice("ask") permit(principal, action, resource);';
@@ -81,7 +81,7 @@ describe('scenario 39: a hook before the call', () => {
   it.each([
     [{ code: 'CHECK_FAILED', error_message: 'Not on Sundays.' }, 'hook:CHECK_FAILED', 'Not on Sundays.'],
     [{ code: 'RATE_LIMIT_EXCEEDED' }, 'hook:RATE_LIMIT_EXCEEDED', 'The check of this workspace on calls refused it.'],
-  ])('scenario 39: that refuses denies, in its own words', async (answer, code, reason) => {
+  ])('that refuses denies the call with its own reason', async (answer, code, reason) => {
     const { hooks } = await lambda(answer);
     expect(await hooked(hooks)).toMatchObject({ decision: { decision: 'deny', code, reason } });
   });
@@ -90,21 +90,18 @@ describe('scenario 39: a hook before the call', () => {
     ['does not answer', null, {}],
     ['answers something else', { ok: true }, {}],
     ['fails', { errorMessage: 'boom' }, { 'x-amz-function-error': 'Unhandled' }],
-  ])(
-    'scenario 39: that %s denies, or lets the call go on and on record, as the customer chose',
-    async (_, answer, headers) => {
-      const closed = await lambda(answer, { headers });
-      expect(await hooked(closed.hooks)).toMatchObject({ decision: { decision: 'deny', code: 'hook_silent' } });
-      server?.closeAllConnections();
-      const open = await lambda(answer, { headers, failOpen: true });
-      expect(await hooked(open.hooks)).toMatchObject({
-        decision: { decision: 'allow', code: 'hook_silent', policyIds: ['small'] },
-        input: { amount: 50 },
-      });
-    },
-  );
+  ])('that %s denies the call, or lets it be made and recorded, as the customer chose', async (_, answer, headers) => {
+    const closed = await lambda(answer, { headers });
+    expect(await hooked(closed.hooks)).toMatchObject({ decision: { decision: 'deny', code: 'hook_silent' } });
+    server?.closeAllConnections();
+    const open = await lambda(answer, { headers, failOpen: true });
+    expect(await hooked(open.hooks)).toMatchObject({
+      decision: { decision: 'allow', code: 'hook_silent', policyIds: ['small'] },
+      input: { amount: 50 },
+    });
+  });
 
-  it('scenario 39: that changes inputs has policy judge what would be sent', async () => {
+  it('that changes inputs has policy judge the changed ones', async () => {
     const allowed = await lambda({ code: 'OK', override: { inputs: { amount: 20 } } });
     expect(await hooked(allowed.hooks)).toMatchObject({ decision: { decision: 'allow' }, input: { amount: 20 } });
     server?.closeAllConnections();
@@ -112,7 +109,7 @@ describe('scenario 39: a hook before the call', () => {
     expect(await hooked(denied.hooks)).toMatchObject({ decision: { decision: 'deny', code: 'no_matching_permit' } });
   });
 
-  it('scenario 39: can not change what a person has confirmed, or would have to confirm', async () => {
+  it('cannot change inputs that a person has confirmed or has to confirm', async () => {
     const { hooks } = await lambda({ code: 'OK', override: { inputs: { amount: 2 } } });
     const confirmed = { ...CALL, facts: { ...FACTS, isConfirmed: true } };
     expect(await hooked(hooks, confirmed)).toMatchObject({ decision: { decision: 'deny', code: 'approval_mismatch' } });
@@ -127,7 +124,7 @@ describe('scenario 39: a hook before the call', () => {
 describe('scenario 39: a hook after the call', () => {
   const RESULT = { success: true, output: 'Paid to 4711.' };
 
-  it('scenario 39: shows, replaces or withholds the result', async () => {
+  it('shows, replaces or withholds the result', async () => {
     const shown = await lambda({ code: 'OK' });
     expect(await hookResult(shown.hooks, CALL, RESULT)).toEqual({ status: 'shown', output: null, isSilent: false });
     expect(shown.asked).toMatchObject([{ hook: 'post', ...RESULT }]);
@@ -143,7 +140,7 @@ describe('scenario 39: a hook after the call', () => {
     });
   });
 
-  it('scenario 39: that does not answer withholds it, or shows it and says so, as the customer chose', async () => {
+  it('that does not answer withholds the result, or shows it with a note, as the customer chose', async () => {
     const closed = await lambda(null);
     expect(await hookResult(closed.hooks, CALL, RESULT)).toMatchObject({ status: 'withheld', code: 'hook_silent' });
     server?.closeAllConnections();
@@ -152,7 +149,7 @@ describe('scenario 39: a hook after the call', () => {
   });
 });
 
-it('scenario 39: without hooks nobody is asked', async () => {
+it('scenario 39: without configured hooks no function is asked', async () => {
   const { hooks, asked } = await lambda({ code: 'CHECK_FAILED' });
   const none = createHooks({
     AWS_REGION: 'us-east-1',

@@ -10,7 +10,7 @@ const textOf = (session: ReturnType<typeof fxSession>) => {
   return block?.type === 'text' ? block.text : '';
 };
 
-it('scenario 40: of eleven calls in a minute the last waits, of this user and to this server alone', async () => {
+it('scenario 40: the last of eleven calls in a minute is refused, for this user and server only', async () => {
   const [fx, other] = await Promise.all([startFx(), startFx()]);
   onTestFinished(async () => void (await Promise.all([fx.close(), other.close()])));
   const rate = bucketOf(PER_MINUTE);
@@ -34,7 +34,7 @@ it('scenario 40: of eleven calls in a minute the last waits, of this user and to
 });
 
 it.each(['sum', 'refund'])(
-  'scenario 40: a server’s own Retry-After is passed on, and %s not sent again',
+  'scenario 40: a server’s own Retry-After is reported, and %s not sent again',
   async (tool) => {
     const fx = await startFx();
     onTestFinished(fx.close);

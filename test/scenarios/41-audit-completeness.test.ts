@@ -29,8 +29,8 @@ async function verified(lines: readonly string[]) {
   return verifyExport(exported(), new Map(), sha256);
 }
 
-describe('scenario 41: completeness', () => {
-  it('scenario 41: 100 calls leave 100 intents and 100 outcomes, and the verifier names what was touched', async () => {
+describe('scenario 41: the audit trail', () => {
+  it('has 100 intents and 100 outcomes for 100 calls, and the verifier names a changed record', async () => {
     const options = { dynamodb: db.client, table: db.auditTable, now: createStamp().now, newToken, pause };
     const instances = [createAudit(options), createAudit(options), createAudit(options)];
     await Promise.all(
@@ -64,7 +64,7 @@ describe('scenario 41: completeness', () => {
     expect(await verified(lines.toSpliced(at - 1, 1))).toMatchObject(named(2, 'missing'));
   });
 
-  it('scenario 41: a call’s records say who wanted what for whom, by which policies, with which credential, and what came', async () => {
+  it('says for each call its agent, user, policies, credential and outcome', async () => {
     const fx = await startFx();
     onTestFinished(fx.close);
     const document = policyOf('@id("all") permit(principal, action, resource);');

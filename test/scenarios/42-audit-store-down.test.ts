@@ -4,7 +4,7 @@ import { makeCall } from '#core/mcp/make-call.ts';
 import { startFx } from '#test/mcp/fx.ts';
 import { fxSession } from '#test/mcp/proxy-sessions.ts';
 
-it('scenario 42: while the audit trail cannot be written nothing reaches the server, and the call is repeated', async () => {
+it('scenario 42: while the audit trail cannot be written no request reaches the server, and the call is repeated', async () => {
   const fx = await startFx();
   onTestFinished(fx.close);
   const session = fxSession(fx);

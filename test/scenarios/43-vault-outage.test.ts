@@ -32,7 +32,7 @@ function tokensOver(store: { isDown: boolean }) {
   });
 }
 
-it('scenario 43: while rows cannot be read no token that was read before is used, and the call is repeated', async () => {
+it('scenario 43: while rows cannot be read no cached token is used, and the call is repeated', async () => {
   const fx = await startFx();
   onTestFinished(fx.close);
   const alice = userOf(fx, 'alice');
@@ -47,7 +47,7 @@ it('scenario 43: while rows cannot be read no token that was read before is used
   expect(blind.results()).toEqual([]);
 });
 
-it('scenario 43: while secrets cannot be read, a token that was read goes on working and no other one is had', async () => {
+it('scenario 43: while secrets cannot be read a cached token works on, and no other one can be read', async () => {
   const fx = await startFx();
   onTestFinished(fx.close);
   const [alice, bob] = [userOf(fx, 'alice'), userOf(fx, 'bob')];

@@ -10,7 +10,7 @@ import { fxSession } from '#test/mcp/proxy-sessions.ts';
 const PUBLIC = ['93.184.216.34'];
 const SERVER = 'https://mcp.example.com/mcp';
 
-describe('scenario 44: of hostile URLs over the API', () => {
+describe('scenario 44: for hostile URLs in API requests,', () => {
   let api: TestApi;
   let vault: string;
   beforeAll(async () => {
@@ -28,7 +28,7 @@ describe('scenario 44: of hostile URLs over the API', () => {
     body: { error: { type: 'invalid_request_error', message: expect.stringContaining(field) } },
   });
 
-  it('a private identity provider is one for identities, where the customer says so, and no server for anything else', async () => {
+  it('a private identity provider is accepted for identities when the customer allows it, and for nothing else', async () => {
     const path = `/v1/vaults/${vault}/credentials`;
     const issuer = 'https://login.corp.internal';
     const login = { issuer, clientId: 'brainstem', clientSecretArn: null, userClaim: 'sub' };
@@ -47,7 +47,7 @@ describe('scenario 44: of hostile URLs over the API', () => {
     await api.ask('DELETE', `${path}/${stored.body.id}`);
   });
 
-  it.each(HOSTILE_URLS)('%s is the server of no credential, and no token endpoint', async (_what, url) => {
+  it.each(HOSTILE_URLS)('%s is refused as a credential’s server and as a token endpoint', async (_what, url) => {
     const path = `/v1/vaults/${vault}/credentials`;
     const bearer = { type: 'static_bearer', mcp_server_url: url, token: 'token' };
     expect(await api.ask('POST', path, { auth: bearer })).toMatchObject(refusal('mcp_server_url'));
@@ -63,12 +63,12 @@ describe('scenario 44: of hostile URLs over the API', () => {
     expect(api.secrets.held()).toEqual([]);
   });
 
-  it.each(HOSTILE_URLS)('%s is connected to nobody', async (_what, url) => {
+  it.each(HOSTILE_URLS)('%s is refused for a connection', async (_what, url) => {
     const refused = await api.ask('POST', '/v1/x/connect', { vault_id: vault, mcp_server_url: url });
     expect(refused).toMatchObject(refusal('mcp_server_url'));
   });
 
-  it.each(HOSTILE_URLS)('%s as an agent’s server is not called, by whatever session', async (_what, url) => {
+  it.each(HOSTILE_URLS)('%s as the URL of an agent’s server is never connected to', async (_what, url) => {
     const { resolve, questions } = rebinding(PUBLIC);
     const session = fxSession(
       { url },

@@ -19,12 +19,12 @@ const failureOf = async (promise: Promise<unknown>) => {
   return error instanceof OutboundError ? error.failure : error;
 };
 
-describe('scenario 44: of hostile URLs', () => {
-  it('there are twenty-four', () => {
+describe('scenario 44: for hostile URLs,', () => {
+  it('there are twenty-four samples', () => {
     expect(HOSTILE_URLS).toHaveLength(24);
   });
 
-  it.each(HOSTILE_URLS)('%s is refused before any socket opens, wherever it stands', async (_what, url) => {
+  it.each(HOSTILE_URLS)('%s is refused before a socket opens, at every place of use', async (_what, url) => {
     const { resolve, questions } = rebinding(PUBLIC);
     const outbound = { allow: [], resolve };
     const client = clientForTests({ outbound });
@@ -57,7 +57,7 @@ describe('scenario 44: of hostile URLs', () => {
   });
 
   it.each(['10.0.0.7', '169.254.169.254', '::ffff:10.0.0.7', 'fd00::1'])(
-    'a name that is public at first and %s then is refused at the second request, and never connected to',
+    'a name that is public first and %s later is refused at the second request, without a connection',
     async (address) => {
       const fx = await startFx();
       onTestFinished(fx.close);
@@ -75,7 +75,7 @@ describe('scenario 44: of hostile URLs', () => {
     },
   );
 
-  it('a private server is reached where it is allowed, and only there', async () => {
+  it('a private server is reached when it is allowed, and no other one', async () => {
     const fx = await startFx();
     onTestFinished(fx.close);
     const list = (allow: typeof ALLOW_HERE) => clientForTests({ outbound: { allow } }).listTools(targetOf(fx.url), ON);

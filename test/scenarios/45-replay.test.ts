@@ -5,7 +5,7 @@ import { makeCall } from '#core/mcp/make-call.ts';
 import { startFx } from '#test/mcp/fx.ts';
 import { fxSession } from '#test/mcp/proxy-sessions.ts';
 
-it('scenario 45: the same call asked for twice, at once or later, reaches the server once', async () => {
+it('scenario 45: the same call requested twice, at once or later, reaches the server once', async () => {
   const fx = await startFx();
   onTestFinished(fx.close);
   const session = fxSession(fx);
@@ -17,7 +17,7 @@ it('scenario 45: the same call asked for twice, at once or later, reaches the se
   expect(session.results()).toHaveLength(1);
 });
 
-it('scenario 45: a request cannot say with which arguments, for whom or with what to call', () => {
+it('scenario 45: a request cannot change a call’s arguments, user or credentials', () => {
   const { request } = fxSession({ url: 'https://fx.example.com/mcp' });
   expect(McpProxyRequest.safeParse(request).success).toBe(true);
   for (const more of [{ input: {} }, { user: 'bob' }, { vault_ids: ['vlt_bob'] }, { server: 'https://evil.example' }]) {
@@ -25,7 +25,7 @@ it('scenario 45: a request cannot say with which arguments, for whom or with wha
   }
 });
 
-it('scenario 45: a call is made in its own session only, as its log says it', async () => {
+it('scenario 45: a call is made in its own session only, as its log says', async () => {
   const fx = await startFx();
   onTestFinished(fx.close);
   const session = fxSession(fx);

@@ -17,11 +17,11 @@ describe('the acceptance scenarios', () => {
   const files = readdirSync(TESTS, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.test.ts'));
   const tested = new Set(files.flatMap(numbersIn));
 
-  it('have each a test that begins with its number', () => {
+  it('each have a test that begins with their number', () => {
     expect(ALL.filter((number) => !tested.has(number))).toEqual([]);
   });
 
-  it('are in a file of their number only', () => {
+  it('are in files of their number only', () => {
     const own = files.flatMap((file) => {
       const number = Number(/^scenarios\/(\d+)-/.exec(file)?.[1] ?? Number.NaN);
       return Number.isNaN(number) ? [] : [{ number, numbers: new Set(numbersIn(file)) }];
