@@ -5,7 +5,7 @@
 import { expect, onTestFinished } from 'vitest';
 import { CredentialId } from '#contract/ids.ts';
 import type { McpOAuthCreate } from '#contract/credential-requests.ts';
-import type { TokenIssuers } from '#core/vault/exchange-identity.ts';
+import type { TokenIssuers } from '#core/vault/id-jag.ts';
 import { createManagedTokens } from '#core/vault/managed-tokens.ts';
 import { carryBearer, identify, type Identity } from '#core/mcp/caller.ts';
 import { createCredential } from '#core/vault/create-credential.ts';

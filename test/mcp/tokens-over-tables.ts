@@ -1,5 +1,5 @@
 /** Fresh tokens as an instance of the proxy has them: leases in the table, authorization servers over real HTTP. */
-import { createTokens } from '#core/vault/fresh-token.ts';
+import { createTokens } from '#core/vault/tokens.ts';
 import type { RefreshWorld } from '#core/vault/refresh.ts';
 import type { Tokens } from '#core/ports/tokens.ts';
 import { createRefreshLeases } from '#aws/vault/refresh-leases.dynamodb.ts';

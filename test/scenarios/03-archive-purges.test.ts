@@ -3,7 +3,7 @@ import { VaultId, WorkspaceId } from '#contract/ids.ts';
 import { createRefreshLeases } from '#aws/vault/refresh-leases.dynamodb.ts';
 import { newToken, pause } from '#aws/stamp.ts';
 import { makeCall } from '#core/mcp/make-call.ts';
-import { createTokens } from '#core/vault/fresh-token.ts';
+import { createTokens } from '#core/vault/tokens.ts';
 import { startApi, type TestApi } from '#test/functions/api/api.ts';
 import { agentWith, proxyStage, SUM } from '#test/functions/core/mcp/proxy-stage.ts';
 import { outboundHere } from '#test/functions/core/vault/refresh.fixture.ts';

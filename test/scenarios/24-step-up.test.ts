@@ -2,7 +2,7 @@
 import { expect, it, onTestFinished } from 'vitest';
 import { createRefreshLeases } from '#aws/vault/refresh-leases.dynamodb.ts';
 import { createStamp, newToken, pause } from '#aws/stamp.ts';
-import { createTokens } from '#core/vault/fresh-token.ts';
+import { createTokens } from '#core/vault/tokens.ts';
 import { startFlow } from '#test/functions/connect/flow.ts';
 import { newCredential, outboundHere } from '#test/functions/core/vault/refresh.fixture.ts';
 import { fxSession } from '#test/mcp/proxy-sessions.ts';

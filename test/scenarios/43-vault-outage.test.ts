@@ -1,6 +1,6 @@
 import { expect, it, onTestFinished } from 'vitest';
 import { Fault } from '#core/ports/errors.ts';
-import { createTokens } from '#core/vault/fresh-token.ts';
+import { createTokens } from '#core/vault/tokens.ts';
 import { SILENT } from '#test/functions/core/given.ts';
 import { tokenOf } from '#test/functions/core/mcp/proxy-stage.ts';
 import { startFx } from '#test/mcp/fx.ts';

@@ -19,7 +19,7 @@ import type {
   Registration,
 } from '#core/ports/authorization-server.ts';
 import type { ConnectionAttempt } from '#core/ports/connection-records.ts';
-import { basicAuthorization } from '#core/vault/basic-authorization.ts';
+import { basicAuthorization } from '#core/vault/token-endpoint.ts';
 import { refuse, trouble } from '#aws/connect/connection-trouble.mcp-sdk.ts';
 import { discover, type DiscoveryOptions } from '#aws/connect/discovery.mcp-sdk.ts';
 import { OutboundError } from '#core/ports/outbound.ts';

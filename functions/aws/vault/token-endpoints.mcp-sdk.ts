@@ -5,7 +5,7 @@
 import { buildDiscoveryUrls, type FetchLike } from '@modelcontextprotocol/client';
 import * as z from 'zod';
 import type { AllowedHosts } from '#contract/outbound.ts';
-import type { FoundEndpoint, TokenEndpoints } from '#core/vault/exchange-identity.ts';
+import type { FoundEndpoint, TokenEndpoints } from '#core/vault/id-jag.ts';
 import { createExpiring } from '#core/ports/expiring.ts';
 import { judgeUrl } from '#core/outbound/destination.ts';
 import { OutboundError } from '#core/ports/outbound.ts';

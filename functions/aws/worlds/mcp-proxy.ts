@@ -7,7 +7,7 @@ import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
 import { createConnectionLinks } from '#core/connect/offer-link.ts';
 import { bucketOf } from '#core/ports/token-bucket.ts';
 import { createManagedTokens } from '#core/vault/managed-tokens.ts';
-import { createTokens } from '#core/vault/fresh-token.ts';
+import { createTokens } from '#core/vault/tokens.ts';
 import type { RefreshWorld } from '#core/vault/refresh.ts';
 import type { Tokens } from '#core/ports/tokens.ts';
 import type { ValidationWorld } from '#core/mcp/validate-credential.ts';

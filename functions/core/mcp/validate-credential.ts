@@ -11,8 +11,8 @@ import { Fault } from '#core/ports/errors.ts';
 import type { McpClient, McpFailure } from '#core/ports/mcp-client.ts';
 import type { Until } from '#core/mcp/proxy-world.ts';
 import type { OutboundFailure } from '#core/ports/outbound.ts';
-import { createObtainToken, type Obtained } from '#core/vault/obtain-token.ts';
-import type { Exchange, RefreshWorld } from '#core/vault/refresh.ts';
+import { createObtainToken, type Obtained } from '#core/vault/tokens.ts';
+import type { RefreshAttempt, RefreshWorld } from '#core/vault/refresh.ts';
 import { scrubbedResponse } from '#core/mcp/redact.ts';
 import type { SecretValues } from '#core/ports/secrets.ts';
 import { canonicalServerUrl } from '#core/vault/server-url.ts';
@@ -99,13 +99,13 @@ function verdict({ kind }: McpFailure, obtained: Obtained | null): Told['status'
   if (kind !== 'authentication') return 'unknown';
   // The server refused the fresh token, or refused without asking for one. Else the reason decides why there is none.
   if (obtained === null || obtained.answer.status !== 'unavailable') return 'invalid';
-  return isRefusal(obtained.exchange) ? 'invalid' : 'unknown';
+  return isRefused(obtained.attempt) ? 'invalid' : 'unknown';
 }
 
 /** The authorization server understood the request and refused it, so a repeat does not help. */
-function isRefusal(exchange: Exchange | null): boolean {
-  if (exchange === null || exchange.reply.status === 'failed') return false;
-  const { code } = exchange.reply;
+function isRefused(attempt: RefreshAttempt | null): boolean {
+  if (attempt === null || attempt.answer.status === 'failed') return false;
+  const { code } = attempt.answer;
   return code >= 400 && code < 500 && code !== 408 && code !== 429;
 }
 
@@ -114,25 +114,25 @@ function probeOf({ method, http }: McpFailure, secrets: readonly string[]): Told
 }
 
 /** Null when the token endpoint was not asked: another process asks it, or a cool-down forbids it. */
-function refreshOf({ secrets }: StoredCredential, { exchange }: Obtained): Told['refresh'] {
+function refreshOf({ secrets }: StoredCredential, { attempt }: Obtained): Told['refresh'] {
   if (secrets.refresh_token === undefined) return { status: 'no_refresh_token', http_response: null };
-  if (exchange === null) return null;
-  if (exchange.meaning === 'refreshed') return { status: 'succeeded', http_response: null };
-  const { reply } = exchange;
-  if (reply.status === 'failed') {
-    const status = CONNECT_ERRORS.includes(reply.failure) ? 'connect_error' : 'failed';
+  if (attempt === null) return null;
+  if (attempt.meaning === 'refreshed') return { status: 'succeeded', http_response: null };
+  const { answer } = attempt;
+  if (answer.status === 'failed') {
+    const status = CONNECT_ERRORS.includes(answer.failure) ? 'connect_error' : 'failed';
     return { status, http_response: null };
   }
   const response = {
-    status_code: reply.code,
-    content_type: reply.headers['content-type'] ?? '',
-    body: new TextDecoder().decode(reply.body),
+    status_code: answer.code,
+    content_type: answer.headers['content-type'] ?? '',
+    body: new TextDecoder().decode(answer.body),
     body_truncated: false,
   };
-  return { status: 'failed', http_response: scrubbedResponse(response, exchange.inUse) };
+  return { status: 'failed', http_response: scrubbedResponse(response, attempt.inUse) };
 }
 
 function inUse(values: SecretValues, obtained: Obtained | null): readonly string[] {
   const later = obtained?.answer.status === 'bearer' ? obtained.answer.inUse : [];
-  return [...Object.values(values), ...later, ...(obtained?.exchange?.inUse ?? [])];
+  return [...Object.values(values), ...later, ...(obtained?.attempt?.inUse ?? [])];
 }

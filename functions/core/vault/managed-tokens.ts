@@ -5,20 +5,19 @@
  */
 import type { Instant } from '#contract/ids.ts';
 import type { ManagedServer } from '#contract/enterprise.ts';
-import { admissionOf, assertionOf, type ExchangeWorld } from '#core/vault/exchange-identity.ts';
-import type { Admission } from '#core/vault/id-jag.ts';
+import { requestAdmission, requestAssertion, type AdmissionReply, type IdJagWorld } from '#core/vault/id-jag.ts';
 import { idTokenExpiry, idTokenUser } from '#core/vault/id-token.ts';
 import { createExpiring } from '#core/ports/expiring.ts';
 import { later } from '#core/ports/instant.ts';
 import type { Journal } from '#core/ports/journal.ts';
-import { SPARE_MS, usableUntilMs } from '#core/vault/token-cache.ts';
+import { SPARE_MS, usableUntilMs } from '#core/vault/tokens.ts';
 import type { Bearer, NoBearer, Tokens } from '#core/ports/tokens.ts';
 import type { Match } from '#core/ports/vault-records.ts';
 
 /** `user`: for whom the session acts; null when no vault of it says so. */
 export type ManagedTokens = (server: ManagedServer, user: string | null) => Tokens;
 
-interface ManagedTokensWorld extends ExchangeWorld {
+interface ManagedTokensWorld extends IdJagWorld {
   /** Of identities. */
   readonly tokens: Tokens;
   readonly journal: Journal;
@@ -109,10 +108,10 @@ async function exchangeAs(
   const { version } = identity;
   if (!isOf(world, user, identity)) return { answer: OTHER_USER, version, untilMs: 0, isStale: false };
   const began = world.stamp.now();
-  const assertion = await assertionOf(world, server, { idToken: identity.token, signal });
+  const assertion = await requestAssertion(world, server, { idToken: identity.token, signal });
   const isStale = assertion.status === 'refused' && OF_SUBJECTS.includes(assertion.code);
   const admission =
-    assertion.status === 'asserted' ? await admissionOf(world, server, { ...assertion, signal }) : assertion;
+    assertion.status === 'asserted' ? await requestAdmission(world, server, { ...assertion, signal }) : assertion;
   world.journal.line('managed access', {
     credential: match.stored.credential.id,
     server: server.url,
@@ -150,7 +149,7 @@ const NOT_OF_USERS: readonly string[] = [
 ];
 
 /** A no is the organisation's: no consent of the user's would change it. What did not answer may do so later. */
-function without({ detail, ...answer }: Exclude<Admission, { status: 'admitted' }>): NoBearer {
+function without({ detail, ...answer }: Exclude<AdmissionReply, { status: 'admitted' }>): NoBearer {
   const isDenied = answer.status === 'refused' && !NOT_OF_USERS.includes(answer.code);
   return isDenied
     ? { status: 'access_denied', retryAfterMs: null, detail }

@@ -1,10 +1,14 @@
 /**
- * The refresh of RFC 6749 §6 as a request and as what an answer means. It is ours, because what real servers answer is
- * wider than what the libraries take: a foreign id_token, no new refresh token, no token_type, an expiry as text.
+ * The refresh of RFC 6749 §6: its request, and what an answer means. No library is used, because libraries refuse answers
+ * that real servers give: a foreign id_token, no new refresh token, no token_type, an expiry as text.
  */
 import type { Instant } from '#contract/ids.ts';
-import { idTokenExpiry } from '#core/vault/id-token.ts';
+import { Fault } from '#core/ports/errors.ts';
 import type { OutboundAnswer, OutboundFailure, OutboundRequest } from '#core/ports/outbound.ts';
+import type { SecretValues } from '#core/ports/secrets.ts';
+import type { StoredCredential } from '#core/ports/vault-records.ts';
+import { isIdentity, type Enterprise } from '#core/vault/enterprise.ts';
+import { idTokenExpiry } from '#core/vault/id-token.ts';
 import {
   expiryOf,
   isBearer,
@@ -14,31 +18,52 @@ import {
   type TokenClient,
 } from '#core/vault/token-endpoint.ts';
 
-export interface RefreshGrant {
+interface RefreshGrant {
   readonly tokenEndpoint: string;
   readonly client: TokenClient;
   readonly refreshToken: string;
-  /** Whom the token is for (RFC 8707); null for an identity provider, whose ID token is for its client. */
+  /** The server that the token is for (RFC 8707); null for an identity provider, whose ID token is for its client. */
   readonly resource: string | null;
   readonly scope: string | null;
-  /** What of the answer becomes the credential's token. */
+  /** The field of the answer that becomes the credential's token. */
   readonly takes: 'access_token' | 'id_token';
 }
 
-export type Refreshed =
+export type RefreshReply =
   | {
       readonly status: 'refreshed';
       readonly accessToken: string;
-      /** Null: the one that was sent stays in force. */
+      /** Null: the refresh token that was sent stays in force. */
       readonly refreshToken: string | null;
-      /** Null: it was not told. */
+      /** Null when the server states none. */
       readonly expiresAt: Instant | null;
-      /** Null: as before. */
+      /** Null: they stay as before. */
       readonly scopes: readonly string[] | null;
       readonly warning: string | null;
     }
-  /** `revoked`: over for good. `failed`: it may go better later. `detail` names host and rule, no text of the answer. */
+  /** `revoked` is final; after `failed` a later refresh may succeed. `detail` names host and rule, no text of the answer. */
   | { readonly status: 'revoked' | 'failed'; readonly detail: string };
+
+/** @throws Fault `stored_data_invalid` for a credential without a refresh token */
+export function grantOf(
+  enterprise: Enterprise | null,
+  { credential: { id, auth } }: StoredCredential,
+  values: SecretValues,
+): RefreshGrant {
+  if (auth.type !== 'mcp_oauth' || auth.refresh === null || values.refresh_token === undefined) {
+    throw new Fault('stored_data_invalid', `${id} has nothing to be refreshed with`);
+  }
+  const { client_id, token_endpoint: tokenEndpoint, token_endpoint_auth: endpoint, resource, scope } = auth.refresh;
+  const isSignIn = isIdentity(enterprise, auth.mcp_server_url);
+  return {
+    tokenEndpoint,
+    client: { id: client_id, auth: endpoint.type, secret: values.client_secret ?? '' },
+    refreshToken: values.refresh_token,
+    resource: resource ?? (isSignIn ? null : auth.mcp_server_url),
+    scope,
+    takes: isSignIn ? 'id_token' : 'access_token',
+  };
+}
 
 export function refreshRequest({ refreshToken, resource, scope, ...to }: RefreshGrant): OutboundRequest {
   return tokenRequest(to.tokenEndpoint, to.client, {
@@ -50,15 +75,15 @@ export function refreshRequest({ refreshToken, resource, scope, ...to }: Refresh
 }
 
 /**
- * Of the codes of RFC 6749 §5.2 and RFC 8707 only `invalid_grant` says that this consent is over. `invalid_client`,
- * `unauthorized_client`, `invalid_scope`, `invalid_target` and the rest are faults of a configuration that its owner can
- * repair, and no new consent would: they cool down and are tried again.
+ * Of the codes of RFC 6749 §5.2 and RFC 8707 only `invalid_grant` says that this consent is over. The others, such as
+ * `invalid_client` and `invalid_scope`, are faults of a configuration, which its owner can repair and a new consent could
+ * not: the refresh is tried again after a cool-down.
  */
 export function readRefresh(
   reply: OutboundAnswer | OutboundFailure,
   { refreshToken: sent, takes }: Pick<RefreshGrant, 'refreshToken' | 'takes'>,
   at: Instant,
-): Refreshed {
+): RefreshReply {
   const read = readTokenReply(reply);
   if (read.status === 'failed') return read;
   if (read.status === 'refused') {
@@ -67,7 +92,7 @@ export function readRefresh(
   const { host, told } = read;
   if (!isBearer(told)) return { status: 'failed', detail: `${host} answered a token that is no bearer token` };
   const token = tokenIn(told, takes, at);
-  // OpenID Connect Core §12.2 lets a provider renew no ID token, and one that does not will not do so later.
+  // OpenID Connect Core §12.2 lets a provider answer without an ID token. Such a provider will not send one later either.
   if (token === null) return { status: 'revoked', detail: `${host} answered no id_token that a header can carry` };
   const { refresh_token: next, scope } = told;
   return {

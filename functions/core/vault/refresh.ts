@@ -1,39 +1,41 @@
 /**
- * One refresh of one credential, by one instance: lease, request, a new version of the secrets, and the row that puts it
- * in force. No signal cuts it short: once the authorization server has rotated, the only token that still works is here.
+ * One refresh of one credential by one instance: it takes the lease, asks, writes the new tokens as a new version of the
+ * secrets, and then the row that puts them in force. No signal cuts it short: after the authorization server has rotated,
+ * the only token that still works is here.
  *
- * Where it dies: before the request, the lease runs out and the next call refreshes. Between the server's answer and the
- * row, the next call sends a token that was used, which some servers forgive for a moment; the others answer
- * `invalid_grant`, and the user has to consent again. After the row, everything is in force.
+ * When the process dies before the request, the lease runs out and the next call refreshes. When it dies between the
+ * server's answer and the row, the next call sends a refresh token that was used: some servers forgive that for a moment,
+ * the others answer `invalid_grant`, and the user has to consent again. After the row, everything is in force.
  */
 import type { Instant } from '#contract/ids.ts';
-import { isIdentity, type Enterprise } from '#core/vault/enterprise.ts';
 import { Fault } from '#core/ports/errors.ts';
 import { later } from '#core/ports/instant.ts';
-import type { Outbound, OutboundAnswer, OutboundFailure } from '#core/ports/outbound.ts';
 import type { Journal } from '#core/ports/journal.ts';
-import type { Pause, Stamp } from '#core/ports/stamp.ts';
-import { endLease, type LeasedRow } from '#core/vault/end-lease.ts';
-import { readRefresh, refreshRequest, type Refreshed, type RefreshGrant } from '#core/vault/refresh-grant.ts';
-import { rotate } from '#core/vault/rotate.ts';
+import type { Outbound, OutboundAnswer, OutboundFailure } from '#core/ports/outbound.ts';
+import type { Saved } from '#core/ports/records.ts';
 import type { SecretReader, SecretValues, SecretWriter } from '#core/ports/secrets.ts';
+import type { Pause, Stamp } from '#core/ports/stamp.ts';
+import type { Bearer } from '#core/ports/tokens.ts';
 import {
   credentialPlace,
+  type CredentialPlace,
   type CredentialRecords,
   type RefreshLeases,
   type StoredCredential,
 } from '#core/ports/vault-records.ts';
+import type { Enterprise } from '#core/vault/enterprise.ts';
+import { grantOf, readRefresh, refreshRequest, type RefreshReply } from '#core/vault/refresh-grant.ts';
 
 export interface RefreshWorld {
   readonly credentials: Pick<CredentialRecords, 'find'>;
   readonly leases: RefreshLeases;
   readonly secrets: SecretReader & Pick<SecretWriter, 'write'>;
   readonly outbound: Outbound;
-  /** To the customer's identity provider, which may live where no server of a stranger is reached. */
+  /** To the customer's identity provider, at a host that servers of strangers may not have. */
   readonly identityOutbound: Outbound;
   readonly stamp: Pick<Stamp, 'now'>;
   readonly pause: Pause;
-  /** Unique: names the holder of one lease. */
+  /** A unique name for the holder of one lease. */
   readonly newName: () => string;
   /** From 0 to below 1. */
   readonly random: () => number;
@@ -41,84 +43,91 @@ export interface RefreshWorld {
   readonly enterprise: Enterprise | null;
 }
 
-/** What the token endpoint was sent and said. */
-export interface Exchange {
-  readonly reply: OutboundAnswer | OutboundFailure;
-  readonly meaning: Refreshed['status'];
-  /** Every secret that the reply could repeat. */
+/** One token request and what its answer means. */
+export interface RefreshAttempt {
+  readonly answer: OutboundAnswer | OutboundFailure;
+  readonly meaning: RefreshReply['status'];
+  /** Every secret that the answer could repeat. */
   readonly inUse: readonly string[];
 }
 
-export type Refresh =
+export type RefreshResult =
   | {
       readonly status: 'refreshed';
-      readonly token: string;
-      /** Under which it is in force, or, when it could not be saved, the one that it was to follow. */
-      readonly version: number;
+      /** Its version is the row's; when the token could not be saved, the version that it was to follow. */
+      readonly bearer: Bearer;
       readonly expiresAt: Instant | null;
-      readonly exchange: Exchange;
+      readonly attempt: RefreshAttempt;
     }
-  /** The row says what came of it, or what somebody else made of it: to be read again. */
-  | { readonly status: 'ended'; readonly exchange: Exchange | null };
+  /** The caller reads the row again, which this refresh or another function has changed. */
+  | { readonly status: 'ended'; readonly attempt: RefreshAttempt | null };
 
-/** Longer than a token request and what is written after it take. */
+/** Longer than a token request and the writes after it. */
 export const LEASE_MS = 15_000;
 const FIRST_COOLDOWN_MS = 30_000;
 const MOST_COOLDOWN_MS = 900_000;
+const FIRST_PAUSE_MS = 100;
+const MOST_PAUSE_MS = 1000;
 
-export async function refresh(world: RefreshWorld, stored: StoredCredential): Promise<Refresh> {
+export async function refresh(world: RefreshWorld, stored: StoredCredential): Promise<RefreshResult> {
   const place = credentialPlace(stored);
-  // Before the lease: a store that fails now leaves nobody waiting.
+  // Before the lease: when the store fails here, no other call has to wait.
   const values = await world.secrets.read(place, stored.secrets);
-  const grant = grantOf(world, stored, values);
+  const grant = grantOf(world.enterprise, stored, values);
   const now = world.stamp.now();
-  const lease = { owner: world.newName(), now, until: later(now, LEASE_MS) };
-  if ((await world.leases.take(place, stored.version, lease)) !== 'taken') return { status: 'ended', exchange: null };
+  const leased = { stored, place, owner: world.newName(), until: later(now, LEASE_MS) };
+  const taken = await world.leases.take(place, stored.version, { owner: leased.owner, now, until: leased.until });
+  if (taken !== 'taken') return { status: 'ended', attempt: null };
   const outbound = grant.takes === 'id_token' ? world.identityOutbound : world.outbound;
-  const reply = await outbound.fetch(refreshRequest(grant));
-  const refreshed = readRefresh(reply, grant, now);
-  const exchange = { reply, meaning: refreshed.status, inUse: secretsIn(values, refreshed) };
-  const leased = { stored, place, owner: lease.owner, until: lease.until };
-  const outcome = await settle(world, leased, refreshed);
-  report(world, leased, { refreshed, outcome, began: now });
-  if (refreshed.status !== 'refreshed' || !('version' in outcome)) return { status: 'ended', exchange };
-  return {
-    status: 'refreshed',
-    token: refreshed.accessToken,
-    version: outcome.version,
-    expiresAt: refreshed.expiresAt,
-    exchange,
-  };
-}
-
-/** @throws Fault `stored_data_invalid` when the row is none that can be refreshed */
-function grantOf({ enterprise }: RefreshWorld, { credential }: StoredCredential, values: SecretValues): RefreshGrant {
-  const { auth } = credential;
-  if (auth.type !== 'mcp_oauth' || auth.refresh === null || values.refresh_token === undefined) {
-    throw new Fault('stored_data_invalid', `${credential.id} has nothing to be refreshed with`);
+  const answer = await outbound.fetch(refreshRequest(grant));
+  const reply = readRefresh(answer, grant, now);
+  const saved = await saveReply(world, leased, reply);
+  world.journal.line('refresh', {
+    ...place,
+    version: stored.version,
+    outcome: saved.status,
+    detail: reply.status === 'refreshed' ? reply.warning : reply.detail,
+    duration_ms: Date.parse(world.stamp.now()) - Date.parse(now),
+  });
+  const attempt = { answer, meaning: reply.status, inUse: secretsIn(values, reply) };
+  if (reply.status !== 'refreshed' || (saved.status !== 'rotated' && saved.status !== 'unsaved')) {
+    return { status: 'ended', attempt };
   }
-  const { client_id: id, token_endpoint: tokenEndpoint, token_endpoint_auth: how, resource, scope } = auth.refresh;
-  const isSignIn = isIdentity(enterprise, auth.mcp_server_url);
-  return {
-    tokenEndpoint,
-    client: { id, auth: how.type, secret: values.client_secret ?? '' },
-    refreshToken: values.refresh_token,
-    resource: resource ?? (isSignIn ? null : auth.mcp_server_url),
-    scope,
-    takes: isSignIn ? 'id_token' : 'access_token',
-  };
+  const { version } = saved;
+  const bearer = { status: 'bearer' as const, token: reply.accessToken, version, inUse: attempt.inUse };
+  return { status: 'refreshed', bearer, expiresAt: reply.expiresAt, attempt };
 }
 
-type Outcome =
-  | { readonly status: 'rotated' | 'unsaved'; readonly version: number }
-  | { readonly status: 'revoked' | 'failed' | 'superseded' };
+function secretsIn(values: SecretValues, reply: RefreshReply): readonly string[] {
+  const fresh = reply.status === 'refreshed' ? [reply.accessToken, reply.refreshToken] : [];
+  return [...Object.values(values), ...fresh].filter((value) => value != null);
+}
 
-/** The row learns what came of it, while the lease is ours. */
-async function settle(world: RefreshWorld, leased: LeasedRow, refreshed: Refreshed): Promise<Outcome> {
+/** A row as it was when its lease was taken. */
+interface LeasedRow {
+  readonly stored: StoredCredential;
+  readonly place: CredentialPlace;
+  readonly owner: string;
+  readonly until: Instant;
+}
+
+type SavedReply =
+  | { readonly status: 'rotated'; readonly version: number }
+  /** The stores failed until the lease ended. The token is good for this call; `version` is the row's. */
+  | { readonly status: 'unsaved'; readonly version: number }
+  | { readonly status: 'revoked' | 'failed' }
+  /** Another function has changed this credential meanwhile. */
+  | { readonly status: 'superseded' };
+
+/** Writes to the row what the reply means, while this instance holds the lease. */
+async function saveReply(world: RefreshWorld, leased: LeasedRow, reply: RefreshReply): Promise<SavedReply> {
   const { place, owner } = leased;
-  switch (refreshed.status) {
+  switch (reply.status) {
     case 'refreshed':
-      return rotate(world, leased, refreshed);
+      return rotate(world, leased, reply).catch((error: unknown) => {
+        if (!(error instanceof Fault)) throw error;
+        return { status: 'unsaved', version: leased.stored.version };
+      });
     case 'revoked': {
       const ended = await endLease(world, leased, ({ version }) => world.leases.revoked(place, { version, owner }));
       return { status: ended.status === 'saved' ? 'revoked' : 'superseded' };
@@ -130,31 +139,74 @@ async function settle(world: RefreshWorld, leased: LeasedRow, refreshed: Refresh
       return { status: ended.status === 'saved' ? 'failed' : 'superseded' };
     }
     default:
-      return refreshed satisfies never;
+      return reply satisfies never;
   }
 }
 
-function cooldown(now: string, failures: number) {
+function cooldown(now: Instant, failures: number) {
   const ms = Math.min(FIRST_COOLDOWN_MS * 2 ** Math.min(failures, 10), MOST_COOLDOWN_MS);
   return { until: later(now, ms), failures: failures + 1 };
 }
 
-function secretsIn(values: SecretValues, refreshed: Refreshed): readonly string[] {
-  const fresh = refreshed.status === 'refreshed' ? [refreshed.accessToken, refreshed.refreshToken] : [];
-  return [...Object.values(values), ...fresh].filter((value) => value != null);
+/** Puts the tokens in force: the new version of the secrets first, then the row that points at it. */
+async function rotate(
+  world: RefreshWorld,
+  leased: LeasedRow,
+  { accessToken: access_token, refreshToken, expiresAt, scopes }: Extract<RefreshReply, { status: 'refreshed' }>,
+): Promise<SavedReply> {
+  const { stored, place, owner, until } = leased;
+  const values = { access_token, ...(refreshToken === null ? {} : { refresh_token: refreshToken }) };
+  const written = await persistently(world, until, () =>
+    world.secrets.write(place, 'mcp_oauth', values, stored.secrets),
+  );
+  const ended = await endLease(world, leased, ({ version, secrets, grantedScopes }) => {
+    const change = { secrets: { ...secrets, ...written }, expiresAt, grantedScopes: scopes ?? grantedScopes };
+    return world.leases.rotated(place, { version, owner }, { ...change, at: world.stamp.now() });
+  });
+  if (ended.status === 'saved') return { status: 'rotated', version: ended.row.version + 1 };
+  const isOurs = ended.row !== null && ended.row.secrets.access_token === written.access_token;
+  return isOurs ? { status: 'rotated', version: ended.row.version } : { status: 'superseded' };
 }
 
-function report(
-  { journal, stamp }: RefreshWorld,
-  { stored, place }: LeasedRow,
-  told: { readonly refreshed: Refreshed; readonly outcome: Outcome; readonly began: string },
-): void {
-  const { refreshed, outcome, began } = told;
-  journal.line('refresh', {
-    ...place,
-    version: stored.version,
-    outcome: outcome.status,
-    detail: refreshed.status === 'refreshed' ? refreshed.warning : refreshed.detail,
-    duration_ms: Date.parse(stamp.now()) - Date.parse(began),
-  });
+type LeaseEnd =
+  /** `row` is the row before the write. */
+  | { readonly status: 'saved'; readonly row: StoredCredential }
+  /** Another function ended the lease, or this one did and the answer was lost. Null: the row is gone. */
+  | { readonly status: 'over'; readonly row: StoredCredential | null };
+
+/**
+ * A client that renames the credential meanwhile moves its version on, which must not lose the tokens: while the row has
+ * the lease and the refresh token of this refresh, the write is repeated on the row as it is by then.
+ */
+async function endLease(
+  world: RefreshWorld,
+  leased: LeasedRow,
+  write: (row: StoredCredential) => Promise<Saved>,
+): Promise<LeaseEnd> {
+  for (let row = leased.stored; ;) {
+    const before = row;
+    if ((await persistently(world, leased.until, () => write(before))) === 'saved') return { status: 'saved', row };
+    const now = await persistently(world, leased.until, () => world.credentials.find(leased.place));
+    const isOurs = now !== null && now.lease?.owner === leased.owner && now.credential.archived_at === null;
+    const isSameToken = now?.secrets.refresh_token === leased.stored.secrets.refresh_token;
+    if (!isOurs || !isSameToken) return { status: 'over', row: now };
+    row = now;
+  }
+}
+
+/** Repeats the work after a retryable fault until the lease could be another instance's. Throws the last fault. */
+async function persistently<Value>(
+  { stamp, pause }: Pick<RefreshWorld, 'stamp' | 'pause'>,
+  until: Instant,
+  work: () => Promise<Value>,
+): Promise<Value> {
+  for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, MOST_PAUSE_MS)) {
+    try {
+      return await work();
+    } catch (error) {
+      const mayPass = error instanceof Fault && error.retryable;
+      if (!mayPass || Date.parse(stamp.now()) + pauseMs >= Date.parse(until)) throw error;
+    }
+    await pause(pauseMs);
+  }
 }

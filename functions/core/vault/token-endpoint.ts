@@ -1,8 +1,7 @@
-/** What a token endpoint is sent and says, whatever the grant (RFC 6749 §3.2, §5). */
+/** Requests to token endpoints, and their answers, for every grant (RFC 6749 §3.2, §5). */
 import * as z from 'zod';
 import type { Instant } from '#contract/ids.ts';
 import type { OutboundAnswer, OutboundFailure, OutboundRequest } from '#core/ports/outbound.ts';
-import { basicAuthorization } from '#core/vault/basic-authorization.ts';
 
 export interface TokenClient {
   readonly id: string;
@@ -12,12 +11,12 @@ export interface TokenClient {
 }
 
 /**
- * As long without a byte as in all: an answer that is not waited for may be the one that holds the only refresh token
- * that still works.
+ * The time without a byte may be as long as the whole request: the answer may hold the only refresh token that still
+ * works, so the wait for it is not cut short.
  */
 const LIMITS = { maxBytes: 262_144, totalMs: 8000, idleMs: 8000, maxRedirects: 0 };
 
-/** A lifetime that nobody means, and that an instant can still hold. */
+/** Longer lifetimes are taken as this one, which an instant can still hold. */
 const MAX_LIFETIME_SECONDS = 10 * 365 * 24 * 3600;
 
 export function tokenRequest(
@@ -41,13 +40,23 @@ export function tokenRequest(
   };
 }
 
+/** The header with which a client authenticates by its secret (`client_secret_basic`). */
+export function basicAuthorization(clientId: string, clientSecret: string): string {
+  return `Basic ${btoa(`${formEncoded(clientId)}:${formEncoded(clientSecret)}`)}`;
+}
+
+/** RFC 6749 §2.3.1: each half is encoded as in a form, so that neither can hold the colon between them. */
+function formEncoded(text: string): string {
+  return new URLSearchParams({ v: text }).toString().slice('v='.length);
+}
+
 /** RFC 8414: a server that names no method takes Basic. */
 export function secretMethod(authMethods: readonly string[]): 'client_secret_basic' | 'client_secret_post' {
   const basic = authMethods.length === 0 || authMethods.includes('client_secret_basic');
   return basic ? 'client_secret_basic' : 'client_secret_post';
 }
 
-/** What a header can carry: visible ASCII. */
+/** Text that a header can carry: visible ASCII. */
 export const HeaderText = z.string().regex(/^[\x21-\x7e]+$/);
 
 const Told = z.looseObject({
@@ -64,16 +73,16 @@ const Told = z.looseObject({
 });
 export type Told = z.infer<typeof Told>;
 
-/** RFC 6749 §5.2: a code is short, and anything else is text of a stranger. */
+/** RFC 6749 §5.2: an error code is short. Other text is the server's own, and is not repeated. */
 const Refusal = z.looseObject({ error: z.string().regex(/^[a-z][a-z0-9_]{0,63}$/) });
 
-/** Whatever is said with it, it is no answer to what was asked. */
+/** The server did not look at the request, so an error code in this answer says nothing about the grant. */
 const TOO_MANY_REQUESTS = 429;
 
 /** `detail` names host and rule, no text of the answer. */
 export type TokenReply =
   | { readonly status: 'told'; readonly host: string; readonly told: Told }
-  /** In the protocol's own words; `code` is one of RFC 6749 §5.2, or of an extension. */
+  /** `code` is one of RFC 6749 §5.2, or of an extension. */
   | { readonly status: 'refused'; readonly code: string; readonly detail: string }
   | { readonly status: 'failed'; readonly detail: string };
 
@@ -93,12 +102,12 @@ export function readTokenReply(reply: OutboundAnswer | OutboundFailure): TokenRe
     : { status: 'failed', detail: `${host} answered no access_token that a header can carry` };
 }
 
-/** RFC 6749 §7.1: a token of another type is of no use to who cannot use that type; servers that say nothing mean this one. */
+/** RFC 6749 §7.1: a client must not use a token of a type that it does not know. Without a type, this one is meant. */
 export function isBearer({ token_type: type }: Told): boolean {
   return type == null || type === '' || type.toLowerCase() === 'bearer';
 }
 
-/** Null when it was not told: zero and less are what servers say that do not know. */
+/** Null when the server states none. Servers that do not know the lifetime state zero or less. */
 export function expiryOf({ expires_in: seconds }: Told, at: Instant): Instant | null {
   if (seconds == null || !Number.isFinite(seconds) || seconds <= 0) return null;
   return new Date(Date.parse(at) + Math.min(seconds, MAX_LIFETIME_SECONDS) * 1000).toISOString();
@@ -108,7 +117,7 @@ function jsonOf(body: Uint8Array): unknown {
   try {
     return JSON.parse(new TextDecoder().decode(body));
   } catch {
-    // An error page, in whatever format: no token is in it.
+    // An error page in some other format: it holds no token.
     return null;
   }
 }

@@ -6,7 +6,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import type { OutboundAnswer } from '#core/ports/outbound.ts';
-import { createTokens } from '#core/vault/fresh-token.ts';
+import { createTokens } from '#core/vault/tokens.ts';
 import type { RefreshWorld } from '#core/vault/refresh.ts';
 import type { Bearer, NoBearer } from '#core/ports/tokens.ts';
 import type { RefreshLeases } from '#core/ports/vault-records.ts';

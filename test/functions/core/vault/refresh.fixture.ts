@@ -10,7 +10,7 @@ import { resolveBySystem } from '#aws/outbound/redirects.https.ts';
 import { createOutbound } from '#aws/outbound/outbound.https.ts';
 import { enterpriseOf } from '#core/vault/enterprise.ts';
 import { Fault } from '#core/ports/errors.ts';
-import { createTokens } from '#core/vault/fresh-token.ts';
+import { createTokens } from '#core/vault/tokens.ts';
 import type { RefreshWorld } from '#core/vault/refresh.ts';
 import type { SecretPointers, SecretReader, SecretValues, SecretWriter } from '#core/ports/secrets.ts';
 import type { Bearer, NoBearer } from '#core/ports/tokens.ts';
