@@ -1,34 +1,26 @@
-/** One attempt at a call that may be made: it takes a token, sets the mark and calls the server. `outcome.ts` judges. */
-import type { SessionState } from '#contract/entries.ts';
-import type { EventId, Position } from '#contract/ids.ts';
-import type { WantedCall } from '#contract/mcp-proxy.ts';
-import { carryBearer, type Caller, type Carried } from '#core/mcp/caller.ts';
+/** One attempt at a call that may be made: it takes a token, sets the mark and calls the server. `outcome.ts` says what follows. */
+import { carryBearer, type Carried } from '#core/mcp/caller.ts';
 import { otherAttempt, type Unfinished } from '#core/mcp/earlier.ts';
-import type { Permit } from '#core/mcp/judge-call.ts';
+import type { CallAtHand, Permit } from '#core/mcp/judge-call.ts';
 import type { McpProxyWorld, Until } from '#core/mcp/proxy-world.ts';
 import type { Suspension } from '#core/ports/call-marks.ts';
 import type { McpCalled, McpFailure } from '#core/ports/mcp-client.ts';
 import type { NoBearer } from '#core/ports/tokens.ts';
 import { whileItStands } from '#core/session/watch.ts';
 
-export interface PermittedCall {
-  readonly caller: Caller;
-  readonly call: WantedCall;
+export interface PermittedCall extends CallAtHand {
   readonly permit: Permit;
-  /** The position in the log of the entry that gave the call to its hand. */
-  readonly sincePosition: Position;
 }
 
-export interface Replied<Reply = McpCalled | McpFailure> {
-  readonly status: 'replied';
-  readonly reply: Reply;
+interface Sent {
   readonly carried: Carried;
-  /** What earlier attempts stopped for. */
+  /** The reasons for which earlier attempts stopped, and what the server wants back. */
   readonly before: Suspension;
 }
 
 export type Attempted =
-  | Replied
+  /** The server's reply. */
+  | ((McpCalled | McpFailure) & Sent)
   /** Nothing was sent. */
   | { readonly status: 'limited'; readonly retryAfterMs: number }
   | { readonly status: 'no token'; readonly why: NoBearer }
@@ -37,37 +29,37 @@ export type Attempted =
   | { readonly status: 'interrupted'; readonly carried: Carried | null };
 
 export async function attemptCall(world: McpProxyWorld, permitted: PermittedCall, until: Until): Promise<Attempted> {
-  const limited = await limitedFor(world, permitted);
-  if (limited !== null) return { status: 'limited', retryAfterMs: limited };
+  const retryAfterMs = await limitedFor(world, permitted);
+  if (retryAfterMs !== null) return { status: 'limited', retryAfterMs };
   const cut = new AbortController();
   return whileItStands(world, permitted.caller.key, {
-    stands: isOpen(permitted.call.id),
-    work: make(world, permitted, { until, cut: cut.signal }),
+    stands: ({ calls }) => calls.some(({ id }) => id === permitted.call.id),
+    work: carryOut(world, permitted, { until, cut: cut.signal }),
     cutOff: () => cut.abort(),
   });
 }
 
-interface Making {
+interface Limits {
   readonly until: Until;
   /** Aborts when the log does not want the call any more. */
   readonly cut: AbortSignal;
 }
 
-async function make(world: McpProxyWorld, permitted: PermittedCall, making: Making): Promise<Attempted> {
+async function carryOut(world: McpProxyWorld, permitted: PermittedCall, limits: Limits): Promise<Attempted> {
   const { call, permit, sincePosition } = permitted;
-  const carried = await carryBearer(world, permit.identity, making.until.signal);
+  const carried = await carryBearer(world, permit.identity, limits.until.signal);
   // The renewal of a token takes seconds, in which the call may be interrupted.
-  if (making.cut.aborted) return { status: 'interrupted', carried: null };
+  if (limits.cut.aborted) return { status: 'interrupted', carried: null };
   if (carried.status !== 'carried') return { status: 'no token', why: carried };
   // The mark comes last: an attempt that dies before it has sent nothing, and the next one starts anew.
   const mark = await world.marks.start(call.id, world.stamp.now());
   switch (mark.status) {
     case 'started':
-      return send(world, permitted, { ...making, carried, before: NOTHING });
+      return send(world, permitted, { ...limits, carried, before: NOTHING });
     case 'resumed':
       return mark.sincePosition === sincePosition
         ? { status: 'untold', suspension: mark }
-        : send(world, permitted, { ...making, carried, before: mark });
+        : send(world, permitted, { ...limits, carried, before: mark });
     case 'found started':
       return otherAttempt(world, permitted);
     case 'done':
@@ -92,12 +84,10 @@ async function limitedFor(
   return Math.max(0, Math.ceil(taken.untilUs / 1000) - Date.parse(stamp.now()));
 }
 
-interface Sending extends Making, Pick<Replied, 'carried' | 'before'> {}
-
 async function send(
-  { client }: Pick<McpProxyWorld, 'client'>,
+  { client }: McpProxyWorld,
   { permit }: PermittedCall,
-  { carried, before, until: { deadline }, cut }: Sending,
+  { carried, before, until: { deadline }, cut }: Limits & Sent,
 ): Promise<Attempted> {
   const { server, tool, identity, input } = permit;
   const cacheKey = identity.match?.stored.credential.id ?? null;
@@ -109,11 +99,9 @@ async function send(
       cut,
     );
     const isCut = cut.aborted && reply.status === 'failed';
-    return isCut ? { status: 'interrupted', carried } : { status: 'replied', reply, carried, before };
+    return isCut ? { status: 'interrupted', carried } : { ...reply, carried, before };
   } catch (error) {
     if (cut.aborted) return { status: 'interrupted', carried };
     throw error;
   }
 }
-
-const isOpen = (call: EventId) => (state: SessionState) => state.calls.some(({ id }) => id === call);

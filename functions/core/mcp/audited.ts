@@ -1,4 +1,4 @@
-/** A call's two records in the audit trail: the intent (who wanted what, how it was judged) and the outcome. */
+/** A call's two records in the audit trail: the intent (the caller, the call and how it was judged) and the outcome. */
 import type { AuditEntry } from '#contract/audit.ts';
 import type { WantedCall } from '#contract/mcp-proxy.ts';
 import type { Caller } from '#core/mcp/caller.ts';
@@ -11,13 +11,13 @@ type OutcomeEntry = Extract<AuditEntry, { kind: 'outcome' }>;
 
 type Judgement = 'decision' | 'code' | 'policy_ids' | 'policy_sha256' | 'mode' | 'would' | 'confirmed';
 type Subject = Omit<IntentEntry, 'kind' | Judgement>;
-/** What came of a call, apart from which call it was and how long it took. */
-export type Came = Omit<OutcomeEntry, 'kind' | 'duration_ms' | keyof Subject>;
+/** The outcome of a call, apart from its subject and its duration. */
+export type AuditedOutcome = Omit<OutcomeEntry, 'kind' | 'duration_ms' | keyof Subject>;
 
 /** The model may write names of tools and servers that do not exist, of any length. */
 const MAX_NAME_CHARS = 256;
 
-export const NOTHING_DONE: Omit<Came, 'outcome'> = {
+export const NOTHING_DONE: Omit<AuditedOutcome, 'outcome'> = {
   error: null,
   vault: null,
   credential: null,
@@ -87,8 +87,8 @@ export async function recordOutcome(
   world: Pick<McpProxyWorld, 'audit' | 'sha256'>,
   caller: Caller,
   call: Pick<JudgedCall, 'call' | 'judged'>,
-  came: Came & Pick<OutcomeEntry, 'duration_ms'>,
+  outcome: AuditedOutcome & Pick<OutcomeEntry, 'duration_ms'>,
 ): Promise<void> {
-  const entry = { kind: 'outcome' as const, ...subjectOf(world, caller, call), ...came };
+  const entry = { kind: 'outcome' as const, ...subjectOf(world, caller, call), ...outcome };
   await world.audit.record(caller.workspace, caller.key.session, entry);
 }

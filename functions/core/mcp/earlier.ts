@@ -1,20 +1,19 @@
-/** What earlier attempts at a call have left: the next attempt begins with it, and records what a dead one could not. */
+/** What earlier attempts at a call have left: the next attempt begins with it, and records what a dead attempt could not. */
 import type { OpenCall } from '#contract/entries.ts';
 import type { EventId, Position, SessionId, WorkspaceId } from '#contract/ids.ts';
 import type { WantedCall } from '#contract/mcp-proxy.ts';
-import type { Came } from '#core/mcp/audited.ts';
+import type { AuditedOutcome } from '#core/mcp/audited.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
-import type { FoundMark, MarkedSuspension } from '#core/ports/call-marks.ts';
+import type { MarkedSuspension } from '#core/ports/call-marks.ts';
 
-/** What came of the attempts before one. */
 export type Earlier =
-  /** Nothing was sent, or people have done what the call waited for. */
+  /** No attempt has sent the call, or people have done what the call waited for. */
   { readonly status: 'unsent' } | Unfinished;
 
 export type Unfinished =
-  /** Another attempt has said what came of it. */
+  /** Another attempt has told the session the outcome. */
   | { readonly status: 'settled' }
-  /** Another attempt began to send it and did not say what came of it. */
+  /** Another attempt began to send the call, and its outcome is not known. */
   | { readonly status: 'unknown' }
   /** Another attempt stopped for a person, and the session was not told of that. */
   | { readonly status: 'untold'; readonly suspension: MarkedSuspension };
@@ -29,25 +28,22 @@ interface Given {
 const LOOK_MS = 1000;
 const LOOKS = 5;
 
-/** Gives another attempt that is under way a moment to end: its own word is better than a guess. */
+/** Gives another attempt that is under way a moment to end: it knows the outcome, and this attempt could only guess. */
 export async function earlierAttempts(
   { marks, pause }: Pick<McpProxyWorld, 'marks' | 'pause'>,
   { call, sincePosition }: Given,
 ): Promise<Earlier> {
   for (let looks = 0; ; looks += 1) {
     const mark = await marks.find(call.id);
-    if (mark?.status !== 'started') return earlierIn(mark, sincePosition);
+    if (mark?.status === 'done') return { status: 'settled' };
+    if (mark?.status !== 'started') {
+      // When the session was told and a person has acted, the log gives the call to its hand again, at another position.
+      const isUntold = mark !== null && mark.sincePosition === sincePosition;
+      return isUntold ? { status: 'untold', suspension: mark } : { status: 'unsent' };
+    }
     if (looks === LOOKS) return { status: 'unknown' };
     await pause(LOOK_MS);
   }
-}
-
-function earlierIn(mark: Exclude<FoundMark, { status: 'started' }> | null, sincePosition: Position): Earlier {
-  if (mark?.status === 'done') return { status: 'settled' };
-  // When the session was told and a person has acted, the log gives the call to its hand again, at another position.
-  return mark !== null && mark.sincePosition === sincePosition
-    ? { status: 'untold', suspension: mark }
-    : { status: 'unsent' };
 }
 
 /**
@@ -64,7 +60,7 @@ export async function withhold(
   return mark.status === 'found started' ? otherAttempt(world, given) : null;
 }
 
-/** Another attempt began after this one had looked. When it lets the call wait for its user, it tells the session itself. */
+/** For an attempt that began after this one had looked. When it lets the call wait for its user, it tells the session itself. */
 export async function otherAttempt(world: Pick<McpProxyWorld, 'marks' | 'pause'>, given: Given): Promise<Unfinished> {
   const other = await earlierAttempts(world, given);
   return other.status === 'unsent' ? { status: 'settled' } : other;
@@ -82,21 +78,21 @@ interface AuditedCall {
  * The outcome that the audit trail lacks of a call that is not at its hand any more, because an attempt died before it
  * recorded one; null when the trail lacks nothing. After this no attempt sends a call that is over.
  */
-export async function unsaidOutcome(
+export async function unrecordedOutcome(
   world: Pick<McpProxyWorld, 'marks' | 'auditedCalls' | 'stamp' | 'pause'>,
   call: AuditedCall,
-): Promise<Came['outcome'] | null> {
-  if (call.open !== undefined) return call.open.isSuspended && (await isUnsaid(world, call)) ? 'suspended' : null;
+): Promise<AuditedOutcome['outcome'] | null> {
+  if (call.open !== undefined) return call.open.isSuspended && (await lacksOutcome(world, call)) ? 'suspended' : null;
   const mark = await world.marks.start(call.id, world.stamp.now());
   if (mark.status === 'done') return null;
-  const isLacking = await isUnsaid(world, call, mark.status === 'found started');
+  const isLacking = await lacksOutcome(world, call, mark.status === 'found started');
   if (isLacking) return mark.status === 'started' ? 'failed' : 'unknown';
   await world.marks.done(call.id);
   return null;
 }
 
 /** `isIntended`: the call was to be made, although no record of it is found. An attempt under way gets a moment to record. */
-async function isUnsaid(
+async function lacksOutcome(
   { auditedCalls, pause }: Pick<McpProxyWorld, 'auditedCalls' | 'pause'>,
   { workspace, session, id }: AuditedCall,
   isIntended = false,

@@ -3,16 +3,15 @@
  * and recorded again (`docs/design.md`, MCP calls). If the process dies at any point, the next attempt knows what may have
  * happened: the intent is on record before anything is sent, and a call that may have been sent is never sent again.
  */
-import type { OpenCall } from '#contract/entries.ts';
 import type { McpProxyRequest } from '#contract/mcp-proxy.ts';
 import { attemptCall, type Attempted, type PermittedCall } from '#core/mcp/attempt-call.ts';
-import { NOTHING_DONE, recordDenial, recordIntent, recordOutcome } from '#core/mcp/audited.ts';
+import { NOTHING_DONE, recordDenial, recordIntent, recordOutcome, type AuditedOutcome } from '#core/mcp/audited.ts';
 import { callerOf, wantedCall } from '#core/mcp/caller.ts';
-import { unsaidOutcome, withhold } from '#core/mcp/earlier.ts';
-import { judgeCall, judgeAtHand, type CallAtHand, type Judged, type JudgedAtHand } from '#core/mcp/judge-call.ts';
-import { failing, outcomeOf, unheard, type CallOutcome } from '#core/mcp/outcome.ts';
+import { unrecordedOutcome, withhold, type Unfinished } from '#core/mcp/earlier.ts';
+import { judgeAtHand, judgeCall, type CallAtHand, type Judged, type JudgedAtHand } from '#core/mcp/judge-call.ts';
+import { errorResult, outcomeOf, unknownOutcome, type CallOutcome } from '#core/mcp/outcome.ts';
 import type { McpProxyWorld, Until } from '#core/mcp/proxy-world.ts';
-import type { Head, LogKey } from '#core/ports/session-log.ts';
+import type { LogKey } from '#core/ports/session-log.ts';
 import { change } from '#core/session/change.ts';
 
 export type CallRequest = Extract<McpProxyRequest, { do: 'call' }>;
@@ -24,14 +23,26 @@ interface Made extends Pick<CallAtHand, 'caller' | 'call'> {
 }
 
 export async function makeCall(world: McpProxyWorld, request: CallRequest, until: Until): Promise<void> {
-  const key: LogKey = { session: request.session, thread: request.thread };
+  const { session, thread } = request;
+  const key: LogKey = { session, thread };
   const beganMs = Date.parse(world.stamp.now());
   const head = await world.log.head(key);
   if (head === null) return;
   const open = head.state.calls.find(({ id }) => id === request.call.id);
-  // The call waits for a person or is over, and an attempt that died may have left its outcome unrecorded.
-  if (open?.waitsFor !== 'hand') return recordUnsaid(world, { head, request, open, beganMs });
-  const [call, caller] = await Promise.all([wantedCall(world, key, request.call), callerOf(world, key, head)]);
+  const read = () => Promise.all([wantedCall(world, key, request.call), callerOf(world, key, head)]);
+  if (open?.waitsFor !== 'hand') {
+    // The call waits for a person or is over, and an attempt that died may have left its outcome unrecorded.
+    const outcome = await unrecordedOutcome(world, {
+      ...key,
+      workspace: head.state.workspace,
+      id: request.call.id,
+      open,
+    });
+    if (outcome === null) return;
+    const [call, caller] = await read();
+    return recordLost(world, { caller, call, beganMs }, { outcome, isOver: open === undefined });
+  }
+  const [call, caller] = await read();
   const atHand: CallAtHand = { caller, call, sincePosition: open.sincePosition, isConfirmed: open.isConfirmed };
   const judged = await judgeAtHand(world, atHand);
   // Meanwhile the call ended, was suspended or was given to its hand anew: this attempt begins again from there.
@@ -40,47 +51,42 @@ export async function makeCall(world: McpProxyWorld, request: CallRequest, until
   if (outcome !== null) await finishCall(world, { caller, call, judged: judged.judged, beganMs }, outcome);
 }
 
-interface NotAtHand {
-  readonly head: Head;
-  readonly request: CallRequest;
-  readonly open: OpenCall | undefined;
-  readonly beganMs: number;
-}
-
 /** Writes only to the audit trail: the session has been told, or does not wait for the call any more. */
-async function recordUnsaid(world: McpProxyWorld, { head, request, open, beganMs }: NotAtHand): Promise<void> {
-  const { session, thread, call: wanted } = request;
-  const { workspace } = head.state;
-  const outcome = await unsaidOutcome(world, { workspace, session, id: wanted.id, open });
-  if (outcome === null) return;
-  const key: LogKey = { session, thread };
-  const [call, caller] = await Promise.all([wantedCall(world, key, wanted), callerOf(world, key, head)]);
+async function recordLost(
+  world: McpProxyWorld,
+  made: Omit<Made, 'judged'>,
+  { outcome, isOver }: { readonly outcome: AuditedOutcome['outcome']; readonly isOver: boolean },
+): Promise<void> {
+  const { caller, call } = made;
   // Policy alone judges it for the record: hooks are asked only of calls that may be made.
   const judged = await judgeCall(world, caller, { ...call, isConfirmed: true });
-  const came = { ...NOTHING_DONE, outcome, error: 'attempt_died' };
-  await tellAuditors(world, { caller, call, judged, beganMs }, { came, detail: null, isError: false });
-  if (open === undefined) await world.marks.done(call.id);
+  const audited = { ...NOTHING_DONE, outcome, error: 'attempt_died' };
+  await recordFinished(world, { ...made, judged }, { audited, detail: null, isError: false });
+  if (isOver) await world.marks.done(call.id);
 }
 
-/** Null when another attempt has concluded the call. */
+/** Null when another attempt has told the outcome. */
 async function outcomeFor(
   world: McpProxyWorld,
-  made: CallAtHand & JudgedAtHand,
+  { judged, earlier, ...atHand }: CallAtHand & JudgedAtHand,
   until: Until,
 ): Promise<CallOutcome | null> {
-  const { caller, call, judged, earlier, sincePosition } = made;
-  const permitted = judged.permit === null ? null : { caller, call, permit: judged.permit, sincePosition };
+  const permitted = judged.permit === null ? null : { ...atHand, permit: judged.permit };
   if (earlier.status === 'settled') return null;
-  if (earlier.status === 'unknown') return unheard(permitted);
-  if (permitted === null) return unlessAnothers(world, { ...made, permitted }, () => denied(world, made));
+  if (earlier.status === 'unknown') return unknownOutcome(permitted);
+  if (permitted === null) {
+    const other = await withhold(world, atHand);
+    return other === null ? denied(world, { ...atHand, judged }) : outcomeByOther(other, null);
+  }
   if (earlier.status === 'untold') return outcomeOf(world, permitted, earlier);
-  await recordIntent(world, caller, made);
+  await recordIntent(world, atHand.caller, { ...atHand, judged });
   const attempted = await attemptCall(world, permitted, until);
   if (attempted.status === 'settled') return null;
   const outcome = await outcomeOf(world, permitted, attempted);
-  return isUnsent(attempted) && outcome.tell.do === 'result'
-    ? unlessAnothers(world, { ...made, permitted }, async () => outcome)
-    : outcome;
+  if (!isUnsent(attempted) || outcome.tell.do !== 'result') return outcome;
+  // The outcome says that the call was not made, so it holds only when no other attempt can make the call.
+  const other = await withhold(world, atHand);
+  return other === null ? outcome : outcomeByOther(other, permitted);
 }
 
 function isUnsent(attempted: Attempted): boolean {
@@ -88,63 +94,52 @@ function isUnsent(attempted: Attempted): boolean {
   return attempted.status === 'limited' || attempted.status === 'no token';
 }
 
-/** `unsent` says that the call was not made, so it is asked for only when no other attempt can make the call. */
-async function unlessAnothers(
-  world: McpProxyWorld,
-  { permitted, ...made }: CallAtHand & { readonly permitted: PermittedCall | null },
-  unsent: () => Promise<CallOutcome>,
-): Promise<CallOutcome | null> {
-  const other = await withhold(world, made);
-  if (other === null) return unsent();
-  return other.status === 'unknown' ? unheard(permitted) : null;
+function outcomeByOther({ status }: Unfinished, permitted: PermittedCall | null): CallOutcome | null {
+  return status === 'unknown' ? unknownOutcome(permitted) : null;
 }
 
-async function denied(world: McpProxyWorld, made: CallAtHand & Pick<Made, 'judged'>): Promise<CallOutcome> {
-  await recordDenial(world, made.caller, made);
-  const { code, reason } = made.judged.decision;
-  return failing('denied', reason, { came: { ...NOTHING_DONE, outcome: 'denied', error: code }, detail: code });
+async function denied(world: McpProxyWorld, call: CallAtHand & { readonly judged: Judged }): Promise<CallOutcome> {
+  await recordDenial(world, call.caller, call);
+  const { code, reason } = call.judged.decision;
+  const audited: AuditedOutcome = { ...NOTHING_DONE, outcome: 'denied', error: code };
+  return errorResult('denied', reason, { audited, detail: code });
 }
 
-/** The session is told first, then the audit trail, then the mark: an attempt that finds it done need look at neither. */
+/** Tells the session first, then the audit trail, then the mark: an attempt that finds the mark done need look at neither. */
 async function finishCall(world: McpProxyWorld, made: Made, outcome: CallOutcome): Promise<void> {
   const { caller, call } = made;
   const { tell, suspension } = outcome;
   if (tell.do === 'suspend' && suspension !== null) {
     const { requests, state, causes } = suspension;
+    const { error, sincePosition } = tell;
     // The mark holds what the session is about to be told: if this process dies before that, the next attempt tells it.
-    await world.marks.suspend(call.id, {
-      requests,
-      state,
-      causes,
-      error: tell.error,
-      sincePosition: tell.sincePosition,
-    });
+    await world.marks.suspend(call.id, { requests, state, causes, error, sincePosition });
   }
   const head = await world.log.head(caller.key);
   if (head !== null) await change(world, caller.key, head, { ...tell, call: call.id });
-  await tellAuditors(world, made, { ...outcome, isError: tell.do === 'result' && tell.isError });
+  await recordFinished(world, made, { ...outcome, isError: tell.do === 'result' && tell.isError });
   if (tell.do === 'result') await world.marks.done(call.id);
 }
 
-async function tellAuditors(
+async function recordFinished(
   world: McpProxyWorld,
   made: Made,
-  { came, detail, isError }: Pick<CallOutcome, 'came' | 'detail'> & { readonly isError: boolean },
+  { audited, detail, isError }: Pick<CallOutcome, 'audited' | 'detail'> & { readonly isError: boolean },
 ): Promise<void> {
   const { caller, call, judged, beganMs } = made;
   const durationMs = Math.max(0, Date.parse(world.stamp.now()) - beganMs);
-  // A denial has had both of its records before the session was told.
-  if (came.outcome !== 'denied') await recordOutcome(world, caller, made, { ...came, duration_ms: durationMs });
+  // Both records of a denial were written before the session was told.
+  if (audited.outcome !== 'denied') await recordOutcome(world, caller, made, { ...audited, duration_ms: durationMs });
   world.journal.line('tool call', {
     ...caller.key,
     call: call.id,
     tool: 'mcp',
     server: judged.server?.name ?? null,
     decision: judged.decision.code,
-    outcome: came.outcome,
-    error_class: came.error,
+    outcome: audited.outcome,
+    error_class: audited.error,
     detail,
-    http_status: came.http_status,
+    http_status: audited.http_status,
     is_error: isError,
     duration_ms: durationMs,
   });

@@ -19,8 +19,8 @@ const AUTHENTICATION: McpErrorType = 'mcp_authentication_failed_error';
 const CONNECTION: McpErrorType = 'mcp_connection_failed_error';
 
 export function twoUsers(server: string): Trouble {
-  const message = `Nobody acts towards the MCP server "${server}": the vaults of this session belong to different users.`;
-  return { type: AUTHENTICATION, message };
+  const why = 'the vaults of this session belong to different users';
+  return { type: AUTHENTICATION, message: `This session cannot call the MCP server "${server}": ${why}.` };
 }
 
 export function badUrl(server: string): Trouble {
@@ -33,30 +33,16 @@ export function tooMuch(server: string): Trouble {
 
 /** For people: why there is no token for the server. */
 export function noToken(server: string, { status }: NoBearer, holder: Holder): Trouble {
-  switch (status) {
-    case 'needs_reauth': {
-      const pasted = pastedCredential(holder);
-      if (pasted !== null) return refusedPasted(server, pasted);
-      const message = `The user of this session has to connect the MCP server "${server}".`;
-      return { type: AUTHENTICATION, message: `${message}${whyNoLink(holder)}` };
-    }
-    case 'other_user': {
-      const message = `Nobody acts towards the MCP server "${server}": the sign-in in this session's vault is not its user's.`;
-      return { type: AUTHENTICATION, message };
-    }
-    case 'access_denied': {
-      const message = `The organisation of this session's user does not give access to the MCP server "${server}".`;
-      return { type: AUTHENTICATION, message };
-    }
-    case 'unavailable': {
-      // A credential's row in its cool-down does not say why, and the cause may be a setting that an operator can repair.
-      const then = 'its authorization server may be down, or refuse this service as a client.';
-      const message = `The access token for the MCP server "${server}" could not be had, and is asked for again later.`;
-      return { type: AUTHENTICATION, message: `${message} If that goes on, the log says why: ${then}` };
-    }
-    default:
-      return status satisfies never;
-  }
+  const pasted = status === 'needs_reauth' ? pastedCredential(holder) : null;
+  if (pasted !== null) return refusedPasted(server, pasted);
+  const messages: Readonly<Record<NoBearer['status'], string>> = {
+    needs_reauth: `The user of this session has to connect the MCP server "${server}".${whyNoLink(holder)}`,
+    other_user: `This session cannot call the MCP server "${server}": the sign-in in its vault is not its user's.`,
+    access_denied: `The organisation of this session's user does not give access to the MCP server "${server}".`,
+    // A credential's row in its cool-down does not say why, and the cause may be a setting that an operator can repair.
+    unavailable: `The access token for the MCP server "${server}" could not be had, and is asked for again later. If that goes on, the log says why: its authorization server may be down, or refuse this service as a client.`,
+  };
+  return { type: AUTHENTICATION, message: messages[status] };
 }
 
 /** For people. Null for a failure of one call that says nothing of the next one. */
@@ -112,7 +98,7 @@ function refusedPasted(server: string, credential: CredentialId): Trouble {
   return { type: AUTHENTICATION, message };
 }
 
-/** Said where a consent would help, and the vault that would hold it names no user to ask. */
+/** For a server that the user could connect, where the vault that would hold the credential names no user to ask. */
 function whyNoLink({ user, match }: Holder): string {
   const asked = match === null ? user : namedUser(match.vault);
   return asked === null ? ` A link to connect it needs a vault whose metadata names ${USER_KEY}.` : '';
