@@ -1,7 +1,7 @@
 /** From an interrupt to the session at rest, and to the end of the work that it interrupts. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Script } from '#infra/local/model/script.ts';
+import type { Script } from '#test/model/stand-in.ts';
 import { bash, lastTexts } from '#test/journeys/scripts.ts';
 import type { Service } from '#test/journeys/service.ts';
 import { now, table, told } from './figures.ts';

@@ -1,5 +1,5 @@
 /** From a piece of the model's answer to the client that previews it, at the pace of a fast model. */
-import type { Script } from '#infra/local/model/script.ts';
+import type { Script } from '#test/model/stand-in.ts';
 import type { Service } from '#test/journeys/service.ts';
 import { now, table, told } from './figures.ts';
 

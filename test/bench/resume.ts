@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Anthropic from '@anthropic-ai/sdk';
-import { startStandIn } from '#infra/local/model/stand-in.ts';
+import { startStandIn } from '#test/model/stand-in.ts';
 import { startProcess } from '#test/faults/runtime-process.ts';
 import { now, table, told } from './figures.ts';
 

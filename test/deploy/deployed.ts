@@ -6,7 +6,7 @@ import Anthropic from '@anthropic-ai/sdk';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { GetSecretValueCommand, PutSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { SFNClient } from '@aws-sdk/client-sfn';
-import { startStandIn, type StandIn } from '#infra/local/model/stand-in.ts';
+import { startStandIn, type StandIn } from '#test/model/stand-in.ts';
 import { deploy, type Deployment } from './cdk.ts';
 import { startMiniStack } from './ministack.ts';
 import { say } from './run.ts';

@@ -5,7 +5,7 @@ import { auditOf, told } from '#test/faults/audit.ts';
 import { follow } from '#test/journeys/follower.ts';
 import { calling } from '#test/journeys/scripts.ts';
 import { ofType, textOf } from '#test/journeys/service.ts';
-import type { Script } from '#infra/local/model/script.ts';
+import type { Script } from '#test/model/stand-in.ts';
 import { linksIn, startConsentService, type ConsentService } from '#test/mcp/consent-service.ts';
 import { mcp } from '#test/mcp/mcp-service.ts';
 

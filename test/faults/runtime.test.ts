@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Anthropic from '@anthropic-ai/sdk';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { startStandIn, type StandIn } from '#infra/local/model/stand-in.ts';
+import { startStandIn, type StandIn } from '#test/model/stand-in.ts';
 import { startProcess, type RuntimeProcess } from '#test/faults/runtime-process.ts';
 import { marking } from '#test/faults/side-effect.ts';
 import { ofType, textOf, type Event } from '#test/journeys/service.ts';

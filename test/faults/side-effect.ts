@@ -1,5 +1,5 @@
 /** An agent with a side effect that can be counted: one command appends a line, the next counts the lines. */
-import type { Script } from '#infra/local/model/script.ts';
+import type { Script } from '#test/model/stand-in.ts';
 import { bash, lastTexts } from '#test/journeys/scripts.ts';
 
 /** `mark` is the command with the side effect; the session's last message is the number of lines in the file `f`. */

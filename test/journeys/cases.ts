@@ -4,7 +4,8 @@
  */
 import type { BetaManagedAgentsUserMessageEventParams } from '@anthropic-ai/sdk/resources/beta/sessions/events';
 import type { AgentCreateParams } from '@anthropic-ai/sdk/resources/beta/agents';
-import type { ModelRequest, Reply, Script } from '#infra/local/model/script.ts';
+import type { ModelRequest, Reply } from '#infra/local/model/script.ts';
+import type { Script } from '#test/model/stand-in.ts';
 import { echo } from '#test/journeys/scripts.ts';
 import type { Service } from '#test/journeys/service.ts';
 

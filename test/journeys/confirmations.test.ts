@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DynamoDBClient, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startStandIn, type StandIn } from '#infra/local/model/stand-in.ts';
+import { startStandIn, type StandIn } from '#test/model/stand-in.ts';
 import { createCases, rolesOf, says, WEATHER } from '#test/journeys/cases.ts';
 import { follow } from '#test/journeys/follower.ts';
 import { bash } from '#test/journeys/scripts.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Script } from '#infra/local/model/script.ts';
+import type { Script } from '#test/model/stand-in.ts';
 import { bash, lastTexts } from '#test/journeys/scripts.ts';
 import { ofType, startService, textOf, types, type Service } from '#test/journeys/service.ts';
 

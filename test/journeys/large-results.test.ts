@@ -1,6 +1,7 @@
 /** Results of MCP tools that are too long for the model. Their whole text is a file in the sandbox. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { ModelRequest, ReplyTool, Script } from '#infra/local/model/script.ts';
+import type { ModelRequest, ReplyTool } from '#infra/local/model/script.ts';
+import type { Script } from '#test/model/stand-in.ts';
 import { bash, lastTexts } from '#test/journeys/scripts.ts';
 import { ofType, textOf, type Event } from '#test/journeys/service.ts';
 import { mcp, startMcpService, type McpService } from '#test/mcp/mcp-service.ts';

@@ -1,7 +1,7 @@
 /** What can deny a call of an MCP tool: the person who is asked, and the workspace's policies. */
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Script } from '#infra/local/model/script.ts';
+import type { Script } from '#test/model/stand-in.ts';
 import { auditOf } from '#test/faults/audit.ts';
 import { follow } from '#test/journeys/follower.ts';
 import { calling } from '#test/journeys/scripts.ts';

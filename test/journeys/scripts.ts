@@ -1,5 +1,6 @@
 /** Scripts for the stand-in model: the behaviour of a test's agent. */
-import type { ModelRequest, Reply, ReplyTool, Script } from '#infra/local/model/script.ts';
+import type { ModelRequest, Reply, ReplyTool } from '#infra/local/model/script.ts';
+import type { Script } from '#test/model/stand-in.ts';
 
 /** Texts of the last user message, tool results included. */
 export function lastTexts(request: ModelRequest): readonly string[] {

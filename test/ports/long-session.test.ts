@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { TransactWriteItemsCommand, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { checkMessages } from '#infra/local/model/check-messages.ts';
+import { checkMessages } from '#test/model/check-messages.ts';
 import { FIRST_POSITION, LOG_START, SessionId, ThreadId } from '#contract/ids.ts';
 import { firstAppend } from '#aws/session/log-writes.dynamodb.ts';
 import { createSessionLog } from '#aws/session/session-log.dynamodb.ts';

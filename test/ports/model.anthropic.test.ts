@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { expect, it, onTestFinished } from 'vitest';
 import { createAnthropicModel } from '#aws/model/model.anthropic.ts';
 import { Fault } from '#core/ports/errors.ts';
-import { startStandIn } from '#infra/local/model/stand-in.ts';
+import { startStandIn } from '#test/model/stand-in.ts';
 import { ask, modelSuite, QUIET, REQUEST } from './model.suite.ts';
 
 const create = (baseUrl: string) => createAnthropicModel({ baseUrl, apiKey: async () => 'sk-test' });

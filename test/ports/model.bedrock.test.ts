@@ -1,6 +1,6 @@
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { createBedrockModel } from '#aws/model/model.bedrock.ts';
-import { startStandIn } from '#infra/local/model/stand-in.ts';
+import { startStandIn } from '#test/model/stand-in.ts';
 import { ask, modelSuite, REQUEST } from './model.suite.ts';
 
 const MODEL = 'eu.anthropic.claude-sonnet-4-5-20250929-v1:0';

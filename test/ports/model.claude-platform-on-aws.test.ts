@@ -1,6 +1,6 @@
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { createClaudePlatformModel } from '#aws/model/model.claude-platform-on-aws.ts';
-import { startStandIn } from '#infra/local/model/stand-in.ts';
+import { startStandIn } from '#test/model/stand-in.ts';
 import { ask, modelSuite } from './model.suite.ts';
 
 const create = (baseUrl: string) =>

@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { Model, ModelListener, ModelRequest } from '#core/ports/model.ts';
-import { startStandIn, type StandIn } from '#infra/local/model/stand-in.ts';
+import { startStandIn, type StandIn } from '#test/model/stand-in.ts';
 
 export const REQUEST: ModelRequest = {
   model: 'claude-opus-5',

@@ -9,7 +9,6 @@ import type {
   Usage,
 } from '@anthropic-ai/sdk/resources/messages';
 import type { ModelRequest, Reply, ReplyTool, ServedBlock } from './script.ts';
-import { signThinking } from './thinking-signature.ts';
 
 export type Frame = RawMessageStreamEvent | { readonly type: 'ping' };
 
@@ -91,6 +90,18 @@ function thinkingBlock(thinking: string): StreamedBlock {
     whole: { type: 'thinking', thinking, signature },
   };
 }
+
+/**
+ * A checksum of the text, so that a check of later requests can see a thinking block that came back changed, as the real
+ * API does. It is not SHA-256, because each thinking block of a long conversation is checked again with each request.
+ */
+export function signThinking(thinking: string): string {
+  let hash = 0x811c9dc5;
+  for (let at = 0; at < thinking.length; at += 1) hash = Math.imul(hash ^ thinking.charCodeAt(at), 0x01000193);
+  return `${SIGNATURE_PREFIX}${(hash >>> 0).toString(16).padStart(8, '0')}`;
+}
+
+export const SIGNATURE_PREFIX = 'standin.';
 
 function textBlock(chunks: readonly string[]): StreamedBlock {
   return {

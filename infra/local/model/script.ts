@@ -1,4 +1,5 @@
 /** What a stand-in is told to answer: a script maps each request of the conversation to one reply. */
+import type { ServerResponse } from 'node:http';
 import type {
   MessageCreateParams,
   RefusalStopDetails,
@@ -11,8 +12,18 @@ import type {
 
 export type ModelRequest = MessageCreateParams;
 
-/** `index` counts the requests that were accepted before this one. */
-export type Script = (request: ModelRequest, index: number) => Reply | Promise<Reply>;
+/** The request's type is what the API takes; only its being an object was checked. */
+export type Script = (request: ModelRequest, arrival: Arrival) => Reply | Promise<Reply>;
+
+/** How a request reached the stand-in. */
+export interface Arrival {
+  /** Milliseconds since the epoch with fractions, comparable between processes of one machine. */
+  readonly atMs: number;
+  /** As the Claude API would have got them, whichever provider was asked. */
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  /** Tells when the answer has been sent, or the client has left. */
+  readonly response: Pick<ServerResponse, 'once'>;
+}
 
 export interface Reply {
   readonly thinking?: string;
@@ -34,6 +45,8 @@ export interface Reply {
   readonly delayMs?: number;
   /** Waits this long before each content delta. */
   readonly chunkDelayMs?: number;
+  /** Called when a content delta of a slow answer is about to be sent. */
+  readonly onDelta?: () => void;
   /** The stream stands still until this settles, … */
   readonly hold?: Promise<unknown>;
   /** … before the frame with this number. Default 1: the client has seen `message_start` and nothing else. */
@@ -52,10 +65,13 @@ type ReplyUsage = Partial<
   Pick<Usage, 'input_tokens' | 'output_tokens' | 'cache_read_input_tokens' | 'cache_creation_input_tokens'>
 >;
 
-export interface ReplyError {
-  readonly status: number;
+export interface ModelError {
   readonly type: string;
   readonly message: string;
+}
+
+export interface ReplyError extends ModelError {
+  readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
   /** With this the response starts with 200, and the error is an SSE `error` event after so many frames. */
   readonly afterFrames?: number;

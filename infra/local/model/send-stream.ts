@@ -2,14 +2,12 @@ import type { ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Frame } from './frames.ts';
 import type { Reply } from './script.ts';
-import type { Wire } from './wire.ts';
+import type { Wire } from './wires.ts';
 
 interface Sending {
   readonly wire: Wire;
   readonly frames: readonly Frame[];
   readonly reply: Reply;
-  /** Each content delta is about to be sent. */
-  readonly onDelta: () => void;
 }
 
 /** Sends frames with the faults and pauses that the reply asks for. */
@@ -25,12 +23,12 @@ export async function sendStream(response: ServerResponse, sending: Sending): Pr
   else cut(response);
 }
 
-async function sendSlowly(response: ServerResponse, { wire, frames, reply, onDelta }: Sending): Promise<void> {
+async function sendSlowly(response: ServerResponse, { wire, frames, reply }: Sending): Promise<void> {
   for (const [number, frame] of frames.entries()) {
     if (number === (reply.holdBefore ?? 1)) await Promise.race([reply.hold, closed(response)]);
     if (frame.type === 'content_block_delta' && reply.chunkDelayMs !== undefined) await sleep(reply.chunkDelayMs);
     if (response.destroyed) return;
-    if (frame.type === 'content_block_delta') onDelta();
+    if (frame.type === 'content_block_delta') reply.onDelta?.();
     response.write(wire.frame(frame));
   }
 }

@@ -9,7 +9,7 @@ import type { EventInput, SessionEvent } from '#contract/events.ts';
 import type { SessionAgent } from '#contract/agents.ts';
 import { EnvironmentId, WorkspaceId, type EventId } from '#contract/ids.ts';
 import type { HandCall, HandOutcome, RunState } from '#contract/run.ts';
-import { checkMessages } from '#infra/local/model/check-messages.ts';
+import { checkMessages } from '#test/model/check-messages.ts';
 import { Fault } from '#core/ports/errors.ts';
 import { execute, type ExecuteWorld } from '#core/hands/execute.ts';
 import type { TurnWorld } from '#core/harness/turn-world.ts';

@@ -1,6 +1,6 @@
 /** Turns in which the context fills the model's window: the requests to the model, and the entries that follow. */
 import { describe, expect, it } from 'vitest';
-import { checkMessages } from '#infra/local/model/check-messages.ts';
+import { checkMessages } from '#test/model/check-messages.ts';
 import { Fault } from '#core/ports/errors.ts';
 import type { TurnWorld } from '#core/harness/turn-world.ts';
 import { createHistory } from '#core/harness/history.ts';

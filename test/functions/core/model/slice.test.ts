@@ -4,7 +4,7 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { checkMessages } from '#infra/local/model/check-messages.ts';
+import { checkMessages } from '#test/model/check-messages.ts';
 import { EventId } from '#contract/ids.ts';
 import { buildRequest } from '#core/harness/context.ts';
 import { queuedMessages } from '#core/harness/history.ts';

@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { MessageParam, ToolResultBlockParam } from '@anthropic-ai/sdk/resources/messages';
 import { describe, expect, test } from 'vitest';
-import { checkRequest } from '#infra/local/model/check-request.ts';
+import { checkRequest } from '#test/model/check-request.ts';
 import { defaultScript, PRIME_SUM } from '#infra/local/model/default-script.ts';
 import { messageOf } from '#infra/local/model/frames.ts';
 import type { Reply, ReplyTool } from '#infra/local/model/script.ts';
-import { requestOf, tool } from './conversation.ts';
+import { requestOf, tool } from '#test/model/conversation.ts';
 
 const TOOLS = ['bash', 'read', 'write', 'edit', 'glob', 'grep'].map(tool);
 

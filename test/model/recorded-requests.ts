@@ -1,5 +1,4 @@
-import type { IncomingHttpHeaders } from 'node:http';
-import type { ModelRequest } from './script.ts';
+import type { Arrival, ModelRequest } from '#infra/local/model/script.ts';
 
 export interface RecordedRequest {
   /** Position among all accepted requests since start, from 0. */
@@ -7,14 +6,14 @@ export interface RecordedRequest {
   /** Milliseconds since the epoch with fractions, comparable between processes of one machine. */
   readonly arrivedAtMs: number;
   readonly request: ModelRequest;
-  readonly headers: IncomingHttpHeaders;
+  readonly headers: Arrival['headers'];
   /** When each content delta of a slow answer was sent, so far. */
   readonly deltasAtMs: readonly number[];
   /** Resolves when the answer is sent, or when the client has left before. */
   readonly ended: Promise<Ended>;
 }
 
-export interface Ended {
+interface Ended {
   readonly atMs: number;
   readonly by: 'answer' | 'client';
 }
@@ -54,4 +53,16 @@ export function recordRequests(): RequestRecord {
   }
 
   return { kept, add, wait };
+}
+
+/** Comparable between processes of one machine. */
+export function nowMs(): number {
+  return performance.timeOrigin + performance.now();
+}
+
+export function endOf(response: Arrival['response']): Promise<Ended> {
+  return new Promise((resolve) => {
+    const end = (by: Ended['by']) => () => resolve({ atMs: nowMs(), by });
+    response.once('finish', end('answer')).once('close', end('client'));
+  });
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { checkRequest } from '#infra/local/model/check-request.ts';
-import { signThinking } from '#infra/local/model/thinking-signature.ts';
+import { checkRequest } from './check-request.ts';
+import { signThinking } from '#infra/local/model/frames.ts';
 
 const HEADERS = { authorization: 'Bearer k', 'anthropic-version': '2026-10-21' };
 

@@ -3,7 +3,7 @@
  * is the one that may come last: the API goes on with the calls of its own tools in it.
  */
 import { isFields, type Fields } from './fields.ts';
-import { isSignatureOf } from './thinking-signature.ts';
+import { SIGNATURE_PREFIX, signThinking } from '#infra/local/model/frames.ts';
 
 /** Returns a sentence that starts with the field's path, or null when every rule is kept. */
 export function checkMessages(messages: unknown): string | null {
@@ -137,4 +137,9 @@ function toolUsesOf({ content }: Fields): ReadonlySet<string> {
 
 function unanswered(ids: ReadonlySet<string>): string {
   return `\`tool_use\` ids were found without \`tool_result\` blocks immediately after: ${[...ids].join(', ')}`;
+}
+
+/** A signature that another model made cannot be judged here, and passes. */
+function isSignatureOf(signature: string, thinking: string): boolean {
+  return !signature.startsWith(SIGNATURE_PREFIX) || signature === signThinking(thinking);
 }

@@ -2,7 +2,7 @@
  * What the real Messages API refuses, checked where a harness can get it wrong. A stand-in that accepts anything would
  * let a broken conversation pass every test and fail with the first real model.
  */
-import type { IncomingHttpHeaders } from 'node:http';
+import type { Arrival } from '#infra/local/model/script.ts';
 import { checkMessages } from './check-messages.ts';
 import { isFields, type Fields } from './fields.ts';
 
@@ -37,7 +37,7 @@ const RULES: readonly Rule[] = [
   checkCacheBreakpoints,
 ];
 
-export function checkRequest(headers: IncomingHttpHeaders, body: unknown): Refusal | null {
+export function checkRequest(headers: Arrival['headers'], body: unknown): Refusal | null {
   if (!headers['x-api-key'] && !headers.authorization) {
     return { status: 401, type: 'authentication_error', message: 'x-api-key header is required' };
   }

@@ -3,7 +3,7 @@ import Anthropic, { APIError } from '@anthropic-ai/sdk';
 import type { RawMessageStreamEvent } from '@anthropic-ai/sdk/resources/messages';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Reply } from '#infra/local/model/script.ts';
-import { startStandIn, type StandIn } from '#infra/local/model/stand-in.ts';
+import { startStandIn, type StandIn } from './stand-in.ts';
 import { requestOf, tool } from './conversation.ts';
 
 let standIn: StandIn;
