@@ -5,7 +5,7 @@ import type { Order } from '#contract/pages.ts';
 import type { LogKey } from '#core/ports/session-log.ts';
 import type { LogReader, PastAppend } from '#core/ports/records.ts';
 import type { ContentStore } from '#aws/session/content.s3.ts';
-import { entriesOf, logTableOf, partition, rangeOf } from '#aws/session/log-row.ts';
+import { entriesOf, logTableOf, partition, rangeOf } from '#aws/session/log-writes.dynamodb.ts';
 
 /** Items that one query reads: a page of a list seldom needs more, and a longer walk asks again. */
 const QUERY_ITEMS = 200;

@@ -3,7 +3,7 @@ import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { LogKey } from '#core/ports/session-log.ts';
 import type { LogRemover } from '#core/ports/records.ts';
 import type { ContentRemover } from '#aws/session/content-remover.s3.ts';
-import { logTableOf, partition } from '#aws/session/log-row.ts';
+import { logTableOf, partition } from '#aws/session/log-writes.dynamodb.ts';
 import type { Key } from '#aws/table.ts';
 
 const PARALLEL_DELETES = 25;

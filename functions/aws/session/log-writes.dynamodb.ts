@@ -1,12 +1,12 @@
 /** How an append is written: as a row of the log, and in one transaction with the session's row where that changes. */
+import * as z from 'zod';
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import type { Entry, SessionState } from '#contract/entries.ts';
-import { LOG_START, positionAfter, type Instant, type Position } from '#contract/ids.ts';
+import { Entry, SessionState } from '#contract/entries.ts';
+import { LOG_START, positionAfter, type Instant, Position } from '#contract/ids.ts';
 import { Fault } from '#core/ports/errors.ts';
-import type { Append, LogKey } from '#core/ports/session-log.ts';
+import type { Append, LogKey, Head, PositionedEntry } from '#core/ports/session-log.ts';
 import { isActive } from '#core/session/waiting.ts';
 import type { ContentStore } from '#aws/session/content.s3.ts';
-import { logTableOf, MAX_INLINE_BYTES, partition, rowOf } from '#aws/session/log-row.ts';
 import {
   createTable,
   EXISTS,
@@ -16,7 +16,10 @@ import {
   type Key,
   type Write,
   type Written,
+  type Row,
+  type Table,
 } from '#aws/table.ts';
+import { bodyOf, json, parseRow } from '#aws/row.ts';
 
 interface Tables {
   readonly dynamodb: DynamoDBClient;
@@ -112,4 +115,70 @@ function sessionChange({ state, at, details }: Append): Change {
       runningSk: running ? (state.runningSince ?? at) : null,
     },
   };
+}
+
+/** DynamoDB refuses an item over 400 KB; the folded state and the names need a share of it. */
+const MAX_INLINE_BYTES = 200_000;
+
+const Entries = z.array(Entry);
+const Last = z.object({ last: Position, state: json(SessionState) });
+const Range = z.object({ sk: Position, last: Position });
+
+export function logTableOf(dynamodb: DynamoDBClient, name: string): Table {
+  return createTable(dynamodb, name, {
+    unavailable: (cause) => {
+      throw new Fault('log_unavailable', 'the session log did not answer', { cause });
+    },
+  });
+}
+
+/** One append, which is one row of the log's table. Rows are parsed like any other input. */
+interface AppendBody {
+  readonly key: LogKey;
+  readonly first: Position;
+  readonly last: Position;
+  /** JSON of the entries, or the key of the object that holds it. */
+  readonly content: { readonly in: 'item'; readonly json: string } | { readonly in: 'bucket'; readonly key: string };
+  readonly state: SessionState;
+  readonly at: Instant;
+  /** The request that asked for it. */
+  readonly cause?: string;
+  /** Names this append, so that its writer recognises it after a lost answer. */
+  readonly append: string;
+}
+
+export function partition(key: LogKey): string {
+  return `${key.session}/${key.thread}`;
+}
+
+function rowOf({ key, first, last, content, state, at, append, cause }: AppendBody): Key & Columns {
+  return {
+    ...{ pk: partition(key), sk: first },
+    ...{ last, state: JSON.stringify(state), at, append, cause: cause ?? null },
+    ...(content.in === 'item' ? { entries: content.json } : { entriesKey: content.key }),
+  };
+}
+
+export function headOf(row: Row): Head {
+  const { last, state } = parseRow(Last, row);
+  return { position: last, state };
+}
+
+/** Positions of the first and the last entry. */
+export function rangeOf(row: Row): { readonly first: Position; readonly last: Position } {
+  const { sk, last } = parseRow(Range, row);
+  return { first: sk, last };
+}
+
+export async function entriesOf(
+  row: Row,
+  fetch: (key: string) => Promise<string>,
+): Promise<readonly PositionedEntry[]> {
+  const entriesKey = row['entriesKey'];
+  const entries = typeof entriesKey === 'string' ? await fetch(entriesKey) : row['entries'];
+  const { first } = rangeOf(row);
+  return bodyOf({ ...row, entries }, 'entries', Entries).map((entry, index) => ({
+    position: positionAfter(first, index),
+    entry,
+  }));
 }

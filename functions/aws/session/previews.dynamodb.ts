@@ -1,13 +1,13 @@
 /** Previews in a table beside the log: one partition per log, the subscriber's mark and the chunks of its requests. */
-import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import * as z from 'zod';
+import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { PreviewChunk } from '#contract/previews.ts';
 import type { Instant } from '#contract/ids.ts';
 import { Fault } from '#core/ports/errors.ts';
 import type { LogKey } from '#core/ports/session-log.ts';
 import type { Previews } from '#core/ports/previews.ts';
 import { json, parseRow, textOf } from '#aws/row.ts';
-import { partition } from '#aws/session/log-row.ts';
+import { partition } from '#aws/session/log-writes.dynamodb.ts';
 import { createTable, type Row } from '#aws/table.ts';
 
 /** Long enough for a first connection, the client's retries included; a preview that takes longer is of no use to a watcher. */

@@ -6,8 +6,15 @@ import type { Order } from '#contract/pages.ts';
 import { Fault } from '#core/ports/errors.ts';
 import type { Append, Appended, Head, LogKey, PositionedEntry, SessionLog } from '#core/ports/session-log.ts';
 import type { ContentStore } from '#aws/session/content.s3.ts';
-import { entriesOf, headOf, logTableOf, partition, rangeOf } from '#aws/session/log-row.ts';
-import { appendRow, createLogWriter } from '#aws/session/log-writes.dynamodb.ts';
+import {
+  entriesOf,
+  headOf,
+  logTableOf,
+  partition,
+  rangeOf,
+  appendRow,
+  createLogWriter,
+} from '#aws/session/log-writes.dynamodb.ts';
 import type { Query, Row } from '#aws/table.ts';
 
 export interface SessionLogOptions {

@@ -12,7 +12,7 @@ import type { ModelAnswer } from '#core/ports/model.ts';
 import type { LogKey } from '#core/ports/session-log.ts';
 import { createPreview } from '#core/previews/preview.ts';
 import type { Command } from '#core/session/commands.ts';
-import { toolRules } from '#core/tools/tool-rules.ts';
+import { toolRules } from '#core/tools/tool-definitions.ts';
 
 /** A sandbox used within this time is still there; an older one may have stopped idle, so it is provisioned early again. */
 const WARM_FOR_MS = 25 * 60_000;

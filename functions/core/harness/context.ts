@@ -7,8 +7,7 @@ import type { SessionEvent } from '#contract/events.ts';
 import type { ContentBlock, ModelMessage, ModelRequest } from '#core/ports/model.ts';
 import { serverTools } from '#core/tools/server-tools.ts';
 import { toolDefinitions } from '#core/tools/tool-definitions.ts';
-import { CACHE_BREAKPOINT, cachedTail, cachedTools } from '#core/harness/cache-breakpoints.ts';
-import { isThought, mergeMessages } from '#core/harness/merge-messages.ts';
+import { isThought, mergeMessages } from '#core/harness/history.ts';
 import { modelFields } from '#core/model/habits.ts';
 import { agentOf, offeredTools } from '#core/model/slice.ts';
 import { resultsIn, type ResultOf, type ToolResult } from '#core/harness/tool-results.ts';
@@ -144,4 +143,29 @@ function toolResult(providerId: string, result: ToolResult | undefined): Content
   if (result === undefined) throw new TypeError('the model is asked only when every call has a result');
   const content = result.content.map((block) => (isBlank(block) ? BLANK_OUTPUT : block));
   return { type: 'tool_result', tool_use_id: providerId, is_error: result.isError, content };
+}
+
+/** The provider keeps what it has read of a request up to a breakpoint; a request has at most four. */
+const CACHE_BREAKPOINT = { cache_control: { type: 'ephemeral' } } as const;
+
+/** A breakpoint after the last tool: tools and system change least, so they are the longest stable prefix. */
+function cachedTools(tools: ModelRequest['tools']): ModelRequest['tools'] {
+  return tools.map((tool, index) => (index === tools.length - 1 ? { ...tool, ...CACHE_BREAKPOINT } : tool));
+}
+
+/**
+ * Breakpoints on the last block of the last two user messages: the newest writes the cache for the next request, the
+ * one before reads what the previous request wrote, which the provider would not find by itself behind an answer of
+ * many calls: it looks back over twenty blocks. With tools and system that makes its maximum of four.
+ */
+function cachedTail(messages: readonly ModelMessage[]): readonly ModelMessage[] {
+  const users = messages.flatMap((message, index) => (message.role === 'user' ? [index] : []));
+  const marked = new Set(users.slice(-2));
+  return messages.map((message, index) => (marked.has(index) ? withBreakpoint(message) : message));
+}
+
+function withBreakpoint(message: ModelMessage): ModelMessage {
+  const last = message.content.at(-1);
+  if (last === undefined) return message;
+  return { ...message, content: [...message.content.slice(0, -1), { ...last, ...CACHE_BREAKPOINT }] };
 }

@@ -7,10 +7,9 @@
 import type { EventId } from '#contract/ids.ts';
 import type { QueuedMessage, TurnErrorType } from '#contract/events.ts';
 import { sliceAfter, type Slice } from '#core/harness/history.ts';
-import { reportTurn } from '#core/harness/report-turn.ts';
 import type { TurnWorld } from '#core/harness/turn-world.ts';
 import { canMakeRoom } from '#core/model/room.ts';
-import { Fault, type FaultCode } from '#core/ports/errors.ts';
+import { Fault, type FaultCode, errorClass } from '#core/ports/errors.ts';
 import type { ModelAnswer, ModelListener, ModelRequest } from '#core/ports/model.ts';
 import type { Head, LogKey } from '#core/ports/session-log.ts';
 import { change, prepare } from '#core/session/change.ts';
@@ -25,7 +24,7 @@ export type Asked =
   /** Another attempt owns the turn: this one ends. */
   | { readonly status: 'fenced'; readonly run: number };
 
-export type Heard =
+type Heard =
   | { readonly status: 'answer'; readonly answer: ModelAnswer }
   | { readonly status: 'error'; readonly error: unknown };
 
@@ -157,3 +156,35 @@ const ERROR_TYPES: Partial<Record<FaultCode, { readonly type: TurnErrorType; rea
   model_unreachable: { type: 'model_request_failed_error', message: 'The model provider could not be reached.' },
   model_billing: { type: 'billing_error', message: 'The model provider refuses the request for billing reasons.' },
 };
+
+interface TurnReport {
+  readonly asked: Asked;
+  readonly run: number;
+  readonly heard: Heard;
+  readonly ttftMs: number | null;
+  readonly durationMs: number;
+}
+
+function reportTurn(world: Pick<TurnWorld, 'journal'>, key: LogKey, report: TurnReport): void {
+  const { asked, heard } = report;
+  const usage = heard.status === 'answer' ? heard.answer.usage : null;
+  world.journal.line('turn', {
+    session: key.session,
+    thread: key.thread,
+    run: report.run,
+    turn: 'slice' in asked ? asked.slice.head.state.turns : null,
+    outcome: asked.status,
+    stop_reason: heard.status === 'answer' ? heard.answer.stopReason : null,
+    error_class: heard.status === 'error' ? errorClass(heard.error) : null,
+    duration_ms: report.durationMs,
+    ttft_ms: report.ttftMs,
+    input_tokens: usage?.input_tokens ?? null,
+    output_tokens: usage?.output_tokens ?? null,
+  });
+  world.journal.metric('TurnDuration', 'Milliseconds', report.durationMs);
+  if (report.ttftMs !== null) world.journal.metric('TimeToFirstToken', 'Milliseconds', report.ttftMs);
+  if (usage !== null) world.journal.metric('InputTokens', 'Count', usage.input_tokens);
+  if (usage !== null) world.journal.metric('OutputTokens', 'Count', usage.output_tokens);
+  // A request that was cut off because it had ended in the log is nobody's failure.
+  if (asked.status === 'failed') world.journal.metric('ModelErrors', 'Count', 1);
+}

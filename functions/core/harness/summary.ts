@@ -2,10 +2,9 @@
 import type { Entry, SessionState } from '#contract/entries.ts';
 import type { ContentBlock, ModelAnswer, ModelMessage, ModelRequest } from '#core/ports/model.ts';
 import { answeredMessages, requestOf } from '#core/harness/context.ts';
-import { mergeMessages } from '#core/harness/merge-messages.ts';
-import { summarisableTokens } from '#core/model/room.ts';
+import { mergeMessages } from '#core/harness/history.ts';
+import { summarisableTokens, estimateTokens } from '#core/model/room.ts';
 import { shorten } from '#core/model/shorten.ts';
-import { estimateTokens } from '#core/model/token-estimate.ts';
 
 const PROMPT = `This conversation has become too long for you to keep, so everything above will be replaced by a summary, \
 and you will go on from that summary alone. Write it now. Do not call any tool: answer with the summary as plain text.

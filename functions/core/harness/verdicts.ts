@@ -1,7 +1,7 @@
 /** May these calls be made? Asked before they are told, because what a client reads of a call has to be true. */
 import type { McpVerdict, WantedCall } from '#contract/mcp-proxy.ts';
 import { Fault } from '#core/ports/errors.ts';
-import type { ToolRules } from '#core/tools/tool-rules.ts';
+import type { ToolRules } from '#core/tools/tool-definitions.ts';
 import type { ModelAnswer } from '#core/ports/model.ts';
 import type { LogKey } from '#core/ports/session-log.ts';
 import type { Ports } from '#core/ports/ports.ts';

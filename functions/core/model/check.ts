@@ -1,8 +1,7 @@
 /** What a known model does not do, told when the agent is saved rather than at its first turn. */
 import type { Model } from '#contract/agents.ts';
-import { habitsOf, isKnown } from '#core/model/habits.ts';
+import { habitsOf, isKnown, isBedrockId, modelName } from '#core/model/habits.ts';
 import { findModel } from '#core/model/list.ts';
-import { isBedrockId, modelName } from '#core/model/model-name.ts';
 import type { Effort } from '#core/model/model-table.ts';
 
 /** The level that a model works at when a request names none; the provider's own default. */

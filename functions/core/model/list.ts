@@ -1,6 +1,6 @@
 /** The table of models as the API shows it. */
 import type { ModelInfo, ModelPage, ModelsQuery } from '#contract/models.ts';
-import { modelName, withoutPlace } from '#core/model/model-name.ts';
+import { modelName, withoutPlace } from '#core/model/habits.ts';
 import { MODELS } from '#core/model/model-table.ts';
 import { refuse, type RequestRefusal } from '#core/ports/refusal.ts';
 

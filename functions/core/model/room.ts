@@ -1,7 +1,20 @@
-/** When a model's window is full: everything that decides on a compaction, in one place. */
+/** When a model's window is full, and how much of it content takes before the provider has counted it. */
 import type { SessionState } from '#contract/entries.ts';
 import type { ModelUsage } from '#contract/usage.ts';
 import { habitsOf } from '#core/model/habits.ts';
+import type { ContentBlock } from '#core/ports/model.ts';
+
+/** English prose has about four, source code and JSON about three. */
+const CHARS_PER_TOKEN = 3;
+
+/** The provider scales an image down until it takes no more than about this. */
+const IMAGE_TOKENS = 1600;
+
+/** A page of a PDF takes about 3,000 tokens, and a file of a usual density 60 KB of base64. */
+const PDF_CHARS_PER_TOKEN = 20;
+
+/** The size of what the provider itself fetches is not known before. */
+const FETCHED_DOCUMENT_TOKENS = 10_000;
 
 /** The provider's word for an answer that it ended because the window was full. */
 export const WINDOW_EXCEEDED = 'model_context_window_exceeded';
@@ -50,4 +63,35 @@ export function usedTokens(usage: ModelUsage): number {
 /** A context of which the provider says that it is too large, whatever was thought of it before. */
 export function exceededTokens({ model, contextTokens }: Pick<SessionState, 'model' | 'contextTokens'>): number {
   return Math.max(habitsOf(model).windowTokens, contextTokens * 2);
+}
+
+/** Rather too much than too little: the usage of the next answer puts it right. */
+export function estimateTokens(blocks: readonly ContentBlock[]): number {
+  return blocks.reduce((sum, block) => sum + tokensOfBlock(block), 0);
+}
+
+export function tokensOfText(text: string): number {
+  return Math.ceil(text.length / CHARS_PER_TOKEN);
+}
+
+function tokensOfBlock(block: ContentBlock): number {
+  switch (block.type) {
+    case 'text':
+      return tokensOfText(String(block['text'] ?? ''));
+    case 'image':
+      return IMAGE_TOKENS;
+    case 'document':
+      return tokensOfDocument(block['source']);
+    case 'tool_result':
+      return Array.isArray(block['content']) ? estimateTokens(block['content']) : 0;
+    default:
+      return tokensOfText(JSON.stringify(block));
+  }
+}
+
+function tokensOfDocument(source: unknown): number {
+  const { type, data } = Object(source);
+  const chars = typeof data === 'string' ? data.length : 0;
+  if (type === 'url') return FETCHED_DOCUMENT_TOKENS;
+  return Math.ceil(chars / (type === 'text' ? CHARS_PER_TOKEN : PDF_CHARS_PER_TOKEN));
 }

@@ -9,7 +9,7 @@ import type { Metadata } from '#contract/metadata.ts';
 import type { McpVerdict } from '#contract/mcp-proxy.ts';
 import type { ModelUsage } from '#contract/usage.ts';
 import type { McpTrouble } from '#core/ports/call-marks.ts';
-import type { ToolRules } from '#core/tools/tool-rules.ts';
+import type { ToolRules } from '#core/tools/tool-definitions.ts';
 import type { ContentBlock, ModelAnswer } from '#core/ports/model.ts';
 import { refuse, type RequestRefusal } from '#core/ports/refusal.ts';
 import type { Head } from '#core/ports/session-log.ts';

@@ -3,7 +3,7 @@ import type { Entry, SessionState } from '#contract/entries.ts';
 import type { EventId, Instant } from '#contract/ids.ts';
 import type { StopDetails, StopReason } from '#contract/events.ts';
 import type { McpVerdict } from '#contract/mcp-proxy.ts';
-import type { ToolRule } from '#core/tools/tool-rules.ts';
+import type { ToolRule } from '#core/tools/tool-definitions.ts';
 import { exceededTokens, usedTokens, WINDOW_EXCEEDED } from '#core/model/room.ts';
 import type { ContentBlock, ModelAnswer } from '#core/ports/model.ts';
 import type { Head } from '#core/ports/session-log.ts';

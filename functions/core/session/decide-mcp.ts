@@ -4,8 +4,7 @@ import type { EventId, Position } from '#contract/ids.ts';
 import type { Head } from '#core/ports/session-log.ts';
 import type { Stamp } from '#core/ports/stamp.ts';
 import { decided, extended, type CommandTo, type Decided } from '#core/session/commands.ts';
-import { conclude } from '#core/session/conclude.ts';
-import { mcpTrouble, resultOf } from '#core/session/entries.ts';
+import { conclude, mcpTrouble, resultOf } from '#core/session/entries.ts';
 import { isActive, isWaitSince } from '#core/session/waiting.ts';
 
 export function decideListed(head: Head, command: CommandTo<'listed'>, stamp: Stamp): Decided {

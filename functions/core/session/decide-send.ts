@@ -10,8 +10,7 @@ import { habitsOf } from '#core/model/habits.ts';
 import type { Head } from '#core/ports/session-log.ts';
 import type { Stamp } from '#core/ports/stamp.ts';
 import { decided, extended, type Decided, type Decision, type Refusal } from '#core/session/commands.ts';
-import { conclude } from '#core/session/conclude.ts';
-import { closeRequest, event, goIdle, resultOf } from '#core/session/entries.ts';
+import { conclude, closeRequest, event, goIdle, resultOf } from '#core/session/entries.ts';
 import { blockedCalls, isActive } from '#core/session/waiting.ts';
 
 type InputOf<Type extends EventInput['type']> = Extract<EventInput, { type: Type }>;

@@ -2,12 +2,11 @@
 import type { Head } from '#core/ports/session-log.ts';
 import type { Stamp } from '#core/ports/stamp.ts';
 import { decided, extended, type Command, type CommandTo, type Decision } from '#core/session/commands.ts';
-import { conclude } from '#core/session/conclude.ts';
+import { conclude, event, goIdle, mcpTrouble, requiresAction, resultOf, threadOf } from '#core/session/entries.ts';
 import { decideAnswer } from '#core/session/decide-answer.ts';
 import { decideDecline, decideListed, decideResume, decideSuspend } from '#core/session/decide-mcp.ts';
 import { decideClaim, decideCompacted, decideFail, decideGiveUp } from '#core/session/decide-request.ts';
 import { decideSend } from '#core/session/decide-send.ts';
-import { event, goIdle, mcpTrouble, requiresAction, resultOf, threadOf } from '#core/session/entries.ts';
 import { blockedCalls, isActive, readyCalls } from '#core/session/waiting.ts';
 
 export function decide(head: Head, command: Command, stamp: Stamp): Decision {

@@ -13,6 +13,7 @@ import type { EventId, Instant } from '#contract/ids.ts';
 import type { ModelUsage, Usage } from '#contract/usage.ts';
 import type { Stamp } from '#core/ports/stamp.ts';
 import type { McpTrouble } from '#core/ports/call-marks.ts';
+import { blockedCalls, hasUserMessage, isActive } from '#core/session/waiting.ts';
 
 export const NO_MODEL_USAGE: ModelUsage = {
   input_tokens: 0,
@@ -127,4 +128,16 @@ function usageAt(state: SessionState, now: Instant): Usage {
 
 export function threadOf(state: SessionState) {
   return { session_thread_id: state.thread, agent_name: state.agentName };
+}
+
+/** What follows when calls stop waiting: the session begins to run, or goes on waiting for less. */
+export function conclude(before: SessionState, now: SessionState, stamp: Stamp): readonly Entry[] {
+  if (isActive(now)) return [];
+  const blocked = blockedCalls(now);
+  if (blocked.length > 0) {
+    return blocked.length < blockedCalls(before).length ? goIdle(now, requiresAction(blocked), stamp) : [];
+  }
+  const isUnblocked =
+    !isActive(before) && blockedCalls(before).length > 0 && now.stopReason?.type === 'requires_action';
+  return isUnblocked || hasUserMessage(now) ? beginRunning(now, stamp) : [];
 }

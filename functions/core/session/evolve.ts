@@ -2,14 +2,12 @@
 import type { Entry, LogRecord, RecordOf, SessionState } from '#contract/entries.ts';
 import { FIRST_POSITION, LOG_START, positionAfter, type Position } from '#contract/ids.ts';
 import type { EventOf, QueuedMessage, SessionEvent } from '#contract/events.ts';
-import { exceededTokens } from '#core/model/room.ts';
+import { exceededTokens, estimateTokens } from '#core/model/room.ts';
 import { shownToModel } from '#core/model/shorten.ts';
-import { estimateTokens } from '#core/model/token-estimate.ts';
 import type { Head } from '#core/ports/session-log.ts';
-import { answered, compacted, listed } from '#core/session/context-size.ts';
+import { answered, compacted, listed, addUsage, countWebUse, NO_USAGE } from '#core/session/usage.ts';
 import { withLargeResult } from '#core/session/large-results.ts';
 import { close, open, release, suspend } from '#core/session/open-calls.ts';
-import { addUsage, countWebUse, NO_USAGE } from '#core/session/usage.ts';
 
 /** Events that one turn adds to an execution's history: measured on the state machine, rounded up. */
 const TURN_HISTORY_EVENTS = 12;

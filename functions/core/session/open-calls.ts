@@ -2,7 +2,7 @@
 import type { OpenCall, SessionState } from '#contract/entries.ts';
 import type { EventOf } from '#contract/events.ts';
 import type { EventId, Position } from '#contract/ids.ts';
-import { estimateTokens } from '#core/model/token-estimate.ts';
+import { estimateTokens } from '#core/model/room.ts';
 import type { ContentBlock } from '#core/ports/model.ts';
 
 /** Events that one call adds to an execution's history: measured on the state machine, rounded up. */

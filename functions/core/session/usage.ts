@@ -1,7 +1,8 @@
-/** The fold of what a session has used. */
-import type { SessionState } from '#contract/entries.ts';
-import type { EventId } from '#contract/ids.ts';
+/** The folds of what a session has used, and of the model's context: its size, and where the slice of the log begins. */
+import type { SessionState, RecordOf } from '#contract/entries.ts';
+import { type EventId, Position } from '#contract/ids.ts';
 import type { ModelUsage, Usage } from '#contract/usage.ts';
+import { fullTokens, tokensOfText } from '#core/model/room.ts';
 
 export const NO_USAGE: Usage = {
   input_tokens: 0,
@@ -42,4 +43,42 @@ export function addUsage(total: Usage, request: ModelUsage): Usage {
       ephemeral_5m_input_tokens: total.cache_creation.ephemeral_5m_input_tokens + request.cache_creation_input_tokens,
     },
   };
+}
+
+export function answered(state: SessionState, record: RecordOf<'model.answered'>): SessionState {
+  const contextTokens = record.contextTokens ?? state.contextTokens;
+  const compactions = contextTokens < fullTokens(state.model) ? 0 : state.compactions;
+  return { ...state, contextTokens, compactions, taken: null };
+}
+
+/** What the model has not answered is no part of the summary, so the slice begins no later than that. */
+export function compacted(
+  state: SessionState,
+  record: RecordOf<'context.compacted'>,
+  position: Position,
+): SessionState {
+  const unanswered = [
+    ...(state.taken === null ? [] : [state.taken.from]),
+    ...state.queued.map((message) => message.position),
+  ];
+  return {
+    ...state,
+    contextTokens: tokensOfText(record.summary) + tokensOfText(JSON.stringify(record.agent)),
+    compactions: state.compactions + 1,
+    // The slice to come has to hold the tools, which a listing before this record need not be in.
+    mcp: null,
+    sliceFrom: Position.parse(Math.min(position, ...unanswered)),
+  };
+}
+
+export function listed(
+  state: SessionState,
+  { run, sha256, tools }: RecordOf<'mcp.listed'>,
+  position: Position,
+): SessionState {
+  if (tools === null) return { ...state, mcp: state.mcp === null ? null : { ...state.mcp, run } };
+  // What was answered before was counted with its tools, but for an answer that a summary stands for.
+  const isUncounted = state.mcp === null && state.contextTokens > 0;
+  const added = isUncounted ? tokensOfText(JSON.stringify(tools)) : 0;
+  return { ...state, mcp: { run, sha256, position }, contextTokens: state.contextTokens + added };
 }

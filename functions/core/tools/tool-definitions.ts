@@ -1,5 +1,5 @@
 /**
- * How the model sees its tools. Names and schemas are those of the SDK's agent toolset, which runs inside the
+ * Which tools an agent has, how the model sees each, and which hand makes its calls. Names and schemas are those of the SDK's agent toolset, which runs inside the
  * sandbox; a test compares them, so that an SDK upgrade cannot change one side alone.
  */
 import type { SessionAgent } from '#contract/agents.ts';
@@ -9,8 +9,20 @@ import type { OfferedTool } from '#contract/mcp.ts';
 import type { ToolName } from '#contract/tools.ts';
 import { effectiveConfig, effectiveMcpConfig } from '#core/tools/effective-config.ts';
 import { fetchesItself } from '#core/tools/server-tools.ts';
-import { WEB_FETCH } from '#core/tools/web-fetch-definition.ts';
 import type { ToolDefinition } from '#core/ports/model.ts';
+import type { PermissionPolicy } from '#contract/permission-policy.ts';
+
+/** How the model sees `web_fetch`. Its schema is not published; the SDK's toolset runs in sandboxes and has no such tool. */
+const WEB_FETCH: ToolDefinition = {
+  name: 'web_fetch',
+  description:
+    'Fetch a URL over https with GET and return what it says: web pages as Markdown, text and JSON as they are, PDFs and images as such. It has no cookies and no credentials, and reaches public hosts only.',
+  input_schema: {
+    type: 'object',
+    properties: { url: { type: 'string', description: 'Absolute https URL' } },
+    required: ['url'],
+  },
+};
 
 const TEXT = { type: 'string' } as const;
 
@@ -81,7 +93,7 @@ export function enabledTools(agent: SessionAgent): readonly ToolName[] {
 }
 
 /** Of what MCP servers offer, that which the agent's toolsets of them enable. */
-export function enabledMcpTools(agent: SessionAgent, offered: readonly OfferedTool[]): readonly OfferedTool[] {
+function enabledMcpTools(agent: SessionAgent, offered: readonly OfferedTool[]): readonly OfferedTool[] {
   return offered.filter(
     ({ server, tool }) => effectiveMcpConfig(agent.tools, { server, tool: tool.name })?.enabled === true,
   );
@@ -113,4 +125,39 @@ function builtIn(name: ToolName): readonly ToolDefinition[] {
 function definitionOf({ name, description, input_schema }: CustomTool): ToolDefinition {
   const fields = Object.entries(input_schema).filter(([, value]) => value !== null);
   return { name, description, input_schema: Object.fromEntries(fields) };
+}
+
+/* HEAD */ /** What an agent's toolsets say about each tool: which hand makes its calls, and whether somebody is asked before. */
+
+/**
+ * `built-in` tools are ours to make; a `custom` one is the client's to answer, whatever the policies say; `mcp` tools are
+ * a server's, under the name that it knows.
+ */
+export type ToolRule =
+  | { readonly kind: 'built-in'; readonly policy: PermissionPolicy['type'] }
+  | { readonly kind: 'custom' }
+  | {
+      readonly kind: 'mcp';
+      readonly server: string;
+      readonly tool: string;
+      readonly policy: PermissionPolicy['type'];
+    };
+
+/** The enabled tools by the name that the model knows; a call of any other is denied. */
+export type ToolRules = ReadonlyMap<string, ToolRule>;
+
+/** `offered`: what the agent's MCP servers offer now. */
+export function toolRules(agent: SessionAgent, offered: readonly OfferedTool[]): ToolRules {
+  const builtIn = enabledTools(agent).map((name): [string, ToolRule] => {
+    const policy = effectiveConfig(agent.tools, name)?.permission_policy.type ?? 'always_allow';
+    return [name, { kind: 'built-in', policy }];
+  });
+  const custom = agent.tools.flatMap((tool): readonly [string, ToolRule][] =>
+    tool.type === 'custom' ? [[tool.name, { kind: 'custom' }]] : [],
+  );
+  const mcp = enabledMcpTools(agent, offered).map(({ as, server, tool: { name: tool } }): [string, ToolRule] => {
+    const policy = effectiveMcpConfig(agent.tools, { server, tool })?.permission_policy.type ?? 'always_ask';
+    return [as, { kind: 'mcp', server, tool, policy }];
+  });
+  return new Map([...builtIn, ...custom, ...mcp]);
 }

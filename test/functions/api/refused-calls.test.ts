@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { EventId, primaryThread, SessionId } from '#contract/ids.ts';
 import { USER_KEY } from '#contract/vaults.ts';
 import { Fault } from '#core/ports/errors.ts';
-import { toolRules } from '#core/tools/tool-rules.ts';
+import { toolRules } from '#core/tools/tool-definitions.ts';
 import { change } from '#core/session/change.ts';
 import type { Command } from '#core/session/commands.ts';
 import { answerWith, toolUse } from '#test/functions/core/given.ts';

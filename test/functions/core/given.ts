@@ -10,7 +10,7 @@ import type { Head, LogKey } from '#core/ports/session-log.ts';
 import type { Journal } from '#core/ports/journal.ts';
 import type { Stamp } from '#core/ports/stamp.ts';
 import type { SandboxRecord } from '#core/ports/sandboxes.ts';
-import { toolRules } from '#core/tools/tool-rules.ts';
+import { toolRules } from '#core/tools/tool-definitions.ts';
 import { queuedMessages } from '#core/harness/history.ts';
 import { fullTokens } from '#core/model/room.ts';
 import type { Command } from '#core/session/commands.ts';

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { EventInput } from '#contract/events.ts';
 import { EventId } from '#contract/ids.ts';
 import type { Command } from '#core/session/commands.ts';
-import type { ToolRules } from '#core/tools/tool-rules.ts';
+import type { ToolRules } from '#core/tools/tool-definitions.ts';
 import {
   answerWith,
   claim,

@@ -3,8 +3,7 @@ import type { SessionAgent } from '#contract/agents.ts';
 import { AgentToolsInput } from '#contract/tools.ts';
 import { resolveTools } from '#core/agents/resolve-tools.ts';
 import { fetchesItself, serverTools } from '#core/tools/server-tools.ts';
-import { enabledTools, toolDefinitions } from '#core/tools/tool-definitions.ts';
-import { toolRules } from '#core/tools/tool-rules.ts';
+import { enabledTools, toolDefinitions, toolRules } from '#core/tools/tool-definitions.ts';
 import { AGENT } from '#test/functions/core/given.ts';
 
 const BEDROCK = 'us.anthropic.claude-opus-5-v1:0';
