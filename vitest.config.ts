@@ -2,8 +2,11 @@ import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
-/** Machines are noisy: what is waited for may take long, and what must not happen is asserted at once. */
-const common = { testTimeout: 30_000, hookTimeout: 60_000, allowOnly: false, expect: { poll: { timeout: 10_000 } } };
+/**
+ * Machines are busy: what is waited for may take long, and what must not happen is asserted at once. A test gives no
+ * shorter limit of its own.
+ */
+const common = { testTimeout: 300_000, hookTimeout: 300_000, allowOnly: false, expect: { poll: { timeout: 60_000 } } };
 
 /** Beside the contract's other tests, and alone among them in needing the whole service. */
 const CORE_OPERATIONS = 'test/contract/core-operations.test.ts';
@@ -19,7 +22,7 @@ class ServiceFirst extends BaseSequencer {
 
 export default defineConfig({
   test: {
-    globalSetup: 'test/needs.ts',
+    globalSetup: ['test/needs.ts', 'test/run-cache.ts'],
     // More than a small machine has cores, because a file of the service waits for retries and leases half of its time.
     maxWorkers: Math.max(3, Math.floor(availableParallelism() * 1.5)),
     sequence: { sequencer: ServiceFirst },
@@ -38,6 +41,7 @@ export default defineConfig({
         test: {
           ...common,
           name: 'service',
+          isolate: false,
           include: ['test/journeys/**/*.test.ts', 'test/faults/**/*.test.ts', CORE_OPERATIONS],
           globalSetup: 'test/synth.ts',
         },

@@ -1,5 +1,6 @@
 /** `npm run bench`: every number of `docs/numbers.md`, measured on this machine. Nothing in here passes or fails. */
 import { startMcpService } from '#test/mcp/mcp-service.ts';
+import { setup as setupCache } from '#test/run-cache.ts';
 import { setup } from '#test/synth.ts';
 import { bundles } from './bundles.ts';
 import { cost } from './cost.ts';
@@ -26,6 +27,7 @@ function print(text: string): void {
 
 progress('synthesizing the template');
 await setup();
+process.on('exit', setupCache());
 
 /** In the page's order. `npm run bench -- Cost Interrupts` measures these only. */
 const OF_SERVICE = {

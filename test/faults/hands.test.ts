@@ -58,7 +58,7 @@ describe('a running command', () => {
     expect(textOf(lost)).toContain('sandbox stopped');
     // The new sandbox has no file f, so the command was not repeated in it.
     expect(textOf(next)).toContain('0');
-  }, 60_000);
+  });
 
   it('runs in the task that a killed provision has started', async () => {
     const session = await service.session();

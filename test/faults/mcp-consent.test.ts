@@ -26,7 +26,7 @@ describe('an MCP call that waits for its user', () => {
     service = await startConsentService();
     service.standIn.script(calling(mcp('refund', { amount: 5 })));
     await service.converse(await service.mcpSession({ vaults: [] }), 'pins the tools');
-  }, 120_000);
+  });
   afterAll(async () => service.close());
   afterEach(() => service.runtime.faults.disarm());
 
@@ -50,53 +50,45 @@ describe('an MCP call that waits for its user', () => {
     ['after', 'the log says that it waits', LOG_SUSPENDED],
     ['before', 'the outcome is on record', AUDIT_OUTCOME],
     ['after', 'the outcome is on record', AUDIT_OUTCOME],
-  ] as const)(
-    'waits for one consent when the proxy is killed %s %s',
-    async (phase, _what, effect) => {
-      const { session, follower, sent } = await begin();
-      const killed = service.runtime.faults.killDuring({ function: 'mcp-proxy', ...effect, phase });
-      await service.send(session, 'refund');
-      await killed;
-      expect(await follower.idle()).toMatchObject({ stop_reason: { type: 'requires_action' } });
-      const links = linksIn(follower.since());
-      expect(links).toHaveLength(1);
-      await service.consent('alice', links[0] ?? '');
-      expect(await follower.idle()).toMatchObject({ stop_reason: { type: 'end_turn' } });
-      expect(ofType(follower.since(), 'agent.message').map(textOf)).toEqual(['Results: refunded 5']);
-      expect(sent()).toBe(1);
-      await service.runtime.aws.stepFunctions.idle();
-      await expectSound(service, session);
-      const audited = told(await auditOf(service, session));
-      expect(audited.slice(-2)).toEqual(['intent', 'done']);
-      expect(audited.filter((what) => what === 'suspended')).toHaveLength(1);
-      follower.leave();
-    },
-    60_000,
-  );
+  ] as const)('waits for one consent when the proxy is killed %s %s', async (phase, _what, effect) => {
+    const { session, follower, sent } = await begin();
+    const killed = service.runtime.faults.killDuring({ function: 'mcp-proxy', ...effect, phase });
+    await service.send(session, 'refund');
+    await killed;
+    expect(await follower.idle()).toMatchObject({ stop_reason: { type: 'requires_action' } });
+    const links = linksIn(follower.since());
+    expect(links).toHaveLength(1);
+    await service.consent('alice', links[0] ?? '');
+    expect(await follower.idle()).toMatchObject({ stop_reason: { type: 'end_turn' } });
+    expect(ofType(follower.since(), 'agent.message').map(textOf)).toEqual(['Results: refunded 5']);
+    expect(sent()).toBe(1);
+    await service.runtime.aws.stepFunctions.idle();
+    await expectSound(service, session);
+    const audited = told(await auditOf(service, session));
+    expect(audited.slice(-2)).toEqual(['intent', 'done']);
+    expect(audited.filter((what) => what === 'suspended')).toHaveLength(1);
+    follower.leave();
+  });
 
   it.each([
     ['after', 'the call is marked', MARK_STARTED],
     ['before', 'there is a link', LINK],
     ['after', 'there is a link', LINK],
     ['before', 'it is marked as one that waits', MARK_SUSPENDED],
-  ] as const)(
-    'ends without a link for its user when the proxy is killed %s %s',
-    async (phase, _what, effect) => {
-      const { session, follower, sent } = await begin();
-      const killed = service.runtime.faults.killDuring({ function: 'mcp-proxy', ...effect, phase });
-      await service.send(session, 'refund');
-      await killed;
-      expect(await follower.idle()).toMatchObject({ stop_reason: { type: 'end_turn' } });
-      const events = await expectSound(service, session);
-      expect(textOf(ofType(events, 'agent.mcp_tool_result')[0])).toContain('may or may not have had an effect');
-      expect(sent()).toBe(0);
-      const open = await service.extension('GET', `/v1/x/connect?session_id=${session}`);
-      expect(open.body).toMatchObject({ data: [] });
-      expect(told(await auditOf(service, session)).at(-1)).toBe('unknown');
-      follower.leave();
-    },
-    60_000,
-  );
+  ] as const)('ends without a link for its user when the proxy is killed %s %s', async (phase, _what, effect) => {
+    const { session, follower, sent } = await begin();
+    const killed = service.runtime.faults.killDuring({ function: 'mcp-proxy', ...effect, phase });
+    await service.send(session, 'refund');
+    await killed;
+    expect(await follower.idle()).toMatchObject({ stop_reason: { type: 'end_turn' } });
+    const events = await expectSound(service, session);
+    expect(textOf(ofType(events, 'agent.mcp_tool_result')[0])).toContain('may or may not have had an effect');
+    expect(sent()).toBe(0);
+    const open = await service.extension('GET', `/v1/x/connect?session_id=${session}`);
+    expect(open.body).toMatchObject({ data: [] });
+    expect(told(await auditOf(service, session)).at(-1)).toBe('unknown');
+    follower.leave();
+  });
 
   it.each([
     ['the credential is stored', 'after', { of: 'dynamodb:TransactWriteItems', call: 1 }],
@@ -120,6 +112,5 @@ describe('an MCP call that waits for its user', () => {
       expect(sent()).toBe(1);
       follower.leave();
     },
-    60_000,
   );
 });

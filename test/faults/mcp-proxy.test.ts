@@ -33,7 +33,7 @@ describe('an MCP call, when the proxy is killed', () => {
     vault = await service.vaultWith('alice', TOKEN);
     service.standIn.script(calling(REFUND));
     await service.converse(await service.mcpSession({ vaults: [vault] }), 'pins the tools');
-  }, 120_000);
+  });
   afterAll(async () => service.close());
   afterEach(() => {
     service.runtime.faults.disarm();
@@ -83,15 +83,11 @@ describe('an MCP call, when the proxy is killed', () => {
     ['before', 'the intent is on record', AUDIT_INTENT, ['intent', 'done']],
     ['after', 'the intent is on record', AUDIT_INTENT, ['intent', 'intent', 'done']],
     ['before', 'the call is marked', MARK_STARTED, ['intent', 'intent', 'done']],
-  ] as const)(
-    '%s %s, is made by the next attempt',
-    async (phase, _effect, effect, audited) => {
-      const { faults } = service.runtime;
-      const seen = await refundKilled(() => faults.killDuring({ function: 'mcp-proxy', ...effect, phase }));
-      expect(seen).toMatchObject({ text: 'refunded 5', sent: 1, audited });
-    },
-    60_000,
-  );
+  ] as const)('%s %s, is made by the next attempt', async (phase, _effect, effect, audited) => {
+    const { faults } = service.runtime;
+    const seen = await refundKilled(() => faults.killDuring({ function: 'mcp-proxy', ...effect, phase }));
+    expect(seen).toMatchObject({ text: 'refunded 5', sent: 1, audited });
+  });
 
   it('after the call is marked, has an unknown outcome, although nothing was sent', async () => {
     const { faults } = service.runtime;
@@ -99,7 +95,7 @@ describe('an MCP call, when the proxy is killed', () => {
     const seen = await refundKilled(() => faults.killDuring(kill));
     expect(seen).toMatchObject({ sent: 0, audited: ['intent', 'unknown'] });
     expect(seen.text).toMatch(UNKNOWN);
-  }, 60_000);
+  });
 
   it('while the server works, is not made again', async () => {
     const seen = await refundKilled(async () => {
@@ -115,7 +111,7 @@ describe('an MCP call, when the proxy is killed', () => {
     });
     expect(seen).toMatchObject({ sent: 1, audited: ['intent', 'unknown'] });
     expect(seen.text).toMatch(UNKNOWN);
-  }, 60_000);
+  });
 
   it('before the result is in the log, has an unknown outcome and is not made again', async () => {
     const { faults } = service.runtime;
@@ -123,7 +119,7 @@ describe('an MCP call, when the proxy is killed', () => {
     const seen = await refundKilled(() => faults.killDuring(kill));
     expect(seen).toMatchObject({ sent: 1, audited: ['intent', 'unknown'] });
     expect(seen.text).toMatch(UNKNOWN);
-  }, 60_000);
+  });
 
   it.each([
     ['after', 'the result is in the log', LOG_RESULT, ['intent', 'unknown']],
@@ -131,44 +127,32 @@ describe('an MCP call, when the proxy is killed', () => {
     ['after', 'the outcome is on record', AUDIT_OUTCOME, ['intent', 'done']],
     ['before', 'the call is marked as done', MARK_DONE, ['intent', 'done']],
     ['after', 'the call is marked as done', MARK_DONE, ['intent', 'done']],
-  ] as const)(
-    '%s %s, has one result and one outcome in the audit trail',
-    async (phase, _e, effect, audited) => {
-      const { faults } = service.runtime;
-      const seen = await refundKilled(() => faults.killDuring({ function: 'mcp-proxy', ...effect, phase }));
-      expect(seen).toMatchObject({ text: 'refunded 5', sent: 1, audited });
-    },
-    60_000,
-  );
+  ] as const)('%s %s, has one result and one outcome in the audit trail', async (phase, _e, effect, audited) => {
+    const { faults } = service.runtime;
+    const seen = await refundKilled(() => faults.killDuring({ function: 'mcp-proxy', ...effect, phase }));
+    expect(seen).toMatchObject({ text: 'refunded 5', sent: 1, audited });
+  });
 
   it.each([
     ['is listed', 'dynamodb:PutItem', 1, 'before'],
     ['was judged', 'lambda:InvokeFunction', 2, 'after'],
     ['is told', 'dynamodb:PutItem', 3, 'before'],
-  ] as const)(
-    'never and the harness instead when a call %s, is made once',
-    async (_when, of, call, phase) => {
-      const { faults } = service.runtime;
-      const seen = await refundKilled(() => faults.killDuring({ function: 'harness', of, call, phase }));
-      expect(seen).toMatchObject({ text: 'refunded 5', sent: 1, audited: ['intent', 'done'] });
-    },
-    60_000,
-  );
+  ] as const)('never and the harness instead when a call %s, is made once', async (_when, of, call, phase) => {
+    const { faults } = service.runtime;
+    const seen = await refundKilled(() => faults.killDuring({ function: 'harness', of, call, phase }));
+    expect(seen).toMatchObject({ text: 'refunded 5', sent: 1, audited: ['intent', 'done'] });
+  });
 
   it.each([
     ['lists tools', LISTING],
     ['judges a call', JUDGING],
-  ])(
-    'once while it %s, is made after the proxy is asked again',
-    async (_what, effect) => {
-      const { faults } = service.runtime;
-      const seen = await refundKilled(() => faults.killDuring({ function: 'mcp-proxy', ...effect, phase: 'before' }));
-      expect(seen).toMatchObject({ text: 'refunded 5', sent: 1, audited: ['intent', 'done'] });
-      expect(ofType(seen.events, 'session.error')).toEqual([]);
-      expect(ofType(seen.events, 'agent.mcp_tool_use')).toMatchObject([{ evaluated_permission: 'allow' }]);
-    },
-    60_000,
-  );
+  ])('once while it %s, is made after the proxy is asked again', async (_what, effect) => {
+    const { faults } = service.runtime;
+    const seen = await refundKilled(() => faults.killDuring({ function: 'mcp-proxy', ...effect, phase: 'before' }));
+    expect(seen).toMatchObject({ text: 'refunded 5', sent: 1, audited: ['intent', 'done'] });
+    expect(ofType(seen.events, 'session.error')).toEqual([]);
+    expect(ofType(seen.events, 'agent.mcp_tool_use')).toMatchObject([{ evaluated_permission: 'allow' }]);
+  });
 
   it('each time it lists tools, is not possible: the run goes on without them, and the client is told', async () => {
     const { sent, events } = await refundKilled(() => killEachTime(LISTING));
@@ -177,12 +161,12 @@ describe('an MCP call, when the proxy is killed', () => {
       { error: { type: 'mcp_connection_failed_error', mcp_server_name: 'fx' } },
     ]);
     expect(textOf(ofType(events, 'agent.tool_result')[0])).toContain('There is no tool named mcp__fx__refund');
-  }, 60_000);
+  });
 
   it('each time it judges a call, is judged when it is made', async () => {
     const seen = await refundKilled(() => killEachTime(JUDGING));
     expect(seen).toMatchObject({ text: 'refunded 5', sent: 1, audited: ['intent', 'done'] });
-  }, 60_000);
+  });
 
   describe('and policy forbids the call,', () => {
     beforeAll(async () => {
@@ -195,7 +179,7 @@ describe('an MCP call, when the proxy is killed', () => {
       expect(seen).toMatchObject({ sent: 0, audited: ['intent', 'denied'] });
       expect(ofType(seen.events, 'agent.mcp_tool_use')).toMatchObject([{ evaluated_permission: 'allow' }]);
       expect(ofType(seen.events, 'agent.mcp_tool_result')).toMatchObject([{ is_error: true }]);
-    }, 60_000);
+    });
 
     it('after the denial is recorded, is recorded as denied once more under the same id', async () => {
       const { faults } = service.runtime;
@@ -205,6 +189,6 @@ describe('an MCP call, when the proxy is killed', () => {
       const [use] = ofType(seen.events, 'agent.mcp_tool_use');
       expect(use).toMatchObject({ evaluated_permission: 'deny' });
       expect(seen.calls).toEqual([use?.id]);
-    }, 60_000);
+    });
   });
 });

@@ -44,7 +44,7 @@ describe('a race', () => {
     expect(await answered(session)).toHaveLength(80);
     const events = await service.events(session);
     expect(events.at(-1)?.type).toBe('session.status_idle');
-  }, 60_000);
+  });
 
   it('between two executions of one run uses hands once', async () => {
     service.standIn.script(marking());
@@ -72,5 +72,5 @@ describe('a race', () => {
       expect(textOf(ofType(events, 'agent.message').at(-1))).toBe('marks: 1');
     }
     sfn.destroy();
-  }, 60_000);
+  });
 });

@@ -22,7 +22,7 @@ let stack: Synthesized;
 
 beforeAll(() => {
   stack = synthesize();
-}, 30_000);
+});
 
 function all(type: string): Properties[] {
   return Object.values(stack.template.Resources)

@@ -320,7 +320,7 @@ let template: Template;
 
 beforeAll(() => {
   ({ template } = synthesize());
-}, 30_000);
+});
 
 describe.each(RULES)('the rule $id', ({ id, judge }) => {
   const verdicts = (judged: Template) => Object.values(judged.Resources).map((resource) => judge(resource, judged));

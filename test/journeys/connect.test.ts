@@ -1,20 +1,17 @@
 /**
  * A consent through the whole service: the deployed routes, functions, rights and secrets, and a certified provider.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { VaultId, WorkspaceId } from '#contract/ids.ts';
 import type { Vault } from '#contract/vaults.ts';
 import { freePort } from '#test/free-port.ts';
-import { brainstemApp } from '#infra/app.ts';
 import { createCredentialRecords } from '#aws/vault/credentials.dynamodb.ts';
 import { newToken } from '#aws/stamp.ts';
 import { createVaultRecords } from '#aws/vault/vaults.dynamodb.ts';
 import { browserOf } from '#test/functions/connect/http-browser.ts';
 import { startIdentityProvider, type TestIdentityProvider } from '#test/functions/connect/identity-provider.ts';
+import { appAssembly } from '#test/infra/synthesized.ts';
 import { startAuthorizationServer, type AuthorizationServer } from '#test/mcp/authorization-server.ts';
 import { startFx, type Fx } from '#test/mcp/fx.ts';
 import { ALLOW_HERE } from '#test/mcp/listening.ts';
@@ -25,7 +22,6 @@ describe('connecting a user through the whole service', () => {
   let idp: TestIdentityProvider;
   let as: AuthorizationServer;
   let fx: Fx;
-  let cdkOut: string;
   beforeAll(async () => {
     const port = await freePort();
     idp = await startIdentityProvider(`http://127.0.0.1:${port}/connect/login/callback`, 'public');
@@ -33,17 +29,14 @@ describe('connecting a user through the whole service', () => {
     const says = (honest: object) => ({ ...honest, token_endpoint_auth_methods_supported: ['client_secret_basic'] });
     as = await startAuthorizationServer({ says });
     fx = await startFx({ tokens: {}, authorizationServers: [as.issuer], scopesSupported: ['files:read'] });
-    cdkOut = mkdtempSync(join(tmpdir(), 'connect-template-'));
     const { issuer, clientId } = idp.login;
     const connect = { issuer, clientId, allow: ALLOW_HERE };
     const context = { connect: JSON.stringify(connect), mcpAllow: JSON.stringify(ALLOW_HERE) };
-    brainstemApp({ outdir: cdkOut, context }).synth();
-    service = await startService({ cdkOut, port });
-  }, 120_000);
+    service = await startService({ cdkOut: appAssembly(context), port });
+  });
   afterAll(async () => {
     await service.close();
     await Promise.all([idp.close(), as.close(), fx.close()]);
-    rmSync(cdkOut, { recursive: true });
   });
 
   const headers = () => ({ authorization: `Bearer ${service.runtime.apiKey}`, 'content-type': 'application/json' });

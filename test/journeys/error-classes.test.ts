@@ -2,17 +2,15 @@
  * Every error that a client can meet, through the official SDK: status, type and request id, and how many HTTP calls
  * the SDK makes before it throws.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { DynamoDBClient, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import Anthropic, { APIError } from '@anthropic-ai/sdk';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ERROR_STATUS, ErrorEnvelope, type ErrorType } from '#contract/errors.ts';
-import { brainstemApp } from '#infra/app.ts';
 import { serveGateway, type Gateway, type GatewayOptions } from '#infra/local/gateway/server.ts';
+import { appAssembly } from '#test/infra/synthesized.ts';
 import { echo } from '#test/journeys/scripts.ts';
 import { startService, type Service } from '#test/journeys/service.ts';
+import { spendLimits } from '#test/journeys/spent-limits.ts';
 
 interface Seen {
   readonly status: number;
@@ -191,26 +189,24 @@ describe('the SDK, for an error of the gateway,', () => {
 });
 
 describe('the SDK, for an exceeded rate limit,', () => {
-  const cdkOut = mkdtempSync(join(tmpdir(), 'brainstem-limits-'));
   let service: Service;
   beforeAll(async () => {
-    brainstemApp({ outdir: cdkOut, context: { createsPerMinute: '3', readsPerMinute: '2' } }).synth();
+    const cdkOut = appAssembly({ createsPerMinute: '3', readsPerMinute: '2' });
     service = await startService({ script: echo, cdkOut });
   });
-  afterAll(async () => {
-    await service.close();
-    rmSync(cdkOut, { recursive: true });
-  });
+  afterAll(() => service.close());
 
   it('repeats after the seconds that the response states, on buffered routes and on streams: 429', async () => {
     const session = await service.session();
     const noted = () =>
       noting({ baseURL: service.runtime.baseUrl, apiKey: service.runtime.apiKey, fetch: service.fetch });
+    await spendLimits(service);
     const creates = noted();
     await expectError(creates, ({ beta }) => beta.agents.create(AGENT), { type: 'rate_limit_error', calls: 3 });
     // The limit is two reads per minute: one opens a stream in its own function, the other gets a buffered answer.
     const stream = await service.client.beta.sessions.events.stream(session);
     await service.client.beta.sessions.retrieve(session);
+    await spendLimits(service);
     const reads = noted();
     await expectError(reads, ({ beta }) => beta.agents.list(), { type: 'rate_limit_error', calls: 3 });
     const streams = noted();

@@ -42,7 +42,7 @@ describe('a large result of an MCP tool', () => {
     vault = await service.vaultWith('alice', TOKEN);
     const big = service.fx.tools.get('big') ?? expect.fail('no such tool');
     service.fx.tools.set('big', { ...big, run: () => ({ content: [{ type: 'text', text: TEXT }] }) });
-  }, 120_000);
+  });
   afterAll(async () => service.close());
 
   const session = () => service.mcpSession({ vaults: [vault] });
@@ -61,7 +61,7 @@ describe('a large result of an MCP tool', () => {
     service.standIn.script(steps((file) => counting(file())));
     const found = results(await service.converse(id, 'Where is the needle?'));
     expect(found).toEqual([`${Buffer.byteLength(TEXT)}\n15001:here is the needle`]);
-  }, 60_000);
+  });
 
   it('is found by the file tools too, and again in the sandbox that replaces a lost one', async () => {
     const id = await session();
@@ -86,7 +86,7 @@ describe('a large result of an MCP tool', () => {
     const [lost, again] = results(await service.converse(id, 'And again?'));
     expect(lost).toContain('The next call gets a new sandbox');
     expect(again).toContain('15001:here is the needle');
-  }, 60_000);
+  });
 
   it('costs one read of the log once, and nothing for a call beside it', async () => {
     const id = await session();
@@ -106,5 +106,5 @@ describe('a large result of an MCP tool', () => {
     expect(after).toEqual(before);
     // The result is in the bucket, and the log's item names it.
     expect(giving.toSorted()).toEqual([...before, 'dynamodb:Query', 's3:GetObject'].toSorted());
-  }, 60_000);
+  });
 });

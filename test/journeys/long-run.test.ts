@@ -32,5 +32,5 @@ describe('a run that is longer than one execution may be', () => {
     const [machine] = service.runtime.template.machines;
     const names = service.runtime.aws.stepFunctions.executions(machine?.arn ?? '').map((execution) => execution.name);
     expect(names.toSorted()).toEqual([`${session}-1`, `${session}-2`]);
-  }, 120_000);
+  });
 });

@@ -1,9 +1,8 @@
 /** Calls of MCP tools through the whole service: the deployed functions, rights and secrets, and a real MCP server. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { brainstemApp } from '#infra/app.ts';
+import { stackAssembly } from '#test/infra/synthesized.ts';
 import { closeUnrefused, createCases, says } from '#test/journeys/cases.ts';
 import { follow, type Follower } from '#test/journeys/follower.ts';
 import { startService, type Service } from '#test/journeys/service.ts';
@@ -17,12 +16,10 @@ describe('calls of MCP tools', () => {
   const cases = createCases();
   let service: Service;
   let fx: Fx;
-  let cdkOut: string;
   let roles: { readonly agent: string; readonly environment_id: string; readonly vault_ids: string[] };
   beforeAll(async () => {
     fx = await startFx({ tokens: { [CANARY]: [] } });
-    cdkOut = mkdtempSync(join(tmpdir(), 'mcp-template-'));
-    brainstemApp({ outdir: cdkOut, context: { mcpAllow: JSON.stringify(ALLOW_HERE) } }).synth();
+    const cdkOut = stackAssembly({ mcp: { allow: ALLOW_HERE } });
     service = await startService({ script: cases.script, cdkOut });
     const { agents, environments, vaults } = service.client.beta;
     const toolset = { type: 'mcp_toolset' as const, mcp_server_name: 'fx' };
@@ -45,11 +42,10 @@ describe('calls of MCP tools', () => {
       auth: { type: 'static_bearer', mcp_server_url: fx.url, token: CANARY },
     });
     roles = { agent: agent.id, environment_id: environment.id, vault_ids: [vault.id] };
-  }, 120_000);
+  });
   afterAll(async () => {
     await closeUnrefused(service);
     await fx.close();
-    rmSync(cdkOut, { recursive: true });
   });
 
   async function begin(name: string): Promise<Follower> {
@@ -141,7 +137,7 @@ describe('calls of MCP tools', () => {
     expect(fx.calls('slow')).toHaveLength(1);
     const outcomes = (await audit(follower.session)).map(({ entry }) => entry['outcome'] ?? entry['kind']);
     expect(outcomes).toEqual(['intent', 'unknown']);
-  }, 30_000);
+  });
 
   it('that are interrupted are cancelled, and the audit trail has the outcome unknown', async () => {
     cases.on('stop', { tools: [{ name: 'mcp__fx__slow', input: { ms: 60_000 } }] });
@@ -151,11 +147,11 @@ describe('calls of MCP tools', () => {
     await events.send(follower.session, { events: [{ type: 'user.interrupt' }] });
     await follower.idle();
     await expect
-      .poll(async () => (await audit(follower.session)).at(-1)?.entry, { timeout: 10_000 })
+      .poll(async () => (await audit(follower.session)).at(-1)?.entry)
       .toMatchObject({
         kind: 'outcome',
         outcome: 'unknown',
         error: 'interrupted',
       });
-  }, 30_000);
+  });
 });

@@ -14,7 +14,7 @@ describe('an MCP call that finds no credential of its user', () => {
   let service: ConsentService;
   beforeAll(async () => {
     service = await startConsentService();
-  }, 120_000);
+  });
   afterAll(async () => service.close());
 
   async function waiting(tools: readonly ReplyTool[] = [SUM]) {
@@ -66,7 +66,7 @@ describe('an MCP call that finds no credential of its user', () => {
     expect(open.body).toMatchObject({ data: [] });
     expect(JSON.stringify(service.standIn.requests)).not.toContain('/connect/');
     expect(JSON.stringify(service.standIn.requests)).not.toContain('access-');
-  }, 60_000);
+  });
 
   it('ends with an error when the client denies it, and nothing was sent to the server', async () => {
     const before = service.admitted('sum').length;
@@ -77,7 +77,7 @@ describe('an MCP call that finds no credential of its user', () => {
     expect(ofType(after, 'agent.message').map(textOf).join()).toContain('not today');
     expect(service.admitted('sum')).toHaveLength(before);
     expect((await service.extension('GET', `/v1/x/connect?session_id=${session}`)).body).toMatchObject({ data: [] });
-  }, 60_000);
+  });
 
   it('ends with all calls that wait for the link when its user cancels on the page, and the session continues by itself', async () => {
     const before = service.admitted('sum').length;
@@ -102,7 +102,7 @@ describe('an MCP call that finds no credential of its user', () => {
     expect((await follower.idle()).stop_reason.type).toBe('requires_action');
     expect(linksIn(follower.since()).at(-1)).not.toBe(link);
     follower.leave();
-  }, 60_000);
+  });
 
   it('is offered the link again when the client allows it before a consent, and is made after the consent', async () => {
     const before = service.admitted('sum').length;
@@ -113,7 +113,7 @@ describe('an MCP call that finds no credential of its user', () => {
     await service.consent('alice', link);
     expect(ofType(await ended(follower), 'agent.message').map(textOf)).toEqual(['Results: 3']);
     expect(service.admitted('sum')).toHaveLength(before + 1);
-  }, 60_000);
+  });
 
   it('waits with the other calls of its answer for one consent, and each is made once', async () => {
     const before = service.admitted('sum').length;
@@ -125,7 +125,7 @@ describe('an MCP call that finds no credential of its user', () => {
     expect(ofType(follower.since(), 'agent.message').map(textOf)).toEqual(['Results: 3 | 7 | 11']);
     expect(service.admitted('sum')).toHaveLength(before + 3);
     follower.leave();
-  }, 60_000);
+  });
 
   it('scenario 24: waits for a wider consent when the first one does not suffice, and is made with both', async () => {
     const { vault, session, follower, link } = await waiting();
@@ -148,7 +148,7 @@ describe('an MCP call that finds no credential of its user', () => {
     const asked = service.as.requests.findLast(({ path }) => path.endsWith('/authorize'));
     expect(asked?.query.get('scope')?.split(' ').toSorted()).toEqual(['files:read', 'files:write']);
     expect((await service.client.beta.vaults.credentials.list(vault)).data).toHaveLength(1);
-  }, 60_000);
+  });
 
   it('is closed when its user interrupts, also when a consent comes later', async () => {
     const before = service.admitted('sum').length;
@@ -159,7 +159,7 @@ describe('an MCP call that finds no credential of its user', () => {
     await service.runtime.aws.stepFunctions.idle();
     expect((await service.events(session)).at(-1)?.type).toBe('session.status_idle');
     expect(service.admitted('sum')).toHaveLength(before);
-  }, 60_000);
+  });
 
   it('is possible in the next run when even the listing needs the credential, with the link that the failed listing left', async () => {
     service.closed = true;
@@ -177,7 +177,7 @@ describe('an MCP call that finds no credential of its user', () => {
     expect(ofType(second, 'agent.message').map(textOf).at(-1)).toBe('Results: 3');
     expect(JSON.stringify(service.standIn.requests)).not.toContain('/connect/');
     service.closed = false;
-  }, 60_000);
+  });
 
   it('is possible in the same run when the user consents during it, with the link of the runs before', async () => {
     service.closed = true;
@@ -196,5 +196,5 @@ describe('an MCP call that finds no credential of its user', () => {
     expect(ofType(seen, 'agent.message').map(textOf).at(-1)).toBe('Results: 3');
     expect((await service.extension('GET', `/v1/x/connect?session_id=${session}`)).body).toMatchObject({ data: [] });
     service.closed = false;
-  }, 60_000);
+  });
 });

@@ -11,7 +11,7 @@ describe('a server that the organisation of its users manages', () => {
   beforeAll(async () => {
     service = await startConsentService({ isManaged: true });
     service.closed = true;
-  }, 120_000);
+  });
   afterAll(async () => service.close());
 
   async function asked(vault: string) {
@@ -49,7 +49,7 @@ describe('a server that the organisation of its users manages', () => {
         expect(trace).not.toContain(secret);
       }
     }
-  }, 60_000);
+  });
 
   it('is used by a user who signs in at the link of the failed listing', async () => {
     const { follower, session } = await asked(await service.vaultOf('bob'));
@@ -66,7 +66,7 @@ describe('a server that the organisation of its users manages', () => {
     follower.leave();
     const [result] = ofType(follower.since(), 'agent.mcp_tool_result').slice(-1);
     expect(result).toMatchObject({ is_error: false, content: [{ type: 'text', text: '3' }] });
-  }, 60_000);
+  });
 
   it('is closed to a user that the identity provider refuses, and the client reads why', async () => {
     service.idp.refuses('access_denied');
@@ -80,5 +80,5 @@ describe('a server that the organisation of its users manages', () => {
       'The organisation of this session\'s user does not give access to the MCP server "fx".',
     ]);
     expect(service.fx.requests.length).toBe(before);
-  }, 60_000);
+  });
 });

@@ -19,7 +19,7 @@ let vaults: readonly string[];
 beforeAll(async () => {
   service = await startMcpService({ fx: { tokens: { [TOKEN]: [] } } });
   vaults = [await service.vaultWith('alice', TOKEN)];
-}, 120_000);
+});
 afterAll(async () => service.close());
 
 describe('an MCP call that needs a confirmation', () => {

@@ -14,7 +14,7 @@ describe('a tool of an MCP server', () => {
   let vault: string;
   beforeAll(async () => {
     service = await startMcpService({ fx: { tokens: { [TOKEN]: [] } } });
-  }, 120_000);
+  });
   afterAll(async () => service.close());
   beforeEach(async () => {
     vault = await service.vaultWith('alice', TOKEN);

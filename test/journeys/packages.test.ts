@@ -3,16 +3,13 @@
  * network, and used by a command of an agent.
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import type { PackageList, PackageSources } from '#contract/packages.ts';
-import { brainstemApp } from '#infra/app.ts';
+import { appAssembly } from '#test/infra/synthesized.ts';
 import { bash, calling } from '#test/journeys/scripts.ts';
 import { ofType, startService, textOf, type Service } from '#test/journeys/service.ts';
-
-const LONG_MS = 120_000;
 
 /** The registries that this machine's package managers use. */
 function sourcesOfThisMachine(): PackageSources {
@@ -23,16 +20,11 @@ function sourcesOfThisMachine(): PackageSources {
 
 describe('an environment with packages', () => {
   let service: Service;
-  let cdkOut: string;
   beforeAll(async () => {
-    cdkOut = mkdtempSync(join(tmpdir(), 'brainstem-synth-'));
-    brainstemApp({ outdir: cdkOut, context: { packages: JSON.stringify(sourcesOfThisMachine()) } }).synth();
+    const cdkOut = appAssembly({ packages: JSON.stringify(sourcesOfThisMachine()) });
     service = await startService({ cdkOut, retryIntervalMs: 50 });
   });
-  afterAll(async () => {
-    await service.close();
-    rmSync(cdkOut, { recursive: true });
-  });
+  afterAll(() => service.close());
 
   async function environmentWith(packages: Partial<PackageList>): Promise<string> {
     const config = { type: 'cloud', packages: { type: 'packages', ...packages } } as const;
@@ -67,49 +59,37 @@ describe('an environment with packages', () => {
     sandboxes: said('sandbox', 'listening'),
   });
 
-  it(
-    'lets commands use the installed packages, and a second session starts no build',
-    async () => {
-      const environment = await environmentWith({ npm: ['semver@7.6.3'] });
-      const command = `semver -i minor 1.2.3 && node -p 'require("semver").major("3.1.4")'`;
-      const first = await run(await sessionIn(environment), command);
-      expect(first).toMatchObject({ text: '1.3.0\n3', isError: false });
-      await expect.poll(started).toEqual({ builds: 1, sandboxes: 1 });
-      const second = await run(await sessionIn(environment), 'semver -i major 1.2.3');
-      expect(second).toMatchObject({ text: '2.0.0', isError: false });
-      await expect.poll(started).toEqual({ builds: 1, sandboxes: 2 });
-    },
-    LONG_MS,
-  );
+  it('lets commands use the installed packages, and a second session starts no build', async () => {
+    const environment = await environmentWith({ npm: ['semver@7.6.3'] });
+    const command = `semver -i minor 1.2.3 && node -p 'require("semver").major("3.1.4")'`;
+    const first = await run(await sessionIn(environment), command);
+    expect(first).toMatchObject({ text: '1.3.0\n3', isError: false });
+    await expect.poll(started).toEqual({ builds: 1, sandboxes: 1 });
+    const second = await run(await sessionIn(environment), 'semver -i major 1.2.3');
+    expect(second).toMatchObject({ text: '2.0.0', isError: false });
+    await expect.poll(started).toEqual({ builds: 1, sandboxes: 2 });
+  });
 
-  it(
-    'reports the failed manager and its output to the model once, and starts no second sandbox for it',
-    async () => {
-      const environment = await environmentWith({ npm: ['semver@0.0.0-never-was'] });
-      const session = await sessionIn(environment);
-      const { text, isError } = await run(session, 'echo hi');
-      expect(isError).toBe(true);
-      expect(text).toContain('npm failed');
-      expect(text).toContain('semver@0.0.0-never-was');
-      const before = started();
-      expect(await run(session, 'echo hi')).toMatchObject({ text, isError: true });
-      expect(await run(await sessionIn(environment), 'echo hi')).toMatchObject({ text, isError: true });
-      await expect.poll(started).toEqual(before);
-    },
-    LONG_MS,
-  );
+  it('reports the failed manager and its output to the model once, and starts no second sandbox for it', async () => {
+    const environment = await environmentWith({ npm: ['semver@0.0.0-never-was'] });
+    const session = await sessionIn(environment);
+    const { text, isError } = await run(session, 'echo hi');
+    expect(isError).toBe(true);
+    expect(text).toContain('npm failed');
+    expect(text).toContain('semver@0.0.0-never-was');
+    const before = started();
+    expect(await run(session, 'echo hi')).toMatchObject({ text, isError: true });
+    expect(await run(await sessionIn(environment), 'echo hi')).toMatchObject({ text, isError: true });
+    await expect.poll(started).toEqual(before);
+  });
 
-  it(
-    'offers those of apt and pip too, each where its programs look for them',
-    async () => {
-      const session = await sessionIn(await environmentWith({ apt: ['hello'], pip: ['six==1.16.0'] }));
-      const { text, isError } = await run(session, 'hello -g "$(python3 -c "import six; print(six.__version__)")"');
-      expect({ text, isError }).toEqual({ text: '1.16.0', isError: false });
-    },
-    LONG_MS,
-  );
+  it('offers those of apt and pip too, each where its programs look for them', async () => {
+    const session = await sessionIn(await environmentWith({ apt: ['hello'], pip: ['six==1.16.0'] }));
+    const { text, isError } = await run(session, 'hello -g "$(python3 -c "import six; print(six.__version__)")"');
+    expect({ text, isError }).toEqual({ text: '1.16.0', isError: false });
+  });
 
-  it.skipIf(!inject('hasBubblewrap'))('keeps the sandbox itself without a network', { timeout: LONG_MS }, async () => {
+  it.skipIf(!inject('hasBubblewrap'))('keeps the sandbox itself without a network', async () => {
     const session = await sessionIn(await environmentWith({ npm: ['semver@7.6.3'] }));
     const { text } = await run(session, 'cat /proc/net/dev | grep -c : ; ls /etc/resolv.conf');
     expect(text).toMatch(/^1\n/);

@@ -32,7 +32,7 @@ describe('the programs in the documents', () => {
     expect(program).toContain(client);
     const file = join(folder, `${page.replaceAll('/', '-')}.mjs`);
     writeFileSync(file, program.replace(client, `new Anthropic({ baseURL: '${baseUrl}', apiKey: '${apiKey}' })`));
-    return (await promisify(execFile)(process.execPath, [file], { timeout: 25_000 })).stdout;
+    return (await promisify(execFile)(process.execPath, [file])).stdout;
   }
 
   it('of README.md: the first program prints the events of one turn', async () => {

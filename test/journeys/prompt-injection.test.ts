@@ -35,7 +35,7 @@ beforeAll(async () => {
   alicesVault = await service.vaultWith('alice', ALICE);
   const bobsVault = await service.vaultWith('bob', BOB);
   known = { fx: service.fx.url, other: other.url, evil: evil.origin, api: service.runtime.baseUrl, bobsVault };
-}, 60_000);
+});
 afterAll(async () => {
   await service.close();
   await Promise.all([other.close(), evil.close()]);

@@ -2,9 +2,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { brainstemApp } from '#infra/app.ts';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { launch } from '#infra/local/launch.ts';
+import { appAssembly } from '#test/infra/synthesized.ts';
 import { bash, calling } from '#test/journeys/scripts.ts';
 import { ofType, startService, textOf, type Service } from '#test/journeys/service.ts';
 
@@ -22,17 +22,13 @@ const PROVIDERS = [
 ];
 
 describe.each(PROVIDERS)('a service with $modelProvider', ({ modelProvider, model, signedFor }) => {
-  const cdkOut = mkdtempSync(join(tmpdir(), 'brainstem-provider-'));
+  let cdkOut: string;
   let service: Service;
   beforeAll(async () => {
-    const context = { modelProvider, modelWorkspace: 'wrkspc_1' };
-    brainstemApp({ outdir: cdkOut, context }).synth();
+    cdkOut = appAssembly({ modelProvider, modelWorkspace: 'wrkspc_1' });
     service = await startService({ cdkOut, script: calling(bash('echo hi')) });
   });
-  afterAll(async () => {
-    await service.close();
-    rmSync(cdkOut, { recursive: true });
-  });
+  afterAll(() => service.close());
 
   it('runs an agent that uses its tools, with requests signed by the harness’s role', async () => {
     const { client } = service;
@@ -51,7 +47,8 @@ describe.each(PROVIDERS)('a service with $modelProvider', ({ modelProvider, mode
   });
 
   it('names the model’s endpoint at npm start, and refuses an API key that it could not use', async () => {
-    const data = join(cdkOut, 'started');
+    const data = mkdtempSync(join(tmpdir(), 'brainstem-provider-'));
+    onTestFinished(() => rmSync(data, { recursive: true }));
     const options = { port: 0, data, cdkOut, sandbox: 'process', progress: () => {}, report: () => {} } as const;
     const launched = await launch({ ...options, environment: {} });
     expect(launched.modelName).toMatch(/^scripted stand-in .*, as the template’s provider on AWS$/);

@@ -57,7 +57,7 @@ describe.each<OAuthTokens>(['secrets-manager', 'dynamodb-kms'])(
       await ask('GET', '/v1/x/audit?limit=500');
       await ask('GET', `/v1/sessions/${session}/events`);
       await ask('GET', '/v1/x/mcp_servers');
-    }, 180_000);
+    });
     afterAll(async () => {
       await service.close();
       await Promise.all([as.close(), oauthFx.close()]);

@@ -8,7 +8,6 @@ import { join } from 'node:path';
 import Anthropic from '@anthropic-ai/sdk';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
-import { App } from 'aws-cdk-lib';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { EventId, SessionId, ThreadId } from '#contract/ids.ts';
 import { createSessionLog } from '#aws/session/session-log.dynamodb.ts';
@@ -16,8 +15,8 @@ import { createStamp } from '#aws/stamp.ts';
 import { change } from '#core/session/change.ts';
 import type { Command } from '#core/session/commands.ts';
 import { startRuntime, type Runtime } from '#infra/local/runtime.ts';
-import { BrainstemStack } from '#infra/stack.ts';
 import { answer, toolUse } from '#test/functions/core/given.ts';
+import { stackAssembly } from '#test/infra/synthesized.ts';
 import { ofType, textOf, type Event } from '#test/journeys/service.ts';
 
 const HERE = '127.0.0.1';
@@ -37,13 +36,10 @@ beforeAll(async () => {
     response.setHeader('content-type', 'text/html').end(PAGE);
   });
   await new Promise<void>((resolve) => wiki.listen(0, HERE, resolve));
-  const outdir = join(data, 'cdk.out');
-  const app = new App({ outdir });
   // The entry with which a customer allows a wiki in the company's network.
-  new BrainstemStack(app, 'Brainstem', { webFetch: { allow: [{ host: HERE, cidr: `${HERE}/32`, http: true }] } });
-  app.synth();
+  const cdkOut = stackAssembly({ webFetch: { allow: [{ host: HERE, cidr: `${HERE}/32`, http: true }] } });
   const model = { baseUrl: `http://${HERE}:9`, apiKey: 'sk-test' };
-  runtime = await startRuntime({ cdkOut: outdir, data: join(data, 'run'), port: 0, sandbox: 'process', model });
+  runtime = await startRuntime({ cdkOut, data, port: 0, sandbox: 'process', model });
   client = new Anthropic({ baseURL: runtime.baseUrl, apiKey: runtime.apiKey });
 });
 

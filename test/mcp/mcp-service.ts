@@ -3,11 +3,10 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DynamoDBClient, paginateScan } from '@aws-sdk/client-dynamodb';
-import { App } from 'aws-cdk-lib';
 import { USER_KEY } from '#contract/vaults.ts';
 import type { BrainstemProps } from '#infra/brainstem.ts';
 import type { ReplyTool } from '#infra/local/model/script.ts';
-import { BrainstemStack } from '#infra/stack.ts';
+import { stackAssembly } from '#test/infra/synthesized.ts';
 import { startService, type Service, type ServiceOptions } from '#test/journeys/service.ts';
 import { ALLOW_HERE } from '#test/mcp/listening.ts';
 import { startFx, type Fx, type FxOptions } from '#test/mcp/fx.ts';
@@ -57,12 +56,9 @@ export const mcp = (tool: string, input: Readonly<Record<string, unknown>> = {})
 
 export async function startMcpService(options: McpServiceOptions = {}): Promise<McpService> {
   const data = mkdtempSync(join(tmpdir(), 'brainstem-mcp-'));
-  const outdir = join(data, 'cdk.out');
-  const app = new App({ outdir });
   const fx = await startFx(options.fx);
-  new BrainstemStack(app, 'Brainstem', { mcp: { allow: ALLOW_HERE }, ...options.props, ...options.propsFor?.(fx) });
-  app.synth();
-  const service = await startService({ retryIntervalMs: 20, ...options, cdkOut: outdir, data: join(data, 'run') });
+  const cdkOut = stackAssembly({ mcp: { allow: ALLOW_HERE }, ...options.props, ...options.propsFor?.(fx) });
+  const service = await startService({ retryIntervalMs: 20, ...options, cdkOut, data: join(data, 'run') });
   const { agents, environments, sessions, vaults } = service.client.beta;
 
   const vaultOf = async (user: string) =>

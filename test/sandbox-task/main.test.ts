@@ -82,20 +82,16 @@ test('SIGTERM lets a running command finish, refuses new calls and answers known
   expect(await sandbox.exitCode).toBe(0);
 });
 
-test(
-  'a command that runs longer than the grace period after SIGTERM is stopped, and its call is answered',
-  { timeout: 20_000 },
-  async () => {
-    const sandbox = spawnWith();
-    const address = await sandbox.listening();
-    await execute(address, callOf('bash', { command: 'mkfifo ready' }));
-    const answer = execute(address, callOf('bash', { command: 'echo > ready; sleep 60' }, { timeoutMs: 60_000 }));
-    await readFile(join(folder, 'workspace', 'ready'));
-    sandbox.child.kill('SIGTERM');
-    expect(await answer).toMatchObject({ isError: true, output: expect.stringContaining('the sandbox stops') });
-    expect(await sandbox.exitCode).toBe(0);
-  },
-);
+test('a command that runs longer than the grace period after SIGTERM is stopped, and its call is answered', async () => {
+  const sandbox = spawnWith();
+  const address = await sandbox.listening();
+  await execute(address, callOf('bash', { command: 'mkfifo ready' }));
+  const answer = execute(address, callOf('bash', { command: 'echo > ready; sleep 60' }, { timeoutMs: 60_000 }));
+  await readFile(join(folder, 'workspace', 'ready'));
+  sandbox.child.kill('SIGTERM');
+  expect(await answer).toMatchObject({ isError: true, output: expect.stringContaining('the sandbox stops') });
+  expect(await sandbox.exitCode).toBe(0);
+});
 
 test('the sandbox server stops at once when no call runs, and leaves only the workspace', async () => {
   const SANDBOX_LISTEN = join(folder, 'server.sock');

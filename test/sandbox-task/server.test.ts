@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { callOf, type Sandbox, send, startSandbox, withToken } from './running-sandbox.ts';
 
 let sandbox: Sandbox;
@@ -83,9 +83,7 @@ test('a running call is ended by a cancel, and its repeat gets the same result',
   const call = callOf('bash', { command: 'sleep 600' }, { timeoutMs: 800_000 });
   const running = post(JSON.stringify(call));
   const cancel = { method: 'POST', path: '/cancel', headers: withToken, body: JSON.stringify({ call: call.call }) };
-  await vi.waitFor(async () => {
-    expect(await send(sandbox.address, cancel)).toEqual({ status: 200, body: { stopped: true } });
-  });
+  await expect.poll(() => send(sandbox.address, cancel)).toEqual({ status: 200, body: { stopped: true } });
   expect(await running).toMatchObject({
     status: 200,
     body: { isError: true, output: expect.stringContaining('interrupted') },

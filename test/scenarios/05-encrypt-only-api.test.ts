@@ -7,10 +7,10 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { CredentialId, VaultId, WorkspaceId } from '#contract/ids.ts';
 import { OAuthTokens } from '#contract/secret-stores.ts';
 import { createSecretReader, createSecretWriter } from '#aws/vault/secret-stores.ts';
-import { brainstemApp } from '#infra/app.ts';
 import { startAws, type Aws } from '#infra/local/aws.ts';
 import { functionEnvironment, serviceOf } from '#infra/local/lambda/environment.ts';
 import { readTemplate } from '#infra/local/template.ts';
+import { appAssembly } from '#test/infra/synthesized.ts';
 
 const PLACE = {
   workspace: WorkspaceId.parse('wrkspc_1'),
@@ -28,11 +28,10 @@ describe.each(OAuthTokens.options)(
     let environment: Readonly<Record<string, string>>;
 
     beforeAll(async () => {
-      brainstemApp({ outdir: join(dir, 'cdk.out'), context: { oauthTokens: store } }).synth();
-      const template = readTemplate(join(dir, 'cdk.out'), {});
+      const template = readTemplate(appAssembly({ oauthTokens: store }), {});
       aws = await startAws({
         template,
-        dataDir: join(dir, 'data'),
+        dataDir: dir,
         invoke: async () => null,
         report: (message) => void denied.push(message),
         aroundCall(request, pass) {
@@ -47,7 +46,7 @@ describe.each(OAuthTokens.options)(
       environment = functionEnvironment(api, around);
       // Where the SDK's clients look, as they do in the function.
       for (const [name, value] of Object.entries(environment)) if (name.startsWith('AWS_')) vi.stubEnv(name, value);
-    }, 60_000);
+    });
     afterAll(async () => {
       vi.unstubAllEnvs();
       await aws.close();

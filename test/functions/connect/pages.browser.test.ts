@@ -19,7 +19,7 @@ describe('the connect pages in a browser', () => {
     flow = await startServedFlow({ isManaged: true });
     app = await listenHere((_request, response) => void response.end('<h1>Welcome back</h1>'));
     chromium = await launchChromium();
-  }, 30_000);
+  });
   afterAll(async () => {
     await chromium.close();
     await Promise.all([flow.close(), app.close()]);

@@ -30,7 +30,7 @@ describe('the connect pages in the template', () => {
   let stack: Synthesized;
   beforeAll(() => {
     stack = synthesize({ connect: JSON.stringify(OPTIONS) });
-  }, 60_000);
+  });
 
   const lambda = (entry: string) => named(stack.template, entry);
   const rights = () => rightsOf(stack.template, 'connect');

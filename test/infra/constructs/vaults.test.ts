@@ -6,7 +6,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { OAuthTokens } from '#contract/secret-stores.ts';
-import { brainstemApp } from '#infra/app.ts';
 import { ENTRIES, type Entry } from '#infra/constructs/bundles.ts';
 import { EntryFunction } from '#infra/constructs/entry-function.ts';
 import { Vaults } from '#infra/constructs/vaults.ts';
@@ -16,6 +15,7 @@ import type { Template } from '#infra/local/template/parts.ts';
 import { readTemplate } from '#infra/local/template.ts';
 import { roleParts } from '#infra/local/template/roles.ts';
 import { readStack } from '#infra/local/template/stack.ts';
+import { appAssembly } from '#test/infra/synthesized.ts';
 
 const dirs: string[] = [];
 function scratchDir(): string {
@@ -30,10 +30,8 @@ const OF_SECRETS = ['CreateSecret', 'PutSecretValue', 'DeleteSecret', 'GetSecret
 describe.each(OAuthTokens.options)('a stack with OAuth tokens in %s', (oauthTokens) => {
   let template: Template;
   beforeAll(() => {
-    const outdir = scratchDir();
-    brainstemApp({ outdir, context: { oauthTokens } }).synth();
-    template = readTemplate(outdir, {});
-  }, 30_000);
+    template = readTemplate(appAssembly({ oauthTokens }), {});
+  });
 
   /** Entries that may do this by the role of their function, and roles of no function. */
   function holders(action: string, resource: string): readonly string[] {

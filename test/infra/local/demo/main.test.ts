@@ -15,7 +15,7 @@ test('the demo ends with the right answer although the harness is killed during 
   expect(JSON.parse(stdout)).toMatchObject({ ok: true, failure: null, turns: 4, lostTurns: 1, toolCalls: 3 });
   expect(stderr).toContain('The harness was killed in the middle of a turn');
   expect(stderr).toContain('The session finished and its answer is right.');
-}, 120_000);
+});
 
 test('the demo ends with a sentence when it cannot start', async () => {
   const demo = promisify(execFile)(process.execPath, [MAIN, '--sandbox', 'cellar']);

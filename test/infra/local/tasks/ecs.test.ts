@@ -113,7 +113,7 @@ async function describeTask(arn: string | undefined): Promise<Task> {
 }
 
 async function whenStatus(arn: string | undefined, status: string): Promise<Task> {
-  await expect.poll(async () => (await describeTask(arn)).lastStatus, { timeout: 5_000, interval: 5 }).toBe(status);
+  await expect.poll(async () => (await describeTask(arn)).lastStatus, { interval: 5 }).toBe(status);
   return describeTask(arn);
 }
 

@@ -1,0 +1,36 @@
+/** What one run of the tests makes once, in a folder that ends with the run. */
+import { createHash } from 'node:crypto';
+import { existsSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** An environment variable, because the processes that run the files inherit it. */
+const FOLDER = 'BRAINSTEM_RUN_CACHE';
+
+/** Makes the folder, and has the programs that tests start keep there what Node.js compiles of them. */
+export function setup(): () => void {
+  const folder = mkdtempSync(join(tmpdir(), 'brainstem-run-'));
+  process.env[FOLDER] = folder;
+  process.env['NODE_COMPILE_CACHE'] = join(folder, 'compiled');
+  return () => rmSync(folder, { recursive: true, force: true });
+}
+
+/**
+ * The cloud assembly that `synthesize` writes for these options: it takes seconds, and many files want the same. Tests
+ * only read it.
+ */
+export function assemblyOf(options: unknown, synthesize: (outdir: string) => void): string {
+  const root = process.env[FOLDER];
+  if (root === undefined) throw new Error(`${FOLDER} is not set: vitest.config.ts names this file as global set-up`);
+  const folder = join(root, createHash('sha256').update(JSON.stringify(options)).digest('hex'));
+  if (existsSync(folder)) return folder;
+  const own = mkdtempSync(join(root, 'unfinished-'));
+  synthesize(own);
+  try {
+    renameSync(own, folder);
+  } catch (error) {
+    // Another process made the same one meanwhile.
+    if (!existsSync(folder)) throw error;
+  }
+  return folder;
+}
