@@ -5,7 +5,7 @@ import { openStepFunctions, type StepFunctions } from './aws/step-functions.ts';
 import { startDynamoDb, type DynamoDb } from './aws/dynamodb.ts';
 import { serveAws } from './aws/endpoint.ts';
 import { lambdaService } from './aws/lambda.ts';
-import { createVerdicts, type Verdicts } from './iam/verdicts.ts';
+import { createVerdicts } from './iam/verdicts.ts';
 import type { AroundCall, AwsEndpoint, Service } from './aws/service.ts';
 import type { Invoke } from './lambda/invoke.ts';
 import type { Template } from './template/parts.ts';
@@ -17,13 +17,13 @@ export interface AwsOptions {
   /** Services beside the ones made here (ECS). */
   readonly services?: readonly Service[];
   /** @default passes every call on as it came */
-  readonly aroundCall?: AroundCall;
+  readonly aroundCall?: AroundCall | undefined;
   /** A DynamoDB to use instead of the native engine (`AWS_ENDPOINT_URL_DYNAMODB`). */
-  readonly dynamoDbEndpoint?: string;
+  readonly dynamoDbEndpoint?: string | undefined;
   /** Told about denied calls, failed asynchronous work and faults of this runtime; never about content. */
-  readonly report?: (message: string) => void;
+  readonly report: (message: string) => void;
   /** Replaces the pauses before a state machine's retries; for tests. */
-  readonly retryIntervalMs?: number;
+  readonly retryIntervalMs?: number | undefined;
 }
 
 /** Everything of AWS that the template's functions see. */
@@ -32,7 +32,6 @@ export interface Aws {
   readonly dynamoDb: DynamoDb;
   readonly secrets: SecretsManager;
   readonly stepFunctions: StepFunctions;
-  readonly verdicts: Verdicts;
   close(): Promise<void>;
 }
 
@@ -41,15 +40,17 @@ export interface Aws {
  * `stepFunctions.resume()`, which is to be called once functions can be invoked.
  */
 export async function startAws(options: AwsOptions): Promise<Aws> {
-  const { template, dataDir, invoke } = options;
-  const report = options.report ?? (() => {});
+  const { template, dataDir, invoke, report, retryIntervalMs } = options;
   const verdicts = createVerdicts(template.roles);
-  const endpoint = options.dynamoDbEndpoint === undefined ? {} : { endpoint: options.dynamoDbEndpoint };
-  const dynamoDb = await startDynamoDb({ tables: template.tables, dataDir, report, ...endpoint });
+  const dynamoDb = await startDynamoDb({
+    tables: template.tables,
+    dataDir,
+    report,
+    endpoint: options.dynamoDbEndpoint,
+  });
   const secrets = openSecretsManager(template.secrets, dataDir);
   const kms = openKms(template.keys, dataDir);
-  const pauses = options.retryIntervalMs === undefined ? {} : { retryIntervalMs: options.retryIntervalMs };
-  const stepFunctions = openStepFunctions({ ...template, verdicts, dataDir, invoke, report, ...pauses });
+  const stepFunctions = openStepFunctions({ ...template, verdicts, dataDir, invoke, report, retryIntervalMs });
   const s3 = openS3({
     buckets: template.buckets,
     dataDir,
@@ -57,7 +58,6 @@ export async function startAws(options: AwsOptions): Promise<Aws> {
   });
   const lambda = lambdaService({ functions: template.functions, invoke, report });
   const services = [dynamoDb, secrets, kms, stepFunctions, s3, lambda, ...(options.services ?? [])];
-  const around = options.aroundCall === undefined ? {} : { aroundCall: options.aroundCall };
-  const served = await serveAws({ services, verdicts, report, ...around });
-  return { endpoint: served, dynamoDb, secrets, stepFunctions, verdicts, close: served.close };
+  const endpoint = await serveAws({ services, verdicts, report, aroundCall: options.aroundCall });
+  return { endpoint, dynamoDb, secrets, stepFunctions, close: endpoint.close };
 }

@@ -65,8 +65,8 @@ async function start(options: LaunchOptions, teardown: Teardown): Promise<Launch
     sandbox,
     model,
     report,
-    ...(dynamodbEndpoint === undefined ? {} : { dynamodbEndpoint }),
-    ...(options.aroundCalls === undefined ? {} : { aroundCalls: options.aroundCalls }),
+    dynamodbEndpoint,
+    aroundCalls: options.aroundCalls,
   }).catch((error: unknown) => Promise.reject(explain(error, options.port)));
   teardown.add(runtime.close);
   options.signal?.throwIfAborted();

@@ -30,13 +30,13 @@ export interface RuntimeOptions extends PoolListeners {
   readonly sandbox: SandboxKind;
   readonly model: TemplateModel & { readonly apiKey: string };
   /** A DynamoDB to use instead of the native engine. */
-  readonly dynamodbEndpoint?: string;
+  readonly dynamodbEndpoint?: string | undefined;
   /** Told what an operator should know: denied calls, failed background work, warnings. Never content. */
   readonly report?: (message: string) => void;
   /** Replaces the pauses before a state machine's retries; for tests. */
   readonly retryIntervalMs?: number;
   /** Makes what stands between the functions and AWS. */
-  readonly aroundCalls?: (controls: Controls) => AroundCall;
+  readonly aroundCalls?: ((controls: Controls) => AroundCall) | undefined;
 }
 
 /** What a caller of the runtime may do to what runs in it. */
@@ -167,9 +167,9 @@ function startAwsServices(options: RuntimeOptions, parts: AwsParts): Promise<Aws
     invoke,
     services: [ecs],
     report,
-    ...(aroundCall === undefined ? {} : { aroundCall }),
-    ...(options.dynamodbEndpoint === undefined ? {} : { dynamoDbEndpoint: options.dynamodbEndpoint }),
-    ...(options.retryIntervalMs === undefined ? {} : { retryIntervalMs: options.retryIntervalMs }),
+    aroundCall,
+    dynamoDbEndpoint: options.dynamodbEndpoint,
+    retryIntervalMs: options.retryIntervalMs,
   });
 }
 

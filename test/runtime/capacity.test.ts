@@ -9,7 +9,7 @@ const TableName = 'Brainstem-Records';
 let dynamodb: DynamoDb;
 
 beforeAll(async () => {
-  dynamodb = await startDynamoDb({ tables: smallTemplate().tables, dataDir: scratchDir() });
+  dynamodb = await startDynamoDb({ tables: smallTemplate().tables, dataDir: scratchDir(), report: () => {} });
 });
 afterAll(async () => {
   await dynamodb.close();
@@ -30,7 +30,7 @@ async function call(operation: string, input: object) {
     headers,
     body: Buffer.from(JSON.stringify(input)),
   } as unknown as AwsRequest;
-  const response = await measured(request, dynamodb.handle);
+  const response = await measured(request, (asked) => dynamodb.read(asked).answer());
   return { ...response, answer: JSON.parse(String(response.body)) };
 }
 

@@ -8,8 +8,8 @@ export interface Credential {
 }
 
 /** The `Credential=…` of a Signature Version 4 header. */
-export function readCredential(authorization: string | undefined): Credential | null {
-  return readScope(/Credential=([^,\s]+)/.exec(authorization ?? '')?.[1] ?? '');
+export function readCredential(authorization: string): Credential | null {
+  return readScope(/Credential=([^,\s]+)/.exec(authorization)?.[1] ?? '');
 }
 
 /** `<access key id>/<date>/<region>/<service>/aws4_request` */
@@ -18,43 +18,39 @@ export function readScope(credential: string): Credential | null {
   return accessKeyId === undefined || service === undefined ? null : { accessKeyId, service };
 }
 
+interface Issued {
+  readonly caller: Caller;
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  /** A presigned URL was used, so others than the caller know the id, and each signature is verified. */
+  isShown: boolean;
+}
+
 export interface Callers {
-  issue(caller: Caller): { readonly accessKeyId: string; readonly secretAccessKey: string };
-  find(accessKeyId: string): Caller | null;
-  secretOf(accessKeyId: string): string;
-  /** A presigned URL was used, so others than its worker know the id. */
-  show(accessKeyId: string): void;
-  isShown(accessKeyId: string): boolean;
+  issue(caller: Caller): Issued;
+  find(accessKeyId: string): Issued | null;
 }
 
 /**
- * The access key id alone proves who calls, and the signature is not verified: the id has 80 random bits, exists only
- * in this process and in the one worker it was issued to, and travels over the loopback interface. Whoever knows it
- * knows the secret key too, so a signature would add work to every call and proof to none. That ends with the first
- * presigned URL of the id: a build of packages uses one before it runs any code of strangers.
+ * The access key id alone proves the caller, and the signature is not verified: the id has 80 random bits, exists only in
+ * this process and in the one worker it was issued to, and travels over the loopback interface. Who knows it knows the
+ * secret key too, so verifying a signature would add work to every call and no proof. That ends with the first presigned URL
+ * of the id: a build of packages uses one before it runs any code of strangers.
  */
 export function createCallers(): Callers {
-  const callers = new Map<string, Caller>();
-  const shown = new Set<string>();
-  const secrets = new Map<string, string>();
-  const issued = new Map<string, ReturnType<Callers['issue']>>();
+  const byWorker = new Map<string, Issued>();
+  const byId = new Map<string, Issued>();
   return {
     issue: (caller) => {
-      const name = `${caller.functionName} ${caller.worker}`;
-      const known = issued.get(name);
+      const worker = `${caller.functionName} ${caller.worker}`;
+      const known = byWorker.get(worker);
       if (known !== undefined) return known;
-      const credentials = {
-        accessKeyId: `AKIA${randomBytes(10).toString('hex').toUpperCase()}`,
-        secretAccessKey: randomBytes(30).toString('base64url'),
-      };
-      issued.set(name, credentials);
-      secrets.set(credentials.accessKeyId, credentials.secretAccessKey);
-      callers.set(credentials.accessKeyId, caller);
-      return credentials;
+      const accessKeyId = `AKIA${randomBytes(10).toString('hex').toUpperCase()}`;
+      const issued = { caller, accessKeyId, secretAccessKey: randomBytes(30).toString('base64url'), isShown: false };
+      byWorker.set(worker, issued);
+      byId.set(accessKeyId, issued);
+      return issued;
     },
-    find: (accessKeyId) => callers.get(accessKeyId) ?? null,
-    show: (accessKeyId) => void shown.add(accessKeyId),
-    isShown: (accessKeyId) => shown.has(accessKeyId),
-    secretOf: (accessKeyId) => secrets.get(accessKeyId) ?? '',
+    find: (accessKeyId) => byId.get(accessKeyId) ?? null,
   };
 }

@@ -10,11 +10,12 @@ export interface DynamoDbOptions {
   readonly tables: readonly TablePart[];
   readonly dataDir: string;
   /** Use this DynamoDB instead of the native engine. */
-  readonly endpoint?: string;
-  readonly report?: (message: string) => void;
+  readonly endpoint?: string | undefined;
+  readonly report: (message: string) => void;
 }
 
 export interface DynamoDb extends Service {
+  close(): Promise<void>;
   /** Where requests are passed on to. */
   upstream(): string;
   /** Process id of the native engine; null when an endpoint was given. */
@@ -23,8 +24,7 @@ export interface DynamoDb extends Service {
 
 /** Starts DynamoDB with the template's tables. Requests pass through, judged by what they touch. */
 export async function startDynamoDb(options: DynamoDbOptions): Promise<DynamoDb> {
-  const report = options.report ?? (() => {});
-  const engine = options.endpoint === undefined ? await startEngine({ dataDir: options.dataDir, report }) : null;
+  const engine = options.endpoint === undefined ? await startEngine(options) : null;
   const address = (): string => engine?.url() ?? options.endpoint ?? '';
   const upstream = createUpstream(address);
   const stop = async (): Promise<void> => {
@@ -43,8 +43,10 @@ export async function startDynamoDb(options: DynamoDbOptions): Promise<DynamoDb>
     upstream: address,
     enginePid: () => engine?.pid() ?? null,
     operation: ({ headers }) => targetOperation(headers),
-    accesses: (request) => accesses(request.operation, readInput(request.body)),
-    handle: (request) => upstream.send(request.headers, request.body),
+    read: (request) => ({
+      accesses: accesses(request.operation, readInput(request.body)),
+      answer: () => upstream.send(request.headers, request.body),
+    }),
     close: stop,
   };
 }

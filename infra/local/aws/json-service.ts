@@ -1,39 +1,56 @@
-import type { Access, AwsRequest, AwsResponse, Service } from './service.ts';
+import * as z from 'zod';
+import type { Access, AwsRequest, Service } from './service.ts';
 import { AwsFault, jsonAnswer } from './wire.ts';
 
 export type Input = Readonly<Record<string, unknown>>;
 
-export interface JsonOperation {
-  accesses(input: Input): readonly Access[];
-  run(input: Input, request: AwsRequest): Promise<unknown> | unknown;
+/** One operation with its input: what it must be allowed to do, and how it is done. */
+interface Operation {
+  readonly accesses: readonly Access[];
+  run(): Promise<unknown> | unknown;
+}
+
+/** @throws ZodError naming the field */
+export type ReadOperation = (input: unknown) => Operation;
+
+export function operation<T>(schema: z.ZodType<T>, prepare: (input: T) => Operation): ReadOperation {
+  return (input) => prepare(schema.parse(input));
 }
 
 interface JsonService {
   readonly name: string;
-  readonly operations: Readonly<Record<string, JsonOperation>>;
-  readonly close?: () => Promise<void>;
+  readonly operations: Readonly<Record<string, ReadOperation>>;
+  /** The service's error for an input that is not as its schema says. @default ValidationException */
+  readonly invalid?: string;
 }
 
 /** A service whose calls are `POST /` with the operation in `X-Amz-Target` and JSON on both ways. */
-export function jsonService({ name, operations, close }: JsonService): Service {
+export function jsonService({ name, operations, invalid = 'ValidationException' }: JsonService): Service {
   return {
     name,
     operation: ({ headers }) => targetOperation(headers),
-    accesses: (request) => {
-      const operation = operations[request.operation];
-      // An operation nobody plays is judged all the same, so that a missing permission is reported before a missing part.
-      if (operation === undefined) return [{ action: `${name}:${request.operation}`, resource: '*', context: {} }];
-      return operation.accesses(readInput(request.body));
-    },
-    handle: async (request): Promise<AwsResponse> => {
-      const operation = operations[request.operation];
-      if (operation === undefined) {
-        throw new AwsFault('UnknownOperationException', `${name}:${request.operation} is not played here`);
+    read: ({ operation: asked, body }) => {
+      const readOperation = operations[asked] ?? notPlayed(name, asked);
+      try {
+        const { accesses, run } = readOperation(readInput(body));
+        return { accesses, answer: async () => jsonAnswer(name, (await run()) ?? {}) };
+      } catch (error) {
+        if (!(error instanceof z.ZodError)) throw error;
+        const [issue] = error.issues;
+        throw new AwsFault(invalid, `${issue?.path.join('.') ?? 'request'}: ${issue?.message ?? 'is not valid'}`);
       }
-      return jsonAnswer(name, (await operation.run(readInput(request.body), request)) ?? {});
     },
-    close: close ?? (async () => {}),
   };
+}
+
+/** Judged all the same, so that a missing permission is reported before a missing part of this runtime. */
+function notPlayed(service: string, asked: string): ReadOperation {
+  return () => ({
+    accesses: [{ action: `${service}:${asked}`, resource: '*', context: {} }],
+    run: () => {
+      throw new AwsFault('UnknownOperationException', `${service}:${asked} is not played here`);
+    },
+  });
 }
 
 /** `AWSStepFunctions.StartExecution` → `StartExecution` */
@@ -48,16 +65,4 @@ export function readInput(body: Buffer): Input {
   } catch (cause) {
     throw Object.assign(new AwsFault('SerializationException', 'the request body is not valid JSON'), { cause });
   }
-}
-
-/** @throws ValidationException naming the field */
-export function requiredText(input: Input, field: string): string {
-  const value = input[field];
-  if (typeof value === 'string' && value !== '') return value;
-  throw new AwsFault('ValidationException', `${field} is required and must be a string`);
-}
-
-export function optionalText(input: Input, field: string): string | null {
-  const value = input[field];
-  return typeof value === 'string' ? value : null;
 }

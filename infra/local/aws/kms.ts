@@ -1,92 +1,97 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { chmodSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as z from 'zod';
 import type { Access, Service } from './service.ts';
 import type { KeyPart } from '../template/parts.ts';
-import { jsonService, requiredText, type Input, type JsonOperation } from './json-service.ts';
-import { openKeyStore, type KeyStore } from './kms/store.ts';
+import { createFile } from './atomic-file.ts';
+import { jsonService, operation } from './json-service.ts';
 import { AwsFault } from './wire.ts';
 
 const CIPHER = 'aes-256-gcm';
+const KEY_BYTES = 32;
 const IV_BYTES = 12;
 const TAG_BYTES = 16;
 
 const EncryptionContext = z.record(z.string(), z.string());
 type EncryptionContext = z.infer<typeof EncryptionContext>;
 
+const GenerateDataKey = z.strictObject({
+  KeyId: z.string(),
+  KeySpec: z.literal('AES_256'),
+  EncryptionContext: EncryptionContext.default({}),
+});
+const Decrypt = z.strictObject({
+  CiphertextBlob: z.base64(),
+  KeyId: z.string().optional(),
+  EncryptionContext: EncryptionContext.default({}),
+});
+
 interface Key {
   readonly arn: string;
   readonly material: Buffer;
 }
 
-/** Plays the symmetric keys of the template, as far as data keys go. A key's material is made on the first start. */
+/** Plays the symmetric keys of the template, as far as data keys go. A key's material is made at its first use. */
 export function openKms(keys: readonly KeyPart[], dataDir: string): Service {
-  const store = openKeyStore(join(dataDir, 'kms'));
-  return jsonService({ name: 'kms', operations: operations(keys, store) });
-}
-
-function operations(keys: readonly KeyPart[], store: KeyStore): Readonly<Record<string, JsonOperation>> {
+  const materialOf = openKeyFiles(join(dataDir, 'kms'));
   const keyOf = (which: string): Key => {
     const part = keys.find(({ arn, id }) => arn === which || id === which);
     if (part === undefined) throw new AwsFault('NotFoundException', `there is no key ${which}`);
-    return { arn: part.arn, material: store.material(part.id) };
+    return { arn: part.arn, material: materialOf(part.id) };
   };
-  /** A ciphertext names its key; a caller that names one too must name the same. */
-  const openedBy = (input: Input): Key => {
-    const key = keyOf(readBlob(input).keyArn);
-    const isOther = input['KeyId'] !== undefined && keyOf(requiredText(input, 'KeyId')).arn !== key.arn;
-    if (isOther) throw new AwsFault('IncorrectKeyException', 'the ciphertext was made with another key');
-    return key;
+  const operations = {
+    GenerateDataKey: operation(GenerateDataKey, ({ KeyId, EncryptionContext: context }) => {
+      const key = keyOf(KeyId);
+      return {
+        accesses: [keyAccess('GenerateDataKey', key, context)],
+        run: () => {
+          const plaintext = randomBytes(KEY_BYTES);
+          const sealed = seal(key, plaintext, context);
+          return { KeyId: key.arn, Plaintext: plaintext.toString('base64'), CiphertextBlob: sealed.toString('base64') };
+        },
+      };
+    }),
+    Decrypt: operation(Decrypt, ({ CiphertextBlob, KeyId, EncryptionContext: context }) => {
+      const { keyArn, box } = readBlob(CiphertextBlob);
+      const key = keyOf(keyArn);
+      // A ciphertext names its key; a caller that names one too must name the same.
+      if (KeyId !== undefined && keyOf(KeyId).arn !== key.arn) {
+        throw new AwsFault('IncorrectKeyException', 'the ciphertext was made with another key');
+      }
+      return {
+        accesses: [keyAccess('Decrypt', key, context)],
+        run: () => {
+          const plaintext = unseal(key, box, context).toString('base64');
+          return { KeyId: key.arn, Plaintext: plaintext, EncryptionAlgorithm: 'SYMMETRIC_DEFAULT' };
+        },
+      };
+    }),
   };
-  return {
-    GenerateDataKey: {
-      accesses: (input) => [keyAccess('GenerateDataKey', keyOf(requiredText(input, 'KeyId')).arn, input)],
-      run: (input) => {
-        const key = keyOf(requiredText(input, 'KeyId'));
-        const plaintext = randomBytes(dataKeyBytes(input));
-        return {
-          KeyId: key.arn,
-          Plaintext: plaintext.toString('base64'),
-          CiphertextBlob: seal(key, plaintext, contextOf(input)).toString('base64'),
-        };
-      },
-    },
-    Decrypt: {
-      accesses: (input) => [keyAccess('Decrypt', openedBy(input).arn, input)],
-      run: (input) => {
-        const key = openedBy(input);
-        const plaintext = unseal(key, readBlob(input).box, contextOf(input));
-        return { KeyId: key.arn, Plaintext: plaintext.toString('base64'), EncryptionAlgorithm: 'SYMMETRIC_DEFAULT' };
-      },
-    },
+  return jsonService({ name: 'kms', operations });
+}
+
+/** Key material in files that only this user can read, one per key. The first use makes it. */
+function openKeyFiles(dir: string): (id: string) => Buffer {
+  mkdirSync(dir, { recursive: true, mode: 0o700 });
+  chmodSync(dir, 0o700);
+  return (id) => {
+    const file = join(dir, `${id}.key`);
+    if (!existsSync(file)) createFile(file, randomBytes(KEY_BYTES), 0o600);
+    return readFileSync(file);
   };
 }
 
-function keyAccess(operation: string, resource: string, input: Input): Access {
-  const pairs = Object.entries(contextOf(input));
+function keyAccess(action: string, { arn }: Key, encryptionContext: EncryptionContext): Access {
+  const pairs = Object.entries(encryptionContext);
   const own = pairs.map(([name, value]) => [`kms:EncryptionContext:${name}`, [value]] as const);
   const context = { ...Object.fromEntries(own), 'kms:EncryptionContextKeys': pairs.map(([name]) => name) };
-  return { action: `kms:${operation}`, resource, context };
-}
-
-function contextOf(input: Input): EncryptionContext {
-  const parsed = EncryptionContext.safeParse(input['EncryptionContext'] ?? {});
-  if (parsed.success) return parsed.data;
-  throw new AwsFault('ValidationException', 'EncryptionContext must be a map of strings');
-}
-
-function dataKeyBytes(input: Input): number {
-  const { KeySpec, NumberOfBytes } = input;
-  if (KeySpec === 'AES_256' && NumberOfBytes === undefined) return 32;
-  if (KeySpec === 'AES_128' && NumberOfBytes === undefined) return 16;
-  const bytes = Number(NumberOfBytes);
-  if (KeySpec === undefined && Number.isInteger(bytes) && bytes >= 1 && bytes <= 1024) return bytes;
-  throw new AwsFault('ValidationException', 'either KeySpec or NumberOfBytes from 1 to 1024 is required');
+  return { action: `kms:${action}`, resource: arn, context };
 }
 
 /** The ARN of its key, a zero byte, and what `seal` made. */
-function readBlob(input: Input): { readonly keyArn: string; readonly box: Buffer } {
-  const blob = Buffer.from(requiredText(input, 'CiphertextBlob'), 'base64');
+function readBlob(text: string): { readonly keyArn: string; readonly box: Buffer } {
+  const blob = Buffer.from(text, 'base64');
   const end = blob.indexOf(0);
   if (end < 1) throw invalidCiphertext();
   return { keyArn: blob.toString('utf8', 0, end), box: blob.subarray(end + 1) };

@@ -1,4 +1,4 @@
-import type { AwsRequest, AwsResponse, Service } from './service.ts';
+import type { AwsResponse, Service } from './service.ts';
 import type { Invoke } from '../lambda/invoke.ts';
 import type { FunctionPart } from '../template/parts.ts';
 import { readInput } from './json-service.ts';
@@ -7,22 +7,20 @@ import { AwsFault } from './wire.ts';
 interface LambdaOptions {
   readonly functions: readonly FunctionPart[];
   readonly invoke: Invoke;
-  /** Told when an asynchronous invocation fails: its caller is gone and nobody else would know. */
-  readonly report?: (message: string) => void;
+  /** Told when an asynchronous invocation fails, which its caller does not hear of. */
+  readonly report: (message: string) => void;
 }
 
 const INVOCATION = /^\/2015-03-31\/functions\/([^/]+)\/invocations$/;
 
 /**
  * `InvokeFunction`, waiting (`RequestResponse`) or not (`Event`). An asynchronous invocation that fails is not repeated:
- * AWS does so after one and two minutes, and callers here use it only for work that somebody else does anyway.
+ * AWS does so after one and two minutes, and its callers here use it only for work that a later call does anyway.
  */
-export function lambdaService(options: LambdaOptions): Service {
-  const find = (request: Pick<AwsRequest, 'path'>): FunctionPart => {
-    const named = decodeURIComponent(INVOCATION.exec(request.path)?.[1] ?? '');
-    const found = options.functions.find(
-      ({ name, arn }) => named === name || named === arn || named.endsWith(`:${name}`),
-    );
+export function lambdaService({ functions, invoke, report }: LambdaOptions): Service {
+  const find = (path: string): FunctionPart => {
+    const named = decodeURIComponent(INVOCATION.exec(path)?.[1] ?? '');
+    const found = functions.find(({ name, arn }) => named === name || named === arn || named.endsWith(`:${name}`));
     if (found === undefined) throw new AwsFault('ResourceNotFoundException', `Function not found: ${named}`, 404);
     return found;
   };
@@ -30,23 +28,23 @@ export function lambdaService(options: LambdaOptions): Service {
     name: 'lambda',
     operation: ({ method, path }) =>
       method === 'POST' && INVOCATION.test(path) ? 'InvokeFunction' : `${method} ${path}`,
-    accesses: (request) => {
-      if (request.operation !== 'InvokeFunction') return [{ action: 'lambda:Unknown', resource: '*', context: {} }];
-      return [{ action: 'lambda:InvokeFunction', resource: find(request).arn, context: {} }];
-    },
-    handle: async (request) => {
-      if (request.operation !== 'InvokeFunction') {
-        throw new AwsFault('UnknownOperationException', `lambda: ${request.operation} is not played here`, 404);
+    read: ({ operation, path, body, headers }) => {
+      if (operation !== 'InvokeFunction') {
+        throw new AwsFault('UnknownOperationException', `lambda: ${operation} is not played here`, 404);
       }
-      const { arn, name } = find(request);
-      const payload = readInput(request.body);
-      if (request.headers['x-amz-invocation-type'] !== 'Event') return invokeAndWait(options.invoke, arn, payload);
-      options.invoke(arn, payload).catch((error: Error) => {
-        options.report?.(`${name}: asynchronous invocation failed: ${error.name}`);
-      });
-      return { status: 202, headers: {}, body: '' };
+      const { arn, name } = find(path);
+      return {
+        accesses: [{ action: 'lambda:InvokeFunction', resource: arn, context: {} }],
+        answer: async () => {
+          const payload = readInput(body);
+          if (headers['x-amz-invocation-type'] !== 'Event') return invokeAndWait(invoke, arn, payload);
+          invoke(arn, payload).catch((error: Error) => {
+            report(`${name}: asynchronous invocation failed: ${error.name}`);
+          });
+          return { status: 202, headers: {}, body: '' };
+        },
+      };
     },
-    close: async () => {},
   };
 }
 

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { DomUtils, parseDocument } from 'htmlparser2';
 import type { Access, AwsRequest, AwsResponse, Caller, Service } from './service.ts';
 import type { BucketPart } from '../template/parts.ts';
 import { openObjects, type Head, type Objects } from './s3/objects.ts';
@@ -8,7 +9,7 @@ import { AwsFault, escapeXml } from './wire.ts';
 interface S3Options {
   readonly buckets: readonly BucketPart[];
   readonly dataDir: string;
-  /** Whether a caller's role allows an access: S3 hides whether an object exists from those who may not list. */
+  /** Whether a caller's role allows an access beside those that the call itself needs. */
   readonly allows: (caller: Caller, access: Access) => boolean;
 }
 
@@ -29,33 +30,21 @@ export function openS3(options: S3Options): Service {
     if (objects === undefined) throw new AwsFault('NoSuchBucket', `there is no bucket ${bucket}`, 404);
     return objects;
   };
-  const mayList = (request: AwsRequest, { bucket }: Target): boolean =>
-    options.allows(request.caller, { action: 's3:ListBucket', resource: `arn:aws:s3:::${bucket}`, context: {} });
   return {
     name: 's3',
     operation: operationOf,
-    accesses: (request) => accessesOf(request, targetOf(request)),
-    handle: async (request) => {
+    read: (request) => {
       const target = targetOf(request);
-      const objects = objectsOf(target);
-      switch (request.operation) {
-        case 'PutObject':
-          return put(request, target, objects);
-        case 'GetObject':
-        case 'HeadObject':
-          return get(request, target, { objects, mayList: mayList(request, target) });
-        case 'DeleteObject':
-          objects.remove(target.key);
-          return { status: 204, headers: {}, body: '' };
-        case 'DeleteObjects':
-          return deleteMany(request, objects);
-        case 'ListObjectsV2':
-          return list(request, target, objects);
-        default:
-          throw new AwsFault('NotImplemented', `s3: ${request.operation} is not played here`, 501);
-      }
+      const { action, answer, resources = [resourceOf(target)], context = {} } = readOperation(request, target);
+      return {
+        accesses: resources.map((resource) => ({ action: `s3:${action}`, resource, context })),
+        answer: async () => {
+          const resource = resourceOf({ ...target, key: '' });
+          const mayList = () => options.allows(request.caller, { action: 's3:ListBucket', resource, context: {} });
+          return answer(objectsOf(target), mayList);
+        },
+      };
     },
-    close: async () => {},
   };
 }
 
@@ -64,36 +53,47 @@ function targetOf({ path }: Pick<AwsRequest, 'path'>): Target {
   return { bucket: decodeURIComponent(bucket), key: decodeURIComponent(key.join('/')) };
 }
 
+function resourceOf({ bucket, key }: Target): string {
+  return key === '' ? `arn:aws:s3:::${bucket}` : `arn:aws:s3:::${bucket}/${key}`;
+}
+
 function operationOf(request: Pick<AwsRequest, 'method' | 'path' | 'query'>): string {
   const onObject = targetOf(request).key !== '';
   const { method, query } = request;
-  if (onObject && [...query.keys()].every((key) => /^(x-id$|response-|X-Amz-)/.test(key))) {
-    const named = { PUT: 'PutObject', GET: 'GetObject', HEAD: 'HeadObject', DELETE: 'DeleteObject' };
-    return Object.entries(named).find(([one]) => one === method)?.[1] ?? `${method}Object`;
-  }
+  const isPlain = [...query.keys()].every((key) => /^(x-id$|response-|X-Amz-)/.test(key));
+  if (onObject && isPlain && method === 'PUT') return 'PutObject';
+  if (onObject && isPlain && method === 'GET') return 'GetObject';
   if (!onObject && method === 'POST' && query.has('delete')) return 'DeleteObjects';
   if (!onObject && method === 'GET' && query.get('list-type') === '2') return 'ListObjectsV2';
   return `${method} ${onObject ? 'object' : 'bucket'} ${[...query.keys()].join(',')}`.trim();
 }
 
-const OBJECT_ACTIONS: Readonly<Record<string, string>> = {
-  PutObject: 's3:PutObject',
-  GetObject: 's3:GetObject',
-  HeadObject: 's3:GetObject',
-  DeleteObject: 's3:DeleteObject',
-};
+interface Operation {
+  readonly action: string;
+  /** @default the object or bucket that the request names */
+  readonly resources?: readonly string[];
+  readonly context?: Access['context'];
+  answer(objects: Objects, mayList: () => boolean): AwsResponse;
+}
 
-function accessesOf(request: AwsRequest, { bucket, key }: Target): readonly Access[] {
-  const arn = `arn:aws:s3:::${bucket}`;
-  if (request.operation === 'ListObjectsV2') {
-    const context = { 's3:prefix': [request.query.get('prefix') ?? ''] };
-    return [{ action: 's3:ListBucket', resource: arn, context }];
+function readOperation(request: AwsRequest, target: Target): Operation {
+  switch (request.operation) {
+    case 'PutObject':
+      return { action: 'PutObject', answer: (objects) => put(request, target, objects) };
+    case 'GetObject':
+      return { action: 'GetObject', answer: (objects, mayList) => get(request, objects.read(target.key), mayList) };
+    case 'DeleteObjects': {
+      const keys = keysToDelete(request);
+      const resources = keys.map((key) => resourceOf({ ...target, key }));
+      return { action: 'DeleteObject', resources, answer: (objects) => deleteMany(keys, objects) };
+    }
+    case 'ListObjectsV2': {
+      const context = { 's3:prefix': [request.query.get('prefix') ?? ''] };
+      return { action: 'ListBucket', context, answer: (objects) => list(request, target, objects) };
+    }
+    default:
+      throw new AwsFault('NotImplemented', `s3: ${request.operation} is not played here`, 501);
   }
-  if (request.operation === 'DeleteObjects') {
-    return keysToDelete(request).map((one) => ({ action: 's3:DeleteObject', resource: `${arn}/${one}`, context: {} }));
-  }
-  const action = OBJECT_ACTIONS[request.operation] ?? `s3:${request.operation.replaceAll(' ', '-')}`;
-  return [{ action, resource: key === '' ? arn : `${arn}/${key}`, context: {} }];
 }
 
 function put(request: AwsRequest, { key }: Target, objects: Objects): AwsResponse {
@@ -108,33 +108,27 @@ function put(request: AwsRequest, { key }: Target, objects: Objects): AwsRespons
   return { status: 200, headers: { etag: head.etag }, body: '' };
 }
 
-function get(
-  request: AwsRequest,
-  { key }: Target,
-  { objects, mayList }: { objects: Objects; mayList: boolean },
-): AwsResponse {
-  const found = objects.read(key);
-  if (found === null && !mayList)
+/** S3 hides from a caller that may not list the bucket whether an object exists. */
+function get(request: AwsRequest, found: ReturnType<Objects['read']>, mayList: () => boolean): AwsResponse {
+  if (found === null && !mayList()) {
     throw new AwsFault('AccessDenied', 'Access Denied (no s3:ListBucket, no such key)', 403);
+  }
   if (found === null) throw new AwsFault('NoSuchKey', 'The specified key does not exist.', 404);
   if (request.headers['range'] !== undefined) throw new AwsFault('NotImplemented', 'ranges are not served here', 501);
   const { head, body } = found;
   const dated = { etag: head.etag, 'last-modified': new Date(head.modifiedAt).toUTCString() };
-  const headers = { 'content-type': 'application/octet-stream', ...head.headers, ...dated };
-  if (request.operation === 'GetObject') return { status: 200, headers, body };
-  return { status: 200, headers: { ...headers, 'content-length': String(head.size) }, body: '' };
+  return { status: 200, headers: { 'content-type': 'application/octet-stream', ...head.headers, ...dated }, body };
 }
 
-function deleteMany(request: AwsRequest, objects: Objects): AwsResponse {
-  const deleted = keysToDelete(request).map((key) => {
-    objects.remove(key);
-    return `<Deleted><Key>${escapeXml(key)}</Key></Deleted>`;
-  });
+function deleteMany(keys: readonly string[], objects: Objects): AwsResponse {
+  for (const key of keys) objects.remove(key);
+  const deleted = keys.map((key) => `<Deleted><Key>${escapeXml(key)}</Key></Deleted>`);
   return xml(`<DeleteResult>${deleted.join('')}</DeleteResult>`);
 }
 
 function keysToDelete(request: AwsRequest): readonly string[] {
-  return [...request.body.toString('utf8').matchAll(/<Key>([^<]*)<\/Key>/g)].map(([, key = '']) => unescapeXml(key));
+  const document = parseDocument(request.body.toString('utf8'), { xmlMode: true });
+  return DomUtils.getElementsByTagName('Key', document).map(DomUtils.textContent);
 }
 
 function list(request: AwsRequest, { bucket }: Target, objects: Objects): AwsResponse {
@@ -167,13 +161,4 @@ function xml(body: string): AwsResponse {
     headers: { 'content-type': 'application/xml' },
     body: `<?xml version="1.0" encoding="UTF-8"?>${body}`,
   };
-}
-
-function unescapeXml(text: string): string {
-  const named: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" };
-  return text.replace(/&(#x?[0-9a-fA-F]+|\w+);/g, (all, name: string) => {
-    if (name.startsWith('#x')) return String.fromCodePoint(Number.parseInt(name.slice(2), 16));
-    if (name.startsWith('#')) return String.fromCodePoint(Number(name.slice(1)));
-    return named[name] ?? all;
-  });
 }

@@ -1,15 +1,19 @@
 /** How an AWS call of a function is judged, answered and watched. */
 
-/** One HTTP request to the AWS endpoint, its caller already known by the access key id it was signed with. */
-export interface AwsRequest {
+/** An HTTP request to the AWS endpoint. */
+export interface SignedRequest {
   readonly service: string;
-  /** `PutItem`, `StartExecution`, `GetSecretValue`, `PutObject`, `InvokeFunction`, … */
-  readonly operation: string;
   readonly method: string;
   readonly path: string;
   readonly query: URLSearchParams;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly body: Buffer;
+}
+
+/** A request whose caller is known by the access key id it was signed with. */
+export interface AwsRequest extends SignedRequest {
+  /** `PutItem`, `StartExecution`, `GetSecretValue`, `PutObject`, `InvokeFunction`, … */
+  readonly operation: string;
   readonly caller: Caller;
 }
 
@@ -26,21 +30,28 @@ export interface AwsResponse {
   readonly body: Buffer | string;
 }
 
-/** What a call needs to be allowed to do: every access must be allowed, else the call answers AccessDenied. */
+/** What a call needs to be allowed to do. */
 export interface Access {
   readonly action: string;
   readonly resource: string;
   readonly context: Readonly<Record<string, readonly string[]>>;
 }
 
+/** A call that was read: the endpoint judges it and then has it answered. */
+interface Call {
+  /** All of them must be allowed, else the call answers AccessDenied. */
+  readonly accesses: readonly Access[];
+  answer(): Promise<AwsResponse>;
+}
+
 export interface Service {
   /** The signing name: `dynamodb`, `states`, `secretsmanager`, `kms`, `s3`, `ecs`, `lambda`. */
   readonly name: string;
   /** Reads the operation's name from the request. */
-  operation(request: Omit<AwsRequest, 'operation' | 'caller'>): string;
-  accesses(request: AwsRequest): readonly Access[];
-  handle(request: AwsRequest): Promise<AwsResponse>;
-  close(): Promise<void>;
+  operation(request: SignedRequest): string;
+  /** @throws AwsFault where the request is malformed, or names something that does not exist */
+  read(request: AwsRequest): Call;
+  close?(): Promise<void>;
 }
 
 /**

@@ -1,7 +1,7 @@
-/** Signature Version 4, as far as it is needed to judge one: AWS's `Signature` of a request that was signed. */
+/** The `Signature` of Signature Version 4 that a request must carry. */
 import { createHash, createHmac } from 'node:crypto';
 
-interface SignedRequest {
+interface CanonicalRequest {
   readonly method: string;
   /** As it is on the wire. */
   readonly path: string;
@@ -17,7 +17,7 @@ interface SignedRequest {
   readonly scope: string;
 }
 
-export function signatureOf(request: SignedRequest, secretAccessKey: string): string {
+export function signatureOf(request: CanonicalRequest, secretAccessKey: string): string {
   const headers = request.signedHeaders.map((name) => `${name}:${headerText(request.headers[name])}\n`);
   const canonical = [
     request.method,
@@ -37,7 +37,7 @@ function signingKey(scope: string, secretAccessKey: string): Buffer {
 }
 
 /** Every service but S3 signs the path encoded once more than it is sent. */
-function canonicalPath({ path, scope }: SignedRequest): string {
+function canonicalPath({ path, scope }: CanonicalRequest): string {
   const segments = path.split('/');
   if (scope.split('/')[2] === 's3') return segments.map((segment) => encode(decodeURIComponent(segment))).join('/');
   return segments.map(encode).join('/');

@@ -1,16 +1,16 @@
 /** Whether a request is what its signer signed: in its headers, or in the query of a presigned URL. */
 import { createHash, timingSafeEqual } from 'node:crypto';
-import type { AwsRequest } from './service.ts';
+import type { SignedRequest } from './service.ts';
 import { readScope, type Credential } from './credentials.ts';
 import { signatureOf } from './signature.ts';
 import { AwsFault } from './wire.ts';
 
-type Asked = Pick<AwsRequest, 'method' | 'path' | 'query' | 'headers'>;
+type Asked = Pick<SignedRequest, 'method' | 'path' | 'query' | 'headers'>;
 
 const MAX_EXPIRES_S = 604_800;
 
 /** Null for a request that carries no credential in its query. */
-export function presignedCredential({ query }: Pick<Asked, 'query'>): Credential | null {
+export function presignedCredential(query: URLSearchParams): Credential | null {
   return readScope(query.get('X-Amz-Credential') ?? '');
 }
 
@@ -28,20 +28,14 @@ export function checkPresigned(request: Asked, secretAccessKey: string, nowMs: n
   }
   const query = new URLSearchParams([...request.query].filter(([name]) => name !== 'X-Amz-Signature'));
   const signedHeaders = own('SignedHeaders').split(';');
-  const signed = {
-    ...request,
-    query,
-    signedHeaders,
-    payload: 'UNSIGNED-PAYLOAD',
-    at,
-    scope: scopeOf(own('Credential')),
-  };
+  const scope = scopeOf(own('Credential'));
+  const signed = { ...request, query, signedHeaders, payload: 'UNSIGNED-PAYLOAD', at, scope };
   compare(own('Signature'), signatureOf(signed, secretAccessKey));
   if (nowMs > signedAtMs + seconds * 1000) throw new AwsFault('AccessDenied', 'Request has expired', 403);
 }
 
 /** @throws AwsFault when the signature is not that of this request, body included */
-export function checkSigned(request: Asked & Pick<AwsRequest, 'body'>, secretAccessKey: string): void {
+export function checkSigned(request: Asked & Pick<SignedRequest, 'body'>, secretAccessKey: string): void {
   const authorization = String(request.headers['authorization']);
   const own = (name: string): string => new RegExp(`${name}=([^,\\s]+)`).exec(authorization)?.[1] ?? '';
   // S3 uploads may say in place of a hash that the body is not signed, or signed in chunks.

@@ -10,41 +10,31 @@ type Context = Access['context'];
 /** Besides RunTask itself: every role which the task will have must be one that the caller may pass to ECS. */
 export function runTaskAccesses(template: EcsTemplate, input: RunTask): readonly Access[] {
   const definition = findDefinition(template, input.taskDefinition);
-  const cluster = inCluster(template, input.cluster);
+  const context = inCluster(template, input.cluster);
+  const running = { ...context, 'ecs:enable-execute-command': [String(input.enableExecuteCommand)] };
+  const tagging = { ...context, 'ecs:CreateAction': ['RunTask'] };
   const roles = [
     input.overrides.executionRoleArn ?? definition.executionRoleArn,
     input.overrides.taskRoleArn ?? definition.taskRoleArn,
   ].filter((role) => role != null);
-  const running = access('ecs:RunTask', definition.arn, {
-    ...cluster,
-    'ecs:enable-execute-command': [String(input.enableExecuteCommand)],
-  });
-  const tagging = access(
-    'ecs:TagResource',
-    `${clusterArnOf(template, input.cluster).replace(':cluster/', ':task/')}/*`,
-    {
-      ...cluster,
-      'ecs:CreateAction': ['RunTask'],
-    },
-  );
-  const passing = roles.map((role) =>
-    access('iam:PassRole', role, { 'iam:PassedToService': ['ecs-tasks.amazonaws.com'] }),
-  );
-  return [running, ...(input.tags.length === 0 ? [] : [tagging]), ...passing];
+  return [
+    access('ecs:RunTask', definition.arn, running),
+    ...input.tags.slice(0, 1).map(() => access('ecs:TagResource', taskArnOf(template, input.cluster, '*'), tagging)),
+    ...roles.map((role) => access('iam:PassRole', role, { 'iam:PassedToService': ['ecs-tasks.amazonaws.com'] })),
+  ];
 }
 
-export function taskAccesses(
+export function taskAccess(
   template: EcsTemplate,
   action: string,
-  { cluster, tasks }: { readonly cluster: string; readonly tasks: readonly string[] },
-): readonly Access[] {
-  const prefix = clusterArnOf(template, cluster).replace(':cluster/', ':task/');
-  const arns = tasks.map((task) => (task.startsWith('arn:') ? task : `${prefix}/${task}`));
-  return arns.map((arn) => access(action, arn, inCluster(template, cluster)));
+  { cluster, task }: { readonly cluster: string; readonly task: string },
+): Access {
+  const arn = task.startsWith('arn:') ? task : taskArnOf(template, cluster, task);
+  return access(action, arn, inCluster(template, cluster));
 }
 
-export function listAccesses(template: EcsTemplate, cluster: string): readonly Access[] {
-  return [access('ecs:ListTasks', '*', inCluster(template, cluster))];
+export function taskArnOf(template: EcsTemplate, cluster: string, id: string): string {
+  return `${clusterArnOf(template, cluster).replace(':cluster/', ':task/')}/${id}`;
 }
 
 export function clusterArnOf({ region, account }: EcsTemplate, cluster: string): string {

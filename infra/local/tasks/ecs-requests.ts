@@ -1,6 +1,5 @@
 /** What ECS calls may ask here; anything else in a request is ignored, as this machine has no use for it. */
 import * as z from 'zod';
-import type { Input } from '../aws/json-service.ts';
 import { AwsFault } from '../aws/wire.ts';
 
 const Pair = z.object({ name: z.string(), value: z.string() });
@@ -40,22 +39,6 @@ export const StopTask = z.object({
   task: z.string(),
   reason: z.string().optional(),
 });
-export const ListTasks = z.object({
-  cluster: z.string().default('default'),
-  family: z.string().optional(),
-  startedBy: z.string().optional(),
-  desiredStatus: z.enum(['RUNNING', 'PENDING', 'STOPPED']).default('RUNNING'),
-});
-export type StopTask = z.infer<typeof StopTask>;
-export type ListTasks = z.infer<typeof ListTasks>;
-
-/** @throws InvalidParameterException naming the field and the rule */
-export function parseRequest<T>(schema: z.ZodType<T>, input: Input): T {
-  const parsed = schema.safeParse(input);
-  if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  throw invalidParameter(`${issue?.path.join('.') ?? 'request'}: ${issue?.message ?? 'is not valid'}`);
-}
 
 export function invalidParameter(message: string): AwsFault {
   return new AwsFault('InvalidParameterException', message);

@@ -1,12 +1,12 @@
 /** The ECS calls that provisioning makes, over the tasks that run on this machine. */
 import { randomUUID } from 'node:crypto';
-import { jsonService } from '../aws/json-service.ts';
+import { jsonService, operation } from '../aws/json-service.ts';
 import { AwsFault } from '../aws/wire.ts';
 import type { Service } from '../aws/service.ts';
 import type { Template } from '../template/parts.ts';
 import { pickAddress } from './addresses.ts';
-import { clusterArnOf, findDefinition, listAccesses, runTaskAccesses, taskAccesses } from './ecs-accesses.ts';
-import { DescribeTasks, invalidParameter, ListTasks, parseRequest, RunTask, StopTask } from './ecs-requests.ts';
+import { clusterArnOf, findDefinition, runTaskAccesses, taskAccess, taskArnOf } from './ecs-accesses.ts';
+import { DescribeTasks, invalidParameter, RunTask, StopTask } from './ecs-requests.ts';
 import { describeTask, launchTask, stopTask, type Task, type TaskWorld } from './task.ts';
 
 /** A stopped task can be described for an hour, as in ECS. */
@@ -18,6 +18,7 @@ interface EcsOptions extends TaskWorld {
 }
 
 export interface EcsService extends Service {
+  close(): Promise<void>;
   /** Kills one task (by ARN), or all of them, the way a machine fails. Resolves when they are STOPPED. */
   lose(taskArn?: string): Promise<number>;
 }
@@ -31,32 +32,26 @@ interface Ecs {
 
 export function createEcsService(options: EcsOptions): EcsService {
   const ecs: Ecs = { options, tasks: new Map(), tokens: new Map() };
-  const service = jsonService({
-    name: 'ecs',
-    operations: {
-      RunTask: {
-        accesses: (input) => runTaskAccesses(options.template, parseRequest(RunTask, input)),
-        run: (input) => runTask(ecs, parseRequest(RunTask, input)),
-      },
-      DescribeTasks: {
-        accesses: (input) => taskAccesses(options.template, 'ecs:DescribeTasks', parseRequest(DescribeTasks, input)),
-        run: (input) => describeTasks(ecs, parseRequest(DescribeTasks, input).tasks),
-      },
-      StopTask: {
-        accesses: (input) => {
-          const { cluster, task } = parseRequest(StopTask, input);
-          return taskAccesses(options.template, 'ecs:StopTask', { cluster, tasks: [task] });
-        },
-        run: (input) => stop(ecs, parseRequest(StopTask, input)),
-      },
-      ListTasks: {
-        accesses: (input) => listAccesses(options.template, parseRequest(ListTasks, input).cluster),
-        run: (input) => listTasks(ecs, parseRequest(ListTasks, input)),
-      },
-    },
+  const { template } = options;
+  const operations = {
+    RunTask: operation(RunTask, (input) => ({
+      accesses: runTaskAccesses(template, input),
+      run: () => runTask(ecs, input),
+    })),
+    DescribeTasks: operation(DescribeTasks, ({ cluster, tasks }) => ({
+      accesses: tasks.map((task) => taskAccess(template, 'ecs:DescribeTasks', { cluster, task })),
+      run: () => describeTasks(ecs, tasks),
+    })),
+    StopTask: operation(StopTask, ({ cluster, task, reason }) => ({
+      accesses: [taskAccess(template, 'ecs:StopTask', { cluster, task })],
+      run: () => stop(ecs, task, reason),
+    })),
+  };
+  return {
+    ...jsonService({ name: 'ecs', operations, invalid: 'InvalidParameterException' }),
+    lose: (taskArn) => lose(ecs, taskArn),
     close: () => endAll(ecs),
-  });
-  return { ...service, lose: (taskArn) => lose(ecs, taskArn) };
+  };
 }
 
 function runTask(ecs: Ecs, input: RunTask): unknown {
@@ -91,11 +86,10 @@ function launch(ecs: Ecs, input: RunTask): Task {
     );
   }
   const id = randomUUID().replaceAll('-', '');
-  const clusterArn = clusterArnOf(ecs.options.template, input.cluster);
   const request = {
     id,
-    arn: `${clusterArn.replace(':cluster/', ':task/')}/${id}`,
-    clusterArn,
+    arn: taskArnOf(ecs.options.template, input.cluster, id),
+    clusterArn: clusterArnOf(ecs.options.template, input.cluster),
     definition,
     container,
     host: pickAddress(new Set([...ecs.tasks.values()].map((task) => task.request.host))),
@@ -129,21 +123,11 @@ function describeTasks(ecs: Ecs, names: readonly string[]): unknown {
   };
 }
 
-function stop(ecs: Ecs, input: StopTask): unknown {
-  const task = findTask(ecs, input.task);
+function stop(ecs: Ecs, name: string, reason = 'Task stopped by user'): unknown {
+  const task = findTask(ecs, name);
   if (task === null) throw invalidParameter('The referenced task was not found.');
-  stopTask(task, input.reason ?? 'Task stopped by user');
+  stopTask(task, reason);
   return { task: describeTask(task) };
-}
-
-function listTasks(ecs: Ecs, input: ListTasks): unknown {
-  const matching = [...ecs.tasks.values()].filter(
-    ({ request, desired }) =>
-      desired === input.desiredStatus &&
-      (input.family === undefined || input.family === request.definition.family) &&
-      (input.startedBy === undefined || input.startedBy === request.startedBy),
-  );
-  return { taskArns: matching.map(({ request }) => request.arn) };
 }
 
 async function lose(ecs: Ecs, taskArn: string | undefined): Promise<number> {

@@ -19,17 +19,11 @@ export function createAccesses(tables: readonly TablePart[]): (operation: string
   return (operation, input) => {
     switch (operation) {
       case 'TransactWriteItems':
-      case 'TransactGetItems':
         return list(input['TransactItems']).map((entry) => {
           const [[kind, part] = ['', {}]] = Object.entries(entry);
           const { TableName, Key, Item: item } = Object(part) as Item;
           return access(TRANSACTION_ACTIONS[kind] ?? `dynamodb:${kind}`, String(TableName), [asItem(Key ?? item)]);
         });
-      case 'BatchGetItem':
-      case 'BatchWriteItem':
-        return Object.entries(asItem(input['RequestItems']) ?? {}).map(([table, part]) =>
-          access(`dynamodb:${operation}`, table, batchKeys(part)),
-        );
       case 'Query':
       case 'Scan': {
         const one = access(`dynamodb:${operation}`, tableOf(input), []);
@@ -51,7 +45,6 @@ export function createAccesses(tables: readonly TablePart[]): (operation: string
 const TRANSACTION_ACTIONS: Readonly<Record<string, string>> = {
   ConditionCheck: 'dynamodb:ConditionCheckItem',
   Delete: 'dynamodb:DeleteItem',
-  Get: 'dynamodb:GetItem',
   Put: 'dynamodb:PutItem',
   Update: 'dynamodb:UpdateItem',
 };
@@ -74,14 +67,6 @@ function tableArn(table: string): string {
 
 function tableName(table: string): string {
   return table.startsWith('arn:') ? table.slice(table.lastIndexOf('/') + 1) : table;
-}
-
-function batchKeys(part: unknown): readonly (Item | null)[] {
-  if (!Array.isArray(part)) return list(asItem(part)?.['Keys']);
-  return list(part).map((request) => {
-    const put = asItem(request['PutRequest'])?.['Item'];
-    return asItem(put ?? asItem(request['DeleteRequest'])?.['Key']);
-  });
 }
 
 /** The partition that `pk = :value` asks for; null when the expression says it in a way that is not read here. */

@@ -1,55 +1,22 @@
 import { randomInt } from 'node:crypto';
 import * as z from 'zod';
 
-const GenerateSecretString = z.object({
-  PasswordLength: z.coerce.number().int().min(1).default(32),
-  ExcludeCharacters: z.string().default(''),
-  ExcludeLowercase: z.boolean().default(false),
-  ExcludeNumbers: z.boolean().default(false),
+/** What the template may ask of a password; an option that is not known here must not be ignored. */
+const GenerateSecretString = z.strictObject({
+  PasswordLength: z.coerce.number().int().min(4).default(32),
   ExcludePunctuation: z.boolean().default(false),
-  ExcludeUppercase: z.boolean().default(false),
-  IncludeSpace: z.boolean().default(false),
-  RequireEachIncludedType: z.boolean().default(true),
-  SecretStringTemplate: z.string().optional(),
-  GenerateStringKey: z.string().optional(),
 });
-type GenerateSecretString = z.infer<typeof GenerateSecretString>;
 
 const LOWERCASE = 'abcdefghijklmnopqrstuvwxyz';
 const PUNCTUATION = '!"#$%&\'()*+,-./:;<=>?@[\\]^_`{|}~';
 
-/** A new value as `GenerateSecretString` asks for: the password, or the template's JSON with the password in it. */
+/** A password as `GenerateSecretString` asks for it, with each kind of character. */
 export function generateSecret(options: unknown): string {
-  const asked = GenerateSecretString.parse(options);
-  const password = generatePassword(asked);
-  if (asked.SecretStringTemplate === undefined || asked.GenerateStringKey === undefined) return password;
-  return JSON.stringify({ ...JSON.parse(asked.SecretStringTemplate), [asked.GenerateStringKey]: password });
-}
-
-function generatePassword(asked: GenerateSecretString): string {
-  const alphabets = [
-    asked.ExcludeLowercase ? '' : LOWERCASE,
-    asked.ExcludeUppercase ? '' : LOWERCASE.toUpperCase(),
-    asked.ExcludeNumbers ? '' : '0123456789',
-    asked.ExcludePunctuation ? '' : PUNCTUATION,
-    asked.IncludeSpace ? ' ' : '',
-  ]
-    .map((alphabet) => [...alphabet].filter((character) => !asked.ExcludeCharacters.includes(character)).join(''))
-    .filter((alphabet) => alphabet !== '');
+  const { PasswordLength: length, ExcludePunctuation } = GenerateSecretString.parse(options);
+  const alphabets = [LOWERCASE, LOWERCASE.toUpperCase(), '0123456789', ...(ExcludePunctuation ? [] : [PUNCTUATION])];
   const all = alphabets.join('');
-  if (all === '') throw new Error('GenerateSecretString excludes every character');
-  const required = asked.RequireEachIncludedType ? alphabets.slice(0, asked.PasswordLength).map(oneOf) : [];
-  const rest = Array.from({ length: asked.PasswordLength - required.length }, () => oneOf(all));
-  return shuffled([...required, ...rest]).join('');
-}
-
-function oneOf(alphabet: string): string {
-  return alphabet.charAt(randomInt(alphabet.length));
-}
-
-function shuffled(characters: readonly string[]): readonly string[] {
-  return characters
-    .map((character) => ({ character, order: randomInt(2 ** 32) }))
-    .toSorted((left, right) => left.order - right.order)
-    .map(({ character }) => character);
+  for (;;) {
+    const password = Array.from({ length }, () => all.charAt(randomInt(all.length)));
+    if (alphabets.every((alphabet) => password.some((one) => alphabet.includes(one)))) return password.join('');
+  }
 }

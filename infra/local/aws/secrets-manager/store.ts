@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { replaceFile } from '../atomic-file.ts';
@@ -6,7 +6,6 @@ import { replaceFile } from '../atomic-file.ts';
 const Version = z.object({
   id: z.string(),
   value: z.string(),
-  binary: z.boolean().default(false),
   stages: z.array(z.string()),
   createdAt: z.number(),
 });
@@ -15,10 +14,8 @@ export type Version = z.infer<typeof Version>;
 const Secret = z.object({
   name: z.string(),
   arn: z.string(),
-  description: z.string().nullable().default(null),
   createdAt: z.number(),
   changedAt: z.number(),
-  deletedAt: z.number().nullable().default(null),
   versions: z.array(Version),
 });
 export type Secret = z.infer<typeof Secret>;
@@ -55,7 +52,7 @@ export function openSecretStore(dir: string): SecretStore {
       secrets.set(secret.name, secret);
     },
     remove: (secret) => {
-      if (existsSync(fileOf(secret.name))) rmSync(fileOf(secret.name));
+      rmSync(fileOf(secret.name), { force: true });
       secrets.delete(secret.name);
     },
   };

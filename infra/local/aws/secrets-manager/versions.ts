@@ -1,25 +1,25 @@
 import { randomUUID } from 'node:crypto';
 import type { Secret, Version } from './store.ts';
 
-interface NewValue {
+export interface NewValue {
   readonly value: string;
-  readonly binary: boolean;
-  /** The caller's token, which becomes the version's id: a repeat makes no second version. */
-  readonly token: string | null;
-  readonly stages: readonly string[];
+  /** Becomes the version's id. @default a new one */
+  readonly token?: string | undefined;
+  /** @default the current one */
+  readonly stages?: readonly string[] | undefined;
 }
 
 /** AWS keeps so many versions, and every one that is younger than a day or has a stage. */
 const MAX_VERSIONS = 100;
 const DAY_MS = 86_400_000;
 
-/** The secret with one more version; a stage belongs to one version, and the one that loses `AWSCURRENT` is `AWSPREVIOUS`. */
+/** A stage belongs to one version; the version that loses `AWSCURRENT` becomes `AWSPREVIOUS`. */
 export function withVersion(secret: Secret, given: NewValue): { readonly secret: Secret; readonly version: Version } {
   const now = Date.now();
+  const { value, token: id = randomUUID(), stages: asked = ['AWSCURRENT'] } = given;
   const isFirst = secret.versions.length === 0;
-  const stages = isFirst ? [...new Set(['AWSCURRENT', ...given.stages])] : [...given.stages];
-  const { value, binary } = given;
-  const version: Version = { id: given.token ?? randomUUID(), value, binary, stages, createdAt: now };
+  const stages = isFirst ? [...new Set(['AWSCURRENT', ...asked])] : [...asked];
+  const version: Version = { id, value, stages, createdAt: now };
   const takesCurrent = stages.includes('AWSCURRENT');
   const older = secret.versions.map((one): Version => {
     const kept = one.stages.filter((stage) => !stages.includes(stage) && !(takesCurrent && stage === 'AWSPREVIOUS'));
@@ -36,9 +36,9 @@ function withoutOutdated(versions: readonly Version[], now: number): Version[] {
   );
 }
 
-export function newSecret(given: { name: string; arn: string; description: string | null }): Secret {
+export function newSecret(name: string, arn: string): Secret {
   const now = Date.now();
-  return { ...given, createdAt: now, changedAt: now, deletedAt: null, versions: [] };
+  return { name, arn, createdAt: now, changedAt: now, versions: [] };
 }
 
 export function currentVersion(secret: Secret): Version | null {

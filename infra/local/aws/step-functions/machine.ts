@@ -7,8 +7,7 @@ import {
 } from 'aws-local-stepfunctions';
 import type { MachinePart } from '../../template/parts.ts';
 import { forValidation, prepareDefinition, type TaskResource } from './definition.ts';
-import { TaskError } from './task-error.ts';
-import type { TaskRun } from './tasks.ts';
+import { TaskError, type TaskRun } from './tasks.ts';
 
 /** One entered, exited, failed, … state as the interpreter tells it. */
 export type StateEvent = Readonly<Record<string, unknown>> & { readonly type: string };
@@ -16,13 +15,13 @@ export type StateEvent = Readonly<Record<string, unknown>> & { readonly type: st
 /** What AWS bills as a transition: a state entered, also one inside a Map, and each retry of one. */
 export const isTransition = ({ type }: StateEvent): boolean => type === 'StateEntered' || type === 'StateRetried';
 
-export type Outcome =
+export type Ending =
   | { readonly status: 'SUCCEEDED'; readonly output: string }
   | { readonly status: 'FAILED'; readonly error: string; readonly cause: string }
-  | { readonly status: 'TIMED_OUT' | 'ABORTED' };
+  | { readonly status: 'TIMED_OUT' };
 
 export interface Run {
-  readonly outcome: Promise<Outcome>;
+  readonly ending: Promise<Ending | 'aborted'>;
   abort(): void;
 }
 
@@ -43,13 +42,13 @@ export interface Machine {
 export function loadMachine(
   part: MachinePart,
   tasks: Readonly<Record<TaskResource, TaskRun>>,
-  retryIntervalMs: number | null,
+  retryIntervalMs: number | undefined,
 ): Machine {
   const prepared = prepareDefinition(part);
   void new StateMachine(forValidation(prepared.definition) as StateMachineDefinition);
   const interpreter = new StateMachine(prepared.definition, { validationOptions: { noValidate: true } });
   const retryIntervalOverrides =
-    retryIntervalMs === null ? {} : Object.fromEntries(prepared.retrying.map((name) => [name, retryIntervalMs]));
+    retryIntervalMs === undefined ? {} : Object.fromEntries(prepared.retrying.map((name) => [name, retryIntervalMs]));
   return {
     part,
     run: (input, { execution, onEvent }) => {
@@ -78,7 +77,7 @@ export function loadMachine(
         run.abort();
         aborted.reject(new TaskError('States.Aborted', 'the execution was aborted', 'final'));
       };
-      return { outcome: run.result.then(succeeded, failed), abort };
+      return { ending: run.result.then(succeeded, failed), abort };
     },
   };
 }
@@ -87,12 +86,12 @@ async function follow(events: AsyncIterable<unknown>, onEvent: (event: StateEven
   for await (const event of events) onEvent(event as StateEvent);
 }
 
-function succeeded(output: unknown): Outcome {
+function succeeded(output: unknown): Ending {
   return { status: 'SUCCEEDED', output: JSON.stringify(output) };
 }
 
-function failed(error: unknown): Outcome {
-  if (error instanceof ExecutionAbortedError) return { status: 'ABORTED' };
+function failed(error: unknown): Ending | 'aborted' {
+  if (error instanceof ExecutionAbortedError) return 'aborted';
   if (error instanceof ExecutionTimeoutError) return { status: 'TIMED_OUT' };
   const cause = error instanceof ExecutionError ? error.cause : error;
   if (!(cause instanceof Error)) return { status: 'FAILED', error: 'States.Runtime', cause: 'unknown' };

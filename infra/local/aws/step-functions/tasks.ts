@@ -5,19 +5,28 @@ import type { Invoke } from '../../lambda/invoke.ts';
 import type { FunctionPart, MachinePart } from '../../template/parts.ts';
 import { AwsFault } from '../wire.ts';
 import type { TaskResource } from './definition.ts';
-import { TaskError } from './task-error.ts';
+import type { StartExecution } from './executions.ts';
 
 interface TaskWorld {
   readonly functions: readonly FunctionPart[];
   readonly invoke: Invoke;
   readonly verdicts: Verdicts;
   readonly report: (message: string) => void;
-  /** @throws AwsFault as `StartExecution` does */
-  readonly start: (
-    machineArn: string,
-    name: string | null,
-    input: string,
-  ) => { executionArn: string; startDate: number };
+  readonly start: StartExecution;
+}
+
+/** An error of a task, named as a state machine's `Retry` and `Catch` know it. */
+export class TaskError extends Error {
+  /** Read by the interpreter: false for errors which no retrier or catcher may see, not even `States.ALL`. */
+  readonly isRetryable: boolean;
+  readonly isCatchable: boolean;
+
+  constructor(name: string, message: string, handling: 'matchable' | 'final' = 'matchable') {
+    super(message);
+    this.name = name;
+    this.isRetryable = handling === 'matchable';
+    this.isCatchable = handling === 'matchable';
+  }
 }
 
 export type TaskRun = (machine: MachinePart, parameters: unknown) => Promise<unknown>;
@@ -71,8 +80,8 @@ function startExecution(world: TaskWorld, machine: MachinePart, parameters: unkn
   });
   const input = typeof Input === 'string' ? Input : JSON.stringify(Input ?? {});
   try {
-    const { executionArn, startDate } = world.start(StateMachineArn, Name ?? null, input);
-    return { ExecutionArn: executionArn, StartDate: new Date(startDate).toISOString() };
+    const { arn, startedAt } = world.start({ machineArn: StateMachineArn, name: Name, input });
+    return { ExecutionArn: arn, StartDate: new Date(startedAt).toISOString() };
   } catch (error) {
     if (!(error instanceof AwsFault)) throw error;
     throw new TaskError(`StepFunctions.${error.code}Exception`, error.message);

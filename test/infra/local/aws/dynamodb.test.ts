@@ -32,7 +32,7 @@ const start = async (...given: Parameters<typeof startWorld>): Promise<AwsWorld>
   return world;
 };
 const startEngine = async (dataDir: string): Promise<DynamoDb> => {
-  const engine = await startDynamoDb({ tables: smallTemplate().tables, dataDir });
+  const engine = await startDynamoDb({ tables: smallTemplate().tables, dataDir, report: () => {} });
   engines.push(engine);
   return engine;
 };
@@ -136,7 +136,7 @@ test('the DynamoDB engine dies with a runtime that is killed', async () => {
   const dataDir = scratchDir();
   const script = `
     const { startDynamoDb } = await import(${JSON.stringify(new URL('../../../../infra/local/aws/dynamodb.ts', import.meta.url).href)});
-    const dynamo = await startDynamoDb({ tables: [], dataDir: ${JSON.stringify(dataDir)} });
+    const dynamo = await startDynamoDb({ tables: [], dataDir: ${JSON.stringify(dataDir)}, report: console.error });
     console.log(dynamo.enginePid());
     setInterval(() => {}, 1000);
   `;
@@ -184,6 +184,6 @@ test('stored tables with other keys or indexes than the template’s are refused
   const [table] = smallTemplate().tables;
   const createTable = { ...table?.createTable, GlobalSecondaryIndexes: [] };
   const other = { name: TABLE, arn: '', ttlAttribute: null, createTable };
-  const again = startDynamoDb({ tables: [other], dataDir: scratchDir(), endpoint: first.upstream() });
+  const again = startDynamoDb({ tables: [other], dataDir: scratchDir(), endpoint: first.upstream(), report: () => {} });
   await expect(again).rejects.toThrow(`table ${TABLE} exists with other keys or indexes`);
 });

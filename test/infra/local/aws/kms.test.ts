@@ -17,7 +17,7 @@ function caller(dataDir = scratchDir()) {
   const service = openKms(KEYS, dataDir);
   return async (operation: string, input: object) => {
     const request = { operation, body: Buffer.from(JSON.stringify(input)) } as AwsRequest;
-    return JSON.parse(String((await service.handle(request)).body));
+    return JSON.parse(String((await service.read(request).answer()).body));
   };
 }
 
@@ -56,11 +56,11 @@ test('KMS refuses an unknown key, an invalid size and a malformed context by nam
   await expect(call('GenerateDataKey', { KeyId: 'none', KeySpec: 'AES_256' })).rejects.toMatchObject({
     code: 'NotFoundException',
   });
-  for (const size of [{}, { KeySpec: 'RSA' }, { NumberOfBytes: 0 }, { KeySpec: 'AES_128', NumberOfBytes: 16 }]) {
-    await expect(call('GenerateDataKey', { KeyId: KEY.id, ...size })).rejects.toThrow('KeySpec or NumberOfBytes');
+  for (const size of [{}, { KeySpec: 'RSA' }, { KeySpec: 'AES_128' }]) {
+    await expect(call('GenerateDataKey', { KeyId: KEY.id, ...size })).rejects.toThrow('KeySpec: ');
   }
   const context = { KeyId: KEY.id, KeySpec: 'AES_256', EncryptionContext: { ws: 1 } };
-  await expect(call('GenerateDataKey', context)).rejects.toThrow('EncryptionContext must be a map of strings');
+  await expect(call('GenerateDataKey', context)).rejects.toThrow('EncryptionContext.ws: ');
 });
 
 test('KMS keys are in files that only their owner can read', async () => {

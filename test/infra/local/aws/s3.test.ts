@@ -1,8 +1,6 @@
 import {
-  DeleteObjectCommand,
   DeleteObjectsCommand,
   GetObjectCommand,
-  HeadObjectCommand,
   ListObjectsV2Command,
   PutObjectCommand,
   S3Client,
@@ -41,8 +39,6 @@ test('S3 returns an object with its type and metadata', async () => {
   const got = await client.send(new GetObjectCommand({ Bucket, Key: 'sesn_1/7' }));
   expect(await got.Body?.transformToString()).toBe('häł\u0000lo');
   expect(got).toMatchObject({ ETag, ContentType: 'text/plain', Metadata: { session: 'sesn_1' } });
-  const head = await client.send(new HeadObjectCommand({ Bucket, Key: 'sesn_1/7' }));
-  expect(head).toMatchObject({ ETag, ContentLength: Buffer.byteLength('häł\u0000lo') });
 });
 
 test('S3 joins an upload in chunks with a trailing checksum', async () => {
@@ -91,12 +87,10 @@ test('S3 lists keys in their order, in pages', async () => {
   expect(second).toMatchObject({ IsTruncated: false, Contents: [{ Key: 'list/3' }] });
 });
 
-test('S3 deletes objects one by one or together', async () => {
-  for (const key of ['one', 't&w<o', 'three'])
+test('S3 deletes objects together, and one that is not there is no error', async () => {
+  for (const key of ['t&w<o', "th're\u00e9"])
     await client.send(new PutObjectCommand({ Bucket, Key: `gone/${key}`, Body: key }));
-  await client.send(new DeleteObjectCommand({ Bucket, Key: 'gone/one' }));
-  await client.send(new DeleteObjectCommand({ Bucket, Key: 'gone/never-was' }));
-  const Objects = ['gone/t&w<o', 'gone/three'].map((Key) => ({ Key }));
+  const Objects = ['gone/t&w<o', "gone/th're\u00e9", 'gone/never-was'].map((Key) => ({ Key }));
   const { Deleted } = await client.send(new DeleteObjectsCommand({ Bucket, Delete: { Objects } }));
   expect(Deleted).toEqual(Objects);
   expect((await client.send(new ListObjectsV2Command({ Bucket, Prefix: 'gone/' }))).KeyCount).toBe(0);

@@ -1,10 +1,4 @@
-import {
-  DescribeExecutionCommand,
-  ListExecutionsCommand,
-  SFNClient,
-  StartExecutionCommand,
-  StopExecutionCommand,
-} from '@aws-sdk/client-sfn';
+import { SFNClient, StartExecutionCommand } from '@aws-sdk/client-sfn';
 import { appendFileSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
@@ -47,14 +41,14 @@ function open({ invoke, dataDir = scratchDir(), template: given = template, retr
   opened.push(service);
   const call = async (operation: string, input: object) => {
     const request = { operation, body: Buffer.from(JSON.stringify(input)) } as AwsRequest;
-    return JSON.parse(String((await service.handle(request)).body));
+    return JSON.parse(String((await service.read(request).answer()).body));
   };
   const start = async (name: string, input: string = INPUT): Promise<string> =>
     (await call('StartExecution', { stateMachineArn: RUN_ARN, name, input })).executionArn;
   const finish = async (name: string, input?: string) => {
     const executionArn = await start(name, input);
     await service.idle();
-    return call('DescribeExecution', { executionArn });
+    return service.executions(RUN_ARN).find(({ arn }) => arn === executionArn);
   };
   return { service, call, start, finish, reports };
 }
@@ -89,7 +83,10 @@ describe('an execution of the state machine', () => {
   test('runs turns and hands, with each answer in its place', async () => {
     const { payloads, invoke } = harness([calls('a', 'b'), idle]);
     const { finish } = open({ invoke });
-    expect(await finish('sesn_1-1')).toMatchObject({ status: 'SUCCEEDED', output: JSON.stringify(idle), input: INPUT });
+    expect(await finish('sesn_1-1')).toMatchObject({
+      input: INPUT,
+      end: { status: 'SUCCEEDED', output: JSON.stringify(idle) },
+    });
     expect(payloads).toEqual([
       JSON.parse(INPUT),
       {
@@ -130,7 +127,7 @@ describe('an execution of the state machine', () => {
   test('starts the next run of the same machine once', async () => {
     const long = { ...idle, run: 2, turn: { do: 'long' } };
     const { service, finish, call } = open({ invoke: harness([long, idle]).invoke });
-    expect(await finish('sesn_1-1')).toMatchObject({ status: 'SUCCEEDED' });
+    expect(await finish('sesn_1-1')).toMatchObject({ end: { status: 'SUCCEEDED' } });
     const listed = service.executions(RUN_ARN).map(({ name, input }) => [name, input]);
     expect(listed.toSorted()).toEqual([
       ['sesn_1-1', INPUT],
@@ -146,7 +143,7 @@ describe('an execution of the state machine', () => {
     const long = { ...idle, run: 1, turn: { do: 'long' } };
     const { finish } = open({ invoke: harness([idle, long]).invoke });
     await finish('sesn_1-1');
-    expect(await finish('other')).toMatchObject({ status: 'SUCCEEDED' });
+    expect(await finish('other')).toMatchObject({ end: { status: 'SUCCEEDED' } });
   });
 });
 
@@ -154,7 +151,7 @@ describe('an error of a function in an execution', () => {
   test('is retried, and a later answer counts', async () => {
     const { payloads, invoke } = harness([named('Lambda.Unknown'), named('Sandbox.Timedout'), idle]);
     const { service, finish } = open({ invoke });
-    expect(await finish('sesn_1-1')).toMatchObject({ status: 'SUCCEEDED' });
+    expect(await finish('sesn_1-1')).toMatchObject({ end: { status: 'SUCCEEDED' } });
     expect(payloads).toHaveLength(3);
     // AWS bills a retry as a transition.
     await expect.poll(service.transitions).toBe(['Turn', 'retry', 'retry', 'Next', 'Done'].length);
@@ -164,8 +161,11 @@ describe('an error of a function in an execution', () => {
     const { payloads, invoke } = harness([named('LogUnreachable', 'no content here')]);
     const ended = await open({ invoke }).finish('sesn_1-1');
     expect(payloads).toHaveLength(7);
-    expect(ended).toMatchObject({ status: 'FAILED', error: 'LogUnreachable' });
-    expect(JSON.parse(ended.cause)).toEqual({ errorType: 'LogUnreachable', errorMessage: 'no content here' });
+    expect(ended).toMatchObject({ end: { status: 'FAILED', error: 'LogUnreachable' } });
+    expect(JSON.parse(ended?.end?.cause ?? '')).toEqual({
+      errorType: 'LogUnreachable',
+      errorMessage: 'no content here',
+    });
   });
 
   test('is caught by name within a Map, and the other items continue', async () => {
@@ -190,8 +190,7 @@ describe('an error of a function in an execution', () => {
   test('for an answer above the quota ends the execution without a retry', async () => {
     const { payloads, invoke } = harness([{ ...idle, text: 'x'.repeat(262_144) }]);
     expect(await open({ invoke }).finish('sesn_1-1')).toMatchObject({
-      status: 'FAILED',
-      error: 'States.DataLimitExceeded',
+      end: { status: 'FAILED', error: 'States.DataLimitExceeded' },
     });
     expect(payloads).toHaveLength(1);
   });
@@ -199,7 +198,7 @@ describe('an error of a function in an execution', () => {
   test('is reported with the missing statement when the machine may not invoke the function', async () => {
     const roles = template.roles.filter(({ name }) => name !== 'Brainstem-RunRole');
     const { finish, reports } = open({ invoke: async () => idle, template: { ...template, roles } });
-    expect(await finish('sesn_1-1')).toMatchObject({ status: 'FAILED', error: 'Lambda.AWSLambdaException' });
+    expect(await finish('sesn_1-1')).toMatchObject({ end: { status: 'FAILED', error: 'Lambda.AWSLambdaException' } });
     expect(reports[0]).toContain('Missing statement: {"Effect":"Allow","Action":"lambda:InvokeFunction"');
   });
 
@@ -210,11 +209,12 @@ describe('an error of a function in an execution', () => {
       verdicts: createVerdicts(template.roles),
       dataDir: scratchDir(),
       invoke,
+      report: () => {},
     });
     opened.push(service);
     const startedAt = performance.now();
     const body = Buffer.from(JSON.stringify({ stateMachineArn: RUN_ARN, name: 'x' }));
-    await service.handle({ operation: 'StartExecution', body } as AwsRequest);
+    await service.read({ operation: 'StartExecution', body } as AwsRequest).answer();
     await service.idle();
     expect(performance.now() - startedAt).toBeGreaterThan(950);
   });
@@ -241,43 +241,19 @@ describe('the start of an execution', () => {
     await expect(call('StartExecution', { stateMachineArn: RUN_ARN, ...input })).rejects.toMatchObject({ code });
   });
 
-  test('through the SDK works, and so do describe, list and stop', async () => {
+  test('through the SDK tells when it was', async () => {
     const turn = Promise.withResolvers<unknown>();
     const world = await startWorld({ invoke: () => turn.promise });
     const client = new SFNClient(world.as('Api'));
-    const { executionArn, startDate } = await client.send(
-      new StartExecutionCommand({ stateMachineArn: RUN_ARN, name: 'n', input: INPUT }),
-    );
+    const start = new StartExecutionCommand({ stateMachineArn: RUN_ARN, name: 'n', input: INPUT });
+    const { startDate } = await client.send(start);
     expect(Math.abs(Date.now() - Number(startDate))).toBeLessThan(60_000);
-    const described = () => client.send(new DescribeExecutionCommand({ executionArn }));
-    expect(await described()).toMatchObject({ status: 'RUNNING', input: INPUT, name: 'n' });
-    await client.send(new StopExecutionCommand({ executionArn, cause: 'enough' }));
-    expect(await described()).toMatchObject({ status: 'ABORTED', cause: 'enough' });
-    const { executions } = await client.send(
-      new ListExecutionsCommand({ stateMachineArn: RUN_ARN, statusFilter: 'ABORTED' }),
-    );
-    expect(executions?.map(({ name }) => name)).toEqual(['n']);
-    const again = client.send(new StartExecutionCommand({ stateMachineArn: RUN_ARN, name: 'n', input: INPUT }));
-    await expect(again).rejects.toMatchObject({ name: 'ExecutionAlreadyExists' });
+    const { aws } = world;
+    expect(aws.stepFunctions.executions(RUN_ARN)).toMatchObject([{ name: 'n', input: INPUT, end: null }]);
     turn.resolve(idle);
-    await world.aws.close();
-  });
-
-  test('can be undone: a stopped execution runs no further task, also one that waits before a retry', async () => {
-    const invoked: string[] = [];
-    const invoke: Invoke = async (arn) => {
-      invoked.push(arn);
-      throw named('Lambda.Unknown');
-    };
-    const { service, start, call } = open({ invoke, retryIntervalMs: 10_000 });
-    const executionArn = await start('sesn_1-1');
-    const failed = () => service.history(executionArn).some(({ type }) => type === 'StateFailed');
-    await expect.poll(failed).toBe(true);
-    await call('StopExecution', { executionArn });
-    await service.idle();
-    await new Promise((later) => setImmediate(later));
-    expect(invoked).toHaveLength(1);
-    expect(await call('DescribeExecution', { executionArn })).toMatchObject({ status: 'ABORTED' });
+    await aws.stepFunctions.idle();
+    await expect(client.send(start)).rejects.toMatchObject({ name: 'ExecutionAlreadyExists' });
+    await aws.close();
   });
 });
 
@@ -293,7 +269,7 @@ describe('executions after a restart of the runtime', () => {
     await first.finish('sesn_1-1');
     await first.start('sesn_2-1', '{"session":"sesn_2","run":1}');
     // No close: the first runtime was killed. A kill in the middle of a write leaves half a line.
-    appendFileSync(join(dataDir, 'executions.jsonl'), '{"start":"sesn_3-1","mach');
+    appendFileSync(join(dataDir, 'executions.jsonl'), '{"arn":"sesn_3-1","mach');
 
     const { payloads, invoke } = harness([idle]);
     const second = open({ invoke, dataDir });
@@ -315,12 +291,29 @@ describe('executions after a restart of the runtime', () => {
     expect(open({ invoke: never, dataDir }).service.resume()).toBe(1);
   });
 
+  test('run no further task after the runtime has closed, also when one waited to be retried', async () => {
+    const invoked: string[] = [];
+    const invoke: Invoke = async (arn) => {
+      invoked.push(arn);
+      throw named('Lambda.Unknown');
+    };
+    const { service, start } = open({ invoke, retryIntervalMs: 10_000 });
+    const executionArn = await start('sesn_1-1');
+    const failed = () => service.history(executionArn).some(({ type }) => type === 'StateFailed');
+    await expect.poll(failed).toBe(true);
+    await service.close();
+    await service.idle();
+    await new Promise((later) => setImmediate(later));
+    expect(invoked).toHaveLength(1);
+    expect(service.executions(RUN_ARN)).toMatchObject([{ end: null }]);
+  });
+
   test('are read from a journal of starts and ends, one line each', async () => {
     const dataDir = scratchDir();
     await open({ invoke: async () => idle, dataDir }).finish('sesn_1-1');
     open({ invoke: never, dataDir });
     const lines = readFileSync(join(dataDir, 'executions.jsonl'), 'utf8').trim().split('\n');
-    expect(lines.map((line) => Object.keys(JSON.parse(line))[0])).toEqual(['start', 'end']);
+    expect(lines.map((line) => Object.keys(JSON.parse(line))[0])).toEqual(['arn', 'ended']);
   });
 });
 

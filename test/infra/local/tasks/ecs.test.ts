@@ -1,7 +1,6 @@
 import {
   DescribeTasksCommand,
   ECSClient,
-  ListTasksCommand,
   RunTaskCommand,
   StopTaskCommand,
   type RunTaskCommandInput,
@@ -44,7 +43,8 @@ beforeEach(async () => {
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', async () => {
       const asked = awsRequest(request.headers, Buffer.concat(chunks));
-      const answer = await service.handle(asked).catch((error: AwsFault) => faultAnswer('ecs', error));
+      const answered = (async () => service.read(asked).answer())();
+      const answer = await answered.catch((error: AwsFault) => faultAnswer('ecs', error));
       response.writeHead(answer.status, answer.headers).end(answer.body);
     });
   }).listen(0, '127.0.0.1');
@@ -195,14 +195,6 @@ describe('an ECS task', () => {
     expect(task).toMatchObject({ stopCode: 'EssentialContainerExited' });
     expect(task.containers?.[0]?.exitCode).toBe(3);
   });
-
-  test('is listed by the name that started it', async () => {
-    const { taskArn } = await run();
-    const list = async (startedBy: string): Promise<unknown> =>
-      (await ecs.send(new ListTasksCommand({ cluster: CLUSTER, startedBy }))).taskArns;
-    expect(await list('sesn_1')).toEqual([taskArn]);
-    expect(await list('sesn_2')).toEqual([]);
-  });
 });
 
 describe('an ECS request that is refused', () => {
@@ -236,7 +228,7 @@ test('RunTask needs rights for the task definition in its cluster and for each r
     JSON.stringify(runInput({ overrides: { taskRoleArn: 'arn:aws:iam::123456789012:role/Admin' } })),
   );
   const headers = { 'x-amz-target': 'AmazonEC2ContainerServiceV20141113.RunTask' };
-  expect(service.accesses(awsRequest(headers, body))).toEqual([
+  expect(service.read(awsRequest(headers, body)).accesses).toEqual([
     {
       action: 'ecs:RunTask',
       resource: DEFINITION,
