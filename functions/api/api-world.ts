@@ -5,14 +5,8 @@ import type { CredentialTrial } from '#core/ports/mcp-proxy.ts';
 import type { GovernanceWorld } from '#core/policy/governance.ts';
 import type { Journal } from '#core/ports/journal.ts';
 import type { Releasing } from '#core/ports/sandboxes.ts';
-import type {
-  AgentRecords,
-  ApiKeys,
-  EnvironmentRecords,
-  LogReader,
-  LogRemover,
-  SessionRecords,
-} from '#core/ports/records.ts';
+import type { AgentRecords, ApiKeys, EnvironmentRecords, SessionRecords } from '#core/ports/records.ts';
+import type { LogReader, LogRemover } from '#core/ports/session-log.ts';
 import type { RateLimiter } from '#core/requests/rate-limiter.ts';
 import type { RunPorts } from '#core/session/repair.ts';
 import type { VaultWorld } from '#core/vault/vault-world.ts';

@@ -2,7 +2,7 @@
  * Sweep: every minute, gives each active session that has no execution a new one, finishes interrupted consents, and
  * undoes creations of credentials that died half-way.
  */
-import { later } from '#core/ports/instant.ts';
+import { later } from '#core/ports/stamp.ts';
 import { sweepWorld } from '#aws/worlds/sweep.ts';
 import { endPendingCredentials } from './end-pending-credentials.ts';
 import { settleConnections } from './settle-connections.ts';

@@ -2,7 +2,7 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { SFNClient } from '@aws-sdk/client-sfn';
-import { later } from '#core/ports/instant.ts';
+import { later } from '#core/ports/stamp.ts';
 import { createContentStore } from '#aws/session/content.s3.ts';
 import { createCredentialRecords } from '#aws/vault/credentials.dynamodb.ts';
 import { createJournal } from '#aws/journal.powertools.ts';

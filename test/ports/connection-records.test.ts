@@ -1,8 +1,12 @@
 import { GetItemCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ConnectId, EventId, Position, SessionId, ThreadId, VaultId, WorkspaceId } from '#contract/ids.ts';
-import type { WaitingCall } from '#core/ports/connection-links.ts';
-import type { ConnectionAttempt, ConnectionFacts, ConnectionRecords } from '#core/ports/connection-records.ts';
+import type {
+  WaitingCall,
+  ConnectionAttempt,
+  ConnectionFacts,
+  ConnectionRecords,
+} from '#core/ports/connection-records.ts';
 import { createConnectionRecords } from '#aws/connect/connection-records.dynamodb.ts';
 import { newToken } from '#aws/stamp.ts';
 import { startDynamoDb, type TestDynamoDb } from './dynamodb.ts';

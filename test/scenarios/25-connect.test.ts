@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CredentialId } from '#contract/ids.ts';
 import type { Vault } from '#contract/vaults.ts';
-import type { WaitingCall } from '#core/ports/connection-links.ts';
+import type { WaitingCall } from '#core/ports/connection-records.ts';
 import type { Browser } from '#test/functions/connect/browser.ts';
 import { BASE_URL, startFlow, waitingCall, WORKSPACE, type Flow } from '#test/functions/connect/flow.ts';
 

@@ -2,8 +2,13 @@
 import * as z from 'zod';
 import { ConnectError } from '#contract/connect.ts';
 import { EventId, Instant, Position, SessionId, ThreadId, type ConnectId, type VaultId } from '#contract/ids.ts';
-import type { WaitingCall } from '#core/ports/connection-links.ts';
-import { ConnectionFacts, ConnectionAttempt, Storing, type Connection } from '#core/ports/connection-records.ts';
+import {
+  ConnectionFacts,
+  ConnectionAttempt,
+  Storing,
+  type WaitingCall,
+  type Connection,
+} from '#core/ports/connection-records.ts';
 import { json, optional, parseRow } from '#aws/row.ts';
 import { sha256 } from '#aws/sha256.ts';
 import type { Columns, Key, Row } from '#aws/table.ts';

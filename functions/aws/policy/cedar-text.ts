@@ -1,7 +1,7 @@
 /** Cedar's text taken apart: policies by name, and what is wrong with it by line. */
 import type * as Cedar from '@cedar-policy/cedar-wasm/nodejs';
 import { ruleBroken, type NamedPolicy, type PolicyJson } from '#core/policy/policy-set.ts';
-import type { PolicyProblem } from '#core/ports/policy-check.ts';
+import type { PolicyProblem } from '#core/ports/policy.ts';
 
 /** Loaded when the first policy is read: most workspaces have none, and their calls need not wait for 4 MB of code. */
 export const loadCedar = (): Promise<typeof Cedar> => import('@cedar-policy/cedar-wasm/nodejs');

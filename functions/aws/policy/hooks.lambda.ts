@@ -1,7 +1,7 @@
 /** Hooks as Lambda functions of the customer's. */
 import type * as z from 'zod';
 import { HookSettings, PostHookAnswer, PreHookAnswer, type HookRequest } from '#contract/hooks.ts';
-import type { Asked, HookedCall, Hooks } from '#core/ports/hooks.ts';
+import type { HookReply, HookedCall, Hooks } from '#core/ports/policy.ts';
 import { createInvoke, InvocationFailed } from '#aws/invoke.lambda.ts';
 import { jsonSetting, type Env } from '#aws/settings.ts';
 
@@ -18,7 +18,7 @@ export function createHooks(env: Env, newSignal = patience): Hooks {
     name: string | null,
     request: HookRequest,
     schema: Answer,
-  ): Promise<Asked<z.infer<Answer>>> {
+  ): Promise<HookReply<z.infer<Answer>>> {
     if (name === null) return { status: 'none' };
     try {
       const text = await invoke(name, { type: 'RequestResponse', input: request, signal: newSignal() });

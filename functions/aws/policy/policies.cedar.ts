@@ -17,9 +17,8 @@ import {
   type JudgingSet,
   type PolicyError,
 } from '#core/policy/decision.ts';
-import type { CallFacts, Policies } from '#core/ports/policy.ts';
+import type { CallFacts, Policies, PolicyRecords } from '#core/ports/policy.ts';
 import { DEFAULT_PERMIT, policyHash, type NamedPolicy } from '#core/policy/policy-set.ts';
-import type { PolicyRecords } from '#core/ports/policy-records.ts';
 import { relax } from '#core/policy/visibility.ts';
 import { sha256 } from '#aws/sha256.ts';
 import { loadCedar, readPolicies } from '#aws/policy/cedar-text.ts';

@@ -1,7 +1,7 @@
 /** Policies validated by Cedar before they are saved. */
 import type * as Cedar from '@cedar-policy/cedar-wasm/nodejs';
 import { cedarSchema, type CedarSchema } from '#core/policy/cedar-schema.ts';
-import type { CheckedPolicies, KnownTool, PolicyCheck } from '#core/ports/policy-check.ts';
+import type { CheckedPolicies, KnownTool, PolicyCheck } from '#core/ports/policy.ts';
 import { actionsOf, strayServers } from '#core/policy/policy-set.ts';
 import { loadCedar, problemsOf, readPolicies, type NumberedPolicy } from '#aws/policy/cedar-text.ts';
 

@@ -2,7 +2,7 @@
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { WorkspaceId } from '#contract/ids.ts';
 import { PolicyPointer, WorkspacePolicy } from '#contract/policy.ts';
-import type { PolicyRecords } from '#core/ports/policy-records.ts';
+import type { PolicyRecords } from '#core/ports/policy.ts';
 import { bodyOf } from '#aws/row.ts';
 import { createTable, IS_NEW } from '#aws/table.ts';
 import { versionKey, versionRows } from '#aws/version-rows.ts';

@@ -2,8 +2,7 @@
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { Position } from '#contract/ids.ts';
 import type { Order } from '#contract/pages.ts';
-import type { LogKey } from '#core/ports/session-log.ts';
-import type { LogReader, PastAppend } from '#core/ports/records.ts';
+import type { LogKey, LogReader, PastAppend } from '#core/ports/session-log.ts';
 import type { ContentStore } from '#aws/session/content.s3.ts';
 import { entriesOf, logTableOf, partition, rangeOf } from '#aws/session/log-writes.dynamodb.ts';
 

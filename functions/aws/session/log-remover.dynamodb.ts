@@ -1,7 +1,6 @@
 /** Deletes a session's log: its older rows, then all content under its name, and at the very end its head. */
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import type { LogKey } from '#core/ports/session-log.ts';
-import type { LogRemover } from '#core/ports/records.ts';
+import type { LogKey, LogRemover } from '#core/ports/session-log.ts';
 import type { ContentRemover } from '#aws/session/content-remover.s3.ts';
 import { logTableOf, partition } from '#aws/session/log-writes.dynamodb.ts';
 import type { Key } from '#aws/table.ts';

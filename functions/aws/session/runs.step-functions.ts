@@ -1,7 +1,7 @@
 /** Runs as executions of the state machine, named by session and run so that a repeated start changes nothing. */
 import { ExecutionAlreadyExists, StartExecutionCommand, type SFNClient } from '@aws-sdk/client-sfn';
 import { Fault } from '#core/ports/errors.ts';
-import type { Runs } from '#core/ports/runs.ts';
+import type { Runs } from '#core/ports/session-log.ts';
 
 export function createRuns(sfn: SFNClient, stateMachineArn: string): Runs {
   return {

@@ -1,6 +1,6 @@
 /** The ports that finish a connection: its record, the credential that it stores, and the sessions that wait for it. */
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import type { WaitingCall } from '#core/ports/connection-links.ts';
+import type { WaitingCall } from '#core/ports/connection-records.ts';
 import type { SettleWorld } from '#core/connect/connect-world.ts';
 import type { RunPorts } from '#core/session/repair.ts';
 import { declineCall, resumeCall } from '#core/session/send.ts';

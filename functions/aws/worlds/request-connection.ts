@@ -2,7 +2,7 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import * as z from 'zod';
 import { AllowedHosts } from '#contract/outbound.ts';
-import type { WaitingCall } from '#core/ports/connection-links.ts';
+import type { WaitingCall } from '#core/ports/connection-records.ts';
 import type { RequestConnectionWorld } from '#core/connect/request-connection.ts';
 import type { RunPorts } from '#core/session/repair.ts';
 import { isWaitSince } from '#core/session/waiting.ts';

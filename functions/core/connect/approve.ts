@@ -8,7 +8,7 @@ import type { Visitor } from '#core/connect/visitor.ts';
 import type { ConnectWorld } from '#core/connect/connect-world.ts';
 import type { ConnectionTrouble, Discovered } from '#core/ports/authorization-server.ts';
 import type { Connection, ConnectionAttempt } from '#core/ports/connection-records.ts';
-import { later } from '#core/ports/instant.ts';
+import { later } from '#core/ports/stamp.ts';
 import type { Seals } from '#core/ports/login.ts';
 import type { StoredCredential } from '#core/ports/vault-records.ts';
 

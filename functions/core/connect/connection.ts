@@ -5,7 +5,7 @@ import type { Vault } from '#contract/vaults.ts';
 import type { ConnectWorld } from '#core/connect/connect-world.ts';
 import type { ConnectionTrouble } from '#core/ports/authorization-server.ts';
 import type { ConnectionFacts, Connection } from '#core/ports/connection-records.ts';
-import { later } from '#core/ports/instant.ts';
+import { later } from '#core/ports/stamp.ts';
 import { namedUser } from '#core/vault/named-user.ts';
 
 const LIFETIME_MS = 24 * 60 * 60_000;

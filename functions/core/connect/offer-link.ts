@@ -1,10 +1,9 @@
 /** Links for a session that found no credential for a server, or one that does not allow enough. */
 import type { ConnectWorld } from '#core/connect/connect-world.ts';
 import { connectionFacts, linkUrl, userOfVault } from '#core/connect/connection.ts';
-import type { ConnectionLinks, WaitingCall } from '#core/ports/connection-links.ts';
-import type { ConnectionFacts } from '#core/ports/connection-records.ts';
+import type { ConnectionLinks, WaitingCall, ConnectionFacts } from '#core/ports/connection-records.ts';
 import { Fault } from '#core/ports/errors.ts';
-import { later } from '#core/ports/instant.ts';
+import { later } from '#core/ports/stamp.ts';
 
 interface OfferWorld extends Pick<ConnectWorld, 'connections' | 'stamp' | 'newToken'> {
   /** Null when the deployment has no identity provider. */

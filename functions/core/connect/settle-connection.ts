@@ -8,10 +8,9 @@ import type { ConnectError } from '#contract/connect.ts';
 import { recordStep } from '#core/connect/connection.ts';
 import type { ConnectWorld, SettleWorld } from '#core/connect/connect-world.ts';
 import type { ConnectionTrouble } from '#core/ports/authorization-server.ts';
-import type { WaitingCall } from '#core/ports/connection-links.ts';
-import type { Connection, Storing } from '#core/ports/connection-records.ts';
+import type { WaitingCall, Connection, Storing } from '#core/ports/connection-records.ts';
 import { Fault } from '#core/ports/errors.ts';
-import { later } from '#core/ports/instant.ts';
+import { later } from '#core/ports/stamp.ts';
 import type { Resumed } from '#core/session/send.ts';
 
 /** A function lives no longer than this, so a process that announced a credential before it does not store it any more. */

@@ -7,7 +7,7 @@ import type { Connection } from '#core/ports/connection-records.ts';
 import type { Issued } from '#core/ports/login.ts';
 import { recordStep, userOfVault, VAULT_CLOSED } from '#core/connect/connection.ts';
 import type { Stored } from '#core/connect/settle-connection.ts';
-import { later } from '#core/ports/instant.ts';
+import { later } from '#core/ports/stamp.ts';
 import type { SecretPointers, SecretValues } from '#core/ports/secrets.ts';
 import type { CredentialPlace, StoredCredential } from '#core/ports/vault-records.ts';
 

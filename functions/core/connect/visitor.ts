@@ -1,7 +1,7 @@
 /** What a browser keeps for this service between two pages: sealed, so that it can be believed, and short-lived. */
 import * as z from 'zod';
 import { ConnectId, Instant } from '#contract/ids.ts';
-import { later } from '#core/ports/instant.ts';
+import { later } from '#core/ports/stamp.ts';
 import type { Seals } from '#core/ports/login.ts';
 
 /** A user that the identity provider has named. `browser` tells two logins of one user apart. */

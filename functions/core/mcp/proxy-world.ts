@@ -1,14 +1,13 @@
 /** The ports of the MCP proxy; each of its functions takes those that it needs. */
 import type { Audit, AuditedCalls } from '#core/ports/audit.ts';
 import type { Sha256 } from '#core/ports/canonical-json.ts';
-import type { ConnectionLinks } from '#core/ports/connection-links.ts';
+import type { ConnectionLinks } from '#core/ports/connection-records.ts';
 import type { Enterprise } from '#core/vault/enterprise.ts';
 import type { ManagedTokens } from '#core/vault/managed-tokens.ts';
 import type { CallMarks } from '#core/ports/call-marks.ts';
 import type { McpClient } from '#core/ports/mcp-client.ts';
 import type { ToolPins } from '#core/ports/tool-pins.ts';
-import type { Hooks } from '#core/ports/hooks.ts';
-import type { Policies } from '#core/ports/policy.ts';
+import type { Hooks, Policies } from '#core/ports/policy.ts';
 import type { Journal } from '#core/ports/journal.ts';
 import type { Pause, Stamp } from '#core/ports/stamp.ts';
 import type { SessionLog } from '#core/ports/session-log.ts';

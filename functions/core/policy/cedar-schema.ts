@@ -2,7 +2,7 @@
  * The schema against which policies are validated when they are uploaded: the attributes of every call, and the argument
  * types of each pinned tool. It is made from the approved manifests, not from what a server says today.
  */
-import type { KnownTool } from '#core/ports/policy-check.ts';
+import type { KnownTool } from '#core/ports/policy.ts';
 import { argumentTypes, type ArgumentField, type ArgumentType } from '#core/policy/argument-types.ts';
 import { argumentName } from '#core/policy/arguments.ts';
 import { actionName, CALL_TOOL, hostOf } from '#core/policy/cedar-request.ts';

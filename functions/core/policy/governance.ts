@@ -3,8 +3,7 @@ import type { AuditEntry } from '#contract/audit.ts';
 import type { Audit } from '#core/ports/audit.ts';
 import type { Sha256 } from '#core/ports/canonical-json.ts';
 import type { ToolPins } from '#core/ports/tool-pins.ts';
-import type { PolicyCheck } from '#core/ports/policy-check.ts';
-import type { PolicyRecords } from '#core/ports/policy-records.ts';
+import type { PolicyCheck, PolicyRecords } from '#core/ports/policy.ts';
 import type { Stamp } from '#core/ports/stamp.ts';
 
 export interface GovernanceWorld {

@@ -1,6 +1,5 @@
 /** Asks the customer's hooks about a call that policy allows, and about its result. */
-import type { Hooks, HookedCall } from '#core/ports/hooks.ts';
-import type { Decision, Policies } from '#core/ports/policy.ts';
+import type { Hooks, HookedCall, Decision, Policies } from '#core/ports/policy.ts';
 
 interface Hooked {
   readonly decision: Decision;

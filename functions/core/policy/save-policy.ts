@@ -2,7 +2,7 @@
 import type { WorkspaceId } from '#contract/ids.ts';
 import type { PolicyCreate, SavedPolicy, WorkspacePolicy } from '#contract/policy.ts';
 import { deed, type GovernanceWorld } from '#core/policy/governance.ts';
-import type { PolicyProblem } from '#core/ports/policy-check.ts';
+import type { PolicyProblem } from '#core/ports/policy.ts';
 import { policyHash } from '#core/policy/policy-set.ts';
 import { refuse, type RequestRefusal } from '#core/ports/refusal.ts';
 

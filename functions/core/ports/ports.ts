@@ -6,28 +6,17 @@ import type { Audit, AuditedCalls, AuditTrail } from '#core/ports/audit.ts';
 import type { AuthorizationServers } from '#core/ports/authorization-server.ts';
 import type { CallMarks } from '#core/ports/call-marks.ts';
 import type { Sha256 } from '#core/ports/canonical-json.ts';
-import type { ConnectionLinks } from '#core/ports/connection-links.ts';
-import type { ConnectionRecords, RegisteredClients } from '#core/ports/connection-records.ts';
-import type { Hooks } from '#core/ports/hooks.ts';
+import type { ConnectionLinks, ConnectionRecords, RegisteredClients } from '#core/ports/connection-records.ts';
+import type { Hooks, PolicyCheck, Policies, PolicyRecords } from '#core/ports/policy.ts';
 import type { Journal } from '#core/ports/journal.ts';
 import type { IdentityProvider, Seals } from '#core/ports/login.ts';
 import type { McpClient } from '#core/ports/mcp-client.ts';
 import type { CredentialTrial, McpProxy } from '#core/ports/mcp-proxy.ts';
 import type { Model } from '#core/ports/model.ts';
 import type { Outbound, ReadPage } from '#core/ports/outbound.ts';
-import type { PolicyCheck } from '#core/ports/policy-check.ts';
-import type { PolicyRecords } from '#core/ports/policy-records.ts';
-import type { Policies } from '#core/ports/policy.ts';
 import type { Previews } from '#core/ports/previews.ts';
-import type {
-  AgentRecords,
-  ApiKeys,
-  EnvironmentRecords,
-  LogReader,
-  LogRemover,
-  SessionRecords,
-} from '#core/ports/records.ts';
-import type { Runs } from '#core/ports/runs.ts';
+import type { AgentRecords, ApiKeys, EnvironmentRecords, SessionRecords } from '#core/ports/records.ts';
+import type { LogReader, LogRemover, Runs, SessionLog } from '#core/ports/session-log.ts';
 import type {
   PackageArchives,
   PackageBuilds,
@@ -39,7 +28,6 @@ import type {
   Warming,
 } from '#core/ports/sandboxes.ts';
 import type { SecretReader, SecretWriter } from '#core/ports/secrets.ts';
-import type { SessionLog } from '#core/ports/session-log.ts';
 import type { Pause, Stamp } from '#core/ports/stamp.ts';
 import type { TokenBuckets } from '#core/ports/token-bucket.ts';
 import type { Tokens } from '#core/ports/tokens.ts';

@@ -5,12 +5,12 @@
 import type { Agent } from '#contract/agents.ts';
 import type { ApiKey } from '#contract/api-keys.ts';
 import type { Environment } from '#contract/environments.ts';
-import type { AgentId, EnvironmentId, Instant, Position, SessionId, WorkspaceId } from '#contract/ids.ts';
+import type { AgentId, EnvironmentId, Instant, SessionId, WorkspaceId } from '#contract/ids.ts';
 import type { PackageList } from '#contract/packages.ts';
 import type { Order } from '#contract/pages.ts';
 import type { SessionStatus } from '#contract/sessions.ts';
 import type { Usage } from '#contract/usage.ts';
-import type { Append, LogKey, PositionedEntry, SessionDetails } from '#core/ports/session-log.ts';
+import type { Append, SessionDetails } from '#core/ports/session-log.ts';
 
 /** The end of a range of instants. */
 export interface Bound {
@@ -136,26 +136,4 @@ export interface ApiKeys {
   find(secret: string): Promise<ApiKey | null>;
   /** Makes the key known. A repeat keeps what the first one stored and answers it. */
   issue(secret: string, apiKey: ApiKey): Promise<ApiKey>;
-}
-
-/** One append of a log, as those who list it see it. */
-export interface PastAppend {
-  readonly first: Position;
-  readonly entries: readonly PositionedEntry[];
-}
-
-export interface LogReader {
-  /**
-   * Appends one at a time from either end: `asc` begins with the append whose first position is `from`, `desc` with the
-   * last one that begins at `from` or before. Reads ahead by one page at most, so stopping early is cheap.
-   */
-  appends(key: LogKey, order: Order, from: Position): AsyncIterable<PastAppend>;
-}
-
-export interface LogRemover {
-  /**
-   * Deletes a closed log and its content, the head last: while anything is left, the log is still closed to appends.
-   * A repeat finishes what an interrupted one left.
-   */
-  remove(key: LogKey): Promise<void>;
 }

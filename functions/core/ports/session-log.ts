@@ -1,6 +1,7 @@
-/** Port of the session log. */
+/** Ports of the session log, and of the runs that work on it. */
 import type { Entry, SessionState } from '#contract/entries.ts';
 import type { Instant, Position, SessionId, ThreadId } from '#contract/ids.ts';
+import type { Order } from '#contract/pages.ts';
 import type { Session } from '#contract/sessions.ts';
 
 /** Names one log: the partition of a thread. The primary thread's log is the session's own. */
@@ -72,4 +73,32 @@ export interface SessionLog {
   append(append: Append): Promise<Appended>;
   /** The entry at a position, or null. */
   entryAt(key: LogKey, position: Position): Promise<Entry | null>;
+}
+
+/** One append of a log, as those who list it see it. */
+export interface PastAppend {
+  readonly first: Position;
+  readonly entries: readonly PositionedEntry[];
+}
+
+export interface LogReader {
+  /**
+   * Appends one at a time from either end: `asc` begins with the append whose first position is `from`, `desc` with the
+   * last one that begins at `from` or before. Reads ahead by one page at most, so stopping early is cheap.
+   */
+  appends(key: LogKey, order: Order, from: Position): AsyncIterable<PastAppend>;
+}
+
+export interface LogRemover {
+  /**
+   * Deletes a closed log and its content, the head last: while anything is left, the log is still closed to appends.
+   * A repeat finishes what an interrupted one left.
+   */
+  remove(key: LogKey): Promise<void>;
+}
+
+/** Starts executions of the run's state machine. Idempotent by session and run. */
+export interface Runs {
+  /** `taken`: an execution of that name has ended already, so it may be that no execution runs this run. */
+  start(key: LogKey, run: number): Promise<'started' | 'taken'>;
 }

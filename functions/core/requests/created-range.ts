@@ -2,7 +2,7 @@
 import type { Instant } from '#contract/ids.ts';
 import type { CreatedRange } from '#contract/queries.ts';
 import type { Bound, Range } from '#core/ports/records.ts';
-import { instantOf } from '#core/ports/instant.ts';
+import { instantOf } from '#core/ports/stamp.ts';
 
 export function rangeOf(query: Partial<CreatedRange>): Range {
   const lowest = [lower(query['created_at[gte]'], true), lower(query['created_at[gt]'], false)];

@@ -1,5 +1,5 @@
 /** Undoes the creation of a credential that died between its secrets and its row. */
-import { later } from '#core/ports/instant.ts';
+import { later } from '#core/ports/stamp.ts';
 import type { Instant } from '#contract/ids.ts';
 import type { SecretWriter } from '#core/ports/secrets.ts';
 import type { PendingCredentials, CredentialPlace, CredentialRecords } from '#core/ports/vault-records.ts';

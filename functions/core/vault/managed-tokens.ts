@@ -8,7 +8,7 @@ import type { ManagedServer } from '#contract/enterprise.ts';
 import { requestAdmission, requestAssertion, type AdmissionReply, type IdJagWorld } from '#core/vault/id-jag.ts';
 import { idTokenExpiry, idTokenUser } from '#core/vault/id-token.ts';
 import { createExpiring } from '#core/ports/expiring.ts';
-import { later } from '#core/ports/instant.ts';
+import { later } from '#core/ports/stamp.ts';
 import type { Journal } from '#core/ports/journal.ts';
 import { SPARE_MS, usableUntilMs } from '#core/vault/tokens.ts';
 import type { Bearer, NoBearer, Tokens } from '#core/ports/tokens.ts';

@@ -9,12 +9,11 @@
  */
 import type { Instant } from '#contract/ids.ts';
 import { Fault } from '#core/ports/errors.ts';
-import { later } from '#core/ports/instant.ts';
+import { later, type Pause, type Stamp } from '#core/ports/stamp.ts';
 import type { Journal } from '#core/ports/journal.ts';
 import type { Outbound, OutboundAnswer, OutboundFailure } from '#core/ports/outbound.ts';
 import type { Saved } from '#core/ports/records.ts';
 import type { SecretReader, SecretValues, SecretWriter } from '#core/ports/secrets.ts';
-import type { Pause, Stamp } from '#core/ports/stamp.ts';
 import type { Bearer } from '#core/ports/tokens.ts';
 import {
   credentialPlace,

@@ -4,7 +4,7 @@ import type { AllowedHosts } from '#contract/outbound.ts';
 import type { CredentialCreate, EnvironmentVariableCreate, McpOAuthCreate } from '#contract/credential-requests.ts';
 import type { CredentialAuth } from '#contract/credentials.ts';
 import { judgeUrl } from '#core/outbound/destination.ts';
-import { instantOf } from '#core/ports/instant.ts';
+import { instantOf } from '#core/ports/stamp.ts';
 import { isRefusal, refuse, type RequestRefusal } from '#core/ports/refusal.ts';
 import type { SecretValues } from '#core/ports/secrets.ts';
 import { canonicalServerUrl } from '#core/vault/server-url.ts';

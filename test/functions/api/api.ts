@@ -23,7 +23,7 @@ import { sha256 } from '#aws/sha256.ts';
 import { createStamp, newToken, pause } from '#aws/stamp.ts';
 import { createTokenBuckets } from '#aws/records/token-buckets.dynamodb.ts';
 import { createVaultRecords } from '#aws/vault/vaults.dynamodb.ts';
-import type { WaitingCall } from '#core/ports/connection-links.ts';
+import type { WaitingCall } from '#core/ports/connection-records.ts';
 import { createToolPins } from '#aws/policy/tool-pins.dynamodb.ts';
 import type { LogKey } from '#core/ports/session-log.ts';
 import type { MetricName } from '#core/ports/journal.ts';

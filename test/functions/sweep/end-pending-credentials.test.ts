@@ -1,14 +1,13 @@
 /** Creations that die between a secret and its row, on real rows, and the sweep that removes what they left. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { VaultId } from '#contract/ids.ts';
-import { later } from '#core/ports/instant.ts';
+import { later } from '#core/ports/stamp.ts';
 import { createCredential } from '#core/vault/create-credential.ts';
-import type { CredentialPlace } from '#core/ports/vault-records.ts';
+import { credentialPlace, type CredentialPlace } from '#core/ports/vault-records.ts';
 import { createCredentialRecords } from '#aws/vault/credentials.dynamodb.ts';
 import { createStamp } from '#aws/stamp.ts';
 import { createVaultRecords } from '#aws/vault/vaults.dynamodb.ts';
 import { aCredential, AT, aVault, SERVER, WORKSPACE } from '#test/ports/vaults.fixture.ts';
-import { credentialPlace } from '#core/ports/vault-records.ts';
 import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
 import { createMemorySecrets } from '#test/ports/secrets.memory.ts';
 import { endPendingCredentials } from '../../../functions/sweep/end-pending-credentials.ts';

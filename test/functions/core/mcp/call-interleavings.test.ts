@@ -5,7 +5,7 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { WaitingCall } from '#core/ports/connection-links.ts';
+import type { WaitingCall } from '#core/ports/connection-records.ts';
 import { makeCall } from '#core/mcp/make-call.ts';
 import type { McpCalled, McpFailure } from '#core/ports/mcp-client.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';

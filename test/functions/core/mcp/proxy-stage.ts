@@ -10,7 +10,7 @@ import type { Entry } from '#contract/entries.ts';
 import { ConnectId, CredentialId, EventId, VaultId, WorkspaceId } from '#contract/ids.ts';
 import type { McpTool, OfferedTool } from '#contract/mcp.ts';
 import { USER_KEY, type Vault } from '#contract/vaults.ts';
-import type { ConnectionOffer } from '#core/ports/connection-links.ts';
+import type { ConnectionOffer } from '#core/ports/connection-records.ts';
 import type { CallMark, CallMarks, FoundMark, MarkedSuspension } from '#core/ports/call-marks.ts';
 import type { CallRequest } from '#core/mcp/make-call.ts';
 import { fingerprint } from '#core/mcp/pins.ts';

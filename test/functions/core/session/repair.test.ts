@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { change } from '#core/session/change.ts';
 import { repair } from '#core/session/repair.ts';
-import type { Runs } from '#core/ports/runs.ts';
+import type { Runs } from '#core/ports/session-log.ts';
 import { MAX_FAILURES } from '#core/session/commands.ts';
 import { given, KEY, outline, send, steadyStamp } from '#test/functions/core/given.ts';
 import { memoryLog } from '#test/ports/session-log.memory.ts';

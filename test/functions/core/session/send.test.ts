@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { EventId, LOG_START } from '#contract/ids.ts';
 import { Fault } from '#core/ports/errors.ts';
-import type { Append, Head, SessionLog } from '#core/ports/session-log.ts';
-import type { Runs } from '#core/ports/runs.ts';
+import type { Append, Head, SessionLog, Runs } from '#core/ports/session-log.ts';
 import { change } from '#core/session/change.ts';
 import type { Command } from '#core/session/commands.ts';
 import { fold } from '#core/session/evolve.ts';
