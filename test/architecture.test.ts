@@ -1,4 +1,4 @@
-/** The dependency table of the design is law, and this is its judge. */
+/** The dependency table of docs/design.md#rooms, and the rules about files that follow from it. */
 import { globSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -8,7 +8,7 @@ const SOURCES = globSync(['functions/**/*.ts', 'infra/**/*.ts', 'sandbox-task/**
 
 interface Import {
   readonly file: string;
-  /** Path inside the repository, or the package's name. */
+  /** A path in the repository, or the name of a package. */
   readonly target: string;
 }
 
@@ -22,7 +22,8 @@ const ALIASES: Readonly<Record<string, string>> = {
 
 function importsOf(file: string): readonly Import[] {
   const text = readFileSync(join(ROOT, file), 'utf8');
-  // One statement at a time: `import … from '…';`, `export … from '…';`, `import '…';` and `import('…')`.
+  // The pattern reads one statement at a time: `import … from '…';`, `export … from '…';`, `import '…';` and
+  // `import('…')`.
   const statements =
     text.match(/^(?:import|export)\s[^;]*?\sfrom '[^']+';|^import '[^']+';|\bimport\('[^']+'\)/gm) ?? [];
   const specifiers = statements.map((statement) => /'([^']+)'\)?;?$/.exec(statement)?.[1] ?? '');
@@ -42,7 +43,7 @@ const entries = [
   .filter((name) => !['contract', 'core', 'aws', 'http'].includes(name))
   .map((name) => `functions/${name}/`);
 
-/** For files under `from`: what an import may begin with. */
+/** For the files under `from`: the beginnings of what they may import. */
 const TABLE: readonly { readonly from: string; readonly may: readonly string[] }[] = [
   { from: 'functions/contract/', may: ['functions/contract/', 'zod'] },
   { from: 'functions/core/', may: ['functions/core/', 'functions/contract/', 'zod'] },
@@ -67,7 +68,7 @@ const TABLE: readonly { readonly from: string; readonly may: readonly string[] }
       '@cedar-policy/cedar-wasm/nodejs',
     ],
   },
-  // What the functions behind API Gateway share: requests in, responses out.
+  // The HTTP shell of the functions behind API Gateway.
   { from: 'functions/http/', may: ['functions/http/', 'functions/core/ports/', 'functions/contract/'] },
   ...entries.map((from) => ({
     from,
@@ -116,7 +117,7 @@ const CORE_ROOMS = [
   'harness',
 ];
 
-/** The rooms of aws: each holds the adapters of the core's room of that name, and worlds puts them together. */
+/** The rooms of aws. Each holds the adapters of the core room of that name, and `worlds` binds them together. */
 const AWS_ROOMS = [
   'audit',
   'connect',
@@ -137,7 +138,7 @@ const allowed = (target: string, may: readonly string[]) =>
   may.some((prefix) => target === prefix || target.startsWith(prefix));
 const told = (broken: readonly Import[]) => broken.map(({ file, target }) => `${file} imports ${target}`);
 
-/** Files whose exports are for Lambda, for CDK apps or for a bundle, and schemas, which describe the wire as a whole. */
+/** Files with exports for Lambda, for CDK apps or for a bundle, and schemas, which describe the whole wire. */
 const EXPORTS_OUTWARD =
   /handler\.ts$|^functions\/(harness|contract)\/|credentials\.lambda\.ts$|^infra\/(brainstem\.ts|constructs\/)/;
 
@@ -148,7 +149,7 @@ function exportsOf(file: string): readonly string[] {
   return [...declared].map(([, name = '']) => name);
 }
 
-/** `<file> <name>` for each name; `<file> *` where all of a file may be used. */
+/** `<file> <name>` for each exported name that is used; `<file> *` when every name of a file may be used. */
 function namesImportedBy(file: string): readonly string[] {
   const text = readFileSync(join(ROOT, file), 'utf8');
   const named = text.matchAll(/^import (?:type )?\{([^}]*)\} from '([^']+)'/gm);
@@ -181,7 +182,7 @@ describe('the architecture', () => {
   });
 
   it('lets a file of aws know one room besides the root files; worlds know all', () => {
-    // `aws/<room>/<file>`; a root file is in no room.
+    // `aws/<room>/<file>`; a file at the root is in no room.
     const awsRoomOf = (path: string) => (path.split('/').length > 3 ? roomOf(path) : null);
     const rooms = new Set(SOURCES.filter((file) => file.startsWith('functions/aws/')).map(awsRoomOf));
     expect([...rooms].filter((room) => room !== null).toSorted()).toEqual(AWS_ROOMS.toSorted());

@@ -1,4 +1,6 @@
-/** The documents are true where a test can tell: links resolve, named files exist, and code cites these pages only. */
+/**
+ * The parts of the documents that a test can check: links resolve, named files exist, and code cites these pages only.
+ */
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -12,10 +14,10 @@ const FILE_NAMES = new Set(CODE.map((file) => basename(file)));
 
 const read = (file: string) => readFileSync(join(ROOT, file), 'utf8');
 
-/** A fenced block holds no heading and no link. */
+/** The text of a page without fenced blocks, which contain no headings and no links. */
 const proseOf = (page: string) => read(page).replaceAll(/^```[^]*?^```/gm, '');
 
-/** As GitHub makes it from a heading. */
+/** The anchor that GitHub makes from a heading. */
 function anchorOf(heading: string): string {
   return heading
     .toLowerCase()
@@ -28,7 +30,7 @@ function anchorsOf(page: string): readonly string[] {
   return [...proseOf(page).matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) => anchorOf(heading));
 }
 
-/** Whether a path of the repository exists and, when it has an anchor, has such a heading. */
+/** Whether a path of the repository exists and, when the target has an anchor, has that heading. */
 function resolves(target: string): boolean {
   const [path = '', anchor] = target.split('#');
   if (!existsSync(join(ROOT, path))) return false;
@@ -47,7 +49,7 @@ describe('the documents', () => {
 
   it.each(PAGES)('%s names only source files that exist', (page) => {
     const named = [...proseOf(page).matchAll(/`([\w./-]+\.ts)`/g)].map(([, name = '']) => name);
-    // The pattern of adapters' names is no file.
+    // The pattern of adapters' names is not a file.
     const patterns = ['port.technology.ts'];
     const isThere = (name: string) =>
       FILE_NAMES.has(basename(name)) && (!name.includes('/') || CODE.some((file) => `/${file}`.endsWith(`/${name}`)));

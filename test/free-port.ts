@@ -1,11 +1,11 @@
 import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 
-/** Below the ports that the system gives to programs that ask for any port, so that it gives none of these away. */
+/** Ports below those that the system gives to programs that ask for any port, so that none of these is taken by one. */
 const FIRST = 15_000;
 const COUNT = 15_000;
 
-/** A port that must be known before a server listens at it. */
+/** A port that a test must know before a server listens at it. */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = FIRST + randomInt(COUNT);

@@ -1,6 +1,6 @@
 /**
- * What a part of the tests needs and npm cannot bring. Where it is missing, those tests are skipped, and one line at the
- * end of the run says what was not tested and what to install; with `CI=true` the run fails instead.
+ * Programs that some tests need and npm cannot install. Where one is missing, its tests are skipped, and one line at
+ * the end of the run says what was not tested and what to install. With `CI=true` the run fails instead.
  */
 import type { TestProject } from 'vitest/node';
 import { bubblewrapUsable } from '#infra/local/tasks/bubblewrap.ts';
@@ -8,9 +8,9 @@ import { createMemoryLimits } from '#infra/local/tasks/memory-limits.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** Whether bubblewrap makes sandboxes here: tests of the walls themselves cannot do without. */
+    /** Whether bubblewrap works here. Tests of its isolation need it. */
     readonly hasBubblewrap: boolean;
-    /** Whether cgroups that limit memory can be made here. */
+    /** Whether cgroups that limit memory can be created here. */
     readonly hasMemoryLimits: boolean;
   }
 }

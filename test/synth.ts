@@ -1,4 +1,4 @@
-/** Synthesizes the template that the service tests run, once for all of them: what they test is what deploys. */
+/** Synthesizes, once for all, the template that the service tests run. They test what deploys. */
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';

@@ -1,4 +1,4 @@
-/** What each function weighs, and how long it took to load here. */
+/** The size of each function's bundle, and its load time on this machine. */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { bash, calling } from '#test/journeys/scripts.ts';
@@ -27,8 +27,8 @@ export async function bundles(service: McpService): Promise<string> {
 }
 
 /**
- * A turn with two hands, and a page. The sweep and what issues keys run by themselves; the web's hand is not used here,
- * where the provider fetches.
+ * The functions that a turn with two hands and its page use. Sweep and issue-key run apart from turns, and web-fetch is
+ * not used where the provider fetches.
  */
 async function loadAgain(service: McpService, functions: readonly string[]): Promise<void> {
   service.standIn.script(calling(bash('true'), mcp('sum', { a: 1, b: 2 })));
@@ -40,7 +40,7 @@ async function loadAgain(service: McpService, functions: readonly string[]): Pro
   }
 }
 
-/** Bytes of the function's folder that are not its code. */
+/** Bytes of the function's folder that are not JavaScript. */
 function besideCode(name: string): number {
   const folder = join(CDK_OUT, 'bundles', name);
   const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((file) => file !== 'index.mjs');

@@ -1,11 +1,11 @@
-/** How it is told what work used, and what it costs. */
+/** The rows of the cost table: the usage of a piece of work, and its price. */
 import { spread } from './figures.ts';
 import { combine, dollars, NOTHING, type Used } from './prices.ts';
 
 export interface Row {
   readonly what: string;
   readonly samples: readonly Used[];
-  /** What the samples are, where their number does not say it. */
+  /** A description of the samples, when their number does not suffice. */
   readonly of?: string;
 }
 
@@ -39,12 +39,12 @@ export function units(row: Row): readonly string[] {
   ];
 }
 
-/** For so many of them. */
+/** The price of this many pieces of work. */
 export function price({ samples }: Row, count: number): string {
   return `$${(dollars(mean(samples)) * count).toFixed(3)}`;
 }
 
-/** The mean, and what it lies between where not all samples are alike. */
+/** The mean, with the range when the samples differ. */
 export function told(samples: readonly number[]): string {
   const { min, max } = spread(samples);
   const average = samples.reduce((total, sample) => total + sample, 0) / samples.length;

@@ -1,4 +1,4 @@
-/** What a turn costs: AWS's own units, counted while the service runs here, and the dollars they come to. */
+/** The cost of a turn: AWS's own units, counted while the service runs on this machine, and their price in dollars. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { serviceOf } from '#infra/local/lambda/environment.ts';
 import { bash, calling } from '#test/journeys/scripts.ts';
@@ -12,11 +12,11 @@ import { ofCalls, useOf } from './use.ts';
 const TURNS = 15;
 const LONG_TURNS = 200;
 const COLD_TURNS = 5;
-/** Half-way between two looks of the harness at the log, which are a second apart. */
+/** The middle between two reads of the harness, which are a second apart. */
 const THINKING_SECONDS = { short: 1.5, long: 5.5 };
 const THINKING_SESSIONS = 5;
 const STREAM_SECONDS = 12;
-/** Twice the longest wait of a stream between two looks at the log. */
+/** Twice the longest wait of a stream between two reads of the log. */
 const SLOWEST_LOOK_MS = 1000;
 
 type Progress = (text: string) => void;
@@ -57,7 +57,7 @@ function notes(text: Used): string {
   ].join('\n');
 }
 
-/** Each in a session of its own. */
+/** Each turn is in a session of its own. */
 async function firstTurns(service: Service): Promise<readonly Used[]> {
   const samples: Used[] = [];
   for (let turn = 0; turn < TURNS; turn += 1) {
@@ -90,7 +90,7 @@ async function longSession(service: Service) {
   return { warm, cold };
 }
 
-/** In a session whose sandbox is up. */
+/** In a session with a running sandbox. */
 async function toolTurns(service: Service, calls: number): Promise<readonly Used[]> {
   service.standIn.script(calling(...Array.from({ length: calls }, () => bash('true'))));
   const session = await service.session();
@@ -138,7 +138,7 @@ async function askingSession({ client: { beta } }: Service): Promise<string> {
   return id;
 }
 
-/** What the harness uses while it waits for the model and looks whether it is still wanted. */
+/** The usage of a harness that waits for the model and checks whether its request is still wanted. */
 async function thinkingSecond(service: Service): Promise<Used> {
   const { short, long } = THINKING_SECONDS;
   const quick = await thinkingTurn(service, short);
@@ -160,7 +160,10 @@ async function thinkingTurn(service: Service, seconds: number): Promise<Used> {
   return combine(all, NOTHING, (used) => used / THINKING_SESSIONS);
 }
 
-/** Two streams at once, told apart by the invocation that polls for each; a window of them stands for the minute. */
+/**
+ * Two streams at the same time, distinguished by the invocation that polls for each. One window of them stands for a
+ * minute.
+ */
 async function streamMinutes(service: Service): Promise<{ readonly idle: Used; readonly active: Used }> {
   const { faults } = service.runtime;
   const thinking = (STREAM_SECONDS + 3) * 1000;
@@ -169,7 +172,7 @@ async function streamMinutes(service: Service): Promise<{ readonly idle: Used; r
   const session = await service.session();
   const busy = await opened(service, session);
   await service.send(session, 'hi');
-  // The looks are the further apart the longer nothing happens.
+  // The reads are further apart the longer no event comes.
   await sleep(2000);
   faults.disarm();
   await sleep(STREAM_SECONDS * 1000);
@@ -190,7 +193,7 @@ async function streamMinutes(service: Service): Promise<{ readonly idle: Used; r
   return { idle: minute(quiet.request), active: minute(busy.request) };
 }
 
-/** A stream, and the invocation that serves it: the one that was not heard of while every open stream looked once. */
+/** A stream and the invocation that serves it: the only one without a call while every other open stream read once. */
 async function opened(service: Service, session: string) {
   const { faults } = service.runtime;
   faults.disarm();

@@ -1,4 +1,4 @@
-/** Samples and how they are told: always with their number and spread. */
+/** Samples and their presentation: always with number and spread. */
 
 export interface Spread {
   readonly count: number;
@@ -22,7 +22,7 @@ export function told(samples: readonly number[]): string {
   return `${ms(p50)} / ${ms(p95)} (n=${count})`;
 }
 
-/** A Markdown table with aligned columns, so that it reads the same on a terminal and in `docs/numbers.md`. */
+/** A Markdown table with aligned columns, which is readable on a terminal and in `docs/numbers.md`. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = head.map((name, column) => Math.max(name.length, ...rows.map((row) => row[column]?.length ?? 0)));
   const line = (cells: readonly string[]) =>
@@ -32,14 +32,15 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
 
 export const now = () => performance.timeOrigin + performance.now();
 
-/** The column of what another program did on another machine. */
+/** The column of another program's result on another machine. */
 const PEER = 'open peer';
 
 const TIME = /(\d+(?:\.\d+)?) ms(?: \/ \d+(?:\.\d+)? ms)?/;
 
 /**
- * Adds to each time in the tables of `text` how many turns of the bare SDK loop it lasts: machines of one kind differ by a
- * factor of two, and this ratio much less. Of two times in a cell, p50 and another, the first one is compared.
+ * Adds to each time in the tables of `text` its ratio to one turn of the bare SDK loop. Absolute times differ by a
+ * factor of two between machines of one kind, and this ratio differs much less. In a cell with two times, the first one
+ * is compared.
  */
 export function withRatios(text: string, bareTurnMs: number): string {
   return text.replaceAll(/(?:^\|.*$\n?)+/gm, (lines) => {

@@ -1,4 +1,4 @@
-/** From an interrupt to the session at rest, and to the end of the work that it interrupts. */
+/** The time from an interrupt to the idle session, and to the end of the interrupted work. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Script } from '#test/model/stand-in.ts';
@@ -8,19 +8,19 @@ import { now, table, told } from './figures.ts';
 import { watch, type Watcher } from './turns.ts';
 
 const ROUNDS = 50;
-/** Sessions at once: what is waited for most of the time is a look at the log, once a second. */
+/** Concurrent sessions. Most of the time is spent waiting for a read of the log, once a second. */
 const LANES = 5;
-/** Of silence before the interrupt, so that it does not always meet the stream and the watch in the same state. */
+/** Milliseconds of silence before the interrupt, so that it meets stream and harness at different moments. */
 const QUIET_MS = { least: 300, most: 1300 };
 
 interface Latency {
   /** POST sent → `session.status_idle` at the client. */
   readonly idle: number;
-  /** POST sent → the interrupted work is over. */
+  /** POST sent → the interrupted work has ended. */
   readonly over: number;
 }
 
-/** Does what a message says: runs a command, or answers for a minute. */
+/** A model that does what the message says: it runs a command, or answers for a minute. */
 const obedient: Script = (request) => {
   const said = lastTexts(request).at(-1) ?? '';
   if (said.startsWith('run ')) return { text: 'I run it.', tools: [bash(said.slice('run '.length))] };
@@ -51,7 +51,7 @@ interface Lane {
   readonly service: Service;
   readonly session: string;
   readonly watcher: Watcher;
-  /** Unique to the round. */
+  /** A text that is unique to the round. */
   readonly mark: string;
 }
 
@@ -60,7 +60,7 @@ async function inLanes(service: Service, round: (lane: Lane) => Promise<Latency>
     const session = await service.session();
     const watcher = await watch(service, session);
     const latencies: Latency[] = [];
-    // The first round of a lane starts its workers and its sandbox.
+    // The first round of a lane starts its workers and its sandbox, and is not measured.
     for (let index = 0; index <= ROUNDS / LANES; index += 1) {
       const mark = `${now().toFixed(0)}${lane}${index}`;
       latencies.push(await round({ service, session, watcher, mark }));
@@ -108,7 +108,7 @@ function findProcess(commandLine: string): string | undefined {
   return readdirSync('/proc').find((pid) => /^\d+$/.test(pid) && read(`/proc/${pid}/cmdline`) === commandLine);
 }
 
-/** A process that was killed stays as a zombie until its parent looks. */
+/** A killed process is a zombie until its parent collects it. */
 function isRunning(pid: string): boolean {
   const stat = read(`/proc/${pid}/stat`);
   return stat !== '' && !/^\d+ \(.*\) Z/.test(stat);
@@ -118,7 +118,7 @@ function read(path: string): string {
   try {
     return readFileSync(path, 'utf8');
   } catch {
-    // It ended between the listing and the look.
+    // The process ended between the listing and the read.
     return '';
   }
 }

@@ -45,7 +45,7 @@ async function manyTurns(follower: Follower, count: number): Promise<readonly nu
   return times;
 }
 
-/** From the model's tool call to the model's next request, sandbox warm: the round trip of a hand. */
+/** From the model's tool call to the next model request, with a running sandbox. */
 async function echoHi(service: Service, progress: (text: string) => void): Promise<string> {
   service.standIn.script(calling(bash('echo hi')));
   const follower = await follow(service, await service.session());

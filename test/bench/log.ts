@@ -1,4 +1,4 @@
-/** The log by itself: appends on one session, and waking and context building as it grows. */
+/** The log alone: appends to one session, and the time to wake it and to build its context as it grows. */
 import { randomUUID } from 'node:crypto';
 import type { Entry } from '#contract/entries.ts';
 import { EventId, LOG_START, SessionId, ThreadId } from '#contract/ids.ts';
@@ -28,7 +28,7 @@ export async function log(progress: (text: string) => void): Promise<string> {
   return table(['Events in the log', 'appends', 'wake (head and fold)', 'context, cold', 'context, warm'], rows);
 }
 
-/** Conversations of question and answer, one append each, as turns write them. */
+/** Conversations of question and answer, one append each, as turns append them. */
 async function grow(sessionLog: SessionLog, size: number) {
   const token = randomUUID().replaceAll('-', '');
   const key: LogKey = { session: SessionId.parse(`sesn_${token}`), thread: ThreadId.parse(`sthr_${token}`) };
@@ -87,7 +87,7 @@ function exchange(position: number): readonly Entry[] {
 async function appended(sessionLog: SessionLog, key: LogKey, after: Head, entries: readonly Entry[]): Promise<Head> {
   const { state } = fold(after.position === 0 ? null : after, entries);
   const result = await sessionLog.append({ key, after: { ...after, state }, entries, state, at: NOW });
-  if (result.status === 'conflict') throw new Error('nobody else appends here');
+  if (result.status === 'conflict') throw new Error('another append came first');
   return result.head;
 }
 

@@ -1,4 +1,4 @@
-/** `npm run bench`: every number of `docs/numbers.md`, measured on this machine. Nothing in here passes or fails. */
+/** `npm run bench` measures every number of `docs/numbers.md` on this machine. It has no assertions. */
 import { startMcpService } from '#test/mcp/mcp-service.ts';
 import { setup as setupCache } from '#test/run-cache.ts';
 import { setup } from '#test/synth.ts';
@@ -29,7 +29,7 @@ progress('synthesizing the template');
 await setup();
 process.on('exit', setupCache());
 
-/** In the page's order. `npm run bench -- Cost Interrupts` measures these only. */
+/** The parts in the page's order. `npm run bench -- Cost Interrupts` measures these two only. */
 const OF_SERVICE = {
   'The path of one message': path,
   Overhead: overhead,
@@ -41,7 +41,7 @@ const OF_SERVICE = {
   Bundles: bundles,
 };
 const BY_THEMSELVES = { Resume: resume, Log: log, Refresh: refreshStorm, Policy: policy, 'Cost of MCP calls': mcpCost };
-/** With a login the connect pages are deployed and load. The bench itself never logs in. */
+/** The option `connect` makes the connect function part of the template. The bench itself never logs in. */
 const LOGIN = { issuer: 'https://login.example.com', clientId: 'brainstem' };
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((title) => !Object.keys({ ...OF_SERVICE, ...BY_THEMSELVES }).includes(title));

@@ -1,4 +1,4 @@
-/** What a turn with a call of an MCP tool costs, wherever users' tokens are kept, and what many users come to in a month. */
+/** The cost of a turn with an MCP call, for each store of users' tokens, and the cost of many users in a month. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OAuthTokens } from '#contract/secret-stores.ts';
 import { calling } from '#test/journeys/scripts.ts';
@@ -13,15 +13,15 @@ import { useOf } from './use.ts';
 
 const TURNS = 15;
 const HOUR_MS = 3_600_000;
-/** The API takes no token that has ended. */
+/** Milliseconds until the token ends; the API refuses a token that has ended. */
 const ENDING_MS = 500;
 
-/** Ten calls a day on twenty days, in three hours of each: what an assistant at work comes to. */
+/** Ten calls a day on twenty days, within three hours of each day. */
 const USERS = 10_000;
 const CALLS_EACH = 200;
-/** Tokens live for an hour, so that one is refreshed in each hour in which there are calls. */
+/** A token lasts an hour, so each hour with calls has one refresh. */
 const REFRESHES_EACH = 60;
-/** A credential with its sealed tokens, in the table and in its index. */
+/** The size of a credential with its sealed tokens, in the table and in its index. */
 const ROW_KB = 2 * 4;
 
 interface StoreCost {
@@ -57,7 +57,7 @@ async function storeCost(store: OAuthTokens): Promise<StoreCost> {
   try {
     const user = (expiresInMs: number) => userSession(service, server, expiresInMs);
     const row = (what: string, samples: readonly Used[]): Row => ({ what: `${what}; ${store}`, samples });
-    // The first one pins the tools, which is nobody's later.
+    // The first turn pins the tools and is not counted.
     await turns(service, [await user(HOUR_MS)]);
     const known = await user(HOUR_MS);
     await turns(service, [known]);
@@ -88,7 +88,7 @@ async function sessions(open: () => Promise<string>): Promise<readonly string[]>
   return opened;
 }
 
-/** A user of their own, whose token ends then. */
+/** A new user with a token that ends at this time. */
 async function userSession(service: McpService, server: AuthorizationServer, expiresInMs: number): Promise<string> {
   const vault = await service.vaultOf('alice');
   const { access_token, refresh_token } = server.consented();
@@ -128,7 +128,7 @@ async function turns(
   return samples;
 }
 
-/** What the calls are, without the turns in which they are made. */
+/** The usage of the calls without the turns around them. */
 function added([cost]: readonly StoreCost[]): string {
   if (cost === undefined) throw new RangeError('no costs');
   const call = combine(mean(cost.read.samples), mean(cost.listed.samples), (one, other) => one - other);

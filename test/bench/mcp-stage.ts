@@ -1,4 +1,4 @@
-/** One MCP server, used twice: by a session over the proxy, and by a client of its own. */
+/** One MCP server with two clients: a session through the proxy, and a bare client. */
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { calling } from '#test/journeys/scripts.ts';
 import { startFx, type Fx, type FxOptions } from '#test/mcp/fx.ts';
@@ -9,7 +9,7 @@ import { watch } from './turns.ts';
 const TOKEN = 'token-of-alice-0123456789';
 const ARGUMENTS = { a: 1, b: 2 };
 
-/** What the proxy took for a turn with one call, in milliseconds, each from its invocation to its end. */
+/** The proxy's milliseconds in a turn with one call, each from an invocation to its end. */
 export interface ProxyTimes {
   readonly list: number;
   readonly judge: number;
@@ -20,9 +20,9 @@ export const ASKED = ['list', 'judge', 'call'] as const satisfies readonly (keyo
 
 export interface McpStage {
   readonly fx: Fx;
-  /** In a session whose instances are warm. */
+  /** Takes a turn in a session with warm instances. */
   turn(): Promise<ProxyTimes>;
-  /** The same call by the SDK's client, connected before, in milliseconds. */
+  /** Milliseconds of the same call by the SDK's client, which is connected before. */
   bareCall(): Promise<number>;
   close(): Promise<void>;
 }

@@ -1,4 +1,7 @@
-/** What the MCP proxy adds to a call of a tool, and to a run: beside a bare client of the same server, in one run. */
+/**
+ * The time that the MCP proxy adds to a call and to a run, compared with a bare client of the same server in the same
+ * run.
+ */
 import { startFx } from '#test/mcp/fx.ts';
 import type { McpService } from '#test/mcp/mcp-service.ts';
 import { spread, table, told } from './figures.ts';
@@ -12,7 +15,7 @@ const RUNS = 100;
 const HELD_MS = 100;
 const HELD_TURNS = 5;
 
-/** By the revision of the protocol that the server speaks. */
+/** By the protocol revision that the server speaks. */
 const ERAS = { modern: '2026-07-28', legacy: '2025-11-25' } as const;
 
 type Progress = (text: string) => void;
@@ -50,7 +53,7 @@ async function sideBySide(stage: McpStage): Promise<Measured> {
   return { times, bare, requests: await requestsOf(stage) };
 }
 
-/** A call of the proxy's is known by what it asks of the server after the listing, which ends with the `tools/list`. */
+/** A call of the proxy is recognised by its requests to the server after the listing's `tools/list`. */
 async function requestsOf({ fx, turn, bareCall }: McpStage): Promise<Measured['requests']> {
   const before = fx.requests.length;
   await turn();
@@ -76,7 +79,7 @@ function eraTable(eras: readonly Measured[]): string {
   );
 }
 
-/** Of the calls that `kinds` name: how many the proxy makes, and how many of them it waits for one after another. */
+/** Of the proxy's calls of these kinds: their number, and how many of them it makes one after another. */
 interface Held {
   readonly name: string;
   readonly made: ProxyTimes;
@@ -120,14 +123,14 @@ function forEach<Value>(of: (asked: (typeof ASKED)[number]) => Value) {
   return { list: of('list'), judge: of('judge'), call: of('call') };
 }
 
-/** The least of some turns: now and then a turn makes a call more, to see whether another policy is in force. */
+/** The least of several turns, because some turns check in addition whether the policies have changed. */
 async function fastest(stage: McpStage): Promise<ProxyTimes> {
   const turns: ProxyTimes[] = [];
   for (let turn = 0; turn < HELD_TURNS; turn += 1) turns.push(await stage.turn());
   return forEach((asked) => spread(turns.map((turn) => turn[asked])).min);
 }
 
-/** What the proxy calls in one turn, by what it is asked. */
+/** The calls that the proxy makes in one turn, by kind. */
 async function callsOf({ runtime }: McpService, stage: McpStage): Promise<Record<keyof ProxyTimes, readonly string[]>> {
   await settled(runtime);
   runtime.faults.disarm();
@@ -140,7 +143,7 @@ async function callsOf({ runtime }: McpService, stage: McpStage): Promise<Record
   );
 }
 
-/** Answers of the model that call nothing: what is between the two is the listing. */
+/** The model's answers call no tool, so the listing is the time between request and answer. */
 async function runTable(service: McpService): Promise<string> {
   const fx = await startFx();
   const tools = await follow(service, await sessionTowards(service, fx));

@@ -1,4 +1,4 @@
-/** What durability costs: the service's turn beside the same turn in a bare SDK loop, alternating in one run. */
+/** The cost of durability: the service's turn and the same turn in a bare SDK loop, alternating in one run. */
 import Anthropic from '@anthropic-ai/sdk';
 import type { Service } from '#test/journeys/service.ts';
 import { spread, table, told } from './figures.ts';
@@ -7,10 +7,10 @@ import { bareTurn, follow, type TurnTimes } from './turns.ts';
 const TURNS = 200;
 const WARM_UP = 20;
 
-/** A widely used open peer, one process and SQLite, on a machine like this: p50 in ms. */
+/** A widely used open-source peer, one process and SQLite, on a machine of this kind: p50 in ms. */
 const PEER = { toModel: '15 ms', toText: '25 ms', whole: '29 ms' };
 
-/** How long one turn of the bare SDK loop lasts here: what the other times are compared with. */
+/** The time of one turn of the bare SDK loop here, with which the other times are compared. */
 export async function bareTurnMs(service: Service): Promise<number> {
   service.standIn.script(() => ({ text: 'ok' }));
   const bare = new Anthropic({ baseURL: service.standIn.url, apiKey: 'sk-test' });
@@ -27,7 +27,7 @@ export async function overhead(service: Service, progress: (text: string) => voi
   const bare = new Anthropic({ baseURL: service.standIn.url, apiKey: 'sk-test' });
   const ours: TurnTimes[] = [];
   const theirs: TurnTimes[] = [];
-  // Sessions of 20 turns, so that what is measured is the turn and not the length of one conversation.
+  // Sessions have 20 turns, so that the length of a conversation does not influence the result.
   for (let index = 0; ours.length < TURNS; index += 1) {
     const follower = await follow(service, await service.session());
     for (let turn = 0; turn < 20 && ours.length < TURNS; turn += 1) {

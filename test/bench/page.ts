@@ -1,4 +1,4 @@
-/** The page `docs/numbers.md` around what the parts of the bench measure. */
+/** Writes the page `docs/numbers.md` around the results of the bench. */
 import { readFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { ms, withRatios } from './figures.ts';
@@ -7,7 +7,7 @@ export interface Measured {
   readonly machine: string;
   readonly command: string;
   readonly date: string;
-  /** How long one turn of the bare SDK loop lasts, p50. */
+  /** The time of one turn of the bare SDK loop, p50. */
   readonly bareMs: number;
 }
 
@@ -16,7 +16,7 @@ export function machine(): string {
   return `${isVirtual() ? 'A virtual machine with ' : ''}${cores}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}`;
 }
 
-/** A hypervisor tells its guests with a flag of the processor. */
+/** A hypervisor shows itself to its guests by a processor flag. */
 function isVirtual(): boolean {
   return process.platform === 'linux' && /^flags.*\bhypervisor\b/m.test(readFileSync('/proc/cpuinfo', 'utf8'));
 }

@@ -1,6 +1,6 @@
 /**
- * Which AWS calls stand one after another between a message and the model request. Overlap cannot be read off a clock,
- * so it is tried: each call is held back in turn, and what makes the model wait is on the path.
+ * Finds the AWS calls that follow one another between a message and the model request. Clock times do not show overlap,
+ * so each call is delayed in turn: when the model request is then late too, the call is on the path.
  */
 import type { Service } from '#test/journeys/service.ts';
 import { ms, now, spread, table } from './figures.ts';
@@ -9,7 +9,7 @@ import { follow, type Follower } from './turns.ts';
 const HELD_MS = 150;
 const TURNS = 5;
 
-/** The calls of a warm turn before the model request, in the order in which they leave. */
+/** The calls of a warm turn before the model request, in the order in which they start. */
 const CALLS = [
   { by: 'api', name: 'dynamodb:Query', what: 'head read' },
   { by: 'api', name: 'dynamodb:TransactWriteItems', what: 'append, with the session’s row' },

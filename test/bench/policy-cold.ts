@@ -1,4 +1,4 @@
-/** One decision in a process that has never made one: prints the milliseconds until it had Cedar, and until it decided. */
+/** One decision in a new process. Prints the milliseconds until Cedar was loaded, and until the decision. */
 import { FACTS } from '#test/functions/core/policy/facts.ts';
 import { loadCedar } from '#aws/policy/cedar-text.ts';
 import { now } from './figures.ts';

@@ -1,4 +1,4 @@
-/** Policies as a workspace with many tools and groups of users would have them: each call concerns one of them. */
+/** Policies of a workspace with many tools and groups of users. Each call concerns one of them. */
 import { policiesOf, policyOf } from '#test/functions/core/policy/facts.ts';
 
 export function workload(count: number) {
@@ -12,4 +12,4 @@ export function workload(count: number) {
   return policiesOf(policyOf(rules.join('\n')));
 }
 
-export const INPUT = { amount: 99.99, note: 'A note of a usual length, for whoever reads it.' };
+export const INPUT = { amount: 99.99, note: 'A note of a usual length for its reader here.' };

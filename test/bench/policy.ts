@@ -1,4 +1,4 @@
-/** Policy by itself: a decision, whether a tool is shown, and what the first decision of a process waits for. */
+/** The policy engine alone: a decision, the filter of a list, and the first decision of a process. */
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';

@@ -1,4 +1,4 @@
-/** From a piece of the model's answer to the client that previews it, at the pace of a fast model. */
+/** The time from a piece of the model's answer to the client's preview of it, at the pace of a fast model. */
 import type { Script } from '#test/model/stand-in.ts';
 import type { Service } from '#test/journeys/service.ts';
 import { now, table, told } from './figures.ts';
@@ -7,7 +7,7 @@ const TURNS = 5;
 const DELTAS = 80;
 const EVERY_MS = 25;
 
-/** Each piece tells its number. */
+/** Each piece contains its number. */
 const counting: Script = () => ({
   text: Array.from({ length: DELTAS }, (_, index) => `<${index}>`),
   chunkDelayMs: EVERY_MS,
@@ -35,7 +35,7 @@ export async function previews(service: Service, progress: (text: string) => voi
   );
 }
 
-/** Milliseconds that each delta took to the client, in their order. */
+/** The milliseconds that each delta took to the client, in order. */
 async function previewedTurn(service: Service, session: string): Promise<readonly number[]> {
   const stream = await service.client.beta.sessions.events.stream(session, { event_deltas: ['agent.message'] });
   await service.send(session, 'go');
@@ -45,7 +45,7 @@ async function previewedTurn(service: Service, session: string): Promise<readonl
     if (event.type === 'session.status_idle') break;
     if (event.type !== 'event_delta' || event.delta.content.type !== 'text') continue;
     text += event.delta.content.text;
-    // A piece has arrived when the mark that ends it has.
+    // A piece has arrived when the mark at its end has.
     while (arrivedAtMs.length < text.split('>').length - 1) arrivedAtMs.push(now());
   }
   const sentAtMs = service.standIn.requests.at(-1)?.deltasAtMs ?? [];

@@ -1,9 +1,9 @@
 /**
- * What AWS charges, in dollars: us-east-1, list prices, on demand, without a free tier, as collected on 2026-11-21. Some come
- * from pages that quote AWS; read AWS's own before relying on a figure.
+ * AWS's prices in dollars: us-east-1, list prices, on demand, without a free tier, as of 2026-11-21. Some come from
+ * pages that quote AWS. Check AWS's own pages before you rely on a figure.
  */
 
-/** What one piece of work used, in the units that AWS bills. */
+/** The usage of one piece of work, in the units that AWS bills. */
 export interface Used {
   readonly writeUnits: number;
   readonly readUnits: number;
@@ -42,7 +42,7 @@ export const PRICES: Used = {
 /** A Fargate task on arm64 with 0.5 vCPU and 1 GB, per hour (2026-11). */
 export const SANDBOX_HOUR = 0.01975;
 
-/** What is kept, for a month: a secret (source as above), a KMS key and a GB of a table (both as commonly quoted). */
+/** Storage for a month: a secret (source as above), a KMS key and a GB of a table (both as commonly quoted). */
 export const MONTH = { secret: 0.4, key: 1, tableGb: 0.25 };
 
 export const NOTHING: Used = {
@@ -60,7 +60,7 @@ export const NOTHING: Used = {
 
 export const UNITS = Object.keys(PRICES) as readonly (keyof Used)[];
 
-/** Combines what two pieces of work used, unit by unit. */
+/** Combines the usage of two pieces of work, unit by unit. */
 export function combine(one: Used, other: Used, how: (a: number, b: number) => number): Used {
   return Object.fromEntries(UNITS.map((unit) => [unit, how(one[unit], other[unit])])) as unknown as Used;
 }

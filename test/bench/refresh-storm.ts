@@ -1,4 +1,4 @@
-/** 200 sessions whose users' tokens have all ended, and that call at the same moment, each on an instance of its own. */
+/** 200 sessions with expired tokens that call at the same moment, each on an instance of its own. */
 import { CredentialId, VaultId, WorkspaceId } from '#contract/ids.ts';
 import { createCredentialRecords } from '#aws/vault/credentials.dynamodb.ts';
 import { newToken } from '#aws/stamp.ts';
@@ -20,7 +20,7 @@ import { ms, now, spread, table, told } from './figures.ts';
 
 const SESSIONS = 200;
 const ROUNDS = 5;
-/** What an authorization server takes. */
+/** Milliseconds that the authorization server takes. */
 const LATENCY_MS = 100;
 
 const HEAD = [
@@ -42,7 +42,7 @@ interface Stage {
   readonly db: TestDynamoDb;
   readonly server: AuthorizationServer;
   readonly secrets: MemorySecrets;
-  /** Calls of DynamoDB so far. */
+  /** DynamoDB calls so far. */
   calls(): number;
 }
 
@@ -69,7 +69,7 @@ export async function refreshStorm(progress: (text: string) => void): Promise<st
   const stage = { db, server, secrets: memorySecrets(), calls: () => calls };
   const rows: (readonly string[])[] = [];
   for (const users of [SESSIONS, 20, 1]) {
-    // The first round opens the connections.
+    // The first round opens the connections and is not measured.
     const storms: Storm[] = [];
     for (let round = 0; round <= ROUNDS; round += 1) storms.push(await storm(stage, users));
     rows.push(row(users, storms.slice(1)));
@@ -125,7 +125,7 @@ async function storm(stage: Stage, users: number): Promise<Storm> {
   };
 }
 
-/** As the proxy does for each call: the row is read, then its token. */
+/** Reads the row and then its token, as the proxy does for each call. */
 async function call({ db, secrets }: Stage, place: CredentialPlace): Promise<void> {
   const credentials = createCredentialRecords(db.client, db.vaultTable);
   const tokens = tokensOver(db, { credentials, secrets });
@@ -135,7 +135,7 @@ async function call({ db, secrets }: Stage, place: CredentialPlace): Promise<voi
   if (answer.status !== 'bearer') throw new Error(`a call got no token: ${answer.detail}`);
 }
 
-/** A vault of its own with a credential whose token ended an hour ago. */
+/** A vault of its own with a credential and a token that ended an hour ago. */
 async function expired({ db, server, secrets }: Stage): Promise<CredentialPlace> {
   const place = {
     workspace: WorkspaceId.parse('wrkspc_1'),

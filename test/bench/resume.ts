@@ -1,4 +1,4 @@
-/** kill -9 in the middle of a model request, then a start on the same data. */
+/** kill -9 during a model request, and then a start on the same data. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -51,6 +51,6 @@ async function killed() {
   await second.kill();
   await standIn.close();
   rmSync(data, { recursive: true, force: true });
-  // The executions of the killed runtime are taken up before the start reports that it is ready.
+  // The runtime continues the executions of the killed one before it reports that it is ready.
   return { asked: Math.max(0, arrivedAtMs - ready), answered };
 }

@@ -1,4 +1,4 @@
-/** Times one turn as a user sees it, through the official SDK and the session's stream. */
+/** The times of one turn as a client sees them, through the official SDK and the session's stream. */
 import type Anthropic from '@anthropic-ai/sdk';
 import type { Event, Service } from '#test/journeys/service.ts';
 import { now } from './figures.ts';
@@ -47,12 +47,12 @@ export async function follow(service: Service, session: string): Promise<Followe
 export type Idle = Extract<Event, { type: 'session.status_idle' }>;
 
 export interface Watcher {
-  /** The next time that the session is idle, as soon as the client hears of it. */
+  /** Resolves when the session is next idle, as the client sees it. */
   idle(): Promise<Idle>;
   close(): void;
 }
 
-/** Hears when a session is idle, over one stream. */
+/** Waits for idle sessions over one stream. */
 export async function watch(service: Service, session: string): Promise<Watcher> {
   const stream: Stream = await service.client.beta.sessions.events.stream(session);
   const events = stream[Symbol.asyncIterator]();
@@ -68,7 +68,7 @@ export async function watch(service: Service, session: string): Promise<Watcher>
   };
 }
 
-/** The same turn in a bare loop: the SDK's own streaming helper, nothing kept. */
+/** The same turn in a bare loop with the SDK's streaming helper, without storage. */
 export async function bareTurn(client: Anthropic, standIn: Service['standIn'], text: string): Promise<TurnTimes> {
   const began = now();
   let toText = Number.NaN;

@@ -1,11 +1,11 @@
-/** Measures what work used of AWS, apart from what streams that stand open and the sweep use meanwhile. */
+/** Measures the AWS usage of a piece of work, without that of open streams and sweep. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TracedCall } from '#test/runtime/faults.ts';
 import type { Service } from '#test/journeys/service.ts';
 import type { Use } from '#test/runtime/watched-runtime.ts';
 import type { Used } from './prices.ts';
 
-/** The functions on the path of a turn: the stream polls for as long as it is open, and the sweep runs by the clock. */
+/** The functions on the path of a turn. The stream polls while it is open, and sweep runs by the clock. */
 const ON_PATH: readonly string[] = ['api', 'harness', 'provision', 'execute', 'mcp-proxy'];
 
 export async function useOf({ runtime }: Service, work: () => Promise<void>): Promise<Used> {
@@ -48,7 +48,7 @@ function sum(values: readonly number[]): number {
   return values.reduce((total, value) => total + value, 0);
 }
 
-/** The stream tells of a turn's end before its functions and its execution have ended. */
+/** The stream shows the end of a turn before its functions and its execution have ended. */
 export async function settled(runtime: Service['runtime']): Promise<void> {
   await runtime.aws.stepFunctions.idle();
   for (let before = -1, now = seen(runtime); now !== before;) {

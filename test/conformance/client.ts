@@ -1,6 +1,7 @@
 /**
- * What the conformance runner starts for each scenario, with the URL of its server: our MCP client behind the guarded way
- * out, and our consent flow, or the exchange that stands for it, when that server wants one. It lists the tools and calls them.
+ * The program that the conformance runner starts for each scenario, with the URL of its server. It uses this service's
+ * MCP client behind the guarded fetch, and its consent flow or token exchange when the server needs one. It lists the
+ * tools and calls them.
  */
 import * as z from 'zod';
 import { createGuardedFetch } from '#aws/outbound/guarded-fetch.https.ts';
@@ -34,7 +35,7 @@ const known = clientId !== undefined && clientSecret !== undefined ? { clientId,
 const consent = createConsent({ fetch, known });
 const signedIn = signedInUser();
 
-/** The user is asked twice at most: a server that wants ever more is not worth a third time. */
+/** The user consents at most twice. A server that then asks for more scopes is given up. */
 const MAX_CONSENTS = 2;
 let consented: Consented | null = null;
 let consents = 0;
@@ -45,7 +46,7 @@ function target(): McpTarget {
   return { url, cacheKey: null, deadline: Date.now() + 50_000, bearer };
 }
 
-/** Again after consent, where that is what is missing; the credential of a refused token is of no use any more. */
+/** Repeats after a consent when one is missing. The credential of a refused token is not used again. */
 async function asUser<Value extends { readonly status: string }>(
   act: () => Promise<Value | McpFailure>,
 ): Promise<Value> {
@@ -62,7 +63,7 @@ async function asUser<Value extends { readonly status: string }>(
   }
 }
 
-/** Of an organisation that consents for its users. */
+/** For a server that an organisation manages. */
 function signedInUser(): SignedIn | null {
   const { idp_issuer: issuer, idp_client_id: idpClient, idp_id_token: idToken } = context;
   if (issuer === undefined || idpClient === undefined || idToken === undefined || known === null) return null;
@@ -72,12 +73,12 @@ function signedInUser(): SignedIn | null {
 
 const SAMPLES: Readonly<Record<string, unknown>> = { number: 2, integer: 2, boolean: true, string: 'a', array: [] };
 
-/** A tool that asks for a schema wants to see what became of the first one. */
+/** The tool that asks for a schema is called a second time with the result of the first. */
 function sampleOf(name: string, type: string): unknown {
   return name === 'schema' ? tools[0]?.input_schema : (SAMPLES[type] ?? {});
 }
 
-/** Something of each type that the tool asks for. */
+/** A value of each type that the tool's schema asks for. */
 function inputFor({ input_schema }: McpTool): Record<string, unknown> {
   const properties = (input_schema['properties'] ?? {}) as Record<string, { readonly type?: string }>;
   return Object.fromEntries(Object.entries(properties).map(([name, { type }]) => [name, sampleOf(name, type ?? '')]));
@@ -89,5 +90,5 @@ for (const { name, arguments: input } of wanted) {
   const schema = tools.find((tool) => tool.name === name)?.input_schema ?? null;
   await asUser(() => client.callTool(target(), callOf(name, input, { schema }), ON));
 }
-// A body that nobody reads is held until its deadline, and the process with it.
+// An unread body holds the process until its deadline.
 process.exit();

@@ -1,4 +1,4 @@
-/** The protocol's own test suite, with our client and our consent flow as the client under test. */
+/** The protocol's own test suite, with this service's client and consent flow as the client under test. */
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,6 +1,6 @@
 /**
- * A user's consent as the connect pages go about it, without pages: the same discovery, choice of scopes, registration,
- * redirect, checks of the answer and exchange. The browser is a request that does not follow where it is sent.
+ * A user's consent as the connect pages do it, without pages: the same discovery, scopes, registration, redirect,
+ * checks and exchange. In place of the browser, a request reads where the redirect leads.
  */
 import { randomUUID } from 'node:crypto';
 import { createAuthorizationServers } from '#aws/connect/authorization-server.mcp-sdk.ts';
@@ -13,14 +13,14 @@ import { chooseScopes } from '#core/connect/approve.ts';
 import { chooseClient, redirectUrl } from '#core/connect/registration.ts';
 import { ALLOW_HERE } from '#test/mcp/listening.ts';
 
-/** The runner's own name for where a client's metadata would be. */
+/** The URL of the client's metadata document, as the runner expects it. */
 const BASE_URL = 'https://conformance-test.local';
-/** One that is used for the first time. */
+/** A client that is used for the first time. */
 const LINK = { id: ConnectId.parse('conn_1'), workspace: WorkspaceId.parse('wrkspc_conformance'), attempt: null };
 
 export interface ConsentOptions {
   readonly fetch: GuardedFetch;
-  /** A client that somebody registered by hand; the issuer is whichever the server names. */
+  /** A client that was registered by hand at the issuer that the server names. */
   readonly known: { readonly clientId: string; readonly clientSecret: string } | null;
 }
 
@@ -66,14 +66,14 @@ export function createConsent({ fetch, known }: ConsentOptions): (asked: Asked) 
   };
 }
 
-/** The user says yes to everything; what the authorization server then has to say is in where it sends them. */
+/** The user approves everything. The authorization server's answer is in its redirect. */
 async function approve(fetch: GuardedFetch, url: string): Promise<URLSearchParams> {
   const response = await fetch(url, { redirect: 'manual' });
   await response.body?.cancel();
   return new URL(response.headers.get('location') ?? '', url).searchParams;
 }
 
-/** By issuer, so that no authorization server is told another one's. A secret stands for where it would be. */
+/** Clients by issuer, so that no authorization server gets another one's client. The secret stands for its ARN. */
 function rememberClients(known: ConsentOptions['known']): RegisteredClients {
   const clients = new Map<string, ConnectionAttempt['client']>();
   return {

@@ -1,4 +1,4 @@
-/** A token as an organisation's identity provider gets it for a user who is signed in there, by our own exchange. */
+/** A token that this service's own exchange gets from an organisation's identity provider for a signed-in user. */
 import { discoverOAuthServerInfo } from '@modelcontextprotocol/client';
 import { enterpriseOf } from '#core/vault/enterprise.ts';
 import { createManagedTokens } from '#core/vault/managed-tokens.ts';
@@ -12,7 +12,7 @@ import { SILENT } from '#test/functions/core/given.ts';
 import { newCredential, VAULT } from '#test/functions/core/vault/refresh.fixture.ts';
 import { ALLOW_HERE } from '#test/mcp/listening.ts';
 
-/** What the runner says of the user and of our clients. */
+/** The runner's settings for user and clients. */
 export interface SignedIn {
   readonly idToken: string;
   readonly identityProvider: { readonly issuer: string; readonly clientId: string };
@@ -24,7 +24,7 @@ export interface Admitted {
   readonly scopes: readonly string[];
 }
 
-/** `url`: of the MCP server. The runner plays the administrator who would have set up which issuer is behind it. */
+/** `url`: the MCP server. The runner stands for the administrator who would have set its issuer. */
 export async function admit(fetch: GuardedFetch, url: string, user: SignedIn): Promise<Admitted> {
   const { authorizationServerMetadata: metadata } = await discoverOAuthServerInfo(url, { fetchFn: fetch });
   if (metadata === undefined) throw new Error('the server names no authorization server');

@@ -40,7 +40,7 @@ describe('a response that keeps the contract, checked by contractFetch,', () => 
     ['an object', '/v1/agents/agent_01', AGENT, {}],
     ['a page', '/v1/agents', { data: [AGENT], next_page: null }, {}],
     ['an error', '/v1/agents/agent_02', ERROR, { status: 404 }],
-    ['an error where nobody knows the path', '/v1/nowhere', ERROR, { status: 404 }],
+    ['an error for an unknown path', '/v1/nowhere', ERROR, { status: 404 }],
   ])('is passed on unchanged: %s', async (_what, path, body, head) => {
     const { read, breaches } = await fetched(path, body, head);
     expect(breaches).toEqual([]);
@@ -108,7 +108,7 @@ describe('a stream, checked by contractFetch,', () => {
     ['no name', `data: ${JSON.stringify(event)}\n\n`, 'one line of event'],
     ['a field more', frame(event.type, { ...event, colour: 'red' }), 'colour'],
     ['a field less', frame(event.type, { ...event, id: undefined }), 'id: '],
-    ['a type that nobody knows', frame('session.tired', { ...event, type: 'session.tired' }), 'type: '],
+    ['an unknown type', frame('session.tired', { ...event, type: 'session.tired' }), 'type: '],
   ])('ends with an error at a frame with %s', async (_what, text, told) => {
     const { read, breaches } = await fetched(STREAM, text, { headers });
     expect(breaches).toEqual([

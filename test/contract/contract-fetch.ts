@@ -1,6 +1,7 @@
 /**
- * `fetch` for the official SDK that lets through only what the contract allows: each JSON response in the strict schema
- * of its operation, each frame of a stream in that of its event, each error in the envelope and with its type's status.
+ * A `fetch` for the official SDK that accepts only what the contract allows: each JSON response in the strict schema of
+ * its operation, each frame of a stream in the schema of its event, each error in the envelope and with its type's
+ * status.
  */
 import * as z from 'zod';
 import { ERROR_STATUS, ErrorEnvelope } from '#contract/errors.ts';
@@ -11,7 +12,7 @@ export type Fetch = (url: string | URL | Request, init?: RequestInit) => Promise
 
 export interface ContractFetch {
   readonly fetch: Fetch;
-  /** What broke the contract, by operation and path. It is also told to whoever made the request. */
+  /** Each breach of the contract, by operation and path. The request that met it also fails with it. */
   readonly breaches: readonly string[];
 }
 
@@ -44,7 +45,7 @@ export function createContractFetch(send: Fetch = fetch): ContractFetch {
   };
 }
 
-/** Of two paths that match, the one with more words of its own is meant. */
+/** When two paths match, the one with more fixed parts wins. */
 const BY_WORDS = ROUTES.toSorted((a, b) => a.path.split('{').length - b.path.split('{').length);
 
 function operationOf(url: string | URL | Request, method: string): Pick<Answered, 'operation' | 'route'> {
@@ -96,7 +97,7 @@ export function breachesOf(schema: z.ZodType, value: unknown): readonly string[]
   return parsed.error.issues.flatMap((issue) => breachesOfIssue(issue, []));
 }
 
-/** Of a union, what each of its variants misses. */
+/** For a union, the errors of each variant. */
 function breachesOfIssue(issue: z.core.$ZodIssue, parents: readonly PropertyKey[]): readonly string[] {
   const path = [...parents, ...issue.path];
   if (issue.code === 'invalid_union' && issue.errors.length > 0)
@@ -104,7 +105,7 @@ function breachesOfIssue(issue: z.core.$ZodIssue, parents: readonly PropertyKey[
   return [`${path.map(String).join('.') || 'the whole'}: ${issue.message}`];
 }
 
-/** Tells the SDK, which hands it to the test at once instead of trying again. */
+/** Throws an error that the SDK does not retry. */
 function broken(breach: string): Response {
   const envelope = { type: 'error', error: { type: 'api_error', message: breach }, request_id: 'req_none' };
   const headers = { 'content-type': 'application/json', 'x-should-retry': 'false' };
@@ -133,7 +134,7 @@ const PING = z.strictObject({ type: z.literal('ping') });
 export function breachesOfFrame(frame: string, schema: z.ZodType): readonly string[] {
   if (frame.startsWith(':') && !frame.includes('\n')) return [];
   const [, name = '', json = ''] = /^event: (.+)\ndata: (.+)$/.exec(frame) ?? [];
-  // The SDK drops a frame without a name in silence.
+  // The SDK ignores a frame without a name.
   if (name === '') return ['it is not one line of event and one line of data'];
   const value: unknown = JSON.parse(json);
   if (name === 'error') return breachesOf(ErrorEnvelope, value);

@@ -1,6 +1,6 @@
 /**
- * Every operation of agents, environments, sessions, events and vaults through the official SDK, on the whole service. What comes back is held against its
- * strict schema on the way (`service.client`), and here against what was asked.
+ * Every operation of agents, environments, sessions, events and vaults through the official SDK, on the whole service.
+ * `service.client` checks each response against its strict schema, and this test checks it against the request.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { echo } from '#test/journeys/scripts.ts';

@@ -1,4 +1,4 @@
-/** The parameters of the CORE operations, every one that the SDK's types have. */
+/** Every parameter that the SDK's types have for the operations of the contract. */
 import type {
   AgentCreateParams,
   AgentListParams,
@@ -18,7 +18,7 @@ import type {
   SessionUpdateParams,
 } from '@anthropic-ai/sdk/resources/beta/sessions/sessions';
 
-/** Every parameter that the SDK's type has: one that is forgotten, or new in the SDK, does not compile. */
+/** Every parameter of the SDK's type. A parameter that is missing here, or new in the SDK, does not compile. */
 export type Everything<Params, Later extends keyof Params = never> = Required<
   Omit<Params, 'betas' | 'workspace_id' | Later>
 >;
@@ -48,7 +48,7 @@ export const TOOLSET = {
     { name: 'write' as const, enabled: false },
   ],
 };
-/** Nobody answers there. */
+/** A URL where no server listens. */
 export const SERVER = { type: 'url' as const, name: 'tracker', url: 'https://tracker.invalid/mcp' };
 export const MCP_TOOLSET = {
   type: 'mcp_toolset' as const,
@@ -100,7 +100,7 @@ export const ENVIRONMENT_UPDATE: Everything<EnvironmentUpdateParams> = {
   config: { type: 'cloud', networking: { type: 'unrestricted' } },
   metadata: { team: null, floor: '7' },
 };
-/** A budget needs prices, which a service of one's own does not have. */
+/** A budget needs prices, which this service does not have. */
 export const SESSION: Everything<SessionCreateParams, 'agent' | 'environment_id' | 'budget'> = {
   title: 'A session',
   metadata: { team: 'a' },
@@ -108,7 +108,7 @@ export const SESSION: Everything<SessionCreateParams, 'agent' | 'environment_id'
   vault_ids: [],
   initial_events: [MESSAGE],
 };
-/** `vault_ids` are always refused. */
+/** `vault_ids` is always refused. */
 export const SESSION_UPDATE: Everything<SessionUpdateParams, 'budget' | 'vault_ids'> = {
   title: 'Another title',
   metadata: { team: null, floor: '7' },
@@ -121,7 +121,7 @@ export const AGENTS: Everything<AgentListParams, 'page'> = {
   limit: 1,
 };
 const RANGE = { 'created_at[gt]': PAST, 'created_at[gte]': PAST, 'created_at[lt]': FUTURE, 'created_at[lte]': FUTURE };
-/** Filters by deployments and memory stores are those of other tiers. */
+/** Filters by deployments and memory stores are not built. */
 export const SESSIONS: Everything<SessionListParams, 'agent_id' | 'page' | 'deployment_id' | 'memory_store_id'> = {
   ...RANGE,
   agent_version: 1,

@@ -1,4 +1,4 @@
-/** Calls of the CORE operations: each once with only what it requires, and once with everything that it can be given. */
+/** Calls of the contract's operations: each once with its required parameters, and once with all. */
 import type { AgentCreateParams } from '@anthropic-ai/sdk/resources/beta/agents/agents';
 import type { BetaManagedAgentsEventParams } from '@anthropic-ai/sdk/resources/beta/sessions/events';
 import type Anthropic from '@anthropic-ai/sdk';
@@ -25,7 +25,7 @@ import {
   TOOLSET,
 } from './core-parameters.ts';
 
-/** What a row finds: made anew for it, through the same client. */
+/** The resources that a row uses, made for it through the same client. */
 export interface Given {
   readonly service: Service;
   readonly client: Anthropic['beta'];
@@ -65,7 +65,7 @@ export function givenBy(service: Service): Given {
 export interface Row {
   readonly name: string;
   readonly call: (given: Given) => Promise<unknown>;
-  /** What the answer says of what was asked. */
+  /** The fields of the response that repeat the request. */
   readonly shows: unknown;
 }
 
@@ -363,7 +363,7 @@ export const ROWS: readonly Row[] = [
   ),
 ];
 
-/** Sends, and waits until the session has done what it was told, so that nothing of it reaches the next row. */
+/** Sends the events and waits until the session has handled them, so that the next row is not disturbed. */
 async function sent(service: Service, session: string, events: BetaManagedAgentsEventParams[]): Promise<unknown> {
   const answer = await service.client.beta.sessions.events.send(session, { events, ...HEADERS });
   await service.idle(session);

@@ -1,6 +1,6 @@
 /**
- * Events as the API has them: one sample per type, and one more for each variant that a client tells apart. That they
- * have the SDK's types is checked by the compiler, and that our schema takes them, and no more than them, by the test.
+ * Events of the API: one sample per type, and one more for each variant that a client distinguishes. The compiler
+ * checks that they have the SDK's types; the test checks that our schema accepts exactly them.
  */
 import type { BetaManagedAgentsStreamSessionEvents } from '@anthropic-ai/sdk/resources/beta/sessions/events';
 
@@ -11,7 +11,7 @@ type Block = Exclude<Extract<Persisted, { type: 'user.message' }>['content'][num
 export interface EventSample {
   readonly name: string;
   readonly event: Persisted;
-  /** Top-level fields that the contract lets be absent. */
+  /** Top-level fields that the contract allows to be absent. */
   readonly optional: readonly string[];
 }
 
@@ -73,7 +73,7 @@ const agent = {
   execution_identity: { type: 'service_account' as const },
 };
 
-/** `optional` after the event: what may be absent beside `session_thread_id`. */
+/** `optional` after the event: fields that may be absent beside `session_thread_id`. */
 function sample(event: Persisted, note = '', optional: readonly string[] = []): EventSample {
   const name = note === '' ? event.type : `${event.type}, ${note}`;
   return { name, event, optional: ['session_thread_id', ...optional] };

@@ -1,6 +1,6 @@
 /**
- * What we send is what the SDK's types promise, and what its types let a client send is what we take. Nothing here runs:
- * `npm run types` is the test. One line per type; a line that does not hold does not compile.
+ * Each response has the type that the SDK promises, and each request that the SDK's types allow is accepted. `npm run
+ * types` is the test: there is one line per type, and a line that is wrong does not compile.
  */
 import type { BidirectionalPageCursorResponse, PageCursorResponse } from '@anthropic-ai/sdk/core/pagination';
 import type * as agents from '@anthropic-ai/sdk/resources/beta/agents/agents';
@@ -35,16 +35,16 @@ import type { CredentialValidation } from '#contract/credential-validation.ts';
 import type { Credential, CredentialDeleted } from '#contract/credentials.ts';
 import type { Vault, VaultCreate, VaultDeleted, VaultUpdate } from '#contract/vaults.ts';
 
-/** Of features that are not built: what a client sends in them is refused by name. */
+/** Requests for features that are not built; they are refused by name. */
 type LaterAgentField = 'multiagent' | 'skills';
-/** Likewise: content in files, IAM roles. */
+/** The same for content in files and for IAM roles. */
 type LaterVariant = 'file' | 'aws_role';
-/** Told, and never taken. */
+/** Fields of responses that no request may have. */
 type ToldVariant = 'redacted';
-/** Where the SDK says string, the contract says which; of two scopes it refuses one. */
+/** Where the SDK has a string, the contract has a narrower type; of two scopes it refuses one. */
 type NarrowerField = 'inference_geo' | 'scope';
 
-/** As JSON has it: what is undefined is not there. */
+/** A type as JSON has it, without undefined fields. */
 type Wire<T> = T extends string | number | boolean | null
   ? T
   : T extends readonly (infer Item)[]
@@ -53,23 +53,23 @@ type Wire<T> = T extends string | number | boolean | null
       ? Named<T, T['name']>
       : { [Key in keyof T]: Wire<Exclude<T[Key], undefined>> };
 
-/** A tool's `type` is its `name`, which a schema of two fields cannot say. */
+/** A tool's `type` is its `name`, which a schema of two fields cannot express. */
 type Named<T, Name> = Name extends string ? Wire<Omit<T, 'name' | 'type'>> & { name: Name; type: Name } : never;
 
 type NothingElse<Ours, Sdk> = { [Key in Exclude<keyof Ours, keyof Sdk>]: never };
 
-/** What we answer with has the SDK's type, and no field that the SDK does not know. */
+/** A response has the SDK's type, and no field that the SDK does not know. */
 type Answer<Ours extends Sdk & NothingElse<Ours, Sdk>, Sdk> = Ours;
 
-/** Whatever the SDK's type lets a client send has the type that our schema takes, and no field that it does not know. */
+/** Every value that the SDK's type allows has the type that our schema accepts, and no unknown field. */
 type Taken<Sdk extends Ours & NothingElse<Sdk, Ours>, Ours> = Sdk;
 
 type Within<Narrow extends Wide, Wide> = Narrow;
 
-/** Of an SDK call's parameters those that travel in the body or the query; the others become headers. */
+/** The parameters of an SDK call that are sent in the body or the query. The others are headers. */
 type Sent<Params, Later extends keyof Params = never> = Offered<Wire<Omit<Params, 'betas' | 'workspace_id' | Later>>>;
 
-/** Without what is refused by its type. */
+/** Without the values that are refused by their type. */
 type Offered<T> = T extends string | number | boolean | null
   ? T
   : T extends { readonly type: LaterVariant | ToldVariant }
@@ -99,7 +99,7 @@ export type Objects = [
   Answer<Page<typeof Vault>, PageCursorResponse<vaults.BetaManagedAgentsVault>>,
   Answer<Page<typeof Credential>, PageCursorResponse<credentials.BetaManagedAgentsCredential>>,
   Within<ErrorEnvelope['request_id'], shared.ErrorResponse['request_id']>,
-  // The documentation has it, and the SDK takes it for what it does not know.
+  // The documentation names this value, and the SDK's type allows any string here.
   Within<Exclude<ErrorType, 'request_too_large'>, shared.ErrorType>,
 ];
 
@@ -111,7 +111,9 @@ export type Previews = [
 type Event<Type extends string> = Wire<Extract<SessionEvent, { type: Type }>>;
 type Listed = Wire<SessionEvent>;
 
-/** A type that no session emits yet is `never`, of which every line is true; the line is here when it comes. */
+/**
+ * A type that no session emits yet is `never`, and the line is trivially true. It takes effect when the type is built.
+ */
 export type Events = {
   'user.message': Answer<Event<'user.message'>, events.BetaManagedAgentsUserMessageEvent>;
   'user.interrupt': Answer<Event<'user.interrupt'>, events.BetaManagedAgentsUserInterruptEvent>;
@@ -170,11 +172,11 @@ export type Events = {
 };
 
 export type Unions = [
-  // What is emitted has its line above.
+  // The emitted events have their line above.
   Within<SessionEventType, keyof Events>,
   Within<Listed, events.BetaManagedAgentsSessionEvent>,
   Within<Listed, events.BetaManagedAgentsStreamSessionEvents>,
-  // The SDK's list of what one can filter by leaves out an event that nobody can list.
+  // The SDK's list of filters leaves out an event that no list returns.
   Within<Exclude<EventType, 'session.deleted'>, events.BetaManagedAgentsSessionEventType>,
   Within<events.BetaManagedAgentsSessionEventType, EventType>,
 ];
@@ -185,17 +187,17 @@ export type Bodies = [
   Taken<Sent<environments.EnvironmentCreateParams>, z.input<typeof EnvironmentCreate>>,
   Taken<Sent<environments.EnvironmentUpdateParams>, z.input<typeof EnvironmentUpdate>>,
   Taken<Sent<sessions.SessionCreateParams>, z.input<typeof SessionCreate>>,
-  // The SDK has it and says that it is always refused.
+  // The SDK has this parameter and says that it is always refused.
   Taken<Sent<sessions.SessionUpdateParams, 'vault_ids'>, z.input<typeof SessionUpdate>>,
   Taken<Sent<events.EventSendParams>, z.input<typeof EventsSend>>,
   Taken<Sent<vaults.VaultCreateParams>, z.input<typeof VaultCreate>>,
   Taken<Sent<vaults.VaultUpdateParams>, z.input<typeof VaultUpdate>>,
   Taken<Sent<credentials.CredentialCreateParams>, z.input<typeof CredentialCreate>>,
-  // Which vault it is in, the path says.
+  // The path names the vault.
   Taken<Sent<credentials.CredentialUpdateParams, 'vault_id'>, z.input<typeof CredentialUpdate>>,
 ];
 
-/** In a query everything is text, so the names are compared; the values are compared by making the calls. */
+/** Every value in a query is text, so these lines compare names. The calls of the rows compare values. */
 type Names<Params> = keyof Sent<Params>;
 type Query<Schema extends z.ZodType> = keyof z.input<Schema>;
 

@@ -1,13 +1,13 @@
 /**
- * A schema as its words have it, to the last field: stored bytes may carry more than a schema says, and are read all the
- * same, so the schemas are tolerant. What goes out carries exactly what they say.
+ * A copy of a schema that refuses unknown fields. Stored bytes may have more fields than a schema names, so the schemas
+ * are tolerant; a response has exactly the named ones.
  */
 import * as z from 'zod';
 
 type Schema = z.core.$ZodType;
 
 export function strict<Of extends Schema>(schema: Of): Of {
-  // The copy has the kind and the type of what was copied.
+  // The copy has the kind and the type of the original.
   return made(schema) as Of;
 }
 
@@ -19,13 +19,13 @@ function made(schema: Schema): Schema {
   return found;
 }
 
-/** Kinds that hold no others stay as they are. */
+/** Kinds that contain no other schemas are not copied. */
 function copyOf(schema: z.core.$ZodTypes): Schema {
   const { def } = schema._zod;
   switch (def.type) {
     case 'object': {
       const shape = Object.fromEntries(Object.entries(def.shape).map(([name, field]) => [name, made(field)]));
-      // What is loose on purpose says so: it is content that is not ours to judge.
+      // A schema that allows unknown fields explicitly stays as it is, because its content is not the service's.
       return z.core.clone(schema, { ...def, shape, catchall: def.catchall ?? z.never() });
     }
     case 'array':
@@ -43,7 +43,7 @@ function copyOf(schema: z.core.$ZodTypes): Schema {
     case 'set':
     case 'tuple':
     case 'pipe':
-      throw new Error(`a response holds a schema of kind ${def.type}, which nobody made strict yet`);
+      throw new Error(`a response holds a schema of kind ${def.type}, which this copy does not handle`);
     default:
       return schema;
   }

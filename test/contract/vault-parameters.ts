@@ -1,4 +1,4 @@
-/** The parameters of the CORE operations on vaults and credentials, every one that the SDK's types have. */
+/** Every parameter that the SDK's types have for the operations on vaults and credentials. */
 import type {
   BetaManagedAgentsEnvironmentVariableCreateParams as VariableCreate,
   BetaManagedAgentsEnvironmentVariableUpdateParams as VariableUpdate,

@@ -1,4 +1,4 @@
-/** Calls of the CORE operations on vaults and credentials, as in `core-rows.ts`. */
+/** Calls of the operations on vaults and credentials, as in `core-rows.ts`. */
 import { expect } from 'vitest';
 import { HEADERS } from './core-parameters.ts';
 import { archived, page, row, type Given, type Row } from './core-rows.ts';
@@ -163,7 +163,7 @@ export const VAULT_ROWS: readonly Row[] = [
       const [id, path] = await credential(given, CREDENTIAL);
       return given.client.vaults.credentials.mcpOAuthValidate(id, { ...path, ...HEADERS });
     },
-    // Its server is nobody's.
+    // No server listens at this credential's URL.
     { has_refresh_token: true, status: 'unknown', mcp_probe: { http_response: null }, refresh: null },
   ),
 ];

@@ -6,7 +6,7 @@ import { mustRun, say } from './run.ts';
 
 export interface Deployment {
   readonly outputs: Readonly<Record<string, string>>;
-  /** The cloud assembly that was deployed. */
+  /** The cloud assembly that is deployed. */
   readonly assembly: string;
 }
 
@@ -19,7 +19,7 @@ interface DeployOptions {
 const STACK = 'Brainstem';
 /** MiniStack's account and Region. */
 const ENVIRONMENT = 'aws://000000000000/us-east-1';
-/** Given an image that exists already, deploying takes no Docker. No task of it is ever started here. */
+/** An image that exists already, so that the deployment needs no Docker. None of its tasks is started. */
 const CONTEXT = ['-c', 'sandboxImage=public.ecr.aws/docker/library/node:24-slim', '-c', 'removalPolicy=destroy'];
 
 export async function deploy({ aws, folder, modelBaseUrl }: DeployOptions): Promise<Deployment> {
@@ -45,7 +45,10 @@ export async function deploy({ aws, folder, modelBaseUrl }: DeployOptions): Prom
   return { outputs, assembly };
 }
 
-/** Not this process's environment: no profile of the user's may be read, and no call may reach the real AWS. */
+/**
+ * An environment without this process's variables, so that no profile of the user is read and no call reaches the real
+ * AWS.
+ */
 function settings(aws: DeployOptions['aws'], folder: string): Record<string, string> {
   return {
     PATH: [BIN, process.env['PATH']].join(delimiter),
@@ -62,8 +65,8 @@ interface Template {
 }
 
 /**
- * What MiniStack 1.5 cannot take. It refuses a template with a resource type that it does not know; and its `Ref` of a
- * secret is the name, so that policies name no ARN. In AWS `Ref` and `Id` are both the ARN.
+ * Changes what MiniStack 1.5 does not support. It refuses a template with an unknown resource type, and its `Ref` of a
+ * secret is the name, so policies would not name an ARN. In AWS, `Ref` and `Id` are both the ARN.
  */
 function fitTemplate(file: string): void {
   const template = JSON.parse(readFileSync(file, 'utf8')) as Template;

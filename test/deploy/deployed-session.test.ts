@@ -1,4 +1,4 @@
-/** The stack in an AWS that nobody here wrote: deployed by the CLI, then used through the official SDK. */
+/** The stack in an independent AWS emulator: deployed by the CLI, then used through the official SDK. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -18,9 +18,11 @@ import { installMiniStack } from './ministack.ts';
 import { say } from './run.ts';
 import { startSandbox } from './sandbox.ts';
 
-/** Said by the user, in the system prompt, by the model and by a tool: it may be in the session's log and nowhere else. */
+/**
+ * A text in the user's message, the system prompt, the answer and a tool result. It may be in the session's log only.
+ */
 const CANARY = 'canary-7f3a91';
-/** Less than the minute after which the sweep would hide a start that got lost. */
+/** Less than the minute after which sweep would repair a lost start. */
 const IDLE_WITHIN_MS = 30_000;
 
 const installed = await installMiniStack().catch(
@@ -41,7 +43,7 @@ describe.skipIf(installed === false)('the deployed service', () => {
     await deployed?.close();
   });
 
-  /** MiniStack's API Gateway does not stream, so the session is followed by listing its events. */
+  /** MiniStack's API Gateway does not stream, so the test lists the session's events until it is idle. */
   async function converse(text: string): Promise<readonly BetaManagedAgentsSessionEvent[]> {
     const before = new Set((await eventsSoFar()).map((event) => event.id));
     await service().client.beta.sessions.events.send(session, {
@@ -64,7 +66,7 @@ describe.skipIf(installed === false)('the deployed service', () => {
   }
 
   it('is deployed by cdk bootstrap and cdk deploy', async () => {
-    // Thrown in here it counts as a failed test; outside it would be a file without tests.
+    // An error that is thrown here is a failed test. Outside of a test it would be a file without tests.
     if (installed instanceof Error) throw installed;
     deployed = await startDeployed();
     expect(deployed.outputs['BaseUrl']).toMatch(/^https:\/\/\w+\.execute-api\.us-east-1\.amazonaws\.com\/prod$/);
@@ -148,7 +150,7 @@ function textsOf(events: readonly BetaManagedAgentsSessionEvent[]): readonly str
     .map(({ content }) => content.map((block) => ('text' in block ? block.text : '')).join(''));
 }
 
-/** The stack's output names the log alone. */
+/** Of the session tables, the stack's outputs name only the log. */
 async function recordsTableOf({ dynamodb }: Deployed): Promise<string> {
   const { TableNames = [] } = await dynamodb.send(new ListTablesCommand());
   const table = TableNames.find((name) => name.includes('RecordsTable'));

@@ -1,4 +1,4 @@
-/** The service in MiniStack, from its installation to a client with the deployment's first key. */
+/** The service in MiniStack, from its installation to a client with the first API key. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,13 +17,13 @@ export const CREDENTIALS = { accessKeyId: 'test', secretAccessKey: 'test' };
 export interface Deployed extends Deployment {
   /** MiniStack's own address. */
   readonly awsUrl: string;
-  /** What `baseURL` is for the SDK. */
+  /** The SDK's `baseURL`. */
   readonly baseUrl: string;
   readonly client: Anthropic;
   readonly model: StandIn;
   readonly dynamodb: DynamoDBClient;
   readonly stepFunctions: SFNClient;
-  /** Gone when the test is over. */
+  /** A folder that is deleted after the test. */
   readonly folder: string;
   close(): Promise<void>;
 }
@@ -63,7 +63,7 @@ export async function startDeployed(): Promise<Deployed> {
   }
 }
 
-/** What the README tells a user to do after `cdk deploy`: set the model's key, read the first key of the API. */
+/** The commands that the README names after `cdk deploy`: set the model's key, read the first API key. */
 async function exchangeKeys(secrets: SecretsManagerClient, outputs: Deployment['outputs']): Promise<string> {
   const { ModelApiKeySecretArn, FirstApiKeySecretArn } = outputs;
   await secrets.send(new PutSecretValueCommand({ SecretId: ModelApiKeySecretArn, SecretString: MODEL_KEY }));
@@ -78,7 +78,7 @@ function output({ outputs }: Deployment, name: string): string {
   return value;
 }
 
-/** AWS gives each API a host name; MiniStack also takes it as a path. */
+/** AWS gives each API a host name; MiniStack also accepts it in the path. */
 function addressIn(awsUrl: string, baseUrl: string): string {
   const { host, pathname } = new URL(baseUrl);
   return `${awsUrl}/_aws/execute-api/${host.split('.', 1)[0]}${pathname}`;

@@ -1,4 +1,4 @@
-/** Everything that the deployed functions and the state machine wrote to CloudWatch Logs. */
+/** Every line that the deployed functions and the state machine wrote to CloudWatch Logs. */
 import { AwsClient } from 'aws4fetch';
 import { CREDENTIALS, type Deployed } from './deployed.ts';
 

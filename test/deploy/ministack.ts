@@ -14,12 +14,12 @@ export const BIN = join(ROOT, 'node_modules/.bin');
 const REQUIREMENTS = join(import.meta.dirname, 'requirements.txt');
 const ENVIRONMENT = join(ROOT, 'node_modules/.cache/ministack');
 const PYTHON = join(ENVIRONMENT, 'bin/python');
-/** Written last, so that an installation which was cut off is made again. */
+/** This file is written last, so that an interrupted installation is repeated. */
 const INSTALLED = join(ENVIRONMENT, 'installed.txt');
-/** What pip says when there is no way to the package index. Everything else is a failure. */
+/** Pip's message when the package index is unreachable. Every other error is a failure. */
 const NO_WAY_TO_INDEX = /connection broken|Max retries exceeded|Name or service not known|Network is unreachable/;
 
-/** False when the package index is out of reach, and only then. */
+/** False only when the package index is unreachable. */
 export async function installMiniStack(): Promise<boolean> {
   if (await isInstalled()) return true;
   say('installing MiniStack from PyPI');
@@ -37,19 +37,19 @@ export async function installMiniStack(): Promise<boolean> {
 
 async function isInstalled(): Promise<boolean> {
   if (!existsSync(INSTALLED) || !readFileSync(INSTALLED).equals(readFileSync(REQUIREMENTS))) return false;
-  // The environment is bound to the Python that made it, which may be gone.
+  // The virtual environment depends on the Python that made it, which may have been removed.
   return (await run(PYTHON, ['-c', 'import ministack'])).code === 0;
 }
 
 export interface MiniStack {
-  /** Where all of AWS is. */
+  /** The endpoint of all AWS services. */
   readonly url: string;
-  /** File of the certificate that `url` shows. */
+  /** The file with the certificate of `url`. */
   readonly certificate: string;
   stop(): Promise<void>;
 }
 
-/** The pipe to its standard input closes when the test ends, however it ends, and then so does the emulator. */
+/** The emulator ends when its standard input closes, which happens when the test ends in any way. */
 const SERVE = `
 import os, sys, threading
 threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
@@ -57,7 +57,7 @@ from hypercorn.__main__ import main
 sys.exit(main())
 `;
 
-/** Long enough for a machine that compiles all of Python's files at the first start. */
+/** Long enough for a machine that compiles all Python files at the first start. */
 const START_MS = 60_000;
 
 export async function startMiniStack(folder: string): Promise<MiniStack> {
@@ -91,18 +91,18 @@ export async function startMiniStack(folder: string): Promise<MiniStack> {
   return { url, certificate, stop };
 }
 
-/** Nothing of this process's environment: functions inherit it all, and could reach the real AWS with it. */
+/** No variable of this process: functions inherit them all, and could reach the real AWS with them. */
 function settings(folder: string, port: number): Record<string, string> {
   return {
-    // Functions are run by the first `node` of the path.
+    // MiniStack runs functions with the first `node` of the path.
     PATH: [BIN, process.env['PATH']].join(delimiter),
     HOME: folder,
     TMPDIR: folder,
     GATEWAY_PORT: String(port),
     MINISTACK_HOST: '127.0.0.1',
-    // Signatures are checked and every call is held against its role's policies, …
+    // MiniStack checks signatures, and evaluates each call with the policies of its role, …
     AUTH: 'true',
-    // … among them the buckets' own, which refuse plain HTTP.
+    // … and with the policies of the buckets, which refuse plain HTTP.
     USE_SSL: '1',
     DOCKER_HOST: `unix://${folder}/no-docker.sock`,
     SFTP_ENABLED: '0',
@@ -113,7 +113,7 @@ function settings(folder: string, port: number): Record<string, string> {
 async function answers(url: string, certificate: string): Promise<boolean> {
   const pem = existsSync(certificate) ? readFileSync(certificate, 'utf8') : '';
   if (!pem.includes('END CERTIFICATE')) return false;
-  // This process speaks TLS to nobody else.
+  // This process uses TLS for MiniStack only.
   setDefaultCACertificates([pem]);
   const health = await fetch(`${url}/_ministack/health`).catch(() => null);
   return health?.ok === true;

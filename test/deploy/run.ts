@@ -1,4 +1,4 @@
-/** Commands of this test: what they say is kept for the failure message, and shown as it comes when asked for. */
+/** Commands of this test. Their output is kept for the failure message, and shown at once on request. */
 import { spawn } from 'node:child_process';
 import { writeSync } from 'node:fs';
 
@@ -28,7 +28,7 @@ export function run(command: string, args: readonly string[], { env = process.en
   return promise;
 }
 
-/** @throws with the end of what the command said. */
+/** @throws with the end of the command's output */
 export async function mustRun(command: string, args: readonly string[], options: Run & { readonly why: string }) {
   const { code, output } = await run(command, args, options);
   if (code !== 0) throw new Error(`${options.why} (exit code ${code}):\n${lastLines(output)}`);
@@ -41,8 +41,8 @@ export function lastLines(output: string): string {
 
 const began = Date.now();
 
-/** Tells what the test does now: some steps take longer than anybody likes to look at nothing. */
+/** Prints what the test is doing, because some steps take minutes. */
 export function say(text: string): void {
-  // Past vitest, which puts the name of the test above each line.
+  // Writes directly to the terminal, because vitest would put the name of the test above each line.
   writeSync(1, `${((Date.now() - began) / 1000).toFixed(1).padStart(6)} s  ${text}\n`);
 }

@@ -1,6 +1,6 @@
 /**
- * A sandbox for one session: the server that the image starts, as a process of this machine, because MiniStack runs no
- * task without Docker. It is written down as provision writes one down that is up, so provision finds it.
+ * A sandbox for one session: the server of the image as a process of this machine, because MiniStack runs no task
+ * without Docker. Its record has the form of a ready sandbox's record, so provision finds it.
  */
 import { spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
@@ -23,7 +23,7 @@ interface SandboxOptions {
 }
 
 interface Sandbox {
-  /** Where the tools work. */
+  /** The working directory of the tools. */
   readonly workdir: string;
   stop(): Promise<void>;
 }
@@ -38,7 +38,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
       SANDBOX_TOKEN_SHA256: createHash('sha256').update(token).digest('hex'),
       SANDBOX_WORKDIR: workdir,
       SANDBOX_LISTEN: '127.0.0.1:0',
-      // Should nobody stop it.
+      // The idle time ends the server when no test stops it.
       SANDBOX_IDLE_SECONDS: '60',
     },
     stdio: ['ignore', 'pipe', 'ignore'],
@@ -64,7 +64,7 @@ async function writeDown(options: SandboxOptions, token: string, address: string
   await records.ready(session, generation, { task: 'a process of this machine', address, at });
 }
 
-/** Its first log line tells where the server listens. */
+/** The server's first log line has its address. */
 async function addressIn(stdout: NodeJS.ReadableStream): Promise<string> {
   const [line] = await once(stdout, 'data');
   const port = /"port":(\d+)/.exec(String(line))?.[1];

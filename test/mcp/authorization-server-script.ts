@@ -1,31 +1,31 @@
-/** What tests make the authorization server be and do, and what it keeps of what it was sent. */
+/** The behaviour that tests give the authorization server, and its record of requests. */
 import type { KeyObject } from 'node:crypto';
 import type { NewToken } from './grants.ts';
 import type { Client } from './oauth-client.ts';
 
 export interface AuthorizationServerOptions {
-  /** Ends the URL of an issuer that has a path: `/tenant`. @default '' */
+  /** The path at the end of the issuer's URL: `/tenant`. @default '' */
   readonly path?: string;
-  /** What the issuer is called; it listens on 127.0.0.1 whatever it is. @default '127.0.0.1' */
+  /** The host name in the issuer's URL; it always listens on 127.0.0.1. @default '127.0.0.1' */
   readonly host?: string;
   readonly clients?: readonly Client[];
-  /** Where metadata is found. @default both */
+  /** The kinds of metadata that it serves. @default both */
   readonly metadata?: 'oauth' | 'oidc' | 'both';
-  /** What is said of itself, changed; a field that is undefined is left out. */
+  /** Changes its metadata; a field that is undefined is left out. */
   readonly says?: (honest: Record<string, unknown>) => Record<string, unknown>;
-  /** Clients are known by the URL of their metadata document. @default false */
+  /** It accepts the URL of a metadata document as a client id. @default false */
   readonly cimd?: boolean;
   /** @default true */
   readonly registration?: boolean;
-  /** The only resources that tokens are issued for; absent: any, or none. */
+  /** The only resources for which it issues tokens; absent: any, or none. */
   readonly resources?: readonly string[];
   /** @default 3600 */
   readonly lifetimeSeconds?: number;
   /** A refresh token is good for one use. @default true */
   readonly rotation?: boolean;
-  /** Whose assertions of users (ID-JAG) are taken for tokens. @default nobody's */
+  /** The issuers of assertions (ID-JAG) that it accepts for tokens. @default none */
   readonly trusts?: () => { readonly issuer: string; readonly publicKey: KeyObject };
-  /** How long each token request takes. @default 0 */
+  /** Milliseconds that each token request takes. @default 0 */
   readonly latencyMs?: number;
   /** @default Date.now */
   readonly nowMs?: () => number;
@@ -33,19 +33,22 @@ export interface AuthorizationServerOptions {
   readonly newToken?: NewToken;
 }
 
-/** What a token request is answered with, instead of what is right; `after` holds it back. */
+/** An answer to a token request in place of the right one; `after` delays it. */
 export type TokenAnswer = Told & { readonly after?: Promise<unknown> };
 
 type Told =
-  /** Granted, and told with these fields changed; undefined leaves one out. Without a refresh_token the old one stays. */
+  /**
+   * Grants, and answers with these fields changed; undefined leaves one out. Without a refresh_token the old one stays
+   * valid.
+   */
   | { readonly do: 'grant'; readonly change: Readonly<Record<string, unknown>> }
-  /** Nothing is granted. */
+  /** Grants nothing. */
   | { readonly do: 'say'; readonly code: number; readonly type?: string; readonly body: string }
-  /** Nothing is granted and the connection breaks. */
+  /** Grants nothing and closes the connection. */
   | { readonly do: 'drop' }
-  /** The refresh token is used up and the new one is lost on its way. */
+  /** Uses up the refresh token and closes the connection before the answer. */
   | { readonly do: 'rotate and drop' }
-  /** Silence until the other side goes. */
+  /** Does not answer until the client closes the connection. */
   | { readonly do: 'hang' };
 
 export interface ReceivedRequest {
@@ -54,15 +57,15 @@ export interface ReceivedRequest {
   readonly query: URLSearchParams;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly body: string;
-  /** The body, read as a form. */
+  /** The body, parsed as a form. */
   readonly form: URLSearchParams;
 }
 
 export interface Decision {
   /** @default approved */
   readonly error?: { readonly code: string; readonly description: string };
-  /** In the redirect: null leaves it out. @default the issuer */
+  /** The `iss` of the redirect; null leaves it out. @default the issuer */
   readonly iss?: string | null;
-  /** @default the request's */
+  /** The `state` of the redirect. @default the request's */
   readonly state?: string;
 }

@@ -18,7 +18,7 @@ async function start(options: AuthorizationServerOptions = {}) {
   return server;
 }
 
-/** Through the whole flow with the SDK's own client. */
+/** Runs the whole flow with the SDK's own client. */
 async function connect(options: AuthorizationServerOptions = {}) {
   const server = await start(options);
   const metadata = (await discoverAuthorizationServerMetadata(server.issuer)) ?? expect.fail('no metadata');

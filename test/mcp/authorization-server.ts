@@ -1,6 +1,6 @@
 /**
- * An authorization server over real HTTP that does what it is told: rotates and detects reuse, forgets, lies, stalls and
- * breaks off. Each request is kept as it came, so that tests can say what was sent and what was not.
+ * An authorization server over real HTTP. A test can make it rotate tokens, detect reuse, forget, give wrong answers,
+ * stall and break off. It records each request, so that a test can check what was sent.
  */
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -21,17 +21,19 @@ export interface AuthorizationServer {
   readonly port: number;
   readonly tokenEndpoint: string;
   readonly requests: readonly ReceivedRequest[];
-  /** Those that came to the token endpoint. */
+  /** The requests to the token endpoint. */
   readonly tokenRequests: readonly ReceivedRequest[];
   readonly grants: Grants;
-  /** A pair as if the user had just consented. */
+  /** A pair of tokens as after a user's consent. */
   consented(consent?: Partial<Consent>): Issued;
-  /** The next token requests are answered so, one each; later ones rightly, or as `always` says. */
+  /**
+   * Answers for the next token requests, one each. Later requests get the right answer, or the one given to `always`.
+   */
   answer(...answers: readonly TokenAnswer[]): void;
   always(answer: TokenAnswer | null): void;
-  /** How the user decides, and what the redirect says of who sends it. */
+  /** The user's decision, and the issuer in the redirect. */
   decides(decision: Decision): void;
-  /** From now on it is as if this client had never been registered. */
+  /** Forgets this client, as if it had never been registered. */
   forgets(clientId: string): void;
   close(): Promise<void>;
 }

@@ -1,4 +1,4 @@
-/** Our MCP client as the proxy holds it, with a way out that reaches the servers of tests. */
+/** The MCP client as the proxy uses it, with an outbound port that reaches the tests' servers. */
 import type { FetchLimits } from '#core/ports/outbound.ts';
 import { createGuardedFetch } from '#aws/outbound/guarded-fetch.https.ts';
 import { resolveBySystem, type OutboundOptions } from '#aws/outbound/redirects.https.ts';
@@ -35,5 +35,5 @@ export function callOf(tool: string, input: McpCall['input'] = {}, more: Partial
   return { tool, input, schema: null, hints: {}, resume: null, ...more };
 }
 
-/** Never aborted. */
+/** A signal that is never aborted. */
 export const ON: AbortSignal = new AbortController().signal;

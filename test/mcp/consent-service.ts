@@ -1,6 +1,6 @@
 /**
- * The service beside an MCP server whose tools anybody may list, and whose calls want a token of an authorization server
- * that asks its users; users log in at a certified identity provider.
+ * The service and an MCP server with tools that anyone may list. Calls need a token from an authorization server that
+ * asks its users for consent. Users log in at a certified identity provider.
  */
 import type { EventId } from '#contract/ids.ts';
 import { freePort } from '#test/free-port.ts';
@@ -17,17 +17,17 @@ import { ofType, type Event } from '#test/journeys/service.ts';
 export interface ConsentService extends McpService {
   readonly as: AuthorizationServer;
   readonly idp: TestIdentityProvider;
-  /** Whether the server wants a token for listing its tools, too. */
+  /** Whether the server also needs a token for listing its tools. */
   closed: boolean;
-  /** The user logs in, reads the page of this link, and consents; the last page. */
+  /** The user logs in, opens the page of this link, and consents. Returns the last page. */
   consent(user: string, link: string): Promise<Visit>;
-  /** Calls that the server let in. */
+  /** Calls that the server accepted. */
   admitted(tool: string): readonly FxRequest[];
 }
 
 export interface ConsentServiceOptions {
   readonly props?: BrainstemProps;
-  /** The users' organisation decides about the server. @default false */
+  /** The users' organisation manages the server. @default false */
   readonly isManaged?: boolean;
 }
 
@@ -81,14 +81,14 @@ export async function startConsentService(options: ConsentServiceOptions = {}): 
   return consenting;
 }
 
-/** Links that people were told of, in order. */
+/** The links in session errors, in order. */
 export function linksIn(events: readonly Event[]): readonly string[] {
   return ofType(events, 'session.error').flatMap(
     ({ error }) => error.message.match(/http\S*\/connect\/conn_\S+/) ?? [],
   );
 }
 
-/** What a client says of a call that waits. */
+/** A client's confirmation of a call. */
 export const confirmation = (call: string, result: 'allow' | 'deny', denyMessage?: string) => ({
   type: 'user.tool_confirmation' as const,
   tool_use_id: call as EventId,

@@ -1,4 +1,4 @@
-/** The tools of the MCP server that tests talk to. Each answers so that a test can see what reached it. */
+/** The tools of the tests' MCP server. Each answers so that a test can see what reached it. */
 import {
   inputRequired,
   UrlElicitationRequiredError,
@@ -10,17 +10,17 @@ import {
 export interface FxCall {
   readonly args: Readonly<Record<string, unknown>>;
   readonly era: 'legacy' | 'modern';
-  /** As they came over the wire, names in lower case. */
+  /** The headers of the request, with names in lower case. */
   readonly headers: Readonly<Record<string, string>>;
-  /** What an earlier `input_required` gave, when this is the call after it. */
+  /** The state of an earlier `input_required`, when this call follows it. */
   readonly resumed: { readonly state: string | undefined; readonly responses: readonly string[] };
-  /** Whether somebody has opened the URL that `url_elicitation` sends people to. */
+  /** Whether the URL of `url_elicitation` has been opened. */
   readonly opened: boolean;
   readonly signal: AbortSignal;
 }
 
 export interface FxTool extends Pick<Tool, 'name' | 'description' | 'inputSchema' | 'annotations' | 'outputSchema'> {
-  /** Without it in its token, a call is answered 403 `insufficient_scope`. */
+  /** Without this scope in its token, a call is answered 403 `insufficient_scope`. */
   readonly scope?: string;
   run(call: FxCall): Promise<CallToolResult | InputRequiredResult> | CallToolResult | InputRequiredResult;
 }
@@ -36,7 +36,7 @@ const number = { type: 'number' };
 /** One pixel. */
 export const PNG = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==';
 export const PDF = Buffer.from('%PDF-1.4\n%%EOF\n').toString('base64');
-/** Where `url_elicitation` sends people, and what it wants back afterwards, byte for byte. */
+/** The URL of `url_elicitation`, and the state that it expects back unchanged. */
 export const ELICITATION = {
   url: 'https://pay.example.com/confirm?order=7&secret=s3cr3t',
   message: 'Confirm the payment',
@@ -115,7 +115,7 @@ export const FX_TOOLS: readonly FxTool[] = [
   },
 ];
 
-/** The older era has no state to give: there the URL is an error, and the call is made anew. */
+/** The older revision has no state: there the URL is an error, and the client makes the call again. */
 function askForUrl({ era, opened, resumed }: FxCall): CallToolResult | InputRequiredResult {
   const { url, message, state } = ELICITATION;
   if (era === 'legacy') {

@@ -1,6 +1,6 @@
 /**
- * An MCP server on this machine, over real HTTP, that keeps every request. It speaks both protocol eras or one of them,
- * may want bearer tokens, and its tools, tokens and answers can be changed while it runs.
+ * An MCP server on this machine, over real HTTP, that records every request. It speaks both protocol revisions or one
+ * of them, and can demand bearer tokens. A test can change its tools, tokens and answers while it runs.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import {
@@ -16,7 +16,7 @@ import { answerWith, bodyOf, listenHere, webRequest, type Listening } from '#tes
 export interface FxRequest {
   readonly method: string;
   readonly path: string;
-  /** Names in lower case. */
+  /** Headers with names in lower case. */
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
   /** The JSON-RPC message of a POST. */
@@ -32,35 +32,38 @@ export interface FxMessage {
 export interface FxOptions {
   /** @default 'both' */
   readonly era?: 'both' | 'legacy' | 'modern';
-  /** The tokens that are let in, and their scopes; without, everybody is. Changeable as `tokens` of what runs. */
+  /**
+   * The accepted tokens with their scopes; without this field, every request is accepted. A test can change them by
+   * `tokens` of the running server.
+   */
   readonly tokens?: Readonly<Record<string, readonly string[]>>;
-  /** Of the protected resource's metadata. */
+  /** The scopes in the metadata of the protected resource. */
   readonly authorizationServers?: readonly string[];
   readonly scopesSupported?: readonly string[];
-  /** Whether the older era hands out session ids and wants them back. @default false */
+  /** Whether the older revision gives out session ids and expects them back. @default false */
   readonly sessions?: boolean;
-  /** How long, and by whom, the newer era lets answers be cached. */
+  /** How long, and for which credentials, the newer revision allows answers to be cached. */
   readonly cache?: { readonly ttlMs: number; readonly cacheScope: 'public' | 'private' };
   readonly tools?: readonly FxTool[];
 }
 
-/** What to answer in place of MCP; `undefined` is to go on. */
+/** A response in place of MCP's; `undefined` continues. */
 export type Intercept = (request: FxRequest) => Response | undefined | Promise<Response | undefined>;
 
 export interface Fx extends Listening {
-  /** What an agent's `mcp_servers[].url` is: `http://127.0.0.1:<port>/mcp`. */
+  /** The URL for an agent's `mcp_servers[].url`: `http://127.0.0.1:<port>/mcp`. */
   readonly url: string;
   /** Every request that arrived, discovery included, in order. */
   readonly requests: readonly FxRequest[];
   /** The `tools/call` requests among them, of one tool or of all. */
   calls(tool?: string): readonly FxRequest[];
-  /** By name; what is set here is what the next listing tells. */
+  /** Tools by name. A change here is in the next listing. */
   readonly tools: Map<string, FxTool>;
-  /** Token to scopes; null lets everybody in. */
+  /** Scopes by token; null accepts every request. */
   tokens: Map<string, readonly string[]> | null;
-  /** Asked before each MCP request. */
+  /** Called before each MCP request. */
   intercept: Intercept;
-  /** Whether somebody has opened the URL of `url_elicitation`: only the older era needs to be told. */
+  /** Whether the URL of `url_elicitation` was opened. Only the older revision needs to be told. */
   opened: boolean;
 }
 
@@ -161,7 +164,7 @@ function metadata({ url }: Fx, { authorizationServers = [], scopesSupported }: F
   return { resource: url, authorization_servers: authorizationServers, ...scopes };
 }
 
-/** 401 for a token that is not known, 403 for one that may not do this. */
+/** 401 for an unknown token, 403 for a token without the scope. */
 function unauthorized(fx: Fx, { headers, rpc }: FxRequest): Response | undefined {
   if (fx.tokens === null) return undefined;
   const challenge = `Bearer resource_metadata="${fx.origin}${METADATA}${PATH}"`;

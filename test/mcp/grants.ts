@@ -1,4 +1,6 @@
-/** What an authorization server remembers: families of refresh tokens, of which one that comes twice kills the family. */
+/**
+ * The memory of an authorization server: families of refresh tokens. A refresh token that comes twice ends its family.
+ */
 import { randomBytes } from 'node:crypto';
 
 export interface Consent {
@@ -22,21 +24,21 @@ interface Family extends Consent {
 
 export interface Grants {
   begin(consent: Consent): Issued;
-  /** The next pair; or null for a token that is unknown, somebody else's, revoked or, with its family, used again. */
+  /** The next pair; null for a token that is unknown, of another client, revoked or, with its family, used twice. */
   refresh(client: string, refreshToken: string, keep: boolean): Issued | null;
-  /** Whose consent a refresh token, used or not, goes back to. */
+  /** The user who gave the consent of this refresh token, used or not. */
   consentOf(refreshToken: string): Consent | null;
-  /** What an access token is good for, or null when it has expired or its family is dead. */
+  /** The rights of an access token; null when it has expired or its family has ended. */
   accepts(accessToken: string): Consent | null;
   /** Whether the family of this refresh token still works. */
   isAlive(refreshToken: string): boolean;
-  /** The user took the consent back. */
+  /** Revokes the user's consent. */
   revoke(refreshToken: string): void;
-  /** The server forgets an access token before its time. */
+  /** Expires an access token before its time. */
   expire(accessToken: string): void;
 }
 
-/** What tokens look like; `kind` is `access` or `refresh`. */
+/** Makes a token; `kind` is `access` or `refresh`. */
 export type NewToken = (kind: string) => string;
 
 export const randomToken: NewToken = (kind) => `${kind}-${randomBytes(18).toString('base64url')}`;

@@ -1,4 +1,4 @@
-/** Addresses to which no URL from a stranger may send a request of ours (docs/security.md#ways-out). */
+/** URLs to which the service must send no request (docs/security.md#ways-out). */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { Resolve } from '#aws/outbound/redirects.https.ts';
 
@@ -29,7 +29,7 @@ export const HOSTILE_URLS: readonly (readonly [what: string, url: string])[] = [
   ['a file', 'file:///etc/passwd'],
 ];
 
-/** A resolver that answers these in turn, and the last of them ever after; its questions are kept. */
+/** A resolver that gives these answers in turn and repeats the last one. It records the names. */
 export function rebinding(...answers: readonly (readonly string[])[]): {
   readonly resolve: Resolve;
   readonly questions: readonly string[];
@@ -44,7 +44,7 @@ export function rebinding(...answers: readonly (readonly string[])[]): {
   };
 }
 
-/** How many sockets this process begins to open while it works. */
+/** The number of sockets that this process begins to open during `work`. */
 export async function socketsDuring(work: () => Promise<unknown>): Promise<number> {
   let sockets = 0;
   const count = () => void (sockets += 1);

@@ -1,4 +1,4 @@
-/** Servers that answer MCP requests in every way that hurts. */
+/** Servers that answer MCP requests in every harmful way. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { onTestFinished } from 'vitest';
 import { bodyOf, listenHere, type Listening } from '#test/mcp/listening.ts';
@@ -29,7 +29,10 @@ interface Asked {
   readonly method: string;
 }
 
-/** The newer era's greeting is answered as it should be, so that what hurts comes after it, unless all of it hurts. */
+/**
+ * The newer revision's discovery is answered correctly, so that the harmful answer follows, unless every answer is
+ * harmful.
+ */
 export async function startHostile(hostility: Hostility, evil = 'http://127.0.0.1:1/'): Promise<Hostile> {
   const listening = await listenHere((incoming, outgoing) => {
     void answerBadly(hostility, { incoming, outgoing, evil });
@@ -104,7 +107,7 @@ function say(outgoing: ServerResponse, type: string, body: string): void {
   outgoing.writeHead(200, { 'content-type': type }).end(body);
 }
 
-/** As fast as it is taken, until whoever asked hangs up. */
+/** Sends as fast as the client reads, until the client closes the connection. */
 function pour(outgoing: ServerResponse, type: string, drop: string): void {
   const wave = drop.repeat(65_536);
   const flow = () => {
@@ -115,7 +118,7 @@ function pour(outgoing: ServerResponse, type: string, drop: string): void {
   flow();
 }
 
-/** Never silent for long, and never done. */
+/** Sends a little again and again, and never ends. */
 function drip(outgoing: ServerResponse, type: string, drop: string): void {
   outgoing.writeHead(200, { 'content-type': type });
   const timer = setInterval(() => outgoing.write(drop), 5);

@@ -1,4 +1,4 @@
-/** Signed tokens as identity providers make them and authorization servers check them: RS256, no more. */
+/** Tokens that identity providers sign and authorization servers verify: RS256 only. */
 import { sign, verify, type KeyObject } from 'node:crypto';
 
 export type Claims = Readonly<Record<string, unknown>>;
@@ -11,7 +11,7 @@ export function signedJwt(key: KeyObject, claims: Claims, typ = 'JWT'): string {
   return `${signed}.${sign('sha256', Buffer.from(signed), key).toString('base64url')}`;
 }
 
-/** Null for one that this key has not signed, or that is over. */
+/** Null for a token that this key has not signed, or that has expired. */
 export function verifiedJwt(
   key: KeyObject,
   jwt: string,

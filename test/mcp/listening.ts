@@ -1,11 +1,11 @@
-/** Servers of tests: real HTTP on a free port of this machine, and how web-standard answers go over it. */
+/** The tests' HTTP servers on a free port of this machine, with web-standard requests and responses. */
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import type { ReadableStream } from 'node:stream/web';
 import type { AllowedHosts } from '#contract/outbound.ts';
 
-/** What lets the guarded way out reach these servers. */
+/** The entry that lets the outbound port reach these servers. */
 export const ALLOW_HERE: AllowedHosts = [
   { host: '127.0.0.1', cidr: '127.0.0.0/8', http: true },
   { host: 'localhost', cidr: '127.0.0.0/8', http: true },
@@ -16,7 +16,7 @@ export interface Listening {
   /** `http://127.0.0.1:<port>` */
   readonly origin: string;
   readonly port: number;
-  /** How many connections were ever made to it. */
+  /** The number of connections that were ever made to it. */
   connections(): number;
   close(): Promise<void>;
 }
@@ -49,7 +49,7 @@ interface Received {
   readonly body: string;
 }
 
-/** Aborted when whoever asked hangs up. */
+/** Aborted when the client closes the connection. */
 export function webRequest(
   origin: string,
   { method, path, headers, body }: Received,
@@ -64,7 +64,7 @@ export function webRequest(
 export async function answerWith(outgoing: ServerResponse, response: Response): Promise<void> {
   outgoing.writeHead(response.status, Object.fromEntries(response.headers));
   if (response.body === null) return void outgoing.end();
-  // Whoever hangs up in the middle has seen enough.
+  // A client that closes the connection needs no more bytes.
   Readable.fromWeb(response.body as ReadableStream)
     .on('error', () => outgoing.destroy())
     .pipe(outgoing);

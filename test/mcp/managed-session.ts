@@ -1,6 +1,6 @@
 /**
- * A session that calls an MCP server for which its user's organisation decides: identity provider, authorization server
- * and MCP server are real, and so are vaults, pages and tokens; the session's own log is in memory.
+ * A session that calls an MCP server managed by its user's organisation. Identity provider, authorization server, MCP
+ * server, vaults, pages and tokens are real; the session's log is in memory.
  */
 import { expect, onTestFinished } from 'vitest';
 import { CredentialId } from '#contract/ids.ts';
@@ -22,7 +22,7 @@ import { tokensOver } from '#test/mcp/tokens-over-tables.ts';
 
 const LIMITS = { maxBytes: 1_000_000, totalMs: 10_000, idleMs: 10_000, maxRedirects: 3 };
 
-/** Alice's session. Her vault holds nothing yet, and the MCP server takes what its authorization server has issued. */
+/** Alice's session. Her vault is empty, and the MCP server accepts what its authorization server has issued. */
 export async function managedSession({ tool = 'sum', ...options }: FlowOptions & { readonly tool?: string } = {}) {
   const flow = await startFlow({ isManaged: true, ...options });
   onTestFinished(() => flow.close());
@@ -55,14 +55,17 @@ export async function managedSession({ tool = 'sum', ...options }: FlowOptions &
     flow,
     session,
     vault,
-    /** Alice's token for the server, as an instance asks for it; or as if another vault had named another user. */
+    /**
+     * Alice's token for the server, as a proxy instance requests it; with `user`, as if another vault had named another
+     * user.
+     */
     async bearer(user = 'alice') {
       const { url } = fx;
       const identity = await known(identify(world, { workspace: WORKSPACE, vaults: [vault.id] }, url));
       const carried = await carryBearer({ tokens, managedTokens }, { ...identity, user }, new AbortController().signal);
       return carried.status === 'carried' ? ((await carried.bearer?.token()) ?? null) : carried;
     },
-    /** The customer's own application has signed its user in, and says so over the API. */
+    /** The customer's application has signed its user in and stores the tokens over the API. */
     async hold(auth: Partial<McpOAuthCreate> = {}) {
       const place = { workspace: WORKSPACE, vault: vault.id, credential: CredentialId.parse(`vcrd_${newToken()}`) };
       const issuer = { type: 'mcp_oauth' as const, mcp_server_url: idp.login.issuer };
@@ -72,9 +75,9 @@ export async function managedSession({ tool = 'sum', ...options }: FlowOptions &
       expect(await createCredential(served, place, { auth: identity })).toMatchObject({ id: place.credential });
       return { ...place, idToken: identity.access_token };
     },
-    /** The page that people were sent to last. */
+    /** The page of the last link in the session's errors. */
     asked() {
-      const { error } = session.errors().at(-1) ?? expect.fail('nobody was asked');
+      const { error } = session.errors().at(-1) ?? expect.fail('there is no session.error');
       return /open (\S+)$/.exec(error.message)?.[1] ?? expect.fail(error.message);
     },
   };

@@ -17,38 +17,44 @@ export interface McpService extends Service {
   readonly fx: Fx;
   /** A vault that belongs to this user. */
   vaultOf(user: string): Promise<string>;
-  /** The same, with a bearer token for the server, or for another one. */
+  /** The same with a bearer token for the server, or for another one. */
   vaultWith(user: string, token: string, url?: string): Promise<string>;
-  /** A session whose agent may use the tools of the server, or of another one, with these vaults in this order. */
+  /**
+   * A session with an agent that may use the tools of the server, or of another one, and with these vaults in this
+   * order.
+   */
   mcpSession(options: {
     readonly vaults: readonly string[];
     readonly policy?: Policy;
     readonly url?: string;
   }): Promise<string>;
-  /** A request of ours beside the SDK's; the parsed answer. */
+  /** A request to an operation that the SDK lacks. Returns the parsed response. */
   extension(
     method: 'GET' | 'POST',
     path: string,
     body?: unknown,
   ): Promise<{ readonly status: number; readonly body: unknown }>;
-  /** Every file that the service has written, as text, by its path below the data folder; secrets' own files apart. */
+  /**
+   * Every file that the service has written, as text, by its path below the data folder, except the files of Secrets
+   * Manager.
+   */
   written(): ReadonlyMap<string, string>;
-  /** The files of Secrets Manager, which those are. */
+  /** The files of Secrets Manager. */
   secretFiles(): ReadonlyMap<string, string>;
-  /** Every item of every table as JSON, by the table's name; what is binary, as text. */
+  /** Every item of every table as JSON, by the table's name. Binary values are shown as text. */
   rows(): Promise<ReadonlyMap<string, string>>;
-  /** What the state machine was given and gave, in all executions. */
+  /** The inputs and outputs of the state machine in all executions. */
   executed(): string;
 }
 
 export interface McpServiceOptions extends ServiceOptions {
   readonly fx?: FxOptions;
   readonly props?: BrainstemProps;
-  /** Those that say where the server is. */
+  /** The settings that name the server. */
   readonly propsFor?: (fx: Fx) => BrainstemProps;
 }
 
-/** A call of one of the server's tools, under the name by which the model knows it. */
+/** A call of one of the server's tools, under the name that the model knows. */
 export const mcp = (tool: string, input: Readonly<Record<string, unknown>> = {}): ReplyTool => ({
   name: `mcp__fx__${tool}`,
   input,
@@ -124,7 +130,7 @@ function filesBelow(root: string, isWanted: (name: string) => boolean): Readonly
   return new Map(files.map((name) => [name, readFileSync(join(root, name), 'latin1')]));
 }
 
-/** Of the engine itself, so that no right of anybody's hides one. */
+/** Reads the engine itself, so that no role's rights hide an item. */
 async function rowsOf({ runtime }: Service): Promise<ReadonlyMap<string, string>> {
   const dynamodb = new DynamoDBClient({
     endpoint: runtime.aws.dynamoDb.upstream(),

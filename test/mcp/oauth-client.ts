@@ -1,10 +1,10 @@
-/** How a client of an authorization server says who it is (RFC 6749 §2.3.1): exactly one way, and rightly encoded. */
+/** How a client of an authorization server authenticates (RFC 6749 §2.3.1): in exactly one way, and rightly encoded. */
 
 export interface Client {
   readonly id: string;
   readonly auth: 'none' | 'client_secret_basic' | 'client_secret_post';
   readonly secret: string | null;
-  /** Null: any. */
+  /** Null: any client. */
   readonly redirectUris: readonly string[] | null;
 }
 
@@ -13,7 +13,7 @@ interface TokenRequest {
   readonly form: URLSearchParams;
 }
 
-/** The client that sent a token request, or null when it did not prove it. */
+/** The client that sent a token request; null when it did not authenticate. */
 export function clientOf({ headers, form }: TokenRequest, find: (id: string) => Client | null): Client | null {
   const header = headers['authorization'];
   const basic = typeof header === 'string' ? basicPair(header) : null;
@@ -28,7 +28,7 @@ export function clientOf({ headers, form }: TokenRequest, find: (id: string) => 
   return sent.basic === expected.basic && sent.post === expected.post ? client : null;
 }
 
-/** Id and secret of a Basic header, each decoded as a form is. */
+/** Id and secret of a Basic header, each form-decoded. */
 export function basicPair(header: string): { readonly id: string; readonly secret: string } | null {
   const [scheme, encoded] = header.split(' ');
   if (scheme !== 'Basic' || encoded === undefined) return null;

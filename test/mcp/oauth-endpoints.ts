@@ -1,4 +1,4 @@
-/** What the endpoints of the authorization server answer, apart from how it comes over the wire. */
+/** The responses of the authorization server's endpoints, without the transport. */
 import { createHash, randomBytes } from 'node:crypto';
 import type {
   AuthorizationServerOptions,
@@ -75,7 +75,7 @@ function metadata({ options, issuer }: State): Record<string, unknown> {
   return options.says?.(honest) ?? honest;
 }
 
-/** The user is logged in and decides at once, so a browser that opens it is sent on without a click. */
+/** The user is logged in and decides at once, so a browser is redirected without a click. */
 function authorize(state: State, { query }: ReceivedRequest): Reply {
   const client = knownClient(state, query.get('client_id') ?? '');
   const redirectUri = query.get('redirect_uri') ?? '';
@@ -118,7 +118,7 @@ function knownClient({ clients, forgotten, options }: State, id: string): Client
   if (forgotten.has(id)) return null;
   const known = clients.get(id);
   if (known !== undefined) return known;
-  // Its document would say more; who serves that document tests it.
+  // The content of the client's metadata document is tested with the function that serves it.
   return options.cimd === true && URL.canParse(id) ? { id, auth: 'none', secret: null, redirectUris: null } : null;
 }
 
@@ -146,7 +146,10 @@ export function token(state: State, request: ReceivedRequest, told: TokenAnswer 
   return json(200, { token_type: 'Bearer', ...issued, ...change });
 }
 
-/** RFC 7523 and the profile of ID-JAG: for this server, for this client, and by whom it trusts; no refresh token. */
+/**
+ * RFC 7523 with the ID-JAG profile: the assertion is for this server and this client, from a trusted issuer; there is
+ * no refresh token.
+ */
 function admit({ options, issuer, grants }: State, client: Client, form: URLSearchParams): object | string {
   const trusted = options.trusts?.();
   if (trusted === undefined) return 'unsupported_grant_type';

@@ -1,6 +1,6 @@
 /**
- * Sessions whose calls go through the MCP proxy to a real server on this machine: the client, the wire and the server are
- * real, and what is around them is in memory.
+ * Sessions with calls that go through the MCP proxy to a real server on this machine. Client, wire and server are real;
+ * the other ports are in memory.
  */
 import type { McpTool } from '#contract/mcp.ts';
 import { makeCall } from '#core/mcp/make-call.ts';
@@ -24,21 +24,21 @@ import {
 const PATIENCE_MS = 10_000;
 
 export interface FxSessionOptions extends Omit<StageOptions, 'tool'> {
-  /** Of the server's tools, the one that the model has called. @default 'sum' */
+  /** The tool that the model has called. @default 'sum' */
   readonly tool?: string;
-  /** One for all sessions of an instance. @default one of its own */
+  /** The client that all sessions of an instance share. @default a new one */
   readonly client?: McpClient;
   readonly over?: Partial<McpProxyWorld>;
 }
 
-/** A vault of this user with a credential for the server, and the token that is in it. */
+/** A vault of this user with a credential for the server, and its token. */
 export function userOf(fx: Pick<Fx, 'url'>, name: string): Holding & { readonly token: string } {
   const held = holding(name, name, canonicalServerUrl(fx.url) ?? '');
   const [stored] = held.stored;
   return { ...held, token: stored === undefined ? '' : tokenOf(stored) };
 }
 
-/** A session that has called a tool of the server, and what the proxy makes of it each time it is asked. */
+/** A session that has called a tool of the server. Each call of `call` is one attempt of the proxy. */
 export function fxSession(fx: Pick<Fx, 'url'>, options: FxSessionOptions = {}) {
   const { tool = 'sum', client = clientForTests(), over = {}, ...rest } = options;
   const stage = proxyStage({
@@ -47,13 +47,13 @@ export function fxSession(fx: Pick<Fx, 'url'>, options: FxSessionOptions = {}) {
     ...rest,
     tool: fxTool(tool),
   });
-  // A real one: who watches a call without it would leave the wire no moment to be read.
+  // A real pause: a watch without one would leave no time to read the response.
   const world = { ...stage.world, client, pause, ...over };
   const until = { deadline: Date.now() + PATIENCE_MS, signal: new AbortController().signal };
   return { ...stage, world, until, call: () => makeCall(world, stage.request, until) };
 }
 
-/** As the client lists it. */
+/** The tool as the client lists it. */
 function fxTool(name: string): McpTool {
   const tool = FX_TOOLS.find((one) => one.name === name);
   if (tool === undefined) throw new Error(`the server has no tool ${name}`);

@@ -1,9 +1,9 @@
-/** A tool that quotes the token with which it is called, in each place that an answer has for words of the server. */
+/** A tool that quotes the token of its request in every part of an answer that has text of the server. */
 import { inputRequired, type CallToolResult, type InputRequiredResult } from '@modelcontextprotocol/server';
 import type { FxTool } from '#test/mcp/fx-tools.ts';
 import type { FxRequest, Intercept } from '#test/mcp/fx.ts';
 
-/** Each ends the call. */
+/** Each of these ends the call. */
 export const QUOTED_IN = [
   ...['text', 'error', 'thrown', 'halves', 'base64', 'url', 'json', 'structure', 'image', 'uri', 'media type', 'link'],
   ...['status 500', 'status 400', 'redirect', 'scope', 'challenge', 'page', 'protocol error'],
@@ -61,13 +61,13 @@ function quoted(where: string, token: string): CallToolResult | InputRequiredRes
 function asking(where: 'elicitation' | 'state', token: string): InputRequiredResult {
   const words = where === 'state' ? 'you' : token;
   const url = `https://pay.example.com/${words}?for=${words}`;
-  // A word that is cut in the middle of the token.
+  // A text that is cut in the middle of the token.
   const message = `${'x'.repeat(480)}${words} pays`;
   const requestState = where === 'state' ? `for ${token}` : 'none';
   return inputRequired({ inputRequests: { pay: inputRequired.elicitUrl({ url, message }) }, requestState });
 }
 
-/** What is quoted below MCP. */
+/** The places below MCP: HTTP headers and bodies. */
 export const quoteInHttp: Intercept = ({ rpc, headers }) => {
   const args = rpc?.params?.['arguments'] as Readonly<Record<string, unknown>> | undefined;
   if (rpc?.method !== 'tools/call' || args === undefined) return undefined;

@@ -1,4 +1,4 @@
-/** Fresh tokens as an instance of the proxy has them: leases in the table, authorization servers over real HTTP. */
+/** The token engine as a proxy instance has it: leases in the table, authorization servers over real HTTP. */
 import { createTokens } from '#core/vault/tokens.ts';
 import type { RefreshWorld } from '#core/vault/refresh.ts';
 import type { Tokens } from '#core/ports/tokens.ts';

@@ -1,11 +1,11 @@
-/** What can still be read of secrets, and in which coat: for tests that prove that they are nowhere. */
+/** Finds what can still be read of secrets, and in which encoding, for tests that prove their absence. */
 
 interface Trace {
   readonly secret: string;
   readonly coat: string;
 }
 
-/** The secrets, or halves of them, that somebody who reads the text could put together. It knows nothing of redaction. */
+/** The secrets, or halves of them, that a reader of the text could reconstruct. It shares no code with redaction. */
 export function tracesIn(text: string, secrets: readonly string[]): readonly Trace[] {
   const lower = text.toLowerCase();
   return secrets.flatMap((secret) =>
@@ -15,7 +15,7 @@ export function tracesIn(text: string, secrets: readonly string[]): readonly Tra
   );
 }
 
-/** The places in which there are any, and what is there: none is an empty list. */
+/** The places with secrets, and the secrets in each. An empty list means that there are none. */
 export function placesWith(
   secrets: readonly string[],
   places: Iterable<readonly [string, string]>,
@@ -38,7 +38,7 @@ function coatsOf(secret: string): Readonly<Record<string, readonly string[]>> {
   };
 }
 
-/** The characters that depend on nothing but the secret, when so many bytes stand before it. */
+/** The characters that depend on the secret only, when this many bytes stand before it. */
 function base64Of(secret: string, before: number): readonly string[] {
   const coded = Buffer.from(`${'x'.repeat(before)}${secret}`).toString('base64url');
   const own = coded.slice(before + 1, -2);

@@ -1,6 +1,6 @@
 /**
- * The rules of a conversation: roles, non-empty content, and every tool use answered in the next message. A paused answer
- * is the one that may come last: the API goes on with the calls of its own tools in it.
+ * The rules of a conversation: roles, non-empty content, and a result for every tool use in the next message. Only a
+ * paused answer may come last, because the API continues the calls of its own tools in it.
  */
 import { isFields, type Fields } from './fields.ts';
 import { SIGNATURE_PREFIX, signThinking } from '#infra/local/model/frames.ts';
@@ -30,8 +30,8 @@ export function checkMessages(messages: unknown): string | null {
 }
 
 /**
- * Stricter than the API, which joins consecutive messages of one role: whoever sends two in a row has lost track of
- * the turn, and the joined message hides it.
+ * Stricter than the API, which joins consecutive messages of one role. A harness that sends two in a row has lost track
+ * of the turn, and the joined message would hide that.
  */
 function brokenRole(message: unknown, previous: string): string | null {
   if (!isFields(message)) return 'role: Field required';
@@ -110,7 +110,7 @@ function brokenResults({ role, content }: Fields, open: ReadonlySet<string>): st
   return missing.size === 0 ? null : `content: ${unanswered(missing)}`;
 }
 
-/** Beside other calls, those of the API's own tools may be made once these have their results. */
+/** Calls of the API's own tools that stand beside other calls are made when those have their results. */
 function brokenServed(message: Fields): string | null {
   if (toolUsesOf(message).size > 0) return null;
   const [open] = openServed(message);
@@ -139,7 +139,7 @@ function unanswered(ids: ReadonlySet<string>): string {
   return `\`tool_use\` ids were found without \`tool_result\` blocks immediately after: ${[...ids].join(', ')}`;
 }
 
-/** A signature that another model made cannot be judged here, and passes. */
+/** A signature that another model made cannot be checked here, and is accepted. */
 function isSignatureOf(signature: string, thinking: string): boolean {
   return !signature.startsWith(SIGNATURE_PREFIX) || signature === signThinking(thinking);
 }

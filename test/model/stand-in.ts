@@ -1,6 +1,6 @@
 /**
- * The stand-in for the model as tests use it: it refuses what the real API would refuse, records what it was asked, and
- * changes its script while it runs.
+ * The stand-in for the model as tests use it: it refuses what the real API would refuse, records requests, and can get
+ * another script while it runs.
  */
 import { defaultScript } from '#infra/local/model/default-script.ts';
 import type { ModelRequest, Reply } from '#infra/local/model/script.ts';

@@ -10,7 +10,7 @@ const LINE_PX = 18;
 const CHAR_PX = 7.8;
 const EDGE_PX = 20;
 
-/** Who speaks in a line, by the word after its time. */
+/** The part that speaks in a line, by the word after the time. */
 const COLOURS: Readonly<Record<string, string>> = {
   you: '#79c0ff',
   session: '#8b949e',
@@ -23,7 +23,7 @@ const lines = readFileSync(0, 'utf8').trimEnd().split('\n').filter(isOfInterest)
 const output = [`$ npm run demo`, ...lines.map((line) => cut(line))];
 writeFileSync(join(import.meta.dirname, '../../docs/session.svg'), draw(output));
 
-/** The stand-in's manual is no part of a session. */
+/** The help text of the stand-in is not part of a session. */
 function isOfInterest(line: string): boolean {
   return !line.startsWith('I am a scripted stand-in for a model');
 }

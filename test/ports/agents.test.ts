@@ -102,7 +102,7 @@ describe('the records of agents', () => {
     }
   });
 
-  /** The next command finds the rows held by a transaction. */
+  /** A transaction holds the rows of the next command. */
   function contend(cause: Error) {
     db.client.middlewareStack.add(
       () => async () => {

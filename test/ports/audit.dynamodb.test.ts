@@ -45,7 +45,7 @@ const QUERY: Omit<AuditExport, 'workspace'> = {
   limit: 500,
 };
 
-/** A client that does `once` with the first PutItem that was answered. */
+/** A client that runs `once` after the first PutItem was answered. */
 async function clientThat(once: () => never): Promise<DynamoDBClient> {
   const { hostname, port, protocol } = (await db.client.config.endpoint?.()) ?? expect.fail('no endpoint');
   const client = new DynamoDBClient({
@@ -131,7 +131,7 @@ describe('the audit trail in DynamoDB', () => {
     const ws = workspace();
     const rival = writer();
     await rival.record(ws, SESSION, intent());
-    // Between each read of the head and the write after it, another record comes.
+    // Between each read of the head and the write after it, another record is appended.
     const client = await clientThat(() => expect.fail('not reached'));
     client.middlewareStack.add(
       (next, context) => async (args) => {

@@ -27,7 +27,7 @@ describe('the discovery of an authorization server', () => {
 
   const asked = (one: Fx | AuthorizationServer) => one.requests.map(({ method, path }) => `${method} ${path}`);
 
-  /** A server of answers by path. */
+  /** A server with fixed responses by path. */
   async function answering(answers: Readonly<Record<string, unknown>>): Promise<Listening & { asked: string[] }> {
     const paths: string[] = [];
     const here = await listenHere((request, response) => {

@@ -1,4 +1,4 @@
-/** A certificate for names of our choice, made on the spot and trusted by nobody but who is told to. */
+/** A certificate for the given names, made for the test. Only a client that gets it as its authority trusts it. */
 import { generateKeyPairSync, sign } from 'node:crypto';
 
 const tlv = (tag: number, ...parts: readonly Uint8Array[]): Buffer => {

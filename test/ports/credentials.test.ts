@@ -69,7 +69,7 @@ describe('the records of credentials', () => {
     return { created, place: credentialPlace(created) };
   }
 
-  /** As decided on a row that nothing has replaced. */
+  /** Replaces a row that no other request has replaced since it was read. */
   function renamed(vault: Vault, user: string, active = 0) {
     const metadata = { [USER_KEY]: user };
     return vaults.replace(WORKSPACE, { vault: { ...vault, metadata }, revision: 0, active });
@@ -126,17 +126,17 @@ describe('the records of credentials', () => {
   });
 
   it('take one for a user only in a vault that names this user or none', async () => {
-    const [alices, nobodys] = [aVault('alice'), aVault()];
-    await Promise.all([alices, nobodys].map((vault) => vaults.create(WORKSPACE, vault)));
+    const [alices, userless] = [aVault('alice'), aVault()];
+    await Promise.all([alices, userless].map((vault) => vaults.create(WORKSPACE, vault)));
     const create = async (vault: Vault, user?: string) =>
       (await credentials.create(aCredential(vault.id), `${SERVER}/${crypto.randomUUID()}`, user)).status;
-    expect([await create(alices, 'alice'), await create(alices), await create(nobodys)]).toEqual(
+    expect([await create(alices, 'alice'), await create(alices), await create(userless)]).toEqual(
       Array(3).fill('created'),
     );
-    expect([await create(alices, 'bob'), await create(nobodys, 'alice')]).toEqual(['closed', 'closed']);
-    expect(await renamed(nobodys, 'alice', 1)).toBe('saved');
-    expect([await create(nobodys, 'bob'), await create(nobodys, 'alice')]).toEqual(['closed', 'created']);
-    expect(await vaults.findRevised(WORKSPACE, nobodys.id)).toMatchObject({ active: 2 });
+    expect([await create(alices, 'bob'), await create(userless, 'alice')]).toEqual(['closed', 'closed']);
+    expect(await renamed(userless, 'alice', 1)).toBe('saved');
+    expect([await create(userless, 'bob'), await create(userless, 'alice')]).toEqual(['closed', 'created']);
+    expect(await vaults.findRevised(WORKSPACE, userless.id)).toMatchObject({ active: 2 });
     for (let index = 2; index < MAX_CREDENTIALS; index += 1) await create(alices);
     expect([await create(alices, 'bob'), await create(alices, 'alice')]).toEqual(['closed', 'full']);
   });
@@ -174,7 +174,7 @@ describe('the records of credentials', () => {
     expect(await credentials.archive(place, AT)).toEqual(archived);
     expect(await credentials.archive(place, LATER)).toEqual(archived);
     const { place: second } = await saved(vault);
-    // A repeat leaves the key to whom it belongs now.
+    // A repeat leaves the key to the credential that has it now.
     await credentials.archive(place, LATER);
     expect(await credentials.create(aCredential(vault), SERVER)).toEqual({ status: 'duplicate' });
     await credentials.remove(place);
@@ -300,7 +300,7 @@ describe('the records of credentials', () => {
       await renamed(vault, 'bob');
       await credentials.create(aCredential(vault.id), SERVER, 'bob');
     };
-    // The vault goes to Bob, and his credential comes, as soon as its row has been read.
+    // As soon as the vault's row has been read, the vault changes to Bob and gets his credential.
     const send = async (command: Parameters<DynamoDBClient['send']>[0]) => {
       const { Key } = command.input as { readonly Key?: Readonly<Record<string, AttributeValue>> };
       if (Key?.['sk']?.S !== 'VAULT') await handedOver;

@@ -1,4 +1,6 @@
-/** Sessions far longer than a model's window, on the real log: what each Turn reads, and that nothing gets lost. */
+/**
+ * Sessions much longer than a model's window, on the real log: what each turn reads, and that every message is kept.
+ */
 import { randomUUID } from 'node:crypto';
 import { TransactWriteItemsCommand, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -18,14 +20,14 @@ import { AGENT, CREATED, NOW, NO_MCP, SILENT, answer, send, steadyStamp, toolUse
 import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
 import { memoryPreviews } from '#test/ports/previews.memory.ts';
 
-/** So many chars of messages fill the window of the model that plays here. */
+/** The number of characters that fill the window of the test's model. */
 const WINDOW_CHARS = 20_000;
-/** The most that DynamoDB returns for one query, 1 MB, and what JSON adds to it. */
+/** The most that DynamoDB returns for one query, 1 MB, with the overhead of JSON. */
 const PAGE_BYTES = 1_400_000;
 
 /**
- * Counts what it was told, and knows of what came before a summary only what the summary says: a message that is lost
- * or heard twice makes its count wrong for good.
+ * A model that counts the messages. Of what came before a summary it knows only the summary, so a message that is lost
+ * or read twice makes its count wrong.
  */
 function counting(told: RegExp, reply: (count: number) => ReturnType<typeof answer>): Model {
   return {
@@ -45,7 +47,7 @@ function tokensOf({ messages }: ModelRequest): number {
   return Math.floor((JSON.stringify(messages).length / WINDOW_CHARS) * fullTokens(AGENT.model.id));
 }
 
-/** What the log's queries return, between two calls of `take`. */
+/** Bytes that the log's queries return between two calls of `take`. */
 function measuring(client: DynamoDBClient) {
   let read = { queries: 0, items: 0, bytes: 0 };
   client.middlewareStack.add(
@@ -82,7 +84,7 @@ describe('a session much longer than the model’s window', () => {
   });
   afterAll(async () => dynamodb.close());
 
-  /** `one` function takes all Turns, or one of a few that come and go, so that each knows another part of the log. */
+  /** One function takes all turns, or each turn is taken by one of several that know different parts of the log. */
   async function begin(model: Model, functions: 'one' | 'many') {
     const { client, logTable, recordsTable } = dynamodb;
     const content = { put: async () => undefined, get: async () => '' };
@@ -123,7 +125,7 @@ describe('a session much longer than the model’s window', () => {
       reads.push(measured.take());
       return next?.do;
     }
-    /** Until it is idle, with every call answered by `result`. */
+    /** Runs until the session is idle; every call gets `result`. */
     async function work(result: string): Promise<void> {
       for (let next = await turn(); next !== 'idle'; next = await turn()) {
         if (next !== 'tools') continue;
@@ -132,7 +134,7 @@ describe('a session much longer than the model’s window', () => {
         }
       }
     }
-    /** What it takes to read all of it. */
+    /** Bytes that a read of the whole log returns. */
     async function whole() {
       measured.take();
       const { entries } = await log.read(key, FIRST_POSITION);

@@ -5,10 +5,10 @@ import { startHostile, type Hostility } from '#test/mcp/hostile.ts';
 import { listenHere } from '#test/mcp/listening.ts';
 
 const DEADLINE_MS = 1000;
-/** Beyond the deadline: what it takes to notice, and to say goodbye. */
+/** Milliseconds beyond the deadline for noticing it and closing the connection. */
 const GRACE_MS = 1500;
 
-/** With what each hostility ends, for a list and for a call. */
+/** The end of a listing and of a call for each hostile answer. */
 const ENDINGS: readonly (readonly [Hostility, list: string, call: string])[] = [
   ['endless pages', 'too_large', 'bad_answer'],
   ['too many tools', 'too_large', 'bad_answer'],
@@ -48,7 +48,7 @@ describe('an MCP server that answers with', () => {
     expect(Date.now() - begun).toBeLessThan(DEADLINE_MS + GRACE_MS);
     expect(evil.connections()).toBe(0);
     const told = failures.flatMap((failure) => (failure.status === 'failed' ? [failure.message, failure.detail] : []));
-    // People read it beside the word that the server is tried again.
+    // The client's error shows this text and says that the server is tried again.
     expect(told.join()).not.toContain('does not help');
     expect(told.join('\n')).not.toMatch(/Please log in|s3cr3t|127\.0\.0\.1:\d+\/mcp/);
   });
@@ -62,7 +62,7 @@ describe('an MCP server that answers with', () => {
 });
 
 describe('an MCP call that a known server of the newer revision refuses with', () => {
-  /** What becomes of the call, how often the server was asked to make it, and of the next one. */
+  /** The result of the call, how often the server got it, and the result of the next call. */
   async function refused(answer: (id: unknown) => Response) {
     const fx = await startFx({ era: 'modern' });
     onTestFinished(fx.close);

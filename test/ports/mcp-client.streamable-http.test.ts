@@ -428,7 +428,7 @@ describe('the MCP client', () => {
     const listed = await client.listTools(targetOf(url), ON);
     expect(listed).toMatchObject({ status: 'listed' });
     const names = listed.status === 'listed' ? listed.tools.map(({ name }) => name) : [];
-    // Thirteen for everybody, and two more for who can be asked to open a URL.
+    // Thirteen tools for every client, and two for clients that can show a URL to a person.
     expect(names).toHaveLength(15);
     expect(names).toContain('get-structured-content');
     expect(await client.callTool(targetOf(url), callOf('echo', { message: 'hello' }), ON)).toEqual(said('Echo: hello'));

@@ -83,7 +83,7 @@ it.each([
   expect(answer).toMatchObject({ stopReason: 'refusal', stopDetails: { category: told, explanation: 'no' } });
 });
 
-/** Through a gateway that changes the answer. */
+/** A gateway between client and stand-in that changes the answer. */
 async function askThrough(target: string, edit: (text: string) => string) {
   const gateway = createServer((request, response) => void relay(request, response, { target, edit }));
   await new Promise<void>((listening) => gateway.listen(0, '127.0.0.1', listening));

@@ -1,4 +1,4 @@
-/** The contract of the model port: every provider passes it, against a stand-in that speaks its wire. */
+/** The contract of the model port: every provider passes it, with a stand-in that speaks its wire protocol. */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
@@ -28,11 +28,11 @@ export const ask = (
 interface Provider {
   readonly name: string;
   readonly create: (baseUrl: string) => Model;
-  /** As the provider names the model. */
+  /** The provider's id of the model. */
   readonly modelId: string;
-  /** Of an answer that is not the provider's wire at all. */
+  /** An answer that is not in the provider's format. */
   readonly contentType: string;
-  /** What the provider's errors are called within a stream. */
+  /** The names of the provider's errors within a stream. */
   readonly errors: { readonly rateLimited: string; readonly refused: string };
 }
 

@@ -16,7 +16,7 @@ import { certificateFor } from '#test/ports/certificate.ts';
 
 const LIMITS = { maxBytes: 1_000_000, totalMs: 5000, idleMs: 5000, maxRedirects: 5 };
 const HERE = '127.0.0.1';
-/** The names that this machine serves; as a customer would allow servers in a private network. */
+/** The names that this machine serves, as a customer would allow servers in a private network. */
 const HOSTS = ['www.example.com', 'other.example.com', 'untrusted.example.com'];
 const ALLOW = HOSTS.map((host) => ({ host, cidr: '127.0.0.0/8' }));
 
@@ -43,7 +43,7 @@ const asked = (request: Partial<OutboundRequest> & { url: string }): OutboundReq
   limits: { ...LIMITS, ...request.limits },
 });
 
-/** A way out whose resolver answers `here` for every name; the questions are kept. */
+/** An outbound port with a resolver that answers `here` for every name and records the names. */
 function wayOut(answers: readonly (readonly string[])[] = [[HERE]], allow = ALLOW) {
   const questions: string[] = [];
   const resolve: Resolve = async (host) => {

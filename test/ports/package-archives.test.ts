@@ -1,4 +1,4 @@
-/** The contract of the PackageArchives port, on the local S3, and what the URLs admit to. */
+/** The contract of the PackageArchives port, on the local S3, and the rights of its URLs. */
 import { GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PackageOrder } from '#contract/packages.ts';

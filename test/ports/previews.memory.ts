@@ -1,4 +1,4 @@
-/** The previews' contract in memory; it passes the port's suite like the real one. */
+/** The previews in memory; they pass the port's suite like the real adapter. */
 import type { Instant } from '#contract/ids.ts';
 import type { PreviewChunk } from '#contract/previews.ts';
 import type { LogKey } from '#core/ports/session-log.ts';
@@ -7,7 +7,7 @@ import type { Previews } from '#core/ports/previews.ts';
 export interface MemoryPreviews extends Previews {
   /** All chunks, in the order of their writes. */
   readonly chunks: readonly PreviewChunk[];
-  /** The ends of the marks that were set, in order. */
+  /** The ends of the subscriptions that were written, in order. */
   readonly marks: readonly Instant[];
 }
 

@@ -67,7 +67,7 @@ describe('a hostile HTML page', () => {
   ])('with %s takes little time', (_what, html) => {
     const before = process.cpuUsage();
     expect(textOf(html).length).toBeLessThan(15_000_000);
-    // The processor's own time: the wall's depends on what else the machine does.
+    // Measures processor time, because elapsed time depends on the load of the machine.
     expect(process.cpuUsage(before).user).toBeLessThan(5_000_000);
   });
 });

@@ -1,4 +1,4 @@
-/** The leases' contract in memory, over rows that tests can read and write; it passes the port's suite like the real one. */
+/** The leases in memory, over rows that tests can read and write; they pass the port's suite like the real adapter. */
 import type { Saved } from '#core/ports/records.ts';
 import {
   credentialPlace,

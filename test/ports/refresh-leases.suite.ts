@@ -8,7 +8,7 @@ const SOON = '2026-11-21T10:00:15.000Z';
 const MUCH_LATER = '2026-11-21T12:00:00.000Z';
 const ROTATION = { secrets: { access_token: 'sm:2' }, expiresAt: MUCH_LATER, grantedScopes: null, at: SOON };
 
-/** Rows that the port's writes can be seen in. */
+/** Rows in which the port's writes can be read. */
 export interface LeaseWorld {
   readonly leases: RefreshLeases;
   readonly credentials: Pick<CredentialRecords, 'find' | 'replace' | 'archive' | 'remove'>;

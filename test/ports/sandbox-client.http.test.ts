@@ -1,4 +1,4 @@
-/** What the SandboxClient port says of results, against a real sandbox server. */
+/** The contract of the SandboxClient port for results, with a real sandbox server. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';

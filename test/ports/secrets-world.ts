@@ -1,4 +1,4 @@
-/** Secrets Manager and KMS as the local runtime plays them, with a role that may only write and one that may read too. */
+/** The Secrets Manager and KMS of the local runtime, with a role that may only write and one that may also read. */
 import { KMSClient } from '@aws-sdk/client-kms';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import type { AwsOptions } from '#infra/local/aws.ts';
@@ -20,7 +20,7 @@ const KEY_POLICY = {
   ],
 };
 
-/** Resources of a stack: two keys, a writer (function `Api`) and a reader (function `Execute`). */
+/** The resources of a stack: two keys, a writer (function `Api`) and a reader (function `Execute`). */
 export function vaultResources(): Readonly<Record<string, unknown>> {
   const key = { Type: 'AWS::KMS::Key', Properties: { KeyPolicy: KEY_POLICY, EnableKeyRotation: true } };
   return {

@@ -1,11 +1,11 @@
-/** Secrets in memory, for tests that look at what is stored of which credential. */
+/** Secrets in memory, for tests that check which credential has stored secrets. */
 import { Fault } from '#core/ports/errors.ts';
 import { SecretField, type SecretReader, type SecretValues, type SecretWriter } from '#core/ports/secrets.ts';
 
 export interface MemorySecrets extends SecretReader, SecretWriter {
-  /** Credentials of which anything is stored. */
+  /** The credentials that have a stored secret. */
   held(): readonly string[];
-  /** How many versions are stored of it. */
+  /** The number of stored versions of a credential. */
   versions(credential: string): number;
 }
 

@@ -9,7 +9,7 @@ import { PREFIX, startSecretsWorld, type SecretsWorld } from '#test/ports/secret
 import { newPlace, secretsSuite, type Secrets } from '#test/ports/secrets.suite.ts';
 
 let secrets: SecretsWorld;
-/** Told after each call, before it is answered. */
+/** Called after each request, before its response is returned. */
 let afterCall: (operation: string) => void = () => {};
 
 beforeAll(async () => {

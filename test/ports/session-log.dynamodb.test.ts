@@ -9,7 +9,7 @@ import { startDynamoDb } from '#test/ports/dynamodb.ts';
 import { CREATED, KEY, NOW } from '#test/functions/core/given.ts';
 import { appendOf, saying, sessionLogSuite } from '#test/ports/session-log.suite.ts';
 
-/** The bucket has a suite of its own against the S3 endpoint; here only its two verbs matter. */
+/** A bucket in memory, because only two of its operations matter here. The S3 adapter has a test of its own. */
 function contentInMemory(): ContentStore {
   const objects = new Map<string, string>();
   return {

@@ -1,10 +1,10 @@
-/** The session log's contract in memory, for tests of the core; it passes the port's suite like the real one. */
+/** The session log in memory, for tests of the core; it passes the port's suite like the real adapter. */
 import { Position, positionAfter } from '#contract/ids.ts';
 import type { Entry } from '#contract/entries.ts';
 import type { Append, Head, LogKey, PositionedEntry, SessionLog } from '#core/ports/session-log.ts';
 
 export interface MemoryLog extends SessionLog {
-  /** Begins a log, as creating a session does. */
+  /** Begins a log, as the creation of a session does. */
   create(key: LogKey, head: Head, entries: readonly Entry[]): void;
   entries(key: LogKey): readonly Entry[];
 }

@@ -8,9 +8,9 @@ import { AGENT, CREATED, NOW } from '#test/functions/core/given.ts';
 
 export interface LogUnderTest {
   readonly log: SessionLog;
-  /** Begins a log with its row, as creating a session does. */
+  /** Begins a log with its row, as the creation of a session does. */
   create(key: LogKey, entries: readonly Entry[]): Promise<Head>;
-  /** Status, run and usage as the session's row has them; null when the adapter keeps no row. */
+  /** Status, run and usage in the session's row; null when the adapter keeps no row. */
   row(key: LogKey): Promise<Pick<SessionState, 'status' | 'run'> | null>;
   close(): Promise<void>;
 }

@@ -1,4 +1,4 @@
-/** Vaults and credentials as the tests of their ports begin with them. */
+/** Vaults and credentials for the tests of their ports. */
 import { CredentialId, VaultId, WorkspaceId } from '#contract/ids.ts';
 import type { Credential, CredentialAuth } from '#contract/credentials.ts';
 import { USER_KEY, type Vault } from '#contract/vaults.ts';
@@ -11,7 +11,7 @@ export const AT = '2026-11-21T10:00:00.000Z';
 export const LATER = '2026-11-21T11:00:00.000Z';
 export const SERVER = 'https://mcp.example.com/mcp';
 
-/** Of a user, or of nobody. */
+/** A vault of a user, or without a user. */
 export function aVault(user?: string): Vault {
   const id = VaultId.parse(`vlt_${newToken()}`);
   const marks = { created_at: AT, updated_at: AT, archived_at: null };
@@ -53,7 +53,7 @@ export function aCredential(vault: VaultId, auth: CredentialAuth = OAUTH): NewCr
   return { workspace: WORKSPACE, credential, secrets, grantedScopes: ['read'], issuer: 'https://auth.example.com' };
 }
 
-/** What a credential is saved as when it is new. */
+/** A new credential as it is saved. */
 export function asNew(created: NewCredential) {
   return { ...created, version: 1, state: 'ok', lease: null, cooldownUntil: null, failures: 0 };
 }

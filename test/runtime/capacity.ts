@@ -1,6 +1,7 @@
 /**
- * What each call consumes, as the engine measures it: the engine is asked with every call, and a function that did not ask
- * gets its answer without. Bytes are spliced and not parsed anew, because a page of a log may be a megabyte.
+ * The capacity that each DynamoDB call consumes, as the engine measures it. Each call asks the engine for it, and a
+ * function that did not ask gets its response without. Bytes are spliced and not parsed again, because a page of a log
+ * may be a megabyte.
  */
 import { crc32 } from 'node:zlib';
 import { readInput, type Input } from '#infra/local/aws/json-service.ts';
@@ -15,7 +16,7 @@ export interface Consumed {
 /** `consumed` is what DynamoDB bills for the call; it is absent where DynamoDB bills nothing. */
 export type Measured = AwsResponse & { readonly consumed?: Consumed };
 
-/** Operations that have capacity to tell of, and which kind it is. */
+/** The operations that report capacity, and its kind. */
 const KINDS: Readonly<Record<string, 'read' | 'write'>> = {
   BatchGetItem: 'read',
   GetItem: 'read',
@@ -32,7 +33,7 @@ const KINDS: Readonly<Record<string, 'read' | 'write'>> = {
 const QUESTION = '"ReturnConsumedCapacity":';
 const ANSWER = '"ConsumedCapacity":';
 
-/** Passes a call on and measures it; a call whose consumption is not known comes back as it is. */
+/** Passes a call on and measures it. A response without a known consumption is returned unchanged. */
 export async function measured(
   request: AwsRequest,
   pass: (request: AwsRequest) => Promise<AwsResponse>,
@@ -57,12 +58,15 @@ export async function measured(
 
 function asking(body: Buffer): Buffer {
   const first = body.indexOf('"');
-  // Without a field it is no call of these operations, and the engine says so better.
+  // A body without that field is an invalid call, which the engine refuses itself.
   if (first === -1) return body;
   return Buffer.concat([Buffer.from(`{${QUESTION}"TOTAL",`), body.subarray(first)]);
 }
 
-/** The answer without its capacity. What follows the last such name is JSON only if the name is the answer's own. */
+/**
+ * The response without its capacity. The last such name is followed by JSON only if it is a field of the response
+ * itself.
+ */
 function split(answer: Buffer): { readonly capacity: unknown; readonly rest: Buffer } | null {
   const at = answer.lastIndexOf(ANSWER);
   if (at === -1) return null;
@@ -79,12 +83,12 @@ function parse(text: string): Input | null {
   try {
     return JSON.parse(text);
   } catch {
-    // The name stands inside an item, so the answer has no capacity of its own.
+    // The name is inside an item, so the response has no capacity of its own.
     return null;
   }
 }
 
-/** One entry, or one per table. A transaction that was done before is told as what reading it again consumes. */
+/** One entry, or one per table. A repeated transaction reports the units of reading its items. */
 function sum(kind: 'read' | 'write', capacity: unknown): Consumed {
   const entries: readonly Input[] = Array.isArray(capacity) ? capacity : [Object(capacity)];
   const units = (entry: Input, field: string) => Number(entry[field] ?? 0);
@@ -98,8 +102,8 @@ function sum(kind: 'read' | 'write', capacity: unknown): Consumed {
 }
 
 /**
- * A write whose condition does not hold is refused and consumes all the same: one unit per started KB of the larger of the
- * item that was sent and the one that is there, twice that in a transaction. The refusal itself does not tell it.
+ * A write with a false condition is refused and still consumes one unit per started KB of the larger of the sent and
+ * the stored item, twice that in a transaction. The refusal does not report it.
  */
 function refusedUnits(operation: string, body: Buffer, answer: Buffer): number {
   const refusal = parse(answer.toString()) ?? {};
@@ -123,7 +127,7 @@ function unitsOf(sent: unknown, stored: unknown): number {
   return Math.max(1, Math.ceil(Math.max(itemBytes(sent), itemBytes(stored)) / 1024));
 }
 
-/** Names and values count; a list or map 3 bytes and 1 per element besides. */
+/** Names and values count. A list or map counts 3 bytes and 1 per element in addition. */
 export function itemBytes(item: unknown): number {
   return Object.entries(Object(item)).reduce(
     (bytes, [name, value]) => bytes + Buffer.byteLength(name) + valueBytes(value),

@@ -1,4 +1,4 @@
-/** Faults, and a record of what functions asked of AWS. */
+/** Faults that tests inject, and a record of the functions' AWS calls. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { AroundCall, AwsRequest, AwsResponse } from '#infra/local/aws/service.ts';
 import { AwsFault, faultAnswer } from '#infra/local/aws/wire.ts';
@@ -19,7 +19,7 @@ export interface TracedCall {
   readonly atMs: number;
   /** When it was answered; null while it is not. */
   doneMs: number | null;
-  /** What it consumed of DynamoDB; null for other calls, and until it is answered. */
+  /** The DynamoDB capacity that it consumed; null for other calls, and until it is answered. */
   consumed: Consumed | null;
 }
 
@@ -125,7 +125,7 @@ function traceCall(request: AwsRequest, controls: Controls): TracedCall {
   };
 }
 
-/** Counts the call for every armed kill that it concerns, and takes the one whose turn it is. */
+/** Counts the call for every armed kill that it concerns, and returns the kill that is due. */
 function findKill(armed: Armed, made: TracedCall): ArmedKill | undefined {
   const counting = armed.kills.filter(
     (kill) => kill.function === made.function && (kill.of ?? made.call) === made.call,
@@ -150,7 +150,7 @@ function throttled(armed: Armed, request: AwsRequest, call: string): Measured | 
   return faultAnswer(request.service, new AwsFault('ThrottlingException', 'Rate exceeded'));
 }
 
-/** No one reads it, because the worker that asked is dead. */
+/** A response that is not read, because the worker that called is dead. */
 function unavailable(request: AwsRequest): AwsResponse {
   return faultAnswer(request.service, new AwsFault('ServiceUnavailable', 'the caller was killed', 503));
 }

@@ -1,11 +1,11 @@
-/** What functions are billed for: each invocation, and its time by the memory that its function has. */
+/** The billed usage of functions: each invocation, and its time by the function's memory. */
 import { serviceOf } from '#infra/local/lambda/environment.ts';
 import type { FunctionPart } from '#infra/local/template/parts.ts';
 
 export interface FunctionUse {
   /** Begun. */
   readonly invocations: number;
-  /** Of the invocations that have ended; loading the function is not in it. */
+  /** Milliseconds of the ended invocations, without the loading of the function. */
   readonly gbSeconds: number;
 }
 
@@ -13,7 +13,7 @@ export interface FunctionUse {
 export interface Ended {
   /** Entry name. */
   readonly function: string;
-  /** From the moment when a loaded worker had it; not rounded. */
+  /** Counted from the moment when a loaded worker has it; not rounded. */
   readonly tookMs: number;
 }
 
@@ -21,7 +21,7 @@ export interface Ended {
 const MAX_ENDED = 10_000;
 
 interface Meter {
-  /** Called when an invocation begins; the result, when it ends. */
+  /** Called when an invocation begins. The returned function is called when it ends. */
   start(part: FunctionPart): () => void;
   /** Since start, by entry name. */
   use(): Readonly<Record<string, FunctionUse>>;

@@ -1,13 +1,13 @@
-/** The runtime with what tests and measurements need of it: faults, and what AWS would bill. */
+/** The local runtime with faults and usage for tests and measurements. */
 import { serviceOf } from '#infra/local/lambda/environment.ts';
 import { startRuntime, type Runtime, type RuntimeOptions } from '#infra/local/runtime.ts';
 import { createFaults, type Faults } from './faults.ts';
 import { createMeter, type Ended, type FunctionUse } from './meter.ts';
 
-/** What AWS would bill since start, beside what each call in the faults' trace consumed of DynamoDB. */
+/** The usage that AWS would bill since the start. The faults' trace has the DynamoDB capacity of each call. */
 export interface Use {
   readonly transitions: number;
-  /** Those that the gateway passed to a function. */
+  /** Requests that the gateway passed to a function. */
   readonly requests: number;
   /** By entry name. */
   readonly functions: Readonly<Record<string, FunctionUse>>;

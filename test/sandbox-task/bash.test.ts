@@ -141,7 +141,7 @@ test('bash output at the limit is not cut and leaves no file', async () => {
 });
 
 test('a bash command that would fill the disk with its output is stopped', async () => {
-  // The hole in the file stands for the output: nothing is written.
+  // A sparse file stands for the output, so the test writes nothing to the disk.
   const response = await bash('truncate -s 300M .brainstem/outputs/huge.txt; sleep infinity', {}, { call: 'huge' });
   expect(response).toMatchObject({ isError: true, output: expect.stringContaining('wrote more than 268435456 bytes') });
   expect(response.output.length).toBeLessThanOrEqual(100_000);

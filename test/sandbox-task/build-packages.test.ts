@@ -1,4 +1,4 @@
-/** The build as a process, with a bucket that is one small server, and a registry that is a folder. */
+/** The build as a process, with a small server as the bucket and a folder as the registry. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -39,7 +39,7 @@ afterEach(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** Programs by these names, in place of the managers: shell scripts that see the real arguments. */
+/** Shell scripts with these names in place of the managers, which record their arguments. */
 function managers(scripts: Readonly<Record<string, string>>): string {
   const bin = join(folder, 'bin');
   mkdirSync(bin, { recursive: true });
@@ -54,7 +54,7 @@ interface Built {
   readonly code: number | null;
   readonly lines: string;
   readonly failure: PackageFailure | null;
-  /** Files of the archive; null when there is none. */
+  /** The files of the archive; null when there is none. */
   readonly files: readonly string[] | null;
 }
 

@@ -16,7 +16,7 @@ describe('a repeated call to the sandbox', () => {
   afterEach(() => sandbox.close());
 
   const effects = () => readFile(join(sandbox.workdir, 'f'), 'utf8');
-  /** Leaves its effect, then waits until the test opens the gate. */
+  /** Records its effect, then waits until the test opens the gate. */
   const gated = () => callOf('bash', { command: 'echo x >> f; read line < gate; echo "$line"' });
   const openGate = () => writeFile(join(sandbox.workdir, 'gate'), 'opened\n');
 

@@ -32,7 +32,7 @@ afterEach(async () => {
   rmSync(folder, { recursive: true });
 });
 
-/** An archive of these files, each a script that says `content`. */
+/** An archive of these files, each a script that prints `content`. */
 function archiveOf(files: Readonly<Record<string, string>>, ...options: readonly string[]): Buffer {
   const from = mkdtempSync(join(folder, 'from-'));
   for (const [path, content] of Object.entries(files)) {

@@ -1,4 +1,4 @@
-/** A sandbox server for tests: in this process, or as the process that a task runs. */
+/** A sandbox server for tests: in this process, or as a process of its own. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { EventEmitter, once } from 'node:events';
@@ -44,7 +44,7 @@ export const withToken = { authorization: `Bearer ${TOKEN}` };
 
 let callsMade = 0;
 
-/** A request with an id of its own, unless one is given. */
+/** A request with a new id, unless one is given. */
 export function callOf(
   name: ExecuteRequest['name'],
   input: ExecuteRequest['input'],
@@ -92,7 +92,7 @@ export async function startSandbox(listen: 'tcp' | 'socket' = 'tcp', packages: A
     workdir,
     address,
     lines,
-    /** Resolves when the server has taken in one more call, or has finished one. */
+    /** Resolves when the server has begun one more call, or has finished one. */
     nextCall: () => once(events, 'call'),
     run: (name: ExecuteRequest['name'], input: ExecuteRequest['input'], more?: Partial<ExecuteRequest>) =>
       execute(address, callOf(name, input, more)),
@@ -110,7 +110,7 @@ export type Sandbox = Awaited<ReturnType<typeof startSandbox>>;
 
 const LogLine = z.looseObject({ message: z.string() });
 
-/** The server as its own process, with nothing in its environment but `settings` and what a shell needs. */
+/** The server as a process of its own, with only `settings` and the variables that a shell needs in its environment. */
 export function spawnSandbox(settings: Readonly<Record<string, string>>, script = MAIN) {
   const env = { PATH: process.env['PATH'] ?? '', HOME: tmpdir(), ...settings };
   const child = spawn(process.execPath, [script], { env, stdio: ['ignore', 'pipe', 'inherit'] });

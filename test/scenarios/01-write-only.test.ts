@@ -7,7 +7,7 @@ import { createSecretsManagerReader, createSecretsManagerWriter } from '#aws/vau
 import { startApi, type Answer, type TestApi } from '#test/functions/api/api.ts';
 import { PREFIX, startSecretsWorld, type SecretsWorld } from '#test/ports/secrets-world.ts';
 
-/** A value that is nowhere else, in the forms in which it could be found. */
+/** A value that exists nowhere else, in the forms in which it could be found. */
 const canary = (name: string) => `canary-${name}-${crypto.randomUUID()}`;
 const formsOf = (value: string) => [value, Buffer.from(value).toString('base64').replaceAll('=', ''), value.slice(-16)];
 
@@ -42,7 +42,7 @@ describe.each(OAuthTokens.options)('scenario 1: secrets are write-only, with OAu
     return answer;
   }
 
-  /** Everything that is at rest outside the store of secrets. */
+  /** Everything that is stored outside the store of secrets. */
   async function dump(): Promise<string> {
     const tables = [api.vaultTable, api.recordsTable, api.logTable, api.auditTable];
     const pages = await Promise.all(tables.map((TableName) => api.dynamodb.send(new ScanCommand({ TableName }))));
@@ -75,7 +75,7 @@ describe.each(OAuthTokens.options)('scenario 1: secrets are write-only, with OAu
     await ask('POST', `${path}/${made.body.id}`, { auth: { type: 'mcp_oauth', ...changed } });
     await ask('GET', `${path}/${made.body.id}`);
     await ask('GET', `${path}?include_archived=true`);
-    // What is refused is told by its field and its rule.
+    // A refusal names the field and the rule.
     await ask('POST', path, { auth: bearer });
     await ask('POST', path, { auth: { ...bearer, token: `${others.misplaced}\n` } });
     await ask('POST', path, { auth: { ...bearer, mcp_server_url: `https://${others.misplaced}` } });

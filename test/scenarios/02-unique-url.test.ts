@@ -27,7 +27,7 @@ it('scenario 2: another spelling of a server’s URL is the same server', async 
   ]) {
     const again = await create(spelling);
     expect(again).toMatchObject({ status: 409, body: { error: { type: 'conflict_error' } } });
-    // A repeat would change nothing, and the SDK repeats a 409 that does not say so.
+    // The SDK repeats a 409 unless the response forbids it, and a repeat would change nothing here.
     expect(again.headers.get('x-should-retry')).toBe('false');
   }
   for (const another of [
@@ -48,7 +48,7 @@ it('scenario 2: one of ten concurrent creations for one URL succeeds', async () 
   expect(statuses.toSorted((a, b) => a - b)).toEqual([200, ...Array.from({ length: 9 }, () => 409)]);
   const lost = answers.filter(({ status }) => status === 409);
   expect(lost.every(({ body }) => body.error.type === 'conflict_error')).toBe(true);
-  // They have left no secret behind.
+  // The refused creations have left no secret.
   expect(api.secrets.held()).toHaveLength(before + 1);
   expect(api.secrets.held()).toContain(answers[statuses.indexOf(200)]?.body.id);
 });

@@ -25,20 +25,20 @@ beforeAll(async () => {
 });
 afterAll(() => Promise.all([api.close(), fx.close()]));
 
-/** One warm instance of the proxy: its client and its tokens outlive calls. */
+/** One warm instance of the proxy: its client and its tokens survive calls. */
 function warmProxy(vault: VaultId) {
   const { credentials, stamp, journal } = api.world;
   const leases = createRefreshLeases(api.dynamodb, api.vaultTable);
   const world = { credentials, leases, secrets: api.secrets, ...WAYS, stamp, pause, journal };
   const tokens = createTokens({ ...world, newName: newToken, random: Math.random, enterprise: null });
   const client = clientForTests();
-  /** What a session of this vault's user gets for `sum`, and with which tokens the server was asked meanwhile. */
+  /** The result of `sum` for a session of this vault's user, and the tokens that the server got meanwhile. */
   return async () => {
     const before = fx.requests.length;
     const stage = proxyStage({ agent: agentWith({ fx: fx.url }), tool: SUM });
     const match = (_workspace: unknown, _vaults: unknown, key: string) => credentials.match(WORKSPACE, [vault], key);
     const until = { deadline: Date.now() + PATIENCE_MS, signal: new AbortController().signal };
-    // The stage's own pause takes no time: who watches a call with it leaves the wire no moment to be read.
+    // A real pause, because the stage's own takes no time, and the watch would leave no time to read the response.
     await makeCall({ ...stage.world, client, tokens, credentials: { match }, pause }, stage.request, until);
     const seen = fx.requests.slice(before).map(({ headers }) => headers['authorization']);
     return { content: stage.results()[0]?.content, seen };

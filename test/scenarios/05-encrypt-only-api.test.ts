@@ -1,4 +1,4 @@
-/** The API's function as it deploys: its settings, its role's policies, and AWS as the local runtime judges it. */
+/** The function `api` as it is deployed: its settings, its role's policies, and AWS as the local runtime plays it. */
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -44,7 +44,7 @@ describe.each(OAuthTokens.options)(
       const credentials = aws.endpoint.credentialsFor(caller);
       const around = { ...credentials, region: template.region, endpointUrl: aws.endpoint.url, logStream: 'log' };
       environment = functionEnvironment(api, around);
-      // Where the SDK's clients look, as they do in the function.
+      // The environment that the SDK's clients read in the function.
       for (const [name, value] of Object.entries(environment)) if (name.startsWith('AWS_')) vi.stubEnv(name, value);
     });
     afterAll(async () => {

@@ -36,9 +36,9 @@ it('scenario 6: a vault does not exist for a key of another workspace, and the o
   ] as const;
   for (const [, method, to, body] of attempts) {
     const answer = await api.ask(method, to, body, STRANGER);
-    // The very words in which a vault that never was is told.
-    const nobody = JSON.stringify(body)?.replaceAll(vault.id, 'vlt_01nobody');
-    const missing = await api.ask(method, to.replace(vault.id, 'vlt_01nobody'), nobody, STRANGER);
+    // The response equals the one for a vault that never existed.
+    const changed = JSON.stringify(body)?.replaceAll(vault.id, 'vlt_01unknown');
+    const missing = await api.ask(method, to.replace(vault.id, 'vlt_01unknown'), changed, STRANGER);
     expect(answer).toMatchObject({ status: 404, body: { error: missing.body.error } });
     expect(missing.status).toBe(404);
   }
@@ -54,6 +54,6 @@ it('scenario 6: a vault does not exist for a key of another workspace, and the o
   const denied = (await auditOf()).filter((entry) => 'reason' in entry && entry.reason === 'cross_workspace_denied');
   expect(denied.map((entry) => ('action' in entry ? entry.action : ''))).toEqual(attempts.map(([action]) => action));
   expect(denied.every((entry) => 'vault' in entry && entry.vault === vault.id)).toBe(true);
-  // Who tries is not told that there is something.
+  // The workspace that tries reads nothing of the attempts.
   expect(JSON.stringify(await auditOf(STRANGER))).not.toContain('cross_workspace_denied');
 });

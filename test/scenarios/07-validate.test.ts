@@ -8,7 +8,7 @@ import { connected, FOREVER, newCredential, PLACE, type Setting } from '#test/fu
 import { clientForTests } from '#test/mcp/client.ts';
 import { startFx } from '#test/mcp/fx.ts';
 
-/** A credential for a server that lets nobody in but who is in `tokens`. */
+/** A credential for a server that accepts only the tokens in `tokens`. */
 async function stored(setting: Setting = {}) {
   const setup = await connected({ expiresInMs: 3_000_000, ...setting });
   const fx = await startFx({ tokens: {} });
@@ -16,7 +16,7 @@ async function stored(setting: Setting = {}) {
   const row = await setup.row();
   const auth = { ...row.credential.auth, mcp_server_url: fx.url } as typeof row.credential.auth;
   setup.rows.put({ ...row, credential: { ...row.credential, auth } });
-  // Whatever the authorization server has issued is let in, as by a server that asks it.
+  // The server accepts every token that its authorization server has issued.
   const trust = () => {
     fx.intercept = ({ headers }) => {
       const token = headers['authorization']?.replace(/^Bearer /, '') ?? '';

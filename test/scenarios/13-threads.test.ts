@@ -12,7 +12,10 @@ const PRIMARY_ONLY = `permit(principal, action, resource);
 
 const SUBAGENT = ThreadId.parse('sthr_subagent');
 
-/** A session of Alice's with two vaults, whose log can be asked for as another thread's: no agent can start one yet. */
+/**
+ * A session of Alice with two vaults. Its log can be read as that of another thread, because no agent can start one
+ * yet.
+ */
 async function session(policies: string) {
   const fx = await startFx();
   onTestFinished(fx.close);

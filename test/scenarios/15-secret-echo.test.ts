@@ -31,7 +31,7 @@ it('scenario 15: a token that was refused and rotated before the echo is redacte
   fx.intercept = async ({ headers }) => {
     const token = headers['authorization']?.replace(/^Bearer /, '') ?? '';
     if (token !== first.access_token) fx.tokens?.set(token, []);
-    // Another instance is faster, so that this one never sees both at once.
+    // Another instance refreshes first, so this one never has both tokens at the same time.
     else if (refused.status === 'bearer') await engine().renew(refused);
     return undefined;
   };
@@ -62,7 +62,7 @@ it('scenario 15: an image with the token in its bytes is withheld', async () => 
     inputSchema: { type: 'object', properties: {}, required: [] },
     run: ({ headers }) => ({
       content: [
-        // A real one, with something behind its end.
+        // A real image with bytes behind its end.
         { type: 'image', mimeType: 'image/png', data: base64(Buffer.from(PNG, 'base64'), headers['authorization']) },
         { type: 'resource', resource: { uri: `file:///${alice.token}`, text: 'x' } },
       ],

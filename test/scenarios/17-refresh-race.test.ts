@@ -28,7 +28,7 @@ beforeAll(async () => {
 });
 afterAll(() => db.close());
 
-/** Real time, rows in DynamoDB, and instances that share nothing else. */
+/** Real time, rows in DynamoDB, and instances that share only the rows. */
 async function expired() {
   const server = await startAuthorizationServer({ latencyMs: 100 });
   onTestFinished(() => server.close());

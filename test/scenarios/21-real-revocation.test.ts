@@ -37,7 +37,7 @@ it('scenario 21: later calls end without a request to the server or the authoriz
     expect(session.errors()).toMatchObject([
       { error: { type: 'mcp_authentication_failed_error', message: expect.stringContaining('has to connect') } },
     ]);
-    // Not `exhausted`: for the SDK that is a dead turn whose queued inputs are dropped, and this one goes on.
+    // The status must not be `exhausted`, which the SDK reads as the end of the turn; this turn goes on.
     expect(session.errors()).toMatchObject([{ error: { retry_status: { type: 'retrying' } } }]);
     expect(await session.state()).toMatchObject({ status: 'running' });
     expect(session.outcomes()).toMatchObject([{ outcome: 'failed', error: 'needs_reauth' }]);

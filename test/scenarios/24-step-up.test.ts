@@ -1,4 +1,4 @@
-/** A token that may do too little, from the server's 403 over the user's consent to the same call. */
+/** A token with too few scopes: from the server's 403 over the user's consent to the same call. */
 import { expect, it, onTestFinished } from 'vitest';
 import { createRefreshLeases } from '#aws/vault/refresh-leases.dynamodb.ts';
 import { createStamp, newToken, pause } from '#aws/stamp.ts';
@@ -7,7 +7,10 @@ import { startFlow } from '#test/functions/connect/flow.ts';
 import { newCredential, outboundHere } from '#test/functions/core/vault/refresh.fixture.ts';
 import { fxSession } from '#test/mcp/proxy-sessions.ts';
 
-/** Alice has consented to reading, and her session calls what wants writing. `granted` is what a consent really gives. */
+/**
+ * Alice has consented to reading, and her session makes a call that needs writing. `granted` are the scopes that the
+ * consent gives.
+ */
 async function reading(granted: (asked: readonly string[]) => readonly string[] = (asked) => asked) {
   const flow = await startFlow();
   onTestFinished(() => flow.close());
@@ -37,9 +40,9 @@ async function reading(granted: (asked: readonly string[]) => readonly string[] 
     over: { credentials: world.credentials, tokens: createTokens(refreshing), links: flow.links },
   });
   const grantTypes = () => as.tokenRequests.map(({ form }) => form.get('grant_type'));
-  /** The page that people were sent to last. */
+  /** The page of the last link. */
   const asked = () => {
-    const { error } = session.errors().at(-1) ?? expect.fail('nobody was asked');
+    const { error } = session.errors().at(-1) ?? expect.fail('there is no session.error');
     return /open (\S+)$/.exec(error.message)?.[1] ?? expect.fail(error.message);
   };
   return { flow, link, browser, session, grantTypes, asked };

@@ -214,7 +214,7 @@ describe('scenario 25: a connection', () => {
   });
 });
 
-/** The one link for which all of these calls wait. */
+/** Makes one link for which all of these calls wait. */
 async function offered(flow: Flow, vault: Vault, calls: readonly WaitingCall[], scopes: readonly string[] = []) {
   const offer = {
     ...{ workspace: WORKSPACE, vault, serverUrl: flow.fx.url, serverName: 'files', scopes, resourceMetadata: null },

@@ -71,7 +71,7 @@ describe('scenario 26: phishing', () => {
     expect(await flow.world.vaults.replace(WORKSPACE, { ...revised, vault })).toBe('saved');
   }
 
-  /** Alice consents, and while her tokens are written somebody does something with the vault. */
+  /** Alice consents, and `happens` runs while her tokens are being written. */
   async function consented(url: string, meanwhile: () => Promise<unknown>) {
     const { writer } = flow.secrets;
     const write: typeof writer.write = async (...secret) => {

@@ -15,7 +15,10 @@ describe('scenario 27: callback abuse', () => {
   });
   afterAll(() => flow.close());
 
-  /** Alice approves, and the authorization server sends her back: the way back, which nobody has gone yet. */
+  /**
+   * Alice approves, and the authorization server redirects her. Returns the callback's URL, which no request has used
+   * yet.
+   */
   async function wayBack(decision: Decision = {}) {
     const link = await flow.link();
     const leaving = await browser.submit(await browser.openAs('alice', link.url));
@@ -79,7 +82,7 @@ describe('scenario 27: callback abuse', () => {
     for (const iss of ['https://evil.example.com', `${flow.as.issuer}/`, null]) {
       const { link, url } = await wayBack({ iss });
       await refused(url);
-      // And what it said is not to be answered a second time, rightly or not.
+      // The answer is used up, so that a second one, right or wrong, is refused.
       url.searchParams.set('iss', flow.as.issuer);
       await refused(url);
       expect(await flow.credentials(link.vault)).toEqual([]);
@@ -98,7 +101,7 @@ describe('scenario 27: callback abuse', () => {
     expect(page.status).toBe(502);
     expect(page.text).not.toMatch(/555|<script/);
     expect(page.text).toContain('authorization_failed');
-    // A server's trouble is not the user's choice: the link is still good.
+    // A failure of the server is not the user's decision, so the link stays valid.
     expect(await flow.world.connections.find(link.id)).toMatchObject({
       status: 'pending',
       error: 'authorization_failed',

@@ -32,7 +32,7 @@ describe('scenario 28: registration order', () => {
   const paths = (of: Flow | undefined) => of?.as.requests.map(({ path }) => path) ?? [];
 
   it('a client that the deployment names is used, with its secret rightly encoded', async () => {
-    // Its issuer is known only once it runs, so the deployment is told afterwards.
+    // The issuer is known only when the server runs, so the deployment's setting is made afterwards.
     const knownClients: NonNullable<FlowOptions['knownClients']> = [];
     const authorizationServer: AuthorizationServerOptions = { clients: [KNOWN], cimd: true };
     flow = await startFlow({ authorizationServer, knownClients });

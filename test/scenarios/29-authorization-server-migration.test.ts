@@ -8,7 +8,7 @@ describe('scenario 29: authorization server migration', () => {
   let second: AuthorizationServer;
   beforeAll(async () => {
     flow = await startFlow({ server: { authorizationServers } });
-    // It knows clients already, so that the one it registers has a name of its own.
+    // The server has clients already, so that the one that it registers gets another id.
     second = await startAuthorizationServer({
       clients: ['known-1', 'known-2'].map((id) => ({ ...PUBLIC_CLIENT, id })),
     });

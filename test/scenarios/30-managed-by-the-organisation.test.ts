@@ -8,10 +8,10 @@ type Managed = Awaited<ReturnType<typeof managedSession>>;
 const ID_JAG = 'urn:ietf:params:oauth:token-type:id-jag';
 const JWT_BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer';
 
-/** What the MCP server's own authorization server was asked for. */
+/** The token requests to the MCP server's authorization server. */
 const admissions = ({ flow }: Managed) => flow.as.tokenRequests.map(({ form }) => Object.fromEntries(form));
 
-/** In a browser, at the link that the session's call has led to. */
+/** Signs in at the link of the session's call. */
 async function signIn(managed: Managed): Promise<void> {
   await managed.session.call();
   const browser = managed.flow.browser();
@@ -251,7 +251,7 @@ describe('scenario 30: a user of a managed server', () => {
     const { flow } = managed;
     await signIn(managed);
     const first = flow.idp.exchanges.length;
-    // Past the end of the ID token; the refresh token lives on.
+    // After the end of the ID token, while the refresh token is valid.
     flow.clock.now += 700_000;
     const token = await managed.bearer();
     expect(token).toEqual(expect.any(String));
@@ -274,7 +274,7 @@ describe('scenario 30: a user of a managed server', () => {
   it.each([
     ['invalid_grant', -60],
     ['invalid_request', -60],
-    // By the clock of the provider, which is not ours.
+    // The provider's clock differs from the service's.
     ['invalid_grant', 30],
   ])(
     'is asked to sign in again when %s is the only sign that the sign-in has ended, with %i s left',
@@ -295,7 +295,7 @@ describe('scenario 30: a user of a managed server', () => {
     await session.call();
     const mallory = flow.browser();
     expect((await mallory.openAs('mallory', managed.asked())).text).toContain('user_mismatch');
-    // In the browser of somebody who has approved, and then signs in as another.
+    // Mallory signs in, in the browser in which Alice has approved.
     const alice = flow.browser();
     const leaving = await alice.submit(await alice.openAs('alice', managed.asked()));
     alice.jarOf(flow.idp.login.issuer).clear();

@@ -11,7 +11,7 @@ it.each(['legacy', 'modern'] as const)(
     const fx = await startFx({ era });
     onTestFinished(fx.close);
     const client = clientForTests();
-    // Afterwards it knows how to speak to the server, and begins with the call.
+    // After this listing the client knows the server's revision, and begins with the call.
     await client.listTools(targetOf(fx.url), ON);
     const session = fxSession(fx, { tool: 'url_elicitation', input: {}, client });
 
@@ -36,7 +36,7 @@ it.each(['legacy', 'modern'] as const)(
       expect(second?.rpc?.params).toMatchObject({ requestState: ELICITATION.state });
       expect(first?.rpc?.params).not.toHaveProperty('requestState');
     }
-    // Every request went to the server itself: nobody here has opened what is for people.
+    // Every request went to the server itself: the service has not opened the URL for people.
     expect(fx.requests.every(({ path }) => path.startsWith('/mcp'))).toBe(true);
   },
 );

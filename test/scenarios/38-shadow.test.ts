@@ -22,7 +22,7 @@ describe('scenario 38: a policy set', () => {
     stored.document = policyOf(FORBID, { mode: 'enforce', version: 2 });
     stored.nowMs = 10_000;
     expect(await decide(FACTS, { amount: 1 })).toMatchObject({ decision: 'deny', mode: 'enforce' });
-    // What it says is the same, so it is not read again.
+    // The text has not changed, so it is not read again.
     expect(stored).toMatchObject({ pointers: 2, versions: 1 });
   });
 
@@ -66,7 +66,7 @@ describe('scenario 38: a policy set that cannot be read', () => {
 
   it.each([
     ['is not the text that was saved', { ...policyOf('permit(principal, action, resource);'), policies: '' }],
-    ['is no Cedar', policyOf('permit(everybody);')],
+    ['is no Cedar', policyOf('permit(anyone);')],
   ])('denies when the stored text %s', async (_, document) => {
     const { decide } = policiesOf({ ...document, mode: 'shadow' });
     expect(await decide(FACTS, { amount: 1 })).toMatchObject({ decision: 'deny', code: 'policies_unreadable' });

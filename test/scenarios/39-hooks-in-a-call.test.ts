@@ -1,4 +1,4 @@
-/** Hooks as calls meet them: a customer's function behind Lambda's API, policies in Cedar, a server over HTTP. */
+/** Hooks in a whole call: a customer's function behind Lambda's API, policies in Cedar, a server over HTTP. */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, it, onTestFinished } from 'vitest';
@@ -12,13 +12,13 @@ import { fxSession } from '#test/mcp/proxy-sessions.ts';
 const SMALL = `@id("small") permit(principal, action, resource) when { context.args.amount.lessThan(decimal("100.0")) };`;
 
 interface Asking {
-  /** What the hook before the call answers; null never does, and the wait for it ends once it has been asked. */
+  /** The answer of the hook before the call; null never comes, and the wait for it ends once the hook was invoked. */
   readonly answer: unknown;
   readonly amount: number;
   readonly failOpen?: boolean;
 }
 
-/** What becomes of a refund of this amount. */
+/** The call of a refund of this amount. */
 async function refund({ answer, amount, failOpen = false }: Asking) {
   const fx = await startFx();
   onTestFinished(fx.close);

@@ -17,7 +17,7 @@ afterEach(() => {
   server?.closeAllConnections();
 });
 
-/** Lambda's endpoint with one function behind it; null never answers, and the wait for it ends once it has been asked. */
+/** Lambda's endpoint with one function; null never answers, and the wait for it ends once the function was invoked. */
 async function lambda(answer: unknown, { failOpen = false, headers = {} } = {}) {
   const asked: HookRequest[] = [];
   const waiting = new AbortController();

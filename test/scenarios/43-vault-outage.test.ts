@@ -9,7 +9,7 @@ import { fxSession, userOf } from '#test/mcp/proxy-sessions.ts';
 const NEVER = () => Promise.reject(new Error('nothing is refreshed here'));
 const ARN = 'arn:aws:kms:eu-west-1:123456789012:key/1';
 
-/** Tokens of credentials that never expire, over a store of secrets that can be switched off. */
+/** Tokens of credentials that never expire, over a store of secrets that a test can switch off. */
 function tokensOver(store: { isDown: boolean }) {
   return createTokens({
     credentials: { find: NEVER },

@@ -1,4 +1,4 @@
-/** Where URLs of strangers are saved: who sends one that nobody may be sent to hears of it at once. */
+/** Operations that store URLs: a hostile URL is refused in the response. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { enterpriseOf } from '#core/vault/enterprise.ts';
 import { startApi, type TestApi } from '#test/functions/api/api.ts';

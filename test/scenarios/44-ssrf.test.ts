@@ -62,7 +62,7 @@ describe('scenario 44: for hostile URLs,', () => {
       const fx = await startFx();
       onTestFinished(fx.close);
       const url = `http://mcp.example.com:${fx.port}/mcp`;
-      // As a customer allows a server of theirs: what it stands for today must still be where they said.
+      // The customer allows the server with an address range; the address at the time of the request must be within it.
       const allow = [{ host: 'mcp.example.com', cidr: '127.0.0.1/32', http: true }];
       const { resolve, questions } = rebinding(['127.0.0.1'], [address]);
       const client = clientForTests({ outbound: { allow, resolve } });

@@ -1,4 +1,4 @@
-/** The acceptance scenarios, 1 to 46: which of them a test answers for. Whether it passes is that test's to say. */
+/** Checks that each acceptance scenario, 1 to 46, has a test. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 const TESTS = join(import.meta.dirname, '..');
 const ALL = Array.from({ length: 46 }, (_, index) => index + 1);
 
-/** The first word of a test, of a suite or of a table of tests. */
+/** The beginning of the title of a test, of a suite or of a table of tests. */
 const TITLE = /\b(?:it|test|describe)(?:\.each\([^;]*?\))?\(\s*'scenario (\d+): /g;
 
 function numbersIn(file: string): readonly number[] {
