@@ -1,26 +1,28 @@
-import { Aws, CfnOutput, CfnParameter, Stack, type StackProps } from 'aws-cdk-lib';
+import { Aws, CfnOutput, CfnParameter, Stack } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import { Brainstem, type BrainstemProps } from './brainstem.ts';
-import type { ClaudeApi } from './constructs/model.ts';
+import { CLAUDE_API_URL } from './constructs/harness.ts';
+import type { ClaudeApi } from './options/model-options.ts';
 
 const IN_REGION = `--region ${Aws.REGION}`;
 
-/** The service as a stack: its parts are in brainstem.ts, in the order data passes them; here is what surrounds them. */
+/** The service as a stack: the construct in brainstem.ts, a parameter for the address of the model, and the outputs. */
 export class BrainstemStack extends Stack {
   readonly agents: Brainstem;
 
-  constructor(scope: Construct, id: string, props: StackProps & BrainstemProps = {}) {
-    super(scope, id, props);
-    const { model = { provider: 'anthropic' } } = props;
-    this.agents = new Brainstem(this, 'Agents', {
-      ...props,
-      model: model.provider === 'anthropic' ? { ...model, baseUrl: this.#baseUrl(model) } : model,
-    });
+  constructor(scope: Construct, id: string, props: BrainstemProps = {}) {
+    super(scope, id, { description: 'Brainstem: Managed Agents in your own account' });
+    this.agents = new Brainstem(this, 'Agents', props);
+    const { harness, options } = this.agents;
+    // The other providers have one endpoint per Region.
+    if (options.model.provider === 'anthropic') {
+      harness.turn.receive({ MODEL_BASE_URL: this.#modelBaseUrl(options.model) });
+    }
     this.#outputs();
   }
 
-  /** Chosen at the deployment; the other providers have one endpoint per Region. */
-  #baseUrl({ baseUrl = 'https://api.anthropic.com' }: ClaudeApi): string {
+  /** The deployment may choose another address than the options did. */
+  #modelBaseUrl({ baseUrl = CLAUDE_API_URL }: ClaudeApi): string {
     const parameter = new CfnParameter(this, 'ModelBaseUrl', {
       description: 'Base URL of the Messages API, or of a gateway in front of it',
       default: baseUrl,

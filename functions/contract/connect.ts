@@ -1,10 +1,9 @@
 /** Connecting a user to an MCP server: our extension of the contract (`/v1/x/connect`). No token is in any shape here. */
 import * as z from 'zod';
-import { AllowedHosts } from './outbound.ts';
 import { AgentId, ConnectId, Instant, SessionId, VaultId } from './ids.ts';
 
 /** RFC 6749 §3.3: what a scope may be made of. */
-const ScopeToken = z
+export const ScopeToken = z
   .string()
   .min(1)
   .max(256)
@@ -66,75 +65,6 @@ export const Connect = z
 export type Connect = z.infer<typeof Connect>;
 
 export const ConnectsQuery = z.strictObject({ session_id: SessionId, beta: z.string().optional() });
-
-const SecretArn = z.string().regex(/^arn:[^:]+:secretsmanager:/, 'must be the whole ARN of a secret');
-
-/** How a customer sets up connecting users: the construct's `connect`, or the context of the same name. */
-export const ConnectOptions = z.strictObject({
-  /** The OpenID provider at which users log in. */
-  issuer: z.url({ protocol: /^https?$/ }),
-  clientId: z.string().min(1),
-  /** Secrets Manager secret that holds the client's secret as plain text; absent for a public client. */
-  clientSecretArn: SecretArn.optional(),
-  /** The claim of the ID token that equals a vault's `external_user_id`. @default sub */
-  userClaim: z.string().min(1).optional(),
-  /** How the service calls itself on pages and at authorization servers. @default Brainstem */
-  appName: z.string().min(1).max(64).optional(),
-  /** Where the pages are, with a domain of your own. @default /connect of the API */
-  baseUrl: z.url({ protocol: /^https$/ }).optional(),
-  /** Beside https URLs: origins such as `http://app.internal:3000`, or URLs such as `myapp://connected`. */
-  returnUrls: z.array(z.string().min(1)).max(32).optional(),
-  /** Private hosts at which the identity provider is reached. */
-  allow: AllowedHosts.optional(),
-  /** Clients that were registered by hand, by their authorization server's issuer. */
-  clients: z
-    .array(
-      z.strictObject({
-        issuer: z.url({ protocol: /^https?$/ }),
-        clientId: z.string().min(1).max(2048),
-        clientSecretArn: SecretArn.optional(),
-      }),
-    )
-    .max(32)
-    .optional(),
-  /**
-   * MCP servers for which the identity provider of `issuer` decides in place of the user (ID-JAG): nobody is asked for a
-   * consent, and where it says no there is none to be had. The client of `clientId` is the one that asks it. What is below
-   * such a URL is managed with it.
-   */
-  managedServers: z
-    .array(
-      z.strictObject({
-        url: z
-          .url({ protocol: /^https?$/ })
-          .max(2048)
-          .refine(hasNoCredentials, 'must not carry credentials'),
-        /** @default the URL as it is written here */
-        resource: z.url().max(2048).optional(),
-        /** Of the authorization server that issues this server's tokens. */
-        issuer: z.url({ protocol: /^https?$/ }),
-        /** Registered by hand at that authorization server. */
-        clientId: z.string().min(1).max(2048),
-        clientSecretArn: SecretArn.optional(),
-        /** @default what the identity provider and the authorization server give */
-        scopes: z.array(ScopeToken).max(64).optional(),
-      }),
-    )
-    // A function's settings have 4 KB in all.
-    .max(8)
-    .refine(areDifferent, 'must have a URL each')
-    .optional(),
-});
-export type ConnectOptions = z.infer<typeof ConnectOptions>;
-
-function hasNoCredentials(url: string): boolean {
-  const { username, password } = new URL(url);
-  return username === '' && password === '';
-}
-
-function areDifferent(servers: readonly { readonly url: string }[]): boolean {
-  return new Set(servers.map(({ url }) => new URL(url).href.replace(/\/+$/, ''))).size === servers.length;
-}
 
 /** A client of ours that an authorization server's administrator has registered by hand. */
 export const KnownClient = z.object({

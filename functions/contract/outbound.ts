@@ -5,12 +5,15 @@ import * as z from 'zod';
 const HOST = /^(?:\*\.)?[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*$/;
 
 export const AllowedHost = z.strictObject({
-  /** Compared before the name is resolved; `*.` stands for one label or more, never for none. */
-  host: z.string().max(253).regex(HOST, 'must be a host name in lower case, "*." and a host name, or an IPv4 address'),
-  /** Compared after it is resolved: an address outside must be a public one. */
-  cidr: z.union([z.cidrv4(), z.cidrv6()], 'must be a CIDR block such as 10.1.0.0/16 or fd12:3456::/48'),
-  /** Admits http beside https. @default false */
-  http: z.boolean().optional(),
+  host: z
+    .string()
+    .max(253)
+    .regex(HOST, 'must be a host name in lower case, "*." and a host name, or an IPv4 address')
+    .describe('A host name in lower case or an IPv4 address, compared before resolution. `*.` is one label or more.'),
+  cidr: z
+    .union([z.cidrv4(), z.cidrv6()], 'must be a CIDR block such as 10.1.0.0/16 or fd12:3456::/48')
+    .describe('The block that private addresses of the host must be in, compared after resolution.'),
+  http: z.boolean().optional().describe('Whether http is allowed besides https. Without it, only https is.'),
 });
 export type AllowedHost = z.infer<typeof AllowedHost>;
 

@@ -25,22 +25,19 @@ export type PackageList = z.infer<typeof PackageList>;
 
 /** Sources are written into the template and into orders, where whoever may read those would find a password. */
 const isWithoutPassword = (text: string) => !/:\/\/[^/\s]*@/.test(text);
-const WITH_PASSWORD = 'must hold no user and no password: it is written into the template as it stands';
+const WITH_PASSWORD = 'must hold no user and no password, because the template shows it';
 
 const SourceUrl = z.url().refine(isWithoutPassword, WITH_PASSWORD);
 const SourceText = z.string().refine(isWithoutPassword, WITH_PASSWORD);
 
 /** Where packages come from; what is left out comes from where the manager takes it by itself. */
 export const PackageSources = z.strictObject({
-  /** Lines of a `sources.list`. */
-  aptSources: z.array(SourceText).optional(),
-  /** A sparse index, without `sparse+`. */
-  cargoIndex: SourceUrl.optional(),
-  gemSource: SourceUrl.optional(),
-  /** A value of `GOPROXY`. */
-  goProxy: SourceText.optional(),
-  npmRegistry: SourceUrl.optional(),
-  pipIndexUrl: SourceUrl.optional(),
+  aptSources: z.array(SourceText).optional().describe('Lines of a `sources.list`.'),
+  cargoIndex: SourceUrl.optional().describe('A sparse index, without `sparse+`.'),
+  gemSource: SourceUrl.optional().describe('A gem server.'),
+  goProxy: SourceText.optional().describe('A value of `GOPROXY`.'),
+  npmRegistry: SourceUrl.optional().describe('A registry of npm packages.'),
+  pipIndexUrl: SourceUrl.optional().describe('An index of Python packages.'),
 });
 export type PackageSources = z.infer<typeof PackageSources>;
 

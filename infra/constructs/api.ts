@@ -14,30 +14,19 @@ import { acknowledgeApi } from './api-acknowledgements.ts';
 import type { Content } from './content.ts';
 import { EntryFunction, type FunctionDefaults } from './entry-function.ts';
 import { answerInEnvelope } from './gateway-errors.ts';
+import type { Options } from '../options/options.ts';
 import { perMinute } from './per-minute.ts';
 import type { Records } from './records.ts';
 import type { SessionLog } from './session-log.ts';
-
-/**
- * Requests of one API key per minute, a minute's worth at once at most. Creates are all requests that change something,
- * reads are all others, opening a stream among them.
- */
-export interface RateLimits {
-  /** @default unlimited */
-  readonly createsPerMinute?: number;
-  /** @default unlimited */
-  readonly readsPerMinute?: number;
-}
 
 export interface ApiProps {
   readonly defaults: FunctionDefaults;
   readonly log: SessionLog;
   readonly records: Records;
   readonly content: Content;
-  readonly throttle: { readonly requestsPerSecond: number; readonly burst: number };
-  readonly rateLimits: RateLimits;
-  /** Access logs need a role which an account's Region sets once, for all of its APIs. */
-  readonly setAccountLogRole: boolean;
+  readonly throttle: Options['throttle'];
+  readonly rateLimits: Options['rateLimits'];
+  readonly maxOpenStreams: Options['maxOpenStreams'];
 }
 
 /** The routes that stay open; everything else is answered at once. */
@@ -105,13 +94,14 @@ export class Api extends Construct {
     return answer;
   }
 
-  #streamFunction({ defaults, log, records, content, rateLimits }: ApiProps): EntryFunction {
+  #streamFunction({ defaults, log, records, content, rateLimits, maxOpenStreams }: ApiProps): EntryFunction {
     const stream = new EntryFunction(this, 'Stream', {
       entry: 'stream',
       defaults,
       timeout: Duration.minutes(15),
       // One instance per open stream, waiting most of the time.
       memoryMb: 256,
+      maxInstances: maxOpenStreams,
     });
     log.grantRead(stream);
     records.grantRead(stream);
@@ -121,13 +111,14 @@ export class Api extends Construct {
     return stream;
   }
 
-  #restApi({ defaults, throttle, setAccountLogRole }: ApiProps): RestApi {
+  #restApi({ defaults, throttle }: ApiProps): RestApi {
     const { logRetention: retention, removalPolicy } = defaults;
     const accessLog = new LogGroup(this, 'AccessLog', { retention, removalPolicy });
     return new RestApi(this, 'Rest', {
       // An edge-optimised API closes a stream that is silent for 30 seconds, a Regional one after five minutes.
       endpointTypes: [EndpointType.REGIONAL],
-      cloudWatchRole: setAccountLogRole,
+      // Access logs need a role that all APIs of the account in this Region share. It stays when the stack goes.
+      cloudWatchRole: true,
       deployOptions: {
         stageName: STAGE,
         accessLogDestination: new LogGroupLogDestination(accessLog),
@@ -157,9 +148,6 @@ export class Api extends Construct {
   }
 }
 
-function settingsOf({ createsPerMinute, readsPerMinute }: RateLimits): Readonly<Record<string, string>> {
-  return {
-    CREATES_PER_MINUTE: perMinute('createsPerMinute', createsPerMinute),
-    READS_PER_MINUTE: perMinute('readsPerMinute', readsPerMinute),
-  };
+function settingsOf({ createsPerMinute, readsPerMinute }: Options['rateLimits']): Readonly<Record<string, string>> {
+  return { CREATES_PER_MINUTE: perMinute(createsPerMinute), READS_PER_MINUTE: perMinute(readsPerMinute) };
 }

@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 import { Code } from 'aws-cdk-lib/aws-lambda';
 import { buildSync } from 'esbuild';
-import type { ModelProvider } from './model.ts';
+import type { ModelProvider } from '../options/model-options.ts';
 
 /** One Lambda function each: `functions/<entry>/handler.ts`, or what the model's provider has instead, exports it. */
 export const ENTRIES = [

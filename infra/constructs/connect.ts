@@ -2,9 +2,10 @@ import { ArnFormat, Duration, Names, Stack, Validations } from 'aws-cdk-lib';
 import { LambdaIntegration } from 'aws-cdk-lib/aws-apigateway';
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { Construct } from 'constructs';
-import { KnownClients, LoginSettings, type ConnectOptions } from '#contract/connect.ts';
-import { EnterpriseSettings } from '#contract/enterprise.ts';
-import { AllowedHosts } from '#contract/outbound.ts';
+import type { KnownClients, LoginSettings } from '#contract/connect.ts';
+import type { EnterpriseSettings } from '#contract/enterprise.ts';
+import type { AllowedHosts } from '#contract/outbound.ts';
+import type { ConnectOptions } from '../options/connect-options.ts';
 import type { Api } from './api.ts';
 import type { AuditTrail } from './audit-trail.ts';
 import type { Content } from './content.ts';
@@ -80,7 +81,7 @@ export class Connect extends Construct {
     return secret;
   }
 
-  #readSecrets({ clientSecretArn, clients = [] }: ConnectOptions, signing: Secret): void {
+  #readSecrets({ clientSecretArn, clients }: ConnectOptions, signing: Secret): void {
     const given = [clientSecretArn, ...clients.map((client) => client.clientSecretArn)];
     const arns = [signing.secretArn, ...given.filter((arn) => arn !== undefined)];
     this.pages.receive(
@@ -106,39 +107,41 @@ export class Connect extends Construct {
   }
 
   #settings({ options, serversAllowed }: ConnectProps): Readonly<Record<string, string>> {
-    const { clients = [] } = options;
-    const known = clients.map(({ clientSecretArn: secretArn = null, ...client }) => ({ ...client, secretArn }));
+    const clients: KnownClients = options.clients.map(({ clientSecretArn, ...client }) => {
+      return { ...client, secretArn: clientSecretArn ?? null };
+    });
     return {
       ...enterpriseSettings(options),
       CONNECT_BASE_URL: this.baseUrl,
-      CONNECT_APP_NAME: options.appName ?? 'Brainstem',
+      CONNECT_APP_NAME: options.appName,
       CONNECT_LOGIN: JSON.stringify(loginOf(options)),
-      CONNECT_CLIENTS: JSON.stringify(KnownClients.parse(known)),
-      MCP_ALLOW: JSON.stringify(AllowedHosts.parse(serversAllowed)),
+      CONNECT_CLIENTS: JSON.stringify(clients),
+      MCP_ALLOW: JSON.stringify(serversAllowed),
     };
   }
 }
 
 function loginOf(options: ConnectOptions): LoginSettings {
-  const { issuer, clientId, clientSecretArn = null, userClaim = 'sub' } = options;
-  return LoginSettings.parse({ issuer, clientId, clientSecretArn, userClaim });
+  const { issuer, clientId, clientSecretArn = null, userClaim } = options;
+  return { issuer, clientId, clientSecretArn, userClaim };
 }
 
 /**
- * Who acts for users, or stores what they act with, has to know for which servers their organisation decides, and where
- * its identity provider may be. `null` has to be said, too.
+ * Every function that acts for users, or stores what it acts with, is told for which servers the organisation decides
+ * and where its identity provider may be. A function without these settings does not start, so `null` is a setting too.
  */
 export function enterpriseSettings(
   options: ConnectOptions | undefined,
 ): Readonly<Record<'ENTERPRISE' | 'CONNECT_ALLOW', string>> {
-  const { managedServers = [], allow = [] } = options ?? {};
-  const servers = managedServers.map(({ clientSecretArn: secretArn = null, scopes = [], ...server }) => {
-    return { resource: server.url, ...server, clientSecretArn: secretArn, scopes };
+  return { ENTERPRISE: JSON.stringify(enterpriseOf(options)), CONNECT_ALLOW: JSON.stringify(options?.allow ?? []) };
+}
+
+function enterpriseOf(options: ConnectOptions | undefined): EnterpriseSettings {
+  if (options === undefined || options.managedServers.length === 0) return null;
+  const servers = options.managedServers.map(({ resource, clientSecretArn = null, scopes = [], ...server }) => {
+    return { ...server, resource: resource ?? server.url, clientSecretArn, scopes };
   });
-  const isManaged = options !== undefined && servers.length > 0;
-  const enterprise = EnterpriseSettings.parse(isManaged ? { login: loginOf(options), servers } : null);
-  const providerAllowed = AllowedHosts.parse(allow);
-  return { ENTERPRISE: JSON.stringify(enterprise), CONNECT_ALLOW: JSON.stringify(providerAllowed) };
+  return { login: loginOf(options), servers };
 }
 
 /** In place of users' consents: it asks the identity provider, and the servers' authorization servers, as their clients. */

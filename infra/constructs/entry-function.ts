@@ -12,8 +12,6 @@ export interface FunctionDefaults {
   readonly bundles: Bundles;
   readonly removalPolicy: RemovalPolicy;
   readonly logRetention: RetentionDays;
-  /** Per entry. Without it all functions share the account's concurrency, and open streams can starve turns. */
-  readonly reservedConcurrency: Partial<Record<Entry, number>>;
 }
 
 export interface EntryFunctionProps {
@@ -24,6 +22,8 @@ export interface EntryFunctionProps {
   readonly network?: { readonly vpc: IVpc; readonly subnets: SubnetSelection; readonly group: ISecurityGroup };
   /** How often Lambda repeats an asynchronous invocation that failed; only for functions invoked that way. */
   readonly asyncRetries?: number;
+  /** How many instances run at once; they are set aside for the function. */
+  readonly maxInstances?: number | undefined;
 }
 
 /** The interfaces a function in a VPC is reached through are made by Lambda with the function's role, on any resource. */
@@ -56,7 +56,6 @@ export class EntryFunction extends Construct {
     this.role = new Role(this, 'Role', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') });
     logGroup.grantWrite(this.role);
     if (network) this.#allowNetworkInterfaces();
-    const reserved = defaults.reservedConcurrency[props.entry];
     this.lambda = new Function(this, 'Lambda', {
       code: defaults.bundles.code(props.entry),
       handler: 'index.handler',
@@ -72,7 +71,7 @@ export class EntryFunction extends Construct {
         POWERTOOLS_METRICS_NAMESPACE: 'Brainstem',
         POWERTOOLS_LOG_LEVEL: 'INFO',
       },
-      ...(reserved !== undefined && { reservedConcurrentExecutions: reserved }),
+      ...(props.maxInstances !== undefined && { reservedConcurrentExecutions: props.maxInstances }),
       ...(props.asyncRetries !== undefined && { retryAttempts: props.asyncRetries }),
       ...(network && { vpc: network.vpc, vpcSubnets: network.subnets, securityGroups: [network.group] }),
     });

@@ -3,16 +3,19 @@ import { type CfnSecret, type ISecret, Secret } from 'aws-cdk-lib/aws-secretsman
 import { Construct } from 'constructs';
 import type { Content } from './content.ts';
 import { EntryFunction, type FunctionDefaults } from './entry-function.ts';
-import { allowBedrock, allowClaudePlatform, type ClaudeApi, type ModelProps } from './model.ts';
+import type { ClaudeApi, ModelOptions } from '../options/model-options.ts';
+import { allowBedrock, allowClaudePlatform } from './model.ts';
 import type { Records } from './records.ts';
 import type { SessionLog } from './session-log.ts';
+
+export const CLAUDE_API_URL = 'https://api.anthropic.com';
 
 export interface HarnessProps {
   readonly defaults: FunctionDefaults;
   readonly log: SessionLog;
   readonly records: Records;
   readonly content: Content;
-  readonly model: ModelProps;
+  readonly model: ModelOptions;
 }
 
 /** The brain: one model request per invocation (docs/design.md#turns). The only function that may ask the model. */
@@ -50,28 +53,24 @@ export class Harness extends Construct {
     }
   }
 
-  #allowClaudeApi({ baseUrl = 'https://api.anthropic.com', apiKey }: ClaudeApi, defaults: FunctionDefaults): ISecret {
-    const key = apiKey ?? this.#emptySecret(defaults);
+  #allowClaudeApi({ baseUrl = CLAUDE_API_URL, ...model }: ClaudeApi, defaults: FunctionDefaults): ISecret {
+    const key = this.#givenSecret(model) ?? this.#emptySecret(defaults);
     this.turn.receive({ MODEL_BASE_URL: baseUrl, MODEL_API_KEY_SECRET_ARN: key.secretArn });
-    this.#allowReading(key);
+    key.grantRead(this.turn.role);
     return key;
   }
 
-  /** The secret itself knows its ARNs: of one given by name, the last six characters are unknown here. */
-  #allowReading(key: ISecret): void {
-    key.grantRead(this.turn.role);
-    const { encryptionKey } = key;
-    if (!encryptionKey) return;
-    // grantRead relies on the key's own policy, which cannot be changed when the key is not of this app.
+  #givenSecret({ apiKeySecretArn, apiKeyKmsKeyArn }: Omit<ClaudeApi, 'baseUrl'>): ISecret | null {
+    if (apiKeySecretArn === undefined) return null;
+    if (apiKeyKmsKeyArn !== undefined) this.#allowDecrypting(apiKeyKmsKeyArn);
+    return Secret.fromSecretCompleteArn(this, 'ModelApiKey', apiKeySecretArn);
+  }
+
+  /** Through Secrets Manager only. The key's own policy cannot be changed from here. */
+  #allowDecrypting(keyArn: string): void {
     const viaService = `secretsmanager.${Stack.of(this).region}.amazonaws.com`;
-    this.turn.receive(
-      {},
-      {
-        actions: ['kms:Decrypt'],
-        on: [encryptionKey.keyArn],
-        when: { StringEquals: { 'kms:ViaService': viaService } },
-      },
-    );
+    const when = { StringEquals: { 'kms:ViaService': viaService } };
+    this.turn.receive({}, { actions: ['kms:Decrypt'], on: [keyArn], when });
   }
 
   #emptySecret({ removalPolicy }: FunctionDefaults): ISecret {

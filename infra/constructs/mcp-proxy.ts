@@ -1,26 +1,14 @@
 import { Duration } from 'aws-cdk-lib';
 import { Construct } from 'constructs';
-import { AllowedHosts } from '#contract/outbound.ts';
+import type { Options } from '../options/options.ts';
 import type { AuditTrail } from './audit-trail.ts';
 import type { Content } from './content.ts';
 import { EntryFunction, type FunctionDefaults } from './entry-function.ts';
-import { grantHooks, type HookProps } from './hooks.ts';
+import { grantHooks } from './hooks.ts';
 import { perMinute } from './per-minute.ts';
 import type { Records } from './records.ts';
 import type { SessionLog } from './session-log.ts';
 import type { Vaults } from './vaults.ts';
-
-export interface McpOptions {
-  /**
-   * MCP servers and their authorization servers that are reached although they are private, or over http. The functions
-   * that do are outside any VPC. @default none
-   */
-  readonly allow?: AllowedHosts;
-  /** Of one user to one server; a minute's worth at once at most. @default unlimited */
-  readonly callsPerMinute?: number;
-  /** @default none */
-  readonly hooks?: HookProps;
-}
 
 export interface McpProxyProps {
   readonly defaults: FunctionDefaults;
@@ -29,7 +17,7 @@ export interface McpProxyProps {
   readonly content: Content;
   readonly vaults: Vaults;
   readonly auditTrail: AuditTrail;
-  readonly options: McpOptions;
+  readonly options: Options['mcp'];
 }
 
 /**
@@ -42,7 +30,7 @@ export class McpProxyFunction extends Construct {
   constructor(scope: Construct, id: string, props: McpProxyProps) {
     super(scope, id);
     const { defaults, log, records, content, vaults, auditTrail } = props;
-    const { allow = [], callsPerMinute, hooks = {} } = props.options;
+    const { allow, callsPerMinute, hooks } = props.options;
     this.call = new EntryFunction(this, 'Call', {
       entry: 'mcp-proxy',
       defaults,
@@ -57,8 +45,8 @@ export class McpProxyFunction extends Construct {
     vaults.grantUse(this.call);
     auditTrail.grantAppend(this.call);
     this.call.receive({
-      MCP_ALLOW: JSON.stringify(AllowedHosts.parse(allow)),
-      MCP_CALLS_PER_MINUTE: perMinute('mcp.callsPerMinute', callsPerMinute),
+      MCP_ALLOW: JSON.stringify(allow),
+      MCP_CALLS_PER_MINUTE: perMinute(callsPerMinute),
     });
     grantHooks(this.call, hooks);
     if (callsPerMinute !== undefined) records.grantSpend(this.call);

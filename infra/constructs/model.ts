@@ -1,42 +1,8 @@
 /** Who serves the model, and what the harness's role needs for it. */
 import { Stack } from 'aws-cdk-lib';
-import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager';
+import type { Bedrock, ClaudePlatformOnAws } from '../options/model-options.ts';
 import type { EntryFunction } from './entry-function.ts';
 import { acknowledgePattern } from './finding.ts';
-
-export interface ClaudeApi {
-  readonly provider: 'anthropic';
-  /** Any endpoint that speaks the Messages API. @default https://api.anthropic.com */
-  readonly baseUrl?: string;
-  /**
-   * One that is encrypted with a key of your own must know that key (`Secret.fromSecretAttributes`).
-   * @default a new, empty secret; a turn fails with a message that says so until it has a value
-   */
-  readonly apiKey?: ISecret;
-}
-
-/** Agents name models as Bedrock does: `global.anthropic.claude-opus-5-5`, `eu.anthropic.…-v1:0`. No key exists. */
-export interface Bedrock {
-  readonly provider: 'bedrock';
-  /** @default the stack's */
-  readonly region?: string;
-  /** A VPC endpoint, say. @default the Region's own */
-  readonly baseUrl?: string;
-}
-
-/** The Claude API, reached with the account's own roles. No key exists. */
-export interface ClaudePlatformOnAws {
-  readonly provider: 'claude-platform-on-aws';
-  /** `wrkspc_…`: one of this account, in the Region. */
-  readonly workspaceId: string;
-  /** @default the stack's */
-  readonly region?: string;
-  /** @default the Region's own */
-  readonly baseUrl?: string;
-}
-
-export type ModelProps = ClaudeApi | Bedrock | ClaudePlatformOnAws;
-export type ModelProvider = ModelProps['provider'];
 
 export function allowBedrock(harness: EntryFunction, props: Bedrock): void {
   const { region, partition, account } = placeOf(harness, props);
@@ -66,7 +32,7 @@ export function allowClaudePlatform(harness: EntryFunction, props: ClaudePlatfor
   );
 }
 
-function placeOf(harness: EntryFunction, { region }: { readonly region?: string }) {
+function placeOf(harness: EntryFunction, { region }: Bedrock | ClaudePlatformOnAws) {
   const stack = Stack.of(harness);
   return { region: region ?? stack.region, partition: stack.partition, account: stack.account };
 }

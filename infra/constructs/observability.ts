@@ -8,8 +8,6 @@ import type { SessionRun } from './session-run.ts';
 export interface ObservabilityProps {
   readonly functions: readonly EntryFunction[];
   readonly run: SessionRun;
-  /** Logs Insights queries saved in the account. */
-  readonly savedQueries: boolean;
 }
 
 const PERIOD = Duration.minutes(1);
@@ -21,7 +19,7 @@ const HANDS = ['execute', 'web-fetch', 'mcp-proxy'] as const;
 export class Observability extends Construct {
   readonly dashboardUrl: string;
 
-  constructor(scope: Construct, id: string, { functions, run, savedQueries }: ObservabilityProps) {
+  constructor(scope: Construct, id: string, { functions, run }: ObservabilityProps) {
     super(scope, id);
     const dashboard = new Dashboard(this, 'Dashboard', { defaultInterval: Duration.hours(3) });
     dashboard.addWidgets(
@@ -53,7 +51,7 @@ export class Observability extends Construct {
       ),
     );
     this.dashboardUrl = `https://${Aws.REGION}.console.aws.amazon.com/cloudwatch/home?region=${Aws.REGION}#dashboards/dashboard/${dashboard.dashboardName}`;
-    if (savedQueries) this.#saveQueries(functions);
+    this.#saveQueries(functions);
   }
 
   #saveQueries(functions: readonly EntryFunction[]): void {

@@ -1,11 +1,10 @@
-import { PackageSources } from '#contract/packages.ts';
+import type { PackageSources } from '#contract/packages.ts';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Stack } from 'aws-cdk-lib';
 import type { CfnTaskDefinition } from 'aws-cdk-lib/aws-ecs';
 import { Construct } from 'constructs';
-import { brokenRule } from '../broken-rule.ts';
 import { confinedTask, type TaskPlatform } from './confined-task.ts';
 import type { Content } from './content.ts';
 import type { EntryFunction } from './entry-function.ts';
@@ -37,8 +36,6 @@ export class PackageBuild extends Construct {
 
   constructor(scope: Construct, id: string, props: PackageBuildProps) {
     super(scope, id);
-    const [broken] = PackageSources.safeParse(props.sources).error?.issues ?? [];
-    if (broken !== undefined) throw new Error(brokenRule('packages', broken));
     this.#props = props;
     this.#network = new PackageNetwork(this, 'Network', { ports: portsOf(props.sources) });
     const { platform, image, cpu, memoryMb } = props;

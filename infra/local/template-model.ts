@@ -17,7 +17,7 @@ export function askingModel(template: Template, { baseUrl, real = false }: Templ
   if (real && asksWithRole(template)) {
     throw new Error(
       'This template asks its model with an AWS role, which only the scripted stand-in answers on this machine: ' +
-        'unset ANTHROPIC_API_KEY, or synthesize with modelProvider=anthropic.',
+        'unset ANTHROPIC_API_KEY, or synthesize with model.provider=anthropic.',
     );
   }
   const functions = template.functions.map((part) =>

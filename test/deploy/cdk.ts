@@ -20,7 +20,7 @@ const STACK = 'Brainstem';
 /** MiniStack's account and Region. */
 const ENVIRONMENT = 'aws://000000000000/us-east-1';
 /** An image that exists already, so that the deployment needs no Docker. None of its tasks is started. */
-const CONTEXT = ['-c', 'sandboxImage=public.ecr.aws/docker/library/node:24-slim', '-c', 'removalPolicy=destroy'];
+const CONTEXT = ['-c', 'sandbox.imageUri=public.ecr.aws/docker/library/node:24-slim', '-c', 'removalPolicy=destroy'];
 
 export async function deploy({ aws, folder, modelBaseUrl }: DeployOptions): Promise<Deployment> {
   const assembly = join(folder, 'assembly');

@@ -10,6 +10,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { brainstemApp } from '#infra/app.ts';
 import { Brainstem } from '#infra/brainstem.ts';
 import { DesignRules } from '#infra/rules/design-rules.ts';
+import { functionOf, properties } from '#infra/rules/template.ts';
 import { synthesize } from './synthesized.ts';
 
 function appWithStack() {
@@ -20,54 +21,15 @@ function appWithStack() {
   return { app, stack };
 }
 
-test('a deployment may use a given sandbox image, delete its data with the stack, and have no saved queries', () => {
+test('a deployment may use a given sandbox image and delete its data with the stack', () => {
   const imageUri = '123456789012.dkr.ecr.eu-west-1.amazonaws.com/sandbox:1';
-  const { template, assets } = synthesize({ sandboxImage: imageUri, removalPolicy: 'destroy', savedQueries: 'no' });
+  const { template, assets } = synthesize({ 'sandbox.imageUri': imageUri, removalPolicy: 'destroy' });
   const resources = Object.values(template.Resources);
   expect(assets.dockerImages).toEqual({});
   expect(JSON.stringify(resources.find(({ Type }) => Type === 'AWS::ECS::TaskDefinition'))).toContain(imageUri);
   expect(JSON.stringify(resources)).toContain(':ecr:eu-west-1:123456789012:repository/sandbox');
-  expect(resources.filter(({ Type }) => Type === 'AWS::Logs::QueryDefinition')).toEqual([]);
   const kept = resources.filter((resource) => 'DeletionPolicy' in resource && resource.DeletionPolicy === 'Retain');
   expect(kept.map(({ Type }) => Type).toSorted()).toEqual(['AWS::ApiGateway::Account', 'AWS::IAM::Role']);
-});
-
-test('an unknown removal policy is refused with the option’s name', () => {
-  expect(() => brainstemApp({ context: { removalPolicy: 'keep' } })).toThrow(
-    'Context removalPolicy must be retain or destroy',
-  );
-});
-
-test('an unknown store for OAuth tokens is refused with the option’s name', () => {
-  expect(() => brainstemApp({ context: { oauthTokens: 'dynamodb' } })).toThrow(
-    'Context oauthTokens must be secrets-manager or dynamodb-kms',
-  );
-});
-
-test.each(['0', '1.5', 'many', '1000001'])(
-  'the rate limit %s is refused with the option’s name',
-  (createsPerMinute) => {
-    expect(() => brainstemApp({ context: { createsPerMinute } })).toThrow(
-      'createsPerMinute must be an integer from 1 to 1000000',
-    );
-  },
-);
-
-test('a package source that is no address is refused with the field’s name, and so is a source with a user or password', () => {
-  const app = (packages: unknown) => () => brainstemApp({ context: { packages } });
-  expect(app('{"npmRegistry":"nowhere"}')).toThrow('Context packages.npmRegistry: ');
-  expect(app({ npmToken: 'secret' })).toThrow('Context packages.npmToken: is not a known field');
-  expect(app({ goProxy: 'https://me:secret@go.example,direct' })).toThrow(
-    'Context packages.goProxy: must hold no user',
-  );
-});
-
-test.each([
-  ['"login"', 'Context connect: expected object, received string'],
-  ['{"clientId":"brainstem"}', 'Context connect.issuer: '],
-  ['{"issuer":', 'Context connect must be JSON'],
-])('the option connect with the value %s is refused with option, path and rule', (connect, words) => {
-  expect(() => brainstemApp({ context: { connect } })).toThrow(words);
 });
 
 test('a refused option ends the app with one line and no stack trace', () => {
@@ -75,14 +37,14 @@ test('a refused option ends the app with one line and no stack trace', () => {
     env: { ...process.env, CDK_CONTEXT_JSON: JSON.stringify({ connect: 'login' }) },
     encoding: 'utf8',
   });
-  expect(child).toMatchObject({ status: 1, stderr: 'Context connect must be JSON\n' });
+  expect(child).toMatchObject({ status: 1, stderr: 'Option connect must be an object\n' });
 });
 
 test('the construct refuses package sources by the same rules as the app', () => {
   const { stack } = appWithStack();
   const packages = { pipIndexUrl: 'https://me:secret@pip.example/simple' };
-  const make = () => new Brainstem(stack, 'Mine', { packages, setAccountLogRole: false });
-  expect(make).toThrow('packages.pipIndexUrl: must hold no user and no password');
+  const make = () => new Brainstem(stack, 'Mine', { packages });
+  expect(make).toThrow('Option packages.pipIndexUrl must hold no user and no password');
 });
 
 test('a right that AwsSolutions finds too wide stops synthesis until it is acknowledged', () => {
@@ -103,8 +65,11 @@ test('the construct can be used in another app, in a stack with a known account 
   onTestFinished(() => rmSync(outdir, { recursive: true }));
   const app = new App({ outdir });
   const stack = new Stack(app, 'Own', { env: { account: '123456789012', region: 'eu-central-1' } });
-  new Brainstem(stack, 'Agents', { reservedConcurrency: { stream: 200, harness: 100 }, setAccountLogRole: false });
+  new Brainstem(stack, 'Agents', { maxOpenStreams: 200 });
   Validations.of(app).addPlugins(new AwsSolutionsChecks(app), new DesignRules());
   const assembly = app.synth();
   expect(assembly.manifest.missing).toBeUndefined();
+  const { template } = assembly.getStackByName('Own');
+  const stream = functionOf(template, 'stream') ?? { Type: '' };
+  expect(properties(stream)['ReservedConcurrentExecutions']).toBe(200);
 });

@@ -173,7 +173,10 @@ describe('rights: each function may do exactly what the design says', () => {
   });
 
   test('the stream function writes no record except the buckets of a configured rate limit', () => {
-    const { template } = synthesize({ createsPerMinute: '300', readsPerMinute: '1200' });
+    const { template } = synthesize({
+      'rateLimits.createsPerMinute': '300',
+      'rateLimits.readsPerMinute': '1200',
+    });
     const stream = functionOf(template, 'stream') ?? { Type: '' };
     const records = target(setting(stream, 'RECORDS_TABLE')) ?? '';
     const written = Object.values(template.Resources)

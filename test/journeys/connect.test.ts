@@ -31,7 +31,7 @@ describe('connecting a user through the whole service', () => {
     fx = await startFx({ tokens: {}, authorizationServers: [as.issuer], scopesSupported: ['files:read'] });
     const { issuer, clientId } = idp.login;
     const connect = { issuer, clientId, allow: ALLOW_HERE };
-    const context = { connect: JSON.stringify(connect), mcpAllow: JSON.stringify(ALLOW_HERE) };
+    const context = { connect: JSON.stringify(connect), 'mcp.allow': JSON.stringify(ALLOW_HERE) };
     service = await startService({ cdkOut: appAssembly(context), port });
   });
   afterAll(async () => {

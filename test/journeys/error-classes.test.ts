@@ -191,7 +191,7 @@ describe('the SDK, for an error of the gateway,', () => {
 describe('the SDK, for an exceeded rate limit,', () => {
   let service: Service;
   beforeAll(async () => {
-    const cdkOut = appAssembly({ createsPerMinute: '3', readsPerMinute: '2' });
+    const cdkOut = appAssembly({ 'rateLimits.createsPerMinute': '3', 'rateLimits.readsPerMinute': '2' });
     service = await startService({ script: echo, cdkOut });
   });
   afterAll(() => service.close());

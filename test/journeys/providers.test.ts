@@ -10,22 +10,23 @@ import { ofType, startService, textOf, type Service } from '#test/journeys/servi
 
 const PROVIDERS = [
   {
-    modelProvider: 'bedrock',
+    provider: 'bedrock',
     model: 'global.anthropic.claude-haiku-4-5-20251001-v1:0',
     signedFor: /\/us-east-1\/bedrock\/aws4_request/,
   },
   {
-    modelProvider: 'claude-platform-on-aws',
+    provider: 'claude-platform-on-aws',
+    workspace: { 'model.workspaceId': 'wrkspc_1' },
     model: 'claude-haiku-4-5',
     signedFor: /\/us-east-1\/aws-external-anthropic\/aws4_request/,
   },
 ];
 
-describe.each(PROVIDERS)('a service with $modelProvider', ({ modelProvider, model, signedFor }) => {
+describe.each(PROVIDERS)('a service with $provider', ({ provider, workspace, model, signedFor }) => {
   let cdkOut: string;
   let service: Service;
   beforeAll(async () => {
-    cdkOut = appAssembly({ modelProvider, modelWorkspace: 'wrkspc_1' });
+    cdkOut = appAssembly({ 'model.provider': provider, ...workspace });
     service = await startService({ cdkOut, script: calling(bash('echo hi')) });
   });
   afterAll(() => service.close());

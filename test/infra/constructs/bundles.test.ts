@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import { bundle, ENTRIES } from '#infra/constructs/bundles.ts';
-import type { ModelProvider } from '#infra/constructs/model.ts';
+import type { ModelProvider } from '#infra/options/model-options.ts';
 
 let dir = '';
 

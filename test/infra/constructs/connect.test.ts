@@ -123,7 +123,7 @@ describe('the connect pages in the template', () => {
 
   it('are refused at synthesis with the option’s name when an option is malformed', () => {
     for (const wrong of ['{}', '{"issuer":"x","clientId":"y"}', '{"issuer":"https://x.org","clientId":"y","more":1}']) {
-      expect(() => synthesize({ connect: wrong })).toThrow('Context connect');
+      expect(() => synthesize({ connect: wrong })).toThrow('Option connect');
     }
   });
 });

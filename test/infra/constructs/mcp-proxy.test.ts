@@ -4,11 +4,10 @@ import { join } from 'node:path';
 import { App, Stack } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import { expect, onTestFinished, test } from 'vitest';
-import { Brainstem } from '#infra/brainstem.ts';
-import type { McpOptions } from '#infra/constructs/mcp-proxy.ts';
+import { Brainstem, type BrainstemProps } from '#infra/brainstem.ts';
 import { functionOf, properties, setting, type Template as Synthesized } from '#infra/rules/template.ts';
 
-function stackWith(mcp?: McpOptions): Synthesized {
+function stackWith(mcp?: BrainstemProps['mcp']): Synthesized {
   const outdir = mkdtempSync(join(tmpdir(), 'brainstem-mcp-'));
   onTestFinished(() => rmSync(outdir, { recursive: true }));
   const stack = new Stack(new App({ outdir }), 'Own');
@@ -30,5 +29,5 @@ test('a call limit gives the proxy its setting and the right to count calls in t
 });
 
 test.each([0, -1, 1.5, 1_000_001])('a call limit of %s is refused at synthesis', (callsPerMinute) => {
-  expect(() => stackWith({ callsPerMinute })).toThrow(/callsPerMinute must be an integer/);
+  expect(() => stackWith({ callsPerMinute })).toThrow('Option mcp.callsPerMinute must be an integer from 1 to 1000000');
 });

@@ -85,7 +85,6 @@ describe.each(OAuthTokens.options)('the grants of vaults with OAuth tokens in %s
       bundles,
       removalPolicy: RemovalPolicy.DESTROY,
       logRetention: RetentionDays.ONE_DAY,
-      reservedConcurrency: {},
     };
     for (const grant of GRANTS) {
       const props = { entry: 'api' as const, defaults, timeout: Duration.seconds(3), memoryMb: 128 };

@@ -1,0 +1,127 @@
+import { AllowedHosts } from '#contract/outbound.ts';
+import { PackageSources } from '#contract/packages.ts';
+import { OAuthTokens } from '#contract/secret-stores.ts';
+import * as z from 'zod';
+import { ConnectOptions } from './connect-options.ts';
+import { group, textOf } from './group.ts';
+import { ModelOptions } from './model-options.ts';
+
+/** From one a minute to a token per 60 microseconds, above which a limit cannot be told from none. */
+const RATE = 'must be an integer from 1 to 1000000';
+const PerMinute = z.int(RATE).min(1, RATE).max(1_000_000, RATE).optional();
+
+const FargateCpu = z.literal([256, 512, 1024, 2048, 4096, 8192, 16_384]);
+const FargateMemory = z.int().min(512).max(122_880);
+
+const FunctionArn = textOf(/^arn:[^:]+:lambda:[^:]+:\d{12}:function:\S+$/, 'must be the ARN of a function').optional();
+
+/** The periods that CloudWatch Logs offers. */
+const RetentionDays = z.literal([
+  ...([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827] as const),
+  ...([2192, 2557, 2922, 3288, 3653] as const),
+]);
+
+/** Everything that a deployment can set: the properties of the construct, and the names of the context of the app. */
+export const Options = group({
+  model: ModelOptions.prefault({ provider: 'anthropic' }).describe(
+    'The provider that serves the model ([models](models.md)).',
+  ),
+  removalPolicy: z
+    .enum(['retain', 'destroy'])
+    .default('retain')
+    .describe(
+      'What becomes of tables, content, secrets and logs that leave the stack. What is retained goes on to cost its storage. A bucket that is to be destroyed has to be emptied first.',
+    ),
+  logRetentionDays: RetentionDays.default(30).describe(
+    'How many days log groups keep their lines. CloudWatch takes $0.03 for each GB and month.',
+  ),
+  maxOpenStreams: z.int().min(1).optional().meta({
+    description:
+      'How many event streams may be open at once; the gateway refuses more. Each open stream is a busy Lambda instance, and without a limit streams can use up the concurrency of the account (1,000 at first) that turns need. The number is set aside for streams.',
+    default: 'the concurrency of the account',
+  }),
+  throttle: group({
+    requestsPerSecond: z.int().min(1).default(500).describe('Requests per second in the long run.'),
+    burst: z.int().min(1).default(1000).describe('Requests at once.'),
+  })
+    .prefault({})
+    .describe('Limits of the whole API.'),
+  rateLimits: group({
+    createsPerMinute: PerMinute.meta({ description: 'Requests that change something.', default: 'no limit' }),
+    readsPerMinute: PerMinute.meta({
+      description: 'All other requests, such as one that opens a stream.',
+      default: 'no limit',
+    }),
+  })
+    .prefault({})
+    .describe(
+      'What one API key may do in a minute, and at once. The hosted service has 300 creates and 1,200 reads. Each limit costs one write per key and instance about every five busy seconds.',
+    ),
+  oauthTokens: OAuthTokens.default('secrets-manager').describe(
+    'Where the service keeps the access and refresh tokens of users ([vaults](vaults.md#where-secrets-are)); every other secret is in Secrets Manager. `secrets-manager` costs $0.40 a month for each credential (5,000 credentials: $2,000); one credential should be refreshed at most every ten minutes, and all of them together at most 50 times a second. `dynamodb-kms` seals each token under a KMS key of the construct and keeps it in the row of its credential: $1 a month for the key and about $0.03 for 2,000 refreshes, at any rate. A change moves no token: each moves when it is written next. The key leaves the stack with `dynamodb-kms`, so users whose tokens it seals connect again.',
+  ),
+  sandbox: group({
+    imageUri: z.string().min(1).optional().meta({
+      description: 'An image in an ECR repository of the same Region. With it, a deployment needs no Docker.',
+      default: 'built from `sandbox-task/`',
+    }),
+    cpu: FargateCpu.default(512).describe('CPU units of one sandbox: 1024 are one vCPU, $0.032 an hour.'),
+    memoryMb: FargateMemory.default(1024).describe(
+      'Memory of one sandbox, as Fargate offers it for these CPU units: 1024 cost $0.004 an hour.',
+    ),
+  })
+    .prefault({})
+    .describe('The Fargate task in which the tools of a session run. It costs $0.01975 an hour while it is up.'),
+  packages: group({
+    ...PackageSources.shape,
+    imageUri: z.string().min(1).optional().meta({
+      description: 'An image with the package managers and compilers.',
+      default: '`sandbox.imageUri`, else built from `sandbox-task/`',
+    }),
+    cpu: FargateCpu.default(1024).describe('CPU units of one build: 1024 are one vCPU, $0.032 an hour.'),
+    memoryMb: FargateMemory.default(4096).describe(
+      'Memory of one build, as Fargate offers it for these CPU units: 4096 cost $0.014 an hour.',
+    ),
+  })
+    .prefault({})
+    .describe(
+      'The Fargate tasks that install the [packages](packages.md) of environments, and where packages come from. A source that is not set is the usual one of its package manager.',
+    ),
+  webFetch: group({
+    allow: AllowedHosts.default([]).describe('Private hosts that `web_fetch` may reach.'),
+  })
+    .prefault({})
+    .describe('The tool that reads the web. Its function is outside any VPC.'),
+  mcp: group({
+    allow: AllowedHosts.default([]).describe('Private hosts of MCP servers and of their authorization servers.'),
+    callsPerMinute: PerMinute.meta({
+      description:
+        'Calls of one user to one server per minute, which may come at once. A limit costs one write per user, server and instance about every five busy seconds.',
+      default: 'no limit',
+    }),
+    hooks: group({
+      preFunctionArn: FunctionArn.meta({
+        description: 'The function that is asked before each call that policy allows.',
+        default: 'none',
+      }),
+      postFunctionArn: FunctionArn.meta({
+        description: 'The function that is asked before the model sees a result.',
+        default: 'none',
+      }),
+      failOpen: z
+        .boolean()
+        .default(false)
+        .describe('Whether a call goes on when its hook does not answer within five seconds.'),
+    })
+      .prefault({})
+      .describe(
+        'Lambda functions of yours that can deny a call and change what is sent and shown ([policies](policies.md#hooks)). Each call then costs their invocations and waits for them.',
+      ),
+  })
+    .prefault({})
+    .describe('How agents reach MCP servers. The functions that call them are outside any VPC.'),
+  connect: ConnectOptions.optional().describe(
+    'Pages on which users let agents use MCP servers for them ([connecting users](connecting-users.md)). Without it there are no pages, and your program brings the tokens.',
+  ),
+});
+export type Options = z.output<typeof Options>;
