@@ -1,5 +1,5 @@
 /**
- * A new credential: it is announced, its secrets are written, and they count from the row on that points at them. Of what
+ * A new credential is announced, then its secrets are written, then the row that puts them in force. When the process
  * dies in between, the sweep removes the secrets.
  */
 import type { CredentialCreate } from '#contract/credential-requests.ts';
@@ -7,7 +7,7 @@ import type { Credential } from '#contract/credentials.ts';
 import type { AllowedHosts } from '#contract/outbound.ts';
 import { isIdentity } from '#core/vault/enterprise.ts';
 import { isRefusal, refuse, type RequestRefusal } from '#core/ports/refusal.ts';
-import { separateAuth, type Separated } from '#core/vault/separate-auth.ts';
+import { separateAuth, type SeparatedAuth } from '#core/vault/credential-auth.ts';
 import { MAX_CREDENTIALS, type Created, type CredentialPlace } from '#core/ports/vault-records.ts';
 import type { VaultWorld } from '#core/vault/vault-world.ts';
 
@@ -20,7 +20,7 @@ export async function createCredential(
   const now = world.stamp.now();
   const separated = separateAuth(input.auth, { now, allow: allowedFor(world, input.auth) });
   if (isRefusal(separated)) return separated;
-  // Looked at before a secret is stored for nothing; what happens meanwhile, the row's transaction refuses.
+  // Checked here so that no secret is stored in vain; the row's transaction checks it again.
   const [found] = await world.credentials.match(place.workspace, [place.vault], separated.key);
   if (found === undefined || found.vault === null) return null;
   if (found.vault.archived_at !== null) return refusalOf({ status: 'closed' }, separated);
@@ -40,7 +40,7 @@ export async function createCredential(
   return created.status === 'created' ? credential : refusalOf(created, separated);
 }
 
-/** An identity goes to its provider alone, whose host is the customer's choice, and never to a server. */
+/** An identity is sent to its provider only. The customer allows the provider's host apart from the hosts of servers. */
 function allowedFor({ identities, serversAllowed }: VaultWorld, auth: CredentialCreate['auth']): AllowedHosts {
   const url = auth.type === 'environment_variable' ? null : auth.mcp_server_url;
   return url !== null && isIdentity(identities.enterprise, url) ? identities.allow : serversAllowed;
@@ -49,19 +49,19 @@ function allowedFor({ identities, serversAllowed }: VaultWorld, auth: Credential
 async function store(
   { secrets, credentials }: VaultWorld,
   place: CredentialPlace,
-  { credential, separated }: { readonly credential: Credential; readonly separated: Separated },
+  { credential, separated }: { readonly credential: Credential; readonly separated: SeparatedAuth },
 ): Promise<Created> {
   await credentials.announce(place, credential.created_at);
   const pointers = await secrets.write(place, separated.auth.type, separated.values);
   const { workspace } = place;
   const unconsented = { grantedScopes: null, issuer: null };
   const created = await credentials.create({ workspace, credential, secrets: pointers, ...unconsented }, separated.key);
-  // No row points at what was written.
+  // No row points at the secrets.
   if (created.status !== 'created') await secrets.remove(place);
   return created;
 }
 
-function refusalOf(created: Exclude<Created, { status: 'created' }>, { keyField }: Separated): RequestRefusal {
+function refusalOf(created: Exclude<Created, { status: 'created' }>, { keyField }: SeparatedAuth): RequestRefusal {
   switch (created.status) {
     case 'duplicate':
       return refuse('conflict_error', `auth.${keyField}: another active credential of the vault has the same`);

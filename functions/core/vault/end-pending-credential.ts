@@ -1,4 +1,4 @@
-/** Undoes the creation of a credential that died between its secrets and its row. */
+/** Undoes the creation of a credential when its process died between the secrets and the row. */
 import { later } from '#core/ports/stamp.ts';
 import type { Instant } from '#contract/ids.ts';
 import type { SecretWriter } from '#core/ports/secrets.ts';
@@ -9,21 +9,21 @@ export interface PendingCredentialWorld {
   readonly secrets: Pick<SecretWriter, 'remove'>;
 }
 
-/** No function lives as long: whoever announced it before is not about to write anything any more. */
+/** No function runs that long, so the function that announced the credential writes nothing after this. */
 const LIFETIME_MS = 15 * 60_000;
 
 export function overdueAt(now: Instant): Instant {
   return later(now, -LIFETIME_MS);
 }
 
-/** The secrets before the announcement, for it is what a repeat goes on from. */
+/** Removes the secrets before the announcement, because a repeat begins with the announcement. */
 export async function endPendingCredential(
   world: PendingCredentialWorld,
   place: CredentialPlace,
   now: Instant,
 ): Promise<void> {
   const { credentials, secrets } = world;
-  // The list may be older than the row, whose coming took it out of there.
+  // The list may be older than the row, and a credential that has a row is not pending.
   if ((await credentials.find(place)) === null) await secrets.remove(place);
   await credentials.forget(place, now);
 }

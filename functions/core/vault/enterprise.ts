@@ -1,21 +1,21 @@
 /**
- * Servers for which a user's organisation consents. What stands for the user there is the identity that they have at the
- * organisation's identity provider: a credential of their vault like any other, under the provider's own URL. Its token is
- * an ID token, so it is refreshed as one, and goes to that provider and nowhere else.
+ * Servers for which a user's organisation consents. There the user is known by their identity at the organisation's
+ * identity provider, which is a credential of their vault under the provider's own URL. Its token is an ID token: it is
+ * refreshed as one, and is sent to that provider only.
  */
 import type { LoginSettings } from '#contract/connect.ts';
 import type { EnterpriseSettings, ManagedServer } from '#contract/enterprise.ts';
 import { canonicalServerUrl } from '#core/vault/server-url.ts';
 
 export interface Enterprise {
-  /** Under which a vault holds its user's identity. */
+  /** The URL under which a vault holds its user's identity. */
   readonly identityUrl: string;
   readonly login: LoginSettings;
   /** By their canonical URLs. */
   readonly servers: ReadonlyMap<string, ManagedServer>;
 }
 
-/** @throws Error for a URL that no credential could be for: the construct takes none */
+/** @throws Error for a URL that is none of a server, which the construct refuses too */
 export function enterpriseOf(settings: EnterpriseSettings): Enterprise | null {
   if (settings === null) return null;
   const { login, servers } = settings;
@@ -25,13 +25,13 @@ export function enterpriseOf(settings: EnterpriseSettings): Enterprise | null {
 
 function canonical(text: string): string {
   const url = canonicalServerUrl(text);
-  if (url === null) throw new Error('a URL of the settings is none of a server');
+  if (url === null) throw new Error('a URL of the settings is not the URL of a server');
   return url;
 }
 
 /**
- * Null for a server whose users consent themselves. `url` is canonical. What is below a managed server is managed with
- * it, however it is spelled: where a server takes two URLs for one, the other must be no way around the organisation.
+ * Null for a server to which users consent themselves. `url` is canonical. A URL below a managed server is managed with it,
+ * in every spelling: a server may treat two URLs as one, and the other spelling must not avoid the organisation's rules.
  */
 export function managedServer(enterprise: Enterprise | null, url: string): ManagedServer | null {
   if (enterprise === null) return null;
@@ -44,7 +44,7 @@ export function managedServer(enterprise: Enterprise | null, url: string): Manag
   return enterprise.servers.get(url) ?? nearest?.server ?? null;
 }
 
-/** Host and segments, as the most lenient of servers reads them. */
+/** Host and segments, as the most lenient server reads them. */
 function pathOf(url: string): readonly string[] {
   const { host, pathname } = new URL(url);
   const plain = pathname.replaceAll(/%([0-9a-f]{2})/gi, (_, hex: string) =>
@@ -61,7 +61,7 @@ function pathOf(url: string): readonly string[] {
   );
 }
 
-/** Whether what a vault holds under this URL is its user's identity. */
+/** Whether a credential for this URL is its user's identity. */
 export function isIdentity(enterprise: Enterprise | null, url: string): boolean {
   return enterprise !== null && canonicalServerUrl(url) === enterprise.identityUrl;
 }

@@ -1,4 +1,4 @@
-/** What is read of ID tokens. Of one that was kept nothing is verified here: who issued it does so when it comes back. */
+/** Claims of ID tokens. A stored token is not verified here: its issuer verifies it when it is sent back. */
 import * as z from 'zod';
 import type { Instant } from '#contract/ids.ts';
 
@@ -7,19 +7,19 @@ const Claims = z.record(z.string(), z.unknown());
 type Claims = Readonly<z.infer<typeof Claims>>;
 const Ending = z.looseObject({ exp: z.number().positive().max(LAST_SECOND) });
 
-/** Null for a token that does not say, or is none. */
+/** Null for a token without `exp`, and for text that is no token. */
 export function idTokenExpiry(token: string): Instant | null {
   const { data } = Ending.safeParse(claimsOf(token));
   return data === undefined ? null : new Date(Math.floor(data.exp) * 1000).toISOString();
 }
 
-/** Whom the token is of, by the claim that equals a vault's `external_user_id`; null for a token that does not say. */
+/** The user of the token, by the claim that equals a vault's `external_user_id`; null for a token without it. */
 export function idTokenUser(token: string, claim: string): string | null {
   const { data } = Claims.safeParse(claimsOf(token));
   return data === undefined ? null : claimedUser(data, claim);
 }
 
-/** An address that nobody has verified names nobody. */
+/** An address that is not verified does not name a user. */
 export function claimedUser(claims: Claims, name: string): string | null {
   const value = claims[name];
   if (name === 'email' && claims['email_verified'] !== true) return null;
@@ -35,7 +35,7 @@ function jsonOf(base64url: string): unknown {
   try {
     return JSON.parse(Buffer.from(base64url, 'base64url').toString());
   } catch {
-    // No JWT: an opaque text has no claims.
+    // Opaque text has no claims.
     return null;
   }
 }

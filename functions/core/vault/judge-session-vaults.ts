@@ -34,7 +34,7 @@ export async function judgeSessionVaults(
   return actsForTwo(found.map(({ vault }) => vault)) ? unfit(`vault_ids: ${ONE_USER}`) : { status: 'fit' };
 }
 
-/** Without it nothing would put the secret in the place of what the sandbox sees. */
+/** Without the proxy, the secret would never replace the placeholder that the sandbox sees. */
 const NO_VARIABLES =
   'has an environment_variable credential, which needs the egress proxy, and that is not built yet: archive it';
 

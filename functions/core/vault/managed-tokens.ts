@@ -1,37 +1,38 @@
 /**
- * Access tokens for servers that a user's organisation manages: from the identity in the user's vault, over the identity
- * provider, to the server's authorization server. Nothing of it is kept but in memory and nothing rotates, so an instance
- * that dies has lost no more than two requests.
+ * Access tokens for servers that a user's organisation manages: the identity in the user's vault is exchanged at the
+ * identity provider, and the result at the server's authorization server. The tokens are kept in memory only and nothing
+ * rotates, so an instance that dies costs two requests.
  */
 import type { Instant } from '#contract/ids.ts';
 import type { ManagedServer } from '#contract/enterprise.ts';
-import { requestAdmission, requestAssertion, type AdmissionReply, type IdJagWorld } from '#core/vault/id-jag.ts';
-import { idTokenExpiry, idTokenUser } from '#core/vault/id-token.ts';
 import { createExpiring } from '#core/ports/expiring.ts';
 import { later } from '#core/ports/stamp.ts';
 import type { Journal } from '#core/ports/journal.ts';
-import { SPARE_MS, usableUntilMs } from '#core/vault/tokens.ts';
 import type { Bearer, NoBearer, Tokens } from '#core/ports/tokens.ts';
 import type { Match } from '#core/ports/vault-records.ts';
+import { requestAdmission, requestAssertion, type AdmissionReply, type IdJagWorld } from '#core/vault/id-jag.ts';
+import { idTokenExpiry, idTokenUser } from '#core/vault/id-token.ts';
+import { SPARE_MS, usableUntilMs } from '#core/vault/tokens.ts';
 
-/** `user`: for whom the session acts; null when no vault of it says so. */
+/** `user` is the user for whom the session acts; null when no vault of the session names one. */
 export type ManagedTokens = (server: ManagedServer, user: string | null) => Tokens;
 
 interface ManagedTokensWorld extends IdJagWorld {
-  /** Of identities. */
+  /** The tokens of identities. */
   readonly tokens: Tokens;
   readonly journal: Journal;
 }
 
-/** Before the same question is asked again after a no. */
+/** How long a failure is the answer before the provider is asked again. */
 const COOLDOWN_MS = 30_000;
-/** Some kilobytes each: an instance serves few users at a time. */
+/** Each takes some kilobytes, and an instance serves few users at a time. */
 const MOST_ENTRIES = 1000;
 
 export function createManagedTokens(world: ManagedTokensWorld): ManagedTokens {
   const kept = createExpiring<Bearer | NoBearer>(() => Date.parse(world.stamp.now()), MOST_ENTRIES);
 
-  function keep(wanted: Wanted, { answer, version, untilMs }: Exchanged): Bearer | NoBearer {
+  async function exchanged(wanted: Wanted): Promise<Bearer | NoBearer> {
+    const { answer, version, untilMs } = await exchange(world, wanted);
     kept.keep(nameOf(wanted, version), answer, untilMs);
     return answer;
   }
@@ -39,16 +40,13 @@ export function createManagedTokens(world: ManagedTokensWorld): ManagedTokens {
   return (server, user) => ({
     async bearer(match, signal) {
       const wanted = { server, user, match, signal };
-      return kept.find(nameOf(wanted, match.stored.version)) ?? keep(wanted, await exchange(world, wanted));
+      return kept.find(nameOf(wanted, match.stored.version)) ?? exchanged(wanted);
     },
-    async renew(match, _refused, signal) {
-      const wanted = { server, user, match, signal };
-      return keep(wanted, await exchange(world, wanted));
-    },
+    renew: (match, _refused, signal) => exchanged({ server, user, match, signal }),
   });
 }
 
-/** With the version of the row: what an identity was good for ends when it changes. */
+/** The version of the row is part of it: when the identity changes, the access that it gave ends. */
 function nameOf({ server, user, match }: Wanted, version: number): string {
   const { workspace, credential } = match.stored;
   return JSON.stringify([workspace, credential.id, version, user, server.url]);
@@ -63,7 +61,7 @@ interface Wanted {
 
 interface Exchanged {
   readonly answer: Bearer | NoBearer;
-  /** Of the identity's row, that it was had with: the exchange may have renewed it. */
+  /** The version of the identity's row at the exchange, which may have renewed the identity. */
   readonly version: number;
   /** Epoch milliseconds, until which the answer holds. */
   readonly untilMs: number;
@@ -76,7 +74,7 @@ async function exchange(world: ManagedTokensWorld, wanted: Wanted): Promise<Exch
   if (identity.status !== 'bearer') return { answer: identity, version, untilMs: 0 };
   const first = await exchangeAs(world, wanted, identity);
   if (!first.isStale) return first;
-  // Of an identity that came without its end, only the provider's no tells that it is over.
+  // The end of an identity may be unknown; then only the provider's refusal shows that it is over.
   if (match.stored.secrets.refresh_token === undefined) {
     return isOver(identity.token, world.stamp.now()) ? { answer: SIGNED_OUT, version, untilMs: 0 } : first;
   }
@@ -85,10 +83,10 @@ async function exchange(world: ManagedTokensWorld, wanted: Wanted): Promise<Exch
   return exchangeAs(world, wanted, renewed);
 }
 
-/** What RFC 6749 and RFC 8693 have a provider say of a token that is no good, and of much else. */
+/** The errors of RFC 6749 and RFC 8693 for a token that is over. They have other meanings too. */
 const OF_SUBJECTS: readonly string[] = ['invalid_grant', 'invalid_request'];
 
-/** By a clock that is not the provider's. */
+/** The provider's clock may differ from this one. */
 function isOver(idToken: string, now: Instant): boolean {
   const end = idTokenExpiry(idToken);
   return end !== null && end <= later(now, SPARE_MS);
@@ -108,27 +106,27 @@ async function exchangeAs(
   const { version } = identity;
   if (!isOf(world, user, identity)) return { answer: OTHER_USER, version, untilMs: 0, isStale: false };
   const began = world.stamp.now();
-  const assertion = await requestAssertion(world, server, { idToken: identity.token, signal });
-  const isStale = assertion.status === 'refused' && OF_SUBJECTS.includes(assertion.code);
-  const admission =
-    assertion.status === 'asserted' ? await requestAdmission(world, server, { ...assertion, signal }) : assertion;
+  const asserted = await requestAssertion(world, server, { idToken: identity.token, signal });
+  const admitted =
+    asserted.status === 'asserted' ? await requestAdmission(world, server, { ...asserted, signal }) : asserted;
   world.journal.line('managed access', {
     credential: match.stored.credential.id,
     server: server.url,
-    outcome: admission.status,
-    detail: admission.status === 'admitted' ? null : admission.detail,
+    outcome: admitted.status,
+    detail: admitted.status === 'admitted' ? null : admitted.detail,
     duration_ms: Date.parse(world.stamp.now()) - Date.parse(began),
   });
-  if (admission.status !== 'admitted') {
-    return { answer: without(admission), version, untilMs: Date.parse(began) + COOLDOWN_MS, isStale };
+  if (admitted.status !== 'admitted') {
+    const isStale = asserted.status === 'refused' && OF_SUBJECTS.includes(asserted.code);
+    return { answer: noAccess(admitted), version, untilMs: Date.parse(began) + COOLDOWN_MS, isStale };
   }
-  const { token, expiresAt } = admission;
-  const said = assertion.status === 'asserted' ? [assertion.assertion] : [];
-  const answer: Bearer = { ...identity, token, inUse: [token, ...said, ...identity.inUse] };
+  const { token, expiresAt } = admitted;
+  const assertion = asserted.status === 'asserted' ? [asserted.assertion] : [];
+  const answer: Bearer = { ...identity, token, inUse: [token, ...assertion, ...identity.inUse] };
   return { answer, version, untilMs: usableUntilMs(Date.parse(began), expiresAt), isStale: false };
 }
 
-/** Whom the provider would vouch for is whom the session acts for: what was put into the wrong vault is of no use there. */
+/** Whether the ID token names the user for whom the session acts: an identity in the wrong vault gives no access. */
 function isOf({ enterprise }: ManagedTokensWorld, user: string | null, { token }: Bearer): boolean {
   return user === null || enterprise === null || idTokenUser(token, enterprise.login.userClaim) === user;
 }
@@ -139,7 +137,7 @@ const OTHER_USER: NoBearer = {
   detail: 'the ID token does not name the user of the vault',
 };
 
-/** These say nothing of the user: that we are set up wrongly there, or that it is not the moment. */
+/** Errors that say nothing of the user: this service is set up wrongly there, or the server is busy. */
 const NOT_OF_USERS: readonly string[] = [
   'invalid_client',
   'unsupported_grant_type',
@@ -148,9 +146,9 @@ const NOT_OF_USERS: readonly string[] = [
   'slow_down',
 ];
 
-/** A no is the organisation's: no consent of the user's would change it. What did not answer may do so later. */
-function without({ detail, ...answer }: Exclude<AdmissionReply, { status: 'admitted' }>): NoBearer {
-  const isDenied = answer.status === 'refused' && !NOT_OF_USERS.includes(answer.code);
+/** A refusal is the organisation's, so a consent of the user could not change it. After a failure, a retry can help. */
+function noAccess({ detail, ...reply }: Exclude<AdmissionReply, { status: 'admitted' }>): NoBearer {
+  const isDenied = reply.status === 'refused' && !NOT_OF_USERS.includes(reply.code);
   return isDenied
     ? { status: 'access_denied', retryAfterMs: null, detail }
     : { status: 'unavailable', retryAfterMs: COOLDOWN_MS, detail };

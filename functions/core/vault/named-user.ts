@@ -1,6 +1,6 @@
 import { USER_KEY, type Vault } from '#contract/vaults.ts';
 
-/** Whom a vault belongs to, as the customer's identity provider names them; null when it does not say. */
+/** The user of a vault, as the customer's identity provider names them; null when the vault names none. */
 export function namedUser({ metadata }: Vault): string | null {
   const user = metadata[USER_KEY];
   return user === undefined || user === '' ? null : user;

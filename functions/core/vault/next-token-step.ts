@@ -1,30 +1,30 @@
-/** What a credential's row says is to be done for a token, at one moment (docs/design.md#token-refresh). */
+/** What a call does next for a token, decided by the credential's row and the time (docs/design.md#token-refresh). */
 import type { Instant } from '#contract/ids.ts';
 import type { McpOAuth } from '#contract/credentials.ts';
 import type { NoBearer } from '#core/ports/tokens.ts';
 import type { StoredCredential } from '#core/ports/vault-records.ts';
 
 export type TokenStep =
-  /** The token that is in force is good for this call. */
+  /** The token in force is good for this call. */
   | { readonly do: 'use' }
   | { readonly do: 'refresh' }
-  /** Somebody else is refreshing, and there is nothing to use meanwhile. */
+  /** Another instance is refreshing, and there is no token to use meanwhile. */
   | { readonly do: 'wait' }
   | { readonly do: 'stop'; readonly answer: NoBearer };
 
-/** A token whose lifetime nobody told: it is renewed as if it had this one, and used for as long as it is taken. */
+/** A token of unknown lifetime is renewed as if it had this one, and used until the server refuses it. */
 const UNKNOWN_LIFETIME_MS = 3_600_000;
 const LEAST_MARGIN_MS = 60_000;
 const MOST_MARGIN_MS = 300_000;
 const MARGIN_SHARE = 0.2;
 
-/** `refused` is the version whose token the server would not take; null for none. */
+/** `refused` is the version whose token the server refused; null for none. */
 export function nextTokenStep(stored: StoredCredential, now: Instant, refused: number | null): TokenStep {
   const { auth, archived_at: archivedAt } = stored.credential;
   const isRefused = stored.version === refused;
   if (archivedAt !== null) return stop('the credential is archived');
   if (auth.type === 'environment_variable') return stop('the credential is for no server');
-  // Also while an access token has time left: whoever took the consent back does not want it used.
+  // Also while the access token has time left: the consent was taken back, so it must not be used.
   if (stored.state === 'needs_reauth') return stop('the consent was revoked');
   if (auth.type === 'static_bearer') return isRefused ? stop('the server refused a static token') : { do: 'use' };
   const isUsable = !isRefused && (auth.expires_at === null || now < auth.expires_at);
@@ -38,9 +38,9 @@ export function nextTokenStep(stored: StoredCredential, now: Instant, refused: n
 }
 
 /**
- * Whether so little of a token's life is left that it is renewed before it ends: a fifth of it, between one minute and
- * five, but never more than half, so that one of a minute is not renewed for each call. A row is written when its token
- * is; what changed it since makes the lifetime look shorter than it was, and the renewal come later.
+ * Whether the token is renewed before it ends: when a fifth of its lifetime is left, at least one minute and at most
+ * five, but never more than half, so that a token of one minute is not renewed for each call. The lifetime counts from the last
+ * write of the row; a change after the token's makes it look shorter, and the renewal come later.
  */
 function isDue(auth: McpOAuth, writtenAt: Instant, now: Instant): boolean {
   const writtenMs = Date.parse(writtenAt);

@@ -22,7 +22,7 @@ interface RefreshGrant {
   readonly tokenEndpoint: string;
   readonly client: TokenClient;
   readonly refreshToken: string;
-  /** The server that the token is for (RFC 8707); null for an identity provider, whose ID token is for its client. */
+  /** The server that the token is for (RFC 8707); null for an identity provider: an ID token is for its client. */
   readonly resource: string | null;
   readonly scope: string | null;
   /** The field of the answer that becomes the credential's token. */

@@ -1,7 +1,7 @@
 /**
- * Archiving and deletion. What is retired is marked before anything else, so that from then on nobody uses it, and its
- * secrets go before the row that tells that there are some. A process that dies in between leaves something marked, and
- * a repeat of the request finishes it.
+ * Archiving and deletion. A vault or credential is marked first, so that no call uses it from then on, and its secrets are
+ * removed before the row that points at them. When the process dies in between, the mark stays, and a repeat of the
+ * request finishes the work.
  */
 import type { Instant, VaultId, WorkspaceId } from '#contract/ids.ts';
 import type { Credential } from '#contract/credentials.ts';
@@ -21,13 +21,13 @@ export async function archiveCredential(world: Retiring, place: CredentialPlace)
   return (await purge(world, place, world.stamp.now()))?.credential ?? null;
 }
 
-/** Whether there was one. */
+/** False when there was no such credential. */
 export async function deleteCredential(world: Retiring, place: CredentialPlace): Promise<boolean> {
   const purged = await purge(world, place, world.stamp.now());
   return purged !== null && world.credentials.remove(place);
 }
 
-/** With its credentials. Null when there is no such vault. */
+/** Archives its credentials too. Null when there is no such vault. */
 export async function archiveVault(world: Retiring, { workspace, id }: VaultPlace): Promise<Vault | null> {
   const vault = await world.vaults.archive(workspace, id, world.stamp.now());
   if (vault === null) return null;
@@ -37,7 +37,7 @@ export async function archiveVault(world: Retiring, { workspace, id }: VaultPlac
   return vault;
 }
 
-/** With its credentials, whose rows go before its own. Whether there was one. */
+/** Deletes its credentials first. False when there was no such vault. */
 export async function deleteVault(world: Retiring, { workspace, id }: VaultPlace): Promise<boolean> {
   if ((await world.vaults.archive(workspace, id, world.stamp.now())) === null) return false;
   for await (const stored of world.credentials.ofVault(workspace, id))
@@ -48,7 +48,7 @@ export async function deleteVault(world: Retiring, { workspace, id }: VaultPlace
 async function purge(world: Retiring, place: CredentialPlace, at: Instant): Promise<StoredCredential | null> {
   const archived = await world.credentials.archive(place, at);
   if (archived === null) return null;
-  // Also where no pointer is left: a write that was under way may have come after the last removal.
+  // Also when no pointer is left: a write that had begun may have ended after the last removal.
   await world.secrets.remove(place);
   await world.credentials.purged(place);
   return archived;

@@ -1,8 +1,8 @@
-/** The one form of a server's URL under which credentials, caches, pins and policies know it. */
-
 /**
+ * The one form of a server's URL under which credentials, caches, pins and policies know it.
+ *
  * Scheme and host in lower case, default port, trailing slash and fragment dropped; path, query and any other port
- * count. Null for what is no http or https URL, or carries credentials.
+ * count. Null for text that is no http or https URL, and for a URL with credentials.
  */
 export function canonicalServerUrl(text: string): string | null {
   const url = URL.parse(text);

@@ -1,25 +1,24 @@
-/** Changes of a credential. No secret is read for them: each new one is a version of its own, beside the others. */
+/** Changes of a credential. They read no secret: each new secret is a version of its own, beside the others. */
 import { TOO_MANY_PAIRS } from '#contract/metadata.ts';
 import type { CredentialUpdate } from '#contract/credential-requests.ts';
 import type { Credential } from '#contract/credentials.ts';
 import { patchMetadata } from '#core/requests/patch-metadata.ts';
 import { isRefusal, refuse, type RequestRefusal } from '#core/ports/refusal.ts';
-import { changeAuth } from '#core/vault/change-auth.ts';
+import { changeAuth, type AuthRules } from '#core/vault/credential-auth.ts';
 import type { SecretPointers, SecretValues } from '#core/ports/secrets.ts';
-import type { Rules } from '#core/vault/separate-auth.ts';
 import type { CredentialPlace } from '#core/ports/vault-records.ts';
 import type { VaultWorld } from '#core/vault/vault-world.ts';
 
 const ARCHIVED = refuse('invalid_request_error', 'credential_id: is archived');
 
-/** Null when there is no such credential. Decided anew whenever somebody else was faster. */
+/** Null when there is no such credential. When another request changed the row first, the change is decided again. */
 export async function updateCredential(
   world: VaultWorld,
   place: CredentialPlace,
   update: CredentialUpdate,
 ): Promise<Credential | RequestRefusal | null> {
   const { credentials, secrets } = world;
-  // The new values are the request's, whatever the row says: they are written once.
+  // The new secrets do not depend on the row, so they are written once.
   let written: SecretPointers | null = null;
   for (;;) {
     const stored = await credentials.find(place);
@@ -44,7 +43,7 @@ interface Change {
   readonly values: SecretValues;
 }
 
-function changedCredential(saved: Credential, update: CredentialUpdate, rules: Rules): Change | RequestRefusal {
+function changedCredential(saved: Credential, update: CredentialUpdate, rules: AuthRules): Change | RequestRefusal {
   const changed = changeAuth(saved.auth, update.auth, rules);
   if (isRefusal(changed)) return changed;
   const metadata = patchMetadata(saved.metadata, update.metadata);

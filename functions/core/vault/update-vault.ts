@@ -7,7 +7,7 @@ import { namedUser } from '#core/vault/named-user.ts';
 import type { RevisedVault } from '#core/ports/vault-records.ts';
 import type { VaultWorld } from '#core/vault/vault-world.ts';
 
-/** Null when there is no such vault. Decided anew whenever somebody else was faster. */
+/** Null when there is no such vault. When another request changed the row first, the change is decided again. */
 export async function updateVault(
   { vaults, stamp }: Pick<VaultWorld, 'vaults' | 'stamp'>,
   { workspace, id }: { readonly workspace: WorkspaceId; readonly id: VaultId },
@@ -33,7 +33,7 @@ function changedVault({ vault, active }: RevisedVault, update: VaultUpdate, now:
   return JSON.stringify(changed) === JSON.stringify(vault) ? vault : { ...changed, updated_at: now };
 }
 
-/** What one user has consented to would be another's to use. To name a user for the first time takes it from nobody. */
+/** Another user would act with the consents of this one. A vault that names no user yet may name one. */
 const NOT_WHILE_ACTIVE = refuse(
   'invalid_request_error',
   `metadata.${USER_KEY}: stays while the vault has active credentials, which are this user's: archive or delete them ` +

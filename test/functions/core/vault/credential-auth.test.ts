@@ -3,8 +3,7 @@ import { CredentialCreate, CredentialUpdate } from '#contract/credential-request
 import type { CredentialAuth } from '#contract/credentials.ts';
 import { isRefusal } from '#core/ports/refusal.ts';
 import { parseBody } from '#core/requests/parse.ts';
-import { changeAuth } from '#core/vault/change-auth.ts';
-import { separateAuth } from '#core/vault/separate-auth.ts';
+import { changeAuth, separateAuth } from '#core/vault/credential-auth.ts';
 
 const NOW = '2026-11-21T10:00:00.000Z';
 const SERVER = 'https://mcp.example.com/mcp';
