@@ -5,7 +5,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
-  BuildEnvironment,
+  BuildVariables,
   MAX_ARCHIVE_BYTES,
   PACKAGE_MANAGERS,
   PackageOrder,
@@ -112,7 +112,7 @@ async function readOrder(url: string): Promise<PackageOrder> {
 }
 
 async function main(): Promise<void> {
-  const { PACKAGES_ORDER_URL, PACKAGES_DIR } = BuildEnvironment.parse(process.env);
+  const { PACKAGES_ORDER_URL, PACKAGES_DIR } = BuildVariables.parse(process.env);
   const order = await readOrder(PACKAGES_ORDER_URL);
   try {
     await build(order, PACKAGES_DIR);

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { SandboxEnvironment } from '../functions/contract/hands.ts';
+import { SandboxVariables } from '../functions/contract/hands.ts';
 
 /** Longest time a timer can wait. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
@@ -19,7 +19,7 @@ export class SettingError extends Error {
 
 /** @throws SettingError with the names of the settings that are missing or wrong, and never with a value. */
 export function settingsFrom(environment: Readonly<Record<string, string | undefined>>): Settings {
-  const parsed = SandboxEnvironment.safeParse(environment);
+  const parsed = SandboxVariables.safeParse(environment);
   if (!parsed.success) {
     throw new SettingError(parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; '));
   }

@@ -88,8 +88,8 @@ export const ExecuteError = z
   .meta({ id: 'ExecuteError' });
 export type ExecuteError = z.infer<typeof ExecuteError>;
 
-/** Environment of the sandbox container. Nothing in it is secret: the token itself never enters the task. */
-export const SandboxEnvironment = z.object({
+/** Environment variables of the sandbox container. Nothing in it is secret: the token itself never enters the task. */
+export const SandboxVariables = z.object({
   /** Lower-case hex SHA-256 of the bearer token callers must present. */
   SANDBOX_TOKEN_SHA256: z.string().regex(/^[0-9a-f]{64}$/),
   /** Working directory of the tools. */
@@ -103,4 +103,4 @@ export const SandboxEnvironment = z.object({
   /** `host:port`, or the path of a Unix socket where the task has no network of its own. */
   SANDBOX_LISTEN: z.string().default(`0.0.0.0:${SANDBOX_PORT}`),
 });
-export type SandboxEnvironment = z.infer<typeof SandboxEnvironment>;
+export type SandboxVariables = z.infer<typeof SandboxVariables>;

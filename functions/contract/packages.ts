@@ -1,6 +1,6 @@
 /**
  * The packages of an environment, from the order to the sandbox. A build fetches its `PackageOrder` from
- * the URL in its environment, installs everything below one folder, and puts that folder as a `.tar.gz` to
+ * the URL in its environment variables, installs everything below one folder, and puts that folder as a `.tar.gz` to
  * `archiveUrl`; where it cannot, it puts a `PackageFailure` to `failureUrl`.
  */
 import * as z from 'zod';
@@ -61,8 +61,8 @@ export const PackageFailure = z.object({
 });
 export type PackageFailure = z.infer<typeof PackageFailure>;
 
-/** Environment of a build's container. The URL admits to one object and for some minutes, and ends with the build. */
-export const BuildEnvironment = z.object({
+/** Environment variables of a build's container. The URL admits to one object and for some minutes, and ends with the build. */
+export const BuildVariables = z.object({
   PACKAGES_ORDER_URL: z.url(),
   PACKAGES_DIR: z.string().default(PACKAGES_DIR),
 });

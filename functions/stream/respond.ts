@@ -38,13 +38,13 @@ export async function respond(
 }
 
 /** `status` is the one in the headers. */
-type Delivered = Fields & { readonly status: number };
+type StreamReport = Fields & { readonly status: number };
 
 async function deliver(
   world: StreamWorld,
   event: GatewayEvent,
   { open, untilMs, id }: { readonly open: Open; readonly untilMs: number; readonly id: string },
-): Promise<Delivered> {
+): Promise<StreamReport> {
   let sink: Sink | null = null;
   try {
     // The subscription stands before the headers go out: clients send their first message once they see them.
@@ -98,7 +98,7 @@ async function subscribe(world: StreamWorld, event: GatewayEvent): Promise<Subsc
   return { key, head, previews: await watchPreviews(watching, { key, head }, query.event_deltas ?? []) };
 }
 
-function refuseRequest(open: Open, reply: ErrorReply, fields: Fields): Delivered {
+function refuseRequest(open: Open, reply: ErrorReply, fields: Fields): StreamReport {
   const headers = { 'content-type': 'application/json', 'request-id': reply.body.request_id, ...reply.headers };
   const sink = open(reply.status, headers);
   void sink.write(JSON.stringify(reply.body));

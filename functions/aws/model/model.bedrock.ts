@@ -27,7 +27,7 @@ export function createBedrockModel({ baseUrl, region, credentials }: BedrockOpti
         awsAccessKey: credentials.accessKeyId,
         awsSecretKey: credentials.secretAccessKey,
         awsSessionToken: credentials.sessionToken ?? null,
-        // Null, so that no key from the environment takes the place of the role.
+        // Null, so that no key from an environment variable takes the place of the role.
         apiKey: null,
         defaultHeaders: { 'anthropic-version': API_VERSION },
       }).messages,

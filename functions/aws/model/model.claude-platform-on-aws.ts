@@ -23,7 +23,7 @@ export function createClaudePlatformModel({ baseUrl, region, workspaceId, creden
         awsSecretAccessKey: credentials.secretAccessKey,
         awsSessionToken: credentials.sessionToken ?? null,
         workspaceId,
-        // Null, so that no key from the environment takes the place of the role.
+        // Null, so that no key from an environment variable takes the place of the role.
         apiKey: null,
       }).messages,
     credentials: { name: 'the harness’s role', check: 'that the workspace is this account’s, in this Region' },

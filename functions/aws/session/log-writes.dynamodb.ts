@@ -122,7 +122,7 @@ const MAX_INLINE_BYTES = 200_000;
 
 const Entries = z.array(Entry);
 const Last = z.object({ last: Position, state: json(SessionState) });
-const Range = z.object({ sk: Position, last: Position });
+const PositionRange = z.object({ sk: Position, last: Position });
 
 export function logTableOf(dynamodb: DynamoDBClient, name: string): Table {
   return createTable(dynamodb, name, {
@@ -166,7 +166,7 @@ export function headOf(row: Row): Head {
 
 /** Positions of the first and the last entry. */
 export function rangeOf(row: Row): { readonly first: Position; readonly last: Position } {
-  const { sk, last } = parseRow(Range, row);
+  const { sk, last } = parseRow(PositionRange, row);
   return { first: sk, last };
 }
 

@@ -22,7 +22,7 @@ export type ExecuteWorld = Pick<
 
 type ReadySandbox = Extract<SandboxRecord, { status: 'ready' }>;
 type LargeResults = SessionState['largeResults'];
-interface Sending {
+interface CallToSend {
   readonly request: ExecuteRequest;
   readonly sent: SentMark;
   /** What the sandbox is given when it lacks it. */
@@ -99,7 +99,7 @@ function withResults({ results: _results, ...request }: ExecuteRequest, large: L
   return large.length === 0 ? request : { ...request, results: large.map(({ call }) => call) };
 }
 
-async function resultOf(world: ExecuteWorld, input: ExecuteInput, sending: Sending): Promise<Result> {
+async function resultOf(world: ExecuteWorld, input: ExecuteInput, sending: CallToSend): Promise<Result> {
   const { record, sentTo } = sending.sent;
   if (record === null) throw new Fault('sandbox_not_ready', `session ${input.session} has no sandbox`);
   // The call went to a sandbox that is gone: running it again elsewhere could repeat its effect.
@@ -128,7 +128,7 @@ async function resultOf(world: ExecuteWorld, input: ExecuteInput, sending: Sendi
 async function reach(
   world: ExecuteWorld,
   sandbox: ReadySandbox,
-  { key, sent, largeResults, signal, ...sending }: Sending & { readonly key: LogKey; readonly signal: AbortSignal },
+  { key, sent, largeResults, signal, ...sending }: CallToSend & { readonly key: LogKey; readonly signal: AbortSignal },
 ) {
   let { request } = sending;
   // A call that was sent before found its server then, so there is no start to wait for.
@@ -150,7 +150,7 @@ async function reach(
   }
 }
 
-interface NotTaken extends Pick<Sending, 'request' | 'largeResults'> {
+interface NotTaken extends Pick<CallToSend, 'request' | 'largeResults'> {
   readonly key: LogKey;
   readonly reply: Exclude<SandboxReply, { status: 'answered' }>;
 }

@@ -45,7 +45,7 @@ export function isFresh({ stamp }: Pick<PackagePorts, 'stamp'>, failedAt: Instan
   return Date.parse(stamp.now()) - Date.parse(failedAt) < FAILURE_LASTS_MS;
 }
 
-export interface Wanted {
+export interface BuildOrder {
   readonly archive: string;
   readonly packages: PackageList;
   readonly found: FoundArchive;
@@ -54,7 +54,7 @@ export interface Wanted {
 }
 
 /** Builds an archive, or joins who does. Null when it is there; else why not. */
-export async function build(world: PackagePorts, wanted: Wanted): Promise<PackageFailure | null> {
+export async function build(world: PackagePorts, wanted: BuildOrder): Promise<PackageFailure | null> {
   const { archive, packages, found } = wanted;
   const attempt = found.status === 'failed' ? found.failure.attempt + 1 : 1;
   const url = await world.archives.order(archive, { attempt, packages, sources: world.sources });

@@ -6,7 +6,7 @@ import type { ProvisionInput, Provisioned } from '#contract/run.ts';
 import type { SessionId } from '#contract/ids.ts';
 import type { PackageFailure } from '#contract/packages.ts';
 import { Fault } from '#core/ports/errors.ts';
-import { archiveOf, build, explainFailure, isFresh, type PackagePorts, type Wanted } from '#core/hands/packages.ts';
+import { archiveOf, build, explainFailure, isFresh, type PackagePorts, type BuildOrder } from '#core/hands/packages.ts';
 import type { Ports } from '#core/ports/ports.ts';
 import type { ReservedSandbox, SandboxRecord } from '#core/ports/sandboxes.ts';
 
@@ -81,10 +81,10 @@ async function start(
 ): Promise<SandboxRecord> {
   const { archive, packages } = record;
   if (archive === null || packages === null)
-    return settle(world, session, record, await comeUp(world, session, record));
+    return recordTask(world, session, record, await comeUp(world, session, record));
   const found = await world.archives.find(archive);
   if (found.status === 'failed' && isFresh(world, found.at)) return fail(world, session, record, found.failure);
-  if (found.status === 'built') return settle(world, session, record, await comeUp(world, session, record));
+  if (found.status === 'built') return recordTask(world, session, record, await comeUp(world, session, record));
   return startAndBuild(world, session, record, { archive, packages, found, deadline });
 }
 
@@ -93,10 +93,10 @@ async function startAndBuild(
   world: ProvisionWorld,
   session: SessionId,
   record: ReservedSandbox,
-  wanted: Wanted,
+  wanted: BuildOrder,
 ): Promise<SandboxRecord> {
   const [up, failure] = await Promise.all([comeUp(world, session, record), build(world, wanted)]);
-  return failure === null ? settle(world, session, record, up) : giveUp(world, session, record, { up, failure });
+  return failure === null ? recordTask(world, session, record, up) : giveUp(world, session, record, { up, failure });
 }
 
 type Up =
@@ -119,7 +119,7 @@ async function comeUp(world: ProvisionWorld, session: SessionId, record: Reserve
   return { status: 'late', task };
 }
 
-async function settle(
+async function recordTask(
   world: ProvisionWorld,
   session: SessionId,
   record: ReservedSandbox,

@@ -3,7 +3,7 @@ import { SANDBOX_TOOLS } from '#contract/hands.ts';
 import type { EventId } from '#contract/ids.ts';
 import { buildRequest } from '#core/harness/context.ts';
 import { queuedMessages, type Slice } from '#core/harness/history.ts';
-import { requestModel, type Asked, type Purpose } from '#core/harness/model-request.ts';
+import { requestModel, type RequestOutcome, type Purpose } from '#core/harness/model-request.ts';
 import type { TurnWorld } from '#core/harness/turn-world.ts';
 import { verdictsOf } from '#core/harness/verdicts.ts';
 import { canMakeRoom, WINDOW_EXCEEDED } from '#core/model/room.ts';
@@ -17,7 +17,7 @@ import { toolRules } from '#core/tools/tool-definitions.ts';
 /** A sandbox used within this time is still there; an older one may have stopped idle, so it is provisioned early again. */
 const WARM_FOR_MS = 25 * 60_000;
 
-export function ask(world: TurnWorld, key: LogKey, slice: Slice, signal: AbortSignal): Promise<Asked> {
+export function ask(world: TurnWorld, key: LogKey, slice: Slice, signal: AbortSignal): Promise<RequestOutcome> {
   return requestModel(world, key, { slice, purpose: answering(world, key, slice), signal });
 }
 

@@ -1,7 +1,7 @@
 /** The model request for a summary, which makes room in the model's window. */
 import type { EventId } from '#contract/ids.ts';
 import { queuedMessages, type Slice } from '#core/harness/history.ts';
-import { requestModel, type Asked, type Purpose } from '#core/harness/model-request.ts';
+import { requestModel, type RequestOutcome, type Purpose } from '#core/harness/model-request.ts';
 import { buildSummaryRequest, summaryIn } from '#core/harness/summary.ts';
 import type { TurnWorld } from '#core/harness/turn-world.ts';
 import { WINDOW_EXCEEDED } from '#core/model/room.ts';
@@ -18,7 +18,7 @@ const UNHEARD: ModelListener = {
   onText: () => undefined,
 };
 
-export function compact(world: TurnWorld, key: LogKey, slice: Slice, signal: AbortSignal): Promise<Asked> {
+export function compact(world: TurnWorld, key: LogKey, slice: Slice, signal: AbortSignal): Promise<RequestOutcome> {
   return requestModel(world, key, { slice, purpose: summarising(world.stamp.eventId()), signal });
 }
 

@@ -16,7 +16,7 @@ import { change, prepare } from '#core/session/change.ts';
 import { MAX_FAILURES, type Command, type CommandTo } from '#core/session/commands.ts';
 import { whileItStands } from '#core/session/watch.ts';
 
-export type Asked =
+export type RequestOutcome =
   | { readonly status: 'answered' | 'compacted'; readonly slice: Slice }
   | { readonly status: 'failed'; readonly slice: Slice; readonly retryAfterSeconds: number | null }
   /** Another process appended before the claim, so the step is decided again. */
@@ -24,7 +24,7 @@ export type Asked =
   /** Another attempt owns the turn: this one ends. */
   | { readonly status: 'fenced'; readonly run: number };
 
-type Heard =
+type ModelReply =
   | { readonly status: 'answer'; readonly answer: ModelAnswer }
   | { readonly status: 'error'; readonly error: unknown };
 
@@ -47,7 +47,7 @@ export async function requestModel(
   world: TurnWorld,
   key: LogKey,
   { slice, purpose, signal }: { readonly slice: Slice; readonly purpose: Purpose; readonly signal: AbortSignal },
-): Promise<Asked> {
+): Promise<RequestOutcome> {
   const { request, taken } = purpose;
   const prepared = prepare(key, slice.head, { do: 'claim', request, taken }, world.stamp);
   if (prepared.status !== 'prepared') return { status: 'fenced', run: slice.head.state.run };
@@ -94,7 +94,7 @@ function listen(
     ttftMs ??= sinceBegan();
     listener.onFirstToken();
   };
-  const heard = model.ask(request, { ...listener, onFirstToken }, signal).then<Heard, Heard>(
+  const heard = model.ask(request, { ...listener, onFirstToken }, signal).then<ModelReply, ModelReply>(
     (answer) => ({ status: 'answer', answer }),
     (error: unknown) => ({ status: 'error', error }),
   );
@@ -105,7 +105,7 @@ function listen(
 }
 
 /** The state of the log that a lost claim found. */
-async function overtaken(world: TurnWorld, key: LogKey, before: Head, head: Head): Promise<Asked> {
+async function overtaken(world: TurnWorld, key: LogKey, before: Head, head: Head): Promise<RequestOutcome> {
   const { request } = head.state;
   if (request !== null && request.position > before.position) return { status: 'fenced', run: before.state.run };
   const slice = await world.history.load(key);
@@ -117,8 +117,8 @@ async function overtaken(world: TurnWorld, key: LogKey, before: Head, head: Head
 async function appendOutcome(
   world: TurnWorld,
   key: LogKey,
-  { slice, purpose, heard }: { readonly slice: Slice; readonly purpose: Purpose; readonly heard: Heard },
-): Promise<Asked> {
+  { slice, purpose, heard }: { readonly slice: Slice; readonly purpose: Purpose; readonly heard: ModelReply },
+): Promise<RequestOutcome> {
   const fault = heard.status === 'error' ? faultOf(heard.error) : null;
   const command =
     heard.status === 'answer'
@@ -158,9 +158,9 @@ const ERROR_TYPES: Partial<Record<FaultCode, { readonly type: TurnErrorType; rea
 };
 
 interface TurnReport {
-  readonly asked: Asked;
+  readonly asked: RequestOutcome;
   readonly run: number;
-  readonly heard: Heard;
+  readonly heard: ModelReply;
   readonly ttftMs: number | null;
   readonly durationMs: number;
 }

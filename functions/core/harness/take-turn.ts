@@ -7,7 +7,7 @@ import type { HandCall, HandOutcome, Next, RunState } from '#contract/run.ts';
 import { Fault } from '#core/ports/errors.ts';
 import type { LogKey } from '#core/ports/session-log.ts';
 import { ask } from '#core/harness/ask.ts';
-import type { Asked } from '#core/harness/model-request.ts';
+import type { RequestOutcome } from '#core/harness/model-request.ts';
 import { queuedMessages, sliceAfter, type Slice } from '#core/harness/history.ts';
 import type { TurnWorld } from '#core/harness/turn-world.ts';
 import { compact } from '#core/harness/compact.ts';
@@ -94,7 +94,7 @@ async function go(world: TurnWorld, key: LogKey, from: Slice, signal: AbortSigna
       case 'ask':
       case 'compact': {
         const asked = await (step.do === 'ask' ? ask : compact)(world, key, slice, signal);
-        if (asked.status !== 'overtaken') return conclude(world, key, asked);
+        if (asked.status !== 'overtaken') return afterRequest(world, key, asked);
         slice = asked.slice;
         break;
       }
@@ -105,7 +105,11 @@ async function go(world: TurnWorld, key: LogKey, from: Slice, signal: AbortSigna
 }
 
 /** From the state after the model request to what the state machine does next. */
-async function conclude(world: TurnWorld, key: LogKey, asked: Exclude<Asked, { status: 'overtaken' }>): Promise<Ended> {
+async function afterRequest(
+  world: TurnWorld,
+  key: LogKey,
+  asked: Exclude<RequestOutcome, { status: 'overtaken' }>,
+): Promise<Ended> {
   if (asked.status === 'fenced') return rest(asked.run);
   const { state } = asked.slice.head;
   const step = next(state);

@@ -1,4 +1,4 @@
-/** May these calls be made? Asked before they are told, because what a client reads of a call has to be true. */
+/** May these calls be made? RequestOutcome before they are told, because what a client reads of a call has to be true. */
 import type { McpVerdict, WantedCall } from '#contract/mcp-proxy.ts';
 import { Fault } from '#core/ports/errors.ts';
 import type { ToolRules } from '#core/tools/tool-definitions.ts';

@@ -7,12 +7,12 @@ import { earlierAttempts, type Earlier } from '#core/mcp/earlier.ts';
 import { fingerprint } from '#core/mcp/pins.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
 import { hookCall } from '#core/policy/hook-call.ts';
-import type { CallFacts, Decision } from '#core/ports/policy.ts';
+import type { CallFacts, PolicyDecision } from '#core/ports/policy.ts';
 import type { Head } from '#core/ports/session-log.ts';
 import { effectiveMcpConfig } from '#core/tools/effective-config.ts';
 
 export interface Judged {
-  readonly decision: Decision;
+  readonly decision: PolicyDecision;
   /** Null when the agent has no such server, or when its URL is not one that can be called. */
   readonly server: KnownServer | null;
   readonly user: string | null;
@@ -198,7 +198,7 @@ const REASONS = {
 
 type DenialCode = keyof typeof REASONS;
 
-export function denial(code: DenialCode): Decision {
+export function denial(code: DenialCode): PolicyDecision {
   const reason = REASONS[code];
   return { decision: 'deny', code, reason, policyIds: [], policySha256: null, mode: 'none', would: null };
 }

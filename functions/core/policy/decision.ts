@@ -1,5 +1,5 @@
 /** Turns Cedar's answer into a decision about a call. */
-import type { Decision } from '#core/ports/policy.ts';
+import type { PolicyDecision } from '#core/ports/policy.ts';
 import { asks, DEFAULT_PERMIT, type NamedPolicy } from '#core/policy/policy-set.ts';
 
 export type Evaluation =
@@ -27,10 +27,10 @@ export interface JudgingSet {
   readonly policies: ReadonlyMap<string, NamedPolicy>;
 }
 
-type Judgement = Pick<Decision, 'decision' | 'code' | 'reason' | 'policyIds'>;
+type Judgement = Pick<PolicyDecision, 'decision' | 'code' | 'reason' | 'policyIds'>;
 
 /** The workspace has no policy, so the agent's own permission policies decide. */
-export const NO_POLICY: Decision = {
+export const NO_POLICY: PolicyDecision = {
   decision: 'allow',
   code: 'default_permit',
   reason: '',
@@ -41,7 +41,7 @@ export const NO_POLICY: Decision = {
 };
 
 /** The workspace may have policies, and they cannot be read. */
-export const UNREADABLE: Decision = {
+export const UNREADABLE: PolicyDecision = {
   ...NO_POLICY,
   decision: 'deny',
   code: 'policies_unreadable',
@@ -49,7 +49,7 @@ export const UNREADABLE: Decision = {
   mode: 'enforce',
 };
 
-export function decisionOf(set: JudgingSet, evaluation: Evaluation, isConfirmed: boolean): Decision {
+export function decisionOf(set: JudgingSet, evaluation: Evaluation, isConfirmed: boolean): PolicyDecision {
   const judgement = judgementOf(set, evaluation, isConfirmed);
   const { sha256: policySha256, mode } = set;
   if (mode === 'enforce') return { ...judgement, policySha256, mode, would: null };

@@ -1,8 +1,8 @@
 /** Asks the customer's hooks about a call that policy allows, and about its result. */
-import type { Hooks, HookedCall, Decision, Policies } from '#core/ports/policy.ts';
+import type { Hooks, HookedCall, PolicyDecision, Policies } from '#core/ports/policy.ts';
 
 interface Hooked {
-  readonly decision: Decision;
+  readonly decision: PolicyDecision;
   /** The input to send. */
   readonly input: HookedCall['input'];
   /** Whether a hook was asked, which may have taken seconds. */
@@ -13,7 +13,7 @@ interface Hooked {
 export async function hookCall(
   { hooks, policies }: { readonly hooks: Hooks; readonly policies: Policies },
   call: HookedCall,
-  decision: Decision,
+  decision: PolicyDecision,
 ): Promise<Hooked> {
   const { facts, input } = call;
   if (decision.decision !== 'allow') return { decision, input, isAsked: false };
@@ -61,6 +61,6 @@ const SILENT = 'The check of this workspace on calls did not answer.';
 const REFUSED = 'The check of this workspace on calls refused it.';
 const UNCONFIRMED = 'What would be sent was changed after a person had confirmed it, or is to be confirmed first.';
 
-function deny(decision: Decision, code: string, reason: string): Decision {
+function deny(decision: PolicyDecision, code: string, reason: string): PolicyDecision {
   return { ...decision, decision: 'deny', code, reason };
 }

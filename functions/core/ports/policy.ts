@@ -22,7 +22,7 @@ export interface CallFacts {
   readonly at: Instant;
 }
 
-export interface Decision {
+export interface PolicyDecision {
   readonly decision: 'allow' | 'ask' | 'deny';
   /**
    * `default_permit`, `permitted`, `confirmed`, `asks`, `forbidden`, `no_matching_permit`, `policy_error:<id>`,
@@ -42,7 +42,7 @@ export interface Decision {
 
 /** A call that cannot be judged is denied: no policy and no argument makes these functions throw. */
 export interface Policies {
-  decide(facts: CallFacts, input: Readonly<Record<string, unknown>>): Promise<Decision>;
+  decide(facts: CallFacts, input: Readonly<Record<string, unknown>>): Promise<PolicyDecision>;
   /** Whether any input could be allowed. It only filters the list of tools: `decide` decides about calls. */
   isVisible(facts: CallFacts): Promise<boolean>;
   /** Reads the policies in force. A caller uses it beside other reads, so that the next judgement need not wait. */

@@ -9,7 +9,7 @@ import type { Refusal } from '#core/session/commands.ts';
 import { decide } from '#core/session/decide.ts';
 import { fold } from '#core/session/evolve.ts';
 
-interface Created {
+interface NewSession {
   readonly status: 'created';
   readonly details: SessionDetails;
   readonly first: Pick<Append, 'key' | 'entries' | 'state' | 'at'>;
@@ -22,7 +22,7 @@ interface Parts {
   readonly environment: EnvironmentId;
 }
 
-export function createSession(input: SessionCreate, parts: Parts, stamp: Stamp): Created | Refusal {
+export function createSession(input: SessionCreate, parts: Parts, stamp: Stamp): NewSession | Refusal {
   const at = stamp.now();
   const thread = primaryThread(parts.session);
   const { workspace, environment, agent } = parts;

@@ -4,7 +4,7 @@ import type { EventId, Position } from '#contract/ids.ts';
 import type { Head } from '#core/ports/session-log.ts';
 import type { Stamp } from '#core/ports/stamp.ts';
 import { decided, extended, type CommandTo, type Decided } from '#core/session/commands.ts';
-import { conclude, mcpTrouble, resultOf } from '#core/session/entries.ts';
+import { afterWaiting, mcpTrouble, resultOf } from '#core/session/entries.ts';
 import { isActive, isWaitSince } from '#core/session/waiting.ts';
 
 export function decideListed(head: Head, command: CommandTo<'listed'>, stamp: Stamp): Decided {
@@ -56,7 +56,7 @@ function suspendedCall(
 
 function andGoOn(head: Head, entry: Entry, stamp: Stamp): Decided {
   const gone = decided(head, [entry]);
-  return extended(gone, conclude(head.state, gone.head.state, stamp));
+  return extended(gone, afterWaiting(head.state, gone.head.state, stamp));
 }
 
 function decideOutdated(head: Head, stamp: Stamp): Decided {

@@ -10,7 +10,7 @@ import { habitsOf } from '#core/model/habits.ts';
 import type { Head } from '#core/ports/session-log.ts';
 import type { Stamp } from '#core/ports/stamp.ts';
 import { decided, extended, type Decided, type Decision, type Refusal } from '#core/session/commands.ts';
-import { conclude, closeRequest, event, goIdle, resultOf } from '#core/session/entries.ts';
+import { afterWaiting, closeRequest, event, goIdle, resultOf } from '#core/session/entries.ts';
 import { blockedCalls, isActive } from '#core/session/waiting.ts';
 
 type InputOf<Type extends EventInput['type']> = Extract<EventInput, { type: Type }>;
@@ -33,17 +33,17 @@ export function decideSend(head: Head, inputs: readonly EventInput[], stamp: Sta
     if (next.status === 'refused') return next;
     accepted = next;
   }
-  return extended(accepted, conclude(head.state, accepted.head.state, stamp));
+  return extended(accepted, afterWaiting(head.state, accepted.head.state, stamp));
 }
 
 /** The place of an event in its request. */
-interface Place {
+interface RequestPlace {
   readonly field: string;
   readonly previous: EventInput | undefined;
   readonly last: boolean;
 }
 
-function accept(before: Decided, input: EventInput, place: Place, stamp: Stamp): Decision {
+function accept(before: Decided, input: EventInput, place: RequestPlace, stamp: Stamp): Decision {
   switch (input.type) {
     case 'user.message':
       return acceptMessage(before, input, place, stamp);
@@ -60,7 +60,12 @@ function accept(before: Decided, input: EventInput, place: Place, stamp: Stamp):
   }
 }
 
-function acceptMessage(before: Decided, input: InputOf<'user.message'>, { field }: Place, stamp: Stamp): Decision {
+function acceptMessage(
+  before: Decided,
+  input: InputOf<'user.message'>,
+  { field }: RequestPlace,
+  stamp: Stamp,
+): Decision {
   const { state } = before.head;
   const blocked = isActive(state) ? [] : blockedCalls(state);
   if (blocked.length > 0) {
@@ -82,7 +87,7 @@ function enqueued(before: Decided, input: InputOf<'user.message' | 'system.messa
 function acceptSystemMessage(
   before: Decided,
   input: InputOf<'system.message'>,
-  { field, previous, last }: Place,
+  { field, previous, last }: RequestPlace,
   stamp: Stamp,
 ): Decision {
   const { state } = before.head;
@@ -100,7 +105,12 @@ function acceptSystemMessage(
   return enqueued(before, input, stamp);
 }
 
-function acceptInterrupt(before: Decided, input: InputOf<'user.interrupt'>, { field }: Place, stamp: Stamp): Decision {
+function acceptInterrupt(
+  before: Decided,
+  input: InputOf<'user.interrupt'>,
+  { field }: RequestPlace,
+  stamp: Stamp,
+): Decision {
   const { state } = before.head;
   const thread = input.session_thread_id ?? null;
   if (thread !== null && thread !== state.thread) {
@@ -126,7 +136,7 @@ function acceptInterrupt(before: Decided, input: InputOf<'user.interrupt'>, { fi
 function acceptConfirmation(
   before: Decided,
   input: InputOf<'user.tool_confirmation'>,
-  { field }: Place,
+  { field }: RequestPlace,
   stamp: Stamp,
 ): Decision {
   const { state } = before.head;
@@ -152,7 +162,7 @@ function acceptConfirmation(
 function acceptCustomResult(
   before: Decided,
   input: InputOf<'user.custom_tool_result'>,
-  { field }: Place,
+  { field }: RequestPlace,
   stamp: Stamp,
 ): Decision {
   const { state } = before.head;

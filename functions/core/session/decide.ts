@@ -2,7 +2,7 @@
 import type { Head } from '#core/ports/session-log.ts';
 import type { Stamp } from '#core/ports/stamp.ts';
 import { decided, extended, type Command, type CommandTo, type Decision } from '#core/session/commands.ts';
-import { conclude, event, goIdle, mcpTrouble, requiresAction, resultOf, threadOf } from '#core/session/entries.ts';
+import { afterWaiting, event, goIdle, mcpTrouble, requiresAction, resultOf, threadOf } from '#core/session/entries.ts';
 import { decideAnswer } from '#core/session/decide-answer.ts';
 import { decideDecline, decideListed, decideResume, decideSuspend } from '#core/session/decide-mcp.ts';
 import { decideClaim, decideCompacted, decideFail, decideGiveUp } from '#core/session/decide-request.ts';
@@ -54,7 +54,7 @@ function decideResult(head: Head, command: CommandTo<'result'>, stamp: Stamp): D
   const trouble = command.error === undefined ? [] : [mcpTrouble(stamp, command.error)];
   const answered = decided(head, [...trouble, resultOf(call, command, stamp)]);
   // A twin of this hand may have let the call wait for people, and the run have ended with that.
-  return extended(answered, conclude(state, answered.head.state, stamp));
+  return extended(answered, afterWaiting(state, answered.head.state, stamp));
 }
 
 function decideAwaitAction(head: Head, stamp: Stamp): Decision {

@@ -131,7 +131,7 @@ export function threadOf(state: SessionState) {
 }
 
 /** What follows when calls stop waiting: the session begins to run, or goes on waiting for less. */
-export function conclude(before: SessionState, now: SessionState, stamp: Stamp): readonly Entry[] {
+export function afterWaiting(before: SessionState, now: SessionState, stamp: Stamp): readonly Entry[] {
   if (isActive(now)) return [];
   const blocked = blockedCalls(now);
   if (blocked.length > 0) {

@@ -133,11 +133,11 @@ export async function storeAndStart<Stored extends { readonly status: string }>(
   ]);
   if (stored.status === 'rejected') throw stored.reason;
   const nothing = begins === null || stored.value.status === 'conflict';
-  return { stored: stored.value, start: nothing ? { run: 'none' } : await settle(ports, begins, started) };
+  return { stored: stored.value, start: nothing ? { run: 'none' } : await confirmStart(ports, begins, started) };
 }
 
 /** A fault is a value from here on: the events are in the log, and an error would make the client send them again. */
-async function settle(
+async function confirmStart(
   ports: RunPorts,
   { key, run, at }: Beginning,
   first: PromiseSettledResult<'started' | 'taken' | undefined>,

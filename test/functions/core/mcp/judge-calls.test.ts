@@ -4,7 +4,7 @@ import { Fault } from '#core/ports/errors.ts';
 import { judgeCalls } from '#core/mcp/judge-calls.ts';
 import { fingerprint } from '#core/mcp/pins.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
-import type { Decision } from '#core/ports/policy.ts';
+import type { PolicyDecision } from '#core/ports/policy.ts';
 import { KEY } from '#test/functions/core/given.ts';
 import { ALICE, ALLOW, FX_URL, holding, proxyStage, sha256, SUM } from '#test/functions/core/mcp/proxy-stage.ts';
 
@@ -16,9 +16,9 @@ const wanted = (parts: { server?: string; tool?: string; input?: Record<string, 
   ...parts,
 });
 
-const DENY: Decision = { ...ALLOW, decision: 'deny', code: 'forbidden', reason: 'Not on Sundays.' };
+const DENY: PolicyDecision = { ...ALLOW, decision: 'deny', code: 'forbidden', reason: 'Not on Sundays.' };
 
-const policies = (decision: Decision): McpProxyWorld['policies'] => ({
+const policies = (decision: PolicyDecision): McpProxyWorld['policies'] => ({
   decide: async () => decision,
   isVisible: async () => true,
   prepare: async () => {},

@@ -17,7 +17,7 @@ import { fingerprint } from '#core/mcp/pins.ts';
 import type { McpCall, McpCalled, McpClient, McpFailure, McpListed, McpTarget } from '#core/ports/mcp-client.ts';
 import type { McpProxyWorld, Until } from '#core/mcp/proxy-world.ts';
 import type { PinnedTool, ToolPins } from '#core/ports/tool-pins.ts';
-import type { CallFacts, Decision } from '#core/ports/policy.ts';
+import type { CallFacts, PolicyDecision } from '#core/ports/policy.ts';
 import type { SessionRecord } from '#core/ports/records.ts';
 import { take, type Bucket } from '#core/ports/token-bucket.ts';
 import { change } from '#core/session/change.ts';
@@ -111,7 +111,7 @@ export function holding(name: string, user: string | null, url = FX_URL): Holdin
 
 export const tokenOf = (stored: StoredCredential) => `token-of-${stored.credential.id}-0123456789`;
 
-export const ALLOW: Decision = {
+export const ALLOW: PolicyDecision = {
   decision: 'allow',
   code: 'default_permit',
   reason: '',
