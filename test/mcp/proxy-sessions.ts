@@ -48,7 +48,7 @@ export function fxSession(fx: Pick<Fx, 'url'>, options: FxSessionOptions = {}) {
     tool: fxTool(tool),
   });
   // A real pause: a watch without one would leave no time to read the response.
-  const world = { ...stage.world, client, pause, ...over };
+  const world = { ...stage.world, mcpClient: client, pause, ...over };
   const until = { deadline: Date.now() + PATIENCE_MS, signal: new AbortController().signal };
   return { ...stage, world, until, call: () => makeCall(world, stage.request, until) };
 }

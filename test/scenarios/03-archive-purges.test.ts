@@ -39,7 +39,7 @@ function warmProxy(vault: VaultId) {
     const match = (_workspace: unknown, _vaults: unknown, key: string) => credentials.match(WORKSPACE, [vault], key);
     const until = { deadline: Date.now() + PATIENCE_MS, signal: new AbortController().signal };
     // A real pause, because the stage's own takes no time, and the watch would leave no time to read the response.
-    await makeCall({ ...stage.world, client, tokens, credentials: { match }, pause }, stage.request, until);
+    await makeCall({ ...stage.world, mcpClient: client, tokens, credentials: { match }, pause }, stage.request, until);
     const seen = fx.requests.slice(before).map(({ headers }) => headers['authorization']);
     return { content: stage.results()[0]?.content, seen };
   };

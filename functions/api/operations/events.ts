@@ -47,8 +47,7 @@ const sendEvents = operation({
 
 function recordingRefusals(world: ApiWorld): (append: Append) => Promise<void> {
   const { enterprise } = world.identities;
-  const { sha256 } = world.governing;
-  return (append) => recordRefused({ ...world, enterprise, sha256 }, append);
+  return (append) => recordRefused({ ...world, enterprise }, append);
 }
 
 const list = operation({

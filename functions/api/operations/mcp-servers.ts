@@ -17,7 +17,7 @@ const list = operation({
   async handle({ world, workspace, query }) {
     const after = serverPages.follows('mcp_servers', query.page);
     if (isRefusal(after)) return after;
-    const found = await metServers(world.governing.pins, workspace, { after, limit: query.limit });
+    const found = await metServers(world.pins, workspace, { after, limit: query.limit });
     return serverPages.page('mcp_servers', { rows: found.servers, more: found.more }, (server) => server.url);
   },
 });
@@ -27,7 +27,7 @@ const approve = operation({
   summary: 'Approve what a server says of a tool now, by its hash, so that agents may use it again',
   body: ToolApproval,
   response: ApprovedTool,
-  handle: ({ world, workspace, body }) => approveTool(world.governing, workspace, body),
+  handle: ({ world, workspace, body }) => approveTool(world, workspace, body),
 });
 
 export const mcpServerOperations = [list, approve];

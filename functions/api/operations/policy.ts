@@ -4,11 +4,11 @@ import type { WorkspaceId } from '#contract/ids.ts';
 import { pageOf } from '#contract/pages.ts';
 import { CurrentPolicy, PolicyCreate, SavedPolicy, WorkspacePolicy } from '#contract/policy.ts';
 import { VersionsQuery } from '#contract/queries.ts';
-import type { GovernanceWorld } from '#core/policy/governance.ts';
 import { policyHash } from '#core/policy/policy-set.ts';
 import { savePolicy } from '#core/policy/save-policy.ts';
 import { isRefusal } from '#core/ports/refusal.ts';
 import { keyedPages } from '../cursor.ts';
+import type { ApiWorld } from '../api-world.ts';
 import { operation } from '../operation.ts';
 
 const versionPages = keyedPages('desc', z.int().min(2));
@@ -17,15 +17,15 @@ const retrieve = operation({
   route: 'GET /v1/x/policy',
   summary: 'Retrieve the policies that are in force',
   response: CurrentPolicy,
-  handle: ({ world, workspace }) => current(world.governing, workspace),
+  handle: ({ world, workspace }) => current(world, workspace),
 });
 
 async function current(
-  { policies, sha256 }: GovernanceWorld,
+  { policyRecords, sha256 }: ApiWorld,
   workspace: WorkspaceId,
 ): Promise<z.infer<typeof CurrentPolicy>> {
-  const pointer = await policies.pointer(workspace);
-  const saved = pointer === null ? null : await policies.version(workspace, pointer.version);
+  const pointer = await policyRecords.pointer(workspace);
+  const saved = pointer === null ? null : await policyRecords.version(workspace, pointer.version);
   if (saved !== null) return saved;
   const none = { policies: '', default: 'permit' as const };
   const hash = policyHash(none, sha256);
@@ -37,7 +37,7 @@ const save = operation({
   summary: 'Save policies as a new version and put it into force; every instance follows within ten seconds',
   body: PolicyCreate,
   response: SavedPolicy,
-  handle: ({ world, workspace, body }) => savePolicy(world.governing, workspace, body),
+  handle: ({ world, workspace, body }) => savePolicy(world, workspace, body),
 });
 
 const listVersions = operation({
@@ -48,7 +48,7 @@ const listVersions = operation({
   async handle({ world, workspace, query }) {
     const below = versionPages.follows('policies', query.page);
     if (isRefusal(below)) return below;
-    const found = await world.governing.policies.versions(workspace, { below, limit: query.limit });
+    const found = await world.policyRecords.versions(workspace, { below, limit: query.limit });
     return versionPages.page('policies', { rows: found.policies, more: found.more }, (policy) => policy.version);
   },
 });

@@ -12,18 +12,21 @@ import { createJournal } from '#aws/journal.powertools.ts';
 import { createLogReader } from '#aws/session/log-reader.dynamodb.ts';
 import { createLogRemover } from '#aws/session/log-remover.dynamodb.ts';
 import { createMcpProxy } from '#aws/mcp/mcp-proxy.lambda.ts';
+import { createPolicyCheck } from '#aws/policy/policy-check.cedar.ts';
+import { createPolicyRecords } from '#aws/policy/policy-records.dynamodb.ts';
+import { createToolPins } from '#aws/policy/tool-pins.dynamodb.ts';
 import { createSecretWriter } from '#aws/vault/secret-stores.ts';
 import { plannedSandbox } from '#aws/hands/sandbox-records.dynamodb.ts';
 import { createSessionRecords } from '#aws/session/session-records.dynamodb.ts';
 import { jsonSetting, setting, type Env } from '#aws/settings.ts';
+import { sha256 } from '#aws/sha256.ts';
 import { newToken, pause } from '#aws/stamp.ts';
 import { createVaultRecords } from '#aws/vault/vaults.dynamodb.ts';
 import { createProvisioner } from '#aws/hands/provisioner.lambda.ts';
 import { auditOf } from '#aws/worlds/audit.ts';
 import { enterpriseIn } from '#aws/worlds/connect-settings.ts';
-import { governanceWorld } from '#aws/worlds/governance.ts';
 import { limiterOf } from '#aws/worlds/limits.ts';
-import { requestConnectionWorld } from '#aws/worlds/request-connection.ts';
+import { requestConnectionPorts } from '#aws/worlds/request-connection.ts';
 import { runPorts } from '#aws/worlds/runs.ts';
 import { sessionTables } from '#aws/worlds/sessions.ts';
 
@@ -34,7 +37,6 @@ export function apiWorld(env: Env) {
   const { logTable, recordsTable } = tables;
   const bucket = setting(env, 'CONTENT_BUCKET');
   const ports = runPorts(env, tables);
-  const audit = auditOf(env);
   return {
     ...ports,
     agents: createAgentRecords(dynamodb, recordsTable),
@@ -57,10 +59,13 @@ export function apiWorld(env: Env) {
       functionName: setting(env, 'MCP_PROXY_FUNCTION_NAME'),
       pause,
     }),
-    audit,
+    audit: auditOf(env),
     auditTrail: createAuditTrail(dynamodb, setting(env, 'AUDIT_TABLE')),
-    connecting: requestConnectionWorld(env, ports),
-    governing: governanceWorld(env, audit),
+    connecting: requestConnectionPorts(env, ports),
+    policyRecords: createPolicyRecords(dynamodb, vaultTable),
+    policyCheck: createPolicyCheck(),
+    pins: createToolPins(dynamodb, vaultTable),
+    sha256,
     newToken,
     journal: createJournal(),
   };

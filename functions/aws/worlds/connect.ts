@@ -18,7 +18,7 @@ import { jsonSetting, setting, urlSetting, type Env } from '#aws/settings.ts';
 import { newToken } from '#aws/stamp.ts';
 import { auditOf } from '#aws/worlds/audit.ts';
 import { enterpriseIn } from '#aws/worlds/connect-settings.ts';
-import { settleWorld } from '#aws/worlds/connecting.ts';
+import { settlePorts } from '#aws/worlds/connecting.ts';
 import { runPorts } from '#aws/worlds/runs.ts';
 import { sessionTables } from '#aws/worlds/sessions.ts';
 
@@ -36,7 +36,7 @@ export function connectWorld(env: Env) {
   const servers = { fetch: createGuardedFetch({ allow, resolve: resolveBySystem }, LIMITS), allow };
   const clients = { dynamodb, table, secrets, redirectUrl: redirectUrl(baseUrl) };
   return {
-    ...settleWorld(env, ports),
+    ...settlePorts(env, ports),
     clients: createRegisteredClients(clients),
     secrets: createSecretWriter(env),
     servers: createAuthorizationServers(servers),

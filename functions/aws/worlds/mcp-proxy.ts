@@ -10,7 +10,7 @@ import { createManagedTokens } from '#core/vault/managed-tokens.ts';
 import { createTokens } from '#core/vault/tokens.ts';
 import type { RefreshWorld } from '#core/vault/refresh.ts';
 import type { Tokens } from '#core/ports/tokens.ts';
-import type { ValidationWorld } from '#core/mcp/validate-credential.ts';
+import type { ValidationPorts } from '#core/mcp/validate-credential.ts';
 import { createAuditedCalls } from '#aws/audit/audited-calls.dynamodb.ts';
 import { createConnectionRecords } from '#aws/connect/connection-records.dynamodb.ts';
 import { createCallMarks } from '#aws/mcp/call-marks.dynamodb.ts';
@@ -43,7 +43,7 @@ import { sessionTables } from '#aws/worlds/sessions.ts';
 /** Of one request to an MCP server. Tools may take their time before they say a word; the call's own deadline is below. */
 const LIMITS: FetchLimits = { maxBytes: 20_000_000, totalMs: 115_000, idleMs: 90_000, maxRedirects: 3 };
 
-export type ProxyWorld = McpProxyWorld & ValidationWorld & { readonly journal: FunctionJournal };
+export type ProxyWorld = McpProxyWorld & ValidationPorts & { readonly journal: FunctionJournal };
 
 export function mcpProxyWorld(env: Env): ProxyWorld {
   const dynamodb = new DynamoDBClient();
@@ -59,7 +59,7 @@ export function mcpProxyWorld(env: Env): ProxyWorld {
     ...sessionsIn(env, dynamodb),
     tokens,
     managedTokens: managedTokensFrom(env, { ...refreshing, tokens }),
-    client: newClient(),
+    mcpClient: newClient(),
     newClient,
     pins: createToolPins(dynamodb, vaults),
     policies: createPolicies({ records: createPolicyRecords(dynamodb, vaults), nowMs: Date.now }),

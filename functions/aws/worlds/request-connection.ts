@@ -3,7 +3,7 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import * as z from 'zod';
 import { AllowedHosts } from '#contract/outbound.ts';
 import type { WaitingCall } from '#core/ports/connection-records.ts';
-import type { RequestConnectionWorld } from '#core/connect/request-connection.ts';
+import type { RequestConnectionPorts } from '#core/connect/request-connection.ts';
 import type { RunPorts } from '#core/session/repair.ts';
 import { isWaitSince } from '#core/session/waiting.ts';
 import { createAgentRecords } from '#aws/records/agents.dynamodb.ts';
@@ -11,12 +11,12 @@ import { jsonSetting, setting, type Env } from '#aws/settings.ts';
 import { newToken } from '#aws/stamp.ts';
 import { createVaultRecords } from '#aws/vault/vaults.dynamodb.ts';
 import { connectBaseUrl, enterpriseIn } from '#aws/worlds/connect-settings.ts';
-import { settleWorld } from '#aws/worlds/connecting.ts';
+import { settlePorts } from '#aws/worlds/connecting.ts';
 
-export function requestConnectionWorld(env: Env, ports: RunPorts): RequestConnectionWorld {
+export function requestConnectionPorts(env: Env, ports: RunPorts): RequestConnectionPorts {
   const dynamodb = new DynamoDBClient();
   return {
-    ...settleWorld(env, ports),
+    ...settlePorts(env, ports),
     vaults: createVaultRecords(dynamodb, setting(env, 'VAULT_TABLE')),
     agents: createAgentRecords(dynamodb, setting(env, 'RECORDS_TABLE')),
     isWaiting: waitsIn(ports),

@@ -1,7 +1,7 @@
 /** The sweep's world: of everything it looks at, it holds as much as it takes to finish what others began. */
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { Instant } from '#contract/ids.ts';
-import type { SettleWorld } from '#core/connect/connect-world.ts';
+import type { SettlePorts } from '#core/connect/connect-world.ts';
 import type { LogKey } from '#core/ports/session-log.ts';
 import type { RunPorts } from '#core/session/repair.ts';
 import type { PendingCredentialWorld } from '#core/vault/end-pending-credential.ts';
@@ -9,14 +9,14 @@ import { createJournal } from '#aws/journal.powertools.ts';
 import { runningSince } from '#aws/session/running-sessions.dynamodb.ts';
 import { createSecretRemover } from '#aws/vault/secret-stores.ts';
 import { setting, type Env } from '#aws/settings.ts';
-import { settleWorld } from '#aws/worlds/connecting.ts';
+import { settlePorts } from '#aws/worlds/connecting.ts';
 import { runPorts } from '#aws/worlds/runs.ts';
 import { sessionTables } from '#aws/worlds/sessions.ts';
 
 type Logged = (message: string, fields: Readonly<Record<string, string>>) => void;
 
 export interface SweepWorld extends RunPorts {
-  readonly connecting: SettleWorld;
+  readonly connecting: SettlePorts;
   readonly pending: PendingCredentialWorld;
   runningSince(instant: Instant): AsyncGenerator<LogKey>;
   readonly journal: { readonly logger: { readonly warn: Logged; readonly error: Logged } };
@@ -26,7 +26,7 @@ export function sweepWorld(env: Env): SweepWorld {
   const dynamodb = new DynamoDBClient();
   const table = setting(env, 'RECORDS_TABLE');
   const ports = runPorts(env, sessionTables(env, dynamodb));
-  const connecting = settleWorld(env, ports);
+  const connecting = settlePorts(env, ports);
   return {
     ...ports,
     connecting,

@@ -1,29 +1,27 @@
-/** The world of the connect pages. Each rule of connecting takes the ports of it that it needs. */
+/** The world of the connect pages. Each rule of connecting takes the ports that it needs. */
 import type { KnownClient } from '#contract/connect.ts';
 import type { EventId } from '#contract/ids.ts';
-import type { Audit } from '#core/ports/audit.ts';
-import type { AuthorizationServers } from '#core/ports/authorization-server.ts';
-import type { WaitingCall, ConnectionRecords, RegisteredClients } from '#core/ports/connection-records.ts';
-import type { Journal } from '#core/ports/journal.ts';
-import type { IdentityProvider, Seals } from '#core/ports/login.ts';
-import type { SecretWriter } from '#core/ports/secrets.ts';
-import type { Stamp } from '#core/ports/stamp.ts';
-import type { CredentialRecords } from '#core/ports/vault-records.ts';
+import type { WaitingCall } from '#core/ports/connection-records.ts';
+import type { Ports } from '#core/ports/ports.ts';
 import type { Resumed } from '#core/session/send.ts';
 import type { Enterprise } from '#core/vault/enterprise.ts';
 
-export interface ConnectWorld {
-  readonly connections: ConnectionRecords;
-  readonly credentials: CredentialRecords;
-  readonly clients: RegisteredClients;
-  readonly servers: AuthorizationServers;
-  readonly identity: IdentityProvider;
-  readonly secrets: SecretWriter;
-  readonly seals: Seals;
-  readonly audit: Audit;
-  readonly stamp: Pick<Stamp, 'now'>;
-  readonly journal: Journal;
-  readonly newToken: () => string;
+type ConnectPorts = Pick<
+  Ports,
+  | 'connections'
+  | 'credentials'
+  | 'clients'
+  | 'servers'
+  | 'identity'
+  | 'secrets'
+  | 'seals'
+  | 'audit'
+  | 'journal'
+  | 'newToken'
+>;
+
+export interface ConnectWorld extends ConnectPorts {
+  readonly stamp: Pick<Ports['stamp'], 'now'>;
   /** Lets the call be made again, if it still waits for its user. A repeat changes nothing. */
   readonly resume: (call: WaitingCall) => Promise<Resumed>;
   /** Ends the call with the reason, if it still waits for its user. A repeat changes nothing. */
@@ -35,4 +33,4 @@ export interface ConnectWorld {
 }
 
 /** What it takes to finish a connection, for the pages, the API and the sweep. */
-export type SettleWorld = Pick<ConnectWorld, 'connections' | 'credentials' | 'resume' | 'decline' | 'stamp'>;
+export type SettlePorts = Pick<ConnectWorld, 'connections' | 'credentials' | 'resume' | 'decline' | 'stamp'>;

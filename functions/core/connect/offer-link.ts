@@ -5,7 +5,7 @@ import type { ConnectionLinks, WaitingCall, ConnectionFacts } from '#core/ports/
 import { Fault } from '#core/ports/errors.ts';
 import { later } from '#core/ports/stamp.ts';
 
-interface OfferWorld extends Pick<ConnectWorld, 'connections' | 'stamp' | 'newToken'> {
+interface OfferPorts extends Pick<ConnectWorld, 'connections' | 'stamp' | 'newToken'> {
   /** Null when the deployment has no identity provider. */
   readonly baseUrl: string | null;
 }
@@ -15,7 +15,7 @@ const MIN_REMAINING_MS = 60 * 60_000;
 /** Calls of one answer come at once, and each lost race means that another call made the connection to join. */
 const MAX_RACES = 8;
 
-export function createConnectionLinks(world: OfferWorld): ConnectionLinks {
+export function createConnectionLinks(world: OfferPorts): ConnectionLinks {
   return {
     async offer({ workspace, vault, serverUrl, serverName, resourceMetadata, agent, scopes, resume }) {
       const user = userOfVault(vault);
@@ -28,7 +28,7 @@ export function createConnectionLinks(world: OfferWorld): ConnectionLinks {
   };
 }
 
-async function shared(world: OfferWorld, facts: ConnectionFacts, waiting: WaitingCall): Promise<ConnectionFacts> {
+async function shared(world: OfferPorts, facts: ConnectionFacts, waiting: WaitingCall): Promise<ConnectionFacts> {
   const until = later(facts.createdAt, MIN_REMAINING_MS);
   for (let race = 0; race < MAX_RACES; race += 1) {
     const joined = await world.connections.join(facts, waiting, until);

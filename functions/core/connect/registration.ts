@@ -5,7 +5,7 @@ import type { ClientMetadata, ConnectionTrouble, Discovered, Registration } from
 import { secretMethod } from '#core/vault/token-endpoint.ts';
 import type { Connection, ConnectionRecords, ConnectionAttempt } from '#core/ports/connection-records.ts';
 
-type RegistrationWorld = Pick<ConnectWorld, 'clients' | 'servers' | 'knownClients' | 'baseUrl' | 'appName'> & {
+type RegistrationPorts = Pick<ConnectWorld, 'clients' | 'servers' | 'knownClients' | 'baseUrl' | 'appName'> & {
   readonly connections: Pick<ConnectionRecords, 'registerAnew'>;
 };
 
@@ -13,7 +13,7 @@ type ChosenClient = { readonly status: 'chosen'; readonly client: ConnectionAtte
 
 /** In this order: a client of the settings, the client's metadata URL, the registered client, a new registration. */
 export async function chooseClient(
-  world: RegistrationWorld,
+  world: RegistrationPorts,
   record: Pick<Connection, 'id' | 'workspace' | 'attempt'>,
   discovered: Discovered,
 ): Promise<ChosenClient | ConnectionTrouble> {
@@ -41,14 +41,14 @@ const chosen = (client: ConnectionAttempt['client']): ChosenClient => ({ status:
  * back at the server looks the same, so a connection has its client registered anew at most once.
  */
 async function mayBeForgotten(
-  { connections }: Pick<RegistrationWorld, 'connections'>,
+  { connections }: Pick<RegistrationPorts, 'connections'>,
   { id, attempt }: Pick<Connection, 'id' | 'attempt'>,
   client: ConnectionAttempt['client'],
 ): Promise<boolean> {
   return attempt?.client.id === client.id && (await connections.registerAnew(id)) === 'saved';
 }
 
-async function register(world: RegistrationWorld, discovered: Discovered): Promise<Registration | ConnectionTrouble> {
+async function register(world: RegistrationPorts, discovered: Discovered): Promise<Registration | ConnectionTrouble> {
   if (discovered.registrationEndpoint === null) {
     const detail = `${hostOf(discovered.issuer)} registers no clients`;
     return { status: 'trouble', error: 'registration_required', detail };
@@ -65,17 +65,17 @@ export function redirectUrl(baseUrl: string): string {
 }
 
 /** The document at the metadata URL; `client_id` is that URL itself, byte for byte. */
-export function clientMetadataDocument(world: Pick<RegistrationWorld, 'baseUrl' | 'appName'>) {
+export function clientMetadataDocument(world: Pick<RegistrationPorts, 'baseUrl' | 'appName'>) {
   return { client_id: clientMetadataUrl(world.baseUrl), ...metadataWith(world, 'none') };
 }
 
 /** Without a secret where that is possible: PKCE protects the code, and a secret that does not exist cannot leak. */
-function clientMetadata(world: RegistrationWorld, { authMethods }: Discovered): ClientMetadata {
+function clientMetadata(world: RegistrationPorts, { authMethods }: Discovered): ClientMetadata {
   return metadataWith(world, authMethods.includes('none') ? 'none' : secretMethod(authMethods));
 }
 
 function metadataWith(
-  { baseUrl, appName }: Pick<RegistrationWorld, 'baseUrl' | 'appName'>,
+  { baseUrl, appName }: Pick<RegistrationPorts, 'baseUrl' | 'appName'>,
   authMethod: ConnectionAttempt['client']['auth'],
 ): ClientMetadata {
   return {

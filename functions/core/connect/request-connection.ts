@@ -1,5 +1,5 @@
 /** Connections that a client of the API asks for, and how connections stand. */
-import type { ConnectWorld, SettleWorld } from '#core/connect/connect-world.ts';
+import type { SettlePorts } from '#core/connect/connect-world.ts';
 import type { Connect, ConnectCreate } from '#contract/connect.ts';
 import type { AgentId, ConnectId, SessionId, WorkspaceId } from '#contract/ids.ts';
 import type { AllowedHosts } from '#contract/outbound.ts';
@@ -7,17 +7,15 @@ import { USER_KEY } from '#contract/vaults.ts';
 import type { WaitingCall, ConnectionFacts, Connection } from '#core/ports/connection-records.ts';
 import { connectionView, connectionFacts, statusAt } from '#core/connect/connection.ts';
 import { settleConnection } from '#core/connect/settle-connection.ts';
-import { isIdentity, managedServer } from '#core/vault/enterprise.ts';
+import { isIdentity, managedServer, type Enterprise } from '#core/vault/enterprise.ts';
 import { judgeUrl } from '#core/outbound/destination.ts';
-import type { AgentRecords } from '#core/ports/records.ts';
+import type { Ports } from '#core/ports/ports.ts';
 import { isRefusal, refuse, type RequestRefusal } from '#core/ports/refusal.ts';
 import { namedUser } from '#core/vault/named-user.ts';
 import { canonicalServerUrl } from '#core/vault/server-url.ts';
-import type { VaultRecords } from '#core/ports/vault-records.ts';
 
-export interface RequestConnectionWorld extends SettleWorld, Pick<ConnectWorld, 'enterprise' | 'newToken'> {
-  readonly vaults: VaultRecords;
-  readonly agents: AgentRecords;
+export interface RequestConnectionPorts extends SettlePorts, Pick<Ports, 'vaults' | 'agents' | 'newToken'> {
+  readonly enterprise: Enterprise | null;
   /** Whether the call still waits: it may have been denied or interrupted meanwhile, or its session deleted. */
   readonly isWaiting: (call: WaitingCall) => Promise<boolean>;
   /** Where the pages are; null when the deployment has no identity provider. */
@@ -33,7 +31,7 @@ const unconfigured = refuse(
 );
 
 export async function requestConnection(
-  world: RequestConnectionWorld,
+  world: RequestConnectionPorts,
   workspace: WorkspaceId,
   body: ConnectCreate,
 ): Promise<Connect | RequestRefusal> {
@@ -65,7 +63,7 @@ export async function requestConnection(
 
 /** Null when there is no such connection in this workspace. */
 export async function connectionStatus(
-  world: RequestConnectionWorld,
+  world: RequestConnectionPorts,
   workspace: WorkspaceId,
   id: ConnectId,
 ): Promise<Connect | null> {
@@ -76,7 +74,7 @@ export async function connectionStatus(
 
 /** Those that their user can still open, so that a call of the session goes on or the session has more tools. */
 export async function connectionsOfSession(
-  world: RequestConnectionWorld,
+  world: RequestConnectionPorts,
   workspace: WorkspaceId,
   session: SessionId,
 ): Promise<Connect[]> {
@@ -88,12 +86,12 @@ export async function connectionsOfSession(
   return open.filter((_, index) => awaited[index]).map((record) => connectionView(record, world.baseUrl ?? '', now));
 }
 
-async function anyWaits({ isWaiting }: RequestConnectionWorld, calls: readonly WaitingCall[]): Promise<boolean> {
+async function anyWaits({ isWaiting }: RequestConnectionPorts, calls: readonly WaitingCall[]): Promise<boolean> {
   return (await Promise.all(calls.map(isWaiting))).includes(true);
 }
 
 function serverOf(
-  { enterprise, serversAllowed }: RequestConnectionWorld,
+  { enterprise, serversAllowed }: RequestConnectionPorts,
   url: string,
 ): ConnectionFacts['server'] | RequestRefusal {
   const canonical = canonicalServerUrl(url);
@@ -115,7 +113,7 @@ export function mayReturn(text: string, allowed: readonly string[]): boolean {
 }
 
 async function agentOf(
-  { agents }: RequestConnectionWorld,
+  { agents }: RequestConnectionPorts,
   workspace: WorkspaceId,
   id: AgentId,
 ): Promise<ConnectionFacts['agent'] | RequestRefusal> {

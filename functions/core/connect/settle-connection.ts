@@ -6,7 +6,7 @@
  */
 import type { ConnectError } from '#contract/connect.ts';
 import { recordStep } from '#core/connect/connection.ts';
-import type { ConnectWorld, SettleWorld } from '#core/connect/connect-world.ts';
+import type { ConnectWorld, SettlePorts } from '#core/connect/connect-world.ts';
 import type { ConnectionTrouble } from '#core/ports/authorization-server.ts';
 import type { WaitingCall, Connection, Storing } from '#core/ports/connection-records.ts';
 import { Fault } from '#core/ports/errors.ts';
@@ -16,7 +16,7 @@ import type { Resumed } from '#core/session/send.ts';
 /** A function lives no longer than this, so a process that announced a credential before it does not store it any more. */
 const ABANDONED_MS = 5 * 60_000;
 
-export async function settleConnection(world: SettleWorld, record: Connection): Promise<Connection> {
+export async function settleConnection(world: SettlePorts, record: Connection): Promise<Connection> {
   const over = await provenComplete(world, record);
   if (over.status === 'pending' || over.isSettled) return over;
   const early: WaitingCall[] = [];
@@ -30,7 +30,7 @@ export async function settleConnection(world: SettleWorld, record: Connection): 
   return { ...over, storing: null, waiting: [], isSettled: true };
 }
 
-async function tell(world: SettleWorld, record: Connection, waiting: WaitingCall): Promise<Resumed['run']> {
+async function tell(world: SettlePorts, record: Connection, waiting: WaitingCall): Promise<Resumed['run']> {
   if (record.status === 'completed') return (await world.resume(waiting)).run;
   const { call } = waiting;
   // A list of tools does not wait: it stays without the server's tools.
@@ -46,7 +46,7 @@ const CLOSED =
 
 /** A call that a person confirmed while it waited may wait for a newer connection, which its user can still approve. */
 async function waitsElsewhere(
-  { connections }: SettleWorld,
+  { connections }: SettlePorts,
   { id, workspace }: Connection,
   { session, call, sincePosition }: WaitingCall,
 ): Promise<boolean> {
@@ -57,7 +57,7 @@ async function waitsElsewhere(
   );
 }
 
-async function provenComplete(world: SettleWorld, record: Connection): Promise<Connection> {
+async function provenComplete(world: SettlePorts, record: Connection): Promise<Connection> {
   const { storing } = record;
   if (record.status !== 'pending' || storing === null) return record;
   const now = world.stamp.now();
@@ -71,7 +71,7 @@ async function provenComplete(world: SettleWorld, record: Connection): Promise<C
   return { ...record, storing: null };
 }
 
-async function isStored(world: SettleWorld, record: Connection, { credential, version }: Storing): Promise<boolean> {
+async function isStored(world: SettlePorts, record: Connection, { credential, version }: Storing): Promise<boolean> {
   const { workspace, vault } = record;
   const stored = await world.credentials.find({ workspace, vault, credential });
   return stored !== null && stored.version >= version && stored.credential.archived_at === null;

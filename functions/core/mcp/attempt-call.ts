@@ -85,7 +85,7 @@ async function limitedFor(
 }
 
 async function send(
-  { client }: McpProxyWorld,
+  { mcpClient }: McpProxyWorld,
   { permit }: PermittedCall,
   { carried, before, until: { deadline }, cut }: Limits & Sent,
 ): Promise<Attempted> {
@@ -93,7 +93,7 @@ async function send(
   const cacheKey = identity.match?.stored.credential.id ?? null;
   const resume = before.requests.length === 0 && before.state === null ? null : before;
   try {
-    const reply = await client.callTool(
+    const reply = await mcpClient.callTool(
       { url: server.url, bearer: carried.bearer, cacheKey, deadline },
       { tool: tool.name, input, schema: tool.input_schema, hints: tool.hints, resume },
       cut,

@@ -38,7 +38,7 @@ async function verdictOn(world: McpProxyWorld, caller: Caller, call: WantedCall)
 const UNRECORDED =
   'Calls of MCP tools cannot be recorded just now (audit_unavailable), so none is made. Try again later.';
 
-export type RefusalWorld = Pick<McpProxyWorld, 'log' | 'sessions' | 'credentials' | 'enterprise' | 'audit' | 'sha256'>;
+export type RefusalPorts = Pick<McpProxyWorld, 'log' | 'sessions' | 'credentials' | 'enterprise' | 'audit' | 'sha256'>;
 
 /**
  * Records each call of an MCP tool that a person refuses with these entries, before the entries are appended and end it: no
@@ -46,7 +46,7 @@ export type RefusalWorld = Pick<McpProxyWorld, 'log' | 'sessions' | 'credentials
  * `audit_unavailable`: then nothing may be appended.
  */
 export async function recordRefused(
-  world: RefusalWorld,
+  world: RefusalPorts,
   { key, after, entries }: Pick<Append, 'key' | 'after' | 'entries'>,
 ): Promise<void> {
   const refused = refusedCalls(after.state, entries);
@@ -65,7 +65,7 @@ function refusedBy(entry: Entry): OpenCall['id'] | null {
   return entry.event.result === 'deny' ? entry.event.tool_use_id : null;
 }
 
-async function recordOne(world: RefusalWorld, caller: Caller, open: OpenCall): Promise<void> {
+async function recordOne(world: RefusalPorts, caller: Caller, open: OpenCall): Promise<void> {
   const call = await wantedCall(world, caller.key, open);
   const judged = {
     decision: denial('confirmation_denied'),
@@ -76,7 +76,7 @@ async function recordOne(world: RefusalWorld, caller: Caller, open: OpenCall): P
 }
 
 /** Both are null when they cannot be told: the agent may have lost the server while the call waited. */
-async function whoseCall(world: RefusalWorld, caller: Caller, name: string): Promise<Pick<Judged, 'server' | 'user'>> {
+async function whoseCall(world: RefusalPorts, caller: Caller, name: string): Promise<Pick<Judged, 'server' | 'user'>> {
   const declared = caller.agent.mcp_servers.find((server) => server.name === name);
   const server = declared === undefined ? null : knownServer(declared);
   if (server === null) return { server, user: null };

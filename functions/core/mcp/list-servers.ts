@@ -114,7 +114,10 @@ async function ask(
   const carried = await carryBearer(world, identity, signal);
   if (carried.status !== 'carried') return carried;
   const cacheKey = identity.match?.stored.credential.id ?? null;
-  const answer = await world.client.listTools({ url: server.url, bearer: carried.bearer, cacheKey, deadline }, signal);
+  const answer = await world.mcpClient.listTools(
+    { url: server.url, bearer: carried.bearer, cacheKey, deadline },
+    signal,
+  );
   if (answer.status === 'failed') return carried.notRenewed() ?? redactFailure(answer, carried.inUse()).failure;
   // A tool whose text quotes the token would carry it into every model request; unseen characters could hide it here.
   const quotes = (tool: McpTool) => redact(JSON.stringify(withoutUnseen(tool)), carried.inUse(), '').found;

@@ -2,8 +2,9 @@
 import type { WorkspaceId } from '#contract/ids.ts';
 import type { McpTool } from '#contract/mcp.ts';
 import type { ApprovedTool, MetMcpServer, ToolApproval } from '#contract/mcp-servers.ts';
-import { deed, type GovernanceWorld } from '#core/policy/governance.ts';
+import { governanceEntry } from '#core/policy/save-policy.ts';
 import { canonicalJson, type Sha256 } from '#core/ports/canonical-json.ts';
+import type { Ports } from '#core/ports/ports.ts';
 import { refuse, type RequestRefusal } from '#core/ports/refusal.ts';
 import type { PinnedServer, PinnedTool, ToolPins } from '#core/ports/tool-pins.ts';
 import { canonicalServerUrl } from '#core/vault/server-url.ts';
@@ -73,7 +74,7 @@ async function compared(
 
 /** Lets agents use a tool again, after a person has read what the server says of it. */
 export async function approveTool(
-  { pins, audit, stamp }: Pick<GovernanceWorld, 'pins' | 'audit' | 'stamp'>,
+  { pins, audit, stamp }: Pick<Ports, 'pins' | 'audit' | 'stamp'>,
   workspace: WorkspaceId,
   { url: given, tool: name, sha256 }: ToolApproval,
 ): Promise<ApprovedTool | RequestRefusal> {
@@ -84,10 +85,14 @@ export async function approveTool(
   if ((known.drifted ?? known).sha256 !== sha256) return CHANGED;
   const what = `${url.replace(/\?.*$/, '')}: the tool with sha256 ${sha256}`;
   // The audit trail has the approval before it is in force.
-  await audit.record(workspace, url, deed('tool.approved', 'done', what));
+  await audit.record(workspace, url, governanceEntry('tool.approved', 'done', what));
   const approved = await pins.approve(workspace, url, { name, sha256 }, stamp.now());
   if (approved !== null) return { type: 'mcp_tool', url, name, sha256, pinned_at: approved.pinnedAt };
-  await audit.record(workspace, url, deed('tool.approved', 'denied', `${what}: the server says something else by now`));
+  await audit.record(
+    workspace,
+    url,
+    governanceEntry('tool.approved', 'denied', `${what}: the server says something else by now`),
+  );
   return CHANGED;
 }
 

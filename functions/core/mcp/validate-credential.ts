@@ -18,7 +18,7 @@ import type { SecretValues } from '#core/ports/secrets.ts';
 import { canonicalServerUrl } from '#core/vault/server-url.ts';
 import { credentialPlace, type CredentialPlace, type StoredCredential } from '#core/ports/vault-records.ts';
 
-export interface ValidationWorld extends RefreshWorld {
+export interface ValidationPorts extends RefreshWorld {
   /** Makes a client with an empty cache: a cached list of tools would prove nothing. */
   readonly newClient: () => McpClient;
 }
@@ -33,7 +33,7 @@ const CONNECT_ERRORS: readonly OutboundFailure['failure'][] = ['blocked', 'unrea
 
 /** Null when there is no such credential. Throws `Fault`s, and the signal's reason. */
 export async function validateCredential(
-  world: ValidationWorld,
+  world: ValidationPorts,
   place: CredentialPlace,
   until: Until,
 ): Promise<CredentialValidation | null> {
@@ -51,7 +51,7 @@ export async function validateCredential(
   };
 }
 
-async function trial(world: ValidationWorld, stored: StoredCredential, until: Until): Promise<Told> {
+async function trial(world: ValidationPorts, stored: StoredCredential, until: Until): Promise<Told> {
   const { auth, archived_at: archivedAt } = stored.credential;
   const url = auth.type === 'environment_variable' ? null : canonicalServerUrl(auth.mcp_server_url);
   if (url === null || isOfEnterprise(world, url)) return { status: 'unknown', ...UNTESTED };
@@ -70,13 +70,13 @@ async function trial(world: ValidationWorld, stored: StoredCredential, until: Un
   };
 }
 
-function isOfEnterprise({ enterprise }: ValidationWorld, url: string): boolean {
+function isOfEnterprise({ enterprise }: ValidationPorts, url: string): boolean {
   return isIdentity(enterprise, url) || managedServer(enterprise, url) !== null;
 }
 
 /** Carries the token in force, and a fresh one after the server has refused it. */
 function carry(
-  world: ValidationWorld,
+  world: ValidationPorts,
   stored: StoredCredential,
   { token, signal }: { readonly token: string; readonly signal: AbortSignal },
 ) {

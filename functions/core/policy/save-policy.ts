@@ -1,8 +1,9 @@
 /** Saves a new version of a workspace's policies: it is checked, recorded in the audit trail, and then in force. */
+import type { AuditEntry } from '#contract/audit.ts';
 import type { WorkspaceId } from '#contract/ids.ts';
 import type { PolicyCreate, SavedPolicy, WorkspacePolicy } from '#contract/policy.ts';
-import { deed, type GovernanceWorld } from '#core/policy/governance.ts';
 import type { PolicyProblem } from '#core/ports/policy.ts';
+import type { Ports } from '#core/ports/ports.ts';
 import { policyHash } from '#core/policy/policy-set.ts';
 import { refuse, type RequestRefusal } from '#core/ports/refusal.ts';
 
@@ -10,31 +11,47 @@ import { refuse, type RequestRefusal } from '#core/ports/refusal.ts';
 const ABOUT = 'policies';
 const MAX_TOLD = 10;
 
+type PolicyPorts = Pick<Ports, 'policyRecords' | 'policyCheck' | 'pins' | 'audit' | 'stamp' | 'sha256'>;
+
 export async function savePolicy(
-  world: GovernanceWorld,
+  world: PolicyPorts,
   workspace: WorkspaceId,
   body: PolicyCreate,
 ): Promise<SavedPolicy | RequestRefusal> {
-  const [pointer, tools] = await Promise.all([world.policies.pointer(workspace), world.pins.manifests(workspace)]);
+  const [pointer, tools] = await Promise.all([world.policyRecords.pointer(workspace), world.pins.manifests(workspace)]);
   const latest = pointer?.version ?? 0;
   if (body.if_version !== undefined && body.if_version !== latest) return moved(latest);
-  const { problems, unchecked } = await world.check.check(body.policies, tools);
+  const { problems, unchecked } = await world.policyCheck.check(body.policies, tools);
   if (problems.length > 0) return refuse('invalid_request_error', `policies: ${told(problems)}`);
   const policy = versionAfter(world, latest, body);
   const what = `version ${policy.version}, ${policy.mode}, default ${policy.default}, sha256 ${policy.sha256}`;
   // The record comes first: every version that ever decided a call must be in the audit trail.
-  await world.audit.record(workspace, ABOUT, deed('policy.saved', 'done', what));
-  if ((await world.policies.saveNext(workspace, policy)) === 'saved') {
+  await world.audit.record(workspace, ABOUT, governanceEntry('policy.saved', 'done', what));
+  if ((await world.policyRecords.saveNext(workspace, policy)) === 'saved') {
     return {
       ...policy,
       unchecked: unchecked.map(({ policy: id, actions }) => ({ policy: id, actions: [...actions] })),
     };
   }
-  await world.audit.record(workspace, ABOUT, deed('policy.saved', 'denied', `${what}: another was saved before it`));
+  await world.audit.record(
+    workspace,
+    ABOUT,
+    governanceEntry('policy.saved', 'denied', `${what}: another was saved before it`),
+  );
   return moved(policy.version);
 }
 
-function versionAfter({ stamp, sha256 }: GovernanceWorld, latest: number, body: PolicyCreate): WorkspacePolicy {
+/** For the audit trail. `what` names the policy or tool by its hash, never by its content. */
+export function governanceEntry(
+  action: 'policy.saved' | 'tool.approved',
+  outcome: 'done' | 'denied',
+  what: string,
+): AuditEntry {
+  const noUser = { vault: null, credential: null, connect: null, user: null };
+  return { kind: 'administration', action, ...noUser, outcome, reason: what };
+}
+
+function versionAfter({ stamp, sha256 }: PolicyPorts, latest: number, body: PolicyCreate): WorkspacePolicy {
   const { policies, mode, default: otherwise } = body;
   const version = latest + 1;
   const hash = policyHash({ policies, default: otherwise }, sha256);

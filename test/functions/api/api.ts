@@ -90,12 +90,6 @@ export async function startApi(limits: RateLimits = { creates: null, reads: null
     baseUrl: 'https://agents.example.com/prod/connect' as string | null,
   };
   const audit = createAudit({ dynamodb, table: db.auditTable, now: createStamp().now, newToken, pause });
-  const governing = {
-    policies: createPolicyRecords(dynamodb, db.vaultTable),
-    check: createPolicyCheck(),
-    pins: createToolPins(dynamodb, db.vaultTable),
-    ...{ audit, stamp: createStamp(), sha256 },
-  };
   const world = {
     log: createSessionLog(tables),
     runs: {
@@ -122,7 +116,10 @@ export async function startApi(limits: RateLimits = { creates: null, reads: null
     audit,
     auditTrail: createAuditTrail(dynamodb, db.auditTable),
     connecting,
-    governing,
+    policyRecords: createPolicyRecords(dynamodb, db.vaultTable),
+    policyCheck: createPolicyCheck(),
+    pins: createToolPins(dynamodb, db.vaultTable),
+    sha256,
     newToken,
     journal: {
       line: (message: string, fields: Line) => void lines.push({ message, ...fields }),

@@ -61,12 +61,7 @@ describe('the policy API', () => {
     const decimal = 'context.args.amount.lessThan(decimal("1.0"))';
     const unseen = await save({ policies: rule('pay.example.com', decimal) });
     expect(unseen.body.unchecked).toEqual([{ policy: 'policy0', actions: ['pay.example.com/refund'] }]);
-    await api.world.governing.pins.pin(
-      WORKSPACE,
-      PAY,
-      [{ tool: REFUND, sha256: 'a'.repeat(64) }],
-      '2026-11-21T10:00:00.000Z',
-    );
+    await api.world.pins.pin(WORKSPACE, PAY, [{ tool: REFUND, sha256: 'a'.repeat(64) }], '2026-11-21T10:00:00.000Z');
     expect((await save({ policies: rule('pay.example.com', decimal) })).body.unchecked).toEqual([]);
     const wrong = await save({ policies: rule('pay.example.com', 'context.args.amount < 1') });
     expect(wrong.body.error.message).toContain('expected Long but saw decimal');
@@ -113,7 +108,7 @@ describe('the MCP server API', () => {
   const [was, is] = ['a'.repeat(64), 'b'.repeat(64)];
   beforeAll(async () => {
     api = await startApi();
-    const { pins } = api.world.governing;
+    const { pins } = api.world;
     const at = '2026-11-21T10:00:00.000Z';
     await pins.pin(WORKSPACE, 'https://a.example.com/mcp', [{ tool: REFUND, sha256: was }], at);
     await pins.pin(WORKSPACE, PAY, [{ tool: REFUND, sha256: was }], at);

@@ -84,8 +84,8 @@ function theatre(scheduler: fc.Scheduler, replies: readonly (keyof typeof REPLIE
         suspend: (call, suspended) => act(() => marks.suspend(call, suspended)),
         done: (call) => act(() => marks.done(call)),
       },
-      client: {
-        ...world.client,
+      mcpClient: {
+        ...world.mcpClient,
         callTool: () =>
           act(async () => {
             const reply = coming.shift() ?? 'answer';

@@ -69,13 +69,16 @@ describe('a listing of MCP tools', () => {
     async (late) => {
       const stage = proxyStage({ agent: agentWith({ fx: FX_URL, other: OTHER_URL }) });
       stage.listed.set(OTHER_URL, listing(tool('one')));
-      const { client, pins, tokens } = stage.world;
+      const { mcpClient, pins, tokens } = stage.world;
       const never = () => new Promise<never>(() => {});
       const over = new AbortController();
       const world: McpProxyWorld = {
         ...stage.world,
         tokens: late === 'token' ? { ...tokens, bearer: never } : tokens,
-        client: { ...client, listTools: (to, signal) => (to.url === FX_URL ? never() : client.listTools(to, signal)) },
+        mcpClient: {
+          ...mcpClient,
+          listTools: (to, signal) => (to.url === FX_URL ? never() : mcpClient.listTools(to, signal)),
+        },
         // The other server has answered by then.
         pins: { ...pins, find: async (...asked) => pins.find(...asked).finally(() => over.abort()) },
       };
@@ -190,7 +193,7 @@ describe('scenario 37: a tool that changed since it was pinned', () => {
     stage.stamp.advance(1000);
     await list(stage);
     const listTools = async () => ({ ...listing(SUM), askedAt: asked });
-    await list(stage, { client: { ...stage.world.client, listTools } });
+    await list(stage, { mcpClient: { ...stage.world.mcpClient, listTools } });
     expect(stage.pins.of(FX_URL).get('sum')?.drifted).toMatchObject({ sha256: fingerprint(changed, sha256) });
     expect(stage.audited).toHaveLength(1);
   });

@@ -42,7 +42,7 @@ function dying(stage: ProxyStage, effect: Effect, moment: Moment): McpProxyWorld
       suspend: at('suspend', world.marks.suspend),
       done: at('done', world.marks.done),
     },
-    client: { ...world.client, callTool: at('call', world.client.callTool) },
+    mcpClient: { ...world.mcpClient, callTool: at('call', world.mcpClient.callTool) },
     log: { ...world.log, append: at('append', world.log.append) },
   };
 }

@@ -518,13 +518,13 @@ describe('a server that asks a person to open a URL', () => {
 describe('an interrupt', () => {
   it('cancels the call that is being made, and the audit trail has its outcome', async () => {
     const stage = proxyStage();
-    const client: McpProxyWorld['client'] = {
-      ...stage.world.client,
+    const mcpClient: McpProxyWorld['mcpClient'] = {
+      ...stage.world.mcpClient,
       callTool: (_target, _call, signal) =>
         new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason))),
     };
     const pause = async () => stage.when({ do: 'send', events: [{ type: 'user.interrupt' }] });
-    await run(stage, { client, pause });
+    await run(stage, { mcpClient, pause });
     expect(stage.results()).toHaveLength(1);
     expect(stage.outcomes()).toMatchObject([{ outcome: 'unknown', error: 'interrupted' }]);
     expect(stage.marks.all.get(stage.open.id)).toMatchObject({ status: 'done' });

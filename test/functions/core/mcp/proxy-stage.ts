@@ -212,7 +212,7 @@ export function proxyStage(options: StageOptions = {}) {
     tokens,
     managedTokens: () => expect.fail('no server is managed'),
     enterprise: null,
-    client,
+    mcpClient: client,
     pins,
     policies: {
       decide: async (facts) => {

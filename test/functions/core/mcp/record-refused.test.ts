@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { EventInput } from '#contract/events.ts';
 import { Fault } from '#core/ports/errors.ts';
-import { recordRefused, type RefusalWorld } from '#core/mcp/judge-calls.ts';
+import { recordRefused, type RefusalPorts } from '#core/mcp/judge-calls.ts';
 import { send } from '#core/session/send.ts';
 import { KEY, says } from '#test/functions/core/given.ts';
 import { agentWith, ALICE, FX_URL, holding, proxyStage, sha256, type ProxyStage } from './proxy-stage.ts';
@@ -19,17 +19,17 @@ async function waiting(options: Parameters<typeof proxyStage>[0] = {}) {
   return stage;
 }
 
-async function sent(stage: ProxyStage, events: readonly EventInput[], over: Partial<RefusalWorld> = {}) {
+async function sent(stage: ProxyStage, events: readonly EventInput[], over: Partial<RefusalPorts> = {}) {
   const { log, stamp } = stage;
   const head = await log.head(KEY);
   if (head === null) throw new Error('the session has no log');
-  const world: RefusalWorld = { ...stage.world, ...over };
+  const world: RefusalPorts = { ...stage.world, ...over };
   const runs = { start: async () => 'started' as const };
   const before = (append: Parameters<typeof recordRefused>[1]) => recordRefused(world, append);
   return send({ log, runs, stamp }, { key: KEY, head, cause: 'req_1', before }, events);
 }
 
-const nothingRead: Partial<RefusalWorld> = {
+const nothingRead: Partial<RefusalPorts> = {
   log: { entryAt: () => expect.fail('nothing has to be read') } as never,
   sessions: { find: () => expect.fail('nothing has to be read') },
   credentials: { match: () => expect.fail('nothing has to be read') },
