@@ -1,17 +1,13 @@
 import type { Template } from './template/parts.ts';
 import { ACCOUNT, REGION } from './template/identities.ts';
 import { customResourceParts, functionParts } from './template/functions.ts';
-import { gatewayResponseParts } from './template/gateway-responses.ts';
-import { keyParts } from './template/keys.ts';
+import { gatewayResponseParts, routeParts } from './template/gateway.ts';
 import { machineParts } from './template/machines.ts';
 import { roleParts } from './template/roles.ts';
-import { routeParts } from './template/routes.ts';
 import { scheduleParts } from './template/schedules.ts';
-import { subnetParts } from './template/networks.ts';
 import { readStack } from './template/stack.ts';
-import { bucketParts, secretParts } from './template/storage.ts';
-import { tableParts } from './template/tables.ts';
-import { taskParts } from './template/tasks.ts';
+import { bucketParts, keyParts, secretParts, tableParts } from './template/storage.ts';
+import { subnetParts, taskParts } from './template/tasks.ts';
 
 /**
  * Reads the synthesized stack in `cdkOutDir`: every resource this machine has to play, intrinsic functions resolved.

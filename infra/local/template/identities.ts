@@ -14,116 +14,73 @@ export interface Identity {
   readonly attributes: Readonly<Record<string, string>>;
 }
 
+/** In each text, `{name}` is the physical name, `{id}` the logical id, `{hash}` is made from it and `{six}` from the name. */
 interface Kind {
-  /** Property that holds an explicit physical name. */
+  /** Property of the resource that holds an explicit physical name. */
   readonly nameProperty?: string;
-  /** Suffix that the name gets when the template names nothing (buckets are lower case, say). */
-  readonly defaultName?: (name: string) => string;
-  identify(name: string, id: string): Omit<Identity, 'name'>;
+  readonly ref: string;
+  readonly attributes?: Readonly<Record<string, string>>;
 }
 
-const arn = (service: string, rest: string): string => `arn:aws:${service}:${REGION}:${ACCOUNT}:${rest}`;
-const short = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 17);
-const named = (attribute: string, of: (name: string) => string, nameProperty?: string): Kind => ({
-  ...(nameProperty === undefined ? {} : { nameProperty }),
-  identify: (name) => ({ ref: name, attributes: { [attribute]: of(name) } }),
-});
-/** A resource nobody here plays, whose id other resources mention. */
-const opaque = (prefix: string, ...attributes: string[]): Kind => ({
-  identify: (_name, id) => {
-    const ref = `${prefix}${short(id)}`;
-    return { ref, attributes: Object.fromEntries(attributes.map((attribute) => [attribute, ref])) };
-  },
-});
-const byArn = (of: (name: string, id: string) => string, attribute: string, nameProperty?: string): Kind => ({
-  ...(nameProperty === undefined ? {} : { nameProperty }),
-  identify: (name, id) => ({ ref: of(name, id), attributes: { [attribute]: of(name, id), Name: name } }),
-});
+const HERE = `${REGION}:${ACCOUNT}`;
 
-const table: Kind = {
-  nameProperty: 'TableName',
-  identify: (name) => ({
-    ref: name,
-    attributes: {
-      Arn: arn('dynamodb', `table/${name}`),
-      StreamArn: arn('dynamodb', `table/${name}/stream/2026-01-01T00:00:00.000`),
-      TableId: short(name),
-    },
-  }),
-};
+/** For a resource that this runtime does not play, whose id other resources mention. */
+function opaque(prefix: string, attribute: string): Kind {
+  return { ref: `${prefix}{hash}`, attributes: { [attribute]: `${prefix}{hash}` } };
+}
+
+/** For a resource to which `Ref` answers the name. */
+function named(nameProperty: string, attributes: Readonly<Record<string, string>> = {}): Kind {
+  return { nameProperty, ref: '{name}', attributes };
+}
+
+/** For a resource to which `Ref` answers the ARN, as does this attribute. */
+function byArn(arn: string, attribute: string, nameProperty: string): Kind {
+  return { nameProperty, ref: arn, attributes: { [attribute]: arn, Name: '{name}' } };
+}
+
+const TABLE = named('TableName', {
+  Arn: `arn:aws:dynamodb:${HERE}:table/{name}`,
+  StreamArn: `arn:aws:dynamodb:${HERE}:table/{name}/stream/2026-01-01T00:00:00.000`,
+  TableId: '{hash}',
+});
 
 const KINDS: Readonly<Record<string, Kind>> = {
   'AWS::ApiGateway::Deployment': opaque('', 'DeploymentId'),
-  'AWS::ApiGateway::Resource': { identify: (_name, id) => ({ ref: id, attributes: { ResourceId: id } }) },
-  'AWS::ApiGateway::RestApi': {
-    identify: (_name, id) => {
-      const ref = short(id).slice(0, 10);
-      return { ref, attributes: { RestApiId: ref, RootResourceId: `${ref}-root` } };
-    },
-  },
-  'AWS::ApiGateway::Stage': { nameProperty: 'StageName', identify: (name) => ({ ref: name, attributes: {} }) },
-  'AWS::CloudWatch::Alarm': named('Arn', (name) => arn('cloudwatch', `alarm:${name}`), 'AlarmName'),
-  'AWS::CloudWatch::Dashboard': { nameProperty: 'DashboardName', identify: (name) => ({ ref: name, attributes: {} }) },
-  'AWS::DynamoDB::GlobalTable': table,
-  'AWS::DynamoDB::Table': table,
+  'AWS::ApiGateway::GatewayResponse': opaque('', 'Id'),
+  'AWS::ApiGateway::Method': opaque('', 'Id'),
+  'AWS::ApiGateway::Resource': { ref: '{id}', attributes: { ResourceId: '{id}' } },
+  'AWS::ApiGateway::RestApi': { ref: '{hash}', attributes: { RestApiId: '{hash}', RootResourceId: '{hash}-root' } },
+  'AWS::ApiGateway::Stage': named('StageName'),
+  'AWS::CloudWatch::Dashboard': named('DashboardName'),
+  'AWS::DynamoDB::GlobalTable': TABLE,
+  'AWS::DynamoDB::Table': TABLE,
   'AWS::EC2::InternetGateway': opaque('igw-', 'InternetGatewayId'),
   'AWS::EC2::NatGateway': opaque('nat-', 'NatGatewayId'),
+  'AWS::EC2::Route': opaque('route-', 'Id'),
   'AWS::EC2::RouteTable': opaque('rtb-', 'RouteTableId'),
   'AWS::EC2::SecurityGroup': opaque('sg-', 'GroupId'),
   'AWS::EC2::Subnet': opaque('subnet-', 'SubnetId'),
+  'AWS::EC2::SubnetRouteTableAssociation': opaque('rtbassoc-', 'Id'),
   'AWS::EC2::VPC': opaque('vpc-', 'VpcId'),
   'AWS::EC2::VPCEndpoint': opaque('vpce-', 'Id'),
-  'AWS::ECS::Cluster': named('Arn', (name) => arn('ecs', `cluster/${name}`), 'ClusterName'),
-  'AWS::ECS::TaskDefinition': byArn((name) => arn('ecs', `task-definition/${name}:1`), 'TaskDefinitionArn', 'Family'),
-  'AWS::Events::Rule': named('Arn', (name) => arn('events', `rule/${name}`), 'Name'),
-  'AWS::IAM::ManagedPolicy': byArn(
-    (name) => `arn:aws:iam::${ACCOUNT}:policy/${name}`,
-    'PolicyArn',
-    'ManagedPolicyName',
-  ),
+  'AWS::ECS::Cluster': named('ClusterName', { Arn: `arn:aws:ecs:${HERE}:cluster/{name}` }),
+  'AWS::ECS::TaskDefinition': byArn(`arn:aws:ecs:${HERE}:task-definition/{name}:1`, 'TaskDefinitionArn', 'Family'),
+  'AWS::Events::Rule': named('Name', { Arn: `arn:aws:events:${HERE}:rule/{name}` }),
+  'AWS::IAM::ManagedPolicy': byArn(`arn:aws:iam::${ACCOUNT}:policy/{name}`, 'PolicyArn', 'ManagedPolicyName'),
   'AWS::IAM::Policy': opaque('policy-', 'Id'),
-  'AWS::IAM::Role': {
-    nameProperty: 'RoleName',
-    identify: (name) => ({
-      ref: name,
-      attributes: { Arn: `arn:aws:iam::${ACCOUNT}:role/${name}`, RoleId: `AROA${short(name).toUpperCase()}` },
-    }),
-  },
-  'AWS::KMS::Key': {
-    identify: (_name, id) => {
-      const ref = short(id);
-      return { ref, attributes: { Arn: arn('kms', `key/${ref}`), KeyId: ref } };
-    },
-  },
-  'AWS::Lambda::Function': named('Arn', (name) => arn('lambda', `function:${name}`), 'FunctionName'),
-  'AWS::Logs::LogGroup': named('Arn', (name) => arn('logs', `log-group:${name}:*`), 'LogGroupName'),
-  'AWS::S3::Bucket': {
-    nameProperty: 'BucketName',
-    defaultName: (name) => name.toLowerCase().slice(0, 63),
-    identify: (name) => ({
-      ref: name,
-      attributes: {
-        Arn: `arn:aws:s3:::${name}`,
-        DomainName: `${name}.s3.amazonaws.com`,
-        RegionalDomainName: `${name}.s3.${REGION}.amazonaws.com`,
-      },
-    }),
-  },
-  'AWS::SecretsManager::Secret': byArn(
-    // AWS adds six characters of its own to a secret's name; policies written for a name end in `-??????`.
-    (name) => arn('secretsmanager', `secret:${name}-${short(name).slice(0, 6)}`),
-    'Id',
-    'Name',
-  ),
-  'AWS::SNS::Topic': byArn((name) => arn('sns', name), 'TopicArn', 'TopicName'),
-  'AWS::SQS::Queue': {
-    nameProperty: 'QueueName',
-    identify: (name) => ({
-      ref: `https://sqs.${REGION}.amazonaws.com/${ACCOUNT}/${name}`,
-      attributes: { Arn: arn('sqs', name), QueueName: name },
-    }),
-  },
-  'AWS::StepFunctions::StateMachine': byArn((name) => arn('states', `stateMachine:${name}`), 'Arn', 'StateMachineName'),
+  'AWS::IAM::Role': named('RoleName', { Arn: `arn:aws:iam::${ACCOUNT}:role/{name}`, RoleId: 'AROA{hash}' }),
+  'AWS::KMS::Key': { ref: '{hash}', attributes: { Arn: `arn:aws:kms:${HERE}:key/{hash}`, KeyId: '{hash}' } },
+  'AWS::Lambda::Function': named('FunctionName', { Arn: `arn:aws:lambda:${HERE}:function:{name}` }),
+  'AWS::Logs::LogGroup': named('LogGroupName', { Arn: `arn:aws:logs:${HERE}:log-group:{name}:*` }),
+  'AWS::S3::Bucket': named('BucketName', {
+    Arn: 'arn:aws:s3:::{name}',
+    DomainName: '{name}.s3.amazonaws.com',
+    RegionalDomainName: `{name}.s3.${REGION}.amazonaws.com`,
+  }),
+  // AWS adds six characters of its own to a secret's name; policies written for a name end in `-??????`.
+  'AWS::SecretsManager::Secret': byArn(`arn:aws:secretsmanager:${HERE}:secret:{name}-{six}`, 'Id', 'Name'),
+  'AWS::StepFunctions::StateMachine': byArn(`arn:aws:states:${HERE}:stateMachine:{name}`, 'Arn', 'StateMachineName'),
 };
 
 /** The property of this type that holds an explicit physical name, if it has one. */
@@ -134,12 +91,16 @@ export function nameProperty(type: string): string | null {
 /** Null for a type whose identifiers are not known here. */
 export function identify(
   type: string,
-  logicalId: string,
-  name: { explicit: string | null; stack: string },
+  id: string,
+  { explicit, stack }: { readonly explicit: string | null; readonly stack: string },
 ): Identity | null {
   const kind = KINDS[type];
   if (kind === undefined) return null;
-  const given = `${name.stack}-${logicalId}`;
-  const physical = name.explicit ?? kind.defaultName?.(given) ?? given;
-  return { name: physical, ...kind.identify(physical, logicalId) };
+  const made = `${stack}-${id}`;
+  const name = explicit ?? (type === 'AWS::S3::Bucket' ? made.toLowerCase().slice(0, 63) : made);
+  const hash = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 17);
+  const values: Readonly<Record<string, string>> = { name, id, hash: hash(id), six: hash(name).slice(0, 6) };
+  const fill = (text: string): string => text.replace(/\{(\w+)\}/g, (all, key: string) => values[key] ?? all);
+  const attributes = Object.entries(kind.attributes ?? {}).map(([attribute, text]) => [attribute, fill(text)]);
+  return { name, ref: fill(kind.ref), attributes: Object.fromEntries(attributes) };
 }

@@ -42,37 +42,31 @@ const INTRINSICS: Readonly<Record<string, Intrinsic>> = {
   'Fn::GetAtt': (argument, scope) =>
     getAtt(typeof argument === 'string' ? argument : list(argument, scope).join('.'), scope),
   'Fn::Sub': sub,
-  'Fn::Join': (argument, scope) => {
-    const [separator, parts] = list(argument, scope);
-    return list(resolve(parts, scope), scope)
-      .map((part) => text(part, scope))
-      .join(String(separator));
-  },
-  'Fn::Select': (argument, scope) => {
-    const [index, from] = list(argument, scope);
-    const chosen = list(resolve(from, scope), scope)[Number(resolve(index, scope))];
-    if (chosen === undefined) throw unresolvable('Fn::Select', scope, 'the index is outside the list');
-    return chosen;
-  },
-  'Fn::Split': (argument, scope) => {
-    const [separator, whole] = list(argument, scope);
-    return text(resolve(whole, scope), scope).split(String(separator));
-  },
-  'Fn::GetAZs': () => ['a', 'b', 'c'].map((zone) => `${REGION}${zone}`),
-  'Fn::Base64': (argument, scope) => Buffer.from(text(resolve(argument, scope), scope)).toString('base64'),
-  'Fn::FindInMap': findInMap,
   'Fn::If': (argument, scope) => {
     const [name, yes, no] = list(argument, scope);
     return resolve(condition(text(name, scope), scope) ? yes : no, scope);
   },
-  'Fn::Equals': (argument, scope) => {
-    const [left, right] = list(resolve(argument, scope), scope);
-    return String(left) === String(right);
-  },
-  'Fn::Not': (argument, scope) => list(resolve(argument, scope), scope).every((one) => one !== true),
-  'Fn::And': (argument, scope) => list(resolve(argument, scope), scope).every((one) => one === true),
-  'Fn::Or': (argument, scope) => list(resolve(argument, scope), scope).some((one) => one === true),
+  'Fn::GetAZs': () => ['a', 'b', 'c'].map((zone) => `${REGION}${zone}`),
+  'Fn::Join': ofList(([separator, parts], scope) => {
+    const texts = list(parts, scope).map((part) => text(part, scope));
+    return texts.join(String(separator));
+  }),
+  'Fn::Select': ofList(([index, from], scope) => {
+    const chosen = list(from, scope)[Number(index)];
+    if (chosen === undefined) throw unresolvable('Fn::Select', scope, 'the index is outside the list');
+    return chosen;
+  }),
+  'Fn::Split': ofList(([separator, whole], scope) => text(whole, scope).split(String(separator))),
+  'Fn::Equals': ofList(([left, right]) => String(left) === String(right)),
+  'Fn::Not': ofList((conditions) => conditions.every((one) => one !== true)),
+  'Fn::And': ofList((conditions) => conditions.every((one) => one === true)),
+  'Fn::Or': ofList((conditions) => conditions.some((one) => one === true)),
 };
+
+/** For a function whose argument is a list that is resolved first. */
+function ofList(answer: (parts: readonly unknown[], scope: Scope) => unknown): Intrinsic {
+  return (argument, scope) => answer(list(resolve(argument, scope), scope), scope);
+}
 
 function resolve(value: unknown, scope: Scope): unknown {
   if (Array.isArray(value)) return value.map((one) => resolve(one, scope)).filter((one) => one !== NO_VALUE);
@@ -128,13 +122,6 @@ function sub(argument: unknown, scope: Scope): string {
     if (own.has(name)) return text(own.get(name), scope);
     return text(name.includes('.') ? getAtt(name, scope) : ref(name, scope), scope);
   });
-}
-
-function findInMap(argument: unknown, scope: Scope): unknown {
-  const [map = '', top = '', second = ''] = list(resolve(argument, scope), scope).map(String);
-  const found = scope.body.Mappings[map]?.[top]?.[second];
-  if (found === undefined) throw unresolvable(`Fn::FindInMap ${map}.${top}.${second}`, scope, 'there is no such entry');
-  return found;
 }
 
 function condition(name: string, scope: Scope): boolean {

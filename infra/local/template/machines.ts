@@ -1,9 +1,8 @@
 import * as z from 'zod';
 import type { MachinePart } from './parts.ts';
-import { arnOf } from './functions.ts';
 import type { Stack } from './stack.ts';
 
-const MachineProperties = z.object({
+const Machine = z.object({
   DefinitionString: z.string(),
   DefinitionSubstitutions: z.record(z.string(), z.coerce.string()).default({}),
   RoleArn: z.string(),
@@ -12,13 +11,11 @@ const MachineProperties = z.object({
 const Definition = z.record(z.string(), z.unknown());
 
 export function machineParts(stack: Stack): readonly MachinePart[] {
-  return stack.of('AWS::StepFunctions::StateMachine').map((resource) => {
-    const { DefinitionString, DefinitionSubstitutions, RoleArn } = stack.read(resource, MachineProperties);
-    const substituted = DefinitionString.replace(/\$\{([A-Za-z0-9_]+)\}/g, (all, name: string) => {
-      return DefinitionSubstitutions[name] ?? all;
+  return stack.of(Machine, 'AWS::StepFunctions::StateMachine').map(({ name, arn, properties }) => {
+    const { DefinitionString, DefinitionSubstitutions, RoleArn: roleArn } = properties;
+    const substituted = DefinitionString.replace(/\$\{([A-Za-z0-9_]+)\}/g, (all, key: string) => {
+      return DefinitionSubstitutions[key] ?? all;
     });
-    const { name, attributes } = stack.identity(resource);
-    const definition = Definition.parse(JSON.parse(substituted));
-    return { name, arn: arnOf(attributes), roleArn: RoleArn, definition };
+    return { name, arn, roleArn, definition: Definition.parse(JSON.parse(substituted)) };
   });
 }

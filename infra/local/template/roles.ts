@@ -1,7 +1,6 @@
 import * as z from 'zod';
 import type { RolePart, Statement } from './parts.ts';
-import { arnOf } from './functions.ts';
-import type { Resource, Stack } from './stack.ts';
+import type { Stack } from './stack.ts';
 
 const strings = z
   .union([z.string(), z.array(z.string())])
@@ -26,12 +25,12 @@ const PolicyDocument = z.object({
     .transform((value) => (Array.isArray(value) ? value : [value])),
 });
 
-const RoleProperties = z.object({
+const Role = z.object({
   Policies: z.array(z.object({ PolicyDocument })).default([]),
   ManagedPolicyArns: z.array(z.string()).default([]),
 });
 
-const PolicyProperties = z.object({ PolicyDocument, Roles: z.array(z.string()).default([]) });
+const Policy = z.object({ PolicyDocument, Roles: z.array(z.string()).default([]) });
 
 /**
  * What AWS's own managed policies contribute. Functions have them for writing logs; whatever else such a policy
@@ -48,36 +47,22 @@ const LOGGING: Statement = {
 };
 
 export function roleParts(stack: Stack): readonly RolePart[] {
-  const attached = attachedStatements(stack);
-  return stack.of('AWS::IAM::Role').map((resource) => {
-    const properties = stack.read(resource, RoleProperties);
-    const { name, attributes } = stack.identity(resource);
-    const inline = properties.Policies.flatMap(({ PolicyDocument: document }) => statements(document));
-    const managed = properties.ManagedPolicyArns.flatMap((policy) => {
-      return LOGGING_POLICIES.test(policy) ? [LOGGING] : (attached.byPolicy.get(policy) ?? []);
-    });
-    return { arn: arnOf(attributes), name, statements: [...inline, ...managed, ...(attached.byRole.get(name) ?? [])] };
+  const policies = stack.of(Policy, 'AWS::IAM::Policy', 'AWS::IAM::ManagedPolicy');
+  const managed = new Map(policies.map(({ ref, properties }) => [ref, statements(properties.PolicyDocument)]));
+  return stack.of(Role, 'AWS::IAM::Role').map(({ name, arn, properties: { Policies, ManagedPolicyArns } }) => {
+    const attached = policies.filter(({ properties }) => properties.Roles.includes(name));
+    return {
+      arn,
+      name,
+      statements: [
+        ...Policies.flatMap(({ PolicyDocument: document }) => statements(document)),
+        ...ManagedPolicyArns.flatMap((policy) =>
+          LOGGING_POLICIES.test(policy) ? [LOGGING] : (managed.get(policy) ?? []),
+        ),
+        ...attached.flatMap(({ properties }) => statements(properties.PolicyDocument)),
+      ],
+    };
   });
-}
-
-/** Statements of separate policy resources: by the role they name, and by their own ARN where a role names them. */
-function attachedStatements(stack: Stack): {
-  readonly byRole: ReadonlyMap<string, readonly Statement[]>;
-  readonly byPolicy: ReadonlyMap<string, readonly Statement[]>;
-} {
-  const byRole = new Map<string, Statement[]>();
-  const byPolicy = new Map<string, readonly Statement[]>();
-  for (const resource of stack.of('AWS::IAM::Policy', 'AWS::IAM::ManagedPolicy')) {
-    const { PolicyDocument: document, Roles } = stack.read(resource, PolicyProperties);
-    const own = statements(document);
-    if (isManaged(resource)) byPolicy.set(stack.identity(resource).ref, own);
-    for (const role of Roles) byRole.set(role, [...(byRole.get(role) ?? []), ...own]);
-  }
-  return { byRole, byPolicy };
-}
-
-function isManaged(resource: Resource): boolean {
-  return resource.type === 'AWS::IAM::ManagedPolicy';
 }
 
 function statements(document: z.infer<typeof PolicyDocument>): readonly Statement[] {

@@ -1,10 +1,9 @@
 import * as z from 'zod';
 import type { SchedulePart } from './parts.ts';
 import { ACCOUNT, REGION } from './identities.ts';
-import { arnOf } from './functions.ts';
 import type { Stack } from './stack.ts';
 
-const RuleProperties = z.object({
+const Rule = z.object({
   ScheduleExpression: z.string().optional(),
   State: z.string().default('ENABLED'),
   Targets: z.array(z.object({ Arn: z.string(), Input: z.string().optional() })).default([]),
@@ -14,18 +13,16 @@ const UNIT_MS: Readonly<Record<string, number>> = { minute: 60_000, hour: 3_600_
 
 /** Enabled rules with a rate and functions as targets; one part per target. */
 export function scheduleParts(stack: Stack): readonly SchedulePart[] {
-  return stack.of('AWS::Events::Rule').flatMap((resource) => {
-    const { ScheduleExpression, State, Targets } = stack.read(resource, RuleProperties);
+  return stack.of(Rule, 'AWS::Events::Rule').flatMap(({ logicalId, name, arn, properties }) => {
+    const { ScheduleExpression, State, Targets } = properties;
     if (ScheduleExpression === undefined || State !== 'ENABLED') return [];
-    const { name, attributes } = stack.identity(resource);
     const everyMs = rateMs(ScheduleExpression);
-    if (everyMs === null)
-      throw new Error(`${resource.logicalId}: only rate(…) schedules run here, not ${ScheduleExpression}`);
+    if (everyMs === null) throw new Error(`${logicalId}: only rate(…) schedules run here, not ${ScheduleExpression}`);
     return Targets.filter(({ Arn }) => Arn.startsWith('arn:aws:lambda:')).map(({ Arn, Input }) => ({
       name,
       everyMs,
       functionArn: Arn,
-      input: Input === undefined ? scheduledEvent(arnOf(attributes)) : JSON.parse(Input),
+      input: Input === undefined ? scheduledEvent(arn) : JSON.parse(Input),
     }));
   });
 }

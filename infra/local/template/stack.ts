@@ -1,25 +1,29 @@
 import type * as z from 'zod';
 import { readAssembly, type Assembly } from './assembly.ts';
-import type { Identity } from './identities.ts';
 import { createResolver } from './intrinsics.ts';
 
-export interface Resource {
+/** A resource whose condition holds, its intrinsic functions resolved where `Properties` names them. */
+interface Resource<Properties> {
   readonly logicalId: string;
   readonly type: string;
-  readonly properties: Readonly<Record<string, unknown>>;
+  readonly properties: Properties;
+  readonly name: string;
+  /** What `Ref` answers. */
+  readonly ref: string;
+  readonly arn: string;
 }
 
 /** One synthesized stack with its intrinsic functions resolvable. */
 export interface Stack {
-  readonly name: string;
   readonly assembly: Assembly;
-  /** The resources of these types whose condition holds, in the template's order. */
-  of(...types: string[]): readonly Resource[];
-  all(): readonly Resource[];
-  /** @throws when the resource lacks a property that is needed, or one cannot be resolved; the logical id is named */
-  read<T extends z.ZodObject>(resource: Resource, schema: T): z.infer<T>;
+  /**
+   * The resources of these types, in the template's order.
+   * @throws when a resource lacks a property that is needed, or one cannot be resolved; the logical id is named
+   */
+  of<T extends z.ZodObject>(properties: T, ...types: string[]): readonly Resource<z.infer<T>>[];
+  /** All resources as they are written. */
+  all(): readonly Pick<Resource<Readonly<Record<string, unknown>>>, 'logicalId' | 'type' | 'properties'>[];
   resolve(value: unknown, where: string): unknown;
-  identity(resource: Resource): Identity;
   outputs(): Readonly<Record<string, string>>;
 }
 
@@ -30,22 +34,25 @@ export function readStack(cdkOutDir: string, parameters: Readonly<Record<string,
   const holds = (condition: string | undefined): boolean => condition === undefined || resolver.condition(condition);
   const resources = Object.entries(body.Resources)
     .filter(([, raw]) => holds(raw.Condition))
-    .map(([logicalId, raw]): Resource => ({ logicalId, type: raw.Type, properties: raw.Properties }));
+    .map(([logicalId, raw]) => ({ logicalId, type: raw.Type, properties: raw.Properties }));
   return {
-    name: stackName,
     assembly,
-    of: (...types) => resources.filter((resource) => types.includes(resource.type)),
+    of: (schema, ...types) =>
+      resources
+        .filter(({ type }) => types.includes(type))
+        .map(({ logicalId, type, properties }) => {
+          const { name, ref, attributes } = resolver.identity(logicalId, logicalId);
+          // Only what the schema names is resolved: another property may refer to what this runtime does not know.
+          const wanted = Object.entries(properties).filter(([key]) => key in schema.shape);
+          const parsed = schema.safeParse(resolver.resolve(Object.fromEntries(wanted), logicalId));
+          if (parsed.success) {
+            return { logicalId, type, name, ref, arn: attributes['Arn'] ?? ref, properties: parsed.data };
+          }
+          const [issue] = parsed.error.issues;
+          throw new Error(`${logicalId} (${type}): ${issue?.path.join('.')}: ${issue?.message}`);
+        }),
     all: () => resources,
-    read: (resource, schema) => {
-      // Only what the schema names is resolved: a property nobody here needs may refer to what nobody here knows.
-      const wanted = Object.entries(resource.properties).filter(([key]) => key in schema.shape);
-      const parsed = schema.safeParse(resolver.resolve(Object.fromEntries(wanted), resource.logicalId));
-      if (parsed.success) return parsed.data;
-      const [issue] = parsed.error.issues;
-      throw new Error(`${resource.logicalId} (${resource.type}): ${issue?.path.join('.')}: ${issue?.message}`);
-    },
     resolve: resolver.resolve,
-    identity: (resource) => resolver.identity(resource.logicalId, resource.logicalId),
     outputs: () => {
       const present = Object.entries(body.Outputs).filter(([, output]) => holds(output.Condition));
       return Object.fromEntries(present.map(([name, output]) => [name, String(resolver.resolve(output.Value, name))]));

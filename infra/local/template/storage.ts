@@ -1,30 +1,62 @@
 import * as z from 'zod';
-import type { BucketPart, SecretPart } from './parts.ts';
-import { arnOf } from './functions.ts';
+import type { BucketPart, KeyPart, SecretPart, TablePart } from './parts.ts';
 import type { Stack } from './stack.ts';
 
-const SecretProperties = z.object({
-  GenerateSecretString: z.record(z.string(), z.unknown()).optional(),
-  SecretString: z.string().optional(),
+const KeySchema = z.array(z.object({ AttributeName: z.string(), KeyType: z.string() }));
+const Index = z.object({ IndexName: z.string(), KeySchema, Projection: z.record(z.string(), z.unknown()) });
+
+/** Encryption, recovery, replicas, streams and throughput have no meaning on one machine and are left out. */
+const Table = z.object({
+  AttributeDefinitions: z.array(z.object({ AttributeName: z.string(), AttributeType: z.string() })),
+  KeySchema,
+  GlobalSecondaryIndexes: z.array(Index).optional(),
+  LocalSecondaryIndexes: z.array(Index).optional(),
+  TimeToLiveSpecification: z.object({ AttributeName: z.string().optional(), Enabled: z.coerce.boolean() }).optional(),
 });
 
-export function secretParts(stack: Stack): readonly SecretPart[] {
-  return stack.of('AWS::SecretsManager::Secret').map((resource) => {
-    const properties = stack.read(resource, SecretProperties);
-    const { name, ref } = stack.identity(resource);
+export function tableParts(stack: Stack): readonly TablePart[] {
+  return stack.of(Table, 'AWS::DynamoDB::GlobalTable', 'AWS::DynamoDB::Table').map(({ name, arn, properties }) => {
+    const { TimeToLiveSpecification: ttl, ...keys } = properties;
     return {
-      logicalId: resource.logicalId,
       name,
-      arn: ref,
-      generate: properties.GenerateSecretString ?? null,
-      value: properties.SecretString ?? null,
+      arn,
+      createTable: { TableName: name, BillingMode: 'PAY_PER_REQUEST', ...keys },
+      ttlAttribute: ttl?.Enabled === true ? (ttl.AttributeName ?? null) : null,
     };
   });
 }
 
 export function bucketParts(stack: Stack): readonly BucketPart[] {
-  return stack.of('AWS::S3::Bucket').map((resource) => {
-    const { name, attributes } = stack.identity(resource);
-    return { name, arn: arnOf(attributes) };
+  return stack.of(z.object({}), 'AWS::S3::Bucket').map(({ name, arn }) => ({ name, arn }));
+}
+
+const Secret = z.object({
+  GenerateSecretString: z.record(z.string(), z.unknown()).optional(),
+  SecretString: z.string().optional(),
+});
+
+export function secretParts(stack: Stack): readonly SecretPart[] {
+  return stack.of(Secret, 'AWS::SecretsManager::Secret').map(({ logicalId, name, arn, properties }) => {
+    const { GenerateSecretString: generate = null, SecretString: value = null } = properties;
+    return { logicalId, name, arn, generate, value };
   });
+}
+
+/** What CDK gives a key: the account's policies decide, and the key's own adds nothing to them. */
+const DelegatingPolicy = z.object({
+  Statement: z.tuple([
+    z.strictObject({
+      Effect: z.literal('Allow'),
+      Action: z.literal('kms:*'),
+      Principal: z.strictObject({ AWS: z.string().regex(/:root$/, 'must be the account') }),
+      Resource: z.literal('*'),
+    }),
+  ]),
+});
+
+const Key = z.object({ KeyPolicy: DelegatingPolicy, KeySpec: z.literal('SYMMETRIC_DEFAULT').optional() });
+
+/** @throws for a key with a policy of its own, because roles alone are judged here */
+export function keyParts(stack: Stack): readonly KeyPart[] {
+  return stack.of(Key, 'AWS::KMS::Key').map(({ ref: id, arn }) => ({ id, arn }));
 }

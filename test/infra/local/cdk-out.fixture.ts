@@ -293,7 +293,6 @@ const TEMPLATE = {
     BootstrapVersion: { Type: 'AWS::SSM::Parameter::Value<String>', Default: '/cdk-bootstrap/hnb659fds/version' },
     ModelBaseUrl: { Type: 'String' },
   },
-  Mappings: { Colours: { sky: { day: 'blue' } } },
   Conditions: { Elsewhere: { 'Fn::Not': [{ 'Fn::Equals': [{ Ref: 'AWS::Region' }, 'us-east-1'] }] } },
   Resources: RESOURCES,
   Outputs: {

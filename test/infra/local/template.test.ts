@@ -139,7 +139,6 @@ test.each([
   ['Fn::Sub with an attribute', { 'Fn::Sub': '${Content.Arn}/*' }, 'arn:aws:s3:::brainstem-content/*'],
   ['Fn::Select of Fn::Split', { 'Fn::Select': [1, { 'Fn::Split': ['-', 'a-b-c'] }] }, 'b'],
   ['Fn::Select of Fn::GetAZs', { 'Fn::Select': ['0', { 'Fn::GetAZs': '' }] }, 'us-east-1a'],
-  ['Fn::FindInMap', { 'Fn::FindInMap': ['Colours', 'sky', 'day'] }, 'blue'],
   ['Fn::If', { 'Fn::If': ['Elsewhere', 'there', 'here'] }, 'here'],
   ['a parameter', { Ref: 'ModelBaseUrl' }, 'http://127.0.0.1:1'],
   ['the bootstrap version', { Ref: 'BootstrapVersion' }, '/cdk-bootstrap/hnb659fds/version'],
