@@ -1,4 +1,4 @@
-/** Rejects with the signal's reason once it is aborted; never resolves. */
+/** Rejects with the signal's reason when it is aborted, and never resolves. */
 export function rejectOnAbort(signal: AbortSignal): Promise<never> {
   return new Promise((_resolve, reject) => {
     if (signal.aborted) return reject(signal.reason);
@@ -6,13 +6,13 @@ export function rejectOnAbort(signal: AbortSignal): Promise<never> {
   });
 }
 
-/** Lets one caller work at a time, in the order of arrival. A caller whose signal is aborted leaves the line. */
+/** Lets one caller work at a time, in the order of arrival. A caller with an aborted signal stops waiting. */
 export function takeTurns(): <T>(signal: AbortSignal, work: () => Promise<T>) => Promise<T> {
   let last: Promise<unknown> = Promise.resolve();
   return async function inTurn(signal, work) {
     const before = last;
     const own = Promise.withResolvers<void>();
-    // Who leaves early must not let the next one in while the one before is still working.
+    // A caller that stops waiting must not let the next one begin before the one before it has ended.
     last = before.then(() => own.promise);
     try {
       await Promise.race([before, rejectOnAbort(signal)]);

@@ -4,7 +4,7 @@ import { takeTurns } from './abort.ts';
 import type { Capture, Outputs } from './output.ts';
 
 const DEFAULT_TIMEOUT_MS = 120_000;
-/** One command must not fill the task's disk with its output. */
+/** Limits the output of one command, which would otherwise fill the task's disk. */
 const MAX_CAPTURED_BYTES = 256 * 1024 * 1024;
 const SIZE_CHECK_MS = 250;
 
@@ -21,8 +21,8 @@ export interface ToolResult {
 
 export type RunTool = (call: ToolCall, signal: AbortSignal) => Promise<ToolResult>;
 
-/** The SDK's `bash`: throws for an exit status other than 0 and when its shell is lost (timeout, abort, `exit`). */
-type SdkBash = (input: Readonly<Record<string, unknown>>, signal: AbortSignal) => Promise<string>;
+/** A tool of the SDK. Its `bash` throws for a status other than 0 and when the shell ends (timeout, abort, `exit`). */
+export type RunSdkTool = (input: ToolCall['input'], signal: AbortSignal) => Promise<string>;
 
 const BashInput = z.looseObject({
   command: z.string().nullish(),
@@ -37,11 +37,11 @@ type Ending =
   | { readonly how: 'lost'; readonly reason: string };
 
 /**
- * Runs commands in the SDK's persistent shell. Two things differ from handing a command over as it is: it is sourced,
- * so that a syntax error (an unclosed quote) fails at once, where the shell would wait for more input until the
- * timeout; and its output goes to a file, because the SDK keeps only the last 100 KiB, and nothing after a timeout.
+ * Runs commands in the SDK's persistent shell, in a changed form. The shell sources the command, so that a syntax error
+ * (an unclosed quote) fails at once; otherwise the shell would wait for more input until the timeout. The output goes
+ * to a file, because the SDK keeps only the last 100 KiB, and nothing after a timeout.
  */
-export function capturingBash(runSdkBash: SdkBash, outputs: Outputs): RunTool {
+export function capturingBash(runSdkBash: RunSdkTool, outputs: Outputs): RunTool {
   const inTurn = takeTurns();
   const knownJobs = new Set<string>();
 
@@ -64,7 +64,7 @@ export function capturingBash(runSdkBash: SdkBash, outputs: Outputs): RunTool {
     };
     const run: RunScript = (script, stop) =>
       runSdkBash({ ...options, command: script }, stop === undefined ? signal : AbortSignal.any([signal, stop]));
-    // The line is here and not in the SDK: there, a call whose time runs out while it waits costs the shell its state.
+    // Calls wait here and not in the SDK, which restarts the shell when a waiting call times out.
     return inTurn(signal, async () => {
       if (!command) return { text: await run(''), isError: false };
       const capture = await outputs.capture(call.call);
@@ -91,18 +91,18 @@ async function runInto(capture: Capture, command: string, run: RunScript): Promi
 }
 
 /**
- * `source` and not `eval`: after an unclosed quote in `eval`, bash takes its own input for ended and exits. The command
- * comes on a descriptor of its own, its input stays empty.
+ * Uses `source`, because bash exits after an unclosed quote in `eval`. The command comes on a file descriptor of its
+ * own, so that its standard input is empty.
  */
 function sourcing(command: string, redirection = ''): string {
   const end = `END_${randomUUID()}`;
   return `builtin source /dev/fd/9 9<<'${end}' ${redirection}\n${command}\n${end}\n`;
 }
 
-/** Status and running background jobs. Without its errors, which after `set -x` are the trace of this very report. */
+/** Prints status and running background jobs. Its errors are dropped: after `set -x` they contain this report. */
 const REPORT = `{ builtin echo "[status $?"; builtin jobs -pr; builtin echo ']'; } 2>/dev/null`;
 
-/** Only the report and the SDK itself write here. After `set -x` the SDK throws what it read, the report is in it. */
+/** `text` is the report, or an error of the SDK. After `set -x` the SDK's error contains the report. */
 function endingOf(text: string): Ending {
   const [, status, jobs] = /\[status (\d+)\n((?:\d+\n)*)\]/.exec(text) ?? [];
   if (status === undefined || jobs === undefined) return { how: 'lost', reason: text };

@@ -1,4 +1,4 @@
-/** Installs an environment's packages and leaves the archive, or the reason why there is none; then it ends. */
+/** The program of a build task: it installs packages, and stores the archive or the reason of its failure. */
 import { openAsBlob } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { homedir } from 'node:os';
@@ -13,82 +13,48 @@ import {
   type PackageManager,
 } from '../functions/contract/packages.ts';
 import { logLine } from './log.ts';
-import { INSTALL } from './package-managers.ts';
+import { INSTALL, type Installation } from './package-managers.ts';
 import { packagePaths } from './package-paths.ts';
-import { lastWords, programRunner, ProgramFailure } from './programs.ts';
+import { BuildFailure, programRunner } from './programs.ts';
 
-/** Below the lifetime of the URLs in the order, and below the idle time of a sandbox that waits for it. */
-const LIMIT_MS = 1_200_000;
 const TRIES = 3;
 const TRY_AGAIN_MS = 1000;
-
-class BuildFailure extends Error {
-  override readonly name = 'BuildFailure';
-  readonly manager: PackageManager | null;
-
-  constructor(manager: PackageManager | null, message: string) {
-    super(message);
-    this.manager = manager;
-  }
-}
 
 async function build(order: PackageOrder, dir: string): Promise<void> {
   const workDir = join(homedir(), 'build');
   const archive = join(workDir, 'archive.tar.gz');
   await mkdir(join(workDir, 'tmp'), { recursive: true });
-  const run = programRunner({ packages: packagePaths(dir), workDir, signal: AbortSignal.timeout(LIMIT_MS) });
+  const run = programRunner(packagePaths(dir), workDir);
   for (const manager of PACKAGE_MANAGERS) {
-    const names = order.packages[manager];
-    if (names.length > 0) await install(manager, order, { names, into: join(dir, manager), workDir, run });
+    const [names, into] = [order.packages[manager], join(dir, manager)];
+    const place = { into, workDir: join(workDir, manager), run };
+    if (names.length > 0) await install(manager, { names, sources: order.sources, ...place });
   }
-  await run('tar', ['--create', '--gzip', '--sort=name', '--file', archive, '--directory', dir, '.']).catch(
-    asFailureOf(null),
-  );
+  await run('tar', ['--create', '--gzip', '--sort=name', '--file', archive, '--directory', dir, '.']);
   await putArchive(order.archiveUrl, archive);
 }
 
-interface Place {
-  readonly names: readonly string[];
-  readonly into: string;
-  readonly workDir: string;
-  readonly run: ReturnType<typeof programRunner>;
-}
-
-async function install(manager: PackageManager, { sources }: PackageOrder, place: Place): Promise<void> {
-  const option = place.names.find((name) => !/^[\w@][^\s]*$/.test(name.replaceAll(' ', '')));
-  if (option !== undefined) throw new BuildFailure(manager, `${JSON.stringify(option)} is not the name of a package`);
+async function install(manager: PackageManager, installation: Installation): Promise<void> {
+  const { names, workDir, into } = installation;
+  const option = names.find((name) => !/^[\w@][^\s]*$/.test(name.replaceAll(' ', '')));
+  if (option !== undefined) throw new BuildFailure(`${JSON.stringify(option)} is not the name of a package`, manager);
   const startedAt = performance.now();
-  const workDir = join(place.workDir, manager);
   await mkdir(workDir, { recursive: true });
-  await mkdir(place.into, { recursive: true });
-  await INSTALL[manager]({ ...place, workDir, sources }).catch(asFailureOf(manager));
+  await mkdir(into, { recursive: true });
+  await INSTALL[manager](installation).catch((error: unknown) => {
+    throw error instanceof BuildFailure ? new BuildFailure(error.message, manager) : error;
+  });
   logLine('INFO', 'installed', {
     manager,
-    packages: place.names.length,
+    packages: names.length,
     durationMs: Math.round(performance.now() - startedAt),
   });
-}
-
-function asFailureOf(manager: PackageManager | null): (error: unknown) => never {
-  return (error) => {
-    if (!(error instanceof ProgramFailure)) throw error;
-    switch (error.ending) {
-      case 'absent':
-        throw new BuildFailure(manager, `${error.program} is not in the image of this build`);
-      case 'late':
-        throw new BuildFailure(manager, `was not finished after ${LIMIT_MS / 60_000} minutes`);
-      case 'failed':
-        throw new BuildFailure(manager, lastWords(error.output));
-      default:
-        throw error.ending satisfies never;
-    }
-  };
 }
 
 async function putArchive(url: string, path: string): Promise<void> {
   const file = await openAsBlob(path);
   if (file.size > MAX_ARCHIVE_BYTES)
-    throw new BuildFailure(null, `The packages are longer than ${MAX_ARCHIVE_BYTES} bytes when packed: ${file.size}`);
+    throw new BuildFailure(`The packages are longer than ${MAX_ARCHIVE_BYTES} bytes when packed: ${file.size}`);
   await put(url, file);
   logLine('INFO', 'archived', { bytes: file.size });
 }
@@ -100,14 +66,14 @@ async function put(url: string, body: Blob): Promise<void> {
       () => 0,
     );
     if (status === 200) return;
-    if (tries === TRIES) throw new BuildFailure(null, `The outcome could not be stored (HTTP ${status})`);
+    if (tries === TRIES) throw new BuildFailure(`The outcome could not be stored (HTTP ${status})`);
     await sleep(TRY_AGAIN_MS * tries);
   }
 }
 
 async function readOrder(url: string): Promise<PackageOrder> {
   const response = await fetch(url);
-  if (!response.ok) throw new BuildFailure(null, `The order could not be read (HTTP ${response.status})`);
+  if (!response.ok) throw new BuildFailure(`The order could not be read (HTTP ${response.status})`);
   return PackageOrder.parse(await response.json());
 }
 
@@ -127,7 +93,7 @@ async function main(): Promise<void> {
 try {
   await main();
 } catch (error) {
-  // A failure's message quotes what a manager said of packages that somebody chose: that is not for the log.
+  // A failure's message quotes a manager's output about a user's packages, which must not be in the log.
   logLine('ERROR', 'the build failed', {
     error: error instanceof Error ? error.name : typeof error,
     manager: error instanceof BuildFailure ? error.manager : null,

@@ -1,37 +1,37 @@
 import { createHash } from 'node:crypto';
 import type { ExecuteRequest, ExecuteResponse } from '../functions/contract/hands.ts';
-import type { FinishedCalls, Outcome } from './finished-calls.ts';
+import type { FinishedCall, FinishedCalls } from './finished-calls.ts';
 import type { Tools } from './tools.ts';
 
 type Answer = { readonly status: 'answered'; readonly response: ExecuteResponse } | { readonly status: 'mismatch' };
 
 /**
- * Calls by their id. A repeat of an id joins the running call or replays its outcome; the tool runs once, also when
- * the first caller is gone, and also when the outcome cannot be kept.
+ * Calls by their id. A request that repeats an id waits for the running call, or gets the stored result. The tool runs
+ * once, also when the first caller has disconnected, and also when the result cannot be stored.
  */
 export interface Calls {
   answer(request: ExecuteRequest): Promise<Answer>;
   isKnown(call: string): boolean;
   running(): number;
-  /** Resolves once no call runs. */
+  /** Resolves when no call runs. */
   settled(): Promise<void>;
-  /** Stops one running call, which ends as a failed one for this reason; false when it is not running. */
+  /** Stops a running call, which fails with this reason; false when no such call runs. */
   stop(call: string, reason: string): boolean;
-  /** Stops what is running; each of those calls ends as a failed one, for this reason. */
+  /** Stops every running call; each fails with this reason. */
   stopAll(reason: string): void;
 }
 
 interface KnownCall {
   readonly fingerprint: string;
-  /** Null once the outcome is among the finished calls. */
-  running: Promise<Outcome> | null;
+  /** Null when the call is among the finished ones. */
+  running: Promise<FinishedCall> | null;
 }
 
 export function idempotentCalls(tools: Pick<Tools, 'run'>, finished: FinishedCalls): Calls {
   const known = new Map<string, KnownCall>();
   const limits = new Map<string, AbortController>();
 
-  async function run({ call, name, input, timeoutMs }: ExecuteRequest): Promise<Outcome> {
+  async function run({ call, name, input, timeoutMs }: ExecuteRequest): Promise<FinishedCall> {
     const limit = new AbortController();
     limits.set(call, limit);
     const timer = setTimeout(
@@ -48,11 +48,11 @@ export function idempotentCalls(tools: Pick<Tools, 'run'>, finished: FinishedCal
     }
   }
 
-  function start(request: ExecuteRequest, fingerprint: string): Promise<Outcome> {
-    const running = run(request).then((outcome) => {
-      finished.keep(request.call, outcome);
+  function start(request: ExecuteRequest, fingerprint: string): Promise<FinishedCall> {
+    const running = run(request).then((ended) => {
+      finished.keep(request.call, ended);
       entry.running = null;
-      return outcome;
+      return ended;
     });
     const entry: KnownCall = { fingerprint, running };
     known.set(request.call, entry);
@@ -82,11 +82,11 @@ export function idempotentCalls(tools: Pick<Tools, 'run'>, finished: FinishedCal
   };
 }
 
-function answered(served: ExecuteResponse['served'], outcome: Outcome): Answer {
-  return { status: 'answered', response: { ...outcome, served } };
+function answered(served: ExecuteResponse['served'], call: FinishedCall): Answer {
+  return { status: 'answered', response: { ...call, served } };
 }
 
-/** Two requests are the same call when tool and input are; the limit may differ, and so may the order of keys. */
+/** Equal for two requests with the same tool and input, whatever their time limits and the order of their keys. */
 function fingerprintOf({ name, input }: ExecuteRequest): string {
   return createHash('sha256')
     .update(canonical([name, input]))

@@ -1,4 +1,4 @@
-/** Writes one line of facts: ids, names, counts and durations. Inputs and outputs of tools are never among them. */
+/** Writes one line of facts: ids, names, counts and durations, and never the input or output of a tool. */
 export type Log = (level: 'INFO' | 'ERROR', message: string, facts?: Readonly<Record<string, unknown>>) => void;
 
 export const logLine: Log = (level, message, facts = {}) => {
@@ -6,6 +6,6 @@ export const logLine: Log = (level, message, facts = {}) => {
   process.stdout.write(`${JSON.stringify(line)}\n`);
 };
 
-// When nobody reads the lines any more the server goes on without them; unheard, each lost line would raise an error
-// whose handler writes a line.
+// Without a reader of its output the server goes on. Without this listener each lost line would raise an error, and the
+// handler of that error would write another line.
 process.stdout.on('error', () => undefined);

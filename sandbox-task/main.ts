@@ -4,7 +4,6 @@ import type { Server } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Calls, idempotentCalls } from './calls.ts';
 import { finishedCalls } from './finished-calls.ts';
-import { watchIdle } from './idle.ts';
 import { logLine } from './log.ts';
 import { outputsUnder } from './output.ts';
 import { awaitPackages } from './packages.ts';
@@ -12,9 +11,9 @@ import { sandboxServer } from './server.ts';
 import { SettingError, type Settings, settingsFrom } from './settings.ts';
 import { toolsIn } from './tools.ts';
 
-/** ECS kills the container 30 s after SIGTERM; running calls have this long to end by themselves. */
+/** ECS kills the container 30 s after SIGTERM. Running calls have this long to end by themselves. */
 const GRACE_MS = 10_000;
-/** For answers that are still on their way when the last call has ended. */
+/** The time for responses that are being sent when the last call has ended. */
 const FLUSH_MS = 1_000;
 
 async function start(settings: Settings): Promise<void> {
@@ -24,14 +23,14 @@ async function start(settings: Settings): Promise<void> {
   const calls = idempotentCalls(tools, finished);
   let stopping: string | null = null;
 
-  const idle = watchIdle({ idleMs: settings.idleMs, isBusy: () => calls.running() > 0, onIdle: () => stop('idle') });
+  const idle = setTimeout(() => (calls.running() > 0 ? idle.refresh() : stop('idle')), settings.idleMs);
   const server = sandboxServer({
     tokenSha256: settings.tokenSha256,
     calls,
     packages: awaitPackages(settings.packages),
     outputs: outputsUnder(settings.workdir),
     isStopping: () => stopping !== null,
-    onCall: idle.touch,
+    onCall: () => idle.refresh(),
     log: logLine,
   });
 
@@ -39,12 +38,12 @@ async function start(settings: Settings): Promise<void> {
     if (stopping !== null) return;
     stopping = reason;
     logLine('INFO', 'stopping', { reason, running: calls.running() });
-    idle.close();
+    clearTimeout(idle);
     await endCalls(calls);
     await closeServer(server);
     await tools.close();
     finished.close();
-    // A tool that ignores its signal may still hold the event loop.
+    // A tool that ignores its signal would keep the process alive.
     process.exit(0);
   }
 
@@ -100,7 +99,7 @@ function codeOf(error: unknown): unknown {
   return error instanceof Error && 'code' in error ? error.code : undefined;
 }
 
-/** A shell that is killed while it takes in a command breaks the pipe to it; the SDK does not listen for that error. */
+/** When a shell is killed while it reads a command, the pipe to it breaks, and the SDK does not handle that error. */
 process.on('uncaughtException', (error) => {
   if (codeOf(error) !== 'EPIPE') return fail(error);
   logLine('ERROR', 'a pipe to the shell broke');

@@ -1,31 +1,32 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { access, type FileHandle, mkdir, open, rename, rm, statfs, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { type FileHandle, mkdir, open, rename, rm, statfs, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import { MAX_OUTPUT_CHARS, OUTPUTS_FOLDER } from '../functions/contract/hands.ts';
 
-/** The rest of the room goes to the end of the text: that is where commands put their errors. */
+/** The rest of the limit is for the end of the text, where commands print their errors. */
 const HEAD_CHARS = 30_000;
 const MAX_BYTES_PER_CHAR = 4;
 const WHOLE_FILE_BYTES = MAX_OUTPUT_CHARS * MAX_BYTES_PER_CHAR;
 const LEAST_FREE_BYTES = 1024 * 1024;
 
-/** Keeps long outputs under the working directory, where the agent's own `read` and `grep` reach them. */
+/** Stores long outputs below the working directory, where the agent's `read` and `grep` find them. */
 export interface Outputs {
-  /** Bounds a text that is in memory; a long one is written to the call's file first. */
+  /** Cuts a text that is too long, after writing the whole to the call's file. */
   bound(call: string, text: string): Promise<string>;
-  /** An empty file to capture a command's output in; null where the disk or the folder does not allow one. */
+  /** An empty file for a command's output; null when the disk or the folder does not allow one. */
   capture(call: string): Promise<Capture | null>;
-  /** Those of the calls that have no file. */
-  lacking(calls: readonly string[]): Promise<readonly string[]>;
-  /** Makes the file of a call as a whole; false, and without a trace, where the disk or the folder does not allow it. */
+  /** Returns those of the calls that have no file. */
+  lacking(calls: readonly string[]): readonly string[];
+  /** Writes the file of a call as a whole; false, and no file, when the disk or the folder does not allow it. */
   keep(call: string, text: string): Promise<boolean>;
 }
 
 export interface Capture {
   readonly path: string;
   bytes(): Promise<number>;
-  /** What was captured, without control sequences and trailing newlines, then `notes`; together within the bound. */
+  /** The output without control sequences and trailing newlines, then `notes`; together within the limit. */
   bounded(notes: readonly string[]): Promise<{ readonly text: string; readonly isCut: boolean }>;
   close(file: 'keep' | 'remove'): Promise<void>;
 }
@@ -55,7 +56,7 @@ export function outputsUnder(workdir: string): Outputs {
   async function capture(call: string): Promise<Capture | null> {
     try {
       await makeFolder(folder);
-      // On a full disk the agent must still see what `df` prints: such a command runs without a file.
+      // On a full disk commands run without a file, so that the agent can still read the output of `df`.
       const disk = await statfs(folder);
       if (disk.bavail * disk.bsize < LEAST_FREE_BYTES) return null;
       return captureIn(pathOf(call), await open(pathOf(call), 'w+'));
@@ -64,13 +65,8 @@ export function outputsUnder(workdir: string): Outputs {
     }
   }
 
-  async function lacking(calls: readonly string[]): Promise<readonly string[]> {
-    const isThere = await Promise.all(calls.map((call) => exists(pathOf(call))));
-    return calls.filter((_call, index) => !isThere[index]);
-  }
-
   async function keep(call: string, text: string): Promise<boolean> {
-    // Whoever looks for the file finds all of it or nothing.
+    // The file appears under its name only when it is complete.
     const part = join(folder, `.${randomUUID()}`);
     try {
       await makeFolder(folder);
@@ -83,10 +79,10 @@ export function outputsUnder(workdir: string): Outputs {
     }
   }
 
-  return { bound, capture, lacking, keep };
+  return { bound, capture, keep, lacking: (calls) => calls.filter((call) => !existsSync(pathOf(call))) };
 }
 
-/** Reads through the open file, so that a command which cleans its working directory does not lose its output. */
+/** Reads through the open file, so that a command that empties the working directory does not lose its output. */
 function captureIn(path: string, file: FileHandle): Capture {
   async function bounded(notes: readonly string[]): Promise<{ text: string; isCut: boolean }> {
     const { size, nlink } = await file.stat();
@@ -132,7 +128,7 @@ interface Long {
   readonly notes?: readonly string[];
 }
 
-/** The first characters, the last ones, and a sentence about the rest: never over the bound. */
+/** The first and the last characters and a sentence about the rest, within the limit. */
 function excerpt({ start, end, rest, notes = [] }: Long): string {
   const head = start.slice(0, HEAD_CHARS).toWellFormed();
   const sentenceFor = (tailChars: number): string =>
@@ -143,16 +139,9 @@ function excerpt({ start, end, rest, notes = [] }: Long): string {
   return `${head}${gap}${tail}\n${sentenceFor(tail.length)}`;
 }
 
-function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
-}
-
 async function makeFolder(folder: string): Promise<void> {
   const made = await mkdir(folder, { recursive: true });
-  // A repository in the working directory does not see these files as changes.
+  // Git does not list these files as changes of a repository in the working directory.
   if (made !== undefined) await writeFile(join(dirname(folder), '.gitignore'), '*\n');
 }
 

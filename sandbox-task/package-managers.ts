@@ -2,26 +2,26 @@ import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { PackageManager, PackageSources } from '../functions/contract/packages.ts';
 
-/** Runs a program to its end. @throws ProgramFailure where it fails or does not exist */
+/** Runs a program to its end. @throws BuildFailure when it fails, takes too long or does not exist */
 export type RunProgram = (
   program: string,
   args: readonly string[],
   environment?: Readonly<Record<string, string>>,
 ) => Promise<void>;
 
-interface Installation {
+export interface Installation {
   readonly names: readonly string[];
   readonly sources: PackageSources;
   /** The manager's own folder among the packages. */
   readonly into: string;
-  /** For caches and what else is not to be kept. */
+  /** For caches and other files that are not part of the archive. */
   readonly workDir: string;
   readonly run: RunProgram;
 }
 
 type Install = (installation: Installation) => Promise<void>;
 
-/** How each manager installs into a folder, without being root. Names come after the options, never among them. */
+/** How each manager installs into a folder without root's rights. Names come last, so none is read as an option. */
 export const INSTALL: Readonly<Record<PackageManager, Install>> = {
   apt: installDebs,
 
@@ -36,7 +36,7 @@ export const INSTALL: Readonly<Record<PackageManager, Install>> = {
   async gem({ names, sources, into, run }) {
     const source = sources.gemSource === undefined ? [] : ['--clear-sources', '--source', sources.gemSource];
     const folders = ['--install-dir', into, '--bindir', join(into, 'bin')];
-    // What follows a `--` is for the compiler here, so names stand without one.
+    // `gem` passes what follows a `--` to the compiler, so the names come without it.
     await run('gem', ['install', '--no-document', '--env-shebang', ...folders, ...source, ...names]);
   },
 
@@ -47,7 +47,7 @@ export const INSTALL: Readonly<Record<PackageManager, Install>> = {
       GOCACHE: join(workDir, 'cache'),
       ...(sources.goProxy !== undefined && { GOPROXY: sources.goProxy }),
     };
-    // One at a time: all packages of one `go install` have to be of one module.
+    // One command per package, because all packages of one `go install` must be of the same module.
     for (const name of names) await run('go', ['install', name.includes('@') ? name : `${name}@latest`], environment);
   },
 
@@ -65,8 +65,8 @@ export const INSTALL: Readonly<Record<PackageManager, Install>> = {
 };
 
 /**
- * Takes what the packages need beyond what the image has, and unpacks it. Nothing is configured: scripts of maintainers
- * expect to be root and to own `/`. So services, users, alternatives and generated caches are missing.
+ * Downloads and unpacks what the packages need and the image lacks. Packages are not configured, because their scripts
+ * expect root's rights and to write below `/`. So services, users, alternatives and generated caches are missing.
  */
 async function installDebs({ names, sources, into, workDir, run }: Installation): Promise<void> {
   const [state, cache, list] = [join(workDir, 'state'), join(workDir, 'cache'), join(workDir, 'sources.list')];
@@ -76,7 +76,7 @@ async function installDebs({ names, sources, into, workDir, run }: Installation)
     `Dir::State=${state}`,
     'Dir::State::status=/var/lib/dpkg/status',
     `Dir::Cache=${cache}`,
-    // The system's locks belong to root; nobody else installs here.
+    // The system's locks belong to root, and no other process installs here.
     'Debug::NoLocking=true',
     ...(sources.aptSources === undefined ? [] : [`Dir::Etc::sourcelist=${list}`, 'Dir::Etc::sourceparts=-']),
   ].flatMap((option) => ['-o', option]);

@@ -2,15 +2,15 @@ import { join } from 'node:path';
 
 const TRIPLETS: Readonly<Record<string, string>> = { x64: 'x86_64-linux-gnu', arm64: 'aarch64-linux-gnu' };
 
-/** What programs need to be told to find packages that are not where the system keeps its own. */
+/** Search paths and variables with which programs find packages outside the system's folders. */
 export interface PackagePaths {
   readonly path: readonly string[];
   readonly variables: Readonly<Record<string, string>>;
 }
 
 /**
- * One folder per manager below `dir`. `apt` is a file system of its own, unpacked and never configured; its programs
- * look for their data below `/usr` all the same, which is the limit of what can be installed without being root.
+ * One folder per manager below `dir`. The folder of `apt` is a file system of its own, unpacked and not configured. A
+ * program in it that looks for data below `/usr` does not find them; an installation without root cannot change that.
  */
 export function packagePaths(dir: string): PackagePaths {
   const of = (...parts: readonly string[]): string => join(dir, ...parts);
@@ -24,10 +24,10 @@ export function packagePaths(dir: string): PackagePaths {
       PYTHONPATH: [of('pip'), of('apt/usr/lib/python3/dist-packages')].join(':'),
       NODE_PATH: of('npm/lib/node_modules'),
       GEM_HOME: of('gem'),
-      // The empty place at the end stands for the system's own gems.
+      // The empty entry at the end stands for the system's own gems.
       GEM_PATH: `${of('gem')}:`,
       PERL5LIB: of('apt/usr/share/perl5'),
-      // For what is compiled against a library of apt's, in the build and by the agent.
+      // For compilers that need a library of apt's, in the build and in the sandbox.
       CPATH: [of('apt/usr/include'), of('apt/usr/include', triplet)].join(':'),
       LIBRARY_PATH: libraries.join(':'),
       PKG_CONFIG_PATH: [of('apt/usr/lib', triplet, 'pkgconfig'), of('apt/usr/share/pkgconfig')].join(':'),

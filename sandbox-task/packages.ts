@@ -6,17 +6,17 @@ import { MAX_ARCHIVE_BYTES } from '../functions/contract/packages.ts';
 
 export type Taken =
   | { readonly status: 'taken' }
-  /** This sandbox was started for other packages, or for none. */
+  /** The sandbox was started for other packages, or for none. */
   | { readonly status: 'unknown' }
   | { readonly status: 'too large' }
   | { readonly status: 'invalid'; readonly reason: string }
-  /** Not all of it arrived: it can be sent again. */
+  /** Only a part arrived; it can be sent again. */
   | { readonly status: 'interrupted' };
 
-/** The packages that a sandbox is to have before it takes a call. */
+/** The packages that a sandbox needs before it takes a call. */
 export interface Packages {
   areAwaited(): boolean;
-  /** Unpacks an archive. While one is unpacked, a second one is read, thrown away, and answered like the first. */
+  /** Unpacks an archive. A second request during that time is read, dropped, and answered like the first. */
   take(archive: string, bytes: Readable): Promise<Taken>;
 }
 
@@ -26,7 +26,7 @@ export interface AwaitedPackages {
   readonly maxBytes?: number;
 }
 
-/** Null for a sandbox without packages. */
+/** `awaited` is null for a sandbox without packages. */
 export function awaitPackages(awaited: AwaitedPackages | null): Packages {
   if (awaited === null) return { areAwaited: () => false, take: async () => ({ status: 'unknown' }) };
   const { archive: expected, dir, maxBytes = MAX_ARCHIVE_BYTES } = awaited;
@@ -58,11 +58,11 @@ async function unpack(bytes: Readable, dir: string, maxBytes: number): Promise<T
   await mkdir(dir, { recursive: true });
   const tar = startTar(dir);
   const fed = await feed(bytes, tar.stdin, maxBytes).catch(() => 'interrupted' as const);
-  // A tar whose input ends in the middle ends too.
+  // tar ends when its input is destroyed.
   if (fed !== 'fed') tar.stdin.destroy();
   const { code, said } = await tar.ended;
   if (fed !== 'fed') return { status: fed };
-  // tar takes a member that points out of the folder, after a word about it, as one inside: that is no archive of ours.
+  // tar reports a member that points out of the folder and then extracts it inside. No build makes such an archive.
   if (code !== 0 || said !== '') return { status: 'invalid', reason: said.split('\n')[0] ?? `tar ended with ${code}` };
   return { status: 'taken' };
 }
@@ -82,9 +82,9 @@ function startTar(dir: string) {
   return { stdin: tar.stdin, ended };
 }
 
-/** Reads to the end whatever happens: a closed connection would hide the answer. Throws when the sender leaves. */
+/** Always reads to the end, because a closed connection would lose the response. Throws when the sender disconnects. */
 async function feed(bytes: Readable, into: Writable, maxBytes: number): Promise<'fed' | 'too large'> {
-  // Not every archive is one to tar, which then stops listening; its exit says so.
+  // tar stops reading when the bytes are no archive; its exit code then tells.
   into.on('error', () => undefined);
   let length = 0;
   for await (const chunk of bytes as AsyncIterable<Buffer>) {

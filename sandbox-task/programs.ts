@@ -4,40 +4,34 @@ import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
-import { MAX_FAILURE_CHARS } from '../functions/contract/packages.ts';
+import { MAX_FAILURE_CHARS, type PackageManager } from '../functions/contract/packages.ts';
 import type { RunProgram } from './package-managers.ts';
 import type { PackagePaths } from './package-paths.ts';
 
+/** Shorter than the lifetime of the order's URLs, and than the idle time of a sandbox that waits for the packages. */
+const LIMIT_MS = 1_200_000;
 const MAX_KEPT_CHARS = 20_000;
-/** The system's certificates, for managers that would otherwise trust a list of their own. */
+/** The system's certificates, for managers that would otherwise trust their own list. */
 const CERTIFICATES = '/etc/ssl/certs/ca-certificates.crt';
 const TRUST = ['NODE_EXTRA_CA_CERTS', 'PIP_CERT', 'CARGO_HTTP_CAINFO', 'SSL_CERT_FILE'];
 
-export class ProgramFailure extends Error {
-  override readonly name = 'ProgramFailure';
-  readonly program: string;
-  readonly ending: 'absent' | 'late' | 'failed';
-  readonly output: string;
+/** The reason why there is no archive, and the manager that failed; null for the build as a whole. */
+export class BuildFailure extends Error {
+  override readonly name = 'BuildFailure';
+  readonly manager: PackageManager | null;
 
-  constructor(program: string, ending: ProgramFailure['ending'], output: string) {
-    super(`${program}: ${ending}`);
-    this.program = program;
-    this.ending = ending;
-    this.output = output;
+  constructor(message: string, manager: PackageManager | null = null) {
+    super(message);
+    this.manager = manager;
   }
 }
 
-interface ProgramsOptions {
-  readonly packages: PackagePaths;
-  readonly workDir: string;
-  readonly signal: AbortSignal;
-}
-
 /**
- * Runs programs that see the packages installed so far, and nothing of the build's own environment: the URL in it is
- * not for the scripts that packages bring. They could find it all the same, and then replace this archive and no other.
+ * Runs programs that see the packages installed so far, and no variable of the build itself: the URL in its environment
+ * is not for the scripts of packages. A script that finds the URL anyway can replace this archive and no other.
  */
-export function programRunner({ packages, workDir, signal }: ProgramsOptions): RunProgram {
+export function programRunner(packages: PackagePaths, workDir: string): RunProgram {
+  const signal = AbortSignal.timeout(LIMIT_MS);
   const trust = existsSync(CERTIFICATES) ? TRUST.map((name) => [name, CERTIFICATES] as const) : [];
   const own = {
     ...packages.variables,
@@ -47,7 +41,7 @@ export function programRunner({ packages, workDir, signal }: ProgramsOptions): R
     TMPDIR: join(workDir, 'tmp'),
     LANG: 'C.UTF-8',
     DEBIAN_FRONTEND: 'noninteractive',
-    // Where the image has Rust's compiler; without it `cargo` looks below the home folder.
+    // The folder of Rust's compiler in the image; without this variable `cargo` looks below the home folder.
     ...(process.env['RUSTUP_HOME'] !== undefined && { RUSTUP_HOME: process.env['RUSTUP_HOME'] }),
   };
   return async function run(program, args, environment = {}) {
@@ -62,13 +56,14 @@ export function programRunner({ packages, workDir, signal }: ProgramsOptions): R
     child.stdout.on('data', keep);
     child.stderr.on('data', keep);
     const [code] = await once(child, 'close').catch((error: NodeJS.ErrnoException) => {
-      throw new ProgramFailure(program, error.code === 'ENOENT' ? 'absent' : 'late', output);
+      if (error.code === 'ENOENT') throw new BuildFailure(`${program} is not in the image of this build`);
+      throw new BuildFailure(`was not finished after ${LIMIT_MS / 60_000} minutes`);
     });
-    if (code !== 0) throw new ProgramFailure(program, 'failed', output);
+    if (code !== 0) throw new BuildFailure(lastWords(output));
   };
 }
 
-/** The end of what a program said, where managers put their reason; addresses without the passwords in them. */
+/** The end of a program's output, where managers put their reason, with passwords in URLs replaced. */
 export function lastWords(output: string): string {
   const plain = stripVTControlCharacters(output)
     .replaceAll(/\/\/[^/@\s]+@/g, '//***@')

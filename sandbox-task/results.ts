@@ -1,4 +1,4 @@
-/** Long results of calls that were made elsewhere: files among the outputs of those made here. */
+/** Long results of tools that ran outside the sandbox. They are files beside the outputs of the sandbox's own calls. */
 import type { IncomingMessage } from 'node:http';
 import type { ExecuteRequest } from '../functions/contract/hands.ts';
 import { readBody } from './body.ts';
@@ -7,12 +7,12 @@ import type { Log } from './log.ts';
 import type { Outputs } from './output.ts';
 import { refusal, tooLarge, type Reply } from './reply.ts';
 
-/** Null when the call has all that it may read. One that has begun goes on without: it may have removed them itself. */
-export async function awaitingResults(
+/** Null when the files of the call's results exist, or when the call has begun and may have removed them itself. */
+export function awaitingResults(
   { call, results = [] }: ExecuteRequest,
   { calls, outputs }: { readonly calls: Calls; readonly outputs: Outputs },
-): Promise<Reply | null> {
-  const lacking = calls.isKnown(call) ? [] : await outputs.lacking(results);
+): Reply | null {
+  const lacking = calls.isKnown(call) ? [] : outputs.lacking(results);
   if (lacking.length === 0) return null;
   const { status, body } = refusal('results_awaited', 'the results of these calls have to be put first');
   return { status, body: { ...body, calls: [...lacking] } };

@@ -2,7 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type * as z from 'zod';
 import { CancelRequest, ExecuteRequest } from '../functions/contract/hands.ts';
-import { parseJson, readBody } from './body.ts';
+import { parseJson, problemsOf, readBody } from './body.ts';
 import type { Calls } from './calls.ts';
 import type { Log } from './log.ts';
 import type { Outputs } from './output.ts';
@@ -10,7 +10,7 @@ import type { Packages, Taken } from './packages.ts';
 import { refusal, type Reply, tooLarge } from './reply.ts';
 import { awaitingResults, takeResult } from './results.ts';
 
-/** An archive of packages is the longest request; `execute` itself ends before that. */
+/** The longest request sends an archive of packages; the calling function ends before this limit. */
 const REQUEST_TIMEOUT_MS = 900_000;
 
 interface SandboxServerOptions {
@@ -19,7 +19,7 @@ interface SandboxServerOptions {
   readonly packages: Packages;
   readonly outputs: Outputs;
   readonly isStopping: () => boolean;
-  /** A call, an archive or a result begins or ends. */
+  /** Called when a call, an archive or a result begins or ends. */
   readonly onCall: () => void;
   readonly log: Log;
 }
@@ -29,7 +29,7 @@ interface SandboxServerOptions {
  * `hands.ts`. The returned server is not listening yet.
  */
 export function sandboxServer(options: SandboxServerOptions): Server {
-  // A command can be silent for many minutes; probes keep the network from dropping the connection as an idle one.
+  // A command can be silent for many minutes. Probes keep the network from closing the connection as idle.
   const server = createServer({
     keepAlive: true,
     keepAliveInitialDelay: 30_000,
@@ -42,7 +42,7 @@ export function sandboxServer(options: SandboxServerOptions): Server {
         if (options.isStopping()) response.setHeader('connection', 'close');
         response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
       },
-      // The caller went away while sending its request: there is nobody to answer.
+      // The caller disconnected while it sent its request, so no one reads a response.
       () => response.destroy(),
     );
   });
@@ -56,10 +56,10 @@ interface Route {
 
 const KNOWN = 'POST /execute, POST /cancel, PUT /packages/<hash>, PUT /results/<call> and GET /health';
 
-/** What needs the token. */
+/** The routes that need the token. */
 const ROUTES: readonly Route[] = [
-  { path: /^POST \/execute$/, serve: ofJson(begin) },
-  { path: /^POST \/cancel$/, serve: ofJson(cancel) },
+  { path: /^POST \/execute$/, serve: ofJson(ExecuteRequest, execute) },
+  { path: /^POST \/cancel$/, serve: ofJson(CancelRequest, cancel) },
   { path: /^PUT \/packages\/([^/]+)$/, serve: ofBytes(takePackages) },
   { path: /^PUT \/results\/([^/]+)$/, serve: ofBytes(takeResult) },
 ];
@@ -74,7 +74,7 @@ async function replyTo(request: IncomingMessage, options: SandboxServerOptions):
   return route.serve(request, options, route.path.exec(asked)?.[1] ?? '');
 }
 
-/** A route whose bytes are to stay; they keep the sandbox from idling. */
+/** A route that stores bytes. Its requests count as calls for the idle time. */
 function ofBytes(take: Route['serve']): Route['serve'] {
   return async (request, options, named) => {
     if (options.isStopping()) return refusal('stopping', 'the sandbox is stopping');
@@ -87,28 +87,24 @@ function ofBytes(take: Route['serve']): Route['serve'] {
   };
 }
 
-/** A route that takes its whole body at once, as JSON. */
-function ofJson(answer: (body: unknown, options: SandboxServerOptions) => Reply | Promise<Reply>): Route['serve'] {
+/** A route with a JSON body. */
+function ofJson<Shape extends z.ZodType>(
+  schema: Shape,
+  answer: (body: z.infer<Shape>, options: SandboxServerOptions) => Promise<Reply>,
+): Route['serve'] {
   return async (request, options) => {
     const body = await readBody(request);
     if (body === null) return tooLarge();
-    return answer(parseJson(body), options);
+    const parsed = schema.safeParse(parseJson(body));
+    if (!parsed.success) return refusal('invalid_request', problemsOf(parsed.error));
+    return answer(parsed.data, options);
   };
 }
 
-function cancel(body: unknown, { calls, log }: SandboxServerOptions): Reply {
-  const parsed = CancelRequest.safeParse(body);
-  if (!parsed.success) return refusal('invalid_request', problemsOf(parsed.error));
-  const stopped = calls.stop(parsed.data.call, 'the call was stopped because it was interrupted');
-  log('INFO', 'cancel', { call: parsed.data.call, stopped });
+async function cancel({ call }: CancelRequest, { calls, log }: SandboxServerOptions): Promise<Reply> {
+  const stopped = calls.stop(call, 'the call was stopped because it was interrupted');
+  log('INFO', 'cancel', { call, stopped });
   return { status: 200, body: { stopped } };
-}
-
-async function begin(body: unknown, options: SandboxServerOptions): Promise<Reply> {
-  const parsed = ExecuteRequest.safeParse(body);
-  if (!parsed.success) return refusal('invalid_request', problemsOf(parsed.error));
-  if (options.packages.areAwaited()) return refusal('packages_awaited', 'the packages have to be put first');
-  return execute(parsed.data, options);
 }
 
 async function takePackages(
@@ -142,10 +138,11 @@ function replyOf(taken: Taken): Reply {
 async function execute(request: ExecuteRequest, options: SandboxServerOptions): Promise<Reply> {
   const { calls, log } = options;
   const facts = { call: request.call, tool: request.name };
+  if (options.packages.areAwaited()) return refusal('packages_awaited', 'the packages have to be put first');
   options.onCall();
   if (options.isStopping() && !calls.isKnown(request.call)) return refusal('stopping', 'the sandbox is stopping');
   try {
-    const awaiting = await awaitingResults(request, options);
+    const awaiting = awaitingResults(request, options);
     if (awaiting !== null) return awaiting;
     const answer = await calls.answer(request);
     if (answer.status === 'mismatch') return refusal('call_mismatch', 'the call id was used for another tool or input');
@@ -160,12 +157,8 @@ async function execute(request: ExecuteRequest, options: SandboxServerOptions): 
   }
 }
 
-/** Hashes have one length and are compared in constant time, so an answer's timing says nothing about the token. */
+/** The hashes have one length and are compared in constant time, so the response time tells nothing about the token. */
 function presentsToken(request: IncomingMessage, tokenSha256: string): boolean {
   const token = /^Bearer (.+)$/i.exec(request.headers.authorization ?? '')?.[1] ?? '';
   return timingSafeEqual(createHash('sha256').update(token).digest(), Buffer.from(tokenSha256, 'hex'));
-}
-
-function problemsOf(error: z.ZodError): string {
-  return error.issues.map((issue) => `${issue.path.join('.') || 'body'}: ${issue.message}`).join('; ');
 }

@@ -1,7 +1,8 @@
 import { resolve } from 'node:path';
 import { SandboxVariables } from '../functions/contract/hands.ts';
+import { problemsOf } from './body.ts';
 
-/** Longest time a timer can wait. */
+/** The longest time of a timer. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 export interface Settings {
@@ -17,11 +18,11 @@ export class SettingError extends Error {
   override readonly name = 'SettingError';
 }
 
-/** @throws SettingError with the names of the settings that are missing or wrong, and never with a value. */
+/** @throws SettingError with the names of missing or invalid settings, and never with a value */
 export function settingsFrom(environment: Readonly<Record<string, string | undefined>>): Settings {
   const parsed = SandboxVariables.safeParse(environment);
   if (!parsed.success) {
-    throw new SettingError(parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; '));
+    throw new SettingError(problemsOf(parsed.error));
   }
   const { SANDBOX_TOKEN_SHA256, SANDBOX_WORKDIR, SANDBOX_IDLE_SECONDS, SANDBOX_LISTEN } = parsed.data;
   const { SANDBOX_PACKAGES: archive, PACKAGES_DIR: dir } = parsed.data;

@@ -3,22 +3,22 @@ import { betaAgentToolset20260401 } from '@anthropic-ai/sdk/tools/agent-toolset/
 import * as z from 'zod';
 import { WORKDIR, type SandboxTool } from '../functions/contract/hands.ts';
 import { rejectOnAbort } from './abort.ts';
-import { capturingBash, type RunTool, type ToolCall, type ToolResult } from './bash.ts';
+import { problemsOf } from './body.ts';
+import { capturingBash, type RunSdkTool, type RunTool, type ToolCall, type ToolResult } from './bash.ts';
 import { outputsUnder } from './output.ts';
 import { packagePaths } from './package-paths.ts';
 
 type SdkTool = ReturnType<typeof betaAgentToolset20260401>[number];
 type SdkResult = Awaited<ReturnType<SdkTool['run']>>;
-type RunSdk = (input: ToolCall['input'], signal: AbortSignal) => Promise<string>;
 
 export interface Tools {
-  /** Never throws: whatever goes wrong in a tool is a result which the model sees. */
+  /** Never throws: a failure of a tool is a result that the model sees. */
   run(name: SandboxTool, call: ToolCall, signal: AbortSignal): Promise<ToolResult>;
-  /** Ends the shell and what it started. */
+  /** Ends the shell and the processes that it started. */
   close(): Promise<void>;
 }
 
-/** The six tools of the SDK, bound to a working directory and to the folder of the packages, if there are any. */
+/** The six tools of the SDK, bound to a working directory and to the folder of the packages; null without packages. */
 export function toolsIn(workdir: string, packagesDir: string | null): Tools {
   const outputs = outputsUnder(workdir);
   const sdkTools = betaAgentToolset20260401({ workdir, env: cleanEnvironment(workdir, packagesDir) });
@@ -45,7 +45,7 @@ export function toolsIn(workdir: string, packagesDir: string | null): Tools {
 /** Input fields that name files. */
 const PATH_FIELDS = ['file_path', 'path', 'command'];
 
-/** A sandbox without a file system of its own cannot have its working directory where the session says it is. */
+/** A sandbox that shares the machine's file system has its working directory elsewhere than the session's name says. */
 function located(input: ToolCall['input'], workdir: string): ToolCall['input'] {
   if (workdir === WORKDIR) return input;
   const named = Object.entries(input).filter(([field]) => PATH_FIELDS.includes(field));
@@ -57,18 +57,18 @@ function withWorkdir(text: string, workdir: string): string {
   return text.replaceAll(/(?<![\w./-])\/workspace(?![\w.-])/g, () => workdir);
 }
 
-function runnerOf(sdkTools: readonly SdkTool[], name: SandboxTool): RunSdk {
+function runnerOf(sdkTools: readonly SdkTool[], name: SandboxTool): RunSdkTool {
   const tool = sdkTools.find((candidate) => 'name' in candidate && candidate.name === name);
   if (tool === undefined) throw new Error(`the SDK's toolset has no tool ${name}`);
   return async (input, signal) => {
-    // The SDK's tools read nothing of the context but the signal; a whole one also carries a provider's content block.
+    // The SDK's tools read only the signal of the context, which otherwise holds a provider's content block.
     const context = { signal } as Parameters<SdkTool['run']>[1];
     return textOf(await tool.run(input, context));
   };
 }
 
-/** Most file tools know no signal: an aborted one is answered for at once, and whatever it still does is ignored. */
-function untilAborted(run: RunSdk): RunTool {
+/** Most file tools ignore the signal. An aborted call is answered at once, and a later result is dropped. */
+function untilAborted(run: RunSdkTool): RunTool {
   return async ({ input }, signal) => {
     return { text: await Promise.race([run(input, signal), rejectOnAbort(signal)]), isError: false };
   };
@@ -80,21 +80,18 @@ function textOf(result: SdkResult): string {
 }
 
 function failed(name: SandboxTool, error: unknown): ToolResult {
-  if (error instanceof z.ZodError) {
-    const problems = error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
-    return { text: `${name}: ${problems.join('; ')}`, isError: true };
-  }
+  if (error instanceof z.ZodError) return { text: `${name}: ${problemsOf(error)}`, isError: true };
   return { text: error instanceof Error ? error.message : `${name}: failed`, isError: true };
 }
 
 /**
- * What commands see. It is written out, never derived from the server's environment: a setting of the server that is
- * added one day must not reach the agent by itself. `HOME` is the one exception, it belongs to the user they share.
+ * The environment of commands. It is listed here and not derived from the server's environment, so that no setting of
+ * the server reaches the agent. Only `HOME` is taken over, because server and commands run as the same user.
  */
 function cleanEnvironment(workdir: string, packagesDir: string | null): Record<string, string> {
   const home = process.env['HOME'] ?? workdir;
   const system = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
-  // The server's own Node goes first: outside the image, the system's may be another one, or none.
+  // The server's own Node comes before the system's, which outside the image may differ or be absent.
   const packages = packagesDir === null ? null : packagePaths(packagesDir);
   const path = new Set([`${home}/.local/bin`, ...(packages?.path ?? []), dirname(process.execPath), ...system]);
   return {
