@@ -18,7 +18,7 @@ export function tokensOver(
     identityOutbound: outboundHere,
     stamp: createStamp(),
     pause,
-    newName: newToken,
+    newToken,
     random: Math.random,
     enterprise: null,
     journal: SILENT,

@@ -30,7 +30,7 @@ function warmProxy(vault: VaultId) {
   const { credentials, stamp, journal } = api.world;
   const leases = createRefreshLeases(api.dynamodb, api.vaultTable);
   const world = { credentials, leases, secrets: api.secrets, ...WAYS, stamp, pause, journal };
-  const tokens = createTokens({ ...world, newName: newToken, random: Math.random, enterprise: null });
+  const tokens = createTokens({ ...world, newToken, random: Math.random, enterprise: null });
   const client = clientForTests();
   /** The result of `sum` for a session of this vault's user, and the tokens that the server got meanwhile. */
   return async () => {

@@ -30,7 +30,7 @@ async function reading(granted: (asked: readonly string[]) => readonly string[] 
     secrets: flow.shelf,
     outbound: outboundHere,
     identityOutbound: outboundHere,
-    ...{ stamp: createStamp(), pause, newName: newToken, random: Math.random, journal: world.journal },
+    ...{ stamp: createStamp(), pause, newToken, random: Math.random, journal: world.journal },
     enterprise: null,
   };
   const session = fxSession(fx, {

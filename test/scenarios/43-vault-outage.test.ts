@@ -25,7 +25,7 @@ function tokensOver(store: { isDown: boolean }) {
     identityOutbound: { fetch: NEVER },
     stamp: { now: () => new Date().toISOString() },
     pause: async () => undefined,
-    newName: () => 'holder',
+    newToken: () => 'holder',
     random: () => 0,
     enterprise: null,
     journal: SILENT,

@@ -89,7 +89,7 @@ function refreshWorld(env: Env, dynamodb: DynamoDBClient) {
     identityOutbound: createOutbound(wayOut(env, 'CONNECT_ALLOW')),
     stamp: createStamp(),
     pause,
-    newName: randomUUID,
+    newToken,
     random: Math.random,
     journal: createJournal(),
     enterprise: enterpriseIn(env),

@@ -6,8 +6,7 @@ import { brokenModel, brokenServers, brokenTools, tooLarge } from '#core/tools/a
 import { replaceModel } from '#core/agents/resolve-model.ts';
 import { resolveTools } from '#core/agents/resolve-tools.ts';
 import { emptyAsNull } from '#core/agents/resolve.ts';
-import type { Stamp } from '#core/ports/stamp.ts';
-import type { AgentRecords } from '#core/ports/records.ts';
+import type { Ports } from '#core/ports/ports.ts';
 import { patchMetadata } from '#core/requests/patch-metadata.ts';
 import { isRefusal, refuse, type RequestRefusal } from '#core/ports/refusal.ts';
 
@@ -42,14 +41,9 @@ function changesOf(agent: Agent, update: AgentUpdate): Partial<Agent> {
   };
 }
 
-interface UpdatingAgents {
-  readonly agents: Pick<AgentRecords, 'find' | 'saveNext'>;
-  readonly stamp: Stamp;
-}
-
-/** Null when there is no such agent. Decided anew whenever somebody else was faster, so that neither update is lost. */
+/** Null when there is no such agent. When another request saved a version first, the update is decided again, so that neither is lost. */
 export async function updateAgent(
-  { agents, stamp }: UpdatingAgents,
+  { agents, stamp }: Pick<Ports, 'agents' | 'stamp'>,
   { workspace, id }: { readonly workspace: WorkspaceId; readonly id: AgentId },
   update: AgentUpdate,
 ): Promise<Agent | RequestRefusal | null> {

@@ -2,8 +2,8 @@
 import type { AuditEntry } from '#contract/audit.ts';
 import type { ApiKeyId, CredentialId, VaultId, WorkspaceId } from '#contract/ids.ts';
 import type { Audit } from '#core/ports/audit.ts';
+import type { Ports } from '#core/ports/ports.ts';
 import { isRefusal, type RequestRefusal } from '#core/ports/refusal.ts';
-import type { VaultRecords } from '#core/ports/vault-records.ts';
 
 export interface Administration {
   readonly workspace: WorkspaceId;
@@ -32,7 +32,7 @@ export async function administer<Done>(
 
 /** A vault of another workspace is told from none by nobody, except to that workspace's auditors. */
 export async function recordForeign(
-  { vaults, audit }: { readonly vaults: Pick<VaultRecords, 'ownerOf'>; readonly audit: Audit },
+  { vaults, audit }: Pick<Ports, 'vaults' | 'audit'>,
   what: Administration,
 ): Promise<void> {
   const owner = await vaults.ownerOf(what.vault);

@@ -3,8 +3,7 @@ import { Environment, type EnvironmentUpdate } from '#contract/environments.ts';
 import type { EnvironmentId, Instant, WorkspaceId } from '#contract/ids.ts';
 import { TOO_MANY_PAIRS, type MetadataPatch } from '#contract/metadata.ts';
 import { mergeConfig, refusedConfig } from '#core/environments/resolve.ts';
-import type { Stamp } from '#core/ports/stamp.ts';
-import type { EnvironmentRecords } from '#core/ports/records.ts';
+import type { Ports } from '#core/ports/ports.ts';
 import { patchMetadata } from '#core/requests/patch-metadata.ts';
 import { isRefusal, refuse, type RequestRefusal } from '#core/ports/refusal.ts';
 
@@ -41,14 +40,9 @@ function emptyAsDelete(patch: MetadataPatch | null | undefined): MetadataPatch {
   return Object.fromEntries(Object.entries(patch ?? {}).map(([key, value]) => [key, value === '' ? null : value]));
 }
 
-interface UpdatingEnvironments {
-  readonly environments: Pick<EnvironmentRecords, 'findRevised' | 'replace'>;
-  readonly stamp: Stamp;
-}
-
-/** Null when there is no such environment. Decided anew whenever somebody else was faster. */
+/** Null when there is no such environment. When another request changed it first, the update is decided again. */
 export async function updateEnvironment(
-  { environments, stamp }: UpdatingEnvironments,
+  { environments, stamp }: Pick<Ports, 'environments' | 'stamp'>,
   { workspace, id }: { readonly workspace: WorkspaceId; readonly id: EnvironmentId },
   update: EnvironmentUpdate,
 ): Promise<Environment | RequestRefusal | null> {

@@ -1,14 +1,9 @@
 /** Which vaults a session may have (docs/security.md#users). */
 import type { VaultId, WorkspaceId } from '#contract/ids.ts';
 import { USER_KEY, type Vault } from '#contract/vaults.ts';
+import type { Ports } from '#core/ports/ports.ts';
 import { refuse, type RequestRefusal } from '#core/ports/refusal.ts';
 import { namedUser } from '#core/vault/named-user.ts';
-import type { CredentialRecords, VaultRecords } from '#core/ports/vault-records.ts';
-
-interface JudgingVaults {
-  readonly vaults: Pick<VaultRecords, 'find'>;
-  readonly credentials: Pick<CredentialRecords, 'types'>;
-}
 
 type SessionVaults =
   | { readonly status: 'fit' }
@@ -16,7 +11,7 @@ type SessionVaults =
   | RequestRefusal;
 
 export async function judgeSessionVaults(
-  { vaults, credentials }: JudgingVaults,
+  { vaults, credentials }: Pick<Ports, 'vaults' | 'credentials'>,
   workspace: WorkspaceId,
   ids: readonly VaultId[],
 ): Promise<SessionVaults> {

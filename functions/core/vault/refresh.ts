@@ -9,36 +9,24 @@
  */
 import type { Instant } from '#contract/ids.ts';
 import { Fault } from '#core/ports/errors.ts';
-import { later, type Pause, type Stamp } from '#core/ports/stamp.ts';
-import type { Journal } from '#core/ports/journal.ts';
+import { later, type Stamp } from '#core/ports/stamp.ts';
 import type { Outbound, OutboundAnswer, OutboundFailure } from '#core/ports/outbound.ts';
+import type { Ports } from '#core/ports/ports.ts';
 import type { Saved } from '#core/ports/records.ts';
 import type { SecretReader, SecretValues, SecretWriter } from '#core/ports/secrets.ts';
 import type { Bearer } from '#core/ports/tokens.ts';
-import {
-  credentialPlace,
-  type CredentialPlace,
-  type CredentialRecords,
-  type RefreshLeases,
-  type StoredCredential,
-} from '#core/ports/vault-records.ts';
+import { credentialPlace, type CredentialPlace, type StoredCredential } from '#core/ports/vault-records.ts';
 import type { Enterprise } from '#core/vault/enterprise.ts';
 import { grantOf, readRefresh, refreshRequest, type RefreshReply } from '#core/vault/refresh-grant.ts';
 
-export interface RefreshWorld {
-  readonly credentials: Pick<CredentialRecords, 'find'>;
-  readonly leases: RefreshLeases;
+export interface RefreshWorld extends Pick<Ports, 'leases' | 'outbound' | 'pause' | 'newToken' | 'journal'> {
+  readonly credentials: Pick<Ports['credentials'], 'find'>;
   readonly secrets: SecretReader & Pick<SecretWriter, 'write'>;
-  readonly outbound: Outbound;
   /** To the customer's identity provider, at a host that servers of strangers may not have. */
   readonly identityOutbound: Outbound;
   readonly stamp: Pick<Stamp, 'now'>;
-  readonly pause: Pause;
-  /** A unique name for the holder of one lease. */
-  readonly newName: () => string;
   /** From 0 to below 1. */
   readonly random: () => number;
-  readonly journal: Journal;
   readonly enterprise: Enterprise | null;
 }
 
@@ -74,7 +62,7 @@ export async function refresh(world: RefreshWorld, stored: StoredCredential): Pr
   const values = await world.secrets.read(place, stored.secrets);
   const grant = grantOf(world.enterprise, stored, values);
   const now = world.stamp.now();
-  const leased = { stored, place, owner: world.newName(), until: later(now, LEASE_MS) };
+  const leased = { stored, place, owner: world.newToken(), until: later(now, LEASE_MS) };
   const taken = await world.leases.take(place, stored.version, { owner: leased.owner, now, until: leased.until });
   if (taken !== 'taken') return { status: 'ended', attempt: null };
   const outbound = grant.takes === 'id_token' ? world.identityOutbound : world.outbound;

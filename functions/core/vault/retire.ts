@@ -6,10 +6,10 @@
 import type { Instant, VaultId, WorkspaceId } from '#contract/ids.ts';
 import type { Credential } from '#contract/credentials.ts';
 import type { Vault } from '#contract/vaults.ts';
+import type { Ports } from '#core/ports/ports.ts';
 import { credentialPlace, type CredentialPlace, type StoredCredential } from '#core/ports/vault-records.ts';
-import type { VaultWorld } from '#core/vault/vault-world.ts';
 
-type Retiring = Pick<VaultWorld, 'vaults' | 'credentials' | 'secrets' | 'stamp'>;
+type Retiring = Pick<Ports, 'vaults' | 'credentials' | 'secrets' | 'stamp'>;
 
 interface VaultPlace {
   readonly workspace: WorkspaceId;

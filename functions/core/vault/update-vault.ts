@@ -2,14 +2,14 @@ import { TOO_MANY_PAIRS } from '#contract/metadata.ts';
 import type { Instant, VaultId, WorkspaceId } from '#contract/ids.ts';
 import { USER_KEY, type Vault, type VaultUpdate } from '#contract/vaults.ts';
 import { patchMetadata } from '#core/requests/patch-metadata.ts';
+import type { Ports } from '#core/ports/ports.ts';
 import { isRefusal, refuse, type RequestRefusal } from '#core/ports/refusal.ts';
 import { namedUser } from '#core/vault/named-user.ts';
 import type { RevisedVault } from '#core/ports/vault-records.ts';
-import type { VaultWorld } from '#core/vault/vault-world.ts';
 
 /** Null when there is no such vault. When another request changed the row first, the change is decided again. */
 export async function updateVault(
-  { vaults, stamp }: Pick<VaultWorld, 'vaults' | 'stamp'>,
+  { vaults, stamp }: Pick<Ports, 'vaults' | 'stamp'>,
   { workspace, id }: { readonly workspace: WorkspaceId; readonly id: VaultId },
   update: VaultUpdate,
 ): Promise<Vault | RequestRefusal | null> {

@@ -130,7 +130,7 @@ function theatre(scheduler: fc.Scheduler, down: readonly boolean[]) {
         await scheduler.schedule(Promise.resolve());
         if (holders.size === 0) stamp.advance(ms);
       },
-      newName: () => `instance-${self}`,
+      newToken: () => `instance-${self}`,
       random: () => 0.5,
       enterprise: null,
       journal: SILENT,

@@ -130,7 +130,7 @@ export async function connected({ server: options, expiresInMs = -3_600_000, ...
       stamp.advance(ms);
       await turn();
     },
-    newName: () => `engine-${(names += 1)}`,
+    newToken: () => `engine-${(names += 1)}`,
     random: () => 0.5,
     enterprise: null,
     journal: { line: (message, fields) => void lines.push({ message, ...fields }), metric: () => undefined },
