@@ -36,7 +36,7 @@ export interface KnownIdentity {
   readonly user: string | null;
   /** The first vault with a credential for this server; null when none has one. */
   readonly match: Match | null;
-  /** The vault that the user's consent would go into; null when there is none. */
+  /** The vault into which a new credential of the user would go; null when there is none. */
   readonly home: Vault | null;
   /** For a server whose access the user's organisation manages: `match` is then the user's identity there. */
   readonly managed: ManagedServer | null;
@@ -100,6 +100,11 @@ export function knownServer({ name, url }: McpServer): KnownServer | null {
   return canonical === null ? null : { name, url: canonical };
 }
 
+export function serverNamed({ mcp_servers: servers }: SessionAgent, name: string): KnownServer | null {
+  const declared = servers.find((server) => server.name === name);
+  return declared === undefined ? null : knownServer(declared);
+}
+
 /** The model's call, read from the log. Throws `Fault` `stored_data_invalid` when that position holds something else. */
 export async function wantedCall(
   { log }: { readonly log: Pick<SessionLog, 'entryAt'> },
@@ -114,7 +119,7 @@ export async function wantedCall(
   return { id: event.id, server: event.mcp_server_name, tool: event.name, input: event.input };
 }
 
-/** The token of one exchange with a server: read once, renewed once if the server refuses it. */
+/** The token of one request to a server: read once, renewed once if the server refuses it. */
 export interface Carried {
   readonly status: 'carried';
   /** Null towards a server for which the session has no credential. */

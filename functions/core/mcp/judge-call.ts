@@ -1,8 +1,8 @@
-/** Whether one call may be made: what the agent enables, what was pinned, and what policy and hooks say of both. */
+/** Whether one call may be made: the agent enables its tool, the tool is the pinned one, and policy and hooks allow it. */
 import { primaryThread, type Position } from '#contract/ids.ts';
 import type { McpTool, OfferedTool } from '#contract/mcp.ts';
 import type { WantedCall } from '#contract/mcp-proxy.ts';
-import { identify, knownServer, type Caller, type KnownIdentity, type KnownServer } from '#core/mcp/caller.ts';
+import { identify, serverNamed, type Caller, type KnownIdentity, type KnownServer } from '#core/mcp/caller.ts';
 import { earlierAttempts, type Earlier } from '#core/mcp/earlier.ts';
 import { fingerprint } from '#core/mcp/pins.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
@@ -33,8 +33,7 @@ export interface Permit {
 type Wanted = Pick<WantedCall, 'server' | 'tool' | 'input'> & { readonly isConfirmed: boolean };
 
 export async function judgeCall(world: McpProxyWorld, caller: Caller, wanted: Wanted): Promise<Judged> {
-  const declared = caller.agent.mcp_servers.find(({ name }) => name === wanted.server);
-  const server = declared === undefined ? null : knownServer(declared);
+  const server = serverNamed(caller.agent, wanted.server);
   if (server === null) return denied('unknown_server', null);
   // These reads are independent of each other, so they run at once: the model's turn waits for them.
   const [identity, found] = await Promise.all([
@@ -46,9 +45,9 @@ export async function judgeCall(world: McpProxyWorld, caller: Caller, wanted: Wa
   const { user } = identity;
   if (found.status === 'unusable') return denied(found.code, server, user);
   const { tool } = found;
-  const facts = factsOf(world, caller, { server, user, tool, isConfirmed: wanted.isConfirmed });
-  const decision = await world.policies.decide(facts, wanted.input);
-  const { input } = wanted;
+  const { input, isConfirmed } = wanted;
+  const facts = factsOf(world, caller, { server, user, tool, isConfirmed });
+  const decision = await world.policies.decide(facts, input);
   const permit = decision.decision === 'deny' ? null : { server, tool, identity, facts, input };
   return { decision, server, user, permit };
 }
@@ -70,18 +69,16 @@ export function factsOf(
   };
 }
 
-type Usable =
-  | { readonly status: 'usable'; readonly tool: McpTool }
-  | { readonly status: 'unusable'; readonly code: 'unknown_tool' | 'tool_drift' };
+type Unusable = { readonly status: 'unusable'; readonly code: 'unknown_tool' | 'tool_drift' };
 
-const unusable = (code: 'unknown_tool' | 'tool_drift'): Usable => ({ status: 'unusable', code });
+const unusable = (code: Unusable['code']): Unusable => ({ status: 'unusable', code });
 
-/** The tool as the model knows it, if the agent enables it and it is the pinned one; else why it may not be used. */
+/** The tool as it was offered to the model, if the agent enables it and it is the pinned one. */
 async function usableTool(
   world: McpProxyWorld,
   caller: Caller,
   { server, name }: { readonly server: KnownServer; readonly name: string },
-): Promise<Usable> {
+): Promise<{ readonly status: 'usable'; readonly tool: McpTool } | Unusable> {
   const config = effectiveMcpConfig(caller.agent.tools, { server: server.name, tool: name });
   if (config?.enabled !== true) return unusable('unknown_tool');
   const [offered, pins] = await Promise.all([
@@ -119,9 +116,9 @@ export interface JudgedAtHand {
 }
 
 /**
- * Judges a call once more when its hand has it: policy may have changed since the call was told, and a customer's hook
- * has the last word. The hook takes time, in which everything else may change, so the log, the marks and the verdict are
- * read again after it; without a hook nothing is read twice. Null when the call is not at this hand any more.
+ * Judges a call again when its hand has it: policy may have changed since the call was appended, and a customer's hook
+ * decides last. The hook takes time, in which everything else may change, so the log, the marks and the verdict are read
+ * again after it; without a hook nothing is read twice. Null when the call is not at this hand any more.
  */
 export async function judgeAtHand(world: McpProxyWorld, atHand: CallAtHand): Promise<JudgedAtHand | null> {
   const { caller, call, isConfirmed } = atHand;
@@ -158,7 +155,7 @@ async function judgeWithHook(
   return { judged: { ...judged, decision, permit: hooked }, isAsked };
 }
 
-/** Denies a call that policy wants confirmed, and that was told without a question to a person. */
+/** Denies a call that policy wants confirmed, when no person was asked to confirm it. */
 function confirmed(judged: Judged, isConfirmed: boolean): Judged {
   return judged.permit !== null && judged.decision.decision === 'ask' && !isConfirmed
     ? overruled(judged, 'confirmation_missing')
@@ -171,7 +168,7 @@ function isStill({ state }: Head, { call, sincePosition }: CallAtHand): boolean 
   );
 }
 
-/** The call that the hook has let pass, unless another user or credential would make it. */
+/** The call that the hook has allowed, unless another user or credential would make it. */
 function afterHook(hooked: Judged, now: Judged): Judged {
   if (now.permit === null) return now;
   const isSame = hooked.user === now.user && credentialIn(hooked) === credentialIn(now);
@@ -189,20 +186,21 @@ const REASONS = {
   unknown_server: 'The agent has no such MCP server.',
   unknown_tool: 'The MCP server offers no such tool to this session.',
   tool_drift: 'The MCP server has changed this tool since it was approved, so it waits for a new approval.',
-  two_users: 'The vaults of this session belong to different users, so nobody can tell for whom to act.',
-  /** The reason is the person's, and stands in the log. */
+  two_users: 'The vaults of this session belong to different users, so it is not known for which user to act.',
+  /** The person gives the reason, and it is in the log. */
   confirmation_denied: '',
   confirmation_missing: 'Policy wants a person to confirm this call, and did not when it was made. Make it again.',
-  credential_changed: 'Who acts towards this MCP server changed while the call was being checked. Make it again.',
+  credential_changed:
+    'The user or credential for this MCP server changed while the call was being checked. Make it again.',
 } as const;
 
 type DenialCode = keyof typeof REASONS;
 
-export function denial(code: DenialCode): PolicyDecision {
+function denial(code: DenialCode): PolicyDecision {
   const reason = REASONS[code];
   return { decision: 'deny', code, reason, policyIds: [], policySha256: null, mode: 'none', would: null };
 }
 
-function denied(code: DenialCode, server: KnownServer | null, user: string | null = null): Judged {
+export function denied(code: DenialCode, server: KnownServer | null, user: string | null = null): Judged {
   return { decision: denial(code), server, user, permit: null };
 }

@@ -2,8 +2,8 @@
 import type { Entry, OpenCall, SessionState } from '#contract/entries.ts';
 import type { McpVerdict, WantedCall } from '#contract/mcp-proxy.ts';
 import { recordDenial } from '#core/mcp/audited.ts';
-import { callerOf, identify, knownServer, wantedCall, type Caller } from '#core/mcp/caller.ts';
-import { denial, judgeCall, type Judged } from '#core/mcp/judge-call.ts';
+import { callerOf, identify, serverNamed, wantedCall, type Caller } from '#core/mcp/caller.ts';
+import { denied, judgeCall } from '#core/mcp/judge-call.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
 import { Fault } from '#core/ports/errors.ts';
 import type { Append, LogKey } from '#core/ports/session-log.ts';
@@ -65,21 +65,12 @@ function refusedBy(entry: Entry): OpenCall['id'] | null {
   return entry.event.result === 'deny' ? entry.event.tool_use_id : null;
 }
 
+/** Server and user are null when they cannot be told: the agent may have lost the server while the call waited. */
 async function recordOne(world: RefusalPorts, caller: Caller, open: OpenCall): Promise<void> {
   const call = await wantedCall(world, caller.key, open);
-  const judged = {
-    decision: denial('confirmation_denied'),
-    ...(await whoseCall(world, caller, call.server)),
-    permit: null,
-  };
+  const server = serverNamed(caller.agent, call.server);
+  const identity = server === null ? null : await identify(world, caller, server.url);
+  const user = identity?.status === 'known' ? identity.user : null;
+  const judged = denied('confirmation_denied', server, user);
   await recordDenial(world, caller, { call, judged, isConfirmed: false });
-}
-
-/** Both are null when they cannot be told: the agent may have lost the server while the call waited. */
-async function whoseCall(world: RefusalPorts, caller: Caller, name: string): Promise<Pick<Judged, 'server' | 'user'>> {
-  const declared = caller.agent.mcp_servers.find((server) => server.name === name);
-  const server = declared === undefined ? null : knownServer(declared);
-  if (server === null) return { server, user: null };
-  const identity = await identify(world, caller, server.url);
-  return { server, user: identity.status === 'known' ? identity.user : null };
 }

@@ -34,7 +34,7 @@ export async function listServers(world: McpProxyWorld, key: LogKey, until: Unti
 /** About 100,000 tokens: every model request of the session holds the tools, and the smallest window is twice that. */
 const MAX_BYTES = 400_000;
 
-/** A server for whose tools the servers before it leave no room has a failed listing, not an empty one. */
+/** When the servers before it leave no room for a server's tools, its listing is failed, not empty. */
 function withinRoom(listings: readonly ServerListing[]): readonly ServerListing[] {
   let room = MAX_BYTES;
   return listings.map((listing) => {
@@ -58,11 +58,6 @@ function usedServers({ mcp_servers: servers, tools }: SessionAgent): readonly Mc
   );
 }
 
-interface Asked {
-  readonly server: KnownServer;
-  readonly identity: KnownIdentity;
-}
-
 async function listingOf(
   world: McpProxyWorld,
   caller: Caller,
@@ -72,15 +67,15 @@ async function listingOf(
   if (server === null) return failed(declared.name, badUrl(declared.name));
   const identity = await identify(world, caller, server.url);
   if (identity.status !== 'known') return failed(server.name, twoUsers(server.name));
-  const asked = { server, identity };
-  const answer = await inTime(ask(world, asked, until), until);
+  const answer = await inTime(ask(world, { server, identity }, until), until);
   if (answer.status === 'listed') {
     const { tools: said, askedAt } = answer;
     const tools = await offerable(world, caller, { server, user: identity.user, tools: said, askedAt });
     return { status: 'listed', server: server.name, tools: [...tools] };
   }
-  tell(world, caller, { server, answer });
-  return failedListing(world, caller, { ...asked, answer });
+  const outcome = answer.status === 'failed' ? answer.kind : answer.status;
+  world.journal.line('tool list', { ...caller.key, server: server.name, outcome, detail: answer.detail });
+  return failedListing(world, caller, { server, identity, answer });
 }
 
 /** A token or a list that comes too late does not delay the other servers' listings. */
@@ -106,6 +101,11 @@ const LATE: McpFailure = {
   sent: true,
 };
 
+interface Asked {
+  readonly server: KnownServer;
+  readonly identity: KnownIdentity;
+}
+
 async function ask(
   world: McpProxyWorld,
   { server, identity }: Asked,
@@ -114,15 +114,12 @@ async function ask(
   const carried = await carryBearer(world, identity, signal);
   if (carried.status !== 'carried') return carried;
   const cacheKey = identity.match?.stored.credential.id ?? null;
-  const answer = await world.mcpClient.listTools(
-    { url: server.url, bearer: carried.bearer, cacheKey, deadline },
-    signal,
-  );
+  const target = { url: server.url, bearer: carried.bearer, cacheKey, deadline };
+  const answer = await world.mcpClient.listTools(target, signal);
   if (answer.status === 'failed') return carried.notRenewed() ?? redactFailure(answer, carried.inUse()).failure;
-  // A tool whose text quotes the token would carry it into every model request; unseen characters could hide it here.
+  // A tool that quotes the token would carry it into every model request; unseen characters could hide it here.
   const quotes = (tool: McpTool) => redact(JSON.stringify(withoutUnseen(tool)), carried.inUse(), '').found;
-  const tools = answer.tools.filter((tool) => !quotes(tool));
-  return { ...answer, tools };
+  return { ...answer, tools: answer.tools.filter((tool) => !quotes(tool)) };
 }
 
 async function failedListing(
@@ -131,40 +128,21 @@ async function failedListing(
   { server, identity, answer }: Asked & { readonly answer: McpFailure | NoBearer },
 ): Promise<ServerListing> {
   const trouble = troubleWith(server.name, answer, identity);
+  const listing = failed(server.name, trouble);
   const mayHelp = answer.status === 'failed' || connectingHelps(answer);
-  if (trouble.type !== 'mcp_authentication_failed_error' || !mayHelp) {
-    return failed(server.name, trouble);
-  }
+  if (trouble.type !== 'mcp_authentication_failed_error' || !mayHelp) return listing;
   const challenge = answer.status === 'failed' ? answer : null;
   const url = await connectionUrl(world, caller, { server, identity, challenge, call: null });
-  return { ...failed(server.name, trouble), ...(url === null ? {} : { action_url: url }) };
+  return url === null ? listing : { ...listing, action_url: url };
 }
 
+/** Without its list the server cannot be used in this run, whatever the reason. */
 function troubleWith(server: string, answer: McpFailure | NoBearer, holder: Holder): Trouble {
   if (answer.status !== 'failed') return noToken(server, answer, holder);
-  const { message } = answer;
-  // Without its list the server cannot be used in this run, whatever the reason.
-  return (
-    troubleOf(server, answer, holder) ?? {
-      type: 'mcp_connection_failed_error',
-      message: `The MCP server "${server}" did not list its tools. ${message}`,
-    }
-  );
+  const message = `The MCP server "${server}" did not list its tools. ${answer.message}`;
+  return troubleOf(server, answer, holder) ?? { type: 'mcp_connection_failed_error', message };
 }
 
 function failed(server: string, { type, message }: Trouble): Extract<ServerListing, { status: 'failed' }> {
   return { status: 'failed', server, error: type, message };
-}
-
-function tell(
-  { journal }: Pick<McpProxyWorld, 'journal'>,
-  { key }: Caller,
-  { server, answer }: { readonly server: KnownServer; readonly answer: McpFailure | NoBearer },
-): void {
-  journal.line('tool list', {
-    ...key,
-    server: server.name,
-    outcome: answer.status === 'failed' ? answer.kind : answer.status,
-    detail: answer.detail,
-  });
 }
