@@ -5,7 +5,7 @@ import { authenticate } from '#core/requests/authenticate.ts';
 import { replyToFault, replyToRefusal } from '#core/requests/error-envelope.ts';
 import { faultFields } from '#core/requests/fault-fields.ts';
 import { isRefusal, refuse } from '#core/ports/refusal.ts';
-import { journalRequest, type Fields } from '../http/journal-request.ts';
+import { journalRequest, type Fields } from '../http/gateway.ts';
 import type { ApiWorld } from './api-world.ts';
 import { carriedBytes, MAX_CARRIED_BYTES } from './carried-bytes.ts';
 import { openApiDocument } from './openapi.ts';

@@ -1,10 +1,12 @@
 /** One row of the route table: what an operation takes, gives and does. Routes and the OpenAPI document come from it. */
 import * as z from 'zod';
-import type { ApiKeyId, WorkspaceId } from '#contract/ids.ts';
+import { type ApiKeyId, type WorkspaceId, primaryThread, type SessionId } from '#contract/ids.ts';
 import { NoQuery } from '#contract/queries.ts';
 import { parseBody, parseQuery } from '#core/requests/parse.ts';
 import { isRefusal, refuse, type RequestRefusal } from '#core/ports/refusal.ts';
 import type { ApiWorld } from './api-world.ts';
+import type { Head } from '#core/ports/session-log.ts';
+import type { RunStart } from '#core/session/send.ts';
 
 type Method = 'GET' | 'POST' | 'DELETE';
 
@@ -100,4 +102,23 @@ export function routeOf(route: `${Method} /${string}`): Pick<Operation, 'method'
 /** `name` is the field that holds the id; the reply does not tell another workspace's record from none. */
 export function notFound(name: string): RequestRefusal {
   return refuse('not_found_error', `${name}: there is no such ${name.replace(/_id$/, '').replaceAll('_', ' ')}`);
+}
+
+export function keyOf(session: SessionId) {
+  return { session, thread: primaryThread(session) };
+}
+
+/** The log's head, if the session is the caller's: its state names the workspace, so no row has to be read. */
+export async function ownHead(
+  world: Pick<ApiWorld, 'log'>,
+  workspace: WorkspaceId,
+  session: SessionId,
+): Promise<Head | null> {
+  const head = await world.log.head(keyOf(session));
+  return head?.state.workspace === workspace ? head : null;
+}
+
+export function noteStart(note: Note, start: RunStart): void {
+  note({ run_start: start.run });
+  if (start.run === 'failed') note({ error_class: start.errorClass });
 }

@@ -5,7 +5,7 @@ import { linkUrl } from '#core/connect/connection.ts';
 import { openLink, pressApprove, pressCancel, type Pressed } from '#core/connect/open-link.ts';
 import { clientMetadataDocument } from '#core/connect/registration.ts';
 import { faultFields } from '#core/requests/fault-fields.ts';
-import { journalRequest } from '../http/journal-request.ts';
+import { journalRequest } from '../http/gateway.ts';
 import { answer, login } from './come-back.ts';
 import type { ConnectWorld } from '#core/connect/connect-world.ts';
 import { startLogin, visitorOf } from './login.ts';

@@ -1,5 +1,5 @@
 import type { Context } from 'hono';
-import type { Answering } from '../http/journal-request.ts';
+import type { Answering } from '../http/gateway.ts';
 import type { ConnectWorld } from '#core/connect/connect-world.ts';
 import { PRIVATE_HEADERS, type Page } from './pages/page.ts';
 

@@ -5,7 +5,7 @@ import { McpServer, McpServersInput } from './mcp.ts';
 import { Metadata, MetadataPatch } from './metadata.ts';
 import { notYetType } from './not-yet.ts';
 import { AgentTool, AgentToolsInput } from './tools.ts';
-import { wellFormed } from './unicode.ts';
+import { wellFormed } from './content.ts';
 
 const EFFORTS = ['low', 'medium', 'high', 'xhigh', 'max'] as const;
 const Effort = z.enum(EFFORTS);

@@ -1,7 +1,15 @@
 /** Content blocks of events. */
 import * as z from 'zod';
 import { notYetType } from './not-yet.ts';
-import { wellFormed } from './unicode.ts';
+
+/** The model's provider refuses every request with half a surrogate pair in it. */
+export const MALFORMED = 'must be well-formed Unicode';
+
+export function isWellFormed(text: string): boolean {
+  return text.isWellFormed();
+}
+
+export const wellFormed = (maxChars: number) => z.string().max(maxChars).refine(isWellFormed, MALFORMED);
 
 /** Below the 6 MB that one synchronous Lambda invocation carries, with room for the JSON around it. */
 export const MAX_BODY_BYTES = 5_000_000;

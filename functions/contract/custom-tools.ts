@@ -1,6 +1,6 @@
 /** Tools that the client executes. */
 import * as z from 'zod';
-import { isWellFormed, MALFORMED } from './unicode.ts';
+import { isWellFormed, MALFORMED } from './content.ts';
 
 /** The provider names tools after these rules too, so what is saved here can be offered there. */
 const NAME = /^[A-Za-z0-9_-]{1,128}$/;

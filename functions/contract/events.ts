@@ -1,12 +1,11 @@
 /** Session events: exactly the wire shapes of the API, for a session with one agent. */
 import * as z from 'zod';
 import { SessionAgent } from './agents.ts';
-import { Content, SystemContent, TextBlock, ToolContent, ToolResultInput, UserContent } from './content.ts';
+import { Content, SystemContent, TextBlock, ToolContent, ToolResultInput, UserContent, wellFormed } from './content.ts';
 import { EventId, Instant, ThreadId } from './ids.ts';
 import { McpErrorType } from './mcp.ts';
 import { Metadata } from './metadata.ts';
 import { notYetType } from './not-yet.ts';
-import { wellFormed } from './unicode.ts';
 import { ModelUsage, Usage } from './usage.ts';
 
 const idOf = (type: string) =>

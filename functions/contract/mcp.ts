@@ -1,7 +1,7 @@
 /** MCP servers of an agent, their toolsets, and what servers say of their tools. */
 import * as z from 'zod';
 import { PermissionPolicy, PermissionPolicyInput } from './permission-policy.ts';
-import { isWellFormed, MALFORMED } from './unicode.ts';
+import { isWellFormed, MALFORMED } from './content.ts';
 
 export const MAX_MCP_SERVERS = 20;
 const MAX_TOOL_CONFIGS = 256;

@@ -1,6 +1,6 @@
 /** Settings of `web_fetch` and `web_search`. */
 import * as z from 'zod';
-import { isWellFormed, MALFORMED } from './unicode.ts';
+import { isWellFormed, MALFORMED } from './content.ts';
 
 const MAX_DOMAINS = 64;
 const MAX_REFERENCES = 128;

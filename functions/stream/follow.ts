@@ -5,9 +5,7 @@ import { Fault } from '#core/ports/errors.ts';
 import type { Head, LogKey } from '#core/ports/session-log.ts';
 import type { Ports } from '#core/ports/ports.ts';
 import { isActive } from '#core/session/waiting.ts';
-import { eventFrame, PING } from './frames.ts';
-import { createPace } from './pace.ts';
-import type { Sink } from './sink.ts';
+import { eventFrame, PING, type Sink } from './sink.ts';
 import type { PreviewWatch } from './watch-previews.ts';
 
 /** Below the idle timeouts of gateways and proxies, the shortest of which is 30 s. */
@@ -16,6 +14,17 @@ const PING_MS = 15_000;
 const QUIET_MS = 1000;
 /** A log that does not answer so often in a row will not soon; the client is told and comes back later. */
 const MAX_FAILURES = 5;
+
+/**
+ * How long to wait before looking again. The wait grows with the silence, so that an event is late by a fraction of the
+ * time in which nothing happened: milliseconds within a burst, the cap after a pause. A look costs one read unit:
+ * 100 ms while an agent works is about $5.60 a month at 600,000 turns; an idle session may stay open for hours.
+ */
+const FIRST_MS = 5;
+const GROWTH = 2;
+const CAP_MS = { active: 100, idle: 500 } as const;
+/** A look that takes long tells of a busy log: streams leave it this many times as long alone as they kept it busy. */
+const BUSY_FACTOR = 6;
 
 type Following = Pick<Ports, 'log' | 'pause' | 'nowMs' | 'newToken'>;
 
@@ -109,4 +118,25 @@ async function bury(world: Following, sink: Sink, events: number): Promise<Follo
   const processedAt = new Date(world.nowMs()).toISOString();
   await sink.write(eventFrame({ id, type: 'session.deleted', processed_at: processedAt }));
   return { ended: 'session ended', events: events + 1 };
+}
+
+interface Pace {
+  /** Something happened: the next look comes soon. */
+  hurry(): void;
+  /** Milliseconds until the next look, after one that took `lookMs`. */
+  nextMs(session: 'active' | 'idle', lookMs: number): number;
+}
+
+function createPace(): Pace {
+  let waitMs = FIRST_MS;
+  return {
+    hurry() {
+      waitMs = FIRST_MS;
+    },
+    nextMs(session, lookMs) {
+      const now = Math.min(Math.max(waitMs, lookMs * BUSY_FACTOR), CAP_MS[session]);
+      waitMs = Math.min(waitMs * GROWTH, CAP_MS.idle);
+      return now;
+    },
+  };
 }

@@ -9,11 +9,9 @@ import { faultFields } from '#core/requests/fault-fields.ts';
 import type { RateLimiter } from '#core/requests/rate-limiter.ts';
 import { parseQuery } from '#core/requests/parse.ts';
 import { isRefusal, refuse, type RequestRefusal } from '#core/ports/refusal.ts';
-import { API_ROUTES, toRequest } from '../http/gateway.ts';
-import { journalRequest, type Fields } from '../http/journal-request.ts';
+import { API_ROUTES, toRequest, journalRequest, type Fields } from '../http/gateway.ts';
 import { follow, type Followed, type Subscription } from './follow.ts';
-import { errorFrame, OPENING } from './frames.ts';
-import type { Sink } from './sink.ts';
+import { errorFrame, OPENING, type Sink } from './sink.ts';
 import { watchPreviews } from './watch-previews.ts';
 
 interface StreamWorld extends Pick<Ports, 'log' | 'apiKeys' | 'previews' | 'pause' | 'newToken' | 'journal'> {

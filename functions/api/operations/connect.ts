@@ -5,8 +5,7 @@ import { ConnectId } from '#contract/ids.ts';
 import { pageOf } from '#contract/pages.ts';
 import { connectionsOfSession, connectionStatus, requestConnection } from '#core/connect/request-connection.ts';
 import { administered } from '../administered.ts';
-import { notFound, operation } from '../operation.ts';
-import { ownHead } from '../own-session.ts';
+import { notFound, operation, ownHead } from '../operation.ts';
 
 const create = operation({
   route: 'POST /v1/x/connect',

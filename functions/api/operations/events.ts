@@ -14,8 +14,7 @@ import { send } from '#core/session/send.ts';
 import type { ApiWorld } from '../api-world.ts';
 import { carriedBytes, MAX_CARRIED_BYTES } from '../carried-bytes.ts';
 import { decodeCursor, encodeCursor } from '../cursor.ts';
-import { notFound, operation } from '../operation.ts';
-import { keyOf, noteStart, ownHead } from '../own-session.ts';
+import { notFound, operation, keyOf, noteStart, ownHead } from '../operation.ts';
 
 const Params = z.object({ session_id: SessionId });
 

@@ -17,8 +17,7 @@ import { storeAndStart } from '#core/session/send.ts';
 import { updateSession } from '#core/session/update.ts';
 import { viewSession } from '#core/session/view.ts';
 import { refusedVaults } from '../administered.ts';
-import { notFound, operation } from '../operation.ts';
-import { keyOf, noteStart, ownHead } from '../own-session.ts';
+import { notFound, operation, keyOf, noteStart, ownHead } from '../operation.ts';
 import { listRequest, recordPage } from '../record-page.ts';
 
 const Params = z.object({ session_id: SessionId });

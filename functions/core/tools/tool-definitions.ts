@@ -127,9 +127,8 @@ function definitionOf({ name, description, input_schema }: CustomTool): ToolDefi
   return { name, description, input_schema: Object.fromEntries(fields) };
 }
 
-/* HEAD */ /** What an agent's toolsets say about each tool: which hand makes its calls, and whether somebody is asked before. */
-
 /**
+ * What an agent's toolsets say about a tool: which hand makes its calls, and whether a person confirms them before.
  * `built-in` tools are ours to make; a `custom` one is the client's to answer, whatever the policies say; `mcp` tools are
  * a server's, under the name that it knows.
  */

@@ -2,9 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Fault } from '#core/ports/errors.ts';
 import type { PreviewChunk } from '#contract/previews.ts';
-import { createPreview, MAX_CHUNK_FRAMES } from '#core/previews/preview.ts';
+import { createPreview, MAX_CHUNK_FRAMES, MAX_FRAME_CHARS } from '#core/previews/preview.ts';
 import type { Previews } from '#core/ports/previews.ts';
-import { MAX_FRAME_CHARS } from '#core/previews/show.ts';
 import { IDS, KEY, NOW, REQUEST, steadyStamp } from '#test/functions/core/given.ts';
 import { memoryPreviews } from '#test/ports/previews.memory.ts';
 

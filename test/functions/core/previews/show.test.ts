@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { PreviewFrame } from '#contract/previews.ts';
-import { join, MAX_FRAME_CHARS, NOTHING_SHOWN, show, type Piece } from '#core/previews/show.ts';
+import { join, MAX_FRAME_CHARS, NOTHING_SHOWN, show, type Piece } from '#core/previews/preview.ts';
 import { answerWith, claim, given, IDS, send } from '#test/functions/core/given.ts';
 
 const text = (block: number, piece: string): Piece => ({ type: 'text', block, text: piece });
