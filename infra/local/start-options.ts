@@ -54,7 +54,7 @@ function readPort(text: string): number {
   throw new Error('--port must be a number from 0 to 65535.');
 }
 
-function readSandbox(text: string): SandboxKind {
+export function readSandbox(text: string): SandboxKind {
   const kind = SANDBOX_KINDS.find((known) => known === text);
   if (kind === undefined) throw new Error(`--sandbox must be one of ${SANDBOX_KINDS.join(', ')}.`);
   return kind;

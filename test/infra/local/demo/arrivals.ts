@@ -1,5 +1,5 @@
 /** The events of a session as they reach the client, for the demo's tests. */
-import type { Arrival, SessionEvent } from '#infra/local/demo/run-demo.ts';
+import type { Arrival, SessionEvent } from '#infra/local/demo/session.ts';
 
 const AT = '2026-11-20T10:00:00Z';
 

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
+import { readDemoOptions } from '#infra/local/demo/main.ts';
 
 const MAIN = fileURLToPath(import.meta.resolve('#infra/local/demo/main.ts'));
 
@@ -20,4 +21,20 @@ test('the demo ends with the right answer although the harness is killed during 
 test('the demo ends with a sentence when it cannot start', async () => {
   const demo = promisify(execFile)(process.execPath, [MAIN, '--sandbox', 'cellar']);
   await expect(demo).rejects.toMatchObject({ code: 1, stderr: '--sandbox must be one of bwrap, docker, process.\n' });
+});
+
+test('without options the demo shows a session without a crash in the best sandbox', () => {
+  expect(readDemoOptions([])).toMatchObject({ crash: false, json: false, help: false, sandbox: null });
+});
+
+test('the demo takes its options', () => {
+  const options = readDemoOptions(['--crash', '--json', '--sandbox', 'process', '--model', 'claude-haiku-4-5']);
+  expect(options).toEqual({ crash: true, json: true, help: false, sandbox: 'process', model: 'claude-haiku-4-5' });
+});
+
+test.each([
+  [['--sandbox', 'vm'], /--sandbox must be one of/],
+  [['--fast'], /--fast/],
+])('the demo refuses the option %s by name', (args, message) => {
+  expect(() => readDemoOptions(args)).toThrow(message);
 });

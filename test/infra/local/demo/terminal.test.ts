@@ -1,17 +1,10 @@
-import type { WriteStream } from 'node:tty';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { openTerminal } from '#infra/local/demo/terminal.ts';
+import { screen } from './screen.ts';
 
 const CLEAR_LINE = '\r\u001b[2K';
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
-
-function screen(fields: Partial<WriteStream>) {
-  const written: string[] = [];
-  const out = { write: (text: string) => written.push(text) > 0, hasColors: () => false, ...fields } as WriteStream;
-  return { written, terminal: openTerminal(out) };
-}
 
 test('output to a pipe has lines only, without progress and colours', () => {
   const { written, terminal } = screen({});
@@ -19,7 +12,7 @@ test('output to a pipe has lines only, without progress and colours', () => {
   terminal.line('one');
   terminal.done();
   expect(written).toEqual(['one\n']);
-  expect(terminal.screen).toEqual({ columns: 120, colour: false });
+  expect(terminal.paint('red', 'one')).toBe('one');
 });
 
 test('output to a terminal has a progress line below, which is removed at the end', () => {

@@ -1,16 +1,23 @@
 import { describe, expect, test } from 'vitest';
-import { describeEvent } from '#infra/local/demo/describe-event.ts';
-import { clip, formatLine } from '#infra/local/demo/format-line.ts';
-import type { SessionEvent } from '#infra/local/demo/run-demo.ts';
+import { describeEvent, eventLine } from '#infra/local/demo/event-line.ts';
+import type { SessionEvent } from '#infra/local/demo/session.ts';
+import type { Terminal } from '#infra/local/demo/terminal.ts';
 import * as given from './arrivals.ts';
+import { screen } from './screen.ts';
 
-const PLAIN = { columns: 100, colour: false };
+const PLAIN = { columns: 100 };
 
 function printed(...events: SessionEvent[]): string | null {
   const arrivals = given.arrive(...events);
   const last = arrivals[arrivals.length - 1];
   const line = last === undefined ? null : describeEvent(last, arrivals.slice(0, -1));
-  return line === null || last === undefined ? null : formatLine(line, last.atMs, PLAIN);
+  return line === null || last === undefined ? null : shown(line, last.atMs);
+}
+
+function shown(line: Parameters<Terminal['event']>[0], atMs: number, fields = {}): string {
+  const { written, terminal } = screen({ ...PLAIN, ...fields });
+  terminal.event(line, atMs);
+  return written.join('').replace(/\n$/, '');
 }
 
 describe('the demo prints each event as one line', () => {
@@ -47,18 +54,20 @@ describe('the demo prints each event as one line', () => {
 
 describe('a line of the demo', () => {
   test('is never wider than the screen', () => {
-    const line = formatLine({ tone: 'tool', actor: 'bash', text: 'x'.repeat(500), tookMs: 12_345 }, 1_000, PLAIN);
+    const line = shown(eventLine('tool', 'bash', 'x'.repeat(500), 12_345), 1_000);
     expect(line).toHaveLength(PLAIN.columns);
     expect(line).toMatch(/x…  12\.3 s$/);
   });
 
   test('has colours only on a terminal with colours', () => {
-    const line = { tone: 'bad' as const, actor: 'session', text: 'error' };
-    expect(formatLine(line, 0, PLAIN)).not.toContain('\u001b');
-    expect(formatLine(line, 0, { ...PLAIN, colour: true })).toContain('\u001b[31m');
+    const line = eventLine('bad', 'session', 'error');
+    expect(shown(line, 0)).not.toContain('\u001b');
+    expect(shown(line, 0, { isTTY: true, hasColors: () => true })).toContain('\u001b[31m');
   });
 
   test('contains no control sequence that a tool printed', () => {
-    expect(clip('a\u001b[2Jb\u0007\nc\u001b]0;title\u0007', 80)).toBe('ab c');
+    expect(shown(eventLine('tool', 'bash', 'a\u001b[2Jb\u0007\nc\u001b]0;title\u0007'), 0)).toBe(
+      '  0.00 s  bash     ab c',
+    );
   });
 });

@@ -1,6 +1,6 @@
 import Anthropic from '@anthropic-ai/sdk';
 import { expect, test } from 'vitest';
-import { runDemo, type Arrival } from '#infra/local/demo/run-demo.ts';
+import { followSession, type Arrival } from '#infra/local/demo/session.ts';
 import * as given from './arrivals.ts';
 
 const FRAMES = [given.TAKEN, given.ANSWER, given.idle('end_turn'), given.RUNNING]
@@ -20,23 +20,14 @@ function bodyOf(frames: string, signal: AbortSignal | null | undefined): Readabl
   });
 }
 
-function json(body: unknown, status = 200): Response {
-  return Response.json(body, { status });
-}
-
 /** The parts of a service that the demo uses. It records the requests in order. */
-function service({ previews = true, frames = FRAMES, endless = false } = {}) {
+function service({ frames = FRAMES, endless = false } = {}) {
   const asked: string[] = [];
   const fetch = async (input: string | URL | Request, init?: RequestInit): Promise<Response> => {
     const url = new URL(String(input));
     asked.push(`${init?.method?.toUpperCase()} ${url.pathname}${url.search ? ' with previews' : ''}`);
-    if (!url.pathname.endsWith('/stream')) return json({ id: `${url.pathname.split('/').at(-1)}_1`, data: [] });
-    if (url.search !== '' && !previews) {
-      return json(
-        { type: 'error', error: { type: 'invalid_request_error', message: 'event_deltas: not supported' } },
-        400,
-      );
-    }
+    if (!url.pathname.endsWith('/stream'))
+      return Response.json({ id: `${url.pathname.split('/').at(-1)}_1`, data: [] });
     return new Response(bodyOf(frames, endless ? init?.signal : null), {
       headers: { 'content-type': 'text/event-stream' },
     });
@@ -44,14 +35,18 @@ function service({ previews = true, frames = FRAMES, endless = false } = {}) {
   return { asked, client: new Anthropic({ baseURL: 'http://service', apiKey: 'key', fetch, maxRetries: 0 }) };
 }
 
-function run(client: Anthropic, onArrival: (arrival: Arrival) => void = () => {}, timeoutMs = 5_000) {
-  return runDemo(client, { model: 'claude-test-1', message: 'hello', timeoutMs, previews: true, onArrival });
+async function run(client: Anthropic, { timeoutMs = 5_000, previews = true, stopping = NEVER } = {}) {
+  const arrivals: Arrival[] = [];
+  const options = { model: 'claude-test-1', message: 'hello', timeoutMs, previews, stopping };
+  for await (const arrival of followSession(client, options)) arrivals.push(arrival);
+  return arrivals.map(({ event }) => event.type);
 }
+
+const NEVER = new AbortController().signal;
 
 test('the demo opens the stream before it sends the message, and follows until the session is idle', async () => {
   const { client, asked } = service({});
-  const seen: string[] = [];
-  const arrivals = await run(client, ({ event }) => seen.push(event.type));
+  const seen = await run(client);
   expect(asked).toEqual([
     'POST /v1/agents',
     'POST /v1/environments',
@@ -60,37 +55,26 @@ test('the demo opens the stream before it sends the message, and follows until t
     'POST /v1/sessions/sessions_1/events',
   ]);
   expect(seen).toEqual(['user.message', 'agent.message', 'session.status_idle']);
-  expect(arrivals.map(({ event }) => event.type)).toEqual(seen);
-});
-
-test('the demo follows a service without previews', async () => {
-  const { client, asked } = service({ previews: false });
-  await run(client);
-  expect(asked.slice(3, 5)).toEqual([
-    'GET /v1/sessions/sessions_1/events/stream with previews',
-    'GET /v1/sessions/sessions_1/events/stream',
-  ]);
 });
 
 test('the demo asks for no previews when it counts calls', async () => {
   const { client, asked } = service({});
-  await runDemo(client, {
-    model: 'claude-test-1',
-    message: 'hello',
-    timeoutMs: 5_000,
-    previews: false,
-    onArrival: () => {},
-  });
+  await run(client, { previews: false });
   expect(asked).toContain('GET /v1/sessions/sessions_1/events/stream');
 });
 
 test('the demo gives up a session that never ends, with a sentence that names the last event', async () => {
   const { client } = service({ frames: FIRST_FRAME, endless: true });
   const given = 'did not finish within 0.1 s; its last event was user.message';
-  await expect(run(client, () => {}, 100)).rejects.toThrow(given);
+  await expect(run(client, { timeoutMs: 100 })).rejects.toThrow(given);
+});
+
+test('the demo stops in the middle of a session when it is told to', async () => {
+  const { client } = service({ frames: FIRST_FRAME, endless: true });
+  await expect(run(client, { stopping: AbortSignal.timeout(100) })).rejects.toThrow('aborted due to timeout');
 });
 
 test('the demo shows the events that came when the stream ends too early', async () => {
   const { client } = service({ frames: FIRST_FRAME });
-  expect((await run(client)).map(({ event }) => event.type)).toEqual(['user.message']);
+  expect(await run(client)).toEqual(['user.message']);
 });
