@@ -1,13 +1,12 @@
-/** The walls of a bubblewrap sandbox: what it can see and write, and who it is in there. */
+/** The walls of a bubblewrap sandbox: what it can see and write, and as which user it runs. */
 import { readlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import { AGENT_ID, isRoot } from './folders.ts';
 import type { ContainerStart } from './runner.ts';
-
-export const AGENT_ID = 1000;
 
 /** Configuration that programs under /usr look up; each is optional, none is private. */
 const ETC = ['alternatives', 'ca-certificates', 'ld.so.cache', 'ld.so.conf', 'ld.so.conf.d', 'localtime', 'ssl/certs'];
-/** For who installs packages from the internet: how to find it, and what this machine's apt knows, its passwords aside. */
+/** For a build of packages: how to find the internet, and what this machine's apt knows, without its passwords. */
 const INTERNET = [
   ...['/etc/resolv.conf', '/etc/nsswitch.conf', '/etc/gai.conf'],
   ...['apt.conf.d', 'keyrings', 'preferences.d', 'sources.list', 'sources.list.d', 'trusted.gpg.d'].map(
@@ -50,12 +49,8 @@ export function namespaceArguments(network: ContainerStart['network']): readonly
   if (!isRoot()) return ['--unshare-all', ...shared, '--uid', String(AGENT_ID), '--gid', String(AGENT_ID)];
   const own = network === 'internet' ? [] : ['--unshare-net'];
   const namespaces = ['--unshare-ipc', '--unshare-pid', ...own, '--unshare-uts', '--unshare-cgroup-try'];
-  return [
-    ...namespaces,
-    '--cap-drop',
-    'ALL',
-    ...['SETUID', 'SETGID', 'SETPCAP'].flatMap((cap) => ['--cap-add', `CAP_${cap}`]),
-  ];
+  const capabilities = ['SETUID', 'SETGID', 'SETPCAP'].flatMap((cap) => ['--cap-add', `CAP_${cap}`]);
+  return [...namespaces, '--cap-drop', 'ALL', ...capabilities];
 }
 
 export function asAgent(): readonly string[] {
@@ -71,8 +66,4 @@ function bindRootFolder(name: string): readonly string[] {
   } catch {
     return ['--ro-bind-try', `/${name}`, `/${name}`];
   }
-}
-
-export function isRoot(): boolean {
-  return process.getuid?.() === 0;
 }

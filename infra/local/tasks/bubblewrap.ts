@@ -4,11 +4,12 @@
  */
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { chown, mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { AGENT_ID, asAgent, isRoot, namespaceArguments, sandboxArguments } from './bubblewrap-walls.ts';
-import { signal, startChild, stopWithin } from './child.ts';
+import { asAgent, namespaceArguments, sandboxArguments } from './bubblewrap-walls.ts';
+import { contain, signal, startChild } from './child.ts';
+import { AGENT_ID, makeFolders } from './folders.ts';
 import { nodeBinary, ripgrepBinary } from './programs.ts';
 import type { MemoryLimit, MemoryLimits } from './memory-limits.ts';
 import { programOf, type ContainerStart, type RunningContainer, type TaskRunner, type Usable } from './runner.ts';
@@ -22,7 +23,8 @@ export function createBubblewrapRunner(limits: MemoryLimits | null): TaskRunner 
 }
 
 async function startSandbox(start: ContainerStart, memory: MemoryLimit | null): Promise<RunningContainer> {
-  await prepareFolders(start.taskDir);
+  await makeFolders(start.taskDir, ['workspace', 'run', 'home', 'packages']);
+  await writeEtc(start.taskDir);
   const child = startChild({
     command: 'bwrap',
     arguments: [...sandboxArguments(start), ...containerArguments(start)],
@@ -30,30 +32,22 @@ async function startSandbox(start: ContainerStart, memory: MemoryLimit | null): 
     memory,
     write: start.write,
   });
-  const kill = (): void => killSandbox(child.process.pid);
-  try {
-    const { exited } = await pipeToServer(start, SOCKET, child.exited);
-    return {
-      exited,
-      stop: () => stopWithin(exited, { ask: () => askToStop(child.process.pid), kill }),
-      kill: () => stopWithin(exited, { ask: kill, kill }),
-    };
-  } catch (error) {
-    kill();
-    throw error;
-  }
+  const { pid } = child.process;
+  return contain(pipeToServer(start, SOCKET, child.exited), {
+    ask: () => askToStop(pid),
+    kill: () => killSandbox(pid),
+  });
 }
 
-async function prepareFolders(taskDir: string): Promise<void> {
-  const owned = ['workspace', 'run', 'home', 'packages'].map((name) => join(taskDir, name));
-  for (const folder of [...owned, join(taskDir, 'etc')]) await mkdir(folder, { recursive: true, mode: 0o755 });
-  if (isRoot()) for (const folder of owned) await chown(folder, AGENT_ID, AGENT_ID);
-  await writeFile(
-    join(taskDir, 'etc', 'passwd'),
-    `root:x:0:0::/:/bin/false\nagent:x:${AGENT_ID}:${AGENT_ID}::/home/agent:/bin/bash\n`,
-  );
-  await writeFile(join(taskDir, 'etc', 'group'), `root:x:0:\nagent:x:${AGENT_ID}:\n`);
-  await writeFile(join(taskDir, 'etc', 'hosts'), '127.0.0.1 localhost sandbox\n');
+async function writeEtc(taskDir: string): Promise<void> {
+  const etc = join(taskDir, 'etc');
+  await mkdir(etc, { recursive: true, mode: 0o755 });
+  const files = {
+    passwd: `root:x:0:0::/:/bin/false\nagent:x:${AGENT_ID}:${AGENT_ID}::/home/agent:/bin/bash\n`,
+    group: `root:x:0:\nagent:x:${AGENT_ID}:\n`,
+    hosts: '127.0.0.1 localhost sandbox\n',
+  };
+  for (const [name, content] of Object.entries(files)) await writeFile(join(etc, name), content);
 }
 
 /**

@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { constants } from 'node:os';
 import type { MemoryLimit } from './memory-limits.ts';
+import type { RunningContainer } from './runner.ts';
 
 const STOP_GRACE_MS = 5_000;
 
@@ -49,12 +50,29 @@ function withinLimit({ command, arguments: args, memory }: ChildStart): readonly
   return ['/bin/sh', ['-c', 'echo $$ > "$0" && exec "$@"', memory.procsFile, command, ...args]];
 }
 
-/** Sends the polite signal, waits, then the one that cannot be refused. */
-export async function stopWithin(exited: Promise<unknown>, signals: { ask(): void; kill(): void }): Promise<void> {
-  signals.ask();
-  const timer = setTimeout(signals.kill, STOP_GRACE_MS);
-  await exited.catch(() => undefined);
-  clearTimeout(timer);
+interface Signals {
+  /** Sends the signal that a program may take its time for. */
+  ask(): void;
+  /** Sends the signal that a program cannot refuse. */
+  kill(): void;
+}
+
+/** A container that runs as soon as its server was reached, and is killed where its server cannot be reached. */
+export async function contain(
+  reached: Promise<{ readonly exited: Promise<number> }>,
+  { ask, kill }: Signals,
+): Promise<RunningContainer> {
+  const { exited } = await reached.catch((error: unknown) => {
+    kill();
+    throw error;
+  });
+  const end = async (first: () => void): Promise<void> => {
+    first();
+    const timer = setTimeout(kill, STOP_GRACE_MS);
+    await exited.catch(() => undefined);
+    clearTimeout(timer);
+  };
+  return { exited, stop: () => end(ask), kill: () => end(kill) };
 }
 
 /** Sends a signal to a process that may be gone already. */

@@ -3,16 +3,15 @@
  * socket in its task's folder, like the bubblewrap sandbox.
  */
 import { execFile, spawn } from 'node:child_process';
-import { chown, mkdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import type { ContainerPart } from '../template/parts.ts';
-import { startChild, stopWithin } from './child.ts';
+import { contain, startChild } from './child.ts';
+import { isRoot, makeFolders } from './folders.ts';
 import type { ContainerStart, RunningContainer, TaskRunner, Usable } from './runner.ts';
 import { pipeToServer } from './socket-pipe.ts';
 
 const run = promisify(execFile);
-const AGENT_ID = 1000;
 const MAX_PROCESSES = 1024;
 const SOCKET = 'server.sock';
 /** Finds the containers of a runtime that was killed. */
@@ -36,7 +35,7 @@ export async function createDockerRunner(
 
 async function startContainer(start: ContainerStart, data: string): Promise<RunningContainer> {
   const name = `brainstem-${start.taskId}`;
-  await prepareFolders(start.taskDir);
+  await makeFolders(start.taskDir, ['run', 'workspace', 'packages']);
   const child = startChild({
     command: 'docker',
     arguments: runArguments(start, { name, data, user: ownUser() }),
@@ -46,17 +45,8 @@ async function startContainer(start: ContainerStart, data: string): Promise<Runn
     write: start.write,
   });
   const kill = (): void => void run('docker', ['kill', name]).catch(() => child.process.kill('SIGKILL'));
-  try {
-    const { exited } = await pipeToServer(start, SOCKET, child.exited);
-    return {
-      exited,
-      stop: () => stopWithin(exited, { ask: () => void run('docker', ['stop', name]).catch(kill), kill }),
-      kill: () => stopWithin(exited, { ask: kill, kill }),
-    };
-  } catch (error) {
-    kill();
-    throw error;
-  }
+  const ask = (): void => void run('docker', ['stop', name]).catch(kill);
+  return contain(pipeToServer(start, SOCKET, child.exited), { ask, kill });
 }
 
 interface RunIdentity {
@@ -75,23 +65,15 @@ export function runArguments(start: ContainerStart, { name, data, user }: RunIde
   return [
     ...['run', '--rm', '--init', '--name', name, '--label', `${LABEL}=${data}`, '--pull', 'never'],
     // The host's network and not a bridge: this machine's own endpoints are on its loopback addresses.
-    ...[
-      '--network',
-      start.network === 'internet' ? 'host' : 'none',
-      '--cap-drop',
-      'ALL',
-      '--security-opt',
-      'no-new-privileges',
-      '--stop-timeout',
-      '5',
-    ],
+    ...['--network', start.network === 'internet' ? 'host' : 'none'],
+    ...['--cap-drop', 'ALL', '--security-opt', 'no-new-privileges', '--stop-timeout', '5'],
     // Read-only but for these folders, as the task definition says.
     ...['--read-only', '--tmpfs', '/tmp:mode=1777,exec', '--tmpfs', '/home/agent:mode=0777,exec'],
     ...['--memory', `${start.memoryMb}m`, '--cpus', String(start.cpu / 1024), '--pids-limit', String(MAX_PROCESSES)],
     ...mount('run', '/run/brainstem'),
     ...mount('workspace', '/workspace'),
     ...mount('packages', '/opt/packages'),
-    // The socket and the workspace belong to whoever runs this; the image's user could not write there.
+    // The socket and the workspace belong to the user that runs this; the image's user could not write there.
     ...(user === null ? [] : ['--user', user]),
     ...Object.entries(environment).flatMap(([key, value]) => ['--env', `${key}=${value}`]),
     imageOf(start.container),
@@ -101,15 +83,11 @@ export function runArguments(start: ContainerStart, { name, data, user }: RunIde
 
 type Image = Pick<ContainerPart, 'image' | 'imageDir' | 'imageTarget'>;
 
-export function imageOf({ image, imageDir, imageTarget }: Image): string {
-  return imageDir === null ? image : tagOf(imageDir, imageTarget ?? null);
-}
-
 /** The asset's folder is named by the hash of what is in it, so a built image is never out of date. */
-function tagOf(imageDir: string, target: string | null): string {
-  return `brainstem-${target ?? 'sandbox'}:${basename(imageDir)
-    .replace(/^asset\./, '')
-    .toLowerCase()}`;
+export function imageOf({ image, imageDir, imageTarget }: Image): string {
+  if (imageDir === null) return image;
+  const hash = basename(imageDir).replace(/^asset\./, '');
+  return `brainstem-${imageTarget ?? 'sandbox'}:${hash.toLowerCase()}`;
 }
 
 async function buildImage(container: Image, report: (message: string) => void): Promise<void> {
@@ -134,24 +112,15 @@ async function removeLeftovers(data: string): Promise<void> {
   if (ids.length > 0) await run('docker', ['rm', '--force', ...ids]);
 }
 
-async function prepareFolders(taskDir: string): Promise<void> {
-  for (const name of ['run', 'workspace', 'packages']) {
-    const folder = join(taskDir, name);
-    await mkdir(folder, { recursive: true });
-    if (ownUser() === null) await chown(folder, AGENT_ID, AGENT_ID);
-  }
-}
-
 function ownUser(): string | null {
-  const [uid, gid] = [process.getuid?.() ?? 0, process.getgid?.() ?? 0];
-  return uid === 0 ? null : `${uid}:${gid}`;
+  return isRoot() ? null : `${process.getuid?.()}:${process.getgid?.()}`;
 }
 
 /** Where the Docker client finds its daemon and its login. */
 function dockerEnvironment(): Record<string, string> {
   const names = ['PATH', 'HOME', 'DOCKER_HOST', 'DOCKER_CONTEXT', 'DOCKER_CONFIG', 'XDG_RUNTIME_DIR'];
   return Object.fromEntries(
-    names.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
+    Object.entries(process.env).flatMap(([name, value = '']) => (names.includes(name) ? [[name, value]] : [])),
   );
 }
 

@@ -1,10 +1,9 @@
 /** The ECS calls that provisioning makes, over the tasks that run on this machine. */
-import { randomUUID } from 'node:crypto';
+import { randomInt, randomUUID } from 'node:crypto';
 import { jsonService, operation } from '../aws/json-service.ts';
 import { AwsFault } from '../aws/wire.ts';
 import type { Service } from '../aws/service.ts';
 import type { Template } from '../template/parts.ts';
-import { pickAddress } from './addresses.ts';
 import { clusterArnOf, findDefinition, runTaskAccesses, taskAccess, taskArnOf } from './ecs-accesses.ts';
 import { DescribeTasks, invalidParameter, RunTask, StopTask } from './ecs-requests.ts';
 import { describeTask, launchTask, stopTask, type Task, type TaskWorld } from './task.ts';
@@ -104,6 +103,15 @@ function launch(ecs: Ecs, input: RunTask): Task {
     group: input.group ?? `family:${definition.family}`,
   };
   return launchTask(request, ecs.options);
+}
+
+/**
+ * A loopback address of its own for a task, as a task in a VPC has one. Every address in 127.0.0.0/8 is this machine;
+ * the range keeps clear of those that distributions use themselves.
+ */
+function pickAddress(taken: ReadonlySet<string>): string {
+  const address = `127.${randomInt(64, 128)}.${randomInt(0, 256)}.${randomInt(1, 255)}`;
+  return taken.has(address) ? pickAddress(taken) : address;
 }
 
 /** A task is as far from the internet here as its subnet's routes keep it there. */

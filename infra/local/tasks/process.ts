@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
-import { signal, startChild, stopWithin } from './child.ts';
+import { contain, signal, startChild } from './child.ts';
 import type { MemoryLimit, MemoryLimits } from './memory-limits.ts';
 import { nodeBinary, ripgrepBinary } from './programs.ts';
 import { programOf, type ContainerStart, type RunningContainer, type TaskRunner } from './runner.ts';
@@ -44,17 +44,11 @@ async function startProcess(start: ContainerStart, memory: MemoryLimit | null): 
   const kill = (): void => killGroup(child.process.pid);
   // What the server started shares its process group and must not outlive it.
   const exited = child.exited.finally(kill);
-  try {
+  const reach = async () => {
     if (container.port > 0) await waitUntilAccepts(() => connect(container.port, host), exited);
-  } catch (error) {
-    kill();
-    throw error;
-  }
-  return {
-    exited,
-    stop: () => stopWithin(exited, { ask: () => signal(child.process.pid, 'SIGTERM'), kill }),
-    kill: () => stopWithin(exited, { ask: kill, kill }),
+    return { exited };
   };
+  return contain(reach(), { ask: () => signal(child.process.pid, 'SIGTERM'), kill });
 }
 
 /** The machine's own ripgrep goes first. */

@@ -7,8 +7,9 @@ const START_LIMIT_MS = 60_000;
 const POLL_MS = 5;
 
 /**
- * Makes a container's server reachable at its task's address, for as long as the container runs. A container without a
- * port serves nobody, and there is nothing to wait for.
+ * Makes the server behind a Unix socket in the task's folder reachable at the task's address, byte for byte, for as long as
+ * the container runs: to its callers it looks like a task with a private address, while the task itself has no network.
+ * A container without a port has no server to wait for.
  */
 export async function pipeToServer(
   { taskDir, host, container }: Pick<ContainerStart, 'taskDir' | 'host' | 'container'>,
@@ -16,54 +17,31 @@ export async function pipeToServer(
   exited: Promise<number>,
 ): Promise<{ readonly exited: Promise<number> }> {
   if (container.port === 0) return { exited };
-  const socket = { socketDir: join(taskDir, 'run'), socketName };
-  const pipe = await pipeToSocket({ host, port: container.port, ...socket }, exited);
-  return { exited: exited.finally(() => pipe.close()) };
-}
-
-interface SocketPipe {
-  close(): Promise<void>;
-}
-
-interface SocketPipeOptions {
-  readonly host: string;
-  readonly port: number;
-  readonly socketDir: string;
-  readonly socketName: string;
-}
-
-/**
- * Makes the server behind a Unix socket reachable at a loopback address, byte for byte: to its callers it looks like a
- * task with a private address, while the task itself has no network.
- */
-async function pipeToSocket(options: SocketPipeOptions, exited: Promise<number>): Promise<SocketPipe> {
   // A Unix socket's path has at most 107 bytes, a data folder's may have more: go through the folder's descriptor.
-  const folder = await open(options.socketDir);
-  const path = `/proc/self/fd/${folder.fd}/${options.socketName}`;
-  const server = createServer({ noDelay: true }, (client) => couple(client, connect(path)));
+  const folder = await open(join(taskDir, 'run'));
+  const dial = (): Socket => connect(`/proc/self/fd/${folder.fd}/${socketName}`);
+  const clients = new Set<Socket>();
+  const server = createServer({ noDelay: true }, (client) => {
+    clients.add(client);
+    client.once('close', () => clients.delete(client));
+    couple(client, dial());
+  });
   try {
-    await waitUntilAccepts(() => connect(path), exited);
+    await waitUntilAccepts(dial, exited);
     await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      server.listen(options.port, options.host, resolve);
+      server.once('error', reject).listen(container.port, host, resolve);
     });
   } catch (error) {
     await folder.close();
     throw error;
   }
-  const clients = new Set<Socket>();
-  server.on('connection', (client) => {
-    clients.add(client);
-    client.once('close', () => clients.delete(client));
-  });
-  return {
-    async close() {
-      const closed = new Promise((resolve) => server.close(resolve));
-      for (const client of clients) client.destroy();
-      await closed;
-      await folder.close();
-    },
+  const close = async (): Promise<void> => {
+    const closed = new Promise((resolve) => server.close(resolve));
+    for (const client of clients) client.destroy();
+    await closed;
+    await folder.close();
   };
+  return { exited: exited.finally(close) };
 }
 
 /** @throws when the container ends, or nothing accepts in time */
