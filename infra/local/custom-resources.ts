@@ -4,6 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { json } from 'node:stream/consumers';
 import { isDeepStrictEqual } from 'node:util';
 import * as z from 'zod';
 import { replaceFile } from './aws/atomic-file.ts';
@@ -38,12 +39,12 @@ export async function runCustomResources({ template, dataDir, invoke }: CustomRe
   const answers = await receiveAnswers();
   try {
     for (const part of changed) {
-      const event = {
-        ...createEvent(template, part, before[part.logicalId]),
-        ResponseURL: answers.url(part.logicalId),
+      const event = createEvent(template, part, before[part.logicalId]);
+      await invoke(part.functionArn, { ...event, ResponseURL: answers.url(part.logicalId) });
+      before[part.logicalId] = {
+        physicalId: physicalIdOf(part, answers.get(part.logicalId)),
+        properties: part.properties,
       };
-      await invoke(part.functionArn, event);
-      before[part.logicalId] = { physicalId: judge(part, answers.get(part.logicalId)), properties: part.properties };
       replaceFile(file, JSON.stringify(before));
     }
   } finally {
@@ -59,9 +60,8 @@ function createEvent(
   const properties = { ServiceToken: part.functionArn, ...part.properties };
   return {
     RequestType: before === undefined ? 'Create' : 'Update',
-    ...(before === undefined
-      ? {}
-      : { PhysicalResourceId: before.physicalId, OldResourceProperties: before.properties }),
+    PhysicalResourceId: before?.physicalId,
+    OldResourceProperties: before?.properties,
     RequestId: randomUUID(),
     StackId: `arn:aws:cloudformation:${region}:${account}:stack/Brainstem/local`,
     ServiceToken: part.functionArn,
@@ -71,8 +71,9 @@ function createEvent(
   };
 }
 
-function judge({ logicalId }: CustomResourcePart, answer: Answer | null): string {
-  if (answer === null) throw new Error(`The function of custom resource ${logicalId} ended without an answer.`);
+/** @throws when the function did not answer that it succeeded */
+function physicalIdOf({ logicalId }: CustomResourcePart, answer: Answer | undefined): string {
+  if (answer === undefined) throw new Error(`The function of custom resource ${logicalId} ended without an answer.`);
   if (answer.Status === 'FAILED')
     throw new Error(`Custom resource ${logicalId} failed: ${answer.Reason ?? 'no reason given'}`);
   return answer.PhysicalResourceId ?? logicalId;
@@ -81,33 +82,20 @@ function judge({ logicalId }: CustomResourcePart, answer: Answer | null): string
 /** Where functions send their answers: in AWS, a presigned URL. */
 async function receiveAnswers() {
   const answers = new Map<string, Answer>();
-  const server = createServer((request, response) => {
-    const chunks: Buffer[] = [];
-    request.on('data', (chunk: Buffer) => chunks.push(chunk));
-    request.on('end', () => {
-      const answer = Answer.safeParse(parseJson(Buffer.concat(chunks).toString('utf8')));
-      if (answer.success) answers.set(new URL(request.url ?? '/', 'http://localhost').pathname.slice(1), answer.data);
-      response.writeHead(answer.success ? 200 : 400).end();
-    });
+  const server = createServer(async (request, response) => {
+    const answer = Answer.safeParse(await json(request).catch(() => null));
+    if (answer.success) answers.set(new URL(request.url ?? '/', 'http://localhost').pathname.slice(1), answer.data);
+    response.writeHead(answer.success ? 200 : 400).end();
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
   return {
     url: (logicalId: string) => `http://127.0.0.1:${port}/${logicalId}?signature=local`,
-    get: (logicalId: string) => answers.get(logicalId) ?? null,
+    get: (logicalId: string) => answers.get(logicalId),
     async close() {
       const closed = new Promise((resolve) => server.close(resolve));
       server.closeAllConnections();
       await closed;
     },
   };
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    // Not an answer; the schema says so to whoever sent it.
-    return null;
-  }
 }

@@ -1,10 +1,6 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import * as z from 'zod';
-import { isAlive, markOf } from './aws/dynamodb/processes.ts';
-
-const Owner = z.object({ pid: z.int(), startedAt: z.string() });
-type Owner = z.infer<typeof Owner>;
+import { isAlive, markOf, ProcessMark } from './processes.ts';
 
 interface DataLock {
   release(): void;
@@ -17,7 +13,7 @@ interface DataLock {
 export function lockData(data: string): DataLock {
   const file = join(data, 'runtime.pid');
   // Where the system does not tell start times, a process id alone has to do.
-  const self: Owner = markOf(process.pid) ?? { pid: process.pid, startedAt: '' };
+  const self: ProcessMark = markOf(process.pid) ?? { pid: process.pid, startedAt: '' };
   const owner = readOwner(file);
   if (owner !== null && lives(owner)) {
     throw new Error(
@@ -30,16 +26,16 @@ export function lockData(data: string): DataLock {
   return { release: () => rmSync(file, { force: true }) };
 }
 
-/** Null when there is none. A file that nobody can read names process 0, which is never alive. */
-function readOwner(file: string): Owner | null {
+/** Null when there is none. A file that cannot be read stands for process 0, which is never alive. */
+function readOwner(file: string): ProcessMark | null {
   try {
-    return Owner.parse(JSON.parse(readFileSync(file, 'utf8')));
+    return ProcessMark.parse(JSON.parse(readFileSync(file, 'utf8')));
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'ENOENT' ? null : { pid: 0, startedAt: '' };
   }
 }
 
-function lives(owner: Owner): boolean {
+function lives(owner: ProcessMark): boolean {
   if (owner.pid === 0) return false;
   if (owner.startedAt !== '') return isAlive(owner);
   try {

@@ -10,7 +10,6 @@ import { createFunctions, type Functions, type PoolListeners } from './lambda/fu
 import { openLogFiles, type LogFiles } from './lambda/log-files.ts';
 import { startSchedules } from './schedules.ts';
 import type { AroundCall } from './aws/service.ts';
-import type { Invoke } from './lambda/invoke.ts';
 import type { Template } from './template/parts.ts';
 import type { EcsService } from './tasks/ecs.ts';
 import type { SandboxKind } from './tasks/runner.ts';
@@ -103,7 +102,16 @@ async function compose(options: RuntimeOptions, teardown: Teardown): Promise<Run
   const ecs = await startTasks({ template, sandbox: options.sandbox, data, logs, report });
   const aroundCall = options.aroundCalls?.(createControls(template, functions, ecs));
   const { invoke } = functions;
-  const aws = await startAwsServices(options, { template, ecs, aroundCall, invoke, report });
+  const aws = await startAws({
+    template,
+    dataDir: data,
+    invoke,
+    services: [ecs],
+    report,
+    aroundCall,
+    dynamoDbEndpoint: options.dynamodbEndpoint,
+    retryIntervalMs: options.retryIntervalMs,
+  });
   teardown.add(aws.close);
   functions.open(template, aws.endpoint);
   teardown.add(functions.close);
@@ -149,28 +157,6 @@ function createControls(template: Template, { pool }: Functions, ecs: EcsService
     kill: (target) => pool().kill(target),
     loseSandbox: ecs.lose,
   };
-}
-
-interface AwsParts {
-  readonly template: Template;
-  readonly ecs: EcsService;
-  readonly aroundCall: AroundCall | undefined;
-  readonly invoke: Invoke;
-  readonly report: Report;
-}
-
-function startAwsServices(options: RuntimeOptions, parts: AwsParts): Promise<Aws> {
-  const { template, ecs, aroundCall, invoke, report } = parts;
-  return startAws({
-    template,
-    dataDir: options.data,
-    invoke,
-    services: [ecs],
-    report,
-    aroundCall,
-    dynamoDbEndpoint: options.dynamodbEndpoint,
-    retryIntervalMs: options.retryIntervalMs,
-  });
 }
 
 function output(template: Template, name: string): string {

@@ -3,8 +3,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node
 import { randomInt } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import * as z from 'zod';
-import { isAlive, markOf, stopProcess, type ProcessMark } from './processes.ts';
+import { markOf, ProcessMark, stopProcess } from '../../processes.ts';
 
 /** The native DynamoDB engine, running on a file of the data folder. */
 interface Engine {
@@ -18,9 +17,6 @@ interface EngineOptions {
   readonly dataDir: string;
   readonly report: (message: string) => void;
 }
-
-const Mark = z.object({ pid: z.int(), startedAt: z.string() });
-const PidFile = z.object({ engine: Mark, owner: Mark });
 
 /** A crash loop means a broken file or machine, and no amount of starting mends that. */
 const MAX_RESTARTS_PER_MINUTE = 5;
@@ -49,7 +45,7 @@ export async function startEngine({ dataDir, report }: EngineOptions): Promise<E
     watch(next.child);
   };
   const watch = (child: ChildProcess): void => {
-    writePidFile(pidFile, child);
+    writeFileSync(pidFile, JSON.stringify(markOf(pidOf(child))));
     child.once('exit', (code, signal) => {
       if (state.stopping) return;
       state.endings = [...state.endings.filter((at) => at > Date.now() - 60_000), Date.now()];
@@ -124,17 +120,13 @@ function launchAt(port: number, dataDir: string): Promise<ChildProcess> {
 }
 
 /**
- * Where the kernel could not kill the engine with its runtime, the next run finds it by the pid file. It is stopped only
- * if it is still the process that was written there, and only if the runtime that owned it is gone.
+ * Where the kernel could not kill the engine with its runtime, the next run finds it by the pid file, and stops it if it is
+ * still the process that was written there. The runtime that started it is gone, because this one has locked the folder.
  */
 async function stopLeftover(pidFile: string): Promise<void> {
   if (!existsSync(pidFile)) return;
-  const { success, data } = PidFile.safeParse(parseJson(readFileSync(pidFile, 'utf8')));
-  if (!success || !isAlive(data.engine)) return;
-  if (data.owner.pid !== process.pid && isAlive(data.owner)) {
-    throw new Error(`the data folder is in use by process ${data.owner.pid} (${pidFile})`);
-  }
-  await stopProcess(data.engine);
+  const { success, data } = ProcessMark.safeParse(parseJson(readFileSync(pidFile, 'utf8')));
+  if (success) await stopProcess(data);
 }
 
 function parseJson(text: string): unknown {
@@ -144,14 +136,6 @@ function parseJson(text: string): unknown {
     // A kill in the middle of a write leaves a torn file.
     return null;
   }
-}
-
-function writePidFile(pidFile: string, child: ChildProcess): void {
-  const marks: { engine: ProcessMark | null; owner: ProcessMark | null } = {
-    engine: markOf(pidOf(child)),
-    owner: markOf(process.pid),
-  };
-  writeFileSync(pidFile, JSON.stringify(marks));
 }
 
 function pidOf(child: ChildProcess): number {

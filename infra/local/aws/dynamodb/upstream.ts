@@ -1,5 +1,6 @@
-import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
+import { Agent as HttpAgent, request as httpRequest } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { buffer } from 'node:stream/consumers';
 import type { AwsRequest, AwsResponse } from '../service.ts';
 import { AwsFault } from '../wire.ts';
 
@@ -11,13 +12,9 @@ export interface Upstream {
 }
 
 /** Headers that mean something to DynamoDB; the others describe the connection to this process. */
-const PASSED_ON = ['content-type', 'x-amz-target', 'x-amz-date', 'authorization', 'x-amz-content-sha256'] as const;
-const PASSED_BACK = ['content-type', 'x-amzn-requestid', 'x-amz-crc32'] as const;
+const PASSED_ON = ['content-type', 'x-amz-target', 'x-amz-date', 'authorization', 'x-amz-content-sha256'];
+const PASSED_BACK = ['content-type', 'x-amzn-requestid', 'x-amz-crc32'];
 
-/**
- * DynamoDB Local keeps a separate database per access key id, and every worker here has one of its own, so all requests
- * are passed on under a single one.
- */
 const ACCESS_KEY = process.env['AWS_ACCESS_KEY_ID'] ?? 'local';
 
 export function createUpstream(endpoint: () => string): Upstream {
@@ -26,19 +23,19 @@ export function createUpstream(endpoint: () => string): Upstream {
   const request = secure ? httpsRequest : httpRequest;
   const send: Upstream['send'] = (headers, body) =>
     new Promise((answered, failed) => {
-      const passed: Record<string, string | number> = { 'content-length': body.length };
-      for (const name of PASSED_ON) {
-        const value = headers[name];
-        if (value !== undefined) passed[name] = name === 'authorization' ? underOneKey(String(value)) : String(value);
-      }
-      const outgoing = request(endpoint(), { agent, method: 'POST', path: '/', headers: passed }, (incoming) =>
-        collect(incoming, answered, failed),
-      );
+      const passed: Record<string, string> = { ...pick(headers, PASSED_ON), 'content-length': String(body.length) };
+      // DynamoDB Local keeps a separate database per access key id, so all requests are passed on under a single one.
+      passed['authorization'] =
+        passed['authorization']?.replace(/Credential=[^/]+\//, `Credential=${ACCESS_KEY}/`) ?? '';
       // The SDK retries a 500, which is also what DynamoDB answers when a node of it goes away.
-      outgoing.on('error', () =>
-        failed(new AwsFault('InternalServerError', 'the DynamoDB engine did not answer', 500)),
-      );
-      outgoing.end(body);
+      const lost = (): void => failed(new AwsFault('InternalServerError', 'the DynamoDB engine did not answer', 500));
+      request(endpoint(), { agent, method: 'POST', path: '/', headers: passed }, async (incoming) => {
+        const content = await buffer(incoming).catch(lost);
+        if (content === undefined) return;
+        answered({ status: incoming.statusCode ?? 500, headers: pick(incoming.headers, PASSED_BACK), body: content });
+      })
+        .on('error', lost)
+        .end(body);
     });
   return {
     send,
@@ -47,26 +44,10 @@ export function createUpstream(endpoint: () => string): Upstream {
   };
 }
 
-function collect(
-  incoming: IncomingMessage,
-  answered: (response: AwsResponse) => void,
-  failed: (error: Error) => void,
-): void {
-  const chunks: Buffer[] = [];
-  incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
-  incoming.on('error', () => failed(new AwsFault('InternalServerError', 'the DynamoDB engine went away', 500)));
-  incoming.on('end', () => {
-    const headers: Record<string, string> = {};
-    for (const name of PASSED_BACK) {
-      const value = incoming.headers[name];
-      if (typeof value === 'string') headers[name] = value;
-    }
-    answered({ status: incoming.statusCode ?? 500, headers, body: Buffer.concat(chunks) });
-  });
-}
-
-function underOneKey(authorization: string): string {
-  return authorization.replace(/Credential=[^/]+\//, `Credential=${ACCESS_KEY}/`);
+function pick(headers: AwsRequest['headers'], names: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    names.flatMap((name) => (headers[name] === undefined ? [] : [[name, String(headers[name])]])),
+  );
 }
 
 function ownHeaders(operation: string): AwsRequest['headers'] {

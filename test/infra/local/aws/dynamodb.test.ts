@@ -13,7 +13,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, expect, test } from 'vitest';
 import { startDynamoDb, type DynamoDb } from '#infra/local/aws/dynamodb.ts';
-import { isAlive, markOf } from '#infra/local/aws/dynamodb/processes.ts';
+import { isAlive, markOf } from '#infra/local/processes.ts';
 import { createUpstream } from '#infra/local/aws/dynamodb/upstream.ts';
 import {
   removeScratchDirs,
@@ -154,27 +154,16 @@ test('the DynamoDB engine dies with a runtime that is killed', async () => {
 test('the next runtime stops a DynamoDB engine that outlived its own', async () => {
   const dataDir = scratchDir();
   const first = await startEngine(dataDir);
-  const pidFile = join(dataDir, 'dynamodb.pid');
-  const left = JSON.parse(readFileSync(pidFile, 'utf8'));
-  writeFileSync(pidFile, JSON.stringify({ ...left, owner: { pid: 2 ** 22 + 1, startedAt: '1' } }));
+  const left = JSON.parse(readFileSync(join(dataDir, 'dynamodb.pid'), 'utf8'));
   const second = await startEngine(dataDir);
-  expect(isAlive(left.engine)).toBe(false);
+  expect(isAlive(left)).toBe(false);
   expect(second.enginePid()).not.toBe(first.enginePid());
-});
-
-test('a data folder that another runtime uses is refused', async () => {
-  const dataDir = scratchDir();
-  await startEngine(dataDir);
-  const pidFile = join(dataDir, 'dynamodb.pid');
-  const used = JSON.parse(readFileSync(pidFile, 'utf8'));
-  writeFileSync(pidFile, JSON.stringify({ ...used, owner: markOf(process.ppid) }));
-  await expect(startEngine(dataDir)).rejects.toThrow(`the data folder is in use by process ${process.ppid}`);
 });
 
 test('an unrelated process that got the engine’s old process id is left alone', async () => {
   const dataDir = scratchDir();
   const bystander = { pid: process.pid, startedAt: 'before this process' };
-  writeFileSync(join(dataDir, 'dynamodb.pid'), JSON.stringify({ engine: bystander, owner: bystander }));
+  writeFileSync(join(dataDir, 'dynamodb.pid'), JSON.stringify(bystander));
   await startEngine(dataDir);
 });
 

@@ -1,14 +1,16 @@
-/** Knowing a process again after a restart: a process id alone may have been given to somebody else since. */
+/** Knowing a process again after a restart: the system may have given its id to another process since. */
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import * as z from 'zod';
 
-export interface ProcessMark {
-  readonly pid: number;
+export const ProcessMark = z.object({
+  pid: z.int(),
   /** Start time in clock ticks since boot: with the id, it names one process for as long as the machine runs. */
-  readonly startedAt: string;
-}
+  startedAt: z.string(),
+});
+export type ProcessMark = z.infer<typeof ProcessMark>;
 
-/** Null when there is no such process (or only what its parent has not collected yet). */
+/** Null when there is no such process, or when it has ended and its parent has not collected it yet. */
 export function markOf(pid: number): ProcessMark | null {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
