@@ -142,6 +142,19 @@ const told = (broken: readonly Import[]) => broken.map(({ file, target }) => `${
 const EXPORTS_OUTWARD =
   /handler\.ts$|^functions\/(harness|contract)\/|credentials\.lambda\.ts$|^infra\/(brainstem\.ts|constructs\/)/;
 
+/** Files that Lambda, the CDK, npm or a container starts. */
+const ENTRY = new RegExp(
+  [
+    '^functions/[^/]+/handler\\.ts$',
+    '^functions/harness/(bedrock|claude-platform-on-aws)\\.ts$',
+    '^functions/aws/credentials\\.lambda\\.ts$',
+    '^infra/app\\.ts$',
+    '^infra/cli/[^/]+/main\\.ts$',
+    '^infra/local/(start|demo/main)\\.ts$',
+    '^sandbox-task/(main|build-packages)\\.ts$',
+  ].join('|'),
+);
+
 function exportsOf(file: string): readonly string[] {
   const declared = readFileSync(join(ROOT, file), 'utf8').matchAll(
     /^export (?:async )?(?:const|function\*?|interface|type|class) (\w+)/gm,
@@ -248,6 +261,12 @@ describe('the architecture', () => {
         .filter((exported) => !imported.has(exported) && !imported.has(`${file} *`)),
     );
     expect(unused).toEqual([]);
+  });
+
+  it('has no file that only tests use', () => {
+    const used = new Set(SOURCES.flatMap(namesImportedBy).map((name) => name.split(' ')[0]));
+    const imported = new Set([...IMPORTS.map(({ target }) => target), ...used]);
+    expect(SOURCES.filter((file) => !imported.has(file) && !ENTRY.test(file))).toEqual([]);
   });
 
   it('names files in kebab-case, and an adapter port.technology', () => {
