@@ -7,7 +7,7 @@ import type { CallMark, CallMarks } from '#core/ports/call-marks.ts';
 import { json, optional, parseRow } from '#aws/row.ts';
 import { createTable, IS_NEW, type Change, type Key, type Row } from '#aws/table.ts';
 
-/** A person may take days to act; after that the call begins without what the server wanted to be reminded of. */
+/** A person may take days to act; after that the call begins anew, without the server's state. */
 const KEPT_SECONDS = 30 * 24 * 3600;
 
 const Suspension = z.object({

@@ -1,5 +1,5 @@
-/** MCP by its official SDK: streamable HTTP in both protocol eras, and its predecessor where a server has nothing else. */
-import { isInputRequiredResult, ProtocolError, type Tool } from '@modelcontextprotocol/client';
+/** MCP by its official SDK: over streamable HTTP in both protocol eras, and over its predecessor where a server has no other. */
+import { isInputRequiredResult, ProtocolError, ProtocolErrorCode, type Tool } from '@modelcontextprotocol/client';
 import type { McpTool } from '#contract/mcp.ts';
 import { createExpiring, type Expiring } from '#core/ports/expiring.ts';
 import type { McpCall, McpCalled, McpClient, McpFailure, McpListed, McpTarget } from '#core/ports/mcp-client.ts';
@@ -15,7 +15,7 @@ export interface McpClientOptions {
   readonly fetch: GuardedFetch;
   /** Epoch milliseconds. */
   now(): number;
-  /** Of all answers to one request of ours. @default 20,000,000 */
+  /** The limit for all answers to one request of this client. @default 20,000,000 */
   readonly maxBytes?: number;
   /** @default 'decline' */
   readonly forms?: Forms;
@@ -27,6 +27,7 @@ interface Memory {
 }
 
 interface Listing {
+  readonly status: 'listed';
   readonly tools: readonly McpTool[];
   readonly ttlMs: number;
   readonly isPublic: boolean;
@@ -37,11 +38,10 @@ const MAX_TOOLS = 2000;
 const MAX_TOOLS_TTL_MS = 300_000;
 const TRANSPORT_TTL_MS = 86_400_000;
 const MAX_REMEMBERED = 500;
-/** How often a server is told that no form is filled in here. */
+/** How often this client tells a server that it fills in no form. */
 const MAX_ROUNDS = 4;
-const URL_ELICITATION_REQUIRED = -32042;
 
-/** Remembers transports and tool lists, each for the callers that may share it; never a session, which is one user's. */
+/** Remembers transports and tool lists, each for the callers that may share it. It remembers no session: that is one user's. */
 export function createMcpClient({ fetch, now, maxBytes = MAX_BYTES, forms = 'decline' }: McpClientOptions): McpClient {
   const memory: Memory = {
     transports: createExpiring(now, MAX_REMEMBERED),
@@ -55,13 +55,9 @@ export function createMcpClient({ fetch, now, maxBytes = MAX_BYTES, forms = 'dec
       const known = memory.lists.find(keyOf(target)) ?? memory.lists.find(target.url);
       if (known !== undefined) return known;
       const askedAt = new Date(now()).toISOString();
-      const listing = await overSomeTransport(memory, {
-        ...common(target, signal),
-        method: 'tools/list',
-        isResumed: false,
-        work: listed,
-      });
-      if ('status' in listing) return listing;
+      const visit = { ...common(target, signal), method: 'tools/list', isResumed: false, work: listed } as const;
+      const listing = await overSomeTransport(memory, visit);
+      if (listing.status === 'failed') return listing;
       const { tools, ttlMs, isPublic } = listing;
       const fresh: McpListed = { status: 'listed', tools, askedAt };
       const untilMs = now() + Math.min(ttlMs, MAX_TOOLS_TTL_MS);
@@ -76,7 +72,7 @@ export function createMcpClient({ fetch, now, maxBytes = MAX_BYTES, forms = 'dec
   };
 }
 
-/** First the transport that worked last; then streamable HTTP in the era that the server answers in; then server-sent events. */
+/** Tries the transport that worked last, then streamable HTTP in the era of the server's answer, then server-sent events. */
 async function overSomeTransport<Value>(
   { transports }: Memory,
   going: Omit<Visit<Value>, 'onConnected'>,
@@ -98,12 +94,12 @@ async function overSomeTransport<Value>(
   return before.status === 'failed' ? before.failure : visited.failure;
 }
 
-/** What a server says depends on its address and on the user; a public list is kept by the address alone. */
+/** An answer depends on the server's URL and on the user; a public list is kept by the URL alone. */
 function keyOf({ url, cacheKey }: McpTarget): string {
   return `${url} ${cacheKey ?? ''}`;
 }
 
-/** A token that is refused twice is refused, however many requests are made with it. */
+/** A bearer that is renewed once: a second refusal is final, however many requests are made. */
 function refusedOnce(bearer: McpTarget['bearer']): McpTarget['bearer'] {
   if (bearer === null) return null;
   let isRefused = false;
@@ -124,8 +120,9 @@ async function listed({ client, timeout }: Session): Promise<Listing> {
   }
   const { ttlMs, cacheScope } = result as { readonly ttlMs?: unknown; readonly cacheScope?: unknown };
   return {
+    status: 'listed',
     tools: result.tools.map(toolOf),
-    // A server that names no lifetime has a list that is stale at once.
+    // Without a lifetime the list is stale at once.
     ttlMs: typeof ttlMs === 'number' ? ttlMs : 0,
     isPublic: cacheScope === 'public',
   };
@@ -135,7 +132,7 @@ async function called(session: Session, call: McpCall, forms: Forms): Promise<Mc
   try {
     return await asked(session, call, forms);
   } catch (error) {
-    if (!(error instanceof ProtocolError) || error.code !== URL_ELICITATION_REQUIRED) throw error;
+    if (!(error instanceof ProtocolError) || error.code !== ProtocolErrorCode.UrlElicitationRequired) throw error;
     const requests = elicitationsOf(error.data);
     if (requests.length === 0) throw new BadAnswerError('it asks for a URL that no user can open');
     return { status: 'input_required', requests, state: null };
@@ -148,7 +145,7 @@ async function asked({ client, pushed, timeout }: Session, call: McpCall, forms:
     const params = { name: call.tool, arguments: { ...call.input }, ...resumption };
     const result = await client.callTool(params, { timeout, allowInputRequired: true, ...definitionOf(call) });
     if (!isInputRequiredResult(result)) {
-      // The server was told `cancel` in a user's place, so its answer is not the result that the user would get.
+      // This client answered `cancel` in the user's place, so the server's answer is not the result that the user would get.
       return pushed.length > 0 ? { status: 'input_required', requests: pushed, state: null } : answerOf(result);
     }
     const { urls, answers } = wantedOf(result.inputRequests ?? {}, forms);
@@ -159,7 +156,7 @@ async function asked({ client, pushed, timeout }: Session, call: McpCall, forms:
   throw new BadAnswerError('it asks for input again and again');
 }
 
-/** Which headers mirror which arguments follows from the schema; the SDK reads no more of it than that. */
+/** The SDK reads from the schema which headers mirror which arguments, and nothing else. */
 function definitionOf({ tool, schema }: McpCall): { toolDefinition?: Tool } {
   return schema === null ? {} : { toolDefinition: { name: tool, inputSchema: schema as Tool['inputSchema'] } };
 }

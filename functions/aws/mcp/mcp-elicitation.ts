@@ -1,13 +1,13 @@
 /**
- * What a server wants of people before it goes on. URLs are for people, and end the call until they have been there;
- * forms are not offered, and one that is sent all the same is declined.
+ * What a server wants of people before it goes on. A URL is for a person to open, and the call stops until they have. This
+ * client offers no forms, and declines a form that a server sends.
  */
 import type { ClientCapabilities } from '@modelcontextprotocol/client';
 import * as z from 'zod';
 import type { McpCall, UrlRequest } from '#core/ports/mcp-client.ts';
 import { BadAnswerError } from '#aws/mcp/mcp-traffic.ts';
 
-/** What is said to a form: `defaults` accepts it with the defaults of its fields, and lets servers know that it will. */
+/** The answer to a form: `defaults` accepts it with the defaults of its fields, and tells servers so. */
 export type Forms = 'decline' | 'defaults';
 
 interface ElicitationAnswer {
@@ -15,7 +15,7 @@ interface ElicitationAnswer {
   readonly content?: Record<string, string | number | boolean | string[]>;
 }
 
-/** What goes along with a call that was asked for input before. */
+/** The part of a call with which it goes on from an earlier `input_required`. */
 export interface Resumption {
   readonly inputResponses?: Readonly<Record<string, ElicitationAnswer>>;
   readonly requestState?: string;
@@ -23,7 +23,7 @@ export interface Resumption {
 
 interface Wanted {
   readonly urls: readonly UrlRequest[];
-  /** To everything else. */
+  /** The answers to all other requests. */
   readonly answers: Readonly<Record<string, ElicitationAnswer>>;
 }
 
@@ -43,7 +43,7 @@ export function capabilitiesFor(forms: Forms): ClientCapabilities {
   return { elicitation: forms === 'defaults' ? { url: {}, form: {} } : { url: {} } };
 }
 
-/** Of the newer era's `input_required`. Throws `BadAnswerError` for what this client never said it can do. */
+/** Reads the newer era's `input_required`. Throws `BadAnswerError` for a request that this client does not offer. */
 export function wantedOf(requests: Readonly<Record<string, unknown>>, forms: Forms): Wanted {
   const urls: UrlRequest[] = [];
   const answers: Record<string, ElicitationAnswer> = {};
@@ -57,7 +57,7 @@ export function wantedOf(requests: Readonly<Record<string, unknown>>, forms: For
   return { urls, answers };
 }
 
-/** Of the data of an error −32042. */
+/** Reads the data of an error −32042. */
 export function elicitationsOf(data: unknown): readonly UrlRequest[] {
   const { elicitations } = Elicitations.safeParse(data).data ?? { elicitations: [] };
   return elicitations.flatMap((params) => {
@@ -66,7 +66,7 @@ export function elicitationsOf(data: unknown): readonly UrlRequest[] {
   });
 }
 
-/** Null for what is no URL that a person can open: `javascript:` and the like go no further. */
+/** Null when a person cannot open the URL: `javascript:` and the like go no further. */
 export function urlRequest(id: string, params: unknown): UrlRequest | null {
   const asked = UrlParams.safeParse(params).data;
   if (asked === undefined || asked.url.length > MAX_URL_CHARS) return null;
@@ -83,7 +83,7 @@ export function answerTo(params: unknown, forms: Forms): ElicitationAnswer {
   return { action: 'accept', content: Object.fromEntries(content) };
 }
 
-/** What says that people have done what an earlier answer asked for. */
+/** Says that people have done what an earlier answer asked for. */
 export function resumptionOf(resume: McpCall['resume']): Resumption {
   if (resume === null) return {};
   const accepted = resume.requests.map((id) => [id, { action: 'accept' } as const]);

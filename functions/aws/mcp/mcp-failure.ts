@@ -1,5 +1,11 @@
-/** From what went wrong on the way to an MCP server to what the model, the log and the rest of us are told of it. */
-import { extractWWWAuthenticateParams, ProtocolError, SdkError, SdkErrorCode } from '@modelcontextprotocol/client';
+/** Turns an error of a request to an MCP server into a failure: its kind, and what the model and the log are told. */
+import {
+  extractWWWAuthenticateParams,
+  ProtocolError,
+  ProtocolErrorCode,
+  SdkError,
+  SdkErrorCode,
+} from '@modelcontextprotocol/client';
 import type { McpFailure, McpFailureKind } from '#core/ports/mcp-client.ts';
 import { redact } from '#core/mcp/redact.ts';
 import { BadAnswerError, type SentRequest } from '#aws/mcp/mcp-traffic.ts';
@@ -8,8 +14,6 @@ import { OutboundError } from '#core/ports/outbound.ts';
 
 const MAX_RETRY_AFTER_MS = 3_600_000;
 const MAX_BODY_CHARS = 1000;
-const INVALID_PARAMS = -32602;
-const METHOD_NOT_FOUND = -32601;
 
 /** For the model: what happened and what may help, in words that no server can choose. */
 const MESSAGES: Readonly<Record<McpFailureKind, string>> = {
@@ -31,9 +35,9 @@ const MESSAGES: Readonly<Record<McpFailureKind, string>> = {
 interface Circumstances {
   readonly last: SentRequest | null;
   readonly host: string;
-  /** What the caller was about, for when nothing was sent. */
+  /** The method of the call, in case that no request was sent. */
   readonly method: string;
-  /** Never to be told again. */
+  /** Redacted from the answer. */
   readonly tokens: readonly string[];
   readonly now: number;
 }
@@ -97,8 +101,8 @@ function kindOfStatus(status: number): McpFailureKind {
 }
 
 function kindOfCode(code: number): McpFailureKind {
-  if (code === METHOD_NOT_FOUND) return 'not_found';
-  if (code === INVALID_PARAMS) return 'bad_request';
+  if (code === ProtocolErrorCode.MethodNotFound) return 'not_found';
+  if (code === ProtocolErrorCode.InvalidParams) return 'bad_request';
   return 'server_error';
 }
 
@@ -107,7 +111,7 @@ function kindOfSdk(code: SdkErrorCode): McpFailureKind {
   return code === SdkErrorCode.ListPaginationExceeded ? 'too_large' : 'bad_answer';
 }
 
-/** Codes and rules only: the words of an error may be the server's. */
+/** Holds codes and rules only: the words of an error may be the server's. */
 function reasonOf(error: unknown, last: SentRequest | null): string {
   const fault = error instanceof OutboundError ? error : last?.fault;
   if (fault) return `, ${fault.message}`;
@@ -132,7 +136,7 @@ function responseOf({ last, tokens }: Circumstances): McpFailure['http'] {
   };
 }
 
-/** What a refusal says of how to be let in. */
+/** What `WWW-Authenticate` says of how to get access. */
 interface Challenge {
   readonly error: string | undefined;
   readonly scopes: readonly string[];

@@ -1,4 +1,4 @@
-/** The MCP proxy as a port: what it answers is parsed like anything else that crosses a process. */
+/** The MCP proxy, invoked as a Lambda function; its answers are parsed. */
 import type * as z from 'zod';
 import { McpListings, McpVerdicts, type McpProxyRequest } from '#contract/mcp-proxy.ts';
 import { CredentialValidation } from '#contract/credential-validation.ts';
@@ -8,15 +8,15 @@ import type { Pause } from '#core/ports/stamp.ts';
 import { createInvoke, InvocationFailed } from '#aws/invoke.lambda.ts';
 import type { Env } from '#aws/settings.ts';
 
-/** A turn waits for it, before it asks the model: servers that are slower than this have no tools in this run. */
+/** A turn waits for the listings before it asks the model: a server that is slower than this has no tools in this run. */
 const LIST_TIMEOUT_MS = 60_000;
-/** Of the time that a turn keeps to append an answer it has heard. */
+/** A part of the time that a turn keeps to append an answer. */
 const JUDGE_TIMEOUT_MS = 10_000;
 /** Below the API's own 29 s. */
 const VALIDATE_TIMEOUT_MS = 25_000;
 /**
- * Before each repeat of what was throttled or has died: nothing that is asked here is done to a server, so it may be
- * asked again. All repeats are within the time that the first one has.
+ * Before each repeat of a request that was throttled or died. A repeat is safe, because these requests change nothing at a
+ * server. All repeats share the time limit of the first request.
  */
 const PAUSES_MS = [100, 400, 1600] as const;
 
@@ -61,13 +61,13 @@ function asker(env: Env, { functionName, pause }: Proxied) {
     try {
       return answer.parse(JSON.parse(text));
     } catch (cause) {
-      // Such an error quotes the value it refuses, which is what a server said.
+      // The parser's error quotes the value, which holds a server's words, so only the error's name is kept.
       return unavailable(request, cause instanceof Error ? cause.name : 'unknown');
     }
   };
 }
 
-/** The last failure, when there is no time for another attempt, or none that could help. */
+/** Throws the last failure when there is no time for another attempt, or when a repeat cannot help. */
 async function repeated(attempt: () => Promise<string>, pause: Pause, deadline: number): Promise<string> {
   for (const longestMs of PAUSES_MS) {
     try {
@@ -76,7 +76,7 @@ async function repeated(attempt: () => Promise<string>, pause: Pause, deadline: 
       const isFinal = cause instanceof InvocationFailed && !cause.retryable;
       if (isFinal || Date.now() + longestMs >= deadline) throw cause;
     }
-    // Those who were throttled together come back one by one.
+    // Random pauses: requests that were throttled together do not come back together.
     await pause(longestMs * (0.5 + Math.random() / 2));
   }
   return attempt();

@@ -1,28 +1,26 @@
 /**
- * Which answers prove that nothing was done for a request. By the protocol, what was carried out is answered with HTTP
- * 200; but servers let statuses of what their tools met slip out, so that a bare 400, 404 or 409 proves nothing.
+ * The answers that prove that a server did nothing for a request. By the protocol, a server answers a request that it
+ * carried out with HTTP 200; but some pass on a status that their tool met, so a bare 400, 404 or 409 proves nothing.
  */
-import { ProtocolError } from '@modelcontextprotocol/client';
+import { ProtocolError, ProtocolErrorCode } from '@modelcontextprotocol/client';
 import * as z from 'zod';
 import type { SentRequest } from '#aws/mcp/mcp-traffic.ts';
 
-const PARSE_ERROR = -32700;
-const INVALID_REQUEST = -32600;
-const METHOD_NOT_FOUND = -32601;
-const INVALID_PARAMS = -32602;
 const HEADER_MISMATCH = -32020;
-const MISSING_CAPABILITY = -32021;
-const UNSUPPORTED_VERSION = -32022;
 
-/** HTTP's own, besides redirects: of who asks and how often, of the method, of the size, of what is spoken and understood. */
+/** HTTP's own refusals, besides redirects: of the client, the rate, the method, the size, the format and the headers. */
 const UNREAD_STATUSES: ReadonlySet<number> = new Set([401, 403, 405, 406, 407, 413, 414, 415, 417, 421, 426, 429, 431]);
 const UNREAD_CODES: ReadonlySet<number> = new Set([
-  PARSE_ERROR,
-  INVALID_REQUEST,
-  METHOD_NOT_FOUND,
-  UNSUPPORTED_VERSION,
+  ProtocolErrorCode.ParseError,
+  ProtocolErrorCode.InvalidRequest,
+  ProtocolErrorCode.MethodNotFound,
+  ProtocolErrorCode.UnsupportedProtocolVersion,
 ]);
-const UNDERSTOOD_CODES: ReadonlySet<number> = new Set([INVALID_PARAMS, HEADER_MISMATCH, MISSING_CAPABILITY]);
+const UNDERSTOOD_CODES: ReadonlySet<number> = new Set([
+  ProtocolErrorCode.InvalidParams,
+  ProtocolErrorCode.MissingRequiredClientCapability,
+  HEADER_MISMATCH,
+]);
 
 const RpcError = z.object({
   jsonrpc: z.literal('2.0'),
@@ -31,8 +29,8 @@ const RpcError = z.object({
 });
 
 /**
- * `unread`: before it came to what was asked. `understood`: what was asked is wrong, or cannot be done like this. Null:
- * it may have been carried out.
+ * `unread`: the server refused before it looked at the request itself. `understood`: the server read the request and says
+ * that it is wrong. Null: the server may have carried it out.
  */
 type Refusal = 'unread' | 'understood' | null;
 
@@ -43,7 +41,7 @@ export function refusalOf(error: unknown, last: SentRequest): Refusal {
   if (status < 400 || UNREAD_STATUSES.has(status)) return 'unread';
   const told = rpcErrorIn(last.head);
   if (told === null) return null;
-  // An error without an id answers what was never read as a request.
+  // An error without an id answers a message that the server did not read as a request.
   return refusalIn(told.error.code) ?? (told.id === null ? 'unread' : null);
 }
 

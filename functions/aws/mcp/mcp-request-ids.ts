@@ -1,15 +1,15 @@
 /**
- * Ids of requests to MCP servers. The SDK counts each connection's from 0, and a connection of ours is one call: made
- * again after people have acted, a call would bear the id of the one it goes on from, which the protocol forbids.
+ * Ids of requests to MCP servers. The SDK counts the requests of each client from 0, and this service uses one client per
+ * call. A call that is made again after people have acted would have the id of the first one, which the protocol forbids.
  */
 import type { JSONRPCMessage, Transport } from '@modelcontextprotocol/client';
 
-/** Far more requests than one connection makes. */
+/** More requests than one client makes. */
 const ROOM = 1000;
 /** For servers that hold ids in 32 bits. */
 const STARTS = Math.floor(2 ** 31 / ROOM) - 1;
 
-/** Counts on from a number that the moment gives: on the wire, while the SDK goes on counting from 0. */
+/** On the wire, ids begin at a number that the time gives; the SDK goes on counting from 0. */
 export function countRequestsFrom(transport: Transport, nowMs: number): void {
   const first = (nowMs % STARTS) * ROOM;
   const send = transport.send.bind(transport);
@@ -18,7 +18,7 @@ export function countRequestsFrom(transport: Transport, nowMs: number): void {
   Object.defineProperty(transport, 'onmessage', {
     get: () => handler,
     set(given: Transport['onmessage']) {
-      // What was read here before is put back as it is.
+      // The SDK may set the handler that it has read here: it must not be wrapped twice.
       if (given === handler) return;
       handler = given && ((message, extra) => given(received(message, first), extra));
     },

@@ -1,11 +1,11 @@
-/** From the SDK's answers to ours. */
+/** Turns answers of the SDK into those of the port. */
 import type { CallToolResult, ContentBlock, Tool } from '@modelcontextprotocol/client';
 import { ToolHints, type McpTool } from '#contract/mcp.ts';
 import { mediaTypeOf } from '#core/hands/media.ts';
 import { isTextual } from '#core/hands/web-content.ts';
 import type { McpBlock, McpCalled } from '#core/ports/mcp-client.ts';
 
-/** The schema goes on as it came: what a newer JSON Schema says in it is between the server and the model. */
+/** The schema stays as it came: it may be of a newer JSON Schema, which the model reads. */
 export function toolOf({ name, description, inputSchema, annotations }: Tool): McpTool {
   const hints = ToolHints.safeParse(annotations ?? {});
   return { name, description: description ?? '', input_schema: inputSchema, hints: hints.data ?? {} };
@@ -13,7 +13,7 @@ export function toolOf({ name, description, inputSchema, annotations }: Tool): M
 
 export function answerOf({ content, structuredContent, isError }: CallToolResult): McpCalled {
   const blocks = content.flatMap(blockOf);
-  // A server should say in text what it says in structure, and some do not.
+  // A server should repeat its structured content as text, and some do not.
   const isBare = blocks.length === 0 && structuredContent !== undefined;
   const told: McpBlock[] = isBare ? [{ type: 'text', text: JSON.stringify(structuredContent) }] : blocks;
   return { status: 'answered', content: told, isError: isError === true };
@@ -41,14 +41,14 @@ function blockOf(block: ContentBlock): McpBlock[] {
   }
 }
 
-/** A text that came as bytes is one, from here on: secrets are looked for in it and it is shown. Null for other bytes. */
+/** The text in bytes that hold text, so that it is redacted and shown as text. Null for other bytes. */
 function codedText(blob: string, mimeType: string): string | null {
   const bytes = Buffer.from(blob, 'base64');
   if (bytes.length === 0 || mediaTypeOf(bytes) !== null || !isTextual(mimeType, bytes)) return null;
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {
-    // In another encoding, or no text at all.
+    // The bytes are in another encoding, or are not text.
     return null;
   }
 }

@@ -1,4 +1,4 @@
-/** One connection to an MCP server, for one request of ours and for one user. */
+/** One session with an MCP server, for one request of one user. */
 import {
   Client,
   SSEClientTransport,
@@ -15,7 +15,7 @@ import { isForOtherTransport, foundTransport, type Transport } from '#aws/mcp/mc
 
 export interface Session {
   readonly client: Client;
-  /** URLs that the server asked people to open in the middle of a request, which is the older era's second way to ask. */
+  /** URLs that the server asked people to open while it answered a request, as the older era allows. */
   readonly pushed: readonly UrlRequest[];
   /** For the SDK, in milliseconds. */
   readonly timeout: number;
@@ -32,7 +32,7 @@ export interface Visit<Value> {
   /** Whether people have done what an earlier visit was asked for. */
   readonly isResumed: boolean;
   readonly signal: AbortSignal;
-  /** Of this visit, however many transports are tried: a token is refused once. */
+  /** Of this visit, however many transports it tries: a token is renewed once. */
   readonly bearer: McpTarget['bearer'];
   onConnected(transport: Transport): void;
   work(session: Session): Promise<Value>;
@@ -52,12 +52,12 @@ const RECONNECTION = {
   reconnectionDelayGrowFactor: 2,
   maxRetries: 2,
 };
-/** Ending the session is for the server's sake; the call waits no longer for it. */
+/** The end of a session only helps the server, so the call waits no longer for it. */
 const GOODBYE_MS = 1000;
-/** The SDK's own time limit is longer than ours by this much, so that ours ends a request. */
+/** By how much the SDK's time limit is longer than this client's, so that this client's ends a request. */
 const GRACE_MS = 1000;
 
-/** Rejects when the signal is aborted, and with what `bearer.token` throws; everything else is a value. */
+/** Rejects when the signal is aborted, and with the error of `bearer.token`; everything else is a value. */
 export async function visit<Value>(going: Visit<Value>, tried: Transport): Promise<Visited<Value>> {
   const { target, signal, now } = going;
   const host = new URL(target.url).hostname;
@@ -104,7 +104,7 @@ function clientOf({ forms, isResumed }: Pick<Visit<unknown>, 'forms' | 'isResume
     if (url === null) return { ...answerTo(params, forms) };
     if (isResumed) return { action: 'accept' };
     pushed.push(url);
-    // No user is there at this moment. The call is made again after a user has been at the URL.
+    // No user is present. The call is made again after a user has opened the URL.
     return { action: 'cancel' };
   });
   return client;
@@ -138,7 +138,7 @@ function transportOf(
   });
 }
 
-/** Remembers which tokens went out, so that they can be taken out of what comes back, and what went wrong on our side. */
+/** Remembers the tokens that were sent, so that they can be redacted from answers, and the error of reading one. */
 function credentialOf(bearer: McpTarget['bearer'], traffic: McpTraffic) {
   const used = new Set<string>();
   let fault: unknown;
@@ -171,7 +171,7 @@ async function leave(
   if (!isOver && transport instanceof StreamableHTTPClientTransport && transport.sessionId !== undefined) {
     const { promise: late, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, GOODBYE_MS);
-    // A server need not let its sessions be ended.
+    // A server may refuse to end a session.
     await Promise.race([transport.terminateSession().catch(() => {}), late]);
     clearTimeout(timer);
   }

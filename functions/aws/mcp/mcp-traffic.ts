@@ -1,36 +1,36 @@
 /**
- * What goes over the wire while one MCP request is made: which headers may go out, how much may come in, and what came.
- * The MCP SDK turns most of it into words; here it is kept, because a failure is told by what happened.
+ * The HTTP traffic of one MCP request: which headers go out, how much may come in, and what came. The SDK turns most of it
+ * into messages; this file keeps it, because a failure is classified by what happened.
  */
 import { startDeadline, type Deadline } from '#aws/deadline.ts';
 import { type GuardedFetch, type GuardedInit, OutboundError } from '#core/ports/outbound.ts';
 
-/** All that ever goes to an MCP server (docs/security.md#users), besides what HTTP itself needs. */
+/** The only headers that go to an MCP server (docs/security.md#users), besides those that HTTP itself needs. */
 const OUTBOUND_HEADERS =
   /^(?:accept|authorization|content-type|last-event-id|mcp-(?:session-id|protocol-version|method|name|param-.+))$/;
 
-/** What of a body is kept, for the log and for the validation of a credential. */
+/** The part of a body that is kept, for the log and for the validation of a credential. */
 const MAX_HEAD_CHARS = 2000;
-/** The SDK reads an answer within this time after its end, or it was no answer. */
+/** When the SDK has not accepted an answer this long after its end, it was not an answer to the request. */
 const READ_WITHIN_MS = 250;
 
 /** How one HTTP request went. */
 export interface SentRequest {
-  /** JSON-RPC method, or `GET` of a stream. */
+  /** The JSON-RPC method, or `GET` for a stream. */
   readonly method: string;
   response: Response | null;
   /** The first characters of the answer. */
   head: string;
-  /** What ended it, when that was the way out. */
+  /** The error of the guarded fetch that ended it; null for any other end. */
   fault: OutboundError | null;
 }
 
 export interface McpTraffic {
   readonly fetch: GuardedFetch;
   readonly deadline: Deadline;
-  /** Something of ours that has to be waited for before the next request, such as a token. */
+  /** Runs work of this service before the next request, such as reading a token. It does not count as silence. */
   during<Value>(work: () => Promise<Value>): Promise<Value>;
-  /** Of the last request that wanted an answer. */
+  /** The last request that wanted an answer. */
   last(): SentRequest | null;
   end(): void;
 }
@@ -39,16 +39,16 @@ export interface TrafficOptions {
   readonly fetch: GuardedFetch;
   readonly signal: AbortSignal;
   readonly totalMs: number;
-  /** Of all answers together. */
+  /** The limit for all answers together. */
   readonly maxBytes: number;
   /**
-   * What streams that are opened with GET are for: `none` are, when nothing is worth waiting for but the answer; a server
-   * of the older era may ask something `aside`; before streamable HTTP, all `answers` came on one.
+   * The use of streams that are opened with GET. `none`: only the answer to the request matters. `aside`: a server of the
+   * older era may ask for input there. `answers`: before streamable HTTP, all answers came on one stream.
    */
   readonly streams: 'none' | 'aside' | 'answers';
 }
 
-/** What came is no answer to what was asked. The message is ours. */
+/** The server's answer does not fit the request. This service writes the message. */
 export class BadAnswerError extends Error {
   override readonly name = 'BadAnswerError';
 }
@@ -56,7 +56,7 @@ export class BadAnswerError extends Error {
 export function startTraffic(options: TrafficOptions): McpTraffic {
   const over = new AbortController();
   const deadline = startDeadline(options.totalMs, AbortSignal.any([options.signal, over.signal]));
-  // Where all answers come on one stream, silence says nothing but that there is none yet.
+  // Where all answers come on one stream, silence only means that there is no answer yet.
   const silence = createSilence(options.streams === 'answers' ? null : over);
   const take = createRoom(options.maxBytes, over);
   let last: SentRequest | null = null;
@@ -104,11 +104,11 @@ export function startTraffic(options: TrafficOptions): McpTraffic {
 
 interface Sending {
   readonly sent: SentRequest;
-  /** Its answer has come to its end. */
+  /** Called when its answer has ended. */
   ended(): void;
 }
 
-/** When everything that was begun has ended, what it said is acted on at once; when nothing follows, it was no answer. */
+/** When every request has ended and the SDK does nothing for a moment, no answer came: then the request is aborted. */
 function createSilence(over: AbortController | null) {
   let underWay = 0;
   let timer: NodeJS.Timeout | undefined;
@@ -121,7 +121,7 @@ function createSilence(over: AbortController | null) {
       return function ended() {
         underWay -= 1;
         if (underWay > 0 || over === null) return;
-        const error = new BadAnswerError('the answer ended and was none to what was asked');
+        const error = new BadAnswerError('the answer ended and did not answer the request');
         timer = setTimeout(() => over.abort(error), READ_WITHIN_MS);
       };
     },
@@ -130,7 +130,7 @@ function createSilence(over: AbortController | null) {
 
 type Take = (bytes: number, sent: SentRequest) => void;
 
-/** Many small answers are not to be more than one large one. */
+/** Limits all answers together: many small answers must not exceed the limit of a large one. */
 function createRoom(maxBytes: number, over: AbortController): Take {
   let room = maxBytes;
   return (bytes, { response }) => {
@@ -162,14 +162,14 @@ async function* watched(
   }
 }
 
-/** As servers answer that have nothing to say unasked. */
+/** The answer of a server that sends nothing unasked. */
 const NOTHING_TO_LISTEN_FOR = () => new Response(null, { status: 405 });
 
 function allowed(headers: GuardedInit['headers']): Record<string, string> {
   return Object.fromEntries([...new Headers(headers)].filter(([name]) => OUTBOUND_HEADERS.test(name)));
 }
 
-/** Of a request that wants an answer; a notification, a response and the end of a session want none. */
+/** Null for a message that wants no answer: a notification, a response, the end of a session. */
 function methodOf({ body }: GuardedInit): string | null {
   if (typeof body !== 'string') return null;
   const message = JSON.parse(body) as { readonly id?: unknown; readonly method?: unknown };
