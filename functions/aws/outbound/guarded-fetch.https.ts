@@ -1,7 +1,7 @@
 /**
- * The guarded way out as a `fetch`, for libraries that take one: the MCP SDK's transports and OAuth helpers, and
- * openid-client. Rejects with `OutboundError` where the other side is at fault, and so does the body; with the signal's
- * reason when that was aborted. No cookies come or go. Which headers go out is the caller's to say.
+ * Guarded requests as a `fetch`, for libraries that take one: the MCP SDK's transports and OAuth helpers, and
+ * openid-client. It, and its response's body, reject with `OutboundError` when the other side is at fault, and with the
+ * signal's reason when that was aborted. Cookies are neither sent nor kept. The caller chooses the headers.
  */
 import { OutboundError, type FetchLimits, type GuardedFetch, type GuardedInit } from '#core/ports/outbound.ts';
 import { startDeadline, type Deadline } from '#aws/deadline.ts';
@@ -13,12 +13,12 @@ import {
   type OutboundOptions,
 } from '#aws/outbound/redirects.https.ts';
 
-/** What a body cannot be given to, by the Fetch standard. */
+/** Statuses without a body, by the Fetch standard. */
 const WITHOUT_BODY: readonly number[] = [204, 205, 304];
-/** They describe the bytes as they came, and not the body that is handed over; cookies are not kept. */
+/** Headers that describe the bytes on the wire, and not the decoded body; and cookies, which are not kept. */
 const NOT_HANDED_OVER: readonly string[] = ['content-encoding', 'content-length', 'transfer-encoding', 'set-cookie'];
 
-/** `limits` hold for each request, its redirects and its body together. */
+/** `limits` apply to a request, its redirects and its body together. */
 export function createGuardedFetch(options: OutboundOptions, limits: FetchLimits): GuardedFetch {
   return async function guardedFetch(input, init = {}) {
     if (input instanceof Request) return guardedFetch(input.url, { ...(await parts(input)), ...init });
@@ -41,7 +41,7 @@ async function parts(request: Request): Promise<GuardedInit> {
 }
 
 async function outgoingOf(url: string, init: GuardedInit, limits: FetchLimits): Promise<OutgoingRequest> {
-  // It reads every kind of body, and knows the content type of a form.
+  // `Response` reads every kind of body, and knows the content type of a form.
   const sent = new Response(init.body ?? null);
   const headers = new Headers(init.headers);
   const type = sent.headers.get('content-type');
@@ -59,7 +59,7 @@ async function outgoingOf(url: string, init: GuardedInit, limits: FetchLimits): 
 function methodOf(name: string): OutgoingRequest['method'] {
   const method = name.toUpperCase();
   if (method === 'GET' || method === 'POST' || method === 'DELETE') return method;
-  throw new TypeError('the guarded way out sends GET, POST and DELETE only');
+  throw new TypeError('the guarded fetch sends GET, POST and DELETE only');
 }
 
 function redirectsOf(mode: NonNullable<RequestInit['redirect']>, maxRedirects: number): number | null {
@@ -96,7 +96,7 @@ function respond(answered: FinalAnswer, { maxBytes, deadline, signal }: Reading)
   if (WITHOUT_BODY.includes(status)) close();
   const body = WITHOUT_BODY.includes(status) ? null : streamOf(capped(answered, maxBytes), { close, signal });
   const response = new Response(body, { status, headers });
-  // A response cannot be made with it; after redirects, what is relative is relative to here.
+  // The constructor takes no URL. After redirects, relative URLs are relative to this one.
   Object.defineProperty(response, 'url', { value: destination.url.href });
   return response;
 }
@@ -121,7 +121,7 @@ function streamOf(
       },
       cancel: close,
     },
-    // Nothing is read before the caller asks.
+    // Reads nothing before the caller asks.
     { highWaterMark: 0 },
   );
 }

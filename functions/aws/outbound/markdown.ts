@@ -1,13 +1,13 @@
-/** Markdown as it is written from left to right: what stands between two words is decided when the second one comes. */
+/** Writes Markdown from left to right. The space between two words is written with the second one, which decides it. */
 
 interface Markdown {
-  /** Text with HTML's white space, which counts as one space or as none. */
+  /** `chars` is HTML text: its white space becomes one space or none. */
   say(chars: string): void;
-  /** Ends the line, with empty ones up to `ends` line ends; nothing on a line that has not begun. */
+  /** Ends the line with at least `ends` line ends. Does nothing on a line that has not begun. */
   breakLine(ends: 1 | 2): void;
-  /** What the next line begins with. */
+  /** Adds to the start of the next line. */
   lead(mark: string): void;
-  /** Ends a block: what would have led it leads nothing. */
+  /** Ends a block, and drops the start of a line that did not begin. */
   endBlock(ends: 1 | 2): void;
   openLink(href: string | null): void;
   closeLink(): void;
@@ -22,7 +22,7 @@ interface Markdown {
 export function createMarkdown(): Markdown {
   const pieces: string[] = [];
   let length = 0;
-  /** Owed before the next word. */
+  /** Line ends to write before the next word. */
   let ends = 1;
   let space = false;
   let mark = '';
@@ -35,14 +35,14 @@ export function createMarkdown(): Markdown {
     length += piece.length;
   }
 
-  function settle(): void {
+  function writeSpace(): void {
     if (ends > 0) push((length === 0 ? '' : '\n'.repeat(ends)) + mark);
     else if (space) push(' ');
     [ends, space, mark] = [0, false, ''];
   }
 
   function put(word: string): void {
-    settle();
+    writeSpace();
     if (link !== null && !link.begun) {
       link.begun = true;
       push('[');
@@ -83,7 +83,7 @@ export function createMarkdown(): Markdown {
     },
     openCode() {
       if (code) return;
-      settle();
+      writeSpace();
       push('```\n');
       code = true;
     },

@@ -1,6 +1,6 @@
 /**
- * The guarded way out over node's own https: the only client here that lets us say which address it connects to. The
- * rules are the core's; this resolves, connects, counts and stops.
+ * Outbound requests over node's own https, the only client here that can be told which address to connect to. The rules
+ * are the core's; this file resolves, connects, counts bytes and stops.
  */
 import { type Outbound, type OutboundAnswer, OutboundError } from '#core/ports/outbound.ts';
 import { startDeadline } from '#aws/deadline.ts';

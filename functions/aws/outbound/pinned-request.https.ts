@@ -1,4 +1,4 @@
-/** One request to an address that was judged: connect to it, send, and hand over the answer as a stream. */
+/** One request to an address that was judged. The answer is a stream. */
 import { request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest, type RequestOptions } from 'node:https';
 import { isIPv6, type LookupFunction } from 'node:net';
@@ -61,7 +61,7 @@ function send({ destination, addresses, request, deadline, idleMs }: PinnedReque
     method: request.method,
     headers: { 'accept-encoding': 'gzip, br', ...request.headers, host: url.port === '' ? host : `${host}:${port}` },
     lookup: answering(addresses),
-    // An agent would hand out connections that were judged for another caller, and follow the environment's proxies.
+    // An agent would reuse connections that were judged for another caller, and use the environment's proxies.
     agent: false,
     rejectUnauthorized: true,
     timeout: idleMs,
@@ -71,7 +71,7 @@ function send({ destination, addresses, request, deadline, idleMs }: PinnedReque
   return (secure ? httpsRequest : httpRequest)(options).end(request.body);
 }
 
-/** In place of the resolver: what was judged is what is connected to. */
+/** In place of the resolver: the connection goes to an address that was judged. */
 function answering(addresses: readonly string[]): LookupFunction {
   const found = addresses.map((address) => ({ address, family: isIPv6(address) ? 6 : 4 }));
   return (_host, options, done) => {
@@ -85,7 +85,7 @@ function responseTo(outgoing: ClientRequest): Promise<IncomingMessage> {
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
   outgoing.on('response', resolve);
   outgoing.on('error', reject);
-  // Destroyed before it had a response, without an error of its own.
+  // The request was destroyed before a response, without an error of its own.
   outgoing.on('close', () => reject(new Error('the connection was closed')));
   return promise;
 }
@@ -98,7 +98,7 @@ function decoded(incoming: IncomingMessage, host: string): Readable {
       return incoming;
     case 'gzip':
     case 'x-gzip':
-      // The reader of the last stream gets the error, so it is not told here.
+      // The reader of the last stream gets the error.
       return pipeline(incoming, createGunzip(), () => {});
     case 'br':
       return pipeline(incoming, createBrotliDecompress(), () => {});
@@ -119,7 +119,7 @@ async function* explaining(open: () => Readable, explain: (error: unknown) => Er
 
 interface Seen {
   readonly idle: boolean;
-  /** The connection stood, so that the request went over it. */
+  /** Whether the connection was made, so that the server may have the request. */
   readonly sent: boolean;
 }
 

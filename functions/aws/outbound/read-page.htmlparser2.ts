@@ -1,6 +1,6 @@
 /**
- * HTML to Markdown in one pass over the parser's events. The page is a stranger's: no tree is built, and neither its
- * depth nor what it makes of its length is left to it.
+ * HTML to Markdown in one pass over the parser's events. The page is not trusted: no tree is built, and its depth and the
+ * length of its text are limited.
  */
 import { Parser } from 'htmlparser2';
 import type { ReadPage } from '#core/ports/outbound.ts';
@@ -8,7 +8,7 @@ import { createMarkdown } from '#aws/outbound/markdown.ts';
 
 const words = (text: string) => new Set(text.split(' '));
 
-/** Not for reading: code, forms, and what is drawn or embedded. */
+/** Elements that are not read: code, forms, drawings and embedded content. */
 const UNREAD = words('script style template svg math iframe object embed canvas audio video select textarea button');
 /** With an empty line around them. */
 const PARAGRAPHS = words('p blockquote pre ul ol dl table figure hr h1 h2 h3 h4 h5 h6');
@@ -17,11 +17,11 @@ const LINES = words(
   'div section article header footer main aside nav form fieldset address dt dd li tr caption figcaption br details summary body',
 );
 
-/** An end tag is looked for among all open elements, so a page that only opens some would cost the square of its length. */
+/** The parser looks for an end tag among all open elements, so a deep page would cost the square of its length. */
 const MAX_DEPTH = 5000;
-/** More than any model reads; a short page may ask for far more, with a long address to base its links on. */
+/** More than any model reads. Without it, a short page with a long base URL could yield far more through its links. */
 const MAX_CHARS = 2_000_000;
-/** Between two looks at these limits. */
+/** The parser checks these limits after each slice. */
 const SLICE_CHARS = 65_536;
 const MAX_INDENTS = 8;
 const MAX_LINK_CHARS = 2000;
@@ -42,11 +42,11 @@ function createPage(url: string) {
   const markdown = createMarkdown();
   let base = url;
   let depth = 0;
-  /** Open elements within one that is not read, itself included. */
+  /** Open elements within an element that is not read, with that one. */
   let unread = 0;
   let title = '';
   let titleIs: 'awaited' | 'open' | 'closed' = 'awaited';
-  /** Open lists: the number of the last item, or null where they have none. */
+  /** For each open list, the number of its last item; null for a list without numbers. */
   const lists: (number | null)[] = [];
 
   function open(name: string, attributes: Attributes): void {
@@ -125,7 +125,7 @@ function createPage(url: string) {
   };
 }
 
-/** What a page hides from people is as often meant for machines alone. */
+/** Text that a page hides from people may be instructions for a model. */
 function isUnread(name: string, attributes: Attributes): boolean {
   return UNREAD.has(name) || 'hidden' in attributes || attributes['aria-hidden'] === 'true';
 }

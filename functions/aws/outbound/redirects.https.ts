@@ -1,6 +1,6 @@
 /**
- * A request that goes out, and the redirects that it follows: each is judged, resolved and connected to like the first
- * request. The rules are the core's.
+ * A request and the redirects that it follows: each of them is judged, resolved and connected to like the first one. The
+ * rules are the core's.
  */
 import { lookup } from 'node:dns/promises';
 import type { AllowedHosts } from '#contract/outbound.ts';
@@ -10,7 +10,7 @@ import type { Deadline } from '#aws/deadline.ts';
 import { sendPinned, type Opened } from '#aws/outbound/pinned-request.https.ts';
 import { OutboundError } from '#core/ports/outbound.ts';
 
-/** Every address of a name, as the system resolves it; none when there is no such name. */
+/** Finds every address of a name; none when there is no such name. */
 export type Resolve = (host: string) => Promise<readonly string[]>;
 
 export interface OutboundOptions {
@@ -23,9 +23,9 @@ export const resolveBySystem: Resolve = async (host) =>
 
 export interface OutgoingRequest extends RequestParts {
   readonly idleMs: number;
-  /** How often to go where an answer points; null hands over the answer that points elsewhere. */
+  /** How many redirects to follow; null returns the first answer, also when it is a redirect. */
   readonly maxRedirects: number | null;
-  /** A rule of the caller's own for the host of each request: why it may not be asked, or null. */
+  /** The caller's own rule against the host of a request; null allows it. */
   readonly ruleAgainst?: ((host: string) => string | null) | undefined;
 }
 
@@ -34,7 +34,7 @@ export interface FinalAnswer {
   readonly destination: Destination;
 }
 
-/** Throws `OutboundError`, or whatever the signal of the deadline's caller says. */
+/** Throws `OutboundError`, or the reason of the signal that the deadline was made with. */
 export async function followRedirects(
   options: OutboundOptions,
   outgoing: OutgoingRequest,
@@ -66,7 +66,7 @@ function judgeRequest(allow: AllowedHosts, { ruleAgainst }: OutgoingRequest, req
   return judged.destination;
 }
 
-/** Asked once: a second answer could be another one than was judged. */
+/** Resolves the host once: a second answer could differ from the judged one. */
 async function resolve(ask: Resolve, destination: Destination, deadline: Deadline): Promise<readonly string[]> {
   const { host } = destination;
   const addresses = await deadline.race(ask(host)).catch((cause: unknown) => {
@@ -78,7 +78,7 @@ async function resolve(ask: Resolve, destination: Destination, deadline: Deadlin
   return addresses;
 }
 
-/** What is read of a body, up to so many bytes of it. */
+/** Reads a body of at most `maxBytes`. */
 export async function* capped({ opened, destination }: FinalAnswer, maxBytes: number): AsyncGenerator<Uint8Array> {
   let bytes = 0;
   for await (const chunk of opened.body) {

@@ -1,9 +1,8 @@
-/** A session's own version of its agent: omitted is inherited, null and [] clear, a value replaces. */
+/** A session's own version of its agent: what is omitted is inherited, null and [] clear, and a value replaces. */
 import type { Agent, AgentOverrides, SessionAgent } from '#contract/agents.ts';
 import { brokenModel, brokenServers, brokenTools, tooLarge } from '#core/tools/agent-rules.ts';
-import { overrideModel } from '#core/agents/resolve-model.ts';
 import { resolveTools } from '#core/agents/resolve-tools.ts';
-import { emptyAsNull, snapshotOf } from '#core/agents/resolve.ts';
+import { emptyAsNull, snapshotOf, overrideModel } from '#core/agents/resolve.ts';
 import { isRefusal, refuse, type RequestRefusal } from '#core/ports/refusal.ts';
 
 export function overrideAgent(agent: Agent, overrides: AgentOverrides): SessionAgent | RequestRefusal {
@@ -27,7 +26,7 @@ export function overrideAgent(agent: Agent, overrides: AgentOverrides): SessionA
   return brokenTools(overridden, 'agent.') ?? overridden;
 }
 
-/** Skills are only ever empty yet, so there is nothing in them to replace. */
+/** Skills are not built yet, so there are none to replace. */
 export function replaceTools(
   agent: SessionAgent,
   { tools, mcp_servers: servers }: Pick<AgentOverrides, 'tools' | 'mcp_servers'>,

@@ -1,4 +1,4 @@
-/** Tools as they are saved: every value decided, so that a later change of defaults changes no saved agent. */
+/** Tools as they are saved: every default is decided, so that a later change of defaults changes no saved agent. */
 import type { McpToolset, McpToolsetInput } from '#contract/mcp.ts';
 import type { PermissionPolicy } from '#contract/permission-policy.ts';
 import {
@@ -31,7 +31,7 @@ function resolveTool(tool: AgentToolInput): AgentTool {
   }
 }
 
-/** What others execute is asked about, unless somebody says that it need not be. */
+/** Tools of MCP servers need a confirmation by default. */
 function resolveMcpToolset({ type, mcp_server_name, default_config, configs }: McpToolsetInput): McpToolset {
   const defaults = policyOf(default_config ?? {}, { enabled: true, permission_policy: ALWAYS_ASK });
   return {

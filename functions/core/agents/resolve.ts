@@ -1,7 +1,7 @@
-/** An agent as it is saved: every default is decided now, so that a later change of defaults changes no saved agent. */
-import type { Agent, AgentCreate, SessionAgent } from '#contract/agents.ts';
+/** An agent as it is saved: every default is decided, so that a later change of defaults changes no saved agent. */
+import type { Agent, AgentCreate, Model, ModelInput, SessionAgent } from '#contract/agents.ts';
 import type { AgentId, Instant } from '#contract/ids.ts';
-import { resolveModel } from '#core/agents/resolve-model.ts';
+import { defaultEffort } from '#core/model/check.ts';
 import { resolveTools } from '#core/agents/resolve-tools.ts';
 
 export function resolveAgent(input: AgentCreate, id: AgentId, now: Instant): Agent {
@@ -39,4 +39,43 @@ export function snapshotOf(agent: Agent): SessionAgent {
 
 export function emptyAsNull(text: string | null | undefined): string | null {
   return text === undefined || text === '' ? null : text;
+}
+
+type Effort = Model['effort']['type'];
+
+function resolveModel(input: ModelInput): Model {
+  const given = named(input);
+  return modelWith(given, effortOf(given) ?? defaultEffort(given.id));
+}
+
+/** Replaces the whole model. Its effort stays while the id of the model does, unless the input names another effort. */
+export function replaceModel(saved: Model, input: ModelInput): Model {
+  const given = named(input);
+  const kept = given.id === saved.id ? saved.effort.type : defaultEffort(given.id);
+  return modelWith(given, effortOf(given) ?? kept);
+}
+
+/** The model of a session has the default effort, also when the override names another one. */
+export function overrideModel(input: ModelInput): Model {
+  const given = named(input);
+  return modelWith(given, defaultEffort(given.id));
+}
+
+type Named = Exclude<ModelInput, string>;
+
+function named(input: ModelInput): Named {
+  return typeof input === 'string' ? { id: input } : input;
+}
+
+function effortOf({ effort }: Named): Effort | undefined {
+  return typeof effort === 'string' ? effort : effort?.type;
+}
+
+function modelWith({ id, speed, inference_geo }: Named, effort: Effort): Model {
+  return {
+    id,
+    effort: { type: effort },
+    speed: speed ?? 'standard',
+    ...(inference_geo === undefined || inference_geo === null ? {} : { inference_geo }),
+  };
 }

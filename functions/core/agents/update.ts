@@ -1,29 +1,27 @@
 /** The next version of an agent: omitted stays, null and empty clear, a value replaces. */
 import { Agent, type AgentUpdate } from '#contract/agents.ts';
 import type { AgentId, Instant, WorkspaceId } from '#contract/ids.ts';
-import { TOO_MANY_PAIRS } from '#contract/metadata.ts';
 import { brokenModel, brokenServers, brokenTools, tooLarge } from '#core/tools/agent-rules.ts';
-import { replaceModel } from '#core/agents/resolve-model.ts';
 import { resolveTools } from '#core/agents/resolve-tools.ts';
-import { emptyAsNull } from '#core/agents/resolve.ts';
+import { emptyAsNull, replaceModel } from '#core/agents/resolve.ts';
 import type { Ports } from '#core/ports/ports.ts';
-import { patchMetadata } from '#core/requests/patch-metadata.ts';
+import { METADATA_TOO_LARGE, patchMetadata } from '#core/requests/patch-metadata.ts';
 import { isRefusal, refuse, type RequestRefusal } from '#core/ports/refusal.ts';
 
 /** The agent itself when nothing changes. */
 export function nextVersion(agent: Agent, update: AgentUpdate, now: Instant): Agent | RequestRefusal {
   if (agent.archived_at !== null) return refuse('invalid_request_error', 'agent_id: the agent is archived');
-  // Before the test for a change: who is out of date shall know it, whatever they sent.
+  // Before the test for a change: a client with an old version learns of it, also when the update changes nothing.
   if (update.version !== undefined && update.version !== agent.version) {
     return refuse('conflict_error', `version: the agent is at version ${agent.version}`);
   }
   const metadata = patchMetadata(agent.metadata, update.metadata);
-  if (metadata === null) return refuse('invalid_request_error', `metadata: ${TOO_MANY_PAIRS}`);
-  // Its keys in the order of the schema, as those of the saved one are: so the two compare as text.
+  if (metadata === null) return METADATA_TOO_LARGE;
+  // The schema orders the keys as in the saved agent, so that the two compare as text.
   const changed = Agent.parse({ ...agent, ...changesOf(agent, update), metadata });
   if (JSON.stringify(changed) === JSON.stringify(agent)) return agent;
   const next = { ...changed, version: agent.version + 1, updated_at: now };
-  // A model that was retired since is refused to nobody who does not touch it.
+  // A model that was retired since is refused only in an update that sets the model.
   const broken = update.model === undefined ? null : brokenModel(next.model);
   const touchesTools = update.model !== undefined || update.tools !== undefined;
   return broken ?? (touchesTools ? brokenTools(next) : null) ?? brokenServers(next) ?? tooLarge(next, 'body') ?? next;

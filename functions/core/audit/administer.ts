@@ -1,4 +1,4 @@
-/** What API keys do to vaults, in the audit trail. */
+/** Operations of API keys on vaults, as the audit trail records them. */
 import type { AuditEntry } from '#contract/audit.ts';
 import type { ApiKeyId, CredentialId, VaultId, WorkspaceId } from '#contract/ids.ts';
 import type { Audit } from '#core/ports/audit.ts';
@@ -15,8 +15,8 @@ export interface Administration {
 }
 
 /**
- * Does it between two records: nothing is done without the first, and a first without a second tells of a process that
- * died or a fault. `act` answers null for what is not there.
+ * Acts between two records. Without the first record it does not act; a first record without a second shows that the
+ * process died or met a fault. `act` answers null when there is no such vault or credential.
  */
 export async function administer<Done>(
   audit: Audit,
@@ -30,7 +30,7 @@ export async function administer<Done>(
   return result;
 }
 
-/** A vault of another workspace is told from none by nobody, except to that workspace's auditors. */
+/** Records the attempt for the auditors of the vault's workspace. The client learns of no difference to a missing vault. */
 export async function recordForeign(
   { vaults, audit }: Pick<Ports, 'vaults' | 'audit'>,
   what: Administration,

@@ -1,6 +1,7 @@
 /**
- * Whether exported records are what was written. A chain is checked record by record, so an export may be larger than
- * memory. What was taken off a chain's end shows only against a checkpoint: a head that somebody has kept elsewhere.
+ * Checks that exported records are those that were written. A chain is checked record by record, so an export may be
+ * larger than memory. Only a checkpoint shows that records were removed from the end of a chain: a head that the customer
+ * has kept elsewhere.
  */
 import * as z from 'zod';
 import { recordHash } from '#core/audit/chain.ts';
@@ -11,7 +12,7 @@ export interface Checkpoint {
   readonly hash: string;
 }
 
-/** The first thing that is wrong with a chain. */
+/** The first fault of a chain. */
 interface Flaw {
   readonly position: number;
   readonly rule: 'altered' | 'replaced' | 'missing' | 'reordered' | 'repeated' | 'not the checkpoint' | 'cut off';
@@ -28,7 +29,7 @@ export interface ChainCheck {
   readonly flaw: Flaw | null;
 }
 
-/** As much of a record as makes it one; the rest is only hashed. */
+/** The fields of a record that place it in its chain; the others are only hashed. */
 export const ChainLink = z.looseObject({
   id: z.string(),
   workspace: z.string(),
@@ -58,7 +59,7 @@ export function endCheck(check: ChainCheck): ChainCheck {
   return { ...check, flaw: { position: last + 1, rule: 'cut off', message } };
 }
 
-/** What seemed missing and comes later was moved. */
+/** A record that seemed missing and comes later was moved. */
 function hindsight(flaw: Flaw, { position, id }: ChainLink): Flaw {
   if (flaw.rule !== 'missing' || position !== flaw.position) return flaw;
   return { position, rule: 'reordered', message: `the record ${id} comes after later ones` };
@@ -72,7 +73,7 @@ function outOfPlace({ head, checkpoint }: ChainCheck, { position, id }: ChainLin
   if (head !== null && position <= head.position) {
     return { position, rule: 'repeated', message: `the record ${id} has a position that was there before` };
   }
-  // An export may begin where an earlier one was verified to.
+  // An export may begin after the checkpoint of an earlier one.
   const continues = head === null && checkpoint !== null && position === checkpoint.position + 1;
   const expected = (head?.position ?? 0) + 1;
   if (continues || position === expected) return null;

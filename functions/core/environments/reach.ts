@@ -1,10 +1,10 @@
-/** Whether what an agent declares lies within its environment's networking. */
+/** Whether an agent's MCP servers lie within its environment's networking. */
 import type { SessionAgent } from '#contract/agents.ts';
 import type { Networking } from '#contract/environments.ts';
 import { covers } from '#core/outbound/destination.ts';
 import { refuse, type RequestRefusal } from '#core/ports/refusal.ts';
 
-/** `networking` is null when the environment has been deleted: nobody knows any more what lies within it. */
+/** `networking` is null when the environment, which names the allowed hosts, has been deleted. */
 export function refusedServer(
   { mcp_servers: servers }: Pick<SessionAgent, 'mcp_servers'>,
   networking: Networking | null,

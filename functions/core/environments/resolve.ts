@@ -1,4 +1,4 @@
-/** An environment as it is saved, defaults decided. */
+/** An environment as it is saved: every default is decided. */
 import type {
   CloudConfig,
   CloudInput,
@@ -40,7 +40,7 @@ export function resolveEnvironment(
   );
 }
 
-/** What is omitted or null at any depth keeps its value. */
+/** A field that is omitted or null, at any depth, keeps its value. */
 export function mergeConfig(saved: CloudConfig, input: CloudInput | null | undefined): CloudConfig {
   return {
     type: saved.type,
@@ -49,7 +49,7 @@ export function mergeConfig(saved: CloudConfig, input: CloudInput | null | undef
   };
 }
 
-/** The managers fetch from registries, which limited networking reaches only when told so. */
+/** Package managers fetch from registries, which limited networking reaches only with `allow_package_managers`. */
 export function refusedConfig({ networking, packages }: CloudConfig): RequestRefusal | null {
   if (networking.type === 'unrestricted' || networking.allow_package_managers) return null;
   const { type: _type, ...lists } = packages;

@@ -1,10 +1,10 @@
-/** Changes of an environment. They count for sessions that are created afterwards. */
+/** Changes of an environment. They apply to sessions that are created afterwards. */
 import { Environment, type EnvironmentUpdate } from '#contract/environments.ts';
 import type { EnvironmentId, Instant, WorkspaceId } from '#contract/ids.ts';
-import { TOO_MANY_PAIRS, type MetadataPatch } from '#contract/metadata.ts';
+import type { MetadataPatch } from '#contract/metadata.ts';
 import { mergeConfig, refusedConfig } from '#core/environments/resolve.ts';
 import type { Ports } from '#core/ports/ports.ts';
-import { patchMetadata } from '#core/requests/patch-metadata.ts';
+import { METADATA_TOO_LARGE, patchMetadata } from '#core/requests/patch-metadata.ts';
 import { isRefusal, refuse, type RequestRefusal } from '#core/ports/refusal.ts';
 
 /** The environment itself when nothing changes. */
@@ -22,7 +22,7 @@ export function changedEnvironment(
   }
   const config = mergeConfig(environment.config, update.config);
   const metadata = patchMetadata(environment.metadata, emptyAsDelete(update.metadata));
-  if (metadata === null) return refuse('invalid_request_error', `metadata: ${TOO_MANY_PAIRS}`);
+  if (metadata === null) return METADATA_TOO_LARGE;
   const { description } = environment;
   const changed: Environment = {
     ...environment,
@@ -35,7 +35,7 @@ export function changedEnvironment(
   return refusedConfig(config) ?? { ...changed, updated_at: now };
 }
 
-/** Here an empty value deletes, as null does. */
+/** In environments an empty value deletes the pair, as null does. */
 function emptyAsDelete(patch: MetadataPatch | null | undefined): MetadataPatch {
   return Object.fromEntries(Object.entries(patch ?? {}).map(([key, value]) => [key, value === '' ? null : value]));
 }

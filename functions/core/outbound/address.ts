@@ -1,11 +1,11 @@
-/** IP addresses as numbers, and which of them are nobody's business: what is not known to be public is not public. */
+/** IP addresses as numbers, and the kinds that may not be reached. An address that is not known to be public is not public. */
 
 interface Address {
   readonly family: 4 | 6;
   readonly value: bigint;
 }
 
-/** A block of addresses: those which equal `prefix` after `shift` bits are dropped. */
+/** The addresses that equal `prefix` after `shift` bits are dropped. */
 export interface Block {
   readonly family: 4 | 6;
   readonly prefix: bigint;
@@ -15,7 +15,7 @@ export interface Block {
 const DECIMAL = /^(?:0|[1-9]\d{0,2})$/;
 const GROUP = /^[0-9a-f]{1,4}$/i;
 
-/** Strictly dotted decimals, or colons: names, zone ids, octal and other disguises are no addresses. */
+/** Accepts dotted decimals and colon notation only; names, zone ids, octal and other forms are no addresses. */
 export function parseAddress(text: string): Address | null {
   const value = text.includes(':') ? parseV6(text) : parseV4(text);
   return value === null ? null : { family: text.includes(':') ? 6 : 4, value };
@@ -64,16 +64,16 @@ function isWithin(address: Address, block: Block): boolean {
 const kinds = (rows: Readonly<Record<string, readonly string[]>>) =>
   Object.entries(rows).flatMap(([kind, blocks]) => blocks.map((cidr) => ({ kind, block: parseBlock(cidr) })));
 
-/** Reachable for nobody, whatever a customer allows: no server lives there but the cloud's own. */
+/** Never reached, also when the customer allows them: only servers of the cloud itself are there. */
 const NEVER = kinds({
   'an instance metadata address': ['169.254.169.254/32', '169.254.170.0/24', 'fd00:ec2::/32'],
   'a link-local address': ['169.254.0.0/16', 'fe80::/10'],
   'a multicast address': ['224.0.0.0/4', 'ff00::/8'],
-  // Linux takes it for this host.
+  // Linux connects it to this host.
   'an unspecified address': ['0.0.0.0/8', '::/128'],
 });
 
-/** IANA's special-purpose registries. Addresses that carry another one are no way around the rules for that one. */
+/** IANA's special-purpose registries. An address that stands for another one must not avoid the rules for that one. */
 const NOT_PUBLIC = kinds({
   // In a Lambda function, the runtime's own API listens here.
   'a loopback address': ['127.0.0.0/8', '::1/128'],
@@ -102,10 +102,10 @@ const NOT_PUBLIC = kinds({
 });
 
 const V4_IN_V6 = parseBlock('::ffff:0:0/96');
-/** All that IANA has ever given out for use. */
+/** All addresses that IANA has assigned. */
 const GLOBAL_V6 = parseBlock('2000::/3');
 
-/** The kind of address it is, for one that may not be reached; null for a public one, or one that the blocks admit. */
+/** The kind of an address that may not be reached; null for a public address, and for one that the blocks admit. */
 export function forbiddenKind(given: Address, admitted: readonly Block[] = []): string | null {
   const address: Address = isWithin(given, V4_IN_V6) ? { family: 4, value: given.value & 0xffff_ffffn } : given;
   const kindIn = (table: typeof NEVER) => table.find(({ block }) => isWithin(address, block))?.kind ?? null;

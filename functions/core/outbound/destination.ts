@@ -1,6 +1,6 @@
 /**
- * Which URL may be asked for and which address may be connected to, for URLs that strangers write: a model, a web page
- * that redirects, the metadata of a server. The name is judged before it is resolved, its addresses after.
+ * Judges URLs from sources that are not trusted: a model, a web page that redirects, the metadata of a server. The host
+ * name is judged before it is resolved, and its addresses after that.
  */
 import type { AllowedHosts } from '#contract/outbound.ts';
 import { forbiddenKind, parseAddress, parseBlock, type Block } from '#core/outbound/address.ts';
@@ -11,13 +11,13 @@ export interface Destination {
   readonly host: string;
   readonly port: number;
   readonly secure: boolean;
-  /** Where the customer says that this host may be, besides the open network. */
+  /** Blocks in which the customer allows this host, besides public addresses. */
   readonly admitted: readonly Block[];
 }
 
 interface Blocked {
   readonly status: 'blocked';
-  /** Null when not even the host can be told. */
+  /** Null when the text has no host. */
   readonly host: string | null;
   /** A sentence without subject; it never quotes the URL. */
   readonly rule: string;
@@ -27,14 +27,14 @@ type Judged = { readonly status: 'judged'; readonly destination: Destination } |
 
 const MAX_URL_CHARS = 8192;
 
-/** Below it live mail, shells and databases that might take a request for their own protocol. */
+/** Servers at lower ports, such as mail and SSH, might take a request for their own protocol. */
 const FIRST_FREE_PORT = 1024;
 
 const LABEL = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/;
-/** Names that RFC 6761, RFC 6762, RFC 8375 and ICANN keep out of the public DNS, and those that networks use as if. */
+/** Names that RFC 6761, RFC 6762, RFC 8375 and ICANN keep out of the public DNS, and others that private networks use. */
 const PRIVATE_NAME = /\.(?:local(?:host|domain)?|internal|intranet|private|corp|home|lan|arpa|test|invalid|onion|alt)$/;
 
-/** Parsed once, by the same parser whose result is connected to: two parsers could read two hosts. */
+/** Parses the URL once, and the connection uses this result: a second parser could read another host. */
 export function judgeUrl(text: string, allow: AllowedHosts): Judged {
   const url = text.length <= MAX_URL_CHARS ? URL.parse(text) : null;
   if (url === null) return { status: 'blocked', host: null, rule: 'is not a valid URL' };
@@ -48,7 +48,7 @@ export function judgeUrl(text: string, allow: AllowedHosts): Judged {
   return { status: 'judged', destination: { url, host, port, secure, admitted } };
 }
 
-/** Every address of a host must be one that may be reached: which of them is connected to is not ours to choose. */
+/** Every address of the host must be allowed, because the system chooses the one that it connects to. */
 export function ruleAgainstAddresses({ admitted }: Destination, addresses: readonly string[]): string | null {
   for (const text of addresses) {
     const address = parseAddress(text);
@@ -58,7 +58,7 @@ export function ruleAgainstAddresses({ admitted }: Destination, addresses: reado
   return null;
 }
 
-/** Whether a domain is the host or one above it. */
+/** Whether the host is the domain or below it. */
 export function isUnder(host: string, domain: string): boolean {
   return host === domain || host.endsWith(`.${domain}`);
 }
@@ -78,7 +78,7 @@ function ruleAgainst(url: URL, host: string, entries: AllowedHosts): string | nu
 }
 
 function ruleAgainstHost(host: string): string | null {
-  // The parser has written decimal, octal, hex, percent-encoded and full-width forms as plain addresses by now.
+  // The parser has turned decimal, octal, hex, percent-encoded and full-width forms into plain addresses.
   const address = parseAddress(host);
   if (address !== null) return `is ${forbiddenKind(address) ?? 'an address where a name is required'}`;
   const labels = host.split('.');

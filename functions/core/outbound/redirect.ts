@@ -1,10 +1,10 @@
-/** What a redirect makes of a request. The next request is judged like the first; this is what it may carry. */
+/** The request after a redirect. Its URL is judged like the first one; this file decides what the request may carry. */
 import type { OutboundRequest } from '#core/ports/outbound.ts';
 
 export type RequestParts = Pick<OutboundRequest, 'url' | 'method' | 'headers' | 'body'>;
 
 const REDIRECTS: readonly number[] = [301, 302, 303, 307, 308];
-/** All that another origin gets to see: a header that is not known may be a credential. */
+/** The only headers that go to another origin: an unknown header may be a credential. */
 const HARMLESS: readonly string[] = ['accept', 'accept-encoding', 'accept-language', 'user-agent'];
 
 export function isRedirect(code: number, location: string | undefined): location is string {

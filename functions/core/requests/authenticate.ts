@@ -1,4 +1,4 @@
-/** Who asks: current SDKs send `Authorization: Bearer`, older ones and curl `x-api-key`. */
+/** Finds the API key of a request: current SDKs send it as `Authorization: Bearer`, older ones and curl as `x-api-key`. */
 import type { ApiKey } from '#contract/api-keys.ts';
 import type { ApiKeys } from '#core/ports/records.ts';
 import { refuse, type RequestRefusal } from '#core/ports/refusal.ts';

@@ -1,4 +1,4 @@
-/** `created_at[…]` filters as the two ends of a range. Instants here have milliseconds; a filter may be finer. */
+/** `created_at[…]` filters as the two ends of a range. Stored instants have milliseconds; a filter may be finer. */
 import type { Instant } from '#contract/ids.ts';
 import type { CreatedRange } from '#contract/queries.ts';
 import type { Bound, Range } from '#core/ports/records.ts';
@@ -16,12 +16,12 @@ export function isWithin(range: Range, at: Instant): boolean {
 }
 
 function lower(text: string | undefined, inclusive: boolean): Bound | null {
-  // From 0.1234 s on there is nothing at 0.123 s.
+  // A range from 0.1234 s on does not hold 0.123 s.
   return text === undefined ? null : { at: instantOf(text), inclusive: inclusive && !isFiner(text) };
 }
 
 function upper(text: string | undefined, inclusive: boolean): Bound | null {
-  // Before 0.1234 s there still is 0.123 s.
+  // A range up to 0.1234 s holds 0.123 s.
   return text === undefined ? null : { at: instantOf(text), inclusive: inclusive || isFiner(text) };
 }
 
@@ -29,7 +29,7 @@ function isFiner(text: string): boolean {
   return /\.\d{3}\d*[1-9]/.test(text);
 }
 
-/** `sign` is -1 for lower ends, where the later one is tighter, and 1 for upper ends. */
+/** `sign` is -1 for lower ends, of which the later one is tighter, and 1 for upper ends. */
 function tightest(bounds: readonly (Bound | null)[], sign: -1 | 1): Bound | null {
   const given = bounds.filter((bound) => bound !== null);
   return (

@@ -1,4 +1,4 @@
-/** How a refusal or a fault looks on the wire. Status comes from the one table, and from nowhere else. */
+/** A refusal or a fault as a response. Its status comes from `ERROR_STATUS` only. */
 import { ERROR_STATUS, type ErrorEnvelope } from '#contract/errors.ts';
 import { Fault } from '#core/ports/errors.ts';
 import { refuse, type RequestRefusal } from '#core/ports/refusal.ts';
@@ -13,7 +13,7 @@ export function replyToRefusal(refusal: RequestRefusal, requestId: string): Erro
   return {
     status: ERROR_STATUS[refusal.type],
     headers: {
-      // Clients retry 409 by themselves; ours are about facts that a repeat does not change.
+      // SDKs repeat a request after 409, but a repeat does not resolve the conflicts of this service.
       ...(refusal.type === 'conflict_error' && { 'x-should-retry': 'false' }),
       ...(refusal.retryAfterSeconds !== undefined && { 'retry-after': String(refusal.retryAfterSeconds) }),
     },
@@ -21,7 +21,7 @@ export function replyToRefusal(refusal: RequestRefusal, requestId: string): Erro
   };
 }
 
-/** Nothing of the fault is told but where to look it up: its message is for the log's readers. */
+/** The response names the request's id only, under which the log has the fault and its message. */
 export function replyToFault(error: unknown, requestId: string): ErrorReply {
   if (error instanceof Fault && error.code === 'session_gone') {
     return replyToRefusal(refuse('not_found_error', 'session_id: there is no such session'), requestId);

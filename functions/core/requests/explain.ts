@@ -1,4 +1,4 @@
-/** From a schema's issues to one sentence that names the field and the rule, and never quotes the value. */
+/** Makes of a schema's issues one sentence that names the field and the rule, and never quotes the value. */
 import type * as z from 'zod';
 
 type Issue = z.core.$ZodIssue;
@@ -20,7 +20,7 @@ function explainIssue(issue: Issue, parents: readonly PropertyKey[], root: strin
   return `${nameOf(path, root)}: ${ruleOf(issue)}`;
 }
 
-/** Of a union's branches, the one that got furthest is the one that was meant; without one, the rule of each. */
+/** Explains the first branch that fits the type of the value; when none does, it lists the rules of all branches. */
 function explainUnion(branches: readonly (readonly Issue[])[], path: readonly PropertyKey[], root: string): string {
   const firsts = branches.flatMap((issues) => issues.slice(0, 1));
   const meant = firsts.find((issue) => !isWrongType(issue));
@@ -28,7 +28,7 @@ function explainUnion(branches: readonly (readonly Issue[])[], path: readonly Pr
   return `${nameOf(path, root)}: ${[...new Set(firsts.map(ruleOf))].join(', or ')}`;
 }
 
-/** The value is not of the branch's kind at all. */
+/** The branch is for values of another type. */
 function isWrongType(issue: Issue): boolean {
   if (issue.path.length > 1) return false;
   return issue.code === 'invalid_type'
@@ -64,7 +64,7 @@ function ruleOf(issue: Issue): string {
 }
 
 function wrongType(issue: Extract<Issue, { code: 'invalid_type' }>): string {
-  // A message of the schema's own says more than the type.
+  // A message that the schema defines says more than the type.
   if (!issue.message.startsWith('Invalid input')) return issue.message;
   return issue.message.endsWith('received undefined')
     ? 'is required'

@@ -1,6 +1,6 @@
 /**
- * What a line says of a fault: classes, a place, and the detail that was made for it. Never a message, which may quote
- * what the code was given.
+ * The fields of a fault in a log line: classes, a place in the code, and the fault's `detail`. The message is left out,
+ * because it may quote a secret or a prompt.
  */
 import { errorClass, Fault } from '#core/ports/errors.ts';
 

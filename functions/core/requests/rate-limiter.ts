@@ -11,7 +11,7 @@ import type { TokenBuckets } from '#core/ports/token-bucket.ts';
 import { refuse, type RequestRefusal } from '#core/ports/refusal.ts';
 import { bucketOf, LEASE_SECONDS, type Bucket } from '#core/ports/token-bucket.ts';
 
-/** Requests per minute of one API key; null for no limit. Whatever is not a GET counts as a create. */
+/** Requests per minute of one API key; null for no limit. Every request that is not a GET counts as a create. */
 export interface RateLimits {
   readonly creates: number | null;
   readonly reads: number | null;
@@ -19,7 +19,7 @@ export interface RateLimits {
 
 interface Admission {
   readonly status: 'admitted';
-  /** To be awaited before the response, beside the work: an instance may be frozen after it. Never rejects. */
+  /** The caller awaits it before the response, because Lambda may freeze the instance after that. Never rejects. */
   readonly renewal: Promise<void>;
 }
 
@@ -31,7 +31,7 @@ interface Limiting {
   readonly limits: RateLimits;
   readonly buckets: TokenBuckets;
   readonly nowMs: () => number;
-  /** Tokens of one lease at most: 1 where an instance is busy with one request for longer than a lease lasts. */
+  /** The most tokens of one lease: 1 for an instance that serves one request for longer than a lease lasts. */
   readonly maxLease: number;
 }
 
@@ -42,11 +42,11 @@ interface Lease {
   left: number;
 }
 
-/** With one to spare, so that a second request need not wait; more once they prove to be used. */
+/** Holds one spare token, so that a second request need not wait. Later leases are larger when they are used up. */
 const FIRST_LEASE = 2;
 const GROWTH = 2;
 const LEASE_MS = LEASE_SECONDS * 1000;
-/** In time for a request that comes once a second to take the next lease before this one ends. */
+/** Early enough that requests that come once a second take the next lease before this one ends. */
 const RENEW_MS = LEASE_MS - 1000;
 
 const ADMITTED: Admission = { status: 'admitted', renewal: Promise.resolve() };
@@ -57,14 +57,14 @@ export function createRateLimiter({ limits, buckets, nowMs, maxLease }: Limiting
   const emptyUntilMs = new Map<string, number>();
 
   async function lease(name: string, bucket: Bucket, wanted: number): Promise<Lease | null> {
-    // The lease's time begins before it is asked for: a slow answer must not make it longer.
+    // The lease's time begins before the request for it: a slow answer must not make the lease longer.
     const takenMs = nowMs();
     const taken = await buckets.take(name, bucket, Math.min(wanted, bucket.maxLease, maxLease));
     if (taken.status === 'empty') {
       emptyUntilMs.set(name, taken.untilUs / 1000);
       return null;
     }
-    // Of two leases taken at the same time one is forgotten: its tokens are lost, never used twice.
+    // When two leases are taken at the same time, one is forgotten: its tokens are lost, and none is used twice.
     const made = { tokens: taken.tokens, takenMs, left: taken.tokens };
     leases.set(name, made);
     return made;
@@ -93,7 +93,7 @@ export function createRateLimiter({ limits, buckets, nowMs, maxLease }: Limiting
   };
 }
 
-/** What will be needed until the lease after it, if it goes on like this: what is leased and not used is lost to all. */
+/** The tokens that requests will need at the present rate. Tokens that are leased and not used are lost to all instances. */
 function nextLease(used: number, heldMs: number): number {
   return Math.max(FIRST_LEASE, Math.min(used * GROWTH, Math.ceil((used * RENEW_MS) / Math.max(heldMs, 1))));
 }
@@ -102,7 +102,7 @@ function bucketFor(perMinute: number | null): Bucket | null {
   return perMinute === null ? null : bucketOf(perMinute);
 }
 
-/** A renewal that failed leaves no lease: the next request asks by itself, and meets the fault. */
+/** After a renewal that failed there is no lease: the next request asks for one, and gets the fault. */
 function noLease(): void {}
 
 function refuseFor(kind: 'creates' | 'reads', waitMs: number): RequestRefusal {

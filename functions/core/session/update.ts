@@ -4,14 +4,13 @@
  */
 import type { SessionUpdate } from '#contract/sessions.ts';
 import type { WorkspaceId } from '#contract/ids.ts';
-import { TOO_MANY_PAIRS } from '#contract/metadata.ts';
 import { replaceTools } from '#core/agents/override.ts';
 import { refusedServer } from '#core/environments/reach.ts';
 import type { Ports } from '#core/ports/ports.ts';
 import type { LogKey, SessionDetails } from '#core/ports/session-log.ts';
 import type { SessionRecord } from '#core/ports/records.ts';
-import { patchMetadata } from '#core/requests/patch-metadata.ts';
-import { isRefusal, refuse, type RequestRefusal } from '#core/ports/refusal.ts';
+import { METADATA_TOO_LARGE, patchMetadata } from '#core/requests/patch-metadata.ts';
+import { isRefusal, type RequestRefusal } from '#core/ports/refusal.ts';
 import { prepare } from '#core/session/change.ts';
 import { refusedRequest, type SessionChanges } from '#core/session/commands.ts';
 
@@ -42,7 +41,7 @@ export async function updateSession(
 function changesOf(details: SessionDetails, update: SessionUpdate): SessionChanges | RequestRefusal {
   const title = update.title;
   const metadata = patchMetadata(details.metadata, update.metadata);
-  if (metadata === null) return refuse('invalid_request_error', `metadata: ${TOO_MANY_PAIRS}`);
+  if (metadata === null) return METADATA_TOO_LARGE;
   const agent = update.agent === undefined ? details.agent : replaceTools(details.agent, update.agent);
   if (isRefusal(agent)) return agent;
   return {

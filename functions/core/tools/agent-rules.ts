@@ -1,13 +1,13 @@
-/** Rules that only the whole of a resolved agent can break. */
+/** Rules over more than one field of a resolved agent. */
 import type { Model, SessionAgent } from '#contract/agents.ts';
 import { unservedSetting } from '#core/tools/server-tools.ts';
 import { refusalOf } from '#core/model/check.ts';
 import { refuse, type RequestRefusal } from '#core/ports/refusal.ts';
 
-/** A session's row repeats its agent, beside title and metadata, in one DynamoDB item of 400 KB. */
+/** A session's row holds its agent, with title and metadata, in one DynamoDB item of at most 400 KB. */
 const MAX_AGENT_BYTES = 340_000;
 
-/** `field` is what of the request carries the agent. */
+/** `field` is the field of the request that holds the agent. */
 export function tooLarge(agent: SessionAgent, field: string): RequestRefusal | null {
   const bytes = new TextEncoder().encode(JSON.stringify(agent)).length;
   return bytes <= MAX_AGENT_BYTES
@@ -15,7 +15,7 @@ export function tooLarge(agent: SessionAgent, field: string): RequestRefusal | n
     : refuse('invalid_request_error', `${field}: the agent must take at most ${MAX_AGENT_BYTES} bytes as JSON`);
 }
 
-/** `parent` is the path of what holds the model: empty, or `agent.`. */
+/** `parent` is the path of the object with the model: empty, or `agent.`. */
 export function brokenModel(model: Model, parent = ''): RequestRefusal | null {
   const sentence = refusalOf(model);
   return sentence === null ? null : refuse('invalid_request_error', `${parent}${sentence}`);

@@ -1,4 +1,4 @@
-/** What an agent's toolsets say of one tool: its entry, else the toolset's default. */
+/** The configuration of one tool: its entry in the toolset, else the toolset's default. */
 import type { PermissionPolicy } from '#contract/permission-policy.ts';
 import { canConfirm, TOOLSET_TYPE, type AgentTool, type ToolName } from '#contract/tools.ts';
 
@@ -7,7 +7,7 @@ interface EffectiveConfig {
   readonly permission_policy: PermissionPolicy;
 }
 
-/** Null without a toolset. What would have to wait for a confirmation and cannot is off. */
+/** Null without a toolset. A tool that needs a confirmation and cannot wait for one is off. */
 export function effectiveConfig(tools: readonly AgentTool[], name: ToolName): EffectiveConfig | null {
   const toolset = tools.find((tool) => tool.type === TOOLSET_TYPE);
   if (toolset === undefined) return null;
@@ -16,7 +16,7 @@ export function effectiveConfig(tools: readonly AgentTool[], name: ToolName): Ef
   return { enabled: enabled && (permission_policy.type === 'always_allow' || canConfirm(name)), permission_policy };
 }
 
-/** Of a tool of an MCP server, by the server's own name of it; null without a toolset of that server. */
+/** `tool` is the MCP server's own name of the tool. Null when the agent has no toolset for that server. */
 export function effectiveMcpConfig(
   tools: readonly AgentTool[],
   { server, tool }: { readonly server: string; readonly tool: string },

@@ -1,6 +1,6 @@
 /**
- * Web tools. Where the model's provider has them, it executes them inside its answer; where it has not,
- * or where somebody is to be asked before, `web_fetch` is a call of ours and `web_search` is absent.
+ * Web tools. The model's provider executes them inside its answer when it has them and they need no confirmation. In all
+ * other cases this service executes `web_fetch`, and `web_search` is absent.
  */
 import type { SessionAgent } from '#contract/agents.ts';
 import { TOOLSET_TYPE, type ToolConfig } from '#contract/tools.ts';
@@ -12,14 +12,14 @@ type Agent = Pick<SessionAgent, 'model' | 'tools'>;
 
 type ConfigOf<Name extends ToolConfig['name']> = Extract<ToolConfig, { name: Name }>;
 
-/** What the provider executes for this agent. */
+/** The tools that the provider executes for this agent. */
 export function serverTools(agent: SessionAgent): readonly ServerTool[] {
   return [...webFetch(agent), ...webSearch(agent)];
 }
 
 /**
- * Whether `web_fetch` is a call for our own hand. Which URLs a conversation has shown is known to the provider alone,
- * so where that matters and the provider does not fetch, nobody does.
+ * Whether this service executes `web_fetch`. Only the provider knows the URLs that a conversation has shown, so with
+ * `url_sources` the tool is off unless the provider executes it.
  */
 export function fetchesItself(agent: SessionAgent): boolean {
   const enabled = effectiveConfig(agent.tools, 'web_fetch')?.enabled === true;
@@ -27,8 +27,8 @@ export function fetchesItself(agent: SessionAgent): boolean {
 }
 
 /**
- * What the agent's toolset asks for by name and nobody would do. Returns a sentence that starts with the field's path.
- * Tools that are only enabled by default are left out of requests instead: the default enables all of them.
+ * Finds a setting of the toolset that would have no effect, and returns a sentence that starts with the field's path. Tools
+ * that are enabled by default only are left out of requests instead, because the default enables all of them.
  */
 export function unservedSetting(agent: Agent): string | null {
   for (const [at, tool] of agent.tools.entries()) {
@@ -66,7 +66,7 @@ function webSearch(agent: SessionAgent): readonly ServerTool[] {
   return [serverTool(type, 'web_search', { allowed_domains, blocked_domains, user_location })];
 }
 
-/** The provider asks nobody, so it executes only what is always allowed. */
+/** The provider cannot ask for a confirmation, so it executes only tools that are always allowed. */
 function isServed(agent: Agent, name: 'web_fetch' | 'web_search'): boolean {
   const config = effectiveConfig(agent.tools, name);
   const habits = habitsOf(agent.model.id);
@@ -79,7 +79,7 @@ function configOf<Name extends ToolConfig['name']>(agent: SessionAgent, name: Na
   return configs.find((config): config is ConfigOf<Name> => config.name === name);
 }
 
-/** Only what is set; `direct`: the newer types would otherwise be called from code that the provider runs. */
+/** `direct`: without it, code that the provider runs could call tools of the newer types. */
 function serverTool(type: string, name: string, settings: Readonly<Record<string, unknown>>): ServerTool {
   const given = Object.entries(settings).filter(([, value]) => value !== null && value !== undefined);
   const callers = type.endsWith('_20260318') ? { allowed_callers: ['direct'] } : {};

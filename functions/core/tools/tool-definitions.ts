@@ -1,6 +1,7 @@
 /**
- * Which tools an agent has, how the model sees each, and which hand makes its calls. Names and schemas are those of the SDK's agent toolset, which runs inside the
- * sandbox; a test compares them, so that an SDK upgrade cannot change one side alone.
+ * The tools of an agent: their definitions for the model, and the rules by which their calls are executed. Names and
+ * schemas are those of the SDK's agent toolset, which runs inside the sandbox; a test compares them, so that an SDK
+ * upgrade cannot change one side alone.
  */
 import type { SessionAgent } from '#contract/agents.ts';
 import type { CustomTool } from '#contract/custom-tools.ts';
@@ -12,7 +13,7 @@ import { fetchesItself } from '#core/tools/server-tools.ts';
 import type { ToolDefinition } from '#core/ports/model.ts';
 import type { PermissionPolicy } from '#contract/permission-policy.ts';
 
-/** How the model sees `web_fetch`. Its schema is not published; the SDK's toolset runs in sandboxes and has no such tool. */
+/** The hosted API does not publish the schema of `web_fetch`, and the SDK's toolset, which runs in sandboxes, lacks it. */
 const WEB_FETCH: ToolDefinition = {
   name: 'web_fetch',
   description:
@@ -86,20 +87,20 @@ const DEFINITIONS: Readonly<Record<SandboxTool, Omit<ToolDefinition, 'name'>>> =
   },
 };
 
-/** Built-in tools whose calls are ours to make, in the contract's order: the rest is the provider's, or off. */
+/** The built-in tools that this service executes, in the contract's order. The provider executes the others, or they are off. */
 export function enabledTools(agent: SessionAgent): readonly ToolName[] {
   const sandbox = SANDBOX_TOOLS.filter((name) => effectiveConfig(agent.tools, name)?.enabled === true);
   return fetchesItself(agent) ? [...sandbox, 'web_fetch'] : sandbox;
 }
 
-/** Of what MCP servers offer, that which the agent's toolsets of them enable. */
+/** The offered tools that the agent's toolsets enable. */
 function enabledMcpTools(agent: SessionAgent, offered: readonly OfferedTool[]): readonly OfferedTool[] {
   return offered.filter(
     ({ server, tool }) => effectiveMcpConfig(agent.tools, { server, tool: tool.name })?.enabled === true,
   );
 }
 
-/** What the model is offered to call: the built-in tools, the client's own, then those of MCP servers, which change most. */
+/** The tools that the model may call: built-in ones, the client's own, and last those of MCP servers, which change most. */
 export function toolDefinitions(agent: SessionAgent, offered: readonly OfferedTool[]): readonly ToolDefinition[] {
   const custom = agent.tools.flatMap((tool) => (tool.type === 'custom' ? [definitionOf(tool)] : []));
   const mcp = enabledMcpTools(agent, offered).map(({ as, tool: { description, input_schema } }) => ({
@@ -121,16 +122,15 @@ function builtIn(name: ToolName): readonly ToolDefinition[] {
   }
 }
 
-/** Null stands for absent in the contract, and is no schema to the provider. */
+/** In the contract, null means that a field is absent; the provider refuses null in a schema. */
 function definitionOf({ name, description, input_schema }: CustomTool): ToolDefinition {
   const fields = Object.entries(input_schema).filter(([, value]) => value !== null);
   return { name, description, input_schema: Object.fromEntries(fields) };
 }
 
 /**
- * What an agent's toolsets say about a tool: which hand makes its calls, and whether a person confirms them before.
- * `built-in` tools are ours to make; a `custom` one is the client's to answer, whatever the policies say; `mcp` tools are
- * a server's, under the name that it knows.
+ * This service executes `built-in` tools. The client answers `custom` ones, for which no policy asks. An MCP server
+ * executes `mcp` tools, under its own name of the tool.
  */
 export type ToolRule =
   | { readonly kind: 'built-in'; readonly policy: PermissionPolicy['type'] }
@@ -142,10 +142,10 @@ export type ToolRule =
       readonly policy: PermissionPolicy['type'];
     };
 
-/** The enabled tools by the name that the model knows; a call of any other is denied. */
+/** The enabled tools, by the name that the model knows. A call of another tool is denied. */
 export type ToolRules = ReadonlyMap<string, ToolRule>;
 
-/** `offered`: what the agent's MCP servers offer now. */
+/** `offered` are the tools that the agent's MCP servers offer at present. */
 export function toolRules(agent: SessionAgent, offered: readonly OfferedTool[]): ToolRules {
   const builtIn = enabledTools(agent).map((name): [string, ToolRule] => {
     const policy = effectiveConfig(agent.tools, name)?.permission_policy.type ?? 'always_allow';

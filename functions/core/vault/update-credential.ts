@@ -1,8 +1,7 @@
 /** Changes of a credential. They read no secret: each new secret is a version of its own, beside the others. */
-import { TOO_MANY_PAIRS } from '#contract/metadata.ts';
 import type { CredentialUpdate } from '#contract/credential-requests.ts';
 import type { Credential } from '#contract/credentials.ts';
-import { patchMetadata } from '#core/requests/patch-metadata.ts';
+import { METADATA_TOO_LARGE, patchMetadata } from '#core/requests/patch-metadata.ts';
 import { isRefusal, refuse, type RequestRefusal } from '#core/ports/refusal.ts';
 import { changeAuth, type AuthRules } from '#core/vault/credential-auth.ts';
 import type { SecretPointers, SecretValues } from '#core/ports/secrets.ts';
@@ -47,7 +46,7 @@ function changedCredential(saved: Credential, update: CredentialUpdate, rules: A
   const changed = changeAuth(saved.auth, update.auth, rules);
   if (isRefusal(changed)) return changed;
   const metadata = patchMetadata(saved.metadata, update.metadata);
-  if (metadata === null) return refuse('invalid_request_error', `metadata: ${TOO_MANY_PAIRS}`);
+  if (metadata === null) return METADATA_TOO_LARGE;
   const display_name = update.display_name === undefined ? saved.display_name : update.display_name;
   const credential = { ...saved, display_name, auth: changed.auth, metadata };
   const isSame = !hasAny(changed.values) && JSON.stringify(credential) === JSON.stringify(saved);

@@ -1,7 +1,6 @@
-import { TOO_MANY_PAIRS } from '#contract/metadata.ts';
 import type { Instant, VaultId, WorkspaceId } from '#contract/ids.ts';
 import { USER_KEY, type Vault, type VaultUpdate } from '#contract/vaults.ts';
-import { patchMetadata } from '#core/requests/patch-metadata.ts';
+import { METADATA_TOO_LARGE, patchMetadata } from '#core/requests/patch-metadata.ts';
 import type { Ports } from '#core/ports/ports.ts';
 import { isRefusal, refuse, type RequestRefusal } from '#core/ports/refusal.ts';
 import { namedUser } from '#core/vault/named-user.ts';
@@ -27,7 +26,7 @@ export async function updateVault(
 function changedVault({ vault, active }: RevisedVault, update: VaultUpdate, now: Instant): Vault | RequestRefusal {
   if (vault.archived_at !== null) return refuse('invalid_request_error', 'vault_id: is archived');
   const metadata = patchMetadata(vault.metadata, update.metadata);
-  if (metadata === null) return refuse('invalid_request_error', `metadata: ${TOO_MANY_PAIRS}`);
+  if (metadata === null) return METADATA_TOO_LARGE;
   const changed = { ...vault, display_name: update.display_name ?? vault.display_name, metadata };
   if (active > 0 && handsOver(vault, changed)) return NOT_WHILE_ACTIVE;
   return JSON.stringify(changed) === JSON.stringify(vault) ? vault : { ...changed, updated_at: now };
