@@ -40,7 +40,7 @@ export class Brainstem extends Construct {
   readonly mcpProxy: McpProxyFunction;
   readonly run: SessionRun;
   readonly sweep: Sweep;
-  /** Null where the deployment has no identity provider to ask who somebody is. */
+  /** Null without an identity provider, which tells the service who a user is. */
   readonly connect: Connect | null;
   readonly firstKey: FirstKey;
   readonly observability: Observability;
@@ -53,30 +53,30 @@ export class Brainstem extends Construct {
     const bundles = bundle({ outdir: assemblyDir(this), modelProvider: model.provider });
     const defaults = { bundles, removalPolicy, logRetention: this.options.logRetentionDays };
 
-    // What is remembered: the sessions' logs, the rows beside them, and content too large for either.
+    // The service remembers the sessions' logs, the rows beside them, and content that is too large for either.
     this.log = new SessionLog(this, 'SessionLog', { removalPolicy });
     this.records = new Records(this, 'Records', { removalPolicy });
     this.content = new Content(this, 'Content', { removalPolicy });
     const memory = { defaults, log: this.log, records: this.records, content: this.content };
 
-    // A message arrives and is appended.
+    // The API takes a message and appends it.
     const { throttle, rateLimits, maxOpenStreams } = this.options;
     this.api = new Api(this, 'Api', { ...memory, throttle, rateLimits, maxOpenStreams });
 
-    // What is done in a user's name, and to what decides about it, is written down before and after.
+    // The audit trail records each act for a user, and each change of what decides about such acts.
     this.auditTrail = new AuditTrail(this, 'AuditTrail', { removalPolicy });
     this.auditTrail.grantAppend(this.api.answer);
     this.auditTrail.grantExport(this.api.answer);
 
-    // The brain asks the model.
+    // The harness asks the model.
     this.harness = new Harness(this, 'Harness', { ...memory, model });
 
-    // What it says is shown while it says it, to streams that ask for that.
+    // It shows the model's answer to streams that ask for previews, while the model writes it.
     this.previews = new Previews(this, 'Previews');
     this.previews.grantShow(this.harness.turn);
     this.previews.grantFollow(this.api.stream);
 
-    // The hands do what it wants done, started early when its answer names a tool.
+    // The hands run the tools that the model calls. The harness starts a sandbox as soon as an answer names a tool.
     const image = sandbox.imageUri ? { uri: sandbox.imageUri } : { dir: bundles.sandboxImageDir };
     const { imageUri: buildUri, cpu, memoryMb, ...sources } = this.options.packages;
     this.hands = new Hands(this, 'Hands', {
@@ -85,21 +85,22 @@ export class Brainstem extends Construct {
       packages: { image: buildUri ? { uri: buildUri } : image, cpu, memoryMb, sources },
     });
     this.hands.grantProvision(this.harness.turn);
-    // A session that is deleted takes its sandbox with it.
+    // The API ends the sandbox of a session that it deletes.
     this.hands.grantProvision(this.api.answer);
     this.webFetch = new WebFetch(this, 'WebFetch', { ...memory, allow: this.options.webFetch.allow });
 
-    // Credentials, with which agents act for users: the API takes them and cannot read one back.
+    // Vaults hold the credentials with which agents act for users. The API stores credentials and cannot read them.
     this.vaults = new Vaults(this, 'Vaults', { removalPolicy, oauthTokens: this.options.oauthTokens });
     this.vaults.grantManage(this.api.answer);
 
-    // The hand that acts for users, at MCP servers: it alone reads what is in their vaults.
+    // The MCP proxy calls MCP servers for users. It is the only function that reads the secrets in their vaults.
     const { vaults, auditTrail } = this;
     this.mcpProxy = new McpProxyFunction(this, 'McpProxy', { ...memory, vaults, auditTrail, options: mcp });
     this.mcpProxy.grantInvoke(this.harness.turn);
     this.mcpProxy.grantInvoke(this.api.answer);
 
-    // The run goes from one to the other until the session is idle. The API starts it; the sweep repairs lost starts.
+    // The run invokes the harness and the hands in turn until the session is idle. The API starts it, and the sweep
+    // starts it again when that start was lost.
     const { provision, execute } = this.hands;
     const webFetch = this.webFetch.fetch;
     const mcpProxy = this.mcpProxy.call;
@@ -111,7 +112,7 @@ export class Brainstem extends Construct {
 
     this.vaults.grantSettle(this.sweep.repair);
 
-    // A user consents to what agents do for them, and the call that waited for it goes on.
+    // On the connect pages a user consents to what agents do for them, and the call that waited goes on.
     const { api, run } = this;
     const serversAllowed = mcp.allow;
     this.connect = connect
@@ -126,7 +127,7 @@ export class Brainstem extends Construct {
       MCP_ALLOW: JSON.stringify(serversAllowed),
     });
 
-    // Who may call, and what there is to see.
+    // The deployment makes the first API key, a dashboard and saved queries.
     this.firstKey = new FirstKey(this, 'FirstKey', { defaults, records: this.records });
     const pages = this.connect === null ? [] : [this.connect.pages];
     this.observability = new Observability(this, 'Observability', {

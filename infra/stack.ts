@@ -21,7 +21,7 @@ export class BrainstemStack extends Stack {
     this.#outputs();
   }
 
-  /** The deployment may choose another address than the options did. */
+  /** The deployer may choose another address at the deployment. */
   #modelBaseUrl({ baseUrl = CLAUDE_API_URL }: ClaudeApi): string {
     const parameter = new CfnParameter(this, 'ModelBaseUrl', {
       description: 'Base URL of the Messages API, or of a gateway in front of it',

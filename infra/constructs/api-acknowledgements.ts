@@ -3,16 +3,17 @@ import type { RestApi } from 'aws-cdk-lib/aws-apigateway';
 import { ManagedPolicy } from 'aws-cdk-lib/aws-iam';
 import { acknowledgeManagedPolicy } from './finding.ts';
 
-/** Where the API departs from the AwsSolutions rules, and why. */
+/** The AwsSolutions rules that the API does not follow, each with the reason. */
 export function acknowledgeApi(api: RestApi): void {
   Validations.of(api).acknowledge(
     {
       id: 'AwsSolutions-APIG2',
-      reason: 'Every body is parsed by the contract’s strict schemas, which say which field breaks which rule.',
+      reason:
+        'The functions parse every body by the strict schemas of the contract, which name the field and the rule.',
     },
     {
       id: 'AwsSolutions-APIG3',
-      reason: 'A web ACL is the customer’s choice and price; requests are throttled and need a key without one.',
+      reason: 'A web ACL costs money and is the customer’s choice; without one, requests are throttled and need a key.',
     },
     {
       id: 'AwsSolutions-APIG4',
@@ -25,12 +26,12 @@ export function acknowledgeApi(api: RestApi): void {
     {
       id: 'AwsSolutions-APIG6',
       reason:
-        'Execution logs hold bodies and headers, that is content and keys. Each request has one line in its function’s log.',
+        'Execution logs hold bodies and headers, that is content and keys. The functions log one line for each request.',
     },
   );
   acknowledgeManagedPolicy(
     api,
     ManagedPolicy.fromAwsManagedPolicyName('service-role/AmazonAPIGatewayPushToCloudWatchLogs').managedPolicyArn,
-    'The role is the account’s, for all of its APIs; this is the policy API Gateway asks for.',
+    'The role serves all APIs of the account; API Gateway requires this policy.',
   );
 }

@@ -29,12 +29,12 @@ export interface ApiProps {
   readonly maxOpenStreams: Options['maxOpenStreams'];
 }
 
-/** The routes that stay open; everything else is answered at once. */
+/** The routes whose responses stay open. The function `answer` serves all others. */
 const STREAM_ROUTES = ['v1/sessions/{session_id}/events/stream', 'v1/sessions/{session_id}/threads/{thread_id}/stream'];
 
 const STAGE = 'prod';
 
-/** What an access log line says: ids, counts and durations, neither paths with ids of others nor any content. */
+/** The fields of an access log line: ids, counts and durations, but no path with an id in it and no content. */
 const ACCESS_LINE = {
   request: '$context.requestId',
   time: '$context.requestTimeEpoch',
@@ -66,7 +66,7 @@ export class Api extends Construct {
     acknowledgeApi(this.rest);
   }
 
-  /** The base URL as functions behind this API may know it: the stage depends on them, so they cannot name it. */
+  /** The base URL for functions behind this API: the stage depends on them, so their settings cannot refer to it. */
   get invokeUrl(): string {
     return `https://${this.rest.restApiId}.execute-api.${this.rest.env.region}.${this.rest.stack.urlSuffix}/${STAGE}`;
   }
@@ -99,7 +99,7 @@ export class Api extends Construct {
       entry: 'stream',
       defaults,
       timeout: Duration.minutes(15),
-      // One instance per open stream, waiting most of the time.
+      // Each open stream occupies an instance, which waits most of the time.
       memoryMb: 256,
       maxInstances: maxOpenStreams,
     });
@@ -115,7 +115,7 @@ export class Api extends Construct {
     const { logRetention: retention, removalPolicy } = defaults;
     const accessLog = new LogGroup(this, 'AccessLog', { retention, removalPolicy });
     return new RestApi(this, 'Rest', {
-      // An edge-optimised API closes a stream that is silent for 30 seconds, a Regional one after five minutes.
+      // An edge-optimised API closes a stream after 30 silent seconds, a Regional one after five silent minutes.
       endpointTypes: [EndpointType.REGIONAL],
       // Access logs need a role that all APIs of the account in this Region share. It stays when the stack goes.
       cloudWatchRole: true,
@@ -134,7 +134,7 @@ export class Api extends Construct {
     });
   }
 
-  /** A path that only leads to a stream route has no methods, so its requests fall through to `{proxy+}`. */
+  /** A path that is only a part of a stream route has no methods, so its requests go to `{proxy+}`. */
   #routes(): void {
     const answer = new LambdaIntegration(this.answer.lambda, { scopePermissionToMethod: false });
     const stream = new LambdaIntegration(this.stream.lambda, {

@@ -5,8 +5,8 @@ import type { EntryFunction } from './entry-function.ts';
 import { listedTable } from './listed-table.ts';
 
 /**
- * The table of audit chains: one partition per chain, one item per record. Nobody may change or remove one, and none
- * expires; the rule audit-is-append-only holds that for every role of the template. `list` is for exports by time.
+ * The table of audit chains: one partition per chain, one item per record. No record expires, and no role may change or
+ * remove one, which the rule audit-is-append-only checks. Exports by time query the index `list`.
  */
 export class AuditTrail extends Construct {
   readonly table: TableV2;
@@ -16,7 +16,7 @@ export class AuditTrail extends Construct {
     this.table = listedTable(this, 'AuditTable', props);
   }
 
-  /** A record follows the last one, which is read for that; and a writer looks whether one that died was there before. */
+  /** A writer reads the last record of the chain, and whether an earlier attempt has already written its own. */
   grantAppend(writer: EntryFunction): void {
     this.#grant(writer, ['dynamodb:PutItem', 'dynamodb:Query'], this.table.tableArn);
   }

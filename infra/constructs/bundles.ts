@@ -5,7 +5,7 @@ import { Code } from 'aws-cdk-lib/aws-lambda';
 import { buildSync } from 'esbuild';
 import type { ModelProvider } from '../options/model-options.ts';
 
-/** One Lambda function each: `functions/<entry>/handler.ts`, or what the model's provider has instead, exports it. */
+/** Each entry is one Lambda function, in `functions/<entry>/handler.ts`; the harness has one file per provider. */
 export const ENTRIES = [
   'api',
   'stream',
@@ -20,7 +20,7 @@ export const ENTRIES = [
 ] as const;
 export type Entry = (typeof ENTRIES)[number];
 
-/** The harness has one source per provider, so that its bundle holds one provider's client. */
+/** The harness has one source per provider, so that its bundle holds the client of one provider only. */
 const HARNESS_SOURCES: Readonly<Record<ModelProvider, string>> = {
   anthropic: 'handler.ts',
   bedrock: 'bedrock.ts',
@@ -28,9 +28,9 @@ const HARNESS_SOURCES: Readonly<Record<ModelProvider, string>> = {
 };
 
 export interface BundlesProps {
-  /** Where the bundles are written: the cloud assembly, so that they stay with the template that names them. */
+  /** The cloud assembly, so that the bundles stay with the template that names them. */
   readonly outdir: string;
-  /** Whose client the harness's bundle holds. @default anthropic */
+  /** The harness's bundle holds the client of this provider. @default anthropic */
   readonly modelProvider?: ModelProvider;
   /** @default functions/ of this package */
   readonly functionsDir?: string;
@@ -44,15 +44,14 @@ export interface Bundles {
   readonly sandboxImageDir: string;
 }
 
-/** Cedar reads its 4 MB of WebAssembly from beside its own code, and only once somebody has written a policy. */
+/** Cedar reads its 4 MB of WebAssembly from its own folder, at the first decision of a policy. */
 const CEDAR = '@cedar-policy/cedar-wasm/nodejs';
 
 const PACKAGE_DIR = join(import.meta.dirname, '../..');
 
 /**
- * Bundles every function and the sandbox's server in one esbuild pass, because what they share is then parsed once
- * (NodejsFunction starts a package manager and a compiler for each). Sizes in bytes are written beside the bundles, to
- * `bundles/sizes.json`.
+ * Bundles every function and the sandbox's server in one esbuild pass, which parses a shared file once (NodejsFunction
+ * starts a package manager and a compiler for each function). `bundles/sizes.json` gets the size of each in bytes.
  */
 export function bundle(props: BundlesProps): Bundles {
   const functionsDir = props.functionsDir ?? join(PACKAGE_DIR, 'functions');
@@ -110,7 +109,7 @@ function runEsbuild(entryPoints: Readonly<Record<string, string>>): readonly Mod
     format: 'esm',
     platform: 'node',
     target: 'node24',
-    // The default prefers CommonJS builds, which can not be tree-shaken.
+    // esbuild prefers CommonJS builds for Node, and cannot drop their unused code.
     mainFields: ['module', 'main'],
     alias: { '@aws-sdk/credential-provider-node': credentials, '@aws-sdk/credential-providers': credentials },
     external: [CEDAR],
@@ -126,7 +125,7 @@ function runEsbuild(entryPoints: Readonly<Record<string, string>>): readonly Mod
   });
 }
 
-/** As a package, which an import finds from the function's folder as it does from this repository. */
+/** Copies Cedar as a package into the function's folder, where an import finds it as it does in this repository. */
 function bringCedar(folder: string): void {
   const from = dirname(createRequire(import.meta.url).resolve(CEDAR));
   const to = join(folder, 'node_modules/@cedar-policy/cedar-wasm');

@@ -25,7 +25,7 @@ const WRITABLE = { workspace: '/workspace', tmp: '/tmp', home: '/home/agent', pa
 const AGENT = '1000:1000';
 
 /**
- * A task that runs strangers' code: an ordinary user without capabilities, no role, no settings. A CloudFormation
+ * A task for untrusted code: an ordinary user without capabilities, no role, no settings. It is a CloudFormation
  * resource, because CDK's FargateTaskDefinition gives every task a role.
  */
 export function confinedTask(scope: Construct, platform: TaskPlatform, props: ConfinedTaskProps): CfnTaskDefinition {
@@ -61,7 +61,7 @@ export function confinedTask(scope: Construct, platform: TaskPlatform, props: Co
       },
     ],
   });
-  // RunTask may come at once: the platform needs its rights by then.
+  // A task may start as soon as the definition exists, and the platform needs the rights of this role for that.
   definition.node.addDependency(platform.executionRole);
   return definition;
 }

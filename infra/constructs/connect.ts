@@ -26,13 +26,13 @@ export interface ConnectProps {
   readonly auditTrail: AuditTrail;
   readonly run: SessionRun;
   readonly options: ConnectOptions;
-  /** Private MCP servers and their authorization servers. */
+  /** Private hosts of MCP servers and of their authorization servers. */
   readonly serversAllowed: AllowedHosts;
 }
 
 /**
- * The pages on which a user lets agents use an MCP server: behind the same API, without a key, for whoever the
- * customer's identity provider says it is. It writes credentials and cannot read one.
+ * The pages on which a user lets agents use an MCP server. They are behind the same API and need no key: a user logs in
+ * at the customer's identity provider. The function writes credentials and cannot read them.
  */
 export class Connect extends Construct {
   readonly pages: EntryFunction;
@@ -56,7 +56,7 @@ export class Connect extends Construct {
     api.rest.root.resourceForPath('connect/{proxy+}').addMethod('ANY', integration);
   }
 
-  /** A credential is stored, and the call that waits for it goes on: an append, and the start of a run. */
+  /** The function stores a credential. Then it appends to the log of the call that waits for it, and starts a run. */
   #grantWork({ log, records, content, vaults, auditTrail, run }: ConnectProps): void {
     log.grantAppend(this.pages);
     records.grantWrite(this.pages);
@@ -66,7 +66,7 @@ export class Connect extends Construct {
     auditTrail.grantAppend(this.pages);
   }
 
-  /** Seals what browsers carry, and derives what would otherwise have to be kept. */
+  /** The function seals cookies, forms and states with it, and derives from it what it would have to store. */
   #signingSecret({ removalPolicy }: FunctionDefaults): Secret {
     const secret = new Secret(this, 'SigningSecret', {
       description: 'Seals the cookies, forms and states of the connect pages',
@@ -76,7 +76,7 @@ export class Connect extends Construct {
     Validations.of(secret).acknowledge({
       id: 'AwsSolutions-SMG4',
       reason:
-        'A new one logs everybody out and ends consents under way; it protects nothing that is older than an hour.',
+        'A new secret would log out all users and end their open consents; it protects nothing older than an hour.',
     });
     return secret;
   }
@@ -88,7 +88,7 @@ export class Connect extends Construct {
       { CONNECT_SIGNING_SECRET_ARN: signing.secretArn },
       { actions: ['secretsmanager:GetSecretValue'], on: arns },
     );
-    // Of clients that authorization servers register on request: each has a secret of its own, or none.
+    // The function also registers clients at authorization servers on request, and keeps the secret of each.
     const prefix = Stack.of(this).formatArn({
       service: 'secretsmanager',
       resource: 'secret',
@@ -144,7 +144,7 @@ function enterpriseOf(options: ConnectOptions | undefined): EnterpriseSettings {
   return { login: loginOf(options), servers };
 }
 
-/** In place of users' consents: it asks the identity provider, and the servers' authorization servers, as their clients. */
+/** For managed servers the proxy asks the identity provider and the authorization servers, as a client of each. */
 export function grantManagedServers(proxy: EntryFunction, options: ConnectOptions | undefined): void {
   proxy.receive(enterpriseSettings(options));
   const { managedServers = [], clientSecretArn } = options ?? {};
@@ -154,7 +154,7 @@ export function grantManagedServers(proxy: EntryFunction, options: ConnectOption
   if (on.length > 0) proxy.receive({}, { actions: ['secretsmanager:GetSecretValue'], on });
 }
 
-/** Who may make links says where they lead; without pages there are none, which has to be said too. */
+/** A function that makes links to the pages gets their address; `none` is the setting without pages. */
 export function receiveLinks(maker: EntryFunction, connect: Connect | null): void {
   maker.receive({ CONNECT_BASE_URL: connect?.baseUrl ?? 'none' });
 }

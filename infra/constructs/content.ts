@@ -5,11 +5,11 @@ import type { EntryFunction } from './entry-function.ts';
 import { acknowledgePattern } from './finding.ts';
 
 const PACKAGES = 'packages/';
-/** Objects of logs are named after their session. */
+/** The key of an object of a log begins with the id of its session. */
 const OF_LOGS = 'sesn_*';
 const ARCHIVES = `${PACKAGES}*/archive.tar.gz`;
 
-/** The bucket for content of log entries which is too large for a DynamoDB item, and for installed packages. */
+/** The bucket for content of log entries that is too large for a DynamoDB item, and for installed packages. */
 export class Content extends Construct {
   readonly bucket: Bucket;
 
@@ -19,7 +19,7 @@ export class Content extends Construct {
       encryption: BucketEncryption.S3_MANAGED,
       blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
       enforceSSL: true,
-      // An environment pays for its packages again after that, and has newer ones where it named no version.
+      // After 30 days an environment builds its packages again, and gets newer ones where it named no version.
       lifecycleRules: [{ prefix: PACKAGES, expiration: Duration.days(30) }],
       removalPolicy: props.removalPolicy,
     });
@@ -30,7 +30,7 @@ export class Content extends Construct {
     });
   }
 
-  /** What logs name, and what sandboxes are given: as the ARNs of objects. */
+  /** The ARNs of the objects that log entries name, and of the archives that sandboxes get. */
   get objects(): { readonly ofLogs: string; readonly archives: string } {
     return { ofLogs: this.bucket.arnForObjects(OF_LOGS), archives: this.bucket.arnForObjects(ARCHIVES) };
   }
@@ -43,14 +43,14 @@ export class Content extends Construct {
     this.#grant(writer, ['s3:GetObject', 's3:PutObject']);
   }
 
-  /** Removing a session's content, listed by the session's name: an append that was lost left objects no entry names. */
+  /** The API lists a session's objects by prefix, because a lost append left objects that no entry names. */
   grantRemove(writer: EntryFunction): void {
     this.#grant(writer, ['s3:DeleteObject']);
     const ofOneSession = { StringLike: { 's3:prefix': 'sesn_*/' } };
     writer.receive({}, { actions: ['s3:ListBucket'], on: [this.bucket.bucketArn], when: ofOneSession });
   }
 
-  /** Archives of packages: looked for, ordered, and written and read by whoever holds a URL that the launcher signed. */
+  /** The launcher looks for archives, and signs URLs with which a build reads its order and writes an archive. */
   grantPackages(launcher: EntryFunction): void {
     const objects = this.bucket.arnForObjects(`${PACKAGES}*`);
     const ofPackages = { StringLike: { 's3:prefix': `${PACKAGES}*` } };
@@ -62,7 +62,7 @@ export class Content extends Construct {
     acknowledgePattern(launcher.role, objects, 'Archives are named by the hash of what is in them.');
   }
 
-  /** Giving archives to sandboxes: who could also write one would decide what runs in the sandboxes of others. */
+  /** For giving archives to sandboxes. A function that could write them too could place code in other sandboxes. */
   grantReadArchives(reader: EntryFunction): void {
     const { archives } = this.objects;
     reader.receive({ CONTENT_BUCKET: this.bucket.bucketName }, { actions: ['s3:GetObject'], on: [archives] });

@@ -7,7 +7,7 @@ import { Construct } from 'constructs';
 import type { Bundles, Entry } from './bundles.ts';
 import { acknowledgePattern } from './finding.ts';
 
-/** What every function of the service has in common. */
+/** The props that every function of the service has in common. */
 export interface FunctionDefaults {
   readonly bundles: Bundles;
   readonly removalPolicy: RemovalPolicy;
@@ -26,7 +26,7 @@ export interface EntryFunctionProps {
   readonly maxInstances?: number | undefined;
 }
 
-/** The interfaces a function in a VPC is reached through are made by Lambda with the function's role, on any resource. */
+/** With the role of a function in a VPC, Lambda makes its network interfaces. IAM knows no resource for that. */
 const NETWORK_INTERFACE_ACTIONS = [
   'ec2:CreateNetworkInterface',
   'ec2:DeleteNetworkInterface',
@@ -37,8 +37,8 @@ const NETWORK_INTERFACE_ACTIONS = [
 ];
 
 /**
- * One Lambda function with a role and a log group of its own. What it may do is granted by the parts it uses, and a
- * part that grants a right also hands over the setting it is used with (`receive`), so the two cannot disagree.
+ * One Lambda function with its own role and log group. The constructs that it uses grant its rights. A construct that
+ * grants a right also hands over the setting for its use (`receive`), so the two cannot disagree.
  */
 export class EntryFunction extends Construct {
   readonly entry: Entry;

@@ -2,8 +2,8 @@ import { Stack, Validations } from 'aws-cdk-lib';
 import type { IConstruct } from 'constructs';
 
 /**
- * Acknowledges that a role is allowed to use every resource of a pattern. AwsSolutions names the finding by the pattern,
- * as the template writes it: with references where the Region is unknown, in full where it is known.
+ * Acknowledges that a role may use every resource of a pattern. AwsSolutions names the finding by the pattern as the
+ * template writes it: with references where the Region is unknown, in full where it is known.
  */
 export function acknowledgePattern(role: IConstruct, pattern: string, reason: string): void {
   Validations.of(role).acknowledge({ id: `AwsSolutions-IAM5[Resource::${asFinding(role, pattern)}]`, reason });

@@ -9,7 +9,7 @@ export interface FirstKeyProps {
   readonly records: Records;
 }
 
-/** The first API key: generated into Secrets Manager by the deployment, and its hash written beside the other keys. */
+/** The first API key: the deployment generates it in Secrets Manager and writes its hash into the records. */
 export class FirstKey extends Construct {
   readonly issueKey: EntryFunction;
   readonly secret: Secret;
@@ -41,7 +41,7 @@ export class FirstKey extends Construct {
       resourceType: 'Custom::FirstApiKey',
       serviceToken: this.issueKey.lambda.functionArn,
       serviceTimeout: Duration.minutes(2),
-      // A secret that was replaced holds another key: naming it here makes CloudFormation issue that one too.
+      // A replaced secret holds another key. CloudFormation issues that key too, because this property changes.
       properties: { SecretArn: secretArn },
     });
   }

@@ -1,7 +1,7 @@
 import { ResponseType, type RestApi } from 'aws-cdk-lib/aws-apigateway';
 import { MAX_BODY_BYTES } from '#contract/content.ts';
 
-/** What API Gateway answers by itself, in the words of the contract, so that the SDK sees errors it knows. */
+/** The errors that API Gateway answers by itself, in the form of the contract, so that the SDK knows them. */
 const ERRORS = [
   {
     type: ResponseType.THROTTLED,
@@ -11,7 +11,7 @@ const ERRORS = [
     headers: { 'retry-after': "'1'" },
   },
   {
-    // Of a usage plan, where the customer adds one.
+    // API Gateway answers so if the customer adds a usage plan.
     type: ResponseType.QUOTA_EXCEEDED,
     statusCode: '429',
     error: 'rate_limit_error',
@@ -19,14 +19,14 @@ const ERRORS = [
     headers: { 'retry-after': "'60'" },
   },
   {
-    // Of a web ACL, where the customer adds one.
+    // API Gateway answers so if the customer adds a web ACL.
     type: ResponseType.WAF_FILTERED,
     statusCode: '403',
     error: 'permission_error',
     message: 'A firewall refused the request.',
   },
   {
-    // Of a resource policy, where the customer adds one.
+    // API Gateway answers so if the customer adds a resource policy.
     type: ResponseType.ACCESS_DENIED,
     statusCode: '403',
     error: 'permission_error',
@@ -36,18 +36,18 @@ const ERRORS = [
     type: ResponseType.REQUEST_TOO_LARGE,
     statusCode: '413',
     error: 'request_too_large',
-    // API Gateway itself takes 10 MB; a client has to stay below the smaller limit of the function behind it.
+    // API Gateway takes 10 MB; the function behind it takes less.
     message: `The request body is larger than the limit of ${MAX_BODY_BYTES / 1_000_000} MB.`,
   },
   {
-    // API Gateway says so when no route matches.
+    // API Gateway answers so when no route matches.
     type: ResponseType.MISSING_AUTHENTICATION_TOKEN,
     statusCode: '404',
     error: 'not_found_error',
     message: 'There is no such route.',
   },
   {
-    // The same, where the request carries `Authorization`: API Gateway then looks for an AWS signature in it.
+    // When no route matches, API Gateway looks for an AWS signature in an `Authorization` header.
     type: ResponseType.INVALID_SIGNATURE,
     statusCode: '404',
     error: 'not_found_error',
@@ -61,7 +61,7 @@ const ERRORS = [
   },
   { type: ResponseType.DEFAULT_4XX, error: 'invalid_request_error', message: 'The gateway refused the request.' },
   {
-    // API Gateway's own choice varies from 500 to 504, and 504 is what a timeout says.
+    // API Gateway would choose from 500 to 504, and 504 means a timeout.
     type: ResponseType.DEFAULT_5XX,
     statusCode: '500',
     error: 'api_error',

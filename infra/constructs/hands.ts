@@ -31,8 +31,8 @@ export class Hands extends Construct {
     const { defaults, log, records, content } = props;
     this.network = new SandboxNetwork(this, 'Network', { log, records, content });
 
-    // A cold Fargate start takes up to a minute or two, packages as long as they take. The harness also invokes this
-    // ahead of time, where a failure is not repeated, because the run's own Provision step is the repeat.
+    // A cold Fargate start takes up to two minutes, and a build of packages longer. The harness also invokes this ahead
+    // of time. Lambda does not repeat that invocation, because the Provision step of the run is the repeat.
     this.provision = new EntryFunction(this, 'Provision', {
       entry: 'provision',
       defaults,
@@ -57,7 +57,7 @@ export class Hands extends Construct {
     this.execute = new EntryFunction(this, 'Execute', {
       entry: 'execute',
       defaults,
-      // Longer than the longest call a sandbox accepts: 14 minutes.
+      // A sandbox accepts calls of up to 14 minutes.
       timeout: Duration.minutes(15),
       memoryMb: 256,
       network: { vpc, subnets, group },
@@ -69,7 +69,7 @@ export class Hands extends Construct {
     content.grantReadArchives(this.execute);
   }
 
-  /** Starting a sandbox before the run asks for it, and ending it with its session. */
+  /** For starting a sandbox before the run asks for it, and for ending it with its session. */
   grantProvision(caller: EntryFunction): void {
     const { functionName, functionArn } = this.provision.lambda;
     caller.receive(

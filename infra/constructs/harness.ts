@@ -18,10 +18,10 @@ export interface HarnessProps {
   readonly model: ModelOptions;
 }
 
-/** The brain: one model request per invocation (docs/design.md#turns). The only function that may ask the model. */
+/** One model request per invocation (docs/design.md#turns). No other function may ask the model. */
 export class Harness extends Construct {
   readonly turn: EntryFunction;
-  /** Null where the model is asked with the function's own role. */
+  /** Null where the function asks the model with its own role. */
   readonly modelApiKey: ISecret | null;
 
   constructor(scope: Construct, id: string, props: HarnessProps) {
@@ -75,7 +75,7 @@ export class Harness extends Construct {
 
   #emptySecret({ removalPolicy }: FunctionDefaults): ISecret {
     const secret = new Secret(this, 'ModelApiKey', { description: 'API key of the model provider', removalPolicy });
-    // A generated value would look like a key, and the provider would be the one to say that it is none.
+    // A generated value would look like a key, and turns would fail only at the provider.
     (secret.node.defaultChild as CfnSecret).generateSecretString = undefined;
     Validations.of(secret).acknowledge({
       id: 'AwsSolutions-SMG4',

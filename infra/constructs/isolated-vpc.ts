@@ -6,14 +6,14 @@ export const CIDR = '10.0.0.0/16';
 const SUBNETS = ['10.0.0.0/20', '10.0.16.0/20'];
 
 /**
- * A VPC without any gateway, one subnet in each of two zones. Made of CloudFormation resources, because CDK's Vpc looks
- * the zones up in the account as soon as the stack names one, and synthesis needs no account.
+ * A VPC without any gateway, with one subnet in each of two zones. CDK's Vpc would look the zones up in the account as
+ * soon as the stack names one. These are CloudFormation resources, so synthesis needs no account.
  */
 export function isolatedVpc(scope: Construct): IVpc {
   const vpc = new CfnVPC(scope, 'Vpc', { cidrBlock: CIDR, enableDnsSupport: true, enableDnsHostnames: true });
   Validations.of(vpc).acknowledge({
     id: 'AwsSolutions-VPC7',
-    reason: 'Nothing is routed out of the VPC, and what execute says to a sandbox is in the session log.',
+    reason: 'Nothing is routed out of the VPC, and the session log holds what execute sends to a sandbox.',
   });
   const vpcId = vpc.attrVpcId;
   const subnets = SUBNETS.map((cidrBlock, index) => {

@@ -11,13 +11,13 @@ import type { Construct } from 'constructs';
 
 export interface ListedTableProps {
   readonly removalPolicy: RemovalPolicy;
-  /** Rows with it are removed some time after that instant, in epoch seconds. @default none ever are */
+  /** DynamoDB removes a row some time after the instant in this attribute, in epoch seconds. @default no row expires */
   readonly timeToLiveAttribute?: string;
-  /** Beside `list`. */
+  /** Indexes besides `list`. */
   readonly indexes?: readonly GlobalSecondaryIndexPropsV2[];
 }
 
-/** A table that can be restored to any moment of the last 35 days, with an index `list` over those rows that say so. */
+/** A table that can be restored to any moment of the last 35 days. Rows with the keys of the index `list` are in it. */
 export function listedTable(scope: Construct, id: string, { indexes = [], ...props }: ListedTableProps): TableV2 {
   return new TableV2(scope, id, {
     partitionKey: { name: 'pk', type: AttributeType.STRING },

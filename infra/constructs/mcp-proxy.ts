@@ -21,8 +21,8 @@ export interface McpProxyProps {
 }
 
 /**
- * The hand that calls MCP servers as users. It alone reads their secrets, and is told ids alone: for whom and with what
- * is for it to find out (docs/design.md#mcp-calls). It stands outside the VPC, and has no way into it.
+ * The function that calls MCP servers for users, and the only one that reads their secrets. It gets ids only, and looks
+ * up the user and the credential itself (docs/design.md#mcp-calls). It is outside the VPC and has no way into it.
  */
 export class McpProxyFunction extends Construct {
   readonly call: EntryFunction;
@@ -34,9 +34,9 @@ export class McpProxyFunction extends Construct {
     this.call = new EntryFunction(this, 'Call', {
       entry: 'mcp-proxy',
       defaults,
-      // Longer than an MCP client waits by custom, and short enough for a turn to go on.
+      // MCP clients usually wait for 60 seconds; this is longer, and short enough for a turn to go on.
       timeout: Duration.seconds(120),
-      // Policies are judged here, whose first decision takes a processor's whole attention.
+      // This function evaluates policies, and the first evaluation takes a whole processor.
       memoryMb: 1024,
     });
     log.grantAppend(this.call);
@@ -52,7 +52,7 @@ export class McpProxyFunction extends Construct {
     if (callsPerMinute !== undefined) records.grantSpend(this.call);
   }
 
-  /** Asking what servers offer and whether calls may be made, and trying credentials; the answers hold no secret. */
+  /** For listing the tools of servers, judging calls, and trying credentials. The answers hold no secret. */
   grantInvoke(caller: EntryFunction): void {
     const { functionName, functionArn } = this.call.lambda;
     caller.receive(

@@ -1,4 +1,4 @@
-/** Who serves the model, and what the harness's role needs for it. */
+/** The rights and settings with which the harness asks a model provider of AWS. */
 import { Stack } from 'aws-cdk-lib';
 import type { Bedrock, ClaudePlatformOnAws } from '../options/model-options.ts';
 import type { EntryFunction } from './entry-function.ts';
@@ -6,14 +6,14 @@ import { acknowledgePattern } from './finding.ts';
 
 export function allowBedrock(harness: EntryFunction, props: Bedrock): void {
   const { region, partition, account } = placeOf(harness, props);
-  // Each time the region may be empty or another: a profile leads to models in all Regions of its geography.
+  // The Region is open, because a profile leads to models in all Regions of its geography.
   const models = `arn:${partition}:bedrock:*::foundation-model/anthropic.*`;
   const profiles = `arn:${partition}:bedrock:${region}:${account}:inference-profile/*.anthropic.*`;
   harness.receive(
     { MODEL_BASE_URL: props.baseUrl ?? `https://bedrock-runtime.${region}.amazonaws.com`, MODEL_REGION: region },
     { actions: ['bedrock:InvokeModelWithResponseStream'], on: [models, profiles] },
   );
-  const reason = 'Agents choose the model: every one of this maker, and nothing else of Bedrock.';
+  const reason = 'An agent names its model: any of this maker, and nothing else of Bedrock.';
   for (const pattern of [models, profiles]) acknowledgePattern(harness.role, pattern, reason);
 }
 

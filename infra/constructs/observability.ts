@@ -12,10 +12,10 @@ export interface ObservabilityProps {
 
 const PERIOD = Duration.minutes(1);
 
-/** Functions that make tool calls. */
+/** The functions that make tool calls. */
 const HANDS = ['execute', 'web-fetch', 'mcp-proxy'] as const;
 
-/** One dashboard over what the functions measure, and saved queries over the one line they write per turn and call. */
+/** A dashboard of the functions' metrics, and saved queries over the line that they log per turn, call and request. */
 export class Observability extends Construct {
   readonly dashboardUrl: string;
 
@@ -66,7 +66,7 @@ export class Observability extends Construct {
   }
 }
 
-/** Over the canonical lines; `message` says which kind a line is: turn, tool call or request. */
+/** In a log line, `message` names its kind: turn, tool call or request. */
 const QUERIES = {
   'One session': {
     fields: [

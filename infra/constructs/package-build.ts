@@ -25,9 +25,9 @@ export interface PackageBuildProps {
 const CONTAINER = 'packages';
 
 /**
- * The Fargate task that installs an environment's packages and ends. It runs what packages bring along, so it is as
- * confined as a sandbox; it reaches the internet, and therefore holds nothing: one URL to read what is wanted, from
- * which it learns two more, to leave one archive or the reason why there is none.
+ * The Fargate task that installs an environment's packages and ends. It runs the install scripts of packages, so it is
+ * as confined as a sandbox. It reaches the internet, so it holds no secret but one URL, with which it reads its order.
+ * The order has two more URLs: one for the archive, one for the reason why there is none.
  */
 export class PackageBuild extends Construct {
   readonly #props: PackageBuildProps;
@@ -48,7 +48,7 @@ export class PackageBuild extends Construct {
     });
   }
 
-  /** Starting builds and signing URLs for them. Watching tasks of this cluster comes with the right to run sandboxes. */
+  /** For starting builds and signing their URLs. The right to run sandboxes includes watching tasks of this cluster. */
   grantRun(launcher: EntryFunction): void {
     const { platform, content, image, sources } = this.#props;
     const resourceName = `${this.#definition.family}:*`;
@@ -68,12 +68,12 @@ export class PackageBuild extends Construct {
     acknowledgePattern(
       launcher.role,
       family,
-      'Every revision of one family: while a deployment replaces the revision, the old one is still started.',
+      'Every revision of one family: while a deployment replaces the revision, functions still start the old one.',
     );
   }
 }
 
-/** What packages are made for: the image, or the recipe of one, in which our own programs do not count. */
+/** The system that packages are built for: a given image, or the Dockerfile of a built one without our programs. */
 function systemOf(image: SandboxImage): string {
   if ('uri' in image) return image.uri;
   return createHash('sha256')
@@ -81,7 +81,7 @@ function systemOf(image: SandboxImage): string {
     .digest('hex');
 }
 
-/** Ports that sources name themselves. */
+/** The ports that the URLs of sources name. */
 function portsOf(sources: PackageSources): readonly number[] {
   const addresses = JSON.stringify(sources).match(/https?:\/\/[^\s"\\,|]+/g) ?? [];
   return addresses.map((address) => Number(URL.parse(address)?.port)).filter((port) => port > 0);

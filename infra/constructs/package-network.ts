@@ -13,24 +13,24 @@ import { Construct } from 'constructs';
 
 const CIDR = '10.1.0.0/16';
 const SUBNETS = ['10.1.0.0/20', '10.1.16.0/20'];
-/** Mirrors of Debian are read over plain HTTP too: what comes from them is signed. */
+/** apt reads mirrors of Debian over plain HTTP too, and checks signatures. */
 const PORTS = [80, 443];
 
 /**
- * The network in which packages are installed: a VPC of its own with an internet gateway and no NAT. It shares nothing
- * with the sandboxes' VPC, not even a route table that could one day get a route too many.
+ * The network of package builds: a VPC with an internet gateway and no NAT. It shares nothing with the sandboxes' VPC,
+ * so a route here never leads out of that one.
  */
 export class PackageNetwork extends Construct {
   readonly subnetIds: readonly string[];
   readonly groupId: string;
 
-  /** @param ports on which the customer's own sources listen, besides the usual ones */
+  /** @param ports of the customer's own sources, besides the usual ones */
   constructor(scope: Construct, id: string, props: { readonly ports: readonly number[] }) {
     super(scope, id);
     const vpc = new CfnVPC(this, 'Vpc', { cidrBlock: CIDR, enableDnsSupport: true, enableDnsHostnames: true });
     Validations.of(vpc).acknowledge({
       id: 'AwsSolutions-VPC7',
-      reason: 'Only downloads by tasks that hold nothing; what was installed is in the order of each build.',
+      reason: 'The tasks hold no secret and only download; the order of each build says what they installed.',
     });
     const vpcId = vpc.attrVpcId;
     const gateway = new CfnInternetGateway(this, 'Gateway');
@@ -53,7 +53,7 @@ export class PackageNetwork extends Construct {
     const ports = [...new Set([...PORTS, ...props.ports])].toSorted((a, b) => a - b);
     this.groupId = new CfnSecurityGroup(this, 'Group', {
       vpcId,
-      groupDescription: 'Builds of packages: called by nobody, out to the sources of packages',
+      groupDescription: 'Builds of packages: no calls in, and out to the sources of packages',
       securityGroupEgress: ports.map((port) => ({
         ipProtocol: 'tcp',
         fromPort: port,

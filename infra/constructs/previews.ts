@@ -4,8 +4,8 @@ import { Construct } from 'constructs';
 import type { EntryFunction } from './entry-function.ts';
 
 /**
- * The table of what is shown of an answer before it is in the log: one partition per log, with the mark of whoever wants
- * to see it and the chunks of its requests. It forgets by itself, and nothing in it is worth keeping.
+ * The table of previews: one partition per log, with a mark that a stream wants previews, and the chunks of an answer
+ * that is not in the log yet. Rows expire within minutes, and nothing in them is worth keeping.
  */
 export class Previews extends Construct {
   readonly table: TableV2;
@@ -22,16 +22,16 @@ export class Previews extends Construct {
     });
     Validations.of(this.table).acknowledge({
       id: 'AwsSolutions-DDB3',
-      reason: 'A backup would keep for 35 days what is meant to be forgotten within minutes.',
+      reason: 'A backup would keep rows for 35 days that should expire within minutes.',
     });
   }
 
-  /** Asking for previews and seeing them. */
+  /** For a stream: asking for previews and reading them. */
   grantFollow(reader: EntryFunction): void {
     this.#grant(reader, ['dynamodb:PutItem', 'dynamodb:Query']);
   }
 
-  /** Reading whether anybody asked, and writing them. */
+  /** For the harness: reading whether a stream asked for previews, and writing them. */
   grantShow(writer: EntryFunction): void {
     this.#grant(writer, ['dynamodb:GetItem', 'dynamodb:PutItem']);
   }

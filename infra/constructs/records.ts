@@ -9,8 +9,8 @@ const READ = ['dynamodb:GetItem', 'dynamodb:Query'];
 const WRITE = ['dynamodb:PutItem', 'dynamodb:UpdateItem', 'dynamodb:ConditionCheckItem'];
 
 /**
- * The table of everything that is not a log: agents, environments, session rows, sandboxes, call marks, API keys.
- * `list` pages over the rows of a workspace; `running` is sparse and holds the sessions whose run has not ended.
+ * The table of everything but the logs: agents, environments, session rows, sandboxes, call marks, API keys.
+ * The index `list` pages over the rows of a workspace; `running` holds only sessions with a run that has not ended.
  */
 export class Records extends Construct {
   readonly table: TableV2;
@@ -21,7 +21,7 @@ export class Records extends Construct {
       removalPolicy: props.removalPolicy,
       timeToLiveAttribute: 'expiresAt',
       indexes: [
-        // Written whenever a run begins or ends, so it holds no more of the row than names the log.
+        // DynamoDB writes it whenever a run begins or ends, so it holds only what names the log.
         { ...indexKeys('running'), projectionType: ProjectionType.INCLUDE, nonKeyAttributes: ['thread'] },
       ],
     });
@@ -39,12 +39,12 @@ export class Records extends Construct {
     this.#grant(writer, ['dynamodb:DeleteItem']);
   }
 
-  /** Adding a row without reading any: what the function that issues the first key may do. */
+  /** For the function that issues the first key: adding a row without reading any. */
   grantAdd(writer: EntryFunction): void {
     this.#grant(writer, ['dynamodb:PutItem']);
   }
 
-  /** Taking tokens out of the buckets of the rate limits, and writing nothing else. */
+  /** For taking tokens out of the buckets of rate limits, and for writing nothing else. */
   grantSpend(spender: EntryFunction): void {
     const when = { 'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': 'limit#*' } };
     spender.receive({}, { actions: ['dynamodb:UpdateItem'], on: [this.table.tableArn], when });

@@ -1,24 +1,24 @@
 /**
- * The run in Amazon States Language: turns and hands until the session is idle. Ids, counts and names
- * only, because an execution's history keeps every input and output. `${…}` is filled in by the deployment.
+ * The run in Amazon States Language: turns and hands until the session is idle. States pass ids, counts and names only,
+ * because an execution's history keeps every input and output. The deployment fills in `${…}`.
  */
 
 const INVOKE = 'arn:${Partition}:states:::lambda:invoke';
 const START = 'arn:${Partition}:states:::states:startExecution';
 
-/** A repeated turn reads the log and goes on from there, so even a function that ran out of time may be repeated. */
+/** A repeated turn reads the log and goes on from there, so the run also repeats a function that ran out of time. */
 const RETRY_TURN = [
   { ErrorEquals: ['States.ALL'], IntervalSeconds: 1, MaxAttempts: 6, BackoffRate: 2, MaxDelaySeconds: 30 },
 ];
-/** ECS makes a session wait: capacity, throttles and an image that is slow to come take tens of seconds to pass. */
+/** Missing capacity, throttling and a slow image of ECS take tens of seconds to pass. */
 const RETRY_PROVISION = [
   { ErrorEquals: ['States.ALL'], IntervalSeconds: 2, MaxAttempts: 6, BackoffRate: 2, MaxDelaySeconds: 30 },
 ];
 const RETRY_EXECUTE = [{ ErrorEquals: ['States.ALL'], IntervalSeconds: 1, MaxAttempts: 3, BackoffRate: 2 }];
-/** A hand that fails is an outcome which the next turn tells the model, never a failed execution. */
+/** A hand that fails does not fail the execution: the next turn tells the model. */
 const CATCH_PROVISION = [{ ErrorEquals: ['States.ALL'], ResultPath: null, Next: 'NotProvisioned' }];
 const CATCH_EXECUTE = [{ ErrorEquals: ['States.ALL'], ResultPath: '$.failure', Next: 'HandFailed' }];
-/** Just above the functions' own limit: an answer that got lost must not keep an execution waiting. */
+/** Just above the functions' own limit, so that an execution does not wait for a lost answer. */
 const TIMEOUT_SECONDS = 930;
 const WEB_TIMEOUT_SECONDS = 75;
 const MCP_TIMEOUT_SECONDS = 135;
@@ -84,7 +84,7 @@ const useHand = {
       Next: 'HandDone',
     },
     HandDone: { Type: 'Pass', Parameters: { ...CALL, outcome: 'done' }, End: true },
-    // The call never reached a sandbox, which the next turn says; after HandFailed it may have run.
+    // The call never reached a sandbox, and the next turn says so. After HandFailed it may have run.
     NotProvisioned: {
       Type: 'Pass',
       Parameters: { ...CALL, outcome: 'failed', error: 'SandboxUnavailable' },
@@ -134,7 +134,7 @@ export const runDefinition = {
       Next: 'Turn',
     },
     Backoff: { Type: 'Wait', SecondsPath: '$.turn.waitSeconds', Next: 'Turn' },
-    // An execution fails at 25,000 history events; the harness has counted the run up before it asks for this.
+    // An execution fails at 25,000 history events. The harness has increased `run` before it asks for the next one.
     StartNextRun: {
       Type: 'Task',
       Resource: START,

@@ -5,7 +5,7 @@ import type { Role } from 'aws-cdk-lib/aws-iam';
 import type { Construct } from 'constructs';
 import { acknowledgePattern } from './finding.ts';
 
-/** Folder with the Dockerfile, or the address of an image that exists already. */
+/** A folder with a Dockerfile, or the address of an image that exists already. */
 export type SandboxImage = { readonly dir: string } | { readonly uri: string };
 
 /** A stage of the Dockerfile. */
@@ -13,7 +13,7 @@ export type ImageStage = 'sandbox' | 'packages';
 
 export interface ImagePull {
   readonly image: SandboxImage;
-  /** What is built of a folder; an image that exists already is taken for what it is. */
+  /** The stage to build from a folder; an image that exists already is used as it is. */
   readonly stage: ImageStage;
   readonly puller: Role;
 }

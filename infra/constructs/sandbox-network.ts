@@ -29,16 +29,16 @@ export interface SandboxNetworkProps {
  * The network in which sandboxes run and `execute` reaches them: isolated subnets, no NAT, no internet gateway.
  *
  * A Fargate task pulls its image and sends its logs through its own network interface, so a sandbox must reach the
- * endpoints for that, and its security group cannot close port 443. What is behind that port is decided here: nothing
- * is routed out, and each endpoint's policy admits only what starting a task or appending to the log needs. A sandbox has no
- * credentials, so it can use none of it; with credentials that somebody smuggled in, it still reaches no other account.
+ * endpoints for that, and its security group cannot close port 443. Therefore no route leads out of the VPC, and the
+ * policy of each endpoint admits only the calls that start a task or append to the log. A sandbox has no credentials
+ * for these calls, and with smuggled credentials it still reaches no other account.
  */
 export class SandboxNetwork extends Construct {
   readonly vpc: IVpc;
   readonly subnets = { subnetType: SubnetType.PRIVATE_ISOLATED };
-  /** Of the execute function. */
+  /** The security group of the execute function. */
   readonly executeGroup: ISecurityGroup;
-  /** Of every sandbox. */
+  /** The security group of every sandbox. */
   readonly sandboxGroup: ISecurityGroup;
 
   constructor(scope: Construct, id: string, props: SandboxNetworkProps) {
@@ -51,7 +51,7 @@ export class SandboxNetwork extends Construct {
     this.#interfaceEndpoints(SecurityGroup.fromSecurityGroupId(this, 'Endpoints', endpoints, { mutable: false }));
   }
 
-  /** Written as CloudFormation resources, so that each group's rules stand inside it and can be read at once. */
+  /** CloudFormation resources keep the rules of a group inside it, where the design rules read them. */
   #securityGroups(): { readonly execute: string; readonly sandbox: string; readonly endpoints: string } {
     const vpcId = this.vpc.vpcId;
     const execute = new CfnSecurityGroup(this, 'ExecuteGroup', {
@@ -66,14 +66,14 @@ export class SandboxNetwork extends Construct {
       vpcId,
       groupDescription: 'Sandboxes: called by the execute function alone; out only to the endpoints of this VPC',
       securityGroupIngress: [{ ...tcp(SANDBOX_PORT), sourceSecurityGroupId: execute.attrGroupId }],
-      // S3 has no security group to name, and its address list has no name that holds in every Region.
+      // S3 has no security group, and the name of its address list differs between Regions.
       securityGroupEgress: [{ ...tcp(HTTPS), cidrIp: '0.0.0.0/0' }],
     });
     const endpoints = new CfnSecurityGroup(this, 'EndpointsGroup', {
       vpcId,
       groupDescription: 'Endpoints through which Fargate starts a sandbox',
       securityGroupIngress: [{ ...tcp(HTTPS), sourceSecurityGroupId: sandbox.attrGroupId }],
-      // An empty list means everything; a rule that matches nothing means nothing.
+      // CloudFormation reads an empty list as all traffic. This rule matches no traffic.
       securityGroupEgress: [{ ipProtocol: 'icmp', fromPort: 252, toPort: 86, cidrIp: '255.255.255.255/32' }],
     });
     return { execute: execute.attrGroupId, sandbox: sandbox.attrGroupId, endpoints: endpoints.attrGroupId };
@@ -85,7 +85,7 @@ export class SandboxNetwork extends Construct {
     const s3 = this.vpc.addGatewayEndpoint('S3', { service: GatewayVpcEndpointAwsService.S3 });
     admit(s3, ['s3:GetObject', 's3:PutObject'], [content.objects.ofLogs]);
     admit(s3, ['s3:GetObject'], [content.objects.archives]);
-    // The layers of images in ECR live in a bucket of AWS; its name is documented and holds in every Region.
+    // ECR keeps the layers of images in a bucket of AWS, which has a documented name in every Region.
     const layers = `arn:${Aws.PARTITION}:s3:::prod-${Aws.REGION}-starport-layer-bucket/*`;
     admit(s3, ['s3:GetObject'], [layers]);
   }

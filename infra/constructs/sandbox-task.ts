@@ -26,7 +26,7 @@ const CONTAINER = 'sandbox';
 export class SandboxTask extends Construct {
   readonly #props: SandboxTaskProps;
   readonly #definition: CfnTaskDefinition;
-  /** What a task needs of the platform; builds of packages use it too. */
+  /** Builds of packages run on it too. */
   readonly platform: TaskPlatform;
 
   constructor(scope: Construct, id: string, props: SandboxTaskProps) {
@@ -48,7 +48,7 @@ export class SandboxTask extends Construct {
     );
   }
 
-  /** Starting, watching and stopping sandboxes of this definition in this cluster, and nothing else of ECS. */
+  /** For starting, watching and stopping sandboxes of this definition in this cluster, and nothing else of ECS. */
   grantRun(launcher: EntryFunction): void {
     const { network } = this.#props;
     const stack = Stack.of(this);
@@ -77,7 +77,7 @@ export class SandboxTask extends Construct {
       },
       { actions: ['ecs:DescribeTasks', 'ecs:StopTask'], on: [tasks] },
       {
-        // RunTask may name any task role; that this is the only role the launcher may pass is what forbids it.
+        // RunTask may name any task role, but the launcher may pass this role only.
         actions: ['iam:PassRole'],
         on: [this.platform.executionRole.roleArn],
         when: { StringEquals: { 'iam:PassedToService': 'ecs-tasks.amazonaws.com' } },
@@ -86,7 +86,7 @@ export class SandboxTask extends Construct {
     acknowledgePattern(
       launcher.role,
       family,
-      'Every revision of one family: while a deployment replaces the revision, the old one is still started.',
+      'Every revision of one family: while a deployment replaces the revision, functions still start the old one.',
     );
     acknowledgePattern(
       launcher.role,
@@ -95,7 +95,7 @@ export class SandboxTask extends Construct {
     );
   }
 
-  /** The platform pulls the image and writes the log with it; the container never sees its credentials. */
+  /** ECS pulls the image and writes the log with this role. The container never sees its credentials. */
   #makeExecutionRole(): Role {
     return new Role(this, 'ExecutionRole', {
       assumedBy: new ServicePrincipal('ecs-tasks.amazonaws.com', {

@@ -29,7 +29,7 @@ export class SessionLog extends Construct {
     this.#grant(writer, [...READ, 'dynamodb:PutItem']);
   }
 
-  /** For the API alone: deleting a session is the only thing that removes entries. */
+  /** For the API only: no entry is removed but by deleting its session. */
   grantAppendAndRemove(writer: EntryFunction): void {
     this.#grant(writer, [...READ, 'dynamodb:PutItem', 'dynamodb:DeleteItem']);
   }

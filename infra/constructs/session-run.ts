@@ -50,13 +50,13 @@ export class SessionRun extends Construct {
     this.#acknowledge(role);
   }
 
-  /** Starting executions; a repeated start of the same run changes nothing. */
+  /** For starting executions. A repeated start of the same run changes nothing. */
   grantStart(starter: EntryFunction): void {
     const arn = this.machine.stateMachineArn;
     starter.receive({ RUN_STATE_MACHINE_ARN: arn }, { actions: ['states:StartExecution'], on: [arn] });
   }
 
-  /** A policy of its own: the machine waits for its role's policy, which therefore cannot name the machine. */
+  /** A separate policy: the machine depends on the main policy of its role, which therefore cannot name the machine. */
   #allowStartNextRun(role: Role): void {
     const statement = new PolicyStatement({
       actions: ['states:StartExecution'],

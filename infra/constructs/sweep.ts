@@ -14,7 +14,7 @@ export interface SweepProps {
   readonly content: Content;
 }
 
-/** Every minute: starts the execution of each running session that has none (docs/design.md#runs). */
+/** Starts, every minute, the execution of each running session that has none (docs/design.md#runs). */
 export class Sweep extends Construct {
   readonly repair: EntryFunction;
 

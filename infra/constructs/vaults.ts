@@ -22,20 +22,20 @@ const UNSEAL = 'kms:Decrypt';
 
 /** Partitions of vaults, with their credentials. */
 const OF_VAULTS = '*#vlt_*';
-/** Of credentials that are being made. */
+/** Partitions of credentials that are not complete yet. */
 const PENDING_CREDENTIALS = 'PENDING#*';
 
 /**
- * Vaults: the table of everything told of vaults, credentials, MCP servers and policies, and the two places of their
- * secrets. Who may write a secret is not who may read it: `grantUse` alone gives the right to read one.
+ * Vaults: the table of vaults, credentials, MCP servers and policies, and the two stores of their secrets. Functions
+ * that only write secrets cannot read them: `grantUse` alone gives the right to read one.
  */
 export class Vaults extends Construct {
   readonly table: TableV2;
-  /** Seals tokens in their rows; null where every secret is in Secrets Manager. */
+  /** The KMS key that seals tokens in their rows; null where every secret is in Secrets Manager. */
   readonly key: Key | null;
   /**
-   * The ARN with which every secret's begins. Secrets are addressed by it and not by name: IAM judges the name of a
-   * secret that does not exist, or no longer does, by no ARN that a right for a prefix could match.
+   * The beginning of every secret's ARN. Functions address secrets by ARN, because IAM cannot match the bare name of a
+   * secret that does not exist with a right for a prefix.
    */
   readonly secretsPrefix: string;
   readonly #oauthTokens: OAuthTokens;
@@ -54,26 +54,26 @@ export class Vaults extends Construct {
     });
   }
 
-  /** Vaults and credentials as clients manage them: secrets are taken, replaced and removed, and never read. */
+  /** For managing vaults and credentials: the API stores, replaces and removes secrets, and never reads them. */
   grantManage(api: EntryFunction): void {
     this.#grantRows(api, { actions: [...READ, ...WRITE, 'dynamodb:DeleteItem'] });
     api.receive({}, { actions: ['dynamodb:Query'], on: [`${this.table.tableArn}/index/list`] });
     this.#grantPlaces(api, WRITE_SECRETS, [SEAL]);
   }
 
-  /** Credentials as calls use them: read, refreshed, and their rows kept in step. */
+  /** For using credentials in calls: the proxy reads and refreshes them, and updates their rows. */
   grantUse(proxy: EntryFunction): void {
     this.#grantRows(proxy, { actions: READ });
-    // It adds marks of calls, tools of servers and offers to connect, and no vault and no credential.
+    // The proxy adds call marks, tools of servers and connections, and no vault and no credential.
     const added = ['CALL#*', '*#MCP#*', 'CONNECT#*'];
     this.#grantRows(proxy, { actions: ['dynamodb:PutItem'], when: inPartitions(added) });
-    // An update makes the row that it does not find: of policies it may not be one.
+    // An update makes a row that does not exist, so the right leaves out the partitions of policies.
     this.#grantRows(proxy, { actions: ['dynamodb:UpdateItem'], when: inPartitions([OF_VAULTS, ...added]) });
     const secrets = ['secretsmanager:GetSecretValue', 'secretsmanager:CreateSecret', 'secretsmanager:PutSecretValue'];
     this.#grantPlaces(proxy, secrets, [SEAL, UNSEAL]);
   }
 
-  /** A user's consent, from the offer to the stored credential, whose secrets it writes and does not read. */
+  /** For a user's consent, from the link to the stored credential. The function writes secrets and reads none. */
   grantConnect(connect: EntryFunction): void {
     this.#grantRows(connect, { actions: READ });
     this.#grantRows(connect, {
@@ -84,8 +84,8 @@ export class Vaults extends Construct {
   }
 
   /**
-   * Finishing consents that were cut short: their rows, and a look at the credential that proves them. Undoing creations
-   * that were: their announcements, and the secrets to which no row ever pointed.
+   * For finishing an interrupted consent: the sweep updates its row if its credential exists. For undoing an interrupted
+   * creation: the sweep updates its pending row, and removes the secrets that no row points to.
    */
   grantSettle(sweep: EntryFunction): void {
     this.#grantRows(sweep, { actions: ['dynamodb:GetItem'] });
@@ -113,10 +113,14 @@ export class Vaults extends Construct {
   #grantSecrets(grantee: EntryFunction, actions: readonly string[]): void {
     const secrets = `${this.secretsPrefix}/*`;
     grantee.receive({ SECRETS_PREFIX: this.secretsPrefix }, { actions, on: [secrets] });
-    acknowledgePattern(grantee.role, secrets, 'A secret is made with its credential, below the name of these vaults.');
+    acknowledgePattern(
+      grantee.role,
+      secrets,
+      'The functions make a secret with its credential, below the name of these vaults.',
+    );
   }
 
-  /** Of both places, whichever the tokens are in. */
+  /** Rights in both stores. The key exists only if it seals tokens. */
   #grantPlaces(grantee: EntryFunction, ofSecrets: readonly string[], ofKey: readonly string[]): void {
     this.#grantSecrets(grantee, ofSecrets);
     grantee.receive({ OAUTH_TOKENS: this.#oauthTokens });

@@ -11,13 +11,13 @@ export interface WebFetchProps {
   readonly log: SessionLog;
   readonly records: Records;
   readonly content: Content;
-  /** Hosts that may be reached although they are private. */
+  /** Private hosts that the function may reach. */
   readonly allow: AllowedHosts;
 }
 
 /**
- * The hand that reads the web. It stands outside the VPC and has no way into it; what a page makes it do, it can do
- * with the rights to append to logs and nothing else.
+ * The function that reads the web. It is outside the VPC and has no way into it. A hostile page that took it over could
+ * append to logs, with their content, and nothing else.
  */
 export class WebFetch extends Construct {
   readonly fetch: EntryFunction;
@@ -27,7 +27,7 @@ export class WebFetch extends Construct {
     this.fetch = new EntryFunction(this, 'Fetch', {
       entry: 'web-fetch',
       defaults,
-      // A fetch ends within 30 seconds; the rest is for reading a large page and storing it.
+      // A fetch ends within 30 seconds; the function then converts and stores the page.
       timeout: Duration.seconds(60),
       memoryMb: 512,
     });
@@ -35,7 +35,7 @@ export class WebFetch extends Construct {
     content.grantReadWrite(this.fetch);
     this.fetch.receive({
       WEB_FETCH_ALLOW: JSON.stringify(allow),
-      // A result changes no session's row, so there is no right to go with the name.
+      // A result changes no session's row, so the function needs the name and no right.
       RECORDS_TABLE: records.table.tableName,
     });
   }

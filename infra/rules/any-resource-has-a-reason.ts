@@ -1,7 +1,7 @@
 import { compliantIf, type Rule } from './rule.ts';
 import { allowed } from './template.ts';
 
-/** Actions that know no resource, or whose resource does not exist when the right is needed. */
+/** Actions for which IAM knows no resource, or that make their resource. */
 const WITHOUT_RESOURCE = [
   // Lambda, Step Functions and API Gateway send traces.
   'xray:GetSamplingRules',
@@ -30,7 +30,7 @@ const WITHOUT_RESOURCE = [
 
 export const anyResourceHasAReason: Rule = {
   id: 'any-resource-has-a-reason',
-  reason: 'A right on every resource is a right on what other people own in the account.',
+  reason: 'A right on every resource is a right on resources of other stacks in the account.',
   judge(resource) {
     if (resource.Type === 'AWS::EC2::VPCEndpoint') return 'not-applicable';
     const onAny = allowed(resource).filter(({ Resource }) => Resource.includes('*'));

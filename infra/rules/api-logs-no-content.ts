@@ -3,7 +3,7 @@ import { isObject, list, properties } from './template.ts';
 
 export const apiLogsNoContent: Rule = {
   id: 'api-logs-no-content',
-  reason: 'Execution logs of API Gateway hold bodies and headers: what users say, and their keys.',
+  reason: 'Execution logs of API Gateway hold bodies and headers: content of users, and their keys.',
   judge(resource) {
     if (resource.Type !== 'AWS::ApiGateway::Stage') return 'not-applicable';
     const settings = list(properties(resource)['MethodSettings']);

@@ -11,12 +11,12 @@ import {
   type Template,
 } from './template.ts';
 
-/** Those that do something in a user's name, or to what decides about it. */
+/** The functions that act for users, or change what decides about such acts. */
 const WRITERS: readonly unknown[] = ['api', 'mcp-proxy', 'connect'];
 
 export const auditIsAppendOnly: Rule = {
   id: 'audit-is-append-only',
-  reason: 'An audit trail that somebody could have changed, or written to in another’s name, proves nothing.',
+  reason: 'An audit trail proves nothing if a record can change, or if another function than its actor can write it.',
   judge(resource, template) {
     const onAudit = allowed(resource).filter((statement) => reachesTable(statement, auditTable(template)));
     if (onAudit.length === 0 || resource.Type === 'AWS::EC2::VPCEndpoint') return 'not-applicable';

@@ -8,7 +8,7 @@ import type {
 import { RULES } from './rules.ts';
 import type { Template } from './template.ts';
 
-/** Our own rules as CDK runs them: a template that breaks one is not synthesized. */
+/** The rules of the design as a CDK plug-in, which stops the synthesis of a template that breaks one. */
 export class DesignRules implements IPolicyValidationPlugin {
   readonly name = 'brainstem-design';
   readonly ruleIds = RULES.map(({ id }) => id);

@@ -3,7 +3,7 @@ import { allowed, type PolicyStatement } from './template.ts';
 
 export const endpointAdmitsOnlyNamedCalls: Rule = {
   id: 'endpoint-admits-only-named-calls',
-  reason: 'An endpoint without a policy lets a sandbox write to any account, with credentials smuggled in.',
+  reason: 'An endpoint without a policy lets a sandbox with smuggled credentials write to any account.',
   judge(resource) {
     if (resource.Type !== 'AWS::EC2::VPCEndpoint') return 'not-applicable';
     const statements = allowed(resource);
@@ -11,7 +11,7 @@ export const endpointAdmitsOnlyNamedCalls: Rule = {
   },
 };
 
-/** Bounded by the resources it names, or by the account whose principals may call. */
+/** A statement is bounded by the resources that it names, or by the account of its callers. */
 function isBounded({ Action, Resource, Condition }: PolicyStatement): boolean {
   const ours = Condition['StringEquals']?.['aws:PrincipalAccount'] !== undefined;
   return !Action.includes('*') && (ours || (Resource.length > 0 && !Resource.includes('*')));

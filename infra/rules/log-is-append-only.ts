@@ -16,7 +16,7 @@ const APPEND_ONLY = ['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:PutItem'];
 export const logIsAppendOnly: Rule = {
   id: 'log-is-append-only',
   reason:
-    'A session is what its log says; an entry that can change or vanish is no record. Only the API deletes, a session whole.',
+    'The service rebuilds a session from its log, so entries must not change. Only the API deletes, and only whole sessions.',
   judge(resource, template) {
     const onLog = allowed(resource).filter((statement) => reachesTable(statement, logTable(template)));
     if (onLog.length === 0 || resource.Type === 'AWS::EC2::VPCEndpoint') return 'not-applicable';

@@ -11,7 +11,7 @@ import {
   type Template,
 } from './template.ts';
 
-/** What can carry a packet out of a VPC, except an endpoint, and has no place in any of ours. */
+/** Resources that carry traffic out of a VPC, and that no VPC of the stack may have. */
 const NEVER = [
   'AWS::EC2::EgressOnlyInternetGateway',
   'AWS::EC2::NatGateway',
@@ -22,7 +22,7 @@ const NEVER = [
 export const nothingLeavesTheVpc: Rule = {
   id: 'nothing-leaves-the-vpc',
   reason:
-    'A sandbox may send to any address on port 443; that nothing is routed out of its VPC is what keeps it inside. Only builds of packages have a way out, in a VPC of their own.',
+    'A sandbox may send to any address on port 443, so no route may lead out of its VPC. Only builds of packages have a way out, in another VPC.',
   judge(resource, template) {
     if (NEVER.includes(resource.Type)) return 'not-compliant';
     return JUDGES[resource.Type]?.(resource, template) ?? 'not-applicable';
@@ -30,7 +30,7 @@ export const nothingLeavesTheVpc: Rule = {
 };
 
 const JUDGES: Readonly<Record<string, Rule['judge']>> = {
-  // A gateway leads nowhere until it is attached.
+  // A gateway carries no traffic until it is attached.
   'AWS::EC2::VPCGatewayAttachment': (attachment, template) => onlyForBuilds(vpcOf(attachment), template),
   'AWS::EC2::Route': (route, template) => {
     const table = template.Resources[target(properties(route)['RouteTableId']) ?? ''];
@@ -39,7 +39,7 @@ const JUDGES: Readonly<Record<string, Rule['judge']>> = {
   'AWS::EC2::Subnet': (subnet) => compliantIf(properties(subnet)['MapPublicIpOnLaunch'] !== true),
 };
 
-/** The builds' VPC, as long as neither a sandbox nor a function is in it. */
+/** Compliant for the VPC of builds, if neither a sandbox nor a function is in it. */
 function onlyForBuilds(vpc: string | undefined, template: Template): Verdict {
   const provision = functionOf(template, 'provision');
   const ofSetting = (name: string) => vpcsOf(provision && setting(provision, name), template);

@@ -3,7 +3,7 @@ import { allowed, allows, type PolicyStatement, properties, target, type Templat
 
 export const onlyExecutionRoleIsPassed: Rule = {
   id: 'only-execution-role-is-passed',
-  reason: 'RunTask may override the task role, so whoever may pass a role can give it to a sandbox.',
+  reason: 'RunTask may name another task role, so a function that may pass a role can give it to a sandbox.',
   judge(resource, template) {
     const passing = allowed(resource).filter((statement) => allows(statement, 'iam:PassRole'));
     if (passing.length === 0) return 'not-applicable';

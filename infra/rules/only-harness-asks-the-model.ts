@@ -10,7 +10,7 @@ import {
   target,
 } from './template.ts';
 
-/** What a provider bills. */
+/** Actions that a provider bills. */
 const ASKING = [
   'bedrock:InvokeModel',
   'bedrock:InvokeModelWithResponseStream',
@@ -20,7 +20,7 @@ const ASKING = [
 
 export const onlyHarnessAsksTheModel: Rule = {
   id: 'only-harness-asks-the-model',
-  reason: 'Whoever asks the model spends on it, past every session’s log.',
+  reason: 'Another function that asks the model would spend money that no session’s log records.',
   judge(resource, template) {
     const asking = allowed(resource).filter(isAsking);
     if (asking.length === 0) return 'not-applicable';
@@ -34,7 +34,7 @@ function isAsking(statement: PolicyStatement): boolean {
   return ASKING.some((action) => allows(statement, action));
 }
 
-/** Neither everything the account may do, nor every model of every maker. */
+/** Only these actions, and only models of this maker. */
 function namesTheModel({ Action, Resource }: PolicyStatement): boolean {
   return Action.every((action) => ASKING.includes(action)) && Resource.every((one) => /anthropic/.test(textOf(one)));
 }

@@ -14,13 +14,13 @@ import {
 
 export const onlyHarnessReadsModelKey: Rule = {
   id: 'only-harness-reads-model-key',
-  reason: 'Whoever reads the model’s key can spend on it.',
+  reason: 'A function that reads the model’s key can spend money with it.',
   judge(resource, template) {
     const reading = allowed(resource).filter((statement) => allows(statement, 'secretsmanager:GetSecretValue'));
     if (reading.length === 0) return 'not-applicable';
     const harness = functionOf(template, 'harness');
     const key = harness && setting(harness, 'MODEL_API_KEY_SECRET_ARN');
-    // A harness that asks with its own role has no key that could be read.
+    // A harness that asks the model with its own role has no key.
     if (harness && key === undefined) return 'not-applicable';
     if (!reading.some((statement) => mayBe(statement, key))) return 'compliant';
     const readers = list(properties(resource)['Roles']).map((role) => entryWithRole(template, target(role)));
@@ -28,7 +28,7 @@ export const onlyHarnessReadsModelKey: Rule = {
   },
 };
 
-/** True unless every resource is certainly another one. */
+/** Whether a resource may be the key: anything that is not certainly another secret. */
 function mayBe({ Resource }: PolicyStatement, key: unknown): boolean {
   return Resource.some((one) => {
     if (key === undefined || JSON.stringify(one) === JSON.stringify(key)) return true;
@@ -36,7 +36,7 @@ function mayBe({ Resource }: PolicyStatement, key: unknown): boolean {
   });
 }
 
-/** By its name, as far as that is written out. A secret of the template is named by CloudFormation: no slash is in it. */
+/** Compares the literal part of the name. CloudFormation names a secret of the template without a slash. */
 function isAnother(name: string, key: unknown): boolean {
   const [literal = ''] = name.split(/[*?]/);
   if (literal === '') return false;

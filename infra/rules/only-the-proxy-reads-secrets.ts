@@ -15,12 +15,12 @@ import {
 } from './template.ts';
 
 const READING_SECRETS = ['secretsmanager:GetSecretValue', 'secretsmanager:BatchGetSecretValue'];
-/** Opening what the key sealed, or handing on the right to. */
+/** Actions that unseal tokens, or that give another principal the right to. */
 const OPENING = ['kms:Decrypt', 'kms:ReEncryptFrom', 'kms:CreateGrant'];
 
 export const onlyTheProxyReadsSecrets: Rule = {
   id: 'only-the-proxy-reads-secrets',
-  reason: 'Whoever reads the credentials of users can act as them, past policy and audit.',
+  reason: 'A function that reads the credentials of users can act as them without policy and audit.',
   judge(resource, template) {
     const about = allowed(resource).filter(
       (statement) => reachesSecret(statement, template) || reachesKey(statement, template),
@@ -38,7 +38,7 @@ function reads(statement: PolicyStatement, template: Template): boolean {
   return ofSecret || ofKey;
 }
 
-/** Any secret of a vault, by the name with which all of them begin. */
+/** Whether a statement may be about a secret of a vault; the names of all of them begin alike. */
 function reachesSecret({ Action, Resource }: PolicyStatement, template: Template): boolean {
   if (!Action.some((action) => action === '*' || action.startsWith('secretsmanager:'))) return false;
   const ofVaults = vaultSecrets(template);
@@ -53,6 +53,6 @@ function reachesKey({ Action, Resource }: PolicyStatement, template: Template): 
   if (!Action.some((action) => action === '*' || action.startsWith('kms:'))) return false;
   const api = functionOf(template, 'api');
   const key = api && target(setting(api, 'VAULT_KEY_ARN'));
-  // A key that is named in full, or is another of the template, is not the vaults'.
+  // A key that the statement names in full, or another key of the template, is not the vaults' key.
   return Resource.some((one) => (target(one) === undefined ? JSON.stringify(one).includes('*') : target(one) === key));
 }

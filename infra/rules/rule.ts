@@ -2,10 +2,10 @@ import type { Resource, Template } from './template.ts';
 
 export type Verdict = 'compliant' | 'not-compliant' | 'not-applicable';
 
-/** A fact of the design that the template must keep. What a rule cannot judge is not compliant. */
+/** A fact of the template on which the design rests. A resource that the rule cannot judge is not compliant. */
 export interface Rule {
   readonly id: string;
-  /** What breaks without it. */
+  /** Says what breaks without the rule. */
   readonly reason: string;
   readonly judge: (resource: Resource, template: Template) => Verdict;
 }

@@ -3,7 +3,7 @@ import { isObject, properties } from './template.ts';
 
 export const runLogsNoExecutionData: Rule = {
   id: 'run-logs-no-execution-data',
-  reason: 'A run’s data may one day hold more than ids; its log must not be where that shows.',
+  reason: 'If the data of a run ever holds more than ids, its log must not show it.',
   judge(resource) {
     if (resource.Type !== 'AWS::StepFunctions::StateMachine') return 'not-applicable';
     const logging = properties(resource)['LoggingConfiguration'];

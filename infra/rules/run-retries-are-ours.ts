@@ -1,12 +1,13 @@
 import { compliantIf, type Rule } from './rule.ts';
 import { properties } from './template.ts';
 
-/** What CDK's LambdaInvoke repeats six times, unasked. */
+/** CDK's LambdaInvoke repeats this error six times by default. */
 const DEFAULT_RETRY = 'Lambda.ServiceException';
 
 export const runRetriesAreOurs: Rule = {
   id: 'run-retries-are-ours',
-  reason: 'A retry repeats a turn, so how often is our decision; without any, one throttle would end the run.',
+  reason:
+    'A retry repeats a turn, so each task must state its own retries; without a retry, one throttle would end the run.',
   judge(resource) {
     if (resource.Type !== 'AWS::StepFunctions::StateMachine') return 'not-applicable';
     const definition = properties(resource)['DefinitionString'];

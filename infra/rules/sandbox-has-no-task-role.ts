@@ -3,7 +3,7 @@ import { properties } from './template.ts';
 
 export const sandboxHasNoTaskRole: Rule = {
   id: 'sandbox-has-no-task-role',
-  reason: 'A task role puts AWS credentials within reach of the agent’s tools.',
+  reason: 'The agent’s tools could use the AWS credentials of a task role.',
   judge(resource) {
     if (resource.Type !== 'AWS::ECS::TaskDefinition') return 'not-applicable';
     return compliantIf(properties(resource)['TaskRoleArn'] === undefined);

@@ -3,7 +3,7 @@ import { isObject, list, properties } from './template.ts';
 
 export const sandboxHoldsNoSecret: Rule = {
   id: 'sandbox-holds-no-secret',
-  reason: 'Whatever a sandbox container is given, the agent’s tools can read.',
+  reason: 'The agent’s tools can read every setting and secret of their container.',
   judge(resource) {
     if (resource.Type !== 'AWS::ECS::TaskDefinition') return 'not-applicable';
     const containers = list(properties(resource)['ContainerDefinitions']);

@@ -7,10 +7,10 @@ const HTTPS = 443;
 export const sandboxIsCalledByExecuteOnly: Rule = {
   id: 'sandbox-is-called-by-execute-only',
   reason:
-    'A sandbox is untrusted: only execute may call it, and it may call nothing but the endpoints it starts through.',
+    'A sandbox is untrusted: only execute may call it, and it may call only the endpoints through which it starts.',
   judge(resource, template) {
     if (resource === sandboxGroup(template)) return compliantIf(isCalledByExecuteOnly(resource, template));
-    // Rules can also stand outside their group, where the group does not show them.
+    // A separate resource can add a rule to a group, and the group does not show it.
     const outside = ['AWS::EC2::SecurityGroupIngress', 'AWS::EC2::SecurityGroupEgress'].includes(resource.Type);
     return outside ? 'not-compliant' : 'not-applicable';
   },
@@ -20,7 +20,7 @@ function isCalledByExecuteOnly(group: Resource, template: Template): boolean {
   const ingress = list(properties(group)['SecurityGroupIngress']);
   const egress = list(properties(group)['SecurityGroupEgress']);
   const callers = executeGroups(template);
-  // No egress rule at all means that everything may leave.
+  // A group without egress rules lets all traffic out.
   return (
     ingress.every((rule) => isTcp(rule, SANDBOX_PORT) && callers.includes(source(rule))) &&
     egress.length > 0 &&

@@ -3,7 +3,7 @@ import { isObject, list, properties } from './template.ts';
 
 export const sandboxIsConfined: Rule = {
   id: 'sandbox-is-confined',
-  reason: 'Tools run as an ordinary user without capabilities, on a root file system they cannot change.',
+  reason: 'Tools must run as an ordinary user without capabilities, on a root file system that they cannot change.',
   judge(resource) {
     if (resource.Type !== 'AWS::ECS::TaskDefinition') return 'not-applicable';
     const containers = list(properties(resource)['ContainerDefinitions']);

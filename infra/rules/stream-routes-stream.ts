@@ -5,7 +5,7 @@ const FIFTEEN_MINUTES_MS = 900_000;
 
 export const streamRoutesStream: Rule = {
   id: 'stream-routes-stream',
-  reason: 'A buffered route holds events back until the stream ends, and ends it after 29 seconds.',
+  reason: 'API Gateway holds back the events of a buffered route until the stream ends, and ends it after 29 seconds.',
   judge(resource, template) {
     if (resource.Type !== 'AWS::ApiGateway::Method') return 'not-applicable';
     const integration = properties(resource)['Integration'];

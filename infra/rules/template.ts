@@ -1,4 +1,4 @@
-/** The synthesized template as our rules read it. */
+/** The parts of a synthesized template that the rules read. */
 export interface Template {
   readonly Resources: Readonly<Record<string, Resource>>;
 }
@@ -27,7 +27,7 @@ export function list(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : [value];
 }
 
-/** The logical id that a `Ref` or `Fn::GetAtt` points to. */
+/** The logical id in a `Ref` or `Fn::GetAtt`. */
 export function target(value: unknown): string | undefined {
   if (!isObject(value)) return undefined;
   if (typeof value['Ref'] === 'string') return value['Ref'];
@@ -43,7 +43,7 @@ export function mentions(value: unknown): readonly string[] {
   return isObject(value) ? Object.values(value).flatMap(mentions) : [];
 }
 
-/** The function of an entry; its folder's name is a setting of it. */
+/** The function of an entry, which has the entry's name as a setting. */
 export function functionOf(template: Template, entry: string): Resource | undefined {
   return Object.values(template.Resources).find(
     (resource) => resource.Type === 'AWS::Lambda::Function' && setting(resource, 'POWERTOOLS_SERVICE_NAME') === entry,
@@ -56,19 +56,19 @@ export function setting(lambda: Resource, name: string): unknown {
   return isObject(variables) ? variables[name] : undefined;
 }
 
-/** What stands after `:secret:` in an ARN, as far as the template says it: empty could be any name. */
+/** The literal text after `:secret:` in an ARN; an empty text may be any name. */
 export function secretName(arn: unknown): string {
   return /:secret:([^"]*)/.exec(JSON.stringify(arn ?? ''))?.[1] ?? '';
 }
 
-/** With what the name of every secret of a vault begins; empty where the template does not say. */
+/** The beginning of the name of every secret of a vault; empty where the template does not say it. */
 export function vaultSecrets(template: Template): string {
   const api = functionOf(template, 'api');
   const name = secretName(api && setting(api, 'SECRETS_PREFIX'));
   return name === '' ? '' : `${name}/`;
 }
 
-/** The entry whose function runs with a role, or undefined when no function does. */
+/** The entry of the function that runs with a role, or undefined when no function does. */
 export function entryWithRole(template: Template, role: string | undefined): unknown {
   const lambda = Object.values(template.Resources).find(
     (resource) => resource.Type === 'AWS::Lambda::Function' && target(properties(resource)['Role']) === role,
@@ -76,7 +76,7 @@ export function entryWithRole(template: Template, role: string | undefined): unk
   return lambda && setting(lambda, 'POWERTOOLS_SERVICE_NAME');
 }
 
-/** Allowing statements of a policy resource, or of a role's own policies. */
+/** The statements that allow something, of a policy resource or of the inline policies of a role. */
 export function allowed(resource: Resource): readonly PolicyStatement[] {
   const { PolicyDocument, Policies } = properties(resource);
   const documents = [
@@ -90,7 +90,7 @@ export function allowed(resource: Resource): readonly PolicyStatement[] {
     .map(normalized);
 }
 
-/** `*` and `service:*` are rights too: a right is held by every action that matches it. */
+/** Whether a statement allows an action, also by a pattern such as `*` or `service:*`. */
 export function allows(statement: PolicyStatement, action: string): boolean {
   return statement.Action.some((pattern) => new RegExp(`^${pattern.replaceAll('*', '.*')}$`, 'i').test(action));
 }
@@ -103,16 +103,16 @@ function normalized(statement: Properties): PolicyStatement {
   const condition = statement['Condition'];
   return {
     Effect: 'Allow',
-    // What is not a list of actions allows all but a few, so it is judged as everything.
+    // NotAction and NotResource allow all but a few, so rules judge them as all.
     Action: 'NotAction' in statement ? ['*'] : list(statement['Action']).map(String),
     Resource: 'NotResource' in statement ? ['*'] : list(statement['Resource']),
     Condition: isObject(condition) ? (condition as PolicyStatement['Condition']) : {},
   };
 }
 
-/** Whether a statement is about items of a table; undefined is a table that the template does not name. */
+/** Whether a statement may be about items of a table; undefined is a table that the template does not name. */
 export function reachesTable({ Action, Resource }: PolicyStatement, table: string | undefined): boolean {
   if (!Action.some((action) => action === '*' || action.startsWith('dynamodb:'))) return false;
-  // A resource that names nothing of this template could be any table.
+  // A resource without a reference into this template could be any table.
   return Resource.some((one) => table === undefined || mentions(one).includes(table) || mentions(one).length === 0);
 }

@@ -1,4 +1,4 @@
-/** What a verification found, in words for people. */
+/** The result of a verification, as text. */
 import type { ChainCheck } from '#core/audit/verify.ts';
 import { verdictOf, type Verification } from './verify-export.ts';
 
@@ -22,10 +22,10 @@ export function describe(verification: Verification): readonly string[] {
 
 const NO_EXPORT =
   'This is no export of the audit trail: it must be records, one per line, or saved answers of GET /v1/x/audit or …/audit/chains/{chain}.';
-const NOT_INTACT = 'NOT intact: after the first record that is named of a chain, nothing of it is proven.';
-const PARTS = 'An export that was filtered, or begins later, lacks records too: only whole chains can be verified.';
+const NOT_INTACT = 'NOT intact: in each chain, no record after the named one is proven.';
+const PARTS = 'A filtered export, or one that begins later, lacks records too: only whole chains can be verified.';
 const HEADS =
-  'Keep these heads where nobody can change them. Given back next time, they show also what was taken off a chain’s end:';
+  'Keep these heads in a safe place. With them, the next verification also finds records removed from the end of a chain:';
 
 function describeChain({ chain, records, flaw, head }: ChainCheck): string {
   const [workspace, name] = chain.split(' ');

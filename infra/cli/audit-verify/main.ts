@@ -7,16 +7,16 @@ import { describe } from './describe.ts';
 import { readFiles, readService } from './read-export.ts';
 import { verdictOf, verifyExport, type Verdict } from './verify-export.ts';
 
-const USAGE = `Verifies that audit records are what was written.
+const USAGE = `Verifies that audit records are unchanged.
 
   npm run audit:verify -- FILE…                   records, oldest first: one per line, or saved answers of
                                                   GET /v1/x/audit or of …/audit/chains/{chain}, one per file or line
   npm run audit:verify -- https://…/v1-stage      all chains of a service; BRAINSTEM_API_KEY holds a key of the workspace
-  --expect 07=123:<hash>                          a head that was kept: the chain must still go through it
+  --expect 07=123:<hash>                          a head that you kept: the chain must still contain it
 
 Ends with 0 when all is intact, 1 when something is not, 2 when there is nothing to verify or it could not be read.`;
 
-/** An argument that is wrong, told in one line. */
+/** A wrong argument, which the program prints as one line. */
 class UsageError extends Error {}
 
 function checkpointOf(text: string): readonly [string, Checkpoint] {
@@ -52,6 +52,6 @@ async function run(args: readonly string[]): Promise<number> {
 }
 
 process.exitCode = await run(process.argv.slice(2)).catch((error: unknown) => {
-  console.error(error instanceof Error ? error.message : 'it could not be read');
+  console.error(error instanceof Error ? error.message : 'the export could not be read');
   return 2;
 });

@@ -1,4 +1,4 @@
-/** Where an export comes from: files of records or of saved answers, or the service itself, chain by chain. */
+/** Reads an export from files of records or of saved answers, or from the service, chain by chain. */
 import { createReadStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
@@ -8,7 +8,7 @@ import type { Exported } from './verify-export.ts';
 
 const Page = z.object({ data: z.array(z.unknown()), next_page: z.string().nullable() });
 
-/** In the order in which they are given. Throws when one can not be read. */
+/** Reads the files in their order. @throws when a file cannot be read */
 export async function* readFiles(paths: readonly string[]): AsyncGenerator<Exported> {
   for (const path of paths) {
     for await (const { where, value } of readLines(path)) {
@@ -23,21 +23,21 @@ async function* readLines(path: string): AsyncGenerator<Exported> {
     line += 1;
     if (text.trim() === '') continue;
     const value = parse(text);
-    // An answer that was laid out for people has its first line to itself.
+    // A pretty-printed answer has a first line that is no JSON by itself.
     const whole = line === 1 && value === undefined ? parse(await readFile(path, 'utf8')) : undefined;
     yield* recordsIn(whole ?? value, `line ${line}`);
     if (whole !== undefined) return;
   }
 }
 
-/** A record stands for itself, and an answer for the records in it. */
+/** The records of a saved answer, or the one record. */
 function* recordsIn(value: unknown, where: string): Generator<Exported> {
   const page = Page.safeParse(value).data;
   if (page === undefined) return yield { where, value };
   for (const [index, record] of page.data.entries()) yield { where: `${where}, record ${index + 1}`, value: record };
 }
 
-/** Throws when the service does not answer a page, with what it said instead. */
+/** @throws with the service's answer, when that is no page of records */
 export async function* readService(baseUrl: string, apiKey: string): AsyncGenerator<Exported> {
   for (const chain of AUDIT_CHAINS) {
     let page: string | null = null;

@@ -1,21 +1,21 @@
-/** All chains of an export, each record once, in the order in which they come. */
+/** Verifies all chains of an export, record by record, in the order of the export. */
 import { ChainLink, checkNext, endCheck, startCheck, type ChainCheck, type Checkpoint } from '#core/audit/verify.ts';
 import type { Sha256 } from '#core/ports/canonical-json.ts';
 
 export interface Exported {
-  /** Where it stands, for people: `line 12`. */
+  /** The place in the export, to print: `line 12`. */
   readonly where: string;
-  /** Undefined for what is no JSON. */
+  /** Undefined for a line that is no JSON. */
   readonly value: unknown;
 }
 
 export interface Verification {
   readonly checks: readonly ChainCheck[];
-  /** Where something stands that is no record. */
+  /** The places of what is no record. */
   readonly unreadable: readonly string[];
 }
 
-/** `checkpoints` by chain. A chain with a checkpoint that does not come at all is cut off. */
+/** @param checkpoints by chain; a chain with a checkpoint and without records in the export is cut off */
 export async function verifyExport(
   exported: AsyncIterable<Exported>,
   checkpoints: ReadonlyMap<string, Checkpoint>,
@@ -40,7 +40,7 @@ export async function verifyExport(
   return { checks: all.map(endCheck), unreadable };
 }
 
-/** `no export`: there is something, and not one record in it. What is among records and is none may have been one. */
+/** `no export` means input without any record. What is no record among records may be a damaged one: not intact. */
 export type Verdict = 'intact' | 'not intact' | 'nothing' | 'no export';
 
 export function verdictOf({ checks, unreadable }: Verification): Verdict {
