@@ -1,15 +1,5 @@
 import { compliantIf, type Rule } from './rule.ts';
-import {
-  allowed,
-  entryWithRole,
-  functionOf,
-  list,
-  properties,
-  reachesTable,
-  setting,
-  target,
-  type Template,
-} from './template.ts';
+import { allowed, holdersOf, reachesTable, settingOf, target, type Template } from './template.ts';
 
 /** The functions that act for users, or change what decides about such acts. */
 const WRITERS: readonly unknown[] = ['api', 'mcp-proxy', 'connect'];
@@ -20,7 +10,7 @@ export const auditIsAppendOnly: Rule = {
   judge(resource, template) {
     const onAudit = allowed(resource).filter((statement) => reachesTable(statement, auditTable(template)));
     if (onAudit.length === 0 || resource.Type === 'AWS::EC2::VPCEndpoint') return 'not-applicable';
-    const holders = list(properties(resource)['Roles']).map((role) => entryWithRole(template, target(role)));
+    const holders = holdersOf(resource, template);
     const mayWrite = holders.length > 0 && holders.every((holder) => WRITERS.includes(holder));
     const permitted = mayWrite ? ['dynamodb:Query', 'dynamodb:PutItem'] : ['dynamodb:Query'];
     return compliantIf(onAudit.flatMap(({ Action }) => Action).every((action) => permitted.includes(action)));
@@ -28,6 +18,5 @@ export const auditIsAppendOnly: Rule = {
 };
 
 function auditTable(template: Template): string | undefined {
-  const api = functionOf(template, 'api');
-  return api && target(setting(api, 'AUDIT_TABLE'));
+  return target(settingOf(template, 'api', 'AUDIT_TABLE'));
 }

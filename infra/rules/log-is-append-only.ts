@@ -1,15 +1,5 @@
 import { compliantIf, type Rule } from './rule.ts';
-import {
-  allowed,
-  entryWithRole,
-  functionOf,
-  list,
-  properties,
-  reachesTable,
-  setting,
-  target,
-  type Template,
-} from './template.ts';
+import { allowed, holdersOf, reachesTable, settingOf, target, type Template } from './template.ts';
 
 const APPEND_ONLY = ['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:PutItem'];
 
@@ -20,7 +10,7 @@ export const logIsAppendOnly: Rule = {
   judge(resource, template) {
     const onLog = allowed(resource).filter((statement) => reachesTable(statement, logTable(template)));
     if (onLog.length === 0 || resource.Type === 'AWS::EC2::VPCEndpoint') return 'not-applicable';
-    const holders = list(properties(resource)['Roles']).map((role) => entryWithRole(template, target(role)));
+    const holders = holdersOf(resource, template);
     const isApi = holders.length === 1 && holders[0] === 'api';
     const permitted = isApi ? [...APPEND_ONLY, 'dynamodb:DeleteItem'] : APPEND_ONLY;
     return compliantIf(onLog.flatMap(({ Action }) => Action).every((action) => permitted.includes(action)));
@@ -28,6 +18,5 @@ export const logIsAppendOnly: Rule = {
 };
 
 function logTable(template: Template): string | undefined {
-  const harness = functionOf(template, 'harness');
-  return harness && target(setting(harness, 'LOG_TABLE'));
+  return target(settingOf(template, 'harness', 'LOG_TABLE'));
 }

@@ -1,15 +1,5 @@
 import { compliantIf, type Rule, type Verdict } from './rule.ts';
-import {
-  functionOf,
-  isObject,
-  list,
-  mentions,
-  properties,
-  type Resource,
-  setting,
-  target,
-  type Template,
-} from './template.ts';
+import { isObject, list, mentions, properties, type Resource, settingOf, target, type Template } from './template.ts';
 
 /** Resources that carry traffic out of a VPC, and that no VPC of the stack may have. */
 const NEVER = [
@@ -41,8 +31,7 @@ const JUDGES: Readonly<Record<string, Rule['judge']>> = {
 
 /** Compliant for the VPC of builds, if neither a sandbox nor a function is in it. */
 function onlyForBuilds(vpc: string | undefined, template: Template): Verdict {
-  const provision = functionOf(template, 'provision');
-  const ofSetting = (name: string) => vpcsOf(provision && setting(provision, name), template);
+  const ofSetting = (name: string) => vpcsOf(settingOf(template, 'provision', name), template);
   const confined = [...ofSetting('SANDBOX_SUBNETS'), ...Object.values(template.Resources).flatMap(vpcsOfFunction)];
   return compliantIf(
     vpc !== undefined &&

@@ -1,14 +1,5 @@
 import { compliantIf, type Rule } from './rule.ts';
-import {
-  allowed,
-  allows,
-  entryWithRole,
-  isObject,
-  list,
-  type PolicyStatement,
-  properties,
-  target,
-} from './template.ts';
+import { allowed, allows, holdersOf, isObject, type PolicyStatement } from './template.ts';
 
 /** Actions that a provider bills. */
 const ASKING = [
@@ -24,7 +15,7 @@ export const onlyHarnessAsksTheModel: Rule = {
   judge(resource, template) {
     const asking = allowed(resource).filter(isAsking);
     if (asking.length === 0) return 'not-applicable';
-    const holders = list(properties(resource)['Roles']).map((role) => entryWithRole(template, target(role)));
+    const holders = holdersOf(resource, template);
     const isHarness = holders.length > 0 && holders.every((entry) => entry === 'harness');
     return compliantIf(isHarness && asking.every(namesTheModel));
   },

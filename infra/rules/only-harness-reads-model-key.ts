@@ -2,11 +2,9 @@ import { compliantIf, type Rule } from './rule.ts';
 import {
   allowed,
   allows,
-  entryWithRole,
   functionOf,
-  list,
+  holdersOf,
   type PolicyStatement,
-  properties,
   secretName,
   setting,
   target,
@@ -23,7 +21,7 @@ export const onlyHarnessReadsModelKey: Rule = {
     // A harness that asks the model with its own role has no key.
     if (harness && key === undefined) return 'not-applicable';
     if (!reading.some((statement) => mayBe(statement, key))) return 'compliant';
-    const readers = list(properties(resource)['Roles']).map((role) => entryWithRole(template, target(role)));
+    const readers = holdersOf(resource, template);
     return compliantIf(readers.length > 0 && readers.every((entry) => entry === 'harness'));
   },
 };

@@ -2,13 +2,10 @@ import { compliantIf, type Rule } from './rule.ts';
 import {
   allowed,
   allows,
-  entryWithRole,
-  functionOf,
-  list,
+  holdersOf,
   type PolicyStatement,
-  properties,
   secretName,
-  setting,
+  settingOf,
   target,
   type Template,
   vaultSecrets,
@@ -26,7 +23,7 @@ export const onlyTheProxyReadsSecrets: Rule = {
       (statement) => reachesSecret(statement, template) || reachesKey(statement, template),
     );
     if (about.length === 0 || resource.Type === 'AWS::EC2::VPCEndpoint') return 'not-applicable';
-    const readers = list(properties(resource)['Roles']).map((role) => entryWithRole(template, target(role)));
+    const readers = holdersOf(resource, template);
     const isProxy = readers.length > 0 && readers.every((entry) => entry === 'mcp-proxy');
     return compliantIf(isProxy || !about.some((statement) => reads(statement, template)));
   },
@@ -51,8 +48,7 @@ function reachesSecret({ Action, Resource }: PolicyStatement, template: Template
 
 function reachesKey({ Action, Resource }: PolicyStatement, template: Template): boolean {
   if (!Action.some((action) => action === '*' || action.startsWith('kms:'))) return false;
-  const api = functionOf(template, 'api');
-  const key = api && target(setting(api, 'VAULT_KEY_ARN'));
+  const key = target(settingOf(template, 'api', 'VAULT_KEY_ARN'));
   // A key that the statement names in full, or another key of the template, is not the vaults' key.
   return Resource.some((one) => (target(one) === undefined ? JSON.stringify(one).includes('*') : target(one) === key));
 }

@@ -10,7 +10,7 @@ import { onlyExecutionRoleIsPassed } from './only-execution-role-is-passed.ts';
 import { onlyHarnessAsksTheModel } from './only-harness-asks-the-model.ts';
 import { onlyHarnessReadsModelKey } from './only-harness-reads-model-key.ts';
 import { onlyTheProxyReadsSecrets } from './only-the-proxy-reads-secrets.ts';
-import { packageBuildIsCalledByNobody } from './package-build-is-called-by-nobody.ts';
+import { packageBuildAcceptsNoCalls } from './package-build-accepts-no-calls.ts';
 import type { Rule } from './rule.ts';
 import { runLogsNoExecutionData } from './run-logs-no-execution-data.ts';
 import { runRetriesAreOurs } from './run-retries-are-ours.ts';
@@ -26,7 +26,7 @@ export const RULES: readonly Rule[] = [
   sandboxIsConfined,
   sandboxIsCalledByExecuteOnly,
   nothingLeavesTheVpc,
-  packageBuildIsCalledByNobody,
+  packageBuildAcceptsNoCalls,
   endpointAdmitsOnlyNamedCalls,
   onlyExecutionRoleIsPassed,
   onlyHarnessReadsModelKey,

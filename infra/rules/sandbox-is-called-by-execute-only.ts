@@ -1,6 +1,6 @@
 import { SANDBOX_PORT } from '#contract/hands.ts';
 import { compliantIf, type Rule } from './rule.ts';
-import { functionOf, isObject, list, properties, type Resource, setting, target, type Template } from './template.ts';
+import { functionOf, isObject, list, properties, type Resource, settingOf, target, type Template } from './template.ts';
 
 const HTTPS = 443;
 
@@ -29,8 +29,7 @@ function isCalledByExecuteOnly(group: Resource, template: Template): boolean {
 }
 
 function sandboxGroup(template: Template): Resource | undefined {
-  const provision = functionOf(template, 'provision');
-  const id = provision && target(setting(provision, 'SANDBOX_SECURITY_GROUP'));
+  const id = target(settingOf(template, 'provision', 'SANDBOX_SECURITY_GROUP'));
   return id === undefined ? undefined : template.Resources[id];
 }
 

@@ -56,6 +56,12 @@ export function setting(lambda: Resource, name: string): unknown {
   return isObject(variables) ? variables[name] : undefined;
 }
 
+/** A setting of the function of an entry. */
+export function settingOf(template: Template, entry: string, name: string): unknown {
+  const lambda = functionOf(template, entry);
+  return lambda && setting(lambda, name);
+}
+
 /** The literal text after `:secret:` in an ARN; an empty text may be any name. */
 export function secretName(arn: unknown): string {
   return /:secret:([^"]*)/.exec(JSON.stringify(arn ?? ''))?.[1] ?? '';
@@ -63,8 +69,7 @@ export function secretName(arn: unknown): string {
 
 /** The beginning of the name of every secret of a vault; empty where the template does not say it. */
 export function vaultSecrets(template: Template): string {
-  const api = functionOf(template, 'api');
-  const name = secretName(api && setting(api, 'SECRETS_PREFIX'));
+  const name = secretName(settingOf(template, 'api', 'SECRETS_PREFIX'));
   return name === '' ? '' : `${name}/`;
 }
 
@@ -74,6 +79,11 @@ export function entryWithRole(template: Template, role: string | undefined): unk
     (resource) => resource.Type === 'AWS::Lambda::Function' && target(properties(resource)['Role']) === role,
   );
   return lambda && setting(lambda, 'POWERTOOLS_SERVICE_NAME');
+}
+
+/** The entries of the functions with a role that holds a policy; undefined for a role of no function. */
+export function holdersOf(policy: Resource, template: Template): readonly unknown[] {
+  return list(properties(policy)['Roles']).map((role) => entryWithRole(template, target(role)));
 }
 
 /** The statements that allow something, of a policy resource or of the inline policies of a role. */

@@ -142,7 +142,7 @@ const BREAKAGES: Readonly<Record<string, readonly Breakage[]>> = {
     },
     { what: 'public addresses', change: (r) => (first(r, 'AWS::EC2::Subnet').MapPublicIpOnLaunch = true) },
   ],
-  'package-build-is-called-by-nobody': [
+  'package-build-accepts-no-calls': [
     {
       what: 'a caller',
       change: (r) =>
