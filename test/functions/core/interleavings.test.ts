@@ -40,6 +40,7 @@ import { judged, LISTING, TROUBLE } from '#test/functions/core/served.ts';
 import { TOOLED } from '#test/functions/core/stage.ts';
 import { memoryPreviews } from '#test/ports/previews.memory.ts';
 import { memoryLog } from '#test/ports/session-log.memory.ts';
+import { ALWAYS_THE_SAME, propertyRuns } from '#test/property-runs.ts';
 
 /** The error of a dead process at its next port call. */
 class Killed extends Error {}
@@ -360,46 +361,44 @@ const life = fc.oneof(
 describe('any interleaving of clients, executions and hands', () => {
   it('takes every message once and ends every call once, at whatever point processes die', async () => {
     const happened = new Set<string>();
-    await fc.assert(
-      fc.asyncProperty(
-        fc.scheduler(),
-        fc.array(act, { minLength: 1, maxLength: 6 }),
-        fc.array(life, { maxLength: 12 }),
-        fc.boolean(),
-        async (scheduler, acts, lives, doubled) => {
-          const stage = theatre(scheduler);
-          stage.setLives([...lives]);
-          let accepted = 0;
-          const acting = acts.map(async (one) => {
-            if (one.do === 'interrupt') return void expect(await stage.tell([INTERRUPT])).toBe(true);
-            if (one.do === 'answer') return void (await stage.answerAll(one.allow));
-            if (one.do === 'connect') return void (await stage.openPage(null));
-            if (one.do === 'look') return void (await stage.lookAt(one.which, one.isDeclined));
-            // A message alone may come while the session requires an action, and is refused then.
-            const told = await stage.tell([...(one.interrupting ? [INTERRUPT] : []), says(one.text)]);
-            if (told) accepted += 1;
-          });
-          if (doubled) stage.double(1);
-          await scheduler.waitFor(Promise.all(acting));
-          await stage.settle();
-          if (lives.every((one) => one === 0) && !doubled)
-            expect(await stage.status(), 'a wake-up was lost').toBe('idle');
-          // Sweep repairs executions that have failed. By then no actor that can die has lives left.
-          for (let left = 1; left > 0;) {
-            for (let minute = 0; minute < 3; minute += 1) {
-              await stage.settle();
-              await stage.sweep();
-            }
+    const property = fc.asyncProperty(
+      fc.scheduler(),
+      fc.array(act, { minLength: 1, maxLength: 6 }),
+      fc.array(life, { maxLength: 12 }),
+      fc.boolean(),
+      async (scheduler, acts, lives, doubled) => {
+        const stage = theatre(scheduler);
+        stage.setLives([...lives]);
+        let accepted = 0;
+        const acting = acts.map(async (one) => {
+          if (one.do === 'interrupt') return void expect(await stage.tell([INTERRUPT])).toBe(true);
+          if (one.do === 'answer') return void (await stage.answerAll(one.allow));
+          if (one.do === 'connect') return void (await stage.openPage(null));
+          if (one.do === 'look') return void (await stage.lookAt(one.which, one.isDeclined));
+          // A message alone may come while the session requires an action, and is refused then.
+          const told = await stage.tell([...(one.interrupting ? [INTERRUPT] : []), says(one.text)]);
+          if (told) accepted += 1;
+        });
+        if (doubled) stage.double(1);
+        await scheduler.waitFor(Promise.all(acting));
+        await stage.settle();
+        if (lives.every((one) => one === 0) && !doubled)
+          expect(await stage.status(), 'a wake-up was lost').toBe('idle');
+        // Sweep repairs executions that have failed. By then no actor that can die has lives left.
+        for (let left = 1; left > 0;) {
+          for (let minute = 0; minute < 3; minute += 1) {
             await stage.settle();
-            left = await scheduler.waitFor(stage.answerAll(true));
+            await stage.sweep();
           }
-          expectSound(stage.log.entries(KEY), accepted, stage.ran);
-          for (const what of outline(stage.log.entries(KEY))) happened.add(what);
-          if (JSON.stringify(stage.log.entries(KEY)).includes('declined: No.')) happened.add('a decline');
-        },
-      ),
-      { numRuns: 600 },
+          await stage.settle();
+          left = await scheduler.waitFor(stage.answerAll(true));
+        }
+        expectSound(stage.log.entries(KEY), accepted, stage.ran);
+        for (const what of outline(stage.log.entries(KEY))) happened.add(what);
+        if (JSON.stringify(stage.log.entries(KEY)).includes('declined: No.')) happened.add('a decline');
+      },
     );
+    await fc.assert(property, { ...ALWAYS_THE_SAME, numRuns: 200 });
     const rare = [
       'agent.thread_context_compacted',
       '[call.suspended]',
@@ -409,5 +408,6 @@ describe('any interleaving of clients, executions and hands', () => {
       'a decline',
     ];
     expect(rare.filter((what) => !happened.has(what))).toEqual([]);
+    await fc.assert(property, { numRuns: propertyRuns(400) });
   });
 });
