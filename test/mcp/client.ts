@@ -6,7 +6,7 @@ import { createMcpClient, type McpClientOptions } from '#aws/mcp/mcp-client.stre
 import type { McpCall, McpClient, McpTarget } from '#core/ports/mcp-client.ts';
 import { ALLOW_HERE } from '#test/mcp/listening.ts';
 
-const LIMITS: FetchLimits = { maxBytes: 10_000_000, totalMs: 60_000, idleMs: 20_000, maxRedirects: 3 };
+const LIMITS: FetchLimits = { maxBytes: 10_000_000, totalMs: 60_000, idleMs: 60_000, maxRedirects: 3 };
 
 export interface ClientOptions extends Partial<Omit<McpClientOptions, 'fetch'>> {
   readonly outbound?: Partial<OutboundOptions>;
@@ -28,7 +28,7 @@ export function bearer(token: string): NonNullable<McpTarget['bearer']> {
 }
 
 export function targetOf(url: string, more: Partial<McpTarget> = {}): McpTarget {
-  return { url, bearer: null, cacheKey: null, deadline: Date.now() + 10_000, ...more };
+  return { url, bearer: null, cacheKey: null, deadline: Date.now() + 120_000, ...more };
 }
 
 export function callOf(tool: string, input: McpCall['input'] = {}, more: Partial<McpCall> = {}): McpCall {

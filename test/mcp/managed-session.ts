@@ -20,7 +20,7 @@ import { ALLOW_HERE } from '#test/mcp/listening.ts';
 import { fxSession } from '#test/mcp/proxy-sessions.ts';
 import { tokensOver } from '#test/mcp/tokens-over-tables.ts';
 
-const LIMITS = { maxBytes: 1_000_000, totalMs: 10_000, idleMs: 10_000, maxRedirects: 3 };
+const LIMITS = { maxBytes: 1_000_000, totalMs: 60_000, idleMs: 60_000, maxRedirects: 3 };
 
 /** Alice's session. Her vault is empty, and the MCP server accepts what its authorization server has issued. */
 export async function managedSession({ tool = 'sum', ...options }: FlowOptions & { readonly tool?: string } = {}) {

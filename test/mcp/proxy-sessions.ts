@@ -21,7 +21,7 @@ import {
   type StageOptions,
 } from '#test/functions/core/mcp/proxy-stage.ts';
 
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 120_000;
 
 export interface FxSessionOptions extends Omit<StageOptions, 'tool'> {
   /** The tool that the model has called. @default 'sum' */

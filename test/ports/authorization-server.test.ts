@@ -7,7 +7,7 @@ import type { AuthorizationServerOptions } from '#test/mcp/authorization-server-
 import { startFx, type Fx, type FxOptions } from '#test/mcp/fx.ts';
 import { ALLOW_HERE, listenHere, type Listening } from '#test/mcp/listening.ts';
 
-const LIMITS = { maxBytes: 100_000, totalMs: 5000, idleMs: 5000, maxRedirects: 3 };
+const LIMITS = { maxBytes: 100_000, totalMs: 60_000, idleMs: 60_000, maxRedirects: 3 };
 const fetch = createGuardedFetch({ allow: ALLOW_HERE, resolve: resolveBySystem }, LIMITS);
 const servers = createAuthorizationServers({ fetch, allow: ALLOW_HERE });
 const METADATA = '/.well-known/oauth-protected-resource';

@@ -7,7 +7,7 @@ import { createGuardedFetch } from '#aws/outbound/guarded-fetch.https.ts';
 import { resolveBySystem } from '#aws/outbound/redirects.https.ts';
 import { ALLOW_HERE, bodyOf, listenHere, type Listening } from '#test/mcp/listening.ts';
 
-const LIMITS: FetchLimits = { maxBytes: 100_000, totalMs: 5000, idleMs: 5000, maxRedirects: 3 };
+const LIMITS: FetchLimits = { maxBytes: 100_000, totalMs: 60_000, idleMs: 60_000, maxRedirects: 3 };
 
 const wayOut = (limits: Partial<FetchLimits> = {}) =>
   createGuardedFetch({ allow: ALLOW_HERE, resolve: resolveBySystem }, { ...LIMITS, ...limits });
@@ -154,8 +154,14 @@ describe('the guarded fetch', () => {
 
     it('for a server that does not answer or breaks off, with sent: true', async () => {
       const silent = await serve(() => {});
-      expect(await failureOf(wayOut({ idleMs: 50 })(silent.origin))).toMatchObject({ failure: 'timeout', sent: true });
-      expect(await failureOf(wayOut({ totalMs: 50 })(silent.origin))).toMatchObject({ failure: 'timeout', sent: true });
+      expect(await failureOf(wayOut({ idleMs: 1000 })(silent.origin))).toMatchObject({
+        failure: 'timeout',
+        sent: true,
+      });
+      expect(await failureOf(wayOut({ totalMs: 1000 })(silent.origin))).toMatchObject({
+        failure: 'timeout',
+        sent: true,
+      });
       const broken = await serve((incoming) => void incoming.socket.destroy());
       expect(await failureOf(wayOut()(broken.origin))).toMatchObject({ failure: 'unreachable', sent: true });
     });
@@ -170,7 +176,7 @@ describe('the guarded fetch', () => {
         const drip = setInterval(() => outgoing.write('.'), 5);
         outgoing.on('close', () => clearInterval(drip));
       });
-      const slow = await wayOut({ totalMs: 100 })(dripping.origin);
+      const slow = await wayOut({ totalMs: 1000 })(dripping.origin);
       expect(await failureOf(slow.text())).toMatchObject({ failure: 'timeout', sent: true });
       const broken = await serve((_incoming, outgoing) => {
         outgoing.writeHead(200, { 'content-length': '10' }).write('half', () => outgoing.destroy());

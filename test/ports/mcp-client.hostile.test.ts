@@ -4,9 +4,10 @@ import { startFx } from '#test/mcp/fx.ts';
 import { startHostile, type Hostility } from '#test/mcp/hostile.ts';
 import { listenHere } from '#test/mcp/listening.ts';
 
-const DEADLINE_MS = 1000;
-/** Milliseconds beyond the deadline for noticing it and closing the connection. */
-const GRACE_MS = 1500;
+/** The deadline of a call that nothing else ends. */
+const SHORT_MS = 1000;
+/** The deadline of a call that must not need it, also on a busy machine; shorter than the other limits of a request. */
+const LONG_MS = 50_000;
 
 /** The end of a listing and of a call for each hostile answer. */
 const ENDINGS: readonly (readonly [Hostility, list: string, call: string])[] = [
@@ -33,7 +34,8 @@ describe('an MCP server that answers with', () => {
     onTestFinished(evil.close);
     const { url } = await startHostile(hostility, evil.origin);
     const client = clientForTests({ maxBytes: 3_000_000 });
-    const target = () => targetOf(url, { bearer: bearer('s3cr3t'), deadline: Date.now() + DEADLINE_MS });
+    const deadlineMs = list === 'timeout' ? SHORT_MS : LONG_MS;
+    const target = () => targetOf(url, { bearer: bearer('s3cr3t'), deadline: Date.now() + deadlineMs });
     const begun = Date.now();
 
     const failures = await Promise.all([
@@ -45,7 +47,7 @@ describe('an MCP server that answers with', () => {
       { status: 'failed', kind: list, method: 'tools/list' },
       { status: 'failed', kind: call, method: 'tools/call', sent: call !== 'blocked' },
     ]);
-    expect(Date.now() - begun).toBeLessThan(DEADLINE_MS + GRACE_MS);
+    expect(Date.now() - begun).toBeLessThan(LONG_MS);
     expect(evil.connections()).toBe(0);
     const told = failures.flatMap((failure) => (failure.status === 'failed' ? [failure.message, failure.detail] : []));
     // The client's error shows this text and says that the server is tried again.

@@ -210,7 +210,7 @@ describe.each(['legacy', 'modern'] as const)('the MCP client with a server of th
 
   it('stops at the deadline and reports that the call may have begun', async () => {
     const fx = await serving({ era });
-    const target = targetOf(fx.url, { deadline: Date.now() + 500 });
+    const target = targetOf(fx.url, { deadline: Date.now() + 3000 });
     const failed = await clientForTests().callTool(target, callOf('slow'), ON);
     expect(failed).toMatchObject({ kind: 'timeout', method: 'tools/call', sent: true });
   });

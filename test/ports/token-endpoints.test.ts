@@ -6,7 +6,7 @@ import { startAuthorizationServer } from '#test/mcp/authorization-server.ts';
 import type { AuthorizationServerOptions } from '#test/mcp/authorization-server-script.ts';
 import { ALLOW_HERE } from '#test/mcp/listening.ts';
 
-const LIMITS = { maxBytes: 100_000, totalMs: 5000, idleMs: 5000, maxRedirects: 3 };
+const LIMITS = { maxBytes: 100_000, totalMs: 60_000, idleMs: 60_000, maxRedirects: 3 };
 const fetch = createGuardedFetch({ allow: ALLOW_HERE, resolve: resolveBySystem }, LIMITS);
 
 describe('the token endpoint of an issuer', () => {

@@ -51,7 +51,7 @@ export function callOf(
   more: Partial<ExecuteRequest> = {},
 ) {
   callsMade += 1;
-  return { call: `sevt_${callsMade}`, name, input, timeoutMs: 20_000, ...more };
+  return { call: `sevt_${callsMade}`, name, input, timeoutMs: 120_000, ...more };
 }
 
 export async function execute(address: Address, call: ExecuteRequest): Promise<ExecuteResponse> {

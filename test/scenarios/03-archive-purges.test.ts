@@ -15,7 +15,7 @@ const WAYS = { outbound: outboundHere, identityOutbound: outboundHere };
 
 const WORKSPACE = WorkspaceId.parse('wrkspc_tests');
 const TOKEN = 'token-of-alice-0123456789';
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 120_000;
 
 let api: TestApi;
 let fx: Fx;

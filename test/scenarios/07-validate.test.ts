@@ -25,7 +25,7 @@ async function stored(setting: Setting = {}) {
     };
   };
   const world = { ...setup.world, newClient: () => clientForTests() };
-  const until = () => ({ deadline: Date.now() + 10_000, signal: FOREVER });
+  const until = () => ({ deadline: Date.now() + 120_000, signal: FOREVER });
   const validate = (place = PLACE) => validateCredential(world, place, until());
   return { ...setup, world, fx, trust, validate };
 }

@@ -32,7 +32,7 @@ import { CLIENT_SECRET, startIdentityProvider } from './identity-provider.ts';
 
 export const WORKSPACE = WorkspaceId.parse('wrkspc_1');
 export const BASE_URL = 'https://agents.example.com/prod/connect';
-const LIMITS = { maxBytes: 1_000_000, totalMs: 10_000, idleMs: 10_000, maxRedirects: 3 };
+const LIMITS = { maxBytes: 1_000_000, totalMs: 60_000, idleMs: 60_000, maxRedirects: 3 };
 
 export interface FlowOptions {
   readonly server?: FxOptions;

@@ -7,7 +7,7 @@ import { Fault } from '#core/ports/errors.ts';
 import { createBrowser } from './browser.ts';
 import { BASE_URL, startFlow, type Flow } from './flow.ts';
 
-const LIMITS = { maxBytes: 100_000, totalMs: 5000, idleMs: 5000, maxRedirects: 0 };
+const LIMITS = { maxBytes: 100_000, totalMs: 60_000, idleMs: 60_000, maxRedirects: 0 };
 
 describe('the login on the connect page', () => {
   let flow: Flow;

@@ -20,7 +20,7 @@ async function open(
       heads.push({ status, headers });
       return reader.sink;
     },
-    untilMs: Date.now() + 10_000,
+    untilMs: Date.now() + 120_000,
   });
   return { reader, head: heads[0], heads, lines: streams.lines };
 }
@@ -55,7 +55,7 @@ describe('a stream request', () => {
         void opened.act({ do: 'archive' });
         return reader.sink;
       },
-      untilMs: Date.now() + 10_000,
+      untilMs: Date.now() + 120_000,
     });
     expect(reader.names()).toContain('session.status_terminated');
   });
@@ -107,7 +107,7 @@ describe('a stream request', () => {
         heads.push({ status: String(status), ...headers });
         return reader.sink;
       },
-      untilMs: Date.now() + 10_000,
+      untilMs: Date.now() + 120_000,
     });
     expect(heads).toMatchObject([{ status: '429', 'retry-after': '7', 'content-type': 'application/json' }]);
     expect(JSON.parse(reader.text())).toMatchObject({ error: { type: 'rate_limit_error', message: 'slowly' } });
@@ -118,7 +118,7 @@ describe('a stream request', () => {
     const broken = { head: opened.log.head, read: () => Promise.reject(new TypeError('canary-7f3a')) };
     const reader = client();
     const streams = world(broken, clock());
-    await respond(streams, request(), { open: () => reader.sink, untilMs: Date.now() + 10_000 });
+    await respond(streams, request(), { open: () => reader.sink, untilMs: Date.now() + 120_000 });
     expect(reader.names()).toEqual(['error']);
     expect(reader.text()).toContain('"type":"api_error"');
     expect(reader.text() + JSON.stringify(streams.lines)).not.toContain('canary');

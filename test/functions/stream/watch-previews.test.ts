@@ -196,7 +196,7 @@ describe('the subscription of a connection to previews', () => {
           marks.push(memory.marks.length);
           return reader.sink;
         },
-        untilMs: Date.now() + 10_000,
+        untilMs: Date.now() + 120_000,
       },
     );
     expect(marks).toEqual([1]);
@@ -211,7 +211,7 @@ describe('the subscription of a connection to previews', () => {
         headers: { 'x-api-key': 'other' },
         multiValueQueryStringParameters: { 'event_deltas[]': ['agent.message'] },
       }),
-      { open: () => reader.sink, untilMs: Date.now() + 10_000 },
+      { open: () => reader.sink, untilMs: Date.now() + 120_000 },
     );
     expect(memory.marks).toEqual([]);
   });

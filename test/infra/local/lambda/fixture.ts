@@ -55,7 +55,7 @@ async function writeFunction(folder: string, service: string, fixture: FunctionF
     arn: `arn:aws:lambda:eu-central-1:123456789012:function:${name}`,
     handler: 'index.handler',
     codeDir,
-    timeoutMs: fixture.timeoutMs ?? 5_000,
+    timeoutMs: fixture.timeoutMs ?? 60_000,
     memoryMb: 256,
     environment: { POWERTOOLS_SERVICE_NAME: service, ...fixture.environment },
     roleArn: `arn:aws:iam::123456789012:role/${name}`,
