@@ -1,7 +1,7 @@
 /** The synthesized template, running on this machine: its parts in the order in which each needs the ones before. */
 import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { startAws, type Aws } from './aws.ts';
+import { startAws, type Aws } from './aws/start-aws.ts';
 import { runCustomResources } from './custom-resources.ts';
 import { lockData } from './data-lock.ts';
 import { serveGateway } from './gateway/server.ts';
@@ -17,7 +17,7 @@ import { startTasks } from './tasks/start-tasks.ts';
 import { createTeardown, type Teardown } from './teardown.ts';
 import { asksWithRole, askingModel, type TemplateModel } from './template-model.ts';
 import { servedAt } from './template-address.ts';
-import { readTemplate } from './template.ts';
+import { readTemplate } from './template/read-template.ts';
 
 export interface RuntimeOptions extends PoolListeners {
   /** Folder of the synthesized template. */

@@ -1,7 +1,7 @@
 /** The Secrets Manager and KMS of the local runtime, with a role that may only write and one that may also read. */
 import { KMSClient } from '@aws-sdk/client-kms';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
-import type { AwsOptions } from '#infra/local/aws.ts';
+import type { AwsOptions } from '#infra/local/aws/start-aws.ts';
 import { smallTemplate, startWorld, type AwsWorld } from '#test/infra/local/aws/aws.fixture.ts';
 
 export const PREFIX = 'arn:aws:secretsmanager:us-east-1:000000000000:secret:vaults';

@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startDynamoDb, type DynamoDb } from '#infra/local/aws/dynamodb.ts';
+import { startDynamoDb, type DynamoDb } from '#infra/local/aws/dynamodb/start-dynamodb.ts';
 import { itemBytes, measured } from './capacity.ts';
 import type { AwsRequest, AwsResponse } from '#infra/local/aws/service.ts';
 import { removeScratchDirs, scratchDir, smallTemplate } from '#test/infra/local/aws/aws.fixture.ts';

@@ -7,9 +7,9 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { CredentialId, VaultId, WorkspaceId } from '#contract/ids.ts';
 import { OAuthTokens } from '#contract/secret-stores.ts';
 import { createSecretReader, createSecretWriter } from '#aws/vault/secret-stores.ts';
-import { startAws, type Aws } from '#infra/local/aws.ts';
+import { startAws, type Aws } from '#infra/local/aws/start-aws.ts';
 import { functionEnvironment, serviceOf } from '#infra/local/lambda/environment.ts';
-import { readTemplate } from '#infra/local/template.ts';
+import { readTemplate } from '#infra/local/template/read-template.ts';
 import { appAssembly } from '#test/infra/synthesized.ts';
 
 const PLACE = {

@@ -12,7 +12,7 @@ import { Vaults } from '#infra/constructs/vaults.ts';
 import { serviceOf } from '#infra/local/lambda/environment.ts';
 import { createVerdicts } from '#infra/local/iam/verdicts.ts';
 import type { Template } from '#infra/local/template/parts.ts';
-import { readTemplate } from '#infra/local/template.ts';
+import { readTemplate } from '#infra/local/template/read-template.ts';
 import { roleParts } from '#infra/local/template/roles.ts';
 import { readStack } from '#infra/local/template/stack.ts';
 import { appAssembly } from '#test/infra/synthesized.ts';

@@ -1,6 +1,6 @@
 import { rmSync } from 'node:fs';
 import { afterEach, expect, test } from 'vitest';
-import { readTemplate } from '#infra/local/template.ts';
+import { readTemplate } from '#infra/local/template/read-template.ts';
 import type { Template } from '#infra/local/template/parts.ts';
 import { writeCdkOut } from '#test/infra/local/cdk-out.fixture.ts';
 

@@ -2,9 +2,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startAws, type Aws, type AwsOptions } from '#infra/local/aws.ts';
+import { startAws, type Aws, type AwsOptions } from '#infra/local/aws/start-aws.ts';
 import type { Template } from '#infra/local/template/parts.ts';
-import { readTemplate } from '#infra/local/template.ts';
+import { readTemplate } from '#infra/local/template/read-template.ts';
 import { writeCdkOut } from '#test/infra/local/cdk-out.fixture.ts';
 
 export interface AwsWorld {

@@ -12,7 +12,7 @@ import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, expect, test } from 'vitest';
-import { startDynamoDb, type DynamoDb } from '#infra/local/aws/dynamodb.ts';
+import { startDynamoDb, type DynamoDb } from '#infra/local/aws/dynamodb/start-dynamodb.ts';
 import { isAlive, markOf } from '#infra/local/processes.ts';
 import { createUpstream } from '#infra/local/aws/dynamodb/upstream.ts';
 import {
@@ -135,7 +135,7 @@ test('a kill of the DynamoDB engine loses no acknowledged write, and the engine 
 test('the DynamoDB engine dies with a runtime that is killed', async () => {
   const dataDir = scratchDir();
   const script = `
-    const { startDynamoDb } = await import(${JSON.stringify(new URL('../../../../infra/local/aws/dynamodb.ts', import.meta.url).href)});
+    const { startDynamoDb } = await import(${JSON.stringify(new URL('../../../../infra/local/aws/dynamodb/start-dynamodb.ts', import.meta.url).href)});
     const dynamo = await startDynamoDb({ tables: [], dataDir: ${JSON.stringify(dataDir)}, report: console.error });
     console.log(dynamo.enginePid());
     setInterval(() => {}, 1000);

@@ -8,7 +8,7 @@ import {
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { openSecretsManager } from '#infra/local/aws/secrets-manager.ts';
+import { openSecretsManager } from '#infra/local/aws/secrets-manager/open-secrets-manager.ts';
 import { generateSecret } from '#infra/local/aws/secrets-manager/generate.ts';
 import { newSecret, withVersion } from '#infra/local/aws/secrets-manager/versions.ts';
 import type { AwsRequest } from '#infra/local/aws/service.ts';

@@ -3,7 +3,7 @@ import { appendFileSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { prepareDefinition } from '#infra/local/aws/step-functions/definition.ts';
-import { openStepFunctions, type StepFunctions } from '#infra/local/aws/step-functions.ts';
+import { openStepFunctions, type StepFunctions } from '#infra/local/aws/step-functions/open-step-functions.ts';
 import { createVerdicts } from '#infra/local/iam/verdicts.ts';
 import type { AwsRequest } from '#infra/local/aws/service.ts';
 import type { Invoke } from '#infra/local/lambda/invoke.ts';

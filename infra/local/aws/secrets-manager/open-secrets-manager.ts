@@ -1,14 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import * as z from 'zod';
-import type { Service } from './service.ts';
-import type { SecretPart } from '../template/parts.ts';
-import { ACCOUNT, REGION } from '../template/identities.ts';
-import { jsonService, operation, type ReadOperation } from './json-service.ts';
-import { generateSecret } from './secrets-manager/generate.ts';
-import { openSecretStore, type Secret, type SecretStore, type Version } from './secrets-manager/store.ts';
-import { currentVersion, newSecret, withVersion, type NewValue } from './secrets-manager/versions.ts';
-import { AwsFault } from './wire.ts';
+import type { Service } from '../service.ts';
+import type { SecretPart } from '../../template/parts.ts';
+import { ACCOUNT, REGION } from '../../template/identities.ts';
+import { jsonService, operation, type ReadOperation } from '../json-service.ts';
+import { generateSecret } from './generate.ts';
+import { openSecretStore, type Secret, type SecretStore, type Version } from './store.ts';
+import { currentVersion, newSecret, withVersion, type NewValue } from './versions.ts';
+import { AwsFault } from '../wire.ts';
 
 const MAX_VALUE_BYTES = 65_536;
 const ARN = `arn:aws:secretsmanager:${REGION}:${ACCOUNT}:secret:`;

@@ -1,14 +1,14 @@
-import { openKms } from './aws/kms.ts';
-import { openS3 } from './aws/s3.ts';
-import { openSecretsManager, type SecretsManager } from './aws/secrets-manager.ts';
-import { openStepFunctions, type StepFunctions } from './aws/step-functions.ts';
-import { startDynamoDb, type DynamoDb } from './aws/dynamodb.ts';
-import { serveAws } from './aws/endpoint.ts';
-import { lambdaService } from './aws/lambda.ts';
-import { createVerdicts } from './iam/verdicts.ts';
-import type { AroundCall, AwsEndpoint, Service } from './aws/service.ts';
-import type { Invoke } from './lambda/invoke.ts';
-import type { Template } from './template/parts.ts';
+import { openKms } from './kms.ts';
+import { openS3 } from './s3/open-s3.ts';
+import { openSecretsManager, type SecretsManager } from './secrets-manager/open-secrets-manager.ts';
+import { openStepFunctions, type StepFunctions } from './step-functions/open-step-functions.ts';
+import { startDynamoDb, type DynamoDb } from './dynamodb/start-dynamodb.ts';
+import { serveAws } from './endpoint.ts';
+import { lambdaService } from './lambda.ts';
+import { createVerdicts } from '../iam/verdicts.ts';
+import type { AroundCall, AwsEndpoint, Service } from './service.ts';
+import type { Invoke } from '../lambda/invoke.ts';
+import type { Template } from '../template/parts.ts';
 
 export interface AwsOptions {
   readonly template: Template;

@@ -1,13 +1,13 @@
-import type { Template } from './template/parts.ts';
-import { ACCOUNT, REGION } from './template/identities.ts';
-import { customResourceParts, functionParts } from './template/functions.ts';
-import { gatewayResponseParts, routeParts } from './template/gateway.ts';
-import { machineParts } from './template/machines.ts';
-import { roleParts } from './template/roles.ts';
-import { scheduleParts } from './template/schedules.ts';
-import { readStack } from './template/stack.ts';
-import { bucketParts, keyParts, secretParts, tableParts } from './template/storage.ts';
-import { subnetParts, taskParts } from './template/tasks.ts';
+import type { Template } from './parts.ts';
+import { ACCOUNT, REGION } from './identities.ts';
+import { customResourceParts, functionParts } from './functions.ts';
+import { gatewayResponseParts, routeParts } from './gateway.ts';
+import { machineParts } from './machines.ts';
+import { roleParts } from './roles.ts';
+import { scheduleParts } from './schedules.ts';
+import { readStack } from './stack.ts';
+import { bucketParts, keyParts, secretParts, tableParts } from './storage.ts';
+import { subnetParts, taskParts } from './tasks.ts';
 
 /**
  * Reads the synthesized stack in `cdkOutDir`: every resource this machine has to play, intrinsic functions resolved.

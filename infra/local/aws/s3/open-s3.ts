@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 import { DomUtils, parseDocument } from 'htmlparser2';
-import type { Access, AwsRequest, AwsResponse, Caller, Service } from './service.ts';
-import type { BucketPart } from '../template/parts.ts';
-import { openObjects, type Head, type Objects } from './s3/objects.ts';
-import { readUpload } from './s3/upload.ts';
-import { AwsFault, escapeXml } from './wire.ts';
+import type { Access, AwsRequest, AwsResponse, Caller, Service } from '../service.ts';
+import type { BucketPart } from '../../template/parts.ts';
+import { openObjects, type Head, type Objects } from './objects.ts';
+import { readUpload } from './upload.ts';
+import { AwsFault, escapeXml } from '../wire.ts';
 
 interface S3Options {
   readonly buckets: readonly BucketPart[];

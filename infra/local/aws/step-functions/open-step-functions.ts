@@ -1,14 +1,14 @@
 import { join } from 'node:path';
 import * as z from 'zod';
-import type { Verdicts } from '../iam/verdicts.ts';
-import type { Service } from './service.ts';
-import type { Invoke } from '../lambda/invoke.ts';
-import type { FunctionPart, MachinePart } from '../template/parts.ts';
-import { jsonService, operation } from './json-service.ts';
-import { createExecutions, type Executions, type StartExecution } from './step-functions/executions.ts';
-import { openJournal } from './step-functions/journal.ts';
-import { loadMachine } from './step-functions/machine.ts';
-import { createTasks } from './step-functions/tasks.ts';
+import type { Verdicts } from '../../iam/verdicts.ts';
+import type { Service } from '../service.ts';
+import type { Invoke } from '../../lambda/invoke.ts';
+import type { FunctionPart, MachinePart } from '../../template/parts.ts';
+import { jsonService, operation } from '../json-service.ts';
+import { createExecutions, type Executions, type StartExecution } from './executions.ts';
+import { openJournal } from './journal.ts';
+import { loadMachine } from './machine.ts';
+import { createTasks } from './tasks.ts';
 
 interface StepFunctionsOptions {
   readonly machines: readonly MachinePart[];

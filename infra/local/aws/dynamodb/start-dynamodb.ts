@@ -1,10 +1,10 @@
-import type { Service } from './service.ts';
-import type { TablePart } from '../template/parts.ts';
-import { createAccesses } from './dynamodb/accesses.ts';
-import { startEngine } from './dynamodb/engine.ts';
-import { ensureTables } from './dynamodb/tables.ts';
-import { createUpstream } from './dynamodb/upstream.ts';
-import { readInput, targetOperation } from './json-service.ts';
+import type { Service } from '../service.ts';
+import type { TablePart } from '../../template/parts.ts';
+import { createAccesses } from './accesses.ts';
+import { startEngine } from './engine.ts';
+import { ensureTables } from './tables.ts';
+import { createUpstream } from './upstream.ts';
+import { readInput, targetOperation } from '../json-service.ts';
 
 export interface DynamoDbOptions {
   readonly tables: readonly TablePart[];
