@@ -1,7 +1,7 @@
 /** The world of the API. */
 import type { RequestConnectionPorts } from '#core/connect/request-connection.ts';
 import type { Ports } from '#core/ports/ports.ts';
-import type { RateLimiter } from '#core/requests/rate-limiter.ts';
+import type { RateLimiter } from '#core/requests/admission.ts';
 import type { VaultWorld } from '#core/vault/vault-world.ts';
 
 type ApiPorts = Pick<

@@ -1,7 +1,7 @@
 /** The API as a function from request to response. Lambda is one way to reach it, tests are another. */
 import { Hono, type Context } from 'hono';
 import { MAX_BODY_BYTES } from '#contract/content.ts';
-import { authenticate } from '#core/requests/authenticate.ts';
+import { authenticate } from '#core/requests/admission.ts';
 import { replyToFault, replyToRefusal } from '#core/requests/error-envelope.ts';
 import { faultFields } from '#core/requests/fault-fields.ts';
 import { isRefusal, refuse } from '#core/ports/refusal.ts';

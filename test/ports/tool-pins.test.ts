@@ -3,8 +3,7 @@ import { WorkspaceId } from '#contract/ids.ts';
 import type { McpTool } from '#contract/mcp.ts';
 import { fingerprint } from '#core/mcp/pins.ts';
 import { createToolPins } from '#aws/policy/tool-pins.dynamodb.ts';
-import { sha256 } from '#aws/sha256.ts';
-import { newToken } from '#aws/stamp.ts';
+import { sha256, newToken } from '#aws/stamp.ts';
 import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
 import { PAY, tool } from '#test/functions/core/policy/facts.ts';
 

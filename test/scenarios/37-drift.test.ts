@@ -5,7 +5,7 @@ import { makeCall } from '#core/mcp/make-call.ts';
 import { judgeCalls } from '#core/mcp/judge-calls.ts';
 import { listServers } from '#core/mcp/list-servers.ts';
 import { createToolPins } from '#aws/policy/tool-pins.dynamodb.ts';
-import { sha256 } from '#aws/sha256.ts';
+import { sha256 } from '#aws/stamp.ts';
 import { KEY } from '#test/functions/core/given.ts';
 import { FX_URL, proxyStage, SUM } from '#test/functions/core/mcp/proxy-stage.ts';
 import { FACTS, PAY, REFUND } from '#test/functions/core/policy/facts.ts';

@@ -7,7 +7,7 @@ import { chainOf, recordAfter, type ChainHead } from '#core/audit/chain.ts';
 import { Fault } from '#core/ports/errors.ts';
 import type { Pause } from '#core/ports/stamp.ts';
 import { auditTable, chainKey, recordOf, rowOf } from '#aws/audit/audit-row.ts';
-import { sha256 } from '#aws/sha256.ts';
+import { sha256 } from '#aws/stamp.ts';
 import { IS_NEW } from '#aws/table.ts';
 
 interface AuditOptions {

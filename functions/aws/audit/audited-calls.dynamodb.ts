@@ -3,7 +3,7 @@ import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { AuditedCalls } from '#core/ports/audit.ts';
 import { chainOf } from '#core/audit/chain.ts';
 import { auditTable, chainKey, recordOf } from '#aws/audit/audit-row.ts';
-import { sha256 } from '#aws/sha256.ts';
+import { sha256 } from '#aws/stamp.ts';
 
 const PAGE = 100;
 const MAX_LOOKED_AT = 1000;

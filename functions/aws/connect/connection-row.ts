@@ -10,7 +10,7 @@ import {
   type Connection,
 } from '#core/ports/connection-records.ts';
 import { json, optional, parseRow } from '#aws/row.ts';
-import { sha256 } from '#aws/sha256.ts';
+import { sha256 } from '#aws/stamp.ts';
 import type { Columns, Key, Row } from '#aws/table.ts';
 
 const ROW = 'CONNECT';

@@ -4,7 +4,7 @@ import type { WorkspaceId } from '#contract/ids.ts';
 import { ConnectionAttempt, type RegisteredClients } from '#core/ports/connection-records.ts';
 import type { ClientSecrets } from '#aws/connect/client-secrets.secrets-manager.ts';
 import { bodyOf } from '#aws/row.ts';
-import { sha256 } from '#aws/sha256.ts';
+import { sha256 } from '#aws/stamp.ts';
 import { createTable, IS_NEW, type Key } from '#aws/table.ts';
 
 interface RegisteredClientsOptions {

@@ -20,7 +20,7 @@ import {
 import type { CallFacts, Policies, PolicyRecords } from '#core/ports/policy.ts';
 import { DEFAULT_PERMIT, policyHash, type NamedPolicy } from '#core/policy/policy-set.ts';
 import { relax } from '#core/policy/visibility.ts';
-import { sha256 } from '#aws/sha256.ts';
+import { sha256 } from '#aws/stamp.ts';
 import { loadCedar, readPolicies } from '#aws/policy/cedar-text.ts';
 
 /** A switch to `enforce` is to hold within ten seconds on every instance. */

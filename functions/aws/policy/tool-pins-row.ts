@@ -4,7 +4,7 @@ import { Instant, type WorkspaceId } from '#contract/ids.ts';
 import type { McpTool } from '#contract/mcp.ts';
 import type { PinnedServer, PinnedTool } from '#core/ports/tool-pins.ts';
 import { json, optional, parseRow, textOf } from '#aws/row.ts';
-import { sha256 } from '#aws/sha256.ts';
+import { sha256 } from '#aws/stamp.ts';
 import type { Columns, Key, Row } from '#aws/table.ts';
 
 /** Of the kilobyte that a sort key has. */

@@ -3,7 +3,7 @@ import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { ApiKey } from '#contract/api-keys.ts';
 import type { ApiKeys } from '#core/ports/records.ts';
 import { parseRow } from '#aws/row.ts';
-import { sha256 } from '#aws/sha256.ts';
+import { sha256 } from '#aws/stamp.ts';
 import { createTable, IS_NEW } from '#aws/table.ts';
 
 /** How long a revoked key may go on working in an instance that has seen it. */

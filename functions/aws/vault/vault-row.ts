@@ -6,7 +6,7 @@ import { namedUser } from '#core/vault/named-user.ts';
 import type { CredentialPlace, RevisedVault } from '#core/ports/vault-records.ts';
 import type { Key, Row } from '#aws/table.ts';
 import { json, optional, parseRow } from '#aws/row.ts';
-import { sha256 } from '#aws/sha256.ts';
+import { sha256 } from '#aws/stamp.ts';
 
 const VAULT = 'VAULT';
 export const CREDENTIAL_PREFIX = 'CRED#';

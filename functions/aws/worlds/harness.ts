@@ -8,8 +8,7 @@ import { createJournal, type FunctionJournal } from '#aws/journal.powertools.ts'
 import { createMcpProxy } from '#aws/mcp/mcp-proxy.lambda.ts';
 import { createPreviews } from '#aws/session/previews.dynamodb.ts';
 import { setting, type Env } from '#aws/settings.ts';
-import { sha256 } from '#aws/sha256.ts';
-import { createStamp, pause } from '#aws/stamp.ts';
+import { sha256, createStamp, pause } from '#aws/stamp.ts';
 import { logOf } from '#aws/worlds/sessions.ts';
 
 export type HarnessWorld = TurnWorld & { readonly journal: FunctionJournal };

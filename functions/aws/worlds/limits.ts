@@ -1,6 +1,6 @@
 /** How many requests an API key may make, for the functions that answer API requests. */
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { createRateLimiter, type RateLimiter } from '#core/requests/rate-limiter.ts';
+import { createRateLimiter, type RateLimiter } from '#core/requests/admission.ts';
 import { createTokenBuckets } from '#aws/records/token-buckets.dynamodb.ts';
 import { rateSetting, setting, type Env } from '#aws/settings.ts';
 

@@ -10,8 +10,7 @@ import { createPackageBuilds, createTasks } from '#aws/hands/tasks.ecs.ts';
 import { createJournal, type FunctionJournal } from '#aws/journal.powertools.ts';
 import { createSandboxRecords } from '#aws/hands/sandbox-records.dynamodb.ts';
 import { jsonSetting, setting, type Env } from '#aws/settings.ts';
-import { sha256 } from '#aws/sha256.ts';
-import { createStamp, pause } from '#aws/stamp.ts';
+import { sha256, createStamp, pause } from '#aws/stamp.ts';
 
 export function provisionWorld(env: Env): ProvisionWorld & { readonly journal: FunctionJournal } {
   const ecs = new ECSClient();

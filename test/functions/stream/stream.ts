@@ -3,7 +3,7 @@ import { GatewayEvent } from '#contract/gateway.ts';
 import { ApiKeyId, WorkspaceId } from '#contract/ids.ts';
 import type { SessionLog } from '#core/ports/session-log.ts';
 import type { Previews } from '#core/ports/previews.ts';
-import type { RateLimiter } from '#core/requests/rate-limiter.ts';
+import type { RateLimiter } from '#core/requests/admission.ts';
 import { change } from '#core/session/change.ts';
 import type { Command } from '#core/session/commands.ts';
 import { fold } from '#core/session/evolve.ts';

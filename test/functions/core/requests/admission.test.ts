@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ApiKeyId } from '#contract/ids.ts';
 import type { TokenBuckets } from '#core/ports/token-bucket.ts';
-import { createRateLimiter, type RateLimits } from '#core/requests/rate-limiter.ts';
+import { createRateLimiter, type RateLimits } from '#core/requests/admission.ts';
 import { isRefusal } from '#core/ports/refusal.ts';
 import { LEASE_SECONDS, take } from '#core/ports/token-bucket.ts';
 

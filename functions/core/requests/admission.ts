@@ -1,15 +1,16 @@
 /**
- * Admits requests of an API key at the rates that the deployment sets. An instance leases tokens from the key's shared
- * bucket and serves requests from its lease, so in steady traffic no request waits for the bucket: the request that uses
- * the last token, or comes shortly before the lease ends, takes the next lease beside its own work. Only an instance's
- * first request waits for one call, and the first after five seconds without any. A lease costs one write unit and is
- * as large as four seconds needed; a refused request costs none, for an empty bucket says until when. Without a limit
- * nothing is asked.
+ * Which requests are admitted: those of a known API key, at the rates that the deployment sets. An instance leases
+ * tokens from the key's shared bucket and serves requests from its lease, so in steady traffic no request waits for the
+ * bucket: the request that uses the last token, or comes shortly before the lease ends, takes the next lease beside its
+ * own work. Only an instance's first request waits for one call, and the first after five seconds without any. A lease
+ * costs one write unit and is as large as four seconds needed; a refused request costs none, because an empty bucket
+ * says until when it is empty. Without a limit no bucket is asked.
  */
 import type { ApiKeyId } from '#contract/ids.ts';
-import type { TokenBuckets } from '#core/ports/token-bucket.ts';
+import { type TokenBuckets, bucketOf, LEASE_SECONDS, type Bucket } from '#core/ports/token-bucket.ts';
 import { refuse, type RequestRefusal } from '#core/ports/refusal.ts';
-import { bucketOf, LEASE_SECONDS, type Bucket } from '#core/ports/token-bucket.ts';
+import type { ApiKey } from '#contract/api-keys.ts';
+import type { ApiKeys } from '#core/ports/records.ts';
 
 /** Requests per minute of one API key; null for no limit. Every request that is not a GET counts as a create. */
 export interface RateLimits {
@@ -109,4 +110,28 @@ function refuseFor(kind: 'creates' | 'reads', waitMs: number): RequestRefusal {
   const retryAfterSeconds = Math.max(1, Math.ceil(waitMs / 1000));
   const message = `the API key's rate limit of ${kind} per minute is reached: send it again in ${retryAfterSeconds} s`;
   return { ...refuse('rate_limit_error', message), retryAfterSeconds };
+}
+
+/** Header values by lower-case name. */
+type Header = (name: string) => string | null | undefined;
+
+/** Finds the key of a request. Current SDKs send it as `Authorization: Bearer`, older ones and curl as `x-api-key`. */
+export async function authenticate(header: Header, apiKeys: ApiKeys): Promise<ApiKey | RequestRefusal> {
+  const secret = secretOf(header);
+  if (secret === null) {
+    return refuse('authentication_error', 'an API key is required: send it as "Authorization: Bearer" or "x-api-key"');
+  }
+  const apiKey = await apiKeys.find(secret);
+  if (apiKey === null) return refuse('authentication_error', 'the API key is not known');
+  const workspace = header('anthropic-workspace-id');
+  if (workspace !== null && workspace !== undefined && workspace !== apiKey.workspace) {
+    return refuse('permission_error', 'anthropic-workspace-id: the API key belongs to another workspace');
+  }
+  return apiKey;
+}
+
+function secretOf(header: Header): string | null {
+  const bearer = /^Bearer +(\S+) *$/i.exec(header('authorization') ?? '')?.[1];
+  const secret = bearer ?? header('x-api-key')?.trim();
+  return secret === undefined || secret === '' ? null : secret;
 }
