@@ -36,6 +36,8 @@ export interface BundlesProps {
   readonly functionsDir?: string;
   /** @default sandbox-task/ of this package */
   readonly sandboxTaskDir?: string;
+  /** Writes `index.mjs.map` beside each bundle, whose code stays the same. @default false: Lambda does not read them */
+  readonly sourceMaps?: boolean;
 }
 
 export interface Bundles {
@@ -62,11 +64,12 @@ export function bundle(props: BundlesProps): Bundles {
     `${entry}/index`,
     join(functionsDir, entry, entry === 'harness' ? harness : 'handler.ts'),
   ]);
-  const modules = build({
+  const entryPoints = {
     ...Object.fromEntries(functions),
     'sandbox/server': join(sandboxTaskDir, 'main.ts'),
     'sandbox/build-packages': join(sandboxTaskDir, 'build-packages.ts'),
-  });
+  };
+  const modules = build(entryPoints, props.sourceMaps === true);
   for (const { name, code, importsCedar } of modules) {
     const file = join(outdir, name);
     mkdirSync(dirname(file), { recursive: true });
@@ -89,14 +92,14 @@ interface Module {
 /** By their sources: an app that holds the construct several times, one stage per Region say, builds them once. */
 const built = new Map<string, readonly Module[]>();
 
-function build(entryPoints: Readonly<Record<string, string>>): readonly Module[] {
-  const sources = JSON.stringify(entryPoints);
-  const modules = built.get(sources) ?? runEsbuild(entryPoints);
+function build(entryPoints: Readonly<Record<string, string>>, sourceMaps: boolean): readonly Module[] {
+  const sources = JSON.stringify({ entryPoints, sourceMaps });
+  const modules = built.get(sources) ?? runEsbuild(entryPoints, sourceMaps);
   built.set(sources, modules);
   return modules;
 }
 
-function runEsbuild(entryPoints: Readonly<Record<string, string>>): readonly Module[] {
+function runEsbuild(entryPoints: Readonly<Record<string, string>>, sourceMaps: boolean): readonly Module[] {
   const credentials = join(PACKAGE_DIR, 'functions/aws/credentials.lambda.ts');
   const { metafile, outputFiles } = buildSync({
     entryPoints: { ...entryPoints },
@@ -115,6 +118,7 @@ function runEsbuild(entryPoints: Readonly<Record<string, string>>): readonly Mod
     external: [CEDAR],
     metafile: true,
     minify: true,
+    sourcemap: sourceMaps && 'external',
     legalComments: 'none',
     logLevel: 'warning',
   });
