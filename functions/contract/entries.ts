@@ -73,6 +73,14 @@ export type RecordOf<Kind extends LogRecord['kind']> = Extract<LogRecord, { kind
 export const Entry = z.union([z.object({ event: SessionEvent }), z.object({ record: LogRecord })]);
 export type Entry = z.infer<typeof Entry>;
 
+export function eventIn(entry: Entry | null | undefined): SessionEvent | null {
+  return entry != null && 'event' in entry ? entry.event : null;
+}
+
+export function recordIn(entry: Entry | null | undefined): LogRecord | null {
+  return entry != null && 'record' in entry ? entry.record : null;
+}
+
 /**
  * A tool call without a result; `position` is that of its tool use. It waits for a hand to make it, for a person to confirm
  * it, or for the client to answer it.

@@ -1,4 +1,5 @@
 /** Follows a log's tail and writes what it sees, until the session ends, the client leaves, or the time is up. */
+import { eventIn } from '#contract/entries.ts';
 import { EventId, positionAfter } from '#contract/ids.ts';
 import type { SessionEvent } from '#contract/events.ts';
 import { Fault } from '#core/ports/errors.ts';
@@ -103,7 +104,7 @@ function createLook({ log }: Following, key: LogKey): (head: Head, quiet: boolea
       const tail = await log.read(key, positionAfter(head.position));
       failures = 0;
       if (tail.head === null) return null;
-      return { head: tail.head, events: tail.entries.flatMap(({ entry }) => ('event' in entry ? [entry.event] : [])) };
+      return { head: tail.head, events: tail.entries.flatMap(({ entry }) => eventIn(entry) ?? []) };
     } catch (error) {
       failures += 1;
       if (!(error instanceof Fault) || !error.retryable || failures >= MAX_FAILURES) throw error;

@@ -8,6 +8,7 @@ import type { EventId } from '#contract/ids.ts';
 import type { ExecuteInput } from '#contract/run.ts';
 import { Fault } from '#core/ports/errors.ts';
 import { giveResults } from '#core/hands/give-results.ts';
+import { toolUseOf } from '#core/hands/tool-use.ts';
 import { handOver } from '#core/hands/hand-over.ts';
 import type { Ports } from '#core/ports/ports.ts';
 import type { LogKey } from '#core/ports/session-log.ts';
@@ -76,22 +77,11 @@ export async function execute(world: ExecuteWorld, input: ExecuteInput): Promise
 }
 
 async function requestOf(world: ExecuteWorld, key: LogKey, input: ExecuteInput): Promise<ExecuteRequest> {
-  const entry = await world.log.entryAt(key, input.call.position);
-  if (
-    entry === null ||
-    !('event' in entry) ||
-    entry.event.type !== 'agent.tool_use' ||
-    entry.event.id !== input.call.id
-  ) {
-    throw new Fault(
-      'stored_data_invalid',
-      `position ${input.call.position} of the log is not the tool use ${input.call.id}`,
-    );
-  }
-  const asked = entry.event.input['timeout_ms'];
+  const use = await toolUseOf(world, key, input.call);
+  const asked = use.input['timeout_ms'];
   const timeoutMs =
     typeof asked === 'number' && asked >= 1 ? Math.min(Math.floor(asked), MAX_TIMEOUT_MS) : DEFAULT_TIMEOUT_MS;
-  return { call: input.call.id, name: SandboxTool.parse(entry.event.name), input: entry.event.input, timeoutMs };
+  return { call: input.call.id, name: SandboxTool.parse(use.name), input: use.input, timeoutMs };
 }
 
 /** Most sessions have no large result, and a call of theirs says nothing about them. */

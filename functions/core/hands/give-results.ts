@@ -2,7 +2,7 @@
  * Gives a sandbox the files of large results: those that it says it lacks, just before the first call
  * that may read them. A session without a sandbox has none made for this, and one that was replaced is given them anew.
  */
-import type { SessionState } from '#contract/entries.ts';
+import { eventIn, type SessionState } from '#contract/entries.ts';
 import { Fault } from '#core/ports/errors.ts';
 import { wholeText } from '#core/model/shorten.ts';
 import type { Ports } from '#core/ports/ports.ts';
@@ -27,8 +27,7 @@ export async function giveResults(
 }
 
 async function textOf({ log }: Pick<Ports, 'log'>, key: LogKey, { call, position }: LargeResult): Promise<string> {
-  const entry = await log.entryAt(key, position);
-  const event = entry !== null && 'event' in entry ? entry.event : null;
+  const event = eventIn(await log.entryAt(key, position));
   if (event?.type !== 'agent.mcp_tool_result' || event.mcp_tool_use_id !== call) {
     throw new Fault('stored_data_invalid', `position ${position} of the log is not the result of ${call}`);
   }

@@ -7,7 +7,7 @@ import type { SessionAgent } from '#contract/agents.ts';
 import { MAX_OUTPUT_CHARS } from '#contract/hands.ts';
 import type { WebFetchInput } from '#contract/run.ts';
 import { TOOLSET_TYPE } from '#contract/tools.ts';
-import { Fault } from '#core/ports/errors.ts';
+import { toolUseOf } from '#core/hands/tool-use.ts';
 import { showContent, type WebContent, type WebFetchError } from '#core/hands/web-content.ts';
 import { agentOf } from '#core/model/slice.ts';
 import { isUnder } from '#core/outbound/destination.ts';
@@ -83,12 +83,8 @@ async function agentNow({ log }: WebFetchWorld, key: LogKey, head: Head): Promis
 }
 
 /** What the model asked for; null when it is no text. */
-async function urlOf({ log }: WebFetchWorld, key: LogKey, { call }: WebFetchInput): Promise<string | null> {
-  const entry = await log.entryAt(key, call.position);
-  if (entry === null || !('event' in entry) || entry.event.type !== 'agent.tool_use' || entry.event.id !== call.id) {
-    throw new Fault('stored_data_invalid', `position ${call.position} of the log is not the tool use ${call.id}`);
-  }
-  const url = entry.event.input['url'];
+async function urlOf(world: WebFetchWorld, key: LogKey, { call }: WebFetchInput): Promise<string | null> {
+  const { url } = (await toolUseOf(world, key, call)).input;
   return typeof url === 'string' ? url.trim() : null;
 }
 

@@ -1,4 +1,5 @@
 /** The model request for an answer. */
+import { eventIn } from '#contract/entries.ts';
 import { SANDBOX_TOOLS } from '#contract/hands.ts';
 import type { EventId } from '#contract/ids.ts';
 import { buildRequest } from '#core/harness/context.ts';
@@ -66,9 +67,8 @@ function crowdedOut({ head }: Slice, request: EventId, { stopReason, blocks, usa
 }
 
 function isWarm({ stamp }: Pick<TurnWorld, 'stamp'>, { entries }: Slice): boolean {
-  const last = entries.findLast((entry) => 'event' in entry && entry.event.type === 'agent.tool_result');
-  if (last === undefined || !('event' in last) || last.event.processed_at === null) return false;
-  return Date.parse(stamp.now()) - Date.parse(last.event.processed_at) < WARM_FOR_MS;
+  const last = entries.map(eventIn).findLast((event) => event?.type === 'agent.tool_result');
+  return last !== undefined && Date.parse(stamp.now()) - Date.parse(last.processed_at) < WARM_FOR_MS;
 }
 
 /** Of the answer's MCP calls, by the provider's id of each; the others need no verdict. */

@@ -3,9 +3,9 @@
  * function reads only the log's tail: that keeps the turn's cost flat while the session grows. Losing the memory costs
  * a longer read and nothing else, and the longest is that of a slice.
  */
-import type { Entry } from '#contract/entries.ts';
+import { eventIn, type Entry } from '#contract/entries.ts';
 import { LOG_START, positionAfter, type Position } from '#contract/ids.ts';
-import type { QueuedMessage, SessionEvent } from '#contract/events.ts';
+import type { QueuedMessage } from '#contract/events.ts';
 import type { Head, LogKey, SessionLog } from '#core/ports/session-log.ts';
 import type { Changed } from '#core/session/change.ts';
 import type { ContentBlock, ModelMessage } from '#core/ports/model.ts';
@@ -95,13 +95,9 @@ function charsOf({ first, entries }: Slice, before: Kept | undefined): number {
 /** The queued messages with their content, oldest first; a slice begins before all of them. */
 export function queuedMessages(slice: Slice): readonly QueuedMessage[] {
   return slice.head.state.queued.flatMap(({ position }) => {
-    const entry = slice.entries[position - slice.first];
-    return entry !== undefined && 'event' in entry && isQueued(entry.event) ? [entry.event] : [];
+    const event = eventIn(slice.entries[position - slice.first]);
+    return event?.type === 'user.message' || event?.type === 'system.message' ? [event] : [];
   });
-}
-
-function isQueued(event: SessionEvent): event is QueuedMessage {
-  return event.type === 'user.message' || event.type === 'system.message';
 }
 
 function nameOf(key: LogKey): string {

@@ -172,7 +172,7 @@ function reportTurn(world: Pick<TurnWorld, 'journal'>, key: LogKey, report: Turn
     session: key.session,
     thread: key.thread,
     run: report.run,
-    turn: 'slice' in asked ? asked.slice.head.state.turns : null,
+    turn: asked.status === 'fenced' ? null : asked.slice.head.state.turns,
     outcome: asked.status,
     stop_reason: heard.status === 'answer' ? heard.answer.stopReason : null,
     error_class: heard.status === 'error' ? errorClass(heard.error) : null,

@@ -2,7 +2,7 @@
  * One Turn of a run: wake, decide the next step, and make at most one model request. It may stop between any two lines:
  * whatever is in the log by then is what the next attempt goes on from.
  */
-import type { OpenCall } from '#contract/entries.ts';
+import { recordIn, type OpenCall } from '#contract/entries.ts';
 import type { HandCall, HandOutcome, Next, RunState } from '#contract/run.ts';
 import { Fault } from '#core/ports/errors.ts';
 import type { LogKey } from '#core/ports/session-log.ts';
@@ -62,9 +62,8 @@ async function awaken(world: TurnWorld, key: LogKey, run: number): Promise<Slice
 
 function isMine({ head, entries }: Slice, run: number): boolean {
   if (head.state.run === run) return true;
-  const last = entries.at(-1);
-  if (last === undefined || !('record' in last) || last.record.kind !== 'run.continued') return false;
-  return last.record.reason === 'long' && last.record.run === run + 1;
+  const last = recordIn(entries.at(-1));
+  return last?.kind === 'run.continued' && last.reason === 'long' && last.run === run + 1;
 }
 
 async function go(world: TurnWorld, key: LogKey, from: Slice, signal: AbortSignal): Promise<Ended> {

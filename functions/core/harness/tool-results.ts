@@ -1,6 +1,6 @@
 /** What calls came to, as much of it as a model request holds. */
 import type { SessionAgent } from '#contract/agents.ts';
-import type { Entry } from '#contract/entries.ts';
+import { recordIn, type Entry } from '#contract/entries.ts';
 import type { SessionEvent } from '#contract/events.ts';
 import { resultFile } from '#contract/hands.ts';
 import type { EventId } from '#contract/ids.ts';
@@ -36,7 +36,7 @@ export type ResultOf = (call: EventId) => ToolResult | undefined;
  */
 export function resultsIn(entries: readonly Entry[]): ResultOf {
   const results = new Map(allResults(entries));
-  const compacted = entries.findLastIndex((entry) => 'record' in entry && entry.record.kind === 'context.compacted');
+  const compacted = entries.findLastIndex((entry) => recordIn(entry)?.kind === 'context.compacted');
   const calls = entries.slice(compacted + 1).flatMap(callsIn);
   const old = new Set(calls.slice(0, oldCalls(calls.length)));
   return (call) => {
@@ -51,7 +51,8 @@ function oldCalls(calls: number): number {
 }
 
 function callsIn(entry: Entry): readonly EventId[] {
-  return 'record' in entry && entry.record.kind === 'model.answered' ? entry.record.calls.map(({ id }) => id) : [];
+  const record = recordIn(entry);
+  return record?.kind === 'model.answered' ? record.calls.map(({ id }) => id) : [];
 }
 
 /** Each as it was shown first: an agent that is changed later changes nothing before, or the provider's cache is lost. */
@@ -59,7 +60,7 @@ function allResults(entries: readonly Entry[]): readonly [EventId, ToolResult][]
   let fileOf: FileOf = NO_FILE;
   return entries.flatMap((entry) => {
     const agent = agentIn(entry);
-    if (agent !== undefined) fileOf = hasReader(agent) ? resultFile : NO_FILE;
+    if (agent !== null) fileOf = hasReader(agent) ? resultFile : NO_FILE;
     return 'event' in entry ? resultOf(entry.event, fileOf) : [];
   });
 }

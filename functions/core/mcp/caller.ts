@@ -5,7 +5,7 @@
  */
 import type { SessionAgent } from '#contract/agents.ts';
 import type { ManagedServer } from '#contract/enterprise.ts';
-import type { OpenCall } from '#contract/entries.ts';
+import { eventIn, type OpenCall } from '#contract/entries.ts';
 import type { VaultId, WorkspaceId } from '#contract/ids.ts';
 import type { McpServer } from '#contract/mcp.ts';
 import type { WantedCall } from '#contract/mcp-proxy.ts';
@@ -111,8 +111,7 @@ export async function wantedCall(
   key: LogKey,
   { id, position }: Pick<OpenCall, 'id' | 'position'>,
 ): Promise<WantedCall> {
-  const entry = await log.entryAt(key, position);
-  const event = entry !== null && 'event' in entry ? entry.event : null;
+  const event = eventIn(await log.entryAt(key, position));
   if (event?.type !== 'agent.mcp_tool_use' || event.id !== id) {
     throw new Fault('stored_data_invalid', `position ${position} of the log is not the MCP tool use ${id}`);
   }

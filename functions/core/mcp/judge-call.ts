@@ -1,4 +1,5 @@
 /** Whether one call may be made: the agent enables its tool, the tool is the pinned one, and policy and hooks allow it. */
+import { recordIn } from '#contract/entries.ts';
 import { primaryThread, type Position } from '#contract/ids.ts';
 import type { McpTool, OfferedTool } from '#contract/mcp.ts';
 import type { WantedCall } from '#contract/mcp-proxy.ts';
@@ -96,8 +97,7 @@ async function usableTool(
 /** The tools that the log says the model was offered last. */
 async function offeredTools({ log }: McpProxyWorld, { key, head }: Caller): Promise<readonly OfferedTool[]> {
   const { mcp } = head.state;
-  const entry = mcp === null ? null : await log.entryAt(key, mcp.position);
-  const record = entry !== null && 'record' in entry ? entry.record : null;
+  const record = mcp === null ? null : recordIn(await log.entryAt(key, mcp.position));
   return record?.kind === 'mcp.listed' ? (record.tools ?? []) : [];
 }
 

@@ -2,6 +2,7 @@
  * The history that clients list: public events, one per id. A message appears once, where the agent took it; while it
  * still waits in the queue, it comes after everything else.
  */
+import { eventIn } from '#contract/entries.ts';
 import type { SessionEvent } from '#contract/events.ts';
 import { FIRST_POSITION, type Position } from '#contract/ids.ts';
 import type { Order } from '#contract/pages.ts';
@@ -58,14 +59,15 @@ async function* settled({ reader }: Reading, { key, head, order, beyond }: Listi
 async function* queued({ log }: Reading, { key, head, order, beyond }: Listing): AsyncGenerator<ListedEvent> {
   for (const { position } of inOrder(head.state.queued, order)) {
     if (beyond !== null && beyond.append === null && !isAfter(position, beyond.position, order)) continue;
-    const entry = await log.entryAt(key, position);
-    if (entry !== null && 'event' in entry) yield { event: entry.event, place: { position, append: null } };
+    const event = eventIn(await log.entryAt(key, position));
+    if (event !== null) yield { event, place: { position, append: null } };
   }
 }
 
 /** Records are internal, and a message without `processed_at` is either still queued or told again when it was taken. */
 function eventOf({ entry }: PositionedEntry): SessionEvent | null {
-  return 'event' in entry && entry.event.processed_at !== null ? entry.event : null;
+  const event = eventIn(entry);
+  return event === null || event.processed_at === null ? null : event;
 }
 
 function inOrder<Item>(items: readonly Item[], order: Order): readonly Item[] {

@@ -5,7 +5,7 @@
  * is visible waits for it, and one that never sees it finds nothing to do. Once the append stands the events are
  * accepted, whatever becomes of the start: `sweep` starts what nobody runs.
  */
-import type { Entry } from '#contract/entries.ts';
+import { eventIn, type Entry } from '#contract/entries.ts';
 import type { EventInput, SessionEvent } from '#contract/events.ts';
 import type { Instant } from '#contract/ids.ts';
 import { errorClass } from '#core/ports/errors.ts';
@@ -158,9 +158,10 @@ async function confirmStart(
 function acceptedIn(entries: readonly Entry[], inputs: readonly EventInput[]): readonly SessionEvent[] {
   const accepted: SessionEvent[] = [];
   for (const entry of entries) {
-    if (!('event' in entry) || entry.event.type !== inputs[accepted.length]?.type) continue;
+    const event = eventIn(entry);
+    if (event === null || event.type !== inputs[accepted.length]?.type) continue;
     // What takes effect at once is told twice, under one id.
-    if (accepted.at(-1)?.id !== entry.event.id) accepted.push(entry.event);
+    if (accepted.at(-1)?.id !== event.id) accepted.push(event);
   }
   return accepted;
 }
