@@ -1,4 +1,4 @@
-/** URLs to which the service must send no request (docs/security.md#ways-out). */
+/** URLs to which the service must send no request (docs/security.md#outgoing-requests). */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { Resolve } from '#aws/outbound/redirects.https.ts';
 
