@@ -1,7 +1,5 @@
 /** Plays CloudFormation for the template's custom resources: asks each function once, and again only after a change. */
 import { randomUUID } from 'node:crypto';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { json } from 'node:stream/consumers';
@@ -9,6 +7,7 @@ import { isDeepStrictEqual } from 'node:util';
 import * as z from 'zod';
 import { replaceFile } from './aws/atomic-file.ts';
 import type { Invoke } from './lambda/invoke.ts';
+import { serveLoopback } from './loopback.ts';
 import type { CustomResourcePart, Template } from './template/parts.ts';
 
 /** What was done, by logical id. */
@@ -82,20 +81,14 @@ function physicalIdOf({ logicalId }: CustomResourcePart, answer: Answer | undefi
 /** Where functions send their answers: in AWS, a presigned URL. */
 async function receiveAnswers() {
   const answers = new Map<string, Answer>();
-  const server = createServer(async (request, response) => {
+  const server = await serveLoopback(async (request, response) => {
     const answer = Answer.safeParse(await json(request).catch(() => null));
     if (answer.success) answers.set(new URL(request.url ?? '/', 'http://localhost').pathname.slice(1), answer.data);
     response.writeHead(answer.success ? 200 : 400).end();
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
   return {
-    url: (logicalId: string) => `http://127.0.0.1:${port}/${logicalId}?signature=local`,
+    url: (logicalId: string) => `${server.url}/${logicalId}?signature=local`,
     get: (logicalId: string) => answers.get(logicalId),
-    async close() {
-      const closed = new Promise((resolve) => server.close(resolve));
-      server.closeAllConnections();
-      await closed;
-    },
+    close: server.close,
   };
 }

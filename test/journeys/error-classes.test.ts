@@ -6,7 +6,8 @@ import { DynamoDBClient, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import Anthropic, { APIError } from '@anthropic-ai/sdk';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ERROR_STATUS, ErrorEnvelope, type ErrorType } from '#contract/errors.ts';
-import { serveGateway, type Gateway, type GatewayOptions } from '#infra/local/gateway/server.ts';
+import { serveGateway, type GatewayOptions } from '#infra/local/gateway/server.ts';
+import type { LoopbackServer } from '#infra/local/loopback.ts';
 import { appAssembly } from '#test/infra/synthesized.ts';
 import { echo } from '#test/journeys/scripts.ts';
 import { startService, type Service } from '#test/journeys/service.ts';
@@ -153,7 +154,7 @@ describe('the SDK, for an error of the service,', () => {
 
 describe('the SDK, for an error of the gateway,', () => {
   let service: Service;
-  const gateways: Gateway[] = [];
+  const gateways: LoopbackServer[] = [];
   beforeAll(async () => {
     service = await startService({ script: echo });
   });

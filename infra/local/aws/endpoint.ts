@@ -1,7 +1,7 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { buffer } from 'node:stream/consumers';
 import type { Verdicts } from '../iam/verdicts.ts';
+import { serveLoopback } from '../loopback.ts';
 import type { Access, AroundCall, AwsEndpoint, AwsRequest, AwsResponse, Service, SignedRequest } from './service.ts';
 import { createCallers, readCredential, type Callers } from './credentials.ts';
 import { checkPresigned, checkSigned, presignedCredential } from './signed.ts';
@@ -23,24 +23,20 @@ interface Endpoint extends EndpointOptions {
 /** Serves the AWS APIs which the functions call, on one loopback address, judged by each caller's role. */
 export async function serveAws(options: EndpointOptions): Promise<AwsEndpoint> {
   const endpoint: Endpoint = { ...options, callers: createCallers() };
-  // Idle connections stay open for as long as a worker lives: closing them would race with the worker's next call.
-  const server = createServer({ keepAliveTimeout: 0, requestTimeout: 0, noDelay: true }, (incoming, outgoing) => {
-    void serve(endpoint, incoming, outgoing);
+  const server = await serveLoopback((incoming, outgoing) => void serve(endpoint, incoming, outgoing), {
+    // Idle connections stay open for as long as a worker lives: closing them would race with the worker's next call.
+    keepAliveTimeout: 0,
+    requestTimeout: 0,
+    noDelay: true,
   });
-  await new Promise<void>((listening, failed) => {
-    server.once('error', failed).listen(0, '127.0.0.1', listening);
-  });
-  const { port } = server.address() as AddressInfo;
   return {
-    url: `http://127.0.0.1:${port}`,
+    url: server.url,
     credentialsFor: (caller) => {
       const { accessKeyId, secretAccessKey } = endpoint.callers.issue(caller);
       return { accessKeyId, secretAccessKey };
     },
     close: async () => {
-      const closed = new Promise<void>((done) => server.close(() => done()));
-      server.closeAllConnections();
-      await closed;
+      await server.close();
       await Promise.all(options.services.map((service) => service.close?.()));
     },
   };

@@ -1,8 +1,8 @@
 /** Plays the template's REST API: its routes, its limits, its own error answers, buffered and streamed responses. */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import type { LambdaPool } from '../lambda/pool.ts';
+import { serveLoopback, type LoopbackServer } from '../loopback.ts';
 import type { RoutePart, Template } from '../template/parts.ts';
 import { ProxyAnswer, ProxyHead, sendBuffered, writeHead } from './answer.ts';
 import { createProxyEvent } from './event.ts';
@@ -27,11 +27,6 @@ export interface GatewayOptions {
   readonly streamIdleMs?: number;
 }
 
-export interface Gateway {
-  readonly url: string;
-  close(): Promise<void>;
-}
-
 interface Api {
   readonly options: GatewayOptions;
   readonly findRoute: FindRoute;
@@ -39,31 +34,15 @@ interface Api {
 }
 
 /** @throws the server's own error, for example `EADDRINUSE` */
-export async function serveGateway(options: GatewayOptions): Promise<Gateway> {
+export async function serveGateway(options: GatewayOptions): Promise<LoopbackServer> {
   const { routes, gatewayResponses = [] } = options.template;
   const api: Api = { options, findRoute: createRouter(routes), refuse: createRefusals(gatewayResponses) };
-  const server = createServer(
-    { keepAliveTimeout: KEEP_ALIVE_MS, maxHeaderSize: MAX_HEADER_BYTES, noDelay: true, requestTimeout: 0 },
-    (request, response) => {
-      void serve(api, request, response);
-    },
-  );
-  await listen(server, options.port);
-  const { port } = server.address() as AddressInfo;
-  return {
-    url: `http://127.0.0.1:${port}`,
-    async close() {
-      const closed = new Promise((resolve) => server.close(resolve));
-      server.closeAllConnections();
-      await closed;
-    },
-  };
-}
-
-function listen(server: Server, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, '127.0.0.1', resolve);
+  return serveLoopback((request, response) => void serve(api, request, response), {
+    port: options.port,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    maxHeaderSize: MAX_HEADER_BYTES,
+    noDelay: true,
+    requestTimeout: 0,
   });
 }
 

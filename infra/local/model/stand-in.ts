@@ -4,22 +4,16 @@
  * use one that refuses what the real API would refuse.
  */
 import { randomUUID } from 'node:crypto';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { buffer } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod';
+import { serveLoopback, type LoopbackServer } from '../loopback.ts';
 import { defaultScript } from './default-script.ts';
 import { framesOf, messageOf } from './frames.ts';
 import type { Arrival, ModelRequest, Reply, ReplyError, Script } from './script.ts';
 import { sendStream } from './send-stream.ts';
 import { errorEnvelope, wireOf, type Wire } from './wires.ts';
-
-interface StandIn {
-  /** For a client's `baseURL` or `ANTHROPIC_BASE_URL`. */
-  readonly url: string;
-  close(): Promise<void>;
-}
 
 const MAX_BODY_BYTES = 32 * 1024 * 1024;
 const TOO_LARGE: ReplyError = { status: 413, type: 'request_too_large', message: 'Request exceeds the maximum size' };
@@ -29,22 +23,10 @@ const NO_OBJECT: ReplyError = {
   message: 'request body: a JSON object is required',
 };
 
-export async function startStandIn(script: Script = defaultScript): Promise<StandIn> {
-  const server = createServer((request, response) => {
+export function startStandIn(script: Script = defaultScript): Promise<LoopbackServer> {
+  const listener = (request: IncomingMessage, response: ServerResponse): void =>
     void answer(script, request, response).catch(() => response.destroy());
-  });
-  server.keepAliveTimeout = 60_000;
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject).listen(0, '127.0.0.1', resolve);
-  });
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
-  };
+  return serveLoopback(listener, { keepAliveTimeout: 60_000 });
 }
 
 async function answer(script: Script, request: IncomingMessage, response: ServerResponse): Promise<void> {

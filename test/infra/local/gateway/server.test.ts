@@ -4,7 +4,8 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
-import { serveGateway, type Gateway, type GatewayOptions } from '../../../../infra/local/gateway/server.ts';
+import { serveGateway, type GatewayOptions } from '../../../../infra/local/gateway/server.ts';
+import type { LoopbackServer } from '../../../../infra/local/loopback.ts';
 import type { RoutePart } from '../../../../infra/local/template/parts.ts';
 import { startPool, type FunctionFixture, type PoolFixture } from '../lambda/fixture.ts';
 
@@ -25,7 +26,7 @@ const API = (body: string): FunctionFixture => ({ code: `export const handler = 
 const ECHO = API('return { statusCode: 200, body: JSON.stringify(event) };');
 
 interface Setup {
-  readonly gateway: Gateway;
+  readonly gateway: LoopbackServer;
   readonly pool: PoolFixture;
 }
 
