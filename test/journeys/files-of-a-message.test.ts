@@ -55,7 +55,7 @@ describe('one text message to a session that has answered before', () => {
       name.startsWith('infra/') ? [] : [name],
     );
     expect(named.length).toBeGreaterThan(10);
-    const isRun = (name: string) => files.some((file) => file.endsWith(`/${name}`));
+    const isRun = (name: string) => files.some((file) => `/${file}`.endsWith(`/${name}`));
     expect(named.filter((name) => !isRun(name))).toEqual([]);
   });
 
