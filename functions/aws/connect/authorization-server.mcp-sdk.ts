@@ -1,7 +1,7 @@
 /**
- * Authorization servers, asked by the MCP SDK's helpers, which hold the protocol's order of places and its comparisons.
- * What they leave open is closed here: S256 must be named, every endpoint must be one that may be reached, and Basic
- * credentials are encoded as RFC 6749 §2.3.1 says.
+ * Authorization servers, asked by the MCP SDK's helpers, which implement the protocol's order of places and comparisons.
+ * This file adds what they leave open: S256 must be named, every endpoint must be one that may be reached, and Basic
+ * credentials are encoded as in RFC 6749 §2.3.1.
  */
 import { createHash } from 'node:crypto';
 import {
@@ -61,16 +61,16 @@ export function createAuthorizationServers(options: DiscoveryOptions): Authoriza
         resource: discovered.resource,
         ...(scopes.length > 0 && { scope: scopes.join(' ') }),
       });
-      // The helper makes a verifier that would have to be kept; ours is derived when it is needed.
+      // The helper's own verifier would have to be stored; this service derives one when it needs it.
       const challenge = createHash('sha256').update(verifier).digest('base64url');
       authorizationUrl.searchParams.set('code_challenge', challenge);
       return authorizationUrl.href;
     },
 
     isFrom({ issuer, namesItself }, iss) {
-      const said = { iss: iss ?? undefined, expectedIssuer: issuer, issParameterSupported: namesItself };
+      const answer = { iss: iss ?? undefined, expectedIssuer: issuer, issParameterSupported: namesItself };
       try {
-        validateAuthorizationResponseIssuer(said);
+        validateAuthorizationResponseIssuer(answer);
         return true;
       } catch (error) {
         if (error instanceof IssuerMismatchError) return false;
@@ -99,7 +99,7 @@ export function createAuthorizationServers(options: DiscoveryOptions): Authoriza
   };
 }
 
-/** As much of a server's metadata as the helpers look at. */
+/** The part of a server's metadata that the helpers read. */
 function metadataOf({
   issuer,
   tokenEndpoint,
@@ -118,7 +118,7 @@ function metadataOf({
 
 function registrationOf(id: string, secret: string | null, auth: string | undefined): Registration {
   if (secret === null) return { status: 'registered', id, auth: 'none', secret };
-  // RFC 7591 §2: Basic, when it is not said.
+  // RFC 7591 §2: Basic is the default.
   const isPost = auth === 'client_secret_post';
   return { status: 'registered', id, auth: isPost ? 'client_secret_post' : 'client_secret_basic', secret };
 }
@@ -137,7 +137,7 @@ function authenticate(
 
 /** RFC 6750 §2.1 knows fewer characters; these are what a header can carry. */
 const TOKEN = /^[\x21-\x7e]{1,32768}$/;
-/** Longer than any session, and short enough to add to a date. */
+/** A longer lifetime could overflow a date. */
 const MAX_LIFETIME_SECONDS = 10 * 365 * 86_400;
 
 type Tokens = Awaited<ReturnType<typeof exchangeAuthorization>>;

@@ -1,4 +1,4 @@
-/** Secrets of OAuth clients in Secrets Manager: those that were registered for us, and those that people have put there. */
+/** Secrets of OAuth clients in Secrets Manager: those of registered clients, and those that an administrator has put there. */
 import {
   CreateSecretCommand,
   GetSecretValueCommand,
@@ -8,12 +8,12 @@ import {
 import { Fault } from '#core/ports/errors.ts';
 
 export interface ClientSecrets {
-  /** Where it is kept. A client's secret is issued once, so a repeat keeps what is there. */
+  /** Returns the id of the secret. A client's secret is issued once, so a repeat keeps the stored value. */
   keep(name: string, secret: string): Promise<string>;
   read(id: string): Promise<string>;
 }
 
-/** `prefix` is the ARN with which that of every kept secret begins. */
+/** `prefix` is the beginning of the ARN of every secret that `keep` stores. */
 export function createClientSecrets(client: SecretsManagerClient, prefix: string): ClientSecrets {
   return {
     async keep(name, secret) {
@@ -32,7 +32,7 @@ export function createClientSecrets(client: SecretsManagerClient, prefix: string
   };
 }
 
-/** By its ARN. */
+/** Reads a secret by its ARN. */
 export function readsClientSecrets(client: SecretsManagerClient): ClientSecrets['read'] {
   return async (id) => {
     const { SecretString } = await client.send(new GetSecretValueCommand({ SecretId: id })).catch((cause: unknown) => {

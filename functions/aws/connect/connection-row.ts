@@ -1,4 +1,4 @@
-/** Rows of consents: facts that stay in one column, and a column for each thing that changes by itself. */
+/** Rows of connections: the facts, which never change, in one column, and a column for each thing that changes by itself. */
 import * as z from 'zod';
 import { ConnectError } from '#contract/connect.ts';
 import { EventId, Instant, Position, SessionId, ThreadId, type ConnectId, type VaultId } from '#contract/ids.ts';
@@ -14,9 +14,9 @@ import { sha256 } from '#aws/stamp.ts';
 import type { Columns, Key, Row } from '#aws/table.ts';
 
 const ROW = 'CONNECT';
-/** Partition of the list index: those that are not settled, by the instant since when. */
+/** The partition of the list index with the connections that are not settled, oldest first. */
 export const UNSETTLED = 'CONNECT#unsettled';
-/** Long enough to ask what became of a link. */
+/** A client of the API can ask for so long how a connection ended. */
 const KEPT_SECONDS = 7 * 86_400;
 
 export function connectionKey(id: ConnectId): Key {
@@ -27,12 +27,12 @@ export function sessionPartition(session: SessionId): string {
   return `CONNECT#${session}`;
 }
 
-/** Of the latest link for a vault and a server that calls of the session wait for. */
+/** The row that names the latest connection for a vault and a server for which calls of the session wait. */
 export function pointerKey(session: SessionId, vault: VaultId, url: string): Key {
   return { pk: sessionPartition(session), sk: sha256(`${vault}\n${url}`) };
 }
 
-/** In epoch seconds: when DynamoDB may remove the row. */
+/** When DynamoDB may remove the row, in epoch seconds. */
 export function removableAt({ expiresAt: until }: Pick<ConnectionFacts, 'expiresAt'>): number {
   return Math.ceil(Date.parse(until) / 1000) + KEPT_SECONDS;
 }
@@ -50,7 +50,7 @@ export function factsRow(facts: ConnectionFacts, waiting: readonly WaitingCall[]
   };
 }
 
-const Stored = z.object({
+const ConnectionRow = z.object({
   body: json(ConnectionFacts),
   status: z.enum(['pending', 'completed', 'failed']),
   endedAt: optional(Instant),
@@ -63,7 +63,7 @@ const Stored = z.object({
 });
 
 export function connectionOf(row: Row): Connection {
-  const { body, waiting, listPk, ...columns } = parseRow(Stored, row);
+  const { body, waiting, listPk, ...columns } = parseRow(ConnectionRow, row);
   const isSettled = listPk === null && waiting.size === 0;
   return { ...body, ...columns, waiting: [...waiting].map(waitingOf), isSettled };
 }

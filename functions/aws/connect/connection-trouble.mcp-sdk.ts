@@ -1,4 +1,4 @@
-/** What the SDK's helpers throw, as values: of what the other side says only its error code is kept. */
+/** The errors of the SDK's helpers as values. Of the other side's words only its error code is kept. */
 import { IssuerMismatchError, OAuthError, RegistrationRejectedError } from '@modelcontextprotocol/client';
 import type { ConnectionTrouble } from '#core/ports/authorization-server.ts';
 import { OutboundError } from '#core/ports/outbound.ts';
@@ -7,7 +7,7 @@ export function refuse(error: ConnectionTrouble['error'], detail: string): Conne
   return { status: 'trouble', error, detail };
 }
 
-/** Everything else is text of strangers. */
+/** Names the error of the SDK; the other side's text is not used. */
 export function trouble(otherwise: ConnectionTrouble['error'], error: unknown): ConnectionTrouble {
   if (error instanceof IssuerMismatchError) return refuse('issuer_mismatch', 'the metadata names another issuer');
   if (error instanceof RegistrationRejectedError) return refuse(otherwise, `registration answered ${error.status}`);

@@ -1,4 +1,4 @@
-/** From an MCP server to the authorization server behind it, by the SDK's helpers, which hold the protocol's order of places. */
+/** Finds the authorization server of an MCP server by the SDK's helpers, which ask the protocol's places in their order. */
 import {
   checkResourceAllowed,
   discoverOAuthServerInfo,
@@ -55,7 +55,7 @@ function discovered(
     namesItself: server.authorization_response_iss_parameter_supported === true,
     takesMetadataUrl: server.client_id_metadata_document_supported === true,
     authMethods: server.token_endpoint_auth_methods_supported ?? [],
-    // As the server writes it: a parsed URL would grow a slash. A server without metadata is its own resource.
+    // As the server writes it: a parsed URL could end in a slash. A server without metadata is its own resource.
     resource: resource?.resource ?? resourceUrlFromServerUrl(url).href,
     neededScopes: challenged === undefined ? (resource?.scopes_supported ?? null) : challenged.split(/\s+/),
     serverScopes: server.scopes_supported ?? [],
@@ -64,7 +64,7 @@ function discovered(
 
 type Resource = OAuthServerInfo['resourceMetadata'];
 
-/** What the server says to a client that has no token yet. Its answer decides nothing but where discovery begins. */
+/** The server's challenge to a client without a token. It decides only where discovery begins. */
 async function challengeOf(fetch: FetchLike, url: string) {
   const params = {
     protocolVersion: '2025-11-25',
@@ -84,7 +84,7 @@ function isFor(url: string, resource: string): boolean {
   return URL.canParse(resource) && checkResourceAllowed({ requestedResource: url, configuredResource: resource });
 }
 
-/** The browser is sent to the first, so it is judged although this function never asks it. */
+/** The browser goes to the authorization endpoint, so that endpoint is judged although this service never asks it. */
 function insecure(server: AuthorizationServerMetadata, allow: AllowedHosts): ConnectionTrouble | null {
   const { authorization_endpoint, token_endpoint, registration_endpoint } = server;
   for (const endpoint of [authorization_endpoint, token_endpoint, registration_endpoint]) {

@@ -24,14 +24,14 @@ interface IdentityProviderOptions {
   readonly login: LoginSettings;
   /** Null for a public client. */
   readonly clientSecret: () => Promise<string | null>;
-  /** Guarded: where http is allowed at all is its to say. */
+  /** Guarded; it decides whether a host may be asked over http. */
   readonly fetch: (url: string, init?: RequestInit) => Promise<Response>;
 }
 
 export function createIdentityProvider(options: IdentityProviderOptions): IdentityProvider {
   let found: Promise<Configuration> | null = null;
 
-  /** Asked once; an answer that did not come is asked for again. */
+  /** The provider's metadata, asked for once; after a failure it is asked for again. */
   async function configuration(): Promise<Configuration> {
     found ??= discover(options);
     try {
@@ -46,7 +46,7 @@ export function createIdentityProvider(options: IdentityProviderOptions): Identi
     async loginUrl({ redirectUrl, state, nonce, verifier, another, keeps }) {
       const parameters = {
         redirect_uri: redirectUrl,
-        // Without a refresh token an identity is good for as long as its first ID token.
+        // Without a refresh token an identity is valid only as long as its first ID token.
         scope: `${scopeFor(options.login.userClaim)}${keeps ? ' offline_access' : ''}`,
         state,
         nonce,
@@ -66,14 +66,14 @@ export function createIdentityProvider(options: IdentityProviderOptions): Identi
         return user === null ? null : { user, identity: keeps ? await identityIn(options, provider, tokens) : null };
       } catch (cause) {
         if (isOutage(cause)) throw unavailable(cause);
-        // Declined, late, replayed or forged: which of them is the provider's to know.
+        // The answer is declined, late, replayed or forged; only the provider knows which.
         return null;
       }
     },
   };
 }
 
-/** A token that no header carries is none that could be sent on. */
+/** Null when a token cannot be sent in a header. */
 async function identityIn(
   { login, clientSecret }: IdentityProviderOptions,
   provider: Configuration,
@@ -89,11 +89,17 @@ async function identityIn(
   const auth = secret === null ? 'none' : secretMethod(server.token_endpoint_auth_methods_supported ?? []);
   return {
     issued: {
-      ...{ issuer, tokenEndpoint: tokenEndpoint ?? '', resource: null, scopes: [] },
+      issuer,
+      tokenEndpoint: tokenEndpoint ?? '',
+      resource: null,
+      scopes: [],
       client: { id: login.clientId, auth, secret: login.clientSecretArn },
     },
     granted: {
-      ...{ status: 'granted', accessToken: idToken, refreshToken, scopes: null },
+      status: 'granted',
+      accessToken: idToken,
+      refreshToken,
+      scopes: null,
       expiresInSeconds: Math.max(0, exp - iat),
     },
     clientSecret: secret,
@@ -118,7 +124,7 @@ async function discover({ login, clientSecret, fetch }: IdentityProviderOptions)
   });
 }
 
-/** RFC 8414: a provider that names no method takes Basic. */
+/** RFC 8414: a provider that names no method supports Basic. */
 function asSupported(secret: string): ClientAuth {
   return (server, ...rest) => {
     const methods = server.token_endpoint_auth_methods_supported ?? ['client_secret_basic'];
@@ -132,7 +138,7 @@ function scopeFor(claim: string): string {
   return claim === 'email' ? 'openid email' : 'openid profile';
 }
 
-/** Answers that are none; everything else says that this login is not to be believed. */
+/** Codes of answers that are not OAuth's. After any other error the login is not believed. */
 const NO_ANSWER: readonly unknown[] = [
   'OAUTH_RESPONSE_IS_NOT_CONFORM',
   'OAUTH_RESPONSE_IS_NOT_JSON',
@@ -143,7 +149,7 @@ function isOutage(error: unknown): boolean {
   return outboundIn(error) !== null || noAnswerIn(error) !== null;
 }
 
-/** The library wraps what its `fetch` threw, in classes whose names a bundle shortens. */
+/** The library wraps the error of its `fetch` in classes that a bundle renames, so the causes are searched. */
 function outboundIn(error: unknown): OutboundError | null {
   if (error instanceof OutboundError) return error;
   return error instanceof Error ? outboundIn(error.cause) : null;
@@ -158,7 +164,7 @@ function noAnswerIn(error: unknown): string | null {
 function unavailable(cause: unknown): Fault {
   const outbound = outboundIn(cause);
   const detail = outbound?.message ?? noAnswerIn(cause);
-  return new Fault('login_unavailable', 'the identity provider did not answer as one', {
+  return new Fault('login_unavailable', 'the identity provider did not answer as an identity provider', {
     cause: outbound ?? cause,
     detail,
   });

@@ -1,4 +1,4 @@
-/** Clients that authorization servers have registered for us: a row each, and a secret in Secrets Manager if they have one. */
+/** Clients that authorization servers have registered: a row each, and a secret in Secrets Manager for those that have one. */
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { WorkspaceId } from '#contract/ids.ts';
 import { ConnectionAttempt, type RegisteredClients } from '#core/ports/connection-records.ts';
@@ -11,7 +11,7 @@ interface RegisteredClientsOptions {
   readonly dynamodb: DynamoDBClient;
   readonly table: string;
   readonly secrets: ClientSecrets;
-  /** A client that was registered for another one is of no use. */
+  /** A client that was registered for another redirect URL cannot be used. */
   readonly redirectUrl: string;
 }
 
@@ -32,7 +32,7 @@ export function createRegisteredClients(options: RegisteredClientsOptions): Regi
     find,
 
     async save(workspace, issuer, { id, auth, secret: value }) {
-      // Named after the client, so that of two registrations at once each has its own.
+      // The client's id is in the name, so that two registrations at once have two secrets.
       const secret = value === null ? null : await secrets.keep(`${workspace}/${sha256(`${issuer}\n${id}`)}`, value);
       const client: ConnectionAttempt['client'] = { id, auth, secret };
       const row = { ...keyOf(workspace, issuer), workspace, body: JSON.stringify(client) };

@@ -2,10 +2,10 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { SealPurpose, Seals } from '#core/ports/login.ts';
 
-/** Fewer could be guessed. */
+/** A shorter secret could be guessed. */
 const MIN_SECRET_CHARS = 32;
 
-/** `secret` is asked once, when the first seal is needed; one that could not be read is asked for again. */
+/** `secret` is called once, for the first seal; after a failure it is called again. */
 export function createSeals(secret: () => Promise<string>): Seals {
   let known: Promise<string> | null = null;
 
@@ -32,7 +32,7 @@ export function createSeals(secret: () => Promise<string>): Seals {
     async isSeal(purpose, text, seal) {
       const expected = await hash(purpose, text);
       const given = Buffer.from(seal, 'base64url');
-      // Base64url has several spellings of one hash; only ours is one.
+      // Base64url has several spellings of one hash; only this service's spelling is valid.
       return (
         given.length === expected.length && timingSafeEqual(given, expected) && given.toString('base64url') === seal
       );

@@ -1,13 +1,13 @@
-/** Cedar's text taken apart: policies by name, and what is wrong with it by line. */
+/** Parses Cedar's text: its policies by name, and its problems by line. */
 import type * as Cedar from '@cedar-policy/cedar-wasm/nodejs';
 import { ruleBroken, type NamedPolicy, type PolicyJson } from '#core/policy/policy-set.ts';
 import type { PolicyProblem } from '#core/ports/policy.ts';
 
-/** Loaded when the first policy is read: most workspaces have none, and their calls need not wait for 4 MB of code. */
+/** Loads Cedar with the first policy: most workspaces have none, and their calls must not wait for 4 MB of code. */
 export const loadCedar = (): Promise<typeof Cedar> => import('@cedar-policy/cedar-wasm/nodejs');
 
 export interface NumberedPolicy extends NamedPolicy {
-  /** What Cedar calls it when it reads the whole text. */
+  /** Cedar's name for it when Cedar reads the whole text. */
   readonly cedarId: string;
   readonly text: string;
 }

@@ -1,4 +1,4 @@
-/** Hooks as Lambda functions of the customer's. */
+/** Hooks as Lambda functions of the customer. */
 import type * as z from 'zod';
 import { HookSettings, PostHookAnswer, PreHookAnswer, type HookRequest } from '#contract/hooks.ts';
 import type { HookReply, HookedCall, Hooks } from '#core/ports/policy.ts';
@@ -11,7 +11,7 @@ const patience = () => AbortSignal.timeout(TIMEOUT_MS);
 
 export function createHooks(env: Env, newSignal = patience): Hooks {
   const { pre, post, failOpen } = jsonSetting(env, 'MCP_HOOKS', HookSettings);
-  // A repeat would take as long again, and a hook may have an effect of its own.
+  // A repeat would take as long again, and a hook may have effects.
   const invoke = createInvoke(env, { retries: 0 });
 
   async function ask<Answer extends z.ZodType>(

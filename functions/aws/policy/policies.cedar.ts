@@ -1,6 +1,6 @@
 /**
- * Policies judged by Cedar, in process. The text is parsed once per version; whether a newer version is in force is asked
- * every few seconds, and while that cannot be read, everything is denied.
+ * Policies judged by Cedar, in process. The text is parsed once per version. The version in force is read every few
+ * seconds, and while it cannot be read, every call is denied.
  */
 import type * as Cedar from '@cedar-policy/cedar-wasm/nodejs';
 import type { WorkspaceId } from '#contract/ids.ts';
@@ -23,14 +23,14 @@ import { relax } from '#core/policy/visibility.ts';
 import { sha256 } from '#aws/stamp.ts';
 import { loadCedar, readPolicies } from '#aws/policy/cedar-text.ts';
 
-/** A switch to `enforce` is to hold within ten seconds on every instance. */
+/** A switch to `enforce` must take effect within ten seconds on every instance. */
 const POLL_MS = 5000;
 
 interface CompiledSet extends JudgingSet {
   readonly cedar: typeof Cedar;
-  /** From Cedar's numbers to the policies' own names. */
+  /** The policies' own names, by Cedar's numbers. */
   readonly names: ReadonlyMap<string, string>;
-  /** Where the set that knows no arguments is prepared: for lists of tools, and not for calls. */
+  /** The name under which Cedar holds the relaxed set, for lists of tools; it is prepared at the first use. */
   readonly visibleSlot: () => string;
 }
 
@@ -54,7 +54,7 @@ export function createPolicies({ records, nowMs }: PoliciesOptions): Policies {
     const set = read(workspace, known?.set);
     const fresh = { since: nowMs(), set };
     watched.set(workspace, fresh);
-    // What could not be read is asked for again by the very next call.
+    // After a failed read, the next call reads again.
     set.catch(() => watched.get(workspace) === fresh && watched.delete(workspace));
     return set;
   }
@@ -83,12 +83,12 @@ export function createPolicies({ records, nowMs }: PoliciesOptions): Policies {
       if (set === 'unreadable') return false;
       if (set === null || set.mode === 'shadow') return true;
       const judged = ask(set, set.visibleSlot, toolRequest(facts));
-      // A policy that can be judged only with arguments hides nothing.
+      // A policy that fails without arguments hides no tool.
       return judged.status === 'judged' && (judged.decision === 'allow' || judged.errors.length > 0);
     },
 
     async prepare(workspace) {
-      // What cannot be read is for the judgement to deny.
+      // When the read fails, the judgement denies.
       await inForce(workspace).catch(() => null);
     },
   };
@@ -113,14 +113,14 @@ function ask({ cedar, names }: CompiledSet, slot: () => string, request: CedarRe
       .toSorted((one, other) => (one.id < other.id ? -1 : 1));
     return { status: 'judged', decision, reason: diagnostics.reason.map(named).toSorted(), errors };
   } catch {
-    // Cedar throws for text that is none, among other things; after any of them, the call is not judged.
+    // Cedar throws, for example, for text that is not well formed; after any error the call is not judged.
     return UNJUDGED;
   }
 }
 
 const NO_NUMBER = /expected (?:decimal|long), got \(entity of type `MA::Opaque`\)/;
 
-/** Only Cedar's words say what a policy fails on; in others than these it is denied all the same. */
+/** Cedar tells the reason only in its message. The call is denied for any reason. */
 function policyError(id: string, message: string): PolicyError {
   return { id, why: NO_NUMBER.test(message) ? 'number' : 'other' };
 }
@@ -131,8 +131,8 @@ function compile(cedar: typeof Cedar, pointer: PolicyPointer, text: string): Com
   const { sha256: hash, mode } = pointer;
   const byDefault = { ...DEFAULT_PERMIT, cedarId: `policy${read.policies.length}` };
   const policies = pointer.default === 'permit' ? [...read.policies, byDefault] : read.policies;
-  // The text as a whole is read ten times as fast as its policies one by one. It is kept under what it says, so that
-  // a decision by an older version is not given a newer one halfway.
+  // Cedar reads the whole text ten times as fast as its policies one by one. The slot is named by the hash, so that a
+  // decision by an older version does not change to a newer one halfway.
   prepare(cedar, hash, pointer.default === 'permit' ? `${text}\n${DEFAULT_PERMIT_TEXT}` : text);
   let isRelaxed = false;
   return {

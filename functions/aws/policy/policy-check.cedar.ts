@@ -45,7 +45,7 @@ function validate(cedar: typeof Cedar, { text, policies, tools }: Candidate): Ch
   return { problems: [...mistyped, ...stray], unchecked };
 }
 
-/** What Cedar declares as a schema has the same shape, with fields that are not used here. */
+/** Cedar's type has the same shape and further fields that are not used here. */
 function asCedar(schema: CedarSchema): Cedar.Schema {
   return schema as unknown as Cedar.Schema;
 }

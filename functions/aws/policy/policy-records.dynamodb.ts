@@ -33,7 +33,7 @@ export function createPolicyRecords(dynamodb: DynamoDBClient, name: string): Pol
       const follows = version === 1 ? IS_NEW : 'version = :before';
       const active = { ...activeKey(workspace), version, body: JSON.stringify(PolicyPointer.parse(policy)) };
       const saved = await table.transact([
-        // Of two that follow the same version, one finds its row taken.
+        // When two versions follow the same one, the second finds this row taken.
         table.putting({ ...keyOf(workspace, version), body: JSON.stringify(policy) }, { when: [IS_NEW] }),
         table.putting(active, { when: [follows], values: { before: version - 1 } }),
       ]);

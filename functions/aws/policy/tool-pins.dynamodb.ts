@@ -1,25 +1,19 @@
 /**
- * Pinned tools: a small row for each, which every call reads, and what was said in rows of their own, named by its hash.
- * A hash is written after what it stands for. A write whose condition does not hold has nothing to add: another writer
- * was first, or has moved on.
+ * Pinned tools: a small row for each, which every call reads, and a row for each manifest, named by its hash. A hash is
+ * written after its manifest. A write that finds its condition false is done: another writer was first, or has moved on.
+ *
+ * Servers choose names and URLs: a key holds the hash of a name that does not fit.
  */
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import type { WorkspaceId } from '#contract/ids.ts';
+import * as z from 'zod';
+import { Instant, type WorkspaceId } from '#contract/ids.ts';
 import { McpTool } from '#contract/mcp.ts';
-import type { ToolPins } from '#core/ports/tool-pins.ts';
-import {
-  isKept,
-  manifestKey,
-  manifestRow,
-  pinnedTool,
-  serversOf,
-  toolKey,
-  toolRow,
-} from '#aws/policy/tool-pins-row.ts';
-import { bodyOf, textOf } from '#aws/row.ts';
-import { createTable, EXISTS, IS_NEW, type Query, type Row } from '#aws/table.ts';
+import type { PinnedServer, PinnedTool, ToolPins } from '#core/ports/tool-pins.ts';
+import { bodyOf, json, optional, parseRow, textOf } from '#aws/row.ts';
+import { sha256 as sha256Of } from '#aws/stamp.ts';
+import { createTable, EXISTS, IS_NEW, type Columns, type Key, type Query, type Row } from '#aws/table.ts';
 
-/** A server may have thousands of tools, and is seen for the first time once. */
+/** A server may have thousands of tools, which are all pinned when it is first seen. */
 const WRITES_AT_ONCE = 25;
 
 export function createToolPins(dynamodb: DynamoDBClient, name: string): ToolPins {
@@ -108,4 +102,70 @@ export function createToolPins(dynamodb: DynamoDBClient, name: string): ToolPins
 interface Said {
   readonly tool: McpTool;
   readonly sha256: string;
+}
+
+/** A sort key has a kilobyte. */
+const MAX_NAME_BYTES = 256;
+/** An item has at most 400 KB. */
+const MAX_MANIFEST_BYTES = 300_000;
+
+const Pinned = z.object({
+  body: json(z.object({ name: z.string() })),
+  sha256: z.string(),
+  pinnedAt: Instant,
+  driftedSha256: optional(z.string()),
+  driftedAt: optional(Instant),
+});
+
+const partition = (workspace: WorkspaceId, url: string) => `${workspace}#MCP#${sha256Of(url)}`;
+
+function toolKey(workspace: WorkspaceId, url: string, name: string) {
+  const fits = name.isWellFormed() && Buffer.byteLength(name) <= MAX_NAME_BYTES;
+  return { pk: partition(workspace, url), sk: `TOOL#${fits ? name : sha256Of(JSON.stringify(name))}` };
+}
+
+function manifestKey(workspace: WorkspaceId, url: string, hash: string) {
+  return { pk: partition(workspace, url), sk: `MANIFEST#${hash}` };
+}
+
+function toolRow(workspace: WorkspaceId, url: string, said: Said & { readonly at: Instant }): Key & Columns {
+  const key = toolKey(workspace, url, said.tool.name);
+  return {
+    ...key,
+    listPk: `${workspace}#mcp_tool`,
+    listSk: `${sha256Of(url)}#${key.sk}`,
+    url,
+    body: JSON.stringify({ name: said.tool.name }),
+    sha256: said.sha256,
+    pinnedAt: said.at,
+  };
+}
+
+function manifestRow(workspace: WorkspaceId, url: string, said: Said): Key & Columns {
+  return {
+    ...manifestKey(workspace, url, said.sha256),
+    listPk: `${workspace}#mcp_manifest`,
+    listSk: `${sha256Of(url)}#${said.sha256}`,
+    url,
+    sha256: said.sha256,
+    body: JSON.stringify(said.tool),
+  };
+}
+
+/** A larger manifest is pinned by its hash too, and cannot be shown. */
+function isKept(tool: McpTool): boolean {
+  return Buffer.byteLength(JSON.stringify(tool)) <= MAX_MANIFEST_BYTES;
+}
+
+function pinnedTool(row: Row): PinnedTool {
+  const { body, sha256: hash, pinnedAt, driftedSha256, driftedAt } = parseRow(Pinned, row);
+  const drifted = driftedSha256 === null || driftedAt === null ? null : { sha256: driftedSha256, seenAt: driftedAt };
+  return { name: body.name, sha256: hash, pinnedAt, drifted };
+}
+
+function serversOf(rows: readonly Row[]): readonly PinnedServer[] {
+  const byUrl = Map.groupBy(rows, (row) => textOf(row, 'url'));
+  return [...byUrl]
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([url, tools]) => ({ url, tools: tools.map(pinnedTool).toSorted((a, b) => (a.name < b.name ? -1 : 1)) }));
 }
