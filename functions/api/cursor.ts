@@ -1,4 +1,4 @@
-/** Cursors: opaque to clients, and input like any other when they come back. */
+/** Cursors are opaque to clients, and are judged like any other input when they come back. */
 import * as z from 'zod';
 import { isRefusal, refuse, type RequestRefusal } from '#core/ports/refusal.ts';
 import { isWithin } from '#core/requests/created-range.ts';
@@ -11,12 +11,12 @@ const PREFIX = 'page_';
 
 const MALFORMED = refuse('invalid_request_error', 'page: is not a cursor of this list');
 
-/** What every cursor tells about the listing it belongs to. */
+/** The listing that a cursor belongs to. */
 interface Bound {
   /** The list: a kind of record, or a session's events. */
   readonly list: string;
   readonly order: Order;
-  /** Creation of the row that the cursor stands on; null where a row has none. */
+  /** The instant of the row that the cursor stands on; null for a row without one. */
   readonly at: Instant | null;
 }
 

@@ -8,7 +8,7 @@ type Json = Record<string, unknown>;
 
 let made: Json | undefined;
 
-/** Made once, at the first request: it costs more than any other answer and changes with deployments only. */
+/** Made once, at the first request, because it takes longer than other answers and changes with deployments only. */
 export function openApiDocument(): Json {
   made ??= makeDocument();
   return made;

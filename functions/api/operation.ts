@@ -1,4 +1,4 @@
-/** One row of the route table: what an operation takes, gives and does. Routes and the OpenAPI document come from it. */
+/** One row of the route table, from which routes and the OpenAPI document are made. */
 import * as z from 'zod';
 import { type ApiKeyId, type WorkspaceId, primaryThread, type SessionId } from '#contract/ids.ts';
 import { NoQuery } from '#contract/queries.ts';
@@ -82,7 +82,7 @@ export function operation<
     ...{ summary, params, query, body, response },
     async run({ params: givenParams, query: givenQuery, text, ...caller }) {
       const parsedParams = params.safeParse(givenParams);
-      // An id that cannot be one of ours is as unknown as one that we never issued.
+      // An id of another form is answered like an id that was never issued.
       if (!parsedParams.success) return notFound(String(parsedParams.error.issues[0]?.path[0]));
       const parsedQuery = parseQuery(query, givenQuery);
       if (isRefusal(parsedQuery)) return parsedQuery;
@@ -99,7 +99,7 @@ export function routeOf(route: `${Method} /${string}`): Pick<Operation, 'method'
   return { method, path };
 }
 
-/** `name` is the field that holds the id; the reply does not tell another workspace's record from none. */
+/** `name` is the field that holds the id. A record of another workspace is answered in the same way. */
 export function notFound(name: string): RequestRefusal {
   return refuse('not_found_error', `${name}: there is no such ${name.replace(/_id$/, '').replaceAll('_', ' ')}`);
 }

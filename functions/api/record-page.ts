@@ -55,7 +55,7 @@ export function recordPage<Item, View>(
   const walked = fitting(viewed, (row) => row.view);
   const onward = walked.length < viewed.length ? walked.at(-1)?.place : found.more;
   if (request.direction === 'prev') {
-    // Walked against the list's order: what was met first comes last, and leads back to where the cursor came from.
+    // The rows were read against the list's order, so the first of them is the last of the page.
     return {
       data: walked.map((row) => row.view).toReversed(),
       next_page: cursor('next', walked[0]?.place),

@@ -21,7 +21,7 @@ const create = operation({
 
 const retrieve = operation({
   route: 'GET /v1/x/connect/{connect_id}',
-  summary: 'Retrieve what has become of a link; never a token',
+  summary: 'Retrieve the state of a link; never a token',
   params: z.object({ connect_id: ConnectId }),
   response: Connect,
   async handle({ world, workspace, params }) {

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { CredentialId, VaultId, type WorkspaceId } from '#contract/ids.ts';
+import { CredentialId, VaultId } from '#contract/ids.ts';
 import { ListQuery, pageOf } from '#contract/pages.ts';
 import { CredentialCreate, CredentialUpdate } from '#contract/credential-requests.ts';
 import { CredentialValidation } from '#contract/credential-validation.ts';
@@ -11,33 +11,45 @@ import { updateCredential } from '#core/vault/update-credential.ts';
 import type { CredentialPlace } from '#core/ports/vault-records.ts';
 import { absent, administered } from '../administered.ts';
 import type { ApiWorld } from '../api-world.ts';
-import { operation } from '../operation.ts';
+import { operation, type Call } from '../operation.ts';
 import { forwardPage } from '../record-page.ts';
 
 const VaultParams = z.object({ vault_id: VaultId });
 const Params = z.object({ vault_id: VaultId, credential_id: CredentialId });
 
-const credentialPlace = (workspace: WorkspaceId, params: z.infer<typeof Params>): CredentialPlace => ({
+type CredentialCall = Pick<Call<z.infer<typeof Params>, unknown, unknown>, 'world' | 'workspace' | 'apiKey' | 'params'>;
+
+const placeIn = ({ workspace, params }: Pick<CredentialCall, 'workspace' | 'params'>): CredentialPlace => ({
   workspace,
   vault: params.vault_id,
   credential: params.credential_id,
 });
 
-const target = (action: string, { vault_id: vault, credential_id: credential }: z.infer<typeof Params>) =>
+const target = (action: string, { vault, credential }: CredentialPlace) =>
   ({ action: `credential.${action}`, vault, credential, needs: 'credential_id' }) as const;
+
+/** Acts on the credential that the request names. */
+function administeredAt<Done>(
+  call: CredentialCall,
+  action: string,
+  act: (place: CredentialPlace) => Promise<Done | RequestRefusal | null>,
+): Promise<Done | RequestRefusal> {
+  const place = placeIn(call);
+  return administered(call, target(action, place), () => act(place));
+}
 
 const create = operation({
   route: 'POST /v1/vaults/{vault_id}/credentials',
-  summary: 'Create a credential; its secrets are stored and never told again',
+  summary: 'Create a credential; its secrets are stored and never returned',
   params: VaultParams,
   body: CredentialCreate,
   response: Credential,
-  async handle(call) {
+  handle(call) {
     const { world, workspace, params, body } = call;
-    const made = { ...params, credential_id: CredentialId.parse(`vcrd_${world.newToken()}`) };
-    return administered(call, { ...target('create', made), needs: 'vault_id' }, () =>
-      createCredential(world, credentialPlace(workspace, made), body),
-    );
+    const credential_id = CredentialId.parse(`vcrd_${world.newToken()}`);
+    const place = placeIn({ workspace, params: { ...params, credential_id } });
+    const created = { ...target('create', place), needs: 'vault_id' as const };
+    return administered(call, created, () => createCredential(world, place, body));
   },
 });
 
@@ -47,9 +59,9 @@ const retrieve = operation({
   params: Params,
   response: Credential,
   async handle(call) {
-    const { world, workspace, params } = call;
-    const stored = await world.credentials.find(credentialPlace(workspace, params));
-    return stored?.credential ?? absent(call, target('retrieve', params));
+    const place = placeIn(call);
+    const stored = await call.world.credentials.find(place);
+    return stored?.credential ?? absent(call, target('retrieve', place));
   },
 });
 
@@ -77,12 +89,7 @@ const update = operation({
   params: Params,
   body: CredentialUpdate,
   response: Credential,
-  async handle(call) {
-    const { world, workspace, params, body } = call;
-    return administered(call, target('update', params), () =>
-      updateCredential(world, credentialPlace(workspace, params), body),
-    );
-  },
+  handle: (call) => administeredAt(call, 'update', (place) => updateCredential(call.world, place, call.body)),
 });
 
 const archive = operation({
@@ -90,12 +97,7 @@ const archive = operation({
   summary: 'Archive a credential: its secrets are removed for good, and its key is free again',
   params: Params,
   response: Credential,
-  async handle(call) {
-    const { world, workspace, params } = call;
-    return administered(call, target('archive', params), () =>
-      archiveCredential(world, credentialPlace(workspace, params)),
-    );
-  },
+  handle: (call) => administeredAt(call, 'archive', (place) => archiveCredential(call.world, place)),
 });
 
 const remove = operation({
@@ -103,13 +105,11 @@ const remove = operation({
   summary: 'Delete a credential and its secrets',
   params: Params,
   response: CredentialDeleted,
-  async handle(call) {
-    const { world, workspace, params } = call;
-    return administered(call, target('delete', params), async () => {
-      const deleted = await deleteCredential(world, credentialPlace(workspace, params));
-      return deleted ? { id: params.credential_id, type: 'vault_credential_deleted' as const } : null;
-    });
-  },
+  handle: (call) =>
+    administeredAt(call, 'delete', async (place) => {
+      const deleted = await deleteCredential(call.world, place);
+      return deleted ? { id: place.credential, type: 'vault_credential_deleted' as const } : null;
+    }),
 });
 
 const validate = operation({
@@ -117,16 +117,11 @@ const validate = operation({
   summary: 'Try an mcp_oauth credential at its server, and refresh it once if the server refuses it',
   params: Params,
   response: CredentialValidation,
-  async handle(call) {
-    const { world, workspace, params } = call;
-    // It acts at the server with the user's token, and may put a new one in its place.
-    return administered(call, target('mcp_oauth_validate', params), () =>
-      tried(world, credentialPlace(workspace, params)),
-    );
-  },
+  // The trial acts at the server with the user's token and may replace the token, so the audit trail has it.
+  handle: (call) => administeredAt(call, 'mcp_oauth_validate', (place) => validated(call.world, place)),
 });
 
-async function tried(
+async function validated(
   { credentials, trial }: Pick<ApiWorld, 'credentials' | 'trial'>,
   place: CredentialPlace,
 ): Promise<CredentialValidation | RequestRefusal | null> {

@@ -75,7 +75,7 @@ const list = operation({
   },
 });
 
-/** Until the page is full, by count or by bytes; the event that is too many tells that a next page exists. */
+/** Reads until the page is full, by count or by bytes. An event beyond that shows that a next page exists. */
 async function take(
   listing: AsyncIterable<ListedEvent>,
   { limit, types }: Pick<EventsQuery, 'limit' | 'types'>,
@@ -88,14 +88,14 @@ async function take(
     if (wanted !== null && !wanted.has(listed.event.type)) continue;
     if (!isInRange(range, listed.event.processed_at)) continue;
     bytes += carriedBytes(JSON.stringify(listed.event));
-    // One event always fits: it came in through the same limit.
+    // One event always fits, because its request had the same limit.
     if (page.length === limit || (bytes > MAX_CARRIED_BYTES && page.length > 0)) return { page, more: true };
     page.push(listed);
   }
   return { page, more: false };
 }
 
-/** What waits in the queue was not processed at any time, so it lies in no range. */
+/** A queued event has no instant of processing, so it lies in no range. */
 function isInRange(range: Range, processedAt: Instant | null): boolean {
   if (processedAt === null) return range.from === null && range.to === null;
   return isWithin(range, processedAt);

@@ -22,9 +22,9 @@ import { listRequest, recordPage } from '../record-page.ts';
 
 const Params = z.object({ session_id: SessionId });
 
-/** A budget needs list prices, which nothing here knows. */
+/** A budget needs the list prices of models, which this service does not know. */
 const NOT_BUDGETABLE = refuse('invalid_request_error', 'budget: budgets are not supported yet', 'model_not_budgetable');
-/** So no session has one that could be raised; to remove none changes nothing. */
+/** No session has a budget that could be raised. An update to null is accepted and changes nothing. */
 const NO_BUDGET = refuse('invalid_request_error', 'budget: the session was created without one', 'budget_create_only');
 
 const create = operation({
@@ -156,9 +156,9 @@ const remove = operation({
     if (head === null) return notFound('session_id');
     const closed = await closeForDeletion(world, key, head);
     if (closed.status === 'refused') return refusedRequest(closed);
-    // The sandbox before the records, for they are what names it.
+    // The sandbox goes before the records that name it.
     await world.releasing.release(params.session_id);
-    // The row first, so that the session is gone at once; the log last, for it is what a repeat goes on from.
+    // The row goes first, so that the session is gone at once; the log last, because a repeat begins with it.
     await world.sessions.remove(params.session_id);
     await world.remover.remove(key);
     return { id: params.session_id, type: 'session_deleted' as const };

@@ -1,31 +1,44 @@
 import * as z from 'zod';
-import { VaultId } from '#contract/ids.ts';
+import { VaultId, type WorkspaceId } from '#contract/ids.ts';
 import { ListQuery, pageOf } from '#contract/pages.ts';
 import { Vault, VaultCreate, VaultDeleted, VaultUpdate } from '#contract/vaults.ts';
+import type { RequestRefusal } from '#core/ports/refusal.ts';
 import { archiveVault, deleteVault } from '#core/vault/retire.ts';
 import { updateVault } from '#core/vault/update-vault.ts';
 import { absent, administered } from '../administered.ts';
-import { operation } from '../operation.ts';
+import { operation, type Call } from '../operation.ts';
 import { forwardPage } from '../record-page.ts';
 
 const Params = z.object({ vault_id: VaultId });
 
+type VaultCall = Pick<Call<z.infer<typeof Params>, unknown, unknown>, 'world' | 'workspace' | 'apiKey' | 'params'>;
+
 const target = (action: string, vault: VaultId) =>
   ({ action: `vault.${action}`, vault, credential: null, needs: 'vault_id' }) as const;
+
+/** Acts on the vault that the request names. */
+function administeredAt<Done>(
+  call: VaultCall,
+  action: string,
+  act: (place: { readonly workspace: WorkspaceId; readonly id: VaultId }) => Promise<Done | RequestRefusal | null>,
+): Promise<Done | RequestRefusal> {
+  const { workspace, params } = call;
+  return administered(call, target(action, params.vault_id), () => act({ workspace, id: params.vault_id }));
+}
 
 const create = operation({
   route: 'POST /v1/vaults',
   summary: 'Create a vault; its metadata.external_user_id names the user for whom sessions with it act',
   body: VaultCreate,
   response: Vault,
-  async handle(call) {
+  handle(call) {
     const { world, workspace, body } = call;
     const id = VaultId.parse(`vlt_${world.newToken()}`);
     return administered(call, target('create', id), async () => {
       const now = world.stamp.now();
       const marks = { created_at: now, updated_at: now, archived_at: null };
-      const told = { display_name: body.display_name, metadata: body.metadata ?? {} };
-      const vault: Vault = { id, type: 'vault', ...told, ...marks };
+      const { display_name, metadata = {} } = body;
+      const vault: Vault = { id, type: 'vault', display_name, metadata, ...marks };
       await world.vaults.create(workspace, vault);
       return vault;
     });
@@ -58,11 +71,7 @@ const update = operation({
   params: Params,
   body: VaultUpdate,
   response: Vault,
-  async handle(call) {
-    const { world, workspace, params, body } = call;
-    const id = params.vault_id;
-    return administered(call, target('update', id), () => updateVault(world, { workspace, id }, body));
-  },
+  handle: (call) => administeredAt(call, 'update', (place) => updateVault(call.world, place, call.body)),
 });
 
 const archive = operation({
@@ -70,11 +79,7 @@ const archive = operation({
   summary: 'Archive a vault and its credentials, whose secrets are removed for good',
   params: Params,
   response: Vault,
-  async handle(call) {
-    const { world, workspace, params } = call;
-    const id = params.vault_id;
-    return administered(call, target('archive', id), () => archiveVault(world, { workspace, id }));
-  },
+  handle: (call) => administeredAt(call, 'archive', (place) => archiveVault(call.world, place)),
 });
 
 const remove = operation({
@@ -82,14 +87,11 @@ const remove = operation({
   summary: 'Delete a vault with its credentials and their secrets',
   params: Params,
   response: VaultDeleted,
-  async handle(call) {
-    const { world, workspace, params } = call;
-    const id = params.vault_id;
-    return administered(call, target('delete', id), async () => {
-      const deleted = await deleteVault(world, { workspace, id });
-      return deleted ? { id, type: 'vault_deleted' as const } : null;
-    });
-  },
+  handle: (call) =>
+    administeredAt(call, 'delete', async (place) => {
+      const deleted = await deleteVault(call.world, place);
+      return deleted ? { id: place.id, type: 'vault_deleted' as const } : null;
+    }),
 });
 
 export const vaultOperations = [create, retrieve, update, list, archive, remove];

@@ -1,4 +1,4 @@
-/** Rows of the audit table: keys, the columns that an export filters by, and the record as it was sealed. */
+/** Rows of the audit table: keys, the columns that an export filters by, and the record with its hash. */
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { AuditRecord } from '#contract/audit.ts';
 import type { WorkspaceId } from '#contract/ids.ts';
@@ -30,7 +30,7 @@ function listedId(record: Pick<AuditRecord, 'chain' | 'position'>): string {
   return `${record.chain}.${positionKey(record.position)}`;
 }
 
-/** The keys of the record that an export has come to. */
+/** The keys of the last record of an export's page. */
 export function listedKeys(workspace: WorkspaceId, place: Place) {
   const [chain = '', position = ''] = place.id.split('.');
   return { ...listKeysOf(workspace, place), pk: chainKey(workspace, chain), sk: position };
@@ -50,7 +50,7 @@ export function rowOf(record: AuditRecord) {
   };
 }
 
-/** Not parsed further: it is evidence, and whether it still is what was written is for the verifier to say. */
+/** The record is evidence and is not parsed further: the verifier decides whether it is the record that was written. */
 export function recordOf({ pk, sk, body }: Row): AuditRecord {
   try {
     return JSON.parse(String(body)) as AuditRecord;

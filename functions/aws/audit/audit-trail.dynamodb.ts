@@ -8,7 +8,7 @@ import type { Query, Row } from '#aws/table.ts';
 
 /** Records that one query looks at when a filter may refuse many of them. */
 const FILTERED_BATCH = 1000;
-/** A filter that matches almost nothing ends a page early: the next one goes on from there. */
+/** When a filter matches few records, a page ends early, and the next one goes on from there. */
 const MAX_QUERIES = 10;
 
 interface Walked {

@@ -19,7 +19,7 @@ interface AuditOptions {
   readonly pause: Pause;
 }
 
-/** Of writers that meet at one head one gets on, so this many instances may write into one chain at the same moment. */
+/** In each round one of the writers at a head succeeds, so this many instances may write into one chain at once. */
 const MAX_CONTENDED = 50;
 const MAX_PAUSE_MS = 20;
 
@@ -34,9 +34,9 @@ export function createAudit({ dynamodb, table: name, now, newToken, pause }: Aud
     return last === undefined ? null : recordOf(last);
   }
 
-  /** `stored` also when it is there already: then an earlier answer to this very write was lost. */
+  /** `stored` also when the record is there already, because the answer to an earlier attempt was lost. */
   async function put(record: AuditRecord): Promise<'stored' | 'taken'> {
-    // A writer that appended since the head was read holds this very key.
+    // Another writer that has appended since the head was read has taken this key.
     const { status, row } = await table.put(rowOf(record), { when: [IS_NEW] });
     return status === 'saved' || row?.['id'] === record.id ? 'stored' : 'taken';
   }
@@ -58,7 +58,7 @@ export function createAudit({ dynamodb, table: name, now, newToken, pause }: Aud
     record(workspace, about, entry) {
       const chain = chainOf(about, sha256);
       const pk = chainKey(workspace, chain);
-      // One after the other within this instance, whatever became of the one before: they would only race each other.
+      // Records of one instance are appended one after the other, because they would only race each other.
       const work = () => append(workspace, chain, entry);
       const turn = (turns.get(pk) ?? Promise.resolve()).then(work, work);
       turns.set(pk, turn);

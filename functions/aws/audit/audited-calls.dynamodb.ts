@@ -1,4 +1,4 @@
-/** The last record of a call: from the end of its session's chain backwards, because a call is asked about soon. */
+/** Finds the last record of a call from the end of its session's chain, because callers ask soon after the call. */
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { AuditedCalls } from '#core/ports/audit.ts';
 import { chainOf } from '#core/audit/chain.ts';

@@ -1,6 +1,6 @@
 /**
- * Coming and going of credentials. A row, the row of its key while it is active, and its place in the vault's count
- * change in one transaction, so that of several that want the same key, or the last place, one gets it.
+ * Creation and removal of credentials. The credential's row, the row of its key and the vault's count change in one
+ * transaction, so that only one of several requests gets a key, or the last place in the vault.
  */
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import {
@@ -29,13 +29,13 @@ import { credentialKey, uniqueKey, vaultKey } from '#aws/vault/vault-row.ts';
 type CredentialPlaces = Pick<CredentialRecords, 'create' | 'archive' | 'remove'>;
 
 const isOpen = 'attribute_not_exists(archivedAt)';
-/** A conflict means that another function archived or removed it, which each credential outlives once. */
+/** A conflict means that another function has archived or removed the credential. Each happens once at most. */
 const MAX_READS = 4;
 
 export function createCredentialPlaces(dynamodb: DynamoDBClient, name: string): CredentialPlaces {
   const table = createTable(dynamodb, name);
 
-  /** Another function may be faster: what stands afterwards is read again. */
+  /** The result is not looked at: another function may be first, and the caller reads the row again. */
   async function leave(place: CredentialPlace, row: Row, going: Write): Promise<void> {
     await table.transact([going, ...freed(table, place, row)]);
   }
@@ -93,7 +93,7 @@ function creation(table: Table, creating: Creating): readonly Write[] {
 function placeFor({ created: { workspace }, user }: Creating): Change {
   const isOurs = 'workspace = :workspace';
   const hasRoom = 'attribute_not_exists(active) OR active < :max';
-  // A row without the column was never replaced: it names the user that it named when it was read.
+  // A row without the column was never replaced, so it names the user that was read.
   const namesUser = 'attribute_not_exists(namedUser) OR namedUser = :user';
   return {
     when: [isOurs, isOpen, hasRoom, ...(user === undefined ? [] : [namesUser])],
@@ -115,7 +115,7 @@ function isOpenTo(user: string | undefined, vault: Row | null): boolean {
   return user === undefined || (vault['namedUser'] ?? user) === user;
 }
 
-/** What an active credential gives back. The key may be another credential's by now, if this write is too late. */
+/** Frees the key and the place of an active credential. The key's row may be another credential's by now, and then stays. */
 function freed(table: Table, { workspace, vault, credential }: CredentialPlace, row: Row): readonly Write[] {
   const { pk } = vaultKey(workspace, vault);
   const isItsOwn = 'credential = :credential';

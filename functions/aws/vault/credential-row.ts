@@ -1,4 +1,4 @@
-/** A credential's row: what its body says, and what other writes than its replacement change, in columns beside it. */
+/** A credential's row: its body, and beside it columns for all that writes change without replacing the body. */
 import * as z from 'zod';
 import { Credential } from '#contract/credentials.ts';
 import { Instant, WorkspaceId } from '#contract/ids.ts';
@@ -23,7 +23,7 @@ export function newCredentialRow(created: NewCredential, key: string): Key & Col
   };
 }
 
-/** All that a replacement changes. The lease is its holder's. */
+/** All columns that a replacement changes. Only the holder of the lease changes the lease. */
 export function columnsOf(stored: StoredCredential): Columns {
   const { credential } = stored;
   return {

@@ -1,4 +1,4 @@
-/** Leases on a credential's row, for its refresh. None is given on an archived one, and none that was outlives it. */
+/** Leases on a credential's row, for its refresh. Every write requires that the credential is active. */
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { Saved } from '#core/ports/records.ts';
 import type { CredentialPlace, RefreshLeases } from '#core/ports/vault-records.ts';
@@ -12,7 +12,7 @@ const isActive = 'attribute_not_exists(archivedAt)';
 export function createRefreshLeases(dynamodb: DynamoDBClient, name: string): RefreshLeases {
   const table = createTable(dynamodb, name);
 
-  /** Ends the lease that is held, with what came of it. */
+  /** Ends the lease and writes the outcome of the refresh. */
   async function end(
     place: CredentialPlace,
     held: { readonly version: number; readonly owner: string },
@@ -30,9 +30,9 @@ export function createRefreshLeases(dynamodb: DynamoDBClient, name: string): Ref
   return {
     async take(place, version, { owner, now, until }) {
       const isOk = '#state = :ok';
-      // Its own is taken again, for the answer to the first time may have been lost.
+      // The owner takes its own lease again, because the first answer may have been lost.
       const isFree = 'attribute_not_exists(leaseOwner) OR leaseUntil <= :now OR leaseOwner = :owner';
-      // A function that read the row before the last refresh failed must not be the next to ask.
+      // A function that read the row before the last refresh failed must not ask during the cool-down.
       const isCool = 'attribute_not_exists(cooldownUntil) OR cooldownUntil <= :now';
       const { status, row } = await table.update(credentialKey(place), {
         when: [isVersion, isActive, isOk, isCool, isFree],
@@ -61,7 +61,7 @@ export function createRefreshLeases(dynamodb: DynamoDBClient, name: string): Ref
   };
 }
 
-/** Whether a running lease is all that stands in the way of one that was refused. */
+/** Whether a running lease was the only reason why the lease was not taken. */
 function isHeld(row: Row | null, { version, now }: { version: number; now: string }): boolean {
   if (row === null) return false;
   const stored = storedOf(row);

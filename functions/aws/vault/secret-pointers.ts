@@ -1,12 +1,12 @@
-/** What the stores of secrets share: fields, and faults that never quote a secret. */
+/** Fields of secrets, and faults that never quote a secret, for all stores. */
 import { Fault } from '#core/ports/errors.ts';
 import { SecretField, type SecretValues } from '#core/ports/secrets.ts';
 import type { CredentialPlace } from '#core/ports/vault-records.ts';
 
-/** Where a pointer leads: it begins with one of these and a colon. */
+/** A pointer begins with the name of its store and a colon. */
 export type Store = 'secrets-manager' | 'dynamodb-kms';
 
-/** The fields that are there, in one order. */
+/** The fields that are present, in one order. */
 export function fieldsOf(fields: SecretValues): readonly (readonly [SecretField, string])[] {
   return SecretField.options.flatMap((field) => {
     const text = fields[field];
@@ -25,7 +25,7 @@ export function secretUnavailable(place: CredentialPlace, done: 'stored' | 'read
   };
 }
 
-/** Without a cause: a parser's error quotes what it refuses. */
+/** It has no cause, because a parser's error quotes the text that it refuses. */
 export function secretInvalid(place: CredentialPlace, why: string): never {
   throw new Fault('stored_data_invalid', `a secret of credential ${place.credential} ${why}`);
 }

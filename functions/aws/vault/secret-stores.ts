@@ -1,4 +1,4 @@
-/** Which store keeps which secret: a writer asks the deployment's option, a reader the pointer. */
+/** Chooses the store of a secret: a writer by the deployment's option, a reader by the pointer. */
 import { KMSClient } from '@aws-sdk/client-kms';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { OAuthTokens } from '#contract/secret-stores.ts';
@@ -9,7 +9,7 @@ import { createKmsReader, createKmsWriter } from '#aws/vault/secrets.kms.ts';
 import { createSecretsManagerReader, createSecretsManagerWriter } from '#aws/vault/secrets.secrets-manager.ts';
 import { setting, type Env } from '#aws/settings.ts';
 
-/** A caller that waits for a secret lets a user wait. */
+/** Short, because a user waits for the call that needs the secret. */
 const PATIENTLY = { requestHandler: { connectionTimeout: 1000, requestTimeout: 4000 }, maxAttempts: 3 };
 
 export function createSecretWriter(env: Env): SecretWriter {
@@ -22,13 +22,13 @@ export function createSecretWriter(env: Env): SecretWriter {
       return (type === 'mcp_oauth' ? sealed : manager).write(place, type, values, inForce);
     },
     async remove(place) {
-      // Both: a credential that is older than the option has secrets in either.
+      // Both: the option may have changed since the credential was created.
       await Promise.all([sealed.remove(place), manager.remove(place)]);
     },
   };
 }
 
-/** Of what is outside the rows: a sealed secret goes with its row. */
+/** Removes secrets that are stored outside the rows; a sealed secret is removed with its row. */
 export function createSecretRemover(env: Env): Pick<SecretWriter, 'remove'> {
   const prefix = setting(env, 'SECRETS_PREFIX');
   return createSecretsManagerWriter(new SecretsManagerClient(PATIENTLY), prefix);

@@ -1,8 +1,8 @@
 /**
  * Secrets sealed in their own pointers, each field under a data key of KMS. The pointers are in the credential's row, so
- * a new version comes into force, and the one before it is gone, in the one write that changes the row; nothing is left
- * behind by a writer that died or lost. What a sealed secret is bound to, KMS checks with the key and the cipher with
- * the text: moved to another row, field or version, it does not open.
+ * one write of the row puts a new version in force and removes the old one, and a writer that dies leaves nothing behind.
+ * A sealed secret is bound to its place, field and version, which KMS checks with the key and the cipher with the text:
+ * moved to another row, field or version, it does not open.
  */
 import { createCipheriv, createDecipheriv, randomBytes, randomUUID } from 'node:crypto';
 import {
@@ -39,7 +39,7 @@ export function createKmsWriter(client: KMSClient, keyArn: string): SecretWriter
       });
       return Object.fromEntries(await Promise.all(pointers));
     },
-    /** Nothing is kept outside the row. */
+    /** Nothing is stored outside the row. */
     remove: async () => {},
   };
 
@@ -98,7 +98,7 @@ export function createKmsReader(client: KMSClient, keyArn: string): SecretReader
   }
 }
 
-/** @throws when the text is another than was sealed, or was bound to something else */
+/** @throws when the text is not the one that was sealed, or was bound to another place */
 function decipher(sealed: Sealed, key: Uint8Array, box: Buffer): string {
   const iv = box.subarray(0, IV_BYTES);
   const tag = box.subarray(IV_BYTES, IV_BYTES + TAG_BYTES);
@@ -108,7 +108,7 @@ function decipher(sealed: Sealed, key: Uint8Array, box: Buffer): string {
   return opening.update(box.subarray(IV_BYTES + TAG_BYTES), undefined, 'utf8') + opening.final('utf8');
 }
 
-/** In CloudTrail in clear: ids, and no content. */
+/** CloudTrail records it in clear text: it holds ids and no content. */
 function contextOf({ place, field, version }: Sealed): Record<string, string> {
   const { workspace, vault, credential } = place;
   return { app: 'brainstem', ws: workspace, vlt: vault, vcrd: credential, field, version };

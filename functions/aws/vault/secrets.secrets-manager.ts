@@ -1,4 +1,4 @@
-/** Secrets in AWS Secrets Manager: one per credential, with a version for each write that holds only what was written. */
+/** Secrets in AWS Secrets Manager: one per credential, and in it a version for each write, with the written fields only. */
 import { randomUUID } from 'node:crypto';
 import {
   CreateSecretCommand,
@@ -21,12 +21,12 @@ import { fieldsOf, secretInvalid, secretUnavailable, storeOf, type Store } from 
 
 const STORE: Store = 'secrets-manager';
 
-/** Of one version's text. */
+/** The limit of AWS for the text of one version. */
 const MAX_BYTES = 65_536;
 
 const Version = z.partialRecord(SecretField, z.string());
 
-/** `prefix` is the ARN with which every secret's begins. */
+/** `prefix` is the ARN prefix of all secrets. */
 export function createSecretsManagerWriter(client: SecretsManagerClient, prefix: string): SecretWriter {
   return {
     async write(place, _type, values, inForce = {}) {
@@ -37,13 +37,13 @@ export function createSecretsManagerWriter(client: SecretsManagerClient, prefix:
       return Object.assign({}, ...pointers);
     },
     async remove(place) {
-      // Without recovery, a secret that does not exist is no error.
+      // Without recovery, the removal of a secret that does not exist is no error.
       const command = new DeleteSecretCommand({ SecretId: idOf(prefix, place), ForceDeleteWithoutRecovery: true });
       await client.send(command).catch(secretUnavailable(place, 'removed'));
     },
   };
 
-  /** Empty: a version that comes with its secret can be given no label of ours. */
+  /** Creates an empty secret: AWS gives a version that is created with its secret no label of the caller's. */
   async function create(place: CredentialPlace): Promise<void> {
     const Name = idOf(prefix, place).replace(/^.*:secret:/, '');
     try {
@@ -58,10 +58,10 @@ export function createSecretsManagerWriter(client: SecretsManagerClient, prefix:
     const fields = fieldsOf(values).map(([field]) => field);
     const command = new PutSecretValueCommand({
       SecretId: idOf(prefix, place),
-      // The client repeats a request with its token, and a repeat makes no second version.
+      // The SDK repeats a request with its token, so that a repeat makes no second version.
       ClientRequestToken: version,
       SecretString: JSON.stringify(values),
-      // AWS may delete a version without a label. A field's label stays where the field was last written.
+      // AWS may delete a version without a label. The label of a field stays at the version that last wrote the field.
       VersionStages: ['AWSCURRENT', ...fields],
     });
     await client.send(command).catch(secretUnavailable(place, 'stored'));
@@ -69,13 +69,13 @@ export function createSecretsManagerWriter(client: SecretsManagerClient, prefix:
   }
 }
 
-/** All fields together where they fit, else each by itself. */
+/** All fields in one version when they fit, else one version for each field. */
 function versionsOf(values: SecretValues): readonly SecretValues[] {
   if (Buffer.byteLength(JSON.stringify(values)) <= MAX_BYTES) return [values];
   return fieldsOf(values).map(([field, value]) => ({ [field]: value }));
 }
 
-/** `prefix` is the ARN with which every secret's begins. */
+/** `prefix` is the ARN prefix of all secrets. */
 export function createSecretsManagerReader(client: SecretsManagerClient, prefix: string): SecretReader {
   return {
     async read(place, pointers) {

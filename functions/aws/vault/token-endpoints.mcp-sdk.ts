@@ -1,6 +1,6 @@
 /**
- * Where issuers take token requests, in the places for metadata that the MCP SDK knows. No more of it is read than is
- * used: identity providers leave out what the SDK's own reader insists on.
+ * Finds the token endpoints of issuers in their metadata, at the URLs that the MCP SDK knows. The SDK's own reader is not
+ * used, because it requires fields that identity providers leave out.
  */
 import { buildDiscoveryUrls, type FetchLike } from '@modelcontextprotocol/client';
 import * as z from 'zod';
@@ -24,9 +24,9 @@ const Metadata = z.looseObject({
   token_endpoint_auth_methods_supported: z.array(z.string()).optional(),
 });
 
-/** An endpoint that has moved is found again after so long. */
+/** For so long an instance uses an endpoint without a new discovery. */
 const MOST_MS = 3_600_000;
-/** Of one organisation's servers there are fewer. */
+/** More than the servers of one organisation. */
 const MOST_ENTRIES = 1000;
 
 export function createTokenEndpoints({ fetch, allow, nowMs }: TokenEndpointsOptions): TokenEndpoints {
@@ -57,8 +57,9 @@ export function createTokenEndpoints({ fetch, allow, nowMs }: TokenEndpointsOpti
 }
 
 /**
- * The first that is this issuer's, or why there is none. An error page, in whatever format, is none, and some hosts have
- * one answer for all of their issuers. RFC 8414 §3.3: a server that answers for another issuer could take what is meant for that one.
+ * The first metadata that is this issuer's, or the reason why there is none. Error pages are skipped, and so is metadata
+ * of another issuer, because some hosts have one answer for all of their issuers. RFC 8414 §3.3: a server that answers
+ * for another issuer could take tokens that are meant for that one.
  */
 async function metadataOf(fetch: FetchLike, issuer: string): Promise<z.infer<typeof Metadata> | string> {
   let isOfAnother = false;

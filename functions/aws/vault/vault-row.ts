@@ -1,4 +1,4 @@
-/** Rows of the vault table: what belongs to a vault shares its partition. */
+/** Rows of the vault table: all rows of a vault share its partition. */
 import * as z from 'zod';
 import { Instant } from '#contract/ids.ts';
 import { Vault } from '#contract/vaults.ts';
@@ -12,7 +12,7 @@ const VAULT = 'VAULT';
 export const CREDENTIAL_PREFIX = 'CRED#';
 export const KEY_PREFIX = 'KEY#';
 
-/** Ids are text here: a cursor's is whatever the client made of it. */
+/** Ids are plain text here, because the id in a cursor is the client's input. */
 export function partitionOf(workspace: string, vault: string): string {
   return `${workspace}#${vault}`;
 }
@@ -21,7 +21,7 @@ export function vaultKey(workspace: string, vault: string): Key {
   return { pk: partitionOf(workspace, vault), sk: VAULT };
 }
 
-/** The one row that is found without knowing the workspace. */
+/** The only row that can be found without the workspace. */
 export function ownerKey(vault: string): Key {
   return { pk: vault, sk: 'OWNER' };
 }
@@ -30,12 +30,12 @@ export function credentialKey({ workspace, vault, credential }: Record<keyof Cre
   return { pk: partitionOf(workspace, vault), sk: `${CREDENTIAL_PREFIX}${credential}` };
 }
 
-/** By its hash, for a URL may be longer than a sort key can be. */
+/** The hash stands for the key, because a URL may be longer than a sort key can be. */
 export function uniqueKey(workspace: string, vault: string, key: string): Key {
   return { pk: partitionOf(workspace, vault), sk: `${KEY_PREFIX}${sha256(key)}` };
 }
 
-/** All that a replacement changes. The user that it names, or '', is in a column too, for conditions cannot look into a body. */
+/** All columns that a replacement changes. `namedUser`, '' for none, is a column because conditions cannot read a body. */
 export function vaultColumns(vault: Vault) {
   return { body: JSON.stringify(vault), namedUser: namedUser(vault) ?? '' };
 }
@@ -43,7 +43,7 @@ export function vaultColumns(vault: Vault) {
 const Stored = z.object({
   body: json(Vault),
   archivedAt: optional(Instant),
-  // A row that nothing has replaced yet carries no revision, and one that has never held a credential no count.
+  // A row that was never replaced has no revision, and one that never held a credential no count.
   revision: z.int().default(0),
   active: z.int().default(0),
 });

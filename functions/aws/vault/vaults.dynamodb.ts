@@ -1,4 +1,4 @@
-/** Vaults: one row each, and one beside it that tells whose it is. */
+/** Vaults: each has a row, and a second row that names its workspace. */
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { WorkspaceId, type VaultId } from '#contract/ids.ts';
 import type { RevisedVault, VaultRecords } from '#core/ports/vault-records.ts';
