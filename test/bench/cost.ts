@@ -51,9 +51,9 @@ function notes(text: Used): string {
     `$${(units.reduce((total, unit) => total + text[unit] * PRICES[unit], 0) * 1000).toFixed(4)}`;
   return [
     `The text-only turn’s dollars: transitions ${share('transitions')}, writes ${share('writeUnits')}, API requests`,
-    `${share('requests')}, Lambda ${share('invocations', 'gbSeconds')}, reads ${share('readUnits')}. Lambda’s time is this machine’s, where DynamoDB and a`,
-    'model that answers at once are next door: add the row of the model’s seconds. Streams and the sweep are not in the turns.',
-    `Nor are the model’s tokens and the sandbox, which is $${SANDBOX_HOUR} an hour while it is up.`,
+    `${share('requests')}, Lambda ${share('invocations', 'gbSeconds')}, reads ${share('readUnits')}. Lambda’s time was measured with a local DynamoDB and a model`,
+    'that answers at once, so add the row of the model’s seconds. The turns include neither streams nor sweep, neither the model’s',
+    `tokens nor the sandbox, which costs $${SANDBOX_HOUR} an hour while it runs.`,
   ].join('\n');
 }
 

@@ -136,7 +136,7 @@ function added([cost]: readonly StoreCost[]): string {
     usd(of.reduce((total, unit) => total + call[unit] * PRICES[unit], 0) * 100_000);
   return [
     `100,000 calls with tokens in ${cost.store} add ${usd(dollars(call) * 100_000)} to text-only turns: transitions ${share('transitions')}, writes`,
-    `${share('writeUnits')}, reads ${share('readUnits')}, Lambda ${share('invocations', 'gbSeconds')}, secrets ${share('secretCalls', 'kmsCalls')}. It is the model’s second request, too.`,
+    `${share('writeUnits')}, reads ${share('readUnits')}, Lambda ${share('invocations', 'gbSeconds')}, secrets ${share('secretCalls', 'kmsCalls')}. This includes the second model request of the turn.`,
   ].join('\n');
 }
 
@@ -154,9 +154,9 @@ function months(costs: readonly StoreCost[]): string {
       ],
     ),
     '',
-    `Assumed of each user: one credential with a refresh token, and ${CALLS_EACH} calls, each in a turn of its own. ${REFRESHES_EACH} of them find a`,
-    'token that has ended, since tokens live for an hour; the others read it from its store, since no instance has it in memory.',
-    'Neither the model’s tokens and seconds are in it, nor streams, sandboxes, and the requests that made the credentials.',
+    `Assumed for each user: one credential with a refresh token, and ${CALLS_EACH} calls, each in a turn of its own. ${REFRESHES_EACH} of them find an`,
+    'expired token, because a token lasts an hour; the others read it from its store, because no instance has it in memory.',
+    'Not included: the model’s tokens and seconds, streams, sandboxes, and the requests that made the credentials.',
   ].join('\n');
 }
 

@@ -115,7 +115,7 @@ async function pathTable(service: McpService, stage: McpStage, times: readonly P
       ],
     ),
     '',
-    `Counted by holding each back by ${HELD_MS} ms: what stands beside another call adds nothing.`,
+    `Counted by a delay of ${HELD_MS} ms for each call: a call that runs at the same time as another one adds no time.`,
   ].join('\n');
 }
 

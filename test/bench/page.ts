@@ -22,7 +22,7 @@ function isVirtual(): boolean {
 }
 
 export function introduction(measured: Measured): string {
-  return `# Numbers: how fast, and for how much
+  return `# Numbers: how fast the service is, and what it costs
 
 | | |
 |---|---|
@@ -32,10 +32,10 @@ export function introduction(measured: Measured): string {
 | One turn of the bare SDK loop (p50) | ${ms(measured.bareMs)} |
 
 Absolute times differ by a factor of two between machines of one kind. Each time is therefore also given as a multiple of
-one turn of the bare SDK loop in the same run (\`8.4×\`): the SDK's own streaming helper against the same stand-in for the model,
-with nothing kept. Sizes, counts and prices do not depend on the machine. Nothing here is a promise: measure on your own machine,
-with \`npm --silent run bench > docs/numbers.md\`. The open peer is a widely used agent server (one process, SQLite, loses a turn
-when it is killed), measured on a machine like this one.`;
+one turn of the bare SDK loop in the same run (\`8.4×\`). That loop is the SDK's own streaming helper with the same stand-in for the
+model, and stores nothing. Sizes, counts and prices do not depend on the machine. The figures are measurements, not guarantees.
+Measure on your own machine with \`npm --silent run bench > docs/numbers.md\`. The open peer is a widely used agent server (one process,
+SQLite, loses a turn when it is killed), measured on a machine of this kind.`;
 }
 
 export function section(title: string, text: string, bareMs: number): string {

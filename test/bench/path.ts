@@ -39,7 +39,7 @@ export async function path(service: Service): Promise<string> {
   rows.splice(3, 0, ['states → lambda:Invoke', 'the state machine invokes the harness', 'waits']);
   return [
     `Sequential AWS calls from POST to the model request, warm: ${sequential + 1} (goal: at most 4).`,
-    `All calls held back by ${HELD_MS} ms: the model request comes ${ms(all)} later, ${sequential} times as much; and one invocation.`,
+    `With each call delayed by ${HELD_MS} ms, the model request comes ${ms(all)} later, which is ${sequential} delays. The other call is the invocation.`,
     '',
     table(['Call', 'What', 'The model request'], rows),
   ].join('\n');

@@ -19,8 +19,8 @@ const HEAD = [
   'new process: first decision (p50 / p95)',
 ];
 const NOTE = [
-  'In process, with no read of the table: whether another set is in force is looked up every five seconds. A first',
-  'decision reads the policies’ text, which later ones do not.',
+  'Measured in one process without reads of the table; a service reads every five seconds which set is in force. A first',
+  'decision parses the policies’ text, and later ones do not.',
 ].join('\n');
 
 const Cold = z.object({ load: z.number(), decision: z.number() });

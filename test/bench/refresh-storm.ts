@@ -33,9 +33,9 @@ const HEAD = [
   `all ${SESSIONS} (p50, least–most)`,
 ];
 const TEXT = [
-  `${SESSIONS} calls at once, each in an instance of its own, and every token has ended. Refresh tokens rotate, so that a`,
-  `second request with one would end its user’s consent; the authorization server takes ${LATENCY_MS} ms for each. Secrets are`,
-  'in memory here, and all instances are one process: the times are its own.',
+  `${SESSIONS} calls at the same time, each in an instance of its own, when every token has expired. Refresh tokens rotate, so a`,
+  `second request with the same one would end the user’s consent. The authorization server takes ${LATENCY_MS} ms for each request.`,
+  'Secrets are in memory and all instances are in one process, which determines the times.',
 ].join('\n');
 
 interface Stage {

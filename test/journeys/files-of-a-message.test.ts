@@ -70,7 +70,7 @@ describe('one text message to a session that has answered before', () => {
     const map = new SourceMap(JSON.parse(readFileSync(`${bundled}.map`, 'utf8')));
     const lineStarts = [0, ...[...code.matchAll(/\n/g)].map(({ index }) => index + 1)];
     return functions.flatMap(({ ranges: [range] }) => {
-      // The outermost function is the module, whose code ran when it was loaded.
+      // The outermost function is the module, which ran when it was loaded.
       if (range === undefined || range.count === 0 || range.endOffset === code.length) return [];
       const line = lineStarts.findLastIndex((start) => start <= range.startOffset);
       const origin = map.findEntry(line, range.startOffset - (lineStarts[line] ?? 0));

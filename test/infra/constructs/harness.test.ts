@@ -51,7 +51,7 @@ test('the harness alone may read a model key that is given by its ARN', () => {
   expect(about(rights('api'), 'secretsmanager:GetSecretValue')).toEqual([]);
 });
 
-test('the harness may read a model key whose secret the same app makes', () => {
+test('the harness may read a model key from a secret that the same app creates', () => {
   const rights = rightsWith((stack) => {
     const secret = new Secret(stack, 'Key');
     Validations.of(secret).acknowledge({ id: 'AwsSolutions-SMG4', reason: 'The provider issues the key.' });

@@ -1,4 +1,4 @@
-/** A terminal of the demo whose output a test can read. */
+/** A terminal of the demo with output that a test can read. */
 import type { WriteStream } from 'node:tty';
 import { openTerminal } from '#infra/local/demo/terminal.ts';
 
