@@ -1,4 +1,4 @@
-/** Agents. Fields whose feature does not exist yet accept only their empty value, and say so. */
+/** Agents. A field of a feature that this service does not have accepts only its empty value; the refusal says so. */
 import * as z from 'zod';
 import { AgentId, Instant } from './ids.ts';
 import { McpServer, McpServersInput } from './mcp.ts';
@@ -41,7 +41,7 @@ const SkillsInput = notYet('skills').nullish();
 
 const System = wellFormed(100_000).nullish();
 
-/** Everything that can be cleared. */
+/** The fields that an update can clear. */
 const clearable = {
   description: z.string().max(2048).nullish(),
   system: System,
@@ -73,7 +73,7 @@ export const AgentUpdate = z
   .meta({ id: 'AgentUpdate' });
 export type AgentUpdate = z.infer<typeof AgentUpdate>;
 
-/** What a session says of its agent instead of what is saved. A null model is refused by name. */
+/** What a session sets in place of the saved agent's fields. A null model is refused by name. */
 export const AgentOverrides = z.strictObject({
   model: ModelInput.nullish(),
   system: System,

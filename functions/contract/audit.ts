@@ -20,13 +20,13 @@ import { limitUpTo } from './pages.ts';
 
 const Sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
-/** Who wanted what. */
+/** The agent, its user, and the call. */
 const subject = {
   session: SessionId,
   thread: ThreadId,
   agent: AgentId,
   agent_version: z.int(),
-  /** As the customer's identity provider names them; null when no vault of the session names one. */
+  /** The user's name at the customer's identity provider; null when no vault of the session names a user. */
   user: z.string().nullable(),
   call: EventId,
   server: z.string(),
@@ -45,7 +45,7 @@ const judgement = {
   mode: z.enum(['none', 'shadow', 'enforce']),
   /** What a policy set in shadow mode would have decided. */
   would: z.enum(['allow', 'ask', 'deny']).nullable(),
-  /** Whether a person has allowed this very call. Optional, for a chain keeps records that were sealed without it. */
+  /** Whether a person has allowed this call. Optional, because a chain keeps records that were sealed without it. */
   confirmed: z.boolean().optional(),
 };
 
@@ -65,7 +65,7 @@ export const AuditEntry = z.discriminatedUnion('kind', [
     /** The answer held a secret that was in use, which was taken out. */
     secret_echo: z.boolean(),
   }),
-  /** What people and API keys did to vaults, policies and consent. */
+  /** What people and API keys did to vaults, policies and connections. */
   z.object({
     kind: z.literal('administration'),
     action: z.string(),
@@ -73,16 +73,16 @@ export const AuditEntry = z.discriminatedUnion('kind', [
     credential: CredentialId.nullable(),
     connect: ConnectId.nullable(),
     user: z.string().nullable(),
-    /** Absent where a person acts, in a browser. */
+    /** Absent when a person acts, in a browser. */
     api_key: ApiKeyId.optional(),
-    /** `requested` stands before the effect, so that none is without a record; how it ended follows. */
+    /** `requested` is recorded before the effect, so that no effect lacks a record; a second record tells the end. */
     outcome: z.enum(['requested', 'done', 'denied']),
     reason: z.string().nullable(),
   }),
 ]);
 export type AuditEntry = z.infer<typeof AuditEntry>;
 
-/** Every workspace has these; which one a record is in follows from what it is about. */
+/** The chains of each workspace; the subject of a record chooses its chain. */
 export const AUDIT_CHAINS = Array.from({ length: 16 }, (_, shard) => String(shard).padStart(2, '0'));
 export const AuditChain = z.string().regex(/^(0\d|1[0-5])$/, 'must be a chain from 00 to 15');
 

@@ -17,7 +17,7 @@ export const ConnectCreate = z
     agent_id: AgentId.optional(),
     /** Instead of what the server's metadata names. */
     scopes: z.array(ScopeToken).max(64).optional(),
-    /** Where the browser goes afterwards. */
+    /** The URL to which the browser goes afterwards. */
     return_url: z.string().min(1).max(2048).optional(),
   })
   .meta({ id: 'ConnectCreate' });
@@ -54,7 +54,7 @@ export const Connect = z
     url: z.string(),
     vault_id: VaultId,
     mcp_server_url: z.string(),
-    /** As the customer's identity provider names them. */
+    /** The user's name at the customer's identity provider. */
     user_id: z.string(),
     error: z.object({ type: ConnectError, message: z.string() }).nullable(),
     created_at: Instant,
@@ -77,7 +77,7 @@ export type KnownClient = z.infer<typeof KnownClient>;
 export const KnownClients = z.array(KnownClient).max(32);
 export type KnownClients = z.infer<typeof KnownClients>;
 
-/** How a deployment's users log in, as the connect function is told. */
+/** How a deployment's users log in: a setting of the connect function. */
 export const LoginSettings = z.object({
   issuer: z.url(),
   clientId: z.string().min(1),

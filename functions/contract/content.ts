@@ -22,7 +22,7 @@ export type TextBlock = z.infer<typeof TextBlock>;
 
 const WellFormedText = wellFormed(MAX_TEXT_CHARS);
 
-/** A block of whitespace would, too. */
+/** The provider refuses a block of whitespace alone, too. */
 const SaidText = WellFormedText.refine(
   (text) => text.trim() !== '',
   'must say something: whitespace alone is refused by the model provider',
@@ -83,14 +83,14 @@ const SentText = z.strictObject({ type: z.literal('text'), text: SaidText });
 
 const MAX_BLOCKS = 1000;
 
-/** What a client may say. */
+/** The content of a client's message. */
 export const UserContent = z
   .array(z.discriminatedUnion('type', [SentText, SentImage, SentDocument]))
   .min(1)
   .max(MAX_BLOCKS);
 export type UserContent = z.infer<typeof UserContent>;
 
-/** What a client may answer to a custom tool's use; a tool may print nothing, or spaces. */
+/** The content of a tool's result; a tool may print nothing, or spaces. */
 export const ToolResultInput = z
   .array(
     z.discriminatedUnion('type', [

@@ -1,11 +1,11 @@
-/** What clients send of credentials: secrets too, which are in no shape that is kept or told. */
+/** Requests about credentials. They hold secrets, which no stored shape and no response holds. */
 import * as z from 'zod';
 import { Metadata, MetadataPatch } from './metadata.ts';
 
-/** Quoted and named, it is as large as Secrets Manager takes a secret. */
+/** As JSON it is as large as a secret may be in Secrets Manager. */
 const MAX_QUOTED_BYTES = 65_000;
 
-/** What a header, a form field or an environment variable may carry. */
+/** Characters that a header, a form field or an environment variable may hold. */
 const Secret = z
   .string()
   .min(1)
@@ -95,10 +95,10 @@ export const CredentialCreate = z
   .meta({ id: 'CredentialCreate' });
 export type CredentialCreate = z.infer<typeof CredentialCreate>;
 
-/** A field that stays for good is known, and refused by its own rule. */
+/** A field that cannot be changed is known, and its own rule refuses it. */
 const Immutable = z.never('stays as it was created: archive the credential and create another').optional();
 
-/** Null keeps what is saved, but for an expiry and a credential's name, which it clears. */
+/** Null keeps the saved value, except that it clears an expiry and a credential's name. */
 export const CredentialUpdate = z
   .strictObject({
     auth: z

@@ -1,4 +1,4 @@
-/** Credentials of a vault, as they are kept and told: no secret is in any of these shapes. */
+/** Credentials of a vault, as rows and responses hold them: no secret is in any of these shapes. */
 import * as z from 'zod';
 import { CredentialId, Instant, VaultId } from './ids.ts';
 import { Metadata } from './metadata.ts';

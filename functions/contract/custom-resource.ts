@@ -1,4 +1,4 @@
-/** What CloudFormation asks of a custom resource's function, and what it wants to hear (PUT to `ResponseURL`). */
+/** CloudFormation's request to a custom resource's function, and the response (PUT to `ResponseURL`). */
 import * as z from 'zod';
 
 export const CustomResourceRequest = z.object({

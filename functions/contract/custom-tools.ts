@@ -2,16 +2,16 @@
 import * as z from 'zod';
 import { isWellFormed, MALFORMED } from './content.ts';
 
-/** The provider names tools after these rules too, so what is saved here can be offered there. */
+/** The provider has the same rules for names, so it accepts each tool that is saved here. */
 const NAME = /^[A-Za-z0-9_-]{1,128}$/;
 const PROPERTY = /^[A-Za-z0-9_.-]{1,64}$/;
-/** Of other servers' tools. */
+/** The beginning of the names of MCP servers' tools. */
 const MCP_PREFIX = 'mcp__';
 const COMBINATORS = ['oneOf', 'anyOf', 'allOf'] as const;
-/** No schema that a person writes is deeper; one that is would end whoever walks or prints it. */
+/** No schema that a person writes is deeper, and a deeper one overflows the stack of code that walks or prints it. */
 const MAX_DEPTH = 64;
 
-/** JSON Schema of the input. Keys beside the named ones are the schema author's business. */
+/** JSON Schema of the input. Keys beside the named ones are passed on unchecked. */
 const InputSchema = z.looseObject({
   type: z.literal('object'),
   properties: z.record(z.string(), z.unknown()).nullish(),
@@ -48,7 +48,7 @@ export const CustomTool = z
   .meta({ id: 'CustomTool' });
 export type CustomTool = z.infer<typeof CustomTool>;
 
-/** Level by level, not by recursion: JSON may be nested deeper than the stack. */
+/** Goes level by level and not by recursion, because JSON may be nested deeper than the stack. */
 function faultWithin(schema: unknown): string | null {
   let level: readonly unknown[] = [schema];
   for (let depth = 0; level.length > 0; depth += 1) {

@@ -1,5 +1,5 @@
 /**
- * MCP servers whose users do not consent one by one: their organisation's identity provider decides (the protocol's
+ * MCP servers to which users do not consent one by one: their organisation's identity provider decides (the protocol's
  * extension `io.modelcontextprotocol/enterprise-managed-authorization`, with ID-JAG as its grant).
  */
 import * as z from 'zod';
@@ -7,11 +7,11 @@ import { LoginSettings } from './connect.ts';
 
 export const ManagedServer = z.object({
   url: z.string(),
-  /** As its metadata (RFC 9728) and the identity provider know it. */
+  /** The server's name in its metadata (RFC 9728) and at the identity provider. */
   resource: z.string(),
-  /** Of the authorization server that issues its tokens. */
+  /** Issuer of the authorization server that issues the server's tokens. */
   issuer: z.url(),
-  /** Registered there by hand, and known to the identity provider. */
+  /** A client that an administrator has registered there, and that the identity provider knows. */
   clientId: z.string().min(1).max(2048),
   /** Null for a public client. */
   clientSecretArn: z.string().nullable(),
@@ -19,6 +19,6 @@ export const ManagedServer = z.object({
 });
 export type ManagedServer = z.infer<typeof ManagedServer>;
 
-/** Null where no server is managed so. */
+/** Null when no server is managed so. */
 export const EnterpriseSettings = z.object({ login: LoginSettings, servers: z.array(ManagedServer).min(1) }).nullable();
 export type EnterpriseSettings = z.infer<typeof EnterpriseSettings>;

@@ -20,7 +20,7 @@ export const LogRecord = z.discriminatedUnion('kind', [
     agent: SessionAgent,
     environment: EnvironmentId,
   }),
-  /** Who asks the model: beside each `span.model_request_start`. */
+  /** The attempt that asks the model. It is appended with each `span.model_request_start`. */
   z.object({ kind: z.literal('model.claimed'), request: EventId, at: Instant, run: z.int(), attempt: z.int() }),
   /** The provider's raw content blocks, thinking signatures included; `calls` maps its tool-use ids to ours. */
   z.object({
@@ -34,13 +34,13 @@ export const LogRecord = z.discriminatedUnion('kind', [
     /** How large the context is with this answer, tokens. */
     contextTokens: z.int().min(0).optional(),
   }),
-  /** The provider refuses this request's input for good: what the user said in it is left out of later requests. */
+  /** The provider refuses this request's input for good: later requests leave out what the user said in it. */
   z.object({ kind: z.literal('model.refused'), request: EventId, at: Instant }),
   /** The provider says that this request is larger than the model's window, or than it takes. */
   z.object({ kind: z.literal('context.exceeded'), request: EventId, at: Instant }),
   /**
-   * What was answered before is known to the model as `summary` from here on. The agent is repeated, so that replay needs
-   * nothing from before the slice that begins here.
+   * From here on `summary` stands for what was answered before. The agent is repeated, so that replay needs nothing from
+   * before the slice that begins here.
    */
   z.object({
     kind: z.literal('context.compacted'),
@@ -49,22 +49,22 @@ export const LogRecord = z.discriminatedUnion('kind', [
     summary: z.string(),
     agent: SessionAgent,
   }),
-  /** What the agent's MCP servers offer in this run; null for what the last such record of the slice says. */
+  /** What the agent's MCP servers offer in this run. Null tools: the same as in the last such record of the slice. */
   z.object({
     kind: z.literal('mcp.listed'),
     at: Instant,
     run: z.int(),
-    /** Of the tools. */
+    /** Hash of the tools. */
     sha256: z.string(),
     tools: z.array(OfferedTool).nullable(),
   }),
-  /** The user has connected a server since: the run asks them all again, before its next model request. */
+  /** The user has connected a server since the listing: the run lists again before its next model request. */
   z.object({ kind: z.literal('mcp.outdated'), at: Instant }),
-  /** A hand gave the call back: a person has to do something elsewhere first. */
+  /** A hand gave the call back, because a person has to do something outside the session first. */
   z.object({ kind: z.literal('call.suspended'), call: EventId, at: Instant }),
-  /** That is done, so the call is a hand's again. */
+  /** The person has done it, so the call waits for a hand again. */
   z.object({ kind: z.literal('call.resumed'), call: EventId, at: Instant }),
-  /** The run goes on under the next number: a long run, or one whose execution died. */
+  /** The run goes on under the next number, because it was long or its execution died. */
   z.object({ kind: z.literal('run.continued'), at: Instant, run: z.int(), reason: z.enum(['long', 'lost']) }),
 ]);
 export type LogRecord = z.infer<typeof LogRecord>;
@@ -82,23 +82,23 @@ export function recordIn(entry: Entry | null | undefined): LogRecord | null {
 }
 
 /**
- * A tool call without a result; `position` is that of its tool use. It waits for a hand to make it, for a person to confirm
- * it, or for the client to answer it.
+ * A tool call without a result; `position` is that of its tool use. It waits for a hand to make it, for a person to
+ * confirm it, or for the client to answer it.
  */
 export const OpenCall = z.object({
   id: EventId,
   name: z.string(),
   position: Position,
   waitsFor: z.enum(['hand', 'confirmation', 'client']),
-  /** Of an MCP call, the agent's name of the server; null of any other. */
+  /** The server's name in the agent for an MCP call; null for any other. */
   server: z.string().nullable(),
-  /** Where the call began to wait for what it waits for: at its tool use, or later, also more than once for its hand. */
+  /** Where its present wait began: at its tool use, or later. A call may wait for its hand more than once. */
   sincePosition: Position,
-  /** A person has allowed this very call. */
+  /** A person has allowed this call. */
   isConfirmed: z.boolean(),
-  /** Its hand gave it back, because a person has to do something elsewhere first. */
+  /** Its hand gave it back, because a person has to do something outside the session first. */
   isSuspended: z.boolean(),
-  /** Of a suspended call: its `sincePosition` while it waited for the hand that gave it back. Null of any other. */
+  /** Of a suspended call: its `sincePosition` while it waited for the hand that gave it back. Null for any other. */
   handSincePosition: Position.nullable(),
 });
 export type OpenCall = z.infer<typeof OpenCall>;
@@ -114,7 +114,7 @@ export const SessionState = z.object({
   agentPosition: Position,
   /** How many MCP servers that agent has. */
   mcpServers: z.int().min(0),
-  /** What the slice holds of their tools: the run they were listed for last, and where they are. */
+  /** The last listing in the slice: its run, the tools' hash, and the position of the record that holds the tools. */
   mcp: z.object({ run: z.int(), sha256: z.string(), position: Position }).nullable(),
   /** The last stop reason; null before the first turn ends and while one runs. */
   stopReason: StopReason.nullable(),
@@ -126,7 +126,7 @@ export const SessionState = z.object({
   failures: z.int().min(0),
   /** Model requests answered since the session's first. */
   turns: z.int().min(0),
-  /** Model requests answered since the agent last took a message, or went on after an action. */
+  /** Model requests answered since the agent last took a message or a run began. */
   rounds: z.int().min(0),
   /** Estimated events in the history of this run's execution, which Step Functions caps at 25,000. */
   historyEvents: z.int().min(0),
@@ -138,19 +138,19 @@ export const SessionState = z.object({
       type: z.enum(['user.message', 'system.message']),
       position: Position,
       chars: z.int().min(0),
-      /** What it is estimated to take of the model's window. */
+      /** Estimated share of the model's window. */
       tokens: z.int().min(0),
     }),
   ),
   /** Size of the context that was answered last, and of the tool results since, tokens; 0 before the first answer. */
   contextTokens: z.int().min(0),
-  /** What the agent took since that answer: where it begins, and its estimated size. */
+  /** Messages that the agent took since that answer: the position of the first, and their estimated size. */
   taken: z.object({ from: Position, tokens: z.int().min(0) }).nullable(),
   /** Compactions of this run without an answer since that left room in the model's window. */
   compactions: z.int().min(0),
-  /** MCP calls whose results are too long for the model, oldest first, and where those are: for a sandbox to be given. */
+  /** MCP calls with results too long for the model, oldest first, and the results' positions: sandboxes get these. */
   largeResults: z.array(z.object({ call: EventId, position: Position })),
-  /** Where the slice begins that a model request is made of: what came before is in its summary. */
+  /** The beginning of the slice that a model request is made of; the slice's summary stands for what came before. */
   sliceFrom: Position,
   usage: Usage,
   /** When the session last began to run; null while it does not. */

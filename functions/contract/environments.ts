@@ -34,7 +34,7 @@ export type PackagesInput = z.infer<typeof PackagesInput>;
 
 const LABEL = '[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?';
 const HOST = new RegExp(`^(?:\\*\\.)?${LABEL}(?:\\.${LABEL})*$`);
-/** Hosts are told apart by name, so an address would never match; URLs take what ends in a number for one. */
+/** Hosts are compared by name, so an address never matches. A URL takes a host that ends in a number for an address. */
 const ADDRESS = /(?:^|\.)(?:\d+|0x[\da-f]*)$/i;
 
 const Host = z
@@ -84,7 +84,7 @@ export const EnvironmentCreate = z
   .meta({ id: 'EnvironmentCreate' });
 export type EnvironmentCreate = z.infer<typeof EnvironmentCreate>;
 
-/** Another type of `config` has its shape, and is refused for what is saved. */
+/** Accepts each type of `config`; the saved environment decides which types are refused. */
 export const EnvironmentUpdate = z
   .strictObject({
     name: Name.nullish(),

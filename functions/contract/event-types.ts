@@ -1,6 +1,6 @@
 /**
- * Every event type of the API. A list may be filtered by any of them, also by those that no session of this
- * service emits yet: the filter then matches nothing, which is true.
+ * Every event type of the API. A client may filter a list by any of them. A filter by a type that this service does not
+ * emit matches nothing.
  */
 import * as z from 'zod';
 

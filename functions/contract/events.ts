@@ -14,7 +14,7 @@ const idOf = (type: string) =>
 const event = <Type extends string, Shape extends z.core.$ZodLooseShape>(type: Type, shape: Shape) =>
   z.object({ id: EventId, type: z.literal(type), processed_at: Instant, ...shape }).meta({ id: idOf(type) });
 
-/** Told twice: without `processed_at` when it is accepted, and with it, under the same id, when it takes effect. */
+/** Appears twice: with a null `processed_at` when it is accepted, and under the same id when it takes effect. */
 const acceptedEvent = <Type extends string, Shape extends z.core.$ZodLooseShape>(type: Type, shape: Shape) =>
   z.object({ id: EventId, type: z.literal(type), processed_at: Instant.nullable(), ...shape }).meta({ id: idOf(type) });
 
@@ -24,7 +24,7 @@ export type UserMessage = z.infer<typeof UserMessage>;
 export const SystemMessage = acceptedEvent('system.message', { content: z.array(TextBlock) });
 export type SystemMessage = z.infer<typeof SystemMessage>;
 
-/** What waits until the agent takes it. */
+/** A message that waits until the agent takes it. */
 export type QueuedMessage = UserMessage | SystemMessage;
 
 export const StopReason = z
@@ -46,7 +46,7 @@ export const StopDetails = z
   .nullable();
 export type StopDetails = z.infer<typeof StopDetails>;
 
-/** What ends a model request, or a turn. */
+/** Errors that end a model request, or a turn. */
 export const TurnErrorType = z.enum([
   'unknown_error',
   'model_overloaded_error',
@@ -66,7 +66,7 @@ const told = {
 export const SessionErrorBody = z
   .discriminatedUnion('type', [
     z.object({ type: TurnErrorType, ...told }),
-    /** The session goes on without what the server offers. */
+    /** The session goes on without the server's tools. */
     z.object({ type: McpErrorType, mcp_server_name: z.string(), ...told }),
   ])
   .meta({ id: 'SessionErrorBody' });
@@ -124,7 +124,7 @@ export const SessionEvent = z
     event('session.status_rescheduled', {}),
     event('session.status_terminated', {}),
     event('session.error', { error: SessionErrorBody }),
-    /** Only what changed; `metadata` whole, and absent when nothing is left of it. */
+    /** Only the changed fields. `metadata` is complete, and absent when it is empty. */
     event('session.updated', {
       title: z.string().nullable().optional(),
       metadata: Metadata.optional(),

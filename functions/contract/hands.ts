@@ -4,8 +4,8 @@
  *
  * `POST /execute` with `Authorization: Bearer <token>` and an `ExecuteRequest`; answers 200 and an `ExecuteResponse`.
  * A repeated `call` id never runs twice: it joins the running call, or replays the stored response.
- * `POST /cancel` with the same token and a `CancelRequest` ends a running call, whose `/execute` then answers an error;
- * it answers 200 and a `CancelResponse`.
+ * `POST /cancel` with the same token and a `CancelRequest` ends a running call: the call's `/execute` answers an error,
+ * and `/cancel` answers 200 and a `CancelResponse`.
  * `PUT /packages/<hash>` with the same token and an archive (`packages.ts`) gives a sandbox the packages it was started
  * for; until then `/execute` answers `packages_awaited`. A repeat changes nothing.
  * `PUT /results/<call>` with the same token and a text gives a sandbox the long result of a tool that ran elsewhere, as
@@ -18,21 +18,21 @@ import { ArchiveHash, PACKAGES_DIR } from './packages.ts';
 /** Port on which the sandbox server listens, inside the task. */
 export const SANDBOX_PORT = 8080;
 
-/** Longest result text that travels; the rest is in a file which the agent can read. */
+/** Longest result text of a response; the sandbox keeps the rest in a file which the agent can read. */
 export const MAX_OUTPUT_CHARS = 100_000;
 
-/** What a session calls its working directory, wherever a sandbox keeps it. */
+/** The working directory as the session sees it. */
 export const WORKDIR = '/workspace';
 
-/** Below the working directory, where the agent's own `read` and `grep` reach: what is too long to be shown as a whole. */
+/** The folder of results that are too long to be shown. The agent's `read` and `grep` reach it: it is in the workdir. */
 export const OUTPUTS_FOLDER = '.brainstem/outputs';
 
-/** Where commands find the long result of a call that was made elsewhere. */
+/** The file of a call's long result. */
 export function resultFile(call: string): string {
   return `${WORKDIR}/${OUTPUTS_FOLDER}/${call}.txt`;
 }
 
-/** Of one session: the newest ones, thrice as many as any model's window has room for. */
+/** A sandbox is given this many of the newest long results: three times what a model's window has room for. */
 export const MAX_LARGE_RESULTS = 100;
 
 /** Built-in tools that run inside a sandbox. */
@@ -49,7 +49,7 @@ export const ExecuteRequest = z
     input: z.record(z.string(), z.unknown()),
     /** Hard limit for this call; the server kills the command after it. */
     timeoutMs: z.int().min(1).max(840_000),
-    /** Calls made elsewhere whose results this one may read: without their files it is answered `results_awaited`. */
+    /** Calls made elsewhere that have a long result. A sandbox without the files answers `results_awaited`. */
     results: z.array(z.string().min(1).max(128)).max(MAX_LARGE_RESULTS).optional(),
   })
   .meta({ id: 'ExecuteRequest' });
@@ -82,7 +82,7 @@ export const ExecuteError = z
   .object({
     error: z.string(),
     message: z.string(),
-    /** With `results_awaited`: the calls whose results are not there. */
+    /** With `results_awaited`: the calls of which the sandbox has no result. */
     calls: z.array(z.string()).optional(),
   })
   .meta({ id: 'ExecuteError' });
@@ -96,7 +96,7 @@ export const SandboxVariables = z.object({
   SANDBOX_WORKDIR: z.string().default(WORKDIR),
   /** The task stops by itself after this long without a call. */
   SANDBOX_IDLE_SECONDS: z.coerce.number().int().min(1).default(1800),
-  /** The archive of packages without which no call is taken; left out where the environment has none. */
+  /** The archive of packages without which the sandbox takes no call; absent when the environment has no packages. */
   SANDBOX_PACKAGES: ArchiveHash.optional(),
   /** Where the packages are. */
   PACKAGES_DIR: z.string().default(PACKAGES_DIR),

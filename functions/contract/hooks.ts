@@ -1,6 +1,6 @@
 /**
- * What a customer's own functions are asked before and after an MCP call, in the words of Arcade's contextual access, so
- * that a hook written for one serves the other. Tokens are never among it.
+ * Requests to a customer's own functions before and after an MCP call, and their answers. The fields are those of
+ * Arcade's contextual access, so that one hook serves both. No token is in any of them.
  */
 import * as z from 'zod';
 import { AgentId, EventId, SessionId, ThreadId, WorkspaceId } from './ids.ts';
@@ -27,7 +27,7 @@ export type HookRequest = z.infer<typeof HookRequest>;
 
 const said = {
   code: z.enum(['OK', 'CHECK_FAILED', 'RATE_LIMIT_EXCEEDED']),
-  /** Told to the model. */
+  /** The model reads it. */
   error_message: z.string().max(500).nullish(),
 };
 
@@ -43,7 +43,7 @@ export const PostHookAnswer = z.object({
 });
 export type PostHookAnswer = z.infer<typeof PostHookAnswer>;
 
-/** Names of the functions, for those there are. */
+/** The functions' names; absent for a hook that the deployment does not have. */
 export const HookSettings = z.strictObject({
   pre: z.string().nullable(),
   post: z.string().nullable(),

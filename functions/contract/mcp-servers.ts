@@ -1,4 +1,4 @@
-/** MCP servers that agents of a workspace have met, and what was pinned of them (not in the contract, hence `/v1/x`). */
+/** MCP servers that a workspace's agents have used, and their pinned tools (not in the API's contract, so `/v1/x`). */
 import * as z from 'zod';
 import { Instant } from './ids.ts';
 import { McpTool } from './mcp.ts';
@@ -15,7 +15,7 @@ const PinnedMcpTool = z.object({
     .object({
       sha256: Sha256,
       seen_at: Instant,
-      /** Null where it was too large to be kept. */
+      /** Null when it was too large to be kept. */
       was: McpTool.nullable(),
       is: McpTool.nullable(),
     })

@@ -7,7 +7,7 @@ export const MAX_MCP_SERVERS = 20;
 const MAX_TOOL_CONFIGS = 256;
 
 const ServerName = z.string().min(1).max(255).refine(isWellFormed, MALFORMED);
-/** Everyone who reads the agent sees the URL, so that it must not hold a secret. */
+/** Each reader of the agent sees the URL, so it must not hold a secret. */
 const ServerUrl = z
   .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
   .max(2048)
@@ -64,7 +64,7 @@ export const McpToolset = z
   .meta({ id: 'McpToolset' });
 export type McpToolset = z.infer<typeof McpToolset>;
 
-/** Hints of the server about its own tool: to be shown, never to be believed. */
+/** Hints of the server about its own tool. People see them; no rule trusts them. */
 export const ToolHints = z.object({
   readOnlyHint: z.boolean().optional(),
   destructiveHint: z.boolean().optional(),
@@ -82,7 +82,7 @@ export const McpTool = z.object({
 });
 export type McpTool = z.infer<typeof McpTool>;
 
-/** A tool as the model is offered it. */
+/** A tool as the harness offers it to the model. */
 export const OfferedTool = z.object({
   /** Unique among all tools of the session, in the letters that the model's provider takes. */
   as: z.string(),
@@ -102,9 +102,9 @@ export const ServerListing = z.discriminatedUnion('status', [
     status: z.literal('failed'),
     server: z.string(),
     error: McpErrorType,
-    /** For people and logs: names the server and the rule, never a token, a path or an answer's text. */
+    /** For people and logs. It names the server and the rule, never a token, a path or an answer's text. */
     message: z.string(),
-    /** Where the user can do something about it: a link of ours, or of the server. Never for the model. */
+    /** The URL at which the user can solve it, of this service or of the server. The model never sees it. */
     action_url: z.string().optional(),
   }),
 ]);

@@ -19,13 +19,13 @@ export const ModelInfo = z
     retires_at: Instant.nullable(),
     max_input_tokens: z.int().min(1).nullable(),
     max_tokens: z.int().min(1).nullable(),
-    /** The contract allows null for a server that does not keep them. */
+    /** Null when a server does not keep them. */
     capabilities: z.null(),
   })
   .meta({ id: 'ModelInfo' });
 export type ModelInfo = z.infer<typeof ModelInfo>;
 
-/** The only list whose cursors are ids. */
+/** Model ids are the cursors of this list alone. */
 export const ModelPage = z.object({
   data: z.array(ModelInfo),
   has_more: z.boolean(),

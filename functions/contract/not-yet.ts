@@ -1,4 +1,4 @@
-/** Variants that the contract has and nobody has built: refused by name, so that they are no unknown value. */
+/** Variants of the API that this service does not have. They are refused by name, and not as unknown values. */
 import * as z from 'zod';
 
 export const notYetType = <Type extends string>(type: Type, message: string) =>

@@ -1,4 +1,4 @@
-/** Where the service may go although the rules for the open network forbid it: a customer's own servers. */
+/** A customer's own servers, which the service may reach although the rules for the open network forbid it. */
 import * as z from 'zod';
 
 /** `example.internal`, `*.example.internal` or an IPv4 address, as it stands in a URL. */

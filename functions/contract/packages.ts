@@ -1,19 +1,19 @@
 /**
  * The packages of an environment, from the order to the sandbox. A build fetches its `PackageOrder` from
  * the URL in its environment variables, installs everything below one folder, and puts that folder as a `.tar.gz` to
- * `archiveUrl`; where it cannot, it puts a `PackageFailure` to `failureUrl`.
+ * `archiveUrl`; when it cannot, it puts a `PackageFailure` to `failureUrl`.
  */
 import * as z from 'zod';
 
-/** In the order of installation, which the contract promises: a later one finds what an earlier one installed. */
+/** In the API's order of installation: a later manager finds what an earlier one installed. */
 export const PACKAGE_MANAGERS = ['apt', 'cargo', 'gem', 'go', 'npm', 'pip'] as const;
 export const PackageManager = z.enum(PACKAGE_MANAGERS);
 export type PackageManager = z.infer<typeof PackageManager>;
 
-/** Where packages are, in the build and in every sandbox. Programs remember it, so it never differs between the two. */
+/** The packages' folder in the build and in every sandbox. It is one, because installed programs store its path. */
 export const PACKAGES_DIR = '/opt/packages';
 
-/** Of the archive. A sandbox refuses a longer one, and a build does not send it. */
+/** Size of an archive. A sandbox refuses a larger one, and a build does not send it. */
 export const MAX_ARCHIVE_BYTES = 2_000_000_000;
 
 /** Lower-case hex SHA-256 of what is installed and from where: the name of an archive. */
@@ -23,14 +23,14 @@ const Names = z.array(z.string());
 export const PackageList = z.object({ apt: Names, cargo: Names, gem: Names, go: Names, npm: Names, pip: Names });
 export type PackageList = z.infer<typeof PackageList>;
 
-/** Sources are written into the template and into orders, where whoever may read those would find a password. */
+/** Sources are written into the template and into orders, and each reader of those would find a password. */
 const isWithoutPassword = (text: string) => !/:\/\/[^/\s]*@/.test(text);
 const WITH_PASSWORD = 'must hold no user and no password, because the template shows it';
 
 const SourceUrl = z.url().refine(isWithoutPassword, WITH_PASSWORD);
 const SourceText = z.string().refine(isWithoutPassword, WITH_PASSWORD);
 
-/** Where packages come from; what is left out comes from where the manager takes it by itself. */
+/** Where packages come from. A manager without an entry uses its own default source. */
 export const PackageSources = z.strictObject({
   aptSources: z.array(SourceText).optional().describe('Lines of a `sources.list`.'),
   cargoIndex: SourceUrl.optional().describe('A sparse index, without `sparse+`.'),

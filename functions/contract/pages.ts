@@ -9,7 +9,7 @@ export const MAX_EVENTS_LIMIT = 1000;
 export const pageOf = <Item extends z.ZodType>(item: Item) =>
   z.object({ data: z.array(item), next_page: z.string().nullable() });
 
-/** Only `GET /v1/sessions` pages both ways. */
+/** Only `GET /v1/sessions` has pages in both directions. */
 export const bidirectionalPageOf = <Item extends z.ZodType>(item: Item) =>
   z.object({ data: z.array(item), next_page: z.string().nullable(), prev_page: z.string().nullable() });
 

@@ -1,4 +1,4 @@
-/** A workspace's policies: which agent may call which MCP tool, for which user, with what. The hosted API has none. */
+/** A workspace's policies (not in the hosted API): which agent may call which MCP tool, for which user, with what input. */
 import * as z from 'zod';
 import { Instant } from './ids.ts';
 
@@ -7,9 +7,9 @@ const MAX_POLICY_BYTES = 100 * 1024;
 
 const POLICIES_TOO_LARGE = `must have at most ${MAX_POLICY_BYTES} bytes`;
 
-/** `shadow` decides nothing: the audit trail tells what would have been decided. */
+/** With `shadow` policies decide nothing: the audit trail records what they would decide. */
 export const PolicyMode = z.enum(['shadow', 'enforce']);
-/** What becomes of a call that no policy speaks of. */
+/** The decision on a call to which no policy applies. */
 export const PolicyDefault = z.enum(['permit', 'deny']);
 
 export const PolicyCreate = z
@@ -21,18 +21,18 @@ export const PolicyCreate = z
       .refine((text) => text.isWellFormed(), 'must be well-formed text'),
     mode: PolicyMode,
     default: PolicyDefault.default('permit'),
-    /** The version that this one is to follow; 0 for the first. Without it, whichever is the latest. */
+    /** The version that must be the latest when this one is saved; 0 for none. Absent: any version may be. */
     if_version: z.int().min(0).optional(),
   })
   .meta({ id: 'PolicyCreate' });
 export type PolicyCreate = z.infer<typeof PolicyCreate>;
 
-/** The version in force, small because each function that judges calls reads it every few seconds. */
+/** The version in force. It is small, because each function that judges calls reads it every few seconds. */
 export const PolicyPointer = z.object({
   version: z.int().min(1),
   mode: PolicyMode,
   default: PolicyDefault,
-  /** Of what decides: default and policies, as canonical JSON. */
+  /** Hash of default and policies as canonical JSON. */
   sha256: z.string().regex(/^[0-9a-f]{64}$/),
   created_at: Instant,
 });
@@ -43,7 +43,7 @@ export const WorkspacePolicy = z
   .meta({ id: 'WorkspacePolicy' });
 export type WorkspacePolicy = z.infer<typeof WorkspacePolicy>;
 
-/** Before anybody has saved one, every call is permitted that the agent's own permission policies permit. */
+/** A workspace that has saved none permits each call that the agent's own permission policies permit. */
 export const CurrentPolicy = z
   .object({ ...WorkspacePolicy.shape, version: z.int().min(0), created_at: Instant.nullable() })
   .meta({ id: 'CurrentPolicy' });
@@ -51,7 +51,7 @@ export const CurrentPolicy = z
 export const SavedPolicy = z
   .object({
     ...WorkspacePolicy.shape,
-    /** Policies that name tools which no agent has met: their types are checked only when the tools are called. */
+    /** Policies that name tools which no agent has used: their types are checked only when the tools are called. */
     unchecked: z.array(z.object({ policy: z.string(), actions: z.array(z.string()) })),
   })
   .meta({ id: 'SavedPolicy' });

@@ -7,11 +7,11 @@ import { TextBlock } from './content.ts';
 import { SessionEvent } from './events.ts';
 import { EventId, Instant } from './ids.ts';
 
-/** The events that a stream may preview; of `agent.thinking` only that it began. */
+/** The events that a stream may preview; a preview of `agent.thinking` tells only its start. */
 export const PreviewedType = z.enum(['agent.message', 'agent.thinking']);
 export type PreviewedType = z.infer<typeof PreviewedType>;
 
-/** `id` is the one which the event itself will have. */
+/** `id` is the later event's own id. */
 export const EventStart = z
   .object({ type: z.literal('event_start'), event: z.object({ type: PreviewedType, id: EventId }) })
   .meta({ id: 'EventStart' });
@@ -30,7 +30,7 @@ export type EventDelta = z.infer<typeof EventDelta>;
 export const PreviewFrame = z.discriminatedUnion('type', [EventStart, EventDelta]);
 export type PreviewFrame = z.infer<typeof PreviewFrame>;
 
-/** Whatever a stream may send, pings and errors aside. */
+/** All frames of a stream but pings and errors. */
 export const StreamFrame = z.union([SessionEvent, PreviewFrame]).meta({ id: 'StreamFrame' });
 export type StreamFrame = z.infer<typeof StreamFrame>;
 

@@ -9,7 +9,7 @@ import { SessionStatus } from './sessions.ts';
 /** RFC 3339, any offset and precision. */
 const Timestamp = z.iso.datetime({ offset: true }).optional();
 
-/** The contract leaves it open; clients that page by hand ask for large pages. */
+/** The API's contract does not limit it, and clients that ask for pages themselves ask for large ones. */
 const MAX_SESSIONS_LIMIT = 1000;
 
 export const NoQuery = z.strictObject({ beta: z.string().optional() });
@@ -48,7 +48,7 @@ export const SessionsQuery = z
     statuses: z.array(SessionStatus).max(100).optional(),
     agent_id: AgentId.optional(),
     agent_version: z.coerce.number('must be an integer from 1').int().min(1).optional(),
-    // Neither exists here: no session has one, so the filter matches nothing, which is true.
+    // This service has neither, so a filter by one matches no session.
     deployment_id: z.string().startsWith('depl_', 'must be an id that starts with "depl_"').optional(),
     memory_store_id: z.string().startsWith('memstore_', 'must be an id that starts with "memstore_"').optional(),
   })

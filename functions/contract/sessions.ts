@@ -10,7 +10,7 @@ const notYet = (what: string) => z.array(z.unknown()).max(0, `${what} not suppor
 
 const version = z.int().min(1).optional();
 
-/** The latest version unless one is named; with overrides, this session's own version of it. */
+/** The latest version, or the named one; overrides replace its fields in this session. */
 export const AgentReference = z.union([
   AgentId,
   z.strictObject({ type: z.literal('agent'), id: AgentId, version }),
@@ -22,7 +22,7 @@ const MAX_VAULTS = 50;
 
 const Title = z.string().max(500);
 
-/** A ceiling on what a session may cost; `amount` is whole cents. Well-formed ones are refused too: prices are unknown here. */
+/** A limit of a session's cost; `amount` is whole cents. It is refused, because this service knows no prices. */
 const Budget = z.strictObject({
   type: z.literal('limit'),
   max_list_cost: z.strictObject({

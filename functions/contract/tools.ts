@@ -1,4 +1,4 @@
-/** An agent's tools: what a request may say and what a response resolves it to. */
+/** An agent's tools: as a request names them, and as a response resolves them. */
 import * as z from 'zod';
 import { CustomTool, CustomToolInput } from './custom-tools.ts';
 import { SANDBOX_TOOLS } from './hands.ts';
@@ -16,7 +16,7 @@ import {
 
 export const TOOLSET_TYPE = 'agent_toolset_20260401';
 
-/** The SDK's limit; the contract's prose says 128. */
+/** The SDK's limit; the API's documents say 128. */
 const MAX_TOOLS = 256;
 
 const WEB_TOOLS = ['web_fetch', 'web_search'] as const;
@@ -46,8 +46,8 @@ const ToolConfigInput = z
 export type ToolConfigInput = z.infer<typeof ToolConfigInput>;
 
 /**
- * The model's provider executes web searches inside its answer, so nobody can be asked before one. An entry that would
- * have to wait is refused; a search that inherits such a policy is not offered to the model.
+ * The model's provider executes web searches inside its answer, so no person can be asked before one. An entry that
+ * asks is refused, and the model is not offered a search that inherits a policy that asks.
  */
 export function canConfirm(name: ToolName): boolean {
   return name !== 'web_search';

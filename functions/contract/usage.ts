@@ -1,7 +1,7 @@
 /** Token counts. `input_tokens` counts uncached input only. */
 import * as z from 'zod';
 
-/** What one model request used, as `span.model_request_end` tells it. */
+/** What one model request used: part of `span.model_request_end`. */
 export const ModelUsage = z
   .object({
     input_tokens: z.int().min(0),

@@ -8,7 +8,7 @@ const DisplayName = z.string().min(1).max(255);
 /** The person a vault belongs to, as the customer's identity provider names them (`sub`). */
 export const USER_KEY = 'external_user_id';
 
-/** Nobody is called nothing: the metadata of a vault of no user is without the key. */
+/** A user's name is not empty: the metadata of a vault without a user does not have the key. */
 function naming<Pairs extends MetadataPatch>(metadata: z.ZodType<Pairs>) {
   return metadata.refine((pairs) => pairs[USER_KEY] !== '', { path: [USER_KEY], error: 'must not be empty' });
 }

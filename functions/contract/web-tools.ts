@@ -9,7 +9,7 @@ const LABEL = '[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?';
 const HOSTNAME = new RegExp(`^${LABEL}(?:\\.${LABEL})*$`);
 const SEARCH_PATH = /^[\x21-\x7e]*$/;
 const ADDRESS = /(?:^|\.)(?:\d+|0x[0-9a-f]*)$/i;
-/** Names that lead to a private network, or nowhere. */
+/** Names of hosts in a private network, or of none. */
 const RESERVED =
   /(?:^|\.)(?:arpa|corp|example|home|internal|intranet|invalid|lan|local(?:domain|host)?|onion|private|test)$/i;
 /** Suffixes under which countries register names. The whole public list is larger than this service. */
@@ -28,7 +28,7 @@ function domainFault(domain: string): string | null {
   return PUBLIC_SUFFIX.test(domain) ? 'must not be a public suffix' : null;
 }
 
-/** What may follow the hostname in a search's domain is compared by the provider. */
+/** The provider compares the path that may follow the hostname in a search's domain. */
 function searchDomainFault(domain: string): string | null {
   const slash = domain.includes('://') ? -1 : domain.indexOf('/');
   if (slash === -1) return domainFault(domain);
@@ -152,7 +152,7 @@ const UserLocation = z.object({
 function isTimeZone(name: string): boolean {
   try {
     new Intl.DateTimeFormat('en', { timeZone: name });
-    // Offsets are accepted there as well, and by no search.
+    // A location accepts offsets as time zones, and the provider's search refuses them.
     return /^[A-Za-z]/.test(name);
   } catch {
     return false;
@@ -177,7 +177,7 @@ const domainLists = {
   blocked_domains: z.array(z.string()).optional(),
 };
 
-/** Agents were saved before these settings existed: a missing one is unset. */
+/** A missing setting is unset. */
 export const webFetchSettings = {
   ...domainLists,
   max_content_tokens: z.int().nullable().default(null),

@@ -1,4 +1,4 @@
-/** Ports of the audit trail. Nothing here changes or removes a record, and IAM gives nobody the right to. */
+/** Ports of the audit trail. Nothing here changes or removes a record, and IAM gives no role the right to. */
 import type { AuditEntry, AuditRecord } from '#contract/audit.ts';
 import type { EventId, SessionId, WorkspaceId } from '#contract/ids.ts';
 import type { Place } from '#core/ports/records.ts';
@@ -13,7 +13,7 @@ export interface Audit {
   record(workspace: WorkspaceId, about: string, entry: AuditEntry): Promise<void>;
 }
 
-/** Looking back over a chain, for whoever cannot know whether an outcome was recorded before its writer died. */
+/** Reads back a chain, for an attempt that cannot know whether an earlier one recorded its outcome before it died. */
 export interface AuditedCalls {
   /**
    * The last record of a call of this session, strongly consistent; null when it is not among the latest thousand of its
@@ -32,16 +32,14 @@ export interface AuditExport extends Range {
   readonly limit: number;
 }
 
-/**
- * Evidence is told as it is stored: a record that somebody has changed is exported changed, for the verifier to name.
- */
+/** Records are exported as they are stored, also those that were tampered with: the verifier names them. */
 export interface AuditTrail {
   /**
-   * Oldest first, of all chains, each chain in its own order. It may trail a write by a moment, and a page may be short,
-   * even empty, before the end.
+   * Records of all chains, oldest first, each chain in its own order. It may miss a write of the last moment, and a page
+   * before the end may be short, even empty.
    */
   export(query: AuditExport): Promise<{ readonly records: readonly AuditRecord[]; readonly next: Place | null }>;
-  /** One whole chain, by position and strongly consistent: those after position `after`. */
+  /** The records of one chain after position `after`, in order and strongly consistent. */
   chain(
     workspace: WorkspaceId,
     chain: string,

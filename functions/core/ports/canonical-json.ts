@@ -9,5 +9,5 @@ export function canonicalJson(value: unknown): string {
   return `{${fields.join(',')}}`;
 }
 
-/** Hex of the SHA-256 of a text's UTF-8 bytes. Given, because the core computes with nothing of the platform's. */
+/** Hex of the SHA-256 of a text's UTF-8 bytes. It is a port, because the core uses nothing of the platform. */
 export type Sha256 = (text: string) => string;

@@ -16,11 +16,11 @@ const FAULTS = {
   model_overloaded: { retryable: true },
   model_rate_limited: { retryable: true },
   model_unreachable: { retryable: true },
-  /** The credentials, the model's name, the account: nothing that the session says. */
+  /** Because of credentials, the model's name or the account, and not of the session's content. */
   model_refused_request: { retryable: false },
-  /** What the session says. */
+  /** Because of the session's content. */
   model_refused_input: { retryable: false },
-  /** More of it than the provider, or the model's window, takes. */
+  /** The request is larger than the provider, or the model's window, takes. */
   model_input_too_large: { retryable: false },
   model_billing: { retryable: false },
   mcp_proxy_unavailable: { retryable: true },

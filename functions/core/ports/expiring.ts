@@ -1,13 +1,13 @@
-/** What an instance remembers for a while: nothing breaks when it forgets. */
+/** Values that an instance remembers for a while. Losing them costs time only. */
 
 export interface Expiring<Value> {
   find(key: string): Value | undefined;
-  /** `untilMs`: epoch milliseconds. What is over by then is not kept. */
+  /** `untilMs`: epoch milliseconds. A value of which the time is over is not kept. */
   keep(key: string, value: Value, untilMs: number): void;
   drop(key: string): void;
 }
 
-/** What was kept longest ago gives way when there are too many. */
+/** With more than `maxEntries` values, the one that was kept longest ago is dropped. */
 export function createExpiring<Value>(nowMs: () => number, maxEntries: number): Expiring<Value> {
   const entries = new Map<string, { readonly value: Value; readonly untilMs: number }>();
   return {

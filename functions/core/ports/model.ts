@@ -2,7 +2,7 @@
 import type { RefusalCategory } from '#contract/events.ts';
 import type { ModelUsage } from '#contract/usage.ts';
 
-/** A tool whose calls are ours, or the client's, to make; as the model provider reads it. */
+/** A tool that this service or the client executes, as the model provider reads it. */
 export interface ToolDefinition {
   readonly name: string;
   readonly description: string;

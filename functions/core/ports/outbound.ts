@@ -1,7 +1,7 @@
-/** The port of the guarded way out. */
+/** Port of guarded requests to the network outside. */
 
 export interface FetchLimits {
-  /** Of the body as it is read: decompressed. */
+  /** Size of the decompressed body. */
   readonly maxBytes: number;
   /** From the call to the last byte, over all redirects. */
   readonly totalMs: number;
@@ -10,20 +10,20 @@ export interface FetchLimits {
   readonly maxRedirects: number;
 }
 
-/** A request to where a stranger says: a model, a user, a server's metadata, a redirect. */
+/** A request to a URL that a model, a user, a server's metadata or a redirect names. */
 export interface OutboundRequest {
   readonly url: string;
   readonly method: 'GET' | 'POST' | 'DELETE';
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
   readonly limits: FetchLimits;
-  /** A rule of the caller's own for the host of the request and of each redirect: why it may not be asked, or null. */
+  /** The caller's own rule for the host of the request and of each redirect: why it may not be asked, or null. */
   readonly ruleAgainst?: (host: string) => string | null;
 }
 
 export interface OutboundFailure {
   readonly status: 'failed';
-  /** `blocked`: a rule says no, and no connection was made to where it says so. `unreadable`: answered, in no way we read. */
+  /** `blocked`: a rule forbids the host, so it was not connected to. `unreadable`: the answer cannot be parsed. */
   readonly failure: 'blocked' | 'unreachable' | 'timeout' | 'too_large' | 'redirects' | 'unreadable';
   /** Names the host and the rule, never path, query, headers or addresses. */
   readonly message: string;
@@ -40,9 +40,10 @@ export interface OutboundAnswer {
 }
 
 /**
- * The way out, guarded against requests to where nobody outside may send us (`core/outbound`). The name of each host, redirects included, is
- * resolved once, all of its addresses are judged, and the connection goes to one of those. No cookies, no cache, no
- * retries, no connection reused. What the other side does wrong is a value; aborting the signal rejects with its reason.
+ * Requests to the network outside, guarded against URLs that lead inside (`core/outbound`). The name of each host,
+ * redirects included, is resolved once, all of its addresses are judged, and the connection goes to one of those. No
+ * cookies, no cache, no retries, no connection reused. A failure of the other side is a value; aborting the signal
+ * rejects with its reason.
  */
 export interface Outbound {
   fetch(request: OutboundRequest, signal?: AbortSignal): Promise<OutboundAnswer | OutboundFailure>;
@@ -58,8 +59,8 @@ export interface GuardedInit {
 }
 
 /**
- * The same guarded way out as a `fetch`, for libraries that take one. It rejects with `OutboundError` where the other
- * side is at fault, and so does the body of its answer; it rejects with the signal's reason when the caller aborts.
+ * The same as a `fetch`, for libraries that take one. When the other side is at fault, it or the body of its answer
+ * rejects with `OutboundError`; it rejects with the signal's reason when the caller aborts.
  */
 export type GuardedFetch = (input: string | URL | Request, init?: GuardedInit) => Promise<Response>;
 
@@ -91,5 +92,5 @@ export class OutboundError extends Error {
   }
 }
 
-/** What a person would read of an HTML page, as Markdown; links are absolute, scripts and what is hidden are left out. */
+/** The visible text of an HTML page as Markdown, with absolute links and without scripts. */
 export type ReadPage = (html: string, url: string) => { readonly title: string; readonly text: string };

@@ -1,4 +1,4 @@
-/** What previews need from the outside; the adapter passes the port's suite. */
+/** Port of the previews of answers. */
 import type { EventId, Instant } from '#contract/ids.ts';
 import type { PreviewChunk } from '#contract/previews.ts';
 import type { LogKey } from '#core/ports/session-log.ts';
@@ -8,15 +8,15 @@ import type { LogKey } from '#core/ports/session-log.ts';
  * `Fault` `previews_unavailable`, for no answer and no event may wait for it.
  */
 export interface Previews {
-  /** Says until when somebody wants to see previews of a log; a later call replaces what an earlier one said. */
+  /** A stream wants previews of this log until that instant. A later call replaces an earlier one. */
   subscribe(key: LogKey, until: Instant): Promise<void>;
-  /** Whether somebody does. Sees every `subscribe` that was done before. */
+  /** Whether a stream wants previews at that instant. It sees every `subscribe` that was done before. */
   isSubscribed(key: LogKey, at: Instant): Promise<boolean>;
   /** A repeat changes nothing. Chunks are written one after the other. */
   write(key: LogKey, chunk: PreviewChunk): Promise<void>;
   /**
    * A request's chunks after a sequence number, in order and without a gap. The newest may be missing for a moment, and
-   * of many the first are returned: whoever wants the others asks again.
+   * of many chunks the first are returned: the reader asks again for the others.
    */
   read(key: LogKey, request: EventId, after: number): Promise<readonly PreviewChunk[]>;
 }

@@ -47,7 +47,7 @@ export interface SentMark {
 /** Every write is conditional on the generation, so that of two writers one wins and the other sees the winner's record. */
 export interface SandboxRecords {
   find(session: SessionId): Promise<SandboxRecord | null>;
-  /** Reserves the generation after `previous` (0: the first), unless somebody else has. */
+  /** Reserves the generation after `previous` (0: the first), unless another provisioner has. */
   reserve(
     session: SessionId,
     previous: number,
@@ -59,7 +59,7 @@ export interface SandboxRecords {
     place: { task: string; address: string; at: Instant },
   ): Promise<SandboxRecord>;
   lost(session: SessionId, generation: number): Promise<void>;
-  /** Ends a generation that is starting: it will not be. */
+  /** Marks a starting generation as failed. */
   failed(session: SessionId, generation: number, why: { reason: string; at: Instant }): Promise<SandboxRecord>;
   /**
    * Marks that a call is about to be sent to a generation and reads the record, in one round trip. `sentTo` is the
@@ -72,7 +72,7 @@ export type TaskStatus =
   | { readonly status: 'starting' }
   | { readonly status: 'running'; readonly address: string }
   | { readonly status: 'stopped'; readonly reason: string }
-  /** Not known: for a moment after its start, and some time after its end. */
+  /** ECS does not know the task: for a moment after its start, and some time after its end. */
   | { readonly status: 'unknown' };
 
 /** Runs sandbox tasks. `run` is idempotent by session and generation. Throws `Fault` `sandbox_not_ready`. */
@@ -96,7 +96,7 @@ export type FoundArchive =
 /** Installed packages, each archive under its hash. They live for some weeks: what is missing is built again. */
 export interface PackageArchives {
   find(archive: string): Promise<FoundArchive>;
-  /** Stores an order; the answered URL shows it to whoever holds the URL, for some minutes. A repeat replaces it. */
+  /** Stores an order and answers a URL at which it can be read for some minutes. A repeat replaces it. */
   order(archive: string, order: Omit<PackageOrder, 'archiveUrl' | 'failureUrl'>): Promise<string>;
   /** Stores the failure of a build that could not do it by itself. */
   fail(archive: string, failure: PackageFailure): Promise<void>;
@@ -121,7 +121,7 @@ export interface PackageDelivery {
 
 export type SandboxReply =
   | { readonly status: 'answered'; readonly response: ExecuteResponse }
-  /** Nobody listens at the address. */
+  /** No server listens at the address. */
   | { readonly status: 'unreachable' }
   /** It waits for its packages and has not taken the call. */
   | { readonly status: 'awaits packages' }
@@ -142,6 +142,6 @@ export interface SandboxClient {
   execute(place: SandboxPlace, request: ExecuteRequest): Promise<SandboxReply>;
   /** Makes the file of a call that was made elsewhere, as a whole or not at all. A repeat writes it anew. */
   give(place: SandboxPlace, call: EventId, text: string): Promise<'kept' | 'refused' | 'interrupted'>;
-  /** Asks for the end of a running call, whose `execute` then answers. Best effort: a call that is not running stays so. */
+  /** Asks for the end of a running call: its `execute` then answers. Best effort; a call that is not running stays so. */
   cancel(place: SandboxPlace, call: EventId): void;
 }

@@ -1,10 +1,10 @@
 /**
- * Ports of the secrets themselves. Who may write is not who may read: the API's role holds `SecretWriter` alone and the
- * proxy's both, and IAM makes it true. A write adds a version and takes nothing away, so the row that points at versions
- * decides which one is in force, and a writer that died in between has changed nothing.
+ * Ports of the secrets themselves. IAM separates rights to write from rights to read: the API's role holds `SecretWriter`
+ * alone, and the proxy's role both. A write adds a version and removes none, so the row that points at versions decides
+ * which one is in force, and a writer that died before it wrote the row has changed nothing.
  *
- * A store may keep the secret sealed in the pointer itself. So pointers are kept with a row and are told to nobody, and
- * a secret is gone when both `remove` has been called and the row has forgotten its pointers.
+ * A store may keep the secret sealed in the pointer itself. So pointers are stored with a row and appear in no answer, and
+ * a secret is gone when `remove` has been called and the row has no pointers.
  */
 import * as z from 'zod';
 import type { CredentialAuth } from '#contract/credentials.ts';
@@ -15,7 +15,7 @@ export type SecretField = z.infer<typeof SecretField>;
 
 export type SecretValues = Readonly<Partial<Record<SecretField, string>>>;
 
-/** Which version holds each field: opaque, made by the writer, and it tells the reader where to look. */
+/** The version that holds each field: an opaque text that the writer makes and the reader understands. */
 export const SecretPointers = z.partialRecord(SecretField, z.string());
 export type SecretPointers = Readonly<z.infer<typeof SecretPointers>>;
 

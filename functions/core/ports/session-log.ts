@@ -21,7 +21,7 @@ export interface PositionedEntry {
   readonly entry: Entry;
 }
 
-/** What a client gave a session, and may change: the row holds it, beside what follows from the log. */
+/** What a client set in a session, and may change: the session's row holds it beside what follows from the log. */
 export type SessionDetails = Pick<
   Session,
   'id' | 'agent' | 'environment_id' | 'vault_ids' | 'title' | 'metadata' | 'created_at'
@@ -37,11 +37,11 @@ export interface Append {
   readonly at: Instant;
   /** The session's details as they are to be; absent while they stay. */
   readonly details?: SessionDetails;
-  /** The request that asked for it, for whoever debugs: it is in the caller's response and in the request's log line. */
+  /** Id of the request that caused it, for debugging: the response and the request's log line have it too. */
   readonly cause?: string;
 }
 
-/** A lost race is a value: somebody else appended first, and `head` is where the log stands now. */
+/** A lost race is a value: another process appended first, and `head` is the log's present head. */
 export type Appended =
   | { readonly status: 'appended'; readonly head: Head }
   | { readonly status: 'conflict'; readonly head: Head };
@@ -50,7 +50,7 @@ export type Appended =
  * The durable, append-only log of a session (docs/design.md#session-log).
  * `append` is all or nothing at exactly `after.position + 1`; a repeat of the same append, its first answer lost, is
  * `appended` and writes nothing. When status, run or details change, the session's row changes in the same transaction.
- * Reads are strongly consistent. Nothing here ever deletes an entry but `remove`.
+ * Reads are strongly consistent. Only `LogRemover` deletes entries.
  */
 export interface SessionLog {
   head(key: LogKey): Promise<Head | null>;
@@ -75,7 +75,7 @@ export interface SessionLog {
   entryAt(key: LogKey, position: Position): Promise<Entry | null>;
 }
 
-/** One append of a log, as those who list it see it. */
+/** One append of a log, as listings read it. */
 export interface PastAppend {
   readonly first: Position;
   readonly entries: readonly PositionedEntry[];
@@ -99,6 +99,6 @@ export interface LogRemover {
 
 /** Starts executions of the run's state machine. Idempotent by session and run. */
 export interface Runs {
-  /** `taken`: an execution of that name has ended already, so it may be that no execution runs this run. */
+  /** `taken`: an execution of that name has ended, so perhaps none runs this run. */
   start(key: LogKey, run: number): Promise<'started' | 'taken'>;
 }

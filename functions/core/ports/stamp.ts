@@ -1,13 +1,13 @@
-/** Time, ids and waiting, which the core is given. */
+/** Ports of time, ids and waiting. */
 import type { EventId, Instant } from '#contract/ids.ts';
 
-/** Time and ids are given, so that the core stays a function of its input. */
+/** Time and ids are ports, so that the core stays a function of its input. */
 export interface Stamp {
   now(): Instant;
   eventId(): EventId;
 }
 
-/** Waiting is given too: tests let time pass without sleeping. */
+/** Waiting is a port too: tests let time pass without sleeping. */
 export type Pause = (ms: number) => Promise<void>;
 
 const FIRST_MS = Date.parse('0000-01-01T00:00:00.000Z');

@@ -1,6 +1,6 @@
 /**
  * A token bucket as one number: the instant up to which its tokens are spent. Time alone refills it, so nothing has to
- * be written for that, and the number only ever grows: what was seen empty stays empty until the instant it says.
+ * be written for that, and the number only grows: a bucket that was empty stays so until the instant that it names.
  */
 const SECOND_US = 1_000_000;
 const MINUTE_US = 60 * SECOND_US;
@@ -9,7 +9,7 @@ const MINUTE_US = 60 * SECOND_US;
 export const LEASE_SECONDS = 5;
 
 export interface Bucket {
-  /** In how many microseconds one token comes back. */
+  /** Microseconds in which one token comes back. */
   readonly tokenUs: number;
   /** How far ahead of the clock tokens may be spent. */
   readonly burstUs: number;
@@ -34,7 +34,7 @@ type Taken =
   | { readonly status: 'taken'; readonly tokens: number; readonly spentUntilUs: number }
   | { readonly status: 'empty'; readonly untilUs: number };
 
-/** As many of the wanted tokens as there are. */
+/** Takes as many of the wanted tokens as there are. */
 export function take(bucket: Bucket, spentUntilUs: number, ask: { nowUs: number; wanted: number }): Taken {
   const from = Math.max(spentUntilUs, ask.nowUs);
   const left = Math.floor((ask.nowUs + bucket.burstUs - from) / bucket.tokenUs);

@@ -5,16 +5,16 @@ import type { Match } from '#core/ports/vault-records.ts';
 export interface Bearer {
   readonly status: 'bearer';
   readonly token: string;
-  /** Of the row that it was read from: what `renew` is told was refused. */
+  /** Version of the row that it was read from; `renew` is told it after a refusal. */
   readonly version: number;
-  /** Every secret value that this call could leak: to be taken out of whatever comes back. */
+  /** Every secret value that this call could leak: each is removed from the answer. */
   readonly inUse: readonly string[];
 }
 
 export interface NoBearer {
   /**
-   * `needs_reauth`: the user has to consent, or to sign in. `other_user`: so, too, for it is somebody else who has signed
-   * in. `access_denied`: the user's organisation says no, and no consent changes that. `unavailable`: later, after
+   * `needs_reauth`: the user has to consent, or to sign in. `other_user`: the same, because another user has signed in.
+   * `access_denied`: the user's organisation says no, and no consent changes that. `unavailable`: later, after
    * `retryAfterMs`.
    */
   readonly status: 'needs_reauth' | 'other_user' | 'access_denied' | 'unavailable';
@@ -26,6 +26,6 @@ export interface NoBearer {
 export interface Tokens {
   /** A token that is good for this call, refreshed before if it is about to expire. Only throws `Fault`s. */
   bearer(match: Match, signal: AbortSignal): Promise<Bearer | NoBearer>;
-  /** The server refused what `bearer` gave: read again, and refreshed once if nobody else has. */
+  /** The server refused the token of `bearer`: it is read again, and refreshed once unless another instance has. */
   renew(match: Match, refused: Bearer, signal: AbortSignal): Promise<Bearer | NoBearer>;
 }

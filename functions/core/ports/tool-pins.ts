@@ -1,7 +1,6 @@
 /**
- * Port of the pinned tool manifests: what a server said of a tool when it was first seen, or last approved. A tool that
- * says something else now is quarantined until a person approves it (`docs/security.md`,
- * Policy and tools).
+ * Port of the pinned tool manifests: a server's description of a tool when it was first seen, or last approved. A tool
+ * with another description is quarantined until a person approves it (`docs/security.md`, Policy and tools).
  */
 import type { Instant, WorkspaceId } from '#contract/ids.ts';
 import type { McpTool } from '#contract/mcp.ts';

@@ -1,4 +1,4 @@
-/** The caller goes; the work goes on, unless it was not begun. Rejects with the signal's reason. */
+/** Rejects with the signal's reason when it aborts. Work that has begun goes on without the caller. */
 export async function unlessAborted<Value>(work: Promise<Value>, signal: AbortSignal): Promise<Value> {
   const aborted = Promise.withResolvers<never>();
   const abort = () => aborted.reject(signal.reason);

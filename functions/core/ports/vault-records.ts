@@ -1,7 +1,6 @@
 /**
- * Ports of the vaults' rows. A row holds what may be told and which version of which secret is in force; the secrets
- * themselves are in `secrets.ts`. Reads by id are strongly consistent, so that an archived credential is used by nobody
- * who looks afterwards.
+ * Ports of the vaults' rows. A row holds what clients may read and which version of which secret is in force; ports of the
+ * secrets are in `secrets.ts`. Reads by id are strongly consistent, so no later call uses an archived credential.
  */
 import type { CredentialId, Instant, VaultId, WorkspaceId } from '#contract/ids.ts';
 import type { Credential, CredentialAuth } from '#contract/credentials.ts';
@@ -9,7 +8,7 @@ import type { Vault } from '#contract/vaults.ts';
 import type { ListRequest, Rows, Saved } from '#core/ports/records.ts';
 import type { SecretPointers } from '#core/ports/secrets.ts';
 
-/** Active ones of one vault. */
+/** Active credentials of one vault. */
 export const MAX_CREDENTIALS = 20;
 
 export interface RevisedVault {
@@ -29,9 +28,9 @@ export interface VaultRecords {
   replace(workspace: WorkspaceId, revised: RevisedVault): Promise<Saved>;
   /** From here on no credential is added to it or used; the first mark stays. Null when there is no such vault. */
   archive(workspace: WorkspaceId, id: VaultId, at: Instant): Promise<Vault | null>;
-  /** Removes the row alone: its credentials go first. Whether there was one. */
+  /** Removes the row alone; its credentials must be removed before. Answers whether there was one. */
   remove(workspace: WorkspaceId, id: VaultId): Promise<boolean>;
-  /** Whose vault it is, for the audit trail: no caller is ever told. Null when there is none. */
+  /** The vault's workspace, for the audit trail: no response holds it. Null when there is no such vault. */
   ownerOf(id: VaultId): Promise<WorkspaceId | null>;
 }
 
@@ -45,18 +44,18 @@ export interface CredentialPlace {
 export interface StoredCredential {
   readonly workspace: WorkspaceId;
   readonly credential: Credential;
-  /** The fencing number: it moves on with every change of the row but a lease's and its failure's. */
+  /** The fencing number: it grows with every change of the row but those of a lease and its failure. */
   readonly version: number;
   /** Empty after archiving. */
   readonly secrets: SecretPointers;
   /** `needs_reauth`: the authorization server has revoked it; only new secrets, or a new consent, help. */
   readonly state: 'ok' | 'needs_reauth';
-  /** Who is just refreshing it. */
+  /** The instance that refreshes it at present. */
   readonly lease: { readonly owner: string; readonly until: Instant } | null;
   /** No refresh before this instant, after `failures` failed ones in a row. */
   readonly cooldownUntil: Instant | null;
   readonly failures: number;
-  /** What was last consented to; null when nobody knows. */
+  /** The scopes of the last consent; null when they are unknown. */
   readonly grantedScopes: readonly string[] | null;
   /** The authorization server that issued it; null for what came without a consent of ours. */
   readonly issuer: string | null;
@@ -77,7 +76,7 @@ export type Created =
   /** Another active credential of the vault has this key. */
   | { readonly status: 'duplicate' }
   | { readonly status: 'full' }
-  /** The vault is archived or gone, or names somebody else than the one it is for. */
+  /** The vault is archived or gone, or names another user than the credential is for. */
   | { readonly status: 'closed' };
 
 /** A vault and its credential for a server, as they are at one moment. */
@@ -88,12 +87,12 @@ export interface Match {
 
 /**
  * Pending credentials: announced, and not yet created. The secrets of a credential are written before the row that points
- * at them, so an announcement that no creation follows tells where a process that died in between left secrets.
+ * at them, so an announcement without a creation tells where a process that died between the two left secrets.
  */
 export interface PendingCredentials {
-  /** Before the first secret of a new credential is written. Each is announced once. */
+  /** Called before the first secret of a new credential is written. Each is announced once. */
   announce(place: CredentialPlace, at: Instant): Promise<void>;
-  /** Announced before this instant, and neither created nor forgotten. */
+  /** Credentials announced before this instant, and neither created nor forgotten. */
   overdue(before: Instant): AsyncIterable<CredentialPlace>;
   /** A repeat changes nothing. */
   forget(place: CredentialPlace, at: Instant): Promise<void>;
@@ -101,21 +100,20 @@ export interface PendingCredentials {
 
 export interface CredentialRecords extends PendingCredentials {
   /**
-   * The row, its key, the vault's count, and its announcement is forgotten: all or nothing. `key` is what must be unique
-   * in the vault: the server's canonical URL, or the variable's name. With `user`, only in a vault that still names this
-   * one.
+   * Writes the row, its key and the vault's count, and forgets its announcement: all or nothing. `key` must be unique in
+   * the vault: the server's canonical URL, or the variable's name. With `user`, only in a vault that still names this user.
    */
   create(credential: NewCredential, key: string, user?: string): Promise<Created>;
   find(place: CredentialPlace): Promise<StoredCredential | null>;
-  /** Of one vault; rows of all of them, archived or not, for `includeArchived`. */
+  /** Credentials of one vault, with `includeArchived` also the archived ones. */
   list(vault: VaultId, request: ListRequest): Promise<Rows<Credential>>;
-  /** All of one vault, archived or not, strongly consistent: none that was there before is missing. */
+  /** All credentials of one vault, archived or not, strongly consistent. */
   ofVault(workspace: WorkspaceId, vault: VaultId): AsyncIterable<StoredCredential>;
-  /** Of the vault's active credentials. Strongly consistent. */
+  /** Types of the vault's active credentials. Strongly consistent. */
   types(workspace: WorkspaceId, vault: VaultId): Promise<ReadonlySet<CredentialAuth['type']>>;
   /**
-   * In place of the one that had `version - 1`; never brings an archived one back. Clears state and cool-down. A lease
-   * that is running stays: its holder loses `rotated`, reads the row again and decides what its tokens are worth there.
+   * Replaces the row that had `version - 1`; never brings an archived one back. Clears state and cool-down. A running
+   * lease stays: its holder loses `rotated`, reads the row again and decides whether its tokens are of use there.
    */
   replace(stored: StoredCredential): Promise<Saved>;
   /**
@@ -129,8 +127,8 @@ export interface CredentialRecords extends PendingCredentials {
   remove(place: CredentialPlace): Promise<boolean>;
   /**
    * For each vault, in this order, its row (null: there is none in this workspace) and its active credential with this
-   * key. Strongly consistent: what was archived before the call is not found, and the row is of a moment at which the
-   * vault held the credential, so the one whom it names is the one whose credential it is.
+   * key. Strongly consistent: a credential that was archived before the call is not found, and row and credential are of
+   * one moment, so the credential belongs to the user that the row names.
    */
   match(
     workspace: WorkspaceId,
@@ -140,13 +138,13 @@ export interface CredentialRecords extends PendingCredentials {
 }
 
 /**
- * Single flight of refreshes over all instances. Each write is conditional on the version, and on the lease it ends: a
- * lease that has run out and that nobody has taken since is still its owner's.
+ * One refresh at a time over all instances. Each write is conditional on the version, and on the lease that it ends: a
+ * lease that has run out stays its owner's until another instance takes it.
  */
 export interface RefreshLeases {
   /**
-   * Ours until then; a repeat by the same owner is taken too. `held`: somebody else's is running. `moved`: the row says
-   * something else by now (another version, archived, revoked, a cool-down that is not over, or it is gone).
+   * `taken`: the owner holds the lease until then; a repeat by the same owner is taken too. `held`: another owner's lease
+   * is running. `moved`: the row has another version, is archived, revoked, in a cool-down, or gone.
    */
   take(
     place: CredentialPlace,
@@ -154,8 +152,8 @@ export interface RefreshLeases {
     lease: { readonly owner: string; readonly now: Instant; readonly until: Instant },
   ): Promise<'taken' | 'held' | 'moved'>;
   /**
-   * New tokens are in force: pointers, expiry and `updated_at` are the change's, the version is the next one, lease,
-   * cool-down and failures end. A repeat whose first answer was lost is a `conflict`, with these pointers in the row.
+   * Puts new tokens in force: pointers, expiry and `updated_at` are the change's, the version is the next one, and lease,
+   * cool-down and failures end. A repeat after a lost answer is a `conflict`, with these pointers in the row.
    */
   rotated(
     place: CredentialPlace,
@@ -167,9 +165,9 @@ export interface RefreshLeases {
       readonly at: Instant;
     },
   ): Promise<Saved>;
-  /** The authorization server says that it is over: `needs_reauth`, and the lease ends. */
+  /** The authorization server has revoked the grant: the state is `needs_reauth`, and the lease ends. */
   revoked(place: CredentialPlace, held: { readonly version: number; readonly owner: string }): Promise<Saved>;
-  /** The authorization server did not answer as it should. The lease ends. */
+  /** The authorization server gave no valid answer: stores the cool-down, and the lease ends. */
   failed(
     place: CredentialPlace,
     held: { readonly version: number; readonly owner: string },
