@@ -1,5 +1,5 @@
 /** Knowing a process again after a restart: the system may have given its id to another process since. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod';
 
@@ -26,6 +26,15 @@ export function markOf(pid: number): ProcessMark | null {
 
 export function isAlive(mark: ProcessMark): boolean {
   return markOf(mark.pid)?.startedAt === mark.startedAt;
+}
+
+/**
+ * The command with which the kernel kills a program when this process dies, however it dies; the command alone on a machine
+ * without `setpriv`.
+ */
+export function diesWithThis(command: string, args: readonly string[]): readonly [string, readonly string[]] {
+  const setpriv = ['/usr/bin/setpriv', '/bin/setpriv'].find((path) => existsSync(path));
+  return setpriv === undefined ? [command, args] : [setpriv, ['--pdeathsig', 'KILL', '--', command, ...args]];
 }
 
 /** Ends a process that this runtime, or an earlier run of it, has started: politely, then by force. */

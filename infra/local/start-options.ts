@@ -1,14 +1,7 @@
 import { parseArgs } from 'node:util';
 import { SANDBOX_KINDS, type SandboxKind } from './tasks/runner.ts';
 
-export interface StartOptions {
-  readonly port: number;
-  readonly data: string;
-  readonly sandbox: SandboxKind | null;
-  readonly json: boolean;
-  readonly cdkOut: string | null;
-  readonly help: boolean;
-}
+export type StartOptions = ReturnType<typeof readStartOptions>;
 
 export const USAGE = `Runs the synthesized stack on this machine.
 
@@ -26,7 +19,7 @@ AWS_ENDPOINT_URL_DYNAMODB uses another DynamoDB than the built-in one.
 `;
 
 /** @throws naming the option and what it may be */
-export function readStartOptions(args: readonly string[]): StartOptions {
+export function readStartOptions(args: readonly string[]) {
   const { values } = parseArgs({
     args: [...args],
     options: {

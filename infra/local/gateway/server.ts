@@ -35,7 +35,7 @@ interface Api {
 
 /** @throws the server's own error, for example `EADDRINUSE` */
 export async function serveGateway(options: GatewayOptions): Promise<LoopbackServer> {
-  const { routes, gatewayResponses = [] } = options.template;
+  const { routes, gatewayResponses } = options.template;
   const api: Api = { options, findRoute: createRouter(routes), refuse: createRefusals(gatewayResponses) };
   return serveLoopback((request, response) => void serve(api, request, response), {
     port: options.port,

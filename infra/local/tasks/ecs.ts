@@ -4,8 +4,16 @@ import { jsonService, operation } from '../aws/json-service.ts';
 import { AwsFault } from '../aws/wire.ts';
 import type { Service } from '../aws/service.ts';
 import type { Template } from '../template/parts.ts';
-import { clusterArnOf, findDefinition, runTaskAccesses, taskAccess, taskArnOf } from './ecs-accesses.ts';
-import { DescribeTasks, invalidParameter, RunTask, StopTask } from './ecs-requests.ts';
+import {
+  clusterArnOf,
+  DescribeTasks,
+  findDefinition,
+  RunTask,
+  runTaskAccesses,
+  StopTask,
+  taskAccess,
+  taskArnOf,
+} from './ecs-requests.ts';
 import { describeTask, launchTask, stopTask, type Task, type TaskWorld } from './task.ts';
 
 /** A stopped task can be described for an hour, as in ECS. */
@@ -162,4 +170,8 @@ function forgetStopped(ecs: Ecs): void {
   const before = Date.now() / 1000 - REMEMBERED_S;
   for (const [arn, { stoppedAt }] of ecs.tasks) if (stoppedAt !== null && stoppedAt < before) ecs.tasks.delete(arn);
   for (const [token, { task }] of ecs.tokens) if (!ecs.tasks.has(task.request.arn)) ecs.tokens.delete(token);
+}
+
+function invalidParameter(message: string): AwsFault {
+  return new AwsFault('InvalidParameterException', message);
 }

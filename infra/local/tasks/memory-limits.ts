@@ -17,7 +17,7 @@ const PREFIX = 'brainstem-';
 export interface MemoryLimit {
   /** A process that writes its id to this file is in the cgroup, and so is every process that it starts. */
   readonly procsFile: string;
-  /** Removes the cgroup, whose processes have ended. */
+  /** Removes the cgroup after its processes have ended. */
   remove(): void;
 }
 
@@ -56,24 +56,18 @@ export function createMemoryLimits(): MemoryLimits | null {
 }
 
 function isUsable(hierarchy: Hierarchy): boolean {
-  if (hierarchy === VERSION_2 && !delegatesMemory(hierarchy)) return false;
+  const { folder, limitFile } = hierarchy;
   const probe = folderOf(hierarchy, 'probe');
   try {
-    accessSync(hierarchy.folder, constants.W_OK);
+    const delegated = hierarchy === VERSION_1 || readFileSync(join(folder, 'cgroup.subtree_control'), 'utf8');
+    if (delegated !== true && !delegated.split(/\s+/).includes('memory')) return false;
+    accessSync(folder, constants.W_OK);
     mkdirSync(probe);
     try {
-      return existsSync(join(probe, hierarchy.limitFile));
+      return existsSync(join(probe, limitFile));
     } finally {
       rmdirSync(probe);
     }
-  } catch {
-    return false;
-  }
-}
-
-function delegatesMemory({ folder }: Hierarchy): boolean {
-  try {
-    return readFileSync(join(folder, 'cgroup.subtree_control'), 'utf8').split(/\s+/).includes('memory');
   } catch {
     return false;
   }
@@ -100,7 +94,7 @@ function isLeft(name: string): boolean {
   return owner !== undefined && !existsSync(`/proc/${owner}`);
 }
 
-/** A cgroup whose last process is still ending stays. */
+/** A cgroup stays while its last process is still ending. */
 function removeCgroup(folder: string): void {
   try {
     rmdirSync(folder);

@@ -1,8 +1,8 @@
 /** Runs the container's server as a plain child process: no walls at all. For machines that have nothing better. */
-import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
+import { diesWithThis } from '../processes.ts';
 import { contain, signal, startChild } from './child.ts';
 import type { MemoryLimit, MemoryLimits } from './memory-limits.ts';
 import { nodeBinary, ripgrepBinary } from './programs.ts';
@@ -24,10 +24,10 @@ async function startProcess(start: ContainerStart, memory: MemoryLimit | null): 
   if (container.imageDir === null) throw new Error(`Container ${container.name} has no build folder to run from.`);
   const [home, workspace] = [join(taskDir, 'home'), join(taskDir, 'workspace')];
   for (const folder of [home, workspace]) await mkdir(folder, { recursive: true });
-  const [command, leading] = serverCommand();
+  const [command, args] = diesWithThis(nodeBinary(), [join(container.imageDir, programOf(container))]);
   const child = startChild({
     command,
-    arguments: [...leading, join(container.imageDir, programOf(container))],
+    arguments: args,
     environment: {
       PATH: searchPath(),
       HOME: home,
@@ -56,12 +56,6 @@ function searchPath(): string {
   const ripgrep = ripgrepBinary();
   const own = process.env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin';
   return ripgrep === null ? own : `${own}:${dirname(ripgrep)}`;
-}
-
-/** Where possible the kernel kills it with us, also when we are killed ourselves. */
-function serverCommand(): readonly [command: string, leading: readonly string[]] {
-  const setpriv = '/usr/bin/setpriv';
-  return existsSync(setpriv) ? [setpriv, ['--pdeathsig', 'KILL', '--', nodeBinary()]] : [nodeBinary(), []];
 }
 
 function killGroup(pid: number | undefined): void {

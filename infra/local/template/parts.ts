@@ -1,25 +1,9 @@
 /** What a synthesized template offers to the parts of the local runtime. */
 
+import type { readTemplate } from './read-template.ts';
+
 /** Every resource of the synthesized template that this machine has to play, with intrinsic functions resolved. */
-export interface Template {
-  readonly region: string;
-  readonly account: string;
-  readonly functions: readonly FunctionPart[];
-  readonly tables: readonly TablePart[];
-  readonly machines: readonly MachinePart[];
-  readonly routes: readonly RoutePart[];
-  /** API Gateway's own error answers, where the template changes them. */
-  readonly gatewayResponses?: readonly GatewayResponsePart[];
-  readonly roles: readonly RolePart[];
-  readonly secrets: readonly SecretPart[];
-  readonly keys: readonly KeyPart[];
-  readonly buckets: readonly BucketPart[];
-  readonly tasks: readonly TaskDefinitionPart[];
-  readonly subnets: readonly SubnetPart[];
-  readonly schedules: readonly SchedulePart[];
-  readonly customResources: readonly CustomResourcePart[];
-  readonly outputs: Readonly<Record<string, string>>;
-}
+export type Template = ReturnType<typeof readTemplate>;
 
 export interface FunctionPart {
   readonly logicalId: string;
@@ -95,7 +79,7 @@ export interface SecretPart {
   readonly value: string | null;
 }
 
-/** A symmetric key of KMS, whose use the policies of roles decide. */
+/** A symmetric key of KMS; the policies of roles decide its use. */
 export interface KeyPart {
   readonly id: string;
   readonly arn: string;

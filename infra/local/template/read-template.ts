@@ -1,4 +1,3 @@
-import type { Template } from './parts.ts';
 import { ACCOUNT, REGION } from './identities.ts';
 import { customResourceParts, functionParts } from './functions.ts';
 import { gatewayResponseParts, routeParts } from './gateway.ts';
@@ -13,7 +12,7 @@ import { subnetParts, taskParts } from './tasks.ts';
  * Reads the synthesized stack in `cdkOutDir`: every resource this machine has to play, intrinsic functions resolved.
  * @throws when something that is needed cannot be resolved; the message names the logical id
  */
-export function readTemplate(cdkOutDir: string, parameters: Readonly<Record<string, string>>): Template {
+export function readTemplate(cdkOutDir: string, parameters: Readonly<Record<string, string>>) {
   const stack = readStack(cdkOutDir, parameters);
   return {
     region: REGION,

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node
 import { randomInt } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { markOf, ProcessMark, stopProcess } from '../../processes.ts';
+import { diesWithThis, markOf, ProcessMark, stopProcess } from '../../processes.ts';
 
 /** The native DynamoDB engine, running on a file of the data folder. */
 interface Engine {
@@ -93,17 +93,10 @@ export function engineBinary(): string {
   }
 }
 
-/**
- * The kernel kills the engine when the runtime dies, however it dies: that is what `setpriv --pdeathsig` asks for. It runs
- * in a group of its own, so that Ctrl-C in a terminal reaches the runtime first, which then stops it in order.
- */
+/** In a process group of its own, so that Ctrl-C in a terminal reaches the runtime alone, which stops the engine in order. */
 function launchAt(port: number, dataDir: string): Promise<ChildProcess> {
   const serve = ['serve', '--host', '127.0.0.1', '--port', String(port), '--db-path', join(dataDir, 'dynamodb.sqlite')];
-  const setpriv = ['/usr/bin/setpriv', '/bin/setpriv'].find((path) => existsSync(path));
-  const [command, args] =
-    setpriv === undefined
-      ? [engineBinary(), serve]
-      : [setpriv, ['--pdeathsig', 'KILL', '--', engineBinary(), ...serve]];
+  const [command, args] = diesWithThis(engineBinary(), serve);
   const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'pipe'], detached: true, env: {} });
   return new Promise((ready, failed) => {
     const said: string[] = [];

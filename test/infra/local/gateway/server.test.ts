@@ -40,7 +40,7 @@ async function start(
     { method: 'GET', path: '/v1/{id}/stream', functionArn: pool.arn('stream'), transfer: 'stream' },
   ];
   const gateway = await serveGateway({
-    template: { routes, account: '123456789012' },
+    template: { routes, gatewayResponses: [], account: '123456789012' },
     lambda: pool.pool,
     port: 0,
     ...options,
@@ -210,7 +210,7 @@ test('the gateway fails with the error code when its port is taken', async () =>
   const port = typeof address === 'object' ? (address?.port ?? 0) : 0;
   const pool = await startPool({});
   closers.push(pool.close, async () => void taken.close());
-  const options = { template: { routes: [], account: '1' }, lambda: pool.pool, port };
+  const options = { template: { routes: [], gatewayResponses: [], account: '1' }, lambda: pool.pool, port };
   await expect(serveGateway(options)).rejects.toMatchObject({ code: 'EADDRINUSE' });
 });
 
