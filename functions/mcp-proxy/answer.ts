@@ -1,4 +1,4 @@
-/** What each of those who ask the MCP proxy is answered. */
+/** Answers one request to the MCP proxy, within the time that the function and the caller have. */
 import type { McpListings, McpProxyRequest, McpVerdicts } from '#contract/mcp-proxy.ts';
 import type { CredentialValidation } from '#contract/credential-validation.ts';
 import { makeCall } from '#core/mcp/make-call.ts';
@@ -8,11 +8,11 @@ import type { Until } from '#core/mcp/proxy-world.ts';
 import { validateCredential } from '#core/mcp/validate-credential.ts';
 import type { ProxyWorld } from '#aws/worlds/mcp-proxy.ts';
 
-/** Left of the function's time to append what a call came to, and to record it. */
+/** The part of the function's time that is kept to append and record the outcome of a call. */
 const TIME_TO_CONCLUDE_MS = 3000;
 /**
- * Turns wait for listings a minute at most, and users at an API for what becomes of a credential half of that. After a
- * call there may be a hook to hear, which has five seconds.
+ * A turn waits a minute at most for listings, and a client of the API half of that for a validation. After a call, a hook
+ * may have five seconds.
  */
 const MOST_MS = { list: 45_000, judge: 9000, call: 110_000, validate: 22_000 };
 

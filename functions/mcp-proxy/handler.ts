@@ -1,6 +1,6 @@
 /**
- * MCP proxy: what MCP servers offer to a session, whether its calls may be made, and the calls themselves, as the
- * session's user. The only function that reads users' secrets.
+ * MCP proxy: lists the tools of a session's MCP servers, judges its calls and makes them, as the session's user. No other
+ * function reads users' secrets.
  */
 import type { Context } from 'aws-lambda';
 import { McpProxyRequest } from '#contract/mcp-proxy.ts';

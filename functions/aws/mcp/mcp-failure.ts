@@ -64,7 +64,7 @@ export function failureOf(error: unknown, circumstances: Circumstances): McpFail
 
 function kindOf(error: unknown, last: SentRequest | null, challenge: Challenge | null): McpFailureKind {
   const fault = error instanceof OutboundError ? error : (last?.fault ?? null);
-  if (fault !== null) return kindOfFault(fault.failure);
+  if (fault !== null) return KINDS_OF_FAULTS[fault.failure];
   const status = last?.response?.status ?? 200;
   if (status === 403 && challenge?.error === 'insufficient_scope') return 'scope_required';
   if (status >= 300) return kindOfStatus(status);
@@ -73,21 +73,14 @@ function kindOf(error: unknown, last: SentRequest | null, challenge: Challenge |
   return 'bad_answer';
 }
 
-function kindOfFault(failure: OutboundError['failure']): McpFailureKind {
-  switch (failure) {
-    case 'redirects':
-      return 'blocked';
-    case 'unreadable':
-      return 'bad_answer';
-    case 'blocked':
-    case 'unreachable':
-    case 'timeout':
-    case 'too_large':
-      return failure;
-    default:
-      return failure satisfies never;
-  }
-}
+const KINDS_OF_FAULTS: Readonly<Record<OutboundError['failure'], McpFailureKind>> = {
+  blocked: 'blocked',
+  redirects: 'blocked',
+  unreachable: 'unreachable',
+  timeout: 'timeout',
+  too_large: 'too_large',
+  unreadable: 'bad_answer',
+};
 
 function kindOfStatus(status: number): McpFailureKind {
   // A redirect that was followed is not the last answer.

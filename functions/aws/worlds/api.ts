@@ -25,7 +25,7 @@ import { createProvisioner } from '#aws/hands/provisioner.lambda.ts';
 import { auditOf } from '#aws/worlds/audit.ts';
 import { enterpriseIn } from '#aws/worlds/connect-settings.ts';
 import { limiterOf } from '#aws/worlds/limits.ts';
-import { requestConnectionPorts } from '#aws/worlds/request-connection.ts';
+import { requestConnectionPorts } from '#aws/worlds/connecting.ts';
 import { runPorts } from '#aws/worlds/runs.ts';
 import { sessionTables } from '#aws/worlds/sessions.ts';
 

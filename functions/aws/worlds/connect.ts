@@ -1,4 +1,4 @@
-/** The world of the pages on which users consent. */
+/** The world of the connect pages. */
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { KnownClients, LoginSettings } from '#contract/connect.ts';
@@ -58,7 +58,7 @@ function identityOf(env: Env, read: (id: string) => Promise<string>) {
   return createIdentityProvider({
     login,
     clientSecret: async () => (clientSecretArn === null ? null : read(clientSecretArn)),
-    // The customer's own choice of hosts: a server of strangers has no way in by it.
+    // The identity provider may be at hosts of the customer that MCP servers must not be at.
     fetch: createGuardedFetch(
       { allow: jsonSetting(env, 'CONNECT_ALLOW', AllowedHosts), resolve: resolveBySystem },
       LIMITS,

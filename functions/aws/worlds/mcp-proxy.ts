@@ -39,7 +39,7 @@ import { auditOf } from '#aws/worlds/audit.ts';
 import { connectBaseUrl, enterpriseIn } from '#aws/worlds/connect-settings.ts';
 import { sessionTables } from '#aws/worlds/sessions.ts';
 
-/** Of one request to an MCP server. Tools may take their time before they say a word; the call's own deadline is below. */
+/** For one request to an MCP server. A tool may take long before its first byte; the call's own deadline is shorter. */
 const LIMITS: FetchLimits = { maxBytes: 20_000_000, totalMs: 115_000, idleMs: 90_000, maxRedirects: 3 };
 
 export type ProxyWorld = McpProxyWorld & ValidationPorts & { readonly journal: FunctionJournal };
@@ -52,7 +52,7 @@ export function mcpProxyWorld(env: Env): ProxyWorld {
   const rate = rateSetting(env, 'MCP_CALLS_PER_MINUTE');
   const { stamp } = refreshing;
   const tokens = createTokens(refreshing);
-  const newClient = () => createMcpClient({ fetch: createGuardedFetch(wayOut(env), LIMITS), now: Date.now });
+  const newClient = () => createMcpClient({ fetch: createGuardedFetch(outboundTo(env), LIMITS), now: Date.now });
   return {
     ...refreshing,
     ...sessionsIn(env, dynamodb),
@@ -84,8 +84,8 @@ function refreshWorld(env: Env, dynamodb: DynamoDBClient) {
     credentials: createCredentialRecords(dynamodb, table),
     leases: createRefreshLeases(dynamodb, table),
     secrets: { ...createSecretWriter(env), ...createSecretReader(env) },
-    outbound: createOutbound(wayOut(env)),
-    identityOutbound: createOutbound(wayOut(env, 'CONNECT_ALLOW')),
+    outbound: createOutbound(outboundTo(env)),
+    identityOutbound: createOutbound(outboundTo(env, 'CONNECT_ALLOW')),
     stamp: createStamp(),
     pause,
     newToken,
@@ -95,7 +95,7 @@ function refreshWorld(env: Env, dynamodb: DynamoDBClient) {
   } satisfies RefreshWorld;
 }
 
-/** The customer's own choice of hosts for the identity provider is none for servers of strangers, and none of theirs for it. */
+/** The identity provider may be at hosts that `CONNECT_ALLOW` names, and authorization servers at those of `MCP_ALLOW`. */
 function managedTokensFrom(env: Env, world: RefreshWorld & { readonly tokens: Tokens }) {
   return createManagedTokens({
     ...world,
@@ -105,17 +105,17 @@ function managedTokensFrom(env: Env, world: RefreshWorld & { readonly tokens: To
   });
 }
 
-/** Of one discovery: several places are asked, and a call waits. */
+/** For one discovery: it asks several places while a call waits. */
 const DISCOVERY_LIMITS: FetchLimits = { maxBytes: 1_000_000, totalMs: 6000, idleMs: 4000, maxRedirects: 3 };
 
 function issuersAt(env: Env, allowed: 'CONNECT_ALLOW' | 'MCP_ALLOW') {
-  const way = wayOut(env, allowed);
-  const fetch = createGuardedFetch(way, DISCOVERY_LIMITS);
-  const endpoints = createTokenEndpoints({ fetch, allow: way.allow, nowMs: Date.now });
-  return { endpoints, outbound: createOutbound(way) };
+  const options = outboundTo(env, allowed);
+  const fetch = createGuardedFetch(options, DISCOVERY_LIMITS);
+  const endpoints = createTokenEndpoints({ fetch, allow: options.allow, nowMs: Date.now });
+  return { endpoints, outbound: createOutbound(options) };
 }
 
-function wayOut(env: Env, allowed: 'CONNECT_ALLOW' | 'MCP_ALLOW' = 'MCP_ALLOW') {
+function outboundTo(env: Env, allowed: 'CONNECT_ALLOW' | 'MCP_ALLOW' = 'MCP_ALLOW') {
   return { allow: jsonSetting(env, allowed, AllowedHosts), resolve: resolveBySystem };
 }
 

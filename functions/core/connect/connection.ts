@@ -40,7 +40,9 @@ export function statusAt(record: Pick<Connection, 'status' | 'expiresAt'>, now: 
   return record.status === 'pending' && now >= record.expiresAt ? 'expired' : record.status;
 }
 
-export function connectionView(record: Connection, baseUrl: string, now: Instant): Connect {
+type ViewedConnection = ConnectionFacts & Pick<Connection, 'status' | 'error' | 'endedAt'>;
+
+export function connectionView(record: ViewedConnection, baseUrl: string, now: Instant): Connect {
   return {
     id: record.id,
     type: 'connect',

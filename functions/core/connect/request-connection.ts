@@ -4,7 +4,7 @@ import type { Connect, ConnectCreate } from '#contract/connect.ts';
 import type { AgentId, ConnectId, SessionId, WorkspaceId } from '#contract/ids.ts';
 import type { AllowedHosts } from '#contract/outbound.ts';
 import { USER_KEY } from '#contract/vaults.ts';
-import type { WaitingCall, ConnectionFacts, Connection } from '#core/ports/connection-records.ts';
+import type { WaitingCall, ConnectionFacts } from '#core/ports/connection-records.ts';
 import { connectionView, connectionFacts, statusAt } from '#core/connect/connection.ts';
 import { settleConnection } from '#core/connect/settle-connection.ts';
 import { isIdentity, managedServer, type Enterprise } from '#core/vault/enterprise.ts';
@@ -58,7 +58,7 @@ export async function requestConnection(
     returnUrl: body.return_url ?? null,
   });
   await world.connections.create(facts);
-  return connectionView(freshRecord(facts), world.baseUrl, facts.createdAt);
+  return connectionView({ ...facts, status: 'pending', error: null, endedAt: null }, world.baseUrl, facts.createdAt);
 }
 
 /** Null when there is no such connection in this workspace. */
@@ -120,9 +120,4 @@ async function agentOf(
   const agent = await agents.find(workspace, id);
   if (agent === null) return refuse('not_found_error', 'agent_id: there is no such agent');
   return { id: agent.id, name: agent.name, version: agent.version };
-}
-
-function freshRecord(facts: ConnectionFacts): Connection {
-  const nothing = { endedAt: null, error: null, attempt: null, storing: null, waiting: [], isForCall: false };
-  return { ...facts, ...nothing, status: 'pending', isSettled: true };
 }

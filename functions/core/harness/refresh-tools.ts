@@ -4,7 +4,7 @@ import { Fault } from '#core/ports/errors.ts';
 import { sliceAfter, type Slice } from '#core/harness/history.ts';
 import type { TurnWorld } from '#core/harness/turn-world.ts';
 import { agentOf } from '#core/model/slice.ts';
-import { offerTools } from '#core/mcp/offer-tools.ts';
+import { offerTools } from '#core/tools/offer-tools.ts';
 import type { LogKey } from '#core/ports/session-log.ts';
 import { change } from '#core/session/change.ts';
 import type { McpTrouble } from '#core/ports/call-marks.ts';

@@ -26,11 +26,18 @@ export const NOTHING_DONE: Omit<AuditedOutcome, 'outcome'> = {
   secret_echo: false,
 };
 
-function subjectOf(
-  { sha256 }: Pick<McpProxyWorld, 'sha256'>,
-  { key, agent }: Caller,
-  { call, judged }: { readonly call: WantedCall; readonly judged: Omit<Judged, 'decision'> },
-): Subject {
+/** A call as it was judged, and whether a person had confirmed it by then. */
+interface JudgedCall {
+  readonly caller: Caller;
+  readonly call: WantedCall;
+  readonly judged: Judged;
+  readonly isConfirmed: boolean;
+}
+
+type AuditPorts = Pick<McpProxyWorld, 'audit' | 'sha256'>;
+
+function subjectOf({ sha256 }: AuditPorts, { caller, call, judged }: Omit<JudgedCall, 'isConfirmed'>): Subject {
+  const { key, agent } = caller;
   return {
     ...key,
     agent: agent.id,
@@ -44,23 +51,16 @@ function subjectOf(
   };
 }
 
-/** A call as it was judged, and whether a person had confirmed it by then. */
-interface JudgedCall {
-  readonly call: WantedCall;
-  readonly judged: Judged;
-  readonly isConfirmed: boolean;
+function record({ audit }: AuditPorts, { workspace, key }: Caller, entry: IntentEntry | OutcomeEntry): Promise<void> {
+  return audit.record(workspace, key.session, entry);
 }
 
-/** Throws `Fault` `audit_unavailable`. */
-export async function recordIntent(
-  world: Pick<McpProxyWorld, 'audit' | 'sha256'>,
-  caller: Caller,
-  judgedCall: JudgedCall,
-): Promise<void> {
+/** Throws `Fault` `audit_unavailable`, like the two functions below. */
+export function recordIntent(ports: AuditPorts, judgedCall: JudgedCall): Promise<void> {
   const { decision } = judgedCall.judged;
-  await world.audit.record(caller.workspace, caller.key.session, {
+  return record(ports, judgedCall.caller, {
     kind: 'intent',
-    ...subjectOf(world, caller, judgedCall),
+    ...subjectOf(ports, judgedCall),
     decision: decision.decision,
     code: decision.code,
     policy_ids: [...decision.policyIds],
@@ -71,24 +71,17 @@ export async function recordIntent(
   });
 }
 
-/** Both records of a call that may not be made. Throws `Fault` `audit_unavailable`. */
-export async function recordDenial(
-  world: Pick<McpProxyWorld, 'audit' | 'sha256'>,
-  caller: Caller,
-  denied: JudgedCall,
-): Promise<void> {
+/** Both records of a call that may not be made. */
+export async function recordDenial(ports: AuditPorts, denied: JudgedCall): Promise<void> {
   const { code } = denied.judged.decision;
-  await recordIntent(world, caller, denied);
-  await recordOutcome(world, caller, denied, { ...NOTHING_DONE, outcome: 'denied', error: code, duration_ms: 0 });
+  await recordIntent(ports, denied);
+  await recordOutcome(ports, denied, { ...NOTHING_DONE, outcome: 'denied', error: code, duration_ms: 0 });
 }
 
-/** Throws `Fault` `audit_unavailable`. */
-export async function recordOutcome(
-  world: Pick<McpProxyWorld, 'audit' | 'sha256'>,
-  caller: Caller,
-  call: Pick<JudgedCall, 'call' | 'judged'>,
+export function recordOutcome(
+  ports: AuditPorts,
+  call: Omit<JudgedCall, 'isConfirmed'>,
   outcome: AuditedOutcome & Pick<OutcomeEntry, 'duration_ms'>,
 ): Promise<void> {
-  const entry = { kind: 'outcome' as const, ...subjectOf(world, caller, call), ...outcome };
-  await world.audit.record(caller.workspace, caller.key.session, entry);
+  return record(ports, call.caller, { kind: 'outcome', ...subjectOf(ports, call), ...outcome });
 }

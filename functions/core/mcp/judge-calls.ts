@@ -1,5 +1,5 @@
 /** Calls that are judged before a hand has them: the calls of a new answer, and those that a person refuses. */
-import type { Entry, OpenCall, SessionState } from '#contract/entries.ts';
+import { eventIn, type Entry, type OpenCall, type SessionState } from '#contract/entries.ts';
 import type { McpVerdict, WantedCall } from '#contract/mcp-proxy.ts';
 import { recordDenial } from '#core/mcp/audited.ts';
 import { callerOf, identify, serverNamed, wantedCall, type Caller } from '#core/mcp/caller.ts';
@@ -27,7 +27,7 @@ async function verdictOn(world: McpProxyWorld, caller: Caller, call: WantedCall)
   const { decision, reason } = judged.decision;
   if (decision !== 'deny') return { id: call.id, decision, reason: '' };
   try {
-    await recordDenial(world, caller, { call, judged, isConfirmed });
+    await recordDenial(world, { caller, call, judged, isConfirmed });
   } catch (error) {
     if (!(error instanceof Fault) || error.code !== 'audit_unavailable') throw error;
     return { id: call.id, decision, reason: UNRECORDED };
@@ -61,8 +61,8 @@ function refusedCalls({ calls }: SessionState, entries: readonly Entry[]): reado
 }
 
 function refusedBy(entry: Entry): OpenCall['id'] | null {
-  if (!('event' in entry) || entry.event.type !== 'user.tool_confirmation') return null;
-  return entry.event.result === 'deny' ? entry.event.tool_use_id : null;
+  const event = eventIn(entry);
+  return event?.type === 'user.tool_confirmation' && event.result === 'deny' ? event.tool_use_id : null;
 }
 
 /** Server and user are null when they cannot be told: the agent may have lost the server while the call waited. */
@@ -72,5 +72,5 @@ async function recordOne(world: RefusalPorts, caller: Caller, open: OpenCall): P
   const identity = server === null ? null : await identify(world, caller, server.url);
   const user = identity?.status === 'known' ? identity.user : null;
   const judged = denied('confirmation_denied', server, user);
-  await recordDenial(world, caller, { call, judged, isConfirmed: false });
+  await recordDenial(world, { caller, call, judged, isConfirmed: false });
 }

@@ -79,7 +79,7 @@ async function outcomeFor(
     return other === null ? denied(world, { ...atHand, judged }) : outcomeByOther(other, null);
   }
   if (earlier.status === 'untold') return outcomeOf(world, permitted, earlier);
-  await recordIntent(world, atHand.caller, { ...atHand, judged });
+  await recordIntent(world, { ...atHand, judged });
   const attempted = await attemptCall(world, permitted, until);
   if (attempted.status === 'settled') return null;
   const outcome = await outcomeOf(world, permitted, attempted);
@@ -99,7 +99,7 @@ function outcomeByOther({ status }: Unfinished, permitted: PermittedCall | null)
 }
 
 async function denied(world: McpProxyWorld, call: CallAtHand & { readonly judged: Judged }): Promise<CallOutcome> {
-  await recordDenial(world, call.caller, call);
+  await recordDenial(world, call);
   const { code, reason } = call.judged.decision;
   const audited: AuditedOutcome = { ...NOTHING_DONE, outcome: 'denied', error: code };
   return errorResult('denied', reason, { audited, detail: code });
@@ -129,7 +129,7 @@ async function recordFinished(
   const { caller, call, judged, beganMs } = made;
   const durationMs = Math.max(0, Date.parse(world.stamp.now()) - beganMs);
   // Both records of a denial were written before the session was told.
-  if (audited.outcome !== 'denied') await recordOutcome(world, caller, made, { ...audited, duration_ms: durationMs });
+  if (audited.outcome !== 'denied') await recordOutcome(world, made, { ...audited, duration_ms: durationMs });
   world.journal.line('tool call', {
     ...caller.key,
     call: call.id,

@@ -3,7 +3,7 @@ import type { SessionAgent } from '#contract/agents.ts';
 import type { McpTool, ServerListing } from '#contract/mcp.ts';
 import type { McpVerdict, WantedCall } from '#contract/mcp-proxy.ts';
 import { toolRules } from '#core/tools/tool-definitions.ts';
-import { offerTools } from '#core/mcp/offer-tools.ts';
+import { offerTools } from '#core/tools/offer-tools.ts';
 import type { McpProxy } from '#core/ports/mcp-proxy.ts';
 import type { Command, Verdicts } from '#core/session/commands.ts';
 import type { McpTrouble } from '#core/ports/call-marks.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { McpTool, ServerListing } from '#contract/mcp.ts';
-import { offerTools } from '#core/mcp/offer-tools.ts';
+import { offerTools } from '#core/tools/offer-tools.ts';
 import { NO_MCP } from '#test/functions/core/given.ts';
 import { mcpTool } from '#test/functions/core/served.ts';
 
