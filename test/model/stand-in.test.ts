@@ -182,7 +182,7 @@ describe('the requests that the stand-in records', () => {
   });
 });
 
-test('tell when they ended, and whether the client left before the answer', async () => {
+test('a recorded request tells when it ended, and whether the client left before the answer', async () => {
   answerWith({ text: 'all of it' });
   await client.messages.create(hello);
   const answered = await standIn.waitForRequest(1);

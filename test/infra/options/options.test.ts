@@ -19,13 +19,13 @@ function refusal(context: Readonly<Record<string, unknown>>): string {
 }
 
 describe('options as context', () => {
-  it('are named as the properties of the construct are', () => {
+  it('have the names of the construct’s properties', () => {
     const { model, removalPolicy } = read({ 'model.provider': 'bedrock', 'model.region': 'eu-west-1' });
     expect(model).toEqual({ provider: 'bedrock', region: 'eu-west-1' });
     expect(removalPolicy).toBe('retain');
   });
 
-  it('may be numbers, booleans and JSON as text, as the CLI gives them', () => {
+  it('may be numbers, booleans and JSON in the form of text, as the CLI passes them', () => {
     const options = read({
       ...{ logRetentionDays: '7', 'sandbox.cpu': '1024', 'mcp.hooks.failOpen': 'true' },
       ...{ connect: JSON.stringify(LOGIN), 'webFetch.allow': JSON.stringify(HOSTS) },
@@ -34,19 +34,19 @@ describe('options as context', () => {
     expect(options).toMatchObject({ connect: LOGIN, webFetch: { allow: HOSTS } });
   });
 
-  it('stay text where an option is text, whatever it looks like', () => {
+  it('stay text when the option is text, also when it looks like a number', () => {
     expect(read({ connect: LOGIN, 'connect.clientId': '2026' }).connect?.clientId).toBe('2026');
   });
 
   it.each([
     ['an object', { mcp: { callsPerMinute: 10 }, throttle: { burst: 5 } }],
     ['JSON', '{"mcp":{"callsPerMinute":10},"throttle":{"burst":5}}'],
-  ])('may be %s under the key brainstem, over which single options go', (_, brainstem) => {
+  ])('may be %s under the key brainstem, and single options replace its values', (_, brainstem) => {
     const { mcp, throttle } = read({ brainstem, 'mcp.callsPerMinute': '20' });
     expect([mcp.callsPerMinute, throttle.burst]).toEqual([20, 5]);
   });
 
-  it('leave context of CDK alone', () => {
+  it('do not include the context of CDK itself', () => {
     const ofCdk = {
       '@aws-cdk/core:x': true,
       'aws:cdk:y': 1,
@@ -80,23 +80,23 @@ test.each([
   [{ 'mcp.allow': HOSTS.map(({ host }) => ({ host })) }, 'Option mcp.allow.0.cidr must be a CIDR block'],
   [{ 'packages.npmRegistry': 'nowhere' }, 'Option packages.npmRegistry must be a URL'],
   [{ 'packages.goProxy': 'https://me:secret@go.example' }, 'Option packages.goProxy must hold no user'],
-])('%j is refused by name and rule', (context, words) => {
+])('the options %j are refused with name and rule', (context, words) => {
   expect(refusal(context)).toContain(words);
 });
 
-test.each(['0', '1.5', 'many', '1000001'])('a rate of %s a minute is refused', (rate) => {
+test.each(['0', '1.5', 'many', '1000001'])('a rate limit of %s a minute is refused', (rate) => {
   expect(refusal({ 'rateLimits.createsPerMinute': rate })).toBe(
     'Option rateLimits.createsPerMinute must be an integer from 1 to 1000000',
   );
 });
 
-test('a name that does not exist is refused with the names that do', () => {
+test('an unknown option is refused with the names of the known ones', () => {
   expect(refusal({ sandboxImage: 'x' })).toMatch(/^Option sandboxImage is not one of model, removalPolicy, .*connect$/);
   expect(refusal({ 'sandbox.image': 'x' })).toBe('Option sandbox.image is not one of imageUri, cpu, memoryMb');
   expect(refusal({ 'packages.npmToken': 'secret' })).toMatch(/^Option packages.npmToken is not one of aptSources, /);
 });
 
-test('every broken option has one line, which never shows its value', () => {
+test('the refusal has one line for each invalid option, without its value', () => {
   const lines = refusal({ removalPolicy: 'SECRET', 'sandbox.cpu': 'SECRET', 'mcp.allow': '["SECRET"]', SECRE: '' });
   expect(lines.split('\n')).toHaveLength(4);
   expect(lines).not.toContain('SECRET');
