@@ -98,13 +98,6 @@ describe('a streamed answer of the stand-in', () => {
   });
 });
 
-test('a request without stream is answered by one JSON message', async () => {
-  answerWith({ text: ['o', 'k'], tools: [{ name: 'bash', input: { command: 'ls' } }] });
-  const message = await client.messages.create(hello);
-  expect(message.content.map((block) => block.type)).toEqual(['text', 'tool_use']);
-  expect(message.model).toBe('claude-test-1');
-});
-
 describe('an answer of the stand-in that fails', () => {
   test('has the error envelope with its status and headers', async () => {
     answerWith({
@@ -140,24 +133,28 @@ describe('an answer of the stand-in that fails', () => {
     standIn.script(() => {
       throw new Error('no such scene');
     });
-    expect(await failure(client.messages.create(hello))).toMatchObject({ status: 500, type: 'api_error' });
+    expect(await failure(client.messages.stream(hello).finalMessage())).toMatchObject({
+      status: 500,
+      type: 'api_error',
+    });
   });
 });
 
 describe('a request that the stand-in refuses', () => {
   test('gets 400 with the field’s name, and neither reaches the script nor is counted', async () => {
-    const error = await failure(client.messages.create(requestOf([{ role: 'user', content: '' }])));
+    const error = await failure(client.messages.stream(requestOf([{ role: 'user', content: '' }])).finalMessage());
     expect(error).toMatchObject({ status: 400, type: 'invalid_request_error' });
     expect(error.apiMessage).toMatch(/^messages\.0\.content/);
     expect(standIn.requests).toHaveLength(0);
     expect(standIn.refusals).toHaveLength(1);
   });
 
-  test('gets 400 for a body that is not JSON and 404 for another path', async () => {
+  test('gets 400 for a body that is not JSON or asks for no stream, and 404 for another path', async () => {
     const headers = { 'x-api-key': 'k', 'anthropic-version': '2023-06-01' };
     const broken = await fetch(`${standIn.url}/v1/messages`, { method: 'POST', headers, body: '{' });
+    const whole = await fetch(`${standIn.url}/v1/messages`, { method: 'POST', headers, body: JSON.stringify(hello) });
     const elsewhere = await fetch(`${standIn.url}/v1/complete`, { method: 'POST', headers, body: '{}' });
-    expect([broken.status, elsewhere.status]).toEqual([400, 404]);
+    expect([broken.status, whole.status, elsewhere.status]).toEqual([400, 400, 404]);
     expect(await elsewhere.json()).toMatchObject({ type: 'error', error: { type: 'not_found_error' } });
   });
 });
@@ -166,7 +163,7 @@ describe('the requests that the stand-in records', () => {
   test('have content and time, and the newest 200 are kept', async () => {
     answerWith({ text: 'ok' });
     const before = Date.now();
-    for (let n = 0; n < 201; n += 1) await client.messages.create(hello);
+    for (let n = 0; n < 201; n += 1) await client.messages.stream(hello).finalMessage();
     const second = await standIn.waitForRequest(2);
     expect(standIn.requests).toHaveLength(200);
     expect(second).toMatchObject({ index: 1, request: { model: 'claude-test-1' } });
@@ -177,14 +174,14 @@ describe('the requests that the stand-in records', () => {
   test('can be waited for before they come', async () => {
     answerWith({ text: 'ok' });
     const waiting = [standIn.waitForRequest(1), standIn.waitForRequest(1)];
-    await client.messages.create(hello);
+    await client.messages.stream(hello).finalMessage();
     expect((await Promise.all(waiting)).map(({ index }) => index)).toEqual([0, 0]);
   });
 });
 
 test('a recorded request tells when it ended, and whether the client left before the answer', async () => {
   answerWith({ text: 'all of it' });
-  await client.messages.create(hello);
+  await client.messages.stream(hello).finalMessage();
   const answered = await standIn.waitForRequest(1);
   expect(await answered.ended).toMatchObject({ by: 'answer', atMs: expect.any(Number) });
   answerWith({ text: 'never', hold: new Promise(() => {}) });

@@ -1,8 +1,7 @@
-/** A reply as the Messages API sends it: a list of stream events, or one message. */
+/** A reply as the Messages API streams it: a list of events. */
 import { randomUUID } from 'node:crypto';
 import type {
   ContentBlock,
-  Message,
   RawContentBlockDelta,
   RawMessageStreamEvent,
   StopReason,
@@ -12,21 +11,33 @@ import type { ModelRequest, Reply, ReplyTool, ServedBlock } from './script.ts';
 
 export type Frame = RawMessageStreamEvent | { readonly type: 'ping' };
 
-/** One content block: as it starts, what is added to it, and as it ends. */
+/** One content block: as it starts, and what is added to it. */
 interface StreamedBlock {
   readonly start: ContentBlock;
   readonly deltas: readonly RawContentBlockDelta[];
-  readonly whole: ContentBlock;
 }
 
 /** `requestChars` only serves to estimate the input tokens. */
 export function framesOf(reply: Reply, request: ModelRequest, requestChars: number): readonly Frame[] {
-  const blocks = blocksOf(reply);
-  const usage = usageOf(reply, blocks, requestChars);
-  const start = { ...emptyMessage(request), usage: { ...usage, output_tokens: 1 } };
+  const usage = usageOf(reply, requestChars);
   return [
-    { type: 'message_start', message: start },
-    ...blocks.flatMap(framesOfBlock),
+    {
+      type: 'message_start',
+      message: {
+        id: newId('msg'),
+        type: 'message',
+        role: 'assistant',
+        model: request.model,
+        content: [],
+        container: null,
+        diagnostics: null,
+        stop_details: null,
+        stop_reason: null,
+        stop_sequence: null,
+        usage: { ...usage, output_tokens: 1 },
+      },
+    },
+    ...blocksOf(reply).flatMap(framesOfBlock),
     {
       type: 'message_delta',
       delta: {
@@ -46,17 +57,6 @@ export function framesOf(reply: Reply, request: ModelRequest, requestChars: numb
     },
     { type: 'message_stop' },
   ];
-}
-
-export function messageOf(reply: Reply, request: ModelRequest, requestChars: number): Message {
-  const blocks = blocksOf(reply);
-  return {
-    ...emptyMessage(request),
-    content: blocks.map((block) => block.whole),
-    stop_details: reply.stopDetails ?? null,
-    stop_reason: stopReasonOf(reply),
-    usage: usageOf(reply, blocks, requestChars),
-  };
 }
 
 /** The API pings after the first block has started; a client must be able to skip it anywhere. */
@@ -87,7 +87,6 @@ function thinkingBlock(thinking: string): StreamedBlock {
       { type: 'thinking_delta', thinking },
       { type: 'signature_delta', signature },
     ],
-    whole: { type: 'thinking', thinking, signature },
   };
 }
 
@@ -107,20 +106,19 @@ function textBlock(chunks: readonly string[]): StreamedBlock {
   return {
     start: { type: 'text', text: '', citations: null },
     deltas: chunks.map((text) => ({ type: 'text_delta', text })),
-    whole: { type: 'text', text: chunks.join(''), citations: null },
   };
 }
 
 /** The input comes in pieces that are not JSON by themselves, the first one empty, as from the real API. */
 function toolBlock({ id, name, input }: ReplyTool): StreamedBlock {
   const use = { type: 'tool_use' as const, id: id ?? newId('toolu'), name, caller: { type: 'direct' as const } };
-  return { start: { ...use, input: {} }, deltas: inputDeltas(input), whole: { ...use, input } };
+  return { start: { ...use, input: {} }, deltas: inputDeltas(input) };
 }
 
 /** A call streams its input like any other; a result comes whole. */
 function servedBlock(block: ServedBlock): StreamedBlock {
-  if (block.type !== 'server_tool_use') return { start: block, deltas: [], whole: block };
-  return { start: { ...block, input: {} }, deltas: inputDeltas(block.input), whole: block };
+  if (block.type !== 'server_tool_use') return { start: block, deltas: [] };
+  return { start: { ...block, input: {} }, deltas: inputDeltas(block.input) };
 }
 
 function inputDeltas(input: unknown): StreamedBlock['deltas'] {
@@ -136,14 +134,14 @@ function stopReasonOf(reply: Reply): StopReason {
   return reply.stopReason ?? (reply.tools?.length ? 'tool_use' : 'end_turn');
 }
 
-function usageOf(reply: Reply, blocks: readonly StreamedBlock[], requestChars: number): Usage {
+function usageOf(reply: Reply, requestChars: number): Usage {
   return {
     cache_creation: null,
     cache_creation_input_tokens: reply.usage?.cache_creation_input_tokens ?? 0,
     cache_read_input_tokens: reply.usage?.cache_read_input_tokens ?? 0,
     inference_geo: null,
     input_tokens: reply.usage?.input_tokens ?? tokensOf(requestChars),
-    output_tokens: reply.usage?.output_tokens ?? tokensOf(blocks.reduce((sum, block) => sum + charsOf(block.whole), 0)),
+    output_tokens: reply.usage?.output_tokens ?? tokensOf(charsOf(reply)),
     output_tokens_details: null,
     server_tool_use: null,
     service_tier: 'standard',
@@ -151,37 +149,13 @@ function usageOf(reply: Reply, blocks: readonly StreamedBlock[], requestChars: n
   };
 }
 
-function charsOf(block: ContentBlock): number {
-  switch (block.type) {
-    case 'text':
-      return block.text.length;
-    case 'thinking':
-      return block.thinking.length;
-    case 'tool_use':
-      return block.name.length + JSON.stringify(block.input).length;
-    default:
-      return 0;
-  }
+function charsOf({ thinking = '', text = '', tools = [] }: Reply): number {
+  const calls = tools.map(({ name, input }) => name + JSON.stringify(input));
+  return [thinking, text, calls].flat().reduce((sum, part) => sum + part.length, 0);
 }
 
 function tokensOf(chars: number): number {
   return Math.max(1, Math.ceil(chars / 4));
-}
-
-function emptyMessage(request: ModelRequest): Message {
-  return {
-    id: newId('msg'),
-    type: 'message',
-    role: 'assistant',
-    model: request.model,
-    content: [],
-    container: null,
-    diagnostics: null,
-    stop_details: null,
-    stop_reason: null,
-    stop_sequence: null,
-    usage: usageOf({}, [], 0),
-  };
 }
 
 function newId(prefix: string): string {

@@ -10,18 +10,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod';
 import { serveLoopback, type LoopbackServer } from '../loopback.ts';
 import { defaultScript } from './default-script.ts';
-import { framesOf, messageOf } from './frames.ts';
+import { framesOf } from './frames.ts';
 import type { Arrival, ModelRequest, Reply, ReplyError, Script } from './script.ts';
 import { sendStream } from './send-stream.ts';
 import { errorEnvelope, wireOf, type Wire } from './wires.ts';
 
 const MAX_BODY_BYTES = 32 * 1024 * 1024;
 const TOO_LARGE: ReplyError = { status: 413, type: 'request_too_large', message: 'Request exceeds the maximum size' };
-const NO_OBJECT: ReplyError = {
-  status: 400,
-  type: 'invalid_request_error',
-  message: 'request body: a JSON object is required',
-};
+const NO_OBJECT = invalid('request body: a JSON object is required');
+const NO_STREAM = invalid('stream: the stand-in answers with a stream only');
 
 export function startStandIn(script: Script = defaultScript): Promise<LoopbackServer> {
   const listener = (request: IncomingMessage, response: ServerResponse): void =>
@@ -42,9 +39,14 @@ async function answer(script: Script, request: IncomingMessage, response: Server
   const fields = parseObject(body.toString());
   if (fields === null) return sendFailure(response, wire, NO_OBJECT);
   const canonical = wire.canonical(path, request.headers, fields);
+  if (canonical.body['stream'] !== true) return sendFailure(response, wire, NO_STREAM);
   const asked = canonical.body as unknown as ModelRequest;
   const reply = await play(script, asked, { atMs, headers: canonical.headers, response });
   await sendReply(response, { wire, asked, chars: body.length, reply });
+}
+
+function invalid(message: string): ReplyError {
+  return { status: 400, type: 'invalid_request_error', message };
 }
 
 /** Null when the text is not a JSON object. */
@@ -76,12 +78,8 @@ async function sendReply(response: ServerResponse, { wire, asked, chars, reply }
   if (reply.delayMs !== undefined) await sleep(reply.delayMs);
   if (reply.error !== undefined && reply.error.afterFrames === undefined)
     return sendFailure(response, wire, reply.error);
-  if (asked.stream === true) {
-    response.writeHead(200, { ...requestId(), 'content-type': wire.contentType });
-    return sendStream(response, { wire, frames: framesOf(reply, asked, chars), reply });
-  }
-  await reply.hold;
-  sendJson(response, 200, messageOf(reply, asked, chars));
+  response.writeHead(200, { ...requestId(), 'content-type': wire.contentType });
+  await sendStream(response, { wire, frames: framesOf(reply, asked, chars), reply });
 }
 
 function sendFailure(response: ServerResponse, wire: Wire, failure: ReplyError): void {

@@ -7,7 +7,6 @@ import type { MessageParam, ToolResultBlockParam } from '@anthropic-ai/sdk/resou
 import { describe, expect, test } from 'vitest';
 import { checkRequest } from '#test/model/check-request.ts';
 import { defaultScript, PRIME_SUM } from '#infra/local/model/default-script.ts';
-import { messageOf } from '#infra/local/model/frames.ts';
 import type { Reply, ReplyTool } from '#infra/local/model/script.ts';
 import { requestOf, tool } from '#test/model/conversation.ts';
 
@@ -28,7 +27,7 @@ async function converse(
     expect(checkRequest({ 'x-api-key': 'k', 'anthropic-version': '2026-10-21' }, request)).toBeNull();
     const reply = defaultScript(request);
     replies.push(reply);
-    const { content } = messageOf(reply, request, 0);
+    const content = contentOf(reply);
     messages.push({ role: 'assistant', content });
     const uses = content.filter((block) => block.type === 'tool_use');
     if (uses.length === 0) return { replies, messages, text: textOf(reply) };
@@ -39,6 +38,14 @@ async function converse(
     }));
     messages.push({ role: 'user', content: await Promise.all(results) });
   }
+}
+
+function contentOf(reply: Reply) {
+  const text = textOf(reply);
+  return [
+    ...(text === '' ? [] : [{ type: 'text' as const, text }]),
+    ...(reply.tools ?? []).map((call, at) => ({ type: 'tool_use' as const, id: `toolu_${at}`, ...call })),
+  ];
 }
 
 function textOf({ text = '' }: Reply): string {
