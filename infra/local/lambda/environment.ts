@@ -27,7 +27,7 @@ export function functionEnvironment(part: FunctionPart, around: Surroundings): R
     AWS_LAMBDA_FUNCTION_VERSION: '$LATEST',
     AWS_LAMBDA_FUNCTION_MEMORY_SIZE: String(part.memoryMb),
     AWS_LAMBDA_INITIALIZATION_TYPE: 'on-demand',
-    AWS_LAMBDA_LOG_GROUP_NAME: logGroupOf(part),
+    AWS_LAMBDA_LOG_GROUP_NAME: `/aws/lambda/${part.name}`,
     AWS_LAMBDA_LOG_STREAM_NAME: around.logStream,
     AWS_XRAY_CONTEXT_MISSING: 'IGNORE_ERROR',
     LAMBDA_TASK_ROOT: part.codeDir,
@@ -37,10 +37,6 @@ export function functionEnvironment(part: FunctionPart, around: Surroundings): R
     TZ: ':UTC',
     _HANDLER: part.handler,
   };
-}
-
-export function logGroupOf(part: FunctionPart): string {
-  return `/aws/lambda/${part.name}`;
 }
 
 /** The entry's folder name: how people and log files call a function. */

@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import type { Caller } from '../aws/service.ts';
 import type { FunctionPart } from '../template/parts.ts';
-import { functionEnvironment, logGroupOf, serviceOf } from './environment.ts';
+import { functionEnvironment, serviceOf } from './environment.ts';
 import type { LogFiles } from './log-files.ts';
 import type { FunctionFailure } from './messages.ts';
 import { startWorker, type FunctionWorker, type WorkerStart } from './start-worker.ts';
@@ -176,15 +176,7 @@ function startFunctionWorker(part: FunctionPart, around: FleetSurroundings, even
   return startWorker({
     id,
     code: around.code,
-    settings: {
-      codeDir: part.codeDir,
-      handler: part.handler,
-      functionName: part.name,
-      functionArn: part.arn,
-      memoryMb: part.memoryMb,
-      logGroup: logGroupOf(part),
-      logStream,
-    },
+    part,
     environment: functionEnvironment(part, {
       region: around.region,
       endpointUrl: around.endpointUrl,

@@ -59,7 +59,7 @@ function begin(pool: Pool, call: { functionArn: string; payload: unknown }, list
   if (event.length > MAX_JSON_BYTES) throw new InvocationError(tooLargeFailure('RequestEntityTooLargeException'));
 
   const requestId = randomUUID();
-  const invocation = { requestId, traceId: createTraceId(), timeoutMs: fleet.part.timeoutMs, event };
+  const invocation = { requestId, traceId: createTraceId(), event };
   let worker: FunctionWorker | null = null;
   let left = false;
   const listener = listen(() => {

@@ -4,6 +4,7 @@ export type ToWorker =
   | {
       readonly type: 'invoke';
       readonly requestId: string;
+      readonly functionArn: string;
       readonly traceId: string;
       readonly deadlineMs: number;
       /** The event as JSON text: a function never shares an object with its caller. */
@@ -11,7 +12,7 @@ export type ToWorker =
     }
   /** The last chunk was taken; the next one may be sent. */
   | { readonly type: 'taken' }
-  /** Whoever read the response stream is gone. */
+  /** The client of the response stream has left. */
   | { readonly type: 'left' };
 
 export type FromWorker =
@@ -28,15 +29,4 @@ export interface FunctionFailure {
   readonly name: string;
   readonly message: string;
   readonly stack: readonly string[];
-}
-
-export interface WorkerSettings {
-  readonly codeDir: string;
-  /** `file.export`, without the file's extension. */
-  readonly handler: string;
-  readonly functionName: string;
-  readonly functionArn: string;
-  readonly memoryMb: number;
-  readonly logGroup: string;
-  readonly logStream: string;
 }

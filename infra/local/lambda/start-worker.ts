@@ -1,6 +1,8 @@
 import { Worker } from 'node:worker_threads';
 import { diedFailure, timedOutFailure } from './failure.ts';
-import type { FromWorker, FunctionFailure, ToWorker, WorkerSettings } from './messages.ts';
+import type { FunctionPart } from '../template/parts.ts';
+import { serviceOf } from './environment.ts';
+import type { FromWorker, FunctionFailure, ToWorker } from './messages.ts';
 
 /** Lambda gives a function ten seconds to load before it gives up. */
 const INIT_LIMIT_MS = 10_000;
@@ -8,7 +10,7 @@ const INIT_LIMIT_MS = 10_000;
 export interface WorkerStart {
   readonly id: string;
   readonly code: URL;
-  readonly settings: WorkerSettings;
+  readonly part: FunctionPart;
   readonly environment: Record<string, string>;
   readonly write: (text: Uint8Array) => void;
   readonly ready: (initMs: number) => void;
@@ -19,7 +21,6 @@ export interface WorkerStart {
 interface Invocation {
   readonly requestId: string;
   readonly traceId: string;
-  readonly timeoutMs: number;
   readonly event: string;
 }
 
@@ -63,7 +64,7 @@ export function startWorker(start: WorkerStart): FunctionWorker {
     isAlive: () => thread.state !== 'dead',
     run(invocation, listener) {
       thread.running = { invocation, listener };
-      beginInvocation(thread);
+      beginInvocation(thread, start.part);
     },
     leave: () => send(thread, { type: 'left' }),
     kill: () => end(thread, diedFailure('it was killed')),
@@ -72,12 +73,11 @@ export function startWorker(start: WorkerStart): FunctionWorker {
 
 function startThread(start: WorkerStart): Thread {
   const worker = new Worker(start.code, {
-    name: start.environment['POWERTOOLS_SERVICE_NAME'] ?? start.settings.functionName,
-    workerData: start.settings,
+    name: serviceOf(start.part),
     env: start.environment,
     stdout: true,
     stderr: true,
-    resourceLimits: { maxOldGenerationSizeMb: start.settings.memoryMb },
+    resourceLimits: { maxOldGenerationSizeMb: start.part.memoryMb },
   });
   return { worker, running: null, state: 'loading', timer: null, ending: null };
 }
@@ -128,11 +128,11 @@ function becomeReady(thread: Thread): void {
   if (thread.state === 'loading') thread.state = 'ready';
 }
 
-function beginInvocation(thread: Thread): void {
+function beginInvocation(thread: Thread, { arn: functionArn, timeoutMs }: FunctionPart): void {
   if (thread.running === null) return;
-  const { timeoutMs, requestId, traceId, event } = thread.running.invocation;
   thread.timer = setTimeout(() => void end(thread, timedOutFailure(timeoutMs)), timeoutMs);
-  send(thread, { type: 'invoke', requestId, traceId, deadlineMs: Date.now() + timeoutMs, event });
+  const deadlineMs = Date.now() + timeoutMs;
+  send(thread, { type: 'invoke', ...thread.running.invocation, functionArn, deadlineMs });
 }
 
 function finish(thread: Thread, outcome: Outcome): void {

@@ -1,18 +1,17 @@
 /**
  * What runs inside a worker thread: loads the function's bundle, then runs its handler for one event after another,
- * the way Lambda's Node.js runtime does.
+ * the way Lambda's Node.js runtime does. As there, what the function is comes from the environment.
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { parentPort, workerData } from 'node:worker_threads';
-import type { FromWorker, FunctionFailure, ToWorker, WorkerSettings } from './messages.ts';
+import { parentPort } from 'node:worker_threads';
+import type { FromWorker, FunctionFailure, ToWorker } from './messages.ts';
 import { createResponseStream, installStreaming, isStreaming, type ResponseStream } from './response-stream.ts';
 
 type Handler = (event: unknown, ...rest: unknown[]) => unknown;
 type InvokeMessage = Extract<ToWorker, { type: 'invoke' }>;
 
-const settings = workerData as WorkerSettings;
 let openStream: ResponseStream | null = null;
 
 installStreaming();
@@ -30,13 +29,14 @@ async function start(): Promise<void> {
 }
 
 async function loadHandler(): Promise<Handler> {
-  const dot = settings.handler.lastIndexOf('.');
-  const [file, name] = [settings.handler.slice(0, dot), settings.handler.slice(dot + 1)];
-  const path = ['.mjs', '.js', '.cjs'].map((extension) => join(settings.codeDir, file + extension)).find(existsSync);
+  const { _HANDLER: handlerName = '', LAMBDA_TASK_ROOT: folder = '' } = process.env;
+  const dot = handlerName.lastIndexOf('.');
+  const [file, name] = [handlerName.slice(0, dot), handlerName.slice(dot + 1)];
+  const path = ['.mjs', '.js', '.cjs'].map((extension) => join(folder, file + extension)).find(existsSync);
   if (path === undefined) throw new Error(`The function's code has no file ${file}.mjs, ${file}.js or ${file}.cjs.`);
   const loaded = (await import(pathToFileURL(path).href)) as Record<string, unknown>;
   const handler = loaded[name];
-  if (typeof handler !== 'function') throw new Error(`${settings.handler} is undefined or not exported.`);
+  if (typeof handler !== 'function') throw new Error(`${handlerName} is undefined or not exported.`);
   return handler as Handler;
 }
 
@@ -84,15 +84,16 @@ async function runStreaming(handler: Handler, event: unknown, context: unknown):
 }
 
 function createContext(message: InvokeMessage): Readonly<Record<string, unknown>> {
+  const { env } = process;
   return {
     awsRequestId: message.requestId,
     callbackWaitsForEmptyEventLoop: true,
-    functionName: settings.functionName,
-    functionVersion: '$LATEST',
-    invokedFunctionArn: settings.functionArn,
-    memoryLimitInMB: String(settings.memoryMb),
-    logGroupName: settings.logGroup,
-    logStreamName: settings.logStream,
+    functionName: env['AWS_LAMBDA_FUNCTION_NAME'],
+    functionVersion: env['AWS_LAMBDA_FUNCTION_VERSION'],
+    invokedFunctionArn: message.functionArn,
+    memoryLimitInMB: env['AWS_LAMBDA_FUNCTION_MEMORY_SIZE'],
+    logGroupName: env['AWS_LAMBDA_LOG_GROUP_NAME'],
+    logStreamName: env['AWS_LAMBDA_LOG_STREAM_NAME'],
     getRemainingTimeInMillis: () => message.deadlineMs - Date.now(),
   };
 }
