@@ -65,7 +65,7 @@ const list = operation({
     if (head === null) return notFound('session_id');
     const beyond = cursor && { position: cursor.position, append: cursor.append };
     const listing = listEvents(world, { key: keyOf(session), head, order, beyond });
-    const { page, more } = await take(listing, query, range);
+    const { page, more } = await takePage(listing, query, range);
     const last = page.at(-1);
     const goesOn = more && last !== undefined;
     return {
@@ -76,7 +76,7 @@ const list = operation({
 });
 
 /** Reads until the page is full, by count or by bytes. An event beyond that shows that a next page exists. */
-async function take(
+async function takePage(
   listing: AsyncIterable<ListedEvent>,
   { limit, types }: Pick<EventsQuery, 'limit' | 'types'>,
   range: Range,

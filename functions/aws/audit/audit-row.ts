@@ -36,7 +36,7 @@ export function listedKeys(workspace: WorkspaceId, place: Place) {
   return { ...listKeysOf(workspace, place), pk: chainKey(workspace, chain), sk: position };
 }
 
-export function rowOf(record: AuditRecord) {
+export function auditRow(record: AuditRecord) {
   const { workspace, entry } = record;
   return {
     pk: chainKey(workspace, record.chain),
@@ -51,7 +51,7 @@ export function rowOf(record: AuditRecord) {
 }
 
 /** The record is evidence and is not parsed further: the verifier decides whether it is the record that was written. */
-export function recordOf({ pk, sk, body }: Row): AuditRecord {
+export function auditRecord({ pk, sk, body }: Row): AuditRecord {
   try {
     return JSON.parse(String(body)) as AuditRecord;
   } catch (cause) {

@@ -1,7 +1,7 @@
 /** Reading the audit trail back: by time over the index `list`, or chain by chain. */
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { AuditExport, AuditTrail } from '#core/ports/audit.ts';
-import { auditTable, chainKey, listedKeys, listKeysOf, positionKey, recordOf } from '#aws/audit/audit-row.ts';
+import { auditTable, chainKey, listedKeys, listKeysOf, positionKey, auditRecord } from '#aws/audit/audit-row.ts';
 import { highest, lowest } from '#aws/list-rows.ts';
 import { listedPlace } from '#aws/row.ts';
 import type { Query, Row } from '#aws/table.ts';
@@ -38,13 +38,13 @@ export function createAuditTrail(dynamodb: DynamoDBClient, name: string): AuditT
       if (lowest(query.from) > highest(query.to)) return { records: [], next: null };
       const from = query.beyond === null ? null : listedKeys(query.workspace, query.beyond);
       const { rows, after } = await walk(exportQuery(query), from, query.limit);
-      return { records: rows.map(recordOf), next: after === null ? null : listedPlace(after) };
+      return { records: rows.map(auditRecord), next: after === null ? null : listedPlace(after) };
     },
 
     async chain(workspace, chain, { after: position, limit }) {
       const values = { pk: chainKey(workspace, chain), after: positionKey(position) };
       const { rows, after } = await walk({ where: 'pk = :pk AND sk > :after', values, limit }, null, limit);
-      return { records: rows.map(recordOf), next: after === null ? null : Number(after['sk']) };
+      return { records: rows.map(auditRecord), next: after === null ? null : Number(after['sk']) };
     },
   };
 }

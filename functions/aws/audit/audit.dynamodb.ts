@@ -6,7 +6,7 @@ import type { Audit } from '#core/ports/audit.ts';
 import { chainOf, recordAfter, type ChainHead } from '#core/audit/chain.ts';
 import { Fault } from '#core/ports/errors.ts';
 import type { Pause } from '#core/ports/stamp.ts';
-import { auditTable, chainKey, recordOf, rowOf } from '#aws/audit/audit-row.ts';
+import { auditTable, chainKey, auditRecord, auditRow } from '#aws/audit/audit-row.ts';
 import { sha256 } from '#aws/stamp.ts';
 import { IS_NEW } from '#aws/table.ts';
 
@@ -31,13 +31,13 @@ export function createAudit({ dynamodb, table: name, now, newToken, pause }: Aud
   async function lastOf(pk: string): Promise<ChainHead | null> {
     const { rows } = await table.page({ where: 'pk = :pk', values: { pk }, order: 'desc', limit: 1 });
     const [last] = rows;
-    return last === undefined ? null : recordOf(last);
+    return last === undefined ? null : auditRecord(last);
   }
 
   /** `stored` also when the record is there already, because the answer to an earlier attempt was lost. */
   async function put(record: AuditRecord): Promise<'stored' | 'taken'> {
     // Another writer that has appended since the head was read has taken this key.
-    const { status, row } = await table.put(rowOf(record), { when: [IS_NEW] });
+    const { status, row } = await table.put(auditRow(record), { when: [IS_NEW] });
     return status === 'saved' || row?.['id'] === record.id ? 'stored' : 'taken';
   }
 

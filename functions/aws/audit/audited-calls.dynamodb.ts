@@ -2,7 +2,7 @@
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { AuditedCalls } from '#core/ports/audit.ts';
 import { chainOf } from '#core/audit/chain.ts';
-import { auditTable, chainKey, recordOf } from '#aws/audit/audit-row.ts';
+import { auditTable, chainKey, auditRecord } from '#aws/audit/audit-row.ts';
 import { sha256 } from '#aws/stamp.ts';
 
 const PAGE = 100;
@@ -16,7 +16,7 @@ export function createAuditedCalls(dynamodb: DynamoDBClient, name: string): Audi
       const rows = table.rows({ where: 'pk = :pk', values: { pk }, order: 'desc', limit: PAGE });
       let lookedAt = 0;
       for await (const row of rows) {
-        const { entry } = recordOf(row);
+        const { entry } = auditRecord(row);
         if (entry.kind !== 'administration' && entry.call === call) return entry.kind;
         lookedAt += 1;
         if (lookedAt === MAX_LOOKED_AT) break;

@@ -26,7 +26,7 @@ export function createGuardedFetch(options: OutboundOptions, limits: FetchLimits
     const deadline = startDeadline(limits.totalMs, signal);
     try {
       const answered = await followRedirects(options, await outgoingOf(String(input), init, limits), deadline);
-      return respond(answered, { maxBytes: limits.maxBytes, deadline, signal });
+      return responseOf(answered, { maxBytes: limits.maxBytes, deadline, signal });
     } catch (error) {
       deadline.clear();
       signal?.throwIfAborted();
@@ -81,7 +81,7 @@ interface Reading {
   readonly signal: AbortSignal | undefined;
 }
 
-function respond(answered: FinalAnswer, { maxBytes, deadline, signal }: Reading): Response {
+function responseOf(answered: FinalAnswer, { maxBytes, deadline, signal }: Reading): Response {
   const { opened, destination } = answered;
   const { code: status } = opened;
   const headers = Object.entries(opened.headers).filter(([name]) => !NOT_HANDED_OVER.includes(name));

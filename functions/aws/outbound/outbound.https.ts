@@ -11,7 +11,7 @@ export function createOutbound(options: OutboundOptions): Outbound {
     async fetch({ limits, ...request }, signal) {
       const deadline = startDeadline(limits.totalMs, signal);
       try {
-        return await answer(await followRedirects(options, { ...request, ...limits }, deadline), limits.maxBytes);
+        return await readAnswer(await followRedirects(options, { ...request, ...limits }, deadline), limits.maxBytes);
       } catch (error) {
         signal?.throwIfAborted();
         if (error instanceof OutboundError) return error.failed();
@@ -23,7 +23,7 @@ export function createOutbound(options: OutboundOptions): Outbound {
   };
 }
 
-async function answer(answered: FinalAnswer, maxBytes: number): Promise<OutboundAnswer> {
+async function readAnswer(answered: FinalAnswer, maxBytes: number): Promise<OutboundAnswer> {
   const { opened, destination } = answered;
   try {
     const chunks: Uint8Array[] = [];

@@ -32,7 +32,7 @@ const UNREADABLE = /^(?:HPE_|Z_|ERR__ERROR_|ERR_BROTLI)/;
 
 export async function sendPinned(attempt: PinnedRequest): Promise<Opened> {
   const seen = { idle: false, sent: false };
-  const outgoing = send(attempt);
+  const outgoing = sendRequest(attempt);
   outgoing.on('timeout', () => {
     seen.idle = true;
     outgoing.destroy();
@@ -52,7 +52,7 @@ export async function sendPinned(attempt: PinnedRequest): Promise<Opened> {
   };
 }
 
-function send({ destination, addresses, request, deadline, idleMs }: PinnedRequest): ClientRequest {
+function sendRequest({ destination, addresses, request, deadline, idleMs }: PinnedRequest): ClientRequest {
   const { url, host, port, secure } = destination;
   const options: RequestOptions = {
     host,

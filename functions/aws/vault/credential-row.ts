@@ -35,16 +35,16 @@ export function columnsOf(stored: StoredCredential): Columns {
     state: stored.state,
     cooldownUntil: stored.cooldownUntil,
     failures: stored.failures,
-    grantedScopes: jsonOf(stored.grantedScopes),
+    grantedScopes: jsonColumn(stored.grantedScopes),
     issuer: stored.issuer,
   };
 }
 
-export function jsonOf(values: readonly string[] | null): string | null {
+export function jsonColumn(values: readonly string[] | null): string | null {
   return values === null ? null : JSON.stringify(values);
 }
 
-const Stored = z.object({
+const CredentialRow = z.object({
   workspace: WorkspaceId,
   body: json(Credential),
   version: z.int(),
@@ -66,7 +66,10 @@ export function credentialOf(row: Row): Credential {
 }
 
 export function storedOf(row: Row): StoredCredential {
-  const { body, updatedAt, archivedAt, tokenExpiresAt, leaseOwner, leaseUntil, ...columns } = parseRow(Stored, row);
+  const { body, updatedAt, archivedAt, tokenExpiresAt, leaseOwner, leaseUntil, ...columns } = parseRow(
+    CredentialRow,
+    row,
+  );
   const auth = body.auth.type === 'mcp_oauth' ? { ...body.auth, expires_at: tokenExpiresAt } : body.auth;
   return {
     ...columns,

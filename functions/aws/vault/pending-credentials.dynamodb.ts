@@ -9,7 +9,7 @@ import { parseRow } from '#aws/row.ts';
 /** Partition of the list index: pending credentials by the instant of their announcement. */
 const PENDING = 'PENDING';
 
-const Place = z.object({ workspace: WorkspaceId, vault: VaultId, credential: CredentialId });
+const PendingPlace = z.object({ workspace: WorkspaceId, vault: VaultId, credential: CredentialId });
 
 export function createPendingCredentials(dynamodb: DynamoDBClient, name: string): PendingCredentials {
   const table = createTable(dynamodb, name);
@@ -22,7 +22,7 @@ export function createPendingCredentials(dynamodb: DynamoDBClient, name: string)
     async *overdue(before) {
       const where = 'listPk = :pending AND listSk < :before';
       const rows = table.rows({ index: 'list', where, values: { pending: PENDING, before } });
-      for await (const row of rows) yield parseRow(Place, row);
+      for await (const row of rows) yield parseRow(PendingPlace, row);
     },
 
     async forget(place, at) {

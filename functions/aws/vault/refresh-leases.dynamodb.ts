@@ -3,7 +3,7 @@ import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { Saved } from '#core/ports/records.ts';
 import type { CredentialPlace, RefreshLeases } from '#core/ports/vault-records.ts';
 import { createTable, type Columns, type Row } from '#aws/table.ts';
-import { jsonOf, storedOf } from '#aws/vault/credential-row.ts';
+import { jsonColumn, storedOf } from '#aws/vault/credential-row.ts';
 import { credentialKey } from '#aws/vault/vault-row.ts';
 
 const isVersion = 'version = :read';
@@ -48,7 +48,7 @@ export function createRefreshLeases(dynamodb: DynamoDBClient, name: string): Ref
         version: held.version + 1,
         secrets: JSON.stringify(secrets),
         tokenExpiresAt: expiresAt,
-        grantedScopes: jsonOf(grantedScopes),
+        grantedScopes: jsonColumn(grantedScopes),
         updatedAt: at,
         state: 'ok',
         cooldownUntil: null,

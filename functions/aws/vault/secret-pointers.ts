@@ -7,7 +7,7 @@ import type { CredentialPlace } from '#core/ports/vault-records.ts';
 export type Store = 'secrets-manager' | 'dynamodb-kms';
 
 /** The fields that are present, in one order. */
-export function fieldsOf(fields: SecretValues): readonly (readonly [SecretField, string])[] {
+export function secretFields(fields: SecretValues): readonly (readonly [SecretField, string])[] {
   return SecretField.options.flatMap((field) => {
     const text = fields[field];
     return text === undefined ? [] : [[field, text] as const];

@@ -4,7 +4,7 @@ import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { OAuthTokens } from '#contract/secret-stores.ts';
 import { Fault } from '#core/ports/errors.ts';
 import type { SecretPointers, SecretReader, SecretWriter } from '#core/ports/secrets.ts';
-import { fieldsOf, secretInvalid, storeOf, type Store } from '#aws/vault/secret-pointers.ts';
+import { secretFields, secretInvalid, storeOf, type Store } from '#aws/vault/secret-pointers.ts';
 import { createKmsReader, createKmsWriter } from '#aws/vault/secrets.kms.ts';
 import { createSecretsManagerReader, createSecretsManagerWriter } from '#aws/vault/secrets.secrets-manager.ts';
 import { setting, type Env } from '#aws/settings.ts';
@@ -61,6 +61,6 @@ function tokensIn(env: Env): OAuthTokens {
 }
 
 function byStore(pointers: SecretPointers): readonly (readonly [string, SecretPointers])[] {
-  const groups = Map.groupBy(fieldsOf(pointers), ([, pointer]) => storeOf(pointer));
+  const groups = Map.groupBy(secretFields(pointers), ([, pointer]) => storeOf(pointer));
   return [...groups].map(([store, fields]) => [store, Object.fromEntries(fields)]);
 }

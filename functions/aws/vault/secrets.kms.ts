@@ -14,7 +14,7 @@ import {
 } from '@aws-sdk/client-kms';
 import type { SecretField, SecretReader, SecretWriter } from '#core/ports/secrets.ts';
 import type { CredentialPlace } from '#core/ports/vault-records.ts';
-import { fieldsOf, secretInvalid, secretUnavailable, type Store } from '#aws/vault/secret-pointers.ts';
+import { secretFields, secretInvalid, secretUnavailable, type Store } from '#aws/vault/secret-pointers.ts';
 
 const STORE: Store = 'dynamodb-kms';
 const CIPHER = 'aes-256-gcm';
@@ -34,7 +34,7 @@ export function createKmsWriter(client: KMSClient, keyArn: string): SecretWriter
   return {
     async write(place, _type, values) {
       const version = randomUUID();
-      const pointers = fieldsOf(values).map(async ([field, value]) => {
+      const pointers = secretFields(values).map(async ([field, value]) => {
         return [field, await seal({ place, field, version }, value)] as const;
       });
       return Object.fromEntries(await Promise.all(pointers));
@@ -63,7 +63,7 @@ export function createKmsWriter(client: KMSClient, keyArn: string): SecretWriter
 export function createKmsReader(client: KMSClient, keyArn: string): SecretReader {
   return {
     async read(place, pointers) {
-      const values = fieldsOf(pointers).map(
+      const values = secretFields(pointers).map(
         async ([field, pointer]) => [field, await open(place, field, pointer)] as const,
       );
       return Object.fromEntries(await Promise.all(values));

@@ -17,7 +17,7 @@ import {
   type SecretWriter,
 } from '#core/ports/secrets.ts';
 import type { CredentialPlace } from '#core/ports/vault-records.ts';
-import { fieldsOf, secretInvalid, secretUnavailable, storeOf, type Store } from '#aws/vault/secret-pointers.ts';
+import { secretFields, secretInvalid, secretUnavailable, storeOf, type Store } from '#aws/vault/secret-pointers.ts';
 
 const STORE: Store = 'secrets-manager';
 
@@ -30,22 +30,22 @@ const Version = z.partialRecord(SecretField, z.string());
 export function createSecretsManagerWriter(client: SecretsManagerClient, prefix: string): SecretWriter {
   return {
     async write(place, _type, values, inForce = {}) {
-      if (fieldsOf(values).length === 0) return {};
-      const exists = fieldsOf(inForce).some(([, pointer]) => storeOf(pointer) === STORE);
+      if (secretFields(values).length === 0) return {};
+      const exists = secretFields(inForce).some(([, pointer]) => storeOf(pointer) === STORE);
       if (!exists) await create(place);
       const pointers = await Promise.all(versionsOf(values).map((version) => put(place, version)));
       return Object.assign({}, ...pointers);
     },
     async remove(place) {
       // Without recovery, the removal of a secret that does not exist is no error.
-      const command = new DeleteSecretCommand({ SecretId: idOf(prefix, place), ForceDeleteWithoutRecovery: true });
+      const command = new DeleteSecretCommand({ SecretId: secretId(prefix, place), ForceDeleteWithoutRecovery: true });
       await client.send(command).catch(secretUnavailable(place, 'removed'));
     },
   };
 
   /** Creates an empty secret: AWS gives a version that is created with its secret no label of the caller's. */
   async function create(place: CredentialPlace): Promise<void> {
-    const Name = idOf(prefix, place).replace(/^.*:secret:/, '');
+    const Name = secretId(prefix, place).replace(/^.*:secret:/, '');
     try {
       await client.send(new CreateSecretCommand({ Name, Description: 'A credential, as its vault keeps it' }));
     } catch (cause) {
@@ -55,9 +55,9 @@ export function createSecretsManagerWriter(client: SecretsManagerClient, prefix:
 
   async function put(place: CredentialPlace, values: SecretValues): Promise<SecretPointers> {
     const version = randomUUID();
-    const fields = fieldsOf(values).map(([field]) => field);
+    const fields = secretFields(values).map(([field]) => field);
     const command = new PutSecretValueCommand({
-      SecretId: idOf(prefix, place),
+      SecretId: secretId(prefix, place),
       // The SDK repeats a request with its token, so that a repeat makes no second version.
       ClientRequestToken: version,
       SecretString: JSON.stringify(values),
@@ -72,14 +72,14 @@ export function createSecretsManagerWriter(client: SecretsManagerClient, prefix:
 /** All fields in one version when they fit, else one version for each field. */
 function versionsOf(values: SecretValues): readonly SecretValues[] {
   if (Buffer.byteLength(JSON.stringify(values)) <= MAX_BYTES) return [values];
-  return fieldsOf(values).map(([field, value]) => ({ [field]: value }));
+  return secretFields(values).map(([field, value]) => ({ [field]: value }));
 }
 
 /** `prefix` is the ARN prefix of all secrets. */
 export function createSecretsManagerReader(client: SecretsManagerClient, prefix: string): SecretReader {
   return {
     async read(place, pointers) {
-      const wanted = fieldsOf(pointers);
+      const wanted = secretFields(pointers);
       const distinct = [...new Set(wanted.map(([, pointer]) => pointer))];
       const versions = new Map(await Promise.all(distinct.map(async (one) => [one, await get(place, one)] as const)));
       const values = wanted.map(([field, pointer]) => {
@@ -92,7 +92,7 @@ export function createSecretsManagerReader(client: SecretsManagerClient, prefix:
   async function get(place: CredentialPlace, pointer: string): Promise<SecretValues> {
     const VersionId = pointer.slice(`${STORE}:`.length);
     const { SecretString = '' } = await client
-      .send(new GetSecretValueCommand({ SecretId: idOf(prefix, place), VersionId }))
+      .send(new GetSecretValueCommand({ SecretId: secretId(prefix, place), VersionId }))
       .catch(secretUnavailable(place, 'read'));
     try {
       return Version.parse(JSON.parse(SecretString));
@@ -102,6 +102,6 @@ export function createSecretsManagerReader(client: SecretsManagerClient, prefix:
   }
 }
 
-function idOf(prefix: string, { workspace, vault, credential }: CredentialPlace): string {
+function secretId(prefix: string, { workspace, vault, credential }: CredentialPlace): string {
   return `${prefix}/${workspace}/${vault}/${credential}`;
 }

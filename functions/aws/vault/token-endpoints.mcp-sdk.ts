@@ -7,6 +7,7 @@ import * as z from 'zod';
 import type { AllowedHosts } from '#contract/outbound.ts';
 import type { FoundEndpoint, TokenEndpoints } from '#core/vault/id-jag.ts';
 import { createExpiring } from '#core/ports/expiring.ts';
+import { jsonOrNull } from '#core/vault/token-endpoint.ts';
 import { judgeUrl } from '#core/outbound/destination.ts';
 import { OutboundError } from '#core/ports/outbound.ts';
 
@@ -65,20 +66,12 @@ async function metadataOf(fetch: FetchLike, issuer: string): Promise<z.infer<typ
   let isOfAnother = false;
   for (const { url } of buildDiscoveryUrls(issuer)) {
     const response = await fetch(url, { headers: { accept: 'application/json' } });
-    const { data } = Metadata.safeParse(jsonOf(await response.text()));
+    const { data } = Metadata.safeParse(jsonOrNull(await response.text()));
     if (!response.ok || data === undefined) continue;
     if (bare(data.issuer) === bare(issuer)) return data;
     isOfAnother = true;
   }
   return isOfAnother ? 'names another issuer' : 'has no metadata that can be read';
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
 }
 
 /** Issuers are written with and without a slash at the end. */

@@ -40,7 +40,7 @@ export function vaultColumns(vault: Vault) {
   return { body: JSON.stringify(vault), namedUser: namedUser(vault) ?? '' };
 }
 
-const Stored = z.object({
+const VaultRow = z.object({
   body: json(Vault),
   archivedAt: optional(Instant),
   // A row that was never replaced has no revision, and one that never held a credential no count.
@@ -49,7 +49,7 @@ const Stored = z.object({
 });
 
 export function revisedOf(row: Row): RevisedVault {
-  const { body, archivedAt, ...counted } = parseRow(Stored, row);
+  const { body, archivedAt, ...counted } = parseRow(VaultRow, row);
   return { vault: { ...body, archived_at: archivedAt }, ...counted };
 }
 

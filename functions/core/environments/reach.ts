@@ -12,7 +12,7 @@ export function refusedServer(
   if (networking === null) return servers.length === 0 ? null : NO_ENVIRONMENT;
   if (networking.type === 'unrestricted' || networking.allow_mcp_servers) return null;
   const allowed = networking.allowed_hosts.map((host) => host.toLowerCase());
-  const index = servers.findIndex(({ url }) => !allowed.some((pattern) => covers(pattern, hostOf(url))));
+  const index = servers.findIndex(({ url }) => !allowed.some((pattern) => covers(pattern, serverHost(url))));
   if (index < 0) return null;
   const field = `agent.mcp_servers.${index}.url`;
   const rule = "its host must be among the environment's allowed_hosts, or allow_mcp_servers be true";
@@ -24,6 +24,6 @@ const NO_ENVIRONMENT = refuse(
   'agent.mcp_servers: may only be emptied, for the environment that says which hosts are allowed has been deleted',
 );
 
-function hostOf(url: string): string {
+function serverHost(url: string): string {
   return (URL.parse(url)?.hostname ?? '').replace(/\.$/, '');
 }

@@ -13,11 +13,11 @@ function explainIssue(issue: Issue, parents: readonly PropertyKey[], root: strin
   const path = [...parents, ...issue.path];
   if (issue.code === 'invalid_union' && issue.errors.length > 0) return explainUnion(issue.errors, path, root);
   if (issue.code === 'invalid_key' && issue.issues[0] !== undefined) {
-    return `${nameOf(path, root)}: key ${ruleOf(issue.issues[0])}`;
+    return `${fieldName(path, root)}: key ${ruleOf(issue.issues[0])}`;
   }
   if (issue.code === 'unrecognized_keys')
-    return `${nameOf([...path, issue.keys[0] ?? ''], root)}: is not a known field`;
-  return `${nameOf(path, root)}: ${ruleOf(issue)}`;
+    return `${fieldName([...path, issue.keys[0] ?? ''], root)}: is not a known field`;
+  return `${fieldName(path, root)}: ${ruleOf(issue)}`;
 }
 
 /** Explains the first branch that fits the type of the value; when none does, it lists the rules of all branches. */
@@ -25,7 +25,7 @@ function explainUnion(branches: readonly (readonly Issue[])[], path: readonly Pr
   const firsts = branches.flatMap((issues) => issues.slice(0, 1));
   const meant = firsts.find((issue) => !isWrongType(issue));
   if (meant !== undefined) return explainIssue(meant, path, root);
-  return `${nameOf(path, root)}: ${[...new Set(firsts.map(ruleOf))].join(', or ')}`;
+  return `${fieldName(path, root)}: ${[...new Set(firsts.map(ruleOf))].join(', or ')}`;
 }
 
 /** The branch is for values of another type. */
@@ -81,6 +81,6 @@ function measure(origin: string, count: string): string {
   return `be ${count}`;
 }
 
-function nameOf(path: readonly PropertyKey[], root: string): string {
+function fieldName(path: readonly PropertyKey[], root: string): string {
   return path.length === 0 ? root : path.map(String).join('.');
 }

@@ -48,7 +48,7 @@ function isArray(schema: z.core.$ZodType | undefined): boolean {
 /** The one key that objects made from a request cannot have: the schemas leave it out, and the client would not know. */
 const LOST = '__proto__';
 
-type Place = { readonly path: string; readonly node: object };
+type Nested = { readonly path: string; readonly node: object };
 
 /** The path of the first one. Level by level, not by recursion: JSON may be nested deeper than the stack. */
 function findLostKey(value: unknown): string | null {
@@ -60,7 +60,7 @@ function findLostKey(value: unknown): string | null {
   return null;
 }
 
-function objectsOf(parent: object, path: string): readonly Place[] {
+function objectsOf(parent: object, path: string): readonly Nested[] {
   return Object.entries(parent).flatMap(([key, node]: [string, unknown]) =>
     typeof node === 'object' && node !== null ? [{ path: key === '' ? path : `${path}${key}.`, node }] : [],
   );

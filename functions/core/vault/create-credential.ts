@@ -23,8 +23,8 @@ export async function createCredential(
   // Checked here so that no secret is stored in vain; the row's transaction checks it again.
   const [found] = await world.credentials.match(place.workspace, [place.vault], separated.key);
   if (found === undefined || found.vault === null) return null;
-  if (found.vault.archived_at !== null) return refusalOf({ status: 'closed' }, separated);
-  if (found.stored !== null) return refusalOf({ status: 'duplicate' }, separated);
+  if (found.vault.archived_at !== null) return refusedCreation({ status: 'closed' }, separated);
+  if (found.stored !== null) return refusedCreation({ status: 'duplicate' }, separated);
   const credential: Credential = {
     id: place.credential,
     type: 'vault_credential',
@@ -37,7 +37,7 @@ export async function createCredential(
     archived_at: null,
   };
   const created = await store(world, place, { credential, separated });
-  return created.status === 'created' ? credential : refusalOf(created, separated);
+  return created.status === 'created' ? credential : refusedCreation(created, separated);
 }
 
 /** An identity is sent to its provider only. The customer allows the provider's host apart from the hosts of servers. */
@@ -61,7 +61,10 @@ async function store(
   return created;
 }
 
-function refusalOf(created: Exclude<Created, { status: 'created' }>, { keyField }: SeparatedAuth): RequestRefusal {
+function refusedCreation(
+  created: Exclude<Created, { status: 'created' }>,
+  { keyField }: SeparatedAuth,
+): RequestRefusal {
   switch (created.status) {
     case 'duplicate':
       return refuse('conflict_error', `auth.${keyField}: another active credential of the vault has the same`);

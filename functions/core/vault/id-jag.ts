@@ -44,7 +44,7 @@ export interface IdJagWorld {
   readonly stamp: Pick<Stamp, 'now'>;
 }
 
-type Refused = Exclude<TokenReply, { readonly status: 'told' }>;
+type Refused = Exclude<TokenReply, { readonly status: 'granted' }>;
 
 type AssertionReply = { readonly status: 'asserted'; readonly assertion: string } | Refused;
 export type AdmissionReply =
@@ -107,20 +107,20 @@ async function askAt<Reply>(
 
 export function readAssertion(reply: OutboundAnswer | OutboundFailure): AssertionReply {
   const read = readTokenReply(reply);
-  if (read.status !== 'told') return read;
-  const { host, told } = read;
+  if (read.status !== 'granted') return read;
+  const { host, fields } = read;
   // Another kind of token must not be sent on: it could give access to more than this server.
-  if (told.issued_token_type !== ID_JAG)
+  if (fields.issued_token_type !== ID_JAG)
     return { status: 'failed', detail: `${host} issued a token that is no ID-JAG` };
-  return { status: 'asserted', assertion: told.access_token };
+  return { status: 'asserted', assertion: fields.access_token };
 }
 
 export function readAdmission(reply: OutboundAnswer | OutboundFailure, at: Instant): AdmissionReply {
   const read = readTokenReply(reply);
-  if (read.status !== 'told') return read;
-  const { host, told } = read;
-  if (!isBearer(told)) return { status: 'failed', detail: `${host} answered a token that is no bearer token` };
-  return { status: 'admitted', token: told.access_token, expiresAt: expiryOf(told, at) };
+  if (read.status !== 'granted') return read;
+  const { host, fields } = read;
+  if (!isBearer(fields)) return { status: 'failed', detail: `${host} answered a token that is no bearer token` };
+  return { status: 'admitted', token: fields.access_token, expiresAt: expiryOf(fields, at) };
 }
 
 function scopeOf(scopes: readonly string[]): { readonly scope?: string } {

@@ -1,6 +1,7 @@
 /** Claims of ID tokens. A stored token is not verified here: its issuer verifies it when it is sent back. */
 import * as z from 'zod';
 import type { Instant } from '#contract/ids.ts';
+import { jsonOrNull } from '#core/vault/token-endpoint.ts';
 
 const LAST_SECOND = Date.parse('9999-12-31T23:59:59Z') / 1000;
 const Claims = z.record(z.string(), z.unknown());
@@ -28,14 +29,6 @@ export function claimedUser(claims: Claims, name: string): string | null {
 
 function claimsOf(token: string): unknown {
   const [, payload = ''] = token.split('.');
-  return jsonOf(payload);
-}
-
-function jsonOf(base64url: string): unknown {
-  try {
-    return JSON.parse(Buffer.from(base64url, 'base64url').toString());
-  } catch {
-    // Opaque text has no claims.
-    return null;
-  }
+  // Opaque text has no claims.
+  return jsonOrNull(Buffer.from(payload, 'base64url').toString());
 }

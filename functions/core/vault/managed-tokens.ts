@@ -31,28 +31,28 @@ const MOST_ENTRIES = 1000;
 export function createManagedTokens(world: ManagedTokensWorld): ManagedTokens {
   const kept = createExpiring<Bearer | NoBearer>(() => Date.parse(world.stamp.now()), MOST_ENTRIES);
 
-  async function exchanged(wanted: Wanted): Promise<Bearer | NoBearer> {
+  async function exchanged(wanted: WantedAccess): Promise<Bearer | NoBearer> {
     const { answer, version, untilMs } = await exchange(world, wanted);
-    kept.keep(nameOf(wanted, version), answer, untilMs);
+    kept.keep(accessName(wanted, version), answer, untilMs);
     return answer;
   }
 
   return (server, user) => ({
     async bearer(match, signal) {
       const wanted = { server, user, match, signal };
-      return kept.find(nameOf(wanted, match.stored.version)) ?? exchanged(wanted);
+      return kept.find(accessName(wanted, match.stored.version)) ?? exchanged(wanted);
     },
     renew: (match, _refused, signal) => exchanged({ server, user, match, signal }),
   });
 }
 
 /** The version of the row is part of it: when the identity changes, the access that it gave ends. */
-function nameOf({ server, user, match }: Wanted, version: number): string {
+function accessName({ server, user, match }: WantedAccess, version: number): string {
   const { workspace, credential } = match.stored;
   return JSON.stringify([workspace, credential.id, version, user, server.url]);
 }
 
-interface Wanted {
+interface WantedAccess {
   readonly server: ManagedServer;
   readonly user: string | null;
   readonly match: Match;
@@ -67,7 +67,7 @@ interface Exchanged {
   readonly untilMs: number;
 }
 
-async function exchange(world: ManagedTokensWorld, wanted: Wanted): Promise<Exchanged> {
+async function exchange(world: ManagedTokensWorld, wanted: WantedAccess): Promise<Exchanged> {
   const { match, signal } = wanted;
   const { version } = match.stored;
   const identity = await world.tokens.bearer(match, signal);
@@ -100,11 +100,11 @@ const SIGNED_OUT: NoBearer = {
 
 async function exchangeAs(
   world: ManagedTokensWorld,
-  { server, user, match, signal }: Wanted,
+  { server, user, match, signal }: WantedAccess,
   identity: Bearer,
 ): Promise<Exchanged & { readonly isStale: boolean }> {
   const { version } = identity;
-  if (!isOf(world, user, identity)) return { answer: OTHER_USER, version, untilMs: 0, isStale: false };
+  if (!isOfUser(world, user, identity)) return { answer: OTHER_USER, version, untilMs: 0, isStale: false };
   const began = world.stamp.now();
   const asserted = await requestAssertion(world, server, { idToken: identity.token, signal });
   const admitted =
@@ -127,7 +127,7 @@ async function exchangeAs(
 }
 
 /** Whether the ID token names the user for whom the session acts: an identity in the wrong vault gives no access. */
-function isOf({ enterprise }: ManagedTokensWorld, user: string | null, { token }: Bearer): boolean {
+function isOfUser({ enterprise }: ManagedTokensWorld, user: string | null, { token }: Bearer): boolean {
   return user === null || enterprise === null || idTokenUser(token, enterprise.login.userClaim) === user;
 }
 

@@ -14,7 +14,7 @@ import {
   isBearer,
   readTokenReply,
   tokenRequest,
-  type Told,
+  type TokenFields,
   type TokenClient,
 } from '#core/vault/token-endpoint.ts';
 
@@ -89,27 +89,27 @@ export function readRefresh(
   if (read.status === 'refused') {
     return { status: read.code === 'invalid_grant' ? 'revoked' : 'failed', detail: read.detail };
   }
-  const { host, told } = read;
-  if (!isBearer(told)) return { status: 'failed', detail: `${host} answered a token that is no bearer token` };
-  const token = tokenIn(told, takes, at);
+  const { host, fields } = read;
+  if (!isBearer(fields)) return { status: 'failed', detail: `${host} answered a token that is no bearer token` };
+  const token = tokenIn(fields, takes, at);
   // OpenID Connect Core §12.2 lets a provider answer without an ID token. Such a provider will not send one later either.
   if (token === null) return { status: 'revoked', detail: `${host} answered no id_token that a header can carry` };
-  const { refresh_token: next, scope } = told;
+  const { refresh_token: next, scope } = fields;
   return {
     status: 'refreshed',
     ...token,
     refreshToken: next == null || next === '' || next === sent ? null : next,
     scopes: scope == null ? null : scope.split(' ').filter((one) => one !== ''),
-    warning: told.token_type == null || told.token_type === '' ? `${host} answered no token_type` : null,
+    warning: fields.token_type == null || fields.token_type === '' ? `${host} answered no token_type` : null,
   };
 }
 
 function tokenIn(
-  told: Told,
+  fields: TokenFields,
   takes: RefreshGrant['takes'],
   at: Instant,
 ): { readonly accessToken: string; readonly expiresAt: Instant | null } | null {
-  if (takes === 'access_token') return { accessToken: told.access_token, expiresAt: expiryOf(told, at) };
-  const { id_token: idToken } = told;
+  if (takes === 'access_token') return { accessToken: fields.access_token, expiresAt: expiryOf(fields, at) };
+  const { id_token: idToken } = fields;
   return idToken == null ? null : { accessToken: idToken, expiresAt: idTokenExpiry(idToken) };
 }

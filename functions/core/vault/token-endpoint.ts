@@ -59,7 +59,7 @@ export function secretMethod(authMethods: readonly string[]): 'client_secret_bas
 /** Text that a header can carry: visible ASCII. */
 export const HeaderText = z.string().regex(/^[\x21-\x7e]+$/);
 
-const Told = z.looseObject({
+const TokenFields = z.looseObject({
   access_token: HeaderText,
   token_type: z.string().nullish().catch(null),
   issued_token_type: z.string().nullish().catch(null),
@@ -71,17 +71,17 @@ const Told = z.looseObject({
     .catch(null),
   scope: z.string().nullish().catch(null),
 });
-export type Told = z.infer<typeof Told>;
+export type TokenFields = z.infer<typeof TokenFields>;
 
 /** RFC 6749 §5.2: an error code is short. Other text is the server's own, and is not repeated. */
-const Refusal = z.looseObject({ error: z.string().regex(/^[a-z][a-z0-9_]{0,63}$/) });
+const ErrorFields = z.looseObject({ error: z.string().regex(/^[a-z][a-z0-9_]{0,63}$/) });
 
 /** The server did not look at the request, so an error code in this answer says nothing about the grant. */
 const TOO_MANY_REQUESTS = 429;
 
 /** `detail` names host and rule, no text of the answer. */
 export type TokenReply =
-  | { readonly status: 'told'; readonly host: string; readonly told: Told }
+  | { readonly status: 'granted'; readonly host: string; readonly fields: TokenFields }
   /** `code` is one of RFC 6749 §5.2, or of an extension. */
   | { readonly status: 'refused'; readonly code: string; readonly detail: string }
   | { readonly status: 'failed'; readonly detail: string };
@@ -89,35 +89,35 @@ export type TokenReply =
 export function readTokenReply(reply: OutboundAnswer | OutboundFailure): TokenReply {
   if (reply.status === 'failed') return { status: 'failed', detail: reply.message };
   const host = new URL(reply.url).hostname;
-  const body = jsonOf(reply.body);
-  const refusal = Refusal.safeParse(body);
+  const body = jsonOrNull(new TextDecoder().decode(reply.body));
+  const refusal = ErrorFields.safeParse(body);
   if (reply.code < 500 && reply.code !== TOO_MANY_REQUESTS && refusal.success) {
     const { error } = refusal.data;
     return { status: 'refused', code: error, detail: `${host} answered ${error}` };
   }
   if (reply.code < 200 || reply.code > 299) return { status: 'failed', detail: `${host} answered HTTP ${reply.code}` };
-  const told = Told.safeParse(body);
-  return told.success
-    ? { status: 'told', host, told: told.data }
+  const fields = TokenFields.safeParse(body);
+  return fields.success
+    ? { status: 'granted', host, fields: fields.data }
     : { status: 'failed', detail: `${host} answered no access_token that a header can carry` };
 }
 
 /** RFC 6749 §7.1: a client must not use a token of a type that it does not know. Without a type, this one is meant. */
-export function isBearer({ token_type: type }: Told): boolean {
+export function isBearer({ token_type: type }: TokenFields): boolean {
   return type == null || type === '' || type.toLowerCase() === 'bearer';
 }
 
 /** Null when the server states none. Servers that do not know the lifetime state zero or less. */
-export function expiryOf({ expires_in: seconds }: Told, at: Instant): Instant | null {
+export function expiryOf({ expires_in: seconds }: TokenFields, at: Instant): Instant | null {
   if (seconds == null || !Number.isFinite(seconds) || seconds <= 0) return null;
   return new Date(Date.parse(at) + Math.min(seconds, MAX_LIFETIME_SECONDS) * 1000).toISOString();
 }
 
-function jsonOf(body: Uint8Array): unknown {
+/** Null for text that is no JSON, such as an error page. */
+export function jsonOrNull(text: string): unknown {
   try {
-    return JSON.parse(new TextDecoder().decode(body));
+    return JSON.parse(text);
   } catch {
-    // An error page in some other format: it holds no token.
     return null;
   }
 }

@@ -59,21 +59,21 @@ export function createObtainToken(world: RefreshWorld): ObtainToken {
 
   /** Calls of one instance share one refresh: only one of them could take the lease. */
   function joined(stored: StoredCredential): Promise<RefreshResult> {
-    const name = nameOf(stored, stored.version);
+    const name = versionName(stored, stored.version);
     const flight = flights.get(name) ?? refresh(world, stored).finally(() => flights.delete(name));
     flights.set(name, flight);
     return flight;
   }
 
   function keep(stored: StoredCredential, bearer: Bearer, expiresAt: Instant | null): Bearer {
-    cache.drop(nameOf(stored, stored.version));
-    cache.keep(nameOf(stored, bearer.version), bearer, usableUntilMs(nowMs(), expiresAt));
+    cache.drop(versionName(stored, stored.version));
+    cache.keep(versionName(stored, bearer.version), bearer, usableUntilMs(nowMs(), expiresAt));
     return bearer;
   }
 
   async function inForce(stored: StoredCredential): Promise<Bearer | NoBearer> {
     const { version } = stored;
-    const kept = cache.find(nameOf(stored, version));
+    const kept = cache.find(versionName(stored, version));
     if (kept !== undefined) return kept;
     const values = await world.secrets.read(credentialPlace(stored), stored.secrets);
     const token = values.token ?? values.access_token;
@@ -104,7 +104,7 @@ export function createObtainToken(world: RefreshWorld): ObtainToken {
   };
 }
 
-function nameOf({ workspace, credential }: StoredCredential, version: number): string {
+function versionName({ workspace, credential }: StoredCredential, version: number): string {
   return `${workspace}/${credential.id}/${version}`;
 }
 
