@@ -1,4 +1,4 @@
-/** What API Gateway answers in its own name, in the words that the template gives it. */
+/** The responses that API Gateway makes itself, with the texts that the template defines. */
 import { randomUUID } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import type { GatewayResponsePart } from '../template/parts.ts';

@@ -49,7 +49,7 @@ export async function serveGateway(options: GatewayOptions): Promise<LoopbackSer
 async function serve(api: Api, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const [path = '/', query = ''] = splitOnce(request.url ?? '/', '?');
   const match = api.findRoute(request.method ?? 'GET', path);
-  // Read to its end also where the answer is known: a client that is still sending would not see it.
+  // The body is read to its end also where the answer is known, because a client that is still sending reads no answer.
   const body = await readBody(request);
   if (body === 'aborted') return;
   if (match === null) return api.refuse(response, 'noRoute');
@@ -93,7 +93,7 @@ async function answerStreamed(api: Api, { route, event, response }: Exchange): P
   try {
     writeHead(response, ProxyHead.parse(metadata));
     response.flushHeaders();
-    // Ends the body when the client leaves, which is how the function hears of it.
+    // `pipeline` ends the body when the client leaves, and the end of the body tells the function.
     await pipeline(body, response);
   } finally {
     clearTimeout(idle);

@@ -2,7 +2,7 @@ import type { Access } from '../aws/service.ts';
 import type { Statement } from '../template/parts.ts';
 import { matchesArn, matchesGlob } from './patterns.ts';
 
-/** `unknown`: the operator or the key is not known here, so nobody can say. */
+/** `unknown`: this evaluator does not know the operator or the key. */
 export type Judgement = 'yes' | 'no' | 'unknown';
 
 type Comparison = (actual: string, expected: string) => boolean;

@@ -3,7 +3,7 @@ import type { RolePart, Statement } from '../template/parts.ts';
 import { ACCOUNT, REGION } from '../template/identities.ts';
 import { candidates, decide, type Verdict } from './evaluate.ts';
 
-/** Judges accesses by role. A role nobody knows may do nothing. */
+/** Judges accesses by role. A role that the template lacks may do nothing. */
 export interface Verdicts {
   judge(roleArn: string, access: Access): Verdict;
 }
@@ -29,7 +29,7 @@ function globalContext(roleArn: string): Access['context'] {
   };
 }
 
-/** Objects in a bucket have an ARN each; the cache forgets everything rather than growing with them. */
+/** Each object of a bucket has an ARN of its own, so a full cache is emptied instead of growing without end. */
 const MAX_CACHED = 10_000;
 
 export function createVerdicts(roles: readonly RolePart[]): Verdicts {

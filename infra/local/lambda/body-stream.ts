@@ -31,7 +31,7 @@ export function createStreamedInvocation(leave: () => void): StreamedInvocation 
       done(error);
     },
   });
-  // Whoever reads the body hears of the error; before there is a reader, `answer` carries it.
+  // The gateway, which reads the body, gets the error from it; before there is a body, `answer` rejects with the error.
   body.on('error', () => undefined);
   const fail = (failure: FunctionFailure): void => {
     const error = new InvocationError(failure);
@@ -57,7 +57,7 @@ export function createStreamedInvocation(leave: () => void): StreamedInvocation 
   };
 }
 
-/** Only heard when the stream was not ended, or when nothing was ever written to it. */
+/** The failure of a function that returns without ending its stream, or without having written to it. */
 const UNFINISHED: FunctionFailure = {
   name: 'Runtime.InvalidStreamingResponse',
   message: 'The function returned without writing to and ending a stream made by HttpResponseStream.from.',

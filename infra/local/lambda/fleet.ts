@@ -7,11 +7,11 @@ import type { LogFiles } from './log-files.ts';
 import type { FunctionFailure } from './messages.ts';
 import { startWorker, type FunctionWorker, type WorkerStart } from './start-worker.ts';
 
-/** Loading is work for a processor: more at once than there are would only make each take longer. */
+/** How many workers load at the same time: one per processor, because more would make each load slower. */
 const MAX_LOADING = availableParallelism();
-/** Of the latest invocation's duration in what an invocation usually takes. */
+/** The weight of the latest duration in the moving average `usualMs`. */
 const LATEST_WEIGHT = 0.2;
-/** An invocation waits no longer than this for a worker that is busy with another. */
+/** An invocation waits no longer than this for a worker that is busy with another invocation. */
 const PATIENCE_MS = 2000;
 const CHECK_MS = 25;
 
@@ -54,7 +54,7 @@ interface FleetState {
   loading: number;
   /** What the latest worker took to load the function. */
   initMs: number;
-  /** Until it is known, an invocation may take as long as a model needs to answer. */
+  /** Moving average of an invocation's duration. Infinite before the first one ends, because it may wait for a model. */
   usualMs: number;
   checking: boolean;
 }
@@ -121,7 +121,7 @@ function startSome(fleet: FleetState): void {
   for (let index = 0; index < wanted; index += 1) start(fleet);
 }
 
-/** Another worker is worth its loading unless one will be free sooner, or the processors have nothing to give it. */
+/** Another worker is worth loading, unless a busy one will be free sooner or the processors are saturated. */
 function isWorthLoading(fleet: FleetState): boolean {
   if (fleet.busySince.size === 0) return true;
   const oldest = fleet.waiting[0];

@@ -4,7 +4,7 @@ import type { Template } from '../template/parts.ts';
 import type { LogFiles } from './log-files.ts';
 import { createPool, type LambdaPool, type PoolOptions } from './pool.ts';
 
-/** Told what workers do, for those who measure it. */
+/** Callbacks about the workers, for measurements. */
 export type PoolListeners = Pick<PoolOptions, 'onLoad' | 'onInvocation'>;
 
 export interface Functions {

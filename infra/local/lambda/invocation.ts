@@ -49,7 +49,7 @@ export async function invokeStreamed(pool: Pool, functionArn: string, payload: u
   return promise;
 }
 
-/** `leave` tells the function that nobody reads its answer any more. */
+/** `leave` tells the function that the client has left. */
 type Listen = (leave: () => void) => InvocationListener;
 
 function begin(pool: Pool, call: { functionArn: string; payload: unknown }, listen: Listen): void {

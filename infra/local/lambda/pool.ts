@@ -1,6 +1,6 @@
 /**
  * Runs the template's functions as Lambda does: each invocation alone in a worker, a worker kept warm for the next
- * one, the most recently used first, and those that nobody needs any more reclaimed.
+ * one, the most recently used first, and ended after a long idle time.
  */
 import type { FunctionPart, Template } from '../template/parts.ts';
 import type { StreamedAnswer } from './body-stream.ts';

@@ -1,10 +1,10 @@
-/** Whether this machine's processors have nothing left to give: then another worker makes every worker slower. */
+/** Tells whether this machine's processors are fully used: then another worker would make every worker slower. */
 import { availableParallelism } from 'node:os';
 
 const WINDOW_MS = 50;
 const SATURATED = 0.85;
 
-/** Looks at what this process used of the processors in the latest window; the functions' workers are its threads. */
+/** Measures how much of the processors this process used in the latest window; the functions' workers are its threads. */
 export function createSaturation(): () => boolean {
   let usage = process.cpuUsage();
   let sinceMs = performance.now();

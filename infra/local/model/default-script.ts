@@ -1,6 +1,6 @@
 /**
- * What the stand-in says when nobody gave it a script: enough to see a session work without an API key. It says what
- * it is, writes and runs one small program for a first message, and obeys the commands below.
+ * The stand-in's script where no other is given: it shows a session at work without an API key. It says that it is a
+ * stand-in, writes and runs one small program for a first message, and obeys the commands below.
  */
 import { readExchange, type Exchange, type ToolOutcome } from './exchange.ts';
 import type { ModelRequest, Reply, ReplyTool } from './script.ts';
@@ -73,7 +73,7 @@ const HELP =
   'I am a scripted stand-in for a model and do not understand prose. Each line of a message may be a command; ' +
   `several lines run in parallel: ${[...COMMANDS, CALL].map(({ usage }) => usage).join(' · ')}.`;
 
-/** Between two words: fast reading, and slow enough for a preview to be seen before the answer is there. */
+/** The time between two words is long enough that a client sees a preview before the whole answer. */
 const WORD_MS = 15;
 
 export function defaultScript(request: ModelRequest): Reply {

@@ -29,14 +29,14 @@ export interface Reply {
   readonly thinking?: string;
   /** A list is sent as one text delta per element. */
   readonly text?: string | readonly string[];
-  /** What the API's own tools did: blocks before the text, for the model speaks of what it found. */
+  /** What the API's own tools did. These blocks come before the text, because the text refers to them. */
   readonly served?: readonly ServedBlock[];
   readonly tools?: readonly ReplyTool[];
   /** Default: `tool_use` when there are tools, else `end_turn`. */
   readonly stopReason?: StopReason;
-  /** What a `refusal` says of itself. */
+  /** The details of a `refusal`. */
   readonly stopDetails?: RefusalStopDetails;
-  /** What is left out is estimated from the lengths of request and reply. */
+  /** A field that is left out is estimated from the lengths of request and reply. */
   readonly usage?: ReplyUsage;
   readonly error?: ReplyError;
   /** The connection is cut after this many frames. */

@@ -43,7 +43,7 @@ function closed(response: ServerResponse): Promise<void> {
   return new Promise((resolve) => response.once('close', resolve));
 }
 
-/** One write, so that a client gets in one piece what nothing holds back. */
+/** Frames without pauses between them reach the client in one piece. */
 function joined(frames: readonly (string | Uint8Array)[]): Buffer {
   return Buffer.concat(frames.map((frame) => Buffer.from(frame)));
 }
