@@ -11,19 +11,14 @@ import {
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 import { acknowledgeApi } from './api-acknowledgements.ts';
-import type { Content } from './content.ts';
 import { EntryFunction, type FunctionDefaults } from './entry-function.ts';
 import { answerInEnvelope } from './gateway-errors.ts';
 import type { Options } from '../options/options.ts';
 import { perMinute } from './per-minute.ts';
-import type { Records } from './records.ts';
-import type { SessionLog } from './session-log.ts';
+import type { Stores } from './stores.ts';
 
-export interface ApiProps {
+export interface ApiProps extends Stores {
   readonly defaults: FunctionDefaults;
-  readonly log: SessionLog;
-  readonly records: Records;
-  readonly content: Content;
   readonly throttle: Options['throttle'];
   readonly rateLimits: Options['rateLimits'];
   readonly maxOpenStreams: Options['maxOpenStreams'];

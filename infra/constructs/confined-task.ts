@@ -1,8 +1,10 @@
-import { Aws, Names } from 'aws-cdk-lib';
+import { Aws, Names, Stack } from 'aws-cdk-lib';
 import { CfnTaskDefinition, type Cluster } from 'aws-cdk-lib/aws-ecs';
 import type { Role } from 'aws-cdk-lib/aws-iam';
 import type { LogGroup } from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';
+import type { EntryFunction } from './entry-function.ts';
+import { acknowledgePattern } from './finding.ts';
 
 export interface TaskPlatform {
   readonly cluster: Cluster;
@@ -64,4 +66,17 @@ export function confinedTask(scope: Construct, platform: TaskPlatform, props: Co
   // A task may start as soon as the definition exists, and the platform needs the rights of this role for that.
   definition.node.addDependency(platform.executionRole);
   return definition;
+}
+
+/** Lets a function start tasks of a definition, in the cluster of the platform only. */
+export function grantRunTask(launcher: EntryFunction, { cluster }: TaskPlatform, { family }: CfnTaskDefinition): void {
+  const resourceName = `${family}:*`;
+  const revisions = Stack.of(cluster).formatArn({ service: 'ecs', resource: 'task-definition', resourceName });
+  const when = { ArnEquals: { 'ecs:cluster': cluster.clusterArn } };
+  launcher.receive({}, { actions: ['ecs:RunTask'], on: [revisions], when });
+  acknowledgePattern(
+    launcher.role,
+    revisions,
+    'Every revision of one family: while a deployment replaces the revision, functions still start the old one.',
+  );
 }

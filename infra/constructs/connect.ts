@@ -1,4 +1,4 @@
-import { ArnFormat, Duration, Names, Stack, Validations } from 'aws-cdk-lib';
+import { Duration, Validations } from 'aws-cdk-lib';
 import { LambdaIntegration } from 'aws-cdk-lib/aws-apigateway';
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { Construct } from 'constructs';
@@ -8,20 +8,16 @@ import type { AllowedHosts } from '#contract/outbound.ts';
 import type { ConnectOptions } from '../options/connect-options.ts';
 import type { Api } from './api.ts';
 import type { AuditTrail } from './audit-trail.ts';
-import type { Content } from './content.ts';
 import { EntryFunction, type FunctionDefaults } from './entry-function.ts';
 import { acknowledgePattern } from './finding.ts';
-import type { Records } from './records.ts';
-import type { SessionLog } from './session-log.ts';
+import type { Stores } from './stores.ts';
+import { secretsPrefix } from './secrets-prefix.ts';
 import type { SessionRun } from './session-run.ts';
 import type { Vaults } from './vaults.ts';
 
-export interface ConnectProps {
+export interface ConnectProps extends Stores {
   readonly defaults: FunctionDefaults;
   readonly api: Api;
-  readonly log: SessionLog;
-  readonly records: Records;
-  readonly content: Content;
   readonly vaults: Vaults;
   readonly auditTrail: AuditTrail;
   readonly run: SessionRun;
@@ -89,12 +85,7 @@ export class Connect extends Construct {
       { actions: ['secretsmanager:GetSecretValue'], on: arns },
     );
     // The function also registers clients at authorization servers on request, and keeps the secret of each.
-    const prefix = Stack.of(this).formatArn({
-      service: 'secretsmanager',
-      resource: 'secret',
-      resourceName: Names.uniqueResourceName(this, { separator: '-', maxLength: 128 }),
-      arnFormat: ArnFormat.COLON_RESOURCE_NAME,
-    });
+    const prefix = secretsPrefix(this);
     this.pages.receive(
       { CONNECT_SECRETS_PREFIX: prefix },
       { actions: ['secretsmanager:CreateSecret', 'secretsmanager:GetSecretValue'], on: [`${prefix}/*`] },

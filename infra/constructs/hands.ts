@@ -1,18 +1,13 @@
 import { Duration } from 'aws-cdk-lib';
 import { Construct } from 'constructs';
-import type { Content } from './content.ts';
 import { EntryFunction, type FunctionDefaults } from './entry-function.ts';
 import { PackageBuild, type PackageBuildProps } from './package-build.ts';
-import type { Records } from './records.ts';
 import { SandboxNetwork } from './sandbox-network.ts';
 import { SandboxTask, type SandboxTaskProps } from './sandbox-task.ts';
-import type { SessionLog } from './session-log.ts';
+import type { Stores } from './stores.ts';
 
-export interface HandsProps {
+export interface HandsProps extends Stores {
   readonly defaults: FunctionDefaults;
-  readonly log: SessionLog;
-  readonly records: Records;
-  readonly content: Content;
   readonly sandbox: Pick<SandboxTaskProps, 'image' | 'cpu' | 'memoryMb'>;
   readonly packages: Pick<PackageBuildProps, 'image' | 'cpu' | 'memoryMb' | 'sources'>;
 }

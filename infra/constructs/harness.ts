@@ -1,20 +1,15 @@
 import { Duration, Stack, Validations } from 'aws-cdk-lib';
 import { type CfnSecret, type ISecret, Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { Construct } from 'constructs';
-import type { Content } from './content.ts';
 import { EntryFunction, type FunctionDefaults } from './entry-function.ts';
 import type { ClaudeApi, ModelOptions } from '../options/model-options.ts';
 import { allowBedrock, allowClaudePlatform } from './model.ts';
-import type { Records } from './records.ts';
-import type { SessionLog } from './session-log.ts';
+import type { Stores } from './stores.ts';
 
 export const CLAUDE_API_URL = 'https://api.anthropic.com';
 
-export interface HarnessProps {
+export interface HarnessProps extends Stores {
   readonly defaults: FunctionDefaults;
-  readonly log: SessionLog;
-  readonly records: Records;
-  readonly content: Content;
   readonly model: ModelOptions;
 }
 

@@ -2,19 +2,14 @@ import { Duration } from 'aws-cdk-lib';
 import { Construct } from 'constructs';
 import type { Options } from '../options/options.ts';
 import type { AuditTrail } from './audit-trail.ts';
-import type { Content } from './content.ts';
 import { EntryFunction, type FunctionDefaults } from './entry-function.ts';
 import { grantHooks } from './hooks.ts';
 import { perMinute } from './per-minute.ts';
-import type { Records } from './records.ts';
-import type { SessionLog } from './session-log.ts';
+import type { Stores } from './stores.ts';
 import type { Vaults } from './vaults.ts';
 
-export interface McpProxyProps {
+export interface McpProxyProps extends Stores {
   readonly defaults: FunctionDefaults;
-  readonly log: SessionLog;
-  readonly records: Records;
-  readonly content: Content;
   readonly vaults: Vaults;
   readonly auditTrail: AuditTrail;
   readonly options: Options['mcp'];

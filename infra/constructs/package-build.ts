@@ -2,13 +2,11 @@ import type { PackageSources } from '#contract/packages.ts';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Stack } from 'aws-cdk-lib';
 import type { CfnTaskDefinition } from 'aws-cdk-lib/aws-ecs';
 import { Construct } from 'constructs';
-import { confinedTask, type TaskPlatform } from './confined-task.ts';
+import { confinedTask, grantRunTask, type TaskPlatform } from './confined-task.ts';
 import type { Content } from './content.ts';
 import type { EntryFunction } from './entry-function.ts';
-import { acknowledgePattern } from './finding.ts';
 import { PackageNetwork } from './package-network.ts';
 import { type SandboxImage, sandboxImageUri } from './sandbox-image.ts';
 
@@ -51,25 +49,16 @@ export class PackageBuild extends Construct {
   /** For starting builds and signing their URLs. The right to run sandboxes includes watching tasks of this cluster. */
   grantRun(launcher: EntryFunction): void {
     const { platform, content, image, sources } = this.#props;
-    const resourceName = `${this.#definition.family}:*`;
-    const family = Stack.of(this).formatArn({ service: 'ecs', resource: 'task-definition', resourceName });
-    launcher.receive(
-      {
-        PACKAGES_TASK_DEFINITION: this.#definition.ref,
-        PACKAGES_CONTAINER: CONTAINER,
-        PACKAGES_SUBNETS: this.#network.subnetIds.join(','),
-        PACKAGES_SECURITY_GROUP: this.#network.groupId,
-        PACKAGES_SYSTEM: systemOf(image),
-        PACKAGES_SOURCES: JSON.stringify(sources),
-      },
-      { actions: ['ecs:RunTask'], on: [family], when: { ArnEquals: { 'ecs:cluster': platform.cluster.clusterArn } } },
-    );
+    launcher.receive({
+      PACKAGES_TASK_DEFINITION: this.#definition.ref,
+      PACKAGES_CONTAINER: CONTAINER,
+      PACKAGES_SUBNETS: this.#network.subnetIds.join(','),
+      PACKAGES_SECURITY_GROUP: this.#network.groupId,
+      PACKAGES_SYSTEM: systemOf(image),
+      PACKAGES_SOURCES: JSON.stringify(sources),
+    });
+    grantRunTask(launcher, platform, this.#definition);
     content.grantPackages(launcher);
-    acknowledgePattern(
-      launcher.role,
-      family,
-      'Every revision of one family: while a deployment replaces the revision, functions still start the old one.',
-    );
   }
 }
 

@@ -50,58 +50,37 @@ const useHand = {
       Catch: CATCH_PROVISION,
       Next: 'Execute',
     },
-    Execute: {
-      Type: 'Task',
-      Resource: INVOKE,
-      Parameters: { FunctionName: '${Execute}', 'Payload.$': '$' },
-      ResultPath: null,
-      TimeoutSeconds: TIMEOUT_SECONDS,
-      Retry: RETRY_EXECUTE,
-      Catch: CATCH_EXECUTE,
-      Next: 'HandDone',
-    },
-    WebFetch: {
-      Type: 'Task',
-      Resource: INVOKE,
-      Parameters: { FunctionName: '${WebFetch}', 'Payload.$': '$' },
-      ResultPath: null,
-      TimeoutSeconds: WEB_TIMEOUT_SECONDS,
-      Retry: RETRY_EXECUTE,
-      Catch: CATCH_EXECUTE,
-      Next: 'HandDone',
-    },
-    CallMcpTool: {
-      Type: 'Task',
-      Resource: INVOKE,
-      Parameters: {
-        FunctionName: '${McpProxy}',
-        Payload: { do: 'call', 'session.$': '$.session', 'thread.$': '$.thread', 'call.$': '$.call' },
-      },
-      ResultPath: null,
-      TimeoutSeconds: MCP_TIMEOUT_SECONDS,
-      Retry: RETRY_EXECUTE,
-      Catch: CATCH_EXECUTE,
-      Next: 'HandDone',
-    },
+    Execute: callHand('${Execute}', { 'Payload.$': '$' }, TIMEOUT_SECONDS),
+    WebFetch: callHand('${WebFetch}', { 'Payload.$': '$' }, WEB_TIMEOUT_SECONDS),
+    CallMcpTool: callHand(
+      '${McpProxy}',
+      { Payload: { do: 'call', 'session.$': '$.session', 'thread.$': '$.thread', 'call.$': '$.call' } },
+      MCP_TIMEOUT_SECONDS,
+    ),
     HandDone: { Type: 'Pass', Parameters: { ...CALL, outcome: 'done' }, End: true },
     // The call never reached a sandbox, and the next turn says so. After HandFailed it may have run.
-    NotProvisioned: {
-      Type: 'Pass',
-      Parameters: { ...CALL, outcome: 'failed', error: 'SandboxUnavailable' },
-      End: true,
-    },
-    HandFailed: {
-      Type: 'Pass',
-      Parameters: { ...CALL, outcome: 'failed', 'error.$': '$.failure.Error' },
-      End: true,
-    },
-    UnknownHand: {
-      Type: 'Pass',
-      Parameters: { ...CALL, outcome: 'failed', error: 'UnknownHand' },
-      End: true,
-    },
+    NotProvisioned: failed({ error: 'SandboxUnavailable' }),
+    HandFailed: failed({ 'error.$': '$.failure.Error' }),
+    UnknownHand: failed({ error: 'UnknownHand' }),
   },
 };
+
+function callHand(name: string, payload: object, timeoutSeconds: number) {
+  return {
+    Type: 'Task',
+    Resource: INVOKE,
+    Parameters: { FunctionName: name, ...payload },
+    ResultPath: null,
+    TimeoutSeconds: timeoutSeconds,
+    Retry: RETRY_EXECUTE,
+    Catch: CATCH_EXECUTE,
+    Next: 'HandDone',
+  };
+}
+
+function failed<Failure extends object>(error: Failure) {
+  return { Type: 'Pass', Parameters: { ...CALL, outcome: 'failed', ...error }, End: true };
+}
 
 export const runDefinition = {
   StartAt: 'Turn',

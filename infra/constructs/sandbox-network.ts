@@ -12,18 +12,10 @@ import {
 } from 'aws-cdk-lib/aws-ec2';
 import { AnyPrincipal, PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
-import type { Content } from './content.ts';
 import { CIDR, isolatedVpc } from './isolated-vpc.ts';
-import type { Records } from './records.ts';
-import type { SessionLog } from './session-log.ts';
+import type { Stores } from './stores.ts';
 
 const HTTPS = 443;
-
-export interface SandboxNetworkProps {
-  readonly log: SessionLog;
-  readonly records: Records;
-  readonly content: Content;
-}
 
 /**
  * The network in which sandboxes run and `execute` reaches them: isolated subnets, no NAT, no internet gateway.
@@ -41,7 +33,7 @@ export class SandboxNetwork extends Construct {
   /** The security group of every sandbox. */
   readonly sandboxGroup: ISecurityGroup;
 
-  constructor(scope: Construct, id: string, props: SandboxNetworkProps) {
+  constructor(scope: Construct, id: string, props: Stores) {
     super(scope, id);
     this.vpc = isolatedVpc(this);
     const { execute, sandbox, endpoints } = this.#securityGroups();
@@ -79,7 +71,7 @@ export class SandboxNetwork extends Construct {
     return { execute: execute.attrGroupId, sandbox: sandbox.attrGroupId, endpoints: endpoints.attrGroupId };
   }
 
-  #gatewayEndpoints({ log, records, content }: SandboxNetworkProps): void {
+  #gatewayEndpoints({ log, records, content }: Stores): void {
     const dynamoDb = this.vpc.addGatewayEndpoint('DynamoDb', { service: GatewayVpcEndpointAwsService.DYNAMODB });
     admit(dynamoDb, ['dynamodb:*'], [log.table.tableArn, records.table.tableArn]);
     const s3 = this.vpc.addGatewayEndpoint('S3', { service: GatewayVpcEndpointAwsService.S3 });

@@ -4,7 +4,7 @@ import { type CfnTaskDefinition, Cluster, ContainerInsights } from 'aws-cdk-lib/
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
-import { confinedTask, type TaskPlatform } from './confined-task.ts';
+import { confinedTask, grantRunTask, type TaskPlatform } from './confined-task.ts';
 import type { EntryFunction } from './entry-function.ts';
 import { acknowledgePattern } from './finding.ts';
 import { type SandboxImage, sandboxImageUri } from './sandbox-image.ts';
@@ -51,42 +51,25 @@ export class SandboxTask extends Construct {
   /** For starting, watching and stopping sandboxes of this definition in this cluster, and nothing else of ECS. */
   grantRun(launcher: EntryFunction): void {
     const { network } = this.#props;
-    const stack = Stack.of(this);
-    const family = stack.formatArn({
-      service: 'ecs',
-      resource: 'task-definition',
-      resourceName: `${this.#definition.family}:*`,
-    });
-    const tasks = stack.formatArn({
-      service: 'ecs',
-      resource: 'task',
-      resourceName: `${this.platform.cluster.clusterName}/*`,
-    });
+    const { cluster, executionRole } = this.platform;
+    const resourceName = `${cluster.clusterName}/*`;
+    const tasks = Stack.of(this).formatArn({ service: 'ecs', resource: 'task', resourceName });
+    grantRunTask(launcher, this.platform, this.#definition);
     launcher.receive(
       {
-        SANDBOX_CLUSTER: this.platform.cluster.clusterArn,
+        SANDBOX_CLUSTER: cluster.clusterArn,
         SANDBOX_TASK_DEFINITION: this.#definition.ref,
         SANDBOX_CONTAINER: CONTAINER,
         SANDBOX_SUBNETS: network.vpc.selectSubnets(network.subnets).subnetIds.join(','),
         SANDBOX_SECURITY_GROUP: network.sandboxGroup.securityGroupId,
       },
-      {
-        actions: ['ecs:RunTask'],
-        on: [family],
-        when: { ArnEquals: { 'ecs:cluster': this.platform.cluster.clusterArn } },
-      },
       { actions: ['ecs:DescribeTasks', 'ecs:StopTask'], on: [tasks] },
       {
         // RunTask may name any task role, but the launcher may pass this role only.
         actions: ['iam:PassRole'],
-        on: [this.platform.executionRole.roleArn],
+        on: [executionRole.roleArn],
         when: { StringEquals: { 'iam:PassedToService': 'ecs-tasks.amazonaws.com' } },
       },
-    );
-    acknowledgePattern(
-      launcher.role,
-      family,
-      'Every revision of one family: while a deployment replaces the revision, functions still start the old one.',
     );
     acknowledgePattern(
       launcher.role,

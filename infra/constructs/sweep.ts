@@ -2,16 +2,11 @@ import { Duration } from 'aws-cdk-lib';
 import { Rule, Schedule } from 'aws-cdk-lib/aws-events';
 import { LambdaFunction } from 'aws-cdk-lib/aws-events-targets';
 import { Construct } from 'constructs';
-import type { Content } from './content.ts';
 import { EntryFunction, type FunctionDefaults } from './entry-function.ts';
-import type { Records } from './records.ts';
-import type { SessionLog } from './session-log.ts';
+import type { Stores } from './stores.ts';
 
-export interface SweepProps {
+export interface SweepProps extends Stores {
   readonly defaults: FunctionDefaults;
-  readonly log: SessionLog;
-  readonly records: Records;
-  readonly content: Content;
 }
 
 /** Starts, every minute, the execution of each running session that has none (docs/design.md#runs). */

@@ -1,4 +1,4 @@
-import { ArnFormat, Names, type RemovalPolicy, Stack } from 'aws-cdk-lib';
+import type { RemovalPolicy } from 'aws-cdk-lib';
 import type { TableV2 } from 'aws-cdk-lib/aws-dynamodb';
 import { Key } from 'aws-cdk-lib/aws-kms';
 import { Construct } from 'constructs';
@@ -6,6 +6,7 @@ import type { OAuthTokens } from '#contract/secret-stores.ts';
 import type { EntryFunction, Right } from './entry-function.ts';
 import { acknowledgePattern } from './finding.ts';
 import { listedTable } from './listed-table.ts';
+import { secretsPrefix } from './secrets-prefix.ts';
 
 export interface VaultsProps {
   readonly removalPolicy: RemovalPolicy;
@@ -33,10 +34,7 @@ export class Vaults extends Construct {
   readonly table: TableV2;
   /** The KMS key that seals tokens in their rows; null where every secret is in Secrets Manager. */
   readonly key: Key | null;
-  /**
-   * The beginning of every secret's ARN. Functions address secrets by ARN, because IAM cannot match the bare name of a
-   * secret that does not exist with a right for a prefix.
-   */
+  /** The beginning of every secret's ARN. */
   readonly secretsPrefix: string;
   readonly #oauthTokens: OAuthTokens;
 
@@ -45,13 +43,7 @@ export class Vaults extends Construct {
     this.table = listedTable(this, 'VaultTable', { removalPolicy, timeToLiveAttribute: 'expiresAt' });
     this.#oauthTokens = oauthTokens;
     this.key = oauthTokens === 'dynamodb-kms' ? this.#makeKey(removalPolicy) : null;
-    const name = Names.uniqueResourceName(this, { separator: '-', maxLength: 128 });
-    this.secretsPrefix = Stack.of(this).formatArn({
-      service: 'secretsmanager',
-      resource: 'secret',
-      resourceName: name,
-      arnFormat: ArnFormat.COLON_RESOURCE_NAME,
-    });
+    this.secretsPrefix = secretsPrefix(this);
   }
 
   /** For managing vaults and credentials: the API stores, replaces and removes secrets, and never reads them. */

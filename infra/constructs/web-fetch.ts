@@ -1,16 +1,11 @@
 import { Duration } from 'aws-cdk-lib';
 import { Construct } from 'constructs';
 import type { AllowedHosts } from '#contract/outbound.ts';
-import type { Content } from './content.ts';
 import { EntryFunction, type FunctionDefaults } from './entry-function.ts';
-import type { Records } from './records.ts';
-import type { SessionLog } from './session-log.ts';
+import type { Stores } from './stores.ts';
 
-export interface WebFetchProps {
+export interface WebFetchProps extends Stores {
   readonly defaults: FunctionDefaults;
-  readonly log: SessionLog;
-  readonly records: Records;
-  readonly content: Content;
   /** Private hosts that the function may reach. */
   readonly allow: AllowedHosts;
 }
