@@ -2,7 +2,7 @@
 import * as z from 'zod';
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { Entry, SessionState } from '#contract/entries.ts';
-import { LOG_START, positionAfter, type Instant, Position } from '#contract/ids.ts';
+import { LOG_START, Position, positionAfter } from '#contract/ids.ts';
 import { Fault } from '#core/ports/errors.ts';
 import type { Append, LogKey, Head, PositionedEntry } from '#core/ports/session-log.ts';
 import { isActive } from '#core/session/waiting.ts';
@@ -46,53 +46,32 @@ export function createLogWriter({ dynamodb, logTable, recordsTable }: Tables) {
   };
 }
 
-/** The row of an append; what is too large for one is put into the bucket first. */
-export function appendRow(content: ContentStore, append: Append, name: string): Promise<Key & Columns> {
-  const { key, after, entries, state, at, cause } = append;
-  return storedRow(content, key, {
-    after: after.position,
-    entries,
-    state,
-    at,
-    name,
-    ...(cause === undefined ? {} : { cause }),
-  });
-}
-
-interface NewRow {
+interface NewRow extends Pick<Append, 'key' | 'entries' | 'state' | 'at' | 'cause'> {
   readonly after: Position;
-  readonly entries: readonly Entry[];
-  readonly state: SessionState;
-  readonly at: Instant;
+  /** Names this append, so that its writer recognises it after a lost answer. */
   readonly name: string;
-  readonly cause?: string;
 }
 
-async function storedRow(content: ContentStore, key: LogKey, item: NewRow): Promise<Key & Columns> {
-  const json = JSON.stringify(item.entries);
-  const first = positionAfter(item.after);
-  const body = {
-    key,
-    first,
-    last: positionAfter(item.after, item.entries.length),
-    state: item.state,
-    at: item.at,
-    append: item.name,
-    ...(item.cause === undefined ? {} : { cause: item.cause }),
-  };
-  if (Buffer.byteLength(json) <= MAX_INLINE_BYTES) return rowOf({ ...body, content: { in: 'item', json } });
-  const object = `${partition(key)}/${first}-${item.name}.json`;
-  await content.put(object, json);
-  return rowOf({ ...body, content: { in: 'bucket', key: object } });
+/** The row of an append. Entries that are too large for a row are put into the bucket first. */
+export async function appendRow(content: ContentStore, append: NewRow): Promise<Key & Columns> {
+  const { key, after, entries, state, at, cause = null, name } = append;
+  const first = positionAfter(after);
+  const last = positionAfter(after, entries.length);
+  const row = { pk: partition(key), sk: first, last, state: JSON.stringify(state), at, append: name, cause };
+  const text = JSON.stringify(entries);
+  if (Buffer.byteLength(text) <= MAX_INLINE_BYTES) return { ...row, entries: text };
+  const entriesKey = `${partition(key)}/${first}-${name}.json`;
+  await content.put(entriesKey, text);
+  return { ...row, entriesKey };
 }
 
 /** The write of a log's first row, for the transaction that creates a session together with its own row. */
 export async function firstAppend(
   { dynamodb, logTable, content }: Pick<Tables, 'dynamodb' | 'logTable'> & { readonly content: ContentStore },
   key: LogKey,
-  first: Omit<NewRow, 'after'>,
+  first: Omit<NewRow, 'key' | 'after'>,
 ): Promise<Write> {
-  const row = await storedRow(content, key, { ...first, after: LOG_START });
+  const row = await appendRow(content, { ...first, key, after: LOG_START });
   return logTableOf(dynamodb, logTable).putting(row, { when: [IS_NEW] });
 }
 
@@ -132,31 +111,8 @@ export function logTableOf(dynamodb: DynamoDBClient, name: string): Table {
   });
 }
 
-/** One append, which is one row of the log's table. Rows are parsed like any other input. */
-interface AppendBody {
-  readonly key: LogKey;
-  readonly first: Position;
-  readonly last: Position;
-  /** JSON of the entries, or the key of the object that holds it. */
-  readonly content: { readonly in: 'item'; readonly json: string } | { readonly in: 'bucket'; readonly key: string };
-  readonly state: SessionState;
-  readonly at: Instant;
-  /** The request that asked for it. */
-  readonly cause?: string;
-  /** Names this append, so that its writer recognises it after a lost answer. */
-  readonly append: string;
-}
-
 export function partition(key: LogKey): string {
   return `${key.session}/${key.thread}`;
-}
-
-function rowOf({ key, first, last, content, state, at, append, cause }: AppendBody): Key & Columns {
-  return {
-    ...{ pk: partition(key), sk: first },
-    ...{ last, state: JSON.stringify(state), at, append, cause: cause ?? null },
-    ...(content.in === 'item' ? { entries: content.json } : { entriesKey: content.key }),
-  };
 }
 
 export function headOf(row: Row): Head {

@@ -86,7 +86,11 @@ export function createSessionLog(options: SessionLogOptions): SessionLog {
 
   async function append(append: Append): Promise<Appended> {
     const name = options.newName();
-    const written = await write(append, await appendRow(content, append, name), name);
+    const written = await write(
+      append,
+      await appendRow(content, { ...append, after: append.after.position, name }),
+      name,
+    );
     if (written.status === 'saved' || written.row?.['append'] === name) {
       const position = positionAfter(append.after.position, append.entries.length);
       return { status: 'appended', head: { position, state: append.state } };

@@ -7,7 +7,7 @@ import type { RequestConnectionPorts } from '#core/connect/request-connection.ts
 import { isWaitSince } from '#core/session/waiting.ts';
 import type { SettlePorts } from '#core/connect/connect-world.ts';
 import type { RunPorts } from '#core/session/repair.ts';
-import { declineCall, resumeCall } from '#core/session/send.ts';
+import { endWait } from '#core/session/send.ts';
 import { createConnectionRecords } from '#aws/connect/connection-records.dynamodb.ts';
 import { jsonSetting, setting, type Env } from '#aws/settings.ts';
 import { newToken } from '#aws/stamp.ts';
@@ -29,14 +29,18 @@ export function settlePorts(env: Env, ports: RunPorts) {
 
 /** In the log, `cause` names the call that goes on or ends; a list of tools has no call. */
 function toldTo(ports: RunPorts): Pick<SettlePorts, 'resume' | 'decline'> {
-  const waiter = ({ session, thread, call }: WaitingCall) => {
+  const to = ({ session, thread, call }: WaitingCall) => {
     return { key: { session, thread }, cause: `connect for ${call ?? 'tools'}` };
   };
   return {
-    resume: (waiting) =>
-      resumeCall(ports, waiter(waiting), { call: waiting.call, sincePosition: waiting.sincePosition }),
-    decline: (waiting, reason) =>
-      declineCall(ports, waiter(waiting), { call: waiting.call, sincePosition: waiting.sincePosition, reason }),
+    resume: (waiting) => {
+      const { call, sincePosition } = waiting;
+      return endWait(ports, to(waiting), { do: 'resume', call, sincePosition });
+    },
+    decline: (waiting, reason) => {
+      const { call, sincePosition } = waiting;
+      return endWait(ports, to(waiting), { do: 'decline', call, sincePosition, reason });
+    },
   };
 }
 

@@ -6,7 +6,7 @@ import { PACKAGE_MANAGERS, type PackageFailure, type PackageList, type PackageSo
 import type { Instant } from '#contract/ids.ts';
 import { Fault } from '#core/ports/errors.ts';
 import type { Ports } from '#core/ports/ports.ts';
-import type { FoundArchive } from '#core/ports/sandboxes.ts';
+import type { FoundArchive, TaskStatus } from '#core/ports/sandboxes.ts';
 
 export interface PackagePorts extends Pick<Ports, 'archives' | 'builds' | 'stamp' | 'pause' | 'sha256'> {
   readonly sources: PackageSources;
@@ -19,8 +19,7 @@ const FORMAT = 1;
 /** For this long a failure is answered for by what was found; after it somebody who asks lets it be tried again. */
 const FAILURE_LASTS_MS = 300_000;
 /** ECS allows 20 looks a second per account, and a build takes minutes. */
-const POLL_MS = [100, 200, 400, 800, 1600] as const;
-const LAST_POLL_MS = 2000;
+const POLL_MS = [100, 200, 400, 800, 1600, 2000] as const;
 /** ECS answers from copies that may not know a task which was started a moment ago. */
 const UNKNOWN_MS = 60_000;
 
@@ -59,25 +58,44 @@ export async function build(world: PackagePorts, wanted: BuildOrder): Promise<Pa
   const attempt = found.status === 'failed' ? found.failure.attempt + 1 : 1;
   const url = await world.archives.order(archive, { attempt, packages, sources: world.sources });
   const task = await world.builds.run(archive, attempt, url);
-  const ending = await untilEnded(world, task, wanted.deadline);
+  const look = () => world.builds.status(task);
+  const ended = await awaitTask(world, { look, wanted: 'stopped', deadline: wanted.deadline, pollMs: POLL_MS });
+  if (ended === null) throw new Fault('sandbox_not_ready', 'the packages are still being installed');
   const outcome = await world.archives.find(archive);
   if (outcome.status === 'built') return null;
   if (outcome.status === 'failed' && outcome.failure.attempt >= attempt) return outcome.failure;
   // Killed before it could say why. Without this the next attempt would have this one's name, and join a dead build.
-  const failure = { attempt, manager: null, message: `The build ended without a result (${ending}).` };
+  const failure = {
+    attempt,
+    manager: null,
+    message: `The build ended without a result (${ended.status === 'stopped' ? ended.reason : 'its task is unknown'}).`,
+  };
   await world.archives.fail(archive, failure);
   return failure;
 }
 
-async function untilEnded(world: PackagePorts, task: string, deadline: number): Promise<string> {
-  const unknownUntil = Date.parse(world.stamp.now()) + UNKNOWN_MS;
-  for (let look = 0; Date.parse(world.stamp.now()) <= deadline; look += 1) {
-    const now = await world.builds.status(task);
-    if (now.status === 'stopped') return now.reason;
-    if (now.status === 'unknown' && Date.parse(world.stamp.now()) > unknownUntil) return 'its task is unknown';
-    await world.pause(POLL_MS[look] ?? LAST_POLL_MS);
+interface TaskWait {
+  readonly look: () => Promise<TaskStatus>;
+  readonly wanted: 'running' | 'stopped';
+  /** Epoch milliseconds. */
+  readonly deadline: number;
+  /** Between two looks; the last one repeats. */
+  readonly pollMs: readonly number[];
+}
+
+/** The status of a task that is as wanted, has stopped, or stays unknown; null at the deadline. */
+export async function awaitTask(
+  { stamp, pause }: Pick<Ports, 'stamp' | 'pause'>,
+  { look, wanted, deadline, pollMs }: TaskWait,
+): Promise<Exclude<TaskStatus, { status: 'starting' }> | null> {
+  const unknownUntil = Date.parse(stamp.now()) + UNKNOWN_MS;
+  for (let looks = 0; Date.parse(stamp.now()) <= deadline; looks += 1) {
+    const task = await look();
+    if (task.status === 'stopped' || (task.status === 'running' && wanted === 'running')) return task;
+    if (task.status === 'unknown' && Date.parse(stamp.now()) > unknownUntil) return task;
+    await pause(pollMs[Math.min(looks, pollMs.length - 1)] ?? 0);
   }
-  throw new Fault('sandbox_not_ready', 'the packages are still being installed');
+  return null;
 }
 
 /** What the model reads. */

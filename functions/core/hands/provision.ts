@@ -6,7 +6,15 @@ import type { ProvisionInput, Provisioned } from '#contract/run.ts';
 import type { SessionId } from '#contract/ids.ts';
 import type { PackageFailure } from '#contract/packages.ts';
 import { Fault } from '#core/ports/errors.ts';
-import { archiveOf, build, explainFailure, isFresh, type PackagePorts, type BuildOrder } from '#core/hands/packages.ts';
+import {
+  archiveOf,
+  awaitTask,
+  build,
+  explainFailure,
+  isFresh,
+  type PackagePorts,
+  type BuildOrder,
+} from '#core/hands/packages.ts';
 import type { Ports } from '#core/ports/ports.ts';
 import type { ReservedSandbox, SandboxRecord } from '#core/ports/sandboxes.ts';
 
@@ -14,14 +22,11 @@ import type { ReservedSandbox, SandboxRecord } from '#core/ports/sandboxes.ts';
 export type ProvisionWorld = PackagePorts & Pick<Ports, 'sandboxes' | 'tasks' | 'newToken'>;
 
 /** Between two looks at a starting task; a Fargate task needs 20–60 s, and ECS allows 20 looks a second per account. */
-const POLL_MS = [50, 100, 200, 400, 800] as const;
-const LAST_POLL_MS = 1000;
+const POLL_MS = [50, 100, 200, 400, 800, 1000] as const;
 /** A task that has not come up by then will not. */
 const PATIENCE_MS = 180_000;
 /** Packages take longer. Below the function's own 15 minutes; whoever asks after that joins the same build. */
 const PACKAGES_PATIENCE_MS = 840_000;
-/** ECS answers from copies that may not know a task which was started a moment ago. */
-const UNKNOWN_MS = 60_000;
 /** A sandbox used within this time is taken to be alive without asking ECS. */
 const FRESH_MS = 60_000;
 
@@ -108,15 +113,10 @@ async function comeUp(world: ProvisionWorld, session: SessionId, record: Reserve
   const { generation, token, archive } = record;
   const task = await world.tasks.run(session, generation, { tokenSha256: world.sha256(token), archive });
   const deadline = Date.parse(world.stamp.now()) + PATIENCE_MS;
-  const unknownUntil = Date.parse(world.stamp.now()) + UNKNOWN_MS;
-  for (let look = 0; Date.parse(world.stamp.now()) <= deadline; look += 1) {
-    const now = await world.tasks.status(task);
-    if (now.status === 'running') return { status: 'running', task, address: now.address };
-    const vanished = now.status === 'unknown' && Date.parse(world.stamp.now()) > unknownUntil;
-    if (now.status === 'stopped' || vanished) return { status: 'gone' };
-    await world.pause(POLL_MS[look] ?? LAST_POLL_MS);
-  }
-  return { status: 'late', task };
+  const look = () => world.tasks.status(task);
+  const found = await awaitTask(world, { look, wanted: 'running', deadline, pollMs: POLL_MS });
+  if (found === null) return { status: 'late', task };
+  return found.status === 'running' ? { ...found, task } : { status: 'gone' };
 }
 
 async function recordTask(

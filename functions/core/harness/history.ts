@@ -7,7 +7,9 @@ import { eventIn, type Entry } from '#contract/entries.ts';
 import { LOG_START, positionAfter, type Position } from '#contract/ids.ts';
 import type { QueuedMessage } from '#contract/events.ts';
 import type { Head, LogKey, SessionLog } from '#core/ports/session-log.ts';
-import type { Changed } from '#core/session/change.ts';
+import type { Ports } from '#core/ports/ports.ts';
+import { change, type Changed } from '#core/session/change.ts';
+import type { Command } from '#core/session/commands.ts';
 import type { ContentBlock, ModelMessage } from '#core/ports/model.ts';
 
 /** A slice of a log up to its head. */
@@ -113,6 +115,18 @@ export async function sliceAfter(
 ): Promise<Slice> {
   if (changed.before.position !== slice.head.position) return (await history.load(key)) ?? slice;
   return history.extend(key, slice, changed.head, changed.entries);
+}
+
+/** Applies a command, wherever the head is by then; the slice afterwards, also when nothing was left to do. */
+export async function changeSlice(
+  world: Pick<Ports, 'log' | 'stamp'> & { readonly history: History },
+  key: LogKey,
+  slice: Slice,
+  command: Command,
+): Promise<Slice> {
+  const changed = await change(world, key, slice.head, command);
+  if (changed.status !== 'changed') return (await world.history.load(key)) ?? slice;
+  return sliceAfter(world, key, slice, changed);
 }
 
 /** Consecutive messages of one role become one: queued messages are answered as one coherent turn. */

@@ -1,12 +1,11 @@
 /** Asks the agent's MCP servers what they offer: once in each run, and again when that was forgotten or is out of date. */
 import type { ServerListing } from '#contract/mcp.ts';
 import { Fault } from '#core/ports/errors.ts';
-import { sliceAfter, type Slice } from '#core/harness/history.ts';
+import { changeSlice, type Slice } from '#core/harness/history.ts';
 import type { TurnWorld } from '#core/harness/turn-world.ts';
 import { agentOf } from '#core/model/slice.ts';
 import { offerTools } from '#core/tools/offer-tools.ts';
 import type { LogKey } from '#core/ports/session-log.ts';
-import { change } from '#core/session/change.ts';
 import type { McpTrouble } from '#core/ports/call-marks.ts';
 
 /**
@@ -19,11 +18,7 @@ export async function refreshTools(world: TurnWorld, key: LogKey, slice: Slice):
   const tools = offerTools(servers, world.sha256);
   const failed = servers.flatMap((server) => (server.status === 'failed' ? [troubleOf(server)] : []));
   const sha256 = world.sha256(JSON.stringify(tools));
-  const changed = await change(world, key, slice.head, { do: 'listed', run, tools, sha256, failed });
-  const after =
-    changed.status === 'changed'
-      ? await sliceAfter(world, key, slice, changed)
-      : ((await world.history.load(key)) ?? slice);
+  const after = await changeSlice(world, key, slice, { do: 'listed', run, tools, sha256, failed });
   return after.head.state.run === run ? after : null;
 }
 

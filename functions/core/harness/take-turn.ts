@@ -8,12 +8,12 @@ import { Fault } from '#core/ports/errors.ts';
 import type { LogKey } from '#core/ports/session-log.ts';
 import { ask } from '#core/harness/ask.ts';
 import type { RequestOutcome } from '#core/harness/model-request.ts';
-import { queuedMessages, sliceAfter, type Slice } from '#core/harness/history.ts';
+import { changeSlice, queuedMessages, type Slice } from '#core/harness/history.ts';
 import type { TurnWorld } from '#core/harness/turn-world.ts';
 import { compact } from '#core/harness/compact.ts';
 import { refreshTools } from '#core/harness/refresh-tools.ts';
 import { backoffSeconds, next, type Step } from '#core/harness/next.ts';
-import { change, prepare, type Changed } from '#core/session/change.ts';
+import { change, prepare } from '#core/session/change.ts';
 import type { Command } from '#core/session/commands.ts';
 
 /** What ends a Turn: `next` for the state machine, `run` for the execution after a `long` one. */
@@ -162,7 +162,7 @@ async function reportHands(world: TurnWorld, key: LogKey, from: Slice, run: RunS
     if (!slice.head.state.calls.some((call) => isUnfinished(call, outcome))) continue;
     const effect = outcome.error === NEVER_RAN ? 'It had no effect.' : 'It may or may not have had an effect.';
     const text = `The tool call was not completed (${outcome.error ?? 'no result'}). ${effect}`;
-    slice = await apply(world, key, slice, {
+    slice = await changeSlice(world, key, slice, {
       do: 'result',
       call: outcome.call,
       content: [{ type: 'text', text }],
@@ -174,12 +174,6 @@ async function reportHands(world: TurnWorld, key: LogKey, from: Slice, run: RunS
 
 function isUnfinished(call: OpenCall, { call: id, sincePosition }: HandOutcome): boolean {
   return call.id === id && call.waitsFor === 'hand' && call.sincePosition === sincePosition;
-}
-
-async function apply(world: TurnWorld, key: LogKey, slice: Slice, command: Command): Promise<Slice> {
-  const changed: Changed = await change(world, key, slice.head, command);
-  if (changed.status !== 'changed') return (await world.history.load(key)) ?? slice;
-  return sliceAfter(world, key, slice, changed);
 }
 
 function handCalls(calls: readonly OpenCall[]): Next['calls'] {

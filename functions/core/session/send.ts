@@ -40,29 +40,6 @@ export async function send(ports: RunPorts, to: From, events: readonly EventInpu
   return { status: 'accepted', events: acceptedIn(done.entries, events), head: done.head, start: done.start };
 }
 
-/**
- * A person has done what a suspended call waited for: it goes on, like one that was confirmed. A call that does not wait
- * for that, of a session that may be gone by now, is left as it is; so a repeat changes nothing. It may come too early:
- * a call joins a link while its user is using it for another one, and is let wait a moment later. With null for a call, a
- * run that goes on without a server's tools asks for them again.
- */
-export function resumeCall(
-  ports: RunPorts,
-  to: Destination,
-  resumed: Omit<CommandTo<'resume'>, 'do'>,
-): Promise<Resumed> {
-  return endWaiting(ports, to, { do: 'resume', ...resumed });
-}
-
-/** They will not do it: the call ends without having been made. The same holds for a repeat, and for coming too early. */
-export function declineCall(
-  ports: RunPorts,
-  to: Destination,
-  declined: Omit<CommandTo<'decline'>, 'do'>,
-): Promise<Resumed> {
-  return endWaiting(ports, to, { do: 'decline', ...declined });
-}
-
 interface Destination {
   readonly key: LogKey;
   readonly cause: string;
@@ -74,7 +51,13 @@ interface From extends Destination {
   readonly before?: (append: Append) => Promise<void>;
 }
 
-async function endWaiting(
+/**
+ * A suspended call waits no longer: its person has done what it waited for, so it goes on like a confirmed call, or has
+ * declined, so it ends without having been made. A repeat, or a call that does not wait for that, changes nothing. It may
+ * come too early: a call joins a link that its user is just using for another call, and is suspended a moment later. With
+ * null for a call, a run that goes on without a server's tools lists them again.
+ */
+export async function endWait(
   ports: RunPorts,
   to: Destination,
   command: CommandTo<'resume' | 'decline'>,

@@ -13,23 +13,16 @@ export const NO_USAGE: Usage = {
   server_tool_use: { web_search_requests: 0, web_fetch_requests: 0 },
 };
 
+const WEB_USES: Readonly<Record<string, keyof Usage['server_tool_use']>> = {
+  web_fetch: 'web_fetch_requests',
+  web_search: 'web_search_requests',
+};
+
 export function countWebUse(state: SessionState, id: EventId): SessionState {
-  const name = state.calls.find((call) => call.id === id)?.name;
+  const use = WEB_USES[state.calls.find((call) => call.id === id)?.name ?? ''];
+  if (use === undefined) return state;
   const { server_tool_use: uses } = state.usage;
-  switch (name) {
-    case 'web_fetch':
-      return {
-        ...state,
-        usage: { ...state.usage, server_tool_use: { ...uses, web_fetch_requests: uses.web_fetch_requests + 1 } },
-      };
-    case 'web_search':
-      return {
-        ...state,
-        usage: { ...state.usage, server_tool_use: { ...uses, web_search_requests: uses.web_search_requests + 1 } },
-      };
-    default:
-      return state;
-  }
+  return { ...state, usage: { ...state.usage, server_tool_use: { ...uses, [use]: uses[use] + 1 } } };
 }
 
 export function addUsage(total: Usage, request: ModelUsage): Usage {

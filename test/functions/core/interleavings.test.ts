@@ -21,7 +21,7 @@ import { fold } from '#core/session/evolve.ts';
 import { repair } from '#core/session/repair.ts';
 import { change } from '#core/session/change.ts';
 import type { Command } from '#core/session/commands.ts';
-import { declineCall, resumeCall, send } from '#core/session/send.ts';
+import { endWait, send } from '#core/session/send.ts';
 import { blockedCalls } from '#core/session/waiting.ts';
 import {
   FULL,
@@ -222,7 +222,7 @@ function theatre(scheduler: fc.Scheduler) {
   /** A person who acts at the page resumes the call, or makes the session list its tools again. */
   async function openPage(call: EventId | null): Promise<void> {
     const runs = { start: (_key: unknown, run: number) => start(run) };
-    await resumeCall({ log: logFor(mortal(0)), runs, stamp }, { key: KEY, cause: 'connect_1' }, { call });
+    await endWait({ log: logFor(mortal(0)), runs, stamp }, { key: KEY, cause: 'connect_1' }, { do: 'resume', call });
   }
 
   /** A link is opened after its user has declined, or a second time after they approved. */
@@ -232,7 +232,7 @@ function theatre(scheduler: fc.Scheduler) {
     if (link === undefined) return;
     const ports = { log: logFor(mortal(0)), runs: { start: (_key: unknown, run: number) => start(run) }, stamp };
     const to = { key: KEY, cause: 'connect_1' };
-    await (isDeclined ? declineCall(ports, to, { ...link, reason: 'No.' }) : resumeCall(ports, to, link));
+    await endWait(ports, to, isDeclined ? { do: 'decline', ...link, reason: 'No.' } : { do: 'resume', ...link });
   }
 
   /** Answers what waits for people and clients, one request each. An answer to a closed call is refused. */

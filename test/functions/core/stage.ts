@@ -22,7 +22,7 @@ import type { Command } from '#core/session/commands.ts';
 import { createSession } from '#core/session/create.ts';
 import { fold } from '#core/session/evolve.ts';
 import { repair } from '#core/session/repair.ts';
-import { declineCall, resumeCall, send } from '#core/session/send.ts';
+import { endWait, send } from '#core/session/send.ts';
 import { AGENT, KEY, NO_MCP, SANDBOX, SILENT, steadyStamp } from '#test/functions/core/given.ts';
 import { judged, LISTING, SERVED, TROUBLE } from '#test/functions/core/served.ts';
 import { memoryPreviews } from '#test/ports/previews.memory.ts';
@@ -360,12 +360,12 @@ export async function createStage(initial: readonly EventInput[]) {
     },
 
     async resume(call: EventId): Promise<void> {
-      await resumeCall({ ...client, runs }, { key: KEY, cause: 'connect_1' }, { call });
+      await endWait({ ...client, runs }, { key: KEY, cause: 'connect_1' }, { do: 'resume', call });
       await settled();
     },
 
     async decline(call: EventId): Promise<void> {
-      await declineCall({ ...client, runs }, { key: KEY, cause: 'connect_1' }, { call, reason: 'No.' });
+      await endWait({ ...client, runs }, { key: KEY, cause: 'connect_1' }, { do: 'decline', call, reason: 'No.' });
       await settled();
     },
 

@@ -5,7 +5,7 @@ import type { Append, Head, SessionLog, Runs } from '#core/ports/session-log.ts'
 import { change } from '#core/session/change.ts';
 import type { Command } from '#core/session/commands.ts';
 import { fold } from '#core/session/evolve.ts';
-import { declineCall, resumeCall, send } from '#core/session/send.ts';
+import { endWait, send } from '#core/session/send.ts';
 import { AGENT, answerWith, CREATED, KEY, outline, steadyStamp, toolUse } from '#test/functions/core/given.ts';
 import { asking, callId, calling, listed, TROUBLE } from '#test/functions/core/served.ts';
 import { memoryLog, type MemoryLog } from '#test/ports/session-log.memory.ts';
@@ -256,9 +256,9 @@ describe('resuming a suspended call', () => {
   it('begins the next run, and a repeat changes nothing', async () => {
     const { log, stamp } = waiting();
     const runs = runsThat(() => 'started');
-    expect(await resumeCall({ log, runs, stamp }, to, { call: callId(0) })).toEqual({ run: 'started' });
+    expect(await endWait({ log, runs, stamp }, to, { do: 'resume', call: callId(0) })).toEqual({ run: 'started' });
     const { length } = log.entries(KEY);
-    expect(await resumeCall({ log, runs, stamp }, to, { call: callId(0) })).toEqual({ run: 'early' });
+    expect(await endWait({ log, runs, stamp }, to, { do: 'resume', call: callId(0) })).toEqual({ run: 'early' });
     expect([runs.asked, log.entries(KEY).length]).toEqual([[2], length]);
   });
 
@@ -271,30 +271,36 @@ describe('resuming a suspended call', () => {
         events: [{ type: 'user.tool_confirmation', tool_use_id: callId(0), result: 'allow' }],
       }),
     );
-    expect(await resumeCall({ log: racing, runs, stamp }, to, { call: callId(0) })).toEqual({ run: 'early' });
+    expect(await endWait({ log: racing, runs, stamp }, to, { do: 'resume', call: callId(0) })).toEqual({
+      run: 'early',
+    });
     expect((await log.head(KEY))?.state).toMatchObject({ run: 2, calls: [{ waitsFor: 'hand' }] });
   });
 
   it('reports that it came before the call was suspended, and reports nothing when the call is closed', async () => {
     const { log, stamp } = waiting();
     const runs = runsThat(() => 'started');
-    await resumeCall({ log, runs, stamp }, to, { call: callId(0) });
-    expect(await resumeCall({ log, runs, stamp }, to, { call: callId(0) })).toEqual({ run: 'early' });
+    await endWait({ log, runs, stamp }, to, { do: 'resume', call: callId(0) });
+    expect(await endWait({ log, runs, stamp }, to, { do: 'resume', call: callId(0) })).toEqual({ run: 'early' });
     await act(log, suspend(await log.head(KEY)));
     await act(log, { do: 'await action' });
-    expect(await resumeCall({ log, runs, stamp }, to, { call: callId(0) })).toEqual({ run: 'started' });
+    expect(await endWait({ log, runs, stamp }, to, { do: 'resume', call: callId(0) })).toEqual({ run: 'started' });
     await act(log, { do: 'result', call: callId(0), content: [], isError: false });
-    expect(await resumeCall({ log, runs, stamp }, to, { call: callId(0) })).toEqual({ run: 'none' });
+    expect(await endWait({ log, runs, stamp }, to, { do: 'resume', call: callId(0) })).toEqual({ run: 'none' });
   });
 
   it('reports nothing when the wait is over, because the hand has the call for another attempt', async () => {
     const { log, stamp } = waiting();
     const runs = runsThat(() => 'started');
     const sincePosition = (await log.head(KEY))?.state.calls[0]?.handSincePosition ?? LOG_START;
-    expect(await resumeCall({ log, runs, stamp }, to, { call: callId(0), sincePosition })).toEqual({ run: 'started' });
-    expect(await resumeCall({ log, runs, stamp }, to, { call: callId(0), sincePosition })).toEqual({ run: 'none' });
+    expect(await endWait({ log, runs, stamp }, to, { do: 'resume', call: callId(0), sincePosition })).toEqual({
+      run: 'started',
+    });
+    expect(await endWait({ log, runs, stamp }, to, { do: 'resume', call: callId(0), sincePosition })).toEqual({
+      run: 'none',
+    });
     const now = (await log.head(KEY))?.state.calls[0]?.sincePosition ?? LOG_START;
-    expect(await resumeCall({ log, runs, stamp }, to, { call: callId(0), sincePosition: now })).toEqual({
+    expect(await endWait({ log, runs, stamp }, to, { do: 'resume', call: callId(0), sincePosition: now })).toEqual({
       run: 'early',
     });
   });
@@ -302,10 +308,10 @@ describe('resuming a suspended call', () => {
   it('with only a changed listing begins no run, whether the session runs or not', async () => {
     const { log, stamp } = waiting();
     const runs = runsThat(() => 'started');
-    expect(await resumeCall({ log, runs, stamp }, to, { call: null })).toEqual({ run: 'none' });
-    await resumeCall({ log, runs, stamp }, to, { call: callId(0) });
+    expect(await endWait({ log, runs, stamp }, to, { do: 'resume', call: null })).toEqual({ run: 'none' });
+    await endWait({ log, runs, stamp }, to, { do: 'resume', call: callId(0) });
     await act(log, listed(2));
-    expect(await resumeCall({ log, runs, stamp }, to, { call: null })).toEqual({ run: 'none' });
+    expect(await endWait({ log, runs, stamp }, to, { do: 'resume', call: null })).toEqual({ run: 'none' });
     expect(outline(log.entries(KEY)).at(-1)).toBe('[mcp.outdated]');
     expect(runs.asked).toEqual([2]);
   });
@@ -313,8 +319,8 @@ describe('resuming a suspended call', () => {
   it('has no effect after a decline, which reports when it came too early, and a repeat changes nothing', async () => {
     const { log, stamp } = waiting();
     const runs = runsThat(() => 'started');
-    const decline = () => declineCall({ log, runs, stamp }, to, { call: callId(0), reason: 'No.' });
-    await resumeCall({ log, runs, stamp }, to, { call: callId(0) });
+    const decline = () => endWait({ log, runs, stamp }, to, { do: 'decline', call: callId(0), reason: 'No.' });
+    await endWait({ log, runs, stamp }, to, { do: 'resume', call: callId(0) });
     expect(await decline()).toEqual({ run: 'early' });
     await act(log, suspend(await log.head(KEY)));
     await act(log, { do: 'await action' });
@@ -328,9 +334,13 @@ describe('resuming a suspended call', () => {
   it('leaves a failed start to sweep, and ignores a session that is deleted', async () => {
     const { log, stamp } = waiting();
     const failing = runsThat(() => new Fault('run_not_started', 'no'));
-    expect(await resumeCall({ log, runs: failing, stamp }, to, { call: callId(0) })).toMatchObject({ run: 'failed' });
+    expect(await endWait({ log, runs: failing, stamp }, to, { do: 'resume', call: callId(0) })).toMatchObject({
+      run: 'failed',
+    });
     const runs = runsThat(() => 'started');
-    expect(await resumeCall({ log: memoryLog(), runs, stamp }, to, { call: callId(0) })).toEqual({ run: 'none' });
+    expect(await endWait({ log: memoryLog(), runs, stamp }, to, { do: 'resume', call: callId(0) })).toEqual({
+      run: 'none',
+    });
     expect(runs.asked).toEqual([]);
   });
 });
