@@ -23,7 +23,7 @@ it('the Claude API gets requests with the API key', async () => {
   expect(standIn.requests[0]?.headers).toMatchObject({ authorization: 'Bearer sk-test' });
 });
 
-it('fast answers are requested for agents that want them, with the preview’s header for models that need it', async () => {
+it('a request for a fast answer has the beta header, and other requests have not', async () => {
   const standIn = await startStandIn({ script: () => ({ text: 'ok' }) });
   onTestFinished(standIn.close);
   await ask(create(standIn.url));

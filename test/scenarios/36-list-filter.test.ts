@@ -40,40 +40,52 @@ describe('scenario 36: the filter of listed tools', () => {
   });
 
   it.each([
-    ['what depends on arguments', 'permit(principal, action, resource) when { context.args.amount < 5 };', true],
-    ['what depends on whether there are any', 'permit(principal, action, resource) when { context has args };', true],
     [
-      'what depends on a confirmation',
+      'a permit that depends on an argument',
+      'permit(principal, action, resource) when { context.args.amount < 5 };',
+      true,
+    ],
+    [
+      'a permit that depends on having arguments',
+      'permit(principal, action, resource) when { context has args };',
+      true,
+    ],
+    [
+      'a permit that depends on a confirmation',
       'permit(principal, action, resource) when { context.call.approved_by_human };',
       true,
     ],
     [
-      'what depends on the time',
+      'a permit that depends on the time',
       'permit(principal, action, resource) unless { context.call.now > datetime("2020-01-01") };',
       true,
     ],
-    ['what the thread settles', 'permit(principal, action, resource) unless { context.call.thread_primary };', false],
     [
-      'what the user settles',
+      'a permit that the thread excludes',
+      'permit(principal, action, resource) unless { context.call.thread_primary };',
+      false,
+    ],
+    [
+      'a permit that the user excludes',
       'permit(principal, action, resource) when { principal.user == MA::User::"bob" && context.args.x };',
       false,
     ],
     [
-      'a forbid whatever the arguments',
+      'a forbid that does not depend on arguments',
       'permit(principal, action, resource); forbid(principal, action, resource) when { principal.depth == 0 };',
       false,
     ],
     [
-      'a forbid that arguments may escape',
+      'a forbid that some arguments avoid',
       'permit(principal, action, resource); forbid(principal, action, resource) unless { context.args.x };',
       true,
     ],
     [
-      'what can not be judged without them',
+      'a permit that cannot be evaluated',
       'permit(principal, action, resource) when { principal.tenant == "x" };',
       true,
     ],
-  ])('hides no tool that some arguments could permit: %s', async (_, text, visible) => {
+  ])('shows a tool exactly when some call of it could be permitted: %s', async (_, text, visible) => {
     expect(await policiesOf(policyOf(text)).isVisible(FACTS)).toBe(visible);
   });
 });

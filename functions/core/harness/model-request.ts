@@ -1,5 +1,5 @@
 /**
- * One model request, for an answer or for a summary: claim, ask, append (docs/design.md, "A turn").
+ * One model request, for an answer or for a summary: claim, ask, append (docs/design.md#turns).
  *
  * The claim and the request travel side by side. Nothing of the answer is used before the claim is in the log, and a
  * lost claim cuts the request off.

@@ -50,7 +50,7 @@ describe('the HTTP request made from a gateway event', () => {
     expect(request.headers.get('x-other')).toBeNull();
   });
 
-  it('has the headers and the prefix of its route', () => {
+  it('has only the headers and the prefix that its function asks for', () => {
     const request = requestOf(
       event({ path: '/c/x', pathParameters: { proxy: 'x' }, headers: { Cookie: 'a=b', Host: 'h' } }),
       {
