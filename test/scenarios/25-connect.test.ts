@@ -217,7 +217,12 @@ describe('scenario 25: a connection', () => {
 /** Makes one link for which all of these calls wait. */
 async function offered(flow: Flow, vault: Vault, calls: readonly WaitingCall[], scopes: readonly string[] = []) {
   const offer = {
-    ...{ workspace: WORKSPACE, vault, serverUrl: flow.fx.url, serverName: 'files', scopes, resourceMetadata: null },
+    ...{
+      workspace: WORKSPACE,
+      vault,
+      server: { url: flow.fx.url, name: 'files', resourceMetadata: null },
+      scopes: [...scopes],
+    },
     agent: { id: 'agent_01' as never, name: 'Ada', version: 1 },
   };
   const offers = await Promise.all(calls.map((resume) => flow.links.offer({ ...offer, resume })));

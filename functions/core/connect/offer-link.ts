@@ -17,11 +17,10 @@ const MAX_RACES = 8;
 
 export function createConnectionLinks(world: OfferPorts): ConnectionLinks {
   return {
-    async offer({ workspace, vault, serverUrl, serverName, resourceMetadata, agent, scopes, resume }) {
+    async offer({ workspace, vault, server, agent, scopes, resume }) {
       const user = userOfVault(vault);
       if (world.baseUrl === null || user === null) return null;
-      const server = { url: serverUrl, name: serverName, resourceMetadata };
-      const asked = { workspace, vault: vault.id, user, server, agent, scopes: [...scopes], returnUrl: null };
+      const asked = { workspace, vault: vault.id, user, server, agent, scopes, returnUrl: null };
       const facts = await shared(world, connectionFacts(world, asked), resume);
       return { id: facts.id, url: linkUrl(world.baseUrl, facts) };
     },

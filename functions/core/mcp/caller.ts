@@ -26,7 +26,7 @@ export interface Caller {
   readonly head: Head;
   readonly workspace: WorkspaceId;
   readonly agent: SessionAgent;
-  /** In the order in which they are searched. */
+  /** In the order in which the session searches them. */
   readonly vaults: readonly VaultId[];
 }
 
@@ -131,7 +131,7 @@ export interface Carried {
   notRenewed(): NoBearer | null;
 }
 
-/** When the vault does not answer, the token is unavailable for the moment. */
+/** While the vault does not answer, the token is `unavailable`. */
 export async function carryBearer(
   world: Pick<McpProxyWorld, 'tokens' | 'managedTokens'>,
   { user, match, managed }: Pick<KnownIdentity, 'user' | 'match' | 'managed'>,

@@ -41,16 +41,14 @@ export async function connectionUrl(
   // For a managed server the user can only sign in, and a refusal by the server shows that a sign-in was not missing.
   if (managed !== null && challenge !== null) return null;
   if (home === null || pastedCredential(identity) !== null) return null;
+  const named = managed === null ? server : { url: enterprise?.identityUrl ?? server.url, name: null };
   const link = await links
     .offer({
       workspace,
       vault: home,
-      ...(managed === null
-        ? { serverUrl: server.url, serverName: server.name }
-        : { serverUrl: enterprise?.identityUrl ?? server.url, serverName: null }),
+      server: { ...named, resourceMetadata: challenge?.resourceMetadata ?? null },
       agent: { id: agent.id, name: agent.name, version: agent.version },
-      scopes: challenge?.scopes ?? [],
-      resourceMetadata: challenge?.resourceMetadata ?? null,
+      scopes: [...(challenge?.scopes ?? [])],
       resume: { ...key, call: call?.id ?? null, sincePosition: call?.sincePosition ?? null },
     })
     .catch(noLink);

@@ -5,11 +5,11 @@ import type { McpBlock } from '#core/ports/mcp-client.ts';
 
 type Shown = ToolContent[number];
 
-/** For all texts of one result together. */
+/** The limit for all texts of one result together. */
 const MAX_TEXT_CHARS = 1_000_000;
-/** For all images and documents of one result together: the room in one event beside the texts and the JSON. */
+/** The limit for all images and documents of one result together: an event also has to hold the texts and the JSON. */
 const MAX_MEDIA_CHARS = 4_700_000;
-/** For names, URIs and types that the server gives its blocks. */
+/** The limit for one name, URI or type of a block, which the server chooses. */
 const MAX_LABEL_CHARS = 500;
 
 interface Room {

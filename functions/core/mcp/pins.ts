@@ -1,4 +1,4 @@
-/** What a server says of its tools: how it is shown and compared, and how people look at and approve what was pinned. */
+/** The manifests of a server's tools: how they are shown and compared, and how people read and approve a changed one. */
 import type { WorkspaceId } from '#contract/ids.ts';
 import type { McpTool } from '#contract/mcp.ts';
 import type { ApprovedTool, MetMcpServer, ToolApproval } from '#contract/mcp-servers.ts';
@@ -32,7 +32,7 @@ function seenSchema(schema: McpTool['input_schema']): McpTool['input_schema'] {
   return JSON.parse(shown) as McpTool['input_schema'];
 }
 
-/** Covers all that a server says of a tool: after any change it is another tool. */
+/** The hash of a tool's whole manifest: after any change it is another tool. */
 export function fingerprint(tool: McpTool, sha256: Sha256): string {
   const { name, description, input_schema: schema, hints } = tool;
   return sha256(canonicalJson({ name, description, schema, hints }));
@@ -47,7 +47,7 @@ export function withOwnName(tools: readonly McpTool[]): readonly McpTool[] {
   return tools.filter(({ name }) => name.length <= MAX_NAME_CHARS && uses.get(name)?.length === 1);
 }
 
-/** The servers that agents have met, each changed tool with its pinned and its new version, for people to compare. */
+/** The servers that agents have met. Each changed tool has its pinned and its new manifest, so that people can compare. */
 export async function metServers(
   pins: Pick<ToolPins, 'list' | 'manifest'>,
   workspace: WorkspaceId,

@@ -14,7 +14,7 @@ interface Redacted {
 
 /** A shorter secret occurs in ordinary texts by chance. */
 const MIN_CHARS = 4;
-/** From this length on, half of a secret is of use to a thief, and it does not occur in texts by chance, nor backwards. */
+/** From this length on, half of a secret is of use to a thief, and half of it does not occur in a text by chance. */
 const MIN_CHARS_OF_HALVES = 16;
 
 /** Puts `marker`, which must not contain a secret, in the place of each secret. */
@@ -61,7 +61,7 @@ function base64Of(part: string): readonly string[] {
   });
 }
 
-/** Redacts the blocks of an answer, before anything is shaped or cut: half of a secret would not be found. */
+/** Redacts the blocks of an answer before they are formatted or cut: a secret that is cut would not be found. */
 export function redactBlocks(blocks: readonly McpBlock[], secretsInUse: readonly string[], marker: string) {
   const redacted = blocks.map((block) => redactBlock(block, secretsInUse, marker));
   return { blocks: redacted.map(({ block }) => block), found: redacted.some(({ found }) => found) };

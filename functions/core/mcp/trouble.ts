@@ -1,6 +1,6 @@
 /**
- * What is wrong with a server, in words for people and for the model. The texts name the server as the agent does, and
- * never quote it.
+ * Texts for people and for the model about what is wrong with a server. They name the server as the agent does, and never
+ * quote it.
  */
 import type { CredentialId } from '#contract/ids.ts';
 import type { McpErrorType } from '#contract/mcp.ts';
@@ -31,7 +31,7 @@ export function tooMuch(server: string): Trouble {
   return { type: CONNECTION, message: `The MCP server "${server}" says more of its tools than can be offered.` };
 }
 
-/** For people: why there is no token for the server. */
+/** For people: the reason why there is no token for the server. */
 export function noToken(server: string, { status }: NoBearer, holder: Holder): Trouble {
   const pasted = status === 'needs_reauth' ? pastedCredential(holder) : null;
   if (pasted !== null) return refusedPasted(server, pasted);
@@ -45,7 +45,7 @@ export function noToken(server: string, { status }: NoBearer, holder: Holder): T
   return { type: AUTHENTICATION, message: messages[status] };
 }
 
-/** For people. Null for a failure of one call that says nothing of the next one. */
+/** For people. Null for a failure that concerns one call and not the next one. */
 export function troubleOf(server: string, failure: McpFailure, holder: Holder): Trouble | null {
   const { kind, message } = failure;
   switch (kind) {
@@ -108,7 +108,7 @@ function unusable(server: string, message: string): Trouble {
   return { type: CONNECTION, message: `The MCP server "${server}" could not be used. ${message}` };
 }
 
-/** The server chooses these words, so only what looks like a scope is shown, and no more of them than a person reads. */
+/** The server chooses these words, so only texts that look like scopes are shown, and only as many as a person reads. */
 function listed(scopes: readonly string[]): string {
   const shown = scopes.filter((scope) => /^[\x21-\x7e]{1,100}$/.test(scope)).slice(0, 20);
   return shown.length === 0 ? '' : `: ${shown.join(', ')}`;
@@ -119,7 +119,7 @@ export const MAY_HAVE_HAD_AN_EFFECT = 'It may or may not have had an effect: fin
 /** For the model, at the end of a text. */
 export const retryAfter = (ms: number | null) => (ms === null ? '' : ` (retry_after_ms: ${ms})`);
 
-/** For the model: why a call failed; `why` says why a refused token was not renewed. */
+/** For the model: the reason why a call failed. `why` is the reason why a refused token was not renewed. */
 export function failureText(failure: McpFailure, why: NoBearer | null, holder: Holder): string {
   if (why !== null) return unauthenticated(why, holder);
   const { kind, message, retryAfterMs, sent } = failure;
@@ -127,14 +127,14 @@ export function failureText(failure: McpFailure, why: NoBearer | null, holder: H
   return `${refusal ?? message}${sent ? ` ${MAY_HAVE_HAD_AN_EFFECT}` : ''}${retryAfter(retryAfterMs)}`;
 }
 
-/** For the model: why there is no token for a call. */
+/** For the model: the reason why there is no token for a call. */
 export function unauthenticated({ status, retryAfterMs }: NoBearer, holder: Holder): string {
   const isPasted = pastedCredential(holder) !== null;
   const refusal = status === 'needs_reauth' && isPasted ? refusedCredential(holder) : null;
   return `${refusal ?? UNAUTHENTICATED[status]}${retryAfter(retryAfterMs)}`;
 }
 
-/** For the model: what the server refused, where the session knows more than that it refused. */
+/** For the model: the credential that the server refused, or that the session lacks. Null for one that was not pasted. */
 function refusedCredential(holder: Holder): string | null {
   if (holder.match === null) {
     return 'The MCP server asks for a credential, and this session has none for it. One has to be added before it can be called.';

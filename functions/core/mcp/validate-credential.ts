@@ -19,7 +19,7 @@ import { canonicalServerUrl } from '#core/vault/server-url.ts';
 import { credentialPlace, type CredentialPlace, type StoredCredential } from '#core/ports/vault-records.ts';
 
 export interface ValidationPorts extends RefreshWorld {
-  /** Makes a client with an empty cache: a cached list of tools would prove nothing. */
+  /** Makes a client with an empty cache, because a cached list of tools proves nothing. */
   readonly newClient: () => McpClient;
 }
 
@@ -28,7 +28,7 @@ type Told = Pick<CredentialValidation, 'status' | 'mcp_probe' | 'refresh'>;
 /** The time that remains for the answer. */
 const SPARE_MS = 1000;
 const UNTESTED = { mcp_probe: null, refresh: null };
-/** With these failures the token endpoint was not reached; with the others it answered. */
+/** With these failures the token endpoint was not reached; with all others it answered. */
 const CONNECT_ERRORS: readonly OutboundFailure['failure'][] = ['blocked', 'unreachable', 'timeout'];
 
 /** Null when there is no such credential. Throws `Fault`s, and the signal's reason. */

@@ -1,6 +1,6 @@
 /**
- * A call's arguments as policies see them. The model wrote them, so each becomes a plain value: never an entity, never a
- * type that differs from the tool's schema, and never something on which the evaluation of a policy fails.
+ * A call's arguments as policies see them. The model wrote them, so each becomes a plain value: never an entity, never of a
+ * type that differs from the tool's schema, and never a value on which the evaluation of a policy fails.
  */
 import { MAX_ARGUMENT_DEPTH, type ArgumentField, type ArgumentType } from '#core/policy/argument-types.ts';
 import type { CedarValue } from '#core/policy/cedar-request.ts';

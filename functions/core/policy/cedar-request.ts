@@ -1,6 +1,6 @@
 /**
- * A call as a question to Cedar: may this session (an agent, for a user) use this tool of this server, with these
- * arguments? All that a policy can rely on comes from the session's record and the pinned manifest.
+ * A call as a request to Cedar: may this session (an agent, for a user) use this tool of this server, with these arguments?
+ * All facts but the arguments come from the session's record and the pinned manifest.
  */
 import type { CallFacts } from '#core/ports/policy.ts';
 
@@ -76,7 +76,7 @@ export function callRequest(
   return { ...request, context: { call: { ...call, approved_by_human: facts.isConfirmed }, args } };
 }
 
-/** What the server says of its own tool: it is pinned, but it stays a claim. */
+/** The server's own claims about its tool. They are pinned, but the service cannot check them. */
 function hintsOf({ tool: { hints } }: CallFacts): Record<string, CedarValue> {
   const known = [
     ['read_only', hints.readOnlyHint],

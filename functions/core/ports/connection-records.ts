@@ -29,13 +29,14 @@ export const ConnectionFacts = z.object({
   server: z.object({
     /** Canonical. */
     url: z.string(),
-    /** As an agent names it; null when no agent asked. */
+    /** The server's name in the agent; null for the identity provider, or when no agent asked. */
     name: z.string().nullable(),
     /** The URL in its challenge at which discovery begins. */
     resourceMetadata: z.string().nullable(),
   }),
+  /** The agent that wants to act for the user; the consent page names it. */
   agent: z.object({ id: AgentId, name: z.string(), version: z.int() }).nullable(),
-  /** Asked for by the challenge or the caller; empty leaves it to the server's metadata. */
+  /** The challenge or the API's client asked for them; empty leaves the choice to the server's metadata. */
   scopes: z.array(z.string()),
   returnUrl: z.string().nullable(),
   createdAt: Instant,
@@ -135,11 +136,11 @@ export interface RegisteredClients {
   ): Promise<ConnectionAttempt['client']>;
   /** The value of a client's secret. Throws `Fault` `secret_unavailable`. */
   secretOf(client: ConnectionAttempt['client']): Promise<string | null>;
-  /** Forgets a client that its authorization server does not know: the next consent registers a new one. */
+  /** Forgets a client that its authorization server does not know: the next attempt registers a new one. */
   forget(workspace: WorkspaceId, issuer: string, clientId: string): Promise<void>;
 }
 
-/** What goes on after the user has consented: a call, or, when `call` is null, the session's list of tools. */
+/** A call that goes on after the user has approved; when `call` is null, the session's list of tools. */
 export interface WaitingCall {
   readonly session: SessionId;
   readonly thread: ThreadId;
@@ -148,27 +149,10 @@ export interface WaitingCall {
   readonly sincePosition: Position | null;
 }
 
-/** The agent that wants to act for the user; the consent page names it. */
-interface ConnectingAgent {
-  readonly id: AgentId;
-  readonly name: string;
-  readonly version: number;
-}
-
-export interface ConnectionOffer {
-  readonly workspace: WorkspaceId;
+export interface ConnectionOffer extends Pick<ConnectionFacts, 'workspace' | 'server' | 'agent' | 'scopes'> {
   /** Only the user in its `external_user_id` can use the link; the credential goes into this vault. */
   readonly vault: Vault;
-  /** Canonical (`core/vault/server-url.ts`). */
-  readonly serverUrl: string;
-  /** The server's name in the agent; null for the identity provider. */
-  readonly serverName: string | null;
-  readonly agent: ConnectingAgent;
-  /** The scopes of the server's challenge; empty lets the server's metadata decide. Granted ones are added later. */
-  readonly scopes: readonly string[];
   readonly resume: WaitingCall;
-  /** The URL in the server's challenge at which discovery begins. */
-  readonly resourceMetadata: string | null;
 }
 
 interface ConnectionLink {
@@ -178,12 +162,12 @@ interface ConnectionLink {
 }
 
 /**
- * Links for calls that need a person's consent first. Only the vault's own user can open such a link, and when they have
- * consented, the credential is in the vault.
+ * Links for calls whose user must connect a server first. Only the vault's own user can open such a link, and when they have
+ * approved, the credential is in the vault.
  */
 export interface ConnectionLinks {
   /**
-   * A link for this server. Calls of one session that wait for the same server share one link, so that a person consents
+   * A link for this server. Calls of one session that wait for the same server share one link, so that a person approves
    * once; a repeat for the same call returns the same link. Null when the service has no identity provider, or when the
    * vault names no user. Throws `Fault` `records_unavailable`.
    */

@@ -14,7 +14,7 @@ export interface McpTarget {
   } | null;
   /** Only requests with the same key share cached answers: the credential's id, or null without a credential. */
   readonly cacheKey: string | null;
-  /** When the exchange has to be over, epoch milliseconds. */
+  /** When the request has to be over, epoch milliseconds. */
   readonly deadline: number;
 }
 
@@ -44,7 +44,7 @@ export interface McpFailure {
   readonly retryAfterMs: number | null;
   /** The scopes that a 403 `insufficient_scope` or a 401 names. */
   readonly scopes: readonly string[];
-  /** The URL from `WWW-Authenticate` at which a consent begins; null when the server named none. */
+  /** The URL from `WWW-Authenticate` at which discovery begins; null when the server named none. */
   readonly resourceMetadata: string | null;
   /** Whether the server may have begun to act on the call. */
   readonly sent: boolean;

@@ -49,7 +49,7 @@ describe('connections of the API', () => {
 
   function offer(call: string, fields: Record<string, unknown> = {}) {
     return createConnectionLinks(api.world.connecting).offer({
-      ...{ workspace: WORKSPACE, vault, serverUrl: SERVER, serverName: 'files', scopes: [], resourceMetadata: null },
+      ...{ workspace: WORKSPACE, vault, server: { url: SERVER, name: 'files', resourceMetadata: null }, scopes: [] },
       ...{ agent: { id: AgentId.parse('agent_1'), name: 'Ada', version: 1 }, resume: waiting(call), ...fields },
     });
   }
@@ -149,7 +149,10 @@ describe('connections of the API', () => {
   it('are listed for the session with calls that wait for them, as long as a user can open them', async () => {
     const session = await newSession();
     const first = await offer('a', { resume: waiting('a', session) });
-    const other = await offer('b', { resume: waiting('b', session), serverUrl: 'https://other.example.com/mcp' });
+    const other = await offer('b', {
+      resume: waiting('b', session),
+      server: { url: 'https://other.example.com/mcp', name: 'other', resourceMetadata: null },
+    });
     const listed = async () => (await api.ask('GET', `/v1/x/connect?session_id=${session}`)).body.data;
     expect((await listed()).map((link: { id: string }) => link.id).toSorted()).toEqual(
       [first?.id, other?.id].toSorted(),
@@ -162,7 +165,10 @@ describe('connections of the API', () => {
   it('are not listed when no call of the session waits for them', async () => {
     const session = await newSession();
     await offer('denied', { resume: waiting('denied', session) });
-    const link = await offer('open', { resume: waiting('open', session), serverUrl: 'https://other.example.com/mcp' });
+    const link = await offer('open', {
+      resume: waiting('open', session),
+      server: { url: 'https://other.example.com/mcp', name: 'other', resourceMetadata: null },
+    });
     const { isWaiting } = api.world.connecting;
     api.world.connecting.isWaiting = async ({ call }) => call !== waiting('denied', session).call;
     const { body } = await api.ask('GET', `/v1/x/connect?session_id=${session}`);

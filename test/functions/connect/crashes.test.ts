@@ -48,8 +48,14 @@ describe('the connect function, when it dies during a callback,', () => {
     const vault = await flow.vaultOf('alice');
     const call = waitingCall(newToken());
     const offer = {
-      ...{ workspace: WORKSPACE, vault, serverUrl: flow.fx.url, serverName: 'files', scopes: [], resume: call },
-      ...{ agent: { id: 'agent_01' as never, name: 'Ada', version: 1 }, resourceMetadata: null },
+      ...{
+        workspace: WORKSPACE,
+        vault,
+        server: { url: flow.fx.url, name: 'files', resourceMetadata: null },
+        scopes: [],
+        resume: call,
+      },
+      agent: { id: 'agent_01' as never, name: 'Ada', version: 1 },
     };
     const link = await flow.links.offer(offer);
     if (link === null) throw new Error('no link was offered');
@@ -131,8 +137,12 @@ describe('the connect function, when it dies while it stores a sign-in,', () => 
       const vault = await flow.vaultOf('alice');
       const call = waitingCall(`signin${step.replace('.', '')}${when}`);
       const link = await flow.links.offer({
-        ...{ workspace: WORKSPACE, vault, serverUrl: flow.world.enterprise?.identityUrl ?? '', serverName: null },
-        ...{ agent: { id: 'agent_01' as never, name: 'Ada', version: 1 }, scopes: [], resourceMetadata: null },
+        ...{
+          workspace: WORKSPACE,
+          vault,
+          server: { url: flow.world.enterprise?.identityUrl ?? '', name: null, resourceMetadata: null },
+        },
+        ...{ agent: { id: 'agent_01' as never, name: 'Ada', version: 1 }, scopes: [] },
         resume: call,
       });
       if (link === null) throw new Error('no link was offered');

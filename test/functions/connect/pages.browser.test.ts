@@ -112,8 +112,12 @@ describe('the connect pages in a browser', () => {
   it('accept a cancellation and end the calls that wait for the connection', async () => {
     const call = waitingCall('browser');
     const link = await flow.links.offer({
-      ...{ workspace: WORKSPACE, vault: await flow.vaultOf('alice'), serverUrl: flow.fx.url, serverName: 'files' },
-      ...{ agent: { id: AgentId.parse('agent_01'), name: 'Ada', version: 1 }, scopes: [], resourceMetadata: null },
+      ...{
+        workspace: WORKSPACE,
+        vault: await flow.vaultOf('alice'),
+        server: { url: flow.fx.url, name: 'files', resourceMetadata: null },
+      },
+      ...{ agent: { id: AgentId.parse('agent_01'), name: 'Ada', version: 1 }, scopes: [] },
       resume: call,
     });
     if (link === null) throw new Error('no link was offered');

@@ -18,8 +18,9 @@ describe('sweep over connections', () => {
     const link = await flow.link();
     const call = waitingCall(name);
     const offer = {
-      ...{ workspace: WORKSPACE, vault: link.vault, serverUrl: flow.fx.url, serverName: 'files', scopes: [] },
-      ...{ agent: { id: 'agent_01' as never, name: 'Ada', version: 1 }, resourceMetadata: null, resume: call },
+      ...{ workspace: WORKSPACE, vault: link.vault, scopes: [], resume: call },
+      server: { url: flow.fx.url, name: 'files', resourceMetadata: null },
+      agent: { id: 'agent_01' as never, name: 'Ada', version: 1 },
     };
     const offered = await flow.links.offer(offer);
     if (offered === null) throw new Error('no link was offered');

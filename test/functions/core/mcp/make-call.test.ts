@@ -266,8 +266,11 @@ describe('an MCP call that needs its user’s consent', () => {
     await run(stage);
     expect(stage.offers).toMatchObject([
       {
-        ...{ vault: empty.vault, serverUrl: FX_URL, serverName: 'fx', scopes: ['files:read'] },
-        ...{ resourceMetadata: challenged.resourceMetadata, resume: { ...KEY, call: stage.open.id } },
+        ...{ vault: empty.vault, scopes: ['files:read'] },
+        ...{
+          server: { url: FX_URL, name: 'fx', resourceMetadata: challenged.resourceMetadata },
+          resume: { ...KEY, call: stage.open.id },
+        },
       },
     ]);
     expect((await stage.state()).calls).toMatchObject([{ waitsFor: 'confirmation', isSuspended: true }]);

@@ -39,7 +39,7 @@ it('a scope that contains the token is dropped: the client is not told of it, an
   const refusal = failure({ kind: 'scope_required', scopes: ['files:read', TOKEN], resourceMetadata });
   const stage = await answeredWith(refusal);
   expect(stage.errors()).toMatchObject([{ error: { message: expect.stringContaining(': files:read. To let') } }]);
-  expect(stage.offers).toMatchObject([{ scopes: ['files:read'], resourceMetadata: null }]);
+  expect(stage.offers).toMatchObject([{ scopes: ['files:read'], server: { resourceMetadata: null } }]);
   expect(stage.outcomes()).toMatchObject([{ outcome: 'suspended', secret_echo: true }]);
   expect(kept(stage)).not.toContain(TOKEN);
 });
