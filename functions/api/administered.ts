@@ -22,7 +22,7 @@ export async function administered<Done>(
   return result ?? absent(call, target);
 }
 
-/** The answer is the same for another workspace's vault, whose auditors find the attempt in their trail. */
+/** A vault of another workspace is answered in the same way, and that workspace's audit trail has the attempt. */
 export async function absent(call: VaultCall, target: Target): Promise<RequestRefusal> {
   await recordForeign(call.world, administrationOf(call, target));
   return notFound(target.needs);

@@ -28,7 +28,7 @@ function administeredAt<Done>(
 
 const create = operation({
   route: 'POST /v1/vaults',
-  summary: 'Create a vault; its metadata.external_user_id names the user for whom sessions with it act',
+  summary: 'Create a vault; its metadata.external_user_id names the user that sessions with it act for',
   body: VaultCreate,
   response: Vault,
   handle(call) {
@@ -76,7 +76,7 @@ const update = operation({
 
 const archive = operation({
   route: 'POST /v1/vaults/{vault_id}/archive',
-  summary: 'Archive a vault and its credentials, whose secrets are removed for good',
+  summary: 'Archive a vault and its credentials, and remove their secrets for good',
   params: Params,
   response: Vault,
   handle: (call) => administeredAt(call, 'archive', (place) => archiveVault(call.world, place)),

@@ -14,7 +14,7 @@ import { requestAdmission, requestAssertion, type AdmissionReply, type IdJagWorl
 import { idTokenExpiry, idTokenUser } from '#core/vault/id-token.ts';
 import { SPARE_MS, usableUntilMs } from '#core/vault/tokens.ts';
 
-/** `user` is the user for whom the session acts; null when no vault of the session names one. */
+/** `user` is the user that the session acts for; null when no vault of the session names one. */
 export type ManagedTokens = (server: ManagedServer, user: string | null) => Tokens;
 
 interface ManagedTokensWorld extends IdJagWorld {
@@ -126,7 +126,7 @@ async function exchangeAs(
   return { answer, version, untilMs: usableUntilMs(Date.parse(began), expiresAt), isStale: false };
 }
 
-/** Whether the ID token names the user for whom the session acts: an identity in the wrong vault gives no access. */
+/** Whether the ID token names the user that the session acts for: an identity in the wrong vault gives no access. */
 function isOfUser({ enterprise }: ManagedTokensWorld, user: string | null, { token }: Bearer): boolean {
   return user === null || enterprise === null || idTokenUser(token, enterprise.login.userClaim) === user;
 }

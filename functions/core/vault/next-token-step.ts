@@ -18,7 +18,7 @@ const LEAST_MARGIN_MS = 60_000;
 const MOST_MARGIN_MS = 300_000;
 const MARGIN_SHARE = 0.2;
 
-/** `refused` is the version whose token the server refused; null for none. */
+/** `refused` is the version of the token that the server refused; null for none. */
 export function nextTokenStep(stored: StoredCredential, now: Instant, refused: number | null): TokenStep {
   const { auth, archived_at: archivedAt } = stored.credential;
   const isRefused = stored.version === refused;

@@ -11,7 +11,7 @@ import { nextTokenStep } from '#core/vault/next-token-step.ts';
 import { LEASE_MS, refresh, type RefreshAttempt, type RefreshResult, type RefreshWorld } from '#core/vault/refresh.ts';
 
 interface Obtaining {
-  /** The version whose token the server refused; null for none. */
+  /** The version of the token that the server refused; null for none. */
   readonly refused: number | null;
   /** Ends the wait for another instance. A refresh that this instance has begun goes on. */
   readonly signal: AbortSignal;
