@@ -92,9 +92,9 @@ export const runDefinition = {
       OutputPath: '$.Payload',
       TimeoutSeconds: TIMEOUT_SECONDS,
       Retry: RETRY_TURN,
-      Next: 'Next',
+      Next: 'AfterTurn',
     },
-    Next: {
+    AfterTurn: {
       Type: 'Choice',
       Choices: [
         { Variable: '$.turn.do', StringEquals: 'tools', Next: 'UseHands' },

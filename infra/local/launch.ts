@@ -8,8 +8,8 @@ import { startRuntime, type Runtime, type RuntimeOptions } from './runtime.ts';
 import { synthesize } from './synthesize.ts';
 import { chooseSandbox } from './tasks/choose-sandbox.ts';
 import type { SandboxKind } from './tasks/runner.ts';
-import { createTeardown, type Teardown } from './teardown.ts';
-import { asksWithRole } from './template-model.ts';
+import { startOrUndo, type Teardown } from './teardown.ts';
+import { asksWithRole } from './template/local-places.ts';
 
 interface LaunchOptions {
   readonly port: number;
@@ -24,7 +24,7 @@ interface LaunchOptions {
   readonly aroundCalls?: RuntimeOptions['aroundCalls'];
   /** Told what is going on, one short sentence each. */
   readonly progress: (message: string) => void;
-  /** Told what somebody should know. */
+  /** Told what an operator should know. */
   readonly report: (message: string) => void;
 }
 
@@ -37,14 +37,8 @@ export interface Launched {
 }
 
 /** @throws with a sentence that says what to do about it */
-export async function launch(options: LaunchOptions): Promise<Launched> {
-  const teardown = createTeardown();
-  try {
-    return await start({ ...options, data: resolve(options.data) }, teardown);
-  } catch (error) {
-    await teardown.run();
-    throw error;
-  }
+export function launch(options: LaunchOptions): Promise<Launched> {
+  return startOrUndo((teardown) => start({ ...options, data: resolve(options.data) }, teardown));
 }
 
 async function start(options: LaunchOptions, teardown: Teardown): Promise<Launched> {

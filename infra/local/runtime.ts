@@ -14,9 +14,8 @@ import type { Template } from './template/parts.ts';
 import type { EcsService } from './tasks/ecs.ts';
 import type { SandboxKind } from './tasks/runner.ts';
 import { startTasks } from './tasks/start-tasks.ts';
-import { createTeardown, type Teardown } from './teardown.ts';
-import { asksWithRole, askingModel, type TemplateModel } from './template-model.ts';
-import { servedAt } from './template-address.ts';
+import { startOrUndo, type Teardown } from './teardown.ts';
+import { asksWithRole, askingModel, servedAt, type TemplateModel } from './template/local-places.ts';
 import { readTemplate } from './template/read-template.ts';
 
 export interface RuntimeOptions extends PoolListeners {
@@ -65,15 +64,9 @@ export interface Runtime {
   close(): Promise<void>;
 }
 
-/** @throws when a part can not start; everything started before it is stopped again */
-export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
-  const teardown = createTeardown();
-  try {
-    return await compose({ ...options, data: resolve(options.data) }, teardown);
-  } catch (error) {
-    await teardown.run();
-    throw error;
-  }
+/** @throws when a part cannot start; everything that started before it is stopped again */
+export function startRuntime(options: RuntimeOptions): Promise<Runtime> {
+  return startOrUndo((teardown) => compose({ ...options, data: resolve(options.data) }, teardown));
 }
 
 async function compose(options: RuntimeOptions, teardown: Teardown): Promise<Runtime> {
@@ -123,7 +116,7 @@ async function compose(options: RuntimeOptions, teardown: Teardown): Promise<Run
   const apiKey = aws.secrets.readSecret(output(template, 'FirstApiKeySecretArn'));
   if (apiKey === null) throw new Error('The secret of the first API key has no value.');
 
-  teardown.add(startSchedules(template.schedules, { invoke, report }).stop);
+  teardown.add(startSchedules(template.schedules, { invoke, report }));
   // Here again, because a runtime that stops must take no request that its functions do not answer.
   teardown.add(gateway.close);
   const resumed = aws.stepFunctions.resume();

@@ -1,15 +1,11 @@
 import type { Invoke } from './lambda/invoke.ts';
 import type { SchedulePart } from './template/parts.ts';
 
-interface Schedules {
-  stop(): void;
-}
-
-/** EventBridge: invokes each schedule's function at its rate, the first time after one period. */
+/** EventBridge: invokes each schedule's function at its rate, the first time after one period. @returns how to stop it */
 export function startSchedules(
   schedules: readonly SchedulePart[],
   { invoke, report }: { readonly invoke: Invoke; readonly report: (message: string) => void },
-): Schedules {
+): () => void {
   const timers = schedules.map(({ name, everyMs, functionArn, input }) =>
     setInterval(() => {
       invoke(functionArn, withTime(input)).catch((error: Error) =>
@@ -17,14 +13,10 @@ export function startSchedules(
       );
     }, everyMs),
   );
-  return {
-    stop() {
-      for (const timer of timers) clearInterval(timer);
-    },
-  };
+  return () => timers.forEach((timer) => clearInterval(timer));
 }
 
-/** An event of EventBridge's own carries when it happened; an input of the rule's is passed as it is. */
+/** EventBridge's own event carries the time at which it happened; an input that the rule gives is passed as it is. */
 function withTime(input: unknown): unknown {
   const event = Object(input) as Readonly<Record<string, unknown>>;
   return event['source'] === 'aws.events'

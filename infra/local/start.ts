@@ -1,4 +1,5 @@
 /** `npm start`: runs the service until it is told to stop. */
+import { once } from 'node:events';
 import { styleText } from 'node:util';
 import { launch, type Launched } from './launch.ts';
 import { stopSignal } from './stop-signals.ts';
@@ -17,17 +18,9 @@ async function main(args: readonly string[]): Promise<void> {
   if (options.help) return void process.stdout.write(USAGE);
   const launched = await launch({ ...options, environment: process.env, signal, progress, report });
   announce(launched, options);
-  await untilAborted(signal);
+  if (!signal.aborted) await once(signal, 'abort');
   progress('Stopping');
   await launched.close();
-}
-
-function untilAborted(signal: AbortSignal): Promise<void> {
-  // A listener keeps no process alive, but the gateway does.
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    signal.addEventListener('abort', () => resolve());
-  });
 }
 
 function announce({ runtime, modelName }: Launched, { json }: StartOptions): void {
@@ -69,7 +62,7 @@ function report(message: string): void {
 try {
   await main(process.argv.slice(2));
 } catch (error) {
-  // Stopped while it started: that is what was asked for.
+  // A signal that stops the program while it starts is no failure.
   if (!signal.aborted) fail(error);
 }
 

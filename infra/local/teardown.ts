@@ -5,8 +5,7 @@ export interface Teardown {
   run(): Promise<void>;
 }
 
-/** What was started is stopped in the opposite order, whether the start succeeded as a whole or not. */
-export function createTeardown(): Teardown {
+function createTeardown(): Teardown {
   const undos: (() => Promise<void> | void)[] = [];
   let running: Promise<void> | null = null;
   const undoAll = async (): Promise<void> => {
@@ -24,4 +23,15 @@ export function createTeardown(): Teardown {
     add: (undo) => void undos.push(undo),
     run: () => (running ??= undoAll()),
   };
+}
+
+/** @throws what `start` throws, after everything that it had started is stopped again */
+export async function startOrUndo<T>(start: (teardown: Teardown) => Promise<T>): Promise<T> {
+  const teardown = createTeardown();
+  try {
+    return await start(teardown);
+  } catch (error) {
+    await teardown.run();
+    throw error;
+  }
 }

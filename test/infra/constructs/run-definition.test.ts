@@ -7,14 +7,14 @@ const hand = States.UseHands.ItemProcessor.States;
 const tasks = { ...States, ...hand };
 
 describe('the state after a turn', () => {
-  const ways = Object.fromEntries(States.Next.Choices.map(({ StringEquals, Next }) => [StringEquals, Next]));
+  const ways = Object.fromEntries(States.AfterTurn.Choices.map(({ StringEquals, Next }) => [StringEquals, Next]));
 
   test.each(Next.shape.do.options.filter((option) => option !== 'idle'))('exists for the answer %s', (option) => {
     expect(ways).toHaveProperty(option);
   });
 
   test('ends the run after idle, and after no other answer', () => {
-    expect(States.Next.Default).toBe('Done');
+    expect(States.AfterTurn.Default).toBe('Done');
     expect(Object.keys(ways)).toHaveLength(Next.shape.do.options.length - 1);
   });
 

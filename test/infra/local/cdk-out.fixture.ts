@@ -37,9 +37,9 @@ const MACHINE = {
       Parameters: { FunctionName: '${Harness}', 'Payload.$': '$' },
       OutputPath: '$.Payload',
       Retry: [{ ErrorEquals: ['States.ALL'], IntervalSeconds: 1, MaxAttempts: 6, BackoffRate: 2, MaxDelaySeconds: 30 }],
-      Next: 'Next',
+      Next: 'AfterTurn',
     },
-    Next: {
+    AfterTurn: {
       Type: 'Choice',
       Choices: [
         { Variable: '$.turn.do', StringEquals: 'tools', Next: 'UseHands' },

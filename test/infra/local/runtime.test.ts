@@ -68,7 +68,7 @@ describe('a local runtime', () => {
     });
     expect(await answer.json()).toEqual({ status: 200, answer: {} });
     await aws.stepFunctions.idle();
-    await expect.poll(() => use().transitions - before.transitions).toBe(['Turn', 'Next', 'Done'].length);
+    await expect.poll(() => use().transitions - before.transitions).toBe(['Turn', 'AfterTurn', 'Done'].length);
     const after = use();
     expect(after.requests - before.requests).toBe(2);
     const invoked = (name: string) =>

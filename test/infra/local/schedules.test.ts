@@ -9,13 +9,13 @@ const sweep = { name: 'Sweep', everyMs: 60_000, functionArn: 'arn:sweep', input:
 test('a schedule invokes its function at its rate with an event of the time, until it is stopped', async () => {
   const events: unknown[] = [];
   const invoke = async (_arn: string, event: unknown): Promise<unknown> => events.push(event);
-  const schedules = startSchedules([sweep], { invoke, report: () => undefined });
+  const stop = startSchedules([sweep], { invoke, report: () => undefined });
   await vi.advanceTimersByTimeAsync(59_999);
   expect(events).toEqual([]);
   await vi.advanceTimersByTimeAsync(60_001);
   expect(events).toHaveLength(2);
   expect(events[0]).toMatchObject({ source: 'aws.events', id: expect.any(String), time: expect.stringMatching(/Z$/) });
-  schedules.stop();
+  stop();
   await vi.advanceTimersByTimeAsync(600_000);
   expect(events).toHaveLength(2);
 });
@@ -23,8 +23,8 @@ test('a schedule invokes its function at its rate with an event of the time, unt
 test('a schedule reports a failed invocation and goes on', async () => {
   const reports: string[] = [];
   const invoke = (): Promise<unknown> => Promise.reject(Object.assign(new Error('late'), { name: 'Sandbox.Timedout' }));
-  const schedules = startSchedules([sweep], { invoke, report: (message) => void reports.push(message) });
+  const stop = startSchedules([sweep], { invoke, report: (message) => void reports.push(message) });
   await vi.advanceTimersByTimeAsync(120_000);
   expect(reports).toEqual(Array(2).fill('Schedule Sweep: Sandbox.Timedout: late'));
-  schedules.stop();
+  stop();
 });

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Template } from '#infra/local/template/parts.ts';
-import { servedAt } from '#infra/local/template-address.ts';
+import { servedAt } from '#infra/local/template/local-places.ts';
 
 const DEPLOYED = 'https://abc.execute-api.us-east-1.amazonaws.com/prod';
 

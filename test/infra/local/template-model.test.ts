@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { FunctionPart, Template } from '../../../infra/local/template/parts.ts';
-import { askingModel } from '../../../infra/local/template-model.ts';
+import { askingModel } from '../../../infra/local/template/local-places.ts';
 
 const asking = {
   environment: { MODEL_BASE_URL: 'https://bedrock-runtime.eu-west-1.amazonaws.com', MODEL_REGION: 'eu' },

@@ -88,27 +88,6 @@ function withoutRootResultPath(catcher: State): State {
   return ResultPath === '$' || ResultPath === undefined ? rest : { ...rest, ResultPath };
 }
 
-/**
- * The same machine with a prefix on every state's name, for validation only: the interpreter's validator takes a state
- * that is called `Next` or `Default` for a transition, which Step Functions does not. It also writes into what it is given.
- */
-export function forValidation(part: unknown): unknown {
-  if (Array.isArray(part)) return part.map(forValidation);
-  if (typeof part !== 'object' || part === null) return part;
-  const entries = Object.entries(part).map(([key, value]) => {
-    if (key === 'States') return [key, prefixed(value)];
-    const isTransition = ['StartAt', 'Next', 'Default'].includes(key) && typeof value === 'string';
-    return [key, isTransition ? `state ${value}` : forValidation(value)];
-  });
-  return Object.fromEntries(entries);
-}
-
-function prefixed(states: unknown): unknown {
-  return Object.fromEntries(
-    Object.entries(Object(states)).map(([name, state]) => [`state ${name}`, forValidation(state)]),
-  );
-}
-
 /** Every state by name, also inside Map and Parallel: names are unique across a whole machine. */
 function allStates(part: State): readonly (readonly [string, State])[] {
   return Object.entries(Object(part['States'])).flatMap(([name, value]) => {

@@ -1,12 +1,6 @@
-import {
-  ExecutionAbortedError,
-  ExecutionError,
-  ExecutionTimeoutError,
-  StateMachine,
-  type StateMachineDefinition,
-} from 'aws-local-stepfunctions';
+import { ExecutionAbortedError, ExecutionError, ExecutionTimeoutError, StateMachine } from 'aws-local-stepfunctions';
 import type { MachinePart } from '../../template/parts.ts';
-import { forValidation, prepareDefinition, type TaskResource } from './definition.ts';
+import { prepareDefinition, type TaskResource } from './definition.ts';
 import { TaskError, type TaskRun } from './tasks.ts';
 
 /** One entered, exited, failed, … state as the interpreter tells it. */
@@ -45,8 +39,7 @@ export function loadMachine(
   retryIntervalMs: number | undefined,
 ): Machine {
   const prepared = prepareDefinition(part);
-  void new StateMachine(forValidation(prepared.definition) as StateMachineDefinition);
-  const interpreter = new StateMachine(prepared.definition, { validationOptions: { noValidate: true } });
+  const interpreter = new StateMachine(prepared.definition);
   const retryIntervalOverrides =
     retryIntervalMs === undefined ? {} : Object.fromEntries(prepared.retrying.map((name) => [name, retryIntervalMs]));
   return {

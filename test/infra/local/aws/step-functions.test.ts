@@ -113,7 +113,7 @@ describe('an execution of the state machine', () => {
     const { service, finish } = open({ invoke: harness([calls('a', 'b'), idle]).invoke });
     await finish('sesn_1-1');
     const hand = ['Execute', 'HandDone'];
-    const entered = ['Turn', 'Next', 'UseHands', ...hand, ...hand, 'Turn', 'Next', 'Done'];
+    const entered = ['Turn', 'AfterTurn', 'UseHands', ...hand, ...hand, 'Turn', 'AfterTurn', 'Done'];
     await expect.poll(service.transitions).toBe(entered.length);
   });
 
@@ -154,7 +154,7 @@ describe('an error of a function in an execution', () => {
     expect(await finish('sesn_1-1')).toMatchObject({ end: { status: 'SUCCEEDED' } });
     expect(payloads).toHaveLength(3);
     // AWS bills a retry as a transition.
-    await expect.poll(service.transitions).toBe(['Turn', 'retry', 'retry', 'Next', 'Done'].length);
+    await expect.poll(service.transitions).toBe(['Turn', 'retry', 'retry', 'AfterTurn', 'Done'].length);
   });
 
   test('ends the execution after the last retry, under its own name', async () => {
@@ -324,12 +324,12 @@ test('the history of an execution has the input and output of each state', async
   const entered = service.history(executionArn).filter(({ type }) => type === 'StateEntered');
   expect(entered.map(({ state }) => Object(state).name)).toEqual([
     'Turn',
-    'Next',
+    'AfterTurn',
     'UseHands',
     'Execute',
     'HandDone',
     'Turn',
-    'Next',
+    'AfterTurn',
     'Done',
   ]);
 });

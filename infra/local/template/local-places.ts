@@ -1,9 +1,9 @@
-/** The model that was chosen, in the place of the one that the template names. */
-import type { Template } from './template/parts.ts';
+/** What the template names by its place in AWS, replaced by what stands for it on this machine. */
+import type { Template } from './parts.ts';
 
 export interface TemplateModel {
   readonly baseUrl: string;
-  /** A key of somebody's, as opposed to the scripted stand-in. */
+  /** The endpoint of a model that wants a key, as opposed to the scripted stand-in. @default false */
   readonly real?: boolean;
 }
 
@@ -26,4 +26,17 @@ export function askingModel(template: Template, { baseUrl, real = false }: Templ
       : { ...part, environment: { ...part.environment, MODEL_BASE_URL: baseUrl } },
   );
   return { ...template, functions };
+}
+
+/**
+ * The API's address on this machine in the place of the deployed one: functions that send browsers to the API know it, and
+ * outputs tell it. Customers' own domains stay.
+ */
+export function servedAt(template: Template, url: string): Template {
+  const deployed = template.outputs['BaseUrl'];
+  if (deployed === undefined) return template;
+  const here = (values: Readonly<Record<string, string>>) =>
+    Object.fromEntries(Object.entries(values).map(([name, value]) => [name, value.replace(deployed, url)]));
+  const functions = template.functions.map((part) => ({ ...part, environment: here(part.environment) }));
+  return { ...template, functions, outputs: here(template.outputs) };
 }
