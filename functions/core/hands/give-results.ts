@@ -11,7 +11,7 @@ import type { SandboxPlace } from '#core/ports/sandboxes.ts';
 
 type LargeResult = SessionState['largeResults'][number];
 
-/** False when the sandbox could not be reached: whether it still listens is for the call to find out. */
+/** False when the sandbox could not be reached: the repeated call finds out whether it still listens. */
 export async function giveResults(
   ports: Pick<Ports, 'log' | 'sandboxClient'>,
   key: LogKey,

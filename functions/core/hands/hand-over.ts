@@ -1,11 +1,11 @@
-/** Gives a sandbox the packages it waits for: at most once in its life, and only when it says so itself. */
+/** Gives a sandbox the packages it waits for: at most once, and only when the sandbox asks for them. */
 import type { SessionId } from '#contract/ids.ts';
 import type { Ports } from '#core/ports/ports.ts';
 import type { ReservedSandbox } from '#core/ports/sandboxes.ts';
 
 type ReadySandbox = Extract<ReservedSandbox, { status: 'ready' }>;
 
-/** Null when the call may be repeated; else the words for the model, with the sandbox given up. */
+/** Null when the call may be repeated; else the sandbox is given up, and this is the text for the model. */
 export async function handOver(
   { sandboxes, delivery }: Pick<Ports, 'sandboxes' | 'delivery'>,
   session: SessionId,

@@ -23,7 +23,7 @@ export function mediaTypeOf(bytes: Uint8Array): MediaType | null {
   return MAGIC.find(([, magic]) => magic.test(head))?.[0] ?? null;
 }
 
-/** Width and height of an image in pixels; null when it does not say them where its format does. */
+/** Width and height of an image in pixels; null when the bytes end before them. */
 export function sizeOf(bytes: Uint8Array, type: Exclude<MediaType, 'application/pdf'>): Size | null {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   try {

@@ -1,6 +1,6 @@
 /**
- * An environment's packages: what is installed, under which name it is kept, and the one build that makes it. Whoever
- * needs an archive joins the build that is under way, for a build has a name made of archive and attempt.
+ * An environment's packages: the list, the name of their archive, and the one build that makes it. A build's name is made
+ * of archive and attempt, so each process that needs an archive joins the build that is under way.
  */
 import { PACKAGE_MANAGERS, type PackageFailure, type PackageList, type PackageSources } from '#contract/packages.ts';
 import type { Instant } from '#contract/ids.ts';
@@ -16,7 +16,7 @@ export interface PackagePorts extends Pick<Ports, 'archives' | 'builds' | 'stamp
 
 /** Changes whenever a build of the same list would make another archive. */
 const FORMAT = 1;
-/** For this long a failure is answered for by what was found; after it somebody who asks lets it be tried again. */
+/** A failure is not tried again for so long. */
 const FAILURE_LASTS_MS = 300_000;
 /** ECS allows 20 looks a second per account, and a build takes minutes. */
 const POLL_MS = [100, 200, 400, 800, 1600, 2000] as const;
@@ -39,7 +39,7 @@ export function archiveOf(world: PackagePorts, packages: PackageList | null): st
   return world.sha256(JSON.stringify([FORMAT, world.system, lists, sources]));
 }
 
-/** Whether a failure is of a moment ago: what was tried then is not tried again yet. */
+/** Whether a failure is too young to be tried again. */
 export function isFresh({ stamp }: Pick<PackagePorts, 'stamp'>, failedAt: Instant): boolean {
   return Date.parse(stamp.now()) - Date.parse(failedAt) < FAILURE_LASTS_MS;
 }
@@ -48,11 +48,11 @@ export interface BuildOrder {
   readonly archive: string;
   readonly packages: PackageList;
   readonly found: FoundArchive;
-  /** The end of the caller's patience, not of the build. */
+  /** The caller waits until then; the build goes on. Epoch milliseconds. */
   readonly deadline: number;
 }
 
-/** Builds an archive, or joins who does. Null when it is there; else why not. */
+/** Builds an archive, or joins its build. Null when the archive is there; else the failure. */
 export async function build(world: PackagePorts, wanted: BuildOrder): Promise<PackageFailure | null> {
   const { archive, packages, found } = wanted;
   const attempt = found.status === 'failed' ? found.failure.attempt + 1 : 1;
@@ -64,7 +64,7 @@ export async function build(world: PackagePorts, wanted: BuildOrder): Promise<Pa
   const outcome = await world.archives.find(archive);
   if (outcome.status === 'built') return null;
   if (outcome.status === 'failed' && outcome.failure.attempt >= attempt) return outcome.failure;
-  // Killed before it could say why. Without this the next attempt would have this one's name, and join a dead build.
+  // The build was killed. Without this failure the next attempt would have its name, and would join a dead build.
   const failure = {
     attempt,
     manager: null,
@@ -98,7 +98,7 @@ export async function awaitTask(
   return null;
 }
 
-/** What the model reads. */
+/** The text that the model reads. */
 export function explainFailure({ manager, message }: PackageFailure): string {
   const who = manager === null ? '' : `${manager} failed. `;
   return (

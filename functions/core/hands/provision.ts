@@ -25,7 +25,7 @@ export type ProvisionWorld = PackagePorts & Pick<Ports, 'sandboxes' | 'tasks' | 
 const POLL_MS = [50, 100, 200, 400, 800, 1000] as const;
 /** A task that has not come up by then will not. */
 const PATIENCE_MS = 180_000;
-/** Packages take longer. Below the function's own 15 minutes; whoever asks after that joins the same build. */
+/** Packages take longer. Below the function's own 15 minutes; a later provisioner joins the same build. */
 const PACKAGES_PATIENCE_MS = 840_000;
 /** A sandbox used within this time is taken to be alive without asking ECS. */
 const FRESH_MS = 60_000;
@@ -36,7 +36,7 @@ export async function provision(world: ProvisionWorld, input: ProvisionInput): P
   const deadline = Date.parse(world.stamp.now()) + patienceMs;
   for (;;) {
     const usable = await bringUp(world, input.session, record, deadline);
-    // A failure is told by `execute`: what it says must not become data of the state machine.
+    // `execute` tells a failure: its text must not become data of the state machine.
     if (usable.status === 'ready' || usable.status === 'failed') return { generation: usable.generation };
     if (Date.parse(world.stamp.now()) > deadline) {
       throw new Fault('sandbox_not_ready', `no sandbox for session ${input.session} after ${patienceMs} ms`);
@@ -45,7 +45,7 @@ export async function provision(world: ProvisionWorld, input: ProvisionInput): P
   }
 }
 
-/** One try: the record afterwards is ready or failed, or tells the next try where to go on. */
+/** One try: the record afterwards is ready or failed, or the next try continues with it. */
 async function bringUp(
   world: ProvisionWorld,
   session: SessionId,
@@ -93,7 +93,7 @@ async function start(
   return startAndBuild(world, session, record, { archive, packages, found, deadline });
 }
 
-/** The packages are installed while the sandbox starts: whoever waits for both waits for the longer one. */
+/** The packages are installed while the sandbox starts, so both take as long as the longer one. */
 async function startAndBuild(
   world: ProvisionWorld,
   session: SessionId,
@@ -141,7 +141,7 @@ async function recordTask(
   }
 }
 
-/** The task first: a crash in between leaves a record that is looked at again, and never a task that nobody knows. */
+/** The task is stopped first: a crash in between leaves a record that is tried again, and no unknown task. */
 async function giveUp(
   world: ProvisionWorld,
   session: SessionId,

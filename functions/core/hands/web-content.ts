@@ -1,4 +1,4 @@
-/** From an answer of the web to what the model is shown of it. */
+/** From an HTTP answer to the content that the model is shown. */
 import type { Content } from '#contract/content.ts';
 import { mediaTypeOf, sizeOf, type MediaType } from '#core/hands/media.ts';
 import type { OutboundAnswer, ReadPage } from '#core/ports/outbound.ts';
@@ -50,7 +50,7 @@ export function showContent(answer: OutboundAnswer, showing: Showing): WebConten
   return showText(isHtml ? pageText(text, answer.url, showing.readPage) : text, showing.maxChars);
 }
 
-/** Null for what is neither an image nor a PDF, whatever it was said to be. */
+/** Null for bytes that are neither an image nor a PDF. */
 export function showMedia(body: Uint8Array): WebContent | null {
   const type = mediaTypeOf(body);
   if (type === 'application/pdf') return showDocument(body);
@@ -115,7 +115,7 @@ function decodeAs(body: Uint8Array, encoding: string): string {
   try {
     return new TextDecoder(encoding).decode(body);
   } catch {
-    // The name of an encoding that nobody knows; most of the web is UTF-8.
+    // The encoding's name is unknown; most of the web is UTF-8.
     return new TextDecoder().decode(body);
   }
 }

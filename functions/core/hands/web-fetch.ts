@@ -1,6 +1,6 @@
 /**
  * One `web_fetch` call of a session: fetch, shape, append the result. It only reads, so a repeat after a crash asks
- * again and the first result stands. What goes wrong out there is told to the model; only our own faults are thrown.
+ * again and the first result stands. The model reads the failures of other servers; only our own faults are thrown.
  */
 import * as z from 'zod';
 import type { SessionAgent } from '#contract/agents.ts';
@@ -52,7 +52,7 @@ export async function webFetch(world: WebFetchWorld, input: WebFetchInput): Prom
   const key: LogKey = { session: input.session, thread: input.thread };
   const began = Date.parse(world.stamp.now());
   const head = await world.log.head(key);
-  // Answered by an earlier attempt, or the session is gone: nobody waits for this.
+  // An earlier attempt has answered the call, or the session is gone.
   if (head === null || !head.state.calls.some((call) => call.id === input.call.id)) return;
   const [url, agent] = await Promise.all([urlOf(world, key, input), agentNow(world, key, head)]);
   const shown = await show(world, url, webFetchSettings(agent));
@@ -82,7 +82,7 @@ async function agentNow({ log }: WebFetchWorld, key: LogKey, head: Head): Promis
   return agentOf(entry === null ? [] : [entry]);
 }
 
-/** What the model asked for; null when it is no text. */
+/** The URL that the model asked for; null when it is no text. */
 async function urlOf(world: WebFetchWorld, key: LogKey, { call }: WebFetchInput): Promise<string | null> {
   const { url } = (await toolUseOf(world, key, call)).input;
   return typeof url === 'string' ? url.trim() : null;

@@ -56,7 +56,7 @@ function answering(world: TurnWorld, key: LogKey, before: Slice): Purpose {
   };
 }
 
-/** An answer that had no room to say anything answers nothing: the same is asked again when there is room. */
+/** An answer that was cut off before it said anything is a failure: the same is asked again when there is room. */
 function crowdedOut({ head }: Slice, request: EventId, { stopReason, blocks, usage }: ModelAnswer): Command | null {
   const isSilent = !blocks.some(
     (block) => block.type === 'tool_use' || (block.type === 'text' && String(block['text'] ?? '').trim() !== ''),

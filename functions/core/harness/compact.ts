@@ -25,7 +25,7 @@ export function compact(world: TurnWorld, key: LogKey, slice: Slice, signal: Abo
 function summarising(request: EventId): Purpose {
   return {
     request,
-    // Queued messages stay in the queue: the summary is of what was answered.
+    // Queued messages stay in the queue, because the summary is of what was answered.
     taken: [],
     listener: UNHEARD,
     build: ({ entries, head }) => buildSummaryRequest(entries, head.state),

@@ -27,7 +27,7 @@ export interface History {
   extend(key: LogKey, slice: Slice, head: Head, entries: readonly Entry[]): Slice;
 }
 
-/** A function serves few sessions at a time. */
+/** A function instance serves few sessions at a time. */
 const MAX_SLICES = 16;
 
 /** Of JSON, a share of the function's memory: a slice may hold attachments of many megabytes. */
@@ -51,7 +51,7 @@ export function createHistory(log: SessionLog): History {
     return slice;
   }
 
-  /** Never the newest, which is being worked with. */
+  /** It never forgets the newest, which is in use. */
   function forgetOldest(): void {
     let chars = [...slices.values()].reduce((sum, kept) => sum + kept.chars, 0);
     for (const [name, kept] of slices) {
@@ -69,7 +69,7 @@ export function createHistory(log: SessionLog): History {
       if (tail.head === null) return known ?? null;
       const first = tail.entries[0]?.position ?? next;
       const entries = tail.entries.map(({ entry }) => entry);
-      // The slice may begin after all that is known.
+      // The slice may begin after everything that is known.
       const joins = known !== undefined && first === next;
       return keep(key, {
         first: joins ? known.first : first,
@@ -87,7 +87,7 @@ function sliced(slice: Slice): Slice {
   return { ...slice, first: slice.head.state.sliceFrom, entries: slice.entries.slice(dropped) };
 }
 
-/** Only what is new is measured, unless the slice begins anew. */
+/** Measures only the new entries, unless the slice has another beginning. */
 function charsOf({ first, entries }: Slice, before: Kept | undefined): number {
   const grows = before !== undefined && before.slice.first === first;
   const added = grows ? entries.slice(before.slice.entries.length) : entries;

@@ -39,7 +39,7 @@ export interface Purpose {
   accept(slice: Slice, answer: ModelAnswer): Command | Promise<Command>;
   /** The command that a failed request means. */
   fail(slice: Slice, failure: CommandTo<'fail'>): Command;
-  /** Ends what the listener began. It resolves when nothing of that is under way. */
+  /** Ends what the listener began. It resolves when none of it is under way. */
   end(): Promise<void>;
 }
 
@@ -185,6 +185,6 @@ function reportTurn(world: Pick<TurnWorld, 'journal'>, key: LogKey, report: Turn
   if (report.ttftMs !== null) world.journal.metric('TimeToFirstToken', 'Milliseconds', report.ttftMs);
   if (usage !== null) world.journal.metric('InputTokens', 'Count', usage.input_tokens);
   if (usage !== null) world.journal.metric('OutputTokens', 'Count', usage.output_tokens);
-  // A request that was cut off because it had ended in the log is nobody's failure.
+  // A request that was cut off because it had ended in the log did not fail.
   if (asked.status === 'failed') world.journal.metric('ModelErrors', 'Count', 1);
 }

@@ -1,4 +1,4 @@
-/** From state to the next step of a run: the whole of the harness's judgement, as a pure function. */
+/** The next step of a run, as a pure function of the state. */
 import type { OpenCall, SessionState } from '#contract/entries.ts';
 import { MAX_FAILURES, type GivingUp } from '#core/session/commands.ts';
 import { isFull, MAX_COMPACTIONS } from '#core/model/room.ts';
@@ -37,7 +37,7 @@ export function next(state: SessionState): Step {
   return state.compactions < MAX_COMPACTIONS ? { do: 'compact' } : { do: 'give up', cause: 'compactions' };
 }
 
-/** A summary is made without asking: it forgets what was listed. What is out of date was listed for no run. */
+/** A compaction makes the state forget the listing, and an outdated listing is of run 0. */
 function isListed({ mcpServers, mcp, run }: SessionState): boolean {
   return mcpServers === 0 || mcp?.run === run;
 }

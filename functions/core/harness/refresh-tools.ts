@@ -9,7 +9,7 @@ import type { LogKey } from '#core/ports/session-log.ts';
 import type { McpTrouble } from '#core/ports/call-marks.ts';
 
 /**
- * The slice with the listing; as it is now when somebody else was faster, or null when it has gone on to another run. An
+ * The slice with this listing or, when another attempt was faster, with that one; null when another run has begun. An
  * attempt that dies before the append has changed nothing: the next one asks again.
  */
 export async function refreshTools(world: TurnWorld, key: LogKey, slice: Slice): Promise<Slice | null> {
@@ -26,7 +26,7 @@ function troubleOf({ server, error, message, action_url }: Extract<ServerListing
   return { type: error, server, message: action_url === undefined ? message : `${message} ${action_url}` };
 }
 
-/** Without the proxy there are no tools in this run: that ends no session, as no single server does. */
+/** Without the proxy this run has no MCP tools. That does not end the session, as a failed server does not. */
 function unlisted({ entries }: Slice, error: unknown): readonly ServerListing[] {
   if (!(error instanceof Fault) || error.code !== 'mcp_proxy_unavailable') throw error;
   return agentOf(entries).mcp_servers.map(({ name }) => ({

@@ -1,4 +1,4 @@
-/** The request for a summary of the context, and what stands in the context's place afterwards. */
+/** The request for a summary of the context, and the summary in its answer. */
 import type { Entry, SessionState } from '#contract/entries.ts';
 import type { ContentBlock, ModelAnswer, ModelMessage, ModelRequest } from '#core/ports/model.ts';
 import { answeredMessages, requestOf } from '#core/harness/context.ts';
@@ -56,7 +56,7 @@ function fitted(messages: readonly ModelMessage[], share: number): readonly Mode
   }
 }
 
-/** Only what the model was given: its own words are bounded by its output limit, and its thoughts are signed. */
+/** Shortens only the user's side: the model's own text is bounded by its output limit, and its thoughts are signed. */
 function capped(messages: readonly ModelMessage[], keepChars: number): readonly ModelMessage[] {
   return messages.map(({ role, content }) => ({
     role,

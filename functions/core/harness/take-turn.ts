@@ -1,6 +1,6 @@
 /**
  * One Turn of a run: wake, decide the next step, and make at most one model request. It may stop between any two lines:
- * whatever is in the log by then is what the next attempt goes on from.
+ * the next attempt continues from what is in the log.
  */
 import { recordIn, type OpenCall } from '#contract/entries.ts';
 import type { HandCall, HandOutcome, Next, RunState } from '#contract/run.ts';
@@ -24,16 +24,16 @@ interface Ended {
 
 const LONG: Next = { do: 'long', calls: [], waitSeconds: 0 };
 
-/** A hand that could not be had; any other failure may have come after the command began. */
+/** The error of a hand that could not be started. Any other failure may have come after the command began. */
 const NEVER_RAN = 'SandboxUnavailable';
 
-/** The append that begins a run and the start of its execution travel side by side, so the harness may be first. */
+/** Pauses before the next look for the append that begins the run: its execution is started beside it, so may be first. */
 const PATIENCE_MS = [5, 10, 20, 40, 80, 160, 320, 640, 1280] as const;
 
 export async function takeTurn(world: TurnWorld, run: RunState, signal: AbortSignal): Promise<RunState> {
   const key: LogKey = { session: run.session, thread: run.thread };
   const ended = await begin(world, key, run, signal).catch((error: unknown) => {
-    // Nobody waits for a turn of a session that was deleted under it.
+    // The session was deleted during the turn, so its run ends.
     if (error instanceof Fault && error.code === 'session_gone') return rest(run.run);
     throw error;
   });
@@ -43,18 +43,18 @@ export async function takeTurn(world: TurnWorld, run: RunState, signal: AbortSig
 async function begin(world: TurnWorld, key: LogKey, run: RunState, signal: AbortSignal): Promise<Ended> {
   const slice = await awaken(world, key, run.run);
   if (slice === null) return rest(run.run);
-  // An earlier attempt counted the run up and was cut off before it could say so: nobody has started the next one.
+  // An earlier attempt began the next run and died before it answered, so that run's execution is not started yet.
   if (slice.head.state.run !== run.run) return { run: slice.head.state.run, next: LONG };
   return go(world, key, await reportHands(world, key, slice, run), signal);
 }
 
-/** The log at this run, or just handed on by it; null when the run is over, was never begun, or is somebody else's. */
+/** The log at this run, or handed on by it; null when the run is over, was never begun, or another execution has it. */
 async function awaken(world: TurnWorld, key: LogKey, run: number): Promise<Slice | null> {
   for (let look = 0; ; look += 1) {
     const slice = await world.history.load(key);
     if (slice !== null && slice.head.state.run >= run) return isMine(slice, run) ? slice : null;
     const ms = PATIENCE_MS[look];
-    // It goes right after a look: whoever starts the run while this waits is told that it is under way.
+    // It ends right after a look: a start while this waits is answered that the run is under way.
     if (ms === undefined) return null;
     await world.pause(ms);
   }
@@ -103,7 +103,7 @@ async function go(world: TurnWorld, key: LogKey, from: Slice, signal: AbortSigna
   }
 }
 
-/** From the state after the model request to what the state machine does next. */
+/** The state machine's next step, from the state after the model request. */
 async function afterRequest(
   world: TurnWorld,
   key: LogKey,
@@ -132,7 +132,7 @@ async function afterRequest(
   }
 }
 
-/** Ends the turn as the step says; the slice to judge anew when something was appended meanwhile. */
+/** Ends the turn as the step says. When another process appended first, it answers the slice to decide on anew. */
 async function endTurn(
   world: TurnWorld,
   key: LogKey,
@@ -153,8 +153,8 @@ async function continueRun(world: TurnWorld, key: LogKey, slice: Slice): Promise
 }
 
 /**
- * A call that still waits for the hand that has ended has no result, and never will: the model is told. One that was
- * suspended waits for a person, and one that was resumed since waits for a hand that has not been used yet.
+ * A call that still waits for a hand that has ended gets a result that says so. A suspended call waits for a person, and
+ * one that was resumed since waits for a hand that has not been used yet.
  */
 async function reportHands(world: TurnWorld, key: LogKey, from: Slice, run: RunState): Promise<Slice> {
   let slice = from;

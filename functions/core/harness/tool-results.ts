@@ -1,4 +1,4 @@
-/** What calls came to, as much of it as a model request holds. */
+/** The results of calls, shortened as a model request holds them. */
 import type { SessionAgent } from '#contract/agents.ts';
 import { recordIn, type Entry } from '#contract/entries.ts';
 import type { SessionEvent } from '#contract/events.ts';
@@ -13,10 +13,10 @@ import type { ContentBlock } from '#core/ports/model.ts';
 /** Results of the newest calls that are never trimmed; of those before them, a whole step at a time is. */
 const FRESH_CALLS = 40;
 const STEP_CALLS = 20;
-/** What is kept of a trimmed result, which is twice as long at least. */
+/** Chars that are kept of a trimmed result; a shorter one than twice this stays whole. */
 const OLD_RESULT_CHARS = 4000;
 
-/** What a file in the sandbox can be read with. */
+/** Tools that can read a file in the sandbox. */
 const READERS: ReadonlySet<ToolName> = new Set(['bash', 'read', 'grep']);
 
 export interface ToolResult {
@@ -24,7 +24,7 @@ export interface ToolResult {
   readonly isError: boolean;
 }
 
-/** Where a long result of a call is to be read as a whole; null where the agent has nothing to read it with. */
+/** The file of a call's long result; null when the agent has no tool to read it. */
 type FileOf = (call: EventId) => string | null;
 const NO_FILE: FileOf = () => null;
 
@@ -55,7 +55,7 @@ function callsIn(entry: Entry): readonly EventId[] {
   return record?.kind === 'model.answered' ? record.calls.map(({ id }) => id) : [];
 }
 
-/** Each as it was shown first: an agent that is changed later changes nothing before, or the provider's cache is lost. */
+/** Each result as it was shown first: a later change of the agent must not change it, or the provider's cache is lost. */
 function allResults(entries: readonly Entry[]): readonly [EventId, ToolResult][] {
   let fileOf: FileOf = NO_FILE;
   return entries.flatMap((entry) => {

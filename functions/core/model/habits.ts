@@ -65,7 +65,7 @@ export function modelFields(model: Model): { max_tokens: number; extra: Record<s
   };
 }
 
-/** What the model is called, whoever serves it: `us.anthropic.claude-haiku-4-5-20251001-v1:0` → `claude-haiku-4-5`. */
+/** The model's own name at every provider: `us.anthropic.claude-haiku-4-5-20251001-v1:0` → `claude-haiku-4-5`. */
 export function modelName(id: string): string {
   return withoutPlace(id).replace(SNAPSHOT_DATE, '');
 }

@@ -50,7 +50,7 @@ export function isFull({ model, contextTokens, taken, queued }: SessionState): b
   return contextTokens > 0 && contextTokens + Math.min(unanswered, full / 2) >= full;
 }
 
-/** Whether a compaction can make a request smaller: of what nobody has answered, or summarised just now, it cannot. */
+/** Whether a compaction can make a request smaller: not of unanswered messages, and not right after another one. */
 export function canMakeRoom({ contextTokens, compactions }: SessionState): boolean {
   return contextTokens > 0 && compactions === 0;
 }
@@ -60,7 +60,7 @@ export function usedTokens(usage: ModelUsage): number {
   return usage.input_tokens + usage.cache_read_input_tokens + usage.cache_creation_input_tokens + usage.output_tokens;
 }
 
-/** A context of which the provider says that it is too large, whatever was thought of it before. */
+/** The assumed size of a context that the provider says is too large. */
 export function exceededTokens({ model, contextTokens }: Pick<SessionState, 'model' | 'contextTokens'>): number {
   return Math.max(habitsOf(model).windowTokens, contextTokens * 2);
 }

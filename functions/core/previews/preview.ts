@@ -19,8 +19,8 @@ const COALESCE_MS = 100;
 export const MAX_CHUNK_FRAMES = 16;
 
 /**
- * Whether anybody wants previews is read once, now. A write that fails ends them, because what comes after it would have
- * a gap before it. Chunks are found under the request, so those of a request that was never claimed are never seen.
+ * Whether a stream wants previews is read once, at the start. A write that fails ends them, because later chunks would
+ * come after a gap. Chunks are found under the request, so those of a request that was never claimed are never seen.
  */
 export function createPreview(
   ports: Pick<Ports, 'previews' | 'stamp' | 'pause'>,

@@ -1,6 +1,6 @@
 /**
- * The first step of a session's deletion: its log is closed, so that nobody appends while it is removed, and open
- * streams learn of it. Refused while an agent is at work. A repeat closes it once more, which changes nothing.
+ * The first step of a session's deletion closes its log, so that no process appends while it is removed, and open streams
+ * learn of it. It is refused while an agent is at work. A repeat closes the log once more, which changes nothing.
  */
 import type { Ports } from '#core/ports/ports.ts';
 import type { Head, LogKey } from '#core/ports/session-log.ts';

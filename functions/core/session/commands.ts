@@ -1,4 +1,4 @@
-/** What may be asked of a session, and the two ways to answer. */
+/** The commands that a session takes, and the two kinds of decisions on them. */
 import type { SessionAgent } from '#contract/agents.ts';
 import type { ToolContent } from '#contract/content.ts';
 import type { Entry } from '#contract/entries.ts';
@@ -27,12 +27,12 @@ export type Command =
       readonly rules: ToolRules;
       /** Chosen before the answer came, so that previews could carry them. */
       readonly ids: AnswerIds;
-      /** Of its MCP calls, by the provider's id of each. */
+      /** Verdicts on its MCP calls, by the provider's id of each. */
       readonly verdicts: Verdicts;
-      /** Blocks of the answer before: this one may hold results of calls in it. */
+      /** Blocks of the answer before: this answer may hold results of calls in them. */
       readonly earlier: readonly ContentBlock[];
     }
-  /** The summary that a model request was made for: from now on it stands for what was answered before. */
+  /** The summary that a model request asked for: from here on it stands for what was answered before. */
   | {
       readonly do: 'compacted';
       readonly request: EventId;
@@ -41,8 +41,8 @@ export type Command =
       readonly agent: SessionAgent;
     }
   /**
-   * The model request failed. `retrying`: another attempt follows. `refused`: its input is what the provider refuses.
-   * `too large`: so it was, and room has to be made.
+   * The model request failed. `retrying`: another attempt follows. `refused`: the provider refuses its input for good.
+   * `too large`: it was larger than the model's window, so the context is summarised next.
    */
   | {
       readonly do: 'fail';
@@ -50,9 +50,9 @@ export type Command =
       readonly error: TurnErrorType;
       readonly message: string;
       readonly verdict: 'retrying' | 'exhausted' | 'refused' | 'too large';
-      /** Of an answer that was of no use. */
+      /** Tokens of an answer that could not be used. */
       readonly usage?: ModelUsage;
-      /** What waits, of a request that was not to take it: it is not asked about when this one is exhausted. */
+      /** Queued messages of a request that takes none: they leave the queue when this request is exhausted. */
       readonly taken?: readonly QueuedMessage[];
     }
   /** The turn ends unfinished. Queued messages that are not `taken` are dropped. */
@@ -62,46 +62,46 @@ export type Command =
       readonly call: EventId;
       readonly content: ToolContent;
       readonly isError: boolean;
-      /** What people are told beside it. */
+      /** An error for people, told with the result. */
       readonly error?: McpTrouble;
     }
   /**
-   * An open call of a hand goes on only when a person has done what `error` asks them for, outside the session. Its hand
-   * was given it at `sincePosition`: one that was given it later has its own word.
+   * A hand gives its call back until a person has done, outside the session, what `error` asks for. The hand was given the
+   * call at `sincePosition`; if the call was given to a hand again since, nothing changes.
    */
   | { readonly do: 'suspend'; readonly call: EventId; readonly sincePosition: Position; readonly error: McpTrouble }
   /**
-   * They have: the call is its hand's again. Whoever resumes a call that does not wait for that changes nothing. Null for
-   * what was listed without them: the run that goes on with it asks again.
+   * The person has done it, so the call waits for its hand again. A call that does not wait for that stays as it is. Null
+   * stands for a list of tools that lacks a server's: the run lists again.
    */
   | { readonly do: 'resume'; readonly call: EventId | null; readonly sincePosition?: Position | null }
-  /** They will not, or cannot: the call ends with `reason`, which the model is told. Of any other, too, it changes nothing. */
+  /** The person declines: the call ends with `reason`, which the model reads. Any other call stays as it is. */
   | {
       readonly do: 'decline';
       readonly call: EventId;
       readonly sincePosition?: Position | null;
       readonly reason: string;
     }
-  /** What the agent's MCP servers offer in this run, and what those did wrong that offer nothing. */
+  /** The tools of the agent's MCP servers in this run, and the errors of servers that could not be listed. */
   | {
       readonly do: 'listed';
       readonly run: number;
       readonly tools: readonly OfferedTool[];
-      /** Of `tools`. */
+      /** Hash of `tools`. */
       readonly sha256: string;
       readonly failed: readonly McpTrouble[];
     }
-  /** Every call that a hand could make is made; the others wait for people or clients, so the run ends. */
+  /** No call waits for a hand, and some wait for people or clients, so the run ends. */
   | { readonly do: 'await action' }
   /** `run` goes on under the next number, unless it has already. */
   | { readonly do: 'continue'; readonly run: number; readonly reason: 'long' | 'lost' }
-  /** What a client changes in a session, as it will be; only what differs from what is. */
+  /** A client's changes of a session: the new values of the fields that differ. */
   | { readonly do: 'update'; readonly changes: SessionChanges }
   | { readonly do: 'archive' };
 
 export type CommandTo<Do extends Command['do']> = Extract<Command, { do: Do }>;
 
-/** What the MCP proxy said of an answer's calls, under the ids that their events will have. */
+/** The MCP proxy's verdicts on an answer's calls; each holds the id that the call's event will have. */
 export type Verdicts = ReadonlyMap<string, McpVerdict>;
 
 /** Ids of the events that an answer becomes. */
@@ -114,8 +114,8 @@ export interface AnswerIds {
 export const MAX_FAILURES = 8;
 
 /**
- * `attempts`: used up, by crashes or by the provider. `rounds`: one turn used tools too often. `compactions`: the context
- * is full again and again right after it was summarised.
+ * `attempts`: too many failed, by crashes or at the provider. `rounds`: one turn used tools too often. `compactions`: the
+ * context was full again each time right after it was summarised.
  */
 export type GivingUp = 'attempts' | 'rounds' | 'compactions';
 
@@ -125,7 +125,7 @@ export interface SessionChanges {
   readonly agent?: SessionAgent;
 }
 
-/** A refusal is a value: the rules say no, nothing is written, and the message is for the client. */
+/** A refusal by the session's rules is a value: nothing is written, and the message is for the client. */
 export interface Refusal {
   readonly status: 'refused';
   /** The field of the request that is refused, where there is one. */

@@ -14,7 +14,7 @@ import { permissionOf } from '#core/session/permission.ts';
 import { serverCalls, type ServerCall } from '#core/session/server-calls.ts';
 import { blockedCalls, hasUserMessage, readyCalls } from '#core/session/waiting.ts';
 
-/** What a call is told that nobody has judged. */
+/** The result of a call on which the proxy gave no verdict. */
 const UNJUDGED = 'Whether this call is permitted could not be found out, so it was not executed. Try again later.';
 
 type Answer = CommandTo<'answer'>;
@@ -26,7 +26,7 @@ interface ToolCall {
   readonly input: Record<string, unknown>;
   /** Undefined for a tool that this agent does not have. */
   readonly rule: ToolRule | undefined;
-  /** Of an MCP call. */
+  /** Undefined for a call that is no MCP call, or that the proxy has not judged. */
   readonly verdict: McpVerdict | undefined;
   /** Why this call is not executed; null when it is. */
   readonly denial: string | null;
@@ -49,15 +49,15 @@ export function decideAnswer(head: Head, command: Answer, stamp: Stamp): Decided
   return extended(said, ending(said.head.state, command.answer, stamp));
 }
 
-/** Answers that the model has to go on with, for the latter when there is room again. */
+/** Stop reasons of answers that the model has to continue; after the second one when there is room again. */
 const UNFINISHED: ReadonlySet<string> = new Set(['pause_turn', WINDOW_EXCEEDED]);
 
-/** Nothing while a hand or the model has to go on. */
+/** The end of the turn; no entries while a hand or the model has to go on. */
 function ending(state: SessionState, answer: ModelAnswer, stamp: Stamp): readonly Entry[] {
   if (readyCalls(state).length > 0) return [];
   const blocked = blockedCalls(state);
   if (blocked.length > 0) return goIdle(state, requiresAction(blocked), stamp);
-  // The model is told why, unless it does not want to go on.
+  // The model reads why its calls were denied, unless it refuses to go on.
   const calledInVain = answer.stopReason !== 'refusal' && answer.blocks.some((block) => block.type === 'tool_use');
   if (calledInVain || hasUserMessage(state) || UNFINISHED.has(answer.stopReason)) return [];
   const { reason, details } = stopOf(answer);
@@ -96,7 +96,7 @@ function spoken({ answer, ids }: Answer, now: Instant): readonly Entry[] {
   ];
 }
 
-/** The provider made the call: it is told whole. */
+/** A call that the provider made: its use and its result are told together. */
 function served({ name, input, content, isError }: ServerCall, stamp: Stamp): readonly Entry[] {
   const use = { id: stamp.eventId(), processed_at: stamp.now(), name, input: { ...input } };
   const evaluation = { type: 'always_allow' } as const;
@@ -143,12 +143,12 @@ function denialOf(
   return verdict.decision === 'deny' ? verdict.reason : null;
 }
 
-/** Whether a call says what was meant. */
+/** Whether the model finished writing the call. */
 export function isComplete(call: ContentBlock, answer: ModelAnswer): boolean {
   return isRecord(call['input']) && !CUTTING.has(answer.stopReason);
 }
 
-/** Stop reasons that end an answer wherever it is: what its last call says may be half of what was meant. */
+/** Stop reasons that cut an answer off: its last call may be half written. */
 const CUTTING: ReadonlySet<string> = new Set(['max_tokens', WINDOW_EXCEEDED, 'refusal']);
 
 function toolUse(call: ToolCall, now: Instant): Entry {
@@ -165,7 +165,7 @@ function toolUse(call: ToolCall, now: Instant): Entry {
       });
     case 'built-in':
       return event({ ...use, type: 'agent.tool_use', ...permissionOf(rule.policy, call) });
-    // Clients make every custom tool use that they see, so one that is not to be made is told as another kind.
+    // Clients execute every custom tool use that they see, so a denied one is told as a use of another kind.
     case 'custom':
       if (denial === null) return event({ ...use, type: 'agent.custom_tool_use' });
       return event({ ...use, type: 'agent.tool_use', evaluated_permission: 'deny' });

@@ -1,4 +1,4 @@
-/** What MCP servers do to a session: they offer tools, and they let calls wait for people. */
+/** Decisions about MCP: lists of tools, and calls that wait for people outside the session. */
 import type { Entry, OpenCall, SessionState } from '#contract/entries.ts';
 import type { EventId, Position } from '#contract/ids.ts';
 import type { Head } from '#core/ports/session-log.ts';
@@ -10,7 +10,7 @@ import { isActive, isWaitSince } from '#core/session/waiting.ts';
 export function decideListed(head: Head, command: CommandTo<'listed'>, stamp: Stamp): Decided {
   const { state } = head;
   const { run, sha256, tools, failed } = command;
-  // A twin was faster, or what was listed is for a run that is over.
+  // Another attempt was faster, or the list is for a run that is over.
   if (!isActive(state) || state.run !== run || state.mcp?.run === run) return decided(head);
   const isKnown = state.mcp?.sha256 === sha256;
   return decided(head, [
@@ -23,7 +23,7 @@ export function decideSuspend(head: Head, command: CommandTo<'suspend'>, stamp: 
   const { state } = head;
   const { call, sincePosition, error } = command;
   const open = state.calls.find(({ id }) => id === call);
-  // Answered, interrupted, or suspended by a twin of this hand, and perhaps resumed since.
+  // The call was answered or interrupted, or another attempt of this hand suspended it, and it may be resumed since.
   if (open?.waitsFor !== 'hand' || open.sincePosition !== sincePosition) return decided(head);
   return decided(head, [mcpTrouble(stamp, error), { record: { kind: 'call.suspended', call, at: stamp.now() } }]);
 }
@@ -44,7 +44,7 @@ export function decideDecline(head: Head, command: CommandTo<'decline'>, stamp: 
   return andGoOn(head, resultOf(suspended, { content, isError: true }, stamp), stamp);
 }
 
-/** Null for a call that does not wait for what a person does elsewhere, and in a session that is over. */
+/** The suspended call that waits since then; null when there is none, and in a terminated session. */
 function suspendedCall(
   { status, calls }: SessionState,
   call: EventId,
@@ -61,7 +61,7 @@ function andGoOn(head: Head, entry: Entry, stamp: Stamp): Decided {
 
 function decideOutdated(head: Head, stamp: Stamp): Decided {
   const { state } = head;
-  // The next run asks anyway, also when a listing that is under way in this one has just missed the consent.
+  // The next run lists anyway. So it does when a listing under way in this run has just missed the new connection.
   if (!isActive(state) || state.mcp?.run !== state.run) return decided(head);
   return decided(head, [{ record: { kind: 'mcp.outdated', at: stamp.now() } }]);
 }

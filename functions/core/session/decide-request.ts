@@ -1,4 +1,4 @@
-/** A model request from its claim on, when it comes to a summary or to nothing; an answer is for `decide-answer.ts`. */
+/** Decisions about a model request: its claim, a summary, and failures. Answers are in `decide-answer.ts`. */
 import type { Entry, SessionState } from '#contract/entries.ts';
 import type { QueuedMessage, TurnErrorType } from '#contract/events.ts';
 import type { Head } from '#core/ports/session-log.ts';
@@ -53,7 +53,7 @@ export function decideFail(head: Head, command: CommandTo<'fail'>, stamp: Stamp)
   if (command.verdict === 'too large') {
     return decided(head, [ended, { record: { kind: 'context.exceeded', request: command.request, at: stamp.now() } }]);
   }
-  // A message that still waits is asked about next: going idle now would leave it unanswered for ever.
+  // The next request asks about a message that still waits: idle now, the session would never answer it.
   const goesOn = command.verdict === 'retrying' || hasUserMessage({ queued: untaken(state, command.taken ?? []) });
   const retryStatus = goesOn ? ('retrying' as const) : ('exhausted' as const);
   const now = stamp.now();
@@ -67,7 +67,7 @@ export function decideFail(head: Head, command: CommandTo<'fail'>, stamp: Stamp)
   return extended(ending, [...taken, ...goIdle(ending.head.state, { type: 'retries_exhausted' }, stamp)]);
 }
 
-/** What waits beside what a command takes: it may have come after the command was made. */
+/** Queued messages that the command does not take: they may have come after the command was made. */
 function untaken({ queued }: SessionState, taken: readonly QueuedMessage[]): SessionState['queued'] {
   return queued.filter(({ id }) => !taken.some((message) => message.id === id));
 }

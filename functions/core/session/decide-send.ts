@@ -1,7 +1,7 @@
 /**
- * A client's events, in their order, all or none. Messages wait until the agent takes them; interrupts, confirmations
- * and results take effect in the very append that accepts them, so that nobody has to be alive to act on them: whoever
- * works on what they end loses its next append.
+ * A client's events, in their order, all or none. Messages wait until the agent takes them. Interrupts, confirmations and
+ * results take effect in the append that accepts them, so no process has to act on them afterwards: a process that works
+ * on a request or call that they end loses its next append.
  */
 import type { OpenCall, SessionState } from '#contract/entries.ts';
 import type { EventInput } from '#contract/events.ts';
@@ -15,11 +15,11 @@ import { blockedCalls, isActive } from '#core/session/waiting.ts';
 
 type InputOf<Type extends EventInput['type']> = Extract<EventInput, { type: Type }>;
 
-/** The queue is part of the folded state, which each append carries, and one model request takes all of it. */
+/** Limits of the queue: each append stores it in the folded state, and one model request takes all of it. */
 export const MAX_QUEUED = 200;
 const MAX_QUEUED_CHARS = 20_000_000;
 
-/** The contract's own words. */
+/** The API's own words. */
 const INTERRUPTED = 'Tool execution was interrupted before completion. Please retry.';
 
 export function decideSend(head: Head, inputs: readonly EventInput[], stamp: Stamp): Decision {
@@ -97,7 +97,7 @@ function acceptSystemMessage(
   }
   if (!last) return refused(field, 'a system.message must be the last event of its request');
   const follows = previous?.type === 'user.message' || previous?.type === 'user.custom_tool_result';
-  // Alone it waits for the next message, which is harmless only while nothing else is under way.
+  // A system message alone waits for the next message, which is harmless only while nothing else is under way.
   const rests = previous === undefined && !isActive(state) && state.calls.length === 0;
   if (!follows && !rests) {
     return refused(field, 'a system.message must directly follow a user.message or a user.custom_tool_result');
@@ -127,7 +127,7 @@ function acceptInterrupt(
     ...state.calls.map((call) => resultOf(call, errorText(INTERRUPTED), stamp)),
     event({ ...interrupt, processed_at: stamp.now() }),
   ]);
-  // Whose last call was answered in this very request is about to run: that is a turn to end, too.
+  // A session that waited, and has its last call answered in this request, is about to run: that turn ends, too.
   const rests = !isActive(state) && state.calls.length === 0 && state.stopReason?.type !== 'requires_action';
   if (rests) return applied;
   return extended(applied, goIdle(applied.head.state, { type: 'end_turn' }, stamp));

@@ -1,4 +1,4 @@
-/** The rules of a session: what a command makes happen, given what has happened. Pure but for the stamp it is given. */
+/** The rules of a session: from a head and a command to entries. Pure, with time and ids from the stamp. */
 import type { Head } from '#core/ports/session-log.ts';
 import type { Stamp } from '#core/ports/stamp.ts';
 import { decided, extended, type Command, type CommandTo, type Decision } from '#core/session/commands.ts';
@@ -48,19 +48,19 @@ export function decide(head: Head, command: Command, stamp: Stamp): Decision {
 
 function decideResult(head: Head, command: CommandTo<'result'>, stamp: Stamp): Decision {
   const { state } = head;
-  // A call that is not open was answered by a twin of this hand: the first result stands.
+  // A call that is not open was answered by another attempt of this hand: the first result stands.
   const call = state.calls.find(({ id }) => id === command.call);
   if (call === undefined) return decided(head);
   const trouble = command.error === undefined ? [] : [mcpTrouble(stamp, command.error)];
   const answered = decided(head, [...trouble, resultOf(call, command, stamp)]);
-  // A twin of this hand may have let the call wait for people, and the run have ended with that.
+  // Another attempt of this hand may have suspended the call, and the run may have ended with that.
   return extended(answered, afterWaiting(state, answered.head.state, stamp));
 }
 
 function decideAwaitAction(head: Head, stamp: Stamp): Decision {
   const { state } = head;
   const blocked = blockedCalls(state);
-  // Somebody answered meanwhile, so that there is something to do again.
+  // A person or the client answered meanwhile, so there is something to do again.
   if (!isActive(state) || blocked.length === 0 || readyCalls(state).length > 0) return decided(head);
   return decided(head, goIdle(state, requiresAction(blocked), stamp));
 }
@@ -89,7 +89,7 @@ function decideUpdate(head: Head, { changes }: CommandTo<'update'>, stamp: Stamp
 
 function decideContinue(head: Head, command: CommandTo<'continue'>, stamp: Stamp): Decision {
   const { state } = head;
-  // Of two that find a run at its end, the one that loses the append must not end the next run too.
+  // Of two processes that find a run at its end, the one that loses the append must not end the next run too.
   if (!isActive(state) || state.run !== command.run) return decided(head);
   return decided(head, [
     { record: { kind: 'run.continued', at: stamp.now(), run: state.run + 1, reason: command.reason } },

@@ -1,4 +1,4 @@
-/** Groups of entries that always go together, in the contract's order. */
+/** Groups of entries that always go together, in the API's order. */
 import type { ToolContent } from '#contract/content.ts';
 import type { Entry, OpenCall, SessionState } from '#contract/entries.ts';
 import type {
@@ -34,12 +34,12 @@ export function beginRunning(state: SessionState, stamp: Stamp): readonly Entry[
   ];
 }
 
-/** The second echo of each queued message: the agent takes it now. */
+/** Each queued message appears a second time when the agent takes it. */
 export function take(messages: readonly QueuedMessage[], stamp: Stamp): readonly Entry[] {
   return messages.map((message) => event({ ...message, processed_at: stamp.now() }));
 }
 
-/** Closes the request that an earlier attempt left open: its owner died, or is about to lose its next append. */
+/** Closes the request that an earlier attempt left open: that attempt died, or will lose its next append. */
 export function closeRequest(state: SessionState, stamp: Stamp): readonly Entry[] {
   if (state.request === null) return [];
   return [endOfRequest(state.request.id, { isError: true, usage: NO_MODEL_USAGE }, stamp)];
@@ -61,8 +61,8 @@ export function endOfRequest(
 }
 
 /**
- * What a call came to when it was ours to make, or to end. For a custom tool's call that is what its client would have
- * sent: the SDK's tool runner knows a call to be answered by nothing else, and would make it again.
+ * The result of a call that this service made or ended. For a custom tool's call it is the event that its client would
+ * have sent: the SDK's tool runner takes only that for an answer, and would make the call again.
  */
 export function resultOf(
   call: Pick<OpenCall, 'id' | 'waitsFor' | 'server'>,
@@ -88,8 +88,8 @@ export function failure(
 }
 
 /**
- * The session goes on, and the server is tried again: in the next run, and when a user who has to consent again has. Of
- * what the SDK knows `exhausted` ends the turn and drops what is queued, and `terminal` ends the session: neither is so.
+ * The retry status is `retrying`, because the session goes on, and the next run, or a new consent, tries the server again.
+ * For the SDK `exhausted` means that the turn ends and drops the queue, and `terminal` that the session ends.
  */
 export function mcpTrouble(stamp: Stamp, { type, server, message }: McpTrouble): Entry {
   return errorEvent(stamp, { type, mcp_server_name: server, message, retry_status: { type: 'retrying' } });

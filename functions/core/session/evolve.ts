@@ -65,7 +65,7 @@ function evolveRecord(state: SessionState, record: LogRecord, position: Position
         ...state,
         run: record.run,
         historyEvents: 0,
-        // What kills execution after execution before a claim must come to an end like what kills it after one.
+        // A defect that ends each execution before its claim must end the run, too, as one after the claim does.
         failures: record.reason === 'lost' ? state.failures + 1 : state.failures,
       };
     case 'model.answered':
@@ -79,7 +79,7 @@ function evolveRecord(state: SessionState, record: LogRecord, position: Position
     case 'mcp.listed':
       return listed(state, record, position);
     case 'mcp.outdated':
-      // What it listed stays what the model was offered last, and is of no run.
+      // The tools of the listing stay those that the model was offered last; run 0 makes the next step list again.
       return { ...state, mcp: state.mcp === null ? null : { ...state.mcp, run: 0 } };
     case 'call.suspended':
       return suspend(state, record.call, position);
@@ -160,7 +160,7 @@ function endRequest(state: SessionState, event: EventOf<'span.model_request_end'
     : { ...state, request: null, failures: 0, turns: state.turns + 1, rounds: state.rounds + 1, usage };
 }
 
-/** From rest it is the next run; otherwise the same one goes on after a pause. */
+/** An idle session begins its next run; otherwise the same run goes on after a pause. */
 function run(state: SessionState, event: EventOf<'session.status_running'>): SessionState {
   const since = state.runningSince ?? event.processed_at;
   const running: SessionState = { ...state, status: 'running', stopReason: null, runningSince: since };
@@ -169,7 +169,7 @@ function run(state: SessionState, event: EventOf<'session.status_running'>): Ses
 }
 
 function rest(state: SessionState, event: EventOf<'session.status_idle'>): SessionState {
-  // An exhausted turn drops what waits; in any other the messages go on waiting for the calls before them.
+  // An exhausted turn drops the queue; after any other the messages wait for the calls before them.
   const queued = event.stop_reason.type === 'retries_exhausted' ? [] : state.queued;
   return { ...state, status: 'idle', stopReason: event.stop_reason, failures: 0, queued, runningSince: null };
 }

@@ -1,4 +1,4 @@
-/** The fold of results that the model is shown in part: where the newest are, for the session's sandboxes to be given. */
+/** The fold of results that the model sees in part: the positions of the newest, which sandboxes are given as files. */
 import type { SessionState } from '#contract/entries.ts';
 import type { EventOf } from '#contract/events.ts';
 import type { Position } from '#contract/ids.ts';

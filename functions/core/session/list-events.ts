@@ -1,6 +1,6 @@
 /**
- * The history that clients list: public events, one per id. A message appears once, where the agent took it; while it
- * still waits in the queue, it comes after everything else.
+ * The history that clients list: public events, one per id. A message appears once, at the position at which the agent
+ * took it; while it waits in the queue, it comes after everything else.
  */
 import { eventIn } from '#contract/entries.ts';
 import type { SessionEvent } from '#contract/events.ts';
@@ -9,7 +9,7 @@ import type { Order } from '#contract/pages.ts';
 import type { Head, LogKey, PositionedEntry } from '#core/ports/session-log.ts';
 import type { Ports } from '#core/ports/ports.ts';
 
-/** Where an event stands in a listing: enough to go on behind it without reading what came before. */
+/** The place of an event in a listing: enough to continue after it without reading what came before. */
 interface EventPlace {
   readonly position: Position;
   /** First position of the append which holds the event; null for a queued message. */
@@ -25,7 +25,7 @@ type Reading = Pick<Ports, 'log' | 'reader'>;
 
 interface Listing {
   readonly key: LogKey;
-  /** What is appended after it is not part of the listing. */
+  /** Entries after it are not part of the listing. */
   readonly head: Head;
   readonly order: Order;
   readonly beyond: EventPlace | null;
@@ -64,7 +64,7 @@ async function* queued({ log }: Reading, { key, head, order, beyond }: Listing):
   }
 }
 
-/** Records are internal, and a message without `processed_at` is either still queued or told again when it was taken. */
+/** Null for internal records, and for a message without `processed_at`: it is queued, or appears again when taken. */
 function eventOf({ entry }: PositionedEntry): SessionEvent | null {
   const event = eventIn(entry);
   return event === null || event.processed_at === null ? null : event;

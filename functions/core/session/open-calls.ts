@@ -1,4 +1,4 @@
-/** The fold of open calls: from a tool use to its result, by way of hands, people and clients. */
+/** The fold of open calls: from a tool use to its result. */
 import type { OpenCall, SessionState } from '#contract/entries.ts';
 import type { EventOf } from '#contract/events.ts';
 import type { EventId, Position } from '#contract/ids.ts';
@@ -36,13 +36,13 @@ export function release(
   return withCall(state, id, (call) => ({ ...call, ...released, isConfirmed: call.isConfirmed || isConfirmed }));
 }
 
-/** Its hand gave it back, and may be given it again. */
+/** The hand gave the call back, and may be given it again. */
 export function suspend(state: SessionState, id: EventId, sincePosition: Position): SessionState {
   const suspended = { waitsFor: 'confirmation', sincePosition, isSuspended: true } as const;
   return withCall(state, id, (call) => ({ ...call, ...suspended, handSincePosition: call.sincePosition }));
 }
 
-/** `shown`: the result, as the model will see it. */
+/** `shown` is the result as the model will see it. */
 export function close(state: SessionState, id: EventId, shown: readonly ContentBlock[]): SessionState {
   // While a request is open these are results of the provider's own tools: the answer, and its count, hold them already.
   const added = state.request === null ? estimateTokens(shown) : 0;

@@ -1,11 +1,11 @@
-/** What an agent's permission policy, and the workspace's, make of one call. */
+/** The permission of one call by the agent's permission policy and the workspace's policies. */
 import type { Evaluation, EventOf } from '#contract/events.ts';
 import type { McpVerdict } from '#contract/mcp-proxy.ts';
 import type { PermissionPolicy } from '#contract/permission-policy.ts';
 
 type Permission = Pick<EventOf<'agent.tool_use'>, 'evaluated_permission' | 'evaluation'>;
 
-/** Nothing here judges calls by itself, so `auto` asks. */
+/** This service has no judge for `auto`, so `auto` asks. */
 const EVALUATIONS: Readonly<Record<PermissionPolicy['type'], Evaluation>> = {
   always_allow: { type: 'always_allow' },
   always_ask: { type: 'always_ask' },
@@ -16,9 +16,9 @@ export function permissionOf(
   policy: PermissionPolicy['type'],
   { denial, verdict }: { readonly denial: string | null; readonly verdict: McpVerdict | undefined },
 ): Permission {
-  // Refused by the workspace: no policy of the agent came to apply, which is told by leaving it out.
+  // The workspace denies: no policy of the agent applied, so the event has no evaluation.
   if (verdict?.decision === 'deny') return { evaluated_permission: 'deny' };
-  // The agent's policy would not have asked. What did is a judgement of this call, for which the wire has one word.
+  // The agent's policy would not ask; the workspace's does for this call, and the wire's word for that is `auto`.
   const asksAnyway = policy === 'always_allow' && verdict?.decision === 'ask';
   const evaluation = EVALUATIONS[asksAnyway ? 'auto' : policy];
   if (denial !== null) return { evaluated_permission: 'deny', evaluation };

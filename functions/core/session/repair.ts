@@ -1,6 +1,6 @@
 /**
- * Makes sure that a session which the log calls active has an execution. A run is always known by its number, so a lost
- * execution is replaced by the next number: no name is ever used twice.
+ * Makes sure that an active session has an execution. Executions are named by session and run number, so a lost one is
+ * replaced under the next number: no name is used twice.
  */
 import { Fault } from '#core/ports/errors.ts';
 import type { Ports } from '#core/ports/ports.ts';
@@ -22,7 +22,7 @@ export async function repair(ports: RunPorts, key: LogKey): Promise<Repair> {
   return continueLost(ports, key, head.state.run);
 }
 
-/** Numbers in a row whose executions have ended before the log knew them: more than one takes a crash between each. */
+/** Run numbers in a row with an execution that ended before the log had the number: each needs a crash of its own. */
 const MAX_NUMBERS = 5;
 
 /** The execution of `run` has ended and the run has not: the log goes on under the next number, which is started. */
@@ -30,7 +30,7 @@ export async function continueLost(ports: RunPorts, key: LogKey, lost: number): 
   for (let run = lost; run < lost + MAX_NUMBERS; run += 1) {
     const head = await ports.log.head(key);
     if (head === null || !isActive(head.state)) return 'resting';
-    // Somebody else continued it meanwhile and starts it, or is found by the next sweep.
+    // Another process has continued the run and starts it; if it died, the next sweep does.
     if (head.state.run !== run) return 'alive';
     // The messages are not even read: they may be what kills each execution.
     if (head.state.failures >= MAX_FAILURES) {

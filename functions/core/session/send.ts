@@ -1,9 +1,9 @@
 /**
- * A client's events enter a session, or what a call waited for is done: one append, and the start of a run when they begin one.
+ * A client's events enter a session, or a suspended call's wait ends: one append, and the start of the run that it begins.
  *
  * The start goes out beside the append, not after it, to save its round trip: a harness that arrives before the append
- * is visible waits for it, and one that never sees it finds nothing to do. Once the append stands the events are
- * accepted, whatever becomes of the start: `sweep` starts what nobody runs.
+ * is visible waits for it, and one that never sees it finds nothing to do. With the append the events are accepted, also
+ * when the start fails: `sweep` starts an active session that has no execution.
  */
 import { eventIn, type Entry } from '#contract/entries.ts';
 import type { EventInput, SessionEvent } from '#contract/events.ts';
@@ -14,12 +14,15 @@ import type { Command, CommandTo, Refusal } from '#core/session/commands.ts';
 import { appendDecided, prepare } from '#core/session/change.ts';
 import { continueLost, type RunPorts } from '#core/session/repair.ts';
 
-/** `none`: nothing has to run, or the run that is under way takes it. `repaired`: its execution had ended already. `failed` is left to `sweep`. */
+/**
+ * `none`: nothing has to run, or the run under way takes it. `repaired`: the run's execution had ended, and another was
+ * started. `failed` is left to `sweep`.
+ */
 export type RunStart =
   | { readonly run: 'none' | 'started' | 'repaired' }
   | { readonly run: 'failed'; readonly errorClass: string };
 
-/** `early`: the call is at its hand, which may be about to let it wait. */
+/** `early`: the call is at its hand, which may be about to suspend it. */
 export type Resumed = RunStart | { readonly run: 'early' };
 
 type Sent =
@@ -47,7 +50,7 @@ interface Destination {
 
 interface From extends Destination {
   readonly head: Head;
-  /** Has to be done before what is decided is appended, at each head anew: when it throws, nothing is. */
+  /** Called before each try to append. When it throws, nothing is appended. */
   readonly before?: (append: Append) => Promise<void>;
 }
 
@@ -67,7 +70,7 @@ export async function endWait(
   const done = await changeAndStart(ports, { ...to, head }, command);
   if (done.status === 'refused') return { run: 'none' };
   const { call, sincePosition = null } = command;
-  // One that its hand has been given since then has been let wait, and has gone on.
+  // A call that was given to its hand since then has been suspended and resumed.
   const isAtHand = done.head.state.calls.some(
     (open) =>
       open.id === call && open.waitsFor === 'hand' && (sincePosition === null || open.sincePosition === sincePosition),
@@ -86,7 +89,7 @@ async function changeAndStart(ports: RunPorts, { key, head, cause, before }: Fro
     await before?.(append);
     const { run } = append.state;
     const begins = run === append.after.state.run ? null : { key, run, at: append.at };
-    // The start that goes out with an append that loses its race does no harm: the winner runs that number, or no one.
+    // A start beside an append that loses its race does no harm: it names the winner's run, or finds nothing to do.
     const { stored, start } = await storeAndStart(ports, ports.log.append({ ...append, cause }), begins);
     return { ...stored, start };
   });
@@ -96,7 +99,7 @@ async function changeAndStart(ports: RunPorts, { key, head, cause, before }: Fro
   return { status: 'done', entries: changed.entries, head: changed.head, start: changed.stored.start };
 }
 
-/** A run that begins with what is being stored. */
+/** A run that begins with the append. */
 interface Beginning {
   readonly key: LogKey;
   readonly run: number;
@@ -109,7 +112,7 @@ export async function storeAndStart<Stored extends { readonly status: string }>(
   storing: Promise<Stored>,
   begins: Beginning | null,
 ): Promise<{ readonly stored: Stored; readonly start: RunStart }> {
-  // Both are awaited, also when one fails: what still runs after the answer would be frozen with the function.
+  // Both are awaited, also when one fails: work that goes on after the answer would be frozen with the function.
   const [stored, started] = await Promise.allSettled([
     storing,
     begins === null ? undefined : ports.runs.start(begins.key, begins.run),
@@ -127,7 +130,7 @@ async function confirmStart(
 ): Promise<RunStart> {
   try {
     if (first.status === 'rejected') throw first.reason;
-    // The harness may have come, found nothing and gone before the append stood. Starting again tells.
+    // The harness may have found no append and ended; a second start tells whether its execution has ended.
     const slow = Date.parse(ports.stamp.now()) - Date.parse(at) > SLOW_APPEND_MS;
     const started = slow ? await ports.runs.start(key, run) : first.value;
     if (started !== 'taken') return { run: 'started' };
@@ -137,13 +140,13 @@ async function confirmStart(
   }
 }
 
-/** What the client sent, as it was first told, in its order: an interrupt also tells what it ends. */
+/** The client's events in their order, as they first appear: an interrupt also appends what it ends. */
 function acceptedIn(entries: readonly Entry[], inputs: readonly EventInput[]): readonly SessionEvent[] {
   const accepted: SessionEvent[] = [];
   for (const entry of entries) {
     const event = eventIn(entry);
     if (event === null || event.type !== inputs[accepted.length]?.type) continue;
-    // What takes effect at once is told twice, under one id.
+    // An event that takes effect at once appears twice, under one id.
     if (accepted.at(-1)?.id !== event.id) accepted.push(event);
   }
   return accepted;

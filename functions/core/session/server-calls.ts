@@ -1,4 +1,4 @@
-/** Calls that the model's provider made inside its answer, and what each came to. */
+/** Calls that the model's provider made inside its answer, with their results. */
 import { MAX_BODY_BYTES, ToolContent } from '#contract/content.ts';
 import type { ContentBlock } from '#core/ports/model.ts';
 
@@ -9,7 +9,7 @@ export interface ServerCall {
   readonly isError: boolean;
 }
 
-/** Those with a result in the answer; `earlier` are the blocks of the one before, which may hold the call. */
+/** The calls with a result in the answer; `earlier` are the blocks of the answer before, which may hold the call. */
 export function serverCalls(blocks: readonly ContentBlock[], earlier: readonly ContentBlock[]): readonly ServerCall[] {
   const uses = [...earlier, ...blocks].filter((block) => block.type === 'server_tool_use');
   return blocks.flatMap((block) => {
@@ -23,9 +23,9 @@ export function serverCalls(blocks: readonly ContentBlock[], earlier: readonly C
 
 type Shown = Pick<ServerCall, 'content' | 'isError'>;
 
-/** Nobody limits what the provider finds, and an event that cannot be read again would end the session for good. */
+/** The provider's results have no limit, and an event that cannot be read again would end the session for good. */
 function readable(shown: Shown): Shown {
-  // As a listing carries it: in a body that is a string of another JSON document.
+  // A listing carries it in a body that is a string of another JSON document.
   const carried = Buffer.byteLength(JSON.stringify(JSON.stringify(shown.content)));
   return carried <= MAX_BODY_BYTES && ToolContent.safeParse(shown.content).success
     ? shown

@@ -1,6 +1,6 @@
 /**
- * A client's changes to a session: one append, and the row with it. The row is read after the head, so that whatever
- * the append does not lose against is in it.
+ * A client's changes to a session: one append, and the row with it. The row is read after the head, so it holds every
+ * change before that head, and the append loses against any later one.
  */
 import type { SessionUpdate } from '#contract/sessions.ts';
 import type { WorkspaceId } from '#contract/ids.ts';
@@ -37,7 +37,7 @@ export async function updateSession(
   }
 }
 
-/** Only what differs from what is: a request that changes nothing leaves no trace. */
+/** The fields that differ: a request that changes nothing appends nothing. */
 function changesOf(details: SessionDetails, update: SessionUpdate): SessionChanges | RequestRefusal {
   const title = update.title;
   const metadata = patchMetadata(details.metadata, update.metadata);
