@@ -12,12 +12,11 @@ import type { Script } from '#test/model/stand-in.ts';
 import { linksIn, startConsentService, type ConsentService } from '#test/mcp/consent-service.ts';
 import { mcp } from '#test/mcp/mcp-service.ts';
 
-const CALLS = 20;
-
 describe.each([
-  ['secrets-manager', 'secretsmanager:PutSecretValue'],
-  ['dynamodb-kms', 'kms:GenerateDataKey'],
-] as const)('an OAuth token in %s', (oauthTokens, firstWrite) => {
+  { oauthTokens: 'secrets-manager', firstWrite: 'secretsmanager:PutSecretValue', calls: 20 },
+  // Each call needs an instance of the proxy, and a few of them show what differs here: where tokens are kept.
+  { oauthTokens: 'dynamodb-kms', firstWrite: 'kms:GenerateDataKey', calls: 5 },
+] as const)('an OAuth token in $oauthTokens', ({ oauthTokens, firstWrite, calls }) => {
   let service: ConsentService;
   beforeAll(async () => {
     service = await startConsentService({ props: { oauthTokens } });
@@ -73,10 +72,10 @@ describe.each([
 
   /** Makes the calls when the listing's token has ended. */
   function callingAfter(end: () => Promise<void>, count: number): Script {
-    const calls = Array.from({ length: count }, (_, index) => mcp('sum', { a: index, b: 0 }));
+    const sums = Array.from({ length: count }, (_, index) => mcp('sum', { a: index, b: 0 }));
     return async (request, index) => {
       if (request.messages.length === 1) await end();
-      return calling(...calls)(request, index);
+      return calling(...sums)(request, index);
     };
   }
 
@@ -90,16 +89,16 @@ describe.each([
     while (proxies() < 2) await sleep(20);
   }
 
-  it(`scenario 17: that ends before ${CALLS} concurrent calls is refreshed once, and all calls are made with the new one`, async () => {
+  it(`scenario 17: that ends before ${calls} concurrent calls is refreshed once, and all calls are made with the new one`, async () => {
     const { vault, end, access_token, refresh_token, tokenRequests } = await connected();
     const before = service.admitted('sum').length;
-    service.standIn.script(callingAfter(end, CALLS));
+    service.standIn.script(callingAfter(end, calls));
     const session = await service.mcpSession({ vaults: [vault] });
     service.runtime.faults.disarm();
     // Holds the first request until a second instance needs the token too.
     service.as.answer({ do: 'grant', change: {}, after: severalProxies() });
     const seen = await service.converse(session, 'Add.');
-    const sums = Array.from({ length: CALLS }, (_, index) => String(index));
+    const sums = Array.from({ length: calls }, (_, index) => String(index));
     expect(ofType(seen, 'agent.mcp_tool_result').map(textOf).toSorted()).toEqual(sums.toSorted());
     expect(tokenRequests()).toBe(1);
     expect(proxies()).toBeGreaterThan(1);
@@ -107,11 +106,11 @@ describe.each([
       .admitted('sum')
       .slice(before)
       .map(({ headers }) => headers['authorization']);
-    expect(sent).toHaveLength(CALLS);
+    expect(sent).toHaveLength(calls);
     expect(new Set(sent).size).toBe(1);
     expect(sent[0]).not.toBe(`Bearer ${access_token}`);
     expect(service.as.grants.isAlive(refresh_token)).toBe(true);
-    expect(told(await auditOf(service, session)).filter((outcome) => outcome === 'done')).toHaveLength(CALLS);
+    expect(told(await auditOf(service, session)).filter((outcome) => outcome === 'done')).toHaveLength(calls);
   });
 
   it('that has ended when five sessions of one vault begin is refreshed once', async () => {

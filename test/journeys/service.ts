@@ -2,6 +2,7 @@
 import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import Anthropic from '@anthropic-ai/sdk';
 import type { BetaManagedAgentsSessionEvent } from '@anthropic-ai/sdk/resources/beta/sessions/events';
 import { startStandIn, type Script, type StandIn } from '#test/model/stand-in.ts';
@@ -105,10 +106,10 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
       return seen;
     },
     async idle(session) {
-      for (;;) {
-        const { status } = await sessions.retrieve(session);
-        if (status === 'idle') return;
-        await new Promise((resolve) => setTimeout(resolve, 50));
+      while ((await sessions.retrieve(session)).status !== 'idle') {
+        // Requests are work for the whole service, so they wait until its executions have ended, or for a second.
+        const ended = Promise.race([runtime.aws.stepFunctions.idle(), sleep(1000)]);
+        await Promise.all([ended, sleep(20)]);
       }
     },
     sandboxes: () => runningSandboxes(data),
