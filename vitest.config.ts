@@ -11,12 +11,23 @@ const common = { testTimeout: 300_000, hookTimeout: 300_000, allowOnly: false, e
 /** Beside the contract's other tests, and alone among them in needing the whole service. */
 const CORE_OPERATIONS = 'test/contract/core-operations.test.ts';
 
-/** Files that start the whole service come first: they wait most of their time, and the short files fill the rest. */
-class ServiceFirst extends BaseSequencer {
+/** Files whose tests start programs of their own. */
+const STARTS_PROGRAMS = /\/test\/(conformance|infra|sandbox-task)\//;
+
+const rankOf = ({ project, moduleId }: TestSpecification): number => {
+  if (project.name === 'service') return 0;
+  return STARTS_PROGRAMS.test(moduleId) ? 1 : 2;
+};
+
+/**
+ * Files that start the whole service come first, then those that start other programs: both wait for much of their time,
+ * and the short files fill the rest.
+ */
+class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     // oxlint-disable-next-line unicorn/no-array-sort -- a sequencer's method of the same name
     const sorted = await super.sort(files);
-    return sorted.toSorted((a, b) => Number(b.project.name === 'service') - Number(a.project.name === 'service'));
+    return sorted.toSorted((a, b) => rankOf(a) - rankOf(b));
   }
 }
 
@@ -25,7 +36,7 @@ export default defineConfig({
     globalSetup: ['test/needs.ts', 'test/run-cache.ts'],
     // More than a small machine has cores, because a file of the service waits for retries and leases half of its time.
     maxWorkers: Math.max(3, Math.floor(availableParallelism() * 1.5)),
-    sequence: { sequencer: ServiceFirst },
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         test: {

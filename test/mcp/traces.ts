@@ -8,10 +8,10 @@ interface Trace {
 /** The secrets, or halves of them, that a reader of the text could reconstruct. It shares no code with redaction. */
 export function tracesIn(text: string, secrets: readonly string[]): readonly Trace[] {
   const lower = text.toLowerCase();
+  // A form in small letters is found in either case; a form with capitals only as it is.
+  const isIn = (form: string) => (form === form.toLowerCase() ? lower : text).includes(form);
   return secrets.flatMap((secret) =>
-    Object.entries(coatsOf(secret)).flatMap(([coat, forms]) =>
-      forms.some((form) => text.includes(form) || lower.includes(form)) ? [{ secret, coat }] : [],
-    ),
+    Object.entries(coatsOf(secret)).flatMap(([coat, forms]) => (forms.some(isIn) ? [{ secret, coat }] : [])),
   );
 }
 
@@ -42,5 +42,5 @@ function coatsOf(secret: string): Readonly<Record<string, readonly string[]>> {
 function base64Of(secret: string, before: number): readonly string[] {
   const coded = Buffer.from(`${'x'.repeat(before)}${secret}`).toString('base64url');
   const own = coded.slice(before + 1, -2);
-  return [own, own.replaceAll('-', '+').replaceAll('_', '/')];
+  return [...new Set([own, own.replaceAll('-', '+').replaceAll('_', '/')])];
 }
