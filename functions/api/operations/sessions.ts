@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import type { Agent, SessionAgent } from '#contract/agents.ts';
+import type { Environment } from '#contract/environments.ts';
 import { SessionId, type AgentId } from '#contract/ids.ts';
 import { bidirectionalPageOf } from '#contract/pages.ts';
 import { SessionsQuery } from '#contract/queries.ts';
@@ -17,7 +18,7 @@ import { storeAndStart } from '#core/session/send.ts';
 import { updateSession } from '#core/session/update.ts';
 import { viewSession } from '#core/session/view.ts';
 import { refusedVaults } from '../administered.ts';
-import { notFound, operation, keyOf, noteStart, ownHead } from '../operation.ts';
+import { keyOf, noteStart, notFound, operation, ownHead, type Call } from '../operation.ts';
 import { listRequest, recordPage } from '../record-page.ts';
 
 const Params = z.object({ session_id: SessionId });
@@ -35,25 +36,15 @@ const create = operation({
   async handle(call) {
     const { world, workspace, body, note } = call;
     if (body.budget != null) return NOT_BUDGETABLE;
-    const reference = agentReference(body.agent);
-    const [agent, environment] = await Promise.all([
-      world.agents.find(workspace, reference.id, reference.version),
-      world.environments.find(workspace, body.environment_id),
-    ]);
-    if (agent === null) return notFound('agent');
-    if (environment === null) return notFound('environment_id');
-    if (agent.archived_at !== null) return refuse('invalid_request_error', 'agent: is archived');
-    if (environment.archived_at !== null) return refuse('invalid_request_error', 'environment_id: is archived');
-    const own = ownAgent(agent, body.agent);
-    if (isRefusal(own)) return own;
-    const unfit =
-      refusedServer(own, environment.config.networking) ?? (await refusedVaults(call, body.vault_ids ?? []));
-    if (unfit !== null) return unfit;
+    const parts = await partsOf(call);
+    if (isRefusal(parts)) return parts;
+    const { agent, environment } = parts;
     const session = SessionId.parse(`sesn_${world.newToken()}`);
     note({ session });
-    const created = createSession(body, { workspace, session, agent: own, environment: environment.id }, world.stamp);
-    if (created.status === 'refused')
+    const created = createSession(body, { workspace, session, agent, environment: environment.id }, world.stamp);
+    if (created.status === 'refused') {
       return refusedRequest(created, (field) => field.replace(/^events/, 'initial_events'));
+    }
     const { details, first } = created;
     const begins = first.state.run === 0 ? null : { key: first.key, run: first.state.run, at: first.at };
     // Kept with the session, because its environment may change or be deleted.
@@ -68,6 +59,26 @@ const create = operation({
     return viewSession(record, first.at);
   },
 });
+
+/** The agent and the environment that the request names, if a session with its vaults may have them. */
+async function partsOf(
+  call: Call<unknown, unknown, SessionCreate>,
+): Promise<{ readonly agent: SessionAgent; readonly environment: Environment } | RequestRefusal> {
+  const { world, workspace, body } = call;
+  const reference = agentReference(body.agent);
+  const [agent, environment] = await Promise.all([
+    world.agents.find(workspace, reference.id, reference.version),
+    world.environments.find(workspace, body.environment_id),
+  ]);
+  if (agent === null) return notFound('agent');
+  if (environment === null) return notFound('environment_id');
+  if (agent.archived_at !== null) return refuse('invalid_request_error', 'agent: is archived');
+  if (environment.archived_at !== null) return refuse('invalid_request_error', 'environment_id: is archived');
+  const own = ownAgent(agent, body.agent);
+  if (isRefusal(own)) return own;
+  const unfit = refusedServer(own, environment.config.networking) ?? (await refusedVaults(call, body.vault_ids ?? []));
+  return unfit ?? { agent: own, environment };
+}
 
 function agentReference(agent: AgentReference): { readonly id: AgentId; readonly version?: number } {
   if (typeof agent === 'string') return { id: agent };
