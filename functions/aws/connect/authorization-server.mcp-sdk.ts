@@ -35,15 +35,9 @@ export function createAuthorizationServers(options: DiscoveryOptions): Authoriza
       }
     },
 
-    async register({ issuer, registrationEndpoint, ...discovered }, metadata) {
+    async register({ issuer, registrationEndpoint, ...discovered }, clientMetadata) {
       try {
         const about = { ...metadataOf({ issuer, ...discovered }), registration_endpoint: registrationEndpoint ?? '' };
-        const clientMetadata = {
-          ...metadata,
-          redirect_uris: [...metadata.redirect_uris],
-          grant_types: [...metadata.grant_types],
-          response_types: [...metadata.response_types],
-        };
         const client = await registerClient(issuer, { metadata: about, clientMetadata, fetchFn: fetch });
         const secret = client.client_secret ?? null;
         return registrationOf(client.client_id, secret, client.token_endpoint_auth_method);

@@ -2,6 +2,7 @@
 import type * as z from 'zod';
 import { HookSettings, PostHookAnswer, PreHookAnswer, type HookRequest } from '#contract/hooks.ts';
 import type { HookReply, HookedCall, Hooks } from '#core/ports/policy.ts';
+import { withoutQuery } from '#core/vault/server-url.ts';
 import { createInvoke, InvocationFailed } from '#aws/invoke.lambda.ts';
 import { jsonSetting, type Env } from '#aws/settings.ts';
 
@@ -45,7 +46,7 @@ function told({ id, facts, input }: HookedCall) {
   const { user, workspace, session, thread, agent, server, tool } = facts;
   return {
     execution_id: id,
-    tool: { name: tool.name, server: server.name, server_url: server.url.replace(/\?.*$/, '') },
+    tool: { name: tool.name, server: server.name, server_url: withoutQuery(server.url) },
     inputs: { ...input },
     context: { user_id: user, workspace, session, thread: thread.id, agent },
   };

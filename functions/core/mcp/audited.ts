@@ -5,6 +5,7 @@ import type { Caller } from '#core/mcp/caller.ts';
 import type { Judged } from '#core/mcp/judge-call.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
 import { canonicalJson } from '#core/ports/canonical-json.ts';
+import { withoutQuery } from '#core/vault/server-url.ts';
 
 type IntentEntry = Extract<AuditEntry, { kind: 'intent' }>;
 type OutcomeEntry = Extract<AuditEntry, { kind: 'outcome' }>;
@@ -45,7 +46,7 @@ function subjectOf({ sha256 }: AuditPorts, { caller, call, judged }: Omit<Judged
     user: judged.user,
     call: call.id,
     server: call.server.slice(0, MAX_NAME_CHARS),
-    server_url: judged.server?.url.replace(/\?.*$/, '') ?? '',
+    server_url: judged.server === null ? '' : withoutQuery(judged.server.url),
     tool: call.tool.slice(0, MAX_NAME_CHARS),
     args_sha256: sha256(canonicalJson(judged.permit?.input ?? call.input)),
   };

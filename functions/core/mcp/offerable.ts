@@ -7,6 +7,7 @@ import type { Caller, KnownServer } from '#core/mcp/caller.ts';
 import { factsOf } from '#core/mcp/judge-call.ts';
 import { fingerprint, withoutUnseen, withOwnName } from '#core/mcp/pins.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
+import { withoutQuery } from '#core/vault/server-url.ts';
 import type { PinnedTool } from '#core/ports/tool-pins.ts';
 
 /** The limit for one server: each call reads all pins, and a server could invent names without end. */
@@ -94,7 +95,7 @@ async function record(
       connect: null,
       user,
       outcome: 'denied',
-      reason: `${server.url.replace(/\?.*$/, '')} says of ${tool.name} what was not pinned: ${sha256}`,
+      reason: `${withoutQuery(server.url)} says of ${tool.name} what was not pinned: ${sha256}`,
     });
     return 'recorded';
   } catch (error) {

@@ -7,7 +7,7 @@ import { canonicalJson, type Sha256 } from '#core/ports/canonical-json.ts';
 import type { Ports } from '#core/ports/ports.ts';
 import { refuse, type RequestRefusal } from '#core/ports/refusal.ts';
 import type { PinnedServer, PinnedTool, ToolPins } from '#core/ports/tool-pins.ts';
-import { canonicalServerUrl } from '#core/vault/server-url.ts';
+import { canonicalServerUrl, withoutQuery } from '#core/vault/server-url.ts';
 
 /** Control, format (also bidirectional and zero-width) and unassigned characters: a reader does not see them. */
 const UNSEEN = /[^\P{C}\n\t]/gu;
@@ -83,7 +83,7 @@ export async function approveTool(
   const known = (await pins.find(workspace, url)).get(name);
   if (known === undefined) return refuse('not_found_error', 'tool: no agent has met such a tool of this server');
   if ((known.drifted ?? known).sha256 !== sha256) return CHANGED;
-  const what = `${url.replace(/\?.*$/, '')}: the tool with sha256 ${sha256}`;
+  const what = `${withoutQuery(url)}: the tool with sha256 ${sha256}`;
   // The audit trail has the approval before it is in force.
   await audit.record(workspace, url, governanceEntry('tool.approved', 'done', what));
   const approved = await pins.approve(workspace, url, { name, sha256 }, stamp.now());

@@ -65,11 +65,20 @@ function judgementOf({ policies }: JudgingSet, evaluation: Evaluation, isConfirm
   const [broken] = errors;
   if (broken !== undefined) return failing(broken, errors);
   const deciding = policyIds.flatMap((id) => policies.get(id) ?? []);
-  if (decision === 'deny') return denial(deciding, policyIds);
+  if (decision === 'deny') {
+    const [forbidding] = policyIds;
+    if (forbidding === undefined)
+      return deny('no_matching_permit', 'No policy of this workspace permits this call.', []);
+    return deny('forbidden', reasonOf(deciding) ?? `The policy ${forbidding} forbids this call.`, policyIds);
+  }
   const asking = deciding.filter(asks);
-  if (asking.length === 0) return { decision: 'allow', code: permitCode(policyIds), reason: '', policyIds };
-  if (isConfirmed) return { decision: 'allow', code: 'confirmed', reason: '', policyIds };
-  return { decision: 'ask', code: 'asks', reason: reasonOf(asking) ?? 'A person has to confirm this call.', policyIds };
+  if (asking.length > 0 && !isConfirmed) {
+    const reason = reasonOf(asking) ?? 'A person has to confirm this call.';
+    return { decision: 'ask', code: 'asks', reason, policyIds };
+  }
+  const isByDefault = policyIds.every((id) => id === DEFAULT_PERMIT.id);
+  const code = asking.length > 0 ? 'confirmed' : isByDefault ? 'default_permit' : 'permitted';
+  return { decision: 'allow', code, reason: '', policyIds };
 }
 
 function failing({ id, why }: PolicyError, errors: readonly PolicyError[]): Judgement {
@@ -78,18 +87,6 @@ function failing({ id, why }: PolicyError, errors: readonly PolicyError[]): Judg
   if (why === 'other') return deny(`policy_error:${id}`, `${failed}.`, policyIds);
   const because = 'a number that it compares has more than four decimals, or is too large to be compared';
   return deny(`policy_error:${id}:number`, `${failed}: ${because}.`, policyIds);
-}
-
-function denial(deciding: readonly NamedPolicy[], policyIds: readonly string[]): Judgement {
-  const [forbidding] = policyIds;
-  if (forbidding === undefined) {
-    return deny('no_matching_permit', 'No policy of this workspace permits this call.', policyIds);
-  }
-  return deny('forbidden', reasonOf(deciding) ?? `The policy ${forbidding} forbids this call.`, policyIds);
-}
-
-function permitCode(policyIds: readonly string[]): string {
-  return policyIds.every((id) => id === DEFAULT_PERMIT.id) ? 'default_permit' : 'permitted';
 }
 
 /** The reason in the words of the policy's author. */

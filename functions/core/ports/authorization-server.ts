@@ -36,7 +36,7 @@ export interface Registration {
   readonly secret: string | null;
 }
 
-/** The tokens that a consent gave. Their values go to the secret store and nowhere else. */
+/** The tokens that a user's approval gave. Their values go to the secret store and nowhere else. */
 export interface Granted {
   readonly status: 'granted';
   readonly accessToken: string;
@@ -49,9 +49,9 @@ export interface Granted {
 /** How this service describes itself to authorization servers. */
 export interface ClientMetadata {
   readonly client_name: string;
-  readonly redirect_uris: readonly string[];
-  readonly grant_types: readonly string[];
-  readonly response_types: readonly string[];
+  readonly redirect_uris: string[];
+  readonly grant_types: string[];
+  readonly response_types: string[];
   readonly token_endpoint_auth_method: string;
   readonly application_type: 'web';
 }

@@ -11,3 +11,8 @@ export function canonicalServerUrl(text: string): string | null {
   const host = url.host.replace(/\.(?=:\d+$|$)/, '');
   return `${url.protocol}//${host}${url.pathname.replace(/\/+$/, '')}${url.search}`;
 }
+
+/** For the audit trail and hooks: a query may hold a secret. */
+export function withoutQuery(url: string): string {
+  return url.replace(/\?.*$/, '');
+}
