@@ -7,7 +7,7 @@ import { isDeepStrictEqual } from 'node:util';
 import * as z from 'zod';
 import { replaceFile } from './aws/atomic-file.ts';
 import type { Invoke } from './lambda/invoke.ts';
-import { serveLoopback } from './loopback.ts';
+import { serveLoopback, splitUrl } from './loopback.ts';
 import type { CustomResourcePart, Template } from './template/parts.ts';
 
 /** What was done, by logical id. */
@@ -83,7 +83,7 @@ async function receiveAnswers() {
   const answers = new Map<string, Answer>();
   const server = await serveLoopback(async (request, response) => {
     const answer = Answer.safeParse(await json(request).catch(() => null));
-    if (answer.success) answers.set(new URL(request.url ?? '/', 'http://localhost').pathname.slice(1), answer.data);
+    if (answer.success) answers.set(splitUrl(request).path.slice(1), answer.data);
     response.writeHead(answer.success ? 200 : 400).end();
   });
   return {

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { buffer } from 'node:stream/consumers';
 import type { Verdicts } from '../iam/verdicts.ts';
-import { serveLoopback } from '../loopback.ts';
+import { serveLoopback, splitUrl } from '../loopback.ts';
 import type { Access, AroundCall, AwsEndpoint, AwsRequest, AwsResponse, Service, SignedRequest } from './service.ts';
 import { createCallers, readCredential, type Callers } from './credentials.ts';
 import { checkPresigned, checkSigned, presignedCredential } from './signed.ts';
@@ -93,12 +93,6 @@ async function call(endpoint: Endpoint, service: Service, request: AwsRequest): 
       throw error;
     }
   });
-}
-
-function splitUrl({ url = '/' }: IncomingMessage): { readonly path: string; readonly query: URLSearchParams } {
-  const mark = url.indexOf('?');
-  const query = new URLSearchParams(mark === -1 ? '' : url.slice(mark + 1));
-  return { path: mark === -1 ? url : url.slice(0, mark), query };
 }
 
 /** @throws AwsFault naming principal, action, resource and the statement that is missing */

@@ -12,7 +12,7 @@ type Multi = Record<string, string[]>;
 interface EventSource {
   readonly request: IncomingMessage;
   readonly path: string;
-  readonly query: string;
+  readonly query: URLSearchParams;
   readonly match: RouteMatch;
   readonly body: Buffer;
   readonly account: string;
@@ -87,9 +87,9 @@ function collectHeaders(request: IncomingMessage): Multi {
   return headers;
 }
 
-function collectQuery(query: string): Multi {
+function collectQuery(query: URLSearchParams): Multi {
   const parameters: Multi = {};
-  for (const [name, value] of new URLSearchParams(query)) (parameters[name] ??= []).push(value);
+  for (const [name, value] of query) (parameters[name] ??= []).push(value);
   return parameters;
 }
 

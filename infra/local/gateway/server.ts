@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import type { LambdaPool } from '../lambda/pool.ts';
-import { serveLoopback, type LoopbackServer } from '../loopback.ts';
+import { serveLoopback, splitUrl, type LoopbackServer } from '../loopback.ts';
 import type { RoutePart, Template } from '../template/parts.ts';
 import { ProxyAnswer, ProxyHead, sendBuffered, writeHead } from './answer.ts';
 import { createProxyEvent } from './event.ts';
@@ -47,7 +47,7 @@ export async function serveGateway(options: GatewayOptions): Promise<LoopbackSer
 }
 
 async function serve(api: Api, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const [path = '/', query = ''] = splitOnce(request.url ?? '/', '?');
+  const { path, query } = splitUrl(request);
   const match = api.findRoute(request.method ?? 'GET', path);
   // The body is read to its end also where the answer is known, because a client that is still sending reads no answer.
   const body = await readBody(request);
@@ -120,9 +120,4 @@ function readBody(request: IncomingMessage): Promise<Buffer | 'too long' | 'abor
     request.on('end', () => resolve(bytes > MAX_BODY_BYTES ? 'too long' : Buffer.concat(chunks)));
     request.on('close', () => resolve('aborted'));
   });
-}
-
-function splitOnce(text: string, mark: string): [string, string] {
-  const at = text.indexOf(mark);
-  return at === -1 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)];
 }

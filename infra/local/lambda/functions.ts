@@ -10,7 +10,7 @@ export type PoolListeners = Pick<PoolOptions, 'onLoad' | 'onInvocation'>;
 export interface Functions {
   readonly invoke: Invoke;
   readonly pool: () => LambdaPool;
-  open(template: Template, endpoint: AwsEndpoint): LambdaPool;
+  open(template: Template, endpoint: AwsEndpoint): void;
   close(): Promise<void>;
 }
 
@@ -39,7 +39,6 @@ export function createFunctions(logs: LogFiles, listeners: PoolListeners): Funct
     open(template, endpoint) {
       const { url: endpointUrl, credentialsFor } = endpoint;
       opened = createPool({ ...listeners, template, endpointUrl, credentialsFor, logs });
-      return opened;
     },
     async close() {
       closing = true;

@@ -8,7 +8,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { buffer } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod';
-import { serveLoopback, type LoopbackServer } from '../loopback.ts';
+import { serveLoopback, splitUrl, type LoopbackServer } from '../loopback.ts';
 import { defaultScript } from './default-script.ts';
 import { framesOf } from './frames.ts';
 import type { Arrival, ModelRequest, Reply, ReplyError, Script } from './script.ts';
@@ -29,7 +29,7 @@ export function startStandIn(script: Script = defaultScript): Promise<LoopbackSe
 async function answer(script: Script, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const atMs = performance.timeOrigin + performance.now();
   const body = await buffer(request);
-  const path = request.url?.split('?', 1)[0] ?? '/';
+  const { path } = splitUrl(request);
   const wire = request.method === 'POST' ? wireOf(path) : null;
   if (wire === null) {
     const message = `the stand-in has no ${request.method} ${path}`;
