@@ -7,12 +7,12 @@ interface DataLock {
 }
 
 /**
- * One runtime per data folder. The file names its owner; an owner that is dead holds nothing.
+ * One runtime per data folder. A file names the runtime that owns the folder; one that has ended owns nothing.
  * @throws when a living runtime owns the folder
  */
 export function lockData(data: string): DataLock {
   const file = join(data, 'runtime.pid');
-  // Where the system does not tell start times, a process id alone has to do.
+  // On a system that does not tell start times, the process id alone names the owner.
   const self: ProcessMark = markOf(process.pid) ?? { pid: process.pid, startedAt: '' };
   const owner = readOwner(file);
   if (owner !== null && lives(owner)) {

@@ -30,7 +30,7 @@ interface LaunchOptions {
 
 export interface Launched {
   readonly runtime: Runtime;
-  /** For people: what answers as the model. */
+  /** Tells people what answers as the model. */
   readonly modelName: string;
   /** Stops the runtime and everything beside it. */
   close(): Promise<void>;

@@ -6,7 +6,7 @@ interface ModelChoice {
   readonly apiKey: string;
   /** A key of yours, as opposed to the scripted stand-in. */
   readonly real: boolean;
-  /** For people: what answers. */
+  /** Tells people what answers. */
   readonly name: string;
   close(): Promise<void>;
 }

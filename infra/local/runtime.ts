@@ -21,7 +21,7 @@ import { readTemplate } from './template/read-template.ts';
 export interface RuntimeOptions extends PoolListeners {
   /** Folder of the synthesized template. */
   readonly cdkOut: string;
-  /** Everything that lasts is in here; made when missing. */
+  /** Holds everything that lasts; made when missing. */
   readonly data: string;
   /** 0 takes any free port. */
   readonly port: number;
@@ -80,7 +80,7 @@ async function compose(options: RuntimeOptions, teardown: Teardown): Promise<Run
 
   const { model } = options;
   const deployed = askingModel(readTemplate(options.cdkOut, { ModelBaseUrl: model.baseUrl }), model);
-  // First of all, because functions are told their address. A request that comes before them is refused.
+  // The gateway listens first, because functions are told its address. It refuses requests until they can run.
   const gateway = await serveGateway({
     template: deployed,
     lambda: {
@@ -108,7 +108,7 @@ async function compose(options: RuntimeOptions, teardown: Teardown): Promise<Run
   teardown.add(aws.close);
   functions.open(template, aws.endpoint);
   teardown.add(functions.close);
-  // Before the functions: an execution that goes on without them would use up its retries and be journalled as failed.
+  // Stopped before the functions: an execution without them would use up its retries and be journalled as failed.
   teardown.add(aws.stepFunctions.close);
 
   if (!asksWithRole(template)) aws.secrets.setSecret(output(template, 'ModelApiKeySecretArn'), model.apiKey);
@@ -117,7 +117,7 @@ async function compose(options: RuntimeOptions, teardown: Teardown): Promise<Run
   if (apiKey === null) throw new Error('The secret of the first API key has no value.');
 
   teardown.add(startSchedules(template.schedules, { invoke, report }));
-  // Here again, because a runtime that stops must take no request that its functions do not answer.
+  // Closed first of all, because a runtime that stops must take no request that its functions cannot answer.
   teardown.add(gateway.close);
   const resumed = aws.stepFunctions.resume();
   return {

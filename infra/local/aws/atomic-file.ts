@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { linkSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 
-/** Replaces a file as a whole: a reader sees the old content or the new one, also when this process dies in between. */
+/** Replaces a file as a whole: a reader sees the old content or the new one, even if this process dies in between. */
 export function replaceFile(file: string, content: string | Buffer, mode = 0o644): void {
   const draft = `${file}.${randomUUID()}.draft`;
   writeFileSync(draft, content, { mode });

@@ -33,8 +33,8 @@ export interface Callers {
 
 /**
  * The access key id alone proves the caller, and the signature is not verified: the id has 80 random bits, exists only in
- * this process and in the one worker it was issued to, and travels over the loopback interface. Who knows it knows the
- * secret key too, so verifying a signature would add work to every call and no proof. That ends with the first presigned URL
+ * this process and in the one worker it was issued to, and travels over the loopback interface. A program that knows it
+ * knows the secret key too, so verifying a signature would add work to every call and no proof. That ends with the first presigned URL
  * of the id: a build of packages uses one before it runs any code of strangers.
  */
 export function createCallers(): Callers {

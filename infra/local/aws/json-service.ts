@@ -24,7 +24,7 @@ interface JsonService {
   readonly invalid?: string;
 }
 
-/** A service whose calls are `POST /` with the operation in `X-Amz-Target` and JSON on both ways. */
+/** A service with the operation's name in `X-Amz-Target` of a `POST /`, and JSON both ways. */
 export function jsonService({ name, operations, invalid = 'ValidationException' }: JsonService): Service {
   return {
     name,

@@ -10,7 +10,7 @@ export interface SignedRequest {
   readonly body: Buffer;
 }
 
-/** A request whose caller is known by the access key id it was signed with. */
+/** A request with its caller, who is known by the access key id that signed it. */
 export interface AwsRequest extends SignedRequest {
   /** `PutItem`, `StartExecution`, `GetSecretValue`, `PutObject`, `InvokeFunction`, … */
   readonly operation: string;

@@ -37,7 +37,7 @@ export interface Aws {
 
 /**
  * Starts the AWS services over one data folder. Executions that the last runtime left unfinished wait for
- * `stepFunctions.resume()`, which is to be called once functions can be invoked.
+ * `stepFunctions.resume()`, which the caller calls when functions can be invoked.
  */
 export async function startAws(options: AwsOptions): Promise<Aws> {
   const { template, dataDir, invoke, report, retryIntervalMs } = options;

@@ -101,12 +101,12 @@ function childrenOf(pid: number | undefined): readonly number[] {
   try {
     return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number);
   } catch {
-    // It is gone, and its children with it.
+    // The process is gone, and its children with it.
     return [];
   }
 }
 
-/** Tries the walls for real: whether namespaces may be made here is known only by making them. */
+/** Makes a sandbox, because only that tells whether this machine allows namespaces. */
 export async function bubblewrapUsable(): Promise<Usable> {
   const walls = [...namespaceArguments('none'), '--ro-bind', '/', '/', '--proc', '/proc', '--dev', '/dev', '--'];
   try {

@@ -57,7 +57,7 @@ interface Signals {
   kill(): void;
 }
 
-/** A container that runs as soon as its server was reached, and is killed where its server cannot be reached. */
+/** Resolves when the container's server was reached, and kills the container when it cannot be reached. */
 export async function contain(
   reached: Promise<{ readonly exited: Promise<number> }>,
   { ask, kill }: Signals,

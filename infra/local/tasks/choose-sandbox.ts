@@ -8,7 +8,7 @@ import type { SandboxKind, TaskRunner, Usable } from './runner.ts';
 interface SandboxChoice {
   /** Asked for by name; null takes the best that works here. */
   readonly asked: SandboxKind | null;
-  /** A real model's key is in use: what the agent runs is then not from a script of ours. */
+  /** Whether a real model answers, so that the agent runs commands that this repository did not write. */
   readonly realModel: boolean;
 }
 

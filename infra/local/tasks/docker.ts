@@ -18,7 +18,7 @@ const SOCKET = 'server.sock';
 const LABEL = 'brainstem.data';
 
 export interface DockerRunnerOptions {
-  /** Absolute data folder: whose containers these are. */
+  /** Absolute data folder; its containers carry it as their label. */
   readonly data: string;
   readonly report: (message: string) => void;
 }
@@ -52,7 +52,7 @@ async function startContainer(start: ContainerStart, data: string): Promise<Runn
 interface RunIdentity {
   readonly name: string;
   readonly data: string;
-  /** `uid:gid` of an ordinary user running this; null for root, who leaves the image's own user in place. */
+  /** `uid:gid` of an ordinary user running this; null for root: then the image's own user stays. */
   readonly user: string | null;
 }
 

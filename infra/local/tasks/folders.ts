@@ -9,7 +9,7 @@ export function isRoot(): boolean {
   return process.getuid?.() === 0;
 }
 
-/** Where an ordinary user runs this, its own folders are the agent's. */
+/** Root gives the folders to the agent; an ordinary user is the agent in its sandbox and keeps them. */
 export async function makeFolders(taskDir: string, names: readonly string[]): Promise<void> {
   for (const name of names) {
     const folder = join(taskDir, name);

@@ -88,7 +88,7 @@ function folderOf({ folder }: Hierarchy, name: string): string {
   return join(folder, `${PREFIX}${process.pid}-${name}`);
 }
 
-/** Whether the runtime that made a cgroup, which its name tells, has ended. */
+/** Whether a runtime made this cgroup and has ended; the name tells the runtime's process id. */
 function isLeft(name: string): boolean {
   const owner = new RegExp(`^${PREFIX}(\\d+)-`).exec(name)?.[1];
   return owner !== undefined && !existsSync(`/proc/${owner}`);

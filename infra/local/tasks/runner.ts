@@ -14,7 +14,7 @@ export interface ContainerStart {
   readonly taskDir: string;
   /** Loopback address at which the container's port must be reachable. */
   readonly host: string;
-  /** `internet` shares this machine's network: for containers whose subnet has a way out. */
+  /** `internet` shares this machine's network: for containers in a subnet with a way out. */
   readonly network: 'none' | 'internet';
   /** The container's environment, overrides applied. */
   readonly environment: Readonly<Record<string, string>>;
@@ -24,9 +24,9 @@ export interface ContainerStart {
 export interface RunningContainer {
   /** The exit code; 128 + signal number for a container that was killed. */
   readonly exited: Promise<number>;
-  /** Asks it to stop, and kills it where it does not. Resolves when nothing of it is left. */
+  /** Asks it to stop, and kills it if it does not stop in time. Resolves when nothing of it is left. */
   stop(): Promise<void>;
-  /** Kills it without a word. Resolves when nothing of it is left. */
+  /** Kills it without a warning. Resolves when nothing of it is left. */
   kill(): Promise<void>;
 }
 

@@ -1,6 +1,7 @@
 import { open } from 'node:fs/promises';
 import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
+import { pipeline } from 'node:stream';
 import type { ContainerStart } from './runner.ts';
 
 const START_LIMIT_MS = 60_000;
@@ -68,14 +69,9 @@ function accepts(dial: () => Socket): Promise<boolean> {
   });
 }
 
+/** Each end is destroyed with the other. */
 function couple(client: Socket, server: Socket): void {
-  client.pipe(server);
-  server.pipe(client);
-  for (const [one, other] of [
-    [client, server],
-    [server, client],
-  ] as const) {
-    one.on('error', () => other.destroy());
-    one.on('close', () => other.destroy());
-  }
+  const done = (): void => undefined;
+  pipeline(client, server, done);
+  pipeline(server, client, done);
 }

@@ -15,7 +15,7 @@ interface TasksOptions {
   readonly report: (message: string) => void;
 }
 
-/** Tasks die with their runtime, so what a killed one left in their folder is of no use to anybody. */
+/** Removes what a killed runtime left in the folder of its tasks, because the tasks died with it. */
 export async function startTasks({ template, sandbox, data, logs, report }: TasksOptions): Promise<EcsService> {
   const folder = join(data, 'tasks');
   rmSync(folder, { recursive: true, force: true });
@@ -25,7 +25,7 @@ export async function startTasks({ template, sandbox, data, logs, report }: Task
   return createEcsService({ template, runner, folder, write: logs.write, report });
 }
 
-/** Each task has its own address and they all have the same port; a program that listens on every address takes it from all. */
+/** Tasks have addresses of their own and the same port; a program that listens on every address takes it from all of them. */
 async function checkTaskPort(port: number): Promise<void> {
   const server = createServer();
   try {

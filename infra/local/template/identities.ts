@@ -24,7 +24,7 @@ interface Kind {
 
 const HERE = `${REGION}:${ACCOUNT}`;
 
-/** For a resource that this runtime does not play, whose id other resources mention. */
+/** For a resource that this runtime does not play; other resources mention its id. */
 function opaque(prefix: string, attribute: string): Kind {
   return { ref: `${prefix}{hash}`, attributes: { [attribute]: `${prefix}{hash}` } };
 }
@@ -88,7 +88,7 @@ export function nameProperty(type: string): string | null {
   return KINDS[type]?.nameProperty ?? null;
 }
 
-/** Null for a type whose identifiers are not known here. */
+/** Null for a type that is not in the table. */
 export function identify(
   type: string,
   id: string,

@@ -63,7 +63,7 @@ const INTRINSICS: Readonly<Record<string, Intrinsic>> = {
   'Fn::Or': ofList((conditions) => conditions.some((one) => one === true)),
 };
 
-/** For a function whose argument is a list that is resolved first. */
+/** For a function of a list that is resolved first. */
 function ofList(answer: (parts: readonly unknown[], scope: Scope) => unknown): Intrinsic {
   return (argument, scope) => answer(list(resolve(argument, scope), scope), scope);
 }
@@ -74,7 +74,7 @@ function resolve(value: unknown, scope: Scope): unknown {
   const entries = Object.entries(value);
   const [name, argument] = entries.length === 1 ? (entries[0] ?? ['', null]) : ['', null];
   const intrinsic = INTRINSICS[name];
-  // An IAM statement has a key `Condition` too, whose value is an object; a reference to a condition is a string.
+  // An IAM statement has a key `Condition` too, with an object; a reference to a condition is a string.
   if (intrinsic !== undefined && (name !== 'Condition' || typeof argument === 'string')) {
     return intrinsic(argument, scope);
   }

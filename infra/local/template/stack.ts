@@ -2,7 +2,7 @@ import type * as z from 'zod';
 import { readAssembly, type Assembly } from './assembly.ts';
 import { createResolver } from './intrinsics.ts';
 
-/** A resource whose condition holds, its intrinsic functions resolved where `Properties` names them. */
+/** A resource of which the condition holds; the properties that a schema names are resolved. */
 interface Resource<Properties> {
   readonly logicalId: string;
   readonly type: string;

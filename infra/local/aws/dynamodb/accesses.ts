@@ -6,13 +6,13 @@ import type { Input } from '../json-service.ts';
 
 type Item = Readonly<Record<string, unknown>>;
 
-/** Judges what a DynamoDB call touches, the way IAM does: per table or index, and per action inside a transaction. */
+/** What IAM is asked for a DynamoDB call: per table or index, and per action inside a transaction. */
 export function createAccesses(tables: readonly TablePart[]): (operation: string, input: Input) => readonly Access[] {
   const partitionKeys = new Map(tables.map((table) => [table.name, partitionKey(table)]));
   const access = (action: string, table: string, keys: readonly (Item | null)[]): Access => {
     const key = partitionKeys.get(tableName(table));
     const leading = key === undefined ? [] : keys.flatMap((item) => scalar(item?.[key]));
-    // A call some of whose keys are not known says nothing about them, and a condition on them then denies it.
+    // Where one key of a call cannot be read, none is told, and a condition on keys then denies the call.
     const known = leading.length > 0 && leading.length === keys.length;
     return { action, resource: tableArn(table), context: known ? { 'dynamodb:LeadingKeys': leading } : {} };
   };
@@ -69,7 +69,7 @@ function tableName(table: string): string {
   return table.startsWith('arn:') ? table.slice(table.lastIndexOf('/') + 1) : table;
 }
 
-/** The partition that `pk = :value` asks for; null when the expression says it in a way that is not read here. */
+/** The partition that `pk = :value` asks for; null for an expression of another form. */
 function queriedKey(input: Input, key: string | undefined): string | null {
   const { KeyConditionExpression, ExpressionAttributeNames, ExpressionAttributeValues } = input;
   if (typeof KeyConditionExpression !== 'string' || key === undefined) return null;

@@ -7,7 +7,7 @@ import { diesWithThis, markOf, ProcessMark, stopProcess } from '../../processes.
 
 /** The native DynamoDB engine, running on a file of the data folder. */
 interface Engine {
-  /** Another one after each start. */
+  /** Changes with each start of the engine. */
   url(): string;
   pid(): number;
   stop(): Promise<void>;
@@ -18,7 +18,7 @@ interface EngineOptions {
   readonly report: (message: string) => void;
 }
 
-/** A crash loop means a broken file or machine, and no amount of starting mends that. */
+/** An engine that crashes more often has a broken file or machine, which another start does not mend. */
 const MAX_RESTARTS_PER_MINUTE = 5;
 
 /** Below the ports that the system gives to connections, and above those of well-known services. */
@@ -30,7 +30,8 @@ interface Started {
 }
 
 /**
- * Starts the engine and starts it again if it dies. The engine syncs each commit to disk before it answers, so a write that was acknowledged survives the death of the engine, of this runtime, or of both.
+ * Starts the engine and starts it again if it dies. The engine syncs each commit to disk before it answers, so a write that
+ * was acknowledged survives the death of the engine, of this runtime, or of both.
  */
 export async function startEngine({ dataDir, report }: EngineOptions): Promise<Engine> {
   mkdirSync(dataDir, { recursive: true });
@@ -66,7 +67,7 @@ export async function startEngine({ dataDir, report }: EngineOptions): Promise<E
   };
 }
 
-/** The engine does not tell which port the system gave it, so it is told one, until it gets one that is free. */
+/** The engine does not tell which port the system gave it, so this tries random ports until one is free. */
 async function launch(dataDir: string): Promise<Started> {
   for (;;) {
     const port = randomInt(PORTS.first, PORTS.end);

@@ -9,7 +9,7 @@ export interface NewValue {
   readonly stages?: readonly string[] | undefined;
 }
 
-/** AWS keeps so many versions, and every one that is younger than a day or has a stage. */
+/** AWS keeps this many versions, and every version that is younger than a day or has a stage. */
 const MAX_VERSIONS = 100;
 const DAY_MS = 86_400_000;
 

@@ -1,6 +1,6 @@
 /**
- * Makes a template's definition fit for the interpreter (`aws-local-stepfunctions`), which differs from AWS in ways that
- * would otherwise show up as odd behaviour in the middle of a run.
+ * Changes a template's definition where the interpreter (`aws-local-stepfunctions`) differs from AWS, and refuses what the
+ * interpreter cannot do, so that a difference shows at the start and not in the middle of a run.
  */
 import type { StateMachineDefinition } from 'aws-local-stepfunctions';
 import type { MachinePart } from '../../template/parts.ts';
@@ -10,7 +10,7 @@ type State = Readonly<Record<string, unknown>>;
 /** The interpreter ends a task after 60 s unless told otherwise; in AWS a Standard execution may wait for a year. */
 const NO_TIMEOUT_SECONDS = 2_000_000;
 
-/** What the interpreter has no word for. A path into the first two is never defined; the others are never done. */
+/** What the interpreter does not know: it finds nothing at a path into the first two, and never does the others. */
 const UNKNOWN_TO_INTERPRETER = [
   /"\$\$\.State\b/,
   /"\$\$\.Task\b/,

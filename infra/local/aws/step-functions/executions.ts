@@ -15,8 +15,8 @@ export interface Executions {
   /** Resolves when no execution is running. */
   idle(): Promise<void>;
   /**
-   * Stops all executions without ending them: the next runtime takes them up. To be called before functions are stopped,
-   * which executions would otherwise take for failures of theirs. Calling it twice changes nothing.
+   * Stops all executions without ending them: the next runtime takes them up. The caller stops the functions afterwards,
+   * because an execution takes a stopped function for a failed one. A second call changes nothing.
    */
   close(): Promise<void>;
 }
@@ -32,7 +32,7 @@ interface StartInput {
 /** @throws AwsFault `ExecutionAlreadyExists`, `InvalidName`, `InvalidExecutionInput`, `StateMachineDoesNotExist` */
 export type StartExecution = (input: StartInput) => Execution;
 
-/** Histories are kept for as many executions as the longest test makes; older ones are forgotten. */
+/** As many executions as the longest test makes; the histories of older ones are forgotten. */
 const MAX_HISTORIES = 2_000;
 
 interface State {
@@ -62,7 +62,7 @@ export function createExecutions(
     start: (input) => startExecution(state, input),
     resume: () => {
       const unfinished = [...state.known.values()].filter(({ arn, end }) => end === null && !state.running.has(arn));
-      // A machine that the template no longer has cannot be run; its executions stay as they are.
+      // An execution of a machine that the template lacks stays as it is.
       const runnable = unfinished.filter(({ machineArn }) => state.machines.has(machineArn));
       for (const execution of runnable) run(state, execution);
       return runnable.length;
@@ -123,7 +123,7 @@ function run(state: State, execution: Execution): void {
   });
   const ended = started.ending.then((ending) => {
     state.running.delete(arn);
-    // An execution that is aborted because everything ends has not ended: the next runtime resumes it.
+    // An execution that is aborted because the runtime stops gets no end, so that the next runtime resumes it.
     if (!state.closed && ending !== 'aborted') end(state, execution, ending);
   });
   state.running.set(arn, { run: started, ended });

@@ -21,12 +21,12 @@ const End = z.object({
 const Line = z.union([Start, End]);
 type Line = z.infer<typeof Line>;
 
-/** No end means that it was running when the last runtime died. */
+/** `end` is null while the execution runs, and for one that ran when the last runtime died. */
 export type Execution = Readonly<z.infer<typeof Start>> & { readonly end: z.infer<typeof End> | null };
 
 /**
  * The starts and ends of executions, one JSON line each. A line is one `write` and so survives the death of this process;
- * only the machine losing power may lose lines, and then `sweep` starts what is missing.
+ * only a machine that loses power may lose lines, and then `sweep` starts what is missing.
  */
 export interface Journal {
   readonly executions: readonly Execution[];

@@ -52,7 +52,7 @@ export function loadMachine(
         const handler = async (parameters: unknown): Promise<never> => {
           // The interpreter wakes a task that waits for its retry when the execution is aborted, and would run it again.
           if (state.aborted) return aborted.promise;
-          // Its timer for a task's timeout lasts as long as the task, so an abandoned one would keep the process alive.
+          // The interpreter's timer lasts as long as the task, so a task that is abandoned would keep the process alive.
           return (await Promise.race([tasks[resource](part, parameters), aborted.promise])) as never;
         };
         return [name, handler] as const;

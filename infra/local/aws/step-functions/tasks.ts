@@ -31,7 +31,7 @@ export class TaskError extends Error {
 
 export type TaskRun = (machine: MachinePart, parameters: unknown) => Promise<unknown>;
 
-/** AWS ends an execution whose task answers more than this, and no retrier or catcher can stop it. */
+/** AWS ends an execution when a task answers more than this, and no retrier or catcher sees it. */
 const MAX_RESULT_BYTES = 262_144;
 
 const InvokeParameters = z.object({ FunctionName: z.string(), Payload: z.unknown() });
