@@ -31,14 +31,8 @@ export function readStartOptions(args: readonly string[]) {
       help: { type: 'boolean', default: false },
     },
   });
-  return {
-    port: readPort(values.port),
-    data: values.data,
-    sandbox: values.sandbox === undefined ? null : readSandbox(values.sandbox),
-    json: values.json,
-    cdkOut: values['cdk-out'] ?? null,
-    help: values.help,
-  };
+  const { port, sandbox, 'cdk-out': cdkOut = null, ...others } = values;
+  return { ...others, cdkOut, port: readPort(port), sandbox: sandbox === undefined ? null : readSandbox(sandbox) };
 }
 
 function readPort(text: string): number {

@@ -4,35 +4,27 @@ import { ACCOUNT, REGION, identify, nameProperty, type Identity } from './identi
 /** Stands for `AWS::NoValue`: the property that holds it disappears. */
 const NO_VALUE = Symbol('AWS::NoValue');
 
-interface Resolver {
-  /** @throws when an intrinsic function cannot be resolved; `where` (a logical id) is named */
-  resolve(value: unknown, where: string): unknown;
-  condition(name: string): boolean;
-  identity(logicalId: string, where: string): Identity;
-}
-
-interface Source {
+/** What a value may refer to, and where it stands. */
+interface Scope {
   readonly body: Body;
   readonly stackName: string;
   readonly parameters: Readonly<Record<string, string>>;
-}
-
-/** Where a value stands (`where` is a logical id, for messages) and what it may refer to. */
-interface Scope extends Source {
   readonly identities: Map<string, Identity>;
   readonly conditions: Map<string, boolean>;
+  /** A logical id, for messages. */
   readonly where: string;
 }
 
 type Intrinsic = (argument: unknown, scope: Scope) => unknown;
 
 /** Resolves CloudFormation's intrinsic functions against one template, its parameters and the names given to its resources. */
-export function createResolver(source: Source): Resolver {
+export function createResolver(source: Pick<Scope, 'body' | 'stackName' | 'parameters'>) {
   const scope: Scope = { ...source, identities: new Map(), conditions: new Map(), where: source.stackName };
   return {
-    resolve: (value, where) => resolve(value, { ...scope, where }),
-    condition: (name) => condition(name, scope),
-    identity: (logicalId, where) => identity(logicalId, { ...scope, where }),
+    /** @throws when an intrinsic function cannot be resolved; `where` (a logical id) is named */
+    resolve: (value: unknown, where: string) => resolve(value, { ...scope, where }),
+    condition: (name: string) => condition(name, scope),
+    identity: (logicalId: string) => identity(logicalId, { ...scope, where: logicalId }),
   };
 }
 

@@ -41,7 +41,7 @@ export function readStack(cdkOutDir: string, parameters: Readonly<Record<string,
       resources
         .filter(({ type }) => types.includes(type))
         .map(({ logicalId, type, properties }) => {
-          const { name, ref, attributes } = resolver.identity(logicalId, logicalId);
+          const { name, ref, attributes } = resolver.identity(logicalId);
           // Only what the schema names is resolved: another property may refer to what this runtime does not know.
           const wanted = Object.entries(properties).filter(([key]) => key in schema.shape);
           const parsed = schema.safeParse(resolver.resolve(Object.fromEntries(wanted), logicalId));

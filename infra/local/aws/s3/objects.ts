@@ -14,14 +14,9 @@ const Head = z.object({
 });
 export type Head = z.infer<typeof Head>;
 
-interface StoredObject {
-  readonly head: Head;
-  readonly body: Buffer;
-}
-
 /** The objects of one bucket: one file each, a line of JSON and then the bytes. */
 export interface Objects {
-  read(key: string): StoredObject | null;
+  read(key: string): { readonly head: Head; readonly body: Buffer } | null;
   /** @returns the object's head, or null when it exists already and must not */
   write(key: string, object: { body: Buffer; headers: Record<string, string> }, onlyNew: boolean): Head | null;
   remove(key: string): void;
@@ -59,7 +54,7 @@ function fileName(key: string): string {
   return `${short}.object`;
 }
 
-function parseFile(content: Buffer): StoredObject {
+function parseFile(content: Buffer) {
   const end = content.indexOf('\n');
   return { head: Head.parse(JSON.parse(content.toString('utf8', 0, end))), body: content.subarray(end + 1) };
 }
