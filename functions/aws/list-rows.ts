@@ -1,6 +1,6 @@
 /** Lists over the index `list`: an owner's rows of one kind, by creation. */
 import type { Bound, ListRequest, Row as ListedRow, Rows } from '#core/ports/records.ts';
-import { listKeys, listedPlace, type Listed } from '#aws/row.ts';
+import { IS_ACTIVE, listKeys, listedPlace, type Listed } from '#aws/row.ts';
 import type { Columns, Key, Query, Row, Table } from '#aws/table.ts';
 
 /** Rows that one query looks at when a filter may refuse many of them. */
@@ -50,8 +50,7 @@ function cut<Value>(rows: readonly ListedRow<Value>[], limit: number): Rows<Valu
 }
 
 function queryInput(partition: string, request: ListRequest, filter?: Filter): Query {
-  const isOpen = 'attribute_not_exists(archivedAt)';
-  const conditions = [...(request.includeArchived ? [] : [isOpen]), ...(filter?.conditions ?? [])];
+  const conditions = [...(request.includeArchived ? [] : [IS_ACTIVE]), ...(filter?.conditions ?? [])];
   return {
     index: 'list',
     where: 'listPk = :partition AND listSk BETWEEN :from AND :to',

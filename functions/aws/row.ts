@@ -60,6 +60,9 @@ export function isOf(row: Row | null, workspace: WorkspaceId): row is Row {
   return row?.['workspace'] === workspace;
 }
 
+/** A condition: the row is not archived. */
+export const IS_ACTIVE = 'attribute_not_exists(archivedAt)';
+
 /** The mark of an archived row is a column beside its body, so that it is lost to no change of the body. */
 export function archivedAtOf(row: Row): Instant | null {
   return parseRow(Archivable, row).archivedAt;

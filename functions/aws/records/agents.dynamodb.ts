@@ -3,7 +3,7 @@ import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { Agent } from '#contract/agents.ts';
 import type { AgentRecords } from '#core/ports/records.ts';
 import { listRows } from '#aws/list-rows.ts';
-import { archivedAtOf, archiveRow, bodyOf, isOf, listKeys } from '#aws/row.ts';
+import { IS_ACTIVE, archivedAtOf, archiveRow, bodyOf, isOf, listKeys } from '#aws/row.ts';
 import { createTable, IS_NEW, mustBeSaved, type Row } from '#aws/table.ts';
 import { versionKey, versionRows } from '#aws/version-rows.ts';
 
@@ -48,12 +48,11 @@ export function createAgentRecords(dynamodb: DynamoDBClient, name: string): Agen
     async saveNext(workspace, agent) {
       const content = { workspace, body: JSON.stringify(agent) };
       const isOurs = 'workspace = :workspace';
-      const isOpen = 'attribute_not_exists(archivedAt)';
       const saved = await table.transact([
         // Of two that follow the same version, one finds its row taken.
         table.putting({ ...versionKeyOf(agent.id, agent.version), ...content }, { when: [IS_NEW] }),
         table.updating(latestKey(agent.id), {
-          when: [isOurs, isOpen],
+          when: [isOurs, IS_ACTIVE],
           values: { workspace },
           set: { body: content.body },
         }),

@@ -5,7 +5,7 @@ import { Environment } from '#contract/environments.ts';
 import { Instant, type EnvironmentId, type WorkspaceId } from '#contract/ids.ts';
 import type { EnvironmentRecords, RevisedEnvironment } from '#core/ports/records.ts';
 import { listRows } from '#aws/list-rows.ts';
-import { archiveRow, isOf, json, listKeys, optional, parseRow } from '#aws/row.ts';
+import { IS_ACTIVE, archiveRow, isOf, json, listKeys, optional, parseRow } from '#aws/row.ts';
 import { createTable, IS_NEW, mustBeSaved, type Row } from '#aws/table.ts';
 
 const ENVIRONMENT = 'environment';
@@ -47,10 +47,9 @@ export function createEnvironmentRecords(dynamodb: DynamoDBClient, name: string)
 
     async replace(workspace, { environment, revision }) {
       const isOurs = 'workspace = :workspace';
-      const isOpen = 'attribute_not_exists(archivedAt)';
       const isUnchanged = revision === 0 ? 'attribute_not_exists(revision)' : 'revision = :revision';
       const written = await table.update(keyOf(environment.id), {
-        when: [isOurs, isOpen, isUnchanged],
+        when: [isOurs, IS_ACTIVE, isUnchanged],
         values: { workspace, revision },
         set: { body: JSON.stringify(environment), revision: revision + 1 },
       });

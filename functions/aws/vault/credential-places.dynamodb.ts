@@ -10,7 +10,7 @@ import {
   type CredentialRecords,
   type NewCredential,
 } from '#core/ports/vault-records.ts';
-import { archivedAtOf, textOf } from '#aws/row.ts';
+import { IS_ACTIVE, archivedAtOf, textOf } from '#aws/row.ts';
 import {
   createTable,
   EXISTS,
@@ -27,8 +27,6 @@ import { newCredentialRow, storedOf } from '#aws/vault/credential-row.ts';
 import { credentialKey, uniqueKey, vaultKey } from '#aws/vault/vault-row.ts';
 
 type CredentialPlaces = Pick<CredentialRecords, 'create' | 'archive' | 'remove'>;
-
-const isOpen = 'attribute_not_exists(archivedAt)';
 /** A conflict means that another function has archived or removed the credential. Each happens once at most. */
 const MAX_READS = 4;
 
@@ -52,7 +50,7 @@ export function createCredentialPlaces(dynamodb: DynamoDBClient, name: string): 
         const row = await table.get(key);
         if (row === null) return null;
         if (archivedAtOf(row) !== null) return storedOf(row);
-        const mark = { when: [EXISTS, isOpen], set: { archivedAt: at }, add: { version: 1 } };
+        const mark = { when: [EXISTS, IS_ACTIVE], set: { archivedAt: at }, add: { version: 1 } };
         await leave(place, row, table.updating(key, mark));
       }
       return recordsUnavailable(new Error('a credential stays neither active nor archived'));
@@ -63,7 +61,7 @@ export function createCredentialPlaces(dynamodb: DynamoDBClient, name: string): 
       for (let reads = 0; reads < MAX_READS; reads += 1) {
         const row = await table.get(key);
         if (row === null) return reads > 0;
-        if (archivedAtOf(row) === null) await leave(place, row, table.removing(key, { when: [EXISTS, isOpen] }));
+        if (archivedAtOf(row) === null) await leave(place, row, table.removing(key, { when: [EXISTS, IS_ACTIVE] }));
         else await table.remove(key);
       }
       return recordsUnavailable(new Error('a credential comes back'));
@@ -96,7 +94,7 @@ function placeFor({ created: { workspace }, user }: Creating): Change {
   // A row without the column was never replaced, so it names the user that was read.
   const namesUser = 'attribute_not_exists(namedUser) OR namedUser = :user';
   return {
-    when: [isOurs, isOpen, hasRoom, ...(user === undefined ? [] : [namesUser])],
+    when: [isOurs, IS_ACTIVE, hasRoom, ...(user === undefined ? [] : [namesUser])],
     values: { workspace, max: MAX_CREDENTIALS, user: user ?? null },
     add: { active: 1 },
   };

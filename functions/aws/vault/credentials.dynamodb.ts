@@ -4,7 +4,7 @@ import { CredentialAuth } from '#contract/credentials.ts';
 import { CredentialId, type VaultId, type WorkspaceId } from '#contract/ids.ts';
 import { credentialPlace, type CredentialPlace, type CredentialRecords } from '#core/ports/vault-records.ts';
 import { listRows } from '#aws/list-rows.ts';
-import { textOf } from '#aws/row.ts';
+import { IS_ACTIVE, textOf } from '#aws/row.ts';
 import { createTable } from '#aws/table.ts';
 import { createCredentialPlaces } from '#aws/vault/credential-places.dynamodb.ts';
 import { columnsOf, credentialOf, storedOf } from '#aws/vault/credential-row.ts';
@@ -81,10 +81,9 @@ export function createCredentialRecords(dynamodb: DynamoDBClient, name: string):
     match: (workspace, vaults, key) => Promise.all(vaults.map((vault) => matchIn(workspace, vault, key))),
 
     async replace(stored) {
-      const isActive = 'attribute_not_exists(archivedAt)';
       const isUnchanged = 'version = :before';
       const { status } = await table.update(credentialKey(credentialPlace(stored)), {
-        when: [isActive, isUnchanged],
+        when: [IS_ACTIVE, isUnchanged],
         values: { before: stored.version - 1 },
         set: columnsOf({ ...stored, state: 'ok', cooldownUntil: null, failures: 0 }),
       });

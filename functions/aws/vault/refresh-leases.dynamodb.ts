@@ -2,12 +2,12 @@
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { Saved } from '#core/ports/records.ts';
 import type { CredentialPlace, RefreshLeases } from '#core/ports/vault-records.ts';
+import { IS_ACTIVE } from '#aws/row.ts';
 import { createTable, type Columns, type Row } from '#aws/table.ts';
 import { jsonColumn, storedOf } from '#aws/vault/credential-row.ts';
 import { credentialKey } from '#aws/vault/vault-row.ts';
 
 const isVersion = 'version = :read';
-const isActive = 'attribute_not_exists(archivedAt)';
 
 export function createRefreshLeases(dynamodb: DynamoDBClient, name: string): RefreshLeases {
   const table = createTable(dynamodb, name);
@@ -20,7 +20,7 @@ export function createRefreshLeases(dynamodb: DynamoDBClient, name: string): Ref
   ): Promise<Saved> {
     const isHolder = 'leaseOwner = :holder';
     const written = await table.update(credentialKey(place), {
-      when: [isVersion, isActive, isHolder],
+      when: [isVersion, IS_ACTIVE, isHolder],
       values: { read: held.version, holder: held.owner },
       set: { ...columns, leaseOwner: null, leaseUntil: null },
     });
@@ -35,7 +35,7 @@ export function createRefreshLeases(dynamodb: DynamoDBClient, name: string): Ref
       // A function that read the row before the last refresh failed must not ask during the cool-down.
       const isCool = 'attribute_not_exists(cooldownUntil) OR cooldownUntil <= :now';
       const { status, row } = await table.update(credentialKey(place), {
-        when: [isVersion, isActive, isOk, isCool, isFree],
+        when: [isVersion, IS_ACTIVE, isOk, isCool, isFree],
         values: { ok: 'ok', read: version, now, owner },
         set: { leaseOwner: owner, leaseUntil: until },
       });

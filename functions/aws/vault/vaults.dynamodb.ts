@@ -3,7 +3,7 @@ import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { WorkspaceId, type VaultId } from '#contract/ids.ts';
 import type { RevisedVault, VaultRecords } from '#core/ports/vault-records.ts';
 import { listRows } from '#aws/list-rows.ts';
-import { archiveRow, isOf, listKeys, textOf } from '#aws/row.ts';
+import { IS_ACTIVE, archiveRow, isOf, listKeys, textOf } from '#aws/row.ts';
 import { createTable, IS_NEW, mustBeSaved } from '#aws/table.ts';
 import { ownerKey, revisedOf, vaultColumns, vaultKey, vaultOf } from '#aws/vault/vault-row.ts';
 
@@ -38,11 +38,10 @@ export function createVaultRecords(dynamodb: DynamoDBClient, name: string): Vaul
 
     async replace(workspace, { vault, revision, active }) {
       const isOurs = 'workspace = :workspace';
-      const isOpen = 'attribute_not_exists(archivedAt)';
       const isUnchanged = revision === 0 ? 'attribute_not_exists(revision)' : 'revision = :revision';
       const holdsAsMany = active === 0 ? 'attribute_not_exists(active) OR active = :active' : 'active = :active';
       const written = await table.update(vaultKey(workspace, vault.id), {
-        when: [isOurs, isOpen, isUnchanged, holdsAsMany],
+        when: [isOurs, IS_ACTIVE, isUnchanged, holdsAsMany],
         values: { workspace, revision, active },
         set: { ...vaultColumns(vault), revision: revision + 1 },
       });
