@@ -59,7 +59,7 @@ export function createCallMarks({ dynamodb, table: name, now, newName }: CallMar
         set: { status: 'started', startedAt: at, attempt },
         returns: 'old',
       });
-      // The client repeats a write whose answer was lost, and the repeat finds the first one.
+      // When the answer to a write is lost, the client repeats the write, and the repeat finds the first one.
       return status === 'saved' || row?.['attempt'] === attempt ? begun(row) : found(row, at);
     },
 

@@ -24,7 +24,7 @@ export function mismatchPage(linkUrl: string): Page {
     title: 'This link is for somebody else',
     body: html`<p>
         It was made for another user than the one you are signed in as. Nothing was shared, and the server was not
-        contacted. If somebody sent it to you, do not pass it on.
+        contacted. If another person sent it to you, do not pass it on.
       </p>
       ${button(`${linkUrl}?account=other`, 'Use another account')}
       <p class="small">Reason: user_mismatch.</p>`,

@@ -58,7 +58,7 @@ async function openAttempt(world: ConnectWorld, visitor: Visitor | null, { state
   if (visitor === null) return refused('no user is logged in');
   const [, id = '', nonce = '', seal = ''] = STATE.exec(state ?? '') ?? [];
   if (!(await world.seals.isSeal('state', `${id}.${nonce}.${visitor.browser}`, seal))) {
-    return refused('the state is not one of ours for this browser');
+    return refused('this service did not make the state for this browser');
   }
   const found = await world.connections.find(ConnectId.parse(id));
   if (found === null || found.user !== visitor.user) return refused('the connection is not this user’s');

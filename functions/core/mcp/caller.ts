@@ -38,7 +38,7 @@ export interface KnownIdentity {
   readonly match: Match | null;
   /** The vault into which a new credential of the user would go; null when there is none. */
   readonly home: Vault | null;
-  /** For a server whose access the user's organisation manages: `match` is then the user's identity there. */
+  /** For a server that the user's organisation manages: `match` is then the user's identity there. Null for any other. */
   readonly managed: ManagedServer | null;
 }
 
@@ -174,7 +174,7 @@ const ANONYMOUS: Carried = {
   notRenewed: () => null,
 };
 
-/** The service knows no user whose organisation it could ask, so it does not ask the server. A sign-in helps. */
+/** The service does not know the user's identity, so it can ask no organisation about them. A sign-in helps. */
 const NO_IDENTITY: NoBearer = {
   status: 'needs_reauth',
   retryAfterMs: null,

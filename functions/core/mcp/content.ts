@@ -49,7 +49,7 @@ function show(block: McpBlock): Shown {
   }
 }
 
-/** Takes the type from the bytes, not from the server: the provider refuses media whose declared type is wrong. */
+/** Takes the type from the bytes, not from the server: the provider refuses media with a wrong type. */
 function media(data: string, { what, mimeType }: { readonly what: string; readonly mimeType: string }): Shown {
   const bytes = Buffer.from(data, 'base64');
   const shown = showMedia(bytes);

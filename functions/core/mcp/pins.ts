@@ -38,7 +38,7 @@ export function fingerprint(tool: McpTool, sha256: Sha256): string {
   return sha256(canonicalJson({ name, description, schema, hints }));
 }
 
-/** Twice the protocol's limit. The name is stored with the tool's pin, whose row has a limit of its own. */
+/** Twice the protocol's limit. The name is stored in the row of the tool's pin, and a row has a size limit. */
 const MAX_NAME_CHARS = 256;
 
 /** Drops a tool that the server lists twice under one name: chance would decide which of the two is pinned. */

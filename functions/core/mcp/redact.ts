@@ -108,7 +108,7 @@ export function redactFailure(failure: McpFailure, secretsInUse: readonly string
 const MAX_BODY_CHARS = 1000;
 const MARKER = '[redacted]';
 
-/** Finds by name the tokens in an answer that this service could not use, and whose values it does not know. */
+/** Finds tokens by their name, in an answer that this service could not use: it does not know their values. */
 const TOKEN_FIELD = /((?:access_token|refresh_token|id_token)["']?\s*[=:]\s*["']?)[^"'&\s,}<]+/g;
 
 /**

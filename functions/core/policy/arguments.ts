@@ -5,7 +5,7 @@
 import { MAX_ARGUMENT_DEPTH, type ArgumentField, type ArgumentType } from '#core/policy/argument-types.ts';
 import type { CedarValue } from '#core/policy/cedar-request.ts';
 
-/** `why` is for the model. A call whose arguments cannot be judged is denied. */
+/** `why` is for the model. When the arguments cannot be judged, the call is denied. */
 type Arguments =
   | { readonly status: 'normal'; readonly args: Record<string, CedarValue>; readonly bytes: number }
   | { readonly status: 'unjudged'; readonly why: string };
