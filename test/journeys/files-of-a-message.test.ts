@@ -30,6 +30,9 @@ describe('one text message to a session that has answered before', () => {
     service = await startService({ script: () => ({ text: 'Hello.' }) });
     const session = await service.session();
     await service.converse(session, 'This message loads the functions.');
+    // Its stream's worker is free again, so that the next stream has one whose calls are counted.
+    const log = join(service.data, 'logs/stream.log');
+    await vi.waitUntil(() => readFileSync(log, 'utf8').includes('client left'), { timeout: 20_000 });
     const counter = await countCalls(['api', 'stream', 'harness']);
     await service.converse(session, 'Hello?');
     bundle({ outdir: folder, sourceMaps: true });
@@ -106,14 +109,15 @@ async function countCalls(entries: readonly string[]): Promise<{ stop(): Promise
     return answer;
   };
   await inspector.post('NodeWorker.enable', { waitForDebuggerOnStart: false });
-  await vi.waitFor(() => expect(workers.size).toBeGreaterThanOrEqual(entries.length));
-  for (const worker of workers.values()) {
+  await vi.waitUntil(() => workers.size >= entries.length);
+  const counted = [...workers.values()];
+  for (const worker of counted) {
     await ask(worker, 'Profiler.enable');
     await ask(worker, 'Profiler.startPreciseCoverage', { callCount: true, detailed: false });
   }
   return {
     async stop() {
-      const taken = [...workers.values()].map((worker) => ask(worker, 'Profiler.takePreciseCoverage'));
+      const taken = counted.map((worker) => ask(worker, 'Profiler.takePreciseCoverage'));
       const results = (await Promise.all(taken)) as readonly { readonly result: readonly ScriptCoverage[] }[];
       inspector.disconnect();
       return results.flatMap(({ result }) => result.filter(({ url }) => url.startsWith('file:')));

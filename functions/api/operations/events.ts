@@ -4,13 +4,12 @@ import { Instant, Position, SessionId } from '#contract/ids.ts';
 import { Order, pageOf } from '#contract/pages.ts';
 import { EventsQuery } from '#contract/queries.ts';
 import { recordRefused } from '#core/mcp/judge-calls.ts';
-import type { Append } from '#core/ports/session-log.ts';
 import { isWithin, rangeOf } from '#core/requests/created-range.ts';
 import type { Range } from '#core/ports/records.ts';
 import { isRefusal } from '#core/ports/refusal.ts';
 import { refusedRequest } from '#core/session/commands.ts';
 import { listEvents, type ListedEvent } from '#core/session/list-events.ts';
-import { send } from '#core/session/send.ts';
+import { send, type BeforeRefusal } from '#core/session/send.ts';
 import type { ApiWorld } from '../api-world.ts';
 import { carriedBytes, MAX_CARRIED_BYTES } from '../carried-bytes.ts';
 import { decodeCursor, encodeCursor } from '../cursor.ts';
@@ -35,7 +34,7 @@ const sendEvents = operation({
   async handle({ world, workspace, params, body, note, requestId }) {
     const head = await ownHead(world, workspace, params.session_id);
     if (head === null) return notFound('session_id');
-    const to = { key: keyOf(params.session_id), head, cause: requestId, before: recordingRefusals(world) };
+    const to = { key: keyOf(params.session_id), head, cause: requestId, beforeRefusal: recordingRefusals(world) };
     const sent = await send(world, to, body.events);
     if (sent.status === 'refused') return refusedRequest(sent);
     note({ run: sent.head.state.run, events: sent.events.length });
@@ -44,9 +43,9 @@ const sendEvents = operation({
   },
 });
 
-function recordingRefusals(world: ApiWorld): (append: Append) => Promise<void> {
+function recordingRefusals(world: ApiWorld): BeforeRefusal {
   const { enterprise } = world.identities;
-  return (append) => recordRefused({ ...world, enterprise }, append);
+  return (append, refused) => recordRefused({ ...world, enterprise }, append, refused);
 }
 
 const list = operation({

@@ -10,7 +10,7 @@ import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
 import { hookCall } from '#core/policy/hook-call.ts';
 import type { CallFacts, PolicyDecision } from '#core/ports/policy.ts';
 import type { Head } from '#core/ports/session-log.ts';
-import { effectiveMcpConfig } from '#core/tools/effective-config.ts';
+import { effectiveMcpConfig } from '#core/tools/server-tools.ts';
 
 export interface Judged {
   readonly decision: PolicyDecision;

@@ -1,5 +1,5 @@
 /** Calls that are judged before a hand has them: the calls of a new answer, and those that a person refuses. */
-import { eventIn, type Entry, type OpenCall, type SessionState } from '#contract/entries.ts';
+import type { OpenCall } from '#contract/entries.ts';
 import type { McpVerdict, WantedCall } from '#contract/mcp-proxy.ts';
 import { recordDenial } from '#core/mcp/audited.ts';
 import { callerOf, identify, serverNamed, wantedCall, type Caller } from '#core/mcp/caller.ts';
@@ -41,28 +41,17 @@ const UNRECORDED =
 export type RefusalPorts = Pick<McpProxyWorld, 'log' | 'sessions' | 'credentials' | 'enterprise' | 'audit' | 'sha256'>;
 
 /**
- * Records each call of an MCP tool that a person refuses with these entries, before the entries are appended and end it: no
- * hand hears of a refused call. A repeat, or an append that loses its race, may leave the records twice. Throws `Fault`
+ * Records each of the calls that a person refuses, before the refusal is appended and ends them: no hand hears of a
+ * refused call. A repeat, or an append that loses its race, may leave the records twice. Throws `Fault`
  * `audit_unavailable`: then nothing may be appended.
  */
 export async function recordRefused(
   world: RefusalPorts,
-  { key, after, entries }: Pick<Append, 'key' | 'after' | 'entries'>,
+  { key, after }: Pick<Append, 'key' | 'after'>,
+  refused: readonly OpenCall[],
 ): Promise<void> {
-  const refused = refusedCalls(after.state, entries);
-  if (refused.length === 0) return;
   const caller = await callerOf(world, key, after);
   await Promise.all(refused.map((open) => recordOne(world, caller, open)));
-}
-
-function refusedCalls({ calls }: SessionState, entries: readonly Entry[]): readonly OpenCall[] {
-  const ids = new Set(entries.flatMap((entry) => refusedBy(entry) ?? []));
-  return calls.filter(({ id, server }) => server !== null && ids.has(id));
-}
-
-function refusedBy(entry: Entry): OpenCall['id'] | null {
-  const event = eventIn(entry);
-  return event?.type === 'user.tool_confirmation' && event.result === 'deny' ? event.tool_use_id : null;
 }
 
 /** Server and user are null when they cannot be told: the agent may have lost the server while the call waited. */

@@ -1,7 +1,7 @@
 /** Selects the tools of a server that a session may be offered; it quarantines tools that differ from their pins. */
 import type { Instant } from '#contract/ids.ts';
 import type { McpTool } from '#contract/mcp.ts';
-import { effectiveMcpConfig } from '#core/tools/effective-config.ts';
+import { effectiveMcpConfig } from '#core/tools/server-tools.ts';
 import { Fault } from '#core/ports/errors.ts';
 import type { Caller, KnownServer } from '#core/mcp/caller.ts';
 import { factsOf } from '#core/mcp/judge-call.ts';

@@ -5,7 +5,8 @@
  * is visible waits for it, and one that never sees it finds nothing to do. With the append the events are accepted, also
  * when the start fails: `sweep` starts an active session that has no execution.
  */
-import { eventIn, type Entry } from '#contract/entries.ts';
+import { eventIn, type Entry, type OpenCall } from '#contract/entries.ts';
+import { refusedMcpCalls } from '#core/session/waiting.ts';
 import type { EventInput, SessionEvent } from '#contract/events.ts';
 import type { Instant } from '#contract/ids.ts';
 import { errorClass } from '#core/ports/errors.ts';
@@ -48,10 +49,12 @@ interface Destination {
   readonly cause: string;
 }
 
+/** Called before an append that refuses calls of MCP tools, at each head anew: when it throws, nothing is appended. */
+export type BeforeRefusal = (append: Append, refused: readonly OpenCall[]) => Promise<void>;
+
 interface From extends Destination {
   readonly head: Head;
-  /** Called before each try to append. When it throws, nothing is appended. */
-  readonly before?: (append: Append) => Promise<void>;
+  readonly beforeRefusal?: BeforeRefusal;
 }
 
 /**
@@ -83,10 +86,15 @@ type Done =
   | Refusal;
 
 /** Applies the command like `change`, and starts the run that begins with it. */
-async function changeAndStart(ports: RunPorts, { key, head, cause, before }: From, command: Command): Promise<Done> {
+async function changeAndStart(
+  ports: RunPorts,
+  { key, head, cause, beforeRefusal }: From,
+  command: Command,
+): Promise<Done> {
   const decideAt = (at: Head) => prepare(key, at, command, ports.stamp);
   const changed = await appendDecided(head, decideAt, async (append) => {
-    await before?.(append);
+    const refused = refusedMcpCalls(append.after.state, append.entries);
+    if (refused.length > 0) await beforeRefusal?.(append, refused);
     const { run } = append.state;
     const begins = run === append.after.state.run ? null : { key, run, at: append.at };
     // A start beside an append that loses its race does no harm: it names the winner's run, or finds nothing to do.

@@ -1,5 +1,5 @@
 /** Questions about a state that several rules ask. */
-import type { OpenCall, SessionState } from '#contract/entries.ts';
+import { eventIn, type Entry, type OpenCall, type SessionState } from '#contract/entries.ts';
 import type { Position } from '#contract/ids.ts';
 
 /** Whether an agent is at work: the states in which only the harness, or an interrupt, may end a run. */
@@ -23,6 +23,15 @@ export function isWaitSince({ handSincePosition }: OpenCall, sincePosition: Posi
 /** Calls that a hand can make now. */
 export function readyCalls(state: SessionState): readonly OpenCall[] {
   return state.calls.filter((call) => call.waitsFor === 'hand');
+}
+
+/** Open calls of MCP tools that a person refuses with these entries. */
+export function refusedMcpCalls({ calls }: SessionState, entries: readonly Entry[]): readonly OpenCall[] {
+  const ids = entries.map((entry) => {
+    const event = eventIn(entry);
+    return event?.type === 'user.tool_confirmation' && event.result === 'deny' ? event.tool_use_id : null;
+  });
+  return calls.filter(({ id, server }) => server !== null && ids.includes(id));
 }
 
 /** A system message alone asks for nothing: it waits for the message that does. */

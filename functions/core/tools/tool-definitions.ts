@@ -8,8 +8,7 @@ import type { CustomTool } from '#contract/custom-tools.ts';
 import { SANDBOX_TOOLS, type SandboxTool } from '#contract/hands.ts';
 import type { OfferedTool } from '#contract/mcp.ts';
 import type { ToolName } from '#contract/tools.ts';
-import { effectiveConfig, effectiveMcpConfig } from '#core/tools/effective-config.ts';
-import { fetchesItself } from '#core/tools/server-tools.ts';
+import { effectiveConfig, effectiveMcpConfig, fetchesItself } from '#core/tools/server-tools.ts';
 import type { ToolDefinition } from '#core/ports/model.ts';
 import type { PermissionPolicy } from '#contract/permission-policy.ts';
 

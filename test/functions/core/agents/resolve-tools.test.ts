@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { AgentTool, AgentToolsInput, TOOLSET_TYPE } from '#contract/tools.ts';
-import { effectiveConfig } from '#core/tools/effective-config.ts';
+import { effectiveConfig } from '#core/tools/server-tools.ts';
 import { resolveTools } from '#core/agents/resolve-tools.ts';
 
 const resolved = (...tools: readonly unknown[]) => {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { EventInput } from '#contract/events.ts';
 import { Fault } from '#core/ports/errors.ts';
 import { recordRefused, type RefusalPorts } from '#core/mcp/judge-calls.ts';
-import { send } from '#core/session/send.ts';
+import { send, type BeforeRefusal } from '#core/session/send.ts';
 import { KEY, says } from '#test/functions/core/given.ts';
 import { agentWith, ALICE, FX_URL, holding, proxyStage, sha256, type ProxyStage } from './proxy-stage.ts';
 
@@ -25,8 +25,8 @@ async function sent(stage: ProxyStage, events: readonly EventInput[], over: Part
   if (head === null) throw new Error('the session has no log');
   const world: RefusalPorts = { ...stage.world, ...over };
   const runs = { start: async () => 'started' as const };
-  const before = (append: Parameters<typeof recordRefused>[1]) => recordRefused(world, append);
-  return send({ log, runs, stamp }, { key: KEY, head, cause: 'req_1', before }, events);
+  const beforeRefusal: BeforeRefusal = (append, refused) => recordRefused(world, append, refused);
+  return send({ log, runs, stamp }, { key: KEY, head, cause: 'req_1', beforeRefusal }, events);
 }
 
 const nothingRead: Partial<RefusalPorts> = {
