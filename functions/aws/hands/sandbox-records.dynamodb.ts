@@ -6,7 +6,7 @@ import { PackageList } from '#contract/packages.ts';
 import { Fault } from '#core/ports/errors.ts';
 import type { SandboxRecord, SandboxRecords } from '#core/ports/sandboxes.ts';
 import { json, optional, parseRow } from '#aws/row.ts';
-import { createTable, IS_NEW, type Change, type Key, type Row } from '#aws/table.ts';
+import { createTable, IS_NEW, type Change, type Columns, type Key, type Row } from '#aws/table.ts';
 
 /** A mark outlives every retry of its call: an execution's last retry comes within a day. */
 const MARK_TTL_SECONDS = 7 * 86_400;
@@ -46,6 +46,11 @@ export function createSandboxRecords(dynamodb: DynamoDBClient, name: string): Sa
     return row === null ? null : recordOf(row);
   }
 
+  async function endStart(session: SessionId, generation: number, set: Columns): Promise<SandboxRecord> {
+    const values = { generation, starting: 'starting' };
+    return present(await update(session, { when: [isThisGeneration, isStarting], values, set }), session);
+  }
+
   return {
     async find(session) {
       const row = await table.get(keyOf(session));
@@ -68,27 +73,15 @@ export function createSandboxRecords(dynamodb: DynamoDBClient, name: string): Sa
       return present(record, session);
     },
 
-    async ready(session, generation, { task, address, at }) {
-      const record = await update(session, {
-        when: [isThisGeneration, isStarting],
-        values: { generation, starting: 'starting' },
-        set: { status: 'ready', task, address, readyAt: at, lastUsedAt: at },
-      });
-      return present(record, session);
-    },
+    ready: (session, generation, { task, address, at }) =>
+      endStart(session, generation, { status: 'ready', task, address, readyAt: at, lastUsedAt: at }),
 
     async lost(session, generation) {
       await update(session, { when: [isThisGeneration], values: { generation }, set: { status: 'lost' } });
     },
 
-    async failed(session, generation, { reason, at }) {
-      const record = await update(session, {
-        when: [isThisGeneration, isStarting],
-        values: { generation, starting: 'starting' },
-        set: { status: 'failed', reason, failedAt: at },
-      });
-      return present(record, session);
-    },
+    failed: (session, generation, { reason, at }) =>
+      endStart(session, generation, { status: 'failed', reason, failedAt: at }),
 
     async send(session, call, generation, at) {
       const exists = 'attribute_exists(#generation)';

@@ -44,7 +44,7 @@ export function isFresh({ stamp }: Pick<PackagePorts, 'stamp'>, failedAt: Instan
   return Date.parse(stamp.now()) - Date.parse(failedAt) < FAILURE_LASTS_MS;
 }
 
-export interface BuildOrder {
+interface BuildOrder {
   readonly archive: string;
   readonly packages: PackageList;
   readonly found: FoundArchive;

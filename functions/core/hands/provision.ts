@@ -6,15 +6,7 @@ import type { ProvisionInput, Provisioned } from '#contract/run.ts';
 import type { SessionId } from '#contract/ids.ts';
 import type { PackageFailure } from '#contract/packages.ts';
 import { Fault } from '#core/ports/errors.ts';
-import {
-  archiveOf,
-  awaitTask,
-  build,
-  explainFailure,
-  isFresh,
-  type PackagePorts,
-  type BuildOrder,
-} from '#core/hands/packages.ts';
+import { archiveOf, awaitTask, build, explainFailure, isFresh, type PackagePorts } from '#core/hands/packages.ts';
 import type { Ports } from '#core/ports/ports.ts';
 import type { ReservedSandbox, SandboxRecord } from '#core/ports/sandboxes.ts';
 
@@ -60,12 +52,12 @@ async function bringUp(
     case 'failed':
       return isFresh(world, record.failedAt) ? record : reserve(world, session, record);
     case 'starting':
-      return start(world, session, record, deadline);
+      return start(world, { session, record }, deadline);
     case 'ready': {
       const idleMs = Date.parse(world.stamp.now()) - Date.parse(record.lastUsedAt);
       if (idleMs < FRESH_MS) return record;
       const task = await world.tasks.status(record.task);
-      return task.status === 'running' ? record : abandon(world, session, record);
+      return task.status === 'running' ? record : abandon(world, { session, record });
     }
     default:
       return record satisfies never;
@@ -78,30 +70,24 @@ function reserve(world: ProvisionWorld, session: SessionId, record: SandboxRecor
   return world.sandboxes.reserve(session, record?.generation ?? 0, start);
 }
 
-async function start(
-  world: ProvisionWorld,
-  session: SessionId,
-  record: ReservedSandbox,
-  deadline: number,
-): Promise<SandboxRecord> {
-  const { archive, packages } = record;
-  if (archive === null || packages === null)
-    return recordTask(world, session, record, await comeUp(world, session, record));
-  const found = await world.archives.find(archive);
-  if (found.status === 'failed' && isFresh(world, found.at)) return fail(world, session, record, found.failure);
-  if (found.status === 'built') return recordTask(world, session, record, await comeUp(world, session, record));
-  return startAndBuild(world, session, record, { archive, packages, found, deadline });
+interface Starting {
+  readonly session: SessionId;
+  readonly record: ReservedSandbox;
 }
 
-/** The packages are installed while the sandbox starts, so both take as long as the longer one. */
-async function startAndBuild(
-  world: ProvisionWorld,
-  session: SessionId,
-  record: ReservedSandbox,
-  wanted: BuildOrder,
-): Promise<SandboxRecord> {
-  const [up, failure] = await Promise.all([comeUp(world, session, record), build(world, wanted)]);
-  return failure === null ? recordTask(world, session, record, up) : giveUp(world, session, record, { up, failure });
+async function start(world: ProvisionWorld, starting: Starting, deadline: number): Promise<SandboxRecord> {
+  const { archive, packages } = starting.record;
+  if (archive === null || packages === null) return recordTask(world, starting, await comeUp(world, starting));
+  const found = await world.archives.find(archive);
+  if (found.status === 'built') return recordTask(world, starting, await comeUp(world, starting));
+  if (found.status === 'failed' && isFresh(world, found.at)) return fail(world, starting, found.failure);
+  // The packages are installed while the sandbox starts, so both take as long as the longer one.
+  const order = { archive, packages, found, deadline };
+  const [up, failure] = await Promise.all([comeUp(world, starting), build(world, order)]);
+  if (failure === null) return recordTask(world, starting, up);
+  // The task is stopped first: a crash in between leaves a record that is tried again, and no unknown task.
+  if (up.status !== 'gone') await world.tasks.stop(up.task);
+  return fail(world, starting, failure);
 }
 
 type Up =
@@ -109,7 +95,7 @@ type Up =
   | { readonly status: 'gone' }
   | { readonly status: 'late'; readonly task: string };
 
-async function comeUp(world: ProvisionWorld, session: SessionId, record: ReservedSandbox): Promise<Up> {
+async function comeUp(world: ProvisionWorld, { session, record }: Starting): Promise<Up> {
   const { generation, token, archive } = record;
   const task = await world.tasks.run(session, generation, { tokenSha256: world.sha256(token), archive });
   const deadline = Date.parse(world.stamp.now()) + PATIENCE_MS;
@@ -119,21 +105,14 @@ async function comeUp(world: ProvisionWorld, session: SessionId, record: Reserve
   return found.status === 'running' ? { ...found, task } : { status: 'gone' };
 }
 
-async function recordTask(
-  world: ProvisionWorld,
-  session: SessionId,
-  record: ReservedSandbox,
-  up: Up,
-): Promise<SandboxRecord> {
+async function recordTask(world: ProvisionWorld, { session, record }: Starting, up: Up): Promise<SandboxRecord> {
   switch (up.status) {
-    case 'running':
-      return world.sandboxes.ready(session, record.generation, {
-        task: up.task,
-        address: up.address,
-        at: world.stamp.now(),
-      });
+    case 'running': {
+      const { task, address } = up;
+      return world.sandboxes.ready(session, record.generation, { task, address, at: world.stamp.now() });
+    }
     case 'gone':
-      return abandon(world, session, record);
+      return abandon(world, { session, record });
     case 'late':
       throw new Fault('sandbox_not_ready', `no sandbox for session ${session} after ${PATIENCE_MS} ms`);
     default:
@@ -141,28 +120,12 @@ async function recordTask(
   }
 }
 
-/** The task is stopped first: a crash in between leaves a record that is tried again, and no unknown task. */
-async function giveUp(
-  world: ProvisionWorld,
-  session: SessionId,
-  record: ReservedSandbox,
-  { up, failure }: { readonly up: Up; readonly failure: PackageFailure },
-): Promise<SandboxRecord> {
-  if (up.status !== 'gone') await world.tasks.stop(up.task);
-  return fail(world, session, record, failure);
-}
-
-function fail(
-  world: ProvisionWorld,
-  session: SessionId,
-  record: ReservedSandbox,
-  failure: PackageFailure,
-): Promise<SandboxRecord> {
+function fail(world: ProvisionWorld, { session, record }: Starting, failure: PackageFailure): Promise<SandboxRecord> {
   const why = { reason: explainFailure(failure), at: world.stamp.now() };
   return world.sandboxes.failed(session, record.generation, why);
 }
 
-async function abandon(world: ProvisionWorld, session: SessionId, record: ReservedSandbox): Promise<SandboxRecord> {
+async function abandon(world: ProvisionWorld, { session, record }: Starting): Promise<SandboxRecord> {
   await world.sandboxes.lost(session, record.generation);
   return { ...record, status: 'lost' };
 }

@@ -152,7 +152,7 @@ function joinRoles(messages: readonly ModelMessage[]): readonly ModelMessage[] {
 
 /**
  * A paused answer may end with calls of the provider's own tools that have no result yet: it makes them when the answer
- * is the last message, or beside a call of ours, and refuses them when somebody speaks in between.
+ * is the last message, or beside a call of ours, and refuses them when a message comes in between.
  */
 function withoutAbandoned(message: ModelMessage): readonly ModelMessage[] {
   const calls = new Set(message.content.map(({ type }) => type));

@@ -46,6 +46,11 @@ export type Appended =
   | { readonly status: 'appended'; readonly head: Head }
   | { readonly status: 'conflict'; readonly head: Head };
 
+interface LogPart {
+  readonly entries: readonly PositionedEntry[];
+  readonly head: Head | null;
+}
+
 /**
  * The durable, append-only log of a session (docs/design.md#session-log).
  * `append` is all or nothing at exactly `after.position + 1`; a repeat of the same append, its first answer lost, is
@@ -58,18 +63,12 @@ export interface SessionLog {
    * All entries from position `from` on, in order, and the head they lead to; no entries and a null head when the log
    * ends before `from`. `from` is 1 or the position after a head.
    */
-  read(
-    key: LogKey,
-    from: Position,
-  ): Promise<{ readonly entries: readonly PositionedEntry[]; readonly head: Head | null }>;
+  read(key: LogKey, from: Position): Promise<LogPart>;
   /**
    * The same, and without what comes before the head's slice (`sliceFrom`), so that its cost does not grow with the log.
    * A log that was never compacted is read as `read` does, in no more round trips.
    */
-  slice(
-    key: LogKey,
-    from: Position,
-  ): Promise<{ readonly entries: readonly PositionedEntry[]; readonly head: Head | null }>;
+  slice(key: LogKey, from: Position): Promise<LogPart>;
   append(append: Append): Promise<Appended>;
   /** The entry at a position, or null. */
   entryAt(key: LogKey, position: Position): Promise<Entry | null>;

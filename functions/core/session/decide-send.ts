@@ -28,44 +28,41 @@ export function decideSend(head: Head, inputs: readonly EventInput[], stamp: Sta
   }
   let accepted = decided(head);
   for (const [index, input] of inputs.entries()) {
-    const place = { field: `events.${index}`, previous: inputs[index - 1], last: index === inputs.length - 1 };
-    const next = accept(accepted, input, place, stamp);
+    const field = `events.${index}`;
+    const next = accept({ before: accepted, field, inputs, index, stamp }, input);
     if (next.status === 'refused') return next;
     accepted = next;
   }
   return extended(accepted, afterWaiting(head.state, accepted.head.state, stamp));
 }
 
-/** The place of an event in its request. */
-interface RequestPlace {
+/** The events before one are accepted; `field` names it in refusals. */
+interface Accepting {
+  readonly before: Decided;
   readonly field: string;
-  readonly previous: EventInput | undefined;
-  readonly last: boolean;
+  readonly inputs: readonly EventInput[];
+  readonly index: number;
+  readonly stamp: Stamp;
 }
 
-function accept(before: Decided, input: EventInput, place: RequestPlace, stamp: Stamp): Decision {
+function accept(accepting: Accepting, input: EventInput): Decision {
   switch (input.type) {
     case 'user.message':
-      return acceptMessage(before, input, place, stamp);
+      return acceptMessage(accepting, input);
     case 'system.message':
-      return acceptSystemMessage(before, input, place, stamp);
+      return acceptSystemMessage(accepting, input);
     case 'user.interrupt':
-      return acceptInterrupt(before, input, place, stamp);
+      return acceptInterrupt(accepting, input);
     case 'user.tool_confirmation':
-      return acceptConfirmation(before, input, place, stamp);
+      return acceptConfirmation(accepting, input);
     case 'user.custom_tool_result':
-      return acceptCustomResult(before, input, place, stamp);
+      return acceptCustomResult(accepting, input);
     default:
       return input satisfies never;
   }
 }
 
-function acceptMessage(
-  before: Decided,
-  input: InputOf<'user.message'>,
-  { field }: RequestPlace,
-  stamp: Stamp,
-): Decision {
+function acceptMessage({ before, field, stamp }: Accepting, input: InputOf<'user.message'>): Decision {
   const { state } = before.head;
   const blocked = isActive(state) ? [] : blockedCalls(state);
   if (blocked.length > 0) {
@@ -85,17 +82,16 @@ function enqueued(before: Decided, input: InputOf<'user.message' | 'system.messa
 }
 
 function acceptSystemMessage(
-  before: Decided,
+  { before, field, inputs, index, stamp }: Accepting,
   input: InputOf<'system.message'>,
-  { field, previous, last }: RequestPlace,
-  stamp: Stamp,
 ): Decision {
   const { state } = before.head;
   if (!habitsOf(state.model).midConversationSystem) {
     const errorCode = 'model_does_not_support_mid_conversation_system';
     return { ...refused(field, `${state.model} takes no system messages in mid-conversation`), errorCode };
   }
-  if (!last) return refused(field, 'a system.message must be the last event of its request');
+  if (index < inputs.length - 1) return refused(field, 'a system.message must be the last event of its request');
+  const previous = inputs[index - 1];
   const follows = previous?.type === 'user.message' || previous?.type === 'user.custom_tool_result';
   // A system message alone waits for the next message, which is harmless only while nothing else is under way.
   const rests = previous === undefined && !isActive(state) && state.calls.length === 0;
@@ -105,12 +101,7 @@ function acceptSystemMessage(
   return enqueued(before, input, stamp);
 }
 
-function acceptInterrupt(
-  before: Decided,
-  input: InputOf<'user.interrupt'>,
-  { field }: RequestPlace,
-  stamp: Stamp,
-): Decision {
+function acceptInterrupt({ before, field, stamp }: Accepting, input: InputOf<'user.interrupt'>): Decision {
   const { state } = before.head;
   const thread = input.session_thread_id ?? null;
   if (thread !== null && thread !== state.thread) {
@@ -133,12 +124,7 @@ function acceptInterrupt(
   return extended(applied, goIdle(applied.head.state, { type: 'end_turn' }, stamp));
 }
 
-function acceptConfirmation(
-  before: Decided,
-  input: InputOf<'user.tool_confirmation'>,
-  { field }: RequestPlace,
-  stamp: Stamp,
-): Decision {
+function acceptConfirmation({ before, field, stamp }: Accepting, input: InputOf<'user.tool_confirmation'>): Decision {
   const { state } = before.head;
   const call = openCall(state, input.tool_use_id, 'confirmation');
   if (call === null) {
@@ -159,12 +145,7 @@ function acceptConfirmation(
   ]);
 }
 
-function acceptCustomResult(
-  before: Decided,
-  input: InputOf<'user.custom_tool_result'>,
-  { field }: RequestPlace,
-  stamp: Stamp,
-): Decision {
+function acceptCustomResult({ before, field, stamp }: Accepting, input: InputOf<'user.custom_tool_result'>): Decision {
   const { state } = before.head;
   const call = openCall(state, input.custom_tool_use_id, 'client');
   if (call === null) {
