@@ -10,6 +10,8 @@ type Stream = Awaited<ReturnType<Anthropic['beta']['sessions']['events']['stream
 
 const WORDS = Array.from({ length: 12 }, (_, index) => `word ${index} \ud83d\ude00 `);
 const TEXT = WORDS.join('');
+/** Between two words: long enough that previews are written and read meanwhile, also on a busy machine. */
+const LOOK_MS = 150;
 
 const isPreview = (frame: Frame) => frame.type === 'event_start' || frame.type === 'event_delta';
 const idsOf = (frames: readonly Frame[], type: Frame['type']) =>
@@ -54,7 +56,7 @@ describe('previews through the official SDK', () => {
   // This test runs before those that interrupt, because it counts appends, and a harness that notices an interrupt
   // appends later.
   it('are not written while no stream subscribes to them', async () => {
-    service.standIn.script(() => ({ text: WORDS, chunkDelayMs: 20 }));
+    service.standIn.script(() => ({ text: WORDS, chunkDelayMs: LOOK_MS }));
     const session = await service.session();
     await service.converse(session, 'hi');
     // The claim is one append; the answer ends the run in a transaction with the session's row.
@@ -68,7 +70,7 @@ describe('previews through the official SDK', () => {
   });
 
   it('show an answer while it streams to the connections that subscribed, and add up to the message', async () => {
-    service.standIn.script(() => ({ thinking: 'hm', text: WORDS, chunkDelayMs: 30 }));
+    service.standIn.script(() => ({ thinking: 'hm', text: WORDS, chunkDelayMs: LOOK_MS }));
     const session = await service.session();
     const thread = session.replace('sesn_', 'sthr_');
     const streams = await Promise.all([
@@ -126,7 +128,7 @@ describe('previews through the official SDK', () => {
   it('of a request that breaks off end with its span, and the next attempt begins its own', async () => {
     const error = { status: 529, type: 'overloaded_error', message: 'busy', afterFrames: 10 };
     service.standIn.script((_request, index) =>
-      index === failing ? { text: WORDS, chunkDelayMs: 30, error } : { text: WORDS, chunkDelayMs: 30 },
+      index === failing ? { text: WORDS, chunkDelayMs: LOOK_MS, error } : { text: WORDS, chunkDelayMs: LOOK_MS },
     );
     const failing = service.standIn.requests.length;
     const session = await service.session();
@@ -164,7 +166,7 @@ describe('previews through the official SDK', () => {
   it('that cannot be written or read have no other effect', async () => {
     service.standIn.script(() => ({ text: WORDS, chunkDelayMs: 20 }));
     const session = await service.session();
-    service.runtime.faults.delay('harness dynamodb:GetItem', 2000);
+    service.runtime.faults.delay('harness dynamodb:GetItem', 10_000);
     const stream = await open(session, ['agent.message']);
     await service.send(session, 'hi');
     const frames = await readTurn(stream);
