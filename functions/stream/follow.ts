@@ -9,11 +9,11 @@ import { isActive } from '#core/session/waiting.ts';
 import { eventFrame, PING, type Sink } from './sink.ts';
 import type { PreviewWatch } from './watch-previews.ts';
 
-/** Below the idle timeouts of gateways and proxies, the shortest of which is 30 s. */
+/** Below the idle timeouts of gateways and proxies; the shortest is 30 s. */
 const PING_MS = 15_000;
-/** After this silence the log may as well have been deleted as have nothing to say. */
+/** After this silence the log may have been deleted, so its head is read. */
 const QUIET_MS = 1000;
-/** A log that does not answer so often in a row will not soon; the client is told and comes back later. */
+/** After so many failed reads in a row the stream ends with an error, and the client comes back later. */
 const MAX_FAILURES = 5;
 
 /**
@@ -41,7 +41,7 @@ interface Tail {
 
 export interface Subscription {
   readonly key: LogKey;
-  /** Everything after it is delivered. */
+  /** Every event after it is delivered. */
   readonly head: Head;
   readonly previews: PreviewWatch;
 }
@@ -70,7 +70,7 @@ export async function follow(
       pace.hurry();
       await sink.write(tail.events.map(eventFrame).join(''));
     }
-    // After the events: what ends a request may be among them, and no preview follows the event that it previews.
+    // Previews come after the events: an event may end the request, and no preview may follow its event.
     if (previewed !== null && previewed.request === head.state.request?.id) {
       quietSinceMs = world.nowMs();
       pace.hurry();
@@ -88,8 +88,8 @@ export async function follow(
 }
 
 /**
- * What was appended after a head; null for nothing. A log that does not answer for a moment is asked again.
- * A quiet log is asked for its head first, because one that was deleted looks like one to which nothing was added.
+ * The events that were appended after a head; null for none. A log that does not answer for a moment is asked again. A
+ * quiet log is asked for its head first, because a deleted log looks like one to which nothing was appended.
  */
 function createLook({ log }: Following, key: LogKey): (head: Head, quiet: boolean) => Promise<Tail | 'gone' | null> {
   let failures = 0;
@@ -113,7 +113,7 @@ function createLook({ log }: Following, key: LogKey): (head: Head, quiet: boolea
   };
 }
 
-/** The log was removed between two looks, the event that announces it with it. */
+/** The log was removed between two looks, together with the event that announces it. */
 async function bury(world: Following, sink: Sink, events: number): Promise<Followed> {
   const id = EventId.parse(`sevt_${world.newToken()}`);
   const processedAt = new Date(world.nowMs()).toISOString();
