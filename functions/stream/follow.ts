@@ -17,14 +17,14 @@ const QUIET_MS = 1000;
 const MAX_FAILURES = 5;
 
 /**
- * How long to wait before looking again. The wait grows with the silence, so that an event is late by a fraction of the
- * time in which nothing happened: milliseconds within a burst, the cap after a pause. A look costs one read unit:
+ * The wait before the next look. It grows with the silence, so an event is late by a fraction of the time in which nothing
+ * happened: milliseconds within a burst, the cap after a pause. A look costs one read unit:
  * 100 ms while an agent works is about $5.60 a month at 600,000 turns; an idle session may stay open for hours.
  */
 const FIRST_MS = 5;
 const GROWTH = 2;
 const CAP_MS = { active: 100, idle: 500 } as const;
-/** A look that takes long tells of a busy log: streams leave it this many times as long alone as they kept it busy. */
+/** A look that takes long shows a busy log: the wait is at least this many times as long as the look took. */
 const BUSY_FACTOR = 6;
 
 type Following = Pick<Ports, 'log' | 'pause' | 'nowMs' | 'newToken'>;

@@ -17,7 +17,7 @@ interface StreamWorld extends Pick<Ports, 'log' | 'apiKeys' | 'previews' | 'paus
   readonly limiter: RateLimiter;
 }
 
-/** Sends the status and the headers, and hands out what follows them. */
+/** Sends the status and the headers, and returns the sink of the body. */
 type Open = (status: number, headers: Readonly<Record<string, string>>) => Sink;
 
 export async function respond(

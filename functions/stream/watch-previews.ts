@@ -8,21 +8,21 @@ import type { Ports } from '#core/ports/ports.ts';
 const REFRESH_MS = 30_000;
 /** The harness looks at the mark once per request, so it has to outlive a refresh that fails. */
 const MARK_MS = 90_000;
-/** Events are looked for beside previews, so a table that does not answer is left alone for a while. */
+/** A stream reads events beside previews, so it leaves a table of previews that does not answer alone for a while. */
 const REST_MS = 5000;
 
-/** What was previewed of a request; it may be over by now. */
+/** Preview frames of a request, which may have ended. */
 interface Previewed {
   readonly request: EventId;
   readonly frames: readonly PreviewFrame[];
 }
 
 export interface PreviewWatch {
-  /** What came since the last look; null for nothing. */
+  /** The frames since the last look; null for none. */
   look(head: Head): Promise<Previewed | null>;
 }
 
-/** For a connection that did not ask. */
+/** For a connection without previews. */
 export const NO_PREVIEWS: PreviewWatch = { look: async () => null };
 
 /** Resolves once the harness can know of this connection. */
@@ -63,7 +63,7 @@ export async function watchPreviews(
   };
 }
 
-/** Lets through what was asked for, each start once, and text after its start only. */
+/** Lets through frames of the wanted types: each start once, and text only after its start. */
 function createFilter(wanted: readonly PreviewedType[]): (frame: PreviewFrame) => boolean {
   const started = new Set<EventId>();
   return (frame) => {
@@ -74,7 +74,7 @@ function createFilter(wanted: readonly PreviewedType[]): (frame: PreviewFrame) =
   };
 }
 
-/** Previews are best effort, and the events beside them are not: a table that does not answer costs the former only. */
+/** Previews are best effort and events are not: when the table does not answer, the stream goes on without previews. */
 async function orNothing<Value>(asked: Promise<Value>): Promise<Value | null> {
   try {
     return await asked;

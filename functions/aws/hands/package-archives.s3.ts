@@ -1,4 +1,4 @@
-/** Archives of packages in the content bucket, and the URLs with which a build reads its order and leaves its outcome. */
+/** Archives of packages in the content bucket, and the URLs with which a build reads its order and stores its outcome. */
 import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import { AwsV4Signer } from 'aws4fetch';
 import { PackageFailure, type PackageOrder } from '#contract/packages.ts';
@@ -9,7 +9,7 @@ import { roleCredentials, serviceEndpoint, setting, type Env } from '#aws/settin
 
 /** A build reads its order when it starts, within a minute or two. */
 const ORDER_SECONDS = 900;
-/** A build ends itself before that. S3 refuses the URL earlier where the function's own credentials end earlier. */
+/** A build ends before that. S3 refuses the URL earlier when the function's own credentials end earlier. */
 const OUTCOME_SECONDS = 3600;
 
 const failureKey = (archive: string) => `${PACKAGES_PREFIX}${archive}/failure.json`;
@@ -55,7 +55,7 @@ export function createPackageArchives({ s3, bucket, env }: PackageArchivesOption
       .send(new GetObjectCommand({ Bucket: bucket, Key: failureKey(archive) }))
       .catch(unavailable);
     const failure = PackageFailure.safeParse(json(await Body?.transformToString()));
-    // The build runs strangers' code, which may have written this: what it is then counts as the first attempt.
+    // The build runs code of others, which may have written this object: if unreadable, it counts as the first attempt.
     const read = failure.data ?? { attempt: 1, manager: null, message: 'The build left no readable reason.' };
     return { status: 'failed', failure: read, at: at.toISOString() };
   }

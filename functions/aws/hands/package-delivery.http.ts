@@ -7,7 +7,7 @@ import { Fault } from '#core/ports/errors.ts';
 import type { Delivered, PackageDelivery } from '#core/ports/sandboxes.ts';
 import { archiveKey } from '#aws/hands/package-keys.ts';
 
-/** Without a byte for this long the sandbox is taken for dead; unpacking holds the last ones back. */
+/** A sandbox is taken for dead after so long without a byte; unpacking delays the last ones. */
 const SILENCE_MS = 120_000;
 
 export function createPackageDelivery(s3: S3Client, bucket: string): PackageDelivery {
@@ -44,11 +44,11 @@ async function send(place: { address: string; token: string }, parcel: Parcel): 
   answer.value.resume();
   const { statusCode = 0 } = answer.value;
   if (statusCode === 200) return { status: 'delivered' };
-  // 401: another sandbox has the address by now. 503: it is stopping. Both are found out by the call itself.
+  // 401: another sandbox has the address. 503: it is stopping. The repeated call finds out both.
   return { status: statusCode === 401 || statusCode === 503 ? 'interrupted' : 'refused' };
 }
 
-/** S3 does not tell those who may not list whether an object is missing: it says that they may not read it. */
+/** Without the right to list, S3 answers AccessDenied for a missing object. */
 function absent(cause: unknown): null {
   if (cause instanceof NoSuchKey) return null;
   if (cause instanceof S3ServiceException && cause.name === 'AccessDenied') return null;

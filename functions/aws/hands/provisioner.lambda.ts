@@ -5,7 +5,7 @@ import type { Releasing, Warming } from '#core/ports/sandboxes.ts';
 import { createInvoke } from '#aws/invoke.lambda.ts';
 import type { Env } from '#aws/settings.ts';
 
-/** A head start is not worth waiting for: the answer that asked for it is complete by then. */
+/** Early provisioning is of no use later: the answer that asked for it is complete by then. */
 const WARM_TIMEOUT_MS = 2000;
 /** Below the API's own 29 s; a repeated delete goes on. */
 const RELEASE_TIMEOUT_MS = 15_000;

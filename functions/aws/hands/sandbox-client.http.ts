@@ -4,7 +4,7 @@ import { ExecuteError, ExecuteResponse, type ExecuteRequest } from '#contract/ha
 import { Fault } from '#core/ports/errors.ts';
 import type { SandboxClient, SandboxPlace, SandboxReply } from '#core/ports/sandboxes.ts';
 
-/** The server ends a call itself at its timeout; this much later it is taken for dead. */
+/** The server ends a call itself at its timeout; without an answer so much later it is taken for dead. */
 const REPLY_GRACE_MS = 20_000;
 const CONNECT_TIMEOUT_MS = 3000;
 const MAX_REPLY_BYTES = 4_000_000;
@@ -16,7 +16,7 @@ export function createSandboxClient(): SandboxClient {
     give: (place, call, text) => give(agent, place, { call, text }),
     cancel(place, call) {
       const outgoing = post(agent, place, '/cancel', { call });
-      // A sandbox that cannot be told has ended, or ends the call at its limit.
+      // A sandbox that cannot be reached has ended, or ends the call at its time limit.
       outgoing.on('error', () => undefined);
       outgoing.on('response', (incoming) => incoming.resume());
     },
@@ -62,7 +62,7 @@ function give(
   outgoing.on('response', (incoming) => {
     incoming.resume();
     const { statusCode = 0 } = incoming;
-    // 401: another sandbox has the address by now. 503: it is stopping. Both are found out by the call itself.
+    // 401: another sandbox has the address. 503: it is stopping. The call itself finds out both.
     const isGone = statusCode === 401 || statusCode === 503;
     resolve(statusCode === 200 ? 'kept' : isGone ? 'interrupted' : 'refused');
   });
@@ -115,10 +115,10 @@ async function collect(incoming: IncomingMessage): Promise<Buffer | null> {
   return Buffer.concat(chunks);
 }
 
-/** The sandbox is where generated code runs: what it says is parsed like any stranger's word. */
+/** Generated code runs in the sandbox, so its reply is parsed like any untrusted input. */
 function replyOf(incoming: IncomingMessage, body: Buffer | null): SandboxReply {
   if (body === null) return { status: 'interrupted' };
-  // 503: it is stopping. 401: the address belongs to another sandbox by now.
+  // 503: it is stopping. 401: another sandbox has the address.
   if (incoming.statusCode === 503 || incoming.statusCode === 401) return { status: 'unreachable' };
   if (incoming.statusCode === 425) return awaited(json(body));
   if (incoming.statusCode !== 200) {

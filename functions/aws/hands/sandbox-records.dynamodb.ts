@@ -30,7 +30,7 @@ const Mark = z.object({ generation: z.int() });
 
 const keyOf = (session: SessionId): Key => ({ pk: session, sk: 'sandbox' });
 
-/** The row with which a session that has packages begins; one without any has none until it needs a sandbox. */
+/** The first row of a session with packages; a session without packages has no row until it needs a sandbox. */
 export function plannedSandbox(session: SessionId, list: PackageList) {
   return { ...keyOf(session), generation: 0, status: 'planned', packages: JSON.stringify(list) };
 }
@@ -40,7 +40,7 @@ export function createSandboxRecords(dynamodb: DynamoDBClient, name: string): Sa
   const isThisGeneration = '#generation = :generation';
   const isStarting = '#status = :starting';
 
-  /** Writes unless the generation has moved on; either way the record that stands then. */
+  /** Writes when the conditions hold; answers the record that stands afterwards in either case. */
   async function update(session: SessionId, change: Change): Promise<SandboxRecord | null> {
     const { row } = await table.update(keyOf(session), { ...change, returns: 'new' });
     return row === null ? null : recordOf(row);

@@ -13,7 +13,7 @@ import { SANDBOX_PORT } from '#contract/hands.ts';
 import { Fault } from '#core/ports/errors.ts';
 import type { PackageBuilds, Tasks, TaskStatus } from '#core/ports/sandboxes.ts';
 
-/** Where a kind of task runs. */
+/** The place of one kind of task. */
 interface EcsTasksOptions {
   readonly ecs: ECSClient;
   readonly cluster: string;
@@ -42,12 +42,12 @@ export function createTasks(options: EcsTasksOptions): Tasks {
   };
 }
 
-/** Builds of packages run where there is a way out, and need an address of their own to use it. */
+/** Builds of packages run in subnets with a route to the internet, and need a public address to use it. */
 export function createPackageBuilds(options: EcsTasksOptions): PackageBuilds {
   return {
     run: (archive, attempt, orderUrl) =>
       startTask(options, {
-        // Two who ask at once bring orders with different signatures; ECS then names the task of the first.
+        // Two starts at once differ in the order's signature; ECS then answers the task of the first.
         name: `${archive.slice(0, 48)}-${attempt}`,
         startedBy: `packages/${archive}`,
         publicAddress: true,
@@ -58,7 +58,7 @@ export function createPackageBuilds(options: EcsTasksOptions): PackageBuilds {
 }
 
 interface TaskStart {
-  /** A repeat of a start under this name returns the task it started: that makes a crash after it harmless. */
+  /** A repeat under this name returns the task of the first start, so a crash after it does no harm. */
   readonly name: string;
   readonly startedBy: string;
   readonly publicAddress: boolean;
@@ -120,7 +120,7 @@ function addressOf(task: Task): string | undefined {
   return details.find((detail) => detail.name === 'privateIPv4Address')?.value;
 }
 
-/** The same start was asked for before, of an older task definition: its task is the one. */
+/** A start under this name was made before with other parameters: ECS names its task. */
 function startedBefore(cause: unknown): { tasks?: Task[]; failures?: Failure[] } {
   const [taskArn] = cause instanceof ConflictException ? (cause.resourceIds ?? []) : [];
   return taskArn === undefined ? notReady(cause) : { tasks: [{ taskArn }] };

@@ -1,6 +1,6 @@
 /**
- * The Messages API as the model port, the same for every provider: the request, the stream, the answer and the faults. A provider
- * brings its client, which the SDK makes from one import each: its root would bring the whole API surface, 300 KB.
+ * The Messages API as the model port, the same for every provider: the request, the stream, the answer and the faults. Each
+ * provider brings its client from an import of its own: the SDK's root would bring the whole API surface, 300 KB.
  */
 import type { ClientOptions } from '@anthropic-ai/sdk/client';
 import { AnthropicError, APIConnectionError, APIError, APIUserAbortError } from '@anthropic-ai/sdk/core/error';
@@ -17,14 +17,14 @@ import type { Model, ModelAnswer, ModelListener, ModelRequest } from '#core/port
 interface MessagesProvider {
   /** Makes the client with its credentials; called again after they were missing or refused. */
   connect(): Promise<Pick<Messages, 'stream'>>;
-  /** What HTTP 401 and 403 refuse, and what is to be checked then. */
+  /** The credentials that HTTP 401 and 403 refuse, and what an operator has to check then. */
   readonly credentials: { readonly name: string; readonly check: string };
 }
 
 export const CLIENT_OPTIONS = {
   /** Retries are the state machine's, so that each attempt is in the log. */
   maxRetries: 0,
-  /** The SDK's own lines quote what it could not read, which may be the model's answer. */
+  /** The SDK's log lines quote text that it could not parse, which may be the model's answer. */
   logLevel: 'off',
 } as const satisfies ClientOptions;
 
@@ -69,7 +69,7 @@ export function createMessagesModel({ connect, credentials }: MessagesProvider):
         stream.on('streamEvent', telling(listener));
         return answerOf(await stream.finalMessage());
       } catch (cause) {
-        // What is missing or was refused may have been set since: the next request reads it again.
+        // Missing or refused credentials may have been set since: the next request reads them again.
         if (cause instanceof Fault || (cause instanceof APIError && cause.status === 401)) ready = null;
         throw faultOf(cause, credentials);
       }

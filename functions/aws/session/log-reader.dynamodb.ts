@@ -1,4 +1,4 @@
-/** The session log as those who list it walk it: page by page, from either end. */
+/** The session log as listings read it: page by page, from either end. */
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { Position } from '#contract/ids.ts';
 import type { Order } from '#contract/pages.ts';

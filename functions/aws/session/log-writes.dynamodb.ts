@@ -29,7 +29,7 @@ interface Tables {
 
 /**
  * Writes an append under its name: a repeat finds that name in the row that holds the position. The sort key is the first
- * position after the head, so an append that was written since holds this very key.
+ * position after the head, so an append that another process wrote since holds the same key.
  */
 export function createLogWriter({ dynamodb, logTable, recordsTable }: Tables) {
   const log = logTableOf(dynamodb, logTable);

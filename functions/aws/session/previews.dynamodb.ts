@@ -15,7 +15,7 @@ const PATIENCE_MS = 1000;
 const TTL_SECONDS = 5 * 60;
 const MARK = 'subscriber';
 const LAST_SEQUENCE = 999_999;
-/** A stream that lags behind catches up in steps which it can hold in memory. */
+/** A stream that lags behind catches up in steps that fit in memory. */
 const MAX_CHUNKS = 20;
 
 const Stored = z.object({ ...PreviewChunk.shape, frames: json(PreviewChunk.shape.frames) });

@@ -68,7 +68,7 @@ export function createSessionLog(options: SessionLogOptions): SessionLog {
     const [newestRow] = rows;
     if (newestRow === undefined) return NOTHING;
     const begin = sliceBegin(rows, from);
-    // The last page may reach far beyond the slice: what is not needed is not parsed, nor fetched from the bucket.
+    // The last page may reach far beyond the slice: rows before it are not parsed, nor fetched from the bucket.
     const entries = await entriesIn(rows.filter((row) => rangeOf(row).last >= begin).toReversed());
     return { entries: entries.filter(({ position }) => position >= begin), head: headOf(newestRow) };
   }
