@@ -6,7 +6,14 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
  * Machines are busy: what is waited for may take long, and what must not happen is asserted at once. A test gives no
  * shorter limit of its own.
  */
-const common = { testTimeout: 300_000, hookTimeout: 300_000, allowOnly: false, expect: { poll: { timeout: 60_000 } } };
+const common = {
+  testTimeout: 300_000,
+  hookTimeout: 300_000,
+  allowOnly: false,
+  expect: { poll: { timeout: 60_000 } },
+  // One worker loads a module once for all of its files.
+  isolate: false,
+};
 
 /** Beside the contract's other tests, and alone among them in needing the whole service. */
 const CORE_OPERATIONS = 'test/contract/core-operations.test.ts';
@@ -44,15 +51,12 @@ export default defineConfig({
           name: 'parts',
           include: ['test/**/*.test.ts'],
           exclude: ['test/deploy/**', 'test/journeys/**', 'test/faults/**', CORE_OPERATIONS],
-          // One worker loads a module once for all of its files.
-          isolate: false,
         },
       },
       {
         test: {
           ...common,
           name: 'service',
-          isolate: false,
           include: ['test/journeys/**/*.test.ts', 'test/faults/**/*.test.ts', CORE_OPERATIONS],
           globalSetup: 'test/synth.ts',
         },
