@@ -149,7 +149,7 @@ describe('npm start', () => {
       expect(JSON.parse(line)).toMatchObject({ ready: true });
       await stop(npm, name);
       // A second start finds the data folder free.
-      await expect.poll(async () => (await start()).ready !== null, { timeout: 20_000, interval: 500 }).toBe(true);
+      await expect.poll(async () => (await start()).ready !== null, { interval: 500 }).toBe(true);
     },
   );
 
