@@ -21,9 +21,9 @@ export const loginFailedPage = (retryUrl: string | null): Page => ({
 export function mismatchPage(linkUrl: string): Page {
   return {
     status: 403,
-    title: 'This link is for somebody else',
+    title: 'This link is for another user',
     body: html`<p>
-        It was made for another user than the one you are signed in as. Nothing was shared, and the server was not
+        You are signed in as a user other than the one that it was made for. Nothing was shared, and the server was not
         contacted. If another person sent it to you, do not pass it on.
       </p>
       ${button(`${linkUrl}?account=other`, 'Use another account')}

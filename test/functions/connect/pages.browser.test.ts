@@ -102,7 +102,7 @@ describe('the connect pages in a browser', () => {
     const { page } = await newPage();
     await page.goto(link.url);
     await logIn(page, 'bob');
-    await page.getByRole('heading', { name: 'for somebody else' }).waitFor();
+    await page.getByRole('heading', { name: 'for another user' }).waitFor();
     await page.screenshot({ path: join(SHOTS, 'mismatch.png') });
     await page.getByRole('link', { name: 'Use another account' }).click();
     await logIn(page, 'alice');
