@@ -11,11 +11,12 @@ import { ofType, textOf } from '#test/journeys/service.ts';
 import type { Script } from '#test/model/stand-in.ts';
 import { linksIn, startConsentService, type ConsentService } from '#test/mcp/consent-service.ts';
 import { mcp } from '#test/mcp/mcp-service.ts';
+import { propertyRuns } from '#test/property-runs.ts';
 
 describe.each([
   { oauthTokens: 'secrets-manager', firstWrite: 'secretsmanager:PutSecretValue', calls: 20 },
   // Each call needs an instance of the proxy, and a few of them show what differs here: where tokens are kept.
-  { oauthTokens: 'dynamodb-kms', firstWrite: 'kms:GenerateDataKey', calls: 5 },
+  { oauthTokens: 'dynamodb-kms', firstWrite: 'kms:GenerateDataKey', calls: propertyRuns(20) },
 ] as const)('an OAuth token in $oauthTokens', ({ oauthTokens, firstWrite, calls }) => {
   let service: ConsentService;
   beforeAll(async () => {

@@ -5,6 +5,7 @@ import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { writeRuntimeTemplate } from './runtime.fixture.ts';
@@ -169,8 +170,7 @@ test('npm run demo ends every process that it started and removes its data when 
     detached: true,
   });
   started.push(npm);
-  const [line] = (await once(createInterface(npm.stdout), 'line')) as [string];
-  const url = /http:[^ ]+/.exec(line)?.[0] ?? expect.fail(line);
+  const url = await urlOf(npm.stdout);
   await fetch(url);
   await stop(npm, 'SIGTERM');
   const left = (): readonly string[] => readdirSync(folder).filter((entry) => entry.startsWith('brainstem-demo-'));
@@ -178,3 +178,14 @@ test('npm run demo ends every process that it started and removes its data when 
   await expect(fetch(url)).rejects.toThrow('fetch failed');
   rmSync(folder, { recursive: true });
 });
+
+/** The first URL that a program prints; a warning about the machine may come before it. */
+async function urlOf(output: Readable): Promise<string> {
+  for await (const line of createInterface(output)) {
+    const url = /http:[^ ]+/.exec(line)?.[0];
+    if (url === undefined) continue;
+    output.resume();
+    return url;
+  }
+  return expect.fail('the program printed no URL');
+}
