@@ -3,7 +3,6 @@
  * exceptions become faults here. In every expression, `#name` stands for the column of that name, and `:name` for the
  * value of that name in `values`.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import {
   ConditionalCheckFailedException,
   DeleteItemCommand,
@@ -21,6 +20,7 @@ import {
 import { marshall, unmarshall, type NativeAttributeValue } from '@aws-sdk/util-dynamodb';
 import { Fault } from '#core/ports/errors.ts';
 import type { Pause } from '#core/ports/stamp.ts';
+import { pause as wait } from '#aws/stamp.ts';
 
 /** A row as it is stored: parsed by its reader. */
 export type Row = Readonly<Record<string, unknown>>;
@@ -128,7 +128,7 @@ const FIRST_PAUSE_MS = 10;
 const MAX_PAUSE_MS = 200;
 
 export function createTable(dynamodb: DynamoDBClient, name: string, options: TableOptions = {}): Table {
-  const { unavailable = recordsUnavailable, patienceMs, pause = sleep } = options;
+  const { unavailable = recordsUnavailable, patienceMs, pause = wait } = options;
   const http = () => (patienceMs === undefined ? {} : { abortSignal: AbortSignal.timeout(patienceMs) });
 
   async function written(send: () => Promise<{ readonly Attributes?: Item | undefined }>): Promise<Written> {
