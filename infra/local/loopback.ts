@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type RequestListener, type ServerOptions } from 'node:http';
+import { createServer, type IncomingMessage, type ServerOptions, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 export interface LoopbackServer {
@@ -7,16 +7,23 @@ export interface LoopbackServer {
   close(): Promise<void>;
 }
 
+/** Answers a request. A request whose answer fails is cut off, and the server goes on. */
+type Answer = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
+
 /**
  * Serves HTTP to programs on this machine only.
  * @param port 0 takes any free port
  * @throws the server's own error, for example `EADDRINUSE`
  */
 export async function serveLoopback(
-  listener: RequestListener,
+  answer: Answer,
   { port = 0, ...options }: ServerOptions & { readonly port?: number } = {},
 ): Promise<LoopbackServer> {
-  const server = createServer(options, listener);
+  const server = createServer(options, (request, response) => {
+    // A response can also fail later, when its client has gone.
+    response.on('error', () => response.destroy());
+    answer(request, response).catch(() => response.destroy());
+  });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject).listen(port, '127.0.0.1', resolve);
   });
@@ -30,8 +37,11 @@ export async function serveLoopback(
   };
 }
 
-/** The path is as it was sent, because signatures and routes are compared with the bytes. */
+/**
+ * The path is as it was sent, because signatures and routes are compared with the bytes. A client that takes this server
+ * for a proxy sends the origin too.
+ */
 export function splitUrl({ url = '/' }: IncomingMessage): { readonly path: string; readonly query: URLSearchParams } {
-  const [path = '/', ...query] = url.split('?');
+  const [path = '/', ...query] = url.replace(/^https?:\/\/[^/?]*/i, '').split('?');
   return { path, query: new URLSearchParams(query.join('?')) };
 }

@@ -23,7 +23,7 @@ interface Endpoint extends EndpointOptions {
 /** Serves the AWS APIs which the functions call, on one loopback address, judged by each caller's role. */
 export async function serveAws(options: EndpointOptions): Promise<AwsEndpoint> {
   const endpoint: Endpoint = { ...options, callers: createCallers() };
-  const server = await serveLoopback((incoming, outgoing) => void serve(endpoint, incoming, outgoing), {
+  const server = await serveLoopback((incoming, outgoing) => serve(endpoint, incoming, outgoing), {
     // Idle connections stay open for as long as a worker lives: closing them would race with the worker's next call.
     keepAliveTimeout: 0,
     requestTimeout: 0,

@@ -77,7 +77,7 @@ function createRequestContext(source: EventSource): Readonly<Record<string, unkn
 
 /** Names keep the case they were sent in; a repeated header keeps every value. */
 function collectHeaders(request: IncomingMessage): Multi {
-  const headers: Multi = {};
+  const headers = emptyMulti();
   for (let at = 0; at + 1 < request.rawHeaders.length; at += 2) {
     (headers[request.rawHeaders[at] ?? ''] ??= []).push(request.rawHeaders[at + 1] ?? '');
   }
@@ -88,9 +88,14 @@ function collectHeaders(request: IncomingMessage): Multi {
 }
 
 function collectQuery(query: URLSearchParams): Multi {
-  const parameters: Multi = {};
+  const parameters = emptyMulti();
   for (const [name, value] of query) (parameters[name] ??= []).push(value);
   return parameters;
+}
+
+/** Clients choose the names, and `constructor` or `__proto__` must not find what every object has. */
+function emptyMulti(): Multi {
+  return Object.create(null) as Multi;
 }
 
 function lastOfEach(multi: Multi): Record<string, string> {

@@ -37,7 +37,7 @@ interface Api {
 export async function serveGateway(options: GatewayOptions): Promise<LoopbackServer> {
   const { routes, gatewayResponses } = options.template;
   const api: Api = { options, findRoute: createRouter(routes), refuse: createRefusals(gatewayResponses) };
-  return serveLoopback((request, response) => void serve(api, request, response), {
+  return serveLoopback((request, response) => serve(api, request, response), {
     port: options.port,
     keepAliveTimeout: KEEP_ALIVE_MS,
     maxHeaderSize: MAX_HEADER_BYTES,

@@ -21,9 +21,7 @@ const NO_OBJECT = invalid('request body: a JSON object is required');
 const NO_STREAM = invalid('stream: the stand-in answers with a stream only');
 
 export function startStandIn(script: Script = defaultScript): Promise<LoopbackServer> {
-  const listener = (request: IncomingMessage, response: ServerResponse): void =>
-    void answer(script, request, response).catch(() => response.destroy());
-  return serveLoopback(listener, { keepAliveTimeout: 60_000 });
+  return serveLoopback((request, response) => answer(script, request, response), { keepAliveTimeout: 60_000 });
 }
 
 async function answer(script: Script, request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -1,4 +1,5 @@
 import { createServer, request } from 'node:http';
+import { connect } from 'node:net';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -193,6 +194,75 @@ describe('a streamed response of the gateway', () => {
   test('is cut after a long silence', async () => {
     const { gateway } = await start({ stream: STREAM(`stream.write('1'); await sleep(3000);`) }, { streamIdleMs: 100 });
     await expect((await fetch(`${gateway.url}/v1/a/stream`)).text()).rejects.toThrow('terminated');
+  });
+});
+
+describe('the gateway survives every request, and passes names on that every object has', () => {
+  const NAMES = ['constructor', '__proto__', 'toString', 'hasOwnProperty', 'valueOf', '__defineGetter__', 'prototype'];
+
+  test.each(NAMES)('%s as header, as parameter and as a part of the path', async (name) => {
+    const { gateway } = await start({ api: ECHO });
+    const headers = { [name]: 'a', [name.toUpperCase()]: 'b' };
+    const sent = request(`${gateway.url}/v1/${name}?${name}=1&${name}=2`, { headers }).end();
+    const [response] = await once(sent, 'response');
+    const event = JSON.parse(Buffer.concat(await response.toArray()).toString());
+    const own = (of: object, key: string): unknown => Object.getOwnPropertyDescriptor(of, key)?.value;
+    expect(own(event.multiValueQueryStringParameters, name)).toEqual(['1', '2']);
+    expect(own(event.queryStringParameters, name)).toBe('2');
+    expect(own(event.multiValueHeaders, name.toUpperCase())).toEqual(['b']);
+    expect(event.pathParameters).toEqual({ proxy: name });
+  });
+
+  const REQUESTS: readonly (readonly [string, string])[] = [
+    ['no HTTP at all', '\0\xff\x16\x03garbage\r\n\r\n'],
+    ['nothing', ''],
+    ['half a request', 'GET /v1/x HT'],
+    ['half a body', 'POST /v1/x HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\n{'],
+    ['a chunk of no length', 'POST /v1/x HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n'],
+    ['two lengths', 'POST /v1/x HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab'],
+    ['an escape that is none', 'GET /v1/%zz/%?%=%&%c3%28=%ff HTTP/1.1\r\nhost: a\r\n\r\n'],
+    ['an escape that is not UTF-8', 'GET /v1/%ff%fe/stream HTTP/1.1\r\nhost: a\r\n\r\n'],
+    ['a path of slashes', 'GET //////..//../%2e%2e/ HTTP/1.1\r\nhost: a\r\n\r\n'],
+    ['a proxy’s target', 'GET http://user:pw@b.example/v1/x?constructor=1 HTTP/1.1\r\nhost: a\r\n\r\n'],
+    ['a target that is no URL', 'GET http://[::1/v1/x HTTP/1.1\r\nhost: a\r\n\r\n'],
+    ['an asterisk', 'OPTIONS * HTTP/1.1\r\nhost: a\r\n\r\n'],
+    ['CONNECT', 'CONNECT b.example:443 HTTP/1.1\r\nhost: b.example:443\r\n\r\nhello'],
+    ['an upgrade', 'GET /v1/x HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n\x81\x05'],
+    ['HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'],
+    ['an expectation', 'POST /v1/x HTTP/1.1\r\nhost: a\r\nexpect: miracles\r\ncontent-length: 0\r\n\r\n'],
+    ['no host', 'GET /v1/x HTTP/1.1\r\n\r\n'],
+    ['HTTP/1.0', 'GET /v1/x HTTP/1.0\r\n\r\n'],
+    ['long headers', `GET /v1/x HTTP/1.1\r\nhost: a\r\nx: ${'y'.repeat(40_000)}\r\n\r\n`],
+    ['many headers', `GET /v1/x HTTP/1.1\r\nhost: a\r\n${'a: b\r\n'.repeat(1500)}\r\n`],
+    ['a long target', `GET /v1/${'%41'.repeat(20_000)} HTTP/1.1\r\nhost: a\r\n\r\n`],
+    ['a header without a name', 'GET /v1/x HTTP/1.1\r\nhost: a\r\n: x\r\n\r\n'],
+    ['a header in Latin-1', 'GET /v1/x HTTP/1.1\r\nhost: \xe9\r\nx-\xe9: \xe9\r\n\r\n'],
+    ['a request behind another', `${'GET /v1/x HTTP/1.1\r\nhost: a\r\n\r\n'.repeat(3)}garbage\r\n\r\n`],
+    ['an unknown method', 'BREW /v1/x HTTP/1.1\r\nhost: a\r\n\r\n'],
+    ['a method of WebDAV', 'PROPFIND /v1/x HTTP/1.1\r\nhost: a\r\n\r\n'],
+  ];
+
+  test('also what is no request', async () => {
+    const { gateway } = await start({ api: ECHO, stream: STREAM('stream.end();') });
+    for (const [what, bytes] of REQUESTS) {
+      for (const leave of ['end', 'destroy'] as const) {
+        const socket = connect(Number(new URL(gateway.url).port), '127.0.0.1');
+        socket.on('error', () => undefined).resume();
+        await once(socket, 'connect');
+        const gone = once(socket, 'close');
+        socket.write(Buffer.from(bytes, 'latin1'), () => socket[leave]());
+        if (leave === 'destroy') await gone;
+        expect([what, leave, (await fetch(`${gateway.url}/v1/x`)).status]).toEqual([what, leave, 200]);
+      }
+    }
+  });
+
+  test('a proxy’s target is served like its path', async () => {
+    const { gateway } = await start({ api: ECHO });
+    const sent = request({ port: new URL(gateway.url).port, path: `${gateway.url}/v1/x?a=1` }).end();
+    const [response] = await once(sent, 'response');
+    const event = JSON.parse(Buffer.concat(await response.toArray()).toString());
+    expect(event).toMatchObject({ path: '/v1/x', queryStringParameters: { a: '1' } });
   });
 });
 
