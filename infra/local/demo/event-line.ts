@@ -1,22 +1,10 @@
 /** An event of the session as one line for a person. */
 import type { Arrival, SessionEvent } from './session.ts';
 
-export interface EventLine {
-  readonly tone: 'user' | 'agent' | 'tool' | 'service' | 'good' | 'bad';
-  readonly actor: string;
-  readonly text: string;
-  /** How long the thing took that this event ends. */
-  readonly tookMs: number | null;
-}
+type Tone = 'user' | 'agent' | 'tool' | 'service' | 'good' | 'bad';
 
-export function eventLine(
-  tone: EventLine['tone'],
-  actor: string,
-  text: string,
-  tookMs: number | null = null,
-): EventLine {
-  return { tone, actor, text, tookMs };
-}
+/** Who did what; `tookMs` is how long the thing took that this event ends. */
+export type EventLine = readonly [tone: Tone, actor: string, text: string, tookMs?: number | null];
 
 /** Null for events that are not worth a line: fragments of a message that arrives whole afterwards. */
 export function describeEvent({ event }: Arrival, before: readonly Arrival[]): EventLine | null {
@@ -25,61 +13,45 @@ export function describeEvent({ event }: Arrival, before: readonly Arrival[]): E
     case 'event_delta':
       return null;
     case 'user.message':
-      return eventLine('user', 'you', event.processed_at === null ? textOf(event) : 'the agent took up your message');
+      return ['user', 'you', event.processed_at === null ? textOf(event) : 'the agent took up your message'];
     case 'agent.thinking':
-      return eventLine('agent', 'agent', 'thought about it');
+      return ['agent', 'agent', 'thought about it'];
     case 'agent.message':
-      return eventLine('agent', 'agent', textOf(event));
+      return ['agent', 'agent', textOf(event)];
     case 'agent.tool_use':
-      return eventLine('tool', event.name, describeCall(event.name, event.input));
+      return ['tool', event.name, describeCall(event.name, event.input)];
     case 'agent.tool_result': {
-      const text = textOf(event) || '(no output)';
-      const tookMs = took(event.tool_use_id, event.processed_at, before);
-      return event.is_error ? eventLine('bad', '', `✗ ${text}`, tookMs) : eventLine('tool', '', `→ ${text}`, tookMs);
+      const text = `${event.is_error ? '✗' : '→'} ${textOf(event) || '(no output)'}`;
+      return [event.is_error ? 'bad' : 'tool', '', text, took(event.tool_use_id, event.processed_at, before)];
     }
     case 'span.model_request_start':
-      return eventLine('service', 'model', 'asked');
+      return ['service', 'model', 'asked'];
     case 'span.model_request_end': {
       const { input_tokens: input, output_tokens: output, cache_read_input_tokens: cached } = event.model_usage;
       const tookMs = took(event.model_request_start_id, event.processed_at, before);
-      if (event.is_error) return eventLine('bad', 'model', 'the request got no answer', tookMs);
-      return eventLine('service', 'model', `answered: ${input} tokens in, ${cached} cached, ${output} out`, tookMs);
+      if (event.is_error) return ['bad', 'model', 'the request got no answer', tookMs];
+      return ['service', 'model', `answered: ${input} tokens in, ${cached} cached, ${output} out`, tookMs];
     }
     case 'session.error':
-      return eventLine('bad', 'session', `error: ${event.error.message} (${event.error.retry_status.type})`);
-    case 'session.status_idle': {
-      const { type } = event.stop_reason;
-      return eventLine(type === 'end_turn' ? 'good' : 'bad', 'session', `idle: ${type}`);
-    }
-    case 'session.usage': {
-      const { input_tokens: input, output_tokens: output } = event.usage;
-      return eventLine('service', 'session', `used ${input ?? 0} tokens in, ${output ?? 0} out`);
-    }
+      return ['bad', 'session', `error: ${event.error.message} (${event.error.retry_status.type})`];
+    case 'session.status_idle':
+      return [event.stop_reason.type === 'end_turn' ? 'good' : 'bad', 'session', `idle: ${event.stop_reason.type}`];
+    case 'session.usage':
+      return ['service', 'session', `used ${event.usage.input_tokens} tokens in, ${event.usage.output_tokens} out`];
     default: {
       const [actor = event.type, ...what] = event.type.split('.');
-      return eventLine('service', actor, what.join('.').replaceAll('_', ' '));
+      return ['service', actor, what.join('.').replaceAll('_', ' ')];
     }
   }
 }
 
-const PROGRESS: { readonly [Type in SessionEvent['type']]?: string } = {
-  'span.model_request_start': 'the model is answering',
-  event_delta: 'the model is writing',
-  'agent.tool_result': 'the model is asked next',
-  'session.status_rescheduled': 'waiting before the next try',
-};
-
 /** What the service is busy with after this event; null leaves what was said before. */
 export function progressAfter(event: SessionEvent): string | null {
   if (event.type === 'agent.tool_use') return `the sandbox runs ${event.name}`;
+  if (event.type === 'agent.tool_result') return 'the model is asked next';
+  if (event.type === 'span.model_request_start') return 'the model is answering';
   if (event.type === 'span.model_request_end' && event.is_error) return 'the turn is taken up again';
-  return PROGRESS[event.type] ?? null;
-}
-
-/** The agent's last message. */
-export function answerOf(arrivals: readonly Arrival[]): string | null {
-  const message = arrivals.map(({ event }) => event).findLast((event) => event.type === 'agent.message');
-  return message === undefined ? null : textOf(message);
+  return event.type === 'session.status_rescheduled' ? 'waiting before the next try' : null;
 }
 
 export function textOf({ content }: { readonly content?: readonly { readonly type: string }[] }): string {

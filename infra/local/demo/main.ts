@@ -8,9 +8,9 @@ import Anthropic from '@anthropic-ai/sdk';
 import { launch } from '../launch.ts';
 import { readSandbox } from '../start-options.ts';
 import { stopSignal } from '../stop-signals.ts';
-import { watchCalls, type Calls } from './crash.ts';
-import { answerOf, describeEvent, progressAfter } from './event-line.ts';
-import { formatSummary, judge, MESSAGE, summarize } from './outcome.ts';
+import { watchCalls } from './crash.ts';
+import { describeEvent, progressAfter, textOf } from './event-line.ts';
+import { judge, MESSAGE, summarize } from './outcome.ts';
 import { followSession, type Arrival } from './session.ts';
 import { clean, openTerminal, type Terminal } from './terminal.ts';
 
@@ -19,13 +19,14 @@ const USAGE = `Runs the service once, with one session whose agent writes a prog
   npm run demo -- [options]
 
   --crash          kill the harness function in the middle of a turn
-  --json           print one JSON line in the end, everything else to stderr
   --sandbox KIND   bwrap, docker or process (default: the best that works here)
   --model ID       the agent's model (default claude-opus-5-5)
   --help           print this
 
 Environment: ANTHROPIC_API_KEY and ANTHROPIC_BASE_URL choose the model (without a key a script answers).
 `;
+
+const TIMEOUT_MS = 5 * 60_000;
 
 /** @throws naming the option and what it may be */
 export function readDemoOptions(args: readonly string[]) {
@@ -34,7 +35,6 @@ export function readDemoOptions(args: readonly string[]) {
     options: {
       help: { type: 'boolean', default: false },
       crash: { type: 'boolean', default: false },
-      json: { type: 'boolean', default: false },
       sandbox: { type: 'string' },
       model: { type: 'string', default: 'claude-opus-5-5' },
     },
@@ -45,7 +45,6 @@ export function readDemoOptions(args: readonly string[]) {
 interface Demo {
   readonly options: ReturnType<typeof readDemoOptions>;
   readonly terminal: Terminal;
-  readonly calls: Calls;
   readonly data: string;
   readonly stopping: AbortSignal;
 }
@@ -54,11 +53,10 @@ interface Demo {
 async function main(args: readonly string[]): Promise<void> {
   const options = readDemoOptions(args);
   if (options.help) return void process.stdout.write(USAGE);
-  const terminal = openTerminal(options.json ? process.stderr : process.stdout);
-  const calls = watchCalls(options.crash ? terminal.event : null);
+  const terminal = openTerminal(process.stdout);
   const data = await mkdtemp(join(tmpdir(), 'brainstem-demo-'));
   const stopping = stopSignal();
-  const failure = await runService({ options, terminal, calls, data, stopping }).catch(messageOf);
+  const failure = await runDemo({ options, terminal, data, stopping }).catch(messageOf);
   terminal.done();
   if (stopping.aborted) process.exitCode = 130;
   else if (failure !== null) {
@@ -71,8 +69,9 @@ async function main(args: readonly string[]): Promise<void> {
 }
 
 /** Returns a sentence about what went wrong with the session, or null. */
-async function runService(demo: Demo): Promise<string | null> {
-  const { options, terminal, calls, data, stopping } = demo;
+async function runDemo({ options, terminal, data, stopping }: Demo): Promise<string | null> {
+  const { line, paint, wait } = terminal;
+  const calls = watchCalls(options.crash ? terminal.event : null);
   const { runtime, modelName, close } = await launch({
     port: 0,
     data,
@@ -81,53 +80,40 @@ async function runService(demo: Demo): Promise<string | null> {
     environment: process.env,
     signal: stopping,
     aroundCalls: calls.aroundCalls,
-    progress: terminal.wait,
-    report: (message) => terminal.line(terminal.paint('yellow', message)),
+    progress: wait,
+    report: (message) => line(paint('yellow', message)),
   });
   try {
-    const about = `service ${runtime.baseUrl} · model ${modelName} · sandbox ${runtime.sandbox}`;
-    terminal.line(`${terminal.paint('dim', about)}\n`);
+    line(`${paint('dim', `service ${runtime.baseUrl} · model ${modelName} · sandbox ${runtime.sandbox}`)}\n`);
+    wait('Opening a session');
     const before = calls.made.length;
-    const arrivals = await showSession(demo, new Anthropic({ baseURL: runtime.baseUrl, apiKey: runtime.apiKey }));
-    return showOutcome(demo, arrivals, summarize(arrivals, calls.made.slice(before)));
+    const arrivals: Arrival[] = [];
+    const client = new Anthropic({ baseURL: runtime.baseUrl, apiKey: runtime.apiKey });
+    const signal = AbortSignal.any([stopping, AbortSignal.timeout(TIMEOUT_MS)]);
+    // Previews are calls of the harness too, and the call at which `--crash` kills could not be counted off.
+    const session = { model: options.model, message: MESSAGE, previews: !options.crash, signal };
+    for await (const arrival of followSession(client, session)) {
+      const shown = describeEvent(arrival, arrivals);
+      if (shown !== null) terminal.event(shown, arrival.atMs);
+      const progress = progressAfter(arrival.event);
+      if (progress !== null) wait(progress);
+      calls.observe(arrival);
+      arrivals.push(arrival);
+    }
+    terminal.done();
+    const answer = arrivals.findLast(({ event }) => event.type === 'agent.message')?.event;
+    if (answer !== undefined && 'content' in answer) line(`\n${clean(textOf(answer))}`);
+    const rows = summarize(arrivals, calls.made.slice(before));
+    line(`\n${rows.map(([name, value]) => `${paint('dim', name.padStart(14))}  ${value}\n`).join('')}`);
+    const crash = calls.describeCrash(arrivals.at(-1)?.atMs ?? 0);
+    if (crash !== null) line(crash);
+    const failure = judge(arrivals) ?? (options.crash && crash === null ? 'The harness was not killed.' : null);
+    if (failure === null) line(paint('green', 'The session finished and its answer is right.'));
+    return failure;
   } finally {
-    terminal.wait('Stopping');
+    wait('Stopping');
     await close();
   }
-}
-
-async function showSession({ options, terminal, calls, stopping }: Demo, client: Anthropic) {
-  terminal.wait('Opening a session');
-  const arrivals: Arrival[] = [];
-  // Previews are calls of the harness too, and the call at which `--crash` kills could not be counted off.
-  const session = { model: options.model, message: MESSAGE, previews: !options.crash, stopping };
-  for await (const arrival of followSession(client, session)) {
-    const line = describeEvent(arrival, arrivals);
-    if (line !== null) terminal.event(line, arrival.atMs);
-    const progress = progressAfter(arrival.event);
-    if (progress !== null) terminal.wait(progress);
-    calls.observe(arrival);
-    arrivals.push(arrival);
-  }
-  terminal.done();
-  return arrivals;
-}
-
-function showOutcome(
-  { options, terminal, calls }: Demo,
-  arrivals: readonly Arrival[],
-  summary: ReturnType<typeof summarize>,
-): string | null {
-  const crash = calls.describeCrash(summary.wallMs);
-  const failure = judge(arrivals) ?? (options.crash && crash === null ? 'The harness was not killed.' : null);
-  if (options.json) process.stdout.write(`${JSON.stringify({ ok: failure === null, failure, ...summary })}\n`);
-  const answer = answerOf(arrivals);
-  if (answer !== null) terminal.line(`\n${clean(answer)}`);
-  const rows = formatSummary(summary).map(([name, value]) => `${terminal.paint('dim', name.padStart(14))}  ${value}`);
-  for (const row of ['', ...rows, '']) terminal.line(row);
-  if (crash !== null) terminal.line(crash);
-  if (failure === null) terminal.line(terminal.paint('green', 'The session finished and its answer is right.'));
-  return failure;
 }
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

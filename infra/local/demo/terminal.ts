@@ -2,19 +2,9 @@
 import { stripVTControlCharacters, styleText } from 'node:util';
 import type { EventLine } from './event-line.ts';
 
-type Style = Parameters<typeof styleText>[0];
-
 export type Terminal = ReturnType<typeof openTerminal>;
 
-const STYLES: Readonly<Record<EventLine['tone'], Style>> = {
-  user: 'cyan',
-  agent: 'white',
-  tool: 'yellow',
-  service: 'dim',
-  good: 'green',
-  bad: 'red',
-};
-const ACTOR_COLUMNS = 8;
+const STYLES = { user: 'cyan', agent: 'white', tool: 'yellow', service: 'dim', good: 'green', bad: 'red' } as const;
 const FRAMES = '⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏';
 const FRAME_MS = 80;
 const CLEAR_LINE = '\r\u001b[2K';
@@ -22,12 +12,10 @@ const CLEAR_LINE = '\r\u001b[2K';
 export function openTerminal(out: NodeJS.WriteStream) {
   // A terminal that does not know its size says 0.
   const columns = out.columns || 120;
-  const hasColours = Boolean(out.isTTY && out.hasColors());
-  let waiting: { readonly label: string; readonly since: number } | null = null;
-  let timer: NodeJS.Timeout | null = null;
+  let waiting: { readonly label: string; readonly since: number; readonly timer: NodeJS.Timeout } | null = null;
 
-  function paint(style: Style, text: string): string {
-    return hasColours && text !== '' ? styleText(style, text, { validateStream: false }) : text;
+  function paint(style: Parameters<typeof styleText>[0], text: string): string {
+    return out.isTTY && out.hasColors() ? styleText(style, text, { validateStream: false }) : text;
   }
 
   function draw(): void {
@@ -38,35 +26,34 @@ export function openTerminal(out: NodeJS.WriteStream) {
     out.write(`${CLEAR_LINE}${paint('cyan', text)} ${paint('dim', seconds(elapsed))}`);
   }
 
+  function done(): void {
+    if (waiting === null) return;
+    clearInterval(waiting.timer);
+    out.write(CLEAR_LINE);
+    waiting = null;
+  }
+
   function line(text: string): void {
     out.write(`${waiting === null ? '' : CLEAR_LINE}${text}\n`);
     draw();
   }
 
-  return {
-    line,
-    paint,
-    /** `  1.23 s  agent    I write a program …  0.40 s`, never wider than the screen. */
-    event({ tone, actor, text, tookMs }: EventLine, atMs: number) {
-      const time = seconds(atMs).padStart(8);
-      const took = tookMs === null ? '' : `  ${seconds(tookMs)}`;
-      const room = columns - time.length - took.length - ACTOR_COLUMNS - 3;
-      const body = `${actor.padEnd(ACTOR_COLUMNS)} ${clip(text, Math.max(room, 20))}`;
-      line(`${paint('dim', time)}  ${paint(STYLES[tone], body)}${paint('dim', took)}`);
-    },
-    /** Starts, or renames, the progress line; without a terminal nothing is shown. */
-    wait(label: string) {
-      if (!out.isTTY) return;
-      waiting = { label, since: performance.now() };
-      timer ??= setInterval(draw, FRAME_MS);
-      draw();
-    },
-    done() {
-      if (timer !== null) clearInterval(timer);
-      if (waiting !== null) out.write(CLEAR_LINE);
-      timer = waiting = null;
-    },
-  };
+  /** `  1.23 s  agent    I write a program …  0.40 s`, never wider than the screen. */
+  function event([tone, actor, text, tookMs = null]: EventLine, atMs: number): void {
+    const time = seconds(atMs).padStart(8);
+    const took = tookMs === null ? '' : `  ${seconds(tookMs)}`;
+    const body = clip(text, Math.max(columns - time.length - took.length - 11, 20));
+    line(`${paint('dim', time)}  ${paint(STYLES[tone], `${actor.padEnd(8)} ${body}`)}${paint('dim', took)}`);
+  }
+
+  /** Starts, or renames, the progress line; without a terminal nothing is shown. */
+  function wait(label: string): void {
+    done();
+    if (out.isTTY) waiting = { label, since: performance.now(), timer: setInterval(draw, FRAME_MS) };
+    draw();
+  }
+
+  return { line, paint, event, wait, done };
 }
 
 export function seconds(ms: number): string {

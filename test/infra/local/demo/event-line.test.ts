@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { describeEvent, eventLine } from '#infra/local/demo/event-line.ts';
+import { describeEvent } from '#infra/local/demo/event-line.ts';
 import type { SessionEvent } from '#infra/local/demo/session.ts';
 import type { Terminal } from '#infra/local/demo/terminal.ts';
 import * as given from './arrivals.ts';
@@ -54,20 +54,18 @@ describe('the demo prints each event as one line', () => {
 
 describe('a line of the demo', () => {
   test('is never wider than the screen', () => {
-    const line = shown(eventLine('tool', 'bash', 'x'.repeat(500), 12_345), 1_000);
+    const line = shown(['tool', 'bash', 'x'.repeat(500), 12_345], 1_000);
     expect(line).toHaveLength(PLAIN.columns);
     expect(line).toMatch(/x…  12\.3 s$/);
   });
 
   test('has colours only on a terminal with colours', () => {
-    const line = eventLine('bad', 'session', 'error');
+    const line = ['bad', 'session', 'error'] as const;
     expect(shown(line, 0)).not.toContain('\u001b');
     expect(shown(line, 0, { isTTY: true, hasColors: () => true })).toContain('\u001b[31m');
   });
 
   test('contains no control sequence that a tool printed', () => {
-    expect(shown(eventLine('tool', 'bash', 'a\u001b[2Jb\u0007\nc\u001b]0;title\u0007'), 0)).toBe(
-      '  0.00 s  bash     ab c',
-    );
+    expect(shown(['tool', 'bash', 'a\u001b[2Jb\u0007\nc\u001b]0;title\u0007'], 0)).toBe('  0.00 s  bash     ab c');
   });
 });
