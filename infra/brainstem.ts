@@ -81,7 +81,7 @@ export class Brainstem extends Construct {
     const { imageUri: buildUri, cpu, memoryMb, ...sources } = this.options.packages;
     this.hands = new Hands(this, 'Hands', {
       ...memory,
-      sandbox: { image, cpu: sandbox.cpu, memoryMb: sandbox.memoryMb },
+      sandbox: { image, cpu: sandbox.cpu, memoryMb: sandbox.memoryMb, idleMinutes: sandbox.idleMinutes },
       packages: { image: buildUri ? { uri: buildUri } : image, cpu, memoryMb, sources },
     });
     this.hands.grantProvision(this.harness.turn);

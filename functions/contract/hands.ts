@@ -95,7 +95,7 @@ export const SandboxVariables = z.object({
   /** Working directory of the tools. */
   SANDBOX_WORKDIR: z.string().default(WORKDIR),
   /** The task stops by itself after this long without a call. */
-  SANDBOX_IDLE_SECONDS: z.coerce.number().int().min(1).default(1800),
+  SANDBOX_IDLE_SECONDS: z.coerce.number().int().min(1).default(300),
   /** The archive of packages without which the sandbox takes no call; absent when the environment has no packages. */
   SANDBOX_PACKAGES: ArchiveHash.optional(),
   /** Where the packages are. */

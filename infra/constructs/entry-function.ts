@@ -22,6 +22,8 @@ export interface EntryFunctionProps {
   readonly network?: { readonly vpc: IVpc; readonly subnets: SubnetSelection; readonly group: ISecurityGroup };
   /** How often Lambda repeats an asynchronous invocation that failed; only for functions invoked that way. */
   readonly asyncRetries?: number;
+  /** Lambda drops an asynchronous invocation that waited longer. @default six hours */
+  readonly maxEventAge?: Duration;
   /** How many instances run at once; they are set aside for the function. */
   readonly maxInstances?: number | undefined;
 }
@@ -73,6 +75,7 @@ export class EntryFunction extends Construct {
       },
       ...(props.maxInstances !== undefined && { reservedConcurrentExecutions: props.maxInstances }),
       ...(props.asyncRetries !== undefined && { retryAttempts: props.asyncRetries }),
+      ...(props.maxEventAge && { maxEventAge: props.maxEventAge }),
       ...(network && { vpc: network.vpc, vpcSubnets: network.subnets, securityGroups: [network.group] }),
     });
     this.#acknowledgeAnyResource(network !== undefined);

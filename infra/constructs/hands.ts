@@ -8,7 +8,7 @@ import type { Stores } from './stores.ts';
 
 export interface HandsProps extends Stores {
   readonly defaults: FunctionDefaults;
-  readonly sandbox: Pick<SandboxTaskProps, 'image' | 'cpu' | 'memoryMb'>;
+  readonly sandbox: Pick<SandboxTaskProps, 'image' | 'cpu' | 'memoryMb' | 'idleMinutes'>;
   readonly packages: Pick<PackageBuildProps, 'image' | 'cpu' | 'memoryMb' | 'sources'>;
 }
 
@@ -34,6 +34,8 @@ export class Hands extends Construct {
       timeout: Duration.minutes(15),
       memoryMb: 256,
       asyncRetries: 0,
+      // By then the run has asked for the sandbox itself, or the session needs none.
+      maxEventAge: Duration.seconds(60),
     });
     records.grantRead(this.provision);
     records.grantWrite(this.provision);

@@ -16,6 +16,7 @@ export interface SandboxTaskProps {
   /** CPU units: 1024 are one vCPU. */
   readonly cpu: number;
   readonly memoryMb: number;
+  readonly idleMinutes: number;
   readonly logRetention: RetentionDays;
   readonly removalPolicy: RemovalPolicy;
 }
@@ -60,6 +61,7 @@ export class SandboxTask extends Construct {
         SANDBOX_CLUSTER: cluster.clusterArn,
         SANDBOX_TASK_DEFINITION: this.#definition.ref,
         SANDBOX_CONTAINER: CONTAINER,
+        SANDBOX_IDLE_SECONDS: String(this.#props.idleMinutes * 60),
         SANDBOX_SUBNETS: network.vpc.selectSubnets(network.subnets).subnetIds.join(','),
         SANDBOX_SECURITY_GROUP: network.sandboxGroup.securityGroupId,
       },

@@ -69,6 +69,14 @@ export const Options = group({
     memoryMb: FargateMemory.default(1024).describe(
       'Memory of one sandbox, as Fargate offers it for these CPU units: 1024 cost $0.004 an hour.',
     ),
+    idleMinutes: z
+      .int()
+      .min(1)
+      .max(1440)
+      .default(5)
+      .describe(
+        'A sandbox ends after so long without a call, with its files; the next call gets a new one. An idle sandbox costs as much as a busy one.',
+      ),
   })
     .prefault({})
     .describe('The Fargate task in which the tools of a session run. It costs $0.01975 an hour while it is up.'),

@@ -49,7 +49,7 @@ describe('settings: each function gets exactly the environment variables that it
   const rates = ['CREATES_PER_MINUTE', 'READS_PER_MINUTE'];
   const proxy = 'MCP_PROXY_FUNCTION_NAME';
   const place = ['TASK_DEFINITION', 'CONTAINER', 'SUBNETS', 'SECURITY_GROUP'];
-  const sandbox = ['CLUSTER', ...place].map((name) => `SANDBOX_${name}`);
+  const sandbox = ['CLUSTER', 'IDLE_SECONDS', ...place].map((name) => `SANDBOX_${name}`);
   const packages = [...place, 'SOURCES', 'SYSTEM'].map((name) => `PACKAGES_${name}`);
   test.each([
     ['api', [log, records, content, audit, machine, 'PROVISION_FUNCTION_NAME', proxy, ...rates, ...vaults, ...links]],
@@ -510,6 +510,27 @@ test('sweep runs every minute and a failed run is not retried', () => {
   expect(all('AWS::Events::Rule')).toMatchObject([
     { ScheduleExpression: 'rate(1 minute)', Targets: [{ RetryPolicy: { MaximumRetryAttempts: 0 } }] },
   ]);
+});
+
+test('Lambda drops an early provisioning that waited a minute, and repeats none', () => {
+  const provision = Object.entries(stack.template.Resources).find(
+    ([, resource]) => resource === functionOf(stack.template, 'provision'),
+  );
+  expect(all('AWS::Lambda::EventInvokeConfig')).toContainEqual(
+    expect.objectContaining({
+      FunctionName: { Ref: provision?.[0] },
+      MaximumEventAgeInSeconds: 60,
+      MaximumRetryAttempts: 0,
+    }),
+  );
+});
+
+test.each([
+  [{}, '300'],
+  [{ 'sandbox.idleMinutes': '12' }, '720'],
+])('a sandbox ends after an idle time that is an option (%j)', (context, seconds) => {
+  const environment = properties(functionOf(synthesize(context).template, 'provision') ?? { Type: '' })['Environment'];
+  expect(environment).toMatchObject({ Variables: { SANDBOX_IDLE_SECONDS: seconds } });
 });
 
 test('the outputs tell the base URL and how to read and set the keys', () => {

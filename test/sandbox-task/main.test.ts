@@ -52,11 +52,11 @@ describe('a wrong setting stops the sandbox server at its start', () => {
   });
 });
 
-test('the sandbox server’s defaults are the task’s port, its workspace and half an hour', () => {
+test('the sandbox server’s defaults are the task’s port, its workspace and five minutes', () => {
   expect(settingsFrom({ SANDBOX_TOKEN_SHA256: TOKEN_SHA256 })).toEqual({
     tokenSha256: TOKEN_SHA256,
     workdir: '/workspace',
-    idleMs: 1_800_000,
+    idleMs: 300_000,
     packages: null,
     listen: { host: '0.0.0.0', port: 8080 },
   });

@@ -23,7 +23,7 @@ interface EcsTasksOptions {
   readonly securityGroup: string;
 }
 
-export function createTasks(options: EcsTasksOptions): Tasks {
+export function createTasks(options: EcsTasksOptions, idleSeconds: string): Tasks {
   const { ecs, cluster } = options;
   return {
     run: (session, generation, { tokenSha256, archive }) =>
@@ -31,7 +31,11 @@ export function createTasks(options: EcsTasksOptions): Tasks {
         name: `${session}-${generation}`,
         startedBy: session,
         publicAddress: false,
-        environment: { SANDBOX_TOKEN_SHA256: tokenSha256, ...(archive !== null && { SANDBOX_PACKAGES: archive }) },
+        environment: {
+          SANDBOX_TOKEN_SHA256: tokenSha256,
+          SANDBOX_IDLE_SECONDS: idleSeconds,
+          ...(archive !== null && { SANDBOX_PACKAGES: archive }),
+        },
       }),
     status: (task) => taskStatus(options, task),
     async stop(task) {

@@ -16,7 +16,7 @@ export function provisionWorld(env: Env): ProvisionWorld & { readonly journal: F
   const ecs = new ECSClient();
   return {
     sandboxes: createSandboxRecords(new DynamoDBClient(), setting(env, 'RECORDS_TABLE')),
-    tasks: createTasks({ ...taskPlace(env, 'SANDBOX'), ecs }),
+    tasks: createTasks({ ...taskPlace(env, 'SANDBOX'), ecs }, setting(env, 'SANDBOX_IDLE_SECONDS')),
     builds: createPackageBuilds({ ...taskPlace(env, 'PACKAGES'), ecs }),
     archives: createPackageArchives({
       s3: new S3Client(),
