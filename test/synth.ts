@@ -1,18 +1,9 @@
-/** Synthesizes, once for all, the template that the service tests run. They test what deploys. */
-import { execFile } from 'node:child_process';
+/** The template that the service tests run, once for all of them. They test what deploys. */
 import { join } from 'node:path';
-import { promisify } from 'node:util';
+import { synthesize } from '#infra/local/synthesize.ts';
 
-const ROOT = join(import.meta.dirname, '..');
-
-export const CDK_OUT = join(ROOT, 'cdk.out');
+export const CDK_OUT = join(import.meta.dirname, '../cdk.out');
 
 export async function setup(): Promise<void> {
-  await promisify(execFile)(
-    process.execPath,
-    [join(ROOT, 'node_modules/aws-cdk/bin/cdk'), 'synth', '-q', '-o', CDK_OUT],
-    {
-      cwd: ROOT,
-    },
-  );
+  await synthesize(CDK_OUT, { signal: null, progress: () => undefined });
 }

@@ -73,9 +73,8 @@ async function synthesizeInto({ data, progress, signal }: LaunchOptions): Promis
   mkdirSync(data, { recursive: true });
   const lock = lockData(data);
   try {
-    progress('Synthesizing the stack');
     const cdkOut = join(data, 'cdk.out');
-    await synthesize(cdkOut, signal ?? null);
+    await synthesize(cdkOut, { signal: signal ?? null, progress });
     return cdkOut;
   } finally {
     lock.release();
