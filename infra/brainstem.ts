@@ -78,11 +78,11 @@ export class Brainstem extends Construct {
 
     // The hands run the tools that the model calls. The harness starts a sandbox as soon as an answer names a tool.
     const image = sandbox.imageUri ? { uri: sandbox.imageUri } : { dir: bundles.sandboxImageDir };
-    const { imageUri: buildUri, cpu, memoryMb, ...sources } = this.options.packages;
+    const { imageUri: buildUri, cpu, memoryMb, hosts, ...sources } = this.options.packages;
     this.hands = new Hands(this, 'Hands', {
       ...memory,
       sandbox: { image, cpu: sandbox.cpu, memoryMb: sandbox.memoryMb, idleMinutes: sandbox.idleMinutes },
-      packages: { image: buildUri ? { uri: buildUri } : image, cpu, memoryMb, sources },
+      packages: { image: buildUri ? { uri: buildUri } : image, cpu, memoryMb, hosts, sources },
     });
     this.hands.grantProvision(this.harness.turn);
     // The API ends the sandbox of a session that it deletes.

@@ -9,7 +9,7 @@ import type { Stores } from './stores.ts';
 export interface HandsProps extends Stores {
   readonly defaults: FunctionDefaults;
   readonly sandbox: Pick<SandboxTaskProps, 'image' | 'cpu' | 'memoryMb' | 'idleMinutes'>;
-  readonly packages: Pick<PackageBuildProps, 'image' | 'cpu' | 'memoryMb' | 'sources'>;
+  readonly packages: Pick<PackageBuildProps, 'image' | 'cpu' | 'memoryMb' | 'sources' | 'hosts'>;
 }
 
 /**

@@ -8,13 +8,15 @@ import { confinedTask, grantRunTask, type TaskPlatform } from './confined-task.t
 import type { Content } from './content.ts';
 import type { EntryFunction } from './entry-function.ts';
 import { PackageNetwork } from './package-network.ts';
-import { type SandboxImage, sandboxImageUri } from './sandbox-image.ts';
+import { registryHosts, type SandboxImage, sandboxImageUri } from './sandbox-image.ts';
 
 export interface PackageBuildProps {
   readonly platform: TaskPlatform;
   readonly content: Content;
   readonly image: SandboxImage;
   readonly sources: PackageSources;
+  /** Hosts beside those of the sources. */
+  readonly hosts: readonly string[];
   /** CPU units: 1024 are one vCPU. */
   readonly cpu: number;
   readonly memoryMb: number;
@@ -35,8 +37,12 @@ export class PackageBuild extends Construct {
   constructor(scope: Construct, id: string, props: PackageBuildProps) {
     super(scope, id);
     this.#props = props;
-    this.#network = new PackageNetwork(this, 'Network', { ports: portsOf(props.sources) });
-    const { platform, image, cpu, memoryMb } = props;
+    const { platform, content, image, sources, cpu, memoryMb } = props;
+    this.#network = new PackageNetwork(this, 'Network', {
+      ports: portsOf(sources),
+      hosts: [...new Set([...hostsOf(sources), ...registryHosts(image), ...props.hosts])],
+      bucketName: content.bucket.bucketName,
+    });
     const uri = sandboxImageUri(this, { image, stage: 'packages', puller: platform.executionRole });
     const command = ['node', '/opt/brainstem/build-packages.mjs'];
     this.#definition = confinedTask(this, platform, {
@@ -72,6 +78,34 @@ function systemOf(image: SandboxImage): string {
 
 /** The ports that the URLs of sources name. */
 function portsOf(sources: PackageSources): readonly number[] {
-  const addresses = JSON.stringify(sources).match(/https?:\/\/[^\s"\\,|]+/g) ?? [];
-  return addresses.map((address) => Number(URL.parse(address)?.port)).filter((port) => port > 0);
+  return urlsIn(sources)
+    .map(({ port }) => Number(port))
+    .filter((port) => port > 0);
+}
+
+/** Where each package manager goes when no source is set. */
+const USUAL_HOSTS: Readonly<Record<keyof PackageSources, readonly string[]>> = {
+  aptSources: ['deb.debian.org', 'security.debian.org'],
+  cargoIndex: ['crates.io', 'index.crates.io', 'static.crates.io'],
+  gemSource: ['rubygems.org', 'index.rubygems.org'],
+  // The proxy of Go sends large modules from this storage.
+  goProxy: ['proxy.golang.org', 'storage.googleapis.com'],
+  // npm compiles against the headers of Node.js.
+  npmRegistry: ['registry.npmjs.org', 'nodejs.org'],
+  pipIndexUrl: ['pypi.org', 'files.pythonhosted.org'],
+};
+/** `go` compares checksums with those of this server, whichever proxy it uses. */
+const CHECKSUMS_OF_GO = 'sum.golang.org';
+
+function hostsOf(sources: PackageSources): readonly string[] {
+  const used = Object.entries(USUAL_HOSTS).flatMap(([name, usual]) => {
+    const own = sources[name as keyof PackageSources];
+    return own === undefined ? usual : urlsIn(own).map(({ hostname }) => hostname);
+  });
+  return [...used, CHECKSUMS_OF_GO];
+}
+
+function urlsIn(value: unknown): readonly URL[] {
+  const addresses = JSON.stringify(value).match(/https?:\/\/[^\s"\\,|]+/g) ?? [];
+  return addresses.flatMap((address) => URL.parse(address) ?? []);
 }

@@ -10,11 +10,21 @@ import {
   CfnVPCGatewayAttachment,
 } from 'aws-cdk-lib/aws-ec2';
 import { Construct } from 'constructs';
+import { awsName, DnsFirewall, FARGATE_NAMES } from './dns-firewall.ts';
 
 const CIDR = '10.1.0.0/16';
 const SUBNETS = ['10.1.0.0/20', '10.1.16.0/20'];
 /** apt reads mirrors of Debian over plain HTTP too, and checks signatures. */
 const PORTS = [80, 443];
+
+interface PackageNetworkProps {
+  /** Ports of the customer's own sources, besides the usual ones. */
+  readonly ports: readonly number[];
+  /** The hosts that packages come from. */
+  readonly hosts: readonly string[];
+  /** The bucket of orders and archives. */
+  readonly bucketName: string;
+}
 
 /**
  * The network of package builds: a VPC with an internet gateway and no NAT. It shares nothing with the sandboxes' VPC,
@@ -24,8 +34,7 @@ export class PackageNetwork extends Construct {
   readonly subnetIds: readonly string[];
   readonly groupId: string;
 
-  /** @param ports of the customer's own sources, besides the usual ones */
-  constructor(scope: Construct, id: string, props: { readonly ports: readonly number[] }) {
+  constructor(scope: Construct, id: string, props: PackageNetworkProps) {
     super(scope, id);
     const vpc = new CfnVPC(this, 'Vpc', { cidrBlock: CIDR, enableDnsSupport: true, enableDnsHostnames: true });
     Validations.of(vpc).acknowledge({
@@ -50,6 +59,8 @@ export class PackageNetwork extends Construct {
       new CfnSubnetRouteTableAssociation(this, `RoutesOfSubnet${index + 1}`, { subnetId, routeTableId });
       return subnetId;
     });
+    const names = [...FARGATE_NAMES, awsName(`${props.bucketName}.s3`), ...props.hosts];
+    new DnsFirewall(this, 'Dns', { vpcId, names });
     const ports = [...new Set([...PORTS, ...props.ports])].toSorted((a, b) => a - b);
     this.groupId = new CfnSecurityGroup(this, 'Group', {
       vpcId,

@@ -47,3 +47,12 @@ function repositoryOf(scope: Construct, uri: string) {
   const repositoryArn = Stack.of(scope).formatArn(place);
   return Repository.fromRepositoryAttributes(scope, 'Repository', { repositoryArn, repositoryName });
 }
+
+/** The host that an image outside ECR is pulled from. */
+export function registryHosts(image: SandboxImage): readonly string[] {
+  if (!('uri' in image) || ECR.test(image.uri)) return [];
+  const [first = '', ...rest] = image.uri.split('/');
+  // Without a host, an image is in Docker Hub.
+  if (rest.length === 0 || !/[.:]/.test(first)) return ['registry-1.docker.io', 'auth.docker.io'];
+  return [first.replace(/:\d+$/, '')];
+}

@@ -12,6 +12,7 @@ import {
 } from 'aws-cdk-lib/aws-ec2';
 import { AnyPrincipal, PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
+import { awsName, DnsFirewall, FARGATE_NAMES } from './dns-firewall.ts';
 import { CIDR, isolatedVpc } from './isolated-vpc.ts';
 import type { Stores } from './stores.ts';
 
@@ -23,7 +24,8 @@ const HTTPS = 443;
  * A Fargate task pulls its image and sends its logs through its own network interface, so a sandbox must reach the
  * endpoints for that, and its security group cannot close port 443. Therefore no route leads out of the VPC, and the
  * policy of each endpoint admits only the calls that start a task or append to the log. A sandbox has no credentials
- * for these calls, and with smuggled credentials it still reaches no other account.
+ * for these calls, and with smuggled credentials it still reaches no other account. The resolver answers for the names
+ * of these endpoints and stores only, and each of them belongs to AWS.
  */
 export class SandboxNetwork extends Construct {
   readonly vpc: IVpc;
@@ -40,6 +42,10 @@ export class SandboxNetwork extends Construct {
     this.executeGroup = SecurityGroup.fromSecurityGroupId(this, 'Execute', execute, { mutable: false });
     this.sandboxGroup = SecurityGroup.fromSecurityGroupId(this, 'Sandbox', sandbox, { mutable: false });
     this.#gatewayEndpoints(props);
+    const { bucketName } = props.content.bucket;
+    // `execute` uses the tables and the bucket. The SDK may put the account into the name of DynamoDB.
+    const stores = [awsName('dynamodb'), awsName(`${Aws.ACCOUNT_ID}.ddb`), awsName(`${bucketName}.s3`)];
+    new DnsFirewall(this, 'Dns', { vpcId: this.vpc.vpcId, names: [...FARGATE_NAMES, ...stores] });
     this.#interfaceEndpoints(SecurityGroup.fromSecurityGroupId(this, 'Endpoints', endpoints, { mutable: false }));
   }
 

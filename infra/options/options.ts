@@ -1,4 +1,4 @@
-import { AllowedHosts } from '#contract/outbound.ts';
+import { AllowedHosts, HostName } from '#contract/outbound.ts';
 import { PackageSources } from '#contract/packages.ts';
 import { OAuthTokens } from '#contract/secret-stores.ts';
 import * as z from 'zod';
@@ -86,6 +86,13 @@ export const Options = group({
       description: 'An image with the package managers and compilers.',
       default: '`sandbox.imageUri`, else built from `sandbox-task/`',
     }),
+    hosts: z
+      .array(HostName)
+      .max(64)
+      .default([])
+      .describe(
+        'Further hosts that builds may reach, such as `github.com` for packages whose scripts download programs from there. `*.` is one label or more.',
+      ),
     cpu: FargateCpu.default(1024).describe('CPU units of one build: 1024 are one vCPU, $0.032 an hour.'),
     memoryMb: FargateMemory.default(4096).describe(
       'Memory of one build, as Fargate offers it for these CPU units: 4096 cost $0.014 an hour.',

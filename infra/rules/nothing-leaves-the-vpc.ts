@@ -1,5 +1,15 @@
 import { compliantIf, type Rule, type Verdict } from './rule.ts';
-import { isObject, list, mentions, properties, type Resource, settingOf, target, type Template } from './template.ts';
+import {
+  isObject,
+  list,
+  mentions,
+  type Properties,
+  properties,
+  type Resource,
+  settingOf,
+  target,
+  type Template,
+} from './template.ts';
 
 /** Resources that carry traffic out of a VPC, and that no VPC of the stack may have. */
 const NEVER = [
@@ -7,12 +17,15 @@ const NEVER = [
   'AWS::EC2::NatGateway',
   'AWS::EC2::TransitGatewayAttachment',
   'AWS::EC2::VPCPeeringConnection',
+  // These send queries to name servers that no firewall of the stack judges.
+  'AWS::Route53Resolver::ResolverEndpoint',
+  'AWS::Route53Resolver::ResolverRuleAssociation',
 ];
 
 export const nothingLeavesTheVpc: Rule = {
   id: 'nothing-leaves-the-vpc',
   reason:
-    'A sandbox may send to any address on port 443, so no route may lead out of its VPC. Only builds of packages have a way out, in another VPC.',
+    'A sandbox may send to any address on port 443, so no route may lead out of its VPC. Only builds of packages have a way out, in another VPC. The resolver of each VPC answers for named hosts only, because a query carries data to the owner of a domain.',
   judge(resource, template) {
     if (NEVER.includes(resource.Type)) return 'not-compliant';
     return JUDGES[resource.Type]?.(resource, template) ?? 'not-applicable';
@@ -27,7 +40,67 @@ const JUDGES: Readonly<Record<string, Rule['judge']>> = {
     return onlyForBuilds(table && vpcOf(table), template);
   },
   'AWS::EC2::Subnet': (subnet) => compliantIf(properties(subnet)['MapPublicIpOnLaunch'] !== true),
+  'AWS::EC2::VPC': (vpc, template) => compliantIf(resolvesNamedHostsOnly(vpc, template)),
+  'AWS::Route53Resolver::FirewallRuleGroup': (group, template) =>
+    compliantIf(list(properties(group)['FirewallRules']).every((rule) => isClosed(rule, template))),
+  'AWS::Route53Resolver::FirewallConfig': (config) =>
+    compliantIf(properties(config)['FirewallFailOpen'] === 'DISABLED'),
 };
+
+const ALL = '*';
+
+/** A VPC has one group of rules, whose last rule blocks every name, and gives no answer when a query cannot be judged. */
+function resolvesNamedHostsOnly(vpc: Resource, template: Template): boolean {
+  const isHere = (resource: Resource, property: string): boolean =>
+    template.Resources[target(properties(resource)[property]) ?? ''] === vpc;
+  const associations = resourcesOf(template, 'AWS::Route53Resolver::FirewallRuleGroupAssociation').filter((resource) =>
+    isHere(resource, 'VpcId'),
+  );
+  const [group, ...others] = associations.map((resource) => properties(resource)['FirewallRuleGroupId']);
+  const rules = list(properties(template.Resources[target(group) ?? ''] ?? { Type: '' })['FirewallRules']).filter(
+    isObject,
+  );
+  const last = rules.toSorted((a, b) => Number(a['Priority']) - Number(b['Priority'])).at(-1);
+  const names = rules.filter((rule) => rule !== last).flatMap((rule) => domainsOf(rule, template));
+  const failsClosed = resourcesOf(template, 'AWS::Route53Resolver::FirewallConfig').some((resource) =>
+    isHere(resource, 'ResourceId'),
+  );
+  return (
+    others.length === 0 &&
+    failsClosed &&
+    last?.['Action'] === 'BLOCK' &&
+    last['Qtype'] === undefined &&
+    domainsOf(last, template).includes(ALL) &&
+    (isForBuilds(vpc, template) || (names.length > 0 && names.every(isOfAws)))
+  );
+}
+
+/** A rule that lets names pass lists them. */
+function isClosed(rule: unknown, template: Template): boolean {
+  if (!isObject(rule)) return false;
+  const domains = domainsOf(rule, template);
+  return rule['Action'] === 'BLOCK' || (domains.length > 0 && !domains.includes(ALL));
+}
+
+function domainsOf(rule: Properties, template: Template): readonly unknown[] {
+  const domains = template.Resources[target(rule['FirewallDomainListId']) ?? ''];
+  return domains === undefined ? [] : list(properties(domains)['Domains']);
+}
+
+/** Such a name ends in the domain of AWS, so no query for it reaches a server of others. */
+function isOfAws(name: unknown): boolean {
+  const parts = isObject(name) ? list(list(name['Fn::Join'])[1]) : [];
+  return isObject(parts.at(-1)) && target(parts.at(-1)) === 'AWS::URLSuffix' && String(parts.at(-2)).endsWith('.');
+}
+
+function isForBuilds(vpc: Resource, template: Template): boolean {
+  const id = Object.keys(template.Resources).find((one) => template.Resources[one] === vpc);
+  return onlyForBuilds(id, template) === 'compliant';
+}
+
+function resourcesOf(template: Template, type: string): readonly Resource[] {
+  return Object.values(template.Resources).filter(({ Type }) => Type === type);
+}
 
 /** Compliant for the VPC of builds, if neither a sandbox nor a function is in it. */
 function onlyForBuilds(vpc: string | undefined, template: Template): Verdict {

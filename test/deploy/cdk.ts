@@ -64,13 +64,17 @@ interface Template {
   Resources: Record<string, { readonly Type: string }>;
 }
 
+const UNKNOWN = ['AWS::Logs::QueryDefinition', 'AWS::Route53Resolver::'];
+
 /**
  * Changes what MiniStack 1.5 does not support. It refuses a template with an unknown resource type, and its `Ref` of a
  * secret is the name, so policies would not name an ARN. In AWS, `Ref` and `Id` are both the ARN.
  */
 function fitTemplate(file: string): void {
   const template = JSON.parse(readFileSync(file, 'utf8')) as Template;
-  const resources = Object.entries(template.Resources).filter(([, { Type }]) => Type !== 'AWS::Logs::QueryDefinition');
+  const resources = Object.entries(template.Resources).filter(
+    ([, { Type }]) => !UNKNOWN.some((type) => Type.startsWith(type)),
+  );
   const secrets = resources.filter(([, { Type }]) => Type === 'AWS::SecretsManager::Secret').map(([id]) => id);
   const fitted = { ...template, Resources: Object.fromEntries(resources) };
   const fit = (_key: string, value: unknown): unknown => {

@@ -478,6 +478,56 @@ describe('keys in the template', () => {
   });
 });
 
+describe('the resolver of a VPC answers for', () => {
+  const namesOf = (resources: Synthesized, vpc: RegExp): string[] => {
+    const lists = Object.entries(resources.template.Resources).filter(
+      ([id, { Type }]) => Type === 'AWS::Route53Resolver::FirewallDomainList' && vpc.test(id),
+    );
+    return lists.flatMap(([, resource]) => list(properties(resource)['Domains']).map(plain)).toSorted();
+  };
+  /** `Fn::Join` as text; a reference is its name, or the kind of resource that it is to. */
+  const plain = (value: unknown): string => {
+    if (typeof value === 'string') return value;
+    const id = target(value);
+    if (id !== undefined) return id.startsWith('AWS::') ? id.slice(5) : id.replace(/^.*Content.*$/, 'content');
+    const parts = isObject(value) ? list(list(value['Fn::Join'])[1]) : [];
+    return parts.map(plain).join('');
+  };
+  const fargate = [
+    '*.dkr.ecr.Region.URLSuffix',
+    'api.ecr.Region.URLSuffix',
+    'content.s3.Region.URLSuffix',
+    'logs.Region.URLSuffix',
+    'prod-Region-starport-layer-bucket.s3.Region.URLSuffix',
+  ];
+
+  test('sandboxes and execute: what starts a task, and the stores of execute', () => {
+    const stores = ['AccountId.ddb.Region.URLSuffix', 'dynamodb.Region.URLSuffix'];
+    expect(namesOf(stack, /HandsNetworkDnsAllowed/)).toEqual([...fargate, ...stores].toSorted());
+  });
+
+  test('builds of packages: what starts a task, and the usual hosts of packages', () => {
+    const names = namesOf(stack, /HandsPackagesNetworkDnsAllowed/);
+    expect(names).toEqual(expect.arrayContaining([...fargate, 'registry.npmjs.org', 'pypi.org', 'deb.debian.org']));
+    expect(names.every((name) => !name.startsWith('*') || fargate.includes(name))).toBe(true);
+  });
+
+  test('builds with sources of the customer: those in place of the usual ones, and the hosts that the options add', () => {
+    const packages = {
+      npmRegistry: 'https://npm.example.com:8443/npm/',
+      aptSources: ['deb [signed-by=/k] http://apt.example.com/debian bookworm main'],
+      goProxy: 'https://go.example.com,direct',
+      hosts: ['*.githubusercontent.com'],
+      imageUri: 'registry.example.com:5000/builder:1',
+    };
+    const names = namesOf(synthesize({ packages: JSON.stringify(packages) }), /HandsPackagesNetworkDnsAllowed/);
+    const own = ['npm.example.com', 'apt.example.com', 'go.example.com', 'registry.example.com'];
+    expect(names).toEqual(expect.arrayContaining([...own, '*.githubusercontent.com', 'pypi.org', 'sum.golang.org']));
+    for (const usual of ['registry.npmjs.org', 'deb.debian.org', 'proxy.golang.org'])
+      expect(names).not.toContain(usual);
+  });
+});
+
 describe('observability in the template', () => {
   const metrics = [
     'TimeToFirstToken',

@@ -30,6 +30,23 @@ const groupOf = (resources: Draft, description: string): Draft => {
 };
 const sandboxGroup = (resources: Draft): Draft => groupOf(resources, 'Sandboxes');
 const buildGroup = (resources: Draft): Draft => groupOf(resources, 'Builds');
+/** The firewall of the resolver in the VPC of a security group. */
+const firewall = (resources: Draft, groupIn: (resources: Draft) => Draft): Draft => {
+  const vpc = JSON.stringify(groupIn(resources).VpcId);
+  const ofType = (type: string): Draft[] =>
+    Object.values(resources)
+      .filter(({ Type }) => Type === `AWS::Route53Resolver::${type}`)
+      .map(({ Properties }) => Properties);
+  const inVpc = (one: Draft, property: string): boolean =>
+    // An attribute and a reference name one VPC.
+    JSON.stringify(one[property]).includes(/[A-Z]\w+Vpc\w*/.exec(vpc)?.[0] ?? 'none');
+  const association = ofType('FirewallRuleGroupAssociation').find((one) => inVpc(one, 'VpcId'));
+  const config = ofType('FirewallConfig').find((one) => inVpc(one, 'ResourceId'));
+  const rules = resources[association?.FirewallRuleGroupId['Fn::GetAtt'][0]].Properties.FirewallRules;
+  const [allowed, all] = rules.map((rule: Draft) => resources[rule.FirewallDomainListId['Fn::GetAtt'][0]].Properties);
+  if (association === undefined || config === undefined) throw new Error('the VPC has no firewall');
+  return { association, config, rules, allowed, all };
+};
 /** The sandboxes' VPC and one of its route tables. */
 const confined = (resources: Draft): { readonly VpcId: unknown; readonly RouteTableId: unknown } => {
   const { VpcId } = sandboxGroup(resources);
@@ -139,6 +156,41 @@ const BREAKAGES: Readonly<Record<string, readonly Breakage[]>> = {
     {
       what: 'subnets of builds that are not known',
       change: (_r, t) => delete propertiesOf(t, 'provision').Environment.Variables.PACKAGES_SUBNETS,
+    },
+    ...[sandboxGroup, buildGroup].flatMap((groupIn): Breakage[] => [
+      {
+        what: 'a resolver without a firewall',
+        change: (r) => (firewall(r, groupIn).association.VpcId = 'vpc-of-others'),
+      },
+      { what: 'a firewall that fails open', change: (r) => (firewall(r, groupIn).config.FirewallFailOpen = 'ENABLED') },
+      { what: 'a firewall that may fail open', change: (r) => (firewall(r, groupIn).config.ResourceId = 'vpc-others') },
+      { what: 'a firewall that blocks a part', change: (r) => (firewall(r, groupIn).all.Domains = ['*.example.com']) },
+      { what: 'a firewall that only reports', change: (r) => (firewall(r, groupIn).rules[1].Action = 'ALERT') },
+      { what: 'a firewall that blocks one type', change: (r) => (firewall(r, groupIn).rules[1].Qtype = 'TXT') },
+      { what: 'every name', change: (r) => firewall(r, groupIn).allowed.Domains.push('*') },
+      { what: 'names that are not known', change: (r) => (firewall(r, groupIn).rules[0].FirewallDomainListId = 'l') },
+      { what: 'rules in the wrong order', change: (r) => (firewall(r, groupIn).rules[0].Priority = 3) },
+      {
+        what: 'a second group of rules',
+        change: (r) =>
+          (r.Added = {
+            Type: 'AWS::Route53Resolver::FirewallRuleGroupAssociation',
+            Properties: { ...firewall(r, groupIn).association, FirewallRuleGroupId: 'rslvr-frg-1', Priority: 100 },
+          }),
+      },
+    ]),
+    {
+      what: 'a name of others in the sandboxes’ VPC',
+      change: (r) => firewall(r, sandboxGroup).allowed.Domains.push('pypi.org'),
+    },
+    {
+      what: 'a name that only ends like one of AWS',
+      change: (r) =>
+        firewall(r, sandboxGroup).allowed.Domains.push({ 'Fn::Join': ['', ['*.evil', { Ref: 'AWS::URLSuffix' }]] }),
+    },
+    {
+      what: 'queries that are sent to another resolver',
+      change: (r) => (r.Added = { Type: 'AWS::Route53Resolver::ResolverRuleAssociation', Properties: {} }),
     },
     { what: 'public addresses', change: (r) => (first(r, 'AWS::EC2::Subnet').MapPublicIpOnLaunch = true) },
   ],
