@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { EventEmitter, once } from 'node:events';
 import type { ExecuteRequest, ExecuteResponse } from '../functions/contract/hands.ts';
 import type { FinishedCall, FinishedCalls } from './finished-calls.ts';
 import type { Tools } from './tools.ts';
@@ -10,12 +11,17 @@ type Answer = { readonly status: 'answered'; readonly response: ExecuteResponse 
  * once, also when the first caller has disconnected, and also when the result cannot be stored.
  */
 export interface Calls {
+  /** Null when these calls have ended; after some seconds without that, those of them that have not arrived. */
+  untilEnded(calls: readonly string[]): Promise<readonly string[] | null>;
   answer(request: ExecuteRequest): Promise<Answer>;
   isKnown(call: string): boolean;
   running(): number;
   /** Resolves when no call runs. */
   settled(): Promise<void>;
-  /** Stops a running call, which fails with this reason; false when no such call runs. */
+  /**
+   * Stops a call that has not ended. When it runs, it fails with this reason. When it has not begun, it never runs, and
+   * neither does a call that comes after it. False when no such call runs.
+   */
   stop(call: string, reason: string): boolean;
   /** Stops every running call; each fails with this reason. */
   stopAll(reason: string): void;
@@ -27,11 +33,28 @@ interface KnownCall {
   running: Promise<FinishedCall> | null;
 }
 
-export function idempotentCalls(tools: Pick<Tools, 'run'>, finished: FinishedCalls): Calls {
+/** Well below the time after which the caller takes a silent sandbox for dead. */
+const WAIT_MS = 5000;
+
+export function idempotentCalls(tools: Pick<Tools, 'run'>, finished: FinishedCalls, waitMs = WAIT_MS): Calls {
   const known = new Map<string, KnownCall>();
   const limits = new Map<string, AbortController>();
+  const stopped = new Map<string, string>();
+  const ends = new EventEmitter().setMaxListeners(0);
+  const isOpen = (call: string) => known.get(call)?.running !== null;
 
-  async function run({ call, name, input, timeoutMs }: ExecuteRequest): Promise<FinishedCall> {
+  async function untilEnded(calls: readonly string[]): Promise<readonly string[] | null> {
+    const signal = AbortSignal.timeout(waitMs);
+    while (calls.some(isOpen)) {
+      await once(ends, 'end', { signal }).catch(() => undefined);
+      if (signal.aborted) return calls.filter((call) => !known.has(call));
+    }
+    return null;
+  }
+
+  async function run({ call, name, input, timeoutMs, after = [] }: ExecuteRequest): Promise<FinishedCall> {
+    const reason = [call, ...after].map((id) => stopped.get(id)).find((why) => why !== undefined);
+    if (reason !== undefined) return { output: reason, isError: true, durationMs: 0 };
     const limit = new AbortController();
     limits.set(call, limit);
     const timer = setTimeout(
@@ -52,6 +75,7 @@ export function idempotentCalls(tools: Pick<Tools, 'run'>, finished: FinishedCal
     const running = run(request).then((ended) => {
       finished.keep(request.call, ended);
       entry.running = null;
+      ends.emit('end');
       return ended;
     });
     const entry: KnownCall = { fingerprint, running };
@@ -69,11 +93,13 @@ export function idempotentCalls(tools: Pick<Tools, 'run'>, finished: FinishedCal
   }
 
   return {
+    untilEnded,
     answer,
     isKnown: (call) => known.has(call),
     running: () => limits.size,
     settled: async () => void (await Promise.allSettled([...known.values()].map((entry) => entry.running))),
     stop(call, reason) {
+      if (isOpen(call)) stopped.set(call, reason);
       const limit = limits.get(call);
       limit?.abort(new Error(reason));
       return limit !== undefined;

@@ -10,6 +10,7 @@ const STATUS_BY_ERROR = {
   archive_invalid: 422,
   packages_awaited: 425,
   results_awaited: 425,
+  calls_awaited: 425,
   internal: 500,
   stopping: 503,
   result_not_kept: 507,
@@ -26,6 +27,10 @@ export interface Reply {
 
 export function refusal(error: keyof typeof STATUS_BY_ERROR, message: string): Reply {
   return { status: STATUS_BY_ERROR[error], body: { error, message } };
+}
+
+export function awaiting(error: 'results_awaited' | 'calls_awaited', message: string, calls: readonly string[]): Reply {
+  return { status: STATUS_BY_ERROR[error], body: { error, message, calls: [...calls] } };
 }
 
 export function tooLarge(): Reply {

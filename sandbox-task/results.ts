@@ -2,20 +2,18 @@
 import type { IncomingMessage } from 'node:http';
 import type { ExecuteRequest } from '../functions/contract/hands.ts';
 import { readBody } from './body.ts';
-import type { Calls } from './calls.ts';
 import type { Log } from './log.ts';
 import type { Outputs } from './output.ts';
-import { refusal, tooLarge, type Reply } from './reply.ts';
+import { awaiting, refusal, tooLarge, type Reply } from './reply.ts';
 
-/** Null when the files of the call's results exist, or when the call has begun and may have removed them itself. */
+/** Null when the files of the call's results exist. A call that has begun may have removed them itself. */
 export function awaitingResults(
-  { call, results = [] }: ExecuteRequest,
-  { calls, outputs }: { readonly calls: Calls; readonly outputs: Outputs },
+  { results = [] }: ExecuteRequest,
+  { outputs }: { readonly outputs: Outputs },
 ): Reply | null {
-  const lacking = calls.isKnown(call) ? [] : outputs.lacking(results);
+  const lacking = outputs.lacking(results);
   if (lacking.length === 0) return null;
-  const { status, body } = refusal('results_awaited', 'the results of these calls have to be put first');
-  return { status, body: { ...body, calls: [...lacking] } };
+  return awaiting('results_awaited', 'the results of these calls have to be put first', lacking);
 }
 
 export async function takeResult(

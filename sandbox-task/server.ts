@@ -7,7 +7,7 @@ import type { Calls } from './calls.ts';
 import type { Log } from './log.ts';
 import type { Outputs } from './output.ts';
 import type { Packages, Taken } from './packages.ts';
-import { refusal, type Reply, tooLarge } from './reply.ts';
+import { awaiting, refusal, type Reply, tooLarge } from './reply.ts';
 import { awaitingResults, takeResult } from './results.ts';
 
 /** The longest request sends an archive of packages; the calling function ends before this limit. */
@@ -140,10 +140,10 @@ async function execute(request: ExecuteRequest, options: SandboxServerOptions): 
   const facts = { call: request.call, tool: request.name };
   if (options.packages.areAwaited()) return refusal('packages_awaited', 'the packages have to be put first');
   options.onCall();
-  if (options.isStopping() && !calls.isKnown(request.call)) return refusal('stopping', 'the sandbox is stopping');
   try {
-    const awaiting = awaitingResults(request, options);
-    if (awaiting !== null) return awaiting;
+    const hindrance = calls.isKnown(request.call) ? null : await hindranceOf(request, options);
+    // Two requests for one call may both have waited: `answer` begins it once.
+    if (hindrance !== null) return hindrance;
     const answer = await calls.answer(request);
     if (answer.status === 'mismatch') return refusal('call_mismatch', 'the call id was used for another tool or input');
     const { output, ...rest } = answer.response;
@@ -155,6 +155,16 @@ async function execute(request: ExecuteRequest, options: SandboxServerOptions): 
   } finally {
     options.onCall();
   }
+}
+
+/** Why a call that is not known here cannot begin; null when it can. */
+async function hindranceOf(request: ExecuteRequest, options: SandboxServerOptions): Promise<Reply | null> {
+  if (options.isStopping()) return refusal('stopping', 'the sandbox is stopping');
+  const missing = await options.calls.untilEnded(request.after ?? []);
+  if (missing !== null) return awaiting('calls_awaited', 'earlier calls have to end first', missing);
+  // The sandbox may have begun to stop while this call waited.
+  if (options.isStopping()) return refusal('stopping', 'the sandbox is stopping');
+  return awaitingResults(request, options);
 }
 
 /** The hashes have one length and are compared in constant time, so the response time tells nothing about the token. */

@@ -3,9 +3,11 @@
  * nothing else of each other.
  *
  * `POST /execute` with `Authorization: Bearer <token>` and an `ExecuteRequest`; answers 200 and an `ExecuteResponse`.
- * A repeated `call` id never runs twice: it joins the running call, or replays the stored response.
+ * A repeated `call` id never runs twice: it joins the running call, or replays the stored response. A call begins when
+ * the calls in `after` have ended; after some seconds without that, `/execute` answers `calls_awaited`.
  * `POST /cancel` with the same token and a `CancelRequest` ends a running call: the call's `/execute` answers an error,
  * and `/cancel` answers 200 and a `CancelResponse`.
+ * A call that was cancelled before it began never runs, and neither does a call that comes after a cancelled one.
  * `PUT /packages/<hash>` with the same token and an archive (`packages.ts`) gives a sandbox the packages it was started
  * for; until then `/execute` answers `packages_awaited`. A repeat changes nothing.
  * `PUT /results/<call>` with the same token and a text gives a sandbox the long result of a tool that ran elsewhere, as
@@ -41,6 +43,9 @@ export const SANDBOX_TOOLS = ['bash', 'read', 'write', 'edit', 'glob', 'grep'] a
 export const SandboxTool = z.enum(SANDBOX_TOOLS).meta({ id: 'SandboxTool' });
 export type SandboxTool = z.infer<typeof SandboxTool>;
 
+/** Tools that change nothing. Their calls need no order among themselves. */
+export const READING_TOOLS: ReadonlySet<string> = new Set<SandboxTool>(['read', 'glob', 'grep']);
+
 export const ExecuteRequest = z
   .strictObject({
     /** The tool-use id: the idempotency key. */
@@ -49,6 +54,8 @@ export const ExecuteRequest = z
     input: z.record(z.string(), z.unknown()),
     /** Hard limit for this call; the server kills the command after it. */
     timeoutMs: z.int().min(1).max(840_000),
+    /** Calls that have to end before this one begins. */
+    after: z.array(z.string().min(1).max(128)).optional(),
     /** Calls made elsewhere that have a long result. A sandbox without the files answers `results_awaited`. */
     results: z.array(z.string().min(1).max(128)).max(MAX_LARGE_RESULTS).optional(),
   })
@@ -75,14 +82,14 @@ export type CancelResponse = z.infer<typeof CancelResponse>;
 
 /**
  * 400 `invalid_request`, 401 `unauthorized`, 404 `not_found`, 409 `call_mismatch` (same id, other tool or input),
- * 413 `request_too_large`, 422 `archive_invalid`, 425 `packages_awaited` or `results_awaited`, 500 `internal`,
- * 503 `stopping`, 507 `result_not_kept`.
+ * 413 `request_too_large`, 422 `archive_invalid`, 425 `packages_awaited`, `results_awaited` or `calls_awaited`,
+ * 500 `internal`, 503 `stopping`, 507 `result_not_kept`.
  */
 export const ExecuteError = z
   .object({
     error: z.string(),
     message: z.string(),
-    /** With `results_awaited`: the calls of which the sandbox has no result. */
+    /** With `results_awaited`: calls without a result here. With `calls_awaited`: calls that have not arrived here. */
     calls: z.array(z.string()).optional(),
   })
   .meta({ id: 'ExecuteError' });

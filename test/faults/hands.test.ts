@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { expectSound } from '#test/faults/stored-log.ts';
 import { marking } from '#test/faults/side-effect.ts';
-import { ofType, startService, textOf, type Service } from '#test/journeys/service.ts';
+import { bash, calling } from '#test/journeys/scripts.ts';
+import { ofType, resultsInOrder, startService, textOf, type Service } from '#test/journeys/service.ts';
 
 const SLOW_MARK = 'touch started; sleep 1; echo x >> f';
 
@@ -38,6 +39,15 @@ describe('a running command', () => {
     await service.idle(session);
     const events = await expectSound(service, session);
     expect(textOf(ofType(events, 'agent.message').at(-1))).toBe('marks: 1');
+  });
+
+  it('ends before the next call of its answer begins when execute is killed', async () => {
+    service.standIn.script(calling(bash(SLOW_MARK), bash('echo "marks: $(wc -l < f)"')));
+    const session = await begin();
+    expect(await service.runtime.faults.kill('execute')).toBeGreaterThan(0);
+    await service.idle(session);
+    service.standIn.script(marking(SLOW_MARK));
+    expect(resultsInOrder(await expectSound(service, session))).toEqual(['(no output)', 'marks: 1']);
   });
 
   it.each(['before', 'after'] as const)('has one result when execute is killed %s its append', async (phase) => {

@@ -154,3 +154,9 @@ export function textOf(event: Event | undefined): string {
 
 export const ofType = <Type extends Event['type']>(events: readonly Event[], type: Type) =>
   events.filter((event): event is Extract<Event, { type: Type }> => event.type === type);
+
+/** The texts of the results of sandbox calls, in the order in which the model wrote the calls. */
+export function resultsInOrder(events: readonly Event[]): readonly string[] {
+  const results = ofType(events, 'agent.tool_result');
+  return ofType(events, 'agent.tool_use').map(({ id }) => textOf(results.find((result) => result.tool_use_id === id)));
+}

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import type { ReplyTool } from '#infra/local/model/script.ts';
 import { bash, calling } from '#test/journeys/scripts.ts';
-import { ofType, startService, textOf, type Service } from '#test/journeys/service.ts';
+import { ofType, resultsInOrder, startService, textOf, type Service } from '#test/journeys/service.ts';
 
 describe('each sandbox tool, in a real sandbox,', () => {
   let service: Service;
@@ -30,6 +30,18 @@ describe('each sandbox tool, in a real sandbox,', () => {
     expect((await resultOf({ name: 'grep', input: { pattern: 'gam+a' } })).text).toContain('2:gamma');
     expect((await resultOf({ name: 'glob', input: { pattern: '**/*.txt' } })).text).toContain('notes/a.txt');
     expect(await resultOf(bash('cat notes/a.txt'))).toMatchObject({ text: 'alpha\ngamma', isError: false });
+  });
+
+  it('takes effect in the order in which the model wrote the calls of one answer', async () => {
+    const write = (content: string): ReplyTool => ({ name: 'write', input: { file_path: 'm.sh', content } });
+    const run = bash('. ./m.sh');
+    const edit = { name: 'edit', input: { file_path: 'm.sh', old_string: 'two', new_string: 'three' } };
+    service.standIn.script(calling(write('echo one'), run, write('echo two'), run, edit, run, write('echo four'), run));
+    const fresh = await service.session();
+    for (const asked of ['in a sandbox that starts', 'in a warm one']) {
+      const results = resultsInOrder(await service.converse(fresh, asked));
+      expect(results.filter((text) => !/^(wrote|edited)/.test(text))).toEqual(['one', 'two', 'three', 'four']);
+    }
   });
 
   it('keeps the shell between calls', async () => {

@@ -65,12 +65,16 @@ export async function execute(address: Address, call: ExecuteRequest): Promise<E
   return ExecuteResponse.parse(reply.body);
 }
 
-export async function startSandbox(listen: 'tcp' | 'socket' = 'tcp', packages: AwaitedPackages | null = null) {
+export async function startSandbox(
+  listen: 'tcp' | 'socket' = 'tcp',
+  packages: AwaitedPackages | null = null,
+  waitMs?: number,
+) {
   const folder = await mkdtemp(join(tmpdir(), 'sandbox-test-'));
   const workdir = await mkdtemp(join(folder, 'workspace-'));
   const tools = toolsIn(workdir, packages?.dir ?? null);
   const finished = finishedCalls();
-  const calls = idempotentCalls(tools, finished);
+  const calls = idempotentCalls(tools, finished, waitMs);
   const events = new EventEmitter();
   const lines: string[] = [];
   const server = sandboxServer({

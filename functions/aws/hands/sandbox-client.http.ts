@@ -131,8 +131,10 @@ function replyOf(incoming: IncomingMessage, body: Buffer | null): SandboxReply {
 
 function awaited(body: unknown): SandboxReply {
   const said = ExecuteError.safeParse(body);
-  if (said.data?.error !== 'results_awaited') return { status: 'awaits packages' };
-  return { status: 'awaits results', calls: said.data.calls ?? [] };
+  const calls = said.data?.calls ?? [];
+  if (said.data?.error === 'results_awaited') return { status: 'awaits results', calls };
+  if (said.data?.error === 'calls_awaited') return { status: 'awaits calls', missing: calls };
+  return { status: 'awaits packages' };
 }
 
 function json(body: Buffer): unknown {

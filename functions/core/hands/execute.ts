@@ -14,6 +14,7 @@ import type { Ports } from '#core/ports/ports.ts';
 import type { LogKey } from '#core/ports/session-log.ts';
 import type { SandboxRecord, SandboxReply, SentMark } from '#core/ports/sandboxes.ts';
 import { change } from '#core/session/change.ts';
+import { callsBefore } from '#core/session/waiting.ts';
 import { whileItStands } from '#core/session/watch.ts';
 
 export type ExecuteWorld = Pick<
@@ -42,11 +43,21 @@ const PATIENCE_MS = 2000;
 /** Past a call's own timeout, for its answer to arrive over however many connections. */
 const OVERTIME_MS = 60_000;
 const RECONNECT_MS = 100;
+/** An earlier call that has not arrived for so long may never arrive: its function failed, and failed again. */
+const ARRIVAL_MS = 60_000;
 
 const LOST = {
   text: 'The sandbox stopped before this call had a result. The command may or may not have run, and files in the sandbox are gone. The next call gets a new sandbox.',
   isError: true,
   served: 'lost',
+} as const;
+
+const NOT_MADE = 'The call was not made.';
+
+const NOT_IN_ORDER = {
+  output: 'An earlier call of the same answer did not reach the sandbox, so this call was not made.',
+  isError: true,
+  served: 'refused',
 } as const;
 
 export async function execute(world: ExecuteWorld, input: ExecuteInput): Promise<void> {
@@ -57,10 +68,11 @@ export async function execute(world: ExecuteWorld, input: ExecuteInput): Promise
     world.log.head(key),
     world.sandboxes.send(input.session, input.call.id, input.sandbox.generation, world.stamp.now()),
   ]);
-  // An interrupt closed it before it began.
-  if (head === null || !isOpen(input.call.id)(head.state)) return;
+  if (head === null) return;
   const { largeResults } = head.state;
-  const request = withResults(asked, largeResults);
+  const request = inOrder(withResults(asked, largeResults), head.state);
+  // An interrupt closed it before it began.
+  if (request === null) return;
   const result = await resultOf(world, input, { request, sent, largeResults });
   await appendResult(world, key, input.call.id, result);
   const durationMs = Date.parse(world.stamp.now()) - began;
@@ -87,6 +99,14 @@ async function requestOf(world: ExecuteWorld, key: LogKey, input: ExecuteInput):
 /** Most sessions have no large result, and a call of theirs says nothing about them. */
 function withResults({ results: _results, ...request }: ExecuteRequest, large: LargeResults): ExecuteRequest {
   return large.length === 0 ? request : { ...request, results: large.map(({ call }) => call) };
+}
+
+/** The request with the earlier calls that are open in the log; null when its own call is not open. */
+function inOrder({ after: _earlier, ...request }: ExecuteRequest, state: SessionState): ExecuteRequest | null {
+  const call = state.calls.find(({ id }) => id === request.call);
+  if (call === undefined) return null;
+  const after = callsBefore(state, call).map(({ id }) => id);
+  return after.length === 0 ? request : { ...request, after };
 }
 
 async function resultOf(world: ExecuteWorld, input: ExecuteInput, sending: CallToSend): Promise<Result> {
@@ -123,8 +143,9 @@ async function reach(
   let { request } = sending;
   // A call that was sent before found its server then, so there is no start to wait for.
   const now = Date.parse(world.stamp.now());
+  let arrivedAt = now;
+  let deadline = now + request.timeoutMs + OVERTIME_MS;
   const until = Math.max(now + PATIENCE_MS, sent.again ? 0 : Date.parse(sandbox.readyAt) + START_GRACE_MS);
-  const deadline = now + request.timeoutMs + OVERTIME_MS;
   for (let listened = false; ;) {
     const reply = await world.sandboxClient.execute(sandbox, request);
     if (reply.status === 'answered') return reply.response;
@@ -133,10 +154,15 @@ async function reach(
     request = next;
     listened ||= reply.status === 'interrupted';
     const nowMs = Date.parse(world.stamp.now());
+    if (reply.status === 'awaits calls') {
+      if (reply.missing.length === 0) arrivedAt = nowMs;
+      if (nowMs > arrivedAt + ARRIVAL_MS) return NOT_IN_ORDER;
+      deadline = nowMs + request.timeoutMs + OVERTIME_MS;
+    }
     if (nowMs > deadline || (reply.status === 'unreachable' && (listened || nowMs > until))) return null;
     await world.pause(RECONNECT_MS);
     // A sandbox that awaited something had no such call yet: its cancellation found nothing to end.
-    if (signal.aborted) return { output: 'The call was not made.', isError: true, served: 'refused' };
+    if (signal.aborted) return { output: NOT_MADE, isError: true, served: 'refused' };
   }
 }
 
@@ -153,8 +179,11 @@ async function nextRequest(
 ): Promise<ExecuteRequest | string> {
   switch (reply.status) {
     case 'refused':
-      // One that was started before a deployment, or from an image of the customer's own, may know of no results.
-      return request.results === undefined ? reply.reason : withResults(request, []);
+      return plain(request) ?? reply.reason;
+    case 'awaits calls': {
+      const head = await world.log.head(key);
+      return (head && inOrder(request, head.state)) ?? NOT_MADE;
+    }
     case 'awaits packages':
       return (await handOver(world, key.session, sandbox)) ?? request;
     case 'awaits results': {
@@ -167,6 +196,11 @@ async function nextRequest(
     default:
       return reply satisfies never;
   }
+}
+
+/** For a sandbox that was started before a deployment and knows neither field; null for a request that has none. */
+function plain({ results, after, ...request }: ExecuteRequest): ExecuteRequest | null {
+  return results === undefined && after === undefined ? null : request;
 }
 
 const isOpen = (call: EventId) => (state: SessionState) => state.calls.some((open) => open.id === call);

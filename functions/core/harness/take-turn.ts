@@ -3,7 +3,7 @@
  * the next attempt continues from what is in the log.
  */
 import { recordIn, type OpenCall } from '#contract/entries.ts';
-import type { HandCall, HandOutcome, Next, RunState } from '#contract/run.ts';
+import type { HandOutcome, Next, RunState } from '#contract/run.ts';
 import { Fault } from '#core/ports/errors.ts';
 import type { LogKey } from '#core/ports/session-log.ts';
 import { ask } from '#core/harness/ask.ts';
@@ -15,6 +15,7 @@ import { refreshTools } from '#core/harness/refresh-tools.ts';
 import { backoffSeconds, next, type Step } from '#core/harness/next.ts';
 import { change, prepare } from '#core/session/change.ts';
 import type { Command } from '#core/session/commands.ts';
+import { handOf } from '#core/session/waiting.ts';
 
 /** What ends a Turn: `next` for the state machine, `run` for the execution after a `long` one. */
 interface Ended {
@@ -183,11 +184,6 @@ function handCalls(calls: readonly OpenCall[]): Next['calls'] {
     position: call.position,
     sincePosition: call.sincePosition,
   }));
-}
-
-function handOf({ server, name }: OpenCall): HandCall['hand'] {
-  if (server !== null) return 'mcp';
-  return name === 'web_fetch' ? 'web' : 'sandbox';
 }
 
 function rest(run: number): Ended {

@@ -127,6 +127,8 @@ export type SandboxReply =
   | { readonly status: 'awaits packages' }
   /** It lacks the results of these calls, which this one may read, and has not taken it. */
   | { readonly status: 'awaits results'; readonly calls: readonly string[] }
+  /** Earlier calls have not ended there, and it has not taken this one. `missing` are those that it does not know. */
+  | { readonly status: 'awaits calls'; readonly missing: readonly string[] }
   /** It does not take this call: `reason` is for the model. */
   | { readonly status: 'refused'; readonly reason: string }
   /** The connection broke while the call was under way. */
@@ -142,6 +144,6 @@ export interface SandboxClient {
   execute(place: SandboxPlace, request: ExecuteRequest): Promise<SandboxReply>;
   /** Makes the file of a call that was made elsewhere, as a whole or not at all. A repeat writes it anew. */
   give(place: SandboxPlace, call: EventId, text: string): Promise<'kept' | 'refused' | 'interrupted'>;
-  /** Asks for the end of a running call: its `execute` then answers. Best effort; a call that is not running stays so. */
+  /** Asks for the end of a call: its `execute` then answers, and a call that has not begun never runs. Best effort. */
   cancel(place: SandboxPlace, call: EventId): void;
 }

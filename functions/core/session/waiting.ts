@@ -1,6 +1,8 @@
 /** Questions about a state that several rules ask. */
 import { eventIn, type Entry, type OpenCall, type SessionState } from '#contract/entries.ts';
+import { READING_TOOLS } from '#contract/hands.ts';
 import type { Position } from '#contract/ids.ts';
+import type { HandCall } from '#contract/run.ts';
 
 /** Whether an agent is at work: the states in which only the harness, or an interrupt, may end a run. */
 export function isActive(state: SessionState): boolean {
@@ -20,9 +22,33 @@ export function isWaitSince({ handSincePosition }: OpenCall, sincePosition: Posi
   return sincePosition === null || handSincePosition === sincePosition;
 }
 
-/** Calls that a hand can make now. */
+/** Calls that hands can be given now. A sandbox call is held back while a person has to confirm one before it. */
 export function readyCalls(state: SessionState): readonly OpenCall[] {
-  return state.calls.filter((call) => call.waitsFor === 'hand');
+  return state.calls.filter(
+    (call) => call.waitsFor === 'hand' && callsBefore(state, call).every(({ waitsFor }) => waitsFor === 'hand'),
+  );
+}
+
+/**
+ * Open sandbox calls that have to end before this one begins: the model wrote them earlier, and their effects are to
+ * happen earlier. Calls that only read may run beside each other. Calls of other hands have no order.
+ */
+export function callsBefore({ calls }: SessionState, call: OpenCall): readonly OpenCall[] {
+  if (!isOfSandbox(call)) return [];
+  const isReading = READING_TOOLS.has(call.name);
+  return calls.filter(
+    (other) => other.position < call.position && isOfSandbox(other) && !(isReading && READING_TOOLS.has(other.name)),
+  );
+}
+
+/** A call that waits for the client is of a custom tool, which may have the name of a sandbox tool. */
+function isOfSandbox(call: OpenCall): boolean {
+  return call.waitsFor !== 'client' && handOf(call) === 'sandbox';
+}
+
+export function handOf({ server, name }: OpenCall): HandCall['hand'] {
+  if (server !== null) return 'mcp';
+  return name === 'web_fetch' ? 'web' : 'sandbox';
 }
 
 /** Open calls of MCP tools that a person refuses with these entries. */

@@ -8,7 +8,7 @@ import { describe, expect, it } from 'vitest';
 import type { EventId, Position } from '#contract/ids.ts';
 import type { HandCall, HandOutcome, RunState } from '#contract/run.ts';
 import type { Entry, OpenCall } from '#contract/entries.ts';
-import type { EventInput } from '#contract/events.ts';
+import type { EventInput, SessionEvent } from '#contract/events.ts';
 import { execute, type ExecuteWorld } from '#core/hands/execute.ts';
 import { buildMessages } from '#core/harness/context.ts';
 import { createHistory } from '#core/harness/history.ts';
@@ -126,8 +126,10 @@ function theatre(scheduler: fc.Scheduler) {
       sandboxClient: {
         execute: (_place, call) =>
           act(async () => {
-            // The sandbox server's own rule: a call it has seen is joined or replayed.
+            // The sandbox server's own rules: a call it has seen is joined or replayed, and others come in order.
             const id = call.call as EventId;
+            const missing = (call.after ?? []).filter((earlier) => !ran.has(earlier as EventId));
+            if (missing.length > 0 && !ran.has(id)) return { status: 'awaits calls', missing } as const;
             const served = ran.has(id) ? ('replayed' as const) : ('ran' as const);
             ran.add(id);
             return { status: 'answered', response: { output: 'ok', isError: false, served, durationMs: 1 } } as const;
@@ -290,7 +292,7 @@ function scripted(request: ModelRequest) {
   return answer({ usage });
 }
 
-function expectSound(entries: readonly Entry[], sent: number, ran: ReadonlySet<string>): void {
+function expectSound(entries: readonly Entry[], sent: number, ran: ReadonlySet<EventId>): void {
   const events = entries.flatMap((entry) => ('event' in entry ? [entry.event] : []));
   const uses = events.flatMap((event) =>
     event.type === 'agent.tool_use' || event.type === 'agent.mcp_tool_use' || event.type === 'agent.custom_tool_use'
@@ -319,10 +321,18 @@ function expectSound(entries: readonly Entry[], sent: number, ran: ReadonlySet<s
   expect(taken.toSorted()).toEqual(accepted.toSorted());
   expect(ends.toSorted()).toEqual(starts.toSorted());
   expect([...ran].every((id) => uses.some((use) => use === id))).toBe(true);
+  expect([...ran].filter((id, at) => [...ran].slice(0, at).some((other) => isBefore(events, id, other)))).toEqual([]);
   // Every answer, result and message makes a conversation that the provider accepts.
   expect(() => buildMessages(entries)).not.toThrow();
   const statuses = outline(entries).filter((type) => type.startsWith('session.status_'));
   expect(statuses.at(-1) ?? 'session.status_idle').toBe('session.status_idle');
+}
+
+/** Whether both calls are of one answer and the first was written before the second. */
+function isBefore(events: readonly SessionEvent[], first: EventId, second: EventId): boolean {
+  const from = events.findIndex(({ id }) => id === first);
+  const answer = events.slice(from).findIndex(({ type }) => type === 'span.model_request_end');
+  return events.slice(from + 1, from + answer).some(({ id }) => id === second);
 }
 
 type Act =

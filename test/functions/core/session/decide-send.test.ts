@@ -87,21 +87,21 @@ describe('a call that has to be confirmed', () => {
     );
   });
 
-  it('does not keep the calls beside it from being made first', () => {
-    const scenario = asked('bash', 'read');
+  it('does not keep the calls before it from being made first', () => {
+    const scenario = asked('read', 'bash');
     expect(scenario.head.state.status).toBe('running');
     const done = scenario
-      .when({ do: 'result', call: callOf(scenario, 1), content: [], isError: false })
+      .when({ do: 'result', call: callOf(scenario, 0), content: [], isError: false })
       .when({ do: 'await action' });
     expect(outline(done.then)).toEqual(IDLE);
-    expect(stopOf(done)).toEqual({ type: 'requires_action', event_ids: [callOf(scenario, 0)] });
+    expect(stopOf(done)).toEqual({ type: 'requires_action', event_ids: [callOf(scenario, 1)] });
   });
 
   it('is made in the same run when it is confirmed before the run ends', () => {
-    const scenario = asked('bash', 'read');
-    const confirmed = scenario.when(sends(confirms(scenario, 0)));
+    const scenario = asked('read', 'bash');
+    const confirmed = scenario.when(sends(confirms(scenario, 1)));
     expect(outline(confirmed.then)).toEqual(['user.tool_confirmation', 'user.tool_confirmation']);
-    const done = confirmed.when({ do: 'result', call: callOf(scenario, 1), content: [], isError: false });
+    const done = confirmed.when({ do: 'result', call: callOf(scenario, 0), content: [], isError: false });
     expect(done.when({ do: 'await action' }).then).toEqual([]);
     expect(done.head.state.calls).toEqual([expect.objectContaining({ name: 'bash', waitsFor: 'hand' })]);
   });
