@@ -106,6 +106,8 @@ export interface Table {
   putting(row: Key & Columns, condition?: Condition): Write;
   updating(key: Key, change: Change): Write;
   removing(key: Key, condition?: Condition): Write;
+  /** Writes nothing; the transaction fails unless the condition holds. */
+  checking(key: Key, condition: Condition): Write;
 }
 
 interface TableOptions {
@@ -201,6 +203,7 @@ export function createTable(dynamodb: DynamoDBClient, name: string, options: Tab
     putting: (row, condition) => ({ Put: put(row, condition) }),
     updating: (key, change) => ({ Update: update(key, change) }),
     removing: (key, condition) => ({ Delete: remove(key, condition) }),
+    checking: (key, condition) => ({ ConditionCheck: { ConditionExpression: undefined, ...remove(key, condition) } }),
   };
 }
 

@@ -60,8 +60,9 @@ async function writeDown(options: SandboxOptions, token: string, address: string
   const session = SessionId.parse(options.session);
   const records = createSandboxRecords(options.dynamodb, options.recordsTable);
   const at = createStamp().now();
-  const { generation } = await records.reserve(session, 0, { token, archive: null, at });
-  await records.ready(session, generation, { task: 'a process of this machine', address, at });
+  const start = { attempt: 1, since: at, notBefore: at, watcher: 'test', watchedUntil: at };
+  await records.reserve(session, 0, { ...start, token, archive: null, at });
+  await records.ready(session, 1, { task: 'a process of this machine', address, at });
 }
 
 /** The server's first log line has its address. */

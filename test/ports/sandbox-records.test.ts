@@ -4,18 +4,27 @@ import { EventId, SessionId } from '#contract/ids.ts';
 import { createSandboxRecords, plannedSandbox } from '#aws/hands/sandbox-records.dynamodb.ts';
 import type { SandboxRecords } from '#core/ports/sandboxes.ts';
 import { NOW } from '#test/functions/core/given.ts';
+import { later } from '#core/ports/stamp.ts';
 import { createTable } from '#aws/table.ts';
 import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
 
 const CALL = EventId.parse('sevt_1');
-const start = (token: string, archive: string | null = null) => ({ token, archive, at: NOW });
+const WATCH = { watcher: 'one', watchedUntil: NOW };
+const start = (token: string, archive: string | null = null) => ({
+  ...{ token, archive, at: NOW, attempt: 1, since: NOW, notBefore: NOW },
+  ...WATCH,
+});
 const PLACE = { task: 'task-1', address: '10.0.0.1:8080', at: NOW };
 
 describe('the sandbox records in DynamoDB', () => {
   let dynamodb: TestDynamoDb;
   let records: SandboxRecords;
   let sessions = 0;
-  const newSession = () => SessionId.parse(`sesn_${process.pid}x${(sessions += 1)}`);
+  async function newSession(): Promise<SessionId> {
+    const session = SessionId.parse(`sesn_${process.pid}x${(sessions += 1)}`);
+    await createTable(dynamodb.client, dynamodb.recordsTable).put({ pk: session, sk: 'session' });
+    return session;
+  }
   beforeAll(async () => {
     dynamodb = await startDynamoDb();
     records = createSandboxRecords(dynamodb.client, dynamodb.recordsTable);
@@ -23,14 +32,14 @@ describe('the sandbox records in DynamoDB', () => {
   afterAll(async () => dynamodb.close());
 
   it('give one generation to one of many callers, and return it to the others', async () => {
-    const session = newSession();
+    const session = await newSession();
     const all = await Promise.all(['a', 'b', 'c', 'd'].map((token) => records.reserve(session, 0, start(token))));
-    expect(new Set(all.map((record) => 'token' in record && record.token)).size).toBe(1);
-    expect(all.every((record) => record.generation === 1 && record.status === 'starting')).toBe(true);
+    expect(new Set(all.map((record) => record !== null && 'token' in record && record.token)).size).toBe(1);
+    expect(all.every((record) => record?.generation === 1 && record.status === 'starting')).toBe(true);
   });
 
   it('become ready once, and a late writer changes nothing', async () => {
-    const session = newSession();
+    const session = await newSession();
     await records.reserve(session, 0, start('token'));
     const ready = await records.ready(session, 1, PLACE);
     expect(ready).toMatchObject({ status: 'ready', address: PLACE.address });
@@ -38,7 +47,7 @@ describe('the sandbox records in DynamoDB', () => {
   });
 
   it('count a new generation after a loss, and ignore reports about the old one', async () => {
-    const session = newSession();
+    const session = await newSession();
     await records.reserve(session, 0, start('old'));
     await records.lost(session, 1);
     expect(await records.reserve(session, 1, start('new'))).toMatchObject({
@@ -51,7 +60,7 @@ describe('the sandbox records in DynamoDB', () => {
   });
 
   it('remember the first generation that a call was sent to', async () => {
-    const session = newSession();
+    const session = await newSession();
     await records.reserve(session, 0, start('old'));
     expect(await records.send(session, CALL, 1, NOW)).toMatchObject({
       sentTo: 1,
@@ -68,7 +77,7 @@ describe('the sandbox records in DynamoDB', () => {
   });
 
   it('begin with the packages of the session, and keep them in every generation', async () => {
-    const session = newSession();
+    const session = await newSession();
     const packages = { apt: [], cargo: [], gem: [], go: [], npm: ['left-pad'], pip: [] };
     await createTable(dynamodb.client, dynamodb.recordsTable).put(plannedSandbox(session, packages));
     expect(await records.find(session)).toEqual({ status: 'planned', generation: 0, packages });
@@ -79,13 +88,13 @@ describe('the sandbox records in DynamoDB', () => {
   });
 
   it('fail once and only while the sandbox starts, and drop the reason in the next generation', async () => {
-    const session = newSession();
-    const why = { reason: 'npm failed', at: NOW };
+    const session = await newSession();
+    const why = { reason: 'npm failed', retryAt: NOW };
     await records.reserve(session, 0, start('token'));
     expect(await records.failed(session, 1, why)).toMatchObject({
       status: 'failed',
       reason: why.reason,
-      failedAt: NOW,
+      retryAt: NOW,
     });
     expect(await records.ready(session, 1, PLACE)).toMatchObject({ status: 'failed' });
     const next = await records.reserve(session, 1, start('token'));
@@ -95,8 +104,43 @@ describe('the sandbox records in DynamoDB', () => {
     expect(await records.failed(session, 2, why)).toMatchObject({ status: 'ready' });
   });
 
+  it('give a start to one watcher at a time, and to another one when its time is over', async () => {
+    const session = await newSession();
+    await records.reserve(session, 0, start('token'));
+    const soon = later(NOW, 1000);
+    const watch = (watcher: string, at: string) => records.watch(session, 1, { watcher, at, until: later(at, 1000) });
+    expect(await watch('one', NOW)).toMatchObject({ watcher: 'one', watchedUntil: soon });
+    expect(await watch('two', soon)).toMatchObject({ watcher: 'one' });
+    const [a, b] = await Promise.all(['two', 'three'].map((watcher) => watch(watcher, later(soon, 1))));
+    expect(a).toEqual(b);
+    await records.ready(session, 1, PLACE);
+    expect(await watch('four', later(soon, 9000))).toMatchObject({ status: 'ready' });
+  });
+
+  it('know the task of a sandbox that is lost, until the next one is reserved', async () => {
+    const session = await newSession();
+    await records.reserve(session, 0, start('token'));
+    await records.ready(session, 1, PLACE);
+    await records.lost(session, 1);
+    expect(await records.find(session)).toMatchObject({ status: 'lost', task: PLACE.task });
+    await records.reserve(session, 1, start('token'));
+    await records.lost(session, 2);
+    expect(await records.find(session)).toMatchObject({ status: 'lost', task: null });
+  });
+
+  it('reserve nothing for a session that was deleted, whether or not its record is left', async () => {
+    const session = await newSession();
+    const table = createTable(dynamodb.client, dynamodb.recordsTable);
+    await records.reserve(session, 0, start('token'));
+    await table.remove({ pk: session, sk: 'session' });
+    expect(await records.reserve(session, 1, start('token'))).toBeNull();
+    await table.remove({ pk: session, sk: 'sandbox' });
+    expect(await records.reserve(session, 0, start('token'))).toBeNull();
+    expect(await records.find(session)).toBeNull();
+  });
+
   it('are empty for a session without a sandbox', async () => {
-    const session = newSession();
+    const session = await newSession();
     expect(await records.find(session)).toBeNull();
     expect(await records.send(session, CALL, 1, NOW)).toMatchObject({ record: null });
   });

@@ -6,7 +6,7 @@ import { PackageList } from '#contract/packages.ts';
 import { Fault } from '#core/ports/errors.ts';
 import type { SandboxRecord, SandboxRecords } from '#core/ports/sandboxes.ts';
 import { json, optional, parseRow } from '#aws/row.ts';
-import { createTable, IS_NEW, type Change, type Columns, type Key, type Row } from '#aws/table.ts';
+import { createTable, EXISTS, IS_NEW, type Change, type Columns, type Key, type Row } from '#aws/table.ts';
 
 /** A mark outlives every retry of its call: an execution's last retry comes within a day. */
 const MARK_TTL_SECONDS = 7 * 86_400;
@@ -18,17 +18,25 @@ const common = {
   packages: optional(json(PackageList)),
   archive: optional(z.string()),
 };
+const start = {
+  attempt: z.int().min(1),
+  since: Instant,
+  notBefore: Instant,
+  watcher: z.string(),
+  watchedUntil: Instant,
+};
 const Stored = z.discriminatedUnion('status', [
   z.object({ status: z.literal('planned'), generation: z.literal(0), packages: json(PackageList) }),
-  z.object({ ...common, status: z.literal('starting') }),
-  z.object({ ...common, status: z.literal('lost') }),
-  z.object({ ...common, status: z.literal('failed'), reason: z.string(), failedAt: Instant }),
+  z.object({ ...common, ...start, status: z.literal('starting') }),
+  z.object({ ...common, status: z.literal('lost'), task: optional(z.string()) }),
+  z.object({ ...common, status: z.literal('failed'), reason: z.string(), retryAt: Instant }),
   z.object({ ...common, status: z.literal('ready'), task: z.string(), address: z.string(), readyAt: Instant }),
 ]);
 
 const Mark = z.object({ generation: z.int() });
 
 const keyOf = (session: SessionId): Key => ({ pk: session, sk: 'sandbox' });
+const sessionKey = (session: SessionId): Key => ({ pk: session, sk: 'session' });
 
 /** The first row of a session with packages; a session without packages has no row until it needs a sandbox. */
 export function plannedSandbox(session: SessionId, list: PackageList) {
@@ -57,20 +65,30 @@ export function createSandboxRecords(dynamodb: DynamoDBClient, name: string): Sa
       return row === null ? null : recordOf(row);
     },
 
-    async reserve(session, previous, { token, archive, at }) {
+    async reserve(session, previous, { at, ...begun }) {
       const isPrevious = '#generation = :previous';
       const isFirst = 'attribute_not_exists(#generation)';
-      const ofPlace = { task: null, address: null, readyAt: null };
-      const ofFailure = { reason: null, failedAt: null };
-      const record = await update(session, {
+      const reserving = table.updating(keyOf(session), {
         when: [previous === 0 ? `${isFirst} OR ${isPrevious}` : isPrevious],
         values: { previous },
         set: {
-          ...{ generation: previous + 1, status: 'starting', token, archive, lastUsedAt: at },
-          ...{ ...ofPlace, ...ofFailure },
+          ...{ ...begun, generation: previous + 1, status: 'starting', lastUsedAt: at },
+          ...{ task: null, address: null, readyAt: null, reason: null, retryAt: null },
         },
       });
-      return present(record, session);
+      // A late invocation must not leave a row, and a sandbox, of a session that was deleted.
+      const { status } = await table.transact([reserving, table.checking(sessionKey(session), { when: [EXISTS] })]);
+      const row = await table.get(keyOf(session));
+      const record = row === null ? null : recordOf(row);
+      const isUnchanged = status === 'conflict' && (record?.generation ?? 0) === previous;
+      return isUnchanged ? null : present(record, session);
+    },
+
+    async watch(session, generation, { watcher, at, until }) {
+      const isFree = '#watcher = :watcher OR #watchedUntil < :at';
+      const values = { generation, starting: 'starting', watcher, at };
+      const set = { watcher, watchedUntil: until };
+      return present(await update(session, { when: [isThisGeneration, isStarting, isFree], values, set }), session);
     },
 
     ready: (session, generation, { task, address, at }) =>
@@ -80,8 +98,8 @@ export function createSandboxRecords(dynamodb: DynamoDBClient, name: string): Sa
       await update(session, { when: [isThisGeneration], values: { generation }, set: { status: 'lost' } });
     },
 
-    failed: (session, generation, { reason, at }) =>
-      endStart(session, generation, { status: 'failed', reason, failedAt: at }),
+    failed: (session, generation, { reason, retryAt }) =>
+      endStart(session, generation, { status: 'failed', reason, retryAt }),
 
     async send(session, call, generation, at) {
       const exists = 'attribute_exists(#generation)';

@@ -6,12 +6,12 @@ import {
   RunTaskCommand,
   StopTaskCommand,
   type ECSClient,
-  type Failure,
+  type RunTaskCommandOutput,
   type Task,
 } from '@aws-sdk/client-ecs';
 import { SANDBOX_PORT } from '#contract/hands.ts';
 import { Fault } from '#core/ports/errors.ts';
-import type { PackageBuilds, Tasks, TaskStatus } from '#core/ports/sandboxes.ts';
+import type { PackageBuilds, TaskRun, Tasks, TaskStatus } from '#core/ports/sandboxes.ts';
 
 /** The place of one kind of task. */
 interface EcsTasksOptions {
@@ -29,7 +29,7 @@ export function createTasks(options: EcsTasksOptions, idleSeconds: string): Task
     run: (session, generation, { tokenSha256, archive }) =>
       startTask(options, {
         name: `${session}-${generation}`,
-        startedBy: session,
+        startedBy: `${session}/${generation}`,
         publicAddress: false,
         environment: {
           SANDBOX_TOKEN_SHA256: tokenSha256,
@@ -69,7 +69,7 @@ interface TaskStart {
   readonly environment: Readonly<Record<string, string>>;
 }
 
-async function startTask(options: EcsTasksOptions, start: TaskStart): Promise<string> {
+async function startTask(options: EcsTasksOptions, start: TaskStart): Promise<TaskRun> {
   const environment = Object.entries(start.environment).map(([name, value]) => ({ name, value }));
   const command = new RunTaskCommand({
     cluster: options.cluster,
@@ -88,12 +88,21 @@ async function startTask(options: EcsTasksOptions, start: TaskStart): Promise<st
     },
     overrides: { containerOverrides: [{ name: options.container, environment }] },
   });
-  const { tasks, failures } = await options.ecs.send(command).catch(startedBefore);
-  const arn = tasks?.[0]?.taskArn;
-  if (arn === undefined) {
-    throw new Fault('sandbox_not_ready', `ECS started no task: ${failures?.[0]?.reason ?? 'no reason given'}`);
-  }
-  return arn;
+  return options.ecs.send(command).then(runOf, refusalOf);
+}
+
+function runOf({ tasks, failures }: RunTaskCommandOutput): TaskRun {
+  const task = tasks?.[0]?.taskArn;
+  const reason = failures?.[0]?.reason ?? 'no reason given';
+  return task === undefined ? { status: 'refused', reason } : { status: 'started', task };
+}
+
+/** Whatever ECS objects to, another attempt may succeed: a limit passes, and an operator mends a right or a subnet. */
+function refusalOf(cause: unknown): TaskRun {
+  // A start under this name was made before with other parameters: ECS names its task.
+  const [task] = cause instanceof ConflictException ? (cause.resourceIds ?? []) : [];
+  if (task !== undefined) return { status: 'started', task };
+  return { status: 'refused', reason: cause instanceof Error ? `${cause.name}: ${cause.message}` : 'unknown' };
 }
 
 async function taskStatus({ ecs, cluster }: EcsTasksOptions, task: string): Promise<TaskStatus> {
@@ -122,12 +131,6 @@ function reasonOf({ stopCode, containers }: Task): string {
 function addressOf(task: Task): string | undefined {
   const details = task.attachments?.flatMap((attachment) => attachment.details ?? []) ?? [];
   return details.find((detail) => detail.name === 'privateIPv4Address')?.value;
-}
-
-/** A start under this name was made before with other parameters: ECS names its task. */
-function startedBefore(cause: unknown): { tasks?: Task[]; failures?: Failure[] } {
-  const [taskArn] = cause instanceof ConflictException ? (cause.resourceIds ?? []) : [];
-  return taskArn === undefined ? notReady(cause) : { tasks: [{ taskArn }] };
 }
 
 /** ECS forgets a task some time after its end, and calls its name invalid then. */

@@ -3,7 +3,6 @@
  * of archive and attempt, so each process that needs an archive joins the build that is under way.
  */
 import { PACKAGE_MANAGERS, type PackageFailure, type PackageList, type PackageSources } from '#contract/packages.ts';
-import type { Instant } from '#contract/ids.ts';
 import { Fault } from '#core/ports/errors.ts';
 import type { Ports } from '#core/ports/ports.ts';
 import type { FoundArchive, TaskStatus } from '#core/ports/sandboxes.ts';
@@ -16,8 +15,8 @@ export interface PackagePorts extends Pick<Ports, 'archives' | 'builds' | 'stamp
 
 /** Changes whenever a build of the same list would make another archive. */
 const FORMAT = 1;
-/** A failure is not tried again for so long. */
-const FAILURE_LASTS_MS = 300_000;
+/** A failed build is not tried again for so long. */
+export const FAILURE_LASTS_MS = 300_000;
 /** ECS allows 20 looks a second per account, and a build takes minutes. */
 const POLL_MS = [100, 200, 400, 800, 1600, 2000] as const;
 /** ECS answers from copies that may not know a task which was started a moment ago. */
@@ -39,11 +38,6 @@ export function archiveOf(world: PackagePorts, packages: PackageList | null): st
   return world.sha256(JSON.stringify([FORMAT, world.system, lists, sources]));
 }
 
-/** Whether a failure is too young to be tried again. */
-export function isFresh({ stamp }: Pick<PackagePorts, 'stamp'>, failedAt: Instant): boolean {
-  return Date.parse(stamp.now()) - Date.parse(failedAt) < FAILURE_LASTS_MS;
-}
-
 interface BuildOrder {
   readonly archive: string;
   readonly packages: PackageList;
@@ -52,18 +46,25 @@ interface BuildOrder {
   readonly deadline: number;
 }
 
-/** Builds an archive, or joins its build. Null when the archive is there; else the failure. */
-export async function build(world: PackagePorts, wanted: BuildOrder): Promise<PackageFailure | null> {
+type Built =
+  | { readonly status: 'built' }
+  | { readonly status: 'failed'; readonly failure: PackageFailure }
+  /** ECS does not start the build. */
+  | { readonly status: 'refused'; readonly reason: string };
+
+/** Builds an archive, or joins its build. */
+export async function build(world: PackagePorts, wanted: BuildOrder): Promise<Built> {
   const { archive, packages, found } = wanted;
   const attempt = found.status === 'failed' ? found.failure.attempt + 1 : 1;
   const url = await world.archives.order(archive, { attempt, packages, sources: world.sources });
-  const task = await world.builds.run(archive, attempt, url);
-  const look = () => world.builds.status(task);
+  const run = await world.builds.run(archive, attempt, url);
+  if (run.status === 'refused') return run;
+  const look = () => world.builds.status(run.task);
   const ended = await awaitTask(world, { look, wanted: 'stopped', deadline: wanted.deadline, pollMs: POLL_MS });
   if (ended === null) throw new Fault('sandbox_not_ready', 'the packages are still being installed');
   const outcome = await world.archives.find(archive);
-  if (outcome.status === 'built') return null;
-  if (outcome.status === 'failed' && outcome.failure.attempt >= attempt) return outcome.failure;
+  if (outcome.status === 'built') return outcome;
+  if (outcome.status === 'failed' && outcome.failure.attempt >= attempt) return outcome;
   // The build was killed. Without this failure the next attempt would have its name, and would join a dead build.
   const failure = {
     attempt,
@@ -71,7 +72,7 @@ export async function build(world: PackagePorts, wanted: BuildOrder): Promise<Pa
     message: `The build ended without a result (${ended.status === 'stopped' ? ended.reason : 'its task is unknown'}).`,
   };
   await world.archives.fail(archive, failure);
-  return failure;
+  return { status: 'failed', failure };
 }
 
 interface TaskWait {

@@ -1,131 +1,244 @@
 /**
- * Makes sure that a session has a sandbox. Single-flight: a generation is reserved by one conditional write, and its
- * task is started under a name made of session and generation, so a second provisioner finds the first one's work.
+ * Makes sure that a session has a sandbox. A generation is reserved by one conditional write, and its task is started
+ * under a name made of session and generation, so a second provisioner finds the first one's work. One provisioner
+ * watches a start and asks ECS; the others wait for what it writes into the record.
  */
 import type { ProvisionInput, Provisioned } from '#contract/run.ts';
-import type { SessionId } from '#contract/ids.ts';
-import type { PackageFailure } from '#contract/packages.ts';
+import type { Instant, SessionId } from '#contract/ids.ts';
 import { Fault } from '#core/ports/errors.ts';
-import { archiveOf, awaitTask, build, explainFailure, isFresh, type PackagePorts } from '#core/hands/packages.ts';
+import {
+  archiveOf,
+  awaitTask,
+  build,
+  explainFailure,
+  FAILURE_LASTS_MS,
+  type PackagePorts,
+} from '#core/hands/packages.ts';
 import type { Ports } from '#core/ports/ports.ts';
-import type { ReservedSandbox, SandboxRecord } from '#core/ports/sandboxes.ts';
+import type { ReservedSandbox, SandboxRecord, SandboxStart } from '#core/ports/sandboxes.ts';
+import { later } from '#core/ports/stamp.ts';
 
 /** `newToken` makes the bearer token of a sandbox. */
-export type ProvisionWorld = PackagePorts & Pick<Ports, 'sandboxes' | 'tasks' | 'newToken'>;
+export type ProvisionWorld = PackagePorts & Pick<Ports, 'sandboxes' | 'tasks' | 'newToken' | 'journal'>;
 
 /** Between two looks at a starting task; a Fargate task needs 20–60 s, and ECS allows 20 looks a second per account. */
 const POLL_MS = [50, 100, 200, 400, 800, 1000] as const;
-/** A task that has not come up by then will not. */
-const PATIENCE_MS = 180_000;
-/** Packages take longer. Below the function's own 15 minutes; a later provisioner joins the same build. */
-const PACKAGES_PATIENCE_MS = 840_000;
+/** Between two looks at the record of a start that another provisioner watches. */
+const WAIT_MS = 250;
+/** The pause before each further attempt: missing capacity and throttling pass, and each attempt costs a call of RunTask. */
+const PAUSES_MS = [2000, 6000, 12_000, 25_000] as const;
+/** Further attempts have failed by then, since the first one began. */
+const ATTEMPTS_LAST_MS = 90_000;
+/** A first task that ECS is still starting is waited for longer, because a large image takes minutes. */
+const SLOW_START_MS = 180_000;
+/** A start without a watcher is taken over after so long. */
+const WATCH_MS = 5000;
+/** A start that had no watcher for so long belongs to a turn that has ended. Its task is the sweep's. */
+const STALE_MS = 60_000;
+/** Packages take long. Below the function's own 15 minutes; a later provisioner joins the same build. */
+const PATIENCE_MS = 840_000;
 /** A sandbox used within this time is taken to be alive without asking ECS. */
 const FRESH_MS = 60_000;
 
-export async function provision(world: ProvisionWorld, input: ProvisionInput): Promise<Provisioned> {
-  let record = await world.sandboxes.find(input.session);
-  const patienceMs = (record?.packages ?? null) === null ? PATIENCE_MS : PACKAGES_PATIENCE_MS;
-  const deadline = Date.parse(world.stamp.now()) + patienceMs;
-  for (;;) {
-    const usable = await bringUp(world, input.session, record, deadline);
-    // `execute` tells a failure: its text must not become data of the state machine.
-    if (usable.status === 'ready' || usable.status === 'failed') return { generation: usable.generation };
-    if (Date.parse(world.stamp.now()) > deadline) {
-      throw new Fault('sandbox_not_ready', `no sandbox for session ${input.session} after ${patienceMs} ms`);
-    }
-    record = usable;
-  }
+interface Provisioning {
+  readonly session: SessionId;
+  /** Names this invocation among the provisioners of the session. */
+  readonly watcher: string;
+  readonly began: Instant;
+  readonly deadline: number;
 }
 
-/** One try: the record afterwards is ready or failed, or the next try continues with it. */
-async function bringUp(
+type StartingSandbox = ReservedSandbox & SandboxStart;
+interface Starting extends Provisioning {
+  readonly record: StartingSandbox;
+}
+
+export async function provision(world: ProvisionWorld, { session }: ProvisionInput): Promise<Provisioned> {
+  const began = world.stamp.now();
+  const deadline = Date.parse(began) + PATIENCE_MS;
+  const provisioning = { session, watcher: world.newToken(), began, deadline };
+  let record = await world.sandboxes.find(session);
+  while (Date.parse(world.stamp.now()) <= deadline) {
+    const next = await advance(world, provisioning, record);
+    // `execute` tells a failure: its text must not become data of the state machine.
+    if (next.status === 'ready' || isFailed(next, began)) return { generation: next.generation };
+    record = next;
+  }
+  throw new Fault('sandbox_not_ready', `no sandbox for session ${session} after ${PATIENCE_MS} ms`);
+}
+
+/** A failure that came while this provisioner waited is told to its call, too; an earlier one may be tried again. */
+function isFailed(record: SandboxRecord, began: Instant): boolean {
+  return record.status === 'failed' && record.retryAt > began;
+}
+
+/** One step: the record afterwards is ready or failed, or the next step continues with it. */
+async function advance(
   world: ProvisionWorld,
-  session: SessionId,
+  provisioning: Provisioning,
   record: SandboxRecord | null,
-  deadline: number,
 ): Promise<SandboxRecord> {
   switch (record?.status) {
     case undefined:
     case 'planned':
+      return reserve(world, provisioning, { previous: record });
     case 'lost':
-      return reserve(world, session, record);
+      // It may still run: a call found it unreachable, or its network was cut off.
+      if (record.task !== null) await world.tasks.stop(record.task);
+      return reserve(world, provisioning, { previous: record });
     case 'failed':
-      return isFresh(world, record.failedAt) ? record : reserve(world, session, record);
+      return isFailed(record, provisioning.began) ? record : reserve(world, provisioning, { previous: record });
     case 'starting':
-      return start(world, { session, record }, deadline);
+      return goOn(world, { ...provisioning, record });
     case 'ready': {
       const idleMs = Date.parse(world.stamp.now()) - Date.parse(record.lastUsedAt);
       if (idleMs < FRESH_MS) return record;
-      const task = await world.tasks.status(record.task);
-      return task.status === 'running' ? record : abandon(world, { session, record });
+      const { status } = await world.tasks.status(record.task);
+      if (status === 'running') return record;
+      await world.sandboxes.lost(provisioning.session, record.generation);
+      return { ...record, status: 'lost' };
     }
     default:
       return record satisfies never;
   }
 }
 
-function reserve(world: ProvisionWorld, session: SessionId, record: SandboxRecord | null): Promise<SandboxRecord> {
-  const archive = archiveOf(world, record?.packages ?? null);
-  const start = { token: world.newToken(), archive, at: world.stamp.now() };
-  return world.sandboxes.reserve(session, record?.generation ?? 0, start);
+interface Reservation {
+  readonly previous: SandboxRecord | null;
+  /** Of a further attempt. @default the first one, at once */
+  readonly attempt?: Pick<SandboxStart, 'attempt' | 'since' | 'notBefore'>;
 }
 
-interface Starting {
-  readonly session: SessionId;
-  readonly record: ReservedSandbox;
+async function reserve(
+  world: ProvisionWorld,
+  { session, watcher }: Provisioning,
+  { previous, attempt }: Reservation,
+): Promise<SandboxRecord> {
+  const archive = archiveOf(world, previous?.packages ?? null);
+  const at = world.stamp.now();
+  const record = await world.sandboxes.reserve(session, previous?.generation ?? 0, {
+    ...{ token: world.newToken(), archive, at },
+    ...(attempt ?? { attempt: 1, since: at, notBefore: at }),
+    ...{ watcher, watchedUntil: later(at, WATCH_MS) },
+  });
+  if (record === null) throw new Fault('session_gone', `session ${session} was deleted`);
+  return record;
 }
 
-async function start(world: ProvisionWorld, starting: Starting, deadline: number): Promise<SandboxRecord> {
-  const { archive, packages } = starting.record;
-  if (archive === null || packages === null) return recordTask(world, starting, await comeUp(world, starting));
-  const found = await world.archives.find(archive);
-  if (found.status === 'built') return recordTask(world, starting, await comeUp(world, starting));
-  if (found.status === 'failed' && isFresh(world, found.at)) return fail(world, starting, found.failure);
-  // The packages are installed while the sandbox starts, so both take as long as the longer one.
-  const order = { archive, packages, found, deadline };
-  const [up, failure] = await Promise.all([comeUp(world, starting), build(world, order)]);
-  if (failure === null) return recordTask(world, starting, up);
-  // The task is stopped first: a crash in between leaves a record that is tried again, and no unknown task.
-  if (up.status !== 'gone') await world.tasks.stop(up.task);
-  return fail(world, starting, failure);
-}
-
-type Up =
-  | { readonly status: 'running'; readonly task: string; readonly address: string }
-  | { readonly status: 'gone' }
-  | { readonly status: 'late'; readonly task: string };
-
-async function comeUp(world: ProvisionWorld, { session, record }: Starting): Promise<Up> {
-  const { generation, token, archive } = record;
-  const task = await world.tasks.run(session, generation, { tokenSha256: world.sha256(token), archive });
-  const deadline = Date.parse(world.stamp.now()) + PATIENCE_MS;
-  const look = () => world.tasks.status(task);
-  const found = await awaitTask(world, { look, wanted: 'running', deadline, pollMs: POLL_MS });
-  if (found === null) return { status: 'late', task };
-  return found.status === 'running' ? { ...found, task } : { status: 'gone' };
-}
-
-async function recordTask(world: ProvisionWorld, { session, record }: Starting, up: Up): Promise<SandboxRecord> {
-  switch (up.status) {
-    case 'running': {
-      const { task, address } = up;
-      return world.sandboxes.ready(session, record.generation, { task, address, at: world.stamp.now() });
-    }
-    case 'gone':
-      return abandon(world, { session, record });
-    case 'late':
-      throw new Fault('sandbox_not_ready', `no sandbox for session ${session} after ${PATIENCE_MS} ms`);
-    default:
-      return up satisfies never;
+/** Watches a start that has no watcher, and else waits for its watcher. */
+async function goOn(world: ProvisionWorld, starting: Starting): Promise<SandboxRecord> {
+  const { session, record, watcher } = starting;
+  const now = world.stamp.now();
+  if (record.watcher === watcher) return start(watching(world, starting), starting);
+  if (later(record.watchedUntil, STALE_MS) < now) return reserve(world, starting, { previous: record });
+  if (record.watchedUntil < now) {
+    const watch = { watcher, at: now, until: later(now, WATCH_MS) };
+    return world.sandboxes.watch(session, record.generation, watch);
   }
+  await world.pause(WAIT_MS);
+  return (await world.sandboxes.find(session)) ?? record;
 }
 
-function fail(world: ProvisionWorld, { session, record }: Starting, failure: PackageFailure): Promise<SandboxRecord> {
-  const why = { reason: explainFailure(failure), at: world.stamp.now() };
-  return world.sandboxes.failed(session, record.generation, why);
+/** The same world, in which each pause also extends the watch. */
+function watching(world: ProvisionWorld, { session, record, watcher }: Starting): ProvisionWorld {
+  let { watchedUntil } = record;
+  async function keepWatch(): Promise<void> {
+    const at = world.stamp.now();
+    if (watchedUntil > later(at, WATCH_MS / 2)) return;
+    const until = later(at, WATCH_MS);
+    const held = await world.sandboxes.watch(session, record.generation, { watcher, at, until });
+    const isHeld = held.status === 'starting' && held.watcher === watcher && held.generation === record.generation;
+    if (!isHeld) throw new Fault('sandbox_not_ready', `another process starts the sandbox of ${session}`);
+    ({ watchedUntil } = held);
+  }
+  return {
+    ...world,
+    async pause(ms) {
+      for (let left = ms; left > 0; left -= 1000) {
+        await world.pause(Math.min(left, 1000));
+        await keepWatch();
+      }
+    },
+  };
 }
 
-async function abandon(world: ProvisionWorld, { session, record }: Starting): Promise<SandboxRecord> {
-  await world.sandboxes.lost(session, record.generation);
-  return { ...record, status: 'lost' };
+async function start(world: ProvisionWorld, starting: Starting): Promise<SandboxRecord> {
+  const { session, record } = starting;
+  await world.pause(Date.parse(record.notBefore) - Date.parse(world.stamp.now()));
+  const asked = world.stamp.now();
+  const packages = await packagesOf(world, starting);
+  if (packages.status === 'refused') return tryAgain(world, starting, { asked, reason: packages.reason });
+  if (packages.status === 'failed') {
+    const retryAt = later(packages.at, FAILURE_LASTS_MS);
+    return world.sandboxes.failed(session, record.generation, { reason: explainFailure(packages.failure), retryAt });
+  }
+  return startTask(world, starting);
+}
+
+/** The packages are there before the sandbox starts: an idle sandbox costs, and ends itself. */
+async function packagesOf(world: ProvisionWorld, { record, deadline }: Starting) {
+  const { archive, packages } = record;
+  if (archive === null || packages === null) return { status: 'built' } as const;
+  const found = await world.archives.find(archive);
+  const now = world.stamp.now();
+  if (found.status === 'built') return found;
+  if (found.status === 'failed' && later(found.at, FAILURE_LASTS_MS) > now) return found;
+  const built = await build(world, { archive, packages, found, deadline });
+  return built.status === 'failed' ? { ...built, at: world.stamp.now() } : built;
+}
+
+async function startTask(world: ProvisionWorld, starting: Starting): Promise<SandboxRecord> {
+  const { session, record } = starting;
+  const { generation, token, archive } = record;
+  const asked = world.stamp.now();
+  const run = await world.tasks.run(session, generation, { tokenSha256: world.sha256(token), archive });
+  if (run.status === 'refused') return tryAgain(world, starting, { asked, reason: run.reason });
+  const { task } = run;
+  const look = () => world.tasks.status(task);
+  const deadline = record.attempt === 1 ? later(asked, SLOW_START_MS) : later(record.since, ATTEMPTS_LAST_MS);
+  const up = await awaitTask(world, { look, wanted: 'running', deadline: Date.parse(deadline), pollMs: POLL_MS });
+  if (up?.status !== 'running') {
+    await world.tasks.stop(task);
+    return tryAgain(world, starting, { asked, reason: up?.status === 'stopped' ? up.reason : 'it did not come up' });
+  }
+  const at = world.stamp.now();
+  const now = await world.sandboxes.ready(session, generation, { task, address: up.address, at });
+  // The session was deleted meanwhile, or the start was given up.
+  if (now.status !== 'ready' || now.task !== task) await world.tasks.stop(task);
+  return now;
+}
+
+interface FailedAttempt {
+  /** When ECS was asked. */
+  readonly asked: Instant;
+  /** For the operator: it may name parts of the account. */
+  readonly reason: string;
+}
+
+/** Reserves the next attempt, or gives up. */
+async function tryAgain(world: ProvisionWorld, starting: Starting, failed: FailedAttempt): Promise<SandboxRecord> {
+  const { session, record } = starting;
+  const { attempt, generation } = record;
+  // Before its first attempt a session may wait for packages.
+  const since = attempt === 1 ? failed.asked : record.since;
+  world.journal.line('sandbox start', { session, generation, attempt, outcome: 'failed', reason: failed.reason });
+  const now = world.stamp.now();
+  const pauseMs = PAUSES_MS[attempt - 1];
+  const next = pauseMs === undefined ? null : later(now, pauseMs);
+  if (next !== null && next < later(since, ATTEMPTS_LAST_MS)) {
+    const again = { attempt: attempt + 1, since, notBefore: next };
+    return reserve(world, starting, { previous: record, attempt: again });
+  }
+  const seconds = Math.ceil((Date.parse(now) - Date.parse(since)) / 1000);
+  const reason = notStarted(attempt, seconds);
+  return world.sandboxes.failed(session, generation, { reason, retryAt: later(now, 1) });
+}
+
+/** The text that the model reads. */
+function notStarted(attempts: number, seconds: number): string {
+  const tried = attempts === 1 ? 'One attempt' : `${attempts} attempts`;
+  return (
+    `The sandbox could not be started. ${tried} in ${seconds} seconds failed. ` +
+    'This call had no effect. The next call tries again. Files of an earlier sandbox, if there was one, are gone.'
+  );
 }

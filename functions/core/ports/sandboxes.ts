@@ -30,13 +30,27 @@ export type ReservedSandbox = {
   readonly packages: PackageList | null;
   readonly archive: string | null;
 } & (
-  | { readonly status: 'starting' }
-  | { readonly status: 'lost' }
-  /** There is no sandbox and `reason` says why, to the model: its packages could not be installed. */
-  | { readonly status: 'failed'; readonly reason: string; readonly failedAt: Instant }
+  | ({ readonly status: 'starting' } & SandboxStart)
+  /** `task` may still run; null when it never came up. */
+  | { readonly status: 'lost'; readonly task: string | null }
+  /** There is no sandbox and `reason` says why, to the model. Nothing is tried again before `retryAt`. */
+  | { readonly status: 'failed'; readonly reason: string; readonly retryAt: Instant }
   /** `address` is `host:port`, reachable from the execute function only. */
   | { readonly status: 'ready'; readonly task: string; readonly address: string; readonly readyAt: Instant }
 );
+
+/**
+ * One attempt to start a sandbox. Each attempt is a generation of its own. `attempt` counts them from 1, and `since` is
+ * when the first one began. The attempt waits until `notBefore`. One provisioner, the `watcher`, works on it and asks
+ * ECS; it extends `watchedUntil` while it does.
+ */
+export interface SandboxStart {
+  readonly attempt: number;
+  readonly since: Instant;
+  readonly notBefore: Instant;
+  readonly watcher: string;
+  readonly watchedUntil: Instant;
+}
 
 export interface SentMark {
   readonly record: SandboxRecord | null;
@@ -47,11 +61,17 @@ export interface SentMark {
 /** Every write is conditional on the generation, so that of two writers one wins and the other sees the winner's record. */
 export interface SandboxRecords {
   find(session: SessionId): Promise<SandboxRecord | null>;
-  /** Reserves the generation after `previous` (0: the first), unless another provisioner has. */
+  /** Reserves the generation after `previous` (0: the first), unless another provisioner has. Null: the session is gone. */
   reserve(
     session: SessionId,
     previous: number,
-    start: { token: string; archive: string | null; at: Instant },
+    start: SandboxStart & { token: string; archive: string | null; at: Instant },
+  ): Promise<SandboxRecord | null>;
+  /** Takes over a start that no other provisioner watches at `at`, or goes on watching it. */
+  watch(
+    session: SessionId,
+    generation: number,
+    watch: { watcher: string; at: Instant; until: Instant },
   ): Promise<SandboxRecord>;
   ready(
     session: SessionId,
@@ -60,7 +80,7 @@ export interface SandboxRecords {
   ): Promise<SandboxRecord>;
   lost(session: SessionId, generation: number): Promise<void>;
   /** Marks a starting generation as failed. */
-  failed(session: SessionId, generation: number, why: { reason: string; at: Instant }): Promise<SandboxRecord>;
+  failed(session: SessionId, generation: number, why: { reason: string; retryAt: Instant }): Promise<SandboxRecord>;
   /**
    * Marks that a call is about to be sent to a generation and reads the record, in one round trip. `sentTo` is the
    * generation of the first mark: a call is never sent to another one. `again` tells that this is not the first.
@@ -75,13 +95,18 @@ export type TaskStatus =
   /** ECS does not know the task: for a moment after its start, and some time after its end. */
   | { readonly status: 'unknown' };
 
-/** Runs sandbox tasks. `run` is idempotent by session and generation. Throws `Fault` `sandbox_not_ready`. */
+/** `reason`, for the operator, says why ECS starts no task: no capacity, too many requests, a missing right, … */
+export type TaskRun =
+  | { readonly status: 'started'; readonly task: string }
+  | { readonly status: 'refused'; readonly reason: string };
+
+/** Runs sandbox tasks. `run` is idempotent by session and generation. `status` throws `Fault` `sandbox_not_ready`. */
 export interface Tasks {
   run(
     session: SessionId,
     generation: number,
     start: { readonly tokenSha256: string; readonly archive: string | null },
-  ): Promise<string>;
+  ): Promise<TaskRun>;
   status(task: string): Promise<TaskStatus>;
   /** Asks for the end of a task; one that has ended already stays so. */
   stop(task: string): Promise<void>;
@@ -102,9 +127,9 @@ export interface PackageArchives {
   fail(archive: string, failure: PackageFailure): Promise<void>;
 }
 
-/** Runs tasks that install packages. `run` is idempotent by archive and attempt. Throws `Fault` `sandbox_not_ready`. */
+/** Runs tasks that install packages, as `Tasks` does. `run` is idempotent by archive and attempt. */
 export interface PackageBuilds {
-  run(archive: string, attempt: number, orderUrl: string): Promise<string>;
+  run(archive: string, attempt: number, orderUrl: string): Promise<TaskRun>;
   status(task: string): Promise<TaskStatus>;
 }
 

@@ -118,6 +118,7 @@ function theatre(scheduler: fc.Scheduler) {
       sandboxes: {
         find: async () => SANDBOX,
         reserve: async () => SANDBOX,
+        watch: async () => SANDBOX,
         ready: async () => SANDBOX,
         lost: async () => undefined,
         failed: async () => SANDBOX,

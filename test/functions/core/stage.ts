@@ -229,6 +229,7 @@ export async function createStage(initial: readonly EventInput[]) {
       sandboxes: {
         find: async () => SANDBOX,
         reserve: async () => SANDBOX,
+        watch: async () => SANDBOX,
         ready: async () => SANDBOX,
         lost: async () => undefined,
         failed: async () => SANDBOX,

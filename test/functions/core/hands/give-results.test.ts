@@ -57,6 +57,7 @@ function stage(entries: readonly Entry[], holds: readonly EventId[] = []) {
     sandboxes: {
       find: async () => SANDBOX,
       reserve: async () => SANDBOX,
+      watch: async () => SANDBOX,
       ready: async () => SANDBOX,
       lost: async () => undefined,
       failed: async () => SANDBOX,

@@ -38,7 +38,7 @@ export function warehouse(stamp: Pick<Stamp, 'now'>) {
     async run(archive, attempt) {
       const task = `${archive}-${attempt}`;
       looks.set(task, looks.get(task) ?? 0);
-      return task;
+      return { status: 'started', task };
     },
     async status(task) {
       const seen = (looks.get(task) ?? 0) + 1;

@@ -1,5 +1,5 @@
 /** Provisioning of a session with packages, on real records. Archives, builds and ECS are in memory. */
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SessionId, ThreadId } from '#contract/ids.ts';
 import type { PackageList, PackageSources } from '#contract/packages.ts';
@@ -8,7 +8,7 @@ import { archiveOf, packageList } from '#core/hands/packages.ts';
 import { provision, type ProvisionWorld } from '#core/hands/provision.ts';
 import type { TaskStatus } from '#core/ports/sandboxes.ts';
 import { warehouse } from '#test/functions/core/hands/packages.fixture.ts';
-import { steadyStamp } from '#test/functions/core/given.ts';
+import { SILENT, steadyStamp } from '#test/functions/core/given.ts';
 import { createTable } from '#aws/table.ts';
 import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
 
@@ -59,7 +59,7 @@ describe('provisioning with packages', () => {
           const task = `${session}-${generation}`;
           if (!running.has(task)) started.push(archive);
           running.set(task, running.get(task) ?? { status: 'running', address: 'sandbox:8080' });
-          return task;
+          return { status: 'started', task };
         },
         status: async (task) => running.get(task) ?? { status: 'unknown' },
         stop: async (task) => void running.set(task, { status: 'stopped', reason: 'asked' }),
@@ -70,19 +70,22 @@ describe('provisioning with packages', () => {
       system: 'bookworm',
       stamp,
       pause: async (ms) => stamp.advance(ms),
-      newToken: () => 'token',
+      newToken: randomUUID,
       sha256,
+      journal: SILENT,
     };
     const archive = archiveOf(world, PACKAGES) ?? '';
     /** A new session of the environment, as the API creates it. */
     async function newSession(): Promise<SessionId> {
       const session = SessionId.parse(`sesn_${process.pid}y${(sessions += 1)}`);
-      await createTable(dynamodb.client, dynamodb.recordsTable).put(plannedSandbox(session, PACKAGES));
+      const table = createTable(dynamodb.client, dynamodb.recordsTable);
+      await table.put({ pk: session, sk: 'session' });
+      await table.put(plannedSandbox(session, PACKAGES));
       return session;
     }
     const run = (session: SessionId, over: Partial<ProvisionWorld> = {}) =>
       provision({ ...world, ...over }, { session, thread: ThreadId.parse('sthr_1') });
-    return { world, stamp, store, records, running, started, archive, newSession, run };
+    return { world, stamp, store, records, started, archive, newSession, run };
   }
 
   it('starts one build when many sessions ask at once, and gives each sandbox the archive’s name', async () => {
@@ -113,6 +116,31 @@ describe('provisioning with packages', () => {
     expect(started).toHaveLength(1);
   });
 
+  it('starts the sandbox when the packages are there, however long their build takes', async () => {
+    const { store, stamp, started, newSession, run } = await stage();
+    const beforeTheEnd: number[] = [];
+    const status: typeof store.builds.status = async (task) => {
+      stamp.advance(120_000);
+      beforeTheEnd.push(started.length);
+      return store.builds.status(task);
+    };
+    expect(await run(await newSession(), { builds: { ...store.builds, status } })).toEqual({ generation: 1 });
+    expect({ beforeTheEnd, started: started.length }).toEqual({ beforeTheEnd: [0, 0, 0], started: 1 });
+  });
+
+  it('tries again when ECS starts no build, and tells it after some attempts', async () => {
+    const { records, started, newSession, run } = await stage();
+    const session = await newSession();
+    let asked = 0;
+    const builds = { run: async () => ({ status: 'refused', reason: `no capacity ${(asked += 1)}` }) as const };
+    await run(session, { builds: { ...builds, status: async () => ({ status: 'unknown' }) } });
+    expect(await records.find(session)).toMatchObject({
+      status: 'failed',
+      reason: expect.stringContaining('5 attempts'),
+    });
+    expect({ asked, started }).toEqual({ asked: 5, started: [] });
+  });
+
   it('goes on after a crash between the build’s record and its start', async () => {
     const { store, newSession, run } = await stage();
     const session = await newSession();
@@ -122,14 +150,14 @@ describe('provisioning with packages', () => {
     expect(store.built()).toHaveLength(1);
   });
 
-  it('ends the sandbox of a failed build and keeps the reason for the model', async () => {
-    const { store, records, running, newSession, run } = await stage();
+  it('starts no sandbox after a failed build, and keeps the reason for the model', async () => {
+    const { store, records, started, newSession, run } = await stage();
     store.endWith(NPM_FAILED);
     const session = await newSession();
     expect(await run(session)).toEqual({ generation: 1 });
     const record = await records.find(session);
     expect(record).toMatchObject({ status: 'failed', reason: expect.stringMatching(/npm failed[^]*E404/) });
-    expect(running.get(`${session}-1`)).toMatchObject({ status: 'stopped' });
+    expect(started).toEqual([]);
   });
 
   it('reports a recent build failure to other sessions without a sandbox or a build, and builds again later', async () => {
@@ -139,7 +167,7 @@ describe('provisioning with packages', () => {
     const second = await newSession();
     await run(second);
     expect(await records.find(second)).toMatchObject({ status: 'failed' });
-    expect({ built: store.built(), sandboxes: started.length }).toEqual({ built: [`${archive}-1`], sandboxes: 1 });
+    expect({ built: store.built(), sandboxes: started.length }).toEqual({ built: [`${archive}-1`], sandboxes: 0 });
 
     stamp.advance(300_000);
     store.endWith('archive');
