@@ -62,6 +62,7 @@ const TABLE: readonly { readonly from: string; readonly may: readonly string[] }
       '@anthropic-ai/bedrock-sdk/',
       '@modelcontextprotocol/client',
       'aws4fetch',
+      'eventsource-parser',
       '@modelcontextprotocol/client',
       'htmlparser2',
       'openid-client',

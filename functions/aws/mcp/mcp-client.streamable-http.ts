@@ -29,6 +29,7 @@ interface Memory {
 interface Listing {
   readonly status: 'listed';
   readonly tools: readonly McpTool[];
+  readonly badTools: number;
   readonly ttlMs: number;
   readonly isPublic: boolean;
 }
@@ -58,8 +59,8 @@ export function createMcpClient({ fetch, now, maxBytes = MAX_BYTES, forms = 'dec
       const visit = { ...common(target, signal), method: 'tools/list', isResumed: false, work: listed } as const;
       const listing = await overSomeTransport(memory, visit);
       if (listing.status === 'failed') return listing;
-      const { tools, ttlMs, isPublic } = listing;
-      const fresh: McpListed = { status: 'listed', tools, askedAt };
+      const { tools, badTools, ttlMs, isPublic } = listing;
+      const fresh: McpListed = { status: 'listed', tools, badTools, askedAt };
       const untilMs = now() + Math.min(ttlMs, MAX_TOOLS_TTL_MS);
       memory.lists.keep(isPublic ? target.url : keyOf(target), fresh, untilMs);
       return fresh;
@@ -113,7 +114,7 @@ function refusedOnce(bearer: McpTarget['bearer']): McpTarget['bearer'] {
   };
 }
 
-async function listed({ client, timeout }: Session): Promise<Listing> {
+async function listed({ client, timeout, badTools }: Session): Promise<Listing> {
   const result = await client.listTools(undefined, { timeout, cacheMode: 'bypass' });
   if (result.tools.length > MAX_TOOLS) {
     throw new OutboundError('too_large', null, `has more than ${MAX_TOOLS} tools`, { sent: true });
@@ -122,7 +123,7 @@ async function listed({ client, timeout }: Session): Promise<Listing> {
   return {
     status: 'listed',
     tools: result.tools.map(toolOf),
-    // Without a lifetime the list is stale at once.
+    badTools: badTools(),
     ttlMs: typeof ttlMs === 'number' ? ttlMs : 0,
     isPublic: cacheScope === 'public',
   };

@@ -1,22 +1,17 @@
 /** Turns answers of the SDK into those of the port. */
 import type { CallToolResult, ContentBlock, Tool } from '@modelcontextprotocol/client';
-import { ToolHints, type McpTool } from '#contract/mcp.ts';
+import type { McpTool, ToolHints } from '#contract/mcp.ts';
 import { mediaTypeOf } from '#core/hands/media.ts';
 import { isTextual } from '#core/hands/web-content.ts';
 import type { McpBlock, McpCalled } from '#core/ports/mcp-client.ts';
 
 /** The schema stays as it came: it may be of a newer JSON Schema, which the model reads. */
 export function toolOf({ name, description, inputSchema, annotations }: Tool): McpTool {
-  const hints = ToolHints.safeParse(annotations ?? {});
-  return { name, description: description ?? '', input_schema: inputSchema, hints: hints.data ?? {} };
+  return { name, description: description ?? '', input_schema: inputSchema, hints: (annotations ?? {}) as ToolHints };
 }
 
-export function answerOf({ content, structuredContent, isError }: CallToolResult): McpCalled {
-  const blocks = content.flatMap(blockOf);
-  // A server should repeat its structured content as text, and some do not.
-  const isBare = blocks.length === 0 && structuredContent !== undefined;
-  const told: McpBlock[] = isBare ? [{ type: 'text', text: JSON.stringify(structuredContent) }] : blocks;
-  return { status: 'answered', content: told, isError: isError === true };
+export function answerOf({ content, isError }: CallToolResult): McpCalled {
+  return { status: 'answered', content: content.flatMap(blockOf), isError: isError === true };
 }
 
 function blockOf(block: ContentBlock): McpBlock[] {

@@ -19,6 +19,8 @@ export interface Session {
   readonly pushed: readonly UrlRequest[];
   /** For the SDK, in milliseconds. */
   readonly timeout: number;
+  /** The number of listed tools that do not have the form of a tool. */
+  badTools(): number;
 }
 
 export interface Visit<Value> {
@@ -74,7 +76,10 @@ export async function visit<Value>(going: Visit<Value>, tried: Transport): Promi
     const connecting = client.connect(transport, { timeout, ...(prior === null ? {} : { prior }) });
     await traffic.deadline.race(connecting);
     going.onConnected(foundTransport(client, tried));
-    return { status: 'done', value: await traffic.deadline.race(going.work({ client, pushed, timeout })) };
+    return {
+      status: 'done',
+      value: await traffic.deadline.race(going.work({ client, pushed, timeout, badTools: traffic.badTools })),
+    };
   } catch (error) {
     signal.throwIfAborted();
     if (credential.fault() !== undefined) throw credential.fault();

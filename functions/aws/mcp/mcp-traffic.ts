@@ -4,6 +4,8 @@
  */
 import { startDeadline, type Deadline } from '#aws/deadline.ts';
 import { type GuardedFetch, type GuardedInit, OutboundError } from '#core/ports/outbound.ts';
+import { readBody } from '#aws/mcp/mcp-bodies.ts';
+import { readMessage } from '#aws/mcp/mcp-messages.ts';
 
 /** The only headers that go to an MCP server (docs/security.md#users), besides those that HTTP itself needs. */
 const OUTBOUND_HEADERS =
@@ -32,6 +34,8 @@ export interface McpTraffic {
   during<Value>(work: () => Promise<Value>): Promise<Value>;
   /** The last request that wanted an answer. */
   last(): SentRequest | null;
+  /** The number of tools in all answers that were left out because they do not have the form of a tool. */
+  badTools(): number;
   end(): void;
 }
 
@@ -60,13 +64,17 @@ export function startTraffic(options: TrafficOptions): McpTraffic {
   const silence = createSilence(options.streams === 'answers' ? null : over);
   const take = createRoom(options.maxBytes, over);
   let last: SentRequest | null = null;
+  let badTools = 0;
+  const read = (message: unknown) => readMessage(message, () => (badTools += 1));
 
   async function send(url: string | URL, init: GuardedInit, { sent, ended }: Sending): Promise<Response> {
     try {
       const response = await options.fetch(url, { ...init, headers: allowed(init.headers) });
       sent.response = response;
       if (response.body === null) ended();
-      return response.body === null ? response : withBody(response, watched(response.body, { sent, ended, take }));
+      if (response.body === null) return response;
+      const body = watched(response.body, { sent, ended, take });
+      return withBody(response, readBody(response.headers.get('content-type'), body, read));
     } catch (error) {
       if (error instanceof OutboundError) sent.fault = error;
       ended();
@@ -85,6 +93,7 @@ export function startTraffic(options: TrafficOptions): McpTraffic {
       }
     },
     last: () => last,
+    badTools: () => badTools,
     end: () => {
       silence.close();
       deadline.clear();

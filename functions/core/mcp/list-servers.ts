@@ -14,9 +14,10 @@ import {
   type KnownServer,
 } from '#core/mcp/caller.ts';
 import { connectingHelps, connectionUrl, type Holder } from '#core/mcp/connection-link.ts';
-import { withoutUnseen } from '#core/mcp/pins.ts';
+import { withoutUnseen, withOwnName } from '#core/mcp/pins.ts';
 import type { McpFailure, McpListed } from '#core/ports/mcp-client.ts';
 import { offerable } from '#core/mcp/offerable.ts';
+import { isTaken } from '#core/tools/offer-tools.ts';
 import { redact, redactFailure } from '#core/mcp/redact.ts';
 import type { McpProxyWorld, Until } from '#core/mcp/proxy-world.ts';
 import { badUrl, noToken, tooMuch, troubleOf, twoUsers, type Trouble } from '#core/mcp/trouble.ts';
@@ -69,8 +70,14 @@ async function listingOf(
   if (identity.status !== 'known') return failed(server.name, twoUsers(server.name));
   const answer = await inTime(ask(world, { server, identity }, until), until);
   if (answer.status === 'listed') {
-    const { tools: said, askedAt } = answer;
-    const tools = await offerable(world, caller, { server, user: identity.user, tools: said, askedAt });
+    const { tools: said, badTools, askedAt } = answer;
+    const usable = withOwnName(said.filter(isTaken));
+    const leftOut = badTools + said.length - usable.length;
+    if (leftOut > 0) {
+      const detail = `${leftOut} tools without a usable name or schema`;
+      world.journal.line('tool list', { ...caller.key, server: server.name, outcome: 'tools_left_out', detail });
+    }
+    const tools = await offerable(world, caller, { server, user: identity.user, tools: usable, askedAt });
     return { status: 'listed', server: server.name, tools: [...tools] };
   }
   const outcome = answer.status === 'failed' ? answer.kind : answer.status;

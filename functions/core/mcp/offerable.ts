@@ -5,7 +5,7 @@ import { effectiveMcpConfig } from '#core/tools/server-tools.ts';
 import { Fault } from '#core/ports/errors.ts';
 import type { Caller, KnownServer } from '#core/mcp/caller.ts';
 import { factsOf } from '#core/mcp/judge-call.ts';
-import { fingerprint, withoutUnseen, withOwnName } from '#core/mcp/pins.ts';
+import { fingerprint, withoutUnseen } from '#core/mcp/pins.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
 import { withoutQuery } from '#core/vault/server-url.ts';
 import type { PinnedTool } from '#core/ports/tool-pins.ts';
@@ -21,6 +21,7 @@ interface Seen {
 interface Offering {
   readonly server: KnownServer;
   readonly user: string | null;
+  /** Each has a name of its own. */
   readonly tools: readonly McpTool[];
   /** A moment before the server answered. */
   readonly askedAt: Instant;
@@ -31,7 +32,7 @@ export async function offerable(
   caller: Caller,
   { server, user, tools, askedAt }: Offering,
 ): Promise<readonly McpTool[]> {
-  const seen = withOwnName(tools)
+  const seen = tools
     .filter(({ name }) => effectiveMcpConfig(caller.agent.tools, { server: server.name, tool: name })?.enabled === true)
     .map(withoutUnseen)
     .map((tool) => ({ tool, sha256: fingerprint(tool, world.sha256) }));

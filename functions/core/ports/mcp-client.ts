@@ -53,6 +53,8 @@ export interface McpFailure {
 export interface McpListed {
   readonly status: 'listed';
   readonly tools: readonly McpTool[];
+  /** The number of listed tools that are left out because they do not have the form of a tool. */
+  readonly badTools: number;
   /** A moment before the server answered; long before, when the list comes from a cache. */
   readonly askedAt: Instant;
 }

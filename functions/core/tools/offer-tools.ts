@@ -1,5 +1,6 @@
 /** The names under which the model is offered what MCP servers list. */
 import type { McpTool, OfferedTool, ServerListing } from '#contract/mcp.ts';
+import { isJsonSchema } from '#core/tools/json-schema.ts';
 
 /** The provider's rule for the name of a tool. */
 const MAX_NAME_CHARS = 128;
@@ -42,52 +43,10 @@ function plainName(server: string, tool: McpTool): string {
   return `mcp__${server.replaceAll(FOREIGN, '_')}__${tool.name.replaceAll(FOREIGN, '_')}`;
 }
 
-function isTaken({ description, input_schema: schema }: McpTool): boolean {
+/** Whether the provider takes the tool: its name is made here, so only what it says matters. */
+export function isTaken({ description, input_schema: schema }: McpTool): boolean {
   if (schema['type'] !== 'object' || !isJsonSchema(schema)) return false;
   if (COMBINATORS.some((key) => Object.hasOwn(schema, key))) return false;
   if (!Object.keys(Object(schema['properties'])).every((name) => ARGUMENT.test(name))) return false;
   return !HALF_A_PAIR.test(JSON.stringify([description, schema]));
-}
-
-const TYPES: ReadonlySet<unknown> = new Set(['array', 'boolean', 'integer', 'null', 'number', 'object', 'string']);
-/** No real tool has deeper arguments; a deeper schema could exhaust the stack of a program that walks it. */
-const MAX_DEPTH = 32;
-
-type Holds = (value: unknown, depth: number) => boolean;
-
-const isText: Holds = (value) => typeof value === 'string';
-const isNumber: Holds = (value) => typeof value === 'number';
-const isCount: Holds = (value) => Number.isInteger(value) && Number(value) >= 0;
-const isType: Holds = (value) => [value].flat().every((one) => TYPES.has(one)) && [value].flat().length > 0;
-const isTexts: Holds = (value) => Array.isArray(value) && value.every((one) => typeof one === 'string');
-const isSchemas: Holds = (value, depth) =>
-  Array.isArray(value) && value.length > 0 && value.every((one) => isJsonSchema(one, depth));
-const isNamedSchemas: Holds = (value, depth) =>
-  isRecord(value) && Object.values(value).every((one) => isJsonSchema(one, depth));
-const keywords = (holds: Holds, ...names: readonly string[]) => names.map((name) => [name, holds] as const);
-
-const HOLDS: ReadonlyMap<string, Holds> = new Map([
-  ...keywords(isType, 'type'),
-  ...keywords(isTexts, 'required'),
-  ...keywords(Array.isArray, 'enum'),
-  ...keywords(isText, 'title', 'description', 'format', 'pattern', '$ref', '$id', '$comment'),
-  ...keywords(isNumber, 'minimum', 'maximum', 'exclusiveMinimum', 'exclusiveMaximum', 'multipleOf'),
-  ...keywords(isCount, 'minLength', 'maxLength', 'minItems', 'maxItems', 'minProperties', 'maxProperties'),
-  ...keywords(isSchemas, 'allOf', 'anyOf', 'oneOf', 'prefixItems'),
-  ...keywords(isNamedSchemas, 'properties', 'patternProperties', '$defs', 'definitions', 'dependentSchemas'),
-  ...keywords(isJsonSchema, 'items', 'contains', 'additionalProperties', 'propertyNames', 'not', 'if', 'then', 'else'),
-]);
-
-/**
- * Whether a value has the form of a JSON Schema (draft 2020-12), as far as the model's provider checks a tool: what its
- * keywords hold, not what they mean. Unknown keywords may hold anything.
- */
-function isJsonSchema(value: unknown, depth = 0): boolean {
-  if (typeof value === 'boolean') return true;
-  if (!isRecord(value) || depth > MAX_DEPTH) return false;
-  return Object.entries(value).every(([keyword, held]) => HOLDS.get(keyword)?.(held, depth + 1) ?? true);
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -192,7 +192,7 @@ describe('scenario 37: a tool that changed since it was pinned', () => {
     const asked = stage.stamp.now();
     stage.stamp.advance(1000);
     await list(stage);
-    const listTools = async () => ({ ...listing(SUM), askedAt: asked });
+    const listTools = async () => ({ ...listing(SUM), badTools: 0, askedAt: asked });
     await list(stage, { mcpClient: { ...stage.world.mcpClient, listTools } });
     expect(stage.pins.of(FX_URL).get('sum')?.drifted).toMatchObject({ sha256: fingerprint(changed, sha256) });
     expect(stage.audited).toHaveLength(1);

@@ -174,7 +174,7 @@ export function proxyStage(options: StageOptions = {}) {
   const judged: CallFacts[] = [];
   const pins = memoryPins();
   const marks = memoryMarks();
-  const listed = new Map<string, Omit<McpListed, 'askedAt'> | McpFailure>();
+  const listed = new Map<string, Pick<McpListed, 'status' | 'tools'> | McpFailure>();
   /** The server's answers in their order; the last one is repeated. */
   const replies: (McpCalled | McpFailure | (() => Promise<McpCalled | McpFailure>))[] = [ANSWER];
   for (const { url } of agent.mcp_servers) {
@@ -186,7 +186,7 @@ export function proxyStage(options: StageOptions = {}) {
     async listTools(target) {
       lists.push(target);
       const answer = listed.get(target.url) ?? failure({ kind: 'unreachable', method: 'tools/list' });
-      return answer.status === 'listed' ? { ...answer, askedAt: stamp.now() } : answer;
+      return answer.status === 'listed' ? { badTools: 0, ...answer, askedAt: stamp.now() } : answer;
     },
     async callTool(target, call, signal) {
       calls.push({ target, call, token: await target.bearer?.token() });
