@@ -9,28 +9,40 @@ import { EventId, Position, SessionId, ThreadId } from './ids.ts';
  * One tool call to be made by a hand. `position` is that of its tool use in the log; `sincePosition` is where the call was
  * given to the hand, which is later for a call that had to wait, and may happen more than once.
  */
-export const HandCall = z.object({
-  hand: z.enum(['sandbox', 'web', 'mcp']),
-  id: EventId,
-  position: Position,
-  sincePosition: Position,
-});
+export const HandCall = z.object({ id: EventId, position: Position, sincePosition: Position });
 export type HandCall = z.infer<typeof HandCall>;
 
-/** What a hand's branch of the Map ends with; `error` is an error type's name. */
+/**
+ * The kinds of hands, each with the function that makes its calls (an ARN) and how long the state machine waits for that
+ * function. It is a setting of the harness, so that nothing in a log or in a model's answer chooses a function.
+ */
+const Hand = z.object({ function: z.string().startsWith('arn:'), timeoutSeconds: z.int().min(1) });
+export const Hands = z.object({ sandbox: Hand, web: Hand, mcp: Hand });
+export type Hands = z.infer<typeof Hands>;
+
+/** A call with the hand that makes it. */
+const AssignedCall = HandCall.extend(Hand.shape);
+export type AssignedCall = z.infer<typeof AssignedCall>;
+
+/** What a hand's branch of the Map ends with; `error`, of a hand that failed, is an error type's name. */
 export const HandOutcome = z.object({
-  call: EventId,
+  id: EventId,
   /** Of the call that was made. */
   sincePosition: Position,
-  outcome: z.enum(['done', 'failed']),
   error: z.string().optional(),
 });
 export type HandOutcome = z.infer<typeof HandOutcome>;
 
+/** The error of a call that no sandbox could be started for. After any other one the command may have begun. */
+export const SANDBOX_UNAVAILABLE = 'SandboxUnavailable';
+
+/** The error by which `execute` asks for `provision` first. It has changed nothing then. */
+export const SANDBOX_NOT_READY = 'SandboxNotReady';
+
 /** What the state machine does next. `again`: queued input. `long`: go on in the next run. */
 export const Next = z.object({
   do: z.enum(['tools', 'retry', 'again', 'long', 'idle']),
-  calls: z.array(HandCall),
+  calls: z.array(AssignedCall),
   waitSeconds: z.int().min(0),
 });
 export type Next = z.infer<typeof Next>;
@@ -45,8 +57,12 @@ export const RunState = z.object({
 });
 export type RunState = z.infer<typeof RunState>;
 
-/** Input of one item of UseHands; also what the harness sends to `provision` ahead of time, without a call. */
-export const ProvisionInput = z.object({ session: SessionId, thread: ThreadId, call: HandCall.optional() });
+/** What a hand gets: one item of UseHands. */
+export const HandInput = z.object({ session: SessionId, thread: ThreadId, call: HandCall });
+export type HandInput = z.infer<typeof HandInput>;
+
+/** The same, and what the harness sends to `provision` ahead of time, without a call. */
+export const ProvisionInput = HandInput.partial({ call: true });
 export type ProvisionInput = z.infer<typeof ProvisionInput>;
 
 /** What the API sends to `provision` for a session that is being deleted: its sandbox ends. */
@@ -56,8 +72,6 @@ export type ReleaseInput = z.infer<typeof ReleaseInput>;
 export const Provisioned = z.object({ generation: z.int().min(1) });
 export type Provisioned = z.infer<typeof Provisioned>;
 
-export const ExecuteInput = z.object({ session: SessionId, thread: ThreadId, call: HandCall, sandbox: Provisioned });
+/** `sandbox` is what `provision` answered, if it was asked. */
+export const ExecuteInput = HandInput.extend({ sandbox: Provisioned.optional() });
 export type ExecuteInput = z.infer<typeof ExecuteInput>;
-
-export const WebFetchInput = z.object({ session: SessionId, thread: ThreadId, call: HandCall });
-export type WebFetchInput = z.infer<typeof WebFetchInput>;

@@ -44,12 +44,14 @@ const NETWORK_INTERFACE_ACTIONS = [
  */
 export class EntryFunction extends Construct {
   readonly entry: Entry;
+  readonly timeout: Duration;
   readonly role: Role;
   readonly lambda: Function;
 
   constructor(scope: Construct, id: string, props: EntryFunctionProps) {
     super(scope, id);
     this.entry = props.entry;
+    this.timeout = props.timeout;
     const { defaults, network } = props;
     const logGroup = new LogGroup(this, 'Log', {
       retention: defaults.logRetention,

@@ -2,9 +2,10 @@
  * The run in Amazon States Language: turns and hands until the session is idle. States pass ids, counts and names only,
  * because an execution's history keeps every input and output. The deployment fills in `${…}`.
  */
+import { SANDBOX_NOT_READY, SANDBOX_UNAVAILABLE } from '#contract/run.ts';
 
-const INVOKE = 'arn:${Partition}:states:::lambda:invoke';
-const START = 'arn:${Partition}:states:::states:startExecution';
+const INVOKE = 'arn:${AWS::Partition}:states:::lambda:invoke';
+const START = 'arn:${AWS::Partition}:states:::states:startExecution';
 
 /** A repeated turn reads the log and goes on from there, so the run also repeats a function that ran out of time. */
 const RETRY_TURN = [
@@ -14,31 +15,16 @@ const RETRY_TURN = [
 const RETRY_PROVISION = [
   { ErrorEquals: ['States.ALL'], IntervalSeconds: 2, MaxAttempts: 6, BackoffRate: 2, MaxDelaySeconds: 30 },
 ];
-const RETRY_EXECUTE = [{ ErrorEquals: ['States.ALL'], IntervalSeconds: 1, MaxAttempts: 3, BackoffRate: 2 }];
 /** A hand that fails does not fail the execution: the next turn tells the model. */
-const CATCH_PROVISION = [{ ErrorEquals: ['States.ALL'], ResultPath: null, Next: 'NotProvisioned' }];
-const CATCH_EXECUTE = [{ ErrorEquals: ['States.ALL'], ResultPath: '$.failure', Next: 'HandFailed' }];
+const NOT_PROVISIONED = { ResultPath: null, Next: 'NotProvisioned' };
 /** Just above the functions' own limit, so that an execution does not wait for a lost answer. */
 const TIMEOUT_SECONDS = 930;
-const WEB_TIMEOUT_SECONDS = 75;
-const MCP_TIMEOUT_SECONDS = 135;
-
-/** Which call an outcome is of: one that had to wait goes to its hand again, from another position of the log on. */
-const CALL = { 'call.$': '$.call.id', 'sincePosition.$': '$.call.sincePosition' };
 
 const useHand = {
   ProcessorConfig: { Mode: 'INLINE' },
-  StartAt: 'WhichHand',
+  StartAt: 'UseHand',
   States: {
-    WhichHand: {
-      Type: 'Choice',
-      Choices: [
-        { Variable: '$.call.hand', StringEquals: 'sandbox', Next: 'Provision' },
-        { Variable: '$.call.hand', StringEquals: 'web', Next: 'WebFetch' },
-        { Variable: '$.call.hand', StringEquals: 'mcp', Next: 'CallMcpTool' },
-      ],
-      Default: 'UnknownHand',
-    },
+    UseHand: callHand({ ResultPath: null, Next: 'Provision' }),
     Provision: {
       Type: 'Task',
       Resource: INVOKE,
@@ -47,39 +33,42 @@ const useHand = {
       ResultPath: '$.sandbox',
       TimeoutSeconds: TIMEOUT_SECONDS,
       Retry: RETRY_PROVISION,
-      Catch: CATCH_PROVISION,
-      Next: 'Execute',
+      Catch: [{ ErrorEquals: ['States.ALL'], ...NOT_PROVISIONED }],
+      Next: 'UseSandbox',
     },
-    Execute: callHand('${Execute}', { 'Payload.$': '$' }, TIMEOUT_SECONDS),
-    WebFetch: callHand('${WebFetch}', { 'Payload.$': '$' }, WEB_TIMEOUT_SECONDS),
-    CallMcpTool: callHand(
-      '${McpProxy}',
-      { Payload: { do: 'call', 'session.$': '$.session', 'thread.$': '$.thread', 'call.$': '$.call' } },
-      MCP_TIMEOUT_SECONDS,
-    ),
-    HandDone: { Type: 'Pass', Parameters: { ...CALL, outcome: 'done' }, End: true },
+    // The sandbox may be lost in between. There is no second Provision, so that a call always ends.
+    UseSandbox: callHand(NOT_PROVISIONED),
     // The call never reached a sandbox, and the next turn says so. After HandFailed it may have run.
-    NotProvisioned: failed({ error: 'SandboxUnavailable' }),
+    NotProvisioned: failed({ error: SANDBOX_UNAVAILABLE }),
     HandFailed: failed({ 'error.$': '$.failure.Error' }),
-    UnknownHand: failed({ error: 'UnknownHand' }),
   },
 };
 
-function callHand(name: string, payload: object, timeoutSeconds: number) {
+/** Calls the function of the call's kind; the role of the machine names the functions that it may be. */
+function callHand(whenNotReady: object) {
   return {
     Type: 'Task',
     Resource: INVOKE,
-    Parameters: { FunctionName: name, ...payload },
+    Parameters: { 'FunctionName.$': '$.call.function', 'Payload.$': '$' },
     ResultPath: null,
-    TimeoutSeconds: timeoutSeconds,
-    Retry: RETRY_EXECUTE,
-    Catch: CATCH_EXECUTE,
-    Next: 'HandDone',
+    OutputPath: '$.call',
+    TimeoutSecondsPath: '$.call.timeoutSeconds',
+    Retry: [
+      { ErrorEquals: [SANDBOX_NOT_READY], MaxAttempts: 0 },
+      { ErrorEquals: ['States.ALL'], IntervalSeconds: 1, MaxAttempts: 3, BackoffRate: 2 },
+    ],
+    Catch: [
+      { ErrorEquals: [SANDBOX_NOT_READY], ...whenNotReady },
+      { ErrorEquals: ['States.ALL'], ResultPath: '$.failure', Next: 'HandFailed' },
+    ],
+    End: true,
   };
 }
 
+/** An outcome is of one wait: a call that had to wait goes to its hand again, from another position of the log on. */
 function failed<Failure extends object>(error: Failure) {
-  return { Type: 'Pass', Parameters: { ...CALL, outcome: 'failed', ...error }, End: true };
+  const ofCall = { 'id.$': '$.call.id', 'sincePosition.$': '$.call.sincePosition' };
+  return { Type: 'Pass', Parameters: { ...ofCall, ...error }, End: true };
 }
 
 export const runDefinition = {
@@ -107,7 +96,7 @@ export const runDefinition = {
     UseHands: {
       Type: 'Map',
       ItemsPath: '$.turn.calls',
-      ItemSelector: { 'session.$': '$.session', 'thread.$': '$.thread', 'call.$': '$$.Map.Item.Value' },
+      ItemSelector: { do: 'call', 'session.$': '$.session', 'thread.$': '$.thread', 'call.$': '$$.Map.Item.Value' },
       ItemProcessor: useHand,
       ResultPath: '$.hands',
       Next: 'Turn',

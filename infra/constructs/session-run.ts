@@ -1,8 +1,9 @@
-import { Aws, Validations } from 'aws-cdk-lib';
+import { Fn, Stack, Validations } from 'aws-cdk-lib';
 import { Policy, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { DefinitionBody, LogLevel, StateMachine, StateMachineType } from 'aws-cdk-lib/aws-stepfunctions';
 import { Construct } from 'constructs';
+import type { Hands } from '#contract/run.ts';
 import type { EntryFunction, FunctionDefaults } from './entry-function.ts';
 import { acknowledgePattern } from './finding.ts';
 import { runDefinition } from './run-definition.ts';
@@ -25,18 +26,19 @@ export class SessionRun extends Construct {
     const { logRetention: retention, removalPolicy } = props.defaults;
     const role = new Role(this, 'Role', { assumedBy: new ServicePrincipal('states.amazonaws.com') });
     const { harness, provision, execute, webFetch, mcpProxy } = props;
-    const functions = {
-      ...{ Harness: harness, Provision: provision, Execute: execute },
-      ...{ WebFetch: webFetch, McpProxy: mcpProxy },
-    };
-    const arns = Object.entries(functions).map(([name, { lambda }]) => [name, lambda.functionArn] as const);
+    const functions = [harness, provision, execute, webFetch, mcpProxy];
     role.addToPolicy(
-      new PolicyStatement({ actions: ['lambda:InvokeFunction'], resources: arns.map(([, arn]) => arn) }),
+      new PolicyStatement({
+        actions: ['lambda:InvokeFunction'],
+        resources: functions.map(({ lambda }) => lambda.functionArn),
+      }),
     );
+    const hands: Hands = { sandbox: handOf(execute), web: handOf(webFetch), mcp: handOf(mcpProxy) };
+    harness.receive({ HANDS: Stack.of(this).toJsonString(hands) });
+    const arns = { Harness: harness.lambda.functionArn, Provision: provision.lambda.functionArn };
     this.machine = new StateMachine(this, 'StateMachine', {
       stateMachineType: StateMachineType.STANDARD,
-      definitionBody: DefinitionBody.fromString(JSON.stringify(runDefinition)),
-      definitionSubstitutions: { Partition: Aws.PARTITION, ...Object.fromEntries(arns) },
+      definitionBody: DefinitionBody.fromString(Fn.sub(JSON.stringify(runDefinition), arns)),
       role,
       tracingEnabled: true,
       logs: {
@@ -76,4 +78,9 @@ export class SessionRun extends Construct {
       reason: 'Errors only: the session log is the record of a run, and a second one could hold what users said.',
     });
   }
+}
+
+/** Longer than the function's own limit, which has to end a call before the state machine stops waiting for it. */
+function handOf({ timeout, lambda }: EntryFunction): Hands['web'] {
+  return { function: lambda.functionArn, timeoutSeconds: timeout.toSeconds() + 15 };
 }

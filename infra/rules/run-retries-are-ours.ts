@@ -10,10 +10,10 @@ export const runRetriesAreOurs: Rule = {
     'A retry repeats a turn, so each task must state its own retries; without a retry, one throttle would end the run.',
   judge(resource) {
     if (resource.Type !== 'AWS::StepFunctions::StateMachine') return 'not-applicable';
-    const definition = properties(resource)['DefinitionString'];
-    if (typeof definition !== 'string') return 'not-compliant';
+    // Its text, in which `Fn::Sub` fills in the names of functions.
+    const definition = JSON.stringify(properties(resource)['DefinitionString'] ?? '').replaceAll('\\"', '"');
     const tasks = definition.match(/"Type":"Task"/g)?.length ?? 0;
     const retried = definition.match(/"Retry":\[\{/g)?.length ?? 0;
-    return compliantIf(tasks === retried && !definition.includes(DEFAULT_RETRY));
+    return compliantIf(tasks > 0 && tasks === retried && !definition.includes(DEFAULT_RETRY));
   },
 };

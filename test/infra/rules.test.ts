@@ -17,6 +17,10 @@ const first = (resources: Draft, type: string): Draft => {
   if (!found) throw new Error(`the template has no ${type}`);
   return found.Properties;
 };
+const changeDefinition = (resources: Draft, from: string, to: string): void => {
+  const text = first(resources, 'AWS::StepFunctions::StateMachine').DefinitionString['Fn::Sub'];
+  text[0] = text[0].replace(from, to);
+};
 const container = (resources: Draft): Draft => first(resources, 'AWS::ECS::TaskDefinition').ContainerDefinitions[0];
 const buildContainer = (resources: Draft): Draft => {
   const definitions = Object.values(resources).filter(({ Type }) => Type === 'AWS::ECS::TaskDefinition');
@@ -324,17 +328,15 @@ const BREAKAGES: Readonly<Record<string, readonly Breakage[]>> = {
   'run-retries-are-ours': [
     {
       what: 'CDK’s own retry',
-      change: (r) => {
-        const machine = first(r, 'AWS::StepFunctions::StateMachine');
-        machine.DefinitionString = machine.DefinitionString.replace('States.ALL', 'Lambda.ServiceException');
-      },
+      change: (r) => changeDefinition(r, 'States.ALL', 'Lambda.ServiceException'),
     },
     {
       what: 'a task without one',
-      change: (r) => {
-        const machine = first(r, 'AWS::StepFunctions::StateMachine');
-        machine.DefinitionString = machine.DefinitionString.replace('"Retry":[{', '"Retried":[{');
-      },
+      change: (r) => changeDefinition(r, '"Retry":[{', '"Retried":[{'),
+    },
+    {
+      what: 'no definition that can be read',
+      change: (r) => delete first(r, 'AWS::StepFunctions::StateMachine').DefinitionString,
     },
   ],
   'api-logs-no-content': [

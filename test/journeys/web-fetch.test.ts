@@ -98,7 +98,7 @@ async function asking(url: string) {
   }
   const [call] = (await log.head(key))?.state.calls ?? [];
   if (call === undefined) throw new Error('the model made no call');
-  return { ...key, call: { ...call, hand: 'web' } };
+  return { ...key, call };
 }
 
 /** Invokes the function with the state machine's rights, and returns the session's events afterwards. */

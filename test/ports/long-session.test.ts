@@ -16,7 +16,18 @@ import type { Model, ModelRequest } from '#core/ports/model.ts';
 import { change } from '#core/session/change.ts';
 import type { Command } from '#core/session/commands.ts';
 import { fold } from '#core/session/evolve.ts';
-import { AGENT, CREATED, NOW, NO_MCP, SILENT, answer, send, steadyStamp, toolUse } from '#test/functions/core/given.ts';
+import {
+  HANDS,
+  AGENT,
+  CREATED,
+  NOW,
+  NO_MCP,
+  SILENT,
+  answer,
+  send,
+  steadyStamp,
+  toolUse,
+} from '#test/functions/core/given.ts';
 import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
 import { memoryPreviews } from '#test/ports/previews.memory.ts';
 
@@ -111,6 +122,7 @@ describe('a session much longer than the model’s window', () => {
       if (functions === 'many' && reads.length % 10 === 0) histories[(reads.length / 10) % 3] = createHistory(log);
       const world: TurnWorld = {
         log,
+        hands: HANDS,
         history: histories[reads.length % histories.length] ?? createHistory(log),
         model,
         warming: { warm: async () => undefined },

@@ -37,6 +37,7 @@ const Mark = z.object({ generation: z.int() });
 
 const keyOf = (session: SessionId): Key => ({ pk: session, sk: 'sandbox' });
 const sessionKey = (session: SessionId): Key => ({ pk: session, sk: 'session' });
+const markKey = (session: SessionId, call: EventId): Key => ({ pk: session, sk: `call#${call}` });
 
 /** The first row of a session with packages; a session without packages has no row until it needs a sandbox. */
 export function plannedSandbox(session: SessionId, list: PackageList) {
@@ -109,11 +110,16 @@ export function createSandboxRecords(dynamodb: DynamoDBClient, name: string): Sa
       ]);
       return { record, ...mark };
     },
+
+    async sentTo(session, call) {
+      const row = await table.get(markKey(session, call));
+      return row === null ? null : parseRow(Mark, row).generation;
+    },
   };
 
   async function markCall(session: SessionId, call: EventId, generation: number, at: string) {
     const expiresAt = Math.floor(Date.parse(at) / 1000) + MARK_TTL_SECONDS;
-    const mark = { pk: session, sk: `call#${call}`, generation, expiresAt };
+    const mark = { ...markKey(session, call), generation, expiresAt };
     const { status, row } = await table.put(mark, { when: [IS_NEW] });
     return status === 'saved' || row === null
       ? { sentTo: generation, again: false }

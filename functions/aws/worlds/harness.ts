@@ -1,5 +1,6 @@
 /** What the harness's world has with every model provider; a file per provider adds its client, for the bundles' size. */
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { Hands } from '#contract/run.ts';
 import { createHistory } from '#core/harness/history.ts';
 import type { TurnWorld } from '#core/harness/turn-world.ts';
 import type { Model } from '#core/ports/model.ts';
@@ -7,7 +8,7 @@ import { createProvisioner } from '#aws/hands/provisioner.lambda.ts';
 import { createJournal, type FunctionJournal } from '#aws/journal.powertools.ts';
 import { createMcpProxy } from '#aws/mcp/mcp-proxy.lambda.ts';
 import { createPreviews } from '#aws/session/previews.dynamodb.ts';
-import { setting, type Env } from '#aws/settings.ts';
+import { jsonSetting, setting, type Env } from '#aws/settings.ts';
 import { sha256, createStamp, pause } from '#aws/stamp.ts';
 import { logOf } from '#aws/worlds/sessions.ts';
 
@@ -19,6 +20,7 @@ export function harnessWorld(env: Env, model: Model): HarnessWorld {
     log,
     history: createHistory(log),
     model,
+    hands: jsonSetting(env, 'HANDS', Hands),
     warming: createProvisioner(env, setting(env, 'PROVISION_FUNCTION_NAME')),
     mcp: createMcpProxy(env, {
       functionName: setting(env, 'MCP_PROXY_FUNCTION_NAME'),

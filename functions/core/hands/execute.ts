@@ -6,10 +6,10 @@ import { MAX_OUTPUT_CHARS, SandboxTool, type ExecuteRequest } from '#contract/ha
 import type { SessionState } from '#contract/entries.ts';
 import type { EventId } from '#contract/ids.ts';
 import type { ExecuteInput } from '#contract/run.ts';
-import { Fault } from '#core/ports/errors.ts';
 import { giveResults } from '#core/hands/give-results.ts';
 import { toolUseOf } from '#core/hands/tool-use.ts';
 import { handOver } from '#core/hands/hand-over.ts';
+import { isAlive } from '#core/hands/is-alive.ts';
 import type { Ports } from '#core/ports/ports.ts';
 import type { LogKey } from '#core/ports/session-log.ts';
 import type { SandboxRecord, SandboxReply, SentMark } from '#core/ports/sandboxes.ts';
@@ -60,19 +60,22 @@ const NOT_IN_ORDER = {
   served: 'refused',
 } as const;
 
-export async function execute(world: ExecuteWorld, input: ExecuteInput): Promise<void> {
+/** Answers that there is no sandbox to ask, and has changed nothing then: `provision` comes first. */
+export async function execute(world: ExecuteWorld, input: ExecuteInput): Promise<'ended' | 'sandbox not ready'> {
   const key: LogKey = { session: input.session, thread: input.thread };
   const began = Date.parse(world.stamp.now());
-  const [asked, head, sent] = await Promise.all([
+  const [asked, head, record] = await Promise.all([
     requestOf(world, key, input),
     world.log.head(key),
-    world.sandboxes.send(input.session, input.call.id, input.sandbox.generation, world.stamp.now()),
+    world.sandboxes.find(input.session),
   ]);
-  if (head === null) return;
+  if (head === null) return 'ended';
   const { largeResults } = head.state;
   const request = inOrder(withResults(asked, largeResults), head.state);
   // An interrupt closed it before it began.
-  if (request === null) return;
+  if (request === null) return 'ended';
+  const sent = await sendTo(world, input, record);
+  if (sent === null) return 'sandbox not ready';
   const result = await resultOf(world, input, { request, sent, largeResults });
   await appendResult(world, key, input.call.id, result);
   const durationMs = Date.parse(world.stamp.now()) - began;
@@ -86,6 +89,26 @@ export async function execute(world: ExecuteWorld, input: ExecuteInput): Promise
     duration_ms: durationMs,
   });
   world.journal.metric('ToolDuration', 'Milliseconds', durationMs);
+  return 'ended';
+}
+
+/**
+ * Marks the call with the sandbox that it goes to; null when `provision` has to look first. A call that an earlier attempt
+ * sent stays with the sandbox of that time, whatever became of it.
+ */
+async function sendTo(
+  { sandboxes, stamp }: ExecuteWorld,
+  { session, call, sandbox }: ExecuteInput,
+  record: SandboxRecord | null,
+): Promise<SentMark | null> {
+  const now = stamp.now();
+  const isVouchedFor = record !== null && record.generation === sandbox?.generation;
+  const isUsable = record?.status === 'ready' && (isVouchedFor || isAlive(record, now));
+  if (isUsable || (record?.status === 'failed' && isVouchedFor)) {
+    return sandboxes.send(session, call.id, record.generation, now);
+  }
+  const sentTo = await sandboxes.sentTo(session, call.id);
+  return sentTo === null ? null : { record, sentTo, again: true };
 }
 
 async function requestOf(world: ExecuteWorld, key: LogKey, input: ExecuteInput): Promise<ExecuteRequest> {
@@ -111,12 +134,10 @@ function inOrder({ after: _earlier, ...request }: ExecuteRequest, state: Session
 
 async function resultOf(world: ExecuteWorld, input: ExecuteInput, sending: CallToSend): Promise<Result> {
   const { record, sentTo } = sending.sent;
-  if (record === null) throw new Fault('sandbox_not_ready', `session ${input.session} has no sandbox`);
+  if (record?.generation === sentTo && record.status === 'failed')
+    return { text: record.reason, isError: true, served: 'refused' };
   // The call went to a sandbox that is gone: running it again elsewhere could repeat its effect.
-  if (record.generation !== sentTo || record.status === 'lost') return LOST;
-  if (record.status === 'failed') return { text: record.reason, isError: true, served: 'refused' };
-  if (record.status !== 'ready')
-    throw new Fault('sandbox_not_ready', `the sandbox of ${input.session} is ${record.status}`);
+  if (record?.generation !== sentTo || record.status !== 'ready') return LOST;
   const key: LogKey = { session: input.session, thread: input.thread };
   const cutOff = new AbortController();
   const response = await whileItStands(world, key, {

@@ -14,6 +14,7 @@ import {
   FAILURE_LASTS_MS,
   type PackagePorts,
 } from '#core/hands/packages.ts';
+import { isAlive } from '#core/hands/is-alive.ts';
 import type { Ports } from '#core/ports/ports.ts';
 import type { ReservedSandbox, SandboxRecord, SandboxStart } from '#core/ports/sandboxes.ts';
 import { later } from '#core/ports/stamp.ts';
@@ -37,8 +38,6 @@ const WATCH_MS = 5000;
 const STALE_MS = 60_000;
 /** Packages take long. Below the function's own 15 minutes; a later provisioner joins the same build. */
 const PATIENCE_MS = 840_000;
-/** A sandbox used within this time is taken to be alive without asking ECS. */
-const FRESH_MS = 60_000;
 
 interface Provisioning {
   readonly session: SessionId;
@@ -91,8 +90,7 @@ async function advance(
     case 'starting':
       return goOn(world, { ...provisioning, record });
     case 'ready': {
-      const idleMs = Date.parse(world.stamp.now()) - Date.parse(record.lastUsedAt);
-      if (idleMs < FRESH_MS) return record;
+      if (isAlive(record, world.stamp.now())) return record;
       const { status } = await world.tasks.status(record.task);
       if (status === 'running') return record;
       await world.sandboxes.lost(provisioning.session, record.generation);

@@ -5,7 +5,7 @@
 import * as z from 'zod';
 import type { SessionAgent } from '#contract/agents.ts';
 import { MAX_OUTPUT_CHARS } from '#contract/hands.ts';
-import type { WebFetchInput } from '#contract/run.ts';
+import type { HandInput } from '#contract/run.ts';
 import { TOOLSET_TYPE } from '#contract/tools.ts';
 import { toolUseOf } from '#core/hands/tool-use.ts';
 import { showContent, type WebContent, type WebFetchError } from '#core/hands/web-content.ts';
@@ -48,7 +48,7 @@ const ERRORS: Readonly<Record<OutboundFailure['failure'], WebFetchError>> = {
   too_large: 'content_too_large',
 };
 
-export async function webFetch(world: WebFetchWorld, input: WebFetchInput): Promise<void> {
+export async function webFetch(world: WebFetchWorld, input: HandInput): Promise<void> {
   const key: LogKey = { session: input.session, thread: input.thread };
   const began = Date.parse(world.stamp.now());
   const head = await world.log.head(key);
@@ -83,7 +83,7 @@ async function agentNow({ log }: WebFetchWorld, key: LogKey, head: Head): Promis
 }
 
 /** The URL that the model asked for; null when it is no text. */
-async function urlOf(world: WebFetchWorld, key: LogKey, { call }: WebFetchInput): Promise<string | null> {
+async function urlOf(world: WebFetchWorld, key: LogKey, { call }: HandInput): Promise<string | null> {
   const { url } = (await toolUseOf(world, key, call)).input;
   return typeof url === 'string' ? url.trim() : null;
 }

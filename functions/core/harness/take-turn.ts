@@ -3,7 +3,7 @@
  * the next attempt continues from what is in the log.
  */
 import { recordIn, type OpenCall } from '#contract/entries.ts';
-import type { HandOutcome, Next, RunState } from '#contract/run.ts';
+import { SANDBOX_UNAVAILABLE, type HandOutcome, type Hands, type Next, type RunState } from '#contract/run.ts';
 import { Fault } from '#core/ports/errors.ts';
 import type { LogKey } from '#core/ports/session-log.ts';
 import { ask } from '#core/harness/ask.ts';
@@ -24,9 +24,6 @@ interface Ended {
 }
 
 const LONG: Next = { do: 'long', calls: [], waitSeconds: 0 };
-
-/** The error of a hand that could not be started. Any other failure may have come after the command began. */
-const NEVER_RAN = 'SandboxUnavailable';
 
 /** Pauses before the next look for the append that begins the run: its execution is started beside it, so may be first. */
 const PATIENCE_MS = [5, 10, 20, 40, 80, 160, 320, 640, 1280] as const;
@@ -75,7 +72,7 @@ async function go(world: TurnWorld, key: LogKey, from: Slice, signal: AbortSigna
       case 'rest':
         return rest(run);
       case 'use hands':
-        return { run, next: { do: 'tools', calls: handCalls(step.calls), waitSeconds: 0 } };
+        return { run, next: { do: 'tools', calls: handCalls(world.hands, step.calls), waitSeconds: 0 } };
       case 'continue':
         return continueRun(world, key, slice);
       case 'await action':
@@ -117,7 +114,7 @@ async function afterRequest(
     case 'rest':
       return rest(state.run);
     case 'use hands':
-      return { run: state.run, next: { do: 'tools', calls: handCalls(step.calls), waitSeconds: 0 } };
+      return { run: state.run, next: { do: 'tools', calls: handCalls(world.hands, step.calls), waitSeconds: 0 } };
     case 'continue':
       return continueRun(world, key, asked.slice);
     case 'await action':
@@ -161,11 +158,12 @@ async function reportHands(world: TurnWorld, key: LogKey, from: Slice, run: RunS
   let slice = from;
   for (const outcome of run.hands ?? []) {
     if (!slice.head.state.calls.some((call) => isUnfinished(call, outcome))) continue;
-    const effect = outcome.error === NEVER_RAN ? 'It had no effect.' : 'It may or may not have had an effect.';
+    const effect =
+      outcome.error === SANDBOX_UNAVAILABLE ? 'It had no effect.' : 'It may or may not have had an effect.';
     const text = `The tool call was not completed (${outcome.error ?? 'no result'}). ${effect}`;
     slice = await changeSlice(world, key, slice, {
       do: 'result',
-      call: outcome.call,
+      call: outcome.id,
       content: [{ type: 'text', text }],
       isError: true,
     });
@@ -173,13 +171,13 @@ async function reportHands(world: TurnWorld, key: LogKey, from: Slice, run: RunS
   return slice;
 }
 
-function isUnfinished(call: OpenCall, { call: id, sincePosition }: HandOutcome): boolean {
+function isUnfinished(call: OpenCall, { id, sincePosition }: HandOutcome): boolean {
   return call.id === id && call.waitsFor === 'hand' && call.sincePosition === sincePosition;
 }
 
-function handCalls(calls: readonly OpenCall[]): Next['calls'] {
+function handCalls(hands: Hands, calls: readonly OpenCall[]): Next['calls'] {
   return calls.map((call) => ({
-    hand: handOf(call),
+    ...hands[handOf(call)],
     id: call.id,
     position: call.position,
     sincePosition: call.sincePosition,

@@ -1,3 +1,4 @@
+import type { Hands } from '#contract/run.ts';
 import type { History } from '#core/harness/history.ts';
 import type { Ports } from '#core/ports/ports.ts';
 
@@ -6,4 +7,5 @@ export interface TurnWorld extends Pick<
   'log' | 'model' | 'mcp' | 'previews' | 'warming' | 'stamp' | 'pause' | 'sha256' | 'journal'
 > {
   readonly history: History;
+  readonly hands: Hands;
 }

@@ -86,6 +86,8 @@ export interface SandboxRecords {
    * generation of the first mark: a call is never sent to another one. `again` tells that this is not the first.
    */
   send(session: SessionId, call: EventId, generation: number, at: Instant): Promise<SentMark>;
+  /** The generation that a call was marked with; null when it was not. */
+  sentTo(session: SessionId, call: EventId): Promise<number | null>;
 }
 
 export type TaskStatus =

@@ -2,7 +2,7 @@
 import { eventIn, type Entry, type OpenCall, type SessionState } from '#contract/entries.ts';
 import { READING_TOOLS } from '#contract/hands.ts';
 import type { Position } from '#contract/ids.ts';
-import type { HandCall } from '#contract/run.ts';
+import type { Hands } from '#contract/run.ts';
 
 /** Whether an agent is at work: the states in which only the harness, or an interrupt, may end a run. */
 export function isActive(state: SessionState): boolean {
@@ -46,7 +46,7 @@ function isOfSandbox(call: OpenCall): boolean {
   return call.waitsFor !== 'client' && handOf(call) === 'sandbox';
 }
 
-export function handOf({ server, name }: OpenCall): HandCall['hand'] {
+export function handOf({ server, name }: OpenCall): keyof Hands {
   if (server !== null) return 'mcp';
   return name === 'web_fetch' ? 'web' : 'sandbox';
 }

@@ -4,7 +4,6 @@ import type { Stack } from './stack.ts';
 
 const Machine = z.object({
   DefinitionString: z.string(),
-  DefinitionSubstitutions: z.record(z.string(), z.coerce.string()).default({}),
   RoleArn: z.string(),
 });
 
@@ -12,10 +11,7 @@ const Definition = z.record(z.string(), z.unknown());
 
 export function machineParts(stack: Stack): readonly MachinePart[] {
   return stack.of(Machine, 'AWS::StepFunctions::StateMachine').map(({ name, arn, properties }) => {
-    const { DefinitionString, DefinitionSubstitutions, RoleArn: roleArn } = properties;
-    const substituted = DefinitionString.replace(/\$\{([A-Za-z0-9_]+)\}/g, (all, key: string) => {
-      return DefinitionSubstitutions[key] ?? all;
-    });
-    return { name, arn, roleArn, definition: Definition.parse(JSON.parse(substituted)) };
+    const { DefinitionString, RoleArn: roleArn } = properties;
+    return { name, arn, roleArn, definition: Definition.parse(JSON.parse(DefinitionString)) };
   });
 }

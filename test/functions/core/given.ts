@@ -4,6 +4,7 @@ import { AgentId, EnvironmentId, EventId, FIRST_POSITION, SessionId, ThreadId, W
 import type { SessionAgent } from '#contract/agents.ts';
 import type { Entry } from '#contract/entries.ts';
 import type { EventInput, QueuedMessage } from '#contract/events.ts';
+import type { Hands } from '#contract/run.ts';
 import type { TurnWorld } from '#core/harness/turn-world.ts';
 import type { ModelAnswer } from '#core/ports/model.ts';
 import type { Head, LogKey } from '#core/ports/session-log.ts';
@@ -177,6 +178,13 @@ export const answerWith = (parts: Partial<ModelAnswer> = {}, request = REQUEST):
   verdicts: new Map(),
   earlier: [],
 });
+
+/** In a test, the function of a hand is named for its kind. */
+export const HANDS: Hands = {
+  sandbox: { function: 'arn:sandbox', timeoutSeconds: 915 },
+  web: { function: 'arn:web', timeoutSeconds: 75 },
+  mcp: { function: 'arn:mcp', timeoutSeconds: 135 },
+};
 
 /** For agents without MCP servers: a call of the proxy makes the test fail. */
 export const NO_MCP: Pick<TurnWorld, 'mcp' | 'sha256'> = {

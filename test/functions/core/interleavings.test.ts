@@ -6,7 +6,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { EventId, Position } from '#contract/ids.ts';
-import type { HandCall, HandOutcome, RunState } from '#contract/run.ts';
+import type { AssignedCall, HandOutcome, RunState } from '#contract/run.ts';
 import type { Entry, OpenCall } from '#contract/entries.ts';
 import type { EventInput, SessionEvent } from '#contract/events.ts';
 import { execute, type ExecuteWorld } from '#core/hands/execute.ts';
@@ -24,6 +24,7 @@ import type { Command } from '#core/session/commands.ts';
 import { endWait, send } from '#core/session/send.ts';
 import { blockedCalls } from '#core/session/waiting.ts';
 import {
+  HANDS,
   FULL,
   KEY,
   NO_MCP,
@@ -95,6 +96,7 @@ function theatre(scheduler: fc.Scheduler) {
     return {
       log: port,
       history: createHistory(port),
+      hands: HANDS,
       model: {
         ask: (request, _listener, signal) =>
           act(async () => {
@@ -122,6 +124,7 @@ function theatre(scheduler: fc.Scheduler) {
         ready: async () => SANDBOX,
         lost: async () => undefined,
         failed: async () => SANDBOX,
+        sentTo: async () => null,
         send: (_session, _call, generation) => act(async () => ({ record: SANDBOX, sentTo: generation, again: false })),
       },
       sandboxClient: {
@@ -146,7 +149,7 @@ function theatre(scheduler: fc.Scheduler) {
   }
 
   /** As in the MCP proxy, every second call needs a person first, who is asked once. */
-  async function callServer(act: Act, call: HandCall): Promise<void> {
+  async function callServer(act: Act, call: AssignedCall): Promise<void> {
     const log = logFor(act);
     const head = await log.head(KEY);
     const open = head?.state.calls.find(({ id, waitsFor }) => id === call.id && waitsFor === 'hand');
@@ -191,17 +194,17 @@ function theatre(scheduler: fc.Scheduler) {
     }
   }
 
-  async function useHand(call: HandCall): Promise<HandOutcome> {
-    const made = { call: call.id, sincePosition: call.sincePosition };
+  async function useHand(call: AssignedCall): Promise<HandOutcome> {
+    const made = { id: call.id, sincePosition: call.sincePosition };
     try {
-      await persistently((act) =>
-        call.hand === 'mcp'
+      await persistently<unknown>((act) =>
+        call.function === HANDS.mcp.function
           ? callServer(act, call)
           : execute(executeWorld(act), { ...KEY, call, sandbox: { generation: 1 } }),
       );
-      return { ...made, outcome: 'done' };
+      return made;
     } catch {
-      return { ...made, outcome: 'failed', error: 'Lambda.Unknown' };
+      return { ...made, error: 'Lambda.Unknown' };
     }
   }
 

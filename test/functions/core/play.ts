@@ -5,7 +5,7 @@ import type { EventId } from '#contract/ids.ts';
 import { Fault } from '#core/ports/errors.ts';
 import type { ModelAnswer, ModelRequest } from '#core/ports/model.ts';
 import type { Head } from '#core/ports/session-log.ts';
-import { answer, says, toolUse } from '#test/functions/core/given.ts';
+import { HANDS, answer, says, toolUse } from '#test/functions/core/given.ts';
 import {
   archived,
   declined,
@@ -199,7 +199,10 @@ async function performIn(play: Play, execution: Execution, what: WorkAction): Pr
         await stage.useHand(execution, hand, what);
         // A call that was interrupted, or that another attempt has closed, is not made.
         if (!before || what.fate === 'dies before') break;
-        play.now = hand.hand === 'mcp' && what.suspends ? suspended(play.now, hand.id) : closed(play.now, hand.id);
+        play.now =
+          hand.function === HANDS.mcp.function && what.suspends
+            ? suspended(play.now, hand.id)
+            : closed(play.now, hand.id);
       }
       break;
     case 'fail hand':
@@ -223,12 +226,12 @@ async function performTurn(play: Play, execution: Execution, dies: Fate): Promis
   const { stage } = play;
   const isMine = execution.input.run === play.now.run && isActive(play.now);
   const unfinished = (isMine ? (execution.input.hands ?? []) : [])
-    .filter(({ call: id, sincePosition }) =>
+    .filter(({ id, sincePosition }) =>
       play.now.open.some(
         (call) => call.id === id && call.waitsFor === 'hand' && play.given.get(`${id}@${sincePosition}`) === call.given,
       ),
     )
-    .map(({ call }) => call);
+    .map(({ id }) => id);
   const before = stage.requests.length;
   const position = (await stage.head()).position;
   const next = turned(play.now, { turn: execution.id, run: execution.input.run, unfinished });

@@ -8,7 +8,7 @@ import type { SessionState } from '#contract/entries.ts';
 import type { EventInput, SessionEvent } from '#contract/events.ts';
 import type { SessionAgent } from '#contract/agents.ts';
 import { EnvironmentId, WorkspaceId, type EventId } from '#contract/ids.ts';
-import type { HandCall, HandOutcome, RunState } from '#contract/run.ts';
+import type { AssignedCall, HandOutcome, RunState } from '#contract/run.ts';
 import { checkMessages } from '#test/model/check-messages.ts';
 import { Fault } from '#core/ports/errors.ts';
 import { execute, type ExecuteWorld } from '#core/hands/execute.ts';
@@ -23,7 +23,7 @@ import { createSession } from '#core/session/create.ts';
 import { fold } from '#core/session/evolve.ts';
 import { repair } from '#core/session/repair.ts';
 import { endWait, send } from '#core/session/send.ts';
-import { AGENT, KEY, NO_MCP, SANDBOX, SILENT, steadyStamp } from '#test/functions/core/given.ts';
+import { HANDS, AGENT, KEY, NO_MCP, SANDBOX, SILENT, steadyStamp } from '#test/functions/core/given.ts';
 import { judged, LISTING, SERVED, TROUBLE } from '#test/functions/core/served.ts';
 import { memoryPreviews } from '#test/ports/previews.memory.ts';
 import { memoryLog } from '#test/ports/session-log.memory.ts';
@@ -41,7 +41,7 @@ export interface Execution {
   input: RunState;
   at: 'turn' | 'asking' | 'hands' | 'over';
   /** Calls that hands are making, and the outcomes of the others. */
-  hands: readonly HandCall[];
+  hands: readonly AssignedCall[];
   outcomes: readonly HandOutcome[];
   asking: Asking | null;
 }
@@ -171,6 +171,7 @@ export async function createStage(initial: readonly EventInput[]) {
     return {
       log: port,
       history: createHistory(port),
+      hands: HANDS,
       model: {
         ask: (request, _listener, signal) =>
           new Promise((resolve, reject) => {
@@ -233,6 +234,7 @@ export async function createStage(initial: readonly EventInput[]) {
         ready: async () => SANDBOX,
         lost: async () => undefined,
         failed: async () => SANDBOX,
+        sentTo: async () => null,
         send: async (_session, _call, generation) => ({ record: SANDBOX, sentTo: generation, again: false }),
       },
       sandboxClient: {
@@ -260,7 +262,7 @@ export async function createStage(initial: readonly EventInput[]) {
   }
 
   function handDone(execution: Execution, outcome: HandOutcome): void {
-    execution.hands = execution.hands.filter((call) => call.id !== outcome.call);
+    execution.hands = execution.hands.filter((call) => call.id !== outcome.id);
     execution.outcomes = [...execution.outcomes, outcome];
     if (execution.hands.length > 0) return;
     execution.at = 'turn';
@@ -327,23 +329,22 @@ export async function createStage(initial: readonly EventInput[]) {
 
     async useHand(
       execution: Execution,
-      call: HandCall,
+      call: AssignedCall,
       { fate, suspends }: { readonly fate: Fate; readonly suspends: boolean },
     ): Promise<void> {
       try {
-        if (call.hand === 'mcp') await callServer({ fate }, call.id, suspends);
+        if (call.function === HANDS.mcp.function) await callServer({ fate }, call.id, suspends);
         else await execute(executeWorld({ fate }), { ...KEY, call, sandbox: { generation: 1 } });
-        handDone(execution, { call: call.id, sincePosition: call.sincePosition, outcome: 'done' });
+        handDone(execution, { id: call.id, sincePosition: call.sincePosition });
       } catch (error) {
         if (!(error instanceof Killed)) throw error;
       }
     },
 
-    failHand: (execution: Execution, call: HandCall) =>
+    failHand: (execution: Execution, call: AssignedCall) =>
       handDone(execution, {
-        call: call.id,
+        id: call.id,
         sincePosition: call.sincePosition,
-        outcome: 'failed',
         error: 'SandboxUnavailable',
       }),
 

@@ -1,6 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { HandCall, Next } from '#contract/run.ts';
+import { Next } from '#contract/run.ts';
 import { runDefinition } from '#infra/constructs/run-definition.ts';
+import { synthesize } from '#test/infra/synthesized.ts';
+
+interface LambdaProperties {
+  readonly Timeout: number;
+  readonly Environment?: { readonly Variables: Readonly<Record<string, unknown>> };
+}
 
 const { States } = runDefinition;
 const hand = States.UseHands.ItemProcessor.States;
@@ -24,32 +30,44 @@ describe('the state after a turn', () => {
 });
 
 describe('a hand of the run', () => {
-  test('that fails or is unknown has an outcome with the call’s id and does not fail the execution', () => {
-    expect(hand.Execute.Catch).toEqual([{ ErrorEquals: ['States.ALL'], ResultPath: '$.failure', Next: 'HandFailed' }]);
-    for (const state of [hand.HandFailed, hand.NotProvisioned, hand.UnknownHand]) {
-      expect(state.Parameters).toMatchObject({
-        'call.$': '$.call.id',
-        'sincePosition.$': '$.call.sincePosition',
-        outcome: 'failed',
-      });
+  test('is the function that the harness has assigned to the call', () => {
+    for (const state of [hand.UseHand, hand.UseSandbox]) {
+      expect(state.Parameters).toEqual({ 'FunctionName.$': '$.call.function', 'Payload.$': '$' });
+      expect(state.TimeoutSecondsPath).toBe('$.call.timeoutSeconds');
+    }
+  });
+
+  test('gets ids and names alone, and ends with the call that it made and no output of its own', () => {
+    expect(States.UseHands.ItemSelector).toEqual({
+      do: 'call',
+      'session.$': '$.session',
+      'thread.$': '$.thread',
+      'call.$': '$$.Map.Item.Value',
+    });
+    for (const state of [hand.UseHand, hand.UseSandbox]) {
+      expect(state).toMatchObject({ ResultPath: null, OutputPath: '$.call', End: true });
+    }
+  });
+
+  test('that fails has an outcome with the call’s id and does not fail the execution', () => {
+    for (const state of [hand.UseHand, hand.UseSandbox]) {
+      expect(state.Catch[1]).toEqual({ ErrorEquals: ['States.ALL'], ResultPath: '$.failure', Next: 'HandFailed' });
+    }
+    for (const state of [hand.HandFailed, hand.NotProvisioned]) {
+      expect(state.Parameters).toMatchObject({ 'id.$': '$.call.id', 'sincePosition.$': '$.call.sincePosition' });
       expect(state.End).toBe(true);
     }
     expect(hand.HandFailed.Parameters['error.$']).toBe('$.failure.Error');
   });
 
-  test('for web_fetch has a state of its own, with the retries of a command and no output in the history', () => {
-    const ways = hand.WhichHand.Choices.map(({ StringEquals, Next }) => [StringEquals, Next]);
-    expect(Object.fromEntries(ways)).toEqual({ sandbox: 'Provision', web: 'WebFetch', mcp: 'CallMcpTool' });
-    expect(Object.keys(Object.fromEntries(ways))).toEqual(HandCall.shape.hand.options);
-    expect(hand.WebFetch).toMatchObject({ Retry: hand.Execute.Retry, Catch: hand.Execute.Catch, ResultPath: null });
-  });
-
-  test('for MCP calls gets ids alone', () => {
-    expect(hand.CallMcpTool.Parameters).toEqual({
-      FunctionName: '${McpProxy}',
-      Payload: { do: 'call', 'session.$': '$.session', 'thread.$': '$.thread', 'call.$': '$.call' },
-    });
-    expect(hand.CallMcpTool).toMatchObject({ Retry: hand.Execute.Retry, Catch: hand.Execute.Catch, ResultPath: null });
+  test('without a sandbox gets one once, so that each call ends', () => {
+    const notReady = { ErrorEquals: ['SandboxNotReady'], ResultPath: null };
+    expect(hand.UseHand.Catch[0]).toEqual({ ...notReady, Next: 'Provision' });
+    expect(hand.UseSandbox.Catch[0]).toEqual({ ...notReady, Next: 'NotProvisioned' });
+    expect(hand.Provision.Next).toBe('UseSandbox');
+    for (const state of [hand.UseHand, hand.UseSandbox]) {
+      expect(state.Retry[0]).toEqual({ ErrorEquals: ['SandboxNotReady'], MaxAttempts: 0 });
+    }
   });
 
   test('that got no sandbox has an error of its own, which says that the command did not run', () => {
@@ -61,12 +79,13 @@ describe('a hand of the run', () => {
     expect(hand.Provision.Retry).toEqual([
       { ErrorEquals: ['States.ALL'], IntervalSeconds: 2, MaxAttempts: 6, BackoffRate: 2, MaxDelaySeconds: 30 },
     ]);
-    expect(hand.Execute.Retry).toMatchObject([{ MaxAttempts: 3 }]);
+    for (const state of [hand.UseHand, hand.UseSandbox]) {
+      expect(state.Retry[1]).toMatchObject({ ErrorEquals: ['States.ALL'], MaxAttempts: 3 });
+    }
   });
 
   test('gets from provision only a generation: neither address nor token enters the history', () => {
     expect(hand.Provision.ResultSelector).toEqual({ 'generation.$': '$.Payload.generation' });
-    expect(hand.Execute.ResultPath).toBeNull();
   });
 });
 
@@ -90,6 +109,14 @@ test('each state of the machine leads to a state that exists', () => {
 });
 
 test('the timeout of a task is longer than the timeout of its function', () => {
+  const functions = Object.values(synthesize().template.Resources).flatMap(({ Type, Properties }) =>
+    Type === 'AWS::Lambda::Function' ? [Properties as unknown as LambdaProperties] : [],
+  );
+  const timeoutOf = (entry: string) =>
+    functions.find(({ Environment }) => Environment?.Variables['POWERTOOLS_SERVICE_NAME'] === entry)?.Timeout ?? 0;
   const limits = Object.values(tasks).flatMap((state) => ('TimeoutSeconds' in state ? [state.TimeoutSeconds] : []));
-  expect(limits).toEqual([930, 930, 930, 75, 135]);
+  expect(limits).toEqual([timeoutOf('harness') + 30, timeoutOf('provision') + 30]);
+  const hands = functions.map(({ Environment }) => Environment?.Variables['HANDS']);
+  const waits = [...JSON.stringify(hands).matchAll(/timeoutSeconds[^\d]*(\d+)/g)].map(([, seconds]) => Number(seconds));
+  expect(waits).toEqual(['execute', 'web-fetch', 'mcp-proxy'].map((entry) => timeoutOf(entry) + 15));
 });

@@ -33,7 +33,7 @@ const MACHINE = {
   States: {
     Turn: {
       Type: 'Task',
-      Resource: 'arn:${Partition}:states:::lambda:invoke',
+      Resource: 'arn:${AWS::Partition}:states:::lambda:invoke',
       Parameters: { FunctionName: '${Harness}', 'Payload.$': '$' },
       OutputPath: '$.Payload',
       Retry: [{ ErrorEquals: ['States.ALL'], IntervalSeconds: 1, MaxAttempts: 6, BackoffRate: 2, MaxDelaySeconds: 30 }],
@@ -58,7 +58,7 @@ const MACHINE = {
         States: {
           Execute: {
             Type: 'Task',
-            Resource: 'arn:${Partition}:states:::lambda:invoke',
+            Resource: 'arn:${AWS::Partition}:states:::lambda:invoke',
             Parameters: { FunctionName: '${Execute}', 'Payload.$': '$' },
             ResultPath: null,
             Retry: [{ ErrorEquals: ['States.ALL'], IntervalSeconds: 1, MaxAttempts: 3, BackoffRate: 2 }],
@@ -79,7 +79,7 @@ const MACHINE = {
     Backoff: { Type: 'Wait', SecondsPath: '$.turn.waitSeconds', Next: 'Turn' },
     StartNextRun: {
       Type: 'Task',
-      Resource: 'arn:${Partition}:states:::states:startExecution',
+      Resource: 'arn:${AWS::Partition}:states:::states:startExecution',
       Parameters: {
         'StateMachineArn.$': '$$.StateMachine.Id',
         'Name.$': "States.Format('{}-{}', $.session, $.run)",
@@ -201,11 +201,8 @@ const RESOURCES: Readonly<Record<string, unknown>> = {
   Run: {
     Type: 'AWS::StepFunctions::StateMachine',
     Properties: {
-      DefinitionString: JSON.stringify(MACHINE),
-      DefinitionSubstitutions: {
-        Partition: { Ref: 'AWS::Partition' },
-        Harness: arnOf('Harness'),
-        Execute: arnOf('Execute'),
+      DefinitionString: {
+        'Fn::Sub': [JSON.stringify(MACHINE), { Harness: arnOf('Harness'), Execute: arnOf('Execute') }],
       },
       RoleArn: arnOf('RunRole'),
     },

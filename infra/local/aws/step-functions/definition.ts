@@ -73,6 +73,11 @@ function prepareState(state: State): State {
     // Longer timers than about 24 days overflow and would fire at once.
     prepared['TimeoutSeconds'] = Math.min(Number(state['TimeoutSeconds'] ?? NO_TIMEOUT_SECONDS), NO_TIMEOUT_SECONDS);
   }
+  // A path leads into the state's input; the interpreter looks for it in the parameters that are made of that input.
+  if (state['TimeoutSecondsPath'] !== undefined && state['Parameters'] !== undefined) {
+    prepared['Parameters'] = { ...Object(state['Parameters']), 'TimeoutSeconds.$': state['TimeoutSecondsPath'] };
+    prepared['TimeoutSecondsPath'] = '$.TimeoutSeconds';
+  }
   // `$` is the default and means "replace everything"; the interpreter would make a property of that name.
   if (state['ResultPath'] === '$') delete prepared['ResultPath'];
   if (Array.isArray(state['Catch'])) prepared['Catch'] = state['Catch'].map(withoutRootResultPath);

@@ -61,6 +61,7 @@ function stage(entries: readonly Entry[], holds: readonly EventId[] = []) {
       ready: async () => SANDBOX,
       lost: async () => undefined,
       failed: async () => SANDBOX,
+      sentTo: async () => null,
       send: async () => ({ record: SANDBOX, sentTo: 1, again: false }),
     },
     sandboxClient: {
@@ -108,7 +109,7 @@ function stage(entries: readonly Entry[], holds: readonly EventId[] = []) {
     run: () =>
       execute(world, {
         ...KEY,
-        call: { hand: 'sandbox', id: BASH, position, sincePosition: position },
+        call: { id: BASH, position, sincePosition: position },
         sandbox: { generation: 1 },
       }),
     result: () => log.entries(KEY).at(-1),

@@ -85,7 +85,7 @@ function stage(
     readPage: (html, url) => ({ title: 'T', text: `${url} ${html.length}` }),
     journal: { line: (_message, fields) => void lines.push(fields), metric: () => {} },
   };
-  const input = { ...KEY, call: { ...call, hand: 'web' as const } };
+  const input = { ...KEY, call };
   const results = () =>
     log
       .entries(KEY)

@@ -8,6 +8,7 @@ import { takeTurn } from '#core/harness/take-turn.ts';
 import type { ModelAnswer, ModelMessage, ModelRequest } from '#core/ports/model.ts';
 import { change } from '#core/session/change.ts';
 import {
+  HANDS,
   FULL,
   KEY,
   NO_MCP,
@@ -37,6 +38,7 @@ function stage(...replies: readonly Reply[]) {
   const world = (): TurnWorld => ({
     log,
     history: createHistory(log),
+    hands: HANDS,
     model: {
       ask: async (request, listener) => {
         listener.onText(0, 'Hel');

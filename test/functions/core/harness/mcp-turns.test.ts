@@ -12,6 +12,7 @@ import type { ModelAnswer, ModelRequest } from '#core/ports/model.ts';
 import { change } from '#core/session/change.ts';
 import type { Command } from '#core/session/commands.ts';
 import {
+  HANDS,
   FULL,
   KEY,
   NO_MCP,
@@ -55,6 +56,7 @@ function stage(replies: readonly ModelAnswer[], over: Partial<McpProxy> = {}) {
   const world = (): TurnWorld => ({
     log: mortal,
     history: createHistory(mortal),
+    hands: HANDS,
     model: {
       ask: async (request) => {
         requests.push(request);
@@ -225,7 +227,7 @@ describe('an answer with calls of MCP servers', () => {
     expect(judged).toEqual([[{ id: expect.any(String), server: 'tracker', tool: 'find', input: { id: '7' } }]]);
     const [use] = ofType(log.entries(KEY), 'agent.mcp_tool_use');
     expect(use).toMatchObject({ id: judged[0]?.[0]?.id, evaluated_permission: 'allow' });
-    expect(next).toMatchObject({ do: 'tools', calls: [{ hand: 'mcp', id: use?.id }] });
+    expect(next).toMatchObject({ do: 'tools', calls: [{ ...HANDS.mcp, id: use?.id }] });
   });
 
   it.each<[string, (calls: readonly WantedCall[]) => Promise<readonly McpVerdict[]>]>([
@@ -248,7 +250,7 @@ describe('an answer with calls of MCP servers', () => {
         uses.map(({ id }) => id),
         'under which refusals may be on record already',
       ).toEqual(judged[0]?.map(({ id }) => id));
-      expect(next).toMatchObject({ do: 'tools', calls: [{ hand: 'mcp', id: uses[0]?.id }] });
+      expect(next).toMatchObject({ do: 'tools', calls: [{ ...HANDS.mcp, id: uses[0]?.id }] });
     },
   );
 
@@ -303,7 +305,7 @@ describe('a suspended call', () => {
     const [call] = next?.calls ?? [];
     if (call === undefined) throw new Error('no call');
     await staged.apply({ do: 'suspend', call: call.id, sincePosition: call.sincePosition, error: TROUBLE });
-    const hands = [{ call: call.id, sincePosition: call.sincePosition, outcome: 'done' as const }];
+    const hands = [{ id: call.id, sincePosition: call.sincePosition }];
     return { ...staged, call, hands };
   }
 
@@ -317,16 +319,16 @@ describe('a suspended call', () => {
   it('that was resumed meanwhile is given to a hand again, whatever its first attempt returned', async () => {
     const { turn, hands, apply, call, log } = await suspended();
     await apply({ do: 'resume', call: call.id });
-    for (const outcome of ['done', 'failed'] as const) {
-      const { turn: next } = await turn({ hands: hands.map((hand) => ({ ...hand, outcome })) });
-      expect(next).toMatchObject({ do: 'tools', calls: [{ hand: 'mcp', id: call.id }] });
+    for (const outcome of [{}, { error: 'States.Timeout' }]) {
+      const { turn: next } = await turn({ hands: hands.map((hand) => ({ ...hand, ...outcome })) });
+      expect(next).toMatchObject({ do: 'tools', calls: [{ ...HANDS.mcp, id: call.id }] });
       expect(next?.calls[0]?.sincePosition).toBeGreaterThan(call.sincePosition);
     }
     expect(ofType(log.entries(KEY), 'agent.mcp_tool_result')).toEqual([]);
     const { turn: again } = await turn();
     const [second] = again?.calls ?? [];
     const sincePosition = second?.sincePosition ?? expect.fail('no call');
-    await turn({ hands: [{ call: call.id, sincePosition, outcome: 'failed', error: 'States.Timeout' }] });
+    await turn({ hands: [{ id: call.id, sincePosition, error: 'States.Timeout' }] });
     expect(ofType(log.entries(KEY), 'agent.mcp_tool_result')).toMatchObject([
       { is_error: true, content: [{ text: expect.stringContaining('States.Timeout') }] },
     ]);

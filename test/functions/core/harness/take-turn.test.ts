@@ -6,6 +6,7 @@ import { takeTurn } from '#core/harness/take-turn.ts';
 import { Fault } from '#core/ports/errors.ts';
 import { change } from '#core/session/change.ts';
 import {
+  HANDS,
   KEY,
   NO_MCP,
   SILENT,
@@ -29,6 +30,7 @@ function stage(scenario: Scenario, over: Partial<TurnWorld> = {}) {
   const world: TurnWorld = {
     log,
     history: createHistory(log),
+    hands: HANDS,
     model: { ask: async () => answer() },
     warming: { warm: async () => undefined },
     ...NO_MCP,
@@ -170,6 +172,7 @@ describe('a turn', () => {
         },
       },
       history: createHistory(log),
+      hands: HANDS,
       previews: {
         ...memoryPreviews(),
         isSubscribed: async () => {
@@ -224,9 +227,9 @@ describe('a turn', () => {
     const asked = started()
       .when(claim())
       .when(answerWith({ stopReason: 'tool_use', blocks: [toolUse('toolu_1')] }));
-    const { id: call, sincePosition } = asked.head.state.calls[0] ?? expect.fail('no call');
+    const { id, sincePosition } = asked.head.state.calls[0] ?? expect.fail('no call');
     const { log, turn } = stage(asked);
-    await turn(1, { hands: [{ call, sincePosition, outcome: 'failed', error }] });
+    await turn(1, { hands: [{ id, sincePosition, error }] });
     const result = log.entries(KEY).find((entry) => 'event' in entry && entry.event.type === 'agent.tool_result');
     expect(JSON.stringify(result)).toContain(told);
   });

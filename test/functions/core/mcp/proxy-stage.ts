@@ -240,7 +240,7 @@ export function proxyStage(options: StageOptions = {}) {
     pause: async (ms) => stamp.advance(ms),
     journal: { line: (message, fields) => void lines.push({ message, ...fields }), metric: () => undefined },
   };
-  const request: CallRequest = { do: 'call', ...KEY, call: { ...open, hand: 'mcp' } };
+  const request: CallRequest = { do: 'call', ...KEY, call: open };
   const until: Until = { deadline: Date.parse(NOW) + 100_000, signal: new AbortController().signal };
   const stage = {
     ...{ world, request, until, log, stamp, agent, open },

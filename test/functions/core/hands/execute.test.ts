@@ -1,0 +1,122 @@
+import { describe, expect, it } from 'vitest';
+import type { Entry } from '#contract/entries.ts';
+import { EventId, Instant, Position } from '#contract/ids.ts';
+import type { ExecuteInput } from '#contract/run.ts';
+import { execute, type ExecuteWorld } from '#core/hands/execute.ts';
+import { fold } from '#core/session/evolve.ts';
+import type { ReservedSandbox, SandboxRecord } from '#core/ports/sandboxes.ts';
+import { CREATED, KEY, NOW, SILENT, given, send, steadyStamp } from '#test/functions/core/given.ts';
+import { memoryLog } from '#test/ports/session-log.memory.ts';
+
+const BASH = EventId.parse('sevt_bash');
+const LONG_AGO = Instant.parse(new Date(Date.parse(NOW) - 61_000).toISOString());
+
+const common = { generation: 2, token: 't', lastUsedAt: NOW, packages: null, archive: null };
+const start = { attempt: 1, since: NOW, notBefore: NOW, watcher: 'w', watchedUntil: NOW };
+const READY: ReservedSandbox = { ...common, status: 'ready', task: 'task', address: 'sandbox:1', readyAt: NOW };
+const STALE: SandboxRecord = { ...READY, lastUsedAt: LONG_AGO };
+const STARTING: SandboxRecord = { ...common, status: 'starting', ...start };
+const LOST: SandboxRecord = { ...common, status: 'lost', task: null };
+const FAILED: SandboxRecord = { ...common, status: 'failed', reason: 'pip found nothing', retryAt: NOW };
+
+/** A call of bash that is open, a sandbox's record, and the generation with which an earlier attempt marked the call. */
+function stage(record: SandboxRecord | null, mark: number | null = null) {
+  const bash = { type: 'agent.tool_use', id: BASH, name: 'bash', input: { command: 'ls' }, processed_at: NOW };
+  const entries = [...given([CREATED]).when(send('hi')).entries, { event: bash } as Entry];
+  const log = memoryLog();
+  log.create(KEY, fold(null, entries), entries);
+  const marked: number[] = [];
+  const sent: string[] = [];
+  const world: ExecuteWorld = {
+    log,
+    sandboxes: {
+      find: async () => record,
+      reserve: async () => READY,
+      watch: async () => READY,
+      ready: async () => READY,
+      lost: async () => undefined,
+      failed: async () => READY,
+      send: async (_session, _call, generation) => {
+        marked.push(generation);
+        return { record, sentTo: mark ?? generation, again: mark !== null };
+      },
+      sentTo: async () => mark,
+    },
+    sandboxClient: {
+      async execute(_place, { call }) {
+        sent.push(call);
+        return { status: 'answered', response: { output: 'ran', isError: false, served: 'ran', durationMs: 1 } };
+      },
+      give: async () => 'kept',
+      cancel: () => undefined,
+    },
+    delivery: { deliver: async () => ({ status: 'delivered' }) },
+    stamp: steadyStamp(),
+    pause: () => new Promise((resolve) => void setImmediate(resolve)),
+    journal: SILENT,
+  };
+  const position = Position.parse(entries.length);
+  const before = log.entries(KEY).length;
+  const run = (sandbox: ExecuteInput['sandbox']) =>
+    execute(world, { ...KEY, call: { id: BASH, position, sincePosition: position }, sandbox });
+  return { run, marked, sent, added: () => JSON.stringify(log.entries(KEY).slice(before)) };
+}
+
+describe('a call of a sandbox’s tool', () => {
+  it.each<[string, SandboxRecord | null, number | undefined]>([
+    ['there was none', null, undefined],
+    [
+      'its packages are known only',
+      { status: 'planned', generation: 0, packages: { apt: [], cargo: [], gem: [], go: [], npm: [], pip: ['x'] } },
+      undefined,
+    ],
+    ['it starts', STARTING, undefined],
+    ['it starts again after provision was asked', STARTING, 1],
+    ['it is lost', LOST, undefined],
+    ['it is lost after provision was asked', LOST, 2],
+    ['it failed for an earlier call', FAILED, undefined],
+    ['it was idle for so long that it may have ended', STALE, undefined],
+    ['it was replaced since provision was asked, and may have ended', STALE, 1],
+  ])('marks and sends nothing when the sandbox is not ready: %s', async (_what, record, generation) => {
+    const { run, marked, sent, added } = stage(record);
+    expect(await run(generation === undefined ? undefined : { generation })).toBe('sandbox not ready');
+    expect([marked, sent, added()]).toEqual([[], [], '[]']);
+  });
+
+  it.each<[string, SandboxRecord, number | undefined]>([
+    ['was used a moment ago', READY, undefined],
+    ['was just looked at by provision', STALE, 2],
+    ['is newer than the one that provision looked at', READY, 1],
+  ])('is made in a sandbox that %s', async (_what, record, generation) => {
+    const { run, marked, sent, added } = stage(record);
+    expect(await run(generation === undefined ? undefined : { generation })).toBe('ended');
+    expect([marked, sent]).toEqual([[2], [BASH]]);
+    expect(added()).toContain('"ran"');
+  });
+
+  it('tells the model why there is no sandbox', async () => {
+    const { run, sent, added } = stage(FAILED);
+    expect(await run({ generation: 2 })).toBe('ended');
+    expect(sent).toEqual([]);
+    expect(added()).toContain('pip found nothing');
+  });
+
+  it.each<[string, SandboxRecord | null]>([
+    ['lost', LOST],
+    ['replaced', { ...READY, generation: 3 }],
+    ['replaced by one that starts', { ...STARTING, generation: 3 }],
+    ['replaced by one that failed', { ...FAILED, generation: 3 }],
+    ['replaced by one that may have ended', { ...STALE, generation: 3 }],
+  ])('that was sent before is sent to no other sandbox when its own is %s', async (_what, record) => {
+    const { run, sent, added } = stage(record, 2);
+    expect(await run(undefined)).toBe('ended');
+    expect(sent).toEqual([]);
+    expect(added()).toContain('may or may not have run');
+  });
+
+  it('that was sent before joins its sandbox, however long ago that was', async () => {
+    const { run, marked, sent } = stage(STALE, 2);
+    expect(await run(undefined)).toBe('ended');
+    expect([marked, sent]).toEqual([[], [BASH]]);
+  });
+});
