@@ -1,5 +1,20 @@
-/** The number of cases of a property test: a quarter in a plain `npm test`, all with `FULL=1`, as in CI. */
-export const propertyRuns = (all: number): number => (process.env['FULL'] === '1' ? all : Math.ceil(all / 4));
+/** What of its long form a test runs: a part in a plain `npm test`, all with `FULL=1`, as in CI. */
+import { SAMPLE } from '#test/run-cache.ts';
+
+const isFull = process.env['FULL'] === '1';
+
+/** The number of cases of a property test: a quarter, or all. */
+export const propertyRuns = (all: number): number => (isFull ? all : Math.ceil(all / 4));
+
+/**
+ * Some of the cases, or all. The cases that are chosen are spread over the list, and another run chooses others; its last
+ * line says how to choose the same ones again.
+ */
+export function sample<Case>(count: number, cases: readonly Case[]): readonly Case[] {
+  if (isFull) return cases;
+  const first = Number(process.env[SAMPLE]);
+  return cases.filter((_, index) => (((index + first) % cases.length) * count) % cases.length < count);
+}
 
 /** For cases that a test counts: whether a rare one is among them must not be left to chance. */
 export const ALWAYS_THE_SAME = { seed: 1 } as const;

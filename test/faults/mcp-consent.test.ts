@@ -11,6 +11,7 @@ import { calling } from '#test/journeys/scripts.ts';
 import { ofType, textOf } from '#test/journeys/service.ts';
 import { linksIn, startConsentService, type ConsentService } from '#test/mcp/consent-service.ts';
 import { mcp } from '#test/mcp/mcp-service.ts';
+import { sample } from '#test/property-runs.ts';
 
 /** The calls to AWS, in order, of a call that is suspended, when its tools are pinned. */
 const AUDIT_INTENT = { of: 'dynamodb:PutItem', call: 1 };
@@ -41,16 +42,18 @@ describe('an MCP call that waits for its user', () => {
     };
   }
 
-  it.each([
-    ['before', 'the intent is on record', AUDIT_INTENT],
-    ['after', 'the intent is on record', AUDIT_INTENT],
-    ['before', 'the call is marked', MARK_STARTED],
-    ['after', 'it is marked as one that waits', MARK_SUSPENDED],
-    ['before', 'the log says that it waits', LOG_SUSPENDED],
-    ['after', 'the log says that it waits', LOG_SUSPENDED],
-    ['before', 'the outcome is on record', AUDIT_OUTCOME],
-    ['after', 'the outcome is on record', AUDIT_OUTCOME],
-  ] as const)('waits for one consent when the proxy is killed %s %s', async (phase, _what, effect) => {
+  it.each(
+    sample(3, [
+      ['before', 'the intent is on record', AUDIT_INTENT],
+      ['after', 'the intent is on record', AUDIT_INTENT],
+      ['before', 'the call is marked', MARK_STARTED],
+      ['after', 'it is marked as one that waits', MARK_SUSPENDED],
+      ['before', 'the log says that it waits', LOG_SUSPENDED],
+      ['after', 'the log says that it waits', LOG_SUSPENDED],
+      ['before', 'the outcome is on record', AUDIT_OUTCOME],
+      ['after', 'the outcome is on record', AUDIT_OUTCOME],
+    ] as const),
+  )('waits for one consent when the proxy is killed %s %s', async (phase, _what, effect) => {
     const { session, follower, sent } = await begin();
     const killed = service.runtime.faults.killDuring({ function: 'mcp-proxy', ...effect, phase });
     await service.send(session, 'refund');
@@ -70,12 +73,14 @@ describe('an MCP call that waits for its user', () => {
     follower.leave();
   });
 
-  it.each([
-    ['after', 'the call is marked', MARK_STARTED],
-    ['before', 'there is a link', LINK],
-    ['after', 'there is a link', LINK],
-    ['before', 'it is marked as one that waits', MARK_SUSPENDED],
-  ] as const)('ends without a link for its user when the proxy is killed %s %s', async (phase, _what, effect) => {
+  it.each(
+    sample(1, [
+      ['after', 'the call is marked', MARK_STARTED],
+      ['before', 'there is a link', LINK],
+      ['after', 'there is a link', LINK],
+      ['before', 'it is marked as one that waits', MARK_SUSPENDED],
+    ] as const),
+  )('ends without a link for its user when the proxy is killed %s %s', async (phase, _what, effect) => {
     const { session, follower, sent } = await begin();
     const killed = service.runtime.faults.killDuring({ function: 'mcp-proxy', ...effect, phase });
     await service.send(session, 'refund');
@@ -90,11 +95,13 @@ describe('an MCP call that waits for its user', () => {
     follower.leave();
   });
 
-  it.each([
-    ['the credential is stored', 'after', { of: 'dynamodb:TransactWriteItems', call: 1 }],
-    ['the run is started', 'before', { of: 'states:StartExecution', call: 1 }],
-    ['the run is started', 'after', { of: 'states:StartExecution', call: 1 }],
-  ] as const)(
+  it.each(
+    sample(1, [
+      ['the credential is stored', 'after', { of: 'dynamodb:TransactWriteItems', call: 1 }],
+      ['the run is started', 'before', { of: 'states:StartExecution', call: 1 }],
+      ['the run is started', 'after', { of: 'states:StartExecution', call: 1 }],
+    ] as const),
+  )(
     'is made although the connect function was killed when %s (%s), once a client or sweep reads the connection',
     async (_what, phase, effect) => {
       const { session, follower, sent } = await begin();

@@ -9,6 +9,7 @@ import type { KillDuring } from '#test/runtime/faults.ts';
 import { calling } from '#test/journeys/scripts.ts';
 import { ofType, textOf } from '#test/journeys/service.ts';
 import { mcp, startMcpService, type McpService } from '#test/mcp/mcp-service.ts';
+import { sample } from '#test/property-runs.ts';
 
 const TOKEN = 'token-of-alice-0123456789';
 const REFUND = mcp('refund', { amount: 5 });
@@ -79,11 +80,13 @@ describe('an MCP call, when the proxy is killed', () => {
       status: 200,
     });
 
-  it.each([
-    ['before', 'the intent is on record', AUDIT_INTENT, ['intent', 'done']],
-    ['after', 'the intent is on record', AUDIT_INTENT, ['intent', 'intent', 'done']],
-    ['before', 'the call is marked', MARK_STARTED, ['intent', 'intent', 'done']],
-  ] as const)('%s %s, is made by the next attempt', async (phase, _effect, effect, audited) => {
+  it.each(
+    sample(1, [
+      ['before', 'the intent is on record', AUDIT_INTENT, ['intent', 'done']],
+      ['after', 'the intent is on record', AUDIT_INTENT, ['intent', 'intent', 'done']],
+      ['before', 'the call is marked', MARK_STARTED, ['intent', 'intent', 'done']],
+    ] as const),
+  )('%s %s, is made by the next attempt', async (phase, _effect, effect, audited) => {
     const { faults } = service.runtime;
     const seen = await refundKilled(() => faults.killDuring({ function: 'mcp-proxy', ...effect, phase }));
     expect(seen).toMatchObject({ text: 'refunded 5', sent: 1, audited });
@@ -121,32 +124,38 @@ describe('an MCP call, when the proxy is killed', () => {
     expect(seen.text).toMatch(UNKNOWN);
   });
 
-  it.each([
-    ['after', 'the result is in the log', LOG_RESULT, ['intent', 'unknown']],
-    ['before', 'the outcome is on record', AUDIT_OUTCOME, ['intent', 'unknown']],
-    ['after', 'the outcome is on record', AUDIT_OUTCOME, ['intent', 'done']],
-    ['before', 'the call is marked as done', MARK_DONE, ['intent', 'done']],
-    ['after', 'the call is marked as done', MARK_DONE, ['intent', 'done']],
-  ] as const)('%s %s, has one result and one outcome in the audit trail', async (phase, _e, effect, audited) => {
+  it.each(
+    sample(2, [
+      ['after', 'the result is in the log', LOG_RESULT, ['intent', 'unknown']],
+      ['before', 'the outcome is on record', AUDIT_OUTCOME, ['intent', 'unknown']],
+      ['after', 'the outcome is on record', AUDIT_OUTCOME, ['intent', 'done']],
+      ['before', 'the call is marked as done', MARK_DONE, ['intent', 'done']],
+      ['after', 'the call is marked as done', MARK_DONE, ['intent', 'done']],
+    ] as const),
+  )('%s %s, has one result and one outcome in the audit trail', async (phase, _e, effect, audited) => {
     const { faults } = service.runtime;
     const seen = await refundKilled(() => faults.killDuring({ function: 'mcp-proxy', ...effect, phase }));
     expect(seen).toMatchObject({ text: 'refunded 5', sent: 1, audited });
   });
 
-  it.each([
-    ['is listed', 'dynamodb:PutItem', 1, 'before'],
-    ['was judged', 'lambda:InvokeFunction', 2, 'after'],
-    ['is told', 'dynamodb:PutItem', 3, 'before'],
-  ] as const)('never and the harness instead when a call %s, is made once', async (_when, of, call, phase) => {
+  it.each(
+    sample(1, [
+      ['is listed', 'dynamodb:PutItem', 1, 'before'],
+      ['was judged', 'lambda:InvokeFunction', 2, 'after'],
+      ['is told', 'dynamodb:PutItem', 3, 'before'],
+    ] as const),
+  )('never and the harness instead when a call %s, is made once', async (_when, of, call, phase) => {
     const { faults } = service.runtime;
     const seen = await refundKilled(() => faults.killDuring({ function: 'harness', of, call, phase }));
     expect(seen).toMatchObject({ text: 'refunded 5', sent: 1, audited: ['intent', 'done'] });
   });
 
-  it.each([
-    ['lists tools', LISTING],
-    ['judges a call', JUDGING],
-  ])('once while it %s, is made after the proxy is asked again', async (_what, effect) => {
+  it.each(
+    sample(1, [
+      ['lists tools', LISTING],
+      ['judges a call', JUDGING],
+    ]),
+  )('once while it %s, is made after the proxy is asked again', async (_what, effect) => {
     const { faults } = service.runtime;
     const seen = await refundKilled(() => faults.killDuring({ function: 'mcp-proxy', ...effect, phase: 'before' }));
     expect(seen).toMatchObject({ text: 'refunded 5', sent: 1, audited: ['intent', 'done'] });

@@ -14,6 +14,7 @@ import { bodyOf, listenHere, type Listening } from '#test/mcp/listening.ts';
 import { mcp, startMcpService, type McpService } from '#test/mcp/mcp-service.ts';
 import { quoteInHttp, QUOTING_TOOL } from '#test/mcp/quoting.ts';
 import { tracesIn } from '#test/mcp/traces.ts';
+import { sample } from '#test/property-runs.ts';
 
 const ALICE = 'token-of-alice-012345678';
 const BOB = 'token-of-bob-9876543210';
@@ -155,7 +156,7 @@ function beyondResults({ system, tools, messages }: ModelRequest): string {
 const EMPTY = { model: '', max_tokens: 0 };
 
 describe('an agent that obeys a prompt injection', () => {
-  it.for(INJECTIONS)('gets only what it may have, when the text $name', async (injection, { skip }) => {
+  it.for(sample(8, INJECTIONS))('gets only what it may have, when the text $name', async (injection, { skip }) => {
     skip(injection.needsWalls === true && !inject('hasBubblewrap'));
     words = injection.words(known);
     const [session, evilBefore] = [await sessionWith(), evil.connections()];

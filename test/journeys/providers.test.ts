@@ -7,6 +7,7 @@ import { launch } from '#infra/local/launch.ts';
 import { appAssembly } from '#test/infra/synthesized.ts';
 import { bash, calling } from '#test/journeys/scripts.ts';
 import { ofType, startService, textOf, type Service } from '#test/journeys/service.ts';
+import { sample } from '#test/property-runs.ts';
 
 const PROVIDERS = [
   {
@@ -22,7 +23,7 @@ const PROVIDERS = [
   },
 ];
 
-describe.each(PROVIDERS)('a service with $provider', ({ provider, workspace, model, signedFor }) => {
+describe.each(sample(1, PROVIDERS))('a service with $provider', ({ provider, workspace, model, signedFor }) => {
   let cdkOut: string;
   let service: Service;
   beforeAll(async () => {

@@ -12,12 +12,13 @@ import { startFx, type Fx } from '#test/mcp/fx.ts';
 import { startMcpService, type McpService } from '#test/mcp/mcp-service.ts';
 import { QUOTED_IN, quoteInHttp, QUOTING_TOOL } from '#test/mcp/quoting.ts';
 import { placesWith } from '#test/mcp/traces.ts';
+import { sample } from '#test/property-runs.ts';
 
 /** A text beside the secrets that is no secret. A search that does not find it would not find a secret either. */
 const MARKER = 'marker5d1f';
 const SERVERS = { bearer: `${MARKER}-bearer`, oauth: `${MARKER}-oauth` };
 
-describe.each<OAuthTokens>(['secrets-manager', 'dynamodb-kms'])(
+describe.each(sample<OAuthTokens>(1, ['secrets-manager', 'dynamodb-kms']))(
   'canary secrets with OAuth tokens in %s',
   (oauthTokens) => {
     const canaries = new Map<string, string>();

@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { PACKAGE_MANAGERS, PackageFailure, type PackageList } from '#contract/packages.ts';
 import { lastWords } from '../../sandbox-task/programs.ts';
+import { bundleOf } from '#test/run-cache.ts';
 
 const MAIN = new URL('../../sandbox-task/build-packages.ts', import.meta.url).pathname;
 const NONE: PackageList = { apt: [], cargo: [], gem: [], go: [], npm: [], pip: [] };
@@ -69,7 +70,7 @@ async function build(packages: Partial<PackageList>, path: string, sources = {})
   objects.set('/order', Buffer.from(JSON.stringify(order)));
   const env = { PATH: path, HOME: folder, PACKAGES_DIR: join(folder, 'packages'), PACKAGES_ORDER_URL: `${url}/order` };
   mkdirSync(join(folder, 'packages'), { recursive: true });
-  const child = spawn(process.execPath, [MAIN], { env, stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [bundleOf(MAIN)], { env, stdio: ['ignore', 'pipe', 'inherit'] });
   let lines = '';
   child.stdout.on('data', (chunk: Buffer) => (lines += chunk.toString()));
   const [code] = await once(child, 'close');
@@ -169,7 +170,7 @@ test('a build passes the configured sources to the managers', async () => {
 
 test('a build with a missing order ends at once', async () => {
   const env = { PATH: SYSTEM, HOME: folder, PACKAGES_ORDER_URL: `${url}/nowhere` };
-  const child = spawn(process.execPath, [MAIN], { env, stdio: 'ignore' });
+  const child = spawn(process.execPath, [bundleOf(MAIN)], { env, stdio: 'ignore' });
   expect((await once(child, 'close'))[0]).toBe(1);
 });
 

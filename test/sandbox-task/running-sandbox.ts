@@ -15,6 +15,7 @@ import { outputsUnder } from '../../sandbox-task/output.ts';
 import { type AwaitedPackages, awaitPackages } from '../../sandbox-task/packages.ts';
 import { sandboxServer } from '../../sandbox-task/server.ts';
 import { toolsIn } from '../../sandbox-task/tools.ts';
+import { bundleOf } from '#test/run-cache.ts';
 
 export const TOKEN = 'the-token-of-this-sandbox';
 export const TOKEN_SHA256 = createHash('sha256').update(TOKEN).digest('hex');
@@ -115,7 +116,7 @@ export type Sandbox = Awaited<ReturnType<typeof startSandbox>>;
 const LogLine = z.looseObject({ message: z.string() });
 
 /** The server as a process of its own, with only `settings` and the variables that a shell needs in its environment. */
-export function spawnSandbox(settings: Readonly<Record<string, string>>, script = MAIN) {
+export function spawnSandbox(settings: Readonly<Record<string, string>>, script = bundleOf(MAIN)) {
   const env = { PATH: process.env['PATH'] ?? '', HOME: tmpdir(), ...settings };
   const child = spawn(process.execPath, [script], { env, stdio: ['ignore', 'pipe', 'inherit'] });
   const lines = createInterface({ input: child.stdout });
