@@ -1,8 +1,9 @@
-import type { Service } from '../service.ts';
+import type { AwsResponse, Service } from '../service.ts';
 import type { TablePart } from '../../template/parts.ts';
 import { createAccesses } from './accesses.ts';
 import { startEngine } from './engine.ts';
 import { ensureTables } from './tables.ts';
+import { rememberUnchanged } from './unchanged.ts';
 import { createUpstream } from './upstream.ts';
 import { readInput, targetOperation } from '../json-service.ts';
 
@@ -38,15 +39,18 @@ export async function startDynamoDb(options: DynamoDbOptions): Promise<DynamoDb>
     throw error;
   }
   const accesses = createAccesses(options.tables);
+  // Another DynamoDB may be written to by others.
+  const answer = engine === null ? (_asked: unknown, send: () => Promise<AwsResponse>) => send() : rememberUnchanged();
   return {
     name: 'dynamodb',
     upstream: address,
     enginePid: () => engine?.pid() ?? null,
     operation: ({ headers }) => targetOperation(headers),
-    read: (request) => ({
-      accesses: accesses(request.operation, readInput(request.body)),
-      answer: () => upstream.send(request.headers, request.body),
-    }),
+    read: (request) => {
+      const touched = accesses(request.operation, readInput(request.body));
+      const send = () => upstream.send(request.headers, request.body);
+      return { accesses: touched, answer: () => answer({ request, accesses: touched }, send) };
+    },
     close: stop,
   };
 }
