@@ -16,6 +16,7 @@ import { path } from './path.ts';
 import { refreshStorm } from './refresh-storm.ts';
 import { policy } from './policy.ts';
 import { resume } from './resume.ts';
+import { streams } from './streams.ts';
 
 const dim = process.stderr.isTTY ? (text: string) => `\u001b[2m${text}\u001b[22m` : (text: string) => text;
 const progress = (text: string) => void process.stderr.write(`${dim(`  ${text}`)}\n`);
@@ -34,6 +35,7 @@ const OF_SERVICE = {
   'The path of one message': path,
   Overhead: overhead,
   Previews: previews,
+  Streams: streams,
   Interrupts: interrupts,
   Load: load,
   'MCP calls': mcp,
