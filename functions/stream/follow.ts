@@ -3,7 +3,7 @@ import { eventIn } from '#contract/entries.ts';
 import { EventId, positionAfter } from '#contract/ids.ts';
 import type { SessionEvent } from '#contract/events.ts';
 import { Fault } from '#core/ports/errors.ts';
-import type { Head, LogKey } from '#core/ports/session-log.ts';
+import type { Head, LogKey, LogWatch, SessionLog } from '#core/ports/session-log.ts';
 import type { Ports } from '#core/ports/ports.ts';
 import { isActive } from '#core/session/waiting.ts';
 import { eventFrame, PING, type Sink } from './sink.ts';
@@ -11,23 +11,26 @@ import type { PreviewWatch } from './watch-previews.ts';
 
 /** Below the idle timeouts of gateways and proxies; the shortest is 30 s. */
 const PING_MS = 15_000;
-/** After this silence the log may have been deleted, so its head is read. */
-const QUIET_MS = 1000;
+/** After this silence a look asks only whether anything was appended. */
+const QUIET_MS = 500;
+/** So often a look in silence is a sure one: the others do not see a deletion, and may miss an append for a moment. */
+const SURE_MS = 2000;
 /** After so many failed reads in a row the stream ends with an error, and the client comes back later. */
 const MAX_FAILURES = 5;
 
 /**
  * The wait before the next look. It grows with the silence, so an event is late by a fraction of the time in which nothing
- * happened: milliseconds within a burst, the cap after a pause. A look costs one read unit:
- * 100 ms while an agent works is about $5.60 a month at 600,000 turns; an idle session may stay open for hours.
+ * happened: milliseconds within a burst, the cap after a pause. A look in silence costs half a read unit.
  */
 const FIRST_MS = 5;
 const GROWTH = 2;
-const CAP_MS = { active: 100, idle: 500 } as const;
+const CAP_MS = { active: 100, idle: 200 } as const;
 /** A look that takes long shows a busy log: the wait is at least this many times as long as the look took. */
 const BUSY_FACTOR = 6;
 
-type Following = Pick<Ports, 'log' | 'pause' | 'nowMs' | 'newToken'>;
+interface Following extends Pick<Ports, 'pause' | 'nowMs' | 'newToken'> {
+  readonly log: Pick<SessionLog, 'read'> & LogWatch;
+}
 
 export interface Followed {
   readonly ended: 'session ended' | 'client left' | 'time is up';
@@ -59,7 +62,7 @@ export async function follow(
   let quietSinceMs = eventMs;
   while (sink.isOpen()) {
     const lookedMs = world.nowMs();
-    const [tail, previewed] = await Promise.all([look(head, lookedMs - eventMs >= QUIET_MS), previews.look(head)]);
+    const [tail, previewed] = await Promise.all([look(head, lookedMs - eventMs), previews.look(head)]);
     if (tail === 'gone') return bury(world, sink, events);
     const lookMs = world.nowMs() - lookedMs;
     if (tail !== null) {
@@ -89,22 +92,34 @@ export async function follow(
 
 /**
  * The events that were appended after a head; null for none. A log that does not answer for a moment is asked again. A
- * quiet log is asked for its head first, because a deleted log looks like one to which nothing was appended.
+ * deleted log looks like one to which nothing was appended, so a sure look asks for its last position.
  */
-function createLook({ log }: Following, key: LogKey): (head: Head, quiet: boolean) => Promise<Tail | 'gone' | null> {
+function createLook(
+  { log, nowMs }: Following,
+  key: LogKey,
+): (head: Head, quietMs: number) => Promise<Tail | 'gone' | null> {
   let failures = 0;
-  return async (head, quiet) => {
+  let sureMs = nowMs();
+
+  async function look(head: Head, quietMs: number): Promise<Tail | 'gone' | null> {
+    if (quietMs >= QUIET_MS && nowMs() - sureMs < SURE_MS) {
+      if (!(await log.isFollowed(key, head.position))) return null;
+    } else if (quietMs >= QUIET_MS) {
+      const last = await log.lastPosition(key);
+      sureMs = nowMs();
+      if (last === null) return 'gone';
+      if (last === head.position) return null;
+    }
+    const tail = await log.read(key, positionAfter(head.position));
+    if (tail.head === null) return null;
+    return { head: tail.head, events: tail.entries.flatMap(({ entry }) => eventIn(entry) ?? []) };
+  }
+
+  return async (head, quietMs) => {
     try {
-      const now = quiet ? await log.head(key) : undefined;
-      if (now === null) return 'gone';
-      if (now?.position === head.position) {
-        failures = 0;
-        return null;
-      }
-      const tail = await log.read(key, positionAfter(head.position));
+      const seen = await look(head, quietMs);
       failures = 0;
-      if (tail.head === null) return null;
-      return { head: tail.head, events: tail.entries.flatMap(({ entry }) => eventIn(entry) ?? []) };
+      return seen;
     } catch (error) {
       failures += 1;
       if (!(error instanceof Fault) || !error.retryable || failures >= MAX_FAILURES) throw error;

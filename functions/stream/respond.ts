@@ -3,6 +3,7 @@ import type { GatewayEvent } from '#contract/gateway.ts';
 import { primaryThread, SessionId } from '#contract/ids.ts';
 import { StreamQuery } from '#contract/queries.ts';
 import type { Ports } from '#core/ports/ports.ts';
+import type { LogWatch, SessionLog } from '#core/ports/session-log.ts';
 import { authenticate, type RateLimiter } from '#core/requests/admission.ts';
 import { replyToFault, replyToRefusal, type ErrorReply } from '#core/requests/error-envelope.ts';
 import { faultFields } from '#core/requests/fault-fields.ts';
@@ -13,7 +14,8 @@ import { follow, type Followed, type Subscription } from './follow.ts';
 import { errorFrame, OPENING, type Sink } from './sink.ts';
 import { watchPreviews } from './watch-previews.ts';
 
-interface StreamWorld extends Pick<Ports, 'log' | 'apiKeys' | 'previews' | 'pause' | 'newToken' | 'journal'> {
+interface StreamWorld extends Pick<Ports, 'apiKeys' | 'previews' | 'pause' | 'newToken' | 'journal'> {
+  readonly log: Pick<SessionLog, 'head' | 'read'> & LogWatch;
   readonly limiter: RateLimiter;
 }
 

@@ -1,9 +1,9 @@
 /** The session log in memory, for tests of the core; it passes the port's suite like the real adapter. */
 import { Position, positionAfter } from '#contract/ids.ts';
 import type { Entry } from '#contract/entries.ts';
-import type { Append, Head, LogKey, PositionedEntry, SessionLog } from '#core/ports/session-log.ts';
+import type { Append, Head, LogKey, LogWatch, PositionedEntry, SessionLog } from '#core/ports/session-log.ts';
 
-export interface MemoryLog extends SessionLog {
+export interface MemoryLog extends SessionLog, LogWatch {
   /** Begins a log, as the creation of a session does. */
   create(key: LogKey, head: Head, entries: readonly Entry[]): void;
   entries(key: LogKey): readonly Entry[];
@@ -38,6 +38,12 @@ export function memoryLog(): MemoryLog {
       return stored(key)?.head ?? null;
     },
     read,
+    async isFollowed(key, at) {
+      return (stored(key)?.head.position ?? 0) > at;
+    },
+    async lastPosition(key) {
+      return stored(key)?.head.position ?? null;
+    },
     slice: (key, from) => read(key, Position.parse(Math.max(from, stored(key)?.head.state.sliceFrom ?? from))),
     async entryAt(key, position) {
       return stored(key)?.entries[position - 1] ?? null;

@@ -2,12 +2,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EventId, FIRST_POSITION, Position, positionAfter, SessionId, ThreadId } from '#contract/ids.ts';
 import type { Entry, SessionState } from '#contract/entries.ts';
-import type { Append, Head, LogKey, SessionLog } from '#core/ports/session-log.ts';
+import type { Append, Head, LogKey, LogWatch, SessionLog } from '#core/ports/session-log.ts';
 import { fold } from '#core/session/evolve.ts';
 import { AGENT, CREATED, NOW } from '#test/functions/core/given.ts';
 
 export interface LogUnderTest {
-  readonly log: SessionLog;
+  readonly log: SessionLog & LogWatch;
   /** Begins a log with its row, as the creation of a session does. */
   create(key: LogKey, entries: readonly Entry[]): Promise<Head>;
   /** Status, run and usage in the session's row; null when the adapter keeps no row. */
@@ -123,6 +123,22 @@ export function sessionLogSuite(name: string, start: () => Promise<LogUnderTest>
       expect(tail.entries).toEqual([{ position: 4, entry: saying('c', 'sevt_o') }]);
       expect(await under.log.entryAt(key, Position.parse(3))).toEqual(saying('b', 'sevt_n'));
       expect(await under.log.entryAt(key, Position.parse(9))).toBeNull();
+    });
+
+    it('tells whether an append follows a head, and of each head anew', async () => {
+      const key = newKey();
+      const created = await under.create(key, [CREATED]);
+      const isFollowed = async (head: Head) => under.log.isFollowed(key, head.position);
+      expect([await isFollowed(created), await isFollowed(created)]).toEqual([false, false]);
+      const { head } = await under.log.append(appendOf(key, created, [saying('a'), saying('b', 'sevt_n')]));
+      expect([await isFollowed(created), await isFollowed(created), await isFollowed(head)]).toEqual([
+        true,
+        true,
+        false,
+      ]);
+      expect(await under.log.isFollowed(newKey(), FIRST_POSITION)).toBe(false);
+      expect(await under.log.lastPosition(key)).toBe(head.position);
+      expect(await under.log.lastPosition(newKey())).toBeNull();
     });
 
     it('reads the whole of a log without compactions as its slice, and its tail', async () => {

@@ -4,7 +4,7 @@ import type { Entry } from '#contract/entries.ts';
 import { Position, positionAfter } from '#contract/ids.ts';
 import type { Order } from '#contract/pages.ts';
 import { Fault } from '#core/ports/errors.ts';
-import type { Append, Appended, Head, LogKey, PositionedEntry, SessionLog } from '#core/ports/session-log.ts';
+import type { Append, Appended, Head, LogKey, LogWatch, PositionedEntry, SessionLog } from '#core/ports/session-log.ts';
 import type { ContentStore } from '#aws/session/content.s3.ts';
 import {
   entriesOf,
@@ -15,7 +15,7 @@ import {
   appendRow,
   createLogWriter,
 } from '#aws/session/log-writes.dynamodb.ts';
-import type { Query, Row } from '#aws/table.ts';
+import type { Query, Row, Table } from '#aws/table.ts';
 
 export interface SessionLogOptions {
   readonly dynamodb: DynamoDBClient;
@@ -28,11 +28,13 @@ export interface SessionLogOptions {
 
 const NOTHING = { entries: [], head: null };
 
-export function createSessionLog(options: SessionLogOptions): SessionLog {
+export function createSessionLog(options: SessionLogOptions): SessionLog & LogWatch {
   const { content } = options;
   const table = logTableOf(options.dynamodb, options.logTable);
   const write = createLogWriter(options);
   const fetch = (key: string) => content.get(key);
+  const ask = repeating(table);
+  const askLast = repeating(table);
 
   async function newest(query: Omit<Query, 'order' | 'limit'>): Promise<Row | undefined> {
     const { rows } = await table.page({ ...query, order: 'desc', limit: 1 });
@@ -84,6 +86,24 @@ export function createSessionLog(options: SessionLogOptions): SessionLog {
     return entries.find((entry) => entry.position === position)?.entry ?? null;
   }
 
+  async function isFollowed(key: LogKey, at: Position): Promise<boolean> {
+    const where = 'pk = :pk AND sk > :at';
+    const rows = await ask({ where, values: { pk: partition(key), at }, columns: ['pk'], limit: 1, consistent: false });
+    return rows.length > 0;
+  }
+
+  async function lastPosition(key: LogKey): Promise<Position | null> {
+    const columns = ['pk', 'sk', 'last'];
+    const [row] = await askLast({
+      where: 'pk = :pk',
+      values: { pk: partition(key) },
+      columns,
+      order: 'desc',
+      limit: 1,
+    });
+    return row === undefined ? null : rangeOf(row).last;
+  }
+
   async function append(append: Append): Promise<Appended> {
     const name = options.newName();
     const written = await write(
@@ -100,7 +120,17 @@ export function createSessionLog(options: SessionLogOptions): SessionLog {
     return { status: 'conflict', head: now };
   }
 
-  return { head, read, slice, append, entryAt };
+  return { head, read, slice, isFollowed, lastPosition, append, entryAt };
+}
+
+/** Keeps the question that was asked last: a stream asks one until something happens. */
+function repeating({ asking }: Table): (query: Query) => Promise<readonly Row[]> {
+  let last = { values: '', ask: async (): Promise<readonly Row[]> => [] };
+  return (query) => {
+    const values = JSON.stringify(query.values);
+    if (last.values !== values) last = { values, ask: asking(query) };
+    return last.ask();
+  };
 }
 
 function sliceBegin([newest]: readonly Row[], from: Position): number {

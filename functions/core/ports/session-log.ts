@@ -74,6 +74,17 @@ export interface SessionLog {
   entryAt(key: LogKey, position: Position): Promise<Entry | null>;
 }
 
+/** The cheapest looks at a log, for asking again and again. */
+export interface LogWatch {
+  /**
+   * Whether an append follows the one that ends at this position. It may miss an append for a moment, and a deleted log
+   * looks like one in which nothing follows.
+   */
+  isFollowed(key: LogKey, at: Position): Promise<boolean>;
+  /** The last position, strongly consistent; null when there is no log. */
+  lastPosition(key: LogKey): Promise<Position | null>;
+}
+
 /** One append of a log, as listings read it. */
 export interface PastAppend {
   readonly first: Position;

@@ -1,5 +1,6 @@
-import { TransactionConflictException } from '@aws-sdk/client-dynamodb';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { createServer, type Server } from 'node:http';
+import { DynamoDBClient, TransactionConflictException } from '@aws-sdk/client-dynamodb';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createTable } from '#aws/table.ts';
 import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
 
@@ -48,5 +49,77 @@ describe('a conditional write to rows that a transaction holds', () => {
   it('is made at once when no transaction holds the rows', async () => {
     expect(await table().put({ pk: 'free', sk: 'row' })).toMatchObject({ status: 'saved' });
     expect(paused).toEqual([]);
+  });
+});
+
+describe('a question that is asked again and again', () => {
+  interface Answer {
+    readonly status: number;
+    readonly body: string;
+  }
+  const NOTHING = { status: 200, body: '{"Count":0,"Items":[]}' };
+  const A_ROW = { status: 200, body: '{"Count":1,"Items":[{"pk":{"S":"log"},"sk":{"N":"7"}}]}' };
+  const FAILED = { status: 500, body: '{"__type":"InternalServerError"}' };
+  const EXPIRED = { status: 400, body: '{"__type":"InvalidSignatureException","message":"Signature expired"}' };
+
+  let server: Server;
+  let client: DynamoDBClient;
+  /** Taken one after the other; null closes the connection without an answer. */
+  let answers: (Answer | null)[] = [];
+  let signatures: string[] = [];
+  beforeEach(async () => {
+    signatures = [];
+    server = createServer((request, response) => {
+      signatures.push(String(request.headers.authorization));
+      const answer = answers.shift() ?? null;
+      if (answer === null) return void request.socket.destroy();
+      response.writeHead(answer.status, { 'content-type': 'application/x-amz-json-1.0' }).end(answer.body);
+    });
+    await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+    const address = server.address();
+    client = new DynamoDBClient({
+      endpoint: `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`,
+      region: 'us-east-1',
+      credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
+    });
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+    client.destroy();
+    server.close();
+  });
+  const asking = () =>
+    createTable(client, 'log').asking({ where: 'pk = :pk', values: { pk: 'log' }, consistent: false });
+
+  it('is answered anew each time, and signed once a minute', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] });
+    const ask = asking();
+    answers = [NOTHING, NOTHING, A_ROW, NOTHING];
+    expect([await ask(), await ask(), await ask()]).toEqual([[], [], [{ pk: 'log', sk: 7 }]]);
+    expect(new Set(signatures).size).toBe(1);
+    vi.setSystemTime(Date.now() + 61_000);
+    expect(await ask()).toEqual([]);
+    expect(new Set(signatures).size).toBe(2);
+  });
+
+  it.each([
+    ['an error of the server', FAILED],
+    ['an expired signature', EXPIRED],
+    ['a lost connection', null],
+    ['an answer that is no JSON', { status: 200, body: '<html>' }],
+  ])('is asked by the SDK, which repeats it, after %s', async (_name, refusal) => {
+    const ask = asking();
+    answers = [NOTHING, refusal, FAILED, A_ROW, NOTHING];
+    expect(await ask()).toEqual([]);
+    expect(await ask()).toEqual([{ pk: 'log', sk: 7 }]);
+    expect(await ask()).toEqual([]);
+    expect(signatures).toHaveLength(5);
+  });
+
+  it('is a fault of the table when no repeat is answered', async () => {
+    const ask = asking();
+    answers = [NOTHING, ...Array.from({ length: 10 }, () => FAILED)];
+    await ask();
+    await expect(ask()).rejects.toMatchObject({ code: 'records_unavailable' });
   });
 });

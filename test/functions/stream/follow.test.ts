@@ -1,7 +1,7 @@
 import type { Position } from '#contract/ids.ts';
 import { describe, expect, it } from 'vitest';
 import { Fault } from '#core/ports/errors.ts';
-import type { SessionLog } from '#core/ports/session-log.ts';
+import type { LogWatch, SessionLog } from '#core/ports/session-log.ts';
 import { closeForDeletion } from '#core/session/close-for-deletion.ts';
 import { KEY, steadyStamp } from '#test/functions/core/given.ts';
 import { follow } from '../../../functions/stream/follow.ts';
@@ -13,12 +13,12 @@ const FOREVER = Number.MAX_SAFE_INTEGER;
 async function run(
   opened: ReturnType<typeof openLog>,
   time: ReturnType<typeof clock>,
-  { untilMs = FOREVER, log = opened.log as Pick<SessionLog, 'head' | 'read'>, reader = client() } = {},
+  { untilMs = FOREVER, log = opened.log as Partial<Pick<SessionLog, 'read'> & LogWatch>, reader = client() } = {},
 ) {
   const head = await opened.log.head(KEY);
   if (head === null) throw new Error('no log');
   const followed = await follow(
-    world(log, time),
+    world({ ...opened.log, ...log }, time),
     { key: KEY, head, previews: NO_PREVIEWS },
     { sink: reader.sink, untilMs },
   );
@@ -56,22 +56,65 @@ describe('a stream of a session', () => {
 
   it('sends the deletion although the log was deleted before it was read', async () => {
     const opened = openLog();
-    const gone = { head: async () => null, read: async () => ({ entries: [], head: null }) };
+    const gone = { lastPosition: async () => null, read: async () => ({ entries: [], head: null }) };
     const { followed, reader } = await run(opened, clock(), { log: gone });
     expect(reader.names()).toEqual(['session.deleted']);
     expect(followed.ended).toBe('session ended');
   });
 
-  it('reads soon after an event and more and more rarely in silence, down to every 500 ms when idle', async () => {
+  it('looks soon after an event and more and more rarely in silence, down to every 200 ms when idle', async () => {
     const opened = openLog();
     const reader = client();
     const time = clock(Array.from({ length: 30 }, (_, index) => () => (index === 20 ? reader.leave() : undefined)));
     await run(opened, time, { reader });
     expect(time.waits.slice(0, 4)).toEqual([5, 10, 20, 40]);
-    expect(time.waits.at(-1)).toBe(500);
+    expect(time.waits.at(-1)).toBe(200);
   });
 
-  it('reads at least every 100 ms while the agent works', async () => {
+  it('asks in silence only whether anything was appended, and every two seconds whether the log is there', async () => {
+    const opened = openLog();
+    const asked = { reads: 0, sure: 0, cheap: 0 };
+    const log = {
+      read: (...args: Parameters<SessionLog['read']>) => ((asked.reads += 1), opened.log.read(...args)),
+      lastPosition: (key: typeof KEY) => ((asked.sure += 1), opened.log.lastPosition(key)),
+      isFollowed: (...args: Parameters<LogWatch['isFollowed']>) => ((asked.cheap += 1), opened.log.isFollowed(...args)),
+    };
+    const time = clock();
+    await run(opened, time, { log, untilMs: time.nowMs() + 60_000 });
+    expect(asked.reads).toBeLessThan(10);
+    expect(asked.sure).toBeGreaterThanOrEqual(27);
+    expect(asked.sure).toBeLessThanOrEqual(30);
+    expect(asked.cheap).toBeGreaterThan(240);
+  });
+
+  it('delivers an append at the next look, or within two seconds where the cheap looks miss it', async () => {
+    const late = async (isBlind: boolean) => {
+      const opened = openLog();
+      const log = isBlind ? { ...opened.log, isFollowed: async () => false } : opened.log;
+      const time = clock([...Array.from({ length: 40 }, () => () => undefined), () => opened.act({ do: 'archive' })]);
+      await run(opened, time, { log });
+      return time.waits.slice(41).reduce((sum, ms) => sum + ms, 0);
+    };
+    expect(await late(false)).toBe(0);
+    expect(await late(true)).toBeGreaterThan(0);
+    expect(await late(true)).toBeLessThanOrEqual(2000);
+  });
+
+  it('ends within two seconds after its log was deleted, although the cheap looks see nothing', async () => {
+    const opened = openLog();
+    let isThere = true;
+    const log = {
+      ...opened.log,
+      lastPosition: async () => (isThere ? opened.log.lastPosition(KEY) : null),
+      isFollowed: async () => false,
+    };
+    const time = clock([...Array.from({ length: 40 }, () => () => undefined), () => (isThere = false)]);
+    const { reader } = await run(opened, time, { log });
+    expect(reader.names()).toEqual(['session.deleted']);
+    expect(time.waits.slice(41).reduce((sum, ms) => sum + ms, 0)).toBeLessThanOrEqual(2000);
+  });
+
+  it('looks at least every 100 ms while the agent works', async () => {
     const opened = openLog();
     await opened.act(MESSAGE);
     const reader = client();
@@ -92,7 +135,6 @@ describe('a stream of a session', () => {
     const opened = openLog();
     let failures = 0;
     const flaky = (times: number) => ({
-      head: opened.log.head,
       read: async (key: typeof KEY, from: Position) => {
         failures += 1;
         if (failures <= times) throw new Fault('log_unavailable', 'no answer');
@@ -109,12 +151,11 @@ describe('a stream of a session', () => {
     const opened = openLog();
     let looks = 0;
     const flaky = {
-      head: async (key: typeof KEY) => {
+      isFollowed: async (...args: Parameters<LogWatch['isFollowed']>) => {
         looks += 1;
         if (looks % 3 === 0) throw new Fault('log_unavailable', 'no answer');
-        return opened.log.head(key);
+        return opened.log.isFollowed(...args);
       },
-      read: opened.log.read,
     };
     const time = clock();
     const { followed } = await run(opened, time, { log: flaky, untilMs: time.nowMs() + 60_000 });

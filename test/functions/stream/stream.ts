@@ -1,7 +1,7 @@
 /** A stream request in one process: a log in memory, time that passes only in pauses, and the client's end. */
 import { GatewayEvent } from '#contract/gateway.ts';
 import { ApiKeyId, WorkspaceId } from '#contract/ids.ts';
-import type { SessionLog } from '#core/ports/session-log.ts';
+import type { LogWatch, SessionLog } from '#core/ports/session-log.ts';
 import type { Previews } from '#core/ports/previews.ts';
 import type { RateLimiter } from '#core/requests/admission.ts';
 import { change } from '#core/session/change.ts';
@@ -73,7 +73,7 @@ export function client() {
 const UNLIMITED: RateLimiter = { admit: async () => ({ status: 'admitted', renewal: Promise.resolve() }) };
 
 export function world(
-  log: Pick<SessionLog, 'head' | 'read'>,
+  log: Pick<SessionLog, 'head' | 'read'> & Partial<LogWatch>,
   time: ReturnType<typeof clock>,
   previews: Pick<Previews, 'subscribe' | 'read'> = memoryPreviews(),
   limiter: RateLimiter = UNLIMITED,

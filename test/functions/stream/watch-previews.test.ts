@@ -175,7 +175,7 @@ describe('the subscription of a connection to previews', () => {
 
   it('is renewed during the connection, long before it expires', async () => {
     const { memory } = await run(
-      Array.from({ length: 150 }, () => nothing),
+      Array.from({ length: 375 }, () => nothing),
       { before: [] },
     );
     const ends = memory.marks.map((end) => Date.parse(end) - Date.parse(NOW) - 90_000);
