@@ -309,6 +309,85 @@ describe('the MCP client', () => {
     expect(new Set(ended.map(({ headers }) => headers['mcp-session-id']))).toEqual(new Set(sessions.keys()));
   });
 
+  describe('of a server that has lost its session', () => {
+    const missing = (code: number, id: unknown) =>
+      JSON.stringify({ jsonrpc: '2.0', id, error: { code, message: 'Session not found' } });
+    const BODIES = [
+      ['nothing', () => ''],
+      ['a page', () => '<html>no such session</html>'],
+      ['an error without an id', () => missing(-32_001, null)],
+      ['an error with an id of its own', () => missing(-32_600, 'server-error')],
+      ['an error for the request', (id: unknown) => missing(-32_001, id)],
+    ] as const;
+
+    /** Answers each message of a session with 404, as often as the test says. */
+    async function losing(method: string, times: number, body: (id: unknown) => string) {
+      const fx = await serving({ era: 'legacy', sessions: true });
+      let losses = 0;
+      fx.intercept = ({ rpc, headers }) => {
+        if (headers['mcp-session-id'] === undefined || rpc?.method !== method || losses === times) return undefined;
+        losses += 1;
+        return new Response(body(rpc.id), { status: 404 });
+      };
+      const begun = () => rpcs(fx).filter((asked) => asked === 'initialize').length;
+      return { fx, begun };
+    }
+
+    it.each(BODIES)('begins a new one for the call that is answered by 404 and %s', async (_what, body) => {
+      const { fx, begun } = await losing('tools/call', 1, body);
+      expect(await call(clientForTests(), fx, 'sum', { a: 1, b: 2 })).toEqual(said('3'));
+      expect([begun(), fx.calls().length]).toEqual([2, 2]);
+      const sessions = fx.calls().map(({ headers }) => headers['mcp-session-id']);
+      expect(new Set(sessions).size).toBe(2);
+    });
+
+    it('begins a new one for a list, and for the notification that opens a session', async () => {
+      for (const method of ['tools/list', 'notifications/initialized']) {
+        // oxlint-disable-next-line no-await-in-loop -- one server after the other
+        const { fx, begun } = await losing(method, 1, () => '');
+        // oxlint-disable-next-line no-await-in-loop -- as above
+        expect(await clientForTests().listTools(targetOf(fx.url), ON)).toMatchObject({ status: 'listed' });
+        expect(begun()).toBe(2);
+      }
+    });
+
+    it('begins only one new one', async () => {
+      const { fx, begun } = await losing('tools/call', 9, () => '');
+      const failure = { status: 'failed', kind: 'not_found', sent: false };
+      expect(await call(clientForTests(), fx, 'sum', { a: 1, b: 2 })).toMatchObject(failure);
+      expect([begun(), fx.calls().length]).toEqual([2, 2]);
+    });
+
+    it('does not repeat a call whose 404 is the answer to the call', async () => {
+      const { fx } = await losing('tools/call', 1, (id) => missing(-32_603, id));
+      const failure = { status: 'failed', kind: 'not_found', sent: true };
+      expect(await call(clientForTests(), fx, 'sum', { a: 1, b: 2 })).toMatchObject(failure);
+      expect(fx.calls()).toHaveLength(1);
+    });
+
+    it('does not repeat a call without a session', async () => {
+      const fx = await serving({ era: 'legacy' });
+      fx.intercept = ({ rpc }) => (rpc?.method === 'tools/call' ? new Response('', { status: 404 }) : undefined);
+      expect(await call(clientForTests(), fx, 'sum', { a: 1, b: 2 })).toMatchObject({ status: 'failed', sent: true });
+      expect(fx.calls()).toHaveLength(1);
+    });
+  });
+
+  it.each([
+    ['HTTP 200', 200, { code: -32_602, message: 'a: must be a number', data: { path: ['a'] } }],
+    ['HTTP 400', 400, { code: -32_602, message: 'a: must be a number', data: { path: ['a'] } }],
+    ['HTTP 500', 500, { code: -32_603, message: 'a: must be a number', data: { path: ['a'] } }],
+    ['a code of its own', 200, { code: 'E_ARGS', message: 'a: must be a number', data: { path: ['a'] } }],
+  ] as const)('hands on what a server says of an error with %s', async (_what, status, error) => {
+    const fx = await serving({ era: 'legacy' });
+    fx.intercept = ({ rpc }) =>
+      rpc?.method === 'tools/call' ? Response.json({ jsonrpc: '2.0', id: rpc.id, error }, { status }) : undefined;
+    const failed = await call(clientForTests(), fx, 'sum', { a: 'one' });
+    expect(failed).toMatchObject({ status: 'failed', said: 'a: must be a number {"path":["a"]}' });
+    expect(failed).not.toMatchObject({ message: expect.stringContaining('must be') });
+    expect(failed).not.toMatchObject({ detail: expect.stringContaining('must be') });
+  });
+
   it('reads the requests of an older server during a call, and not during a listing', async () => {
     const fx = await serving({ era: 'legacy' });
     const streams = () => fx.requests.filter(({ method }) => method === 'GET').length;

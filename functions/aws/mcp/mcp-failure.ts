@@ -9,7 +9,7 @@ import {
 import type { McpFailure, McpFailureKind } from '#core/ports/mcp-client.ts';
 import { redact } from '#core/mcp/redact.ts';
 import { BadAnswerError, type SentRequest } from '#aws/mcp/mcp-traffic.ts';
-import { refusalOf } from '#aws/mcp/mcp-refusal.ts';
+import { refusalOf, rpcErrorIn } from '#aws/mcp/mcp-refusal.ts';
 import { OutboundError } from '#core/ports/outbound.ts';
 
 const MAX_RETRY_AFTER_MS = 3_600_000;
@@ -52,6 +52,7 @@ export function failureOf(error: unknown, circumstances: Circumstances): McpFail
     status: 'failed',
     kind,
     message: MESSAGES[kind],
+    said: wordsOf(error, last),
     detail: `${host} ${method}: ${kind}${answered === undefined ? '' : `, HTTP ${answered}`}${reasonOf(error, last)}`,
     method,
     http: responseOf(circumstances),
@@ -110,6 +111,18 @@ function reasonOf(error: unknown, last: SentRequest | null): string {
   if (fault) return `, ${fault.message}`;
   if (error instanceof BadAnswerError) return `, ${error.message}`;
   return error instanceof ProtocolError || SdkError.isInstance(error) ? `, ${error.code}` : '';
+}
+
+/** More than is shown, so that a secret at the end of what is shown is found whole. */
+const MAX_SAID_CHARS = 20_000;
+
+function wordsOf(error: unknown, last: SentRequest | null): string | null {
+  const told =
+    error instanceof ProtocolError ? error : last?.response?.ok === false ? rpcErrorIn(last.head)?.error : null;
+  if (told == null) return null;
+  const data = told.data == null ? '' : ` ${JSON.stringify(told.data)}`;
+  const said = `${told.message}${data}`.trim();
+  return said === '' ? null : said.slice(0, MAX_SAID_CHARS).toWellFormed();
 }
 
 function mayHaveBegun(error: unknown, last: SentRequest | null): boolean {

@@ -1,6 +1,8 @@
 /**
  * The answers that prove that a server did nothing for a request. By the protocol, a server answers a request that it
- * carried out with HTTP 200; but some pass on a status that their tool met, so a bare 400, 404 or 409 proves nothing.
+ * carried out with HTTP 200; but some pass on a status that their tool met, so a bare 400, 404 or 409 proves nothing. Within
+ * a session the protocol gives HTTP 404 a meaning: the server knows no such session, and so did not read the request. When the
+ * body answers the very request, the server did read it.
  */
 import { ProtocolError, ProtocolErrorCode } from '@modelcontextprotocol/client';
 import * as z from 'zod';
@@ -25,8 +27,10 @@ const UNDERSTOOD_CODES: ReadonlySet<number> = new Set([
 const RpcError = z.object({
   jsonrpc: z.literal('2.0'),
   id: z.union([z.string(), z.number(), z.null()]).default(null),
-  error: z.object({ code: z.number() }),
+  error: z.object({ code: z.number(), message: z.string().catch(''), data: z.unknown().optional() }),
 });
+/** The code that the SDK's servers give to a request of an unknown session. */
+const NO_SESSION = -32001;
 
 /**
  * `unread`: the server refused before it looked at the request itself. `understood`: the server read the request and says
@@ -40,6 +44,8 @@ export function refusalOf(error: unknown, last: SentRequest): Refusal {
   if (status < 300 || status >= 500) return null;
   if (status < 400 || UNREAD_STATUSES.has(status)) return 'unread';
   const told = rpcErrorIn(last.head);
+  if (status === 404 && last.inSession && (told?.error.code === NO_SESSION || told === null || told.id !== last.id))
+    return 'unread';
   if (told === null) return null;
   // An error without an id answers a message that the server did not read as a request.
   return refusalIn(told.error.code) ?? (told.id === null ? 'unread' : null);
@@ -50,7 +56,8 @@ function refusalIn(code: number): Refusal {
   return UNDERSTOOD_CODES.has(code) ? 'understood' : null;
 }
 
-function rpcErrorIn(text: string): z.infer<typeof RpcError> | null {
+/** The JSON-RPC error in the body of an HTTP answer. */
+export function rpcErrorIn(text: string): z.infer<typeof RpcError> | null {
   try {
     return RpcError.safeParse(JSON.parse(text)).data ?? null;
   } catch (error) {

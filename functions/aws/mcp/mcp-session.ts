@@ -10,6 +10,7 @@ import type { GuardedFetch } from '#core/ports/outbound.ts';
 import { answerTo, capabilitiesFor, urlRequest, type Forms } from '#aws/mcp/mcp-elicitation.ts';
 import { startTraffic, type McpTraffic, type TrafficOptions } from '#aws/mcp/mcp-traffic.ts';
 import { failureOf } from '#aws/mcp/mcp-failure.ts';
+import { refusalOf } from '#aws/mcp/mcp-refusal.ts';
 import { countRequestsFrom } from '#aws/mcp/mcp-request-ids.ts';
 import { isForOtherTransport, foundTransport, type Transport } from '#aws/mcp/mcp-transport.ts';
 
@@ -43,6 +44,8 @@ export interface Visit<Value> {
 type Visited<Value> =
   | { readonly status: 'done'; readonly value: Value }
   | { readonly status: 'failed'; readonly failure: McpFailure }
+  /** The server has lost the session that it began for the request, and did not read the request. */
+  | { readonly status: 'lost session'; readonly failure: McpFailure }
   /** The server seems to speak by another transport. Unless the failure says so, nothing has begun. */
   | { readonly status: 'other transport'; readonly failure: McpFailure };
 
@@ -59,8 +62,20 @@ const GOODBYE_MS = 1000;
 /** By how much the SDK's time limit is longer than this client's, so that this client's ends a request. */
 const GRACE_MS = 1000;
 
-/** Rejects when the signal is aborted, and with the error of `bearer.token`; everything else is a value. */
-export async function visit<Value>(going: Visit<Value>, tried: Transport): Promise<Visited<Value>> {
+/**
+ * Rejects when the signal is aborted, and with the error of `bearer.token`; everything else is a value. When the server loses
+ * the session, the visit begins once more with a new one.
+ */
+export async function visit<Value>(
+  going: Visit<Value>,
+  tried: Transport,
+): Promise<Exclude<Visited<Value>, { readonly status: 'lost session' }>> {
+  const first = await visitOnce(going, tried);
+  const visited = first.status === 'lost session' ? await visitOnce(going, tried) : first;
+  return visited.status === 'lost session' ? { status: 'failed', failure: visited.failure } : visited;
+}
+
+async function visitOnce<Value>(going: Visit<Value>, tried: Transport): Promise<Visited<Value>> {
   const { target, signal, now } = going;
   const host = new URL(target.url).hostname;
   const totalMs = Math.max(0, target.deadline - now());
@@ -86,6 +101,10 @@ export async function visit<Value>(going: Visit<Value>, tried: Transport): Promi
     const last = traffic.last();
     const why = traffic.deadline.over(host, last !== null) ?? error;
     const failure = failureOf(why, { last, host, now: now(), method: going.method, tokens: [...credential.used] });
+    const lost = traffic.lost();
+    // A 404 to another message, such as a person's answer, does not say that the call has not begun.
+    const isFirst = lost === last || last?.method === 'initialize';
+    if (lost !== null && isFirst && refusalOf(error, lost) === 'unread') return { status: 'lost session', failure };
     return { status: isForOtherTransport(tried, error, last) ? 'other transport' : 'failed', failure };
   } finally {
     await leave(client, transport, traffic);

@@ -11,8 +11,8 @@ import { readMessage } from '#aws/mcp/mcp-messages.ts';
 const OUTBOUND_HEADERS =
   /^(?:accept|authorization|content-type|last-event-id|mcp-(?:session-id|protocol-version|method|name|param-.+))$/;
 
-/** The part of a body that is kept, for the log and for the validation of a credential. */
-const MAX_HEAD_CHARS = 2000;
+/** The part of a body that is kept: the server's own words are read from it, and shown cut. */
+const MAX_HEAD_CHARS = 20_000;
 /** When the SDK has not accepted an answer this long after its end, it was not an answer to the request. */
 const READ_WITHIN_MS = 250;
 
@@ -20,6 +20,10 @@ const READ_WITHIN_MS = 250;
 export interface SentRequest {
   /** The JSON-RPC method, or `GET` for a stream. */
   readonly method: string;
+  /** The JSON-RPC id; undefined for what has none. */
+  readonly id: unknown;
+  /** Whether it named a session that the server began. */
+  readonly inSession: boolean;
   response: Response | null;
   /** The first characters of the answer. */
   head: string;
@@ -34,6 +38,8 @@ export interface McpTraffic {
   during<Value>(work: () => Promise<Value>): Promise<Value>;
   /** The last request that wanted an answer. */
   last(): SentRequest | null;
+  /** The message of a session that the server answered with HTTP 404, if there was one. */
+  lost(): SentRequest | null;
   /** The number of tools in all answers that were left out because they do not have the form of a tool. */
   badTools(): number;
   end(): void;
@@ -64,6 +70,7 @@ export function startTraffic(options: TrafficOptions): McpTraffic {
   const silence = createSilence(options.streams === 'answers' ? null : over);
   const take = createRoom(options.maxBytes, over);
   let last: SentRequest | null = null;
+  let lost: SentRequest | null = null;
   let badTools = 0;
   const read = (message: unknown) => readMessage(message, () => (badTools += 1));
 
@@ -71,6 +78,7 @@ export function startTraffic(options: TrafficOptions): McpTraffic {
     try {
       const response = await options.fetch(url, { ...init, headers: allowed(init.headers) });
       sent.response = response;
+      if (response.status === 404 && sent.inSession && init.method === 'POST') lost = sent;
       if (response.body === null) ended();
       if (response.body === null) return response;
       const body = watched(response.body, { sent, ended, take });
@@ -93,6 +101,7 @@ export function startTraffic(options: TrafficOptions): McpTraffic {
       }
     },
     last: () => last,
+    lost: () => lost,
     badTools: () => badTools,
     end: () => {
       silence.close();
@@ -103,8 +112,16 @@ export function startTraffic(options: TrafficOptions): McpTraffic {
       const isStream = (init.method ?? 'GET') === 'GET';
       const isAside = isStream && !new Headers(init.headers).has('last-event-id');
       if (isAside && options.streams === 'none') return NOTHING_TO_LISTEN_FOR();
-      const method = isStream ? 'GET' : methodOf(init);
-      const sent: SentRequest = { method: method ?? 'notification', response: null, head: '', fault: null };
+      const { method, id } = isStream ? STREAM : messageOf(init);
+      const inSession = new Headers(init.headers).has('mcp-session-id');
+      const sent: SentRequest = {
+        method: method ?? 'notification',
+        id,
+        inSession,
+        response: null,
+        head: '',
+        fault: null,
+      };
       if (method !== null && (!isStream || options.streams === 'answers')) last = sent;
       return send(url, init, { sent, ended: isAside ? () => {} : silence.begun() });
     },
@@ -178,11 +195,18 @@ function allowed(headers: GuardedInit['headers']): Record<string, string> {
   return Object.fromEntries([...new Headers(headers)].filter(([name]) => OUTBOUND_HEADERS.test(name)));
 }
 
-/** Null for a message that wants no answer: a notification, a response, the end of a session. */
-function methodOf({ body }: GuardedInit): string | null {
-  if (typeof body !== 'string') return null;
-  const message = JSON.parse(body) as { readonly id?: unknown; readonly method?: unknown };
-  return typeof message.method === 'string' && message.id !== undefined ? message.method : null;
+interface Asked {
+  /** Null for a message that wants no answer: a notification, a response, the end of a session. */
+  readonly method: string | null;
+  readonly id?: unknown;
+}
+
+const STREAM: Asked = { method: 'GET' };
+
+function messageOf({ body }: GuardedInit): Asked {
+  if (typeof body !== 'string') return { method: null };
+  const { id, method } = JSON.parse(body) as { readonly id?: unknown; readonly method?: unknown };
+  return { method: typeof method === 'string' && id !== undefined ? method : null, id };
 }
 
 function withBody(response: Response, body: AsyncIterable<Uint8Array>): Response {

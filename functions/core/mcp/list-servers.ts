@@ -99,6 +99,7 @@ const LATE: McpFailure = {
   status: 'failed',
   kind: 'timeout',
   message: 'It did not answer in time.',
+  said: null,
   detail: 'the time for listings is over',
   method: 'tools/list',
   http: null,

@@ -204,6 +204,17 @@ function isOpenable({ url }: UrlRequest): boolean {
   return url.length <= MAX_URL_CHARS && /^https?:$/.test(URL.parse(url)?.protocol ?? '');
 }
 
+/** What the model is shown of the server's words, after the customer's hook has seen them. */
+async function hookedWords(
+  { hooks }: McpProxyWorld,
+  { call, permit: { facts, input } }: PermittedCall,
+  { said }: McpFailure,
+): Promise<string | null> {
+  if (said === null) return null;
+  const hooked = await hookResult(hooks, { id: call.id, facts, input }, { success: false, output: said });
+  return hooked.status === 'withheld' ? null : (hooked.output ?? said);
+}
+
 async function failed(
   world: McpProxyWorld,
   permitted: PermittedCall,
@@ -229,7 +240,8 @@ async function failed(
     const causes = before.causes.includes(cause) ? before.causes : [...before.causes, cause];
     if (tell !== null) return { tell, suspension: { ...before, causes }, ...recorded('suspended') };
   }
-  return errorResult(kind, failureText(failure, why, identity), recorded('failed'), error);
+  const said = await hookedWords(world, permitted, failure);
+  return errorResult(kind, failureText({ ...failure, said }, why, identity), recorded('failed'), error);
 }
 
 /**

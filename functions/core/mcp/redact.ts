@@ -12,6 +12,8 @@ interface Redacted {
   readonly found: boolean;
 }
 
+const MARKER = '[redacted]';
+
 /** A shorter secret occurs in ordinary texts by chance. */
 const MIN_CHARS = 4;
 /** From this length on, half of a secret is of use to a thief, and half of it does not occur in a text by chance. */
@@ -94,19 +96,34 @@ export function redactRequests(requests: readonly UrlRequest[], secretsInUse: re
   return { requests: redacted.map(({ request }) => request), found: redacted.some(({ found }) => found) };
 }
 
-/** Scopes are shown to people, kept with the call and sent to other servers: a scope that quotes a secret is dropped. */
+/** The limit for the server's own words: they are to repair one call. */
+const MAX_SAID_CHARS = 2000;
+
+/**
+ * Scopes are shown to people, kept with the call and sent to other servers: a scope that quotes a secret is dropped. The
+ * server's own words are redacted before they are cut.
+ */
 export function redactFailure(failure: McpFailure, secretsInUse: readonly string[]) {
   const quotes = (text: string) => redact(text, secretsInUse, '').found;
   const scopes = failure.scopes.filter((scope) => !quotes(scope));
+  const said = failure.said === null ? null : redact(seen(failure.said), secretsInUse, MARKER);
   const isQuotedIn = failure.resourceMetadata !== null && quotes(failure.resourceMetadata);
   return {
-    failure: { ...failure, scopes, resourceMetadata: isQuotedIn ? null : failure.resourceMetadata },
-    found: isQuotedIn || scopes.length < failure.scopes.length,
+    failure: {
+      ...failure,
+      scopes,
+      said: said === null ? null : cut(said.text),
+      resourceMetadata: isQuotedIn ? null : failure.resourceMetadata,
+    },
+    found: isQuotedIn || scopes.length < failure.scopes.length || said?.found === true,
   };
 }
 
+function cut(said: string): string {
+  return said.length <= MAX_SAID_CHARS ? said : `${said.slice(0, MAX_SAID_CHARS).toWellFormed()}…`;
+}
+
 const MAX_BODY_CHARS = 1000;
-const MARKER = '[redacted]';
 
 /** Finds tokens by their name, in an answer that this service could not use: it does not know their values. */
 const TOKEN_FIELD = /((?:access_token|refresh_token|id_token)["']?\s*[=:]\s*["']?)[^"'&\s,}<]+/g;

@@ -36,6 +36,8 @@ export interface McpFailure {
   readonly kind: McpFailureKind;
   /** For the model: what happened and what may help. It holds no words of the server, no URL and no token. */
   readonly message: string;
+  /** The server's own words in a JSON-RPC error, with its data: the model can repair a call by them. Not redacted. */
+  readonly said: string | null;
   /** For the log: host, method and code, without body, query or headers. */
   readonly detail: string;
   /** The MCP method that failed: `initialize`, `server/discover`, `tools/list`, `tools/call`. */
@@ -95,7 +97,10 @@ export interface McpCall {
   readonly resume: { readonly requests: readonly string[]; readonly state: string | null } | null;
 }
 
-/** A server's error is a value. The client repeats a request only after a refused token or for another protocol era. */
+/**
+ * A server's error is a value. The client repeats a request only after a refused token, for another protocol era, or once
+ * after the server has lost the session that it began for the request.
+ */
 export interface McpClient {
   listTools(target: McpTarget, signal: AbortSignal): Promise<McpListed | McpFailure>;
   callTool(target: McpTarget, call: McpCall, signal: AbortSignal): Promise<McpCalled | McpFailure>;

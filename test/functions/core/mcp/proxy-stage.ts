@@ -126,6 +126,7 @@ export const ANSWER: McpCalled = { status: 'answered', content: [{ type: 'text',
 export const failure = (parts: Partial<McpFailure> & Pick<McpFailure, 'kind'>): McpFailure => ({
   status: 'failed',
   message: `It is ${parts.kind}.`,
+  said: null,
   detail: 'fx.example.com tools/call',
   method: 'tools/call',
   http: null,

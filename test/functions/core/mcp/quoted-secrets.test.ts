@@ -52,6 +52,16 @@ it('a scope that contains the token is dropped also when tools are listed', asyn
   expect(JSON.stringify([listings, stage.offers])).not.toContain(TOKEN);
 });
 
+it.each([TOKEN, `${'x'.repeat(1990)}${TOKEN}`, JSON.stringify({ got: `Bearer ${TOKEN}` }), encodeURIComponent(TOKEN)])(
+  'the words of an error that contain the token are redacted: %#',
+  async (said) => {
+    const stage = await answeredWith(failure({ kind: 'bad_request', said }));
+    expect(stage.results()).toMatchObject([{ is_error: true }]);
+    expect(stage.outcomes()).toMatchObject([{ outcome: 'failed', secret_echo: true }]);
+    expect(kept(stage)).not.toContain(BEGINNING);
+  },
+);
+
 it('a state that contains the token is not stored, so that the call cannot be suspended', async () => {
   const stage = await answeredWith(asking({ state: `for ${TOKEN}` }));
   expect(stage.results()).toMatchObject([{ is_error: true }]);
