@@ -1,4 +1,10 @@
-import { ExecutionAbortedError, ExecutionError, ExecutionTimeoutError, StateMachine } from 'aws-local-stepfunctions';
+import {
+  ExecutionAbortedError,
+  ExecutionError,
+  ExecutionTimeoutError,
+  StateMachine,
+  type StateMachineDefinition,
+} from 'aws-local-stepfunctions';
 import type { MachinePart } from '../../template/parts.ts';
 import { prepareDefinition, type TaskResource } from './definition.ts';
 import { TaskError, type TaskRun } from './tasks.ts';
@@ -29,6 +35,16 @@ export interface Machine {
   run(input: unknown, options: RunOptions): Run;
 }
 
+/** Definitions that were validated in this process: the interpreter compiles its schemas anew each time, for half a second. */
+const valid = new Set<string>();
+
+function openInterpreter(definition: StateMachineDefinition): StateMachine {
+  const text = JSON.stringify(definition);
+  const interpreter = new StateMachine(definition, { validationOptions: { noValidate: valid.has(text) } });
+  valid.add(text);
+  return interpreter;
+}
+
 /**
  * Validates a machine once and runs it as often as asked.
  * `retryIntervalMs` replaces the pauses before retries, for tests that cannot wait for them.
@@ -39,7 +55,7 @@ export function loadMachine(
   retryIntervalMs: number | undefined,
 ): Machine {
   const prepared = prepareDefinition(part);
-  const interpreter = new StateMachine(prepared.definition);
+  const interpreter = openInterpreter(prepared.definition);
   const retryIntervalOverrides =
     retryIntervalMs === undefined ? {} : Object.fromEntries(prepared.retrying.map((name) => [name, retryIntervalMs]));
   return {
