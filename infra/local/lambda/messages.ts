@@ -1,5 +1,10 @@
 /** What travels between the pool and a worker thread. One invocation at a time, as in Lambda. */
 
+export interface WorkerSettings {
+  /** Where Node.js keeps what it compiles of the functions, for the next worker and the next start. */
+  readonly compileCache: string | undefined;
+}
+
 export type ToWorker =
   | {
       readonly type: 'invoke';

@@ -1,8 +1,9 @@
+import { getCompileCacheDir } from 'node:module';
 import { Worker } from 'node:worker_threads';
 import { diedFailure, timedOutFailure } from './failure.ts';
 import type { FunctionPart } from '../template/parts.ts';
 import { serviceOf } from './environment.ts';
-import type { FromWorker, FunctionFailure, ToWorker } from './messages.ts';
+import type { FromWorker, FunctionFailure, ToWorker, WorkerSettings } from './messages.ts';
 
 /** Lambda gives a function ten seconds to load before it gives up. */
 const INIT_LIMIT_MS = 10_000;
@@ -75,6 +76,7 @@ function startThread(start: WorkerStart): Thread {
   const worker = new Worker(start.code, {
     name: serviceOf(start.part),
     env: start.environment,
+    workerData: { compileCache: getCompileCacheDir() } satisfies WorkerSettings,
     stdout: true,
     stderr: true,
     resourceLimits: { maxOldGenerationSizeMb: start.part.memoryMb },

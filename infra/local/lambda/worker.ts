@@ -3,10 +3,11 @@
  * the way Lambda's Node.js runtime does. As there, what the function is comes from the environment.
  */
 import { existsSync } from 'node:fs';
+import { enableCompileCache, flushCompileCache } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { parentPort } from 'node:worker_threads';
-import type { FromWorker, FunctionFailure, ToWorker } from './messages.ts';
+import { parentPort, workerData } from 'node:worker_threads';
+import type { FromWorker, FunctionFailure, ToWorker, WorkerSettings } from './messages.ts';
 import { createResponseStream, installStreaming, isStreaming, type ResponseStream } from './response-stream.ts';
 
 type Handler = (event: unknown, ...rest: unknown[]) => unknown;
@@ -19,8 +20,12 @@ await start();
 
 async function start(): Promise<void> {
   const startedAt = performance.now();
+  const { compileCache } = workerData as WorkerSettings;
+  if (compileCache !== undefined) enableCompileCache(compileCache);
   try {
     const handler = await loadHandler();
+    // Threads are ended without the exit at which Node.js would write it.
+    flushCompileCache();
     parentPort?.on('message', (message: ToWorker) => receive(message, handler));
     post({ type: 'ready', initMs: performance.now() - startedAt });
   } catch (error) {

@@ -1,4 +1,6 @@
+import { readdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { getCompileCacheDir } from 'node:module';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { PoolOptions } from '#infra/local/lambda/pool.ts';
@@ -170,4 +172,12 @@ test('the log file of an entry has the output of its function and the reason of 
 test('an unknown function fails with its name', async () => {
   const { pool } = await start({});
   await expect(pool.invoke('arn:unknown', {})).rejects.toMatchObject({ name: 'Lambda.ResourceNotFoundException' });
+});
+
+test('what Node.js compiles of a function is kept where the process keeps its own', async () => {
+  const kept = () => readdirSync(getCompileCacheDir() ?? '', { recursive: true }).length;
+  const before = kept();
+  const { pool, arn } = await start({ big: { code: `export const handler = async () => ${Math.random()};` } });
+  await pool.invoke(arn('big'), {});
+  expect(kept()).toBeGreaterThan(before);
 });
