@@ -1,12 +1,17 @@
-import { randomUUID } from 'node:crypto';
+import type { Readable } from 'node:stream';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod';
-import { takeTurns } from './abort.ts';
+import { rejectOnAbort, takeTurns } from './abort.ts';
 import type { Capture, Outputs } from './output.ts';
+import { outputPipes, type OutputPipe } from './output-pipes.ts';
+import { startShell, type Report, type Shell } from './shell.ts';
 
 const DEFAULT_TIMEOUT_MS = 120_000;
-/** Limits the output of one command, which would otherwise fill the task's disk. */
-const MAX_CAPTURED_BYTES = 256 * 1024 * 1024;
-const SIZE_CHECK_MS = 250;
+/** Limits the output of one command and its background jobs, which would otherwise fill the task's disk. */
+export const MAX_OUTPUT_BYTES = 256 * 1024 * 1024;
+/** Longer than any report: thousands of background jobs. */
+const MAX_REPORT_BYTES = 100_000;
+const QUIET_MS = 20;
 
 export interface ToolCall {
   readonly call: string;
@@ -21,107 +26,201 @@ export interface ToolResult {
 
 export type RunTool = (call: ToolCall, signal: AbortSignal) => Promise<ToolResult>;
 
-/** A tool of the SDK. Its `bash` throws for a status other than 0 and when the shell ends (timeout, abort, `exit`). */
-export type RunSdkTool = (input: ToolCall['input'], signal: AbortSignal) => Promise<string>;
-
 const BashInput = z.looseObject({
   command: z.string().nullish(),
   restart: z.boolean().nullish(),
   timeout_ms: z.number().positive().nullish(),
 });
 
-type RunScript = (script: string, stop?: AbortSignal) => Promise<string>;
-
+/** How a command ended. */
 type Ending =
   | { readonly how: 'exited'; readonly status: number; readonly jobs: readonly string[] }
-  | { readonly how: 'lost'; readonly reason: string };
+  /** The shell ended with it, by itself. */
+  | { readonly how: 'left'; readonly sentence: string; readonly status: number | null }
+  /** The shell was ended, because the command had no end. */
+  | { readonly how: 'stopped'; readonly sentence: string };
+
+const GONE = '[The next command gets a new shell: working directory and variables are gone.]';
+const ALL_GONE = '[The next command gets a new shell: working directory, variables and background jobs are gone.]';
 
 /**
- * Runs commands in the SDK's persistent shell, in a changed form. The shell sources the command, so that a syntax error
- * (an unclosed quote) fails at once; otherwise the shell would wait for more input until the timeout. The output goes
- * to a file, because the SDK keeps only the last 100 KiB, and nothing after a timeout.
+ * The SDK's `bash` with another way to run commands: the SDK keeps only the last 100 KiB of output and nothing after a
+ * timeout, tells no exit status beside output, and scans its output in quadratic time.
  */
-export function capturingBash(runSdkBash: RunSdkTool, outputs: Outputs): RunTool {
+export function bashIn(
+  workdir: string,
+  env: Readonly<Record<string, string>>,
+  { outputs, maxOutputBytes }: { readonly outputs: Outputs; readonly maxOutputBytes: number },
+): { readonly run: RunTool; close(): void } {
   const inTurn = takeTurns();
+  const pipes = outputPipes();
   const knownJobs = new Set<string>();
+  let shell: Shell | null = null;
 
-  async function runCaptured(command: string, run: RunScript, capture: Capture): Promise<ToolResult> {
-    const ending = await runInto(capture, command, run);
-    const jobs = ending.how === 'exited' ? ending.jobs.filter((pid) => !knownJobs.has(pid)) : [];
-    for (const pid of jobs) knownJobs.add(pid);
-    const { text, isCut } = await capture.bounded([lossNote(ending), backgroundNote(jobs, capture.path)]);
-    await capture.close(isCut || jobs.length > 0 ? 'keep' : 'remove');
-    if (ending.how === 'lost') return { text, isError: true };
-    if (ending.status === 0) return { text, isError: false };
-    return { text: text || `exit ${ending.status}`, isError: true };
+  async function runCommand(command: string, call: ToolCall, stop: AbortSignal): Promise<ToolResult> {
+    const used = (shell ??= startShell(workdir, env));
+    const capture = outputs.capture(call.call);
+    const ending = await runIn(used, { command, capture, pipe: await pipes.take(), stop, knownJobs, maxOutputBytes });
+    if (ending.how !== 'exited' && shell === used) shell = null;
+    const result = resultOf(ending, capture);
+    capture.commandEnded(ending.how === 'exited' && ending.jobs.length > 0 ? 'has jobs' : 'has no jobs');
+    return result;
   }
 
-  return async function bash(call, signal) {
+  function end(): void {
+    shell?.kill();
+    shell = null;
+  }
+
+  async function run(call: ToolCall, signal: AbortSignal): Promise<ToolResult> {
     const { command, restart, timeout_ms } = BashInput.parse(call.input);
-    const options = {
-      restart: restart === true,
-      timeout_ms: Math.min(timeout_ms ?? DEFAULT_TIMEOUT_MS, call.timeoutMs),
-    };
-    const run: RunScript = (script, stop) =>
-      runSdkBash({ ...options, command: script }, stop === undefined ? signal : AbortSignal.any([signal, stop]));
-    // Calls wait here and not in the SDK, which restarts the shell when a waiting call times out.
+    const timeoutMs = Math.min(timeout_ms ?? DEFAULT_TIMEOUT_MS, call.timeoutMs);
     return inTurn(signal, async () => {
-      if (!command) return { text: await run(''), isError: false };
-      const capture = await outputs.capture(call.call);
-      if (capture === null) return { text: await run(sourcing(command)), isError: false };
-      return runCaptured(command, run, capture);
+      if (restart === true) end();
+      if (command) return runCommand(command, call, AbortSignal.any([signal, timeoutOf(timeoutMs)]));
+      if (restart === true) return { text: 'bash session restarted', isError: false };
+      return { text: 'bash: command is required', isError: true };
     });
+  }
+
+  return {
+    run,
+    close() {
+      end();
+      pipes.close();
+    },
   };
 }
 
-async function runInto(capture: Capture, command: string, run: RunScript): Promise<Ending> {
-  const tooMuch = new AbortController();
-  const watch = setInterval(async () => {
-    if ((await capture.bytes()) <= MAX_CAPTURED_BYTES) return;
-    tooMuch.abort(new Error(`the command was stopped, it wrote more than ${MAX_CAPTURED_BYTES} bytes`));
-  }, SIZE_CHECK_MS);
-  try {
-    const script = `${sourcing(command, `>>${quoted(capture.path)} 2>&1`)}${REPORT}`;
-    return endingOf(await run(script, tooMuch.signal));
-  } catch (error) {
-    return endingOf(error instanceof Error ? error.message : 'bash: failed');
-  } finally {
-    clearInterval(watch);
+function timeoutOf(timeoutMs: number): AbortSignal {
+  const limit = new AbortController();
+  setTimeout(() => limit.abort(new Error(`bash command timed out after ${timeoutMs}ms`)), timeoutMs).unref();
+  return limit.signal;
+}
+
+function resultOf(ending: Ending, capture: Capture): ToolResult {
+  switch (ending.how) {
+    case 'exited': {
+      const status = ending.status === 0 ? '' : `[exit status ${ending.status}]`;
+      const notes = [status, backgroundNote(ending.jobs, capture.path)];
+      return { text: capture.bounded(notes), isError: ending.status !== 0 };
+    }
+    case 'left':
+      return { text: capture.bounded([ending.sentence, GONE]), isError: ending.status !== 0 };
+    case 'stopped':
+      return { text: capture.bounded([ending.sentence, ALL_GONE]), isError: true };
+    default:
+      return ending satisfies never;
   }
 }
 
-/**
- * Uses `source`, because bash exits after an unclosed quote in `eval`. The command comes on a file descriptor of its
- * own, so that its standard input is empty.
- */
-function sourcing(command: string, redirection = ''): string {
-  const end = `END_${randomUUID()}`;
-  return `builtin source /dev/fd/9 9<<'${end}' ${redirection}\n${command}\n${end}\n`;
+interface Running {
+  readonly command: string;
+  readonly capture: Capture;
+  /** Null when the disk does not allow one: then the command uses the shell's own output. */
+  readonly pipe: OutputPipe | null;
+  readonly stop: AbortSignal;
+  /** Jobs that an earlier result has told, and with this command its own. */
+  readonly knownJobs: Set<string>;
+  readonly maxOutputBytes: number;
 }
 
-/** Prints status and running background jobs. Its errors are dropped: after `set -x` they contain this report. */
-const REPORT = `{ builtin echo "[status $?"; builtin jobs -pr; builtin echo ']'; } 2>/dev/null`;
-
-/** `text` is the report, or an error of the SDK. After `set -x` the SDK's error contains the report. */
-function endingOf(text: string): Ending {
-  const [, status, jobs] = /\[status (\d+)\n((?:\d+\n)*)\]/.exec(text) ?? [];
-  if (status === undefined || jobs === undefined) return { how: 'lost', reason: text };
-  return { how: 'exited', status: Number(status), jobs: jobs.split('\n').filter((pid) => pid !== '') };
+/** Runs one command to its end. Its background jobs go on, and so does the reading of what they write. */
+async function runIn(
+  shell: Shell,
+  { command, capture, pipe, stop, knownJobs, maxOutputBytes }: Running,
+): Promise<Ending> {
+  const report = shell.send(command, pipe?.path ?? null);
+  const reading = readOutput(pipe?.stream ?? shell.stdout, { report, capture, maxOutputBytes });
+  const left = shell.ended.then(({ status, how }) => {
+    return { how: 'left', status, sentence: `bash: the shell ${how}` } as const;
+  });
+  const stopped = rejectOnAbort(stop).catch((reason: unknown) => {
+    return { how: 'stopped', sentence: `bash: ${reason instanceof Error ? reason.message : 'stopped'}` } as const;
+  });
+  const ending = await Promise.race([reading.ending, left, stopped]);
+  if (ending.how === 'stopped') shell.kill();
+  if (ending.how !== 'exited') await untilQuiet(capture);
+  reading.commandEnded();
+  pipe?.commandEnded();
+  if (pipe === null) reading.leave();
+  else pipe.stream.once('close', () => capture.close());
+  if (ending.how !== 'exited') return ending;
+  const jobs = ending.jobs.filter((pid) => !knownJobs.has(pid));
+  for (const pid of jobs) knownJobs.add(pid);
+  return { ...ending, jobs };
 }
 
-function lossNote(ending: Ending): string {
-  if (ending.how === 'exited') return '';
-  const note = 'The next command gets a new shell: working directory, variables and background jobs are gone.';
-  return `${ending.reason}\n[${note}]`;
+interface Reading {
+  /** Resolves when the report has come, or too much output. */
+  readonly ending: Promise<Ending>;
+  commandEnded(): void;
+  /** Stops reading. */
+  leave(): void;
+}
+
+/** Gives output to the capture: first the command's, up to the report of the shell, then that of its background jobs. */
+function readOutput(
+  stream: Readable,
+  { report, capture, maxOutputBytes }: Pick<Running, 'capture' | 'maxOutputBytes'> & { readonly report: Report },
+): Reading {
+  const { promise, resolve } = Promise.withResolvers<Ending>();
+  let read: 'output' | 'report' | 'later output' = 'output';
+  /** Bytes that may be the beginning of a mark, or a report that has not come as a whole. */
+  let held: Buffer = Buffer.alloc(0);
+
+  function take(chunk: Buffer): void {
+    capture.take(chunk);
+    if (capture.bytes() <= maxOutputBytes) return;
+    resolve({
+      how: 'stopped',
+      sentence: `bash: the command was stopped, it wrote more than ${maxOutputBytes} bytes`,
+    });
+    // Processes that write to a pipe without a reader are ended by SIGPIPE.
+    stream.destroy();
+  }
+
+  function onData(chunk: Buffer): void {
+    if (read === 'later output') return take(chunk);
+    held = Buffer.concat([held, chunk]);
+    if (read === 'output') {
+      const at = held.indexOf(report.begin);
+      const output = at < 0 ? Math.max(0, held.length - report.begin.length) : at;
+      take(held.subarray(0, output));
+      held = held.subarray(output);
+      if (at < 0) return;
+      read = 'report';
+    }
+    const end = held.indexOf(report.end);
+    if (end < 0 && held.length <= MAX_REPORT_BYTES) return;
+    const [status = '', ...jobs] = held.toString('utf8', report.begin.length, end).split('\n');
+    resolve({ how: 'exited', status: Number(status), jobs: jobs.filter((pid) => pid !== '') });
+    const later = held.subarray(end + report.end.length);
+    commandEnded();
+    if (later.length > 0) take(later);
+  }
+
+  function commandEnded(): void {
+    if (read === 'output') take(held);
+    held = Buffer.alloc(0);
+    read = 'later output';
+  }
+
+  stream.on('data', onData);
+  return { ending: promise, commandEnded, leave: () => void stream.off('data', onData) };
+}
+
+/** Output may still be in the pipe when the shell has ended. A job that goes on writing is not waited for. */
+async function untilQuiet(capture: Capture): Promise<void> {
+  for (let round = 0, seen = -1; round < 10 && seen !== capture.bytes(); round += 1) {
+    seen = capture.bytes();
+    await sleep(QUIET_MS);
+    await nextTurn();
+  }
 }
 
 function backgroundNote(jobs: readonly string[], path: string): string {
   if (jobs.length === 0) return '';
   const pids = jobs.slice(0, 20).join(', ');
-  const where = `Output that is not redirected goes to ${path}.`;
-  return `[${jobs.length} running in the background (process ${pids}). ${where}]`;
-}
-
-function quoted(text: string): string {
-  return `'${text.replaceAll("'", `'\\''`)}'`;
+  return `[${jobs.length} running in the background (process ${pids}). Output that is not redirected goes to ${path}.]`;
 }

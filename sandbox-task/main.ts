@@ -41,7 +41,7 @@ async function start(settings: Settings): Promise<void> {
     clearTimeout(idle);
     await endCalls(calls);
     await closeServer(server);
-    await tools.close();
+    tools.close();
     finished.close();
     // A tool that ignores its signal would keep the process alive.
     process.exit(0);
@@ -99,11 +99,7 @@ function codeOf(error: unknown): unknown {
   return error instanceof Error && 'code' in error ? error.code : undefined;
 }
 
-/** When a shell is killed while it reads a command, the pipe to it breaks, and the SDK does not handle that error. */
-process.on('uncaughtException', (error) => {
-  if (codeOf(error) !== 'EPIPE') return fail(error);
-  logLine('ERROR', 'a pipe to the shell broke');
-});
+process.on('uncaughtException', fail);
 
 try {
   await start(settingsFrom(process.env));

@@ -1,75 +1,59 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { type FileHandle, mkdir, open, rename, rm, statfs, writeFile } from 'node:fs/promises';
+import { appendFileSync, closeSync, existsSync, fstatSync, mkdirSync, openSync, writeFileSync } from 'node:fs';
+import { rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { stripVTControlCharacters } from 'node:util';
 import { MAX_OUTPUT_CHARS, OUTPUTS_FOLDER } from '../functions/contract/hands.ts';
 
 /** The rest of the limit is for the end of the text, where commands print their errors. */
 const HEAD_CHARS = 30_000;
 const MAX_BYTES_PER_CHAR = 4;
-const WHOLE_FILE_BYTES = MAX_OUTPUT_CHARS * MAX_BYTES_PER_CHAR;
-const LEAST_FREE_BYTES = 1024 * 1024;
+const WHOLE_BYTES = MAX_OUTPUT_CHARS * MAX_BYTES_PER_CHAR;
 
 /** Stores long outputs below the working directory, where the agent's `read` and `grep` find them. */
 export interface Outputs {
   /** Cuts a text that is too long, after writing the whole to the call's file. */
-  bound(call: string, text: string): Promise<string>;
-  /** An empty file for a command's output; null when the disk or the folder does not allow one. */
-  capture(call: string): Promise<Capture | null>;
+  bound(call: string, text: string): string;
+  /** Takes the output of a command piece by piece. */
+  capture(call: string): Capture;
   /** Returns those of the calls that have no file. */
   lacking(calls: readonly string[]): readonly string[];
   /** Writes the file of a call as a whole; false, and no file, when the disk or the folder does not allow it. */
   keep(call: string, text: string): Promise<boolean>;
 }
 
+/**
+ * The output of one command. As much as a result may need is in memory, and a longer output goes to the call's file as
+ * it comes. Each byte is looked at a fixed number of times, however the output is cut into pieces.
+ */
 export interface Capture {
   readonly path: string;
-  bytes(): Promise<number>;
+  take(chunk: Buffer): void;
+  bytes(): number;
   /** The output without control sequences and trailing newlines, then `notes`; together within the limit. */
-  bounded(notes: readonly string[]): Promise<{ readonly text: string; readonly isCut: boolean }>;
-  close(file: 'keep' | 'remove'): Promise<void>;
+  bounded(notes: readonly string[]): string;
+  /** What comes later is no part of the result and goes to the file, to which jobs of the command are known to write. */
+  commandEnded(jobs: 'has jobs' | 'has no jobs'): void;
+  /** Nothing more comes. */
+  close(): void;
 }
 
 export function outputsUnder(workdir: string): Outputs {
   const folder = join(workdir, OUTPUTS_FOLDER);
   const pathOf = (call: string): string => join(folder, fileName(call));
 
-  async function bound(call: string, text: string): Promise<string> {
+  function bound(call: string, text: string): string {
     if (text.length <= MAX_OUTPUT_CHARS) return text;
-    const bytes = Buffer.byteLength(text);
-    const path = pathOf(call);
-    try {
-      await makeFolder(folder);
-      await writeFile(path, text);
-    } catch (error) {
-      const code = error instanceof Error && 'code' in error ? error.code : 'unknown';
-      return excerpt({
-        start: text,
-        end: text,
-        rest: `${bytes} bytes; the rest is lost, it could not be written (${code})`,
-      });
-    }
-    return excerpt({ start: text, end: text, rest: whereItIs(bytes, path) });
-  }
-
-  async function capture(call: string): Promise<Capture | null> {
-    try {
-      await makeFolder(folder);
-      // On a full disk commands run without a file, so that the agent can still read the output of `df`.
-      const disk = await statfs(folder);
-      if (disk.bavail * disk.bsize < LEAST_FREE_BYTES) return null;
-      return captureIn(pathOf(call), await open(pathOf(call), 'w+'));
-    } catch {
-      return null;
-    }
+    const file = fileAt(pathOf(call));
+    file.append(Buffer.from(text));
+    file.close();
+    return excerpt({ start: text, end: text, rest: `${Buffer.byteLength(text)} bytes; ${file.place()}` });
   }
 
   async function keep(call: string, text: string): Promise<boolean> {
     // The file appears under its name only when it is complete.
     const part = join(folder, `.${randomUUID()}`);
     try {
-      await makeFolder(folder);
+      makeFolder(folder);
       await writeFile(part, text);
       await rename(part, pathOf(call));
       return true;
@@ -79,46 +63,123 @@ export function outputsUnder(workdir: string): Outputs {
     }
   }
 
-  return { bound, capture, keep, lacking: (calls) => calls.filter((call) => !existsSync(pathOf(call))) };
+  return {
+    bound,
+    keep,
+    capture: (call) => captureAt(pathOf(call)),
+    lacking: (calls) => calls.filter((call) => !existsSync(pathOf(call))),
+  };
 }
 
-/** Reads through the open file, so that a command that empties the working directory does not lose its output. */
-function captureIn(path: string, file: FileHandle): Capture {
-  async function bounded(notes: readonly string[]): Promise<{ text: string; isCut: boolean }> {
-    const { size, nlink } = await file.stat();
-    if (size <= WHOLE_FILE_BYTES) {
-      const text = joined([plain(await bytesAt(file, 0, size)), ...notes]);
-      if (text.length <= MAX_OUTPUT_CHARS) return { text, isCut: false };
+function captureAt(path: string): Capture {
+  /** The last bytes, in a circle. A command that has ended needs none. */
+  let ring = Buffer.allocUnsafe(WHOLE_BYTES);
+  let head: Buffer | null = null;
+  let file: OutputFile | null = null;
+  let total = 0;
+
+  function take(chunk: Buffer): void {
+    if (ring.length === 0 || total + chunk.length > WHOLE_BYTES) keepInFile();
+    file?.append(chunk);
+    if (ring.length === 0) {
+      total += chunk.length;
+      return;
     }
-    const start = plain(await bytesAt(file, 0, HEAD_CHARS * MAX_BYTES_PER_CHAR));
-    const end = plain(await bytesAt(file, Math.max(0, size - WHOLE_FILE_BYTES), WHOLE_FILE_BYTES));
-    const rest = nlink > 0 ? whereItIs(size, path) : `${size} bytes; the rest is lost, its file was removed`;
-    return { text: excerpt({ start, end, rest, notes }), isCut: true };
+    for (let rest = chunk; rest.length > 0;) {
+      const at = total % WHOLE_BYTES;
+      const copied = rest.copy(ring, at);
+      total += copied;
+      rest = rest.subarray(copied);
+      // The circle is full for the first time: what comes next overwrites its beginning.
+      if (total === WHOLE_BYTES) head = Buffer.from(ring.subarray(0, HEAD_CHARS * MAX_BYTES_PER_CHAR));
+    }
   }
 
-  async function close(fate: 'keep' | 'remove'): Promise<void> {
-    await file.close();
-    if (fate === 'remove') await rm(path, { force: true });
+  function inMemory(): Buffer {
+    if (total <= WHOLE_BYTES) return ring.subarray(0, total);
+    const at = total % WHOLE_BYTES;
+    return Buffer.concat([ring.subarray(at), ring.subarray(0, at)]);
   }
 
-  return { path, bytes: async () => (await file.stat()).size, bounded, close };
+  function keepInFile(): void {
+    if (file !== null) return;
+    file = fileAt(path);
+    file.append(inMemory());
+  }
+
+  function bounded(notes: readonly string[]): string {
+    const end = plain(inMemory());
+    if (total <= WHOLE_BYTES) {
+      const text = joined([end, ...notes]);
+      if (text.length <= MAX_OUTPUT_CHARS) return text;
+    }
+    keepInFile();
+    const start = head === null || total <= WHOLE_BYTES ? end : plain(head);
+    return excerpt({ start, end, rest: `${total} bytes; ${file?.place()}`, notes });
+  }
+
+  function commandEnded(jobs: 'has jobs' | 'has no jobs'): void {
+    if (jobs === 'has jobs') keepInFile();
+    ring = Buffer.alloc(0);
+  }
+
+  return { path, take, bytes: () => total, bounded, commandEnded, close: () => file?.close() };
 }
 
-async function bytesAt(file: FileHandle, position: number, length: number): Promise<Buffer> {
-  const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, position);
-  return buffer.subarray(0, bytesRead);
+interface OutputFile {
+  append(bytes: Buffer): void;
+  /** Where the whole is, or why it is nowhere. */
+  place(): string;
+  close(): void;
 }
+
+/**
+ * Writes synchronously, so that no piece waits in memory. Through the open file, so that a command that empties the
+ * working directory does not disturb its own output.
+ */
+function fileAt(path: string): OutputFile {
+  let file: number | null = null;
+  let trouble: string | null = null;
+  const attempt = (work: () => void): void => {
+    if (trouble !== null) return;
+    try {
+      work();
+    } catch (error) {
+      trouble = `it could not be written (${error instanceof Error && 'code' in error ? error.code : 'unknown'})`;
+    }
+  };
+  attempt(() => {
+    makeFolder(dirname(path));
+    file = openSync(path, 'w');
+  });
+  return {
+    append: (bytes) => attempt(() => file !== null && appendFileSync(file, bytes)),
+    place() {
+      if (file !== null && trouble === null && fstatSync(file).nlink === 0) trouble = 'its file was removed';
+      if (trouble !== null) return `the rest is lost, ${trouble}`;
+      return `the whole output is in ${path} (use read with view_range, or grep)`;
+    },
+    close() {
+      if (file !== null) closeSync(file);
+      file = null;
+    },
+  };
+}
+
+/** CSI, OSC and the short escape sequences. A pattern scans from an escape to the next one at most, so it is linear. */
+const CONTROL =
+  // oxlint-disable-next-line no-control-regex
+  /(?:\u001b\[|\u009b)[0-?]*[ -/]*[@-~]|\u001b\][^\u0007\u001b\u009c]*(?:\u0007|\u001b\\|\u009c)|\u001b[ -/]*[0-~]/g;
 
 function plain(bytes: Buffer): string {
-  return stripVTControlCharacters(bytes.toString('utf8')).replace(/\n+$/, '');
+  const text = bytes.toString('utf8').replaceAll(CONTROL, '');
+  let end = text.length;
+  while (text[end - 1] === '\n') end -= 1;
+  return text.slice(0, end);
 }
 
 function joined(parts: readonly string[]): string {
   return parts.filter((part) => part !== '').join('\n');
-}
-
-function whereItIs(bytes: number, path: string): string {
-  return `${bytes} bytes; the whole output is in ${path} (use read with view_range, or grep)`;
 }
 
 interface Long {
@@ -139,10 +200,10 @@ function excerpt({ start, end, rest, notes = [] }: Long): string {
   return `${head}${gap}${tail}\n${sentenceFor(tail.length)}`;
 }
 
-async function makeFolder(folder: string): Promise<void> {
-  const made = await mkdir(folder, { recursive: true });
+function makeFolder(folder: string): void {
+  const made = mkdirSync(folder, { recursive: true });
   // Git does not list these files as changes of a repository in the working directory.
-  if (made !== undefined) await writeFile(join(dirname(folder), '.gitignore'), '*\n');
+  if (made !== undefined) writeFileSync(join(dirname(folder), '.gitignore'), '*\n');
 }
 
 function fileName(call: string): string {

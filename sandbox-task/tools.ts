@@ -4,26 +4,30 @@ import * as z from 'zod';
 import { WORKDIR, type SandboxTool } from '../functions/contract/hands.ts';
 import { rejectOnAbort } from './abort.ts';
 import { problemsOf } from './body.ts';
-import { capturingBash, type RunSdkTool, type RunTool, type ToolCall, type ToolResult } from './bash.ts';
+import { bashIn, MAX_OUTPUT_BYTES, type RunTool, type ToolCall, type ToolResult } from './bash.ts';
 import { outputsUnder } from './output.ts';
 import { packagePaths } from './package-paths.ts';
 
 type SdkTool = ReturnType<typeof betaAgentToolset20260401>[number];
 type SdkResult = Awaited<ReturnType<SdkTool['run']>>;
 
+/** A tool of the SDK. It throws the text of a failure. */
+type RunSdkTool = (input: ToolCall['input'], signal: AbortSignal) => Promise<string>;
+
 export interface Tools {
   /** Never throws: a failure of a tool is a result that the model sees. */
   run(name: SandboxTool, call: ToolCall, signal: AbortSignal): Promise<ToolResult>;
   /** Ends the shell and the processes that it started. */
-  close(): Promise<void>;
+  close(): void;
 }
 
-/** The six tools of the SDK, bound to a working directory and to the folder of the packages; null without packages. */
-export function toolsIn(workdir: string, packagesDir: string | null): Tools {
+/** The tools of the SDK and a `bash` of our own, bound to a working directory and to the folder of the packages; null without packages. */
+export function toolsIn(workdir: string, packagesDir: string | null, maxOutputBytes = MAX_OUTPUT_BYTES): Tools {
   const outputs = outputsUnder(workdir);
-  const sdkTools = betaAgentToolset20260401({ workdir, env: cleanEnvironment(workdir, packagesDir) });
+  const bash = bashIn(workdir, cleanEnvironment(workdir, packagesDir), { outputs, maxOutputBytes });
+  const sdkTools = betaAgentToolset20260401({ workdir });
   const runners: Record<SandboxTool, RunTool> = {
-    bash: capturingBash(runnerOf(sdkTools, 'bash'), outputs),
+    bash: bash.run,
     read: untilAborted(runnerOf(sdkTools, 'read')),
     write: untilAborted(runnerOf(sdkTools, 'write')),
     edit: untilAborted(runnerOf(sdkTools, 'edit')),
@@ -35,11 +39,11 @@ export function toolsIn(workdir: string, packagesDir: string | null): Tools {
     const result = await runners[name]({ ...call, input: located(call.input, workdir) }, signal).catch(
       (error: unknown) => failed(name, error),
     );
-    const text = await outputs.bound(call.call, result.text.toWellFormed());
+    const text = outputs.bound(call.call, result.text.toWellFormed());
     return { text: text === '' ? '(no output)' : text, isError: result.isError };
   }
 
-  return { run, close: async () => void (await Promise.all(sdkTools.map((tool) => tool.close?.()))) };
+  return { run, close: bash.close };
 }
 
 /** Input fields that name files. */

@@ -37,7 +37,7 @@ describe('a repeated call to the sandbox', () => {
   test('returns the outcome of the finished one, failures too', async () => {
     const call = callOf('bash', { command: 'echo x >> f; echo failed; false' });
     const first = await execute(sandbox.address, call);
-    expect(first).toMatchObject({ output: 'failed', isError: true, served: 'ran' });
+    expect(first).toMatchObject({ output: 'failed\n[exit status 1]', isError: true, served: 'ran' });
     expect(await execute(sandbox.address, call)).toEqual({ ...first, served: 'replayed' });
     expect(await effects()).toBe('x\n');
   });

@@ -118,13 +118,13 @@ test('the sandbox server exits by itself after the idle time, but not while a ca
 test('the sandbox server survives a shell that is killed while it reads a long command', async () => {
   const sandbox = spawnWith();
   const address = await sandbox.listening();
-  const killer = '(until [ -e .brainstem/outputs/long.txt ]; do :; done; kill -9 $$) &';
+  // Bash reads a pipe byte by byte, so the long command takes it seconds.
+  const killer = '(sleep 0.3; kill -9 $$) &';
   await execute(address, callOf('bash', { command: killer }));
   const command = `# ${'x'.repeat(8_000_000)}`;
-  const lost = await execute(address, callOf('bash', { command }, { call: 'long' }));
-  expect(lost).toMatchObject({ isError: true, output: expect.stringContaining('bash session terminated') });
+  const lost = await execute(address, callOf('bash', { command }));
+  expect(lost).toMatchObject({ isError: true, output: expect.stringContaining('the shell was ended by SIGKILL') });
   expect(await execute(address, callOf('bash', { command: 'echo alive' }))).toMatchObject({ output: 'alive' });
-  expect(sandbox.logged).toContainEqual(expect.objectContaining({ message: 'a pipe to the shell broke' }));
 });
 
 test('the sandbox server goes on without a reader of its log, and then stops on a signal', async () => {

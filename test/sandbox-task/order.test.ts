@@ -8,8 +8,8 @@ import type { ExecuteRequest } from '#contract/hands.ts';
 import { propertyRuns } from '#test/property-runs.ts';
 import { callOf, execute, send, startSandbox, withToken } from './running-sandbox.ts';
 
-async function started(waitMs?: number) {
-  const sandbox = await startSandbox('tcp', null, waitMs);
+async function started(limits: { readonly waitMs?: number } = {}) {
+  const sandbox = await startSandbox('tcp', null, limits);
   onTestFinished(() => sandbox.close());
   const post = (path: string, body: object) =>
     send(sandbox.address, { method: 'POST', path, headers: withToken, body: JSON.stringify(body) });
@@ -45,7 +45,7 @@ describe('calls with an order', () => {
   });
 
   test('are told which earlier calls are missing, and begin when they are not asked to wait for them', async () => {
-    const { run, post } = await started(50);
+    const { run, post } = await started({ waitMs: 50 });
     const call = { ...callOf('bash', { command: 'echo hi' }), after: ['sevt_never'] };
     const reply = await post('/execute', call);
     expect(reply).toMatchObject({ status: 425, body: { error: 'calls_awaited', calls: ['sevt_never'] } });

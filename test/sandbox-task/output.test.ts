@@ -27,7 +27,7 @@ test('a file that is too long for a result is cut, and its rest can be read', as
 test.each(['../../etc/passwd', '.', '..', 'a/b', 'ä', '-rf'])(
   'the call id %s cannot choose the folder of the output',
   async (call) => {
-    const bounded = await outputsUnder(workdir).bound(call, 'x'.repeat(100_001));
+    const bounded = outputsUnder(workdir).bound(call, 'x'.repeat(100_001));
     const path = /in (\S+) \(use/.exec(bounded)?.[1] ?? '';
     expect(path).toMatch(/\/\.brainstem\/outputs\/[0-9a-f]{64}\.txt$/);
     expect(await readFile(path, 'utf8')).toHaveLength(100_001);
@@ -35,14 +35,14 @@ test.each(['../../etc/passwd', '.', '..', 'a/b', 'ä', '-rf'])(
 );
 
 test('output is never cut within a character', async () => {
-  const bounded = await outputsUnder(workdir).bound('emoji', `x${'😀'.repeat(60_000)}`);
+  const bounded = outputsUnder(workdir).bound('emoji', `x${'😀'.repeat(60_000)}`);
   expect(bounded.length).toBeLessThanOrEqual(100_000);
   expect(bounded.isWellFormed()).toBe(true);
 });
 
 test('a rest that cannot be written is reported as lost', async () => {
   await writeFile(join(workdir, '.brainstem'), '');
-  const bounded = await outputsUnder(workdir).bound('a', 'x'.repeat(100_001));
+  const bounded = outputsUnder(workdir).bound('a', 'x'.repeat(100_001));
   expect(bounded.length).toBeLessThanOrEqual(100_000);
   expect(bounded).toMatch(/100001 bytes; the rest is lost, it could not be written \((ENOTDIR|EEXIST)\)\.\]$/);
 });

@@ -69,11 +69,11 @@ export async function execute(address: Address, call: ExecuteRequest): Promise<E
 export async function startSandbox(
   listen: 'tcp' | 'socket' = 'tcp',
   packages: AwaitedPackages | null = null,
-  waitMs?: number,
+  { waitMs, maxOutputBytes }: { readonly waitMs?: number; readonly maxOutputBytes?: number } = {},
 ) {
   const folder = await mkdtemp(join(tmpdir(), 'sandbox-test-'));
   const workdir = await mkdtemp(join(folder, 'workspace-'));
-  const tools = toolsIn(workdir, packages?.dir ?? null);
+  const tools = toolsIn(workdir, packages?.dir ?? null, maxOutputBytes);
   const finished = finishedCalls();
   const calls = idempotentCalls(tools, finished, waitMs);
   const events = new EventEmitter();
@@ -102,7 +102,7 @@ export async function startSandbox(
     run: (name: ExecuteRequest['name'], input: ExecuteRequest['input'], more?: Partial<ExecuteRequest>) =>
       execute(address, callOf(name, input, more)),
     async close() {
-      await tools.close();
+      tools.close();
       server.close();
       server.closeAllConnections();
       finished.close();
