@@ -37,6 +37,7 @@ export const ConnectError = z.enum([
   'resource_mismatch',
   'issuer_mismatch',
   'insecure_endpoint',
+  'foreign_endpoint',
   'pkce_unsupported',
   'registration_required',
   'registration_failed',

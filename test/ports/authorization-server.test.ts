@@ -68,6 +68,84 @@ describe('the discovery of an authorization server', () => {
     expect(found).toMatchObject({ status: 'trouble', error: 'resource_mismatch' });
   });
 
+  const ODD = {
+    ...{
+      service_documentation: null,
+      op_policy_uri: 7,
+      revocation_endpoint: 'none',
+      jwks_uri: null,
+      ui_locales_supported: 'en',
+    },
+    ...{ grant_types_supported: null, response_types_supported: null, subject_types_supported: null },
+    ...{ registration_endpoint: null, scopes_supported: null, token_endpoint_auth_methods_supported: null },
+    ...{ client_id_metadata_document_supported: null, authorization_response_iss_parameter_supported: null },
+  };
+  it.each(['oauth', 'oidc'] as const)(
+    'takes null for what may be absent, and reads no other field: %s',
+    async (metadata) => {
+      const { as, fx } = await both({ metadata, says: (honest) => ({ ...honest, ...ODD }) });
+      const answers: Record<string, unknown> = {};
+      const here = await answering(answers);
+      const named = { resource: here.origin, authorization_servers: [null, as.issuer], scopes_supported: null };
+      answers[METADATA] = { ...named, jwks_uri: 7, resource_name: null, bearer_methods_supported: 'header' };
+      const found = await servers.discover({ url: `${here.origin}/mcp`, resourceMetadata: null });
+      expect(found).toMatchObject({
+        ...{ status: 'discovered', issuer: as.issuer, registrationEndpoint: null, namesItself: false },
+        ...{ takesMetadataUrl: false, authMethods: [], neededScopes: null, serverScopes: [] },
+      });
+      expect(await servers.discover({ url: fx.url, resourceMetadata: null })).toMatchObject({ status: 'discovered' });
+    },
+  );
+
+  it('reads a registration and a token with nulls, and with fields of wrong types that nothing reads', async () => {
+    const client = { client_id: 'c', client_secret: null, client_secret_expires_at: null, redirect_uris: null };
+    const odd = { client_name: 7, jwks: null, logo_uri: 'none', token_endpoint_auth_method: null };
+    const here = await answering({
+      '/register': { ...client, ...odd },
+      '/token': {
+        access_token: 't',
+        token_type: null,
+        refresh_token: null,
+        expires_in: null,
+        scope: null,
+        id_token: 7,
+      },
+    });
+    const discovered = {
+      ...{ status: 'discovered' as const, issuer: here.origin, authorizationEndpoint: `${here.origin}/authorize` },
+      ...{ tokenEndpoint: `${here.origin}/token`, registrationEndpoint: `${here.origin}/register` },
+      ...{
+        namesItself: false,
+        takesMetadataUrl: false,
+        authMethods: [],
+        resource: 'x',
+        neededScopes: null,
+        serverScopes: [],
+      },
+    };
+    const about = {
+      client_name: 'a',
+      redirect_uris: [],
+      grant_types: [],
+      response_types: [],
+      token_endpoint_auth_method: 'none',
+    };
+    expect(await servers.register(discovered, { ...about, application_type: 'web' })).toEqual({
+      ...{ status: 'registered', id: 'c', auth: 'none', secret: null },
+    });
+    const flow = {
+      ...discovered,
+      nonce: 'n',
+      until: '',
+      scopes: [],
+      client: { id: 'c', auth: 'none' as const, secret: null },
+    };
+    const answer = { code: 'c', iss: null, verifier: 'v', redirectUrl: 'https://x.example.com/', clientSecret: null };
+    expect(await servers.exchange(flow, answer)).toEqual({
+      ...{ status: 'granted', accessToken: 't', refreshToken: null, expiresInSeconds: null, scopes: null },
+    });
+  });
+
   it('looks for metadata in the order of the specification', async () => {
     const { as, found } = await both({ path: '/tenant', metadata: 'oidc' });
     expect(found).toMatchObject({ status: 'discovered', issuer: as.issuer });

@@ -53,6 +53,34 @@ describe('scenario 28: registration order', () => {
     expect([...flow.secrets.values.values()]).toMatchObject([{ client_secret: KNOWN.secret }]);
   });
 
+  it('a server that names the authorization endpoint of another service gets no user, no client and no token', async () => {
+    const authorizationServer: AuthorizationServerOptions = {
+      cimd: true,
+      says: (honest) => ({ ...honest, authorization_endpoint: 'https://login.victim.example/authorize' }),
+    };
+    flow = await startFlow({ authorizationServer });
+    const link = await flow.link();
+    const opened = await flow.browser().openAs('alice', link.url);
+    expect(opened.text).toContain('an endpoint that is not at its own address');
+    expect(opened.text).not.toContain('<form');
+    expect(paths(flow)).not.toContain('/register');
+    expect(flow.as.tokenRequests).toEqual([]);
+  });
+
+  it('a server whose issuer the deployment names may have endpoints elsewhere, and the page names both', async () => {
+    const knownClients: NonNullable<FlowOptions['knownClients']> = [];
+    const says = (honest: Record<string, unknown>) => ({
+      ...honest,
+      token_endpoint: 'https://tokens.example.com/token',
+    });
+    flow = await startFlow({ authorizationServer: { clients: [KNOWN], says }, knownClients });
+    knownClients.push({ issuer: flow.as.issuer, clientId: KNOWN.id, secretArn: 'known' });
+    const { text } = await flow.browser().openAs('alice', (await flow.link()).url);
+    expect(text).toContain(`127.0.0.1:${flow.as.port}`);
+    expect(text).toContain('tokens.example.com');
+    expect(text).toContain('<form');
+  });
+
   it('a server that supports metadata documents gets the URL of one, which contains that URL byte for byte', async () => {
     const {
       flow: running,

@@ -21,11 +21,12 @@ import type {
 import type { ConnectionAttempt } from '#core/ports/connection-records.ts';
 import { basicAuthorization } from '#core/vault/token-endpoint.ts';
 import { refuse, trouble } from '#aws/connect/connection-trouble.mcp-sdk.ts';
+import { readingOAuth } from '#aws/connect/oauth-answers.ts';
 import { discover, type DiscoveryOptions } from '#aws/connect/discovery.mcp-sdk.ts';
 import { OutboundError } from '#core/ports/outbound.ts';
 
 export function createAuthorizationServers(options: DiscoveryOptions): AuthorizationServers {
-  const { fetch } = options;
+  const fetch = readingOAuth(options.fetch);
   return {
     async discover(server) {
       try {
@@ -147,7 +148,7 @@ function grantedOf({
   if (!TOKEN.test(access_token) || (refresh_token !== undefined && !TOKEN.test(refresh_token))) {
     return refuse('exchange_failed', 'a token has characters that no header carries, or too many');
   }
-  const lifetime = expires_in === undefined || expires_in < 0 ? null : Math.min(expires_in, MAX_LIFETIME_SECONDS);
+  const lifetime = expires_in === undefined || !(expires_in > 0) ? null : Math.min(expires_in, MAX_LIFETIME_SECONDS);
   return {
     status: 'granted',
     accessToken: access_token,

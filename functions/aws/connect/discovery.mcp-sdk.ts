@@ -12,6 +12,7 @@ import type { AllowedHosts } from '#contract/outbound.ts';
 import type { ConnectionTrouble, Discovered } from '#core/ports/authorization-server.ts';
 import { judgeUrl } from '#core/outbound/destination.ts';
 import { refuse } from '#aws/connect/connection-trouble.mcp-sdk.ts';
+import { readingOAuth } from '#aws/connect/oauth-answers.ts';
 
 export interface DiscoveryOptions {
   /** Guarded. */
@@ -27,7 +28,7 @@ export async function discover(
   const challenge = resourceMetadata === null ? await challengeOf(fetch, url) : {};
   const at = resourceMetadata === null ? challenge.resourceMetadataUrl : new URL(resourceMetadata);
   const info = await discoverOAuthServerInfo(url, {
-    fetchFn: fetch,
+    fetchFn: readingOAuth(fetch),
     ...(at !== undefined && { resourceMetadataUrl: at }),
   });
   const { authorizationServerMetadata: server, resourceMetadata: resource } = info;

@@ -22,7 +22,7 @@ interface TokenEndpointsOptions {
 const Metadata = z.looseObject({
   issuer: z.string(),
   token_endpoint: z.string(),
-  token_endpoint_auth_methods_supported: z.array(z.string()).optional(),
+  token_endpoint_auth_methods_supported: z.array(z.string()).nullish(),
 });
 
 /** For so long an instance uses an endpoint without a new discovery. */
@@ -36,10 +36,10 @@ export function createTokenEndpoints({ fetch, allow, nowMs }: TokenEndpointsOpti
   async function discover(issuer: string): Promise<FoundEndpoint | string> {
     const told = await metadataOf(fetch, issuer);
     if (typeof told === 'string') return told;
-    const { issuer: ownName, token_endpoint: url, token_endpoint_auth_methods_supported: authMethods = [] } = told;
+    const { issuer: ownName, token_endpoint: url, token_endpoint_auth_methods_supported: methods } = told;
     const judged = judgeUrl(url, allow);
     if (judged.status === 'blocked') return `names a token endpoint whose host ${judged.rule}`;
-    return { status: 'found', issuer: ownName, url, authMethods };
+    return { status: 'found', issuer: ownName, url, authMethods: methods ?? [] };
   }
 
   return {

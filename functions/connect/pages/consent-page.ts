@@ -24,6 +24,7 @@ export function consentPage({ record, plan, form, again, linkUrl }: ConsentPage)
       <dl>
         ${agentRow} ${row('Server', server)} ${row('Access', scopeList(plan.scopes))}
         ${row('You continue at', hostOf(plan.discovered.authorizationEndpoint))}
+        ${row('Access is given by', hostOf(plan.discovered.tokenEndpoint))}
         ${row('You come back to', backTo(record, linkUrl))}
       </dl>
       ${consentForm(linkUrl, form, 'Approve and continue')}

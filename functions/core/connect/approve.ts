@@ -28,8 +28,31 @@ export async function planConsent(
   if (userOfVault(match?.vault ?? null) !== record.user) return VAULT_CLOSED;
   const discovered = await world.servers.discover(record.server);
   if (discovered.status === 'trouble') return discovered;
+  const foreign = foreignEndpoint(world.knownClients, discovered);
+  if (foreign !== null) return foreign;
   const granted = grantedThere(match?.stored ?? null, discovered);
   return { status: 'planned', discovered, scopes: chooseScopes(discovered, { asked: record.scopes, granted }) };
+}
+
+/**
+ * Any server can write another service's authorization endpoint into its metadata, and would get that service's code, and with
+ * it the token, of a user who approves there (RFC 9700 §4.4). So all endpoints are the issuer's own, unless an administrator
+ * has named the issuer.
+ */
+export function foreignEndpoint(
+  known: ConnectWorld['knownClients'],
+  { issuer, authorizationEndpoint, tokenEndpoint, registrationEndpoint }: Discovered,
+): ConnectionTrouble | null {
+  if (known.some((client) => client.issuer === issuer)) return null;
+  const named = [authorizationEndpoint, tokenEndpoint, registrationEndpoint].filter((one) => one !== null);
+  const foreign = named.find((one) => originOf(one) !== originOf(issuer));
+  if (foreign === undefined) return null;
+  return { status: 'trouble', error: 'foreign_endpoint', detail: `${originOf(issuer)} names ${originOf(foreign)}` };
+}
+
+/** Scheme, host and port, as a browser compares them. */
+function originOf(url: string): string {
+  return new URL(url).origin;
 }
 
 /** The scopes that the credential has: only the authorization server that granted them may learn them. */
@@ -61,8 +84,8 @@ export function chooseScopes(
 
 /** Two plans with one text do the same. */
 export function planText(record: Connection, { discovered, scopes }: ConnectionPlan): string {
-  const { issuer, authorizationEndpoint, resource } = discovered;
-  return JSON.stringify([record.id, issuer, authorizationEndpoint, resource, scopes]);
+  const { issuer, authorizationEndpoint, tokenEndpoint, resource } = discovered;
+  return JSON.stringify([record.id, issuer, authorizationEndpoint, tokenEndpoint, resource, scopes]);
 }
 
 /** The time that the user has at the authorization server. */

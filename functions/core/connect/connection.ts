@@ -70,6 +70,8 @@ export const MESSAGES: Readonly<Record<ConnectError, string>> = {
   resource_mismatch: 'The server’s metadata is for another server.',
   issuer_mismatch: 'The authorization server’s metadata or answer names another issuer.',
   insecure_endpoint: 'The authorization server names an address that must not be used.',
+  foreign_endpoint:
+    'The authorization server names an endpoint that is not at its own address: an administrator has to add it to `connect.clients` of the deployment first.',
   pkce_unsupported: 'The authorization server does not support PKCE with S256, which is required.',
   registration_required:
     'The authorization server lets no client register itself: an administrator has to register one there and add it to `connect.clients` of the deployment.',

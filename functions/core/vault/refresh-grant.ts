@@ -75,10 +75,23 @@ export function refreshRequest({ refreshToken, resource, scope, ...to }: Refresh
 }
 
 /**
- * Of the codes of RFC 6749 §5.2 and RFC 8707 only `invalid_grant` says that this consent is over. The others, such as
- * `invalid_client` and `invalid_scope`, are faults of a configuration, which its owner can repair and a new consent could
- * not: the refresh is tried again after a cool-down.
+ * The codes that say that this consent is over, so that only the user can help. All others are faults of a configuration
+ * (`invalid_client`, `invalid_scope`), which its owner can repair and a new consent could not, or pass (`ratelimited`): the
+ * refresh is tried again after a cool-down.
  */
+const CONSENT_IS_OVER: ReadonlySet<string> = new Set([
+  // RFC 6749 §5.2.
+  'invalid_grant',
+  // Microsoft: the user has to sign in or to consent again.
+  ...['interaction_required', 'login_required', 'consent_required'],
+  // GitHub, with HTTP 200.
+  'bad_refresh_token',
+  // Slack, with HTTP 200 and `ok: false`: the token is unknown, expired or revoked, or its user is gone.
+  ...['invalid_refresh_token', 'token_expired', 'token_revoked', 'account_inactive'],
+  // Zoho, with HTTP 200.
+  'invalid_code',
+]);
+
 export function readRefresh(
   reply: OutboundAnswer | OutboundFailure,
   { refreshToken: sent, takes }: Pick<RefreshGrant, 'refreshToken' | 'takes'>,
@@ -87,7 +100,7 @@ export function readRefresh(
   const read = readTokenReply(reply);
   if (read.status === 'failed') return read;
   if (read.status === 'refused') {
-    return { status: read.code === 'invalid_grant' ? 'revoked' : 'failed', detail: read.detail };
+    return { status: CONSENT_IS_OVER.has(read.code) ? 'revoked' : 'failed', detail: read.detail };
   }
   const { host, fields } = read;
   if (!isBearer(fields)) return { status: 'failed', detail: `${host} answered a token that is no bearer token` };

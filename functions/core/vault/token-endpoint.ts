@@ -89,7 +89,7 @@ export type TokenReply =
 export function readTokenReply(reply: OutboundAnswer | OutboundFailure): TokenReply {
   if (reply.status === 'failed') return { status: 'failed', detail: reply.message };
   const host = new URL(reply.url).hostname;
-  const body = jsonOrNull(new TextDecoder().decode(reply.body));
+  const body = fieldsOf(reply);
   const refusal = ErrorFields.safeParse(body);
   if (reply.code < 500 && reply.code !== TOO_MANY_REQUESTS && refusal.success) {
     const { error } = refusal.data;
@@ -100,6 +100,14 @@ export function readTokenReply(reply: OutboundAnswer | OutboundFailure): TokenRe
   return fields.success
     ? { status: 'granted', host, fields: fields.data }
     : { status: 'failed', detail: `${host} answered no access_token that a header can carry` };
+}
+
+/** Servers that are older than RFC 6749 answer as a form, some of them whatever the client accepts. */
+function fieldsOf({ headers, body }: OutboundAnswer): unknown {
+  const text = new TextDecoder().decode(body);
+  const isForm = headers['content-type']?.toLowerCase().startsWith('application/x-www-form-urlencoded') === true;
+  const json = jsonOrNull(text);
+  return json === null && isForm ? Object.fromEntries(new URLSearchParams(text)) : json;
 }
 
 /** RFC 6749 §7.1: a client must not use a token of a type that it does not know. Without a type, this one is meant. */
