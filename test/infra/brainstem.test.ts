@@ -56,7 +56,17 @@ describe('settings: each function gets exactly the environment variables that it
     ['stream', [log, records, content, previews, ...rates]],
     [
       'harness',
-      [log, records, content, previews, 'MODEL_BASE_URL', 'MODEL_API_KEY_SECRET_ARN', 'PROVISION_FUNCTION_NAME', proxy],
+      [
+        log,
+        records,
+        content,
+        previews,
+        'MODEL_BASE_URL',
+        'MODEL_API_KEY_SECRET_ARN',
+        'PROVISION_FUNCTION_NAME',
+        proxy,
+        'HANDS',
+      ],
     ],
     ['provision', [records, content, ...sandbox, ...packages]],
     ['execute', [log, records, content]],

@@ -1,4 +1,4 @@
-/** A sandbox that was used within this time is taken to be alive without asking ECS: its own idle time is longer. */
+/** A sandbox that was used within this time is taken to be alive without asking ECS: its own idle time is no shorter. */
 import type { Instant } from '#contract/ids.ts';
 
 const FRESH_MS = 60_000;

@@ -11,6 +11,7 @@ import { provisionWorld } from '#aws/worlds/provision.ts';
 import { streamWorld } from '#aws/worlds/stream.ts';
 import { sweepWorld } from '#aws/worlds/sweep.ts';
 import { webFetchWorld } from '#aws/worlds/web-fetch.ts';
+import { HANDS } from '#test/functions/core/given.ts';
 
 const COMPLETE: Readonly<Record<string, string>> = {
   AWS_REGION: 'us-east-1',
@@ -27,9 +28,11 @@ const COMPLETE: Readonly<Record<string, string>> = {
   MODEL_API_KEY_SECRET_ARN: 'arn:aws:secretsmanager:us-east-1:000000000000:secret:model',
   PROVISION_FUNCTION_NAME: 'provision',
   MCP_PROXY_FUNCTION_NAME: 'mcp-proxy',
+  HANDS: JSON.stringify(HANDS),
   MCP_CALLS_PER_MINUTE: 'unlimited',
   MCP_HOOKS: '{"pre":null,"post":null,"failOpen":false}',
   SANDBOX_CLUSTER: 'cluster',
+  SANDBOX_IDLE_SECONDS: '300',
   SANDBOX_TASK_DEFINITION: 'task',
   SANDBOX_CONTAINER: 'sandbox',
   SANDBOX_SUBNETS: 'subnet-1,subnet-2',
@@ -64,7 +67,7 @@ const STORES = ['LOG_TABLE', 'RECORDS_TABLE', 'CONTENT_BUCKET'];
 const RATES = ['CREATES_PER_MINUTE', 'READS_PER_MINUTE'];
 const HARNESS = [
   ...STORES,
-  ...['PREVIEWS_TABLE', 'MODEL_BASE_URL', 'PROVISION_FUNCTION_NAME', 'MCP_PROXY_FUNCTION_NAME'],
+  ...['PREVIEWS_TABLE', 'MODEL_BASE_URL', 'PROVISION_FUNCTION_NAME', 'MCP_PROXY_FUNCTION_NAME', 'HANDS'],
 ];
 const worlds = [
   {
@@ -99,6 +102,7 @@ const worlds = [
     needs: [
       'RECORDS_TABLE',
       'SANDBOX_CLUSTER',
+      'SANDBOX_IDLE_SECONDS',
       'SANDBOX_TASK_DEFINITION',
       'SANDBOX_CONTAINER',
       'SANDBOX_SUBNETS',
