@@ -16,6 +16,7 @@ import { sample } from '#test/property-runs.ts';
 
 /** A text beside the secrets that is no secret. A search that does not find it would not find a secret either. */
 const MARKER = 'marker5d1f';
+const PLACES = sample(6, QUOTED_IN);
 const SERVERS = { bearer: `${MARKER}-bearer`, oauth: `${MARKER}-oauth` };
 
 describe.each(sample<OAuthTokens>(1, ['secrets-manager', 'dynamodb-kms']))(
@@ -162,12 +163,12 @@ describe.each(sample<OAuthTokens>(1, ['secrets-manager', 'dynamodb-kms']))(
         name: `mcp__${SERVERS[server]}__${tool}`,
         input,
       });
-      const quotes = QUOTED_IN.map((place) => mcp('bearer', 'quote', { in: place }));
+      const quotes = PLACES.map((place) => mcp('bearer', 'quote', { in: place }));
       await run(mcp('bearer', 'echo_headers'), mcp('bearer', 'quote', { in: `${MARKER} input` }), ...quotes);
       await run(mcp('bearer', 'quote', { in: 'large text' }));
       await run(mcp('oauth', 'echo_headers'));
       for (const token of oauthFx.tokens?.keys() ?? []) as.grants.expire(token);
-      await run(...QUOTED_IN.map((place) => mcp('oauth', 'quote', { in: place })));
+      await run(...PLACES.map((place) => mcp('oauth', 'quote', { in: place })));
       await run(bash(SEARCH), bash(`echo ${MARKER}`));
       const died = service.runtime.faults.killDuring({
         ...{ function: 'mcp-proxy', of: 'dynamodb:UpdateItem', call: 1, phase: 'after' },
@@ -250,7 +251,7 @@ describe.each(sample<OAuthTokens>(1, ['secrets-manager', 'dynamodb-kms']))(
       expect(new Set(basic)).toEqual(new Set([clientSecret]));
       // Each secret was sent, came back in every encoding, and was redacted.
       const redacted = JSON.stringify(streamed).split('[redacted:vcrd_').length - 1;
-      expect(redacted).toBeGreaterThan(2 * QUOTED_IN.length);
+      expect(redacted).toBeGreaterThan(2 * PLACES.length);
     });
 
     it('are in the store of secrets that they belong in', () => {
