@@ -9,6 +9,24 @@ export function isWellFormed(text: string): boolean {
   return text.isWellFormed();
 }
 
+/** JSON may be nested deeper than the stack, and than the provider's parser takes. */
+const MAX_DEPTH = 100;
+
+/** The value with every text in it well formed; the same value where all are. */
+export function wellFormedWithin(value: unknown, depth = 0): unknown {
+  if (typeof value === 'string') return value.toWellFormed();
+  if (typeof value !== 'object' || value === null) return value;
+  if (depth === MAX_DEPTH) return '[deeper levels were left out]';
+  if (Array.isArray(value)) {
+    const items = value.map((item) => wellFormedWithin(item, depth + 1));
+    return items.every((item, index) => item === value[index]) ? value : items;
+  }
+  const fields = Object.entries(value);
+  const whole = fields.map(([key, field]) => [key.toWellFormed(), wellFormedWithin(field, depth + 1)] as const);
+  const isSame = whole.every(([key, field], index) => key === fields[index]?.[0] && field === fields[index][1]);
+  return isSame ? value : Object.fromEntries(whole);
+}
+
 export const wellFormed = (maxChars: number) => z.string().max(maxChars).refine(isWellFormed, MALFORMED);
 
 /** Below the 6 MB that one synchronous Lambda invocation carries, with room for the JSON around it. */

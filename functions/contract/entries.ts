@@ -34,8 +34,17 @@ export const LogRecord = z.discriminatedUnion('kind', [
     /** How large the context is with this answer, tokens. */
     contextTokens: z.int().min(0).optional(),
   }),
-  /** The provider refuses this request's input for good: later requests leave out what the user said in it. */
-  z.object({ kind: z.literal('model.refused'), request: EventId, at: Instant }),
+  /**
+   * The provider refuses this request's input for good. Later requests leave out the part that it `named`, if it did, and
+   * those of this turn also the parts that are `tried`. Parts have the names that `core/harness/context.ts` gives them.
+   */
+  z.object({
+    kind: z.literal('model.refused'),
+    request: EventId,
+    at: Instant,
+    named: z.string().nullable(),
+    tried: z.array(z.string()),
+  }),
   /** The provider says that this request is larger than the model's window, or than it takes. */
   z.object({ kind: z.literal('context.exceeded'), request: EventId, at: Instant }),
   /**

@@ -2,13 +2,21 @@
  * The rules of a conversation: roles, non-empty content, and a result for every tool use in the next message. Only a
  * paused answer may come last, because the API continues the calls of its own tools in it.
  */
-import { isFields, type Fields } from './fields.ts';
+import {
+  brokenDocument,
+  brokenImage,
+  brokenImages,
+  brokenSearchResult,
+  brokenSearchResults,
+} from './check-attachments.ts';
+import { isFields, listOf, type Fields } from './fields.ts';
 import { SIGNATURE_PREFIX, signThinking } from '#infra/local/model/frames.ts';
 
 /** Returns a sentence that starts with the field's path, or null when every rule is kept. */
 export function checkMessages(messages: unknown): string | null {
   if (!Array.isArray(messages) || messages.length === 0) return 'messages: at least one message is required';
   let open: ReadonlySet<string> = new Set();
+  const uses = new Set<unknown>();
   let previous = 'assistant';
   for (const [at, message] of messages.entries()) {
     const path = `messages.${at}`;
@@ -16,7 +24,9 @@ export function checkMessages(messages: unknown): string | null {
     const broken =
       brokenRole(message, previous) ??
       brokenContent(message) ??
+      brokenIds(message, uses) ??
       brokenResults(message, open) ??
+      brokenServedResults(message, uses) ??
       (isLast ? null : brokenServed(message));
     if (broken !== null) return `${path}.${broken}`;
     if (message.role === 'system') continue;
@@ -24,6 +34,8 @@ export function checkMessages(messages: unknown): string | null {
     previous = message.role;
   }
   if (open.size > 0) return `messages.${messages.length - 1}: ${unanswered(open)}`;
+  const together = brokenImages(messages) ?? brokenSearchResults(messages);
+  if (together !== null) return together;
   return previous === 'user' || isPaused(messages.at(-1))
     ? null
     : `messages.${messages.length - 1}.role: the conversation must end with a user message`;
@@ -41,24 +53,48 @@ function brokenRole(message: unknown, previous: string): string | null {
   return message.role === expected ? null : `role: roles must alternate, expected '${expected}'`;
 }
 
-function brokenContent({ content }: Fields): string | null {
+function brokenContent({ role, content }: Fields): string | null {
   if (typeof content === 'string') return content.trim() === '' ? 'content: must be non-empty' : null;
   if (!Array.isArray(content) || content.length === 0) return 'content: must be non-empty';
   for (const [at, block] of content.entries()) {
-    const broken = isFields(block) ? brokenBlock(block) : 'type: Field required';
+    const broken = isFields(block) ? (brokenPlace(role, block) ?? brokenBlock(block)) : 'type: Field required';
     if (broken !== null) return `content.${at}.${broken}`;
   }
-  return null;
+  if (role !== 'assistant' || !isThought(content.at(-1))) return null;
+  return 'content: The final block in an assistant message cannot be `thinking`';
+}
+
+function isThought({ type }: Fields): boolean {
+  return type === 'thinking' || type === 'redacted_thinking';
+}
+
+const FROM_USER: ReadonlySet<unknown> = new Set(['text', 'image', 'document', 'search_result', 'tool_result']);
+const IN_RESULT: ReadonlySet<unknown> = new Set(['text', 'image', 'document', 'search_result']);
+
+function brokenPlace(role: unknown, { type }: Fields): string | null {
+  const isTaken =
+    role === 'assistant' ? type !== 'tool_result' : role === 'system' ? type === 'text' : FROM_USER.has(type);
+  return isTaken ? null : `type: \`${String(type)}\` blocks are not permitted in a message of the role ${String(role)}`;
 }
 
 function brokenBlock(block: Fields): string | null {
   switch (block.type) {
     case 'text':
       return brokenText(block);
+    case 'image':
+      return brokenImage(block);
+    case 'document':
+      return brokenDocument(block);
+    case 'search_result':
+      return brokenSearchResult(block);
     case 'thinking':
       return brokenThinking(block);
+    case 'redacted_thinking':
+      return typeof block.data === 'string' && block.data !== '' ? null : 'data: Field required';
     case 'tool_use':
       return brokenToolUse(block);
+    case 'server_tool_use':
+      return brokenServerToolUse(block);
     case 'tool_result':
       return brokenToolResult(block);
     default:
@@ -77,18 +113,43 @@ function brokenThinking({ thinking, signature, cache_control: breakpoint }: Fiel
   return isSignatureOf(signature, thinking) ? null : 'signature: Invalid `signature` in `thinking` block';
 }
 
+const TOOL_NAME = /^[a-zA-Z0-9_-]{1,128}$/;
+
 function brokenToolUse({ id, name, input }: Fields): string | null {
-  if (typeof id !== 'string' || !/^[a-zA-Z0-9_-]+$/.test(id)) return 'id: must match ^[a-zA-Z0-9_-]+$';
+  if (typeof id !== 'string' || !/^[a-zA-Z0-9_-]+$/.test(id))
+    return "id: String should match pattern '^[a-zA-Z0-9_-]+$'";
+  if (typeof name !== 'string' || !TOOL_NAME.test(name))
+    return `name: String should match pattern '${TOOL_NAME.source}'`;
+  return isFields(input) ? null : 'input: Input should be a valid dictionary';
+}
+
+function brokenServerToolUse({ id, name, input }: Fields): string | null {
+  if (typeof id !== 'string' || !/^srvtoolu_[a-zA-Z0-9_]+$/.test(id)) return 'id: must match ^srvtoolu_[a-zA-Z0-9_]+$';
   if (typeof name !== 'string' || name === '') return 'name: Field required';
   return isFields(input) ? null : 'input: Input should be a valid dictionary';
 }
 
-function brokenToolResult({ tool_use_id: id, content }: Fields): string | null {
+function brokenToolResult({ tool_use_id: id, content, is_error: isError }: Fields): string | null {
   if (typeof id !== 'string') return 'tool_use_id: Field required';
+  const isEmpty = content === undefined || content === '' || (Array.isArray(content) && content.length === 0);
+  if (isEmpty && isError === true) return 'content: content cannot be empty if `is_error` is true';
   if (content === undefined || typeof content === 'string') return null;
   if (!Array.isArray(content)) return 'content: a string or a list of blocks is required';
-  const empty = content.findIndex((block) => isFields(block) && block.type === 'text' && block.text === '');
-  return empty === -1 ? null : `content.${empty}.text: text content blocks must be non-empty`;
+  for (const [at, block] of content.entries()) {
+    const isTaken = isFields(block) && IN_RESULT.has(block.type);
+    const broken = isTaken ? brokenBlock(block) : 'type: is not permitted in a tool_result';
+    if (broken !== null) return `content.${at}.${broken}`;
+  }
+  return null;
+}
+
+function brokenIds({ content }: Fields, uses: Set<unknown>): string | null {
+  for (const [at, block] of listOf(content).entries()) {
+    if (!isFields(block) || (block.type !== 'tool_use' && block.type !== 'server_tool_use')) continue;
+    if (uses.has(block.id)) return `content.${at}: \`tool_use\` ids must be unique`;
+    uses.add(block.id);
+  }
+  return null;
 }
 
 /** Results come first in their message, one for each tool use of the message before, and for nothing else. */
@@ -108,6 +169,16 @@ function brokenResults({ role, content }: Fields, open: ReadonlySet<string>): st
   }
   const missing = new Set([...open].filter((id) => !answered.has(id)));
   return missing.size === 0 ? null : `content: ${unanswered(missing)}`;
+}
+
+/** A result of one of the API's own tools needs its call, in its message or an earlier one. */
+function brokenServedResults({ role, content }: Fields, uses: ReadonlySet<unknown>): string | null {
+  if (role !== 'assistant') return null;
+  for (const [at, block] of listOf(content).entries()) {
+    if (!isFields(block) || !String(block.type).endsWith('_tool_result') || uses.has(block.tool_use_id)) continue;
+    return `content.${at}: unexpected \`tool_use_id\` found in \`${String(block.type)}\` blocks`;
+  }
+  return null;
 }
 
 /** Calls of the API's own tools that stand beside other calls are made when those have their results. */

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { checkRequest } from './check-request.ts';
+import { png } from './png.ts';
 import { signThinking } from '#infra/local/model/frames.ts';
 
 const HEADERS = { authorization: 'Bearer k', 'anthropic-version': '2026-10-21' };
@@ -13,12 +14,19 @@ const search = { type: 'server_tool_use', id: 'srvtoolu_1', name: 'web_search', 
 const found = { type: 'web_search_tool_result', tool_use_id: 'srvtoolu_1', content: [] };
 const tool = { name: 'bash', description: 'Runs', input_schema: { type: 'object', properties: {} } };
 
+const image = (data: Buffer, media_type = 'image/png') => ({
+  type: 'image',
+  source: { type: 'base64', media_type, data: data.toString('base64') },
+});
+const said = (...content: unknown[]) => conversation({ role: 'user', content });
+const hit = { type: 'search_result', source: 'a.com', title: 'A', content: [{ type: 'text', text: 'a' }] };
+
 function request(change: Record<string, unknown>): Record<string, unknown> {
   return { model: 'm', max_tokens: 100, messages: [ask], ...change };
 }
 
 function conversation(...messages: unknown[]): Record<string, unknown> {
-  return request({ messages });
+  return request({ messages, tools: [tool] });
 }
 
 function toolRound(...answers: unknown[]): Record<string, unknown> {
@@ -61,6 +69,10 @@ describe('the stand-in for the Messages API accepts', () => {
       'a search that waits for the result of a call beside it',
       conversation(ask, { role: 'assistant', content: [search, use] }, { role: 'user', content: [result] }),
     ],
+    ['a hundred small images', said(...Array.from({ length: 100 }, () => image(png(2000, 10))))],
+    ['twenty large images', said(...Array.from({ length: 20 }, () => image(png(2560, 1440))))],
+    ['an image by its URL', said({ type: 'image', source: { type: 'url', url: 'https://a.com/a.png' } })],
+    ['search results', toolRound({ ...result, content: [hit, hit] })],
     ['a system message after a user message', conversation(ask, { role: 'system', content: 'new rule' })],
   ])('a request with %s', (_name, body) => {
     expect(checkRequest(HEADERS, body)).toBeNull();
@@ -119,6 +131,51 @@ describe('the stand-in for the Messages API refuses, with the field’s name,', 
     ['messages.0.content.0.tool_use_id', conversation({ role: 'user', content: [result] })],
     ['messages.1.content', conversation(ask, { role: 'assistant', content: [search] }, ask)],
     ['request body', []],
+    ['request body', said({ type: 'text', text: 'half \ud99c' })],
+    ['request body', conversation(ask, { role: 'assistant', content: [{ ...use, input: { '\ud99c': 1 } }] })],
+    ['tools', { ...toolRound(result), tools: undefined }],
+    ['tools', { ...toolRound(result), tools: [] }],
+    ['tool_choice', request({ tool_choice: { type: 'none' } })],
+    ['tools.0.input_schema', request({ tools: [{ ...tool, input_schema: { type: 'object', anyOf: [] } }] })],
+    [
+      'tools.0.input_schema.properties',
+      request({ tools: [{ ...tool, input_schema: { type: 'object', properties: { 'a b': {} } } }] }),
+    ],
+    ['system.0.text', request({ system: [{ type: 'text', text: ' ' }] })],
+    ['messages.1.content.0.id', conversation(ask, { role: 'assistant', content: [{ ...use, id: 'a b' }] }, ask)],
+    [
+      'messages.1.content.0.name',
+      conversation(ask, { role: 'assistant', content: [{ ...use, name: 'bash<|x|>' }] }, ask),
+    ],
+    ['messages.1.content.0.name', conversation(ask, { role: 'assistant', content: [{ ...use, name: '' }] }, ask)],
+    ['messages.1.content.1', conversation(ask, { role: 'assistant', content: [use, use] }, ask)],
+    [
+      'messages.3.content.0',
+      conversation(...(toolRound(result)['messages'] as []), { role: 'assistant', content: [use] }, ask),
+    ],
+    ['messages.2.content.0.content', toolRound({ ...result, content: [], is_error: true })],
+    ['messages.2.content.0.content', toolRound({ ...result, content: undefined, is_error: true })],
+    ['messages.2.content.0.content.0.text', toolRound({ ...result, content: [{ type: 'text', text: ' ' }] })],
+    [
+      'messages.1.content',
+      conversation(ask, { role: 'assistant', content: [{ type: 'text', text: 'x' }, thinking] }, ask),
+    ],
+    ['messages.1.content.0', conversation(ask, { role: 'assistant', content: [found] }, ask)],
+    ['messages.1.content.0.id', conversation(ask, { role: 'assistant', content: [{ ...search, id: 'toolu_1' }] }, ask)],
+    ['messages.0.content.0.type', said(use)],
+    ['messages.0.content.0.image.source.base64', said(image(png(1, 1), 'image/jpeg'))],
+    ['messages.0.content.0.image.source.base64.media_type', said(image(png(1, 1), 'image/bmp'))],
+    ['messages.0.content.0.image.source.base64.data', said(image(Buffer.from('no image')))],
+    ['messages.0.content.0.image.source.base64.data', said(image(png(8001, 1)))],
+    ['messages.0.content.0.image.source.base64', said(image(Buffer.concat([png(1, 1), Buffer.alloc(4_000_000)])))],
+    ['messages', said(...Array.from({ length: 101 }, () => image(png(1, 1))))],
+    ['messages', said(...Array.from({ length: 20 }, () => image(png(1, 1))), image(png(2001, 1)))],
+    ['messages', toolRound({ ...result, content: [hit, { ...hit, citations: { enabled: true } }] })],
+    ['messages.2.content.0.content.0.search_result.title', toolRound({ ...result, content: [{ ...hit, title: '' }] })],
+    [
+      'messages.0.content.0.document.source.text.data',
+      said({ type: 'document', source: { type: 'text', media_type: 'text/plain', data: ' ' } }),
+    ],
   ])('a request with %s', (field, body) => {
     const refusal = checkRequest(HEADERS, body);
     expect(refusal).toMatchObject({ status: 400, type: 'invalid_request_error' });

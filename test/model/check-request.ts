@@ -3,8 +3,9 @@
  * let a broken conversation pass every test and fail with the first real model.
  */
 import type { Arrival } from '#infra/local/model/script.ts';
+import type { ModelRequest } from '#core/ports/model.ts';
 import { checkMessages } from './check-messages.ts';
-import { isFields, type Fields } from './fields.ts';
+import { isFields, listOf, type Fields } from './fields.ts';
 
 export interface Refusal {
   readonly status: 400 | 401;
@@ -26,14 +27,21 @@ const FIELDS: ReadonlySet<string> = new Set(
 const MAX_CACHE_BREAKPOINTS = 4;
 const TOOL_NAME = /^[a-zA-Z0-9_-]{1,128}$/;
 
+const MAX_BODY_CHARS = 32 * 1024 * 1024;
+const COMBINATORS = ['oneOf', 'anyOf', 'allOf'] as const;
+const PROPERTY = /^[a-zA-Z0-9_.-]{1,64}$/;
+
 const RULES: readonly Rule[] = [
+  checkBody,
   checkFields,
   checkModel,
   checkMaxTokens,
   checkThinking,
   checkSystem,
   checkTools,
+  checkToolChoice,
   (request) => checkMessages(request.messages),
+  checkDefined,
   checkCacheBreakpoints,
 ];
 
@@ -50,8 +58,27 @@ export function checkRequest(headers: Arrival['headers'], body: unknown): Refusa
   return null;
 }
 
+/** What the API would say of a request that the harness makes; null when it takes it. */
+export function refusalOf({ extra, ...request }: ModelRequest): string | null {
+  const headers = { 'x-api-key': 'k', 'anthropic-version': '2023-06-01' };
+  return checkRequest(headers, { ...request, ...extra })?.message ?? null;
+}
+
 function invalid(message: string): Refusal {
   return { status: 400, type: 'invalid_request_error', message };
+}
+
+/** The API parses the body strictly: half a surrogate pair, which JSON can spell, makes it invalid as a whole. */
+function checkBody(request: Fields): string | null {
+  const body = JSON.stringify(request);
+  if (body.length > MAX_BODY_CHARS) return 'request body: exceeds the maximum size';
+  return hasHalfPair(request) ? 'request body: not valid JSON: no low surrogate in string' : null;
+}
+
+function hasHalfPair(value: unknown): boolean {
+  if (typeof value === 'string') return !value.isWellFormed();
+  if (typeof value !== 'object' || value === null) return false;
+  return Object.entries(value).some(([key, field]) => !key.isWellFormed() || hasHalfPair(field));
 }
 
 /** `temperature`, `top_p` and `top_k` are gone since API version 2026-10-21, also at their defaults. */
@@ -81,7 +108,9 @@ function checkThinking({ thinking, max_tokens: max }: Fields): string | null {
 function checkSystem({ system }: Fields): string | null {
   if (system === undefined || typeof system === 'string') return null;
   if (!Array.isArray(system)) return 'system: a string or a list of text blocks is required';
-  const empty = system.findIndex((block) => !isFields(block) || typeof block.text !== 'string' || block.text === '');
+  const empty = system.findIndex(
+    (block) => !isFields(block) || typeof block.text !== 'string' || block.text.trim() === '',
+  );
   return empty === -1 ? null : `system.${empty}.text: text content blocks must be non-empty`;
 }
 
@@ -103,20 +132,43 @@ function brokenTool(tool: Fields, names: Set<unknown>): string | null {
   names.add(tool.name);
   if (tool.type !== undefined && tool.type !== 'custom') return null;
   if (!isFields(tool.input_schema)) return 'input_schema: Field required';
-  return tool.input_schema.type === 'object' ? null : "input_schema.type: must be 'object'";
+  if (tool.input_schema.type !== 'object') return "input_schema.type: must be 'object'";
+  const combinator = COMBINATORS.find((key) =>
+    Object.hasOwn(isFields(tool.input_schema) ? tool.input_schema : {}, key),
+  );
+  if (combinator !== undefined) return `input_schema: input_schema does not support ${combinator} at the top level`;
+  const { properties } = tool.input_schema;
+  if (properties !== undefined && !isFields(properties)) return 'input_schema.properties: must be an object';
+  const foreign = Object.keys(properties ?? {}).find((name) => !PROPERTY.test(name));
+  return foreign === undefined
+    ? null
+    : `input_schema.properties: Property keys should match pattern '${PROPERTY.source}'`;
+}
+
+function checkToolChoice({ tool_choice: choice, tools }: Fields): string | null {
+  if (choice === undefined) return null;
+  if (!isFields(choice) || typeof choice.type !== 'string') return 'tool_choice.type: Field required';
+  return listOf(tools).length > 0 ? null : 'tool_choice: may only be specified while providing tools';
+}
+
+function checkDefined({ messages, tools }: Fields): string | null {
+  if (listOf(tools).length > 0) return null;
+  const blocks = listOf(messages).flatMap((message) => (isFields(message) ? listOf(message.content) : []));
+  const isCall = (block: unknown) => isFields(block) && (block.type === 'tool_use' || block.type === 'tool_result');
+  if (!blocks.some(isCall)) return null;
+  return 'tools: Requests which include `tool_use` or `tool_result` blocks must define tools';
 }
 
 function checkCacheBreakpoints({ system, tools, messages }: Fields): string | null {
   const messageBlocks = listOf(messages).flatMap((message) => (isFields(message) ? listOf(message.content) : []));
-  const count = [...listOf(tools), ...listOf(system), ...messageBlocks].filter(hasBreakpoint).length;
+  const inResults = messageBlocks.flatMap((block) =>
+    isFields(block) && block.type === 'tool_result' ? listOf(block.content) : [],
+  );
+  const count = [...listOf(tools), ...listOf(system), ...messageBlocks, ...inResults].filter(hasBreakpoint).length;
   if (count <= MAX_CACHE_BREAKPOINTS) return null;
   return `cache_control: at most ${MAX_CACHE_BREAKPOINTS} blocks may have cache_control, found ${count}`;
 }
 
 function hasBreakpoint(block: unknown): boolean {
   return isFields(block) && block.cache_control !== undefined && block.cache_control !== null;
-}
-
-function listOf(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : [];
 }

@@ -160,6 +160,24 @@ function isTooLarge({ message }: APIError): boolean {
   return /(?:prompt|input) is too long|exceeds? (?:the )?context limit/i.test(message);
 }
 
+/** Credits that are used up are told with the status of a broken request. */
+function isBilling({ message }: APIError): boolean {
+  return /credit balance is too low/i.test(message);
+}
+
+/** Where in the request the refused part is. Only names of fields and numbers leave the message, which may quote the input. */
+function pathOf({ message }: APIError): string | null {
+  const path = /\b(?:tools\.\d+|messages\.\d+(?:\.content\.\d+(?:(?:\.tool_result)?\.content\.\d+)?)?)(?![\w])/.exec(
+    message,
+  );
+  return path?.[0] ?? null;
+}
+
+function codeOf(cause: APIError, code: FaultCode): FaultCode {
+  if (isTooLarge(cause)) return 'model_input_too_large';
+  return code === 'model_refused_input' && isBilling(cause) ? 'model_billing' : code;
+}
+
 function faultOf(cause: unknown, credentials: MessagesProvider['credentials']): unknown {
   // The provider's own message may quote the request, so only its class and number are told.
   if (cause instanceof APIUserAbortError) return new Fault('model_unreachable', 'the model request was cut off');
@@ -173,18 +191,18 @@ function faultOf(cause: unknown, credentials: MessagesProvider['credentials']): 
   const status: number | undefined = cause.status;
   if (status === undefined) {
     const code = FAULT_BY_TYPE[cause.type ?? ''] ?? 'model_unreachable';
-    return new Fault(
-      isTooLarge(cause) ? 'model_input_too_large' : code,
-      `the model provider ended the answer with ${cause.type ?? 'an error'}`,
-    );
+    return new Fault(codeOf(cause, code), `the model provider ended the answer with ${cause.type ?? 'an error'}`, {
+      path: pathOf(cause),
+    });
   }
   const code = FAULT_BY_STATUS[status] ?? (status >= 500 ? 'model_unreachable' : 'model_refused_request');
   const message =
     status === 401 || status === 403
       ? `The model provider refused ${credentials.name} (HTTP ${status}): check ${credentials.check}.`
       : `The model provider refused the request (HTTP ${status}${cause.type === null ? '' : `, ${cause.type}`}).`;
-  return new Fault(isTooLarge(cause) ? 'model_input_too_large' : code, message, {
+  return new Fault(codeOf(cause, code), message, {
     retryAfterSeconds: retryAfter(cause.headers),
+    path: pathOf(cause),
   });
 }
 

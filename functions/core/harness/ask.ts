@@ -3,6 +3,7 @@ import { eventIn } from '#contract/entries.ts';
 import { SANDBOX_TOOLS } from '#contract/hands.ts';
 import type { EventId } from '#contract/ids.ts';
 import { buildRequest } from '#core/harness/context.ts';
+import { leaveOut } from '#core/harness/culprit.ts';
 import { queuedMessages, type Slice } from '#core/harness/history.ts';
 import { requestModel, type RequestOutcome, type Purpose } from '#core/harness/model-request.ts';
 import type { TurnWorld } from '#core/harness/turn-world.ts';
@@ -11,12 +12,12 @@ import { agentOf, earlierBlocks, offeredTools } from '#core/model/slice.ts';
 import type { ModelAnswer } from '#core/ports/model.ts';
 import type { LogKey } from '#core/ports/session-log.ts';
 import { createPreview } from '#core/previews/preview.ts';
-import type { Command, Verdicts } from '#core/session/commands.ts';
+import { MAX_FAILURES, type Command, type CommandTo, type Verdicts } from '#core/session/commands.ts';
 import { toolRules, type ToolRules } from '#core/tools/tool-definitions.ts';
 import type { McpVerdict, WantedCall } from '#contract/mcp-proxy.ts';
 import { Fault } from '#core/ports/errors.ts';
 import type { Ports } from '#core/ports/ports.ts';
-import { isComplete } from '#core/session/decide-answer.ts';
+import { callsIn, isComplete } from '#core/session/decide-answer.ts';
 
 /** A sandbox used within this time is still there; an older one may have stopped idle, so it is provisioned early again. */
 const WARM_FOR_MS = 25 * 60_000;
@@ -51,7 +52,7 @@ function answering(world: TurnWorld, key: LogKey, before: Slice): Purpose {
       const verdicts = await verdictsOf(world, key, { answer, rules });
       return { do: 'answer', request, answer, rules, ids, verdicts, earlier: earlierBlocks(slice.entries) };
     },
-    fail: (_, failure) => failure,
+    fail: (slice, failure, path) => (failure.verdict === 'refused' ? refused(slice, failure, path) : failure),
     end: preview.end,
   };
 }
@@ -66,30 +67,41 @@ function crowdedOut({ head }: Slice, request: EventId, { stopReason, blocks, usa
   return { do: 'fail', request, error: 'model_request_failed_error', message, verdict: 'too large', usage };
 }
 
+/** The next attempt leaves out what may be to blame, until nothing more can be. */
+function refused({ entries, head }: Slice, failure: CommandTo<'fail'>, path: string | null): CommandTo<'fail'> {
+  const isLast = head.state.failures + 1 >= MAX_FAILURES;
+  const leftOut = isLast ? null : leaveOut(entries, path);
+  return leftOut === null
+    ? { ...failure, verdict: 'exhausted', leftOut: { named: null, tried: [] } }
+    : { ...failure, leftOut };
+}
+
 function isWarm({ stamp }: Pick<TurnWorld, 'stamp'>, { entries }: Slice): boolean {
   const last = entries.map(eventIn).findLast((event) => event?.type === 'agent.tool_result');
   return last !== undefined && Date.parse(stamp.now()) - Date.parse(last.processed_at) < WARM_FOR_MS;
 }
 
-/** Of the answer's MCP calls, by the provider's id of each; the others need no verdict. */
+/** Of the answer's MCP calls, by the key of each; the others need no verdict. */
 async function verdictsOf(
   { mcp, stamp }: Pick<Ports, 'mcp' | 'stamp'>,
   key: LogKey,
   { answer, rules }: { readonly answer: ModelAnswer; readonly rules: ToolRules },
 ): Promise<Verdicts> {
-  const wanted = answer.blocks.flatMap((block): readonly { providerId: string; call: WantedCall }[] => {
-    const rule = rules.get(String(block['name']));
-    if (block.type !== 'tool_use' || rule?.kind !== 'mcp' || !isComplete(block, answer)) return [];
-    const { server, tool } = rule;
-    // A record: the check above has seen it.
-    const input = block['input'] as Record<string, unknown>;
-    return [{ providerId: String(block['id']), call: { id: stamp.eventId(), server, tool, input } }];
-  });
+  const wanted = callsIn(answer).flatMap(
+    ({ key: written, block }): readonly { written: string; call: WantedCall }[] => {
+      const rule = rules.get(String(block['name']));
+      if (rule?.kind !== 'mcp' || !isComplete(block, answer)) return [];
+      const { server, tool } = rule;
+      // A record: the check above has seen it.
+      const input = block['input'] as Record<string, unknown>;
+      return [{ written, call: { id: stamp.eventId(), server, tool, input } }];
+    },
+  );
   if (wanted.length === 0) return new Map();
   const calls = wanted.map(({ call }) => call);
   const verdicts = await mcp.judge(key, calls).catch((error: unknown) => unjudged(calls, error));
   return new Map(
-    wanted.map(({ providerId, call }) => [providerId, verdicts.find(({ id }) => id === call.id) ?? leftToHand(call)]),
+    wanted.map(({ written, call }) => [written, verdicts.find(({ id }) => id === call.id) ?? leftToHand(call)]),
   );
 }
 

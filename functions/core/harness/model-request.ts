@@ -6,6 +6,7 @@
  */
 import type { EventId } from '#contract/ids.ts';
 import type { QueuedMessage, TurnErrorType } from '#contract/events.ts';
+import { backoffSeconds } from '#core/harness/next.ts';
 import { sliceAfter, type Slice } from '#core/harness/history.ts';
 import type { TurnWorld } from '#core/harness/turn-world.ts';
 import { canMakeRoom } from '#core/model/room.ts';
@@ -18,7 +19,7 @@ import { whileItStands } from '#core/session/watch.ts';
 
 export type RequestOutcome =
   | { readonly status: 'answered' | 'compacted'; readonly slice: Slice }
-  | { readonly status: 'failed'; readonly slice: Slice; readonly retryAfterSeconds: number | null }
+  | { readonly status: 'failed'; readonly slice: Slice; readonly waitSeconds: number }
   /** Another process appended before the claim, so the step is decided again. */
   | { readonly status: 'overtaken'; readonly slice: Slice }
   /** Another attempt owns the turn: this one ends. */
@@ -37,8 +38,8 @@ export interface Purpose {
   build(slice: Slice): ModelRequest;
   /** The command that the answer means; `fail` for an answer that is of no use. */
   accept(slice: Slice, answer: ModelAnswer): Command | Promise<Command>;
-  /** The command that a failed request means. */
-  fail(slice: Slice, failure: CommandTo<'fail'>): Command;
+  /** The command that a failed request means; `path` is the place in the request that the provider refuses. */
+  fail(slice: Slice, failure: CommandTo<'fail'>, path: string | null): CommandTo<'fail'>;
   /** Ends what the listener began. It resolves when none of it is under way. */
   end(): Promise<void>;
 }
@@ -123,13 +124,16 @@ async function appendOutcome(
   const command =
     heard.status === 'answer'
       ? await purpose.accept(slice, heard.answer)
-      : purpose.fail(slice, failureOf(slice, purpose.request, faultOf(heard.error)));
+      : purpose.fail(slice, failureOf(slice, purpose.request, faultOf(heard.error)), fault?.path ?? null);
   const changed = await change(world, key, slice.head, command);
   if (changed.status !== 'changed') return { status: 'fenced', run: slice.head.state.run };
   const after = await sliceAfter(world, key, slice, changed);
   if (command.do === 'answer') return { status: 'answered', slice: after };
   if (command.do === 'compacted') return { status: 'compacted', slice: after };
-  return { status: 'failed', slice: after, retryAfterSeconds: fault?.retryAfterSeconds ?? null };
+  // What the provider refuses for good is not asked again, so nothing is gained by a pause.
+  const isRefused = command.do === 'fail' && command.verdict === 'refused';
+  const pause = backoffSeconds(after.head.state.failures, fault?.retryAfterSeconds ?? null);
+  return { status: 'failed', slice: after, waitSeconds: isRefused ? 0 : pause };
 }
 
 /** Only the model's own faults are told to the session; any other exception is a defect and has to stay visible as one. */
@@ -139,11 +143,11 @@ function faultOf(error: unknown): Fault {
 }
 
 function failureOf({ head: { state } }: Slice, request: EventId, fault: Fault): CommandTo<'fail'> {
-  const isLast = !fault.retryable || state.failures + 1 >= MAX_FAILURES;
+  const isLast = state.failures + 1 >= MAX_FAILURES;
   const verdict = (): CommandTo<'fail'>['verdict'] => {
-    if (fault.code === 'model_input_too_large') return canMakeRoom(state) ? 'too large' : 'refused';
-    if (fault.code === 'model_refused_input') return 'refused';
-    return isLast ? 'exhausted' : 'retrying';
+    if (fault.code === 'model_input_too_large' && canMakeRoom(state)) return 'too large';
+    if (fault.code === 'model_input_too_large' || fault.code === 'model_refused_input') return 'refused';
+    return isLast || !fault.retryable ? 'exhausted' : 'retrying';
   };
   const error = ERROR_TYPES[fault.code] ?? { type: 'model_request_failed_error', message: fault.message };
   return { do: 'fail', request, error: error.type, message: error.message, verdict: verdict() };

@@ -1,8 +1,8 @@
 /** The request for a summary of the context, and the summary in its answer. */
 import type { Entry, SessionState } from '#contract/entries.ts';
-import type { ContentBlock, ModelAnswer, ModelMessage, ModelRequest } from '#core/ports/model.ts';
-import { answeredMessages, requestOf } from '#core/harness/context.ts';
-import { mergeMessages } from '#core/harness/history.ts';
+import type { ContentBlock, ModelAnswer, ModelRequest } from '#core/ports/model.ts';
+import { answeredIn, requestOf, withoutCitations } from '#core/harness/context.ts';
+import type { Part, Said } from '#core/harness/gate.ts';
 import { summarisableTokens, estimateTokens } from '#core/model/room.ts';
 import { shorten } from '#core/model/shorten.ts';
 
@@ -30,9 +30,9 @@ const LEAST_CHARS = 100;
  * instead, which costs the cache.
  */
 export function buildSummaryRequest(entries: readonly Entry[], state: SessionState): ModelRequest {
-  const conversation = fitted(answeredMessages(entries), summarisableTokens(state.model) / state.contextTokens);
-  const prompt: ModelMessage = { role: 'user', content: [{ type: 'text', text: PROMPT }] };
-  const request = requestOf(entries, mergeMessages([...conversation, prompt]));
+  const conversation = fitted(answeredIn(entries), summarisableTokens(state.model) / state.contextTokens);
+  const prompt: Said = { role: 'user', parts: [{ block: { type: 'text', text: PROMPT }, from: null }] };
+  const request = requestOf(entries, [...conversation, prompt]);
   if (state.failures === 0 || request.tools.length === 0) return request;
   return { ...request, extra: { ...request.extra, tool_choice: { type: 'none' } } };
 }
@@ -47,20 +47,24 @@ export function summaryIn({ stopReason, blocks }: ModelAnswer): string | null {
 }
 
 /** The share of the conversation that fits; the provider counted the whole, so that only the ratio is an estimate. */
-function fitted(messages: readonly ModelMessage[], share: number): readonly ModelMessage[] {
-  if (share >= 1) return messages;
-  const most = sizeOf(messages) * share;
+function fitted(said: readonly Said[], share: number): readonly Said[] {
+  if (share >= 1) return said;
+  const most = sizeOf(said) * share;
   for (let chars = Math.floor(MOST_CHARS * share); ; chars = Math.floor(chars / 2)) {
-    const shorter = capped(messages, chars);
+    const shorter = capped(said, chars);
     if (chars <= LEAST_CHARS || sizeOf(shorter) <= most) return shorter;
   }
 }
 
 /** Shortens only the user's side: the model's own text is bounded by its output limit, and its thoughts are signed. */
-function capped(messages: readonly ModelMessage[], keepChars: number): readonly ModelMessage[] {
-  return messages.map(({ role, content }) => ({
+function capped(said: readonly Said[], keepChars: number): readonly Said[] {
+  const shorter = (role: Said['role'], block: ContentBlock) =>
+    role === 'assistant' ? withoutServed(block) : shorten([block], keepChars);
+  return said.map(({ role, parts }) => ({
     role,
-    content: role === 'assistant' ? withoutServed(content) : shorten(content, keepChars),
+    parts: parts.flatMap(({ block, from }): readonly Part[] =>
+      shorter(role, block).map((one) => ({ block: one, from })),
+    ),
   }));
 }
 
@@ -68,26 +72,22 @@ function capped(messages: readonly ModelMessage[], keepChars: number): readonly 
  * What the provider's own tools brought is among the model's words, encrypted, and cannot be shortened. It goes as a
  * whole: a call is nothing without its result, and a citation nothing without its source.
  */
-function withoutServed(content: readonly ContentBlock[]): readonly ContentBlock[] {
-  return content.flatMap((block) => {
-    switch (block.type) {
-      case 'server_tool_use':
-        return [];
-      case 'web_search_tool_result':
-      case 'web_fetch_tool_result':
-        return [SERVED_NOTE];
-      case 'text': {
-        const { citations: _citations, ...text } = block;
-        return [text];
-      }
-      default:
-        return [block];
-    }
-  });
+function withoutServed(block: ContentBlock): readonly ContentBlock[] {
+  switch (block.type) {
+    case 'server_tool_use':
+      return [];
+    case 'web_search_tool_result':
+    case 'web_fetch_tool_result':
+      return [SERVED_NOTE];
+    case 'text':
+      return [withoutCitations(block)];
+    default:
+      return [block];
+  }
 }
 
 const SERVED_NOTE = { type: 'text', text: '[What the web brought here was left out to save room.]' } as const;
 
-function sizeOf(messages: readonly ModelMessage[]): number {
-  return messages.reduce((tokens, message) => tokens + estimateTokens(message.content), 0);
+function sizeOf(said: readonly Said[]): number {
+  return said.reduce((tokens, { parts }) => tokens + estimateTokens(parts.map(({ block }) => block)), 0);
 }

@@ -12,7 +12,7 @@ import { changeSlice, queuedMessages, type Slice } from '#core/harness/history.t
 import type { TurnWorld } from '#core/harness/turn-world.ts';
 import { compact } from '#core/harness/compact.ts';
 import { refreshTools } from '#core/harness/refresh-tools.ts';
-import { backoffSeconds, next, type Step } from '#core/harness/next.ts';
+import { next, type Step } from '#core/harness/next.ts';
 import { change, prepare } from '#core/session/change.ts';
 import type { Command } from '#core/session/commands.ts';
 import { handOf } from '#core/session/waiting.ts';
@@ -122,7 +122,7 @@ async function afterRequest(
     case 'ask':
     case 'compact':
     case 'give up': {
-      const wait = asked.status === 'failed' ? backoffSeconds(state.failures, asked.retryAfterSeconds) : 0;
+      const wait = asked.status === 'failed' ? asked.waitSeconds : 0;
       return { run: state.run, next: { do: wait > 0 ? 'retry' : 'again', calls: [], waitSeconds: wait } };
     }
     default:

@@ -24,7 +24,7 @@ export function offeredTools(entries: readonly Entry[]): readonly OfferedTool[] 
   return entries.map(toolsIn).findLast((tools) => tools !== null) ?? [];
 }
 
-function toolsIn(entry: Entry): readonly OfferedTool[] | null {
+export function toolsIn(entry: Entry): readonly OfferedTool[] | null {
   const record = recordIn(entry);
   return record?.kind === 'mcp.listed' ? record.tools : null;
 }

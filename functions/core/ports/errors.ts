@@ -35,6 +35,7 @@ interface FaultOptions {
   readonly cause?: unknown;
   readonly retryAfterSeconds?: number | null;
   readonly detail?: string | null;
+  readonly path?: string | null;
 }
 
 /** Carries a stable `code`; the message names the thing and the rule, never a secret or user content. */
@@ -44,10 +45,13 @@ export class Fault extends Error {
   readonly retryAfterSeconds: number | null;
   /** For the log line: hosts and rules that an operator can act on, and nothing else. */
   readonly detail: string | null;
+  /** The place in the request that the other side refuses, in its own words: names of fields and numbers alone. */
+  readonly path: string | null;
 
   constructor(code: FaultCode, message: string, options: FaultOptions = {}) {
     super(message, { cause: options.cause });
     this.detail = options.detail ?? null;
+    this.path = options.path ?? null;
     this.code = code;
     this.retryAfterSeconds = options.retryAfterSeconds ?? null;
   }

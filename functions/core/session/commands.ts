@@ -27,7 +27,7 @@ export type Command =
       readonly rules: ToolRules;
       /** Chosen before the answer came, so that previews could carry them. */
       readonly ids: AnswerIds;
-      /** Verdicts on its MCP calls, by the provider's id of each. */
+      /** Verdicts on its MCP calls, by the key of each (`decide-answer.ts`). */
       readonly verdicts: Verdicts;
       /** Blocks of the answer before: this answer may hold results of calls in them. */
       readonly earlier: readonly ContentBlock[];
@@ -41,8 +41,8 @@ export type Command =
       readonly agent: SessionAgent;
     }
   /**
-   * The model request failed. `retrying`: another attempt follows. `refused`: the provider refuses its input for good.
-   * `too large`: it was larger than the model's window, so the context is summarised next.
+   * The model request failed. `retrying`: another attempt follows. `refused`: the provider refuses its input for good, so
+   * the next attempt leaves out a part of it. `exhausted`: no attempt follows, and what was tried comes back. `too large`: it was larger than the model's window, so the context is summarised next.
    */
   | {
       readonly do: 'fail';
@@ -50,6 +50,8 @@ export type Command =
       readonly error: TurnErrorType;
       readonly message: string;
       readonly verdict: 'retrying' | 'exhausted' | 'refused' | 'too large';
+      /** What later requests leave out, where the provider refused the input. */
+      readonly leftOut?: { readonly named: string | null; readonly tried: readonly string[] };
       /** Tokens of an answer that could not be used. */
       readonly usage?: ModelUsage;
       /** Queued messages of a request that takes none: they leave the queue when this request is exhausted. */

@@ -107,19 +107,31 @@ function served({ name, input, content, isError }: ServerCall, stamp: Stamp): re
 }
 
 function toolCalls(command: Answer, stamp: Stamp): readonly ToolCall[] {
-  return command.answer.blocks
-    .filter((block) => block.type === 'tool_use')
-    .map((block) => toolCall(block, command, stamp));
+  return callsIn(command.answer).map((call) => toolCall(call, command, stamp));
 }
 
-function toolCall(block: ContentBlock, command: Answer, stamp: Stamp): ToolCall {
+interface WrittenCall {
+  /** The provider's id; a call that repeats the id of an earlier one of its answer has its number added. */
+  readonly key: string;
+  readonly block: ContentBlock;
+}
+
+export function callsIn({ blocks }: ModelAnswer): readonly WrittenCall[] {
+  const uses = blocks.filter((block) => block.type === 'tool_use');
+  return uses.map((block, index) => {
+    const id = String(block['id']);
+    const isFirst = uses.findIndex((use) => use['id'] === block['id']) === index;
+    return { key: isFirst ? id : `${id}#${index}`, block };
+  });
+}
+
+function toolCall({ key, block }: WrittenCall, command: Answer, stamp: Stamp): ToolCall {
   const name = String(block['name']);
-  const providerId = String(block['id']);
   const rule = command.rules.get(name);
-  const verdict = command.verdicts.get(providerId);
+  const verdict = command.verdicts.get(key);
   return {
     id: verdict?.id ?? stamp.eventId(),
-    providerId,
+    providerId: String(block['id']),
     name,
     input: isRecord(block['input']) ? block['input'] : {},
     rule,

@@ -54,11 +54,15 @@ export function decideFail(head: Head, command: CommandTo<'fail'>, stamp: Stamp)
     return decided(head, [ended, { record: { kind: 'context.exceeded', request: command.request, at: stamp.now() } }]);
   }
   // The next request asks about a message that still waits: idle now, the session would never answer it.
-  const goesOn = command.verdict === 'retrying' || hasUserMessage({ queued: untaken(state, command.taken ?? []) });
+  const isRepeated = command.verdict === 'retrying' || command.verdict === 'refused';
+  const goesOn = isRepeated || hasUserMessage({ queued: untaken(state, command.taken ?? []) });
   const retryStatus = goesOn ? ('retrying' as const) : ('exhausted' as const);
   const now = stamp.now();
+  const { named, tried } = command.leftOut ?? { named: null, tried: [] };
   const refused: readonly Entry[] =
-    command.verdict === 'refused' ? [{ record: { kind: 'model.refused', request: command.request, at: now } }] : [];
+    command.verdict === 'refused' || command.leftOut !== undefined
+      ? [{ record: { kind: 'model.refused', request: command.request, at: now, named, tried: [...tried] } }]
+      : [];
   const failed = [ended, ...refused, failure(stamp, { type: command.error, message: command.message }, retryStatus)];
   if (command.verdict === 'retrying') return decided(head, [...failed, ...reschedule(state, stamp)]);
   const ending = decided(head, failed);

@@ -70,8 +70,6 @@ function evolveRecord(state: SessionState, record: LogRecord, position: Position
       };
     case 'model.answered':
       return answered(state, record);
-    case 'model.refused':
-      return { ...state, taken: null };
     case 'context.exceeded':
       return { ...state, contextTokens: exceededTokens(state) };
     case 'context.compacted':
@@ -87,6 +85,7 @@ function evolveRecord(state: SessionState, record: LogRecord, position: Position
       return release(state, record.call, { sincePosition: position, isConfirmed: false });
     case 'session.created':
     case 'model.claimed':
+    case 'model.refused':
       return state;
     default:
       return record satisfies never;

@@ -31,6 +31,12 @@ export interface Reference {
   readonly said: readonly string[];
   /** How many of these texts came after the model's last answer. */
   readonly unanswered: number;
+  /** Whether the context has calls that the provider may refuse as such. */
+  readonly hasCalls: boolean;
+  /** How often the provider refused the input since the model's last answer or the turn's beginning. */
+  readonly refusals: number;
+  /** Of the texts, those that the next request leaves out: so many from this one on. */
+  readonly hidden: { readonly from: number; readonly count: number };
   /** Messages that an exhausted turn took and did not answer. */
   readonly dropped: readonly string[];
 }
@@ -59,6 +65,9 @@ export const NEW: Reference = {
   queue: [],
   said: [],
   unanswered: 0,
+  hasCalls: false,
+  refusals: 0,
+  hidden: { from: 0, count: 0 },
   dropped: [],
 };
 
@@ -139,11 +148,11 @@ export function heard(before: Reference, turn: number, what: Heard): Reference {
   const now = { ...before, asking: null };
   switch (what.type) {
     case 'text':
-      return rested({ ...now, failures: 0, unanswered: 0 }, 'end_turn');
+      return rested(answered(now), 'end_turn');
     case 'refusal':
-      return rested({ ...now, failures: 0, unanswered: 0 }, 'refusal');
+      return rested(answered(now), 'refusal');
     case 'calls':
-      return called({ ...now, failures: 0, unanswered: 0, open: what.open });
+      return called({ ...answered(now), hasCalls: true, open: what.open });
     case 'overloaded': {
       const failed = { ...now, failures: now.failures + 1 };
       if (failed.failures < MAX_FAILURES) return { ...failed, status: 'rescheduling' };
@@ -151,13 +160,39 @@ export function heard(before: Reference, turn: number, what: Heard): Reference {
     }
     case 'refused request':
       return rested({ ...now, failures: now.failures + 1 }, 'retries_exhausted');
-    case 'refused input': {
-      const said = now.said.slice(0, now.said.length - now.unanswered);
-      return rested({ ...now, failures: now.failures + 1, said, unanswered: 0 }, 'retries_exhausted');
-    }
+    case 'refused input':
+      return refused({ ...now, failures: now.failures + 1, refusals: now.refusals + 1 });
     default:
       return what satisfies never;
   }
+}
+
+/** What the attempts after a refusal leave out, in this order. */
+const attempts = ({ hasCalls }: Reference) => ['nothing', ...(hasCalls ? ['calls'] : []), 'words'] as const;
+
+function refused(now: Reference): Reference {
+  const attempt = attempts(now)[now.refusals - 1];
+  const none = { from: 0, count: 0 };
+  if (attempt === undefined || now.failures >= MAX_FAILURES)
+    return rested({ ...now, hidden: none }, 'retries_exhausted');
+  const words = { from: now.said.length - now.unanswered, count: now.unanswered };
+  return { ...now, hidden: attempt === 'words' ? words : none };
+}
+
+/** The texts that a request shows to the model. */
+export function shown({ said, hidden }: Reference): readonly string[] {
+  return said.toSpliced(hidden.from, hidden.count);
+}
+
+/** What the answered request left out stays out. */
+function answered(now: Reference): Reference {
+  const left = attempts(now)[now.refusals - 1];
+  const hasCalls = now.hasCalls && (left === undefined || left === 'nothing');
+  return { ...unhidden(now), hasCalls, failures: 0, unanswered: 0, said: shown(now) };
+}
+
+function unhidden(now: Reference): Reference {
+  return { ...now, refusals: 0, hidden: { from: 0, count: 0 } };
 }
 
 function called(now: Reference): Reference {
@@ -205,5 +240,5 @@ function rested(now: Reference, stop: StopReason['type']): Reference {
 }
 
 function idle(now: Reference, stop: StopReason['type']): Reference {
-  return { ...now, status: 'idle', stop, asking: null, failures: 0 };
+  return { ...unhidden(now), status: 'idle', stop, asking: null, failures: 0 };
 }

@@ -9,7 +9,7 @@ import type { EventInput, SessionEvent } from '#contract/events.ts';
 import type { SessionAgent } from '#contract/agents.ts';
 import { EnvironmentId, WorkspaceId, type EventId } from '#contract/ids.ts';
 import type { AssignedCall, HandOutcome, RunState } from '#contract/run.ts';
-import { checkMessages } from '#test/model/check-messages.ts';
+import { refusalOf } from '#test/model/check-request.ts';
 import { Fault } from '#core/ports/errors.ts';
 import { execute, type ExecuteWorld } from '#core/hands/execute.ts';
 import type { TurnWorld } from '#core/harness/turn-world.ts';
@@ -305,7 +305,7 @@ export async function createStage(initial: readonly EventInput[]) {
       const asked = execution.asking;
       if (asked === null) return;
       requests.push(asked.request);
-      const broken = checkMessages(asked.request.messages);
+      const broken = refusalOf(asked.request);
       if (broken !== null) throw new Error(`the provider would refuse the request: ${broken}`);
     },
 

@@ -1,6 +1,7 @@
 /** Turns in which the context fills the model's window: the requests to the model, and the entries that follow. */
 import { describe, expect, it } from 'vitest';
-import { checkMessages } from '#test/model/check-messages.ts';
+import { png } from '#test/model/png.ts';
+import { refusalOf } from '#test/model/check-request.ts';
 import { Fault } from '#core/ports/errors.ts';
 import type { TurnWorld } from '#core/harness/turn-world.ts';
 import { createHistory } from '#core/harness/history.ts';
@@ -43,7 +44,7 @@ function stage(...replies: readonly Reply[]) {
       ask: async (request, listener) => {
         listener.onText(0, 'Hel');
         await new Promise((resolve) => void setImmediate(resolve));
-        expect(checkMessages(request.messages)).toBeNull();
+        expect(refusalOf(request)).toBeNull();
         requests.push(request);
         return replies[requests.length - 1]?.(request) ?? answer();
       },
@@ -205,7 +206,8 @@ describe('a turn that fills the context', () => {
   });
 
   it('shortens more at each refusal of the size, and leaves attachments out', async () => {
-    const source = { type: 'base64', media_type: 'image/png', data: 'QUJD' } as const;
+    const data = png(1, 1).toString('base64');
+    const source = { type: 'base64', media_type: 'image/png', data } as const;
     const { requests, turn, apply } = stage(
       full,
       refuses('model_input_too_large'),
@@ -230,8 +232,8 @@ describe('a turn that fills the context', () => {
     expect(whole).toBeGreaterThan(400_000);
     expect(shorter).toBeLessThan(whole ?? 0);
     expect(shortest).toBeLessThan(shorter ?? 0);
-    expect(textIn(requests[1])).toContain('QUJD');
-    expect(textIn(requests[2])).not.toContain('QUJD');
+    expect(textIn(requests[1])).toContain(data);
+    expect(textIn(requests[2])).not.toContain(data);
   });
 
   it('ends at once when no attempt can help, and the waiting messages belong to the next turn', async () => {
@@ -303,21 +305,25 @@ describe('a request that the provider finds too large', () => {
     expect(textIn(requests[3])).toContain('the last straw');
   });
 
-  it('ends the turn when no summary can make it smaller', async () => {
-    const first = stage(refuses('model_input_too_large'));
-    await first.say('too much');
-    expect(await first.turn()).toBe('idle');
-    const second = stage(() => answer(), refuses('model_input_too_large'), summary, refuses('model_input_too_large'));
-    await second.say('hi');
-    await second.turn();
-    await second.say('too much');
-    await second.turn();
-    await second.turn();
-    expect(await second.turn()).toBe('idle');
-    expect(await second.log.head(KEY)).toMatchObject({ state: { stopReason: { type: 'retries_exhausted' } } });
-    await second.say('hello again');
-    expect(await second.turn()).toBe('idle');
-    expect(textIn(second.requests.at(-1))).not.toContain('too much');
+  it('is made again with its beginning and end when no summary can make it smaller', async () => {
+    const tooLarge = refuses('model_input_too_large');
+    const straw = `begin${'x'.repeat(100_000)}end`;
+    const { requests, turn, say } = stage(
+      () => answer(),
+      tooLarge,
+      summary,
+      tooLarge,
+      tooLarge,
+      () => answer(),
+    );
+    await say('hi');
+    await turn();
+    await say(straw);
+    for (let asked = 0; asked < 4; asked += 1) await turn();
+    expect(await turn()).toBe('idle');
+    const last = textIn(requests.at(-1));
+    expect(last).toMatch(/beginx+.*characters left out.*x+end/s);
+    expect(last.length).toBeLessThan(20_000);
   });
 
   it('is also made again when the model’s answer was empty for lack of room', async () => {

@@ -3,14 +3,12 @@ import { EventId } from '#contract/ids.ts';
 import type { ContentBlock } from '#core/ports/model.ts';
 import { buildMessages, buildRequest, requestOf } from '#core/harness/context.ts';
 import type { ToolContent } from '#contract/content.ts';
-import type { Command } from '#core/session/commands.ts';
 import {
   AGENT,
   answerWith,
   claim,
   createdWith,
   given,
-  REQUEST,
   says,
   send,
   sends,
@@ -40,14 +38,6 @@ function afterTools() {
     asked,
   );
 }
-
-const REFUSED: Extract<Command, { do: 'fail' }> = {
-  do: 'fail',
-  request: REQUEST,
-  error: 'model_request_failed_error',
-  message: 'refused',
-  verdict: 'refused',
-};
 
 const breakpoints = (blocks: readonly ContentBlock[]) => blocks.filter((block) => 'cache_control' in block).length;
 
@@ -112,18 +102,6 @@ describe('the context of a model request', () => {
     expect(buildMessages(done.entries)[1]?.content.map((block) => block.type)).toEqual(['tool_use']);
   });
 
-  it('leaves out only the content that the provider refused, so that the session can go on', () => {
-    const scenario = afterTools()
-      .when(send('poison'))
-      .when(claim())
-      .when(REFUSED)
-      .when(send('hello'))
-      .when(claim(second));
-    const said = buildMessages(scenario.entries).flatMap((message) => message.content);
-    expect(said.filter((block) => block.type === 'text').map((block) => block['text'])).toEqual(['look', 'hello']);
-    expect(said.filter((block) => block.type === 'tool_result')).toHaveLength(2);
-  });
-
   it('leaves out an empty answer, which the provider would refuse', () => {
     const scenario = given()
       .when(send('hm'))
@@ -145,39 +123,6 @@ describe('the context of a model request', () => {
     expect(messages.map(({ role, content }) => [role, ...content.map((block) => block['text'])])).toEqual([
       ['user', 'one', 'two'],
       ['system', 'about one', 'about two'],
-    ]);
-  });
-
-  it('leaves out attachments of results that the provider refused, so that the session can go on', () => {
-    const asked = given()
-      .when(send('look'))
-      .when(claim())
-      .when(answerWith({ stopReason: 'tool_use', blocks: [toolUse('toolu_a')] }));
-    const call = asked.head.state.calls[0]?.id ?? second;
-    const image = { type: 'base64' as const, media_type: 'image/png' as const, data: 'bm90IGFuIGltYWdl' };
-    const scenario = asked
-      .when({
-        do: 'result',
-        call,
-        content: [
-          { type: 'text', text: 'A picture:' },
-          { type: 'image', source: image },
-          { type: 'search_result', source: 'a.com', title: 'A', content: [], citations: { enabled: false } },
-        ],
-        isError: false,
-      })
-      .when(claim(second))
-      .when({ ...REFUSED, request: second })
-      .when(send('hello'))
-      .when(claim());
-    const [, , results] = buildMessages(scenario.entries);
-    expect(results?.content).toMatchObject([
-      {
-        type: 'tool_result',
-        tool_use_id: 'toolu_a',
-        content: [{ text: 'A picture:' }, { type: 'text' }, { type: 'text' }],
-      },
-      { type: 'text', text: 'hello' },
     ]);
   });
 });

@@ -4,7 +4,7 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { checkMessages } from '#test/model/check-messages.ts';
+import { refusalOf } from '#test/model/check-request.ts';
 import { EventId } from '#contract/ids.ts';
 import { buildRequest } from '#core/harness/context.ts';
 import { queuedMessages } from '#core/harness/history.ts';
@@ -120,7 +120,7 @@ describe('the slice of a session', () => {
         if (now.head.state.contextTokens === 0) return now;
         const asking = buildSummaryRequest(slice, now.head.state);
         expect(asking).toEqual(buildSummaryRequest(now.entries, now.head.state));
-        expect(checkMessages(asking.messages)).toBeNull();
+        expect(refusalOf(asking)).toBeNull();
         return now;
       }, given());
       compactions += last.head.state.sliceFrom > 1 ? 1 : 0;
@@ -145,7 +145,7 @@ describe('successive model requests', () => {
     fc.assert(
       fc.property(turn, (answers) => {
         let scenario = given().when(send('work'));
-        let before = { blocks: blocksOf(buildRequest(scenario.entries)), made: 0 };
+        let before: { readonly blocks: readonly string[]; readonly made: number } = { blocks: [], made: 0 };
         const rewritten: number[] = [];
         for (const { calls, chars } of answers) {
           const worked = { end: 'answer', calls, share: 0.1, chars } as const;

@@ -1,0 +1,311 @@
+/**
+ * The gate through which every model request passes: whatever the log holds, what leaves here keeps the rules of the
+ * Messages API. The log itself stays as it is. The same conversation always gives the same request, and a longer one
+ * differs from it at its end only, except where old attachments make room, so that the provider's cache serves.
+ */
+import { wellFormedWithin } from '#contract/content.ts';
+import {
+  acceptableDocument,
+  acceptableImage,
+  acceptableSearchResult,
+  gaveWayNote,
+  givingWay,
+} from '#core/harness/attachments.ts';
+import type { ContentBlock, ModelMessage, ModelRequest, ToolDefinition } from '#core/ports/model.ts';
+
+/** A block of a request, and the part of the log that it shows (`context.ts`); null where it shows none. */
+export interface Part {
+  readonly block: ContentBlock;
+  readonly from: string | null;
+}
+
+export interface Said {
+  readonly role: ModelMessage['role'];
+  readonly parts: readonly Part[];
+}
+
+interface Asking {
+  readonly request: Omit<ModelRequest, 'messages'>;
+  readonly said: readonly Said[];
+  /** A tool that the conversation names and the model may not call any more, as it was; null when it never was. */
+  readonly earlierTool: (name: string) => ToolDefinition | null;
+}
+
+export interface Admitted {
+  readonly request: ModelRequest;
+  /** The request's messages, each block with its origin. */
+  readonly said: readonly Said[];
+}
+
+export function admit({ request, said, earlierTool }: Asking): Admitted {
+  const clean = ordered(withOneCitationSetting(withWireIds(said.flatMap(acceptable))));
+  const admitted = withRoom(clean, request.model);
+  const messages = contentOf(admitted);
+  const tools = toolsFor(request, messages, earlierTool);
+  return { request: { ...request, ...tools, messages: cachedTail(messages) }, said: admitted };
+}
+
+export function contentOf(said: readonly Said[]): readonly ModelMessage[] {
+  return said.map(({ role, parts }) => ({ role, content: parts.map(({ block }) => block) }));
+}
+
+const textBlock = (text: string): ContentBlock => ({ type: 'text', text });
+
+/** A command may print spaces alone, and the provider refuses a text of nothing else. */
+const BLANK_OUTPUT = textBlock('(blank output)');
+/** The provider refuses an error without content. */
+const NO_REASON = textBlock('(an error without a message)');
+
+// Blocks.
+
+/** The message without what the provider would refuse in it; none when nothing is left. */
+function acceptable({ role, parts }: Said): readonly Said[] {
+  const kept = parts.flatMap(({ block, from }) => {
+    const shown = acceptableBlock(block);
+    return shown === null ? [] : [{ block: shown, from }];
+  });
+  return kept.length === 0 ? [] : [{ role, parts: kept }];
+}
+
+/** Null for a block that says nothing, and for a thought that the provider could not verify. */
+function acceptableBlock(block: ContentBlock): ContentBlock | null {
+  switch (block.type) {
+    case 'text':
+      return isBlank(block['text']) ? null : wellFormed(block);
+    case 'thinking':
+      // A thought is signed, so it is sent as it came or not at all.
+      return isBlank(block['signature']) || wellFormed(block) !== block ? null : block;
+    case 'redacted_thinking':
+      return isBlank(block['data']) ? null : block;
+    case 'tool_use':
+      return wellFormed({
+        ...block,
+        name: wireName(block['name']),
+        input: isRecord(block['input']) ? block['input'] : {},
+      });
+    case 'server_tool_use':
+      return wellFormed(isRecord(block['input']) ? block : { ...block, input: {} });
+    case 'tool_result':
+      return acceptableResult(block);
+    case 'image':
+      return acceptableImage(wellFormed(block));
+    case 'document':
+      return acceptableDocument(wellFormed(block));
+    case 'search_result':
+      return acceptableSearchResult(wellFormed(block));
+    default:
+      return wellFormed(block);
+  }
+}
+
+function acceptableResult(block: ContentBlock): ContentBlock {
+  const content = Array.isArray(block['content']) ? block['content'] : [];
+  const shown = content.map((part: ContentBlock) => acceptableBlock(part) ?? BLANK_OUTPUT);
+  return { ...block, content: shown.length === 0 && block['is_error'] === true ? [NO_REASON] : shown };
+}
+
+const MAX_TOOL_NAME_CHARS = 128;
+
+/** Models write names with other letters, and the provider then refuses what its own model wrote. */
+function wireName(name: unknown): string {
+  const letters = String(name ?? '').replaceAll(/[^a-zA-Z0-9_-]/g, '_');
+  return letters.slice(0, MAX_TOOL_NAME_CHARS) || 'unnamed';
+}
+
+/** The provider takes citations for all search results of a request or for none: the first one decides. */
+function withOneCitationSetting(said: readonly Said[]): readonly Said[] {
+  const results = said.flatMap(({ parts }) => parts.flatMap(({ block }) => blocksIn(block))).filter(isSearchResult);
+  const [first] = results;
+  if (first === undefined || results.every(({ citations }) => isCited(citations) === isCited(first['citations'])))
+    return said;
+  const same = (block: ContentBlock) => (isSearchResult(block) ? { ...block, citations: first['citations'] } : block);
+  return mapBlocks(said, same);
+}
+
+function isSearchResult({ type }: ContentBlock): boolean {
+  return type === 'search_result';
+}
+
+function isCited(citations: unknown): boolean {
+  return Object(citations).enabled === true;
+}
+
+// Calls.
+
+const WIRE_ID = /^[a-zA-Z0-9_-]+$/;
+
+/** Each call has the provider's id if that is well formed and no earlier call has it, and else the id of its event. */
+function withWireIds(said: readonly Said[]): readonly Said[] {
+  const taken = new Set<unknown>();
+  const ids = new Map<string | null, unknown>();
+  return said.map(({ role, parts }) => ({
+    role,
+    parts: parts.map(({ block, from }) => {
+      if (block.type === 'tool_result') return { from, block: { ...block, tool_use_id: ids.get(from) ?? from } };
+      if (block.type !== 'tool_use') return { block, from };
+      const isTaken = taken.has(block['id']) || !WIRE_ID.test(String(block['id'] ?? ''));
+      const id = isTaken ? from : block['id'];
+      taken.add(id);
+      ids.set(from, id);
+      return { from, block: { ...block, id } };
+    }),
+  }));
+}
+
+/** The provider refuses a conversation with calls when the request defines no tool. */
+function toolsFor(
+  { tools, extra }: Asking['request'],
+  messages: readonly ModelMessage[],
+  earlierTool: Asking['earlierTool'],
+): Pick<ModelRequest, 'tools' | 'extra'> {
+  if (tools.length > 0) return { tools: cachedTools(tools.map(wellFormed)), extra };
+  const calls = messages.flatMap(({ content }) => content.filter(({ type }) => type === 'tool_use'));
+  const names = [...new Set(calls.map(({ name }) => String(name)))];
+  if (names.length === 0) return { tools, extra };
+  const named = names.map((name) => earlierTool(name) ?? { name, description: GONE, input_schema: { type: 'object' } });
+  return { tools: cachedTools(named), extra: { ...extra, tool_choice: { type: 'none' } } };
+}
+
+const GONE = 'This tool does not exist any more.';
+
+// Messages.
+
+const GO_ON: Said = { role: 'user', parts: [{ block: textBlock('(Go on.)'), from: null }] };
+
+/** The order that the provider requires; what falls away there may bring two messages of one role together. */
+function ordered(said: readonly Said[]): readonly Said[] {
+  const joined = bridged(joinRoles(said));
+  const kept = joined.flatMap((message, index) => tidied(message, index === joined.length - 1));
+  return kept.length === joined.length ? kept : bridged(joinRoles(kept));
+}
+
+/** Consecutive messages of one role become one: queued messages are answered as one coherent turn. */
+function joinRoles(said: readonly Said[]): readonly Said[] {
+  const result: { role: ModelMessage['role']; parts: Part[] }[] = [];
+  for (const message of said) {
+    // An answer of nothing leaves no message between these; the provider takes the user's first, as in one request.
+    const system = message.role === 'user' && result.at(-1)?.role === 'system' ? result.splice(-1) : [];
+    const last = result.at(-1);
+    if (last?.role === message.role) last.parts.push(...message.parts);
+    else result.push({ role: message.role, parts: [...message.parts] });
+    result.push(...system);
+  }
+  return result.map((message) => (message.role === 'user' ? resultsFirst(message) : message));
+}
+
+function resultsFirst({ role, parts }: Said): Said {
+  const isResult = ({ block }: Part) => block.type === 'tool_result';
+  return { role, parts: [...parts.filter(isResult), ...parts.filter((part) => !isResult(part))] };
+}
+
+/** A conversation begins with the user, ends with the user or a paused answer, and has system messages after the user's. */
+function bridged(said: readonly Said[]): readonly Said[] {
+  const spaced = said.flatMap((message, index) => {
+    const before = said[index - 1]?.role ?? 'assistant';
+    const follows = message.role === 'user' || before === 'user' || (message.role === 'assistant' && index > 0);
+    return follows ? [message] : [GO_ON, message];
+  });
+  const last = spaced.at(-1);
+  return last === undefined || (last.role === 'assistant' && !isPaused(last)) ? [...spaced, GO_ON] : spaced;
+}
+
+function isPaused({ parts }: Said): boolean {
+  return parts.some(({ block }) => block.type === 'server_tool_use');
+}
+
+/** An answer without the calls that nothing completes any more, and without thoughts at its end. */
+function tidied(message: Said, isLast: boolean): readonly Said[] {
+  if (message.role !== 'assistant') return [message];
+  const { parts } = isLast ? message : withoutAbandoned(message);
+  const end = parts.findLastIndex(({ block }) => !isThought(block)) + 1;
+  return end === 0 ? [] : [{ role: message.role, parts: parts.slice(0, end) }];
+}
+
+/**
+ * A paused answer may end with calls of the provider's own tools that have no result yet: it makes them when the answer
+ * is the last message, or beside a call of ours, and refuses them when a message comes in between.
+ */
+function withoutAbandoned(message: Said): Said {
+  const blocks = message.parts.map(({ block }) => block);
+  if (blocks.some(({ type }) => type === 'tool_use')) return message;
+  const answered = new Set(blocks.map((block) => block['tool_use_id']));
+  const parts = message.parts.filter(({ block }) => block.type !== 'server_tool_use' || answered.has(block['id']));
+  return { ...message, parts };
+}
+
+export function isThought({ type }: ContentBlock): boolean {
+  return type === 'thinking' || type === 'redacted_thinking';
+}
+
+// Attachments.
+
+/** The oldest attachments give way to the newest ones. */
+function withRoom(said: readonly Said[], model: string): readonly Said[] {
+  const attachments = said.flatMap(({ parts }) => parts.flatMap(({ block }) => blocksIn(block))).filter(isAttachment);
+  const gone = attachments.length === 0 ? new Set() : givingWay(attachments, model);
+  return gone.size === 0 ? said : mapBlocks(said, (block) => (gone.has(block) ? gaveWayNote(block) : block));
+}
+
+export function isAttachment({ type }: ContentBlock): boolean {
+  return type === 'image' || type === 'document';
+}
+
+/** A result with the blocks in it, or any other block alone. */
+export function blocksIn(block: ContentBlock): readonly ContentBlock[] {
+  return block.type === 'tool_result' && Array.isArray(block['content']) ? block['content'] : [block];
+}
+
+function mapBlocks(said: readonly Said[], change: (block: ContentBlock) => ContentBlock): readonly Said[] {
+  const changed = (block: ContentBlock): ContentBlock =>
+    block.type === 'tool_result' && Array.isArray(block['content'])
+      ? { ...block, content: block['content'].map(change) }
+      : change(block);
+  return said.map(({ role, parts }) => ({
+    role,
+    parts: parts.map(({ block, from }) => ({ from, block: changed(block) })),
+  }));
+}
+
+// Cache.
+
+/** The provider keeps what it has read of a request up to a breakpoint; a request has at most four. */
+const CACHE_BREAKPOINT = { cache_control: { type: 'ephemeral' } } as const;
+
+export function cachedText(text: string): ContentBlock {
+  return { ...textBlock(text), ...CACHE_BREAKPOINT };
+}
+
+/** A breakpoint after the last tool: tools and system change least, so they are the longest stable prefix. */
+function cachedTools(tools: ModelRequest['tools']): ModelRequest['tools'] {
+  return tools.map((tool, index) => (index === tools.length - 1 ? { ...tool, ...CACHE_BREAKPOINT } : tool));
+}
+
+/**
+ * Breakpoints on the last block of the last two user messages: the newest writes the cache for the next request, the
+ * one before reads what the previous request wrote, which the provider would not find by itself behind an answer of
+ * many calls: it looks back over twenty blocks. With tools and system that makes its maximum of four.
+ */
+function cachedTail(messages: readonly ModelMessage[]): readonly ModelMessage[] {
+  const users = messages.flatMap((message, index) => (message.role === 'user' ? [index] : []));
+  const marked = new Set(users.slice(-2));
+  return messages.map((message, index) => (marked.has(index) ? withBreakpoint(message) : message));
+}
+
+function withBreakpoint(message: ModelMessage): ModelMessage {
+  const last = message.content.at(-1);
+  if (last === undefined) return message;
+  return { ...message, content: [...message.content.slice(0, -1), { ...last, ...CACHE_BREAKPOINT }] };
+}
+
+function wellFormed<Value extends object>(value: Value): Value {
+  // The shape stays, only texts in it change.
+  return wellFormedWithin(value) as Value;
+}
+
+function isBlank(value: unknown): boolean {
+  return typeof value !== 'string' || value.trim() === '';
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
