@@ -7,12 +7,10 @@ import { problemsOf } from './body.ts';
 import { bashIn, MAX_OUTPUT_BYTES, type RunTool, type ToolCall, type ToolResult } from './bash.ts';
 import { outputsUnder } from './output.ts';
 import { packagePaths } from './package-paths.ts';
+import { editText, readText, type RunSdkTool, writeText } from './text-files.ts';
 
 type SdkTool = ReturnType<typeof betaAgentToolset20260401>[number];
 type SdkResult = Awaited<ReturnType<SdkTool['run']>>;
-
-/** A tool of the SDK. It throws the text of a failure. */
-type RunSdkTool = (input: ToolCall['input'], signal: AbortSignal) => Promise<string>;
 
 export interface Tools {
   /** Never throws: a failure of a tool is a result that the model sees. */
@@ -25,12 +23,13 @@ export interface Tools {
 export function toolsIn(workdir: string, packagesDir: string | null, maxOutputBytes = MAX_OUTPUT_BYTES): Tools {
   const outputs = outputsUnder(workdir);
   const bash = bashIn(workdir, cleanEnvironment(workdir, packagesDir), { outputs, maxOutputBytes });
-  const sdkTools = betaAgentToolset20260401({ workdir });
+  const context = { workdir };
+  const sdkTools = betaAgentToolset20260401(context);
   const runners: Record<SandboxTool, RunTool> = {
     bash: bash.run,
-    read: untilAborted(runnerOf(sdkTools, 'read')),
-    write: untilAborted(runnerOf(sdkTools, 'write')),
-    edit: untilAborted(runnerOf(sdkTools, 'edit')),
+    read: untilAborted(readText(context, runnerOf(sdkTools, 'read'))),
+    write: untilAborted(writeText(runnerOf(sdkTools, 'write'))),
+    edit: untilAborted(editText(context, runnerOf(sdkTools, 'edit'))),
     glob: untilAborted(runnerOf(sdkTools, 'glob')),
     grep: untilAborted(runnerOf(sdkTools, 'grep')),
   };
