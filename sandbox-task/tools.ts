@@ -23,7 +23,8 @@ export interface Tools {
 export function toolsIn(workdir: string, packagesDir: string | null, maxOutputBytes = MAX_OUTPUT_BYTES): Tools {
   const outputs = outputsUnder(workdir);
   const bash = bashIn(workdir, cleanEnvironment(workdir, packagesDir), { outputs, maxOutputBytes });
-  const context = { workdir };
+  // Outside a sandbox `/mnt` is the machine's own.
+  const context = { workdir, allowedRoots: workdir === WORKDIR ? ['/mnt'] : [] };
   const sdkTools = betaAgentToolset20260401(context);
   const runners: Record<SandboxTool, RunTool> = {
     bash: bash.run,

@@ -22,7 +22,13 @@ export interface ConfinedTaskProps {
 }
 
 /** The root file system is read-only. Each of these is a VOLUME of the image, so that its owner is the agent. */
-const WRITABLE = { workspace: '/workspace', tmp: '/tmp', home: '/home/agent', packages: '/opt/packages' };
+const WRITABLE = {
+  workspace: '/workspace',
+  mnt: '/mnt',
+  tmp: '/tmp',
+  home: '/home/agent',
+  packages: '/opt/packages',
+};
 /** User and group `agent` of the image. */
 const AGENT = '1000:1000';
 

@@ -44,6 +44,17 @@ describe('each sandbox tool, in a real sandbox,', () => {
     }
   });
 
+  it.skipIf(!inject('hasBubblewrap'))('writes below /mnt, in folders that are there and in new ones', async () => {
+    expect(await resultOf(bash('echo a > /mnt/session/outputs/a.txt && ls /mnt/user'))).toMatchObject({
+      isError: false,
+    });
+    for (const file_path of ['/mnt/session/outputs/b.txt', '/mnt/user/b.txt', '/mnt/data/new/b.txt']) {
+      expect(await resultOf({ name: 'write', input: { file_path, content: 'b' } })).toMatchObject({ isError: false });
+      expect((await resultOf({ name: 'read', input: { file_path } })).text).toBe('b');
+    }
+    expect((await resultOf(bash('cat /mnt/session/outputs/* /mnt/data/new/b.txt'))).text).toBe('a\nbb');
+  });
+
   it('keeps the shell between calls', async () => {
     await resultOf(bash('cd /tmp && export COLOUR=blue'));
     expect(await resultOf(bash('echo "$COLOUR in $PWD"'))).toMatchObject({ text: 'blue in /tmp' });

@@ -35,6 +35,7 @@ export function sandboxArguments({ taskDir, network }: Pick<ContainerStart, 'tas
     ...['--bind', join(taskDir, 'home'), '/home/agent'],
     ...['--bind', join(taskDir, 'run'), '/run/brainstem'],
     ...['--bind', join(taskDir, 'packages'), '/opt/packages'],
+    ...['--bind', join(taskDir, 'mnt'), '/mnt'],
     ...['--bind', join(taskDir, 'workspace'), '/workspace', '--chdir', '/workspace'],
   ];
 }

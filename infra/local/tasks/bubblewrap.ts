@@ -17,13 +17,15 @@ import { pipeToServer } from './socket-pipe.ts';
 
 const MAX_PROCESSES = 1024;
 const SOCKET = 'server.sock';
+/** As in the image. */
+const MNT = ['mnt', 'mnt/session', 'mnt/session/outputs', 'mnt/user'];
 
 export function createBubblewrapRunner(limits: MemoryLimits | null): TaskRunner {
   return { kind: 'bwrap', start: (start) => startSandbox(start, limits?.limit(start.taskId, start.memoryMb) ?? null) };
 }
 
 async function startSandbox(start: ContainerStart, memory: MemoryLimit | null): Promise<RunningContainer> {
-  await makeFolders(start.taskDir, ['workspace', 'run', 'home', 'packages']);
+  await makeFolders(start.taskDir, ['workspace', 'run', 'home', 'packages', ...MNT]);
   await writeEtc(start.taskDir);
   const child = startChild({
     command: 'bwrap',

@@ -68,7 +68,7 @@ export function runArguments(start: ContainerStart, { name, data, user }: RunIde
     ...['--network', start.network === 'internet' ? 'host' : 'none'],
     ...['--cap-drop', 'ALL', '--security-opt', 'no-new-privileges', '--stop-timeout', '5'],
     // Read-only but for these folders, as the task definition says.
-    ...['--read-only', '--tmpfs', '/tmp:mode=1777,exec', '--tmpfs', '/home/agent:mode=0777,exec'],
+    ...['--read-only', ...['/tmp:mode=1777', '/home/agent:mode=0777', '/mnt:mode=0777'].flatMap(inMemory)],
     ...['--memory', `${start.memoryMb}m`, '--cpus', String(start.cpu / 1024), '--pids-limit', String(MAX_PROCESSES)],
     ...mount('run', '/run/brainstem'),
     ...mount('workspace', '/workspace'),
@@ -80,6 +80,8 @@ export function runArguments(start: ContainerStart, { name, data, user }: RunIde
     ...start.container.command,
   ];
 }
+
+const inMemory = (folder: string): readonly string[] => ['--tmpfs', `${folder},exec`];
 
 type Image = Pick<ContainerPart, 'image' | 'imageDir' | 'imageTarget'>;
 

@@ -48,7 +48,7 @@ describe.skipIf(!inject('hasBubblewrap'))('inside a bubblewrap sandbox', () => {
 
   test('home, the data folder and this repository do not exist', async () => {
     const here = dirname(fileURLToPath(import.meta.url));
-    const hidden = [homedir(), fixture.folder, here, '/etc/shadow', '/var', '/srv', '/mnt', '/sys'];
+    const hidden = [homedir(), fixture.folder, here, '/etc/shadow', '/var', '/srv', '/media', '/sys'];
     const { stdout } = await shell(HOST, `for f in ${hidden.join(' ')}; do [ -e "$f" ] && echo "$f"; done; true`);
     expect(stdout).toBe('');
   });
@@ -68,9 +68,9 @@ describe.skipIf(!inject('hasBubblewrap'))('inside a bubblewrap sandbox', () => {
   test('only the workspace, home and /tmp can be written', async () => {
     const { stdout } = await shell(
       HOST,
-      'for d in /workspace /home/agent /tmp /usr /usr/bin /etc /opt/brainstem /opt/node/bin /proc/sys/kernel /; do touch $d/probe 2>/dev/null && echo $d; done; true',
+      'for d in /workspace /mnt /mnt/user /mnt/session/outputs /home/agent /tmp /usr /usr/bin /etc /opt/brainstem /opt/node/bin /proc/sys/kernel /; do touch $d/probe 2>/dev/null && echo $d; done; true',
     );
-    expect(stdout).toBe('/workspace\n/home/agent\n/tmp\n');
+    expect(stdout).toBe('/workspace\n/mnt\n/mnt/user\n/mnt/session/outputs\n/home/agent\n/tmp\n');
     expect(existsSync(join(fixture.folder, 'tasks', HOST, 'workspace', 'probe'))).toBe(true);
   });
 
