@@ -81,7 +81,7 @@ export class Brainstem extends Construct {
     const { imageUri: buildUri, cpu, memoryMb, hosts, ...sources } = this.options.packages;
     this.hands = new Hands(this, 'Hands', {
       ...memory,
-      sandbox: { image, cpu: sandbox.cpu, memoryMb: sandbox.memoryMb, idleMinutes: sandbox.idleMinutes },
+      sandbox: { ...sandbox, image },
       packages: { image: buildUri ? { uri: buildUri } : image, cpu, memoryMb, hosts, sources },
     });
     this.hands.grantProvision(this.harness.turn);
@@ -109,6 +109,9 @@ export class Brainstem extends Construct {
     this.sweep = new Sweep(this, 'Sweep', memory);
     this.run.grantStart(this.api.answer);
     this.run.grantStart(this.sweep.repair);
+    // It also stops the sandboxes that nothing needs. When the stack is deleted, all of them end.
+    this.hands.grantSweep(this.sweep.repair);
+    this.hands.endAfter(this.harness.turn.lambda, this.run.machine);
 
     this.vaults.grantSettle(this.sweep.repair);
 

@@ -20,3 +20,12 @@ export const CustomResourceResponse = z.object({
   LogicalResourceId: z.string(),
 });
 export type CustomResourceResponse = z.infer<typeof CustomResourceResponse>;
+
+/** What a function says of its work; the rest of the response follows from the request. */
+export type CustomResourceOutcome = Pick<CustomResourceResponse, 'Status' | 'Reason'>;
+/** Sends the response. */
+export type TellCloudFormation = (
+  request: CustomResourceRequest,
+  physicalId: string,
+  outcome: CustomResourceOutcome,
+) => Promise<void>;

@@ -2,7 +2,11 @@
  * Makes the deployment's first API key known: its secret exists already, this writes the row that its hash is looked up
  * by. Removing the resource removes nothing: the key goes with the table, or stays valid with it.
  */
-import { CustomResourceRequest, type CustomResourceResponse } from '#contract/custom-resource.ts';
+import {
+  CustomResourceRequest,
+  type CustomResourceOutcome,
+  type TellCloudFormation,
+} from '#contract/custom-resource.ts';
 import { ApiKeyId, WorkspaceId, type Instant } from '#contract/ids.ts';
 import { errorClass } from '#core/ports/errors.ts';
 import type { ApiKeys } from '#core/ports/records.ts';
@@ -19,16 +23,15 @@ interface IssueKeyWorld {
   readonly now: () => Instant;
   /** The key itself. */
   readonly secret: () => Promise<string>;
+  readonly tell: TellCloudFormation;
 }
 
 export async function issueKey(world: IssueKeyWorld, event: unknown): Promise<void> {
   const request = CustomResourceRequest.parse(event);
-  await tell(request, await outcome(world, request));
+  await world.tell(request, PHYSICAL_ID, await outcome(world, request));
 }
 
-type Outcome = Pick<CustomResourceResponse, 'Status' | 'Reason'>;
-
-async function outcome(world: IssueKeyWorld, request: CustomResourceRequest): Promise<Outcome> {
+async function outcome(world: IssueKeyWorld, request: CustomResourceRequest): Promise<CustomResourceOutcome> {
   if (request.RequestType === 'Delete') return { Status: 'SUCCESS' };
   try {
     const id = ApiKeyId.parse(`apikey_${world.newToken()}`);
@@ -38,23 +41,4 @@ async function outcome(world: IssueKeyWorld, request: CustomResourceRequest): Pr
   } catch (error) {
     return { Status: 'FAILED', Reason: `the first API key was not stored: ${errorClass(error)}` };
   }
-}
-
-/** CloudFormation waits for an hour when it hears nothing, so a failed PUT fails the invocation, which Lambda repeats. */
-async function tell(request: CustomResourceRequest, { Status, Reason }: Outcome): Promise<void> {
-  const response: CustomResourceResponse = {
-    Status,
-    ...(Reason === undefined ? {} : { Reason }),
-    PhysicalResourceId: request.PhysicalResourceId ?? PHYSICAL_ID,
-    StackId: request.StackId,
-    RequestId: request.RequestId,
-    LogicalResourceId: request.LogicalResourceId,
-  };
-  // The URL is signed for a PUT without a content type.
-  const answer = await fetch(request.ResponseURL, {
-    method: 'PUT',
-    body: JSON.stringify(response),
-    headers: { 'content-type': '' },
-  });
-  if (!answer.ok) throw new Error(`CloudFormation answered ${answer.status} to the custom resource's response`);
 }

@@ -1,11 +1,12 @@
 /**
- * Sweep: every minute, gives each active session that has no execution a new one, finishes interrupted consents, and
- * undoes creations of credentials that died half-way.
+ * Sweep: every minute, gives each active session that has no execution a new one, finishes interrupted consents, undoes
+ * creations of credentials that died half-way, and stops sandboxes that nothing needs.
  */
 import { later } from '#core/ports/stamp.ts';
 import { sweepWorld } from '#aws/worlds/sweep.ts';
 import { endPendingCredentials } from './end-pending-credentials.ts';
 import { settleConnections } from './settle-connections.ts';
+import { stopStrays } from './stop-strays.ts';
 import { sweep } from './sweep.ts';
 
 const world = sweepWorld(process.env);
@@ -20,6 +21,7 @@ export async function handler(): Promise<void> {
     sweep(world, before),
     settleConnections(world, before),
     endPendingCredentials(world, now),
+    stopStrays(world, now),
   ]);
   for (const one of all) if (one.status === 'rejected') throw one.reason;
 }

@@ -2,10 +2,10 @@
 import type { Instant } from '#contract/ids.ts';
 import { errorClass } from '#core/ports/errors.ts';
 import type { LogKey } from '#core/ports/session-log.ts';
-import { repair } from '#core/session/repair.ts';
+import { repair, type RunPorts } from '#core/session/repair.ts';
 import type { SweepWorld } from '#aws/worlds/sweep.ts';
 
-type SessionsWorld = Omit<SweepWorld, 'connecting' | 'pending'>;
+type SessionsWorld = Pick<SweepWorld, keyof RunPorts | 'runningSince' | 'journal'>;
 
 /** At once: sessions wait for each other's calls to AWS no longer than the function has time for. */
 const PARALLEL_REPAIRS = 20;

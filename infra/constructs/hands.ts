@@ -1,4 +1,4 @@
-import { Duration } from 'aws-cdk-lib';
+import { CustomResource, Duration } from 'aws-cdk-lib';
 import { Construct } from 'constructs';
 import { EntryFunction, type FunctionDefaults } from './entry-function.ts';
 import { PackageBuild, type PackageBuildProps } from './package-build.ts';
@@ -8,7 +8,10 @@ import type { Stores } from './stores.ts';
 
 export interface HandsProps extends Stores {
   readonly defaults: FunctionDefaults;
-  readonly sandbox: Pick<SandboxTaskProps, 'image' | 'cpu' | 'memoryMb' | 'idleMinutes'>;
+  readonly sandbox: Pick<SandboxTaskProps, 'image' | 'cpu' | 'memoryMb' | 'idleMinutes'> & {
+    /** A sandbox that is older is stopped. */
+    readonly maxHours: number;
+  };
   readonly packages: Pick<PackageBuildProps, 'image' | 'cpu' | 'memoryMb' | 'sources' | 'hosts'>;
 }
 
@@ -20,6 +23,9 @@ export class Hands extends Construct {
   readonly network: SandboxNetwork;
   readonly provision: EntryFunction;
   readonly execute: EntryFunction;
+  readonly #sandbox: SandboxTask;
+  readonly #maxHours: number;
+  readonly #end: CustomResource;
 
   constructor(scope: Construct, id: string, props: HandsProps) {
     super(scope, id);
@@ -40,15 +46,24 @@ export class Hands extends Construct {
     records.grantRead(this.provision);
     records.grantWrite(this.provision);
     const { logRetention, removalPolicy } = defaults;
+    this.#maxHours = props.sandbox.maxHours;
     const task = new SandboxTask(this, 'Sandbox', {
       ...props.sandbox,
       network: this.network,
       logRetention,
       removalPolicy,
     });
+    this.#sandbox = task;
     task.grantRun(this.provision);
     const build = new PackageBuild(this, 'Packages', { ...props.packages, platform: task.platform, content });
     build.grantRun(this.provision);
+
+    // A cluster with tasks cannot be deleted.
+    this.#end = new CustomResource(this, 'EndSandboxes', {
+      resourceType: 'Custom::EndSandboxes',
+      serviceToken: this.provision.lambda.functionArn,
+      serviceTimeout: Duration.minutes(15),
+    });
 
     const { vpc, subnets, executeGroup: group } = this.network;
     this.execute = new EntryFunction(this, 'Execute', {
@@ -64,6 +79,17 @@ export class Hands extends Construct {
     records.grantWrite(this.execute);
     content.grantReadWrite(this.execute);
     content.grantReadArchives(this.execute);
+  }
+
+  /** For stopping the tasks that nothing needs. */
+  grantSweep(sweeper: EntryFunction): void {
+    this.#sandbox.grantStop(sweeper);
+    sweeper.receive({ SANDBOX_MAX_SECONDS: String(this.#maxHours * 3600) });
+  }
+
+  /** For what asks for sandboxes: CloudFormation deletes it before it ends the sandboxes. */
+  endAfter(...askers: readonly Construct[]): void {
+    for (const asker of askers) asker.node.addDependency(this.#end);
   }
 
   /** For starting a sandbox before the run asks for it, and for ending it with its session. */

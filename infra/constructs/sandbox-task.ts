@@ -52,20 +52,17 @@ export class SandboxTask extends Construct {
   /** For starting, watching and stopping sandboxes of this definition in this cluster, and nothing else of ECS. */
   grantRun(launcher: EntryFunction): void {
     const { network } = this.#props;
-    const { cluster, executionRole } = this.platform;
-    const resourceName = `${cluster.clusterName}/*`;
-    const tasks = Stack.of(this).formatArn({ service: 'ecs', resource: 'task', resourceName });
+    const { executionRole } = this.platform;
+    this.grantStop(launcher);
     grantRunTask(launcher, this.platform, this.#definition);
     launcher.receive(
       {
-        SANDBOX_CLUSTER: cluster.clusterArn,
         SANDBOX_TASK_DEFINITION: this.#definition.ref,
         SANDBOX_CONTAINER: CONTAINER,
         SANDBOX_IDLE_SECONDS: String(this.#props.idleMinutes * 60),
         SANDBOX_SUBNETS: network.vpc.selectSubnets(network.subnets).subnetIds.join(','),
         SANDBOX_SECURITY_GROUP: network.sandboxGroup.securityGroupId,
       },
-      { actions: ['ecs:DescribeTasks', 'ecs:StopTask'], on: [tasks] },
       {
         // RunTask may name any task role, but the launcher may pass this role only.
         actions: ['iam:PassRole'],
@@ -73,8 +70,20 @@ export class SandboxTask extends Construct {
         when: { StringEquals: { 'iam:PassedToService': 'ecs-tasks.amazonaws.com' } },
       },
     );
+  }
+
+  /** For finding and stopping the tasks of the cluster. */
+  grantStop(stopper: EntryFunction): void {
+    const { clusterArn, clusterName } = this.platform.cluster;
+    const resourceName = `${clusterName}/*`;
+    const tasks = Stack.of(this).formatArn({ service: 'ecs', resource: 'task', resourceName });
+    stopper.receive(
+      { SANDBOX_CLUSTER: clusterArn },
+      { actions: ['ecs:DescribeTasks', 'ecs:StopTask'], on: [tasks] },
+      { actions: ['ecs:ListTasks'], on: ['*'], when: { ArnEquals: { 'ecs:cluster': clusterArn } } },
+    );
     acknowledgePattern(
-      launcher.role,
+      stopper.role,
       tasks,
       'Tasks get their ids when they start; the cluster holds nothing but sandboxes and builds of packages.',
     );

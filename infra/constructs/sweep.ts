@@ -9,7 +9,10 @@ export interface SweepProps extends Stores {
   readonly defaults: FunctionDefaults;
 }
 
-/** Starts, every minute, the execution of each running session that has none (docs/design.md#runs). */
+/**
+ * Every minute: starts the execution of each running session that has none (docs/design.md#runs), and stops the tasks that
+ * nothing needs (docs/design.md#sandboxes).
+ */
 export class Sweep extends Construct {
   readonly repair: EntryFunction;
 
@@ -24,6 +27,7 @@ export class Sweep extends Construct {
       asyncRetries: 0,
     });
     log.grantAppend(this.repair);
+    records.grantRead(this.repair);
     records.grantWrite(this.repair);
     records.grantFindRunning(this.repair);
     content.grantReadWrite(this.repair);

@@ -16,6 +16,8 @@ interface LaunchOptions {
   readonly data: string;
   /** Null takes the best that works on this machine. */
   readonly sandbox: SandboxKind | null;
+  /** How many sandboxes run at once. @default as many as this machine can hold */
+  readonly maxTasks?: number | undefined;
   /** A synthesized template to use; null synthesizes the stack. */
   readonly cdkOut: string | null;
   readonly environment: ModelEnvironment & { readonly AWS_ENDPOINT_URL_DYNAMODB?: string | undefined };
@@ -57,6 +59,7 @@ async function start(options: LaunchOptions, teardown: Teardown): Promise<Launch
     data,
     port: options.port,
     sandbox,
+    maxTasks: options.maxTasks,
     model,
     report,
     dynamodbEndpoint,

@@ -13,6 +13,7 @@ import type { AroundCall } from './aws/service.ts';
 import type { Template } from './template/parts.ts';
 import type { EcsService } from './tasks/ecs.ts';
 import type { SandboxKind } from './tasks/runner.ts';
+import { roomForTasks } from './tasks/room-for-tasks.ts';
 import { startTasks } from './tasks/start-tasks.ts';
 import { startOrUndo, type Teardown } from './teardown.ts';
 import { asksWithRole, askingModel, servedAt, type TemplateModel } from './template/local-places.ts';
@@ -26,6 +27,8 @@ export interface RuntimeOptions extends PoolListeners {
   /** 0 takes any free port. */
   readonly port: number;
   readonly sandbox: SandboxKind;
+  /** How many sandboxes and builds run at once. @default as many as this machine can hold */
+  readonly maxTasks?: number | undefined;
   readonly model: TemplateModel & { readonly apiKey: string };
   /** A DynamoDB to use instead of the native engine. */
   readonly dynamodbEndpoint?: string | undefined;
@@ -92,7 +95,8 @@ async function compose(options: RuntimeOptions, teardown: Teardown): Promise<Run
   teardown.add(gateway.close);
   const template = servedAt(deployed, gateway.url);
 
-  const ecs = await startTasks({ template, sandbox: options.sandbox, data, logs, report });
+  const { sandbox, maxTasks = roomForTasks() } = options;
+  const ecs = await startTasks({ template, sandbox, maxTasks, data, logs, report });
   const aroundCall = options.aroundCalls?.(createControls(template, functions, ecs));
   const { invoke } = functions;
   const aws = await startAws({

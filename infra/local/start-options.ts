@@ -10,6 +10,7 @@ export const USAGE = `Runs the synthesized stack on this machine.
   --port PORT      port to serve on (default 8787; 0 takes any free port)
   --data DIR       where everything that lasts is kept (default .brainstem)
   --sandbox KIND   bwrap, docker or process (default: the best that works here)
+  --sandboxes N    how many sandboxes run at once (default: as many as half of the memory holds)
   --cdk-out DIR    use this synthesized template instead of synthesizing
   --json           print one JSON line when ready, everything else to stderr
   --help           print this
@@ -26,13 +27,25 @@ export function readStartOptions(args: readonly string[]) {
       port: { type: 'string', default: '8787' },
       data: { type: 'string', default: '.brainstem' },
       sandbox: { type: 'string' },
+      sandboxes: { type: 'string' },
       'cdk-out': { type: 'string' },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   });
-  const { port, sandbox, 'cdk-out': cdkOut = null, ...others } = values;
-  return { ...others, cdkOut, port: readPort(port), sandbox: sandbox === undefined ? null : readSandbox(sandbox) };
+  const { port, sandbox, sandboxes, 'cdk-out': cdkOut = null, ...others } = values;
+  return {
+    ...others,
+    cdkOut,
+    port: readPort(port),
+    sandbox: sandbox === undefined ? null : readSandbox(sandbox),
+    maxTasks: sandboxes === undefined ? undefined : readCount(sandboxes),
+  };
+}
+
+function readCount(text: string): number {
+  if (/^[1-9]\d{0,4}$/.test(text)) return Number(text);
+  throw new Error('--sandboxes must be a number from 1 to 99999.');
 }
 
 function readPort(text: string): number {

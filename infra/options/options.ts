@@ -71,12 +71,18 @@ export const Options = group({
     ),
     idleMinutes: z
       .int()
-      .min(1)
+      .min(2)
       .max(1440)
       .default(5)
       .describe(
         'A sandbox ends after so long without a call, with its files; the next call gets a new one. An idle sandbox costs as much as a busy one.',
       ),
+    maxHours: z
+      .int()
+      .min(1)
+      .max(336)
+      .default(24)
+      .describe('The sweep stops a sandbox that is older, even when it is in use. The model is told that it is gone.'),
   })
     .prefault({})
     .describe('The Fargate task in which the tools of a session run. It costs $0.01975 an hour while it is up.'),

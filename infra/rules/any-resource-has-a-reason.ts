@@ -24,6 +24,8 @@ const WITHOUT_RESOURCE = [
   'logs:ListLogDeliveries',
   'logs:PutResourcePolicy',
   'logs:UpdateLogDelivery',
+  // The sweep lists the tasks of one cluster, which a condition names.
+  'ecs:ListTasks',
   // Fargate logs in to the registry.
   'ecr:GetAuthorizationToken',
 ];

@@ -72,7 +72,10 @@ describe('settings: each function gets exactly the environment variables that it
     ['execute', [log, records, content]],
     ['web-fetch', [log, records, content, 'WEB_FETCH_ALLOW']],
     ['mcp-proxy', [log, records, content, audit, ...vaults, ...mcp]],
-    ['sweep', [log, records, content, machine, 'VAULT_TABLE', 'SECRETS_PREFIX']],
+    [
+      'sweep',
+      [log, records, content, machine, 'VAULT_TABLE', 'SECRETS_PREFIX', 'SANDBOX_CLUSTER', 'SANDBOX_MAX_SECONDS'],
+    ],
     ['issue-key', [records, 'FIRST_API_KEY_SECRET_ARN']],
   ])('%s', (entry, names) => {
     const environment = lambda(entry)['Environment'];
@@ -149,10 +152,11 @@ describe('rights: each function may do exactly what the design says', () => {
       'sweep',
       {
         log: append,
-        records: write,
+        records: readWrite,
         'records/index/running': 'dynamodb:Query',
         'content/sesn_*': objects,
         run: 'states:StartExecution',
+        'tasks/*': 'ecs:DescribeTasks ecs:StopTask',
         vaults: 'dynamodb:GetItem dynamodb:Query dynamodb:UpdateItem',
         'vaults/index/list': 'dynamodb:Query',
         'secrets of vaults': 'secretsmanager:DeleteSecret',
@@ -177,6 +181,8 @@ describe('rights: each function may do exactly what the design says', () => {
     );
     const tasks = statements.find(({ Action }) => Action.includes('ecs:DescribeTasks'));
     expect(tasks?.Action).toEqual(['ecs:DescribeTasks', 'ecs:StopTask']);
+    const listing = statements.find(({ Action }) => Action.includes('ecs:ListTasks'));
+    expect(listing?.Condition).toEqual(run?.Condition);
     const passed = statements.filter(({ Action }) => Action.some((action) => action.startsWith('iam:')));
     const [definition] = all('AWS::ECS::TaskDefinition');
     expect(passed.map(({ Resource }) => Resource)).toEqual([[definition?.['ExecutionRoleArn']]]);
@@ -284,7 +290,8 @@ describe('rights: each function may do exactly what the design says', () => {
       MODEL_API_KEY_SECRET_ARN: 'model key',
       FIRST_API_KEY_SECRET_ARN: 'first key',
     };
-    const byId: Record<string, string> = {};
+    // Of the ARNs that a function may use, only that of the cluster's tasks is put together from parts.
+    const byId: Record<string, string> = { 'AWS::Partition': 'tasks' };
     for (const [id, resource] of Object.entries(stack.template.Resources)) {
       if (resource.Type !== 'AWS::Lambda::Function') continue;
       byId[id] = String(setting(resource, 'POWERTOOLS_SERVICE_NAME'));
@@ -591,6 +598,25 @@ test.each([
 ])('a sandbox ends after an idle time that is an option (%j)', (context, seconds) => {
   const environment = properties(functionOf(synthesize(context).template, 'provision') ?? { Type: '' })['Environment'];
   expect(environment).toMatchObject({ Variables: { SANDBOX_IDLE_SECONDS: seconds } });
+});
+
+test('a deleted stack leaves no sandbox: what asks for them goes first, then they end, then their cluster', () => {
+  const { Resources } = stack.template;
+  const idOf = (type: string) => Object.keys(Resources).find((id) => Resources[id]?.Type === type) ?? '';
+  const end = idOf('Custom::EndSandboxes');
+  /** Whether CloudFormation makes `needed` before `id`, and so deletes it after that. */
+  function needs(id: string, needed: string, seen = new Set<string>()): boolean {
+    const resource = Resources[id];
+    if (resource === undefined || seen.has(id)) return false;
+    seen.add(id);
+    const before = [...mentions(resource.Properties), ...list(Object(resource)['DependsOn']).map(String)];
+    return before.includes(needed) || before.some((one) => needs(one, needed, seen));
+  }
+  const harness = Object.keys(Resources).find((id) => Resources[id] === functionOf(stack.template, 'harness')) ?? '';
+  const askers = [harness, idOf('AWS::StepFunctions::StateMachine')];
+  const needed = [idOf('AWS::ECS::Cluster'), idOf('AWS::ECS::TaskDefinition')];
+  expect(askers.filter((asker) => !needs(asker, end))).toEqual([]);
+  expect(needed.filter((id) => !needs(end, id))).toEqual([]);
 });
 
 test('the outputs tell the base URL and how to read and set the keys', () => {

@@ -3,6 +3,7 @@ import {
   ConflictException,
   DescribeTasksCommand,
   InvalidParameterException,
+  ListTasksCommand,
   RunTaskCommand,
   StopTaskCommand,
   type ECSClient,
@@ -11,7 +12,7 @@ import {
 } from '@aws-sdk/client-ecs';
 import { SANDBOX_PORT } from '#contract/hands.ts';
 import { Fault } from '#core/ports/errors.ts';
-import type { PackageBuilds, TaskRun, Tasks, TaskStatus } from '#core/ports/sandboxes.ts';
+import type { Cluster, ClusterTask, PackageBuilds, TaskRun, Tasks, TaskStatus } from '#core/ports/sandboxes.ts';
 
 /** The place of one kind of task. */
 interface EcsTasksOptions {
@@ -38,12 +39,41 @@ export function createTasks(options: EcsTasksOptions, idleSeconds: string): Task
         },
       }),
     status: (task) => taskStatus(options, task),
-    async stop(task) {
-      await ecs
-        .send(new StopTaskCommand({ cluster, task, reason: 'its session needs it no longer' }))
-        .catch(endedBefore);
-    },
+    stop: (task) => stopTask(ecs, cluster, task),
   };
+}
+
+export function createCluster(ecs: ECSClient, cluster: string): Cluster {
+  async function* tasks(desiredStatus: 'RUNNING' | 'STOPPED'): AsyncGenerator<readonly ClusterTask[]> {
+    let nextToken: string | undefined;
+    do {
+      const page = await ecs.send(new ListTasksCommand({ cluster, desiredStatus, nextToken })).catch(notReady);
+      yield (await describe(ecs, cluster, page.taskArns ?? [])).flatMap(clusterTask);
+      ({ nextToken } = page);
+    } while (nextToken !== undefined);
+  }
+  return {
+    running: () => tasks('RUNNING'),
+    stopping: () => tasks('STOPPED'),
+    stop: (task) => stopTask(ecs, cluster, task),
+  };
+}
+
+async function describe(ecs: ECSClient, cluster: string, tasks: string[]): Promise<readonly Task[]> {
+  if (tasks.length === 0) return [];
+  const described = await ecs.send(new DescribeTasksCommand({ cluster, tasks })).catch(notReady);
+  return described.tasks ?? [];
+}
+
+/** ECS lists a stopped task for an hour. */
+function clusterTask({ taskArn, startedBy = '', createdAt, lastStatus }: Task): readonly ClusterTask[] {
+  if (taskArn === undefined || createdAt === undefined || lastStatus === 'STOPPED') return [];
+  return [{ task: taskArn, startedBy, createdAt: createdAt.toISOString() }];
+}
+
+async function stopTask(ecs: ECSClient, cluster: string, task: string): Promise<void> {
+  const command = new StopTaskCommand({ cluster, task, reason: 'its session needs it no longer' });
+  await ecs.send(command).catch(endedBefore);
 }
 
 /** Builds of packages run in subnets with a route to the internet, and need a public address to use it. */
@@ -106,8 +136,12 @@ function refusalOf(cause: unknown): TaskRun {
 }
 
 async function taskStatus({ ecs, cluster }: EcsTasksOptions, task: string): Promise<TaskStatus> {
-  const { tasks } = await ecs.send(new DescribeTasksCommand({ cluster, tasks: [task] })).catch(notReady);
-  return statusOf(tasks?.[0]);
+  try {
+    const { tasks } = await ecs.send(new DescribeTasksCommand({ cluster, tasks: [task] }));
+    return statusOf(tasks?.[0]);
+  } catch (cause) {
+    return cause instanceof Error && cause.name === 'ThrottlingException' ? { status: 'busy' } : notReady(cause);
+  }
 }
 
 function statusOf(task: Task | undefined): TaskStatus {

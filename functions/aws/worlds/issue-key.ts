@@ -4,6 +4,7 @@ import { createApiKeys } from '#aws/records/api-keys.dynamodb.ts';
 import { requiredSecretReader } from '#aws/model/model-key.secrets-manager.ts';
 import { setting, type Env } from '#aws/settings.ts';
 import { createStamp, newToken } from '#aws/stamp.ts';
+import { tellCloudFormation } from '#aws/tell-cloudformation.ts';
 
 export function issueKeyWorld(env: Env) {
   return {
@@ -12,5 +13,6 @@ export function issueKeyWorld(env: Env) {
     now: createStamp().now,
     /** The key itself: the whole of the secret. */
     secret: requiredSecretReader(setting(env, 'FIRST_API_KEY_SECRET_ARN')),
+    tell: tellCloudFormation,
   };
 }

@@ -3,20 +3,24 @@ import { randomBytes } from 'node:crypto';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { ECSClient } from '@aws-sdk/client-ecs';
 import { S3Client } from '@aws-sdk/client-s3';
+import type { TellCloudFormation } from '#contract/custom-resource.ts';
 import { PackageSources } from '#contract/packages.ts';
+import type { EndAllWorld } from '#core/hands/end-all.ts';
 import type { ProvisionWorld } from '#core/hands/provision.ts';
 import { createPackageArchives } from '#aws/hands/package-archives.s3.ts';
-import { createPackageBuilds, createTasks } from '#aws/hands/tasks.ecs.ts';
-import { createJournal, type FunctionJournal } from '#aws/journal.powertools.ts';
+import { createCluster, createPackageBuilds, createTasks } from '#aws/hands/tasks.ecs.ts';
+import { createJournal } from '#aws/journal.powertools.ts';
 import { createSandboxRecords } from '#aws/hands/sandbox-records.dynamodb.ts';
 import { jsonSetting, setting, type Env } from '#aws/settings.ts';
 import { sha256, createStamp, pause } from '#aws/stamp.ts';
+import { tellCloudFormation } from '#aws/tell-cloudformation.ts';
 
-export function provisionWorld(env: Env): ProvisionWorld & { readonly journal: FunctionJournal } {
+export function provisionWorld(env: Env): ProvisionWorld & EndAllWorld & { readonly tell: TellCloudFormation } {
   const ecs = new ECSClient();
   return {
     sandboxes: createSandboxRecords(new DynamoDBClient(), setting(env, 'RECORDS_TABLE')),
     tasks: createTasks({ ...taskPlace(env, 'SANDBOX'), ecs }, setting(env, 'SANDBOX_IDLE_SECONDS')),
+    cluster: createCluster(ecs, setting(env, 'SANDBOX_CLUSTER')),
     builds: createPackageBuilds({ ...taskPlace(env, 'PACKAGES'), ecs }),
     archives: createPackageArchives({
       s3: new S3Client(),
@@ -30,6 +34,7 @@ export function provisionWorld(env: Env): ProvisionWorld & { readonly journal: F
     newToken: () => randomBytes(32).toString('base64url'),
     sha256,
     journal: createJournal(),
+    tell: tellCloudFormation,
   };
 }
 

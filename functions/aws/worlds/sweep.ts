@@ -1,14 +1,20 @@
 /** The sweep's world: of everything it looks at, it holds as much as it takes to finish what others began. */
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { ECSClient } from '@aws-sdk/client-ecs';
 import type { Instant } from '#contract/ids.ts';
 import type { SettlePorts } from '#core/connect/connect-world.ts';
+import type { Cluster, SandboxRecords } from '#core/ports/sandboxes.ts';
 import type { LogKey } from '#core/ports/session-log.ts';
+import type { Pause } from '#core/ports/stamp.ts';
 import type { RunPorts } from '#core/session/repair.ts';
 import type { PendingCredentialWorld } from '#core/vault/end-pending-credential.ts';
+import { createSandboxRecords } from '#aws/hands/sandbox-records.dynamodb.ts';
+import { createCluster } from '#aws/hands/tasks.ecs.ts';
 import { createJournal } from '#aws/journal.powertools.ts';
 import { runningSince } from '#aws/session/running-sessions.dynamodb.ts';
 import { createSecretRemover } from '#aws/vault/secret-stores.ts';
 import { setting, type Env } from '#aws/settings.ts';
+import { pause } from '#aws/stamp.ts';
 import { settlePorts } from '#aws/worlds/connecting.ts';
 import { runPorts } from '#aws/worlds/runs.ts';
 import { sessionTables } from '#aws/worlds/sessions.ts';
@@ -19,6 +25,10 @@ export interface SweepWorld extends RunPorts {
   readonly connecting: SettlePorts;
   readonly pending: PendingCredentialWorld;
   runningSince(instant: Instant): AsyncGenerator<LogKey>;
+  readonly cluster: Cluster;
+  readonly sandboxes: Pick<SandboxRecords, 'find' | 'lost'>;
+  readonly maxSandboxMs: number;
+  readonly pause: Pause;
   readonly journal: { readonly logger: { readonly warn: Logged; readonly error: Logged } };
 }
 
@@ -32,6 +42,10 @@ export function sweepWorld(env: Env): SweepWorld {
     connecting,
     pending: { credentials: connecting.credentials, secrets: createSecretRemover(env) },
     runningSince: (instant) => runningSince(dynamodb, table, instant),
+    cluster: createCluster(new ECSClient(), setting(env, 'SANDBOX_CLUSTER')),
+    sandboxes: createSandboxRecords(dynamodb, table),
+    maxSandboxMs: Number(setting(env, 'SANDBOX_MAX_SECONDS')) * 1000,
+    pause,
     journal: createJournal(),
   };
 }

@@ -19,6 +19,8 @@ const FORMAT = 1;
 export const FAILURE_LASTS_MS = 300_000;
 /** ECS allows 20 looks a second per account, and a build takes minutes. */
 const POLL_MS = [100, 200, 400, 800, 1600, 2000] as const;
+/** After a look that ECS refused because of the rate: a hundred sandboxes may start at once. */
+const BUSY_MS = 5000;
 /** ECS answers from copies that may not know a task which was started a moment ago. */
 const UNKNOWN_MS = 60_000;
 
@@ -88,13 +90,13 @@ interface TaskWait {
 export async function awaitTask(
   { stamp, pause }: Pick<Ports, 'stamp' | 'pause'>,
   { look, wanted, deadline, pollMs }: TaskWait,
-): Promise<Exclude<TaskStatus, { status: 'starting' }> | null> {
+): Promise<Exclude<TaskStatus, { status: 'starting' | 'busy' }> | null> {
   const unknownUntil = Date.parse(stamp.now()) + UNKNOWN_MS;
   for (let looks = 0; Date.parse(stamp.now()) <= deadline; looks += 1) {
     const task = await look();
     if (task.status === 'stopped' || (task.status === 'running' && wanted === 'running')) return task;
     if (task.status === 'unknown' && Date.parse(stamp.now()) > unknownUntil) return task;
-    await pause(pollMs[Math.min(looks, pollMs.length - 1)] ?? 0);
+    await pause(task.status === 'busy' ? BUSY_MS : (pollMs[Math.min(looks, pollMs.length - 1)] ?? 0));
   }
   return null;
 }

@@ -23,7 +23,7 @@ import { later } from '#core/ports/stamp.ts';
 export type ProvisionWorld = PackagePorts & Pick<Ports, 'sandboxes' | 'tasks' | 'newToken' | 'journal'>;
 
 /** Between two looks at a starting task; a Fargate task needs 20–60 s, and ECS allows 20 looks a second per account. */
-const POLL_MS = [50, 100, 200, 400, 800, 1000] as const;
+const POLL_MS = [100, 200, 400, 800, 1500, 2000] as const;
 /** Between two looks at the record of a start that another provisioner watches. */
 const WAIT_MS = 250;
 /** The pause before each further attempt: missing capacity and throttling pass, and each attempt costs a call of RunTask. */
@@ -92,7 +92,8 @@ async function advance(
     case 'ready': {
       if (isAlive(record, world.stamp.now())) return record;
       const { status } = await world.tasks.status(record.task);
-      if (status === 'running') return record;
+      // A call finds out what ECS has no time to say.
+      if (status === 'running' || status === 'busy') return record;
       await world.sandboxes.lost(provisioning.session, record.generation);
       return { ...record, status: 'lost' };
     }
@@ -123,12 +124,17 @@ async function reserve(
   return record;
 }
 
+/** Whether nothing goes on with a start. */
+export function isStale({ watchedUntil }: Pick<SandboxStart, 'watchedUntil'>, now: Instant): boolean {
+  return later(watchedUntil, STALE_MS) < now;
+}
+
 /** Watches a start that has no watcher, and else waits for its watcher. */
 async function goOn(world: ProvisionWorld, starting: Starting): Promise<SandboxRecord> {
   const { session, record, watcher } = starting;
   const now = world.stamp.now();
   if (record.watcher === watcher) return start(watching(world, starting), starting);
-  if (later(record.watchedUntil, STALE_MS) < now) return reserve(world, starting, { previous: record });
+  if (isStale(record, now)) return reserve(world, starting, { previous: record });
   if (record.watchedUntil < now) {
     const watch = { watcher, at: now, until: later(now, WATCH_MS) };
     return world.sandboxes.watch(session, record.generation, watch);

@@ -92,6 +92,8 @@ export interface SandboxRecords {
 
 export type TaskStatus =
   | { readonly status: 'starting' }
+  /** ECS answers no more questions at this moment (20 a second per account). */
+  | { readonly status: 'busy' }
   | { readonly status: 'running'; readonly address: string }
   | { readonly status: 'stopped'; readonly reason: string }
   /** ECS does not know the task: for a moment after its start, and some time after its end. */
@@ -112,6 +114,22 @@ export interface Tasks {
   status(task: string): Promise<TaskStatus>;
   /** Asks for the end of a task; one that has ended already stays so. */
   stop(task: string): Promise<void>;
+}
+
+/** A task of the cluster of sandboxes and builds. `startedBy` names what it was started for; ECS keeps it. */
+export interface ClusterTask {
+  readonly task: string;
+  readonly startedBy: string;
+  readonly createdAt: Instant;
+}
+
+/** All tasks of the cluster, in pages of up to 100; a page costs two calls of ECS. Throws `Fault` `sandbox_not_ready`. */
+export interface Cluster {
+  /** The tasks that start or run, without those that were asked to stop. */
+  running(): AsyncIterable<readonly ClusterTask[]>;
+  /** The tasks that were asked to stop and have not stopped. */
+  stopping(): AsyncIterable<readonly ClusterTask[]>;
+  stop: Tasks['stop'];
 }
 
 export type FoundArchive =

@@ -9,13 +9,13 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { asAgent, namespaceArguments, sandboxArguments } from './bubblewrap-walls.ts';
 import { contain, signal, startChild } from './child.ts';
-import { AGENT_ID, makeFolders } from './folders.ts';
+import { AGENT_ID, isRoot, makeFolders } from './folders.ts';
 import { nodeBinary, ripgrepBinary } from './programs.ts';
-import type { MemoryLimit, MemoryLimits } from './memory-limits.ts';
+import { MAX_PROCESSES, type MemoryLimit, type MemoryLimits } from './memory-limits.ts';
 import { programOf, type ContainerStart, type RunningContainer, type TaskRunner, type Usable } from './runner.ts';
+import { processLimit, roomForTasks } from './room-for-tasks.ts';
 import { pipeToServer } from './socket-pipe.ts';
 
-const MAX_PROCESSES = 1024;
 const SOCKET = 'server.sock';
 /** As in the image. */
 const MNT = ['mnt', 'mnt/session', 'mnt/session/outputs', 'mnt/user'];
@@ -59,7 +59,7 @@ async function writeEtc(taskDir: string): Promise<void> {
 function containerArguments({ container }: ContainerStart): readonly string[] {
   if (container.imageDir === null) throw new Error(`Container ${container.name} has no build folder to run from.`);
   const program = programOf(container);
-  const limits = ['prlimit', `--nproc=${MAX_PROCESSES}`, '--core=0', '--'];
+  const limits = ['prlimit', `--nproc=${maxProcesses()}`, '--core=0', '--'];
   const ripgrep = ripgrepBinary();
   return [
     ...['--ro-bind', nodeBinary(), '/opt/node/bin/node'],
@@ -71,6 +71,14 @@ function containerArguments({ container }: ContainerStart): readonly string[] {
     ...limits,
     ...['/opt/node/bin/node', `/opt/brainstem/${program}`],
   ];
+}
+
+/**
+ * The kernel counts the processes of a user within its user namespace. Root's sandboxes have none of their own, so they are
+ * one user, and the limit of one would end the start of another: there, cgroups count, or at least all have room.
+ */
+function maxProcesses(): number {
+  return isRoot() ? Math.min(MAX_PROCESSES * roomForTasks(), processLimit()) : MAX_PROCESSES;
 }
 
 /** The environment given to bubblewrap is the whole environment of the sandbox. */

@@ -44,10 +44,11 @@ export function startChild(start: ChildStart): Child {
   return { process: child, exited };
 }
 
-/** A shell enters the cgroup and becomes the program, so that no process of it is ever outside. */
+/** A shell enters the cgroups and becomes the program, so that no process of it is ever outside. */
 function withinLimit({ command, arguments: args, memory }: ChildStart): readonly [string, readonly string[]] {
   if (memory === null) return [command, args];
-  return ['/bin/sh', ['-c', 'echo $$ > "$0" && exec "$@"', memory.procsFile, command, ...args]];
+  const enter = 'for file in $0; do echo $$ > "$file" || exit; done; exec "$@"';
+  return ['/bin/sh', ['-c', enter, memory.procsFiles.join(' '), command, ...args]];
 }
 
 interface Signals {

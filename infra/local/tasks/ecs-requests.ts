@@ -11,7 +11,11 @@ export const RunTask = z.object({
   taskDefinition: z.string(),
   count: z.int().default(1),
   clientToken: z.string().max(64).optional(),
-  startedBy: z.string().max(128).optional(),
+  startedBy: z
+    .string()
+    .max(128)
+    .regex(/^[\w/-]*$/)
+    .optional(),
   group: z.string().optional(),
   launchType: z.string().optional(),
   enableExecuteCommand: z.boolean().default(false),
@@ -36,6 +40,14 @@ export const DescribeTasks = z.object({
   cluster: z.string().default('default'),
   tasks: z.array(z.string()).min(1).max(100),
 });
+export const ListTasks = z.object({
+  cluster: z.string().default('default'),
+  desiredStatus: z.enum(['RUNNING', 'STOPPED']).default('RUNNING'),
+  startedBy: z.string().max(128).optional(),
+  maxResults: z.int().min(1).max(100).default(100),
+  nextToken: z.string().optional(),
+});
+export type ListTasks = z.infer<typeof ListTasks>;
 export const StopTask = z.object({
   cluster: z.string().default('default'),
   task: z.string(),
@@ -60,6 +72,11 @@ export function runTaskAccesses(template: EcsTemplate, input: RunTask): readonly
     ...input.tags.slice(0, 1).map(() => access('ecs:TagResource', taskArnOf(template, input.cluster, '*'), tagging)),
     ...roles.map((role) => access('iam:PassRole', role, { 'iam:PassedToService': ['ecs-tasks.amazonaws.com'] })),
   ];
+}
+
+/** IAM knows no resource for the list of a cluster's tasks: the condition names the cluster. */
+export function listTasksAccess(template: EcsTemplate, { cluster }: ListTasks): Access {
+  return access('ecs:ListTasks', '*', inCluster(template, cluster));
 }
 
 export function taskAccess(

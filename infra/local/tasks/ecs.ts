@@ -8,19 +8,26 @@ import {
   clusterArnOf,
   DescribeTasks,
   findDefinition,
+  ListTasks,
+  listTasksAccess,
   RunTask,
   runTaskAccesses,
   StopTask,
   taskAccess,
   taskArnOf,
 } from './ecs-requests.ts';
+import { createRequestRates, type RatedOperation } from './request-rates.ts';
 import { describeTask, launchTask, stopTask, type Task, type TaskWorld } from './task.ts';
 
 /** A stopped task can be described for an hour, as in ECS. */
 const REMEMBERED_S = 3600;
 const MAX_OVERRIDES_CHARS = 8192;
 
+const NO_CAPACITY = 'Capacity is unavailable at this time. Please try again later or in a different availability zone';
+
 interface EcsOptions extends TaskWorld {
+  /** How many tasks this machine can hold. */
+  readonly maxTasks: number;
   readonly template: Pick<Template, 'tasks' | 'subnets' | 'region' | 'account'>;
 }
 
@@ -40,18 +47,27 @@ interface Ecs {
 export function createEcsService(options: EcsOptions): EcsService {
   const ecs: Ecs = { options, tasks: new Map(), tokens: new Map() };
   const { template } = options;
+  const take = createRequestRates();
+  const rated = (name: RatedOperation, answer: () => unknown): unknown => {
+    take(name);
+    return answer();
+  };
   const operations = {
     RunTask: operation(RunTask, (input) => ({
       accesses: runTaskAccesses(template, input),
-      run: () => runTask(ecs, input),
+      run: () => rated('RunTask', () => runTask(ecs, input)),
     })),
     DescribeTasks: operation(DescribeTasks, ({ cluster, tasks }) => ({
       accesses: tasks.map((task) => taskAccess(template, 'ecs:DescribeTasks', { cluster, task })),
-      run: () => describeTasks(ecs, tasks),
+      run: () => rated('DescribeTasks', () => describeTasks(ecs, tasks)),
+    })),
+    ListTasks: operation(ListTasks, (input) => ({
+      accesses: [listTasksAccess(template, input)],
+      run: () => rated('ListTasks', () => listTasks(ecs, input)),
     })),
     StopTask: operation(StopTask, ({ cluster, task, reason }) => ({
       accesses: [taskAccess(template, 'ecs:StopTask', { cluster, task })],
-      run: () => stop(ecs, task, reason),
+      run: () => rated('StopTask', () => stop(ecs, task, reason)),
     })),
   };
   return {
@@ -75,6 +91,9 @@ function runTask(ecs: Ecs, input: RunTask): unknown {
   if (JSON.stringify(input.overrides).length > MAX_OVERRIDES_CHARS)
     throw invalidParameter('overrides have at most 8192 characters');
   forgetStopped(ecs);
+  const held = [...ecs.tasks.values()].filter(({ status }) => status !== 'STOPPED').length;
+  // The client token stays unused, as in ECS: the same start may be asked for again.
+  if (held >= ecs.options.maxTasks) return { tasks: [], failures: [{ reason: NO_CAPACITY }] };
   const task = launch(ecs, input);
   ecs.tasks.set(task.request.arn, task);
   if (input.clientToken !== undefined) ecs.tokens.set(input.clientToken, { asked, task });
@@ -136,6 +155,24 @@ function describeTasks(ecs: Ecs, names: readonly string[]): unknown {
   return {
     tasks: found.flatMap(({ task }) => (task === null ? [] : [describeTask(task)])),
     failures: found.flatMap(({ name, task }) => (task === null ? [{ arn: name, reason: 'MISSING' }] : [])),
+  };
+}
+
+/** Page by page in the order of their starts; a token names the first task of the next page. */
+function listTasks(ecs: Ecs, { cluster, desiredStatus, startedBy, maxResults, nextToken }: ListTasks): unknown {
+  const clusterArn = clusterArnOf(ecs.options.template, cluster);
+  const found = [...ecs.tasks.values()].filter(
+    ({ desired, request }) =>
+      desired === desiredStatus &&
+      request.clusterArn === clusterArn &&
+      (startedBy === undefined || request.startedBy === startedBy),
+  );
+  const from = nextToken === undefined ? 0 : found.findIndex(({ request }) => request.id === nextToken);
+  if (from === -1) throw invalidParameter('Invalid token');
+  const next = found[from + maxResults];
+  return {
+    taskArns: found.slice(from, from + maxResults).map(({ request }) => request.arn),
+    ...(next !== undefined && { nextToken: next.request.id }),
   };
 }
 

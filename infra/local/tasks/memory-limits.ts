@@ -1,4 +1,7 @@
-/** Limits the memory of each task by a cgroup of its own, where this process may make cgroups: in most cases as root. */
+/**
+ * Limits the memory and the number of processes of each task by cgroups of its own, where this process may make cgroups: in
+ * most cases as root.
+ */
 import {
   accessSync,
   constants,
@@ -13,15 +16,20 @@ import { join } from 'node:path';
 
 const PREFIX = 'brainstem-';
 
-/** The cgroup of one task. */
+/** The cgroups of one task. */
 export interface MemoryLimit {
-  /** A process that writes its id to this file is in the cgroup, and so is every process that it starts. */
-  readonly procsFile: string;
-  /** Removes the cgroup after its processes have ended. */
+  /** A process that writes its id to these files is in the cgroups, and so is every process that it starts. */
+  readonly procsFiles: readonly string[];
+  /** Removes the cgroups after their processes have ended. */
   remove(): void;
 }
 
+/** Processes and threads of a task. */
+export const MAX_PROCESSES = 1024;
+
 export interface MemoryLimits {
+  /** Whether the number of processes is limited too. */
+  readonly processes: boolean;
   limit(taskId: string, memoryMb: number): MemoryLimit;
 }
 
@@ -47,20 +55,39 @@ const VERSION_2: Hierarchy = {
   swapBytes: () => 0,
 };
 
+const PIDS_1 = { folder: '/sys/fs/cgroup/pids' };
+const PIDS_FILE = 'pids.max';
+
 /** Null where no cgroup with a limit of memory can be made. Cgroups that a killed runtime left are removed. */
 export function createMemoryLimits(): MemoryLimits | null {
-  const hierarchy = [VERSION_2, VERSION_1].find(isUsable);
+  const hierarchy = [VERSION_2, VERSION_1].find((one) => isUsable(one, 'memory'));
   if (hierarchy === undefined) return null;
-  for (const name of readdirSync(hierarchy.folder)) if (isLeft(name)) removeCgroup(join(hierarchy.folder, name));
-  return { limit: (taskId, memoryMb) => limitIn(hierarchy, taskId, memoryMb) };
+  // Version 2 has one hierarchy for all limits, version 1 one for each.
+  const counting = hierarchy === VERSION_2 ? VERSION_2 : PIDS_1;
+  const processes = isUsable({ ...counting, limitFile: PIDS_FILE }, 'pids') ? counting : null;
+  for (const { folder } of new Set([hierarchy, processes ?? hierarchy])) {
+    for (const name of readdirSync(folder)) if (isLeft(name)) removeCgroup(join(folder, name));
+  }
+  return {
+    processes: processes !== null,
+    limit(taskId, memoryMb) {
+      const folders = [...new Set([limitIn(hierarchy, taskId, memoryMb), countIn(processes ?? hierarchy, taskId)])];
+      return {
+        procsFiles: folders.map((folder) => join(folder, 'cgroup.procs')),
+        remove: () => folders.forEach(removeCgroup),
+      };
+    },
+  };
 }
 
-function isUsable(hierarchy: Hierarchy): boolean {
-  const { folder, limitFile } = hierarchy;
-  const probe = folderOf(hierarchy, 'probe');
+type Place = Pick<Hierarchy, 'folder' | 'limitFile'>;
+
+function isUsable(place: Place, controller: 'memory' | 'pids'): boolean {
+  const { folder, limitFile } = place;
+  const probe = folderOf(place, 'probe');
   try {
-    const delegated = hierarchy === VERSION_1 || readFileSync(join(folder, 'cgroup.subtree_control'), 'utf8');
-    if (delegated !== true && !delegated.split(/\s+/).includes('memory')) return false;
+    const delegated = folder !== VERSION_2.folder || readFileSync(join(folder, 'cgroup.subtree_control'), 'utf8');
+    if (delegated !== true && !delegated.split(/\s+/).includes(controller)) return false;
     accessSync(folder, constants.W_OK);
     mkdirSync(probe);
     try {
@@ -73,7 +100,8 @@ function isUsable(hierarchy: Hierarchy): boolean {
   }
 }
 
-function limitIn(hierarchy: Hierarchy, taskId: string, memoryMb: number): MemoryLimit {
+/** The folder of the task's cgroup. */
+function limitIn(hierarchy: Hierarchy, taskId: string, memoryMb: number): string {
   const folder = folderOf(hierarchy, taskId);
   const bytes = memoryMb * 1024 * 1024;
   mkdirSync(folder, { recursive: true });
@@ -81,10 +109,17 @@ function limitIn(hierarchy: Hierarchy, taskId: string, memoryMb: number): Memory
   const swapFile = join(folder, hierarchy.swapFile);
   // A kernel without swap accounting has no such file.
   if (existsSync(swapFile)) writeFileSync(swapFile, String(hierarchy.swapBytes(bytes)));
-  return { procsFile: join(folder, 'cgroup.procs'), remove: () => removeCgroup(folder) };
+  return folder;
 }
 
-function folderOf({ folder }: Hierarchy, name: string): string {
+function countIn(place: Pick<Hierarchy, 'folder'>, taskId: string): string {
+  const folder = folderOf(place, taskId);
+  mkdirSync(folder, { recursive: true });
+  if (existsSync(join(folder, PIDS_FILE))) writeFileSync(join(folder, PIDS_FILE), String(MAX_PROCESSES));
+  return folder;
+}
+
+function folderOf({ folder }: Pick<Hierarchy, 'folder'>, name: string): string {
   return join(folder, `${PREFIX}${process.pid}-${name}`);
 }
 

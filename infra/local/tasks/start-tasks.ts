@@ -5,24 +5,35 @@ import type { LogFiles } from '../lambda/log-files.ts';
 import type { Template } from '../template/parts.ts';
 import { createTaskRunner } from './choose-sandbox.ts';
 import { createEcsService, type EcsService } from './ecs.ts';
+import { endLeftovers } from './leftovers.ts';
 import type { SandboxKind } from './runner.ts';
 
 interface TasksOptions {
   readonly template: Template;
   readonly sandbox: SandboxKind;
+  /** How many tasks run at once; ECS has no capacity for more. */
+  readonly maxTasks: number;
   readonly data: string;
   readonly logs: LogFiles;
   readonly report: (message: string) => void;
 }
 
-/** Removes what a killed runtime left in the folder of its tasks, because the tasks died with it. */
-export async function startTasks({ template, sandbox, data, logs, report }: TasksOptions): Promise<EcsService> {
+/** Removes what a killed runtime left: its tasks, and the folders of its tasks. */
+export async function startTasks({
+  template,
+  sandbox,
+  maxTasks,
+  data,
+  logs,
+  report,
+}: TasksOptions): Promise<EcsService> {
   const folder = join(data, 'tasks');
+  await endLeftovers(folder);
   rmSync(folder, { recursive: true, force: true });
   const containers = template.tasks.flatMap(({ containers }) => containers);
   for (const { port } of containers) if (port > 0) await checkTaskPort(port);
   const runner = await createTaskRunner(sandbox, containers, { data, report });
-  return createEcsService({ template, runner, folder, write: logs.write, report });
+  return createEcsService({ template, runner, maxTasks, folder, write: logs.write, report });
 }
 
 /** Tasks have addresses of their own and the same port; a program that listens on every address takes it from all of them. */

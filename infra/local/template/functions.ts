@@ -34,16 +34,16 @@ export function functionParts(stack: Stack): readonly FunctionPart[] {
 }
 
 /**
- * Custom resources that CDK adds for itself. They tidy up services that are not played here (VPC defaults, log groups) or
- * act only when a stack is deleted, so there is nothing for them to do.
+ * Custom resources with nothing to do here: those that CDK adds for itself tidy up services that are not played (VPC defaults,
+ * log groups), and others act only when a stack is deleted.
  */
-const CDK_OWN = /^Custom::(AWS|S3AutoDeleteObjects|VpcRestrictDefaultSG|LogRetention|CDK.*|Aws.*)$/;
+const IDLE = /^Custom::(EndSandboxes|AWS|S3AutoDeleteObjects|VpcRestrictDefaultSG|LogRetention|CDK.*|Aws.*)$/;
 
 export function customResourceParts(stack: Stack): readonly CustomResourcePart[] {
   return stack
     .all()
     .filter(({ type }) => type.startsWith('Custom::') || type === 'AWS::CloudFormation::CustomResource')
-    .filter(({ type }) => !CDK_OWN.test(type))
+    .filter(({ type }) => !IDLE.test(type))
     .map(({ logicalId, type, properties }) => {
       const { ServiceToken, ...rest } = Object(stack.resolve(properties, logicalId));
       return { logicalId, type, functionArn: String(ServiceToken), properties: rest };

@@ -2,6 +2,7 @@ import { createServer, type Server } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { tellCloudFormation } from '#aws/tell-cloudformation.ts';
 import { createApiKeys } from '#aws/records/api-keys.dynamodb.ts';
 import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
 import { issueKey } from '../../../functions/issue-key/issue-key.ts';
@@ -46,6 +47,7 @@ describe('the issue of the first API key', () => {
       newToken: () => '01abc',
       now: () => '2026-11-21T10:00:00.000Z',
       secret: () => secret(),
+      tell: tellCloudFormation,
     };
     await issueKey(world, {
       RequestType,

@@ -93,7 +93,7 @@ test.each(['0', '1.5', 'many', '1000001'])('a rate limit of %s a minute is refus
 test('an unknown option is refused with the names of the known ones', () => {
   expect(refusal({ sandboxImage: 'x' })).toMatch(/^Option sandboxImage is not one of model, removalPolicy, .*connect$/);
   expect(refusal({ 'sandbox.image': 'x' })).toBe(
-    'Option sandbox.image is not one of imageUri, cpu, memoryMb, idleMinutes',
+    'Option sandbox.image is not one of imageUri, cpu, memoryMb, idleMinutes, maxHours',
   );
   expect(refusal({ 'packages.npmToken': 'secret' })).toMatch(/^Option packages.npmToken is not one of aptSources, /);
 });

@@ -1,6 +1,7 @@
 import {
   DescribeTasksCommand,
   ECSClient,
+  ListTasksCommand,
   RunTaskCommand,
   StopTaskCommand,
   type RunTaskCommandInput,
@@ -15,14 +16,19 @@ import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
 import { type AwsFault, faultAnswer } from '../../../../infra/local/aws/wire.ts';
 import type { AwsRequest } from '../../../../infra/local/aws/service.ts';
 import type { ContainerPart, TaskDefinitionPart, Template } from '../../../../infra/local/template/parts.ts';
+import { createCluster, createTasks } from '#aws/hands/tasks.ecs.ts';
+import { SessionId } from '#contract/ids.ts';
 import { createBubblewrapRunner } from '../../../../infra/local/tasks/bubblewrap.ts';
 import { createEcsService, type EcsService } from '../../../../infra/local/tasks/ecs.ts';
+import { createRequestRates } from '../../../../infra/local/tasks/request-rates.ts';
 import { createProcessRunner } from '../../../../infra/local/tasks/process.ts';
 import { createTaskFixture, shell, type TaskFixture } from './fixture.ts';
 
 const CLUSTER = 'arn:aws:ecs:us-east-1:123456789012:cluster/Hands';
 const DEFINITION = 'arn:aws:ecs:us-east-1:123456789012:task-definition/Sandbox:1';
 const EXECUTION_ROLE = 'arn:aws:iam::123456789012:role/Pull';
+
+const MAX_TASKS = 3;
 
 const SUBNETS: Template['subnets'] = [
   { id: 'subnet-1', wayOut: null },
@@ -75,6 +81,7 @@ function serviceOf(container: ContainerPart): EcsService {
   return createEcsService({
     template: { tasks: [part], subnets: SUBNETS, region: 'us-east-1', account: '123456789012' },
     runner: inject('hasBubblewrap') ? createBubblewrapRunner(null) : createProcessRunner(null),
+    maxTasks: MAX_TASKS,
     folder: join(fixture.folder, 'tasks'),
     write: () => undefined,
     report: () => undefined,
@@ -113,7 +120,7 @@ async function describeTask(arn: string | undefined): Promise<Task> {
 }
 
 async function whenStatus(arn: string | undefined, status: string): Promise<Task> {
-  await expect.poll(async () => (await describeTask(arn)).lastStatus, { interval: 5 }).toBe(status);
+  await expect.poll(async () => (await describeTask(arn)).lastStatus, { interval: 50 }).toBe(status);
   return describeTask(arn);
 }
 
@@ -195,6 +202,81 @@ describe('an ECS task', () => {
     expect(task).toMatchObject({ stopCode: 'EssentialContainerExited' });
     expect(task.containers?.[0]?.exitCode).toBe(3);
   });
+});
+
+describe('the cluster, as the sweep and provisioning see it,', () => {
+  const session = SessionId.parse('sesn_1');
+  const START = { tokenSha256: 'ab', archive: null };
+  const place = () => ({
+    ...{ ecs, cluster: CLUSTER, taskDefinition: DEFINITION, container: 'sandbox' },
+    ...{ subnets: ['subnet-1'], securityGroup: 'sg-1' },
+  });
+  const tasks = () => createTasks(place(), '300');
+
+  test('refuses a task for which it has no room, and takes it under the same name when it has', async () => {
+    const started = [];
+    for (let generation = 1; generation <= MAX_TASKS; generation += 1) {
+      started.push(await tasks().run(session, generation, START));
+    }
+    const [first] = started.map((run) => (run.status === 'started' ? run.task : ''));
+    expect(await tasks().run(session, 9, START)).toMatchObject({
+      status: 'refused',
+      reason: expect.stringMatching(/^Capacity is unavailable at this time/),
+    });
+    await whenStatus(first, 'RUNNING');
+    await tasks().stop(first ?? '');
+    await whenStatus(first, 'STOPPED');
+    expect(await tasks().run(session, 9, START)).toMatchObject({ status: 'started' });
+  });
+
+  test('lists its tasks page by page, with what each was started for, and those that end apart', async () => {
+    const cluster = createCluster(ecs, CLUSTER);
+    async function names(pages: AsyncIterable<readonly { startedBy: string }[]>): Promise<readonly string[]> {
+      const all: string[] = [];
+      for await (const page of pages) all.push(...page.map(({ startedBy }) => startedBy));
+      return all;
+    }
+    await tasks().run(session, 1, START);
+    const second = await tasks().run(session, 2, START);
+    expect(await names(cluster.running())).toEqual(['sesn_1/1', 'sesn_1/2']);
+    const task = second.status === 'started' ? second.task : '';
+    await whenStatus(task, 'RUNNING');
+    await cluster.stop(task);
+    expect(await names(cluster.running())).toEqual(['sesn_1/1']);
+    await whenStatus(task, 'STOPPED');
+    expect(await names(cluster.stopping())).toEqual([]);
+    const page = await ecs.send(new ListTasksCommand({ cluster: CLUSTER, maxResults: 1 }));
+    expect(page).toMatchObject({ taskArns: [expect.any(String)] });
+    expect(page.nextToken).toBeUndefined();
+  });
+
+  test.each([
+    ['an unknown task definition', { taskDefinition: 'Unknown' }],
+    ['a container that it has not', { container: 'other' }],
+    ['another endpoint that refuses the connection', { ecs: new ECSClient({ endpoint: 'http://127.0.0.1:1' }) }],
+  ])('refuses a start with %s by a value', async (_what, over) => {
+    expect(await createTasks({ ...place(), ...over }, '300').run(session, 1, START)).toMatchObject({
+      status: 'refused',
+    });
+  });
+});
+
+test('ECS takes a hundred requests of a kind at once, and then so many a second', () => {
+  let now = 0;
+  const take = createRequestRates(() => now);
+  const taken = (operation: Parameters<typeof take>[0]): number => {
+    for (let count = 0; ; count += 1) {
+      try {
+        take(operation);
+      } catch (error) {
+        expect(error).toMatchObject({ code: 'ThrottlingException' });
+        return count;
+      }
+    }
+  };
+  expect([taken('DescribeTasks'), taken('ListTasks'), taken('RunTask'), taken('StopTask')]).toEqual([100, 0, 100, 0]);
+  now += 1000;
+  expect([taken('ListTasks'), taken('RunTask'), taken('StopTask')]).toEqual([20, 20, 20]);
 });
 
 describe('an ECS request that is refused', () => {

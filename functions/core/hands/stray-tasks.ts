@@ -1,0 +1,48 @@
+/** Which tasks of the cluster nothing needs. The sweep stops them, whatever died between their start and their end. */
+import { SessionId, type Instant } from '#contract/ids.ts';
+import { isStale } from '#core/hands/provision.ts';
+import type { ClusterTask, SandboxRecord } from '#core/ports/sandboxes.ts';
+import { later } from '#core/ports/stamp.ts';
+
+/** A build of packages ends by itself after 20 minutes. */
+const MAX_BUILD_MS = 30 * 60_000;
+
+/** The sandbox that a task is; null for a build of packages, and for what someone started by hand. */
+export function sandboxOf({
+  startedBy,
+}: ClusterTask): { readonly session: SessionId; readonly generation: number } | null {
+  const [, name, generation] = /^([^/]+)\/(\d+)$/.exec(startedBy) ?? [];
+  const session = SessionId.safeParse(name);
+  return session.success ? { session: session.data, generation: Number(generation) } : null;
+}
+
+type Verdict =
+  | { readonly status: 'needed' }
+  /** `isCurrent`: its session still counts on it. */
+  | { readonly status: 'stray'; readonly why: 'no owner' | 'too old'; readonly isCurrent: boolean };
+
+/**
+ * `record` is the record of the sandbox's session, read after the list of tasks. A generation is reserved before its task
+ * starts, so a task that has just started has its record.
+ */
+export function judgeTask(
+  task: ClusterTask,
+  record: SandboxRecord | null,
+  { now, maxAgeMs }: { readonly now: Instant; readonly maxAgeMs: number },
+): Verdict {
+  const isOlder = (ageMs: number) => later(task.createdAt, ageMs) < now;
+  if (task.startedBy.startsWith('packages/'))
+    return isOlder(MAX_BUILD_MS) ? stray('too old', false) : { status: 'needed' };
+  if (!isOwner(task, record, now)) return stray('no owner', false);
+  return isOlder(maxAgeMs) ? stray('too old', true) : { status: 'needed' };
+}
+
+function isOwner(task: ClusterTask, record: SandboxRecord | null, now: Instant): boolean {
+  if (record === null || sandboxOf(task)?.generation !== record.generation) return false;
+  if (record.status === 'starting') return !isStale(record, now);
+  return record.status === 'ready' && record.task === task.task;
+}
+
+function stray(why: 'no owner' | 'too old', isCurrent: boolean): Verdict {
+  return { status: 'stray', why, isCurrent };
+}

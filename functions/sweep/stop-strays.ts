@@ -1,0 +1,55 @@
+/** Stops the tasks that nothing needs, and those that are too old. */
+import type { Instant } from '#contract/ids.ts';
+import { judgeTask, sandboxOf } from '#core/hands/stray-tasks.ts';
+import { errorClass } from '#core/ports/errors.ts';
+import type { ClusterTask } from '#core/ports/sandboxes.ts';
+import type { SweepWorld } from '#aws/worlds/sweep.ts';
+
+type StraysWorld = Pick<SweepWorld, 'cluster' | 'sandboxes' | 'maxSandboxMs' | 'pause' | 'journal'>;
+
+/** ECS stops 40 tasks a second for an account, and sessions that end need some of them. */
+const BETWEEN_STOPS_MS = 100;
+/** A page costs two of the 20 looks a second that ECS allows an account, and sandboxes that start need most of them. */
+const BETWEEN_PAGES_MS = 250;
+
+export async function stopStrays(world: StraysWorld, now: Instant): Promise<void> {
+  for await (const tasks of world.cluster.running()) {
+    // A page has up to 100 tasks, and each look at a record takes some milliseconds.
+    const judged = await Promise.all(tasks.map(async (task) => ({ task, verdict: await judge(world, task, now) })));
+    for (const { task, verdict } of judged) {
+      if (verdict === null || verdict.status === 'needed') continue;
+      await stop(world, task, verdict);
+      await world.pause(BETWEEN_STOPS_MS);
+    }
+    await world.pause(BETWEEN_PAGES_MS);
+  }
+}
+
+/** Null when it cannot be judged at this moment. */
+async function judge({ sandboxes, maxSandboxMs: maxAgeMs, journal }: StraysWorld, task: ClusterTask, now: Instant) {
+  const owner = sandboxOf(task);
+  try {
+    const record = owner === null ? null : await sandboxes.find(owner.session);
+    return judgeTask(task, record, { now, maxAgeMs });
+  } catch (error) {
+    journal.logger.error('sweep', { task: task.task, error_class: errorClass(error) });
+    return null;
+  }
+}
+
+async function stop(
+  { cluster, sandboxes, journal: { logger } }: StraysWorld,
+  task: ClusterTask,
+  { why, isCurrent }: { readonly why: string; readonly isCurrent: boolean },
+): Promise<void> {
+  const owner = sandboxOf(task);
+  try {
+    // First, so that no call is sent to a sandbox that is about to stop.
+    if (owner !== null && isCurrent) await sandboxes.lost(owner.session, owner.generation);
+    await cluster.stop(task.task);
+    logger.warn('sweep', { task: task.task, started_by: task.startedBy, outcome: 'task_stopped', why });
+  } catch (error) {
+    // One task's trouble must not keep the others running; the next sweep tries it again.
+    logger.error('sweep', { task: task.task, error_class: errorClass(error) });
+  }
+}

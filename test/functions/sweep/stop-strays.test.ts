@@ -1,0 +1,98 @@
+import { describe, expect, it, vi } from 'vitest';
+import type { SessionId } from '#contract/ids.ts';
+import { createJournal } from '#aws/journal.powertools.ts';
+import type { ClusterTask, SandboxRecord } from '#core/ports/sandboxes.ts';
+import { later } from '#core/ports/stamp.ts';
+import { NOW } from '#test/functions/core/given.ts';
+import { stopStrays } from '../../../functions/sweep/stop-strays.ts';
+
+const MAX_AGE_MS = 3_600_000;
+
+interface Given {
+  readonly pages: readonly (readonly ClusterTask[])[];
+  readonly records: Readonly<Record<string, SandboxRecord>>;
+  readonly broken?: readonly string[];
+}
+
+function stage({ pages, records, broken = [] }: Given) {
+  const journal = createJournal();
+  vi.spyOn(journal.logger, 'warn').mockImplementation(() => undefined);
+  vi.spyOn(journal.logger, 'error').mockImplementation(() => undefined);
+  const acts: string[] = [];
+  let waitedMs = 0;
+  const fail = (what: string) => {
+    if (broken.includes(what)) throw new Error('broken');
+  };
+  const world = {
+    cluster: {
+      async *running() {
+        yield* pages;
+      },
+      stopping: () => {
+        throw new Error('not to be asked');
+      },
+      stop: async (task: string) => {
+        fail(task);
+        acts.push(`stop ${task}`);
+      },
+    },
+    sandboxes: {
+      find: async (session: SessionId) => {
+        fail(session);
+        return records[session] ?? null;
+      },
+      lost: async (session: SessionId, generation: number) => void acts.push(`lost ${session} ${generation}`),
+    },
+    maxSandboxMs: MAX_AGE_MS,
+    pause: async (ms: number) => void (waitedMs += ms),
+    journal,
+  };
+  return { acts, waited: () => waitedMs, sweep: () => stopStrays(world, NOW) };
+}
+
+const taskOf = (startedBy: string, createdAt = NOW): ClusterTask => ({
+  task: `task-${startedBy}`,
+  startedBy,
+  createdAt,
+});
+const readyOf = (startedBy: string, generation: number): SandboxRecord => ({
+  ...{ status: 'ready', generation, token: 't', lastUsedAt: NOW, packages: null, archive: null },
+  ...{ task: `task-${startedBy}`, address: '10.0.0.1:8080', readyAt: NOW },
+});
+
+describe('sweep over tasks', () => {
+  it('stops those that nothing needs, on every page, and no others', async () => {
+    const { acts, sweep } = stage({
+      pages: [[taskOf('sesn_1/1'), taskOf('sesn_1/2')], [taskOf('sesn_2/1')], [taskOf('packages/0a')]],
+      records: { sesn_1: readyOf('sesn_1/2', 2) },
+    });
+    await sweep();
+    expect(acts).toEqual(['stop task-sesn_1/1', 'stop task-sesn_2/1']);
+  });
+
+  it('marks a sandbox that is too old as lost before it stops it, so that no call is sent to it', async () => {
+    const old = taskOf('sesn_1/2', later(NOW, -MAX_AGE_MS - 1));
+    const { acts, sweep } = stage({ pages: [[old]], records: { sesn_1: readyOf('sesn_1/2', 2) } });
+    await sweep();
+    expect(acts).toEqual(['lost sesn_1 2', 'stop task-sesn_1/2']);
+  });
+
+  it('stops no task that it cannot judge, and goes on after one that ECS does not stop', async () => {
+    const { acts, sweep } = stage({
+      pages: [[taskOf('sesn_1/1'), taskOf('sesn_2/1'), taskOf('sesn_3/1')]],
+      records: {},
+      broken: ['sesn_1', 'task-sesn_2/1'],
+    });
+    await sweep();
+    expect(acts).toEqual(['stop task-sesn_3/1']);
+  });
+
+  it('stays below the rates of ECS', async () => {
+    const strays = Array.from({ length: 20 }, (_, page) => [taskOf(`sesn_${page}/1`), taskOf(`sesn_${page}/2`)]);
+    const { waited, acts, sweep } = stage({ pages: strays, records: {} });
+    await sweep();
+    const seconds = waited() / 1000;
+    expect(acts.length / seconds).toBeLessThan(20);
+    expect((2 * strays.length) / seconds).toBeLessThan(10);
+  });
+});
