@@ -25,6 +25,10 @@ export const ModelInfo = z
   .meta({ id: 'ModelInfo' });
 export type ModelInfo = z.infer<typeof ModelInfo>;
 
+/** How many seconds a model may send nothing while it answers; `models` has those of single models, by their ids. */
+export const SilenceSeconds = z.object({ default: z.int(), models: z.record(z.string(), z.int()) });
+export type SilenceSeconds = z.infer<typeof SilenceSeconds>;
+
 /** Model ids are the cursors of this list alone. */
 export const ModelPage = z.object({
   data: z.array(ModelInfo),

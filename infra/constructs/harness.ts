@@ -1,3 +1,4 @@
+import type { SilenceSeconds } from '#contract/models.ts';
 import { Duration, Stack, Validations } from 'aws-cdk-lib';
 import { type CfnSecret, type ISecret, Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { Construct } from 'constructs';
@@ -30,6 +31,7 @@ export class Harness extends Construct {
     props.log.grantAppend(this.turn);
     props.records.grantWrite(this.turn);
     props.content.grantReadWrite(this.turn);
+    this.turn.receive({ MODEL_SILENCE_SECONDS: silenceOf(props.model) });
     this.modelApiKey = this.#allowAsking(props);
   }
 
@@ -79,4 +81,9 @@ export class Harness extends Construct {
     // Under exactOptionalPropertyTypes, CDK's class does not fit CDK's interface.
     return secret as ISecret;
   }
+}
+
+function silenceOf({ silenceSeconds, silenceSecondsOf }: ModelOptions): string {
+  const silence: SilenceSeconds = { default: silenceSeconds, models: silenceSecondsOf };
+  return JSON.stringify(silence);
 }

@@ -15,6 +15,18 @@ const Region = textOf(/^[a-z]{2}(?:-[a-z]+)+-\d$/, 'must be a Region such as eu-
     default: 'the Region of the stack',
   });
 
+const Silence = z.int().min(5).max(600);
+
+const SILENCE = {
+  silenceSeconds: Silence.default(120).describe(
+    'How many seconds the model may send nothing while it answers. Then the request is cut off and made again, as for an overloaded provider.',
+  ),
+  silenceSecondsOf: z
+    .record(z.string().min(1), Silence)
+    .default({})
+    .describe('The same for single models, by the ids that agents name: `{"claude-opus-5-5":300}`.'),
+};
+
 const ClaudeApi = group({
   provider: z.literal('anthropic').meta({
     description:
@@ -22,6 +34,7 @@ const ClaudeApi = group({
     default: '`anthropic`; required beside other options of `model`',
   }),
   baseUrl: BaseUrl,
+  ...SILENCE,
   apiKeySecretArn: SecretArn.optional().meta({
     description:
       'The secret that holds the API key for `anthropic`, as plain text. A new secret has no value, and turns fail with a message that says so until you set one. A secret costs $0.40 a month.',
@@ -39,7 +52,7 @@ const ClaudeApi = group({
 });
 export type ClaudeApi = z.output<typeof ClaudeApi>;
 
-const Bedrock = group({ provider: z.literal('bedrock'), region: Region, baseUrl: BaseUrl });
+const Bedrock = group({ provider: z.literal('bedrock'), region: Region, baseUrl: BaseUrl, ...SILENCE });
 export type Bedrock = z.output<typeof Bedrock>;
 
 const ClaudePlatformOnAws = group({
@@ -50,6 +63,7 @@ const ClaudePlatformOnAws = group({
     .describe('A workspace of this account in the Region. Required for `claude-platform-on-aws`.'),
   region: Region,
   baseUrl: BaseUrl,
+  ...SILENCE,
 });
 export type ClaudePlatformOnAws = z.output<typeof ClaudePlatformOnAws>;
 

@@ -63,6 +63,7 @@ describe('settings: each function gets exactly the environment variables that it
         previews,
         'MODEL_BASE_URL',
         'MODEL_API_KEY_SECRET_ARN',
+        'MODEL_SILENCE_SECONDS',
         'PROVISION_FUNCTION_NAME',
         proxy,
         'HANDS',

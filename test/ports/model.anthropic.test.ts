@@ -4,9 +4,10 @@ import { expect, it, onTestFinished } from 'vitest';
 import { createAnthropicModel } from '#aws/model/model.anthropic.ts';
 import { Fault } from '#core/ports/errors.ts';
 import { startStandIn } from '#test/model/stand-in.ts';
-import { ask, modelSuite, QUIET, REQUEST } from './model.suite.ts';
+import { ask, modelSuite, PATIENT, QUIET, REQUEST } from './model.suite.ts';
 
-const create = (baseUrl: string) => createAnthropicModel({ baseUrl, apiKey: async () => 'sk-test' });
+const create = (baseUrl: string, silence = PATIENT) =>
+  createAnthropicModel({ baseUrl, apiKey: async () => 'sk-test', silence });
 
 modelSuite({
   name: 'Claude API',
@@ -48,7 +49,7 @@ it('a missing or refused model key is read again by the next request', async () 
     if (key == null) throw new Fault('model_refused_request', 'no key');
     return key;
   };
-  const model = createAnthropicModel({ baseUrl: standIn.url, apiKey });
+  const model = createAnthropicModel({ baseUrl: standIn.url, apiKey, silence: PATIENT });
   await expect(ask(model)).rejects.toThrow('no key');
   await expect(ask(model)).rejects.toThrow('refused the API key (HTTP 401): check the value of the model key secret');
   await ask(model);

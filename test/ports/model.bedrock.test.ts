@@ -1,12 +1,13 @@
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { createBedrockModel } from '#aws/model/model.bedrock.ts';
 import { startStandIn } from '#test/model/stand-in.ts';
-import { ask, modelSuite, REQUEST } from './model.suite.ts';
+import { ask, modelSuite, PATIENT, REQUEST } from './model.suite.ts';
 
 const MODEL = 'eu.anthropic.claude-sonnet-4-5-20250929-v1:0';
 const CREDENTIALS = { accessKeyId: 'AKIATEST', secretAccessKey: 'secret', sessionToken: 'a-session' };
 
-const create = (baseUrl: string) => createBedrockModel({ baseUrl, region: 'eu-central-1', credentials: CREDENTIALS });
+const create = (baseUrl: string, silence = PATIENT) =>
+  createBedrockModel({ baseUrl, region: 'eu-central-1', credentials: CREDENTIALS, silence });
 
 modelSuite({
   name: 'Amazon Bedrock',

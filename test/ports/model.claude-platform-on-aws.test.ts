@@ -1,11 +1,12 @@
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { createClaudePlatformModel } from '#aws/model/model.claude-platform-on-aws.ts';
 import { startStandIn } from '#test/model/stand-in.ts';
-import { ask, modelSuite } from './model.suite.ts';
+import { ask, modelSuite, PATIENT } from './model.suite.ts';
 
-const create = (baseUrl: string) =>
+const create = (baseUrl: string, silence = PATIENT) =>
   createClaudePlatformModel({
     baseUrl,
+    silence,
     region: 'us-west-2',
     workspaceId: 'wrkspc_1',
     credentials: { accessKeyId: 'AKIATEST', secretAccessKey: 'secret', sessionToken: 'a-session' },

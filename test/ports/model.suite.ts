@@ -2,6 +2,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
+import type { SilenceSeconds } from '#contract/models.ts';
 import type { Model, ModelListener, ModelRequest } from '#core/ports/model.ts';
 import { startStandIn, type StandIn } from '#test/model/stand-in.ts';
 
@@ -13,6 +14,8 @@ export const REQUEST: ModelRequest = {
   tools: [{ name: 'bash', description: 'Run a command.', input_schema: { type: 'object' } }],
   extra: {},
 };
+/** No answer of the stand-in is silent for so long. */
+export const PATIENT: SilenceSeconds = { default: 120, models: {} };
 export const QUIET: ModelListener = {
   onFirstToken: () => undefined,
   onToolStart: () => undefined,
@@ -27,7 +30,7 @@ export const ask = (
 
 interface Provider {
   readonly name: string;
-  readonly create: (baseUrl: string) => Model;
+  readonly create: (baseUrl: string, silence?: SilenceSeconds) => Model;
   /** The provider's id of the model. */
   readonly modelId: string;
   /** An answer that is not in the provider's format. */
@@ -161,6 +164,37 @@ export function modelSuite({ name, create, modelId, contentType, errors }: Provi
     it('throws a retryable fault when an answer breaks off', async () => {
       const model = await modelWith(() => ({ text: ['a', 'b', 'c'], cutAfter: 4 }));
       await expect(ask(model, { request })).rejects.toMatchObject({ code: 'model_unreachable' });
+    });
+
+    it.each([
+      ['before its headers', { text: 'late', delayMs: 60_000 }],
+      ['after its first frame', { text: 'late', hold: new Promise(() => undefined) }],
+      ['after a delta', { text: ['one', 'two'], hold: new Promise(() => undefined), holdBefore: 5 }],
+    ])(
+      'is cut off when it is silent for longer than its limit %s, and is retryable as an overload',
+      async (_when, reply) => {
+        standIn = await startStandIn({ script: () => reply });
+        const model = create(standIn.url, { default: 120, models: { [modelId]: 0.3 } });
+        const fault = await ask(model, { request }).catch((error: unknown) => error);
+        expect(fault).toMatchObject({ code: 'model_overloaded', retryable: true });
+      },
+    );
+
+    it('may take longer than its limit when it sends something all the time', async () => {
+      const text = Array.from({ length: 12 }, (_, index) => `${index} `);
+      standIn = await startStandIn({ script: () => ({ text, chunkDelayMs: 100 }) });
+      const answer = await ask(create(standIn.url, { default: 0.6, models: {} }), { request });
+      expect(answer.blocks[0]).toHaveProperty('text', text.join(''));
+    });
+
+    it.each([
+      ['messages.3.content.1.image.source: of the canary', 'messages.3.content.1'],
+      ['messages.2.content.0.tool_result.content.4: the canary', 'messages.2.content.0.tool_result.content.4'],
+      ['tools.12.custom.input_schema: the canary', 'tools.12'],
+      ['canary: could not process image', null],
+    ])('tells the place that the provider refuses, and quotes nothing: %s', async (message, path) => {
+      const model = await modelWith(() => ({ error: { status: 400, type: errors.refused, message } }));
+      await expect(ask(model, { request })).rejects.toMatchObject({ code: 'model_refused_input', path });
     });
 
     it('is cancelled by its signal', async () => {

@@ -11,17 +11,21 @@ import type {
 } from '@anthropic-ai/sdk/resources/messages/messages';
 import * as z from 'zod';
 import { RefusalCategory } from '#contract/events.ts';
+import type { SilenceSeconds } from '#contract/models.ts';
 import { Fault, type FaultCode } from '#core/ports/errors.ts';
 import type { Model, ModelAnswer, ModelListener, ModelRequest } from '#core/ports/model.ts';
 
 interface MessagesProvider {
   /** Makes the client with its credentials; called again after they were missing or refused. */
-  connect(): Promise<Pick<Messages, 'stream'>>;
+  connect(options: typeof CLIENT_OPTIONS & { readonly fetch: Fetch }): Promise<Pick<Messages, 'stream'>>;
+  readonly silence: SilenceSeconds;
   /** The credentials that HTTP 401 and 403 refuse, and what an operator has to check then. */
   readonly credentials: { readonly name: string; readonly check: string };
 }
 
-export const CLIENT_OPTIONS = {
+type Fetch = NonNullable<ClientOptions['fetch']>;
+
+const CLIENT_OPTIONS = {
   /** Retries are the state machine's, so that each attempt is in the log. */
   maxRetries: 0,
   /** The SDK's log lines quote text that it could not parse, which may be the model's answer. */
@@ -59,22 +63,61 @@ const Answer = z.object({
   }),
 });
 
-export function createMessagesModel({ connect, credentials }: MessagesProvider): Model {
-  let ready: ReturnType<typeof connect> | null = null;
+export function createMessagesModel({ connect, silence, credentials }: MessagesProvider): Model {
+  const ready = new Map<number, ReturnType<typeof connect>>();
+
+  /** Models with the same limit share a client. */
+  function clientFor(model: string): ReturnType<typeof connect> {
+    const seconds = silence.models[model] ?? silence.default;
+    const client = ready.get(seconds) ?? connect({ ...CLIENT_OPTIONS, fetch: fetchUntilSilent(seconds) });
+    ready.set(seconds, client);
+    return client;
+  }
+
   return {
     async ask(request, listener, signal) {
       try {
-        const api = await (ready ??= connect());
+        const api = await clientFor(request.model);
         const stream = api.stream(paramsOf(request), { signal, headers: headersOf(request) });
         stream.on('streamEvent', telling(listener));
         return answerOf(await stream.finalMessage());
       } catch (cause) {
         // Missing or refused credentials may have been set since: the next request reads them again.
-        if (cause instanceof Fault || (cause instanceof APIError && cause.status === 401)) ready = null;
+        if (cause instanceof Fault || (cause instanceof APIError && cause.status === 401)) ready.clear();
         throw faultOf(cause, credentials);
       }
     },
   };
+}
+
+/** Cuts off a response that sends nothing for so long. Pings of the provider count, because it is at work then. */
+function fetchUntilSilent(seconds: number): Fetch {
+  return async (url, init) => {
+    const cutOff = new AbortController();
+    const silent = new Fault('model_overloaded', `the model sent nothing for ${seconds} seconds`);
+    const timer = setTimeout(() => cutOff.abort(silent), seconds * 1000).unref();
+    const signals = [cutOff.signal, ...(init?.signal == null ? [] : [init.signal])];
+    try {
+      const response = await fetch(url, { ...init, signal: AbortSignal.any(signals) });
+      if (response.body === null) return response;
+      const { status, headers } = response;
+      return new Response(ReadableStream.from(heard(response.body, timer)), { status, headers });
+    } catch (error) {
+      clearTimeout(timer);
+      throw error;
+    }
+  };
+}
+
+async function* heard(body: AsyncIterable<Uint8Array>, timer: NodeJS.Timeout): AsyncIterable<Uint8Array> {
+  try {
+    for await (const chunk of body) {
+      timer.refresh();
+      yield chunk;
+    }
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** Blocks stream one after the other. */
@@ -179,6 +222,9 @@ function codeOf(cause: APIError, code: FaultCode): FaultCode {
 }
 
 function faultOf(cause: unknown, credentials: MessagesProvider['credentials']): unknown {
+  // The SDK wraps what its `fetch` throws.
+  const silent = cause instanceof AnthropicError ? faultIn(cause.cause) : null;
+  if (silent !== null) return silent;
   // The provider's own message may quote the request, so only its class and number are told.
   if (cause instanceof APIUserAbortError) return new Fault('model_unreachable', 'the model request was cut off');
   if (cause instanceof APIConnectionError)
@@ -204,6 +250,11 @@ function faultOf(cause: unknown, credentials: MessagesProvider['credentials']): 
     retryAfterSeconds: retryAfter(cause.headers),
     path: pathOf(cause),
   });
+}
+
+function faultIn(cause: unknown): Fault | null {
+  if (cause instanceof Fault) return cause;
+  return cause instanceof Error ? faultIn(cause.cause) : null;
 }
 
 function retryAfter(headers: Headers | undefined): number | null {

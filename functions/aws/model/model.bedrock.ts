@@ -4,24 +4,27 @@
  * its middle.
  */
 import { AnthropicBedrock } from '@anthropic-ai/bedrock-sdk/client';
+import type { SilenceSeconds } from '#contract/models.ts';
 import type { Model } from '#core/ports/model.ts';
-import { CLIENT_OPTIONS, createMessagesModel } from '#aws/model/messages-api.ts';
+import { createMessagesModel } from '#aws/model/messages-api.ts';
 import type { RoleCredentials } from '#aws/settings.ts';
 
 interface BedrockOptions {
   readonly baseUrl: string;
   readonly region: string;
   readonly credentials: RoleCredentials;
+  readonly silence: SilenceSeconds;
 }
 
 /** The only one that InvokeModel knows for every model; the SDK's own default is refused for models before Opus 4.7. */
 const API_VERSION = 'bedrock-2023-05-31';
 
-export function createBedrockModel({ baseUrl, region, credentials }: BedrockOptions): Model {
+export function createBedrockModel({ baseUrl, region, credentials, silence }: BedrockOptions): Model {
   return createMessagesModel({
-    connect: async () =>
+    silence,
+    connect: async (options) =>
       new AnthropicBedrock({
-        ...CLIENT_OPTIONS,
+        ...options,
         baseURL: baseUrl,
         awsRegion: region,
         awsAccessKey: credentials.accessKeyId,

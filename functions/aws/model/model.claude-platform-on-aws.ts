@@ -1,7 +1,8 @@
 /** Claude Platform on AWS as the model port: the Claude API behind AWS's signature, billed to the account. */
 import { AnthropicAws } from '@anthropic-ai/aws-sdk/client';
+import type { SilenceSeconds } from '#contract/models.ts';
 import type { Model } from '#core/ports/model.ts';
-import { CLIENT_OPTIONS, createMessagesModel } from '#aws/model/messages-api.ts';
+import { createMessagesModel } from '#aws/model/messages-api.ts';
 import type { RoleCredentials } from '#aws/settings.ts';
 
 interface ClaudePlatformOptions {
@@ -10,13 +11,21 @@ interface ClaudePlatformOptions {
   /** `wrkspc_…`, of the account and the Region. */
   readonly workspaceId: string;
   readonly credentials: RoleCredentials;
+  readonly silence: SilenceSeconds;
 }
 
-export function createClaudePlatformModel({ baseUrl, region, workspaceId, credentials }: ClaudePlatformOptions): Model {
+export function createClaudePlatformModel({
+  baseUrl,
+  region,
+  workspaceId,
+  credentials,
+  silence,
+}: ClaudePlatformOptions): Model {
   return createMessagesModel({
-    connect: async () =>
+    silence,
+    connect: async (options) =>
       new AnthropicAws({
-        ...CLIENT_OPTIONS,
+        ...options,
         baseURL: baseUrl,
         awsRegion: region,
         awsAccessKey: credentials.accessKeyId,

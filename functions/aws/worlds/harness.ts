@@ -1,6 +1,7 @@
 /** What the harness's world has with every model provider; a file per provider adds its client, for the bundles' size. */
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { Hands } from '#contract/run.ts';
+import { SilenceSeconds } from '#contract/models.ts';
 import { createHistory } from '#core/harness/history.ts';
 import type { TurnWorld } from '#core/harness/turn-world.ts';
 import type { Model } from '#core/ports/model.ts';
@@ -13,6 +14,10 @@ import { sha256, createStamp, pause } from '#aws/stamp.ts';
 import { logOf } from '#aws/worlds/sessions.ts';
 
 export type HarnessWorld = TurnWorld & { readonly journal: FunctionJournal };
+
+export function silenceSetting(env: Env): SilenceSeconds {
+  return jsonSetting(env, 'MODEL_SILENCE_SECONDS', SilenceSeconds);
+}
 
 export function harnessWorld(env: Env, model: Model): HarnessWorld {
   const log = logOf(env);

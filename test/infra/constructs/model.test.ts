@@ -48,6 +48,8 @@ const keySecrets = ({ template }: Synthesized) =>
 const verdicts = ({ judge }: Rule, { template }: Synthesized) =>
   new Set(Object.values(template.Resources).map((resource) => judge(resource, template)));
 
+const SILENCE = { MODEL_SILENCE_SECONDS: '{"default":120,"models":{}}' };
+
 describe('a stack with Amazon Bedrock as the model provider', () => {
   let stack: Synthesized;
   beforeAll(() => {
@@ -56,7 +58,11 @@ describe('a stack with Amazon Bedrock as the model provider', () => {
 
   test('lets the harness stream answers from models of one maker, and tells it the endpoint', () => {
     expect(modelOf(stack)).toEqual({
-      settings: { MODEL_BASE_URL: 'https://bedrock-runtime.{Region}.amazonaws.com', MODEL_REGION: '{Region}' },
+      settings: {
+        MODEL_BASE_URL: 'https://bedrock-runtime.{Region}.amazonaws.com',
+        MODEL_REGION: '{Region}',
+        ...SILENCE,
+      },
       rights: [
         {
           actions: ['bedrock:InvokeModelWithResponseStream'],
@@ -86,6 +92,7 @@ describe('a stack with Amazon Bedrock as the model provider', () => {
     expect(settings).toEqual({
       MODEL_BASE_URL: 'https://bedrock-runtime.eu-west-1.amazonaws.com',
       MODEL_REGION: 'eu-west-1',
+      ...SILENCE,
     });
     expect(rights[0]?.on).toContain('arn:{Partition}:bedrock:eu-west-1:{AccountId}:inference-profile/*.anthropic.*');
   });
@@ -103,6 +110,7 @@ describe('a stack with Claude Platform on AWS as the model provider', () => {
         MODEL_BASE_URL: 'https://aws-external-anthropic.{Region}.api.aws',
         MODEL_REGION: '{Region}',
         MODEL_WORKSPACE_ID: WORKSPACE,
+        ...SILENCE,
       },
       rights: [
         {
@@ -133,4 +141,11 @@ test('a stack may reach Bedrock through a VPC endpoint', () => {
   expect(JSON.stringify(app.synth().getStackByName('Own').template)).toContain(
     '"MODEL_BASE_URL":"https://vpce.example"',
   );
+});
+
+test('a stack may give single models more time to be silent', () => {
+  const { settings } = modelOf(
+    synthesize({ 'model.provider': 'bedrock', 'model.silenceSeconds': '60', 'model.silenceSecondsOf': '{"a":300}' }),
+  );
+  expect(settings).toMatchObject({ MODEL_SILENCE_SECONDS: '{"default":60,"models":{"a":300}}' });
 });

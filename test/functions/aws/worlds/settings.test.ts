@@ -23,6 +23,7 @@ const COMPLETE: Readonly<Record<string, string>> = {
   CONTENT_BUCKET: 'content',
   RUN_STATE_MACHINE_ARN: 'arn:aws:states:us-east-1:000000000000:stateMachine:Run',
   MODEL_BASE_URL: 'https://api.anthropic.com',
+  MODEL_SILENCE_SECONDS: '{"default":120,"models":{}}',
   MODEL_REGION: 'eu-central-1',
   MODEL_WORKSPACE_ID: 'wrkspc_1',
   MODEL_API_KEY_SECRET_ARN: 'arn:aws:secretsmanager:us-east-1:000000000000:secret:model',
@@ -67,7 +68,14 @@ const STORES = ['LOG_TABLE', 'RECORDS_TABLE', 'CONTENT_BUCKET'];
 const RATES = ['CREATES_PER_MINUTE', 'READS_PER_MINUTE'];
 const HARNESS = [
   ...STORES,
-  ...['PREVIEWS_TABLE', 'MODEL_BASE_URL', 'PROVISION_FUNCTION_NAME', 'MCP_PROXY_FUNCTION_NAME', 'HANDS'],
+  ...[
+    'PREVIEWS_TABLE',
+    'MODEL_BASE_URL',
+    'MODEL_SILENCE_SECONDS',
+    'PROVISION_FUNCTION_NAME',
+    'MCP_PROXY_FUNCTION_NAME',
+    'HANDS',
+  ],
 ];
 const worlds = [
   {
