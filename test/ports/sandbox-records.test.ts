@@ -128,6 +128,20 @@ describe('the sandbox records in DynamoDB', () => {
     expect(await records.find(session)).toMatchObject({ status: 'lost', task: null });
   });
 
+  it('know that a loss was not told, through further attempts, until it is', async () => {
+    const session = await newSession();
+    await records.reserve(session, 0, start('token'));
+    await records.ready(session, 1, PLACE);
+    await records.lost(session, 1);
+    await records.reserve(session, 1, start('token'));
+    await records.reserve(session, 2, start('token'));
+    expect(await records.ready(session, 3, PLACE)).toMatchObject({ untold: true });
+    await records.told(session, 2);
+    expect(await records.find(session)).toMatchObject({ untold: true });
+    await records.told(session, 3);
+    expect(await records.find(session)).not.toHaveProperty('untold', true);
+  });
+
   it('reserve nothing for a session that was deleted, whether or not its record is left', async () => {
     const session = await newSession();
     const table = createTable(dynamodb.client, dynamodb.recordsTable);

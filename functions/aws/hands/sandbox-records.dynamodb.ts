@@ -17,6 +17,7 @@ const common = {
   lastUsedAt: Instant,
   packages: optional(json(PackageList)),
   archive: optional(z.string()),
+  untold: z.boolean().optional(),
 };
 const start = {
   attempt: z.int().min(1),
@@ -96,7 +97,12 @@ export function createSandboxRecords(dynamodb: DynamoDBClient, name: string): Sa
       endStart(session, generation, { status: 'ready', task, address, readyAt: at, lastUsedAt: at }),
 
     async lost(session, generation) {
-      await update(session, { when: [isThisGeneration], values: { generation }, set: { status: 'lost' } });
+      const set = { status: 'lost', untold: true };
+      await update(session, { when: [isThisGeneration], values: { generation }, set });
+    },
+
+    async told(session, generation) {
+      await update(session, { when: [isThisGeneration], values: { generation }, set: { untold: null } });
     },
 
     failed: (session, generation, { reason, retryAt }) =>

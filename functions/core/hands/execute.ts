@@ -30,7 +30,13 @@ interface CallToSend {
   /** What the sandbox is given when it lacks it. */
   readonly largeResults: LargeResults;
 }
-type Result = { readonly text: string; readonly isError: boolean; readonly served: string };
+interface Result {
+  readonly text: string;
+  readonly isError: boolean;
+  readonly served: string;
+  /** The generation whose first result this is, after the loss of another one. */
+  readonly tellsLoss?: number;
+}
 
 const DEFAULT_TIMEOUT_MS = 120_000;
 /** Below the function's own 15 minutes, with time left to append the result. */
@@ -51,6 +57,10 @@ const LOST = {
   isError: true,
   served: 'lost',
 } as const;
+
+/** Goes before the first result of a sandbox that replaces another one. */
+const REPLACED =
+  '(This is a new sandbox. The earlier one has ended; its files, variables and background processes are gone.)\n';
 
 const NOT_MADE = 'The call was not made.';
 
@@ -78,6 +88,8 @@ export async function execute(world: ExecuteWorld, input: ExecuteInput): Promise
   if (sent === null) return 'sandbox not ready';
   const result = await resultOf(world, input, { request, sent, largeResults });
   await appendResult(world, key, input.call.id, result);
+  // A death in between tells it twice.
+  if (result.tellsLoss) await world.sandboxes.told(input.session, result.tellsLoss);
   const durationMs = Date.parse(world.stamp.now()) - began;
   world.journal.line('tool call', {
     session: input.session,
@@ -152,7 +164,9 @@ async function resultOf(world: ExecuteWorld, input: ExecuteInput, sending: CallT
     await world.sandboxes.lost(input.session, record.generation);
     return LOST;
   }
-  return { text: response.output.slice(0, MAX_OUTPUT_CHARS), isError: response.isError, served: response.served };
+  const output = response.output.slice(0, MAX_OUTPUT_CHARS);
+  const result = { text: output, isError: response.isError, served: response.served };
+  return record.untold ? { ...result, text: `${REPLACED}${output}`, tellsLoss: record.generation } : result;
 }
 
 /** The sandbox's answer; null when it is gone. A broken connection is tried again: the sandbox joins the call it knows. */

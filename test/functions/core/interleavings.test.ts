@@ -123,6 +123,7 @@ function theatre(scheduler: fc.Scheduler) {
         watch: async () => SANDBOX,
         ready: async () => SANDBOX,
         lost: async () => undefined,
+        told: async () => undefined,
         failed: async () => SANDBOX,
         sentTo: async () => null,
         send: (_session, _call, generation) => act(async () => ({ record: SANDBOX, sentTo: generation, again: false })),

@@ -233,6 +233,7 @@ export async function createStage(initial: readonly EventInput[]) {
         watch: async () => SANDBOX,
         ready: async () => SANDBOX,
         lost: async () => undefined,
+        told: async () => undefined,
         failed: async () => SANDBOX,
         sentTo: async () => null,
         send: async (_session, _call, generation) => ({ record: SANDBOX, sentTo: generation, again: false }),

@@ -27,6 +27,7 @@ function stage(record: SandboxRecord | null, mark: number | null = null) {
   log.create(KEY, fold(null, entries), entries);
   const marked: number[] = [];
   const sent: string[] = [];
+  const told: number[] = [];
   const world: ExecuteWorld = {
     log,
     sandboxes: {
@@ -35,6 +36,7 @@ function stage(record: SandboxRecord | null, mark: number | null = null) {
       watch: async () => READY,
       ready: async () => READY,
       lost: async () => undefined,
+      told: async (_session, generation) => void told.push(generation),
       failed: async () => READY,
       send: async (_session, _call, generation) => {
         marked.push(generation);
@@ -59,7 +61,7 @@ function stage(record: SandboxRecord | null, mark: number | null = null) {
   const before = log.entries(KEY).length;
   const run = (sandbox: ExecuteInput['sandbox']) =>
     execute(world, { ...KEY, call: { id: BASH, position, sincePosition: position }, sandbox });
-  return { run, marked, sent, added: () => JSON.stringify(log.entries(KEY).slice(before)) };
+  return { run, marked, sent, told, added: () => JSON.stringify(log.entries(KEY).slice(before)) };
 }
 
 describe('a call of a sandbox’s tool', () => {
@@ -118,5 +120,16 @@ describe('a call of a sandbox’s tool', () => {
     const { run, marked, sent } = stage(STALE, 2);
     expect(await run(undefined)).toBe('ended');
     expect([marked, sent]).toEqual([[], [BASH]]);
+  });
+
+  it('tells in its first result that the sandbox replaces another one', async () => {
+    const { run, told, added } = stage({ ...READY, untold: true });
+    await run(undefined);
+    expect(added()).toContain('(This is a new sandbox. The earlier one has ended;');
+    expect(told).toEqual([2]);
+    const later = stage(READY);
+    await later.run(undefined);
+    expect(later.added()).not.toContain('new sandbox');
+    expect(later.told).toEqual([]);
   });
 });

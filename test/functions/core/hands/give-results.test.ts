@@ -60,6 +60,7 @@ function stage(entries: readonly Entry[], holds: readonly EventId[] = []) {
       watch: async () => SANDBOX,
       ready: async () => SANDBOX,
       lost: async () => undefined,
+      told: async () => undefined,
       failed: async () => SANDBOX,
       sentTo: async () => null,
       send: async () => ({ record: SANDBOX, sentTo: 1, again: false }),
