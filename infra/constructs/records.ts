@@ -9,7 +9,7 @@ const READ = ['dynamodb:GetItem', 'dynamodb:Query'];
 const WRITE = ['dynamodb:PutItem', 'dynamodb:UpdateItem', 'dynamodb:ConditionCheckItem'];
 
 /**
- * The table of everything but the logs: agents, environments, session rows, sandboxes, call marks, API keys.
+ * The table of everything but the logs: agents, environments, session rows and details, sandboxes, call marks, API keys.
  * The index `list` pages over the rows of a workspace; `running` holds only sessions with a run that has not ended.
  */
 export class Records extends Construct {

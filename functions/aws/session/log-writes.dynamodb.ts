@@ -4,7 +4,7 @@ import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { Entry, SessionState } from '#contract/entries.ts';
 import { LOG_START, Position, positionAfter } from '#contract/ids.ts';
 import { Fault } from '#core/ports/errors.ts';
-import type { Append, LogKey, Head, PositionedEntry } from '#core/ports/session-log.ts';
+import type { Append, LogKey, Head, PositionedEntry, SessionDetails } from '#core/ports/session-log.ts';
 import { isActive } from '#core/session/waiting.ts';
 import type { ContentStore } from '#aws/session/content.s3.ts';
 import {
@@ -38,7 +38,8 @@ export function createLogWriter({ dynamodb, logTable, recordsTable }: Tables) {
     if (!rowChanges(append)) return log.put(row, { when: [IS_NEW] });
     const { session } = append.key;
     const sessionRow = records.updating({ pk: session, sk: 'session' }, sessionChange(append));
-    const transacted = await log.transact([log.putting(row, { when: [IS_NEW] }), sessionRow], name);
+    const details = append.details === undefined ? [] : [records.putting(detailsRow(append.details))];
+    const transacted = await log.transact([log.putting(row, { when: [IS_NEW] }), sessionRow, ...details], name);
     if (transacted.status === 'saved') return { status: 'saved', row: null };
     const [taken = null] = transacted.lost;
     if (taken !== null) return { status: 'conflict', row: taken.row };
@@ -80,7 +81,16 @@ function rowChanges({ after, state, details }: Append): boolean {
   return after.state.status !== state.status || after.state.run !== state.run || details !== undefined;
 }
 
-function sessionChange({ state, at, details }: Append): Change {
+/** The agent's snapshot may be hundreds of kilobytes, which a change of status must not write again. */
+export function detailsRow(details: SessionDetails): Key & Columns {
+  return { ...detailsKey(details.id), body: JSON.stringify(details) };
+}
+
+export function detailsKey(session: string): Key {
+  return { pk: session, sk: 'session#details' };
+}
+
+function sessionChange({ state, at }: Append): Change {
   const running = isActive(state);
   return {
     when: [EXISTS],
@@ -89,7 +99,6 @@ function sessionChange({ state, at, details }: Append): Change {
       usage: JSON.stringify(state.usage),
       run: state.run,
       updatedAt: at,
-      ...(details === undefined ? {} : { body: JSON.stringify(details) }),
       runningPk: running ? 'running' : null,
       runningSk: running ? (state.runningSince ?? at) : null,
     },

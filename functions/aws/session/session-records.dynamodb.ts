@@ -1,6 +1,7 @@
 /**
- * Session rows. Their status, usage, run, `updatedAt` and the keys of the index of running sessions are written by the
- * session log, together with the append that changes them; here they are created, read, archived and removed.
+ * Session rows: two for each session, because its status changes many times and its details, which may be large, seldom.
+ * The session log writes status, usage, run, `updatedAt`, the keys of the index of running sessions, and changed details,
+ * together with the append that changes them; here the rows are created, read, archived and removed.
  */
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import * as z from 'zod';
@@ -12,14 +13,14 @@ import { SessionStatus } from '#contract/sessions.ts';
 import { Usage } from '#contract/usage.ts';
 import type { SessionListRequest, SessionRecord, SessionRecords } from '#core/ports/records.ts';
 import { listRows, type Filter } from '#aws/list-rows.ts';
-import { archiveRow, isOf, json, listKeys, optional, parseRow, textOf } from '#aws/row.ts';
+import { archiveRow, bodyOf, isOf, json, listKeys, optional, parseRow, textOf } from '#aws/row.ts';
 import type { ContentStore } from '#aws/session/content.s3.ts';
-import { firstAppend } from '#aws/session/log-writes.dynamodb.ts';
+import { detailsKey, detailsRow, firstAppend } from '#aws/session/log-writes.dynamodb.ts';
 import { createTable, IS_NEW, mustBeSaved, type Columns, type Key, type Row } from '#aws/table.ts';
 
 const SESSION = 'session';
 
-const Details = z.object({
+const StoredDetails = z.object({
   id: SessionId,
   agent: SessionAgent,
   environment_id: EnvironmentId,
@@ -31,7 +32,6 @@ const Details = z.object({
 
 const Stored = z.object({
   workspace: WorkspaceId,
-  body: json(Details),
   status: SessionStatus,
   usage: json(Usage),
   runningSk: optional(Instant),
@@ -61,7 +61,6 @@ export function createSessionRecords(options: SessionRecordsOptions): SessionRec
         ...keyOf(details.id),
         workspace,
         thread: first.key.thread,
-        body: JSON.stringify(details),
         agentId: details.agent.id,
         agentVersion: details.agent.version,
         status: state.status,
@@ -75,20 +74,38 @@ export function createSessionRecords(options: SessionRecordsOptions): SessionRec
       const name = options.newName();
       const log = await firstAppend(options, first.key, { ...first, name });
       const planned = packages === null ? [] : [table.putting(options.plannedSandbox(details.id, packages))];
-      mustBeSaved(await table.transact([table.putting(row, { when: [IS_NEW] }), log, ...planned], name));
+      const written = [table.putting(row, { when: [IS_NEW] }), table.putting(detailsRow(details)), log, ...planned];
+      mustBeSaved(await table.transact(written, name));
     },
 
     async find(workspace, id) {
-      const row = await table.get(keyOf(id));
-      return isOf(row, workspace) ? recordOf(row) : null;
+      // The key of the details begins with that of the row, so one query reads both.
+      const { rows } = await table.page({
+        where: 'pk = :pk AND begins_with(sk, :sk)',
+        values: { pk: id, sk: SESSION },
+      });
+      const [row = null, details] = rows;
+      return isOf(row, workspace) && details !== undefined ? recordOf(row, details) : null;
     },
 
-    list: (request) =>
-      listRows({ table, kind: SESSION, keyOf }, { request, filter: filterOf(request), read: recordOf }),
+    async list(request) {
+      const { rows, more } = await listRows(
+        { table, kind: SESSION, keyOf },
+        { request, filter: filterOf(request), read: (row) => row },
+      );
+      const details = await Promise.all(rows.map(({ place }) => table.get(detailsKey(place.id))));
+      const found = rows.flatMap(({ item, place }, index) => {
+        // The index names a session for a moment after it was deleted.
+        const its = details[index] ?? null;
+        return its === null ? [] : [{ item: recordOf(item, its), place }];
+      });
+      return { rows: found, more };
+    },
 
     async archive(workspace, id, at) {
       const row = await archiveRow(table, keyOf(id), { workspace, at });
-      return row === null ? null : recordOf(row);
+      const details = row === null ? null : await table.get(detailsKey(id));
+      return row === null || details === null ? null : recordOf(row, details);
     },
 
     async remove(id) {
@@ -106,9 +123,9 @@ export function createSessionRecords(options: SessionRecordsOptions): SessionRec
   }
 }
 
-function recordOf(row: Row): SessionRecord {
-  const { body: details, runningSk: runningSince, ...columns } = parseRow(Stored, row);
-  return { details, runningSince, ...columns };
+function recordOf(row: Row, details: Row): SessionRecord {
+  const { runningSk: runningSince, ...columns } = parseRow(Stored, row);
+  return { details: bodyOf(details, 'body', StoredDetails), runningSince, ...columns };
 }
 
 function filterOf(request: SessionListRequest): Filter {
