@@ -1,8 +1,9 @@
 import { defineConfig } from 'vitest/config';
 
-/** The deployment test installs an AWS emulator and deploys to it: minutes, not milliseconds. */
+/** These tests install cfn-lint and an AWS emulator, and deploy to the latter: minutes, not milliseconds. */
 export default defineConfig({
   test: {
+    globalSetup: './test/run-cache.ts',
     include: ['test/deploy/**/*.test.ts'],
     testTimeout: 600_000,
     hookTimeout: 600_000,

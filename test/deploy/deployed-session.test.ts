@@ -14,7 +14,7 @@ import {
 import { afterAll, describe, expect, it } from 'vitest';
 import { MODEL_KEY, startDeployed, type Deployed } from './deployed.ts';
 import { logLines } from './log-lines.ts';
-import { installMiniStack } from './ministack.ts';
+import { installPython } from './python.ts';
 import { say } from './run.ts';
 import { startSandbox } from './sandbox.ts';
 
@@ -25,7 +25,7 @@ const CANARY = 'canary-7f3a91';
 /** Less than the minute after which sweep would repair a lost start. */
 const IDLE_WITHIN_MS = 30_000;
 
-const installed = await installMiniStack().catch(
+const installed = await installPython('ministack').catch(
   (cause: unknown) => new Error('MiniStack is not installed', { cause }),
 );
 if (installed === false)

@@ -1,45 +1,16 @@
-/** MiniStack, an AWS emulator from PyPI: installed once into a virtual environment of its own, started per test. */
+/** MiniStack, an AWS emulator from PyPI: started per test. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, existsSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { setDefaultCACertificates } from 'node:tls';
 import { freePort } from '#test/free-port.ts';
-import { lastLines, mustRun, run, say } from './run.ts';
+import { pythonOf } from './python.ts';
+import { lastLines } from './run.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 export const BIN = join(ROOT, 'node_modules/.bin');
-
-const REQUIREMENTS = join(import.meta.dirname, 'requirements.txt');
-const ENVIRONMENT = join(ROOT, 'node_modules/.cache/ministack');
-const PYTHON = join(ENVIRONMENT, 'bin/python');
-/** This file is written last, so that an interrupted installation is repeated. */
-const INSTALLED = join(ENVIRONMENT, 'installed.txt');
-/** Pip's message when the package index is unreachable. Every other error is a failure. */
-const NO_WAY_TO_INDEX = /connection broken|Max retries exceeded|Name or service not known|Network is unreachable/;
-
-/** False only when the package index is unreachable. */
-export async function installMiniStack(): Promise<boolean> {
-  if (await isInstalled()) return true;
-  say('installing MiniStack from PyPI');
-  rmSync(ENVIRONMENT, { recursive: true, force: true });
-  await mustRun('python3', ['-m', 'venv', ENVIRONMENT], {
-    why: 'python3 could not make a virtual environment: on Debian, install python3-venv',
-  });
-  const options = ['--no-input', '--disable-pip-version-check', '--only-binary=:all:', '--retries=2', '--timeout=15'];
-  const pip = await run(PYTHON, ['-m', 'pip', 'install', ...options, '-r', REQUIREMENTS]);
-  if (pip.code !== 0 && NO_WAY_TO_INDEX.test(pip.output)) return false;
-  if (pip.code !== 0) throw new Error(`pip could not install MiniStack:\n${lastLines(pip.output)}`);
-  writeFileSync(INSTALLED, readFileSync(REQUIREMENTS));
-  return true;
-}
-
-async function isInstalled(): Promise<boolean> {
-  if (!existsSync(INSTALLED) || !readFileSync(INSTALLED).equals(readFileSync(REQUIREMENTS))) return false;
-  // The virtual environment depends on the Python that made it, which may have been removed.
-  return (await run(PYTHON, ['-c', 'import ministack'])).code === 0;
-}
 
 export interface MiniStack {
   /** The endpoint of all AWS services. */
@@ -68,7 +39,7 @@ export async function startMiniStack(folder: string): Promise<MiniStack> {
   const log = openSync(logFile, 'a');
   const options = ['--bind', `127.0.0.1:${port}`, '--keep-alive', '75', '--workers', '0'];
   const server = spawn(
-    PYTHON,
+    pythonOf('ministack'),
     ['-c', SERVE, '--config', 'python:ministack.core.hypercorn_conf', ...options, 'ministack.app:app'],
     { env: settings(folder, port), stdio: ['pipe', log, log] },
   );
