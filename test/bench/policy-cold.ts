@@ -1,6 +1,6 @@
 /** One decision in a new process. Prints the milliseconds until Cedar was loaded, and until the decision. */
 import { FACTS } from '#test/functions/core/policy/facts.ts';
-import { loadCedar } from '#aws/policy/cedar-text.ts';
+import { loadCedar } from '#aws/policy/cedar-module.ts';
 import { now } from './figures.ts';
 import { INPUT, workload } from './policy-workload.ts';
 

@@ -3,9 +3,6 @@ import type * as Cedar from '@cedar-policy/cedar-wasm/nodejs';
 import { ruleBroken, type NamedPolicy, type PolicyJson } from '#core/policy/policy-set.ts';
 import type { PolicyProblem } from '#core/ports/policy.ts';
 
-/** Loads Cedar with the first policy: most workspaces have none, and their calls must not wait for 4 MB of code. */
-export const loadCedar = (): Promise<typeof Cedar> => import('@cedar-policy/cedar-wasm/nodejs');
-
 export interface NumberedPolicy extends NamedPolicy {
   /** Cedar's name for it when Cedar reads the whole text. */
   readonly cedarId: string;

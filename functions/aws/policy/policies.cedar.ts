@@ -19,25 +19,33 @@ import {
 } from '#core/policy/decision.ts';
 import type { CallFacts, Policies, PolicyRecords } from '#core/ports/policy.ts';
 import { DEFAULT_PERMIT, policyHash, type NamedPolicy } from '#core/policy/policy-set.ts';
+import { limitBroken } from '#core/policy/text-limits.ts';
 import { relax } from '#core/policy/visibility.ts';
 import { sha256 } from '#aws/stamp.ts';
-import { loadCedar, readPolicies } from '#aws/policy/cedar-text.ts';
+import { guarded, isCurrent, loadCedar, type CedarModule } from '#aws/policy/cedar-module.ts';
+import { readPolicies } from '#aws/policy/cedar-text.ts';
 
 /** A switch to `enforce` must take effect within ten seconds on every instance. */
 const POLL_MS = 5000;
 
 interface CompiledSet extends JudgingSet {
-  readonly cedar: typeof Cedar;
+  /** What is prepared is in this module. */
+  readonly cedar: CedarModule;
   /** The policies' own names, by Cedar's numbers. */
   readonly names: ReadonlyMap<string, string>;
   /** The name under which Cedar holds the relaxed set, for lists of tools; it is prepared at the first use. */
   readonly visibleSlot: () => string;
 }
 
+/** A version that is more than Cedar can judge: its calls are denied, unless it is in shadow mode. */
+interface UnusableSet extends JudgingSet {
+  readonly cedar: null;
+}
+
 interface Watched {
   readonly since: number;
   /** Null while the workspace has no policy. */
-  readonly set: Promise<CompiledSet | null>;
+  readonly set: Promise<CompiledSet | UnusableSet | null>;
 }
 
 interface PoliciesOptions {
@@ -48,7 +56,21 @@ interface PoliciesOptions {
 export function createPolicies({ records, nowMs }: PoliciesOptions): Policies {
   const watched = new Map<WorkspaceId, Watched>();
 
-  function inForce(workspace: WorkspaceId): Promise<CompiledSet | null> {
+  /** Uses the set in force at once: another workspace's policies may exhaust Cedar whenever this function waits. */
+  async function withSet<Value>(
+    workspace: WorkspaceId,
+    use: (set: CompiledSet | UnusableSet | 'none' | 'unreadable') => Value,
+  ): Promise<Value> {
+    for (;;) {
+      // oxlint-disable-next-line no-await-in-loop -- the set is prepared again in Cedar's new module
+      const set = await latest(workspace).catch(() => 'unreadable' as const);
+      if (set === null) return use('none');
+      if (set === 'unreadable' || set.cedar === null || isCurrent(set.cedar)) return use(set);
+      watched.delete(workspace);
+    }
+  }
+
+  function latest(workspace: WorkspaceId): Watched['set'] {
     const known = watched.get(workspace);
     if (known !== undefined && nowMs() - known.since < POLL_MS) return known.set;
     const set = read(workspace, known?.set);
@@ -59,42 +81,55 @@ export function createPolicies({ records, nowMs }: PoliciesOptions): Policies {
     return set;
   }
 
-  async function read(
-    workspace: WorkspaceId,
-    known: Promise<CompiledSet | null> | undefined,
-  ): Promise<CompiledSet | null> {
+  async function read(workspace: WorkspaceId, known: Watched['set'] | undefined): Watched['set'] {
     const [pointer, before] = await Promise.all([records.pointer(workspace), known?.catch(() => null)]);
     if (pointer === null) return null;
-    if (before != null && before.sha256 === pointer.sha256) return { ...before, mode: pointer.mode };
+    const isSame = before?.sha256 === pointer.sha256;
+    if (isSame && before.cedar !== null && isCurrent(before.cedar)) return { ...before, mode: pointer.mode };
     const document = await records.version(workspace, pointer.version);
     if (document === null || policyHash(document, sha256) !== pointer.sha256) throw notAsSaved(pointer);
-    return compile(await loadCedar(), pointer, document.policies);
+    const cedar = await loadCedar();
+    const unusable: UnusableSet = { cedar: null, sha256: pointer.sha256, mode: pointer.mode, policies: new Map() };
+    try {
+      return guarded(() => compile(cedar, pointer, document.policies)) ?? unusable;
+    } catch (error) {
+      if (isCurrent(cedar)) throw error;
+      return unusable;
+    }
   }
 
   return {
-    async decide(facts, input) {
-      const set = await inForce(facts.workspace).catch(() => 'unreadable' as const);
-      if (set === 'unreadable') return UNREADABLE;
-      return set === null ? NO_POLICY : decisionOf(set, evaluate(set, facts, input), facts.isConfirmed);
+    decide(facts, input) {
+      return withSet(facts.workspace, (set) => {
+        if (set === 'unreadable') return UNREADABLE;
+        return set === 'none' ? NO_POLICY : decisionOf(set, evaluate(set, facts, input), facts.isConfirmed);
+      });
     },
 
-    async isVisible(facts) {
-      const set = await inForce(facts.workspace).catch(() => 'unreadable' as const);
-      if (set === 'unreadable') return false;
-      if (set === null || set.mode === 'shadow') return true;
-      const judged = ask(set, set.visibleSlot, toolRequest(facts));
-      // A policy that fails without arguments hides no tool.
-      return judged.status === 'judged' && (judged.decision === 'allow' || judged.errors.length > 0);
+    isVisible(facts) {
+      return withSet(facts.workspace, (set) => {
+        if (set === 'unreadable') return false;
+        if (set === 'none' || set.mode === 'shadow') return true;
+        if (set.cedar === null) return false;
+        const judged = ask(set, set.visibleSlot, toolRequest(facts));
+        // A policy that fails without arguments hides no tool.
+        return judged.status === 'judged' && (judged.decision === 'allow' || judged.errors.length > 0);
+      });
     },
 
     async prepare(workspace) {
       // When the read fails, the judgement denies.
-      await inForce(workspace).catch(() => null);
+      await latest(workspace).catch(() => null);
     },
   };
 }
 
-function evaluate(set: CompiledSet, facts: CallFacts, input: Readonly<Record<string, unknown>>): Evaluation {
+function evaluate(
+  set: CompiledSet | UnusableSet,
+  facts: CallFacts,
+  input: Readonly<Record<string, unknown>>,
+): Evaluation {
+  if (set.cedar === null) return UNJUDGED;
   const args = normalizeArguments(input, argumentTypes(facts.tool.input_schema));
   if (args.status === 'unjudged') return { status: 'failed', why: args.why };
   return ask(set, () => set.sha256, callRequest(facts, args));
@@ -104,7 +139,7 @@ const UNJUDGED: Evaluation = { status: 'failed', why: 'it can not be put to them
 
 function ask({ cedar, names }: CompiledSet, slot: () => string, request: CedarRequest): Evaluation {
   try {
-    const answer = cedar.statefulIsAuthorized({ ...request, preparsedPolicySetId: slot() });
+    const answer = guarded(() => cedar.statefulIsAuthorized({ ...request, preparsedPolicySetId: slot() }));
     if (answer.type === 'failure') return UNJUDGED;
     const { decision, diagnostics } = answer.response;
     const named = (id: string) => names.get(id) ?? id;
@@ -125,7 +160,9 @@ function policyError(id: string, message: string): PolicyError {
   return { id, why: NO_NUMBER.test(message) ? 'number' : 'other' };
 }
 
-function compile(cedar: typeof Cedar, pointer: PolicyPointer, text: string): CompiledSet {
+/** Null for a text that exceeds a limit. */
+function compile(cedar: CedarModule, pointer: PolicyPointer, text: string): CompiledSet | null {
+  if (limitBroken(text) !== null) return null;
   const read = readPolicies(cedar, text);
   if (read.status === 'broken') throw notAsSaved(pointer);
   const { sha256: hash, mode } = pointer;
@@ -156,7 +193,7 @@ function asCedar(policies: readonly NamedPolicy[]): Record<string, Cedar.PolicyJ
   return Object.fromEntries(policies.map(({ id, json }) => [id, json as Cedar.PolicyJson]));
 }
 
-function prepare(cedar: typeof Cedar, slot: string, staticPolicies: string | Record<string, Cedar.PolicyJson>): void {
+function prepare(cedar: CedarModule, slot: string, staticPolicies: string | Record<string, Cedar.PolicyJson>): void {
   const prepared = cedar.preparsePolicySet(slot, { staticPolicies });
   if (prepared.type === 'failure') throw new Fault('stored_data_invalid', 'Cedar does not read policies it has read');
 }

@@ -2,18 +2,35 @@
 import type * as Cedar from '@cedar-policy/cedar-wasm/nodejs';
 import { cedarSchema, type CedarSchema } from '#core/policy/cedar-schema.ts';
 import type { CheckedPolicies, KnownTool, PolicyCheck } from '#core/ports/policy.ts';
+import { limitBroken } from '#core/policy/text-limits.ts';
 import { actionsOf, strayServers } from '#core/policy/policy-set.ts';
-import { loadCedar, problemsOf, readPolicies, type NumberedPolicy } from '#aws/policy/cedar-text.ts';
+import { guarded, isCurrent, loadCedar } from '#aws/policy/cedar-module.ts';
+import { problemsOf, readPolicies, type NumberedPolicy } from '#aws/policy/cedar-text.ts';
 
 export function createPolicyCheck(): PolicyCheck {
   return {
     async check(text, tools) {
+      const limit = limitBroken(text);
+      if (limit !== null) return { problems: [limit], unchecked: [] };
       const cedar = await loadCedar();
-      const read = readPolicies(cedar, text);
-      if (read.status === 'broken') return { problems: read.problems, unchecked: [] };
-      return validate(cedar, { text, policies: read.policies, tools });
+      try {
+        return guarded(() => checked(cedar, text, tools));
+      } catch (error) {
+        if (isCurrent(cedar)) throw error;
+        // The text has exhausted Cedar, which is then a new module.
+        return {
+          problems: [{ at: null, policy: null, message: 'are too much for Cedar: make them simpler' }],
+          unchecked: [],
+        };
+      }
     },
   };
+}
+
+function checked(cedar: typeof Cedar, text: string, tools: readonly KnownTool[]): CheckedPolicies {
+  const read = readPolicies(cedar, text);
+  if (read.status === 'broken') return { problems: read.problems, unchecked: [] };
+  return validate(cedar, { text, policies: read.policies, tools });
 }
 
 interface Candidate {

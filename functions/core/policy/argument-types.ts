@@ -21,16 +21,25 @@ const ANY: ArgumentType = { kind: 'any' };
 /** The deepest nesting of an argument. It also ends references that lead in circles. */
 export const MAX_ARGUMENT_DEPTH = 8;
 
+/** More arguments than a tool has. A schema that refers to itself in each of its fields would otherwise have no end. */
+const MAX_TYPES = 5000;
+
 export function argumentTypes(inputSchema: Schema): ReadonlyMap<string, ArgumentField> {
-  return fieldsOf(inputSchema, inputSchema, 0);
+  return fieldsOf(inputSchema, { root: inputSchema, left: MAX_TYPES }, 0);
 }
 
-function fieldsOf(schema: Schema, root: Schema, depth: number): ReadonlyMap<string, ArgumentField> {
+interface Reading {
+  readonly root: Schema;
+  /** How many types may still be read. */
+  left: number;
+}
+
+function fieldsOf(schema: Schema, reading: Reading, depth: number): ReadonlyMap<string, ArgumentField> {
   const required = Array.isArray(schema['required']) ? schema['required'] : [];
   const properties = isSchema(schema['properties']) ? Object.entries(schema['properties']) : [];
   return new Map(
     properties.map(([name, property]) => {
-      const { type, nullable } = typeOf(property, root, depth + 1);
+      const { type, nullable } = typeOf(property, reading, depth + 1);
       return [name, { type, required: required.includes(name) && !nullable }];
     }),
   );
@@ -41,29 +50,30 @@ interface Nullable {
   readonly nullable: boolean;
 }
 
-function typeOf(given: unknown, root: Schema, depth: number): Nullable {
-  if (!isSchema(given) || depth > MAX_ARGUMENT_DEPTH) return { type: ANY, nullable: true };
-  if (typeof given['$ref'] === 'string') return typeOf(referred(given['$ref'], root), root, depth + 1);
+function typeOf(given: unknown, reading: Reading, depth: number): Nullable {
+  reading.left -= 1;
+  if (!isSchema(given) || depth > MAX_ARGUMENT_DEPTH || reading.left < 0) return { type: ANY, nullable: true };
+  if (typeof given['$ref'] === 'string') return typeOf(referred(given['$ref'], reading.root), reading, depth + 1);
   const branches = given['anyOf'] ?? given['oneOf'] ?? given['allOf'];
-  if (Array.isArray(branches)) return ofBranches(branches, root, depth);
+  if (Array.isArray(branches)) return ofBranches(branches, reading, depth);
   const names = [given['type'] ?? typeOfValues(given)].flat();
   const nullable = names.includes('null');
   const [name, ...others] = names.filter((one) => one !== 'null');
-  return others.length > 0 ? { type: ANY, nullable } : { type: named(name, given, { root, depth }), nullable };
+  return others.length > 0 ? { type: ANY, nullable } : { type: named(name, given, { reading, depth }), nullable };
 }
 
 /** Many servers write `string | null` for an argument that may be left out. */
-function ofBranches(branches: readonly unknown[], root: Schema, depth: number): Nullable {
+function ofBranches(branches: readonly unknown[], reading: Reading, depth: number): Nullable {
   const others = branches.filter((branch) => !(isSchema(branch) && branch['type'] === 'null'));
   if (others.length !== 1) return { type: ANY, nullable: true };
-  const { type, nullable } = typeOf(others[0], root, depth + 1);
+  const { type, nullable } = typeOf(others[0], reading, depth + 1);
   return { type, nullable: nullable || others.length < branches.length };
 }
 
 function named(
   name: unknown,
   schema: Schema,
-  { root, depth }: { readonly root: Schema; readonly depth: number },
+  { reading, depth }: { readonly reading: Reading; readonly depth: number },
 ): ArgumentType {
   switch (name) {
     case 'string':
@@ -72,9 +82,9 @@ function named(
     case 'boolean':
       return { kind: name };
     case 'array':
-      return { kind: 'array', item: typeOf(schema['items'], root, depth + 1).type };
+      return { kind: 'array', item: typeOf(schema['items'], reading, depth + 1).type };
     case 'object':
-      return { kind: 'object', fields: fieldsOf(schema, root, depth) };
+      return { kind: 'object', fields: fieldsOf(schema, reading, depth) };
     default:
       return ANY;
   }

@@ -4,6 +4,10 @@
  * would parse the whole set again for each tool.
  */
 import type { Condition, NamedPolicy } from '#core/policy/policy-set.ts';
+import { isWithinDepth } from '#core/tools/json-schema.ts';
+
+/** Cedar reads JSON of at most 128 levels; two levels stand for one operator. */
+const MAX_DEPTH = 100;
 
 /** Attributes of the context that are the same for every call of a tool. */
 const STEADY = new Set(['thread_primary', 'hints']);
@@ -11,23 +15,28 @@ const STEADY = new Set(['thread_primary', 'hints']);
 export function relax(policies: readonly NamedPolicy[]): readonly NamedPolicy[] {
   return policies.flatMap((policy) => {
     const { effect, conditions } = policy.json;
-    if (effect === 'forbid') return conditions.some(({ body }) => isOpen(body)) ? [] : [policy];
+    if (effect === 'forbid') return conditions.some(({ body }) => isUnread(body)) ? [] : [policy];
     return [{ ...policy, json: { ...policy.json, conditions: conditions.flatMap(relaxCondition) } }];
   });
 }
 
 /** Drops the parts of a permit's condition that depend on the call: fewer conditions permit more. */
 function relaxCondition({ kind, body }: Condition): readonly Condition[] {
-  if (!isOpen(body)) return [{ kind, body }];
+  if (!isUnread(body)) return [{ kind, body }];
   if (kind === 'unless') return [];
   return conjuncts(body)
-    .filter((part) => !isOpen(part))
+    .filter((part) => !isUnread(part))
     .map((part) => ({ kind, body: part }));
 }
 
 function conjuncts(node: unknown): readonly unknown[] {
   const both = isNode(node) && isNode(node['&&']) ? node['&&'] : null;
   return both === null ? [node] : [...conjuncts(both['left']), ...conjuncts(both['right'])];
+}
+
+/** Whether an expression is left out: it depends on the call, or is too deep to be read as JSON. */
+function isUnread(node: unknown): boolean {
+  return isOpen(node) || !isWithinDepth(node, MAX_DEPTH);
 }
 
 /** Whether an expression depends on a part of the context that differs from call to call. */
