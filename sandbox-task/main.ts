@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { mkdir } from 'node:fs/promises';
 import type { Server } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { actAsAgent } from './as-agent.ts';
 import { type Calls, idempotentCalls } from './calls.ts';
 import { finishedCalls } from './finished-calls.ts';
 import { logLine } from './log.ts';
@@ -50,6 +51,7 @@ async function start(settings: Settings): Promise<void> {
   process.on('SIGTERM', () => stop('SIGTERM'));
   process.on('SIGINT', () => stop('SIGINT'));
   await listen(server, settings.listen);
+  actAsAgent(settings.asAgent);
   logLine('INFO', 'listening', { address: server.address() });
 }
 

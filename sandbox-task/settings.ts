@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
+import * as z from 'zod';
 import { SandboxVariables } from '../functions/contract/hands.ts';
-import { problemsOf } from './body.ts';
+import { parseJson, problemsOf } from './body.ts';
 
 /** The longest time of a timer. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
@@ -11,6 +12,8 @@ export interface Settings {
   readonly idleMs: number;
   /** Null for a sandbox without packages. */
   readonly packages: { readonly archive: string; readonly dir: string } | null;
+  /** Stands before each command that the server starts; null where the user of commands is changed, if anything is. */
+  readonly asAgent: readonly string[] | null;
   readonly listen: { readonly path: string } | { readonly host: string; readonly port: number };
 }
 
@@ -25,14 +28,21 @@ export function settingsFrom(environment: Readonly<Record<string, string | undef
     throw new SettingError(problemsOf(parsed.error));
   }
   const { SANDBOX_TOKEN_SHA256, SANDBOX_WORKDIR, SANDBOX_IDLE_SECONDS, SANDBOX_LISTEN } = parsed.data;
-  const { SANDBOX_PACKAGES: archive, PACKAGES_DIR: dir } = parsed.data;
+  const { SANDBOX_PACKAGES: archive, PACKAGES_DIR: dir, SANDBOX_AS_AGENT } = parsed.data;
   return {
     tokenSha256: SANDBOX_TOKEN_SHA256,
     workdir: resolve(SANDBOX_WORKDIR),
     idleMs: Math.min(SANDBOX_IDLE_SECONDS * 1000, MAX_TIMER_MS),
     packages: archive === undefined ? null : { archive, dir },
+    asAgent: SANDBOX_AS_AGENT === undefined ? null : launcherFrom(SANDBOX_AS_AGENT),
     listen: addressFrom(SANDBOX_LISTEN),
   };
+}
+
+function launcherFrom(json: string): readonly string[] {
+  const launcher = z.array(z.string()).min(1).safeParse(parseJson(json));
+  if (!launcher.success) throw new SettingError('SANDBOX_AS_AGENT: must be a JSON list of texts');
+  return launcher.data;
 }
 
 function addressFrom(listen: string): Settings['listen'] {

@@ -90,7 +90,7 @@ function failed(name: SandboxTool, error: unknown): ToolResult {
 
 /**
  * The environment of commands. It is listed here and not derived from the server's environment, so that no setting of
- * the server reaches the agent. Only `HOME` is taken over, because server and commands run as the same user.
+ * the server reaches the agent. Only `HOME` is taken over: it is the agent's, and the server needs none.
  */
 function cleanEnvironment(workdir: string, packagesDir: string | null): Record<string, string> {
   const home = process.env['HOME'] ?? workdir;

@@ -23,6 +23,28 @@ export const SANDBOX_PORT = 8080;
 /** Longest result text of a response; the sandbox keeps the rest in a file which the agent can read. */
 export const MAX_OUTPUT_CHARS = 100_000;
 
+/** The user of commands, of tools and of every file that they make. */
+export const AGENT_USER = 1000;
+
+/** The user of the sandbox's server, which no program of the agent can signal, trace or read. */
+export const SERVER_USER = 1001;
+
+/**
+ * Starts the server. The container begins as root, whose last act this is: the server is an ordinary user with the two
+ * capabilities that it needs to start programs as the agent.
+ */
+export const START_SERVER: readonly string[] = [
+  ...['setpriv', `--reuid=${SERVER_USER}`, `--regid=${SERVER_USER}`, '--clear-groups'],
+  ...['--bounding-set=-all,+setuid,+setgid', '--inh-caps=-all,+setuid,+setgid', '--ambient-caps=+setuid,+setgid', '--'],
+  ...['node', '--disable-sigusr1', '/opt/brainstem/server.mjs'],
+];
+
+/** Stands before a command that the server starts: the program runs as the agent, and neither it nor its children get more. */
+export const AS_AGENT: readonly string[] = [
+  ...['/usr/bin/setpriv', `--reuid=${AGENT_USER}`, `--regid=${AGENT_USER}`, '--clear-groups'],
+  ...['--inh-caps=-all', '--ambient-caps=-all', '--no-new-privs', '--'],
+];
+
 /** The working directory as the session sees it. */
 export const WORKDIR = '/workspace';
 
@@ -107,6 +129,11 @@ export const SandboxVariables = z.object({
   SANDBOX_PACKAGES: ArchiveHash.optional(),
   /** Where the packages are. */
   PACKAGES_DIR: z.string().default(PACKAGES_DIR),
+  /**
+   * A JSON list that stands before each command that the server starts, where a server without capabilities keeps
+   * commands away from itself in another way than by their user.
+   */
+  SANDBOX_AS_AGENT: z.string().optional(),
   /** `host:port`, or the path of a Unix socket where the task has no network of its own. */
   SANDBOX_LISTEN: z.string().default(`0.0.0.0:${SANDBOX_PORT}`),
 });

@@ -1,3 +1,4 @@
+import { AGENT_USER } from '#contract/hands.ts';
 import { Aws, Names, Stack } from 'aws-cdk-lib';
 import { CfnTaskDefinition, type Cluster } from 'aws-cdk-lib/aws-ecs';
 import type { Role } from 'aws-cdk-lib/aws-iam';
@@ -19,6 +20,8 @@ export interface ConfinedTaskProps {
     CfnTaskDefinition.ContainerDefinitionProperty,
     'name' | 'image' | 'command' | 'portMappings'
   > & { readonly name: string };
+  /** `server` begins with START_SERVER, which leaves root; `agent` is the one user of its container. */
+  readonly runsAs: 'server' | 'agent';
 }
 
 /** The root file system is read-only. Each of these is a VOLUME of the image, so that its owner is the agent. */
@@ -29,14 +32,27 @@ const WRITABLE = {
   home: '/home/agent',
   packages: '/opt/packages',
 };
-/** User and group `agent` of the image. */
-const AGENT = '1000:1000';
+/**
+ * Of the capabilities that a container begins with, a sandbox keeps those with which START_SERVER changes the user, and
+ * one that lets the container's first process pass SIGTERM on to the server. Fargate takes capabilities away by name
+ * and gives back none.
+ */
+const KEPT = ['SETUID', 'SETGID', 'SETPCAP', 'KILL'];
+const GIVEN = [
+  ...['AUDIT_WRITE', 'CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'FSETID', 'KILL', 'MKNOD', 'NET_BIND_SERVICE', 'NET_RAW'],
+  ...['SETFCAP', 'SETGID', 'SETPCAP', 'SETUID', 'SYS_CHROOT'],
+];
+const USERS = {
+  server: { user: '0:0', drop: GIVEN.filter((capability) => !KEPT.includes(capability)) },
+  agent: { user: `${AGENT_USER}:${AGENT_USER}`, drop: ['ALL'] },
+} as const;
 
 /**
- * A task for untrusted code: an ordinary user without capabilities, no role, no settings. It is a CloudFormation
+ * A task for untrusted code, which runs as an ordinary user without capabilities, no role, no settings. It is a CloudFormation
  * resource, because CDK's FargateTaskDefinition gives every task a role.
  */
 export function confinedTask(scope: Construct, platform: TaskPlatform, props: ConfinedTaskProps): CfnTaskDefinition {
+  const { user, drop } = USERS[props.runsAs];
   const definition = new CfnTaskDefinition(scope, 'Definition', {
     family: Names.uniqueResourceName(scope, { maxLength: 60 }),
     requiresCompatibilities: ['FARGATE'],
@@ -50,9 +66,9 @@ export function confinedTask(scope: Construct, platform: TaskPlatform, props: Co
       {
         ...props.container,
         essential: true,
-        user: AGENT,
+        user,
         readonlyRootFilesystem: true,
-        linuxParameters: { initProcessEnabled: true, capabilities: { drop: ['ALL'] } },
+        linuxParameters: { initProcessEnabled: true, capabilities: { drop: [...drop] } },
         mountPoints: Object.entries(WRITABLE).map(([sourceVolume, containerPath]) => ({
           sourceVolume,
           containerPath,

@@ -49,6 +49,7 @@ export class PackageBuild extends Construct {
       cpu,
       memoryMb,
       container: { name: CONTAINER, image: uri, command },
+      runsAs: 'agent',
     });
   }
 

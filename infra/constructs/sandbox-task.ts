@@ -1,4 +1,4 @@
-import { SANDBOX_PORT } from '#contract/hands.ts';
+import { SANDBOX_PORT, START_SERVER } from '#contract/hands.ts';
 import { Aws, type RemovalPolicy, Stack, Validations } from 'aws-cdk-lib';
 import { type CfnTaskDefinition, Cluster, ContainerInsights } from 'aws-cdk-lib/aws-ecs';
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
@@ -23,7 +23,7 @@ export interface SandboxTaskProps {
 
 const CONTAINER = 'sandbox';
 
-/** The Fargate task in which an agent's tools run. It is untrusted: no role, no secret, no root. */
+/** The Fargate task in which an agent's tools run. It is untrusted: no role, no secret. */
 export class SandboxTask extends Construct {
   readonly #props: SandboxTaskProps;
   readonly #definition: CfnTaskDefinition;
@@ -112,7 +112,13 @@ export class SandboxTask extends Construct {
     return confinedTask(this, this.platform, {
       cpu: this.#props.cpu,
       memoryMb: this.#props.memoryMb,
-      container: { name: CONTAINER, image, portMappings: [{ containerPort: SANDBOX_PORT, protocol: 'tcp' }] },
+      container: {
+        name: CONTAINER,
+        image,
+        command: [...START_SERVER],
+        portMappings: [{ containerPort: SANDBOX_PORT, protocol: 'tcp' }],
+      },
+      runsAs: 'server',
     });
   }
 }

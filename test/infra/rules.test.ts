@@ -101,7 +101,9 @@ const BREAKAGES: Readonly<Record<string, readonly Breakage[]>> = {
     { what: 'a setting', change: (r) => (container(r).Environment = [{ Name: 'TOKEN', Value: 'x' }]) },
   ],
   'sandbox-is-confined': [
-    { what: 'root', change: (r) => (container(r).User = '0:0') },
+    { what: 'another command as root', change: (r) => (container(r).Command = ['node', '/opt/brainstem/server.mjs']) },
+    { what: 'the image’s command as root', change: (r) => delete container(r).Command },
+    { what: 'more capabilities', change: (r) => (container(r).LinuxParameters.Capabilities.Drop = ['NET_RAW']) },
     { what: 'root in the build', change: (r) => (buildContainer(r).User = '0:0') },
     { what: 'no user, which is root', change: (r) => delete container(r).User },
     { what: 'a writable root', change: (r) => (container(r).ReadonlyRootFilesystem = false) },

@@ -58,6 +58,7 @@ test('the sandbox server’s defaults are the task’s port, its workspace and f
     workdir: '/workspace',
     idleMs: 300_000,
     packages: null,
+    asAgent: null,
     listen: { host: '0.0.0.0', port: 8080 },
   });
 });

@@ -1,7 +1,8 @@
 /** The walls of a bubblewrap sandbox: what it can see and write, and as which user it runs. */
 import { readlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { AGENT_ID, isRoot } from './folders.ts';
+import { AGENT_USER } from '#contract/hands.ts';
+import { isRoot } from './folders.ts';
 import type { ContainerStart } from './runner.ts';
 
 /** Configuration that programs under /usr look up; each is optional, none is private. */
@@ -19,8 +20,10 @@ const FOLDERS = ['/etc', '/etc/ssl', '/home', '/opt', '/opt/node', '/opt/node/bi
 const INTERNET_FOLDERS = ['/etc/apt', '/var', '/var/lib'];
 const ROOT_LINKS = ['bin', 'lib', 'lib32', 'lib64', 'sbin'];
 
+type Walls = Pick<ContainerStart, 'taskDir' | 'network' | 'memoryMb'>;
+
 /** Order matters to bubblewrap: later mounts lie on top of earlier ones. */
-export function sandboxArguments({ taskDir, network }: Pick<ContainerStart, 'taskDir' | 'network'>): readonly string[] {
+export function sandboxArguments({ taskDir, network, memoryMb }: Walls): readonly string[] {
   const beyond = network === 'internet' ? { folders: INTERNET_FOLDERS, files: INTERNET } : { folders: [], files: [] };
   return [
     ...namespaceArguments(network),
@@ -31,7 +34,9 @@ export function sandboxArguments({ taskDir, network }: Pick<ContainerStart, 'tas
     ...ETC.flatMap((name) => ['--ro-bind-try', `/etc/${name}`, `/etc/${name}`]),
     ...['passwd', 'group', 'hosts'].flatMap((name) => ['--ro-bind', join(taskDir, 'etc', name), `/etc/${name}`]),
     ...beyond.files.flatMap((path) => ['--ro-bind-try', path, path]),
-    ...['--proc', '/proc', '--dev', '/dev', '--perms', '1777', '--tmpfs', '/tmp'],
+    ...['--proc', '/proc', '--dev', '/dev'],
+    // What is in there counts as memory of the task, which must have room for programs too.
+    ...['--perms', '1777', '--size', String((memoryMb / 2) * 1024 * 1024), '--tmpfs', '/tmp'],
     ...['--bind', join(taskDir, 'home'), '/home/agent'],
     ...['--bind', join(taskDir, 'run'), '/run/brainstem'],
     ...['--bind', join(taskDir, 'packages'), '/opt/packages'],
@@ -43,11 +48,11 @@ export function sandboxArguments({ taskDir, network }: Pick<ContainerStart, 'tas
 /**
  * An ordinary user gets a user namespace, in which it is user 1000. Root would stay the machine's root in there, exempt
  * from process limits and owner of everything it can see; so it makes the other namespaces as itself and changes user
- * inside (`asAgent`), which needs these capabilities for that one moment.
+ * inside (the container's own command, or `asAgent`), which needs these capabilities.
  */
 export function namespaceArguments(network: ContainerStart['network']): readonly string[] {
   const shared = network === 'internet' ? ['--share-net'] : [];
-  if (!isRoot()) return ['--unshare-all', ...shared, '--uid', String(AGENT_ID), '--gid', String(AGENT_ID)];
+  if (!isRoot()) return ['--unshare-all', ...shared, '--uid', String(AGENT_USER), '--gid', String(AGENT_USER)];
   const own = network === 'internet' ? [] : ['--unshare-net'];
   const namespaces = ['--unshare-ipc', '--unshare-pid', ...own, '--unshare-uts', '--unshare-cgroup-try'];
   const capabilities = ['SETUID', 'SETGID', 'SETPCAP'].flatMap((cap) => ['--cap-add', `CAP_${cap}`]);
@@ -56,8 +61,35 @@ export function namespaceArguments(network: ContainerStart['network']): readonly
 
 export function asAgent(): readonly string[] {
   if (!isRoot()) return [];
-  const identity = [`--reuid=${AGENT_ID}`, `--regid=${AGENT_ID}`, '--clear-groups'];
+  const identity = [`--reuid=${AGENT_USER}`, `--regid=${AGENT_USER}`, '--clear-groups'];
   return ['setpriv', ...identity, '--bounding-set=-all', '--inh-caps=-all', '--no-new-privs', '--'];
+}
+
+/**
+ * For a server without the right to change users: a command of the agent runs in a sandbox within the sandbox. It sees
+ * neither the server's process nor the folder of its socket.
+ */
+export function outOfSight(filter: string): readonly string[] {
+  return filtered(filter, [...unseen('/run/brainstem')]);
+}
+
+export function unseen(folder: string): readonly string[] {
+  const namespaces = ['--unshare-user', '--unshare-pid', '--unshare-ipc', '--cap-drop', 'ALL'];
+  return [...namespaces, '--die-with-parent', '--dev-bind', '/', '/', '--proc', '/proc', '--tmpfs', folder, '--'];
+}
+
+/**
+ * bubblewrap reads a filter of system calls from an open file. It is looked for in the system's folders only, because
+ * the agent can write to some of those in the PATH of its commands.
+ */
+export function filtered(filter: string, walls: readonly string[]): readonly [string, ...string[]] {
+  return [
+    '/bin/sh',
+    '-c',
+    `exec 9<"$0" && exec "$(PATH=/usr/local/bin:/usr/bin:/bin command -v bwrap)" --seccomp 9 "$@"`,
+    filter,
+    ...walls,
+  ];
 }
 
 /** `/bin` is a link into /usr on most systems and a folder of its own on some. */

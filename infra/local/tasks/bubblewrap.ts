@@ -7,30 +7,48 @@ import { readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { asAgent, namespaceArguments, sandboxArguments } from './bubblewrap-walls.ts';
+import { AGENT_USER, SERVER_USER } from '#contract/hands.ts';
+import { asAgent, filtered, namespaceArguments, outOfSight, sandboxArguments, unseen } from './bubblewrap-walls.ts';
 import { contain, signal, startChild } from './child.ts';
-import { AGENT_ID, isRoot, makeFolders } from './folders.ts';
+import { isRoot, makeFolders } from './folders.ts';
 import { nodeBinary, ripgrepBinary } from './programs.ts';
 import { MAX_PROCESSES, type MemoryLimit, type MemoryLimits } from './memory-limits.ts';
-import { programOf, type ContainerStart, type RunningContainer, type TaskRunner, type Usable } from './runner.ts';
 import { processLimit, roomForTasks } from './room-for-tasks.ts';
+import {
+  commandOf,
+  serverUserOf,
+  type ContainerStart,
+  type RunningContainer,
+  type TaskRunner,
+  type Usable,
+} from './runner.ts';
 import { pipeToServer } from './socket-pipe.ts';
+import { systemCallFilter } from './system-calls.ts';
 
+/** The disk of a task on Fargate. */
+const MAX_FILE_BYTES = 20 * 1024 ** 3;
 const SOCKET = 'server.sock';
-/** As in the image. */
-const MNT = ['mnt', 'mnt/session', 'mnt/session/outputs', 'mnt/user'];
+const FILTER = 'system-calls.bpf';
+/** Folders of the agent; those below `mnt` as in the image. */
+const FOLDERS = ['workspace', 'home', 'packages', 'mnt', 'mnt/session', 'mnt/session/outputs', 'mnt/user'];
 
 export function createBubblewrapRunner(limits: MemoryLimits | null): TaskRunner {
   return { kind: 'bwrap', start: (start) => startSandbox(start, limits?.limit(start.taskId, start.memoryMb) ?? null) };
 }
 
 async function startSandbox(start: ContainerStart, memory: MemoryLimit | null): Promise<RunningContainer> {
-  await makeFolders(start.taskDir, ['workspace', 'run', 'home', 'packages', ...MNT]);
-  await writeEtc(start.taskDir);
+  const { taskDir, container } = start;
+  const ofAgent = Object.fromEntries(FOLDERS.map((name) => [name, AGENT_USER]));
+  await makeFolders(taskDir, { ...ofAgent, run: serverUserOf(container) });
+  await writeEtc(taskDir);
+  await writeFile(join(taskDir, 'etc', FILTER), systemCallFilter());
+  // Root's sandbox is filtered as a whole. An ordinary user's server makes a namespace for each command first.
+  const walls = [...sandboxArguments(start), ...containerArguments(start)];
+  const [command, ...args] = isRoot() ? filtered(join(taskDir, 'etc', FILTER), walls) : ['bwrap', ...walls];
   const child = startChild({
-    command: 'bwrap',
-    arguments: [...sandboxArguments(start), ...containerArguments(start)],
-    environment: containerEnvironment(start.environment),
+    command,
+    arguments: args,
+    environment: containerEnvironment(start),
     memory,
     write: start.write,
   });
@@ -45,8 +63,12 @@ async function writeEtc(taskDir: string): Promise<void> {
   const etc = join(taskDir, 'etc');
   await mkdir(etc, { recursive: true, mode: 0o755 });
   const files = {
-    passwd: `root:x:0:0::/:/bin/false\nagent:x:${AGENT_ID}:${AGENT_ID}::/home/agent:/bin/bash\n`,
-    group: `root:x:0:\nagent:x:${AGENT_ID}:\n`,
+    passwd: [
+      'root:x:0:0::/:/bin/false',
+      `agent:x:${AGENT_USER}:${AGENT_USER}::/home/agent:/bin/bash`,
+      `server:x:${SERVER_USER}:${SERVER_USER}::/:/bin/false\n`,
+    ].join('\n'),
+    group: `root:x:0:\nagent:x:${AGENT_USER}:\nserver:x:${SERVER_USER}:\n`,
     hosts: '127.0.0.1 localhost sandbox\n',
   };
   for (const [name, content] of Object.entries(files)) await writeFile(join(etc, name), content);
@@ -56,20 +78,21 @@ async function writeEtc(taskDir: string): Promise<void> {
  * The program that runs inside, under a limit of processes and without core files. Memory is limited by the task's
  * cgroup: a limit of one process's data ends V8 as soon as it starts a worker.
  */
-function containerArguments({ container }: ContainerStart): readonly string[] {
+function containerArguments({ container, taskDir }: ContainerStart): readonly string[] {
   if (container.imageDir === null) throw new Error(`Container ${container.name} has no build folder to run from.`);
-  const program = programOf(container);
-  const limits = ['prlimit', `--nproc=${maxProcesses()}`, '--core=0', '--'];
+  const { before, nodeOptions, program } = commandOf(container);
+  const limits = ['prlimit', `--nproc=${maxProcesses()}`, `--fsize=${MAX_FILE_BYTES}`, '--core=0', '--'];
   const ripgrep = ripgrepBinary();
   return [
     ...['--ro-bind', nodeBinary(), '/opt/node/bin/node'],
     ...(ripgrep === null ? [] : ['--ro-bind', ripgrep, '/opt/node/bin/rg']),
     ...['--ro-bind', join(container.imageDir, program), `/opt/brainstem/${program}`],
+    ...['--ro-bind', join(taskDir, 'etc', FILTER), `/opt/brainstem/${FILTER}`],
     // The root folder holds all these mounts and stays writable until now; they keep their own rights.
     ...['--remount-ro', '/', '--'],
-    ...asAgent(),
     ...limits,
-    ...['/opt/node/bin/node', `/opt/brainstem/${program}`],
+    ...(isRoot() ? (before.length > 0 ? before : asAgent()) : []),
+    ...['/opt/node/bin/node', ...nodeOptions, `/opt/brainstem/${program}`],
   ];
 }
 
@@ -82,7 +105,8 @@ function maxProcesses(): number {
 }
 
 /** The environment given to bubblewrap is the whole environment of the sandbox. */
-function containerEnvironment(environment: Readonly<Record<string, string>>): Record<string, string> {
+function containerEnvironment({ environment, container }: ContainerStart): Record<string, string> {
+  const isApart = commandOf(container).before.length > 0 && !isRoot();
   return {
     PATH: '/opt/node/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
     HOME: '/home/agent',
@@ -90,6 +114,7 @@ function containerEnvironment(environment: Readonly<Record<string, string>>): Re
     LANG: 'C.UTF-8',
     ...environment,
     SANDBOX_LISTEN: `/run/brainstem/${SOCKET}`,
+    ...(isApart && { SANDBOX_AS_AGENT: JSON.stringify(outOfSight(`/opt/brainstem/${FILTER}`)) }),
   };
 }
 
@@ -119,8 +144,10 @@ function childrenOf(pid: number | undefined): readonly number[] {
 /** Makes a sandbox, because only that tells whether this machine allows namespaces. */
 export async function bubblewrapUsable(): Promise<Usable> {
   const walls = [...namespaceArguments('none'), '--ro-bind', '/', '/', '--proc', '/proc', '--dev', '/dev', '--'];
+  // The same for a command: root changes its user, and an ordinary user makes a second sandbox in the first.
+  const command = isRoot() ? asAgent() : ['bwrap', ...unseen('/tmp')];
   try {
-    await promisify(execFile)('bwrap', [...walls, ...asAgent(), 'prlimit', '--core=0', '--', 'true'], {
+    await promisify(execFile)('bwrap', [...walls, 'prlimit', '--core=0', '--', ...command, 'true'], {
       timeout: 10_000,
     });
     return { usable: true };

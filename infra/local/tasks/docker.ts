@@ -3,12 +3,14 @@
  * socket in its task's folder, like the bubblewrap sandbox.
  */
 import { execFile, spawn } from 'node:child_process';
+import { chmod } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import type { ContainerPart } from '../template/parts.ts';
 import { contain, startChild } from './child.ts';
+import { SERVER_USER } from '#contract/hands.ts';
 import { isRoot, makeFolders } from './folders.ts';
-import type { ContainerStart, RunningContainer, TaskRunner, Usable } from './runner.ts';
+import { serverUserOf, type ContainerStart, type RunningContainer, type TaskRunner, type Usable } from './runner.ts';
 import { pipeToServer } from './socket-pipe.ts';
 
 const run = promisify(execFile);
@@ -35,10 +37,12 @@ export async function createDockerRunner(
 
 async function startContainer(start: ContainerStart, data: string): Promise<RunningContainer> {
   const name = `brainstem-${start.taskId}`;
-  await makeFolders(start.taskDir, ['run', 'workspace', 'packages']);
+  await makeFolders(start.taskDir, { run: serverUserOf(start.container) });
+  // Where root does not give the folder to the server's user, that user makes its socket in it, which no other can replace.
+  if (!isRoot()) await chmod(join(start.taskDir, 'run'), 0o1777);
   const child = startChild({
     command: 'docker',
-    arguments: runArguments(start, { name, data, user: ownUser() }),
+    arguments: runArguments(start, { name, data }),
     environment: dockerEnvironment(),
     // Docker's own option limits it.
     memory: null,
@@ -52,36 +56,36 @@ async function startContainer(start: ContainerStart, data: string): Promise<Runn
 interface RunIdentity {
   readonly name: string;
   readonly data: string;
-  /** `uid:gid` of an ordinary user running this; null for root: then the image's own user stays. */
-  readonly user: string | null;
 }
 
-export function runArguments(start: ContainerStart, { name, data, user }: RunIdentity): readonly string[] {
+export function runArguments(start: ContainerStart, { name, data }: RunIdentity): readonly string[] {
   const environment = { ...start.environment, SANDBOX_LISTEN: `/run/brainstem/${SOCKET}` };
-  const mount = (from: string, to: string): string[] => [
-    '--mount',
-    `type=bind,source=${join(start.taskDir, from)},target=${to}`,
-  ];
+  const { user } = start.container;
+  // Those of the task definition.
+  const capabilities = serverUserOf(start.container) === SERVER_USER ? ['SETUID', 'SETGID', 'SETPCAP', 'KILL'] : [];
   return [
     ...['run', '--rm', '--init', '--name', name, '--label', `${LABEL}=${data}`, '--pull', 'never'],
     // The host's network and not a bridge: this machine's own endpoints are on its loopback addresses.
     ...['--network', start.network === 'internet' ? 'host' : 'none'],
-    ...['--cap-drop', 'ALL', '--security-opt', 'no-new-privileges', '--stop-timeout', '5'],
-    // Read-only but for these folders, as the task definition says.
-    ...['--read-only', ...['/tmp:mode=1777', '/home/agent:mode=0777', '/mnt:mode=0777'].flatMap(inMemory)],
+    ...[
+      '--cap-drop',
+      'ALL',
+      ...capabilities.flatMap((capability) => ['--cap-add', capability]),
+      '--security-opt',
+      'no-new-privileges',
+      '--stop-timeout',
+      '5',
+    ],
+    // Read-only but for the image's volumes, which Docker makes for the container and removes with it.
+    '--read-only',
     ...['--memory', `${start.memoryMb}m`, '--cpus', String(start.cpu / 1024), '--pids-limit', String(MAX_PROCESSES)],
-    ...mount('run', '/run/brainstem'),
-    ...mount('workspace', '/workspace'),
-    ...mount('packages', '/opt/packages'),
-    // The socket and the workspace belong to the user that runs this; the image's user could not write there.
+    ...['--mount', `type=bind,source=${join(start.taskDir, 'run')},target=/run/brainstem`],
     ...(user === null ? [] : ['--user', user]),
     ...Object.entries(environment).flatMap(([key, value]) => ['--env', `${key}=${value}`]),
     imageOf(start.container),
     ...start.container.command,
   ];
 }
-
-const inMemory = (folder: string): readonly string[] => ['--tmpfs', `${folder},exec`];
 
 type Image = Pick<ContainerPart, 'image' | 'imageDir' | 'imageTarget'>;
 
@@ -112,10 +116,6 @@ async function removeLeftovers(data: string): Promise<void> {
   const { stdout } = await run('docker', ['ps', '--all', '--quiet', '--filter', `label=${LABEL}=${data}`]);
   const ids = stdout.split('\n').filter(Boolean);
   if (ids.length > 0) await run('docker', ['rm', '--force', ...ids]);
-}
-
-function ownUser(): string | null {
-  return isRoot() ? null : `${process.getuid?.()}:${process.getgid?.()}`;
 }
 
 /** Where the Docker client finds its daemon and its login. */

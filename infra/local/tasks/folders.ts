@@ -1,19 +1,16 @@
-/** Folders that belong to the agent in a sandbox. */
+/** Folders that belong to users of a sandbox. */
 import { chown, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-
-/** The user in the sandbox, and its group. */
-export const AGENT_ID = 1000;
 
 export function isRoot(): boolean {
   return process.getuid?.() === 0;
 }
 
-/** Root gives the folders to the agent; an ordinary user is the agent in its sandbox and keeps them. */
-export async function makeFolders(taskDir: string, names: readonly string[]): Promise<void> {
-  for (const name of names) {
+/** Root gives the folders to their user; an ordinary user is the one user of its sandbox and keeps them. */
+export async function makeFolders(taskDir: string, owners: Readonly<Record<string, number>>): Promise<void> {
+  for (const [name, owner] of Object.entries(owners)) {
     const folder = join(taskDir, name);
     await mkdir(folder, { recursive: true, mode: 0o755 });
-    if (isRoot()) await chown(folder, AGENT_ID, AGENT_ID);
+    if (isRoot()) await chown(folder, owner, owner);
   }
 }

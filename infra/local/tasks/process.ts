@@ -6,7 +6,7 @@ import { diesWithThis } from '../processes.ts';
 import { contain, signal, startChild } from './child.ts';
 import type { MemoryLimit, MemoryLimits } from './memory-limits.ts';
 import { nodeBinary, ripgrepBinary } from './programs.ts';
-import { programOf, type ContainerStart, type RunningContainer, type TaskRunner } from './runner.ts';
+import { commandOf, type ContainerStart, type RunningContainer, type TaskRunner } from './runner.ts';
 import { waitUntilAccepts } from './socket-pipe.ts';
 
 export const NO_WALLS =
@@ -24,7 +24,8 @@ async function startProcess(start: ContainerStart, memory: MemoryLimit | null): 
   if (container.imageDir === null) throw new Error(`Container ${container.name} has no build folder to run from.`);
   const [home, workspace] = [join(taskDir, 'home'), join(taskDir, 'workspace')];
   for (const folder of [home, workspace]) await mkdir(folder, { recursive: true });
-  const [command, args] = diesWithThis(nodeBinary(), [join(container.imageDir, programOf(container))]);
+  const { nodeOptions, program } = commandOf(container);
+  const [command, args] = diesWithThis(nodeBinary(), [...nodeOptions, join(container.imageDir, program)]);
   const child = startChild({
     command,
     arguments: args,

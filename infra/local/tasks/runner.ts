@@ -1,4 +1,5 @@
 import { basename, dirname } from 'node:path';
+import { AGENT_USER, SERVER_USER } from '#contract/hands.ts';
 import type { ContainerPart } from '../template/parts.ts';
 
 export const SANDBOX_KINDS = ['bwrap', 'docker', 'process'] as const;
@@ -33,12 +34,27 @@ export interface RunningContainer {
 /** Where the image has our programs. */
 const PROGRAMS = '/opt/brainstem';
 
-/** The program of ours that a container runs: what its command names, or the image's own default. */
-export function programOf({ command }: Pick<ContainerPart, 'command'>): string {
-  const [, program = `${PROGRAMS}/server.mjs`, ...rest] = command;
-  if (rest.length > 0 || dirname(program) !== PROGRAMS)
+interface ContainerCommand {
+  /** What changes the user before the program begins. */
+  readonly before: readonly string[];
+  readonly nodeOptions: readonly string[];
+  /** The file of ours. */
+  readonly program: string;
+}
+
+/** What a container runs: what its command names, or the image's own default. */
+export function commandOf({ command }: Pick<ContainerPart, 'command'>): ContainerCommand {
+  const [whole, at] =
+    command.length === 0 ? [['node', `${PROGRAMS}/server.mjs`], 0] : [command, command.indexOf('node')];
+  const program = whole.at(-1) ?? '';
+  if (at < 0 || dirname(program) !== PROGRAMS)
     throw new Error(`A container's command can only be node and a program in ${PROGRAMS} here.`);
-  return basename(program);
+  return { before: whole.slice(0, at), nodeOptions: whole.slice(at + 1, -1), program: basename(program) };
+}
+
+/** The user of the server of a container: its own where the container begins as root, and else the agent. */
+export function serverUserOf({ user }: Pick<ContainerPart, 'user'>): number {
+  return user?.startsWith('0:') === true ? SERVER_USER : AGENT_USER;
 }
 
 /**

@@ -88,11 +88,16 @@ describe.skipIf(!inject('hasBubblewrap'))('inside a bubblewrap sandbox', () => {
   });
 
   test('the number of processes is limited', async () => {
-    const { stdout } = await shell(HOST, 'bash -c "ulimit -u; ulimit -c; ulimit -d"');
+    const { stdout } = await shell(HOST, 'bash -c "ulimit -u; ulimit -c; ulimit -d; ulimit -f"');
     const [processes, ...others] = stdout.split('\n');
     // Root's sandboxes share this limit, and each has one of its own in a cgroup.
     expect(Number(processes)).toBe(isRoot() ? Math.min(1024 * roomForTasks(), processLimit()) : 1024);
-    expect(others).toEqual(['0', 'unlimited', '']);
+    expect(others).toEqual(['0', 'unlimited', String(20 * 1024 * 1024), '']);
+  });
+
+  test('/tmp has half of the task’s memory', async () => {
+    const { stdout } = await shell(HOST, 'df --output=size -B1M /tmp | tail -1');
+    expect(stdout.trim()).toBe('512');
   });
 
   test('a program can start a worker, which a limit of the data segment would kill', async () => {

@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest';
+import { START_SERVER } from '#contract/hands.ts';
 import { imageOf, runArguments } from '../../../../infra/local/tasks/docker.ts';
 import { createTaskFixture } from './fixture.ts';
 
-const identity = { name: 'brainstem-t1', data: '/data', user: null };
+const identity = { name: 'brainstem-t1', data: '/data' };
 
 test('a Docker sandbox gets no network, no capabilities, the task’s limits and a socket in the task’s folder', async () => {
   const fixture = await createTaskFixture();
@@ -19,11 +20,17 @@ test('a Docker sandbox gets no network, no capabilities, the task’s limits and
   expect(line).toMatch(/ brainstem-sandbox:0a1b$/);
 });
 
-test('a Docker sandbox of an ordinary user runs as that user, who owns the socket', async () => {
+test('a Docker sandbox begins as the task definition says, with what its command needs to change the user', async () => {
   const fixture = await createTaskFixture();
   const start = await fixture.start('127.99.3.2');
   await fixture.close();
-  expect(runArguments(start, { ...identity, user: '501:20' }).join(' ')).toContain('--user 501:20');
+  const container = { ...start.container, user: '0:0', command: START_SERVER };
+  const line = runArguments({ ...start, container }, identity).join(' ');
+  expect(line).toContain('--cap-drop ALL --cap-add SETUID --cap-add SETGID --cap-add SETPCAP --cap-add KILL');
+  expect(line).toContain('--user 0:0');
+  expect(line).toMatch(
+    / brainstem-sandbox:0a1b setpriv --reuid=1001 .* node --disable-sigusr1 \/opt\/brainstem\/server.mjs$/,
+  );
 });
 
 test('a Docker task in a subnet with a route to the internet gets this machine’s network, and no more capabilities', async () => {

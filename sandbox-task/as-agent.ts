@@ -1,0 +1,33 @@
+import { ChildProcess } from 'node:child_process';
+import { AGENT_USER, AS_AGENT, SERVER_USER } from '../functions/contract/hands.ts';
+
+/** What every function of `node:child_process` that does not block hands to the method that starts a program. */
+interface Start {
+  readonly file: string;
+  /** The first is the name that the program is told of itself. */
+  readonly args: readonly string[];
+}
+
+/**
+ * Makes this process act as the agent and stay out of its reach. Files are read and written with the agent's rights,
+ * because these follow the effective user. The kernel judges signals and traces by the real user, which stays the
+ * server's. Every program that this process starts, also inside the SDK, is the agent's altogether.
+ *
+ * It comes after everything that the agent must not touch: the server's socket and the file of finished calls.
+ *
+ * @param given stands before each command, in place of a change of the user
+ */
+export function actAsAgent(given: readonly string[] | null): void {
+  const isServer = process.getuid?.() === SERVER_USER;
+  const [launcher, ...options] = given ?? (isServer ? AS_AGENT : []);
+  if (launcher !== undefined) {
+    const programs = ChildProcess.prototype as unknown as { spawn: (start: Start) => number };
+    const { spawn } = programs;
+    programs.spawn = function spawnAsAgent({ file, args, ...start }) {
+      return spawn.call(this, { ...start, file: launcher, args: [launcher, ...options, file, ...args.slice(1)] });
+    };
+  }
+  if (!isServer) return;
+  process.setegid?.(AGENT_USER);
+  process.seteuid?.(AGENT_USER);
+}
