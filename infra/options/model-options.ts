@@ -21,10 +21,10 @@ const SILENCE = {
   silenceSeconds: Silence.default(120).describe(
     'How many seconds the model may send nothing while it answers. Then the request is cut off and made again, as for an overloaded provider.',
   ),
-  silenceSecondsOf: z
-    .record(z.string().min(1), Silence)
-    .default({})
-    .describe('The same for single models, by the ids that agents name: `{"claude-opus-5-5":300}`.'),
+  silenceSecondsOf: z.record(z.string().min(1), Silence).default({}).meta({
+    description: 'The same for single models, by the ids that agents name: `{"claude-opus-5-5":300}`.',
+    default: 'none',
+  }),
 };
 
 const ClaudeApi = group({

@@ -72,22 +72,20 @@ const MAX_SIDE_AMONG_MANY_PX = 2000;
 const STEP_ATTACHMENTS = 5;
 
 interface Attachment {
-  readonly block: ContentBlock;
   readonly chars: number;
   readonly isImage: boolean;
   readonly isLarge: boolean;
 }
 
-/** Of attachments, oldest first, those that give way to the newest ones in a request to this model. */
-export function givingWay(blocks: readonly ContentBlock[], model: string): ReadonlySet<ContentBlock> {
+/** How many of the attachments, oldest first, give way to the newest ones in a request to this model. */
+export function givingWay(blocks: readonly ContentBlock[], model: string): number {
   const maxChars = isBedrockId(model) ? MAX_BEDROCK_CHARS : MAX_ATTACHED_CHARS;
   let kept: readonly Attachment[] = [];
   for (const attachment of blocks.map(attachmentOf)) {
     kept = [...kept, attachment];
     while (exceeds(kept, maxChars)) kept = kept.slice(kept.length > STEP_ATTACHMENTS ? STEP_ATTACHMENTS : 1);
   }
-  const stays = new Set(kept.map(({ block }) => block));
-  return new Set(blocks.filter((block) => !stays.has(block)));
+  return blocks.length - kept.length;
 }
 
 export function gaveWayNote(block: ContentBlock): ContentBlock {
@@ -105,7 +103,7 @@ function attachmentOf(block: ContentBlock): Attachment {
   const isImage = block.type === 'image';
   const type = isImage && data !== null ? mediaTypeOf(headOf(data)) : null;
   const px = data === null || type === null || type === 'application/pdf' ? null : longestSidePx(data, type);
-  return { block, chars: data?.length ?? 0, isImage, isLarge: px !== null && px > MAX_SIDE_AMONG_MANY_PX };
+  return { chars: data?.length ?? 0, isImage, isLarge: px !== null && px > MAX_SIDE_AMONG_MANY_PX };
 }
 
 export function nameOf({ type }: ContentBlock): string {

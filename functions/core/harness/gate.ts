@@ -242,8 +242,13 @@ export function isThought({ type }: ContentBlock): boolean {
 /** The oldest attachments give way to the newest ones. */
 function withRoom(said: readonly Said[], model: string): readonly Said[] {
   const attachments = said.flatMap(({ parts }) => parts.flatMap(({ block }) => blocksIn(block))).filter(isAttachment);
-  const gone = attachments.length === 0 ? new Set() : givingWay(attachments, model);
-  return gone.size === 0 ? said : mapBlocks(said, (block) => (gone.has(block) ? gaveWayNote(block) : block));
+  const gone = attachments.length === 0 ? 0 : givingWay(attachments, model);
+  if (gone === 0) return said;
+  let met = 0;
+  return mapBlocks(said, (block) => {
+    if (isAttachment(block)) met += 1;
+    return isAttachment(block) && met <= gone ? gaveWayNote(block) : block;
+  });
 }
 
 export function isAttachment({ type }: ContentBlock): boolean {
