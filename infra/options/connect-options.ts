@@ -88,5 +88,5 @@ function hasNoCredentials(url: string): boolean {
 }
 
 function areDifferent(servers: readonly { readonly url: string }[]): boolean {
-  return new Set(servers.map(({ url }) => new URL(url).href.replace(/\/+$/, ''))).size === servers.length;
+  return new Set(servers.map(({ url }) => new URL(url).href.replace(/(?<!\/)\/+$/, ''))).size === servers.length;
 }

@@ -107,7 +107,7 @@ function decode(body: Uint8Array, header: string): string {
   const marked = /^(?:\xef\xbb\xbf|\xff\xfe|\xfe\xff)/.exec(head)?.[0];
   if (marked !== undefined)
     return decodeAs(body, { '\xff\xfe': 'utf-16le', '\xfe\xff': 'utf-16be' }[marked] ?? 'utf-8');
-  const said = /charset\s*=\s*["']?([\w-]+)/i.exec(header) ?? /<meta[^>]+charset\s*=\s*["']?([\w-]+)/i.exec(head);
+  const said = /charset\s*=\s*["']?([\w-]+)/i.exec(header) ?? /<meta[^<>]+charset\s*=\s*["']?([\w-]+)/i.exec(head);
   return decodeAs(body, said?.[1] ?? 'utf-8');
 }
 

@@ -19,5 +19,5 @@ export function faultFields(error: unknown): Readonly<Record<string, string>> {
 /** The stack begins with the message, which is skipped. */
 function innermostFrame({ stack = '', message }: Error): string | undefined {
   const frames = stack.slice(stack.indexOf(message) + message.length);
-  return /\n\s+at (.+)/.exec(frames)?.[1];
+  return /\n[ \t]+at (.+)/.exec(frames)?.[1];
 }

@@ -53,7 +53,7 @@ function pathOf(url: string): readonly string[] {
   const segments = plain.toLowerCase().split(/[/\\]/);
   return segments.reduce<readonly string[]>(
     (path, segment) => {
-      const name = segment.replace(/;.*$/, '');
+      const [name = ''] = segment.split(';', 1);
       if (name === '' || name === '.') return path;
       return name === '..' ? path.slice(0, Math.max(1, path.length - 1)) : [...path, name];
     },

@@ -9,10 +9,17 @@ export function canonicalServerUrl(text: string): string | null {
   if (url === null || !/^https?:$/.test(url.protocol) || url.username !== '' || url.password !== '') return null;
   // The parser has lower-cased scheme and host and dropped the default port; a host's trailing dot names the same one.
   const host = url.host.replace(/\.(?=:\d+$|$)/, '');
-  return `${url.protocol}//${host}${url.pathname.replace(/\/+$/, '')}${url.search}`;
+  return `${url.protocol}//${host}${withoutSlashes(url.pathname)}${url.search}`;
+}
+
+/** Without the slashes at its end. */
+function withoutSlashes(path: string): string {
+  let end = path.length;
+  while (path[end - 1] === '/') end -= 1;
+  return path.slice(0, end);
 }
 
 /** For the audit trail and hooks: a query may hold a secret. */
 export function withoutQuery(url: string): string {
-  return url.replace(/\?.*$/, '');
+  return url.split('?', 1)[0] ?? url;
 }

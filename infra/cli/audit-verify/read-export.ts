@@ -59,7 +59,7 @@ async function readPage(
   { chain, page }: { readonly chain: string; readonly page: string | null },
 ): Promise<z.infer<typeof Page>> {
   const query = new URLSearchParams({ limit: '500', ...(page === null ? {} : { page }) });
-  const url = `${baseUrl.replace(/\/+$/, '')}/v1/x/audit/chains/${chain}?${query}`;
+  const url = `${baseUrl.replace(/(?<!\/)\/+$/, '')}/v1/x/audit/chains/${chain}?${query}`;
   const response = await fetch(url, { headers: { authorization: `Bearer ${apiKey}` } });
   const text = await response.text();
   if (!response.ok) throw new Error(`chain ${chain}: HTTP ${response.status}: ${text.slice(0, 500)}`);

@@ -38,7 +38,7 @@ function createResource(path: string, routes: readonly RoutePart[]): Resource {
   const names: string[] = [];
   const source = path
     .replaceAll(/[.*^$()|[\]\\]/g, String.raw`\$&`)
-    .replaceAll(/\{([^}+]+)(\+?)\}/g, (_all, name, greedy) => {
+    .replaceAll(/\{([^{}+]+)(\+?)\}/g, (_all, name, greedy) => {
       names.push(String(name));
       return greedy === '+' ? '(.+)' : '([^/]+)';
     });

@@ -48,10 +48,10 @@ interface Command {
 }
 
 /** Any tool that is offered, by its name and an input in JSON: those of MCP servers, and custom ones. */
-const CALL = { usage: 'call: TOOL {"json": "input"}', pattern: /^call: *(\S+) *(\{.*\})?$/i };
+const CALL = { usage: 'call: TOOL {"json": "input"}', pattern: /^call: *([^\s{]+) *(\{.*\})?$/i };
 
 const COMMANDS: readonly Command[] = [
-  { tool: 'bash', usage: 'run: COMMAND', pattern: /^run: *(.+)$/i, input: (command) => ({ command }) },
+  { tool: 'bash', usage: 'run: COMMAND', pattern: /^run: *(\S.*)$/i, input: (command) => ({ command }) },
   { tool: 'read', usage: 'read: FILE', pattern: /^read: *(\S+)$/i, input: (file_path) => ({ file_path }) },
   {
     tool: 'write',
@@ -62,11 +62,11 @@ const COMMANDS: readonly Command[] = [
   {
     tool: 'edit',
     usage: 'edit: FILE OLD => NEW',
-    pattern: /^edit: *(\S+) (.+?) => (.*)$/i,
+    pattern: /^edit: *(\S+) (.+?) => ([^\n]*)/i,
     input: (file_path, old_string, new_string) => ({ file_path, old_string, new_string }),
   },
   { tool: 'glob', usage: 'glob: PATTERN', pattern: /^glob: *(\S+)$/i, input: (pattern) => ({ pattern }) },
-  { tool: 'grep', usage: 'grep: PATTERN', pattern: /^grep: *(.+)$/i, input: (pattern) => ({ pattern }) },
+  { tool: 'grep', usage: 'grep: PATTERN', pattern: /^grep: *(\S.*)$/i, input: (pattern) => ({ pattern }) },
 ];
 
 const HELP =

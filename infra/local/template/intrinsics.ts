@@ -109,7 +109,7 @@ function getAtt(dotted: string, scope: Scope): string {
 function sub(argument: unknown, scope: Scope): string {
   const [pattern, variables] = Array.isArray(argument) ? argument : [argument];
   const own = new Map(Object.entries(Object(resolve(variables ?? {}, scope))));
-  return text(pattern, scope).replace(/\$\{(!?)([^}]*)\}/g, (_all, literal: string, name: string) => {
+  return text(pattern, scope).replace(/\$\{(!?)([^{}]*)\}/g, (_all, literal: string, name: string) => {
     if (literal === '!') return `\${${name}}`;
     if (own.has(name)) return text(own.get(name), scope);
     return text(name.includes('.') ? getAtt(name, scope) : ref(name, scope), scope);

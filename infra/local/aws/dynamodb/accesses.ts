@@ -74,7 +74,7 @@ function queriedKey(input: Input, key: string | undefined): string | null {
   const { KeyConditionExpression, ExpressionAttributeNames, ExpressionAttributeValues } = input;
   if (typeof KeyConditionExpression !== 'string' || key === undefined) return null;
   const names = asItem(ExpressionAttributeNames) ?? {};
-  for (const [, name = '', value = ''] of KeyConditionExpression.matchAll(/([#\w]+)\s*=\s*(:\w+)/g)) {
+  for (const [, name = '', value = ''] of KeyConditionExpression.matchAll(/(?<![#\w])([#\w]+)\s*=\s*(:\w+)/g)) {
     if ((names[name] ?? name) === key) return scalar(asItem(ExpressionAttributeValues)?.[value])[0] ?? null;
   }
   return null;

@@ -26,7 +26,7 @@ export function createUpstream(endpoint: () => string): Upstream {
       const passed: Record<string, string> = { ...pick(headers, PASSED_ON), 'content-length': String(body.length) };
       // DynamoDB Local keeps a separate database per access key id, so all requests are passed on under a single one.
       passed['authorization'] =
-        passed['authorization']?.replace(/Credential=[^/]+\//, `Credential=${ACCESS_KEY}/`) ?? '';
+        passed['authorization']?.replace(/^(\S+) Credential=[^/]+\//, `$1 Credential=${ACCESS_KEY}/`) ?? '';
       // The SDK retries a 500, which is also what DynamoDB answers when a node of it goes away.
       const lost = (): void => failed(new AwsFault('InternalServerError', 'the DynamoDB engine did not answer', 500));
       request(endpoint(), { agent, method: 'POST', path: '/', headers: passed }, async (incoming) => {
