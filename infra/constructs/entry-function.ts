@@ -1,11 +1,12 @@
-import type { Duration, RemovalPolicy } from 'aws-cdk-lib';
+import { Stack, type Duration, type RemovalPolicy } from 'aws-cdk-lib';
 import type { ISecurityGroup, IVpc, SubnetSelection } from 'aws-cdk-lib/aws-ec2';
 import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
-import { Architecture, Function, Runtime, Tracing } from 'aws-cdk-lib/aws-lambda';
+import { Architecture, type CfnFunction, Function, Runtime, Tracing } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 import type { Bundles, Entry } from './bundles.ts';
 import { acknowledgePattern } from './finding.ts';
+import { settingsExcess } from './settings-limit.ts';
 
 /** The props that every function of the service has in common. */
 export interface FunctionDefaults {
@@ -81,6 +82,7 @@ export class EntryFunction extends Construct {
       ...(network && { vpc: network.vpc, vpcSubnets: network.subnets, securityGroups: [network.group] }),
     });
     this.#acknowledgeAnyResource(network !== undefined);
+    this.node.addValidation({ validate: () => this.#excess() });
   }
 
   /** Gives the function a setting and the rights that go with it. */
@@ -89,6 +91,12 @@ export class EntryFunction extends Construct {
     for (const { actions, on, when = {} } of rights) {
       this.role.addToPolicy(new PolicyStatement({ actions: [...actions], resources: [...on], conditions: when }));
     }
+  }
+
+  #excess(): string[] {
+    const { environment } = this.lambda.node.defaultChild as CfnFunction;
+    const excess = settingsExcess(this.entry, Stack.of(this).resolve(environment)?.variables ?? {});
+    return excess === null ? [] : [excess];
   }
 
   #allowNetworkInterfaces(): void {

@@ -68,7 +68,7 @@ export const ConnectOptions = group({
     .describe('Clients that administrators of authorization servers registered by hand.'),
   managedServers: z
     .array(ManagedServer)
-    // The settings of a function have 4 KB in all.
+    // The settings of a function, which Lambda bounds, hold them all (infra/constructs/settings-limit.ts).
     .max(8)
     .refine(areDifferent, 'must have a URL each')
     .default([])

@@ -21,8 +21,9 @@ npx cdk deploy -c removalPolicy=destroy -c sandbox.memoryMb=2048 -c mcp.allow='[
 { "app": "node infra/app.ts", "context": { "brainstem": { "removalPolicy": "destroy", "sandbox": { "memoryMb": 2048 } } } }
 \`\`\`
 
-An option that does not exist, or has a wrong value, stops the synthesis with a line that names it. Prices are those of us-east-1;
-an option costs nothing where none is given.
+An option that does not exist, or has a wrong value, stops the synthesis with a line that names it. So do lists that together make
+the settings of one function larger than the 4 KB that Lambda takes; the line then tells the size of each setting. Prices are those
+of us-east-1; an option costs nothing where none is given.
 `;
 
 const HOSTS = `Functions reach public addresses over https. An entry of \`allow\` admits a private host too, or http.`;

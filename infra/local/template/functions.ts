@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import * as z from 'zod';
+import { MAX_SETTINGS_BYTES, settingsBytes } from '../../constructs/settings-limit.ts';
 import type { CustomResourcePart, FunctionPart } from './parts.ts';
 import type { Stack } from './stack.ts';
 
@@ -19,6 +20,13 @@ export function functionParts(stack: Stack): readonly FunctionPart[] {
     if (codeDir === null || !existsSync(codeDir)) {
       throw new Error(`${logicalId}: the code asset ${S3Key} is not in the synthesized folder`);
     }
+    const { Variables: environment } = properties.Environment;
+    const bytes = settingsBytes(environment);
+    if (bytes > MAX_SETTINGS_BYTES) {
+      throw new Error(
+        `${logicalId}: Lambda refuses environment variables of more than ${MAX_SETTINGS_BYTES} bytes: they have ${bytes}`,
+      );
+    }
     return {
       logicalId,
       name,
@@ -27,7 +35,7 @@ export function functionParts(stack: Stack): readonly FunctionPart[] {
       codeDir,
       timeoutMs: properties.Timeout * 1000,
       memoryMb: properties.MemorySize,
-      environment: properties.Environment.Variables,
+      environment,
       roleArn: properties.Role,
     };
   });

@@ -8,7 +8,7 @@ const IMAGE = 'b'.repeat(64);
 const arnOf = (logicalId: string): unknown => ({ 'Fn::GetAtt': [logicalId, 'Arn'] });
 const join2 = (...parts: readonly unknown[]): unknown => ({ 'Fn::Join': ['', parts] });
 
-function lambda(name: string, role: string, variables: Record<string, unknown>): unknown {
+export function lambda(name: string, role: string, variables: Record<string, unknown>): unknown {
   return {
     Type: 'AWS::Lambda::Function',
     Properties: {

@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs';
 import { afterEach, expect, test } from 'vitest';
 import { readTemplate } from '#infra/local/template/read-template.ts';
 import type { Template } from '#infra/local/template/parts.ts';
-import { writeCdkOut } from '#test/infra/local/cdk-out.fixture.ts';
+import { lambda, writeCdkOut } from '#test/infra/local/cdk-out.fixture.ts';
 
 const PARAMETERS = { ModelBaseUrl: 'http://127.0.0.1:1' };
 const dirs: string[] = [];
@@ -167,6 +167,16 @@ test.each([
   ['an unknown type', { Ref: 'VpcDefault' }, /^Probe: cannot resolve VpcDefault: .*Custom::VpcRestrictDefaultSG/],
 ])('%s is an error that names the resource', (_name, value, message) => {
   expect(() => read(machineSaying(value))).toThrow(message);
+});
+
+test.each([
+  [4096, null],
+  [4097, 'Big: Lambda refuses environment variables of more than 4096 bytes: they have 4097'],
+])('environment variables of %i bytes are refused as Lambda refuses them', (bytes, message) => {
+  const filler = 'x'.repeat(bytes - '{"POWERTOOLS_SERVICE_NAME":"big","FILLER":""}'.length);
+  const reading = () => read({ Big: lambda('big', 'HarnessRole', { FILLER: filler }) });
+  if (message !== null) expect(reading).toThrow(message);
+  else expect(reading().functions.length).toBeGreaterThan(1);
 });
 
 test('a parameter without a value is an error with its name', () => {
