@@ -108,7 +108,7 @@ export class Brainstem extends Construct {
     this.run = new SessionRun(this, 'Run', { defaults, harness: this.harness.turn, ...hands });
     this.sweep = new Sweep(this, 'Sweep', memory);
     this.run.grantStart(this.api.answer);
-    this.run.grantStart(this.sweep.repair);
+    this.run.grantRepair(this.sweep.repair);
     // It also stops the sandboxes that nothing needs. When the stack is deleted, all of them end.
     this.hands.grantSweep(this.sweep.repair);
     this.hands.endAfter(this.harness.turn.lambda, this.run.machine);

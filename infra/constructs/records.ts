@@ -21,8 +21,8 @@ export class Records extends Construct {
       removalPolicy: props.removalPolicy,
       timeToLiveAttribute: 'expiresAt',
       indexes: [
-        // DynamoDB writes it whenever a run begins or ends, so it holds only what names the log.
-        { ...indexKeys('running'), projectionType: ProjectionType.INCLUDE, nonKeyAttributes: ['thread'] },
+        // DynamoDB writes it whenever a run begins or ends, so it holds only what names the log and the run.
+        { ...indexKeys('running'), projectionType: ProjectionType.INCLUDE, nonKeyAttributes: ['thread', 'run'] },
       ],
     });
   }

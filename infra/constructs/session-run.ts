@@ -58,6 +58,12 @@ export class SessionRun extends Construct {
     starter.receive({ RUN_STATE_MACHINE_ARN: arn }, { actions: ['states:StartExecution'], on: [arn] });
   }
 
+  /** For starting the executions that are missing. */
+  grantRepair(repairer: EntryFunction): void {
+    this.grantStart(repairer);
+    repairer.receive({}, { actions: ['states:ListExecutions'], on: [this.machine.stateMachineArn] });
+  }
+
   /** A separate policy: the machine depends on the main policy of its role, which therefore cannot name the machine. */
   #allowStartNextRun(role: Role): void {
     const statement = new PolicyStatement({

@@ -7,11 +7,11 @@ import { createContentStore } from '#aws/session/content.s3.ts';
 import { createCredentialRecords } from '#aws/vault/credentials.dynamodb.ts';
 import { createJournal } from '#aws/journal.powertools.ts';
 import { runningSince } from '#aws/session/running-sessions.dynamodb.ts';
-import { createRuns } from '#aws/session/runs.step-functions.ts';
+import { createRunList, createRuns } from '#aws/session/runs.step-functions.ts';
 import { createSecretsManagerWriter } from '#aws/vault/secrets.secrets-manager.ts';
 import { createSessionLog } from '#aws/session/session-log.dynamodb.ts';
 import { setting } from '#aws/settings.ts';
-import { createStamp } from '#aws/stamp.ts';
+import { createStamp, pause } from '#aws/stamp.ts';
 import { serviceOf } from '#infra/local/lambda/environment.ts';
 import type { Service } from '#test/journeys/service.ts';
 import { endPendingCredentials } from '../../functions/sweep/end-pending-credentials.ts';
@@ -50,11 +50,21 @@ export async function sweepNow(service: Service): Promise<void> {
     newName: crypto.randomUUID.bind(crypto),
   });
   const sfn = new SFNClient(client);
-  const runs = createRuns(sfn, setting(part.environment, 'RUN_STATE_MACHINE_ARN'));
+  const machine = setting(part.environment, 'RUN_STATE_MACHINE_ARN');
+  const runs = createRuns(sfn, machine);
+  const runList = createRunList(sfn, machine);
   const stamp = createStamp();
   const journal = createJournal();
   await sweep(
-    { log, runs, stamp, journal, runningSince: (instant) => runningSince(dynamodb, recordsTable, instant) },
+    {
+      log,
+      runs,
+      runList,
+      stamp,
+      journal,
+      pause,
+      runningSince: (instant) => runningSince(dynamodb, recordsTable, instant),
+    },
     new Date(Date.now() + 1000).toISOString(),
   );
   for (const each of [dynamodb, sfn]) each.destroy();

@@ -156,7 +156,7 @@ describe('rights: each function may do exactly what the design says', () => {
         records: readWrite,
         'records/index/running': 'dynamodb:Query',
         'content/sesn_*': objects,
-        run: 'states:StartExecution',
+        run: 'states:ListExecutions states:StartExecution',
         'tasks/*': 'ecs:DescribeTasks ecs:StopTask',
         vaults: 'dynamodb:GetItem dynamodb:Query dynamodb:UpdateItem',
         'vaults/index/list': 'dynamodb:Query',

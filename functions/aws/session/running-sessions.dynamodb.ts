@@ -6,14 +6,22 @@ import type { LogKey } from '#core/ports/session-log.ts';
 import { parseRow } from '#aws/row.ts';
 import { createTable } from '#aws/table.ts';
 
-const Running = z.object({ pk: SessionId, thread: ThreadId });
+const Running = z.object({ pk: SessionId, thread: ThreadId, run: z.int().min(1) });
+
+export interface RunningSession extends LogKey {
+  readonly run: number;
+}
 
 /** Yields the sessions that have been active since before `instant`, longest first, page by page. */
-export async function* runningSince(dynamodb: DynamoDBClient, name: string, instant: Instant): AsyncGenerator<LogKey> {
+export async function* runningSince(
+  dynamodb: DynamoDBClient,
+  name: string,
+  instant: Instant,
+): AsyncGenerator<RunningSession> {
   const where = 'runningPk = :running AND runningSk < :instant';
   const rows = createTable(dynamodb, name).rows({ index: 'running', where, values: { running: 'running', instant } });
   for await (const row of rows) {
-    const { pk: session, thread } = parseRow(Running, row);
-    yield { session, thread };
+    const { pk: session, thread, run } = parseRow(Running, row);
+    yield { session, thread, run };
   }
 }

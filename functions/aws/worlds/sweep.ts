@@ -1,17 +1,19 @@
 /** The sweep's world: of everything it looks at, it holds as much as it takes to finish what others began. */
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { ECSClient } from '@aws-sdk/client-ecs';
+import { SFNClient } from '@aws-sdk/client-sfn';
 import type { Instant } from '#contract/ids.ts';
 import type { SettlePorts } from '#core/connect/connect-world.ts';
 import type { Cluster, SandboxRecords } from '#core/ports/sandboxes.ts';
-import type { LogKey } from '#core/ports/session-log.ts';
+import type { RunList } from '#core/ports/session-log.ts';
 import type { Pause } from '#core/ports/stamp.ts';
 import type { RunPorts } from '#core/session/repair.ts';
 import type { PendingCredentialWorld } from '#core/vault/end-pending-credential.ts';
 import { createSandboxRecords } from '#aws/hands/sandbox-records.dynamodb.ts';
 import { createCluster } from '#aws/hands/tasks.ecs.ts';
 import { createJournal } from '#aws/journal.powertools.ts';
-import { runningSince } from '#aws/session/running-sessions.dynamodb.ts';
+import { runningSince, type RunningSession } from '#aws/session/running-sessions.dynamodb.ts';
+import { createRunList } from '#aws/session/runs.step-functions.ts';
 import { createSecretRemover } from '#aws/vault/secret-stores.ts';
 import { setting, type Env } from '#aws/settings.ts';
 import { pause } from '#aws/stamp.ts';
@@ -24,7 +26,8 @@ type Logged = (message: string, fields: Readonly<Record<string, string>>) => voi
 export interface SweepWorld extends RunPorts {
   readonly connecting: SettlePorts;
   readonly pending: PendingCredentialWorld;
-  runningSince(instant: Instant): AsyncGenerator<LogKey>;
+  readonly runList: RunList;
+  runningSince(instant: Instant): AsyncGenerator<RunningSession>;
   readonly cluster: Cluster;
   readonly sandboxes: Pick<SandboxRecords, 'find' | 'lost'>;
   readonly maxSandboxMs: number;
@@ -41,6 +44,7 @@ export function sweepWorld(env: Env): SweepWorld {
     ...ports,
     connecting,
     pending: { credentials: connecting.credentials, secrets: createSecretRemover(env) },
+    runList: createRunList(new SFNClient(), setting(env, 'RUN_STATE_MACHINE_ARN')),
     runningSince: (instant) => runningSince(dynamodb, table, instant),
     cluster: createCluster(new ECSClient(), setting(env, 'SANDBOX_CLUSTER')),
     sandboxes: createSandboxRecords(dynamodb, table),

@@ -112,3 +112,14 @@ export interface Runs {
   /** `taken`: an execution of that name has ended, so perhaps none runs this run. */
   start(key: LogKey, run: number): Promise<'started' | 'taken'>;
 }
+
+/** The executions that run, as Step Functions lists them: some seconds late, and up to 1,000 a page. */
+export interface RunList {
+  /** Pages of names, as `runName` makes them. */
+  running(): AsyncIterable<readonly string[]>;
+}
+
+/** The name of a run's execution. No name is used twice. */
+export function runName({ session }: Pick<LogKey, 'session'>, run: number): string {
+  return `${session}-${run}`;
+}

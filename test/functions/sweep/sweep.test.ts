@@ -8,27 +8,39 @@ import { sweep } from '../../../functions/sweep/sweep.ts';
 const BEFORE = '2026-11-21T10:00:00.000Z';
 const KEYS = Array.from({ length: 45 }, (_, index) => {
   const session = SessionId.parse(`sesn_${index}`);
-  return { session, thread: primaryThread(session) };
+  return { session, thread: primaryThread(session), run: 1 };
 });
 
 /** Sessions that are idle when sweep reads them; `head` is how it reads. */
-function worldOf(head: (key: LogKey) => Promise<null>, keys: () => AsyncGenerator<LogKey>) {
+function worldOf(
+  head: (key: LogKey) => Promise<null>,
+  keys: () => AsyncGenerator<LogKey & { readonly run: number }>,
+  running: readonly string[] = [],
+) {
   const journal = createJournal();
   const failures = vi.spyOn(journal.logger, 'error').mockImplementation(() => undefined);
+  const paused = { ms: 0 };
   const never = () => Promise.reject(new Error('not to be asked'));
   return {
+    paused,
     failures,
     world: {
       log: { head, read: never, slice: never, append: never, entryAt: never },
       runs: { start: never },
       stamp: { now: () => BEFORE, eventId: () => never as never },
+      runList: {
+        async *running() {
+          for (let from = 0; from < running.length; from += 10) yield running.slice(from, from + 10);
+        },
+      },
       runningSince: keys,
+      pause: async (ms: number) => void (paused.ms += ms),
       journal,
     },
   };
 }
 
-async function* all(): AsyncGenerator<LogKey> {
+async function* all(): AsyncGenerator<LogKey & { readonly run: number }> {
   yield* KEYS;
 }
 
@@ -78,5 +90,23 @@ describe('sweep over sessions', () => {
     );
     await expect(sweep(world, BEFORE)).rejects.toThrow('throttled');
     expect(finished).toEqual(['sesn_0', 'sesn_1']);
+  });
+
+  it('leaves sessions alone whose run has an execution, and looks at the others no faster than starts are allowed', async () => {
+    const looked: string[] = [];
+    const running = KEYS.slice(0, 30).map(({ session }) => `${session}-1`);
+    // An execution of an earlier run is not that of the present one.
+    running.push('sesn_31-7');
+    const { world, paused } = worldOf(
+      async ({ session }) => {
+        looked.push(session);
+        return null;
+      },
+      all,
+      running,
+    );
+    await sweep(world, BEFORE);
+    expect(looked).toEqual(KEYS.slice(30).map(({ session }) => session));
+    expect(looked.length / (paused.ms / 1000)).toBeLessThan(50);
   });
 });

@@ -5,6 +5,7 @@ import type { Service } from '../service.ts';
 import type { Invoke } from '../../lambda/invoke.ts';
 import type { FunctionPart, MachinePart } from '../../template/parts.ts';
 import { jsonService, operation } from '../json-service.ts';
+import { AwsFault } from '../wire.ts';
 import { createExecutions, type Executions, type StartExecution } from './executions.ts';
 import { openJournal } from './journal.ts';
 import { loadMachine } from './machine.ts';
@@ -37,7 +38,7 @@ export function openStepFunctions(options: StepFunctionsOptions): StepFunctions 
   const tasks = createTasks({ ...options, start: (input) => start(input) });
   const machines = options.machines.map((part) => loadMachine(part, tasks, options.retryIntervalMs));
   const { start, ...executions } = createExecutions(machines, journal);
-  const operations = { StartExecution: startOperation(start) };
+  const operations = { StartExecution: startOperation(start), ListExecutions: listOperation(executions) };
   return { ...jsonService({ name: 'states', operations }), ...executions };
 }
 
@@ -47,6 +48,38 @@ function startOperation(start: StartExecution) {
     run: () => {
       const execution = start({ machineArn, name, input });
       return { executionArn: execution.arn, startDate: execution.startedAt / 1000 };
+    },
+  }));
+}
+
+const ListInput = z.object({
+  stateMachineArn: z.string(),
+  statusFilter: z.enum(['RUNNING', 'SUCCEEDED', 'FAILED', 'TIMED_OUT', 'ABORTED', 'PENDING_REDRIVE']).optional(),
+  /** 0 is the default, too. */
+  maxResults: z.int().min(0).max(1000).default(0),
+  nextToken: z.string().optional(),
+});
+
+/** Latest first, as in AWS. The token tells after how many executions the next page begins. */
+function listOperation({ executions }: Pick<Executions, 'executions'>) {
+  return operation(ListInput, ({ stateMachineArn, statusFilter, maxResults, nextToken = '0' }) => ({
+    accesses: [{ action: 'states:ListExecutions', resource: stateMachineArn, context: {} }],
+    run: () => {
+      if (!/^\d+$/.test(nextToken)) throw new AwsFault('InvalidToken', 'Invalid Token');
+      const all = executions(stateMachineArn).map((execution) => ({
+        executionArn: execution.arn,
+        stateMachineArn,
+        name: execution.name,
+        status: execution.end?.status ?? 'RUNNING',
+        startDate: execution.startedAt / 1000,
+        ...(execution.end !== null && { stopDate: execution.end.at / 1000 }),
+      }));
+      const found = all.filter(({ status }) => status === (statusFilter ?? status));
+      const next = Number(nextToken) + (maxResults || 100);
+      return {
+        executions: found.slice(Number(nextToken), next),
+        ...(next < found.length && { nextToken: String(next) }),
+      };
     },
   }));
 }

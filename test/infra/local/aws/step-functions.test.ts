@@ -241,6 +241,24 @@ describe('the start of an execution', () => {
     await expect(call('StartExecution', { stateMachineArn: RUN_ARN, ...input })).rejects.toMatchObject({ code });
   });
 
+  test('is listed while it runs, page by page, and with its end after that', async () => {
+    const turn = Promise.withResolvers<unknown>();
+    const { call, start, service } = open({ invoke: () => turn.promise });
+    for (const name of ['a', 'b', 'c']) await start(name);
+    const list = (input: object) => call('ListExecutions', { stateMachineArn: RUN_ARN, ...input });
+    const names = ({ executions }: { executions: readonly { name: string }[] }) => executions.map(({ name }) => name);
+    const first = await list({ statusFilter: 'RUNNING', maxResults: 2 });
+    const second = await list({ statusFilter: 'RUNNING', maxResults: 2, nextToken: first.nextToken });
+    expect([...names(first), ...names(second)].toSorted()).toEqual(['a', 'b', 'c']);
+    expect(second).not.toHaveProperty('nextToken');
+    turn.resolve(idle);
+    await service.idle();
+    expect(names(await list({ statusFilter: 'RUNNING' }))).toEqual([]);
+    expect((await list({})).executions).toMatchObject([{ status: 'SUCCEEDED' }, {}, {}]);
+    await expect(list({ maxResults: 1001 })).rejects.toMatchObject({ code: 'ValidationException' });
+    await expect(list({ nextToken: 'x' })).rejects.toMatchObject({ code: 'InvalidToken' });
+  });
+
   test('through the SDK tells when it was', async () => {
     const turn = Promise.withResolvers<unknown>();
     const world = await startWorld({ invoke: () => turn.promise });
