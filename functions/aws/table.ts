@@ -3,6 +3,7 @@
  * exceptions become faults here. In every expression, `#name` stands for the column of that name, and `:name` for the
  * value of that name in `values`.
  */
+import { randomUUID } from 'node:crypto';
 import { text } from 'node:stream/consumers';
 import {
   ConditionalCheckFailedException,
@@ -135,7 +136,8 @@ const MAX_PAUSE_MS = 200;
 
 export function createTable(dynamodb: DynamoDBClient, name: string, options: TableOptions = {}): Table {
   const { unavailable = recordsUnavailable, patienceMs, pause = wait } = options;
-  const http = () => (patienceMs === undefined ? {} : { abortSignal: AbortSignal.timeout(patienceMs) });
+  // Without options of its own, a request uses the middleware that its client keeps.
+  const http = () => (patienceMs === undefined ? undefined : { abortSignal: AbortSignal.timeout(patienceMs) });
 
   async function written(send: () => Promise<{ readonly Attributes?: Item | undefined }>): Promise<Written> {
     try {
@@ -199,7 +201,8 @@ export function createTable(dynamodb: DynamoDBClient, name: string, options: Tab
       for await (const rows of pages(query)) yield* rows;
     },
     async transact(writes, token) {
-      const command = () => new TransactWriteItemsCommand({ TransactItems: [...writes], ClientRequestToken: token });
+      const command = () =>
+        new TransactWriteItemsCommand({ TransactItems: [...writes], ClientRequestToken: token ?? randomUUID() });
       try {
         await uncontended(() => dynamodb.send(command(), http()), pause);
         return { status: 'saved' };
@@ -237,7 +240,8 @@ function createQuestion(dynamodb: DynamoDBClient, input: QueryCommandInput): () 
       },
       { step: 'deserialize', priority: 'low' },
     );
-    return (await dynamodb.send(command)).Items ?? [];
+    // With options, or the client would keep this middleware for every other query.
+    return (await dynamodb.send(command, {})).Items ?? [];
   }
 
   async function askAgain(): Promise<readonly Item[] | null> {

@@ -1,7 +1,7 @@
 /** The API's world. */
-import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { S3Client } from '@aws-sdk/client-s3';
 import { AllowedHosts } from '#contract/outbound.ts';
+import { createDynamoDb } from '#aws/clients.ts';
 import { createAgentRecords } from '#aws/records/agents.dynamodb.ts';
 import { createApiKeys } from '#aws/records/api-keys.dynamodb.ts';
 import { createAuditTrail } from '#aws/audit/audit-trail.dynamodb.ts';
@@ -30,7 +30,7 @@ import { runPorts } from '#aws/worlds/runs.ts';
 import { sessionTables } from '#aws/worlds/sessions.ts';
 
 export function apiWorld(env: Env) {
-  const dynamodb = new DynamoDBClient();
+  const dynamodb = createDynamoDb(env);
   const vaultTable = setting(env, 'VAULT_TABLE');
   const tables = sessionTables(env, dynamodb);
   const { logTable, recordsTable } = tables;

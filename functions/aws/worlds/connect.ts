@@ -1,9 +1,9 @@
 /** The world of the connect pages. */
-import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { KnownClients, LoginSettings } from '#contract/connect.ts';
 import { AllowedHosts } from '#contract/outbound.ts';
 import { redirectUrl } from '#core/connect/registration.ts';
+import { createDynamoDb } from '#aws/clients.ts';
 import { createAuthorizationServers } from '#aws/connect/authorization-server.mcp-sdk.ts';
 import { createClientSecrets } from '#aws/connect/client-secrets.secrets-manager.ts';
 import { createRegisteredClients } from '#aws/connect/registered-clients.dynamodb.ts';
@@ -26,7 +26,7 @@ import { sessionTables } from '#aws/worlds/sessions.ts';
 const LIMITS: FetchLimits = { maxBytes: 1_000_000, totalMs: 6000, idleMs: 4000, maxRedirects: 3 };
 
 export function connectWorld(env: Env) {
-  const dynamodb = new DynamoDBClient();
+  const dynamodb = createDynamoDb(env);
   const table = setting(env, 'VAULT_TABLE');
   const baseUrl = urlSetting(env, 'CONNECT_BASE_URL');
   const signingSecret = setting(env, 'CONNECT_SIGNING_SECRET_ARN');

@@ -1,5 +1,4 @@
 /** The ports that finish a connection: its record, the credential that it stores, and the sessions that wait for it. */
-import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { WaitingCall } from '#core/ports/connection-records.ts';
 import * as z from 'zod';
 import { AllowedHosts } from '#contract/outbound.ts';
@@ -8,6 +7,7 @@ import { isWaitSince } from '#core/session/waiting.ts';
 import type { SettlePorts } from '#core/connect/connect-world.ts';
 import type { RunPorts } from '#core/session/repair.ts';
 import { endWait } from '#core/session/send.ts';
+import { createDynamoDb } from '#aws/clients.ts';
 import { createConnectionRecords } from '#aws/connect/connection-records.dynamodb.ts';
 import { jsonSetting, setting, type Env } from '#aws/settings.ts';
 import { newToken } from '#aws/stamp.ts';
@@ -17,7 +17,7 @@ import { connectBaseUrl, enterpriseIn } from '#aws/worlds/connect-settings.ts';
 import { createCredentialRecords } from '#aws/vault/credentials.dynamodb.ts';
 
 export function settlePorts(env: Env, ports: RunPorts) {
-  const dynamodb = new DynamoDBClient();
+  const dynamodb = createDynamoDb(env);
   const table = setting(env, 'VAULT_TABLE');
   return {
     connections: createConnectionRecords(dynamodb, table),
@@ -46,7 +46,7 @@ function toldTo(ports: RunPorts): Pick<SettlePorts, 'resume' | 'decline'> {
 
 /** The API also makes connections and says how they stand. */
 export function requestConnectionPorts(env: Env, ports: RunPorts): RequestConnectionPorts {
-  const dynamodb = new DynamoDBClient();
+  const dynamodb = createDynamoDb(env);
   return {
     ...settlePorts(env, ports),
     vaults: createVaultRecords(dynamodb, setting(env, 'VAULT_TABLE')),

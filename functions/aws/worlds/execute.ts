@@ -1,7 +1,7 @@
 /** The world of the function that sends tool calls to sandboxes. */
-import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { S3Client } from '@aws-sdk/client-s3';
 import type { ExecuteWorld } from '#core/hands/execute.ts';
+import { createDynamoDb } from '#aws/clients.ts';
 import { createPackageDelivery } from '#aws/hands/package-delivery.http.ts';
 import { createSandboxClient } from '#aws/hands/sandbox-client.http.ts';
 import { createJournal, type FunctionJournal } from '#aws/journal.powertools.ts';
@@ -13,7 +13,7 @@ import { logOf } from '#aws/worlds/sessions.ts';
 export function executeWorld(env: Env): ExecuteWorld & { readonly journal: FunctionJournal } {
   return {
     log: logOf(env),
-    sandboxes: createSandboxRecords(new DynamoDBClient(), setting(env, 'RECORDS_TABLE')),
+    sandboxes: createSandboxRecords(createDynamoDb(env), setting(env, 'RECORDS_TABLE')),
     sandboxClient: createSandboxClient(),
     delivery: createPackageDelivery(new S3Client(), setting(env, 'CONTENT_BUCKET')),
     stamp: createStamp(),

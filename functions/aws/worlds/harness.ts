@@ -1,10 +1,10 @@
 /** What the harness's world has with every model provider; a file per provider adds its client, for the bundles' size. */
-import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { Hands } from '#contract/run.ts';
 import { SilenceSeconds } from '#contract/models.ts';
 import { createHistory } from '#core/harness/history.ts';
 import type { TurnWorld } from '#core/harness/turn-world.ts';
 import type { Model } from '#core/ports/model.ts';
+import { createDynamoDb } from '#aws/clients.ts';
 import { createProvisioner } from '#aws/hands/provisioner.lambda.ts';
 import { createJournal, type FunctionJournal } from '#aws/journal.powertools.ts';
 import { createMcpProxy } from '#aws/mcp/mcp-proxy.lambda.ts';
@@ -32,7 +32,7 @@ export function harnessWorld(env: Env, model: Model): HarnessWorld {
       pause,
     }),
     sha256,
-    previews: createPreviews(new DynamoDBClient(), setting(env, 'PREVIEWS_TABLE')),
+    previews: createPreviews(createDynamoDb(env), setting(env, 'PREVIEWS_TABLE')),
     stamp: createStamp(),
     pause,
     journal: createJournal(),

@@ -1,5 +1,5 @@
 /** The world of the custom resource that stores the deployment's first API key. */
-import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { createDynamoDb } from '#aws/clients.ts';
 import { createApiKeys } from '#aws/records/api-keys.dynamodb.ts';
 import { requiredSecretReader } from '#aws/model/model-key.secrets-manager.ts';
 import { setting, type Env } from '#aws/settings.ts';
@@ -8,7 +8,7 @@ import { tellCloudFormation } from '#aws/tell-cloudformation.ts';
 
 export function issueKeyWorld(env: Env) {
   return {
-    apiKeys: createApiKeys(new DynamoDBClient(), setting(env, 'RECORDS_TABLE')),
+    apiKeys: createApiKeys(createDynamoDb(env), setting(env, 'RECORDS_TABLE')),
     newToken,
     now: createStamp().now,
     /** The key itself: the whole of the secret. */

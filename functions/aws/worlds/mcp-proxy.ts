@@ -1,6 +1,6 @@
 /** The MCP proxy's world. */
 import { randomUUID } from 'node:crypto';
-import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { AllowedHosts } from '#contract/outbound.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
@@ -11,6 +11,7 @@ import { createTokens } from '#core/vault/tokens.ts';
 import type { RefreshWorld } from '#core/vault/refresh.ts';
 import type { Tokens } from '#core/ports/tokens.ts';
 import type { ValidationPorts } from '#core/mcp/validate-credential.ts';
+import { createDynamoDb } from '#aws/clients.ts';
 import { createAuditedCalls } from '#aws/audit/audited-calls.dynamodb.ts';
 import { createConnectionRecords } from '#aws/connect/connection-records.dynamodb.ts';
 import { createCallMarks } from '#aws/mcp/call-marks.dynamodb.ts';
@@ -45,7 +46,7 @@ const LIMITS: FetchLimits = { maxBytes: 20_000_000, totalMs: 115_000, idleMs: 90
 export type ProxyWorld = McpProxyWorld & ValidationPorts & { readonly journal: FunctionJournal };
 
 export function mcpProxyWorld(env: Env): ProxyWorld {
-  const dynamodb = new DynamoDBClient();
+  const dynamodb = createDynamoDb(env);
   const refreshing = refreshWorld(env, dynamodb);
   const vaults = setting(env, 'VAULT_TABLE');
   const records = setting(env, 'RECORDS_TABLE');

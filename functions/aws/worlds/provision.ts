@@ -1,12 +1,12 @@
 /** The world of the function that starts and ends sandboxes, and builds packages for them. */
 import { randomBytes } from 'node:crypto';
-import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { ECSClient } from '@aws-sdk/client-ecs';
 import { S3Client } from '@aws-sdk/client-s3';
 import type { TellCloudFormation } from '#contract/custom-resource.ts';
 import { PackageSources } from '#contract/packages.ts';
 import type { EndAllWorld } from '#core/hands/end-all.ts';
 import type { ProvisionWorld } from '#core/hands/provision.ts';
+import { createDynamoDb } from '#aws/clients.ts';
 import { createPackageArchives } from '#aws/hands/package-archives.s3.ts';
 import { createCluster, createPackageBuilds, createTasks } from '#aws/hands/tasks.ecs.ts';
 import { createJournal } from '#aws/journal.powertools.ts';
@@ -18,7 +18,7 @@ import { tellCloudFormation } from '#aws/tell-cloudformation.ts';
 export function provisionWorld(env: Env): ProvisionWorld & EndAllWorld & { readonly tell: TellCloudFormation } {
   const ecs = new ECSClient();
   return {
-    sandboxes: createSandboxRecords(new DynamoDBClient(), setting(env, 'RECORDS_TABLE')),
+    sandboxes: createSandboxRecords(createDynamoDb(env), setting(env, 'RECORDS_TABLE')),
     tasks: createTasks({ ...taskPlace(env, 'SANDBOX'), ecs }, setting(env, 'SANDBOX_IDLE_SECONDS')),
     cluster: createCluster(ecs, setting(env, 'SANDBOX_CLUSTER')),
     builds: createPackageBuilds({ ...taskPlace(env, 'PACKAGES'), ecs }),

@@ -1,6 +1,6 @@
 /** Changes a session, and starts the run that answers. */
-import { SFNClient } from '@aws-sdk/client-sfn';
 import type { RunPorts } from '#core/session/repair.ts';
+import { createStepFunctions } from '#aws/clients.ts';
 import { createRuns } from '#aws/session/runs.step-functions.ts';
 import { createSessionLog, type SessionLogOptions } from '#aws/session/session-log.dynamodb.ts';
 import { setting, type Env } from '#aws/settings.ts';
@@ -9,7 +9,7 @@ import { createStamp } from '#aws/stamp.ts';
 export function runPorts(env: Env, tables: SessionLogOptions): RunPorts {
   return {
     log: createSessionLog(tables),
-    runs: createRuns(new SFNClient(), setting(env, 'RUN_STATE_MACHINE_ARN')),
+    runs: createRuns(createStepFunctions(env), setting(env, 'RUN_STATE_MACHINE_ARN')),
     stamp: createStamp(),
   };
 }

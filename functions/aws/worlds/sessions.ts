@@ -1,7 +1,8 @@
 /** What several worlds know of sessions: where they are kept. */
 import { randomUUID } from 'node:crypto';
-import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { LogWatch, SessionLog } from '#core/ports/session-log.ts';
+import { createDynamoDb } from '#aws/clients.ts';
 import { createContentStore } from '#aws/session/content.s3.ts';
 import { createSessionLog, type SessionLogOptions } from '#aws/session/session-log.dynamodb.ts';
 import { setting, type Env } from '#aws/settings.ts';
@@ -17,5 +18,5 @@ export function sessionTables(env: Env, dynamodb: DynamoDBClient): SessionLogOpt
 }
 
 export function logOf(env: Env): SessionLog & LogWatch {
-  return createSessionLog(sessionTables(env, new DynamoDBClient()));
+  return createSessionLog(sessionTables(env, createDynamoDb(env)));
 }

@@ -1,5 +1,5 @@
 /** The world of the function that streams a session's events. */
-import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { createDynamoDb } from '#aws/clients.ts';
 import { createJournal } from '#aws/journal.powertools.ts';
 import { createApiKeys } from '#aws/records/api-keys.dynamodb.ts';
 import { createPreviews } from '#aws/session/previews.dynamodb.ts';
@@ -9,7 +9,7 @@ import { limiterOf } from '#aws/worlds/limits.ts';
 import { logOf } from '#aws/worlds/sessions.ts';
 
 export function streamWorld(env: Env) {
-  const dynamodb = new DynamoDBClient();
+  const dynamodb = createDynamoDb(env);
   return {
     log: logOf(env),
     apiKeys: createApiKeys(dynamodb, setting(env, 'RECORDS_TABLE')),

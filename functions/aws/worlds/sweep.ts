@@ -1,5 +1,4 @@
 /** The sweep's world: of everything it looks at, it holds as much as it takes to finish what others began. */
-import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { ECSClient } from '@aws-sdk/client-ecs';
 import { SFNClient } from '@aws-sdk/client-sfn';
 import type { Instant } from '#contract/ids.ts';
@@ -9,6 +8,7 @@ import type { RunList } from '#core/ports/session-log.ts';
 import type { Pause } from '#core/ports/stamp.ts';
 import type { RunPorts } from '#core/session/repair.ts';
 import type { PendingCredentialWorld } from '#core/vault/end-pending-credential.ts';
+import { createDynamoDb } from '#aws/clients.ts';
 import { createSandboxRecords } from '#aws/hands/sandbox-records.dynamodb.ts';
 import { createCluster } from '#aws/hands/tasks.ecs.ts';
 import { createJournal } from '#aws/journal.powertools.ts';
@@ -36,7 +36,7 @@ export interface SweepWorld extends RunPorts {
 }
 
 export function sweepWorld(env: Env): SweepWorld {
-  const dynamodb = new DynamoDBClient();
+  const dynamodb = createDynamoDb(env);
   const table = setting(env, 'RECORDS_TABLE');
   const ports = runPorts(env, sessionTables(env, dynamodb));
   const connecting = settlePorts(env, ports);
