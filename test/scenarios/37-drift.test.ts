@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { EventId } from '#contract/ids.ts';
+import { ApiKeyId, EventId } from '#contract/ids.ts';
 import { approveTool, fingerprint } from '#core/mcp/pins.ts';
 import { makeCall } from '#core/mcp/make-call.ts';
 import { judgeCalls } from '#core/mcp/judge-calls.ts';
@@ -62,7 +62,11 @@ it('scenario 37: a form that the server has taken back cannot be approved, and t
   const stage = proxyStage();
   const world = { ...stage.world, pins: createToolPins(db.client, db.vaultTable) };
   const approve = (said: typeof SUM) =>
-    approveTool(world, FACTS.workspace, { url: FX_URL, tool: 'sum', sha256: fingerprint(said, sha256) });
+    approveTool(
+      world,
+      { workspace: FACTS.workspace, apiKey: ApiKeyId.parse('apikey_1') },
+      { url: FX_URL, tool: 'sum', sha256: fingerprint(said, sha256) },
+    );
   for (const said of [SUM, MAILING]) {
     stage.listed.set(FX_URL, { status: 'listed', tools: [said] });
     await listServers(world, KEY, stage.until);

@@ -27,7 +27,7 @@ const approve = operation({
   summary: 'Approve what a server says of a tool now, by its hash, so that agents may use it again',
   body: ToolApproval,
   response: ApprovedTool,
-  handle: ({ world, workspace, body }) => approveTool(world, workspace, body),
+  handle: ({ world, workspace, apiKey, body }) => approveTool(world, { workspace, apiKey }, body),
 });
 
 export const mcpServerOperations = [list, approve];

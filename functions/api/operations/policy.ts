@@ -37,7 +37,7 @@ const save = operation({
   summary: 'Save policies as a new version and put it into force; every instance follows within ten seconds',
   body: PolicyCreate,
   response: SavedPolicy,
-  handle: ({ world, workspace, body }) => savePolicy(world, workspace, body),
+  handle: ({ world, workspace, apiKey, body }) => savePolicy(world, { workspace, apiKey }, body),
 });
 
 const listVersions = operation({

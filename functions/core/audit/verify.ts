@@ -4,6 +4,7 @@
  * has kept elsewhere.
  */
 import * as z from 'zod';
+import { AuditEntry, AuditRecord } from '#contract/audit.ts';
 import { recordHash } from '#core/audit/chain.ts';
 import type { Sha256 } from '#core/ports/canonical-json.ts';
 
@@ -90,9 +91,26 @@ function unlinked({ head, checkpoint }: ChainCheck, { position, previous, id }: 
 }
 
 function altered(link: ChainLink, sha256: Sha256): Flaw | null {
-  if (recordHash(link, sha256) === link.hash) return null;
-  return { position: link.position, rule: 'altered', message: `the record ${link.id} does not have its hash` };
+  const flaw = (message: string): Flaw => ({ position: link.position, rule: 'altered', message });
+  if (recordHash(link, sha256) !== link.hash) return flaw(`the record ${link.id} does not have its hash`);
+  const unknown = unknownField(link);
+  return unknown === null
+    ? null
+    : flaw(`the record ${link.id} has the field ${JSON.stringify(unknown)}, which no record has`);
 }
+
+/** A reader of the export could take a field that this service never writes for a part of the record. */
+function unknownField(link: ChainLink): string | null {
+  const entry = Object(link['entry']) as object;
+  const kind = AuditEntry.options.find(({ shape }) => 'kind' in entry && shape.kind.value === entry.kind);
+  const known = [Object.keys(AuditRecord.shape), Object.keys(kind?.shape ?? {})];
+  const foreign = [link, entry].flatMap((fields, at) =>
+    Object.keys(fields).filter((name) => known[at]?.includes(name) !== true),
+  );
+  return foreign[0]?.slice(0, MAX_NAME_CHARS) ?? null;
+}
+
+const MAX_NAME_CHARS = 64;
 
 function notTheCheckpoint({ checkpoint }: ChainCheck, { position, hash }: ChainLink): Flaw | null {
   if (checkpoint === null || position !== checkpoint.position || hash === checkpoint.hash) return null;

@@ -2,7 +2,7 @@
 import type { WorkspaceId } from '#contract/ids.ts';
 import type { McpTool } from '#contract/mcp.ts';
 import type { ApprovedTool, MetMcpServer, ToolApproval } from '#contract/mcp-servers.ts';
-import { governanceEntry } from '#core/policy/save-policy.ts';
+import { governanceEntry, type Governor } from '#core/policy/save-policy.ts';
 import { canonicalJson, type Sha256 } from '#core/ports/canonical-json.ts';
 import type { Ports } from '#core/ports/ports.ts';
 import { refuse, type RequestRefusal } from '#core/ports/refusal.ts';
@@ -75,7 +75,7 @@ async function compared(
 /** Lets agents use a tool again, after a person has read what the server says of it. */
 export async function approveTool(
   { pins, audit, stamp }: Pick<Ports, 'pins' | 'audit' | 'stamp'>,
-  workspace: WorkspaceId,
+  { workspace, apiKey }: Governor,
   { url: given, tool: name, sha256 }: ToolApproval,
 ): Promise<ApprovedTool | RequestRefusal> {
   const url = canonicalServerUrl(given);
@@ -85,13 +85,17 @@ export async function approveTool(
   if ((known.drifted ?? known).sha256 !== sha256) return CHANGED;
   const what = `${withoutQuery(url)}: the tool with sha256 ${sha256}`;
   // The audit trail has the approval before it is in force.
-  await audit.record(workspace, url, governanceEntry('tool.approved', 'done', what));
+  await audit.record(workspace, url, governanceEntry('tool.approved', { apiKey, outcome: 'done', what }));
   const approved = await pins.approve(workspace, url, { name, sha256 }, stamp.now());
   if (approved !== null) return { type: 'mcp_tool', url, name, sha256, pinned_at: approved.pinnedAt };
   await audit.record(
     workspace,
     url,
-    governanceEntry('tool.approved', 'denied', `${what}: the server says something else by now`),
+    governanceEntry('tool.approved', {
+      apiKey,
+      outcome: 'denied',
+      what: `${what}: the server says something else by now`,
+    }),
   );
   return CHANGED;
 }

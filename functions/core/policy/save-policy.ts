@@ -1,6 +1,6 @@
 /** Saves a new version of a workspace's policies: it is checked, recorded in the audit trail, and then in force. */
 import type { AuditEntry } from '#contract/audit.ts';
-import type { WorkspaceId } from '#contract/ids.ts';
+import type { ApiKeyId, WorkspaceId } from '#contract/ids.ts';
 import type { PolicyCreate, SavedPolicy, WorkspacePolicy } from '#contract/policy.ts';
 import type { PolicyProblem } from '#core/ports/policy.ts';
 import type { Ports } from '#core/ports/ports.ts';
@@ -11,11 +11,17 @@ import { refuse, type RequestRefusal } from '#core/ports/refusal.ts';
 const ABOUT = 'policies';
 const MAX_TOLD = 10;
 
+/** The API key that changes the rules of its workspace. */
+export interface Governor {
+  readonly workspace: WorkspaceId;
+  readonly apiKey: ApiKeyId;
+}
+
 type PolicyPorts = Pick<Ports, 'policyRecords' | 'policyCheck' | 'pins' | 'audit' | 'stamp' | 'sha256'>;
 
 export async function savePolicy(
   world: PolicyPorts,
-  workspace: WorkspaceId,
+  { workspace, apiKey }: Governor,
   body: PolicyCreate,
 ): Promise<SavedPolicy | RequestRefusal> {
   const [pointer, tools] = await Promise.all([world.policyRecords.pointer(workspace), world.pins.manifests(workspace)]);
@@ -26,7 +32,7 @@ export async function savePolicy(
   const policy = versionAfter(world, latest, body);
   const what = `version ${policy.version}, ${policy.mode}, default ${policy.default}, sha256 ${policy.sha256}`;
   // The record comes first: every version that ever decided a call must be in the audit trail.
-  await world.audit.record(workspace, ABOUT, governanceEntry('policy.saved', 'done', what));
+  await world.audit.record(workspace, ABOUT, governanceEntry('policy.saved', { apiKey, outcome: 'done', what }));
   if ((await world.policyRecords.saveNext(workspace, policy)) === 'saved') {
     return {
       ...policy,
@@ -36,7 +42,7 @@ export async function savePolicy(
   await world.audit.record(
     workspace,
     ABOUT,
-    governanceEntry('policy.saved', 'denied', `${what}: another was saved before it`),
+    governanceEntry('policy.saved', { apiKey, outcome: 'denied', what: `${what}: another was saved before it` }),
   );
   return moved(policy.version);
 }
@@ -44,11 +50,10 @@ export async function savePolicy(
 /** For the audit trail. `what` names the policy or tool by its hash, never by its content. */
 export function governanceEntry(
   action: 'policy.saved' | 'tool.approved',
-  outcome: 'done' | 'denied',
-  what: string,
+  { apiKey, outcome, what }: { readonly apiKey: ApiKeyId; readonly outcome: 'done' | 'denied'; readonly what: string },
 ): AuditEntry {
   const noUser = { vault: null, credential: null, connect: null, user: null };
-  return { kind: 'administration', action, ...noUser, outcome, reason: what };
+  return { kind: 'administration', action, ...noUser, api_key: apiKey, outcome, reason: what };
 }
 
 function versionAfter({ stamp, sha256 }: PolicyPorts, latest: number, body: PolicyCreate): WorkspacePolicy {

@@ -3,7 +3,7 @@ import type { ChainCheck } from '#core/audit/verify.ts';
 import { verdictOf, type Verification } from './verify-export.ts';
 
 export function describe(verification: Verification): readonly string[] {
-  const { checks, unreadable } = verification;
+  const { checks, unreadable, ambiguous } = verification;
   const verdict = verdictOf(verification);
   if (verdict === 'no export') return [NO_EXPORT];
   if (verdict === 'nothing') return ['There are no records: nothing was verified.'];
@@ -13,6 +13,7 @@ export function describe(verification: Verification): readonly string[] {
   );
   return [
     ...unreadable.map((where) => `✗ ${where}: is no audit record`),
+    ...ambiguous.map((what) => `✗ ${what}`),
     ...sorted.map(describeChain),
     verdict === 'intact' ? intact(checks) : NOT_INTACT,
     ...(checks.some(({ flaw }) => flaw?.rule === 'missing') ? [PARTS] : []),

@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import * as z from 'zod';
 import { AUDIT_CHAINS } from '#contract/audit.ts';
+import { repeatedField } from './repeated-field.ts';
 import type { Exported } from './verify-export.ts';
 
 const Page = z.object({ data: z.array(z.unknown()), next_page: z.string().nullable() });
@@ -11,8 +12,8 @@ const Page = z.object({ data: z.array(z.unknown()), next_page: z.string().nullab
 /** Reads the files in their order. @throws when a file cannot be read */
 export async function* readFiles(paths: readonly string[]): AsyncGenerator<Exported> {
   for (const path of paths) {
-    for await (const { where, value } of readLines(path)) {
-      yield { where: paths.length === 1 ? where : `${path}, ${where}`, value };
+    for await (const { where, ...read } of readLines(path)) {
+      yield { where: paths.length === 1 ? where : `${path}, ${where}`, ...read };
     }
   }
 }
@@ -22,20 +23,24 @@ async function* readLines(path: string): AsyncGenerator<Exported> {
   for await (const text of createInterface({ input: createReadStream(path), crlfDelay: Number.POSITIVE_INFINITY })) {
     line += 1;
     if (text.trim() === '') continue;
-    const value = parse(text);
+    const own = parse(text);
     // A pretty-printed answer has a first line that is no JSON by itself.
-    const whole = line === 1 && value === undefined ? parse(await readFile(path, 'utf8')) : undefined;
-    yield* recordsIn(whole ?? value, `line ${line}`);
-    if (whole !== undefined) return;
+    const whole = line === 1 && own.value === undefined ? parse(await readFile(path, 'utf8')) : null;
+    yield* recordsIn(whole?.value === undefined ? own : whole, `line ${line}`);
+    if (whole?.value !== undefined) return;
   }
 }
 
 /** The records of a saved answer, or the one record. */
-function* recordsIn(value: unknown, where: string): Generator<Exported> {
+function* recordsIn({ value, repeated }: Parsed, where: string): Generator<Exported> {
   const page = Page.safeParse(value).data;
-  if (page === undefined) return yield { where, value };
-  for (const [index, record] of page.data.entries()) yield { where: `${where}, record ${index + 1}`, value: record };
+  if (page === undefined) return yield { where, value, repeated };
+  for (const [index, record] of page.data.entries()) {
+    yield { where: `${where}, record ${index + 1}`, value: record, repeated };
+  }
 }
+
+type Parsed = Required<Pick<Exported, 'value' | 'repeated'>>;
 
 /** @throws with the service's answer, when that is no page of records */
 export async function* readService(baseUrl: string, apiKey: string): AsyncGenerator<Exported> {
@@ -43,10 +48,10 @@ export async function* readService(baseUrl: string, apiKey: string): AsyncGenera
     let page: string | null = null;
     let count = 0;
     do {
-      const next: z.infer<typeof Page> = await readPage(baseUrl, apiKey, { chain, page });
+      const next: Read = await readPage(baseUrl, apiKey, { chain, page });
       for (const value of next.data) {
         count += 1;
-        yield { where: `chain ${chain}, record ${count}`, value };
+        yield { where: `chain ${chain}, record ${count}`, value, repeated: next.repeated };
       }
       page = next.next_page;
     } while (page !== null);
@@ -57,19 +62,21 @@ async function readPage(
   baseUrl: string,
   apiKey: string,
   { chain, page }: { readonly chain: string; readonly page: string | null },
-): Promise<z.infer<typeof Page>> {
+): Promise<Read> {
   const query = new URLSearchParams({ limit: '500', ...(page === null ? {} : { page }) });
   const url = `${baseUrl.replace(/(?<!\/)\/+$/, '')}/v1/x/audit/chains/${chain}?${query}`;
   const response = await fetch(url, { headers: { authorization: `Bearer ${apiKey}` } });
   const text = await response.text();
   if (!response.ok) throw new Error(`chain ${chain}: HTTP ${response.status}: ${text.slice(0, 500)}`);
-  return Page.parse(JSON.parse(text));
+  return { ...Page.parse(JSON.parse(text)), repeated: repeatedField(text) };
 }
 
-function parse(text: string): unknown {
+type Read = z.infer<typeof Page> & Pick<Parsed, 'repeated'>;
+
+function parse(text: string): Parsed {
   try {
-    return JSON.parse(text);
+    return { value: JSON.parse(text), repeated: repeatedField(text) };
   } catch {
-    return undefined;
+    return { value: undefined, repeated: null };
   }
 }

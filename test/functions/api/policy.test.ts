@@ -92,6 +92,7 @@ describe('the policy API', () => {
       {
         entry: {
           action: 'policy.saved',
+          api_key: 'apikey_1',
           outcome: 'done',
           reason: `version 1, enforce, default permit, sha256 ${saved.body.sha256}`,
         },
@@ -153,7 +154,12 @@ describe('the MCP server API', () => {
     expect((await approve(body)).status).toBe(200);
     const records = await api.ask('GET', '/v1/x/audit?kind=administration');
     expect(records.body.data[0]).toMatchObject({
-      entry: { action: 'tool.approved', outcome: 'done', reason: `${PAY}: the tool with sha256 ${is}` },
+      entry: {
+        action: 'tool.approved',
+        api_key: 'apikey_1',
+        outcome: 'done',
+        reason: `${PAY}: the tool with sha256 ${is}`,
+      },
     });
     const other = await api.ask('GET', '/v1/x/mcp_servers', undefined, { authorization: `Bearer ${OTHER_KEY}` });
     expect(other.body.data).toEqual([]);

@@ -7,7 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { AuditRecord } from '#contract/audit.ts';
-import { chainOfRecords } from '#test/functions/core/audit/records.ts';
+import { recordHash } from '#core/audit/chain.ts';
+import { chainOfRecords, sha256 } from '#test/functions/core/audit/records.ts';
 
 const MAIN = join(import.meta.dirname, '../../../../infra/cli/audit-verify/main.ts');
 const dir = mkdtempSync(join(tmpdir(), 'brainstem-audit-'));
@@ -50,6 +51,48 @@ describe('npm run audit:verify', () => {
     expect(output).toContain(`✗ wrkspc_1 chain 07: ${words}`);
     expect(output).toContain('✓ wrkspc_1 chain 09');
     expect(output).toContain('NOT intact');
+  });
+
+  /** A last record that its writer has sealed anew, with fields that no record has. */
+  const sealed = (fields: object) => {
+    const record = { ...(SEVEN[3] as object), ...fields };
+    return JSON.stringify({ ...record, hash: recordHash(record, sha256) });
+  };
+  const last = LINES.at(-1) ?? '';
+  it.each([
+    ['a field that no record has', sealed({ note: 'x' }), 'chain 07: position 4 is altered: .* has the field "note"'],
+    [
+      'such a field in its entry',
+      sealed({ entry: { ...SEVEN[3]?.entry, by: 'x' } }),
+      'position 4 is altered: .* has the field "by"',
+    ],
+    ['a __proto__', last.replace('{', '{"__proto__":{"user":"eve"},'), 'chain 07: position 4 is altered'],
+    [
+      'a __proto__ in its entry',
+      last.replace('"entry":{', '"entry":{"__proto__":{"user":"eve"},'),
+      'position 4 is altered',
+    ],
+    ['a field twice', last.replace('{', '{"id":"aud_other",'), 'line 6: has the field "id" twice'],
+    [
+      'a field twice, spelled otherwise',
+      last.replace('{', '{"\\u0069d":"aud_other",'),
+      'line 6: has the field "id" twice',
+    ],
+    [
+      'a field twice in its entry',
+      last.replace('"entry":{', '"entry":{"user":"eve",'),
+      'line 6: has the field "user" twice',
+    ],
+    [
+      'a __proto__ twice',
+      last.replace('{', '{"__proto__":1,"__proto__":2,'),
+      'line 6: has the field "__proto__" twice',
+    ],
+  ])('ends with code 1 on a record with %s', async (_, line, words) => {
+    const { code, output } = await verify([file([...LINES.slice(0, -1), line])]);
+    expect(output).toMatch(new RegExp(words));
+    expect(output).toContain('NOT intact');
+    expect(code).toBe(1);
   });
 
   it('ends with code 1 on a line that is not a record', async () => {
