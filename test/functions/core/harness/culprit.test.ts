@@ -275,6 +275,18 @@ describe('a provider that refuses each request', () => {
     expect(last).not.toContain('left out');
   });
 
+  it('when an interrupt ends the search, gets all of it in the next turn', async () => {
+    const { provider, requests, say, apply } = stage();
+    provider.judge = (request) => {
+      if (requests.length === 2) void apply(sends({ type: 'user.interrupt' }));
+      return has(IMAGE.source.data)(request);
+    };
+    await say(text('look'), IMAGE);
+    provider.judge = () => undefined;
+    await say(text('and now?'));
+    expect(wordsOf(requests.at(-1))).toContain(IMAGE.source.data);
+  });
+
   it('once, for words alone, gets the same request again', async () => {
     const { provider, requests, say } = stage();
     provider.judge = () => (requests.length === 1 ? null : undefined);

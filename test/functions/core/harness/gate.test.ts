@@ -100,6 +100,17 @@ describe('the messages of a request', () => {
     expect(blocksOf(messages).length).toBeGreaterThan(0);
   });
 
+  it('hold search results that are all cited or not at all, as the first one is', () => {
+    const found = (enabled: boolean) => ({
+      ...{ type: 'search_result', source: 'a.com', title: 'A', content: [text('a')], citations: { enabled } },
+    });
+    const use = { type: 'tool_use', id: 'toolu_1', name: 'bash', input: 'no object' };
+    const result = { type: 'tool_result', tool_use_id: 'toolu_1', content: [found(false), found(true)] };
+    const call = (role: Said['role'], block: ContentBlock): Said => ({ role, parts: [{ block, from: 'sevt_2' }] });
+    const blocks = blocksOf([hi, call('assistant', use), call('user', result)]);
+    expect(JSON.stringify(blocks)).not.toContain('"enabled":true');
+  });
+
   it('hold a tool input that is nested deeper than a parser goes, in part', () => {
     const deep = Array.from({ length: 5000 }).reduce<unknown>((inner) => ({ inner }), 'end');
     const use = { type: 'tool_use', id: 'toolu_1', name: 'bash', input: { deep } };
