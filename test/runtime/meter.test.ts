@@ -10,6 +10,7 @@ const HARNESS: FunctionPart = {
   codeDir: '/',
   timeoutMs: 1000,
   memoryMb: 512,
+  reserved: null,
   environment: { POWERTOOLS_SERVICE_NAME: 'harness' },
   roleArn: 'role',
 };

@@ -93,7 +93,7 @@ async function answerStreamed(api: Api, { route, event, response }: Exchange): P
   try {
     writeHead(response, ProxyHead.parse(metadata));
     response.flushHeaders();
-    // `pipeline` ends the body when the client leaves, and the end of the body tells the function.
+    // `pipeline` ends the body when the client leaves. The function is not told, as in Lambda.
     await pipeline(body, response);
   } finally {
     clearTimeout(idle);

@@ -6,7 +6,7 @@ import type { InvocationListener, Outcome } from './start-worker.ts';
 /** The answer of a streaming function: its metadata, then its body as it is written. */
 export interface StreamedAnswer {
   readonly metadata: unknown;
-  /** Destroying it tells the function that its reader left. */
+  /** When it is destroyed, the function goes on, as in Lambda: what it writes is taken and dropped. */
   readonly body: Readable;
 }
 
@@ -16,18 +16,19 @@ interface StreamedInvocation {
 }
 
 /** Without metadata before the first byte there is no HTTP answer to give; Lambda's callers treat that as a failure. */
-export function createStreamedInvocation(leave: () => void): StreamedInvocation {
+export function createStreamedInvocation(): StreamedInvocation {
   const { promise, resolve, reject } = Promise.withResolvers<StreamedAnswer>();
   let takeNext: (() => void) | null = null;
   let ended = false;
+  const takeWaiting = (): void => {
+    const taken = takeNext;
+    takeNext = null;
+    taken?.();
+  };
   const body = new Readable({
-    read() {
-      const taken = takeNext;
-      takeNext = null;
-      taken?.();
-    },
+    read: takeWaiting,
     destroy(error, done) {
-      if (!ended) leave();
+      takeWaiting();
       done(error);
     },
   });
@@ -44,8 +45,7 @@ export function createStreamedInvocation(leave: () => void): StreamedInvocation 
     listener: {
       head: (metadata) => resolve({ metadata: JSON.parse(metadata) as unknown, body }),
       chunk(bytes, taken) {
-        if (body.destroyed) return;
-        if (bytes.length === 0 || body.push(bytes)) return taken();
+        if (body.destroyed || bytes.length === 0 || body.push(bytes)) return taken();
         takeNext = taken;
       },
       end() {

@@ -5,7 +5,7 @@ import { InvocationError, NOT_BUFFERED, throttledFailure, tooLargeFailure } from
 import type { Fleet, FleetSurroundings } from './fleet.ts';
 import type { FunctionFailure } from './messages.ts';
 import type { FunctionPart } from '../template/parts.ts';
-import type { FunctionWorker, InvocationListener, Outcome } from './start-worker.ts';
+import type { InvocationListener, Outcome } from './start-worker.ts';
 
 /** Lambda's limit on a synchronous event and on a buffered answer. */
 const MAX_JSON_BYTES = 6 * 1024 * 1024;
@@ -18,8 +18,8 @@ export interface Pool {
   readonly fleets: readonly Fleet[];
   readonly byName: ReadonlyMap<string, Fleet>;
   readonly onInvocation: (part: FunctionPart) => () => void;
-  /** Invocations that run or wait for a worker. */
-  inFlight: number;
+  /** Invocations that run or wait for a worker, by function. */
+  readonly inFlight: Map<Fleet, number>;
   closed: boolean;
 }
 
@@ -41,41 +41,32 @@ export async function invokeBuffered(pool: Pool, functionArn: string, payload: u
 
 export async function invokeStreamed(pool: Pool, functionArn: string, payload: unknown): Promise<StreamedAnswer> {
   const { promise, resolve } = Promise.withResolvers<StreamedAnswer>();
-  begin(pool, { functionArn, payload }, (leave) => {
-    const streamed = createStreamedInvocation(leave);
+  begin(pool, { functionArn, payload }, () => {
+    const streamed = createStreamedInvocation();
     resolve(streamed.answer);
     return streamed.listener;
   });
   return promise;
 }
 
-/** `leave` tells the function that the client has left. */
-type Listen = (leave: () => void) => InvocationListener;
-
-function begin(pool: Pool, call: { functionArn: string; payload: unknown }, listen: Listen): void {
+function begin(pool: Pool, call: { functionArn: string; payload: unknown }, listen: () => InvocationListener): void {
   const fleet = findFleet(pool, call.functionArn);
-  if (pool.inFlight >= pool.concurrency) throw new InvocationError(throttledFailure(pool.concurrency));
+  if (isAtLimit(pool, fleet)) throw new InvocationError(throttledFailure(fleet.part.reserved ?? pool.concurrency));
   const event = JSON.stringify(call.payload) ?? 'null';
   if (event.length > MAX_JSON_BYTES) throw new InvocationError(tooLargeFailure('RequestEntityTooLargeException'));
 
   const requestId = randomUUID();
   const invocation = { requestId, traceId: createTraceId(), event };
-  let worker: FunctionWorker | null = null;
-  let left = false;
-  const listener = listen(() => {
-    left = true;
-    if (worker?.current() === requestId) worker.leave();
-  });
-  pool.inFlight += 1;
+  const listener = listen();
+  pool.inFlight.set(fleet, inFlight(pool, fleet) + 1);
   const done = (outcome: Outcome): void => {
-    pool.inFlight -= 1;
+    pool.inFlight.set(fleet, inFlight(pool, fleet) - 1);
     if ('failure' in outcome && !pool.closed) logFailure(pool, fleet.service, { requestId, failure: outcome.failure });
     listener.done(outcome);
   };
   fleet.take({
     fail: (failure) => done({ failure }),
     run(free) {
-      worker = free;
       const ended = pool.onInvocation(fleet.part);
       free.run(invocation, {
         ...listener,
@@ -85,9 +76,21 @@ function begin(pool: Pool, call: { functionArn: string; payload: unknown }, list
           done(outcome);
         },
       });
-      if (left) free.leave();
     },
   });
+}
+
+/** Concurrency that is reserved for a function is both its limit and lost to the others, which share the rest. */
+function isAtLimit(pool: Pool, fleet: Fleet): boolean {
+  const { reserved } = fleet.part;
+  if (reserved !== null) return inFlight(pool, fleet) >= reserved;
+  const sharing = pool.fleets.filter(({ part }) => part.reserved === null);
+  const setAside = pool.fleets.reduce((sum, { part }) => sum + (part.reserved ?? 0), 0);
+  return sharing.reduce((sum, one) => sum + inFlight(pool, one), 0) >= pool.concurrency - setAside;
+}
+
+function inFlight(pool: Pool, fleet: Fleet): number {
+  return pool.inFlight.get(fleet) ?? 0;
 }
 
 /** A qualifier (`…:function:name:$LATEST`) names the same code here. */

@@ -16,9 +16,7 @@ export type ToWorker =
       readonly event: string;
     }
   /** The last chunk was taken; the next one may be sent. */
-  | { readonly type: 'taken' }
-  /** The client of the response stream has left. */
-  | { readonly type: 'left' };
+  | { readonly type: 'taken' };
 
 export type FromWorker =
   | { readonly type: 'ready'; readonly initMs: number }

@@ -50,7 +50,7 @@ export function createPool(options: PoolOptions): LambdaPool {
     fleets,
     byName: indexByName(fleets),
     onInvocation: options.onInvocation ?? (() => () => undefined),
-    inFlight: 0,
+    inFlight: new Map(),
     closed: false,
   };
   const idleMs = options.idleMs ?? IDLE_MS;

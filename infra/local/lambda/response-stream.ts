@@ -52,11 +52,11 @@ export function createResponseStream(post: (message: FromWorker) => void): Respo
       done();
     },
     destroy(error, done) {
-      release?.(error ?? new Error('The reader of the response stream is gone.'));
+      release?.(error ?? new Error('The invocation of the response stream has failed.'));
       done(error);
     },
   });
-  // A stream that fails because its reader left is not a crash of the function; a later write reports it.
+  // A stream that is destroyed because its invocation failed is not a crash of the function too.
   stream.on('error', () => undefined);
   const closed = new Promise<void>((resolve) => stream.once('close', resolve));
   return {

@@ -40,8 +40,6 @@ export interface FunctionWorker {
   /** The request it works on. */
   current(): string | null;
   run(invocation: Invocation, listener: InvocationListener): void;
-  /** The reader of the response stream is gone. */
-  leave(): void;
   /** Ends the thread between two instructions, as a machine that loses power. Resolves when nothing of it runs. */
   kill(): Promise<void>;
   isAlive(): boolean;
@@ -67,7 +65,6 @@ export function startWorker(start: WorkerStart): FunctionWorker {
       thread.running = { invocation, listener };
       beginInvocation(thread, start.part);
     },
-    leave: () => send(thread, { type: 'left' }),
     kill: () => end(thread, diedFailure('it was killed')),
   };
 }

@@ -53,9 +53,6 @@ function receive(message: ToWorker, handler: Handler): void {
     case 'taken':
       openStream?.taken();
       return;
-    case 'left':
-      openStream?.stream.destroy();
-      return;
     default:
       message satisfies never;
   }

@@ -10,6 +10,7 @@ const LambdaFunction = z.object({
   Role: z.string(),
   Timeout: z.coerce.number().default(3),
   MemorySize: z.coerce.number().default(128),
+  ReservedConcurrentExecutions: z.coerce.number().nullable().default(null),
   Environment: z.object({ Variables: z.record(z.string(), z.coerce.string()).default({}) }).default({ Variables: {} }),
 });
 
@@ -35,6 +36,7 @@ export function functionParts(stack: Stack): readonly FunctionPart[] {
       codeDir,
       timeoutMs: properties.Timeout * 1000,
       memoryMb: properties.MemorySize,
+      reserved: properties.ReservedConcurrentExecutions,
       environment,
       roleArn: properties.Role,
     };

@@ -14,6 +14,8 @@ export interface FunctionPart {
   readonly codeDir: string;
   readonly timeoutMs: number;
   readonly memoryMb: number;
+  /** How many invocations at once are set aside for it; null for a share of the account's. */
+  readonly reserved: number | null;
   readonly environment: Readonly<Record<string, string>>;
   readonly roleArn: string;
 }

@@ -27,6 +27,7 @@ test('a function part has its code folder, environment and role', () => {
     handler: 'index.handler',
     timeoutMs: 30_000,
     memoryMb: 512,
+    reserved: null,
     environment: { POWERTOOLS_SERVICE_NAME: 'harness', MODEL_BASE_URL: 'http://127.0.0.1:1' },
     roleArn: 'arn:aws:iam::000000000000:role/Brainstem-HarnessRole',
   });

@@ -17,6 +17,7 @@ export interface FunctionFixture {
   readonly code: string;
   readonly timeoutMs?: number;
   readonly environment?: Readonly<Record<string, string>>;
+  readonly reserved?: number;
 }
 
 type Functions = Readonly<Record<string, FunctionFixture>>;
@@ -57,6 +58,7 @@ async function writeFunction(folder: string, service: string, fixture: FunctionF
     codeDir,
     timeoutMs: fixture.timeoutMs ?? 60_000,
     memoryMb: 256,
+    reserved: fixture.reserved ?? null,
     environment: { POWERTOOLS_SERVICE_NAME: service, ...fixture.environment },
     roleArn: `arn:aws:iam::123456789012:role/${name}`,
   };

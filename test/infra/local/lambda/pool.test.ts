@@ -91,6 +91,20 @@ describe('Lambda workers', () => {
     expect(await first).toBe(1);
   });
 
+  test('of a function with reserved concurrency have that, and the other functions have the rest', async () => {
+    const { pool, arn } = await start(
+      { set: { ...counting, reserved: 2 }, a: counting, b: counting },
+      { concurrency: 3 },
+    );
+    const refused = { name: 'Lambda.TooManyRequestsException' };
+    const held = { ms: 300 };
+    const first = [pool.invoke(arn('set'), held), pool.invoke(arn('a'), held), pool.invoke(arn('set'), held)];
+    await expect(pool.invoke(arn('set'), held)).rejects.toMatchObject(refused);
+    await expect(pool.invoke(arn('b'), held)).rejects.toMatchObject(refused);
+    await Promise.all(first);
+    expect(await pool.invoke(arn('b'), held)).toBe(1);
+  });
+
   test('are removed after a long idle time', async () => {
     const { pool, arn } = await start({ count: counting }, { idleMs: 20 });
     await pool.invoke(arn('count'), { ms: 0 });

@@ -95,17 +95,33 @@ describe('a streamed Lambda response', () => {
   });
 });
 
-test('a streaming function sees its stream closed when the reader disconnects, and can end early', async () => {
-  const { pool, arn, folder } = await start(`${WITH_HEAD}
-    stream.on('close', () => console.log('reader left'));
-    stream.write('one');
-    while (!stream.destroyed) await sleep(5);
-    stream.write('two', (error) => console.log(error.code));`);
-  const { body } = await pool.stream(arn('stream'), {});
-  body.destroy();
-  const log = (): Promise<string> => readFile(join(folder, 'logs', 'stream.log'), 'utf8').catch(() => '');
-  await expect.poll(log).toBe('reader left\nERR_STREAM_DESTROYED\n');
-});
+test.each(['before it writes', 'in the middle of a write'])(
+  'a streaming function is told nothing when the reader leaves %s, and can write to the end',
+  async (moment) => {
+    const { pool, arn, folder } = await start(`${WITH_HEAD}
+      for (const name of ['close', 'error']) stream.on(name, () => console.log(name, stream.writableFinished));
+      stream.write('one');
+      const { existsSync } = await import('node:fs');
+      const filled = ${moment === 'in the middle of a write'};
+      if (filled) stream.write('x'.repeat(1_000_000));
+      while (!existsSync(event.gate)) await sleep(5);
+      if (filled) await new Promise((resolve) => stream.writableNeedDrain ? stream.once('drain', resolve) : resolve());
+      for (let n = 0; n < 20; n += 1) {
+        if (!stream.write('y'.repeat(100_000))) await new Promise((resolve) => stream.once('drain', resolve));
+      }
+      console.log('written', stream.destroyed);
+      stream.end();`);
+    const gate = join(folder, 'gate');
+    const { body } = await pool.stream(arn('stream'), { gate });
+    body.destroy();
+    await writeFile(gate, '');
+    const log = (): Promise<string> => readFile(join(folder, 'logs', 'stream.log'), 'utf8').catch(() => '');
+    await expect.poll(log).toBe('written false\nclose true\n');
+    // Its worker is free again.
+    const again = await pool.stream(arn('stream'), { gate });
+    expect((await text(again.body)).length).toBeGreaterThan(2_000_000);
+  },
+);
 
 test('a streaming function fails when it is invoked for a buffered response', async () => {
   const { pool, arn } = await start(`${WITH_HEAD} stream.write('x'); stream.end();`);
