@@ -60,8 +60,8 @@ export class Brainstem extends Construct {
     const memory = { defaults, log: this.log, records: this.records, content: this.content };
 
     // The API takes a message and appends it.
-    const { throttle, rateLimits, maxOpenStreams } = this.options;
-    this.api = new Api(this, 'Api', { ...memory, throttle, rateLimits, maxOpenStreams });
+    const { throttle, rateLimits, maxOpenStreams, idleStreamSeconds } = this.options;
+    this.api = new Api(this, 'Api', { ...memory, throttle, rateLimits, maxOpenStreams, idleStreamSeconds });
 
     // The audit trail records each act for a user, and each change of what decides about such acts.
     this.auditTrail = new AuditTrail(this, 'AuditTrail', { removalPolicy });

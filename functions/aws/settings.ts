@@ -21,6 +21,12 @@ export function rateSetting(env: Env, name: string): number | null {
   throw new Fault('setting_missing', `the setting ${name} is neither "unlimited" nor a positive integer`);
 }
 
+export function countSetting(env: Env, name: string): number {
+  const count = Number(setting(env, name));
+  if (Number.isSafeInteger(count) && count > 0) return count;
+  throw new Fault('setting_missing', `the setting ${name} is not a positive integer`);
+}
+
 export function urlSetting(env: Env, name: string): string {
   const value = setting(env, name);
   if (!/^https?:$/.test(URL.parse(value)?.protocol ?? '')) {

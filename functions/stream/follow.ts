@@ -1,4 +1,4 @@
-/** Follows a log's tail and writes what it sees, until the session ends, the client leaves, or the time is up. */
+/** Follows a log's tail and writes what it sees, until the session ends, nothing happens for long, or the time is up. */
 import { eventIn } from '#contract/entries.ts';
 import { EventId, positionAfter } from '#contract/ids.ts';
 import type { SessionEvent } from '#contract/events.ts';
@@ -6,6 +6,7 @@ import { Fault } from '#core/ports/errors.ts';
 import type { Head, LogKey, LogWatch, SessionLog } from '#core/ports/session-log.ts';
 import type { Ports } from '#core/ports/ports.ts';
 import { isActive } from '#core/session/waiting.ts';
+import type { Crowd } from './crowd.ts';
 import { eventFrame, PING, type Sink } from './sink.ts';
 import type { PreviewWatch } from './watch-previews.ts';
 
@@ -33,7 +34,7 @@ interface Following extends Pick<Ports, 'pause' | 'nowMs' | 'newToken'> {
 }
 
 export interface Followed {
-  readonly ended: 'session ended' | 'client left' | 'time is up';
+  readonly ended: 'session ended' | 'session idle' | 'newer streams' | 'time is up';
   readonly events: number;
 }
 
@@ -47,12 +48,20 @@ export interface Subscription {
   /** Every event after it is delivered. */
   readonly head: Head;
   readonly previews: PreviewWatch;
+  readonly crowd: Crowd;
+}
+
+interface Limits {
+  /** The stream ends then. */
+  readonly untilMs: number;
+  /** After so long without an event of an idle session, the client has probably left. */
+  readonly idleMs: number;
 }
 
 export async function follow(
   world: Following,
-  { key, head: start, previews }: Subscription,
-  { sink, untilMs }: { readonly sink: Sink; readonly untilMs: number },
+  { key, head: start, previews, crowd }: Subscription,
+  { sink, limits }: { readonly sink: Sink; readonly limits: Limits },
 ): Promise<Followed> {
   const pace = createPace();
   const look = createLook(world, key);
@@ -60,7 +69,7 @@ export async function follow(
   let events = 0;
   let eventMs = world.nowMs();
   let quietSinceMs = eventMs;
-  while (sink.isOpen()) {
+  for (;;) {
     const lookedMs = world.nowMs();
     const [tail, previewed] = await Promise.all([look(head, lookedMs - eventMs), previews.look(head)]);
     if (tail === 'gone') return bury(world, sink, events);
@@ -79,15 +88,24 @@ export async function follow(
       pace.hurry();
       await sink.write(previewed.frames.map(eventFrame).join(''));
     }
-    if (head.state.status === 'terminated') return { ended: 'session ended', events };
-    if (world.nowMs() >= untilMs) return { ended: 'time is up', events };
+    const ended = endOf(head, { nowMs: world.nowMs(), eventMs, limits });
+    if (ended !== null) return { ended, events };
+    if (await crowd.isFull()) return { ended: 'newer streams', events };
     if (world.nowMs() - quietSinceMs >= PING_MS) {
       quietSinceMs = world.nowMs();
       await sink.write(PING);
     }
     await world.pause(pace.nextMs(isActive(head.state) ? 'active' : 'idle', lookMs));
   }
-  return { ended: 'client left', events };
+}
+
+function endOf(
+  { state }: Head,
+  { nowMs, eventMs, limits }: { readonly nowMs: number; readonly eventMs: number; readonly limits: Limits },
+): Followed['ended'] | null {
+  if (state.status === 'terminated') return 'session ended';
+  if (nowMs >= limits.untilMs) return 'time is up';
+  return !isActive(state) && nowMs - eventMs >= limits.idleMs ? 'session idle' : null;
 }
 
 /**

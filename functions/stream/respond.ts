@@ -3,13 +3,14 @@ import type { GatewayEvent } from '#contract/gateway.ts';
 import { primaryThread, SessionId } from '#contract/ids.ts';
 import { StreamQuery } from '#contract/queries.ts';
 import type { Ports } from '#core/ports/ports.ts';
-import type { LogWatch, SessionLog } from '#core/ports/session-log.ts';
+import type { LogKey, LogWatch, SessionLog } from '#core/ports/session-log.ts';
 import { authenticate, type RateLimiter } from '#core/requests/admission.ts';
 import { replyToFault, replyToRefusal, type ErrorReply } from '#core/requests/error-envelope.ts';
 import { faultFields } from '#core/requests/fault-fields.ts';
 import { parseQuery } from '#core/requests/parse.ts';
 import { isRefusal, refuse, type RequestRefusal } from '#core/ports/refusal.ts';
 import { API_ROUTES, toRequest, journalRequest, type Fields } from '../http/gateway.ts';
+import { joinCrowd } from './crowd.ts';
 import { follow, type Followed, type Subscription } from './follow.ts';
 import { errorFrame, OPENING, type Sink } from './sink.ts';
 import { watchPreviews } from './watch-previews.ts';
@@ -17,6 +18,7 @@ import { watchPreviews } from './watch-previews.ts';
 interface StreamWorld extends Pick<Ports, 'apiKeys' | 'previews' | 'pause' | 'newToken' | 'journal'> {
   readonly log: Pick<SessionLog, 'head' | 'read'> & LogWatch;
   readonly limiter: RateLimiter;
+  readonly idleMs: number;
 }
 
 /** Sends the status and the headers, and returns the sink of the body. */
@@ -58,7 +60,8 @@ async function deliver(
       'anthropic-workspace-id': subscription.head.state.workspace,
     });
     await sink.write(OPENING);
-    const followed: Followed = await follow({ ...world, nowMs: Date.now }, subscription, { sink, untilMs });
+    const limits = { untilMs, idleMs: world.idleMs };
+    const followed: Followed = await follow({ ...world, nowMs: Date.now }, subscription, { sink, limits });
     sink.end();
     return { status: 200, session, ...followed };
   } catch (error) {
@@ -73,6 +76,10 @@ async function deliver(
 }
 
 async function subscribe(world: StreamWorld, event: GatewayEvent): Promise<Subscription | RequestRefusal> {
+  const key = keyOf(event);
+  // The head is read beside the key of the caller, because a client waits for both.
+  const asked = isRefusal(key) ? null : world.log.head(key);
+  asked?.catch(() => undefined);
   const request = toRequest(event, API_ROUTES);
   const apiKey = await authenticate((name) => request.headers.get(name), world.apiKeys);
   if (isRefusal(apiKey)) return apiKey;
@@ -80,21 +87,26 @@ async function subscribe(world: StreamWorld, event: GatewayEvent): Promise<Subsc
   if (isRefusal(admitted)) return admitted;
   const query = parseQuery(StreamQuery, new URL(request.url).searchParams);
   if (isRefusal(query)) return query;
-  const session = SessionId.safeParse(event.pathParameters?.['session_id']);
-  const unknown = refuse('not_found_error', 'session_id: there is no such session');
-  if (!session.success) return unknown;
-  const key = { session: session.data, thread: primaryThread(session.data) };
-  const thread = event.pathParameters?.['thread_id'];
-  if (thread !== undefined && thread !== key.thread) {
-    return refuse(
-      'not_found_error',
-      'thread_id: there is no such thread; threads beside the primary one are not built yet',
-    );
-  }
-  const [head] = await Promise.all([world.log.head(key), admitted.renewal]);
-  if (head?.state.workspace !== apiKey.workspace) return unknown;
+  if (isRefusal(key)) return key;
+  const [head] = await Promise.all([asked, admitted.renewal]);
+  if (head?.state.workspace !== apiKey.workspace) return NO_SESSION;
   const watching = { previews: world.previews, nowMs: Date.now };
-  return { key, head, previews: await watchPreviews(watching, { key, head }, query.event_deltas ?? []) };
+  const crowd = joinCrowd(watching, key);
+  return { key, head, crowd, previews: await watchPreviews(watching, { key, head }, query.event_deltas ?? []) };
+}
+
+const NO_SESSION = refuse('not_found_error', 'session_id: there is no such session');
+
+function keyOf({ pathParameters }: GatewayEvent): LogKey | RequestRefusal {
+  const session = SessionId.safeParse(pathParameters?.['session_id']);
+  if (!session.success) return NO_SESSION;
+  const key = { session: session.data, thread: primaryThread(session.data) };
+  const thread = pathParameters?.['thread_id'];
+  if (thread === undefined || thread === key.thread) return key;
+  return refuse(
+    'not_found_error',
+    'thread_id: there is no such thread; threads beside the primary one are not built yet',
+  );
 }
 
 function refuseRequest(open: Open, reply: ErrorReply, fields: Fields): StreamReport {

@@ -1,42 +1,27 @@
 /**
- * The client's end of a stream: it takes text at the client's pace and tells when the client has left. The text is
- * frames of server-sent events; each has a name, because clients drop a frame without one.
+ * The client's end of a stream. It takes text at the client's pace, and goes on to take it when the client has left, of
+ * which Lambda does not tell. The text is frames of server-sent events; each has a name, because clients drop a frame
+ * without one.
  */
-import { once, type EventEmitter } from 'node:events';
+import { once } from 'node:events';
 import type { Writable } from 'node:stream';
 import type { ErrorEnvelope } from '#contract/errors.ts';
 import type { StreamFrame } from '#contract/previews.ts';
 
 export interface Sink {
-  /** False once the client has left. */
-  readonly isOpen: () => boolean;
-  /** Resolves when the client can take more, or has left. */
+  /** Resolves when more can be taken. */
   write(text: string): Promise<void>;
   end(): void;
 }
 
 export function createSink(writable: Writable): Sink {
-  const gone = new AbortController();
-  const leave = () => gone.abort();
-  writable.on('close', leave);
-  // Writing to a client that has left is an error of the stream; it ends the loop and is not reported.
-  writable.on('error', leave);
   return {
-    isOpen: () => !gone.signal.aborted,
     async write(text) {
-      if (gone.signal.aborted || writable.write(text)) return;
-      await drained(writable, gone.signal);
+      if (writable.destroyed || writable.write(text)) return;
+      await once(writable, 'drain');
     },
-    end: () => void (gone.signal.aborted || writable.end()),
+    end: () => void writable.end(),
   };
-}
-
-async function drained(writable: EventEmitter, gone: AbortSignal): Promise<void> {
-  try {
-    await once(writable, 'drain', { signal: gone });
-  } catch (error) {
-    if (!gone.aborted) throw error;
-  }
 }
 
 /** Ignored by clients; makes proxies pass the headers on at once. */

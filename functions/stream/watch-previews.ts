@@ -75,7 +75,7 @@ function createFilter(wanted: readonly PreviewedType[]): (frame: PreviewFrame) =
 }
 
 /** Previews are best effort and events are not: when the table does not answer, the stream goes on without previews. */
-async function orNothing<Value>(asked: Promise<Value>): Promise<Value | null> {
+export async function orNothing<Value>(asked: Promise<Value>): Promise<Value | null> {
   try {
     return await asked;
   } catch (error) {

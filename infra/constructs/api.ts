@@ -22,6 +22,7 @@ export interface ApiProps extends Stores {
   readonly throttle: Options['throttle'];
   readonly rateLimits: Options['rateLimits'];
   readonly maxOpenStreams: Options['maxOpenStreams'];
+  readonly idleStreamSeconds: Options['idleStreamSeconds'];
 }
 
 /** The routes whose responses stay open. The function `answer` serves all others. */
@@ -89,19 +90,20 @@ export class Api extends Construct {
     return answer;
   }
 
-  #streamFunction({ defaults, log, records, content, rateLimits, maxOpenStreams }: ApiProps): EntryFunction {
+  #streamFunction({ defaults, log, records, content, rateLimits, ...streams }: ApiProps): EntryFunction {
     const stream = new EntryFunction(this, 'Stream', {
       entry: 'stream',
       defaults,
       timeout: Duration.minutes(15),
-      // Each open stream occupies an instance, which waits most of the time.
-      memoryMb: 256,
-      maxInstances: maxOpenStreams,
+      // Each open stream occupies an instance, which waits most of the time: its processor would do with 128 MB, but a
+      // message of 4 MB takes it to 143 MB (docs/quotas.md).
+      memoryMb: 192,
+      maxInstances: streams.maxOpenStreams === 'account' ? undefined : streams.maxOpenStreams,
     });
     log.grantRead(stream);
     records.grantRead(stream);
     content.grantRead(stream);
-    stream.receive(settingsOf(rateLimits));
+    stream.receive({ ...settingsOf(rateLimits), IDLE_STREAM_SECONDS: String(streams.idleStreamSeconds) });
     if (rateLimits.readsPerMinute !== undefined) records.grantSpend(stream);
     return stream;
   }

@@ -4,8 +4,8 @@ import { Construct } from 'constructs';
 import type { EntryFunction } from './entry-function.ts';
 
 /**
- * The table of previews: one partition per log, with a mark that a stream wants previews, and the chunks of an answer
- * that is not in the log yet. Rows expire within minutes, and nothing in them is worth keeping.
+ * The table of previews: one partition per log, with a mark that a stream wants previews, the number of its streams, and
+ * the chunks of an answer that is not in the log yet. Rows expire within minutes, and nothing in them is worth keeping.
  */
 export class Previews extends Construct {
   readonly table: TableV2;
@@ -26,9 +26,9 @@ export class Previews extends Construct {
     });
   }
 
-  /** For a stream: asking for previews and reading them. */
+  /** For a stream: asking for previews and reading them, and counting the streams of a session. */
   grantFollow(reader: EntryFunction): void {
-    this.#grant(reader, ['dynamodb:PutItem', 'dynamodb:Query']);
+    this.#grant(reader, ['dynamodb:PutItem', 'dynamodb:Query', 'dynamodb:UpdateItem']);
   }
 
   /** For the harness: reading whether a stream asked for previews, and writing them. */

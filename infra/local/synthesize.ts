@@ -13,21 +13,25 @@ const CACHE = join(ROOT, 'node_modules/.cache/brainstem-synthesis');
 interface SynthesisOptions {
   readonly signal: AbortSignal | null;
   readonly progress: (message: string) => void;
+  /** Options of the stack, as `-c` gives them. @default those of `cdk.json` */
+  readonly context?: Context;
 }
+
+type Context = Readonly<Record<string, string>>;
 
 /**
  * Writes the synthesized stack into a folder. It is synthesized, with the CLI that deploys it, when it was not before
  * or when something has changed that it depends on.
  * @throws with what the CLI printed when it fails
  */
-export async function synthesize(outDir: string, { signal, progress }: SynthesisOptions): Promise<void> {
+export async function synthesize(outDir: string, { signal, progress, context = {} }: SynthesisOptions): Promise<void> {
   const cache = openSynthesisCache(CACHE);
-  const key = currentKey();
+  const key = currentKey(context);
   if (cache.take(key, outDir)) return;
   progress('Synthesizing the stack');
-  await runCdk(outDir, signal);
+  await runCdk(outDir, signal, context);
   // A source that was saved in the meantime may be in the result or not.
-  if (currentKey() !== key) return;
+  if (currentKey(context) !== key) return;
   try {
     cache.keep(key, outDir);
   } catch {
@@ -35,18 +39,24 @@ export async function synthesize(outDir: string, { signal, progress }: Synthesis
   }
 }
 
-function currentKey(): string {
+function currentKey(context: Context): string {
   const userSettings = join(homedir(), '.cdk.json');
-  return synthesisKey({ root: ROOT, userSettings, environment: settingsOfSynthesis(), node: process.version });
+  return synthesisKey({
+    root: ROOT,
+    userSettings,
+    environment: { ...settingsOfSynthesis(), ...context },
+    node: process.version,
+  });
 }
 
-async function runCdk(outDir: string, signal: AbortSignal | null): Promise<void> {
+async function runCdk(outDir: string, signal: AbortSignal | null, context: Context): Promise<void> {
   const cli = join(dirname(createRequire(import.meta.url).resolve('aws-cdk/package.json')), 'bin', 'cdk');
   const args = [cli, 'synth', '--quiet', '--no-notices', '--output', outDir];
+  const options = Object.entries(context).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
   const env = { ...settingsOfSynthesis(), ...placesOfSynthesis() };
-  const options = { cwd: ROOT, env, maxBuffer: MAX_SAID_BYTES };
+  const how = { cwd: ROOT, env, maxBuffer: MAX_SAID_BYTES };
   try {
-    await promisify(execFile)(process.execPath, args, { ...options, ...(signal && { signal }) });
+    await promisify(execFile)(process.execPath, [...args, ...options], { ...how, ...(signal && { signal }) });
   } catch (cause) {
     signal?.throwIfAborted();
     const { stdout = '', stderr = '' } = cause as { stdout?: string; stderr?: string };

@@ -35,11 +35,20 @@ export const Options = group({
   logRetentionDays: RetentionDays.default(30).describe(
     'How many days log groups keep their lines. CloudWatch takes $0.03 for each GB and month.',
   ),
-  maxOpenStreams: z.int().min(1).optional().meta({
-    description:
-      'How many event streams may be open at once; the gateway refuses more. Each open stream is a busy Lambda instance, and without a limit streams can use up the concurrency of the account (1,000 at first) that turns need. The number is set aside for streams.',
-    default: 'the concurrency of the account',
-  }),
+  maxOpenStreams: z
+    .union([z.int().min(1), z.literal('account')])
+    .default(300)
+    .describe(
+      "How many event streams may be open at once; the gateway refuses more with 429. Each open stream is a busy Lambda instance, so this concurrency is set aside for streams, and turns keep the rest of the account's ([quotas](quotas.md)). A deployment fails when less than 100 would be left. `account` sets nothing aside: then open streams can stop all turns.",
+    ),
+  idleStreamSeconds: z
+    .int()
+    .min(10)
+    .max(840)
+    .default(300)
+    .describe(
+      'A stream ends after so long without an event while its session is idle, because Lambda does not tell when a client has left. A stream of a session at work ends after 14 minutes.',
+    ),
   throttle: group({
     requestsPerSecond: z.int().min(1).default(500).describe('Requests per second in the long run.'),
     burst: z.int().min(1).default(1000).describe('Requests at once.'),

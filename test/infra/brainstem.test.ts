@@ -53,7 +53,7 @@ describe('settings: each function gets exactly the environment variables that it
   const packages = [...place, 'SOURCES', 'SYSTEM'].map((name) => `PACKAGES_${name}`);
   test.each([
     ['api', [log, records, content, audit, machine, 'PROVISION_FUNCTION_NAME', proxy, ...rates, ...vaults, ...links]],
-    ['stream', [log, records, content, previews, ...rates]],
+    ['stream', [log, records, content, previews, ...rates, 'IDLE_STREAM_SECONDS']],
     [
       'harness',
       [
@@ -114,7 +114,12 @@ describe('rights: each function may do exactly what the design says', () => {
     ],
     [
       'stream',
-      { log: read, records: read, previews: 'dynamodb:PutItem dynamodb:Query', 'content/sesn_*': 's3:GetObject' },
+      {
+        log: read,
+        records: read,
+        previews: 'dynamodb:PutItem dynamodb:Query dynamodb:UpdateItem',
+        'content/sesn_*': 's3:GetObject',
+      },
     ],
     [
       'harness',
@@ -618,6 +623,16 @@ test('a deleted stack leaves no sandbox: what asks for them goes first, then the
   const needed = [idOf('AWS::ECS::Cluster'), idOf('AWS::ECS::TaskDefinition')];
   expect(askers.filter((asker) => !needs(asker, end))).toEqual([]);
   expect(needed.filter((id) => !needs(end, id))).toEqual([]);
+});
+
+test.each([
+  [{}, 300, '300'],
+  [{ maxOpenStreams: '200', idleStreamSeconds: '60' }, 200, '60'],
+  [{ maxOpenStreams: 'account' }, undefined, '300'],
+])('open streams are bounded in number and in idle time (%j)', (context, concurrency, seconds) => {
+  const stream = properties(functionOf(synthesize(context).template, 'stream') ?? { Type: '' });
+  expect(stream['ReservedConcurrentExecutions']).toBe(concurrency);
+  expect(stream['Environment']).toMatchObject({ Variables: { IDLE_STREAM_SECONDS: seconds } });
 });
 
 test('the outputs tell the base URL and how to read and set the keys', () => {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bash, calling, echo } from '#test/journeys/scripts.ts';
 import { ofType, startService, textOf, types, type Service } from '#test/journeys/service.ts';
+import { IDLE_STREAM_SECONDS } from '#test/synth.ts';
 
 describe('a conversation through the official SDK', () => {
   let service: Service;
@@ -94,5 +95,12 @@ describe('a conversation through the official SDK', () => {
     expect(second.data[0]?.id).toBe(made[0]);
     const back = await service.client.beta.sessions.list({ limit: 2, page: second.prev_page ?? '' });
     expect(back.data.map((session) => session.id)).toEqual([made[2], made[1]]);
+  });
+
+  it('leaves streams behind that end after their idle time, because Lambda tells them nothing of their clients', async () => {
+    (await service.client.beta.sessions.events.stream(await service.session())).controller.abort();
+    const streams = () => service.runtime.ended().filter((one) => one.function === 'stream');
+    await expect.poll(() => streams().length).toBeGreaterThan(0);
+    expect(Math.min(...streams().map(({ tookMs }) => tookMs))).toBeGreaterThanOrEqual(IDLE_STREAM_SECONDS * 1000);
   });
 });

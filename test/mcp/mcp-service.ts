@@ -10,6 +10,7 @@ import { stackAssembly } from '#test/infra/synthesized.ts';
 import { startService, type Service, type ServiceOptions } from '#test/journeys/service.ts';
 import { ALLOW_HERE } from '#test/mcp/listening.ts';
 import { startFx, type Fx, type FxOptions } from '#test/mcp/fx.ts';
+import { IDLE_STREAM_SECONDS } from '#test/synth.ts';
 
 type Policy = 'always_allow' | 'always_ask' | 'auto';
 
@@ -63,7 +64,12 @@ export const mcp = (tool: string, input: Readonly<Record<string, unknown>> = {})
 export async function startMcpService(options: McpServiceOptions = {}): Promise<McpService> {
   const data = mkdtempSync(join(tmpdir(), 'brainstem-mcp-'));
   const fx = await startFx(options.fx);
-  const cdkOut = stackAssembly({ mcp: { allow: ALLOW_HERE }, ...options.props, ...options.propsFor?.(fx) });
+  const cdkOut = stackAssembly({
+    mcp: { allow: ALLOW_HERE },
+    idleStreamSeconds: IDLE_STREAM_SECONDS,
+    ...options.props,
+    ...options.propsFor?.(fx),
+  });
   const service = await startService({ retryIntervalMs: 20, ...options, cdkOut, data: join(data, 'run') });
   const { agents, environments, sessions, vaults } = service.client.beta;
 

@@ -15,6 +15,7 @@ const nameOf = (key: LogKey) => `${key.session}/${key.thread}`;
 
 export function memoryPreviews(): MemoryPreviews {
   const until = new Map<string, Instant>();
+  const counts = new Map<string, number>();
   const stored = new Map<string, PreviewChunk>();
   const marks: Instant[] = [];
   return {
@@ -25,6 +26,14 @@ export function memoryPreviews(): MemoryPreviews {
     async subscribe(key, end) {
       marks.push(end);
       until.set(nameOf(key), end);
+    },
+    async countStream(key) {
+      const streams = (counts.get(nameOf(key)) ?? 0) + 1;
+      counts.set(nameOf(key), streams);
+      return streams;
+    },
+    async countedStreams(key) {
+      return counts.get(nameOf(key)) ?? 0;
     },
     async isSubscribed(key, at) {
       return (until.get(nameOf(key)) ?? '') > at;

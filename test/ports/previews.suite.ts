@@ -36,6 +36,16 @@ export function previewsSuite(world: string, open: () => Previews): void {
       expect(await previews.isSubscribed(key, NOW)).toBe(false);
     });
 
+    it('count the streams of each log', async () => {
+      const previews = open();
+      const key = newKey();
+      expect(await previews.countedStreams(key)).toBe(0);
+      const counts = await Promise.all([1, 2, 3].map(() => previews.countStream(key, NOW)));
+      expect(counts.toSorted()).toEqual([1, 2, 3]);
+      expect(await previews.countedStreams(key)).toBe(3);
+      expect(await previews.countStream(newKey(), NOW)).toBe(1);
+    });
+
     it('return the chunks of a request after a number, in order and unchanged', async () => {
       const previews = open();
       const key = newKey();

@@ -1,4 +1,4 @@
-/** Previews in a table beside the log: one partition per log, the subscriber's mark and the chunks of its requests. */
+/** Previews in a table beside the log: one partition per log, the subscriber's mark, a count of streams, and chunks. */
 import * as z from 'zod';
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { PreviewChunk } from '#contract/previews.ts';
@@ -13,20 +13,36 @@ import { createTable, type Row } from '#aws/table.ts';
 /** Long enough for a first connection, the client's retries included; a preview that takes longer is of no use to a watcher. */
 const PATIENCE_MS = 1000;
 const TTL_SECONDS = 5 * 60;
+/** Longer than a stream lasts. */
+const COUNT_SECONDS = 15 * 60;
 const MARK = 'subscriber';
+const COUNT = 'streams';
 const LAST_SEQUENCE = 999_999;
 /** A stream that lags behind catches up in steps that fit in memory. */
 const MAX_CHUNKS = 20;
 
+const Counted = z.object({ streams: z.int() });
 const Stored = z.object({ ...PreviewChunk.shape, frames: json(PreviewChunk.shape.frames) });
 
 export function createPreviews(dynamodb: DynamoDBClient, name: string): Previews {
   const table = createTable(dynamodb, name, { unavailable, patienceMs: PATIENCE_MS });
   const markOf = (key: LogKey) => ({ pk: partition(key), sk: MARK });
+  const countOf = (key: LogKey) => ({ pk: partition(key), sk: COUNT });
 
   return {
     async subscribe(key, until) {
       await table.put({ ...markOf(key), until, expiresAt: expiry(until) });
+    },
+    async countStream(key, at) {
+      const expiresAt = expiry(at) + COUNT_SECONDS;
+      const { row } = await table.update(countOf(key), { add: { streams: 1 }, set: { expiresAt }, returns: 'new' });
+      return parseRow(Counted, row ?? countOf(key)).streams;
+    },
+    async countedStreams(key) {
+      const { pk, sk } = countOf(key);
+      const where = 'pk = :pk AND sk = :sk';
+      const { rows } = await table.page({ where, values: { pk, sk }, consistent: false });
+      return rows.map((row) => parseRow(Counted, row).streams)[0] ?? 0;
     },
     async isSubscribed(key, at) {
       const row = await table.get(markOf(key));

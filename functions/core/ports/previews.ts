@@ -10,6 +10,13 @@ import type { LogKey } from '#core/ports/session-log.ts';
 export interface Previews {
   /** A stream wants previews of this log until that instant. A later call replaces an earlier one. */
   subscribe(key: LogKey, until: Instant): Promise<void>;
+  /**
+   * Counts a stream that was opened, and returns the number of streams that were counted. The count is forgotten when no
+   * stream was opened for longer than a stream lasts.
+   */
+  countStream(key: LogKey, at: Instant): Promise<number>;
+  /** The number of streams that were counted, which may be behind for a moment; 0 when the count is forgotten. */
+  countedStreams(key: LogKey): Promise<number>;
   /** Whether a stream wants previews at that instant. It sees every `subscribe` that was done before. */
   isSubscribed(key: LogKey, at: Instant): Promise<boolean>;
   /** A repeat changes nothing. Chunks are written one after the other. */

@@ -63,6 +63,9 @@ function isHosts(type: Schema): boolean {
 
 function valueOf(type: Schema): string {
   if (isHosts(type)) return 'list of [hosts](#hosts)';
+  if (type instanceof z.ZodUnion) {
+    return [...new Set(type.options.map((option) => valueOf(option as Schema)))].join(', or ');
+  }
   const { enum: values, const: value, minimum, maximum = Infinity, ...json } = z.toJSONSchema(type);
   if (value !== undefined || values !== undefined) return (values ?? [value]).map(code).join(', ');
   if (minimum !== undefined) return maximum < Number.MAX_SAFE_INTEGER ? `${minimum} to ${maximum}` : `from ${minimum}`;

@@ -205,9 +205,10 @@ const byId = (one: SessionEvent, other: SessionEvent) => (one.id < other.id ? -1
 
 async function tailAfter(stage: Stage, head: Head): Promise<readonly SessionEvent[]> {
   const written: string[] = [];
-  const sink = { isOpen: () => true, write: async (text: string) => void written.push(text), end: () => undefined };
+  const sink = { write: async (text: string) => void written.push(text), end: () => undefined };
   const world = { log: stage.log, pause: async () => undefined, nowMs: () => 0, newToken: () => 'x' };
-  await follow(world, { key: KEY, head, previews: NO_PREVIEWS }, { sink, untilMs: 0 });
+  const subscription = { key: KEY, head, previews: NO_PREVIEWS, crowd: { isFull: async () => false } };
+  await follow(world, subscription, { sink, limits: { untilMs: 0, idleMs: 0 } });
   return [...written.join('').matchAll(/^data: (.*)$/gm)].map(([, data]) => JSON.parse(data ?? '') as SessionEvent);
 }
 

@@ -2,25 +2,33 @@ import type { Position } from '#contract/ids.ts';
 import { describe, expect, it } from 'vitest';
 import { Fault } from '#core/ports/errors.ts';
 import type { LogWatch, SessionLog } from '#core/ports/session-log.ts';
+import type { Command } from '#core/session/commands.ts';
 import { closeForDeletion } from '#core/session/close-for-deletion.ts';
 import { KEY, steadyStamp } from '#test/functions/core/given.ts';
 import { follow } from '../../../functions/stream/follow.ts';
 import { NO_PREVIEWS } from '../../../functions/stream/watch-previews.ts';
-import { client, clock, MESSAGE, openLog, world } from './stream.ts';
+import { ALONE, client, clock, MESSAGE, openLog, world } from './stream.ts';
 
-const FOREVER = Number.MAX_SAFE_INTEGER;
+/** Adds an event and leaves the session idle. */
+const NOTE: Command = { do: 'send', events: [{ type: 'system.message', content: [{ type: 'text', text: 'note' }] }] };
 
 async function run(
   opened: ReturnType<typeof openLog>,
   time: ReturnType<typeof clock>,
-  { untilMs = FOREVER, log = opened.log as Partial<Pick<SessionLog, 'read'> & LogWatch>, reader = client() } = {},
+  {
+    limits = {},
+    log = opened.log as Partial<Pick<SessionLog, 'read'> & LogWatch>,
+    reader = client(),
+    crowd = ALONE,
+  } = {},
 ) {
   const head = await opened.log.head(KEY);
   if (head === null) throw new Error('no log');
+  Object.assign(time.limits, limits);
   const followed = await follow(
     world({ ...opened.log, ...log }, time),
-    { key: KEY, head, previews: NO_PREVIEWS },
-    { sink: reader.sink, untilMs },
+    { key: KEY, head, previews: NO_PREVIEWS, crowd },
+    { sink: reader.sink, limits: time.limits },
   );
   return { followed, reader };
 }
@@ -29,10 +37,10 @@ describe('a stream of a session', () => {
   it('delivers in order what is appended after the subscription', async () => {
     const opened = openLog();
     const reader = client();
-    const time = clock([() => opened.act(MESSAGE), () => undefined, () => reader.leave()]);
+    const time = clock([() => opened.act(MESSAGE), () => undefined, () => time.stop()]);
     const { followed } = await run(opened, time, { reader });
     expect(reader.names()).toEqual(['user.message', 'session.status_running', 'session.thread_status_running']);
-    expect(followed).toEqual({ ended: 'client left', events: 3 });
+    expect(followed).toEqual({ ended: 'time is up', events: 3 });
   });
 
   it('writes one frame per event: its type as name, one line of JSON, an empty line', async () => {
@@ -65,7 +73,7 @@ describe('a stream of a session', () => {
   it('looks soon after an event and more and more rarely in silence, down to every 200 ms when idle', async () => {
     const opened = openLog();
     const reader = client();
-    const time = clock(Array.from({ length: 30 }, (_, index) => () => (index === 20 ? reader.leave() : undefined)));
+    const time = clock(Array.from({ length: 30 }, (_, index) => () => (index === 20 ? time.stop() : undefined)));
     await run(opened, time, { reader });
     expect(time.waits.slice(0, 4)).toEqual([5, 10, 20, 40]);
     expect(time.waits.at(-1)).toBe(200);
@@ -80,7 +88,7 @@ describe('a stream of a session', () => {
       isFollowed: (...args: Parameters<LogWatch['isFollowed']>) => ((asked.cheap += 1), opened.log.isFollowed(...args)),
     };
     const time = clock();
-    await run(opened, time, { log, untilMs: time.nowMs() + 60_000 });
+    await run(opened, time, { log, limits: { untilMs: time.nowMs() + 60_000 } });
     expect(asked.reads).toBeLessThan(10);
     expect(asked.sure).toBeGreaterThanOrEqual(27);
     expect(asked.sure).toBeLessThanOrEqual(30);
@@ -118,7 +126,7 @@ describe('a stream of a session', () => {
     const opened = openLog();
     await opened.act(MESSAGE);
     const reader = client();
-    const time = clock(Array.from({ length: 30 }, (_, index) => () => (index === 20 ? reader.leave() : undefined)));
+    const time = clock(Array.from({ length: 30 }, (_, index) => () => (index === 20 ? time.stop() : undefined)));
     await run(opened, time, { reader });
     expect(Math.max(...time.waits)).toBe(100);
   });
@@ -126,9 +134,40 @@ describe('a stream of a session', () => {
   it('sends a ping after 15 s of silence and ends cleanly when its time is up', async () => {
     const opened = openLog();
     const time = clock();
-    const { followed, reader } = await run(opened, time, { untilMs: time.nowMs() + 62_000 });
+    const { followed, reader } = await run(opened, time, { limits: { untilMs: time.nowMs() + 62_000 } });
     expect(reader.names()).toEqual(['ping', 'ping', 'ping', 'ping']);
     expect(followed).toEqual({ ended: 'time is up', events: 0 });
+  });
+
+  it('ends after its idle time without an event, counted from the opening or from the last event', async () => {
+    const limits = { idleMs: 60_000 };
+    const opened = openLog();
+    const time = clock();
+    const began = time.nowMs();
+    const { followed } = await run(opened, time, { limits });
+    expect(followed).toEqual({ ended: 'session idle', events: 0 });
+    expect(time.nowMs() - began).toBeLessThan(60_500);
+
+    const later = clock([...Array.from({ length: 150 }, () => () => undefined), () => opened.act(NOTE)]);
+    const { followed: again } = await run(opened, later, { limits });
+    expect(again).toMatchObject({ ended: 'session idle', events: 1 });
+    const afterEvent = later.waits.slice(151).reduce((sum, ms) => sum + ms, 0);
+    expect(afterEvent).toBeGreaterThan(59_000);
+    expect(afterEvent).toBeLessThan(60_500);
+  });
+
+  it('stays open while its session works, however long nothing is said', async () => {
+    const opened = openLog();
+    await opened.act(MESSAGE);
+    const time = clock();
+    const limits = { idleMs: 60_000, untilMs: time.nowMs() + 840_000 };
+    const { followed } = await run(opened, time, { limits });
+    expect(followed.ended).toBe('time is up');
+  });
+
+  it('ends when newer streams of its session need its place', async () => {
+    const { followed } = await run(openLog(), clock(), { crowd: { isFull: async () => true } });
+    expect(followed.ended).toBe('newer streams');
   });
 
   it('survives a log that does not answer for a short time, and not for longer', async () => {
@@ -158,7 +197,7 @@ describe('a stream of a session', () => {
       },
     };
     const time = clock();
-    const { followed } = await run(opened, time, { log: flaky, untilMs: time.nowMs() + 60_000 });
+    const { followed } = await run(opened, time, { log: flaky, limits: { untilMs: time.nowMs() + 60_000 } });
     expect(followed.ended).toBe('time is up');
   });
 });

@@ -10,6 +10,7 @@ import { fold } from '#core/session/evolve.ts';
 import { CREATED, KEY, NOW, steadyStamp } from '#test/functions/core/given.ts';
 import { memoryPreviews } from '#test/ports/previews.memory.ts';
 import { memoryLog } from '#test/ports/session-log.memory.ts';
+import type { Crowd } from '../../../functions/stream/crowd.ts';
 import type { Sink } from '../../../functions/stream/sink.ts';
 
 export const MESSAGE: Command = {
@@ -35,8 +36,12 @@ export function clock(during: readonly (() => unknown)[] = []) {
   let nowMs = Date.parse(NOW);
   let pauses = 0;
   const waits: number[] = [];
+  const limits = { untilMs: Number.MAX_SAFE_INTEGER, idleMs: Number.MAX_SAFE_INTEGER };
   return {
     waits,
+    limits,
+    /** The time of the stream is up. */
+    stop: () => void (limits.untilMs = 0),
     nowMs: () => nowMs,
     async pause(ms: number) {
       waits.push(ms);
@@ -47,12 +52,13 @@ export function clock(during: readonly (() => unknown)[] = []) {
   };
 }
 
+/** No other stream makes this one end. */
+export const ALONE: Crowd = { isFull: async () => false };
+
 export function client() {
-  let open = true;
   const received: string[] = [];
   let ended = false;
   const sink: Sink = {
-    isOpen: () => open,
     write: async (text) => void received.push(text),
     end: () => {
       ended = true;
@@ -60,9 +66,6 @@ export function client() {
   };
   return {
     sink,
-    leave() {
-      open = false;
-    },
     text: () => received.join(''),
     /** Names of the frames, in order. */
     names: () => [...received.join('').matchAll(/^event: (.+)$/gm)].map((match) => match[1]),
@@ -101,6 +104,7 @@ export function world(
       },
     },
     limiter,
+    idleMs: Number.MAX_SAFE_INTEGER,
     journal: {
       line: (_message: string, fields: Record<string, unknown>) => void lines.push(fields),
       metric: () => undefined,

@@ -9,7 +9,7 @@ import { memoryPreviews, type MemoryPreviews } from '#test/ports/previews.memory
 import { follow } from '../../../functions/stream/follow.ts';
 import { respond } from '../../../functions/stream/respond.ts';
 import { watchPreviews } from '../../../functions/stream/watch-previews.ts';
-import { client, clock, MESSAGE, openLog, request, world } from './stream.ts';
+import { ALONE, client, clock, MESSAGE, openLog, request, world } from './stream.ts';
 
 const CLAIM: Command = { do: 'claim', request: REQUEST, taken: [] };
 const BOTH: readonly PreviewedType[] = ['agent.message', 'agent.thinking'];
@@ -26,8 +26,8 @@ const write = (previews: Previews, sequence: number, frames: readonly PreviewFra
   previews.write(KEY, { request: of, sequence, at: NOW, frames: [...frames] });
 
 /**
- * Follows a session with previews. Each function of `during` is called in a pause between two reads; then the client
- * leaves.
+ * Follows a session with previews. Each function of `during` is called in a pause between two reads; then the time is
+ * up.
  */
 async function run(
   during: readonly ((opened: ReturnType<typeof openLog>, previews: MemoryPreviews) => unknown)[],
@@ -37,11 +37,11 @@ async function run(
   for (const command of before) await opened.act(command);
   const memory = memoryPreviews();
   const reader = client();
-  const time = clock([...during.map((happen) => () => happen(opened, memory)), () => reader.leave()]);
+  const time = clock([...during.map((happen) => () => happen(opened, memory)), () => time.stop()]);
   const head = (await opened.log.head(KEY)) ?? expect.fail();
   const streams = world(opened.log, time, { ...memory, ...over });
   const previews = await watchPreviews(streams, { key: KEY, head }, wanted);
-  await follow(streams, { key: KEY, head, previews }, { sink: reader.sink, untilMs: Number.MAX_SAFE_INTEGER });
+  await follow(streams, { key: KEY, head, previews, crowd: ALONE }, { sink: reader.sink, limits: time.limits });
   return { reader, memory, time };
 }
 
@@ -189,7 +189,7 @@ describe('the subscription of a connection to previews', () => {
     const marks: number[] = [];
     const reader = client();
     await respond(
-      world(opened.log, clock([() => reader.leave()]), memory),
+      world(opened.log, clock([() => opened.act({ do: 'archive' })]), memory),
       request({ multiValueQueryStringParameters: { 'event_deltas[]': ['agent.message'] } }),
       {
         open: () => {

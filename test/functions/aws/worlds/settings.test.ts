@@ -62,6 +62,7 @@ const COMPLETE: Readonly<Record<string, string>> = {
   ENTERPRISE: 'null',
   CREATES_PER_MINUTE: '300',
   READS_PER_MINUTE: 'unlimited',
+  IDLE_STREAM_SECONDS: '300',
 };
 
 const STORES = ['LOG_TABLE', 'RECORDS_TABLE', 'CONTENT_BUCKET'];
@@ -96,7 +97,7 @@ const worlds = [
       ...['CONNECT_CLIENTS', 'CONNECT_APP_NAME', 'CONNECT_ALLOW', 'ENTERPRISE'],
     ],
   },
-  { name: 'stream', world: streamWorld, needs: [...STORES, ...RATES, 'PREVIEWS_TABLE'] },
+  { name: 'stream', world: streamWorld, needs: [...STORES, ...RATES, 'PREVIEWS_TABLE', 'IDLE_STREAM_SECONDS'] },
   { name: 'harness', world: anthropicHarnessWorld, needs: [...HARNESS, 'MODEL_API_KEY_SECRET_ARN'] },
   { name: 'harness on Bedrock', world: bedrockHarnessWorld, needs: [...HARNESS, 'MODEL_REGION', 'AWS_ACCESS_KEY_ID'] },
   {
