@@ -41,6 +41,7 @@ export function programRunner(packages: PackagePaths, workDir: string): RunProgr
     TMPDIR: join(workDir, 'tmp'),
     LANG: 'C.UTF-8',
     DEBIAN_FRONTEND: 'noninteractive',
+    ...proxies(),
     // The folder of Rust's compiler in the image; without this variable `cargo` looks below the home folder.
     ...(process.env['RUSTUP_HOME'] !== undefined && { RUSTUP_HOME: process.env['RUSTUP_HOME'] }),
   };
@@ -61,6 +62,12 @@ export function programRunner(packages: PackagePaths, workDir: string): RunProgr
     });
     if (code !== 0) throw new BuildFailure(lastWords(output));
   };
+}
+
+/** Where the task's way out is a proxy. */
+function proxies(): Record<string, string> {
+  const names = ['HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY'].flatMap((name) => [name, name.toLowerCase()]);
+  return Object.fromEntries(names.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : [])));
 }
 
 /** The end of a program's output, where managers put their reason, with passwords in URLs replaced. */

@@ -152,6 +152,7 @@ const ENTRY = new RegExp(
     '^infra/app\\.ts$',
     '^infra/cli/[^/]+/main\\.ts$',
     '^infra/local/(start|demo/main)\\.ts$',
+    '^infra/local/tasks/relay\\.ts$',
     '^sandbox-task/(main|build-packages)\\.ts$',
   ].join('|'),
 );

@@ -1,4 +1,4 @@
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isAlive, markOf, ProcessMark } from './processes.ts';
 
@@ -7,10 +7,11 @@ interface DataLock {
 }
 
 /**
- * One runtime per data folder. A file names the runtime that owns the folder; one that has ended owns nothing.
+ * One runtime per data folder, which this makes and closes to other users. A file names the runtime that owns the folder; one that has ended owns nothing.
  * @throws when a living runtime owns the folder
  */
 export function lockData(data: string): DataLock {
+  closeToOthers(data);
   const file = join(data, 'runtime.pid');
   // On a system that does not tell start times, the process id alone names the owner.
   const self: ProcessMark = markOf(process.pid) ?? { pid: process.pid, startedAt: '' };
@@ -24,6 +25,13 @@ export function lockData(data: string): DataLock {
   // Of two that start in the same instant, only one can create the file.
   writeFileSync(file, JSON.stringify(self), { flag: 'wx' });
   return { release: () => rmSync(file, { force: true }) };
+}
+
+/** Users' content and the secrets of this runtime are in it. A folder that holds other things stays as it is. */
+function closeToOthers(data: string): void {
+  mkdirSync(data, { recursive: true, mode: 0o700 });
+  const entries = readdirSync(data);
+  if (entries.length === 0 || entries.includes('dynamodb.sqlite')) chmodSync(data, 0o700);
 }
 
 /** Null when there is none. A file that cannot be read stands for process 0, which is never alive. */

@@ -1,5 +1,4 @@
 /** From nothing to a running service: what `npm start` and the demo have in common. */
-import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { engineBinary } from './aws/dynamodb/engine.ts';
 import { lockData } from './data-lock.ts';
@@ -73,7 +72,6 @@ async function start(options: LaunchOptions, teardown: Teardown): Promise<Launch
 
 /** In the data folder, because a running service loads its bundles from there and must not find another's. */
 async function synthesizeInto({ data, progress, signal }: LaunchOptions): Promise<string> {
-  mkdirSync(data, { recursive: true });
   const lock = lockData(data);
   try {
     const cdkOut = join(data, 'cdk.out');

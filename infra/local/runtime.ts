@@ -1,5 +1,4 @@
 /** The synthesized template, running on this machine: its parts in the order in which each needs the ones before. */
-import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { startAws, type Aws } from './aws/start-aws.ts';
 import { runCustomResources } from './custom-resources.ts';
@@ -74,7 +73,6 @@ export function startRuntime(options: RuntimeOptions): Promise<Runtime> {
 
 async function compose(options: RuntimeOptions, teardown: Teardown): Promise<Runtime> {
   const { data } = options;
-  mkdirSync(data, { recursive: true });
   teardown.add(lockData(data).release);
   const logs = openLogFiles(join(data, 'logs'));
   teardown.add(logs.close);

@@ -7,9 +7,8 @@ import type { ContainerStart } from './runner.ts';
 
 /** Configuration that programs under /usr look up; each is optional, none is private. */
 const ETC = ['alternatives', 'ca-certificates', 'ld.so.cache', 'ld.so.conf', 'ld.so.conf.d', 'localtime', 'ssl/certs'];
-/** For a build of packages: how to find the internet, and what this machine's apt knows, without its passwords. */
+/** For a build of packages: what this machine's apt knows, without its passwords. */
 const INTERNET = [
-  ...['/etc/resolv.conf', '/etc/nsswitch.conf', '/etc/gai.conf'],
   ...['apt.conf.d', 'keyrings', 'preferences.d', 'sources.list', 'sources.list.d', 'trusted.gpg.d'].map(
     (name) => `/etc/apt/${name}`,
   ),
@@ -24,9 +23,9 @@ type Walls = Pick<ContainerStart, 'taskDir' | 'network' | 'memoryMb'>;
 
 /** Order matters to bubblewrap: later mounts lie on top of earlier ones. */
 export function sandboxArguments({ taskDir, network, memoryMb }: Walls): readonly string[] {
-  const beyond = network === 'internet' ? { folders: INTERNET_FOLDERS, files: INTERNET } : { folders: [], files: [] };
+  const beyond = network !== 'none' ? { folders: INTERNET_FOLDERS, files: INTERNET } : { folders: [], files: [] };
   return [
-    ...namespaceArguments(network),
+    ...namespaceArguments(),
     ...['--die-with-parent', '--new-session', '--hostname', 'sandbox'],
     ...[...FOLDERS, ...beyond.folders].flatMap((folder) => ['--perms', '0755', '--dir', folder]),
     ...['--ro-bind', '/usr', '/usr'],
@@ -50,11 +49,9 @@ export function sandboxArguments({ taskDir, network, memoryMb }: Walls): readonl
  * from process limits and owner of everything it can see; so it makes the other namespaces as itself and changes user
  * inside (the container's own command, or `asAgent`), which needs these capabilities.
  */
-export function namespaceArguments(network: ContainerStart['network']): readonly string[] {
-  const shared = network === 'internet' ? ['--share-net'] : [];
-  if (!isRoot()) return ['--unshare-all', ...shared, '--uid', String(AGENT_USER), '--gid', String(AGENT_USER)];
-  const own = network === 'internet' ? [] : ['--unshare-net'];
-  const namespaces = ['--unshare-ipc', '--unshare-pid', ...own, '--unshare-uts', '--unshare-cgroup-try'];
+export function namespaceArguments(): readonly string[] {
+  if (!isRoot()) return ['--unshare-all', '--uid', String(AGENT_USER), '--gid', String(AGENT_USER)];
+  const namespaces = ['--unshare-ipc', '--unshare-pid', '--unshare-net', '--unshare-uts', '--unshare-cgroup-try'];
   const capabilities = ['SETUID', 'SETGID', 'SETPCAP'].flatMap((cap) => ['--cap-add', `CAP_${cap}`]);
   return [...namespaces, '--cap-drop', 'ALL', ...capabilities];
 }

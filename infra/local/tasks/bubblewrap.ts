@@ -24,6 +24,7 @@ import {
 } from './runner.ts';
 import { pipeToServer } from './socket-pipe.ts';
 import { systemCallFilter } from './system-calls.ts';
+import { openWayOut, PROXY_VARIABLES, RELAY_FILE, withRelay } from './way-out.ts';
 
 /** The disk of a task on Fargate. */
 const MAX_FILE_BYTES = 20 * 1024 ** 3;
@@ -45,6 +46,7 @@ async function startSandbox(start: ContainerStart, memory: MemoryLimit | null): 
   // Root's sandbox is filtered as a whole. An ordinary user's server makes a namespace for each command first.
   const walls = [...sandboxArguments(start), ...containerArguments(start)];
   const [command, ...args] = isRoot() ? filtered(join(taskDir, 'etc', FILTER), walls) : ['bwrap', ...walls];
+  const wayOut = await openWayOut(start);
   const child = startChild({
     command,
     arguments: args,
@@ -53,7 +55,9 @@ async function startSandbox(start: ContainerStart, memory: MemoryLimit | null): 
     write: start.write,
   });
   const { pid } = child.process;
-  return contain(pipeToServer(start, SOCKET, child.exited), {
+  const exited = child.exited.finally(wayOut.close);
+  exited.catch(() => undefined);
+  return contain(pipeToServer(start, SOCKET, exited), {
     ask: () => askToStop(pid),
     kill: () => killSandbox(pid),
   });
@@ -78,12 +82,15 @@ async function writeEtc(taskDir: string): Promise<void> {
  * The program that runs inside, under a limit of processes and without core files. Memory is limited by the task's
  * cgroup: a limit of one process's data ends V8 as soon as it starts a worker.
  */
-function containerArguments({ container, taskDir }: ContainerStart): readonly string[] {
+function containerArguments({ container, taskDir, network }: ContainerStart): readonly string[] {
   if (container.imageDir === null) throw new Error(`Container ${container.name} has no build folder to run from.`);
   const { before, nodeOptions, program } = commandOf(container);
   const limits = ['prlimit', `--nproc=${maxProcesses()}`, `--fsize=${MAX_FILE_BYTES}`, '--core=0', '--'];
   const ripgrep = ripgrepBinary();
+  const isAlone = network === 'none';
+  const command = ['/opt/node/bin/node', ...nodeOptions, `/opt/brainstem/${program}`];
   return [
+    ...(isAlone ? [] : ['--ro-bind', RELAY_FILE.from, RELAY_FILE.to]),
     ...['--ro-bind', nodeBinary(), '/opt/node/bin/node'],
     ...(ripgrep === null ? [] : ['--ro-bind', ripgrep, '/opt/node/bin/rg']),
     ...['--ro-bind', join(container.imageDir, program), `/opt/brainstem/${program}`],
@@ -92,7 +99,7 @@ function containerArguments({ container, taskDir }: ContainerStart): readonly st
     ...['--remount-ro', '/', '--'],
     ...limits,
     ...(isRoot() ? (before.length > 0 ? before : asAgent()) : []),
-    ...['/opt/node/bin/node', ...nodeOptions, `/opt/brainstem/${program}`],
+    ...(isAlone ? command : withRelay('/opt/node/bin/node', command)),
   ];
 }
 
@@ -105,13 +112,14 @@ function maxProcesses(): number {
 }
 
 /** The environment given to bubblewrap is the whole environment of the sandbox. */
-function containerEnvironment({ environment, container }: ContainerStart): Record<string, string> {
+function containerEnvironment({ environment, container, network }: ContainerStart): Record<string, string> {
   const isApart = commandOf(container).before.length > 0 && !isRoot();
   return {
     PATH: '/opt/node/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
     HOME: '/home/agent',
     USER: 'agent',
     LANG: 'C.UTF-8',
+    ...(network !== 'none' && PROXY_VARIABLES),
     ...environment,
     SANDBOX_LISTEN: `/run/brainstem/${SOCKET}`,
     ...(isApart && { SANDBOX_AS_AGENT: JSON.stringify(outOfSight(`/opt/brainstem/${FILTER}`)) }),
@@ -143,7 +151,7 @@ function childrenOf(pid: number | undefined): readonly number[] {
 
 /** Makes a sandbox, because only that tells whether this machine allows namespaces. */
 export async function bubblewrapUsable(): Promise<Usable> {
-  const walls = [...namespaceArguments('none'), '--ro-bind', '/', '/', '--proc', '/proc', '--dev', '/dev', '--'];
+  const walls = [...namespaceArguments(), '--ro-bind', '/', '/', '--proc', '/proc', '--dev', '/dev', '--'];
   // The same for a command: root changes its user, and an ordinary user makes a second sandbox in the first.
   const command = isRoot() ? asAgent() : ['bwrap', ...unseen('/tmp')];
   try {

@@ -12,6 +12,7 @@ import { SERVER_USER } from '#contract/hands.ts';
 import { isRoot, makeFolders } from './folders.ts';
 import { serverUserOf, type ContainerStart, type RunningContainer, type TaskRunner, type Usable } from './runner.ts';
 import { pipeToServer } from './socket-pipe.ts';
+import { openWayOut, PROXY_VARIABLES, RELAY_FILE, withRelay } from './way-out.ts';
 
 const run = promisify(execFile);
 const MAX_PROCESSES = 1024;
@@ -40,6 +41,7 @@ async function startContainer(start: ContainerStart, data: string): Promise<Runn
   await makeFolders(start.taskDir, { run: serverUserOf(start.container) });
   // Where root does not give the folder to the server's user, that user makes its socket in it, which no other can replace.
   if (!isRoot()) await chmod(join(start.taskDir, 'run'), 0o1777);
+  const wayOut = await openWayOut(start);
   const child = startChild({
     command: 'docker',
     arguments: runArguments(start, { name, data }),
@@ -50,7 +52,9 @@ async function startContainer(start: ContainerStart, data: string): Promise<Runn
   });
   const kill = (): void => void run('docker', ['kill', name]).catch(() => child.process.kill('SIGKILL'));
   const ask = (): void => void run('docker', ['stop', name]).catch(kill);
-  return contain(pipeToServer(start, SOCKET, child.exited), { ask, kill });
+  const exited = child.exited.finally(wayOut.close);
+  exited.catch(() => undefined);
+  return contain(pipeToServer(start, SOCKET, exited), { ask, kill });
 }
 
 interface RunIdentity {
@@ -59,14 +63,18 @@ interface RunIdentity {
 }
 
 export function runArguments(start: ContainerStart, { name, data }: RunIdentity): readonly string[] {
-  const environment = { ...start.environment, SANDBOX_LISTEN: `/run/brainstem/${SOCKET}` };
+  const isAlone = start.network === 'none';
+  const environment = {
+    ...(!isAlone && PROXY_VARIABLES),
+    ...start.environment,
+    SANDBOX_LISTEN: `/run/brainstem/${SOCKET}`,
+  };
   const { user } = start.container;
   // Those of the task definition.
   const capabilities = serverUserOf(start.container) === SERVER_USER ? ['SETUID', 'SETGID', 'SETPCAP', 'KILL'] : [];
   return [
     ...['run', '--rm', '--init', '--name', name, '--label', `${LABEL}=${data}`, '--pull', 'never'],
-    // The host's network and not a bridge: this machine's own endpoints are on its loopback addresses.
-    ...['--network', start.network === 'internet' ? 'host' : 'none'],
+    ...['--network', 'none'],
     ...[
       '--cap-drop',
       'ALL',
@@ -80,10 +88,11 @@ export function runArguments(start: ContainerStart, { name, data }: RunIdentity)
     '--read-only',
     ...['--memory', `${start.memoryMb}m`, '--cpus', String(start.cpu / 1024), '--pids-limit', String(MAX_PROCESSES)],
     ...['--mount', `type=bind,source=${join(start.taskDir, 'run')},target=/run/brainstem`],
+    ...(isAlone ? [] : ['--mount', `type=bind,source=${RELAY_FILE.from},target=${RELAY_FILE.to},readonly`]),
     ...(user === null ? [] : ['--user', user]),
     ...Object.entries(environment).flatMap(([key, value]) => ['--env', `${key}=${value}`]),
     imageOf(start.container),
-    ...start.container.command,
+    ...(isAlone ? start.container.command : withRelay('node', start.container.command)),
   ];
 }
 

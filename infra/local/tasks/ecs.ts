@@ -17,6 +17,7 @@ import {
   taskArnOf,
 } from './ecs-requests.ts';
 import { createRequestRates, type RatedOperation } from './request-rates.ts';
+import type { ContainerStart } from './runner.ts';
 import { describeTask, launchTask, stopTask, type Task, type TaskWorld } from './task.ts';
 
 /** A stopped task can be described for an hour, as in ECS. */
@@ -142,12 +143,13 @@ function pickAddress(taken: ReadonlySet<string>): string {
 }
 
 /** A task is as far from the internet here as its subnet's routes keep it there. */
-function networkOf({ subnets }: Pick<Template, 'subnets'>, input: RunTask): 'none' | 'internet' {
+function networkOf({ subnets }: Pick<Template, 'subnets'>, input: RunTask): ContainerStart['network'] {
   const { subnets: asked, assignPublicIp } = input.networkConfiguration.awsvpcConfiguration;
   const ways = asked.map((id) => subnets.find((subnet) => subnet.id === id)?.wayOut ?? null);
   const reaches = (way: 'nat' | 'gateway' | null) =>
     way === 'nat' || (way === 'gateway' && assignPublicIp === 'ENABLED');
-  return ways.every(reaches) ? 'internet' : 'none';
+  if (!ways.every(reaches)) return 'none';
+  return { hosts: subnets.find(({ id }) => id === asked[0])?.hosts ?? [] };
 }
 
 function describeTasks(ecs: Ecs, names: readonly string[]): unknown {

@@ -15,8 +15,8 @@ export interface ContainerStart {
   readonly taskDir: string;
   /** Loopback address at which the container's port must be reachable. */
   readonly host: string;
-  /** `internet` shares this machine's network: for containers in a subnet with a way out. */
-  readonly network: 'none' | 'internet';
+  /** A container has no network. In a subnet with a way out, it reaches these hosts through a proxy; `*.` is any label. */
+  readonly network: 'none' | { readonly hosts: readonly string[] };
   /** The container's environment, overrides applied. */
   readonly environment: Readonly<Record<string, string>>;
   readonly write: (text: Uint8Array) => void;

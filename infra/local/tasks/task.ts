@@ -2,7 +2,7 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ContainerPart, TaskDefinitionPart } from '../template/parts.ts';
-import type { RunningContainer, TaskRunner } from './runner.ts';
+import type { ContainerStart, RunningContainer, TaskRunner } from './runner.ts';
 
 interface TaskRequest {
   readonly id: string;
@@ -14,7 +14,7 @@ interface TaskRequest {
   readonly environment: Readonly<Record<string, string>>;
   readonly overrides: unknown;
   readonly subnet: string;
-  readonly network: 'none' | 'internet';
+  readonly network: ContainerStart['network'];
   readonly startedBy: string | null;
   readonly group: string;
 }

@@ -73,6 +73,9 @@ const KINDS: Readonly<Record<string, Kind>> = {
   'AWS::KMS::Key': { ref: '{hash}', attributes: { Arn: `arn:aws:kms:${HERE}:key/{hash}`, KeyId: '{hash}' } },
   'AWS::Lambda::Function': named('FunctionName', { Arn: `arn:aws:lambda:${HERE}:function:{name}` }),
   'AWS::Logs::LogGroup': named('LogGroupName', { Arn: `arn:aws:logs:${HERE}:log-group:{name}:*` }),
+  'AWS::Route53Resolver::FirewallDomainList': opaque('rslvr-fdl-', 'Id'),
+  'AWS::Route53Resolver::FirewallRuleGroup': opaque('rslvr-frg-', 'Id'),
+  'AWS::Route53Resolver::FirewallRuleGroupAssociation': opaque('rslvr-frgassoc-', 'Id'),
   'AWS::S3::Bucket': named('BucketName', {
     Arn: 'arn:aws:s3:::{name}',
     DomainName: '{name}.s3.amazonaws.com',

@@ -107,6 +107,8 @@ export interface SubnetPart {
   readonly id: string;
   /** Through a NAT for every task, through an internet gateway for those with a public address; null where nothing leaves. */
   readonly wayOut: 'nat' | 'gateway' | null;
+  /** The names for which the VPC's resolver answers. */
+  readonly hosts: readonly string[];
 }
 
 export interface ContainerPart {

@@ -59,9 +59,39 @@ export function subnetParts(stack: Stack): readonly SubnetPart[] {
     .filter(({ DestinationCidrBlock }) => DestinationCidrBlock === '0.0.0.0/0');
   const associations = stack.of(Association, 'AWS::EC2::SubnetRouteTableAssociation');
   const tables = new Map(associations.map(({ properties }) => [properties.SubnetId, properties.RouteTableId]));
-  return stack.of(z.object({}), 'AWS::EC2::Subnet').map(({ ref: id }) => {
+  const hosts = resolvableHosts(stack);
+  return stack.of(Subnet, 'AWS::EC2::Subnet').map(({ ref, properties }) => {
+    const [id, names] = [ref, hosts.get(properties.VpcId) ?? []];
     const own = routes.filter(({ RouteTableId }) => RouteTableId === tables.get(id));
-    if (own.some(({ NatGatewayId }) => NatGatewayId !== undefined)) return { id, wayOut: 'nat' };
-    return { id, wayOut: own.some(({ GatewayId }) => gateways.has(GatewayId ?? '')) ? 'gateway' : null };
+    if (own.some(({ NatGatewayId }) => NatGatewayId !== undefined)) return { id, wayOut: 'nat', hosts: names };
+    return {
+      id,
+      wayOut: own.some(({ GatewayId }) => gateways.has(GatewayId ?? '')) ? 'gateway' : null,
+      hosts: names,
+    };
   });
+}
+
+const Subnet = z.object({ VpcId: z.string().default('') });
+const DomainList = z.object({ Domains: z.array(z.string()) });
+const RuleGroup = z.object({
+  FirewallRules: z.array(z.object({ Action: z.string(), FirewallDomainListId: z.string() })),
+});
+const GroupOfVpc = z.object({ VpcId: z.string(), FirewallRuleGroupId: z.string() });
+
+/** By VPC: the names that the firewall of its resolver allows. */
+function resolvableHosts(stack: Stack): ReadonlyMap<string, readonly string[]> {
+  const lists = new Map(
+    stack.of(DomainList, 'AWS::Route53Resolver::FirewallDomainList').map((list) => [list.ref, list.properties.Domains]),
+  );
+  const groups = new Map(
+    stack.of(RuleGroup, 'AWS::Route53Resolver::FirewallRuleGroup').map(({ ref, properties }) => {
+      const allowing = properties.FirewallRules.filter(({ Action }) => Action === 'ALLOW');
+      return [ref, allowing.flatMap(({ FirewallDomainListId: id }) => lists.get(id) ?? [])];
+    }),
+  );
+  const associations = stack.of(GroupOfVpc, 'AWS::Route53Resolver::FirewallRuleGroupAssociation');
+  return new Map(
+    associations.map(({ properties }) => [properties.VpcId, groups.get(properties.FirewallRuleGroupId) ?? []]),
+  );
 }

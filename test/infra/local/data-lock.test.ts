@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -18,6 +18,23 @@ describe('the lock of a data folder', () => {
     lockData(data);
     expect(() => lockData(data)).toThrow(`process ${process.pid}`);
     expect(() => lockData(data)).toThrow('--data');
+  });
+
+  test('closes the folder to other users, and leaves one with other things in it alone', () => {
+    const modeOf = (folder: string): number => statSync(folder).mode & 0o777;
+    const made = join(data, 'deep', 'data');
+    lockData(made).release();
+    expect(modeOf(made)).toBe(0o700);
+    const earlier = join(data, 'earlier');
+    mkdirSync(earlier, { mode: 0o755 });
+    writeFileSync(join(earlier, 'dynamodb.sqlite'), '');
+    lockData(earlier);
+    expect(modeOf(earlier)).toBe(0o700);
+    const shared = join(data, 'shared');
+    mkdirSync(join(shared, 'homework'), { recursive: true });
+    chmodSync(shared, 0o755);
+    lockData(shared);
+    expect(modeOf(shared)).toBe(0o755);
   });
 
   test('is free after its release', () => {

@@ -33,11 +33,14 @@ test('a Docker sandbox begins as the task definition says, with what its command
   );
 });
 
-test('a Docker task in a subnet with a route to the internet gets this machine’s network, and no more capabilities', async () => {
+test('a Docker task in a subnet with a route to the internet gets no network, and a proxy for the hosts of its VPC', async () => {
   const fixture = await createTaskFixture();
-  const start = await fixture.start('127.99.3.3', {}, 'internet');
+  const start = await fixture.start('127.99.3.3', {}, { hosts: ['pypi.org'] });
   await fixture.close();
-  expect(runArguments(start, identity).join(' ')).toContain('--network host --cap-drop ALL');
+  const line = runArguments(start, identity).join(' ');
+  expect(line).toContain('--network none --cap-drop ALL');
+  expect(line).toContain('--env HTTPS_PROXY=http://127.0.0.1:3128');
+  expect(line).toMatch(/ brainstem-sandbox:0a1b node \/opt\/brainstem\/relay\.mts/);
 });
 
 test('each stage of one Dockerfile is an image of its own', () => {

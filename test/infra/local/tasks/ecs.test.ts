@@ -31,9 +31,9 @@ const EXECUTION_ROLE = 'arn:aws:iam::123456789012:role/Pull';
 const MAX_TASKS = 3;
 
 const SUBNETS: Template['subnets'] = [
-  { id: 'subnet-1', wayOut: null },
-  { id: 'subnet-public', wayOut: 'gateway' },
-  { id: 'subnet-nat', wayOut: 'nat' },
+  { id: 'subnet-1', wayOut: null, hosts: [] },
+  { id: 'subnet-public', wayOut: 'gateway', hosts: ['pypi.org'] },
+  { id: 'subnet-nat', wayOut: 'nat', hosts: ['pypi.org'] },
 ];
 
 let fixture: TaskFixture;
@@ -189,8 +189,10 @@ describe('an ECS task', () => {
     const awsvpcConfiguration = { subnets: [subnet], securityGroups: ['sg-1'], assignPublicIp };
     const { taskArn } = await run({ networkConfiguration: { awsvpcConfiguration } });
     const address = addressOf(await whenStatus(taskArn, 'RUNNING'));
-    const { stdout } = await shell(address, 'readlink /proc/self/ns/net');
-    expect(stdout.trim() === readlinkSync('/proc/self/ns/net')).toBe(reaches);
+    const { stdout } = await shell(address, 'readlink /proc/self/ns/net; echo "$HTTPS_PROXY"');
+    const [network = '', proxy = ''] = stdout.trim().split('\n');
+    expect(network).not.toBe(readlinkSync('/proc/self/ns/net'));
+    expect(proxy !== '').toBe(reaches);
   });
 
   test('without a port runs at once and ends by itself', async () => {
