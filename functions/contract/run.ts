@@ -39,6 +39,9 @@ export const SANDBOX_UNAVAILABLE = 'SandboxUnavailable';
 /** The error by which `execute` asks for `provision` first. It has changed nothing then. */
 export const SANDBOX_NOT_READY = 'SandboxNotReady';
 
+/** The error by which `execute` tells that its sandbox is lost. The call has its result then. */
+export const SANDBOX_LOST = 'SandboxLost';
+
 /** What the state machine does next. `again`: queued input. `long`: go on in the next run. */
 export const Next = z.object({
   do: z.enum(['tools', 'retry', 'again', 'long', 'idle']),
@@ -68,6 +71,10 @@ export type ProvisionInput = z.infer<typeof ProvisionInput>;
 /** What the API sends to `provision` for a session that is being deleted: its sandbox ends. */
 export const ReleaseInput = z.object({ session: SessionId, release: z.literal(true) });
 export type ReleaseInput = z.infer<typeof ReleaseInput>;
+
+/** What the state machine sends to `provision` when a call found its sandbox lost: what is left of it is stopped. */
+export const StopLostInput = z.object({ session: SessionId, stop: z.literal('lost') });
+export type StopLostInput = z.infer<typeof StopLostInput>;
 
 export const Provisioned = z.object({ generation: z.int().min(1) });
 export type Provisioned = z.infer<typeof Provisioned>;

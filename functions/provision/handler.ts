@@ -1,17 +1,17 @@
 /**
- * Provision: makes sure that the session has a sandbox, or ends the one it has; also invoked ahead of time. As the stack's
+ * Provision: makes sure that the session has a sandbox, or ends the one it has or had; also invoked ahead of time. As the stack's
  * custom resource `Custom::EndSandboxes` it ends all of them when the stack is deleted.
  */
 import * as z from 'zod';
 import { CustomResourceRequest, type CustomResourceOutcome } from '#contract/custom-resource.ts';
-import { ProvisionInput, ReleaseInput, type Provisioned } from '#contract/run.ts';
+import { ProvisionInput, ReleaseInput, StopLostInput, type Provisioned } from '#contract/run.ts';
 import { endAll } from '#core/hands/end-all.ts';
 import { provision } from '#core/hands/provision.ts';
-import { release } from '#core/hands/release.ts';
+import { release, stopLost } from '#core/hands/release.ts';
 import { errorClass } from '#core/ports/errors.ts';
 import { provisionWorld } from '#aws/worlds/provision.ts';
 
-const Input = z.union([ReleaseInput, ProvisionInput, CustomResourceRequest]);
+const Input = z.union([ReleaseInput, StopLostInput, ProvisionInput, CustomResourceRequest]);
 
 const world = provisionWorld(process.env);
 
@@ -19,6 +19,7 @@ export async function handler(event: unknown): Promise<Provisioned | null> {
   const input = Input.parse(event);
   if ('RequestType' in input) await world.tell(input, 'sandboxes', await outcomeOf(input));
   else if ('release' in input) await release(world, input.session);
+  else if ('stop' in input) await stopLost(world, input.session);
   else return provision(world, input);
   return null;
 }

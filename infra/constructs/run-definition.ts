@@ -2,7 +2,7 @@
  * The run in Amazon States Language: turns and hands until the session is idle. States pass ids, counts and names only,
  * because an execution's history keeps every input and output. The deployment fills in `${…}`.
  */
-import { SANDBOX_NOT_READY, SANDBOX_UNAVAILABLE } from '#contract/run.ts';
+import { SANDBOX_LOST, SANDBOX_NOT_READY, SANDBOX_UNAVAILABLE } from '#contract/run.ts';
 
 const INVOKE = 'arn:${AWS::Partition}:states:::lambda:invoke';
 const START = 'arn:${AWS::Partition}:states:::states:startExecution';
@@ -38,6 +38,19 @@ const useHand = {
     },
     // The sandbox may be lost in between. There is no second Provision, so that a call always ends.
     UseSandbox: callHand(NOT_PROVISIONED),
+    // The call has its result. What is not stopped here is left to the sweep.
+    StopLost: {
+      Type: 'Task',
+      Resource: INVOKE,
+      Parameters: { FunctionName: '${Provision}', Payload: { 'session.$': '$.session', stop: 'lost' } },
+      ResultPath: null,
+      OutputPath: '$.call',
+      TimeoutSeconds: TIMEOUT_SECONDS,
+      Retry: [{ ErrorEquals: ['States.ALL'], IntervalSeconds: 1, MaxAttempts: 2, BackoffRate: 2 }],
+      Catch: [{ ErrorEquals: ['States.ALL'], ResultPath: null, Next: 'NotStopped' }],
+      End: true,
+    },
+    NotStopped: { Type: 'Pass', OutputPath: '$.call', End: true },
     // The call never reached a sandbox, and the next turn says so. After HandFailed it may have run.
     NotProvisioned: failed({ error: SANDBOX_UNAVAILABLE }),
     HandFailed: failed({ 'error.$': '$.failure.Error' }),
@@ -54,11 +67,12 @@ function callHand(whenNotReady: object) {
     OutputPath: '$.call',
     TimeoutSecondsPath: '$.call.timeoutSeconds',
     Retry: [
-      { ErrorEquals: [SANDBOX_NOT_READY], MaxAttempts: 0 },
+      { ErrorEquals: [SANDBOX_NOT_READY, SANDBOX_LOST], MaxAttempts: 0 },
       { ErrorEquals: ['States.ALL'], IntervalSeconds: 1, MaxAttempts: 3, BackoffRate: 2 },
     ],
     Catch: [
       { ErrorEquals: [SANDBOX_NOT_READY], ...whenNotReady },
+      { ErrorEquals: [SANDBOX_LOST], ResultPath: null, Next: 'StopLost' },
       { ErrorEquals: ['States.ALL'], ResultPath: '$.failure', Next: 'HandFailed' },
     ],
     End: true,

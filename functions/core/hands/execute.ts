@@ -70,8 +70,13 @@ const NOT_IN_ORDER = {
   served: 'refused',
 } as const;
 
-/** Answers that there is no sandbox to ask, and has changed nothing then: `provision` comes first. */
-export async function execute(world: ExecuteWorld, input: ExecuteInput): Promise<'ended' | 'sandbox not ready'> {
+/**
+ * `sandbox not ready`: there is no sandbox to ask, and nothing has changed: `provision` comes first. `sandbox lost`: the
+ * call has its result, and `provision` stops what may be left of its sandbox.
+ */
+type Executed = 'ended' | 'sandbox not ready' | 'sandbox lost';
+
+export async function execute(world: ExecuteWorld, input: ExecuteInput): Promise<Executed> {
   const key: LogKey = { session: input.session, thread: input.thread };
   const began = Date.parse(world.stamp.now());
   const [asked, head, record] = await Promise.all([
@@ -101,7 +106,7 @@ export async function execute(world: ExecuteWorld, input: ExecuteInput): Promise
     duration_ms: durationMs,
   });
   world.journal.metric('ToolDuration', 'Milliseconds', durationMs);
-  return 'ended';
+  return result.served === 'lost' ? 'sandbox lost' : 'ended';
 }
 
 /**

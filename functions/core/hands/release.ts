@@ -1,8 +1,9 @@
-/** Ends a session's sandbox, for a session that is being deleted. A repeat finds nothing left to end. */
+/** Ends what is left of a session's sandbox. */
 import type { SessionId } from '#contract/ids.ts';
 import type { ProvisionWorld } from '#core/hands/provision.ts';
 import type { ReservedSandbox } from '#core/ports/sandboxes.ts';
 
+/** For a session that is being deleted. A repeat finds nothing left to end. */
 export async function release(world: ProvisionWorld, session: SessionId): Promise<void> {
   const record = await world.sandboxes.find(session);
   if (record === null || record.status === 'planned' || record.status === 'failed') return;
@@ -19,4 +20,11 @@ async function taskOf(world: ProvisionWorld, session: SessionId, record: Reserve
   const start = { tokenSha256: world.sha256(record.token), archive: record.archive };
   const run = await world.tasks.run(session, record.generation, start);
   return run.status === 'started' ? run.task : null;
+}
+
+/** For a sandbox that a call found lost: it may be cut off, or hang, and would cost until its idle time. */
+export async function stopLost({ sandboxes, tasks }: ProvisionWorld, session: SessionId): Promise<void> {
+  const record = await sandboxes.find(session);
+  // A provisioner that goes on with another generation has stopped it already.
+  if (record?.status === 'lost' && record.task !== null) await tasks.stop(record.task);
 }

@@ -51,7 +51,7 @@ describe('a hand of the run', () => {
 
   test('that fails has an outcome with the call’s id and does not fail the execution', () => {
     for (const state of [hand.UseHand, hand.UseSandbox]) {
-      expect(state.Catch[1]).toEqual({ ErrorEquals: ['States.ALL'], ResultPath: '$.failure', Next: 'HandFailed' });
+      expect(state.Catch.at(-1)).toEqual({ ErrorEquals: ['States.ALL'], ResultPath: '$.failure', Next: 'HandFailed' });
     }
     for (const state of [hand.HandFailed, hand.NotProvisioned]) {
       expect(state.Parameters).toMatchObject({ 'id.$': '$.call.id', 'sincePosition.$': '$.call.sincePosition' });
@@ -66,8 +66,18 @@ describe('a hand of the run', () => {
     expect(hand.UseSandbox.Catch[0]).toEqual({ ...notReady, Next: 'NotProvisioned' });
     expect(hand.Provision.Next).toBe('UseSandbox');
     for (const state of [hand.UseHand, hand.UseSandbox]) {
-      expect(state.Retry[0]).toEqual({ ErrorEquals: ['SandboxNotReady'], MaxAttempts: 0 });
+      expect(state.Retry[0]).toEqual({ ErrorEquals: ['SandboxNotReady', 'SandboxLost'], MaxAttempts: 0 });
     }
+  });
+
+  test('that found its sandbox lost has it stopped, and ends as any other', () => {
+    for (const state of [hand.UseHand, hand.UseSandbox]) {
+      expect(state.Catch[1]).toEqual({ ErrorEquals: ['SandboxLost'], ResultPath: null, Next: 'StopLost' });
+    }
+    expect(hand.StopLost.Parameters.Payload).toEqual({ 'session.$': '$.session', stop: 'lost' });
+    for (const state of [hand.StopLost, hand.NotStopped])
+      expect(state).toMatchObject({ OutputPath: '$.call', End: true });
+    expect(hand.StopLost.Catch).toMatchObject([{ ErrorEquals: ['States.ALL'], Next: 'NotStopped' }]);
   });
 
   test('that got no sandbox has an error of its own, which says that the command did not run', () => {
@@ -115,7 +125,7 @@ test('the timeout of a task is longer than the timeout of its function', () => {
   const timeoutOf = (entry: string) =>
     functions.find(({ Environment }) => Environment?.Variables['POWERTOOLS_SERVICE_NAME'] === entry)?.Timeout ?? 0;
   const limits = Object.values(tasks).flatMap((state) => ('TimeoutSeconds' in state ? [state.TimeoutSeconds] : []));
-  expect(limits).toEqual([timeoutOf('harness') + 30, timeoutOf('provision') + 30]);
+  expect(limits).toEqual(['harness', 'provision', 'provision'].map((entry) => timeoutOf(entry) + 30));
   const hands = functions.map(({ Environment }) => Environment?.Variables['HANDS']);
   const waits = [...JSON.stringify(hands).matchAll(/timeoutSeconds[^\d]*(\d+)/g)].map(([, seconds]) => Number(seconds));
   expect(waits).toEqual(['execute', 'web-fetch', 'mcp-proxy'].map((entry) => timeoutOf(entry) + 15));

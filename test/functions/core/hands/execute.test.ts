@@ -111,7 +111,7 @@ describe('a call of a sandbox’s tool', () => {
     ['replaced by one that may have ended', { ...STALE, generation: 3 }],
   ])('that was sent before is sent to no other sandbox when its own is %s', async (_what, record) => {
     const { run, sent, added } = stage(record, 2);
-    expect(await run(undefined)).toBe('ended');
+    expect(await run(undefined)).toBe('sandbox lost');
     expect(sent).toEqual([]);
     expect(added()).toContain('may or may not have run');
   });

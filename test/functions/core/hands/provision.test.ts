@@ -4,7 +4,7 @@ import { SessionId, ThreadId } from '#contract/ids.ts';
 import { createSandboxRecords } from '#aws/hands/sandbox-records.dynamodb.ts';
 import { createTable } from '#aws/table.ts';
 import { provision, type ProvisionWorld } from '#core/hands/provision.ts';
-import { release } from '#core/hands/release.ts';
+import { release, stopLost } from '#core/hands/release.ts';
 import type { Tasks, TaskRun } from '#core/ports/sandboxes.ts';
 import { warehouse } from '#test/functions/core/hands/packages.fixture.ts';
 import { SILENT, steadyStamp } from '#test/functions/core/given.ts';
@@ -243,6 +243,16 @@ describe('provisioning a sandbox', () => {
     await world.sandboxes.lost(session, 1);
     expect(await run()).toEqual({ generation: 2 });
     expect(cloud.alive()).toEqual([`${session}-2`]);
+  });
+
+  it('stops what is left of a sandbox that a call found lost, and no other', async () => {
+    const { cloud, session, world, run } = await stage();
+    await run();
+    await stopLost(world, session);
+    expect(cloud.alive()).toEqual([`${session}-1`]);
+    await world.sandboxes.lost(session, 1);
+    await stopLost(world, session);
+    expect(cloud.alive()).toEqual([]);
   });
 
   it('is undone once: the task stops, and a repeat finds no task to stop', async () => {
