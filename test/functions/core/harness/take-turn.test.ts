@@ -221,6 +221,23 @@ describe('a turn', () => {
   });
 
   it.each([
+    ['bash', 'sandbox'],
+    ['web_fetch', 'web'],
+    ['arn:mcp', 'sandbox'],
+  ] as const)('assigns a call of %s to the function that the settings name for its kind', async (name, kind) => {
+    const input = { hand: 'mcp', function: 'arn:other', timeoutSeconds: 1 };
+    const asked = started()
+      .when(claim())
+      .when(answerWith({ stopReason: 'tool_use', blocks: [toolUse('toolu_1', 'bash', input)] }));
+    const { calls } = asked.head.state;
+    const state = { ...asked.head.state, calls: calls.map((call) => ({ ...call, ...input, name })) };
+    const { turn } = stage({ ...asked, head: { ...asked.head, state } });
+    expect((await turn(1)).turn?.calls).toEqual([
+      { ...HANDS[kind], id: calls[0]?.id, position: calls[0]?.position, sincePosition: calls[0]?.sincePosition },
+    ]);
+  });
+
+  it.each([
     ['SandboxUnavailable', 'It had no effect.'],
     ['Lambda.Unknown', 'It may or may not have had an effect.'],
   ])('gives the model a result for a call that a hand left with %s', async (error, told) => {
