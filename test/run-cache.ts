@@ -8,9 +8,6 @@ import { buildSync } from 'esbuild';
 /** An environment variable, because the processes that run the files inherit it. */
 const FOLDER = 'BRAINSTEM_RUN_CACHE';
 
-/** The number that chooses which cases of a long list this run tests (test/property-runs.ts). */
-export const SAMPLE = 'SAMPLE';
-
 /** Makes the folder, and has the programs that tests start keep there what Node.js compiles of them. */
 export function setup(): () => void {
   const folder = mkdtempSync(join(tmpdir(), 'brainstem-run-'));
@@ -18,13 +15,7 @@ export function setup(): () => void {
   process.env['NODE_COMPILE_CACHE'] = join(folder, 'compiled');
   // The CDK's own rules only warn, and take a second for each template. `npm run check` synthesizes with them.
   process.env['CDK_VALIDATION'] = 'false';
-  process.env[SAMPLE] ??= String(Math.floor(Date.now() / 1000) % 1000);
-  return () => {
-    rmSync(folder, { recursive: true, force: true });
-    if (process.env['FULL'] !== '1') {
-      process.stderr.write(`Some tests ran a part of their cases: SAMPLE=${process.env[SAMPLE]}; FULL=1 runs all.\n`);
-    }
-  };
+  return () => rmSync(folder, { recursive: true, force: true });
 }
 
 /**

@@ -5,6 +5,7 @@ import { expectSound } from '#test/faults/stored-log.ts';
 import { marking } from '#test/faults/side-effect.ts';
 import { echo } from '#test/journeys/scripts.ts';
 import { ofType, startService, textOf, type Service } from '#test/journeys/service.ts';
+import { propertyRuns } from '#test/property-runs.ts';
 
 describe('a race', () => {
   let service: Service;
@@ -34,14 +35,15 @@ describe('a race', () => {
   it('between a message and the end of a turn never leaves the message unanswered', async () => {
     service.standIn.script(echo);
     const session = await service.session();
-    for (let round = 0; round < 40; round += 1) {
+    const rounds = propertyRuns(40);
+    for (let round = 0; round < rounds; round += 1) {
       const quick = service.send(session, `first ${round}`);
       // The sends are spread over the turn's few milliseconds, its last append included.
-      await new Promise((resolve) => setTimeout(resolve, round));
+      await new Promise((resolve) => setTimeout(resolve, (round * 40) / rounds));
       await Promise.all([quick, service.send(session, `second ${round}`)]);
       await service.idle(session);
     }
-    expect(await answered(session)).toHaveLength(80);
+    expect(await answered(session)).toHaveLength(2 * rounds);
     const events = await service.events(session);
     expect(events.at(-1)?.type).toBe('session.status_idle');
   });

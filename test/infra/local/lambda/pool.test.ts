@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { readdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { getCompileCacheDir } from 'node:module';
@@ -110,6 +111,16 @@ describe('Lambda workers', () => {
     await pool.invoke(arn('count'), { ms: 0 });
     await expect.poll(() => pool.kill('count')).toBe(0);
     expect(await pool.invoke(arn('count'), { ms: 0 })).toBe(1);
+  });
+
+  test('that are idle beside two others are removed after a short time', async () => {
+    const { pool, arn } = await start({ count: counting }, { spareMs: 20 });
+    const kept = async () => {
+      await Promise.all(Array.from({ length: 5 }, () => pool.invoke(arn('count'), { ms: 100 })));
+      await sleep(200);
+      return pool.kill('count');
+    };
+    await expect.poll(kept).toBe(2);
   });
 
   test('report how long the bundle took to load', async () => {
