@@ -14,6 +14,8 @@ const LATEST_WEIGHT = 0.2;
 /** An invocation waits no longer than this for a worker that is busy with another invocation. */
 const PATIENCE_MS = 2000;
 const CHECK_MS = 25;
+/** Idle workers of one function that are kept for long. */
+const KEPT_IDLE = 2;
 
 export interface FleetSurroundings {
   readonly region: string;
@@ -40,7 +42,8 @@ export interface Fleet {
   take(waiting: Waiting): void;
   giveBack(worker: FunctionWorker): void;
   workers(): readonly FunctionWorker[];
-  reclaim(idleSince: number): Promise<void>;
+  /** Ends workers that were idle for `idleMs`, and those beyond the few that are kept after `spareMs`. */
+  reclaim(after: { readonly idleMs: number; readonly spareMs: number }): Promise<void>;
 }
 
 interface FleetState {
@@ -79,8 +82,11 @@ export function createFleet(part: FunctionPart, around: FleetSurroundings): Flee
     take: (next) => take(fleet, next),
     giveBack: (worker) => giveBack(fleet, worker),
     workers: () => [...fleet.workers],
-    async reclaim(idleSince) {
-      const kept = fleet.idle.findIndex(({ since }) => since > idleSince);
+    async reclaim({ idleMs, spareMs }) {
+      const now = Date.now();
+      const spare = fleet.idle.length - KEPT_IDLE;
+      // The longest idle come first.
+      const kept = fleet.idle.findIndex(({ since }, index) => now - since < (index < spare ? spareMs : idleMs));
       const leaving = fleet.idle.splice(0, kept === -1 ? fleet.idle.length : kept);
       await Promise.all(leaving.map(({ worker }) => worker.kill()));
     },

@@ -1,6 +1,7 @@
 /**
  * Runs the template's functions as Lambda does: each invocation alone in a worker, a worker kept warm for the next
- * one, the most recently used first, and ended after a long idle time.
+ * one, the most recently used first, and ended after a long idle time; those that are more than a few after seconds,
+ * because each takes tens of megabytes of this machine.
  */
 import type { FunctionPart, Template } from '../template/parts.ts';
 import type { StreamedAnswer } from './body-stream.ts';
@@ -13,11 +14,14 @@ import { workerCodeUrl } from './worker-code.ts';
 
 const CONCURRENCY = 1_000;
 const IDLE_MS = 5 * 60_000;
+const SPARE_MS = 3000;
 
 export interface PoolOptions extends Pick<FleetSurroundings, 'endpointUrl' | 'credentialsFor' | 'logs'> {
   readonly template: Pick<Template, 'functions' | 'region'>;
   readonly concurrency?: number;
   readonly idleMs?: number;
+  /** How long a worker stays idle beside others that are kept for the next invocations. */
+  readonly spareMs?: number;
   /** Called when a worker has loaded its function. */
   readonly onLoad?: (part: FunctionPart, initMs: number) => void;
   /** Called when a loaded worker begins an invocation; the result is called when the invocation ends. */
@@ -53,9 +57,9 @@ export function createPool(options: PoolOptions): LambdaPool {
     inFlight: new Map(),
     closed: false,
   };
-  const idleMs = options.idleMs ?? IDLE_MS;
-  const reclaim = (): unknown => Promise.all(fleets.map((fleet) => fleet.reclaim(Date.now() - idleMs)));
-  const reclaiming = setInterval(reclaim, Math.min(idleMs, 60_000)).unref();
+  const { idleMs = IDLE_MS, spareMs = SPARE_MS } = options;
+  const reclaim = (): unknown => Promise.all(fleets.map((fleet) => fleet.reclaim({ idleMs, spareMs })));
+  const reclaiming = setInterval(reclaim, Math.min(idleMs, spareMs)).unref();
   return {
     invoke: (functionArn, payload) => invokeBuffered(pool, functionArn, payload),
     stream: (functionArn, payload) => invokeStreamed(pool, functionArn, payload),

@@ -7,6 +7,8 @@ import type { FromWorker, FunctionFailure, ToWorker, WorkerSettings } from './me
 
 /** Lambda gives a function ten seconds to load before it gives up. */
 const INIT_LIMIT_MS = 10_000;
+/** A third of what V8 takes by itself: a worker that waits holds that memory. */
+const YOUNG_MB = 16;
 
 export interface WorkerStart {
   readonly id: string;
@@ -76,7 +78,7 @@ function startThread(start: WorkerStart): Thread {
     workerData: { compileCache: getCompileCacheDir() } satisfies WorkerSettings,
     stdout: true,
     stderr: true,
-    resourceLimits: { maxOldGenerationSizeMb: start.part.memoryMb },
+    resourceLimits: { maxOldGenerationSizeMb: start.part.memoryMb, maxYoungGenerationSizeMb: YOUNG_MB },
   });
   return { worker, running: null, state: 'loading', timer: null, ending: null };
 }
