@@ -5,7 +5,7 @@ import { authenticate } from '#core/requests/admission.ts';
 import { replyToFault, replyToRefusal } from '#core/requests/error-envelope.ts';
 import { faultFields } from '#core/requests/fault-fields.ts';
 import { isRefusal, refuse } from '#core/ports/refusal.ts';
-import { journalRequest, type Fields } from '../http/gateway.ts';
+import { journalRequest, NOT_KEPT, type Fields } from '../http/gateway.ts';
 import type { ApiWorld } from './api-world.ts';
 import { carriedBytes, MAX_CARRIED_BYTES } from './carried-bytes.ts';
 import { openApiDocument } from './openapi.ts';
@@ -82,7 +82,7 @@ const notThere =
 async function respond(world: ApiWorld, context: Context, route: string, work: Work): Promise<Response> {
   const { req: request } = context;
   return journalRequest(world, { method: request.method, route }, async ({ requestId: id, note }) => {
-    const headers = new Headers({ 'content-type': 'application/json', 'request-id': id });
+    const headers = new Headers({ 'content-type': 'application/json', 'request-id': id, ...NOT_KEPT });
     const reply = await answer(work, { world, id, request, headers, note });
     note(reply.fields);
     for (const [name, value] of Object.entries(reply.headers)) headers.set(name, value);

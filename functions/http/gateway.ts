@@ -25,6 +25,9 @@ export const API_ROUTES: Routes = {
   headers: ['authorization', 'x-api-key', 'anthropic-workspace-id', 'content-type'],
 };
 
+/** Answers hold one workspace's data, and some of them links that only one user may open. */
+export const NOT_KEPT = { 'cache-control': 'no-store' } as const;
+
 interface Served {
   readonly fetch: (request: Request) => Response | Promise<Response>;
   readonly journal: { flush(): void };
@@ -63,12 +66,28 @@ export async function toResult(response: Response): Promise<GatewayResult> {
   };
 }
 
-/** Below a custom domain's base path, `path` carries the base path too; what the greedy parameter caught does not. */
+/** No operation has this path. */
+const NOWHERE = '/';
+
+/**
+ * Below a custom domain's base path, `path` carries the base path too; what the greedy parameter caught does not. The
+ * parameter was decoded once, so an id with an encoded slash would name another operation.
+ */
 function pathOf(event: GatewayEvent, prefix: string): string {
   const proxied = event.pathParameters?.['proxy'];
+  if (!isPlain(event.path) || !isPlain(proxied ?? '')) return NOWHERE;
   const path = proxied === undefined ? event.path : `${prefix}/${proxied}`;
   // `//host` would name another host.
   return path.replace(/^\/+/, '/');
+}
+
+/** An encoded character that has a meaning in a URL, or a control character. */
+const HIDDEN = /%(?:2[35ef]|3f|5c|[01][\da-f]|7f)/i;
+
+/** Whether a URL with this path has this path: no part of it leads elsewhere. */
+function isPlain(path: string): boolean {
+  const isVisible = !HIDDEN.test(path) && !/[\\?#\p{Cc}]/u.test(path);
+  return isVisible && !path.split('/').some((segment) => segment === '.' || segment === '..');
 }
 
 function queryOf(event: GatewayEvent): readonly (readonly [string, readonly string[]])[] {

@@ -9,7 +9,7 @@ import { replyToFault, replyToRefusal, type ErrorReply } from '#core/requests/er
 import { faultFields } from '#core/requests/fault-fields.ts';
 import { parseQuery } from '#core/requests/parse.ts';
 import { isRefusal, refuse, type RequestRefusal } from '#core/ports/refusal.ts';
-import { API_ROUTES, toRequest, journalRequest, type Fields } from '../http/gateway.ts';
+import { API_ROUTES, NOT_KEPT, toRequest, journalRequest, type Fields } from '../http/gateway.ts';
 import { joinCrowd } from './crowd.ts';
 import { follow, type Followed, type Subscription } from './follow.ts';
 import { errorFrame, OPENING, type Sink } from './sink.ts';
@@ -55,7 +55,7 @@ async function deliver(
     const { session } = subscription.key;
     sink = open(200, {
       'content-type': 'text/event-stream',
-      'cache-control': 'no-cache',
+      ...NOT_KEPT,
       'request-id': id,
       'anthropic-workspace-id': subscription.head.state.workspace,
     });
@@ -110,7 +110,12 @@ function keyOf({ pathParameters }: GatewayEvent): LogKey | RequestRefusal {
 }
 
 function refuseRequest(open: Open, reply: ErrorReply, fields: Fields): StreamReport {
-  const headers = { 'content-type': 'application/json', 'request-id': reply.body.request_id, ...reply.headers };
+  const headers = {
+    'content-type': 'application/json',
+    'request-id': reply.body.request_id,
+    ...NOT_KEPT,
+    ...reply.headers,
+  };
   const sink = open(reply.status, headers);
   void sink.write(JSON.stringify(reply.body));
   sink.end();

@@ -75,7 +75,7 @@ export function answerInEnvelope(api: RestApi): void {
     api.addGatewayResponse(type.responseType, {
       type,
       ...(statusCode && { statusCode }),
-      responseHeaders: { 'request-id': 'context.requestId', ...headers },
+      responseHeaders: { 'request-id': 'context.requestId', 'cache-control': "'no-store'", ...headers },
       templates: { 'application/json': JSON.stringify(envelope) },
     });
   }

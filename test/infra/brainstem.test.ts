@@ -417,6 +417,7 @@ describe('the API in the template', () => {
         error: { type: expect.stringMatching(/_error$|^request_too_large$/) },
         request_id: '$context.requestId',
       });
+      expect(response['ResponseParameters']).toMatchObject({ 'gatewayresponse.header.cache-control': "'no-store'" });
     }
   });
 

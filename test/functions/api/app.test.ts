@@ -16,6 +16,7 @@ describe('every response of the API', () => {
   it('is JSON and names its request and its workspace', async () => {
     const { headers } = await api.ask('GET', '/v1/agents');
     expect(headers.get('content-type')).toBe('application/json');
+    expect(headers.get('cache-control')).toBe('no-store');
     expect(headers.get('request-id')).toMatch(/^req_01\w{22}$/);
     expect(headers.get('anthropic-workspace-id')).toBe('wrkspc_tests');
   });

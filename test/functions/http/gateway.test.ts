@@ -30,6 +30,54 @@ describe('the HTTP request made from a gateway event', () => {
     expect(new URL(request.url).pathname).toBe('/v1/agents');
   });
 
+  it.each([
+    ...[
+      '..%2fvaults',
+      '..%2Fvaults',
+      '%2e%2e%2fvaults',
+      '%2e%2e/vaults',
+      '../vaults',
+      './x',
+      '..',
+      '%2E',
+      'agent_1%2fversions',
+    ],
+    ...[
+      'agent_1%5cversions',
+      '..%5cvaults',
+      'agent_1\\versions',
+      'agent_1%00',
+      'agent_1%0d%0ax',
+      'agent_1%7f',
+      '%252e%252e%252fvaults',
+    ],
+    ...['agent_1%3flimit=1', 'agent_1%23x'],
+  ])('names no operation with the id %j, as the gateway hands it on and decoded', (id) => {
+    const read = (part: string) => {
+      try {
+        return decodeURIComponent(part);
+      } catch {
+        return part;
+      }
+    };
+    const path = `/v1/agents/${id}`;
+    const paths = [
+      { path, pathParameters: { proxy: `agents/${read(id)}` } },
+      ...(id === 'agent_1%2fversions' ? [] : [{ path: read(path), pathParameters: { proxy: `agents/${read(id)}` } }]),
+      { path, pathParameters: { proxy: `agents/${id}` } },
+      { path: `/base${path}`, pathParameters: { proxy: `agents/${read(id)}` } },
+    ];
+    for (const fields of paths) expect(new URL(toRequest(event(fields)).url).pathname).toBe('/');
+  });
+
+  it.each(['agent_1', 'us.anthropic.claude-sonnet-4-5-20250929-v1%3A0', '..x', 'a..b', '%C3%A4', 'a%20b', '%zz'])(
+    'keeps an id that is only spelled oddly: %s',
+    (id) => {
+      const request = toRequest(event({ path: `/v1/models/${id}`, pathParameters: { proxy: `models/${id}` } }));
+      expect(new URL(request.url).pathname).toBe(`/v1/models/${id}`);
+    },
+  );
+
   it('has the service’s host, whatever its path', () => {
     expect(new URL(toRequest(event({ path: '//elsewhere.example/v1' })).url).pathname).toBe('/elsewhere.example/v1');
   });

@@ -31,7 +31,7 @@ describe('a stream request', () => {
     expect(heads).toHaveLength(1);
     expect(head).toMatchObject({
       status: 200,
-      headers: { 'content-type': 'text/event-stream', 'cache-control': 'no-cache' },
+      headers: { 'content-type': 'text/event-stream', 'cache-control': 'no-store' },
     });
     expect(head?.headers['request-id']).toMatch(/^req_/);
     expect(reader.text()).toMatch(/^: open\n\nevent: /);
@@ -90,7 +90,10 @@ describe('a stream request', () => {
   ])('is refused by %i %s before the first byte: %j', async (status, type, fields) => {
     const { reader, head, heads } = await open(request(fields));
     expect(heads).toHaveLength(1);
-    expect(head).toMatchObject({ status, headers: { 'content-type': 'application/json' } });
+    expect(head).toMatchObject({
+      status,
+      headers: { 'content-type': 'application/json', 'cache-control': 'no-store' },
+    });
     const body = JSON.parse(reader.text());
     expect(body).toMatchObject({ type: 'error', error: { type }, request_id: head?.headers['request-id'] });
     if (status === 400) expect(body.error.message).toMatch(/^(event_deltas|colour)/);
