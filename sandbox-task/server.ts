@@ -1,5 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
+import type { Socket } from 'node:net';
 import type * as z from 'zod';
 import { CancelRequest, ExecuteRequest } from '../functions/contract/hands.ts';
 import { parseJson, problemsOf, readBody } from './body.ts';
@@ -12,6 +13,8 @@ import { awaitingResults, takeResult } from './results.ts';
 
 /** The longest request sends an archive of packages; the calling function ends before this limit. */
 const REQUEST_TIMEOUT_MS = 900_000;
+/** A session makes fewer calls at once, also when each of them is sent again. */
+const MAX_CONNECTIONS_OF_ONE = 200;
 
 interface SandboxServerOptions {
   readonly tokenSha256: string;
@@ -36,6 +39,7 @@ export function sandboxServer(options: SandboxServerOptions): Server {
     keepAliveTimeout: 60_000,
     requestTimeout: REQUEST_TIMEOUT_MS,
   });
+  server.on('connection', limitOfEachCaller());
   server.on('request', (request, response) => {
     replyTo(request, options).then(
       ({ status, body }) => {
@@ -47,6 +51,20 @@ export function sandboxServer(options: SandboxServerOptions): Server {
     );
   });
   return server;
+}
+
+/** Programs of the agent can connect too, and must leave connections for the callers that have the token. */
+function limitOfEachCaller(): (socket: Socket) => void {
+  const open = new Map<string, number>();
+  return (socket) => {
+    // A program can take any address of its own machine.
+    const caller = socket.remoteAddress?.replace(/^(::ffff:)?127\..*/, 'here');
+    if (caller === undefined) return;
+    const others = open.get(caller) ?? 0;
+    if (others >= MAX_CONNECTIONS_OF_ONE) return void socket.destroy();
+    open.set(caller, others + 1);
+    socket.once('close', () => open.set(caller, (open.get(caller) ?? 1) - 1));
+  };
 }
 
 interface Route {

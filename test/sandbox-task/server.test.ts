@@ -1,3 +1,4 @@
+import { connect } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { callOf, type Sandbox, send, startSandbox, withToken } from './running-sandbox.ts';
 
@@ -97,4 +98,22 @@ test('a cancel needs the token and the id of a call', async () => {
   const at = { method: 'POST', path: '/cancel' };
   expect(await send(sandbox.address, { ...at, body })).toMatchObject({ status: 401 });
   expect(await send(sandbox.address, { ...at, headers: withToken, body: '{}' })).toMatchObject({ status: 400 });
+});
+
+test('a program that opens many connections gets some of them, and callers are served again when it closes them', async () => {
+  if (!('port' in sandbox.address)) throw new Error('the sandbox of this file listens on TCP');
+  const { host, port } = sandbox.address;
+  const sockets = Array.from({ length: 400 }, (_, index) =>
+    connect({ host, port, localAddress: `127.0.0.${(index % 200) + 1}` }).on('error', () => undefined),
+  );
+  const closed = (): number => sockets.filter((socket) => socket.destroyed || socket.readableEnded).length;
+  for (const socket of sockets) socket.resume();
+  await expect.poll(closed).toBeGreaterThanOrEqual(200);
+  for (const socket of sockets) socket.destroy();
+  const answered = (): Promise<number> =>
+    send(sandbox.address, { path: '/health' }).then(
+      ({ status }) => status,
+      () => 0,
+    );
+  await expect.poll(answered).toBe(200);
 });

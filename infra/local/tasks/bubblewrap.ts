@@ -43,9 +43,10 @@ async function startSandbox(start: ContainerStart, memory: MemoryLimit | null): 
   await makeFolders(taskDir, { ...ofAgent, run: serverUserOf(container) });
   await writeEtc(taskDir);
   await writeFile(join(taskDir, 'etc', FILTER), systemCallFilter());
-  // Root's sandbox is filtered as a whole. An ordinary user's server makes a namespace for each command first.
+  // A sandbox is filtered as a whole, but an ordinary user's server makes a namespace for each command first.
+  const makesNamespaces = !isRoot() && commandOf(container).before.length > 0;
   const walls = [...sandboxArguments(start), ...containerArguments(start)];
-  const [command, ...args] = isRoot() ? filtered(join(taskDir, 'etc', FILTER), walls) : ['bwrap', ...walls];
+  const [command, ...args] = makesNamespaces ? ['bwrap', ...walls] : filtered(join(taskDir, 'etc', FILTER), walls);
   const wayOut = await openWayOut(start);
   const child = startChild({
     command,
