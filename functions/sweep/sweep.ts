@@ -11,8 +11,8 @@ type SessionsWorld = Pick<SweepWorld, keyof RunPorts | 'runList' | 'runningSince
 const PARALLEL_REPAIRS = 20;
 /** Step Functions starts 150 executions a second in most Regions, and the API needs them. This takes a third. */
 const BETWEEN_REPAIRS_MS = 20;
-/** Step Functions lists five pages a second. */
-const BETWEEN_PAGES_MS = 400;
+/** Step Functions lists two pages a second in most Regions. */
+const BETWEEN_PAGES_MS = 500;
 
 export async function sweep(world: SessionsWorld, before: Instant): Promise<void> {
   const alive = new Set<string>();

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { expectSound } from '#test/faults/stored-log.ts';
 import { marking } from '#test/faults/side-effect.ts';
+import { propertyRuns } from '#test/property-runs.ts';
 import { bash, calling } from '#test/journeys/scripts.ts';
 import { ofType, resultsInOrder, startService, textOf, type Service } from '#test/journeys/service.ts';
 
@@ -79,4 +80,25 @@ describe('a running command', () => {
     const events = await expectSound(service, session);
     expect(textOf(ofType(events, 'agent.message').at(-1))).toBe('marks: 1');
   });
+
+  // The pauses between the attempts take 45 seconds, so the short form of the tests leaves it to those of provisioning.
+  it.each(propertyRuns(4) === 4 ? [5] : [])(
+    'is told to the model as not made when no sandbox starts in %i attempts, and the next call gets one',
+    async (attempts) => {
+      const { faults } = service.runtime;
+      const session = await service.session();
+      faults.disarm();
+      // The SDK repeats a throttled request twice.
+      faults.throttle('ecs:RunTask', attempts * 3);
+      await service.send(session, 'mark');
+      await service.idle(session);
+      const started = faults.trace().filter(({ call }) => call === 'ecs:RunTask');
+      const events = await expectSound(service, session);
+      const [refused, next] = ofType(events, 'agent.tool_result');
+      expect(refused).toMatchObject({ is_error: true });
+      expect(textOf(refused)).toContain(`could not be started. ${attempts} attempts`);
+      expect(textOf(next)).toContain('0');
+      expect(started).toHaveLength(attempts * 3 + 1);
+    },
+  );
 });

@@ -20,6 +20,13 @@ import { type Synthesized, synthesize } from './synthesized.ts';
 
 let stack: Synthesized;
 
+/** Options that no test needs to have their defaults, in one synthesis. */
+const OTHER = {
+  'rateLimits.createsPerMinute': '300',
+  'rateLimits.readsPerMinute': '1200',
+  'sandbox.idleMinutes': '12',
+};
+
 beforeAll(() => {
   stack = synthesize();
 });
@@ -195,10 +202,7 @@ describe('rights: each function may do exactly what the design says', () => {
   });
 
   test('the stream function writes no record except the buckets of a configured rate limit', () => {
-    const { template } = synthesize({
-      'rateLimits.createsPerMinute': '300',
-      'rateLimits.readsPerMinute': '1200',
-    });
+    const { template } = synthesize(OTHER);
     const stream = functionOf(template, 'stream') ?? { Type: '' };
     const records = target(setting(stream, 'RECORDS_TABLE')) ?? '';
     const written = Object.values(template.Resources)
@@ -601,7 +605,7 @@ test('Lambda drops an early provisioning that waited a minute, and repeats none'
 
 test.each([
   [{}, '300'],
-  [{ 'sandbox.idleMinutes': '12' }, '720'],
+  [OTHER, '720'],
 ])('a sandbox ends after an idle time that is an option (%j)', (context, seconds) => {
   const environment = properties(functionOf(synthesize(context).template, 'provision') ?? { Type: '' })['Environment'];
   expect(environment).toMatchObject({ Variables: { SANDBOX_IDLE_SECONDS: seconds } });
