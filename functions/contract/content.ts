@@ -12,19 +12,27 @@ export function isWellFormed(text: string): boolean {
 /** JSON may be nested deeper than the stack, and than the provider's parser takes. */
 const MAX_DEPTH = 100;
 
-/** The value with every text in it well formed; the same value where all are. */
-export function wellFormedWithin(value: unknown, depth = 0): unknown {
+/** The value with every text in it well formed, and without what is nested too deep; the same value where nothing is wrong. */
+export function wellFormedWithin(value: unknown): unknown {
+  return isWhole(value, 0) ? value : mended(value, 0);
+}
+
+/** Makes no objects, because nearly every value of a long conversation is whole. */
+function isWhole(value: unknown, depth: number): boolean {
+  if (typeof value === 'string') return value.isWellFormed();
+  if (typeof value !== 'object' || value === null) return true;
+  if (depth === MAX_DEPTH) return false;
+  if (Array.isArray(value)) return value.every((item) => isWhole(item, depth + 1));
+  return Object.keys(value).every((key) => key.isWellFormed() && isWhole(Reflect.get(value, key), depth + 1));
+}
+
+function mended(value: unknown, depth: number): unknown {
   if (typeof value === 'string') return value.toWellFormed();
   if (typeof value !== 'object' || value === null) return value;
   if (depth === MAX_DEPTH) return '[deeper levels were left out]';
-  if (Array.isArray(value)) {
-    const items = value.map((item) => wellFormedWithin(item, depth + 1));
-    return items.every((item, index) => item === value[index]) ? value : items;
-  }
-  const fields = Object.entries(value);
-  const whole = fields.map(([key, field]) => [key.toWellFormed(), wellFormedWithin(field, depth + 1)] as const);
-  const isSame = whole.every(([key, field], index) => key === fields[index]?.[0] && field === fields[index][1]);
-  return isSame ? value : Object.fromEntries(whole);
+  if (Array.isArray(value)) return value.map((item) => mended(item, depth + 1));
+  const fields = Object.entries(value).map(([key, field]) => [key.toWellFormed(), mended(field, depth + 1)]);
+  return Object.fromEntries(fields);
 }
 
 export const wellFormed = (maxChars: number) => z.string().max(maxChars).refine(isWellFormed, MALFORMED);

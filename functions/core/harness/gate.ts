@@ -38,7 +38,9 @@ export interface Admitted {
 }
 
 export function admit({ request, said, earlierTool }: Asking): Admitted {
-  const clean = ordered(withOneCitationSetting(withWireIds(said.flatMap(acceptable))));
+  const clean = ordered(
+    withOneCitationSetting(withWireIds(said.map(acceptable).filter(({ parts }) => parts.length > 0))),
+  );
   const admitted = withRoom(clean, request.model);
   const messages = contentOf(admitted);
   const tools = toolsFor(request, messages, earlierTool);
@@ -58,17 +60,30 @@ const NO_REASON = textBlock('(an error without a message)');
 
 // Blocks.
 
-/** The message without what the provider would refuse in it; none when nothing is left. */
-function acceptable({ role, parts }: Said): readonly Said[] {
-  const kept = parts.flatMap(({ block, from }) => {
-    const shown = acceptableBlock(block);
-    return shown === null ? [] : [{ block: shown, from }];
-  });
-  return kept.length === 0 ? [] : [{ role, parts: kept }];
+/** The message without what the provider would refuse in it. */
+function acceptable({ role, parts }: Said): Said {
+  const kept: Part[] = [];
+  for (const part of parts) {
+    const block = acceptableBlock(part.block);
+    if (block !== null) kept.push(block === part.block ? part : { block, from: part.from });
+  }
+  return { role, parts: kept };
 }
+
+/** By the blocks of the log, which a warm function keeps: each is judged once, and not again with each request. */
+const judged = new WeakMap<ContentBlock, ContentBlock | null>();
 
 /** Null for a block that says nothing, and for a thought that the provider could not verify. */
 function acceptableBlock(block: ContentBlock): ContentBlock | null {
+  if (block.type === 'tool_result') return acceptableResult(block);
+  const known = judged.get(block);
+  if (known !== undefined) return known;
+  const shown = judge(block);
+  judged.set(block, shown);
+  return shown;
+}
+
+function judge(block: ContentBlock): ContentBlock | null {
   switch (block.type) {
     case 'text':
       return isBlank(block['text']) ? null : wellFormed(block);
@@ -85,8 +100,6 @@ function acceptableBlock(block: ContentBlock): ContentBlock | null {
       });
     case 'server_tool_use':
       return wellFormed(isRecord(block['input']) ? block : { ...block, input: {} });
-    case 'tool_result':
-      return acceptableResult(block);
     case 'image':
       return acceptableImage(wellFormed(block));
     case 'document':
@@ -99,9 +112,10 @@ function acceptableBlock(block: ContentBlock): ContentBlock | null {
 }
 
 function acceptableResult(block: ContentBlock): ContentBlock {
-  const content = Array.isArray(block['content']) ? block['content'] : [];
-  const shown = content.map((part: ContentBlock) => acceptableBlock(part) ?? BLANK_OUTPUT);
-  return { ...block, content: shown.length === 0 && block['is_error'] === true ? [NO_REASON] : shown };
+  const content: readonly ContentBlock[] = Array.isArray(block['content']) ? block['content'] : [];
+  if (content.length === 0) return { ...block, content: block['is_error'] === true ? [NO_REASON] : [] };
+  const shown = content.map((part) => acceptableBlock(part) ?? BLANK_OUTPUT);
+  return shown.every((part, index) => part === content[index]) ? block : { ...block, content: shown };
 }
 
 const MAX_TOOL_NAME_CHARS = 128;
@@ -114,6 +128,7 @@ function wireName(name: unknown): string {
 
 /** The provider takes citations for all search results of a request or for none: the first one decides. */
 function withOneCitationSetting(said: readonly Said[]): readonly Said[] {
+  if (!hold(said, isSearchResult)) return said;
   const results = said.flatMap(({ parts }) => parts.flatMap(({ block }) => blocksIn(block))).filter(isSearchResult);
   const [first] = results;
   if (first === undefined || results.every(({ citations }) => isCited(citations) === isCited(first['citations'])))
@@ -140,16 +155,21 @@ function withWireIds(said: readonly Said[]): readonly Said[] {
   const ids = new Map<string | null, unknown>();
   return said.map(({ role, parts }) => ({
     role,
-    parts: parts.map(({ block, from }) => {
-      if (block.type === 'tool_result') return { from, block: { ...block, tool_use_id: ids.get(from) ?? from } };
-      if (block.type !== 'tool_use') return { block, from };
+    parts: parts.map((part) => {
+      const { block, from } = part;
+      if (block.type === 'tool_result') return withField(part, 'tool_use_id', ids.get(from) ?? from);
+      if (block.type !== 'tool_use') return part;
       const isTaken = taken.has(block['id']) || !WIRE_ID.test(String(block['id'] ?? ''));
       const id = isTaken ? from : block['id'];
       taken.add(id);
       ids.set(from, id);
-      return { from, block: { ...block, id } };
+      return withField(part, 'id', id);
     }),
   }));
+}
+
+function withField(part: Part, field: string, value: unknown): Part {
+  return part.block[field] === value ? part : { from: part.from, block: { ...part.block, [field]: value } };
 }
 
 /** The provider refuses a conversation with calls when the request defines no tool. */
@@ -193,8 +213,10 @@ function joinRoles(said: readonly Said[]): readonly Said[] {
   return result.map((message) => (message.role === 'user' ? resultsFirst(message) : message));
 }
 
-function resultsFirst({ role, parts }: Said): Said {
-  const isResult = ({ block }: Part) => block.type === 'tool_result';
+function resultsFirst(message: Said): Said {
+  const { role, parts } = message;
+  const isResult = (part: Part | undefined) => part?.block.type === 'tool_result';
+  if (!parts.some((part, index) => index > 0 && isResult(part) && !isResult(parts[index - 1]))) return message;
   return { role, parts: [...parts.filter(isResult), ...parts.filter((part) => !isResult(part))] };
 }
 
@@ -216,9 +238,10 @@ function isPaused({ parts }: Said): boolean {
 /** An answer without the calls that nothing completes any more, and without thoughts at its end. */
 function tidied(message: Said, isLast: boolean): readonly Said[] {
   if (message.role !== 'assistant') return [message];
-  const { parts } = isLast ? message : withoutAbandoned(message);
-  const end = parts.findLastIndex(({ block }) => !isThought(block)) + 1;
-  return end === 0 ? [] : [{ role: message.role, parts: parts.slice(0, end) }];
+  const kept = isLast || !isPaused(message) ? message : withoutAbandoned(message);
+  const end = kept.parts.findLastIndex(({ block }) => !isThought(block)) + 1;
+  if (end === kept.parts.length) return end === 0 ? [] : [kept];
+  return end === 0 ? [] : [{ role: message.role, parts: kept.parts.slice(0, end) }];
 }
 
 /**
@@ -241,8 +264,9 @@ export function isThought({ type }: ContentBlock): boolean {
 
 /** The oldest attachments give way to the newest ones. */
 function withRoom(said: readonly Said[], model: string): readonly Said[] {
+  if (!hold(said, isAttachment)) return said;
   const attachments = said.flatMap(({ parts }) => parts.flatMap(({ block }) => blocksIn(block))).filter(isAttachment);
-  const gone = attachments.length === 0 ? 0 : givingWay(attachments, model);
+  const gone = givingWay(attachments, model);
   if (gone === 0) return said;
   let met = 0;
   return mapBlocks(said, (block) => {
@@ -258,6 +282,13 @@ export function isAttachment({ type }: ContentBlock): boolean {
 /** A result with the blocks in it, or any other block alone. */
 export function blocksIn(block: ContentBlock): readonly ContentBlock[] {
   return block.type === 'tool_result' && Array.isArray(block['content']) ? block['content'] : [block];
+}
+
+/** Whether any block is so: most conversations hold words and calls alone. */
+function hold(said: readonly Said[], isSo: (block: ContentBlock) => boolean): boolean {
+  return said.some(({ parts }) =>
+    parts.some(({ block }) => (block.type === 'tool_result' ? blocksIn(block).some(isSo) : isSo(block))),
+  );
 }
 
 function mapBlocks(said: readonly Said[], change: (block: ContentBlock) => ContentBlock): readonly Said[] {

@@ -27,6 +27,8 @@ import {
   toolUse,
 } from '#test/functions/core/given.ts';
 import { allowing, listing, LISTING, mcpTool, proxy, SERVED, TROUBLE } from '#test/functions/core/served.ts';
+import { refusalOf } from '#test/model/check-request.ts';
+import { png } from '#test/model/png.ts';
 import { memoryPreviews } from '#test/ports/previews.memory.ts';
 import { memoryLog } from '#test/ports/session-log.memory.ts';
 
@@ -34,9 +36,9 @@ const UNAVAILABLE = new Fault('mcp_proxy_unavailable', 'no proxy');
 const FIND = answer({ stopReason: 'tool_use', blocks: [toolUse('toolu_1', 'mcp__tracker__find', { id: '7' })] });
 
 /** A session of an agent with an MCP server. Each turn is taken by a new harness that remembers nothing. */
-function stage(replies: readonly ModelAnswer[], over: Partial<McpProxy> = {}) {
+function stage(replies: readonly ModelAnswer[], over: Partial<McpProxy> = {}, agent = SERVED) {
   const log = memoryLog();
-  const begun = given([createdWith(SERVED)]).when(send('hi'));
+  const begun = given([createdWith(agent)]).when(send('hi'));
   log.create(KEY, begun.head, begun.entries);
   const stamp = steadyStamp(1000);
   const requests: ModelRequest[] = [];
@@ -59,6 +61,7 @@ function stage(replies: readonly ModelAnswer[], over: Partial<McpProxy> = {}) {
     hands: HANDS,
     model: {
       ask: async (request) => {
+        expect(refusalOf(request)).toBeNull();
         requests.push(request);
         return replies[requests.length - 1] ?? answer();
       },
@@ -102,6 +105,41 @@ function stage(replies: readonly ModelAnswer[], over: Partial<McpProxy> = {}) {
     apply: async (command: Command) => change({ log, stamp }, KEY, await head(), command),
   };
 }
+
+describe('an agent that has tools of one MCP server alone', () => {
+  const failed: ServerListing = {
+    status: 'failed',
+    server: 'tracker',
+    error: 'mcp_connection_failed_error',
+    message: '503',
+  };
+  const alone = { ...SERVED, tools: SERVED.tools.filter((tool) => tool.type === 'mcp_toolset') };
+
+  it('is asked with the tools of its calls, and may call none, when the server fails in a later run', async () => {
+    const listings = [LISTING, failed];
+    const list = async () => [listings.shift() ?? failed];
+    const twins = [toolUse('toolu_1', 'mcp__tracker__find', {}), toolUse('toolu_1', 'mcp__tracker__drop', {})];
+    const { turn, apply, head, requests, judged } = stage(
+      [answer({ stopReason: 'tool_use', blocks: twins })],
+      { list },
+      alone,
+    );
+    await turn();
+    const { calls } = (await head()).state;
+    expect(calls.map(({ id }) => id)).toEqual(judged[0]?.map(({ id }) => id));
+    expect(new Set(calls.map(({ id }) => id)).size).toBe(2);
+    for (const { id } of calls) await apply({ do: 'result', call: id, content: [], isError: true });
+    await turn();
+    await apply(send('and now?'));
+    await turn();
+    const [before, , after] = requests;
+    expect(after?.extra).toEqual({ ...before?.extra, tool_choice: { type: 'none' } });
+    const definitions = before?.tools.filter(({ name }) => /find|drop/.test(name));
+    expect(after?.tools.map(({ cache_control: _breakpoint, ...tool }) => tool)).toEqual(
+      definitions?.map(({ cache_control: _breakpoint, ...tool }) => tool),
+    );
+  });
+});
 
 const events = (entries: readonly Entry[]) => entries.flatMap((entry) => ('event' in entry ? [entry.event] : []));
 const ofType = (entries: readonly Entry[], type: string) => events(entries).filter((event) => event.type === type);
@@ -347,7 +385,10 @@ describe('a suspended call', () => {
 
 describe('a long result of an MCP call', () => {
   const text = `HEAD${'x'.repeat(150_000)}TAIL`;
-  const image = { type: 'image', source: { type: 'base64', media_type: 'image/png', data: 'aGk=' } } as const;
+  const image = {
+    type: 'image',
+    source: { type: 'base64', media_type: 'image/png', data: png(1, 1).toString('base64') },
+  } as const;
 
   it('is shown to the model in part and kept whole', async () => {
     const { turn, apply, head, log, requests } = stage([FIND]);
