@@ -24,9 +24,11 @@ interface Given {
   readonly sincePosition: Position;
 }
 
-/** How long an attempt that finds another one under way waits between two looks at its mark, and how often it looks. */
-const LOOK_MS = 1000;
-const LOOKS = 5;
+/**
+ * The pauses before an attempt that finds another one under way looks again. Most of these others are dead, because the caller
+ * repeats a request only after it failed, so the wait is short; one that lives is about to end, and is seen soon.
+ */
+const PAUSES_MS = [100, 200, 400, 800, 1000] as const;
 
 /** Gives another attempt that is under way a moment to end: it knows the outcome, and this attempt could only guess. */
 export async function earlierAttempts(
@@ -41,8 +43,9 @@ export async function earlierAttempts(
       const isUntold = mark !== null && mark.sincePosition === sincePosition;
       return isUntold ? { status: 'untold', suspension: mark } : { status: 'unsent' };
     }
-    if (looks === LOOKS) return { status: 'unknown' };
-    await pause(LOOK_MS);
+    const pauseMs = PAUSES_MS[looks];
+    if (pauseMs === undefined) return { status: 'unknown' };
+    await pause(pauseMs);
   }
 }
 
@@ -100,7 +103,8 @@ async function lacksOutcome(
   for (let looks = 0; ; looks += 1) {
     const last = await auditedCalls.lastOf(workspace, session, id);
     if (last === 'outcome' || (last === null && !isIntended)) return false;
-    if (looks === LOOKS) return true;
-    await pause(LOOK_MS);
+    const pauseMs = PAUSES_MS[looks];
+    if (pauseMs === undefined) return true;
+    await pause(pauseMs);
   }
 }
