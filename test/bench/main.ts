@@ -15,6 +15,7 @@ import { introduction, machine, section } from './page.ts';
 import { path } from './path.ts';
 import { refreshStorm } from './refresh-storm.ts';
 import { policy } from './policy.ts';
+import { processor } from './processor.ts';
 import { resume } from './resume.ts';
 import { streams } from './streams.ts';
 
@@ -34,6 +35,7 @@ process.on('exit', setupCache());
 const OF_SERVICE = {
   'The path of one message': path,
   Overhead: overhead,
+  'Processor time': processor,
   Previews: previews,
   Streams: streams,
   Interrupts: interrupts,
