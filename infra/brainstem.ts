@@ -128,6 +128,8 @@ export class Brainstem extends Construct {
       ...enterpriseSettings(connect),
       CONNECT_RETURN_URLS: JSON.stringify(connect?.returnUrls ?? []),
       MCP_ALLOW: JSON.stringify(serversAllowed),
+      // A gateway, or another provider, may serve a model that the Claude API has retired.
+      RETIRED_MODELS: model.provider === 'anthropic' && model.baseUrl === undefined ? 'refused' : 'accepted',
     });
 
     // The deployment makes the first API key, a dashboard and saved queries.

@@ -29,4 +29,6 @@ type ApiPorts = Pick<
 export interface ApiWorld extends ApiPorts, VaultWorld {
   readonly limiter: RateLimiter;
   readonly connecting: RequestConnectionPorts;
+  /** Whether the provider is known to refuse a model that the Claude API has retired. */
+  readonly retiredModels: 'refused' | 'accepted';
 }

@@ -12,7 +12,12 @@ export const ScopeToken = z
 export const ConnectCreate = z
   .strictObject({
     vault_id: VaultId,
-    mcp_server_url: z.url({ protocol: /^https?$/, error: 'must be an http or https URL' }).max(2048),
+    mcp_server_url: z
+      .url({
+        protocol: /^https?$/,
+        error: ({ input }) => (input === undefined ? 'is required' : 'must be an http or https URL'),
+      })
+      .max(2048),
     /** Who will act for the user: the consent page names it. */
     agent_id: AgentId.optional(),
     /** Instead of what the server's metadata names. */

@@ -94,11 +94,22 @@ const SentImage = z.strictObject({
   type: z.literal('image'),
   source: z.discriminatedUnion('type', [...ImageSource.options, FileSource]),
 });
+/** A text in base64 is stored as the text that it is, because the provider takes base64 for PDFs only. */
+const Base64Text = base64Of(['text/plain']).transform(({ data }, context) => {
+  const bytes = Buffer.from(data, 'base64');
+  const text = SaidText.safeParse(bytes.toString('utf8')).data;
+  if (text !== undefined && Buffer.from(text).equals(bytes))
+    return { type: 'text' as const, media_type: 'text/plain' as const, data: text };
+  context.addIssue({ code: 'custom', path: ['data'], message: 'must be a text in UTF-8 that says something' });
+  return z.NEVER;
+});
+const SentBase64 = z.discriminatedUnion('media_type', [base64Of(['application/pdf']), Base64Text]);
+
 const SentDocument = z.strictObject({
   ...DocumentBlock.shape,
   title: wellFormed(500).nullish(),
   context: wellFormed(10_000).nullish(),
-  source: z.discriminatedUnion('type', [...DocumentSource.options, FileSource]),
+  source: z.discriminatedUnion('type', [SentBase64, UrlSource, PlainTextSource, FileSource]),
 });
 const SentSearchResult = z.strictObject({
   ...SearchResultBlock.shape,

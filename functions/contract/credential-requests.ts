@@ -15,7 +15,12 @@ const Secret = z
     error: `must have at most ${MAX_QUOTED_BYTES} bytes as JSON`,
   })
   .meta({ writeOnly: true });
-const HttpUrl = z.url({ protocol: /^https?$/, error: 'must be an http or https URL' }).max(2048);
+const HttpUrl = z
+  .url({
+    protocol: /^https?$/,
+    error: ({ input }) => (input === undefined ? 'is required' : 'must be an http or https URL'),
+  })
+  .max(2048);
 const Expiry = z.iso.datetime({ offset: true });
 const Scope = z.string().max(4096);
 

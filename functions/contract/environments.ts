@@ -57,8 +57,9 @@ const NetworkingInput = z.discriminatedUnion('type', [
 ]);
 export type NetworkingInput = z.infer<typeof NetworkingInput>;
 
+/** Some official programs send `anthropic_cloud`. It is stored and answered as `cloud`. */
 const CloudInput = z.strictObject({
-  type: z.literal('cloud'),
+  type: z.enum(['cloud', 'anthropic_cloud']),
   networking: NetworkingInput.nullish(),
   packages: PackagesInput.nullish(),
 });

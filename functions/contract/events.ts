@@ -154,6 +154,7 @@ const ToolConfirmation = z
     tool_use_id: EventId,
     result: z.enum(['allow', 'deny']),
     deny_message: wellFormed(10_000).nullish(),
+    session_thread_id: ThreadId.nullish(),
   })
   .refine((confirmation) => confirmation.result === 'deny' || confirmation.deny_message == null, {
     path: ['deny_message'],
@@ -181,6 +182,7 @@ export const EventInput = z
       custom_tool_use_id: EventId,
       content: ToolResultInput.nullish(),
       is_error: z.boolean().nullish(),
+      session_thread_id: ThreadId.nullish(),
     }),
     z.strictObject({ type: z.literal('system.message'), content: SystemContent }),
     ToolResult,

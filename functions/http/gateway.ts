@@ -22,7 +22,10 @@ interface Routes {
 
 export const API_ROUTES: Routes = {
   prefix: '/v1',
-  headers: ['authorization', 'x-api-key', 'anthropic-workspace-id', 'content-type'],
+  headers: [
+    ...['authorization', 'x-api-key', 'anthropic-workspace-id', 'content-type'],
+    ...['x-stainless-lang', 'x-stainless-package-version'],
+  ],
 };
 
 /** Answers hold one workspace's data, and some of them links that only one user may open. */

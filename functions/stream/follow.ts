@@ -7,7 +7,7 @@ import type { Head, LogKey, LogWatch, SessionLog } from '#core/ports/session-log
 import type { Ports } from '#core/ports/ports.ts';
 import { isActive } from '#core/session/waiting.ts';
 import type { Crowd } from './crowd.ts';
-import { eventFrame, PING, type Sink } from './sink.ts';
+import { eventFrame, type FrameNames, PING, type Sink } from './sink.ts';
 import type { PreviewWatch } from './watch-previews.ts';
 
 /** Below the idle timeouts of gateways and proxies; the shortest is 30 s. */
@@ -49,6 +49,7 @@ export interface Subscription {
   readonly head: Head;
   readonly previews: PreviewWatch;
   readonly crowd: Crowd;
+  readonly names: FrameNames;
 }
 
 interface Limits {
@@ -60,7 +61,7 @@ interface Limits {
 
 export async function follow(
   world: Following,
-  { key, head: start, previews, crowd }: Subscription,
+  { key, head: start, previews, crowd, names }: Subscription,
   { sink, limits }: { readonly sink: Sink; readonly limits: Limits },
 ): Promise<Followed> {
   const pace = createPace();
@@ -72,7 +73,7 @@ export async function follow(
   for (;;) {
     const lookedMs = world.nowMs();
     const [tail, previewed] = await Promise.all([look(head, lookedMs - eventMs), previews.look(head)]);
-    if (tail === 'gone') return bury(world, sink, events);
+    if (tail === 'gone') return bury(world, { sink, names, events });
     const lookMs = world.nowMs() - lookedMs;
     if (tail !== null) {
       head = tail.head;
@@ -80,13 +81,13 @@ export async function follow(
       eventMs = world.nowMs();
       quietSinceMs = eventMs;
       pace.hurry();
-      await sink.write(tail.events.map(eventFrame).join(''));
+      await sink.write(tail.events.map((event) => eventFrame(event, names)).join(''));
     }
     // Previews come after the events: an event may end the request, and no preview may follow its event.
     if (previewed !== null && previewed.request === head.state.request?.id) {
       quietSinceMs = world.nowMs();
       pace.hurry();
-      await sink.write(previewed.frames.map(eventFrame).join(''));
+      await sink.write(previewed.frames.map((preview) => eventFrame(preview, names)).join(''));
     }
     const ended = endOf(head, { nowMs: world.nowMs(), eventMs, limits });
     if (ended !== null) return { ended, events };
@@ -147,10 +148,13 @@ function createLook(
 }
 
 /** The log was removed between two looks, together with the event that announces it. */
-async function bury(world: Following, sink: Sink, events: number): Promise<Followed> {
+async function bury(
+  world: Following,
+  { sink, names, events }: { readonly sink: Sink; readonly names: FrameNames; readonly events: number },
+): Promise<Followed> {
   const id = EventId.parse(`sevt_${world.newToken()}`);
   const processedAt = new Date(world.nowMs()).toISOString();
-  await sink.write(eventFrame({ id, type: 'session.deleted', processed_at: processedAt }));
+  await sink.write(eventFrame({ id, type: 'session.deleted', processed_at: processedAt }, names));
   return { ended: 'session ended', events: events + 1 };
 }
 

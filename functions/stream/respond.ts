@@ -12,7 +12,7 @@ import { isRefusal, refuse, type RequestRefusal } from '#core/ports/refusal.ts';
 import { API_ROUTES, NOT_KEPT, toRequest, journalRequest, type Fields } from '../http/gateway.ts';
 import { joinCrowd } from './crowd.ts';
 import { follow, type Followed, type Subscription } from './follow.ts';
-import { errorFrame, OPENING, type Sink } from './sink.ts';
+import { errorFrame, frameNames, OPENING, type Sink } from './sink.ts';
 import { watchPreviews } from './watch-previews.ts';
 
 interface StreamWorld extends Pick<Ports, 'apiKeys' | 'previews' | 'pause' | 'newToken' | 'journal'> {
@@ -92,7 +92,8 @@ async function subscribe(world: StreamWorld, event: GatewayEvent): Promise<Subsc
   if (head?.state.workspace !== apiKey.workspace) return NO_SESSION;
   const watching = { previews: world.previews, nowMs: Date.now };
   const crowd = joinCrowd(watching, key);
-  return { key, head, crowd, previews: await watchPreviews(watching, { key, head }, query.event_deltas ?? []) };
+  const previews = await watchPreviews(watching, { key, head }, query.event_deltas ?? []);
+  return { key, head, crowd, previews, names: frameNames((name) => request.headers.get(name)) };
 }
 
 const NO_SESSION = refuse('not_found_error', 'session_id: there is no such session');

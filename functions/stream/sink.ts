@@ -29,8 +29,22 @@ export const OPENING = ': open\n\n';
 
 export const PING = frame('ping', { type: 'ping' });
 
-export function eventFrame(event: StreamFrame): string {
-  return frame(event.type, event);
+/** The names of a stream's frames: their events' types, or `message` for each. */
+export type FrameNames = 'types' | 'message';
+
+/**
+ * SDKs drop frames whose name is not in a list of theirs. TypeScript and Python before 1.0 and every Go version lack some
+ * or all types of events, and have `message`, which every later version takes too.
+ */
+export function frameNames(header: (name: string) => string | null): FrameNames {
+  const language = header('x-stainless-lang');
+  if (language === 'go') return 'message';
+  const isOld = header('x-stainless-package-version')?.startsWith('0.') === true;
+  return isOld && (language === 'js' || language === 'python') ? 'message' : 'types';
+}
+
+export function eventFrame(event: StreamFrame, names: FrameNames): string {
+  return frame(names === 'message' ? names : event.type, event);
 }
 
 export function errorFrame(envelope: ErrorEnvelope): string {

@@ -141,6 +141,9 @@ export class Api extends Construct {
     });
     this.rest.root.resourceForPath('v1/{proxy+}').addMethod('ANY', answer);
     this.rest.root.resourceForPath('openapi.json').addMethod('GET', answer);
+    // Every unknown path gets an answer of the function. Its parameter has another name than that of `/v1`, whose prefix the
+    // function puts before the path.
+    this.rest.root.resourceForPath('{unknown+}').addMethod('ANY', answer);
     for (const route of STREAM_ROUTES) this.rest.root.resourceForPath(route).addMethod('GET', stream);
   }
 }

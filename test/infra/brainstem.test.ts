@@ -59,7 +59,13 @@ describe('settings: each function gets exactly the environment variables that it
   const sandbox = ['CLUSTER', 'IDLE_SECONDS', ...place].map((name) => `SANDBOX_${name}`);
   const packages = [...place, 'SOURCES', 'SYSTEM'].map((name) => `PACKAGES_${name}`);
   test.each([
-    ['api', [log, records, content, audit, machine, 'PROVISION_FUNCTION_NAME', proxy, ...rates, ...vaults, ...links]],
+    [
+      'api',
+      [
+        ...[log, records, content, audit, machine, 'PROVISION_FUNCTION_NAME', proxy, 'RETIRED_MODELS'],
+        ...[...rates, ...vaults, ...links],
+      ],
+    ],
     ['stream', [log, records, content, previews, ...rates, 'IDLE_STREAM_SECONDS']],
     [
       'harness',
@@ -395,12 +401,13 @@ describe('the API in the template', () => {
     ]);
   });
 
-  test('has four routes, and a resource that only leads to one has no method', () => {
+  test('has five routes, and a resource that only leads to one has no method', () => {
     const methods = all('AWS::ApiGateway::Method').map(
       ({ HttpMethod, ResourceId }) => `${HttpMethod} ${pathOf(ResourceId)}`,
     );
     expect(methods.toSorted()).toEqual([
       'ANY /v1/{proxy+}',
+      'ANY /{unknown+}',
       'GET /openapi.json',
       'GET /v1/sessions/{session_id}/events/stream',
       'GET /v1/sessions/{session_id}/threads/{thread_id}/stream',

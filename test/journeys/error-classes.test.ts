@@ -95,6 +95,17 @@ describe('the SDK, for an error of the service,', () => {
   const as = (apiKey = service.runtime.apiKey, defaultHeaders = {}) =>
     noting({ baseURL: service.runtime.baseUrl, apiKey, defaultHeaders, fetch: service.fetch });
 
+  it('names each unknown route by a request id of its own kind: 404', async () => {
+    for (const path of ['/v1/nothing', '/nothing', '/v2/sessions', '/sessions']) {
+      const response = await service.fetch(`${service.client.baseURL}${path}`);
+      expect(await response.json()).toMatchObject({
+        error: { type: 'not_found_error' },
+        request_id: response.headers.get('request-id'),
+      });
+      expect(response.headers.get('request-id')).toMatch(/^req_/);
+    }
+  });
+
   it('does not repeat a request that breaks a rule: 400', async () => {
     await expectError(as(), ({ beta }) => beta.agents.create({ ...AGENT, name: '' }), {
       type: 'invalid_request_error',

@@ -3,7 +3,7 @@ import { Agent, AgentCreate, AgentUpdate } from '#contract/agents.ts';
 import { AgentId } from '#contract/ids.ts';
 import { pageOf } from '#contract/pages.ts';
 import { AgentQuery, AgentsQuery, VersionsQuery } from '#contract/queries.ts';
-import { brokenModel, brokenServers, brokenTools, tooLarge } from '#core/tools/agent-rules.ts';
+import { brokenModel, brokenServers, brokenTools, retiredModel, tooLarge } from '#core/tools/agent-rules.ts';
 import { resolveAgent } from '#core/agents/resolve.ts';
 import { updateAgent } from '#core/agents/update.ts';
 import { isRefusal } from '#core/ports/refusal.ts';
@@ -21,6 +21,8 @@ const create = operation({
   body: AgentCreate,
   response: Agent,
   async handle({ world, workspace, body }) {
+    const retired = world.retiredModels === 'refused' ? retiredModel(body.model) : null;
+    if (retired !== null) return retired;
     const agent = resolveAgent(body, AgentId.parse(`agent_${world.newToken()}`), world.stamp.now());
     const refusal = brokenModel(agent.model) ?? brokenTools(agent) ?? brokenServers(agent) ?? tooLarge(agent, 'body');
     if (refusal !== null) return refusal;
@@ -55,6 +57,8 @@ const update = operation({
   body: AgentUpdate,
   response: Agent,
   async handle({ world, workspace, params, body }) {
+    const retired = world.retiredModels === 'refused' ? retiredModel(body.model) : null;
+    if (retired !== null) return retired;
     return (await updateAgent(world, { workspace, id: params.agent_id }, body)) ?? notFound('agent_id');
   },
 });

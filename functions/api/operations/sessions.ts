@@ -6,6 +6,7 @@ import { bidirectionalPageOf } from '#contract/pages.ts';
 import { SessionsQuery } from '#contract/queries.ts';
 import { Session, SessionCreate, SessionDeleted, SessionUpdate, type AgentReference } from '#contract/sessions.ts';
 import { overrideAgent } from '#core/agents/override.ts';
+import { retiredModel } from '#core/tools/agent-rules.ts';
 import { snapshotOf } from '#core/agents/resolve.ts';
 import { refusedServer } from '#core/environments/reach.ts';
 import { packageList } from '#core/hands/packages.ts';
@@ -74,6 +75,9 @@ async function partsOf(
   if (environment === null) return notFound('environment_id');
   if (agent.archived_at !== null) return refuse('invalid_request_error', 'agent: is archived');
   if (environment.archived_at !== null) return refuse('invalid_request_error', 'environment_id: is archived');
+  const asked = typeof body.agent === 'object' && 'model' in body.agent ? body.agent.model : undefined;
+  const retired = world.retiredModels === 'refused' ? retiredModel(asked, 'agent.') : null;
+  if (retired !== null) return retired;
   const own = ownAgent(agent, body.agent);
   if (isRefusal(own)) return own;
   const unfit = refusedServer(own, environment.config.networking) ?? (await refusedVaults(call, body.vault_ids ?? []));

@@ -1,4 +1,5 @@
 /** The API's world. */
+import * as z from 'zod';
 import { S3Client } from '@aws-sdk/client-s3';
 import { AllowedHosts } from '#contract/outbound.ts';
 import { createDynamoDb } from '#aws/clients.ts';
@@ -29,6 +30,8 @@ import { requestConnectionPorts } from '#aws/worlds/connecting.ts';
 import { runPorts } from '#aws/worlds/runs.ts';
 import { sessionTables } from '#aws/worlds/sessions.ts';
 
+const RetiredModels = z.enum(['refused', 'accepted']);
+
 export function apiWorld(env: Env) {
   const dynamodb = createDynamoDb(env);
   const vaultTable = setting(env, 'VAULT_TABLE');
@@ -50,6 +53,7 @@ export function apiWorld(env: Env) {
     credentials: createCredentialRecords(dynamodb, vaultTable),
     secrets: createSecretWriter(env),
     serversAllowed: jsonSetting(env, 'MCP_ALLOW', AllowedHosts),
+    retiredModels: RetiredModels.parse(setting(env, 'RETIRED_MODELS')),
     identities: {
       enterprise: enterpriseIn(env),
       allow: jsonSetting(env, 'CONNECT_ALLOW', AllowedHosts),

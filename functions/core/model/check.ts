@@ -11,7 +11,7 @@ export function defaultEffort(modelId: string): Effort {
 
 /** Returns a sentence that starts with the field's path; null for what holds and for models that are not known. */
 export function refusalOf(model: Model): string | null {
-  return brokenPlace(model) ?? (isKnown(model.id) ? brokenHabit(model) : null) ?? brokenLifecycle(model);
+  return brokenPlace(model) ?? (isKnown(model.id) ? brokenHabit(model) : null);
 }
 
 /** Bedrock runs a model where its id says, at one speed. */
@@ -38,8 +38,8 @@ function brokenHabit({ id, effort, speed, inference_geo }: Model): string | null
   return null;
 }
 
-/** Only by the Claude API's own ids: other providers retire a model when they like. */
-function brokenLifecycle({ id }: Model): string | null {
+/** Holds for the Claude API itself: gateways and other providers retire a model when they like. */
+export function retirementOf(id: string): string | null {
   const known = isBedrockId(id) ? null : findModel(id);
   if (known?.lifecycle !== 'retired') return null;
   return `model.id: ${modelName(id)} was retired on ${known.retires_at?.slice(0, 10)}`;

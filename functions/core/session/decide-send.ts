@@ -46,6 +46,10 @@ interface Accepting {
 }
 
 function accept(accepting: Accepting, input: EventInput): Decision {
+  const thread = 'session_thread_id' in input ? (input.session_thread_id ?? null) : null;
+  if (thread !== null && thread !== accepting.before.head.state.thread) {
+    return refused(`${accepting.field}.session_thread_id`, 'there is no such thread in this session');
+  }
   switch (input.type) {
     case 'user.message':
       return acceptMessage(accepting, input);
@@ -101,12 +105,9 @@ function acceptSystemMessage(
   return enqueued(before, input, stamp);
 }
 
-function acceptInterrupt({ before, field, stamp }: Accepting, input: InputOf<'user.interrupt'>): Decision {
+function acceptInterrupt({ before, stamp }: Accepting, input: InputOf<'user.interrupt'>): Decision {
   const { state } = before.head;
   const thread = input.session_thread_id ?? null;
-  if (thread !== null && thread !== state.thread) {
-    return refused(`${field}.session_thread_id`, 'there is no such thread in this session');
-  }
   const interrupt = {
     id: stamp.eventId(),
     type: input.type,

@@ -1,7 +1,7 @@
 /** Rules over more than one field of a resolved agent. */
 import type { Model, SessionAgent } from '#contract/agents.ts';
 import { unservedSetting } from '#core/tools/server-tools.ts';
-import { refusalOf } from '#core/model/check.ts';
+import { refusalOf, retirementOf } from '#core/model/check.ts';
 import { refuse, type RequestRefusal } from '#core/ports/refusal.ts';
 
 /** A session's row holds its agent, with title and metadata, in one DynamoDB item of at most 400 KB. */
@@ -18,6 +18,16 @@ export function tooLarge(agent: SessionAgent, field: string): RequestRefusal | n
 /** `parent` is the path of the object with the model: empty, or `agent.`. */
 export function brokenModel(model: Model, parent = ''): RequestRefusal | null {
   const sentence = refusalOf(model);
+  return sentence === null ? null : refuse('invalid_request_error', `${parent}${sentence}`);
+}
+
+/** `asked` is the model that a request sets, if it sets one; `parent` as above. */
+export function retiredModel(
+  asked: string | { readonly id: string } | null | undefined,
+  parent = '',
+): RequestRefusal | null {
+  if (asked === null || asked === undefined) return null;
+  const sentence = retirementOf(typeof asked === 'string' ? asked : asked.id);
   return sentence === null ? null : refuse('invalid_request_error', `${parent}${sentence}`);
 }
 

@@ -120,6 +120,7 @@ export async function startApi(limits: RateLimits = { creates: null, reads: null
     pins: createToolPins(dynamodb, db.vaultTable),
     sha256,
     newToken,
+    retiredModels: 'refused' as const,
     journal: {
       line: (message: string, fields: Line) => void lines.push({ message, ...fields }),
       metric: (name: MetricName) => void metrics.push(name),

@@ -276,12 +276,13 @@ async function performHearing(
 
 function callOf(use: Use): readonly ReferenceCall[] {
   const { id } = use;
-  if (use.type === 'agent.custom_tool_use') return [{ id, waitsFor: 'client', given: 0 }];
+  if (use.type === 'agent.custom_tool_use') return [{ id, waitsFor: 'client', given: 0, effect: null }];
   if (use.evaluated_permission === 'deny') return [];
+  const effect = use.type === 'agent.mcp_tool_use' ? null : use.name === 'read' ? 'reads' : 'writes';
   return [
     use.evaluated_permission === 'ask'
-      ? { id, waitsFor: 'confirmation', given: 0 }
-      : { id, waitsFor: 'hand', given: 1 },
+      ? { id, waitsFor: 'confirmation', given: 0, effect }
+      : { id, waitsFor: 'hand', given: 1, effect },
   ];
 }
 

@@ -13,6 +13,8 @@ export interface ReferenceCall {
   readonly waitsFor: 'hand' | 'confirmation' | 'client' | 'page';
   /** How often it was given to its hand. */
   readonly given: number;
+  /** What it does in the sandbox; null for a call of another hand. */
+  readonly effect: 'reads' | 'writes' | null;
 }
 
 export interface Reference {
@@ -73,6 +75,15 @@ export const NEW: Reference = {
 
 export const isActive = ({ status }: Reference) => status === 'running' || status === 'rescheduling';
 export const blocked = ({ open }: Reference) => open.filter((call) => call.waitsFor !== 'hand');
+
+/** A sandbox call does not overtake one that a person has to confirm, unless both only read. */
+function isReady({ open }: Reference, call: ReferenceCall): boolean {
+  const held = open
+    .slice(0, open.indexOf(call))
+    .filter(({ effect, waitsFor }) => effect !== null && waitsFor !== 'hand');
+  if (call.waitsFor !== 'hand') return false;
+  return call.effect === null || held.every(({ effect }) => effect === 'reads' && call.effect === 'reads');
+}
 
 export function sent(before: Reference, events: readonly ClientEvent[]): Reference | 'refused' {
   if (before.status === 'terminated') return 'refused';
@@ -135,7 +146,7 @@ export function turned(
 ): Reference {
   if (run !== before.run || !isActive(before)) return before;
   const now = unfinished.reduce(closed, before);
-  if (now.open.some((call) => call.waitsFor === 'hand')) return now;
+  if (now.open.some((call) => isReady(now, call))) return now;
   if (now.open.length > 0) return idle(now, 'requires_action');
   const failures = now.failures + (now.asking === null ? 0 : 1);
   if (failures >= MAX_FAILURES) return idle(taken(now), 'retries_exhausted');
@@ -196,7 +207,7 @@ function unhidden(now: Reference): Reference {
 }
 
 function called(now: Reference): Reference {
-  if (now.open.length === 0 || now.open.some((call) => call.waitsFor === 'hand')) return now;
+  if (now.open.length === 0 || now.open.some((call) => isReady(now, call))) return now;
   return idle(now, 'requires_action');
 }
 

@@ -207,7 +207,13 @@ async function tailAfter(stage: Stage, head: Head): Promise<readonly SessionEven
   const written: string[] = [];
   const sink = { write: async (text: string) => void written.push(text), end: () => undefined };
   const world = { log: stage.log, pause: async () => undefined, nowMs: () => 0, newToken: () => 'x' };
-  const subscription = { key: KEY, head, previews: NO_PREVIEWS, crowd: { isFull: async () => false } };
+  const subscription = {
+    key: KEY,
+    head,
+    previews: NO_PREVIEWS,
+    crowd: { isFull: async () => false },
+    names: 'types',
+  } as const;
   await follow(world, subscription, { sink, limits: { untilMs: 0, idleMs: 0 } });
   return [...written.join('').matchAll(/^data: (.*)$/gm)].map(([, data]) => JSON.parse(data ?? '') as SessionEvent);
 }

@@ -27,7 +27,7 @@ async function run(
   Object.assign(time.limits, limits);
   const followed = await follow(
     world({ ...opened.log, ...log }, time),
-    { key: KEY, head, previews: NO_PREVIEWS, crowd },
+    { key: KEY, head, previews: NO_PREVIEWS, crowd, names: 'types' },
     { sink: reader.sink, limits: time.limits },
   );
   return { followed, reader };

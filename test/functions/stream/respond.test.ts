@@ -100,6 +100,22 @@ describe('a stream request', () => {
     expect(reader.ended()).toBe(true);
   });
 
+  it.each([
+    ['js', '0.86.1', 'message'],
+    ['js', '0.129.0', 'message'],
+    ['js', '1.14.0', 'session.status_terminated'],
+    ['python', '0.105.0', 'message'],
+    ['python', '2.14.0', 'session.status_terminated'],
+    ['go', '1.36.0', 'message'],
+    ['ruby', '0.9.0', 'session.status_terminated'],
+    ['js', '', 'session.status_terminated'],
+  ])('of the %s SDK %s gets frames that this SDK does not drop', async (lang, version, last) => {
+    const headers = { 'x-api-key': 'key', 'X-Stainless-Lang': lang, 'X-Stainless-Package-Version': version };
+    const { reader } = await open(request({ headers }));
+    expect(reader.names().at(-1)).toBe(last);
+    expect(reader.text()).toContain('"type":"session.status_terminated"');
+  });
+
   it('over its rate limit is refused by 429 with the seconds to wait', async () => {
     const reader = client();
     const heads: Readonly<Record<string, string>>[] = [];

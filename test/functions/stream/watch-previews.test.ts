@@ -41,7 +41,8 @@ async function run(
   const head = (await opened.log.head(KEY)) ?? expect.fail();
   const streams = world(opened.log, time, { ...memory, ...over });
   const previews = await watchPreviews(streams, { key: KEY, head }, wanted);
-  await follow(streams, { key: KEY, head, previews, crowd: ALONE }, { sink: reader.sink, limits: time.limits });
+  const subscription = { key: KEY, head, previews, crowd: ALONE, names: 'types' } as const;
+  await follow(streams, subscription, { sink: reader.sink, limits: time.limits });
   return { reader, memory, time };
 }
 

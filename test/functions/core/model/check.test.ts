@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Model } from '#contract/agents.ts';
-import { defaultEffort, refusalOf } from '#core/model/check.ts';
+import { defaultEffort, refusalOf, retirementOf } from '#core/model/check.ts';
 
 const model = (id: string, fields: Partial<Omit<Model, 'id'>> = {}): Model => ({
   id,
@@ -62,12 +62,14 @@ describe('the model of an agent', () => {
       model('anthropic.claude-unheard-of-v1:0', { inference_geo: 'us' }),
       'model.inference_geo: on Amazon Bedrock the model’s id says where it runs',
     ],
-    [model('claude-opus-4-1'), 'model.id: claude-opus-4-1 was retired on 2026-08-05'],
   ])('of $id is refused with the reason', (broken, message) => {
     expect(refusalOf(broken)).toBe(message);
   });
 
-  it('that the Claude API has retired is accepted for another provider', () => {
-    expect(refusalOf(model('us.anthropic.claude-opus-4-1-20250805-v1:0'))).toBeNull();
+  it('that the Claude API has retired is refused for that API alone', () => {
+    expect(retirementOf('claude-opus-4-1')).toBe('model.id: claude-opus-4-1 was retired on 2026-08-05');
+    expect(refusalOf(model('claude-opus-4-1'))).toBeNull();
+    expect(retirementOf('us.anthropic.claude-opus-4-1-20250805-v1:0')).toBeNull();
+    expect(retirementOf('claude-opus-5')).toBeNull();
   });
 });
