@@ -88,8 +88,13 @@ describe('a running command', () => {
       const { faults } = service.runtime;
       const session = await service.session();
       faults.disarm();
-      // The SDK repeats a throttled request twice.
-      faults.throttle('ecs:RunTask', attempts * 3);
+      faults.throttle('ecs:RunTask', 1000);
+      const script = marking();
+      let asked = 0;
+      service.standIn.script((request, index) => {
+        if ((asked += 1) === 2) faults.throttle('ecs:RunTask', 0);
+        return script(request, index);
+      });
       await service.send(session, 'mark');
       await service.idle(session);
       const started = faults.trace().filter(({ call }) => call === 'ecs:RunTask');
@@ -98,7 +103,8 @@ describe('a running command', () => {
       expect(refused).toMatchObject({ is_error: true });
       expect(textOf(refused)).toContain(`could not be started. ${attempts} attempts`);
       expect(textOf(next)).toContain('0');
-      expect(started).toHaveLength(attempts * 3 + 1);
+      // The SDK repeats a throttled request twice, and a process that takes over from a slow one asks again.
+      expect(started.length).toBeLessThan(2 * attempts * 3);
     },
   );
 });
