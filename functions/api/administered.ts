@@ -1,7 +1,7 @@
 /** Operations that name vaults leave records in the audit trail. */
 import type { VaultId } from '#contract/ids.ts';
 import { administer, recordForeign, type Administration } from '#core/audit/administer.ts';
-import { refuse, type RequestRefusal } from '#core/ports/refusal.ts';
+import { refuse, type RequestRefusal } from '#core/ports/errors.ts';
 import { judgeSessionVaults } from '#core/vault/judge-session-vaults.ts';
 import { notFound, type Call } from './operation.ts';
 

@@ -4,7 +4,7 @@ import { MAX_BODY_BYTES } from '#contract/content.ts';
 import { authenticate } from '#core/requests/admission.ts';
 import { replyToFault, replyToRefusal } from '#core/requests/error-envelope.ts';
 import { faultFields } from '#core/requests/fault-fields.ts';
-import { isRefusal, refuse } from '#core/ports/refusal.ts';
+import { isRefusal, refuse } from '#core/ports/errors.ts';
 import { journalRequest, NOT_KEPT, type Fields } from '../http/gateway.ts';
 import type { ApiWorld } from './api-world.ts';
 import { carriedBytes, MAX_CARRIED_BYTES } from './carried-bytes.ts';

@@ -1,6 +1,6 @@
 /** Cursors are opaque to clients, and are judged like any other input when they come back. */
 import * as z from 'zod';
-import { isRefusal, refuse, type RequestRefusal } from '#core/ports/refusal.ts';
+import { isRefusal, refuse, type RequestRefusal } from '#core/ports/errors.ts';
 import { isWithin } from '#core/requests/created-range.ts';
 import type { Range } from '#core/ports/records.ts';
 import type { Instant } from '#contract/ids.ts';

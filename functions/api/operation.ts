@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { type ApiKeyId, type WorkspaceId, primaryThread, type SessionId } from '#contract/ids.ts';
 import { NoQuery } from '#contract/queries.ts';
 import { parseBody, parseQuery } from '#core/requests/parse.ts';
-import { isRefusal, refuse, type RequestRefusal } from '#core/ports/refusal.ts';
+import { isRefusal, refuse, type RequestRefusal } from '#core/ports/errors.ts';
 import type { ApiWorld } from './api-world.ts';
 import type { Head } from '#core/ports/session-log.ts';
 import type { RunStart } from '#core/session/send.ts';

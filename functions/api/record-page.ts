@@ -5,7 +5,7 @@ import { Order } from '#contract/pages.ts';
 import type { CreatedRange } from '#contract/queries.ts';
 import type { ListRequest, Place, Rows } from '#core/ports/records.ts';
 import { rangeOf } from '#core/requests/created-range.ts';
-import { isRefusal, type RequestRefusal } from '#core/ports/refusal.ts';
+import { isRefusal, type RequestRefusal } from '#core/ports/errors.ts';
 import { fitting } from './carried-bytes.ts';
 import { decodeCursor, encodeCursor } from './cursor.ts';
 

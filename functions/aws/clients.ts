@@ -16,7 +16,11 @@ const DESCRIBING = ['getUserAgentMiddleware', 'loggerMiddleware'];
 const ONCE = { cacheMiddleware: true } as const;
 
 export function createDynamoDb(env: Env): DynamoDBClient {
-  const client = new DynamoDBClient({ ...ONCE, signer: createSigner(env, 'dynamodb') });
+  const client = new DynamoDBClient({
+    ...ONCE,
+    credentials: roleCredentials(env),
+    signer: createSigner(env, 'dynamodb'),
+  });
   for (const name of [...DESCRIBING, 'recursionDetectionMiddleware', 'contentLengthMiddleware']) {
     client.middlewareStack.remove(name);
   }
@@ -25,7 +29,7 @@ export function createDynamoDb(env: Env): DynamoDBClient {
 }
 
 export function createStepFunctions(env: Env): SFNClient {
-  const client = new SFNClient({ ...ONCE, signer: createSigner(env, 'states') });
+  const client = new SFNClient({ ...ONCE, credentials: roleCredentials(env), signer: createSigner(env, 'states') });
   for (const name of DESCRIBING) client.middlewareStack.remove(name);
   return client;
 }

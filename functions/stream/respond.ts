@@ -8,7 +8,7 @@ import { authenticate, type RateLimiter } from '#core/requests/admission.ts';
 import { replyToFault, replyToRefusal, type ErrorReply } from '#core/requests/error-envelope.ts';
 import { faultFields } from '#core/requests/fault-fields.ts';
 import { parseQuery } from '#core/requests/parse.ts';
-import { isRefusal, refuse, type RequestRefusal } from '#core/ports/refusal.ts';
+import { isRefusal, refuse, type RequestRefusal } from '#core/ports/errors.ts';
 import { API_ROUTES, NOT_KEPT, toRequest, journalRequest, type Fields } from '../http/gateway.ts';
 import { joinCrowd } from './crowd.ts';
 import { follow, type Followed, type Subscription } from './follow.ts';

@@ -6,7 +6,7 @@ import { AgentQuery, AgentsQuery, VersionsQuery } from '#contract/queries.ts';
 import { brokenModel, brokenServers, brokenTools, retiredModel, tooLarge } from '#core/tools/agent-rules.ts';
 import { resolveAgent } from '#core/agents/resolve.ts';
 import { updateAgent } from '#core/agents/update.ts';
-import { isRefusal } from '#core/ports/refusal.ts';
+import { isRefusal } from '#core/ports/errors.ts';
 import { keyedPages } from '../cursor.ts';
 import { notFound, operation } from '../operation.ts';
 import { forwardPage } from '../record-page.ts';

@@ -4,7 +4,7 @@ import { AuditChain, AuditChainQuery, AuditQuery, AuditRecord } from '#contract/
 import { Instant } from '#contract/ids.ts';
 import { pageOf } from '#contract/pages.ts';
 import { rangeOf } from '#core/requests/created-range.ts';
-import { isRefusal } from '#core/ports/refusal.ts';
+import { isRefusal } from '#core/ports/errors.ts';
 import { decodeCursor, encodeCursor, keyedPages } from '../cursor.ts';
 import { operation } from '../operation.ts';
 

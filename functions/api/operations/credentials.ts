@@ -4,7 +4,7 @@ import { ListQuery, pageOf } from '#contract/pages.ts';
 import { CredentialCreate, CredentialUpdate } from '#contract/credential-requests.ts';
 import { CredentialValidation } from '#contract/credential-validation.ts';
 import { Credential, CredentialDeleted } from '#contract/credentials.ts';
-import { isRefusal, refuse, type RequestRefusal } from '#core/ports/refusal.ts';
+import { isRefusal, refuse, type RequestRefusal } from '#core/ports/errors.ts';
 import { createCredential } from '#core/vault/create-credential.ts';
 import { archiveCredential, deleteCredential } from '#core/vault/retire.ts';
 import { updateCredential } from '#core/vault/update-credential.ts';

@@ -4,7 +4,7 @@ import { EnvironmentId } from '#contract/ids.ts';
 import { ListQuery, pageOf } from '#contract/pages.ts';
 import { resolveEnvironment } from '#core/environments/resolve.ts';
 import { updateEnvironment } from '#core/environments/update.ts';
-import { isRefusal } from '#core/ports/refusal.ts';
+import { isRefusal } from '#core/ports/errors.ts';
 import { notFound, operation } from '../operation.ts';
 import { forwardPage } from '../record-page.ts';
 

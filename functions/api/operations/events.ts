@@ -6,7 +6,7 @@ import { EventsQuery } from '#contract/queries.ts';
 import { recordRefused } from '#core/mcp/judge-calls.ts';
 import { isWithin, rangeOf } from '#core/requests/created-range.ts';
 import type { Range } from '#core/ports/records.ts';
-import { isRefusal } from '#core/ports/refusal.ts';
+import { isRefusal } from '#core/ports/errors.ts';
 import { refusedRequest } from '#core/session/commands.ts';
 import { listEvents, type ListedEvent } from '#core/session/list-events.ts';
 import { send, type BeforeRefusal } from '#core/session/send.ts';

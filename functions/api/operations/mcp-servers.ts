@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { ApprovedTool, McpServersQuery, MetMcpServer, ToolApproval } from '#contract/mcp-servers.ts';
 import { pageOf } from '#contract/pages.ts';
 import { approveTool, metServers } from '#core/mcp/pins.ts';
-import { isRefusal } from '#core/ports/refusal.ts';
+import { isRefusal } from '#core/ports/errors.ts';
 import { keyedPages } from '../cursor.ts';
 import { operation } from '../operation.ts';
 

@@ -6,7 +6,7 @@ import { CurrentPolicy, PolicyCreate, SavedPolicy, WorkspacePolicy } from '#cont
 import { VersionsQuery } from '#contract/queries.ts';
 import { policyHash } from '#core/policy/policy-set.ts';
 import { savePolicy } from '#core/policy/save-policy.ts';
-import { isRefusal } from '#core/ports/refusal.ts';
+import { isRefusal } from '#core/ports/errors.ts';
 import { keyedPages } from '../cursor.ts';
 import type { ApiWorld } from '../api-world.ts';
 import { operation } from '../operation.ts';

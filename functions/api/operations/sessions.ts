@@ -10,7 +10,7 @@ import { retiredModel } from '#core/tools/agent-rules.ts';
 import { snapshotOf } from '#core/agents/resolve.ts';
 import { refusedServer } from '#core/environments/reach.ts';
 import { packageList } from '#core/hands/packages.ts';
-import { isRefusal, refuse, type RequestRefusal } from '#core/ports/refusal.ts';
+import { isRefusal, refuse, type RequestRefusal } from '#core/ports/errors.ts';
 import { change } from '#core/session/change.ts';
 import { closeForDeletion } from '#core/session/close-for-deletion.ts';
 import { refusedRequest } from '#core/session/commands.ts';

@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { VaultId, type WorkspaceId } from '#contract/ids.ts';
 import { ListQuery, pageOf } from '#contract/pages.ts';
 import { Vault, VaultCreate, VaultDeleted, VaultUpdate } from '#contract/vaults.ts';
-import type { RequestRefusal } from '#core/ports/refusal.ts';
+import type { RequestRefusal } from '#core/ports/errors.ts';
 import { archiveVault, deleteVault } from '#core/vault/retire.ts';
 import { updateVault } from '#core/vault/update-vault.ts';
 import { absent, administered } from '../administered.ts';

@@ -3,7 +3,7 @@ import type { Agent, AgentOverrides, SessionAgent } from '#contract/agents.ts';
 import { brokenModel, brokenServers, brokenTools, tooLarge } from '#core/tools/agent-rules.ts';
 import { resolveTools } from '#core/agents/resolve-tools.ts';
 import { emptyAsNull, snapshotOf, overrideModel } from '#core/agents/resolve.ts';
-import { isRefusal, refuse, type RequestRefusal } from '#core/ports/refusal.ts';
+import { isRefusal, refuse, type RequestRefusal } from '#core/ports/errors.ts';
 
 export function overrideAgent(agent: Agent, overrides: AgentOverrides): SessionAgent | RequestRefusal {
   const { model, system, ...parts } = overrides;

@@ -6,7 +6,7 @@ import { resolveTools } from '#core/agents/resolve-tools.ts';
 import { emptyAsNull, replaceModel } from '#core/agents/resolve.ts';
 import type { Ports } from '#core/ports/ports.ts';
 import { METADATA_TOO_LARGE, patchMetadata } from '#core/requests/patch-metadata.ts';
-import { isRefusal, refuse, type RequestRefusal } from '#core/ports/refusal.ts';
+import { isRefusal, refuse, type RequestRefusal } from '#core/ports/errors.ts';
 
 /** The agent itself when nothing changes. */
 export function nextVersion(agent: Agent, update: AgentUpdate, now: Instant): Agent | RequestRefusal {

@@ -3,7 +3,7 @@ import type { AuditEntry } from '#contract/audit.ts';
 import type { ApiKeyId, CredentialId, VaultId, WorkspaceId } from '#contract/ids.ts';
 import type { Audit } from '#core/ports/audit.ts';
 import type { Ports } from '#core/ports/ports.ts';
-import { isRefusal, type RequestRefusal } from '#core/ports/refusal.ts';
+import { isRefusal, type RequestRefusal } from '#core/ports/errors.ts';
 
 export interface Administration {
   readonly workspace: WorkspaceId;

@@ -10,7 +10,7 @@ import { settleConnection } from '#core/connect/settle-connection.ts';
 import { isIdentity, managedServer, type Enterprise } from '#core/vault/enterprise.ts';
 import { judgeUrl } from '#core/outbound/destination.ts';
 import type { Ports } from '#core/ports/ports.ts';
-import { isRefusal, refuse, type RequestRefusal } from '#core/ports/refusal.ts';
+import { isRefusal, refuse, type RequestRefusal } from '#core/ports/errors.ts';
 import { namedUser } from '#core/vault/named-user.ts';
 import { canonicalServerUrl } from '#core/vault/server-url.ts';
 

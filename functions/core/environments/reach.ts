@@ -2,7 +2,7 @@
 import type { SessionAgent } from '#contract/agents.ts';
 import type { Networking } from '#contract/environments.ts';
 import { covers } from '#core/outbound/destination.ts';
-import { refuse, type RequestRefusal } from '#core/ports/refusal.ts';
+import { refuse, type RequestRefusal } from '#core/ports/errors.ts';
 
 /** `networking` is null when the environment, which names the allowed hosts, has been deleted. */
 export function refusedServer(

@@ -10,7 +10,7 @@ import type {
   PackagesInput,
 } from '#contract/environments.ts';
 import type { EnvironmentId, Instant } from '#contract/ids.ts';
-import { refuse, type RequestRefusal } from '#core/ports/refusal.ts';
+import { refuse, type RequestRefusal } from '#core/ports/errors.ts';
 
 const DEFAULT: CloudConfig = {
   type: 'cloud',

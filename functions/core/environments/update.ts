@@ -5,7 +5,7 @@ import type { MetadataPatch } from '#contract/metadata.ts';
 import { mergeConfig, refusedConfig } from '#core/environments/resolve.ts';
 import type { Ports } from '#core/ports/ports.ts';
 import { METADATA_TOO_LARGE, patchMetadata } from '#core/requests/patch-metadata.ts';
-import { isRefusal, refuse, type RequestRefusal } from '#core/ports/refusal.ts';
+import { isRefusal, refuse, type RequestRefusal } from '#core/ports/errors.ts';
 
 /** The environment itself when nothing changes. */
 export function changedEnvironment(

@@ -5,7 +5,7 @@ import type { ApprovedTool, MetMcpServer, ToolApproval } from '#contract/mcp-ser
 import { governanceEntry, type Governor } from '#core/policy/save-policy.ts';
 import { canonicalJson, type Sha256 } from '#core/ports/canonical-json.ts';
 import type { Ports } from '#core/ports/ports.ts';
-import { refuse, type RequestRefusal } from '#core/ports/refusal.ts';
+import { refuse, type RequestRefusal } from '#core/ports/errors.ts';
 import type { PinnedServer, PinnedTool, ToolPins } from '#core/ports/tool-pins.ts';
 import { canonicalServerUrl, withoutQuery } from '#core/vault/server-url.ts';
 

@@ -2,7 +2,7 @@
 import type { ModelInfo, ModelPage, ModelsQuery } from '#contract/models.ts';
 import { modelName, withoutPlace } from '#core/model/habits.ts';
 import { MODELS } from '#core/model/model-table.ts';
-import { refuse, type RequestRefusal } from '#core/ports/refusal.ts';
+import { refuse, type RequestRefusal } from '#core/ports/errors.ts';
 
 const CATALOG = MODELS.map(({ info }) => info);
 

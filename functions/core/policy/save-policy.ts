@@ -5,7 +5,7 @@ import type { PolicyCreate, SavedPolicy, WorkspacePolicy } from '#contract/polic
 import type { PolicyProblem } from '#core/ports/policy.ts';
 import type { Ports } from '#core/ports/ports.ts';
 import { policyHash } from '#core/policy/policy-set.ts';
-import { refuse, type RequestRefusal } from '#core/ports/refusal.ts';
+import { refuse, type RequestRefusal } from '#core/ports/errors.ts';
 
 /** The audit chain that holds all changes of policies, so that they can be read together. */
 const ABOUT = 'policies';

@@ -1,4 +1,5 @@
-/** Faults: what is thrown when a port could not do its work. Refusals are values and tool failures are events. */
+/** Faults are thrown when a port could not do its work. Refusals of a request are values, and tool failures are events. */
+import type { ErrorType } from '#contract/errors.ts';
 
 const FAULTS = {
   setting_missing: { retryable: false },
@@ -66,4 +67,26 @@ export class Fault extends Error {
 export function errorClass(error: unknown): string {
   if (error instanceof Fault) return error.code;
   return error instanceof Error ? error.name : 'unknown';
+}
+
+/** A refused request, as a value: the contract's error type and a message for the client, without any content of theirs. */
+export interface RequestRefusal {
+  readonly status: 'refused';
+  readonly type: ErrorType;
+  readonly message: string;
+  readonly errorCode?: string;
+  /** When a repeat can succeed, at least 1. */
+  readonly retryAfterSeconds?: number;
+}
+
+/** `errorCode` is for rules that the contract names; the message begins with it. */
+export function refuse(type: ErrorType, message: string, errorCode?: string): RequestRefusal {
+  const refusal = { status: 'refused', type } as const;
+  return errorCode === undefined
+    ? { ...refusal, message }
+    : { ...refusal, message: `${errorCode}: ${message}`, errorCode };
+}
+
+export function isRefusal(value: unknown): value is RequestRefusal {
+  return typeof value === 'object' && value !== null && 'status' in value && value.status === 'refused';
 }

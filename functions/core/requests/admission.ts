@@ -8,7 +8,7 @@
  */
 import type { ApiKeyId } from '#contract/ids.ts';
 import { type TokenBuckets, bucketOf, LEASE_SECONDS, type Bucket } from '#core/ports/token-bucket.ts';
-import { refuse, type RequestRefusal } from '#core/ports/refusal.ts';
+import { refuse, type RequestRefusal } from '#core/ports/errors.ts';
 import type { ApiKey } from '#contract/api-keys.ts';
 import type { ApiKeys } from '#core/ports/records.ts';
 

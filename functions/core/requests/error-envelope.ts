@@ -1,7 +1,6 @@
 /** A refusal or a fault as a response. Its status comes from `ERROR_STATUS` only. */
 import { ERROR_STATUS, type ErrorEnvelope } from '#contract/errors.ts';
-import { Fault } from '#core/ports/errors.ts';
-import { refuse, type RequestRefusal } from '#core/ports/refusal.ts';
+import { Fault, refuse, type RequestRefusal } from '#core/ports/errors.ts';
 
 export interface ErrorReply {
   readonly status: number;

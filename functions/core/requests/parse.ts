@@ -1,7 +1,7 @@
 /** The border of a request: each part is parsed once, by its schema. */
 import type * as z from 'zod';
 import { explain } from '#core/requests/explain.ts';
-import { refuse, type RequestRefusal } from '#core/ports/refusal.ts';
+import { refuse, type RequestRefusal } from '#core/ports/errors.ts';
 
 export function parseBody<Schema extends z.ZodType>(schema: Schema, text: string): z.infer<Schema> | RequestRefusal {
   let value: unknown;

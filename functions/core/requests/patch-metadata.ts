@@ -1,6 +1,6 @@
 /** A merge patch on metadata. */
 import { MAX_PAIRS, TOO_MANY_PAIRS, type Metadata, type MetadataPatch } from '#contract/metadata.ts';
-import { refuse } from '#core/ports/refusal.ts';
+import { refuse } from '#core/ports/errors.ts';
 
 export const METADATA_TOO_LARGE = refuse('invalid_request_error', `metadata: ${TOO_MANY_PAIRS}`);
 

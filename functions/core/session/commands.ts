@@ -11,7 +11,7 @@ import type { ModelUsage } from '#contract/usage.ts';
 import type { McpTrouble } from '#core/ports/call-marks.ts';
 import type { ToolRules } from '#core/tools/tool-definitions.ts';
 import type { ContentBlock, ModelAnswer } from '#core/ports/model.ts';
-import { refuse, type RequestRefusal } from '#core/ports/refusal.ts';
+import { refuse, type RequestRefusal } from '#core/ports/errors.ts';
 import type { Head } from '#core/ports/session-log.ts';
 import { fold } from '#core/session/evolve.ts';
 

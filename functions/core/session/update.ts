@@ -10,7 +10,7 @@ import type { Ports } from '#core/ports/ports.ts';
 import type { LogKey, SessionDetails } from '#core/ports/session-log.ts';
 import type { SessionRecord } from '#core/ports/records.ts';
 import { METADATA_TOO_LARGE, patchMetadata } from '#core/requests/patch-metadata.ts';
-import { isRefusal, type RequestRefusal } from '#core/ports/refusal.ts';
+import { isRefusal, type RequestRefusal } from '#core/ports/errors.ts';
 import { prepare } from '#core/session/change.ts';
 import { refusedRequest, type SessionChanges } from '#core/session/commands.ts';
 

@@ -2,7 +2,7 @@
 import type { Model, SessionAgent } from '#contract/agents.ts';
 import { unservedSetting } from '#core/tools/server-tools.ts';
 import { refusalOf, retirementOf } from '#core/model/check.ts';
-import { refuse, type RequestRefusal } from '#core/ports/refusal.ts';
+import { refuse, type RequestRefusal } from '#core/ports/errors.ts';
 
 /** A session's row holds its agent, with title and metadata, in one DynamoDB item of at most 400 KB. */
 const MAX_AGENT_BYTES = 340_000;

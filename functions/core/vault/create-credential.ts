@@ -6,7 +6,7 @@ import type { CredentialCreate } from '#contract/credential-requests.ts';
 import type { Credential } from '#contract/credentials.ts';
 import type { AllowedHosts } from '#contract/outbound.ts';
 import { isIdentity } from '#core/vault/enterprise.ts';
-import { isRefusal, refuse, type RequestRefusal } from '#core/ports/refusal.ts';
+import { isRefusal, refuse, type RequestRefusal } from '#core/ports/errors.ts';
 import { separateAuth, type SeparatedAuth } from '#core/vault/credential-auth.ts';
 import { MAX_CREDENTIALS, type Created, type CredentialPlace } from '#core/ports/vault-records.ts';
 import type { VaultWorld } from '#core/vault/vault-world.ts';

@@ -10,7 +10,7 @@ import type { Instant } from '#contract/ids.ts';
 import type { AllowedHosts } from '#contract/outbound.ts';
 import { judgeUrl } from '#core/outbound/destination.ts';
 import { instantOf } from '#core/ports/stamp.ts';
-import { isRefusal, refuse, type RequestRefusal } from '#core/ports/refusal.ts';
+import { isRefusal, refuse, type RequestRefusal } from '#core/ports/errors.ts';
 import type { SecretValues } from '#core/ports/secrets.ts';
 import { canonicalServerUrl } from '#core/vault/server-url.ts';
 

@@ -2,7 +2,7 @@
 import type { VaultId, WorkspaceId } from '#contract/ids.ts';
 import { USER_KEY, type Vault } from '#contract/vaults.ts';
 import type { Ports } from '#core/ports/ports.ts';
-import { refuse, type RequestRefusal } from '#core/ports/refusal.ts';
+import { refuse, type RequestRefusal } from '#core/ports/errors.ts';
 import { namedUser } from '#core/vault/named-user.ts';
 
 type SessionVaults =

@@ -2,7 +2,7 @@
 import type { CredentialUpdate } from '#contract/credential-requests.ts';
 import type { Credential } from '#contract/credentials.ts';
 import { METADATA_TOO_LARGE, patchMetadata } from '#core/requests/patch-metadata.ts';
-import { isRefusal, refuse, type RequestRefusal } from '#core/ports/refusal.ts';
+import { isRefusal, refuse, type RequestRefusal } from '#core/ports/errors.ts';
 import { changeAuth, type AuthRules } from '#core/vault/credential-auth.ts';
 import type { SecretPointers, SecretValues } from '#core/ports/secrets.ts';
 import type { CredentialPlace } from '#core/ports/vault-records.ts';

@@ -2,7 +2,7 @@ import type { Instant, VaultId, WorkspaceId } from '#contract/ids.ts';
 import { USER_KEY, type Vault, type VaultUpdate } from '#contract/vaults.ts';
 import { METADATA_TOO_LARGE, patchMetadata } from '#core/requests/patch-metadata.ts';
 import type { Ports } from '#core/ports/ports.ts';
-import { isRefusal, refuse, type RequestRefusal } from '#core/ports/refusal.ts';
+import { isRefusal, refuse, type RequestRefusal } from '#core/ports/errors.ts';
 import { namedUser } from '#core/vault/named-user.ts';
 import type { RevisedVault } from '#core/ports/vault-records.ts';
 

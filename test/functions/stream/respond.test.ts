@@ -1,7 +1,7 @@
 import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import type { GatewayEvent } from '#contract/gateway.ts';
-import { refuse } from '#core/ports/refusal.ts';
+import { refuse } from '#core/ports/errors.ts';
 import { KEY } from '#test/functions/core/given.ts';
 import { respond } from '../../../functions/stream/respond.ts';
 import { createSink } from '../../../functions/stream/sink.ts';

@@ -3,7 +3,7 @@ import { Agent, AgentCreate, AgentOverrides, SessionAgent } from '#contract/agen
 import { AgentId } from '#contract/ids.ts';
 import { overrideAgent, replaceTools } from '#core/agents/override.ts';
 import { resolveAgent, snapshotOf } from '#core/agents/resolve.ts';
-import { isRefusal } from '#core/ports/refusal.ts';
+import { isRefusal } from '#core/ports/errors.ts';
 
 const CUSTOM = { type: 'custom', name: 'get_weather', description: 'Weather', input_schema: { type: 'object' } };
 const SERVER = { type: 'url', name: 'tracker', url: 'https://tracker.example/mcp' } as const;

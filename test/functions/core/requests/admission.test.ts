@@ -1,10 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ApiKeyId } from '#contract/ids.ts';
-import type { TokenBuckets } from '#core/ports/token-bucket.ts';
+import { type TokenBuckets, LEASE_SECONDS, take } from '#core/ports/token-bucket.ts';
 import { createRateLimiter, type RateLimits } from '#core/requests/admission.ts';
-import { isRefusal } from '#core/ports/refusal.ts';
-import { LEASE_SECONDS, take } from '#core/ports/token-bucket.ts';
+import { isRefusal } from '#core/ports/errors.ts';
 
 const KEY = ApiKeyId.parse('apikey_1');
 const START_MS = Date.parse('2026-11-21T10:00:00.000Z');

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { CredentialCreate, CredentialUpdate } from '#contract/credential-requests.ts';
 import type { CredentialAuth } from '#contract/credentials.ts';
-import { isRefusal } from '#core/ports/refusal.ts';
+import { isRefusal } from '#core/ports/errors.ts';
 import { parseBody } from '#core/requests/parse.ts';
 import { changeAuth, separateAuth } from '#core/vault/credential-auth.ts';
 
