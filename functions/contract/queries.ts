@@ -58,6 +58,12 @@ export const SessionsQuery = z
   });
 export type SessionsQuery = z.infer<typeof SessionsQuery>;
 
+export const ThreadsQuery = z.strictObject({
+  ...ListQuery.shape,
+  statuses: z.array(SessionStatus).max(100).optional(),
+});
+export type ThreadsQuery = z.infer<typeof ThreadsQuery>;
+
 export const EventsQuery = z.strictObject({
   ...CreatedRange.shape,
   limit: limitUpTo(MAX_EVENTS_LIMIT).default(MAX_EVENTS_LIMIT),

@@ -2,7 +2,7 @@
 import * as z from 'zod';
 import { AgentOverrides, SessionAgent } from './agents.ts';
 import { InitialEvents } from './events.ts';
-import { AgentId, EnvironmentId, Instant, SessionId, VaultId } from './ids.ts';
+import { AgentId, EnvironmentId, Instant, SessionId, ThreadId, VaultId } from './ids.ts';
 import { Metadata, MetadataPatch } from './metadata.ts';
 import { Usage } from './usage.ts';
 
@@ -82,6 +82,25 @@ export const Session = z
   })
   .meta({ id: 'Session' });
 export type Session = z.infer<typeof Session>;
+
+/** The primary thread: a session has no other. */
+export const SessionThread = z
+  .object({
+    id: ThreadId,
+    type: z.literal('session_thread'),
+    session_id: SessionId,
+    parent_thread_id: z.null(),
+    workflow_run_id: z.null(),
+    agent: SessionAgent.omit({ multiagent: true }),
+    status: SessionStatus,
+    usage: Usage,
+    stats: Session.shape.stats,
+    created_at: Instant,
+    updated_at: Instant,
+    archived_at: Instant.nullable(),
+  })
+  .meta({ id: 'SessionThread' });
+export type SessionThread = z.infer<typeof SessionThread>;
 
 export const SessionDeleted = z
   .object({ id: SessionId, type: z.literal('session_deleted') })

@@ -1,10 +1,17 @@
 import * as z from 'zod';
 import type { Agent, SessionAgent } from '#contract/agents.ts';
 import type { Environment } from '#contract/environments.ts';
-import { SessionId, type AgentId } from '#contract/ids.ts';
-import { bidirectionalPageOf } from '#contract/pages.ts';
-import { SessionsQuery } from '#contract/queries.ts';
-import { Session, SessionCreate, SessionDeleted, SessionUpdate, type AgentReference } from '#contract/sessions.ts';
+import { SessionId, ThreadId, type AgentId } from '#contract/ids.ts';
+import { bidirectionalPageOf, ListQuery, pageOf } from '#contract/pages.ts';
+import { SessionsQuery, ThreadsQuery } from '#contract/queries.ts';
+import {
+  Session,
+  SessionCreate,
+  SessionDeleted,
+  SessionThread,
+  SessionUpdate,
+  type AgentReference,
+} from '#contract/sessions.ts';
 import { overrideAgent } from '#core/agents/override.ts';
 import { retiredModel } from '#core/tools/agent-rules.ts';
 import { snapshotOf } from '#core/agents/resolve.ts';
@@ -17,7 +24,7 @@ import { refusedRequest } from '#core/session/commands.ts';
 import { createSession } from '#core/session/create.ts';
 import { storeAndStart } from '#core/session/send.ts';
 import { updateSession } from '#core/session/update.ts';
-import { viewSession } from '#core/session/view.ts';
+import { viewPrimaryThread, viewSession } from '#core/session/view.ts';
 import { refusedVaults } from '../administered.ts';
 import { keyOf, noteStart, notFound, operation, ownHead, type Call } from '../operation.ts';
 import { listRequest, recordPage } from '../record-page.ts';
@@ -180,4 +187,47 @@ const remove = operation({
   },
 });
 
-export const sessionOperations = [create, retrieve, update, list, archive, remove];
+const listThreads = operation({
+  route: 'GET /v1/sessions/{session_id}/threads',
+  summary: "List a session's threads: the primary one",
+  params: Params,
+  query: ThreadsQuery,
+  response: pageOf(SessionThread),
+  async handle({ world, workspace, params, query }) {
+    const record = await world.sessions.find(workspace, params.session_id);
+    if (record === null) return notFound('session_id');
+    const thread = viewPrimaryThread(record, world.stamp.now());
+    const isAsked = query.page === undefined && (query.statuses?.includes(thread.status) ?? true);
+    return { data: isAsked ? [thread] : [], next_page: null };
+  },
+});
+
+const retrieveThread = operation({
+  route: 'GET /v1/sessions/{session_id}/threads/{thread_id}',
+  summary: "Retrieve a session's primary thread",
+  params: Params.extend({ thread_id: ThreadId }),
+  response: SessionThread,
+  async handle({ world, workspace, params }) {
+    const record = await world.sessions.find(workspace, params.session_id);
+    if (record === null) return notFound('session_id');
+    const thread = viewPrimaryThread(record, world.stamp.now());
+    return thread.id === params.thread_id ? thread : notFound('thread_id');
+  },
+});
+
+const listResources = operation({
+  route: 'GET /v1/sessions/{session_id}/resources',
+  summary: "List a session's resources: it has none",
+  params: Params,
+  query: ListQuery,
+  response: pageOf(z.never()),
+  async handle({ world, workspace, params }) {
+    const record = await world.sessions.find(workspace, params.session_id);
+    return record === null ? notFound('session_id') : { data: [], next_page: null };
+  },
+});
+
+export const sessionOperations = [
+  ...[create, retrieve, update, list, archive, remove],
+  ...[listThreads, retrieveThread, listResources],
+];

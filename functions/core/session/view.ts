@@ -1,6 +1,6 @@
 /** A session as its clients see it, now. */
-import type { Instant } from '#contract/ids.ts';
-import type { Session } from '#contract/sessions.ts';
+import { primaryThread, type Instant } from '#contract/ids.ts';
+import type { Session, SessionThread } from '#contract/sessions.ts';
 import type { SessionRecord } from '#core/ports/records.ts';
 
 export function viewSession(record: SessionRecord, now: Instant): Session {
@@ -27,6 +27,14 @@ export function viewSession(record: SessionRecord, now: Instant): Session {
     updated_at: record.updatedAt,
     archived_at: record.archivedAt,
   };
+}
+
+/** The primary thread is as old and as busy as its session. */
+export function viewPrimaryThread(record: SessionRecord, now: Instant): SessionThread {
+  const { id, agent, status, usage, stats, created_at, updated_at, archived_at } = viewSession(record, now);
+  const { multiagent: _multiagent, ...own } = agent;
+  const place = { id: primaryThread(id), session_id: id, parent_thread_id: null, workflow_run_id: null };
+  return { type: 'session_thread', ...place, agent: own, status, usage, stats, created_at, updated_at, archived_at };
 }
 
 function seconds(from: Instant, to: Instant): number {

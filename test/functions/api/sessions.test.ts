@@ -1,7 +1,7 @@
 import { GetItemCommand, QueryCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { primaryThread, SessionId } from '#contract/ids.ts';
-import { Session } from '#contract/sessions.ts';
+import { Session, SessionThread } from '#contract/sessions.ts';
 import { createSandboxRecords } from '#aws/hands/sandbox-records.dynamodb.ts';
 import { OTHER_KEY, startApi, type TestApi } from './api.ts';
 
@@ -40,6 +40,26 @@ describe('the sessions API', () => {
     });
     await api.ask('DELETE', `/v1/sessions/${session}`);
     expect(await records.find(session)).toBeNull();
+  });
+
+  it('answers with the primary thread and with no resources', async () => {
+    const agent = await api.ask('POST', '/v1/agents', { name: 'Ada', model: 'claude-opus-5' });
+    const { body: environment } = await api.ask('POST', '/v1/environments', { name: 'box' });
+    const made = await api.ask('POST', '/v1/sessions', { agent: agent.body.id, environment_id: environment.id });
+    const path = `/v1/sessions/${made.body.id}`;
+    const id = primaryThread(SessionId.parse(made.body.id));
+    const thread = await api.ask('GET', `${path}/threads/${id}`);
+    expect(thread).toMatchObject({ status: 200, body: { id, session_id: made.body.id, status: 'idle' } });
+    expect(SessionThread.parse(thread.body)).toMatchObject({ parent_thread_id: null, agent: { name: 'Ada' } });
+    for (const query of ['', '?limit=1', '?statuses[]=idle&statuses[]=running']) {
+      expect((await api.ask('GET', `${path}/threads${query}`)).body).toMatchObject({ data: [{ id }], next_page: null });
+    }
+    expect((await api.ask('GET', `${path}/threads?statuses[]=running`)).body).toEqual({ data: [], next_page: null });
+    expect((await api.ask('GET', `${path}/resources`)).body).toEqual({ data: [], next_page: null });
+    expect(await api.ask('GET', `${path}/threads/sthr_other`)).toMatchObject({ status: 404 });
+    for (const part of ['threads', `threads/${id}`, 'resources']) {
+      expect(await api.ask('GET', `${path}/${part}`, undefined, stranger)).toMatchObject({ status: 404 });
+    }
   });
 
   it('writes no sandbox record at creation in an environment without packages', async () => {
