@@ -6,9 +6,8 @@ import { Fault } from '#core/ports/errors.ts';
 import type { Head, LogKey, LogWatch, SessionLog } from '#core/ports/session-log.ts';
 import type { Ports } from '#core/ports/ports.ts';
 import { isActive } from '#core/session/waiting.ts';
-import type { Crowd } from './crowd.ts';
+import type { Crowd, PreviewWatch } from './watch-previews.ts';
 import { eventFrame, type FrameNames, PING, type Sink } from './sink.ts';
-import type { PreviewWatch } from './watch-previews.ts';
 
 /** Below the idle timeouts of gateways and proxies; the shortest is 30 s. */
 const PING_MS = 15_000;

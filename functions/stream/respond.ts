@@ -10,10 +10,9 @@ import { faultFields } from '#core/requests/fault-fields.ts';
 import { parseQuery } from '#core/requests/parse.ts';
 import { isRefusal, refuse, type RequestRefusal } from '#core/ports/errors.ts';
 import { API_ROUTES, NOT_KEPT, toRequest, journalRequest, type Fields } from '../http/gateway.ts';
-import { joinCrowd } from './crowd.ts';
+import { joinCrowd, watchPreviews } from './watch-previews.ts';
 import { follow, type Followed, type Subscription } from './follow.ts';
 import { errorFrame, frameNames, OPENING, type Sink } from './sink.ts';
-import { watchPreviews } from './watch-previews.ts';
 
 interface StreamWorld extends Pick<Ports, 'apiKeys' | 'previews' | 'pause' | 'newToken' | 'journal'> {
   readonly log: Pick<SessionLog, 'head' | 'read'> & LogWatch;

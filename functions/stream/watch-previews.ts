@@ -1,4 +1,4 @@
-/** Previews on one connection: those of requests that began after it opened, while they last. */
+/** What one connection has in the table of previews: those of requests that began after it opened, and its place among the session's streams. */
 import type { EventId } from '#contract/ids.ts';
 import type { PreviewChunk, PreviewedType, PreviewFrame } from '#contract/previews.ts';
 import { Fault } from '#core/ports/errors.ts';
@@ -75,11 +75,40 @@ function createFilter(wanted: readonly PreviewedType[]): (frame: PreviewFrame) =
 }
 
 /** Previews are best effort and events are not: when the table does not answer, the stream goes on without previews. */
-export async function orNothing<Value>(asked: Promise<Value>): Promise<Value | null> {
+async function orNothing<Value>(asked: Promise<Value>): Promise<Value | null> {
   try {
     return await asked;
   } catch (error) {
     if (!(error instanceof Fault)) throw error;
     return null;
   }
+}
+
+/** A stream ends when so many newer ones of its session were opened. */
+const MAX_NEWER = 20;
+/** A younger stream does not end, so that more viewers than that reconnect seldom, and not without a pause. */
+const MIN_AGE_MS = 60_000;
+const CHECK_MS = 15_000;
+
+/**
+ * Bounds the open streams of one session. Nothing tells the function that a client has left, and a program that opens a
+ * stream for each turn, or a page that is reloaded, leaves one behind each time. So the oldest make room for new ones.
+ */
+export interface Crowd {
+  /** Whether this stream has to make room. Most calls ask nothing. */
+  isFull(): Promise<boolean>;
+}
+
+/** Counts this stream. The answer is needed much later, and no client waits for it. */
+export function joinCrowd({ previews, nowMs }: Pick<Ports, 'previews' | 'nowMs'>, key: LogKey): Crowd {
+  const counted = orNothing(previews.countStream(key, new Date(nowMs()).toISOString()));
+  let checkAtMs = nowMs() + MIN_AGE_MS;
+  return {
+    async isFull() {
+      if (nowMs() < checkAtMs) return false;
+      checkAtMs = nowMs() + CHECK_MS;
+      const [own, all] = await Promise.all([counted, orNothing(previews.countedStreams(key))]);
+      return own !== null && all !== null && all - own >= MAX_NEWER;
+    },
+  };
 }

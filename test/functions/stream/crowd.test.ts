@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { Fault } from '#core/ports/errors.ts';
 import { KEY } from '#test/functions/core/given.ts';
 import { memoryPreviews } from '#test/ports/previews.memory.ts';
-import { joinCrowd } from '../../../functions/stream/crowd.ts';
+import { joinCrowd } from '../../../functions/stream/watch-previews.ts';
 
 const MINUTE_MS = 60_000;
 

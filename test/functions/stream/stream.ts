@@ -10,7 +10,7 @@ import { fold } from '#core/session/evolve.ts';
 import { CREATED, KEY, NOW, steadyStamp } from '#test/functions/core/given.ts';
 import { memoryPreviews } from '#test/ports/previews.memory.ts';
 import { memoryLog } from '#test/ports/session-log.memory.ts';
-import type { Crowd } from '../../../functions/stream/crowd.ts';
+import type { Crowd } from '../../../functions/stream/watch-previews.ts';
 import type { Sink } from '../../../functions/stream/sink.ts';
 
 export const MESSAGE: Command = {
