@@ -88,7 +88,7 @@ describe('a session', () => {
     service.standIn.script(() => ({ error: { status: 400, type: 'invalid_request_error', message: 'no' } }));
     const session = await service.session();
     const seen: readonly Event[] = await service.converse(session, 'hi');
-    expect(ofType(seen, 'session.error')[0]?.error).toMatchObject({
+    expect(ofType(seen, 'session.error').at(-1)?.error).toMatchObject({
       type: 'model_request_failed_error',
       retry_status: { type: 'exhausted' },
     });

@@ -83,6 +83,14 @@ describe('the audit trail in DynamoDB', () => {
     expect(await chainIn(ws, 'sesn_2')).toHaveLength(1);
   });
 
+  it('keeps the fields of a record’s kind only', async () => {
+    const ws = workspace();
+    await writer().record(ws, SESSION, Object.assign(intent(), { do: 'call', input: 'said in confidence' }));
+    const [record] = await chainIn(ws, SESSION);
+    expect(record?.entry).toEqual(intent());
+    expect(isIntact(await chainIn(ws, SESSION))).toBe(true);
+  });
+
   it('continues its chains after a restart from the table', async () => {
     const ws = workspace();
     await writer().record(ws, SESSION, intent());

@@ -1,6 +1,6 @@
 /** Audit chains on DynamoDB: one record, one item, written at exactly the position after the last one. */
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import type { AuditEntry, AuditRecord } from '#contract/audit.ts';
+import { AuditEntry, type AuditRecord } from '#contract/audit.ts';
 import type { Instant, WorkspaceId } from '#contract/ids.ts';
 import type { Audit } from '#core/ports/audit.ts';
 import { chainOf, recordAfter, type ChainHead } from '#core/audit/chain.ts';
@@ -58,8 +58,10 @@ export function createAudit({ dynamodb, table: name, now, newToken, pause }: Aud
     record(workspace, about, entry) {
       const chain = chainOf(about, sha256);
       const pk = chainKey(workspace, chain);
+      // A record holds the fields of its kind only: the verifier refuses any other.
+      const known = AuditEntry.parse(entry);
       // Records of one instance are appended one after the other, because they would only race each other.
-      const work = () => append(workspace, chain, entry);
+      const work = () => append(workspace, chain, known);
       const turn = (turns.get(pk) ?? Promise.resolve()).then(work, work);
       turns.set(pk, turn);
       return turn;

@@ -40,7 +40,8 @@ type AuditPorts = Pick<McpProxyWorld, 'audit' | 'sha256'>;
 function subjectOf({ sha256 }: AuditPorts, { caller, call, judged }: Omit<JudgedCall, 'isConfirmed'>): Subject {
   const { key, agent } = caller;
   return {
-    ...key,
+    session: key.session,
+    thread: key.thread,
     agent: agent.id,
     agent_version: agent.version,
     user: judged.user,
