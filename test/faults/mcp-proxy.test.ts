@@ -23,8 +23,8 @@ const AUDIT_OUTCOME = { of: 'dynamodb:PutItem', call: 3 };
 const MARK_DONE = { of: 'dynamodb:UpdateItem', call: 2 };
 
 const LISTING = { of: 'dynamodb:Query', call: 1 };
-/** The listing makes three calls of this kind. */
-const JUDGING = { of: 'dynamodb:Query', call: 4 };
+/** The listing makes four calls of this kind. */
+const JUDGING = { of: 'dynamodb:Query', call: 5 };
 
 describe('an MCP call, when the proxy is killed', () => {
   let service: McpService;

@@ -163,7 +163,7 @@ describe('an answer with calls to execute, to confirm and to be answered by the 
     const calls = (answer?.content ?? []).flatMap((block) => (block.type === 'tool_use' ? [block.id] : []));
     expect(results?.content).toMatchObject([
       { type: 'tool_result', is_error: false },
-      { type: 'tool_result', is_error: false, content: [{ text: 'ran' }] },
+      { type: 'tool_result', is_error: false, content: [{ text: expect.stringMatching(/^ran$/m) }] },
       { type: 'tool_result', is_error: true, content: [{ text: expect.stringContaining('not in my house') }] },
       { type: 'tool_result', is_error: false, content: [{ text: 'sunny' }] },
     ]);

@@ -39,7 +39,7 @@ export interface Admitted {
 
 export function admit({ request, said, earlierTool }: Asking): Admitted {
   const clean = ordered(
-    withOneCitationSetting(withWireIds(said.map(acceptable).filter(({ parts }) => parts.length > 0))),
+    withOneCitationSetting(withWireIds(withoutOrphans(said.map(acceptable)).filter(({ parts }) => parts.length > 0))),
   );
   const admitted = withRoom(clean, request.model);
   const messages = contentOf(admitted);
@@ -166,6 +166,16 @@ function withWireIds(said: readonly Said[]): readonly Said[] {
       return withField(part, 'id', id);
     }),
   }));
+}
+
+/** The provider refuses a result of its own tools without their call, which may have been left out. */
+function withoutOrphans(said: readonly Said[]): readonly Said[] {
+  const calls = new Set<unknown>();
+  const isKept = ({ block }: Part) => {
+    if (block.type === 'server_tool_use') calls.add(block['id']);
+    return block.type === 'tool_result' || block['tool_use_id'] === undefined || calls.has(block['tool_use_id']);
+  };
+  return said.map(({ role, parts }) => ({ role, parts: parts.filter(isKept) }));
 }
 
 function withField(part: Part, field: string, value: unknown): Part {

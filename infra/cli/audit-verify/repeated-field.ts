@@ -1,6 +1,7 @@
 /** Finds a field that an object of a JSON text has twice: programs differ in which of the two they read. */
 
-const TOKEN = /"(?:[^"\\]|\\.)*"|[{}[\]:,]/g;
+/** The end of a string is optional, so that no text is read more than once. In JSON it is always there. */
+const TOKEN = /"(?:[^"\\]|\\.)*"?|[{}[\]:,]/g;
 
 /** The first such field; null when there is none. The text is JSON. */
 export function repeatedField(text: string): string | null {

@@ -21,7 +21,7 @@ function refusal(context: Readonly<Record<string, unknown>>): string {
 describe('options as context', () => {
   it('have the names of the construct’s properties', () => {
     const { model, removalPolicy } = read({ 'model.provider': 'bedrock', 'model.region': 'eu-west-1' });
-    expect(model).toEqual({ provider: 'bedrock', region: 'eu-west-1' });
+    expect(model).toMatchObject({ provider: 'bedrock', region: 'eu-west-1' });
     expect(removalPolicy).toBe('retain');
   });
 
@@ -70,7 +70,7 @@ test.each([
   [{ 'model.region': 'eu-west-1' }, 'Option model.provider must be anthropic or bedrock or claude-platform-on-aws'],
   [
     { 'model.provider': 'anthropic', 'model.region': 'eu-west-1' },
-    'Option model.region is not one of provider, baseUrl, apiKeySecretArn, apiKeyKmsKeyArn',
+    'Option model.region is not one of provider, baseUrl, silenceSeconds, silenceSecondsOf, apiKeySecretArn, apiKeyKmsKeyArn',
   ],
   [{ connect: 'login' }, 'Option connect must be an object'],
   [{ connect: '{"issuer":' }, 'Option connect must be JSON'],

@@ -63,6 +63,8 @@ const COMPLETE: Readonly<Record<string, string>> = {
   CREATES_PER_MINUTE: '300',
   READS_PER_MINUTE: 'unlimited',
   IDLE_STREAM_SECONDS: '300',
+  RETIRED_MODELS: 'refused',
+  SANDBOX_MAX_SECONDS: '86400',
 };
 
 const STORES = ['LOG_TABLE', 'RECORDS_TABLE', 'CONTENT_BUCKET'];
@@ -85,7 +87,7 @@ const worlds = [
     needs: [
       ...[...STORES, ...RATES, 'RUN_STATE_MACHINE_ARN', 'PROVISION_FUNCTION_NAME', 'AUDIT_TABLE'],
       ...['VAULT_TABLE', 'SECRETS_PREFIX', 'OAUTH_TOKENS', 'MCP_ALLOW', 'MCP_PROXY_FUNCTION_NAME'],
-      ...['CONNECT_BASE_URL', 'CONNECT_RETURN_URLS', 'CONNECT_ALLOW', 'ENTERPRISE'],
+      ...['CONNECT_BASE_URL', 'CONNECT_RETURN_URLS', 'CONNECT_ALLOW', 'ENTERPRISE', 'RETIRED_MODELS'],
     ],
   },
   {
@@ -135,7 +137,11 @@ const worlds = [
       ...['MCP_CALLS_PER_MINUTE', 'MCP_HOOKS', 'CONNECT_BASE_URL', 'CONNECT_ALLOW', 'ENTERPRISE'],
     ],
   },
-  { name: 'sweep', world: sweepWorld, needs: [...STORES, 'RUN_STATE_MACHINE_ARN', 'VAULT_TABLE'] },
+  {
+    name: 'sweep',
+    world: sweepWorld,
+    needs: [...STORES, 'RUN_STATE_MACHINE_ARN', 'VAULT_TABLE', 'SANDBOX_MAX_SECONDS'],
+  },
   { name: 'issue-key', world: issueKeyWorld, needs: ['RECORDS_TABLE', 'FIRST_API_KEY_SECRET_ARN'] },
 ];
 

@@ -120,3 +120,10 @@ describe('the messages of a request', () => {
     expect(JSON.stringify(blocks)).toContain('deeper levels were left out');
   });
 });
+
+it('a result of the provider’s own tool is not sent without its call', () => {
+  const result = { type: 'web_search_tool_result', tool_use_id: 'srvtoolu_1', content: [] };
+  const left = text('[Here was a server tool use. It was left out.]');
+  const blocks = blocksOf([said('user', text('look')), said('assistant', left, result), said('user', text('and?'))]);
+  expect(blocks.map(({ type }) => type)).toEqual(['text', 'text', 'text']);
+});

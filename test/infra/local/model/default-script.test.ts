@@ -27,7 +27,7 @@ async function converse(
     expect(checkRequest({ 'x-api-key': 'k', 'anthropic-version': '2026-10-21' }, request)).toBeNull();
     const reply = defaultScript(request);
     replies.push(reply);
-    const content = contentOf(reply);
+    const content = contentOf(reply, messages.length);
     messages.push({ role: 'assistant', content });
     const uses = content.filter((block) => block.type === 'tool_use');
     if (uses.length === 0) return { replies, messages, text: textOf(reply) };
@@ -40,11 +40,11 @@ async function converse(
   }
 }
 
-function contentOf(reply: Reply) {
+function contentOf(reply: Reply, message: number) {
   const text = textOf(reply);
   return [
     ...(text === '' ? [] : [{ type: 'text' as const, text }]),
-    ...(reply.tools ?? []).map((call, at) => ({ type: 'tool_use' as const, id: `toolu_${at}`, ...call })),
+    ...(reply.tools ?? []).map((call, at) => ({ type: 'tool_use' as const, id: `toolu_${message}_${at}`, ...call })),
   ];
 }
 
