@@ -1,6 +1,7 @@
 /**
  * Many sessions use sandboxes while the whole service is killed three times. All come to rest, no command is lost or runs
- * twice, and each sandbox that is lost is told to the model.
+ * twice, and each sandbox that is lost is told to the model. `SESSIONS=120` takes about five minutes and needs room for as
+ * many sandboxes.
  */
 import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,8 +17,7 @@ import { ofType, textOf, type Event } from '#test/journeys/service.ts';
 import { startStandIn, type Script, type StandIn } from '#test/model/stand-in.ts';
 import { propertyRuns } from '#test/property-runs.ts';
 
-/** The long form needs room for as many sandboxes. */
-const SESSIONS = propertyRuns(120) === 120 ? 120 : 8;
+const SESSIONS = Number(process.env['SESSIONS'] ?? propertyRuns(32));
 const KILLS = 3;
 const AT_REST_SECONDS = 120;
 /** A session whose sandboxes do not start ends after so many calls. */
