@@ -32,7 +32,7 @@ const FORK = `
 const { spawn } = require('node:child_process');
 let started = 0;
 const next = () => {
-  const child = spawn('sleep', ['20']);
+  const child = spawn('sleep', ['20'], { stdio: 'ignore' });
   child.once('error', ({ code }) => { console.log(code, started); process.exit(); });
   child.once('spawn', () => { started += 1; next(); });
 };
@@ -42,7 +42,8 @@ test.skipIf(createMemoryLimits()?.processes !== true)(
   'a program that starts too many processes gets no more, and another task does',
   { timeout: 60_000 },
   async () => {
-    const runner = inject('hasBubblewrap') ? createBubblewrapRunner(createMemoryLimits()) : createProcessRunner(null);
+    const limits = createMemoryLimits();
+    const runner = inject('hasBubblewrap') ? createBubblewrapRunner(limits) : createProcessRunner(limits);
     const full = await runner.start(await fixture.start(HOST));
     const other = await runner.start({ ...(await fixture.start(OTHER)), taskId: 'other' });
     const { stdout } = await shell(HOST, `cat > fork.js <<'E'\n${FORK}\nE\nnode fork.js`);
