@@ -1,13 +1,9 @@
-/**
- * The SDK's clients, without the work that changes nothing here: it is more than a third of the processor time that
- * Lambda bills for a turn.
- */
-import { createHmac, hash } from 'node:crypto';
+/** The SDK's clients, without the work that changes nothing here: Lambda bills its processor time with every call. */
 import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import { DynamoDBClient, type DynamoDBClientConfig } from '@aws-sdk/client-dynamodb';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { SFNClient } from '@aws-sdk/client-sfn';
-import { roleCredentials, setting, type Env } from '#aws/settings.ts';
+import { roleCredentials, type Env } from '#aws/settings.ts';
 
 /** They describe the caller to AWS, or each input and output to a logger that drops them. */
 const DESCRIBING = ['getUserAgentMiddleware', 'loggerMiddleware'];
@@ -16,11 +12,7 @@ const DESCRIBING = ['getUserAgentMiddleware', 'loggerMiddleware'];
 const ONCE = { cacheMiddleware: true } as const;
 
 export function createDynamoDb(env: Env): DynamoDBClient {
-  const client = new DynamoDBClient({
-    ...ONCE,
-    credentials: roleCredentials(env),
-    signer: createSigner(env, 'dynamodb'),
-  });
+  const client = new DynamoDBClient({ ...ONCE, credentials: roleCredentials(env) });
   for (const name of [...DESCRIBING, 'recursionDetectionMiddleware', 'contentLengthMiddleware']) {
     client.middlewareStack.remove(name);
   }
@@ -29,7 +21,7 @@ export function createDynamoDb(env: Env): DynamoDBClient {
 }
 
 export function createStepFunctions(env: Env): SFNClient {
-  const client = new SFNClient({ ...ONCE, credentials: roleCredentials(env), signer: createSigner(env, 'states') });
+  const client = new SFNClient({ ...ONCE, credentials: roleCredentials(env) });
   for (const name of DESCRIBING) client.middlewareStack.remove(name);
   return client;
 }
@@ -79,47 +71,4 @@ function writePlainly({ config }: DynamoDBClient): void {
     },
   };
   config.protocol = Object.assign(Object.create(protocol), plain);
-}
-
-type Signer = Extract<NonNullable<DynamoDBClientConfig['signer']>, { sign: unknown }>;
-
-/** Signature Version 4 for services to which every request is a POST of JSON to `/`. */
-function createSigner(env: Env, service: string): Signer {
-  const { accessKeyId, secretAccessKey, sessionToken } = roleCredentials(env);
-  const region = setting(env, 'AWS_REGION');
-  let signing: { readonly date: string; readonly key: Buffer } = { date: '', key: Buffer.alloc(0) };
-
-  function keyOf(date: string): Buffer {
-    if (signing.date !== date) {
-      const secret: Buffer = Buffer.from(`AWS4${secretAccessKey}`);
-      signing = { date, key: [date, region, service, 'aws4_request'].reduce(hmac, secret) };
-    }
-    return signing.key;
-  }
-
-  return {
-    async sign(request, { signingDate = new Date() } = {}) {
-      const instant = new Date(signingDate).toISOString().replaceAll(/[-:]|\.\d+/g, '');
-      const date = instant.slice(0, 8);
-      const { headers } = request;
-      headers['x-amz-date'] = instant;
-      if (sessionToken !== undefined) headers['x-amz-security-token'] = sessionToken;
-      const names = Object.keys(headers)
-        .filter((name) => /^(?:content-type|host|x-amz-.*)$/.test(name))
-        .toSorted();
-      const signed = names.join(';');
-      const lines = names.map((name) => `${name}:${headers[name]}`).join('\n');
-      const canonical = `POST\n/\n\n${lines}\n\n${signed}\n${hash('sha256', request.body)}`;
-      const scope = `${date}/${region}/${service}/aws4_request`;
-      const said = `AWS4-HMAC-SHA256\n${instant}\n${scope}\n${hash('sha256', canonical)}`;
-      const signature = hmac(keyOf(date), said).toString('hex');
-      headers['authorization'] =
-        `AWS4-HMAC-SHA256 Credential=${accessKeyId}/${scope}, SignedHeaders=${signed}, Signature=${signature}`;
-      return request;
-    },
-  };
-}
-
-function hmac(key: Buffer, content: string): Buffer {
-  return createHmac('sha256', key).update(content).digest();
 }
