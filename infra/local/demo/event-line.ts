@@ -36,8 +36,10 @@ export function describeEvent({ event }: Arrival, before: readonly Arrival[]): E
       return ['bad', 'session', `error: ${event.error.message} (${event.error.retry_status.type})`];
     case 'session.status_idle':
       return [event.stop_reason.type === 'end_turn' ? 'good' : 'bad', 'session', `idle: ${event.stop_reason.type}`];
-    case 'session.usage':
-      return ['service', 'session', `used ${event.usage.input_tokens} tokens in, ${event.usage.output_tokens} out`];
+    case 'session.usage': {
+      const { input_tokens: input, output_tokens: output } = event.usage;
+      return ['service', 'session', `used ${input ?? 0} tokens in, ${output ?? 0} out`];
+    }
     default: {
       const [actor = event.type, ...what] = event.type.split('.');
       return ['service', actor, what.join('.').replaceAll('_', ' ')];
@@ -50,6 +52,7 @@ export function progressAfter(event: SessionEvent): string | null {
   if (event.type === 'agent.tool_use') return `the sandbox runs ${event.name}`;
   if (event.type === 'agent.tool_result') return 'the model is asked next';
   if (event.type === 'span.model_request_start') return 'the model is answering';
+  if (event.type === 'event_delta') return 'the model is writing';
   if (event.type === 'span.model_request_end' && event.is_error) return 'the turn is taken up again';
   return event.type === 'session.status_rescheduled' ? 'waiting before the next try' : null;
 }

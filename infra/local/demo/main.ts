@@ -116,7 +116,10 @@ async function runDemo({ options, terminal, data, stopping }: Demo): Promise<str
   }
 }
 
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+function messageOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.name === 'TimeoutError' ? `The session did not finish within ${TIMEOUT_MS / 1000} s.` : error.message;
+}
 
 if (import.meta.main) {
   await main(process.argv.slice(2)).catch((error: unknown) => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { describeEvent } from '#infra/local/demo/event-line.ts';
+import { describeEvent, progressAfter } from '#infra/local/demo/event-line.ts';
 import type { SessionEvent } from '#infra/local/demo/session.ts';
 import type { Terminal } from '#infra/local/demo/terminal.ts';
 import * as given from './arrivals.ts';
@@ -50,6 +50,18 @@ describe('the demo prints each event as one line', () => {
   test('except a preview, which has no line', () => {
     expect(printed(given.PREVIEW)).toBeNull();
   });
+});
+
+test('the demo tells what it waits for after each event that begins something', () => {
+  const events = [given.MODEL_ASKED, given.PREVIEW, given.CALL, given.RESULT, given.MODEL_LOST, given.MODEL_ANSWERED];
+  expect(events.map(progressAfter)).toEqual([
+    'the model is answering',
+    'the model is writing',
+    'the sandbox runs bash',
+    'the model is asked next',
+    'the turn is taken up again',
+    null,
+  ]);
 });
 
 describe('a line of the demo', () => {
