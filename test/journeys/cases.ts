@@ -4,10 +4,11 @@
  */
 import type { BetaManagedAgentsUserMessageEventParams } from '@anthropic-ai/sdk/resources/beta/sessions/events';
 import type { AgentCreateParams } from '@anthropic-ai/sdk/resources/beta/agents';
+import { afterAll, beforeAll } from 'vitest';
 import type { ModelRequest, Reply } from '#infra/local/model/script.ts';
 import type { Script } from '#test/model/stand-in.ts';
 import { echo } from '#test/journeys/scripts.ts';
-import type { Service } from '#test/journeys/service.ts';
+import { startService, type Service } from '#test/journeys/service.ts';
 
 export interface Cases {
   readonly script: Script;
@@ -91,4 +92,24 @@ export async function closeUnrefused({ standIn, close }: Service): Promise<void>
   const refusals = standIn.refusals.map(({ message }) => message);
   await close();
   if (refusals.length > 0) throw new Error(`the provider refused: ${refusals.join('; ')}`);
+}
+
+type SentEvents = Parameters<Service['client']['beta']['sessions']['events']['send']>[1]['events'];
+
+/** A service for the concurrent cases of a suite, which the suite's hooks start and end, and an agent with these tools. */
+export function shareService(tools: AgentCreateParams['tools']) {
+  const cases = createCases();
+  let service: Service;
+  let roles: Roles;
+  beforeAll(async () => {
+    service = await startService({ script: cases.script });
+    roles = await rolesOf(service, tools);
+  });
+  afterAll(async () => closeUnrefused(service));
+  return {
+    cases,
+    service: () => service,
+    roles: () => roles,
+    send: (session: string, ...events: SentEvents) => service.client.beta.sessions.events.send(session, { events }),
+  };
 }

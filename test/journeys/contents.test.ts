@@ -1,9 +1,9 @@
 /** Images and documents reach the model unchanged. */
 import type { BetaManagedAgentsUserMessageEventParams } from '@anthropic-ai/sdk/resources/beta/sessions/events';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { closeUnrefused, createCases, rolesOf, WEATHER, type Roles } from '#test/journeys/cases.ts';
+import { describe, expect, it } from 'vitest';
+import { WEATHER, shareService } from '#test/journeys/cases.ts';
 import { follow } from '#test/journeys/follower.ts';
-import { ofType, startService, type Service } from '#test/journeys/service.ts';
+import { ofType } from '#test/journeys/service.ts';
 
 type Content = BetaManagedAgentsUserMessageEventParams['content'];
 
@@ -22,34 +22,24 @@ const BLOCKS = [
 ] satisfies Content;
 
 describe.concurrent('content sent by a client', () => {
-  const cases = createCases();
-  let service: Service;
-  let roles: Roles;
-  beforeAll(async () => {
-    service = await startService({ script: cases.script });
-    roles = await rolesOf(service, [WEATHER]);
-  });
-  afterAll(async () => closeUnrefused(service));
-
-  const send = (session: string, ...events: Parameters<typeof service.client.beta.sessions.events.send>[1]['events']) =>
-    service.client.beta.sessions.events.send(session, { events });
+  const { cases, service, roles, send } = shareService([WEATHER]);
 
   it('of a message is sent to the model and listed unchanged', async () => {
-    const { id } = await service.client.beta.sessions.create(roles);
-    const follower = await follow(service, id);
+    const { id } = await service().client.beta.sessions.create(roles());
+    const follower = await follow(service(), id);
     const content: Content = [{ type: 'text', text: 'message' }, ...BLOCKS];
     await send(id, { type: 'user.message', content });
     await follower.idle();
     const read = cases.requests('message')[0]?.messages[0]?.content;
     expect(read).toEqual([...content.slice(0, -1), { ...content.at(-1), cache_control: { type: 'ephemeral' } }]);
-    expect(ofType(await service.events(id), 'user.message')[0]?.content).toEqual(content);
+    expect(ofType(await service().events(id), 'user.message')[0]?.content).toEqual(content);
     follower.leave();
   });
 
   it('of a custom tool’s result is sent to the model and listed unchanged', async () => {
     cases.on('result', { tools: [{ name: 'weather', input: {} }] });
-    const { id } = await service.client.beta.sessions.create(roles);
-    const follower = await follow(service, id);
+    const { id } = await service().client.beta.sessions.create(roles());
+    const follower = await follow(service(), id);
     await send(id, { type: 'user.message', content: [{ type: 'text', text: 'result' }] });
     const use = await follower.next('agent.custom_tool_use');
     await follower.idle();
@@ -65,14 +55,14 @@ describe.concurrent('content sent by a client', () => {
     await follower.idle();
     const read = cases.requests('result')[1]?.messages.at(-1)?.content;
     expect(read).toMatchObject([{ type: 'tool_result', content }]);
-    expect(ofType(await service.events(id), 'user.custom_tool_result')[0]?.content).toEqual(content);
+    expect(ofType(await service().events(id), 'user.custom_tool_result')[0]?.content).toEqual(content);
     follower.leave();
   });
 
   it.for(['image', 'document'] as const)(
     'that refers to a file is refused with its position, %s or another kind',
     async (type, { expect }) => {
-      const { id } = await service.client.beta.sessions.create(roles);
+      const { id } = await service().client.beta.sessions.create(roles());
       const source = { type: 'file' as const, file_id: 'file_1' };
       const content: Content = [
         { type: 'text', text: 'look' },
@@ -83,11 +73,11 @@ describe.concurrent('content sent by a client', () => {
         message: expect.stringMatching(/events\.0\.content\.1\.source.*not supported yet/),
       });
       const initial_events = [{ type: 'user.message' as const, content }];
-      await expect(service.client.beta.sessions.create({ ...roles, initial_events })).rejects.toMatchObject({
+      await expect(service().client.beta.sessions.create({ ...roles(), initial_events })).rejects.toMatchObject({
         status: 400,
         message: expect.stringMatching(/initial_events\.0\.content\.1\.source.*not supported yet/),
       });
-      expect(await service.events(id)).toEqual([]);
+      expect(await service().events(id)).toEqual([]);
     },
   );
 });

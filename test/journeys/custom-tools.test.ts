@@ -2,26 +2,17 @@
 import { globSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { betaTool } from '@anthropic-ai/sdk/helpers/beta/json-schema';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { closeUnrefused, createCases, rolesOf, says, WEATHER, type Roles } from '#test/journeys/cases.ts';
+import { describe, expect, it } from 'vitest';
+import { WEATHER, says, shareService } from '#test/journeys/cases.ts';
 import { follow, type Follower } from '#test/journeys/follower.ts';
 import { bash, lastTexts } from '#test/journeys/scripts.ts';
-import { ofType, startService, types, type Service } from '#test/journeys/service.ts';
+import { ofType, types } from '#test/journeys/service.ts';
 
 const weatherIn = (place: string) => ({ name: 'weather', input: { place } });
 
 describe.concurrent('calls of custom tools', () => {
-  const cases = createCases();
-  let service: Service;
-  let roles: Roles;
-  beforeAll(async () => {
-    service = await startService({ script: cases.script });
-    roles = await rolesOf(service, [{ type: 'agent_toolset_20260401' }, WEATHER]);
-  });
-  afterAll(async () => closeUnrefused(service));
+  const { cases, service, roles, send } = shareService([{ type: 'agent_toolset_20260401' }, WEATHER]);
 
-  const send = (session: string, ...events: Parameters<typeof service.client.beta.sessions.events.send>[1]['events']) =>
-    service.client.beta.sessions.events.send(session, { events });
   const result = (id: string, text: string) => ({
     type: 'user.custom_tool_result' as const,
     custom_tool_use_id: id,
@@ -29,8 +20,8 @@ describe.concurrent('calls of custom tools', () => {
   });
 
   async function begin(name: string): Promise<Follower> {
-    const { id } = await service.client.beta.sessions.create(roles);
-    const follower = await follow(service, id);
+    const { id } = await service().client.beta.sessions.create(roles());
+    const follower = await follow(service(), id);
     await send(id, says(name));
     return follower;
   }
@@ -49,7 +40,7 @@ describe.concurrent('calls of custom tools', () => {
     await send(follower.session, result(rome.id, 'hot'));
     const { data = [] } = await send(follower.session, { ...result(bern.id, 'rain'), is_error: true });
     expect(data).toMatchObject([{ type: 'user.custom_tool_result', processed_at: expect.any(String) }]);
-    const begun = () => globSync(join(service.data, 'tasks/*/workspace/begun'));
+    const begun = () => globSync(join(service().data, 'tasks/*/workspace/begun'));
     await expectHere.poll(begun).toHaveLength(1);
     writeFileSync(join(dirname(begun()[0] ?? ''), 'go'), '');
     expect((await follower.idle()).stop_reason).toEqual({ type: 'end_turn' });
@@ -104,8 +95,8 @@ describe.concurrent('calls of custom tools', () => {
 
   it('are executed by the SDK’s tool runner, also when it starts after the session began to wait', async () => {
     cases.on('runner', { tools: [weatherIn('Nice'), weatherIn('Linz')] }, { tools: [weatherIn('Graz')] });
-    const { sessions } = service.client.beta;
-    const { id } = await sessions.create({ ...roles, initial_events: [says('runner')] });
+    const { sessions } = service().client.beta;
+    const { id } = await sessions.create({ ...roles(), initial_events: [says('runner')] });
     await cases.asked('runner', 1);
     const tool = betaTool({
       name: 'weather',
@@ -131,7 +122,7 @@ describe.concurrent('calls of custom tools', () => {
     const follower = await begin('wrong');
     const use = await follower.next('agent.custom_tool_use');
     await follower.idle();
-    const before = await service.events(follower.session);
+    const before = await service().events(follower.session);
     const confirmation = { type: 'user.tool_confirmation' as const, tool_use_id: use.id, result: 'allow' as const };
     await expect(send(follower.session, confirmation)).rejects.toMatchObject({ status: 400 });
     // The request is refused as a whole; its first event alone would be accepted.
@@ -139,7 +130,7 @@ describe.concurrent('calls of custom tools', () => {
       status: 400,
       message: expect.stringContaining('events.1.custom_tool_use_id'),
     });
-    expect(await service.events(follower.session)).toEqual(before);
+    expect(await service().events(follower.session)).toEqual(before);
     await send(follower.session, result(use.id, 'ice'));
     await follower.idle();
     follower.leave();

@@ -1,11 +1,11 @@
 /** Whatever was said in a session, its next message is answered: the stand-in refuses what the provider refuses. */
 import type { BetaManagedAgentsUserMessageEventParams } from '@anthropic-ai/sdk/resources/beta/sessions/events';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { ModelRequest } from '#infra/local/model/script.ts';
-import { closeUnrefused, createCases, rolesOf, says, WEATHER, type Roles } from '#test/journeys/cases.ts';
+import { WEATHER, says, shareService } from '#test/journeys/cases.ts';
 import { follow, type Follower } from '#test/journeys/follower.ts';
 import { bash, echo } from '#test/journeys/scripts.ts';
-import { ofType, startService, textOf, type Service } from '#test/journeys/service.ts';
+import { ofType, textOf } from '#test/journeys/service.ts';
 import { png } from '#test/model/png.ts';
 import type { Script } from '#test/model/stand-in.ts';
 
@@ -14,21 +14,11 @@ type Content = BetaManagedAgentsUserMessageEventParams['content'];
 const wordsOf = (request: ModelRequest | undefined) => JSON.stringify(request?.messages);
 
 describe.concurrent('a session goes on after', () => {
-  const cases = createCases();
-  let service: Service;
-  let roles: Roles;
-  beforeAll(async () => {
-    service = await startService({ script: cases.script });
-    roles = await rolesOf(service, [{ type: 'agent_toolset_20260401' }, WEATHER]);
-  });
-  afterAll(async () => closeUnrefused(service));
-
-  const send = (session: string, ...events: Parameters<typeof service.client.beta.sessions.events.send>[1]['events']) =>
-    service.client.beta.sessions.events.send(session, { events });
+  const { cases, service, roles, send } = shareService([{ type: 'agent_toolset_20260401' }, WEATHER]);
 
   async function begin(name: string, ...more: Content): Promise<Follower> {
-    const { id } = await service.client.beta.sessions.create(roles);
-    const follower = await follow(service, id);
+    const { id } = await service().client.beta.sessions.create(roles());
+    const follower = await follow(service(), id);
     await send(id, { type: 'user.message', content: [{ type: 'text', text: name }, ...more] });
     return follower;
   }
@@ -61,7 +51,7 @@ describe.concurrent('a session goes on after', () => {
     cases.on('half', { tools: [{ name: 'write', input }] });
     const follower = await begin('half');
     await follower.idle();
-    expect(ofType(await service.events(follower.session), 'agent.tool_use')[0]?.input).toEqual(input);
+    expect(ofType(await service().events(follower.session), 'agent.tool_use')[0]?.input).toEqual(input);
     await goesOn(follower);
   });
 
@@ -74,7 +64,16 @@ describe.concurrent('a session goes on after', () => {
     });
     const follower = await begin('twins');
     await follower.idle();
-    expect(ofType(follower.seen, 'agent.tool_result').map(textOf)).toEqual(['one', 'two']);
+    // Their effects have an order, and their results reach the log as they come.
+    const results = ofType(follower.seen, 'agent.tool_result');
+    const told = ofType(follower.seen, 'agent.tool_use').map(({ id, input }) => [
+      input['command'],
+      ...results.filter(({ tool_use_id: of }) => of === id).map(textOf),
+    ]);
+    expect(told).toEqual([
+      ['echo one', 'one'],
+      ['echo two', 'two'],
+    ]);
     await goesOn(follower);
   });
 
@@ -125,7 +124,7 @@ describe.concurrent('a session goes on after', () => {
     cases.on('bare', { tools: [bash('echo one')] });
     const follower = await begin('bare');
     await follower.idle();
-    await service.client.beta.sessions.update(follower.session, { agent: { tools: [] } });
+    await service().client.beta.sessions.update(follower.session, { agent: { tools: [] } });
     await goesOn(follower);
     expect(cases.requests('bare').at(-1)).toMatchObject({ tools: [{ name: 'bash' }], tool_choice: { type: 'none' } });
   });

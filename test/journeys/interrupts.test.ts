@@ -1,41 +1,31 @@
 /** `user.interrupt` in every state of a session. */
 import { globSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { closeUnrefused, createCases, rolesOf, says, speechless, WEATHER, type Roles } from '#test/journeys/cases.ts';
+import { describe, expect, it } from 'vitest';
+import { WEATHER, says, shareService, speechless } from '#test/journeys/cases.ts';
 import { follow, type Follower } from '#test/journeys/follower.ts';
 import { bash, lastTexts } from '#test/journeys/scripts.ts';
-import { ofType, startService, textOf, types, type Service } from '#test/journeys/service.ts';
+import { ofType, textOf, types } from '#test/journeys/service.ts';
 
 const INTERRUPTED = 'Tool execution was interrupted before completion. Please retry.';
 const IDLE = ['session.thread_status_idle', 'session.usage', 'session.status_idle'];
 const interrupt = { type: 'user.interrupt' as const };
 
 describe.concurrent('an interrupt of a session', () => {
-  const cases = createCases();
-  let service: Service;
-  let roles: Roles;
-  beforeAll(async () => {
-    service = await startService({ script: cases.script });
-    roles = await rolesOf(service, [{ type: 'agent_toolset_20260401' }, WEATHER]);
-  });
-  afterAll(async () => closeUnrefused(service));
+  const { cases, service, roles, send } = shareService([{ type: 'agent_toolset_20260401' }, WEATHER]);
 
-  const filesNamed = (name: string) => globSync(join(service.data, 'tasks/*/workspace', name));
-
-  const send = (session: string, ...events: Parameters<typeof service.client.beta.sessions.events.send>[1]['events']) =>
-    service.client.beta.sessions.events.send(session, { events });
+  const filesNamed = (name: string) => globSync(join(service().data, 'tasks/*/workspace', name));
 
   async function begin(...said: readonly string[]): Promise<Follower> {
-    const { id } = await service.client.beta.sessions.create(roles);
-    const follower = await follow(service, id);
+    const { id } = await service().client.beta.sessions.create(roles());
+    const follower = await follow(service(), id);
     if (said.length > 0) await send(id, ...said.map(says));
     return follower;
   }
 
   const executionsOf = (session: string) => {
-    const [machine] = service.runtime.template.machines;
-    const all = service.runtime.aws.stepFunctions.executions(machine?.arn ?? '');
+    const [machine] = service().runtime.template.machines;
+    const all = service().runtime.aws.stepFunctions.executions(machine?.arn ?? '');
     return all.filter(({ name }) => name.startsWith(session));
   };
 
@@ -73,7 +63,7 @@ describe.concurrent('an interrupt of a session', () => {
     await follower.next('session.status_running');
     expect(await follower.idle()).toMatchObject({ stop_reason: { type: 'end_turn' } });
     expect(cases.requests('queued').map(lastTexts)).toEqual([['queued'], ['queued', 'two', 'three', 'four']]);
-    const taken = ofType(await service.events(follower.session), 'user.message');
+    const taken = ofType(await service().events(follower.session), 'user.message');
     expect(taken.map(textOf)).toEqual(['queued', 'two', 'three', 'four']);
     follower.leave();
   });
@@ -124,7 +114,7 @@ describe.concurrent('an interrupt of a session', () => {
     const { data = [] } = await send(follower.session, interrupt);
     await send(follower.session, interrupt, says('idle'), interrupt);
     await follower.idle();
-    const listed = await service.events(follower.session);
+    const listed = await service().events(follower.session);
     expect(listed[0]).toMatchObject({ id: data[0]?.id, type: 'user.interrupt', processed_at: expect.any(String) });
     expect(ofType(listed, 'user.interrupt')).toHaveLength(3);
     expect(ofType(listed, 'session.status_running')).toHaveLength(1);
@@ -137,7 +127,7 @@ describe.concurrent('an interrupt of a session', () => {
     cases.on('backoff', { error: busy });
     const follower = await begin('backoff');
     await follower.next('session.status_rescheduled');
-    const { sessions } = service.client.beta;
+    const { sessions } = service().client.beta;
     expect(await sessions.retrieve(follower.session)).toMatchObject({ status: 'rescheduling' });
     follower.since();
     await send(follower.session, interrupt);
@@ -158,7 +148,7 @@ describe.concurrent('an interrupt of a session', () => {
     await send(follower.session, says('then'));
     await follower.next('session.status_idle');
     await follower.idle();
-    const listed = await service.events(follower.session);
+    const listed = await service().events(follower.session);
     expect(ofType(listed, 'user.interrupt')).toHaveLength(2);
     expect(ofType(listed, 'session.status_idle')).toHaveLength(2);
     expect(ofType(listed, 'span.model_request_end').map((end) => end.is_error)).toEqual([true, false]);
@@ -175,14 +165,14 @@ describe.concurrent('an interrupt of a session', () => {
     await expect.poll(() => executionsOf(follower.session)[0]?.end).toMatchObject({ status: 'SUCCEEDED' });
     await send(follower.session, says('and?'));
     await follower.idle();
-    const results = ofType(await service.events(follower.session), 'agent.tool_result');
+    const results = ofType(await service().events(follower.session), 'agent.tool_result');
     expect(results).toMatchObject([{ tool_use_id: use.id, is_error: true, content: [{ text: INTERRUPTED }] }]);
     expect(cases.requests('command').map(lastTexts)).toEqual([['command'], [INTERRUPTED, 'and?']]);
     follower.leave();
   });
 
   it('while its sandbox starts keeps the command from running', async ({ expect }) => {
-    service.runtime.faults.delay('provision ecs:RunTask', 500);
+    service().runtime.faults.delay('provision ecs:RunTask', 500);
     cases.on('unmade', { tools: [bash('touch unwanted')] });
     const follower = await begin('unmade');
     await follower.next('agent.tool_use');
@@ -197,7 +187,7 @@ describe.concurrent('an interrupt of a session', () => {
     const follower = await begin();
     const thread = follower.session.replace(/^sesn_/, 'sthr_');
     await send(follower.session, { ...interrupt, session_thread_id: thread });
-    const [told] = ofType(await service.events(follower.session), 'user.interrupt');
+    const [told] = ofType(await service().events(follower.session), 'user.interrupt');
     expect(told).toMatchObject({ session_thread_id: thread });
     await expect(send(follower.session, { ...interrupt, session_thread_id: 'sthr_nobody' })).rejects.toMatchObject({
       status: 400,
