@@ -19,7 +19,10 @@ export interface Tools {
   close(): void;
 }
 
-/** The tools of the SDK and a `bash` of our own, bound to a working directory and to the folder of the packages; null without packages. */
+/**
+ * The tools of the SDK and a `bash` of our own, bound to a working directory and to the folder of the packages; null without
+ * packages.
+ */
 export function toolsIn(workdir: string, packagesDir: string | null, maxOutputBytes = MAX_OUTPUT_BYTES): Tools {
   const outputs = outputsUnder(workdir);
   const bash = bashIn(workdir, cleanEnvironment(workdir, packagesDir), { outputs, maxOutputBytes });

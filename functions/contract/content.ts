@@ -9,6 +9,10 @@ export function isWellFormed(text: string): boolean {
   return text.isWellFormed();
 }
 
+export function isBlank(value: unknown): boolean {
+  return typeof value !== 'string' || value.trim() === '';
+}
+
 /** JSON may be nested deeper than the stack, and than the provider's parser takes. */
 const MAX_DEPTH = 100;
 

@@ -1,4 +1,7 @@
-/** What one connection has in the table of previews: those of requests that began after it opened, and its place among the session's streams. */
+/**
+ * What one connection has in the table of previews: those of requests that began after it opened, and its place among the
+ * session's streams.
+ */
 import type { EventId } from '#contract/ids.ts';
 import type { PreviewChunk, PreviewedType, PreviewFrame } from '#contract/previews.ts';
 import { Fault } from '#core/ports/errors.ts';

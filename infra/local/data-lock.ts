@@ -7,7 +7,8 @@ interface DataLock {
 }
 
 /**
- * One runtime per data folder, which this makes and closes to other users. A file names the runtime that owns the folder; one that has ended owns nothing.
+ * One runtime per data folder, which this makes and closes to other users. A file names the runtime that owns the folder;
+ * one that has ended owns nothing.
  * @throws when a living runtime owns the folder
  */
 export function lockData(data: string): DataLock {

@@ -21,7 +21,7 @@ const create = operation({
   body: AgentCreate,
   response: Agent,
   async handle({ world, workspace, body }) {
-    const retired = world.retiredModels === 'refused' ? retiredModel(body.model) : null;
+    const retired = retiredModel(world.retiredModels, body.model);
     if (retired !== null) return retired;
     const agent = resolveAgent(body, AgentId.parse(`agent_${world.newToken()}`), world.stamp.now());
     const refusal = brokenModel(agent.model) ?? brokenTools(agent) ?? brokenServers(agent) ?? tooLarge(agent, 'body');
@@ -57,7 +57,7 @@ const update = operation({
   body: AgentUpdate,
   response: Agent,
   async handle({ world, workspace, params, body }) {
-    const retired = world.retiredModels === 'refused' ? retiredModel(body.model) : null;
+    const retired = retiredModel(world.retiredModels, body.model);
     if (retired !== null) return retired;
     return (await updateAgent(world, { workspace, id: params.agent_id }, body)) ?? notFound('agent_id');
   },

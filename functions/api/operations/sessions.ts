@@ -83,7 +83,7 @@ async function partsOf(
   if (agent.archived_at !== null) return refuse('invalid_request_error', 'agent: is archived');
   if (environment.archived_at !== null) return refuse('invalid_request_error', 'environment_id: is archived');
   const asked = typeof body.agent === 'object' && 'model' in body.agent ? body.agent.model : undefined;
-  const retired = world.retiredModels === 'refused' ? retiredModel(asked, 'agent.') : null;
+  const retired = retiredModel(world.retiredModels, asked, 'agent.');
   if (retired !== null) return retired;
   const own = ownAgent(agent, body.agent);
   if (isRefusal(own)) return own;

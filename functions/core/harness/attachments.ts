@@ -1,4 +1,5 @@
 /** What the provider takes of images, documents and search results, and which of them make room for newer ones. */
+import { isBlank } from '#contract/content.ts';
 import { mediaTypeOf, sizeOf } from '#core/hands/media.ts';
 import { isBedrockId } from '#core/model/habits.ts';
 import type { ContentBlock } from '#core/ports/model.ts';
@@ -113,10 +114,6 @@ export function nameOf({ type }: ContentBlock): string {
 /** What stands in the place of a block: the model has to know that there was something. */
 function note(what: string): ContentBlock {
   return text(`[Here was ${what}.]`);
-}
-
-function isBlank(value: unknown): boolean {
-  return typeof value !== 'string' || value.trim() === '';
 }
 
 function text(said: string): ContentBlock {

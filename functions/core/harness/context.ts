@@ -271,7 +271,7 @@ type ResultOf = (call: EventId) => ToolResult | undefined;
 function resultsIn(entries: readonly Entry[]): ResultOf {
   const results = new Map(allResults(entries));
   const compacted = entries.findLastIndex((entry) => recordIn(entry)?.kind === 'context.compacted');
-  const calls = entries.slice(compacted + 1).flatMap(callsIn);
+  const calls = entries.slice(compacted + 1).flatMap(callIdsIn);
   const old = new Set(calls.slice(0, oldCalls(calls.length)));
   return (call) => {
     const result = results.get(call);
@@ -284,7 +284,7 @@ function oldCalls(calls: number): number {
   return Math.max(0, Math.floor((calls - FRESH_CALLS) / STEP_CALLS) * STEP_CALLS);
 }
 
-function callsIn(entry: Entry): readonly EventId[] {
+function callIdsIn(entry: Entry): readonly EventId[] {
   const record = recordIn(entry);
   return record?.kind === 'model.answered' ? record.calls.map(({ id }) => id) : [];
 }

@@ -3,7 +3,7 @@
  * Messages API. The log itself stays as it is. The same conversation always gives the same request, and a longer one
  * differs from it at its end only, except where old attachments make room, so that the provider's cache serves.
  */
-import { wellFormedWithin } from '#contract/content.ts';
+import { isBlank, wellFormedWithin } from '#contract/content.ts';
 import {
   acceptableDocument,
   acceptableImage,
@@ -346,10 +346,6 @@ function withBreakpoint(message: ModelMessage): ModelMessage {
 function wellFormed<Value extends object>(value: Value): Value {
   // The shape stays, only texts in it change.
   return wellFormedWithin(value) as Value;
-}
-
-function isBlank(value: unknown): boolean {
-  return typeof value !== 'string' || value.trim() === '';
 }
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {

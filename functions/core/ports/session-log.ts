@@ -21,7 +21,10 @@ export interface PositionedEntry {
   readonly entry: Entry;
 }
 
-/** What a client set in a session, and may change: it is stored beside the session's row, which holds what follows from the log. */
+/**
+ * What a client set in a session, and may change: it is stored beside the session's row, which holds what follows from the
+ * log.
+ */
 export type SessionDetails = Pick<
   Session,
   'id' | 'agent' | 'environment_id' | 'vault_ids' | 'title' | 'metadata' | 'created_at'

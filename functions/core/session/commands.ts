@@ -42,7 +42,8 @@ export type Command =
     }
   /**
    * The model request failed. `retrying`: another attempt follows. `refused`: the provider refuses its input for good, so
-   * the next attempt leaves out a part of it. `exhausted`: no attempt follows, and what was tried comes back. `too large`: it was larger than the model's window, so the context is summarised next.
+   * the next attempt leaves out a part of it. `exhausted`: no attempt follows, and what was tried comes back. `too large`: it
+   * was larger than the model's window, so the context is summarised next.
    */
   | {
       readonly do: 'fail';

@@ -21,12 +21,16 @@ export function brokenModel(model: Model, parent = ''): RequestRefusal | null {
   return sentence === null ? null : refuse('invalid_request_error', `${parent}${sentence}`);
 }
 
-/** `asked` is the model that a request sets, if it sets one; `parent` as above. */
+/**
+ * `asked` is the model that a request sets, if it sets one, and `retired` whether the provider refuses models that the Claude
+ * API has retired; `parent` as above.
+ */
 export function retiredModel(
+  retired: 'refused' | 'accepted',
   asked: string | { readonly id: string } | null | undefined,
   parent = '',
 ): RequestRefusal | null {
-  if (asked === null || asked === undefined) return null;
+  if (retired === 'accepted' || asked === null || asked === undefined) return null;
   const sentence = retirementOf(typeof asked === 'string' ? asked : asked.id);
   return sentence === null ? null : refuse('invalid_request_error', `${parent}${sentence}`);
 }
