@@ -81,15 +81,18 @@ export interface SecretPart {
   readonly value: string | null;
 }
 
-/** A symmetric key of KMS; the policies of roles decide its use. */
+/** A key of KMS, for encryption or for signatures; the policies of roles decide its use. */
 export interface KeyPart {
   readonly id: string;
   readonly arn: string;
+  readonly spec: 'SYMMETRIC_DEFAULT' | 'ECC_NIST_P256';
 }
 
 export interface BucketPart {
   readonly name: string;
   readonly arn: string;
+  /** Objects are locked when they are stored. */
+  readonly hasLock: boolean;
 }
 
 export interface TaskDefinitionPart {

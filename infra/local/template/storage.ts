@@ -26,8 +26,14 @@ export function tableParts(stack: Stack): readonly TablePart[] {
   });
 }
 
+const Bucket = z.object({ ObjectLockConfiguration: z.unknown().optional() });
+
 export function bucketParts(stack: Stack): readonly BucketPart[] {
-  return stack.of(z.object({}), 'AWS::S3::Bucket').map(({ name, arn }) => ({ name, arn }));
+  return stack.of(Bucket, 'AWS::S3::Bucket').map(({ name, arn, properties }) => ({
+    name,
+    arn,
+    hasLock: properties.ObjectLockConfiguration !== undefined,
+  }));
 }
 
 const Secret = z.object({
@@ -54,9 +60,18 @@ const DelegatingPolicy = z.object({
   ]),
 });
 
-const Key = z.object({ KeyPolicy: DelegatingPolicy, KeySpec: z.literal('SYMMETRIC_DEFAULT').optional() });
+const KeySpec = z.enum(['SYMMETRIC_DEFAULT', 'ECC_NIST_P256']);
+const USAGES = { SYMMETRIC_DEFAULT: 'ENCRYPT_DECRYPT', ECC_NIST_P256: 'SIGN_VERIFY' } as const;
+
+const Key = z
+  .object({
+    KeyPolicy: DelegatingPolicy,
+    KeySpec: KeySpec.default('SYMMETRIC_DEFAULT'),
+    KeyUsage: z.string().default('ENCRYPT_DECRYPT'),
+  })
+  .refine(({ KeySpec: spec, KeyUsage: usage }) => usage === USAGES[spec], 'KeyUsage does not go with KeySpec');
 
 /** @throws for a key with a policy of its own, because roles alone are judged here */
 export function keyParts(stack: Stack): readonly KeyPart[] {
-  return stack.of(Key, 'AWS::KMS::Key').map(({ ref: id, arn }) => ({ id, arn }));
+  return stack.of(Key, 'AWS::KMS::Key').map(({ ref: id, arn, properties }) => ({ id, arn, spec: properties.KeySpec }));
 }

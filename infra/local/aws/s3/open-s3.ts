@@ -25,6 +25,7 @@ export function openS3(options: S3Options): Service {
   const buckets = new Map(
     options.buckets.map(({ name }) => [name, openObjects(join(options.dataDir, 's3', name))] as const),
   );
+  const locked = new Set(options.buckets.filter(({ hasLock }) => hasLock).map(({ name }) => name));
   const objectsOf = ({ bucket }: Target): Objects => {
     const objects = buckets.get(bucket);
     if (objects === undefined) throw new AwsFault('NoSuchBucket', `there is no bucket ${bucket}`, 404);
@@ -40,6 +41,7 @@ export function openS3(options: S3Options): Service {
         accesses: resources.map((resource) => ({ action: `s3:${action}`, resource, context })),
         answer: async () => {
           const resource = resourceOf({ ...target, key: '' });
+          if (operationOf(request) === 'PutObject' && locked.has(target.bucket)) demandChecksum(request);
           const mayList = () => options.allows(request.caller, { action: 's3:ListBucket', resource, context: {} });
           return answer(objectsOf(target), mayList);
         },
@@ -97,15 +99,31 @@ function readOperation(request: AwsRequest, target: Target): Operation {
 }
 
 function put(request: AwsRequest, { key }: Target, objects: Objects): AwsResponse {
-  const condition = request.headers['if-none-match'];
-  if (condition !== undefined && condition !== '*') {
-    throw new AwsFault('NotImplemented', 'If-None-Match of an upload can only be *', 501);
+  const { 'if-none-match': condition, 'if-match': expected } = request.headers;
+  if (condition !== undefined && (condition !== '*' || expected !== undefined)) {
+    throw new AwsFault('NotImplemented', 'If-None-Match of an upload can only be *, without If-Match', 501);
   }
-  const head = objects.write(key, readUpload(request), condition === '*');
+  // Nothing else runs between this look and the write.
+  const etag = expected === undefined ? undefined : objects.read(key)?.head.etag;
+  if (expected !== undefined && etag === undefined) {
+    throw new AwsFault('NoSuchKey', 'The specified key does not exist.', 404);
+  }
+  const isOther = etag !== undefined && String(expected).replaceAll('"', '') !== etag.replaceAll('"', '');
+  const head = isOther ? null : objects.write(key, readUpload(request), condition === '*');
   if (head === null) {
     throw new AwsFault('PreconditionFailed', 'At least one of the pre-conditions you specified did not hold', 412);
   }
   return { status: 200, headers: { etag: head.etag }, body: '' };
+}
+
+/** S3 takes no object that it locks without a checksum of it. */
+function demandChecksum({ headers }: AwsRequest): void {
+  const names = Object.keys(headers);
+  if (names.some((name) => /^(content-md5|x-amz-checksum-|x-amz-sdk-checksum-algorithm$|x-amz-trailer$)/.test(name)))
+    return;
+  const rule =
+    'Content-MD5 OR x-amz-checksum- HTTP header is required for Put Object requests with Object Lock parameters';
+  throw new AwsFault('InvalidRequest', rule, 400);
 }
 
 /** S3 hides from a caller that may not list the bucket whether an object exists. */

@@ -1,4 +1,5 @@
-import { DecryptCommand, GenerateDataKeyCommand, KMSClient } from '@aws-sdk/client-kms';
+import { createHash, createPublicKey, verify } from 'node:crypto';
+import { DecryptCommand, GenerateDataKeyCommand, KMSClient, SignCommand } from '@aws-sdk/client-kms';
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
@@ -9,8 +10,11 @@ import { vaultResources } from '#test/ports/secrets-world.ts';
 
 afterAll(removeScratchDirs);
 
-const KEYS = smallTemplate(vaultResources()).keys;
-const [KEY = { id: '', arn: '' }, OTHER = { id: '', arn: '' }] = KEYS;
+const { TokenKey: FOR_DATA } = vaultResources() as { TokenKey: { Type: string; Properties: object } };
+const forSignatures = { KeySpec: 'ECC_NIST_P256', KeyUsage: 'SIGN_VERIFY', EnableKeyRotation: false };
+const SIGN_KEY = { ...FOR_DATA, Properties: { ...FOR_DATA.Properties, ...forSignatures } };
+const KEYS = smallTemplate({ ...vaultResources(), SignKey: SIGN_KEY }).keys;
+const [KEY = { id: '', arn: '' }, OTHER = { id: '', arn: '' }, SIGNS = { id: '', arn: '' }] = KEYS;
 
 /** Calls an operation as the endpoint does after it granted access. */
 function caller(dataDir = scratchDir()) {
@@ -97,6 +101,67 @@ test('a role may be limited to an encryption context, and a role that may only m
   await expect(writer.send(await sealed('w'))).rejects.toThrow('is not authorized to perform: kms:Decrypt');
   expect((await reader.send(await sealed('w'))).Plaintext).toHaveLength(32);
   await expect(reader.send(await sealed('x'))).rejects.toThrow('is not authorized to perform: kms:Decrypt');
+  await world.aws.close();
+});
+
+const MESSAGE = Buffer.from('what happened');
+const DIGEST = createHash('sha256').update(MESSAGE).digest();
+const signing = (message: Buffer, more: object = {}) => ({
+  ...{ KeyId: SIGNS.arn, Message: message.toString('base64'), SigningAlgorithm: 'ECDSA_SHA_256' },
+  ...more,
+});
+
+test('KMS signs a message, or the digest of one, and gives the public key that verifies it, also after a restart', async () => {
+  const dataDir = scratchDir();
+  const { PublicKey, ...told } = await caller(dataDir)('GetPublicKey', { KeyId: SIGNS.id });
+  expect(told).toMatchObject({ KeyId: SIGNS.arn, KeySpec: 'ECC_NIST_P256', KeyUsage: 'SIGN_VERIFY' });
+  const key = createPublicKey({ key: Buffer.from(PublicKey, 'base64'), format: 'der', type: 'spki' });
+  for (const input of [signing(MESSAGE), signing(DIGEST, { MessageType: 'DIGEST' })]) {
+    // The lengths of both numbers of a signature differ from one to the next.
+    for (let time = 0; time < 20; time += 1) {
+      const { Signature } = await caller(dataDir)('Sign', input);
+      expect(verify('sha256', MESSAGE, key, Buffer.from(Signature, 'base64'))).toBe(true);
+      expect(verify('sha256', DIGEST, key, Buffer.from(Signature, 'base64'))).toBe(false);
+    }
+  }
+});
+
+test.each([
+  ['a message that is too long', signing(Buffer.alloc(4097)), 'ValidationException'],
+  ['no message', signing(Buffer.alloc(0)), 'ValidationException'],
+  ['a digest that is too short', signing(DIGEST.subarray(1), { MessageType: 'DIGEST' }), 'ValidationException'],
+  ['a message as its digest', signing(MESSAGE, { MessageType: 'DIGEST' }), 'ValidationException'],
+  [
+    'an algorithm of another curve',
+    signing(MESSAGE, { SigningAlgorithm: 'ECDSA_SHA_384' }),
+    'InvalidKeyUsageException',
+  ],
+  ['an algorithm of RSA', signing(MESSAGE, { SigningAlgorithm: 'RSASSA_PSS_SHA_256' }), 'InvalidKeyUsageException'],
+  ['a key for data', signing(MESSAGE, { KeyId: KEY.arn }), 'InvalidKeyUsageException'],
+  ['an unknown key', signing(MESSAGE, { KeyId: 'none' }), 'NotFoundException'],
+])('KMS refuses to sign: %s', async (_, input, code) => {
+  const refused = Promise.resolve().then(() => caller()('Sign', input));
+  await expect(refused).rejects.toMatchObject({ code });
+});
+
+test('KMS refuses an unknown algorithm, data keys of a key for signatures, and a public key of a key for data', async () => {
+  const call = caller();
+  await expect(call('Sign', signing(MESSAGE, { SigningAlgorithm: 'MD5' }))).rejects.toThrow('SigningAlgorithm: ');
+  const dataKey = call('GenerateDataKey', { KeyId: SIGNS.arn, KeySpec: 'AES_256' });
+  await expect(dataKey).rejects.toMatchObject({ code: 'InvalidKeyUsageException' });
+  const publicKey = call('GetPublicKey', { KeyId: KEY.arn });
+  await expect(publicKey).rejects.toMatchObject({ code: 'UnsupportedOperationException' });
+});
+
+test('only a role with the right to may sign', async () => {
+  const Statement = [{ Effect: 'Allow', Action: 'kms:Sign', Resource: { 'Fn::GetAtt': ['SignKey', 'Arn'] } }];
+  const Properties = { PolicyDocument: { Statement }, Roles: [{ Ref: 'ApiRole' }] };
+  const SignPolicy = { Type: 'AWS::IAM::Policy', Properties };
+  const world = await startWorld({ template: smallTemplate({ SignKey: SIGN_KEY, SignPolicy }) });
+  const command = () => new SignCommand({ KeyId: SIGNS.arn, Message: MESSAGE, SigningAlgorithm: 'ECDSA_SHA_256' });
+  expect((await new KMSClient(world.as('Api')).send(command())).Signature).toBeInstanceOf(Uint8Array);
+  const other = new KMSClient(world.as('Execute')).send(command());
+  await expect(other).rejects.toThrow('is not authorized to perform: kms:Sign');
   await world.aws.close();
 });
 

@@ -63,6 +63,43 @@ test('S3 keeps the first object under If-None-Match', async () => {
   expect(await read('once')).toBe('first');
 });
 
+test('S3 replaces the object that If-Match names, and no other', async () => {
+  const put = (Body: string, IfMatch?: string) =>
+    client.send(new PutObjectCommand({ Bucket, Key: 'matched', Body, ...(IfMatch === undefined ? {} : { IfMatch }) }));
+  await expect(put('none', '"a"')).rejects.toMatchObject({ name: 'NoSuchKey' });
+  const first = await put('first');
+  const second = await put('second', first.ETag);
+  const late = put('late', first.ETag);
+  await expect(late).rejects.toMatchObject({ name: 'PreconditionFailed', $metadata: { httpStatusCode: 412 } });
+  expect(await read('matched')).toBe('second');
+  expect((await put('third', second.ETag?.replaceAll('"', ''))).ETag).toBeDefined();
+});
+
+test('S3 takes an object that it locks with its checksum only', async () => {
+  const Properties = {
+    ObjectLockEnabled: true,
+    ObjectLockConfiguration: {
+      ObjectLockEnabled: 'Enabled',
+      Rule: { DefaultRetention: { Mode: 'COMPLIANCE', Days: 1 } },
+    },
+  };
+  const statement = { Effect: 'Allow', Action: 's3:PutObject', Resource: { 'Fn::Sub': '${Locked.Arn}/*' } };
+  const policy = { PolicyDocument: { Statement: [statement] }, Roles: [{ Ref: 'ApiRole' }] };
+  const template = smallTemplate({
+    Locked: { Type: 'AWS::S3::Bucket', Properties },
+    LockedPolicy: { Type: 'AWS::IAM::Policy', Properties: policy },
+  });
+  const own = await startWorld({ template });
+  const name = template.buckets.find(({ hasLock }) => hasLock)?.name;
+  const put = (requestChecksumCalculation: 'WHEN_SUPPORTED' | 'WHEN_REQUIRED') =>
+    new S3Client({ ...own.as('Api'), forcePathStyle: true, requestChecksumCalculation }).send(
+      new PutObjectCommand({ Bucket: name, Key: 'a', Body: 'a' }),
+    );
+  await expect(put('WHEN_REQUIRED')).rejects.toMatchObject({ name: 'InvalidRequest' });
+  expect(await put('WHEN_SUPPORTED')).toMatchObject({ $metadata: { httpStatusCode: 200 } });
+  await own.aws.close();
+});
+
 test('an S3 key is never used as a file path', async () => {
   const keys = ['../../escape', 'a', 'a/b', 'a//b', 'ümläut +&=?#%', 'k'.repeat(900), '.'];
   for (const key of keys) await client.send(new PutObjectCommand({ Bucket, Key: `paths/${key}`, Body: key }));
