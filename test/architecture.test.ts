@@ -109,6 +109,7 @@ const CORE_ROOMS = [
   'vault',
   'audit',
   'environments',
+  'files',
   'session',
   'connect',
   'hands',

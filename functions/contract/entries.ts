@@ -73,6 +73,8 @@ export const LogRecord = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('call.suspended'), call: EventId, at: Instant }),
   /** The person has done it, so the call waits for a hand again. */
   z.object({ kind: z.literal('call.resumed'), call: EventId, at: Instant }),
+  /** What the session's sandboxes find has changed; the item beside the session's details holds it (docs/design.md). */
+  z.object({ kind: z.literal('contents.changed'), at: Instant }),
   /** The run goes on under the next number, because it was long or its execution died. */
   z.object({ kind: z.literal('run.continued'), at: Instant, run: z.int(), reason: z.enum(['long', 'lost']) }),
 ]);
@@ -162,6 +164,8 @@ export const SessionState = z.object({
   /** The beginning of the slice that a model request is made of; the slice's summary stands for what came before. */
   sliceFrom: Position,
   usage: Usage,
+  /** Counts the changes of what its sandboxes find beside packages; absent while they find nothing. */
+  contents: z.int().min(1).optional(),
   /** When the session last began to run; null while it does not. */
   runningSince: Instant.nullable(),
 });

@@ -20,6 +20,12 @@ export const VaultId = idOf('vlt').brand<'VaultId'>();
 export type VaultId = z.infer<typeof VaultId>;
 export const CredentialId = idOf('vcrd').brand<'CredentialId'>();
 export type CredentialId = z.infer<typeof CredentialId>;
+export const FileId = idOf('file').brand<'FileId'>();
+export type FileId = z.infer<typeof FileId>;
+export const ResourceId = idOf('sesrsc').brand<'ResourceId'>();
+export type ResourceId = z.infer<typeof ResourceId>;
+export const MemoryStoreId = idOf('memstore').brand<'MemoryStoreId'>();
+export type MemoryStoreId = z.infer<typeof MemoryStoreId>;
 /** One user's consent to one server, from the link to the stored credential. */
 export const ConnectId = idOf('conn').brand<'ConnectId'>();
 export type ConnectId = z.infer<typeof ConnectId>;

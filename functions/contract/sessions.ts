@@ -4,9 +4,8 @@ import { AgentOverrides, SessionAgent } from './agents.ts';
 import { InitialEvents } from './events.ts';
 import { AgentId, EnvironmentId, Instant, SessionId, ThreadId, VaultId } from './ids.ts';
 import { Metadata, MetadataPatch } from './metadata.ts';
+import { ResourceInputs, SessionResource } from './resources.ts';
 import { Usage } from './usage.ts';
-
-const notYet = (what: string) => z.array(z.unknown()).max(0, `${what} not supported yet: leave it out or send []`);
 
 const version = z.int().min(1).optional();
 
@@ -37,7 +36,7 @@ export const SessionCreate = z
     environment_id: EnvironmentId,
     title: Title.nullish(),
     metadata: Metadata.optional(),
-    resources: notYet('resources are').nullish(),
+    resources: ResourceInputs.nullish(),
     vault_ids: z.array(VaultId).max(MAX_VAULTS).nullish(),
     initial_events: InitialEvents.nullish(),
     budget: Budget.nullish(),
@@ -68,7 +67,7 @@ export const Session = z
     environment_id: EnvironmentId,
     title: z.string().nullable(),
     metadata: Metadata,
-    resources: z.array(z.never()),
+    resources: z.array(SessionResource),
     vault_ids: z.array(VaultId),
     budget: z.null(),
     usage: Usage,

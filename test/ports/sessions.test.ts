@@ -57,11 +57,11 @@ async function largeSession(workspace: WorkspaceId) {
   const session = SessionId.parse(`sesn_${randomUUID().replaceAll('-', '')}`);
   const made = createSession(
     { agent: LARGE.id, environment_id: ENVIRONMENT },
-    { workspace, session, agent: LARGE, environment: ENVIRONMENT },
+    { workspace, session, agent: LARGE, environment: ENVIRONMENT, contents: null },
     stamp,
   );
   if (made.status !== 'created') throw new Error(made.message);
-  await sessions.create(workspace, made.details, made.first, null);
+  await sessions.create(workspace, made.details, { ...made.first, packages: null, contents: null });
   const { key } = made.first;
   const change = async (command: Command, details = made.details) => {
     const head = (await log.head(key)) ?? expect.fail('no log');

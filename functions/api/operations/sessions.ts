@@ -22,6 +22,7 @@ import { change } from '#core/session/change.ts';
 import { closeForDeletion } from '#core/session/close-for-deletion.ts';
 import { refusedRequest } from '#core/session/commands.ts';
 import { createSession } from '#core/session/create.ts';
+import { newContents } from '#core/session/new-contents.ts';
 import { storeAndStart } from '#core/session/send.ts';
 import { updateSession } from '#core/session/update.ts';
 import { viewPrimaryThread, viewSession } from '#core/session/view.ts';
@@ -47,9 +48,15 @@ const create = operation({
     const parts = await partsOf(call);
     if (isRefusal(parts)) return parts;
     const { agent, environment } = parts;
+    const contents = await newContents(body.resources ?? []);
+    if (isRefusal(contents)) return contents;
     const session = SessionId.parse(`sesn_${world.newToken()}`);
     note({ session });
-    const created = createSession(body, { workspace, session, agent, environment: environment.id }, world.stamp);
+    const created = createSession(
+      body,
+      { workspace, session, agent, environment: environment.id, contents },
+      world.stamp,
+    );
     if (created.status === 'refused') {
       return refusedRequest(created, (field) => field.replace(/^events/, 'initial_events'));
     }
@@ -58,12 +65,12 @@ const create = operation({
     // Kept with the session, because its environment may change or be deleted.
     const packages = packageList(environment.config.packages);
     const storing = world.sessions
-      .create(workspace, details, first, packages)
+      .create(workspace, details, { ...first, packages, contents })
       .then(() => ({ status: 'created' as const }));
     const { start } = await storeAndStart(world, storing, begins);
     noteStart(note, start);
     const { status, usage, runningSince } = first.state;
-    const record = { details, workspace, status, usage, runningSince, updatedAt: first.at, archivedAt: null };
+    const record = { details, contents, workspace, status, usage, runningSince, updatedAt: first.at, archivedAt: null };
     return viewSession(record, first.at);
   },
 });

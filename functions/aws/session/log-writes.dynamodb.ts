@@ -3,6 +3,7 @@ import * as z from 'zod';
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { Entry, SessionState } from '#contract/entries.ts';
 import { LOG_START, Position, positionAfter } from '#contract/ids.ts';
+import type { SessionContents } from '#contract/resources.ts';
 import { Fault } from '#core/ports/errors.ts';
 import type { Append, LogKey, Head, PositionedEntry, SessionDetails } from '#core/ports/session-log.ts';
 import { isActive } from '#core/session/waiting.ts';
@@ -39,7 +40,9 @@ export function createLogWriter({ dynamodb, logTable, recordsTable }: Tables) {
     const { session } = append.key;
     const sessionRow = records.updating({ pk: session, sk: 'session' }, sessionChange(append));
     const details = append.details === undefined ? [] : [records.putting(detailsRow(append.details))];
-    const transacted = await log.transact([log.putting(row, { when: [IS_NEW] }), sessionRow, ...details], name);
+    const contents = append.contents === undefined ? [] : [records.putting(contentsRow(session, append.contents))];
+    const writes = [log.putting(row, { when: [IS_NEW] }), sessionRow, ...details, ...contents];
+    const transacted = await log.transact(writes, name);
     if (transacted.status === 'saved') return { status: 'saved', row: null };
     const [taken = null] = transacted.lost;
     if (taken !== null) return { status: 'conflict', row: taken.row };
@@ -77,8 +80,9 @@ export async function firstAppend(
 }
 
 /** Only what `GET /v1/sessions` shows and `sweep` looks for makes an append pay for a transaction. */
-function rowChanges({ after, state, details }: Append): boolean {
-  return after.state.status !== state.status || after.state.run !== state.run || details !== undefined;
+function rowChanges({ after, state, details, contents }: Append): boolean {
+  const isOther = after.state.status !== state.status || after.state.run !== state.run;
+  return isOther || details !== undefined || contents !== undefined;
 }
 
 /** The agent's snapshot may be hundreds of kilobytes, which a change of status must not write again. */
@@ -90,6 +94,15 @@ export function detailsKey(session: string): Key {
   return { pk: session, sk: 'session#details' };
 }
 
+/** Its key comes after that of the details. */
+export function contentsRow(session: string, contents: SessionContents): Key & Columns {
+  return { ...contentsKey(session), body: JSON.stringify(contents) };
+}
+
+export function contentsKey(session: string): Key {
+  return { pk: session, sk: 'session#mounts' };
+}
+
 function sessionChange({ state, at }: Append): Change {
   const running = isActive(state);
   return {
@@ -98,6 +111,7 @@ function sessionChange({ state, at }: Append): Change {
       status: state.status,
       usage: JSON.stringify(state.usage),
       run: state.run,
+      contents: state.contents ?? null,
       updatedAt: at,
       runningPk: running ? 'running' : null,
       runningSk: running ? (state.runningSince ?? at) : null,

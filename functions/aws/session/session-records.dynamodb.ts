@@ -1,7 +1,8 @@
 /**
- * Session rows: two for each session, because its status changes many times and its details, which may be large, seldom.
- * The session log writes status, usage, run, `updatedAt`, the keys of the index of running sessions, and changed details,
- * together with the append that changes them; here the rows are created, read, archived and removed.
+ * Session rows: two for each session, because its status changes many times and its details, which may be large, seldom. A
+ * third one, of what its sandboxes find, is there once they find something: the first row then has a number in `contents`.
+ * The session log writes status, usage, run, `contents`, `updatedAt`, the keys of the index of running sessions, and changed
+ * details and contents, together with the append that changes them; here the rows are created, read, archived and removed.
  */
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import * as z from 'zod';
@@ -9,13 +10,14 @@ import { SessionAgent } from '#contract/agents.ts';
 import { EnvironmentId, Instant, SessionId, VaultId, WorkspaceId } from '#contract/ids.ts';
 import { Metadata } from '#contract/metadata.ts';
 import type { PackageList } from '#contract/packages.ts';
+import { SessionContents } from '#contract/resources.ts';
 import { SessionStatus } from '#contract/sessions.ts';
 import { Usage } from '#contract/usage.ts';
 import type { SessionListRequest, SessionRecord, SessionRecords } from '#core/ports/records.ts';
 import { listRows, type Filter } from '#aws/list-rows.ts';
 import { archiveRow, bodyOf, isOf, json, listKeys, optional, parseRow, textOf } from '#aws/row.ts';
 import type { ContentStore } from '#aws/session/content.s3.ts';
-import { detailsKey, detailsRow, firstAppend } from '#aws/session/log-writes.dynamodb.ts';
+import { contentsKey, contentsRow, detailsKey, detailsRow, firstAppend } from '#aws/session/log-writes.dynamodb.ts';
 import { createTable, IS_NEW, mustBeSaved, type Columns, type Key, type Row } from '#aws/table.ts';
 
 const SESSION = 'session';
@@ -55,7 +57,7 @@ export function createSessionRecords(options: SessionRecordsOptions): SessionRec
   const keyOf = (id: string) => ({ pk: id, sk: SESSION });
 
   return {
-    async create(workspace, details, first, packages) {
+    async create(workspace, details, { packages, contents, ...first }) {
       const { state } = first;
       const row = {
         ...keyOf(details.id),
@@ -66,6 +68,7 @@ export function createSessionRecords(options: SessionRecordsOptions): SessionRec
         status: state.status,
         usage: JSON.stringify(state.usage),
         run: state.run,
+        contents: state.contents ?? null,
         updatedAt: first.at,
         runningPk: state.runningSince === null ? null : 'running',
         runningSk: state.runningSince,
@@ -74,18 +77,19 @@ export function createSessionRecords(options: SessionRecordsOptions): SessionRec
       const name = options.newName();
       const log = await firstAppend(options, first.key, { ...first, name });
       const planned = packages === null ? [] : [table.putting(options.plannedSandbox(details.id, packages))];
-      const written = [table.putting(row, { when: [IS_NEW] }), table.putting(detailsRow(details)), log, ...planned];
-      mustBeSaved(await table.transact(written, name));
+      const found = contents === null ? [] : [table.putting(contentsRow(details.id, contents))];
+      const rows = [table.putting(row, { when: [IS_NEW] }), table.putting(detailsRow(details)), ...found];
+      mustBeSaved(await table.transact([...rows, log, ...planned], name));
     },
 
     async find(workspace, id) {
-      // The key of the details begins with that of the row, so one query reads both.
+      // The keys of the details and of the contents begin with that of the row, so one query reads all.
       const { rows } = await table.page({
         where: 'pk = :pk AND begins_with(sk, :sk)',
         values: { pk: id, sk: SESSION },
       });
-      const [row = null, details] = rows;
-      return isOf(row, workspace) && details !== undefined ? recordOf(row, details) : null;
+      const [row = null, details, contents = null] = rows;
+      return isOf(row, workspace) && details !== undefined ? recordOf(row, details, contents) : null;
     },
 
     async list(request) {
@@ -93,19 +97,20 @@ export function createSessionRecords(options: SessionRecordsOptions): SessionRec
         { table, kind: SESSION, keyOf },
         { request, filter: filterOf(request), read: (row) => row },
       );
-      const details = await Promise.all(rows.map(({ place }) => table.get(detailsKey(place.id))));
-      const found = rows.flatMap(({ item, place }, index) => {
-        // The index names a session for a moment after it was deleted.
-        const its = details[index] ?? null;
-        return its === null ? [] : [{ item: recordOf(item, its), place }];
-      });
-      return { rows: found, more };
+      const found = await Promise.all(
+        rows.map(async ({ item, place }) => {
+          const [details, contents] = await othersOf(place.id, item);
+          // The index names a session for a moment after it was deleted.
+          return details === null ? [] : [{ item: recordOf(item, details, contents), place }];
+        }),
+      );
+      return { rows: found.flat(), more };
     },
 
     async archive(workspace, id, at) {
       const row = await archiveRow(table, keyOf(id), { workspace, at });
-      const details = row === null ? null : await table.get(detailsKey(id));
-      return row === null || details === null ? null : recordOf(row, details);
+      const [details, contents] = row === null ? [null, null] : await othersOf(id, row);
+      return row === null || details === null ? null : recordOf(row, details, contents);
     },
 
     async remove(id) {
@@ -115,6 +120,12 @@ export function createSessionRecords(options: SessionRecordsOptions): SessionRec
     },
   };
 
+  /** Details and contents. Most sessions have no contents, so most pay for one read. */
+  function othersOf(id: string, row: Row): Promise<[Row | null, Row | null]> {
+    const contents = row['contents'] === undefined ? null : table.get(contentsKey(id));
+    return Promise.all([table.get(detailsKey(id)), contents]);
+  }
+
   /** Everything about a session shares its partition: the row, its sandbox, the marks of its calls. */
   async function keysOf(id: SessionId): Promise<readonly Key[]> {
     const query = { where: 'pk = :pk', values: { pk: id }, columns: ['pk', 'sk'], limit: 100 };
@@ -123,9 +134,10 @@ export function createSessionRecords(options: SessionRecordsOptions): SessionRec
   }
 }
 
-function recordOf(row: Row, details: Row): SessionRecord {
+function recordOf(row: Row, details: Row, contentsRow: Row | null): SessionRecord {
   const { runningSk: runningSince, ...columns } = parseRow(Stored, row);
-  return { details: bodyOf(details, 'body', StoredDetails), runningSince, ...columns };
+  const contents = contentsRow === null ? null : bodyOf(contentsRow, 'body', SessionContents);
+  return { details: bodyOf(details, 'body', StoredDetails), contents, runningSince, ...columns };
 }
 
 function filterOf(request: SessionListRequest): Filter {

@@ -7,6 +7,7 @@ import type { ApiKey } from '#contract/api-keys.ts';
 import type { Environment } from '#contract/environments.ts';
 import type { AgentId, EnvironmentId, Instant, SessionId, WorkspaceId } from '#contract/ids.ts';
 import type { PackageList } from '#contract/packages.ts';
+import type { SessionContents } from '#contract/resources.ts';
 import type { Order } from '#contract/pages.ts';
 import type { SessionStatus } from '#contract/sessions.ts';
 import type { Usage } from '#contract/usage.ts';
@@ -101,6 +102,8 @@ export interface EnvironmentRecords {
 
 export interface SessionRecord {
   readonly details: SessionDetails;
+  /** What its sandboxes find beside packages; null while they find nothing. */
+  readonly contents: SessionContents | null;
   readonly workspace: WorkspaceId;
   readonly status: SessionStatus;
   readonly usage: Usage;
@@ -115,14 +118,14 @@ export interface SessionListRequest extends ListRequest {
   readonly agentVersion: number | null;
 }
 
+interface FirstAppend extends Pick<Append, 'key' | 'entries' | 'state' | 'at'> {
+  readonly packages: PackageList | null;
+  readonly contents: SessionContents | null;
+}
+
 export interface SessionRecords {
-  /** The row, the first append of the log, and what its sandboxes will have installed: all or nothing. */
-  create(
-    workspace: WorkspaceId,
-    details: SessionDetails,
-    first: Pick<Append, 'key' | 'entries' | 'state' | 'at'>,
-    packages: PackageList | null,
-  ): Promise<void>;
+  /** The row, the first append of the log, and what its sandboxes will find: all or nothing. */
+  create(workspace: WorkspaceId, details: SessionDetails, first: FirstAppend): Promise<void>;
   find(workspace: WorkspaceId, id: SessionId): Promise<SessionRecord | null>;
   list(request: SessionListRequest): Promise<Rows<SessionRecord>>;
   /** Marks the row as archived; the first mark stays. Null when there is no such row. */

@@ -2,6 +2,7 @@
 import type { Entry, SessionState } from '#contract/entries.ts';
 import type { Instant, Position, SessionId, ThreadId } from '#contract/ids.ts';
 import type { Order } from '#contract/pages.ts';
+import type { SessionContents } from '#contract/resources.ts';
 import type { Session } from '#contract/sessions.ts';
 
 /** Names one log: the partition of a thread. The primary thread's log is the session's own. */
@@ -40,6 +41,8 @@ export interface Append {
   readonly at: Instant;
   /** The session's details as they are to be; absent while they stay. */
   readonly details?: SessionDetails;
+  /** What the session's sandboxes find, as it is to be; absent while it stays. */
+  readonly contents?: SessionContents;
   /** Id of the request that caused it, for debugging: the response and the request's log line have it too. */
   readonly cause?: string;
 }
@@ -57,7 +60,7 @@ interface LogPart {
 /**
  * The durable, append-only log of a session (docs/design.md#session-log).
  * `append` is all or nothing at exactly `after.position + 1`; a repeat of the same append, its first answer lost, is
- * `appended` and writes nothing. When status, run or details change, the session's row changes in the same transaction.
+ * `appended` and writes nothing. When status, run, details or contents change, the session's row changes in the same transaction.
  * Reads are strongly consistent. Only `LogRemover` deletes entries.
  */
 export interface SessionLog {

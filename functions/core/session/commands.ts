@@ -100,6 +100,8 @@ export type Command =
   | { readonly do: 'continue'; readonly run: number; readonly reason: 'long' | 'lost' }
   /** A client's changes of a session: the new values of the fields that differ. */
   | { readonly do: 'update'; readonly changes: SessionChanges }
+  /** What the session's sandboxes find changes, by a client's request. */
+  | { readonly do: 'change contents' }
   | { readonly do: 'archive' };
 
 export type CommandTo<Do extends Command['do']> = Extract<Command, { do: Do }>;

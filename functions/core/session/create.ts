@@ -2,6 +2,7 @@
 import type { SessionAgent } from '#contract/agents.ts';
 import { primaryThread, type EnvironmentId, type SessionId, type WorkspaceId } from '#contract/ids.ts';
 import type { Entry } from '#contract/entries.ts';
+import type { SessionContents } from '#contract/resources.ts';
 import type { SessionCreate } from '#contract/sessions.ts';
 import type { Append, SessionDetails } from '#core/ports/session-log.ts';
 import type { Stamp } from '#core/ports/stamp.ts';
@@ -20,15 +21,20 @@ interface Parts {
   readonly session: SessionId;
   readonly agent: SessionAgent;
   readonly environment: EnvironmentId;
+  /** What its sandboxes find beside packages. Null for nothing. */
+  readonly contents: SessionContents | null;
 }
 
 export function createSession(input: SessionCreate, parts: Parts, stamp: Stamp): NewSession | Refusal {
   const at = stamp.now();
   const thread = primaryThread(parts.session);
   const { workspace, environment, agent } = parts;
-  const created: Entry = { record: { kind: 'session.created', at, workspace, thread, agent, environment } };
+  const created: readonly Entry[] = [
+    { record: { kind: 'session.created', at, workspace, thread, agent, environment } },
+    ...(parts.contents === null ? [] : [{ record: { kind: 'contents.changed' as const, at } }]),
+  ];
   // Its first messages are sent in the append that creates it, so a session is never seen without them.
-  const sent = decide(fold(null, [created]), { do: 'send', events: input.initial_events ?? [] }, stamp);
+  const sent = decide(fold(null, created), { do: 'send', events: input.initial_events ?? [] }, stamp);
   if (sent.status === 'refused') return sent;
   return {
     status: 'created',
@@ -41,6 +47,11 @@ export function createSession(input: SessionCreate, parts: Parts, stamp: Stamp):
       metadata: input.metadata ?? {},
       created_at: at,
     },
-    first: { key: { session: parts.session, thread }, entries: [created, ...sent.entries], state: sent.head.state, at },
+    first: {
+      key: { session: parts.session, thread },
+      entries: [...created, ...sent.entries],
+      state: sent.head.state,
+      at,
+    },
   };
 }

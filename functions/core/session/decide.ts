@@ -39,6 +39,8 @@ export function decide(head: Head, command: Command, stamp: Stamp): Decision {
       return decideUpdate(head, command, stamp);
     case 'continue':
       return decideContinue(head, command, stamp);
+    case 'change contents':
+      return decideChangeContents(head, stamp);
     case 'archive':
       return decideArchive(head, stamp);
     default:
@@ -85,6 +87,13 @@ function decideUpdate(head: Head, { changes }: CommandTo<'update'>, stamp: Stamp
       ...(agent === undefined ? {} : { agent }),
     }),
   ]);
+}
+
+function decideChangeContents(head: Head, stamp: Stamp): Decision {
+  if (head.state.status === 'terminated') {
+    return { status: 'refused', message: 'the session is terminated and cannot be changed any more' };
+  }
+  return decided(head, [{ record: { kind: 'contents.changed', at: stamp.now() } }]);
 }
 
 function decideContinue(head: Head, command: CommandTo<'continue'>, stamp: Stamp): Decision {

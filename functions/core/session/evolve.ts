@@ -83,6 +83,8 @@ function evolveRecord(state: SessionState, record: LogRecord, position: Position
       return suspend(state, record.call, position);
     case 'call.resumed':
       return release(state, record.call, { sincePosition: position, isConfirmed: false });
+    case 'contents.changed':
+      return { ...state, contents: (state.contents ?? 0) + 1 };
     case 'session.created':
     case 'model.claimed':
     case 'model.refused':

@@ -1,5 +1,6 @@
 /** A session as its clients see it, now. */
 import { primaryThread, type Instant } from '#contract/ids.ts';
+import type { Mounted, SessionResource } from '#contract/resources.ts';
 import type { Session, SessionThread } from '#contract/sessions.ts';
 import type { SessionRecord } from '#core/ports/records.ts';
 
@@ -16,7 +17,7 @@ export function viewSession(record: SessionRecord, now: Instant): Session {
     environment_id: details.environment_id,
     title: details.title,
     metadata: details.metadata,
-    resources: [],
+    resources: (record.contents?.resources ?? []).map(viewResource),
     vault_ids: details.vault_ids,
     budget: null,
     usage,
@@ -27,6 +28,13 @@ export function viewSession(record: SessionRecord, now: Instant): Session {
     updated_at: record.updatedAt,
     archived_at: record.archivedAt,
   };
+}
+
+/** Where a file's bytes are is nothing to its client. */
+function viewResource(mounted: Mounted): SessionResource {
+  if (mounted.type !== 'file') return mounted;
+  const { source: _source, ...resource } = mounted;
+  return resource;
 }
 
 /** The primary thread is as old and as busy as its session. */

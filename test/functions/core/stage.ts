@@ -104,6 +104,7 @@ export async function createStage(initial: readonly EventInput[]) {
       session: KEY.session,
       agent: TOOLED,
       environment: EnvironmentId.parse('env_1'),
+      contents: null,
     },
     stamp,
   );

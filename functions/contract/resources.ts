@@ -1,0 +1,128 @@
+/** Resources of a session: what its sandboxes find, beside the environment's packages. */
+import * as z from 'zod';
+import { wellFormed } from './content.ts';
+import { FileId, Instant, MemoryStoreId, ResourceId } from './ids.ts';
+import { notYetType } from './not-yet.ts';
+
+/** Where a session's files are in its sandbox. */
+export const UPLOADS_DIR = '/mnt/session/uploads';
+/** What the agent writes here becomes files of its session. */
+export const OUTPUTS_DIR = '/mnt/session/outputs';
+
+export const MAX_FILES = 500;
+export const MAX_MEMORY_STORES = 8;
+
+/** Its rules are in `core/files/mount-path.ts`. */
+const MountPath = wellFormed(1024).nullish();
+
+export const FileResourceInput = z.strictObject({ type: z.literal('file'), file_id: FileId, mount_path: MountPath });
+export type FileResourceInput = z.infer<typeof FileResourceInput>;
+
+const Access = z.enum(['read_write', 'read_only']);
+
+const MemoryStoreInput = z.strictObject({
+  type: z.literal('memory_store'),
+  memory_store_id: MemoryStoreId,
+  access: Access.nullish(),
+  instructions: wellFormed(4096).nullish(),
+});
+export type MemoryStoreInput = z.infer<typeof MemoryStoreInput>;
+
+const RepositoryInput = notYetType('github_repository', 'repositories are not supported yet: leave it out');
+
+export const ResourceInputs = z
+  .array(z.discriminatedUnion('type', [FileResourceInput, MemoryStoreInput, RepositoryInput]))
+  .max(MAX_FILES + MAX_MEMORY_STORES)
+  .superRefine((inputs, context) => {
+    for (const [type, max] of [
+      ['file', MAX_FILES],
+      ['memory_store', MAX_MEMORY_STORES],
+    ] as const) {
+      const beyond = inputs.flatMap((input, index) => (input.type === type ? [index] : []))[max];
+      if (beyond === undefined) continue;
+      context.addIssue({
+        code: 'custom',
+        path: [beyond],
+        message: `a session has at most ${max} resources of type ${type}`,
+      });
+    }
+  });
+export type ResourceInputs = z.infer<typeof ResourceInputs>;
+
+export const ResourceAdd = z
+  .discriminatedUnion('type', [
+    FileResourceInput,
+    notYetType('memory_store', 'memory stores are attached when a session is created'),
+    notYetType('github_repository', 'repositories are attached when a session is created, and are not supported yet'),
+  ])
+  .meta({ id: 'ResourceAdd' });
+
+export const ResourceUpdate = z.strictObject({ authorization_token: z.string().min(1).max(10_000) });
+
+/** `file_id` names the session's own copy of the file that was asked for. `mount_path` is absolute. */
+export const FileResource = z
+  .object({
+    id: ResourceId,
+    type: z.literal('file'),
+    file_id: FileId,
+    mount_path: z.string(),
+    created_at: Instant,
+    updated_at: Instant,
+  })
+  .meta({ id: 'FileResource' });
+export type FileResource = z.infer<typeof FileResource>;
+
+/** `id` and the instants are this service's: the contract has none, and yet its operations name a resource by an id. */
+export const MemoryStoreResource = z
+  .object({
+    id: ResourceId,
+    type: z.literal('memory_store'),
+    memory_store_id: MemoryStoreId,
+    access: Access,
+    instructions: z.string().nullable(),
+    name: z.string(),
+    description: z.string(),
+    mount_path: z.string(),
+    created_at: Instant,
+    updated_at: Instant,
+  })
+  .meta({ id: 'MemoryStoreResource' });
+export type MemoryStoreResource = z.infer<typeof MemoryStoreResource>;
+
+export const SessionResource = z
+  .discriminatedUnion('type', [FileResource, MemoryStoreResource])
+  .meta({ id: 'SessionResource' });
+export type SessionResource = z.infer<typeof SessionResource>;
+
+export const ResourceDeleted = z
+  .object({ id: ResourceId, type: z.literal('session_resource_deleted') })
+  .meta({ id: 'ResourceDeleted' });
+
+/** A mounted file: its resource, and the bytes that it is a copy of. */
+export const MountedFile = FileResource.extend({
+  source: z.object({
+    /** The file that was asked for. It may be deleted since. */
+    file: FileId,
+    blob: z.string(),
+    bytes: z.int().min(0),
+    filename: z.string(),
+    mimeType: z.string(),
+  }),
+});
+export type MountedFile = z.infer<typeof MountedFile>;
+
+export const Mounted = z.discriminatedUnion('type', [MountedFile, MemoryStoreResource]);
+export type Mounted = z.infer<typeof Mounted>;
+
+/**
+ * What the sandboxes of a session find. It is one item beside the session's details, written in the transaction of the
+ * append that changes it. Memory stores and skills are fixed when the session is created.
+ */
+export const SessionContents = z.object({
+  /** In the order in which they were attached. */
+  resources: z.array(Mounted),
+});
+export type SessionContents = z.infer<typeof SessionContents>;
+
+/** Of the item's text: DynamoDB takes 400 KB, and each `GET` of the session reads it. */
+export const MAX_CONTENTS_BYTES = 300_000;
