@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { follow } from '#test/journeys/follower.ts';
 import { bash, calling, echo } from '#test/journeys/scripts.ts';
 import { ofType, startService, textOf, types, type Service } from '#test/journeys/service.ts';
 import { IDLE_STREAM_SECONDS } from '#test/synth.ts';
@@ -99,8 +100,15 @@ describe('a conversation through the official SDK', () => {
 
   it('leaves streams behind that end after their idle time, because Lambda tells them nothing of their clients', async () => {
     (await service.client.beta.sessions.events.stream(await service.session())).controller.abort();
+    const stays = await follow(service, await service.session());
+    const opened = performance.now();
     const streams = () => service.runtime.ended().filter((one) => one.function === 'stream');
     await expect.poll(() => streams().length).toBeGreaterThan(0);
     expect(Math.min(...streams().map(({ tookMs }) => tookMs))).toBeGreaterThanOrEqual(IDLE_STREAM_SECONDS * 1000);
+    // A client that stays opens the next one.
+    await expect.poll(() => performance.now() - opened).toBeGreaterThan(IDLE_STREAM_SECONDS * 1000 + 1000);
+    await service.send(stays.session, 'Hello.');
+    await stays.idle();
+    stays.leave();
   });
 });

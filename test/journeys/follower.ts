@@ -16,26 +16,52 @@ export interface Follower {
   leave(): void;
 }
 
+/**
+ * The service ends the stream of a session that is idle for long. As a client has to, this then opens another one, and lists
+ * what came in between.
+ */
 export async function follow({ client }: Service, session: string): Promise<Follower> {
-  const stream = await client.beta.sessions.events.stream(session);
+  const { events } = client.beta.sessions;
+  const left = new AbortController();
+  const open = () => events.stream(session, {}, { signal: left.signal });
+  const first = await open();
   const seen: Event[] = [];
   let waiting = Promise.withResolvers<void>();
-  let ended = false;
+  let ended: string | null = null;
   let found = 0;
   let told = 0;
-  const read = (async () => {
+  function see(event: Event): void {
+    seen.push(event);
+    waiting.resolve();
+  }
+  /** An event that was accepted before it was processed comes again then. */
+  const formOf = (event: Event): string => `${event.id} ${'processed_at' in event && event.processed_at}`;
+  async function readToEnd(stream: typeof first, known: ReadonlySet<string>): Promise<void> {
     for await (const event of stream) {
-      if (event.type === 'event_start' || event.type === 'event_delta') continue;
-      seen.push(event);
-      waiting.resolve();
+      if (event.type !== 'event_start' && event.type !== 'event_delta' && !known.has(formOf(event))) see(event);
     }
-  })();
-  const end = () => {
-    ended = true;
+  }
+  async function read(): Promise<void> {
+    await readToEnd(first, new Set());
+    while (isIdle(seen) && !left.signal.aborted) {
+      const stream = await open();
+      const known = new Set(seen.map(formOf));
+      for await (const event of events.list(session, { limit: 1000 })) {
+        if (!known.has(formOf(event))) see(event);
+        known.add(formOf(event));
+      }
+      await readToEnd(stream, known);
+    }
+  }
+  const end = (how: string) => {
+    ended = how;
     waiting.resolve();
   };
   // When the stream ends, every waiting caller gets an error.
-  void read.then(end, end);
+  void read().then(
+    () => end('ended'),
+    (error: unknown) => end(`failed (${String(error)})`),
+  );
 
   async function next<Type extends Event['type']>(type: Type): Promise<Extract<Event, { type: Type }>> {
     for (;;) {
@@ -46,7 +72,8 @@ export async function follow({ client }: Service, session: string): Promise<Foll
         found = at + 1;
         return event as Extract<Event, { type: Type }>;
       }
-      if (ended) throw new Error(`the stream ended without ${type}: ${seen.map((one) => one.type).join(', ')}`);
+      if (ended !== null)
+        throw new Error(`the stream ${ended} without ${type}: ${seen.map((one) => one.type).join(', ')}`);
       await waiting.promise;
     }
   }
@@ -61,6 +88,12 @@ export async function follow({ client }: Service, session: string): Promise<Foll
       told = found;
       return events;
     },
-    leave: () => stream.controller.abort(),
+    leave: () => left.abort(),
   };
+}
+
+/** What the last status tells; a session is idle when it is new. */
+function isIdle(seen: readonly Event[]): boolean {
+  const last = seen.findLast(({ type }) => type.startsWith('session.status_') || type === 'session.deleted');
+  return last === undefined || last.type === 'session.status_idle';
 }
