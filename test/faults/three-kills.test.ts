@@ -64,9 +64,9 @@ function watchMarks(data: string) {
   const timer = setInterval(look, 250);
   return {
     look,
-    /** How often the command of a mark ran, in whichever sandboxes. */
+    /** The workspaces in which the command of a mark ran, each as often as it ran there. */
     of: (mark: string) =>
-      [...lines].filter(([path]) => basename(path) === mark).reduce((sum, [, count]) => sum + count, 0),
+      [...lines].flatMap(([path, count]) => (basename(path) === mark ? Array.from({ length: count }, () => path) : [])),
     size: () => lines.size,
     stop: () => clearInterval(timer),
   };
@@ -96,18 +96,30 @@ describe(`the whole service, killed ${KILLS} times under ${SESSIONS} sessions wi
     });
     const environment = await client().beta.environments.create({ name: 'lab' });
     const sessions = new Map<string, string>();
-    const names = Array.from({ length: SESSIONS }, (_, index) => `case${index}`).values();
+    const cases = Array.from({ length: SESSIONS }).keys();
+    let names = 0;
+    /**
+     * A creation is not sent again: where only its answer was lost, that makes two sessions of one name, and both make
+     * the same marks. Another one has a name of its own.
+     */
+    async function create(): Promise<void> {
+      const name = `case${(names += 1)}`;
+      const content = [{ type: 'text' as const, text: `go ${name}` }];
+      const asked = {
+        agent: agent.id,
+        environment_id: environment.id,
+        initial_events: [{ type: 'user.message' as const, content }],
+      };
+      try {
+        sessions.set((await client().beta.sessions.create(asked, { maxRetries: 0 })).id, name);
+      } catch (error) {
+        if (!(error instanceof Anthropic.APIError) || error.status < 500) throw error;
+        await create();
+      }
+    }
     /** Some at a time: what comes to rest is the subject, and not how many creations this machine takes at once. */
     async function createEach(): Promise<void> {
-      for (const name of names) {
-        const content = [{ type: 'text' as const, text: `go ${name}` }];
-        const { id } = await client().beta.sessions.create({
-          agent: agent.id,
-          environment_id: environment.id,
-          initial_events: [{ type: 'user.message', content }],
-        });
-        sessions.set(id, name);
-      }
+      for (const _ of cases) await create();
     }
     await Promise.all(Array.from({ length: 4 }, createEach));
     return sessions;
@@ -160,7 +172,7 @@ describe(`the whole service, killed ${KILLS} times under ${SESSIONS} sessions wi
         const mark = /mark-\w+-\d+/.exec(JSON.stringify(use.input))?.[0];
         const ran = mark === undefined ? null : marks.of(mark);
         const mayHaveRun = text.includes(MARKED) ? [1] : TELLS_NO_EFFECT.test(text) ? [0] : [0, 1];
-        if (ran !== null) expect({ text, ran }).toEqual({ text, ran: expect.toBeOneOf(mayHaveRun) });
+        if (ran !== null) expect(mayHaveRun, `${text}: ran in ${ran.join(', ')}`).toContain(ran.length);
         // A look that does not find the mark is in a later sandbox, and says so.
         if (mark === undefined && text.trim() !== '1') expect(text).toMatch(TELLS_LOSS);
       }
