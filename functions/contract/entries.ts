@@ -10,6 +10,9 @@ import { OfferedTool } from './mcp.ts';
 import { SessionStatus } from './sessions.ts';
 import { Usage } from './usage.ts';
 
+/** What the service tells the model of the session's memory and skills, after the agent's own system prompt. */
+const Guide = z.string().optional();
+
 /** Facts that replay needs and clients never see. */
 export const LogRecord = z.discriminatedUnion('kind', [
   z.object({
@@ -19,6 +22,7 @@ export const LogRecord = z.discriminatedUnion('kind', [
     thread: ThreadId,
     agent: SessionAgent,
     environment: EnvironmentId,
+    guide: Guide,
   }),
   /** The attempt that asks the model. It is appended with each `span.model_request_start`. */
   z.object({ kind: z.literal('model.claimed'), request: EventId, at: Instant, run: z.int(), attempt: z.int() }),
@@ -48,8 +52,8 @@ export const LogRecord = z.discriminatedUnion('kind', [
   /** The provider says that this request is larger than the model's window, or than it takes. */
   z.object({ kind: z.literal('context.exceeded'), request: EventId, at: Instant }),
   /**
-   * From here on `summary` stands for what was answered before. The agent is repeated, so that replay needs nothing from
-   * before the slice that begins here.
+   * From here on `summary` stands for what was answered before. Agent and guide are repeated, so that replay needs nothing
+   * from before the slice that begins here.
    */
   z.object({
     kind: z.literal('context.compacted'),
@@ -57,6 +61,7 @@ export const LogRecord = z.discriminatedUnion('kind', [
     at: Instant,
     summary: z.string(),
     agent: SessionAgent,
+    guide: Guide,
   }),
   /** What the agent's MCP servers offer in this run. Null tools: the same as in the last such record of the slice. */
   z.object({

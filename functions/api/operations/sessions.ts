@@ -48,13 +48,14 @@ const create = operation({
     const parts = await partsOf(call);
     if (isRefusal(parts)) return parts;
     const { agent, environment } = parts;
-    const contents = await newContents(body.resources ?? []);
-    if (isRefusal(contents)) return contents;
+    const given = await newContents(body.resources ?? []);
+    if (isRefusal(given)) return given;
+    const { contents } = given;
     const session = SessionId.parse(`sesn_${world.newToken()}`);
     note({ session });
     const created = createSession(
       body,
-      { workspace, session, agent, environment: environment.id, contents },
+      { workspace, session, agent, environment: environment.id, ...given },
       world.stamp,
     );
     if (created.status === 'refused') {

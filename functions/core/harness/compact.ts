@@ -5,7 +5,7 @@ import { requestModel, type RequestOutcome, type Purpose } from '#core/harness/m
 import { buildSummaryRequest, summaryIn } from '#core/harness/summary.ts';
 import type { TurnWorld } from '#core/harness/turn-world.ts';
 import { WINDOW_EXCEEDED } from '#core/model/room.ts';
-import { agentOf } from '#core/model/slice.ts';
+import { agentOf, guideOf } from '#core/model/slice.ts';
 import type { ModelAnswer, ModelListener } from '#core/ports/model.ts';
 import type { LogKey } from '#core/ports/session-log.ts';
 import { MAX_FAILURES, type Command } from '#core/session/commands.ts';
@@ -44,7 +44,8 @@ function accepting(slice: Slice, request: EventId, answer: ModelAnswer): Command
   const summary = summaryIn(answer);
   // A summary that was cut off for want of room may lack what matters most: the next attempt shortens its input.
   if (summary !== null && stopReason !== WINDOW_EXCEEDED) {
-    return { do: 'compacted', request, summary, usage, agent: agentOf(slice.entries) };
+    const { entries } = slice;
+    return { do: 'compacted', request, summary, usage, agent: agentOf(entries), guide: guideOf(entries) };
   }
   const isLast = slice.head.state.failures + 1 >= MAX_FAILURES;
   return {

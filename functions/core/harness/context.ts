@@ -3,6 +3,7 @@
  * that becomes a context window. Nothing is ever deleted from the log by doing so.
  */
 import type { SessionAgent } from '#contract/agents.ts';
+import { isBlank } from '#contract/content.ts';
 import { eventIn, recordIn, type Entry, type RecordOf } from '#contract/entries.ts';
 import type { SessionEvent } from '#contract/events.ts';
 import { resultFile } from '#contract/hands.ts';
@@ -10,12 +11,12 @@ import type { EventId } from '#contract/ids.ts';
 import type { ToolName } from '#contract/tools.ts';
 import type { ContentBlock, ModelMessage, ModelRequest, ToolDefinition } from '#core/ports/model.ts';
 import { serverTools } from '#core/tools/server-tools.ts';
-import { enabledTools, toolDefinitions } from '#core/tools/tool-definitions.ts';
+import { enabledTools, sandboxNote, toolDefinitions } from '#core/tools/tool-definitions.ts';
 import { admit, contentOf, cachedText, isThought, type Admitted, type Said } from '#core/harness/gate.ts';
 import { nameOf } from '#core/harness/attachments.ts';
 import { modelFields } from '#core/model/habits.ts';
 import { shorten, shownToModel } from '#core/model/shorten.ts';
-import { agentIn, agentOf, offeredTools, toolsIn } from '#core/model/slice.ts';
+import { agentIn, agentOf, guideOf, offeredTools, toolsIn } from '#core/model/slice.ts';
 
 /** From a slice of the log, which begins where the head's state says, to what the model is asked. */
 export function buildRequest(entries: readonly Entry[]): ModelRequest {
@@ -45,13 +46,15 @@ export function answeredIn(entries: readonly Entry[]): readonly Said[] {
 
 function askingOf(entries: readonly Entry[], said: readonly Said[], leftOut: ReadonlySet<string>) {
   const agent = agentOf(entries);
-  const system = agent.system?.toWellFormed() ?? '';
+  // All of it stays the same while the agent does, so that the provider's cache serves.
+  const parts = [agent.system?.toWellFormed(), sandboxNote(agent), guideOf(entries)];
+  // The provider refuses a block without text, spaces aside.
+  const system = parts.filter((part) => !isBlank(part)).join('\n\n');
   const tools = [...toolDefinitions(agent, offeredTools(entries)), ...serverTools(agent)];
   const request = {
     model: agent.model.id,
     ...modelFields(agent.model),
-    // The provider refuses a block without text, spaces aside.
-    system: system.trim() === '' ? [] : [cachedText(system)],
+    system: system === '' ? [] : [cachedText(system)],
     // A custom tool may have the name of a built-in one, which the provider refuses: the first one keeps the name.
     tools: tools.filter(
       ({ name }, index) => !leftOut.has(toolPart(name)) && tools.findIndex((tool) => tool.name === name) === index,

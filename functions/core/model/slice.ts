@@ -19,6 +19,14 @@ export function agentOf(entries: readonly Entry[]): SessionAgent {
   return agent;
 }
 
+/** What the model is told of the session's memory and skills; null for nothing. */
+export function guideOf(entries: readonly Entry[]): string | null {
+  const begun = entries
+    .map(recordIn)
+    .findLast((record) => record?.kind === 'session.created' || record?.kind === 'context.compacted');
+  return begun && 'guide' in begun ? (begun.guide ?? null) : null;
+}
+
 /** What the agent's MCP servers offer, as it was listed last. */
 export function offeredTools(entries: readonly Entry[]): readonly OfferedTool[] {
   return entries.map(toolsIn).findLast((tools) => tools !== null) ?? [];

@@ -39,6 +39,7 @@ export type Command =
       readonly summary: string;
       readonly usage: ModelUsage;
       readonly agent: SessionAgent;
+      readonly guide: string | null;
     }
   /**
    * The model request failed. `retrying`: another attempt follows. `refused`: the provider refuses its input for good, so

@@ -23,14 +23,17 @@ interface Parts {
   readonly environment: EnvironmentId;
   /** What its sandboxes find beside packages. Null for nothing. */
   readonly contents: SessionContents | null;
+  /** What the model is told of them, and never otherwise while the session lives. */
+  readonly guide?: string;
 }
 
 export function createSession(input: SessionCreate, parts: Parts, stamp: Stamp): NewSession | Refusal {
   const at = stamp.now();
   const thread = primaryThread(parts.session);
   const { workspace, environment, agent } = parts;
+  const guide = parts.guide === undefined ? {} : { guide: parts.guide };
   const created: readonly Entry[] = [
-    { record: { kind: 'session.created', at, workspace, thread, agent, environment } },
+    { record: { kind: 'session.created', at, workspace, thread, agent, environment, ...guide } },
     ...(parts.contents === null ? [] : [{ record: { kind: 'contents.changed' as const, at } }]),
   ];
   // Its first messages are sent in the append that creates it, so a session is never seen without them.

@@ -38,10 +38,11 @@ export function decideCompacted(head: Head, command: CommandTo<'compacted'>, sta
   // Another attempt closed this request and owns the turn now.
   if (state.request?.id !== command.request) return decided(head);
   const { request, summary, agent, usage } = command;
+  const guide = command.guide === null ? {} : { guide: command.guide };
   const now = stamp.now();
   return decided(head, [
     endOfRequest(request, { isError: false, usage }, stamp),
-    { record: { kind: 'context.compacted', request, at: now, summary, agent } },
+    { record: { kind: 'context.compacted', request, at: now, summary, agent, ...guide } },
     event({ id: stamp.eventId(), type: 'agent.thread_context_compacted', processed_at: now }),
   ]);
 }

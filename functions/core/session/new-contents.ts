@@ -3,20 +3,26 @@ import type { Mounted, ResourceInputs, SessionContents } from '#contract/resourc
 import { mountPath } from '#core/files/mount-path.ts';
 import { isRefusal, refuse, type RequestRefusal } from '#core/ports/errors.ts';
 
-/** `field` names the resource in a refusal. */
 interface AskedResource {
+  /** Names the resource in a refusal. */
   readonly field: string;
   readonly input: ResourceInputs[number];
 }
 
-/** Null for nothing. The resources keep the order of the request. */
-export async function newContents(resources: ResourceInputs): Promise<SessionContents | null | RequestRefusal> {
+interface NewContents {
+  /** The resources keep the order of the request. Null for nothing. */
+  readonly contents: SessionContents | null;
+  /** What the model is told of memory stores and skills. */
+  readonly guide?: string;
+}
+
+export async function newContents(resources: ResourceInputs): Promise<NewContents | RequestRefusal> {
   const asked = resources.map((input, index): AskedResource => ({ field: `resources.${index}`, input }));
   const mounted = await Promise.all(asked.map(mount));
   const refused = mounted.find(isRefusal);
   if (refused !== undefined) return refused;
   const found = mounted.filter((one): one is Mounted => !isRefusal(one));
-  return found.length === 0 ? null : { resources: found };
+  return { contents: found.length === 0 ? null : { resources: found } };
 }
 
 async function mount({ field, input }: AskedResource): Promise<Mounted | RequestRefusal> {

@@ -5,8 +5,9 @@
  */
 import type { SessionAgent } from '#contract/agents.ts';
 import type { CustomTool } from '#contract/custom-tools.ts';
-import { SANDBOX_TOOLS, type SandboxTool } from '#contract/hands.ts';
+import { SANDBOX_TOOLS, WORKDIR, type SandboxTool } from '#contract/hands.ts';
 import type { OfferedTool } from '#contract/mcp.ts';
+import { OUTPUTS_DIR, UPLOADS_DIR } from '#contract/resources.ts';
 import type { ToolName } from '#contract/tools.ts';
 import { effectiveConfig, effectiveMcpConfig, fetchesItself } from '#core/tools/server-tools.ts';
 import type { ToolDefinition } from '#core/ports/model.ts';
@@ -91,6 +92,15 @@ export function enabledTools(agent: SessionAgent): readonly ToolName[] {
   const sandbox = SANDBOX_TOOLS.filter((name) => effectiveConfig(agent.tools, name)?.enabled === true);
   return fetchesItself(agent) ? [...sandbox, 'web_fetch'] : sandbox;
 }
+
+/** What the model is told of the sandbox's folders; null for an agent without tools in it. */
+export function sandboxNote(agent: SessionAgent): string | null {
+  return SANDBOX_TOOLS.some((name) => effectiveConfig(agent.tools, name)?.enabled === true) ? FOLDERS : null;
+}
+
+const FOLDERS =
+  `Your tools run in a sandbox. Its working directory is ${WORKDIR}. Files that the user gives you are in ${UPLOADS_DIR}, ` +
+  `read-only. Write each file that the user is to receive below ${OUTPUTS_DIR}: files elsewhere are not given to the user.`;
 
 /** The offered tools that the agent's toolsets enable. */
 function enabledMcpTools(agent: SessionAgent, offered: readonly OfferedTool[]): readonly OfferedTool[] {

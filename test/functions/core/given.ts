@@ -167,6 +167,7 @@ export const summarised = (summary = 'They greeted.', request = REQUEST): Comman
   summary,
   usage: answer().usage,
   agent: AGENT,
+  guide: null,
 });
 
 export const answerWith = (parts: Partial<ModelAnswer> = {}, request = REQUEST): Command => ({

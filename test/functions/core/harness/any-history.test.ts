@@ -268,7 +268,7 @@ function asked(scenario: Scenario, step: 'ask' | 'compact', event: Step): Scenar
   if (step === 'compact') {
     seen.add('a summary');
     const agent = agentOf(claimed.entries);
-    return claimed.when({ do: 'compacted', request, summary: 'They met.', usage: answer().usage, agent });
+    return claimed.when({ do: 'compacted', request, summary: 'They met.', usage: answer().usage, agent, guide: null });
   }
   return claimed.when(answerOf(claimed, request, event));
 }

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import type { Entry, RecordOf } from '#contract/entries.ts';
 import { EventId } from '#contract/ids.ts';
 import type { ContentBlock } from '#core/ports/model.ts';
 import { buildMessages, buildRequest, requestOf } from '#core/harness/context.ts';
+import type { CommandTo } from '#core/session/commands.ts';
 import type { ToolContent } from '#contract/content.ts';
 import {
   AGENT,
@@ -14,6 +16,7 @@ import {
   sends,
   summarised,
   toolUse,
+  type Scenario,
 } from '#test/functions/core/given.ts';
 
 const second = EventId.parse('sevt_second');
@@ -70,8 +73,27 @@ describe('the context of a model request', () => {
   });
 
   it.each([null, '', ' \n'])('has no system block for %j, which the provider would refuse', (system) => {
-    const created = createdWith({ ...AGENT, system });
+    const created = createdWith({ ...AGENT, system, tools: [] });
     expect(requestOf([created], []).system).toEqual([]);
+  });
+
+  it('tells an agent with a sandbox of its folders, and what the session’s guide says, in all requests alike', () => {
+    const told = (scenario: Scenario) =>
+      requestOf(scenario.entries.slice(scenario.head.state.sliceFrom - 1), []).system;
+    const guide = 'Memory is in /mnt/memory/notes.';
+    const [created] = given().entries;
+    const [record] = created !== undefined && 'record' in created ? [created.record] : [];
+    const begun = given([{ record: { ...record, guide } as RecordOf<'session.created'> }]);
+    expect(told(begun)[0]?.['text']).toMatch(
+      /^You are Ada\.\n\nYour tools run in a sandbox[^]+\/mnt\/session\/outputs[^]+\n\nMemory is in/,
+    );
+    const later = begun
+      .when(send('hi'))
+      .when(claim())
+      .when({ ...(summarised() as CommandTo<'compacted'>), guide });
+    expect(later.head.state.sliceFrom).toBeGreaterThan(1);
+    expect(told(later)).toEqual(told(begun));
+    expect(requestOf([createdWith({ ...AGENT, tools: [] })], []).system).toMatchObject([{ text: 'You are Ada.' }]);
   });
 
   it('spends the provider’s four cache breakpoints on tools, system and the last two user messages', () => {
@@ -198,10 +220,11 @@ describe('the context after a compaction', () => {
 
   it('has the agent as it was last changed, read from the slice alone', () => {
     const { entries, head } = compacted();
-    expect(buildRequest(entries.slice(head.state.sliceFrom - 1)).system).toMatchObject([{ text: AGENT.system }]);
+    const systemIn = (slice: readonly Entry[]) => JSON.stringify(buildRequest(slice).system);
+    expect(systemIn(entries.slice(head.state.sliceFrom - 1))).toContain('You are Ada.');
     const idle = compacted().when(claim()).when(answerWith());
     const changed = idle.when({ do: 'update', changes: { agent: { ...AGENT, system: 'You are Bo.' } } });
-    expect(buildRequest(changed.entries).system).toMatchObject([{ text: 'You are Bo.' }]);
+    expect(systemIn(changed.entries)).toMatch(/You are Bo/);
   });
 });
 
