@@ -123,6 +123,7 @@ const CORE_ROOMS = [
 const AWS_ROOMS = [
   'audit',
   'connect',
+  'files',
   'hands',
   'mcp',
   'model',

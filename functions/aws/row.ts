@@ -5,15 +5,18 @@ import { Fault } from '#core/ports/errors.ts';
 import type { Place } from '#core/ports/records.ts';
 import type { Key, Row, Table } from '#aws/table.ts';
 
-export type Listed = 'agent' | 'environment' | 'session' | 'vault' | 'credential';
+export type Listed = 'agent' | 'environment' | 'session' | 'vault' | 'credential' | 'file';
+
+/** `scope` has what belongs to a session, beside `list`, which has what belongs to a workspace or a vault. */
+export type ListIndex = 'list' | 'scope';
 
 /** Rows of an owner, which is a workspace or something in one, by creation: `<owner>#<kind>`, `<created_at>#<id>`. */
-export function listKeys(owner: string, kind: Listed, place: Place) {
-  return { listPk: `${owner}#${kind}`, listSk: `${place.createdAt}#${place.id}` };
+export function listKeys(owner: string, kind: Listed, place: Place, index: ListIndex = 'list') {
+  return { [`${index}Pk`]: `${owner}#${kind}`, [`${index}Sk`]: `${place.createdAt}#${place.id}` };
 }
 
-export function listedPlace(row: Row): Place {
-  const [createdAt = '', id = ''] = textOf(row, 'listSk').split('#');
+export function listedPlace(row: Row, index: ListIndex = 'list'): Place {
+  const [createdAt = '', id = ''] = textOf(row, `${index}Sk`).split('#');
   return { createdAt, id };
 }
 

@@ -1,9 +1,10 @@
 /**
  * Sweep: every minute, gives each active session that has no execution a new one, finishes interrupted consents, undoes
- * creations of credentials that died half-way, and stops sandboxes that nothing needs.
+ * creations of credentials that died half-way, stops sandboxes that nothing needs, and removes bytes that no file names.
  */
 import { later } from '#core/ports/stamp.ts';
 import { sweepWorld } from '#aws/worlds/sweep.ts';
+import { endLeftovers } from './end-leftovers.ts';
 import { endPendingCredentials } from './end-pending-credentials.ts';
 import { settleConnections } from './settle-connections.ts';
 import { stopStrays } from './stop-strays.ts';
@@ -21,6 +22,7 @@ export async function handler(): Promise<void> {
     sweep(world, before),
     settleConnections(world, before),
     endPendingCredentials(world, now),
+    endLeftovers(world, now),
     stopStrays(world, now),
   ]);
   for (const one of all) if (one.status === 'rejected') throw one.reason;

@@ -86,6 +86,7 @@ export class Api extends Construct {
     records.grantRemove(answer);
     content.grantReadWrite(answer);
     content.grantRemove(answer);
+    content.grantReadWriteBlobs(answer);
     answer.receive(settingsOf(rateLimits));
     return answer;
   }

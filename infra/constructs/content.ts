@@ -7,6 +7,8 @@ import { acknowledgePattern } from './finding.ts';
 const PACKAGES = 'packages/';
 /** The key of an object of a log begins with the id of its session. */
 const OF_LOGS = 'sesn_*';
+/** Bytes of files and skills. */
+const BLOBS = 'blobs/*';
 const ARCHIVES = `${PACKAGES}*/archive.tar.gz`;
 
 /** The bucket for content of log entries that is too large for a DynamoDB item, and for installed packages. */
@@ -30,9 +32,10 @@ export class Content extends Construct {
     });
   }
 
-  /** The ARNs of the objects that log entries name, and of the archives that sandboxes get. */
-  get objects(): { readonly ofLogs: string; readonly archives: string } {
-    return { ofLogs: this.bucket.arnForObjects(OF_LOGS), archives: this.bucket.arnForObjects(ARCHIVES) };
+  /** The ARNs of the objects that log entries name, of the blobs, and of the archives that sandboxes get. */
+  get objects(): { readonly ofLogs: string; readonly blobs: string; readonly archives: string } {
+    const arn = (keys: string): string => this.bucket.arnForObjects(keys);
+    return { ofLogs: arn(OF_LOGS), blobs: arn(BLOBS), archives: arn(ARCHIVES) };
   }
 
   grantRead(reader: EntryFunction): void {
@@ -67,6 +70,24 @@ export class Content extends Construct {
     const { archives } = this.objects;
     reader.receive({ CONTENT_BUCKET: this.bucket.bucketName }, { actions: ['s3:GetObject'], on: [archives] });
     acknowledgePattern(reader.role, archives, 'Archives are named by the hash of what is in them.');
+  }
+
+  grantReadBlobs(reader: EntryFunction): void {
+    this.#grantBlobs(reader, ['s3:GetObject']);
+  }
+
+  grantReadWriteBlobs(writer: EntryFunction): void {
+    this.#grantBlobs(writer, ['s3:GetObject', 's3:PutObject']);
+  }
+
+  grantRemoveBlobs(remover: EntryFunction): void {
+    this.#grantBlobs(remover, ['s3:DeleteObject']);
+  }
+
+  #grantBlobs(grantee: EntryFunction, actions: readonly string[]): void {
+    const { blobs } = this.objects;
+    grantee.receive({ CONTENT_BUCKET: this.bucket.bucketName }, { actions, on: [blobs] });
+    acknowledgePattern(grantee.role, blobs, 'Blobs have random keys, which the rows of the records table name.');
   }
 
   #grant(grantee: EntryFunction, actions: readonly string[]): void {

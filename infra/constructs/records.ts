@@ -9,8 +9,8 @@ const READ = ['dynamodb:GetItem', 'dynamodb:Query'];
 const WRITE = ['dynamodb:PutItem', 'dynamodb:UpdateItem', 'dynamodb:ConditionCheckItem'];
 
 /**
- * The table of everything but the logs: agents, environments, session rows and details, sandboxes, call marks, API keys.
- * The index `list` pages over the rows of a workspace; `running` holds only sessions with a run that has not ended.
+ * The table of everything but the logs: agents, environments, session rows and details, files, sandboxes, call marks, API keys.
+ * The index `list` pages over the rows of a workspace, `scope` over the files of a session; `running` holds only sessions with a run that has not ended.
  */
 export class Records extends Construct {
   readonly table: TableV2;
@@ -22,6 +22,7 @@ export class Records extends Construct {
       timeToLiveAttribute: 'expiresAt',
       indexes: [
         // DynamoDB writes it whenever a run begins or ends, so it holds only what names the log and the run.
+        { ...indexKeys('scope'), projectionType: ProjectionType.ALL },
         { ...indexKeys('running'), projectionType: ProjectionType.INCLUDE, nonKeyAttributes: ['thread', 'run'] },
       ],
     });
@@ -52,6 +53,7 @@ export class Records extends Construct {
 
   grantList(reader: EntryFunction): void {
     this.#grantIndex(reader, 'list');
+    this.#grantIndex(reader, 'scope');
   }
 
   grantFindRunning(reader: EntryFunction): void {
@@ -62,7 +64,7 @@ export class Records extends Construct {
     grantee.receive({ RECORDS_TABLE: this.table.tableName }, { actions, on: [this.table.tableArn] });
   }
 
-  #grantIndex(grantee: EntryFunction, index: 'list' | 'running'): void {
+  #grantIndex(grantee: EntryFunction, index: 'list' | 'scope' | 'running'): void {
     grantee.receive({}, { actions: ['dynamodb:Query'], on: [`${this.table.tableArn}/index/${index}`] });
   }
 }

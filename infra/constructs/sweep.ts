@@ -10,8 +10,8 @@ export interface SweepProps extends Stores {
 }
 
 /**
- * Every minute: starts the execution of each running session that has none (docs/design.md#runs), and stops the tasks that
- * nothing needs (docs/design.md#sandboxes).
+ * Every minute: starts the execution of each running session that has none (docs/design.md#runs), stops the tasks that
+ * nothing needs (docs/design.md#sandboxes), and removes the bytes that no file names (docs/design.md#files).
  */
 export class Sweep extends Construct {
   readonly repair: EntryFunction;
@@ -30,7 +30,9 @@ export class Sweep extends Construct {
     records.grantRead(this.repair);
     records.grantWrite(this.repair);
     records.grantFindRunning(this.repair);
+    records.grantList(this.repair);
     content.grantReadWrite(this.repair);
+    content.grantRemoveBlobs(this.repair);
     new Rule(this, 'EveryMinute', {
       schedule: Schedule.rate(Duration.minutes(1)),
       targets: [new LambdaFunction(this.repair.lambda, { retryAttempts: 0 })],

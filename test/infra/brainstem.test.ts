@@ -113,7 +113,9 @@ describe('rights: each function may do exactly what the design says', () => {
         log: 'dynamodb:DeleteItem dynamodb:GetItem dynamodb:PutItem dynamodb:Query',
         records: `dynamodb:ConditionCheckItem dynamodb:DeleteItem dynamodb:GetItem dynamodb:PutItem dynamodb:Query dynamodb:UpdateItem`,
         'records/index/list': 'dynamodb:Query',
+        'records/index/scope': 'dynamodb:Query',
         content: 's3:ListBucket',
+        'content/blobs/*': objects,
         'content/sesn_*': 's3:DeleteObject s3:GetObject s3:PutObject',
         audit: 'dynamodb:PutItem dynamodb:Query',
         'audit/index/list': 'dynamodb:Query',
@@ -173,7 +175,10 @@ describe('rights: each function may do exactly what the design says', () => {
         log: append,
         records: readWrite,
         'records/index/running': 'dynamodb:Query',
+        'records/index/list': 'dynamodb:Query',
+        'records/index/scope': 'dynamodb:Query',
         'content/sesn_*': objects,
+        'content/blobs/*': 's3:DeleteObject',
         run: 'states:ListExecutions states:StartExecution',
         'tasks/*': 'ecs:DescribeTasks ecs:StopTask',
         vaults: 'dynamodb:GetItem dynamodb:Query dynamodb:UpdateItem',
@@ -367,7 +372,11 @@ describe('stored data', () => {
 
   test('of records is listed and found by status through sparse indexes, and expires by `expiresAt`', () => {
     const [, records] = all('AWS::DynamoDB::GlobalTable');
-    expect(list(records?.['GlobalSecondaryIndexes'])).toMatchObject([{ IndexName: 'list' }, { IndexName: 'running' }]);
+    expect(list(records?.['GlobalSecondaryIndexes'])).toMatchObject([
+      { IndexName: 'list' },
+      { IndexName: 'scope' },
+      { IndexName: 'running' },
+    ]);
     expect(records?.['TimeToLiveSpecification']).toEqual({ AttributeName: 'expiresAt', Enabled: true });
   });
 

@@ -119,11 +119,13 @@ const recordsTable = (TableName: string): CreateTableCommandInput => ({
     { AttributeName: 'pk', KeyType: 'HASH' },
     { AttributeName: 'sk', KeyType: 'RANGE' },
   ],
-  AttributeDefinitions: ['pk', 'sk', 'listPk', 'listSk', 'runningPk', 'runningSk'].map((AttributeName) => ({
-    AttributeName,
-    AttributeType: 'S',
-  })),
-  GlobalSecondaryIndexes: [index('list'), index('running')],
+  AttributeDefinitions: ['pk', 'sk', 'listPk', 'listSk', 'scopePk', 'scopeSk', 'runningPk', 'runningSk'].map(
+    (AttributeName) => ({
+      AttributeName,
+      AttributeType: 'S',
+    }),
+  ),
+  GlobalSecondaryIndexes: [index('list'), index('scope'), index('running')],
 });
 
 const previewsTable = (TableName: string): CreateTableCommandInput => ({
@@ -150,7 +152,7 @@ const listedTable = (TableName: string): CreateTableCommandInput => ({
   GlobalSecondaryIndexes: [index('list')],
 });
 
-const index = (IndexName: 'list' | 'running') => ({
+const index = (IndexName: 'list' | 'scope' | 'running') => ({
   IndexName,
   KeySchema: [
     { AttributeName: `${IndexName}Pk`, KeyType: 'HASH' as const },

@@ -1,11 +1,11 @@
 /** Archives of packages in the content bucket, and the URLs with which a build reads its order and stores its outcome. */
 import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
-import { AwsV4Signer } from 'aws4fetch';
 import { PackageFailure, type PackageOrder } from '#contract/packages.ts';
 import { Fault } from '#core/ports/errors.ts';
 import type { FoundArchive, PackageArchives } from '#core/ports/sandboxes.ts';
 import { archiveKey, PACKAGES_PREFIX } from '#aws/hands/package-keys.ts';
-import { roleCredentials, serviceEndpoint, setting, type Env } from '#aws/settings.ts';
+import { createPresigner } from '#aws/presign.ts';
+import type { Env } from '#aws/settings.ts';
 
 /** A build reads its order when it starts, within a minute or two. */
 const ORDER_SECONDS = 900;
@@ -22,7 +22,7 @@ interface PackageArchivesOptions {
 }
 
 export function createPackageArchives({ s3, bucket, env }: PackageArchivesOptions): PackageArchives {
-  const presign = presigner(env, bucket);
+  const presign = createPresigner(env, bucket);
   const put = (Key: string, value: object) =>
     s3
       .send(new PutObjectCommand({ Bucket: bucket, Key, Body: JSON.stringify(value), ContentType: 'application/json' }))
@@ -39,11 +39,11 @@ export function createPackageArchives({ s3, bucket, env }: PackageArchivesOption
     async order(archive, order) {
       const stored: PackageOrder = {
         ...order,
-        archiveUrl: await presign('PUT', archiveKey(archive), OUTCOME_SECONDS),
-        failureUrl: await presign('PUT', failureKey(archive), OUTCOME_SECONDS),
+        archiveUrl: await presign({ method: 'PUT', key: archiveKey(archive), seconds: OUTCOME_SECONDS }),
+        failureUrl: await presign({ method: 'PUT', key: failureKey(archive), seconds: OUTCOME_SECONDS }),
       };
       await put(orderKey(archive), stored);
-      return presign('GET', orderKey(archive), ORDER_SECONDS);
+      return presign({ method: 'GET', key: orderKey(archive), seconds: ORDER_SECONDS });
     },
     async fail(archive, failure) {
       await put(failureKey(archive), failure);
@@ -59,19 +59,6 @@ export function createPackageArchives({ s3, bucket, env }: PackageArchivesOption
     const read = failure.data ?? { attempt: 1, manager: null, message: 'The build left no readable reason.' };
     return { status: 'failed', failure: read, at: at.toISOString() };
   }
-}
-
-/** Signed by hand, because the SDK's presigner would bring a package of its own for three URLs. */
-function presigner(env: Env, bucket: string) {
-  const region = setting(env, 'AWS_REGION');
-  const endpoint = serviceEndpoint(env, 's3', region);
-  const credentials = roleCredentials(env);
-  return async (method: 'GET' | 'PUT', key: string, seconds: number): Promise<string> => {
-    const url = new URL(`/${bucket}/${key}`, endpoint);
-    url.searchParams.set('X-Amz-Expires', String(seconds));
-    const signer = new AwsV4Signer({ ...credentials, url: url.href, method, region, service: 's3', signQuery: true });
-    return (await signer.sign()).url.href;
-  };
 }
 
 function json(text: string | undefined): unknown {

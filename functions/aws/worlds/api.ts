@@ -6,6 +6,9 @@ import { createDynamoDb } from '#aws/clients.ts';
 import { createAgentRecords } from '#aws/records/agents.dynamodb.ts';
 import { createApiKeys } from '#aws/records/api-keys.dynamodb.ts';
 import { createAuditTrail } from '#aws/audit/audit-trail.dynamodb.ts';
+import { createBlobs } from '#aws/files/blobs.s3.ts';
+import { createFileRecords } from '#aws/files/files.dynamodb.ts';
+import { createLeftovers } from '#aws/leftovers.dynamodb.ts';
 import { createContentRemover } from '#aws/session/content-remover.s3.ts';
 import { createCredentialRecords } from '#aws/vault/credentials.dynamodb.ts';
 import { createEnvironmentRecords } from '#aws/records/environments.dynamodb.ts';
@@ -44,6 +47,9 @@ export function apiWorld(env: Env) {
     agents: createAgentRecords(dynamodb, recordsTable),
     environments: createEnvironmentRecords(dynamodb, recordsTable),
     sessions: createSessionRecords({ ...tables, plannedSandbox }),
+    files: createFileRecords(dynamodb, recordsTable),
+    blobs: createBlobs(env, bucket),
+    leftovers: createLeftovers(dynamodb, recordsTable),
     apiKeys: createApiKeys(dynamodb, recordsTable),
     limiter: limiterOf(env, { dynamodb, maxLease: Number.POSITIVE_INFINITY }),
     reader: createLogReader(tables),

@@ -3,12 +3,16 @@ import { ECSClient } from '@aws-sdk/client-ecs';
 import { SFNClient } from '@aws-sdk/client-sfn';
 import type { Instant } from '#contract/ids.ts';
 import type { SettlePorts } from '#core/connect/connect-world.ts';
+import type { LeftoverPorts } from '#core/files/end-leftover.ts';
 import type { Cluster, SandboxRecords } from '#core/ports/sandboxes.ts';
 import type { RunList } from '#core/ports/session-log.ts';
 import type { Pause } from '#core/ports/stamp.ts';
 import type { RunPorts } from '#core/session/repair.ts';
 import type { PendingCredentialWorld } from '#core/vault/end-pending-credential.ts';
 import { createDynamoDb } from '#aws/clients.ts';
+import { createBlobs } from '#aws/files/blobs.s3.ts';
+import { createFileRecords } from '#aws/files/files.dynamodb.ts';
+import { createLeftovers } from '#aws/leftovers.dynamodb.ts';
 import { createSandboxRecords } from '#aws/hands/sandbox-records.dynamodb.ts';
 import { createCluster } from '#aws/hands/tasks.ecs.ts';
 import { createJournal } from '#aws/journal.powertools.ts';
@@ -26,6 +30,7 @@ type Logged = (message: string, fields: Readonly<Record<string, string>>) => voi
 export interface SweepWorld extends RunPorts {
   readonly connecting: SettlePorts;
   readonly pending: PendingCredentialWorld;
+  readonly leftovers: LeftoverPorts;
   readonly runList: RunList;
   runningSince(instant: Instant): AsyncGenerator<RunningSession>;
   readonly cluster: Cluster;
@@ -44,6 +49,11 @@ export function sweepWorld(env: Env): SweepWorld {
     ...ports,
     connecting,
     pending: { credentials: connecting.credentials, secrets: createSecretRemover(env) },
+    leftovers: {
+      leftovers: createLeftovers(dynamodb, table),
+      abandonedCopies: createFileRecords(dynamodb, table),
+      blobRemover: createBlobs(env, setting(env, 'CONTENT_BUCKET')),
+    },
     runList: createRunList(new SFNClient(), setting(env, 'RUN_STATE_MACHINE_ARN')),
     runningSince: (instant) => runningSince(dynamodb, table, instant),
     cluster: createCluster(new ECSClient(), setting(env, 'SANDBOX_CLUSTER')),

@@ -4,9 +4,11 @@
  */
 import type { Audit, AuditedCalls, AuditTrail } from '#core/ports/audit.ts';
 import type { AuthorizationServers } from '#core/ports/authorization-server.ts';
+import type { BlobRemover, Blobs, Leftovers } from '#core/ports/blobs.ts';
 import type { CallMarks } from '#core/ports/call-marks.ts';
 import type { Sha256 } from '#core/ports/canonical-json.ts';
 import type { ConnectionLinks, ConnectionRecords, RegisteredClients } from '#core/ports/connection-records.ts';
+import type { AbandonedCopies, FileRecords } from '#core/ports/files.ts';
 import type { Hooks, PolicyCheck, Policies, PolicyRecords } from '#core/ports/policy.ts';
 import type { Journal } from '#core/ports/journal.ts';
 import type { IdentityProvider, Seals } from '#core/ports/login.ts';
@@ -50,6 +52,13 @@ export interface Ports {
   readonly sessions: SessionRecords;
   readonly apiKeys: ApiKeys;
   readonly buckets: TokenBuckets;
+
+  // Files and what holds their bytes.
+  readonly files: FileRecords;
+  readonly abandonedCopies: AbandonedCopies;
+  readonly blobs: Blobs;
+  readonly blobRemover: BlobRemover;
+  readonly leftovers: Leftovers;
 
   // A session's log, and what works on it.
   readonly log: SessionLog;

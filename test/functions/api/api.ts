@@ -10,6 +10,8 @@ import { createApiKeys } from '#aws/records/api-keys.dynamodb.ts';
 import { createAudit } from '#aws/audit/audit.dynamodb.ts';
 import { createAuditTrail } from '#aws/audit/audit-trail.dynamodb.ts';
 import { createConnectionRecords } from '#aws/connect/connection-records.dynamodb.ts';
+import { createFileRecords } from '#aws/files/files.dynamodb.ts';
+import { createLeftovers } from '#aws/leftovers.dynamodb.ts';
 import { createCredentialRecords } from '#aws/vault/credentials.dynamodb.ts';
 import { createEnvironmentRecords } from '#aws/records/environments.dynamodb.ts';
 import { createLogReader } from '#aws/session/log-reader.dynamodb.ts';
@@ -31,6 +33,7 @@ import type { SecretWriter } from '#core/ports/secrets.ts';
 import type { CredentialPlace } from '#core/ports/vault-records.ts';
 import { createRateLimiter, type RateLimits } from '#core/requests/admission.ts';
 import { startDynamoDb } from '#test/ports/dynamodb.ts';
+import { createMemoryBlobs } from '#test/ports/blobs.memory.ts';
 import { createMemorySecrets } from '#test/ports/secrets.memory.ts';
 import { createApp } from '../../../functions/api/app.ts';
 
@@ -101,6 +104,9 @@ export async function startApi(limits: RateLimits = { creates: null, reads: null
     agents: createAgentRecords(dynamodb, recordsTable),
     environments: createEnvironmentRecords(dynamodb, recordsTable),
     sessions: createSessionRecords({ ...tables, plannedSandbox }),
+    files: createFileRecords(dynamodb, recordsTable),
+    blobs: createMemoryBlobs(),
+    leftovers: createLeftovers(dynamodb, recordsTable),
     apiKeys,
     limiter,
     reader: createLogReader(tables),

@@ -65,6 +65,7 @@ function operationOf(request: Pick<AwsRequest, 'method' | 'path' | 'query'>): st
   const isPlain = [...query.keys()].every((key) => /^(x-id$|response-|X-Amz-)/.test(key));
   if (onObject && isPlain && method === 'PUT') return 'PutObject';
   if (onObject && isPlain && method === 'GET') return 'GetObject';
+  if (onObject && isPlain && method === 'DELETE') return 'DeleteObject';
   if (!onObject && method === 'POST' && query.has('delete')) return 'DeleteObjects';
   if (!onObject && method === 'GET' && query.get('list-type') === '2') return 'ListObjectsV2';
   return `${method} ${onObject ? 'object' : 'bucket'} ${[...query.keys()].join(',')}`.trim();
@@ -84,6 +85,14 @@ function readOperation(request: AwsRequest, target: Target): Operation {
       return { action: 'PutObject', answer: (objects) => put(request, target, objects) };
     case 'GetObject':
       return { action: 'GetObject', answer: (objects, mayList) => get(request, objects.read(target.key), mayList) };
+    case 'DeleteObject':
+      return {
+        action: 'DeleteObject',
+        answer: (objects) => {
+          objects.remove(target.key);
+          return { status: 204, headers: {}, body: '' };
+        },
+      };
     case 'DeleteObjects': {
       const keys = keysToDelete(request);
       const resources = keys.map((key) => resourceOf({ ...target, key }));

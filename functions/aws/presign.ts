@@ -1,0 +1,25 @@
+/** Presigned URLs of S3, signed by hand, because the SDK's presigner would bring a package of its own. */
+import { AwsV4Signer } from 'aws4fetch';
+import { roleCredentials, serviceEndpoint, setting, type Env } from '#aws/settings.ts';
+
+interface Presigned {
+  readonly method: 'GET' | 'PUT';
+  readonly key: string;
+  /** S3 refuses the URL earlier when the function's own credentials end earlier. */
+  readonly seconds: number;
+  readonly query?: Readonly<Record<string, string>>;
+}
+
+export function createPresigner(env: Env, bucket: string): (asked: Presigned) => Promise<string> {
+  const region = setting(env, 'AWS_REGION');
+  const endpoint = serviceEndpoint(env, 's3', region);
+  const credentials = roleCredentials(env);
+  return async ({ method, key, seconds, query = {} }) => {
+    const url = new URL(`/${bucket}/${key}`, endpoint);
+    for (const [name, value] of Object.entries({ ...query, 'X-Amz-Expires': String(seconds) })) {
+      url.searchParams.set(name, value);
+    }
+    const signer = new AwsV4Signer({ ...credentials, url: url.href, method, region, service: 's3', signQuery: true });
+    return (await signer.sign()).url.href;
+  };
+}
