@@ -137,6 +137,7 @@ export function modelSuite({ name, create, modelId, contentType, errors }: Provi
       [errors.rateLimited, 'model_rate_limited'],
       [errors.refused, 'model_refused_input'],
       ['something_else', 'model_unreachable'],
+      ['constructor', 'model_unreachable'],
     ])('turns %s within the stream into the fault %s, and quotes nothing', async (type, code) => {
       const model = await modelWith(() => ({
         text: ['a', 'b'],
@@ -185,6 +186,12 @@ export function modelSuite({ name, create, modelId, contentType, errors }: Provi
       standIn = await startStandIn({ script: () => ({ text, chunkDelayMs: 100 }) });
       const answer = await ask(create(standIn.url, { default: 0.6, models: {} }), { request });
       expect(answer.blocks[0]).toHaveProperty('text', text.join(''));
+    });
+
+    it('has the limit of all models when its name is one that every object has', async () => {
+      const model = await modelWith(() => ({ text: ['a', 'b'], chunkDelayMs: 50 }));
+      const named = { ...request, model: 'constructor' };
+      expect((await ask(model, { request: named })).blocks[0]).toHaveProperty('text', 'ab');
     });
 
     it.each([

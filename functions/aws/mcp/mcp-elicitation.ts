@@ -46,7 +46,8 @@ export function capabilitiesFor(forms: Forms): ClientCapabilities {
 /** Reads the newer era's `input_required`. Throws `BadAnswerError` for a request that this client does not offer. */
 export function wantedOf(requests: Readonly<Record<string, unknown>>, forms: Forms): Wanted {
   const urls: UrlRequest[] = [];
-  const answers: Record<string, ElicitationAnswer> = {};
+  // The server chooses the names.
+  const answers: Record<string, ElicitationAnswer> = Object.create(null);
   for (const [id, request] of Object.entries(requests)) {
     const elicitation = Elicitation.safeParse(request);
     if (!elicitation.success) throw new BadAnswerError('it asks for what this client does not offer');

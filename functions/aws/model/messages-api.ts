@@ -64,11 +64,12 @@ const Answer = z.object({
 });
 
 export function createMessagesModel({ connect, silence, credentials }: MessagesProvider): Model {
+  const limits = new Map(Object.entries(silence.models));
   const ready = new Map<number, ReturnType<typeof connect>>();
 
   /** Models with the same limit share a client. */
   function clientFor(model: string): ReturnType<typeof connect> {
-    const seconds = silence.models[model] ?? silence.default;
+    const seconds = limits.get(model) ?? silence.default;
     const client = ready.get(seconds) ?? connect({ ...CLIENT_OPTIONS, fetch: fetchUntilSilent(seconds) });
     ready.set(seconds, client);
     return client;
@@ -187,16 +188,16 @@ const FAULT_BY_STATUS: Readonly<Record<number, FaultCode>> = {
 };
 
 /** The same errors as they arrive inside a stream that began with 200; Bedrock has names of its own. */
-const FAULT_BY_TYPE: Readonly<Record<string, FaultCode>> = {
-  overloaded_error: 'model_overloaded',
-  rate_limit_error: 'model_rate_limited',
-  billing_error: 'model_billing',
-  api_error: 'model_unreachable',
-  timeout_error: 'model_unreachable',
-  invalid_request_error: 'model_refused_input',
-  throttlingException: 'model_rate_limited',
-  validationException: 'model_refused_input',
-};
+const FAULT_BY_TYPE: ReadonlyMap<string, FaultCode> = new Map([
+  ['overloaded_error', 'model_overloaded'],
+  ['rate_limit_error', 'model_rate_limited'],
+  ['billing_error', 'model_billing'],
+  ['api_error', 'model_unreachable'],
+  ['timeout_error', 'model_unreachable'],
+  ['invalid_request_error', 'model_refused_input'],
+  ['throttlingException', 'model_rate_limited'],
+  ['validationException', 'model_refused_input'],
+]);
 
 /** Only its words tell this refusal from others of the same status, at each of those who serve the model. */
 function isTooLarge({ message }: APIError): boolean {
@@ -236,7 +237,7 @@ function faultOf(cause: unknown, credentials: MessagesProvider['credentials']): 
   }
   const status: number | undefined = cause.status;
   if (status === undefined) {
-    const code = FAULT_BY_TYPE[cause.type ?? ''] ?? 'model_unreachable';
+    const code = FAULT_BY_TYPE.get(cause.type ?? '') ?? 'model_unreachable';
     return new Fault(codeOf(cause, code), `the model provider ended the answer with ${cause.type ?? 'an error'}`, {
       path: pathOf(cause),
     });

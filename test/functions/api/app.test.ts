@@ -288,7 +288,11 @@ describe('a query', () => {
     ['/v1/agents?limit=many', 'limit: must be a number'],
     ['/v1/agents?limit=1&limit=2', 'limit: must be a number'],
     ['/v1/agents?colour=red', 'colour: is not a known field'],
-    ['/v1/agents?constructor=x', 'constructor: is not a known field'],
+    ...['constructor', '__proto__', 'toString', 'hasOwnProperty'].flatMap((name) => [
+      [`/v1/agents?${name}=x`, `${name}: is not a known field`],
+      [`/v1/sessions?${name}[]=x`, `${name}: is not a known field`],
+      [`/v1/agents/agent_1?${name}=x&${name}=y`, `${name}: is not a known field`],
+    ]),
     ['/v1/agents?include_archived=yes', 'include_archived: must be one of true, false'],
     ['/v1/agents?created_at[gte]=yesterday', 'created_at[gte]: must be a valid datetime'],
     ['/v1/sessions?order=up', 'order: must be one of asc, desc'],

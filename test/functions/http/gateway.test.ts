@@ -25,6 +25,17 @@ describe('the HTTP request made from a gateway event', () => {
     expect(new URL(toRequest(event({ queryStringParameters: { limit: '2' } })).url).search).toBe('?limit=2');
   });
 
+  it.each(['__proto__', 'constructor', '__proto__[]'])('keeps a query parameter %s', (name) => {
+    for (const [field, value] of [
+      ['multiValueQueryStringParameters', ['1', '2']],
+      ['queryStringParameters', '2'],
+    ] as const) {
+      const given = JSON.parse(`{"${name}":${JSON.stringify(value)}}`) as object;
+      const query = new URL(toRequest(event({ [field]: given })).url).searchParams;
+      expect(query.getAll(name)).toEqual([value].flat());
+    }
+  });
+
   it('has a path without the base path', () => {
     const request = toRequest(event({ path: '/base/v1/agents', pathParameters: { proxy: 'agents' } }));
     expect(new URL(request.url).pathname).toBe('/v1/agents');

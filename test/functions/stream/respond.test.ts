@@ -87,6 +87,7 @@ describe('a stream request', () => {
       { multiValueQueryStringParameters: { 'event_deltas[]': Array.from({ length: 101 }, () => 'agent.message') } },
     ],
     [400, 'invalid_request_error', { multiValueQueryStringParameters: { colour: ['red'] } }],
+    [400, 'invalid_request_error', { multiValueQueryStringParameters: { ['__proto__']: ['red'] } }],
   ])('is refused by %i %s before the first byte: %j', async (status, type, fields) => {
     const { reader, head, heads } = await open(request(fields));
     expect(heads).toHaveLength(1);
@@ -96,7 +97,7 @@ describe('a stream request', () => {
     });
     const body = JSON.parse(reader.text());
     expect(body).toMatchObject({ type: 'error', error: { type }, request_id: head?.headers['request-id'] });
-    if (status === 400) expect(body.error.message).toMatch(/^(event_deltas|colour)/);
+    if (status === 400) expect(body.error.message).toMatch(/^(event_deltas|colour|__proto__)/);
     expect(reader.ended()).toBe(true);
   });
 
