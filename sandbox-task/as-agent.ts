@@ -28,6 +28,25 @@ export function actAsAgent(given: readonly string[] | null): void {
     };
   }
   if (!isServer) return;
-  process.setegid?.(AGENT_USER);
-  process.seteuid?.(AGENT_USER);
+  become(AGENT_USER);
+}
+
+/**
+ * Does something with the rights of the server: what it makes, the agent can read and not change. Only for places where
+ * the agent owns no folder on the way, so that no link of its can lead elsewhere. It is synchronous, so that nothing else
+ * is begun meanwhile. Where the server is no other user, the agent could do the same.
+ */
+export function asServer<T>(work: () => T): T {
+  if (process.getuid?.() !== SERVER_USER) return work();
+  become(SERVER_USER);
+  try {
+    return work();
+  } finally {
+    become(AGENT_USER);
+  }
+}
+
+function become(user: number): void {
+  process.setegid?.(user);
+  process.seteuid?.(user);
 }

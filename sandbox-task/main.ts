@@ -4,10 +4,10 @@ import type { Server } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { actAsAgent } from './as-agent.ts';
 import { type Calls, idempotentCalls } from './calls.ts';
+import { changesIn } from './changes.ts';
+import { contentsIn } from './contents.ts';
 import { finishedCalls } from './finished-calls.ts';
 import { logLine } from './log.ts';
-import { outputsUnder } from './output.ts';
-import { awaitPackages } from './packages.ts';
 import { sandboxServer } from './server.ts';
 import { SettingError, type Settings, settingsFrom } from './settings.ts';
 import { toolsIn } from './tools.ts';
@@ -18,8 +18,10 @@ const GRACE_MS = 10_000;
 const FLUSH_MS = 1_000;
 
 async function start(settings: Settings): Promise<void> {
-  await makeWorkdir(settings.workdir);
-  const tools = toolsIn(settings.workdir, settings.packages?.dir ?? null);
+  const { places } = settings;
+  await makeWorkdir(places.workdir);
+  const tools = toolsIn(places);
+  const contents = contentsIn(places, settings.archive);
   const finished = finishedCalls();
   const calls = idempotentCalls(tools, finished);
   let stopping: string | null = null;
@@ -28,8 +30,8 @@ async function start(settings: Settings): Promise<void> {
   const server = sandboxServer({
     tokenSha256: settings.tokenSha256,
     calls,
-    packages: awaitPackages(settings.packages),
-    outputs: outputsUnder(settings.workdir),
+    contents,
+    changes: changesIn(places, contents),
     isStopping: () => stopping !== null,
     onCall: () => idle.refresh(),
     log: logLine,

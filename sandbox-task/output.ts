@@ -1,6 +1,5 @@
-import { createHash, randomUUID } from 'node:crypto';
-import { appendFileSync, closeSync, existsSync, fstatSync, mkdirSync, openSync, writeFileSync } from 'node:fs';
-import { rename, rm, writeFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { appendFileSync, closeSync, fstatSync, mkdirSync, openSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { MAX_OUTPUT_CHARS, OUTPUTS_FOLDER } from '../functions/contract/hands.ts';
 
@@ -15,10 +14,6 @@ export interface Outputs {
   bound(call: string, text: string): string;
   /** Takes the output of a command piece by piece. */
   capture(call: string): Capture;
-  /** Returns those of the calls that have no file. */
-  lacking(calls: readonly string[]): readonly string[];
-  /** Writes the file of a call as a whole; false, and no file, when the disk or the folder does not allow it. */
-  keep(call: string, text: string): Promise<boolean>;
 }
 
 /**
@@ -49,26 +44,7 @@ export function outputsUnder(workdir: string): Outputs {
     return excerpt({ start: text, end: text, rest: `${Buffer.byteLength(text)} bytes; ${file.place()}` });
   }
 
-  async function keep(call: string, text: string): Promise<boolean> {
-    // The file appears under its name only when it is complete.
-    const part = join(folder, `.${randomUUID()}`);
-    try {
-      makeFolder(folder);
-      await writeFile(part, text);
-      await rename(part, pathOf(call));
-      return true;
-    } catch {
-      await rm(part, { force: true }).catch(() => undefined);
-      return false;
-    }
-  }
-
-  return {
-    bound,
-    keep,
-    capture: (call) => captureAt(pathOf(call)),
-    lacking: (calls) => calls.filter((call) => !existsSync(pathOf(call))),
-  };
+  return { bound, capture: (call) => captureAt(pathOf(call)) };
 }
 
 function captureAt(path: string): Capture {

@@ -1,4 +1,11 @@
-import type { CancelResponse, ExecuteError, ExecuteResponse } from '../functions/contract/hands.ts';
+import type {
+  CancelResponse,
+  ChangesResponse,
+  ContentsResponse,
+  ExecuteError,
+  ExecuteResponse,
+  ManifestResponse,
+} from '../functions/contract/hands.ts';
 import { MAX_BODY_BYTES } from './body.ts';
 
 const STATUS_BY_ERROR = {
@@ -6,14 +13,12 @@ const STATUS_BY_ERROR = {
   unauthorized: 401,
   not_found: 404,
   call_mismatch: 409,
+  file_changed: 409,
   request_too_large: 413,
-  archive_invalid: 422,
-  packages_awaited: 425,
-  results_awaited: 425,
+  contents_awaited: 425,
   calls_awaited: 425,
   internal: 500,
   stopping: 503,
-  result_not_kept: 507,
 } as const;
 
 export interface Reply {
@@ -22,15 +27,25 @@ export interface Reply {
     | ExecuteResponse
     | CancelResponse
     | ExecuteError
-    | { readonly status: 'ready' | 'stopping' | 'taken' | 'kept' };
+    | ManifestResponse
+    | ContentsResponse
+    | ChangesResponse
+    | { readonly status: 'ready' | 'stopping' | 'kept' };
+}
+
+/** Bytes of a file; `body` fails when they are no longer those that were asked for. */
+export interface BytesReply {
+  readonly bytes: number;
+  readonly body: AsyncIterable<Buffer>;
 }
 
 export function refusal(error: keyof typeof STATUS_BY_ERROR, message: string): Reply {
   return { status: STATUS_BY_ERROR[error], body: { error, message } };
 }
 
-export function awaiting(error: 'results_awaited' | 'calls_awaited', message: string, calls: readonly string[]): Reply {
-  return { status: STATUS_BY_ERROR[error], body: { error, message, calls: [...calls] } };
+export function awaitingCalls(calls: readonly string[]): Reply {
+  const body = { error: 'calls_awaited', message: 'earlier calls have to end first', calls: [...calls] };
+  return { status: STATUS_BY_ERROR.calls_awaited, body };
 }
 
 export function tooLarge(): Reply {

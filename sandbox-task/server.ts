@@ -1,15 +1,16 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { pipeline } from 'node:stream/promises';
 import type * as z from 'zod';
-import { CancelRequest, ExecuteRequest } from '../functions/contract/hands.ts';
+import { CancelRequest, ChangeRead, ChangesKept, ExecuteRequest, Manifest } from '../functions/contract/hands.ts';
 import { parseJson, problemsOf, readBody } from './body.ts';
 import type { Calls } from './calls.ts';
+import type { Changes } from './changes.ts';
+import type { Contents } from './contents.ts';
 import type { Log } from './log.ts';
-import type { Outputs } from './output.ts';
-import type { Packages, Taken } from './packages.ts';
-import { awaiting, refusal, type Reply, tooLarge } from './reply.ts';
-import { awaitingResults, takeResult } from './results.ts';
+import { BrokenStream } from './parcels.ts';
+import { awaitingCalls, type BytesReply, refusal, type Reply, tooLarge } from './reply.ts';
 
 /** The longest request sends an archive of packages; the calling function ends before this limit. */
 const REQUEST_TIMEOUT_MS = 900_000;
@@ -19,17 +20,16 @@ const MAX_CONNECTIONS_OF_ONE = 200;
 interface SandboxServerOptions {
   readonly tokenSha256: string;
   readonly calls: Calls;
-  readonly packages: Packages;
-  readonly outputs: Outputs;
+  readonly contents: Contents;
+  readonly changes: Changes;
   readonly isStopping: () => boolean;
-  /** Called when a call, an archive or a result begins or ends. */
+  /** Called when a call, or a transfer of contents, begins or ends. */
   readonly onCall: () => void;
   readonly log: Log;
 }
 
 /**
- * `POST /execute`, `POST /cancel`, `PUT /packages/<hash>`, `PUT /results/<call>` and `GET /health`; the contract is in
- * `hands.ts`. The returned server is not listening yet.
+ * The routes of the contract in `hands.ts`. The returned server is not listening yet.
  */
 export function sandboxServer(options: SandboxServerOptions): Server {
   // A command can be silent for many minutes. Probes keep the network from closing the connection as idle.
@@ -42,8 +42,10 @@ export function sandboxServer(options: SandboxServerOptions): Server {
   server.on('connection', limitOfEachCaller());
   server.on('request', (request, response) => {
     replyTo(request, options).then(
-      ({ status, body }) => {
+      (reply) => {
         if (options.isStopping()) response.setHeader('connection', 'close');
+        if ('bytes' in reply) return sendBytes(reply, response);
+        const { status, body } = reply;
         response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
       },
       // The caller disconnected while it sent its request, so no one reads a response.
@@ -51,6 +53,12 @@ export function sandboxServer(options: SandboxServerOptions): Server {
     );
   });
   return server;
+}
+
+/** A body that fails breaks the connection, so that its reader has no whole file. */
+function sendBytes({ bytes, body }: BytesReply, response: ServerResponse): void {
+  response.writeHead(200, { 'content-type': 'application/octet-stream', 'content-length': bytes });
+  pipeline(body, response).catch(() => response.destroy());
 }
 
 /** Programs of the agent can connect too, and must leave connections for the callers that have the token. */
@@ -68,37 +76,43 @@ function limitOfEachCaller(): (socket: Socket) => void {
 }
 
 interface Route {
-  readonly path: RegExp;
-  readonly serve: (request: IncomingMessage, options: SandboxServerOptions, named: string) => Promise<Reply>;
+  readonly path: string;
+  readonly serve: (request: IncomingMessage, options: SandboxServerOptions) => Promise<Reply | BytesReply>;
 }
-
-const KNOWN = 'POST /execute, POST /cancel, PUT /packages/<hash>, PUT /results/<call> and GET /health';
 
 /** The routes that need the token. */
 const ROUTES: readonly Route[] = [
-  { path: /^POST \/execute$/, serve: ofJson(ExecuteRequest, execute) },
-  { path: /^POST \/cancel$/, serve: ofJson(CancelRequest, cancel) },
-  { path: /^PUT \/packages\/([^/]+)$/, serve: ofBytes(takePackages) },
-  { path: /^PUT \/results\/([^/]+)$/, serve: ofBytes(takeResult) },
+  { path: 'POST /execute', serve: ofJson(ExecuteRequest, execute) },
+  { path: 'POST /cancel', serve: ofJson(CancelRequest, cancel) },
+  { path: 'PUT /manifest', serve: whileItRuns(ofJson(Manifest, expectContents)) },
+  { path: 'PUT /contents', serve: whileItRuns(takeContents) },
+  {
+    path: 'GET /changes',
+    serve: whileItRuns(async (_request, { changes }) => ({ status: 200, body: await changes.list() })),
+  },
+  { path: 'POST /changes', serve: whileItRuns(ofJson(ChangesKept, keepChanges)) },
+  { path: 'POST /changes/bytes', serve: whileItRuns(ofJson(ChangeRead, readChange)) },
 ];
 
-async function replyTo(request: IncomingMessage, options: SandboxServerOptions): Promise<Reply> {
+const KNOWN = [...ROUTES.map(({ path }) => path), 'GET /health'].join(', ');
+
+async function replyTo(request: IncomingMessage, options: SandboxServerOptions): Promise<Reply | BytesReply> {
   const asked = `${request.method} ${request.url}`;
   if (asked === 'GET /health') return { status: 200, body: { status: options.isStopping() ? 'stopping' : 'ready' } };
-  const route = ROUTES.find(({ path }) => path.test(asked));
+  const route = ROUTES.find(({ path }) => path === asked);
   if (route === undefined) return refusal('not_found', `there are ${KNOWN}`);
   if (!presentsToken(request, options.tokenSha256))
     return refusal('unauthorized', 'the bearer token is not the right one');
-  return route.serve(request, options, route.path.exec(asked)?.[1] ?? '');
+  return route.serve(request, options);
 }
 
-/** A route that stores bytes. Its requests count as calls for the idle time. */
-function ofBytes(take: Route['serve']): Route['serve'] {
-  return async (request, options, named) => {
+/** A route whose requests count as calls for the idle time. */
+function whileItRuns(serve: Route['serve']): Route['serve'] {
+  return async (request, options) => {
     if (options.isStopping()) return refusal('stopping', 'the sandbox is stopping');
     options.onCall();
     try {
-      return await take(request, options, named);
+      return await serve(request, options);
     } finally {
       options.onCall();
     }
@@ -108,7 +122,7 @@ function ofBytes(take: Route['serve']): Route['serve'] {
 /** A route with a JSON body. */
 function ofJson<Shape extends z.ZodType>(
   schema: Shape,
-  answer: (body: z.infer<Shape>, options: SandboxServerOptions) => Promise<Reply>,
+  answer: (body: z.infer<Shape>, options: SandboxServerOptions) => Promise<Reply | BytesReply>,
 ): Route['serve'] {
   return async (request, options) => {
     const body = await readBody(request);
@@ -125,38 +139,39 @@ async function cancel({ call }: CancelRequest, { calls, log }: SandboxServerOpti
   return { status: 200, body: { stopped } };
 }
 
-async function takePackages(
-  request: IncomingMessage,
-  { packages, log }: SandboxServerOptions,
-  archive: string,
-): Promise<Reply> {
-  const startedAt = performance.now();
-  const taken = await packages.take(archive, request);
-  log('INFO', 'packages', { outcome: taken.status, durationMs: Math.round(performance.now() - startedAt) });
-  return replyOf(taken);
+async function expectContents(manifest: Manifest, { contents, log }: SandboxServerOptions): Promise<Reply> {
+  const lacking = await contents.expect(manifest);
+  log('INFO', 'manifest', { entries: manifest.entries.length, lacking: lacking.length });
+  return { status: 200, body: { lacking: [...lacking] } };
 }
 
-function replyOf(taken: Taken): Reply {
-  switch (taken.status) {
-    case 'taken':
-      return { status: 200, body: { status: 'taken' } };
-    case 'unknown':
-      return refusal('not_found', 'the sandbox does not wait for these packages');
-    case 'too large':
-      return refusal('request_too_large', 'the archive is too long');
-    case 'invalid':
-      return refusal('archive_invalid', `the archive cannot be unpacked: ${taken.reason}`);
-    case 'interrupted':
-      return refusal('stopping', 'the archive did not arrive as a whole');
-    default:
-      return taken satisfies never;
+async function takeContents(request: IncomingMessage, { contents, log }: SandboxServerOptions): Promise<Reply> {
+  const startedAt = performance.now();
+  try {
+    const taken = await contents.take(request);
+    log('INFO', 'contents', { refused: taken.refused.length, durationMs: Math.round(performance.now() - startedAt) });
+    return { status: 200, body: taken };
+  } catch (error) {
+    if (!(error instanceof BrokenStream)) throw error;
+    // A closed connection would lose the response.
+    request.resume();
+    return refusal('invalid_request', error.message);
   }
+}
+
+async function keepChanges({ kept }: ChangesKept, { changes }: SandboxServerOptions): Promise<Reply> {
+  changes.keep(kept);
+  return { status: 200, body: { status: 'kept' } };
+}
+
+async function readChange(change: ChangeRead, { changes }: SandboxServerOptions): Promise<Reply | BytesReply> {
+  return (await changes.read(change)) ?? refusal('file_changed', 'the file is no longer what was told');
 }
 
 async function execute(request: ExecuteRequest, options: SandboxServerOptions): Promise<Reply> {
   const { calls, log } = options;
   const facts = { call: request.call, tool: request.name };
-  if (options.packages.areAwaited()) return refusal('packages_awaited', 'the packages have to be put first');
+  if (options.contents.areAwaited(undefined)) return awaitingContents();
   options.onCall();
   try {
     const hindrance = calls.isKnown(request.call) ? null : await hindranceOf(request, options);
@@ -166,7 +181,8 @@ async function execute(request: ExecuteRequest, options: SandboxServerOptions): 
     if (answer.status === 'mismatch') return refusal('call_mismatch', 'the call id was used for another tool or input');
     const { output, ...rest } = answer.response;
     log('INFO', 'call', { ...facts, ...rest, outputChars: output.length });
-    return { status: 200, body: answer.response };
+    const changed = await options.changes.waiting();
+    return { status: 200, body: changed === 0 ? answer.response : { ...answer.response, changed } };
   } catch (error) {
     log('ERROR', 'call', { ...facts, error: error instanceof Error ? error.name : typeof error });
     return refusal('internal', 'the call failed inside the sandbox server');
@@ -179,11 +195,13 @@ async function execute(request: ExecuteRequest, options: SandboxServerOptions): 
 async function hindranceOf(request: ExecuteRequest, options: SandboxServerOptions): Promise<Reply | null> {
   if (options.isStopping()) return refusal('stopping', 'the sandbox is stopping');
   const missing = await options.calls.untilEnded(request.after ?? []);
-  if (missing !== null) return awaiting('calls_awaited', 'earlier calls have to end first', missing);
+  if (missing !== null) return awaitingCalls(missing);
   // The sandbox may have begun to stop while this call waited.
   if (options.isStopping()) return refusal('stopping', 'the sandbox is stopping');
-  return awaitingResults(request, options);
+  return options.contents.areAwaited(request.contents) ? awaitingContents() : null;
 }
+
+const awaitingContents = () => refusal('contents_awaited', 'the contents of this version have to be put first');
 
 /** The hashes have one length and are compared in constant time, so the response time tells nothing about the token. */
 function presentsToken(request: IncomingMessage, tokenSha256: string): boolean {

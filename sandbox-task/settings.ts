@@ -2,16 +2,17 @@ import { resolve } from 'node:path';
 import * as z from 'zod';
 import { SandboxVariables } from '../functions/contract/hands.ts';
 import { parseJson, problemsOf } from './body.ts';
+import type { Places } from './places.ts';
 
 /** The longest time of a timer. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 export interface Settings {
   readonly tokenSha256: string;
-  readonly workdir: string;
+  readonly places: Places;
   readonly idleMs: number;
   /** Null for a sandbox without packages. */
-  readonly packages: { readonly archive: string; readonly dir: string } | null;
+  readonly archive: string | null;
   /** Stands before each command that the server starts; null where the user of commands is changed, if anything is. */
   readonly asAgent: readonly string[] | null;
   readonly listen: { readonly path: string } | { readonly host: string; readonly port: number };
@@ -28,12 +29,12 @@ export function settingsFrom(environment: Readonly<Record<string, string | undef
     throw new SettingError(problemsOf(parsed.error));
   }
   const { SANDBOX_TOKEN_SHA256, SANDBOX_WORKDIR, SANDBOX_IDLE_SECONDS, SANDBOX_LISTEN } = parsed.data;
-  const { SANDBOX_PACKAGES: archive, PACKAGES_DIR: dir, SANDBOX_AS_AGENT } = parsed.data;
+  const { SANDBOX_PACKAGES: archive = null, PACKAGES_DIR: dir, SANDBOX_MNT: mnt, SANDBOX_AS_AGENT } = parsed.data;
   return {
     tokenSha256: SANDBOX_TOKEN_SHA256,
-    workdir: resolve(SANDBOX_WORKDIR),
+    places: { workdir: resolve(SANDBOX_WORKDIR), mnt: resolve(mnt), packagesDir: archive === null ? null : dir },
     idleMs: Math.min(SANDBOX_IDLE_SECONDS * 1000, MAX_TIMER_MS),
-    packages: archive === undefined ? null : { archive, dir },
+    archive,
     asAgent: SANDBOX_AS_AGENT === undefined ? null : launcherFrom(SANDBOX_AS_AGENT),
     listen: addressFrom(SANDBOX_LISTEN),
   };

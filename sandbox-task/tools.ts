@@ -1,12 +1,13 @@
 import { dirname } from 'node:path';
 import { betaAgentToolset20260401 } from '@anthropic-ai/sdk/tools/agent-toolset/node';
 import * as z from 'zod';
-import { WORKDIR, type SandboxTool } from '../functions/contract/hands.ts';
+import type { SandboxTool } from '../functions/contract/hands.ts';
 import { rejectOnAbort } from './abort.ts';
 import { problemsOf } from './body.ts';
 import { bashIn, MAX_OUTPUT_BYTES, type RunTool, type ToolCall, type ToolResult } from './bash.ts';
 import { outputsUnder } from './output.ts';
 import { packagePaths } from './package-paths.ts';
+import { located, type Places } from './places.ts';
 import { editText, readText, type RunSdkTool, writeText } from './text-files.ts';
 
 type SdkTool = ReturnType<typeof betaAgentToolset20260401>[number];
@@ -19,15 +20,12 @@ export interface Tools {
   close(): void;
 }
 
-/**
- * The tools of the SDK and a `bash` of our own, bound to a working directory and to the folder of the packages; null without
- * packages.
- */
-export function toolsIn(workdir: string, packagesDir: string | null, maxOutputBytes = MAX_OUTPUT_BYTES): Tools {
+/** The tools of the SDK and a `bash` of our own, bound to the session's folders. */
+export function toolsIn(places: Places, maxOutputBytes = MAX_OUTPUT_BYTES): Tools {
+  const { workdir, mnt, packagesDir } = places;
   const outputs = outputsUnder(workdir);
   const bash = bashIn(workdir, cleanEnvironment(workdir, packagesDir), { outputs, maxOutputBytes });
-  // Outside a sandbox `/mnt` is the machine's own.
-  const context = { workdir, allowedRoots: workdir === WORKDIR ? ['/mnt'] : [] };
+  const context = { workdir, allowedRoots: [mnt] };
   const sdkTools = betaAgentToolset20260401(context);
   const runners: Record<SandboxTool, RunTool> = {
     bash: bash.run,
@@ -39,7 +37,7 @@ export function toolsIn(workdir: string, packagesDir: string | null, maxOutputBy
   };
 
   async function run(name: SandboxTool, call: ToolCall, signal: AbortSignal): Promise<ToolResult> {
-    const result = await runners[name]({ ...call, input: located(call.input, workdir) }, signal).catch(
+    const result = await runners[name]({ ...call, input: locatedInput(call.input, places) }, signal).catch(
       (error: unknown) => failed(name, error),
     );
     const text = outputs.bound(call.call, result.text.toWellFormed());
@@ -52,16 +50,10 @@ export function toolsIn(workdir: string, packagesDir: string | null, maxOutputBy
 /** Input fields that name files. */
 const PATH_FIELDS = ['file_path', 'path', 'command'];
 
-/** A sandbox that shares the machine's file system has its working directory elsewhere than the session's name says. */
-function located(input: ToolCall['input'], workdir: string): ToolCall['input'] {
-  if (workdir === WORKDIR) return input;
+function locatedInput(input: ToolCall['input'], places: Places): ToolCall['input'] {
   const named = Object.entries(input).filter(([field]) => PATH_FIELDS.includes(field));
-  const here = named.map(([field, value]) => [field, typeof value === 'string' ? withWorkdir(value, workdir) : value]);
+  const here = named.map(([field, value]) => [field, typeof value === 'string' ? located(value, places) : value]);
   return { ...input, ...Object.fromEntries(here) };
-}
-
-function withWorkdir(text: string, workdir: string): string {
-  return text.replaceAll(/(?<![\w./-])\/workspace(?![\w.-])/g, () => workdir);
 }
 
 function runnerOf(sdkTools: readonly SdkTool[], name: SandboxTool): RunSdkTool {

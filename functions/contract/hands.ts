@@ -8,14 +8,22 @@
  * `POST /cancel` with the same token and a `CancelRequest` ends a running call: the call's `/execute` answers an error,
  * and `/cancel` answers 200 and a `CancelResponse`.
  * A call that was cancelled before it began never runs, and neither does a call that comes after a cancelled one.
- * `PUT /packages/<hash>` with the same token and an archive (`packages.ts`) gives a sandbox the packages it was started
- * for; until then `/execute` answers `packages_awaited`. A repeat changes nothing.
- * `PUT /results/<call>` with the same token and a text gives a sandbox the long result of a tool that ran elsewhere, as
- * a file (`resultFile`); it answers 200 once the file is there as a whole. A repeat writes it anew.
+ * `PUT /manifest` with the same token and a `Manifest` names all contents that the session's calls must find: packages,
+ * long results, files, memory, skills. The sandbox removes what is no longer in it, and answers 200 and a
+ * `ManifestResponse` with the paths that it lacks.
+ * `PUT /contents` with the same token sends some of them in one stream: of each, a `ParcelHeader` as one line of JSON and
+ * then its bytes. Each entry is in place as a whole or not at all. It answers 200 and a `ContentsResponse`. A repeat
+ * changes nothing, and a stream that breaks leaves what arrived as a whole.
+ * An `/execute` that names another version than that of the last complete manifest is answered `contents_awaited`, and so
+ * is any call of a sandbox that lacks the packages it was started for.
+ * `GET /changes` answers 200 and a `ChangesResponse`: what the agent's programs wrote below `OUTPUTS_DIR` and the writable
+ * memory mounts and the caller has not kept. `POST /changes/bytes` with a `ChangeRead` answers 200 and the bytes, or breaks
+ * the connection when the file changes meanwhile. `POST /changes` with a `ChangesKept` says which of them are stored. An
+ * `ExecuteResponse` counts them in `changed`.
  * `GET /health` answers 200 `{"status":"ready"}` (or `"stopping"`) without a token.
  */
 import * as z from 'zod';
-import { ArchiveHash, PACKAGES_DIR } from './packages.ts';
+import { ArchiveHash, MAX_ARCHIVE_BYTES, PACKAGES_DIR } from './packages.ts';
 
 /** Port on which the sandbox server listens, inside the task. */
 export const SANDBOX_PORT = 8080;
@@ -51,6 +59,12 @@ export const WORKDIR = '/workspace';
 /** The folder of results that are too long to be shown. The agent's `read` and `grep` reach it: it is in the workdir. */
 export const OUTPUTS_FOLDER = '.brainstem/outputs';
 
+/** The folders of the session's files, of what it makes for its user, of memory mounts and of skills. */
+export const UPLOADS_DIR = '/mnt/session/uploads';
+export const OUTPUTS_DIR = '/mnt/session/outputs';
+export const MEMORY_DIR = '/mnt/memory';
+export const SKILLS_DIR = `${WORKDIR}/skills`;
+
 /** The file of a call's long result. */
 export function resultFile(call: string): string {
   return `${WORKDIR}/${OUTPUTS_FOLDER}/${call}.txt`;
@@ -78,8 +92,8 @@ export const ExecuteRequest = z
     timeoutMs: z.int().min(1).max(840_000),
     /** Calls that have to end before this one begins. */
     after: z.array(z.string().min(1).max(128)).optional(),
-    /** Calls made elsewhere that have a long result. A sandbox without the files answers `results_awaited`. */
-    results: z.array(z.string().min(1).max(128)).max(MAX_LARGE_RESULTS).optional(),
+    /** Version of the manifest whose contents this call must find; absent when the session has none. */
+    contents: z.string().min(1).max(300).optional(),
   })
   .meta({ id: 'ExecuteRequest' });
 export type ExecuteRequest = z.infer<typeof ExecuteRequest>;
@@ -92,6 +106,8 @@ export const ExecuteResponse = z
     /** `ran`: this request started it. `joined`: it was running already. `replayed`: it had finished before. */
     served: z.enum(['ran', 'joined', 'replayed']),
     durationMs: z.number(),
+    /** How many files wait for `GET /changes`; absent when none does. */
+    changed: z.int().min(1).optional(),
   })
   .meta({ id: 'ExecuteResponse' });
 export type ExecuteResponse = z.infer<typeof ExecuteResponse>;
@@ -102,16 +118,110 @@ export type CancelRequest = z.infer<typeof CancelRequest>;
 export const CancelResponse = z.object({ stopped: z.boolean() }).meta({ id: 'CancelResponse' });
 export type CancelResponse = z.infer<typeof CancelResponse>;
 
+/** Limits of the contents of one sandbox, on the way in and on the way out. */
+export const CONTENT_LIMITS = {
+  entries: 20_000,
+  pathBytes: 1024,
+  fileBytes: 500 * 1024 * 1024,
+  archiveBytes: MAX_ARCHIVE_BYTES,
+  /** Files that are looked at in the folders that the agent writes to. */
+  walkedFiles: 10_000,
+  /** Files that one call may hand out. */
+  changedFiles: 1000,
+  changedBytes: 1024 * 1024 * 1024,
+} as const;
+
+/** Below these folders contents are put. `PACKAGES_DIR` holds the packages only, as one entry. */
+const CONTENT_ROOTS = [UPLOADS_DIR, MEMORY_DIR, WORKDIR];
+
+/** Why a sandbox puts nothing at this path; null when it does. */
+export function contentPathFault(path: string): string | null {
+  if (path === PACKAGES_DIR) return null;
+  const root = CONTENT_ROOTS.find((folder) => path.startsWith(`${folder}/`));
+  if (root === undefined) return `must be below ${CONTENT_ROOTS.join(', ')}`;
+  if (utf8Bytes(path) > CONTENT_LIMITS.pathBytes) return `must have at most ${CONTENT_LIMITS.pathBytes} bytes`;
+  const names = path.slice(root.length + 1).split('/');
+  if (names.some((name) => name === '' || name === '.' || name === '..')) return 'must have no empty part, "." or ".."';
+  if (names.some((name) => utf8Bytes(name) > 255)) return 'must have at most 255 bytes in each part';
+  return /\p{Cc}/u.test(path) || !path.isWellFormed() ? 'must have no control characters and no broken text' : null;
+}
+
+const utf8Bytes = (text: string) => new TextEncoder().encode(text).length;
+
+/** A path as the session sees it. */
+const ContentPath = z.string().superRefine((path, context) => {
+  const fault = contentPathFault(path);
+  if (fault !== null) context.addIssue({ code: 'custom', message: fault });
+});
+
 /**
- * 400 `invalid_request`, 401 `unauthorized`, 404 `not_found`, 409 `call_mismatch` (same id, other tool or input),
- * 413 `request_too_large`, 422 `archive_invalid`, 425 `packages_awaited`, `results_awaited` or `calls_awaited`,
- * 500 `internal`, 503 `stopping`, 507 `result_not_kept`.
+ * One thing that a sandbox must hold. An entry `read_only` is put back before the next call when a program changed or
+ * removed it. An entry `read_write` is the agent's own after it was put, and what it does there is told by `GET /changes`.
+ */
+export const ContentEntry = z
+  .strictObject({
+    path: ContentPath,
+    /** Changes whenever the bytes do. For a file of memory: the SHA-256 of its bytes, in lower-case hex. */
+    version: z.string().min(1).max(200),
+    /** Absent when its source learns it only when it reads the bytes. */
+    bytes: z.int().min(0).optional(),
+    access: z.enum(['read_only', 'read_write']),
+    /** `archive`: a `.tar.gz` that is unpacked into the folder `path`. `folder`: a folder, which has no bytes of its own. */
+    form: z.enum(['file', 'archive', 'folder']),
+  })
+  .meta({ id: 'ContentEntry' });
+export type ContentEntry = z.infer<typeof ContentEntry>;
+
+export const Manifest = z
+  .strictObject({ version: z.string().min(1).max(300), entries: z.array(ContentEntry).max(CONTENT_LIMITS.entries) })
+  .meta({ id: 'Manifest' });
+export type Manifest = z.infer<typeof Manifest>;
+
+export const ManifestResponse = z.object({ lacking: z.array(z.string()) }).meta({ id: 'ManifestResponse' });
+export type ManifestResponse = z.infer<typeof ManifestResponse>;
+
+export const ParcelHeader = z.strictObject({ path: z.string(), version: z.string(), bytes: z.int().min(0) });
+export type ParcelHeader = z.infer<typeof ParcelHeader>;
+
+/** `reason` is for the model. A refused entry is not there, and the manifest stays incomplete. */
+export const ContentsResponse = z
+  .object({ refused: z.array(z.object({ path: z.string(), reason: z.string().max(1000) })) })
+  .meta({ id: 'ContentsResponse' });
+export type ContentsResponse = z.infer<typeof ContentsResponse>;
+
+/** `base` is the version that was put or kept last at this path; null for a new file. `sha256` is null for a removed file. */
+export const ContentChange = z.object({
+  path: z.string().max(CONTENT_LIMITS.pathBytes + 64),
+  bytes: z.int().min(0),
+  sha256: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/)
+    .nullable(),
+  base: z.string().max(200).nullable(),
+});
+export type ContentChange = z.infer<typeof ContentChange>;
+
+/** `notes` are for the model: what is not among the changes, and why. */
+export const ChangesResponse = z.object({
+  changes: z.array(ContentChange).max(CONTENT_LIMITS.changedFiles),
+  notes: z.array(z.string().max(1000)).max(20),
+});
+export type ChangesResponse = z.infer<typeof ChangesResponse>;
+
+export const ChangeRead = ContentChange.pick({ path: true, sha256: true });
+export type ChangeRead = z.infer<typeof ChangeRead>;
+export const ChangesKept = z.object({ kept: z.array(ChangeRead).max(CONTENT_LIMITS.changedFiles) });
+export type ChangesKept = z.infer<typeof ChangesKept>;
+
+/**
+ * 400 `invalid_request`, 401 `unauthorized`, 404 `not_found`, 409 `call_mismatch` (same id, other tool or input) or
+ * `file_changed`, 413 `request_too_large`, 425 `contents_awaited` or `calls_awaited`, 500 `internal`, 503 `stopping`.
  */
 export const ExecuteError = z
   .object({
     error: z.string(),
     message: z.string(),
-    /** With `results_awaited`: calls without a result here. With `calls_awaited`: calls that have not arrived here. */
+    /** With `calls_awaited`: calls that have not arrived here. */
     calls: z.array(z.string()).optional(),
   })
   .meta({ id: 'ExecuteError' });
@@ -129,6 +239,8 @@ export const SandboxVariables = z.object({
   SANDBOX_PACKAGES: ArchiveHash.optional(),
   /** Where the packages are. */
   PACKAGES_DIR: z.string().default(PACKAGES_DIR),
+  /** Where the folder is that the session sees as `/mnt`. */
+  SANDBOX_MNT: z.string().default('/mnt'),
   /**
    * A JSON list that stands before each command that the server starts, where a server without capabilities keeps
    * commands away from itself in another way than by their user.

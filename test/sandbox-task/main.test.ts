@@ -55,9 +55,9 @@ describe('a wrong setting stops the sandbox server at its start', () => {
 test('the sandbox server’s defaults are the task’s port, its workspace and five minutes', () => {
   expect(settingsFrom({ SANDBOX_TOKEN_SHA256: TOKEN_SHA256 })).toEqual({
     tokenSha256: TOKEN_SHA256,
-    workdir: '/workspace',
+    places: { workdir: '/workspace', mnt: '/mnt', packagesDir: null },
     idleMs: 300_000,
-    packages: null,
+    archive: null,
     asAgent: null,
     listen: { host: '0.0.0.0', port: 8080 },
   });

@@ -12,10 +12,20 @@ import {
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { Readable } from 'node:stream';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { awaitPackages } from '../../sandbox-task/packages.ts';
-import { callOf, execute, type Sandbox, send, startSandbox, withToken } from './running-sandbox.ts';
+import type { ContentEntry } from '#contract/hands.ts';
+import { PACKAGES_DIR } from '#contract/packages.ts';
+import {
+  bodyOf,
+  callOf,
+  execute,
+  expectContents,
+  putContents,
+  type Sandbox,
+  send,
+  startSandbox,
+  withToken,
+} from './running-sandbox.ts';
 
 const ARCHIVE = 'ab'.repeat(32);
 
@@ -43,8 +53,13 @@ function archiveOf(files: Readonly<Record<string, string>>, ...options: readonly
   return execFileSync('tar', ['--create', '--gzip', '--directory', from, ...options, '.']);
 }
 
-const put = (body: Buffer, archive = ARCHIVE, headers: Record<string, string> = withToken) =>
-  send(sandbox.address, { method: 'PUT', path: `/packages/${archive}`, headers, body });
+const entryOf = (version: string): ContentEntry => {
+  return { path: PACKAGES_DIR, version, access: 'read_write', form: 'archive' };
+};
+async function put(body: Buffer, archive = ARCHIVE, address = sandbox.address) {
+  await expectContents(address, archive, [entryOf(archive)]);
+  return putContents(address, bodyOf([[entryOf(archive), body]]));
+}
 const run = (command: string) => sandbox.run('bash', { command });
 const post = () =>
   send(sandbox.address, {
@@ -53,12 +68,17 @@ const post = () =>
     headers: withToken,
     body: JSON.stringify(callOf('bash', { command: 'echo hi' })),
   });
-const AWAITED = { status: 425, body: { error: 'packages_awaited' } };
+const AWAITED = { status: 425, body: { error: 'contents_awaited' } };
+const TAKEN = { status: 200, body: { refused: [] } };
+const REFUSED = {
+  status: 200,
+  body: { refused: [{ path: PACKAGES_DIR, reason: expect.stringMatching(/^the archive cannot be unpacked: ./) }] },
+};
 
 test('a sandbox takes no call before its packages, and then commands find them', async () => {
   expect(await post()).toMatchObject(AWAITED);
   const archive = archiveOf({ 'npm/bin/tool': 'of npm', 'apt/usr/bin/other': 'of apt', 'go/bin/third': 'of go' });
-  expect(await put(archive)).toEqual({ status: 200, body: { status: 'taken' } });
+  expect(await put(archive)).toEqual(TAKEN);
   expect((await run('tool; other; third')).output).toBe('of npm\nof apt\nof go');
 });
 
@@ -76,38 +96,34 @@ test('the variables for finding libraries name the packages', async () => {
   }
 });
 
-test('a sandbox without packages has none of those variables, and refuses packages', async () => {
+test('a sandbox without packages has none of those variables', async () => {
   const plain = await startSandbox();
   const { output } = await plain.run('bash', { command: 'env' });
   expect(output).not.toMatch(/PYTHONPATH|LD_LIBRARY_PATH|GEM_HOME/);
-  const reply = await send(plain.address, {
-    method: 'PUT',
-    path: `/packages/${ARCHIVE}`,
-    headers: withToken,
-    body: 'x',
-  });
-  expect(reply).toMatchObject({ status: 404, body: { error: 'not_found' } });
   await plain.close();
 });
 
 test('a repeated delivery of packages changes nothing', async () => {
   await put(archiveOf({ 'npm/bin/tool': 'first' }));
-  expect(await put(archiveOf({ 'npm/bin/tool': 'second' }))).toMatchObject({ status: 200 });
+  expect(await put(archiveOf({ 'npm/bin/tool': 'second' }))).toEqual(TAKEN);
   expect((await run('tool')).output).toBe('first');
 });
 
 test('two deliveries of packages at the same time are unpacked once', async () => {
   const archive = archiveOf({ 'npm/bin/tool': 'once' });
-  const replies = await Promise.all([put(archive), put(archive), put(archive)]);
-  expect(replies.map(({ status }) => status)).toEqual([200, 200, 200]);
-  expect(sandbox.lines.filter((line) => line.includes('"packages"'))).toHaveLength(3);
+  expect(await Promise.all([put(archive), put(archive), put(archive)])).toEqual([TAKEN, TAKEN, TAKEN]);
+  expect(sandbox.lines.filter((line) => line.includes('"contents"'))).toHaveLength(3);
 });
 
 test('other packages than the expected ones, and a wrong token, are refused', async () => {
   const archive = archiveOf({ 'npm/bin/tool': 'x' });
-  expect(await put(archive, 'cd'.repeat(32))).toMatchObject({ status: 404 });
-  expect(await put(archive, ARCHIVE, { authorization: 'Bearer another' })).toMatchObject({ status: 401 });
+  await put(archive, 'cd'.repeat(32));
   expect(await post()).toMatchObject(AWAITED);
+  const another = { authorization: 'Bearer another' };
+  for (const path of ['/manifest', '/contents']) {
+    expect(await send(sandbox.address, { method: 'PUT', path, headers: another })).toMatchObject({ status: 401 });
+  }
+  expect(await put(archive)).toEqual(TAKEN);
 });
 
 test.each([
@@ -116,19 +132,19 @@ test.each([
   ['half an archive', () => archiveOf({ a: 'x'.repeat(100) }).subarray(0, 60)],
   ['no archive and many megabytes', () => Buffer.alloc(10_000_000, 'x')],
 ])('a body that is %s is refused, and the sandbox still waits for its packages', async (_what, body) => {
-  expect(await put(body())).toMatchObject({ status: 422, body: { error: 'archive_invalid' } });
+  expect(await put(body())).toEqual(REFUSED);
   expect(await post()).toMatchObject(AWAITED);
-  expect(await put(archiveOf({ 'npm/bin/tool': 'whole' }))).toMatchObject({ status: 200 });
+  expect(await put(archiveOf({ 'npm/bin/tool': 'whole' }))).toEqual(TAKEN);
 });
 
 test('an archive over the limit is refused', async () => {
-  const packages = awaitPackages({ archive: ARCHIVE, dir, maxBytes: 100 });
+  const small = await startSandbox('tcp', { archive: ARCHIVE, dir, maxBytes: 100 });
   const bytes = archiveOf({ 'npm/bin/tool': 'x', 'npm/bin/other': 'y' });
   expect(bytes.length).toBeGreaterThan(100);
-  expect(await packages.take(ARCHIVE, Readable.from([bytes.subarray(0, 60), bytes.subarray(60)]))).toEqual({
-    status: 'too large',
-  });
-  expect(packages.areAwaited()).toBe(true);
+  const refused = [{ path: PACKAGES_DIR, reason: 'it has more than 100 bytes' }];
+  expect(await put(bytes, ARCHIVE, small.address)).toEqual({ status: 200, body: { refused } });
+  expect(existsSync(join(dir, 'npm'))).toBe(false);
+  await small.close();
 });
 
 test.each([
@@ -136,7 +152,7 @@ test.each([
   ['an absolute path', ['--transform', 's#^./escaped#/tmp/brainstem-escaped#', '--absolute-names']],
 ])('an archive with %s is refused, and no file is written there', async (_what, options) => {
   const reply = await put(archiveOf({ escaped: 'x' }, ...options));
-  expect(reply).toMatchObject({ status: 422, body: { error: 'archive_invalid' } });
+  expect(reply).toEqual(REFUSED);
   expect(existsSync(join(folder, 'escaped'))).toBe(false);
   expect(existsSync('/tmp/brainstem-escaped')).toBe(false);
   expect(await post()).toMatchObject(AWAITED);
@@ -155,20 +171,22 @@ test('an archive with a file behind a link that leads out of the folder is refus
   execFileSync('gzip', [first]);
   const reply = await put(execFileSync('cat', [`${first}.gz`]));
   expect(readdirSync(outside)).toEqual([]);
-  expect(reply).toMatchObject({ status: 422 });
+  expect(reply).toEqual(REFUSED);
 });
 
 test('an archive with a sender that dies is expected again', async () => {
   const bytes = archiveOf({ 'npm/bin/tool': 'x' });
   const { address } = sandbox;
+  await expectContents(address, ARCHIVE, [entryOf(ARCHIVE)]);
+  const body = bodyOf([[entryOf(ARCHIVE), bytes]]);
   const sent = request({
     ...address,
     method: 'PUT',
-    path: `/packages/${ARCHIVE}`,
-    headers: { ...withToken, 'content-length': bytes.length },
+    path: '/contents',
+    headers: { ...withToken, 'content-length': body.length },
   });
   sent.on('error', () => undefined);
-  sent.write(bytes.subarray(0, 20));
+  sent.write(body.subarray(0, -20));
   await sandbox.nextCall();
   sent.destroy();
   await sandbox.nextCall();

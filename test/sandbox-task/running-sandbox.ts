@@ -2,17 +2,17 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { EventEmitter, once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { type RequestOptions, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import * as z from 'zod';
-import { type ExecuteRequest, ExecuteResponse } from '#contract/hands.ts';
+import { CONTENT_LIMITS, type ContentEntry, type ExecuteRequest, ExecuteResponse } from '#contract/hands.ts';
 import { idempotentCalls } from '../../sandbox-task/calls.ts';
+import { changesIn } from '../../sandbox-task/changes.ts';
+import { contentsIn } from '../../sandbox-task/contents.ts';
 import { finishedCalls } from '../../sandbox-task/finished-calls.ts';
-import { outputsUnder } from '../../sandbox-task/output.ts';
-import { type AwaitedPackages, awaitPackages } from '../../sandbox-task/packages.ts';
 import { sandboxServer } from '../../sandbox-task/server.ts';
 import { toolsIn } from '../../sandbox-task/tools.ts';
 import { bundleOf } from '#test/run-cache.ts';
@@ -66,14 +66,36 @@ export async function execute(address: Address, call: ExecuteRequest): Promise<E
   return ExecuteResponse.parse(reply.body);
 }
 
+/** An entry of a manifest, and its bytes. */
+export type Sending = readonly [entry: ContentEntry, bytes: string | Buffer];
+
+export const bodyOf = (sent: readonly Sending[]) =>
+  Buffer.concat(
+    sent.flatMap(([{ path, version }, content]) => {
+      const bytes = Buffer.from(content);
+      return [Buffer.from(`${JSON.stringify({ path, version, bytes: bytes.length })}\n`), bytes];
+    }),
+  );
+
+export const expectContents = (address: Address, version: string, entries: readonly ContentEntry[]) =>
+  send(address, { method: 'PUT', path: '/manifest', headers: withToken, body: JSON.stringify({ version, entries }) });
+
+export const putContents = (address: Address, body: Buffer) =>
+  send(address, { method: 'PUT', path: '/contents', headers: withToken, body });
+
 export async function startSandbox(
   listen: 'tcp' | 'socket' = 'tcp',
-  packages: AwaitedPackages | null = null,
+  packages: { readonly archive: string; readonly dir: string; readonly maxBytes?: number } | null = null,
   { waitMs, maxOutputBytes }: { readonly waitMs?: number; readonly maxOutputBytes?: number } = {},
 ) {
   const folder = await mkdtemp(join(tmpdir(), 'sandbox-test-'));
   const workdir = await mkdtemp(join(folder, 'workspace-'));
-  const tools = toolsIn(workdir, packages?.dir ?? null, maxOutputBytes);
+  const mnt = join(folder, 'mnt');
+  await mkdir(join(mnt, 'session/outputs'), { recursive: true });
+  const places = { workdir, mnt, packagesDir: packages?.dir ?? null };
+  const tools = toolsIn(places, maxOutputBytes);
+  const limits = { ...CONTENT_LIMITS, archiveBytes: packages?.maxBytes ?? CONTENT_LIMITS.archiveBytes };
+  const contents = contentsIn(places, packages?.archive ?? null, limits);
   const finished = finishedCalls();
   const calls = idempotentCalls(tools, finished, waitMs);
   const events = new EventEmitter();
@@ -81,8 +103,8 @@ export async function startSandbox(
   const server = sandboxServer({
     tokenSha256: TOKEN_SHA256,
     calls,
-    packages: awaitPackages(packages),
-    outputs: outputsUnder(workdir),
+    contents,
+    changes: changesIn(places, contents),
     isStopping: () => false,
     onCall: () => events.emit('call'),
     log: (...line) => lines.push(JSON.stringify(line)),
@@ -95,6 +117,7 @@ export async function startSandbox(
     typeof bound === 'object' && bound ? { host: bound.address, port: bound.port } : { socketPath };
   return {
     workdir,
+    mnt,
     address,
     lines,
     /** Resolves when the server has begun one more call, or has finished one. */

@@ -1,47 +1,82 @@
 /** Calls to a sandbox over HTTP, inside the VPC. */
 import { Agent, request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http';
-import { ExecuteError, ExecuteResponse, type ExecuteRequest } from '#contract/hands.ts';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type * as z from 'zod';
+import {
+  ChangesResponse,
+  ContentsResponse,
+  ExecuteError,
+  ExecuteResponse,
+  ManifestResponse,
+  type ChangesKept,
+  type ExecuteRequest,
+} from '#contract/hands.ts';
 import { Fault } from '#core/ports/errors.ts';
-import type { SandboxClient, SandboxPlace, SandboxReply } from '#core/ports/sandboxes.ts';
+import type { Parcel, Put, SandboxClient, SandboxPlace, SandboxReply } from '#core/ports/sandboxes.ts';
 
 /** The server ends a call itself at its timeout; without an answer so much later it is taken for dead. */
 const REPLY_GRACE_MS = 20_000;
 const CONNECT_TIMEOUT_MS = 3000;
 const MAX_REPLY_BYTES = 4_000_000;
+/**
+ * Where contents move, a sandbox is taken for dead after so long without a byte: unpacking delays the last ones, and
+ * contents that another process sends come first.
+ */
+const SILENCE_MS = 120_000;
 
 export function createSandboxClient(): SandboxClient {
   const agent = new Agent({ keepAlive: true, maxSockets: 64 });
   return {
     execute: (place, request) => execute(agent, place, request),
-    give: (place, call, text) => give(agent, place, { call, text }),
     cancel(place, call) {
-      const outgoing = post(agent, place, '/cancel', { call });
+      const outgoing = send(agent, place, { method: 'POST', path: '/cancel', content: { call } });
       // A sandbox that cannot be reached has ended, or ends the call at its time limit.
       outgoing.on('error', () => undefined);
       outgoing.on('response', (incoming) => incoming.resume());
     },
+    async expect(place, manifest) {
+      const reply = await answerOf(send(agent, place, { method: 'PUT', path: '/manifest', content: manifest }));
+      const told = parsed(reply, ManifestResponse);
+      return told.status === 'parsed' ? { status: 'told', lacking: told.body.lacking } : told;
+    },
+    put,
+    async changes(place) {
+      const reply = await answerOf(send(agent, place, { method: 'GET', path: '/changes' }));
+      const told = parsed(reply, ChangesResponse);
+      return told.status === 'parsed' ? told.body : null;
+    },
+    async read(place, { path, sha256, bytes }) {
+      const outgoing = send(agent, place, { method: 'POST', path: '/changes/bytes', content: { path, sha256 } });
+      outgoing.setTimeout(SILENCE_MS, () => outgoing.destroy());
+      const incoming = await responseTo(outgoing);
+      if (incoming?.statusCode === 200 && incoming.headers['content-length'] === String(bytes)) {
+        return { bytes, body: incoming };
+      }
+      incoming?.resume();
+      return null;
+    },
+    async keep(place, kept) {
+      const content: ChangesKept = { kept: kept.map(({ path, sha256 }) => ({ path, sha256 })) };
+      await answerOf(send(agent, place, { method: 'POST', path: '/changes', content }));
+    },
   };
 }
 
-function post(agent: Agent, place: SandboxPlace, path: '/execute' | '/cancel', content: unknown): ClientRequest {
-  const body = JSON.stringify(content);
-  return send(agent, place, { method: 'POST', path, type: 'application/json', body });
-}
-
 interface Outgoing {
-  readonly method: 'POST' | 'PUT';
+  readonly method: 'GET' | 'POST' | 'PUT';
   readonly path: string;
-  readonly type: string;
-  readonly body: string;
+  readonly content?: unknown;
 }
 
-function send(agent: Agent, place: SandboxPlace, { method, path, type, body }: Outgoing): ClientRequest {
+function send(agent: Agent, place: SandboxPlace, { method, path, content }: Outgoing): ClientRequest {
+  const body = content === undefined ? '' : JSON.stringify(content);
   const outgoing = httpRequest(`http://${place.address}${path}`, {
     agent,
     method,
     headers: {
       authorization: `Bearer ${place.token}`,
-      'content-type': type,
+      'content-type': 'application/json',
       'content-length': Buffer.byteLength(body),
     },
   });
@@ -49,29 +84,9 @@ function send(agent: Agent, place: SandboxPlace, { method, path, type, body }: O
   return outgoing;
 }
 
-function give(
-  agent: Agent,
-  place: SandboxPlace,
-  { call, text }: { readonly call: string; readonly text: string },
-): ReturnType<SandboxClient['give']> {
-  const { promise, resolve } = Promise.withResolvers<Awaited<ReturnType<SandboxClient['give']>>>();
-  const path = `/results/${encodeURIComponent(call)}`;
-  const outgoing = send(agent, place, { method: 'PUT', path, type: 'text/plain; charset=utf-8', body: text });
-  giveUpAfter(outgoing, REPLY_GRACE_MS);
-  outgoing.on('error', () => resolve('interrupted'));
-  outgoing.on('response', (incoming) => {
-    incoming.resume();
-    const { statusCode = 0 } = incoming;
-    // 401: another sandbox has the address. 503: it is stopping. The call itself finds out both.
-    const isGone = statusCode === 401 || statusCode === 503;
-    resolve(statusCode === 200 ? 'kept' : isGone ? 'interrupted' : 'refused');
-  });
-  return promise;
-}
-
 function execute(agent: Agent, place: SandboxPlace, call: ExecuteRequest): Promise<SandboxReply> {
   const { promise, resolve, reject } = Promise.withResolvers<SandboxReply>();
-  const outgoing = post(agent, place, '/execute', call);
+  const outgoing = send(agent, place, { method: 'POST', path: '/execute', content: call });
   const connected = giveUpAfter(outgoing, call.timeoutMs + REPLY_GRACE_MS);
   outgoing.on('error', () => resolve({ status: connected() ? 'interrupted' : 'unreachable' }));
   outgoing.on('response', (incoming) => {
@@ -95,6 +110,80 @@ function giveUpAfter(outgoing: ClientRequest, replyMs: number): () => boolean {
     clearTimeout(replying);
   });
   return () => connected;
+}
+
+/** Each parcel is a line of JSON and then its bytes. The receiver's pace sets the sender's. */
+async function put(place: SandboxPlace, parcels: AsyncIterable<Parcel>): Promise<Put> {
+  const outgoing = httpRequest(`http://${place.address}/contents`, {
+    method: 'PUT',
+    agent: false,
+    headers: { authorization: `Bearer ${place.token}`, 'content-type': 'application/octet-stream' },
+  });
+  const failure: { cause?: unknown } = {};
+  const reply = answerOf(outgoing);
+  // A sandbox that refuses may answer before it has taken everything: its answer counts, not the broken pipe.
+  await pipeline(Readable.from(streamOf(parcels, failure), { objectMode: false }), outgoing).catch(() => undefined);
+  const told = parsed(await reply, ContentsResponse);
+  if ('cause' in failure) throw failure.cause;
+  return told.status === 'parsed' ? { status: 'put', refused: told.body.refused } : told;
+}
+
+async function* streamOf(parcels: AsyncIterable<Parcel>, failure: { cause?: unknown }): AsyncIterable<Uint8Array> {
+  for await (const { entry, content } of watched(parcels, failure)) {
+    const { path, version } = entry;
+    yield Buffer.from(`${JSON.stringify({ path, version, bytes: content.bytes })}\n`);
+    yield* watched(content.body, failure);
+  }
+}
+
+/** Tells a failure of the source from one of the connection, which a stream throws into what it reads from. */
+async function* watched<T>(source: AsyncIterable<T>, failure: { cause?: unknown }): AsyncIterable<T> {
+  const items = source[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      const next = await items.next().catch((cause: unknown) => {
+        failure.cause = cause;
+        throw cause;
+      });
+      if (next.done === true) return;
+      yield next.value;
+    }
+  } finally {
+    await items.return?.();
+  }
+}
+
+interface Answer {
+  readonly status: number;
+  readonly body: Buffer;
+}
+
+/** Null when there is no whole answer. */
+async function answerOf(outgoing: ClientRequest): Promise<Answer | null> {
+  outgoing.setTimeout(SILENCE_MS, () => outgoing.destroy());
+  const incoming = await responseTo(outgoing);
+  if (incoming === null) return null;
+  const body = await collect(incoming);
+  return body === null ? null : { status: incoming.statusCode ?? 0, body };
+}
+
+function responseTo(outgoing: ClientRequest): Promise<IncomingMessage | null> {
+  return new Promise((resolve) => {
+    outgoing.once('response', resolve);
+    outgoing.on('error', () => resolve(null));
+  });
+}
+
+type Parsed<Body> =
+  | { readonly status: 'parsed'; readonly body: Body }
+  | { readonly status: 'refused' }
+  | { readonly status: 'interrupted' };
+
+function parsed<Shape extends z.ZodType>(answer: Answer | null, shape: Shape): Parsed<z.infer<Shape>> {
+  // 401: another sandbox has the address. 503: it is stopping. The repeated call finds out both.
+  if (answer === null || answer.status === 401 || answer.status === 503) return { status: 'interrupted' };
+  const body = answer.status === 200 ? shape.safeParse(json(answer.body)) : null;
+  return body?.success ? { status: 'parsed', body: body.data } : { status: 'refused' };
 }
 
 /** The body; null when the connection broke or the reply is larger than any sandbox of ours would send. */
@@ -131,10 +220,8 @@ function replyOf(incoming: IncomingMessage, body: Buffer | null): SandboxReply {
 
 function awaited(body: unknown): SandboxReply {
   const said = ExecuteError.safeParse(body);
-  const calls = said.data?.calls ?? [];
-  if (said.data?.error === 'results_awaited') return { status: 'awaits results', calls };
-  if (said.data?.error === 'calls_awaited') return { status: 'awaits calls', missing: calls };
-  return { status: 'awaits packages' };
+  if (said.data?.error === 'calls_awaited') return { status: 'awaits calls', missing: said.data.calls ?? [] };
+  return { status: 'awaits contents' };
 }
 
 function json(body: Buffer): unknown {

@@ -2,7 +2,7 @@
 import { S3Client } from '@aws-sdk/client-s3';
 import type { ExecuteWorld } from '#core/hands/execute.ts';
 import { createDynamoDb } from '#aws/clients.ts';
-import { createPackageDelivery } from '#aws/hands/package-delivery.http.ts';
+import { createArchiveReader } from '#aws/hands/package-archive.s3.ts';
 import { createSandboxClient } from '#aws/hands/sandbox-client.http.ts';
 import { createJournal, type FunctionJournal } from '#aws/journal.powertools.ts';
 import { createSandboxRecords } from '#aws/hands/sandbox-records.dynamodb.ts';
@@ -15,7 +15,7 @@ export function executeWorld(env: Env): ExecuteWorld & { readonly journal: Funct
     log: logOf(env),
     sandboxes: createSandboxRecords(createDynamoDb(env), setting(env, 'RECORDS_TABLE')),
     sandboxClient: createSandboxClient(),
-    delivery: createPackageDelivery(new S3Client(), setting(env, 'CONTENT_BUCKET')),
+    archiveReader: createArchiveReader(new S3Client(), setting(env, 'CONTENT_BUCKET')),
     stamp: createStamp(),
     pause,
     journal: createJournal(),

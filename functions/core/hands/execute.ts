@@ -6,9 +6,10 @@ import { MAX_OUTPUT_CHARS, SandboxTool, type ExecuteRequest } from '#contract/ha
 import type { SessionState } from '#contract/entries.ts';
 import type { EventId } from '#contract/ids.ts';
 import type { ExecuteInput } from '#contract/run.ts';
-import { giveResults } from '#core/hands/give-results.ts';
+import { takeChanges } from '#core/hands/changes.ts';
+import type { ContentsWorld, Recipient } from '#core/hands/content-source.ts';
+import { contentsVersion, giveContents, TAKES_NOTHING } from '#core/hands/contents.ts';
 import { toolUseOf } from '#core/hands/tool-use.ts';
-import { handOver } from '#core/hands/hand-over.ts';
 import { isAlive } from '#core/hands/is-alive.ts';
 import type { Ports } from '#core/ports/ports.ts';
 import type { LogKey } from '#core/ports/session-log.ts';
@@ -17,18 +18,13 @@ import { change } from '#core/session/change.ts';
 import { callsBefore } from '#core/session/waiting.ts';
 import { whileItStands } from '#core/session/watch.ts';
 
-export type ExecuteWorld = Pick<
-  Ports,
-  'log' | 'sandboxes' | 'sandboxClient' | 'delivery' | 'stamp' | 'pause' | 'journal'
->;
+export type ExecuteWorld = ContentsWorld & Pick<Ports, 'sandboxes' | 'stamp' | 'pause' | 'journal'>;
 
-type ReadySandbox = Extract<SandboxRecord, { status: 'ready' }>;
-type LargeResults = SessionState['largeResults'];
 interface CallToSend {
   readonly request: ExecuteRequest;
   readonly sent: SentMark;
-  /** What the sandbox is given when it lacks it. */
-  readonly largeResults: LargeResults;
+  /** As the call found it: it says what the sandbox must hold. */
+  readonly state: SessionState;
 }
 interface Result {
   readonly text: string;
@@ -49,6 +45,8 @@ const PATIENCE_MS = 2000;
 /** Past a call's own timeout, for its answer to arrive over however many connections. */
 const OVERTIME_MS = 60_000;
 const RECONNECT_MS = 100;
+/** Contents that are given so often and lacking again are removed by a program; the call is made without them. */
+const MOST_GIVINGS = 3;
 /** An earlier call that has not arrived for so long may never arrive: its function failed, and failed again. */
 const ARRIVAL_MS = 60_000;
 
@@ -64,11 +62,12 @@ const REPLACED =
 
 const NOT_MADE = 'The call was not made.';
 
-const NOT_IN_ORDER = {
+const NOT_IN_ORDER: Reached = {
   output: 'An earlier call of the same answer did not reach the sandbox, so this call was not made.',
   isError: true,
   served: 'refused',
-} as const;
+  notes: [],
+};
 
 /**
  * `sandbox not ready`: there is no sandbox to ask, and nothing has changed: `provision` comes first. `sandbox lost`: the
@@ -85,13 +84,12 @@ export async function execute(world: ExecuteWorld, input: ExecuteInput): Promise
     world.sandboxes.find(input.session),
   ]);
   if (head === null) return 'ended';
-  const { largeResults } = head.state;
-  const request = inOrder(withResults(asked, largeResults), head.state);
+  const request = inOrder(asked, head.state);
   // An interrupt closed it before it began.
   if (request === null) return 'ended';
   const sent = await sendTo(world, input, record);
   if (sent === null) return 'sandbox not ready';
-  const result = await resultOf(world, input, { request, sent, largeResults });
+  const result = await resultOf(world, input, { request, sent, state: head.state });
   await appendResult(world, key, input.call.id, result);
   // A death in between tells it twice.
   if (result.tellsLoss) await world.sandboxes.told(input.session, result.tellsLoss);
@@ -136,11 +134,6 @@ async function requestOf(world: ExecuteWorld, key: LogKey, input: ExecuteInput):
   return { call: input.call.id, name: SandboxTool.parse(use.name), input: use.input, timeoutMs };
 }
 
-/** Most sessions have no large result, and a call of theirs says nothing about them. */
-function withResults({ results: _results, ...request }: ExecuteRequest, large: LargeResults): ExecuteRequest {
-  return large.length === 0 ? request : { ...request, results: large.map(({ call }) => call) };
-}
-
 /** The request with the earlier calls that are open in the log; null when its own call is not open. */
 function inOrder({ after: _earlier, ...request }: ExecuteRequest, state: SessionState): ExecuteRequest | null {
   const call = state.calls.find(({ id }) => id === request.call);
@@ -157,9 +150,10 @@ async function resultOf(world: ExecuteWorld, input: ExecuteInput, sending: CallT
   if (record?.generation !== sentTo || record.status !== 'ready') return LOST;
   const key: LogKey = { session: input.session, thread: input.thread };
   const cutOff = new AbortController();
+  const recipient = { key, state: sending.state, sandbox: record };
   const response = await whileItStands(world, key, {
     stands: isOpen(input.call.id),
-    work: reach(world, record, { key, ...sending, signal: cutOff.signal }),
+    work: reach(world, recipient, { ...sending, signal: cutOff.signal }),
     cutOff: () => {
       cutOff.abort();
       world.sandboxClient.cancel(record, input.call.id);
@@ -169,18 +163,30 @@ async function resultOf(world: ExecuteWorld, input: ExecuteInput, sending: CallT
     await world.sandboxes.lost(input.session, record.generation);
     return LOST;
   }
-  const output = response.output.slice(0, MAX_OUTPUT_CHARS);
+  const output = [response.output.slice(0, MAX_OUTPUT_CHARS), ...response.notes].join('\n');
   const result = { text: output, isError: response.isError, served: response.served };
   return record.untold ? { ...result, text: `${REPLACED}${output}`, tellsLoss: record.generation } : result;
+}
+
+interface Reached {
+  readonly output: string;
+  readonly isError: boolean;
+  readonly served: string;
+  /** For the model: which contents are not there, and what was not taken over. */
+  readonly notes: readonly string[];
 }
 
 /** The sandbox's answer; null when it is gone. A broken connection is tried again: the sandbox joins the call it knows. */
 async function reach(
   world: ExecuteWorld,
-  sandbox: ReadySandbox,
-  { key, sent, largeResults, signal, ...sending }: CallToSend & { readonly key: LogKey; readonly signal: AbortSignal },
-) {
-  let { request } = sending;
+  recipient: Recipient,
+  { sent, signal, ...sending }: CallToSend & { readonly signal: AbortSignal },
+): Promise<Reached | null> {
+  const { sandbox } = recipient;
+  const version = contentsVersion(recipient);
+  let request: ExecuteRequest = version === null ? sending.request : { ...sending.request, contents: version };
+  let givings = 0;
+  const notes: string[] = [];
   // A call that was sent before found its server then, so there is no start to wait for.
   const now = Date.parse(world.stamp.now());
   let arrivedAt = now;
@@ -188,59 +194,92 @@ async function reach(
   const until = Math.max(now + PATIENCE_MS, sent.again ? 0 : Date.parse(sandbox.readyAt) + START_GRACE_MS);
   for (let listened = false; ;) {
     const reply = await world.sandboxClient.execute(sandbox, request);
-    if (reply.status === 'answered') return reply.response;
-    const next = await nextRequest(world, sandbox, { key, reply, request, largeResults });
-    if (typeof next === 'string') return { output: next, isError: true, served: 'refused' };
-    request = next;
+    if (reply.status === 'answered') {
+      const { changed = 0, ...response } = reply.response;
+      return { ...response, notes: [...notes, ...(changed > 0 ? await takeChanges(world, recipient) : [])] };
+    }
+    const next = await nextRequest(world, recipient, { reply, request, isLast: givings === MOST_GIVINGS });
+    if ('refusal' in next) return refused(next.refusal);
+    request = next.request;
+    notes.push(...next.notes);
     listened ||= reply.status === 'interrupted';
     const nowMs = Date.parse(world.stamp.now());
     if (reply.status === 'awaits calls') {
       if (reply.missing.length === 0) arrivedAt = nowMs;
       if (nowMs > arrivedAt + ARRIVAL_MS) return NOT_IN_ORDER;
-      deadline = nowMs + request.timeoutMs + OVERTIME_MS;
     }
+    if (reply.status === 'awaits contents') givings += 1;
+    if (reply.status.startsWith('awaits')) deadline = nowMs + request.timeoutMs + OVERTIME_MS;
     if (nowMs > deadline || (reply.status === 'unreachable' && (listened || nowMs > until))) return null;
     await world.pause(RECONNECT_MS);
     // A sandbox that awaited something had no such call yet: its cancellation found nothing to end.
-    if (signal.aborted) return { output: NOT_MADE, isError: true, served: 'refused' };
+    if (signal.aborted) return refused(NOT_MADE);
   }
 }
 
-interface NotTaken extends Pick<CallToSend, 'request' | 'largeResults'> {
-  readonly key: LogKey;
+const refused = (output: string): Reached => ({ output, isError: true, served: 'refused', notes: [] });
+
+interface NotTaken extends Pick<CallToSend, 'request'> {
   readonly reply: Exclude<SandboxReply, { status: 'answered' }>;
+  /** Contents were given often enough. */
+  readonly isLast: boolean;
 }
 
 /** What a sandbox that did not take the call is asked next; words for the model when it will not take it. */
+type NextRequest =
+  | { readonly request: ExecuteRequest; readonly notes: readonly string[] }
+  | { readonly refusal: string };
+
 async function nextRequest(
   world: ExecuteWorld,
-  sandbox: ReadySandbox,
-  { key, reply, request, largeResults }: NotTaken,
-): Promise<ExecuteRequest | string> {
+  recipient: Recipient,
+  { reply, request, isLast }: NotTaken,
+): Promise<NextRequest> {
+  const repeat = (next: ExecuteRequest) => ({ request: next, notes: [] });
   switch (reply.status) {
-    case 'refused':
-      return plain(request) ?? reply.reason;
+    case 'refused': {
+      const known = plain(request);
+      return known === null ? { refusal: reply.reason } : repeat(known);
+    }
     case 'awaits calls': {
-      const head = await world.log.head(key);
-      return (head && inOrder(request, head.state)) ?? NOT_MADE;
+      const head = await world.log.head(recipient.key);
+      const next = head && inOrder(request, head.state);
+      return next === null ? { refusal: NOT_MADE } : repeat(next);
     }
-    case 'awaits packages':
-      return (await handOver(world, key.session, sandbox)) ?? request;
-    case 'awaits results': {
-      const results = largeResults.filter(({ call }) => reply.calls.includes(call));
-      return (await giveResults(world, key, { sandbox, results })) ? withResults(request, []) : request;
-    }
+    case 'awaits contents':
+      return withContents(world, recipient, { request, isLast });
     case 'unreachable':
     case 'interrupted':
-      return request;
+      return repeat(request);
     default:
       return reply satisfies never;
   }
 }
 
-/** For a sandbox that was started before a deployment and knows neither field; null for a request that has none. */
-function plain({ results, after, ...request }: ExecuteRequest): ExecuteRequest | null {
-  return results === undefined && after === undefined ? null : request;
+async function withContents(
+  world: ExecuteWorld,
+  recipient: Recipient,
+  { request, isLast }: Pick<NotTaken, 'request' | 'isLast'>,
+): Promise<NextRequest> {
+  const { contents: version, ...without } = request;
+  // It asks for none, and the sandbox lacks what it was started for all the same.
+  const given = version === undefined ? TAKES_NOTHING : await giveContents(world, version, recipient);
+  switch (given.status) {
+    case 'given':
+      return { request: given.isWhole && !isLast ? request : without, notes: given.notes };
+    case 'interrupted':
+      return { request, notes: [] };
+    case 'given up':
+      await world.sandboxes.lost(recipient.key.session, recipient.sandbox.generation);
+      return { refusal: given.text };
+    default:
+      return given satisfies never;
+  }
+}
+
+/** For a sandbox of another version, which knows fewer fields; null for a request that has none of them. */
+function plain({ contents, after, ...request }: ExecuteRequest): ExecuteRequest | null {
+  return contents === undefined && after === undefined ? null : request;
 }
 
 const isOpen = (call: EventId) => (state: SessionState) => state.calls.some((open) => open.id === call);

@@ -20,9 +20,9 @@ import type { Previews } from '#core/ports/previews.ts';
 import type { AgentRecords, ApiKeys, EnvironmentRecords, SessionRecords } from '#core/ports/records.ts';
 import type { LogReader, LogRemover, Runs, SessionLog } from '#core/ports/session-log.ts';
 import type {
+  ArchiveReader,
   PackageArchives,
   PackageBuilds,
-  PackageDelivery,
   Releasing,
   SandboxClient,
   SandboxRecords,
@@ -78,7 +78,7 @@ export interface Ports {
   readonly releasing: Releasing;
   readonly archives: PackageArchives;
   readonly builds: PackageBuilds;
-  readonly delivery: PackageDelivery;
+  readonly archiveReader: ArchiveReader;
 
   // Vaults and their secrets. IAM separates who writes from who reads.
   readonly vaults: VaultRecords;

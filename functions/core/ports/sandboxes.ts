@@ -1,5 +1,13 @@
 /** Ports of the sandboxes: their records, tasks and packages, and the calls to them. */
-import type { ExecuteRequest, ExecuteResponse } from '#contract/hands.ts';
+import type {
+  ChangesResponse,
+  ContentChange,
+  ContentEntry,
+  ContentsResponse,
+  ExecuteRequest,
+  ExecuteResponse,
+  Manifest,
+} from '#contract/hands.ts';
 import type { EventId, Instant, SessionId } from '#contract/ids.ts';
 import type { PackageFailure, PackageList, PackageOrder } from '#contract/packages.ts';
 import type { LogKey } from '#core/ports/session-log.ts';
@@ -157,25 +165,23 @@ export interface PackageBuilds {
   status(task: string): Promise<TaskStatus>;
 }
 
-export type Delivered =
-  | { readonly status: 'delivered' }
-  | { readonly status: 'missing' }
-  | { readonly status: 'refused' }
-  | { readonly status: 'interrupted' };
+/** Bytes that are read once, piece by piece. Reading fails when they do not come as a whole. */
+export interface Content {
+  readonly bytes: number;
+  readonly body: AsyncIterable<Uint8Array>;
+}
 
-/** Carries an archive into a sandbox. A repeat changes nothing there. */
-export interface PackageDelivery {
-  deliver(place: { readonly address: string; readonly token: string }, archive: string): Promise<Delivered>;
+/** Reads an archive; null when it is gone. */
+export interface ArchiveReader {
+  read(archive: string): Promise<Content | null>;
 }
 
 export type SandboxReply =
   | { readonly status: 'answered'; readonly response: ExecuteResponse }
   /** No server listens at the address. */
   | { readonly status: 'unreachable' }
-  /** It waits for its packages and has not taken the call. */
-  | { readonly status: 'awaits packages' }
-  /** It lacks the results of these calls, which this one may read, and has not taken it. */
-  | { readonly status: 'awaits results'; readonly calls: readonly string[] }
+  /** It lacks contents that the call must find, and has not taken it. */
+  | { readonly status: 'awaits contents' }
   /** Earlier calls have not ended there, and it has not taken this one. `missing` are those that it does not know. */
   | { readonly status: 'awaits calls'; readonly missing: readonly string[] }
   /** It does not take this call: `reason` is for the model. */
@@ -188,11 +194,37 @@ export interface SandboxPlace {
   readonly token: string;
 }
 
+type Expected =
+  | { readonly status: 'told'; readonly lacking: readonly string[] }
+  | { readonly status: 'refused' }
+  | { readonly status: 'interrupted' };
+
+export interface Parcel {
+  readonly entry: ContentEntry;
+  readonly content: Content;
+}
+
+export type Put =
+  | { readonly status: 'put'; readonly refused: ContentsResponse['refused'] }
+  | { readonly status: 'refused' }
+  | { readonly status: 'interrupted' };
+
 /** Carries one call to a sandbox, once; a repeated id joins or replays there. */
 export interface SandboxClient {
   execute(place: SandboxPlace, request: ExecuteRequest): Promise<SandboxReply>;
-  /** Makes the file of a call that was made elsewhere, as a whole or not at all. A repeat writes it anew. */
-  give(place: SandboxPlace, call: EventId, text: string): Promise<'kept' | 'refused' | 'interrupted'>;
+  /** Names all that the session's calls must find, and answers the paths that the sandbox lacks. */
+  expect(place: SandboxPlace, manifest: Manifest): Promise<Expected>;
+  /**
+   * Sends contents in one stream; none is held in memory. Each is put as a whole or not at all, and a repeat changes
+   * nothing. A failure of `parcels` breaks the stream and is thrown.
+   */
+  put(place: SandboxPlace, parcels: AsyncIterable<Parcel>): Promise<Put>;
+  /** What changed in the folders that the agent writes to and was not kept; null when the sandbox does not answer. */
+  changes(place: SandboxPlace): Promise<ChangesResponse | null>;
+  /** The bytes of a change; null when the file is no longer what the change says. Reading fails when it changes meanwhile. */
+  read(place: SandboxPlace, change: ContentChange): Promise<Content | null>;
+  /** Says that these are stored, so that the sandbox does not tell them again. Best effort: a repeat tells them again. */
+  keep(place: SandboxPlace, kept: readonly ContentChange[]): Promise<void>;
   /** Asks for the end of a call: its `execute` then answers, and a call that has not begun never runs. Best effort. */
   cancel(place: SandboxPlace, call: EventId): void;
 }

@@ -22,8 +22,9 @@ export function createProcessRunner(limits: MemoryLimits | null): TaskRunner {
 async function startProcess(start: ContainerStart, memory: MemoryLimit | null): Promise<RunningContainer> {
   const { container, taskDir, host } = start;
   if (container.imageDir === null) throw new Error(`Container ${container.name} has no build folder to run from.`);
-  const [home, workspace] = [join(taskDir, 'home'), join(taskDir, 'workspace')];
-  for (const folder of [home, workspace]) await mkdir(folder, { recursive: true });
+  const [home, workspace, mnt] = [join(taskDir, 'home'), join(taskDir, 'workspace'), join(taskDir, 'mnt')];
+  for (const folder of [home, workspace, join(mnt, 'session/outputs'), join(mnt, 'user')])
+    await mkdir(folder, { recursive: true });
   const { nodeOptions, program } = commandOf(container);
   const [command, args] = diesWithThis(nodeBinary(), [...nodeOptions, join(container.imageDir, program)]);
   const child = startChild({
@@ -35,6 +36,7 @@ async function startProcess(start: ContainerStart, memory: MemoryLimit | null): 
       LANG: 'C.UTF-8',
       ...start.environment,
       SANDBOX_WORKDIR: workspace,
+      SANDBOX_MNT: mnt,
       PACKAGES_DIR: join(taskDir, 'packages'),
       SANDBOX_LISTEN: `${host}:${container.port}`,
     },

@@ -10,7 +10,7 @@ import type { ModelAnswer } from '#core/ports/model.ts';
 import type { Head, LogKey } from '#core/ports/session-log.ts';
 import type { Journal } from '#core/ports/journal.ts';
 import type { Stamp } from '#core/ports/stamp.ts';
-import type { SandboxRecord } from '#core/ports/sandboxes.ts';
+import type { ReservedSandbox, SandboxClient } from '#core/ports/sandboxes.ts';
 import { toolRules } from '#core/tools/tool-definitions.ts';
 import { queuedMessages } from '#core/harness/history.ts';
 import { fullTokens } from '#core/model/room.ts';
@@ -59,7 +59,16 @@ export const CREATED: Entry = createdWith(AGENT);
 export const SILENT: Journal = { line: () => undefined, metric: () => undefined };
 
 /** The session's first environment. */
-export const SANDBOX: SandboxRecord = {
+/** What a sandbox client does in a session that has no contents. */
+export const NO_CONTENTS: Omit<SandboxClient, 'execute' | 'cancel'> = {
+  expect: async () => ({ status: 'told', lacking: [] }),
+  put: async () => ({ status: 'put', refused: [] }),
+  changes: async () => null,
+  read: async () => null,
+  keep: async () => undefined,
+};
+
+export const SANDBOX: ReservedSandbox = {
   status: 'ready',
   generation: 1,
   token: 't',

@@ -36,6 +36,7 @@ import {
   says,
   steadyStamp,
   toolUse,
+  NO_CONTENTS,
 } from '#test/functions/core/given.ts';
 import { judged, LISTING, TROUBLE } from '#test/functions/core/served.ts';
 import { TOOLED } from '#test/functions/core/stage.ts';
@@ -139,10 +140,10 @@ function theatre(scheduler: fc.Scheduler) {
             ran.add(id);
             return { status: 'answered', response: { output: 'ok', isError: false, served, durationMs: 1 } } as const;
           }),
-        give: async () => 'kept',
+        ...NO_CONTENTS,
         cancel: () => undefined,
       },
-      delivery: { deliver: async () => ({ status: 'delivered' }) },
+      archiveReader: { read: async () => null },
       stamp,
       pause: waiting,
       journal: SILENT,

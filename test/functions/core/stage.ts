@@ -23,7 +23,7 @@ import { createSession } from '#core/session/create.ts';
 import { fold } from '#core/session/evolve.ts';
 import { repair } from '#core/session/repair.ts';
 import { endWait, send } from '#core/session/send.ts';
-import { HANDS, AGENT, KEY, NO_MCP, SANDBOX, SILENT, steadyStamp } from '#test/functions/core/given.ts';
+import { HANDS, AGENT, KEY, NO_CONTENTS, NO_MCP, SANDBOX, SILENT, steadyStamp } from '#test/functions/core/given.ts';
 import { judged, LISTING, SERVED, TROUBLE } from '#test/functions/core/served.ts';
 import { memoryPreviews } from '#test/ports/previews.memory.ts';
 import { memoryLog } from '#test/ports/session-log.memory.ts';
@@ -247,10 +247,10 @@ export async function createStage(initial: readonly EventInput[]) {
           if (served === 'ran' && !(await head()).state.calls.some((call) => call.id === id)) ranInVain.push(id);
           return { status: 'answered', response: { output: 'ok', isError: false, served, durationMs: 1 } } as const;
         },
-        give: async () => 'kept',
+        ...NO_CONTENTS,
         cancel: () => undefined,
       },
-      delivery: { deliver: async () => ({ status: 'delivered' }) },
+      archiveReader: { read: async () => null },
       stamp,
       pause: async () => undefined,
       journal: SILENT,

@@ -5,7 +5,7 @@ import type { ExecuteInput } from '#contract/run.ts';
 import { execute, type ExecuteWorld } from '#core/hands/execute.ts';
 import { fold } from '#core/session/evolve.ts';
 import type { ReservedSandbox, SandboxRecord } from '#core/ports/sandboxes.ts';
-import { CREATED, KEY, NOW, SILENT, given, send, steadyStamp } from '#test/functions/core/given.ts';
+import { CREATED, KEY, NOW, NO_CONTENTS, SILENT, given, send, steadyStamp } from '#test/functions/core/given.ts';
 import { memoryLog } from '#test/ports/session-log.memory.ts';
 
 const BASH = EventId.parse('sevt_bash');
@@ -49,10 +49,10 @@ function stage(record: SandboxRecord | null, mark: number | null = null) {
         sent.push(call);
         return { status: 'answered', response: { output: 'ran', isError: false, served: 'ran', durationMs: 1 } };
       },
-      give: async () => 'kept',
+      ...NO_CONTENTS,
       cancel: () => undefined,
     },
-    delivery: { deliver: async () => ({ status: 'delivered' }) },
+    archiveReader: { read: async () => null },
     stamp: steadyStamp(),
     pause: () => new Promise((resolve) => void setImmediate(resolve)),
     journal: SILENT,

@@ -2,13 +2,25 @@ import { setImmediate as settled } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { ToolContent } from '#contract/content.ts';
 import type { Entry } from '#contract/entries.ts';
-import type { ExecuteRequest } from '#contract/hands.ts';
+import { resultFile, type ExecuteRequest, type Manifest } from '#contract/hands.ts';
+import { PACKAGES_DIR } from '#contract/packages.ts';
 import { EventId, Position } from '#contract/ids.ts';
 import { execute, type ExecuteWorld } from '#core/hands/execute.ts';
 import { change } from '#core/session/change.ts';
 import { fold } from '#core/session/evolve.ts';
-import type { SandboxReply } from '#core/ports/sandboxes.ts';
-import { CREATED, KEY, NOW, SANDBOX, SILENT, given, send, sends, steadyStamp } from '#test/functions/core/given.ts';
+import type { ReservedSandbox } from '#core/ports/sandboxes.ts';
+import {
+  CREATED,
+  KEY,
+  NOW,
+  NO_CONTENTS,
+  SANDBOX,
+  SILENT,
+  given,
+  send,
+  sends,
+  steadyStamp,
+} from '#test/functions/core/given.ts';
 import { memoryLog } from '#test/ports/session-log.memory.ts';
 
 const BASH = EventId.parse('sevt_bash');
@@ -33,19 +45,32 @@ function entriesWith(results: readonly (readonly [EventId, ToolContent])[]): rea
   return [...given([CREATED]).when(send('hi')).entries, ...events];
 }
 
+interface Staged {
+  readonly holds?: readonly EventId[];
+  readonly sandbox?: ReservedSandbox;
+  readonly archive?: 'built' | 'missing';
+}
+
 /** A sandbox that holds these results, and a record of the requests that it receives. */
-function stage(entries: readonly Entry[], holds: readonly EventId[] = []) {
+function stage(entries: readonly Entry[], { holds = [], sandbox = SANDBOX, archive = 'built' }: Staged = {}) {
   const log = memoryLog();
   log.create(KEY, fold(null, entries), entries);
-  const files = new Map<string, string>(holds.map((call) => [call, 'there']));
+  const files = new Map<string, string>(holds.map((call) => [resultFile(call), 'there']));
   const asked: ExecuteRequest[] = [];
   const given: string[] = [];
+  const lost: number[] = [];
   const read: number[] = [];
   const stamp = steadyStamp();
+  const waitsForPackages = sandbox.packages !== null;
+  let manifest: Manifest | null = null;
   let isOld = false;
   let second = () => undefined as void;
   let whileGiving = async () => undefined as void;
   let outcome: 'kept' | 'refused' | 'interrupted' | 'killed' = 'kept';
+  const lacking = () => manifest?.entries.map(({ path }) => path).filter((path) => !files.has(path)) ?? [];
+  const isAwaiting = ({ contents }: ExecuteRequest) =>
+    (waitsForPackages && !files.has(PACKAGES_DIR)) ||
+    (contents !== undefined && (manifest?.version !== contents || lacking().length > 0));
   const world: ExecuteWorld = {
     log: {
       ...log,
@@ -55,36 +80,57 @@ function stage(entries: readonly Entry[], holds: readonly EventId[] = []) {
       },
     },
     sandboxes: {
-      find: async () => SANDBOX,
-      reserve: async () => SANDBOX,
-      watch: async () => SANDBOX,
-      ready: async () => SANDBOX,
-      lost: async () => undefined,
+      find: async () => sandbox,
+      reserve: async () => sandbox,
+      watch: async () => sandbox,
+      ready: async () => sandbox,
+      lost: async (_session, generation) => void lost.push(generation),
       told: async () => undefined,
-      failed: async () => SANDBOX,
+      failed: async () => sandbox,
       sentTo: async () => null,
-      send: async () => ({ record: SANDBOX, sentTo: 1, again: false }),
+      send: async () => ({ record: sandbox, sentTo: sandbox.generation, again: false }),
     },
     sandboxClient: {
-      async execute(_place, request): Promise<SandboxReply> {
+      ...NO_CONTENTS,
+      async execute(_place, request) {
         asked.push(request);
-        if (isOld && request.results !== undefined) return { status: 'refused', reason: 'HTTP 400' };
-        const calls = (request.results ?? []).filter((call) => !files.has(call));
-        if (calls.length > 0) return { status: 'awaits results', calls: [...calls, 'sevt_nobody_knows'] };
+        if (isOld && request.contents !== undefined) return { status: 'refused', reason: 'HTTP 400' };
+        if (isAwaiting(request)) return { status: 'awaits contents' };
         return { status: 'answered', response: { output: 'ok', isError: false, served: 'ran', durationMs: 1 } };
       },
-      async give(_place, call, text) {
-        given.push(call);
-        await whileGiving();
-        if (outcome === 'killed') throw new Error('killed');
-        const now = outcome;
-        outcome = 'kept';
-        if (now === 'kept') files.set(call, text);
-        return now;
+      async expect(_place, next) {
+        manifest = next;
+        return { status: 'told', lacking: [...lacking(), '/workspace/that-no-source-knows'] };
+      },
+      async put(_place, parcels) {
+        const refused: { path: string; reason: string }[] = [];
+        for await (const { entry, content } of parcels) {
+          given.push(entry.version);
+          await whileGiving();
+          if (outcome === 'killed') throw new Error('killed');
+          const now = outcome;
+          outcome = 'kept';
+          if (now === 'interrupted') return { status: 'interrupted' };
+          const pieces: Uint8Array[] = [];
+          for await (const piece of content.body) pieces.push(piece);
+          if (now === 'kept') files.set(entry.path, Buffer.concat(pieces).toString());
+          else refused.push({ path: entry.path, reason: 'the disk is full' });
+        }
+        return { status: 'put', refused };
       },
       cancel: () => undefined,
     },
-    delivery: { deliver: async () => ({ status: 'delivered' }) },
+    archiveReader: {
+      async read() {
+        if (archive === 'missing') return null;
+        return {
+          bytes: 7,
+          body: (async function* () {
+            yield new TextEncoder().encode('archive');
+          })(),
+        };
+      },
+    },
     stamp,
     pause: async (ms) => (ms < 1000 ? stamp.advance(ms) : new Promise((resolve) => void (second = resolve))),
     journal: SILENT,
@@ -94,10 +140,13 @@ function stage(entries: readonly Entry[], holds: readonly EventId[] = []) {
     files,
     asked,
     given,
+    lost,
     read,
     next: (now: typeof outcome) => (outcome = now),
-    /** Makes the sandbox one of a version that has no route for results. */
+    /** Makes the sandbox one of a version that has no route for contents. */
     age: () => (isOld = true),
+    /** A program that removes whatever is put. */
+    loseAll: () => (files.set = () => files),
     /** Makes a client interrupt while a result is sent, and lets a second pass. */
     interrupt() {
       whileGiving = async () => {
@@ -111,7 +160,7 @@ function stage(entries: readonly Entry[], holds: readonly EventId[] = []) {
       execute(world, {
         ...KEY,
         call: { id: BASH, position, sincePosition: position },
-        sandbox: { generation: 1 },
+        sandbox: { generation: sandbox.generation },
       }),
     result: () => log.entries(KEY).at(-1),
   };
@@ -130,10 +179,10 @@ describe('a call in the sandbox of a session with large results', () => {
     );
     await run();
     expect([...files]).toEqual([
-      [A, WHOLE],
-      [B, WHOLE],
+      [resultFile(A), WHOLE],
+      [resultFile(B), WHOLE],
     ]);
-    expect(asked.map(({ results }) => results)).toEqual([[A, B], undefined]);
+    expect(asked.map(({ contents }) => contents)).toEqual([expect.stringContaining(B), expect.stringContaining(B)]);
     expect(result()).toMatchObject(DONE);
   });
 
@@ -143,25 +192,21 @@ describe('a call in the sandbox of a session with large results', () => {
         [A, LARGE],
         [B, LARGE],
       ]),
-      [A],
+      { holds: [A] },
     );
     await run();
     expect(given).toEqual([B]);
     expect(asked).toHaveLength(2);
-    const other = stage(entriesWith([[A, LARGE]]), [A]);
+    const other = stage(entriesWith([[A, LARGE]]), { holds: [A] });
     await other.run();
-    expect({ asked: other.asked.length, given: other.given, read: other.read.length }).toEqual({
-      asked: 1,
-      given: [],
-      read: 1,
-    });
+    expect({ given: other.given, read: other.read.length }).toEqual({ given: [], read: 1 });
   });
 
-  it('sends no list of results when none is large', async () => {
+  it('names no contents when the session has none', async () => {
     const { run, asked, read } = stage(entriesWith([[SMALL, [{ type: 'text', text: 'few' }]]]));
     await run();
     expect(asked).toHaveLength(1);
-    expect(asked[0]).not.toHaveProperty('results');
+    expect(asked[0]).not.toHaveProperty('contents');
     expect(read).toHaveLength(1);
   });
 
@@ -174,11 +219,11 @@ describe('a call in the sandbox of a session with large results', () => {
     );
     next('refused');
     await run();
-    expect([...files.keys()]).toEqual([B]);
+    expect([...files.keys()]).toEqual([resultFile(B)]);
     expect(result()).toMatchObject(DONE);
   });
 
-  it('is made without results in a sandbox that has no route for them', async () => {
+  it('is made without contents in a sandbox that has no route for them', async () => {
     const { run, age, given, result } = stage(entriesWith([[A, LARGE]]));
     age();
     await run();
@@ -191,7 +236,7 @@ describe('a call in the sandbox of a session with large results', () => {
     next('interrupted');
     await run();
     expect(given).toEqual([A, A]);
-    expect(asked.map(({ results }) => results)).toEqual([[A], [A], undefined]);
+    expect(asked).toHaveLength(3);
     expect(result()).toMatchObject(DONE);
   });
 
@@ -209,7 +254,7 @@ describe('a call in the sandbox of a session with large results', () => {
         [A, LARGE],
         [B, LARGE],
       ]),
-      [A],
+      { holds: [A] },
     );
     next('killed');
     await expect(run()).rejects.toThrow('killed');
@@ -219,5 +264,50 @@ describe('a call in the sandbox of a session with large results', () => {
     expect(given).toEqual([B, B]);
     expect(asked).toHaveLength(3);
     expect(result()).toMatchObject(DONE);
+  });
+
+  it('is made without contents that are removed again and again', async () => {
+    const { run, loseAll, given, result } = stage(entriesWith([[A, LARGE]]));
+    loseAll();
+    await run();
+    expect(given).toHaveLength(4);
+    expect(result()).toMatchObject(DONE);
+  });
+});
+
+describe('a call in a sandbox that waits for its packages', () => {
+  const archive = 'a'.repeat(64);
+  const packages = { apt: [], cargo: [], gem: [], go: [], npm: ['left-pad'], pip: [] };
+  const sandbox: ReservedSandbox = { ...SANDBOX, generation: 3, packages, archive };
+  const textOf = (entry: Entry | undefined) => JSON.stringify(entry);
+
+  it.each(['kept', 'interrupted'] as const)(
+    'is made when they are put, also after a first stream was %s',
+    async (first) => {
+      const { run, next, given, lost, result } = stage(entriesWith([]), { sandbox });
+      next(first);
+      await run();
+      expect(new Set(given)).toEqual(new Set([archive]));
+      expect(lost).toEqual([]);
+      expect(result()).toMatchObject(DONE);
+    },
+  );
+
+  it.each([
+    ['missing', 'The installed packages of this environment are gone; they will be installed again.'],
+    ['refused', 'The sandbox could not take the packages of this environment.'],
+  ] as const)('ends the sandbox when its archive is %s, and the model reads the reason', async (why, words) => {
+    const { run, next, lost, result } = stage(entriesWith([]), { sandbox, archive: why === 'missing' ? why : 'built' });
+    if (why === 'refused') next('refused');
+    await run();
+    expect(lost).toEqual([3]);
+    expect(textOf(result())).toContain(`${words} This call had no effect. The next call gets a new sandbox.`);
+  });
+
+  it('ends the sandbox when its record knows no archive', async () => {
+    const { run, given, lost, result } = stage(entriesWith([]), { sandbox: { ...sandbox, archive: null } });
+    await run();
+    expect({ lost, given }).toEqual({ lost: [3], given: [] });
+    expect(textOf(result())).toContain('This call had no effect.');
   });
 });

@@ -1,0 +1,269 @@
+import { createHash } from 'node:crypto';
+import { close, constants, fstatSync, lstatSync, open, read, readdirSync, readlinkSync, realpathSync } from 'node:fs';
+import { isUtf8 } from 'node:buffer';
+import { promisify } from 'node:util';
+import {
+  CONTENT_LIMITS,
+  OUTPUTS_DIR,
+  type ChangeRead,
+  type ChangesKept,
+  type ChangesResponse,
+  type ContentChange,
+} from '../functions/contract/hands.ts';
+import { type Contents, type FileMark, isSame, markAt, markOf } from './contents.ts';
+import { fileOf, type Places } from './places.ts';
+
+/** What the agent wrote in its folders and the caller has not kept. Files are opened with the agent's rights. */
+export interface Changes {
+  /** How many changes and notes wait. */
+  waiting(): Promise<number>;
+  list(): Promise<ChangesResponse>;
+  /** The bytes of a listed change; null when the file is another one. Reading fails when it changes meanwhile. */
+  read(change: ChangeRead): Promise<{ readonly bytes: number; readonly body: AsyncIterable<Buffer> } | null>;
+  keep(kept: ChangesKept['kept']): void;
+}
+
+interface Known {
+  readonly version: string;
+  readonly mark: FileMark | null;
+}
+
+interface Listed {
+  readonly mark: FileMark;
+  readonly sha256: string;
+}
+
+interface Found {
+  readonly path: string;
+  readonly mark: FileMark;
+}
+
+/** A file that was written shortly before it was looked at may be written again without a new time. */
+const CLOCK_TICK_MS = 50;
+const PIECE_BYTES = 256 * 1024;
+
+const openFile = promisify(open);
+const closeFile = promisify(close);
+const readFile = promisify(read);
+
+export function changesIn(places: Places, contents: Contents): Changes {
+  const outputs = new Map<string, Known>();
+  const listed = new Map<string, Listed>();
+  const noted = new Set<string>();
+
+  /** By its real name, with which an open file is compared. */
+  const fileAt = (path: string) => fileOf({ ...places, mnt: realpathSync(places.mnt) }, path);
+  const knownAt = (path: string): Known | undefined => outputs.get(path) ?? contents.known().get(path);
+
+  /** Changed files, removed paths, and notes that were not told. A touched file with the same bytes is no change. */
+  async function look() {
+    const { files, notes } = walk(fileAt, [OUTPUTS_DIR, ...contents.writableFolders()]);
+    const changed: Found[] = [];
+    for (const found of files.values()) {
+      const known = knownAt(found.path);
+      if (known !== undefined && isSame(known.mark, found.mark)) continue;
+      if (known !== undefined && known.mark?.size === found.mark.size && (await isTouched(found, known))) continue;
+      changed.push(found);
+    }
+    const removed = [...contents.known()].flatMap(([path, { access, form }]) =>
+      access === 'read_write' && form === 'file' && !files.has(path) && isGone(fileAt(path)) ? [path] : [],
+    );
+    return { changed, removed, notes: notes.filter((note) => !noted.has(note)) };
+  }
+
+  async function isTouched({ path, mark }: Found, known: Known): Promise<boolean> {
+    const sha256 = await hashOf(fileAt(path), mark);
+    if (sha256 !== known.version) return false;
+    remember(path, { sha256, mark });
+    return true;
+  }
+
+  function remember(path: string, { sha256, mark }: Listed): void {
+    // The mark of a file that was written just before holds no time, so that the next look reads the file again.
+    const isFresh = Date.now() - Math.max(mark.mtimeMs, mark.ctimeMs) < CLOCK_TICK_MS;
+    const now = { version: sha256, mark: isFresh ? { ...mark, mtimeMs: 0 } : mark };
+    if (path.startsWith(`${OUTPUTS_DIR}/`)) outputs.set(path, now);
+    else contents.keep(path, now);
+  }
+
+  async function list(): Promise<ChangesResponse> {
+    const { changed, removed, notes } = await look();
+    for (const note of notes) noted.add(note);
+    const told = [...notes];
+    const changes: ContentChange[] = removed
+      .slice(0, CONTENT_LIMITS.changedFiles)
+      .map((path) => ({ path, bytes: 0, sha256: null, base: knownAt(path)?.version ?? null }));
+    let bytes = 0;
+    let later = 0;
+    for (const { path, mark } of changed) {
+      if (mark.size > CONTENT_LIMITS.fileBytes) {
+        told.push(`${JSON.stringify(path)} has more than ${CONTENT_LIMITS.fileBytes} bytes and was not taken over.`);
+        if (path.startsWith(`${OUTPUTS_DIR}/`)) outputs.set(path, { version: 'too large', mark });
+        continue;
+      }
+      bytes += mark.size;
+      if (changes.length >= CONTENT_LIMITS.changedFiles || bytes > CONTENT_LIMITS.changedBytes) {
+        later += 1;
+        continue;
+      }
+      const sha256 = await hashOf(fileAt(path), mark);
+      // It changes while it is read, or cannot be read: it is told after the next call.
+      if (sha256 === null) continue;
+      listed.set(path, { sha256, mark });
+      changes.push({ path, bytes: mark.size, sha256, base: knownAt(path)?.version ?? null });
+    }
+    if (later > 0)
+      told.push(`${later} changed files are more than one call hands out; they are taken over after the next calls.`);
+    return { changes, notes: told.slice(0, MOST_NOTES) };
+  }
+
+  async function readListed({ path, sha256 }: ChangeRead) {
+    const found = listed.get(path);
+    const file = fileAt(path);
+    if (found === undefined || found.sha256 !== sha256 || !isSame(markAt(file), found.mark)) return null;
+    return { bytes: found.mark.size, body: verified(bytesOf(file, found.mark), found.sha256) };
+  }
+
+  function keep(kept: ChangesKept['kept']): void {
+    for (const { path, sha256 } of kept) {
+      const found = listed.get(path);
+      if (sha256 === null) contents.keep(path, null);
+      else if (found?.sha256 === sha256) remember(path, found);
+      listed.delete(path);
+    }
+  }
+
+  return {
+    async waiting() {
+      const { changed, removed, notes } = await look();
+      return changed.length + removed.length + notes.length;
+    },
+    list,
+    read: readListed,
+    keep,
+  };
+}
+
+const MOST_NOTES = 20;
+
+interface Walked {
+  readonly files: ReadonlyMap<string, Found>;
+  readonly notes: readonly string[];
+}
+
+/** The regular files below these folders. It follows no link and opens nothing. */
+function walk(fileAt: (path: string) => string, folders: readonly string[]): Walked {
+  const files = new Map<string, Found>();
+  const notes: string[] = [];
+  const rest = [...folders];
+  let looked = 0;
+  for (let folder = rest.pop(); folder !== undefined; folder = rest.pop()) {
+    for (const entry of entriesOf(fileAt(folder))) {
+      looked += 1;
+      if (looked > CONTENT_LIMITS.walkedFiles) {
+        notes.push(
+          `There are more than ${CONTENT_LIMITS.walkedFiles} files in ${folders.join(' and ')}; the others are not taken over.`,
+        );
+        return { files, notes };
+      }
+      const name = nameOf(entry.name);
+      if (name === null) {
+        notes.push(`A file in ${JSON.stringify(folder)} has a name that is no plain text, and is not taken over.`);
+        continue;
+      }
+      const path = `${folder}/${name}`;
+      if (Buffer.byteLength(path) > CONTENT_LIMITS.pathBytes) {
+        notes.push(
+          `A path in ${JSON.stringify(folder.slice(0, 200))} has more than ${CONTENT_LIMITS.pathBytes} bytes, and is not taken over.`,
+        );
+      } else if (entry.isDirectory()) rest.push(path);
+      else if (!entry.isFile()) notes.push(`${JSON.stringify(path)} is no ordinary file, and is not taken over.`);
+      else {
+        const mark = markAt(fileAt(path));
+        if (mark !== null) files.set(path, { path, mark });
+      }
+    }
+  }
+  return { files, notes };
+}
+
+function entriesOf(folder: string) {
+  try {
+    return readdirSync(folder, { withFileTypes: true, encoding: 'buffer' });
+  } catch {
+    return [];
+  }
+}
+
+/** Null for bytes that are no UTF-8, and for control characters, a newline among them. */
+function nameOf(bytes: Buffer): string | null {
+  if (!isUtf8(bytes)) return null;
+  const name = bytes.toString('utf8');
+  return /\p{Cc}/u.test(name) ? null : name;
+}
+
+/** Null when the file is not this one, cannot be read, or changes while it is read. */
+async function hashOf(file: string, mark: FileMark): Promise<string | null> {
+  const hash = createHash('sha256');
+  try {
+    for await (const piece of bytesOf(file, mark)) hash.update(piece);
+  } catch {
+    return null;
+  }
+  return hash.digest('hex');
+}
+
+/**
+ * The bytes of a file while it is this one. A link, a pipe or a device is never opened for longer than it takes to see
+ * that: the file that is open must be where its name says.
+ *
+ * @throws when the file is another one, or changes meanwhile
+ */
+async function* bytesOf(file: string, mark: FileMark): AsyncGenerator<Buffer> {
+  const fd = await openFile(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  try {
+    if (!isStill(fd, mark) || !isAt(fd, file)) throw new Error('the file is another one');
+    for (let left = mark.size; left > 0;) {
+      const piece = Buffer.allocUnsafe(Math.min(left, PIECE_BYTES));
+      const { bytesRead } = await readFile(fd, piece, 0, piece.length, null);
+      if (bytesRead === 0) throw new Error('the file became shorter');
+      left -= bytesRead;
+      if (left === 0 && !isStill(fd, mark)) throw new Error('the file changed');
+      yield piece.subarray(0, bytesRead);
+    }
+  } finally {
+    await closeFile(fd);
+  }
+}
+
+/** Holds the last piece back until all are known to be those that were listed. */
+async function* verified(pieces: AsyncIterable<Buffer>, sha256: string): AsyncGenerator<Buffer> {
+  const hash = createHash('sha256');
+  let held: Buffer | null = null;
+  for await (const piece of pieces) {
+    if (held !== null) yield held;
+    hash.update(piece);
+    held = piece;
+  }
+  if (hash.digest('hex') !== sha256) throw new Error('the file changed');
+  if (held !== null) yield held;
+}
+
+function isStill(fd: number, mark: FileMark): boolean {
+  const now = fstatSync(fd);
+  return now.isFile() && isSame(markOf(now), mark);
+}
+
+/** A folder on the way may have become a link since the walk. */
+function isAt(fd: number, file: string): boolean {
+  return (process.platform === 'linux' ? readlinkSync(`/proc/self/fd/${fd}`) : realpathSync(file)) === file;
+}
+
+/** A file that the agent may not see is not gone. */
+function isGone(file: string): boolean {
+  try {
+    return lstatSync(file, { throwIfNoEntry: false }) === undefined;
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'ENOTDIR';
+  }
+}
