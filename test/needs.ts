@@ -4,25 +4,25 @@
  */
 import type { TestProject } from 'vitest/node';
 import { bubblewrapUsable } from '#infra/local/tasks/bubblewrap.ts';
-import { createMemoryLimits } from '#infra/local/tasks/memory-limits.ts';
+import { createTaskLimits } from '#infra/local/tasks/task-limits.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
     /** Whether bubblewrap works here. Tests of its isolation need it. */
     readonly hasBubblewrap: boolean;
     /** Whether cgroups that limit memory can be created here. */
-    readonly hasMemoryLimits: boolean;
+    readonly limitsTasks: boolean;
   }
 }
 
 export async function setup(project: TestProject): Promise<(() => void) | undefined> {
   const bubblewrap = await bubblewrapUsable();
-  const hasMemoryLimits = createMemoryLimits() !== null;
+  const limitsTasks = createTaskLimits() !== null;
   project.provide('hasBubblewrap', bubblewrap.usable);
-  project.provide('hasMemoryLimits', hasMemoryLimits);
+  project.provide('limitsTasks', limitsTasks);
   const missing = [
     ...(bubblewrap.usable ? [] : [`the walls of sandboxes (${bubblewrap.reason})`]),
-    ...(hasMemoryLimits ? [] : ['their limit of memory (that needs root and a kernel with cgroups for memory)']),
+    ...(limitsTasks ? [] : ['their limit of memory (that needs root and a kernel with cgroups for memory)']),
   ];
   if (missing.length === 0) return undefined;
   const message = `Not tested: ${missing.join('; ')}.`;

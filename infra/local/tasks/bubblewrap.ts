@@ -12,7 +12,7 @@ import { asAgent, filtered, namespaceArguments, outOfSight, sandboxArguments, un
 import { contain, signal, startChild } from './child.ts';
 import { isRoot, makeFolders } from './folders.ts';
 import { nodeBinary, ripgrepBinary } from './programs.ts';
-import { MAX_PROCESSES, type MemoryLimit, type MemoryLimits } from './memory-limits.ts';
+import { MAX_PROCESSES, type TaskLimit, type TaskLimits } from './task-limits.ts';
 import { processLimit, roomForTasks } from './room-for-tasks.ts';
 import {
   commandOf,
@@ -33,11 +33,11 @@ const FILTER = 'system-calls.bpf';
 /** Folders of the agent; those below `mnt` as in the image. */
 const FOLDERS = ['workspace', 'home', 'packages', 'mnt', 'mnt/session', 'mnt/session/outputs', 'mnt/user'];
 
-export function createBubblewrapRunner(limits: MemoryLimits | null): TaskRunner {
+export function createBubblewrapRunner(limits: TaskLimits | null): TaskRunner {
   return { kind: 'bwrap', start: (start) => startSandbox(start, limits?.limit(start.taskId, start.memoryMb) ?? null) };
 }
 
-async function startSandbox(start: ContainerStart, memory: MemoryLimit | null): Promise<RunningContainer> {
+async function startSandbox(start: ContainerStart, limit: TaskLimit | null): Promise<RunningContainer> {
   const { taskDir, container } = start;
   const ofAgent = Object.fromEntries(FOLDERS.map((name) => [name, AGENT_USER]));
   await makeFolders(taskDir, { ...ofAgent, run: serverUserOf(container) });
@@ -52,7 +52,7 @@ async function startSandbox(start: ContainerStart, memory: MemoryLimit | null): 
     command,
     arguments: args,
     environment: containerEnvironment(start),
-    memory,
+    limit,
     write: start.write,
   });
   const { pid } = child.process;

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { constants } from 'node:os';
-import type { MemoryLimit } from './memory-limits.ts';
+import type { TaskLimit } from './task-limits.ts';
 import type { RunningContainer } from './runner.ts';
 
 const STOP_GRACE_MS = 5_000;
@@ -10,8 +10,8 @@ interface ChildStart {
   readonly arguments: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
   readonly workDir?: string;
-  /** Null where memory is not limited. */
-  readonly memory: MemoryLimit | null;
+  /** Null where nothing is limited. */
+  readonly limit: TaskLimit | null;
   readonly write: (text: Uint8Array) => void;
 }
 
@@ -35,7 +35,7 @@ export function startChild(start: ChildStart): Child {
   const exited = new Promise<number>((resolve, reject) => {
     child.once('error', reject);
     child.once('exit', (code, signal) => {
-      start.memory?.remove();
+      start.limit?.remove();
       resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal]));
     });
   });
@@ -45,10 +45,10 @@ export function startChild(start: ChildStart): Child {
 }
 
 /** A shell enters the cgroups and becomes the program, so that no process of it is ever outside. */
-function withinLimit({ command, arguments: args, memory }: ChildStart): readonly [string, readonly string[]] {
-  if (memory === null) return [command, args];
+function withinLimit({ command, arguments: args, limit }: ChildStart): readonly [string, readonly string[]] {
+  if (limit === null) return [command, args];
   const enter = 'for file in $0; do echo $$ > "$file" || exit; done; exec "$@"';
-  return ['/bin/sh', ['-c', enter, memory.procsFiles.join(' '), command, ...args]];
+  return ['/bin/sh', ['-c', enter, limit.procsFiles.join(' '), command, ...args]];
 }
 
 interface Signals {

@@ -1,7 +1,7 @@
 import type { ContainerPart } from '../template/parts.ts';
 import { bubblewrapUsable, createBubblewrapRunner } from './bubblewrap.ts';
 import { createDockerRunner, dockerUsable, type DockerRunnerOptions } from './docker.ts';
-import { createMemoryLimits } from './memory-limits.ts';
+import { createTaskLimits } from './task-limits.ts';
 import { createProcessRunner, NO_WALLS } from './process.ts';
 import type { SandboxKind, TaskRunner, Usable } from './runner.ts';
 
@@ -58,7 +58,7 @@ export async function createTaskRunner(
 }
 
 function memoryLimits(report: (message: string) => void) {
-  const limits = createMemoryLimits();
+  const limits = createTaskLimits();
   if (limits === null)
     report('The memory of sandboxes is not limited: that needs root and a kernel that offers cgroups for memory.');
   return limits;

@@ -47,7 +47,7 @@ async function startContainer(start: ContainerStart, data: string): Promise<Runn
     arguments: runArguments(start, { name, data }),
     environment: dockerEnvironment(),
     // Docker's own option limits it.
-    memory: null,
+    limit: null,
     write: start.write,
   });
   const kill = (): void => void run('docker', ['kill', name]).catch(() => child.process.kill('SIGKILL'));

@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
 import { diesWithThis } from '../processes.ts';
 import { contain, signal, startChild } from './child.ts';
-import type { MemoryLimit, MemoryLimits } from './memory-limits.ts';
+import type { TaskLimit, TaskLimits } from './task-limits.ts';
 import { nodeBinary, ripgrepBinary } from './programs.ts';
 import { commandOf, type ContainerStart, type RunningContainer, type TaskRunner } from './runner.ts';
 import { waitUntilAccepts } from './socket-pipe.ts';
@@ -12,14 +12,14 @@ import { waitUntilAccepts } from './socket-pipe.ts';
 export const NO_WALLS =
   'Sandboxes are plain processes: whatever the agent runs can read and change everything that you can.';
 
-export function createProcessRunner(limits: MemoryLimits | null): TaskRunner {
+export function createProcessRunner(limits: TaskLimits | null): TaskRunner {
   return {
     kind: 'process',
     start: (start) => startProcess(start, limits?.limit(start.taskId, start.memoryMb) ?? null),
   };
 }
 
-async function startProcess(start: ContainerStart, memory: MemoryLimit | null): Promise<RunningContainer> {
+async function startProcess(start: ContainerStart, limit: TaskLimit | null): Promise<RunningContainer> {
   const { container, taskDir, host } = start;
   if (container.imageDir === null) throw new Error(`Container ${container.name} has no build folder to run from.`);
   const [home, workspace, mnt] = [join(taskDir, 'home'), join(taskDir, 'workspace'), join(taskDir, 'mnt')];
@@ -41,7 +41,7 @@ async function startProcess(start: ContainerStart, memory: MemoryLimit | null): 
       SANDBOX_LISTEN: `${host}:${container.port}`,
     },
     workDir: workspace,
-    memory,
+    limit,
     write: start.write,
   });
   const kill = (): void => killGroup(child.process.pid);

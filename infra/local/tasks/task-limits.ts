@@ -17,7 +17,7 @@ import { join } from 'node:path';
 const PREFIX = 'brainstem-';
 
 /** The cgroups of one task. */
-export interface MemoryLimit {
+export interface TaskLimit {
   /** A process that writes its id to these files is in the cgroups, and so is every process that it starts. */
   readonly procsFiles: readonly string[];
   /** Removes the cgroups after their processes have ended. */
@@ -27,10 +27,10 @@ export interface MemoryLimit {
 /** Processes and threads of a task. */
 export const MAX_PROCESSES = 1024;
 
-export interface MemoryLimits {
+export interface TaskLimits {
   /** Whether the number of processes is limited too. */
   readonly processes: boolean;
-  limit(taskId: string, memoryMb: number): MemoryLimit;
+  limit(taskId: string, memoryMb: number): TaskLimit;
 }
 
 interface Hierarchy {
@@ -59,7 +59,7 @@ const PIDS_1 = { folder: '/sys/fs/cgroup/pids' };
 const PIDS_FILE = 'pids.max';
 
 /** Null where no cgroup with a limit of memory can be made. Cgroups that a killed runtime left are removed. */
-export function createMemoryLimits(): MemoryLimits | null {
+export function createTaskLimits(): TaskLimits | null {
   const hierarchy = [VERSION_2, VERSION_1].find((one) => isUsable(one, 'memory'));
   if (hierarchy === undefined) return null;
   // Version 2 has one hierarchy for all limits, version 1 one for each.

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
 import { createBubblewrapRunner } from '../../../../infra/local/tasks/bubblewrap.ts';
-import { createMemoryLimits } from '../../../../infra/local/tasks/memory-limits.ts';
+import { createTaskLimits } from '../../../../infra/local/tasks/task-limits.ts';
 import { createProcessRunner } from '../../../../infra/local/tasks/process.ts';
 import { createTaskFixture, shell, WORKER, type TaskFixture } from './fixture.ts';
 
@@ -14,10 +14,10 @@ beforeEach(async () => {
 });
 afterEach(() => fixture.close());
 
-test.skipIf(!inject('hasMemoryLimits'))(
+test.skipIf(!inject('limitsTasks'))(
   'a program that fills a task’s memory is killed, and the task’s server goes on',
   async () => {
-    const runner = createProcessRunner(createMemoryLimits());
+    const runner = createProcessRunner(createTaskLimits());
     const container = await runner.start({ ...(await fixture.start(HOST)), memoryMb: 256 });
     expect(await shell(HOST, `bash -c '${FILL.replaceAll("'", '')}'; echo "exit $?"`)).toMatchObject({
       stdout: 'exit 137\n',
@@ -38,11 +38,11 @@ const next = () => {
 };
 next();`;
 
-test.skipIf(createMemoryLimits()?.processes !== true)(
+test.skipIf(createTaskLimits()?.processes !== true)(
   'a program that starts too many processes gets no more, and another task does',
   { timeout: 60_000 },
   async () => {
-    const limits = createMemoryLimits();
+    const limits = createTaskLimits();
     const runner = inject('hasBubblewrap') ? createBubblewrapRunner(limits) : createProcessRunner(limits);
     const full = await runner.start(await fixture.start(HOST));
     const other = await runner.start({ ...(await fixture.start(OTHER)), taskId: 'other' });
