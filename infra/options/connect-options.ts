@@ -58,7 +58,8 @@ export const ConnectOptions = group({
     .max(32)
     .default([])
     .describe(
-      'Where a browser may return to, besides https URLs: origins such as `http://app.internal:3000` and URLs such as `myapp://connected`.',
+      'Where a browser may return to, besides https URLs: origins such as `http://app.internal:3000` and URLs such as ' +
+        '`myapp://connected`.',
     ),
   allow: AllowedHosts.default([]).describe('Private hosts at which the service reaches the OpenID provider.'),
   clients: z
@@ -73,7 +74,8 @@ export const ConnectOptions = group({
     .refine(areDifferent, 'must have a URL each')
     .default([])
     .describe(
-      'MCP servers for which the provider of `issuer` decides in place of the user (ID-JAG): the service asks it as the client of `clientId`, and no user is asked.',
+      'MCP servers for which the provider of `issuer` decides in place of the user (ID-JAG): the service asks it as the client ' +
+        'of `clientId`, and no user is asked.',
     ),
 });
 export type ConnectOptions = z.output<typeof ConnectOptions>;

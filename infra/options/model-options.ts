@@ -19,7 +19,8 @@ const Silence = z.int().min(5).max(600);
 
 const SILENCE = {
   silenceSeconds: Silence.default(120).describe(
-    'How many seconds the model may send nothing while it answers. Then the request is cut off and made again, as for an overloaded provider.',
+    'How many seconds the model may send nothing while it answers. Then the request is cut off and made again, as for an ' +
+      'overloaded provider.',
   ),
   silenceSecondsOf: z.record(z.string().min(1), Silence).default({}).meta({
     description: 'The same for single models, by the ids that agents name: `{"claude-opus-5-5":300}`.',
@@ -30,14 +31,16 @@ const SILENCE = {
 const ClaudeApi = group({
   provider: z.literal('anthropic').meta({
     description:
-      'The service that answers: the Claude API, Amazon Bedrock, or Claude Platform on AWS. The harness asks the last two with its own role, without an API key.',
+      'The service that answers: the Claude API, Amazon Bedrock, or Claude Platform on AWS. The harness asks the last two with ' +
+      'its own role, without an API key.',
     default: '`anthropic`; required beside other options of `model`',
   }),
   baseUrl: BaseUrl,
   ...SILENCE,
   apiKeySecretArn: SecretArn.optional().meta({
     description:
-      'The secret that holds the API key for `anthropic`, as plain text. A new secret has no value, and turns fail with a message that says so until you set one. A secret costs $0.40 a month.',
+      'The secret that holds the API key for `anthropic`, as plain text. A new secret has no value, and turns fail with a ' +
+      'message that says so until you set one. A secret costs $0.40 a month.',
     default: 'a new secret',
   }),
   apiKeyKmsKeyArn: textOf(/^arn:[^:]+:kms:[^:]+:\d{12}:key\/\S+$/, 'must be the ARN of a KMS key')

@@ -30,7 +30,8 @@ export const Options = group({
     .enum(['retain', 'destroy'])
     .default('retain')
     .describe(
-      'What becomes of tables, content, secrets and logs that leave the stack. What is retained goes on to cost its storage. A bucket that is to be destroyed has to be emptied first.',
+      'What becomes of tables, content, secrets and logs that leave the stack. What is retained goes on to cost its storage. A ' +
+        'bucket that is to be destroyed has to be emptied first.',
     ),
   logRetentionDays: RetentionDays.default(30).describe(
     'How many days log groups keep their lines. CloudWatch takes $0.03 for each GB and month.',
@@ -39,7 +40,10 @@ export const Options = group({
     .union([z.int().min(1), z.literal('account')])
     .default(300)
     .describe(
-      "How many event streams may be open at once; the gateway refuses more with 429. Each open stream is a busy Lambda instance, so this concurrency is set aside for streams, and turns keep the rest of the account's ([quotas](quotas.md)). A deployment fails when less than 100 would be left. `account` sets nothing aside: then open streams can stop all turns.",
+      'How many event streams may be open at once; the gateway refuses more with 429. Each open stream is a busy Lambda ' +
+        "instance, so this concurrency is set aside for streams, and turns keep the rest of the account's " +
+        '([quotas](quotas.md)). A deployment fails when less than 100 would be left. `account` sets nothing aside: then open ' +
+        'streams can stop all turns.',
     ),
   idleStreamSeconds: z
     .int()
@@ -47,7 +51,8 @@ export const Options = group({
     .max(840)
     .default(300)
     .describe(
-      'A stream ends after so long without an event while its session is idle, because Lambda does not tell when a client has left. A stream of a session at work ends after 14 minutes.',
+      'A stream ends after so long without an event while its session is idle, because Lambda does not tell when a client has ' +
+        'left. A stream of a session at work ends after 14 minutes.',
     ),
   throttle: group({
     requestsPerSecond: z.int().min(1).default(500).describe('Requests per second in the long run.'),
@@ -64,10 +69,16 @@ export const Options = group({
   })
     .prefault({})
     .describe(
-      'What one API key may do in a minute, and at once. The hosted service has 300 creates and 1,200 reads. Each limit costs one write per key and instance about every five busy seconds.',
+      'What one API key may do in a minute, and at once. The hosted service has 300 creates and 1,200 reads. Each limit costs ' +
+        'one write per key and instance about every five busy seconds.',
     ),
   oauthTokens: OAuthTokens.default('secrets-manager').describe(
-    'Where the service keeps the access and refresh tokens of users ([vaults](vaults.md#where-secrets-are)); every other secret is in Secrets Manager. `secrets-manager` costs $0.40 a month for each credential (5,000 credentials: $2,000); one credential should be refreshed at most every ten minutes, and all of them together at most 50 times a second. `dynamodb-kms` seals each token under a KMS key of the construct and keeps it in the row of its credential: $1 a month for the key and about $0.03 for 2,000 refreshes, at any rate. A change moves no token: each moves when it is written next. The key leaves the stack with `dynamodb-kms`, so users whose tokens it seals connect again.',
+    'Where the service keeps the access and refresh tokens of users ([vaults](vaults.md#where-secrets-are)); every other ' +
+      'secret is in Secrets Manager. `secrets-manager` costs $0.40 a month for each credential (5,000 credentials: $2,000); one ' +
+      'credential should be refreshed at most every ten minutes, and all of them together at most 50 times a second. ' +
+      '`dynamodb-kms` seals each token under a KMS key of the construct and keeps it in the row of its credential: $1 a month ' +
+      'for the key and about $0.03 for 2,000 refreshes, at any rate. A change moves no token: each moves when it is written ' +
+      'next. The key leaves the stack with `dynamodb-kms`, so users whose tokens it seals connect again.',
   ),
   sandbox: group({
     imageUri: z.string().min(1).optional().meta({
@@ -84,7 +95,8 @@ export const Options = group({
       .max(1440)
       .default(5)
       .describe(
-        'A sandbox ends after so long without a call, with its files; the next call gets a new one. An idle sandbox costs as much as a busy one.',
+        'A sandbox ends after so long without a call, with its files; the next call gets a new one. An idle sandbox costs as ' +
+          'much as a busy one.',
       ),
     maxHours: z
       .int()
@@ -106,7 +118,8 @@ export const Options = group({
       .max(64)
       .default([])
       .describe(
-        'Further hosts that builds may reach, such as `github.com` for packages whose scripts download programs from there. `*.` is one label or more.',
+        'Further hosts that builds may reach, such as `github.com` for packages whose scripts download programs from there. ' +
+          '`*.` is one label or more.',
       ),
     cpu: FargateCpu.default(1024).describe('CPU units of one build: 1024 are one vCPU, $0.032 an hour.'),
     memoryMb: FargateMemory.default(4096).describe(
@@ -115,7 +128,8 @@ export const Options = group({
   })
     .prefault({})
     .describe(
-      'The Fargate tasks that install the [packages](packages.md) of environments, and where packages come from. A source that is not set is the usual one of its package manager.',
+      'The Fargate tasks that install the [packages](packages.md) of environments, and where packages come from. A source that ' +
+        'is not set is the usual one of its package manager.',
     ),
   webFetch: group({
     allow: AllowedHosts.default([]).describe('Private hosts that `web_fetch` may reach.'),
@@ -126,7 +140,8 @@ export const Options = group({
     allow: AllowedHosts.default([]).describe('Private hosts of MCP servers and of their authorization servers.'),
     callsPerMinute: PerMinute.meta({
       description:
-        'Calls of one user to one server per minute, which may come at once. A limit costs one write per user, server and instance about every five busy seconds.',
+        'Calls of one user to one server per minute, which may come at once. A limit costs one write per user, server and ' +
+        'instance about every five busy seconds.',
       default: 'no limit',
     }),
     hooks: group({
@@ -145,13 +160,15 @@ export const Options = group({
     })
       .prefault({})
       .describe(
-        'Lambda functions of yours that can deny a call and change what is sent and shown ([policies](policies.md#hooks)). Each call then costs their invocations and waits for them.',
+        'Lambda functions of yours that can deny a call and change what is sent and shown ([policies](policies.md#hooks)). ' +
+          'Each call then costs their invocations and waits for them.',
       ),
   })
     .prefault({})
     .describe('How agents reach MCP servers. The functions that call them are outside any VPC.'),
   connect: ConnectOptions.optional().describe(
-    'Pages on which users let agents use MCP servers for them ([connecting users](connecting-users.md)). Without it there are no pages, and your program brings the tokens.',
+    'Pages on which users let agents use MCP servers for them ([connecting users](connecting-users.md)). Without it there are ' +
+      'no pages, and your program brings the tokens.',
   ),
 });
 export type Options = z.output<typeof Options>;
