@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import { synthesize } from '#infra/local/synthesize.ts';
 
-export const IDLE_STREAM_SECONDS = 25;
+export const IDLE_STREAM_SECONDS = 10;
 
 export const CDK_OUT = join(import.meta.dirname, '../cdk.out');
 

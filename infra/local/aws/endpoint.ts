@@ -1,7 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { buffer } from 'node:stream/consumers';
 import type { Verdicts } from '../iam/verdicts.ts';
-import { serveLoopback, splitUrl } from '../loopback.ts';
+import { bodyOf, serveLoopback, splitUrl } from '../loopback.ts';
 import type { Access, AroundCall, AwsEndpoint, AwsRequest, AwsResponse, Service, SignedRequest } from './service.ts';
 import { createCallers, readCredential, type Callers } from './credentials.ts';
 import { checkPresigned, checkSigned, presignedCredential } from './signed.ts';
@@ -49,7 +48,7 @@ async function serve(endpoint: Endpoint, incoming: IncomingMessage, outgoing: Se
   const credential = authorization === undefined ? presignedCredential(query) : readCredential(authorization);
   const service = credential?.service ?? 'unknown';
   try {
-    const request = { service, method, path, query, headers, body: await buffer(incoming) };
+    const request = { service, method, path, query, headers, body: await bodyOf(incoming) };
     send(outgoing, await answerSigned(endpoint, request, credential?.accessKeyId ?? null));
   } catch (error) {
     // A worker that was killed leaves half a request behind, which needs no answer.

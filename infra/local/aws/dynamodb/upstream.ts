@@ -1,7 +1,7 @@
 import { Agent as HttpAgent, request as httpRequest } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
-import { buffer } from 'node:stream/consumers';
 import type { AwsRequest, AwsResponse } from '../service.ts';
+import { bodyOf } from '../../loopback.ts';
 import { AwsFault } from '../wire.ts';
 
 /** A DynamoDB endpoint to which requests are passed on. */
@@ -30,7 +30,7 @@ export function createUpstream(endpoint: () => string): Upstream {
       // The SDK retries a 500, which is also what DynamoDB answers when a node of it goes away.
       const lost = (): void => failed(new AwsFault('InternalServerError', 'the DynamoDB engine did not answer', 500));
       request(endpoint(), { agent, method: 'POST', path: '/', headers: passed }, async (incoming) => {
-        const content = await buffer(incoming).catch(lost);
+        const content = await bodyOf(incoming).catch(lost);
         if (content === undefined) return;
         answered({ status: incoming.statusCode ?? 500, headers: pick(incoming.headers, PASSED_BACK), body: content });
       })
