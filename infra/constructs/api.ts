@@ -83,6 +83,7 @@ export class Api extends Construct {
     records.grantRead(answer);
     records.grantWrite(answer);
     records.grantList(answer);
+    records.grantReadTogether(answer);
     records.grantRemove(answer);
     content.grantReadWrite(answer);
     content.grantRemove(answer);

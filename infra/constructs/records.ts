@@ -10,7 +10,8 @@ const WRITE = ['dynamodb:PutItem', 'dynamodb:UpdateItem', 'dynamodb:ConditionChe
 
 /**
  * The table of everything but the logs: agents, environments, session rows and details, files, sandboxes, call marks, API keys.
- * The index `list` pages over the rows of a workspace, `scope` over the files of a session; `running` holds only sessions with a run that has not ended.
+ * The index `list` pages over the rows of a workspace, `scope` over the files of a session; `running` holds only sessions with
+ * a run that has not ended.
  */
 export class Records extends Construct {
   readonly table: TableV2;
@@ -54,6 +55,11 @@ export class Records extends Construct {
   grantList(reader: EntryFunction): void {
     this.#grantIndex(reader, 'list');
     this.#grantIndex(reader, 'scope');
+  }
+
+  /** For the rows that a list shows beside those of its index. */
+  grantReadTogether(reader: EntryFunction): void {
+    this.#grant(reader, ['dynamodb:BatchGetItem']);
   }
 
   grantFindRunning(reader: EntryFunction): void {

@@ -111,7 +111,7 @@ describe('rights: each function may do exactly what the design says', () => {
       'api',
       {
         log: 'dynamodb:DeleteItem dynamodb:GetItem dynamodb:PutItem dynamodb:Query',
-        records: `dynamodb:ConditionCheckItem dynamodb:DeleteItem dynamodb:GetItem dynamodb:PutItem dynamodb:Query dynamodb:UpdateItem`,
+        records: `dynamodb:BatchGetItem dynamodb:ConditionCheckItem dynamodb:DeleteItem dynamodb:GetItem dynamodb:PutItem dynamodb:Query dynamodb:UpdateItem`,
         'records/index/list': 'dynamodb:Query',
         'records/index/scope': 'dynamodb:Query',
         content: 's3:ListBucket',

@@ -127,6 +127,30 @@ describe('a session', () => {
     expect(Object.keys((await list()).titles).toSorted()).toEqual([first.session, third.session].toSorted());
   });
 
+  it('is listed for half of what reading each costs, in one request beside that of the index', async () => {
+    const workspace = WorkspaceId.parse('wrkspc_cheap');
+    const made = [await largeSession(workspace), await largeSession(workspace), await largeSession(workspace)] as const;
+    const [{ sessions, records, session }] = made;
+    const reads: { readonly command: string; readonly units: number }[] = [];
+    const { middlewareStack } = db.client;
+    middlewareStack.add(
+      (next, { commandName = '' }) =>
+        async (args) => {
+          const done = await next({ ...args, input: { ...args.input, ReturnConsumedCapacity: 'TOTAL' } as never });
+          const { ConsumedCapacity } = done.output as { ConsumedCapacity?: unknown };
+          const [{ CapacityUnits: units = 0 } = {}] = [ConsumedCapacity].flat() as { CapacityUnits?: number }[];
+          reads.push({ command: commandName, units });
+          return done;
+        },
+      { step: 'initialize', name: 'capacity' },
+    );
+    expect((await sessions.list({ ...ALL, workspace })).rows).toHaveLength(made.length);
+    await records.get({ pk: session, sk: 'session#details' });
+    middlewareStack.remove('capacity');
+    expect(reads.map(({ command }) => command)).toEqual(['QueryCommand', 'BatchGetItemCommand', 'GetItemCommand']);
+    expect(reads[1]?.units).toBe(((reads[2]?.units ?? 0) / 2) * made.length);
+  });
+
   it('that is half removed is neither found nor listed', async () => {
     const workspace = WorkspaceId.parse('wrkspc_removed');
     for (const sk of ['session', 'session#details']) {

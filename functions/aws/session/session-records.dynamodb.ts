@@ -97,20 +97,22 @@ export function createSessionRecords(options: SessionRecordsOptions): SessionRec
         { table, kind: SESSION, keyOf },
         { request, filter: filterOf(request), read: (row) => row },
       );
-      const found = await Promise.all(
-        rows.map(async ({ item, place }) => {
-          const [details, contents] = await othersOf(place.id, item);
-          // The index names a session for a moment after it was deleted.
-          return details === null ? [] : [{ item: recordOf(item, details, contents), place }];
-        }),
-      );
-      return { rows: found.flat(), more };
+      const others = await table.some(rows.flatMap(({ item, place }) => othersOf(place.id, item)));
+      const byKey = new Map(others.map((row) => [nameOf(row), row]));
+      const found = rows.flatMap(({ item, place }) => {
+        const details = byKey.get(nameOf(detailsKey(place.id)));
+        // The index names a session for a moment after it was deleted.
+        if (details === undefined) return [];
+        return [{ item: recordOf(item, details, byKey.get(nameOf(contentsKey(place.id))) ?? null), place }];
+      });
+      return { rows: found, more };
     },
 
     async archive(workspace, id, at) {
       const row = await archiveRow(table, keyOf(id), { workspace, at });
-      const [details, contents] = row === null ? [null, null] : await othersOf(id, row);
-      return row === null || details === null ? null : recordOf(row, details, contents);
+      if (row === null) return null;
+      const [details = null, contents = null] = await Promise.all(othersOf(id, row).map(table.get));
+      return details === null ? null : recordOf(row, details, contents);
     },
 
     async remove(id) {
@@ -121,9 +123,8 @@ export function createSessionRecords(options: SessionRecordsOptions): SessionRec
   };
 
   /** Details and contents. Most sessions have no contents, so most pay for one read. */
-  function othersOf(id: string, row: Row): Promise<[Row | null, Row | null]> {
-    const contents = row['contents'] === undefined ? null : table.get(contentsKey(id));
-    return Promise.all([table.get(detailsKey(id)), contents]);
+  function othersOf(id: string, row: Row): readonly Key[] {
+    return row['contents'] === undefined ? [detailsKey(id)] : [detailsKey(id), contentsKey(id)];
   }
 
   /** Everything about a session shares its partition: the row, its sandbox, the marks of its calls. */
@@ -132,6 +133,10 @@ export function createSessionRecords(options: SessionRecordsOptions): SessionRec
     const { rows } = await table.page(query);
     return rows.map((row) => ({ pk: id, sk: textOf(row, 'sk') }));
   }
+}
+
+function nameOf({ pk, sk }: Row | Key): string {
+  return `${String(pk)} ${String(sk)}`;
 }
 
 function recordOf(row: Row, details: Row, contentsRow: Row | null): SessionRecord {

@@ -1,5 +1,5 @@
 import { createServer, type Server } from 'node:http';
-import { DynamoDBClient, TransactionConflictException } from '@aws-sdk/client-dynamodb';
+import { DynamoDBClient, TransactionConflictException, type BatchGetItemCommandInput } from '@aws-sdk/client-dynamodb';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createTable } from '#aws/table.ts';
 import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
@@ -49,6 +49,60 @@ describe('a conditional write to rows that a transaction holds', () => {
   it('is made at once when no transaction holds the rows', async () => {
     expect(await table().put({ pk: 'free', sk: 'row' })).toMatchObject({ status: 'saved' });
     expect(paused).toEqual([]);
+  });
+});
+
+describe('rows that are read together', () => {
+  let db: TestDynamoDb;
+  let paused: number[] = [];
+  const keys = Array.from({ length: 130 }, (_, at) => ({ pk: `row${at}`, sk: 'row' }));
+  beforeAll(async () => {
+    db = await startDynamoDb();
+    const { put } = createTable(db.client, db.recordsTable);
+    await Promise.all(keys.map((key) => put(key)));
+  });
+  afterEach(() => {
+    db.client.middlewareStack.remove('leave out');
+    paused = [];
+  });
+  afterAll(() => db.close());
+
+  const table = () => createTable(db.client, db.recordsTable, { pause: async (ms) => void paused.push(ms) });
+
+  /** DynamoDB has no capacity for more than so many rows of each request. */
+  function leaveOutBeyond(count: number): void {
+    db.client.middlewareStack.add(
+      (next) => async (command) => {
+        const { RequestItems = {} } = command.input as BatchGetItemCommandInput;
+        const [asked = []] = Object.values(RequestItems).map(({ Keys }) => Keys);
+        const requested = (Keys: typeof asked) => ({ RequestItems: { [db.recordsTable]: { Keys } } });
+        const left = { UnprocessedKeys: requested(asked.slice(count)).RequestItems };
+        if (count === 0) return { response: {}, output: { Responses: {}, ...left, $metadata: {} } };
+        const done = await next({ ...command, input: requested(asked.slice(0, count)) as never });
+        return { ...done, output: { ...done.output, ...(asked.length > count && left) } };
+      },
+      { step: 'initialize', name: 'leave out' },
+    );
+  }
+
+  it('are all those that exist, also where they are more than one request may name', async () => {
+    const found = await table().some([...keys, { pk: 'none', sk: 'row' }]);
+    expect(found.map(({ pk }) => pk).toSorted()).toEqual(keys.map(({ pk }) => pk).toSorted());
+    expect(await table().some([])).toEqual([]);
+  });
+
+  it('are asked for again where DynamoDB leaves some out', async () => {
+    leaveOutBeyond(7);
+    const wanted = keys.slice(80);
+    const found = await table().some(wanted);
+    expect(found.map(({ pk }) => pk).toSorted()).toEqual(wanted.map(({ pk }) => pk).toSorted());
+    expect(paused).toEqual([]);
+  });
+
+  it('are unavailable where DynamoDB leaves all out, ten times', async () => {
+    leaveOutBeyond(0);
+    await expect(table().some(keys.slice(0, 3))).rejects.toMatchObject({ code: 'records_unavailable' });
+    expect(paused).toHaveLength(9);
   });
 });
 

@@ -24,6 +24,10 @@ export function createAccesses(tables: readonly TablePart[]): (operation: string
           const { TableName, Key, Item: item } = Object(part) as Item;
           return access(TRANSACTION_ACTIONS[kind] ?? `dynamodb:${kind}`, String(TableName), [asItem(Key ?? item)]);
         });
+      case 'BatchGetItem':
+        return Object.entries(asItem(input['RequestItems']) ?? {}).map(([table, asked]) =>
+          access('dynamodb:BatchGetItem', table, list(asItem(asked)?.['Keys'])),
+        );
       case 'Query':
       case 'Scan': {
         const one = access(`dynamodb:${operation}`, tableOf(input), []);

@@ -1,6 +1,6 @@
 import type { Access, AwsRequest, AwsResponse } from '../service.ts';
 
-const READS = ['GetItem', 'Query', 'Scan'];
+const READS = ['BatchGetItem', 'GetItem', 'Query', 'Scan'];
 /** An answer without rows. */
 const MAX_BYTES = 300;
 const MAX_PARTITIONS = 1000;
@@ -44,9 +44,9 @@ export function rememberUnchanged(): (asked: Asked, ask: Ask) => Promise<AwsResp
 
   return ({ request, accesses }, ask) => {
     const touched = accesses.map(partitionOf);
-    const [partition = null] = touched;
+    const [partition = null, ...others] = touched;
     if (!READS.includes(request.operation)) return write(touched, ask);
-    return partition === null ? ask() : read(partition, request, ask);
+    return partition === null || others.length > 0 ? ask() : read(partition, request, ask);
   };
 }
 

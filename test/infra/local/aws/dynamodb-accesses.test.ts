@@ -22,6 +22,14 @@ test.each([
   ['ListTables', {}, [['dynamodb:ListTables', '*', {}]]],
   ['Scan', { TableName }, [['dynamodb:Scan', ARN, {}]]],
   [
+    'BatchGetItem',
+    { RequestItems: { [TableName]: { Keys: [key('a'), key('b')] }, Other: { Keys: [key('c')] } } },
+    [
+      ['dynamodb:BatchGetItem', ARN, leading('a', 'b')],
+      ['dynamodb:BatchGetItem', ARN.replace(TableName, 'Other'), {}],
+    ],
+  ],
+  [
     'Query',
     { TableName, IndexName: 'list', KeyConditionExpression: 'listPk = :k' },
     [['dynamodb:Query', `${ARN}/index/list`, {}]],
@@ -42,7 +50,6 @@ test.each([
     [['dynamodb:Query', ARN, leading('sesn_1')]],
   ],
   // Nothing here needs these: only a role that may do them to every table may do them.
-  ['BatchGetItem', { RequestItems: { [TableName]: { Keys: [key('a')] } } }, [['dynamodb:BatchGetItem', '*', {}]]],
   ['TransactGetItems', { TransactItems: [] }, [['dynamodb:TransactGetItems', '*', {}]]],
   [
     'TransactWriteItems',
