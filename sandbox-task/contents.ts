@@ -155,12 +155,12 @@ export function contentsIn(places: Places, archive: string | null, limits: Limit
     }
     const part: { fd?: number; file?: string } = {};
     const inPlace = (work: () => void) => attempt(() => as(path, entry, work));
-    const fault =
-      inPlace(() => {
-        part.file = join(prepareFolder(dirname(path)), `.${randomUUID()}.part`);
-        part.fd = openSync(part.file, 'wx', 0o600);
-      }) ?? (await writeAll(part.fd ?? -1, parcel.body));
     try {
+      const fault =
+        inPlace(() => {
+          part.file = join(prepareFolder(dirname(path)), `.${randomUUID()}.part`);
+          part.fd = openSync(part.file, 'wx', 0o600);
+        }) ?? (await writeAll(part.fd ?? -1, parcel.body));
       if (fault !== null) return fault;
       // The agent may have written the file since the manifest came.
       if (access === 'read_write' && isChanged(path, before)) return null;

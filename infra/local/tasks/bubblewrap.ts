@@ -4,7 +4,7 @@
  */
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { AGENT_USER, SERVER_USER } from '#contract/hands.ts';
@@ -30,8 +30,10 @@ import { openWayOut, PROXY_VARIABLES, RELAY_FILE, withRelay } from './way-out.ts
 const MAX_FILE_BYTES = 20 * 1024 ** 3;
 const SOCKET = 'server.sock';
 const FILTER = 'system-calls.bpf';
-/** Folders of the agent; those below `mnt` as in the image. */
-const FOLDERS = ['workspace', 'home', 'packages', 'mnt', 'mnt/session', 'mnt/session/outputs', 'mnt/user'];
+/** Folders of the agent and of the server, as in the image. The agent makes its own in those that are open to all. */
+const FOLDERS_OF_SERVER = ['mnt', 'mnt/memory', 'mnt/session', 'mnt/session/uploads'];
+const FOLDERS_OF_AGENT = ['workspace', 'home', 'packages', 'mnt/session/outputs', 'mnt/user'];
+const OPEN_TO_ALL = ['mnt', 'mnt/memory'];
 
 export function createBubblewrapRunner(limits: TaskLimits | null): TaskRunner {
   return { kind: 'bwrap', start: (start) => startSandbox(start, limits?.limit(start.taskId, start.memoryMb) ?? null) };
@@ -39,8 +41,10 @@ export function createBubblewrapRunner(limits: TaskLimits | null): TaskRunner {
 
 async function startSandbox(start: ContainerStart, limit: TaskLimit | null): Promise<RunningContainer> {
   const { taskDir, container } = start;
-  const ofAgent = Object.fromEntries(FOLDERS.map((name) => [name, AGENT_USER]));
-  await makeFolders(taskDir, { ...ofAgent, run: serverUserOf(container) });
+  const ownedBy = (owner: number, names: readonly string[]) => Object.fromEntries(names.map((name) => [name, owner]));
+  const ofServer = ownedBy(serverUserOf(container), [...FOLDERS_OF_SERVER, 'run']);
+  await makeFolders(taskDir, { ...ofServer, ...ownedBy(AGENT_USER, FOLDERS_OF_AGENT) });
+  for (const name of OPEN_TO_ALL) await chmod(join(taskDir, name), 0o1777);
   await writeEtc(taskDir);
   await writeFile(join(taskDir, 'etc', FILTER), systemCallFilter());
   // A sandbox is filtered as a whole, but an ordinary user's server makes a namespace for each command first.
