@@ -64,15 +64,28 @@ export function asAgent(): readonly string[] {
 
 /**
  * For a server without the right to change users: a command of the agent runs in a sandbox within the sandbox. It sees
- * neither the server's process nor the folder of its socket.
+ * neither the server's process nor the folder of its socket, and cannot change the session's files.
  */
 export function outOfSight(filter: string): readonly string[] {
-  return filtered(filter, [...unseen('/run/brainstem')]);
+  return filtered(filter, unseen('/run/brainstem', ['/mnt/session/uploads']));
 }
 
-export function unseen(folder: string): readonly string[] {
+export function unseen(folder: string, readOnly: readonly string[] = []): readonly string[] {
   const namespaces = ['--unshare-user', '--unshare-pid', '--unshare-ipc', '--cap-drop', 'ALL'];
-  return [...namespaces, '--die-with-parent', '--dev-bind', '/', '/', '--proc', '/proc', '--tmpfs', folder, '--'];
+  const binds = readOnly.flatMap((path) => ['--ro-bind', path, path]);
+  return [
+    ...namespaces,
+    '--die-with-parent',
+    '--dev-bind',
+    '/',
+    '/',
+    ...binds,
+    '--proc',
+    '/proc',
+    '--tmpfs',
+    folder,
+    '--',
+  ];
 }
 
 /**

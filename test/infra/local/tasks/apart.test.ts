@@ -7,8 +7,15 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { START_SERVER } from '#contract/hands.ts';
-import { callOf, execute, TOKEN_SHA256 } from '../../../sandbox-task/running-sandbox.ts';
+import { type ContentEntry, START_SERVER } from '#contract/hands.ts';
+import {
+  bodyOf,
+  callOf,
+  execute,
+  expectContents,
+  putContents,
+  TOKEN_SHA256,
+} from '../../../sandbox-task/running-sandbox.ts';
 
 const RUNNER = fileURLToPath(new URL('../../../../infra/local/tasks/bubblewrap.ts', import.meta.url));
 const PORT = 8087;
@@ -166,6 +173,42 @@ describe.skipIf(here.length === 0).each(here.length === 0 ? KINDS : here)(
       expect(await bash(command)).toMatch(
         typeof printed === 'string' ? new RegExp(`^${printed.replaceAll('.', '\\.')}$`) : printed,
       );
+    });
+
+    test('a file of the session is read and not changed, and the agent’s own folders stay beside it', async () => {
+      const file: ContentEntry = {
+        path: '/mnt/session/uploads/d/a.txt',
+        version: '1',
+        access: 'read_only',
+        form: 'file',
+      };
+      await expectContents(address, '1', [file]);
+      expect(await putContents(address, bodyOf([[file, 'given']]))).toEqual({ status: 200, body: { refused: [] } });
+      const attacks = [
+        [
+          'echo x > d/a.txt',
+          'chmod 666 d/a.txt',
+          'rm -f d/a.txt',
+          'mv d e',
+          'rm -rf d',
+          'touch d/b',
+          'ln -sf /etc/passwd d/a.txt',
+        ],
+        [
+          'cd .. && mv uploads u',
+          'cd .. && ln -sfn /tmp uploads',
+          'cd /mnt && mv session s',
+          'cd /mnt && rm -rf session/uploads',
+        ],
+      ].flat();
+      for (const attack of attacks) await bash(`(cd /mnt/session/uploads && ${attack})`);
+      expect(await bash('cd /mnt/session/uploads; find . -type f; cat d/a.txt; cd')).toBe('./d/a.txt\ngiven');
+      const write = { file_path: '/mnt/session/uploads/d/c.txt', content: 'x' };
+      if (as.length === 0) expect(await execute(address, callOf('write', write))).toMatchObject({ isError: true });
+      const { changed } = await execute(address, callOf('bash', { command: 'echo hi > /mnt/session/outputs/o' }));
+      expect(changed).toBe(1);
+      await expectContents(address, '2', []);
+      expect(await bash('ls /mnt/session/uploads/d/a.txt 2>&1')).toContain('No such file');
     });
 
     test('signals reach neither the server nor its later calls', async () => {
