@@ -12,8 +12,12 @@ import type { Content } from '#core/ports/sandboxes.ts';
 const TAKERS: readonly ((world: ContentsWorld, recipient: Recipient) => ChangeTaker)[] = [];
 
 /** Stores what waits in the sandbox, and answers notes for the model. */
-export async function takeChanges(world: ContentsWorld, recipient: Recipient): Promise<readonly string[]> {
-  const takers = TAKERS.map((taker) => taker(world, recipient));
+export async function takeChanges(
+  world: ContentsWorld,
+  recipient: Recipient,
+  kinds = TAKERS,
+): Promise<readonly string[]> {
+  const takers = kinds.map((taker) => taker(world, recipient));
   const { sandboxClient } = world;
   const waiting = takers.length === 0 ? null : await sandboxClient.changes(recipient.sandbox);
   if (waiting === null) return [];
