@@ -67,12 +67,17 @@ export function asAgent(): readonly string[] {
  * neither the server's process nor the folder of its socket, and cannot change the session's files.
  */
 export function outOfSight(filter: string): readonly string[] {
-  return filtered(filter, unseen('/run/brainstem', ['/mnt/session/uploads']));
+  return filtered(filter, unseen('/run/brainstem', SESSION_FOLDERS));
 }
 
-export function unseen(folder: string, readOnly: readonly string[] = []): readonly string[] {
+/** The folder that holds these two is read-only as well, so that a command can move neither away. */
+const SESSION_FOLDERS = [
+  ...['--ro-bind-try', '/mnt/session', '/mnt/session'],
+  ...['--bind-try', '/mnt/session/outputs', '/mnt/session/outputs'],
+];
+
+export function unseen(folder: string, binds: readonly string[] = []): readonly string[] {
   const namespaces = ['--unshare-user', '--unshare-pid', '--unshare-ipc', '--cap-drop', 'ALL'];
-  const binds = readOnly.flatMap((path) => ['--ro-bind', path, path]);
   return [
     ...namespaces,
     '--die-with-parent',
