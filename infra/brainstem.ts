@@ -10,6 +10,7 @@ import { FirstKey } from './constructs/first-key.ts';
 import { Hands } from './constructs/hands.ts';
 import { Harness } from './constructs/harness.ts';
 import { McpProxyFunction } from './constructs/mcp-proxy.ts';
+import { Memory } from './constructs/memory.ts';
 import { Observability } from './constructs/observability.ts';
 import { Previews } from './constructs/previews.ts';
 import { Records } from './constructs/records.ts';
@@ -31,6 +32,7 @@ export class Brainstem extends Construct {
   readonly records: Records;
   readonly content: Content;
   readonly auditTrail: AuditTrail;
+  readonly memory: Memory;
   readonly previews: Previews;
   readonly api: Api;
   readonly harness: Harness;
@@ -57,19 +59,23 @@ export class Brainstem extends Construct {
     this.log = new SessionLog(this, 'SessionLog', { removalPolicy });
     this.records = new Records(this, 'Records', { removalPolicy });
     this.content = new Content(this, 'Content', { removalPolicy });
-    const memory = { defaults, log: this.log, records: this.records, content: this.content };
+    const stores = { defaults, log: this.log, records: this.records, content: this.content };
 
     // The API takes a message and appends it.
     const { throttle, rateLimits, maxOpenStreams, idleStreamSeconds } = this.options;
-    this.api = new Api(this, 'Api', { ...memory, throttle, rateLimits, maxOpenStreams, idleStreamSeconds });
+    this.api = new Api(this, 'Api', { ...stores, throttle, rateLimits, maxOpenStreams, idleStreamSeconds });
 
     // The audit trail records each act for a user, and each change of what decides about such acts.
     this.auditTrail = new AuditTrail(this, 'AuditTrail', { removalPolicy });
     this.auditTrail.grantAppend(this.api.answer);
     this.auditTrail.grantExport(this.api.answer);
 
+    // Memory stores outlive the sessions that use them.
+    this.memory = new Memory(this, 'Memory', { removalPolicy });
+    this.memory.grantManage(this.api.answer);
+
     // The harness asks the model.
-    this.harness = new Harness(this, 'Harness', { ...memory, model });
+    this.harness = new Harness(this, 'Harness', { ...stores, model });
 
     // It shows the model's answer to streams that ask for previews, while the model writes it.
     this.previews = new Previews(this, 'Previews');
@@ -80,14 +86,14 @@ export class Brainstem extends Construct {
     const image = sandbox.imageUri ? { uri: sandbox.imageUri } : { dir: bundles.sandboxImageDir };
     const { imageUri: buildUri, cpu, memoryMb, hosts, ...sources } = this.options.packages;
     this.hands = new Hands(this, 'Hands', {
-      ...memory,
+      ...stores,
       sandbox: { ...sandbox, image },
       packages: { image: buildUri ? { uri: buildUri } : image, cpu, memoryMb, hosts, sources },
     });
     this.hands.grantProvision(this.harness.turn);
     // The API ends the sandbox of a session that it deletes.
     this.hands.grantProvision(this.api.answer);
-    this.webFetch = new WebFetch(this, 'WebFetch', { ...memory, allow: this.options.webFetch.allow });
+    this.webFetch = new WebFetch(this, 'WebFetch', { ...stores, allow: this.options.webFetch.allow });
 
     // Vaults hold the credentials with which agents act for users. The API stores credentials and cannot read them.
     this.vaults = new Vaults(this, 'Vaults', { removalPolicy, oauthTokens: this.options.oauthTokens });
@@ -95,7 +101,7 @@ export class Brainstem extends Construct {
 
     // The MCP proxy calls MCP servers for users. It is the only function that reads the secrets in their vaults.
     const { vaults, auditTrail } = this;
-    this.mcpProxy = new McpProxyFunction(this, 'McpProxy', { ...memory, vaults, auditTrail, options: mcp });
+    this.mcpProxy = new McpProxyFunction(this, 'McpProxy', { ...stores, vaults, auditTrail, options: mcp });
     this.mcpProxy.grantInvoke(this.harness.turn);
     this.mcpProxy.grantInvoke(this.api.answer);
 
@@ -106,7 +112,7 @@ export class Brainstem extends Construct {
     const mcpProxy = this.mcpProxy.call;
     const hands = { provision, execute, webFetch, mcpProxy };
     this.run = new SessionRun(this, 'Run', { defaults, harness: this.harness.turn, ...hands });
-    this.sweep = new Sweep(this, 'Sweep', memory);
+    this.sweep = new Sweep(this, 'Sweep', stores);
     this.run.grantStart(this.api.answer);
     this.run.grantRepair(this.sweep.repair);
     // It also stops the sandboxes that nothing needs. When the stack is deleted, all of them end.
@@ -114,12 +120,13 @@ export class Brainstem extends Construct {
     this.hands.endAfter(this.harness.turn.lambda, this.run.machine);
 
     this.vaults.grantSettle(this.sweep.repair);
+    this.memory.grantEmpty(this.sweep.repair);
 
     // On the connect pages a user consents to what agents do for them, and the call that waited goes on.
     const { api, run } = this;
     const serversAllowed = mcp.allow;
     this.connect = connect
-      ? new Connect(this, 'Connect', { ...memory, api, vaults, auditTrail, run, options: connect, serversAllowed })
+      ? new Connect(this, 'Connect', { ...stores, api, vaults, auditTrail, run, options: connect, serversAllowed })
       : null;
     receiveLinks(this.api.answer, this.connect);
     receiveLinks(mcpProxy, this.connect);

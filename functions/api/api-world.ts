@@ -19,6 +19,8 @@ type ApiPorts = Pick<
   | 'remover'
   | 'releasing'
   | 'trial'
+  | 'memoryStores'
+  | 'memories'
   | 'policyRecords'
   | 'policyCheck'
   | 'pins'

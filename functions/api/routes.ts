@@ -11,6 +11,8 @@ import { credentialOperations } from './operations/credentials.ts';
 import { environmentOperations } from './operations/environments.ts';
 import { eventOperations } from './operations/events.ts';
 import { mcpServerOperations } from './operations/mcp-servers.ts';
+import { memoryOperations } from './operations/memories.ts';
+import { memoryStoreOperations } from './operations/memory-stores.ts';
 import { modelOperations } from './operations/models.ts';
 import { policyOperations } from './operations/policy.ts';
 import { sessionOperations } from './operations/sessions.ts';
@@ -44,6 +46,8 @@ const built = [
   ...eventOperations,
   ...vaultOperations,
   ...credentialOperations,
+  ...memoryStoreOperations,
+  ...memoryOperations,
   ...modelOperations,
   ...auditOperations,
   ...connectOperations,

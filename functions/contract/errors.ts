@@ -7,6 +7,8 @@ export const ERROR_STATUS = {
   permission_error: 403,
   not_found_error: 404,
   conflict_error: 409,
+  memory_path_conflict_error: 409,
+  memory_precondition_failed_error: 409,
   request_too_large: 413,
   rate_limit_error: 429,
   api_error: 500,
@@ -25,6 +27,9 @@ export const ErrorEnvelope = z
       type: ErrorType,
       message: z.string(),
       details: z.looseObject({ error_code: z.string() }).optional(),
+      /** Of a `memory_path_conflict_error`: the memory that has the path, or one that is an ancestor or descendant. */
+      conflicting_memory_id: z.string().optional(),
+      conflicting_path: z.string().optional(),
     }),
     request_id: z.string(),
   })

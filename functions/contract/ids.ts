@@ -26,16 +26,16 @@ export const ResourceId = idOf('sesrsc').brand<'ResourceId'>();
 export type ResourceId = z.infer<typeof ResourceId>;
 export const MemoryStoreId = idOf('memstore').brand<'MemoryStoreId'>();
 export type MemoryStoreId = z.infer<typeof MemoryStoreId>;
+export const MemoryId = idOf('mem').brand<'MemoryId'>();
+export type MemoryId = z.infer<typeof MemoryId>;
+export const MemoryVersionId = idOf('memver').brand<'MemoryVersionId'>();
+export type MemoryVersionId = z.infer<typeof MemoryVersionId>;
 /** One user's consent to one server, from the link to the stored credential. */
 export const ConnectId = idOf('conn').brand<'ConnectId'>();
 export type ConnectId = z.infer<typeof ConnectId>;
 /** A file that a client sends in parts. */
 export const UploadId = idOf('upload').brand<'UploadId'>();
 export type UploadId = z.infer<typeof UploadId>;
-export const MemoryId = idOf('mem').brand<'MemoryId'>();
-export type MemoryId = z.infer<typeof MemoryId>;
-export const MemoryVersionId = idOf('memver').brand<'MemoryVersionId'>();
-export type MemoryVersionId = z.infer<typeof MemoryVersionId>;
 export const SkillId = idOf('skill').brand<'SkillId'>();
 export type SkillId = z.infer<typeof SkillId>;
 export const SkillVersionId = idOf('skver').brand<'SkillVersionId'>();

@@ -1,11 +1,13 @@
 /**
  * Sweep: every minute, gives each active session that has no execution a new one, finishes interrupted consents, undoes
- * creations of credentials that died half-way, stops sandboxes that nothing needs, and removes bytes that no file names.
+ * creations of credentials that died half-way, stops sandboxes that nothing needs, removes bytes that no file names, and
+ * empties memory stores that were deleted.
  */
 import { later } from '#core/ports/stamp.ts';
 import { sweepWorld } from '#aws/worlds/sweep.ts';
 import { endLeftovers } from './end-leftovers.ts';
 import { endPendingCredentials } from './end-pending-credentials.ts';
+import { emptyMemoryStores } from './empty-memory-stores.ts';
 import { settleConnections } from './settle-connections.ts';
 import { stopStrays } from './stop-strays.ts';
 import { sweep } from './sweep.ts';
@@ -23,6 +25,7 @@ export async function handler(): Promise<void> {
     settleConnections(world, before),
     endPendingCredentials(world, now),
     endLeftovers(world, now),
+    emptyMemoryStores(world),
     stopStrays(world, now),
   ]);
   for (const one of all) if (one.status === 'rejected') throw one.reason;

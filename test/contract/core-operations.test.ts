@@ -1,17 +1,17 @@
 /**
- * Every operation of agents, environments, sessions, events and vaults through the official SDK, on the whole service.
+ * Every operation of agents, environments, sessions, events, vaults and memory stores through the official SDK, on the whole service.
  * `service.client` checks each response against its strict schema, and this test checks it against the request.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { echo } from '#test/journeys/scripts.ts';
 import { startService, type Service } from '#test/journeys/service.ts';
 import { givenBy, ROWS } from './core-rows.ts';
+import { MEMORY_ROWS } from './memory-rows.ts';
 import { VAULT_ROWS } from './vault-rows.ts';
 
-const ALL = [...ROWS, ...VAULT_ROWS];
+const ALL = [...ROWS, ...VAULT_ROWS, ...MEMORY_ROWS];
 
-/** The 34 operations. */
-const CORE = 34;
+const OPERATIONS = 48;
 
 describe('an operation of the contract', () => {
   let service: Service;
@@ -27,6 +27,6 @@ describe('an operation of the contract', () => {
   it('has a row in the tables of this test, and only one', () => {
     const names = ALL.map(({ name }) => name);
     expect(new Set(names).size).toBe(names.length);
-    expect(new Set(names.map((name) => name.split(', ')[0])).size).toBe(CORE);
+    expect(new Set(names.map((name) => name.split(', ')[0])).size).toBe(OPERATIONS);
   });
 });

@@ -8,6 +8,11 @@ import type * as versions from '@anthropic-ai/sdk/resources/beta/agents/versions
 import type * as environments from '@anthropic-ai/sdk/resources/beta/environments/environments';
 import type * as events from '@anthropic-ai/sdk/resources/beta/sessions/events';
 import type * as sessions from '@anthropic-ai/sdk/resources/beta/sessions/sessions';
+import type * as memories from '@anthropic-ai/sdk/resources/beta/memory-stores/memories';
+import type * as memoryStores from '@anthropic-ai/sdk/resources/beta/memory-stores/memory-stores';
+import type * as memoryVersions from '@anthropic-ai/sdk/resources/beta/memory-stores/memory-versions';
+import type * as earlierMemories from 'sdk-0.104/resources/beta/memory-stores/memories';
+import type * as earlierMemoryVersions from 'sdk-0.104/resources/beta/memory-stores/memory-versions';
 import type * as credentials from '@anthropic-ai/sdk/resources/beta/vaults/credentials';
 import type * as vaults from '@anthropic-ai/sdk/resources/beta/vaults/vaults';
 import type * as shared from '@anthropic-ai/sdk/resources/shared';
@@ -33,6 +38,24 @@ import type { Usage } from '#contract/usage.ts';
 import type { CredentialCreate, CredentialUpdate } from '#contract/credential-requests.ts';
 import type { CredentialValidation } from '#contract/credential-validation.ts';
 import type { Credential, CredentialDeleted } from '#contract/credentials.ts';
+import type {
+  ChangeViewQuery,
+  MemoriesQuery,
+  Memory,
+  MemoryCreate,
+  MemoryDeleted,
+  MemoryDeleteQuery,
+  MemoryListItem,
+  MemoryStore,
+  MemoryStoreCreate,
+  MemoryStoreDeleted,
+  MemoryStoresQuery,
+  MemoryStoreUpdate,
+  MemoryUpdate,
+  MemoryVersion,
+  MemoryVersionsQuery,
+  ReadViewQuery,
+} from '#contract/memory.ts';
 import type { Vault, VaultCreate, VaultDeleted, VaultUpdate } from '#contract/vaults.ts';
 
 /** Requests for features that are not built; they are refused by name. */
@@ -98,6 +121,16 @@ export type Objects = [
   Answer<Wire<CredentialValidation>, credentials.BetaManagedAgentsCredentialValidation>,
   Answer<Page<typeof Vault>, PageCursorResponse<vaults.BetaManagedAgentsVault>>,
   Answer<Page<typeof Credential>, PageCursorResponse<credentials.BetaManagedAgentsCredential>>,
+  Answer<Wire<MemoryStore>, memoryStores.BetaManagedAgentsMemoryStore>,
+  Answer<Wire<z.infer<typeof MemoryStoreDeleted>>, memoryStores.BetaManagedAgentsDeletedMemoryStore>,
+  Answer<Wire<Memory>, memories.BetaManagedAgentsMemory>,
+  Answer<Wire<Memory>, earlierMemories.BetaManagedAgentsMemory>,
+  Answer<Wire<z.infer<typeof MemoryDeleted>>, memories.BetaManagedAgentsDeletedMemory>,
+  Within<Wire<z.infer<typeof MemoryListItem>>, memories.BetaManagedAgentsMemoryListItem>,
+  Answer<Wire<MemoryVersion>, memoryVersions.BetaManagedAgentsMemoryVersion>,
+  Answer<Wire<MemoryVersion>, earlierMemoryVersions.BetaManagedAgentsMemoryVersion>,
+  Answer<Page<typeof MemoryStore>, PageCursorResponse<memoryStores.BetaManagedAgentsMemoryStore>>,
+  Answer<Page<typeof MemoryVersion>, PageCursorResponse<memoryVersions.BetaManagedAgentsMemoryVersion>>,
   Within<ErrorEnvelope['request_id'], shared.ErrorResponse['request_id']>,
   // The documentation names this value, and the SDK's type allows any string here.
   Within<Exclude<ErrorType, 'request_too_large'>, shared.ErrorType>,
@@ -193,6 +226,11 @@ export type Bodies = [
   Taken<Sent<vaults.VaultCreateParams>, z.input<typeof VaultCreate>>,
   Taken<Sent<vaults.VaultUpdateParams>, z.input<typeof VaultUpdate>>,
   Taken<Sent<credentials.CredentialCreateParams>, z.input<typeof CredentialCreate>>,
+  Taken<Sent<memoryStores.MemoryStoreCreateParams>, z.input<typeof MemoryStoreCreate>>,
+  Taken<Sent<memoryStores.MemoryStoreUpdateParams>, z.input<typeof MemoryStoreUpdate>>,
+  Taken<Sent<memories.MemoryCreateParams, 'view'>, z.input<typeof MemoryCreate>>,
+  // The path names the store.
+  Taken<Sent<memories.MemoryUpdateParams, 'view' | 'memory_store_id'>, z.input<typeof MemoryUpdate>>,
   // The path names the vault.
   Taken<Sent<credentials.CredentialUpdateParams, 'vault_id'>, z.input<typeof CredentialUpdate>>,
 ];
@@ -209,6 +247,12 @@ export type Queries = [
   Within<Names<sessions.SessionListParams>, Query<typeof SessionsQuery>>,
   Within<Names<vaults.VaultListParams>, Query<typeof ListQuery>>,
   Within<Names<credentials.CredentialListParams>, Query<typeof ListQuery>>,
+  Within<Names<memoryStores.MemoryStoreListParams>, Query<typeof MemoryStoresQuery>>,
+  Within<'view', Query<typeof ChangeViewQuery> & Query<typeof ReadViewQuery>>,
+  Within<Names<memories.MemoryListParams>, Query<typeof MemoriesQuery>>,
+  Within<keyof Wire<Omit<earlierMemories.MemoryListParams, 'betas'>>, Query<typeof MemoriesQuery>>,
+  Within<Exclude<Names<memories.MemoryDeleteParams>, 'memory_store_id'>, Query<typeof MemoryDeleteQuery>>,
+  Within<Names<memoryVersions.MemoryVersionListParams>, Query<typeof MemoryVersionsQuery>>,
   Within<Names<events.EventListParams>, Query<typeof EventsQuery>>,
   Within<Names<events.EventStreamParams>, Query<typeof StreamQuery>>,
 ];

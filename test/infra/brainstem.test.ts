@@ -63,7 +63,7 @@ describe('settings: each function gets exactly the environment variables that it
       'api',
       [
         ...[log, records, content, audit, machine, 'PROVISION_FUNCTION_NAME', proxy, 'RETIRED_MODELS'],
-        ...[...rates, ...vaults, ...links],
+        ...[...rates, ...vaults, ...links, 'MEMORY_TABLE'],
       ],
     ],
     ['stream', [log, records, content, previews, ...rates, 'IDLE_STREAM_SECONDS']],
@@ -88,7 +88,10 @@ describe('settings: each function gets exactly the environment variables that it
     ['mcp-proxy', [log, records, content, audit, ...vaults, ...mcp]],
     [
       'sweep',
-      [log, records, content, machine, 'VAULT_TABLE', 'SECRETS_PREFIX', 'SANDBOX_CLUSTER', 'SANDBOX_MAX_SECONDS'],
+      [
+        ...[log, records, content, machine, 'VAULT_TABLE', 'SECRETS_PREFIX', 'SANDBOX_CLUSTER', 'SANDBOX_MAX_SECONDS'],
+        'MEMORY_TABLE',
+      ],
     ],
     ['issue-key', [records, 'FIRST_API_KEY_SECRET_ARN']],
   ])('%s', (entry, names) => {
@@ -124,6 +127,8 @@ describe('rights: each function may do exactly what the design says', () => {
         'mcp-proxy': 'lambda:InvokeFunction',
         vaults: `dynamodb:ConditionCheckItem dynamodb:DeleteItem dynamodb:GetItem dynamodb:PutItem dynamodb:Query dynamodb:UpdateItem`,
         'vaults/index/list': 'dynamodb:Query',
+        memory: `dynamodb:ConditionCheckItem dynamodb:DeleteItem dynamodb:GetItem dynamodb:PutItem dynamodb:Query dynamodb:UpdateItem`,
+        'memory/index/list': 'dynamodb:Query',
         'secrets of vaults': 'secretsmanager:CreateSecret secretsmanager:DeleteSecret secretsmanager:PutSecretValue',
       },
     ],
@@ -181,6 +186,7 @@ describe('rights: each function may do exactly what the design says', () => {
         'content/blobs/*': 's3:DeleteObject',
         run: 'states:ListExecutions states:StartExecution',
         'tasks/*': 'ecs:DescribeTasks ecs:StopTask',
+        memory: 'dynamodb:DeleteItem dynamodb:Query',
         vaults: 'dynamodb:GetItem dynamodb:Query dynamodb:UpdateItem',
         'vaults/index/list': 'dynamodb:Query',
         'secrets of vaults': 'secretsmanager:DeleteSecret',
@@ -307,6 +313,7 @@ describe('rights: each function may do exactly what the design says', () => {
       PREVIEWS_TABLE: 'previews',
       VAULT_TABLE: 'vaults',
       AUDIT_TABLE: 'audit',
+      MEMORY_TABLE: 'memory',
       RUN_STATE_MACHINE_ARN: 'run',
       MODEL_API_KEY_SECRET_ARN: 'model key',
       FIRST_API_KEY_SECRET_ARN: 'first key',
@@ -333,7 +340,7 @@ describe('stored data', () => {
   };
 
   test('is in encrypted tables that are billed on demand; all except previews are recoverable and outlive the stack', () => {
-    for (const name of ['LOG_TABLE', 'RECORDS_TABLE', 'VAULT_TABLE', 'AUDIT_TABLE']) {
+    for (const name of ['LOG_TABLE', 'RECORDS_TABLE', 'VAULT_TABLE', 'AUDIT_TABLE', 'MEMORY_TABLE']) {
       expect(table(name)).toMatchObject({
         DeletionPolicy: 'Retain',
         Properties: {
@@ -378,6 +385,12 @@ describe('stored data', () => {
       { IndexName: 'running' },
     ]);
     expect(records?.['TimeToLiveSpecification']).toEqual({ AttributeName: 'expiresAt', Enabled: true });
+  });
+
+  test('of memory is listed through an index, and old versions expire by `expiresAt`', () => {
+    const memory = table('MEMORY_TABLE')?.Properties;
+    expect(list(memory?.['GlobalSecondaryIndexes'])).toMatchObject([{ IndexName: 'list' }]);
+    expect(memory?.['TimeToLiveSpecification']).toEqual({ AttributeName: 'expiresAt', Enabled: true });
   });
 
   test('of vaults is listed through an index, and the marks beside them expire by `expiresAt`', () => {

@@ -22,6 +22,7 @@ export interface TestDynamoDb {
   readonly previewsTable: string;
   readonly vaultTable: string;
   readonly auditTable: string;
+  readonly memoryTable: string;
   close(): Promise<void>;
 }
 
@@ -40,12 +41,14 @@ export async function startDynamoDb(): Promise<TestDynamoDb> {
     previewsTable: `previews-${suffix}`,
     vaultTable: `vault-${suffix}`,
     auditTable: `audit-${suffix}`,
+    memoryTable: `memory-${suffix}`,
   };
   await client.send(new CreateTableCommand(logTable(tables.logTable)));
   await client.send(new CreateTableCommand(recordsTable(tables.recordsTable)));
   await client.send(new CreateTableCommand(previewsTable(tables.previewsTable)));
   await client.send(new CreateTableCommand(listedTable(tables.vaultTable)));
   await client.send(new CreateTableCommand(listedTable(tables.auditTable)));
+  await client.send(new CreateTableCommand(listedTable(tables.memoryTable)));
   return {
     client,
     ...tables,

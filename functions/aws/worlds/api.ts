@@ -15,6 +15,8 @@ import { createEnvironmentRecords } from '#aws/records/environments.dynamodb.ts'
 import { createJournal } from '#aws/journal.powertools.ts';
 import { createLogReader } from '#aws/session/log-reader.dynamodb.ts';
 import { createLogRemover } from '#aws/session/log-remover.dynamodb.ts';
+import { createMemories } from '#aws/memory/memories.dynamodb.ts';
+import { createMemoryStoreRecords } from '#aws/memory/memory-stores.dynamodb.ts';
 import { createMcpProxy } from '#aws/mcp/mcp-proxy.lambda.ts';
 import { createPolicyCheck } from '#aws/policy/policy-check.cedar.ts';
 import { createPolicyRecords } from '#aws/policy/policy-records.dynamodb.ts';
@@ -38,6 +40,7 @@ const RetiredModels = z.enum(['refused', 'accepted']);
 export function apiWorld(env: Env) {
   const dynamodb = createDynamoDb(env);
   const vaultTable = setting(env, 'VAULT_TABLE');
+  const memoryTable = setting(env, 'MEMORY_TABLE');
   const tables = sessionTables(env, dynamodb);
   const { logTable, recordsTable } = tables;
   const bucket = setting(env, 'CONTENT_BUCKET');
@@ -58,6 +61,8 @@ export function apiWorld(env: Env) {
     vaults: createVaultRecords(dynamodb, vaultTable),
     credentials: createCredentialRecords(dynamodb, vaultTable),
     secrets: createSecretWriter(env),
+    memoryStores: createMemoryStoreRecords(dynamodb, memoryTable),
+    memories: createMemories(dynamodb, memoryTable),
     serversAllowed: jsonSetting(env, 'MCP_ALLOW', AllowedHosts),
     retiredModels: RetiredModels.parse(setting(env, 'RETIRED_MODELS')),
     identities: {

@@ -4,6 +4,7 @@ import { SFNClient } from '@aws-sdk/client-sfn';
 import type { Instant } from '#contract/ids.ts';
 import type { SettlePorts } from '#core/connect/connect-world.ts';
 import type { LeftoverPorts } from '#core/files/end-leftover.ts';
+import type { MemoryRemovals } from '#core/ports/memory.ts';
 import type { Cluster, SandboxRecords } from '#core/ports/sandboxes.ts';
 import type { RunList } from '#core/ports/session-log.ts';
 import type { Pause } from '#core/ports/stamp.ts';
@@ -16,6 +17,7 @@ import { createLeftovers } from '#aws/leftovers.dynamodb.ts';
 import { createSandboxRecords } from '#aws/hands/sandbox-records.dynamodb.ts';
 import { createCluster } from '#aws/hands/tasks.ecs.ts';
 import { createJournal } from '#aws/journal.powertools.ts';
+import { createMemoryStoreRecords } from '#aws/memory/memory-stores.dynamodb.ts';
 import { runningSince, type RunningSession } from '#aws/session/running-sessions.dynamodb.ts';
 import { createRunList } from '#aws/session/runs.step-functions.ts';
 import { createSecretRemover } from '#aws/vault/secret-stores.ts';
@@ -31,6 +33,7 @@ export interface SweepWorld extends RunPorts {
   readonly connecting: SettlePorts;
   readonly pending: PendingCredentialWorld;
   readonly leftovers: LeftoverPorts;
+  readonly memoryRemovals: MemoryRemovals;
   readonly runList: RunList;
   runningSince(instant: Instant): AsyncGenerator<RunningSession>;
   readonly cluster: Cluster;
@@ -54,6 +57,7 @@ export function sweepWorld(env: Env): SweepWorld {
       abandonedCopies: createFileRecords(dynamodb, table),
       blobRemover: createBlobs(env, setting(env, 'CONTENT_BUCKET')),
     },
+    memoryRemovals: createMemoryStoreRecords(dynamodb, setting(env, 'MEMORY_TABLE')),
     runList: createRunList(new SFNClient(), setting(env, 'RUN_STATE_MACHINE_ARN')),
     runningSince: (instant) => runningSince(dynamodb, table, instant),
     cluster: createCluster(new ECSClient(), setting(env, 'SANDBOX_CLUSTER')),

@@ -1,5 +1,5 @@
 /** Faults are thrown when a port could not do its work. Refusals of a request are values, and tool failures are events. */
-import type { ErrorType } from '#contract/errors.ts';
+import type { ErrorEnvelope, ErrorType } from '#contract/errors.ts';
 
 const FAULTS = {
   setting_missing: { retryable: false },
@@ -77,6 +77,8 @@ export interface RequestRefusal {
   readonly errorCode?: string;
   /** When a repeat can succeed, at least 1. */
   readonly retryAfterSeconds?: number;
+  /** Fields of the error beside its message. */
+  readonly fields?: Pick<ErrorEnvelope['error'], 'conflicting_memory_id' | 'conflicting_path'>;
 }
 
 /** `errorCode` is for rules that the contract names; the message begins with it. */

@@ -14,6 +14,7 @@ import type { Journal } from '#core/ports/journal.ts';
 import type { IdentityProvider, Seals } from '#core/ports/login.ts';
 import type { McpClient } from '#core/ports/mcp-client.ts';
 import type { CredentialTrial, McpProxy } from '#core/ports/mcp-proxy.ts';
+import type { Memories, MemoryRemovals, MemoryStoreRecords } from '#core/ports/memory.ts';
 import type { Model } from '#core/ports/model.ts';
 import type { Outbound, ReadPage } from '#core/ports/outbound.ts';
 import type { Previews } from '#core/ports/previews.ts';
@@ -87,6 +88,11 @@ export interface Ports {
   readonly secretReader: SecretReader;
   readonly leases: RefreshLeases;
   readonly tokens: Tokens;
+
+  // Memory stores.
+  readonly memoryStores: MemoryStoreRecords;
+  readonly memories: Memories;
+  readonly memoryRemovals: MemoryRemovals;
 
   // Connecting users.
   readonly connections: ConnectionRecords;

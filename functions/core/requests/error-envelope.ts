@@ -13,7 +13,7 @@ export function replyToRefusal(refusal: RequestRefusal, requestId: string): Erro
     status: ERROR_STATUS[refusal.type],
     headers: {
       // SDKs repeat a request after 409, but a repeat does not resolve the conflicts of this service.
-      ...(refusal.type === 'conflict_error' && { 'x-should-retry': 'false' }),
+      ...(ERROR_STATUS[refusal.type] === 409 && { 'x-should-retry': 'false' }),
       ...(refusal.retryAfterSeconds !== undefined && { 'retry-after': String(refusal.retryAfterSeconds) }),
     },
     body: envelope(refusal, requestId),
@@ -33,7 +33,7 @@ export function replyToFault(error: unknown, requestId: string): ErrorReply {
   };
 }
 
-function envelope({ type, message, errorCode }: RequestRefusal, requestId: string): ErrorEnvelope {
+function envelope({ type, message, errorCode, fields }: RequestRefusal, requestId: string): ErrorEnvelope {
   const details = errorCode === undefined ? {} : { details: { error_code: errorCode } };
-  return { type: 'error', error: { type, message, ...details }, request_id: requestId };
+  return { type: 'error', error: { type, message, ...fields, ...details }, request_id: requestId };
 }

@@ -16,6 +16,8 @@ import { createCredentialRecords } from '#aws/vault/credentials.dynamodb.ts';
 import { createEnvironmentRecords } from '#aws/records/environments.dynamodb.ts';
 import { createLogReader } from '#aws/session/log-reader.dynamodb.ts';
 import { createLogRemover } from '#aws/session/log-remover.dynamodb.ts';
+import { createMemories } from '#aws/memory/memories.dynamodb.ts';
+import { createMemoryStoreRecords } from '#aws/memory/memory-stores.dynamodb.ts';
 import { createPolicyCheck } from '#aws/policy/policy-check.cedar.ts';
 import { createPolicyRecords } from '#aws/policy/policy-records.dynamodb.ts';
 import { createSessionLog } from '#aws/session/session-log.dynamodb.ts';
@@ -121,6 +123,8 @@ export async function startApi(limits: RateLimits = { creates: null, reads: null
     audit,
     auditTrail: createAuditTrail(dynamodb, db.auditTable),
     connecting,
+    memoryStores: createMemoryStoreRecords(dynamodb, db.memoryTable),
+    memories: createMemories(dynamodb, db.memoryTable),
     policyRecords: createPolicyRecords(dynamodb, db.vaultTable),
     policyCheck: createPolicyCheck(),
     pins: createToolPins(dynamodb, db.vaultTable),
@@ -162,6 +166,7 @@ export async function startApi(limits: RateLimits = { creates: null, reads: null
     recordsTable,
     vaultTable: db.vaultTable,
     auditTable: db.auditTable,
+    memoryTable: db.memoryTable,
     secrets,
     close: () => db.close(),
     /** A session of a new agent in a new environment. */

@@ -48,6 +48,7 @@ const COMPLETE: Readonly<Record<string, string>> = {
   FIRST_API_KEY_SECRET_ARN: 'arn:aws:secretsmanager:us-east-1:000000000000:secret:key',
   AUDIT_TABLE: 'audit',
   VAULT_TABLE: 'vaults',
+  MEMORY_TABLE: 'memory',
   SECRETS_PREFIX: 'arn:aws:secretsmanager:us-east-1:000000000000:secret:vaults',
   OAUTH_TOKENS: 'secrets-manager',
   MCP_ALLOW: '[]',
@@ -87,7 +88,7 @@ const worlds = [
     needs: [
       ...[...STORES, ...RATES, 'RUN_STATE_MACHINE_ARN', 'PROVISION_FUNCTION_NAME', 'AUDIT_TABLE'],
       ...['VAULT_TABLE', 'SECRETS_PREFIX', 'OAUTH_TOKENS', 'MCP_ALLOW', 'MCP_PROXY_FUNCTION_NAME'],
-      ...['CONNECT_BASE_URL', 'CONNECT_RETURN_URLS', 'CONNECT_ALLOW', 'ENTERPRISE', 'RETIRED_MODELS'],
+      ...['CONNECT_BASE_URL', 'CONNECT_RETURN_URLS', 'CONNECT_ALLOW', 'ENTERPRISE', 'RETIRED_MODELS', 'MEMORY_TABLE'],
     ],
   },
   {
@@ -140,7 +141,7 @@ const worlds = [
   {
     name: 'sweep',
     world: sweepWorld,
-    needs: [...STORES, 'RUN_STATE_MACHINE_ARN', 'VAULT_TABLE', 'SANDBOX_MAX_SECONDS'],
+    needs: [...STORES, 'RUN_STATE_MACHINE_ARN', 'VAULT_TABLE', 'SANDBOX_MAX_SECONDS', 'MEMORY_TABLE'],
   },
   { name: 'issue-key', world: issueKeyWorld, needs: ['RECORDS_TABLE', 'FIRST_API_KEY_SECRET_ARN'] },
 ];
