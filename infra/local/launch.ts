@@ -17,6 +17,7 @@ interface LaunchOptions {
   readonly sandbox: SandboxKind | null;
   /** How many sandboxes run at once. @default as many as this machine can hold */
   readonly maxTasks?: number | undefined;
+  readonly maxDiskBytes?: number | undefined;
   /** A synthesized template to use; null synthesizes the stack. */
   readonly cdkOut: string | null;
   readonly environment: ModelEnvironment & { readonly AWS_ENDPOINT_URL_DYNAMODB?: string | undefined };
@@ -59,6 +60,7 @@ async function start(options: LaunchOptions, teardown: Teardown): Promise<Launch
     port: options.port,
     sandbox,
     maxTasks: options.maxTasks,
+    maxDiskBytes: options.maxDiskBytes,
     model,
     report,
     dynamodbEndpoint,

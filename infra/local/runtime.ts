@@ -28,6 +28,8 @@ export interface RuntimeOptions extends PoolListeners {
   readonly sandbox: SandboxKind;
   /** How many sandboxes and builds run at once. @default as many as this machine can hold */
   readonly maxTasks?: number | undefined;
+  /** How much a sandbox or build may store. @default as much as on Fargate */
+  readonly maxDiskBytes?: number | undefined;
   readonly model: TemplateModel & { readonly apiKey: string };
   /** A DynamoDB to use instead of the native engine. */
   readonly dynamodbEndpoint?: string | undefined;
@@ -93,8 +95,8 @@ async function compose(options: RuntimeOptions, teardown: Teardown): Promise<Run
   teardown.add(gateway.close);
   const template = servedAt(deployed, gateway.url);
 
-  const { sandbox, maxTasks = roomForTasks() } = options;
-  const ecs = await startTasks({ template, sandbox, maxTasks, data, logs, report });
+  const { sandbox, maxTasks = roomForTasks(), maxDiskBytes } = options;
+  const ecs = await startTasks({ template, sandbox, maxTasks, maxDiskBytes, data, logs, report });
   const aroundCall = options.aroundCalls?.(createControls(template, functions, ecs));
   const { invoke } = functions;
   const aws = await startAws({

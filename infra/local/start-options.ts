@@ -11,6 +11,7 @@ export const USAGE = `Runs the synthesized stack on this machine.
   --data DIR       where everything that lasts is kept (default .brainstem)
   --sandbox KIND   bwrap, docker or process (default: the best that works here)
   --sandboxes N    how many sandboxes run at once (default: as many as half of the memory holds)
+  --disk GB        how much a sandbox may store before it is stopped (default 20, the disk of a task on Fargate)
   --cdk-out DIR    use this synthesized template instead of synthesizing
   --json           print one JSON line when ready, everything else to stderr
   --help           print this
@@ -28,24 +29,26 @@ export function readStartOptions(args: readonly string[]) {
       data: { type: 'string', default: '.brainstem' },
       sandbox: { type: 'string' },
       sandboxes: { type: 'string' },
+      disk: { type: 'string' },
       'cdk-out': { type: 'string' },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   });
-  const { port, sandbox, sandboxes, 'cdk-out': cdkOut = null, ...others } = values;
+  const { port, sandbox, sandboxes, disk, 'cdk-out': cdkOut = null, ...others } = values;
   return {
     ...others,
     cdkOut,
     port: readPort(port),
     sandbox: sandbox === undefined ? null : readSandbox(sandbox),
-    maxTasks: sandboxes === undefined ? undefined : readCount(sandboxes),
+    maxTasks: sandboxes === undefined ? undefined : readCount('--sandboxes', sandboxes),
+    maxDiskBytes: disk === undefined ? undefined : readCount('--disk', disk) * 1024 ** 3,
   };
 }
 
-function readCount(text: string): number {
+function readCount(option: string, text: string): number {
   if (/^[1-9]\d{0,4}$/.test(text)) return Number(text);
-  throw new Error('--sandboxes must be a number from 1 to 99999.');
+  throw new Error(`${option} must be a number from 1 to 99999.`);
 }
 
 function readPort(text: string): number {

@@ -24,10 +24,9 @@ import {
 } from './runner.ts';
 import { pipeToServer } from './socket-pipe.ts';
 import { systemCallFilter } from './system-calls.ts';
+import { FARGATE_DISK_BYTES } from './watch-disk.ts';
 import { openWayOut, PROXY_VARIABLES, RELAY_FILE, withRelay } from './way-out.ts';
 
-/** The disk of a task on Fargate. */
-const MAX_FILE_BYTES = 20 * 1024 ** 3;
 const SOCKET = 'server.sock';
 const FILTER = 'system-calls.bpf';
 /** Folders of the agent and of the server, as in the image. The agent makes its own in those that are open to all. */
@@ -90,7 +89,7 @@ async function writeEtc(taskDir: string): Promise<void> {
 function containerArguments({ container, taskDir, network }: ContainerStart): readonly string[] {
   if (container.imageDir === null) throw new Error(`Container ${container.name} has no build folder to run from.`);
   const { before, nodeOptions, program } = commandOf(container);
-  const limits = ['prlimit', `--nproc=${maxProcesses()}`, `--fsize=${MAX_FILE_BYTES}`, '--core=0', '--'];
+  const limits = ['prlimit', `--nproc=${maxProcesses()}`, `--fsize=${FARGATE_DISK_BYTES}`, '--core=0', '--'];
   const ripgrep = ripgrepBinary();
   const isAlone = network === 'none';
   const command = ['/opt/node/bin/node', ...nodeOptions, `/opt/brainstem/${program}`];

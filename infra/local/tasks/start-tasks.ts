@@ -13,6 +13,7 @@ interface TasksOptions {
   readonly sandbox: SandboxKind;
   /** How many tasks run at once; ECS has no capacity for more. */
   readonly maxTasks: number;
+  readonly maxDiskBytes?: number | undefined;
   readonly data: string;
   readonly logs: LogFiles;
   readonly report: (message: string) => void;
@@ -23,6 +24,7 @@ export async function startTasks({
   template,
   sandbox,
   maxTasks,
+  maxDiskBytes,
   data,
   logs,
   report,
@@ -33,7 +35,7 @@ export async function startTasks({
   const containers = template.tasks.flatMap(({ containers }) => containers);
   for (const { port } of containers) if (port > 0) await checkTaskPort(port);
   const runner = await createTaskRunner(sandbox, containers, { data, report });
-  return createEcsService({ template, runner, maxTasks, folder, write: logs.write, report });
+  return createEcsService({ template, runner, maxTasks, maxDiskBytes, folder, write: logs.write, report });
 }
 
 /** Tasks have addresses of their own and the same port; a program that listens on every address takes it from all of them. */

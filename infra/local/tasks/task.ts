@@ -3,6 +3,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ContainerPart, TaskDefinitionPart } from '../template/parts.ts';
 import type { ContainerStart, RunningContainer, TaskRunner } from './runner.ts';
+import { FARGATE_DISK_BYTES, watchDisk } from './watch-disk.ts';
 
 interface TaskRequest {
   readonly id: string;
@@ -42,6 +43,10 @@ export interface TaskWorld {
   readonly runner: TaskRunner;
   /** Tasks' folders live here. */
   readonly folder: string;
+  /** How much a task may store. @default as much as on Fargate */
+  readonly maxDiskBytes?: number | undefined;
+  /** Between two looks at what a task stores; for tests. */
+  readonly lookMs?: number | undefined;
   readonly write: (container: string, text: Uint8Array) => void;
   readonly report: (message: string) => void;
 }
@@ -73,7 +78,8 @@ async function runToEnd(task: Task, world: TaskWorld): Promise<void> {
     task.status = 'RUNNING';
     task.startedAt = Date.now() / 1000;
     if (task.desired === 'STOPPED') void task.running.stop();
-    task.exitCode = await task.running.exited;
+    const leave = watchTask(task, taskDir, world);
+    task.exitCode = await task.running.exited.finally(leave);
     task.stop ??= { code: 'EssentialContainerExited', reason: 'Essential container in task exited' };
   } catch (error) {
     const reason = `CannotStartContainerError: ${error instanceof Error ? error.message : String(error)}`;
@@ -84,6 +90,21 @@ async function runToEnd(task: Task, world: TaskWorld): Promise<void> {
   task.status = 'STOPPED';
   task.stoppedAt = Date.now() / 1000;
   await removeFolder(taskDir, world);
+}
+
+/** On Fargate a write fails then. Here the task ends, because it could fill the disk of this machine. */
+function watchTask(
+  task: Task,
+  taskDir: string,
+  { maxDiskBytes = FARGATE_DISK_BYTES, lookMs, report }: TaskWorld,
+): () => void {
+  function full(): void {
+    const reason = `it stored more than ${maxDiskBytes} bytes`;
+    report(`Task ${task.request.id} is stopped: ${reason}. Start with --disk to allow more.`);
+    task.stop ??= { code: 'EssentialContainerExited', reason };
+    void task.running?.kill();
+  }
+  return watchDisk({ folder: taskDir, maxBytes: maxDiskBytes, full, lookMs });
 }
 
 function startContainer(task: Task, taskDir: string, world: TaskWorld): Promise<RunningContainer> {

@@ -29,6 +29,7 @@ const DEFINITION = 'arn:aws:ecs:us-east-1:123456789012:task-definition/Sandbox:1
 const EXECUTION_ROLE = 'arn:aws:iam::123456789012:role/Pull';
 
 const MAX_TASKS = 3;
+const MAX_DISK_BYTES = 8_000_000;
 
 const SUBNETS: Template['subnets'] = [
   { id: 'subnet-1', wayOut: null, hosts: [] },
@@ -82,6 +83,8 @@ function serviceOf(container: ContainerPart): EcsService {
     template: { tasks: [part], subnets: SUBNETS, region: 'us-east-1', account: '123456789012' },
     runner: inject('hasBubblewrap') ? createBubblewrapRunner(null) : createProcessRunner(null),
     maxTasks: MAX_TASKS,
+    maxDiskBytes: MAX_DISK_BYTES,
+    lookMs: 100,
     folder: join(fixture.folder, 'tasks'),
     write: () => undefined,
     report: () => undefined,
@@ -193,6 +196,17 @@ describe('an ECS task', () => {
     const [network = '', proxy = ''] = stdout.trim().split('\n');
     expect(network).not.toBe(readlinkSync('/proc/self/ns/net'));
     expect(proxy !== '').toBe(reaches);
+  });
+
+  test.each([
+    ['one file', 'head -c 9000000 /dev/zero > big'],
+    ['many files', 'for i in $(seq 99); do head -c 90000 /dev/zero > $i; done'],
+  ])('that stores more than it may in %s is stopped with the reason', async (_what, command) => {
+    const { taskArn } = await run();
+    const address = addressOf(await whenStatus(taskArn, 'RUNNING'));
+    await shell(address, command).catch(() => undefined);
+    const task = await whenStatus(taskArn, 'STOPPED');
+    expect(task.stoppedReason).toBe(`it stored more than ${MAX_DISK_BYTES} bytes`);
   });
 
   test('without a port runs at once and ends by itself', async () => {
