@@ -8,7 +8,7 @@ import { openSynthesisCache, synthesisKey } from './synthesis-cache.ts';
 
 const MAX_SAID_BYTES = 16 * 1024 * 1024;
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const CACHE = join(ROOT, 'node_modules/.cache/brainstem-synthesis');
+export const SYNTHESIS_CACHE = join(ROOT, 'node_modules/.cache/brainstem-synthesis');
 
 interface SynthesisOptions {
   readonly signal: AbortSignal | null;
@@ -25,7 +25,7 @@ type Context = Readonly<Record<string, string>>;
  * @throws with what the CLI printed when it fails
  */
 export async function synthesize(outDir: string, { signal, progress, context = {} }: SynthesisOptions): Promise<void> {
-  const cache = openSynthesisCache(CACHE);
+  const cache = openSynthesisCache(SYNTHESIS_CACHE);
   const key = currentKey(context);
   if (cache.take(key, outDir)) return;
   progress('Synthesizing the stack');
