@@ -43,9 +43,17 @@ export function bundleOf(entry: string): string {
   return join(folder, 'program.mjs');
 }
 
-function madeOnce(key: unknown, make: (outdir: string) => void): string {
+/** A new folder that ends with the run. */
+export const runFolder = (): string => mkdtempSync(join(rootFolder(), 'data-'));
+
+function rootFolder(): string {
   const root = process.env[FOLDER];
   if (root === undefined) throw new Error(`${FOLDER} is not set: vitest.config.ts names this file as global set-up`);
+  return root;
+}
+
+function madeOnce(key: unknown, make: (outdir: string) => void): string {
+  const root = rootFolder();
   const folder = join(root, createHash('sha256').update(JSON.stringify(key)).digest('hex'));
   if (existsSync(folder)) return folder;
   const own = mkdtempSync(join(root, 'unfinished-'));

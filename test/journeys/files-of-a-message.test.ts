@@ -27,7 +27,7 @@ describe('one text message to a session that has answered before', () => {
   let files: readonly string[];
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'brainstem-maps-'));
-    service = await startService({ script: () => ({ text: 'Hello.' }) });
+    service = await startService({ script: () => ({ text: 'Hello.' }), own: true });
     const session = await service.session();
     await service.converse(session, 'This message loads the functions.');
     // Its stream's worker is free again, so that the next stream has one whose calls are counted.

@@ -13,14 +13,18 @@ describe('a session with initial events', () => {
   let roles: Roles;
   beforeAll(async () => {
     service = await startService({ script: cases.script });
+    earlier = new Set(allExecutions());
     roles = await rolesOf(service);
   });
   afterAll(async () => closeUnrefused(service));
 
-  const executions = () => {
+  const allExecutions = () => {
     const [machine] = service.runtime.template.machines;
     return service.runtime.aws.stepFunctions.executions(machine?.arn ?? '').map(({ name }) => name);
   };
+  /** Those of the files that used this runtime before. */
+  let earlier: ReadonlySet<string>;
+  const executions = () => allExecutions().filter((name) => !earlier.has(name));
 
   async function sessions(): Promise<readonly string[]> {
     const ids: string[] = [];

@@ -6,9 +6,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import Anthropic from '@anthropic-ai/sdk';
 import type { BetaManagedAgentsSessionEvent } from '@anthropic-ai/sdk/resources/beta/sessions/events';
 import { startStandIn, type Script, type StandIn } from '#test/model/stand-in.ts';
-import { chooseSandbox } from '#infra/local/tasks/choose-sandbox.ts';
 import { createContractFetch, type Fetch } from '#test/contract/contract-fetch.ts';
-import { startWatchedRuntime, type WatchedRuntime } from '#test/runtime/watched-runtime.ts';
+import { borrowRuntime, startRuntimeFor, type Lent } from '#test/journeys/lent-runtime.ts';
+import type { WatchedRuntime } from '#test/runtime/watched-runtime.ts';
 import { CDK_OUT } from '#test/synth.ts';
 
 export type Event = BetaManagedAgentsSessionEvent;
@@ -43,20 +43,12 @@ export interface ServiceOptions {
   readonly port?: number;
   /** The client is the plain SDK. Measurements need this, because the contract check would be measured too. */
   readonly unchecked?: true;
+  /** Starts a runtime that no other file uses. So does every other option but `script`. */
+  readonly own?: true;
 }
 
 export async function startService(options: ServiceOptions = {}): Promise<Service> {
-  const standIn =
-    options.standIn ?? (await startStandIn(options.script === undefined ? {} : { script: options.script }));
-  const data = options.data ?? mkdtempSync(join(tmpdir(), 'brainstem-'));
-  const runtime = await startWatchedRuntime({
-    cdkOut: options.cdkOut ?? CDK_OUT,
-    data,
-    port: options.port ?? 0,
-    sandbox: await chooseSandbox({ asked: null, realModel: false }),
-    model: { baseUrl: standIn.url, apiKey: 'sk-test' },
-    ...(options.retryIntervalMs === undefined ? {} : { retryIntervalMs: options.retryIntervalMs }),
-  });
+  const { runtime, standIn, data, close } = await runtimeFor(options);
   const contract = createContractFetch();
   const client = new Anthropic({
     baseURL: runtime.baseUrl,
@@ -114,11 +106,29 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
     },
     sandboxes: () => runningSandboxes(data),
     async close() {
+      await close();
+      // Responses that a test did not read, or errors that it expected, are checked too.
+      if (contract.breaches.length > 0) throw new Error(`the contract is broken:\n${contract.breaches.join('\n')}`);
+    },
+  };
+}
+
+async function runtimeFor({ script, ...options }: ServiceOptions): Promise<Lent> {
+  if (Object.values(options).every((option) => option === undefined)) {
+    const lent = await borrowRuntime();
+    lent.standIn.restart(script);
+    return lent;
+  }
+  const { cdkOut = CDK_OUT, port, retryIntervalMs } = options;
+  const standIn = options.standIn ?? (await startStandIn(script === undefined ? {} : { script }));
+  const data = options.data ?? mkdtempSync(join(tmpdir(), 'brainstem-'));
+  const runtime = await startRuntimeFor({ cdkOut, data, port, standIn, retryIntervalMs });
+  return {
+    ...{ runtime, standIn, data },
+    async close() {
       await runtime.close();
       if (options.standIn === undefined) await standIn.close();
       if (options.data === undefined) rmSync(data, { recursive: true, force: true });
-      // Responses that a test did not read, or errors that it expected, are checked too.
-      if (contract.breaches.length > 0) throw new Error(`the contract is broken:\n${contract.breaches.join('\n')}`);
     },
   };
 }

@@ -22,14 +22,16 @@ export interface StandIn {
   script(script: Script): void;
   /** Resolves with the n-th accepted request since start, counted from 1, as soon as it has arrived. */
   waitForRequest(n: number): Promise<RecordedRequest>;
+  /** Forgets every request and refusal, and takes this script, as if it had just started. */
+  restart(script?: Script): void;
   close(): Promise<void>;
 }
 
 const KEPT_REFUSALS = 100;
 
 export async function startStandIn(options: { readonly script?: Script } = {}): Promise<StandIn> {
-  const record = recordRequests();
-  const refusals: Refusal[] = [];
+  let record = recordRequests();
+  let refusals: Refusal[] = [];
   let script: Script = options.script ?? defaultScript;
   const { url, close } = await startLaxStandIn(async (request, { atMs: arrivedAtMs, headers, response }) => {
     const refusal = checkRequest(headers, request);
@@ -46,9 +48,18 @@ export async function startStandIn(options: { readonly script?: Script } = {}): 
   return {
     url,
     close,
-    requests: record.kept,
-    refusals,
+    get requests() {
+      return record.kept;
+    },
+    get refusals() {
+      return refusals;
+    },
     script: (next) => void (script = next),
-    waitForRequest: record.wait,
+    waitForRequest: (n) => record.wait(n),
+    restart(next = defaultScript) {
+      record = recordRequests();
+      refusals = [];
+      script = next;
+    },
   };
 }

@@ -27,11 +27,15 @@ interface Meter {
   use(): Readonly<Record<string, FunctionUse>>;
   /** The latest, in the order in which they ended. */
   ended(): readonly Ended[];
+  /** Whether an invocation of this function has not ended, by entry name. */
+  isRunning(service: string): boolean;
 }
 
 export function createMeter(nowMs = () => performance.now()): Meter {
   const use = new Map<string, FunctionUse>();
   const ended: Ended[] = [];
+  const running = new Map<string, number>();
+  const count = (service: string, more: number) => running.set(service, (running.get(service) ?? 0) + more);
   const add = (service: string, invocations: number, gbSeconds: number): void => {
     const before = use.get(service) ?? { invocations: 0, gbSeconds: 0 };
     use.set(service, { invocations: before.invocations + invocations, gbSeconds: before.gbSeconds + gbSeconds });
@@ -41,7 +45,9 @@ export function createMeter(nowMs = () => performance.now()): Meter {
       const service = serviceOf(part);
       const began = nowMs();
       add(service, 1, 0);
+      count(service, 1);
       return () => {
+        count(service, -1);
         const tookMs = nowMs() - began;
         // Lambda rounds each invocation up to the next millisecond.
         add(service, 0, (Math.ceil(tookMs) / 1000) * (part.memoryMb / 1024));
@@ -51,5 +57,6 @@ export function createMeter(nowMs = () => performance.now()): Meter {
     },
     use: () => Object.fromEntries(use),
     ended: () => [...ended],
+    isRunning: (service) => (running.get(service) ?? 0) > 0,
   };
 }

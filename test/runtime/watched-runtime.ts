@@ -18,6 +18,8 @@ export interface WatchedRuntime extends Runtime {
   use(): Use;
   /** The latest invocations that have ended, in that order. */
   ended(): readonly Ended[];
+  /** Whether an invocation of this function has not ended, by entry name. */
+  isRunning(service: string): boolean;
   /** Median of the milliseconds that each function took to load, by entry name. */
   initTimes(): Readonly<Record<string, number>>;
 }
@@ -48,6 +50,7 @@ export async function startWatchedRuntime(options: RuntimeOptions): Promise<Watc
       return { transitions: runtime.aws.stepFunctions.transitions(), requests, functions };
     },
     ended: meter.ended,
+    isRunning: meter.isRunning,
     initTimes: () => Object.fromEntries([...loads].map(([name, times]) => [name, median(times)])),
   };
 }
