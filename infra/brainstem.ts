@@ -66,7 +66,7 @@ export class Brainstem extends Construct {
     this.api = new Api(this, 'Api', { ...stores, throttle, rateLimits, maxOpenStreams, idleStreamSeconds });
 
     // The audit trail records each act for a user, and each change of what decides about such acts.
-    this.auditTrail = new AuditTrail(this, 'AuditTrail', { removalPolicy });
+    this.auditTrail = new AuditTrail(this, 'AuditTrail', { defaults });
     this.auditTrail.grantAppend(this.api.answer);
     this.auditTrail.grantExport(this.api.answer);
 
@@ -145,7 +145,7 @@ export class Brainstem extends Construct {
     this.observability = new Observability(this, 'Observability', {
       functions: [
         ...[this.api.answer, this.api.stream, this.harness.turn],
-        ...[provision, execute, webFetch, mcpProxy, this.sweep.repair, ...pages],
+        ...[provision, execute, webFetch, mcpProxy, this.sweep.repair, this.auditTrail.sign, ...pages],
       ],
       run: this.run,
     });

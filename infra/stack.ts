@@ -33,7 +33,7 @@ export class BrainstemStack extends Stack {
   }
 
   #outputs(): void {
-    const { api, firstKey, harness, log, observability } = this.agents;
+    const { api, auditTrail, firstKey, harness, log, observability } = this.agents;
     const firstKeyArn = firstKey.secret.secretArn;
     const { connect } = this.agents;
     const outputs = {
@@ -45,6 +45,10 @@ export class BrainstemStack extends Stack {
       },
       ...(harness.modelApiKey === null ? {} : modelKeyOutputs(harness.modelApiKey.secretArn)),
       ...(connect === null ? {} : connectOutputs(connect.baseUrl)),
+      AuditKeyFingerprint: {
+        value: `aws kms get-public-key ${IN_REGION} --key-id ${auditTrail.key.keyArn} --query PublicKey --output text | base64 -d | sha256sum`,
+        description: 'Prints the SHA-256 of the key that signs audit heads',
+      },
       LogTableName: { value: log.table.tableName, description: 'Table of the session logs' },
       DashboardUrl: { value: observability.dashboardUrl, description: 'CloudWatch dashboard' },
     };

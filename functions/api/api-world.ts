@@ -26,6 +26,7 @@ type ApiPorts = Pick<
   | 'pins'
   | 'audit'
   | 'auditTrail'
+  | 'auditSigner'
   | 'sha256'
   | 'newToken'
   | 'journal'

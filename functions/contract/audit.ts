@@ -102,6 +102,40 @@ export const AuditRecord = z
   .meta({ id: 'AuditRecord' });
 export type AuditRecord = z.infer<typeof AuditRecord>;
 
+const AuditHead = z.strictObject({
+  chain: AuditChain,
+  /** 0 for a chain without records. */
+  position: z.int().min(0),
+  hash: Sha256.nullable(),
+});
+
+/** What the signature is over, as JSON with sorted keys: the last record of each chain of a workspace. */
+export const AuditHeads = z.strictObject({
+  type: z.literal('audit_heads'),
+  workspace: WorkspaceId,
+  at: Instant,
+  heads: z
+    .array(AuditHead)
+    .refine(
+      (heads) => heads.map(({ chain }) => chain).join() === AUDIT_CHAINS.join(),
+      'must be of all chains, in order',
+    ),
+});
+export type AuditHeads = z.infer<typeof AuditHeads>;
+
+/** Signed with the deployment's key, ECDSA with SHA-256 over P-256. Both texts are base64 of DER. */
+export const SignedAuditHeads = AuditHeads.extend({ public_key: z.base64(), signature: z.base64() }).meta({
+  id: 'SignedAuditHeads',
+});
+export type SignedAuditHeads = z.infer<typeof SignedAuditHeads>;
+
+/** The requests to the function that signs. It answers `SignedAuditHeads`, or nothing. */
+export const SignAuditRequest = z.discriminatedUnion('do', [
+  z.strictObject({ do: z.literal('sign'), workspace: WorkspaceId }),
+  z.strictObject({ do: z.literal('sign_all') }),
+]);
+export type SignAuditRequest = z.infer<typeof SignAuditRequest>;
+
 /** A record has a few kilobytes at most, and a response carries six megabytes. */
 const MAX_AUDIT_LIMIT = 500;
 const page = {

@@ -16,6 +16,7 @@ export const ENTRIES = [
   'mcp-proxy',
   'sweep',
   'issue-key',
+  'sign-audit',
   'connect',
 ] as const;
 export type Entry = (typeof ENTRIES)[number];

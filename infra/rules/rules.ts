@@ -10,6 +10,7 @@ import { onlyExecutionRoleIsPassed } from './only-execution-role-is-passed.ts';
 import { onlyHarnessAsksTheModel } from './only-harness-asks-the-model.ts';
 import { onlyHarnessReadsModelKey } from './only-harness-reads-model-key.ts';
 import { onlyTheProxyReadsSecrets } from './only-the-proxy-reads-secrets.ts';
+import { onlySignAuditSigns } from './only-sign-audit-signs.ts';
 import { packageBuildAcceptsNoCalls } from './package-build-accepts-no-calls.ts';
 import type { Rule } from './rule.ts';
 import { runLogsNoExecutionData } from './run-logs-no-execution-data.ts';
@@ -34,6 +35,7 @@ export const RULES: readonly Rule[] = [
   onlyTheProxyReadsSecrets,
   logIsAppendOnly,
   auditIsAppendOnly,
+  onlySignAuditSigns,
   anyResourceHasAReason,
   runLogsNoExecutionData,
   runRetriesAreOurs,

@@ -63,7 +63,7 @@ describe('settings: each function gets exactly the environment variables that it
       'api',
       [
         ...[log, records, content, audit, machine, 'PROVISION_FUNCTION_NAME', proxy, 'RETIRED_MODELS'],
-        ...[...rates, ...vaults, ...links, 'MEMORY_TABLE'],
+        ...[...rates, ...vaults, ...links, 'MEMORY_TABLE', 'SIGN_AUDIT_FUNCTION_NAME'],
       ],
     ],
     ['stream', [log, records, content, previews, ...rates, 'IDLE_STREAM_SECONDS']],
@@ -94,6 +94,7 @@ describe('settings: each function gets exactly the environment variables that it
       ],
     ],
     ['issue-key', [records, 'FIRST_API_KEY_SECRET_ARN']],
+    ['sign-audit', [audit, 'AUDIT_KEY_ARN', 'AUDIT_HEADS_BUCKET']],
   ])('%s', (entry, names) => {
     const environment = lambda(entry)['Environment'];
     const variables = isObject(environment) && isObject(environment['Variables']) ? environment['Variables'] : {};
@@ -125,6 +126,7 @@ describe('rights: each function may do exactly what the design says', () => {
         run: 'states:StartExecution',
         provision: 'lambda:InvokeFunction',
         'mcp-proxy': 'lambda:InvokeFunction',
+        'sign-audit': 'lambda:InvokeFunction',
         vaults: `dynamodb:ConditionCheckItem dynamodb:DeleteItem dynamodb:GetItem dynamodb:PutItem dynamodb:Query dynamodb:UpdateItem`,
         'vaults/index/list': 'dynamodb:Query',
         memory: `dynamodb:ConditionCheckItem dynamodb:DeleteItem dynamodb:GetItem dynamodb:PutItem dynamodb:Query dynamodb:UpdateItem`,
@@ -193,6 +195,15 @@ describe('rights: each function may do exactly what the design says', () => {
       },
     ],
     ['issue-key', { records: 'dynamodb:PutItem', 'first key': 'secretsmanager:GetSecretValue' }],
+    [
+      'sign-audit',
+      {
+        audit: 'dynamodb:Query',
+        'audit key': 'kms:GetPublicKey kms:Sign',
+        'audit heads': 's3:ListBucket',
+        'audit heads/*': objects,
+      },
+    ],
   ])('%s', (entry, rights) => {
     expect(rightsOf(entry)).toEqual(rights);
   });
@@ -317,6 +328,8 @@ describe('rights: each function may do exactly what the design says', () => {
       RUN_STATE_MACHINE_ARN: 'run',
       MODEL_API_KEY_SECRET_ARN: 'model key',
       FIRST_API_KEY_SECRET_ARN: 'first key',
+      AUDIT_KEY_ARN: 'audit key',
+      AUDIT_HEADS_BUCKET: 'audit heads',
     };
     // Of the ARNs that a function may use, only that of the cluster's tasks is put together from parts.
     const byId: Record<string, string> = { 'AWS::Partition': 'tasks' };
@@ -510,7 +523,8 @@ describe('a build of packages in the template', () => {
   });
 
   test('leaves archives that expire after a month', () => {
-    expect(all('AWS::S3::Bucket')).toMatchObject([
+    const ofContent = all('AWS::S3::Bucket').filter((bucket) => JSON.stringify(bucket).includes('packages/'));
+    expect(ofContent).toMatchObject([
       { LifecycleConfiguration: { Rules: [{ Prefix: 'packages/', ExpirationInDays: 30 }] } },
     ]);
   });
@@ -613,10 +627,26 @@ describe('observability in the template', () => {
   });
 });
 
-test('sweep runs every minute and a failed run is not retried', () => {
-  expect(all('AWS::Events::Rule')).toMatchObject([
-    { ScheduleExpression: 'rate(1 minute)', Targets: [{ RetryPolicy: { MaximumRetryAttempts: 0 } }] },
-  ]);
+test('sweep and sign-audit run every minute, and a failed run is not retried', () => {
+  const everyMinute = {
+    ScheduleExpression: 'rate(1 minute)',
+    Targets: [{ RetryPolicy: { MaximumRetryAttempts: 0 } }],
+  };
+  expect(all('AWS::Events::Rule')).toMatchObject([everyMinute, everyMinute]);
+});
+
+test('signed heads are locked for 400 days in a deployment that keeps what it holds', () => {
+  const bucketOf = ({ template }: typeof stack) => {
+    const signer = functionOf(template, 'sign-audit') ?? { Type: '' };
+    return template.Resources[target(setting(signer, 'AUDIT_HEADS_BUCKET')) ?? '']?.Properties;
+  };
+  expect(bucketOf(synthesize({ removalPolicy: 'retain' }))).toMatchObject({
+    ObjectLockConfiguration: { Rule: { DefaultRetention: { Mode: 'COMPLIANCE', Days: 400 } } },
+    VersioningConfiguration: { Status: 'Enabled' },
+  });
+  const other = bucketOf(synthesize({ removalPolicy: 'destroy' }));
+  expect(other).toMatchObject({ VersioningConfiguration: { Status: 'Enabled' } });
+  expect(other).not.toHaveProperty('ObjectLockConfiguration');
 });
 
 test('Lambda drops an early provisioning that waited a minute, and repeats none', () => {
@@ -671,6 +701,7 @@ test.each([
 
 test('the outputs tell the base URL and how to read and set the keys', () => {
   expect(Object.keys(stack.template.Outputs).toSorted()).toEqual([
+    'AuditKeyFingerprint',
     'BaseUrl',
     'DashboardUrl',
     'FirstApiKeySecretArn',

@@ -83,6 +83,9 @@ const tableArn = (template: Template): unknown => ({
 const auditArn = (template: Template): unknown => ({
   'Fn::GetAtt': [settingOf(template, 'api', 'AUDIT_TABLE').Ref, 'Arn'],
 });
+const heads = (template: Template): unknown => ({
+  'Fn::Join': ['', [{ 'Fn::GetAtt': [settingOf(template, 'sign-audit', 'AUDIT_HEADS_BUCKET').Ref, 'Arn'] }, '/*']],
+});
 const PUT = 'dynamodb:PutItem';
 const vaultSecretsArn = (template: Template, suffix: string): unknown => {
   const [separator, parts] = settingOf(template, 'api', 'SECRETS_PREFIX')['Fn::Join'];
@@ -310,6 +313,28 @@ const BREAKAGES: Readonly<Record<string, readonly Breakage[]>> = {
     { what: 'a record of the harness', change: (r, t) => allow(r, roleOf(t, 'harness'), PUT, auditArn(t)) },
     { what: 'a writer from elsewhere', change: (r, t) => allow(r, { Ref: 'Elsewhere' }, PUT, auditArn(t)) },
     { what: 'hidden in a wildcard', change: (r, t) => allow(r, roleOf(t, 'execute'), 'dynamodb:P*', '*') },
+  ],
+  'only-sign-audit-signs': [
+    {
+      what: 'a function that writes records signs',
+      change: (r, t) => allow(r, roleOf(t, 'api'), 'kms:Sign', settingOf(t, 'sign-audit', 'AUDIT_KEY_ARN')),
+    },
+    {
+      what: 'the signer lets others sign',
+      change: (r, t) =>
+        allow(r, roleOf(t, 'sign-audit'), 'kms:CreateGrant', settingOf(t, 'sign-audit', 'AUDIT_KEY_ARN')),
+    },
+    { what: 'hidden in a wildcard', change: (r, t) => allow(r, roleOf(t, 'mcp-proxy'), 'kms:*', '*') },
+    {
+      what: 'a function from elsewhere signs',
+      change: (r, t) => allow(r, { Ref: 'Elsewhere' }, 'kms:Sign', settingOf(t, 'sign-audit', 'AUDIT_KEY_ARN')),
+    },
+    {
+      what: 'another function replaces heads',
+      change: (r, t) => allow(r, roleOf(t, 'sweep'), 's3:PutObject', heads(t)),
+    },
+    { what: 'the signer deletes heads', change: (r, t) => allow(r, roleOf(t, 'sign-audit'), 's3:Delete*', heads(t)) },
+    { what: 'any bucket', change: (r, t) => allow(r, roleOf(t, 'api'), 's3:DeleteObjectVersion', 'arn:aws:s3:::*') },
   ],
   'any-resource-has-a-reason': [
     {

@@ -1,10 +1,13 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { AUDIT_CHAINS, AuditRecord } from '#contract/audit.ts';
+import { AUDIT_CHAINS, AuditRecord, type SignedAuditHeads } from '#contract/audit.ts';
 import { WorkspaceId } from '#contract/ids.ts';
 import { createAudit } from '#aws/audit/audit.dynamodb.ts';
+import { createChainEnds } from '#aws/audit/chain-ends.dynamodb.ts';
 import { createAuditTrail } from '#aws/audit/audit-trail.dynamodb.ts';
 import { createStamp, newToken, pause } from '#aws/stamp.ts';
+import { createKept, createKey } from '#test/functions/core/audit/signing.ts';
+import { signHeads } from '#core/audit/sign-heads.ts';
 import { intent, outcome } from '#test/functions/core/audit/records.ts';
 import { policiesOf, policyOf } from '#test/functions/core/policy/facts.ts';
 import { startFx } from '#test/mcp/fx.ts';
@@ -22,11 +25,12 @@ beforeAll(async () => {
 });
 afterAll(() => db.close());
 
-async function verified(lines: readonly string[]) {
+async function verified(lines: readonly string[], heads: SignedAuditHeads) {
   async function* exported() {
+    yield { where: 'heads', heads };
     for (const [index, line] of lines.entries()) yield { where: `line ${index + 1}`, value: JSON.parse(line) };
   }
-  return verifyExport(exported(), new Map(), sha256);
+  return verifyExport(exported(), { checkpoints: new Map(), chains: AUDIT_CHAINS, key: null, signedAfter: null });
 }
 
 describe('scenario 41: the audit trail', () => {
@@ -50,7 +54,10 @@ describe('scenario 41: the audit trail', () => {
       expect(calls.toSorted()).toEqual(CALLS.map(({ call }) => `sevt_${call}`).toSorted());
     }
     const lines = records.map((record) => JSON.stringify(record));
-    expect(verdictOf(await verified(lines))).toBe('intact');
+    const ends = createChainEnds(db.client, db.auditTable);
+    const signing = { ends, key: createKey(), kept: createKept(), now: createStamp().now };
+    const { signed: heads } = await signHeads(signing, WORKSPACE);
+    expect(verdictOf(await verified(lines, heads))).toBe('intact');
     const at = lines.findIndex((_, index) => records[index]?.position === 3);
     const { chain } = records[at] ?? expect.fail('no chain has three records');
     const named = (position: number, rule: string) => ({
@@ -58,10 +65,10 @@ describe('scenario 41: the audit trail', () => {
         expect.objectContaining({ chain: `${WORKSPACE} ${chain}`, flaw: expect.objectContaining({ position, rule }) }),
       ]),
     });
-    expect(await verified(lines.with(at, (lines[at] ?? '').replace('"refund"', '"refunt"')))).toMatchObject(
+    expect(await verified(lines.with(at, (lines[at] ?? '').replace('"refund"', '"refunt"')), heads)).toMatchObject(
       named(3, 'altered'),
     );
-    expect(await verified(lines.toSpliced(at - 1, 1))).toMatchObject(named(2, 'missing'));
+    expect(await verified(lines.toSpliced(at - 1, 1), heads)).toMatchObject(named(2, 'missing'));
   });
 
   it('says for each call its agent, user, policies, credential and outcome', async () => {

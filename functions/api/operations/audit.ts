@@ -1,6 +1,6 @@
 /** Export of the audit trail; not in the contract, hence `x`. */
 import * as z from 'zod';
-import { AuditChain, AuditChainQuery, AuditQuery, AuditRecord } from '#contract/audit.ts';
+import { AuditChain, AuditChainQuery, AuditQuery, AuditRecord, SignedAuditHeads } from '#contract/audit.ts';
 import { Instant } from '#contract/ids.ts';
 import { pageOf } from '#contract/pages.ts';
 import { rangeOf } from '#core/requests/created-range.ts';
@@ -17,15 +17,19 @@ const ExportCursor = z.strictObject({
 
 const chainPages = keyedPages('asc', z.int().min(1));
 
+/** Heads are signed before the records are read, so the records reach them. */
+const pageOfRecords = pageOf(AuditRecord).extend({ heads: SignedAuditHeads });
+
 const list = operation({
   route: 'GET /v1/x/audit',
   summary: 'Export audit records, oldest first',
   query: AuditQuery,
-  response: pageOf(AuditRecord),
+  response: pageOfRecords,
   async handle({ world, workspace, query }) {
     const range = rangeOf({ 'created_at[gte]': query.from, 'created_at[lt]': query.to });
     const cursor = decodeCursor(ExportCursor, query.page, { list: 'audit', order: 'asc', range });
     if (isRefusal(cursor)) return cursor;
+    const heads = await world.auditSigner.heads(workspace);
     const { records, next } = await world.auditTrail.export({
       ...range,
       workspace,
@@ -36,7 +40,7 @@ const list = operation({
       limit: query.limit,
     });
     const next_page = next && encodeCursor({ list: 'audit', order: 'asc', at: next.createdAt, id: next.id });
-    return { data: [...records], next_page };
+    return { data: [...records], next_page, heads };
   },
 });
 
@@ -45,13 +49,16 @@ const chain = operation({
   summary: 'Export one whole chain of audit records, by position, for its verification',
   params: z.object({ chain: AuditChain }),
   query: AuditChainQuery,
-  response: pageOf(AuditRecord),
+  response: pageOfRecords.extend({ chain: AuditChain }),
   async handle({ world, workspace, params, query }) {
     const after = chainPages.follows(params.chain, query.page);
     if (isRefusal(after)) return after;
     const page = { after: after ?? 0, limit: query.limit };
-    const { records, next } = await world.auditTrail.chain(workspace, params.chain, page);
-    return { data: [...records], next_page: next === null ? null : chainPages.cursorAt(params.chain, next) };
+    const { chain } = params;
+    const heads = await world.auditSigner.heads(workspace);
+    const { records, next } = await world.auditTrail.chain(workspace, chain, page);
+    const next_page = next === null ? null : chainPages.cursorAt(chain, next);
+    return { data: [...records], next_page, chain, heads };
   },
 });
 

@@ -10,6 +10,9 @@ export function auditTable(dynamodb: DynamoDBClient, name: string): Table {
   return createTable(dynamodb, name, { unavailable: auditUnavailable });
 }
 
+/** The partition with a row for each workspace that has records. */
+export const REGISTER = 'workspaces';
+
 const POSITION_DIGITS = 12;
 
 export function chainKey(workspace: WorkspaceId, chain: string): string {

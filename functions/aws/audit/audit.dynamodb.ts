@@ -6,7 +6,7 @@ import type { Audit } from '#core/ports/audit.ts';
 import { chainOf, recordAfter, type ChainHead } from '#core/audit/chain.ts';
 import { Fault } from '#core/ports/errors.ts';
 import type { Pause } from '#core/ports/stamp.ts';
-import { auditTable, chainKey, auditRecord, auditRow } from '#aws/audit/audit-row.ts';
+import { auditTable, chainKey, auditRecord, auditRow, REGISTER } from '#aws/audit/audit-row.ts';
 import { sha256 } from '#aws/stamp.ts';
 import { IS_NEW } from '#aws/table.ts';
 
@@ -46,6 +46,8 @@ export function createAudit({ dynamodb, table: name, now, newToken, pause }: Aud
     const id = `aud_${newToken()}`;
     for (let attempt = 1; attempt <= MAX_CONTENDED; attempt += 1) {
       const head = heads.get(pk) ?? (await lastOf(pk));
+      // First, so that no chain begins whose heads are not signed.
+      if (head === null) await table.put({ pk: REGISTER, sk: workspace }, { when: [IS_NEW] });
       const record = recordAfter(head, { id, workspace, chain, at: now(), entry }, sha256);
       if ((await put(record)) === 'stored') return void heads.set(pk, record);
       heads.delete(pk);

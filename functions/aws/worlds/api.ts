@@ -5,6 +5,7 @@ import { AllowedHosts } from '#contract/outbound.ts';
 import { createDynamoDb } from '#aws/clients.ts';
 import { createAgentRecords } from '#aws/records/agents.dynamodb.ts';
 import { createApiKeys } from '#aws/records/api-keys.dynamodb.ts';
+import { createAuditSigner } from '#aws/audit/audit-signer.lambda.ts';
 import { createAuditTrail } from '#aws/audit/audit-trail.dynamodb.ts';
 import { createBlobs } from '#aws/files/blobs.s3.ts';
 import { createFileRecords } from '#aws/files/files.dynamodb.ts';
@@ -75,6 +76,7 @@ export function apiWorld(env: Env) {
     }),
     audit: auditOf(env),
     auditTrail: createAuditTrail(dynamodb, setting(env, 'AUDIT_TABLE')),
+    auditSigner: createAuditSigner(env, setting(env, 'SIGN_AUDIT_FUNCTION_NAME')),
     connecting: requestConnectionPorts(env, ports),
     policyRecords: createPolicyRecords(dynamodb, vaultTable),
     policyCheck: createPolicyCheck(),

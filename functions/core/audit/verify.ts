@@ -1,12 +1,14 @@
 /**
  * Checks that exported records are those that were written. A chain is checked record by record, so an export may be
- * larger than memory. Only a checkpoint shows that records were removed from the end of a chain: a head that the customer
- * has kept elsewhere.
+ * larger than memory. Only a head from elsewhere shows that records were removed from the end of a chain: a signed one,
+ * or a checkpoint, which the customer has kept.
  */
 import * as z from 'zod';
-import { AuditEntry, AuditRecord } from '#contract/audit.ts';
+import { AuditEntry, AuditRecord, type AuditHeads } from '#contract/audit.ts';
 import { recordHash } from '#core/audit/chain.ts';
 import type { Sha256 } from '#core/ports/canonical-json.ts';
+
+type SignedHead = AuditHeads['heads'][number];
 
 export interface Checkpoint {
   readonly position: number;
@@ -16,7 +18,16 @@ export interface Checkpoint {
 /** The first fault of a chain. */
 interface Flaw {
   readonly position: number;
-  readonly rule: 'altered' | 'replaced' | 'missing' | 'reordered' | 'repeated' | 'not the checkpoint' | 'cut off';
+  readonly rule:
+    | 'altered'
+    | 'replaced'
+    | 'missing'
+    | 'reordered'
+    | 'repeated'
+    | 'not the checkpoint'
+    | 'not the signed head'
+    | 'cut off'
+    | 'unsigned';
   readonly message: string;
 }
 
@@ -24,6 +35,10 @@ export interface ChainCheck {
   /** `<workspace> <chain>` */
   readonly chain: string;
   readonly checkpoint: Checkpoint | null;
+  /** Signed heads that the records have not reached yet, by position. */
+  readonly ahead: readonly Checkpoint[];
+  /** Whether a signed head says where the chain ends. */
+  readonly isSigned: boolean;
   readonly records: number;
   /** The last record so far; null before the first. */
   readonly head: Checkpoint | null;
@@ -42,22 +57,59 @@ export const ChainLink = z.looseObject({
 export type ChainLink = z.infer<typeof ChainLink>;
 
 export function startCheck(chain: string, checkpoint: Checkpoint | null): ChainCheck {
-  return { chain, checkpoint, records: 0, head: null, flaw: null };
+  return { chain, checkpoint, ahead: [], isSigned: false, records: 0, head: null, flaw: null };
 }
+
+/** The chain must contain the head. An export has its heads before the records that reach them. */
+export function expectHead(check: ChainCheck, signed: SignedHead): ChainCheck {
+  const { position, hash } = signed;
+  const last = check.head?.position ?? 0;
+  if (check.flaw !== null || position === 0 || hash === null) return { ...check, isSigned: true };
+  if (position > last) {
+    const ahead = [...check.ahead, { position, hash }].toSorted((a, b) => a.position - b.position);
+    return { ...check, isSigned: true, ahead };
+  }
+  const isLast = position === last && check.head?.hash === hash;
+  if (isLast) return { ...check, isSigned: true };
+  const message = position === last ? OTHER : `the signed head comes after the record at ${last}: take it with --heads`;
+  return { ...check, isSigned: true, flaw: { position, rule: 'not the signed head', message } };
+}
+
+const OTHER = 'the record is consistent, and another one than was signed';
 
 export function checkNext(check: ChainCheck, link: ChainLink, sha256: Sha256): ChainCheck {
   const records = check.records + 1;
   if (check.flaw !== null) return { ...check, records, flaw: hindsight(check.flaw, link) };
   const flaw = flawOf(check, link, sha256);
-  return { ...check, records, flaw, head: flaw === null ? { position: link.position, hash: link.hash } : check.head };
+  const ahead = check.ahead.filter(({ position }) => position > link.position);
+  return {
+    ...check,
+    records,
+    flaw,
+    ahead,
+    head: flaw === null ? { position: link.position, hash: link.hash } : check.head,
+  };
 }
 
 export function endCheck(check: ChainCheck): ChainCheck {
-  const { flaw, head, checkpoint } = check;
-  if (flaw !== null || checkpoint === null || (head?.position ?? 0) >= checkpoint.position) return check;
+  const { flaw, head, checkpoint, ahead } = check;
+  if (flaw !== null) return check;
   const last = head?.position ?? 0;
-  const message = `the chain ends at position ${last}, and had ${checkpoint.position} records at the checkpoint`;
-  return { ...check, flaw: { position: last + 1, rule: 'cut off', message } };
+  const cutOff = (had: number, when: string): ChainCheck => {
+    const message = `the chain ends at position ${last}, and had ${had} ${had === 1 ? 'record' : 'records'} ${when}`;
+    return { ...check, flaw: { position: last + 1, rule: 'cut off', message } };
+  };
+  const signed = ahead.at(-1);
+  if (signed !== undefined) return cutOff(signed.position, 'when its head was signed');
+  return checkpoint !== null && last < checkpoint.position ? cutOff(checkpoint.position, 'at the checkpoint') : check;
+}
+
+/** For a chain of which no head is known, an export cannot show where it ends. */
+export function demandHead(check: ChainCheck): ChainCheck {
+  if (check.flaw !== null || check.isSigned || check.checkpoint !== null) return check;
+  const position = (check.head?.position ?? 0) + 1;
+  const message = 'the export has no signed head of this chain, so records may be missing at its end';
+  return { ...check, flaw: { position, rule: 'unsigned', message } };
 }
 
 /** A record that seemed missing and comes later was moved. */
@@ -67,7 +119,13 @@ function hindsight(flaw: Flaw, { position, id }: ChainLink): Flaw {
 }
 
 function flawOf(check: ChainCheck, link: ChainLink, sha256: Sha256): Flaw | null {
-  return outOfPlace(check, link) ?? unlinked(check, link) ?? altered(link, sha256) ?? notTheCheckpoint(check, link);
+  return (
+    outOfPlace(check, link) ??
+    unlinked(check, link) ??
+    altered(link, sha256) ??
+    notTheCheckpoint(check, link) ??
+    notSigned(check, link)
+  );
 }
 
 function outOfPlace({ head, checkpoint }: ChainCheck, { position, id }: ChainLink): Flaw | null {
@@ -111,6 +169,12 @@ function unknownField(link: ChainLink): string | null {
 }
 
 const MAX_NAME_CHARS = 64;
+
+function notSigned({ ahead }: ChainCheck, { position, hash }: ChainLink): Flaw | null {
+  const signed = ahead.filter((head) => head.position === position);
+  if (signed.every((head) => head.hash === hash)) return null;
+  return { position, rule: 'not the signed head', message: OTHER };
+}
 
 function notTheCheckpoint({ checkpoint }: ChainCheck, { position, hash }: ChainLink): Flaw | null {
   if (checkpoint === null || position !== checkpoint.position || hash === checkpoint.hash) return null;

@@ -1,5 +1,5 @@
 /** Ports of the audit trail. Nothing here changes or removes a record, and IAM gives no role the right to. */
-import type { AuditEntry, AuditRecord } from '#contract/audit.ts';
+import type { AuditEntry, AuditHeads, AuditRecord, SignedAuditHeads } from '#contract/audit.ts';
 import type { EventId, SessionId, WorkspaceId } from '#contract/ids.ts';
 import type { Place } from '#core/ports/records.ts';
 import type { Range } from '#core/ports/records.ts';
@@ -45,4 +45,39 @@ export interface AuditTrail {
     chain: string,
     page: { readonly after: number; readonly limit: number },
   ): Promise<{ readonly records: readonly AuditRecord[]; readonly next: number | null }>;
+}
+
+/** For exports. The function behind it alone may sign, and writes no records. */
+export interface AuditSigner {
+  /** The heads of this moment, signed, and kept out of the reach of the table. Throws `Fault` `audit_unavailable`. */
+  heads(workspace: WorkspaceId): Promise<SignedAuditHeads>;
+}
+
+/** The ends of chains, strongly consistent. */
+export interface ChainEnds {
+  /** The workspaces that have records; an administrator of the table could take one out. */
+  workspaces(): AsyncGenerator<WorkspaceId>;
+  /** Null when there is no record, or when what is there is no record of this chain and position. */
+  last(workspace: WorkspaceId, chain: string): Promise<ChainEnd | null>;
+  at(workspace: WorkspaceId, chain: string, position: number): Promise<ChainEnd | null>;
+}
+
+export interface ChainEnd {
+  readonly position: number;
+  readonly hash: string;
+}
+
+/** The deployment's key. */
+export interface HeadsKey {
+  sign(heads: AuditHeads): Promise<SignedAuditHeads>;
+  isOurs(heads: SignedAuditHeads): Promise<boolean>;
+}
+
+/** The newest signed heads of each workspace, in a place that rights on the table do not reach. */
+export interface KeptHeads {
+  workspaces(): AsyncGenerator<WorkspaceId>;
+  /** `version` names what is stored; null when there is nothing. Throws `Fault` `stored_data_invalid`. */
+  find(workspace: WorkspaceId): Promise<{ readonly heads: SignedAuditHeads; readonly version: string } | null>;
+  /** Replaces exactly that version, or nothing when it is null. `conflict`: another process was faster. */
+  keep(heads: SignedAuditHeads, version: string | null): Promise<'kept' | 'conflict'>;
 }

@@ -2,7 +2,7 @@
  * All ports, under the names by which the core is given them. A function names those that it uses:
  * `Pick<Ports, 'log' | 'stamp'>`. A world is the ports and settings of one Lambda function.
  */
-import type { Audit, AuditedCalls, AuditTrail } from '#core/ports/audit.ts';
+import type { Audit, AuditedCalls, AuditSigner, AuditTrail } from '#core/ports/audit.ts';
 import type { AuthorizationServers } from '#core/ports/authorization-server.ts';
 import type { BlobRemover, Blobs, Leftovers } from '#core/ports/blobs.ts';
 import type { CallMarks } from '#core/ports/call-marks.ts';
@@ -115,4 +115,5 @@ export interface Ports {
   readonly audit: Audit;
   readonly auditedCalls: AuditedCalls;
   readonly auditTrail: AuditTrail;
+  readonly auditSigner: AuditSigner;
 }

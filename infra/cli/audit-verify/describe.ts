@@ -1,9 +1,10 @@
 /** The result of a verification, as text. */
 import type { ChainCheck } from '#core/audit/verify.ts';
-import { verdictOf, type Verification } from './verify-export.ts';
+import { fingerprint, verdictOf, type Verification } from './verify-export.ts';
 
 export function describe(verification: Verification): readonly string[] {
-  const { checks, unreadable, ambiguous } = verification;
+  const { unreadable, ambiguous, signed } = verification;
+  const checks = verification.checks.filter(({ records, flaw }) => records > 0 || flaw !== null);
   const verdict = verdictOf(verification);
   if (verdict === 'no export') return [NO_EXPORT];
   if (verdict === 'nothing') return ['There are no records: nothing was verified.'];
@@ -15,8 +16,9 @@ export function describe(verification: Verification): readonly string[] {
     ...unreadable.map((where) => `✗ ${where}: is no audit record`),
     ...ambiguous.map((what) => `✗ ${what}`),
     ...sorted.map(describeChain),
+    ...(signed === null ? [] : [`Signed at ${signed.at}, with the key ${fingerprint(signed)}.`]),
     verdict === 'intact' ? intact(checks) : NOT_INTACT,
-    ...(checks.some(({ flaw }) => flaw?.rule === 'missing') ? [PARTS] : []),
+    ...(checks.some(({ flaw }) => flaw !== null && PARTIAL.includes(flaw.rule)) ? [PARTS] : []),
     ...(heads.length === 0 ? [] : [HEADS, ...heads]),
   ];
 }
@@ -24,9 +26,11 @@ export function describe(verification: Verification): readonly string[] {
 const NO_EXPORT =
   'This is no export of the audit trail: it must be records, one per line, or saved answers of GET /v1/x/audit or …/audit/chains/{chain}.';
 const NOT_INTACT = 'NOT intact: in each chain, no record after the named one is proven.';
-const PARTS = 'A filtered export, or one that begins later, lacks records too: only whole chains can be verified.';
+const PARTIAL: readonly string[] = ['missing', 'cut off', 'unsigned'];
+const PARTS =
+  'A filtered export, or one that begins later or ends earlier, lacks records too: only whole chains can be verified. An export by time may lack the records of its last moment.';
 const HEADS =
-  'Keep these heads in a safe place. With them, the next verification also finds records removed from the end of a chain:';
+  'Keep this export, or these heads, in a safe place. With --heads or --expect, the next verification also finds what is removed from here on:';
 
 function describeChain({ chain, records, flaw, head }: ChainCheck): string {
   const [workspace, name] = chain.split(' ');

@@ -7,7 +7,15 @@ import { AUDIT_CHAINS } from '#contract/audit.ts';
 import { repeatedField } from './repeated-field.ts';
 import type { Exported } from './verify-export.ts';
 
-const Page = z.object({ data: z.array(z.unknown()), next_page: z.string().nullable() });
+const Page = z.object({
+  data: z.array(z.unknown()),
+  next_page: z.string().nullable(),
+  heads: z.unknown().optional(),
+  /** In an answer of one chain. */
+  chain: z.unknown().optional(),
+});
+/** Heads on a line of their own, beside records. */
+const Heads = z.looseObject({ type: z.literal('audit_heads') });
 
 /** Reads the files in their order. @throws when a file cannot be read */
 export async function* readFiles(paths: readonly string[]): AsyncGenerator<Exported> {
@@ -31,12 +39,27 @@ async function* readLines(path: string): AsyncGenerator<Exported> {
   }
 }
 
-/** The records of a saved answer, or the one record. */
+/** The heads and records of a saved answer, or the one record. */
 function* recordsIn({ value, repeated }: Parsed, where: string): Generator<Exported> {
+  if (Heads.safeParse(value).success) return yield { where, heads: value, repeated };
   const page = Page.safeParse(value).data;
   if (page === undefined) return yield { where, value, repeated };
+  if (page.heads !== undefined) yield { where, heads: page.heads, of: page.chain, repeated };
   for (const [index, record] of page.data.entries()) {
     yield { where: `${where}, record ${index + 1}`, value: record, repeated };
+  }
+}
+
+/** Only the signed heads in the files of earlier exports. @throws when a file cannot be read, or has none */
+export async function* readHeads(paths: readonly string[]): AsyncGenerator<Exported> {
+  for (const path of paths) {
+    let found = false;
+    for await (const read of readFiles([path])) {
+      if (read.heads === undefined) continue;
+      found = true;
+      yield { ...read, where: `${path}, ${read.where}`, isEarlier: true };
+    }
+    if (!found) throw new Error(`--heads: ${path} has no signed heads`);
   }
 }
 
@@ -49,6 +72,7 @@ export async function* readService(baseUrl: string, apiKey: string): AsyncGenera
     let count = 0;
     do {
       const next: Read = await readPage(baseUrl, apiKey, { chain, page });
+      yield { where: `chain ${chain}`, heads: next.heads ?? null, of: chain, repeated: next.repeated };
       for (const value of next.data) {
         count += 1;
         yield { where: `chain ${chain}, record ${count}`, value, repeated: next.repeated };

@@ -9,6 +9,7 @@ import { createAgentRecords } from '#aws/records/agents.dynamodb.ts';
 import { createApiKeys } from '#aws/records/api-keys.dynamodb.ts';
 import { createAudit } from '#aws/audit/audit.dynamodb.ts';
 import { createAuditTrail } from '#aws/audit/audit-trail.dynamodb.ts';
+import { createChainEnds } from '#aws/audit/chain-ends.dynamodb.ts';
 import { createConnectionRecords } from '#aws/connect/connection-records.dynamodb.ts';
 import { createFileRecords } from '#aws/files/files.dynamodb.ts';
 import { createLeftovers } from '#aws/leftovers.dynamodb.ts';
@@ -33,7 +34,9 @@ import type { MetricName } from '#core/ports/journal.ts';
 import type { VaultWorld } from '#core/vault/vault-world.ts';
 import type { SecretWriter } from '#core/ports/secrets.ts';
 import type { CredentialPlace } from '#core/ports/vault-records.ts';
+import { signHeads } from '#core/audit/sign-heads.ts';
 import { createRateLimiter, type RateLimits } from '#core/requests/admission.ts';
+import { createKept, createKey } from '#test/functions/core/audit/signing.ts';
 import { startDynamoDb } from '#test/ports/dynamodb.ts';
 import { createMemoryBlobs } from '#test/ports/blobs.memory.ts';
 import { createMemorySecrets } from '#test/ports/secrets.memory.ts';
@@ -94,6 +97,10 @@ export async function startApi(limits: RateLimits = { creates: null, reads: null
     baseUrl: 'https://agents.example.com/prod/connect' as string | null,
   };
   const audit = createAudit({ dynamodb, table: db.auditTable, now: createStamp().now, newToken, pause });
+  const signing = {
+    ...{ ends: createChainEnds(dynamodb, db.auditTable), key: createKey(), kept: createKept() },
+    now: createStamp().now,
+  };
   const world = {
     log: createSessionLog(tables),
     runs: {
@@ -122,6 +129,7 @@ export async function startApi(limits: RateLimits = { creates: null, reads: null
     trial: { validate: async (_place: CredentialPlace): Promise<CredentialValidation | null> => null },
     audit,
     auditTrail: createAuditTrail(dynamodb, db.auditTable),
+    auditSigner: { heads: async (workspace: WorkspaceId) => (await signHeads(signing, workspace)).signed },
     connecting,
     memoryStores: createMemoryStoreRecords(dynamodb, db.memoryTable),
     memories: createMemories(dynamodb, db.memoryTable),

@@ -1,6 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { DeleteItemCommand, GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
+import { marshall } from '@aws-sdk/util-dynamodb';
+import { SignedAuditHeads } from '#contract/audit.ts';
 import { WorkspaceId } from '#contract/ids.ts';
-import { intent, outcome } from '#test/functions/core/audit/records.ts';
+import { chainOf } from '#core/audit/chain.ts';
+import { intent, outcome, sha256 } from '#test/functions/core/audit/records.ts';
 import { OTHER_KEY, startApi, type TestApi } from './api.ts';
 
 const WORKSPACE = WorkspaceId.parse('wrkspc_tests');
@@ -38,6 +42,23 @@ describe('the audit API', () => {
     const rest = await api.ask('GET', `/v1/x/audit/chains/${chain}?limit=400&page=${first.body.next_page}`);
     expect(rest.body.data[0].position).toBe(5);
     expect(rest.body.next_page).toBeNull();
+  });
+
+  it('has the signed heads of the workspace in each answer, which tell of records that are missing later', async () => {
+    const chain = chainOf('sesn_1', sha256);
+    const headIn = ({ body }: Awaited<ReturnType<TestApi['ask']>>) =>
+      SignedAuditHeads.parse(body.heads).heads.find((head) => head.chain === chain);
+    for (const path of ['/v1/x/audit?limit=1', `/v1/x/audit/chains/${chain}`]) {
+      expect(headIn(await api.ask('GET', path))).toMatchObject({ chain, position: 6 });
+    }
+    const { dynamodb: client, auditTable: TableName } = api;
+    const Key = marshall({ pk: `${WORKSPACE}#${chain}`, sk: '000000000006' });
+    const { Item } = await client.send(new GetItemCommand({ TableName, Key }));
+    await client.send(new DeleteItemCommand({ TableName, Key }));
+    const cut = await api.ask('GET', `/v1/x/audit/chains/${chain}`);
+    expect(cut.body.data).toHaveLength(5);
+    expect(headIn(cut)).toMatchObject({ position: 6 });
+    await client.send(new PutItemCommand({ TableName, Item }));
   });
 
   it('shows no records of another workspace', async () => {

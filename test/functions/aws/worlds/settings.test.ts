@@ -9,6 +9,7 @@ import { issueKeyWorld } from '#aws/worlds/issue-key.ts';
 import { mcpProxyWorld } from '#aws/worlds/mcp-proxy.ts';
 import { provisionWorld } from '#aws/worlds/provision.ts';
 import { streamWorld } from '#aws/worlds/stream.ts';
+import { signAuditWorld } from '#aws/worlds/sign-audit.ts';
 import { sweepWorld } from '#aws/worlds/sweep.ts';
 import { webFetchWorld } from '#aws/worlds/web-fetch.ts';
 import { HANDS } from '#test/functions/core/given.ts';
@@ -47,6 +48,9 @@ const COMPLETE: Readonly<Record<string, string>> = {
   PACKAGES_SYSTEM: 'bookworm',
   FIRST_API_KEY_SECRET_ARN: 'arn:aws:secretsmanager:us-east-1:000000000000:secret:key',
   AUDIT_TABLE: 'audit',
+  AUDIT_KEY_ARN: 'arn:aws:kms:us-east-1:000000000000:key/1',
+  AUDIT_HEADS_BUCKET: 'heads',
+  SIGN_AUDIT_FUNCTION_NAME: 'sign-audit',
   VAULT_TABLE: 'vaults',
   MEMORY_TABLE: 'memory',
   SECRETS_PREFIX: 'arn:aws:secretsmanager:us-east-1:000000000000:secret:vaults',
@@ -89,6 +93,7 @@ const worlds = [
       ...[...STORES, ...RATES, 'RUN_STATE_MACHINE_ARN', 'PROVISION_FUNCTION_NAME', 'AUDIT_TABLE'],
       ...['VAULT_TABLE', 'SECRETS_PREFIX', 'OAUTH_TOKENS', 'MCP_ALLOW', 'MCP_PROXY_FUNCTION_NAME'],
       ...['CONNECT_BASE_URL', 'CONNECT_RETURN_URLS', 'CONNECT_ALLOW', 'ENTERPRISE', 'RETIRED_MODELS', 'MEMORY_TABLE'],
+      'SIGN_AUDIT_FUNCTION_NAME',
     ],
   },
   {
@@ -143,6 +148,7 @@ const worlds = [
     world: sweepWorld,
     needs: [...STORES, 'RUN_STATE_MACHINE_ARN', 'VAULT_TABLE', 'SANDBOX_MAX_SECONDS', 'MEMORY_TABLE'],
   },
+  { name: 'sign-audit', world: signAuditWorld, needs: ['AUDIT_TABLE', 'AUDIT_KEY_ARN', 'AUDIT_HEADS_BUCKET'] },
   { name: 'issue-key', world: issueKeyWorld, needs: ['RECORDS_TABLE', 'FIRST_API_KEY_SECRET_ARN'] },
 ];
 
