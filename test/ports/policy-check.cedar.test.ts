@@ -56,6 +56,42 @@ describe('the check of policies before they are saved', () => {
     expect((await problems(text, [])).length).toBeGreaterThan(0);
   });
 
+  const MANY = Array.from({ length: 2000 }, (_, index) => {
+    const properties = { amount: { type: 'integer' }, note: { type: 'string' }, [`own_${index}`]: { type: 'string' } };
+    return { url: PAY, tool: tool(`tool_${index}`, { type: 'object', properties, required: ['amount'] }) };
+  });
+  /** About as long as a text may be. */
+  const long = (policy: (index: number) => string) => {
+    const one = (index: number) => `@id("p${index}") forbid${policy(index)};`;
+    return Array.from({ length: Math.floor(100_000 / one(1000).length) }, (_, index) => one(index)).join('\n');
+  };
+  const ofTool = (index: number) => `action == MA::Action::"pay.example.com/tool_${index}"`;
+
+  it.each<[string, (index: number) => string]>([
+    ['all tools', () => '(principal, action, resource) when { context.args has amount && context.args.amount > 5 }'],
+    ['one tool each', (index) => `(principal, ${ofTool(index)}, resource) when { context.args.amount > ${index} }`],
+  ])(
+    'takes seconds for the longest text about %s of 2,000 tools, and finds its last fault',
+    async (_, policy) => {
+      const text = long(policy);
+      const bad = '@id("bad") forbid(principal, action, resource) when { context.call.nothing };';
+      const faults = await problems(`${text}\n${bad}`, MANY);
+      expect(faults.length).toBeGreaterThan(0);
+      const line = text.split('\n').length + 1;
+      for (const fault of faults) expect(fault.slice(0, 2)).toEqual([`${line}:55`, 'bad']);
+    },
+    60_000,
+  );
+
+  it('refuses policies that divide many tools into too many forms, with the rule', async () => {
+    const text = long((index) => `(principal, action, resource) when { context.args has own_${index} }`);
+    expect(await problems(text, MANY)).toEqual([
+      [null, null, expect.stringMatching(/^are too long for .* 2000 tools of \d+ forms: .* at most 5000000 in all/)],
+    ]);
+    const short = text.split('\n').slice(0, 20).join('\n');
+    expect(await problems(short, MANY)).toEqual([]);
+  });
+
   it('passes policies about tools that were never listed, and names them', async () => {
     const text = `@id("new") permit(principal, action == MA::Action::"new.example.com/x", resource) when { context.args.y > 1 };
       @id("host") permit(principal, action in [MA::Action::"callTool", MA::Action::"other.example.com"], resource);

@@ -71,7 +71,26 @@ const ENTITY_TYPES: CedarSchema['MA']['entityTypes'] = {
   },
 };
 
-export function cedarSchema(tools: readonly KnownTool[]): CedarSchema {
+/** What of the tools a policy set can tell apart. */
+interface Told {
+  /** Actions that policies name: each of them stays an action of its own. */
+  readonly actions: ReadonlySet<string>;
+  /** Whether they may read an argument of this name; one that they do not read changes no policy's type. */
+  readonly reads: (argument: string) => boolean;
+}
+
+/** The names of all actions: of each tool, of each host, and of all tools together. */
+export function cedarActions(tools: readonly KnownTool[]): ReadonlySet<string> {
+  return new Set([
+    CALL_TOOL,
+    ANOTHER_TOOL,
+    ...tools.flatMap(({ url, tool }) => [actionName(url, tool.name), hostOf(url)]),
+  ]);
+}
+
+/** Tools of one host that the policies cannot tell apart become one action. */
+export function cedarSchema(tools: readonly KnownTool[], told: Told): CedarSchema {
+  const seen = new Set<string>();
   const actions = new Map<string, CedarAction>([
     [CALL_TOOL, {}],
     [ANOTHER_TOOL, action([CALL_TOOL], new Map())],
@@ -82,7 +101,10 @@ export function cedarSchema(tools: readonly KnownTool[]): CedarSchema {
     const host = hostOf(same[0]?.url ?? '');
     actions.set(host, {});
     const fields = same.map(({ tool }) => argumentTypes(tool.input_schema)).reduce(common);
-    actions.set(name, action([CALL_TOOL, host], fields));
+    const form = action([CALL_TOOL, host], new Map([...fields].filter(([field]) => told.reads(argumentName(field)))));
+    const key = JSON.stringify(form);
+    if (told.actions.has(name) || !seen.has(key)) actions.set(name, form);
+    seen.add(key);
   }
   return { MA: { entityTypes: ENTITY_TYPES, actions: Object.fromEntries(actions) } };
 }
