@@ -15,6 +15,7 @@ import { memoryOperations } from './operations/memories.ts';
 import { memoryStoreOperations } from './operations/memory-stores.ts';
 import { modelOperations } from './operations/models.ts';
 import { policyOperations } from './operations/policy.ts';
+import { resourceOperations } from './operations/resources.ts';
 import { sessionOperations } from './operations/sessions.ts';
 import { vaultOperations } from './operations/vaults.ts';
 import { NOT_YET } from './not-yet.ts';
@@ -43,6 +44,7 @@ const built = [
   ...agentOperations,
   ...environmentOperations,
   ...sessionOperations,
+  ...resourceOperations,
   ...eventOperations,
   ...vaultOperations,
   ...credentialOperations,

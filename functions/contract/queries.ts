@@ -64,6 +64,13 @@ export const ThreadsQuery = z.strictObject({
 });
 export type ThreadsQuery = z.infer<typeof ThreadsQuery>;
 
+/** Without a limit, all of them. */
+export const ResourcesQuery = z.strictObject({
+  limit: limitUpTo(1000).optional(),
+  page: z.string().min(1).optional(),
+  beta: z.string().optional(),
+});
+
 export const EventsQuery = z.strictObject({
   ...CreatedRange.shape,
   limit: limitUpTo(MAX_EVENTS_LIMIT).default(MAX_EVENTS_LIMIT),

@@ -1,6 +1,7 @@
 /** Resources of a session: what its sandboxes find, beside the environment's packages. */
 import * as z from 'zod';
 import { wellFormed } from './content.ts';
+import { BlobKey } from './files.ts';
 import { FileId, Instant, MemoryStoreId, ResourceId } from './ids.ts';
 import { notYetType } from './not-yet.ts';
 
@@ -10,6 +11,8 @@ export const UPLOADS_DIR = '/mnt/session/uploads';
 export const OUTPUTS_DIR = '/mnt/session/outputs';
 
 export const MAX_FILES = 500;
+/** Of all files together: a sandbox's disk has room for more. */
+export const MAX_FILES_BYTES = 5_000_000_000;
 export const MAX_MEMORY_STORES = 8;
 
 /** Its rules are in `core/files/mount-path.ts`. */
@@ -103,15 +106,15 @@ export const MountedFile = FileResource.extend({
   source: z.object({
     /** The file that was asked for. It may be deleted since. */
     file: FileId,
-    blob: z.string(),
+    blob: BlobKey,
     bytes: z.int().min(0),
-    filename: z.string(),
-    mimeType: z.string(),
+    /** A second path of it in the sandbox: programs that ask for one in the working directory read it there. */
+    also: z.string().nullable(),
   }),
 });
 export type MountedFile = z.infer<typeof MountedFile>;
 
-export const Mounted = z.discriminatedUnion('type', [MountedFile, MemoryStoreResource]);
+const Mounted = z.discriminatedUnion('type', [MountedFile, MemoryStoreResource]);
 export type Mounted = z.infer<typeof Mounted>;
 
 /**

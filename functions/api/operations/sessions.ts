@@ -2,7 +2,7 @@ import * as z from 'zod';
 import type { Agent, SessionAgent } from '#contract/agents.ts';
 import type { Environment } from '#contract/environments.ts';
 import { SessionId, ThreadId, type AgentId } from '#contract/ids.ts';
-import { bidirectionalPageOf, ListQuery, pageOf } from '#contract/pages.ts';
+import { bidirectionalPageOf, pageOf } from '#contract/pages.ts';
 import { SessionsQuery, ThreadsQuery } from '#contract/queries.ts';
 import {
   Session,
@@ -16,13 +16,14 @@ import { overrideAgent } from '#core/agents/override.ts';
 import { retiredModel } from '#core/tools/agent-rules.ts';
 import { snapshotOf } from '#core/agents/resolve.ts';
 import { refusedServer } from '#core/environments/reach.ts';
+import { removeSessionFiles } from '#core/files/remove-session-files.ts';
 import { packageList } from '#core/hands/packages.ts';
 import { isRefusal, refuse, type RequestRefusal } from '#core/ports/errors.ts';
 import { change } from '#core/session/change.ts';
 import { closeForDeletion } from '#core/session/close-for-deletion.ts';
 import { refusedRequest } from '#core/session/commands.ts';
 import { createSession } from '#core/session/create.ts';
-import { newContents } from '#core/session/new-contents.ts';
+import { newContents, writeCopies } from '#core/session/new-contents.ts';
 import { storeAndStart } from '#core/session/send.ts';
 import { updateSession } from '#core/session/update.ts';
 import { viewPrimaryThread, viewSession } from '#core/session/view.ts';
@@ -48,11 +49,11 @@ const create = operation({
     const parts = await partsOf(call);
     if (isRefusal(parts)) return parts;
     const { agent, environment } = parts;
-    const given = await newContents(body.resources ?? []);
-    if (isRefusal(given)) return given;
-    const { contents } = given;
     const session = SessionId.parse(`sesn_${world.newToken()}`);
     note({ session });
+    const given = await newContents(world, { workspace, session }, body.resources ?? []);
+    if (isRefusal(given)) return given;
+    const { contents, copies } = given;
     const created = createSession(
       body,
       { workspace, session, agent, environment: environment.id, ...given },
@@ -61,6 +62,8 @@ const create = operation({
     if (created.status === 'refused') {
       return refusedRequest(created, (field) => field.replace(/^events/, 'initial_events'));
     }
+    const gone = await writeCopies(world, { workspace, session }, copies);
+    if (gone !== null) return gone;
     const { details, first } = created;
     const begins = first.state.run === 0 ? null : { key: first.key, run: first.state.run, at: first.at };
     // Kept with the session, because its environment may change or be deleted.
@@ -177,7 +180,7 @@ const archive = operation({
 
 const remove = operation({
   route: 'DELETE /v1/sessions/{session_id}',
-  summary: 'Delete a session that is not running, with its history and its sandbox',
+  summary: 'Delete a session that is not running, with its history, its files and its sandbox',
   params: Params,
   response: SessionDeleted,
   async handle({ world, workspace, params }) {
@@ -190,6 +193,7 @@ const remove = operation({
     await world.releasing.release(params.session_id);
     // The row goes first, so that the session is gone at once; the log last, because a repeat begins with it.
     await world.sessions.remove(params.session_id);
+    await removeSessionFiles(world, workspace, params.session_id);
     await world.remover.remove(key);
     return { id: params.session_id, type: 'session_deleted' as const };
   },
@@ -223,19 +227,7 @@ const retrieveThread = operation({
   },
 });
 
-const listResources = operation({
-  route: 'GET /v1/sessions/{session_id}/resources',
-  summary: "List a session's resources: it has none",
-  params: Params,
-  query: ListQuery,
-  response: pageOf(z.never()),
-  async handle({ world, workspace, params }) {
-    const record = await world.sessions.find(workspace, params.session_id);
-    return record === null ? notFound('session_id') : { data: [], next_page: null };
-  },
-});
-
 export const sessionOperations = [
   ...[create, retrieve, update, list, archive, remove],
-  ...[listThreads, retrieveThread, listResources],
+  ...[listThreads, retrieveThread],
 ];

@@ -14,8 +14,8 @@ type MountPath =
       readonly status: 'mounted';
       /** The one that the resource shows. */
       readonly path: string;
-      /** All of them: programs that ask for a path below the working directory read it there. */
-      readonly paths: readonly string[];
+      /** Programs that ask for a path below the working directory read it there: the file is at both. */
+      readonly also: string | null;
     }
   | { readonly status: 'refused'; readonly rule: string };
 
@@ -39,7 +39,7 @@ export function mountPath(asked: string): MountPath {
   const path = isAbsolute && isBelow(plain, UPLOADS_DIR) ? plain : `${UPLOADS_DIR}${plain}`;
   if (Buffer.byteLength(path) > MAX_PATH_BYTES)
     return refused(`must have at most ${MAX_PATH_BYTES} bytes, as ${UPLOADS_DIR}/…`);
-  return { status: 'mounted', path, paths: isAbsolute && isBelow(plain, WORKDIR) ? [path, plain] : [path] };
+  return { status: 'mounted', path, also: isAbsolute && isBelow(plain, WORKDIR) ? plain : null };
 }
 
 function isBelow(path: string, folder: string): boolean {

@@ -1,40 +1,57 @@
 /** What the sandboxes of a new session find beside packages. Each kind of content is resolved by its own room. */
+import type { SessionId, WorkspaceId } from '#contract/ids.ts';
 import type { Mounted, ResourceInputs, SessionContents } from '#contract/resources.ts';
-import { mountPath } from '#core/files/mount-path.ts';
+import { dueAfter } from '#core/files/end-leftover.ts';
+import { noSuchFile, planFiles, type AskedFile } from '#core/files/mount-files.ts';
 import { isRefusal, refuse, type RequestRefusal } from '#core/ports/errors.ts';
-
-interface AskedResource {
-  /** Names the resource in a refusal. */
-  readonly field: string;
-  readonly input: ResourceInputs[number];
-}
+import type { FileCopy } from '#core/ports/files.ts';
+import type { Ports } from '#core/ports/ports.ts';
+import { isTooLarge, TOO_LARGE } from '#core/session/change-resources.ts';
 
 interface NewContents {
   /** The resources keep the order of the request. Null for nothing. */
   readonly contents: SessionContents | null;
   /** What the model is told of memory stores and skills. */
   readonly guide?: string;
+  /** To be written before the session is, by `writeCopies`. */
+  readonly copies: readonly FileCopy[];
 }
 
-export async function newContents(resources: ResourceInputs): Promise<NewContents | RequestRefusal> {
-  const asked = resources.map((input, index): AskedResource => ({ field: `resources.${index}`, input }));
-  const mounted = await Promise.all(asked.map(mount));
-  const refused = mounted.find(isRefusal);
-  if (refused !== undefined) return refused;
-  const found = mounted.filter((one): one is Mounted => !isRefusal(one));
-  return { contents: found.length === 0 ? null : { resources: found } };
+interface NewSession {
+  readonly workspace: WorkspaceId;
+  readonly session: SessionId;
 }
 
-async function mount({ field, input }: AskedResource): Promise<Mounted | RequestRefusal> {
-  switch (input.type) {
-    case 'file': {
-      const path = mountPath(input.mount_path ?? input.file_id);
-      if (path.status === 'refused') return refuse('invalid_request_error', `${field}.mount_path: ${path.rule}`);
-      return refuse('invalid_request_error', `${field}: files are not supported yet`);
-    }
-    case 'memory_store':
-      return refuse('invalid_request_error', `${field}: memory stores are not supported yet`);
-    default:
-      return input satisfies never;
-  }
+/** Reads only. */
+export async function newContents(
+  world: Pick<Ports, 'files' | 'stamp' | 'newToken'>,
+  to: NewSession,
+  inputs: ResourceInputs,
+): Promise<NewContents | RequestRefusal> {
+  const asked = inputs.map((input, index) => ({ field: `resources.${index}.`, input }));
+  const files = await planFiles(world, { ...to, present: [] }, asked.filter(isFile));
+  if (isRefusal(files)) return files;
+  const stores = asked.find(({ input }) => input.type === 'memory_store');
+  if (stores !== undefined)
+    return refuse('invalid_request_error', `${stores.field}type: memory stores are not supported yet`);
+  const resources: readonly Mounted[] = files.map(({ mounted }) => mounted);
+  if (resources.length === 0) return { contents: null, copies: [] };
+  const contents = { resources: [...resources] };
+  return isTooLarge(contents) ? TOO_LARGE : { contents, copies: files.map(({ copy }) => copy) };
+}
+
+/** Writes the copies of files for a session that is created next. When that does not happen, the sweep finds them. */
+export async function writeCopies(
+  { files, leftovers, stamp }: Pick<Ports, 'files' | 'leftovers' | 'stamp'>,
+  { workspace, session }: NewSession,
+  copies: readonly FileCopy[],
+): Promise<RequestRefusal | null> {
+  if (copies.length === 0) return null;
+  await leftovers.announce({ type: 'copies', workspace, session }, dueAfter(stamp.now()));
+  const gone = await files.copy(workspace, copies);
+  return gone === null ? null : noSuchFile('resources: ');
+}
+
+function isFile(asked: { readonly field: string; readonly input: ResourceInputs[number] }): asked is AskedFile {
+  return asked.input.type === 'file';
 }

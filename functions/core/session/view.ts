@@ -1,6 +1,6 @@
 /** A session as its clients see it, now. */
 import { primaryThread, type Instant } from '#contract/ids.ts';
-import type { Mounted, SessionResource } from '#contract/resources.ts';
+import type { FileResource, Mounted, MountedFile, SessionResource } from '#contract/resources.ts';
 import type { Session, SessionThread } from '#contract/sessions.ts';
 import type { SessionRecord } from '#core/ports/records.ts';
 
@@ -30,10 +30,12 @@ export function viewSession(record: SessionRecord, now: Instant): Session {
   };
 }
 
+export function viewResource(mounted: Mounted): SessionResource {
+  return mounted.type === 'file' ? viewFile(mounted) : mounted;
+}
+
 /** Where a file's bytes are is nothing to its client. */
-function viewResource(mounted: Mounted): SessionResource {
-  if (mounted.type !== 'file') return mounted;
-  const { source: _source, ...resource } = mounted;
+export function viewFile({ source: _source, ...resource }: MountedFile): FileResource {
   return resource;
 }
 

@@ -4,9 +4,10 @@ import { UPLOADS_DIR } from '#contract/resources.ts';
 import { mountPath } from '#core/files/mount-path.ts';
 import { propertyRuns } from '#test/property-runs.ts';
 
+const pathsOf = ({ path, also }: { path: string; also: string | null }) => (also === null ? [path] : [path, also]);
 const at = (asked: string): unknown => {
   const mounted = mountPath(asked);
-  return mounted.status === 'mounted' ? mounted.paths : mounted.rule;
+  return mounted.status === 'mounted' ? pathsOf(mounted) : mounted.rule;
 };
 
 describe('the path of a session file', () => {
@@ -90,7 +91,7 @@ describe('the path of a session file', () => {
           const mounted = mountPath(asked);
           if (mounted.status === 'refused') return;
           expect(mountPath(mounted.path)).toMatchObject({ path: mounted.path });
-          for (const one of mounted.paths) {
+          for (const one of pathsOf(mounted)) {
             expect(one).toMatch(/^\/(mnt\/session\/uploads|workspace)\/[^]/);
             expect(
               new URL(`file://${one.split('/').map(encodeURIComponent).join('/')}`).pathname.split('/'),

@@ -1,0 +1,114 @@
+/**
+ * Files that are added to a live session or removed from it. The item of the session's contents is read after the head, so
+ * it holds every change before that head, and the append, which writes the item with it, loses against any later one.
+ */
+import type { ResourceId, WorkspaceId } from '#contract/ids.ts';
+import { MAX_CONTENTS_BYTES, type FileResource, type FileResourceInput } from '#contract/resources.ts';
+import type { Mounted, MountedFile, SessionContents } from '#contract/resources.ts';
+import { noSuchFile, planFiles } from '#core/files/mount-files.ts';
+import { isRefusal, refuse, type RequestRefusal } from '#core/ports/errors.ts';
+import type { Ports } from '#core/ports/ports.ts';
+import type { LogKey } from '#core/ports/session-log.ts';
+import { prepare } from '#core/session/change.ts';
+import { refusedRequest } from '#core/session/commands.ts';
+import { viewFile } from '#core/session/view.ts';
+
+type ResourcePorts = Pick<Ports, 'log' | 'sessions' | 'files' | 'stamp' | 'newToken'>;
+
+interface Target {
+  readonly workspace: WorkspaceId;
+  readonly key: LogKey;
+  readonly cause: string;
+}
+
+/** Null when the workspace has no such session. */
+export async function addFile(
+  world: ResourcePorts,
+  to: Target,
+  input: FileResourceInput,
+): Promise<FileResource | RequestRefusal | null> {
+  const { workspace, key } = to;
+  // One copy serves all attempts.
+  const copies: MountedFile[] = [];
+  const added = await changeContents(world, to, async (resources) => {
+    const present = resources.filter((one) => one.type === 'file');
+    const planned = await planFiles(world, { workspace, session: key.session, present }, [{ field: '', input }]);
+    if (isRefusal(planned)) return planned;
+    for (const { mounted, copy } of copies.length === 0 ? planned : []) {
+      if ((await world.files.copy(workspace, [copy])) !== null) return noSuchFile('');
+      copies.push(mounted);
+    }
+    const [mounted] = copies;
+    return mounted === undefined ? null : { resources: [...resources, mounted], done: viewFile(mounted) };
+  });
+  // A process that dies before this line leaves a copy that goes with its session.
+  if (added === null || isRefusal(added)) await removeAll(world, workspace, copies);
+  return added;
+}
+
+/** Null when the workspace has no such session, or the session no such resource. */
+export async function removeResource(
+  world: ResourcePorts,
+  to: Target,
+  id: ResourceId,
+): Promise<'removed' | RequestRefusal | null> {
+  const removed = await changeContents(world, to, async (resources) => {
+    const found = resources.find((one) => one.id === id);
+    if (found === undefined) return null;
+    return found.type === 'file' ? { resources: resources.filter((one) => one !== found), done: [found] } : FOR_LIFE;
+  });
+  if (removed === null || isRefusal(removed)) return removed;
+  // A process that dies before this line leaves a copy that goes with its session.
+  await removeAll(world, to.workspace, removed);
+  return 'removed';
+}
+
+const FOR_LIFE = refuse(
+  'invalid_request_error',
+  'resource_id: only a file can be removed from a session: a memory store stays as long as the session',
+);
+
+async function removeAll(
+  { files, stamp }: ResourcePorts,
+  workspace: WorkspaceId,
+  mounted: readonly MountedFile[],
+): Promise<void> {
+  for (const { file_id } of mounted) await files.remove(workspace, file_id, stamp.now());
+}
+
+interface Next<Done> {
+  readonly resources: readonly Mounted[];
+  /** What is answered when they are written. */
+  readonly done: Done;
+}
+
+/** `next` decides at each head anew, and answers null when there is nothing to change. */
+async function changeContents<Done extends object>(
+  { log, sessions, stamp }: ResourcePorts,
+  { workspace, key, cause }: Target,
+  next: (resources: readonly Mounted[]) => Promise<Next<Done> | RequestRefusal | null>,
+): Promise<Done | RequestRefusal | null> {
+  for (;;) {
+    const head = await log.head(key);
+    const record = head === null ? null : await sessions.find(workspace, key.session);
+    if (head === null || record === null) return null;
+    const prepared = prepare(key, head, { do: 'change contents' }, stamp);
+    if (prepared.status === 'refused') return refusedRequest(prepared);
+    const changed = await next(record.contents?.resources ?? []);
+    if (changed === null || isRefusal(changed)) return changed;
+    const contents: SessionContents = { ...record.contents, resources: [...changed.resources] };
+    if (isTooLarge(contents)) return TOO_LARGE;
+    if (prepared.status === 'nothing') return null;
+    const appended = await log.append({ ...prepared.append, contents, cause });
+    if (appended.status === 'appended') return changed.done;
+  }
+}
+
+export function isTooLarge(contents: SessionContents): boolean {
+  return Buffer.byteLength(JSON.stringify(contents)) > MAX_CONTENTS_BYTES;
+}
+
+export const TOO_LARGE = refuse(
+  'invalid_request_error',
+  `resources: paths and instructions are too long together: all resources of a session have room for ${MAX_CONTENTS_BYTES} bytes`,
+);
