@@ -5,15 +5,14 @@ import { BlobKey } from './files.ts';
 import { FileId, Instant, MemoryStoreId, ResourceId } from './ids.ts';
 import { notYetType } from './not-yet.ts';
 
-/** Where a session's files are in its sandbox. */
-export const UPLOADS_DIR = '/mnt/session/uploads';
-/** What the agent writes here becomes files of its session. */
-export const OUTPUTS_DIR = '/mnt/session/outputs';
-
 export const MAX_FILES = 500;
 /** Of all files together: a sandbox's disk has room for more. */
 export const MAX_FILES_BYTES = 5_000_000_000;
 export const MAX_MEMORY_STORES = 8;
+
+/** What all sandboxes of a session may hand out. */
+export const MAX_OUTPUTS = 10_000;
+export const MAX_OUTPUT_BYTES = 10_000_000_000;
 
 /** Its rules are in `core/files/mount-path.ts`. */
 const MountPath = wellFormed(1024).nullish();

@@ -79,6 +79,7 @@ export class Hands extends Construct {
     records.grantWrite(this.execute);
     content.grantReadWrite(this.execute);
     content.grantReadArchives(this.execute);
+    content.grantReadWriteBlobs(this.execute);
   }
 
   /** For stopping the tasks that nothing needs. */

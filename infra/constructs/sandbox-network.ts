@@ -81,7 +81,7 @@ export class SandboxNetwork extends Construct {
     const dynamoDb = this.vpc.addGatewayEndpoint('DynamoDb', { service: GatewayVpcEndpointAwsService.DYNAMODB });
     admit(dynamoDb, ['dynamodb:*'], [log.table.tableArn, records.table.tableArn]);
     const s3 = this.vpc.addGatewayEndpoint('S3', { service: GatewayVpcEndpointAwsService.S3 });
-    admit(s3, ['s3:GetObject', 's3:PutObject'], [content.objects.ofLogs]);
+    admit(s3, ['s3:GetObject', 's3:PutObject'], [content.objects.ofLogs, content.objects.blobs]);
     admit(s3, ['s3:GetObject'], [content.objects.archives]);
     // ECR keeps the layers of images in a bucket of AWS, which has a documented name in every Region.
     const layers = `arn:${Aws.PARTITION}:s3:::prod-${Aws.REGION}-starport-layer-bucket/*`;

@@ -160,6 +160,7 @@ describe('rights: each function may do exactly what the design says', () => {
       {
         log: append,
         records: readWrite,
+        'content/blobs/*': objects,
         'content/sesn_*': objects,
         'content/packages/*/archive.tar.gz': 's3:GetObject',
       },

@@ -193,7 +193,7 @@ const remove = operation({
     await world.releasing.release(params.session_id);
     // The row goes first, so that the session is gone at once; the log last, because a repeat begins with it.
     await world.sessions.remove(params.session_id);
-    await removeSessionFiles(world, workspace, params.session_id);
+    await removeSessionFiles(world, params.session_id, closed.head.state);
     await world.remover.remove(key);
     return { id: params.session_id, type: 'session_deleted' as const };
   },

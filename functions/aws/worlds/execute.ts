@@ -2,20 +2,34 @@
 import { S3Client } from '@aws-sdk/client-s3';
 import type { ExecuteWorld } from '#core/hands/execute.ts';
 import { createDynamoDb } from '#aws/clients.ts';
+import { createBlobs } from '#aws/files/blobs.s3.ts';
+import { createFileRecords } from '#aws/files/files.dynamodb.ts';
+import { createOutputRecords } from '#aws/files/outputs.dynamodb.ts';
 import { createArchiveReader } from '#aws/hands/package-archive.s3.ts';
 import { createSandboxClient } from '#aws/hands/sandbox-client.http.ts';
 import { createJournal, type FunctionJournal } from '#aws/journal.powertools.ts';
 import { createSandboxRecords } from '#aws/hands/sandbox-records.dynamodb.ts';
+import { createLeftovers } from '#aws/leftovers.dynamodb.ts';
+import { createContentsReader } from '#aws/session/session-contents.dynamodb.ts';
 import { setting, type Env } from '#aws/settings.ts';
-import { createStamp, pause } from '#aws/stamp.ts';
+import { createStamp, newToken, pause, sha256 } from '#aws/stamp.ts';
 import { logOf } from '#aws/worlds/sessions.ts';
 
 export function executeWorld(env: Env): ExecuteWorld & { readonly journal: FunctionJournal } {
+  const dynamodb = createDynamoDb(env);
+  const [records, bucket] = [setting(env, 'RECORDS_TABLE'), setting(env, 'CONTENT_BUCKET')];
   return {
     log: logOf(env),
-    sandboxes: createSandboxRecords(createDynamoDb(env), setting(env, 'RECORDS_TABLE')),
+    sandboxes: createSandboxRecords(dynamodb, records),
     sandboxClient: createSandboxClient(),
-    archiveReader: createArchiveReader(new S3Client(), setting(env, 'CONTENT_BUCKET')),
+    archiveReader: createArchiveReader(new S3Client(), bucket),
+    contents: createContentsReader(dynamodb, records),
+    files: createFileRecords(dynamodb, records),
+    outputs: createOutputRecords(dynamodb, records),
+    blobs: createBlobs(env, bucket),
+    leftovers: createLeftovers(dynamodb, records),
+    newToken,
+    sha256,
     stamp: createStamp(),
     pause,
     journal: createJournal(),

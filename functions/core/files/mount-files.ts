@@ -19,7 +19,7 @@ interface PlannedFile {
   readonly copy: FileCopy;
 }
 
-export interface MountTarget {
+interface MountTarget {
   readonly workspace: WorkspaceId;
   readonly session: SessionId;
   /** Files that the session has. */
@@ -35,13 +35,11 @@ export async function planFiles(
   const places = placesOf(asked, present);
   if ('status' in places) return places;
   const at = stamp.now();
-  const sources = await files.findAll(
-    workspace,
-    asked.map(({ input }) => input.file_id),
-  );
+  const ids = [...new Set(asked.map(({ input }) => input.file_id))];
+  const sources = new Map((await files.findAll(workspace, ids)).map((source, index) => [ids[index], source]));
   const planned: PlannedFile[] = [];
-  for (const [index, { field }] of asked.entries()) {
-    const [source, place] = [sources[index] ?? null, places[index]];
+  for (const [index, { field, input }] of asked.entries()) {
+    const [source, place] = [sources.get(input.file_id) ?? null, places[index]];
     if (source === null || place === undefined) return noSuchFile(field);
     const { expires_at } = source.file;
     if (expires_at !== null && expires_at <= at) return unfit(`${field}file_id: the file has expired`);

@@ -1,6 +1,5 @@
 /** Where a session's file is in its sandbox, from the path that a client asked for. */
-import { WORKDIR } from '#contract/hands.ts';
-import { UPLOADS_DIR } from '#contract/resources.ts';
+import { UPLOADS_DIR, WORKDIR } from '#contract/hands.ts';
 
 /** Linux allows no more. */
 const MAX_NAME_BYTES = 255;

@@ -1,5 +1,6 @@
 /** The files of a session that is deleted: the copies that it was given, and what its sandboxes wrote. */
-import type { SessionId, WorkspaceId } from '#contract/ids.ts';
+import type { SessionState } from '#contract/entries.ts';
+import type { SessionId } from '#contract/ids.ts';
 import type { Ports } from '#core/ports/ports.ts';
 import type { Place } from '#core/ports/records.ts';
 
@@ -7,10 +8,12 @@ const AT_ONCE = 25;
 
 /** A repeat removes what an interrupted one left. */
 export async function removeSessionFiles(
-  { files, stamp }: Pick<Ports, 'files' | 'stamp'>,
-  workspace: WorkspaceId,
+  { files, leftovers, stamp }: Pick<Ports, 'files' | 'leftovers' | 'stamp'>,
   session: SessionId,
+  { workspace, contents }: Pick<SessionState, 'workspace' | 'contents'>,
 ): Promise<void> {
+  // A copy that the list does not show yet is left to the sweep.
+  if (contents !== undefined) await leftovers.announce({ type: 'copies', workspace, session }, stamp.now());
   const all = { workspace, order: 'asc', from: null, to: null, includeArchived: true, direction: 'next' } as const;
   let beyond: Place | null = null;
   do {

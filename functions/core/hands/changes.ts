@@ -6,10 +6,11 @@
 import type { ContentChange } from '#contract/hands.ts';
 import type { ChangeTaker, ContentsWorld, Recipient } from '#core/hands/content-source.ts';
 import { Fault } from '#core/ports/errors.ts';
+import { outputsTaker } from '#core/hands/outputs-taker.ts';
 import type { Content } from '#core/ports/sandboxes.ts';
 
 /** All kinds of changes: outputs and memory. */
-const TAKERS: readonly ((world: ContentsWorld, recipient: Recipient) => ChangeTaker)[] = [];
+const TAKERS: readonly ((world: ContentsWorld, recipient: Recipient) => ChangeTaker)[] = [outputsTaker];
 
 /** Stores what waits in the sandbox, and answers notes for the model. */
 export async function takeChanges(

@@ -1,18 +1,34 @@
 /** What a kind of contents is: a source of what the sandbox must find, and a taker of what the agent writes there. */
 import type { SessionState } from '#contract/entries.ts';
 import type { ContentChange, ContentEntry } from '#contract/hands.ts';
+import type { SessionContents } from '#contract/resources.ts';
 import type { Ports } from '#core/ports/ports.ts';
 import type { Content, ReservedSandbox } from '#core/ports/sandboxes.ts';
 import type { LogKey } from '#core/ports/session-log.ts';
 
 /** The ports of all sources and takers, which `execute` is given. */
-export type ContentsWorld = Pick<Ports, 'log' | 'sandboxClient' | 'archiveReader'>;
+export type ContentsWorld = Pick<
+  Ports,
+  | 'log'
+  | 'sandboxClient'
+  | 'archiveReader'
+  | 'contents'
+  | 'files'
+  | 'outputs'
+  | 'blobs'
+  | 'leftovers'
+  | 'stamp'
+  | 'newToken'
+  | 'sha256'
+>;
 
 /** A session with its sandbox, as a call found them. */
 export interface Recipient {
   readonly key: LogKey;
   readonly state: SessionState;
   readonly sandbox: Extract<ReservedSandbox, { status: 'ready' }>;
+  /** For sources: files, memory stores and skills of the session. Null for none, and while changes are taken. */
+  readonly contents?: SessionContents | null;
 }
 
 /** Gives one kind of contents to one recipient. */

@@ -5,6 +5,7 @@
  */
 import { contentPathFault, type ContentEntry } from '#contract/hands.ts';
 import type { Consequence, ContentSource, ContentsWorld, Recipient } from '#core/hands/content-source.ts';
+import { filesSource } from '#core/hands/files-source.ts';
 import { largeResultsSource } from '#core/hands/large-results-source.ts';
 import { packagesSource } from '#core/hands/packages-source.ts';
 import type { Parcel } from '#core/ports/sandboxes.ts';
@@ -13,6 +14,7 @@ import type { Parcel } from '#core/ports/sandboxes.ts';
 const SOURCES: readonly ((world: ContentsWorld, recipient: Recipient) => ContentSource)[] = [
   packagesSource,
   largeResultsSource,
+  filesSource,
 ];
 
 /**
@@ -71,7 +73,8 @@ export async function giveContents(world: ContentsWorld, version: string, recipi
 
 /** By path. When two kinds want one path, the first has it. */
 async function wantedOf(world: ContentsWorld, recipient: Recipient): Promise<ReadonlyMap<string, SourcedEntry>> {
-  const sources = SOURCES.map((source) => source(world, recipient));
+  const contents = recipient.state.contents === undefined ? null : await world.contents.find(recipient.key.session);
+  const sources = SOURCES.map((source) => source(world, { ...recipient, contents }));
   const listed = await Promise.all(sources.map(async (source) => ({ source, entries: await source.entries() })));
   const wanted = new Map<string, SourcedEntry>();
   for (const { source, entries } of listed) {

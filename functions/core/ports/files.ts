@@ -40,6 +40,24 @@ export interface FileRecords {
   copy(workspace: WorkspaceId, copies: readonly FileCopy[]): Promise<number | null>;
 }
 
+/** The content of a path that was stored last, and how much all stored contents of the session are. */
+export interface OutputState {
+  readonly last: { readonly version: number; readonly sha256: string } | null;
+  readonly files: number;
+  readonly bytes: number;
+}
+
+/** What a session's sandboxes wrote for its user, so that the same content of a path is stored once. */
+export interface OutputRecords {
+  find(session: SessionId, path: string): Promise<OutputState>;
+  /** The content is stored. A repeat changes nothing, and neither does a session that is gone. */
+  note(
+    session: SessionId,
+    path: string,
+    stored: { readonly version: number; readonly sha256: string; readonly bytes: number },
+  ): Promise<void>;
+}
+
 /** For the sweep, which may not delete rows. */
 export interface AbandonedCopies {
   /** Makes every copy for a session vanish, and announces the blobs. What the session's sandbox wrote stays. */

@@ -8,7 +8,7 @@ import type { BlobRemover, Blobs, Leftovers } from '#core/ports/blobs.ts';
 import type { CallMarks } from '#core/ports/call-marks.ts';
 import type { Sha256 } from '#core/ports/canonical-json.ts';
 import type { ConnectionLinks, ConnectionRecords, RegisteredClients } from '#core/ports/connection-records.ts';
-import type { AbandonedCopies, FileRecords } from '#core/ports/files.ts';
+import type { AbandonedCopies, FileRecords, OutputRecords } from '#core/ports/files.ts';
 import type { Hooks, PolicyCheck, Policies, PolicyRecords } from '#core/ports/policy.ts';
 import type { Journal } from '#core/ports/journal.ts';
 import type { IdentityProvider, Seals } from '#core/ports/login.ts';
@@ -18,7 +18,7 @@ import type { Memories, MemoryRemovals, MemoryStoreRecords } from '#core/ports/m
 import type { Model } from '#core/ports/model.ts';
 import type { Outbound, ReadPage } from '#core/ports/outbound.ts';
 import type { Previews } from '#core/ports/previews.ts';
-import type { AgentRecords, ApiKeys, EnvironmentRecords, SessionRecords } from '#core/ports/records.ts';
+import type { AgentRecords, ApiKeys, ContentsReader, EnvironmentRecords, SessionRecords } from '#core/ports/records.ts';
 import type { LogReader, LogRemover, Runs, SessionLog } from '#core/ports/session-log.ts';
 import type {
   ArchiveReader,
@@ -51,11 +51,13 @@ export interface Ports {
   readonly agents: AgentRecords;
   readonly environments: EnvironmentRecords;
   readonly sessions: SessionRecords;
+  readonly contents: ContentsReader;
   readonly apiKeys: ApiKeys;
   readonly buckets: TokenBuckets;
 
   // Files and what holds their bytes.
   readonly files: FileRecords;
+  readonly outputs: OutputRecords;
   readonly abandonedCopies: AbandonedCopies;
   readonly blobs: Blobs;
   readonly blobRemover: BlobRemover;

@@ -134,6 +134,11 @@ export interface SessionRecords {
   remove(id: SessionId): Promise<void>;
 }
 
+/** For what gives them to sandboxes. */
+export interface ContentsReader {
+  find(session: SessionId): Promise<SessionContents | null>;
+}
+
 export interface ApiKeys {
   /** What the key stands for, or null. A positive answer may be up to a minute old, a negative one never is. */
   find(secret: string): Promise<ApiKey | null>;

@@ -5,9 +5,8 @@
  */
 import type { SessionAgent } from '#contract/agents.ts';
 import type { CustomTool } from '#contract/custom-tools.ts';
-import { SANDBOX_TOOLS, WORKDIR, type SandboxTool } from '#contract/hands.ts';
+import { OUTPUTS_DIR, SANDBOX_TOOLS, UPLOADS_DIR, WORKDIR, type SandboxTool } from '#contract/hands.ts';
 import type { OfferedTool } from '#contract/mcp.ts';
-import { OUTPUTS_DIR, UPLOADS_DIR } from '#contract/resources.ts';
 import type { ToolName } from '#contract/tools.ts';
 import { effectiveConfig, effectiveMcpConfig, fetchesItself } from '#core/tools/server-tools.ts';
 import type { ToolDefinition } from '#core/ports/model.ts';

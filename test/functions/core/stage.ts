@@ -23,7 +23,17 @@ import { createSession } from '#core/session/create.ts';
 import { fold } from '#core/session/evolve.ts';
 import { repair } from '#core/session/repair.ts';
 import { endWait, send } from '#core/session/send.ts';
-import { HANDS, AGENT, KEY, NO_CONTENTS, NO_MCP, SANDBOX, SILENT, steadyStamp } from '#test/functions/core/given.ts';
+import {
+  HANDS,
+  AGENT,
+  KEY,
+  NO_CONTENTS,
+  NO_SOURCES,
+  NO_MCP,
+  SANDBOX,
+  SILENT,
+  steadyStamp,
+} from '#test/functions/core/given.ts';
 import { judged, LISTING, SERVED, TROUBLE } from '#test/functions/core/served.ts';
 import { memoryPreviews } from '#test/ports/previews.memory.ts';
 import { memoryLog } from '#test/ports/session-log.memory.ts';
@@ -250,7 +260,7 @@ export async function createStage(initial: readonly EventInput[]) {
         ...NO_CONTENTS,
         cancel: () => undefined,
       },
-      archiveReader: { read: async () => null },
+      ...NO_SOURCES,
       stamp,
       pause: async () => undefined,
       journal: SILENT,

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { UPLOADS_DIR } from '#contract/resources.ts';
+import { UPLOADS_DIR } from '#contract/hands.ts';
 import { mountPath } from '#core/files/mount-path.ts';
 import { propertyRuns } from '#test/property-runs.ts';
 

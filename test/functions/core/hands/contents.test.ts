@@ -14,6 +14,7 @@ import {
   KEY,
   NOW,
   NO_CONTENTS,
+  NO_SOURCES,
   SANDBOX,
   SILENT,
   given,
@@ -120,6 +121,7 @@ function stage(entries: readonly Entry[], { holds = [], sandbox = SANDBOX, archi
       },
       cancel: () => undefined,
     },
+    ...NO_SOURCES,
     archiveReader: {
       async read() {
         if (archive === 'missing') return null;

@@ -5,7 +5,17 @@ import type { ExecuteInput } from '#contract/run.ts';
 import { execute, type ExecuteWorld } from '#core/hands/execute.ts';
 import { fold } from '#core/session/evolve.ts';
 import type { ReservedSandbox, SandboxRecord } from '#core/ports/sandboxes.ts';
-import { CREATED, KEY, NOW, NO_CONTENTS, SILENT, given, send, steadyStamp } from '#test/functions/core/given.ts';
+import {
+  CREATED,
+  KEY,
+  NOW,
+  NO_CONTENTS,
+  NO_SOURCES,
+  SILENT,
+  given,
+  send,
+  steadyStamp,
+} from '#test/functions/core/given.ts';
 import { memoryLog } from '#test/ports/session-log.memory.ts';
 
 const BASH = EventId.parse('sevt_bash');
@@ -52,7 +62,7 @@ function stage(record: SandboxRecord | null, mark: number | null = null) {
       ...NO_CONTENTS,
       cancel: () => undefined,
     },
-    archiveReader: { read: async () => null },
+    ...NO_SOURCES,
     stamp: steadyStamp(),
     pause: () => new Promise((resolve) => void setImmediate(resolve)),
     journal: SILENT,

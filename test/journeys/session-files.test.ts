@@ -1,0 +1,108 @@
+/** Files into a session and out of it, through the official SDK and a real sandbox. */
+import { toFile, type Anthropic } from '@anthropic-ai/sdk';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { bash, calling } from '#test/journeys/scripts.ts';
+import { ofType, startService, textOf, type Service } from '#test/journeys/service.ts';
+
+const BETAS = ['managed-agents-2026-04-01' as const];
+
+describe('a session with files', () => {
+  let service: Service;
+  let beta: Anthropic['beta'];
+  beforeAll(async () => {
+    service = await startService({ retryIntervalMs: 50 });
+    beta = service.client.beta;
+  });
+  afterAll(() => service.close());
+
+  const upload = async (name: string, text: string) =>
+    (await beta.files.upload({ file: await toFile(Buffer.from(text), name), betas: BETAS })).id;
+
+  async function sessionWith(resources: Anthropic.Beta.SessionCreateParams['resources']) {
+    const agent = await beta.agents.create({
+      name: 'Ada',
+      model: 'claude-opus-5',
+      tools: [{ type: 'agent_toolset_20260401' }],
+    });
+    const environment = await beta.environments.create({ name: 'lab' });
+    return beta.sessions.create({ agent: agent.id, environment_id: environment.id, resources });
+  }
+
+  async function run(session: string, command: string): Promise<string> {
+    service.standIn.script(calling(bash(command)));
+    return textOf(ofType(await service.converse(session, 'go'), 'agent.tool_result')[0]);
+  }
+
+  async function outputsOf(session: string): Promise<Record<string, string>> {
+    const found: Record<string, string> = {};
+    for await (const file of beta.files.list({ scope_id: session, betas: BETAS })) {
+      if (!file.downloadable) continue;
+      expect(file.scope).toEqual({ type: 'session', id: session });
+      found[file.filename] = await (await beta.files.download(file.id, { betas: BETAS })).text();
+    }
+    return found;
+  }
+
+  it('reads them, writes others for its user, and sees what is added and removed while it lives', async () => {
+    const [data, more] = [await upload('data.csv', 'a,b\n1,2\n'), await upload('more.csv', 'more')];
+    const session = await sessionWith([
+      { type: 'file', file_id: data, mount_path: '/data.csv' },
+      { type: 'file', file_id: data, mount_path: '/workspace/in/data.csv' },
+    ]);
+    // The session has copies of its own.
+    await beta.files.delete(data, { betas: BETAS });
+    const [first] = session.resources;
+    const copied = await run(
+      session.id,
+      'cat /mnt/session/uploads/data.csv in/data.csv && (echo x > /mnt/session/uploads/data.csv) 2>/dev/null || echo kept; ' +
+        'mkdir -p /mnt/session/outputs/deep && cp in/data.csv /mnt/session/outputs/deep/copy.csv',
+    );
+    expect(copied).toContain('a,b\n1,2\na,b\n1,2\nkept');
+    expect(await outputsOf(session.id)).toEqual({ 'copy.csv': 'a,b\n1,2\n' });
+    const added = await beta.sessions.resources.add(session.id, {
+      type: 'file',
+      file_id: more,
+      mount_path: 'x/more.csv',
+    });
+    expect(added).toMatchObject({ type: 'file', mount_path: '/mnt/session/uploads/x/more.csv' });
+    if (first === undefined || !('id' in first)) throw new Error('the session has no resource');
+    await beta.sessions.resources.delete(first.id, { session_id: session.id });
+    const listed = 'cat /mnt/session/uploads/x/more.csv; ls /mnt/session/uploads /mnt/session/uploads/*';
+    const seen = await run(session.id, listed);
+    expect(seen).toContain('more');
+    expect(seen).not.toContain('data.csv\nworkspace');
+    expect(await run(session.id, 'ls /mnt/session/uploads')).not.toContain('data.csv');
+    // A sandbox that replaces another one gets them again, and what was given stays.
+    for (const pid of service.sandboxes()) expect(pid).not.toBe('');
+    expect(Object.keys(await outputsOf(session.id))).toEqual(['copy.csv']);
+    await beta.sessions.delete(session.id);
+    expect((await beta.files.list({ scope_id: session.id, betas: BETAS })).data).toEqual([]);
+    await expect(beta.files.retrieveMetadata(added.file_id, { betas: BETAS })).rejects.toMatchObject({ status: 404 });
+  });
+
+  it('gives its user regular files only, by names that every system takes, and each content once', async () => {
+    const session = await sessionWith([]);
+    const folder = '/mnt/session/outputs';
+    await run(
+      session.id,
+      `cd ${folder} && ln -s /etc/passwd link.txt && mkfifo pipe && mkdir -p a/b && echo one > a/b/report.txt && ` +
+        "echo two > $'new\\nline:.txt' && echo three > '..dots'",
+    );
+    const first = { 'report.txt': 'one\n', 'new_line_.txt': 'two\n', '..dots': 'three\n' };
+    expect(await outputsOf(session.id)).toEqual(first);
+    await run(session.id, `cd ${folder} && touch a/b/report.txt && echo one > a/b/report.txt; echo more > later.txt`);
+    expect(await outputsOf(session.id)).toEqual({ ...first, 'later.txt': 'more\n' });
+    const all = await beta.files.list({ scope_id: session.id, betas: BETAS });
+    expect(all.data).toHaveLength(4);
+  });
+
+  it('finds 500 small files in its first call', async () => {
+    const file = await upload('a.txt', 'x'.repeat(1024));
+    const mounts = Array.from({ length: 500 }, (_, index) => ({
+      ...{ type: 'file' as const, file_id: file, mount_path: `many/${index}.txt` },
+    }));
+    const session = await sessionWith(mounts);
+    expect(session.resources).toHaveLength(500);
+    expect(await run(session.id, 'cat /mnt/session/uploads/many/*.txt | wc -c')).toContain(String(500 * 1024));
+  });
+});
