@@ -28,14 +28,15 @@ interface Known {
   readonly mark: FileMark | null;
 }
 
-interface Listed {
-  readonly mark: FileMark;
+interface Listed extends Pick<Found, 'mark' | 'now'> {
   readonly sha256: string;
 }
 
 interface Found {
   readonly path: string;
+  /** The time is 0 when the file was written just before: the next look reads it again. */
   readonly mark: FileMark;
+  readonly now: FileMark;
 }
 
 /** A file that was written shortly before it was looked at may be written again without a new time. */
@@ -52,7 +53,7 @@ export function changesIn(places: Places, contents: Contents): Changes {
   const noted = new Set<string>();
 
   /** By its real name, with which an open file is compared. */
-  const fileAt = (path: string) => fileOf({ ...places, mnt: realpathSync(places.mnt) }, path);
+  const fileAt = (path: string) => fileOf({ ...places, mnt: realNameOf(places.mnt) }, path);
   const knownAt = (path: string): Known | undefined => outputs.get(path) ?? contents.known().get(path);
 
   /** Changed files, removed paths, and notes that were not told. A touched file with the same bytes is no change. */
@@ -61,8 +62,8 @@ export function changesIn(places: Places, contents: Contents): Changes {
     const changed: Found[] = [];
     for (const found of files.values()) {
       const known = knownAt(found.path);
-      if (known !== undefined && isSame(known.mark, found.mark)) continue;
-      if (known !== undefined && known.mark?.size === found.mark.size && (await isTouched(found, known))) continue;
+      if (known !== undefined && isSame(known.mark, found.now)) continue;
+      if (known !== undefined && known.mark?.size === found.now.size && (await isTouched(found, known))) continue;
       changed.push(found);
     }
     const removed = [...contents.known()].flatMap(([path, { access, form }]) =>
@@ -71,17 +72,15 @@ export function changesIn(places: Places, contents: Contents): Changes {
     return { changed, removed, notes: notes.filter((note) => !noted.has(note)) };
   }
 
-  async function isTouched({ path, mark }: Found, known: Known): Promise<boolean> {
-    const sha256 = await hashOf(fileAt(path), mark);
+  async function isTouched({ path, mark, now }: Found, known: Known): Promise<boolean> {
+    const sha256 = await hashOf(fileAt(path), now);
     if (sha256 !== known.version) return false;
     remember(path, { sha256, mark });
     return true;
   }
 
-  function remember(path: string, { sha256, mark }: Listed): void {
-    // The mark of a file that was written just before holds no time, so that the next look reads the file again.
-    const isFresh = Date.now() - Math.max(mark.mtimeMs, mark.ctimeMs) < CLOCK_TICK_MS;
-    const now = { version: sha256, mark: isFresh ? { ...mark, mtimeMs: 0 } : mark };
+  function remember(path: string, { sha256, mark }: Pick<Listed, 'sha256' | 'mark'>): void {
+    const now = { version: sha256, mark };
     if (path.startsWith(`${OUTPUTS_DIR}/`)) outputs.set(path, now);
     else contents.keep(path, now);
   }
@@ -95,7 +94,7 @@ export function changesIn(places: Places, contents: Contents): Changes {
       .map((path) => ({ path, bytes: 0, sha256: null, base: knownAt(path)?.version ?? null }));
     let bytes = 0;
     let later = 0;
-    for (const { path, mark } of changed) {
+    for (const { path, mark, now } of changed) {
       if (mark.size > CONTENT_LIMITS.fileBytes) {
         told.push(`${JSON.stringify(path)} has more than ${CONTENT_LIMITS.fileBytes} bytes and was not taken over.`);
         if (path.startsWith(`${OUTPUTS_DIR}/`)) outputs.set(path, { version: 'too large', mark });
@@ -106,10 +105,10 @@ export function changesIn(places: Places, contents: Contents): Changes {
         later += 1;
         continue;
       }
-      const sha256 = await hashOf(fileAt(path), mark);
+      const sha256 = await hashOf(fileAt(path), now);
       // It changes while it is read, or cannot be read: it is told after the next call.
       if (sha256 === null) continue;
-      listed.set(path, { sha256, mark });
+      listed.set(path, { sha256, mark, now });
       changes.push({ path, bytes: mark.size, sha256, base: knownAt(path)?.version ?? null });
     }
     if (later > 0)
@@ -120,8 +119,8 @@ export function changesIn(places: Places, contents: Contents): Changes {
   async function readListed({ path, sha256 }: ChangeRead) {
     const found = listed.get(path);
     const file = fileAt(path);
-    if (found === undefined || found.sha256 !== sha256 || !isSame(markAt(file), found.mark)) return null;
-    return { bytes: found.mark.size, body: verified(bytesOf(file, found.mark), found.sha256) };
+    if (found === undefined || found.sha256 !== sha256 || !isSame(markAt(file), found.now)) return null;
+    return { bytes: found.now.size, body: verified(bytesOf(file, found.now), found.sha256) };
   }
 
   function keep(kept: ChangesKept['kept']): void {
@@ -149,6 +148,15 @@ const MOST_NOTES = 20;
 interface Walked {
   readonly files: ReadonlyMap<string, Found>;
   readonly notes: readonly string[];
+}
+
+/** The agent may have removed a folder that it owns. */
+function realNameOf(folder: string): string {
+  try {
+    return realpathSync(folder);
+  } catch {
+    return folder;
+  }
 }
 
 /** The regular files below these folders. It follows no link and opens nothing. */
@@ -179,13 +187,15 @@ function walk(fileAt: (path: string) => string, folders: readonly string[]): Wal
       } else if (entry.isDirectory()) rest.push(path);
       else if (!entry.isFile()) notes.push(`${JSON.stringify(path)} is no ordinary file, and is not taken over.`);
       else {
-        const mark = markAt(fileAt(path));
-        if (mark !== null) files.set(path, { path, mark });
+        const now = markAt(fileAt(path));
+        if (now !== null) files.set(path, { path, now, mark: isFresh(now) ? { ...now, mtimeMs: 0 } : now });
       }
     }
   }
   return { files, notes };
 }
+
+const isFresh = ({ mtimeMs, ctimeMs }: FileMark) => Date.now() - Math.max(mtimeMs, ctimeMs) < CLOCK_TICK_MS;
 
 function entriesOf(folder: string) {
   try {

@@ -5,7 +5,6 @@ import {
   lstatSync,
   mkdirSync,
   openSync,
-  realpathSync,
   renameSync,
   rmdirSync,
   rmSync,
@@ -20,6 +19,7 @@ import {
   type ContentsResponse,
   type Manifest,
   MEMORY_DIR,
+  OUTPUTS_FOLDER,
   type ParcelHeader,
   UPLOADS_DIR,
   WORKDIR,
@@ -27,9 +27,10 @@ import {
 import { PACKAGES_DIR } from '../functions/contract/packages.ts';
 import { takeTurns } from './abort.ts';
 import { asServer } from './as-agent.ts';
-import { unpack } from './unpack.ts';
+import { makeOutputsFolder } from './output.ts';
 import { parcelsIn, type Parcel } from './parcels.ts';
 import { fileOf, type Places } from './places.ts';
+import { unpack } from './unpack.ts';
 
 /** What a file was when it was put or kept. Any change of the file changes one of these. */
 export interface FileMark {
@@ -72,7 +73,11 @@ export function contentsIn(places: Places, archive: string | null, limits: Limit
   let entries = new Map<string, ContentEntry>();
   const inMyTurn = <T>(work: () => Promise<T>): Promise<T> => inTurn(new AbortController().signal, work);
 
-  const isChanged = (path: string, mark: FileMark | null) => !isSame(markAt(fileOf(places, path)), mark);
+  function isChanged(path: string, mark: FileMark | null): boolean {
+    const now = markAt(fileOf(places, path));
+    // Without a time of its own a mark is compared by the rest.
+    return !isSame(now, mark !== null && now !== null && mark.mtimeMs === 0 ? { ...mark, mtimeMs: now.mtimeMs } : mark);
+  }
 
   function isLacking({ path, version, access, form }: ContentEntry): boolean {
     const there = placed.get(path);
@@ -116,18 +121,28 @@ export function contentsIn(places: Places, archive: string | null, limits: Limit
 
   function makeFolder(entry: ContentEntry): void {
     const { path, ...there } = entry;
-    if (attempt(() => as(path, entry, () => prepareFolder(path))) === null) placed.set(path, { ...there, mark: null });
+    const fault = attempt(() => as(path, entry, () => prepareFolder(path)));
+    if (fault === null) placed.set(path, { ...there, mark: null });
   }
 
-  /** Makes the folders down to this one, and refuses one that a link leads to. */
+  /**
+   * Makes the folders down to this one. It refuses a link, and a folder of another user: where the server acts as itself,
+   * the agent must own none on the way.
+   */
   function prepareFolder(path: string): string {
     const root = ROOTS.find((folder) => path === folder || path.startsWith(`${folder}/`)) ?? WORKDIR;
-    const base = fileOf(places, root);
-    mkdirSync(base, { recursive: true });
-    const folder = fileOf(places, path);
-    mkdirSync(folder, { recursive: true, mode: 0o755 });
-    if (realpathSync(folder) !== join(realpathSync(base), path.slice(root.length)))
-      throw new Error('a link is in the way');
+    if (path === `${WORKDIR}/${OUTPUTS_FOLDER}`) makeOutputsFolder(fileOf(places, path));
+    let folder = fileOf(places, root);
+    mkdirSync(folder, { recursive: true });
+    for (const name of path.slice(root.length + 1).split('/')) {
+      if (name === '') break;
+      folder = join(folder, name);
+      const found = lstatSync(folder, { throwIfNoEntry: false });
+      if (found === undefined) mkdirSync(folder, { mode: 0o755 });
+      else if (found.isSymbolicLink()) throw new Error('a link is in the way');
+      else if (!found.isDirectory()) throw new Error(FILE_IN_THE_WAY);
+      else if (found.uid !== process.geteuid?.()) throw new Error('a folder of another user is in the way');
+    }
     return folder;
   }
 
@@ -241,10 +256,11 @@ function attempt(work: () => void): string | null {
   }
 }
 
+const FILE_IN_THE_WAY = 'a file is where its folder should be';
 const REASONS: Readonly<Record<string, string>> = {
   ENOSPC: 'the disk is full',
-  ENOTDIR: 'a file is where its folder should be',
-  EEXIST: 'a file is where its folder should be',
+  ENOTDIR: FILE_IN_THE_WAY,
+  EEXIST: FILE_IN_THE_WAY,
   EISDIR: 'a folder is in its place',
   ENOTEMPTY: 'a folder is in its place',
 };

@@ -125,7 +125,7 @@ function fileAt(path: string): OutputFile {
     }
   };
   attempt(() => {
-    makeFolder(dirname(path));
+    makeOutputsFolder(dirname(path));
     file = openSync(path, 'w');
   });
   return {
@@ -176,7 +176,7 @@ function excerpt({ start, end, rest, notes = [] }: Long): string {
   return `${head}${gap}${tail}\n${sentenceFor(tail.length)}`;
 }
 
-function makeFolder(folder: string): void {
+export function makeOutputsFolder(folder: string): void {
   const made = mkdirSync(folder, { recursive: true });
   // Git does not list these files as changes of a repository in the working directory.
   if (made !== undefined) writeFileSync(join(dirname(folder), '.gitignore'), '*\n');

@@ -1,5 +1,5 @@
 /** The contract of the SandboxClient port for contents, with a real sandbox server. */
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
@@ -48,6 +48,28 @@ describe('the contents that the sandbox lacks', () => {
     expect(await client.expect(place, { version: '1', entries: [A] })).toEqual({ status: 'told', lacking: [] });
     expect(await client.execute(place, call)).toMatchObject({ status: 'answered', response: { output: '2000000' } });
     expect(await readFile(join(sandbox.workdir, '.brainstem/outputs/sevt_a.txt'), 'utf8')).toBe(text);
+  });
+
+  it('are held in memory by neither side, however long they are', async () => {
+    const { place, sandbox } = await started();
+    const piece = new Uint8Array(1024 * 1024);
+    const pieces = 200;
+    const before = process.memoryUsage().arrayBuffers;
+    let most = 0;
+    async function* long(): AsyncIterable<Uint8Array> {
+      for (let sent = 0; sent < pieces; sent += 1) {
+        most = Math.max(most, process.memoryUsage().arrayBuffers - before);
+        yield piece;
+      }
+    }
+    async function* parcel(): AsyncIterable<Parcel> {
+      yield { entry: A, content: { bytes: pieces * piece.length, body: long() } };
+    }
+    await client.expect(place, { version: '1', entries: [A] });
+    expect(await client.put(place, parcel())).toEqual({ status: 'put', refused: [] });
+    const { size } = await stat(join(sandbox.workdir, '.brainstem/outputs/sevt_a.txt'));
+    expect(size).toBe(pieces * piece.length);
+    expect(most).toBeLessThan((pieces * piece.length) / 2);
   });
 
   it('may be refused one by one or as a whole, and the connection may end', async () => {

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { appendFileSync, mkdirSync, renameSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -165,6 +165,8 @@ describe('what the agent writes to its outputs', () => {
     expect(await list()).toEqual({ changes: [], notes: [] });
     await sandbox.run('bash', { command: `ln -s /etc ${OUT}` });
     expect((await list()).changes).toEqual([]);
+    rmSync(sandbox.mnt, { recursive: true });
+    expect(await sandbox.run('bash', { command: 'echo hi' })).toMatchObject({ output: 'hi' });
   });
 });
 
