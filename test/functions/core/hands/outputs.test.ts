@@ -43,6 +43,8 @@ describe('the outputs of a session', () => {
         get:
           (target, name) =>
           async (...args: unknown[]) => {
+            // A file whose bytes cannot be read is told again.
+            if (name === 'read') return Reflect.apply(Reflect.get(target, name) as () => unknown, target, args);
             effects += 1;
             if (effects === deadly) throw new Error('killed before');
             const done: unknown = await Reflect.apply(Reflect.get(target, name) as () => unknown, target, args);
@@ -121,7 +123,7 @@ describe('the outputs of a session', () => {
     const counted = await stage();
     counted.write('a.txt', 'one');
     await counted.take();
-    expect(counted.effects()).toBeGreaterThan(14);
+    expect(counted.effects()).toBeGreaterThan(12);
     for (let at = 1; at <= counted.effects(); at += 1) {
       const { write, take, die, listed, swept } = await stage();
       write('a.txt', 'one');
