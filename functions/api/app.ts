@@ -28,7 +28,7 @@ export function createApp(world: ApiWorld): Hono {
   const app = new Hono();
   for (const route of ROUTES) {
     if (route.status !== 'built') continue;
-    app.on(route.method, honoPath(route.path), (context) => respond(world, context, route.path, perform(route.run)));
+    app.on(route.method, honoPath(route.path), (context) => respond(world, context, route.path, perform(route)));
   }
   for (const { method, path } of UNBUILT) {
     app.on(method, honoPath(path), (context) =>
@@ -49,7 +49,7 @@ function honoPath(path: string): string {
 }
 
 const perform =
-  (run: Operation['run']): Work =>
+  ({ run, form: isForm }: Pick<Operation, 'run' | 'form'>): Work =>
   async ({ world, id, request, headers, note }) => {
     const apiKey = await authenticate((name) => request.header(name), world.apiKeys);
     if (isRefusal(apiKey)) return apiKey;
@@ -59,14 +59,20 @@ const perform =
     if (isRefusal(admitted)) return admitted;
     const params = request.param() as Readonly<Record<string, string>>;
     if (/^sesn_\w{1,64}$/.test(params['session_id'] ?? '')) note({ session: params['session_id'] ?? '' });
-    const text = await request.text();
+    const form = isForm ? await formOf(request.raw) : null;
+    const text = isForm ? '' : await request.text();
     if (isTooLarge(text)) return refuse('request_too_large', `body: must have at most ${MAX_BODY_BYTES} bytes`);
     const query = new URL(request.url).searchParams;
     const { workspace, id: key } = apiKey;
-    const call = { world, workspace, apiKey: key, note, requestId: id, params, query, text };
+    const call = { world, workspace, apiKey: key, note, requestId: id, params, query, text, form };
     const [result] = await Promise.all([run(call), admitted.renewal]);
     return result;
   };
+
+/** Null for a body that is no form. The gateway and Lambda limit its size. */
+async function formOf(request: Request): Promise<FormData | null> {
+  return request.formData().catch(() => null);
+}
 
 /** A response repeats what a request stores, so the body must also fit into a response. */
 function isTooLarge(text: string): boolean {

@@ -37,14 +37,25 @@ function makeDocument(): Json {
   };
 }
 
+const RESPONSE_TYPES = {
+  built: 'application/json',
+  streamed: 'text/event-stream',
+  downloaded: 'application/octet-stream',
+} as const;
+
 function describe(route: Route, schemas: Json): Json {
-  const type = route.status === 'streamed' ? 'text/event-stream' : 'application/json';
+  const type = RESPONSE_TYPES[route.status];
   const takesBody = route.status === 'built' && route.body !== NoBody;
   return {
     summary: route.summary,
     parameters: [...parameters('path', route.params, schemas), ...parameters('query', route.query, schemas)],
     ...(takesBody
-      ? { requestBody: { required: true, content: content('application/json', route.body, 'input', schemas) } }
+      ? {
+          requestBody: {
+            required: true,
+            content: content(route.form ? 'multipart/form-data' : 'application/json', route.body, 'input', schemas),
+          },
+        }
       : {}),
     responses: {
       200: { description: 'Done', content: content(type, route.response, 'output', schemas) },

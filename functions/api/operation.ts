@@ -2,7 +2,7 @@
 import * as z from 'zod';
 import { type ApiKeyId, type WorkspaceId, primaryThread, type SessionId } from '#contract/ids.ts';
 import { NoQuery } from '#contract/queries.ts';
-import { parseBody, parseQuery } from '#core/requests/parse.ts';
+import { parseBody, parseForm, parseQuery } from '#core/requests/parse.ts';
 import { isRefusal, refuse, type RequestRefusal } from '#core/ports/errors.ts';
 import type { ApiWorld } from './api-world.ts';
 import type { Head } from '#core/ports/session-log.ts';
@@ -32,6 +32,8 @@ interface RawCall extends Caller {
   readonly params: Readonly<Record<string, string>>;
   readonly query: URLSearchParams;
   readonly text: string;
+  /** The fields of a form; null for a body that is none. */
+  readonly form: FormData | null;
 }
 
 export interface Operation {
@@ -43,6 +45,8 @@ export interface Operation {
   readonly query: z.ZodObject;
   readonly body: z.ZodType;
   readonly response: z.ZodType;
+  /** Whether the body is `multipart/form-data`. */
+  readonly form: boolean;
   readonly run: (call: RawCall) => Promise<unknown>;
 }
 
@@ -60,6 +64,8 @@ interface Spec<Params extends z.ZodType, Query extends z.ZodType, Body extends z
   readonly query?: Query;
   /** @default none */
   readonly body?: Body;
+  /** Whether the body is `multipart/form-data`: fields `name[]` are lists. @default false */
+  readonly form?: boolean;
   readonly response: Response;
   readonly handle: (
     call: Call<z.infer<Params>, z.infer<Query>, z.infer<Body>>,
@@ -77,16 +83,17 @@ export function operation<
   const params = (given.params ?? NoParams) as Params;
   const query = (given.query ?? NoQuery) as Query;
   const body = (given.body ?? NoBody) as Body;
+  const { form: isForm = false } = given;
   return {
     ...routeOf(route),
-    ...{ summary, params, query, body, response },
-    async run({ params: givenParams, query: givenQuery, text, ...caller }) {
+    ...{ summary, params, query, body, response, form: isForm },
+    async run({ params: givenParams, query: givenQuery, text, form, ...caller }) {
       const parsedParams = params.safeParse(givenParams);
       // An id of another form is answered like an id that was never issued.
       if (!parsedParams.success) return notFound(String(parsedParams.error.issues[0]?.path[0]));
       const parsedQuery = parseQuery(query, givenQuery);
       if (isRefusal(parsedQuery)) return parsedQuery;
-      const parsedBody = parseBody(body, text);
+      const parsedBody = isForm ? parseForm(body, form) : parseBody(body, text);
       if (isRefusal(parsedBody)) return parsedBody;
       return handle({ ...caller, params: parsedParams.data, query: parsedQuery, body: parsedBody });
     },

@@ -1,14 +1,15 @@
 /** The route table: routes and the OpenAPI document are made from it. */
 import * as z from 'zod';
-import { SessionId, ThreadId } from '#contract/ids.ts';
+import { FileId, SessionId, ThreadId } from '#contract/ids.ts';
 import { StreamFrame } from '#contract/previews.ts';
-import { StreamQuery } from '#contract/queries.ts';
+import { NoQuery, StreamQuery } from '#contract/queries.ts';
 import { routeOf, type Operation } from './operation.ts';
 import { agentOperations } from './operations/agents.ts';
 import { auditOperations } from './operations/audit.ts';
 import { connectOperations } from './operations/connect.ts';
 import { credentialOperations } from './operations/credentials.ts';
 import { environmentOperations } from './operations/environments.ts';
+import { fileOperations } from './operations/files.ts';
 import { eventOperations } from './operations/events.ts';
 import { mcpServerOperations } from './operations/mcp-servers.ts';
 import { memoryOperations } from './operations/memories.ts';
@@ -22,9 +23,9 @@ import { NOT_YET } from './not-yet.ts';
 
 export type Route = Pick<Operation, 'method' | 'path' | 'summary' | 'params' | 'query' | 'response'> &
   (
-    | (Pick<Operation, 'run' | 'body'> & { readonly status: 'built' })
+    | (Pick<Operation, 'run' | 'body' | 'form'> & { readonly status: 'built' })
     /** Answered by the function `stream`, to which the gateway sends these paths. */
-    | { readonly status: 'streamed' }
+    | { readonly status: 'streamed' | 'downloaded' }
   );
 
 const streams: readonly Route[] = [
@@ -40,12 +41,21 @@ const streams: readonly Route[] = [
   },
 ].map((route) => ({ ...route, status: 'streamed', query: StreamQuery, response: StreamFrame }));
 
+const downloads: readonly Route[] = [
+  {
+    ...routeOf('GET /v1/files/{file_id}/content'),
+    summary: 'Download a file that a session wrote',
+    params: z.object({ file_id: FileId }),
+  },
+].map((route) => ({ ...route, status: 'downloaded', query: NoQuery, response: z.string() }));
+
 const built = [
   ...agentOperations,
   ...environmentOperations,
   ...sessionOperations,
   ...resourceOperations,
   ...eventOperations,
+  ...fileOperations,
   ...vaultOperations,
   ...credentialOperations,
   ...memoryStoreOperations,
@@ -60,6 +70,7 @@ const built = [
 export const ROUTES: readonly Route[] = [
   ...built.map((operation) => ({ ...operation, status: 'built' as const })),
   ...streams,
+  ...downloads,
 ];
 
 export const UNBUILT = NOT_YET.map(routeOf);

@@ -1,7 +1,7 @@
 /** Query parameters of the operations. `beta` is what SDKs before 1.3 append to every path. */
 import * as z from 'zod';
 import { EventType } from './event-types.ts';
-import { AgentId } from './ids.ts';
+import { AgentId, FileId, SessionId } from './ids.ts';
 import { DEFAULT_LIMIT, limitUpTo, ListQuery, MAX_EVENTS_LIMIT, Order } from './pages.ts';
 import { PreviewedType } from './previews.ts';
 import { SessionStatus } from './sessions.ts';
@@ -57,6 +57,32 @@ export const SessionsQuery = z
     message: 'needs agent_id beside it',
   });
 export type SessionsQuery = z.infer<typeof SessionsQuery>;
+
+const MAX_FILES_LIMIT = 1000;
+const MAX_FILE_IDS = 100;
+
+export const FilesQuery = z
+  .strictObject({
+    ids: z
+      .array(z.string())
+      .refine((ids) => new Set(ids).size <= MAX_FILE_IDS, `must have at most ${MAX_FILE_IDS} entries`)
+      .optional(),
+    scope_id: SessionId.optional(),
+    limit: limitUpTo(MAX_FILES_LIMIT).optional(),
+    page: z.string().min(1).optional(),
+    after_id: FileId.optional(),
+    before_id: FileId.optional(),
+    beta: z.string().optional(),
+  })
+  .refine(({ ids, limit, page }) => ids === undefined || (limit ?? page) === undefined, {
+    path: ['ids'],
+    message: 'cannot be combined with limit or page',
+  })
+  .refine(({ page, after_id, before_id }) => [page, after_id, before_id].filter(Boolean).length <= 1, {
+    path: ['page'],
+    message: 'only one of page, after_id and before_id can be given',
+  });
+export type FilesQuery = z.infer<typeof FilesQuery>;
 
 export const ThreadsQuery = z.strictObject({
   ...ListQuery.shape,

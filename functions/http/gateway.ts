@@ -113,9 +113,9 @@ function asciiOf(value: string): string {
   return value.replaceAll(/[^\x20-\x7e]/g, '?');
 }
 
-function bodyOf(event: GatewayEvent): string {
+function bodyOf(event: GatewayEvent): string | Uint8Array<ArrayBuffer> {
   const body = event.body ?? '';
-  return event.isBase64Encoded === true ? Buffer.from(body, 'base64').toString() : body;
+  return event.isBase64Encoded === true ? Buffer.from(body, 'base64') : body;
 }
 
 export type Fields = Readonly<Record<string, string | number>>;

@@ -1,4 +1,4 @@
-/** One stream request: refused like any other request, or followed until it ends. */
+/** One request to the function that streams: refused like any other request, or answered until its stream ends. */
 import type { GatewayEvent } from '#contract/gateway.ts';
 import { primaryThread, SessionId } from '#contract/ids.ts';
 import { StreamQuery } from '#contract/queries.ts';
@@ -12,9 +12,10 @@ import { isRefusal, refuse, type RequestRefusal } from '#core/ports/errors.ts';
 import { API_ROUTES, NOT_KEPT, toRequest, journalRequest, type Fields } from '../http/gateway.ts';
 import { joinCrowd, watchPreviews } from './watch-previews.ts';
 import { follow, type Followed, type Subscription } from './follow.ts';
+import { downloadHeaders, downloadOf, type DownloadWorld } from './download.ts';
 import { errorFrame, frameNames, OPENING, type Sink } from './sink.ts';
 
-interface StreamWorld extends Pick<Ports, 'apiKeys' | 'previews' | 'pause' | 'newToken' | 'journal'> {
+interface StreamWorld extends DownloadWorld, Pick<Ports, 'apiKeys' | 'previews' | 'pause' | 'newToken' | 'journal'> {
   readonly log: Pick<SessionLog, 'head' | 'read'> & LogWatch;
   readonly limiter: RateLimiter;
   readonly idleMs: number;
@@ -28,10 +29,11 @@ export async function respond(
   event: GatewayEvent,
   out: { open: Open; untilMs: number },
 ): Promise<void> {
+  const isDownload = event.pathParameters?.['file_id'] !== undefined;
   const path = event.pathParameters?.['thread_id'] === undefined ? 'events/stream' : 'threads/{thread_id}/stream';
-  const about = { method: 'GET', route: `/v1/sessions/{session_id}/${path}` };
-  await journalRequest(world, about, async ({ requestId: id, note }) => {
-    const { status, ...fields } = await deliver(world, event, { ...out, id });
+  const route = isDownload ? '/v1/files/{file_id}/content' : `/v1/sessions/{session_id}/${path}`;
+  await journalRequest(world, { method: 'GET', route }, async ({ requestId: id, note }) => {
+    const { status, ...fields } = await (isDownload ? download : deliver)(world, event, { ...out, id });
     note(fields);
     return { status };
   });
@@ -74,21 +76,58 @@ async function deliver(
   }
 }
 
+/** A download that breaks off is shorter than its `content-length`, so no client takes it for whole. */
+async function download(
+  world: StreamWorld,
+  event: GatewayEvent,
+  { open, id }: { readonly open: Open; readonly id: string },
+): Promise<StreamReport> {
+  let sink: Sink | null = null;
+  try {
+    const caller = await admit(world, event);
+    if (isRefusal(caller)) return refuseRequest(open, replyToRefusal(caller, id), { error_class: caller.type });
+    await caller.renewal;
+    const found = await downloadOf(world, caller.workspace, event);
+    if (isRefusal(found)) return refuseRequest(open, replyToRefusal(found, id), { error_class: found.type });
+    const bytes = await world.blobs.get(found.blob);
+    sink = open(200, {
+      ...downloadHeaders(found),
+      ...NOT_KEPT,
+      'request-id': id,
+      'anthropic-workspace-id': caller.workspace,
+    });
+    for await (const chunk of bytes) await sink.write(chunk);
+    sink.end();
+    return { status: 200, bytes: found.file.size_bytes };
+  } catch (error) {
+    if (sink === null) return refuseRequest(open, replyToFault(error, id), faultFields(error));
+    sink.end();
+    return { status: 200, ended: 'fault', ...faultFields(error) };
+  }
+}
+
+/** The caller, if the key is one and its limits allow the request. */
+async function admit(world: StreamWorld, event: GatewayEvent) {
+  const request = toRequest(event, API_ROUTES);
+  const apiKey = await authenticate((name) => request.headers.get(name), world.apiKeys);
+  if (isRefusal(apiKey)) return apiKey;
+  const admitted = await world.limiter.admit(apiKey.id, event.httpMethod);
+  return isRefusal(admitted) ? admitted : { ...apiKey, request, renewal: admitted.renewal };
+}
+
 async function subscribe(world: StreamWorld, event: GatewayEvent): Promise<Subscription | RequestRefusal> {
   const key = keyOf(event);
   // The head is read beside the key of the caller, because a client waits for both.
   const asked = isRefusal(key) ? null : world.log.head(key);
   asked?.catch(() => undefined);
-  const request = toRequest(event, API_ROUTES);
-  const apiKey = await authenticate((name) => request.headers.get(name), world.apiKeys);
-  if (isRefusal(apiKey)) return apiKey;
-  const admitted = await world.limiter.admit(apiKey.id, event.httpMethod);
-  if (isRefusal(admitted)) return admitted;
+  const caller = await admit(world, event);
+  if (isRefusal(caller)) return caller;
+  const { request, workspace } = caller;
   const query = parseQuery(StreamQuery, new URL(request.url).searchParams);
   if (isRefusal(query)) return query;
   if (isRefusal(key)) return key;
-  const [head] = await Promise.all([asked, admitted.renewal]);
-  if (head?.state.workspace !== apiKey.workspace) return NO_SESSION;
+  const [head] = await Promise.all([asked, caller.renewal]);
+  if (head?.state.workspace !== workspace) return NO_SESSION;
   const watching = { previews: world.previews, nowMs: Date.now };
   const crowd = joinCrowd(watching, key);
   const previews = await watchPreviews(watching, { key, head }, query.event_deltas ?? []);

@@ -1,6 +1,6 @@
 /**
  * The client's end of a stream. It takes text at the client's pace, and goes on to take it when the client has left, of
- * which Lambda does not tell. The text is frames of server-sent events; each has a name, because clients drop a frame
+ * which Lambda does not tell. A stream of events is frames; each has a name, because clients drop a frame
  * without one.
  */
 import { once } from 'node:events';
@@ -10,7 +10,7 @@ import type { StreamFrame } from '#contract/previews.ts';
 
 export interface Sink {
   /** Resolves when more can be taken. */
-  write(text: string): Promise<void>;
+  write(text: string | Uint8Array): Promise<void>;
   end(): void;
 }
 

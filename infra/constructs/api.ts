@@ -25,8 +25,12 @@ export interface ApiProps extends Stores {
   readonly idleStreamSeconds: Options['idleStreamSeconds'];
 }
 
-/** The routes whose responses stay open. The function `answer` serves all others. */
-const STREAM_ROUTES = ['v1/sessions/{session_id}/events/stream', 'v1/sessions/{session_id}/threads/{thread_id}/stream'];
+/** The routes whose responses stay open, or are larger than a buffered response. The function `answer` serves all others. */
+const STREAM_ROUTES = [
+  'v1/sessions/{session_id}/events/stream',
+  'v1/sessions/{session_id}/threads/{thread_id}/stream',
+  'v1/files/{file_id}/content',
+];
 
 const STAGE = 'prod';
 
@@ -105,6 +109,7 @@ export class Api extends Construct {
     log.grantRead(stream);
     records.grantRead(stream);
     content.grantRead(stream);
+    content.grantReadBlobs(stream);
     stream.receive({ ...settingsOf(rateLimits), IDLE_STREAM_SECONDS: String(streams.idleStreamSeconds) });
     if (rateLimits.readsPerMinute !== undefined) records.grantSpend(stream);
     return stream;
@@ -116,6 +121,8 @@ export class Api extends Construct {
     return new RestApi(this, 'Rest', {
       // An edge-optimised API closes a stream after 30 silent seconds, a Regional one after five silent minutes.
       endpointTypes: [EndpointType.REGIONAL],
+      // Bodies of other types are text to API Gateway, which replaces the bytes that are no UTF-8.
+      binaryMediaTypes: ['multipart/form-data'],
       // Access logs need a role that all APIs of the account in this Region share. It stays when the stack goes.
       cloudWatchRole: true,
       deployOptions: {

@@ -141,6 +141,7 @@ describe('rights: each function may do exactly what the design says', () => {
         records: read,
         previews: 'dynamodb:PutItem dynamodb:Query dynamodb:UpdateItem',
         'content/sesn_*': 's3:GetObject',
+        'content/blobs/*': 's3:GetObject',
       },
     ],
     [
@@ -445,6 +446,7 @@ describe('the API in the template', () => {
       'ANY /v1/{proxy+}',
       'ANY /{unknown+}',
       'GET /openapi.json',
+      'GET /v1/files/{file_id}/content',
       'GET /v1/sessions/{session_id}/events/stream',
       'GET /v1/sessions/{session_id}/threads/{thread_id}/stream',
     ]);

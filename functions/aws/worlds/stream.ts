@@ -1,11 +1,13 @@
 /** The world of the function that streams a session's events. */
 import { primaryThread, SessionId } from '#contract/ids.ts';
 import { createDynamoDb } from '#aws/clients.ts';
+import { createBlobs } from '#aws/files/blobs.s3.ts';
+import { createFileRecords } from '#aws/files/files.dynamodb.ts';
 import { createJournal } from '#aws/journal.powertools.ts';
 import { createApiKeys } from '#aws/records/api-keys.dynamodb.ts';
 import { createPreviews } from '#aws/session/previews.dynamodb.ts';
 import { countSetting, setting, type Env } from '#aws/settings.ts';
-import { newToken, pause } from '#aws/stamp.ts';
+import { createStamp, newToken, pause } from '#aws/stamp.ts';
 import { limiterOf } from '#aws/worlds/limits.ts';
 import { logOf } from '#aws/worlds/sessions.ts';
 
@@ -15,7 +17,8 @@ const NOWHERE = SessionId.parse('sesn_nowhere');
 export function streamWorld(env: Env) {
   const dynamodb = createDynamoDb(env);
   const log = logOf(env);
-  const apiKeys = createApiKeys(dynamodb, setting(env, 'RECORDS_TABLE'));
+  const recordsTable = setting(env, 'RECORDS_TABLE');
+  const apiKeys = createApiKeys(dynamodb, recordsTable);
   return {
     log,
     apiKeys,
@@ -23,6 +26,9 @@ export function streamWorld(env: Env) {
     async warmUp() {
       await Promise.allSettled([apiKeys.find('none'), log.head({ session: NOWHERE, thread: primaryThread(NOWHERE) })]);
     },
+    files: createFileRecords(dynamodb, recordsTable),
+    blobs: createBlobs(env, setting(env, 'CONTENT_BUCKET')),
+    stamp: createStamp(),
     // An instance is busy with one stream for minutes: a second token would run out unused.
     limiter: limiterOf(env, { dynamodb, maxLease: 1 }),
     previews: createPreviews(dynamodb, setting(env, 'PREVIEWS_TABLE')),

@@ -20,3 +20,7 @@ export function copyOf(
   const file = { ...source.file, id, created_at: at, downloadable: false, expires_at: null, scope };
   return { source, copy: { file, blob: source.blob } };
 }
+
+export function isExpired({ file: { expires_at } }: StoredFile, now: Instant): boolean {
+  return expires_at !== null && expires_at <= now;
+}

@@ -18,6 +18,22 @@ export function parseBody<Schema extends z.ZodType>(schema: Schema, text: string
   return parsed.success ? parsed.data : refuse('invalid_request_error', explain(parsed.error, 'body'));
 }
 
+/** Fields `name[]` are lists; what is one value in the schema and comes twice is one too, which the schema then refuses. */
+export function parseForm<Schema extends z.ZodType>(
+  schema: Schema,
+  form: FormData | null,
+): z.infer<Schema> | RequestRefusal {
+  if (form === null) return refuse('invalid_request_error', 'body: must be multipart/form-data');
+  const values = new Map<string, unknown>();
+  for (const name of new Set(form.keys())) {
+    const all = form.getAll(name);
+    values.set(name.replace(/\[\]$/, ''), name.endsWith('[]') || all.length > 1 ? all : all[0]);
+  }
+  if (values.has(LOST)) return refuse('invalid_request_error', `${LOST}: is no name that can be kept`);
+  const parsed = schema.safeParse(Object.fromEntries(values));
+  return parsed.success ? parsed.data : refuse('invalid_request_error', explain(parsed.error, 'body'));
+}
+
 /**
  * Arrays come as `name[]`, repeated; the contract's prose also says `name`, repeated. What is one value in the schema
  * stays an array when repeated, which the schema then refuses.

@@ -1,4 +1,3 @@
-import { isUtf8 } from 'node:buffer';
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { RouteMatch } from './routes.ts';
@@ -16,6 +15,8 @@ interface EventSource {
   readonly match: RouteMatch;
   readonly body: Buffer;
   readonly account: string;
+  /** A body of one of these types is in the event as base64; any other is text. */
+  readonly binaryMediaTypes: readonly string[];
 }
 
 /** The event of a Lambda proxy integration, version 1.0, as a REST API builds it. */
@@ -23,7 +24,8 @@ export function createProxyEvent(source: EventSource): Readonly<Record<string, u
   const { request, path, match, body } = source;
   const headers = collectHeaders(request);
   const query = collectQuery(source.query);
-  const isBase64Encoded = !isUtf8(body);
+  const [type = ''] = (request.headers['content-type'] ?? '').toLowerCase().split(';');
+  const isBase64Encoded = source.binaryMediaTypes.some((one) => one === type.trim() || one === '*/*');
   return {
     resource: match.route.path,
     path,

@@ -19,7 +19,7 @@ const STREAM_IDLE_MS = 5 * 60_000;
 const KEEP_ALIVE_MS = 120_000;
 
 export interface GatewayOptions {
-  readonly template: Pick<Template, 'routes' | 'account' | 'gatewayResponses'>;
+  readonly template: Pick<Template, 'routes' | 'account' | 'gatewayResponses' | 'binaryMediaTypes'>;
   readonly lambda: Pick<LambdaPool, 'invoke' | 'stream'>;
   /** 0 takes any free port. */
   readonly port: number;
@@ -54,7 +54,7 @@ async function serve(api: Api, request: IncomingMessage, response: ServerRespons
   if (body === 'aborted') return;
   if (match === null) return api.refuse(response, 'noRoute');
   if (body === 'too long') return api.refuse(response, 'tooLong');
-  const event = createProxyEvent({ request, path, query, match, body, account: api.options.template.account });
+  const event = createProxyEvent({ request, path, query, match, body, ...api.options.template });
   try {
     await (match.route.transfer === 'stream' ? answerStreamed : answerBuffered)(api, {
       route: match.route,

@@ -65,3 +65,10 @@ export function gatewayResponseParts(stack: Stack): readonly GatewayResponsePart
     };
   });
 }
+
+const RestApi = z.object({ BinaryMediaTypes: z.array(z.string()).default([]) });
+
+/** The types of bodies that API Gateway leaves as they are. */
+export function binaryMediaTypes(stack: Stack): readonly string[] {
+  return stack.of(RestApi, 'AWS::ApiGateway::RestApi').flatMap(({ properties }) => properties.BinaryMediaTypes);
+}

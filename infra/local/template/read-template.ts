@@ -1,6 +1,6 @@
 import { ACCOUNT, REGION } from './identities.ts';
 import { customResourceParts, functionParts } from './functions.ts';
-import { gatewayResponseParts, routeParts } from './gateway.ts';
+import { binaryMediaTypes, gatewayResponseParts, routeParts } from './gateway.ts';
 import { machineParts } from './machines.ts';
 import { roleParts } from './roles.ts';
 import { scheduleParts } from './schedules.ts';
@@ -22,6 +22,7 @@ export function readTemplate(cdkOutDir: string, parameters: Readonly<Record<stri
     machines: machineParts(stack),
     routes: routeParts(stack),
     gatewayResponses: gatewayResponseParts(stack),
+    binaryMediaTypes: binaryMediaTypes(stack),
     roles: roleParts(stack),
     secrets: secretParts(stack),
     keys: keyParts(stack),

@@ -35,6 +35,7 @@ describe('the OpenAPI document', () => {
     );
     expect(operations.toSorted()).toEqual([
       'DELETE /v1/environments/{environment_id}',
+      'DELETE /v1/files/{file_id}',
       'DELETE /v1/memory_stores/{memory_store_id}',
       'DELETE /v1/memory_stores/{memory_store_id}/memories/{memory_id}',
       'DELETE /v1/sessions/{session_id}',
@@ -46,6 +47,9 @@ describe('the OpenAPI document', () => {
       'GET /v1/agents/{agent_id}/versions',
       'GET /v1/environments',
       'GET /v1/environments/{environment_id}',
+      'GET /v1/files',
+      'GET /v1/files/{file_id}',
+      'GET /v1/files/{file_id}/content',
       'GET /v1/memory_stores',
       'GET /v1/memory_stores/{memory_store_id}',
       'GET /v1/memory_stores/{memory_store_id}/memories',
@@ -80,6 +84,7 @@ describe('the OpenAPI document', () => {
       'POST /v1/environments',
       'POST /v1/environments/{environment_id}',
       'POST /v1/environments/{environment_id}/archive',
+      'POST /v1/files',
       'POST /v1/memory_stores',
       'POST /v1/memory_stores/{memory_store_id}',
       'POST /v1/memory_stores/{memory_store_id}/archive',

@@ -2,12 +2,14 @@
 import { GatewayEvent } from '#contract/gateway.ts';
 import { ApiKeyId, WorkspaceId } from '#contract/ids.ts';
 import type { LogWatch, SessionLog } from '#core/ports/session-log.ts';
+import type { FileRecords } from '#core/ports/files.ts';
 import type { Previews } from '#core/ports/previews.ts';
 import type { RateLimiter } from '#core/requests/admission.ts';
 import { change } from '#core/session/change.ts';
 import type { Command } from '#core/session/commands.ts';
 import { fold } from '#core/session/evolve.ts';
 import { CREATED, KEY, NOW, steadyStamp } from '#test/functions/core/given.ts';
+import { createMemoryBlobs } from '#test/ports/blobs.memory.ts';
 import { memoryPreviews } from '#test/ports/previews.memory.ts';
 import { memoryLog } from '#test/ports/session-log.memory.ts';
 import type { Crowd } from '../../../functions/stream/watch-previews.ts';
@@ -59,7 +61,7 @@ export function client() {
   const received: string[] = [];
   let ended = false;
   const sink: Sink = {
-    write: async (text) => void received.push(text),
+    write: async (text) => void received.push(String(text)),
     end: () => {
       ended = true;
     },
@@ -74,6 +76,9 @@ export function client() {
 }
 
 const UNLIMITED: RateLimiter = { admit: async () => ({ status: 'admitted', renewal: Promise.resolve() }) };
+
+/** A download finds what a test puts in its place. */
+const NO_FILES: Pick<FileRecords, 'find'> = { find: async () => null };
 
 export function world(
   log: Pick<SessionLog, 'head' | 'read'> & Partial<LogWatch>,
@@ -105,6 +110,9 @@ export function world(
     },
     limiter,
     idleMs: Number.MAX_SAFE_INTEGER,
+    stamp: steadyStamp(),
+    blobs: createMemoryBlobs(),
+    files: NO_FILES,
     journal: {
       line: (_message: string, fields: Record<string, unknown>) => void lines.push(fields),
       metric: () => undefined,

@@ -41,7 +41,7 @@ async function start(
     { method: 'GET', path: '/v1/{id}/stream', functionArn: pool.arn('stream'), transfer: 'stream' },
   ];
   const gateway = await serveGateway({
-    template: { routes, gatewayResponses: [], account: '123456789012' },
+    template: { routes, gatewayResponses: [], account: '123456789012', binaryMediaTypes: ['multipart/form-data'] },
     lambda: pool.pool,
     port: 0,
     ...options,
@@ -78,14 +78,18 @@ describe('the event that the gateway sends to a function', () => {
     });
   });
 
-  test('has null for absent parts, and base64 for a body that is not text', async () => {
+  test('has null for absent parts, and base64 for a body of a binary media type alone', async () => {
     const { gateway } = await start({ api: ECHO });
     expect(await (await fetch(`${gateway.url}/v1/x`)).json()).toMatchObject({
       queryStringParameters: null,
       body: null,
     });
-    const binary = await fetch(`${gateway.url}/v1/x`, { method: 'POST', body: Buffer.from([0xff, 0xfe]) });
+    const body = Buffer.from([0xff, 0xfe]);
+    const headers = { 'content-type': 'multipart/form-data; boundary=x' };
+    const binary = await fetch(`${gateway.url}/v1/x`, { method: 'POST', body, headers });
     expect(await binary.json()).toMatchObject({ isBase64Encoded: true, body: '//4=' });
+    const text = await fetch(`${gateway.url}/v1/x`, { method: 'POST', body });
+    expect(await text.json()).toMatchObject({ isBase64Encoded: false, body: '\ufffd\ufffd' });
   });
 });
 
@@ -126,7 +130,7 @@ describe('a buffered response of the gateway', () => {
     };
     const body =
       '{"type":"$context.error.responseType","message":$context.error.messageString,"id":"$context.requestId"}';
-    const template = { routes: [], account: '1', gatewayResponses: [{ ...part, body }] };
+    const template = { routes: [], account: '1', gatewayResponses: [{ ...part, body }], binaryMediaTypes: [] };
     const { gateway } = await start({}, { template });
     const response = await fetch(`${gateway.url}/nowhere`);
     const id = response.headers.get('request-id');
@@ -267,7 +271,11 @@ test('the gateway fails with the error code when its port is taken', async () =>
   const port = typeof address === 'object' ? (address?.port ?? 0) : 0;
   const pool = await startPool({});
   closers.push(pool.close, async () => void taken.close());
-  const options = { template: { routes: [], gatewayResponses: [], account: '1' }, lambda: pool.pool, port };
+  const options = {
+    template: { routes: [], gatewayResponses: [], account: '1', binaryMediaTypes: [] },
+    lambda: pool.pool,
+    port,
+  };
   await expect(serveGateway(options)).rejects.toMatchObject({ code: 'EADDRINUSE' });
 });
 
