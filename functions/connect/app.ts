@@ -21,6 +21,7 @@ const ROUTES: readonly Route[] = [
   ['GET', '/connect/client-metadata.json', describeClient],
   ['GET', '/connect/login/callback', login],
   ['GET', '/connect/callback', answer],
+  ['GET', '/connect/callback/:issuer', answer],
   ['GET', '/connect/:connect_id', open],
   ['POST', '/connect/:connect_id/approve', approve],
   ['POST', '/connect/:connect_id/cancel', cancel],

@@ -36,7 +36,9 @@ export async function answer(request: PageRequest): Promise<Response> {
   const { world, context } = request;
   const said = (name: string) => context.req.query(name) ?? null;
   const error = said('error');
+  const issuer = context.req.param('issuer');
   const taken = await takeAnswer(world, await visitorOf(world, context), {
+    url: `${world.baseUrl}/callback${issuer === undefined ? '' : `/${issuer}`}`,
     state: said('state'),
     code: said('code'),
     iss: said('iss'),

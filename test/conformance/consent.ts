@@ -3,6 +3,7 @@
  * checks and exchange. In place of the browser, a request reads where the redirect leads.
  */
 import { randomUUID } from 'node:crypto';
+import { sha256 } from '#aws/stamp.ts';
 import { createAuthorizationServers } from '#aws/connect/authorization-server.mcp-sdk.ts';
 import type { GuardedFetch } from '#core/ports/outbound.ts';
 import type { KnownClient } from '#contract/connect.ts';
@@ -46,14 +47,20 @@ export function createConsent({ fetch, known }: ConsentOptions): (asked: Asked) 
     const knownClients: KnownClient[] =
       known === null ? [] : [{ issuer, clientId: known.clientId, secretArn: known.clientSecret }];
     const connections = { registerAnew: async () => 'conflict' as const };
-    const world = { connections, clients, servers, knownClients, baseUrl: BASE_URL, appName: 'Conformance' };
+    const world = { connections, clients, servers, sha256, knownClients, baseUrl: BASE_URL, appName: 'Conformance' };
     const { client } = settled(await chooseClient(world, LINK, discovered));
     const attempt: ConnectionAttempt = {
       ...{ nonce: randomUUID(), until: '9999-01-01T00:00:00.000Z' as ConnectionAttempt['until'] },
       ...{ issuer, namesItself, tokenEndpoint, resource, client, scopes: [...scopes] },
     };
     const verifier = randomUUID() + randomUUID();
-    const leave = { clientId: client.id, redirectUrl: redirectUrl(BASE_URL), state: attempt.nonce, verifier, scopes };
+    const leave = {
+      clientId: client.id,
+      redirectUrl: redirectUrl(world, attempt),
+      state: attempt.nonce,
+      verifier,
+      scopes,
+    };
     const answer = await approve(fetch, await servers.authorizationUrl(discovered, leave));
     const iss = answer.get('iss');
     if (answer.get('state') !== attempt.nonce) throw new Error('the answer is to another question');

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { sha256 } from '#aws/stamp.ts';
 import type { CredentialId } from '#contract/ids.ts';
 import type { Vault } from '#contract/vaults.ts';
 import type { WaitingCall } from '#core/ports/connection-records.ts';
@@ -58,7 +59,7 @@ describe('scenario 25: a connection', () => {
       code_challenge_method: 'S256',
       resource: flow.fx.url,
       scope: 'files:read',
-      redirect_uri: `${BASE_URL}/callback`,
+      redirect_uri: `${BASE_URL}/callback/${sha256(flow.as.issuer).slice(0, 32)}`,
     });
     expect(asked.searchParams.get('state')).toContain(link.id);
 

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Decision } from '#test/mcp/authorization-server-script.ts';
+import { startAuthorizationServer, type AuthorizationServer } from '#test/mcp/authorization-server.ts';
 import { startFlow, type Flow } from '#test/functions/connect/flow.ts';
 import type { Browser } from '#test/functions/connect/browser.ts';
 
@@ -116,5 +117,51 @@ describe('scenario 27: callback abuse', () => {
     const leaving = await browser.submit(await browser.open(link.url));
     await refused(url);
     expect((await browser.follow(leaving)).text).toContain('is connected');
+  });
+});
+
+describe('scenario 27: mix-up with an authorization server that does not name itself', () => {
+  const authorizationServers: string[] = [];
+  const says = (honest: Record<string, unknown>) => ({
+    ...honest,
+    authorization_response_iss_parameter_supported: undefined,
+  });
+  let flow: Flow;
+  let hostile: AuthorizationServer;
+  beforeAll(async () => {
+    flow = await startFlow({ server: { authorizationServers }, authorizationServer: { says } });
+    hostile = await startAuthorizationServer({ says });
+    flow.as.decides({ iss: null });
+  });
+  afterAll(async () => {
+    await flow.close();
+    await hostile.close();
+  });
+
+  it('a hostile server that sends the browser there gets no code of it', async () => {
+    const browser = flow.browser();
+    authorizationServers.splice(0, 1, flow.as.issuer);
+    const honest = await flow.link();
+    const toHonest = await browser.submit(await browser.openAs('alice', honest.url));
+    const own = new URL(browser.next(toHonest) ?? '');
+    expect((await browser.follow(toHonest)).text).toContain('is connected');
+
+    authorizationServers.splice(0, 1, hostile.issuer);
+    const link = await flow.link();
+    const asked = new URL(browser.next(await browser.submit(await browser.open(link.url))) ?? '');
+    expect(asked.origin).toBe(new URL(hostile.issuer).origin);
+    // The hostile server redirects to the honest one, as the client that is known there, and keeps the state.
+    const mixedUp = new URL(own);
+    for (const name of ['state', 'code_challenge']) mixedUp.searchParams.set(name, asked.searchParams.get(name) ?? '');
+    const back = new URL(browser.next(await browser.request(mixedUp.href)) ?? '');
+    expect(back.searchParams.get('code')).not.toBeNull();
+    const page = await browser.open(back.href);
+    expect([page.status, page.text]).toEqual([400, expect.stringContaining('cannot be used')]);
+    expect(hostile.tokenRequests).toEqual([]);
+    expect(await flow.credentials(link.vault)).toEqual([]);
+
+    // The honest server sends no code of its client to the hostile server's address.
+    mixedUp.searchParams.set('redirect_uri', asked.searchParams.get('redirect_uri') ?? '');
+    expect(browser.next(await browser.request(mixedUp.href))).toBeNull();
   });
 });

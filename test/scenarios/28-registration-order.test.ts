@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { sha256 } from '#aws/stamp.ts';
 import type { AuthorizationServerOptions } from '#test/mcp/authorization-server-script.ts';
 import { basicPair, type Client } from '#test/mcp/oauth-client.ts';
 import { createConnectApp } from '../../functions/connect/app.ts';
@@ -108,7 +109,8 @@ describe('scenario 28: registration order', () => {
   it('the service registers as a web application, once', async () => {
     const { flow: running, clientId, registrations, browser, left } = await consent({});
     const body = JSON.parse(running.as.requests.find(({ path }) => path === '/register')?.body ?? '{}') as object;
-    expect(body).toMatchObject({ application_type: 'web', redirect_uris: [`${BASE_URL}/callback`] });
+    const own = `${BASE_URL}/callback/${sha256(running.as.issuer).slice(0, 32)}`;
+    expect(body).toMatchObject({ application_type: 'web', redirect_uris: [own] });
     expect(clientId).toBe('registered-1');
     expect((await browser.follow(left)).text).toContain('is connected');
     const second = await running.link();

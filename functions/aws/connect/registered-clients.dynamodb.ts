@@ -11,15 +11,15 @@ interface RegisteredClientsOptions {
   readonly dynamodb: DynamoDBClient;
   readonly table: string;
   readonly secrets: ClientSecrets;
-  /** A client that was registered for another redirect URL cannot be used. */
-  readonly redirectUrl: string;
+  /** Of the redirect URLs: a client that was registered for others cannot be used. */
+  readonly baseUrl: string;
 }
 
 export function createRegisteredClients(options: RegisteredClientsOptions): RegisteredClients {
   const { secrets } = options;
   const table = createTable(options.dynamodb, options.table);
   const keyOf = (workspace: WorkspaceId, issuer: string): Key => ({
-    pk: `${workspace}#CLIENT#${sha256(`${issuer}\n${options.redirectUrl}`)}`,
+    pk: `${workspace}#CLIENT#${sha256(`${issuer}\n${options.baseUrl}`)}`,
     sk: 'CLIENT',
   });
 

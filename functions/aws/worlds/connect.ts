@@ -2,7 +2,6 @@
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { KnownClients, LoginSettings } from '#contract/connect.ts';
 import { AllowedHosts } from '#contract/outbound.ts';
-import { redirectUrl } from '#core/connect/registration.ts';
 import { createDynamoDb } from '#aws/clients.ts';
 import { createAuthorizationServers } from '#aws/connect/authorization-server.mcp-sdk.ts';
 import { createClientSecrets } from '#aws/connect/client-secrets.secrets-manager.ts';
@@ -15,7 +14,7 @@ import { createJournal } from '#aws/journal.powertools.ts';
 import { createSeals } from '#aws/connect/seals.hmac.ts';
 import { createSecretWriter } from '#aws/vault/secret-stores.ts';
 import { jsonSetting, setting, urlSetting, type Env } from '#aws/settings.ts';
-import { newToken } from '#aws/stamp.ts';
+import { newToken, sha256 } from '#aws/stamp.ts';
 import { auditOf } from '#aws/worlds/audit.ts';
 import { enterpriseIn } from '#aws/worlds/connect-settings.ts';
 import { settlePorts } from '#aws/worlds/connecting.ts';
@@ -34,7 +33,7 @@ export function connectWorld(env: Env) {
   const ports = runPorts(env, sessionTables(env, dynamodb));
   const allow = jsonSetting(env, 'MCP_ALLOW', AllowedHosts);
   const servers = { fetch: createGuardedFetch({ allow, resolve: resolveBySystem }, LIMITS), allow };
-  const clients = { dynamodb, table, secrets, redirectUrl: redirectUrl(baseUrl) };
+  const clients = { dynamodb, table, secrets, baseUrl };
   return {
     ...settlePorts(env, ports),
     clients: createRegisteredClients(clients),
@@ -48,6 +47,7 @@ export function connectWorld(env: Env) {
     appName: setting(env, 'CONNECT_APP_NAME'),
     baseUrl,
     newToken,
+    sha256,
     journal: createJournal(),
   };
 }

@@ -114,7 +114,7 @@ export async function approve(
   if ((await world.connections.begin(record.id, attempt)) === 'conflict') return { status: 'over' };
   const url = await world.servers.authorizationUrl(discovered, {
     clientId: client.id,
-    redirectUrl: redirectUrl(world.baseUrl),
+    redirectUrl: redirectUrl(world, attempt),
     state: await stateOf(world.seals, { id: record.id, nonce, browser: visitor.browser }),
     verifier: await verifierOf(world.seals, record.id, nonce),
     scopes,

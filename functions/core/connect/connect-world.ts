@@ -18,6 +18,7 @@ type ConnectPorts = Pick<
   | 'audit'
   | 'journal'
   | 'newToken'
+  | 'sha256'
 >;
 
 export interface ConnectWorld extends ConnectPorts {

@@ -5,7 +5,10 @@ import type { ClientMetadata, ConnectionTrouble, Discovered, Registration } from
 import { secretMethod } from '#core/vault/token-endpoint.ts';
 import type { Connection, ConnectionRecords, ConnectionAttempt } from '#core/ports/connection-records.ts';
 
-type RegistrationPorts = Pick<ConnectWorld, 'clients' | 'servers' | 'knownClients' | 'baseUrl' | 'appName'> & {
+type RegistrationPorts = Pick<
+  ConnectWorld,
+  'clients' | 'servers' | 'sha256' | 'knownClients' | 'baseUrl' | 'appName'
+> & {
   readonly connections: Pick<ConnectionRecords, 'registerAnew'>;
 };
 
@@ -60,27 +63,51 @@ function clientMetadataUrl(baseUrl: string): string {
   return `${baseUrl}/client-metadata.json`;
 }
 
-export function redirectUrl(baseUrl: string): string {
+/**
+ * A client that its issuer has registered has a redirect URL of its own, so that the code of one issuer does not come back as
+ * the answer of another one, although the issuer does not name itself (RFC 9700 §4.4.2.2). Clients that cannot have one
+ * for each issuer share one: an administrator registers that URL, or it is in the metadata document.
+ */
+export function redirectUrl(
+  { baseUrl, sha256, knownClients }: Pick<ConnectWorld, 'baseUrl' | 'sha256' | 'knownClients'>,
+  { issuer, client }: { readonly issuer: string; readonly client: Pick<ConnectionAttempt['client'], 'id'> },
+): string {
+  const isShared = client.id === clientMetadataUrl(baseUrl) || knownClients.some((known) => known.issuer === issuer);
+  return isShared ? sharedRedirectUrl(baseUrl) : ownRedirectUrl({ baseUrl, sha256 }, issuer);
+}
+
+function sharedRedirectUrl(baseUrl: string): string {
   return `${baseUrl}/callback`;
 }
 
+function ownRedirectUrl({ baseUrl, sha256 }: Pick<ConnectWorld, 'baseUrl' | 'sha256'>, issuer: string): string {
+  return `${sharedRedirectUrl(baseUrl)}/${sha256(issuer).slice(0, TAG_DIGITS)}`;
+}
+
+const TAG_DIGITS = 32;
+
 /** The document at the metadata URL; `client_id` is that URL itself, byte for byte. */
 export function clientMetadataDocument(world: Pick<RegistrationPorts, 'baseUrl' | 'appName'>) {
-  return { client_id: clientMetadataUrl(world.baseUrl), ...metadataWith(world, 'none') };
+  return {
+    client_id: clientMetadataUrl(world.baseUrl),
+    ...metadataWith(world.appName, sharedRedirectUrl(world.baseUrl), 'none'),
+  };
 }
 
 /** Without a secret where that is possible: PKCE protects the code, and a secret that does not exist cannot leak. */
-function clientMetadata(world: RegistrationPorts, { authMethods }: Discovered): ClientMetadata {
-  return metadataWith(world, authMethods.includes('none') ? 'none' : secretMethod(authMethods));
+function clientMetadata(world: RegistrationPorts, { issuer, authMethods }: Discovered): ClientMetadata {
+  const method = authMethods.includes('none') ? 'none' : secretMethod(authMethods);
+  return metadataWith(world.appName, ownRedirectUrl(world, issuer), method);
 }
 
 function metadataWith(
-  { baseUrl, appName }: Pick<RegistrationPorts, 'baseUrl' | 'appName'>,
+  appName: string,
+  redirect: string,
   authMethod: ConnectionAttempt['client']['auth'],
 ): ClientMetadata {
   return {
     client_name: appName,
-    redirect_uris: [redirectUrl(baseUrl)],
+    redirect_uris: [redirect],
     grant_types: ['authorization_code', 'refresh_token'],
     response_types: ['code'],
     token_endpoint_auth_method: authMethod,

@@ -15,6 +15,8 @@ import { storeCredential } from '#core/connect/store-credential.ts';
 import type { Visitor } from '#core/connect/visitor.ts';
 
 interface Answer {
+  /** Where the browser came back, without the query. */
+  readonly url: string;
   readonly state: string | null;
   readonly code: string | null;
   readonly iss: string | null;
@@ -38,6 +40,7 @@ export async function takeAnswer(world: ConnectWorld, visitor: Visitor | null, a
   // The attempt ends before the answer is examined, so that a second answer finds it closed.
   if ((await world.connections.take(record.id, attempt.nonce)) === 'conflict')
     return refused('the state was used before');
+  if (answer.url !== redirectUrl(world, attempt)) return refused('the answer is for another issuer’s attempt');
   if (!world.servers.isFrom(attempt, answer.iss)) return refused('the answer names another issuer, or none');
   const outcome = await useAnswer(world, { record, attempt }, answer);
   return endAttempt(world, record, outcome);
@@ -89,7 +92,7 @@ async function useAnswer(
     iss,
     verifier,
     clientSecret,
-    redirectUrl: redirectUrl(world.baseUrl),
+    redirectUrl: redirectUrl(world, attempt),
   });
   if (granted.status === 'granted') return storeCredential(world, { record, attempt, granted, clientSecret });
   // The next attempt registers a new client.

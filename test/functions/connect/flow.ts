@@ -19,7 +19,7 @@ import { createGuardedFetch } from '#aws/outbound/guarded-fetch.https.ts';
 import { createIdentityProvider } from '#aws/connect/identity-provider.openid-client.ts';
 import { resolveBySystem } from '#aws/outbound/redirects.https.ts';
 import { createSeals } from '#aws/connect/seals.hmac.ts';
-import { newToken } from '#aws/stamp.ts';
+import { newToken, sha256 } from '#aws/stamp.ts';
 import { createVaultRecords } from '#aws/vault/vaults.dynamodb.ts';
 import { createConnectApp } from '../../../functions/connect/app.ts';
 import { startFx, type Fx, type FxOptions } from '#test/mcp/fx.ts';
@@ -75,7 +75,7 @@ export async function startFlow(options: FlowOptions = {}) {
     credentials: createCredentialRecords(db.client, db.vaultTable),
     vaults: createVaultRecords(db.client, db.vaultTable),
     clients: createRegisteredClients({
-      ...{ dynamodb: db.client, table: db.vaultTable, redirectUrl: `${baseUrl}/callback` },
+      ...{ dynamodb: db.client, table: db.vaultTable, baseUrl },
       secrets: secrets.ofClients,
     }),
     secrets: secrets.writer,
@@ -88,7 +88,7 @@ export async function startFlow(options: FlowOptions = {}) {
       ({ run: declined.push([call, reason]) > 0 ? 'started' : 'none' }) as const,
     journal: { line: (_message: string, fields: object) => void lines.push(fields), metric: () => undefined },
     knownClients: options.knownClients ?? [],
-    ...{ stamp, newToken, baseUrl, enterprise, appName: 'Acme agents' },
+    ...{ stamp, newToken, sha256, baseUrl, enterprise, appName: 'Acme agents' },
   };
   const app = createConnectApp(world);
   const links = createConnectionLinks(world);
