@@ -17,16 +17,18 @@ export interface Follower {
 }
 
 /**
- * The service ends the stream of a session that is idle for long. As a client has to, this then opens another one, and lists
- * what came in between.
+ * The service ends the stream of a session that is idle for long. As a client has to, this then opens another one when it
+ * waits for an event, and lists what came in between.
  */
-export async function follow({ client }: Service, session: string): Promise<Follower> {
+export async function follow({ client }: Pick<Service, 'client'>, session: string): Promise<Follower> {
   const { events } = client.beta.sessions;
   const left = new AbortController();
   const open = () => events.stream(session, {}, { signal: left.signal });
   const first = await open();
   const seen: Event[] = [];
   let waiting = Promise.withResolvers<void>();
+  /** Resolves when a caller waits. A follower that a test leaves behind opens no further stream. */
+  let wanted = Promise.withResolvers<void>();
   let ended: string | null = null;
   let found = 0;
   let told = 0;
@@ -44,6 +46,7 @@ export async function follow({ client }: Service, session: string): Promise<Foll
   async function read(): Promise<void> {
     await readToEnd(first, new Set());
     while (isIdle(seen) && !left.signal.aborted) {
+      await wanted.promise;
       const stream = await open();
       const known = new Set(seen.map(formOf));
       for await (const event of events.list(session, { limit: 1000 })) {
@@ -64,16 +67,18 @@ export async function follow({ client }: Service, session: string): Promise<Foll
   );
 
   async function next<Type extends Event['type']>(type: Type): Promise<Extract<Event, { type: Type }>> {
-    for (;;) {
+    for (let waits = false; ; waits = true) {
       waiting = Promise.withResolvers();
       const at = seen.findIndex((event, index) => index >= found && event.type === type);
       const event = seen[at];
       if (event !== undefined) {
         found = at + 1;
+        if (waits) wanted = Promise.withResolvers();
         return event as Extract<Event, { type: Type }>;
       }
       if (ended !== null)
         throw new Error(`the stream ${ended} without ${type}: ${seen.map((one) => one.type).join(', ')}`);
+      wanted.resolve();
       await waiting.promise;
     }
   }

@@ -7,6 +7,7 @@ import Anthropic from '@anthropic-ai/sdk';
 import type { BetaManagedAgentsSessionEvent } from '@anthropic-ai/sdk/resources/beta/sessions/events';
 import { startStandIn, type Script, type StandIn } from '#test/model/stand-in.ts';
 import { createContractFetch, type Fetch } from '#test/contract/contract-fetch.ts';
+import { follow } from '#test/journeys/follower.ts';
 import { borrowRuntime, startRuntimeFor, type Lent } from '#test/journeys/lent-runtime.ts';
 import type { WatchedRuntime } from '#test/runtime/watched-runtime.ts';
 import { CDK_OUT } from '#test/synth.ts';
@@ -87,15 +88,11 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
       return id;
     },
     async converse(session, text) {
-      const stream = await sessions.events.stream(session);
+      const follower = await follow({ client }, session);
       await send(session, text);
-      const seen: Event[] = [];
-      for await (const event of stream) {
-        if (event.type === 'event_start' || event.type === 'event_delta') continue;
-        seen.push(event);
-        if (event.type === 'session.status_idle') break;
-      }
-      return seen;
+      await follower.idle();
+      follower.leave();
+      return follower.since();
     },
     async idle(session) {
       while ((await sessions.retrieve(session)).status !== 'idle') {
