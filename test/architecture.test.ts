@@ -67,6 +67,8 @@ const TABLE: readonly { readonly from: string; readonly may: readonly string[] }
       'htmlparser2',
       'openid-client',
       '@cedar-policy/cedar-wasm/nodejs',
+      'yaml',
+      'yauzl',
     ],
   },
   // The HTTP shell of the functions behind API Gateway.
@@ -111,6 +113,7 @@ const CORE_ROOMS = [
   'environments',
   'files',
   'memory',
+  'skills',
   'session',
   'connect',
   'hands',
@@ -133,6 +136,7 @@ const AWS_ROOMS = [
   'policy',
   'records',
   'session',
+  'skills',
   'vault',
   'worlds',
 ];

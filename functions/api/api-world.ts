@@ -14,6 +14,8 @@ type ApiPorts = Pick<
   | 'files'
   | 'blobs'
   | 'leftovers'
+  | 'skills'
+  | 'skillArchives'
   | 'apiKeys'
   | 'reader'
   | 'remover'

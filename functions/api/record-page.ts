@@ -1,4 +1,4 @@
-/** Pages of agents, environments, sessions, vaults, credentials, files and memory stores. */
+/** Pages of agents, environments, sessions, vaults, credentials, files, memory stores and skills. */
 import * as z from 'zod';
 import { Instant, type WorkspaceId } from '#contract/ids.ts';
 import { Order } from '#contract/pages.ts';
@@ -9,7 +9,16 @@ import { isRefusal, type RequestRefusal } from '#core/ports/errors.ts';
 import { fitting } from './carried-bytes.ts';
 import { decodeCursor, encodeCursor } from './cursor.ts';
 
-const List = z.enum(['agents', 'environments', 'sessions', 'vaults', 'credentials', 'files', 'memory_stores']);
+const List = z.enum([
+  'agents',
+  'environments',
+  'sessions',
+  'vaults',
+  'credentials',
+  'files',
+  'memory_stores',
+  'skills',
+]);
 type List = z.infer<typeof List>;
 
 const Cursor = z.strictObject({

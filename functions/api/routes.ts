@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { FileId, SessionId, ThreadId } from '#contract/ids.ts';
 import { StreamFrame } from '#contract/previews.ts';
 import { NoQuery, StreamQuery } from '#contract/queries.ts';
+import { SkillId, SkillVersionRef } from '#contract/skills.ts';
 import { routeOf, type Operation } from './operation.ts';
 import { agentOperations } from './operations/agents.ts';
 import { auditOperations } from './operations/audit.ts';
@@ -18,6 +19,7 @@ import { modelOperations } from './operations/models.ts';
 import { policyOperations } from './operations/policy.ts';
 import { resourceOperations } from './operations/resources.ts';
 import { sessionOperations } from './operations/sessions.ts';
+import { skillOperations } from './operations/skills.ts';
 import { vaultOperations } from './operations/vaults.ts';
 import { NOT_YET } from './not-yet.ts';
 
@@ -47,6 +49,11 @@ const downloads: readonly Route[] = [
     summary: 'Download a file that a session wrote',
     params: z.object({ file_id: FileId }),
   },
+  {
+    ...routeOf('GET /v1/skills/{skill_id}/versions/{version}/content'),
+    summary: "Download a skill's version as a zip",
+    params: z.object({ skill_id: SkillId, version: SkillVersionRef }),
+  },
 ].map((route) => ({ ...route, status: 'downloaded', query: NoQuery, response: z.string() }));
 
 const built = [
@@ -56,6 +63,7 @@ const built = [
   ...resourceOperations,
   ...eventOperations,
   ...fileOperations,
+  ...skillOperations,
   ...vaultOperations,
   ...credentialOperations,
   ...memoryStoreOperations,

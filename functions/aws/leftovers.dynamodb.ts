@@ -13,6 +13,7 @@ const LEFTOVERS = 'LEFTOVERS';
 
 const Stored = z.discriminatedUnion('type', [
   z.object({ type: z.literal('blob'), blob: BlobKey, holder: z.string() }),
+  z.object({ type: z.literal('skill'), holder: z.string() }),
   z.object({ type: z.literal('copies'), workspace: WorkspaceId, session: SessionId }),
 ]);
 const LeftoverRow = z.object({ body: json(Stored), listSk: z.string() });
@@ -33,6 +34,8 @@ export function createLeftovers(dynamodb: DynamoDBClient, name: string): Leftove
     },
 
     async isHeld(leftover, at) {
+      // It was announced by the transaction that removed the skill.
+      if (leftover.type === 'skill') return false;
       if (leftover.type === 'copies') return (await table.get({ pk: leftover.session, sk: 'session' })) !== null;
       const namesIt = '#blob = :blob';
       const isThere = 'attribute_exists(workspace)';
@@ -55,9 +58,19 @@ export function createLeftovers(dynamodb: DynamoDBClient, name: string): Leftove
 }
 
 function leftoverKey(leftover: Leftover): Key {
-  const name = leftover.type === 'blob' ? leftover.blob : leftover.session;
-  return { pk: `LEFTOVER#${name}`, sk: 'LEFTOVER' };
+  switch (leftover.type) {
+    case 'blob':
+      return rowKey(leftover.blob);
+    case 'skill':
+      return rowKey(leftover.holder);
+    case 'copies':
+      return rowKey(leftover.session);
+    default:
+      return leftover satisfies never;
+  }
 }
+
+const rowKey = (name: string): Key => ({ pk: `LEFTOVER#${name}`, sk: 'LEFTOVER' });
 
 function leftoverRow(leftover: Leftover, due: Instant) {
   const listed = { listPk: LEFTOVERS, listSk: placeAt(due) };

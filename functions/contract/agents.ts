@@ -4,13 +4,12 @@ import { AgentId, Instant } from './ids.ts';
 import { McpServer, McpServersInput } from './mcp.ts';
 import { Metadata, MetadataPatch } from './metadata.ts';
 import { notYetType } from './not-yet.ts';
+import { AgentSkill, AgentSkillsInput } from './skills.ts';
 import { AgentTool, AgentToolsInput } from './tools.ts';
 import { wellFormed } from './content.ts';
 
 const EFFORTS = ['low', 'medium', 'high', 'xhigh', 'max'] as const;
 const Effort = z.enum(EFFORTS);
-
-const notYet = (what: string) => z.array(z.unknown()).max(0, `${what} are not supported yet: leave it out or send []`);
 
 export const ModelInput = z
   .union([
@@ -37,8 +36,6 @@ export type Model = z.infer<typeof Model>;
 
 const Name = z.string().min(1).max(256);
 
-const SkillsInput = notYet('skills').nullish();
-
 const System = wellFormed(100_000).nullish();
 
 /** The fields that an update can clear. */
@@ -47,7 +44,7 @@ const clearable = {
   system: System,
   tools: AgentToolsInput.nullish(),
   mcp_servers: McpServersInput.nullish(),
-  skills: SkillsInput,
+  skills: AgentSkillsInput.nullish(),
   multiagent: z.null('multi-agent configurations are not supported yet: leave it out or send null').optional(),
   execution_identity: z
     .discriminatedUnion('type', [
@@ -79,7 +76,7 @@ export const AgentOverrides = z.strictObject({
   system: System,
   tools: AgentToolsInput.nullish(),
   mcp_servers: McpServersInput.nullish(),
-  skills: SkillsInput,
+  skills: AgentSkillsInput.nullish(),
 });
 export type AgentOverrides = z.infer<typeof AgentOverrides>;
 
@@ -94,7 +91,7 @@ const definition = {
   model: Model,
   tools: z.array(AgentTool),
   mcp_servers: z.array(McpServer),
-  skills: z.array(z.never()),
+  skills: z.array(AgentSkill),
   multiagent: z.null(),
   execution_identity: z.object({ type: z.literal('service_account') }),
 };

@@ -36,8 +36,6 @@ export type ConnectId = z.infer<typeof ConnectId>;
 /** A file that a client sends in parts. */
 export const UploadId = idOf('upload').brand<'UploadId'>();
 export type UploadId = z.infer<typeof UploadId>;
-export const SkillId = idOf('skill').brand<'SkillId'>();
-export type SkillId = z.infer<typeof SkillId>;
 export const SkillVersionId = idOf('skver').brand<'SkillVersionId'>();
 export type SkillVersionId = z.infer<typeof SkillVersionId>;
 export const ApiKeyId = idOf('apikey').brand<'ApiKeyId'>();

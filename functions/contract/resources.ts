@@ -4,6 +4,7 @@ import { wellFormed } from './content.ts';
 import { BlobKey } from './files.ts';
 import { FileId, Instant, MemoryStoreId, ResourceId } from './ids.ts';
 import { notYetType } from './not-yet.ts';
+import { MountedSkill } from './skills.ts';
 
 export const MAX_FILES = 500;
 /** Of all files together: a sandbox's disk has room for more. */
@@ -123,6 +124,8 @@ export type Mounted = z.infer<typeof Mounted>;
 export const SessionContents = z.object({
   /** In the order in which they were attached. */
   resources: z.array(Mounted),
+  /** Of the agent as it is when the session is created. */
+  skills: z.array(MountedSkill).optional(),
 });
 export type SessionContents = z.infer<typeof SessionContents>;
 

@@ -1,44 +1,95 @@
 /**
- * Downloads of files. They go through the function that streams, because a buffered response holds 6 MB, and because a
- * redirect would carry the header `x-api-key` of older clients to another host.
+ * Downloads of files and skills. They go through the function that streams, because a buffered response holds 6 MB, and
+ * because a redirect would carry the header `x-api-key` of older clients to another host.
  */
 import type { GatewayEvent } from '#contract/gateway.ts';
 import { FileId, type WorkspaceId } from '#contract/ids.ts';
+import { SkillId, SkillVersionRef } from '#contract/skills.ts';
 import { isExpired } from '#core/files/copy.ts';
 import { refuse, type RequestRefusal } from '#core/ports/errors.ts';
 import type { FileRecords, StoredFile } from '#core/ports/files.ts';
 import type { Ports } from '#core/ports/ports.ts';
+import type { SkillRecords } from '#core/ports/skills.ts';
+import { downloadOf as zipOf } from '#core/skills/read-upload.ts';
+import { versionNamed } from '#core/skills/session-skills.ts';
 
-export interface DownloadWorld extends Pick<Ports, 'blobs' | 'stamp'> {
+export interface DownloadWorld extends Pick<Ports, 'blobs' | 'stamp' | 'skillArchives'> {
   readonly files: Pick<FileRecords, 'find'>;
+  readonly skills: Pick<SkillRecords, 'find' | 'version'>;
 }
 
-export async function downloadOf(
+interface Download {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly bytes: number;
+  readonly open: () => Promise<AsyncIterable<Uint8Array>>;
+}
+
+/** Null for the route of a stream. */
+export function downloadRoute({ pathParameters: given }: GatewayEvent): string | null {
+  if (given?.['file_id'] !== undefined) return '/v1/files/{file_id}/content';
+  return given?.['skill_id'] === undefined ? null : '/v1/skills/{skill_id}/versions/{version}/content';
+}
+
+export function downloadOf(
+  world: DownloadWorld,
+  workspace: WorkspaceId,
+  event: GatewayEvent,
+): Promise<Download | RequestRefusal> {
+  const isOfSkill = event.pathParameters?.['skill_id'] !== undefined;
+  return isOfSkill ? skillDownload(world, workspace, event) : fileDownload(world, workspace, event);
+}
+
+async function fileDownload(
   world: DownloadWorld,
   workspace: WorkspaceId,
   { pathParameters }: GatewayEvent,
-): Promise<StoredFile | RequestRefusal> {
+): Promise<Download | RequestRefusal> {
   const id = FileId.safeParse(pathParameters?.['file_id']);
   const stored = id.success ? await world.files.find(workspace, id.data) : null;
-  if (stored === null) return refuse('not_found_error', 'file_id: there is no such file');
+  const refused = stored === null ? NO_FILE : unreadable(world, stored);
+  if (stored === null || refused !== null) return refused ?? NO_FILE;
+  const { filename, mime_type: type, size_bytes: bytes } = stored.file;
+  return { headers: headersOf({ filename, type, bytes }), bytes, open: () => world.blobs.get(stored.blob) };
+}
+
+const NO_FILE = refuse('not_found_error', 'file_id: there is no such file');
+
+function unreadable(world: DownloadWorld, stored: StoredFile): RequestRefusal | null {
   if (!stored.file.downloadable) {
     const message = 'file_id: only files that a session wrote to /mnt/session/outputs can be downloaded';
     return refuse('invalid_request_error', message, 'file_not_downloadable');
   }
-  if (isExpired(stored, world.stamp.now()))
-    return refuse('not_found_error', 'file_id: the file has expired', 'file_expired');
-  return stored;
+  return isExpired(stored, world.stamp.now())
+    ? refuse('not_found_error', 'file_id: the file has expired', 'file_expired')
+    : null;
+}
+
+/** A zip is made of the archive that sandboxes get. Uploads are limited so that this fits into the function's memory. */
+async function skillDownload(
+  { skills, blobs, skillArchives }: DownloadWorld,
+  workspace: WorkspaceId,
+  { pathParameters }: GatewayEvent,
+): Promise<Download | RequestRefusal> {
+  const id = SkillId.safeParse(pathParameters?.['skill_id']);
+  const stored = id.success ? await skills.find(workspace, id.data) : null;
+  if (stored === null) return refuse('not_found_error', 'skill_id: there is no such skill');
+  const ref = SkillVersionRef.safeParse(pathParameters?.['version']);
+  const found = ref.success ? await skills.version(stored.holder, versionNamed(stored, ref.data)) : null;
+  if (found === null) return refuse('not_found_error', 'version: there is no such version');
+  const archive = new Uint8Array(await new Response(await blobs.get(found.blob)).arrayBuffer());
+  const { name } = found.version;
+  const zip = zipOf(skillArchives, { name, files: skillArchives.unpack(archive) });
+  const headers = headersOf({ filename: `${name}.zip`, type: 'application/zip', bytes: zip.length });
+  return { headers, bytes: zip.length, open: async () => new Blob([zip]).stream() };
 }
 
 /** No browser shows the content as a page of this host. */
-export function downloadHeaders({
-  file: { filename, mime_type, size_bytes },
-}: StoredFile): Readonly<Record<string, string>> {
+function headersOf({ filename, type, bytes }: { filename: string; type: string; bytes: number }) {
   const plain = filename.replaceAll(/[^\x20-\x7e]|["\\%]/g, '_');
   const encoded = encodeURIComponent(filename).replaceAll(/['()*]/g, (one) => `%${one.charCodeAt(0).toString(16)}`);
   return {
-    'content-type': mime_type,
-    'content-length': String(size_bytes),
+    'content-type': type,
+    'content-length': String(bytes),
     'content-disposition': `attachment; filename="${plain}"; filename*=UTF-8''${encoded}`,
     'content-security-policy': "sandbox; default-src 'none'",
     'x-content-type-options': 'nosniff',

@@ -12,7 +12,7 @@ import { isRefusal, refuse, type RequestRefusal } from '#core/ports/errors.ts';
 import { API_ROUTES, NOT_KEPT, toRequest, journalRequest, type Fields } from '../http/gateway.ts';
 import { joinCrowd, watchPreviews } from './watch-previews.ts';
 import { follow, type Followed, type Subscription } from './follow.ts';
-import { downloadHeaders, downloadOf, type DownloadWorld } from './download.ts';
+import { downloadOf, downloadRoute, type DownloadWorld } from './download.ts';
 import { errorFrame, frameNames, OPENING, type Sink } from './sink.ts';
 
 interface StreamWorld extends DownloadWorld, Pick<Ports, 'apiKeys' | 'previews' | 'pause' | 'newToken' | 'journal'> {
@@ -29,11 +29,11 @@ export async function respond(
   event: GatewayEvent,
   out: { open: Open; untilMs: number },
 ): Promise<void> {
-  const isDownload = event.pathParameters?.['file_id'] !== undefined;
+  const downloads = downloadRoute(event);
   const path = event.pathParameters?.['thread_id'] === undefined ? 'events/stream' : 'threads/{thread_id}/stream';
-  const route = isDownload ? '/v1/files/{file_id}/content' : `/v1/sessions/{session_id}/${path}`;
+  const route = downloads ?? `/v1/sessions/{session_id}/${path}`;
   await journalRequest(world, { method: 'GET', route }, async ({ requestId: id, note }) => {
-    const { status, ...fields } = await (isDownload ? download : deliver)(world, event, { ...out, id });
+    const { status, ...fields } = await (downloads === null ? deliver : download)(world, event, { ...out, id });
     note(fields);
     return { status };
   });
@@ -89,16 +89,16 @@ async function download(
     await caller.renewal;
     const found = await downloadOf(world, caller.workspace, event);
     if (isRefusal(found)) return refuseRequest(open, replyToRefusal(found, id), { error_class: found.type });
-    const bytes = await world.blobs.get(found.blob);
+    const bytes = await found.open();
     sink = open(200, {
-      ...downloadHeaders(found),
+      ...found.headers,
       ...NOT_KEPT,
       'request-id': id,
       'anthropic-workspace-id': caller.workspace,
     });
     for await (const chunk of bytes) await sink.write(chunk);
     sink.end();
-    return { status: 200, bytes: found.file.size_bytes };
+    return { status: 200, bytes: found.bytes };
   } catch (error) {
     if (sink === null) return refuseRequest(open, replyToFault(error, id), faultFields(error));
     sink.end();

@@ -30,6 +30,7 @@ const STREAM_ROUTES = [
   'v1/sessions/{session_id}/events/stream',
   'v1/sessions/{session_id}/threads/{thread_id}/stream',
   'v1/files/{file_id}/content',
+  'v1/skills/{skill_id}/versions/{version}/content',
 ];
 
 const STAGE = 'prod';

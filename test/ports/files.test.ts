@@ -4,11 +4,13 @@ import { BlobKey, FileMetadata } from '#contract/files.ts';
 import { FileId, SessionId, WorkspaceId, type Instant } from '#contract/ids.ts';
 import { createFileRecords } from '#aws/files/files.dynamodb.ts';
 import { createLeftovers } from '#aws/leftovers.dynamodb.ts';
+import { createSkillRecords } from '#aws/skills/skills.dynamodb.ts';
 import { newToken } from '#aws/stamp.ts';
 import { copyOf } from '#core/files/copy.ts';
 import { dueAfter, endLeftover } from '#core/files/end-leftover.ts';
 import type { FileRecords, StoredFile } from '#core/ports/files.ts';
 import type { ListRequest } from '#core/ports/records.ts';
+import type { AbandonedVersions } from '#core/ports/skills.ts';
 import { later } from '#core/ports/stamp.ts';
 import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
 
@@ -20,11 +22,13 @@ describe('the records of files', () => {
   let db: TestDynamoDb;
   let files: FileRecords & ReturnType<typeof createFileRecords>;
   let leftovers: ReturnType<typeof createLeftovers>;
+  let skills: AbandonedVersions;
   let removed: string[];
   beforeAll(async () => {
     db = await startDynamoDb();
     files = createFileRecords(db.client, db.recordsTable);
     leftovers = createLeftovers(db.client, db.recordsTable);
+    skills = createSkillRecords(db.client, db.recordsTable);
   });
   afterAll(() => db.close());
 
@@ -60,7 +64,7 @@ describe('the records of files', () => {
     removed = [];
     const blobRemover = { remove: async (blob: string) => void removed.push(blob) };
     for await (const due of leftovers.due(now))
-      await endLeftover({ abandonedCopies: files, blobRemover, leftovers }, due, now);
+      await endLeftover({ abandonedCopies: files, abandonedVersions: skills, blobRemover, leftovers }, due, now);
     return removed;
   }
 

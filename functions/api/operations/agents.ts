@@ -3,9 +3,17 @@ import { Agent, AgentCreate, AgentUpdate } from '#contract/agents.ts';
 import { AgentId } from '#contract/ids.ts';
 import { pageOf } from '#contract/pages.ts';
 import { AgentQuery, AgentsQuery, VersionsQuery } from '#contract/queries.ts';
-import { brokenModel, brokenServers, brokenTools, retiredModel, tooLarge } from '#core/tools/agent-rules.ts';
-import { resolveAgent } from '#core/agents/resolve.ts';
+import {
+  brokenModel,
+  brokenServers,
+  brokenSkills,
+  brokenTools,
+  retiredModel,
+  tooLarge,
+} from '#core/tools/agent-rules.ts';
+import { resolveAgent, resolveSkills } from '#core/agents/resolve.ts';
 import { updateAgent } from '#core/agents/update.ts';
+import { unknownSkill } from '#core/skills/session-skills.ts';
 import { isRefusal } from '#core/ports/errors.ts';
 import { keyedPages } from '../cursor.ts';
 import { notFound, operation } from '../operation.ts';
@@ -24,7 +32,8 @@ const create = operation({
     const retired = retiredModel(world.retiredModels, body.model);
     if (retired !== null) return retired;
     const agent = resolveAgent(body, AgentId.parse(`agent_${world.newToken()}`), world.stamp.now());
-    const refusal = brokenModel(agent.model) ?? brokenTools(agent) ?? brokenServers(agent) ?? tooLarge(agent, 'body');
+    const broken = brokenModel(agent.model) ?? brokenTools(agent) ?? brokenServers(agent) ?? brokenSkills(agent);
+    const refusal = broken ?? tooLarge(agent, 'body') ?? (await unknownSkill(world.skills, workspace, agent.skills));
     if (refusal !== null) return refusal;
     await world.agents.create(workspace, agent);
     return agent;
@@ -59,6 +68,9 @@ const update = operation({
   async handle({ world, workspace, params, body }) {
     const retired = retiredModel(world.retiredModels, body.model);
     if (retired !== null) return retired;
+    // Skills that the update does not name were judged when they were saved, and again when a session is created.
+    const unknown = await unknownSkill(world.skills, workspace, resolveSkills(body.skills));
+    if (unknown !== null) return unknown;
     return (await updateAgent(world, { workspace, id: params.agent_id }, body)) ?? notFound('agent_id');
   },
 });

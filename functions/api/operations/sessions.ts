@@ -14,7 +14,7 @@ import {
 } from '#contract/sessions.ts';
 import { overrideAgent } from '#core/agents/override.ts';
 import { retiredModel } from '#core/tools/agent-rules.ts';
-import { snapshotOf } from '#core/agents/resolve.ts';
+import { resolveSkills, snapshotOf } from '#core/agents/resolve.ts';
 import { refusedServer } from '#core/environments/reach.ts';
 import { removeSessionFiles } from '#core/files/remove-session-files.ts';
 import { packageList } from '#core/hands/packages.ts';
@@ -23,7 +23,8 @@ import { change } from '#core/session/change.ts';
 import { closeForDeletion } from '#core/session/close-for-deletion.ts';
 import { refusedRequest } from '#core/session/commands.ts';
 import { createSession } from '#core/session/create.ts';
-import { newContents, writeCopies } from '#core/session/new-contents.ts';
+import { newContents, withSkills, writeCopies } from '#core/session/new-contents.ts';
+import { sessionSkills, type SessionSkill } from '#core/skills/session-skills.ts';
 import { storeAndStart } from '#core/session/send.ts';
 import { updateSession } from '#core/session/update.ts';
 import { viewPrimaryThread, viewSession } from '#core/session/view.ts';
@@ -48,11 +49,12 @@ const create = operation({
     if (body.budget != null) return NOT_BUDGETABLE;
     const parts = await partsOf(call);
     if (isRefusal(parts)) return parts;
-    const { agent, environment } = parts;
+    const { agent, environment, skills } = parts;
     const session = SessionId.parse(`sesn_${world.newToken()}`);
     note({ session });
-    const given = await newContents(world, { workspace, session }, body.resources ?? []);
-    if (isRefusal(given)) return given;
+    const resources = await newContents(world, { workspace, session }, body.resources ?? []);
+    if (isRefusal(resources)) return resources;
+    const given = withSkills(resources, skills);
     const { contents, copies } = given;
     const created = createSession(
       body,
@@ -82,7 +84,7 @@ const create = operation({
 /** The agent and the environment that the request names, if a session with its vaults may have them. */
 async function partsOf(
   call: Call<unknown, unknown, SessionCreate>,
-): Promise<{ readonly agent: SessionAgent; readonly environment: Environment } | RequestRefusal> {
+): Promise<(OwnAgent & { readonly environment: Environment }) | RequestRefusal> {
   const { world, workspace, body } = call;
   const reference = agentReference(body.agent);
   const [agent, environment] = await Promise.all([
@@ -96,10 +98,11 @@ async function partsOf(
   const asked = typeof body.agent === 'object' && 'model' in body.agent ? body.agent.model : undefined;
   const retired = retiredModel(world.retiredModels, asked, 'agent.');
   if (retired !== null) return retired;
-  const own = ownAgent(agent, body.agent);
+  const own = await ownAgent(call, agent);
   if (isRefusal(own)) return own;
-  const unfit = refusedServer(own, environment.config.networking) ?? (await refusedVaults(call, body.vault_ids ?? []));
-  return unfit ?? { agent: own, environment };
+  const unfit =
+    refusedServer(own.agent, environment.config.networking) ?? (await refusedVaults(call, body.vault_ids ?? []));
+  return unfit ?? { ...own, environment };
 }
 
 function agentReference(agent: AgentReference): { readonly id: AgentId; readonly version?: number } {
@@ -107,10 +110,23 @@ function agentReference(agent: AgentReference): { readonly id: AgentId; readonly
   return agent.version === undefined ? { id: agent.id } : { id: agent.id, version: agent.version };
 }
 
-/** The session's own snapshot: a later change of the agent does not reach it. */
-function ownAgent(agent: Agent, reference: AgentReference): SessionAgent | RequestRefusal {
-  const isOverridden = typeof reference !== 'string' && reference.type === 'agent_with_overrides';
-  return isOverridden ? overrideAgent(agent, reference) : snapshotOf(agent);
+interface OwnAgent {
+  readonly agent: SessionAgent;
+  readonly skills: readonly SessionSkill[];
+}
+
+/** The session's own snapshot: a later change of the agent, or of what is the latest version of a skill, does not reach it. */
+async function ownAgent(
+  { world, workspace, body }: Call<unknown, unknown, SessionCreate>,
+  agent: Agent,
+): Promise<OwnAgent | RequestRefusal> {
+  const overrides = typeof body.agent === 'object' && body.agent.type === 'agent_with_overrides' ? body.agent : null;
+  const named = overrides?.skills === undefined ? agent.skills : resolveSkills(overrides.skills);
+  const skills = await sessionSkills(world.skills, { workspace, field: 'agent.skills' }, named);
+  if (isRefusal(skills)) return skills;
+  const pinned = skills.map(({ skill }) => skill);
+  const own = overrides === null ? snapshotOf(agent, pinned) : overrideAgent(agent, overrides, pinned);
+  return isRefusal(own) ? own : { agent: own, skills };
 }
 
 const retrieve = operation({

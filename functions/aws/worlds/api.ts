@@ -27,6 +27,8 @@ import { plannedSandbox } from '#aws/hands/sandbox-records.dynamodb.ts';
 import { createSessionRecords } from '#aws/session/session-records.dynamodb.ts';
 import { jsonSetting, setting, type Env } from '#aws/settings.ts';
 import { sha256, newToken, pause } from '#aws/stamp.ts';
+import { createSkillArchives } from '#aws/skills/skill-archives.zip.ts';
+import { createSkillRecords } from '#aws/skills/skills.dynamodb.ts';
 import { createVaultRecords } from '#aws/vault/vaults.dynamodb.ts';
 import { createProvisioner } from '#aws/hands/provisioner.lambda.ts';
 import { auditOf } from '#aws/worlds/audit.ts';
@@ -54,6 +56,8 @@ export function apiWorld(env: Env) {
     files: createFileRecords(dynamodb, recordsTable),
     blobs: createBlobs(env, bucket),
     leftovers: createLeftovers(dynamodb, recordsTable),
+    skills: createSkillRecords(dynamodb, recordsTable),
+    skillArchives: createSkillArchives(),
     apiKeys: createApiKeys(dynamodb, recordsTable),
     limiter: limiterOf(env, { dynamodb, maxLease: Number.POSITIVE_INFINITY }),
     reader: createLogReader(tables),

@@ -11,6 +11,7 @@ import { createJournal, type FunctionJournal } from '#aws/journal.powertools.ts'
 import { createSandboxRecords } from '#aws/hands/sandbox-records.dynamodb.ts';
 import { createLeftovers } from '#aws/leftovers.dynamodb.ts';
 import { createContentsReader } from '#aws/session/session-contents.dynamodb.ts';
+import { createSkillRecords } from '#aws/skills/skills.dynamodb.ts';
 import { setting, type Env } from '#aws/settings.ts';
 import { createStamp, newToken, pause, sha256 } from '#aws/stamp.ts';
 import { logOf } from '#aws/worlds/sessions.ts';
@@ -24,6 +25,7 @@ export function executeWorld(env: Env): ExecuteWorld & { readonly journal: Funct
     sandboxClient: createSandboxClient(),
     archiveReader: createArchiveReader(new S3Client(), bucket),
     contents: createContentsReader(dynamodb, records),
+    skills: createSkillRecords(dynamodb, records),
     files: createFileRecords(dynamodb, records),
     outputs: createOutputRecords(dynamodb, records),
     blobs: createBlobs(env, bucket),

@@ -6,6 +6,8 @@ import { createFileRecords } from '#aws/files/files.dynamodb.ts';
 import { createJournal } from '#aws/journal.powertools.ts';
 import { createApiKeys } from '#aws/records/api-keys.dynamodb.ts';
 import { createPreviews } from '#aws/session/previews.dynamodb.ts';
+import { createSkillArchives } from '#aws/skills/skill-archives.zip.ts';
+import { createSkillRecords } from '#aws/skills/skills.dynamodb.ts';
 import { countSetting, setting, type Env } from '#aws/settings.ts';
 import { createStamp, newToken, pause } from '#aws/stamp.ts';
 import { limiterOf } from '#aws/worlds/limits.ts';
@@ -28,6 +30,8 @@ export function streamWorld(env: Env) {
     },
     files: createFileRecords(dynamodb, recordsTable),
     blobs: createBlobs(env, setting(env, 'CONTENT_BUCKET')),
+    skills: createSkillRecords(dynamodb, recordsTable),
+    skillArchives: createSkillArchives(),
     stamp: createStamp(),
     // An instance is busy with one stream for minutes: a second token would run out unused.
     limiter: limiterOf(env, { dynamodb, maxLease: 1 }),

@@ -21,6 +21,7 @@ import { createMemoryStoreRecords } from '#aws/memory/memory-stores.dynamodb.ts'
 import { runningSince, type RunningSession } from '#aws/session/running-sessions.dynamodb.ts';
 import { createRunList } from '#aws/session/runs.step-functions.ts';
 import { createSecretRemover } from '#aws/vault/secret-stores.ts';
+import { createSkillRecords } from '#aws/skills/skills.dynamodb.ts';
 import { setting, type Env } from '#aws/settings.ts';
 import { pause } from '#aws/stamp.ts';
 import { settlePorts } from '#aws/worlds/connecting.ts';
@@ -55,6 +56,7 @@ export function sweepWorld(env: Env): SweepWorld {
     leftovers: {
       leftovers: createLeftovers(dynamodb, table),
       abandonedCopies: createFileRecords(dynamodb, table),
+      abandonedVersions: createSkillRecords(dynamodb, table),
       blobRemover: createBlobs(env, setting(env, 'CONTENT_BUCKET')),
     },
     memoryRemovals: createMemoryStoreRecords(dynamodb, setting(env, 'MEMORY_TABLE')),

@@ -1,16 +1,22 @@
 /** A session's own version of its agent: what is omitted is inherited, null and [] clear, and a value replaces. */
 import type { Agent, AgentOverrides, SessionAgent } from '#contract/agents.ts';
-import { brokenModel, brokenServers, brokenTools, tooLarge } from '#core/tools/agent-rules.ts';
+import type { AgentSkill } from '#contract/skills.ts';
+import { brokenModel, brokenServers, brokenSkills, brokenTools, tooLarge } from '#core/tools/agent-rules.ts';
 import { resolveTools } from '#core/agents/resolve-tools.ts';
 import { emptyAsNull, snapshotOf, overrideModel } from '#core/agents/resolve.ts';
 import { isRefusal, refuse, type RequestRefusal } from '#core/ports/errors.ts';
 
-export function overrideAgent(agent: Agent, overrides: AgentOverrides): SessionAgent | RequestRefusal {
+/** `skills` are those that the session has: the overrides' own, or else the agent's. */
+export function overrideAgent(
+  agent: Agent,
+  overrides: AgentOverrides,
+  skills: AgentSkill[],
+): SessionAgent | RequestRefusal {
   const { model, system, ...parts } = overrides;
   if (model === null) {
     return refuse('invalid_request_error', 'agent.model: an agent must have a model', 'agent_model_required');
   }
-  const saved = snapshotOf(agent);
+  const saved = snapshotOf(agent, skills);
   const own = model === undefined ? saved.model : overrideModel(model);
   const broken = model === undefined ? null : brokenModel(own, 'agent.');
   if (broken !== null) return broken;
@@ -26,7 +32,6 @@ export function overrideAgent(agent: Agent, overrides: AgentOverrides): SessionA
   return brokenTools(overridden, 'agent.') ?? overridden;
 }
 
-/** Skills are not built yet, so there are none to replace. */
 export function replaceTools(
   agent: SessionAgent,
   { tools, mcp_servers: servers }: Pick<AgentOverrides, 'tools' | 'mcp_servers'>,
@@ -37,5 +42,11 @@ export function replaceTools(
     mcp_servers: servers === undefined ? agent.mcp_servers : (servers ?? []),
   };
   const broken = tools === undefined ? null : brokenTools(replaced, 'agent.');
-  return broken ?? brokenServers(replaced, 'agent.') ?? tooLarge(replaced, 'agent') ?? replaced;
+  return (
+    broken ??
+    brokenSkills(replaced, 'agent.') ??
+    brokenServers(replaced, 'agent.') ??
+    tooLarge(replaced, 'agent') ??
+    replaced
+  );
 }

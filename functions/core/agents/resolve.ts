@@ -1,6 +1,7 @@
 /** An agent as it is saved: every default is decided, so that a later change of defaults changes no saved agent. */
 import type { Agent, AgentCreate, Model, ModelInput, SessionAgent } from '#contract/agents.ts';
 import type { AgentId, Instant } from '#contract/ids.ts';
+import { LATEST, type AgentSkill, type AgentSkillsInput } from '#contract/skills.ts';
 import { defaultEffort } from '#core/model/check.ts';
 import { resolveTools } from '#core/agents/resolve-tools.ts';
 
@@ -15,7 +16,7 @@ export function resolveAgent(input: AgentCreate, id: AgentId, now: Instant): Age
     model: resolveModel(input.model),
     tools: resolveTools(input.tools),
     mcp_servers: input.mcp_servers ?? [],
-    skills: [],
+    skills: resolveSkills(input.skills),
     multiagent: null,
     execution_identity: { type: 'service_account' },
     metadata: input.metadata ?? {},
@@ -25,8 +26,12 @@ export function resolveAgent(input: AgentCreate, id: AgentId, now: Instant): Age
   };
 }
 
-/** What a session keeps of an agent. */
-export function snapshotOf(agent: Agent): SessionAgent {
+export function resolveSkills(input: AgentSkillsInput | null | undefined): AgentSkill[] {
+  return (input ?? []).map(({ type, skill_id, version }) => ({ type, skill_id, version: version ?? LATEST }));
+}
+
+/** What a session keeps of an agent, with the versions of its skills that it has from now on. */
+export function snapshotOf(agent: Agent, skills: AgentSkill[]): SessionAgent {
   const {
     metadata: _metadata,
     created_at: _createdAt,
@@ -34,7 +39,7 @@ export function snapshotOf(agent: Agent): SessionAgent {
     archived_at: _archivedAt,
     ...definition
   } = agent;
-  return definition;
+  return { ...definition, skills };
 }
 
 export function emptyAsNull(text: string | null | undefined): string | null {

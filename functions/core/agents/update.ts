@@ -1,9 +1,9 @@
 /** The next version of an agent: omitted stays, null and empty clear, a value replaces. */
 import { Agent, type AgentUpdate } from '#contract/agents.ts';
 import type { AgentId, Instant, WorkspaceId } from '#contract/ids.ts';
-import { brokenModel, brokenServers, brokenTools, tooLarge } from '#core/tools/agent-rules.ts';
+import { brokenModel, brokenServers, brokenSkills, brokenTools, tooLarge } from '#core/tools/agent-rules.ts';
 import { resolveTools } from '#core/agents/resolve-tools.ts';
-import { emptyAsNull, replaceModel } from '#core/agents/resolve.ts';
+import { emptyAsNull, replaceModel, resolveSkills } from '#core/agents/resolve.ts';
 import type { Ports } from '#core/ports/ports.ts';
 import { METADATA_TOO_LARGE, patchMetadata } from '#core/requests/patch-metadata.ts';
 import { isRefusal, refuse, type RequestRefusal } from '#core/ports/errors.ts';
@@ -24,11 +24,18 @@ export function nextVersion(agent: Agent, update: AgentUpdate, now: Instant): Ag
   // A model that was retired since is refused only in an update that sets the model.
   const broken = update.model === undefined ? null : brokenModel(next.model);
   const touchesTools = update.model !== undefined || update.tools !== undefined;
-  return broken ?? (touchesTools ? brokenTools(next) : null) ?? brokenServers(next) ?? tooLarge(next, 'body') ?? next;
+  return (
+    broken ??
+    (touchesTools ? brokenTools(next) : null) ??
+    brokenServers(next) ??
+    brokenSkills(next) ??
+    tooLarge(next, 'body') ??
+    next
+  );
 }
 
 function changesOf(agent: Agent, update: AgentUpdate): Partial<Agent> {
-  const { name, description, model, system, tools, mcp_servers: servers } = update;
+  const { name, description, model, system, tools, mcp_servers: servers, skills } = update;
   return {
     ...(name === undefined ? {} : { name }),
     ...(description === undefined ? {} : { description: emptyAsNull(description) }),
@@ -36,6 +43,7 @@ function changesOf(agent: Agent, update: AgentUpdate): Partial<Agent> {
     ...(system === undefined ? {} : { system: emptyAsNull(system) }),
     ...(tools === undefined ? {} : { tools: resolveTools(tools) }),
     ...(servers === undefined ? {} : { mcp_servers: servers ?? [] }),
+    ...(skills === undefined ? {} : { skills: resolveSkills(skills) }),
   };
 }
 

@@ -4,7 +4,7 @@ import type { DueLeftover } from '#core/ports/blobs.ts';
 import type { Ports } from '#core/ports/ports.ts';
 import { later } from '#core/ports/stamp.ts';
 
-export type LeftoverPorts = Pick<Ports, 'abandonedCopies' | 'blobRemover' | 'leftovers'>;
+export type LeftoverPorts = Pick<Ports, 'abandonedCopies' | 'abandonedVersions' | 'blobRemover' | 'leftovers'>;
 
 /** No function runs longer than 15 minutes, so the one that announced the leftover has no use for it after this. */
 const LIFETIME_MS = 20 * 60_000;
@@ -16,7 +16,7 @@ export function dueAfter(now: Instant): Instant {
 
 /** The effect comes before the announcement is forgotten, because a repeat begins with the announcement. */
 export async function endLeftover(
-  { abandonedCopies, blobRemover, leftovers }: LeftoverPorts,
+  { abandonedCopies, abandonedVersions, blobRemover, leftovers }: LeftoverPorts,
   due: DueLeftover,
   now: Instant,
 ): Promise<'held' | 'ended'> {
@@ -24,6 +24,7 @@ export async function endLeftover(
   const isHeld = await leftovers.isHeld(leftover, now);
   if (!isHeld && leftover.type === 'blob') await blobRemover.remove(leftover.blob);
   if (!isHeld && leftover.type === 'copies') await abandonedCopies.abandon(leftover.workspace, leftover.session, now);
+  if (!isHeld && leftover.type === 'skill') await abandonedVersions.abandonVersions(leftover.holder, now);
   await leftovers.forget(due, now);
   return isHeld ? 'held' : 'ended';
 }

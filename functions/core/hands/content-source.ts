@@ -13,6 +13,7 @@ export type ContentsWorld = Pick<
   | 'sandboxClient'
   | 'archiveReader'
   | 'contents'
+  | 'skills'
   | 'files'
   | 'outputs'
   | 'blobs'

@@ -8,6 +8,7 @@ import type { Consequence, ContentSource, ContentsWorld, Recipient } from '#core
 import { filesSource } from '#core/hands/files-source.ts';
 import { largeResultsSource } from '#core/hands/large-results-source.ts';
 import { packagesSource } from '#core/hands/packages-source.ts';
+import { skillsSource } from '#core/hands/skills-source.ts';
 import type { Parcel } from '#core/ports/sandboxes.ts';
 
 /** All kinds of contents. A kind that is added here adds its ports to `ContentsWorld` and to `aws/worlds/execute.ts`. */
@@ -15,6 +16,7 @@ const SOURCES: readonly ((world: ContentsWorld, recipient: Recipient) => Content
   packagesSource,
   largeResultsSource,
   filesSource,
+  skillsSource,
 ];
 
 /**

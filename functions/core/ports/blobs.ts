@@ -28,6 +28,8 @@ export interface BlobRemover {
 export type Leftover =
   /** A blob, and the partition of the records table whose rows may name it in their column `blob`. */
   | { readonly type: 'blob'; readonly blob: BlobKey; readonly holder: string }
+  /** The versions of a skill that was removed: the rows of this partition. */
+  | { readonly type: 'skill'; readonly holder: string }
   /** Copies of files for a session, which may not exist. */
   | { readonly type: 'copies'; readonly workspace: WorkspaceId; readonly session: SessionId };
 

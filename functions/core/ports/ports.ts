@@ -31,6 +31,7 @@ import type {
   Warming,
 } from '#core/ports/sandboxes.ts';
 import type { SecretReader, SecretWriter } from '#core/ports/secrets.ts';
+import type { AbandonedVersions, SkillArchives, SkillRecords } from '#core/ports/skills.ts';
 import type { Pause, Stamp } from '#core/ports/stamp.ts';
 import type { TokenBuckets } from '#core/ports/token-bucket.ts';
 import type { Tokens } from '#core/ports/tokens.ts';
@@ -62,6 +63,10 @@ export interface Ports {
   readonly blobs: Blobs;
   readonly blobRemover: BlobRemover;
   readonly leftovers: Leftovers;
+  // Skills.
+  readonly skills: SkillRecords;
+  readonly abandonedVersions: AbandonedVersions;
+  readonly skillArchives: SkillArchives;
 
   // A session's log, and what works on it.
   readonly log: SessionLog;

@@ -3,6 +3,7 @@ import type { SessionId, WorkspaceId } from '#contract/ids.ts';
 import type { Mounted, ResourceInputs, SessionContents } from '#contract/resources.ts';
 import { dueAfter } from '#core/files/end-leftover.ts';
 import { noSuchFile, planFiles, type AskedFile } from '#core/files/mount-files.ts';
+import { skillGuide, type SessionSkill } from '#core/skills/session-skills.ts';
 import { isRefusal, refuse, type RequestRefusal } from '#core/ports/errors.ts';
 import type { FileCopy } from '#core/ports/files.ts';
 import type { Ports } from '#core/ports/ports.ts';
@@ -54,4 +55,12 @@ export async function writeCopies(
 
 function isFile(asked: { readonly field: string; readonly input: ResourceInputs[number] }): asked is AskedFile {
   return asked.input.type === 'file';
+}
+
+/** Adds the skills of the session's agent. */
+export function withSkills<Given extends NewContents>(given: Given, skills: readonly SessionSkill[]): Given {
+  if (skills.length === 0) return given;
+  const contents = { resources: [], ...given.contents, skills: skills.map(({ mounted }) => mounted) };
+  const guide = [given.guide, skillGuide(skills)].filter((part) => part !== undefined).join('\n\n');
+  return { ...given, contents, guide };
 }

@@ -1,6 +1,6 @@
 /** Rules over more than one field of a resolved agent. */
-import type { Model, SessionAgent } from '#contract/agents.ts';
-import { unservedSetting } from '#core/tools/server-tools.ts';
+import type { Agent, Model, SessionAgent } from '#contract/agents.ts';
+import { effectiveConfig, unservedSetting } from '#core/tools/server-tools.ts';
 import { refusalOf, retirementOf } from '#core/model/check.ts';
 import { refuse, type RequestRefusal } from '#core/ports/errors.ts';
 
@@ -8,7 +8,7 @@ import { refuse, type RequestRefusal } from '#core/ports/errors.ts';
 const MAX_AGENT_BYTES = 340_000;
 
 /** `field` is the field of the request that holds the agent. */
-export function tooLarge(agent: SessionAgent, field: string): RequestRefusal | null {
+export function tooLarge(agent: Agent | SessionAgent, field: string): RequestRefusal | null {
   const bytes = new TextEncoder().encode(JSON.stringify(agent)).length;
   return bytes <= MAX_AGENT_BYTES
     ? null
@@ -47,6 +47,13 @@ export function brokenServers(agent: Pick<SessionAgent, 'mcp_servers' | 'tools'>
   const unused = declared.findIndex((name) => !used.includes(name));
   if (unused < 0) return null;
   return refuse('invalid_request_error', `${parent}mcp_servers.${unused}.name: must be named by an mcp_toolset`);
+}
+
+/** Skills that the agent cannot read; `parent` as above. */
+export function brokenSkills(agent: Pick<Agent, 'skills' | 'tools'>, parent = ''): RequestRefusal | null {
+  if (agent.skills.length === 0 || effectiveConfig(agent.tools, 'read')?.enabled === true) return null;
+  const rule = "need the tool `read`, which the agent's tools do not have or do not enable";
+  return refuse('invalid_request_error', `${parent}skills: ${rule}`);
 }
 
 /** Web tools that the model's provider does not have; `parent` as above. */

@@ -13,6 +13,8 @@ import { createChainEnds } from '#aws/audit/chain-ends.dynamodb.ts';
 import { createConnectionRecords } from '#aws/connect/connection-records.dynamodb.ts';
 import { createFileRecords } from '#aws/files/files.dynamodb.ts';
 import { createLeftovers } from '#aws/leftovers.dynamodb.ts';
+import { createSkillArchives } from '#aws/skills/skill-archives.zip.ts';
+import { createSkillRecords } from '#aws/skills/skills.dynamodb.ts';
 import { createCredentialRecords } from '#aws/vault/credentials.dynamodb.ts';
 import { createEnvironmentRecords } from '#aws/records/environments.dynamodb.ts';
 import { createLogReader } from '#aws/session/log-reader.dynamodb.ts';
@@ -116,6 +118,8 @@ export async function startApi(limits: RateLimits = { creates: null, reads: null
     files: createFileRecords(dynamodb, recordsTable),
     blobs: createMemoryBlobs(),
     leftovers: createLeftovers(dynamodb, recordsTable),
+    skills: createSkillRecords(dynamodb, recordsTable),
+    skillArchives: createSkillArchives(),
     apiKeys,
     limiter,
     reader: createLogReader(tables),

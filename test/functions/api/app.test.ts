@@ -132,7 +132,7 @@ describe('a request body', () => {
       'model.effort: must be one of low, medium, high, xhigh, max',
     ],
     ['/v1/agents', { ...AGENT, model: { id: 'm', tempo: 1 } }, 'model.tempo: is not a known field'],
-    ['/v1/agents', { ...AGENT, skills: [{}] }, 'skills: skills are not supported yet: leave it out or send []'],
+    ['/v1/agents', { ...AGENT, skills: [{}] }, 'skills.0.type: must be one of anthropic, custom'],
     [
       '/v1/agents',
       { ...AGENT, tools: [{ type: 'computer' }] },

@@ -40,6 +40,8 @@ describe('the OpenAPI document', () => {
       'DELETE /v1/memory_stores/{memory_store_id}/memories/{memory_id}',
       'DELETE /v1/sessions/{session_id}',
       'DELETE /v1/sessions/{session_id}/resources/{resource_id}',
+      'DELETE /v1/skills/{skill_id}',
+      'DELETE /v1/skills/{skill_id}/versions/{version}',
       'DELETE /v1/vaults/{vault_id}',
       'DELETE /v1/vaults/{vault_id}/credentials/{credential_id}',
       'GET /v1/agents',
@@ -67,6 +69,11 @@ describe('the OpenAPI document', () => {
       'GET /v1/sessions/{session_id}/threads',
       'GET /v1/sessions/{session_id}/threads/{thread_id}',
       'GET /v1/sessions/{session_id}/threads/{thread_id}/stream',
+      'GET /v1/skills',
+      'GET /v1/skills/{skill_id}',
+      'GET /v1/skills/{skill_id}/versions',
+      'GET /v1/skills/{skill_id}/versions/{version}',
+      'GET /v1/skills/{skill_id}/versions/{version}/content',
       'GET /v1/vaults',
       'GET /v1/vaults/{vault_id}',
       'GET /v1/vaults/{vault_id}/credentials',
@@ -97,6 +104,8 @@ describe('the OpenAPI document', () => {
       'POST /v1/sessions/{session_id}/events',
       'POST /v1/sessions/{session_id}/resources',
       'POST /v1/sessions/{session_id}/resources/{resource_id}',
+      'POST /v1/skills',
+      'POST /v1/skills/{skill_id}/versions',
       'POST /v1/vaults',
       'POST /v1/vaults/{vault_id}',
       'POST /v1/vaults/{vault_id}/archive',
@@ -107,6 +116,7 @@ describe('the OpenAPI document', () => {
       'POST /v1/x/connect',
       'POST /v1/x/mcp_servers/approve',
       'POST /v1/x/policy',
+      'POST /v1/x/skills/anthropic/{name}',
     ]);
     expect(document['x-not-built-yet']).toContain('POST /v1/sessions/{session_id}/threads/{thread_id}/archive');
     const ours = operations.filter((operation) => operation.includes(' /v1/x/'));

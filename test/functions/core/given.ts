@@ -82,6 +82,7 @@ function unused<Port extends object>(): Port {
 export const NO_SOURCES = {
   archiveReader: { read: async () => null },
   contents: { find: async () => null },
+  skills: unused<Ports['skills']>(),
   files: unused<Ports['files']>(),
   outputs: unused<Ports['outputs']>(),
   blobs: unused<Ports['blobs']>(),

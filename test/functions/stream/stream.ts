@@ -1,4 +1,5 @@
 /** A stream request in one process: a log in memory, time that passes only in pauses, and the client's end. */
+import { createSkillArchives } from '#aws/skills/skill-archives.zip.ts';
 import { GatewayEvent } from '#contract/gateway.ts';
 import { ApiKeyId, WorkspaceId } from '#contract/ids.ts';
 import type { LogWatch, SessionLog } from '#core/ports/session-log.ts';
@@ -113,6 +114,8 @@ export function world(
     stamp: steadyStamp(),
     blobs: createMemoryBlobs(),
     files: NO_FILES,
+    skills: { find: async () => null, version: async () => null },
+    skillArchives: createSkillArchives(),
     journal: {
       line: (_message: string, fields: Record<string, unknown>) => void lines.push(fields),
       metric: () => undefined,

@@ -41,13 +41,13 @@ describe('an agent that a session overrides', () => {
       { model: model('m', { inference_geo: 'global' }) },
     ],
   ])('%s', (_what, overrides, changed) => {
-    const agent = overrideAgent(AGENT, AgentOverrides.parse(overrides));
-    expect(agent).toEqual({ ...snapshotOf(AGENT), ...changed });
+    const agent = overrideAgent(AGENT, AgentOverrides.parse(overrides), []);
+    expect(agent).toEqual({ ...snapshotOf(AGENT, []), ...changed });
     expect(SessionAgent.parse(agent)).toEqual(agent);
   });
 
   it('cannot lose its model', () => {
-    expect(overrideAgent(AGENT, { model: null })).toEqual({
+    expect(overrideAgent(AGENT, { model: null }, [])).toEqual({
       status: 'refused',
       type: 'invalid_request_error',
       message: 'agent_model_required: agent.model: an agent must have a model',
@@ -57,13 +57,13 @@ describe('an agent that a session overrides', () => {
 
   it('is refused when it is too large for a row', () => {
     const tools = [{ ...CUSTOM, description: 'x'.repeat(350_000) }];
-    expect(overrideAgent(AGENT, AgentOverrides.parse({ tools }))).toMatchObject({
+    expect(overrideAgent(AGENT, AgentOverrides.parse({ tools }), [])).toMatchObject({
       message: expect.stringMatching(/^agent: .*340000 bytes/),
     });
   });
 
   it('has its tools replaced as a whole, cleared or kept', () => {
-    const agent = snapshotOf(AGENT);
+    const agent = snapshotOf(AGENT, []);
     expect(replaceTools(agent, {})).toEqual(agent);
     expect(replaceTools(agent, { tools: null, mcp_servers: [] })).toEqual({ ...agent, tools: [] });
     const { tools } = AgentOverrides.parse({ tools: [CUSTOM] });
@@ -71,7 +71,7 @@ describe('an agent that a session overrides', () => {
   });
 
   it('has a toolset for each MCP server, and an MCP server for each MCP toolset', () => {
-    const overridden = (overrides: object) => overrideAgent(AGENT, AgentOverrides.parse(overrides));
+    const overridden = (overrides: object) => overrideAgent(AGENT, AgentOverrides.parse(overrides), []);
     const served = overridden({ tools: [MCP], mcp_servers: [SERVER] });
     if (isRefusal(served)) throw new TypeError(served.message);
     expect(served).toMatchObject({ tools: [{ mcp_server_name: 'tracker' }], mcp_servers: [SERVER] });

@@ -19,6 +19,9 @@ import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
 const LATE = '2100-01-01T00:00:00.000Z';
 const hashOf = (text: string) => createHash('sha256').update(text).digest('hex');
 
+/** No skill is removed here. */
+const NO_SKILLS = { abandonVersions: async () => undefined };
+
 describe('the outputs of a session', () => {
   let db: TestDynamoDb;
   beforeAll(async () => {
@@ -96,7 +99,11 @@ describe('the outputs of a session', () => {
       /** Blobs that stay when the sweep has looked at all leftovers. */
       async swept() {
         for await (const due of leftovers.due(LATE)) {
-          await endLeftover({ leftovers, blobRemover: blobs, abandonedCopies: files }, due, LATE);
+          await endLeftover(
+            { leftovers, blobRemover: blobs, abandonedCopies: files, abandonedVersions: NO_SKILLS },
+            due,
+            LATE,
+          );
         }
         return blobs.kept.size;
       },

@@ -56,7 +56,7 @@ describe('a web tool that the model’s provider does not have', () => {
     const agent = given('claude-opus-5', SEARCH);
     const refused = { type: 'invalid_request_error' };
     expect(nextVersion(agent, AgentUpdate.parse({ model: BEDROCK }), NOW)).toMatchObject(refused);
-    expect(overrideAgent(agent, AgentOverrides.parse({ model: BEDROCK }))).toMatchObject({
+    expect(overrideAgent(agent, AgentOverrides.parse({ model: BEDROCK }), [])).toMatchObject({
       message: expect.stringMatching(/^agent\.tools\.0\.configs\.0: /),
     });
     const before = { ...agent, model: { ...agent.model, id: BEDROCK } };
@@ -66,7 +66,7 @@ describe('a web tool that the model’s provider does not have', () => {
       { type: 'custom', name: 'ask', description: 'Asks', input_schema: { type: 'object' } },
     ];
     expect(nextVersion(before, AgentUpdate.parse({ tools }), NOW)).toMatchObject(refused);
-    expect(overrideAgent(before, AgentOverrides.parse({ system: 'Hi.' }))).toMatchObject({ system: 'Hi.' });
-    expect(overrideAgent(before, AgentOverrides.parse({ tools: agent.tools }))).toMatchObject(refused);
+    expect(overrideAgent(before, AgentOverrides.parse({ system: 'Hi.' }), [])).toMatchObject({ system: 'Hi.' });
+    expect(overrideAgent(before, AgentOverrides.parse({ tools: agent.tools }), [])).toMatchObject(refused);
   });
 });

@@ -1,0 +1,122 @@
+/** Skills through the official SDK, an earlier one and the command, and an agent that reads one in its sandbox. */
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { toFile, type Anthropic } from '@anthropic-ai/sdk';
+import Sdk104, { toFile as toFile104 } from 'sdk-0.104';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createSkillArchives } from '#aws/skills/skill-archives.zip.ts';
+import { calling } from '#test/journeys/scripts.ts';
+import { ofType, startService, textOf, type Service } from '#test/journeys/service.ts';
+
+const skillMd = (name: string, text: string) =>
+  Buffer.from(`---\nname: ${name}\ndescription: Says how to greet.\n---\n${text}\n`);
+const LIMITS = { files: 10, bytes: 100_000 };
+
+describe('a skill', () => {
+  let service: Service;
+  let beta: Anthropic['beta'];
+  beforeAll(async () => {
+    service = await startService({ retryIntervalMs: 50 });
+    beta = service.client.beta;
+  });
+  afterAll(() => service.close());
+
+  it('is created, versioned, listed, downloaded and deleted', async () => {
+    const files = [
+      await toFile(skillMd('greet', 'Say hello.'), 'greet/SKILL.md'),
+      await toFile(Buffer.from('echo hi'), 'greet/scripts/hi.sh'),
+    ];
+    const skill = await beta.skills.create({ files, display_name: 'Greeting' });
+    expect(await beta.skills.retrieve(skill.id)).toEqual(skill);
+    expect(skill).toMatchObject({ display_name: 'Greeting', source: { type: 'custom' } });
+    const version = await beta.skills.versions.create(skill.id, {
+      files: [await toFile(skillMd('greet', 'Say hi.'), 'g/SKILL.md')],
+    });
+    const latest = await beta.skills.versions.retrieve('latest', { skill_id: skill.id });
+    expect(latest).toEqual(version);
+    const listed: string[] = [];
+    for await (const one of beta.skills.versions.list(skill.id, { limit: 1 })) listed.push(one.id);
+    expect(listed).toEqual([version.id, skill.latest_version_id]);
+    const download = await beta.skills.versions.download(skill.latest_version_id, { skill_id: skill.id });
+    const zip = new Uint8Array(await download.arrayBuffer());
+    const unpacked = await createSkillArchives().unzip(zip, LIMITS);
+    expect(unpacked).toMatchObject([{ path: 'greet/SKILL.md' }, { path: 'greet/scripts/hi.sh' }]);
+    // What was downloaded can be uploaded.
+    await beta.skills.versions.create(skill.id, { files: [await toFile(zip, 'greet.zip')] });
+    expect(await beta.skills.versions.delete(version.id, { skill_id: skill.id })).toMatchObject({ id: version.id });
+    const all: string[] = [];
+    for await (const one of beta.skills.list({ source: 'custom', limit: 1 })) all.push(one.id);
+    expect(all).toContain(skill.id);
+    expect(await beta.skills.delete(skill.id)).toEqual({ id: skill.id, type: 'skill_deleted' });
+    await expect(beta.skills.retrieve(skill.id)).rejects.toMatchObject({ status: 404 });
+  });
+
+  it('is used by an agent: it is told of it, and reads it read-only, in the version of the session’s beginning', async () => {
+    const upload = async (text: string) => ({ files: [await toFile(skillMd('greet', text), 'd/SKILL.md')] });
+    const skill = await beta.skills.create(await upload('Say ahoy.'));
+    const tools = [{ type: 'agent_toolset_20260401' as const }];
+    const skills = [{ type: 'custom' as const, skill_id: skill.id }];
+    const agent = await beta.agents.create({
+      name: 'Ada',
+      model: 'claude-opus-5',
+      system: 'You are Ada.',
+      tools,
+      skills,
+    });
+    const environment = await beta.environments.create({ name: 'lab' });
+    const session = await beta.sessions.create({ agent: agent.id, environment_id: environment.id });
+    await beta.skills.versions.create(skill.id, await upload('Say goodbye.'));
+    const path = '/workspace/skills/greet/SKILL.md';
+    service.standIn.script(calling({ name: 'read', input: { file_path: path } }));
+    const read = await service.converse(session.id, 'Greet me.');
+    expect(textOf(ofType(read, 'agent.tool_result')[0])).toContain('Say ahoy.');
+    service.standIn.script(calling({ name: 'bash', input: { command: `stat -c %A ${path}` } }));
+    expect(textOf(ofType(await service.converse(session.id, 'go'), 'agent.tool_result')[0])).toContain('-r--r--r--');
+    const systems = service.standIn.requests.map(({ request }) => JSON.stringify(request.system));
+    expect(systems[0]).toContain('path=\\"/workspace/skills/greet/SKILL.md\\">Says how to greet.</skill>');
+    // The provider's cache serves: the text stays the same.
+    expect(new Set(systems).size).toBe(1);
+  });
+
+  it('is known by numbers to an earlier SDK', async () => {
+    const { baseURL, apiKey } = service.client;
+    const old = new Sdk104({ baseURL, apiKey }).beta.skills;
+    const skill = await old.create({
+      display_title: 'Old',
+      files: [await toFile104(skillMd('old', 'x'), 'old/SKILL.md')],
+    });
+    expect(skill).toMatchObject({ display_title: 'Old', latest_version: expect.stringMatching(/^\d{16}$/) });
+    const version = await old.versions.retrieve(skill.latest_version ?? '', { skill_id: skill.id });
+    expect(version).toMatchObject({ version: skill.latest_version, directory: 'old', name: 'old' });
+    const ids: string[] = [];
+    for await (const one of old.list()) ids.push(one.id);
+    expect(ids).toContain(skill.id);
+  });
+
+  it('that is pre-built is registered by a command', async () => {
+    const dir = join(mkdtempSync(join(tmpdir(), 'skill-')), 'xlsx');
+    mkdirSync(join(dir, 'scripts'), { recursive: true });
+    writeFileSync(join(dir, 'SKILL.md'), skillMd('xlsx', 'Tables.'));
+    writeFileSync(join(dir, 'scripts/a.py'), '');
+    const { baseURL: ANTHROPIC_BASE_URL, apiKey } = service.client;
+    const env = { ...process.env, ANTHROPIC_BASE_URL, ANTHROPIC_API_KEY: apiKey ?? '' };
+    const command = (...args: string[]) =>
+      spawnSync('node', ['infra/cli/brainstem/main.ts', 'skills', 'import', dir, ...args], { env, encoding: 'utf8' });
+    expect(command('--as', 'anthropic/docx')).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining('SKILL.md must'),
+    });
+    expect(command('--as', 'anthropic/xlsx')).toMatchObject({
+      status: 0,
+      stdout: expect.stringMatching(/^xlsx: version skver_/),
+    });
+    rmSync(join(dir, '..'), { recursive: true });
+    const tools = [{ type: 'agent_toolset_20260401' as const }];
+    const skills = [{ type: 'anthropic' as const, skill_id: 'xlsx' }];
+    const agent = await beta.agents.create({ name: 'Ada', model: 'claude-opus-5', tools, skills });
+    expect(agent.skills).toEqual([{ type: 'anthropic', skill_id: 'xlsx', version: 'latest' }]);
+    expect(await beta.skills.retrieve('xlsx')).toMatchObject({ source: { type: 'anthropic' } });
+  });
+});
