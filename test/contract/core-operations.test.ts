@@ -7,11 +7,12 @@ import { echo } from '#test/journeys/scripts.ts';
 import { startService, type Service } from '#test/journeys/service.ts';
 import { givenBy, ROWS } from './core-rows.ts';
 import { MEMORY_ROWS } from './memory-rows.ts';
+import { RESOURCE_ROWS } from './resource-rows.ts';
 import { VAULT_ROWS } from './vault-rows.ts';
 
-const ALL = [...ROWS, ...VAULT_ROWS, ...MEMORY_ROWS];
+const ALL = [...ROWS, ...VAULT_ROWS, ...MEMORY_ROWS, ...RESOURCE_ROWS];
 
-const OPERATIONS = 48;
+const OPERATIONS = 53;
 
 describe('an operation of the contract', () => {
   let service: Service;

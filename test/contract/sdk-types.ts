@@ -7,6 +7,7 @@ import type * as agents from '@anthropic-ai/sdk/resources/beta/agents/agents';
 import type * as versions from '@anthropic-ai/sdk/resources/beta/agents/versions';
 import type * as environments from '@anthropic-ai/sdk/resources/beta/environments/environments';
 import type * as events from '@anthropic-ai/sdk/resources/beta/sessions/events';
+import type * as resources from '@anthropic-ai/sdk/resources/beta/sessions/resources';
 import type * as sessions from '@anthropic-ai/sdk/resources/beta/sessions/sessions';
 import type * as memories from '@anthropic-ai/sdk/resources/beta/memory-stores/memories';
 import type * as memoryStores from '@anthropic-ai/sdk/resources/beta/memory-stores/memory-stores';
@@ -27,12 +28,14 @@ import type {
   AgentQuery,
   AgentsQuery,
   EventsQuery,
+  ResourcesQuery,
   SessionsQuery,
   StreamQuery,
   VersionsQuery,
 } from '#contract/queries.ts';
 import type { PreviewFrame } from '#contract/previews.ts';
 import type { Session, SessionCreate, SessionDeleted, SessionUpdate } from '#contract/sessions.ts';
+import type { FileResource, MemoryStoreResource, ResourceDeleted, ResourceUpdate } from '#contract/resources.ts';
 import type { ToolName } from '#contract/tools.ts';
 import type { Usage } from '#contract/usage.ts';
 import type { CredentialCreate, CredentialUpdate } from '#contract/credential-requests.ts';
@@ -110,6 +113,9 @@ export type Objects = [
   Answer<Wire<Environment>, environments.BetaEnvironment>,
   Answer<Wire<Session>, sessions.BetaManagedAgentsSession>,
   Answer<Wire<Usage>, sessions.BetaManagedAgentsSessionUsage>,
+  Answer<Wire<FileResource>, resources.BetaManagedAgentsFileResource>,
+  Within<Wire<MemoryStoreResource>, resources.BetaManagedAgentsMemoryStoreResource>,
+  Answer<Wire<z.infer<typeof ResourceDeleted>>, resources.BetaManagedAgentsDeleteSessionResource>,
   Answer<Wire<SessionDeleted>, sessions.BetaManagedAgentsDeletedSession>,
   Answer<Page<typeof Agent>, PageCursorResponse<agents.BetaManagedAgentsAgent>>,
   Answer<Page<typeof Environment>, PageCursorResponse<environments.BetaEnvironment>>,
@@ -222,6 +228,8 @@ export type Bodies = [
   Taken<Sent<sessions.SessionCreateParams>, z.input<typeof SessionCreate>>,
   // The SDK has this parameter and says that it is always refused.
   Taken<Sent<sessions.SessionUpdateParams, 'vault_ids'>, z.input<typeof SessionUpdate>>,
+  // The path names the session.
+  Taken<Sent<resources.ResourceUpdateParams, 'session_id'>, z.input<typeof ResourceUpdate>>,
   Taken<Sent<events.EventSendParams>, z.input<typeof EventsSend>>,
   Taken<Sent<vaults.VaultCreateParams>, z.input<typeof VaultCreate>>,
   Taken<Sent<vaults.VaultUpdateParams>, z.input<typeof VaultUpdate>>,
@@ -253,6 +261,7 @@ export type Queries = [
   Within<keyof Wire<Omit<earlierMemories.MemoryListParams, 'betas'>>, Query<typeof MemoriesQuery>>,
   Within<Exclude<Names<memories.MemoryDeleteParams>, 'memory_store_id'>, Query<typeof MemoryDeleteQuery>>,
   Within<Names<memoryVersions.MemoryVersionListParams>, Query<typeof MemoryVersionsQuery>>,
+  Within<Names<resources.ResourceListParams>, Query<typeof ResourcesQuery>>,
   Within<Names<events.EventListParams>, Query<typeof EventsQuery>>,
   Within<Names<events.EventStreamParams>, Query<typeof StreamQuery>>,
 ];
