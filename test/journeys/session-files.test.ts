@@ -18,7 +18,7 @@ describe('a session with files', () => {
   const upload = async (name: string, text: string) =>
     (await beta.files.upload({ file: await toFile(Buffer.from(text), name), betas: BETAS })).id;
 
-  async function sessionWith(resources: Anthropic.Beta.SessionCreateParams['resources']) {
+  async function sessionWith(resources: NonNullable<Anthropic.Beta.SessionCreateParams['resources']>) {
     const agent = await beta.agents.create({
       name: 'Ada',
       model: 'claude-opus-5',

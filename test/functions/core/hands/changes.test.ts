@@ -3,7 +3,7 @@ import type { ContentChange } from '#contract/hands.ts';
 import { takeChanges } from '#core/hands/changes.ts';
 import type { ChangeTaker } from '#core/hands/content-source.ts';
 import { fold } from '#core/session/evolve.ts';
-import { CREATED, KEY, NO_CONTENTS, SANDBOX } from '#test/functions/core/given.ts';
+import { CREATED, KEY, NO_CONTENTS, NO_SOURCES, SANDBOX, steadyStamp } from '#test/functions/core/given.ts';
 import { memoryLog } from '#test/ports/session-log.memory.ts';
 
 const change = (path: string, sha256: string | null = 'a'.repeat(64)): ContentChange => {
@@ -39,7 +39,8 @@ function stage(
   };
   const world = {
     log: memoryLog(),
-    archiveReader: { read: async () => null },
+    ...NO_SOURCES,
+    stamp: steadyStamp(),
     sandboxClient: {
       ...NO_CONTENTS,
       execute: async () => ({ status: 'unreachable' }) as const,
