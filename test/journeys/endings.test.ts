@@ -20,10 +20,10 @@ describe('a session', () => {
     return seen;
   }
 
-  /** The files of the service's only bucket. */
+  /** The files of the bucket for content. */
   function bucket(): Objects {
     const dir = join(service.data, 's3');
-    const [name = '', ...others] = readdirSync(dir);
+    const [name = '', ...others] = readdirSync(dir).filter((bucket) => bucket.includes('content'));
     expect(others).toEqual([]);
     return openObjects(join(dir, name));
   }
