@@ -5,6 +5,7 @@
 import type { BidirectionalPageCursorResponse, PageCursorResponse } from '@anthropic-ai/sdk/core/pagination';
 import type * as agents from '@anthropic-ai/sdk/resources/beta/agents/agents';
 import type * as versions from '@anthropic-ai/sdk/resources/beta/agents/versions';
+import type * as files from '@anthropic-ai/sdk/resources/beta/files';
 import type * as environments from '@anthropic-ai/sdk/resources/beta/environments/environments';
 import type * as events from '@anthropic-ai/sdk/resources/beta/sessions/events';
 import type * as resources from '@anthropic-ai/sdk/resources/beta/sessions/resources';
@@ -23,6 +24,7 @@ import type { Environment, EnvironmentCreate, EnvironmentUpdate } from '#contrac
 import type { ErrorEnvelope, ErrorType } from '#contract/errors.ts';
 import type { EventType } from '#contract/event-types.ts';
 import type { EventsSend, SessionEvent, SessionEventType } from '#contract/events.ts';
+import type { FileDeleted, FileMetadata } from '#contract/files.ts';
 import type { bidirectionalPageOf, ListQuery, pageOf } from '#contract/pages.ts';
 import type {
   AgentQuery,
@@ -110,6 +112,8 @@ type TwoWayPage<Item extends z.ZodType> = Wire<z.infer<ReturnType<typeof bidirec
 export type Objects = [
   Answer<Wire<Agent>, agents.BetaManagedAgentsAgent>,
   Answer<Wire<SessionAgent>, sessions.BetaManagedAgentsSessionAgent>,
+  Answer<Wire<z.infer<typeof FileMetadata>>, files.BetaFileMetadata>,
+  Answer<Wire<z.infer<typeof FileDeleted>>, files.BetaDeletedFile>,
   Answer<Wire<Environment>, environments.BetaEnvironment>,
   Answer<Wire<Session>, sessions.BetaManagedAgentsSession>,
   Answer<Wire<Usage>, sessions.BetaManagedAgentsSessionUsage>,

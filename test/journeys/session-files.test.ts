@@ -86,9 +86,9 @@ describe('a session with files', () => {
     await run(
       session.id,
       `cd ${folder} && ln -s /etc/passwd link.txt && mkfifo pipe && mkdir -p a/b && echo one > a/b/report.txt && ` +
-        "echo two > $'new\\nline:.txt' && echo three > '..dots'",
+        "echo two > 'new line:.txt' && echo three > '..dots'",
     );
-    const first = { 'report.txt': 'one\n', 'new_line_.txt': 'two\n', '..dots': 'three\n' };
+    const first = { 'report.txt': 'one\n', 'new line_.txt': 'two\n', '..dots': 'three\n' };
     expect(await outputsOf(session.id)).toEqual(first);
     await run(session.id, `cd ${folder} && touch a/b/report.txt && echo one > a/b/report.txt; echo more > later.txt`);
     expect(await outputsOf(session.id)).toEqual({ ...first, 'later.txt': 'more\n' });
